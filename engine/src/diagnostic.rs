@@ -1,0 +1,140 @@
+//! A finding about a definition: what is wrong, where, and how to mend it.
+//!
+//! The engine knows where in the *definition* a finding is ([`Diagnostic::path`]); `usher-config` knows where that
+//! stands in the *text*. Codes are stable and never reused; each is described once, in [`Code`].
+
+use alloc::string::String;
+use core::fmt;
+
+/// One finding.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Diagnostic {
+    /// Which rule it breaks.
+    pub code: Code,
+    /// Lower case, no period, user text in backticks.
+    pub message: String,
+    /// Where in the definition, such as `personalizations[0].sections[2].criteria`. Empty: the whole of it.
+    pub path: String,
+    /// How to mend it, if that can be said.
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    /// A finding without help.
+    #[cold]
+    pub fn new(code: Code, path: impl Into<String>, message: impl Into<String>) -> Diagnostic {
+        Diagnostic { code, message: message.into(), path: path.into(), help: None }
+    }
+
+    /// The same, saying how to mend it.
+    #[cold]
+    pub fn help(mut self, help: impl Into<String>) -> Diagnostic {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// How bad it is; a property of its code.
+    pub fn severity(&self) -> Severity {
+        self.code.severity()
+    }
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Known to RT 2.0 and not used by Usher, or simply worth knowing.
+    Info,
+    /// Works, and is probably not what was meant.
+    Warning,
+    /// The definition is refused.
+    Error,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Severity::Info => "info",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        })
+    }
+}
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])+ $name:ident = $text:literal, $severity:ident;)+) => {
+        /// The rules that a definition can break, with their stable codes.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum Code { $($(#[doc = $doc])+ $name,)+ }
+
+        impl Code {
+            /// Every code, in the order of their numbers.
+            pub const ALL: &[Code] = &[$(Code::$name,)+];
+
+            /// As it is printed, such as `E012`.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Code::$name => $text,)+ }
+            }
+
+            /// How bad it is to break this rule.
+            pub fn severity(self) -> Severity {
+                match self { $(Code::$name => Severity::$severity,)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The text is not YAML or JSON.
+    Unreadable = "E001", Error;
+    /// The document is none of the known dialects.
+    UnknownDialect = "E002", Error;
+    /// A key that no dialect knows here.
+    UnknownKey = "E003", Error;
+    /// A key that must be there is not.
+    MissingKey = "E004", Error;
+    /// A value of the wrong kind.
+    WrongType = "E005", Error;
+    /// The same name twice where it must be unique.
+    DuplicateName = "E006", Error;
+    /// A name that nothing declares.
+    UnknownName = "E007", Error;
+    /// A regular expression that cannot be used.
+    BadPattern = "E008", Error;
+    /// A duration or window that cannot be used.
+    BadDuration = "E009", Error;
+    /// A text criterion that cannot be read.
+    BadCriteria = "E010", Error;
+    /// A comparison of things that do not compare.
+    TypeMismatch = "E011", Error;
+    /// The primary key is not among the stitching keys.
+    PrimaryKeyNotStitched = "E012", Error;
+    /// A size, count or length over its bound.
+    OverBound = "E013", Error;
+    /// Something RT 2.0 has and this version of Usher does not.
+    NotSupported = "E014", Error;
+    /// An empty list where one is not allowed, such as `stringBuilder: []`.
+    EmptyList = "E015", Error;
+    /// Files that disagree about the audience.
+    AudienceMismatch = "E016", Error;
+    /// A key event without a filter.
+    NoFilter = "W001", Warning;
+    /// An attribute that looks personal and is marked non-sensitive.
+    LooksSensitive = "W002", Warning;
+    /// A personalization that may answer nothing.
+    NoFallback = "W003", Warning;
+    /// A section that no visitor can reach.
+    Unreachable = "W004", Warning;
+    /// An attribute whose sensitivity is not written.
+    NoSensitivity = "W005", Warning;
+    /// A key that looks like a login and stitches by anybody's word.
+    OpenIdentity = "W006", Warning;
+    /// A key that RT 2.0 knows and Usher does not use.
+    Ignored = "I001", Info;
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

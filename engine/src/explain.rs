@@ -1,0 +1,384 @@
+//! Explain: the same decisions once more, watched, with the values that were seen and how old they are.
+//!
+//! Sensitive values are never shown, whoever asks. Without an explanation asked for, none of this runs.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use crate::attribute;
+use crate::call::{Call, Fact};
+use crate::definition::{Choice, Section};
+use crate::expr::eval::{Memo, Truth};
+use crate::expr::{Node, Slot};
+use crate::plan::{Kind, Plan};
+use crate::profile::Profile;
+use crate::section::{Answer, Fate, Query, Witness};
+use crate::syntax::Expr;
+use crate::value::Value;
+
+/// An answer and why it is that.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explanation {
+    /// What they should see.
+    pub answer: Answer,
+    /// What is known of them, in the order of the definition; missing ones are left out.
+    pub attributes: Vec<KnownAttribute>,
+    /// The batch segments they are in.
+    pub segments: Vec<String>,
+    /// What was decided, in the order of the definition.
+    pub personalizations: Vec<PersonalizationTrace>,
+}
+
+/// One attribute of a profile, as an explanation shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KnownAttribute {
+    /// Its name.
+    pub name: String,
+    /// None when it is sensitive.
+    pub value: Option<Value>,
+    /// Where it came from.
+    pub source: Source,
+    /// How long ago it was said, in milliseconds, where that is one moment.
+    pub age_ms: Option<i64>,
+    /// How much longer than its window an event may count, in milliseconds: a counter's bucket.
+    pub width_ms: Option<i64>,
+}
+
+/// Where a value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// An import.
+    Batch,
+    /// What the edge knows of the request.
+    Edge,
+    /// Events, this one or earlier ones.
+    Event,
+    /// The caller.
+    Input,
+}
+
+impl Source {
+    /// A stable name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Source::Batch => "batch",
+            Source::Edge => "edge",
+            Source::Event => "event",
+            Source::Input => "input",
+        }
+    }
+}
+
+/// What became of a part of a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// True.
+    Matched,
+    /// False.
+    NotMatched,
+    /// A value was missing.
+    Unknown,
+    /// Decided before it was asked.
+    NotReached,
+}
+
+impl Outcome {
+    /// A stable name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Matched => "matched",
+            Outcome::NotMatched => "not_matched",
+            Outcome::Unknown => "unknown",
+            Outcome::NotReached => "not_reached",
+        }
+    }
+}
+
+impl From<Truth> for Outcome {
+    fn from(truth: Truth) -> Outcome {
+        match truth {
+            Truth::True => Outcome::Matched,
+            Truth::False => Outcome::NotMatched,
+            Truth::Unknown => Outcome::Unknown,
+        }
+    }
+}
+
+/// What one personalization decided.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PersonalizationTrace {
+    /// Its name.
+    pub name: String,
+    /// How many of its sections may answer.
+    pub choice: Choice,
+    /// Whether any section entered.
+    pub result: Outcome,
+    /// Why none was asked, if none was.
+    pub note: Option<String>,
+    /// In order.
+    pub sections: Vec<SectionTrace>,
+}
+
+/// What one section decided.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SectionTrace {
+    /// Its name.
+    pub name: String,
+    /// Whether it entered.
+    pub result: Outcome,
+    /// What kept it from its criteria, in words.
+    pub note: Option<String>,
+    /// Its criteria.
+    pub criteria: ConditionTrace,
+}
+
+/// What one condition was found to be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConditionTrace {
+    /// In canonical text.
+    pub text: String,
+    /// What it was found to be.
+    pub result: Outcome,
+    /// The value it asks about, where it asks about one.
+    pub seen: Option<Sighting>,
+    /// The conditions it is made of.
+    pub parts: Vec<ConditionTrace>,
+}
+
+/// A value that a condition looked at.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sighting {
+    /// The name in the condition.
+    pub name: String,
+    /// None: missing, or withheld.
+    pub value: Option<Value>,
+    /// Whether there is a value that must not be shown.
+    pub redacted: bool,
+    /// Where it comes from.
+    pub source: Source,
+    /// How long ago it was said, in milliseconds, where that is one moment.
+    pub age_ms: Option<i64>,
+}
+
+impl Plan {
+    /// The answer, and why it is that. The answer is the same as [`Plan::personalize`]'s.
+    pub fn explain(&self, profile: &Profile, query: &Query<'_>, now_ms: i64) -> Explanation {
+        let call = Call::new(self, profile, query.event, query.inputs, query.edge, now_ms);
+        let mut memo = Memo::new(&self.program);
+        let mut log = Log(Vec::new());
+        let answer = self.answer(profile, &call, query, &mut memo, &mut log);
+        let teller = Teller { plan: self, call: &call, memo: &memo };
+        let every = self.definition().personalizations.iter().zip(&self.personalizations).enumerate();
+        let personalizations = every.map(|(index, (definition, plan))| {
+            let sections: Vec<SectionTrace> = definition
+                .sections
+                .iter()
+                .zip(&plan.sections)
+                .enumerate()
+                .map(|(number, (section, plan))| {
+                    teller.section(section, &plan.criteria, log.fate(index, number))
+                })
+                .collect();
+            let skipped = answer.skipped.iter().find(|skipped| skipped.personalization == definition.name);
+            let asked = log.0.iter().any(|(known, _, _)| *known == index);
+            PersonalizationTrace {
+                name: definition.name.clone(),
+                choice: definition.choice,
+                result: if !asked {
+                    Outcome::NotReached
+                } else if sections.iter().any(|section| section.result == Outcome::Matched) {
+                    Outcome::Matched
+                } else {
+                    Outcome::NotMatched
+                },
+                note: match skipped {
+                    Some(skipped) => {
+                        Some(alloc::format!("the required input `{}` is missing", skipped.missing_input))
+                    }
+                    None if !asked => Some("this call does not ask for it".to_string()),
+                    None => None,
+                },
+                sections,
+            }
+        });
+        let personalizations = personalizations.collect();
+        let known = (0_u16..).zip(&self.attributes).filter_map(|(index, attribute)| {
+            let fact = call.fact(index);
+            let value = fact.output(attribute.types)?;
+            let width_ms = match &attribute.kind {
+                Kind::Counter { width_ms, .. } => Some(*width_ms),
+                _ => None,
+            };
+            Some(KnownAttribute {
+                name: attribute.name.clone(),
+                value: (!attribute.sensitive).then_some(value),
+                source: source_of(&attribute.kind),
+                age_ms: teller.age_ms(fact),
+                width_ms,
+            })
+        });
+        let attributes = known.collect();
+        let segments = attribute::batch_segments(&profile.batch).map(|(_, segments)| segments.to_vec());
+        Explanation { answer, attributes, segments: segments.unwrap_or_default(), personalizations }
+    }
+}
+
+fn source_of(kind: &Kind) -> Source {
+    match kind {
+        Kind::Batch { .. } => Source::Batch,
+        _ => Source::Event,
+    }
+}
+
+/// What the decisions were, as they were made.
+struct Log(Vec<(usize, usize, Fate)>);
+
+impl Witness for Log {
+    fn section(&mut self, personalization: usize, section: usize, fate: Fate) {
+        self.0.push((personalization, section, fate));
+    }
+}
+
+impl Log {
+    fn fate(&self, personalization: usize, section: usize) -> Option<Fate> {
+        self.0.iter().find(|(p, s, _)| (*p, *s) == (personalization, section)).map(|(_, _, fate)| *fate)
+    }
+}
+
+struct Teller<'a> {
+    plan: &'a Plan,
+    call: &'a Call<'a>,
+    memo: &'a Memo,
+}
+
+impl Teller<'_> {
+    fn section(&self, section: &Section, criteria: &Node, fate: Option<Fate>) -> SectionTrace {
+        let (result, note) = match fate {
+            None => (Outcome::NotReached, None),
+            Some(Fate::OtherEvent) => (Outcome::NotMatched, Some("its key event does not match this event")),
+            Some(Fate::UnknownProfile) => {
+                (Outcome::NotMatched, Some("it wants a profile with a batch record"))
+            }
+            Some(Fate::Refused(truth)) => (truth.into(), None),
+            Some(Fate::Entered) => (Outcome::Matched, None),
+        };
+        let reached = matches!(fate, Some(Fate::Refused(_) | Fate::Entered));
+        SectionTrace {
+            name: section.name.clone(),
+            result,
+            note: note.map(ToString::to_string),
+            criteria: self.condition(&section.criteria, criteria, reached),
+        }
+    }
+
+    fn condition(&self, expr: &Expr, node: &Node, reached: bool) -> ConditionTrace {
+        let mut parts = Vec::new();
+        let result = match (expr, node) {
+            (Expr::And(exprs), Node::And(nodes)) => {
+                self.group(exprs, nodes, reached, Truth::False, &mut parts)
+            }
+            (Expr::Or(exprs), Node::Or(nodes)) => self.group(exprs, nodes, reached, Truth::True, &mut parts),
+            (Expr::Not(expr), Node::Not(node)) => {
+                let inner = self.condition(expr, node, reached);
+                let result = match inner.result {
+                    Outcome::Matched => Outcome::NotMatched,
+                    Outcome::NotMatched => Outcome::Matched,
+                    other => other,
+                };
+                parts.push(inner);
+                result
+            }
+            (_, Node::Predicate(index)) if reached => {
+                self.memo.get(*index).map_or(Outcome::NotReached, Outcome::from)
+            }
+            (_, Node::Constant(value)) if reached => Truth::from(*value).into(),
+            _ => Outcome::NotReached,
+        };
+        let seen = match node {
+            Node::Predicate(index) if result != Outcome::NotReached => self.sighting(expr, *index),
+            _ => None,
+        };
+        ConditionTrace { text: expr.to_string(), result, seen, parts }
+    }
+
+    /// A group stops at the first part that decides it; what stands behind is not reached.
+    fn group(
+        &self,
+        exprs: &[Expr],
+        nodes: &[Node],
+        reached: bool,
+        decisive: Truth,
+        parts: &mut Vec<ConditionTrace>,
+    ) -> Outcome {
+        if !reached {
+            parts.extend(exprs.iter().zip(nodes).map(|(expr, node)| self.condition(expr, node, false)));
+            return Outcome::NotReached;
+        }
+        let decisive = Outcome::from(decisive);
+        let neutral = if decisive == Outcome::Matched { Outcome::NotMatched } else { Outcome::Matched };
+        let mut result = neutral;
+        for (expr, node) in exprs.iter().zip(nodes) {
+            let part = self.condition(expr, node, result != decisive);
+            if part.result == decisive {
+                result = decisive;
+            } else if part.result == Outcome::Unknown && result == neutral {
+                result = Outcome::Unknown;
+            }
+            parts.push(part);
+        }
+        result
+    }
+
+    fn sighting(&self, expr: &Expr, predicate: u32) -> Option<Sighting> {
+        let Expr::Test { name, .. } = expr else { return None };
+        let predicate = self.plan.program.predicates.get(predicate as usize)?;
+        let plain = |value: Option<Value>, source| {
+            Some(Sighting { name: name.0.clone(), value, redacted: false, source, age_ms: None })
+        };
+        match &predicate.slot {
+            Slot::Attribute(index) => {
+                let attribute = self.plan.attributes.get(usize::from(*index))?;
+                let fact = self.call.fact(*index);
+                let value = fact.output(attribute.types);
+                let redacted = attribute.sensitive && value.is_some();
+                Some(Sighting {
+                    name: name.0.clone(),
+                    value: value.filter(|_| !redacted),
+                    redacted,
+                    source: source_of(&attribute.kind),
+                    age_ms: self.age_ms(fact),
+                })
+            }
+            Slot::Column(column) => {
+                let value = self.call.event.and_then(|_| self.call.input(column)).cloned();
+                self.guarded(name.0.clone(), column, value, Source::Event)
+            }
+            Slot::Input(input) => {
+                self.guarded(name.0.clone(), input, self.call.input(input).cloned(), Source::Input)
+            }
+            Slot::Edge(edge) => {
+                let value = self.call.edge.iter().find(|(known, _)| known == edge);
+                plain(value.map(|(_, value)| Value::string(value.as_str())), Source::Edge)
+            }
+            Slot::Segment(_) => None,
+        }
+    }
+
+    /// A column or input of the name of a sensitive attribute is as sensitive as that.
+    fn guarded(&self, name: String, column: &str, value: Option<Value>, source: Source) -> Option<Sighting> {
+        let sensitive = self.plan.attributes.iter().any(|attribute| {
+            attribute.sensitive && (attribute.name == column || attribute.kind.column() == Some(column))
+        });
+        let redacted = sensitive && value.is_some();
+        Some(Sighting { name, value: value.filter(|_| !redacted), redacted, source, age_ms: None })
+    }
+
+    fn age_ms(&self, fact: &Fact<'_>) -> Option<i64> {
+        let said_ms = match fact {
+            Fact::Value(_, said_ms) => *said_ms,
+            Fact::Items(items) => items.0.first()?.time_ms,
+            Fact::Missing | Fact::Number(_) => return None,
+        };
+        Some(self.call.now_ms.saturating_sub(said_ms))
+    }
+}

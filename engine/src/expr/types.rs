@@ -1,0 +1,153 @@
+//! Which types a value may have: the intersection of its declaration and its uses.
+
+use core::fmt;
+
+use crate::time;
+use crate::value::{DataType, Number, Value};
+
+/// A set of types.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TypeSet(u8);
+
+impl TypeSet {
+    /// Nothing is known: any scalar or list passes.
+    pub(crate) const ANY: TypeSet = TypeSet(0x7f);
+    /// What `WITHIN n DAYS` can read.
+    pub(crate) const TIMES: TypeSet =
+        TypeSet::of(&[DataType::Timestamp, DataType::Date, DataType::Number, DataType::String]);
+    /// What has a size.
+    pub(crate) const LISTS: TypeSet = TypeSet::of(&[DataType::StringArray, DataType::NumberArray]);
+
+    pub(crate) const fn of(types: &[DataType]) -> TypeSet {
+        let mut bits = 0;
+        let mut rest = types;
+        while let [first, others @ ..] = rest {
+            bits |= TypeSet::one(*first).0;
+            rest = others;
+        }
+        TypeSet(bits)
+    }
+
+    pub(crate) const fn one(data_type: DataType) -> TypeSet {
+        TypeSet(match data_type {
+            DataType::String => 1,
+            DataType::Number => 2,
+            DataType::Boolean => 4,
+            DataType::Timestamp => 8,
+            DataType::Date => 16,
+            DataType::StringArray => 32,
+            DataType::NumberArray => 64,
+        })
+    }
+
+    pub(crate) fn has(self, data_type: DataType) -> bool {
+        self.0 & TypeSet::one(data_type).0 != 0
+    }
+
+    pub(crate) fn and(self, other: TypeSet) -> TypeSet {
+        TypeSet(self.0 & other.0)
+    }
+
+    pub(crate) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The ingest rule: the value as it is kept, or None when it fits no type of the set. An empty list is missing
+    /// (`Ok(None)`).
+    pub(crate) fn admit(self, value: &Value) -> Result<Option<Value>, Misfit> {
+        if self == TypeSet::ANY {
+            return match value {
+                Value::Null => Ok(None),
+                Value::Object(_) => Err(Misfit),
+                Value::List(items) if items.is_empty() => Ok(None),
+                value => Ok(Some(value.clone())),
+            };
+        }
+        match value {
+            Value::Null => Ok(None),
+            Value::Object(_) => Err(Misfit),
+            Value::Boolean(_) if self.has(DataType::Boolean) => Ok(Some(value.clone())),
+            Value::Number(_) if self.has(DataType::Number) || self.is_instant(value) => {
+                Ok(Some(value.clone()))
+            }
+            Value::String(text) => {
+                if self.has(DataType::String) || self.is_instant(value) {
+                    return Ok(Some(value.clone()));
+                }
+                let number = if self.has(DataType::Number) { Number::parse(text) } else { None };
+                number.map(|number| Some(Value::Number(number))).ok_or(Misfit)
+            }
+            Value::List(items) if items.is_empty() => Ok(None),
+            Value::List(items) => {
+                let all = |fits: fn(&Value) -> bool| items.iter().all(fits);
+                let strings = self.has(DataType::StringArray) && all(|item| matches!(item, Value::String(_)));
+                let numbers = self.has(DataType::NumberArray) && all(|item| matches!(item, Value::Number(_)));
+                if strings || numbers { Ok(Some(value.clone())) } else { Err(Misfit) }
+            }
+            _ => Err(Misfit),
+        }
+    }
+
+    fn is_instant(self, value: &Value) -> bool {
+        match value {
+            Value::Number(number) => self.has(DataType::Timestamp) && time::unix_ms(*number).is_some(),
+            Value::String(text) => {
+                self.has(DataType::Timestamp) && time::rfc3339_ms(text).is_some()
+                    || self.has(DataType::Date) && time::date_ms(text).is_some()
+            }
+            _ => false,
+        }
+    }
+}
+
+/// A value that fits no type it may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Misfit;
+
+impl fmt::Display for TypeSet {
+    /// `string or number`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut any = false;
+        for data_type in DataType::ALL {
+            if self.has(data_type) {
+                write!(f, "{}{data_type}", if any { " or " } else { "" })?;
+                any = true;
+            }
+        }
+        if any { Ok(()) } else { f.write_str("nothing") }
+    }
+}
+
+impl fmt::Debug for TypeSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ingest_rule() {
+        let number = TypeSet::one(DataType::Number);
+        let string = TypeSet::one(DataType::String);
+        let timestamp = TypeSet::one(DataType::Timestamp);
+        assert_eq!(number.admit(&Value::from("12.50")), Ok(Some(Value::Number(Number::Float(12.5)))));
+        assert_eq!(number.admit(&Value::from(" 12")), Err(Misfit));
+        assert_eq!(number.admit(&Value::from(true)), Err(Misfit));
+        assert_eq!(string.admit(&Value::from(5)), Err(Misfit));
+        assert_eq!(string.admit(&Value::from("")), Ok(Some(Value::from(""))));
+        assert_eq!(timestamp.admit(&Value::from(1_790_000_000)), Ok(Some(Value::from(1_790_000_000))));
+        assert_eq!(timestamp.admit(&Value::from("yesterday")), Err(Misfit));
+        assert_eq!(TypeSet::LISTS.admit(&Value::List(alloc::vec![])), Ok(None));
+        let mixed = Value::List(alloc::vec![Value::from(1), Value::from("a")]);
+        assert_eq!(TypeSet::LISTS.admit(&mixed), Err(Misfit));
+        assert_eq!(TypeSet::ANY.admit(&mixed), Ok(Some(mixed.clone())));
+        assert_eq!(TypeSet::ANY.admit(&Value::Object(alloc::vec![])), Err(Misfit));
+        assert_eq!(
+            TypeSet::TIMES.admit(&Value::from("2026-01-01T00:00:00Z")).unwrap().unwrap().as_str().unwrap(),
+            "2026-01-01T00:00:00Z"
+        );
+    }
+}

@@ -1,0 +1,219 @@
+//! Identity: which identifiers an event carries, and which profile it belongs to.
+//!
+//! No known key makes a new profile; one profile learns the new keys; several merge, and the earliest-created survives
+//! (tie: smaller id). Profiles with different values of the primary key never merge: two people on one browser stay two
+//! people. Sources: RT 2.0's identity rules and reason texts; the primary-key rule is Usher's own.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use crate::event::Event;
+use crate::limits::{KEY_BYTES_MAX, KEYS_MAX};
+use crate::pattern::Pattern;
+use crate::plan::Plan;
+use crate::profile::{Key, Profile, ProfileId};
+use crate::value::Value;
+
+/// What the identifiers of one event are worth.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Keys {
+    /// Those that identify, in routing order.
+    pub usable: Vec<Key>,
+    /// Those that do not; they never block the event.
+    pub refused: Vec<RefusedKey>,
+}
+
+/// An identifier that identifies nobody. Its value is not kept: it may be anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedKey {
+    /// The column it stood in.
+    pub name: String,
+    /// In RT 2.0's words where it has some.
+    pub reason: &'static str,
+}
+
+/// A compiled [`StitchKey`](crate::definition::StitchKey).
+#[derive(Debug)]
+pub(crate) struct KeyRule {
+    pub(crate) name: String,
+    pub(crate) valid: Option<Pattern>,
+    pub(crate) exclude: Option<Pattern>,
+    pub(crate) invalid_texts: Vec<String>,
+    pub(crate) workflow_only: bool,
+}
+
+impl KeyRule {
+    /// The value as a key, or why it is none.
+    pub(crate) fn admit<'a>(&self, value: &'a Value) -> Result<&'a str, &'static str> {
+        let Value::String(text) = value else { return Err("Value is not a string.") };
+        if text.is_empty() {
+            Err("Value is empty.")
+        } else if text.len() > KEY_BYTES_MAX {
+            Err("Value is too long.")
+        } else if self.valid.as_ref().is_some_and(|pattern| !pattern.is_match(text)) {
+            Err("Value does not meet the valid_regexp for this key.")
+        } else if self.exclude.as_ref().is_some_and(|pattern| pattern.is_match(text)) {
+            Err("Value matches exclude_regex for this key.")
+        } else if self.invalid_texts.iter().any(|invalid| invalid == text) {
+            Err("Value is included in invalid_texts for this key.")
+        } else {
+            Ok(text)
+        }
+    }
+}
+
+/// Where an event belongs, and what that did to the profiles around it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stitched {
+    /// The event's profile.
+    pub profile: Profile,
+    /// Profiles that lost a key to it; they must be written, too.
+    pub others: Vec<Profile>,
+    /// Profiles that were merged into it and are no more.
+    pub absorbed: Vec<ProfileId>,
+    /// What happened, in order.
+    pub journal: Vec<Entry>,
+}
+
+/// One line of the merge journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// No key was known.
+    Created,
+    /// The keys named these profiles; they are one now.
+    Merged {
+        /// The survivor.
+        into: ProfileId,
+        /// Those that are no more.
+        sources: Vec<ProfileId>,
+    },
+    /// A key left a profile of somebody else for the event's own.
+    KeyMoved {
+        /// The key's name; its value is in the profile.
+        name: String,
+        /// Whom it belonged to.
+        from: ProfileId,
+    },
+    /// Keys named profiles of different people, and the event did not say whose it is: the first of them has it.
+    Ambiguous {
+        /// The profiles that were left alone.
+        left: Vec<ProfileId>,
+    },
+    /// Over the bound on keys of a profile; the one seen longest ago went.
+    KeyEvicted {
+        /// The key's name.
+        name: String,
+    },
+}
+
+impl Plan {
+    /// The identifiers that an event carries, in routing order.
+    pub fn keys(&self, event: &Event) -> Keys {
+        let mut keys = Keys::default();
+        let mut refuse = |name: &str, reason| keys.refused.push(RefusedKey { name: name.into(), reason });
+        for rule in self.key_rules.iter().filter(|rule| !rule.workflow_only) {
+            let Some(value) = event.column(&rule.name) else {
+                let misspelt = |(column, _): &&(String, Value)| {
+                    column.eq_ignore_ascii_case(&rule.name)
+                        && !self.key_rules.iter().any(|other| other.name == *column)
+                };
+                if let Some((column, _)) = event.columns.iter().find(misspelt) {
+                    refuse(column, "Key name case does not match a configured key.");
+                }
+                continue;
+            };
+            match rule.admit(value) {
+                Ok(text) => {
+                    let key =
+                        Key { name: rule.name.clone(), value: text.to_string(), seen_ms: event.time_ms };
+                    keys.usable.push(key);
+                }
+                Err(reason) => refuse(&rule.name, reason),
+            }
+        }
+        keys
+    }
+
+    /// The key of an imported record: only the lookup key's column identifies.
+    pub fn record_key(&self, value: Option<&Value>, computed_ms: i64) -> Result<Key, &'static str> {
+        let rule = self.lookup_rule().ok_or("Key is not present in the config file.")?;
+        let text = rule.admit(value.ok_or("The key column is missing.")?)?;
+        Ok(Key { name: rule.name.clone(), value: text.to_string(), seen_ms: computed_ms })
+    }
+
+    /// The profile of an event with these keys, of those that are known by any of them.
+    ///
+    /// `fresh` names the profile that is made when none is known; `now_ms` is when. Without any usable key there is no
+    /// profile to stitch to: callers evaluate on [`Profile::unknown`] and store nothing.
+    pub fn stitch(&self, keys: &[Key], found: Vec<Profile>, fresh: ProfileId, now_ms: i64) -> Stitched {
+        let primary = self.primary_key.as_deref();
+        let own = keys.iter().find(|key| Some(key.name.as_str()) == primary).map(|key| key.value.as_str());
+        let whose = |profile: &Profile| primary.and_then(|name| profile.key(name)).map(String::from);
+        let mut journal = Vec::new();
+
+        // In routing order: the profile of an earlier key comes first.
+        let mut found = found;
+        let rank = |profile: &Profile| keys.iter().position(|key| profile.has_key(&key.name, &key.value));
+        found.sort_by_key(|profile| (rank(profile).unwrap_or(usize::MAX), profile.created_ms, profile.id));
+
+        // Whose event it is: what it says itself, else the first person among the profiles its keys name.
+        let person = own.map(String::from).or_else(|| found.iter().find_map(whose));
+        let (mut mine, mut others): (Vec<Profile>, Vec<Profile>) =
+            found.into_iter().partition(|profile| whose(profile).is_none_or(|other| Some(other) == person));
+
+        if own.is_some() {
+            for other in &mut others {
+                let from = other.id;
+                other.keys.retain(|held| {
+                    let moves = keys.iter().any(|key| key.name == held.name && key.value == held.value);
+                    if moves {
+                        journal.push(Entry::KeyMoved { name: held.name.clone(), from });
+                    }
+                    !moves
+                });
+            }
+        } else if !others.is_empty() {
+            journal.push(Entry::Ambiguous { left: others.iter().map(|profile| profile.id).collect() });
+        }
+
+        mine.sort_by_key(|profile| (profile.created_ms, profile.id));
+        let mut mine = mine.into_iter();
+        let mut profile = mine.next().unwrap_or_else(|| {
+            journal.push(Entry::Created);
+            Profile::new(fresh, now_ms)
+        });
+        let mut absorbed = Vec::new();
+        for source in mine {
+            absorbed.push(source.id);
+            profile.absorb(source);
+        }
+        if !absorbed.is_empty() {
+            journal.push(Entry::Merged { into: profile.id, sources: absorbed.clone() });
+        }
+
+        // Without a word of its own, an event leaves the keys of other people where they are.
+        for key in keys {
+            let elsewhere = own.is_none() && others.iter().any(|other| other.has_key(&key.name, &key.value));
+            if !elsewhere {
+                profile.learn(key.clone());
+            }
+        }
+        while profile.keys.len() > KEYS_MAX {
+            // The primary key stays: without it the profile would no longer be somebody's.
+            let oldest = profile
+                .keys
+                .iter()
+                .enumerate()
+                .filter(|(_, key)| Some(key.name.as_str()) != primary)
+                .min_by_key(|(_, key)| (key.seen_ms, key.name.as_str(), key.value.as_str()));
+            let Some(index) = oldest.map(|(index, _)| index) else { break };
+            let evicted = profile.keys.swap_remove(index);
+            journal.push(Entry::KeyEvicted { name: evicted.name });
+        }
+        if own.is_none() {
+            // Nothing of them changed.
+            others.clear();
+        }
+        Stitched { profile, others, absorbed, journal }
+    }
+}

@@ -1,0 +1,50 @@
+#![no_std]
+#![doc = include_str!("../README.md")]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::arithmetic_side_effects,
+        clippy::string_slice,
+        reason = "a test that panics has found something"
+    )
+)]
+
+extern crate alloc;
+#[cfg(test)]
+#[macro_use]
+extern crate std;
+
+// In the order in which a newcomer should read them.
+pub mod definition;
+pub mod diagnostic;
+pub mod limits;
+pub mod syntax;
+pub mod time;
+pub mod value;
+
+mod expr;
+mod pattern;
+mod plan;
+
+pub mod attribute;
+mod event;
+mod identity;
+mod ingest;
+pub mod profile;
+
+mod call;
+mod explain;
+mod payload;
+mod section;
+
+pub use event::{Event, Note, order_clamped};
+pub use explain::{
+    ConditionTrace, Explanation, KnownAttribute, Outcome, PersonalizationTrace, SectionTrace, Sighting,
+    Source,
+};
+pub use identity::{Entry, Keys, RefusedKey, Stitched};
+pub use ingest::{Ingested, RefusedValue};
+pub use payload::{Access, Offer};
+pub use plan::Plan;
+pub use profile::{Profile, ProfileId};
+pub use section::{Answer, Asked, Query, Reason, Skipped};

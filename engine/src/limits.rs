@@ -1,0 +1,57 @@
+//! Every bound of the engine, in one place. Bounds of the HTTP service stand in `usher-edge`'s `limits`.
+
+/// Largest magnitude that a sum or counter takes from one event.
+pub const SUMMAND_MAX: i64 = 1_000_000_000_000_000;
+/// How deep criteria nest.
+pub const CRITERIA_DEPTH_MAX: usize = 32;
+/// How long the text of one criterion is, in bytes.
+pub const CRITERIA_BYTES_MAX: usize = 4_096;
+/// How many tests one criterion has.
+pub const CRITERIA_TESTS_MAX: usize = 256;
+/// How many values an `IN` lists.
+pub const IN_VALUES_MAX: usize = 256;
+/// How long a regular expression is, in bytes.
+pub const PATTERN_BYTES_MAX: usize = 256;
+/// How large a compiled regular expression is, in bytes.
+pub const PATTERN_SIZE_MAX: usize = 64 * 1024;
+/// How much of a text a regular expression looks at, in bytes; longer texts do not match and are reported.
+pub const PATTERN_TEXT_BYTES_MAX: usize = 2_048;
+/// How deep groups nest in a regular expression.
+pub const PATTERN_DEPTH_MAX: u32 = 16;
+/// How long a key's value is, in bytes.
+pub const KEY_BYTES_MAX: usize = 256;
+/// How many keys a profile is known by.
+pub const KEYS_MAX: usize = 200;
+/// How long an event's id is, in bytes; a longer one is refused.
+pub const EVENT_ID_BYTES_MAX: usize = 256;
+/// How many event ids a profile remembers.
+pub const SEEN_MAX: usize = 1_000;
+/// How long an event id is remembered, in milliseconds.
+pub const SEEN_MS: i64 = 7 * DAY_MS;
+/// How large one stored value is, in bytes.
+pub const VALUE_BYTES_MAX: usize = 500;
+/// How large an encoded profile is, in bytes.
+pub const PROFILE_BYTES_MAX: usize = 256 * 1024;
+/// How many items a list keeps at most.
+pub const LIST_ITEMS_MAX: u32 = 100;
+/// How many items a list keeps unless it says otherwise.
+pub const LIST_ITEMS_DEFAULT: u32 = 100;
+/// How long a list item lives unless it says otherwise, in milliseconds.
+pub const LIST_DURATION_MS_DEFAULT: i64 = 60 * DAY_MS;
+/// How long a window or duration is, in milliseconds.
+pub const WINDOW_MS_MAX: i64 = 640 * DAY_MS;
+/// How many buckets a window is cut into; its ring has one more.
+pub const BUCKETS_MAX: i64 = 64;
+/// How many attributes an audience has.
+pub const ATTRIBUTES_MAX: usize = 600;
+/// How many personalizations an audience has.
+pub const PERSONALIZATIONS_MAX: usize = 200;
+/// How many sections a personalization has.
+pub const SECTIONS_MAX: usize = 1_000;
+/// How many outputs a section has.
+pub const OUTPUTS_MAX: usize = 100;
+/// How far in the future `WITHIN n DAYS` still accepts a time, in milliseconds.
+pub const FUTURE_SKEW_MS: i64 = 5 * 60 * 1_000;
+
+/// A day in milliseconds.
+pub const DAY_MS: i64 = 24 * 60 * 60 * 1_000;

@@ -1,0 +1,73 @@
+//! Payloads: attribute values leave the engine here and nowhere else, so sensitivity is decided once ([`may_leave`]).
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::call::Call;
+use crate::definition::{OutputSource, Personalization, Section};
+use crate::plan::{Plan, SectionPlan};
+use crate::section::{Reason, reason};
+use crate::value::Value;
+
+/// What one section answers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Offer {
+    /// The personalization it belongs to.
+    pub personalization: String,
+    /// The section's name, which is the offer's.
+    pub section: String,
+    /// Outputs by name, in the order of the definition; missing and withheld ones are left out.
+    pub attributes: Vec<(String, Value)>,
+    /// Those of the section's segments that the profile is in.
+    pub segments: Vec<String>,
+    /// Why it answers.
+    pub reason: Reason,
+}
+
+/// What a caller may have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    /// Whether the route is the server's; on a public one no sensitive value ever leaves.
+    pub server_route: bool,
+    /// Whether the server key has the scope for sensitive values.
+    pub sensitive_scope: bool,
+}
+
+/// Whether an attribute's value may leave: it is not sensitive, or section, route and key all agree.
+pub(crate) fn may_leave(sensitive: bool, section: &Section, access: Access) -> bool {
+    !sensitive || (section.include_sensitive && access.server_route && access.sensitive_scope)
+}
+
+/// The payload of a section that entered.
+pub(crate) fn offer(
+    plan: &Plan,
+    personalization: &Personalization,
+    section: &Section,
+    section_plan: &SectionPlan,
+    call: &Call<'_>,
+    access: Access,
+) -> Offer {
+    let outputs = section.outputs.iter().zip(&section_plan.outputs);
+    let attributes = outputs.filter_map(|(output, attribute)| {
+        let value = match (&output.source, attribute) {
+            (OutputSource::Attribute { .. }, Some(index)) => {
+                let attribute = plan.attributes.get(usize::from(*index))?;
+                if !may_leave(attribute.sensitive, section, access) {
+                    return None;
+                }
+                call.fact(*index).output(attribute.types)?
+            }
+            (OutputSource::Attribute { .. }, None) => return None,
+            (OutputSource::Constant(value), _) => value.present()?.clone(),
+            (OutputSource::Text(texts), _) => Value::String(texts.concat()),
+        };
+        Some((output.name.clone(), value))
+    });
+    Offer {
+        personalization: personalization.name.clone(),
+        section: section.name.clone(),
+        attributes: attributes.collect(),
+        segments: section.segments.iter().filter(|segment| call.in_segment(segment)).cloned().collect(),
+        reason: reason(personalization, section, section_plan),
+    }
+}

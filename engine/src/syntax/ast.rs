@@ -1,0 +1,156 @@
+//! The tree that every spelling of a criterion lowers to.
+//!
+//! It is untyped and unresolved: names are text, and whether a comparison makes sense is decided by `expr::check`.
+
+use alloc::{boxed::Box, string::String, vec::Vec};
+
+use crate::value::{Number, Value};
+
+/// A condition with a truth value: true, false or unknown.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+pub enum Expr {
+    /// Always or never (`TRUE`, `FALSE`; the empty text and an empty And are `TRUE`).
+    Constant(bool),
+    /// All of two or more.
+    And(Vec<Expr>),
+    /// Any of two or more.
+    Or(Vec<Expr>),
+    /// The opposite; unknown stays unknown.
+    Not(Box<Expr>),
+    /// The profile is in this batch segment: `segment('high_value')`.
+    Segment(String),
+    /// A question about one value.
+    Test {
+        /// The value asked about.
+        name: Name,
+        /// The question.
+        test: Test,
+        /// Whether the opposite is asked, as in `!=` or `NOT LIKE`. Unknown stays unknown; the opposite of
+        /// [`Test::Null`] is two-valued.
+        negated: bool,
+    },
+}
+
+/// The name of a value, as written: `loyalty_tier`, `cart.items`, `event.price`, `edge.country`.
+///
+/// Names that start with `event.` are columns of the event at hand, those with `edge.` are what the edge knows of the
+/// request; all others are attributes (with the sub-identifier behind the last dot) or inputs.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
+pub struct Name(pub String);
+
+impl Name {
+    /// A column of the event at hand.
+    pub fn column(column: &str) -> Name {
+        Name(alloc::format!("{}{column}", Name::EVENT))
+    }
+
+    /// What names of event columns start with.
+    pub const EVENT: &'static str = "event.";
+    /// What names of edge context start with.
+    pub const EDGE: &'static str = "edge.";
+}
+
+/// A question about one value. A missing value makes every one of them unknown, except [`Test::Null`] and
+/// [`Test::Size`].
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+pub enum Test {
+    /// `=` with a string, number or boolean; `!=` when negated.
+    Equal(Value),
+    /// `<`, `<=`, `>`, `>=` with a number or string.
+    Order(Comparison, Value),
+    /// `IN ('a', 'b')`; at least one.
+    In(Vec<Value>),
+    /// `BETWEEN 1 AND 5`, both ends included.
+    Between(Value, Value),
+    /// `LIKE 'a%_'`: `%` any text, `_` any one character, case-sensitive, no escape.
+    Like(String),
+    /// `STARTS WITH 'a'`.
+    StartsWith(String),
+    /// `ENDS WITH 'a'`.
+    EndsWith(String),
+    /// `CONTAINS 'a'`: substring of a string, member of a list.
+    Contains(Value),
+    /// `MATCHES 'regex'`: found anywhere, linear time, ASCII classes.
+    Matches(String),
+    /// `IS NULL`; `IS NOT NULL` when negated. Two-valued.
+    Null,
+    /// `WITHIN n DAYS`: 0 ≤ now − value ≤ n · 24 h, with five minutes of future skew.
+    WithinDays(Number),
+    /// `SIZE(x) > n`: how many items a list has; a missing list has none. Two-valued.
+    Size(Comparison, i64),
+}
+
+/// How two values are ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+pub enum Comparison {
+    /// `<`
+    Less,
+    /// `<=`
+    LessEqual,
+    /// `>`
+    Greater,
+    /// `>=`
+    GreaterEqual,
+    /// `=`, of sizes only: elsewhere it is [`Test::Equal`].
+    Equal,
+    /// `!=`, of sizes only.
+    NotEqual,
+}
+
+impl Comparison {
+    /// As text spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Comparison::Less => "<",
+            Comparison::LessEqual => "<=",
+            Comparison::Greater => ">",
+            Comparison::GreaterEqual => ">=",
+            Comparison::Equal => "=",
+            Comparison::NotEqual => "!=",
+        }
+    }
+
+    /// Whether it holds for things that compare this way.
+    pub fn holds(self, ordering: core::cmp::Ordering) -> bool {
+        match self {
+            Comparison::Less => ordering.is_lt(),
+            Comparison::LessEqual => ordering.is_le(),
+            Comparison::Greater => ordering.is_gt(),
+            Comparison::GreaterEqual => ordering.is_ge(),
+            Comparison::Equal => ordering.is_eq(),
+            Comparison::NotEqual => ordering.is_ne(),
+        }
+    }
+}
+
+impl Expr {
+    /// A question about one value, in canonical form: what text cannot spell with a sign of its own is wrapped in a
+    /// [`Expr::Not`], which means the same.
+    pub fn new_test(name: Name, test: Test, negated: bool) -> Expr {
+        let wrapped = negated && matches!(test, Test::Order(..) | Test::WithinDays(_) | Test::Size(..));
+        let expr = Expr::Test { name, test, negated: negated && !wrapped };
+        if wrapped { Expr::Not(Box::new(expr)) } else { expr }
+    }
+
+    /// All of these: none is `TRUE`, one is itself.
+    pub fn all(parts: Vec<Expr>) -> Expr {
+        match <[Expr; 1]>::try_from(parts) {
+            Ok([only]) => only,
+            Err(parts) if parts.is_empty() => Expr::Constant(true),
+            Err(parts) => Expr::And(parts),
+        }
+    }
+
+    /// Any of these; one is itself, and none is an error of whoever asks: None.
+    pub fn any(parts: Vec<Expr>) -> Option<Expr> {
+        match <[Expr; 1]>::try_from(parts) {
+            Ok([only]) => Some(only),
+            Err(parts) if parts.is_empty() => None,
+            Err(parts) => Some(Expr::Or(parts)),
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The one criteria language: text to tree ([`parse`]) and tree to canonical text (`Display`).
+//!
+//! Three spellings lower to this tree: text is parsed here, the operator tree of service YAML and the condition JSON of
+//! the API are lowered by `usher-config`. `parse(&expr.to_string()) == expr` holds for every tree.
+
+mod ast;
+mod parse;
+mod print;
+mod token;
+
+pub use ast::{Comparison, Expr, Name, Test};
+pub use parse::{ParseError, parse};

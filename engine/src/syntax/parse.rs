@@ -1,0 +1,459 @@
+//! Tokens to tree: precedence NOT > AND > OR, the right side of a comparison is a literal.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::ast::{Comparison, Expr, Name, Test};
+use super::token::{Kind, Lexer, Token, is_keyword};
+use crate::limits::{CRITERIA_BYTES_MAX, CRITERIA_DEPTH_MAX, IN_VALUES_MAX};
+use crate::value::{Number, Value};
+
+/// Reads one criterion. The empty text is always true.
+pub fn parse(text: &str) -> Result<Expr, ParseError> {
+    if text.len() > CRITERIA_BYTES_MAX {
+        let message = alloc::format!("longer than {CRITERIA_BYTES_MAX} bytes");
+        return Err(ParseError::new(0, text.len(), message));
+    }
+    let mut lexer = Lexer::new(text);
+    let token = lexer.next()?;
+    if token.kind == Kind::End {
+        return Ok(Expr::Constant(true));
+    }
+    let mut parser = Parser { lexer, token, depth: 0 };
+    let expr = parser.any()?;
+    match parser.token.kind {
+        Kind::End => Ok(expr),
+        Kind::Close => Err(parser.unexpected("this `)` closes nothing")),
+        _ => Err(parser.unexpected("expected `AND`, `OR` or the end")),
+    }
+}
+
+/// Why a text is no criterion, and where: byte offsets into it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParseError {
+    /// Lower case, no period.
+    pub message: String,
+    /// How to mend it, if that can be said.
+    pub help: Option<String>,
+    /// First byte of what is wrong.
+    pub start: usize,
+    /// The byte after it.
+    pub end: usize,
+}
+
+impl ParseError {
+    #[cold]
+    pub(super) fn new(start: usize, end: usize, message: impl Into<String>) -> ParseError {
+        ParseError { message: message.into(), help: None, start, end }
+    }
+
+    #[cold]
+    pub(super) fn help(mut self, help: impl Into<String>) -> ParseError {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl core::error::Error for ParseError {}
+
+struct Parser<'a> {
+    lexer: Lexer<'a>,
+    /// The token at hand.
+    token: Token,
+    depth: usize,
+}
+
+impl Parser<'_> {
+    /// a OR b OR c
+    fn any(&mut self) -> Result<Expr, ParseError> {
+        let mut parts = alloc::vec![self.all()?];
+        while self.eat("OR")? {
+            parts.push(self.all()?);
+        }
+        Expr::any(parts).ok_or_else(|| self.unexpected("expected a condition"))
+    }
+
+    /// a AND b AND c
+    fn all(&mut self) -> Result<Expr, ParseError> {
+        let mut parts = alloc::vec![self.not()?];
+        while self.eat("AND")? {
+            parts.push(self.not()?);
+        }
+        Ok(Expr::all(parts))
+    }
+
+    /// NOT a
+    fn not(&mut self) -> Result<Expr, ParseError> {
+        if !self.is("NOT") {
+            return self.condition();
+        }
+        self.descend()?;
+        self.advance()?;
+        let inner = self.not()?;
+        self.depth = self.depth.saturating_sub(1);
+        Ok(Expr::Not(Box::new(inner)))
+    }
+
+    fn descend(&mut self) -> Result<(), ParseError> {
+        self.depth = self.depth.saturating_add(1);
+        if self.depth > CRITERIA_DEPTH_MAX {
+            return Err(self.unexpected(alloc::format!("nested deeper than {CRITERIA_DEPTH_MAX}")));
+        }
+        Ok(())
+    }
+
+    fn condition(&mut self) -> Result<Expr, ParseError> {
+        match &self.token.kind {
+            Kind::Open => {
+                self.descend()?;
+                self.advance()?;
+                let inner = self.any()?;
+                self.expect(Kind::Close, "`)`")?;
+                self.depth = self.depth.saturating_sub(1);
+                Ok(inner)
+            }
+            Kind::Word(word) => {
+                let word = word.clone();
+                if word.eq_ignore_ascii_case("TRUE") || word.eq_ignore_ascii_case("FALSE") {
+                    self.advance()?;
+                    return Ok(Expr::Constant(word.eq_ignore_ascii_case("TRUE")));
+                }
+                if is_keyword(&word) {
+                    let found = alloc::format!("expected a name, found the keyword `{word}`");
+                    return Err(self
+                        .unexpected(found)
+                        .help(alloc::format!("write `\"{word}\"` if it is the name of an attribute")));
+                }
+                self.advance()?;
+                if self.token.kind != Kind::Open {
+                    return self.test(Name(word));
+                }
+                if word.eq_ignore_ascii_case("SEGMENT") {
+                    self.advance()?;
+                    let name = self.text("a segment's name in single quotes")?;
+                    self.expect(Kind::Close, "`)`")?;
+                    return Ok(Expr::Segment(name));
+                }
+                if word.eq_ignore_ascii_case("SIZE") {
+                    return self.size();
+                }
+                Err(self
+                    .unexpected(alloc::format!("`{word}` is not a function"))
+                    .help("the functions are `SIZE(list)` and `segment('name')`"))
+            }
+            Kind::Quoted(name) => {
+                let name = Name(name.clone());
+                self.advance()?;
+                self.test(name)
+            }
+            Kind::Text(_) | Kind::Number(_) => Err(self
+                .unexpected("expected a name on the left")
+                .help("write the name first: `tier = 'VIP'`")),
+            _ => Err(self.unexpected("expected a condition")),
+        }
+    }
+
+    /// SIZE(list) > n
+    fn size(&mut self) -> Result<Expr, ParseError> {
+        self.advance()?;
+        let name = match &self.token.kind {
+            Kind::Word(word) if !is_keyword(word) => Name(word.clone()),
+            Kind::Quoted(name) => Name(name.clone()),
+            _ => return Err(self.unexpected("expected the name of a list")),
+        };
+        self.advance()?;
+        self.expect(Kind::Close, "`)`")?;
+        let comparison = match self.token.kind {
+            Kind::Equal => Comparison::Equal,
+            Kind::NotEqual => Comparison::NotEqual,
+            Kind::Less => Comparison::Less,
+            Kind::LessEqual => Comparison::LessEqual,
+            Kind::Greater => Comparison::Greater,
+            Kind::GreaterEqual => Comparison::GreaterEqual,
+            _ => return Err(self.unexpected("expected a comparison with a number")),
+        };
+        self.advance()?;
+        let Kind::Number(Number::Integer(count)) = self.token.kind else {
+            return Err(self.unexpected("expected a whole number"));
+        };
+        self.advance()?;
+        Ok(Expr::Test { name, test: Test::Size(comparison, count), negated: false })
+    }
+
+    /// What is asked about a name.
+    fn test(&mut self, name: Name) -> Result<Expr, ParseError> {
+        let comparison = match self.token.kind {
+            Kind::Equal | Kind::NotEqual => {
+                let negated = self.token.kind == Kind::NotEqual;
+                self.advance()?;
+                let literal = self.literal()?;
+                return Ok(Expr::Test { name, test: Test::Equal(literal), negated });
+            }
+            Kind::Less => Some(Comparison::Less),
+            Kind::LessEqual => Some(Comparison::LessEqual),
+            Kind::Greater => Some(Comparison::Greater),
+            Kind::GreaterEqual => Some(Comparison::GreaterEqual),
+            _ => None,
+        };
+        if let Some(comparison) = comparison {
+            self.advance()?;
+            let literal = self.literal()?;
+            return Ok(Expr::Test { name, test: Test::Order(comparison, literal), negated: false });
+        }
+        if self.eat("IS")? {
+            let negated = self.eat("NOT")?;
+            if !self.eat("NULL")? {
+                return Err(self.unexpected("expected `NULL`").help("write `IS NULL` or `IS NOT NULL`"));
+            }
+            return Ok(Expr::Test { name, test: Test::Null, negated });
+        }
+        let negated = self.eat("NOT")?;
+        let test = if self.eat("IN")? {
+            Test::In(self.list()?)
+        } else if self.eat("BETWEEN")? {
+            let low = self.literal()?;
+            if !self.eat("AND")? {
+                return Err(self.unexpected("expected `AND`").help("write `BETWEEN 1 AND 5`"));
+            }
+            Test::Between(low, self.literal()?)
+        } else if self.eat("LIKE")? {
+            Test::Like(self.text("a pattern in single quotes")?)
+        } else if self.eat("CONTAINS")? {
+            Test::Contains(self.literal()?)
+        } else if self.eat("MATCHES")? {
+            Test::Matches(self.text("a regular expression in single quotes")?)
+        } else if self.eat("STARTS")? {
+            self.must("WITH")?;
+            Test::StartsWith(self.text("a text in single quotes")?)
+        } else if self.eat("ENDS")? {
+            self.must("WITH")?;
+            Test::EndsWith(self.text("a text in single quotes")?)
+        } else if self.eat("WITHIN")? {
+            let Kind::Number(days) = self.token.kind else {
+                return Err(self.unexpected("expected a number of days"));
+            };
+            self.advance()?;
+            self.must("DAYS")?;
+            Test::WithinDays(days)
+        } else {
+            return Err(self.unexpected("expected a comparison").help(
+                "after a name stands one of = != < <= > >= IN BETWEEN LIKE CONTAINS MATCHES STARTS WITH, ENDS WITH, \
+                 WITHIN n DAYS, IS NULL",
+            ));
+        };
+        Ok(Expr::new_test(name, test, negated))
+    }
+
+    fn list(&mut self) -> Result<Vec<Value>, ParseError> {
+        self.expect(Kind::Open, "`(`")?;
+        let mut values = alloc::vec![self.literal()?];
+        while self.token.kind == Kind::Comma {
+            self.advance()?;
+            values.push(self.literal()?);
+            if values.len() > IN_VALUES_MAX {
+                return Err(self.unexpected(alloc::format!("more than {IN_VALUES_MAX} values")));
+            }
+        }
+        self.expect(Kind::Close, "`,` or `)`")?;
+        Ok(values)
+    }
+
+    fn literal(&mut self) -> Result<Value, ParseError> {
+        let value = match &self.token.kind {
+            Kind::Text(text) => Value::string(text.as_str()),
+            Kind::Number(number) => Value::Number(*number),
+            Kind::Word(word) if word.eq_ignore_ascii_case("TRUE") => Value::Boolean(true),
+            Kind::Word(word) if word.eq_ignore_ascii_case("FALSE") => Value::Boolean(false),
+            Kind::Word(word) => {
+                let message = alloc::format!("expected a value, found `{word}`");
+                return Err(self
+                    .unexpected(message)
+                    .help(alloc::format!("text stands in single quotes: `'{word}'`")));
+            }
+            Kind::Quoted(name) => {
+                let message = alloc::format!("expected a value, found the name `{name}`");
+                return Err(self
+                    .unexpected(message)
+                    .help(alloc::format!("text stands in single quotes: `'{name}'`")));
+            }
+            _ => return Err(self.unexpected("expected a value")),
+        };
+        self.advance()?;
+        Ok(value)
+    }
+
+    fn text(&mut self, what: &str) -> Result<String, ParseError> {
+        let Kind::Text(text) = &self.token.kind else {
+            return Err(self.unexpected(alloc::format!("expected {what}")));
+        };
+        let text = text.clone();
+        self.advance()?;
+        Ok(text)
+    }
+
+    fn advance(&mut self) -> Result<(), ParseError> {
+        self.token = self.lexer.next()?;
+        Ok(())
+    }
+
+    fn is(&self, keyword: &str) -> bool {
+        matches!(&self.token.kind, Kind::Word(word) if word.eq_ignore_ascii_case(keyword))
+    }
+
+    fn eat(&mut self, keyword: &str) -> Result<bool, ParseError> {
+        let found = self.is(keyword);
+        if found {
+            self.advance()?;
+        }
+        Ok(found)
+    }
+
+    fn must(&mut self, keyword: &str) -> Result<(), ParseError> {
+        if self.eat(keyword)? { Ok(()) } else { Err(self.unexpected(alloc::format!("expected `{keyword}`"))) }
+    }
+
+    fn expect(&mut self, kind: Kind, what: &str) -> Result<(), ParseError> {
+        if self.token.kind != kind {
+            return Err(self.unexpected(alloc::format!("expected {what}")));
+        }
+        self.advance()
+    }
+
+    #[cold]
+    fn unexpected(&self, message: impl Into<String>) -> ParseError {
+        ParseError::new(self.token.start, self.token.end, message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_grammar_in_examples() {
+        for (text, canonical) in [
+            ("", "TRUE"),
+            ("tier='VIP'", "tier = 'VIP'"),
+            ("a <> 1 and not b is null", "a != 1 AND NOT b IS NULL"),
+            ("a = 1 or b = 2 and c = 3", "a = 1 OR b = 2 AND c = 3"),
+            ("(a = 1 or b = 2) and c = 3", "(a = 1 OR b = 2) AND c = 3"),
+            ("name = 'O''Neil'", "name = 'O''Neil'"),
+            ("\"order\" in ('a', 'b')", "order IN ('a', 'b')"),
+            ("\"order\".x = 1", ""),
+            ("\"and\" = 1", "\"and\" = 1"),
+            ("x not between -1 and 2.5e3", "x NOT BETWEEN -1 AND 2500.0"),
+            ("size(cart.items) >= 2", "SIZE(cart.items) >= 2"),
+            ("size = 2", "size = 2"),
+            ("segment('high value')", "segment('high value')"),
+            ("t within 30 days", "t WITHIN 30 DAYS"),
+            ("t not within 30 days", "NOT t WITHIN 30 DAYS"),
+            ("u starts with 'a' and u not ends with 'b'", "u STARTS WITH 'a' AND u NOT ENDS WITH 'b'"),
+            ("TRUE OR false", "TRUE OR FALSE"),
+            ("event.price > 20", "event.price > 20"),
+        ] {
+            match parse(text) {
+                Ok(expr) => assert_eq!(expr.to_string(), canonical, "{text}"),
+                Err(error) => assert_eq!(canonical, "", "{text}: {error}"),
+            }
+        }
+    }
+
+    #[test]
+    fn errors_say_where() {
+        for (text, start, message) in [
+            ("tier = VIP", 7, "expected a value, found `VIP`"),
+            ("tier = 'VIP", 7, "this text is never closed"),
+            ("= 1", 0, "expected a condition"),
+            ("a = 1 b = 2", 6, "expected `AND`, `OR` or the end"),
+            ("(a = 1", 6, "expected `)`"),
+            ("a = 1)", 5, "this `)` closes nothing"),
+            ("upper(a) = 1", 5, "`upper` is not a function"),
+            ("a ~ 1", 2, "unexpected `~`"),
+            ("a = 01", 4, "`01` is not a number"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert_eq!((error.start, error.message.as_str()), (start, message), "{text}");
+        }
+        assert!(parse(&"(".repeat(40)).unwrap_err().message.contains("nested deeper"));
+        assert!(parse(&"NOT ".repeat(40)).unwrap_err().message.contains("nested deeper"));
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            ".{0,8}".prop_map(Value::String),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_filter_map("finite", |f| Number::float(f).map(Value::Number)),
+            any::<bool>().prop_map(Value::Boolean),
+        ]
+    }
+
+    fn comparison() -> impl Strategy<Value = Comparison> {
+        use Comparison::*;
+        prop::sample::select(alloc::vec![Less, LessEqual, Greater, GreaterEqual])
+    }
+
+    fn expr() -> impl Strategy<Value = Expr> {
+        let name = prop_oneof![
+            "[a-z_][a-z0-9_]{0,6}(\\.[a-z]{1,4})?",
+            "[ -~é\"]{1,8}",
+            Just("Order".into()),
+            Just("in".into())
+        ];
+        let test = prop_oneof![
+            value().prop_map(Test::Equal),
+            (comparison(), value()).prop_map(|(c, v)| Test::Order(c, v)),
+            prop::collection::vec(value(), 1..4).prop_map(Test::In),
+            (value(), value()).prop_map(|(a, b)| Test::Between(a, b)),
+            ".{0,6}".prop_map(Test::Like),
+            ".{0,6}".prop_map(Test::StartsWith),
+            ".{0,6}".prop_map(Test::EndsWith),
+            value().prop_map(Test::Contains),
+            ".{0,6}".prop_map(Test::Matches),
+            Just(Test::Null),
+            (0_i64..1000).prop_map(|n| Test::WithinDays(Number::Integer(n))),
+            (comparison(), any::<i64>()).prop_map(|(c, n)| Test::Size(c, n)),
+        ];
+        let leaf = prop_oneof![
+            any::<bool>().prop_map(Expr::Constant),
+            ".{1,8}".prop_map(Expr::Segment),
+            (name, test, any::<bool>()).prop_map(|(name, test, negated)| Expr::new_test(
+                Name(name),
+                test,
+                negated
+            )),
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 2..4).prop_map(Expr::And),
+                prop::collection::vec(inner.clone(), 2..4).prop_map(Expr::Or),
+                inner.prop_map(|e| Expr::Not(Box::new(e))),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn printed_trees_parse_back(expr in expr()) {
+            let text = expr.to_string();
+            prop_assume!(text.len() <= CRITERIA_BYTES_MAX);
+            prop_assert_eq!(parse(&text), Ok(expr), "{}", text);
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in ".{0,40}") {
+            if let Err(error) = parse(&text) {
+                prop_assert!(error.start <= error.end && error.end <= text.len());
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Tree to canonical text: keywords in capitals, one blank, parentheses only where they are needed.
+
+use core::fmt;
+
+use super::ast::{Expr, Name, Test};
+use super::token::{is_bare, is_keyword};
+use crate::value::Value;
+
+impl fmt::Display for Expr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Expr::Constant(true) => f.write_str("TRUE"),
+            Expr::Constant(false) => f.write_str("FALSE"),
+            Expr::And(parts) => joined(f, parts, " AND ", |part| matches!(part, Expr::And(_) | Expr::Or(_))),
+            Expr::Or(parts) => joined(f, parts, " OR ", |part| matches!(part, Expr::Or(_))),
+            Expr::Not(inner) => {
+                f.write_str("NOT ")?;
+                operand(f, inner, matches!(**inner, Expr::And(_) | Expr::Or(_)))
+            }
+            Expr::Segment(name) => write!(f, "segment({})", Quoted(name, '\'')),
+            Expr::Test { name, test, negated } => print_test(f, name, test, *negated),
+        }
+    }
+}
+
+fn joined(
+    f: &mut fmt::Formatter<'_>,
+    parts: &[Expr],
+    by: &str,
+    group: impl Fn(&Expr) -> bool,
+) -> fmt::Result {
+    for (index, part) in parts.iter().enumerate() {
+        if index > 0 {
+            f.write_str(by)?;
+        }
+        operand(f, part, group(part))?;
+    }
+    Ok(())
+}
+
+fn operand(f: &mut fmt::Formatter<'_>, expr: &Expr, group: bool) -> fmt::Result {
+    if group { write!(f, "({expr})") } else { write!(f, "{expr}") }
+}
+
+fn print_test(f: &mut fmt::Formatter<'_>, name: &Name, test: &Test, negated: bool) -> fmt::Result {
+    let not = if negated { "NOT " } else { "" };
+    match test {
+        Test::Equal(value) => write!(f, "{name} {} {}", if negated { "!=" } else { "=" }, Literal(value)),
+        Test::Order(comparison, value) => write!(f, "{not}{name} {} {}", comparison.as_str(), Literal(value)),
+        Test::In(values) => {
+            write!(f, "{name} {not}IN (")?;
+            for (index, value) in values.iter().enumerate() {
+                write!(f, "{}{}", if index > 0 { ", " } else { "" }, Literal(value))?;
+            }
+            f.write_str(")")
+        }
+        Test::Between(low, high) => write!(f, "{name} {not}BETWEEN {} AND {}", Literal(low), Literal(high)),
+        Test::Like(pattern) => write!(f, "{name} {not}LIKE {}", Quoted(pattern, '\'')),
+        Test::StartsWith(text) => write!(f, "{name} {not}STARTS WITH {}", Quoted(text, '\'')),
+        Test::EndsWith(text) => write!(f, "{name} {not}ENDS WITH {}", Quoted(text, '\'')),
+        Test::Contains(value) => write!(f, "{name} {not}CONTAINS {}", Literal(value)),
+        Test::Matches(pattern) => write!(f, "{name} {not}MATCHES {}", Quoted(pattern, '\'')),
+        Test::Null => write!(f, "{name} IS {not}NULL"),
+        Test::WithinDays(days) => write!(f, "{not}{name} WITHIN {days} DAYS"),
+        Test::Size(comparison, count) => write!(f, "{not}SIZE({name}) {} {count}", comparison.as_str()),
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if is_bare(&self.0) && !is_keyword(&self.0) {
+            f.write_str(&self.0)
+        } else {
+            write!(f, "{}", Quoted(&self.0, '"'))
+        }
+    }
+}
+
+struct Literal<'a>(&'a Value);
+
+impl fmt::Display for Literal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Value::Boolean(value) => f.write_str(if *value { "TRUE" } else { "FALSE" }),
+            Value::Number(number) => write!(f, "{number}"),
+            Value::String(text) => write!(f, "{}", Quoted(text, '\'')),
+            // No spelling makes these; a hand-made tree with one is refused when it is compiled.
+            Value::Null | Value::List(_) | Value::Object(_) => f.write_str("NULL"),
+        }
+    }
+}
+
+struct Quoted<'a>(&'a str, char);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write;
+        f.write_char(self.1)?;
+        for c in self.0.chars() {
+            if c == self.1 {
+                f.write_char(c)?;
+            }
+            f.write_char(c)?;
+        }
+        f.write_char(self.1)
+    }
+}

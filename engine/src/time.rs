@@ -1,0 +1,183 @@
+//! Instants in Unix milliseconds, read from what events and records carry.
+//!
+//! There is no clock here: `now` is always an argument.
+
+use crate::value::{Number, Value};
+
+/// Numbers above this are milliseconds, below it seconds (10¹¹ s is the year 5138).
+const SECONDS_MAX: i64 = 100_000_000_000;
+
+/// The instant that a value names: Unix seconds or milliseconds, RFC 3339, or a date (its midnight, UTC).
+pub fn instant_ms(value: &Value) -> Option<i64> {
+    match value {
+        Value::Number(number) => unix_ms(*number),
+        Value::String(text) => rfc3339_ms(text).or_else(|| date_ms(text)),
+        _ => None,
+    }
+}
+
+/// Unix seconds, or milliseconds when above 10¹¹.
+pub fn unix_ms(number: Number) -> Option<i64> {
+    let beyond =
+        |limit: i64| number > Number::Integer(limit) || number < Number::Integer(limit.saturating_neg());
+    let milliseconds = beyond(SECONDS_MAX);
+    match number {
+        Number::Integer(value) => Some(if milliseconds { value } else { value.saturating_mul(1_000) }),
+        // Nothing below 2^63 saturates here; what is beyond is no time.
+        Number::Float(value) => {
+            (!beyond(i64::MAX / 2)).then_some((if milliseconds { value } else { value * 1_000.0 }) as i64)
+        }
+    }
+}
+
+/// `2026-05-04T10:15:00Z`, with a fraction or an offset if there is one.
+pub fn rfc3339_ms(text: &str) -> Option<i64> {
+    let mut reader = Reader(text.as_bytes());
+    let day = reader.date()?;
+    if !matches!(reader.next()?, b'T' | b't' | b' ') {
+        return None;
+    }
+    let hour = reader.below(24)?;
+    reader.expect(b':')?;
+    let minute = reader.below(60)?;
+    reader.expect(b':')?;
+    // A leap second is the last second of its minute.
+    let second = reader.below(61)?.min(59);
+    let mut fraction_ms = 0_i64;
+    if reader.peek() == Some(b'.') {
+        reader.next()?;
+        let mut scale = 100_i64;
+        let mut any = false;
+        while let Some(digit) = reader.digit() {
+            fraction_ms = fraction_ms.saturating_add(digit.saturating_mul(scale));
+            scale = scale.checked_div(10).unwrap_or(0);
+            any = true;
+        }
+        if !any {
+            return None;
+        }
+    }
+    let offset_minutes = match reader.next()? {
+        b'Z' | b'z' => 0,
+        sign @ (b'+' | b'-') => {
+            let hours = reader.below(24)?;
+            reader.expect(b':')?;
+            let minutes = hours.saturating_mul(60).saturating_add(reader.below(60)?);
+            if sign == b'-' { minutes.saturating_neg() } else { minutes }
+        }
+        _ => return None,
+    };
+    if reader.peek().is_some() {
+        return None;
+    }
+    let minutes = day.saturating_mul(24).saturating_add(hour).saturating_mul(60).saturating_add(minute);
+    let seconds = minutes.saturating_sub(offset_minutes).saturating_mul(60).saturating_add(second);
+    Some(seconds.saturating_mul(1_000).saturating_add(fraction_ms))
+}
+
+/// `2026-05-04`, as its midnight in UTC.
+pub fn date_ms(text: &str) -> Option<i64> {
+    let mut reader = Reader(text.as_bytes());
+    let day = reader.date()?;
+    reader.peek().is_none().then(|| day.saturating_mul(crate::limits::DAY_MS))
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn peek(&self) -> Option<u8> {
+        self.0.first().copied()
+    }
+
+    fn next(&mut self) -> Option<u8> {
+        let (first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(*first)
+    }
+
+    fn expect(&mut self, byte: u8) -> Option<()> {
+        (self.next()? == byte).then_some(())
+    }
+
+    fn digit(&mut self) -> Option<i64> {
+        let digit = self.peek().filter(u8::is_ascii_digit)?;
+        self.next()?;
+        Some(i64::from(digit.wrapping_sub(b'0')))
+    }
+
+    fn two(&mut self) -> Option<i64> {
+        Some(self.digit()?.saturating_mul(10).saturating_add(self.digit()?))
+    }
+
+    fn below(&mut self, limit: i64) -> Option<i64> {
+        self.two().filter(|value| *value < limit)
+    }
+
+    /// Days since 1970-01-01 in the proleptic Gregorian calendar.
+    fn date(&mut self) -> Option<i64> {
+        let year = self.two()?.saturating_mul(100).saturating_add(self.two()?);
+        self.expect(b'-')?;
+        let month = self.two()?;
+        self.expect(b'-')?;
+        let day = self.two()?;
+        let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        let length = match month {
+            2 if leap => 29,
+            2 => 28,
+            4 | 6 | 9 | 11 => 30,
+            1..=12 => 31,
+            _ => return None,
+        };
+        if !(1..=length).contains(&day) {
+            return None;
+        }
+        // Years that begin in March put the leap day last; 400 of them are 146,097 days.
+        let shifted = if month <= 2 { year.saturating_sub(1) } else { year };
+        let from_march = if month > 2 { month.saturating_sub(3) } else { month.saturating_add(9) };
+        let day_of_year = from_march
+            .saturating_mul(153)
+            .saturating_add(2)
+            .checked_div(5)?
+            .saturating_add(day)
+            .saturating_sub(1);
+        Some(
+            shifted
+                .saturating_mul(365)
+                .saturating_add(shifted.checked_div(4)?)
+                .saturating_sub(shifted.checked_div(100)?)
+                .saturating_add(shifted.checked_div(400)?)
+                .saturating_add(day_of_year)
+                .saturating_sub(719_468),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants() {
+        for (text, expected) in [
+            ("1970-01-01T00:00:00Z", Some(0)),
+            ("2026-09-21T14:13:20Z", Some(1_790_000_000_000)),
+            ("2026-09-21T16:13:20+02:00", Some(1_790_000_000_000)),
+            ("2026-09-21T14:13:20.1234Z", Some(1_790_000_000_123)),
+            ("2000-02-29T00:00:00Z", Some(951_782_400_000)),
+            ("1969-12-31T23:59:59Z", Some(-1_000)),
+            ("1900-02-29T00:00:00Z", None),
+            ("2026-09-21T14:13:20", None),
+            ("2026-09-21T24:00:00Z", None),
+            ("2026-9-21T14:13:20Z", None),
+            ("2026-09-21T14:13:20Z ", None),
+            ("", None),
+        ] {
+            assert_eq!(rfc3339_ms(text), expected, "{text}");
+        }
+        assert_eq!(date_ms("2026-01-01"), Some(1_767_225_600_000));
+        assert_eq!(unix_ms(Number::Integer(1_790_000_000)), Some(1_790_000_000_000));
+        assert_eq!(unix_ms(Number::Integer(1_790_000_000_123)), Some(1_790_000_000_123));
+        assert_eq!(unix_ms(Number::Float(1_790_000_000.5)), Some(1_790_000_000_500));
+        assert_eq!(unix_ms(Number::Float(1e300)), None);
+    }
+}

@@ -1,0 +1,511 @@
+//! Values: what events carry, attributes keep and answers show.
+//!
+//! A number is an `i64` or a finite `f64`, and comparison across the two is exact. Missing and null are the same and
+//! have no value of their own at the top: they are `Option::None`; [`Value::Null`] only stands inside lists and objects.
+//! Sums are kept in whole billionths ([`Nanos`]), so that their order does not matter.
+
+use alloc::{string::String, vec::Vec};
+use core::cmp::Ordering;
+use core::fmt;
+
+/// A value of an event, an attribute or an answer: the same shapes as JSON.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// Only inside lists and objects; at the top it is "missing".
+    Null,
+    /// `true` or `false`.
+    Boolean(bool),
+    /// An integer or a finite float.
+    Number(Number),
+    /// Text; the empty text is a value.
+    String(String),
+    /// Values in order.
+    List(Vec<Value>),
+    /// Named values in the order in which they were written.
+    Object(Vec<(String, Value)>),
+}
+
+impl Value {
+    /// A text.
+    pub fn string(text: impl Into<String>) -> Value {
+        Value::String(text.into())
+    }
+
+    /// The text, if it is one.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Value::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The number, if it is one.
+    pub fn as_number(&self) -> Option<Number> {
+        match self {
+            Value::Number(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// The items, if it is a list.
+    pub fn as_list(&self) -> Option<&[Value]> {
+        match self {
+            Value::List(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The named values, if it is an object.
+    pub fn as_object(&self) -> Option<&[(String, Value)]> {
+        match self {
+            Value::Object(entries) => Some(entries),
+            _ => None,
+        }
+    }
+
+    /// A named value of an object; null is missing.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.as_object()?.iter().find(|(key, _)| key == name).map(|(_, value)| value)?.present()
+    }
+
+    /// Itself unless it is null.
+    pub fn present(&self) -> Option<&Value> {
+        match self {
+            Value::Null => None,
+            value => Some(value),
+        }
+    }
+}
+
+impl From<i64> for Value {
+    fn from(value: i64) -> Value {
+        Value::Number(Number::Integer(value))
+    }
+}
+
+impl From<&str> for Value {
+    fn from(value: &str) -> Value {
+        Value::string(value)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(value: bool) -> Value {
+        Value::Boolean(value)
+    }
+}
+
+/// An integer or a finite float. Equal and ordered by value: `5 = 5.0`.
+#[derive(Clone, Copy, Debug)]
+pub enum Number {
+    /// Exact.
+    Integer(i64),
+    /// Never NaN or infinite: made by [`Number::float`].
+    Float(f64),
+}
+
+impl Number {
+    /// A float, if it is finite.
+    pub fn float(value: f64) -> Option<Number> {
+        value.is_finite().then_some(Number::Float(value))
+    }
+
+    /// Reads a number by the JSON grammar, without blanks: integers beyond `i64` become floats, floats beyond `f64`
+    /// are refused.
+    pub fn parse(text: &str) -> Option<Number> {
+        let digits = text.strip_prefix('-').unwrap_or(text).as_bytes();
+        let (whole, rest) = digits.split_at(digits.iter().take_while(|b| b.is_ascii_digit()).count());
+        if whole.is_empty() || (whole.len() > 1 && whole.first() == Some(&b'0')) {
+            return None;
+        }
+        if rest.is_empty()
+            && let Ok(integer) = text.parse()
+        {
+            return Some(Number::Integer(integer));
+        }
+        let fraction = match rest.split_first() {
+            Some((b'.', after)) => {
+                let count = after.iter().take_while(|b| b.is_ascii_digit()).count();
+                (count > 0).then(|| after.split_at(count).1)?
+            }
+            _ => rest,
+        };
+        if let Some((b'e' | b'E', after)) = fraction.split_first() {
+            let exponent = after.strip_prefix(b"+").or(after.strip_prefix(b"-")).unwrap_or(after);
+            if exponent.is_empty() || !exponent.iter().all(u8::is_ascii_digit) {
+                return None;
+            }
+        } else if !fraction.is_empty() {
+            return None;
+        }
+        text.parse().ok().and_then(Number::float)
+    }
+
+    /// The nearest float.
+    pub fn to_f64(self) -> f64 {
+        match self {
+            Number::Integer(value) => value as f64,
+            Number::Float(value) => value,
+        }
+    }
+}
+
+impl PartialEq for Number {
+    fn eq(&self, other: &Number) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Number {}
+
+impl PartialOrd for Number {
+    fn partial_cmp(&self, other: &Number) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Number {
+    fn cmp(&self, other: &Number) -> Ordering {
+        match (*self, *other) {
+            (Number::Integer(a), Number::Integer(b)) => a.cmp(&b),
+            // Both are finite, so there is an order; zero and minus zero are one value.
+            (Number::Float(a), Number::Float(b)) => a.partial_cmp(&b).unwrap_or(Ordering::Equal),
+            (Number::Integer(a), Number::Float(b)) => compare_mixed(a, b),
+            (Number::Float(a), Number::Integer(b)) => compare_mixed(b, a).reverse(),
+        }
+    }
+}
+
+/// Compares an integer and a finite float by their exact values.
+fn compare_mixed(integer: i64, float: f64) -> Ordering {
+    // 2^63 is a float exactly; from there on every float is beyond every i64.
+    const BEYOND: f64 = 9_223_372_036_854_775_808.0;
+    if float >= BEYOND {
+        return Ordering::Less;
+    }
+    if float < -BEYOND {
+        return Ordering::Greater;
+    }
+    // The cast drops the fraction, exactly.
+    let whole = float as i64;
+    integer.cmp(&whole).then_with(|| {
+        let fraction = float - whole as f64;
+        0.0_f64.partial_cmp(&fraction).unwrap_or(Ordering::Equal)
+    })
+}
+
+impl fmt::Display for Number {
+    /// As JSON: a float keeps a point or an exponent, so that it reads back as a float.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Number::Integer(value) => write!(f, "{value}"),
+            Number::Float(value) => write!(f, "{value:?}"),
+        }
+    }
+}
+
+/// Whole billionths: what sums are kept in, so that they are exact and do not depend on order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Nanos(pub i128);
+
+impl Nanos {
+    const ONE: i128 = 1_000_000_000;
+
+    /// The nearest billionth, halves to even. None above the bound on what a sum takes, ±10¹⁵.
+    pub fn from_number(number: Number) -> Option<Nanos> {
+        let bound = crate::limits::SUMMAND_MAX;
+        if number > Number::Integer(bound) || number < Number::Integer(bound.saturating_neg()) {
+            return None;
+        }
+        match number {
+            Number::Integer(value) => Some(Nanos(i128::from(value).saturating_mul(Nanos::ONE))),
+            Number::Float(value) => Some(Nanos(float_to_nanos(value))),
+        }
+    }
+
+    /// The sum; it cannot overflow in practice (10¹⁴ summands of the largest size) and saturates if it does.
+    pub fn plus(self, other: Nanos) -> Nanos {
+        Nanos(self.0.saturating_add(other.0))
+    }
+
+    /// An integer where it is one, else the nearest float.
+    pub fn to_number(self) -> Number {
+        let whole = self.0.checked_div(Nanos::ONE).unwrap_or(0);
+        let rest = self.0.checked_rem(Nanos::ONE).unwrap_or(0);
+        match i64::try_from(whole) {
+            Ok(integer) if rest == 0 => Number::Integer(integer),
+            _ => Number::Float(nanos_to_float(self.0)),
+        }
+    }
+}
+
+/// `value` × 10⁹ to the nearest integer, halves to even; `|value|` is at most 10¹⁵.
+fn float_to_nanos(value: f64) -> i128 {
+    let bits = value.to_bits();
+    let exponent = i64::try_from((bits >> 52) & 0x7ff).unwrap_or(0);
+    let fraction = i128::from(bits & 0x000f_ffff_ffff_ffff);
+    // Subnormals are far below half a billionth: nothing.
+    let mantissa = if exponent == 0 { 0 } else { fraction | (1 << 52) };
+    let scaled = mantissa.saturating_mul(Nanos::ONE);
+    // value = mantissa × 2^(exponent - 1075); a negative shift divides.
+    let shift = exponent.saturating_sub(1075);
+    let magnitude = if shift >= 0 {
+        scaled.checked_shl(u32::try_from(shift).unwrap_or(0)).unwrap_or(0)
+    } else {
+        let down = u32::try_from(shift.saturating_neg()).unwrap_or(u32::MAX);
+        // 53 + 30 bits: anything shifted by 100 and more is below half.
+        if down >= 100 {
+            0
+        } else {
+            let floor = scaled >> down;
+            let rest = scaled & ((1_i128 << down).saturating_sub(1));
+            let half = 1_i128 << down.saturating_sub(1);
+            let up = rest > half || (rest == half && floor & 1 == 1);
+            floor.saturating_add(i128::from(up))
+        }
+    };
+    if value.is_sign_negative() { magnitude.saturating_neg() } else { magnitude }
+}
+
+/// The float nearest to `nanos` / 10⁹: one rounding, in the last cast.
+fn nanos_to_float(nanos: i128) -> f64 {
+    let magnitude = nanos.unsigned_abs();
+    if magnitude == 0 {
+        return 0.0;
+    }
+    // Shift left as far as fits, so that the quotient has more bits than a float keeps; what the division drops is
+    // remembered in the lowest bit, where the cast's rounding still sees it.
+    let up = magnitude.leading_zeros();
+    let shifted = magnitude << up;
+    let divisor = Nanos::ONE.unsigned_abs();
+    let quotient = shifted.checked_div(divisor).unwrap_or(0);
+    let sticky = u128::from(shifted.checked_rem(divisor).unwrap_or(0) != 0);
+    let scale = f64::from_bits(u64::from(1023_u32.saturating_sub(up)) << 52);
+    let float = (quotient | sticky) as f64 * scale;
+    if nanos < 0 { -float } else { float }
+}
+
+/// The types that definitions declare (RT 2.0: `ColumnType`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+pub enum DataType {
+    /// Text.
+    String,
+    /// An integer or a finite float; a numeric text becomes one.
+    Number,
+    /// `true` or `false`.
+    Boolean,
+    /// An instant: Unix seconds, milliseconds, or RFC 3339 text.
+    Timestamp,
+    /// A day: `YYYY-MM-DD`, compared as its midnight in UTC.
+    Date,
+    /// A list of texts.
+    StringArray,
+    /// A list of numbers.
+    NumberArray,
+}
+
+impl DataType {
+    /// Every type.
+    pub const ALL: [DataType; 7] = [
+        DataType::String,
+        DataType::Number,
+        DataType::Boolean,
+        DataType::Timestamp,
+        DataType::Date,
+        DataType::StringArray,
+        DataType::NumberArray,
+    ];
+
+    /// As definitions spell it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DataType::String => "string",
+            DataType::Number => "number",
+            DataType::Boolean => "boolean",
+            DataType::Timestamp => "timestamp",
+            DataType::Date => "date",
+            DataType::StringArray => "string_array",
+            DataType::NumberArray => "number_array",
+        }
+    }
+}
+
+impl fmt::Display for DataType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(feature = "serde")]
+mod data {
+    //! Values as data: the shapes of JSON, whatever the format.
+
+    use alloc::{string::String, vec::Vec};
+    use core::fmt;
+
+    use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+    use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+
+    use super::{Number, Value};
+
+    impl Serialize for Value {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            match self {
+                Value::Null => serializer.serialize_unit(),
+                Value::Boolean(value) => serializer.serialize_bool(*value),
+                Value::Number(number) => number.serialize(serializer),
+                Value::String(text) => serializer.serialize_str(text),
+                Value::List(items) => {
+                    let mut list = serializer.serialize_seq(Some(items.len()))?;
+                    for item in items {
+                        list.serialize_element(item)?;
+                    }
+                    list.end()
+                }
+                Value::Object(entries) => {
+                    let mut map = serializer.serialize_map(Some(entries.len()))?;
+                    for (name, value) in entries {
+                        map.serialize_entry(name, value)?;
+                    }
+                    map.end()
+                }
+            }
+        }
+    }
+
+    impl Serialize for Number {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            match self {
+                Number::Integer(value) => serializer.serialize_i64(*value),
+                Number::Float(value) => serializer.serialize_f64(*value),
+            }
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Number {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Number, D::Error> {
+            Value::deserialize(deserializer)?.as_number().ok_or_else(|| D::Error::custom("not a number"))
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Value {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
+            deserializer.deserialize_any(Shape)
+        }
+    }
+
+    struct Shape;
+
+    impl<'de> Visitor<'de> for Shape {
+        type Value = Value;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a value")
+        }
+
+        fn visit_unit<E: Error>(self) -> Result<Value, E> {
+            Ok(Value::Null)
+        }
+
+        fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
+            Ok(Value::Boolean(value))
+        }
+
+        fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
+            Ok(Value::from(value))
+        }
+
+        fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
+            let number = i64::try_from(value).map(Number::Integer).unwrap_or(Number::Float(value as f64));
+            Ok(Value::Number(number))
+        }
+
+        fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+            Number::float(value).map(Value::Number).ok_or_else(|| E::custom("a number that is not finite"))
+        }
+
+        fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
+            Ok(Value::string(value))
+        }
+
+        fn visit_string<E: Error>(self, value: String) -> Result<Value, E> {
+            Ok(Value::String(value))
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+            let mut items = Vec::new();
+            while let Some(item) = access.next_element()? {
+                items.push(item);
+            }
+            Ok(Value::List(items))
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+            let mut entries = Vec::new();
+            while let Some(entry) = access.next_entry()? {
+                entries.push(entry);
+            }
+            Ok(Value::Object(entries))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn numbers_compare_exactly_across_kinds() {
+        let big = 9_007_199_254_740_993; // 2^53 + 1, which no float is
+        assert!(Number::Integer(big) > Number::Float(9_007_199_254_740_992.0));
+        assert!(Number::Integer(i64::MAX) < Number::Float(9_223_372_036_854_775_808.0));
+        assert_eq!(Number::Integer(i64::MIN), Number::Float(-9_223_372_036_854_775_808.0));
+        assert_eq!(Number::Integer(5), Number::Float(5.0));
+        assert!(Number::Integer(-1) > Number::Float(-1.5));
+        assert_eq!(Number::Float(0.0), Number::Float(-0.0));
+    }
+
+    #[test]
+    fn numeric_text_follows_the_json_grammar() {
+        for text in ["0", "-0", "12", "-7.25", "1e3", "1E-2", "0.5e+1", "123456789012345678901"] {
+            assert!(Number::parse(text).is_some(), "{text}");
+        }
+        for text in ["", "-", "+1", "01", ".5", "1.", "1e", " 1", "1 ", "0x1", "NaN", "inf", "1e999", "1_0"] {
+            assert!(Number::parse(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn billionths_round_half_to_even() {
+        let nanos = |value: f64| Nanos::from_number(Number::Float(value)).unwrap().0;
+        assert_eq!(nanos(79.5), 79_500_000_000);
+        assert_eq!(nanos(0.1), 100_000_000);
+        assert_eq!(nanos(-0.1), -100_000_000);
+        // 2^-10 is 976562.5 billionths exactly, 3 × 2^-10 is 2929687.5.
+        assert_eq!(nanos(0.000_976_562_5), 976_562);
+        assert_eq!(nanos(0.002_929_687_5), 2_929_688);
+        assert_eq!(nanos(1e-300), 0);
+        assert_eq!(nanos(1e15), 1_000_000_000_000_000_000_000_000);
+        assert!(Nanos::from_number(Number::Float(1.000_000_000_000_001e15)).is_none());
+        assert!(Nanos::from_number(Number::Integer(-1_000_000_000_000_001)).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn billionths_come_back_as_the_nearest_float(nanos in -(1_i128 << 90)..(1_i128 << 90)) {
+            let whole = (nanos.unsigned_abs() / 1_000_000_000, nanos.unsigned_abs() % 1_000_000_000);
+            let text = format!("{}{}.{:09}", if nanos < 0 { "-" } else { "" }, whole.0, whole.1);
+            let expected: f64 = text.parse().unwrap();
+            prop_assert_eq!(nanos_to_float(nanos).to_bits(), expected.to_bits());
+        }
+
+        #[test]
+        fn integers_and_floats_compare_as_wide_decimals(a in any::<i64>(), b in -1_000_000_000_000_i64..1_000_000_000_000, quarter in 0..4) {
+            let float = b as f64 + f64::from(quarter) / 4.0;
+            let exact = (i128::from(a) * 4).cmp(&(i128::from(b) * 4 + i128::from(quarter)));
+            prop_assert_eq!(Number::Integer(a).cmp(&Number::Float(float)), exact);
+        }
+    }
+}
