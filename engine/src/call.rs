@@ -11,6 +11,7 @@ use crate::expr::types::TypeSet;
 use crate::expr::{Op, Predicate, Slot};
 use crate::plan::{AttributePlan, Kind, Plan};
 use crate::profile::Profile;
+use crate::section::Query;
 use crate::time;
 use crate::value::{DataType, Nanos, Number, Value};
 
@@ -21,6 +22,8 @@ pub(crate) struct Call<'a> {
     pub(crate) inputs: &'a [(String, Value)],
     pub(crate) edge: &'a [(String, String)],
     pub(crate) now_ms: i64,
+    /// Whether the profile could not be read.
+    pub(crate) blind: bool,
     pub(crate) facts: Vec<Fact<'a>>,
     segments: Option<&'a [String]>,
     /// The event's time as its column shows it.
@@ -67,6 +70,7 @@ impl<'a> Call<'a> {
             inputs: &[],
             edge: &[],
             now_ms,
+            blind: false,
             facts: Vec::new(),
             segments: None,
             time: Some(Value::from(event.time_seconds())),
@@ -74,19 +78,14 @@ impl<'a> Call<'a> {
     }
 
     /// For criteria.
-    pub(crate) fn new(
-        plan: &'a Plan,
-        profile: &'a Profile,
-        event: Option<&'a Event>,
-        inputs: &'a [(String, Value)],
-        edge: &'a [(String, String)],
-        now_ms: i64,
-    ) -> Call<'a> {
+    pub(crate) fn new(plan: &'a Plan, profile: &'a Profile, query: &Query<'a>, now_ms: i64) -> Call<'a> {
+        let Query { event, inputs, edge, blind, .. } = *query;
         Call {
             event,
             inputs,
             edge,
             now_ms,
+            blind,
             facts: plan.attributes.iter().map(|attribute| fact(attribute, profile, now_ms)).collect(),
             segments: attribute::batch_segments(&profile.batch).map(|(_, segments)| segments),
             time: event.map(|event| Value::from(event.time_seconds())),

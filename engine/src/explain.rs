@@ -163,7 +163,7 @@ pub struct Sighting {
 impl Plan {
     /// The answer, and why it is that. The answer is the same as [`Plan::personalize`]'s.
     pub fn explain(&self, profile: &Profile, query: &Query<'_>, now_ms: i64) -> Explanation {
-        let call = Call::new(self, profile, query.event, query.inputs, query.edge, now_ms);
+        let call = Call::new(self, profile, query, now_ms);
         let mut memo = Memo::new(&self.program);
         let mut log = Log(Vec::new());
         let answer = self.answer(profile, &call, query, &mut memo, &mut log);

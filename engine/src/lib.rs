@@ -29,6 +29,7 @@ mod plan;
 pub mod attribute;
 mod event;
 mod identity;
+mod import;
 mod ingest;
 pub mod profile;
 
@@ -43,6 +44,7 @@ pub use explain::{
     Source,
 };
 pub use identity::{Entry, Keys, RefusedKey, Stitched};
+pub use import::Record;
 pub use ingest::{Ingested, RefusedValue};
 pub use payload::{Access, Offer};
 pub use plan::Plan;

@@ -29,6 +29,9 @@ pub struct Query<'a> {
     pub edge: &'a [(String, String)],
     /// What may leave.
     pub access: Access,
+    /// Whether the profile could not be read: only sections without criteria may enter, because nothing is known, which
+    /// is not the same as a profile that knows nothing.
+    pub blind: bool,
 }
 
 /// Which personalizations answer.
@@ -101,7 +104,7 @@ impl Witness for () {
 impl Plan {
     /// The answer for a profile as it is at `now_ms`.
     pub fn personalize(&self, profile: &Profile, query: &Query<'_>, now_ms: i64) -> Answer {
-        let call = Call::new(self, profile, query.event, query.inputs, query.edge, now_ms);
+        let call = Call::new(self, profile, query, now_ms);
         let mut memo = Memo::new(&self.program);
         self.answer(profile, &call, query, &mut memo, &mut ())
     }
@@ -192,6 +195,9 @@ impl Plan {
             {
                 return Fate::OtherEvent;
             }
+        }
+        if call.blind && !matches!(plan.criteria, Node::Constant(true)) {
+            return Fate::Refused(Truth::Unknown);
         }
         if !section.accept_unknown_profiles && !profile.is_known() {
             return Fate::UnknownProfile;

@@ -1,0 +1,54 @@
+// Builds the worker: cargo, wasm-opt, and the entry beside it. Prints what ships.
+//
+// usage: node build.mjs <out folder> [cargo features, such as test-clock,fault]
+
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const root = resolve(here, "../..");
+const [out, features = ""] = process.argv.slice(2);
+if (!out) {
+  console.error("usage: node build.mjs <out folder> [features]");
+  process.exit(64);
+}
+
+/** What workerd and every browser of the last years run; named so that wasm-opt may use them. */
+const WASM_FEATURES = ["bulk-memory", "multivalue", "mutable-globals", "nontrapping-float-to-int", "reference-types", "sign-ext"];
+
+const cargo = ["build", "--quiet", "--locked", "--profile", "wasm", "--target", "wasm32-unknown-unknown", "-p", "usher-cloudflare"];
+run("cargo", features ? [...cargo, "--features", features] : cargo);
+const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
+const built = join(target, "wasm32-unknown-unknown/wasm/usher_cloudflare.wasm");
+mkdirSync(resolve(out), { recursive: true });
+const wasm = join(resolve(out), "usher.wasm");
+const optimized = `${wasm}.new`;
+run(process.execPath, [
+  join(root, "node_modules/binaryen/bin/wasm-opt"),
+  "-Oz",
+  "--strip-debug",
+  "--strip-producers",
+  "--strip-target-features",
+  ...WASM_FEATURES.map((feature) => `--enable-${feature}`),
+  built,
+  "-o",
+  optimized,
+]);
+// Renamed into place, so that an interrupted build leaves the old one or the new one.
+renameSync(optimized, wasm);
+for (const name of readdirSync(join(here, "entry"))) {
+  rmSync(join(resolve(out), name), { force: true });
+  cpSync(join(here, "entry", name), join(resolve(out), name));
+}
+
+for (const name of readdirSync(resolve(out)).sort()) {
+  const bytes = readFileSync(join(resolve(out), name));
+  console.log(`${name.padEnd(24)} ${String(bytes.length).padStart(9)} bytes ${String(gzipSync(bytes, { level: 9 }).length).padStart(8)} gzip`);
+}
+
+function run(command, args) {
+  execFileSync(command, args, { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
+}

@@ -1,0 +1,226 @@
+// The wasm instance: what it is asked, what becomes of it when it traps, and how it learns what to run.
+
+import { FrameReader, FrameWriter } from "./frame.js";
+import { control } from "./store.js";
+import wasm from "./usher.wasm";
+
+// In the order of `operation.rs`.
+const CONFIGURE = 0;
+const FRONT = 1;
+const ANSWER = 2;
+const OPEN = 3;
+const FOLD = 4;
+const BEHIND = 5;
+const INSTALL = 6;
+const UNAVAILABLE = 7;
+const CONSTANTS = 8;
+const TROUBLE = 9;
+
+/** How long an isolate trusts what it knows of the pointers. */
+const POINTERS_MS = 15_000;
+
+const NOTHING = new Uint8Array();
+
+let shared;
+
+/** The isolate's one engine. */
+export function engine(env) {
+  return (shared ??= new Engine(env));
+}
+
+class Engine {
+  #secret;
+  #demo;
+  #exports;
+  /** What runs, so that a new instance runs it, too: pointer and body by audience. */
+  #running = new Map();
+  #checked = 0;
+  #known = false;
+  #pointersMessage;
+  #internal;
+  #storage;
+  /** Names of the headers that Rust looks at. */
+  headers;
+  /** Statements that make the tables. */
+  schema;
+
+  constructor(env) {
+    this.#secret = env.USHER_KEYS ?? "";
+    this.#demo = env.USHER_DEMO === "1";
+    const complaint = this.#start();
+    if (complaint) console.error(JSON.stringify({ event: "unconfigured", detail: complaint }));
+    const constants = this.#call(CONSTANTS, NOTHING);
+    this.schema = constants.list((r) => r.text());
+    this.headers = constants.list((r) => r.text());
+    this.#pointersMessage = constants.bytes();
+    // Kept as bytes: a response can be sent only once.
+    this.#internal = responseParts(constants);
+    this.#storage = responseParts(constants);
+  }
+
+  /** What to do with a request. */
+  front(frame) {
+    const out = this.#call(FRONT, frame);
+    switch (out.byte()) {
+      case 0:
+        return { kind: "respond", response: readResponse(out) };
+      case 1:
+        return { kind: "write", shard: out.number(), message: out.bytes() };
+      case 2:
+        return { kind: "look", shard: out.number(), message: out.bytes(), cacheKey: out.text() };
+      case 3:
+        return { kind: "publish", hash: out.text(), body: out.bytes(), message: out.bytes() };
+      case 4:
+        return { kind: "control", message: out.bytes() };
+      default:
+        throw new Error("the engine did not answer");
+    }
+  }
+
+  /** The answer from a snapshot of this tier, or undefined when it is not good enough. */
+  answer(frame, tier, snapshot) {
+    const input = new FrameWriter(frame.length + snapshot.length + 8).raw(frame).byte(tier).bytes(snapshot);
+    const out = this.#call(ANSWER, input.done());
+    return out.byte() === 1 ? readResponse(out) : undefined;
+  }
+
+  /** What a message must read, or its answer when it cannot be taken. The fold must follow without waiting. */
+  open(message) {
+    const out = this.#call(OPEN, message);
+    return out.byte() === 0 ? { response: readResponse(out) } : { statements: readStatements(out) };
+  }
+
+  /** What a message changes and answers; undefined when this isolate must catch up first. */
+  fold(rows) {
+    const out = this.#call(FOLD, rows);
+    if (out.byte() === 0) return undefined;
+    return { parts: responseParts(out), statements: readStatements(out), log: out.list((r) => r.text()) };
+  }
+
+  /** The answer to a message whose writer does not answer. */
+  unavailable(message) {
+    return readResponse(this.#call(UNAVAILABLE, message));
+  }
+
+  internal() {
+    return respond(this.#internal);
+  }
+
+  storage() {
+    return respond(this.#storage);
+  }
+
+  /** Catches up when it is time; waits for it only when nothing is known yet. */
+  async fresh(env, context) {
+    const now = Date.now();
+    if (now - this.#checked < POINTERS_MS) return;
+    this.#checked = now;
+    const caughtUp = this.refresh(env);
+    if (this.#known) context.waitUntil(caughtUp);
+    else await caughtUp;
+  }
+
+  /** Runs what the control object points to. On any failure the last good bundle keeps running. */
+  async refresh(env) {
+    try {
+      const object = control(env);
+      const pointers = await ask(object, this.#pointersMessage);
+      const behind = this.#call(BEHIND, pointers).list((r) => {
+        const [audience, number, hash] = [r.text(), r.long(), r.text()];
+        return { audience, number, hash, message: r.bytes().slice() };
+      });
+      for (const { audience, number, hash, message } of behind) {
+        const body = (await stored(env, hash)) ?? (await ask(object, message));
+        const complaint = this.#install(audience, number, hash, body);
+        if (complaint) console.error(JSON.stringify({ event: "bundle_refused", detail: complaint }));
+      }
+      this.#known = true;
+      this.#trouble("");
+    } catch (error) {
+      // A cold isolate tries again with its next request.
+      if (!this.#known) this.#checked = 0;
+      this.#trouble("the control object does not answer");
+      console.error(JSON.stringify({ event: "refresh_failed", detail: String(error?.message ?? error) }));
+    }
+  }
+
+  #install(audience, number, hash, body) {
+    const pointer = new FrameWriter(body.length + 256).text(audience).long(number).text(hash).bytes(body);
+    const complaint = this.#call(INSTALL, pointer.done()).text();
+    if (!complaint) this.#running.set(audience, { number, hash, body });
+    return complaint;
+  }
+
+  #trouble(reason) {
+    this.#call(TROUBLE, new FrameWriter().text(reason).done(), true);
+  }
+
+  #start() {
+    this.#exports = new WebAssembly.Instance(wasm, {}).exports;
+    const input = new FrameWriter().text(this.#secret).byte(this.#demo ? 1 : 0).done();
+    return this.#call(CONFIGURE, input).text();
+  }
+
+  /** One operation. A trap costs its own request; the next one finds a new instance that runs the same bundles. */
+  #call(operation, input, silent = false) {
+    let bytes;
+    try {
+      const { memory, input: reserve, call, output } = this.#exports;
+      new Uint8Array(memory.buffer, reserve(input.length), input.length).set(input);
+      const length = call(operation);
+      // Memory may have grown: the view is taken after the call.
+      bytes = new Uint8Array(memory.buffer, output(), length).slice();
+    } catch (error) {
+      this.#start();
+      for (const [audience, { number, hash, body }] of this.#running) this.#install(audience, number, hash, body);
+      throw error;
+    }
+    if (bytes.length === 0 && !silent) throw new Error("the engine did not answer");
+    return new FrameReader(bytes);
+  }
+}
+
+async function ask(object, message) {
+  const response = await object.fetch("http://store/", { method: "POST", body: message });
+  if (response.status !== 200) throw new Error(`the control object answered ${response.status}`);
+  return new Uint8Array(await response.arrayBuffer());
+}
+
+async function stored(env, hash) {
+  try {
+    const body = await env.USHER_KV.get(`bundle/${hash}`, "arrayBuffer");
+    return body && new Uint8Array(body);
+  } catch {
+    // The control object has it, too.
+    return undefined;
+  }
+}
+
+function responseParts(frame) {
+  const status = frame.number();
+  const headers = frame.list((r) => [r.text(), r.text()]);
+  return { status, headers, body: frame.bytes() };
+}
+
+export function respond({ status, headers, body }) {
+  return new Response(status === 204 ? null : body, { status, headers });
+}
+
+function readResponse(frame) {
+  return respond(responseParts(frame));
+}
+
+function readStatements(frame) {
+  return frame.list((r) => ({ sql: r.text(), params: r.list(readCell) }));
+}
+
+function readCell(frame) {
+  switch (frame.byte()) {
+    case 0:
+      return frame.bytes().slice();
+    case 1:
+      return frame.long();
+    default:
+      return frame.text();
+  }
+}

@@ -1,0 +1,80 @@
+// Lookups from the nearest snapshot that Rust accepts: isolate memory, KV, the writer.
+
+import { writer } from "./store.js";
+
+// In the order of `Candidate`.
+const MEMORY = 0;
+const KV = 1;
+const WRITER = 2;
+const STALE = 3;
+const NOTHING = 4;
+
+const SNAPSHOTS_MAX = 1_000;
+/** The platform keeps nothing shorter. */
+const KV_SECONDS = 60;
+
+/** Oldest first, because a map keeps the order of insertion. */
+const memory = new Map();
+
+export async function lookUp(service, env, context, frame, { shard, message, cacheKey }) {
+  const near = cacheKey && memory.get(cacheKey);
+  if (near) {
+    const response = service.answer(frame, MEMORY, near);
+    if (response) return response;
+  }
+  const kept = cacheKey && (await fromKv(env, cacheKey));
+  if (kept) {
+    const response = service.answer(frame, KV, kept);
+    if (response) {
+      remember(cacheKey, kept);
+      return response;
+    }
+  }
+  const truth = await fromWriter(env, shard, message);
+  if (truth) {
+    if (cacheKey) {
+      remember(cacheKey, truth);
+      context.waitUntil(toKv(env, cacheKey, truth));
+    }
+    const response = service.answer(frame, WRITER, truth);
+    if (response) return response;
+  }
+  // Storage failure is not "no profile": an old snapshot is better, and nothing at all is said to be nothing.
+  const old = near ?? kept;
+  const response = old ? service.answer(frame, STALE, old) : service.answer(frame, NOTHING, new Uint8Array());
+  return response ?? service.storage();
+}
+
+function remember(key, snapshot) {
+  memory.delete(key);
+  memory.set(key, snapshot);
+  if (memory.size > SNAPSHOTS_MAX) memory.delete(memory.keys().next().value);
+}
+
+async function fromKv(env, key) {
+  try {
+    const snapshot = await env.USHER_KV.get(key, "arrayBuffer");
+    return snapshot && new Uint8Array(snapshot);
+  } catch {
+    // The writer knows better anyway.
+    return undefined;
+  }
+}
+
+async function toKv(env, key, snapshot) {
+  try {
+    await env.USHER_KV.put(key, snapshot, { expirationTtl: KV_SECONDS });
+  } catch (error) {
+    console.error(JSON.stringify({ event: "snapshot_not_kept", detail: String(error?.message ?? error) }));
+  }
+}
+
+async function fromWriter(env, shard, message) {
+  try {
+    const response = await writer(env, shard).fetch("http://store/", { method: "POST", body: message });
+    return response.status === 200 ? new Uint8Array(await response.arrayBuffer()) : undefined;
+  } catch (error) {
+    console.error(JSON.stringify({ event: "storage_unavailable", detail: String(error?.message ?? error) }));
+    return undefined;
+  }
+}

@@ -1,0 +1,24 @@
+// The demo's front door: files of the shop for GET, everything else to the worker.
+
+const TYPES = {
+  css: "text/css; charset=utf-8",
+  html: "text/html; charset=utf-8",
+  js: "text/javascript; charset=utf-8",
+  json: "application/json",
+  svg: "image/svg+xml",
+};
+
+export default {
+  async fetch(request, env) {
+    const { pathname } = new URL(request.url);
+    const path = pathname === "/" ? "/index.html" : pathname;
+    const type = TYPES[path.slice(path.lastIndexOf(".") + 1)];
+    if (request.method !== "GET" || !type) return env.USHER.fetch(request);
+    const file =
+      path === "/td.min.js" ? await env.SDK.fetch("http://files/td.min.js")
+      : path === "/demo.json" ? await env.STATE.fetch("http://files/demo.json")
+      : await env.WWW.fetch(`http://files${path}`);
+    if (!file.ok) return new Response("no such page", { status: 404 });
+    return new Response(file.body, { headers: { "content-type": type, "cache-control": "no-cache" } });
+  },
+};

@@ -1,0 +1,129 @@
+// Starts the worker in workerd on this machine, with its data on disk: for the demo, the tests and the benches.
+
+import { spawn } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { createServer, connect } from "node:net";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
+
+/** The platform's behavior on this day; not newer than the installed workerd. */
+const COMPATIBILITY_DATE = "2026-11-01";
+
+/**
+ * @param {object} options
+ * @param {string} options.dist    folder of the built worker
+ * @param {string} options.data    folder for state; made if missing
+ * @param {number} options.port    0 for any free one
+ * @param {string} options.keys    USHER_KEYS
+ * @param {boolean} [options.demo] USHER_DEMO=1
+ * @param {string} [options.www]   folder of a site to serve beside the worker
+ * @param {{key: string, certificate: string}} [options.tls] PEM texts; serves HTTPS instead of HTTP
+ * @param {"inherit"|"ignore"|"pipe"} [options.log]
+ */
+export async function startWorkerd(options) {
+  const port = options.port || (await freePort());
+  const data = resolve(options.data);
+  for (const folder of ["do", "kv"]) mkdirSync(join(data, folder), { recursive: true });
+  const config = join(data, "workerd.capnp");
+  writeFileSync(config, capnp({ ...options, data, port }));
+  const child = spawn(binary(), ["serve", config], {
+    stdio: ["ignore", options.log ?? "inherit", options.log ?? "inherit"],
+    env: { PATH: process.env.PATH, USHER_KEYS: options.keys, USHER_DEMO: options.demo ? "1" : "" },
+  });
+  const exited = new Promise((done) => child.once("exit", (code, signal) => done({ code, signal })));
+  await Promise.race([
+    listening(port),
+    exited.then(({ code }) => {
+      throw new Error(`workerd stopped with code ${code} before it was ready`);
+    }),
+  ]);
+  return { port, child, exited, url: `${options.tls ? "https" : "http"}://127.0.0.1:${port}` };
+}
+
+function binary() {
+  // The package beside `workerd` that holds the executable of this platform.
+  const platform = `@cloudflare/workerd-${process.platform}-${process.arch === "x64" ? "64" : process.arch}`;
+  return createRequire(import.meta.url).resolve(`${platform}/bin/workerd`);
+}
+
+function freePort() {
+  return new Promise((done, fail) => {
+    const server = createServer();
+    server.once("error", fail);
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => done(port));
+    });
+  });
+}
+
+function listening(port) {
+  return new Promise((done, fail) => {
+    const deadline = Date.now() + 30_000;
+    const attempt = () => {
+      const socket = connect(port, "127.0.0.1");
+      socket.once("connect", () => {
+        socket.destroy();
+        done();
+      });
+      socket.once("error", () => {
+        if (Date.now() > deadline) fail(new Error("workerd did not listen within 30 s"));
+        else setTimeout(attempt, 25);
+      });
+    };
+    attempt();
+  });
+}
+
+function capnp({ dist, data, port, www, tls }) {
+  const text = (value) => JSON.stringify(value);
+  const here = join(root, "edge-worker/cloudflare/local");
+  const modules = ["index.js", "engine.js", "frame.js", "request.js", "snapshots.js", "store.js"];
+  const protocol = tls
+    ? `https = (options = (), tlsOptions = (keypair = (privateKey = ${text(tls.key)}, certificateChain = ${text(tls.certificate)})))`
+    : "http = ()";
+  const site = www
+    ? `,
+    (name = "site", worker = (
+      compatibilityDate = "${COMPATIBILITY_DATE}",
+      modules = [(name = "site.js", esModule = embed ${text(join(here, "site.js"))})],
+      bindings = [
+        (name = "USHER", service = "usher"), (name = "WWW", service = "www"),
+        (name = "SDK", service = "sdk"), (name = "STATE", service = "state")])),
+    (name = "www", disk = (path = ${text(resolve(www))})),
+    (name = "sdk", disk = (path = ${text(join(root, "node_modules/td-js-sdk/dist"))})),
+    (name = "state", disk = (path = ${text(join(data, "site"))}))`
+    : "";
+  if (www) mkdirSync(join(data, "site"), { recursive: true });
+  return `using Workerd = import "/workerd/workerd.capnp";
+
+const config :Workerd.Config = (
+  services = [
+    (name = "usher", worker = (
+      compatibilityDate = "${COMPATIBILITY_DATE}",
+      modules = [
+${modules.map((name) => `        (name = "${name}", esModule = embed ${text(join(resolve(dist), name))}),`).join("\n")}
+        (name = "usher.wasm", wasm = embed ${text(join(resolve(dist), "usher.wasm"))})],
+      durableObjectNamespaces = [(className = "UsherStore", uniqueKey = "usher-store", enableSql = true)],
+      durableObjectStorage = (localDisk = "do-disk"),
+      bindings = [
+        (name = "USHER_STORE", durableObjectNamespace = "UsherStore"),
+        (name = "USHER_KV", kvNamespace = "kv"),
+        (name = "USHER_KEYS", fromEnvironment = "USHER_KEYS"),
+        (name = "USHER_DEMO", fromEnvironment = "USHER_DEMO")])),
+    (name = "do-disk", disk = (path = ${text(join(data, "do"))}, writable = true)),
+    (name = "kv", worker = (
+      compatibilityDate = "${COMPATIBILITY_DATE}",
+      modules = [(name = "kv.js", esModule = embed ${text(join(here, "kv.js"))})],
+      durableObjectNamespaces = [(className = "LocalKv", uniqueKey = "usher-kv", enableSql = true)],
+      durableObjectStorage = (localDisk = "kv-disk"),
+      bindings = [(name = "KV", durableObjectNamespace = "LocalKv")])),
+    (name = "kv-disk", disk = (path = ${text(join(data, "kv"))}, writable = true))${site}
+  ],
+  sockets = [(name = "main", address = "127.0.0.1:${port}", service = "${www ? "site" : "usher"}", ${protocol})]
+);
+`;
+}

@@ -1,0 +1,232 @@
+//! What JavaScript can ask for, each with the frames it takes and gives.
+
+use usher_edge::host::{HEADERS, Pointer};
+use usher_edge::sql::{self, Cell, Statement};
+use usher_edge::wire::frame::{FrameReader, FrameWriter};
+use usher_edge::{Candidate, Edge, Folded, Moment, Opened, Refusal, Request, Response, Step, control};
+
+/// One instance: an edge, and the message that is open.
+#[derive(Default)]
+pub(crate) struct Instance {
+    edge: Option<Edge>,
+    opened: Option<Opened>,
+}
+
+impl Instance {
+    /// Runs an operation. A frame that cannot be read is a mistake of ours and answers nothing, which the entry takes
+    /// for a failure.
+    pub(crate) fn run(&mut self, operation: u32, input: &[u8]) -> Vec<u8> {
+        let mut out = FrameWriter::default();
+        let done = match operation {
+            0 => self.configure(FrameReader(input), &mut out),
+            1 => self.front(FrameReader(input), &mut out),
+            2 => self.answer(FrameReader(input), &mut out),
+            3 => self.open(input, &mut out),
+            4 => self.fold(FrameReader(input), &mut out),
+            5 => self.behind(FrameReader(input), &mut out),
+            6 => self.install(FrameReader(input), &mut out),
+            7 => self.unavailable(input, &mut out),
+            8 => constants(&mut out),
+            9 => self.trouble(FrameReader(input)),
+            _ => None,
+        };
+        done.map(|()| out.0).unwrap_or_default()
+    }
+
+    /// `secret · demo` → `complaint`
+    fn configure(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
+        let (secret, demo) = (input.text()?, input.byte()? != 0);
+        let edge = Edge::new(Some(secret), demo);
+        out.text(edge.complaint().unwrap_or(""));
+        self.edge = Some(edge);
+        Some(())
+    }
+
+    /// `request` → `0 response | 1 shard message | 2 shard message cache-key | 3 hash body message | 4 message`
+    fn front(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
+        let edge = self.edge.as_ref()?;
+        match with_request(&mut input, |request| edge.front(request))? {
+            Step::Respond(answer) => response(out.byte(0), &answer),
+            Step::Write { shard, message } => {
+                out.byte(1).number(shard).bytes(&message);
+            }
+            Step::Look(look) => {
+                out.byte(2)
+                    .number(look.shard)
+                    .bytes(&look.message)
+                    .text(look.cache_key.as_deref().unwrap_or(""));
+            }
+            Step::Publish { hash, body, message } => {
+                out.byte(3).text(&hash).bytes(&body).bytes(&message);
+            }
+            Step::Control { message } => {
+                out.byte(4).bytes(&message);
+            }
+        }
+        Some(())
+    }
+
+    /// `request · tier · snapshot` → `0 | 1 response`; the request is the one whose front asked to look.
+    fn answer(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
+        let edge = self.edge.as_ref()?;
+        let Step::Look(look) = with_request(&mut input, |request| edge.front(request))? else { return None };
+        let (tier, snapshot) = (input.byte()?, input.bytes()?);
+        let candidate = match tier {
+            0 => Candidate::Memory(snapshot),
+            1 => Candidate::Kv(snapshot),
+            2 => Candidate::Writer(snapshot),
+            3 => Candidate::Stale(snapshot),
+            _ => Candidate::Nothing,
+        };
+        match edge.answer(&look, candidate) {
+            Some(answer) => response(out.byte(1), &answer),
+            None => {
+                out.byte(0);
+            }
+        }
+        Some(())
+    }
+
+    /// `message` → `0 response | 1 statements`
+    fn open(&mut self, message: &[u8], out: &mut FrameWriter) -> Option<()> {
+        match self.edge.as_ref()?.open(message) {
+            Err(answer) => response(out.byte(0), &answer),
+            Ok(opened) => {
+                let reads = opened.read.as_ref().map(sql::reads).unwrap_or_default();
+                statements(out.byte(1), &reads);
+                self.opened = Some(opened);
+            }
+        }
+        Some(())
+    }
+
+    /// `rows of each statement` → `0 | 1 response statements log`, of the message that is open
+    fn fold(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
+        let edge = self.edge.as_ref()?;
+        let opened = self.opened.take()?;
+        let rows = input.list(|r| r.list(|r| r.list(cell)))?;
+        let found = match &opened.read {
+            Some(read) => sql::found(read, rows),
+            None => Ok(usher_edge::host::Found::Profiles(Vec::new())),
+        };
+        let folded = match found {
+            Ok(found) => edge.fold(&opened, found),
+            Err(failure) => {
+                response(out.byte(1), &opened.unavailable());
+                statements(out, &[]);
+                out.list(&[failure.to_string()], |w, line| {
+                    w.text(line);
+                });
+                return Some(());
+            }
+        };
+        match folded {
+            Folded::Behind => {
+                out.byte(0);
+            }
+            Folded::Done(outcome) => {
+                response(out.byte(1), &outcome.response);
+                statements(out, &sql::writes(&outcome.write));
+                out.list(&outcome.log, |w, line| {
+                    w.text(line);
+                });
+            }
+        }
+        Some(())
+    }
+
+    /// `pointers` → those whose bundles do not run here
+    fn behind(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
+        let pointers = input.list(pointer)?;
+        out.list(&self.edge.as_ref()?.behind(pointers), |w, pointer| {
+            w.text(&pointer.audience).long(pointer.number.cast_signed()).text(&pointer.hash);
+            w.bytes(&control::bundle(&pointer.hash));
+        });
+        Some(())
+    }
+
+    /// `pointer · body` → `complaint`
+    fn install(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
+        let pointer = pointer(&mut input)?;
+        let body = input.bytes()?.to_vec();
+        out.text(&self.edge.as_mut()?.install(&pointer, body).err().unwrap_or_default());
+        Some(())
+    }
+
+    /// `message` → `response`, when its writer does not answer
+    fn unavailable(&mut self, message: &[u8], out: &mut FrameWriter) -> Option<()> {
+        let answer = match self.edge.as_ref()?.open(message) {
+            Ok(opened) => opened.unavailable(),
+            Err(answer) => answer,
+        };
+        response(out, &answer);
+        Some(())
+    }
+
+    /// `reason` → nothing; an empty one clears it
+    fn trouble(&mut self, mut input: FrameReader<'_>) -> Option<()> {
+        let reason = input.text()?;
+        self.edge.as_mut()?.trouble(Some(reason).filter(|reason| !reason.is_empty()));
+        Some(())
+    }
+}
+
+/// What never changes: `schema · names of headers · message that asks for pointers · internal error · storage failure`
+fn constants(out: &mut FrameWriter) -> Option<()> {
+    let texts = |w: &mut FrameWriter, text: &&str| {
+        w.text(text);
+    };
+    out.list(sql::SCHEMA, texts).list(HEADERS, texts).bytes(&control::pointers());
+    response(out, &Response::refused(Refusal::INTERNAL));
+    response(out, &Response::refused(Refusal::STORAGE));
+    Some(())
+}
+
+/// `now · entropy · method · target · headers · body`
+fn with_request<T>(input: &mut FrameReader<'_>, run: impl FnOnce(&Request<'_>) -> T) -> Option<T> {
+    let moment = Moment { now_ms: input.long()?, entropy: input.array()? };
+    let (method, target) = (input.text()?, input.text()?);
+    let headers = input.list(|r| Some((r.text()?.to_owned(), r.text()?.to_owned())))?;
+    let body = input.bytes()?;
+    Some(run(&Request { method, target, headers: &headers, body, moment }))
+}
+
+/// `status · headers · body`
+fn response(out: &mut FrameWriter, response: &Response) {
+    out.number(u32::from(response.status));
+    out.list(&response.headers, |w, (name, value)| {
+        w.text(name).text(value);
+    });
+    out.bytes(&response.body);
+}
+
+/// Each `sql · parameters`
+fn statements(out: &mut FrameWriter, statements: &[Statement]) {
+    out.list(statements, |w, statement| {
+        w.text(statement.sql);
+        w.list(&statement.params, |w, cell| {
+            match cell {
+                Cell::Bytes(bytes) => w.byte(0).bytes(bytes),
+                Cell::Number(number) => w.byte(1).long(*number),
+                Cell::Text(text) => w.byte(2).text(text),
+            };
+        });
+    });
+}
+
+fn cell(r: &mut FrameReader<'_>) -> Option<Cell> {
+    Some(match r.byte()? {
+        0 => Cell::Bytes(r.bytes()?.to_vec()),
+        1 => Cell::Number(r.long()?),
+        2 => Cell::Text(r.text()?.to_owned()),
+        _ => return None,
+    })
+}
+
+fn pointer(r: &mut FrameReader<'_>) -> Option<Pointer> {
+    Some(Pointer {
+        audience: r.text()?.to_owned(),
+        number: r.long()?.cast_unsigned(),
+        hash: r.text()?.to_owned(),
+    })
+}

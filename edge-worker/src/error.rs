@@ -1,0 +1,48 @@
+//! Refusals: every way in which a request is turned down, with its status and its stable code.
+//!
+//! RT routes answer `{"code":int,"message":string}` with RT 2.0's codes where it has one; native routes answer
+//! problem+json. Neither ever echoes what was sent.
+
+/// Why a request is turned down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// HTTP status.
+    pub status: u16,
+    /// RT 2.0's code, or ours beyond its range.
+    pub code: u16,
+    /// The stable name of the native routes.
+    pub name: &'static str,
+    /// For people.
+    pub message: &'static str,
+}
+
+macro_rules! refusals {
+    ($($name:ident = $status:literal, $code:literal, $text:literal, $message:literal;)+) => {
+        impl Refusal {
+            $(#[doc = $message] pub const $name: Refusal =
+                Refusal { status: $status, code: $code, name: $text, message: $message };)+
+        }
+    };
+}
+
+refusals! {
+    TOKEN_MISSING = 400, 3000, "token_missing", "token is not provided";
+    TOKEN_UNKNOWN = 400, 3001, "token_unknown", "token is not in the configuration";
+    TOKEN_ACCOUNT = 400, 3002, "token_account", "token belongs to another account than the key";
+    TOKEN_FORMAT = 400, 3003, "token_format", "token format is invalid";
+    EVENT_INVALID = 400, 3004, "event_invalid", "event is not a valid JSON object";
+    TOKEN_TYPE = 400, 3006, "token_type", "token type does not fit the route";
+    ORIGIN_INVALID = 400, 3007, "origin_invalid", "origin is missing or not allowed";
+    METHOD = 405, 3009, "method_not_allowed", "method is not supported on this route";
+    KEY_INVALID = 401, 4010, "key_invalid", "key is missing or not valid";
+    SCOPE = 403, 4030, "scope", "key does not allow this";
+    NOT_FOUND = 404, 4040, "not_found", "no such database, table or route";
+    TOO_LARGE = 413, 4130, "too_large", "request is over its bounds";
+    BODY_INVALID = 400, 3004, "body_invalid", "body is not what this route reads";
+    INPUT_MISSING = 400, 3004, "input_missing", "a required input is missing";
+    BUNDLE_INVALID = 422, 4220, "bundle_invalid", "bundle does not compile";
+    BUNDLE_CHANGED = 412, 4120, "bundle_changed", "another bundle runs than the one in If-Match";
+    STORAGE = 503, 2021, "storage_unavailable", "storage is unavailable";
+    UNCONFIGURED = 503, 2015, "unconfigured", "the deployment has no usable keys";
+    INTERNAL = 500, 9999, "internal", "unknown error";
+}

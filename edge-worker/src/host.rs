@@ -1,0 +1,214 @@
+//! What a host does for the service: hand in requests, keep bytes, carry messages. Nothing here decides anything.
+//!
+//! The service is synchronous and never calls out. It answers with the next step as data: a [`Step`] of the front, a
+//! [`Read`] and a [`Write`] of the writer. Storage speaks in our nouns; `sql` says the same as statements.
+
+use crate::wire::Response;
+
+/// One HTTP request, as the front sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// `GET`, `POST`, …
+    pub method: &'a str,
+    /// Path and query as sent, beginning with `/`.
+    pub target: &'a str,
+    /// Names in lower case; those of [`HEADERS`] are enough.
+    pub headers: &'a [(String, String)],
+    /// What was sent, inflated if it was packed.
+    pub body: &'a [u8],
+    /// When it arrived.
+    pub moment: Moment,
+}
+
+/// The headers that the service looks at, in lower case.
+pub const HEADERS: &[&str] = &[
+    "access-control-request-headers",
+    "access-control-request-method",
+    "authorization",
+    "content-type",
+    "if-match",
+    "origin",
+    "wp13n-token",
+    "x-usher-fault",
+    "x-usher-now",
+];
+
+impl Request<'_> {
+    /// A header's value.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// Time and randomness: they enter once per request, as arguments.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// Unix milliseconds.
+    pub now_ms: i64,
+    /// Unpredictable; ids are made of it.
+    pub entropy: [u8; 32],
+}
+
+/// What the front wants next.
+#[derive(Debug)]
+pub enum Step {
+    /// It is done.
+    Respond(Response),
+    /// Hand this message to the writer of this shard and answer what it answers.
+    Write {
+        /// Which shard, by number.
+        shard: u32,
+        /// For [`Edge::open`](crate::Edge::open), there.
+        message: Vec<u8>,
+    },
+    /// Answer from the nearest snapshot that [`Edge::answer`](crate::Edge::answer) accepts.
+    Look(Box<crate::front::Look>),
+    /// Keep the body under its hash where every isolate finds it, read it back, then hand the message to the control
+    /// object and answer what it answers.
+    Publish {
+        /// SHA-256 of the body, as hexadecimal digits: its name.
+        hash: String,
+        /// The bundle.
+        body: Vec<u8>,
+        /// For [`Edge::open`](crate::Edge::open), in the control object.
+        message: Vec<u8>,
+    },
+    /// Hand this message to the control object and answer what it answers.
+    Control {
+        /// For [`Edge::open`](crate::Edge::open), there.
+        message: Vec<u8>,
+    },
+}
+
+/// What a message needs to know before it can be folded; one read per message.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Read {
+    /// The profiles that are known by any of these keys, each once.
+    Profiles(Vec<KeyOf>),
+    /// The bundle that an audience runs.
+    Pointer {
+        /// The audience's id.
+        audience: String,
+    },
+    /// Those of all audiences.
+    Pointers,
+    /// A bundle's body.
+    Bundle {
+        /// Its hash.
+        hash: String,
+    },
+}
+
+/// A key of one audience.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeyOf {
+    /// The audience's id.
+    pub audience: String,
+    /// The stitching key's name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// What a [`Read`] found.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Found {
+    /// Encoded profiles, with the audience of each.
+    Profiles(Vec<(String, Vec<u8>)>),
+    /// Pointers, ascending by audience.
+    Pointers(Vec<Pointer>),
+    /// A body, if it is there.
+    Bundle(Option<Vec<u8>>),
+}
+
+/// Which bundle an audience runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pointer {
+    /// The audience's id.
+    pub audience: String,
+    /// Counts the bundles of the audience, from 1.
+    pub number: u64,
+    /// The bundle's hash.
+    pub hash: String,
+}
+
+/// What a message changes; all of it or nothing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Write {
+    /// Profiles as they are now.
+    pub profiles: Vec<ProfileRow>,
+    /// Profiles that are no more.
+    pub retired: Vec<Retired>,
+    /// What stitching did, for whoever asks later.
+    pub journal: Vec<JournalRow>,
+    /// A bundle that an audience runs from now on, and its body.
+    pub bundle: Option<(Pointer, Vec<u8>)>,
+}
+
+impl Write {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        *self == Write::default()
+    }
+}
+
+/// A profile as storage keeps it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProfileRow {
+    /// The audience's id.
+    pub audience: String,
+    /// The profile's id.
+    pub id: [u8; 16],
+    /// Counts its commits, from 1.
+    pub version: u64,
+    /// When it was last written, Unix milliseconds.
+    pub touched_ms: i64,
+    /// The encoded profile.
+    pub state: Vec<u8>,
+    /// All keys it is known by, (name, value); others that storage has for it are gone.
+    pub keys: Vec<(String, String)>,
+}
+
+/// A profile that was merged into another.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Retired {
+    /// The audience's id.
+    pub audience: String,
+    /// Which.
+    pub id: [u8; 16],
+    /// Into which.
+    pub into: [u8; 16],
+}
+
+/// A line of the merge journal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JournalRow {
+    /// The audience's id.
+    pub audience: String,
+    /// Whose profile it is about.
+    pub profile: [u8; 16],
+    /// Unix milliseconds.
+    pub at_ms: i64,
+    /// What happened, as JSON without any key's value.
+    pub entry: String,
+}
+
+/// Storage that one writer owns.
+pub trait Store {
+    /// Reads what a message needs.
+    fn read(&mut self, read: &Read) -> Result<Found, StoreFailure>;
+    /// Writes what it changed, durably, before it returns: all or nothing.
+    fn write(&mut self, write: &Write) -> Result<(), StoreFailure>;
+}
+
+/// Storage did not answer. What it says is for the log; callers get 503.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreFailure(pub String);
+
+impl core::fmt::Display for StoreFailure {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "storage failed: {}", self.0)
+    }
+}
+
+impl core::error::Error for StoreFailure {}

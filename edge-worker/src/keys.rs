@@ -1,0 +1,153 @@
+//! Keys and tokens: deployment data, one secret, hashes only.
+//!
+//! ```json
+//! {"signing_key": "64 hex digits",
+//!  "keys": [{"kind": "write", "sha256": "…", "account": "1", "origins": ["https://shop.example"]},
+//!           {"kind": "token", "sha256": "…", "account": "1", "audience": "1069944", "public": true, "origins": […]},
+//!           {"kind": "server", "sha256": "…", "account": "1", "scopes": ["personalize", "import", "explain"]},
+//!           {"kind": "admin", "sha256": "…"}]}
+//! ```
+//! Whoever holds the secret can sign tokens and cannot find any key in it. Comparison looks at every record and takes
+//! the same time for an unknown key as for a known one.
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use crate::limits::KEYS_MAX;
+use crate::token::{Signer, from_hex};
+
+/// Everything that a deployment accepts.
+pub(crate) struct Keyring {
+    records: Vec<KeyRecord>,
+    pub(crate) signer: Signer,
+}
+
+/// One key or token.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KeyRecord {
+    pub(crate) kind: Kind,
+    sha256: String,
+    /// Keys and tokens of one account belong together.
+    #[serde(default)]
+    pub(crate) account: Option<String>,
+    /// A token's audience; a server key without one is good for all.
+    #[serde(default)]
+    pub(crate) audience: Option<String>,
+    /// Whether a token is for browsers.
+    #[serde(default)]
+    pub(crate) public: bool,
+    /// Which pages may use it from a browser.
+    #[serde(default)]
+    pub(crate) origins: Vec<String>,
+    /// Which personalizations it may ask for; all without it.
+    #[serde(default)]
+    pub(crate) personalizations: Option<Vec<String>>,
+    #[serde(default)]
+    scopes: Vec<Scope>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    /// Public; appends events.
+    Write,
+    /// Asks for personalizations; stands beside a key.
+    Token,
+    /// A server of the customer's.
+    Server,
+    /// Publishes.
+    Admin,
+}
+
+/// What a server key may do beyond appending events.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Scope {
+    /// Look visitors up.
+    Personalize,
+    /// See values that are marked sensitive.
+    Sensitive,
+    /// Import batch records.
+    Import,
+    /// See why.
+    Explain,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Secret {
+    signing_key: String,
+    keys: Vec<KeyRecord>,
+}
+
+/// SHA-256 of the demo's keys and tokens, which stand in a public file.
+const DEMO: [&str; 5] = [
+    "60b6c3f14d164675cf28d18e7855eb4586971adfa6db51fdc249280eada3c465",
+    "7a8cd300a9eebf41756ab6d5d72468608c3059436a3f6dd9522527dd8c3b29a9",
+    "bcf4fccd18f1528705132a2772a2f9f5a04c4646fb604db03cad24604b23b59a",
+    "19f5be5715f5a21a8148a9775f70de767d1baa16cf1e1a5bfc9d511cdda2c4ff",
+    "05e7bdb64ece92d3f60b08359199021f3f9e840afbc9ee35fe0aa0388ed673cd",
+];
+
+impl Keyring {
+    /// Reads the secret; the error is for the operator's log and names no key.
+    pub(crate) fn read(secret: Option<&str>, demo: bool) -> Result<Keyring, String> {
+        let text = secret.filter(|text| !text.trim().is_empty()).ok_or("USHER_KEYS is not set")?;
+        let secret: Secret = serde_json::from_str(text).map_err(|error| {
+            format!("USHER_KEYS is not valid at line {} column {}", error.line(), error.column())
+        })?;
+        let signing_key =
+            from_hex(&secret.signing_key).ok_or("USHER_KEYS: signing_key is not 64 hexadecimal digits")?;
+        if secret.keys.len() > KEYS_MAX {
+            return Err(format!("USHER_KEYS holds more than {KEYS_MAX} keys"));
+        }
+        for (index, record) in secret.keys.iter().enumerate() {
+            if from_hex::<32>(&record.sha256).is_none() {
+                return Err(format!("USHER_KEYS: keys[{index}].sha256 is not 64 hexadecimal digits"));
+            }
+            if record.kind == Kind::Token && record.audience.is_none() {
+                return Err(format!("USHER_KEYS: keys[{index}] is a token without an audience"));
+            }
+            if DEMO.contains(&record.sha256.as_str()) && !demo {
+                return Err(format!(
+                    "USHER_KEYS: keys[{index}] is a key of the public demo; set USHER_DEMO=1 to use it"
+                ));
+            }
+        }
+        Ok(Keyring { records: secret.keys, signer: Signer::new(signing_key) })
+    }
+
+    /// The record of what a caller presents.
+    pub(crate) fn find(&self, presented: &str) -> Option<&KeyRecord> {
+        let hash: [u8; 32] = Sha256::digest(presented.as_bytes()).into();
+        let mut found = None;
+        for record in &self.records {
+            let Some(known) = from_hex::<32>(&record.sha256) else { continue };
+            let difference = hash.iter().zip(known).fold(0, |sum, (a, b)| sum | (a ^ b));
+            if difference == 0 {
+                found = Some(record);
+            }
+        }
+        found
+    }
+
+    /// Whether any key or token may be used from this page; a preflight does not say which it will be.
+    pub(crate) fn knows_origin(&self, origin: &str) -> bool {
+        self.records.iter().any(|record| record.allows_origin(origin))
+    }
+}
+
+impl KeyRecord {
+    pub(crate) fn allows_origin(&self, origin: &str) -> bool {
+        self.origins.iter().any(|known| known == origin)
+    }
+
+    pub(crate) fn may(&self, scope: Scope) -> bool {
+        self.kind == Kind::Server && self.scopes.contains(&scope)
+    }
+
+    pub(crate) fn covers(&self, audience: &str) -> bool {
+        self.audience.as_deref().is_none_or(|own| own == audience)
+    }
+}

@@ -1,0 +1,37 @@
+//! Every bound of the service, in one place. Bounds of the engine stand in `usher_engine::limits`.
+
+/// Largest body of an ingestion batch or import, in bytes, after inflation.
+pub const BATCH_BYTES_MAX: usize = 5 * 1024 * 1024;
+/// How many events a batch has.
+pub const BATCH_EVENTS_MAX: usize = 500;
+/// Largest event, in bytes of compact JSON.
+pub const EVENT_BYTES_MAX: usize = 1024 * 1024;
+/// How many keys an event has, nested ones included.
+pub const EVENT_KEYS_MAX: usize = 256;
+/// How deep an event nests; the event itself is the first level.
+pub const EVENT_DEPTH_MAX: usize = 16;
+/// How many values an event has, list items included.
+pub const EVENT_VALUES_MAX: usize = 8_192;
+/// Largest body of a native data-plane request, in bytes.
+pub const NATIVE_BYTES_MAX: usize = 64 * 1024;
+/// Largest bundle, in bytes.
+pub const BUNDLE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// How many rows one import request has.
+pub const IMPORT_ROWS_MAX: usize = 10_000;
+/// How many rejected rows an import names; further ones are only counted.
+pub const IMPORT_REJECTIONS_MAX: usize = 100;
+/// Longest request target, in bytes.
+pub const TARGET_BYTES_MAX: usize = 4 * 1024;
+/// Longest name of a database or table, in characters.
+pub const TABLE_NAME_MAX: usize = 255;
+/// Shortest.
+pub const TABLE_NAME_MIN: usize = 3;
+
+/// How old a snapshot in an isolate's memory may be and still answer, in milliseconds.
+pub const MEMORY_SNAPSHOT_MS: i64 = 10_000;
+/// How old a snapshot in KV may be and still answer, in milliseconds; also how long KV keeps it.
+pub const KV_SNAPSHOT_MS: i64 = 60_000;
+/// How long a preview token may live, in seconds.
+pub const PREVIEW_SECONDS_MAX: i64 = 24 * 60 * 60;
+/// How many keys and tokens a deployment has.
+pub const KEYS_MAX: usize = 1_000;

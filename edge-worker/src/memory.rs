@@ -1,0 +1,86 @@
+//! The reference store: everything in memory, with faults on demand. Tests hold the others to it.
+
+use std::collections::BTreeMap;
+
+use crate::host::{Found, JournalRow, Pointer, Read, Retired, Store, StoreFailure, Write};
+
+/// Profiles, keys and bundles of one writer.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore {
+    profiles: BTreeMap<(String, [u8; 16]), Vec<u8>>,
+    keys: BTreeMap<(String, String, String), [u8; 16]>,
+    bundles: BTreeMap<String, Vec<u8>>,
+    pointers: BTreeMap<String, Pointer>,
+    /// Profiles that are no more.
+    pub retired: Vec<Retired>,
+    /// What stitching did.
+    pub journal: Vec<JournalRow>,
+    /// What fails from now on.
+    pub fault: Fault,
+}
+
+/// What a store does not do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fault {
+    /// Everything works.
+    #[default]
+    None,
+    /// Reads and writes fail.
+    Everything,
+    /// Writes fail, and change nothing.
+    Writes,
+}
+
+impl Store for MemoryStore {
+    fn read(&mut self, read: &Read) -> Result<Found, StoreFailure> {
+        if self.fault == Fault::Everything {
+            return Err(StoreFailure("told to fail".to_owned()));
+        }
+        Ok(match read {
+            Read::Profiles(keys) => {
+                let mut ids: Vec<(String, [u8; 16])> = Vec::new();
+                for key in keys {
+                    let known = self.keys.get(&(key.audience.clone(), key.name.clone(), key.value.clone()));
+                    if let Some(id) =
+                        known.map(|id| (key.audience.clone(), *id)).filter(|id| !ids.contains(id))
+                    {
+                        ids.push(id);
+                    }
+                }
+                let profile = |id: (String, [u8; 16])| Some((id.0.clone(), self.profiles.get(&id)?.clone()));
+                Found::Profiles(ids.into_iter().filter_map(profile).collect())
+            }
+            Read::Pointer { audience } => {
+                Found::Pointers(self.pointers.get(audience).cloned().into_iter().collect())
+            }
+            Read::Pointers => Found::Pointers(self.pointers.values().cloned().collect()),
+            Read::Bundle { hash } => Found::Bundle(self.bundles.get(hash).cloned()),
+        })
+    }
+
+    fn write(&mut self, write: &Write) -> Result<(), StoreFailure> {
+        if self.fault != Fault::None {
+            return Err(StoreFailure("told to fail".to_owned()));
+        }
+        let mut gone: Vec<(&str, [u8; 16])> =
+            write.profiles.iter().map(|row| (row.audience.as_str(), row.id)).collect();
+        gone.extend(write.retired.iter().map(|retired| (retired.audience.as_str(), retired.id)));
+        self.keys.retain(|(audience, _, _), id| !gone.contains(&(audience.as_str(), *id)));
+        for retired in &write.retired {
+            self.profiles.remove(&(retired.audience.clone(), retired.id));
+            self.retired.push(retired.clone());
+        }
+        for row in &write.profiles {
+            self.profiles.insert((row.audience.clone(), row.id), row.state.clone());
+            for (name, value) in &row.keys {
+                self.keys.insert((row.audience.clone(), name.clone(), value.clone()), row.id);
+            }
+        }
+        self.journal.extend(write.journal.iter().cloned());
+        if let Some((pointer, body)) = &write.bundle {
+            self.bundles.insert(pointer.hash.clone(), body.clone());
+            self.pointers.insert(pointer.audience.clone(), pointer.clone());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,183 @@
+//! The schema and the statements, once for every host that stores in SQLite.
+//!
+//! A host runs [`SCHEMA`] when it opens a database, runs the statements of a [`Read`] and hands back what they found,
+//! and runs those of a [`Write`] in one transaction. Values only enter as parameters.
+
+use crate::host::{Found, Pointer, Read, StoreFailure, Write};
+
+/// Makes the tables, if they are not there. Every statement may be run again.
+pub const SCHEMA: &[&str] = &[
+    "CREATE TABLE IF NOT EXISTS profile (
+       audience TEXT NOT NULL, id BLOB NOT NULL, version INTEGER NOT NULL, touched_ms INTEGER NOT NULL,
+       state BLOB NOT NULL, PRIMARY KEY (audience, id)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS profile_key (
+       audience TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, profile BLOB NOT NULL,
+       PRIMARY KEY (audience, name, value)) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS profile_key_of ON profile_key (audience, profile)",
+    "CREATE TABLE IF NOT EXISTS retired (
+       audience TEXT NOT NULL, id BLOB NOT NULL, merged_into BLOB NOT NULL,
+       PRIMARY KEY (audience, id)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS journal (
+       number INTEGER PRIMARY KEY, audience TEXT NOT NULL, profile BLOB NOT NULL, at_ms INTEGER NOT NULL,
+       entry TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS bundle (hash TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS pointer (
+       audience TEXT PRIMARY KEY, number INTEGER NOT NULL, hash TEXT NOT NULL) WITHOUT ROWID",
+];
+
+/// One statement with its parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statement {
+    /// With `?` for each parameter.
+    pub sql: &'static str,
+    /// In order.
+    pub params: Vec<Cell>,
+}
+
+/// A value of a parameter or a row.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cell {
+    /// BLOB
+    Bytes(Vec<u8>),
+    /// INTEGER
+    Number(i64),
+    /// TEXT
+    Text(String),
+}
+
+/// The rows that one statement found.
+pub type Rows = Vec<Vec<Cell>>;
+
+/// The statements of a read.
+pub fn reads(read: &Read) -> Vec<Statement> {
+    match read {
+        Read::Profiles(keys) => keys
+            .iter()
+            .map(|key| Statement {
+                sql: "SELECT p.audience, p.id, p.state FROM profile_key k
+                      JOIN profile p ON p.audience = k.audience AND p.id = k.profile
+                      WHERE k.audience = ? AND k.name = ? AND k.value = ?",
+                params: vec![text(&key.audience), text(&key.name), text(&key.value)],
+            })
+            .collect(),
+        Read::Pointer { audience } => vec![Statement {
+            sql: "SELECT audience, number, hash FROM pointer WHERE audience = ?",
+            params: vec![text(audience)],
+        }],
+        Read::Pointers => vec![Statement {
+            sql: "SELECT audience, number, hash FROM pointer ORDER BY audience",
+            params: Vec::new(),
+        }],
+        Read::Bundle { hash } => {
+            vec![Statement { sql: "SELECT body FROM bundle WHERE hash = ?", params: vec![text(hash)] }]
+        }
+    }
+}
+
+/// What the statements of a read found, each with its rows in the order of [`reads`].
+pub fn found(read: &Read, rows: Vec<Rows>) -> Result<Found, StoreFailure> {
+    let odd = || StoreFailure("a row is not what its statement selects".to_owned());
+    let mut rows = rows.into_iter().flatten();
+    match read {
+        Read::Profiles(_) => {
+            let mut profiles: Vec<(String, Vec<u8>, Vec<u8>)> = Vec::new();
+            for row in rows {
+                let [Cell::Text(audience), Cell::Bytes(id), Cell::Bytes(state)] =
+                    <[Cell; 3]>::try_from(row).map_err(|_| odd())?
+                else {
+                    return Err(odd());
+                };
+                // Two keys of one profile found it twice.
+                if !profiles.iter().any(|(known, other, _)| (known, other) == (&audience, &id)) {
+                    profiles.push((audience, id, state));
+                }
+            }
+            Ok(Found::Profiles(profiles.into_iter().map(|(audience, _, state)| (audience, state)).collect()))
+        }
+        Read::Pointer { .. } | Read::Pointers => {
+            let pointer = |row: Vec<Cell>| match <[Cell; 3]>::try_from(row) {
+                Ok([Cell::Text(audience), Cell::Number(number), Cell::Text(hash)]) => {
+                    Ok(Pointer { audience, number: u64::try_from(number).map_err(|_| odd())?, hash })
+                }
+                _ => Err(odd()),
+            };
+            Ok(Found::Pointers(rows.map(pointer).collect::<Result<_, _>>()?))
+        }
+        Read::Bundle { .. } => match rows.next() {
+            None => Ok(Found::Bundle(None)),
+            Some(row) => match <[Cell; 1]>::try_from(row) {
+                Ok([Cell::Bytes(body)]) => Ok(Found::Bundle(Some(body))),
+                _ => Err(odd()),
+            },
+        },
+    }
+}
+
+/// The statements of a write, to be run in one transaction.
+pub fn writes(write: &Write) -> Vec<Statement> {
+    let mut statements = Vec::new();
+    let mut push = |sql, params| statements.push(Statement { sql, params });
+    // Keys move between profiles within one write, so all of them let go before any takes hold.
+    for row in &write.profiles {
+        push(
+            "DELETE FROM profile_key WHERE audience = ? AND profile = ?",
+            vec![text(&row.audience), bytes(&row.id)],
+        );
+    }
+    for retired in &write.retired {
+        let of = || vec![text(&retired.audience), bytes(&retired.id)];
+        push("DELETE FROM profile_key WHERE audience = ? AND profile = ?", of());
+        push("DELETE FROM profile WHERE audience = ? AND id = ?", of());
+        push(
+            "INSERT OR REPLACE INTO retired (audience, id, merged_into) VALUES (?, ?, ?)",
+            vec![text(&retired.audience), bytes(&retired.id), bytes(&retired.into)],
+        );
+    }
+    for row in &write.profiles {
+        push(
+            "INSERT OR REPLACE INTO profile (audience, id, version, touched_ms, state) VALUES (?, ?, ?, ?, ?)",
+            vec![
+                text(&row.audience),
+                bytes(&row.id),
+                Cell::Number(i64::try_from(row.version).unwrap_or(i64::MAX)),
+                Cell::Number(row.touched_ms),
+                bytes(&row.state),
+            ],
+        );
+        for (name, value) in &row.keys {
+            push(
+                "INSERT OR REPLACE INTO profile_key (audience, name, value, profile) VALUES (?, ?, ?, ?)",
+                vec![text(&row.audience), text(name), text(value), bytes(&row.id)],
+            );
+        }
+    }
+    for row in &write.journal {
+        push(
+            "INSERT INTO journal (audience, profile, at_ms, entry) VALUES (?, ?, ?, ?)",
+            vec![text(&row.audience), bytes(&row.profile), Cell::Number(row.at_ms), text(&row.entry)],
+        );
+    }
+    if let Some((pointer, body)) = &write.bundle {
+        push(
+            "INSERT OR REPLACE INTO bundle (hash, body) VALUES (?, ?)",
+            vec![text(&pointer.hash), bytes(body)],
+        );
+        push(
+            "INSERT OR REPLACE INTO pointer (audience, number, hash) VALUES (?, ?, ?)",
+            vec![
+                text(&pointer.audience),
+                Cell::Number(i64::try_from(pointer.number).unwrap_or(i64::MAX)),
+                text(&pointer.hash),
+            ],
+        );
+    }
+    statements
+}
+
+fn text(text: &str) -> Cell {
+    Cell::Text(text.to_owned())
+}
+
+fn bytes(bytes: &[u8]) -> Cell {
+    Cell::Bytes(bytes.to_vec())
+}

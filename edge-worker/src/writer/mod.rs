@@ -1,0 +1,113 @@
+//! The writer: where profiles change, beside their data.
+//!
+//! A message is opened (what must be read?) and folded (what is written, what is answered?), without waiting in between
+//! but for that one read. Everything a message changes is one write: all of it or nothing.
+
+mod control;
+mod events;
+mod import;
+mod message;
+mod set;
+
+pub(crate) use events::Receipt;
+pub(crate) use message::{Events, Import, Message, Mode, Publish, Snapshot};
+
+use crate::bundle::Edge;
+use crate::error::Refusal;
+use crate::front::allow_origin;
+use crate::host::{Found, Read, Write};
+use crate::wire::Response;
+
+/// A message that waits for what it must know.
+#[derive(Debug)]
+pub struct Opened {
+    /// What to read; nothing when the message needs nothing.
+    pub read: Option<Read>,
+    work: Work,
+}
+
+#[derive(Debug)]
+enum Work {
+    Events(events::Batch),
+    Import(import::Rows),
+    Snapshot(Snapshot),
+    Pointers,
+    Bundle,
+    Publish(Publish),
+}
+
+/// What became of a message.
+#[derive(Debug)]
+pub enum Folded {
+    /// This writer runs an older bundle than the front or the profile's last writer: catch up with the control object,
+    /// then open the message again.
+    Behind,
+    /// It is decided.
+    Done(Outcome),
+}
+
+/// What to write, and what to answer once that is durable.
+#[derive(Debug)]
+pub struct Outcome {
+    /// All or nothing; empty for messages that change nothing.
+    pub write: Write,
+    /// What the caller gets, if the write succeeds.
+    pub response: Response,
+    /// Lines for the log: JSON, without any value of a visitor.
+    pub log: Vec<String>,
+}
+
+impl Outcome {
+    fn of(response: Response) -> Folded {
+        Folded::Done(Outcome { write: Write::default(), response, log: Vec::new() })
+    }
+}
+
+impl Edge {
+    /// Says what a message must know; `Err` is its answer when it cannot be taken at all.
+    pub fn open(&self, message: &[u8]) -> Result<Opened, Response> {
+        // Messages come from the front of the same build; one that cannot be read is a mistake of ours.
+        let message = Message::decode(message).ok_or_else(|| Response::refused(Refusal::INTERNAL))?;
+        Ok(match message {
+            Message::Events(events) => self.open_events(events)?,
+            Message::Import(import) => self.open_import(import)?,
+            Message::Snapshot(snapshot) => {
+                Opened { read: Some(Read::Profiles(snapshot.keys.clone())), work: Work::Snapshot(snapshot) }
+            }
+            Message::Pointers => Opened { read: Some(Read::Pointers), work: Work::Pointers },
+            Message::Bundle { hash } => Opened { read: Some(Read::Bundle { hash }), work: Work::Bundle },
+            Message::Publish(publish) => {
+                let read = Read::Pointer { audience: publish.audience.clone() };
+                Opened { read: Some(read), work: Work::Publish(publish) }
+            }
+        })
+    }
+
+    /// Decides a message by what its read found.
+    pub fn fold(&self, opened: &Opened, found: Found) -> Folded {
+        match (&opened.work, found) {
+            (Work::Events(batch), Found::Profiles(profiles)) => self.fold_events(batch, profiles),
+            (Work::Import(rows), Found::Profiles(profiles)) => self.fold_import(rows, profiles),
+            (Work::Snapshot(snapshot), Found::Profiles(profiles)) => control::snapshot(snapshot, profiles),
+            (Work::Pointers, Found::Pointers(pointers)) => control::pointers(&pointers),
+            (Work::Bundle, Found::Bundle(body)) => control::bundle(body),
+            (Work::Publish(publish), Found::Pointers(pointers)) => control::publish(publish, pointers),
+            _ => Outcome::of(Response::refused(Refusal::INTERNAL)),
+        }
+    }
+}
+
+impl Opened {
+    /// What the caller gets when storage does not answer, before or after the fold.
+    pub fn unavailable(&self) -> Response {
+        match &self.work {
+            Work::Events(batch) => batch.unavailable(),
+            _ => Response::refused(Refusal::STORAGE),
+        }
+    }
+}
+
+/// An answer that a page may read.
+fn readable(response: Response, origin: &str) -> Response {
+    allow_origin(response, Some(origin))
+}

@@ -1,0 +1,223 @@
+//! The profiles that one message works on, and what it did to them.
+
+use sha2::{Digest, Sha256};
+use usher_engine::profile::codec;
+use usher_engine::profile::{Key, Profile};
+use usher_engine::{Entry, Plan, ProfileId};
+
+use crate::host::{JournalRow, Moment, ProfileRow, Retired, Write};
+use crate::wire::json::Json;
+
+/// The profiles of one audience.
+pub(super) struct ProfileSet {
+    audience: String,
+    /// The number of the bundle that writes.
+    number: u64,
+    profiles: Vec<Held>,
+    retired: Vec<Retired>,
+    journal: Vec<JournalRow>,
+}
+
+struct Held {
+    profile: Profile,
+    /// Its bytes in storage; empty for one that is new.
+    stored: Vec<u8>,
+}
+
+/// A profile was written by a later bundle, or cannot be read.
+pub(super) enum Unusable {
+    /// This writer must catch up.
+    Behind,
+    /// Its bytes are damaged: never a fresh profile, so the message is refused.
+    Damaged(String),
+}
+
+/// A profile would be larger than a profile may be.
+pub(super) struct TooLarge;
+
+impl ProfileSet {
+    pub(super) fn load(
+        audience: &str,
+        number: u64,
+        found: &[(String, Vec<u8>)],
+    ) -> Result<ProfileSet, Unusable> {
+        let mut profiles = Vec::new();
+        for (_, stored) in found.iter().filter(|(of, _)| of == audience) {
+            let profile = codec::decode(stored).map_err(|damage| Unusable::Damaged(damage.to_string()))?;
+            if profile.bundle > number {
+                return Err(Unusable::Behind);
+            }
+            profiles.push(Held { profile, stored: stored.clone() });
+        }
+        Ok(ProfileSet {
+            audience: audience.to_owned(),
+            number,
+            profiles,
+            retired: Vec::new(),
+            journal: Vec::new(),
+        })
+    }
+
+    /// The profile of an event with these keys; it is in the set from now on.
+    pub(super) fn stitch(
+        &mut self,
+        plan: &Plan,
+        keys: &[Key],
+        fresh: ProfileId,
+        now_ms: i64,
+    ) -> &mut Profile {
+        let named = |held: &Held| keys.iter().any(|key| held.profile.has_key(&key.name, &key.value));
+        let (found, rest): (Vec<Held>, Vec<Held>) =
+            std::mem::take(&mut self.profiles).into_iter().partition(named);
+        self.profiles = rest;
+        let mut stored: Vec<(ProfileId, Vec<u8>)> = Vec::new();
+        let found = found.into_iter().map(|held| {
+            stored.push((held.profile.id, held.stored));
+            held.profile
+        });
+        let found: Vec<Profile> = found.collect();
+        // `stitch` leaves alone, and does not return, what belongs to other people when the event does not say whose
+        // it is; they stay in the set as they were.
+        let before = found.clone();
+        let stitched = plan.stitch(keys, found, fresh, now_ms);
+        let own = stitched.profile.id;
+        let mut stored_of = |id: ProfileId| {
+            let index = stored.iter().position(|(known, _)| *known == id);
+            index.map(|index| stored.swap_remove(index).1).unwrap_or_default()
+        };
+        for id in &stitched.absorbed {
+            // One that was made by this message and absorbed again leaves no trace in storage.
+            if !stored_of(*id).is_empty() {
+                self.retired.push(Retired { audience: self.audience.clone(), id: id.0, into: own.0 });
+            }
+        }
+        for entry in &stitched.journal {
+            self.journal.push(JournalRow {
+                audience: self.audience.clone(),
+                profile: own.0,
+                at_ms: now_ms,
+                entry: describe(entry),
+            });
+        }
+        for other in before {
+            let gone = other.id == own || stitched.absorbed.contains(&other.id);
+            if !gone {
+                let profile =
+                    stitched.others.iter().find(|changed| changed.id == other.id).cloned().unwrap_or(other);
+                let stored = stored_of(profile.id);
+                self.profiles.push(Held { profile, stored });
+            }
+        }
+        let stored = stored_of(own);
+        self.profiles.push(Held { profile: stitched.profile, stored });
+        // What was pushed last is there.
+        let last = self.profiles.len() - 1;
+        &mut self.profiles[last].profile
+    }
+
+    /// The profile of this id, as it is in the set now.
+    pub(super) fn get(&self, id: ProfileId) -> Option<&Profile> {
+        self.profiles.iter().map(|held| &held.profile).find(|profile| profile.id == id)
+    }
+
+    /// What changed, with each changed profile's version one higher.
+    pub(super) fn commit(&mut self, now_ms: i64, write: &mut Write) -> Result<(), TooLarge> {
+        for held in &mut self.profiles {
+            // A duplicate changes nothing, and then nothing is written.
+            if codec::encode(&held.profile) == held.stored {
+                continue;
+            }
+            held.profile.version += 1;
+            held.profile.bundle = self.number;
+            let state = codec::encode(&held.profile);
+            if state.len() > usher_engine::limits::PROFILE_BYTES_MAX {
+                return Err(TooLarge);
+            }
+            write.profiles.push(ProfileRow {
+                audience: self.audience.clone(),
+                id: held.profile.id.0,
+                version: held.profile.version,
+                touched_ms: now_ms,
+                state,
+                keys: held.profile.keys.iter().map(|key| (key.name.clone(), key.value.clone())).collect(),
+            });
+        }
+        write.retired.append(&mut self.retired);
+        // Being made is in the profile itself.
+        self.journal.retain(|row| row.entry != describe(&Entry::Created));
+        write.journal.append(&mut self.journal);
+        Ok(())
+    }
+}
+
+/// A journal entry as JSON, without any key's value.
+fn describe(entry: &Entry) -> String {
+    let mut json = Json::new();
+    let ids = |json: &mut Json, ids: &[ProfileId]| json.list(ids, |json, id| json.text(&id.to_string()));
+    json.object(|o| match entry {
+        Entry::Created => o.field("kind").text("created"),
+        Entry::Merged { into, sources } => {
+            o.field("kind").text("merged");
+            o.field("into").text(&into.to_string());
+            ids(o.field("sources"), sources);
+        }
+        Entry::KeyMoved { name, from } => {
+            o.field("kind").text("key_moved");
+            o.field("key").text(name);
+            o.field("from").text(&from.to_string());
+        }
+        Entry::Ambiguous { left } => {
+            o.field("kind").text("ambiguous");
+            ids(o.field("left"), left);
+        }
+        Entry::KeyEvicted { name } => {
+            o.field("kind").text("key_evicted");
+            o.field("key").text(name);
+        }
+    });
+    json.into_text()
+}
+
+/// Ids of one message: unpredictable, and distinct by their number.
+pub(super) struct Mint {
+    moment: Moment,
+    count: u64,
+}
+
+impl Mint {
+    pub(super) fn new(moment: Moment) -> Mint {
+        Mint { moment, count: 0 }
+    }
+
+    /// A UUIDv7: its first 48 bits are the time, so ids of older profiles are smaller.
+    pub(super) fn uuid(&mut self) -> ProfileId {
+        let mut hasher = Sha256::new();
+        hasher.update(self.moment.entropy);
+        hasher.update(self.count.to_le_bytes());
+        self.count += 1;
+        let mut bytes = [0_u8; 16];
+        bytes.iter_mut().zip(hasher.finalize()).for_each(|(byte, random)| *byte = random);
+        bytes
+            .iter_mut()
+            .zip(self.moment.now_ms.to_be_bytes().into_iter().skip(2))
+            .for_each(|(byte, time)| *byte = time);
+        bytes[6] = bytes[6] & 0x0f | 0x70;
+        bytes[8] = bytes[8] & 0x3f | 0x80;
+        ProfileId(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn minted_ids_are_uuids_of_their_time() {
+        let mut mint = Mint::new(Moment { now_ms: 0x0123_4567_89ab, entropy: [1; 32] });
+        let (a, b) = (mint.uuid(), mint.uuid());
+        assert_ne!(a, b);
+        let text = a.to_string();
+        assert!(text.starts_with("01234567-89ab-7"), "{text}");
+        assert!(matches!(text.as_bytes()[19], b'8' | b'9' | b'a' | b'b'), "{text}");
+    }
+}

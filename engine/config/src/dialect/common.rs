@@ -1,0 +1,140 @@
+//! What several dialects have in common: the audience, and the parts of a personalization.
+
+use usher_engine::definition::{Choice, Output};
+use usher_engine::diagnostic::Code;
+use usher_engine::limits::OUTPUTS_MAX;
+use usher_engine::syntax::Expr;
+
+use crate::document::{Content, Node, Span, origin};
+use crate::limits::{OUTPUT_NAME_CHARS_MAX, SEGMENTS_MAX};
+use crate::lower::{Fields, Lower};
+use crate::text::Text;
+
+impl Lower {
+    /// The audience that a file names; all files must name the same.
+    pub(super) fn audience(&mut self, fields: Fields<'_>, id_key: &str, name_key: &str) {
+        let name = self.text(fields, name_key);
+        let Some(id) = self.need_id(fields, id_key) else { return };
+        let at = (self.text, fields.span(id_key));
+        match self.audience {
+            None => {
+                self.audience = Some(at);
+                self.places.insert("audience".to_owned(), at);
+                self.definition.audience.id = id;
+            }
+            Some((text, span)) if self.definition.audience.id != id => {
+                let first = self.texts.get(text).map(|text| text.place(span));
+                let known = &self.definition.audience.id;
+                let help =
+                    first.map(|place| format!("`{}` says `{known}` on line {}", place.file, place.line));
+                let message = format!("`{id_key}` is `{id}`, elsewhere it is `{known}`");
+                self.note_with(Code::AudienceMismatch, at.1, message, help);
+            }
+            Some(_) => {}
+        }
+        if self.definition.audience.name.is_none() {
+            self.definition.audience.name = name;
+        }
+    }
+
+    pub(super) fn choice(&mut self, fields: Fields<'_>, default: Choice) -> Choice {
+        match self.text(fields, "choice").as_deref() {
+            None => default,
+            Some("all") => Choice::All,
+            Some("first") => Choice::First,
+            Some(other) => {
+                let help = Some("write `all` (every section that matches) or `first`".to_owned());
+                self.note_with(
+                    Code::UnknownName,
+                    fields.span("choice"),
+                    format!("unknown choice `{other}`"),
+                    help,
+                );
+                default
+            }
+        }
+    }
+
+    /// Adds an output whose name is its own in the section.
+    pub(super) fn output(&mut self, outputs: &mut Vec<Output>, output: Output, span: Span) {
+        // One more than the bound, for the engine to see and say.
+        if outputs.len() > OUTPUTS_MAX {
+            return;
+        }
+        let name = &output.name;
+        if name.chars().count() > OUTPUT_NAME_CHARS_MAX {
+            let message = format!("an output's name has at most {OUTPUT_NAME_CHARS_MAX} characters");
+            self.note(Code::OverBound, span, message);
+        }
+        if outputs.iter().any(|other| other.name == *name) {
+            let message = format!("the output `{name}` is written twice in this section");
+            self.note(Code::DuplicateName, span, message);
+        }
+        self.mark(&format!(".outputs[{}]", outputs.len()), span);
+        outputs.push(output);
+    }
+
+    /// Segments whose names a section's answer carries.
+    pub(super) fn segments(&mut self, fields: Fields<'_>) -> Vec<String> {
+        let mut segments = Vec::new();
+        for (name, span) in self.names(fields, "batch_segments") {
+            self.segment(&mut segments, name, span);
+        }
+        segments
+    }
+
+    pub(super) fn segment(&mut self, segments: &mut Vec<String>, name: String, span: Span) {
+        if segments.contains(&name) {
+            self.note(
+                Code::DuplicateName,
+                span,
+                format!("the segment `{name}` is written twice in this section"),
+            );
+            return;
+        }
+        if segments.len() == SEGMENTS_MAX {
+            self.note(Code::OverBound, span, format!("a section lists at most {SEGMENTS_MAX} segments"));
+        }
+        if segments.len() >= SEGMENTS_MAX {
+            return;
+        }
+        self.mark(&format!(".segments[{}]", segments.len()), span);
+        segments.push(name);
+    }
+
+    /// Criteria in the text spelling; errors point into the text, through its quotes.
+    pub(super) fn criteria_text(&mut self, node: &Node) -> Option<Expr> {
+        let Content::Scalar(scalar) = &node.content else {
+            self.wrong(node, "criteria", "a text");
+            return None;
+        };
+        let text = self.text_of(node, "criteria")?;
+        let error = match usher_engine::syntax::parse(&text) {
+            Ok(expr) => return Some(expr),
+            Err(error) => error,
+        };
+        let source = self.texts.get(self.text).map(Text::as_str).unwrap_or_default();
+        let start = origin(source, scalar, node.span, error.start);
+        let end = origin(source, scalar, node.span, error.end);
+        let span = match (start, end) {
+            (Some(start), Some(end)) => Span { start, end: end.max(start) },
+            (Some(start), None) => Span { start, end: start },
+            _ => node.span,
+        };
+        self.note_with(Code::BadCriteria, span, error.message, error.help);
+        None
+    }
+}
+
+/// The attribute that an output or condition names, and the sub-identifier behind its last dot.
+pub(super) fn split_part(name: String) -> (String, Option<String>) {
+    match name.rsplit_once('.') {
+        Some((name, part)) if !name.is_empty() && !part.is_empty() => {
+            (name.to_owned(), Some(part.to_owned()))
+        }
+        _ => (name, None),
+    }
+}
+
+/// What stands for criteria that could not be read: nobody enters, and no section after it seems unreachable.
+pub(super) const UNREAD: Expr = Expr::Constant(false);

@@ -1,0 +1,250 @@
+//! Condition JSON: `filterRule`, `keyEventFilters` and `profileCriteria` of API bodies.
+
+use usher_engine::diagnostic::Code;
+use usher_engine::syntax::{Comparison, Expr, Name, Test};
+use usher_engine::value::Value;
+
+use crate::document::Node;
+use crate::lower::{Fields, Lower};
+use crate::suggest::did_you_mean;
+
+/// What conditions ask about: the event at hand, or the visitor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Subject {
+    Event,
+    Profile,
+}
+
+const TYPES: [&str; 4] = ["And", "Or", "Column", "RealtimeAttribute"];
+
+/// A group, or a bare condition.
+pub(super) fn condition(lower: &mut Lower, node: &Node, subject: Subject) -> Option<Expr> {
+    let known = [
+        "type",
+        "conditions",
+        "column",
+        "realtimeAttributeId",
+        "subAttributeIdentifier",
+        "operator",
+        "arrayMatching",
+    ];
+    let fields = lower.fields_and(node, "a condition", &known, &["id", "name", "description"])?;
+    let text = lower.need_text(fields, "type")?;
+    match (text.as_str(), subject) {
+        ("And" | "Or", _) => group(lower, fields, subject, text == "Or"),
+        ("Column", Subject::Event) => {
+            let column = lower.need_text(fields, "column");
+            let name = column.map(|column| Name::column(&column));
+            operator(lower, fields, name)
+        }
+        ("RealtimeAttribute", Subject::Profile) => {
+            let id = lower.need_id(fields, "realtimeAttributeId");
+            let part = lower.text(fields, "subAttributeIdentifier");
+            let name = id.map(|id| Name(part.map_or(id.clone(), |part| format!("{id}.{part}"))));
+            operator(lower, fields, name)
+        }
+        ("Column" | "RealtimeAttribute", _) => {
+            let (here, help) = match subject {
+                Subject::Event => ("an event's filter", "ask about event columns by the type `Column`"),
+                Subject::Profile => {
+                    ("profile criteria", "ask about attributes by the type `RealtimeAttribute`")
+                }
+            };
+            let message = format!("conditions of type `{text}` have no place in {here}");
+            lower.note_with(Code::NotSupported, fields.span("type"), message, Some(help.to_owned()));
+            None
+        }
+        _ => {
+            let help =
+                did_you_mean(&text, TYPES).unwrap_or_else(|| format!("types are {}", TYPES.join(", ")));
+            lower.note_with(
+                Code::UnknownName,
+                fields.span("type"),
+                format!("unknown condition type `{text}`"),
+                Some(help),
+            );
+            None
+        }
+    }
+}
+
+fn group(lower: &mut Lower, fields: Fields<'_>, subject: Subject, any: bool) -> Option<Expr> {
+    let items = lower.need(fields, "conditions").and_then(|node| lower.items_of(node, "conditions"))?;
+    if any && items.is_empty() {
+        let help = "write null for no conditions".to_owned();
+        let message = "an `Or` needs at least one condition";
+        lower.note_with(Code::EmptyList, fields.span("conditions"), message, Some(help));
+        return None;
+    }
+    // All of them are read before one that failed ends the group, so that all findings come at once.
+    let parts: Vec<Option<Expr>> = items.iter().map(|item| condition(lower, item, subject)).collect();
+    let parts = parts.into_iter().collect::<Option<Vec<_>>>()?;
+    if any { Expr::any(parts) } else { Some(Expr::all(parts)) }
+}
+
+/// The operators; those in one row are the same.
+const OPERATORS: [&[&str]; 12] = [
+    &["Equal"],
+    &["Greater", "GreaterThan"],
+    &["GreaterEqual", "GreaterThanOrEqual"],
+    &["Less", "LessThan"],
+    &["LessEqual", "LessThanOrEqual"],
+    &["IsNull"],
+    &["In"],
+    &["Contain"],
+    &["StartWith"],
+    &["EndWith"],
+    &["Regexp"],
+    &["Between"],
+];
+
+fn operator(lower: &mut Lower, condition: Fields<'_>, name: Option<Name>) -> Option<Expr> {
+    let node = lower.need(condition, "operator")?;
+    if let Some(kind) = node.get("type").and_then(|node| node.value())
+        && kind.as_str().is_some_and(|kind| kind.starts_with("Time"))
+    {
+        let kind = kind.as_str().unwrap_or_default();
+        let help = "attributes know `within_days` in the YAML dialects".to_owned();
+        lower.note_with(
+            Code::NotSupported,
+            node.span,
+            format!("the operator `{kind}` is not supported yet"),
+            Some(help),
+        );
+        return None;
+    }
+    let known = ["type", "not", "rightValue", "rightValues", "minValue", "maxValue", "arrayMatching"];
+    let fields = lower.fields(node, "an operator", &known)?;
+    for owner in [condition, fields] {
+        match owner.get("arrayMatching").map(|node| (node, node.value())) {
+            None => {}
+            Some((_, Some(value))) if value.as_str() == Some("any") => {}
+            Some((node, _)) => {
+                let help = "write \"any\" or null".to_owned();
+                let message = "`arrayMatching` other than `any` is not supported yet";
+                lower.note_with(Code::NotSupported, node.span, message, Some(help));
+            }
+        }
+    }
+    let text = lower.need_text(fields, "type")?;
+    let negated = lower.boolean(fields, "not").unwrap_or(false);
+    let Some(operator) =
+        OPERATORS.into_iter().find(|names| names.contains(&text.as_str())).and_then(<[_]>::first)
+    else {
+        let help = did_you_mean(&text, OPERATORS.iter().flat_map(|names| names.iter().copied()));
+        lower.note_with(Code::UnknownName, fields.span("type"), format!("unknown operator `{text}`"), help);
+        return None;
+    };
+    let tests = match *operator {
+        "IsNull" => {
+            if let Some(node) =
+                fields.get("rightValue").filter(|node| node.value() == Some(Value::Boolean(false)))
+            {
+                let help = Some("write `\"not\": true` for the opposite".to_owned());
+                lower.note_with(Code::WrongType, node.span, "`IsNull` takes no `rightValue`", help);
+                return None;
+            }
+            vec![Test::Null]
+        }
+        "Between" => {
+            let min = lower.need(fields, "minValue").and_then(|node| scalar(lower, node, &text));
+            let max = lower.need(fields, "maxValue").and_then(|node| scalar(lower, node, &text));
+            vec![Test::Between(min?, max?)]
+        }
+        "Equal" | "In" => {
+            let mut values = right_values(lower, fields, &text)?;
+            vec![if values.len() == 1 && *operator == "Equal" {
+                Test::Equal(values.remove(0))
+            } else {
+                Test::In(values)
+            }]
+        }
+        operator => {
+            let values = right_values(lower, fields, &text)?;
+            let tests: Option<Vec<Test>> = values.into_iter().map(|value| test(operator, value)).collect();
+            if tests.is_none() {
+                let message = format!("`{text}` takes a text");
+                lower.note(Code::WrongType, fields.node.span, message);
+            }
+            tests?
+        }
+    };
+    let name = name?;
+    let mut tests = tests;
+    if tests.len() == 1 {
+        return tests.pop().map(|test| Expr::new_test(name, test, negated));
+    }
+    // Several values mean any of them; the opposite is none of them.
+    let any = Expr::any(tests.into_iter().map(|test| Expr::new_test(name.clone(), test, false)).collect())?;
+    Some(if negated { Expr::Not(Box::new(any)) } else { any })
+}
+
+fn test(operator: &str, value: Value) -> Option<Test> {
+    let text = |value: Value| match value {
+        Value::String(text) => Some(text),
+        _ => None,
+    };
+    Some(match operator {
+        "Greater" => Test::Order(Comparison::Greater, value),
+        "GreaterEqual" => Test::Order(Comparison::GreaterEqual, value),
+        "Less" => Test::Order(Comparison::Less, value),
+        "LessEqual" => Test::Order(Comparison::LessEqual, value),
+        "StartWith" => Test::StartsWith(text(value)?),
+        "EndWith" => Test::EndsWith(text(value)?),
+        "Regexp" => Test::Matches(text(value)?),
+        _ => Test::Contains(value),
+    })
+}
+
+/// `rightValue` or `rightValues`, at least one.
+fn right_values(lower: &mut Lower, fields: Fields<'_>, operator: &str) -> Option<Vec<Value>> {
+    let (one, several) = (fields.get("rightValue"), fields.get("rightValues"));
+    match (one, several) {
+        (Some(_), Some(node)) => {
+            lower.note(Code::WrongType, node.span, "write `rightValue` or `rightValues`, not both");
+            None
+        }
+        (Some(node), None) => Some(vec![scalar(lower, node, operator)?]),
+        (None, Some(node)) => {
+            let items = lower.items_of(node, "rightValues")?;
+            if items.is_empty() {
+                lower.note(
+                    Code::EmptyList,
+                    node.span,
+                    format!("`{operator}` needs at least one of `rightValues`"),
+                );
+                return None;
+            }
+            let values: Vec<Option<Value>> = items.iter().map(|item| scalar(lower, item, operator)).collect();
+            values.into_iter().collect()
+        }
+        (None, None) => {
+            let help = "to ask for a missing value use `IsNull`".to_owned();
+            lower.note_with(
+                Code::MissingKey,
+                fields.node.span,
+                format!("missing `rightValue` for `{operator}`"),
+                Some(help),
+            );
+            None
+        }
+    }
+}
+
+fn scalar(lower: &mut Lower, node: &Node, operator: &str) -> Option<Value> {
+    match lower.value_of(node)? {
+        Value::Object(_) => {
+            lower.note(
+                Code::NotSupported,
+                node.span,
+                format!("relative values of `{operator}` are not supported yet"),
+            );
+            None
+        }
+        Value::List(_) | Value::Null => {
+            lower.wrong(node, &format!("a value of `{operator}`"), "a text, a number or a boolean");
+            None
+        }
+        value => Some(value),
+    }
+}

@@ -1,0 +1,74 @@
+//! Service YAML B: `personalization_service` with criteria as text.
+
+use usher_engine::definition::{Choice, Output, OutputSource, Personalization, Section};
+use usher_engine::diagnostic::Code;
+
+use super::common::{UNREAD, split_part};
+use crate::document::Node;
+use crate::lower::Lower;
+
+pub(super) fn lower(lower: &mut Lower, node: &Node) {
+    let known = ["parent_segment_id", "parent_segment_name", "personalization_service"];
+    let Some(root) = lower.fields(node, "a service", &known) else { return };
+    lower.audience(root, "parent_segment_id", "parent_segment_name");
+    let Some(node) = lower.need(root, "personalization_service") else { return };
+    let path = format!("personalizations[{}]", lower.definition.personalizations.len());
+    lower.enter(&path, node.span);
+    let known = ["name", "description", "choice", "trigger_event", "sections"];
+    let Some(fields) = lower.fields(node, "a personalization_service", &known) else { return };
+    let name = lower.need_text(fields, "name");
+    lower.enter(&path, fields.span("name"));
+    lower.mark_key(".name", fields, "name");
+    lower.mark_key(".trigger", fields, "trigger_event");
+    let description = lower.text(fields, "description");
+    let choice = lower.choice(fields, Choice::First);
+    let trigger = lower.text(fields, "trigger_event");
+    let items = lower.need(fields, "sections").and_then(|node| lower.items_of(node, "sections"));
+    if items.is_some_and(<[Node]>::is_empty) {
+        lower.note(Code::EmptyList, fields.span("sections"), "a personalization needs at least one section");
+    }
+    let mut sections = Vec::new();
+    for item in items.unwrap_or_default() {
+        lower.enter(format!("{path}.sections[{}]", sections.len()), item.span);
+        sections.extend(section(lower, item));
+    }
+    if let Some(name) = name {
+        let inputs = Vec::new();
+        let personalization = Personalization { name, description, choice, trigger, inputs, sections };
+        lower.definition.personalizations.push(personalization);
+    }
+}
+
+fn section(lower: &mut Lower, node: &Node) -> Option<Section> {
+    let known = ["name", "description", "criteria", "attributes", "batch_segments", "include_sensitive"];
+    let unused = ["section_id", "priority", "settings"];
+    let fields = lower.fields_and(node, "a section", &known, &unused)?;
+    let name = lower.need_text(fields, "name");
+    lower.mark_key(".name", fields, "name");
+    let criteria = fields.get("criteria").and_then(|node| {
+        lower.mark(".criteria", node.span);
+        lower.criteria_text(node)
+    });
+    if fields.get("criteria").is_none() {
+        let help = "write `criteria: ''` for a section that always applies".to_owned();
+        lower.missing(fields, "criteria", Some(help));
+    }
+    let mut outputs = Vec::new();
+    for (attribute, span) in lower.names(fields, "attributes") {
+        let (name, part) = split_part(attribute.clone());
+        let source = OutputSource::Attribute { name, part };
+        lower.output(&mut outputs, Output { name: attribute, source }, span);
+    }
+    let segments = lower.segments(fields);
+    let include_sensitive = lower.boolean(fields, "include_sensitive").unwrap_or(false);
+    Some(Section {
+        name: name?,
+        key_event: None,
+        event_filter: None,
+        criteria: criteria.unwrap_or(UNREAD),
+        accept_unknown_profiles: true,
+        outputs,
+        segments,
+        include_sensitive,
+    })
+}

@@ -1,0 +1,67 @@
+//! A definition as a directory of files.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
+
+use usher_engine::diagnostic::{Code, Diagnostic};
+
+use crate::limits::FILE_BYTES_MAX;
+use crate::{Finding, Place, Source, dialect, document};
+
+/// What a directory holds.
+#[derive(Clone, Debug, Default)]
+pub struct Listing {
+    /// The files that are definitions, or meant to be, in the order of their names.
+    pub sources: Vec<Source>,
+    /// What was left out, and why.
+    pub findings: Vec<Finding>,
+}
+
+/// Reads a directory's `*.yaml`, `*.yml` and `*.json`, in the order of their names.
+///
+/// Other things live beside definitions (keys, package manifests): a mapping that carries no mark of any dialect is left
+/// out with an info. Named alone, the same file is an error, because then somebody meant it. A text that cannot be read
+/// stays in, so that a slip of the pen never drops a definition in silence.
+pub fn definition_files(directory: &Path) -> io::Result<Listing> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        let extension =
+            path.extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase);
+        if matches!(extension.as_deref(), Some("yaml" | "yml" | "json")) && path.is_file() {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    let mut listing = Listing::default();
+    for path in paths {
+        let name = path.display().to_string();
+        let mut bytes = Vec::new();
+        // One byte more than the bound is enough for the reader to see that the file is over it.
+        File::open(&path)?.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+        let over = bytes.len() > FILE_BYTES_MAX;
+        let text = match String::from_utf8(bytes) {
+            Ok(text) => text,
+            // The cut may have hit a character; over the bound it does not matter which.
+            Err(error) if over => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+            Err(_) => {
+                listing.findings.push(whole(Code::Unreadable, name, "the file is not UTF-8"));
+                continue;
+            }
+        };
+        let (documents, faults) = document::read(&name, &text);
+        if faults.is_empty() && documents.iter().all(|node| dialect::recognize(node).is_none()) {
+            listing.findings.push(whole(Code::Ignored, name, "this is none of the known dialects; skipped"));
+        } else {
+            listing.sources.push(Source { name, text });
+        }
+    }
+    Ok(listing)
+}
+
+/// A finding about a whole file.
+fn whole(code: Code, file: String, message: &str) -> Finding {
+    let place = Some(Place { file, line: 1, column: 1, length: 1 });
+    Finding { diagnostic: Diagnostic::new(code, "", message), place }
+}

@@ -1,0 +1,203 @@
+//! JSON by RFC 8259, nothing more: no comments, no trailing commas.
+
+use usher_engine::diagnostic::Code;
+use usher_engine::value::Number;
+
+use super::{Content, Entry, Fault, Node, Scalar, Span, Style};
+use crate::limits::{DOCUMENT_DEPTH_MAX, NODES_MAX};
+
+/// Reads the one document of a text.
+pub(super) fn read(text: &str, faults: &mut Vec<Fault>) -> Result<Node, Fault> {
+    let at = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    let mut reader = Reader { text, at, nodes: 0, faults };
+    reader.blanks();
+    let node = reader.node(0)?;
+    reader.blanks();
+    if reader.at < text.len() {
+        return Err(reader.fault(reader.at, "the file goes on after its end"));
+    }
+    Ok(node)
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    at: usize,
+    nodes: usize,
+    faults: &'a mut Vec<Fault>,
+}
+
+impl Reader<'_> {
+    fn node(&mut self, depth: usize) -> Result<Node, Fault> {
+        let start = self.at;
+        let here = Span { start, end: start + 1 };
+        self.nodes += 1;
+        if self.nodes > NODES_MAX {
+            return Err(Fault::too_many(here));
+        }
+        let content = match self.peek() {
+            Some(b'{' | b'[') if depth >= DOCUMENT_DEPTH_MAX => return Err(Fault::too_deep(here)),
+            Some(b'{') => self.map(depth)?,
+            Some(b'[') => self.list(depth)?,
+            Some(b'"') => Content::Scalar(Scalar { text: self.string()?, style: Style::Double }),
+            Some(b'-' | b'0'..=b'9' | b'a'..=b'z') => self.word()?,
+            Some(_) => return Err(self.fault(start, "a value was expected here")),
+            None => return Err(self.fault(start, "the file ends where a value was expected")),
+        };
+        Ok(Node { content, span: Span { start, end: self.at } })
+    }
+
+    fn map(&mut self, depth: usize) -> Result<Content, Fault> {
+        self.at += 1;
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut keys = std::collections::HashSet::new();
+        self.blanks();
+        if self.take(b'}') {
+            return Ok(Content::Map(entries));
+        }
+        loop {
+            let start = self.at;
+            if self.peek() != Some(b'"') {
+                return Err(self.fault(start, "a key in double quotes was expected here"));
+            }
+            let key = self.string()?;
+            let key_span = Span { start, end: self.at };
+            self.blanks();
+            if !self.take(b':') {
+                return Err(self.fault(self.at, "a colon was expected here"));
+            }
+            self.blanks();
+            let value = self.node(depth + 1)?;
+            if keys.insert(key.clone()) {
+                entries.push(Entry { key, key_span, value });
+            } else {
+                self.faults.push(Fault::duplicate(&key, key_span));
+            }
+            self.blanks();
+            if self.take(b'}') {
+                return Ok(Content::Map(entries));
+            }
+            if !self.take(b',') {
+                return Err(self.fault(self.at, "a comma or `}` was expected here"));
+            }
+            self.blanks();
+        }
+    }
+
+    fn list(&mut self, depth: usize) -> Result<Content, Fault> {
+        self.at += 1;
+        let mut items = Vec::new();
+        self.blanks();
+        if self.take(b']') {
+            return Ok(Content::List(items));
+        }
+        loop {
+            items.push(self.node(depth + 1)?);
+            self.blanks();
+            if self.take(b']') {
+                return Ok(Content::List(items));
+            }
+            if !self.take(b',') {
+                return Err(self.fault(self.at, "a comma or `]` was expected here"));
+            }
+            self.blanks();
+        }
+    }
+
+    /// A number or one of the three words, kept as text; what it means is the core schema's business.
+    fn word(&mut self) -> Result<Content, Fault> {
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let length = rest.bytes().take_while(|b| b.is_ascii_alphanumeric() || b"+-.".contains(b)).count();
+        let word = rest.get(..length).unwrap_or_default();
+        let overflows = || word.bytes().all(|b| b"+-.eE0123456789".contains(&b)) && json_number(word);
+        if !matches!(word, "true" | "false" | "null") && Number::parse(word).is_none() && !overflows() {
+            return Err(self.fault(self.at, "this is no JSON value; texts stand in double quotes"));
+        }
+        self.at += length;
+        Ok(Content::Scalar(Scalar { text: word.to_owned(), style: Style::Plain }))
+    }
+
+    fn string(&mut self) -> Result<String, Fault> {
+        let start = self.at;
+        self.at += 1;
+        let mut text = String::new();
+        loop {
+            let rest = self.text.get(self.at..).unwrap_or_default();
+            let plain = rest.find(|c: char| c == '"' || c == '\\' || c < ' ').unwrap_or(rest.len());
+            text.push_str(rest.get(..plain).unwrap_or_default());
+            self.at += plain;
+            match self.peek() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(text);
+                }
+                Some(b'\\') => {
+                    let rest = self.text.get(self.at..).unwrap_or_default();
+                    let Some((decoded, length)) = escape(rest) else {
+                        return Err(self.fault(self.at, "this escape is not known to JSON"));
+                    };
+                    text.push(decoded);
+                    self.at += length;
+                }
+                Some(_) => return Err(self.fault(self.at, "a control character must be escaped in a text")),
+                None => return Err(self.fault(start, "this text has no end")),
+            }
+        }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn take(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn blanks(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    fn fault(&self, start: usize, message: &str) -> Fault {
+        Fault::new(Code::Unreadable, Span { start, end: start + 1 }, message)
+    }
+}
+
+/// The JSON grammar without a look at the size, so that `1e999` is reported as what it is: too large.
+fn json_number(word: &str) -> bool {
+    let mantissa = word.split(['e', 'E']).next().unwrap_or_default();
+    Number::parse(mantissa).is_some()
+        && word.get(mantissa.len() + 1..).is_none_or(|exponent| {
+            let digits = exponent.strip_prefix(['-', '+']).unwrap_or(exponent);
+            !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
+        })
+}
+
+/// What an escape at the start of the text stands for, and how many bytes it takes.
+pub(super) fn escape(text: &str) -> Option<(char, usize)> {
+    let hex = |text: &str| {
+        let digits = text.strip_prefix("\\u")?.get(..4)?;
+        digits.bytes().all(|b| b.is_ascii_hexdigit()).then(|| u32::from_str_radix(digits, 16).ok())?
+    };
+    Some(match text.as_bytes().get(1)? {
+        b'"' => ('"', 2),
+        b'\\' => ('\\', 2),
+        b'/' => ('/', 2),
+        b'b' => ('\u{8}', 2),
+        b'f' => ('\u{c}', 2),
+        b'n' => ('\n', 2),
+        b'r' => ('\r', 2),
+        b't' => ('\t', 2),
+        b'u' => match hex(text)? {
+            high @ 0xD800..=0xDBFF => {
+                let low = hex(text.get(6..)?)?;
+                let low = (0xDC00..=0xDFFF).contains(&low).then_some(low)?;
+                (char::from_u32(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))?, 12)
+            }
+            unit => (char::from_u32(unit)?, 6),
+        },
+        _ => return None,
+    })
+}

@@ -1,0 +1,256 @@
+//! YAML 1.2, from the parser's events. Nothing here recurses, so no nesting can exhaust the stack.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+
+use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span as Marks, Tag};
+use usher_engine::diagnostic::Code;
+
+use super::{Content, Entry, Fault, Node, Scalar, Span, Style};
+use crate::limits::{DOCUMENT_DEPTH_MAX, NODES_MAX};
+
+/// Reads the documents of a text.
+pub(super) fn read(text: &str, faults: &mut Vec<Fault>) -> Result<Vec<Node>, Fault> {
+    let body = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let offsets = Offsets::of(text, body);
+    let mut builder = Builder { text, offsets, ..Builder::default() };
+    for event in Parser::new_from_str(body) {
+        match event {
+            Ok((event, marks)) => builder.take(event, marks, faults)?,
+            Err(error) => return Err(builder.unreadable(&error)),
+        }
+    }
+    Ok(builder.documents)
+}
+
+/// Collects events into trees.
+#[derive(Default)]
+struct Builder<'a> {
+    text: &'a str,
+    offsets: Offsets,
+    documents: Vec<Node>,
+    open: Vec<Frame>,
+    anchors: HashMap<usize, Measured>,
+    /// Counts copies too: of aliases, and of what anchors keep for them.
+    nodes: usize,
+}
+
+/// A list or mapping that has not ended yet.
+struct Frame {
+    start: usize,
+    anchor: usize,
+    content: Content,
+    /// The keys so far, to find a second one.
+    keys: HashSet<String>,
+    /// A key that waits for its value.
+    key: Option<(String, Span)>,
+    size: usize,
+    height: usize,
+}
+
+/// A node with what copying it would cost.
+#[derive(Clone)]
+struct Measured {
+    node: Node,
+    size: usize,
+    height: usize,
+}
+
+impl Builder<'_> {
+    fn take(&mut self, event: Event<'_>, marks: Marks, faults: &mut Vec<Fault>) -> Result<(), Fault> {
+        let mut span = self.offsets.span(marks);
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                if anchor > 0 || tag.is_some() {
+                    span.start = after_properties(self.text, span);
+                }
+                let style = self.style(style, tag, span)?;
+                span.end = scalar_end(self.text, span, style);
+                let content = Content::Scalar(Scalar { text: text.into_owned(), style });
+                self.keep(anchor, Measured { node: Node { content, span }, size: 1, height: 0 }, faults)
+            }
+            Event::SequenceStart(anchor, tag) => {
+                self.style(ScalarStyle::Plain, tag, span)?;
+                self.open(anchor, Content::List(Vec::new()), span)
+            }
+            Event::MappingStart(anchor, tag) => {
+                self.style(ScalarStyle::Plain, tag, span)?;
+                self.open(anchor, Content::Map(Vec::new()), span)
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                let Some(frame) = self.open.pop() else { return Ok(()) };
+                let node = Node { content: frame.content, span: Span { start: frame.start, end: span.end } };
+                self.keep(frame.anchor, Measured { node, size: frame.size, height: frame.height }, faults)
+            }
+            Event::Alias(anchor) => {
+                let Some(original) = self.anchors.get(&anchor) else {
+                    return Err(Fault::new(
+                        Code::Unreadable,
+                        span,
+                        "this alias stands inside what it refers to",
+                    ));
+                };
+                self.nodes += original.size;
+                if self.nodes > NODES_MAX {
+                    return Err(Fault::too_many(span));
+                }
+                let copy = original.clone();
+                self.keep(0, copy, faults)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn open(&mut self, anchor: usize, content: Content, span: Span) -> Result<(), Fault> {
+        if self.open.len() >= DOCUMENT_DEPTH_MAX {
+            return Err(Fault::too_deep(span));
+        }
+        let keys = HashSet::new();
+        self.open.push(Frame { start: span.start, anchor, content, keys, key: None, size: 1, height: 1 });
+        Ok(())
+    }
+
+    /// Puts a finished node where it belongs.
+    fn keep(&mut self, anchor: usize, measured: Measured, faults: &mut Vec<Fault>) -> Result<(), Fault> {
+        // A list has counted its items already, when they were kept.
+        self.nodes += 1;
+        if anchor > 0 {
+            self.nodes += measured.size;
+            self.anchors.insert(anchor, measured.clone());
+        }
+        let Measured { node, size, height } = measured;
+        let (span, depth) = (node.span, self.open.len());
+        if self.nodes > NODES_MAX {
+            return Err(Fault::too_many(span));
+        }
+        if depth + height > DOCUMENT_DEPTH_MAX {
+            return Err(Fault::too_deep(span));
+        }
+        let Some(frame) = self.open.last_mut() else {
+            self.documents.push(node);
+            return Ok(());
+        };
+        frame.size += size;
+        frame.height = frame.height.max(height + 1);
+        match &mut frame.content {
+            Content::List(items) => items.push(node),
+            Content::Map(entries) => match (frame.key.take(), node.content) {
+                (None, Content::Scalar(scalar)) => frame.key = Some((scalar.text, span)),
+                (None, _) => return Err(Fault::new(Code::WrongType, span, "a key must be a text")),
+                (Some((key, key_span)), content) => {
+                    if frame.keys.insert(key.clone()) {
+                        entries.push(Entry { key, key_span, value: Node { content, span } });
+                    } else {
+                        faults.push(Fault::duplicate(&key, key_span));
+                    }
+                }
+            },
+            Content::Scalar(_) => {}
+        }
+        Ok(())
+    }
+
+    /// How a scalar is to be read: `!!str` makes a plain one a text, no other tag is known.
+    fn style(&self, style: ScalarStyle, tag: Option<Cow<'_, Tag>>, span: Span) -> Result<Style, Fault> {
+        if let Some(tag) = tag {
+            let known = tag.is_yaml_core_schema() && tag.suffix == "str";
+            if !known {
+                return Err(Fault::new(Code::Unreadable, span, format!("the tag `{tag}` is not supported")));
+            }
+            if style == ScalarStyle::Plain {
+                // Literal is the style that says "a text" and asks for no quote at its start.
+                return Ok(Style::Literal);
+            }
+        }
+        Ok(match style {
+            ScalarStyle::Plain => Style::Plain,
+            ScalarStyle::SingleQuoted => Style::Single,
+            ScalarStyle::DoubleQuoted => Style::Double,
+            ScalarStyle::Literal => Style::Literal,
+            ScalarStyle::Folded => Style::Folded,
+        })
+    }
+
+    fn unreadable(&self, error: &ScanError) -> Fault {
+        let start = self.offsets.byte(error.marker().index());
+        let info = error.info();
+        if info.contains("recursion limit") {
+            return Fault::too_deep(Span { start, end: start + 1 });
+        }
+        let mut fault =
+            Fault::new(Code::Unreadable, Span { start, end: start + 1 }, format!("this is no YAML: {info}"));
+        if info.contains("mapping values are not allowed") {
+            fault.help = Some("a text that holds `: ` must stand in quotes".to_owned());
+        } else if info.contains("tab") {
+            fault.help = Some("indent by blanks; YAML knows no tabs there".to_owned());
+        }
+        fault
+    }
+}
+
+/// From the parser's characters to our bytes.
+#[derive(Default)]
+struct Offsets {
+    /// Bytes before the first character (a byte order mark).
+    base: usize,
+    length: usize,
+    /// Where each character starts; empty when all are ASCII.
+    starts: Vec<usize>,
+}
+
+impl Offsets {
+    fn of(text: &str, body: &str) -> Offsets {
+        let base = text.len() - body.len();
+        let starts =
+            if body.is_ascii() { Vec::new() } else { body.char_indices().map(|(at, _)| at).collect() };
+        Offsets { base, length: body.len(), starts }
+    }
+
+    fn byte(&self, character: usize) -> usize {
+        let byte = if self.starts.is_empty() {
+            character.min(self.length)
+        } else {
+            self.starts.get(character).copied().unwrap_or(self.length)
+        };
+        self.base + byte
+    }
+
+    fn span(&self, marks: Marks) -> Span {
+        let start = self.byte(marks.start.index());
+        Span { start, end: self.byte(marks.end.index()).max(start) }
+    }
+}
+
+/// Past the anchor and tag that the parser counts to a node.
+fn after_properties(text: &str, span: Span) -> usize {
+    let mut rest = text.get(span.start..).unwrap_or_default();
+    while rest.starts_with(['&', '!']) {
+        let length = rest.find(char::is_whitespace).unwrap_or(rest.len());
+        rest = rest.get(length..).unwrap_or_default().trim_start();
+    }
+    text.len() - rest.len()
+}
+
+/// The parser counts a comment behind a quoted scalar to it; this finds the closing quote.
+fn scalar_end(text: &str, span: Span, style: Style) -> usize {
+    let quote = match style {
+        Style::Single => b'\'',
+        Style::Double => b'"',
+        _ => return span.end.max(span.start),
+    };
+    let bytes = text.as_bytes();
+    let mut at = span.start + 1;
+    while let Some(&byte) = bytes.get(at) {
+        if byte == b'\\' && style == Style::Double {
+            at += 1;
+        } else if byte == quote {
+            if style == Style::Single && bytes.get(at + 1) == Some(&quote) {
+                at += 1;
+            } else {
+                return at + 1;
+            }
+        }
+        at += 1;
+    }
+    span.end.max(span.start)
+}

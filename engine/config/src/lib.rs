@@ -1,0 +1,178 @@
+//! Reads definitions: texts in, one [`Definition`] out, with every finding at its file, line and column.
+//!
+//! ```
+//! let text = "parent_segment_id: '1'\nevents:\n  - {name: view, database: web, tabel: pages}\n";
+//! let sources = [usher_config::Source { name: "rt.yaml".to_owned(), text: text.to_owned() }];
+//! let reading = usher_config::read(&sources);
+//! assert!(reading.has_errors());
+//! assert_eq!(
+//!     usher_config::render::plain(&reading.findings[0]),
+//!     "rt.yaml:3:33: error[E003]: unknown key `tabel` in an event"
+//! );
+//! ```
+//!
+//! # What this crate does not do
+//!
+//! It never evaluates, and it is linked into no wasm: at the edge a definition arrives as data. Whether names resolve and
+//! types agree is decided by [`Plan::compile`]; [`check`] asks it and puts what it says at its place in the text.
+
+mod dialect;
+mod directory;
+mod document;
+mod limits;
+mod lint;
+mod lower;
+pub mod render;
+mod suggest;
+mod text;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use usher_engine::Plan;
+use usher_engine::definition::Definition;
+use usher_engine::diagnostic::{Code, Diagnostic, Severity};
+
+pub use directory::{Listing, definition_files};
+
+use lower::{At, Lower};
+use text::Text;
+
+/// One text and the name it is reported by. A name that ends in `.json` is read as JSON, any other as YAML.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Source {
+    /// Usually a path.
+    pub name: String,
+    /// All of it.
+    pub text: String,
+}
+
+/// Reads all sources as one definition.
+///
+/// With errors among the findings the definition holds what could be read, for more findings, not for use.
+pub fn read(sources: &[Source]) -> Reading {
+    let mut lower = Lower::new(sources);
+    for (index, source) in sources.iter().enumerate() {
+        lower.text = index;
+        let (documents, faults) = document::read(&source.name, &source.text);
+        let unread = documents.is_empty() && faults.is_empty();
+        for fault in faults {
+            lower.fault(fault);
+        }
+        if unread {
+            lower.note(Code::UnknownDialect, document::Span::default(), "the file is empty");
+        }
+        for node in &documents {
+            dialect::lower(&mut lower, node);
+        }
+    }
+    let Lower { texts, definition, findings, places, broken, incomplete, .. } = lower;
+    let mut reading = Reading { definition, findings: Vec::new(), texts, places, broken, incomplete };
+    reading.findings = findings
+        .into_iter()
+        .map(|(diagnostic, at)| Finding { diagnostic, place: at.and_then(|at| reading.place(at)) })
+        .collect();
+    reading.sort();
+    reading
+}
+
+/// Reads all sources, adds warnings and what the engine says of the definition, in the order of the text.
+pub fn check(sources: &[Source]) -> Reading {
+    let mut reading = read(sources);
+    let errors = Plan::compile(&reading.definition).err().unwrap_or_default();
+    for diagnostic in errors.into_iter().chain(lint::lint(&reading.definition)) {
+        reading.add(diagnostic);
+    }
+    reading.sort();
+    reading
+}
+
+/// What the texts say, and where they say it.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// All sources together.
+    pub definition: Definition,
+    /// In the order of the text.
+    pub findings: Vec<Finding>,
+    texts: Vec<Text>,
+    places: BTreeMap<String, At>,
+    broken: BTreeSet<String>,
+    incomplete: bool,
+}
+
+impl Reading {
+    /// Whether the definition is refused.
+    pub fn has_errors(&self) -> bool {
+        self.findings.iter().any(|finding| finding.diagnostic.severity() == Severity::Error)
+    }
+
+    /// Finds where the part that a diagnostic speaks of stands, or else the nearest part around it.
+    pub fn locate(&self, diagnostic: Diagnostic) -> Finding {
+        let mut path = diagnostic.path.as_str();
+        let place = loop {
+            if let Some(&at) = self.places.get(path) {
+                break self.place(at);
+            }
+            let Some(shorter) = path.rfind(['.', '[']) else { break None };
+            path = path.get(..shorter).unwrap_or_default();
+        };
+        Finding { diagnostic, place }
+    }
+
+    fn place(&self, (text, span): At) -> Option<Place> {
+        self.texts.get(text).map(|text| text.place(span))
+    }
+
+    /// Adds what somebody says of the definition, unless it was said already or follows from what was.
+    fn add(&mut self, diagnostic: Diagnostic) {
+        let known = |finding: &Finding| {
+            (finding.diagnostic.code, &finding.diagnostic.path) == (diagnostic.code, &diagnostic.path)
+                && (diagnostic.severity() == Severity::Error
+                    || finding.diagnostic.message == diagnostic.message)
+        };
+        let names = diagnostic.code == Code::UnknownName;
+        let broken = |part: &String| {
+            // What is wrong with a personalization or the identity says nothing about a part of it.
+            let whole = part == "identity" || (part.starts_with("personalizations[") && !part.contains('.'));
+            let below = diagnostic.path.strip_prefix(part.as_str());
+            below.is_some_and(|rest| rest.is_empty() || (!whole && rest.starts_with(['.', '['])))
+        };
+        // A name that nothing declares is wrong wherever it stands, unless the declaration may be what was not read.
+        let follows = if names { self.incomplete } else { self.broken.iter().any(broken) };
+        if self.findings.len() < limits::FINDINGS_MAX && !follows && !self.findings.iter().any(known) {
+            let finding = self.locate(diagnostic);
+            self.findings.push(finding);
+        }
+    }
+
+    fn sort(&mut self) {
+        let order = |place: &Option<Place>| {
+            let place = place.as_ref()?;
+            let file = self.texts.iter().position(|text| text.name() == place.file);
+            Some((file, place.line, place.column))
+        };
+        // Stable: what stands at one place stays in the order in which it was found.
+        self.findings.sort_by_cached_key(|finding| order(&finding.place));
+    }
+}
+
+/// A diagnostic and where in the texts it belongs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// What is found.
+    pub diagnostic: Diagnostic,
+    /// None: the definition as a whole.
+    pub place: Option<Place>,
+}
+
+/// A range of one line of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The source's name.
+    pub file: String,
+    /// Counted from 1.
+    pub line: usize,
+    /// In characters, counted from 1.
+    pub column: usize,
+    /// In characters, at least 1.
+    pub length: usize,
+}

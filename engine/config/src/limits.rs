@@ -1,0 +1,20 @@
+//! Every bound of reading, in one place. Bounds of what is read stand in [`usher_engine::limits`].
+
+/// How large one file is, in bytes.
+pub(crate) const FILE_BYTES_MAX: usize = 1024 * 1024;
+/// How deep lists and mappings nest.
+pub(crate) const DOCUMENT_DEPTH_MAX: usize = 64;
+/// How many lists, mappings and scalars a file has, each counted as often as aliases repeat it.
+pub(crate) const NODES_MAX: usize = 100_000;
+/// How many findings are kept; a file with more needs another look anyway.
+pub(crate) const FINDINGS_MAX: usize = 200;
+/// How long a name is in characters for a similar one to be looked for.
+pub(crate) const SUGGESTION_CHARS_MAX: usize = 64;
+/// How many names are compared with one that is unknown.
+pub(crate) const SUGGESTION_NAMES_MAX: usize = 1_000;
+/// How long an output's name is, in characters.
+pub(crate) const OUTPUT_NAME_CHARS_MAX: usize = 256;
+/// How much of a line an excerpt shows, in characters.
+pub(crate) const EXCERPT_CHARS_MAX: usize = 120;
+/// How many segments a section lists.
+pub(crate) const SEGMENTS_MAX: usize = 100;

@@ -1,0 +1,186 @@
+//! What works and is probably not what was meant: findings over a whole definition, whatever dialect it came from.
+
+use usher_engine::definition::{Attribute, Choice, Definition, Personalization, Section};
+use usher_engine::diagnostic::{Code, Diagnostic};
+use usher_engine::syntax::Expr;
+
+/// All lints, in the order of the definition.
+pub(crate) fn lint(definition: &Definition) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    no_filter(definition, &mut found);
+    looks_sensitive(&definition.attributes, &mut found);
+    identity(definition, &mut found);
+    for (index, personalization) in definition.personalizations.iter().enumerate() {
+        sections(index, personalization, &mut found);
+    }
+    found
+}
+
+fn no_filter(definition: &Definition, found: &mut Vec<Diagnostic>) {
+    for (index, event) in definition.key_events.iter().enumerate().filter(|(_, event)| event.filter.is_none())
+    {
+        let message = format!("event '{}' has no filter - will process all rows", event.name);
+        found.push(Diagnostic::new(Code::NoFilter, format!("key_events[{index}].name"), message));
+    }
+}
+
+/// Words that a name of something personal has among its parts, or is joined from.
+const PERSONAL: [&str; 20] = [
+    "address",
+    "birth",
+    "birthdate",
+    "birthday",
+    "birthyear",
+    "dob",
+    "email",
+    "emailaddress",
+    "firstname",
+    "fullname",
+    "iban",
+    "lastname",
+    "mail",
+    "mobile",
+    "passport",
+    "phone",
+    "phonenumber",
+    "ssn",
+    "surname",
+    "telephone",
+];
+
+fn looks_sensitive(attributes: &[Attribute], found: &mut Vec<Diagnostic>) {
+    for (index, attribute) in attributes.iter().enumerate().filter(|(_, attribute)| !attribute.sensitive) {
+        let words = words(&attribute.name);
+        let pairs = words.windows(2).map(|pair| pair.concat());
+        if words.iter().cloned().chain(pairs).any(|word| PERSONAL.contains(&word.as_str())) {
+            let message = format!(
+                "attribute '{}' is marked non-sensitive - consider marking as sensitive",
+                attribute.name
+            );
+            found.push(Diagnostic::new(
+                Code::LooksSensitive,
+                format!("attributes[{index}].sensitive"),
+                message,
+            ));
+        }
+    }
+}
+
+/// Keys that people type or that systems hand out by counting, so that anybody can send somebody else's.
+const LOGINS: [&str; 6] = ["customerid", "email", "mail", "phone", "phonenumber", "userid"];
+
+fn identity(definition: &Definition, found: &mut Vec<Diagnostic>) {
+    let identity = &definition.identity;
+    for (index, key) in identity.keys.iter().enumerate().filter(|(_, key)| !key.workflow_only) {
+        let words = words(&key.name);
+        let pairs = words.windows(2).map(|pair| pair.concat());
+        if words.iter().cloned().chain(pairs).any(|word| LOGINS.contains(&word.as_str())) {
+            let message = format!(
+                "any event may stitch by `{}`, so whoever sends one is taken at their word",
+                key.name
+            );
+            let help = "send it only from your own servers, or keep it to imports by `workflow_only: true`";
+            found.push(
+                Diagnostic::new(Code::OpenIdentity, format!("identity.keys[{index}]"), message).help(help),
+            );
+        }
+    }
+}
+
+fn sections(index: usize, personalization: &Personalization, found: &mut Vec<Diagnostic>) {
+    if personalization.choice == Choice::All {
+        return;
+    }
+    let name = &personalization.name;
+    let path = |section: usize| format!("personalizations[{index}].sections[{section}]");
+    match personalization.sections.iter().position(always) {
+        Some(first) => {
+            let before =
+                personalization.sections.get(first).map(|section| section.name.as_str()).unwrap_or_default();
+            for (at, section) in personalization.sections.iter().enumerate().skip(first + 1) {
+                let message = format!(
+                    "no visitor reaches section `{}`: `{before}` before it always applies",
+                    section.name
+                );
+                let help = "move the section that always applies to the end";
+                found.push(Diagnostic::new(Code::Unreachable, path(at), message).help(help));
+            }
+        }
+        None => {
+            let Some(last) = personalization.sections.len().checked_sub(1) else { return };
+            let message =
+                format!("No matching section: `{name}` answers nothing to visitors whom no section fits");
+            let help = "end with a section that always applies";
+            found.push(Diagnostic::new(Code::NoFallback, path(last), message).help(help));
+        }
+    }
+}
+
+/// Whether a section lets everybody in.
+fn always(section: &Section) -> bool {
+    section.criteria == Expr::Constant(true)
+        && section.key_event.is_none()
+        && section.event_filter.is_none()
+        && section.accept_unknown_profiles
+}
+
+/// The words of a name, in lower case: `first_name`, `firstName` and `first-name` have the same two.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut lower_before = false;
+    for c in name.chars() {
+        if !c.is_alphanumeric() || (c.is_uppercase() && lower_before) {
+            words.push(String::new());
+        }
+        lower_before = c.is_lowercase();
+        if let Some(word) = words.last_mut()
+            && c.is_alphanumeric()
+        {
+            word.extend(c.to_lowercase());
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_fall_into_words() {
+        assert_eq!(words("first_name"), ["first", "name"]);
+        assert_eq!(words("firstName"), ["first", "name"]);
+        assert_eq!(words("e-MAIL"), ["e", "mail"]);
+        assert_eq!(words("__"), [""; 0]);
+    }
+
+    #[test]
+    fn names_of_personal_things_are_seen() {
+        let attribute = |name: &str| Attribute {
+            name: name.to_owned(),
+            kind: usher_engine::definition::AttributeKind::Batch { column: String::new(), data_type: None },
+            sensitive: false,
+            description: None,
+        };
+        for name in [
+            "email",
+            "Email",
+            "home_address",
+            "firstName",
+            "last_name",
+            "date_of_birth",
+            "ssn",
+            "phone_number",
+        ] {
+            let mut found = Vec::new();
+            looks_sensitive(&[attribute(name)], &mut found);
+            assert_eq!(found.len(), 1, "{name}");
+        }
+        for name in ["session", "mailing", "product_name", "classname", "birthmark"] {
+            let mut found = Vec::new();
+            looks_sensitive(&[attribute(name)], &mut found);
+            assert_eq!(found.len(), 0, "{name}");
+        }
+    }
+}

@@ -1,0 +1,399 @@
+//! What all dialects need to lower a document: a place for every part of the definition, findings, and typed reads.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use usher_engine::definition::Definition;
+use usher_engine::diagnostic::{Code, Diagnostic, Severity};
+use usher_engine::limits::{DAY_MS, WINDOW_MS_MAX};
+use usher_engine::value::{DataType, Number, Value};
+
+use crate::Source;
+use crate::document::{Content, Entry, Fault, Node, Span};
+use crate::limits::FINDINGS_MAX;
+use crate::suggest::{did_you_mean, nearest};
+use crate::text::Text;
+
+/// Where something stands: which text, which bytes.
+pub(crate) type At = (usize, Span);
+
+/// The definition as far as it is read, and what was found on the way.
+#[derive(Default)]
+pub(crate) struct Lower {
+    pub(crate) texts: Vec<Text>,
+    /// The text that is being read.
+    pub(crate) text: usize,
+    pub(crate) definition: Definition,
+    pub(crate) findings: Vec<(Diagnostic, Option<At>)>,
+    /// Where each part of the definition stands, by its path.
+    pub(crate) places: BTreeMap<String, At>,
+    /// Parts that were read with errors: what the engine or a lint says of them is only a consequence.
+    pub(crate) broken: BTreeSet<String>,
+    /// Whether something may be missing that others refer to: a text that is no YAML, an event without a name.
+    pub(crate) incomplete: bool,
+    /// Keys that are there under a wrong name, by text and mapping: they are not missing as well.
+    misspelled: BTreeSet<(usize, usize, &'static str)>,
+    /// The part that is being read.
+    path: String,
+    /// Where the audience was named first.
+    pub(crate) audience: Option<At>,
+}
+
+/// A mapping whose keys are known.
+#[derive(Clone, Copy)]
+pub(crate) struct Fields<'n> {
+    pub(crate) node: &'n Node,
+    /// In words, such as "an event".
+    pub(crate) what: &'static str,
+}
+
+impl<'n> Fields<'n> {
+    /// The value of a key, unless it is missing or null.
+    pub(crate) fn get(self, key: &str) -> Option<&'n Node> {
+        self.node.get(key)
+    }
+
+    /// A key that is written, be its value null.
+    pub(crate) fn entry(self, key: &str) -> Option<&'n Entry> {
+        self.node.entry(key)
+    }
+
+    /// Where something about a key is to be shown: its value, or else the whole mapping.
+    pub(crate) fn span(self, key: &str) -> Span {
+        self.get(key).map_or(self.node.span, |node| node.span)
+    }
+}
+
+/// Findings.
+impl Lower {
+    pub(crate) fn new(sources: &[Source]) -> Lower {
+        Lower { texts: sources.iter().map(Text::new).collect(), ..Lower::default() }
+    }
+
+    /// Notes something that is wrong, or worth knowing, with the part that is being read.
+    pub(crate) fn note(&mut self, code: Code, span: Span, message: impl Into<String>) {
+        self.note_with(code, span, message, None);
+    }
+
+    /// The same, saying how to mend it.
+    pub(crate) fn note_with(
+        &mut self,
+        code: Code,
+        span: Span,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
+        if code.severity() == Severity::Error {
+            if self.path.is_empty() {
+                self.incomplete |=
+                    !matches!(code, Code::MissingKey | Code::AudienceMismatch | Code::UnknownKey);
+            } else {
+                self.broken.insert(self.path.clone());
+            }
+        }
+        let mut diagnostic = Diagnostic::new(code, self.path.clone(), message);
+        diagnostic.help = help;
+        self.push(diagnostic, Some((self.text, span)));
+    }
+
+    pub(crate) fn push(&mut self, diagnostic: Diagnostic, at: Option<At>) {
+        if self.findings.len() == FINDINGS_MAX {
+            let message = format!("there are more than {FINDINGS_MAX} findings; the rest is not shown");
+            self.findings.push((Diagnostic::new(Code::OverBound, "", message), None));
+        }
+        if self.findings.len() < FINDINGS_MAX {
+            self.findings.push((diagnostic, at));
+        }
+    }
+
+    /// Whether further findings are dropped.
+    pub(crate) fn is_full(&self) -> bool {
+        self.findings.len() > FINDINGS_MAX
+    }
+
+    pub(crate) fn fault(&mut self, fault: Fault) {
+        self.note_with(fault.code, fault.span, fault.message, fault.help);
+    }
+
+    /// From here on, what is read is this part of the definition.
+    pub(crate) fn enter(&mut self, path: impl Into<String>, span: Span) {
+        self.path = path.into();
+        self.places.insert(self.path.clone(), (self.text, span));
+    }
+
+    /// Back outside of all parts.
+    pub(crate) fn leave(&mut self) {
+        self.path.clear();
+    }
+
+    /// Remembers where a smaller part of the part that is being read stands.
+    pub(crate) fn mark(&mut self, part: &str, span: Span) {
+        self.places.insert(format!("{}{part}", self.path), (self.text, span));
+    }
+
+    /// The same for the value of a key, if it is there.
+    pub(crate) fn mark_key(&mut self, part: &str, fields: Fields<'_>, key: &str) {
+        if let Some(node) = fields.get(key) {
+            self.mark(part, node.span);
+        }
+    }
+}
+
+/// Typed reads. Each reports what does not fit and answers None; a missing or null value is None without a word.
+impl Lower {
+    /// A mapping that may have these keys.
+    pub(crate) fn fields<'n>(
+        &mut self,
+        node: &'n Node,
+        what: &'static str,
+        known: &[&'static str],
+    ) -> Option<Fields<'n>> {
+        self.fields_and(node, what, known, &[])
+    }
+
+    /// The same, with keys that RT 2.0 has here and Usher does not use.
+    pub(crate) fn fields_and<'n>(
+        &mut self,
+        node: &'n Node,
+        what: &'static str,
+        known: &[&'static str],
+        unused: &[&str],
+    ) -> Option<Fields<'n>> {
+        let Content::Map(entries) = &node.content else {
+            self.wrong(node, what, "a mapping");
+            return None;
+        };
+        for Entry { key, key_span, value } in entries {
+            if unused.contains(&key.as_str()) {
+                self.note(Code::Ignored, *key_span, format!("`{key}` in {what} is not used"));
+            } else if !known.contains(&key.as_str()) {
+                // At the top of a file an unknown list may be a misspelled one.
+                self.incomplete |= self.path.is_empty() && !matches!(value.content, Content::Scalar(_));
+                // Suggestions cost more than anything else here, so nobody pays for those that nobody will see.
+                let near = if self.is_full() { None } else { nearest(key, known.iter().copied()) };
+                let help = match near {
+                    Some(near) => {
+                        self.misspelled.insert((self.text, node.span.start, near));
+                        format!("did you mean `{near}`?")
+                    }
+                    None => format!("known here: {}", known.join(", ")),
+                };
+                self.note_with(
+                    Code::UnknownKey,
+                    *key_span,
+                    format!("unknown key `{key}` in {what}"),
+                    Some(help),
+                );
+            }
+        }
+        Some(Fields { node, what })
+    }
+
+    pub(crate) fn text(&mut self, fields: Fields<'_>, key: &str) -> Option<String> {
+        fields.get(key).and_then(|node| self.text_of(node, key))
+    }
+
+    /// A text that must be there and not be empty.
+    pub(crate) fn need_text(&mut self, fields: Fields<'_>, key: &str) -> Option<String> {
+        let node = self.need(fields, key)?;
+        let text = self.text_of(node, key)?;
+        self.not_empty(text, node.span, key)
+    }
+
+    /// A text that must not be empty.
+    pub(crate) fn name_of(&mut self, node: &Node, what: &str) -> Option<String> {
+        let text = self.text_of(node, what)?;
+        self.not_empty(text, node.span, what)
+    }
+
+    fn not_empty(&mut self, text: String, span: Span, key: &str) -> Option<String> {
+        if text.is_empty() {
+            self.note(Code::MissingKey, span, format!("`{key}` must not be empty"));
+        }
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// A key that must be there.
+    pub(crate) fn need<'n>(&mut self, fields: Fields<'n>, key: &str) -> Option<&'n Node> {
+        let found = fields.get(key);
+        if found.is_none() {
+            self.missing(fields, key, None);
+        }
+        found
+    }
+
+    /// Notes that a key is not there, unless it was only misspelled.
+    pub(crate) fn missing(&mut self, fields: Fields<'_>, key: &str, help: Option<String>) {
+        let start = fields.node.span.start;
+        if !self.misspelled.contains(&(self.text, start, key)) {
+            let span = fields.entry(key).map_or(fields.node.span, |entry| entry.key_span);
+            self.note_with(Code::MissingKey, span, format!("missing `{key}` in {}", fields.what), help);
+        }
+    }
+
+    pub(crate) fn text_of(&mut self, node: &Node, what: &str) -> Option<String> {
+        if let Content::Scalar(scalar) = &node.content {
+            match scalar.value() {
+                Some(Value::String(text)) => return Some(text),
+                Some(Value::Null) => {}
+                _ => {
+                    let message = format!("`{what}` must be a text, found {}", node.kind());
+                    let help = format!("put it in quotes: \"{}\"", scalar.text);
+                    self.note_with(Code::WrongType, node.span, message, Some(help));
+                    return None;
+                }
+            }
+        }
+        self.wrong(node, &format!("`{what}`"), "a text");
+        None
+    }
+
+    /// An id: a text, or the digits of an integer as they are written.
+    pub(crate) fn need_id(&mut self, fields: Fields<'_>, key: &str) -> Option<String> {
+        let node = self.need(fields, key)?;
+        if let Content::Scalar(scalar) = &node.content
+            && matches!(scalar.value(), Some(Value::Number(Number::Integer(_))))
+        {
+            return Some(scalar.text.clone());
+        }
+        self.name_of(node, key)
+    }
+
+    pub(crate) fn boolean(&mut self, fields: Fields<'_>, key: &str) -> Option<bool> {
+        let node = fields.get(key)?;
+        match node.value() {
+            Some(Value::Boolean(value)) => Some(value),
+            _ => {
+                let help = node.as_text().filter(|text| {
+                    ["yes", "no", "on", "off"].iter().any(|word| word.eq_ignore_ascii_case(text))
+                });
+                let help = help.map(|text| format!("`{text}` is a text, write `true` or `false`"));
+                let message = format!("`{key}` must be `true` or `false`, found {}", node.kind());
+                self.note_with(Code::WrongType, node.span, message, help);
+                None
+            }
+        }
+    }
+
+    /// An integer from 1 up to a bound.
+    pub(crate) fn count(&mut self, fields: Fields<'_>, key: &str, max: i64) -> Option<i64> {
+        let node = fields.get(key)?;
+        match node.value() {
+            Some(Value::Number(Number::Integer(value))) if value > max => {
+                self.note(Code::OverBound, node.span, format!("`{key}` is {value}, the most is {max}"));
+                None
+            }
+            Some(Value::Number(Number::Integer(value))) if value > 0 => Some(value),
+            _ => {
+                self.wrong(node, &format!("`{key}`"), "a whole number above 0");
+                None
+            }
+        }
+    }
+
+    pub(crate) fn items<'n>(&mut self, fields: Fields<'n>, key: &str) -> Option<&'n [Node]> {
+        fields.get(key).and_then(|node| self.items_of(node, key))
+    }
+
+    pub(crate) fn items_of<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n [Node]> {
+        match &node.content {
+            Content::List(items) => Some(items),
+            _ => {
+                self.wrong(node, &format!("`{what}`"), "a list");
+                None
+            }
+        }
+    }
+
+    /// A list of names.
+    pub(crate) fn names(&mut self, fields: Fields<'_>, key: &str) -> Vec<(String, Span)> {
+        let items = self.items(fields, key).unwrap_or_default();
+        let mut names = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            names.extend(self.name_of(item, &format!("{key}[{index}]")).map(|name| (name, item.span)));
+        }
+        names
+    }
+
+    pub(crate) fn data_type(&mut self, fields: Fields<'_>, key: &str) -> Option<DataType> {
+        let text = self.text(fields, key)?;
+        let found = DataType::ALL.into_iter().find(|known| known.as_str() == text);
+        if found.is_none() {
+            let help = did_you_mean(&text, DataType::ALL.map(DataType::as_str));
+            let help = help
+                .unwrap_or_else(|| format!("types are {}", DataType::ALL.map(DataType::as_str).join(", ")));
+            self.note_with(Code::UnknownName, fields.span(key), format!("unknown type `{text}`"), Some(help));
+        }
+        found
+    }
+
+    /// `24h`, `7d`, `90m`, or RT 2.0's `{value, unit}`: in milliseconds.
+    pub(crate) fn duration_ms(&mut self, fields: Fields<'_>, key: &str) -> Option<i64> {
+        let node = fields.get(key)?;
+        if let Content::Map(_) = node.content {
+            let parts = self.fields(node, "a duration", &["value", "unit"])?;
+            let value = self.need(parts, "value").and_then(|_| self.count(parts, "value", i64::MAX))?;
+            let unit = self.need_text(parts, "unit")?;
+            let unit_ms = match unit.as_str() {
+                "minute" => DAY_MS / 1_440,
+                "hour" => DAY_MS / 24,
+                "day" => DAY_MS,
+                _ => {
+                    let help = Some("units are minute, hour and day".to_owned());
+                    self.note_with(
+                        Code::BadDuration,
+                        parts.span("unit"),
+                        format!("unknown unit `{unit}`"),
+                        help,
+                    );
+                    return None;
+                }
+            };
+            return self.bounded_ms(value.checked_mul(unit_ms), node.span, key);
+        }
+        let Content::Scalar(scalar) = &node.content else {
+            self.wrong(node, &format!("`{key}`"), "a text such as `24h`");
+            return None;
+        };
+        let text = &scalar.text;
+        let unit_ms = match text.chars().last() {
+            Some('m') => DAY_MS / 1_440,
+            Some('h') => DAY_MS / 24,
+            Some('d') => DAY_MS,
+            _ => 0,
+        };
+        let digits = text.strip_suffix(['m', 'h', 'd']).unwrap_or_default();
+        let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        if unit_ms == 0 || !plain || digits.bytes().all(|byte| byte == b'0') {
+            let help = "write a whole number and m, h or d, such as 24h, 7d or 30d".to_owned();
+            self.note_with(Code::BadDuration, node.span, format!("Invalid {key} `{text}`"), Some(help));
+            return None;
+        }
+        self.bounded_ms(
+            digits.parse::<i64>().ok().and_then(|value| value.checked_mul(unit_ms)),
+            node.span,
+            key,
+        )
+    }
+
+    fn bounded_ms(&mut self, duration_ms: Option<i64>, span: Span, key: &str) -> Option<i64> {
+        let fits = duration_ms.filter(|&duration_ms| duration_ms <= WINDOW_MS_MAX);
+        if fits.is_none() {
+            let days = WINDOW_MS_MAX / DAY_MS;
+            self.note(Code::BadDuration, span, format!("Invalid {key}: the longest is {days} days"));
+        }
+        fits
+    }
+
+    pub(crate) fn value_of(&mut self, node: &Node) -> Option<Value> {
+        let value = node.value();
+        if value.is_none() {
+            self.note(Code::WrongType, node.span, "a number must be finite");
+        }
+        value
+    }
+
+    /// `what` and `wanted` in words, quotes included.
+    pub(crate) fn wrong(&mut self, node: &Node, what: &str, wanted: &str) {
+        self.note(Code::WrongType, node.span, format!("{what} must be {wanted}, found {}", node.kind()));
+    }
+}

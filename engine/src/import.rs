@@ -1,0 +1,87 @@
+//! Import: one batch record into the profile that carries its key.
+//!
+//! Only the lookup key's column identifies; every other column is a value. Reserved: `batch_segments`, `computed_at`.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::attribute::{BatchRecord, put_record};
+use crate::ingest::{RefusedValue, bytes};
+use crate::limits::VALUE_BYTES_MAX;
+use crate::plan::{Kind, Plan};
+use crate::profile::{Key, Profile};
+use crate::time;
+use crate::value::Value;
+
+/// A record as the plan takes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// Whose profile it is for.
+    pub key: Key,
+    /// What it says.
+    pub content: BatchRecord,
+    /// Values that it could not take.
+    pub refused: Vec<RefusedValue>,
+    /// Columns that no batch attribute reads.
+    pub ignored: Vec<String>,
+}
+
+impl Plan {
+    /// Reads one imported row that arrived at `now_ms`; `Err` says why it is refused whole.
+    pub fn record(&self, row: &[(String, Value)], now_ms: i64) -> Result<Record, &'static str> {
+        let field =
+            |name: &str| row.iter().find(|(known, _)| known == name).and_then(|(_, value)| value.present());
+        let lookup_key = self.lookup_key().ok_or("Key is not present in the config file.")?;
+        let computed_ms = match field("computed_at") {
+            Some(value) => time::instant_ms(value).ok_or("computed_at is not a time.")?,
+            None => now_ms,
+        };
+        let key = self.record_key(field(lookup_key), computed_ms)?;
+        let segments = match field("batch_segments") {
+            None => None,
+            Some(Value::List(items)) => {
+                let names: Option<Vec<String>> =
+                    items.iter().map(|item| item.as_str().map(String::from)).collect();
+                Some(names.ok_or("batch_segments is not a list of names.")?)
+            }
+            Some(_) => return Err("batch_segments is not a list of names."),
+        };
+        let mut values: Vec<(String, Value)> = Vec::new();
+        let mut refused = Vec::new();
+        let mut used: Vec<&str> = Vec::new();
+        for attribute in &self.attributes {
+            let Kind::Batch { column } = &attribute.kind else { continue };
+            let Some(value) = field(column) else { continue };
+            used.push(column);
+            let taken = match attribute.types.admit(value) {
+                Ok(Some(value)) if bytes(&value) > VALUE_BYTES_MAX => Err("too_large"),
+                Ok(value) => Ok(value),
+                Err(_) => Err("wrong_type"),
+            };
+            match taken {
+                Ok(Some(value)) if !values.iter().any(|(known, _)| known == column) => {
+                    values.push((column.clone(), value));
+                }
+                Ok(_) => {}
+                Err(reason) => refused.push(RefusedValue { attribute: attribute.name.clone(), reason }),
+            }
+        }
+        let known = |name: &str| name == lookup_key || matches!(name, "batch_segments" | "computed_at");
+        let ignored = row
+            .iter()
+            .map(|(name, _)| name)
+            .filter(|name| !known(name) && !used.contains(&name.as_str()) && field(name).is_some());
+        let ignored = ignored.cloned().collect();
+        let content =
+            BatchRecord { key: key.value.clone(), computed_ms, arrival_ms: now_ms, segments, values };
+        Ok(Record { key, content, refused, ignored })
+    }
+}
+
+impl Profile {
+    /// Takes a record; one that is older than what is known of its key changes nothing.
+    pub fn import(&mut self, record: Record) -> bool {
+        self.learn(record.key);
+        put_record(&mut self.batch, record.content)
+    }
+}

@@ -1,0 +1,45 @@
+//! The hosts that run vectors.
+
+mod memory;
+mod process;
+
+pub use memory::InProcess;
+pub use process::{Native, Workerd};
+
+/// One host, started empty.
+pub trait Target {
+    /// Sends a request and waits for the answer.
+    fn call(&mut self, call: &Call<'_>) -> Answer;
+
+    /// Whether its clock is the real one: it takes no time from requests.
+    fn live(&self) -> bool {
+        false
+    }
+}
+
+/// A request of a vector.
+pub struct Call<'a> {
+    pub method: &'a str,
+    pub path: &'a str,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+    /// Unix seconds at which it happens, for hosts that take their time from requests.
+    pub now: i64,
+}
+
+/// What came back.
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}

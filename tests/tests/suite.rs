@@ -1,0 +1,67 @@
+//! Runs every vector on every host: `cargo test -p usher-tests --test suite [-- <part of a path>]`.
+//!
+//! Hosts that are processes run where they have been built: `USHER_TEST_NATIVE` names the binary with a test clock,
+//! `USHER_TEST_WORKER` the folder of the worker with one, and `USHER_TEST_WORKER_RELEASE` that of the worker that
+//! ships. `make test` builds all of them; without one its host is skipped, and that is said.
+
+use usher_tests::target::{InProcess, Native, Target, Workerd};
+use usher_tests::vector::{self, Vector};
+
+type Start = Box<dyn Fn() -> Box<dyn Target>>;
+
+fn main() {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let vectors = vector::all();
+    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
+    for (host, live, start) in hosts() {
+        let Some(start) = start else {
+            println!("skipped host {host}: it was not built (see the head of suite.rs)");
+            skipped += 1;
+            continue;
+        };
+        for (path, vector) in &vectors {
+            if !wanted.is_empty() && !wanted.iter().any(|part| path.contains(part.as_str())) {
+                continue;
+            }
+            if let Some(reason) = reason_to_skip(vector, host, live) {
+                println!("skipped {host} {path}: {reason}");
+                skipped += 1;
+                continue;
+            }
+            for outcome in vector::run(vector, start().as_mut()) {
+                match outcome.failure {
+                    None => passed += 1,
+                    Some(failure) => {
+                        failed += 1;
+                        println!("FAILED {host} {path}/{}\n      {failure}", outcome.step);
+                    }
+                }
+            }
+        }
+    }
+    println!("{passed} passed, {failed} failed, {skipped} skipped");
+    // Nothing run is nothing shown.
+    std::process::exit(if failed > 0 || passed == 0 { 1 } else { 0 });
+}
+
+fn reason_to_skip<'v>(vector: &'v Vector, host: &str, live: bool) -> Option<&'v str> {
+    if live && !vector.live {
+        return Some("it sets the clock, and this host's is the real one");
+    }
+    vector.skip.get(host).map(String::as_str)
+}
+
+/// Each host with whether its clock is the real one.
+fn hosts() -> Vec<(&'static str, bool, Option<Start>)> {
+    let built = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let native = built("USHER_TEST_NATIVE").map(|program| -> Start { Box::new(move || Box::new(Native::start(&program, false))) });
+    let worker = |name: &str, live: bool| {
+        built(name).map(|dist| -> Start { Box::new(move || Box::new(Workerd::start(&dist, live))) })
+    };
+    vec![
+        ("in-process", false, Some(Box::new(|| Box::new(InProcess::start())))),
+        ("native", false, native),
+        ("workerd", false, worker("USHER_TEST_WORKER", false)),
+        ("workerd-release", true, worker("USHER_TEST_WORKER_RELEASE", true)),
+    ]
+}
