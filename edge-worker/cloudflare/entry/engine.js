@@ -145,39 +145,49 @@ class Engine {
   }
 
   #install(audience, number, hash, body) {
-    const pointer = new FrameWriter(body.length + 256).text(audience).long(number).text(hash).bytes(body);
-    const complaint = this.#call(INSTALL, pointer.done()).text();
+    const complaint = this.#call(INSTALL, installFrame(audience, number, hash, body)).text();
     if (!complaint) this.#running.set(audience, { number, hash, body });
     return complaint;
   }
 
   #trouble(reason) {
-    this.#call(TROUBLE, new FrameWriter().text(reason).done(), true);
+    this.#call(TROUBLE, new FrameWriter().text(reason).done());
   }
 
   #start() {
     this.#exports = new WebAssembly.Instance(wasm, {}).exports;
     const input = new FrameWriter().text(this.#secret).byte(this.#demo ? 1 : 0).done();
-    return this.#call(CONFIGURE, input).text();
+    const complaint = new FrameReader(this.#run(CONFIGURE, input)).text();
+    for (const [audience, { number, hash, body }] of this.#running) {
+      this.#run(INSTALL, installFrame(audience, number, hash, body));
+    }
+    return complaint;
   }
 
   /** One operation. A trap costs its own request; the next one finds a new instance that runs the same bundles. */
-  #call(operation, input, silent = false) {
+  #call(operation, input) {
     let bytes;
     try {
-      const { memory, input: reserve, call, output } = this.#exports;
-      new Uint8Array(memory.buffer, reserve(input.length), input.length).set(input);
-      const length = call(operation);
-      // Memory may have grown: the view is taken after the call.
-      bytes = new Uint8Array(memory.buffer, output(), length).slice();
+      bytes = this.#run(operation, input);
     } catch (error) {
       this.#start();
-      for (const [audience, { number, hash, body }] of this.#running) this.#install(audience, number, hash, body);
       throw error;
     }
-    if (bytes.length === 0 && !silent) throw new Error("the engine did not answer");
     return new FrameReader(bytes);
   }
+
+  #run(operation, input) {
+    const { memory, input: reserve, call, output } = this.#exports;
+    // `reserve` may grow memory, which makes views of it stale; so may the call.
+    const at = reserve(input.length);
+    new Uint8Array(memory.buffer, at, input.length).set(input);
+    const length = call(operation);
+    return new Uint8Array(memory.buffer, output(), length).slice();
+  }
+}
+
+function installFrame(audience, number, hash, body) {
+  return new FrameWriter(body.length + 256).text(audience).long(number).text(hash).bytes(body).done();
 }
 
 async function ask(object, message) {

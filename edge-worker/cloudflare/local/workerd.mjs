@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createServer, connect } from "node:net";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
@@ -81,6 +81,8 @@ function listening(port) {
 function capnp({ dist, data, port, www, tls }) {
   const text = (value) => JSON.stringify(value);
   const here = join(root, "edge-worker/cloudflare/local");
+  // An embedded file is found from where the configuration lies; a leading slash would mean the import path.
+  const embed = (file) => `embed ${text(relative(data, file))}`;
   const modules = ["index.js", "engine.js", "frame.js", "request.js", "snapshots.js", "store.js"];
   const protocol = tls
     ? `https = (options = (), tlsOptions = (keypair = (privateKey = ${text(tls.key)}, certificateChain = ${text(tls.certificate)})))`
@@ -89,7 +91,7 @@ function capnp({ dist, data, port, www, tls }) {
     ? `,
     (name = "site", worker = (
       compatibilityDate = "${COMPATIBILITY_DATE}",
-      modules = [(name = "site.js", esModule = embed ${text(join(here, "site.js"))})],
+      modules = [(name = "site.js", esModule = ${embed(join(here, "site.js"))})],
       bindings = [
         (name = "USHER", service = "usher"), (name = "WWW", service = "www"),
         (name = "SDK", service = "sdk"), (name = "STATE", service = "state")])),
@@ -105,8 +107,8 @@ const config :Workerd.Config = (
     (name = "usher", worker = (
       compatibilityDate = "${COMPATIBILITY_DATE}",
       modules = [
-${modules.map((name) => `        (name = "${name}", esModule = embed ${text(join(resolve(dist), name))}),`).join("\n")}
-        (name = "usher.wasm", wasm = embed ${text(join(resolve(dist), "usher.wasm"))})],
+${modules.map((name) => `        (name = "${name}", esModule = ${embed(join(resolve(dist), name))}),`).join("\n")}
+        (name = "usher.wasm", wasm = ${embed(join(resolve(dist), "usher.wasm"))})],
       durableObjectNamespaces = [(className = "UsherStore", uniqueKey = "usher-store", enableSql = true)],
       durableObjectStorage = (localDisk = "do-disk"),
       bindings = [
@@ -117,7 +119,7 @@ ${modules.map((name) => `        (name = "${name}", esModule = embed ${text(join
     (name = "do-disk", disk = (path = ${text(join(data, "do"))}, writable = true)),
     (name = "kv", worker = (
       compatibilityDate = "${COMPATIBILITY_DATE}",
-      modules = [(name = "kv.js", esModule = embed ${text(join(here, "kv.js"))})],
+      modules = [(name = "kv.js", esModule = ${embed(join(here, "kv.js"))})],
       durableObjectNamespaces = [(className = "LocalKv", uniqueKey = "usher-kv", enableSql = true)],
       durableObjectStorage = (localDisk = "kv-disk"),
       bindings = [(name = "KV", durableObjectNamespace = "LocalKv")])),
