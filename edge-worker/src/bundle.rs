@@ -12,8 +12,8 @@ use crate::host::Pointer;
 use crate::keys::Keyring;
 use crate::limits::BUNDLE_BYTES_MAX;
 use crate::token::hex;
-use crate::wire::Response;
 use crate::wire::json::Json;
+use crate::wire::{Response, read};
 
 /// The version of the bundle's own shape.
 const FORMAT: u32 = 1;
@@ -58,8 +58,8 @@ impl Bundle {
         if body.len() > BUNDLE_BYTES_MAX {
             return Err(format!("the bundle is over {BUNDLE_BYTES_MAX} bytes"));
         }
-        let bundle: Bundle = serde_json::from_slice(body)
-            .map_err(|error| format!("not a bundle: line {} column {}", error.line(), error.column()))?;
+        let value = read::document(body).map_err(|_| "not a bundle: it is no JSON".to_owned())?;
+        let bundle: Bundle = value.into_data().map_err(|unfit| format!("not a bundle: {unfit}"))?;
         if bundle.format != FORMAT {
             return Err(format!("the bundle's format is {}, this build reads {FORMAT}", bundle.format));
         }

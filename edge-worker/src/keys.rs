@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::limits::KEYS_MAX;
 use crate::token::{Signer, from_hex};
+use crate::wire::read;
 
 /// Everything that a deployment accepts.
 pub(crate) struct Keyring {
@@ -94,9 +95,10 @@ impl Keyring {
     /// Reads the secret; the error is for the operator's log and names no key.
     pub(crate) fn read(secret: Option<&str>, demo: bool) -> Result<Keyring, String> {
         let text = secret.filter(|text| !text.trim().is_empty()).ok_or("USHER_KEYS is not set")?;
-        let secret: Secret = serde_json::from_str(text).map_err(|error| {
-            format!("USHER_KEYS is not valid at line {} column {}", error.line(), error.column())
-        })?;
+        let value = read::document(text.as_bytes()).map_err(|_| "USHER_KEYS is not JSON")?;
+        // What does not fit is named by its shape; the values are hashes, and are not repeated either.
+        let secret: Secret =
+            value.into_data().map_err(|unfit| format!("USHER_KEYS is not what it should be: {unfit}"))?;
         let signing_key =
             from_hex(&secret.signing_key).ok_or("USHER_KEYS: signing_key is not 64 hexadecimal digits")?;
         if secret.keys.len() > KEYS_MAX {

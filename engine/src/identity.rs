@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 
 use crate::event::Event;
 use crate::limits::{KEY_BYTES_MAX, KEYS_MAX};
+use crate::order;
 use crate::pattern::Pattern;
 use crate::plan::Plan;
 use crate::profile::{Key, Profile, ProfileId};
@@ -153,8 +154,11 @@ impl Plan {
 
         // In routing order: the profile of an earlier key comes first.
         let mut found = found;
-        let rank = |profile: &Profile| keys.iter().position(|key| profile.has_key(&key.name, &key.value));
-        found.sort_by_key(|profile| (rank(profile).unwrap_or(usize::MAX), profile.created_ms, profile.id));
+        let rank = |profile: &Profile| {
+            let first = keys.iter().position(|key| profile.has_key(&key.name, &key.value));
+            (first.unwrap_or(usize::MAX), profile.created_ms, profile.id)
+        };
+        order::sort(&mut found, |a, b| rank(a).cmp(&rank(b)));
 
         // Whose event it is: what it says itself, else the first person among the profiles its keys name.
         let person = own.map(String::from).or_else(|| found.iter().find_map(whose));
@@ -176,7 +180,7 @@ impl Plan {
             journal.push(Entry::Ambiguous { left: others.iter().map(|profile| profile.id).collect() });
         }
 
-        mine.sort_by_key(|profile| (profile.created_ms, profile.id));
+        order::sort(&mut mine, |a, b| (a.created_ms, a.id).cmp(&(b.created_ms, b.id)));
         let mut mine = mine.into_iter();
         let mut profile = mine.next().unwrap_or_else(|| {
             journal.push(Entry::Created);

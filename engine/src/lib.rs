@@ -23,6 +23,7 @@ pub mod time;
 pub mod value;
 
 mod expr;
+mod order;
 mod pattern;
 mod plan;
 

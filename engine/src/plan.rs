@@ -18,6 +18,7 @@ use crate::expr::types::TypeSet;
 use crate::expr::{Node, Program};
 use crate::identity::KeyRule;
 use crate::limits;
+use crate::order;
 use crate::value::DataType;
 
 /// A compiled definition.
@@ -198,7 +199,7 @@ impl<'a> Compiler<'a> {
 
         let mut tables: Vec<EventTable> = definition.tables.clone();
         tables.extend(definition.key_events.iter().map(|key_event| key_event.table.clone()));
-        tables.sort();
+        order::sort(&mut tables, Ord::cmp);
         tables.dedup();
         let table_of = |table: &EventTable| tables.binary_search(table).unwrap_or(0);
 
@@ -494,7 +495,7 @@ impl<'a> Compiler<'a> {
                     workflow_only: false,
                 });
             }
-            rules.sort_by_key(|rule| rule.name != *lookup_key);
+            order::sort(&mut rules, |a, b| (a.name != *lookup_key).cmp(&(b.name != *lookup_key)));
         }
         if let Some(primary) = &identity.primary_key
             && !rules.iter().any(|rule| rule.name == *primary)

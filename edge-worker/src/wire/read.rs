@@ -6,7 +6,9 @@ use std::cell::Cell;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use usher_engine::value::{Number, Value};
 
-use crate::limits::{BATCH_EVENTS_MAX, EVENT_BYTES_MAX, EVENT_DEPTH_MAX, EVENT_KEYS_MAX, EVENT_VALUES_MAX};
+use crate::limits::{
+    BATCH_EVENTS_MAX, DOCUMENT_DEPTH_MAX, EVENT_BYTES_MAX, EVENT_DEPTH_MAX, EVENT_KEYS_MAX, EVENT_VALUES_MAX,
+};
 
 /// The columns of an event, in the order in which they came.
 pub(crate) type Columns = Vec<(String, Value)>;
@@ -28,13 +30,23 @@ pub(crate) fn event(body: &[u8]) -> Result<Columns, Unreadable> {
     }
 }
 
-/// One bounded value.
+/// One value within the bounds of an event.
 pub(crate) fn value(body: &[u8]) -> Result<Value, Unreadable> {
-    let budget = Budget::default();
-    let mut reader = serde_json::Deserializer::from_slice(body);
-    let read = Bounded { budget: &budget, depth: EVENT_DEPTH_MAX }.deserialize(&mut reader);
-    let value = read.and_then(|value| reader.end().map(|()| value)).map_err(|_| budget.verdict())?;
+    let value = bounded(body, &Budget::default(), EVENT_DEPTH_MAX)?;
     if size(&value) > EVENT_BYTES_MAX { Err(Unreadable::TooLarge) } else { Ok(value) }
+}
+
+/// A document of an operator's: a bundle or a secret, whose bytes were bounded before.
+pub(crate) fn document(body: &[u8]) -> Result<Value, Unreadable> {
+    let budget =
+        Budget { keys: Cell::new(usize::MAX), values: Cell::new(usize::MAX), over: Cell::new(false) };
+    bounded(body, &budget, DOCUMENT_DEPTH_MAX)
+}
+
+fn bounded(body: &[u8], budget: &Budget, depth: usize) -> Result<Value, Unreadable> {
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let read = Bounded { budget, depth }.deserialize(&mut reader);
+    read.and_then(|value| reader.end().map(|()| value)).map_err(|_| budget.verdict())
 }
 
 /// `{"events":[…]}`: each event's columns, or None for an element that is no object.

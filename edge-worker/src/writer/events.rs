@@ -79,12 +79,13 @@ impl Edge {
                 .collect();
             for key in events.iter().flat_map(|(_, keys)| &keys.usable) {
                 let key = KeyOf { audience: id.clone(), name: key.name.clone(), value: key.value.clone() };
-                keys_to_read.push(key);
+                // Few events are of many visitors, and all of one visitor share their keys.
+                if keys_to_read.last() != Some(&key) && !keys_to_read.contains(&key) {
+                    keys_to_read.push(key);
+                }
             }
             audiences.push(OfAudience { id: id.clone(), events });
         }
-        keys_to_read.sort();
-        keys_to_read.dedup();
         let read = (!keys_to_read.is_empty()).then_some(Read::Profiles(keys_to_read));
         Ok(Opened { read, work: Work::Events(Batch { message, valid, audiences }) })
     }
@@ -153,7 +154,7 @@ impl Edge {
                     let access = Access { server_route: *server_route, sensitive_scope: *sensitive_scope };
                     answer = personalize(plan, profile, event, named.as_deref(), access, now_ms);
                 }
-                if !keys.usable.is_empty() {
+                if !keys.usable.is_empty() && !touched.contains(&profile.id) {
                     touched.push(profile.id);
                 }
             }
@@ -162,8 +163,6 @@ impl Edge {
                 let response = batch.refused("ProfileTooLarge", Refusal::TOO_LARGE);
                 return Folded::Done(Outcome { write: Write::default(), response, log });
             }
-            touched.sort();
-            touched.dedup();
             sighted.extend(touched.iter().filter_map(|id| {
                 let profile = set.get(*id)?;
                 Some(Sighted { profile: profile.id, version: profile.version })

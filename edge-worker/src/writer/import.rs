@@ -49,9 +49,8 @@ impl Edge {
             name: record.key.name.clone(),
             value: record.key.value.clone(),
         };
-        let mut keys: Vec<KeyOf> = records.iter().map(key).collect();
-        keys.sort();
-        keys.dedup();
+        // A key that stands twice is read twice, and its profile found once.
+        let keys: Vec<KeyOf> = records.iter().map(key).collect();
         let read = (!keys.is_empty()).then_some(Read::Profiles(keys));
         Ok(Opened { read, work: Work::Import(Rows { message, records, rejected }) })
     }

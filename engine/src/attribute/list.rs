@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 use crate::limits::LIST_ITEMS_MAX;
+use crate::order;
 use crate::value::Value;
 
 /// The items of a list, newest first.
@@ -64,7 +65,7 @@ impl ItemList {
     }
 
     fn settle(&mut self, max: u32) {
-        self.0.sort_by(|a, b| newest_first(a, b).then_with(|| compare(&a.value, &b.value)));
+        order::sort(&mut self.0, |a, b| newest_first(a, b).then_with(|| compare(&a.value, &b.value)));
         let mut kept: Vec<Item> = Vec::with_capacity(self.0.len().min(max as usize));
         for item in self.0.drain(..) {
             if kept.len() < max as usize && !kept.iter().any(|other| other.value == item.value) {

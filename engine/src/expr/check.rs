@@ -12,6 +12,7 @@ use super::types::TypeSet;
 use super::{Node, Op, Predicate, Program, Slot};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::limits::{CRITERIA_DEPTH_MAX, CRITERIA_TESTS_MAX, DAY_MS, IN_VALUES_MAX};
+use crate::order;
 use crate::pattern::Pattern;
 use crate::syntax::{Comparison, Expr, Name, Test};
 use crate::time;
@@ -396,13 +397,13 @@ fn in_list(
         return Err(Diagnostic::new(Code::TypeMismatch, "", message));
     }
     Ok(if !texts.is_empty() {
-        texts.sort();
+        order::sort(&mut texts, Ord::cmp);
         Op::InTexts(texts)
     } else if !numbers.is_empty() {
-        numbers.sort();
+        order::sort(&mut numbers, Ord::cmp);
         Op::InNumbers(numbers)
     } else {
-        instants.sort_unstable();
+        order::sort(&mut instants, Ord::cmp);
         Op::InInstants(instants)
     })
 }

@@ -11,6 +11,7 @@ use core::fmt;
 
 use crate::attribute::{BatchRecord, State};
 use crate::limits::{SEEN_MAX, SEEN_MS};
+use crate::order;
 
 /// The internal id of a profile, a UUIDv7 by convention of the hosts: ids of older profiles are smaller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -123,10 +124,11 @@ impl Profile {
         if other.id == self.id || self.absorbed.contains(&other.id) {
             return;
         }
-        self.absorbed.push(other.id);
-        self.absorbed.extend(other.absorbed);
-        self.absorbed.sort_unstable();
-        self.absorbed.dedup();
+        for id in other.absorbed.into_iter().chain([other.id]) {
+            if let Err(index) = self.absorbed.binary_search(&id) {
+                self.absorbed.insert(index, id);
+            }
+        }
         self.bundle = self.bundle.max(other.bundle);
         for key in other.keys {
             self.learn(key);
@@ -191,7 +193,7 @@ impl Seen {
                 None => self.events.push((hash, arrival_ms)),
             }
         }
-        self.events.sort_by_key(|(hash, arrival_ms)| (*arrival_ms, *hash));
+        order::sort(&mut self.events, |a, b| (a.1, a.0).cmp(&(b.1, b.0)));
         self.forget();
     }
 
