@@ -12,15 +12,26 @@ const WORDS = {
 export function renderWhy(personalizations) {
   const list = items(personalizations);
   if (list.length === 0) return [el("p", { class: "empty" }, "This event triggers no personalization.")];
-  return list.map((one) => {
-    const sections = items(one.sections);
-    return el("section", { class: "personalization" },
-      el("h4", {}, el("code", {}, one.name ?? "unnamed"),
-        one.choice && el("span", { class: "aside" }, one.choice === "first" ? "first match answers" : "every match answers")),
-      // The sections say it all when there are any; without them the personalization itself must.
-      sections.length === 0 && el("p", {}, verdict(one.result), one.reason && ` ${show(one.reason)}`),
-      el("ol", { class: "sections" }, sections.map(renderSection)));
-  });
+  // What this call asked for says something; the others are named behind it.
+  const asked = list.filter((one) => one.result !== "not_reached");
+  const others = list.filter((one) => one.result === "not_reached");
+  return [...asked.map(renderPersonalization), ...others.map(renderUnasked)];
+}
+
+function renderPersonalization(one) {
+  const sections = items(one.sections);
+  return el("section", { class: "personalization" },
+    el("h4", {}, el("code", {}, one.name ?? "unnamed"),
+      one.choice && el("span", { class: "aside" }, one.choice === "first" ? "first match answers" : "every match answers")),
+    // The sections say it all when there are any; without them the personalization itself must.
+    sections.length === 0 && el("p", {}, verdict(one.result), one.reason && ` ${show(one.reason)}`),
+    el("ol", { class: "sections" }, sections.map(renderSection)));
+}
+
+function renderUnasked(one) {
+  return el("section", { class: "personalization" },
+    el("h4", {}, el("code", {}, one.name ?? "unnamed"), verdict(one.result)),
+    one.reason && el("p", { class: "reason" }, show(one.reason)));
 }
 
 function renderSection(section) {

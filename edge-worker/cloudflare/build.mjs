@@ -3,7 +3,8 @@
 // usage: node build.mjs <out folder> [cargo features, such as test-clock,fault]
 
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
@@ -26,27 +27,36 @@ const built = join(target, "wasm32-unknown-unknown/wasm/usher_cloudflare.wasm");
 mkdirSync(resolve(out), { recursive: true });
 const wasm = join(resolve(out), "usher.wasm");
 const optimized = `${wasm}.new`;
-run(process.execPath, [
-  join(root, "node_modules/binaryen/bin/wasm-opt"),
-  "-Oz",
-  "--strip-debug",
-  "--strip-producers",
-  "--strip-target-features",
-  ...WASM_FEATURES.map((feature) => `--enable-${feature}`),
-  built,
-  "-o",
-  optimized,
-]);
-// Renamed into place, so that an interrupted build leaves the old one or the new one.
-renameSync(optimized, wasm);
+// Optimizing takes longer than everything else of a second build; the same input gives the same output.
+const stamp = join(resolve(out), ".built-from");
+const source = createHash("sha256").update(readFileSync(built)).digest("hex");
+if (!existsSync(wasm) || !existsSync(stamp) || readFileSync(stamp, "utf8") !== source) optimize();
+
 for (const name of readdirSync(join(here, "entry"))) {
   rmSync(join(resolve(out), name), { force: true });
   cpSync(join(here, "entry", name), join(resolve(out), name));
 }
 
-for (const name of readdirSync(resolve(out)).sort()) {
+for (const name of readdirSync(resolve(out)).filter((name) => !name.startsWith(".")).sort()) {
   const bytes = readFileSync(join(resolve(out), name));
   console.log(`${name.padEnd(24)} ${String(bytes.length).padStart(9)} bytes ${String(gzipSync(bytes, { level: 9 }).length).padStart(8)} gzip`);
+}
+
+function optimize() {
+  run(process.execPath, [
+    join(root, "node_modules/binaryen/bin/wasm-opt"),
+    "-Oz",
+    "--strip-debug",
+    "--strip-producers",
+    "--strip-target-features",
+    ...WASM_FEATURES.map((feature) => `--enable-${feature}`),
+    built,
+    "-o",
+    optimized,
+  ]);
+  // Renamed into place, so that an interrupted build leaves the old one or the new one.
+  renameSync(optimized, wasm);
+  writeFileSync(stamp, source);
 }
 
 function run(command, args) {

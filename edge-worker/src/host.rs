@@ -28,15 +28,40 @@ pub const HEADERS: &[&str] = &[
     "content-type",
     "if-match",
     "origin",
+    "user-agent",
     "wp13n-token",
     "x-usher-fault",
     "x-usher-now",
 ];
 
+/// What a host may know of where a request comes from. A host adds them itself and never passes a caller's: they stand
+/// beside the headers and are not among [`HEADERS`].
+pub const EDGE_HEADERS: &[(&str, &str)] = &[("usher-edge-country", "country"), ("usher-edge-city", "city")];
+
 impl Request<'_> {
     /// A header's value.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// What criteria see as `edge.country`, `edge.city` and `edge.device`.
+    pub(crate) fn edge_context(&self) -> Vec<(String, String)> {
+        let told = EDGE_HEADERS.iter().filter_map(|(header, name)| Some((*name, self.header(header)?)));
+        let device = self.header("user-agent").map(|agent| ("device", device_of(agent)));
+        told.chain(device).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+}
+
+/// The kind of device that a browser says it runs on.
+fn device_of(user_agent: &str) -> &'static str {
+    let says = |word: &str| user_agent.contains(word);
+    // Android tablets are Android without "Mobile".
+    if says("iPad") || says("Tablet") || (says("Android") && !says("Mobile")) {
+        "tablet"
+    } else if says("Mobi") || says("iPhone") {
+        "mobile"
+    } else {
+        "desktop"
     }
 }
 

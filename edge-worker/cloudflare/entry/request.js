@@ -15,6 +15,9 @@ export async function encodeRequest(request, names) {
     const value = request.headers.get(name);
     if (value !== null) headers.push([name, value]);
   }
+  // What the platform knows, under names that no caller's header is read by.
+  if (request.cf?.country) headers.push(["usher-edge-country", request.cf.country]);
+  if (request.cf?.city) headers.push(["usher-edge-city", request.cf.city]);
   frame.number(headers.length);
   for (const [name, value] of headers) frame.text(name).text(value);
   return frame.bytes(body).done();

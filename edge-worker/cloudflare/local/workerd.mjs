@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
 
 /** The platform's behavior on this day; not newer than the installed workerd. */
-const COMPATIBILITY_DATE = "2026-11-01";
+const COMPATIBILITY_DATE = "2026-10-20";
 
 /**
  * @param {object} options

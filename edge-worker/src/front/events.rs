@@ -125,6 +125,7 @@ impl Edge {
             table: table.to_owned(),
             mode,
             origin: origin.unwrap_or("").to_owned(),
+            edge: request.edge_context(),
             body: request.body.to_vec(),
         });
         Ok(Step::Write { shard, message: message.encode() })

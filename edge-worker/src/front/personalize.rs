@@ -31,11 +31,20 @@ pub struct Look {
     audience: String,
     personalizations: Vec<usize>,
     inputs: Vec<(String, Value)>,
-    event: Option<(String, String, Vec<(String, Value)>)>,
+    event: Option<NamedEvent>,
+    edge: Vec<(String, String)>,
     access: Access,
     seen: Option<Sighted>,
     explain: bool,
     origin: Option<String>,
+}
+
+/// An event that a lookup names.
+#[derive(Debug)]
+struct NamedEvent {
+    database: String,
+    table: String,
+    columns: Vec<(String, Value)>,
 }
 
 /// Where a snapshot comes from, nearest first.
@@ -184,6 +193,7 @@ impl Edge {
             personalizations,
             inputs,
             event,
+            edge: request.edge_context(),
             access,
             seen,
             explain,
@@ -226,9 +236,9 @@ impl Edge {
         let known = profile.is_some();
         let mut profile = profile.unwrap_or_else(Profile::unknown);
         let plan = &running.plan;
-        let event = look.event.as_ref().and_then(|(database, table, columns)| {
-            let table = plan.table(database, table)?;
-            let event = Event::resolve(table, columns.clone(), now_ms, "explained".to_owned());
+        let event = look.event.as_ref().and_then(|named| {
+            let table = plan.table(&named.database, &named.table)?;
+            let event = Event::resolve(table, named.columns.clone(), now_ms, "explained".to_owned());
             // On a copy: what is explained is not stored.
             plan.ingest(&mut profile, &event, now_ms);
             Some(event)
@@ -240,7 +250,7 @@ impl Edge {
                 (named, _) => Asked::Named(named),
             },
             inputs: &look.inputs,
-            edge: &[],
+            edge: &look.edge,
             access: look.access,
             blind: matches!(candidate, Candidate::Nothing),
         };
@@ -357,12 +367,16 @@ fn keys(plan: &Plan, audience: &str, body: &Value, inputs: &[(String, Value)]) -
 }
 
 /// `{"database", "table", "columns"}`
-fn event_of(plan: &Plan, event: &Value) -> Result<(String, String, Vec<(String, Value)>)> {
+fn event_of(plan: &Plan, event: &Value) -> Result<NamedEvent> {
     let database = text(event, "database").ok_or_else(|| wants("event.database"))?;
     let table = text(event, "table").ok_or_else(|| wants("event.table"))?;
     plan.table(database, table).ok_or(Refusal::NOT_FOUND)?;
     match event.get("columns") {
-        Some(Value::Object(columns)) => Ok((database.to_owned(), table.to_owned(), columns.clone())),
+        Some(Value::Object(columns)) => Ok(NamedEvent {
+            database: database.to_owned(),
+            table: table.to_owned(),
+            columns: columns.clone(),
+        }),
         _ => Err(wants("event.columns")),
     }
 }

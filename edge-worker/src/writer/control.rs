@@ -19,7 +19,7 @@ pub(super) fn snapshot(snapshot: &Snapshot, found: Vec<(String, Vec<u8>)>) -> Fo
             Err(damage) => {
                 let log = vec![line("damaged_profile", &damage.to_string())];
                 let response = Response::refused(Refusal::STORAGE);
-                return Folded::Done(Outcome { write: Write::default(), response, log });
+                return Outcome { write: Write::default(), response, log }.done();
             }
         }
     }
@@ -73,6 +73,7 @@ pub(super) fn publish(publish: &Publish, pointers: Vec<Pointer>) -> Folded {
     } else {
         Write { bundle: Some((pointer, publish.body.clone())), ..Write::default() }
     };
-    let log = vec![line("bundle_published", &format!("audience {} number {number}", publish.audience))];
-    Folded::Done(Outcome { write, response, log })
+    let said = format!("audience {} number {number}", publish.audience);
+    let log = if same { Vec::new() } else { vec![line("bundle_published", &said)] };
+    Outcome { write, response, log }.done()
 }

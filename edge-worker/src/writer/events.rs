@@ -117,11 +117,7 @@ impl Edge {
                 Err(Unusable::Behind) => return Folded::Behind,
                 Err(Unusable::Damaged(what)) => {
                     log.push(line("damaged_profile", &what));
-                    return Folded::Done(Outcome {
-                        write: Write::default(),
-                        response: batch.unavailable(),
-                        log,
-                    });
+                    return Outcome { write: Write::default(), response: batch.unavailable(), log }.done();
                 }
             };
             let plan = &running.plan;
@@ -152,7 +148,8 @@ impl Edge {
                 }
                 if let Mode::Personalize { named, server_route, sensitive_scope } = &message.mode {
                     let access = Access { server_route: *server_route, sensitive_scope: *sensitive_scope };
-                    answer = personalize(plan, profile, event, named.as_deref(), access, now_ms);
+                    answer =
+                        personalize(plan, profile, event, &message.edge, named.as_deref(), access, now_ms);
                 }
                 if !keys.usable.is_empty() && !touched.contains(&profile.id) {
                     touched.push(profile.id);
@@ -161,7 +158,7 @@ impl Edge {
             if set.commit(now_ms, &mut write).is_err() {
                 log.push(line("profile_too_large", ""));
                 let response = batch.refused("ProfileTooLarge", Refusal::TOO_LARGE);
-                return Folded::Done(Outcome { write: Write::default(), response, log });
+                return Outcome { write: Write::default(), response, log }.done();
             }
             sighted.extend(touched.iter().filter_map(|id| {
                 let profile = set.get(*id)?;
@@ -182,7 +179,7 @@ impl Edge {
         if let ([sighted], Ok(keyring)) = (sighted.as_slice(), &self.keyring) {
             response = response.header("usher-seen", sighted.sign(&keyring.signer));
         }
-        Folded::Done(Outcome { write, response, log })
+        Outcome { write, response, log }.done()
     }
 }
 
@@ -190,6 +187,7 @@ fn personalize(
     plan: &Plan,
     profile: &Profile,
     event: &Event,
+    edge: &[(String, String)],
     named: Option<&[String]>,
     access: Access,
     now_ms: i64,
@@ -197,7 +195,7 @@ fn personalize(
     let named: Option<Vec<usize>> =
         named.map(|names| names.iter().filter_map(|name| plan.personalization(name)).collect());
     let asked = named.as_deref().map_or(Asked::Triggered, Asked::Named);
-    let query = Query { event: Some(event), asked, inputs: &[], edge: &[], access, blind: false };
+    let query = Query { event: Some(event), asked, inputs: &[], edge, access, blind: false };
     plan.personalize(profile, &query, now_ms)
 }
 

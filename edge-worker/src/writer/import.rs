@@ -67,7 +67,7 @@ impl Edge {
             Err(Unusable::Damaged(what)) => {
                 let response = Response::problem(Refusal::STORAGE, Some("a stored profile cannot be read"));
                 let log = vec![line("damaged_profile", &what)];
-                return Folded::Done(Outcome { write: Write::default(), response, log });
+                return Outcome { write: Write::default(), response, log }.done();
             }
         };
         let now_ms = message.moment.now_ms;
@@ -93,7 +93,7 @@ impl Edge {
         let mut write = Write::default();
         if set.commit(now_ms, &mut write).is_err() {
             let response = Response::problem(Refusal::TOO_LARGE, Some("a profile would be over its bound"));
-            return Folded::Done(Outcome { write: Write::default(), response, log: Vec::new() });
+            return Outcome { write: Write::default(), response, log: Vec::new() }.done();
         }
         let mut body = Json::new();
         body.object(|o| {
@@ -112,6 +112,6 @@ impl Edge {
             );
             o.field("ignored_columns").list(ignored, |json, column| json.text(column));
         });
-        Folded::Done(Outcome { write, response: Response::json(200, body), log: Vec::new() })
+        Outcome { write, response: Response::json(200, body), log: Vec::new() }.done()
     }
 }

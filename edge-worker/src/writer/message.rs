@@ -29,6 +29,8 @@ pub(crate) struct Events {
     pub(crate) mode: Mode,
     /// The page that may read the answer; empty: none.
     pub(crate) origin: String,
+    /// What the edge knows of the request, by name.
+    pub(crate) edge: Vec<(String, String)>,
     /// As it was sent.
     pub(crate) body: Vec<u8>,
 }
@@ -91,6 +93,9 @@ impl Message {
                     w.text(id).long(number.cast_signed());
                 });
                 w.text(&events.database).text(&events.table).text(&events.origin);
+                w.list(&events.edge, |w, (name, value)| {
+                    w.text(name).text(value);
+                });
                 match &events.mode {
                     Mode::Ingest => {
                         w.byte(0);
@@ -136,6 +141,7 @@ impl Message {
                 database: r.text()?.to_owned(),
                 table: r.text()?.to_owned(),
                 origin: r.text()?.to_owned(),
+                edge: r.list(|r| Some((r.text()?.to_owned(), r.text()?.to_owned())))?,
                 mode: match r.byte()? {
                     0 => Mode::Ingest,
                     flags => Mode::Personalize {
@@ -215,6 +221,7 @@ mod tests {
                 table: "pageviews".into(),
                 mode: Mode::Personalize { named, server_route: true, sensitive_scope: false },
                 origin: "https://shop.example".into(),
+                edge: vec![("country".into(), "NO".into())],
                 body: b"{}".to_vec(),
             }),
             Message::Import(Import { moment, audience: "7".into(), number: u64::MAX, body: vec![0, 255] }),

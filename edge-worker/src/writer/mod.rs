@@ -43,7 +43,7 @@ pub enum Folded {
     /// then open the message again.
     Behind,
     /// It is decided.
-    Done(Outcome),
+    Done(Box<Outcome>),
 }
 
 /// What to write, and what to answer once that is durable.
@@ -58,8 +58,12 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    fn done(self) -> Folded {
+        Folded::Done(Box::new(self))
+    }
+
     fn of(response: Response) -> Folded {
-        Folded::Done(Outcome { write: Write::default(), response, log: Vec::new() })
+        Outcome { write: Write::default(), response, log: Vec::new() }.done()
     }
 }
 

@@ -1,0 +1,154 @@
+//! Talking to an edge: one request, one answer, and what a refusal means for the person at the terminal.
+
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+use ureq::http::Uri;
+use ureq::{Agent, Proxy};
+
+use crate::exit::Failure;
+use crate::terminal::note;
+
+/// How long one request may take.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// How long to wait before each further try.
+const PAUSES: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(3)];
+/// How much of an answer is read; answers to these verbs are small.
+const ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// An edge, and the key to present there.
+pub(crate) struct Client {
+    agent: Agent,
+    base: String,
+    authorization: String,
+    /// What to look at when the key is refused.
+    key_name: &'static str,
+}
+
+impl Client {
+    /// `base` is where the edge answers, such as `https://edge.example`.
+    pub(crate) fn new(base: &str, key: &str, key_name: &'static str) -> Result<Client, Failure> {
+        let uri: Option<Uri> = base.parse().ok();
+        let known = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
+        let Some(uri) = uri.filter(known) else {
+            return Err(Failure::usage(format!("`{base}` is not the address of an edge"))
+                .help("write it with its scheme, such as https://edge.example"));
+        };
+        let near = matches!(uri.host(), Some("localhost" | "127.0.0.1" | "[::1]"));
+        if uri.scheme_str() == Some("http") && !near {
+            note("warning: over http:// the key can be read on its way; use https://");
+        }
+        if key.bytes().any(|byte| !byte.is_ascii_graphic()) {
+            return Err(Failure::usage(format!("{key_name} holds blanks or characters that no key has")));
+        }
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            // A redirect would carry the key to somebody else.
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            // What runs on this machine is not to be found through a proxy.
+            .proxy(if near { None } else { Proxy::try_from_env() })
+            .timeout_global(Some(TIMEOUT))
+            .build();
+        Ok(Client {
+            agent: config.into(),
+            base: base.trim_end_matches('/').to_owned(),
+            authorization: format!("TD1 {key}"),
+            key_name,
+        })
+    }
+
+    /// `PUT`, once.
+    pub(crate) fn put(&self, path: &str, if_match: Option<&str>, body: &[u8]) -> Result<Value, Failure> {
+        let mut request = self
+            .agent
+            .put(format!("{}{path}", self.base))
+            .header("authorization", &self.authorization)
+            .content_type("application/json");
+        if let Some(hash) = if_match {
+            request = request.header("if-match", format!("\"{hash}\""));
+        }
+        self.answer(request.send(body)).map_err(Refused::into_failure)
+    }
+
+    /// `POST`, once.
+    pub(crate) fn post(&self, path: &str, content_type: &str, body: &[u8]) -> Result<Value, Failure> {
+        self.post_once(path, content_type, body).map_err(Refused::into_failure)
+    }
+
+    /// `POST` of what may arrive twice without harm: tries again when the edge is busy or away.
+    pub(crate) fn post_again(&self, path: &str, content_type: &str, body: &[u8]) -> Result<Value, Failure> {
+        for pause in PAUSES {
+            match self.post_once(path, content_type, body) {
+                Err(Refused { passing: true, .. }) => thread::sleep(pause),
+                result => return result.map_err(Refused::into_failure),
+            }
+        }
+        self.post(path, content_type, body)
+    }
+
+    fn post_once(&self, path: &str, content_type: &str, body: &[u8]) -> Result<Value, Refused> {
+        let request = self
+            .agent
+            .post(format!("{}{path}", self.base))
+            .header("authorization", &self.authorization)
+            .content_type(content_type);
+        self.answer(request.send(body))
+    }
+
+    fn answer(
+        &self,
+        result: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+    ) -> Result<Value, Refused> {
+        let base = &self.base;
+        let unreachable = |error: ureq::Error| Refused {
+            passing: true,
+            failure: Failure::new(format!("cannot talk to `{base}`: {error}"))
+                .help("is the address right, and is the edge running?"),
+        };
+        let mut response = result.map_err(unreachable)?;
+        let status = response.status();
+        let text =
+            response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec().map_err(unreachable)?;
+        let body = serde_json::from_slice(&text).unwrap_or(Value::Null);
+        if status.is_success() && !body.is_null() {
+            return Ok(body);
+        }
+        let said = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
+        let title = said("title").or_else(|| said("message"));
+        let title = title.unwrap_or_else(|| "the answer is not an edge's".to_owned());
+        let failure = Failure::new(format!("`{base}` answers {}: {title}", status.as_u16()));
+        let help = match (status.as_u16(), said("detail")) {
+            (_, Some(detail)) => Some(detail),
+            (401 | 403, _) => {
+                Some(format!("look at {}: is it this edge's, and may it do this?", self.key_name))
+            }
+            (404, _) => Some(
+                "was a definition of this audience pushed to this edge, and are the names right?".to_owned(),
+            ),
+            (503, _) => {
+                Some("the edge's log says why; its keys may be missing or its storage away".to_owned())
+            }
+            _ => None,
+        };
+        let failure = match help {
+            Some(help) => failure.help(help),
+            None => failure,
+        };
+        Err(Refused { passing: matches!(status.as_u16(), 429 | 502 | 503 | 504), failure })
+    }
+}
+
+/// Why there is no answer.
+struct Refused {
+    /// Whether it may be another in a moment.
+    passing: bool,
+    failure: Failure,
+}
+
+impl Refused {
+    fn into_failure(self) -> Failure {
+        self.failure
+    }
+}

@@ -1,0 +1,246 @@
+//! `usher explain`: why a visitor sees what they see, from files or from a running edge.
+
+mod visitor;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+use usher_edge::front::Candidate;
+use usher_edge::host::Pointer;
+use usher_edge::wire::frame::FrameWriter;
+use usher_edge::{Edge, Moment, Request, Step};
+use usher_engine::definition::Definition;
+use usher_engine::profile::{Profile, codec};
+use usher_engine::time::rfc3339_ms;
+use usher_engine::value::Value as EngineValue;
+use usher_engine::{Plan, time};
+
+use crate::client::Client;
+use crate::definitions::Definitions;
+use crate::exit::{Exit, Failure};
+use crate::terminal::{colored, print};
+use crate::{secrets, tree};
+
+/// Explain what a visitor sees, and why
+///
+/// From files: folds a visitor's batch record and events into a profile, on this machine, and says for every
+/// personalization, section and condition whether it matched (✓), did not (✗), could not be known because a value was
+/// missing (?), or was not reached (·), with the value seen, where it came from and how old it is. Sensitive values are
+/// not shown.
+///
+/// The visitor's file is {"batch": {record}, "events": [{"database": "web", "table": "pageviews", "event": {…}}]}. All
+/// of it is taken to be about one visitor, except events whose primary key says otherwise.
+///
+/// From an edge: asks it about the visitor with this key. The server key comes from the environment variable
+/// USHER_SERVER_KEY, or from a file.
+///
+/// Without --event it explains lookups, to which the visitor's keys are handed in; with it, the call that this event
+/// makes.
+///
+/// Examples:
+///   usher explain definitions/ --profile visitor.json
+///   usher explain definitions/ --profile - --event 'web.pageviews={"td_path":"/"}' < visitor.json
+///   usher explain definitions/ --profile visitor.json --at 2026-05-04T10:15:00Z --json | jq .offers
+///   usher explain --from https://edge.example --key customer_id=c-1001 --personalization web_personalization
+///
+/// Exit status: 0 when a section matched, 1 for a failure, 2 when the definition has errors, 3 when no section matched,
+/// 64 for a wrong command line or a missing key.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// Files and directories with the definition
+    #[arg(value_name = "PATH", required_unless_present = "from")]
+    paths: Vec<PathBuf>,
+    /// A file with what is known of the visitor, or - for standard input
+    #[arg(long, value_name = "FILE", required_unless_present = "from")]
+    profile: Option<PathBuf>,
+    /// An event of the visitor, as database.table={"column": "value"}
+    #[arg(long, value_name = "EVENT", value_parser = event)]
+    event: Option<Sent>,
+    /// Only this personalization
+    #[arg(long, value_name = "NAME")]
+    personalization: Option<String>,
+    /// What the caller hands in: name=text, or name:=json; may be repeated
+    #[arg(long, value_name = "INPUT", value_parser = input)]
+    input: Vec<(String, Value)>,
+    /// The time to explain for, such as 2026-05-04T10:15:00Z; now without it
+    #[arg(long, value_name = "TIME", value_parser = instant, conflicts_with = "from")]
+    at: Option<i64>,
+    /// Print JSON, as `POST /v1/explain` answers it
+    #[arg(long)]
+    json: bool,
+    /// Where an edge answers
+    #[arg(long, value_name = "URL", requires = "key", conflicts_with_all = ["paths", "profile"])]
+    from: Option<String>,
+    /// The visitor's key there, as name=value
+    #[arg(long, value_name = "KEY", value_parser = key, requires = "from")]
+    key: Option<(String, String)>,
+    /// The audience there, where the server key is good for several
+    #[arg(long, value_name = "ID", value_parser = secrets::audience, requires = "from")]
+    audience: Option<String>,
+    /// A file with the server key
+    #[arg(long, value_name = "FILE", requires = "from")]
+    key_file: Option<PathBuf>,
+}
+
+/// An event as it is sent, with the table that it is sent to.
+#[derive(Clone, Debug)]
+pub(super) struct Sent {
+    database: String,
+    table: String,
+    columns: Value,
+}
+
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    let explanation = match (&args.from, &args.profile) {
+        (Some(edge), _) => from_edge(args, edge)?,
+        (None, Some(profile)) => from_files(args, profile)?,
+        // clap asks for one of them.
+        (None, None) => {
+            return Err(Failure::usage("name the visitor with --profile, or an edge with --from"));
+        }
+    };
+    if args.json {
+        print(&format!("{explanation:#}\n"))?;
+    } else {
+        print(&tree::draw(&explanation, colored(&io::stdout())))?;
+    }
+    let matched = explanation["offers"].as_object().is_some_and(|offers| !offers.is_empty());
+    Ok(if matched { Exit::Fine } else { Exit::NoSectionMatched })
+}
+
+fn from_edge(args: &Args, edge: &str) -> Result<Value, Failure> {
+    let server_key = secrets::require(secrets::SERVER_KEY, args.key_file.as_deref(), "--key-file")?;
+    let client = Client::new(edge, &server_key, secrets::SERVER_KEY)?;
+    let mut body = question(args);
+    if let Some((name, value)) = &args.key {
+        body["key"] = json!({"name": name, "value": value});
+    }
+    if let Some(audience) = &args.audience {
+        body["audience"] = json!(audience);
+    }
+    client.post("/v1/explain", "application/json", body.to_string().as_bytes())
+}
+
+fn from_files(args: &Args, file: &Path) -> Result<Value, Failure> {
+    let definitions = Definitions::valid(&args.paths)?;
+    let definition = definitions.definition();
+    // What was found to be valid compiles.
+    let plan = Plan::compile(definition).map_err(|_| Failure::new("the definition does not compile"))?;
+    if let Some(name) = args.personalization.as_deref().filter(|name| plan.personalization(name).is_none()) {
+        let names = definition.personalizations.iter().map(|personalization| personalization.name.as_str());
+        return Err(Failure::usage(format!("there is no personalization `{name}`"))
+            .help(format!("there are: {}", names.collect::<Vec<_>>().join(", "))));
+    }
+    if let Some(event) = &args.event {
+        visitor::table(&plan, &event.database, &event.table).map_err(|failure| failure.at("--event"))?;
+    }
+    let now_ms = args.at.unwrap_or_else(now_ms);
+    let profile = visitor::fold(&plan, file, now_ms)?;
+    let mut body = question(args);
+    if args.event.is_none() {
+        // Whoever looks this visitor up hands in their keys.
+        for key in profile.iter().flat_map(|profile| &profile.keys) {
+            if body["inputs"].get(&key.name).is_none() {
+                body["inputs"][&key.name] = json!(key.value);
+            }
+        }
+    }
+    ask(definition, profile.as_ref(), &body, now_ms)
+}
+
+/// What both ways ask.
+fn question(args: &Args) -> Value {
+    let mut body = json!({"inputs": Value::Object(args.input.iter().cloned().collect())});
+    if let Some(name) = &args.personalization {
+        body["personalization"] = json!(name);
+    }
+    if let Some(event) = &args.event {
+        body["event"] = json!({"database": event.database, "table": event.table, "columns": event.columns});
+    }
+    body
+}
+
+/// Asks an edge that exists for this question only: its explanation is that of every edge, to the letter.
+fn ask(
+    definition: &Definition,
+    profile: Option<&Profile>,
+    body: &Value,
+    now_ms: i64,
+) -> Result<Value, Failure> {
+    // Nobody outlives the question, so its key need not be a secret.
+    let secret = json!({"signing_key": "0".repeat(64), "keys": []}).to_string();
+    let audience = definition.audience.id.clone();
+    let now = now_ms.div_euclid(1_000);
+    let token = usher_edge::preview_token(&secret, &audience, now + 3_600, now).map_err(Failure::new)?;
+    let bundle = usher_edge::bundle_of(definition).map_err(Failure::new)?;
+    let mut edge = Edge::new(Some(&secret), false);
+    let pointer = Pointer { audience, number: 0, hash: secrets::hash(&bundle) };
+    edge.install(&pointer, bundle).map_err(Failure::new)?;
+    let body = body.to_string();
+    let request = Request {
+        method: "POST",
+        target: "/v1/explain",
+        headers: &[("authorization".to_owned(), format!("Bearer {token}"))],
+        body: body.as_bytes(),
+        moment: Moment { now_ms, entropy: [0; 32] },
+    };
+    let response = match edge.front(&request) {
+        Step::Look(look) => {
+            let mut snapshot = FrameWriter::default();
+            snapshot.long(now_ms).bytes(&profile.map(codec::encode).unwrap_or_default());
+            edge.answer(&look, Candidate::Writer(&snapshot.0))
+        }
+        Step::Respond(response) => Some(response),
+        _ => None,
+    };
+    let response = response.ok_or_else(|| Failure::new("the profile cannot be explained"))?;
+    let mut answer: Value =
+        serde_json::from_slice(&response.body).map_err(|error| Failure::new(error.to_string()))?;
+    if response.status != 200 {
+        let said = |name: &str| answer[name].as_str().unwrap_or("").to_owned();
+        return Err(Failure::new(said("title")).help(said("detail")));
+    }
+    answer["meta"]["source"] = json!("file");
+    Ok(answer)
+}
+
+/// Unix milliseconds.
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn event(text: &str) -> Result<Sent, String> {
+    let wanted = || r#"an event is written database.table={"column": "value"}"#.to_owned();
+    let (table, columns) = text.split_once('=').ok_or_else(wanted)?;
+    let (database, table) = table.split_once('.').ok_or_else(wanted)?;
+    let columns: Value = serde_json::from_str(columns).map_err(|error| format!("not JSON: {error}"))?;
+    if !columns.is_object() {
+        return Err(wanted());
+    }
+    Ok(Sent { database: database.to_owned(), table: table.to_owned(), columns })
+}
+
+fn input(text: &str) -> Result<(String, Value), String> {
+    let (name, value) = text.split_once('=').ok_or("an input is written name=text or name:=json")?;
+    Ok(match name.strip_suffix(':') {
+        None => (name.to_owned(), json!(value)),
+        Some(name) => {
+            let value = serde_json::from_str(value).map_err(|error| format!("not JSON: {error}"))?;
+            (name.to_owned(), value)
+        }
+    })
+}
+
+fn key(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("a key is written name=value")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+fn instant(text: &str) -> Result<i64, String> {
+    let read = rfc3339_ms(text).or_else(|| time::instant_ms(&EngineValue::string(text)));
+    read.ok_or_else(|| "a time is written as RFC 3339, such as 2026-05-04T10:15:00Z".to_owned())
+}

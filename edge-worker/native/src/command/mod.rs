@@ -1,0 +1,8 @@
+//! The verbs, one file each. The doc comment of a verb's `Args` is what `--help` prints.
+
+pub(crate) mod explain;
+pub(crate) mod import;
+pub(crate) mod keys;
+pub(crate) mod push;
+pub(crate) mod serve;
+pub(crate) mod validate;

@@ -1,0 +1,51 @@
+//! `usher serve`: the HTTP service on this machine.
+
+use std::env;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::exit::{Exit, Failure};
+use crate::secrets;
+use crate::server::{self, Settings};
+
+/// Serve HTTP on this machine, with profiles in SQLite
+///
+/// What it has acknowledged is on disk. It prints the address it listens on, logs JSON lines without any visitor's data
+/// to standard error, and on SIGINT or SIGTERM ends what it is answering, within 5 seconds.
+///
+/// The secret (hashes of keys, as `usher keys new` prints it) comes from the environment variable USHER_KEYS or from a
+/// file. Without a usable one, every route but /healthz answers 503 and the log says why. USHER_DEMO=1 allows the keys
+/// of the public demo.
+///
+/// Examples:
+///   USHER_KEYS="$(cat usher-keys.json)" usher serve
+///   usher serve --listen 127.0.0.1:0 --data /var/lib/usher --keys /etc/usher/keys.json
+///
+/// Exit status: 0 when it was told to stop, 1 when it cannot listen or open its data, 64 for a wrong command line.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// Where to listen; port 0 takes any that is free
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8787")]
+    listen: SocketAddr,
+    /// The directory with the database; made if it is not there
+    #[arg(long, value_name = "DIRECTORY", default_value = "usher-data")]
+    data: PathBuf,
+    /// A directory with static files to serve beside the service
+    #[arg(long, value_name = "DIRECTORY")]
+    www: Option<PathBuf>,
+    /// A file with the secret
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    server::run(Settings {
+        listen: args.listen,
+        data: args.data.clone(),
+        www: args.www.clone(),
+        secret: secrets::find(secrets::SECRET, args.keys.as_deref())?,
+        demo: env::var_os("USHER_DEMO").is_some_and(|value| value == "1"),
+    })?;
+    Ok(Exit::Fine)
+}

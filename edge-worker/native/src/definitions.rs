@@ -1,0 +1,172 @@
+//! Definitions as files: read, checked, reported and summed up, for every verb that takes paths.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use usher_config::{Finding, Reading, Source, definition_files, render};
+use usher_engine::definition::{AttributeKind, Definition, EventTable};
+use usher_engine::diagnostic::Severity;
+
+use crate::exit::{Exit, Failure};
+use crate::terminal::{clean, colored, note};
+
+/// How much of a file is read; the reader refuses what is over its own bound, which is lower.
+const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// What the files say.
+pub(crate) struct Definitions {
+    sources: Vec<Source>,
+    reading: Reading,
+    /// Of the files and of what is in them, in this order.
+    pub(crate) findings: Vec<Finding>,
+}
+
+impl Definitions {
+    /// Reads files, and the definitions in directories, as one definition.
+    pub(crate) fn load(paths: &[PathBuf]) -> Result<Definitions, Failure> {
+        let mut sources: Vec<Source> = Vec::new();
+        let mut findings = Vec::new();
+        let mut known: BTreeSet<PathBuf> = BTreeSet::new();
+        for path in paths {
+            let shown = path.display();
+            let metadata = fs::metadata(path).map_err(|error| Failure::of_file("read", &shown, error))?;
+            let found = if metadata.is_dir() {
+                let listing =
+                    definition_files(path).map_err(|error| Failure::of_file("read", &shown, error))?;
+                if listing.sources.is_empty() && listing.findings.iter().all(|f| !is(f, Severity::Error)) {
+                    return Err(Failure::new(format!("no definition in `{shown}`"))
+                        .help("definitions are files that end in .yaml, .yml or .json"));
+                }
+                findings.extend(listing.findings);
+                listing.sources
+            } else {
+                vec![Source { name: shown.to_string(), text: read(path)? }]
+            };
+            // A file that is named twice, or beside its directory, is one file.
+            sources.extend(found.into_iter().filter(|source| {
+                known.insert(fs::canonicalize(&source.name).unwrap_or_else(|_| source.name.clone().into()))
+            }));
+        }
+        let reading = usher_config::check(&sources);
+        findings.extend(reading.findings.iter().cloned());
+        Ok(Definitions { sources, reading, findings })
+    }
+
+    /// The same, for verbs that go on only with a valid one: shows what is wrong and ends the verb.
+    pub(crate) fn valid(paths: &[PathBuf]) -> Result<Definitions, Failure> {
+        let definitions = Definitions::load(paths)?;
+        if definitions.count(Severity::Error) == 0 {
+            return Ok(definitions);
+        }
+        definitions.report(|finding| is(finding, Severity::Error));
+        let failure = Failure::new(format!("the definition is not valid: {}", definitions.tally()));
+        Err(failure.exit(Exit::InvalidDefinition))
+    }
+
+    pub(crate) fn definition(&self) -> &Definition {
+        &self.reading.definition
+    }
+
+    pub(crate) fn count(&self, severity: Severity) -> usize {
+        self.findings.iter().filter(|finding| is(finding, severity)).count()
+    }
+
+    /// `2 errors, 1 warning`
+    pub(crate) fn tally(&self) -> String {
+        let counts = [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Info, "info")]
+            .map(|(severity, name)| (self.count(severity), name));
+        let parts: Vec<String> = counts
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, name)| many(count, name))
+            .collect();
+        if parts.is_empty() { "no findings".to_owned() } else { parts.join(", ") }
+    }
+
+    /// Draws the findings that are wanted on standard error.
+    pub(crate) fn report(&self, wanted: impl Fn(&Finding) -> bool) {
+        let color = colored(&io::stderr());
+        for finding in self.findings.iter().filter(|finding| wanted(finding)) {
+            note(&render::human(finding, &self.sources, color));
+        }
+    }
+
+    /// What there is of everything, a line each.
+    pub(crate) fn summary(&self) -> Vec<String> {
+        let definition = self.definition();
+        let audience = &definition.audience;
+        let kinds = |wanted: &str| definition.attributes.iter().filter(|a| kind(&a.kind) == wanted).count();
+        let kinds: Vec<String> = ["single", "list", "counter", "batch"]
+            .into_iter()
+            .filter(|name| kinds(name) > 0)
+            .map(|name| format!("{} {name}", kinds(name)))
+            .collect();
+        let kinds = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
+        let identity = &definition.identity;
+        let primary = identity.primary_key.as_ref().map(|key| format!(", primary key {key}"));
+        let sections = definition.personalizations.iter().map(|p| p.sections.len()).sum();
+        let name = audience.name.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
+        let lines = [
+            format!("audience {}{name}", audience.id),
+            format!(
+                "{} on {}",
+                many(definition.key_events.len(), "key event"),
+                many(tables(definition).len(), "event table")
+            ),
+            format!("{}{kinds}", many(definition.attributes.len(), "attribute")),
+            format!("{}{}", many(identity.keys.len(), "stitching key"), primary.unwrap_or_default()),
+            format!(
+                "{}, {}",
+                many(definition.personalizations.len(), "personalization"),
+                many(sections, "section")
+            ),
+        ];
+        lines.iter().map(|line| clean(line)).collect()
+    }
+
+    /// The same for machines.
+    pub(crate) fn counts(&self) -> serde_json::Value {
+        let definition = self.definition();
+        serde_json::json!({
+            "audience": definition.audience.id,
+            "event_tables": tables(definition).len(),
+            "key_events": definition.key_events.len(),
+            "attributes": definition.attributes.len(),
+            "keys": definition.identity.keys.len(),
+            "personalizations": definition.personalizations.len(),
+            "sections": definition.personalizations.iter().map(|p| p.sections.len()).sum::<usize>(),
+        })
+    }
+}
+
+/// `1 error`, `2 errors`
+pub(crate) fn many(count: usize, name: &str) -> String {
+    format!("{count} {name}{}", if count == 1 { "" } else { "s" })
+}
+
+fn is(finding: &Finding, severity: Severity) -> bool {
+    finding.diagnostic.severity() == severity
+}
+
+fn tables(definition: &Definition) -> BTreeSet<&EventTable> {
+    definition.tables.iter().chain(definition.key_events.iter().map(|key_event| &key_event.table)).collect()
+}
+
+fn kind(kind: &AttributeKind) -> &'static str {
+    match kind {
+        AttributeKind::Single { .. } => "single",
+        AttributeKind::List { .. } => "list",
+        AttributeKind::Counter { .. } => "counter",
+        AttributeKind::Batch { .. } => "batch",
+    }
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).and_then(|file| file.take(FILE_BYTES_MAX).read_to_end(&mut bytes));
+    file.map_err(|error| Failure::of_file("read", path.display(), error))?;
+    String::from_utf8(bytes)
+        .map_err(|_| Failure::new(format!("`{}` is not UTF-8 text", path.display())).help("save it as UTF-8"))
+}

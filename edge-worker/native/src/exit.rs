@@ -1,0 +1,76 @@
+//! How a verb ends: its exit status, and what it says when it cannot go on.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+use crate::terminal::{clean, note};
+
+/// The exit status; scripts rely on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Everything was done.
+    Fine = 0,
+    /// Something did not work: a file, the network, an edge that refused, a row that was rejected.
+    Failure = 1,
+    /// The definition has errors.
+    InvalidDefinition = 2,
+    /// `explain`: the visitor would get nothing.
+    NoSectionMatched = 3,
+    /// The command line, or a setting in the environment, is not what the verb takes.
+    Usage = 64,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// Why a verb cannot go on: what, where, and how to mend it. Never holds a secret.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    exit: Exit,
+    message: String,
+    help: Option<String>,
+}
+
+impl Failure {
+    /// Something did not work.
+    pub(crate) fn new(message: impl Into<String>) -> Failure {
+        Failure { exit: Exit::Failure, message: message.into(), help: None }
+    }
+
+    /// The verb was called in a way that it does not take.
+    pub(crate) fn usage(message: impl Into<String>) -> Failure {
+        Failure { exit: Exit::Usage, ..Failure::new(message) }
+    }
+
+    /// A file or directory did not let itself be read or written.
+    pub(crate) fn of_file(what: &str, path: impl Display, error: impl Display) -> Failure {
+        Failure::new(format!("cannot {what} `{path}`: {error}"))
+    }
+
+    /// The same, saying how to mend it.
+    pub(crate) fn help(self, help: impl Into<String>) -> Failure {
+        Failure { help: Some(help.into()), ..self }
+    }
+
+    /// The same, saying where.
+    pub(crate) fn at(self, place: &str) -> Failure {
+        Failure { message: format!("{place}: {}", self.message), ..self }
+    }
+
+    /// The same, ending the verb with another status.
+    pub(crate) fn exit(self, exit: Exit) -> Failure {
+        Failure { exit, ..self }
+    }
+
+    /// Tells the person at the terminal, and gives the status to end with.
+    pub(crate) fn show(&self) -> Exit {
+        note(&format!("error: {}", clean(&self.message)));
+        if let Some(help) = &self.help {
+            note(&format!("  help: {}", clean(help)));
+        }
+        self.exit
+    }
+}

@@ -1,0 +1,155 @@
+//! Keys: where verbs find them, and the secret that a deployment keeps instead of them.
+//!
+//! Keys come from the environment or from files, never from the command line, where every process of the machine could
+//! read them. A failure names the place of a key and never the key.
+
+use std::env;
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::exit::Failure;
+
+/// The environment variable with the deployment's secret.
+pub(crate) const SECRET: &str = "USHER_KEYS";
+/// The one with a server key.
+pub(crate) const SERVER_KEY: &str = "USHER_SERVER_KEY";
+/// The one with an admin key.
+pub(crate) const ADMIN_KEY: &str = "USHER_ADMIN_KEY";
+
+/// A key or secret, from a file if one is named, else from the environment; None when neither says anything.
+pub(crate) fn find(variable: &str, file: Option<&Path>) -> Result<Option<String>, Failure> {
+    let text = match file {
+        Some(path) => {
+            Some(fs::read_to_string(path).map_err(|error| Failure::of_file("read", path.display(), error))?)
+        }
+        None => match env::var(variable) {
+            Ok(text) => Some(text),
+            Err(env::VarError::NotPresent) => None,
+            Err(env::VarError::NotUnicode(_)) => {
+                return Err(Failure::usage(format!("{variable} is not UTF-8 text")));
+            }
+        },
+    };
+    Ok(text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()))
+}
+
+/// The same where nothing goes without it.
+pub(crate) fn require(variable: &str, file: Option<&Path>, option: &str) -> Result<String, Failure> {
+    find(variable, file)?.ok_or_else(|| match file {
+        Some(path) => Failure::usage(format!("`{}` is empty", path.display())),
+        None => Failure::usage(format!("{variable} is not set"))
+            .help(format!("set it in the environment, or name a file with {option}")),
+    })
+}
+
+/// Keys of one audience in plain text, as they are handed to whoever calls.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct Credentials {
+    pub(crate) write_key: String,
+    pub(crate) server_key: String,
+    pub(crate) admin_key: String,
+    pub(crate) public_token: String,
+    pub(crate) private_token: String,
+    #[serde(default)]
+    pub(crate) allowed_origins: Vec<String>,
+}
+
+impl Credentials {
+    /// New ones, of the operating system's randomness.
+    pub(crate) fn mint(allowed_origins: Vec<String>) -> Result<Credentials, Failure> {
+        let instance = random_hex::<4>()?;
+        Ok(Credentials {
+            write_key: format!("1/{}", random_hex::<20>()?),
+            server_key: format!("1/{}", random_hex::<20>()?),
+            admin_key: format!("1/{}", random_hex::<32>()?),
+            public_token: format!("1/{instance}/{}", random_hex::<16>()?),
+            private_token: format!("1/{instance}/{}", random_hex::<16>()?),
+            allowed_origins,
+        })
+    }
+
+    /// What a deployment keeps: `USHER_KEYS`, with a hash in the place of every key.
+    pub(crate) fn secret(&self, audience: &str) -> Result<String, Failure> {
+        let account = self.write_key.split('/').next().unwrap_or("1");
+        let origins = &self.allowed_origins;
+        let secret = serde_json::json!({
+            "signing_key": random_hex::<32>()?,
+            "keys": [
+                {"kind": "write", "sha256": hash(&self.write_key), "account": account, "audience": audience,
+                 "origins": origins},
+                {"kind": "token", "sha256": hash(&self.public_token), "account": account,
+                 "audience": audience, "public": true, "origins": origins},
+                {"kind": "token", "sha256": hash(&self.private_token), "account": account,
+                 "audience": audience, "public": false},
+                {"kind": "server", "sha256": hash(&self.server_key), "account": account,
+                 "audience": audience, "scopes": ["personalize", "sensitive", "import", "explain"]},
+                {"kind": "admin", "sha256": hash(&self.admin_key), "audience": audience},
+            ],
+        });
+        Ok(secret.to_string())
+    }
+}
+
+/// Writes a file that only its owner can read.
+pub(crate) fn write_private(path: &Path, text: &str, overwrite: bool) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| {
+        let failure = Failure::of_file("write", path.display(), &error);
+        if error.kind() == ErrorKind::AlreadyExists {
+            failure.help("it may hold keys that are in use; add --force to replace it")
+        } else {
+            failure
+        }
+    };
+    // Beside it and then into its place: whoever reads it sees the old secret or the new one.
+    let beside = path.with_extension(format!("{}.new", std::process::id()));
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    if !overwrite && path.exists() {
+        return Err(failed(ErrorKind::AlreadyExists.into()));
+    }
+    let written = options
+        .open(&beside)
+        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&beside, path));
+    written.map_err(|error| {
+        let _ = fs::remove_file(&beside);
+        failed(error)
+    })
+}
+
+/// An audience's id where it becomes part of an address.
+pub(crate) fn audience(text: &str) -> Result<String, String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+    if !text.is_empty() && text.bytes().all(plain) && !text.starts_with('.') {
+        Ok(text.to_owned())
+    } else {
+        Err("an audience's id is letters, digits, `-`, `_`, `.` or `~`".to_owned())
+    }
+}
+
+/// SHA-256 in hexadecimal digits.
+pub(crate) fn hash(text: impl AsRef<[u8]>) -> String {
+    hex(&Sha256::digest(text))
+}
+
+/// Unpredictable bytes of the operating system.
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], Failure> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Failure::new(format!("the operating system gives no randomness: {error}")))?;
+    Ok(bytes)
+}
+
+fn random_hex<const N: usize>() -> Result<String, Failure> {
+    Ok(hex(&random::<N>()?))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

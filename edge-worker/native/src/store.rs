@@ -1,0 +1,223 @@
+//! Profiles and bundles in SQLite: the statements are `usher_edge::sql`'s, this runs them.
+//!
+//! What a write returned from is on disk: the log is synced with every commit, so an acknowledged event survives a
+//! crash and a power failure. One process at a time owns a directory; a lock on a file beside the database says whose.
+
+use std::fs::{self, File, TryLockError};
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+use rusqlite::{Connection, ToSql, TransactionBehavior};
+use usher_edge::host::{Found, Read, Store, StoreFailure, Write};
+use usher_edge::sql::{self, Cell, Rows, Statement};
+
+use crate::exit::Failure;
+
+/// How long a reader from outside, such as a backup, may hold a commit up.
+const BUSY: Duration = Duration::from_secs(5);
+/// How many statements stay prepared; there are fewer.
+const STATEMENTS_MAX: usize = 32;
+
+/// The store of this process.
+pub(crate) struct SqliteStore {
+    connection: Connection,
+    /// Held as long as the store is.
+    _lock: File,
+}
+
+impl SqliteStore {
+    /// Opens the database of a directory, and makes both if they are not there.
+    pub(crate) fn open(directory: &Path) -> Result<SqliteStore, Failure> {
+        let shown = directory.display();
+        make_private(directory).map_err(|error| Failure::of_file("make", &shown, error))?;
+        let lock = File::create(directory.join("usher.lock"))
+            .map_err(|error| Failure::of_file("write into", &shown, error))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Failure::new(format!("another process uses the data in `{shown}`"))
+                    .help("stop it, or name another directory with --data"));
+            }
+            Err(TryLockError::Error(error)) => return Err(Failure::of_file("lock", &shown, error)),
+        }
+        let database = directory.join("usher.sqlite3");
+        // SQLite gives the files that it makes beside the database the same permissions.
+        private(&database).map_err(|error| Failure::of_file("make", database.display(), error))?;
+        let open = || -> rusqlite::Result<Connection> {
+            let connection = Connection::open(&database)?;
+            connection.busy_timeout(BUSY)?;
+            connection.pragma_update(None, "journal_mode", "WAL")?;
+            connection.pragma_update(None, "synchronous", "FULL")?;
+            connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+            for statement in sql::SCHEMA {
+                connection.execute(statement, [])?;
+            }
+            Ok(connection)
+        };
+        let connection = open().map_err(|error| Failure::of_file("open the database in", shown, error))?;
+        Ok(SqliteStore { connection, _lock: lock })
+    }
+}
+
+impl Store for SqliteStore {
+    fn read(&mut self, read: &Read) -> Result<Found, StoreFailure> {
+        let run = |statement| rows(&self.connection, &statement);
+        let found: Vec<Rows> =
+            sql::reads(read).into_iter().map(run).collect::<rusqlite::Result<_>>().map_err(failure)?;
+        sql::found(read, found)
+    }
+
+    fn write(&mut self, write: &Write) -> Result<(), StoreFailure> {
+        let mut run = || {
+            let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            for statement in sql::writes(write) {
+                let params = rusqlite::params_from_iter(statement.params.iter().map(Bound));
+                transaction.prepare_cached(statement.sql)?.execute(params)?;
+            }
+            transaction.commit()
+        };
+        run().map_err(failure)
+    }
+}
+
+/// A cell as SQLite takes it, without a copy.
+struct Bound<'a>(&'a Cell);
+
+impl ToSql for Bound<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self.0 {
+            Cell::Bytes(bytes) => ToSqlOutput::Borrowed(ValueRef::Blob(bytes)),
+            Cell::Number(number) => ToSqlOutput::Owned(Value::Integer(*number)),
+            Cell::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+        })
+    }
+}
+
+fn rows(connection: &Connection, statement: &Statement) -> rusqlite::Result<Rows> {
+    let mut prepared = connection.prepare_cached(statement.sql)?;
+    let count = prepared.column_count();
+    let mut found = prepared.query(rusqlite::params_from_iter(statement.params.iter().map(Bound)))?;
+    let mut rows = Rows::new();
+    while let Some(row) = found.next()? {
+        let cell = |index| match row.get_ref(index)? {
+            ValueRef::Blob(bytes) => Ok(Cell::Bytes(bytes.to_vec())),
+            ValueRef::Integer(number) => Ok(Cell::Number(number)),
+            ValueRef::Text(text) => Ok(Cell::Text(String::from_utf8_lossy(text).into_owned())),
+            // No statement selects these.
+            other @ (ValueRef::Null | ValueRef::Real(_)) => {
+                Err(rusqlite::Error::InvalidColumnType(index, String::new(), other.data_type()))
+            }
+        };
+        rows.push((0..count).map(cell).collect::<rusqlite::Result<_>>()?);
+    }
+    Ok(rows)
+}
+
+/// SQLite's own words name tables and files, never values.
+fn failure(error: rusqlite::Error) -> StoreFailure {
+    StoreFailure(error.to_string())
+}
+
+/// A file that only its owner can read, if it is not there yet.
+fn private(file: &Path) -> std::io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(file).map(drop)
+}
+
+/// A directory that only its owner can look into, and that is still there after a power failure.
+fn make_private(directory: &Path) -> std::io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory)?;
+    match directory.canonicalize()?.parent() {
+        Some(parent) => File::open(parent)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use usher_edge::host::{KeyOf, Pointer, ProfileRow, Retired};
+    use usher_edge::memory::MemoryStore;
+
+    use super::*;
+
+    fn opened(name: &str) -> (std::path::PathBuf, SqliteStore) {
+        let directory = std::env::temp_dir().join(format!("usher-store-{name}-{}", std::process::id()));
+        let store = SqliteStore::open(&directory).unwrap();
+        (directory, store)
+    }
+
+    #[test]
+    fn a_commit_is_synced() {
+        let (directory, store) = opened("pragmas");
+        let pragma = |name| store.connection.pragma_query_value(None, name, |row| row.get(0));
+        assert_eq!(pragma("journal_mode"), Ok("wal".to_owned()));
+        let full = store.connection.pragma_query_value(None, "synchronous", |row| row.get(0));
+        assert_eq!(full, Ok(2));
+        assert!(SqliteStore::open(&directory).is_err());
+        drop(store);
+        assert!(SqliteStore::open(&directory).is_ok());
+        fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
+    fn it_keeps_what_the_reference_keeps() {
+        let (directory, mut store) = opened("reference");
+        let mut reference = MemoryStore::default();
+        let profile = |id: u8, version: u64, keys: &[&str]| ProfileRow {
+            audience: "7".to_owned(),
+            id: [id; 16],
+            version,
+            touched_ms: 5,
+            state: vec![id, u8::try_from(version).unwrap()],
+            keys: keys.iter().map(|value| ("email".to_owned(), (*value).to_owned())).collect(),
+        };
+        let pointer =
+            |number: u64, hash: &str| Pointer { audience: "7".to_owned(), number, hash: hash.to_owned() };
+        let writes = [
+            Write { profiles: vec![profile(1, 1, &["a"]), profile(2, 1, &["b", ""])], ..Write::default() },
+            Write { bundle: Some((pointer(1, "x"), vec![0, 255])), ..Write::default() },
+            // A key moves, another goes.
+            Write { profiles: vec![profile(2, 2, &["a"]), profile(1, 2, &[])], ..Write::default() },
+            Write { bundle: Some((pointer(2, "y"), Vec::new())), ..Write::default() },
+            Write {
+                profiles: vec![profile(2, 3, &["a", "c"])],
+                retired: vec![Retired { audience: "7".to_owned(), id: [1; 16], into: [2; 16] }],
+                ..Write::default()
+            },
+        ];
+        let key = |audience: &str, value: &str| KeyOf {
+            audience: audience.to_owned(),
+            name: "email".to_owned(),
+            value: value.to_owned(),
+        };
+        let reads = [
+            Read::Profiles(["a", "b", "c", "", "A"].map(|value| key("7", value)).to_vec()),
+            Read::Profiles(vec![key("8", "a")]),
+            Read::Pointer { audience: "7".to_owned() },
+            Read::Pointer { audience: "8".to_owned() },
+            Read::Pointers,
+            Read::Bundle { hash: "x".to_owned() },
+            Read::Bundle { hash: "z".to_owned() },
+        ];
+        for write in &writes {
+            store.write(write).unwrap();
+            reference.write(write).unwrap();
+            for read in &reads {
+                assert_eq!(store.read(read), reference.read(read), "{read:?}");
+            }
+        }
+        drop(store);
+        fs::remove_dir_all(directory).unwrap();
+    }
+}

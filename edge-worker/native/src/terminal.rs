@@ -1,0 +1,58 @@
+//! What is printed, and for whom: answers on standard output, everything else on standard error.
+//!
+//! A closed pipe (`usher … | head -1`) is not an error: what follows is dropped and the verb keeps its exit status.
+
+use std::env;
+use std::io::{self, BufRead, ErrorKind, IsTerminal, Write};
+
+use crate::exit::Failure;
+
+/// Writes to standard output, as it is.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::new(format!("cannot write to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes a line for the person at the terminal, or for the log.
+pub(crate) fn note(line: &str) {
+    // When not even this can be written, nobody is there.
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Overwrites the line that the person at the terminal sees; nothing when there is none.
+pub(crate) fn progress(line: &str) {
+    let mut out = io::stderr().lock();
+    if out.is_terminal() {
+        let _ = write!(out, "\r\u{1b}[K{line}").and_then(|()| out.flush());
+    }
+}
+
+/// Whether this stream shows color and nobody asked for none (<https://no-color.org>).
+pub(crate) fn colored(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Asks the person at the terminal; None when there is nobody to ask.
+pub(crate) fn confirm(question: &str) -> Option<bool> {
+    if !io::stdin().is_terminal() {
+        return None;
+    }
+    let _ = write!(io::stderr().lock(), "{question} [y/N] ");
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer).ok()?;
+    Some(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+/// The text without what a terminal would obey instead of show.
+pub(crate) fn clean(text: &str) -> String {
+    let obeyed = |c: char| {
+        (c.is_control() && c != '\n')
+            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().filter(|c| !obeyed(*c)).collect()
+}

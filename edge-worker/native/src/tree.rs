@@ -1,0 +1,224 @@
+//! An explanation in words: what was decided for a visitor, condition by condition, and what was seen.
+//!
+//! It draws the JSON that every edge answers to `POST /v1/explain`, so that both ways of asking read the same.
+
+use serde_json::Value;
+
+use crate::definitions::many;
+use crate::terminal::clean;
+
+/// The whole explanation as lines.
+pub(crate) fn draw(explanation: &Value, color: bool) -> String {
+    let mut tree = Tree { text: String::new(), color };
+    tree.visitor(&explanation["profile"]);
+    for personalization in items(&explanation["personalizations"]) {
+        tree.personalization(personalization);
+    }
+    tree.offers(&explanation["offers"]);
+    tree.text
+}
+
+struct Tree {
+    text: String,
+    color: bool,
+}
+
+impl Tree {
+    fn line(&mut self, depth: usize, words: &str) {
+        let words = clean(words).replace('\n', " ");
+        self.text.push_str(&format!("{}{words}\n", "  ".repeat(depth)));
+    }
+
+    /// A line about something that was decided.
+    fn decided(&mut self, depth: usize, result: &str, words: &str) {
+        let (sign, paint) = match result {
+            "matched" => ("✓", "\u{1b}[32m"),
+            "not_matched" => ("✗", "\u{1b}[31m"),
+            "unknown" => ("?", "\u{1b}[33m"),
+            _ => ("·", "\u{1b}[2m"),
+        };
+        let (paint, plain) = if self.color { (paint, "\u{1b}[0m") } else { ("", "") };
+        let words = clean(words).replace('\n', " ");
+        self.text.push_str(&format!("{}{paint}{sign}{plain} {words}\n", "  ".repeat(depth)));
+    }
+
+    fn visitor(&mut self, profile: &Value) {
+        let keys = items(&profile["keys"]);
+        let mut names: Vec<&str> = keys.iter().filter_map(|key| key["name"].as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        let known = match (profile["known"] == true, names.is_empty()) {
+            (false, _) => "nothing is known of this visitor".to_owned(),
+            (true, true) => "a visitor without any key".to_owned(),
+            (true, false) => format!("a visitor known by {}", names.join(", ")),
+        };
+        let batch =
+            if profile["batch_record"] == true { "with a batch record" } else { "without a batch record" };
+        self.line(0, &format!("{known}, {batch}"));
+        if let Some(attributes) = profile["attributes"].as_object() {
+            for (name, attribute) in attributes {
+                self.line(1, &format!("{name} {}", seen(attribute)));
+            }
+        }
+        let segments = texts(&profile["segments"]);
+        if !segments.is_empty() {
+            self.line(1, &format!("in the segments {}", segments.join(", ")));
+        }
+    }
+
+    fn personalization(&mut self, trace: &Value) {
+        let result = text(&trace["result"]);
+        let choice = if trace["choice"] == "first" { "the first that matches" } else { "all that match" };
+        let why = reason(trace);
+        self.text.push('\n');
+        self.decided(0, result, &format!("{} ({choice}): {}{why}", text(&trace["name"]), in_words(result)));
+        if result != "not_reached" {
+            for section in items(&trace["sections"]) {
+                self.section(section);
+            }
+        }
+    }
+
+    fn section(&mut self, trace: &Value) {
+        let result = text(&trace["result"]);
+        let why = reason(trace);
+        self.decided(1, result, &format!("{}: {}{why}", text(&trace["name"]), in_words(result)));
+        let criteria = &trace["criteria"];
+        if criteria["result"] != "not_reached" {
+            self.condition(2, criteria);
+        }
+    }
+
+    /// As deep as criteria nest, which is bounded where they are compiled.
+    fn condition(&mut self, depth: usize, trace: &Value) {
+        let result = text(&trace["result"]);
+        let sightings: Vec<String> = items(&trace["seen"])
+            .iter()
+            .map(|sighting| format!("; {} {}", text(&sighting["name"]), seen(sighting)))
+            .collect();
+        let condition = match text(&trace["text"]) {
+            "" => "always",
+            condition => condition,
+        };
+        self.decided(depth, result, &format!("{condition}: {}{}", in_words(result), sightings.concat()));
+        // What was not asked says no more than that.
+        for part in items(&trace["parts"]).iter().filter(|_| result != "not_reached") {
+            self.condition(depth + 1, part);
+        }
+    }
+
+    fn offers(&mut self, offers: &Value) {
+        self.text.push('\n');
+        let Some(offers) = offers.as_object().filter(|offers| !offers.is_empty()) else {
+            self.line(0, "no section matched: no offers");
+            return;
+        };
+        self.line(0, &many(offers.len(), "offer"));
+        for (section, offer) in offers {
+            self.line(1, section);
+            if let Some(attributes) = offer["attributes"].as_object() {
+                for (name, value) in attributes {
+                    self.line(2, &format!("{name} = {value}"));
+                }
+            }
+            let segments = texts(&offer["batch_segments"]);
+            if !segments.is_empty() {
+                self.line(2, &format!("segments {}", segments.join(", ")));
+            }
+        }
+    }
+}
+
+/// `= "VIP" (batch, 3 min ago)`
+fn seen(sighting: &Value) -> String {
+    let source = text(&sighting["source"]);
+    if sighting["redacted"] == true {
+        return format!("is sensitive and not shown ({source})");
+    }
+    let value = &sighting["value"];
+    if value.is_null() {
+        return format!("is missing ({source})");
+    }
+    let age = sighting["age_ms"].as_i64().map(ago).unwrap_or_default();
+    let late = sighting["bucket_ms"].as_i64().filter(|bucket_ms| *bucket_ms > 0);
+    let late = late.map(|bucket_ms| format!(", in steps of {}", span(bucket_ms))).unwrap_or_default();
+    format!("= {value} ({source}{age}{late})")
+}
+
+fn ago(age_ms: i64) -> String {
+    if age_ms < 1_000 { ", just now".to_owned() } else { format!(", {} ago", span(age_ms)) }
+}
+
+/// A span of time in its largest whole unit.
+fn span(ms: i64) -> String {
+    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s"), (1, "ms")];
+    let (size, unit) = units.into_iter().find(|(size, _)| ms >= *size).unwrap_or((1, "ms"));
+    format!("{} {unit}", ms / size)
+}
+
+fn reason(trace: &Value) -> String {
+    trace["reason"].as_str().map(|reason| format!(", {reason}")).unwrap_or_default()
+}
+
+fn in_words(result: &str) -> String {
+    result.replace('_', " ")
+}
+
+fn items(list: &Value) -> &[Value] {
+    list.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn texts(list: &Value) -> Vec<&str> {
+    items(list).iter().filter_map(Value::as_str).collect()
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or("")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_outcome_has_its_sign() {
+        let explanation = serde_json::json!({
+            "profile": {"known": true, "batch_record": true, "keys": [{"name": "email"}, {"name": "email"}],
+                "segments": ["vip"], "attributes": {
+                    "tier": {"value": "VIP", "source": "batch", "age_ms": 180_000},
+                    "mail": {"redacted": true, "source": "batch"},
+                    "views": {"value": 4, "source": "event", "bucket_ms": 1_800_000}}},
+            "offers": {},
+            "personalizations": [
+                {"name": "web", "choice": "first", "result": "not_matched", "sections": [
+                    {"name": "A", "result": "unknown", "criteria": {
+                        "text": "a = 1 AND b = 2", "result": "unknown", "parts": [
+                            {"text": "a = 1", "result": "unknown", "seen": [
+                                {"name": "a", "value": null, "source": "event"}]},
+                            {"text": "b = 2", "result": "not_matched", "seen": [
+                                {"name": "b", "value": "\u{1b}[2J3", "source": "input"}]}]}},
+                    {"name": "B", "result": "not_reached", "criteria": {"text": "c", "result": "not_reached"}}]},
+                {"name": "other", "choice": "all", "result": "not_reached", "reason": "why", "sections": []}]
+        });
+        let expected = "\
+a visitor known by email, with a batch record
+  mail is sensitive and not shown (batch)
+  tier = \"VIP\" (batch, 3 min ago)
+  views = 4 (event, in steps of 30 min)
+  in the segments vip
+
+✗ web (the first that matches): not matched
+  ? A: unknown
+    ? a = 1 AND b = 2: unknown
+      ? a = 1: unknown; a is missing (event)
+      ✗ b = 2: not matched; b = \"\\u001b[2J3\" (input)
+  · B: not reached
+
+· other (all that match): not reached, why
+
+no section matched: no offers
+";
+        assert_eq!(draw(&explanation, false), expected);
+        assert!(draw(&explanation, true).contains("\u{1b}[31m✗\u{1b}[0m web"));
+    }
+}
