@@ -1,0 +1,55 @@
+# Every command that this project is worked with. `make help` lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test worker size bench-worker lint clean-state setup
+
+PORT ?= 8787
+WORKER := target/worker/release
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+demo: setup ## build and start everything on this machine: http://127.0.0.1:8787/ (PORT=… for another port)
+	@cargo build --locked -p usher
+	@node edge-worker/cloudflare/build.mjs $(WORKER) >/dev/null
+	@node edge-worker/cloudflare/local/demo.mjs --dist $(WORKER) --port $(PORT)
+
+test: setup ## run every test, layer by layer
+	@node tests/run.mjs
+
+worker: setup ## build the Cloudflare worker into edge-worker/cloudflare/dist, ready for wrangler
+	@node edge-worker/cloudflare/build.mjs edge-worker/cloudflare/dist
+
+size: setup ## print name, raw and gzip bytes of everything that ships to an edge or a browser
+	@node edge-worker/cloudflare/build.mjs $(WORKER)
+	@node www/size.mjs
+
+bench-worker: setup ## CPU per answer in workerd, against a JavaScript worker that answers a constant
+	@node edge-worker/cloudflare/build.mjs $(WORKER) >/dev/null
+	@node tests/bench/worker.mjs --dist $(WORKER)
+
+lint: setup ## formatting and lints
+	@cargo fmt --all --check
+	@cargo clippy --locked --workspace --all-targets -- -D warnings
+
+clean-state: ## forget the demo's local data (profiles, bundle, keys)
+	@rm -rf .usher && echo "forgot .usher"
+
+# What the other targets need. Cheap when it is there already.
+setup: target/.setup/toolchain target/.setup/npm
+
+target/.setup/toolchain: rust-toolchain.toml
+	@command -v rustup >/dev/null || { echo "rustup is missing: see https://rustup.rs" >&2; exit 1; }
+	@command -v cc >/dev/null || { echo "a C compiler is missing: apt-get install gcc libc6-dev" >&2; exit 1; }
+	@echo "installing the Rust toolchain of rust-toolchain.toml"
+	@rustup toolchain install
+	@mkdir -p $(@D) && touch $@
+
+target/.setup/npm: package.json package-lock.json
+	@command -v node >/dev/null || { echo "Node 20 or later is missing: apt-get install nodejs npm" >&2; exit 1; }
+	@node -e 'if (Number(process.versions.node.split(".")[0]) < 20) { console.error(`Node $${process.versions.node} is too old, 20 or later is needed`); process.exit(1) }'
+	@echo "installing npm packages"
+	@npm ci --ignore-scripts --no-audit --no-fund
+	@mkdir -p $(@D) && touch $@
