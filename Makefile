@@ -26,7 +26,8 @@ size: setup ## print name, raw and gzip bytes of everything that ships to an edg
 	@node edge-worker/cloudflare/build.mjs $(WORKER)
 	@node www/size.mjs
 
-bench-worker: setup ## CPU per answer in workerd, against a JavaScript worker that answers a constant
+bench-worker: setup ## CPU per answer in workerd, against JavaScript workers
+	@cargo build --locked --quiet -p usher
 	@node edge-worker/cloudflare/build.mjs $(WORKER) >/dev/null
 	@node tests/bench/worker.mjs --dist $(WORKER)
 

@@ -190,8 +190,9 @@ pub struct ProfileRow {
     pub touched_ms: i64,
     /// The encoded profile.
     pub state: Vec<u8>,
-    /// All keys it is known by, (name, value); others that storage has for it are gone.
-    pub keys: Vec<(String, String)>,
+    /// All keys it is known by, (name, value), where they changed: others that storage has for it are gone. None: they
+    /// are what storage has, and most events change none.
+    pub keys: Option<Vec<(String, String)>>,
 }
 
 /// A profile that was merged into another.

@@ -27,7 +27,7 @@ pub mod sql;
 
 pub use bundle::{Edge, Installed, bundle_of};
 pub use error::Refusal;
-pub use front::Candidate;
+pub use front::{Candidate, Look};
 pub use host::{Moment, Request, Step, Store};
 pub use wire::Response;
 pub use writer::{Folded, Opened, Outcome};

@@ -29,10 +29,8 @@ pub const TABLE_NAME_MAX: usize = 255;
 /// Shortest.
 pub const TABLE_NAME_MIN: usize = 3;
 
-/// How old a snapshot in an isolate's memory may be and still answer, in milliseconds.
-pub const MEMORY_SNAPSHOT_MS: i64 = 10_000;
-/// How old a snapshot in KV may be and still answer, in milliseconds; also how long KV keeps it.
-pub const KV_SNAPSHOT_MS: i64 = 60_000;
+/// How old a snapshot may be and still answer, in milliseconds, wherever it was kept; also how long KV keeps it.
+pub const SNAPSHOT_MS: i64 = 60_000;
 /// How long a preview token may live, in seconds.
 pub const PREVIEW_SECONDS_MAX: i64 = 24 * 60 * 60;
 /// How many keys and tokens a deployment has.

@@ -62,8 +62,12 @@ impl Store for MemoryStore {
         if self.fault != Fault::None {
             return Err(StoreFailure("told to fail".to_owned()));
         }
-        let mut gone: Vec<(&str, [u8; 16])> =
-            write.profiles.iter().map(|row| (row.audience.as_str(), row.id)).collect();
+        let mut gone: Vec<(&str, [u8; 16])> = write
+            .profiles
+            .iter()
+            .filter(|row| row.keys.is_some())
+            .map(|row| (row.audience.as_str(), row.id))
+            .collect();
         gone.extend(write.retired.iter().map(|retired| (retired.audience.as_str(), retired.id)));
         self.keys.retain(|(audience, _, _), id| !gone.contains(&(audience.as_str(), *id)));
         for retired in &write.retired {
@@ -72,7 +76,7 @@ impl Store for MemoryStore {
         }
         for row in &write.profiles {
             self.profiles.insert((row.audience.clone(), row.id), row.state.clone());
-            for (name, value) in &row.keys {
+            for (name, value) in row.keys.iter().flatten() {
                 self.keys.insert((row.audience.clone(), name.clone(), value.clone()), row.id);
             }
         }

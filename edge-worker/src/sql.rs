@@ -118,7 +118,7 @@ pub fn writes(write: &Write) -> Vec<Statement> {
     let mut statements = Vec::new();
     let mut push = |sql, params| statements.push(Statement { sql, params });
     // Keys move between profiles within one write, so all of them let go before any takes hold.
-    for row in &write.profiles {
+    for row in write.profiles.iter().filter(|row| row.keys.is_some()) {
         push(
             "DELETE FROM profile_key WHERE audience = ? AND profile = ?",
             vec![text(&row.audience), bytes(&row.id)],
@@ -144,7 +144,7 @@ pub fn writes(write: &Write) -> Vec<Statement> {
                 bytes(&row.state),
             ],
         );
-        for (name, value) in &row.keys {
+        for (name, value) in row.keys.iter().flatten() {
             push(
                 "INSERT OR REPLACE INTO profile_key (audience, name, value, profile) VALUES (?, ?, ?, ?)",
                 vec![text(&row.audience), text(name), text(value), bytes(&row.id)],

@@ -67,7 +67,7 @@ class Engine {
       case 1:
         return { kind: "write", shard: out.number(), message: out.bytes() };
       case 2:
-        return { kind: "look", shard: out.number(), message: out.bytes(), cacheKey: out.text() };
+        return { kind: "look", shard: out.number(), message: out.bytes(), cacheKey: out.text(), number: out.number() };
       case 3:
         return { kind: "publish", hash: out.text(), body: out.bytes(), message: out.bytes() };
       case 4:
@@ -78,8 +78,8 @@ class Engine {
   }
 
   /** The answer from a snapshot of this tier, or undefined when it is not good enough. */
-  answer(frame, tier, snapshot) {
-    const input = new FrameWriter(frame.length + snapshot.length + 8).raw(frame).byte(tier).bytes(snapshot);
+  answer(frame, number, tier, snapshot) {
+    const input = new FrameWriter(frame.length + snapshot.length + 16).byte(tier).bytes(snapshot).number(number).raw(frame);
     const out = this.#call(ANSWER, input.done());
     return out.byte() === 1 ? readResponse(out) : undefined;
   }

@@ -30,10 +30,11 @@ function targetOf(url) {
 }
 
 async function readBody(request) {
-  if (request.body === null) return new Uint8Array();
   const packed = request.headers.get("content-encoding") === "gzip";
+  // Asked first, because the stream behind `request.body` is made only when somebody looks at it.
   const declared = Number(request.headers.get("content-length") ?? Number.NaN);
   if (!packed && declared <= BODY_BYTES_MAX) return new Uint8Array(await request.arrayBuffer());
+  if (request.body === null) return new Uint8Array();
   const stream = packed ? request.body.pipeThrough(new DecompressionStream("gzip")) : request.body;
   const parts = [];
   let length = 0;

@@ -10,21 +10,22 @@ const STALE = 3;
 const NOTHING = 4;
 
 const SNAPSHOTS_MAX = 1_000;
-/** The platform keeps nothing shorter. */
+/** As long as a snapshot may answer (`limits.rs`); the platform keeps nothing shorter. */
 const KV_SECONDS = 60;
 
 /** Oldest first, because a map keeps the order of insertion. */
 const memory = new Map();
 
-export async function lookUp(service, env, context, frame, { shard, message, cacheKey }) {
+export async function lookUp(service, env, context, frame, { shard, message, cacheKey, number }) {
+  const answer = (tier, snapshot) => service.answer(frame, number, tier, snapshot);
   const near = cacheKey && memory.get(cacheKey);
   if (near) {
-    const response = service.answer(frame, MEMORY, near);
+    const response = answer(MEMORY, near);
     if (response) return response;
   }
   const kept = cacheKey && (await fromKv(env, cacheKey));
   if (kept) {
-    const response = service.answer(frame, KV, kept);
+    const response = answer(KV, kept);
     if (response) {
       remember(cacheKey, kept);
       return response;
@@ -36,12 +37,12 @@ export async function lookUp(service, env, context, frame, { shard, message, cac
       remember(cacheKey, truth);
       context.waitUntil(toKv(env, cacheKey, truth));
     }
-    const response = service.answer(frame, WRITER, truth);
+    const response = answer(WRITER, truth);
     if (response) return response;
   }
   // Storage failure is not "no profile": an old snapshot is better, and nothing at all is said to be nothing.
   const old = near ?? kept;
-  const response = old ? service.answer(frame, STALE, old) : service.answer(frame, NOTHING, new Uint8Array());
+  const response = old ? answer(STALE, old) : answer(NOTHING, new Uint8Array());
   return response ?? service.storage();
 }
 

@@ -58,11 +58,7 @@ export class UsherStore {
       }
       folded = service.fold(rows.done());
       if (!folded) return undefined;
-      if (folded.statements.length > 0) {
-        this.#storage.transactionSync(() => {
-          for (const { sql, params } of folded.statements) this.#storage.sql.exec(sql, ...params);
-        });
-      }
+      this.#write(folded.statements);
     } catch (error) {
       if (error instanceof WebAssembly.RuntimeError) throw error;
       console.error(JSON.stringify({ event: "storage_failed", detail: String(error?.message ?? error) }));
@@ -71,6 +67,14 @@ export class UsherStore {
     for (const line of folded.log) console.log(line);
     // The platform holds the answer back until the write is durable.
     return respond(folded.parts);
+  }
+
+  /** All or nothing. */
+  #write(statements) {
+    const run = ({ sql, params }) => this.#storage.sql.exec(sql, ...params);
+    // One statement is its own transaction.
+    if (statements.length === 1) run(statements[0]);
+    else if (statements.length > 1) this.#storage.transactionSync(() => statements.forEach(run));
   }
 }
 

@@ -29,7 +29,7 @@ export async function startWorkerd(options) {
   for (const folder of ["do", "kv"]) mkdirSync(join(data, folder), { recursive: true });
   const config = join(data, "workerd.capnp");
   writeFileSync(config, capnp({ ...options, data, port }));
-  const child = spawn(binary(), ["serve", config], {
+  const child = spawn(workerdBinary(), ["serve", config], {
     stdio: ["ignore", options.log ?? "inherit", options.log ?? "inherit"],
     env: { PATH: process.env.PATH, USHER_KEYS: options.keys, USHER_DEMO: options.demo ? "1" : "" },
   });
@@ -43,13 +43,15 @@ export async function startWorkerd(options) {
   return { port, child, exited, url: `${options.tls ? "https" : "http"}://127.0.0.1:${port}` };
 }
 
-function binary() {
+/** The executable of this platform. */
+export function workerdBinary() {
   // The package beside `workerd` that holds the executable of this platform.
   const platform = `@cloudflare/workerd-${process.platform}-${process.arch === "x64" ? "64" : process.arch}`;
   return createRequire(import.meta.url).resolve(`${platform}/bin/workerd`);
 }
 
-function freePort() {
+/** A port that nothing listens on. */
+export function freePort() {
   return new Promise((done, fail) => {
     const server = createServer();
     server.once("error", fail);
@@ -60,7 +62,8 @@ function freePort() {
   });
 }
 
-function listening(port) {
+/** Waits until something listens there. */
+export function listening(port) {
   return new Promise((done, fail) => {
     const deadline = Date.now() + 30_000;
     const attempt = () => {

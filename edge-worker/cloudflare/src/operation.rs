@@ -3,13 +3,16 @@
 use usher_edge::host::{HEADERS, Pointer};
 use usher_edge::sql::{self, Cell, Statement};
 use usher_edge::wire::frame::{FrameReader, FrameWriter};
-use usher_edge::{Candidate, Edge, Folded, Moment, Opened, Refusal, Request, Response, Step, control};
+use usher_edge::{Candidate, Edge, Folded, Look, Moment, Opened, Refusal, Request, Response, Step, control};
 
-/// One instance: an edge, and the message that is open.
+/// One instance: an edge, the message that is open, and the last lookup.
 #[derive(Default)]
 pub(crate) struct Instance {
     edge: Option<Edge>,
     opened: Option<Opened>,
+    /// The last lookup and its number: whoever finds a snapshot without waiting finds it here, too.
+    look: Option<(u32, Box<Look>)>,
+    looks: u32,
 }
 
 impl Instance {
@@ -42,7 +45,7 @@ impl Instance {
         Some(())
     }
 
-    /// `request` → `0 response | 1 shard message | 2 shard message cache-key | 3 hash body message | 4 message`
+    /// `request` → `0 response | 1 shard message | 2 shard message cache-key number | 3 hash body message | 4 message`
     fn front(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let edge = self.edge.as_ref()?;
         match with_request(&mut input, |request| edge.front(request))? {
@@ -51,10 +54,10 @@ impl Instance {
                 out.byte(1).number(shard).bytes(&message);
             }
             Step::Look(look) => {
-                out.byte(2)
-                    .number(look.shard)
-                    .bytes(&look.message)
-                    .text(look.cache_key.as_deref().unwrap_or(""));
+                self.looks = self.looks.wrapping_add(1);
+                let cache_key = look.cache_key.as_deref().unwrap_or("");
+                out.byte(2).number(look.shard).bytes(&look.message).text(cache_key).number(self.looks);
+                self.look = Some((self.looks, look));
             }
             Step::Publish { hash, body, message } => {
                 out.byte(3).text(&hash).bytes(&body).bytes(&message);
@@ -66,11 +69,19 @@ impl Instance {
         Some(())
     }
 
-    /// `request · tier · snapshot` → `0 | 1 response`; the request is the one whose front asked to look.
+    /// `tier · snapshot · number · request` → `0 | 1 response`; the request is the one whose front asked to look. After
+    /// a wait, other lookups or another instance may have come between: then it is asked once more.
     fn answer(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let edge = self.edge.as_ref()?;
-        let Step::Look(look) = with_request(&mut input, |request| edge.front(request))? else { return None };
-        let (tier, snapshot) = (input.byte()?, input.bytes()?);
+        let (tier, snapshot, number) = (input.byte()?, input.bytes()?, input.number()?);
+        let look = match self.look.take() {
+            Some((known, look)) if known == number => look,
+            _ => match with_request(&mut input, |request| edge.front(request))? {
+                Step::Look(look) => look,
+                _ => return None,
+            },
+        };
+        let (_, look) = self.look.insert((number, look));
         let candidate = match tier {
             0 => Candidate::Memory(snapshot),
             1 => Candidate::Kv(snapshot),
@@ -78,7 +89,7 @@ impl Instance {
             3 => Candidate::Stale(snapshot),
             _ => Candidate::Nothing,
         };
-        match edge.answer(&look, candidate) {
+        match edge.answer(look, candidate) {
             Some(answer) => response(out.byte(1), &answer),
             None => {
                 out.byte(0);

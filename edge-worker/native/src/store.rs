@@ -180,7 +180,7 @@ mod tests {
             version,
             touched_ms: 5,
             state: vec![id, u8::try_from(version).unwrap()],
-            keys: keys.iter().map(|value| ("email".to_owned(), (*value).to_owned())).collect(),
+            keys: Some(keys.iter().map(|value| ("email".to_owned(), (*value).to_owned())).collect()),
         };
         let pointer =
             |number: u64, hash: &str| Pointer { audience: "7".to_owned(), number, hash: hash.to_owned() };

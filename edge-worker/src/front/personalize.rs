@@ -11,7 +11,7 @@ use crate::bundle::{Edge, Running};
 use crate::error::Refusal;
 use crate::host::{KeyOf, Moment, Request, Step};
 use crate::keys::{Keyring, Kind, Scope};
-use crate::limits::{KV_SNAPSHOT_MS, MEMORY_SNAPSHOT_MS, NATIVE_BYTES_MAX};
+use crate::limits::{NATIVE_BYTES_MAX, SNAPSHOT_MS};
 use crate::token::{Sighted, hex};
 use crate::wire::encode::{self, Meta};
 use crate::wire::frame::FrameReader;
@@ -215,17 +215,13 @@ impl Edge {
             Candidate::Nothing => None,
         };
         let age_ms = snapshot.as_ref().map(|snapshot| now_ms.saturating_sub(snapshot.taken_ms).max(0));
-        let age_max_ms = match candidate {
-            Candidate::Memory(_) => MEMORY_SNAPSHOT_MS,
-            Candidate::Kv(_) => KV_SNAPSHOT_MS,
-            Candidate::Writer(_) | Candidate::Stale(_) | Candidate::Nothing => i64::MAX,
-        };
+        let kept = matches!(candidate, Candidate::Memory(_) | Candidate::Kv(_));
         let stale = matches!(candidate, Candidate::Stale(_) | Candidate::Nothing);
-        if age_ms.is_some_and(|age_ms| age_ms > age_max_ms) {
+        if kept && age_ms.is_some_and(|age_ms| age_ms > SNAPSHOT_MS) {
             return None;
         }
         let profile = snapshot.and_then(|snapshot| snapshot.profile);
-        if let (Candidate::Memory(_) | Candidate::Kv(_), Some(seen)) = (candidate, look.seen) {
+        if kept && let Some(seen) = look.seen {
             let as_new = profile
                 .as_ref()
                 .is_some_and(|known| known.id == seen.profile && known.version >= seen.version);

@@ -24,6 +24,17 @@ struct Held {
     stored: Vec<u8>,
 }
 
+impl Held {
+    /// All its keys, if they are not those that storage has.
+    fn changed_keys(&self) -> Option<Vec<(String, String)>> {
+        let before = codec::decode(&self.stored).map(|profile| profile.keys).unwrap_or_default();
+        let now = &self.profile.keys;
+        let known = |key: &Key| before.iter().any(|old| (&old.name, &old.value) == (&key.name, &key.value));
+        let same = before.len() == now.len() && now.iter().all(known);
+        (!same).then(|| now.iter().map(|key| (key.name.clone(), key.value.clone())).collect())
+    }
+}
+
 /// A profile was written by a later bundle, or cannot be read.
 pub(super) enum Unusable {
     /// This writer must catch up.
@@ -139,7 +150,7 @@ impl ProfileSet {
                 version: held.profile.version,
                 touched_ms: now_ms,
                 state,
-                keys: held.profile.keys.iter().map(|key| (key.name.clone(), key.value.clone())).collect(),
+                keys: held.changed_keys(),
             });
         }
         write.retired.append(&mut self.retired);

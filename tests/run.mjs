@@ -1,0 +1,116 @@
+// Runs every test, layer by layer, and closes with one line: `N passed, N failed, N skipped`.
+//
+// A layer is a few commands; what they print goes to the terminal, and is counted. A command that fails without saying
+// how many tests did counts as one failure. Layers after a failed one still run, unless they need what it builds.
+
+import { spawn, spawnSync } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
+const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
+const host = join(target, "test-host/usher");
+const built = {
+  USHER_TEST_NATIVE: host,
+  USHER_TEST_WORKER: join(target, "worker/test"),
+  USHER_TEST_WORKER_RELEASE: join(target, "worker/release"),
+};
+const total = { passed: 0, failed: 0, skipped: 0 };
+const minutes = [];
+
+await layer("packages", async () => packages());
+await layer("lint", async () => {
+  await run("cargo", ["fmt", "--all", "--check"]);
+  await run("cargo", ["clippy", "--locked", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]);
+});
+await layer("build", async () => {
+  await run("node", ["edge-worker/cloudflare/build.mjs", built.USHER_TEST_WORKER_RELEASE]);
+  await run("node", ["edge-worker/cloudflare/build.mjs", built.USHER_TEST_WORKER, "test-clock,fault"]);
+  await run("cargo", ["build", "--locked", "--quiet", "-p", "usher", "--features", "test-clock"]);
+  mkdirSync(dirname(host), { recursive: true });
+  copyFileSync(join(target, "debug/usher"), host);
+});
+await layer("rules of the house", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--lib", "--test", "layers"]));
+await layer("no std", () =>
+  run("cargo", ["build", "--locked", "--quiet", "--manifest-path", "tests/no-std/Cargo.toml", "--target", "x86_64-unknown-none"]),
+);
+await layer("units", () => run("cargo", ["test", "--locked", "--quiet", "--workspace", "--exclude", "usher-tests"]));
+await layer("vectors", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "suite"], built));
+await layer("workerd", () => run("node", ["--test", "tests/workerd/"], built));
+await layer("browser", () => run("node", ["--test", "tests/browser/"], built));
+
+console.log(`\nminutes: ${minutes.join(", ")}`);
+console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+process.exit(total.failed > 0 || total.passed === 0 ? 1 : 0);
+
+async function layer(name, body) {
+  console.log(`\n== ${name}`);
+  const start = Date.now();
+  await body();
+  const took = ((Date.now() - start) / 60_000).toFixed(1);
+  minutes.push(`${name} ${took}`);
+  console.log(`== ${name}: ${took} min`);
+}
+
+/** Runs a command and counts what it says it tested. */
+async function run(command, args, env = {}) {
+  console.log(`$ ${command} ${args.map((argument) => argument.replace(`${root}/`, "")).join(" ")}`);
+  const child = spawn(command, args, { cwd: root, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "inherit"] });
+  let printed = "";
+  child.stdout.on("data", (chunk) => {
+    printed += chunk;
+    process.stdout.write(chunk);
+  });
+  const code = await new Promise((done) => {
+    child.once("error", (error) => {
+      console.error(error.message);
+      done(1);
+    });
+    child.once("close", done);
+  });
+  const counted = count(printed);
+  // A command that only has to succeed is one test.
+  if (counted.passed + counted.failed === 0) counted[code === 0 ? "passed" : "failed"] = 1;
+  else if (code !== 0 && counted.failed === 0) counted.failed = 1;
+  for (const key of Object.keys(total)) total[key] += counted[key];
+}
+
+function count(printed) {
+  const sum = { passed: 0, failed: 0, skipped: 0 };
+  const add = (pattern, names) => {
+    for (const match of printed.matchAll(pattern)) {
+      names.forEach((name, index) => (sum[name] += Number(match[index + 1])));
+    }
+  };
+  add(/^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored/gm, ["passed", "failed", "skipped"]);
+  add(/^(\d+) passed, (\d+) failed, (\d+) skipped$/gm, ["passed", "failed", "skipped"]);
+  for (const [label, name] of [["pass", "passed"], ["fail", "failed"], ["cancelled", "failed"], ["skipped", "skipped"]]) {
+    add(new RegExp(`^(?:#|ℹ) ${label} (\\d+)$`, "gm"), [name]);
+  }
+  return sum;
+}
+
+/** Debian packages that the browser test needs: installed by root, named to everybody else. */
+function packages() {
+  const missing = [];
+  if (!process.env.CHROMIUM && !existsSync("/usr/bin/chromium")) missing.push("chromium");
+  if (spawnSync("openssl", ["version"]).error) missing.push("openssl");
+  if (missing.length === 0) {
+    total.passed += 1;
+    return;
+  }
+  if (process.getuid?.() !== 0) {
+    console.error(`missing packages; run this first:  sudo apt-get install ${missing.join(" ")}`);
+    total.failed += 1;
+    return;
+  }
+  for (const args of [["update", "-q"], ["install", "-y", "-q", "--no-install-recommends", ...missing]]) {
+    const { status } = spawnSync("apt-get", args, { stdio: "inherit", env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } });
+    if (status !== 0) {
+      total.failed += 1;
+      return;
+    }
+  }
+  total.passed += 1;
+}
