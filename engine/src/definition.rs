@@ -3,6 +3,8 @@
 //! A `Definition` is plain data. It is what a bundle carries and what `pull` writes back; nothing compiled is in it.
 //! Names refer to each other by text here; [`Plan::compile`](crate::Plan::compile) resolves them.
 
+mod data;
+
 use alloc::{string::String, vec::Vec};
 
 use crate::syntax::Expr;
@@ -10,41 +12,32 @@ use crate::value::{DataType, Value};
 
 /// Everything that is written about one audience.
 #[derive(Clone, Debug, Default, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Definition {
     /// Whose profiles these are.
     pub audience: Audience,
     /// Event tables that are declared without any key event on them.
-    #[cfg_attr(feature = "serde", serde(default))]
     pub tables: Vec<EventTable>,
     /// Named, filtered event tables.
-    #[cfg_attr(feature = "serde", serde(default))]
     pub key_events: Vec<KeyEvent>,
     /// Facts that are kept per visitor.
-    #[cfg_attr(feature = "serde", serde(default))]
     pub attributes: Vec<Attribute>,
     /// How identifiers belong together.
-    #[cfg_attr(feature = "serde", serde(default))]
     pub identity: Identity,
     /// Ordered lists of sections.
-    #[cfg_attr(feature = "serde", serde(default))]
     pub personalizations: Vec<Personalization>,
 }
 
 /// The set of visitors that a definition is about (RT 2.0: parent segment).
 #[derive(Clone, Debug, Default, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Audience {
     /// As RT 2.0 numbers it; digits in practice, any text here.
     pub id: String,
     /// For people.
-    #[cfg_attr(feature = "serde", serde(default))]
     pub name: Option<String>,
 }
 
 /// Where events arrive: `database.table`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct EventTable {
     /// The first path element of the ingestion route.
     pub database: String,
@@ -54,23 +47,19 @@ pub struct EventTable {
 
 /// A named, filtered event table.
 #[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct KeyEvent {
     /// Unique in the audience.
     pub name: String,
     /// Where its rows arrive.
     pub table: EventTable,
     /// Which rows count; names in it are columns, written `event.column`. None: every row.
-    #[cfg_attr(feature = "serde", serde(default))]
     pub filter: Option<Expr>,
     /// For people.
-    #[cfg_attr(feature = "serde", serde(default))]
     pub description: Option<String>,
 }
 
 /// A fact that is kept per visitor.
 #[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Attribute {
     /// Unique in the audience; the stable identifier under which its state is stored.
     pub name: String,
@@ -79,13 +68,11 @@ pub struct Attribute {
     /// Whether its value may leave only through a server route, section and key that all say so.
     pub sensitive: bool,
     /// For people.
-    #[cfg_attr(feature = "serde", serde(default))]
     pub description: Option<String>,
 }
 
 /// The kinds of attribute, each with its own semantics in `attribute/`.
 #[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum AttributeKind {
     /// One value.
     Single {
@@ -96,10 +83,8 @@ pub enum AttributeKind {
         /// How several events make one value.
         aggregation: Aggregation,
         /// `last` only: how long after its event the value is missing again, in milliseconds. None: never.
-        #[cfg_attr(feature = "serde", serde(default))]
         duration_ms: Option<i64>,
         /// The declared type, if one was written.
-        #[cfg_attr(feature = "serde", serde(default))]
         data_type: Option<DataType>,
     },
     /// Distinct values, newest first (`distinct_list`).
@@ -127,14 +112,12 @@ pub enum AttributeKind {
         /// The record's column.
         column: String,
         /// The declared type, if one was written.
-        #[cfg_attr(feature = "serde", serde(default))]
         data_type: Option<DataType>,
     },
 }
 
 /// How several events make the one value of a `Single`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum Aggregation {
     /// The value of the newest event, by (time, id).
     Last,
@@ -144,7 +127,6 @@ pub enum Aggregation {
 
 /// What one event adds to a counter.
 #[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum Increment {
     /// The same each time.
     Constant(i64),
@@ -154,55 +136,42 @@ pub enum Increment {
 
 /// How identifiers belong together.
 #[derive(Clone, Debug, Default, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Identity {
     /// The key whose values tell people apart: profiles with different ones never merge.
-    #[cfg_attr(feature = "serde", serde(default))]
     pub primary_key: Option<String>,
     /// In the order in which they are tried.
-    #[cfg_attr(feature = "serde", serde(default))]
     pub keys: Vec<StitchKey>,
     /// The key column of imported records; also tried first. None: the primary key.
-    #[cfg_attr(feature = "serde", serde(default))]
     pub lookup_key: Option<String>,
 }
 
 /// The rule for one identifier column.
 #[derive(Clone, Debug, Default, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct StitchKey {
     /// The column, which is also the key's name.
     pub name: String,
     /// A value must match this regular expression, if there is one.
-    #[cfg_attr(feature = "serde", serde(default))]
     pub valid_regexp: Option<String>,
     /// A value must not match this one, if there is one.
-    #[cfg_attr(feature = "serde", serde(default))]
     pub exclude_regex: Option<String>,
     /// Values that identify nobody, matched exactly.
-    #[cfg_attr(feature = "serde", serde(default))]
     pub invalid_texts: Vec<String>,
     /// Never stitches by events (`workflow_only`, `internal`).
-    #[cfg_attr(feature = "serde", serde(default))]
     pub workflow_only: bool,
 }
 
 /// An ordered list of sections (the seeds also say service and entity).
 #[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Personalization {
     /// Unique in the audience.
     pub name: String,
     /// For people.
-    #[cfg_attr(feature = "serde", serde(default))]
     pub description: Option<String>,
     /// How many sections may answer.
     pub choice: Choice,
     /// The key event that triggers all of its sections, if one is named for all.
-    #[cfg_attr(feature = "serde", serde(default))]
     pub trigger: Option<String>,
     /// What a caller hands in.
-    #[cfg_attr(feature = "serde", serde(default))]
     pub inputs: Vec<Input>,
     /// In the order in which they are tried.
     pub sections: Vec<Section>,
@@ -210,7 +179,6 @@ pub struct Personalization {
 
 /// How many sections of a personalization may answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum Choice {
     /// Every section that matches.
     All,
@@ -220,7 +188,6 @@ pub enum Choice {
 
 /// A value that a caller hands in with the call (`input_params`).
 #[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Input {
     /// Unique in the personalization; one that is named like a key looks the profile up.
     pub name: String,
@@ -232,40 +199,27 @@ pub struct Input {
 
 /// One entry of a personalization: when it applies and what it answers.
 #[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Section {
     /// The offer's name; unique among personalizations that one table triggers.
     pub name: String,
     /// The key event that this section alone waits for.
-    #[cfg_attr(feature = "serde", serde(default))]
     pub key_event: Option<String>,
     /// A further filter on that key event; names in it are columns, written `event.column`.
-    #[cfg_attr(feature = "serde", serde(default))]
     pub event_filter: Option<Expr>,
     /// What must be true of the visitor.
     pub criteria: Expr,
     /// Whether a profile without a batch record may enter.
-    #[cfg_attr(feature = "serde", serde(default = "yes"))]
     pub accept_unknown_profiles: bool,
     /// What it answers, in order.
-    #[cfg_attr(feature = "serde", serde(default))]
     pub outputs: Vec<Output>,
     /// Segments that are named in the answer when the profile is in them.
-    #[cfg_attr(feature = "serde", serde(default))]
     pub segments: Vec<String>,
     /// Whether it may carry sensitive values to a caller that may have them.
-    #[cfg_attr(feature = "serde", serde(default))]
     pub include_sensitive: bool,
-}
-
-#[cfg(feature = "serde")]
-fn yes() -> bool {
-    true
 }
 
 /// One named value of an answer.
 #[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Output {
     /// Unique in its section.
     pub name: String,
@@ -275,14 +229,12 @@ pub struct Output {
 
 /// Where an output's value comes from.
 #[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum OutputSource {
     /// An attribute by name, with the sub-identifier if one was written.
     Attribute {
         /// The attribute's name.
         name: String,
         /// A part of it, such as `items` of a list.
-        #[cfg_attr(feature = "serde", serde(default))]
         part: Option<String>,
     },
     /// The same for everybody.

@@ -49,6 +49,18 @@ impl Note {
 impl Event {
     /// Resolves id and time of what arrived at `arrival_ms`. `minted_id` is used when it has no id of its own.
     pub fn resolve(table: usize, columns: Vec<(String, Value)>, arrival_ms: i64, minted_id: String) -> Event {
+        Event::resolve_sent(table, columns, arrival_ms, minted_id, None)
+    }
+
+    /// The same for an event of a batch that says when it was sent, by a clock that may be wrong: its times are shifted
+    /// by what that clock is off.
+    pub fn resolve_sent(
+        table: usize,
+        columns: Vec<(String, Value)>,
+        arrival_ms: i64,
+        minted_id: String,
+        sent_ms: Option<i64>,
+    ) -> Event {
         let mut notes = Vec::new();
         let named = ["uuid", "event_id", "messageId"]
             .iter()
@@ -66,7 +78,8 @@ impl Event {
         if read.is_none() && times.iter().any(Option::is_some) {
             notes.push(Note::TimeUnreadable);
         }
-        let mut time_ms = read.unwrap_or(arrival_ms);
+        let shift_ms = sent_ms.map_or(0, |sent_ms| arrival_ms.saturating_sub(sent_ms));
+        let mut time_ms = read.map_or(arrival_ms, |time_ms| time_ms.saturating_add(shift_ms));
         if time_ms > arrival_ms {
             notes.push(Note::TimeInFuture);
             time_ms = arrival_ms;

@@ -23,9 +23,11 @@ pub mod time;
 pub mod value;
 
 mod expr;
+mod index;
 mod order;
 mod pattern;
 mod plan;
+mod suggest;
 
 pub mod attribute;
 mod event;

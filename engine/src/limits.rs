@@ -30,6 +30,8 @@ pub const SEEN_MAX: usize = 1_000;
 pub const SEEN_MS: i64 = 7 * DAY_MS;
 /// How large one stored value is, in bytes.
 pub const VALUE_BYTES_MAX: usize = 500;
+/// How deep a stored value nests: lists of scalars today, and room for more.
+pub const VALUE_DEPTH_MAX: u8 = 16;
 /// How large an encoded profile is, in bytes.
 pub const PROFILE_BYTES_MAX: usize = 256 * 1024;
 /// How many items a list keeps at most.

@@ -4,7 +4,6 @@
 //! serialized: isolates compile it from the definition that a bundle carries.
 
 use alloc::borrow::ToOwned;
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -17,8 +16,10 @@ use crate::expr::check::{Checker, Names, Scope, Uses, compile_pattern};
 use crate::expr::types::TypeSet;
 use crate::expr::{Node, Program};
 use crate::identity::KeyRule;
+use crate::index::Index;
 use crate::limits;
 use crate::order;
+use crate::suggest::closest;
 use crate::value::DataType;
 
 /// A compiled definition.
@@ -81,8 +82,8 @@ impl Kind {
 
 #[derive(Debug)]
 pub(crate) struct PersonalizationPlan {
-    /// Indexes of the tables whose events it answers.
-    pub(crate) tables: BTreeSet<usize>,
+    /// Indexes of the tables whose events it answers, ascending.
+    pub(crate) tables: Vec<usize>,
     /// Index of the key event that triggers all of its sections.
     pub(crate) trigger: Option<usize>,
     pub(crate) sections: Vec<SectionPlan>,
@@ -101,12 +102,17 @@ impl Plan {
     /// Compiles a definition. `Err` holds every finding, the errors among them; a plan may still have warnings, which
     /// [`usher-config`](https://docs.rs/usher-config) reports, because they are about what was meant.
     pub fn compile(definition: &Definition) -> Result<Plan, Vec<Diagnostic>> {
-        let mut compiler = Compiler { definition, out: Vec::new() };
+        Plan::compile_owned(definition.clone())
+    }
+
+    /// The same for a definition that is not wanted any more, which the plan keeps.
+    pub fn compile_owned(definition: Definition) -> Result<Plan, Vec<Diagnostic>> {
+        let mut compiler = Compiler { definition: &definition, out: Vec::new() };
         let plan = compiler.plan();
         if compiler.out.iter().any(|finding| finding.severity() == Severity::Error) {
             return Err(compiler.out);
         }
-        Ok(plan)
+        Ok(Plan { definition, ..plan })
     }
 
     /// What it was compiled from.
@@ -158,22 +164,26 @@ struct Compiler<'a> {
 }
 
 /// What every part of the compiler looks names up in.
-struct Directory<'a> {
-    attributes: BTreeMap<&'a str, u16>,
+struct Directory {
+    attributes: Index,
     declared: Vec<TypeSet>,
     lists: Vec<bool>,
 }
 
-impl Names for Directory<'_> {
+impl Directory {
+    fn index(&self, name: &str) -> Option<u16> {
+        self.attributes.get(name).and_then(|index| u16::try_from(index).ok())
+    }
+}
+
+impl Names for Directory {
     fn attribute(&self, name: &str) -> Option<Result<(u16, TypeSet), String>> {
-        if let Some(index) = self.attributes.get(name) {
-            return Some(Ok((
-                *index,
-                self.declared.get(usize::from(*index)).copied().unwrap_or(TypeSet::ANY),
-            )));
+        if let Some(index) = self.index(name) {
+            let types = self.declared.get(usize::from(index)).copied().unwrap_or(TypeSet::ANY);
+            return Some(Ok((index, types)));
         }
         let (name, part) = name.rsplit_once('.')?;
-        let index = *self.attributes.get(name)?;
+        let index = self.index(name)?;
         let types = self.declared.get(usize::from(index)).copied().unwrap_or(TypeSet::ANY);
         Some(if part == "items" && self.lists.get(usize::from(index)) == Some(&true) {
             Ok((index, types))
@@ -183,7 +193,7 @@ impl Names for Directory<'_> {
     }
 
     fn suggest(&self, name: &str) -> Option<String> {
-        closest(name, self.attributes.keys().copied())
+        closest(name, self.attributes.iter())
     }
 }
 
@@ -203,13 +213,12 @@ impl<'a> Compiler<'a> {
         tables.dedup();
         let table_of = |table: &EventTable| tables.binary_search(table).unwrap_or(0);
 
+        let mut attributes = Index::default();
+        for (index, attribute) in definition.attributes.iter().enumerate() {
+            attributes.number(attribute.name.clone(), index);
+        }
         let directory = Directory {
-            attributes: definition
-                .attributes
-                .iter()
-                .zip(0_u16..)
-                .map(|(attribute, index)| (attribute.name.as_str(), index))
-                .collect(),
+            attributes,
             declared: definition.attributes.iter().map(|attribute| declared(&attribute.kind)).collect(),
             lists: definition
                 .attributes
@@ -294,7 +303,8 @@ impl<'a> Compiler<'a> {
 
         let identity = &definition.identity;
         Plan {
-            definition: definition.clone(),
+            // The caller puts it in when nothing looks at it any more.
+            definition: Definition::default(),
             tables,
             program,
             key_events,
@@ -352,12 +362,12 @@ impl<'a> Compiler<'a> {
     }
 
     fn unique<'n>(&mut self, list: &str, names: impl Iterator<Item = &'n str>, what: &str) {
-        let mut known = BTreeSet::new();
+        let mut known = Index::default();
         for (index, name) in names.enumerate() {
             if name.is_empty() {
                 let message = alloc::format!("this {what} has no name");
                 self.report(Code::MissingKey, alloc::format!("{list}[{index}]"), message, None);
-            } else if !known.insert(name) {
+            } else if known.number(name.to_owned(), index) != index {
                 let message = alloc::format!("Duplicate {what} name `{name}`");
                 let help = "remove one of them, or rename it".to_owned();
                 self.report(Code::DuplicateName, alloc::format!("{list}[{index}]"), message, Some(help));
@@ -397,7 +407,7 @@ impl<'a> Compiler<'a> {
         events.collect()
     }
 
-    fn attributes(&mut self, directory: &Directory<'_>, uses: &Uses) -> Vec<AttributePlan> {
+    fn attributes(&mut self, directory: &Directory, uses: &Uses) -> Vec<AttributePlan> {
         let definition = self.definition;
         let mut plans = Vec::new();
         for (index, attribute) in definition.attributes.iter().enumerate() {
@@ -509,7 +519,7 @@ impl<'a> Compiler<'a> {
 
     fn personalizations(
         &mut self,
-        directory: &Directory<'_>,
+        directory: &Directory,
         key_event_tables: &[usize],
         resolved: Vec<Vec<(Option<usize>, Option<usize>)>>,
         lowered: Vec<(Node, Node)>,
@@ -547,13 +557,18 @@ impl<'a> Compiler<'a> {
             }
             let triggers =
                 trigger.iter().chain(events.iter().filter_map(|(key_event, _)| key_event.as_ref()));
-            let tables = triggers.filter_map(|key_event| key_event_tables.get(*key_event).copied()).collect();
+            let mut tables = Vec::new();
+            for table in triggers.filter_map(|key_event| key_event_tables.get(*key_event)) {
+                if let Err(at) = tables.binary_search(table) {
+                    tables.insert(at, *table);
+                }
+            }
             plans.push(PersonalizationPlan { tables, trigger, sections });
         }
         plans
     }
 
-    fn output(&mut self, directory: &Directory<'_>, output: &Output, at: String) -> Option<u16> {
+    fn output(&mut self, directory: &Directory, output: &Output, at: String) -> Option<u16> {
         let OutputSource::Attribute { name, part } = &output.source else { return None };
         let full = match part {
             Some(part) => alloc::format!("{name}.{part}"),
@@ -575,11 +590,11 @@ impl<'a> Compiler<'a> {
     /// An answer names its offers by section, so personalizations that one event triggers share no section names.
     fn section_names(&mut self, plans: &[PersonalizationPlan]) {
         let definition = self.definition;
-        let mut taken: BTreeMap<(usize, &str), usize> = BTreeMap::new();
+        let mut taken = Index::default();
         for (index, (personalization, plan)) in definition.personalizations.iter().zip(plans).enumerate() {
             for (number, section) in personalization.sections.iter().enumerate() {
                 for table in &plan.tables {
-                    let other = *taken.entry((*table, section.name.as_str())).or_insert(index);
+                    let other = taken.number(alloc::format!("{table}.{}", section.name), index);
                     if other != index {
                         let other = definition.personalizations.get(other).map_or("", |p| p.name.as_str());
                         let message = alloc::format!(
@@ -611,34 +626,4 @@ fn declared(kind: &AttributeKind) -> TypeSet {
         AttributeKind::Single { data_type, .. } | AttributeKind::Batch { data_type, .. } => of(data_type),
         AttributeKind::List { .. } => TypeSet::LISTS,
     }
-}
-
-/// The name that is nearest by edit distance, if one is near.
-pub(crate) fn closest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<String> {
-    let near = name.chars().count().checked_div(3).unwrap_or(0).clamp(1, 3);
-    names
-        .map(|other| (distance(name, other), other))
-        .filter(|(distance, _)| *distance <= near)
-        .min()
-        .map(|(_, other)| other.to_owned())
-}
-
-/// How many insertions, deletions and substitutions apart (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut left = i.saturating_add(1);
-        let mut diagonal = i;
-        for (to, cell) in b.iter().zip(row.iter_mut().skip(1)) {
-            let substituted = diagonal.saturating_add(usize::from(from != *to));
-            diagonal = *cell;
-            left = substituted.min(left.saturating_add(1)).min(cell.saturating_add(1));
-            *cell = left;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i.saturating_add(1);
-        }
-    }
-    row.last().copied().unwrap_or(0)
 }

@@ -4,13 +4,13 @@
 //! lowers the trees with the intersection in hand.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::types::TypeSet;
 use super::{Node, Op, Predicate, Program, Slot};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::index::Index;
 use crate::limits::{CRITERIA_DEPTH_MAX, CRITERIA_TESTS_MAX, DAY_MS, IN_VALUES_MAX};
 use crate::order;
 use crate::pattern::Pattern;
@@ -37,13 +37,12 @@ pub(crate) trait Names {
     fn suggest(&self, name: &str) -> Option<String>;
 }
 
-/// What identifies a value across criteria.
-type Identity = (Option<usize>, String);
-
 /// Which types the uses of each value allow.
 #[derive(Default)]
 pub(crate) struct Uses {
-    types: BTreeMap<Identity, TypeSet>,
+    /// Values by what identifies them across criteria.
+    known: Index,
+    types: Vec<TypeSet>,
 }
 
 impl Uses {
@@ -62,8 +61,11 @@ impl Uses {
         for_each_test(expr, &mut |name, test| {
             // What cannot be resolved is reported when the criterion is lowered.
             let Some((slot, declared)) = resolve(name, scope, names).ok() else { return };
-            let identity = identity(&slot, scope);
-            let so_far = self.types.get(&identity).copied().unwrap_or(declared);
+            let index = self.known.number(identity(&slot, scope), self.types.len());
+            if index == self.types.len() {
+                self.types.push(declared);
+            }
+            let Some(so_far) = self.types.get_mut(index) else { return };
             let both = so_far.and(allowed(test));
             if both.is_empty() && !so_far.is_empty() {
                 let message =
@@ -72,28 +74,36 @@ impl Uses {
                     "declare its type, or make the uses agree; text stands in single quotes, numbers do not",
                 ));
             }
-            self.types.insert(identity, both);
+            *so_far = both;
         });
     }
 
     /// What an attribute may be: its declaration and all its uses.
     pub(crate) fn of_attribute(&self, index: u16, declared: TypeSet) -> TypeSet {
-        self.types.get(&identity_of_attribute(index)).copied().unwrap_or(declared)
+        self.of(&identity_of_attribute(index)).unwrap_or(declared)
+    }
+
+    fn of(&self, identity: &str) -> Option<TypeSet> {
+        self.types.get(self.known.get(identity)?).copied()
     }
 }
 
-fn identity(slot: &Slot, scope: Scope<'_>) -> Identity {
+/// What identifies a value across criteria.
+fn identity(slot: &Slot, scope: Scope<'_>) -> String {
     match slot {
         Slot::Attribute(index) => identity_of_attribute(*index),
-        Slot::Column(column) => (scope.table, alloc::format!("event.{column}")),
-        Slot::Edge(name) => (None, alloc::format!("edge.{name}")),
-        Slot::Input(name) => (None, alloc::format!("input.{name}")),
-        Slot::Segment(name) => (None, alloc::format!("segment.{name}")),
+        Slot::Column(column) => match scope.table {
+            Some(table) => alloc::format!("event.{table}.{column}"),
+            None => alloc::format!("event..{column}"),
+        },
+        Slot::Edge(name) => ["edge.", name].concat(),
+        Slot::Input(name) => ["input.", name].concat(),
+        Slot::Segment(name) => ["segment.", name].concat(),
     }
 }
 
-fn identity_of_attribute(index: u16) -> Identity {
-    (None, alloc::format!("attribute.{index}"))
+fn identity_of_attribute(index: u16) -> String {
+    alloc::format!("attribute.{index}")
 }
 
 /// What the edge knows of a request.
@@ -191,13 +201,13 @@ pub(crate) struct Checker<'a, N> {
     pub(crate) names: &'a N,
     pub(crate) uses: &'a Uses,
     pub(crate) program: Program,
-    /// Predicates by what makes them equal.
-    known: BTreeMap<(Identity, String), u32>,
+    /// Predicates by what makes them equal: the value that is asked about, and the question.
+    known: Index,
 }
 
 impl<'a, N: Names> Checker<'a, N> {
     pub(crate) fn new(names: &'a N, uses: &'a Uses) -> Checker<'a, N> {
-        Checker { names, uses, program: Program::default(), known: BTreeMap::new() }
+        Checker { names, uses, program: Program::default(), known: Index::default() }
     }
 
     /// One criterion. What is wrong with it goes to `out`; a criterion with an error is never.
@@ -265,14 +275,14 @@ impl<'a, N: Names> Checker<'a, N> {
     }
 
     fn share(&mut self, predicate: Predicate, scope: Scope<'_>, text: String) -> Node {
-        let key = (identity(&predicate.slot, scope), text);
-        if let Some(index) = self.known.get(&key) {
-            return Node::Predicate(*index);
+        let identity = identity(&predicate.slot, scope);
+        let next = self.program.predicates.len();
+        // With its length, so that no two pairs make one text.
+        let index = self.known.number(alloc::format!("{} {identity} {text}", identity.len()), next);
+        if index == next {
+            self.program.predicates.push(predicate);
         }
-        let index = u32::try_from(self.program.predicates.len()).unwrap_or(u32::MAX);
-        self.program.predicates.push(predicate);
-        self.known.insert(key, index);
-        Node::Predicate(index)
+        Node::Predicate(u32::try_from(index).unwrap_or(u32::MAX))
     }
 
     fn predicate(
@@ -289,7 +299,7 @@ impl<'a, N: Names> Checker<'a, N> {
                 None => diagnostic,
             }
         })?;
-        let types = self.uses.types.get(&identity(&slot, scope)).copied().unwrap_or(declared);
+        let types = self.uses.of(&identity(&slot, scope)).unwrap_or(declared);
         if types.is_empty() {
             // A literal that no type compares with; disagreeing uses were reported when they were collected.
             let message = alloc::format!("`{name}` cannot be asked this");

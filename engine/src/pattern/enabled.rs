@@ -3,10 +3,12 @@
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::convert::Infallible;
 
 use regex_automata::nfa::thompson::pikevm::{self, PikeVM};
 use regex_automata::nfa::thompson::{self, NFA, WhichCaptures};
 use regex_automata::util::syntax;
+use regex_syntax::ast::{self, AssertionKind, Ast, ClassPerl, ClassPerlKind, ClassSetItem, Span, Visitor};
 use regex_syntax::hir::{Hir, HirKind, Look};
 
 use crate::limits::{PATTERN_BYTES_MAX, PATTERN_DEPTH_MAX, PATTERN_SIZE_MAX};
@@ -37,6 +39,7 @@ impl Pattern {
             return Ok(lowered);
         }
         let config = thompson::Config::new()
+            // Matches are asked for, not their places: empty ones may stand inside a character.
             .utf8(false)
             .nfa_size_limit(Some(PATTERN_SIZE_MAX))
             .which_captures(WhichCaptures::None);
@@ -59,10 +62,85 @@ impl Pattern {
     }
 }
 
+/// A dot or a class takes a character, whatever its bytes; `\d \w \s \b` and `(?i)` are about ASCII.
+///
+/// That is neither of the parser's two modes: without Unicode a dot takes a byte, and with it the shorthands need
+/// tables that would be most of the wasm. So the shorthands are spelled out first. Where case is ignored, all of the
+/// pattern is about bytes.
 fn parse(pattern: &str) -> Result<Hir, String> {
-    // Bytes, not characters: no Unicode tables, which would be most of the wasm.
-    let config = syntax::Config::new().unicode(false).utf8(false).nest_limit(PATTERN_DEPTH_MAX);
-    syntax::parse_with(pattern, &config).map_err(|error| reason(&error))
+    let tree = ast::parse::ParserBuilder::new()
+        .nest_limit(PATTERN_DEPTH_MAX)
+        .build()
+        .parse(pattern)
+        .map_err(|error| error.kind().to_string())?;
+    let Ok(shorthands) = ast::visit(&tree, Shorthands::default());
+    let mut spelled = String::with_capacity(pattern.len());
+    let mut from = 0;
+    for (span, text) in &shorthands.found {
+        spelled.push_str(pattern.get(from..span.start.offset).unwrap_or(""));
+        spelled.push_str(text);
+        from = span.end.offset;
+    }
+    spelled.push_str(pattern.get(from..).unwrap_or(""));
+    let characters = !shorthands.ignores_case;
+    // One level more for the classes that stand for shorthands inside of classes.
+    let nest_limit = PATTERN_DEPTH_MAX.saturating_add(1);
+    let config = syntax::Config::new().unicode(characters).utf8(characters).nest_limit(nest_limit);
+    let text = if characters { spelled.as_str() } else { pattern };
+    syntax::parse_with(text, &config).map_err(|error| reason(&error))
+}
+
+/// Where a pattern says `\d` and the like, in the order in which they stand, and what that means in ASCII.
+#[derive(Default)]
+struct Shorthands {
+    found: Vec<(Span, &'static str)>,
+    ignores_case: bool,
+}
+
+impl Shorthands {
+    fn class(&mut self, class: &ClassPerl) {
+        let text = match (&class.kind, class.negated) {
+            (ClassPerlKind::Digit, false) => "[0-9]",
+            (ClassPerlKind::Digit, true) => "[^0-9]",
+            (ClassPerlKind::Space, false) => r"[\t\n\x0B\f\r\x20]",
+            (ClassPerlKind::Space, true) => r"[^\t\n\x0B\f\r\x20]",
+            (ClassPerlKind::Word, false) => "[0-9A-Za-z_]",
+            (ClassPerlKind::Word, true) => "[^0-9A-Za-z_]",
+        };
+        self.found.push((class.span, text));
+    }
+}
+
+impl Visitor for Shorthands {
+    type Output = Shorthands;
+    type Err = Infallible;
+
+    fn finish(self) -> Result<Shorthands, Infallible> {
+        Ok(self)
+    }
+
+    fn visit_pre(&mut self, node: &Ast) -> Result<(), Infallible> {
+        let ignores_case = |flags: &ast::Flags| flags.flag_state(ast::Flag::CaseInsensitive) == Some(true);
+        match node {
+            Ast::ClassPerl(class) => self.class(class),
+            Ast::Assertion(assertion) => match assertion.kind {
+                AssertionKind::WordBoundary => self.found.push((assertion.span, r"(?-u:\b)")),
+                AssertionKind::NotWordBoundary => self.found.push((assertion.span, r"(?-u:\B)")),
+                _ => {}
+            },
+            Ast::Flags(set) => self.ignores_case |= ignores_case(&set.flags),
+            Ast::Group(group) => self.ignores_case |= group.flags().is_some_and(ignores_case),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn visit_class_set_item_pre(&mut self, item: &ClassSetItem) -> Result<(), Infallible> {
+        if let ClassSetItem::Perl(class) = item {
+            self.class(class);
+        }
+        Ok(())
+    }
 }
 
 /// The parser's reason without its drawing of the pattern, which the diagnostic draws itself.

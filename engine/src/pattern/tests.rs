@@ -26,6 +26,15 @@ fn matches() {
         // Digits are ASCII digits.
         (r"^\d$", "٣", false),
         ("(?i)vip", "a ViP b", true),
+        // A dot and a class take a character, not a byte.
+        ("^.$", "é", true),
+        ("^[^x]$", "é", true),
+        ("^[éü]+$", "éü", true),
+        (r"^\D\S\W$", "éüñ", true),
+        (r"^[\d_]+$", "20_7", true),
+        (r"^[^\d]$", "é", true),
+        (r"\bcart\b", "my cart!", true),
+        (r"^\s$", "\u{a0}", false),
         ("^/product/.*", "/product/", true),
         ("a{3}", "xaaax", true),
         // The last `.*` of a lowered pattern stops at a line end, and may.

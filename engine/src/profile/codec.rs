@@ -14,7 +14,7 @@ use core::fmt;
 
 use super::{Key, Profile, ProfileId, Seen};
 use crate::attribute::{BatchRecord, Item, ItemList, Last, Ring, State};
-use crate::limits::{BUCKETS_MAX, LIST_ITEMS_MAX, PROFILE_BYTES_MAX, SEEN_MAX};
+use crate::limits::{BUCKETS_MAX, LIST_ITEMS_MAX, PROFILE_BYTES_MAX, SEEN_MAX, VALUE_DEPTH_MAX};
 use crate::value::{Nanos, Number, Value};
 
 const MAGIC: &[u8; 4] = b"USHP";
@@ -289,9 +289,6 @@ impl Writer {
     }
 }
 
-/// How deep stored values nest: lists of scalars, and room for more.
-const VALUE_DEPTH_MAX: u8 = 16;
-
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -364,7 +361,12 @@ impl<'a> Reader<'a> {
         if count > max {
             return Err(Damaged("has more entries than its bound"));
         }
-        (0..count).map(|_| read(self)).collect()
+        // A loop and no `collect`, which is three functions more for every type.
+        let mut items = Vec::new();
+        for _ in 0..count {
+            items.push(read(self)?);
+        }
+        Ok(items)
     }
 
     fn text(&mut self) -> Result<String, Damaged> {
@@ -419,18 +421,15 @@ impl<'a> Reader<'a> {
         if !table.is_sorted_by(|(a, _, _), (b, _, _)| a < b) {
             return Err(Damaged("attributes are not in order"));
         }
-        table
-            .into_iter()
-            .map(|(name, kind, length)| {
-                let mut part = Reader(self.take(length)?);
-                let state = part.state(kind)?;
-                if part.0.is_empty() {
-                    Ok((name, state))
-                } else {
-                    Err(Damaged("a state is longer than its content"))
-                }
-            })
-            .collect()
+        let mut attributes = Vec::with_capacity(table.len());
+        for (name, kind, length) in table {
+            let mut part = Reader(self.take(length)?);
+            attributes.push((name, part.state(kind)?));
+            if !part.0.is_empty() {
+                return Err(Damaged("a state is longer than its content"));
+            }
+        }
+        Ok(attributes)
     }
 
     fn state(&mut self, kind: u8) -> Result<State, Damaged> {

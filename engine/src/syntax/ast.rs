@@ -8,7 +8,6 @@ use crate::value::{Number, Value};
 
 /// A condition with a truth value: true, false or unknown.
 #[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum Expr {
     /// Always or never (`TRUE`, `FALSE`; the empty text and an empty And are `TRUE`).
     Constant(bool),
@@ -37,7 +36,6 @@ pub enum Expr {
 /// Names that start with `event.` are columns of the event at hand, those with `edge.` are what the edge knows of the
 /// request; all others are attributes (with the sub-identifier behind the last dot) or inputs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
 pub struct Name(pub String);
 
 impl Name {
@@ -55,7 +53,6 @@ impl Name {
 /// A question about one value. A missing value makes every one of them unknown, except [`Test::Null`] and
 /// [`Test::Size`].
 #[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum Test {
     /// `=` with a string, number or boolean; `!=` when negated.
     Equal(Value),
@@ -85,7 +82,6 @@ pub enum Test {
 
 /// How two values are ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum Comparison {
     /// `<`
     Less,

@@ -4,6 +4,7 @@
 //! the API are lowered by `usher-config`. `parse(&expr.to_string()) == expr` holds for every tree.
 
 mod ast;
+mod data;
 mod parse;
 mod print;
 mod token;

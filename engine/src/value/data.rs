@@ -1,254 +1,326 @@
-//! Values as data: the shapes of JSON, whatever the format, and any data out of values.
+//! Data in and out of values: how a definition is read from what a bundle carries, and written into it.
 //!
-//! Reading a definition out of a value, instead of straight out of JSON text, keeps one JSON reader in the wasm instead
-//! of one per type.
+//! By hand and not by serde: readers that are derived for every type and format were a fifth of the worker's wasm.
+//! A record is an object and says its fields once, for both directions. A variant is `"name"` or `{"name": content}`.
+//! What is not known is refused, with the path to it; the message never repeats a value, which may be a secret.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{borrow::ToOwned, boxed::Box, string::String, vec::Vec};
 use core::fmt;
 
-use serde::de::value::{MapDeserializer, SeqDeserializer};
-use serde::de::{
-    Deserialize, DeserializeOwned, Deserializer, EnumAccess, Error, IntoDeserializer, MapAccess, SeqAccess,
-    VariantAccess, Visitor,
-};
-use serde::forward_to_deserialize_any;
-use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+use super::{DataType, Number, Value};
 
-use super::{Number, Value};
-
-impl Serialize for Value {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Value::Null => serializer.serialize_unit(),
-            Value::Boolean(value) => serializer.serialize_bool(*value),
-            Value::Number(number) => number.serialize(serializer),
-            Value::String(text) => serializer.serialize_str(text),
-            Value::List(items) => {
-                let mut list = serializer.serialize_seq(Some(items.len()))?;
-                for item in items {
-                    list.serialize_element(item)?;
-                }
-                list.end()
-            }
-            Value::Object(entries) => {
-                let mut map = serializer.serialize_map(Some(entries.len()))?;
-                for (name, value) in entries {
-                    map.serialize_entry(name, value)?;
-                }
-                map.end()
-            }
-        }
-    }
+/// Data that is read out of a value.
+pub trait FromValue: Sized {
+    /// Reads it; nothing else than what it knows may be there.
+    fn from_value(value: &Value) -> Result<Self, Unfit>;
 }
 
-impl Serialize for Number {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Number::Integer(value) => serializer.serialize_i64(*value),
-            Number::Float(value) => serializer.serialize_f64(*value),
-        }
-    }
+/// Data that is written into a value, from which it reads back.
+pub trait ToValue {
+    /// Writes it.
+    fn to_value(&self) -> Value;
 }
 
-impl<'de> Deserialize<'de> for Number {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Number, D::Error> {
-        Value::deserialize(deserializer)?.as_number().ok_or_else(|| D::Error::custom("not a number"))
-    }
-}
-
-impl<'de> Deserialize<'de> for Value {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(Shape)
-    }
-}
-
-struct Shape;
-
-impl<'de> Visitor<'de> for Shape {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Boolean(value))
-    }
-
-    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::from(value))
-    }
-
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
-        let number = i64::try_from(value).map(Number::Integer).unwrap_or(Number::Float(value as f64));
-        Ok(Value::Number(number))
-    }
-
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        Number::float(value).map(Value::Number).ok_or_else(|| E::custom("a number that is not finite"))
-    }
-
-    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::string(value))
-    }
-
-    fn visit_string<E: Error>(self, value: String) -> Result<Value, E> {
-        Ok(Value::String(value))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = access.next_element()? {
-            items.push(item);
-        }
-        Ok(Value::List(items))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
-        let mut entries = Vec::new();
-        while let Some(entry) = access.next_entry()? {
-            entries.push(entry);
-        }
-        Ok(Value::Object(entries))
-    }
-}
-
-impl Value {
-    /// Reads data of any shape out of a value.
-    pub fn into_data<T: DeserializeOwned>(self) -> Result<T, Unfit> {
-        T::deserialize(self)
-    }
-}
-
-/// A value that is not of the shape that was asked for.
+/// A value that is not of the shape that was asked for: the path to it, and the problem. Boxed, because every reader
+/// passes it on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unfit(pub String);
+pub struct Unfit(Box<(String, String)>);
+
+impl Unfit {
+    /// What is wrong with the value at hand.
+    pub fn new(problem: &str) -> Unfit {
+        Unfit(Box::new((String::new(), problem.to_owned())))
+    }
+
+    /// It is none of these names.
+    pub fn none_of(names: &[&str]) -> Unfit {
+        Unfit::new(&["not one of: ", &names.join(", ")].concat())
+    }
+
+    /// The same, seen from the object whose entry it is about.
+    #[must_use]
+    pub fn inside(mut self, name: &str) -> Unfit {
+        let path = &mut self.0.0;
+        let point = if path.is_empty() || path.starts_with('[') { "" } else { "." };
+        *path = [name, point, path].concat();
+        self
+    }
+
+    fn at(self, index: usize) -> Unfit {
+        self.inside(&alloc::format!("[{index}]"))
+    }
+}
 
 impl fmt::Display for Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        let (path, problem) = &*self.0;
+        f.write_str(path)?;
+        f.write_str(if path.is_empty() { "" } else { ": " })?;
+        f.write_str(problem)
     }
 }
 
 impl core::error::Error for Unfit {}
 
-impl Error for Unfit {
-    fn custom<T: fmt::Display>(message: T) -> Unfit {
-        Unfit(alloc::format!("{message}"))
-    }
-}
+/// An object whose entries are all known by name.
+#[derive(Clone, Copy, Debug)]
+pub struct Fields<'a>(&'a [(String, Value)]);
 
-impl IntoDeserializer<'_, Unfit> for Value {
-    type Deserializer = Value;
-
-    fn into_deserializer(self) -> Value {
-        self
-    }
-}
-
-impl<'de> Deserializer<'de> for Value {
-    type Error = Unfit;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
-        match self {
-            Value::Null => visitor.visit_unit(),
-            Value::Boolean(value) => visitor.visit_bool(value),
-            Value::Number(Number::Integer(value)) => visitor.visit_i64(value),
-            Value::Number(Number::Float(value)) => visitor.visit_f64(value),
-            Value::String(text) => visitor.visit_string(text),
-            Value::List(items) => {
-                let mut access = SeqDeserializer::new(items.into_iter());
-                let value = visitor.visit_seq(&mut access)?;
-                access.end().map(|()| value)
+impl<'a> Fields<'a> {
+    /// Takes an object that has no other entries than these, and none twice.
+    pub fn of(value: &'a Value, known: &[&str]) -> Result<Fields<'a>, Unfit> {
+        let entries = value.as_object().ok_or_else(|| Unfit::new("not an object"))?;
+        for (index, (name, _)) in entries.iter().enumerate() {
+            if !known.contains(&name.as_str()) {
+                // Which one is not said: an answer does not repeat what was sent.
+                return Err(Unfit::new("has a key that is not known there"));
             }
-            Value::Object(entries) => {
-                let mut access = MapDeserializer::new(entries.into_iter());
-                let value = visitor.visit_map(&mut access)?;
-                access.end().map(|()| value)
+            if entries.iter().take(index).any(|(earlier, _)| earlier == name) {
+                return Err(Unfit::new("there twice").inside(name));
             }
         }
+        Ok(Fields(entries))
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
-        match self {
-            Value::Null => visitor.visit_none(),
-            value => visitor.visit_some(value),
+    /// A field that must be there.
+    pub fn required<T: FromValue>(self, name: &str) -> Result<T, Unfit> {
+        match self.find(name) {
+            Some(value) => T::from_value(value).map_err(|unfit| unfit.inside(name)),
+            None => Err(Unfit::new("missing").inside(name)),
         }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Unfit> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Unfit> {
-        match self {
-            Value::String(variant) => visitor.visit_enum(Variant { name: variant, content: Value::Null }),
-            Value::Object(entries) => match <[(String, Value); 1]>::try_from(entries) {
-                Ok([(name, content)]) => visitor.visit_enum(Variant { name, content }),
-                Err(_) => Err(Unfit("expected an object with one key".into())),
-            },
-            _ => Err(Unfit("expected a name or an object with one key".into())),
+    /// A field that stands for this when it is not there.
+    pub fn or<T: FromValue>(self, name: &str, default: T) -> Result<T, Unfit> {
+        match self.find(name) {
+            Some(value) => T::from_value(value).map_err(|unfit| unfit.inside(name)),
+            None => Ok(default),
         }
     }
 
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
-        tuple_struct map struct identifier ignored_any
+    fn find(self, name: &str) -> Option<&'a Value> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 }
 
-/// A variant of an enum: `"name"` or `{"name": content}`.
-struct Variant {
-    name: String,
-    content: Value,
-}
-
-impl<'de> EnumAccess<'de> for Variant {
-    type Error = Unfit;
-    type Variant = Value;
-
-    fn variant_seed<S: serde::de::DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Value), Unfit> {
-        let variant = seed.deserialize(Value::String(self.name))?;
-        Ok((variant, self.content))
+/// A variant's name and content; one without content is its name alone.
+pub fn variant(value: &Value) -> Result<(&str, &Value), Unfit> {
+    match value {
+        Value::String(name) => Ok((name, &Value::Null)),
+        Value::Object(entries) => match entries.as_slice() {
+            [(name, content)] => Ok((name, content)),
+            _ => Err(Unfit::new("not an object with one key")),
+        },
+        _ => Err(Unfit::new("not a name or an object with one key")),
     }
 }
 
-impl<'de> VariantAccess<'de> for Value {
-    type Error = Unfit;
+/// A variant with content.
+pub(crate) fn tagged(name: &str, content: Value) -> Value {
+    Value::Object(Vec::from([(name.to_owned(), content)]))
+}
 
-    fn unit_variant(self) -> Result<(), Unfit> {
-        match self {
-            Value::Null => Ok(()),
-            _ => Err(Unfit("this variant has no content".into())),
+/// What a name stands for.
+pub fn named<T: Copy>(value: &Value, names: &[(&str, T)]) -> Result<T, Unfit> {
+    let text = value.as_str();
+    let found = names.iter().find(|(name, _)| text == Some(name)).map(|(_, meaning)| *meaning);
+    found.ok_or_else(|| Unfit::none_of(&names.iter().map(|(name, _)| *name).collect::<Vec<_>>()))
+}
+
+/// Exactly so many values.
+pub(crate) fn tuple<const N: usize>(value: &Value) -> Result<&[Value; N], Unfit> {
+    let items: Option<&[Value; N]> = value.as_list().and_then(|items| items.try_into().ok());
+    items.ok_or_else(|| Unfit::new("not a list of as many values as belong there"))
+}
+
+/// Reads `Type { field, field = default }` out of a value; a field without a default must be there.
+macro_rules! read_fields {
+    ($value:expr => $($kind:ident)::+ { $($field:ident $(= $default:expr)?),* $(,)? }) => {
+        $crate::value::Fields::of($value, &[$(stringify!($field)),*]).and_then(|fields| {
+            Ok($($kind)::+ { $($field: $crate::value::data::read_fields!(@ fields $field $($default)?)),* })
+        })
+    };
+    (@ $fields:ident $field:ident) => { $fields.required(stringify!($field))? };
+    (@ $fields:ident $field:ident $default:expr) => { $fields.or(stringify!($field), $default)? };
+}
+pub(crate) use read_fields;
+
+/// Writes variables of these names as an object.
+macro_rules! write_fields {
+    ($($field:ident),* $(,)?) => {
+        $crate::value::Value::Object(alloc::vec::Vec::from([
+            $((stringify!($field).into(), $crate::value::ToValue::to_value($field))),*
+        ]))
+    };
+}
+pub(crate) use write_fields;
+
+/// Reads and writes structs whose fields are entries of an object.
+macro_rules! records {
+    ($($type:ident { $($field:ident $(= $default:expr)?),* $(,)? })*) => { $(
+        impl $crate::value::FromValue for $type {
+            fn from_value(value: &$crate::value::Value) -> Result<$type, $crate::value::Unfit> {
+                $crate::value::data::read_fields!(value => $type { $($field $(= $default)?),* })
+            }
+        }
+
+        impl $crate::value::ToValue for $type {
+            fn to_value(&self) -> $crate::value::Value {
+                // By pattern, so that a field that is not named above does not compile.
+                let $type { $($field),* } = self;
+                $crate::value::data::write_fields!($($field),*)
+            }
+        }
+    )* };
+}
+pub(crate) use records;
+
+/// Reads and writes enums that are only names.
+macro_rules! names {
+    ($($type:ident { $($variant:ident = $name:literal),* $(,)? })*) => { $(
+        impl $crate::value::FromValue for $type {
+            fn from_value(value: &$crate::value::Value) -> Result<$type, $crate::value::Unfit> {
+                $crate::value::named(value, &[$(($name, $type::$variant)),*])
+            }
+        }
+
+        impl $crate::value::ToValue for $type {
+            fn to_value(&self) -> $crate::value::Value {
+                match self { $($type::$variant => $name.into()),* }
+            }
+        }
+    )* };
+}
+pub(crate) use names;
+
+impl FromValue for DataType {
+    fn from_value(value: &Value) -> Result<DataType, Unfit> {
+        named(value, &DataType::ALL.map(|data_type| (data_type.as_str(), data_type)))
+    }
+}
+
+impl ToValue for DataType {
+    fn to_value(&self) -> Value {
+        self.as_str().into()
+    }
+}
+
+impl FromValue for Value {
+    fn from_value(value: &Value) -> Result<Value, Unfit> {
+        Ok(value.clone())
+    }
+}
+
+impl ToValue for Value {
+    fn to_value(&self) -> Value {
+        self.clone()
+    }
+}
+
+impl FromValue for bool {
+    fn from_value(value: &Value) -> Result<bool, Unfit> {
+        match value {
+            Value::Boolean(value) => Ok(*value),
+            _ => Err(Unfit::new("not true or false")),
         }
     }
+}
 
-    fn newtype_variant_seed<S: serde::de::DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Unfit> {
-        seed.deserialize(self)
+impl ToValue for bool {
+    fn to_value(&self) -> Value {
+        Value::Boolean(*self)
     }
+}
 
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Unfit> {
-        self.deserialize_any(visitor)
+impl FromValue for Number {
+    fn from_value(value: &Value) -> Result<Number, Unfit> {
+        value.as_number().ok_or_else(|| Unfit::new("not a number"))
     }
+}
 
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Unfit> {
-        self.deserialize_any(visitor)
+impl ToValue for Number {
+    fn to_value(&self) -> Value {
+        Value::Number(*self)
+    }
+}
+
+impl FromValue for i64 {
+    fn from_value(value: &Value) -> Result<i64, Unfit> {
+        match value {
+            Value::Number(Number::Integer(value)) => Ok(*value),
+            _ => Err(Unfit::new("not an integer")),
+        }
+    }
+}
+
+impl ToValue for i64 {
+    fn to_value(&self) -> Value {
+        Value::from(*self)
+    }
+}
+
+impl FromValue for u32 {
+    fn from_value(value: &Value) -> Result<u32, Unfit> {
+        i64::from_value(value)?.try_into().map_err(|_| Unfit::new("below 0 or too large"))
+    }
+}
+
+impl ToValue for u32 {
+    fn to_value(&self) -> Value {
+        Value::from(i64::from(*self))
+    }
+}
+
+impl FromValue for String {
+    fn from_value(value: &Value) -> Result<String, Unfit> {
+        value.as_str().map(str::to_owned).ok_or_else(|| Unfit::new("not a text"))
+    }
+}
+
+impl ToValue for String {
+    fn to_value(&self) -> Value {
+        Value::string(self.as_str())
+    }
+}
+
+/// Null is none.
+impl<T: FromValue> FromValue for Option<T> {
+    fn from_value(value: &Value) -> Result<Option<T>, Unfit> {
+        value.present().map(T::from_value).transpose()
+    }
+}
+
+impl<T: ToValue> ToValue for Option<T> {
+    fn to_value(&self) -> Value {
+        self.as_ref().map_or(Value::Null, T::to_value)
+    }
+}
+
+impl<T: FromValue> FromValue for Vec<T> {
+    fn from_value(value: &Value) -> Result<Vec<T>, Unfit> {
+        let values = value.as_list().ok_or_else(|| Unfit::new("not a list"))?;
+        let mut items = Vec::with_capacity(values.len());
+        for (index, value) in values.iter().enumerate() {
+            items.push(T::from_value(value).map_err(|unfit| unfit.at(index))?);
+        }
+        Ok(items)
+    }
+}
+
+impl<T: ToValue> ToValue for Vec<T> {
+    fn to_value(&self) -> Value {
+        Value::List(self.iter().map(T::to_value).collect())
+    }
+}
+
+impl<T: FromValue> FromValue for Box<T> {
+    fn from_value(value: &Value) -> Result<Box<T>, Unfit> {
+        T::from_value(value).map(Box::new)
+    }
+}
+
+impl<T: ToValue> ToValue for Box<T> {
+    fn to_value(&self) -> Value {
+        self.as_ref().to_value()
     }
 }

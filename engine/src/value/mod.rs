@@ -4,10 +4,14 @@
 //! have no value of their own at the top: they are `Option::None`; [`Value::Null`] only stands inside lists and objects.
 //! Sums are kept in whole billionths ([`Nanos`]), so that their order does not matter.
 
+pub(crate) mod data;
+<<<<<<< engine/src/value/mod.rs
 #[cfg(feature = "serde")]
-mod data;
-#[cfg(feature = "serde")]
-pub use data::Unfit;
+mod serde;
+=======
+mod decimal;
+>>>>>>> /tmp/mod_noryu.rs
+pub use data::{Fields, FromValue, ToValue, Unfit, named, variant};
 
 use alloc::{string::String, vec::Vec};
 use core::cmp::Ordering;
@@ -128,22 +132,31 @@ impl Number {
         {
             return Some(Number::Integer(integer));
         }
-        let fraction = match rest.split_first() {
+        let (fraction, rest) = match rest.split_first() {
             Some((b'.', after)) => {
                 let count = after.iter().take_while(|b| b.is_ascii_digit()).count();
-                (count > 0).then(|| after.split_at(count).1)?
+                (count > 0).then(|| after.split_at(count))?
             }
-            _ => rest,
+            _ => (&[][..], rest),
         };
-        if let Some((b'e' | b'E', after)) = fraction.split_first() {
-            let exponent = after.strip_prefix(b"+").or(after.strip_prefix(b"-")).unwrap_or(after);
-            if exponent.is_empty() || !exponent.iter().all(u8::is_ascii_digit) {
-                return None;
-            }
-        } else if !fraction.is_empty() {
+        let exponent = match rest.split_first() {
+            Some((b'e' | b'E', exponent)) => exponent,
+            None => b"0",
+            Some(_) => return None,
+        };
+        let below_one = exponent.first() == Some(&b'-');
+        let exponent = exponent.strip_prefix(b"+").or(exponent.strip_prefix(b"-")).unwrap_or(exponent);
+        if exponent.is_empty() || !exponent.iter().all(u8::is_ascii_digit) {
             return None;
         }
-        text.parse().ok().and_then(Number::float)
+        // What is beyond any text's digits is as good as infinite.
+        let exponent = exponent.iter().fold(0_i64, |sum, digit| {
+            sum.saturating_mul(10).saturating_add(i64::from(digit.saturating_sub(b'0'))).min(1 << 40)
+        });
+        let exponent = if below_one { exponent.saturating_neg() } else { exponent };
+        let exponent = exponent.saturating_sub(i64::try_from(fraction.len()).unwrap_or(i64::MAX));
+        let float = decimal::nearest(whole.iter().chain(fraction).copied(), exponent);
+        Number::float(if text.starts_with('-') { -float } else { float })
     }
 
     /// The nearest float.
@@ -292,7 +305,6 @@ fn nanos_to_float(nanos: i128) -> f64 {
 
 /// The types that definitions declare (RT 2.0: `ColumnType`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum DataType {
     /// Text.
     String,

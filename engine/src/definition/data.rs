@@ -1,0 +1,130 @@
+//! Definitions as data: the shape of a bundle's `definition`, which may grow and must keep reading what was written.
+
+use alloc::vec::Vec;
+
+use super::{
+    Aggregation, Attribute, AttributeKind, Audience, Choice, Definition, EventTable, Identity, Increment,
+    Input, KeyEvent, Output, OutputSource, Personalization, Section, StitchKey,
+};
+use crate::value::data::{names, read_fields, records, tagged, write_fields};
+use crate::value::{FromValue, ToValue, Unfit, Value, variant};
+
+records! {
+    Definition {
+        audience,
+        tables = Vec::new(),
+        key_events = Vec::new(),
+        attributes = Vec::new(),
+        identity = Identity::default(),
+        personalizations = Vec::new(),
+    }
+    Audience { id, name = None }
+    EventTable { database, table }
+    KeyEvent { name, table, filter = None, description = None }
+    Attribute { name, kind, sensitive, description = None }
+    Identity { primary_key = None, keys = Vec::new(), lookup_key = None }
+    StitchKey {
+        name,
+        valid_regexp = None,
+        exclude_regex = None,
+        invalid_texts = Vec::new(),
+        workflow_only = false,
+    }
+    Personalization { name, description = None, choice, trigger = None, inputs = Vec::new(), sections }
+    Input { name, data_type, required }
+    Section {
+        name,
+        key_event = None,
+        event_filter = None,
+        criteria,
+        accept_unknown_profiles = true,
+        outputs = Vec::new(),
+        segments = Vec::new(),
+        include_sensitive = false,
+    }
+    Output { name, source }
+}
+
+names! {
+    Aggregation { Last = "last", Sum = "sum" }
+    Choice { All = "all", First = "first" }
+}
+
+impl FromValue for AttributeKind {
+    fn from_value(value: &Value) -> Result<AttributeKind, Unfit> {
+        let (name, content) = variant(value)?;
+        let kind = match name {
+            "single" => read_fields!(content => AttributeKind::Single {
+                key_event, column, aggregation, duration_ms = None, data_type = None,
+            }),
+            "list" => {
+                read_fields!(content => AttributeKind::List { key_event, column, items_max, duration_ms })
+            }
+            "counter" => read_fields!(content => AttributeKind::Counter { key_event, increment, window_ms }),
+            "batch" => read_fields!(content => AttributeKind::Batch { column, data_type = None }),
+            _ => return Err(Unfit::none_of(&["single", "list", "counter", "batch"])),
+        };
+        kind.map_err(|unfit| unfit.inside(name))
+    }
+}
+
+impl ToValue for AttributeKind {
+    fn to_value(&self) -> Value {
+        match self {
+            AttributeKind::Single { key_event, column, aggregation, duration_ms, data_type } => {
+                tagged("single", write_fields!(key_event, column, aggregation, duration_ms, data_type))
+            }
+            AttributeKind::List { key_event, column, items_max, duration_ms } => {
+                tagged("list", write_fields!(key_event, column, items_max, duration_ms))
+            }
+            AttributeKind::Counter { key_event, increment, window_ms } => {
+                tagged("counter", write_fields!(key_event, increment, window_ms))
+            }
+            AttributeKind::Batch { column, data_type } => tagged("batch", write_fields!(column, data_type)),
+        }
+    }
+}
+
+impl FromValue for Increment {
+    fn from_value(value: &Value) -> Result<Increment, Unfit> {
+        let (name, content) = variant(value)?;
+        let increment = match name {
+            "constant" => FromValue::from_value(content).map(Increment::Constant),
+            "column" => FromValue::from_value(content).map(Increment::Column),
+            _ => return Err(Unfit::none_of(&["constant", "column"])),
+        };
+        increment.map_err(|unfit| unfit.inside(name))
+    }
+}
+
+impl ToValue for Increment {
+    fn to_value(&self) -> Value {
+        match self {
+            Increment::Constant(step) => tagged("constant", step.to_value()),
+            Increment::Column(column) => tagged("column", column.to_value()),
+        }
+    }
+}
+
+impl FromValue for OutputSource {
+    fn from_value(value: &Value) -> Result<OutputSource, Unfit> {
+        let (name, content) = variant(value)?;
+        let source = match name {
+            "attribute" => read_fields!(content => OutputSource::Attribute { name, part = None }),
+            "constant" => FromValue::from_value(content).map(OutputSource::Constant),
+            "text" => FromValue::from_value(content).map(OutputSource::Text),
+            _ => return Err(Unfit::none_of(&["attribute", "constant", "text"])),
+        };
+        source.map_err(|unfit| unfit.inside(name))
+    }
+}
+
+impl ToValue for OutputSource {
+    fn to_value(&self) -> Value {
+        match self {
+            OutputSource::Attribute { name, part } => tagged("attribute", write_fields!(name, part)),
+            OutputSource::Constant(value) => tagged("constant", value.to_value()),
+            OutputSource::Text(parts) => tagged("text", parts.to_value()),
+        }
+    }
+}

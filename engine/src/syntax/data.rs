@@ -1,0 +1,119 @@
+//! Trees as data: what a bundle carries instead of text, so that the edge needs no parser.
+
+use super::{Comparison, Expr, Name, Test};
+use crate::value::data::{names, read_fields, tagged, tuple, write_fields};
+use crate::value::{FromValue, ToValue, Unfit, Value, variant};
+
+names! {
+    Comparison {
+        Less = "less",
+        LessEqual = "less_equal",
+        Greater = "greater",
+        GreaterEqual = "greater_equal",
+        Equal = "equal",
+        NotEqual = "not_equal",
+    }
+}
+
+impl FromValue for Name {
+    fn from_value(value: &Value) -> Result<Name, Unfit> {
+        FromValue::from_value(value).map(Name)
+    }
+}
+
+impl ToValue for Name {
+    fn to_value(&self) -> Value {
+        self.0.to_value()
+    }
+}
+
+impl FromValue for Expr {
+    fn from_value(value: &Value) -> Result<Expr, Unfit> {
+        let (name, content) = variant(value)?;
+        let expr = match name {
+            "constant" => FromValue::from_value(content).map(Expr::Constant),
+            "and" => FromValue::from_value(content).map(Expr::And),
+            "or" => FromValue::from_value(content).map(Expr::Or),
+            "not" => FromValue::from_value(content).map(Expr::Not),
+            "segment" => FromValue::from_value(content).map(Expr::Segment),
+            "test" => read_fields!(content => Expr::Test { name, test, negated }),
+            _ => return Err(Unfit::none_of(&["constant", "and", "or", "not", "segment", "test"])),
+        };
+        expr.map_err(|unfit| unfit.inside(name))
+    }
+}
+
+impl ToValue for Expr {
+    fn to_value(&self) -> Value {
+        match self {
+            Expr::Constant(truth) => tagged("constant", truth.to_value()),
+            Expr::And(parts) => tagged("and", parts.to_value()),
+            Expr::Or(parts) => tagged("or", parts.to_value()),
+            Expr::Not(part) => tagged("not", part.to_value()),
+            Expr::Segment(segment) => tagged("segment", segment.to_value()),
+            Expr::Test { name, test, negated } => tagged("test", write_fields!(name, test, negated)),
+        }
+    }
+}
+
+impl FromValue for Test {
+    fn from_value(value: &Value) -> Result<Test, Unfit> {
+        let (name, content) = variant(value)?;
+        let pair = || tuple(content).map(|[first, second]| (first, second));
+        let test = match name {
+            "equal" => FromValue::from_value(content).map(Test::Equal),
+            "order" => pair().and_then(|(comparison, value)| {
+                Ok(Test::Order(FromValue::from_value(comparison)?, value.clone()))
+            }),
+            "in" => FromValue::from_value(content).map(Test::In),
+            "between" => pair().map(|(low, high)| Test::Between(low.clone(), high.clone())),
+            "like" => FromValue::from_value(content).map(Test::Like),
+            "starts_with" => FromValue::from_value(content).map(Test::StartsWith),
+            "ends_with" => FromValue::from_value(content).map(Test::EndsWith),
+            "contains" => FromValue::from_value(content).map(Test::Contains),
+            "matches" => FromValue::from_value(content).map(Test::Matches),
+            "null" if *content == Value::Null => Ok(Test::Null),
+            "within_days" => FromValue::from_value(content).map(Test::WithinDays),
+            "size" => pair().and_then(|(comparison, size)| {
+                Ok(Test::Size(FromValue::from_value(comparison)?, FromValue::from_value(size)?))
+            }),
+            _ => {
+                return Err(Unfit::none_of(&[
+                    "equal",
+                    "order",
+                    "in",
+                    "between",
+                    "like",
+                    "starts_with",
+                    "ends_with",
+                    "contains",
+                    "matches",
+                    "null",
+                    "within_days",
+                    "size",
+                ]));
+            }
+        };
+        test.map_err(|unfit| unfit.inside(name))
+    }
+}
+
+impl ToValue for Test {
+    fn to_value(&self) -> Value {
+        let pair = |first: Value, second: Value| Value::List([first, second].into());
+        match self {
+            Test::Equal(value) => tagged("equal", value.to_value()),
+            Test::Order(comparison, value) => tagged("order", pair(comparison.to_value(), value.to_value())),
+            Test::In(values) => tagged("in", values.to_value()),
+            Test::Between(low, high) => tagged("between", pair(low.to_value(), high.to_value())),
+            Test::Like(pattern) => tagged("like", pattern.to_value()),
+            Test::StartsWith(text) => tagged("starts_with", text.to_value()),
+            Test::EndsWith(text) => tagged("ends_with", text.to_value()),
+            Test::Contains(value) => tagged("contains", value.to_value()),
+            Test::Matches(pattern) => tagged("matches", pattern.to_value()),
+            Test::Null => "null".into(),
+            Test::WithinDays(days) => tagged("within_days", days.to_value()),
+            Test::Size(comparison, size) => tagged("size", pair(comparison.to_value(), size.to_value())),
+        }
+    }
+}
