@@ -1,11 +1,9 @@
 //! Bundles: what an edge runs, and the last good one that it keeps running when the next does not compile.
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use usher_engine::Plan;
 use usher_engine::definition::Definition;
+use usher_engine::value::{Fields, ToValue, Unfit};
 
 use crate::error::Refusal;
 use crate::host::Pointer;
@@ -16,14 +14,14 @@ use crate::wire::json::Json;
 use crate::wire::{Response, read};
 
 /// The version of the bundle's own shape.
-const FORMAT: u32 = 1;
+const FORMAT: i64 = 1;
 
 /// What a process or isolate knows: its keys, and the bundle that each audience runs.
 pub struct Edge {
     pub(crate) keyring: Result<Keyring, String>,
-    pub(crate) audiences: BTreeMap<String, Running>,
+    pub(crate) audiences: ByName<Running>,
     /// Why some audience does not run what it should.
-    degraded: BTreeMap<String, String>,
+    degraded: ByName<String>,
     pub(crate) shards: u32,
 }
 
@@ -44,44 +42,90 @@ pub enum Installed {
     Same,
 }
 
-/// A bundle as it is sent and stored: one audience's definition.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Bundle {
-    format: u32,
-    pub(crate) definition: Definition,
-}
+/// A bundle as it is sent and stored: `{"format": 1, "definition": {…}}`, one audience's definition.
+pub(crate) struct Bundle;
 
 impl Bundle {
     /// Reads a bundle and compiles it; `Err` says in one sentence why it does not run.
     pub(crate) fn compile(body: &[u8]) -> Result<Plan, String> {
+        Plan::compile_owned(Bundle::read(body)?).map_err(|findings| {
+            // Where, and which rule: an answer does not repeat what was sent.
+            let errors: Vec<String> =
+                findings.iter().map(|finding| format!("{} at {}", finding.code, finding.path)).collect();
+            format!("{}; `usher validate` says more", errors.join("; "))
+        })
+    }
+
+    fn read(body: &[u8]) -> Result<Definition, String> {
         if body.len() > BUNDLE_BYTES_MAX {
             return Err(format!("the bundle is over {BUNDLE_BYTES_MAX} bytes"));
         }
         let value = read::document(body).map_err(|_| "not a bundle: it is no JSON".to_owned())?;
-        let bundle: Bundle = value.into_data().map_err(|unfit| format!("not a bundle: {unfit}"))?;
-        if bundle.format != FORMAT {
-            return Err(format!("the bundle's format is {}, this build reads {FORMAT}", bundle.format));
+        let unfit = |unfit: Unfit| format!("not a bundle: {unfit}");
+        let fields = Fields::of(&value, &["format", "definition"]).map_err(unfit)?;
+        // First, because it says how the rest is to be read.
+        let format: i64 = fields.required("format").map_err(unfit)?;
+        if format != FORMAT {
+            return Err(format!("the bundle's format is {format}, this build reads {FORMAT}"));
         }
-        Plan::compile(&bundle.definition).map_err(|findings| {
-            let errors: Vec<String> = findings
-                .iter()
-                .map(|finding| format!("{} at {}: {}", finding.code, finding.path, finding.message))
-                .collect();
-            errors.join("; ")
-        })
+        fields.required("definition").map_err(unfit)
     }
 }
 
 /// The bundle of a definition, as `push` sends it.
 pub fn bundle_of(definition: &Definition) -> Result<Vec<u8>, String> {
-    let bundle = Bundle { format: FORMAT, definition: definition.clone() };
-    serde_json::to_vec(&bundle).map_err(|error| error.to_string())
+    let mut json = Json::new();
+    json.object(|o| {
+        o.field("format").number(FORMAT);
+        o.field("definition").value(&definition.to_value());
+    });
+    let body = json.into_bytes();
+    if body.len() > BUNDLE_BYTES_MAX {
+        return Err(format!("the bundle is over {BUNDLE_BYTES_MAX} bytes"));
+    }
+    Ok(body)
 }
 
 /// A body's name: SHA-256 in hexadecimal digits.
 pub(crate) fn hash_of(body: &[u8]) -> String {
     hex(&Sha256::digest(body))
+}
+
+/// Things by their names, in the order of the names. An edge has a few audiences: no tree is needed to find one.
+pub(crate) struct ByName<T>(Vec<(String, T)>);
+
+impl<T> Default for ByName<T> {
+    fn default() -> Self {
+        ByName(Vec::new())
+    }
+}
+
+impl<T> ByName<T> {
+    pub(crate) fn get(&self, name: &str) -> Option<&T> {
+        self.iter().find(|(known, _)| *known == name).map(|(_, thing)| thing)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &T)> {
+        self.0.iter().map(|(name, thing)| (name, thing))
+    }
+
+    fn get_mut(&mut self, name: &str) -> Option<&mut T> {
+        self.0.iter_mut().find(|(known, _)| known == name).map(|(_, thing)| thing)
+    }
+
+    fn insert(&mut self, name: String, thing: T) {
+        self.remove(&name);
+        let position = self.0.iter().take_while(|(known, _)| *known < name).count();
+        self.0.insert(position, (name, thing));
+    }
+
+    fn remove(&mut self, name: &str) {
+        self.0.retain(|(known, _)| known != name);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 impl Edge {
@@ -90,8 +134,8 @@ impl Edge {
     pub fn new(secret: Option<&str>, demo: bool) -> Edge {
         Edge {
             keyring: Keyring::read(secret, demo),
-            audiences: BTreeMap::new(),
-            degraded: BTreeMap::new(),
+            audiences: ByName::default(),
+            degraded: ByName::default(),
             shards: 1,
         }
     }
@@ -157,6 +201,11 @@ impl Edge {
         };
     }
 
+    /// Whether nothing runs because the control object could not be asked: not the same as nothing being published.
+    pub(crate) fn knows_nothing(&self) -> bool {
+        self.audiences.is_empty() && self.degraded.get("").is_some()
+    }
+
     /// `GET /healthz`: how it is, without any name that a stranger should not know.
     pub(crate) fn health(&self) -> Response {
         let status = if self.keyring.is_err() {
@@ -170,7 +219,7 @@ impl Edge {
         body.object(|o| {
             o.field("status").text(status);
             o.field("version").text(env!("CARGO_PKG_VERSION"));
-            o.field("bundles").list(self.audiences.values(), |json, running| {
+            o.field("bundles").list(self.audiences.iter(), |json, (_, running)| {
                 json.object(|o| {
                     o.field("number").number(i64::try_from(running.number).unwrap_or(i64::MAX));
                     o.field("hash").text(running.hash.get(..12).unwrap_or(""));
@@ -182,5 +231,55 @@ impl Edge {
 
     pub(crate) fn running(&self, audience: &str) -> Result<&Running, Refusal> {
         self.audiences.get(audience).ok_or(Refusal::NOT_FOUND)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::DOCUMENT_DEPTH_MAX;
+
+    /// Written by the first release: the example, and a definition with every variant and every field.
+    const GOLDEN: [&str; 2] =
+        [include_str!("../golden/shop.json"), include_str!("../golden/everything.json")];
+
+    #[test]
+    fn what_was_written_still_reads_and_is_still_written() {
+        for golden in GOLDEN {
+            let definition = Bundle::read(golden.as_bytes()).unwrap();
+            let written = bundle_of(&definition).unwrap();
+            assert_eq!(
+                serde_json::from_slice::<serde_json::Value>(&written).unwrap(),
+                serde_json::from_str::<serde_json::Value>(golden).unwrap()
+            );
+            assert_eq!(Bundle::read(&written), Ok(definition));
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named_by_its_path() {
+        let [shop, _] = GOLDEN;
+        for (from, to, complaint) in [
+            ("\"format\":1", "\"format\":2", "the bundle's format is 2, this build reads 1"),
+            ("\"format\":1", "\"format\":\"1\"", "not a bundle: format: not an integer"),
+            ("\"format\":1,", "", "not a bundle: format: missing"),
+            (
+                "\"audience\":{",
+                "\"audience\":{\"x\":0,",
+                "not a bundle: definition.audience: has a key that is not known there",
+            ),
+            (
+                "\"sensitive\":false",
+                "\"sensitive\":0",
+                "definition.attributes[0].sensitive: not true or false",
+            ),
+            ("\"last\"", "\"first\"", "attributes[0].kind.single.aggregation: not one of: last, sum"),
+        ] {
+            assert!(shop.contains(from), "{from}");
+            let error = Bundle::read(shop.replacen(from, to, 1).as_bytes()).unwrap_err();
+            assert!(error.ends_with(complaint), "{error}");
+        }
+        let deep = "[".repeat(DOCUMENT_DEPTH_MAX + 1);
+        assert_eq!(Bundle::read(deep.as_bytes()).unwrap_err(), "not a bundle: it is no JSON");
     }
 }

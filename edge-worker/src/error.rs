@@ -38,6 +38,8 @@ refusals! {
     SCOPE = 403, 4030, "scope", "key does not allow this";
     NOT_FOUND = 404, 4040, "not_found", "no such database, table or route";
     TOO_LARGE = 413, 4130, "too_large", "request is over its bounds";
+    ENCODING = 415, 4150, "content_encoding", "content encoding is not supported";
+    TIMEOUT = 408, 4080, "timeout", "body did not arrive in time";
     BODY_INVALID = 400, 3004, "body_invalid", "body is not what this route reads";
     INPUT_MISSING = 400, 3004, "input_missing", "a required input is missing";
     BUNDLE_INVALID = 422, 4220, "bundle_invalid", "bundle does not compile";

@@ -25,12 +25,15 @@ pub const HEADERS: &[&str] = &[
     "access-control-request-headers",
     "access-control-request-method",
     "authorization",
+    "content-encoding",
     "content-type",
     "if-match",
     "origin",
     "user-agent",
     "wp13n-token",
+    #[cfg(feature = "fault")]
     "x-usher-fault",
+    #[cfg(feature = "test-clock")]
     "x-usher-now",
 ];
 

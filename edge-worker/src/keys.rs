@@ -10,8 +10,8 @@
 //! Whoever holds the secret can sign tokens and cannot find any key in it. Comparison looks at every record and takes
 //! the same time for an unknown key as for a known one.
 
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use usher_engine::value::{Fields, FromValue, Unfit, Value, named};
 
 use crate::limits::KEYS_MAX;
 use crate::token::{Signer, from_hex};
@@ -24,32 +24,24 @@ pub(crate) struct Keyring {
 }
 
 /// One key or token.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub(crate) struct KeyRecord {
     pub(crate) kind: Kind,
     sha256: String,
     /// Keys and tokens of one account belong together.
-    #[serde(default)]
     pub(crate) account: Option<String>,
     /// A token's audience; a server key without one is good for all.
-    #[serde(default)]
     pub(crate) audience: Option<String>,
     /// Whether a token is for browsers.
-    #[serde(default)]
     pub(crate) public: bool,
     /// Which pages may use it from a browser.
-    #[serde(default)]
     pub(crate) origins: Vec<String>,
     /// Which personalizations it may ask for; all without it.
-    #[serde(default)]
     pub(crate) personalizations: Option<Vec<String>>,
-    #[serde(default)]
     scopes: Vec<Scope>,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Public; appends events.
     Write,
@@ -62,8 +54,7 @@ pub(crate) enum Kind {
 }
 
 /// What a server key may do beyond appending events.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
     /// Look visitors up.
     Personalize,
@@ -75,11 +66,58 @@ pub(crate) enum Scope {
     Explain,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Secret {
     signing_key: String,
     keys: Vec<KeyRecord>,
+}
+
+impl FromValue for Secret {
+    fn from_value(value: &Value) -> Result<Secret, Unfit> {
+        let fields = Fields::of(value, &["signing_key", "keys"])?;
+        Ok(Secret { signing_key: fields.required("signing_key")?, keys: fields.required("keys")? })
+    }
+}
+
+impl FromValue for KeyRecord {
+    fn from_value(value: &Value) -> Result<KeyRecord, Unfit> {
+        let known =
+            ["kind", "sha256", "account", "audience", "public", "origins", "personalizations", "scopes"];
+        let fields = Fields::of(value, &known)?;
+        Ok(KeyRecord {
+            kind: fields.required("kind")?,
+            sha256: fields.required("sha256")?,
+            account: fields.or("account", None)?,
+            audience: fields.or("audience", None)?,
+            public: fields.or("public", false)?,
+            origins: fields.or("origins", Vec::new())?,
+            personalizations: fields.or("personalizations", None)?,
+            scopes: fields.or("scopes", Vec::new())?,
+        })
+    }
+}
+
+impl FromValue for Kind {
+    fn from_value(value: &Value) -> Result<Kind, Unfit> {
+        let names = [
+            ("write", Kind::Write),
+            ("token", Kind::Token),
+            ("server", Kind::Server),
+            ("admin", Kind::Admin),
+        ];
+        named(value, &names)
+    }
+}
+
+impl FromValue for Scope {
+    fn from_value(value: &Value) -> Result<Scope, Unfit> {
+        let names = [
+            ("personalize", Scope::Personalize),
+            ("sensitive", Scope::Sensitive),
+            ("import", Scope::Import),
+            ("explain", Scope::Explain),
+        ];
+        named(value, &names)
+    }
 }
 
 /// SHA-256 of the demo's keys and tokens, which stand in a public file.
@@ -97,8 +135,8 @@ impl Keyring {
         let text = secret.filter(|text| !text.trim().is_empty()).ok_or("USHER_KEYS is not set")?;
         let value = read::document(text.as_bytes()).map_err(|_| "USHER_KEYS is not JSON")?;
         // What does not fit is named by its shape; the values are hashes, and are not repeated either.
-        let secret: Secret =
-            value.into_data().map_err(|unfit| format!("USHER_KEYS is not what it should be: {unfit}"))?;
+        let secret = Secret::from_value(&value)
+            .map_err(|unfit| format!("USHER_KEYS is not what it should be: {unfit}"))?;
         let signing_key =
             from_hex(&secret.signing_key).ok_or("USHER_KEYS: signing_key is not 64 hexadecimal digits")?;
         if secret.keys.len() > KEYS_MAX {

@@ -10,6 +10,9 @@ pub const EVENT_BYTES_MAX: usize = 1024 * 1024;
 pub const EVENT_KEYS_MAX: usize = 256;
 /// How deep an event nests; the event itself is the first level.
 pub const EVENT_DEPTH_MAX: usize = 16;
+/// How many values the events of a batch have together: what a batch takes in memory is a multiple of this, and an
+/// isolate has little.
+pub const BATCH_VALUES_MAX: usize = 200_000;
 /// How many values an event has, list items included.
 pub const EVENT_VALUES_MAX: usize = 8_192;
 /// Largest body of a native data-plane request, in bytes.

@@ -1,6 +1,7 @@
 // The wasm instance: what it is asked, what becomes of it when it traps, and how it learns what to run.
 
 import { FrameReader, FrameWriter } from "./frame.js";
+import { patiently } from "./patience.js";
 import { control } from "./store.js";
 import wasm from "./usher.wasm";
 
@@ -15,6 +16,11 @@ const INSTALL = 6;
 const UNAVAILABLE = 7;
 const CONSTANTS = 8;
 const TROUBLE = 9;
+const FAILED = 10;
+
+/** Why a request failed, in the order of `operation.rs`. */
+export const INTERNAL = 0;
+export const STORAGE = 1;
 
 /** How long an isolate trusts what it knows of the pointers. */
 const POINTERS_MS = 15_000;
@@ -102,6 +108,12 @@ class Engine {
     return readResponse(this.#call(UNAVAILABLE, message));
   }
 
+  /** The answer to a request that could not be served, in the words of its route. */
+  failed(frame, why) {
+    return readResponse(this.#call(FAILED, new FrameWriter(frame.length + 8).byte(why).raw(frame).done()));
+  }
+
+  /** The same for a message, which has no route. */
   internal() {
     return respond(this.#internal);
   }
@@ -113,11 +125,12 @@ class Engine {
   /** Catches up when it is time; waits for it only when nothing is known yet. */
   async fresh(env, context) {
     const now = Date.now();
+    // While nothing is known every request asks for itself: one that waited for another's promise would wait forever
+    // if the platform canceled that other one.
+    if (!this.#known) return this.refresh(env);
     if (now - this.#checked < POINTERS_MS) return;
     this.#checked = now;
-    const caughtUp = this.refresh(env);
-    if (this.#known) context.waitUntil(caughtUp);
-    else await caughtUp;
+    context.waitUntil(this.refresh(env));
   }
 
   /** Runs what the control object points to. On any failure the last good bundle keeps running. */
@@ -135,10 +148,9 @@ class Engine {
         if (complaint) console.error(JSON.stringify({ event: "bundle_refused", detail: complaint }));
       }
       this.#known = true;
+      this.#checked = Date.now();
       this.#trouble("");
     } catch (error) {
-      // A cold isolate tries again with its next request.
-      if (!this.#known) this.#checked = 0;
       this.#trouble("the control object does not answer");
       console.error(JSON.stringify({ event: "refresh_failed", detail: String(error?.message ?? error) }));
     }
@@ -196,14 +208,10 @@ async function ask(object, message) {
   return new Uint8Array(await response.arrayBuffer());
 }
 
+/** A body from KV; the control object has it, too, if KV fails or keeps us waiting. */
 async function stored(env, hash) {
-  try {
-    const body = await env.USHER_KV.get(`bundle/${hash}`, "arrayBuffer");
-    return body && new Uint8Array(body);
-  } catch {
-    // The control object has it, too.
-    return undefined;
-  }
+  const body = await patiently(env.USHER_KV.get(`bundle/${hash}`, "arrayBuffer"));
+  return body && new Uint8Array(body);
 }
 
 function responseParts(frame) {

@@ -2,7 +2,7 @@
 //
 // A plain object is the default export and bodies are read whole, because that is what costs least on this platform.
 
-import { engine } from "./engine.js";
+import { INTERNAL, STORAGE, engine } from "./engine.js";
 import { encodeRequest } from "./request.js";
 import { lookUp } from "./snapshots.js";
 import { control, writer } from "./store.js";
@@ -12,9 +12,10 @@ export { UsherStore } from "./store.js";
 export default {
   async fetch(request, env, context) {
     const service = engine(env);
+    let frame;
     try {
       await service.fresh(env, context);
-      const frame = await encodeRequest(request, service.headers);
+      frame = await encodeRequest(request, service.headers);
       const step = service.front(frame);
       switch (step.kind) {
         case "respond":
@@ -26,12 +27,12 @@ export default {
         case "control":
           return await deliver(service, control(env), step.message);
         case "publish":
-          return await publish(service, env, step);
+          return await publish(service, env, frame, step);
       }
     } catch (error) {
       // A trap has replaced the instance already; whatever it was, the visitor gets an answer.
       console.error(JSON.stringify({ event: "failure", detail: String(error?.message ?? error) }));
-      return service.internal();
+      return frame ? service.failed(frame, INTERNAL) : service.internal();
     }
   },
 };
@@ -47,7 +48,7 @@ async function deliver(service, object, message) {
 }
 
 /** The body first, read back, then the pointer: no one is pointed at what cannot be found. */
-async function publish(service, env, { hash, body, message }) {
+async function publish(service, env, frame, { hash, body, message }) {
   const name = `bundle/${hash}`;
   try {
     await env.USHER_KV.put(name, body);
@@ -55,7 +56,7 @@ async function publish(service, env, { hash, body, message }) {
     if (stored?.byteLength !== body.length) throw new Error("the bundle did not read back");
   } catch (error) {
     console.error(JSON.stringify({ event: "storage_unavailable", detail: String(error?.message ?? error) }));
-    return service.storage();
+    return service.failed(frame, STORAGE);
   }
   const response = await deliver(service, control(env), message);
   await service.refresh(env);

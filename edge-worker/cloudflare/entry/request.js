@@ -30,7 +30,7 @@ function targetOf(url) {
 }
 
 async function readBody(request) {
-  const packed = request.headers.get("content-encoding") === "gzip";
+  const packed = /^(x-)?gzip$/i.test(request.headers.get("content-encoding") ?? "");
   // Asked first, because the stream behind `request.body` is made only when somebody looks at it.
   const declared = Number(request.headers.get("content-length") ?? Number.NaN);
   if (!packed && declared <= BODY_BYTES_MAX) return new Uint8Array(await request.arrayBuffer());

@@ -1,5 +1,7 @@
 // Lookups from the nearest snapshot that Rust accepts: isolate memory, KV, the writer.
 
+import { STORAGE } from "./engine.js";
+import { patiently } from "./patience.js";
 import { writer } from "./store.js";
 
 // In the order of `Candidate`.
@@ -43,7 +45,7 @@ export async function lookUp(service, env, context, frame, { shard, message, cac
   // Storage failure is not "no profile": an old snapshot is better, and nothing at all is said to be nothing.
   const old = near ?? kept;
   const response = old ? answer(STALE, old) : answer(NOTHING, new Uint8Array());
-  return response ?? service.storage();
+  return response ?? service.failed(frame, STORAGE);
 }
 
 function remember(key, snapshot) {
@@ -52,14 +54,10 @@ function remember(key, snapshot) {
   if (memory.size > SNAPSHOTS_MAX) memory.delete(memory.keys().next().value);
 }
 
+/** The writer knows better anyway, if KV fails or keeps us waiting. */
 async function fromKv(env, key) {
-  try {
-    const snapshot = await env.USHER_KV.get(key, "arrayBuffer");
-    return snapshot && new Uint8Array(snapshot);
-  } catch {
-    // The writer knows better anyway.
-    return undefined;
-  }
+  const snapshot = await patiently(env.USHER_KV.get(key, "arrayBuffer"));
+  return snapshot && new Uint8Array(snapshot);
 }
 
 async function toKv(env, key, snapshot) {

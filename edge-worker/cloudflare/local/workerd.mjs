@@ -86,7 +86,7 @@ function capnp({ dist, data, port, www, tls }) {
   const here = join(root, "edge-worker/cloudflare/local");
   // An embedded file is found from where the configuration lies; a leading slash would mean the import path.
   const embed = (file) => `embed ${text(relative(data, file))}`;
-  const modules = ["index.js", "engine.js", "frame.js", "request.js", "snapshots.js", "store.js"];
+  const modules = ["index.js", "engine.js", "frame.js", "patience.js", "request.js", "snapshots.js", "store.js"];
   const protocol = tls
     ? `https = (options = (), tlsOptions = (keypair = (privateKey = ${text(tls.key)}, certificateChain = ${text(tls.certificate)})))`
     : "http = ()";

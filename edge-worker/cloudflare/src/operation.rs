@@ -31,6 +31,7 @@ impl Instance {
             7 => self.unavailable(input, &mut out),
             8 => constants(&mut out),
             9 => self.trouble(FrameReader(input)),
+            10 => self.failed(FrameReader(input), &mut out),
             _ => None,
         };
         done.map(|()| out.0).unwrap_or_default()
@@ -171,6 +172,14 @@ impl Instance {
             Err(answer) => answer,
         };
         response(out, &answer);
+        Some(())
+    }
+
+    /// `0 internal | 1 storage · request` → `response`, in the words of its route
+    fn failed(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
+        let refusal = if input.byte()? == 0 { Refusal::INTERNAL } else { Refusal::STORAGE };
+        let edge = self.edge.as_ref()?;
+        response(out, &with_request(&mut input, |request| edge.failed(request, refusal))?);
         Some(())
     }
 

@@ -165,10 +165,7 @@ impl Host {
             return page;
         }
         let body = match body::read(incoming, &parts.headers).await {
-            Ok(body) => match body::inflate(body, parts.headers.get(CONTENT_ENCODING)).await {
-                Ok(body) => body,
-                Err(refused) => return http(refused),
-            },
+            Ok(body) => body::inflate(body, parts.headers.get(CONTENT_ENCODING)).await,
             Err(refused) => return http(refused),
         };
         let (reply, answered) = tokio::sync::oneshot::channel();

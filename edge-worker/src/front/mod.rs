@@ -32,6 +32,13 @@ impl Edge {
         if request.method == "OPTIONS" {
             return Step::Respond(cors::preflight(keyring, &route, request));
         }
+        if self.knows_nothing() {
+            return Step::Respond(self.failed(request, Refusal::STORAGE));
+        }
+        let coding = request.header("content-encoding").unwrap_or("identity");
+        if !["identity", "gzip", "x-gzip"].iter().any(|known| coding.eq_ignore_ascii_case(known)) {
+            return Step::Respond(self.failed(request, Refusal::ENCODING));
+        }
         let native = route.is_native();
         let result = if route.method() != Some(request.method) {
             Err(if route == Route::Unknown { Refusal::NOT_FOUND } else { Refusal::METHOD }.into())
@@ -61,6 +68,19 @@ impl Edge {
             // A page that may call may also read why it was refused.
             Step::Respond(cors::allow(response, origin.as_deref()))
         })
+    }
+}
+
+impl Edge {
+    /// The answer to a request that could not be served, in the words of its route; a page that may call may read it.
+    pub fn failed(&self, request: &Request<'_>, refusal: Refusal) -> Response {
+        let response = if Route::of(request).is_native() {
+            Response::problem(refusal, None)
+        } else {
+            Response::refused(refusal)
+        };
+        let known = |origin: &&str| self.keyring.as_ref().is_ok_and(|keyring| keyring.knows_origin(origin));
+        cors::allow(response, request.header("origin").filter(known))
     }
 }
 

@@ -50,10 +50,11 @@ impl Edge {
         let refuse = |refusal| readable(Response::refused(refusal), &message.origin);
         let rows = match message.mode {
             Mode::Ingest => read::batch(&message.body),
-            Mode::Personalize { .. } => read::event(&message.body).map(|columns| vec![Some(columns)]),
+            Mode::Personalize { .. } => read::event(&message.body)
+                .map(|columns| read::Batch { events: vec![Some(columns)], sent_ms: None }),
         };
         // The front has read the same bytes.
-        let rows = rows.map_err(|_| refuse(Refusal::EVENT_INVALID))?;
+        let read::Batch { events: rows, sent_ms } = rows.map_err(|_| refuse(Refusal::EVENT_INVALID))?;
         let valid: Vec<bool> = rows.iter().map(Option::is_some).collect();
         let now_ms = message.moment.now_ms;
         let mut audiences = Vec::new();
@@ -67,7 +68,9 @@ impl Edge {
             let mut events: Vec<Event> = rows
                 .iter()
                 .flatten()
-                .map(|columns| Event::resolve(table, columns.clone(), now_ms, mint.uuid().to_string()))
+                .map(|columns| {
+                    Event::resolve_sent(table, columns.clone(), now_ms, mint.uuid().to_string(), sent_ms)
+                })
                 .collect();
             order_clamped(events.iter_mut());
             let events: Vec<(Event, Keys)> = events

@@ -16,15 +16,12 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How much of a body that is too large is still read, so that a caller that is sending gets to see its answer.
 const DISCARDED_BYTES_MAX: usize = 4 * BATCH_BYTES_MAX;
 
-/// All of a body, or its refusal.
+/// A body as it was sent. Of one that is too large there is one byte more than the service takes, so that the service
+/// refuses it in the words of its route, after it has looked at the key.
 pub(super) async fn read(body: Incoming, headers: &HeaderMap) -> Result<Vec<u8>, Response> {
     match timeout(BODY_TIMEOUT, collect(body, headers)).await {
         Ok(result) => result,
-        Err(_) => {
-            let mut slow = Response::refused(Refusal::BODY_INVALID);
-            slow.status = 408;
-            Err(slow)
-        }
+        Err(_) => Err(Response::refused(Refusal::TIMEOUT)),
     }
 }
 
@@ -32,49 +29,45 @@ async fn collect(mut body: Incoming, headers: &HeaderMap) -> Result<Vec<u8>, Res
     let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if declared > BATCH_BYTES_MAX && headers.contains_key(EXPECT) {
         // It asked before it sent; nothing needs to be thrown away.
-        return Err(Response::refused(Refusal::TOO_LARGE));
+        return Ok(vec![0; BATCH_BYTES_MAX + 1]);
     }
     let mut bytes = Vec::with_capacity(declared.min(BATCH_BYTES_MAX));
     let mut discarded = 0;
     while let Some(frame) = body.frame().await {
+        // A caller that went away reads no answer.
         let Ok(frame) = frame else { return Err(Response::refused(Refusal::BODY_INVALID)) };
         let data = frame.into_data().unwrap_or_else(|_| Bytes::new());
-        if discarded == 0 && bytes.len() + data.len() <= BATCH_BYTES_MAX {
-            bytes.extend_from_slice(&data);
-        } else {
-            bytes = Vec::new();
-            discarded += data.len();
-            if discarded > DISCARDED_BYTES_MAX {
-                break;
-            }
+        let room = (BATCH_BYTES_MAX + 1).saturating_sub(bytes.len());
+        let (kept, rest) = data.split_at(room.min(data.len()));
+        bytes.extend_from_slice(kept);
+        discarded += rest.len();
+        if discarded > DISCARDED_BYTES_MAX {
+            break;
         }
     }
-    if discarded > 0 { Err(Response::refused(Refusal::TOO_LARGE)) } else { Ok(bytes) }
+    Ok(bytes)
 }
 
-/// What was packed, under the same bound.
-pub(super) async fn inflate(body: Vec<u8>, encoding: Option<&HeaderValue>) -> Result<Vec<u8>, Response> {
+/// What was packed, under the same bound. What cannot be inflated is nothing, which no route reads; an encoding that is
+/// not known is left to the service to refuse.
+pub(super) async fn inflate(body: Vec<u8>, encoding: Option<&HeaderValue>) -> Vec<u8> {
     let encoding = encoding.map_or("identity", |value| value.to_str().unwrap_or("").trim());
-    if encoding.eq_ignore_ascii_case("identity") || encoding.is_empty() {
-        return Ok(body);
-    }
-    if !encoding.eq_ignore_ascii_case("gzip") && !encoding.eq_ignore_ascii_case("x-gzip") {
-        let mut unknown = Response::refused(Refusal::BODY_INVALID);
-        unknown.status = 415;
-        unknown.headers.push(("accept-encoding", "gzip".to_owned()));
-        return Err(unknown);
+    let packed = encoding.eq_ignore_ascii_case("gzip") || encoding.eq_ignore_ascii_case("x-gzip");
+    if !packed || body.len() > BATCH_BYTES_MAX {
+        return body;
     }
     // Milliseconds of work; other connections go on meanwhile.
-    let unpacked = tokio::task::spawn_blocking(move || unpack(&body)).await;
-    unpacked.unwrap_or(Err(Refusal::INTERNAL)).map_err(Response::refused)
+    tokio::task::spawn_blocking(move || unpack(&body)).await.unwrap_or_default()
 }
 
-fn unpack(packed: &[u8]) -> Result<Vec<u8>, Refusal> {
+fn unpack(packed: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     // One byte more than the bound is enough to see that it is over it, however much would follow.
     let bound = BATCH_BYTES_MAX as u64 + 1;
-    MultiGzDecoder::new(packed).take(bound).read_to_end(&mut bytes).map_err(|_| Refusal::BODY_INVALID)?;
-    if bytes.len() > BATCH_BYTES_MAX { Err(Refusal::TOO_LARGE) } else { Ok(bytes) }
+    match MultiGzDecoder::new(packed).take(bound).read_to_end(&mut bytes) {
+        Ok(_) => bytes,
+        Err(_) => Vec::new(),
+    }
 }
 
 #[cfg(test)]
@@ -94,14 +87,13 @@ mod tests {
 
     #[test]
     fn the_bound_counts_what_was_inflated() {
-        assert_eq!(unpack(&packed(b"{}")), Ok(b"{}".to_vec()));
-        let most = vec![b' '; BATCH_BYTES_MAX];
-        assert_eq!(unpack(&packed(&most)).map(|bytes| bytes.len()), Ok(BATCH_BYTES_MAX));
-        assert_eq!(unpack(&packed(&vec![b' '; BATCH_BYTES_MAX + 1])), Err(Refusal::TOO_LARGE));
+        assert_eq!(unpack(&packed(b"{}")), b"{}");
+        assert_eq!(unpack(&packed(&vec![b' '; BATCH_BYTES_MAX])).len(), BATCH_BYTES_MAX);
+        assert_eq!(unpack(&packed(&vec![b' '; 2 * BATCH_BYTES_MAX])).len(), BATCH_BYTES_MAX + 1);
         // Two members are one text; what is cut or no gzip is nothing.
-        assert_eq!(unpack(&[packed(b"{"), packed(b"}")].concat()), Ok(b"{}".to_vec()));
+        assert_eq!(unpack(&[packed(b"{"), packed(b"}")].concat()), b"{}");
         let whole = packed(b"{\"events\":[]}");
-        assert_eq!(unpack(&whole[..whole.len() - 1]), Err(Refusal::BODY_INVALID));
-        assert_eq!(unpack(b"{}"), Err(Refusal::BODY_INVALID));
+        assert_eq!(unpack(&whole[..whole.len() - 1]), b"");
+        assert_eq!(unpack(b"{}"), b"");
     }
 }
