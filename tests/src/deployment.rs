@@ -4,11 +4,24 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use usher_config::{Finding, Source};
+use usher_engine::diagnostic::Severity;
 
 /// The project's root.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the project").to_owned()
 }
+
+/// A write key of another account.
+const FOREIGN_KEY: &str = "2/f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0";
+/// A server key without any scope.
+const UNSCOPED_KEY: &str = "1/0000000000000000000000000000000000000000";
+/// A server key without the scope for sensitive values.
+const PLAIN_KEY: &str = "1/1111111111111111111111111111111111111111";
+/// A server key of another audience.
+const ELSEWHERE_KEY: &str = "1/7777777777777777777777777777777777777777";
+/// A private token that names what it may ask for.
+const PICKY_TOKEN: &str = "1/demo/33333333333333333333333333333333";
 
 /// The demo's keys and tokens.
 pub struct Keys {
@@ -17,7 +30,8 @@ pub struct Keys {
 
 impl Keys {
     pub fn demo() -> Keys {
-        let text = std::fs::read_to_string(root().join("examples/shop/credentials.json")).expect("the demo's keys");
+        let text =
+            std::fs::read_to_string(root().join("examples/shop/credentials.json")).expect("the demo's keys");
         Keys { credentials: serde_json::from_str(&text).expect("JSON") }
     }
 
@@ -27,9 +41,10 @@ impl Keys {
 
     /// `USHER_KEYS` for them. The signing key is fixed: it is as public as the rest.
     pub fn secret(&self) -> String {
-        let hash = |name: &str| -> String {
-            Sha256::digest(self.text(name).as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+        let hash_of = |text: &str| -> String {
+            Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
         };
+        let hash = |name: &str| hash_of(self.text(name));
         let origins = &self.credentials["allowed_origins"];
         let audience = "1069944";
         json!({
@@ -42,6 +57,15 @@ impl Keys {
                 {"kind": "token", "sha256": hash("public_token"), "account": "1", "audience": audience,
                  "public": true, "origins": origins},
                 {"kind": "token", "sha256": hash("private_token"), "account": "1", "audience": audience},
+                // Not the demo's: what the vectors need besides.
+                {"kind": "write", "sha256": hash_of(FOREIGN_KEY), "account": "2", "origins": origins},
+                {"kind": "server", "sha256": hash_of(UNSCOPED_KEY), "account": "1"},
+                {"kind": "server", "sha256": hash_of(PLAIN_KEY), "account": "1",
+                 "scopes": ["personalize", "import", "explain"]},
+                {"kind": "server", "sha256": hash_of(ELSEWHERE_KEY), "account": "1", "audience": "7",
+                 "scopes": ["personalize", "sensitive", "import", "explain"]},
+                {"kind": "token", "sha256": hash_of(PICKY_TOKEN), "account": "1", "audience": audience,
+                 "personalizations": ["product_recommendations"]},
             ],
         })
         .to_string()
@@ -49,11 +73,20 @@ impl Keys {
 
     /// The headers with which somebody calls.
     pub fn headers(&self, who: &str, now: i64) -> Vec<(String, String)> {
-        let origin = || ("origin", self.credentials["allowed_origins"][0].as_str().expect("an origin").to_owned());
+        let origin =
+            || ("origin", self.credentials["allowed_origins"][0].as_str().expect("an origin").to_owned());
         let td1 = |key: &str| ("authorization", format!("TD1 {}", self.text(key)));
+        let bearer = |key: &str| ("authorization", format!("TD1 {key}"));
         let token = |name: &str| ("wp13n-token", self.text(name).to_owned());
         let headers = match who {
             "nobody" => vec![],
+            "foreigner" => vec![bearer(FOREIGN_KEY), token("public_token"), origin()],
+            "unscoped" => vec![bearer(UNSCOPED_KEY)],
+            "plain" => vec![bearer(PLAIN_KEY)],
+            "plain-with-token" => vec![bearer(PLAIN_KEY), token("private_token")],
+            "elsewhere" => vec![bearer(ELSEWHERE_KEY)],
+            "picky" => vec![td1("write_key"), ("wp13n-token", PICKY_TOKEN.to_owned())],
+            "picky-server" => vec![td1("server_key"), ("wp13n-token", PICKY_TOKEN.to_owned())],
             "browser" => vec![td1("write_key"), token("public_token"), origin()],
             "page" => vec![td1("write_key"), origin()],
             "collector" => vec![td1("write_key")],
@@ -62,7 +95,8 @@ impl Keys {
             "server-with-token" => vec![td1("server_key"), token("private_token")],
             "admin" => vec![td1("admin_key")],
             "preview" => {
-                let token = usher_edge::preview_token(&self.secret(), "1069944", now + 600, now).expect("a token");
+                let token =
+                    usher_edge::preview_token(&self.secret(), "1069944", now + 600, now).expect("a token");
                 vec![("authorization", format!("Bearer {token}")), origin()]
             }
             other => panic!("nobody is called {other}"),
@@ -74,9 +108,22 @@ impl Keys {
 /// The bundle of a folder of definitions.
 pub fn bundle(folder: &Path) -> Vec<u8> {
     let listing = usher_config::definition_files(folder).expect("a folder of definitions");
-    let reading = usher_config::check(&listing.sources);
-    for finding in reading.findings.iter().chain(&listing.findings) {
-        let error = finding.diagnostic.severity() == usher_engine::diagnostic::Severity::Error;
+    bundle_of(&listing.sources, &listing.findings)
+}
+
+/// The bundle of definitions that stand in a vector.
+pub fn bundle_of_texts(texts: &[String]) -> Vec<u8> {
+    let sources = texts.iter().enumerate();
+    let sources: Vec<Source> = sources
+        .map(|(index, text)| Source { name: format!("definition[{index}].yaml"), text: text.clone() })
+        .collect();
+    bundle_of(&sources, &[])
+}
+
+fn bundle_of(sources: &[Source], findings: &[Finding]) -> Vec<u8> {
+    let reading = usher_config::check(sources);
+    for finding in reading.findings.iter().chain(findings) {
+        let error = finding.diagnostic.severity() == Severity::Error;
         assert!(!error, "{}", usher_config::render::plain(finding));
     }
     usher_edge::bundle_of(&reading.definition).expect("a bundle")

@@ -1,10 +1,12 @@
 //! Vectors and the hosts that run them.
 //!
-//! A vector is a scenario in TOML: what is published and imported, then requests and what they must answer. Every
-//! [`Target`](target::Target) runs every case; one that cannot says so with a reason, and the reason is printed.
-//! `vectors/README.md` describes the format.
+//! A vector is a scenario in TOML: what is published and imported, then requests and what they must answer; or a table
+//! of criteria. Every [`Target`](target::Target) runs every case; one that cannot says so with a reason, and the reason
+//! is printed. `vectors/README.md` describes the formats.
 
+pub mod criteria;
 pub mod deployment;
 pub mod pattern;
+pub mod run;
 pub mod target;
 pub mod vector;

@@ -34,10 +34,14 @@ pub fn mismatch(pattern: &Value, actual: Option<&Value>, at: &str) -> Option<Str
                 return Some(format!("{at}: expected {} items, found {}", pattern.len(), shown()));
             }
             let mut pairs = pattern.iter().zip(actual).enumerate();
-            pairs.find_map(|(index, (pattern, actual))| mismatch(pattern, Some(actual), &format!("{at}[{index}]")))
+            pairs.find_map(|(index, (pattern, actual))| {
+                mismatch(pattern, Some(actual), &format!("{at}[{index}]"))
+            })
         }
         (Value::Number(pattern), Some(Value::Number(actual))) if pattern.as_f64() == actual.as_f64() => None,
-        (pattern, actual) => (actual != Some(pattern)).then(|| format!("{at}: expected {pattern}, found {}", shown())),
+        (pattern, actual) => {
+            (actual != Some(pattern)).then(|| format!("{at}: expected {pattern}, found {}", shown()))
+        }
     }
 }
 

@@ -4,44 +4,73 @@
 //! `USHER_TEST_WORKER` the folder of the worker with one, and `USHER_TEST_WORKER_RELEASE` that of the worker that
 //! ships. `make test` builds all of them; without one its host is skipped, and that is said.
 
+use usher_tests::criteria;
+use usher_tests::run::{Outcome, run};
 use usher_tests::target::{InProcess, Native, Target, Workerd};
 use usher_tests::vector::{self, Vector};
 
 type Start = Box<dyn Fn() -> Box<dyn Target>>;
 
 fn main() {
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let vectors = vector::all();
-    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
+    let wanted: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let is_wanted = |path: &str| wanted.is_empty() || wanted.iter().any(|part| path.contains(part.as_str()));
+    let mut tally = Tally::default();
+    let (mut vectors, mut tables) = (vector::all(), criteria::all());
+    vectors.retain(|(path, _)| is_wanted(path));
+    tables.retain(|(path, _)| is_wanted(path));
+    for (path, table) in &tables {
+        tally.add("engine", path, table.decide());
+    }
     for (host, live, start) in hosts() {
         let Some(start) = start else {
-            println!("skipped host {host}: it was not built (see the head of suite.rs)");
-            skipped += 1;
+            tally.skip(host, "it was not built (see the head of suite.rs)");
             continue;
         };
         for (path, vector) in &vectors {
-            if !wanted.is_empty() && !wanted.iter().any(|part| path.contains(part.as_str())) {
-                continue;
+            match reason_to_skip(vector, host, live) {
+                Some(reason) => tally.skip(&format!("{host} {path}"), reason),
+                None => tally.add(host, path, run(vector, start().as_mut())),
             }
-            if let Some(reason) = reason_to_skip(vector, host, live) {
-                println!("skipped {host} {path}: {reason}");
-                skipped += 1;
-                continue;
+        }
+        for (path, table) in &tables {
+            let real = live.then_some("it sets the clock, and this host's is the real one");
+            match table.engine_only().or(real) {
+                Some(reason) => tally.skip(&format!("{host} {path}"), reason),
+                None => tally.add(host, path, table.ask(start().as_mut())),
             }
-            for outcome in vector::run(vector, start().as_mut()) {
-                match outcome.failure {
-                    None => passed += 1,
-                    Some(failure) => {
-                        failed += 1;
-                        println!("FAILED {host} {path}/{}\n      {failure}", outcome.step);
-                    }
+        }
+    }
+    let Tally { passed, failed, skipped } = tally;
+    println!("{passed} passed, {failed} failed, {skipped} skipped");
+    // Nothing run is nothing shown.
+    std::process::exit(if failed > 0 || passed == 0 { 1 } else { 0 });
+}
+
+#[derive(Default)]
+struct Tally {
+    passed: usize,
+    failed: usize,
+    skipped: usize,
+}
+
+impl Tally {
+    fn add(&mut self, host: &str, path: &str, outcomes: Vec<Outcome>) {
+        for outcome in outcomes {
+            match outcome.failure {
+                None => self.passed += 1,
+                Some(failure) => {
+                    self.failed += 1;
+                    println!("FAILED {host} {path}/{}\n      {failure}", outcome.step);
                 }
             }
         }
     }
-    println!("{passed} passed, {failed} failed, {skipped} skipped");
-    // Nothing run is nothing shown.
-    std::process::exit(if failed > 0 || passed == 0 { 1 } else { 0 });
+
+    fn skip(&mut self, what: &str, reason: &str) {
+        self.skipped += 1;
+        println!("skipped {what}: {reason}");
+    }
 }
 
 fn reason_to_skip<'v>(vector: &'v Vector, host: &str, live: bool) -> Option<&'v str> {
@@ -54,7 +83,8 @@ fn reason_to_skip<'v>(vector: &'v Vector, host: &str, live: bool) -> Option<&'v 
 /// Each host with whether its clock is the real one.
 fn hosts() -> Vec<(&'static str, bool, Option<Start>)> {
     let built = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let native = built("USHER_TEST_NATIVE").map(|program| -> Start { Box::new(move || Box::new(Native::start(&program, false))) });
+    let native = built("USHER_TEST_NATIVE")
+        .map(|program| -> Start { Box::new(move || Box::new(Native::start(&program, false))) });
     let worker = |name: &str, live: bool| {
         built(name).map(|dist| -> Start { Box::new(move || Box::new(Workerd::start(&dist, live))) })
     };

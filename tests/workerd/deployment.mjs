@@ -1,0 +1,273 @@
+// A deployment for the tests that need a real process: the worker in workerd, its data in a temporary folder, the
+// demo's public keys, and the example audience published through the front door.
+
+import { execFile, execFileSync, spawn } from "node:child_process";
+import { createHash, createHmac, randomUUID } from "node:crypto";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { Agent as PlainAgent, request as plainRequest } from "node:http";
+import { Agent as SecureAgent, request as secureRequest } from "node:https";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+import { freePort, listening, startWorkerd, workerdBinary } from "../../edge-worker/cloudflare/local/workerd.mjs";
+
+export const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
+export const audience = "1069944";
+export const credentials = JSON.parse(readFileSync(join(root, "examples/shop/credentials.json"), "utf8"));
+/** As public as the keys. */
+const SIGNING_KEY = "07".repeat(32);
+
+/** Where a page of this origin may call from, unless a test says otherwise. */
+const [origin] = credentials.allowed_origins;
+
+/** The folder of a built worker: `test` obeys `x-usher-fault`, `release` is what ships. */
+export function builtWorker(kind) {
+  const variable = kind === "release" ? "USHER_TEST_WORKER_RELEASE" : "USHER_TEST_WORKER";
+  const folder = resolve(root, process.env[variable] || join("target/worker", kind));
+  if (existsSync(join(folder, "usher.wasm"))) return folder;
+  const features = kind === "release" ? "" : " test-clock,fault";
+  throw new Error(
+    `no worker in ${folder}: build it with \`node edge-worker/cloudflare/build.mjs target/worker/${kind}${features}\`, ` +
+      `or name its folder in ${variable}`,
+  );
+}
+
+/** `USHER_KEYS` for the demo's keys and tokens. */
+export function secret(origins = credentials.allowed_origins) {
+  const sha256 = (name) => createHash("sha256").update(credentials[name]).digest("hex");
+  const scopes = ["personalize", "sensitive", "import", "explain"];
+  return JSON.stringify({
+    signing_key: SIGNING_KEY,
+    keys: [
+      { kind: "write", sha256: sha256("write_key"), account: "1", origins },
+      { kind: "server", sha256: sha256("server_key"), account: "1", scopes },
+      { kind: "admin", sha256: sha256("admin_key") },
+      { kind: "token", sha256: sha256("public_token"), account: "1", audience, public: true, origins },
+      { kind: "token", sha256: sha256("private_token"), account: "1", audience },
+    ],
+  });
+}
+
+/** Lets a page explain answers for ten minutes. */
+export function previewToken() {
+  const payload = Buffer.alloc(8 + audience.length);
+  payload.writeBigInt64LE(BigInt(Math.floor(Date.now() / 1000) + 600));
+  payload.write(audience, 8);
+  const mac = createHmac("sha256", Buffer.from(SIGNING_KEY, "hex")).update("preview\0").update(payload).digest();
+  return `${payload.toString("base64url")}.${mac.subarray(0, 16).toString("base64url")}`;
+}
+
+let bundleBody;
+
+/** The example audience as a bundle: from USHER_TEST_BUNDLE, or made by the project's own compiler. */
+export async function bundle() {
+  return (bundleBody ??= process.env.USHER_TEST_BUNDLE ? readFileSync(process.env.USHER_TEST_BUNDLE) : await makeBundle());
+}
+
+async function makeBundle() {
+  const args = ["run", "--quiet", "--locked", "-p", "usher-tests", "--bin", "bundle", "--", "examples/shop"];
+  const { stdout } = await promisify(execFile)("cargo", args, { cwd: root, encoding: "buffer", maxBuffer: 64 << 20 });
+  return stdout;
+}
+
+/** Who calls, as headers. */
+export const as = {
+  admin: { authorization: `TD1 ${credentials.admin_key}` },
+  server: { authorization: `TD1 ${credentials.server_key}` },
+  collector: { authorization: `TD1 ${credentials.write_key}` },
+  backend: { authorization: `TD1 ${credentials.write_key}`, "wp13n-token": credentials.private_token },
+  browser: { authorization: `TD1 ${credentials.write_key}`, "wp13n-token": credentials.public_token, origin },
+};
+
+/** A folder that goes away with the test. */
+export function temporaryFolder(t) {
+  const folder = mkdtempSync(join(tmpdir(), "usher-test-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
+  return folder;
+}
+
+/**
+ * Starts a worker for a test and publishes the example audience; it stops with the test.
+ *
+ * @param {import("node:test").TestContext} t
+ * @param {"test" | "release"} kind
+ * @param {object} [options] further options of `startWorkerd`; `origins` of the keys; `kv`, the address of a service
+ *   that takes the place of the local key-value store
+ */
+export async function deploy(t, kind, options = {}) {
+  const deployment = new Deployment(t, kind, options);
+  await deployment.start();
+  const published = await deployment.call("PUT", `/v1/audiences/${audience}/bundle`, as.admin, await bundle());
+  if (published.status !== 200) throw new Error(`the bundle was not published: ${published.status} ${published.text}`);
+  return deployment;
+}
+
+export class Deployment {
+  #kind;
+  #options;
+  #origins;
+  #kv;
+  #worker;
+  #agent;
+  #dist;
+  /** What the worker printed, newest last, all starts together. */
+  log = "";
+
+  constructor(t, kind, { origins, kv, data, ...options }) {
+    this.#kind = kind;
+    this.#options = options;
+    this.#origins = origins;
+    this.#kv = kv;
+    // Stops the worker before its folder goes.
+    t.after(() => this.stop());
+    const folder = temporaryFolder(t);
+    // A copy: all starts of one test run the same build.
+    this.#dist = join(folder, "worker");
+    cpSync(builtWorker(kind), this.#dist, { recursive: true });
+    this.data = data ?? join(folder, "data");
+    mkdirSync(this.data, { recursive: true });
+    t.diagnostic?.(`workerd with the ${kind} build`);
+  }
+
+  get url() {
+    return this.#worker.url;
+  }
+
+  get pid() {
+    return this.#worker.child.pid;
+  }
+
+  async start() {
+    const keys = secret(this.#origins);
+    let worker = await startWorkerd({
+      demo: true,
+      keys,
+      log: "pipe",
+      ...this.#options,
+      // Taken at once: nobody else should get it between here and the start.
+      port: this.#options.port ?? (await freePort()),
+      dist: this.#dist,
+      data: this.data,
+    });
+    if (this.#kv) worker = await withForeignKv(worker, this.data, keys, this.#kv);
+    for (const stream of [worker.child.stdout, worker.child.stderr]) {
+      stream.setEncoding("utf8");
+      stream.on("data", (text) => (this.log = (this.log + text).slice(-65_536)));
+    }
+    this.#worker = worker;
+    // Connections of an earlier process are of no use.
+    this.#agent?.destroy();
+    const { tls } = this.#options;
+    this.#agent = tls ? new SecureAgent({ keepAlive: true, ca: tls.certificate }) : new PlainAgent({ keepAlive: true });
+  }
+
+  /** The process ends as if the power went. */
+  async kill() {
+    this.#worker.child.kill("SIGKILL");
+    await this.#worker.exited;
+  }
+
+  async stop() {
+    this.#agent?.destroy();
+    if (!this.#worker) return;
+    this.#worker.child.kill("SIGTERM");
+    // What does not want to end soon is ended.
+    const timer = setTimeout(() => this.#worker.child.kill("SIGKILL"), 2_000);
+    await this.#worker.exited;
+    clearTimeout(timer);
+  }
+
+  async restart() {
+    await this.stop();
+    await this.start();
+  }
+
+  /** Resident memory of the process, in MiB. */
+  memory() {
+    return Number(execFileSync("ps", ["-o", "rss=", "-p", String(this.pid)], { encoding: "utf8" })) / 1024;
+  }
+
+  /**
+   * One request; `body` is sent as it is when it is text or bytes, as JSON otherwise.
+   *
+   * @returns {Promise<{status: number, headers: object, text: string, json: any}>}
+   */
+  call(method, path, headers = {}, body = undefined) {
+    const raw = body === undefined || typeof body === "string" || Buffer.isBuffer(body);
+    const bytes = raw ? body : JSON.stringify(body);
+    const send = this.#options.tls ? secureRequest : plainRequest;
+    return new Promise((done, fail) => {
+      const request = send(`${this.url}${path}`, { method, agent: this.#agent, timeout: 30_000 });
+      for (const [name, value] of Object.entries(headers)) request.setHeader(name, value);
+      request.once("timeout", () => request.destroy(new Error(`${method} ${path}: no answer within 30 s`)));
+      request.once("error", fail);
+      request.once("response", (response) => {
+        const parts = [];
+        response.on("data", (part) => parts.push(part));
+        response.once("error", fail);
+        response.once("aborted", () => fail(new Error("the answer ended early")));
+        response.once("end", () => {
+          const text = Buffer.concat(parts).toString("utf8");
+          done({
+            status: response.statusCode,
+            headers: response.headers,
+            text,
+            get json() {
+              return JSON.parse(text);
+            },
+          });
+        });
+      });
+      request.end(bytes);
+    });
+  }
+
+  /** A batch; the answer holds a receipt for each event. */
+  batch(table, events, headers = {}) {
+    return this.call("POST", `/web/${table}`, { ...as.collector, ...headers }, { events });
+  }
+
+  /** One event of a page; the answer holds its offers. */
+  event(table, event, headers = {}) {
+    return this.call("POST", `/public/web/${table}`, { ...as.browser, ...headers }, event);
+  }
+
+  /** A lookup of the visitor's web personalization. */
+  lookup(visitor, more = {}) {
+    const key = { name: "td_client_id", value: visitor };
+    return this.call("POST", "/v1/personalize", as.server, { audience, personalization: "web_personalization", key, ...more });
+  }
+
+  /** What the writer knows about a visitor: its profile and the version of it. */
+  async explain(visitor, name = "td_client_id") {
+    const answer = await this.call("POST", "/v1/explain", as.server, { audience, key: { name, value: visitor } });
+    if (answer.status !== 200) throw new Error(`explain answered ${answer.status} ${answer.text}`);
+    return answer.json;
+  }
+
+  /** The visitor's attributes that have a value. */
+  async values(visitor, name) {
+    const { profile } = await this.explain(visitor, name);
+    return Object.fromEntries(Object.entries(profile.attributes ?? {}).map(([key, { value }]) => [key, value]));
+  }
+}
+
+/** Starts the worker again, now with this service as its key-value store; the rest of its configuration stays. */
+async function withForeignKv(worker, data, keys, address) {
+  worker.child.kill("SIGKILL");
+  await worker.exited;
+  const file = join(data, "workerd.capnp");
+  const config = readFileSync(file, "utf8");
+  const [from, to] = [config.indexOf('(name = "kv", worker'), config.indexOf('(name = "kv-disk"')];
+  if (from < 0 || to < from) throw new Error("the configuration has no key-value store of its own");
+  writeFileSync(file, `${config.slice(0, from)}(name = "kv", external = (address = "${address}", http = ())),\n    ${config.slice(to)}`);
+  const env = { PATH: process.env.PATH, USHER_KEYS: keys, USHER_DEMO: "1" };
+  const child = spawn(workerdBinary(), ["serve", file], { stdio: ["ignore", "pipe", "pipe"], env });
+  const exited = new Promise((done) => child.once("exit", (code, signal) => done({ code, signal })));
+  await Promise.race([listening(worker.port), exited.then(() => Promise.reject(new Error("workerd did not start")))]);
+  return { ...worker, child, exited };
+}
+
+export const newId = () => randomUUID();

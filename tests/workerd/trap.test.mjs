@@ -1,0 +1,98 @@
+// A trap in wasm costs the request that ran into it and nothing else: the next one finds a new instance that runs the
+// same bundle, requests in flight do not notice, and the process does not keep what the old instances held.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { deploy } from "./deployment.mjs";
+
+/** How much the process may grow by faults, in MiB: far below what one runaway allocation could take. */
+const GROWTH_MIB = 512;
+/** An answer to a request that runs out of memory must not take longer, in ms. */
+const PATIENCE_MS = 5_000;
+
+const INTERNAL = { code: 9999, message: "unknown error" };
+
+/** Does what the caller wants with an event that asks for a fault. */
+const faulty = (worker, fault) => worker.event("pageviews", { td_client_id: "faulty" }, { "x-usher-fault": fault });
+
+/** The worker still runs the bundle and counts on. */
+async function answers(worker, visitor, views) {
+  const answer = await worker.event("pageviews", { td_client_id: visitor, td_path: "/" });
+  assert.equal(answer.status, 200, answer.text);
+  const [[, offer]] = Object.entries(answer.json.offers);
+  assert.equal(offer.attributes.page_views_24h, views, answer.text);
+}
+
+for (const [fault, times] of [["panic", 25], ["memory", 4]]) {
+  test(`${times} times in a row: ${fault}`, { timeout: 120_000 }, async (t) => {
+    const worker = await deploy(t, "test");
+    await answers(worker, "steady", 1);
+    const before = worker.memory();
+    let slowest = 0;
+    for (let round = 1; round <= times; round++) {
+      const start = performance.now();
+      const answer = await faulty(worker, fault);
+      const took = performance.now() - start;
+      slowest = Math.max(slowest, took);
+      assert.equal(answer.status, 500);
+      assert.deepEqual(answer.json, INTERNAL);
+      assert.equal(answer.headers["cache-control"], "private, no-store");
+      await answers(worker, "steady", round + 1);
+      // At once, so that a machine without that much memory survives the failure.
+      const growth = worker.memory() - before;
+      assert.ok(growth < GROWTH_MIB, `the process grew by ${growth.toFixed(0)} MiB in ${round} × ${fault}`);
+      assert.ok(took < PATIENCE_MS, `${fault} was answered after ${took.toFixed(0)} ms`);
+    }
+    const growth = worker.memory() - before;
+    t.diagnostic(`${times} × ${fault}: slowest ${slowest.toFixed(0)} ms, grew by ${growth.toFixed(0)} MiB`);
+    assert.equal((await worker.explain("faulty")).profile.known, false, "a request that trapped stored nothing");
+  });
+}
+
+test("requests in flight do not notice", { timeout: 60_000 }, async (t) => {
+  const [rounds, around, faults] = [10, 50, 3];
+  const worker = await deploy(t, "test");
+  let failures = 0;
+  for (let round = 1; round <= rounds; round++) {
+    const calls = Array.from({ length: around }, (_, index) => {
+      const visitor = `flight-${index}`;
+      // Events, lookups and batches: what waits for the writer while the instance is replaced.
+      if (index % 3 === 0) return worker.event("pageviews", { td_client_id: visitor, td_path: "/" });
+      if (index % 3 === 1) return worker.lookup(visitor);
+      return worker.batch("pageviews", [{ td_client_id: visitor, td_path: "/" }]);
+    });
+    const every = Math.floor(around / faults);
+    for (let index = 0; index < faults; index++) calls.splice(index * (every + 1), 0, faulty(worker, "panic"));
+    const statuses = (await Promise.all(calls)).map((answer) => answer.status);
+    const broken = statuses.filter((status) => status === 500).length;
+    assert.deepEqual(statuses.filter((status) => status !== 200 && status !== 500), []);
+    failures += broken - faults;
+  }
+  t.diagnostic(`${rounds * around} requests around ${rounds * faults} traps: ${failures} failed with them`);
+  assert.equal(failures, 0);
+  for (let index = 0; index < around; index++) {
+    // Those that only looked are still unknown.
+    const { profile } = await worker.explain(`flight-${index}`);
+    assert.equal(profile.attributes.page_views_24h.value, index % 3 === 1 ? 0 : rounds);
+  }
+});
+
+test("a thousand requests after traps", { timeout: 60_000 }, async (t) => {
+  const worker = await deploy(t, "test");
+  for (let index = 0; index < 5; index++) assert.equal((await faulty(worker, "panic")).status, 500);
+  const clients = Array.from({ length: 20 }, async (_, client) => {
+    for (let views = 1; views <= 50; views++) await answers(worker, `after-${client}`, views);
+  });
+  await Promise.all(clients);
+  t.diagnostic("1000 of 1000 answered and counted");
+});
+
+test("the release build has no ear for it", { timeout: 60_000 }, async (t) => {
+  const worker = await deploy(t, "release");
+  for (const [index, fault] of ["panic", "memory", "panic", "memory"].entries()) {
+    const answer = await faulty(worker, fault);
+    assert.equal(answer.status, 200, answer.text);
+    await answers(worker, "steady", index + 1);
+  }
+});
