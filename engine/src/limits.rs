@@ -14,6 +14,8 @@ pub const IN_VALUES_MAX: usize = 256;
 pub const PATTERN_BYTES_MAX: usize = 256;
 /// How large a compiled regular expression is, in bytes.
 pub const PATTERN_SIZE_MAX: usize = 64 * 1024;
+/// How many digits of a number count one by one: of further ones only whether any is not zero can change a float.
+pub const DIGITS_MAX: usize = 800;
 /// How much of a text a regular expression looks at, in bytes; longer texts do not match and are reported.
 pub const PATTERN_TEXT_BYTES_MAX: usize = 2_048;
 /// How deep groups nest in a regular expression.

@@ -5,8 +5,8 @@
 
 use alloc::vec::Vec;
 
-/// More digits than these cannot change a float, but for whether there are any.
-const DIGITS_MAX: usize = 800;
+use crate::limits::DIGITS_MAX;
+
 /// Up to here powers of ten are floats.
 const EXACT_POWER: u64 = 22;
 

@@ -5,12 +5,9 @@
 //! Sums are kept in whole billionths ([`Nanos`]), so that their order does not matter.
 
 pub(crate) mod data;
-<<<<<<< engine/src/value/mod.rs
+mod decimal;
 #[cfg(feature = "serde")]
 mod serde;
-=======
-mod decimal;
->>>>>>> /tmp/mod_noryu.rs
 pub use data::{Fields, FromValue, ToValue, Unfit, named, variant};
 
 use alloc::{string::String, vec::Vec};
