@@ -145,15 +145,20 @@ impl Edge {
         self.keyring.as_ref().err().map(String::as_str)
     }
 
-    /// Those of the control object's pointers whose bundles do not run here.
-    pub fn behind(&self, pointers: Vec<Pointer>) -> Vec<Pointer> {
-        let runs = |pointer: &Pointer| {
-            self.audiences
-                .get(&pointer.audience)
-                // A pointer that was read before a later one took effect is old news.
-                .is_some_and(|running| running.hash == pointer.hash || running.number >= pointer.number)
-        };
-        pointers.into_iter().filter(|pointer| !runs(pointer)).collect()
+    /// Those of the control object's pointers whose bundles do not run here. A bundle that runs and was published again
+    /// only takes its new number: profiles and fronts know it by that.
+    pub fn behind(&mut self, mut pointers: Vec<Pointer>) -> Vec<Pointer> {
+        pointers.retain(|pointer| match self.audiences.get_mut(&pointer.audience) {
+            Some(running) if running.hash == pointer.hash => {
+                running.number = running.number.max(pointer.number);
+                self.degraded.remove(&pointer.audience);
+                false
+            }
+            // A pointer that was read before a later one took effect is old news.
+            Some(running) => running.number < pointer.number,
+            None => true,
+        });
+        pointers
     }
 
     /// Runs a bundle, if its bytes are what the pointer names and compile; otherwise the last good one keeps running,
@@ -254,6 +259,19 @@ mod tests {
             );
             assert_eq!(Bundle::read(&written), Ok(definition));
         }
+    }
+
+    #[test]
+    fn a_bundle_that_is_published_again_takes_its_new_number() {
+        let [shop, _] = GOLDEN;
+        let pointer =
+            |number| Pointer { audience: "1069944".to_owned(), number, hash: hash_of(shop.as_bytes()) };
+        let mut edge = Edge::new(None, false);
+        assert_eq!(edge.behind(vec![pointer(1)]), [pointer(1)]);
+        assert_eq!(edge.install(&pointer(1), shop.as_bytes().to_vec()), Ok(Installed::New));
+        // Another one ran in between, which this edge never saw.
+        assert_eq!(edge.behind(vec![pointer(3)]), []);
+        assert_eq!(edge.audiences.get("1069944").map(|running| running.number), Some(3));
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub(crate) struct Keyring {
 #[derive(Clone, Debug)]
 pub(crate) struct KeyRecord {
     pub(crate) kind: Kind,
-    sha256: String,
+    sha256: [u8; 32],
     /// Keys and tokens of one account belong together.
     pub(crate) account: Option<String>,
     /// A token's audience; a server key without one is good for all.
@@ -85,7 +85,10 @@ impl FromValue for KeyRecord {
         let fields = Fields::of(value, &known)?;
         Ok(KeyRecord {
             kind: fields.required("kind")?,
-            sha256: fields.required("sha256")?,
+            sha256: {
+                let text: String = fields.required("sha256")?;
+                from_hex(&text).ok_or_else(|| Unfit::new("not 64 hexadecimal digits").inside("sha256"))?
+            },
             account: fields.or("account", None)?,
             audience: fields.or("audience", None)?,
             public: fields.or("public", false)?,
@@ -143,13 +146,10 @@ impl Keyring {
             return Err(format!("USHER_KEYS holds more than {KEYS_MAX} keys"));
         }
         for (index, record) in secret.keys.iter().enumerate() {
-            if from_hex::<32>(&record.sha256).is_none() {
-                return Err(format!("USHER_KEYS: keys[{index}].sha256 is not 64 hexadecimal digits"));
-            }
             if record.kind == Kind::Token && record.audience.is_none() {
                 return Err(format!("USHER_KEYS: keys[{index}] is a token without an audience"));
             }
-            if DEMO.contains(&record.sha256.as_str()) && !demo {
+            if DEMO.iter().any(|known| from_hex(known) == Some(record.sha256)) && !demo {
                 return Err(format!(
                     "USHER_KEYS: keys[{index}] is a key of the public demo; set USHER_DEMO=1 to use it"
                 ));
@@ -163,8 +163,7 @@ impl Keyring {
         let hash: [u8; 32] = Sha256::digest(presented.as_bytes()).into();
         let mut found = None;
         for record in &self.records {
-            let Some(known) = from_hex::<32>(&record.sha256) else { continue };
-            let difference = hash.iter().zip(known).fold(0, |sum, (a, b)| sum | (a ^ b));
+            let difference = hash.iter().zip(record.sha256).fold(0, |sum, (a, b)| sum | (a ^ b));
             if difference == 0 {
                 found = Some(record);
             }

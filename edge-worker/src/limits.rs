@@ -19,10 +19,12 @@ pub const EVENT_VALUES_MAX: usize = 8_192;
 pub const NATIVE_BYTES_MAX: usize = 64 * 1024;
 /// Largest bundle, in bytes.
 pub const BUNDLE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// How many values a number counts for that takes long to read.
+pub const HARD_NUMBER_VALUES: usize = 31;
 /// How deep a bundle nests; criteria take two levels for each of theirs.
 pub const DOCUMENT_DEPTH_MAX: usize = 120;
 /// How many rows one import request has.
-pub const IMPORT_ROWS_MAX: usize = 10_000;
+pub const IMPORT_ROWS_MAX: usize = 2_000;
 /// How many rejected rows an import names; further ones are only counted.
 pub const IMPORT_REJECTIONS_MAX: usize = 100;
 /// Longest request target, in bytes.

@@ -73,7 +73,7 @@ class Engine {
       case 1:
         return { kind: "write", shard: out.number(), message: out.bytes() };
       case 2:
-        return { kind: "look", shard: out.number(), message: out.bytes(), cacheKey: out.text(), number: out.number() };
+        return { kind: "look", shard: out.number(), message: out.bytes(), cacheKey: out.text() };
       case 3:
         return { kind: "publish", hash: out.text(), body: out.bytes(), message: out.bytes() };
       case 4:
@@ -83,9 +83,13 @@ class Engine {
     }
   }
 
-  /** The answer from a snapshot of this tier, or undefined when it is not good enough. */
-  answer(frame, number, tier, snapshot) {
-    const input = new FrameWriter(frame.length + snapshot.length + 16).byte(tier).bytes(snapshot).number(number).raw(frame);
+  /**
+   * The answer from a snapshot of this tier, or undefined when it is not good enough. `waited` unless nothing was
+   * awaited since the front.
+   */
+  answer(frame, tier, snapshot, waited) {
+    const input = new FrameWriter(frame.length + snapshot.length + 16);
+    input.byte(tier).bytes(snapshot).byte(waited ? 1 : 0).raw(frame);
     const out = this.#call(ANSWER, input.done());
     return out.byte() === 1 ? readResponse(out) : undefined;
   }
@@ -143,7 +147,8 @@ class Engine {
         return { audience, number, hash, message: r.bytes().slice() };
       });
       for (const { audience, number, hash, message } of behind) {
-        const body = (await stored(env, hash)) ?? (await ask(object, message));
+        // One audience that cannot be had keeps no other from catching up; an empty body is refused by its hash.
+        const body = (await stored(env, hash)) ?? (await ask(object, message).catch(() => new Uint8Array()));
         const complaint = this.#install(audience, number, hash, body);
         if (complaint) console.error(JSON.stringify({ event: "bundle_refused", detail: complaint }));
       }

@@ -11,20 +11,24 @@ const WRITER = 2;
 const STALE = 3;
 const NOTHING = 4;
 
-const SNAPSHOTS_MAX = 1_000;
+/** What an isolate remembers at most; it has 128 MB for everything. */
+const MEMORY_BYTES_MAX = 16 * 1024 * 1024;
+/** A snapshot of nobody: a time, and a profile of no bytes. */
+const NOBODY_BYTES = 12;
 /** As long as a snapshot may answer (`limits.rs`); the platform keeps nothing shorter. */
 const KV_SECONDS = 60;
 
 /** Oldest first, because a map keeps the order of insertion. */
 const memory = new Map();
+let memoryBytes = 0;
 
-export async function lookUp(service, env, context, frame, { shard, message, cacheKey, number }) {
-  const answer = (tier, snapshot) => service.answer(frame, number, tier, snapshot);
+export async function lookUp(service, env, context, frame, { shard, message, cacheKey }) {
   const near = cacheKey && memory.get(cacheKey);
   if (near) {
-    const response = answer(MEMORY, near);
+    const response = service.answer(frame, MEMORY, near, false);
     if (response) return response;
   }
+  const answer = (tier, snapshot) => service.answer(frame, tier, snapshot, true);
   const kept = cacheKey && (await fromKv(env, cacheKey));
   if (kept) {
     const response = answer(KV, kept);
@@ -37,21 +41,32 @@ export async function lookUp(service, env, context, frame, { shard, message, cac
   if (truth) {
     if (cacheKey) {
       remember(cacheKey, truth);
-      context.waitUntil(toKv(env, cacheKey, truth));
+      // A key that nobody has costs no write: whoever makes up keys would make up writes.
+      if (truth.length > NOBODY_BYTES) context.waitUntil(toKv(env, cacheKey, truth));
     }
     const response = answer(WRITER, truth);
     if (response) return response;
   }
   // Storage failure is not "no profile": an old snapshot is better, and nothing at all is said to be nothing.
-  const old = near ?? kept;
-  const response = old ? answer(STALE, old) : answer(NOTHING, new Uint8Array());
-  return response ?? service.failed(frame, STORAGE);
+  for (const old of [near, kept]) {
+    const response = old && answer(STALE, old);
+    if (response) return response;
+  }
+  return answer(NOTHING, new Uint8Array()) ?? service.failed(frame, STORAGE);
 }
 
 function remember(key, snapshot) {
-  memory.delete(key);
+  forget(key);
   memory.set(key, snapshot);
-  if (memory.size > SNAPSHOTS_MAX) memory.delete(memory.keys().next().value);
+  memoryBytes += key.length + snapshot.length;
+  while (memoryBytes > MEMORY_BYTES_MAX) forget(memory.keys().next().value);
+}
+
+function forget(key) {
+  const snapshot = memory.get(key);
+  if (!snapshot) return;
+  memory.delete(key);
+  memoryBytes -= key.length + snapshot.length;
 }
 
 /** The writer knows better anyway, if KV fails or keeps us waiting. */

@@ -10,9 +10,8 @@ use usher_edge::{Candidate, Edge, Folded, Look, Moment, Opened, Refusal, Request
 pub(crate) struct Instance {
     edge: Option<Edge>,
     opened: Option<Opened>,
-    /// The last lookup and its number: whoever finds a snapshot without waiting finds it here, too.
-    look: Option<(u32, Box<Look>)>,
-    looks: u32,
+    /// What the last front found to be a lookup: whoever has a snapshot without waiting finds it here.
+    look: Option<Box<Look>>,
 }
 
 impl Instance {
@@ -46,7 +45,7 @@ impl Instance {
         Some(())
     }
 
-    /// `request` → `0 response | 1 shard message | 2 shard message cache-key number | 3 hash body message | 4 message`
+    /// `request` → `0 response | 1 shard message | 2 shard message cache-key | 3 hash body message | 4 message`
     fn front(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let edge = self.edge.as_ref()?;
         match with_request(&mut input, |request| edge.front(request))? {
@@ -55,10 +54,9 @@ impl Instance {
                 out.byte(1).number(shard).bytes(&message);
             }
             Step::Look(look) => {
-                self.looks = self.looks.wrapping_add(1);
                 let cache_key = look.cache_key.as_deref().unwrap_or("");
-                out.byte(2).number(look.shard).bytes(&look.message).text(cache_key).number(self.looks);
-                self.look = Some((self.looks, look));
+                out.byte(2).number(look.shard).bytes(&look.message).text(cache_key);
+                self.look = Some(look);
             }
             Step::Publish { hash, body, message } => {
                 out.byte(3).text(&hash).bytes(&body).bytes(&message);
@@ -70,19 +68,18 @@ impl Instance {
         Some(())
     }
 
-    /// `tier · snapshot · number · request` → `0 | 1 response`; the request is the one whose front asked to look. After
-    /// a wait, other lookups or another instance may have come between: then it is asked once more.
+    /// `tier · snapshot · waited · request` → `0 | 1 response`; the request is the one whose front asked to look. After a
+    /// wait, other requests or another instance have come between, so it is asked once more.
     fn answer(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let edge = self.edge.as_ref()?;
-        let (tier, snapshot, number) = (input.byte()?, input.bytes()?, input.number()?);
-        let look = match self.look.take() {
-            Some((known, look)) if known == number => look,
-            _ => match with_request(&mut input, |request| edge.front(request))? {
+        let (tier, snapshot, waited) = (input.byte()?, input.bytes()?, input.byte()? != 0);
+        let look = match self.look.take().filter(|_| !waited) {
+            Some(look) => look,
+            None => match with_request(&mut input, |request| edge.front(request))? {
                 Step::Look(look) => look,
                 _ => return None,
             },
         };
-        let (_, look) = self.look.insert((number, look));
         let candidate = match tier {
             0 => Candidate::Memory(snapshot),
             1 => Candidate::Kv(snapshot),
@@ -90,7 +87,7 @@ impl Instance {
             3 => Candidate::Stale(snapshot),
             _ => Candidate::Nothing,
         };
-        match edge.answer(look, candidate) {
+        match edge.answer(&look, candidate) {
             Some(answer) => response(out.byte(1), &answer),
             None => {
                 out.byte(0);
@@ -150,7 +147,7 @@ impl Instance {
     /// `pointers` → those whose bundles do not run here
     fn behind(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let pointers = input.list(pointer)?;
-        out.list(&self.edge.as_ref()?.behind(pointers), |w, pointer| {
+        out.list(&self.edge.as_mut()?.behind(pointers), |w, pointer| {
             w.text(&pointer.audience).long(pointer.number.cast_signed()).text(&pointer.hash);
             w.bytes(&control::bundle(&pointer.hash));
         });

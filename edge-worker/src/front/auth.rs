@@ -54,6 +54,9 @@ pub(super) fn token<'k>(
     if record.account != key.account {
         return Err(Refusal::TOKEN_ACCOUNT.into());
     }
+    if record.audience.as_deref().is_some_and(|audience| !key.covers(audience)) {
+        return Err(Refusal::SCOPE.into());
+    }
     if record.public == public { Ok(record) } else { Err(Refusal::TOKEN_TYPE.into()) }
 }
 

@@ -18,7 +18,7 @@ impl Edge {
         database: &str,
         table: &str,
     ) -> Result {
-        let key = auth::key(keyring, request, &[Kind::Write, Kind::Server])?;
+        let key = auth::key(keyring, request, &[Kind::Write])?;
         let token = auth::token(keyring, request, key, true)?;
         let origin = auth::page(token, request)?.ok_or(Refusal::ORIGIN_INVALID)?;
         let personalize = Mode::Personalize {

@@ -221,7 +221,9 @@ impl Edge {
             return None;
         }
         let profile = snapshot.and_then(|snapshot| snapshot.profile);
-        if kept && let Some(seen) = look.seen {
+        if !matches!(candidate, Candidate::Writer(_) | Candidate::Nothing)
+            && let Some(seen) = look.seen
+        {
             let as_new = profile
                 .as_ref()
                 .is_some_and(|known| known.id == seen.profile && known.version >= seen.version);

@@ -7,7 +7,7 @@ use usher_engine::value::Value;
 
 use crate::limits::{
     BATCH_EVENTS_MAX, BATCH_VALUES_MAX, DOCUMENT_DEPTH_MAX, EVENT_BYTES_MAX, EVENT_DEPTH_MAX, EVENT_KEYS_MAX,
-    EVENT_VALUES_MAX,
+    EVENT_VALUES_MAX, HARD_NUMBER_VALUES,
 };
 
 /// The columns of an event, in the order in which they came.
@@ -72,7 +72,7 @@ pub(crate) fn batch(body: &[u8]) -> Result<Batch, Unreadable> {
             sent_ms = usher_engine::time::instant_ms(&{ Budget::EVENT }.value(text)?);
             Ok(())
         } else {
-            text.skip(DOCUMENT_DEPTH_MAX)
+            Budget::BESIDE.clone().value(text).map(drop)
         }
     })?;
     text.end()?;
@@ -122,6 +122,8 @@ struct Budget {
 
 impl Budget {
     const EVENT: Budget = Budget { keys: EVENT_KEYS_MAX, values: EVENT_VALUES_MAX, depth: EVENT_DEPTH_MAX };
+    /// What stands beside the events of a batch, and is read by nobody.
+    const BESIDE: Budget = Budget { keys: usize::MAX, values: BATCH_VALUES_MAX, depth: EVENT_DEPTH_MAX };
     const DOCUMENT: Budget = Budget { keys: usize::MAX, values: usize::MAX, depth: DOCUMENT_DEPTH_MAX };
 
     fn value(&mut self, text: &mut Text<'_>) -> Result<Value, Unreadable> {
@@ -153,7 +155,13 @@ impl Budget {
                 self.depth += 1;
                 Ok(Value::Object(entries))
             }
-            _ => text.scalar(),
+            _ => {
+                if text.hard_number() {
+                    // What one costs in time, the others cost in memory.
+                    self.values = self.values.checked_sub(HARD_NUMBER_VALUES).ok_or(Unreadable::TooLarge)?;
+                }
+                text.scalar()
+            }
         }
     }
 }
@@ -219,7 +227,11 @@ mod tests {
             assert_eq!(beside(extra), Err(Unreadable::Malformed), "{extra}");
         }
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-        assert!(beside(&nested(DOCUMENT_DEPTH_MAX)).is_ok());
-        assert_eq!(beside(&nested(DOCUMENT_DEPTH_MAX + 1)), Err(Unreadable::TooLarge));
+        assert!(beside(&nested(EVENT_DEPTH_MAX)).is_ok());
+        assert_eq!(beside(&nested(EVENT_DEPTH_MAX + 1)), Err(Unreadable::TooLarge));
+        // Numbers that take long to read count for many values, there as in events.
+        let hard = |count: usize| format!("[{}]", vec!["1e-300"; count].join(","));
+        assert!(beside(&hard(BATCH_VALUES_MAX / (HARD_NUMBER_VALUES + 1) - 1)).is_ok());
+        assert_eq!(beside(&hard(BATCH_VALUES_MAX / (HARD_NUMBER_VALUES + 1))), Err(Unreadable::TooLarge));
     }
 }

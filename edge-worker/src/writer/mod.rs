@@ -106,6 +106,7 @@ impl Opened {
     pub fn unavailable(&self) -> Response {
         match &self.work {
             Work::Events(batch) => batch.unavailable(),
+            Work::Import(_) | Work::Publish(_) => Response::problem(Refusal::STORAGE, None),
             _ => Response::refused(Refusal::STORAGE),
         }
     }

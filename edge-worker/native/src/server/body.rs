@@ -31,7 +31,7 @@ async fn collect(mut body: Incoming, headers: &HeaderMap) -> Result<Vec<u8>, Res
         // It asked before it sent; nothing needs to be thrown away.
         return Ok(vec![0; BATCH_BYTES_MAX + 1]);
     }
-    let mut bytes = Vec::with_capacity(declared.min(BATCH_BYTES_MAX));
+    let mut bytes = Vec::new();
     let mut discarded = 0;
     while let Some(frame) = body.frame().await {
         // A caller that went away reads no answer.

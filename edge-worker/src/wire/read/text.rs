@@ -80,14 +80,15 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// Any value that nobody asks for.
-    pub(super) fn skip(&mut self, depth: usize) -> Result<(), Unreadable> {
-        let inner = depth.checked_sub(1).ok_or(Unreadable::TooLarge);
-        match self.peek() {
-            Some(b'[') => inner.and_then(|depth| self.list(&mut |text| text.skip(depth))),
-            Some(b'{') => inner.and_then(|depth| self.object(&mut |text, _| text.skip(depth))),
-            _ => self.scalar().map(|_| ()),
-        }
+    /// Whether a number is at hand that takes long to read: with an exponent, or with more digits than are exact.
+    pub(super) fn hard_number(&mut self) -> bool {
+        const EXACT_BYTES: usize = 17;
+        self.peek().is_some_and(|byte| byte == b'-' || byte.is_ascii_digit())
+            && self
+                .number_text()
+                .bytes()
+                .enumerate()
+                .any(|(at, byte)| at >= EXACT_BYTES || matches!(byte, b'e' | b'E'))
     }
 
     fn byte(&self) -> Option<u8> {
@@ -115,11 +116,16 @@ impl<'a> Text<'a> {
         Ok(value)
     }
 
-    fn number(&mut self) -> Result<Value, Unreadable> {
+    /// What may belong to a number, from here on.
+    fn number_text(&self) -> &'a str {
         let rest = self.rest();
         let length =
             rest.bytes().take_while(|byte| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'));
-        let digits = rest.get(..length.count()).unwrap_or_default();
+        rest.get(..length.count()).unwrap_or_default()
+    }
+
+    fn number(&mut self) -> Result<Value, Unreadable> {
+        let digits = self.number_text();
         self.at += digits.len();
         Number::parse(digits).map(Value::Number).ok_or(Unreadable::Malformed)
     }
