@@ -101,11 +101,6 @@ pub enum Step {
         /// For [`Edge::open`](crate::Edge::open), in the control object.
         message: Vec<u8>,
     },
-    /// Hand this message to the control object and answer what it answers.
-    Control {
-        /// For [`Edge::open`](crate::Edge::open), there.
-        message: Vec<u8>,
-    },
 }
 
 /// What a message needs to know before it can be folded; one read per message.
@@ -174,6 +169,14 @@ pub struct Write {
 }
 
 impl Write {
+    /// Both together; they are of different audiences.
+    pub(crate) fn append(&mut self, mut other: Write) {
+        self.profiles.append(&mut other.profiles);
+        self.retired.append(&mut other.retired);
+        self.journal.append(&mut other.journal);
+        self.bundle = self.bundle.take().or(other.bundle);
+    }
+
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         *self == Write::default()

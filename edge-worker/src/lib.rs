@@ -44,7 +44,7 @@ pub fn serve(
 ) -> Response {
     match edge.front(request) {
         Step::Respond(response) => response,
-        Step::Write { message, .. } | Step::Control { message } => deliver(edge, store, &message, log),
+        Step::Write { message, .. } => deliver(edge, store, &message, log),
         Step::Publish { message, .. } => {
             let response = deliver(edge, store, &message, log);
             // This process runs the new bundle at once; others find it by its pointer.

@@ -24,8 +24,6 @@ export default {
           return await deliver(service, writer(env, step.shard), step.message);
         case "look":
           return await lookUp(service, env, context, frame, step);
-        case "control":
-          return await deliver(service, control(env), step.message);
         case "publish":
           return await publish(service, env, frame, step);
       }

@@ -115,58 +115,67 @@ impl Edge {
             let Some(of_audience) = batch.audiences.iter().find(|audience| audience.id == *id) else {
                 return Folded::Behind;
             };
-            let mut set = match ProfileSet::load(id, running.number, &found) {
-                Ok(set) => set,
-                Err(Unusable::Behind) => return Folded::Behind,
-                Err(Unusable::Damaged(what)) => {
-                    log.push(line("damaged_profile", &what));
-                    return Outcome { write: Write::default(), response: batch.unavailable(), log }.done();
-                }
-            };
-            let plan = &running.plan;
-            let mut touched: Vec<ProfileId> = Vec::new();
-            for ((event, keys), receipt) in of_audience.events.iter().zip(&mut receipts) {
-                event.notes.iter().for_each(|note| receipt.note(note.as_str()));
-                for refused in &keys.refused {
-                    receipt.note("key_refused");
-                    log.push(line("key_refused", refused.reason));
-                }
-                let mut nobody = Profile::unknown();
-                let profile = if keys.usable.is_empty() {
-                    receipt.note("no_usable_key");
-                    &mut nobody
-                } else {
-                    set.stitch(plan, &keys.usable, mint.uuid(), now_ms)
+            // A batch is atomic per profile: events of one that would be too large are left out, and the others folded
+            // again from what was found.
+            let mut left_out: Vec<usize> = Vec::new();
+            loop {
+                let mut set = match ProfileSet::load(id, running.number, &found) {
+                    Ok(set) => set,
+                    Err(Unusable::Behind) => return Folded::Behind,
+                    Err(Unusable::Damaged(what)) => {
+                        log.push(line("damaged_profile", &what));
+                        return Outcome { write: Write::default(), response: batch.unavailable(), log }
+                            .done();
+                    }
                 };
-                let ingested = plan.ingest(profile, event, now_ms);
-                if ingested.duplicate {
-                    receipt.note("duplicate");
+                let round = fold_once(&running.plan, message, of_audience, &left_out, &mut set, &mut mint);
+                let mut written = Write::default();
+                if let Err(too_large) = set.commit(now_ms, &mut written) {
+                    let is_full = |own: &ProfileId| {
+                        set.get(*own).is_some_and(|profile| too_large.contains(&profile.id))
+                    };
+                    let full = round.owners.iter().filter(|(_, own)| is_full(own)).map(|(index, _)| *index);
+                    let before = left_out.len();
+                    left_out.extend(full);
+                    if left_out.len() > before {
+                        continue;
+                    }
+                    // A profile that was too large before: none of these events is to blame.
+                    log.push(line("profile_too_large", ""));
+                    let response = batch.refused("ProfileTooLarge", Refusal::TOO_LARGE);
+                    return Outcome { write: Write::default(), response, log }.done();
                 }
-                if ingested.forgot {
-                    log.push(line("event_ids_forgotten", ""));
+                write.append(written);
+                for (receipt, of_round) in receipts.iter_mut().zip(round.receipts) {
+                    of_round.notes.into_iter().for_each(|note| receipt.note(note));
                 }
-                for refused in &ingested.refused {
-                    receipt.note("value_refused");
-                    log.push(line("value_refused", refused.reason));
+                for index in &left_out {
+                    log.push(line("profile_too_large", ""));
+                    if let Some(receipt) = receipts.get_mut(*index) {
+                        receipt.failure = Some("ProfileTooLarge");
+                    }
                 }
-                if let Mode::Personalize { named, server_route, sensitive_scope } = &message.mode {
-                    let access = Access { server_route: *server_route, sensitive_scope: *sensitive_scope };
-                    answer =
-                        personalize(plan, profile, event, &message.edge, named.as_deref(), access, now_ms);
+                log.extend(round.log);
+                if let Some(of_round) = round.answer {
+                    answer = of_round;
                 }
-                if !keys.usable.is_empty() && !touched.contains(&profile.id) {
-                    touched.push(profile.id);
+                let mut seen: Vec<Sighted> = Vec::new();
+                for (_, own) in &round.owners {
+                    let Some(profile) = set.get(*own) else { continue };
+                    let sight = Sighted { profile: profile.id, version: profile.version };
+                    if !seen.contains(&sight) {
+                        seen.push(sight);
+                    }
                 }
+                sighted.extend(seen);
+                break;
             }
-            if set.commit(now_ms, &mut write).is_err() {
-                log.push(line("profile_too_large", ""));
-                let response = batch.refused("ProfileTooLarge", Refusal::TOO_LARGE);
-                return Outcome { write: Write::default(), response, log }.done();
-            }
-            sighted.extend(touched.iter().filter_map(|id| {
-                let profile = set.get(*id)?;
-                Some(Sighted { profile: profile.id, version: profile.version })
-            }));
+        }
+        if let (Mode::Personalize { .. }, [Receipt { failure: Some(_), .. }]) =
+            (&message.mode, receipts.as_slice())
+        {
+            let response = batch.refused("ProfileTooLarge", Refusal::TOO_LARGE);
+            return Outcome { write: Write::default(), response, log }.done();
         }
         let response = match message.mode {
             Mode::Ingest => Response::json(200, batch.receipts(&receipts)),
@@ -184,6 +193,69 @@ impl Edge {
         }
         Outcome { write, response, log }.done()
     }
+}
+
+/// What one pass over the events of an audience came to.
+struct Round {
+    /// As many as there are events.
+    receipts: Vec<Receipt>,
+    /// Whose each event is, by its index; events of nobody are not among them.
+    owners: Vec<(usize, ProfileId)>,
+    /// For one event that is personalized.
+    answer: Option<Answer>,
+    log: Vec<String>,
+}
+
+fn fold_once(
+    plan: &Plan,
+    message: &Events,
+    of_audience: &OfAudience,
+    left_out: &[usize],
+    set: &mut ProfileSet,
+    mint: &mut Mint,
+) -> Round {
+    let now_ms = message.moment.now_ms;
+    let mut round = Round { receipts: Vec::new(), owners: Vec::new(), answer: None, log: Vec::new() };
+    for (index, (event, keys)) in of_audience.events.iter().enumerate() {
+        let mut receipt = Receipt::default();
+        event.notes.iter().for_each(|note| receipt.note(note.as_str()));
+        if left_out.contains(&index) {
+            round.receipts.push(receipt);
+            continue;
+        }
+        for refused in &keys.refused {
+            receipt.note("key_refused");
+            round.log.push(line("key_refused", refused.reason));
+        }
+        let mut nobody = Profile::unknown();
+        let profile = if keys.usable.is_empty() {
+            receipt.note("no_usable_key");
+            &mut nobody
+        } else {
+            set.stitch(plan, &keys.usable, mint.uuid(), now_ms)
+        };
+        let ingested = plan.ingest(profile, event, now_ms);
+        if ingested.duplicate {
+            receipt.note("duplicate");
+        }
+        if ingested.forgot {
+            round.log.push(line("event_ids_forgotten", ""));
+        }
+        for refused in &ingested.refused {
+            receipt.note("value_refused");
+            round.log.push(line("value_refused", refused.reason));
+        }
+        if let Mode::Personalize { named, server_route, sensitive_scope } = &message.mode {
+            let access = Access { server_route: *server_route, sensitive_scope: *sensitive_scope };
+            let answer = personalize(plan, profile, event, &message.edge, named.as_deref(), access, now_ms);
+            round.answer = Some(answer);
+        }
+        if !keys.usable.is_empty() {
+            round.owners.push((index, profile.id));
+        }
+        round.receipts.push(receipt);
+    }
+    round
 }
 
 fn personalize(
@@ -240,4 +312,74 @@ pub(super) fn line(event: &str, detail: &str) -> String {
         }
     });
     json.into_text()
+}
+
+#[cfg(test)]
+mod tests {
+    use usher_engine::definition::{
+        Attribute, AttributeKind, Audience, Definition, EventTable, Identity, KeyEvent, StitchKey,
+    };
+
+    use super::*;
+    use crate::bundle::{bundle_of, hash_of};
+    use crate::host::{Found, Moment, Pointer};
+
+    /// An edge whose one audience keeps lists that can grow beyond what a profile may be.
+    fn edge_of_lists() -> Edge {
+        let list = |index: usize| Attribute {
+            name: format!("list{index}"),
+            kind: AttributeKind::List {
+                key_event: "view".to_owned(),
+                column: format!("c{index}"),
+                items_max: 100,
+                duration_ms: 86_400_000,
+            },
+            sensitive: false,
+            description: None,
+        };
+        let table = EventTable { database: "web".to_owned(), table: "views".to_owned() };
+        let definition = Definition {
+            audience: Audience { id: "7".to_owned(), name: None },
+            key_events: vec![KeyEvent { name: "view".to_owned(), table, filter: None, description: None }],
+            attributes: (0..6).map(list).collect(),
+            identity: Identity {
+                keys: vec![StitchKey { name: "visitor".to_owned(), ..StitchKey::default() }],
+                ..Identity::default()
+            },
+            ..Definition::default()
+        };
+        let body = bundle_of(&definition).unwrap();
+        let mut edge = Edge::new(None, false);
+        edge.install(&Pointer { audience: "7".to_owned(), number: 1, hash: hash_of(&body) }, body).unwrap();
+        edge
+    }
+
+    #[test]
+    fn a_profile_that_is_full_keeps_no_other_from_its_events() {
+        let edge = edge_of_lists();
+        let event = |visitor: &str, index: usize| {
+            let columns: Vec<String> =
+                (0..6).map(|column| format!("\"c{column}\":\"{index:0>490}\"")).collect();
+            format!("{{\"visitor\":\"{visitor}\",{}}}", columns.join(","))
+        };
+        let mut events: Vec<String> = (0..100).map(|index| event("greedy", index)).collect();
+        events.insert(50, event("modest", 0));
+        let message = Events {
+            moment: Moment { now_ms: 1_790_000_000_000, entropy: [5; 32] },
+            audiences: vec![("7".to_owned(), 1)],
+            database: "web".to_owned(),
+            table: "views".to_owned(),
+            mode: Mode::Ingest,
+            origin: String::new(),
+            edge: Vec::new(),
+            body: format!("{{\"events\":[{}]}}", events.join(",")).into_bytes(),
+        };
+        let opened = edge.open_events(message).unwrap();
+        let Folded::Done(outcome) = edge.fold(&opened, Found::Profiles(Vec::new())) else { panic!("behind") };
+        let body = String::from_utf8(outcome.response.body).unwrap();
+        assert_eq!(body.matches("ProfileTooLarge").count(), 100);
+        assert_eq!(body.matches("\"success\":true").count(), 1);
+        let keys: Vec<_> = outcome.write.profiles.iter().map(|row| row.keys.clone().unwrap()).collect();
+        assert_eq!(keys, [[("visitor".to_owned(), "modest".to_owned())]]);
+    }
 }

@@ -43,9 +43,6 @@ pub(super) enum Unusable {
     Damaged(String),
 }
 
-/// A profile would be larger than a profile may be.
-pub(super) struct TooLarge;
-
 impl ProfileSet {
     pub(super) fn load(
         audience: &str,
@@ -126,13 +123,17 @@ impl ProfileSet {
         &mut self.profiles[last].profile
     }
 
-    /// The profile of this id, as it is in the set now.
+    /// The profile that this id is now: itself, or the one that absorbed it.
     pub(super) fn get(&self, id: ProfileId) -> Option<&Profile> {
-        self.profiles.iter().map(|held| &held.profile).find(|profile| profile.id == id)
+        let own = |profile: &&Profile| profile.id == id || profile.absorbed.contains(&id);
+        self.profiles.iter().map(|held| &held.profile).find(own)
     }
 
     /// What changed, with each changed profile's version one higher.
-    pub(super) fn commit(&mut self, now_ms: i64, write: &mut Write) -> Result<(), TooLarge> {
+    ///
+    /// `Err` names the profiles that would be too large; then nothing is to be written of this set.
+    pub(super) fn commit(&mut self, now_ms: i64, write: &mut Write) -> Result<(), Vec<ProfileId>> {
+        let mut too_large = Vec::new();
         for held in &mut self.profiles {
             // A duplicate changes nothing, and then nothing is written.
             if codec::encode(&held.profile) == held.stored {
@@ -142,7 +143,8 @@ impl ProfileSet {
             held.profile.bundle = self.number;
             let state = codec::encode(&held.profile);
             if state.len() > usher_engine::limits::PROFILE_BYTES_MAX {
-                return Err(TooLarge);
+                too_large.push(held.profile.id);
+                continue;
             }
             write.profiles.push(ProfileRow {
                 audience: self.audience.clone(),
@@ -152,6 +154,9 @@ impl ProfileSet {
                 state,
                 keys: held.changed_keys(),
             });
+        }
+        if !too_large.is_empty() {
+            return Err(too_large);
         }
         write.retired.append(&mut self.retired);
         // Being made is in the profile itself.
