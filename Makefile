@@ -12,8 +12,10 @@ help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
 demo: setup ## build and start everything on this machine: http://127.0.0.1:8787/ (PORT=… for another port)
+	@echo "building the command line"
 	@cargo build --locked -p usher
-	@node edge-worker/cloudflare/build.mjs $(WORKER) >/dev/null
+	@echo "building the worker to wasm"
+	@node edge-worker/cloudflare/build.mjs $(WORKER) | tail -1
 	@node edge-worker/cloudflare/local/demo.mjs --dist $(WORKER) --port $(PORT)
 
 test: setup ## run every test, layer by layer

@@ -190,3 +190,45 @@ impl KeyRecord {
         self.audience.as_deref().is_none_or(|own| own == audience)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(sha256: &str) -> String {
+        format!(r#"{{"signing_key":"{}","keys":[{{"kind":"write","sha256":"{sha256}"}}]}}"#, "07".repeat(32))
+    }
+
+    #[test]
+    fn a_deployment_refuses_the_demo_in_any_spelling() {
+        for known in DEMO {
+            for sha256 in [known.to_owned(), known.to_uppercase()] {
+                let refused = Keyring::read(Some(&secret(&sha256)), false).err().unwrap();
+                assert!(refused.contains("public demo"), "{refused}");
+                assert!(Keyring::read(Some(&secret(&sha256)), true).is_ok());
+            }
+        }
+        assert!(Keyring::read(Some(&secret(&"ab".repeat(32))), false).is_ok());
+    }
+
+    #[test]
+    fn an_unusable_secret_says_why_without_saying_what() {
+        let complaint = |text: Option<&str>| Keyring::read(text, false).err().unwrap();
+        assert_eq!(complaint(None), "USHER_KEYS is not set");
+        assert_eq!(complaint(Some(" ")), "USHER_KEYS is not set");
+        assert_eq!(complaint(Some("{")), "USHER_KEYS is not JSON");
+        for bad in [secret("zz"), secret(&"+f".repeat(32)), r#"{"keys":[]}"#.to_owned()] {
+            let complaint = complaint(Some(&bad));
+            assert!(complaint.starts_with("USHER_KEYS is not what it should be"), "{complaint}");
+            assert!(!complaint.contains("zz") && !complaint.contains("+f"), "{complaint}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_found_by_its_hash() {
+        let hash: [u8; 32] = Sha256::digest(b"1/secret").into();
+        let ring = Keyring::read(Some(&secret(&crate::token::hex(&hash))), false).ok().unwrap();
+        assert!(ring.find("1/secret").is_some());
+        assert!(ring.find("1/secre").is_none() && ring.find("").is_none());
+    }
+}
