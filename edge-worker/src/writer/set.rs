@@ -75,9 +75,12 @@ impl ProfileSet {
         now_ms: i64,
     ) -> &mut Profile {
         let named = |held: &Held| keys.iter().any(|key| held.profile.has_key(&key.name, &key.value));
-        let (found, rest): (Vec<Held>, Vec<Held>) =
-            std::mem::take(&mut self.profiles).into_iter().partition(named);
-        self.profiles = rest;
+        // Only those that are named are moved: an import has thousands that are not.
+        let mut found: Vec<Held> = Vec::new();
+        let mut index = 0;
+        while let Some(held) = self.profiles.get(index) {
+            if named(held) { found.push(self.profiles.swap_remove(index)) } else { index += 1 }
+        }
         let mut stored: Vec<(ProfileId, Vec<u8>)> = Vec::new();
         let found = found.into_iter().map(|held| {
             stored.push((held.profile.id, held.stored));
