@@ -100,7 +100,7 @@ pub(crate) struct SectionPlan {
 
 impl Plan {
     /// Compiles a definition. `Err` holds every finding, the errors among them; a plan may still have warnings, which
-    /// [`usher-config`](https://docs.rs/usher-config) reports, because they are about what was meant.
+    /// `usher-config` reports, because they are about what was meant.
     pub fn compile(definition: &Definition) -> Result<Plan, Vec<Diagnostic>> {
         Plan::compile_owned(definition.clone())
     }
