@@ -1,6 +1,6 @@
 //! What several dialects have in common: the audience, and the parts of a personalization.
 
-use usher_engine::definition::{Choice, Output};
+use usher_engine::definition::{Choice, Output, Section};
 use usher_engine::diagnostic::Code;
 use usher_engine::limits::OUTPUTS_MAX;
 use usher_engine::syntax::Expr;
@@ -53,6 +53,48 @@ impl Lower {
                 default
             }
         }
+    }
+
+    /// The sections of a personalization, each by its dialect's reader.
+    pub(super) fn sections(
+        &mut self,
+        fields: Fields<'_>,
+        path: &str,
+        section: fn(&mut Lower, &Node) -> Option<Section>,
+    ) -> Vec<Section> {
+        let items = self.need(fields, "sections").and_then(|node| self.items_of(node, "sections"));
+        if items.is_some_and(<[Node]>::is_empty) {
+            let message = "a personalization needs at least one section";
+            self.note(Code::EmptyList, fields.span("sections"), message);
+        }
+        let mut sections = Vec::new();
+        for item in items.unwrap_or_default() {
+            self.enter(format!("{path}.sections[{}]", sections.len()), item.span);
+            sections.extend(section(self, item));
+        }
+        sections
+    }
+
+    /// A section as both service dialects end it.
+    pub(super) fn service_section(
+        &mut self,
+        fields: Fields<'_>,
+        name: Option<String>,
+        criteria: Option<Expr>,
+        outputs: Vec<Output>,
+    ) -> Option<Section> {
+        let segments = self.segments(fields);
+        let include_sensitive = self.boolean(fields, "include_sensitive").unwrap_or(false);
+        Some(Section {
+            name: name?,
+            key_event: None,
+            event_filter: None,
+            criteria: criteria.unwrap_or(UNREAD),
+            accept_unknown_profiles: true,
+            outputs,
+            segments,
+            include_sensitive,
+        })
     }
 
     /// Adds an output whose name is its own in the section.

@@ -29,15 +29,7 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) {
     lower.mark_key(".name", fields, "name");
     let description = lower.text(fields, "description");
     let choice = lower.choice(fields, Choice::All);
-    let items = lower.need(fields, "sections").and_then(|node| lower.items_of(node, "sections"));
-    if items.is_some_and(<[Node]>::is_empty) {
-        lower.note(Code::EmptyList, fields.span("sections"), "a personalization needs at least one section");
-    }
-    let mut sections = Vec::new();
-    for item in items.unwrap_or_default() {
-        lower.enter(format!("{path}.sections[{}]", sections.len()), item.span);
-        sections.extend(section(lower, item));
-    }
+    let sections = lower.sections(fields, &path, section);
     if let Some(name) = name {
         let (trigger, inputs) = (None, Vec::new());
         let personalization = Personalization { name, description, choice, trigger, inputs, sections };

@@ -1,9 +1,8 @@
 //! Service YAML B: `personalization_service` with criteria as text.
 
 use usher_engine::definition::{Choice, Output, OutputSource, Personalization, Section};
-use usher_engine::diagnostic::Code;
 
-use super::common::{UNREAD, split_part};
+use super::common::split_part;
 use crate::document::Node;
 use crate::lower::Lower;
 
@@ -23,15 +22,7 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) {
     let description = lower.text(fields, "description");
     let choice = lower.choice(fields, Choice::First);
     let trigger = lower.text(fields, "trigger_event");
-    let items = lower.need(fields, "sections").and_then(|node| lower.items_of(node, "sections"));
-    if items.is_some_and(<[Node]>::is_empty) {
-        lower.note(Code::EmptyList, fields.span("sections"), "a personalization needs at least one section");
-    }
-    let mut sections = Vec::new();
-    for item in items.unwrap_or_default() {
-        lower.enter(format!("{path}.sections[{}]", sections.len()), item.span);
-        sections.extend(section(lower, item));
-    }
+    let sections = lower.sections(fields, &path, section);
     if let Some(name) = name {
         let inputs = Vec::new();
         let personalization = Personalization { name, description, choice, trigger, inputs, sections };
@@ -59,16 +50,5 @@ fn section(lower: &mut Lower, node: &Node) -> Option<Section> {
         let source = OutputSource::Attribute { name, part };
         lower.output(&mut outputs, Output { name: attribute, source }, span);
     }
-    let segments = lower.segments(fields);
-    let include_sensitive = lower.boolean(fields, "include_sensitive").unwrap_or(false);
-    Some(Section {
-        name: name?,
-        key_event: None,
-        event_filter: None,
-        criteria: criteria.unwrap_or(UNREAD),
-        accept_unknown_profiles: true,
-        outputs,
-        segments,
-        include_sensitive,
-    })
+    lower.service_section(fields, name, criteria, outputs)
 }

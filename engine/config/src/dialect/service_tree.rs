@@ -5,7 +5,7 @@ use usher_engine::diagnostic::Code;
 use usher_engine::syntax::{Comparison, Expr, Name, Test};
 use usher_engine::value::{Number, Value};
 
-use super::common::{UNREAD, split_part};
+use super::common::split_part;
 use crate::document::{Content, Node};
 use crate::lower::{Fields, Lower};
 use crate::suggest::did_you_mean;
@@ -37,15 +37,7 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) {
         inputs.extend(input(lower, item));
     }
     lower.enter(&path, root.span("service_name"));
-    let items = lower.need(root, "sections").and_then(|node| lower.items_of(node, "sections"));
-    if items.is_some_and(<[Node]>::is_empty) {
-        lower.note(Code::EmptyList, root.span("sections"), "a personalization needs at least one section");
-    }
-    let mut sections = Vec::new();
-    for item in items.unwrap_or_default() {
-        lower.enter(format!("{path}.sections[{}]", sections.len()), item.span);
-        sections.extend(section(lower, item));
-    }
+    let sections = lower.sections(root, &path, section);
     if let Some(name) = name {
         let personalization = Personalization { name, description, choice, trigger, inputs, sections };
         lower.definition.personalizations.push(personalization);
@@ -96,18 +88,7 @@ fn section(lower: &mut Lower, node: &Node) -> Option<Section> {
     for item in lower.items(fields, "outputs").unwrap_or_default() {
         output(lower, &mut outputs, item);
     }
-    let segments = lower.segments(fields);
-    let include_sensitive = lower.boolean(fields, "include_sensitive").unwrap_or(false);
-    Some(Section {
-        name: name?,
-        key_event: None,
-        event_filter: None,
-        criteria: criteria.unwrap_or(UNREAD),
-        accept_unknown_profiles: true,
-        outputs,
-        segments,
-        include_sensitive,
-    })
+    lower.service_section(fields, name, criteria, outputs)
 }
 
 fn output(lower: &mut Lower, outputs: &mut Vec<Output>, node: &Node) {
