@@ -34,8 +34,7 @@ pub use writer::{Folded, Opened, Outcome};
 
 use host::{Found, Read};
 
-/// Runs one request to its end on storage that answers at once. `pointers` and `bodies` are the control object's; one
-/// store may hold everything, as the native host's does.
+/// Runs one request to its end on storage that answers at once. One store holds everything: profiles, pointers, bundles.
 pub fn serve(
     edge: &mut Edge,
     store: &mut impl Store,
@@ -55,7 +54,7 @@ pub fn serve(
             let snapshot = deliver(edge, store, &look.message, log);
             let candidate =
                 if snapshot.status == 200 { Candidate::Writer(&snapshot.body) } else { Candidate::Nothing };
-            edge.answer(&look, candidate).unwrap_or_else(|| Response::refused(Refusal::STORAGE))
+            edge.answer(&look, candidate).unwrap_or_else(|| edge.failed(request, Refusal::STORAGE))
         }
     }
 }
@@ -118,7 +117,7 @@ fn deliver(edge: &mut Edge, store: &mut impl Store, message: &[u8], log: &mut im
             }
         }
     }
-    Response::refused(Refusal::STORAGE)
+    edge.unavailable(message)
 }
 
 /// Catches up with the control object: what it points to runs here, or the last good one still does.

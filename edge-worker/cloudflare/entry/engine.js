@@ -44,7 +44,6 @@ class Engine {
   #known = false;
   #pointersMessage;
   #internal;
-  #storage;
   /** Names of the headers that Rust looks at. */
   headers;
   /** Statements that make the tables. */
@@ -61,7 +60,6 @@ class Engine {
     this.#pointersMessage = constants.bytes();
     // Kept as bytes: a response can be sent only once.
     this.#internal = responseParts(constants);
-    this.#storage = responseParts(constants);
   }
 
   /** What to do with a request. */
@@ -118,10 +116,6 @@ class Engine {
   /** The same for a message, which has no route. */
   internal() {
     return respond(this.#internal);
-  }
-
-  storage() {
-    return respond(this.#storage);
   }
 
   /** Catches up when it is time; waits for it only when nothing is known yet. */

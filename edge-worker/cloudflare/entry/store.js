@@ -37,7 +37,7 @@ export class UsherStore {
         // This isolate runs an older bundle than the front or the profile's last writer.
         await service.refresh(this.#env);
       }
-      return service.storage();
+      return service.unavailable(message);
     } catch (error) {
       console.error(JSON.stringify({ event: "failure", detail: String(error?.message ?? error) }));
       return service.internal();

@@ -161,11 +161,7 @@ impl Instance {
 
     /// `message` → `response`, when its writer does not answer
     fn unavailable(&mut self, message: &[u8], out: &mut FrameWriter) -> Option<()> {
-        let answer = match self.edge.as_ref()?.open(message) {
-            Ok(opened) => opened.unavailable(),
-            Err(answer) => answer,
-        };
-        response(out, &answer);
+        response(out, &self.edge.as_ref()?.unavailable(message));
         Some(())
     }
 
@@ -185,14 +181,13 @@ impl Instance {
     }
 }
 
-/// What never changes: `schema · names of headers · message that asks for pointers · internal error · storage failure`
+/// What never changes: `schema · names of headers · message that asks for pointers · internal error`
 fn constants(out: &mut FrameWriter) -> Option<()> {
     let texts = |w: &mut FrameWriter, text: &&str| {
         w.text(text);
     };
     out.list(sql::SCHEMA, texts).list(HEADERS, texts).bytes(&control::pointers());
     response(out, &Response::refused(Refusal::INTERNAL));
-    response(out, &Response::refused(Refusal::STORAGE));
     Some(())
 }
 

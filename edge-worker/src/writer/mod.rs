@@ -87,6 +87,11 @@ impl Edge {
         })
     }
 
+    /// The answer to a message whose writer does not answer, or cannot catch up.
+    pub fn unavailable(&self, message: &[u8]) -> Response {
+        self.open(message).map_or_else(|refused| refused, |opened| opened.unavailable())
+    }
+
     /// Decides a message by what its read found.
     pub fn fold(&self, opened: &Opened, found: Found) -> Folded {
         match (&opened.work, found) {

@@ -20,14 +20,14 @@ pub(super) struct ProfileSet {
 
 struct Held {
     profile: Profile,
-    /// Its bytes in storage; empty for one that is new.
-    stored: Vec<u8>,
+    /// As storage has it; None for one that is new.
+    stored: Option<Profile>,
 }
 
 impl Held {
     /// All its keys, if they are not those that storage has.
     fn changed_keys(&self) -> Option<Vec<(String, String)>> {
-        let before = codec::decode(&self.stored).map(|profile| profile.keys).unwrap_or_default();
+        let before = self.stored.as_ref().map_or(&[][..], |stored| stored.keys.as_slice());
         let now = &self.profile.keys;
         let known = |key: &Key| before.iter().any(|old| (&old.name, &old.value) == (&key.name, &key.value));
         let same = before.len() == now.len() && now.iter().all(known);
@@ -50,12 +50,12 @@ impl ProfileSet {
         found: &[(String, Vec<u8>)],
     ) -> Result<ProfileSet, Unusable> {
         let mut profiles = Vec::new();
-        for (_, stored) in found.iter().filter(|(of, _)| of == audience) {
-            let profile = codec::decode(stored).map_err(|damage| Unusable::Damaged(damage.to_string()))?;
+        for (_, bytes) in found.iter().filter(|(of, _)| of == audience) {
+            let profile = codec::decode(bytes).map_err(|damage| Unusable::Damaged(damage.to_string()))?;
             if profile.bundle > number {
                 return Err(Unusable::Behind);
             }
-            profiles.push(Held { profile, stored: stored.clone() });
+            profiles.push(Held { stored: Some(profile.clone()), profile });
         }
         Ok(ProfileSet {
             audience: audience.to_owned(),
@@ -81,28 +81,26 @@ impl ProfileSet {
         while let Some(held) = self.profiles.get(index) {
             if named(held) { found.push(self.profiles.swap_remove(index)) } else { index += 1 }
         }
-        let mut stored: Vec<(ProfileId, Vec<u8>)> = Vec::new();
-        let found = found.into_iter().map(|held| {
-            stored.push((held.profile.id, held.stored));
-            held.profile
-        });
-        let found: Vec<Profile> = found.collect();
-        // `stitch` leaves alone, and does not return, what belongs to other people when the event does not say whose
-        // it is; they stay in the set as they were.
-        let before = found.clone();
-        let stitched = plan.stitch(keys, found, fresh, now_ms);
+        let named: Vec<Profile> = found.iter().map(|held| held.profile.clone()).collect();
+        let stitched = plan.stitch(keys, named, fresh, now_ms);
         let own = stitched.profile.id;
-        let mut stored_of = |id: ProfileId| {
-            let index = stored.iter().position(|(known, _)| *known == id);
-            index.map(|index| stored.swap_remove(index).1).unwrap_or_default()
-        };
-        for id in &stitched.absorbed {
-            // One that was made by this message and absorbed again leaves no trace in storage.
-            if !stored_of(*id).is_empty() {
+        let mut stored = None;
+        for held in found {
+            let id = held.profile.id;
+            if id == own {
+                stored = held.stored;
+            } else if !stitched.absorbed.contains(&id) {
+                // What belongs to other people is not returned when the event does not say whose it is: it stays.
+                let changed = stitched.others.iter().find(|other| other.id == id);
+                let profile = changed.cloned().unwrap_or(held.profile);
+                self.profiles.push(Held { profile, stored: held.stored });
+            } else if held.stored.is_some() {
+                // One that was made by this message and absorbed again leaves no trace in storage.
                 self.retired.push(Retired { audience: self.audience.clone(), id: id.0, into: own.0 });
             }
         }
-        for entry in &stitched.journal {
+        // Being made is in the profile itself.
+        for entry in stitched.journal.iter().filter(|entry| **entry != Entry::Created) {
             self.journal.push(JournalRow {
                 audience: self.audience.clone(),
                 profile: own.0,
@@ -110,16 +108,6 @@ impl ProfileSet {
                 entry: describe(entry),
             });
         }
-        for other in before {
-            let gone = other.id == own || stitched.absorbed.contains(&other.id);
-            if !gone {
-                let profile =
-                    stitched.others.iter().find(|changed| changed.id == other.id).cloned().unwrap_or(other);
-                let stored = stored_of(profile.id);
-                self.profiles.push(Held { profile, stored });
-            }
-        }
-        let stored = stored_of(own);
         self.profiles.push(Held { profile: stitched.profile, stored });
         // What was pushed last is there.
         let last = self.profiles.len() - 1;
@@ -139,7 +127,7 @@ impl ProfileSet {
         let mut too_large = Vec::new();
         for held in &mut self.profiles {
             // A duplicate changes nothing, and then nothing is written.
-            if codec::encode(&held.profile) == held.stored {
+            if held.stored.as_ref() == Some(&held.profile) {
                 continue;
             }
             held.profile.version += 1;
@@ -162,8 +150,6 @@ impl ProfileSet {
             return Err(too_large);
         }
         write.retired.append(&mut self.retired);
-        // Being made is in the profile itself.
-        self.journal.retain(|row| row.entry != describe(&Entry::Created));
         write.journal.append(&mut self.journal);
         Ok(())
     }
