@@ -2,18 +2,18 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 
-use crate::attribute::{self, Item, State};
+use crate::attribute;
+use crate::attribute::fact::{Fact, fact};
 use crate::event::Event;
-use crate::expr::eval::{Items, Seen, Values};
+use crate::expr::eval::{Seen, Values};
 use crate::expr::types::TypeSet;
 use crate::expr::{Op, Predicate, Slot};
-use crate::plan::{AttributePlan, Kind, Plan};
+use crate::plan::Plan;
 use crate::profile::Profile;
 use crate::section::Query;
 use crate::time;
-use crate::value::{DataType, Nanos, Number, Value};
+use crate::value::{DataType, Number, Value};
 
 /// Everything that a criterion may look at.
 pub(crate) struct Call<'a> {
@@ -28,38 +28,6 @@ pub(crate) struct Call<'a> {
     segments: Option<&'a [String]>,
     /// The event's time as its column shows it.
     time: Option<Value>,
-}
-
-/// What is known of one attribute at one moment.
-#[derive(Clone, Debug)]
-pub(crate) enum Fact<'a> {
-    Missing,
-    /// A stored value, and when it was said.
-    Value(&'a Value, i64),
-    /// A value that is computed when it is read.
-    Number(Number),
-    /// The living items of a list, newest first, at least one.
-    Items(Living<'a>),
-}
-
-/// Living items of a list attribute, as criteria look at them.
-#[derive(Clone, Copy)]
-pub(crate) struct Living<'a>(pub(crate) &'a [Item]);
-
-impl fmt::Debug for Living<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} items", self.0.len())
-    }
-}
-
-impl Items for Living<'_> {
-    fn count(&self) -> usize {
-        self.0.len()
-    }
-
-    fn any(&self, matches: &mut dyn FnMut(&Value) -> bool) -> bool {
-        self.0.iter().any(|item| matches(&item.value))
-    }
 }
 
 impl<'a> Call<'a> {
@@ -86,8 +54,15 @@ impl<'a> Call<'a> {
             edge,
             now_ms,
             blind,
-            facts: plan.attributes.iter().map(|attribute| fact(attribute, profile, now_ms)).collect(),
-            segments: attribute::batch_segments(&profile.batch).map(|(_, segments)| segments),
+            facts: plan
+                .facts
+                .iter()
+                .map(|asked| match plan.attributes.get(asked.attribute) {
+                    Some(attribute) => fact(asked, attribute, profile, now_ms),
+                    None => Fact::Missing,
+                })
+                .collect(),
+            segments: attribute::batch_segments(profile.batch()).map(|(_, segments)| segments),
             time: event.map(|event| Value::from(event.time_seconds())),
         }
     }
@@ -178,60 +153,4 @@ fn text_seen<'a>(text: &'a str, types: TypeSet, op: &Op) -> Seen<'a> {
     }
     let number = if types.has(DataType::Number) { Number::parse(text) } else { None };
     number.map_or(Seen::Missing, Seen::Number)
-}
-
-/// What is known of an attribute now. A state of another kind than the plan's is missing: the kind starts anew.
-fn fact<'a>(attribute: &'a AttributePlan, profile: &'a Profile, now_ms: i64) -> Fact<'a> {
-    let state = || profile.state(&attribute.name);
-    match &attribute.kind {
-        Kind::Batch { column } => match attribute::read_batch(&profile.batch, column) {
-            Some((record, value)) if attribute.types.admit(value).is_ok_and(|value| value.is_some()) => {
-                Fact::Value(value, record.computed_ms)
-            }
-            _ => Fact::Missing,
-        },
-        Kind::Last { duration_ms, .. } => match state() {
-            Some(State::Last(last)) => match last.read(*duration_ms, now_ms) {
-                Some(value) if attribute.types.admit(value).is_ok_and(|value| value.is_some()) => {
-                    Fact::Value(value, last.time_ms)
-                }
-                _ => Fact::Missing,
-            },
-            _ => Fact::Missing,
-        },
-        Kind::Sum { .. } => match state() {
-            Some(State::Sum(sum)) => Fact::Number(sum.to_number()),
-            _ => Fact::Missing,
-        },
-        Kind::List { items_max, duration_ms, .. } => match state() {
-            Some(State::List(list)) => match list.alive(*items_max, *duration_ms, now_ms) {
-                [] => Fact::Missing,
-                items => Fact::Items(Living(items)),
-            },
-            _ => Fact::Missing,
-        },
-        Kind::Counter { column, window_ms, width_ms, .. } => {
-            let amount = match state() {
-                Some(State::Counter(ring)) if ring.width_ms == *width_ms => ring.read(*window_ms, now_ms),
-                _ => 0,
-            };
-            Fact::Number(match column {
-                None => Number::Integer(i64::try_from(amount).unwrap_or(i64::MAX)),
-                Some(_) => Nanos(amount).to_number(),
-            })
-        }
-    }
-}
-
-impl Fact<'_> {
-    /// The value as an answer shows it.
-    pub(crate) fn output(&self, types: TypeSet) -> Option<Value> {
-        match self {
-            Fact::Missing => None,
-            // A type may have changed since it was stored.
-            Fact::Value(value, _) => types.admit(value).ok().flatten(),
-            Fact::Number(number) => Some(Value::Number(*number)),
-            Fact::Items(items) => Some(Value::List(items.0.iter().map(|item| item.value.clone()).collect())),
-        }
-    }
 }

@@ -6,11 +6,13 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::attribute;
-use crate::call::{Call, Fact};
+use crate::attribute::fact::Fact;
+use crate::attribute::plan::{Kind, Part};
+use crate::call::Call;
 use crate::definition::{Choice, Section};
 use crate::expr::eval::{Memo, Truth};
 use crate::expr::{Node, Slot};
-use crate::plan::{Kind, Plan};
+use crate::plan::Plan;
 use crate::profile::Profile;
 use crate::section::{Answer, Fate, Query, Witness};
 use crate::syntax::Expr;
@@ -202,15 +204,23 @@ impl Plan {
             }
         });
         let personalizations = personalizations.collect();
-        let known = (0_u16..).zip(&self.attributes).filter_map(|(index, attribute)| {
+        let told = (0_u16..).zip(&self.facts).filter(|(_, asked)| !asked.alias);
+        let known = told.filter_map(|(index, asked)| {
+            let attribute = self.attributes.get(asked.attribute)?;
             let fact = call.fact(index);
-            let value = fact.output(attribute.types)?;
-            let width_ms = match &attribute.kind {
-                Kind::Counter { width_ms, .. } => Some(*width_ms),
+            let value = fact.output(asked.types)?;
+            let width_ms = match (&attribute.kind, &asked.part) {
+                (_, Part::Window(window))
+                | (
+                    Kind::Counter { window, .. }
+                    | Kind::Sum { window: Some(window), .. }
+                    | Kind::Pick { window: Some(window), .. },
+                    _,
+                ) => Some(window.width_ms),
                 _ => None,
             };
             Some(KnownAttribute {
-                name: attribute.name.clone(),
+                name: asked.name.clone(),
                 value: (!attribute.sensitive).then_some(value),
                 source: source_of(&attribute.kind),
                 age_ms: teller.age_ms(fact),
@@ -218,7 +228,7 @@ impl Plan {
             })
         });
         let attributes = known.collect();
-        let segments = attribute::batch_segments(&profile.batch).map(|(_, segments)| segments.to_vec());
+        let segments = attribute::batch_segments(profile.batch()).map(|(_, segments)| segments.to_vec());
         Explanation { answer, attributes, segments: segments.unwrap_or_default(), personalizations }
     }
 }
@@ -337,9 +347,10 @@ impl Teller<'_> {
         };
         match &predicate.slot {
             Slot::Attribute(index) => {
-                let attribute = self.plan.attributes.get(usize::from(*index))?;
+                let asked = self.plan.facts.get(usize::from(*index))?;
+                let attribute = self.plan.attributes.get(asked.attribute)?;
                 let fact = self.call.fact(*index);
-                let value = fact.output(attribute.types);
+                let value = fact.output(asked.types);
                 let redacted = attribute.sensitive && value.is_some();
                 Some(Sighting {
                     name: name.0.clone(),
@@ -367,7 +378,8 @@ impl Teller<'_> {
     /// A column or input of the name of a sensitive attribute is as sensitive as that.
     fn guarded(&self, name: String, column: &str, value: Option<Value>, source: Source) -> Option<Sighting> {
         let sensitive = self.plan.attributes.iter().any(|attribute| {
-            attribute.sensitive && (attribute.name == column || attribute.kind.column() == Some(column))
+            let reads = || attribute.kind.columns().any(|read| read == column);
+            attribute.sensitive && (attribute.name == column || reads())
         });
         let redacted = sensitive && value.is_some();
         Some(Sighting { name, value: value.filter(|_| !redacted), redacted, source, age_ms: None })
@@ -376,7 +388,7 @@ impl Teller<'_> {
     fn age_ms(&self, fact: &Fact<'_>) -> Option<i64> {
         let said_ms = match fact {
             Fact::Value(_, said_ms) => *said_ms,
-            Fact::Items(items) => items.0.first()?.time_ms,
+            Fact::Items(living) => living.items.first()?.time_ms,
             Fact::Missing | Fact::Number(_) => return None,
         };
         Some(self.call.now_ms.saturating_sub(said_ms))

@@ -46,7 +46,7 @@ pub use explain::{
     ConditionTrace, Explanation, KnownAttribute, Outcome, PersonalizationTrace, SectionTrace, Sighting,
     Source,
 };
-pub use identity::{Entry, Keys, RefusedKey, Stitched};
+pub use identity::{Entry, Evidence, Keys, RefusedKey, Stitched};
 pub use import::Record;
 pub use ingest::{Ingested, RefusedValue};
 pub use payload::{Access, Offer};

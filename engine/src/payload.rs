@@ -1,11 +1,11 @@
 //! Payloads: attribute values leave the engine here and nowhere else, so sensitivity is decided once ([`may_leave`]).
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::call::Call;
 use crate::definition::{OutputSource, Personalization, Section};
-use crate::plan::{Plan, SectionPlan};
+use crate::plan::{OutputPlan, Piece, Plan, SectionPlan};
 use crate::section::{Reason, reason};
 use crate::value::Value;
 
@@ -47,19 +47,35 @@ pub(crate) fn offer(
     call: &Call<'_>,
     access: Access,
 ) -> Offer {
+    let value = |index: u16| {
+        let fact = plan.facts.get(usize::from(index))?;
+        let attribute = plan.attributes.get(fact.attribute)?;
+        if may_leave(attribute.sensitive, section, access) {
+            call.fact(index).output(fact.types)
+        } else {
+            None
+        }
+    };
     let outputs = section.outputs.iter().zip(&section_plan.outputs);
-    let attributes = outputs.filter_map(|(output, attribute)| {
-        let value = match (&output.source, attribute) {
-            (OutputSource::Attribute { .. }, Some(index)) => {
-                let attribute = plan.attributes.get(usize::from(*index))?;
-                if !may_leave(attribute.sensitive, section, access) {
-                    return None;
+    let attributes = outputs.filter_map(|(output, planned)| {
+        let value = match (&output.source, planned) {
+            (_, OutputPlan::Fact(index)) => value(*index)?,
+            (_, OutputPlan::Template(pieces)) => {
+                let mut text = String::new();
+                for piece in pieces {
+                    match piece {
+                        Piece::Text(piece) => text.push_str(piece),
+                        Piece::Fact(index) => match value(*index)? {
+                            Value::String(value) => text.push_str(&value),
+                            value => text.push_str(&value.to_string()),
+                        },
+                    }
                 }
-                call.fact(*index).output(attribute.types)?
+                Value::String(text)
             }
-            (OutputSource::Attribute { .. }, None) => return None,
-            (OutputSource::Constant(value), _) => value.present()?.clone(),
-            (OutputSource::Text(texts), _) => Value::String(texts.concat()),
+            (OutputSource::Constant(value), OutputPlan::Same) => value.present()?.clone(),
+            (OutputSource::Text(texts), OutputPlan::Same) => Value::String(texts.concat()),
+            (OutputSource::Attribute { .. } | OutputSource::Template(_), OutputPlan::Same) => return None,
         };
         Some((output.name.clone(), value))
     });
