@@ -8,12 +8,11 @@ use crate::attribute::{self, Item, State};
 use crate::event::Event;
 use crate::expr::eval::{Items, Seen, Values};
 use crate::expr::types::TypeSet;
-use crate::expr::{Op, Predicate, Slot};
+use crate::expr::{Place, Slot};
 use crate::plan::{AttributePlan, Kind, Plan};
 use crate::profile::Profile;
 use crate::section::Query;
-use crate::time;
-use crate::value::{DataType, Nanos, Number, Value};
+use crate::value::{Nanos, Number, Value};
 
 /// Everything that a criterion may look at.
 pub(crate) struct Call<'a> {
@@ -115,14 +114,14 @@ impl<'a> Call<'a> {
 }
 
 impl Values for Call<'_> {
-    fn seen(&self, slot: &Slot, predicate: &Predicate) -> Seen<'_> {
-        match slot {
+    fn seen(&self, place: &Place) -> Seen<'_> {
+        let seen = |value| Seen::of(value, place.types);
+        match &place.slot {
             Slot::Segment(name) => Seen::Boolean(self.in_segment(name)),
-            Slot::Column(name) => self
-                .event
-                .and_then(|event| self.column_of(event, name))
-                .map_or(Seen::Missing, |value| seen(value, predicate)),
-            Slot::Input(name) => self.input(name).map_or(Seen::Missing, |value| seen(value, predicate)),
+            Slot::Column(name) => {
+                self.event.and_then(|event| self.column_of(event, name)).map_or(Seen::Missing, seen)
+            }
+            Slot::Input(name) => self.input(name).map_or(Seen::Missing, seen),
             Slot::Edge(name) => self
                 .edge
                 .iter()
@@ -130,7 +129,7 @@ impl Values for Call<'_> {
                 .map_or(Seen::Missing, |(_, text)| Seen::Text(text)),
             Slot::Attribute(index) => match self.fact(*index) {
                 Fact::Missing => Seen::Missing,
-                Fact::Value(value, _) => seen(value, predicate),
+                Fact::Value(value, _) => seen(value),
                 Fact::Number(number) => Seen::Number(*number),
                 Fact::Items(items) => Seen::Items(items),
             },
@@ -140,44 +139,6 @@ impl Values for Call<'_> {
     fn now_ms(&self) -> i64 {
         self.now_ms
     }
-}
-
-/// The ingest rule at reading, without a copy: a value that does not fit is missing, a numeric text becomes its number.
-fn seen<'a>(value: &'a Value, predicate: &Predicate) -> Seen<'a> {
-    let types = predicate.types;
-    match value {
-        Value::Null | Value::Object(_) => Seen::Missing,
-        Value::Boolean(value) if types.has(DataType::Boolean) => Seen::Boolean(*value),
-        Value::Number(number)
-            if types.has(DataType::Number)
-                || (types.has(DataType::Timestamp) && time::unix_ms(*number).is_some()) =>
-        {
-            Seen::Number(*number)
-        }
-        Value::String(text) => text_seen(text, types, &predicate.op),
-        Value::List(items) if items.is_empty() => Seen::Missing,
-        Value::List(items) => {
-            let strings =
-                types.has(DataType::StringArray) && items.iter().all(|i| matches!(i, Value::String(_)));
-            let numbers =
-                types.has(DataType::NumberArray) && items.iter().all(|i| matches!(i, Value::Number(_)));
-            if types == TypeSet::ANY || strings || numbers { Seen::List(items) } else { Seen::Missing }
-        }
-        _ => Seen::Missing,
-    }
-}
-
-fn text_seen<'a>(text: &'a str, types: TypeSet, op: &Op) -> Seen<'a> {
-    let instant = (types.has(DataType::Timestamp) && time::rfc3339_ms(text).is_some())
-        || (types.has(DataType::Date) && time::date_ms(text).is_some());
-    // Where a number is asked for and text would do too, text that is a number is the number.
-    let wants_number =
-        matches!(op, Op::EqualNumber(_) | Op::OrderNumber(..) | Op::InNumbers(_) | Op::BetweenNumbers(..));
-    if !wants_number && (types.has(DataType::String) || instant) {
-        return Seen::Text(text);
-    }
-    let number = if types.has(DataType::Number) { Number::parse(text) } else { None };
-    number.map_or(Seen::Missing, Seen::Number)
 }
 
 /// What is known of an attribute now. A state of another kind than the plan's is missing: the kind starts anew.

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use crate::attribute;
 use crate::call::{Call, Fact};
 use crate::definition::{Choice, Section};
-use crate::expr::eval::{Memo, Truth};
+use crate::expr::eval::{Memo, Truth, evaluate};
 use crate::expr::{Node, Slot};
 use crate::plan::{Kind, Plan};
 use crate::profile::Profile;
@@ -167,7 +167,7 @@ impl Plan {
         let mut memo = Memo::new(&self.program);
         let mut log = Log(Vec::new());
         let answer = self.answer(profile, &call, query, &mut memo, &mut log);
-        let teller = Teller { plan: self, call: &call, memo: &memo };
+        let mut teller = Teller { plan: self, call: &call, memo };
         let every = self.definition().personalizations.iter().zip(&self.personalizations).enumerate();
         let personalizations = every.map(|(index, (definition, plan))| {
             let sections: Vec<SectionTrace> = definition
@@ -245,14 +245,14 @@ impl Log {
     }
 }
 
-struct Teller<'a> {
-    plan: &'a Plan,
-    call: &'a Call<'a>,
-    memo: &'a Memo,
+struct Teller<'c, 'a> {
+    plan: &'c Plan,
+    call: &'c Call<'a>,
+    memo: Memo<'c>,
 }
 
-impl Teller<'_> {
-    fn section(&self, section: &Section, criteria: &Node, fate: Option<Fate>) -> SectionTrace {
+impl Teller<'_, '_> {
+    fn section(&mut self, section: &Section, criteria: &Node, fate: Option<Fate>) -> SectionTrace {
         let (result, note) = match fate {
             None => (Outcome::NotReached, None),
             Some(Fate::OtherEvent) => (Outcome::NotMatched, Some("its key event does not match this event")),
@@ -271,7 +271,7 @@ impl Teller<'_> {
         }
     }
 
-    fn condition(&self, expr: &Expr, node: &Node, reached: bool) -> ConditionTrace {
+    fn condition(&mut self, expr: &Expr, node: &Node, reached: bool) -> ConditionTrace {
         let mut parts = Vec::new();
         let result = match (expr, node) {
             (Expr::And(exprs), Node::And(nodes)) => {
@@ -288,8 +288,9 @@ impl Teller<'_> {
                 parts.push(inner);
                 result
             }
-            (_, Node::Predicate(index)) if reached => {
-                self.memo.get(*index).map_or(Outcome::NotReached, Outcome::from)
+            // Asked again where nothing remembers it: an answer does not change within a call.
+            (_, Node::Predicate(_)) if reached => {
+                evaluate(&self.plan.program, node, self.call, &mut self.memo).into()
             }
             (_, Node::Constant(value)) if reached => Truth::from(*value).into(),
             _ => Outcome::NotReached,
@@ -303,7 +304,7 @@ impl Teller<'_> {
 
     /// A group stops at the first part that decides it; what stands behind is not reached.
     fn group(
-        &self,
+        &mut self,
         exprs: &[Expr],
         nodes: &[Node],
         reached: bool,
@@ -335,7 +336,7 @@ impl Teller<'_> {
         let plain = |value: Option<Value>, source| {
             Some(Sighting { name: name.0.clone(), value, redacted: false, source, age_ms: None })
         };
-        match &predicate.slot {
+        match &self.plan.program.place(predicate)?.slot {
             Slot::Attribute(index) => {
                 let attribute = self.plan.attributes.get(usize::from(*index))?;
                 let fact = self.call.fact(*index);

@@ -12,7 +12,8 @@ use crate::definition::{
     Aggregation, AttributeKind, Definition, EventTable, Increment, Output, OutputSource, Personalization,
 };
 use crate::diagnostic::{Code, Diagnostic, Severity};
-use crate::expr::check::{Checker, Names, Scope, Uses, compile_pattern};
+use crate::expr::check::{Checker, Names, Scope, Uses};
+use crate::expr::op::compile_pattern;
 use crate::expr::types::TypeSet;
 use crate::expr::{Node, Program};
 use crate::identity::KeyRule;
@@ -295,7 +296,7 @@ impl<'a> Compiler<'a> {
             };
             lowered.push((criteria, filter));
         }
-        let program = checker.program;
+        let program = checker.finish();
         let attributes = self.attributes(&directory, &uses);
         let key_rules = self.key_rules();
         let personalizations = self.personalizations(&directory, &key_event_tables, resolved, lowered);

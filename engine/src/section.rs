@@ -10,7 +10,7 @@ use crate::call::Call;
 use crate::definition::{Choice, Personalization, Section};
 use crate::event::Event;
 use crate::expr::Node;
-use crate::expr::eval::{Memo, Truth, evaluate};
+use crate::expr::eval::{Memo, Truth, evaluate, holds};
 use crate::payload::{self, Access, Offer};
 use crate::plan::{PersonalizationPlan, Plan, SectionPlan};
 use crate::profile::Profile;
@@ -121,12 +121,12 @@ impl Plan {
             .map(|input| input.name.as_str())
     }
 
-    pub(crate) fn answer(
+    pub(crate) fn answer<'c>(
         &self,
         profile: &Profile,
-        call: &Call<'_>,
+        call: &'c Call<'_>,
         query: &Query<'_>,
-        memo: &mut Memo,
+        memo: &mut Memo<'c>,
         witness: &mut impl Witness,
     ) -> Answer {
         let mut answer = Answer::default();
@@ -171,27 +171,26 @@ impl Plan {
         answer
     }
 
-    fn fate(
+    fn fate<'c>(
         &self,
         profile: &Profile,
-        call: &Call<'_>,
+        call: &'c Call<'_>,
         personalization: &PersonalizationPlan,
         section: &Section,
         plan: &SectionPlan,
-        memo: &mut Memo,
+        memo: &mut Memo<'c>,
     ) -> Fate {
         // A lookup without an event skips what is asked of one.
         if let Some(event) = call.event {
             let mut matches = |key_event: Option<usize>| {
                 let Some(key_event) = key_event else { return true };
                 self.key_events.get(key_event).is_some_and(|key_event| {
-                    key_event.table == event.table
-                        && evaluate(&self.program, &key_event.filter, call, memo) == Truth::True
+                    key_event.table == event.table && holds(&self.program, &key_event.filter, call, memo)
                 })
             };
             if !matches(personalization.trigger)
                 || !matches(plan.key_event)
-                || evaluate(&self.program, &plan.event_filter, call, memo) != Truth::True
+                || !holds(&self.program, &plan.event_filter, call, memo)
             {
                 return Fate::OtherEvent;
             }

@@ -1,9 +1,12 @@
 //! Truth: three-valued, total, and without allocation.
 
-use super::{Node, Op, Predicate, Program, Slot};
+use alloc::vec::Vec;
+
+use super::types::TypeSet;
+use super::{Node, Op, Place, Predicate, Program};
 use crate::limits::{FUTURE_SKEW_MS, PATTERN_TEXT_BYTES_MAX};
 use crate::time;
-use crate::value::{Number, Value};
+use crate::value::{DataType, Number, Value};
 
 /// Three-valued logic: a comparison with a missing side is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,18 +37,20 @@ impl From<bool> for Truth {
 
 /// Where values come from, for one call.
 pub(crate) trait Values {
-    /// The value of a slot that fits what the predicate expects, or missing.
-    fn seen(&self, slot: &Slot, predicate: &Predicate) -> Seen<'_>;
+    /// The value of a place as it fits there, or missing.
+    fn seen(&self, place: &Place) -> Seen<'_>;
     /// Unix milliseconds.
     fn now_ms(&self) -> i64;
 }
 
-/// A value as a predicate sees it; lists of profiles are seen in place.
+/// A value as predicates see it; lists of profiles are seen in place.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Seen<'a> {
     Missing,
     Boolean(bool),
     Number(Number),
+    /// Unix milliseconds: a text that can be nothing but a time.
+    Instant(i64),
     Text(&'a str),
     List(&'a [Value]),
     Items(&'a dyn Items),
@@ -57,64 +62,192 @@ pub(crate) trait Items: core::fmt::Debug {
     fn any(&self, matches: &mut dyn FnMut(&Value) -> bool) -> bool;
 }
 
-/// What has been evaluated so far in one call: a predicate is evaluated at most once.
-pub(crate) struct Memo(alloc::vec::Vec<Option<Truth>>);
-
-impl Memo {
-    pub(crate) fn new(program: &Program) -> Memo {
-        Memo(alloc::vec![None; program.predicates.len()])
+impl<'a> Seen<'a> {
+    /// The ingest rule at reading, without a copy: a value that does not fit is missing, a numeric text becomes its
+    /// number.
+    pub(crate) fn of(value: &'a Value, types: TypeSet) -> Seen<'a> {
+        match value {
+            Value::Null | Value::Object(_) => Seen::Missing,
+            Value::Boolean(value) if types.has(DataType::Boolean) => Seen::Boolean(*value),
+            Value::Number(number)
+                if types.has(DataType::Number)
+                    || (types.has(DataType::Timestamp) && time::unix_ms(*number).is_some()) =>
+            {
+                Seen::Number(*number)
+            }
+            Value::String(text) => Seen::of_text(text, types),
+            Value::List(items) if items.is_empty() => Seen::Missing,
+            Value::List(items) => {
+                let strings =
+                    types.has(DataType::StringArray) && items.iter().all(|i| matches!(i, Value::String(_)));
+                let numbers =
+                    types.has(DataType::NumberArray) && items.iter().all(|i| matches!(i, Value::Number(_)));
+                if types == TypeSet::ANY || strings || numbers { Seen::List(items) } else { Seen::Missing }
+            }
+            _ => Seen::Missing,
+        }
     }
 
-    /// What a predicate was found to be; None when nothing asked.
-    pub(crate) fn get(&self, predicate: u32) -> Option<Truth> {
-        self.0.get(predicate as usize).copied().flatten()
+    fn of_text(text: &'a str, types: TypeSet) -> Seen<'a> {
+        if types.has(DataType::String) {
+            return Seen::Text(text);
+        }
+        let timestamp = if types.has(DataType::Timestamp) { time::rfc3339_ms(text) } else { None };
+        let date = || if types.has(DataType::Date) { time::date_ms(text) } else { None };
+        if let Some(instant_ms) = timestamp.or_else(date) {
+            return Seen::Instant(instant_ms);
+        }
+        let number = if types.has(DataType::Number) { Number::parse(text) } else { None };
+        number.map_or(Seen::Missing, Seen::Number)
+    }
+}
+
+/// What was found so far in one call: a value is fetched once, and a shared predicate answered once.
+pub(crate) struct Memo<'v> {
+    /// By slot.
+    seen: Vec<Option<Seen<'v>>>,
+    /// Two bits for each memo: not asked, or a truth.
+    truths: Vec<u64>,
+}
+
+/// How many memos a word holds.
+const MEMOS_A_WORD: u32 = u64::BITS / 2;
+
+impl<'v> Memo<'v> {
+    pub(crate) fn new(program: &Program) -> Memo<'v> {
+        let words = program.memos.div_ceil(MEMOS_A_WORD);
+        Memo { seen: alloc::vec![None; program.slots.len()], truths: alloc::vec![0; words as usize] }
     }
 }
 
 /// The truth of a criterion. AND stops at false, OR at true.
-pub(crate) fn evaluate(program: &Program, node: &Node, values: &impl Values, memo: &mut Memo) -> Truth {
+pub(crate) fn evaluate<'v>(
+    program: &Program,
+    node: &Node,
+    values: &'v impl Values,
+    memo: &mut Memo<'v>,
+) -> Truth {
+    truth(program, node, &mut Remembered { values, memo })
+}
+
+/// Whether a criterion is true: the same as [`evaluate`], which also stops at unknown where only true counts.
+pub(crate) fn holds<'v>(
+    program: &Program,
+    node: &Node,
+    values: &'v impl Values,
+    memo: &mut Memo<'v>,
+) -> bool {
     match node {
-        Node::Constant(value) => Truth::from(*value),
-        Node::Predicate(index) => {
-            let index = *index as usize;
-            if let Some(Some(known)) = memo.0.get(index) {
-                return *known;
-            }
-            let Some(predicate) = program.predicates.get(index) else { return Truth::Unknown };
-            let truth = ask(predicate, values);
-            if let Some(slot) = memo.0.get_mut(index) {
-                *slot = Some(truth);
-            }
-            truth
+        Node::And(parts) => parts.iter().all(|part| holds(program, part, values, memo)),
+        Node::Or(parts) => parts.iter().any(|part| holds(program, part, values, memo)),
+        node => evaluate(program, node, values, memo) == Truth::True,
+    }
+}
+
+/// How a program gets at what it asks about.
+pub(crate) trait Frame {
+    /// The value of a slot.
+    fn seen(&mut self, program: &Program, slot: u32) -> Seen<'_>;
+    /// Unix milliseconds.
+    fn now_ms(&self) -> i64;
+    /// What was answered before, if that is kept.
+    fn recall(&self, memo: u32) -> Option<Truth>;
+    /// Keeps an answer.
+    fn keep(&mut self, memo: u32, truth: Truth);
+}
+
+struct Remembered<'m, 'v, V> {
+    values: &'v V,
+    memo: &'m mut Memo<'v>,
+}
+
+impl<V: Values> Frame for Remembered<'_, '_, V> {
+    fn seen(&mut self, program: &Program, slot: u32) -> Seen<'_> {
+        let slot = slot as usize;
+        if let Some(Some(seen)) = self.memo.seen.get(slot) {
+            return *seen;
         }
-        Node::Not(inner) => evaluate(program, inner, values, memo).not(),
-        Node::And(parts) => {
-            let mut truth = Truth::True;
-            for part in parts {
-                match evaluate(program, part, values, memo) {
-                    Truth::False => return Truth::False,
-                    Truth::Unknown => truth = Truth::Unknown,
-                    Truth::True => {}
-                }
-            }
-            truth
+        let seen = program.slots.get(slot).map_or(Seen::Missing, |place| self.values.seen(place));
+        if let Some(cell) = self.memo.seen.get_mut(slot) {
+            *cell = Some(seen);
         }
-        Node::Or(parts) => {
-            let mut truth = Truth::False;
-            for part in parts {
-                match evaluate(program, part, values, memo) {
-                    Truth::True => return Truth::True,
-                    Truth::Unknown => truth = Truth::Unknown,
-                    Truth::False => {}
-                }
-            }
-            truth
+        seen
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.values.now_ms()
+    }
+
+    fn recall(&self, memo: u32) -> Option<Truth> {
+        let word = self.memo.truths.get((memo / MEMOS_A_WORD) as usize)?;
+        match (word >> shift(memo)) & 3 {
+            1 => Some(Truth::False),
+            2 => Some(Truth::Unknown),
+            3 => Some(Truth::True),
+            _ => None,
+        }
+    }
+
+    fn keep(&mut self, memo: u32, truth: Truth) {
+        let bits: u64 = match truth {
+            Truth::False => 1,
+            Truth::Unknown => 2,
+            Truth::True => 3,
+        };
+        if let Some(word) = self.memo.truths.get_mut((memo / MEMOS_A_WORD) as usize) {
+            *word |= bits << shift(memo);
         }
     }
 }
 
-fn ask(predicate: &Predicate, values: &impl Values) -> Truth {
-    let seen = values.seen(&predicate.slot, predicate);
+/// Where the bits of a memo stand in their word.
+fn shift(memo: u32) -> u32 {
+    (memo % MEMOS_A_WORD) << 1
+}
+
+/// The truth of a criterion.
+pub(crate) fn truth(program: &Program, node: &Node, frame: &mut impl Frame) -> Truth {
+    match node {
+        Node::Constant(value) => Truth::from(*value),
+        Node::Predicate(index) => {
+            let Some(predicate) = program.predicates.get(*index as usize) else { return Truth::Unknown };
+            let Some(memo) = predicate.memo else { return ask(program, predicate, frame) };
+            if let Some(known) = frame.recall(memo) {
+                return known;
+            }
+            let truth = ask(program, predicate, frame);
+            frame.keep(memo, truth);
+            truth
+        }
+        Node::Not(inner) => truth(program, inner, frame).not(),
+        Node::And(parts) => {
+            let mut all = Truth::True;
+            for part in parts {
+                match truth(program, part, frame) {
+                    Truth::False => return Truth::False,
+                    Truth::Unknown => all = Truth::Unknown,
+                    Truth::True => {}
+                }
+            }
+            all
+        }
+        Node::Or(parts) => {
+            let mut any = Truth::False;
+            for part in parts {
+                match truth(program, part, frame) {
+                    Truth::True => return Truth::True,
+                    Truth::Unknown => any = Truth::Unknown,
+                    Truth::False => {}
+                }
+            }
+            any
+        }
+    }
+}
+
+fn ask(program: &Program, predicate: &Predicate, frame: &mut impl Frame) -> Truth {
+    let now_ms = frame.now_ms();
+    let seen = frame.seen(program, predicate.slot);
     let truth = match (&predicate.op, seen) {
         (Op::Null, seen) => Truth::from(matches!(seen, Seen::Missing)),
         (Op::Size(comparison, count), seen) => {
@@ -127,7 +260,7 @@ fn ask(predicate: &Predicate, values: &impl Values) -> Truth {
             Truth::from(comparison.of(&i64::try_from(size).unwrap_or(i64::MAX), count))
         }
         (_, Seen::Missing) => Truth::Unknown,
-        (op, seen) => compare(op, seen, values.now_ms()).map_or(Truth::Unknown, Truth::from),
+        (op, seen) => compare(op, seen, now_ms).map_or(Truth::Unknown, Truth::from),
     };
     if predicate.negated { truth.not() } else { truth }
 }
@@ -135,31 +268,31 @@ fn ask(predicate: &Predicate, values: &impl Values) -> Truth {
 /// A comparison with a value that is there; None when the value is of a kind that this does not compare.
 fn compare(op: &Op, seen: Seen<'_>, now_ms: i64) -> Option<bool> {
     Some(match op {
-        Op::EqualText(right) => text(seen)? == right,
+        Op::EqualText(right) => text(seen)? == &**right,
         Op::EqualNumber(right) => number(seen)? == *right,
         Op::EqualBoolean(right) => match seen {
             Seen::Boolean(left) => left == *right,
             _ => return None,
         },
         Op::EqualInstant(right) => instant(seen)? == *right,
-        Op::OrderText(comparison, right) => comparison.of(text(seen)?, right.as_str()),
+        Op::OrderText(comparison, right) => comparison.of(text(seen)?, right),
         Op::OrderNumber(comparison, right) => comparison.of(&number(seen)?, right),
         Op::OrderInstant(comparison, right) => comparison.of(&instant(seen)?, right),
         Op::InTexts(right) => {
             let left = text(seen)?;
-            right.binary_search_by(|item| item.as_str().cmp(left)).is_ok()
+            right.binary_search_by(|item| (item.len(), &**item).cmp(&(left.len(), left))).is_ok()
         }
         Op::InNumbers(right) => right.binary_search(&number(seen)?).is_ok(),
         Op::InInstants(right) => right.binary_search(&instant(seen)?).is_ok(),
-        Op::BetweenTexts(low, high) => (low.as_str()..=high.as_str()).contains(&text(seen)?),
+        Op::BetweenTexts(low, high) => (&**low..=&**high).contains(&text(seen)?),
         Op::BetweenNumbers(low, high) => (*low..=*high).contains(&number(seen)?),
         Op::BetweenInstants(low, high) => (*low..=*high).contains(&instant(seen)?),
         Op::Like(pattern) => like(pattern, text(seen)?),
-        Op::StartsWith(right) => text(seen)?.starts_with(right.as_str()),
-        Op::EndsWith(right) => text(seen)?.ends_with(right.as_str()),
+        Op::StartsWith(right) => text(seen)?.starts_with(&**right),
+        Op::EndsWith(right) => text(seen)?.ends_with(&**right),
         Op::ContainsText(right) => match seen {
-            Seen::Text(left) => left.contains(right.as_str()),
-            seen => member(seen, &|item| item.as_str() == Some(right.as_str()))?,
+            Seen::Text(left) => left.contains(&**right),
+            seen => member(seen, &|item| item.as_str() == Some(right))?,
         },
         Op::ContainsNumber(right) => member(seen, &|item| item.as_number() == Some(*right))?,
         Op::Matches(pattern) => {
@@ -199,6 +332,7 @@ fn number(seen: Seen<'_>) -> Option<Number> {
 
 fn instant(seen: Seen<'_>) -> Option<i64> {
     match seen {
+        Seen::Instant(instant_ms) => Some(instant_ms),
         Seen::Number(number) => time::unix_ms(number),
         Seen::Text(text) => time::rfc3339_ms(text).or_else(|| time::date_ms(text)),
         _ => None,

@@ -1,0 +1,199 @@
+//! Questions with their right sides ready: literals become what the left side is, patterns are compiled, lists sorted.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use super::types::TypeSet;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::limits::{DAY_MS, IN_VALUES_MAX};
+use crate::order;
+use crate::pattern::Pattern;
+use crate::syntax::{Comparison, Name, Test};
+use crate::time;
+use crate::value::{DataType, Number, Value};
+
+/// A question, with its right side ready to compare.
+#[derive(Debug)]
+pub(crate) enum Op {
+    EqualText(Box<str>),
+    EqualNumber(Number),
+    EqualBoolean(bool),
+    EqualInstant(i64),
+    OrderText(Comparison, Box<str>),
+    OrderNumber(Comparison, Number),
+    OrderInstant(Comparison, i64),
+    /// Ascending by length, then by text: most comparisons are of two numbers.
+    InTexts(Box<[Box<str>]>),
+    /// Ascending.
+    InNumbers(Box<[Number]>),
+    /// Ascending.
+    InInstants(Box<[i64]>),
+    BetweenTexts(Box<str>, Box<str>),
+    BetweenNumbers(Number, Number),
+    BetweenInstants(i64, i64),
+    Like(Box<str>),
+    StartsWith(Box<str>),
+    EndsWith(Box<str>),
+    ContainsText(Box<str>),
+    ContainsNumber(Number),
+    Matches(Box<Pattern>),
+    Null,
+    /// Milliseconds.
+    Within(i64),
+    Size(Comparison, i64),
+    /// The slot itself is the answer.
+    Segment,
+}
+
+impl Op {
+    /// Whether it is answered in one comparison of a word or two.
+    pub(super) fn is_quick(&self) -> bool {
+        matches!(
+            self,
+            Op::EqualText(_)
+                | Op::EqualNumber(_)
+                | Op::EqualBoolean(_)
+                | Op::OrderNumber(..)
+                | Op::BetweenNumbers(..)
+                | Op::Null
+                | Op::Segment
+        )
+    }
+}
+
+/// The question with its right side ready. `types` is not empty and allows the test.
+pub(super) fn op(name: &Name, test: &Test, types: TypeSet) -> Result<Op, Diagnostic> {
+    let mismatch = |value: &Value| {
+        let message = match value {
+            Value::Boolean(_) => {
+                alloc::format!("booleans have no order, so `{name}` cannot be compared this way")
+            }
+            _ => alloc::format!("`{name}` is {types} and does not compare with this value"),
+        };
+        Diagnostic::new(Code::TypeMismatch, "", message)
+    };
+    Ok(match test {
+        Test::Equal(value) => match literal(value, types).ok_or_else(|| mismatch(value))? {
+            Literal::Text(text) => Op::EqualText(text),
+            Literal::Number(number) => Op::EqualNumber(number),
+            Literal::Instant(ms) => Op::EqualInstant(ms),
+            Literal::Boolean(value) => Op::EqualBoolean(value),
+        },
+        Test::Order(comparison, value) => match literal(value, types).ok_or_else(|| mismatch(value))? {
+            Literal::Text(text) => Op::OrderText(*comparison, text),
+            Literal::Number(number) => Op::OrderNumber(*comparison, number),
+            Literal::Instant(ms) => Op::OrderInstant(*comparison, ms),
+            Literal::Boolean(_) => return Err(mismatch(value)),
+        },
+        Test::In(values) => in_list(values, types, &mismatch)?,
+        Test::Between(low, high) => {
+            let low = literal(low, types).ok_or_else(|| mismatch(low))?;
+            match (low, literal(high, types).ok_or_else(|| mismatch(high))?) {
+                (Literal::Text(low), Literal::Text(high)) => Op::BetweenTexts(low, high),
+                (Literal::Number(low), Literal::Number(high)) => Op::BetweenNumbers(low, high),
+                (Literal::Instant(low), Literal::Instant(high)) => Op::BetweenInstants(low, high),
+                _ => return Err(mismatch(high)),
+            }
+        }
+        Test::Like(pattern) => Op::Like(pattern.as_str().into()),
+        Test::StartsWith(text) => Op::StartsWith(text.as_str().into()),
+        Test::EndsWith(text) => Op::EndsWith(text.as_str().into()),
+        Test::Contains(Value::String(text)) => Op::ContainsText(text.as_str().into()),
+        Test::Contains(Value::Number(number)) => Op::ContainsNumber(*number),
+        Test::Contains(value) => return Err(mismatch(value)),
+        Test::Matches(pattern) => Op::Matches(Box::new(compile_pattern(pattern, "")?)),
+        Test::Null => Op::Null,
+        Test::WithinDays(days) => {
+            let milliseconds = days.to_f64() * DAY_MS as f64;
+            // 10⁶ days keep every instant in range.
+            if !(0.0..=1e6 * DAY_MS as f64).contains(&milliseconds) {
+                let message = alloc::format!("`{days}` is no usable number of days");
+                return Err(Diagnostic::new(Code::BadDuration, "", message).help("use 0 to 1000000"));
+            }
+            Op::Within(milliseconds as i64)
+        }
+        Test::Size(comparison, count) => Op::Size(*comparison, *count),
+    })
+}
+
+/// A regular expression of a definition.
+pub(crate) fn compile_pattern(pattern: &str, at: &str) -> Result<Pattern, Diagnostic> {
+    Pattern::compile(pattern).map_err(|reason| {
+        Diagnostic::new(Code::BadPattern, at, alloc::format!("Invalid regex pattern `{pattern}`: {reason}"))
+            .help("patterns run in linear time: no look-around, no backreferences; `\\d \\w \\s` are ASCII")
+    })
+}
+
+fn in_list(
+    values: &[Value],
+    types: TypeSet,
+    mismatch: &impl Fn(&Value) -> Diagnostic,
+) -> Result<Op, Diagnostic> {
+    if values.is_empty() {
+        let message = "an empty list of values matches nobody";
+        return Err(
+            Diagnostic::new(Code::EmptyList, "", message).help("remove the condition, or give it values")
+        );
+    }
+    if values.len() > IN_VALUES_MAX {
+        let message = alloc::format!("{} values, at most {IN_VALUES_MAX} are allowed", values.len());
+        return Err(Diagnostic::new(Code::OverBound, "", message));
+    }
+    let (mut texts, mut numbers, mut instants) = (Vec::<Box<str>>::new(), Vec::new(), Vec::new());
+    for value in values {
+        match literal(value, types).ok_or_else(|| mismatch(value))? {
+            Literal::Text(text) => texts.push(text),
+            Literal::Number(number) => numbers.push(number),
+            Literal::Instant(ms) => instants.push(ms),
+            Literal::Boolean(_) => {
+                let message = "`IN` takes texts or numbers";
+                return Err(
+                    Diagnostic::new(Code::TypeMismatch, "", message).help("compare a boolean with `=`")
+                );
+            }
+        }
+    }
+    let counts = [texts.len(), numbers.len(), instants.len()];
+    if counts.iter().filter(|count| **count > 0).count() > 1 {
+        let message = "texts and numbers in one list";
+        return Err(Diagnostic::new(Code::TypeMismatch, "", message));
+    }
+    Ok(if !texts.is_empty() {
+        order::sort(&mut texts, |a, b| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
+        Op::InTexts(texts.into())
+    } else if !numbers.is_empty() {
+        order::sort(&mut numbers, Ord::cmp);
+        Op::InNumbers(numbers.into())
+    } else {
+        order::sort(&mut instants, Ord::cmp);
+        Op::InInstants(instants.into())
+    })
+}
+
+enum Literal {
+    Text(Box<str>),
+    Number(Number),
+    Instant(i64),
+    Boolean(bool),
+}
+
+/// The right side as what the left side is. A value that may be text or a time is compared as text.
+fn literal(value: &Value, types: TypeSet) -> Option<Literal> {
+    match value {
+        Value::Boolean(value) => types.has(DataType::Boolean).then_some(Literal::Boolean(*value)),
+        Value::Number(number) if types.has(DataType::Number) => Some(Literal::Number(*number)),
+        Value::String(text) if types.has(DataType::String) => Some(Literal::Text(text.as_str().into())),
+        Value::Number(_) if types.has(DataType::Timestamp) => time::instant_ms(value).map(Literal::Instant),
+        Value::String(_) if types.has(DataType::Timestamp) || types.has(DataType::Date) => {
+            time::instant_ms(value).map(Literal::Instant)
+        }
+        _ => None,
+    }
+}
+
+impl Comparison {
+    /// Whether `a` compares with `b` this way.
+    pub(crate) fn of<T: Ord + ?Sized>(self, a: &T, b: &T) -> bool {
+        self.holds(a.cmp(b))
+    }
+}
