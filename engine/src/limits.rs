@@ -51,7 +51,7 @@ pub const ATTRIBUTES_MAX: usize = 600;
 /// How many personalizations an audience has.
 pub const PERSONALIZATIONS_MAX: usize = 200;
 /// How many sections a personalization has.
-pub const SECTIONS_MAX: usize = 1_000;
+pub const SECTIONS_MAX: usize = 10_000;
 /// How many outputs a section has.
 pub const OUTPUTS_MAX: usize = 100;
 /// How far in the future `WITHIN n DAYS` still accepts a time, in milliseconds.
