@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cell::OnceCell;
 use core::fmt;
 
 use crate::attribute::{self, Item, State};
@@ -23,7 +24,9 @@ pub(crate) struct Call<'a> {
     pub(crate) now_ms: i64,
     /// Whether the profile could not be read.
     pub(crate) blind: bool,
-    pub(crate) facts: Vec<Fact<'a>>,
+    /// Each is found out when it is first asked for.
+    facts: Vec<OnceCell<Fact<'a>>>,
+    source: Option<(&'a Plan, &'a Profile)>,
     segments: Option<&'a [String]>,
     /// The event's time as its column shows it.
     time: Option<Value>,
@@ -71,6 +74,7 @@ impl<'a> Call<'a> {
             now_ms,
             blind: false,
             facts: Vec::new(),
+            source: None,
             segments: None,
             time: Some(Value::from(event.time_seconds())),
         }
@@ -85,7 +89,8 @@ impl<'a> Call<'a> {
             edge,
             now_ms,
             blind,
-            facts: plan.attributes.iter().map(|attribute| fact(attribute, profile, now_ms)).collect(),
+            facts: alloc::vec![OnceCell::new(); plan.attributes.len()],
+            source: Some((plan, profile)),
             segments: attribute::batch_segments(&profile.batch).map(|(_, segments)| segments),
             time: event.map(|event| Value::from(event.time_seconds())),
         }
@@ -109,7 +114,15 @@ impl<'a> Call<'a> {
     }
 
     pub(crate) fn fact(&self, index: u16) -> &Fact<'a> {
-        self.facts.get(usize::from(index)).unwrap_or(&Fact::Missing)
+        let index = usize::from(index);
+        let (Some(cell), Some((plan, profile))) = (self.facts.get(index), self.source) else {
+            return &Fact::Missing;
+        };
+        cell.get_or_init(|| {
+            plan.attributes
+                .get(index)
+                .map_or(Fact::Missing, |attribute| fact(attribute, profile, self.now_ms))
+        })
     }
 }
 

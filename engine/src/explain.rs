@@ -12,7 +12,7 @@ use crate::expr::eval::{Memo, Truth, evaluate};
 use crate::expr::{Node, Slot};
 use crate::plan::{Kind, Plan};
 use crate::profile::Profile;
-use crate::section::{Answer, Fate, Query, Witness};
+use crate::section::{Answer, Fate, Query};
 use crate::syntax::Expr;
 use crate::value::Value;
 
@@ -165,8 +165,20 @@ impl Plan {
     pub fn explain(&self, profile: &Profile, query: &Query<'_>, now_ms: i64) -> Explanation {
         let call = Call::new(self, profile, query, now_ms);
         let mut memo = Memo::new(&self.program);
+        let answer = self.answer(profile, &call, query, &mut memo);
         let mut log = Log(Vec::new());
-        let answer = self.answer(profile, &call, query, &mut memo, &mut log);
+        for (index, definition, plan, _) in self.asked(&call, query).filter(|(.., missing)| missing.is_none())
+        {
+            for (number, (section, section_plan)) in
+                definition.sections.iter().zip(&plan.sections).enumerate()
+            {
+                let fate = self.fate(profile, &call, plan, section, section_plan, &mut memo);
+                log.0.push((index, number, fate));
+                if fate == Fate::Entered && definition.choice == Choice::First {
+                    break;
+                }
+            }
+        }
         let mut teller = Teller { plan: self, call: &call, memo };
         let every = self.definition().personalizations.iter().zip(&self.personalizations).enumerate();
         let personalizations = every.map(|(index, (definition, plan))| {
@@ -230,18 +242,13 @@ fn source_of(kind: &Kind) -> Source {
     }
 }
 
-/// What the decisions were, as they were made.
+/// What the decisions were, ascending by personalization and section.
 struct Log(Vec<(usize, usize, Fate)>);
-
-impl Witness for Log {
-    fn section(&mut self, personalization: usize, section: usize, fate: Fate) {
-        self.0.push((personalization, section, fate));
-    }
-}
 
 impl Log {
     fn fate(&self, personalization: usize, section: usize) -> Option<Fate> {
-        self.0.iter().find(|(p, s, _)| (*p, *s) == (personalization, section)).map(|(_, _, fate)| *fate)
+        let at = self.0.binary_search_by_key(&(personalization, section), |(p, s, _)| (*p, *s)).ok()?;
+        self.0.get(at).map(|(_, _, fate)| *fate)
     }
 }
 

@@ -37,6 +37,7 @@ mod ingest;
 pub mod profile;
 
 mod call;
+mod candidates;
 mod criterion;
 mod explain;
 mod payload;

@@ -8,6 +8,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::attribute::width_ms;
+use crate::candidates::Candidates;
 use crate::definition::{
     Aggregation, AttributeKind, Definition, EventTable, Increment, Output, OutputSource, Personalization,
 };
@@ -88,6 +89,7 @@ pub(crate) struct PersonalizationPlan {
     /// Index of the key event that triggers all of its sections.
     pub(crate) trigger: Option<usize>,
     pub(crate) sections: Vec<SectionPlan>,
+    pub(crate) candidates: Candidates,
 }
 
 #[derive(Debug)]
@@ -299,7 +301,8 @@ impl<'a> Compiler<'a> {
         let program = checker.finish();
         let attributes = self.attributes(&directory, &uses);
         let key_rules = self.key_rules();
-        let personalizations = self.personalizations(&directory, &key_event_tables, resolved, lowered);
+        let personalizations =
+            self.personalizations(&directory, &program, &key_event_tables, resolved, lowered);
         self.section_names(&personalizations);
 
         let identity = &definition.identity;
@@ -521,6 +524,7 @@ impl<'a> Compiler<'a> {
     fn personalizations(
         &mut self,
         directory: &Directory,
+        program: &Program,
         key_event_tables: &[usize],
         resolved: Vec<Vec<(Option<usize>, Option<usize>)>>,
         lowered: Vec<(Node, Node)>,
@@ -564,7 +568,8 @@ impl<'a> Compiler<'a> {
                     tables.insert(at, *table);
                 }
             }
-            plans.push(PersonalizationPlan { tables, trigger, sections });
+            let candidates = Candidates::new(program, &sections);
+            plans.push(PersonalizationPlan { tables, trigger, sections, candidates });
         }
         plans
     }

@@ -3,8 +3,9 @@
 use alloc::vec::Vec;
 use core::ops::RangeBounds;
 
+use super::op::{Op, whole};
 use super::types::TypeSet;
-use super::{Node, Op, Place, Predicate, Program};
+use super::{Node, Place, Predicate, Program};
 use crate::limits::{FUTURE_SKEW_MS, PATTERN_TEXT_BYTES_MAX};
 use crate::time;
 use crate::value::{DataType, Number, Value};
@@ -145,10 +146,23 @@ pub(crate) fn holds<'v>(
     }
 }
 
+/// The value of a slot.
+pub(crate) fn look<'v>(
+    program: &Program,
+    slot: u32,
+    values: &'v impl Values,
+    memo: &mut Memo<'v>,
+) -> Seen<'v> {
+    let Some(cell) = memo.seen.get_mut(slot as usize) else { return Seen::Missing };
+    *cell.get_or_insert_with(|| {
+        program.slots.get(slot as usize).map_or(Seen::Missing, |place| values.seen(place))
+    })
+}
+
 /// How a program gets at what it asks about.
 pub(crate) trait Frame {
     /// The value of a slot.
-    fn seen(&mut self, program: &Program, slot: u32) -> Seen<'_>;
+    fn seen(&mut self, program: &Program, slot: u32) -> &Seen<'_>;
     /// Unix milliseconds.
     fn now_ms(&self) -> i64;
     /// What was answered before, if that is kept.
@@ -163,16 +177,11 @@ struct Remembered<'m, 'v, V> {
 }
 
 impl<V: Values> Frame for Remembered<'_, '_, V> {
-    fn seen(&mut self, program: &Program, slot: u32) -> Seen<'_> {
-        let slot = slot as usize;
-        if let Some(Some(seen)) = self.memo.seen.get(slot) {
-            return *seen;
-        }
-        let seen = program.slots.get(slot).map_or(Seen::Missing, |place| self.values.seen(place));
-        if let Some(cell) = self.memo.seen.get_mut(slot) {
-            *cell = Some(seen);
-        }
-        seen
+    fn seen(&mut self, program: &Program, slot: u32) -> &Seen<'_> {
+        let Some(cell) = self.memo.seen.get_mut(slot as usize) else { return &Seen::Missing };
+        cell.get_or_insert_with(|| {
+            program.slots.get(slot as usize).map_or(Seen::Missing, |place| self.values.seen(place))
+        })
     }
 
     fn now_ms(&self) -> i64 {
@@ -207,7 +216,10 @@ fn shift(memo: u32) -> u32 {
 }
 
 /// The truth of a criterion.
-#[inline]
+///
+/// This and what it needs for a single question are inlined, because a call would cost as much as the answer; groups and
+/// rare questions are not, so that they do not make this long.
+#[inline(always)]
 pub(crate) fn truth(program: &Program, node: &Node, frame: &mut impl Frame) -> Truth {
     match node {
         Node::Predicate(index) => match program.predicates.get(*index as usize) {
@@ -223,6 +235,7 @@ pub(crate) fn truth(program: &Program, node: &Node, frame: &mut impl Frame) -> T
 }
 
 /// Asks part after part until one is `decisive`. Of the others unknown counts, and none is the opposite.
+#[inline(never)]
 fn group(program: &Program, parts: &[Node], decisive: Truth, frame: &mut impl Frame) -> Truth {
     let mut all = decisive.not();
     for part in parts {
@@ -237,6 +250,7 @@ fn group(program: &Program, parts: &[Node], decisive: Truth, frame: &mut impl Fr
     all
 }
 
+#[inline(always)]
 fn answer(program: &Program, predicate: &Predicate, frame: &mut impl Frame) -> Truth {
     let Some(memo) = predicate.memo else { return ask(program, predicate, frame) };
     if let Some(known) = frame.recall(memo) {
@@ -248,12 +262,13 @@ fn answer(program: &Program, predicate: &Predicate, frame: &mut impl Frame) -> T
 }
 
 /// The questions that are most of all criteria stand here, so that they cost no call.
+#[inline(always)]
 fn ask(program: &Program, predicate: &Predicate, frame: &mut impl Frame) -> Truth {
     let now_ms = frame.now_ms();
     let held = match (&predicate.op, frame.seen(program, predicate.slot)) {
-        (Op::Numbers { low, high, .. }, Seen::Number(Number::Integer(left))) => *low <= left && left <= *high,
-        (Op::EqualText(right), Seen::Text(left)) => left == &**right,
-        (op, seen) => match compare(op, seen, now_ms) {
+        (Op::Numbers { low, high, .. }, Seen::Number(Number::Integer(left))) => (*low..=*high).contains(left),
+        (Op::EqualText(right), Seen::Text(left)) => **left == **right,
+        (op, seen) => match compare(op, *seen, now_ms) {
             Some(held) => held,
             None => return Truth::Unknown,
         },
@@ -287,7 +302,13 @@ fn compare(op: &Op, seen: Seen<'_>, now_ms: i64) -> Option<bool> {
             RangeBounds::<str>::contains(&ends, text(seen)?)
         }
         Op::InTexts(right) => right.position(text(seen)?).is_some(),
-        Op::InNumbers(right) => right.binary_search(&number(seen)?).is_ok(),
+        Op::InNumbers(integers, others) => {
+            let left = number(seen)?;
+            match whole(left) {
+                Some(left) => integers.binary_search(&left).is_ok(),
+                None => others.contains(&left),
+            }
+        }
         Op::InInstants(right) => right.binary_search(&instant(seen)?).is_ok(),
         Op::Like(pattern) => like(pattern, text(seen)?),
         Op::StartsWith(right) => text(seen)?.starts_with(&**right),

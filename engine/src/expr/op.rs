@@ -32,8 +32,8 @@ pub(crate) enum Op {
     },
     Texts(Box<Interval<Box<str>>>),
     InTexts(Texts),
-    /// Ascending.
-    InNumbers(Box<[Number]>),
+    /// Those that are integers, ascending, and those that are not.
+    InNumbers(Box<[i64]>, Box<[Number]>),
     /// Ascending.
     InInstants(Box<[i64]>),
     Like(Box<str>),
@@ -104,6 +104,14 @@ fn instants(interval: Interval<i64>) -> Op {
     let number = |bound: Bound<i64>| bound.map(Number::Integer);
     let (low, high) = integers(&Interval { low: number(interval.low), high: number(interval.high) });
     Op::Instants { low, high }
+}
+
+/// The integer that a number is, if it is one.
+pub(crate) fn whole(number: Number) -> Option<i64> {
+    match number {
+        Number::Integer(value) => Some(value),
+        Number::Float(value) => Some(value as i64).filter(|near| Number::Integer(*near) == number),
+    }
 }
 
 /// The smallest and the largest integer of an interval; the first is greater where there is none.
@@ -235,8 +243,10 @@ fn in_list(
     Ok(if !texts.is_empty() {
         Op::InTexts(Texts::new(texts))
     } else if !numbers.is_empty() {
-        order::sort(&mut numbers, Ord::cmp);
-        Op::InNumbers(numbers.into())
+        let mut integers: Vec<i64> = numbers.iter().filter_map(|number| whole(*number)).collect();
+        order::sort(&mut integers, Ord::cmp);
+        numbers.retain(|number| whole(*number).is_none());
+        Op::InNumbers(integers.into(), numbers.into())
     } else {
         order::sort(&mut instants, Ord::cmp);
         Op::InInstants(instants.into())

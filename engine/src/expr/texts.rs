@@ -33,6 +33,10 @@ impl Texts {
         let within = texts.binary_search_by(|known| (**known).cmp(text)).ok()?;
         Some(start.saturating_add(within))
     }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.texts.iter().map(|text| &**text)
+    }
 }
 
 /// A number that texts seldom share: made of the length and both ends, because that takes no loop.
