@@ -60,8 +60,11 @@ pub const BUCKETS_MAX: i64 = 64;
 pub const ATTRIBUTES_MAX: usize = 600;
 /// How many personalizations an audience has.
 pub const PERSONALIZATIONS_MAX: usize = 200;
-/// How many sections a personalization has.
-pub const SECTIONS_MAX: usize = 1_000;
+/// How many sections a personalization has. A call asks only those whose demanded values it has, so more of them cost
+/// next to nothing then; compiling costs microseconds each.
+pub const SECTIONS_MAX: usize = 10_000;
+/// By how many values the sections of one key event are looked up.
+pub const DEMANDED_SLOTS_MAX: usize = 8;
 /// How many outputs a section has.
 pub const OUTPUTS_MAX: usize = 100;
 /// How far in the future `WITHIN n DAYS` still accepts a time, in milliseconds.
