@@ -89,6 +89,7 @@ fn matches() {
         ("^b$", "a\nb\nc", false),
         (r"\Ab\z", "b\n", false),
         ("(?x) ^ a \\  b # an end: \n $", "a b", true),
+        ("(?x)^( ?: a | b ) { 1 , # to\n } \\x { 4 1 } $", "abA", true),
         (r"^\u00e9\x{1F600}\U0001F600\n$", "é😀😀\n", true),
         (r"^[]a-]+$", "]-a", true),
         (r"^[^]a]$", "]", false),

@@ -185,14 +185,16 @@ impl Parser<'_> {
 
     /// `n}`, `n,}` or `n,m}`
     fn counts(&mut self) -> Result<(u32, Option<u32>)> {
+        self.space();
         let least = self.count().ok_or("a `{` begins no repetition; the character itself is `\\{`")?;
-        let most = if !self.eat(",") {
-            Some(least)
-        } else if self.peek() == Some('}') {
-            None
-        } else {
-            Some(self.count().ok_or("a repetition has a wrong upper bound")?)
-        };
+        let mut most = Some(least);
+        if self.eat(",") {
+            self.space();
+            most = None;
+            if self.peek() != Some('}') {
+                most = Some(self.count().ok_or("a repetition has a wrong upper bound")?);
+            }
+        }
         if !self.eat("}") {
             return Err("unclosed counted repetition");
         }
@@ -203,16 +205,22 @@ impl Parser<'_> {
     }
 
     fn count(&mut self) -> Option<u32> {
-        let text = self.rest.as_str().trim_start();
-        let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-        let (digits, rest) = text.split_at_checked(end)?;
-        self.rest = rest.trim_start().chars();
-        digits.parse().ok()
+        self.rest = self.rest.as_str().trim_start().chars();
+        let mut count = None;
+        while let Some(digit) = self.peek().and_then(|c| c.to_digit(10)) {
+            self.rest.next();
+            count = Some(count.unwrap_or(0_u32).checked_mul(10)?.checked_add(digit)?);
+            self.space();
+        }
+        self.rest = self.rest.as_str().trim_start().chars();
+        self.space();
+        count
     }
 
     /// A group, or nothing where flags are set for what follows.
     fn group(&mut self) -> Result<Option<Node>> {
         self.rest.next();
+        self.space();
         let outer = self.flags;
         if ["?=", "?!", "?<=", "?<!"].iter().any(|sign| self.rest.as_str().starts_with(sign)) {
             return Err("look-around is not supported");
@@ -343,17 +351,19 @@ impl Parser<'_> {
     /// A character by its number: so many hexadecimal digits, or any in braces.
     fn code(&mut self, digits: usize) -> Result<char> {
         let wrong = "a character's number is hexadecimal, as in `\\x41`, `\\u00E9` or `\\x{1F600}`";
-        let text = self.rest.as_str();
-        let (digits, rest) = match text.strip_prefix('{') {
-            Some(text) => text.split_once('}').ok_or(wrong)?,
-            None => text.split_at_checked(digits).ok_or(wrong)?,
-        };
-        // `from_str_radix` would take a sign.
-        if digits.starts_with('+') {
-            return Err(wrong);
+        self.space();
+        let braced = self.eat("{");
+        let (mut code, mut read) = (0_u32, 0_usize);
+        loop {
+            self.space();
+            if if braced { self.eat("}") } else { read == digits } {
+                break;
+            }
+            let digit = self.rest.next().and_then(|c| c.to_digit(16)).ok_or(wrong)?;
+            code = code.checked_mul(16).ok_or(wrong)?.wrapping_add(digit);
+            read = read.saturating_add(1);
         }
-        self.rest = rest.chars();
-        u32::from_str_radix(digits, 16).ok().and_then(char::from_u32).ok_or(wrong)
+        char::from_u32(code).filter(|_| read > 0).ok_or(wrong)
     }
 
     /// A class in brackets, behind the first one.

@@ -1,8 +1,8 @@
 //! Patterns are held to the `regex` crate: the same answers, and nothing read that it refuses.
 //!
 //! It is asked in its Unicode mode, where a dot takes a character, and differs from us in two things. `\d \w \s \b` are
-//! spelled out for it as what they are in ASCII. Case it ignores for every letter; the texts have no letter outside of
-//! ASCII whose other case, or whose ASCII twin, is in a pattern. It is asked about bytes, because an ASCII `\B` is
+//! spelled out for it as what they are in ASCII. Case it ignores for every letter, so where a pattern may ignore case, no
+//! text is tried that has a letter with cases outside of ASCII. It is asked about bytes, because an ASCII `\B` is
 //! refused for texts; a match that begins within a character is an empty one that we do not have.
 
 use alloc::borrow::ToOwned;
@@ -76,7 +76,8 @@ fn compare(pattern: &str, texts: &[String]) -> Result<bool, TestCaseError> {
     let theirs = oracle(pattern);
     match (ours, theirs) {
         (Ok(ours), Ok(theirs)) => {
-            for text in texts {
+            let ignores_case = pattern.contains('i');
+            for text in texts.iter().filter(|text| !ignores_case || !text.contains(['é', 'ß'])) {
                 prop_assert_eq!(ours.is_match(text), finds(&theirs, text), "{:?} on {:?}", pattern, text);
             }
             return Ok(true);
@@ -130,7 +131,9 @@ fn class() -> impl Strategy<Value = String> {
         "à-ÿ",
         " -b",
         "!-é",
-        "é-\u{1E00}",
+        "é-\u{10FFFF}",
+        "日",
+        "À-ƻ",
         "[:alpha:]",
         "[:^upper:]",
         "[:upper:]",
@@ -145,7 +148,7 @@ fn class() -> impl Strategy<Value = String> {
 /// Patterns that are mostly good, of every construct.
 fn grown() -> impl Strategy<Value = String> {
     let atom = prop_oneof![
-        6 => one_of(&["a", "b", "A", "B", "é", "ß", "1", "_", "-", " ", "ab", "aé", "#"]),
+        6 => one_of(&["a", "b", "A", "B", "é", "ß", "日", "ƻ", "1", "_", "-", " ", "ab", "aé", "#"]),
         2 => one_of(&[".", r"\d", r"\w", r"\s", r"\D", r"\W", r"\S"]),
         2 => one_of(&["^", "$", r"\b", r"\B", r"\A", r"\z"]),
         1 => one_of(&[r"\.", r"\n", r"\x41", r"\x{e9}", r"\u00DF", r"\U00000062", r"\#", r"\ ", r"\-", "\n", "}", "]"]),
@@ -229,12 +232,14 @@ fn heaps() -> impl Strategy<Value = String> {
         r"\]",
         r"\B",
     ]);
-    prop::collection::vec(signs, 0..10).prop_map(|signs| signs.concat())
+    (one_of(&["", "", "(?x)"]), prop::collection::vec(signs, 0..10))
+        .prop_map(|(flag, signs)| flag + &signs.concat())
 }
 
 fn texts() -> impl Strategy<Value = Vec<String>> {
-    let character =
-        prop::sample::select(&['a', 'a', 'b', 'A', 'B', 'é', 'ß', '1', '_', '-', ' ', '\n', '#', '.'][..]);
+    let character = prop::sample::select(
+        &['a', 'a', 'b', 'A', 'B', 'é', 'ß', '日', 'ƻ', '1', '_', '-', ' ', '\n', '#', '.'][..],
+    );
     let text = prop::collection::vec(character, 0..8).prop_map(|characters| characters.into_iter().collect());
     prop::collection::vec(text, 12)
 }
