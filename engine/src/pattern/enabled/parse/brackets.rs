@@ -51,6 +51,10 @@ impl Parser<'_> {
         let behind = self.rest.clone();
         let mut last = None;
         if self.eat("-") {
+            // Readers differ on whether what stands in such a comment counts.
+            if self.flags.ignores_space && self.rest.as_str().trim_start().starts_with('#') {
+                return Err("a comment stands within a range");
+            }
             self.space();
             if matches!(self.peek(), Some(']' | '-')) {
                 self.rest = behind;
