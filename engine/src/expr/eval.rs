@@ -46,7 +46,7 @@ pub(crate) trait Values {
 }
 
 /// A value as predicates see it; lists of profiles are seen in place.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) enum Seen<'a> {
     Missing,
     Boolean(bool),
@@ -59,7 +59,7 @@ pub(crate) enum Seen<'a> {
 }
 
 /// Living items of a list attribute.
-pub(crate) trait Items: core::fmt::Debug {
+pub(crate) trait Items {
     fn count(&self) -> usize;
     fn any(&self, matches: &mut dyn FnMut(&Value) -> bool) -> bool;
 }
