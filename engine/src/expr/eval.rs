@@ -139,10 +139,10 @@ pub(crate) fn holds<'v>(
     values: &'v impl Values,
     memo: &mut Memo<'v>,
 ) -> bool {
+    let frame = &mut Remembered { values, memo };
     match node {
-        Node::And(parts) => parts.iter().all(|part| holds(program, part, values, memo)),
-        Node::Or(parts) => parts.iter().any(|part| holds(program, part, values, memo)),
-        node => evaluate(program, node, values, memo) == Truth::True,
+        Node::And(parts) => parts.iter().all(|part| truth(program, part, frame) == Truth::True),
+        node => truth(program, node, frame) == Truth::True,
     }
 }
 
