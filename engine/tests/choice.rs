@@ -1,4 +1,5 @@
-//! Sections by index are the sections by asking each of them: on random definitions, profiles and events.
+//! Sections by index are the sections by asking each of them, and nobody enters those that are reported as
+//! impossible: on random definitions, profiles and events.
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that panics has found something")]
 
@@ -223,6 +224,16 @@ fn one_by_one(
     entered
 }
 
+/// The sections that warnings say nobody enters.
+fn impossible(plan: &Plan) -> Vec<usize> {
+    let warnings = plan.warnings().into_iter();
+    let numbers = warnings.map(|found| {
+        let path = found.path.strip_prefix("personalizations[0].sections[").unwrap();
+        path.split(']').next().unwrap().parse().unwrap()
+    });
+    numbers.collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
     #[test]
@@ -260,6 +271,9 @@ proptest! {
             plan.entered(&profile, &query, NOW_MS, &mut entered);
             let pairs: Vec<_> = expected.iter().map(|section| (0, *section)).collect();
             prop_assert_eq!(&entered, &pairs);
+            for number in impossible(&plan) {
+                prop_assert!(!expected.contains(&number), "section {} was reported", number);
+            }
             let explained = plan.explain(&profile, &query, NOW_MS);
             prop_assert_eq!(&explained.answer, &plan.personalize(&profile, &query, NOW_MS));
             let sections = explained.personalizations[0].sections.iter().enumerate();

@@ -278,7 +278,7 @@ fn ask(program: &Program, predicate: &Predicate, frame: &mut impl Frame) -> Trut
 
 /// Whether a question holds for a value; None when it is missing, or of a kind that this does not compare.
 #[inline(never)]
-fn compare(op: &Op, seen: Seen<'_>, now_ms: i64) -> Option<bool> {
+pub(super) fn compare(op: &Op, seen: Seen<'_>, now_ms: i64) -> Option<bool> {
     Some(match op {
         Op::Null => matches!(seen, Seen::Missing),
         Op::Size(comparison, count) => {
