@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::State;
 use super::counter::Unit;
 use super::list::Bounds;
 use super::pick::{Order, Pick};

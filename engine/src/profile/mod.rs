@@ -222,8 +222,9 @@ impl Profile {
 
     /// Takes over everything of another profile, once: one that was absorbed already changes nothing.
     ///
-    /// Commutative and associative in all but `id` and `created_ms`, which the caller chose by whom it calls.
-    pub(crate) fn absorb(&mut self, other: &Profile) {
+    /// Commutative and associative in all but `id` and `created_ms`, which the caller chose by whom it calls, where
+    /// `join` is: two states of one name as one.
+    pub(crate) fn absorb(&mut self, other: &Profile, join: &dyn Fn(&str, State, State) -> State) {
         if other.id == self.id || self.absorbed().contains(&other.id) {
             return;
         }
@@ -256,7 +257,7 @@ impl Profile {
         for (name, state) in other.states() {
             let mine = self.state_mut(name);
             *mine = Some(match mine.take() {
-                Some(mine) => mine.merge(state.clone()),
+                Some(mine) => join(name, mine, state.clone()),
                 None => state.clone(),
             });
         }
