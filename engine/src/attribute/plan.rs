@@ -3,7 +3,6 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::State;
 use super::counter::Unit;
 use super::list::Bounds;
 use super::pick::{Order, Pick};

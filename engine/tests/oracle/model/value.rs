@@ -53,7 +53,7 @@ pub fn number(value: &Value) -> Option<Number> {
 /// The instant of a timestamp: Unix seconds, milliseconds above 10¹¹, or the RFC 3339 texts that cases are made of.
 pub fn instant_ms(value: &Value) -> Option<i64> {
     match value {
-        Value::Number(Number::Integer(n)) if n.abs() > 100_000_000_000 => Some(*n),
+        Value::Number(Number::Integer(n)) if n.unsigned_abs() > 100_000_000_000 => Some(*n),
         Value::Number(Number::Integer(n)) => Some(n * 1_000),
         Value::Number(Number::Float(f)) if f.abs() > 4e18 => None,
         Value::Number(Number::Float(f)) if f.abs() > 1e11 => Some(*f as i64),
