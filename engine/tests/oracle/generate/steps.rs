@@ -33,8 +33,10 @@ pub fn steps(dice: &mut Dice, bent: Bent, definitions: &[Definition]) -> Vec<Ste
         }
         let mark = dice.roll();
         if bent == Bent::Changes {
-            if dice.once_in(16) {
-                now_ms += 30 * DAY_MS + dice.between(-1, 1);
+            // When what was dropped is purged.
+            if dice.once_in(8) && !steps.is_empty() {
+                let purge_ms = dice.pick(&steps).at_ms + 30 * DAY_MS + dice.between(-1, 1);
+                now_ms = now_ms.max(purge_ms);
             }
             if dice.once_in(4) && !bundles.is_empty() {
                 steps.push(Step { at_ms: now_ms, what: What::Bundle(bundles.remove(0)), mark });
@@ -244,14 +246,14 @@ fn keys(dice: &mut Dice, bent: Bent, index: i64, columns: &mut Columns) {
             }
         }
         Bent::Crowd => {
-            if !dice.once_in(3) {
+            // The primary key is seen at the beginning only, and the cookie always.
+            if index < 4 && !dice.once_in(3) {
                 say("user", "u-1".into());
             }
-            if dice.once_in(9) {
-                say("cookie", Value::string(format!("c-{}", dice.below(200))));
-            } else {
-                say("cookie", Value::string(format!("c-{index}")));
-            }
+            let cookie = if dice.once_in(40) { "c-2" } else { "c-1" };
+            say("cookie", cookie.into());
+            let mail = if dice.once_in(9) { dice.below(200) as i64 } else { index };
+            say("mail", Value::string(format!("m-{mail}")));
         }
         Bent::People => {
             for name in NAMES {
