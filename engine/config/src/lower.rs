@@ -90,7 +90,7 @@ impl Lower {
                 self.broken.insert(self.path.clone());
             }
         }
-        let mut diagnostic = Diagnostic::new(code, self.path.clone(), message);
+        let mut diagnostic = Diagnostic::new(code, message).at(&self.path);
         diagnostic.help = help;
         self.push(diagnostic, Some((self.text, span)));
     }
@@ -98,7 +98,7 @@ impl Lower {
     pub(crate) fn push(&mut self, diagnostic: Diagnostic, at: Option<At>) {
         if self.findings.len() == FINDINGS_MAX {
             let message = format!("there are more than {FINDINGS_MAX} findings; the rest is not shown");
-            self.findings.push((Diagnostic::new(Code::OverBound, "", message), None));
+            self.findings.push((Diagnostic::new(Code::OverBound, message), None));
         }
         if self.findings.len() < FINDINGS_MAX {
             self.findings.push((diagnostic, at));
