@@ -131,6 +131,8 @@ codes! {
     NoSensitivity = "W005", Warning;
     /// A key that looks like a login and stitches by anybody's word.
     OpenIdentity = "W006", Warning;
+    /// A total counter with a window, which it does not look at.
+    TotalWindow = "W007", Warning;
     /// A key that RT 2.0 knows and Usher does not use.
     Ignored = "I001", Info;
 }
