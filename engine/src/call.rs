@@ -2,18 +2,17 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cell::OnceCell;
 
 use crate::attribute;
 use crate::attribute::fact::{Fact, fact};
 use crate::event::Event;
 use crate::expr::eval::{Seen, Values};
-use crate::expr::types::TypeSet;
-use crate::expr::{Op, Predicate, Slot};
+use crate::expr::{Place, Slot};
 use crate::plan::Plan;
 use crate::profile::Profile;
 use crate::section::Query;
-use crate::time;
-use crate::value::{DataType, Number, Value};
+use crate::value::Value;
 
 /// Everything that a criterion may look at.
 pub(crate) struct Call<'a> {
@@ -24,7 +23,9 @@ pub(crate) struct Call<'a> {
     pub(crate) now_ms: i64,
     /// Whether the profile could not be read.
     pub(crate) blind: bool,
-    pub(crate) facts: Vec<Fact<'a>>,
+    /// Each is found out when it is first asked for.
+    facts: Vec<OnceCell<Fact<'a>>>,
+    source: Option<(&'a Plan, &'a Profile)>,
     segments: Option<&'a [String]>,
     /// The event's time as its column shows it.
     time: Option<Value>,
@@ -40,6 +41,7 @@ impl<'a> Call<'a> {
             now_ms,
             blind: false,
             facts: Vec::new(),
+            source: None,
             segments: None,
             time: Some(Value::from(event.time_seconds())),
         }
@@ -54,14 +56,8 @@ impl<'a> Call<'a> {
             edge,
             now_ms,
             blind,
-            facts: plan
-                .facts
-                .iter()
-                .map(|asked| match plan.attributes.get(asked.attribute) {
-                    Some(attribute) => fact(asked, attribute, profile, now_ms),
-                    None => Fact::Missing,
-                })
-                .collect(),
+            facts: alloc::vec![OnceCell::new(); plan.facts.len()],
+            source: Some((plan, profile)),
             segments: attribute::batch_segments(profile.batch()).map(|(_, segments)| segments),
             time: event.map(|event| Value::from(event.time_seconds())),
         }
@@ -85,19 +81,30 @@ impl<'a> Call<'a> {
     }
 
     pub(crate) fn fact(&self, index: u16) -> &Fact<'a> {
-        self.facts.get(usize::from(index)).unwrap_or(&Fact::Missing)
+        let index = usize::from(index);
+        let (Some(cell), Some((plan, profile))) = (self.facts.get(index), self.source) else {
+            return &Fact::Missing;
+        };
+        cell.get_or_init(|| {
+            let asked = plan.facts.get(index);
+            let attribute = asked.and_then(|asked| plan.attributes.get(asked.attribute));
+            match (asked, attribute) {
+                (Some(asked), Some(attribute)) => fact(asked, attribute, profile, self.now_ms),
+                _ => Fact::Missing,
+            }
+        })
     }
 }
 
 impl Values for Call<'_> {
-    fn seen(&self, slot: &Slot, predicate: &Predicate) -> Seen<'_> {
-        match slot {
+    fn seen(&self, place: &Place) -> Seen<'_> {
+        let seen = |value| Seen::of(value, place.types);
+        match &place.slot {
             Slot::Segment(name) => Seen::Boolean(self.in_segment(name)),
-            Slot::Column(name) => self
-                .event
-                .and_then(|event| self.column_of(event, name))
-                .map_or(Seen::Missing, |value| seen(value, predicate)),
-            Slot::Input(name) => self.input(name).map_or(Seen::Missing, |value| seen(value, predicate)),
+            Slot::Column(name) => {
+                self.event.and_then(|event| self.column_of(event, name)).map_or(Seen::Missing, seen)
+            }
+            Slot::Input(name) => self.input(name).map_or(Seen::Missing, seen),
             Slot::Edge(name) => self
                 .edge
                 .iter()
@@ -105,7 +112,7 @@ impl Values for Call<'_> {
                 .map_or(Seen::Missing, |(_, text)| Seen::Text(text)),
             Slot::Attribute(index) => match self.fact(*index) {
                 Fact::Missing => Seen::Missing,
-                Fact::Value(value, _) => seen(value, predicate),
+                Fact::Value(value, _) => seen(value),
                 Fact::Number(number) => Seen::Number(*number),
                 Fact::Items(items) => Seen::Items(items),
             },
@@ -115,42 +122,4 @@ impl Values for Call<'_> {
     fn now_ms(&self) -> i64 {
         self.now_ms
     }
-}
-
-/// The ingest rule at reading, without a copy: a value that does not fit is missing, a numeric text becomes its number.
-fn seen<'a>(value: &'a Value, predicate: &Predicate) -> Seen<'a> {
-    let types = predicate.types;
-    match value {
-        Value::Null | Value::Object(_) => Seen::Missing,
-        Value::Boolean(value) if types.has(DataType::Boolean) => Seen::Boolean(*value),
-        Value::Number(number)
-            if types.has(DataType::Number)
-                || (types.has(DataType::Timestamp) && time::unix_ms(*number).is_some()) =>
-        {
-            Seen::Number(*number)
-        }
-        Value::String(text) => text_seen(text, types, &predicate.op),
-        Value::List(items) if items.is_empty() => Seen::Missing,
-        Value::List(items) => {
-            let strings =
-                types.has(DataType::StringArray) && items.iter().all(|i| matches!(i, Value::String(_)));
-            let numbers =
-                types.has(DataType::NumberArray) && items.iter().all(|i| matches!(i, Value::Number(_)));
-            if types == TypeSet::ANY || strings || numbers { Seen::List(items) } else { Seen::Missing }
-        }
-        _ => Seen::Missing,
-    }
-}
-
-fn text_seen<'a>(text: &'a str, types: TypeSet, op: &Op) -> Seen<'a> {
-    let instant = (types.has(DataType::Timestamp) && time::rfc3339_ms(text).is_some())
-        || (types.has(DataType::Date) && time::date_ms(text).is_some());
-    // Where a number is asked for and text would do too, text that is a number is the number.
-    let wants_number =
-        matches!(op, Op::EqualNumber(_) | Op::OrderNumber(..) | Op::InNumbers(_) | Op::BetweenNumbers(..));
-    if !wants_number && (types.has(DataType::String) || instant) {
-        return Seen::Text(text);
-    }
-    let number = if types.has(DataType::Number) { Number::parse(text) } else { None };
-    number.map_or(Seen::Missing, Seen::Number)
 }

@@ -10,11 +10,11 @@ use crate::attribute::fact::Fact;
 use crate::attribute::plan::{Kind, Part};
 use crate::call::Call;
 use crate::definition::{Choice, Section};
-use crate::expr::eval::{Memo, Truth};
+use crate::expr::eval::{Memo, Truth, evaluate};
 use crate::expr::{Node, Slot};
 use crate::plan::Plan;
 use crate::profile::Profile;
-use crate::section::{Answer, Fate, Query, Witness};
+use crate::section::{Answer, Fate, Query};
 use crate::syntax::Expr;
 use crate::value::Value;
 
@@ -167,9 +167,21 @@ impl Plan {
     pub fn explain(&self, profile: &Profile, query: &Query<'_>, now_ms: i64) -> Explanation {
         let call = Call::new(self, profile, query, now_ms);
         let mut memo = Memo::new(&self.program);
+        let answer = self.answer(profile, &call, query, &mut memo);
         let mut log = Log(Vec::new());
-        let answer = self.answer(profile, &call, query, &mut memo, &mut log);
-        let teller = Teller { plan: self, call: &call, memo: &memo };
+        for (index, definition, plan, _) in self.asked(&call, query).filter(|(.., missing)| missing.is_none())
+        {
+            for (number, (section, section_plan)) in
+                definition.sections.iter().zip(&plan.sections).enumerate()
+            {
+                let fate = self.fate(profile, &call, plan, section, section_plan, &mut memo);
+                log.0.push((index, number, fate));
+                if fate == Fate::Entered && definition.choice == Choice::First {
+                    break;
+                }
+            }
+        }
+        let mut teller = Teller { plan: self, call: &call, memo };
         let every = self.definition().personalizations.iter().zip(&self.personalizations).enumerate();
         let personalizations = every.map(|(index, (definition, plan))| {
             let sections: Vec<SectionTrace> = definition
@@ -240,29 +252,24 @@ fn source_of(kind: &Kind) -> Source {
     }
 }
 
-/// What the decisions were, as they were made.
+/// What the decisions were, ascending by personalization and section.
 struct Log(Vec<(usize, usize, Fate)>);
-
-impl Witness for Log {
-    fn section(&mut self, personalization: usize, section: usize, fate: Fate) {
-        self.0.push((personalization, section, fate));
-    }
-}
 
 impl Log {
     fn fate(&self, personalization: usize, section: usize) -> Option<Fate> {
-        self.0.iter().find(|(p, s, _)| (*p, *s) == (personalization, section)).map(|(_, _, fate)| *fate)
+        let at = self.0.binary_search_by_key(&(personalization, section), |(p, s, _)| (*p, *s)).ok()?;
+        self.0.get(at).map(|(_, _, fate)| *fate)
     }
 }
 
-struct Teller<'a> {
-    plan: &'a Plan,
-    call: &'a Call<'a>,
-    memo: &'a Memo,
+struct Teller<'c, 'a> {
+    plan: &'c Plan,
+    call: &'c Call<'a>,
+    memo: Memo<'c>,
 }
 
-impl Teller<'_> {
-    fn section(&self, section: &Section, criteria: &Node, fate: Option<Fate>) -> SectionTrace {
+impl Teller<'_, '_> {
+    fn section(&mut self, section: &Section, criteria: &Node, fate: Option<Fate>) -> SectionTrace {
         let (result, note) = match fate {
             None => (Outcome::NotReached, None),
             Some(Fate::OtherEvent) => (Outcome::NotMatched, Some("its key event does not match this event")),
@@ -281,7 +288,7 @@ impl Teller<'_> {
         }
     }
 
-    fn condition(&self, expr: &Expr, node: &Node, reached: bool) -> ConditionTrace {
+    fn condition(&mut self, expr: &Expr, node: &Node, reached: bool) -> ConditionTrace {
         let mut parts = Vec::new();
         let result = match (expr, node) {
             (Expr::And(exprs), Node::And(nodes)) => {
@@ -298,8 +305,9 @@ impl Teller<'_> {
                 parts.push(inner);
                 result
             }
-            (_, Node::Predicate(index)) if reached => {
-                self.memo.get(*index).map_or(Outcome::NotReached, Outcome::from)
+            // Asked again where nothing remembers it: an answer does not change within a call.
+            (_, Node::Predicate(_)) if reached => {
+                evaluate(&self.plan.program, node, self.call, &mut self.memo).into()
             }
             (_, Node::Constant(value)) if reached => Truth::from(*value).into(),
             _ => Outcome::NotReached,
@@ -313,7 +321,7 @@ impl Teller<'_> {
 
     /// A group stops at the first part that decides it; what stands behind is not reached.
     fn group(
-        &self,
+        &mut self,
         exprs: &[Expr],
         nodes: &[Node],
         reached: bool,
@@ -345,7 +353,7 @@ impl Teller<'_> {
         let plain = |value: Option<Value>, source| {
             Some(Sighting { name: name.0.clone(), value, redacted: false, source, age_ms: None })
         };
-        match &predicate.slot {
+        match &self.plan.program.place(predicate)?.slot {
             Slot::Attribute(index) => {
                 let asked = self.plan.facts.get(usize::from(*index))?;
                 let attribute = self.plan.attributes.get(asked.attribute)?;

@@ -37,15 +37,19 @@ mod ingest;
 pub mod profile;
 
 mod call;
+mod candidates;
+mod criterion;
 mod explain;
 mod payload;
 mod section;
 
+pub use criterion::{Criterion, Row};
 pub use event::{Event, Note, order_clamped};
 pub use explain::{
     ConditionTrace, Explanation, KnownAttribute, Outcome, PersonalizationTrace, SectionTrace, Sighting,
     Source,
 };
+pub use expr::eval::Truth;
 pub use identity::{Entry, Evidence, Keys, RefusedKey, Stitched};
 pub use import::Record;
 pub use ingest::{Ingested, RefusedValue};

@@ -4,8 +4,8 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::call::Call;
-use crate::definition::{OutputSource, Personalization, Section};
-use crate::plan::{OutputPlan, Piece, Plan, SectionPlan};
+use crate::definition::{OutputSource, Section};
+use crate::plan::{OutputPlan, Piece, Plan};
 use crate::section::{Reason, reason};
 use crate::value::Value;
 
@@ -38,15 +38,17 @@ pub(crate) fn may_leave(sensitive: bool, section: &Section, access: Access) -> b
     !sensitive || (section.include_sensitive && access.server_route && access.sensitive_scope)
 }
 
-/// The payload of a section that entered.
+/// The payload of a section that entered; None for one that does not exist.
 pub(crate) fn offer(
     plan: &Plan,
-    personalization: &Personalization,
-    section: &Section,
-    section_plan: &SectionPlan,
+    personalization: usize,
+    section: usize,
     call: &Call<'_>,
     access: Access,
-) -> Offer {
+) -> Option<Offer> {
+    let section_plan = plan.personalizations.get(personalization)?.sections.get(section)?;
+    let personalization = plan.definition().personalizations.get(personalization)?;
+    let section = personalization.sections.get(section)?;
     let value = |index: u16| {
         let fact = plan.facts.get(usize::from(index))?;
         let attribute = plan.attributes.get(fact.attribute)?;
@@ -79,11 +81,11 @@ pub(crate) fn offer(
         };
         Some((output.name.clone(), value))
     });
-    Offer {
+    Some(Offer {
         personalization: personalization.name.clone(),
         section: section.name.clone(),
         attributes: attributes.collect(),
         segments: section.segments.iter().filter(|segment| call.in_segment(segment)).cloned().collect(),
         reason: reason(personalization, section, section_plan),
-    }
+    })
 }

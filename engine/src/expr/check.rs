@@ -4,19 +4,18 @@
 //! lowers the trees with the intersection in hand.
 
 use alloc::boxed::Box;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::op::{Op, op};
 use super::types::TypeSet;
-use super::{Node, Op, Predicate, Program, Slot};
+use super::{Node, Place, Predicate, Program, Slot};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::index::Index;
-use crate::limits::{CRITERIA_DEPTH_MAX, CRITERIA_TESTS_MAX, DAY_MS, IN_VALUES_MAX};
-use crate::order;
-use crate::pattern::Pattern;
-use crate::syntax::{Comparison, Expr, Name, Test};
+use crate::limits::{CRITERIA_DEPTH_MAX, CRITERIA_TESTS_MAX};
+use crate::syntax::{Expr, Name, Test};
 use crate::time;
-use crate::value::{DataType, Number, Value};
+use crate::value::{DataType, Value};
 
 /// Where a criterion stands: which names it can see.
 #[derive(Clone, Copy)]
@@ -198,16 +197,40 @@ fn depth(expr: &Expr) -> usize {
 
 /// Lowers criteria into one program; equal tests share a predicate.
 pub(crate) struct Checker<'a, N> {
-    pub(crate) names: &'a N,
-    pub(crate) uses: &'a Uses,
-    pub(crate) program: Program,
-    /// Predicates by what makes them equal: the value that is asked about, and the question.
+    names: &'a N,
+    uses: &'a Uses,
+    program: Program,
+    /// Slots by what identifies their value.
+    slots: Index,
+    /// Predicates by what makes them equal: the slot that is asked about, and the question.
     known: Index,
+    /// Predicates that more than one place asks.
+    shared: Vec<bool>,
 }
 
 impl<'a, N: Names> Checker<'a, N> {
     pub(crate) fn new(names: &'a N, uses: &'a Uses) -> Checker<'a, N> {
-        Checker { names, uses, program: Program::default(), known: Index::default() }
+        Checker {
+            names,
+            uses,
+            program: Program::default(),
+            slots: Index::default(),
+            known: Index::default(),
+            shared: Vec::new(),
+        }
+    }
+
+    /// What all criteria together ask.
+    pub(crate) fn finish(mut self) -> Program {
+        let mut memos = 0_u32;
+        for (predicate, shared) in self.program.predicates.iter_mut().zip(&self.shared) {
+            if *shared && !predicate.op.is_quick() {
+                predicate.memo = Some(memos);
+                memos = memos.saturating_add(1);
+            }
+        }
+        self.program.memos = memos;
+        self.program
     }
 
     /// One criterion. What is wrong with it goes to `out`; a criterion with an error is never.
@@ -256,16 +279,11 @@ impl<'a, N: Names> Checker<'a, N> {
                 Node::Constant(false)
             }
             Expr::Segment(name) => {
-                let predicate = Predicate {
-                    slot: Slot::Segment(name.clone()),
-                    types: TypeSet::one(DataType::Boolean),
-                    op: Op::Segment,
-                    negated: false,
-                };
-                self.share(predicate, scope, expr.to_string())
+                let slot = self.slot(Slot::Segment(name.clone()), TypeSet::one(DataType::Boolean), scope);
+                self.share(slot, expr, false, Op::Segment)
             }
-            Expr::Test { name, test, negated } => match self.predicate(name, test, *negated, scope) {
-                Ok(predicate) => self.share(predicate, scope, expr.to_string()),
+            Expr::Test { name, test, negated } => match self.question(name, test, scope) {
+                Ok((slot, op)) => self.share(slot, expr, *negated, op),
                 Err(diagnostic) => {
                     out.push(Diagnostic { path: at.into(), ..diagnostic });
                     Node::Constant(false)
@@ -274,24 +292,28 @@ impl<'a, N: Names> Checker<'a, N> {
         }
     }
 
-    fn share(&mut self, predicate: Predicate, scope: Scope<'_>, text: String) -> Node {
-        let identity = identity(&predicate.slot, scope);
-        let next = self.program.predicates.len();
-        // With its length, so that no two pairs make one text.
-        let index = self.known.number(alloc::format!("{} {identity} {text}", identity.len()), next);
+    fn slot(&mut self, slot: Slot, types: TypeSet, scope: Scope<'_>) -> u32 {
+        let next = self.program.slots.len();
+        let index = self.slots.number(identity(&slot, scope), next);
         if index == next {
-            self.program.predicates.push(predicate);
+            self.program.slots.push(Place { slot, types });
+        }
+        u32::try_from(index).unwrap_or(u32::MAX)
+    }
+
+    fn share(&mut self, slot: u32, expr: &Expr, negated: bool, op: Op) -> Node {
+        let next = self.program.predicates.len();
+        let index = self.known.number(alloc::format!("{slot} {expr}"), next);
+        if index == next {
+            self.program.predicates.push(Predicate { slot, memo: None, negated, op });
+            self.shared.push(false);
+        } else if let Some(shared) = self.shared.get_mut(index) {
+            *shared = true;
         }
         Node::Predicate(u32::try_from(index).unwrap_or(u32::MAX))
     }
 
-    fn predicate(
-        &self,
-        name: &Name,
-        test: &Test,
-        negated: bool,
-        scope: Scope<'_>,
-    ) -> Result<Predicate, Diagnostic> {
+    fn question(&mut self, name: &Name, test: &Test, scope: Scope<'_>) -> Result<(u32, Op), Diagnostic> {
         let (slot, declared) = resolve(name, scope, self.names).map_err(|(code, message)| {
             let diagnostic = Diagnostic::new(code, "", message);
             match self.names.suggest(&name.0).filter(|_| code == Code::UnknownName && !scope.columns_only) {
@@ -305,143 +327,7 @@ impl<'a, N: Names> Checker<'a, N> {
             let message = alloc::format!("`{name}` cannot be asked this");
             return Err(Diagnostic::new(Code::TypeMismatch, "", message));
         }
-        Ok(Predicate { slot, types, op: op(name, test, types)?, negated })
-    }
-}
-
-/// The question with its right side ready. `types` is not empty and allows the test.
-fn op(name: &Name, test: &Test, types: TypeSet) -> Result<Op, Diagnostic> {
-    let mismatch = |value: &Value| {
-        let message = match value {
-            Value::Boolean(_) => {
-                alloc::format!("booleans have no order, so `{name}` cannot be compared this way")
-            }
-            _ => alloc::format!("`{name}` is {types} and does not compare with this value"),
-        };
-        Diagnostic::new(Code::TypeMismatch, "", message)
-    };
-    Ok(match test {
-        Test::Equal(value) => match literal(value, types).ok_or_else(|| mismatch(value))? {
-            Literal::Text(text) => Op::EqualText(text),
-            Literal::Number(number) => Op::EqualNumber(number),
-            Literal::Instant(ms) => Op::EqualInstant(ms),
-            Literal::Boolean(value) => Op::EqualBoolean(value),
-        },
-        Test::Order(comparison, value) => match literal(value, types).ok_or_else(|| mismatch(value))? {
-            Literal::Text(text) => Op::OrderText(*comparison, text),
-            Literal::Number(number) => Op::OrderNumber(*comparison, number),
-            Literal::Instant(ms) => Op::OrderInstant(*comparison, ms),
-            Literal::Boolean(_) => return Err(mismatch(value)),
-        },
-        Test::In(values) => in_list(values, types, &mismatch)?,
-        Test::Between(low, high) => {
-            let low = literal(low, types).ok_or_else(|| mismatch(low))?;
-            match (low, literal(high, types).ok_or_else(|| mismatch(high))?) {
-                (Literal::Text(low), Literal::Text(high)) => Op::BetweenTexts(low, high),
-                (Literal::Number(low), Literal::Number(high)) => Op::BetweenNumbers(low, high),
-                (Literal::Instant(low), Literal::Instant(high)) => Op::BetweenInstants(low, high),
-                _ => return Err(mismatch(high)),
-            }
-        }
-        Test::Like(pattern) => Op::Like(pattern.clone()),
-        Test::StartsWith(text) => Op::StartsWith(text.clone()),
-        Test::EndsWith(text) => Op::EndsWith(text.clone()),
-        Test::Contains(Value::String(text)) => Op::ContainsText(text.clone()),
-        Test::Contains(Value::Number(number)) => Op::ContainsNumber(*number),
-        Test::Contains(value) => return Err(mismatch(value)),
-        Test::Matches(pattern) => Op::Matches(compile_pattern(pattern, "")?),
-        Test::Null => Op::Null,
-        Test::WithinDays(days) => {
-            let milliseconds = days.to_f64() * DAY_MS as f64;
-            // 10⁶ days keep every instant in range.
-            if !(0.0..=1e6 * DAY_MS as f64).contains(&milliseconds) {
-                let message = alloc::format!("`{days}` is no usable number of days");
-                return Err(Diagnostic::new(Code::BadDuration, "", message).help("use 0 to 1000000"));
-            }
-            Op::Within(milliseconds as i64)
-        }
-        Test::Size(comparison, count) => Op::Size(*comparison, *count),
-    })
-}
-
-/// A regular expression of a definition.
-pub(crate) fn compile_pattern(pattern: &str, at: &str) -> Result<Pattern, Diagnostic> {
-    Pattern::compile(pattern).map_err(|reason| {
-        Diagnostic::new(Code::BadPattern, at, alloc::format!("Invalid regex pattern `{pattern}`: {reason}"))
-            .help("patterns run in linear time: no look-around, no backreferences; `\\d \\w \\s` are ASCII")
-    })
-}
-
-fn in_list(
-    values: &[Value],
-    types: TypeSet,
-    mismatch: &impl Fn(&Value) -> Diagnostic,
-) -> Result<Op, Diagnostic> {
-    if values.is_empty() {
-        let message = "an empty list of values matches nobody";
-        return Err(
-            Diagnostic::new(Code::EmptyList, "", message).help("remove the condition, or give it values")
-        );
-    }
-    if values.len() > IN_VALUES_MAX {
-        let message = alloc::format!("{} values, at most {IN_VALUES_MAX} are allowed", values.len());
-        return Err(Diagnostic::new(Code::OverBound, "", message));
-    }
-    let (mut texts, mut numbers, mut instants) = (Vec::new(), Vec::new(), Vec::new());
-    for value in values {
-        match literal(value, types).ok_or_else(|| mismatch(value))? {
-            Literal::Text(text) => texts.push(text),
-            Literal::Number(number) => numbers.push(number),
-            Literal::Instant(ms) => instants.push(ms),
-            Literal::Boolean(_) => {
-                let message = "`IN` takes texts or numbers";
-                return Err(
-                    Diagnostic::new(Code::TypeMismatch, "", message).help("compare a boolean with `=`")
-                );
-            }
-        }
-    }
-    let counts = [texts.len(), numbers.len(), instants.len()];
-    if counts.iter().filter(|count| **count > 0).count() > 1 {
-        let message = "texts and numbers in one list";
-        return Err(Diagnostic::new(Code::TypeMismatch, "", message));
-    }
-    Ok(if !texts.is_empty() {
-        order::sort(&mut texts, Ord::cmp);
-        Op::InTexts(texts)
-    } else if !numbers.is_empty() {
-        order::sort(&mut numbers, Ord::cmp);
-        Op::InNumbers(numbers)
-    } else {
-        order::sort(&mut instants, Ord::cmp);
-        Op::InInstants(instants)
-    })
-}
-
-enum Literal {
-    Text(String),
-    Number(Number),
-    Instant(i64),
-    Boolean(bool),
-}
-
-/// The right side as what the left side is. A value that may be text or a time is compared as text.
-fn literal(value: &Value, types: TypeSet) -> Option<Literal> {
-    match value {
-        Value::Boolean(value) => types.has(DataType::Boolean).then_some(Literal::Boolean(*value)),
-        Value::Number(number) if types.has(DataType::Number) => Some(Literal::Number(*number)),
-        Value::String(text) if types.has(DataType::String) => Some(Literal::Text(text.clone())),
-        Value::Number(_) if types.has(DataType::Timestamp) => time::instant_ms(value).map(Literal::Instant),
-        Value::String(_) if types.has(DataType::Timestamp) || types.has(DataType::Date) => {
-            time::instant_ms(value).map(Literal::Instant)
-        }
-        _ => None,
-    }
-}
-
-impl Comparison {
-    /// Whether `a` compares with `b` this way.
-    pub(crate) fn of<T: Ord + ?Sized>(self, a: &T, b: &T) -> bool {
-        self.holds(a.cmp(b))
+        let op = op(name, test, types)?;
+        Ok((self.slot(slot, types, scope), op))
     }
 }

@@ -1,9 +1,14 @@
 //! Truth: three-valued, total, and without allocation.
 
-use super::{Node, Op, Predicate, Program, Slot};
+use alloc::vec::Vec;
+use core::ops::RangeBounds;
+
+use super::op::{Op, whole};
+use super::types::TypeSet;
+use super::{Node, Place, Predicate, Program};
 use crate::limits::{FUTURE_SKEW_MS, PATTERN_TEXT_BYTES_MAX};
 use crate::time;
-use crate::value::{Number, Value};
+use crate::value::{DataType, Number, Value};
 
 /// Three-valued logic: a comparison with a missing side is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,18 +39,20 @@ impl From<bool> for Truth {
 
 /// Where values come from, for one call.
 pub(crate) trait Values {
-    /// The value of a slot that fits what the predicate expects, or missing.
-    fn seen(&self, slot: &Slot, predicate: &Predicate) -> Seen<'_>;
+    /// The value of a place as it fits there, or missing.
+    fn seen(&self, place: &Place) -> Seen<'_>;
     /// Unix milliseconds.
     fn now_ms(&self) -> i64;
 }
 
-/// A value as a predicate sees it; lists of profiles are seen in place.
+/// A value as predicates see it; lists of profiles are seen in place.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Seen<'a> {
     Missing,
     Boolean(bool),
     Number(Number),
+    /// Unix milliseconds: a text that can be nothing but a time.
+    Instant(i64),
     Text(&'a str),
     List(&'a [Value]),
     Items(&'a dyn Items),
@@ -57,109 +64,258 @@ pub(crate) trait Items: core::fmt::Debug {
     fn any(&self, matches: &mut dyn FnMut(&Value) -> bool) -> bool;
 }
 
-/// What has been evaluated so far in one call: a predicate is evaluated at most once.
-pub(crate) struct Memo(alloc::vec::Vec<Option<Truth>>);
-
-impl Memo {
-    pub(crate) fn new(program: &Program) -> Memo {
-        Memo(alloc::vec![None; program.predicates.len()])
+impl<'a> Seen<'a> {
+    /// The ingest rule at reading, without a copy: a value that does not fit is missing, a numeric text becomes its
+    /// number.
+    pub(crate) fn of(value: &'a Value, types: TypeSet) -> Seen<'a> {
+        match value {
+            Value::Null | Value::Object(_) => Seen::Missing,
+            Value::Boolean(value) if types.has(DataType::Boolean) => Seen::Boolean(*value),
+            Value::Number(number)
+                if types.has(DataType::Number)
+                    || (types.has(DataType::Timestamp) && time::unix_ms(*number).is_some()) =>
+            {
+                Seen::Number(*number)
+            }
+            Value::String(text) => Seen::of_text(text, types),
+            Value::List(items) if items.is_empty() => Seen::Missing,
+            Value::List(items) => {
+                let strings =
+                    types.has(DataType::StringArray) && items.iter().all(|i| matches!(i, Value::String(_)));
+                let numbers =
+                    types.has(DataType::NumberArray) && items.iter().all(|i| matches!(i, Value::Number(_)));
+                if types == TypeSet::ANY || strings || numbers { Seen::List(items) } else { Seen::Missing }
+            }
+            _ => Seen::Missing,
+        }
     }
 
-    /// What a predicate was found to be; None when nothing asked.
-    pub(crate) fn get(&self, predicate: u32) -> Option<Truth> {
-        self.0.get(predicate as usize).copied().flatten()
+    fn of_text(text: &'a str, types: TypeSet) -> Seen<'a> {
+        if types.has(DataType::String) {
+            return Seen::Text(text);
+        }
+        let timestamp = if types.has(DataType::Timestamp) { time::rfc3339_ms(text) } else { None };
+        let date = || if types.has(DataType::Date) { time::date_ms(text) } else { None };
+        if let Some(instant_ms) = timestamp.or_else(date) {
+            return Seen::Instant(instant_ms);
+        }
+        let number = if types.has(DataType::Number) { Number::parse(text) } else { None };
+        number.map_or(Seen::Missing, Seen::Number)
+    }
+}
+
+/// What was found so far in one call: a value is fetched once, and a shared predicate answered once.
+pub(crate) struct Memo<'v> {
+    /// By slot.
+    seen: Vec<Option<Seen<'v>>>,
+    /// Two bits for each memo: not asked, or a truth.
+    truths: Vec<u64>,
+}
+
+/// How many memos a word holds.
+const MEMOS_A_WORD: u32 = u64::BITS / 2;
+
+impl<'v> Memo<'v> {
+    pub(crate) fn new(program: &Program) -> Memo<'v> {
+        let words = program.memos.div_ceil(MEMOS_A_WORD);
+        Memo { seen: alloc::vec![None; program.slots.len()], truths: alloc::vec![0; words as usize] }
     }
 }
 
 /// The truth of a criterion. AND stops at false, OR at true.
-pub(crate) fn evaluate(program: &Program, node: &Node, values: &impl Values, memo: &mut Memo) -> Truth {
+pub(crate) fn evaluate<'v>(
+    program: &Program,
+    node: &Node,
+    values: &'v impl Values,
+    memo: &mut Memo<'v>,
+) -> Truth {
+    truth(program, node, &mut Remembered { values, memo })
+}
+
+/// Whether a criterion is true: the same as [`evaluate`], which also stops at unknown where only true counts.
+pub(crate) fn holds<'v>(
+    program: &Program,
+    node: &Node,
+    values: &'v impl Values,
+    memo: &mut Memo<'v>,
+) -> bool {
     match node {
-        Node::Constant(value) => Truth::from(*value),
-        Node::Predicate(index) => {
-            let index = *index as usize;
-            if let Some(Some(known)) = memo.0.get(index) {
-                return *known;
-            }
-            let Some(predicate) = program.predicates.get(index) else { return Truth::Unknown };
-            let truth = ask(predicate, values);
-            if let Some(slot) = memo.0.get_mut(index) {
-                *slot = Some(truth);
-            }
-            truth
+        Node::And(parts) => parts.iter().all(|part| holds(program, part, values, memo)),
+        Node::Or(parts) => parts.iter().any(|part| holds(program, part, values, memo)),
+        node => evaluate(program, node, values, memo) == Truth::True,
+    }
+}
+
+/// The value of a slot.
+pub(crate) fn look<'v>(
+    program: &Program,
+    slot: u32,
+    values: &'v impl Values,
+    memo: &mut Memo<'v>,
+) -> Seen<'v> {
+    let Some(cell) = memo.seen.get_mut(slot as usize) else { return Seen::Missing };
+    *cell.get_or_insert_with(|| {
+        program.slots.get(slot as usize).map_or(Seen::Missing, |place| values.seen(place))
+    })
+}
+
+/// How a program gets at what it asks about.
+pub(crate) trait Frame {
+    /// The value of a slot.
+    fn seen(&mut self, program: &Program, slot: u32) -> &Seen<'_>;
+    /// Unix milliseconds.
+    fn now_ms(&self) -> i64;
+    /// What was answered before, if that is kept.
+    fn recall(&self, memo: u32) -> Option<Truth>;
+    /// Keeps an answer.
+    fn keep(&mut self, memo: u32, truth: Truth);
+}
+
+struct Remembered<'m, 'v, V> {
+    values: &'v V,
+    memo: &'m mut Memo<'v>,
+}
+
+impl<V: Values> Frame for Remembered<'_, '_, V> {
+    fn seen(&mut self, program: &Program, slot: u32) -> &Seen<'_> {
+        let Some(cell) = self.memo.seen.get_mut(slot as usize) else { return &Seen::Missing };
+        cell.get_or_insert_with(|| {
+            program.slots.get(slot as usize).map_or(Seen::Missing, |place| self.values.seen(place))
+        })
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.values.now_ms()
+    }
+
+    fn recall(&self, memo: u32) -> Option<Truth> {
+        let word = self.memo.truths.get((memo / MEMOS_A_WORD) as usize)?;
+        match (word >> shift(memo)) & 3 {
+            1 => Some(Truth::False),
+            2 => Some(Truth::Unknown),
+            3 => Some(Truth::True),
+            _ => None,
         }
-        Node::Not(inner) => evaluate(program, inner, values, memo).not(),
-        Node::And(parts) => {
-            let mut truth = Truth::True;
-            for part in parts {
-                match evaluate(program, part, values, memo) {
-                    Truth::False => return Truth::False,
-                    Truth::Unknown => truth = Truth::Unknown,
-                    Truth::True => {}
-                }
-            }
-            truth
-        }
-        Node::Or(parts) => {
-            let mut truth = Truth::False;
-            for part in parts {
-                match evaluate(program, part, values, memo) {
-                    Truth::True => return Truth::True,
-                    Truth::Unknown => truth = Truth::Unknown,
-                    Truth::False => {}
-                }
-            }
-            truth
+    }
+
+    fn keep(&mut self, memo: u32, truth: Truth) {
+        let bits: u64 = match truth {
+            Truth::False => 1,
+            Truth::Unknown => 2,
+            Truth::True => 3,
+        };
+        if let Some(word) = self.memo.truths.get_mut((memo / MEMOS_A_WORD) as usize) {
+            *word |= bits << shift(memo);
         }
     }
 }
 
-fn ask(predicate: &Predicate, values: &impl Values) -> Truth {
-    let seen = values.seen(&predicate.slot, predicate);
-    let truth = match (&predicate.op, seen) {
-        (Op::Null, seen) => Truth::from(matches!(seen, Seen::Missing)),
-        (Op::Size(comparison, count), seen) => {
+/// Where the bits of a memo stand in their word.
+fn shift(memo: u32) -> u32 {
+    (memo % MEMOS_A_WORD) << 1
+}
+
+/// The truth of a criterion.
+///
+/// This and what it needs for a single question are inlined, because a call would cost as much as the answer; groups and
+/// rare questions are not, so that they do not make this long.
+#[inline(always)]
+pub(crate) fn truth(program: &Program, node: &Node, frame: &mut impl Frame) -> Truth {
+    match node {
+        Node::Predicate(index) => match program.predicates.get(*index as usize) {
+            Some(predicate) => answer(program, predicate, frame),
+            None => Truth::Unknown,
+        },
+        Node::Constant(value) => Truth::from(*value),
+        // All of one is itself.
+        Node::Not(inner) => group(program, core::slice::from_ref(inner), Truth::False, frame).not(),
+        Node::And(parts) => group(program, parts, Truth::False, frame),
+        Node::Or(parts) => group(program, parts, Truth::True, frame),
+    }
+}
+
+/// Asks part after part until one is `decisive`. Of the others unknown counts, and none is the opposite.
+#[inline(never)]
+fn group(program: &Program, parts: &[Node], decisive: Truth, frame: &mut impl Frame) -> Truth {
+    let mut all = decisive.not();
+    for part in parts {
+        let truth = truth(program, part, frame);
+        if truth == decisive {
+            return truth;
+        }
+        if truth == Truth::Unknown {
+            all = Truth::Unknown;
+        }
+    }
+    all
+}
+
+#[inline(always)]
+fn answer(program: &Program, predicate: &Predicate, frame: &mut impl Frame) -> Truth {
+    let Some(memo) = predicate.memo else { return ask(program, predicate, frame) };
+    if let Some(known) = frame.recall(memo) {
+        return known;
+    }
+    let truth = ask(program, predicate, frame);
+    frame.keep(memo, truth);
+    truth
+}
+
+/// The questions that are most of all criteria stand here, so that they cost no call.
+#[inline(always)]
+fn ask(program: &Program, predicate: &Predicate, frame: &mut impl Frame) -> Truth {
+    let now_ms = frame.now_ms();
+    let held = match (&predicate.op, frame.seen(program, predicate.slot)) {
+        (Op::Numbers { low, high, .. }, Seen::Number(Number::Integer(left))) => (*low..=*high).contains(left),
+        (Op::EqualText(right), Seen::Text(left)) => **left == **right,
+        (op, seen) => match compare(op, *seen, now_ms) {
+            Some(held) => held,
+            None => return Truth::Unknown,
+        },
+    };
+    Truth::from(held != predicate.negated)
+}
+
+/// Whether a question holds for a value; None when it is missing, or of a kind that this does not compare.
+#[inline(never)]
+fn compare(op: &Op, seen: Seen<'_>, now_ms: i64) -> Option<bool> {
+    Some(match op {
+        Op::Null => matches!(seen, Seen::Missing),
+        Op::Size(comparison, count) => {
             let size = match seen {
                 Seen::Missing => 0,
                 Seen::List(items) => items.len(),
                 Seen::Items(items) => items.count(),
-                _ => return Truth::Unknown,
+                _ => return None,
             };
-            Truth::from(comparison.of(&i64::try_from(size).unwrap_or(i64::MAX), count))
+            comparison.holds(i64::try_from(size).unwrap_or(i64::MAX).cmp(count))
         }
-        (_, Seen::Missing) => Truth::Unknown,
-        (op, seen) => compare(op, seen, values.now_ms()).map_or(Truth::Unknown, Truth::from),
-    };
-    if predicate.negated { truth.not() } else { truth }
-}
-
-/// A comparison with a value that is there; None when the value is of a kind that this does not compare.
-fn compare(op: &Op, seen: Seen<'_>, now_ms: i64) -> Option<bool> {
-    Some(match op {
-        Op::EqualText(right) => text(seen)? == right,
-        Op::EqualNumber(right) => number(seen)? == *right,
+        Op::EqualText(right) => text(seen)? == &**right,
         Op::EqualBoolean(right) => match seen {
             Seen::Boolean(left) => left == *right,
             _ => return None,
         },
-        Op::EqualInstant(right) => instant(seen)? == *right,
-        Op::OrderText(comparison, right) => comparison.of(text(seen)?, right.as_str()),
-        Op::OrderNumber(comparison, right) => comparison.of(&number(seen)?, right),
-        Op::OrderInstant(comparison, right) => comparison.of(&instant(seen)?, right),
-        Op::InTexts(right) => {
-            let left = text(seen)?;
-            right.binary_search_by(|item| item.as_str().cmp(left)).is_ok()
+        Op::Numbers { exact, .. } => (exact.low, exact.high).contains(&number(seen)?),
+        Op::Instants { low, high } => (*low..=*high).contains(&instant(seen)?),
+        Op::Texts(interval) => {
+            let ends = (interval.low.as_ref().map(|end| &**end), interval.high.as_ref().map(|end| &**end));
+            RangeBounds::<str>::contains(&ends, text(seen)?)
         }
-        Op::InNumbers(right) => right.binary_search(&number(seen)?).is_ok(),
+        Op::InTexts(right) => right.position(text(seen)?).is_some(),
+        Op::InNumbers(integers, others) => {
+            let left = number(seen)?;
+            match whole(left) {
+                Some(left) => integers.binary_search(&left).is_ok(),
+                None => others.contains(&left),
+            }
+        }
         Op::InInstants(right) => right.binary_search(&instant(seen)?).is_ok(),
-        Op::BetweenTexts(low, high) => (low.as_str()..=high.as_str()).contains(&text(seen)?),
-        Op::BetweenNumbers(low, high) => (*low..=*high).contains(&number(seen)?),
-        Op::BetweenInstants(low, high) => (*low..=*high).contains(&instant(seen)?),
         Op::Like(pattern) => like(pattern, text(seen)?),
-        Op::StartsWith(right) => text(seen)?.starts_with(right.as_str()),
-        Op::EndsWith(right) => text(seen)?.ends_with(right.as_str()),
+        Op::StartsWith(right) => text(seen)?.starts_with(&**right),
+        Op::EndsWith(right) => text(seen)?.ends_with(&**right),
         Op::ContainsText(right) => match seen {
-            Seen::Text(left) => left.contains(right.as_str()),
-            seen => member(seen, &|item| item.as_str() == Some(right.as_str()))?,
+            Seen::Text(left) => left.contains(&**right),
+            seen => member(seen, &|item| item.as_str() == Some(right))?,
         },
         Op::ContainsNumber(right) => member(seen, &|item| item.as_number() == Some(*right))?,
         Op::Matches(pattern) => {
@@ -178,8 +334,6 @@ fn compare(op: &Op, seen: Seen<'_>, now_ms: i64) -> Option<bool> {
             Seen::Boolean(member) => member,
             _ => return None,
         },
-        // Answered before a value is needed.
-        Op::Null | Op::Size(..) => return None,
     })
 }
 
@@ -199,6 +353,7 @@ fn number(seen: Seen<'_>) -> Option<Number> {
 
 fn instant(seen: Seen<'_>) -> Option<i64> {
     match seen {
+        Seen::Instant(instant_ms) => Some(instant_ms),
         Seen::Number(number) => time::unix_ms(number),
         Seen::Text(text) => time::rfc3339_ms(text).or_else(|| time::date_ms(text)),
         _ => None,

@@ -1,25 +1,44 @@
 //! Criteria from trees to truth: [`check`] makes a typed, slotted program of them, [`eval`] runs it.
 //!
-//! Names are resolved and types decided once, when a plan is compiled; evaluation cannot fail on either. Equal tests
-//! share one predicate, and a predicate is evaluated at most once per call.
+//! Names are resolved and types decided once, when a plan is compiled; evaluation cannot fail on either. A value is
+//! fetched and fitted to its type at most once per call, whoever asks about it. Equal tests share one predicate, and a
+//! shared one is answered at most once per call.
 
 pub(crate) mod check;
 pub(crate) mod eval;
+pub(crate) mod op;
+pub(crate) mod texts;
 pub(crate) mod types;
 
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::pattern::Pattern;
-use crate::syntax::Comparison;
-use crate::value::Number;
+use op::Op;
 use types::TypeSet;
 
-/// All criteria of a plan.
+/// What all criteria of a plan ask.
 #[derive(Debug, Default)]
 pub(crate) struct Program {
+    /// Every value that is asked about, once.
+    pub(crate) slots: Vec<Place>,
     pub(crate) predicates: Vec<Predicate>,
+    /// How many of the predicates have a memo.
+    pub(crate) memos: u32,
+}
+
+impl Program {
+    /// The value that a predicate asks about.
+    pub(crate) fn place(&self, predicate: &Predicate) -> Option<&Place> {
+        self.slots.get(predicate.slot as usize)
+    }
+}
+
+/// A value, and what it may be; one that does not fit is missing.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) slot: Slot,
+    pub(crate) types: TypeSet,
 }
 
 /// A criterion; it has the shape of the tree it was made from, which explain walks beside it.
@@ -36,11 +55,12 @@ pub(crate) enum Node {
 /// One distinct question about one value.
 #[derive(Debug)]
 pub(crate) struct Predicate {
-    pub(crate) slot: Slot,
-    /// What the value may be; one that does not fit is missing.
-    pub(crate) types: TypeSet,
-    pub(crate) op: Op,
+    /// Index into [`Program::slots`].
+    pub(crate) slot: u32,
+    /// Where its answer is remembered, counted over all memos; None where asking again costs no more than remembering.
+    pub(crate) memo: Option<u32>,
     pub(crate) negated: bool,
+    pub(crate) op: Op,
 }
 
 /// Where a value comes from.
@@ -56,34 +76,4 @@ pub(crate) enum Slot {
     Input(String),
     /// Whether the profile is in a batch segment.
     Segment(String),
-}
-
-/// A question, with its right side ready to compare.
-#[derive(Debug)]
-pub(crate) enum Op {
-    EqualText(String),
-    EqualNumber(Number),
-    EqualBoolean(bool),
-    EqualInstant(i64),
-    OrderText(Comparison, String),
-    OrderNumber(Comparison, Number),
-    OrderInstant(Comparison, i64),
-    InTexts(Vec<String>),
-    InNumbers(Vec<Number>),
-    InInstants(Vec<i64>),
-    BetweenTexts(String, String),
-    BetweenNumbers(Number, Number),
-    BetweenInstants(i64, i64),
-    Like(String),
-    StartsWith(String),
-    EndsWith(String),
-    ContainsText(String),
-    ContainsNumber(Number),
-    Matches(Pattern),
-    Null,
-    /// Milliseconds.
-    Within(i64),
-    Size(Comparison, i64),
-    /// The slot itself is the answer.
-    Segment,
 }

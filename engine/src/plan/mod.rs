@@ -11,11 +11,13 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::attribute::plan::{AttributePlan, FactPlan};
+use crate::candidates::Candidates;
 use crate::definition::{
     AttributeKind, Definition, EventTable, ListAction, Output, OutputSource, Personalization, Trust,
 };
 use crate::diagnostic::{Code, Diagnostic, Severity};
-use crate::expr::check::{Checker, Names, Scope, Uses, compile_pattern};
+use crate::expr::check::{Checker, Names, Scope, Uses};
+use crate::expr::op::compile_pattern;
 use crate::expr::{Node, Program};
 use crate::identity::KeyRule;
 use crate::index::Index;
@@ -62,6 +64,7 @@ pub(crate) struct PersonalizationPlan {
     /// Index of the key event that triggers all of its sections.
     pub(crate) trigger: Option<usize>,
     pub(crate) sections: Vec<SectionPlan>,
+    pub(crate) candidates: Candidates,
 }
 
 #[derive(Debug)]
@@ -251,11 +254,12 @@ impl<'a> Compiler<'a> {
             };
             lowered.push((criteria, filter));
         }
-        let program = checker.program;
+        let program = checker.finish();
         let facts = self.facts(&directory, &uses);
         let attributes = self.attributes(&facts, &mut key_events, own_filters);
         let key_rules = self.key_rules();
-        let personalizations = self.personalizations(&directory, &key_event_tables, resolved, lowered);
+        let personalizations =
+            self.personalizations(&directory, &program, &key_event_tables, resolved, lowered);
         self.section_names(&personalizations);
 
         let identity = &definition.identity;
@@ -441,6 +445,7 @@ impl<'a> Compiler<'a> {
     fn personalizations(
         &mut self,
         directory: &Directory,
+        program: &Program,
         key_event_tables: &[usize],
         resolved: Vec<Vec<(Option<usize>, Option<usize>)>>,
         lowered: Vec<(Node, Node)>,
@@ -484,7 +489,8 @@ impl<'a> Compiler<'a> {
                     tables.insert(at, *table);
                 }
             }
-            plans.push(PersonalizationPlan { tables, trigger, sections });
+            let candidates = Candidates::new(program, &sections);
+            plans.push(PersonalizationPlan { tables, trigger, sections, candidates });
         }
         plans
     }

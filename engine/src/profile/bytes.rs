@@ -122,33 +122,39 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn unsigned(&mut self) -> Result<u64, Damaged> {
-        u64::try_from(self.raw()?).map_err(|_| Damaged("a number is too large"))
+        let mut value = 0_u64;
+        let mut shift = 0_u32;
+        for (index, byte) in self.0.iter().enumerate() {
+            let bits = u64::from(byte & 0x7f);
+            // The last byte of 64 bits has room for one of them.
+            if shift > 63 || (shift == 63 && bits > 1) {
+                return Err(Damaged("a number is too large"));
+            }
+            value |= bits << shift;
+            if byte & 0x80 == 0 {
+                self.0 = self.0.get(index..).and_then(|rest| rest.get(1..)).unwrap_or(&[]);
+                return Ok(value);
+            }
+            shift = shift.saturating_add(7);
+        }
+        Err(Damaged("ends early"))
     }
 
-    fn raw(&mut self) -> Result<u128, Damaged> {
-        let first = self.byte()?;
-        if first & 0x80 == 0 {
-            return Ok(u128::from(first));
-        }
-        let mut value = u128::from(first & 0x7f);
-        for shift in (7..128).step_by(7) {
+    pub(super) fn wide(&mut self) -> Result<i128, Damaged> {
+        let mut raw = 0_u128;
+        for shift in (0..128).step_by(7) {
             let byte = self.byte()?;
             let bits = u128::from(byte & 0x7f);
             // The last byte of 128 bits has room for two of them.
             if shift == 126 && bits > 3 {
                 return Err(Damaged("a number is too large"));
             }
-            value |= bits << shift;
+            raw |= bits << shift;
             if byte & 0x80 == 0 {
-                return Ok(value);
+                return Ok((raw >> 1).cast_signed() ^ (raw & 1).cast_signed().wrapping_neg());
             }
         }
         Err(Damaged("a number is too long"))
-    }
-
-    pub(super) fn wide(&mut self) -> Result<i128, Damaged> {
-        let raw = self.raw()?;
-        Ok((raw >> 1).cast_signed() ^ (raw & 1).cast_signed().wrapping_neg())
     }
 
     pub(super) fn signed(&mut self) -> Result<i64, Damaged> {
@@ -225,26 +231,26 @@ pub(super) fn checksum(bytes: &[u8]) -> u64 {
     const ODD: [u64; 4] =
         [0x9e37_79b1_85eb_ca87, 0xc2b2_ae3d_27d4_eb4f, 0x1656_67b1_9e37_79f9, 0x85eb_ca77_c2b2_ae63];
     let mix = |lane: u64, word: u64, odd: u64| (lane ^ word).wrapping_mul(odd).rotate_left(29);
-    let word = |bytes: &[u8]| {
-        // What is less than a word is filled up; the length, mixed in first, tells such ends apart.
-        let mut full = [0; 8];
-        for (to, from) in full.iter_mut().zip(bytes) {
-            *to = *from;
-        }
-        u64::from_le_bytes(full)
-    };
-    let mut lanes = ODD.map(|odd| odd ^ bytes.len() as u64);
-    let mut blocks = bytes.chunks_exact(32);
-    for block in &mut blocks {
-        for ((lane, part), odd) in lanes.iter_mut().zip(block.chunks_exact(8)).zip(ODD) {
-            *lane = mix(*lane, word(part), odd);
-        }
+    let length = bytes.len() as u64;
+    let [mut a, mut b, mut c, mut d] = ODD.map(|odd| odd ^ length);
+    let (words, rest) = bytes.as_chunks::<8>();
+    let (blocks, words) = words.as_chunks::<4>();
+    let [odd_a, odd_b, odd_c, odd_d] = ODD;
+    for [word_a, word_b, word_c, word_d] in blocks {
+        a = mix(a, u64::from_le_bytes(*word_a), odd_a);
+        b = mix(b, u64::from_le_bytes(*word_b), odd_b);
+        c = mix(c, u64::from_le_bytes(*word_c), odd_c);
+        d = mix(d, u64::from_le_bytes(*word_d), odd_d);
     }
-    for ((lane, part), odd) in lanes.iter_mut().zip(blocks.remainder().chunks(8)).zip(ODD) {
-        *lane = mix(*lane, word(part), odd);
+    for word in words {
+        a = mix(a, u64::from_le_bytes(*word), odd_b);
     }
-    let [first, ..] = ODD;
-    let mut sum = lanes.iter().fold(first, |sum, lane| mix(sum, *lane, first));
-    sum ^= sum >> 32;
-    sum.wrapping_mul(first) ^ (sum >> 29)
+    // What is less than a word is filled up; the length, mixed in first, tells such ends apart.
+    let mut last = [0; 8];
+    for (to, from) in last.iter_mut().zip(rest) {
+        *to = *from;
+    }
+    b = mix(b, u64::from_le_bytes(last), odd_c);
+    let sum = mix(mix(mix(mix(length, a, odd_a), b, odd_b), c, odd_c), d, odd_d);
+    (sum ^ (sum >> 32)).wrapping_mul(odd_a)
 }

@@ -1,7 +1,7 @@
 //! Profiles as bytes: what storage keeps and snapshots carry.
 //!
 //! ```text
-//! "USHP" · format (1 byte) · checksum of the rest (8 bytes) · sections, each: tag (1 byte) · length · bytes
+//! "USHP" · format (1 byte) · checksum of the rest (8 bytes) · sections, each: tag (1 byte) · length (4) · bytes
 //! ```
 //! All sections stand in the order of their tags, and unknown ones are an error: an older build must not rewrite, and so
 //! lose, what a newer one stored. A blob that is not as it was written is an error, never a fresh profile; one that is
@@ -23,7 +23,7 @@ const HEAD: usize = 13;
 
 /// The profile as bytes.
 pub fn encode(profile: &Profile) -> Vec<u8> {
-    let mut out = Writer(Vec::with_capacity(profile.stored.bytes.len().max(256)));
+    let mut out = Writer(Vec::with_capacity(profile.stored.bytes.len().saturating_add(256)));
     out.bytes(MAGIC);
     out.byte(FORMAT);
     out.bytes(&[0; 8]);
@@ -74,8 +74,8 @@ pub fn encode(profile: &Profile) -> Vec<u8> {
     });
     section(&mut out, Tag::Attributes, |w| profile.states.write(stored.part(Tag::Attributes), w));
     let sum = checksum(out.0.get(HEAD..).unwrap_or(&[]));
-    for (to, from) in out.0.iter_mut().skip(5).zip(sum.to_le_bytes()) {
-        *to = from;
+    if let Some(place) = out.0.get_mut(HEAD.saturating_sub(8)..HEAD) {
+        place.copy_from_slice(&sum.to_le_bytes());
     }
     out.0
 }
@@ -100,7 +100,7 @@ pub fn decode(bytes: &[u8]) -> Result<Profile, Damaged> {
         if reader.byte()? != tag {
             return Err(Damaged("has a section that this build does not know"));
         }
-        let length = reader.length()?;
+        let length = u32::from_le_bytes(reader.array()?) as usize;
         let start = bytes.len().saturating_sub(reader.0.len());
         reader.take(length)?;
         *part = start..start.saturating_add(length);
@@ -145,12 +145,16 @@ impl Tag {
 }
 
 fn section(out: &mut Writer, tag: Tag, fill: impl FnOnce(&mut Writer)) {
-    let mut writer = Writer::default();
-    fill(&mut writer);
-    // What a fresh profile has nothing of is stored as an empty list, which is what an empty section reads as.
     out.byte(tag as u8);
-    out.count(writer.0.len());
-    out.bytes(&writer.0);
+    let place = out.0.len();
+    out.bytes(&[0; 4]);
+    let start = out.0.len();
+    // A list that a fresh profile never had is stored as nothing, which reads as an empty one.
+    fill(out);
+    let length = u32::try_from(out.0.len().saturating_sub(start)).unwrap_or(u32::MAX);
+    if let Some(place) = out.0.get_mut(place..start) {
+        place.copy_from_slice(&length.to_le_bytes());
+    }
 }
 
 /// The bytes that a profile was opened from, and where its sections are in them.

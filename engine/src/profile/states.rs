@@ -11,6 +11,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::OnceCell;
 use core::cmp::Ordering;
+use core::ops::Range;
 
 use super::bytes::Writer;
 use super::state::{read_state, write_state};
@@ -30,7 +31,7 @@ pub struct States {
 impl States {
     pub(super) fn of(stored: &[u8]) -> States {
         let mut read = Vec::new();
-        read.resize_with(Table(stored).count(), OnceCell::new);
+        read.resize_with(Table::of(stored).ends.len(), OnceCell::new);
         States { read, changed: Vec::new(), nothing: None }
     }
 
@@ -40,7 +41,7 @@ impl States {
         {
             return self.changed.get(index)?.1.as_ref();
         }
-        let table = Table(stored);
+        let table = Table::of(stored);
         self.stored_state(table, table.find(name)?)
     }
 
@@ -53,7 +54,7 @@ impl States {
         let index = match self.changed.binary_search_by(|(known, _)| known.as_str().cmp(name)) {
             Ok(index) => index,
             Err(index) => {
-                let table = Table(stored);
+                let table = Table::of(stored);
                 let state = table.find(name).map(|at| {
                     let read = self.read.get_mut(at).and_then(OnceCell::take);
                     read.map_or_else(|| read_state(table.state(at)), |state| *state)
@@ -76,15 +77,22 @@ impl States {
                 name,
                 match source {
                     Source::Changed(state) => state,
-                    Source::Stored(index) => self.stored_state(Table(stored), index)?,
+                    Source::Stored(index) => self.stored_state(Table::of(stored), index)?,
                 },
             ))
         })
     }
 
     pub(super) fn write(&self, stored: &[u8], out: &mut Writer) {
-        let table = Table(stored);
-        let (mut ends, mut names, mut states) = (Vec::new(), Vec::new(), Writer::default());
+        if self.changed.is_empty() {
+            out.bytes(stored);
+            return;
+        }
+        let table = Table::of(stored);
+        let mut ends =
+            Vec::with_capacity(table.ends.len().saturating_add(self.changed.len()).saturating_mul(8));
+        let mut names = Vec::with_capacity(table.names.len().saturating_add(64));
+        let mut states = Writer(Vec::with_capacity(table.states.len().saturating_add(64)));
         let mut count = 0_u32;
         for (name, source) in self.sources(stored) {
             names.extend_from_slice(name.as_bytes());
@@ -105,11 +113,11 @@ impl States {
 
     /// Where each state is, by name, ascending.
     fn sources<'a>(&'a self, stored: &'a [u8]) -> impl Iterator<Item = (&'a str, Source<'a>)> {
-        let table = Table(stored);
+        let table = Table::of(stored);
         let (mut index, mut changed) = (0_usize, self.changed.iter().peekable());
         core::iter::from_fn(move || {
             loop {
-                let stored = (index < table.count()).then(|| table.name(index));
+                let stored = (index < table.ends.len()).then(|| table.name(index));
                 let order = match (stored, changed.peek()) {
                     (None, None) => return None,
                     (Some(_), None) => Ordering::Less,
@@ -138,49 +146,55 @@ enum Source<'a> {
 /// Stored states. What does not add up is not there: the profile's checksum has said that the bytes are as they were
 /// written.
 #[derive(Clone, Copy)]
-struct Table<'a>(&'a [u8]);
+struct Table<'a> {
+    /// Of each entry the end of its name and that of its state.
+    ends: &'a [[u8; 8]],
+    names: &'a [u8],
+    states: &'a [u8],
+}
 
 impl<'a> Table<'a> {
-    fn count(self) -> usize {
-        let count = self.number(0).unwrap_or(0) as usize;
-        // Each takes 8 bytes at least, so nothing is made for what is not there.
-        count.min(self.0.len() / 8)
+    fn of(stored: &'a [u8]) -> Table<'a> {
+        let Some((count, rest)) = stored.split_first_chunk() else {
+            return Table { ends: &[], names: &[], states: &[] };
+        };
+        // No more than there is room for.
+        let count = u32::from_le_bytes(*count) as usize;
+        let (ends, rest) = rest.split_at(count.min(rest.len() / 8).saturating_mul(8));
+        let ends = ends.as_chunks().0;
+        let names = ends.last().map_or(0, |last| Table::end(last, false));
+        let (names, states) = rest.split_at(names.min(rest.len()));
+        Table { ends, names, states }
     }
 
-    fn number(self, at: usize) -> Option<u32> {
-        let bytes = self.0.get(at..at.checked_add(4)?)?;
-        Some(u32::from_le_bytes(bytes.try_into().ok()?))
+    fn end([a, b, c, d, e, f, g, h]: &[u8; 8], of_state: bool) -> usize {
+        let end = if of_state { [*e, *f, *g, *h] } else { [*a, *b, *c, *d] };
+        u32::from_le_bytes(end) as usize
     }
 
-    /// Where the bytes of an entry are: its name, or its state behind all names.
-    fn bytes(self, index: usize, of_state: bool) -> Option<&'a [u8]> {
-        let at = |index: usize, of_state: bool| {
-            let entry = index.checked_mul(8)?.checked_add(if of_state { 8 } else { 4 })?;
-            self.number(entry).map(|end| end as usize)
-        };
-        let first = self.count().checked_mul(8)?.checked_add(4)?;
-        let first =
-            if of_state { first.checked_add(at(self.count().checked_sub(1)?, false)?)? } else { first };
-        let start = match index.checked_sub(1) {
-            Some(before) => at(before, of_state)?,
-            None => 0,
-        };
-        self.0.get(first.checked_add(start)?..first.checked_add(at(index, of_state)?)?)
+    fn range(self, index: usize, of_state: bool) -> Option<Range<usize>> {
+        let end = Table::end(self.ends.get(index)?, of_state);
+        let before = index.checked_sub(1).and_then(|before| self.ends.get(before));
+        Some(before.map_or(0, |before| Table::end(before, of_state))..end)
+    }
+
+    fn name_bytes(self, index: usize) -> Option<&'a [u8]> {
+        self.names.get(self.range(index, false)?)
     }
 
     fn name(self, index: usize) -> &'a str {
-        self.bytes(index, false).and_then(|bytes| core::str::from_utf8(bytes).ok()).unwrap_or("")
+        self.name_bytes(index).and_then(|bytes| core::str::from_utf8(bytes).ok()).unwrap_or("")
     }
 
     fn state(self, index: usize) -> &'a [u8] {
-        self.bytes(index, true).unwrap_or(&[])
+        self.range(index, true).and_then(|range| self.states.get(range)).unwrap_or(&[])
     }
 
     fn find(self, name: &str) -> Option<usize> {
-        let (mut low, mut high) = (0, self.count());
+        let (mut low, mut high) = (0, self.ends.len());
         while low < high {
             let middle = low.midpoint(high);
-            match self.bytes(middle, false)?.cmp(name.as_bytes()) {
+            match self.name_bytes(middle)?.cmp(name.as_bytes()) {
                 Ordering::Equal => return Some(middle),
                 Ordering::Less => low = middle.saturating_add(1),
                 Ordering::Greater => high = middle,

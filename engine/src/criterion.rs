@@ -1,0 +1,217 @@
+//! One criterion by itself: compiled against named fields, asked about rows of them.
+//!
+//! For whoever has values and no visitor: the command line, comparisons with other engines, measurements. It is the
+//! same language, compiler and evaluation as a plan's.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::diagnostic::Diagnostic;
+use crate::expr::check::{Checker, Names, Scope, Uses};
+use crate::expr::eval::{Frame, Seen, Truth, truth};
+use crate::expr::types::TypeSet;
+use crate::expr::{Node, Program, Slot};
+use crate::index::Index;
+use crate::suggest::closest;
+use crate::syntax::{Expr, Name};
+use crate::value::{DataType, Value};
+
+/// A criterion with its names resolved and its types decided.
+#[derive(Debug)]
+pub struct Criterion {
+    program: Program,
+    node: Node,
+    /// What the row is asked for, by slot.
+    names: Vec<String>,
+}
+
+/// The values that one criterion asks about, as they fit there: made by [`Criterion::row`], for that criterion alone.
+#[derive(Clone, Debug)]
+pub struct Row<'a>(Vec<Seen<'a>>);
+
+impl Criterion {
+    /// The column of an imported record that lists the segments a profile is in, which `segment('x')` asks for.
+    pub const SEGMENTS: &'static str = "batch_segments";
+
+    /// Compiles a criterion over fields of these names and types. Where no type is declared, the one type that its uses
+    /// agree on holds. Names with `event.` or `edge.` and segments need no declaration. `Err` holds every finding.
+    pub fn compile(expr: &Expr, fields: &[(&str, Option<DataType>)]) -> Result<Criterion, Vec<Diagnostic>> {
+        let fields = Fields::new(fields);
+        let scope = Scope { table: None, columns_only: false, inputs: &[] };
+        let (mut uses, mut out) = (Uses::default(), Vec::new());
+        uses.add(expr, scope, &fields, "", &mut out);
+        let mut checker = Checker::new(&fields, &uses);
+        let node = checker.lower(expr, scope, "", &mut out);
+        if !out.is_empty() {
+            return Err(out);
+        }
+        let program = checker.finish();
+        let names = program.slots.iter().map(|place| match &place.slot {
+            Slot::Attribute(index) => fields.name(*index),
+            Slot::Column(column) => Name::column(column).0,
+            Slot::Edge(name) => [Name::EDGE, name].concat(),
+            Slot::Input(name) => name.clone(),
+            Slot::Segment(_) => Criterion::SEGMENTS.into(),
+        });
+        let names = names.collect();
+        Ok(Criterion { program, node, names })
+    }
+
+    /// Fits values to what is asked of them: one that does not fit is missing, a numeric text becomes its number.
+    ///
+    /// `value_of` is asked once for each name that the criterion mentions, as it is written there; for segments it is
+    /// asked for [`Criterion::SEGMENTS`], a list of their names.
+    pub fn row<'a>(&self, mut value_of: impl FnMut(&str) -> Option<&'a Value>) -> Row<'a> {
+        let seen = self.program.slots.iter().zip(&self.names).map(|(place, name)| {
+            let value = value_of(name);
+            match (&place.slot, value) {
+                (Slot::Segment(segment), value) => {
+                    let segments = value.and_then(Value::as_list).unwrap_or_default();
+                    Seen::Boolean(segments.iter().any(|one| one.as_str() == Some(segment)))
+                }
+                (_, Some(value)) => Seen::of(value, place.types),
+                (_, None) => Seen::Missing,
+            }
+        });
+        Row(seen.collect())
+    }
+
+    /// Whether it is true of a row at `now_ms`, Unix milliseconds. Does not allocate, but for regular expressions that
+    /// are more than a prefix, suffix, substring or equality.
+    pub fn evaluate(&self, row: &Row<'_>, now_ms: i64) -> Truth {
+        truth(&self.program, &self.node, &mut Asked { row, now_ms })
+    }
+}
+
+/// A row at a moment. It remembers no answers: one criterion seldom asks the same twice.
+struct Asked<'r, 'a> {
+    row: &'r Row<'a>,
+    now_ms: i64,
+}
+
+impl Frame for Asked<'_, '_> {
+    fn seen(&mut self, _: &Program, slot: u32) -> &Seen<'_> {
+        self.row.0.get(slot as usize).unwrap_or(&Seen::Missing)
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.now_ms
+    }
+
+    fn recall(&self, _: u32) -> Option<Truth> {
+        None
+    }
+
+    fn keep(&mut self, _: u32, _: Truth) {}
+}
+
+/// Declared names; they take the place that attributes have in a plan.
+struct Fields {
+    index: Index,
+    names: Vec<String>,
+    types: Vec<TypeSet>,
+}
+
+impl Fields {
+    fn new(fields: &[(&str, Option<DataType>)]) -> Fields {
+        let mut declared = Fields { index: Index::default(), names: Vec::new(), types: Vec::new() };
+        for (name, data_type) in fields {
+            let next = declared.names.len();
+            // Of two of a name the first is meant.
+            if declared.index.number((*name).into(), next) == next {
+                declared.names.push((*name).into());
+                declared.types.push(data_type.map_or(TypeSet::ANY, TypeSet::one));
+            }
+        }
+        declared
+    }
+
+    fn name(&self, index: u16) -> String {
+        self.names.get(usize::from(index)).cloned().unwrap_or_default()
+    }
+}
+
+impl Names for Fields {
+    fn attribute(&self, name: &str) -> Option<Result<(u16, TypeSet), String>> {
+        let index = self.index.get(name)?;
+        let types = self.types.get(index).copied()?;
+        Some(Ok((u16::try_from(index).ok()?, types)))
+    }
+
+    fn suggest(&self, name: &str) -> Option<String> {
+        closest(name, self.index.iter())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::Code;
+    use crate::syntax;
+    use alloc::vec;
+
+    const NOW_MS: i64 = 1_790_000_000_000;
+
+    const FIELDS: [(&str, Option<DataType>); 6] = [
+        ("age", Some(DataType::Number)),
+        ("tier", Some(DataType::String)),
+        ("seen", Some(DataType::Timestamp)),
+        ("tags", Some(DataType::StringArray)),
+        ("vip", Some(DataType::Boolean)),
+        ("free", None),
+    ];
+
+    fn compile(text: &str) -> Result<Criterion, Vec<Diagnostic>> {
+        Criterion::compile(&syntax::parse(text).unwrap(), &FIELDS)
+    }
+
+    fn decide(text: &str, values: &[(&str, Value)]) -> Truth {
+        let criterion = compile(text).unwrap();
+        let row = criterion.row(|name| Some(&values.iter().find(|(known, _)| *known == name)?.1));
+        criterion.evaluate(&row, NOW_MS)
+    }
+
+    #[test]
+    fn rows_are_decided() {
+        let list = |items: &[&str]| Value::List(items.iter().map(|item| Value::from(*item)).collect());
+        for (text, values, expected) in [
+            ("", vec![], Truth::True),
+            ("FALSE", vec![], Truth::False),
+            ("age = 5", vec![("age", 5.into())], Truth::True),
+            // The ingest rule: numeric text is its number, what does not fit is missing.
+            ("age > 17", vec![("age", "18.0".into())], Truth::True),
+            ("age > 17", vec![("age", "old".into())], Truth::Unknown),
+            ("NOT age > 17", vec![("age", "old".into())], Truth::Unknown),
+            ("age IS NULL", vec![("age", "old".into())], Truth::True),
+            ("tier IN ('gold', 'VIP') AND age < 5", vec![("tier", "VIP".into())], Truth::Unknown),
+            ("tier IN ('gold', 'VIP') AND age < 5", vec![("tier", "new".into())], Truth::False),
+            ("tier = 'a' OR tier = 'b' OR NOT vip = TRUE", vec![("vip", false.into())], Truth::True),
+            ("seen WITHIN 1 DAYS", vec![("seen", "2026-09-21T13:00:00Z".into())], Truth::True),
+            ("seen > 1700000000", vec![("seen", "2026-09-21T13:00:00Z".into())], Truth::True),
+            ("seen IS NULL", vec![("seen", "soon".into())], Truth::True),
+            ("tags CONTAINS 'a' AND SIZE(tags) = 2", vec![("tags", list(&["b", "a"]))], Truth::True),
+            ("SIZE(tags) = 0", vec![], Truth::True),
+            ("free = 5", vec![("free", "5".into())], Truth::True),
+            ("free = 'x'", vec![("free", 5.into())], Truth::Unknown),
+            ("event.price BETWEEN 1 AND 5", vec![("event.price", 5.into())], Truth::True),
+            ("edge.country = 'JP'", vec![("edge.country", "JP".into())], Truth::True),
+            ("segment('a')", vec![("batch_segments", list(&["a"]))], Truth::True),
+            ("segment('a')", vec![], Truth::False),
+        ] {
+            assert_eq!(decide(text, &values), expected, "{text} of {values:?}");
+        }
+    }
+
+    #[test]
+    fn findings_are_all_told() {
+        let findings = compile("agee > 5 AND vip > TRUE AND tier = 5").unwrap_err();
+        let codes: Vec<Code> = findings.iter().map(|finding| finding.code).collect();
+        for code in [Code::UnknownName, Code::TypeMismatch] {
+            assert!(codes.contains(&code), "{findings:?}");
+        }
+        let unknown = findings.iter().find(|finding| finding.code == Code::UnknownName).unwrap();
+        assert_eq!(unknown.help.as_deref(), Some("did you mean `age`?"));
+        // Uses that disagree are no type.
+        assert!(compile("free = 5 AND free = 'x'").is_err());
+    }
+}

@@ -1,0 +1,275 @@
+//! Questions with their right sides ready: literals become what the left side is, patterns are compiled, lists sorted.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::ops::Bound;
+
+use super::texts::Texts;
+use super::types::TypeSet;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::limits::{DAY_MS, IN_VALUES_MAX};
+use crate::order;
+use crate::pattern::Pattern;
+use crate::syntax::{Comparison, Name, Test};
+use crate::time;
+use crate::value::{DataType, Number, Value};
+
+/// A question, with its right side ready to compare.
+#[derive(Debug)]
+pub(crate) enum Op {
+    EqualText(Box<str>),
+    EqualBoolean(bool),
+    /// `=`, an order or `BETWEEN`: the integers it holds for, and the numbers themselves for what is no integer.
+    Numbers {
+        low: i64,
+        high: i64,
+        exact: Box<Interval<Number>>,
+    },
+    /// The same for instants, which are integers. Unix milliseconds.
+    Instants {
+        low: i64,
+        high: i64,
+    },
+    Texts(Box<Interval<Box<str>>>),
+    InTexts(Texts),
+    /// Those that are integers, ascending, and those that are not.
+    InNumbers(Box<[i64]>, Box<[Number]>),
+    /// Ascending.
+    InInstants(Box<[i64]>),
+    Like(Box<str>),
+    StartsWith(Box<str>),
+    EndsWith(Box<str>),
+    ContainsText(Box<str>),
+    ContainsNumber(Number),
+    Matches(Box<Pattern>),
+    Null,
+    /// Milliseconds.
+    Within(i64),
+    Size(Comparison, i64),
+    /// The slot itself is the answer.
+    Segment,
+}
+
+impl Op {
+    /// Whether it is answered in one comparison of a word or two.
+    pub(super) fn is_quick(&self) -> bool {
+        matches!(
+            self,
+            Op::EqualText(_)
+                | Op::EqualBoolean(_)
+                | Op::Numbers { .. }
+                | Op::Instants { .. }
+                | Op::Null
+                | Op::Segment
+        )
+    }
+}
+
+/// Values between two ends, each of which may be open.
+#[derive(Clone, Debug)]
+pub(crate) struct Interval<T> {
+    pub(crate) low: Bound<T>,
+    pub(crate) high: Bound<T>,
+}
+
+impl<T: Clone + Ord> Interval<T> {
+    fn at(value: T) -> Interval<T> {
+        Interval { low: Bound::Included(value.clone()), high: Bound::Included(value) }
+    }
+
+    /// None: `=` and `!=` order nothing.
+    fn ordered(comparison: Comparison, value: T) -> Option<Interval<T>> {
+        let (low, high) = match comparison {
+            Comparison::Less => (Bound::Unbounded, Bound::Excluded(value)),
+            Comparison::LessEqual => (Bound::Unbounded, Bound::Included(value)),
+            Comparison::Greater => (Bound::Excluded(value), Bound::Unbounded),
+            Comparison::GreaterEqual => (Bound::Included(value), Bound::Unbounded),
+            Comparison::Equal | Comparison::NotEqual => return None,
+        };
+        Some(Interval { low, high })
+    }
+
+    fn between(low: T, high: T) -> Interval<T> {
+        Interval { low: Bound::Included(low), high: Bound::Included(high) }
+    }
+}
+
+/// An interval as a question; instants are integers all along.
+fn numbers(interval: Interval<Number>) -> Op {
+    let (low, high) = integers(&interval);
+    Op::Numbers { low, high, exact: Box::new(interval) }
+}
+
+fn instants(interval: Interval<i64>) -> Op {
+    let number = |bound: Bound<i64>| bound.map(Number::Integer);
+    let (low, high) = integers(&Interval { low: number(interval.low), high: number(interval.high) });
+    Op::Instants { low, high }
+}
+
+/// The integer that a number is, if it is one.
+pub(crate) fn whole(number: Number) -> Option<i64> {
+    match number {
+        Number::Integer(value) => Some(value),
+        Number::Float(value) => Some(value as i64).filter(|near| Number::Integer(*near) == number),
+    }
+}
+
+/// The smallest and the largest integer of an interval; the first is greater where there is none.
+fn integers(interval: &Interval<Number>) -> (i64, i64) {
+    const NONE: (i64, i64) = (1, 0);
+    // Cut toward zero, so at most one away.
+    let near = |number: Number| {
+        let near = match number {
+            Number::Integer(value) => value,
+            Number::Float(value) => value as i64,
+        };
+        [near.saturating_sub(1), near, near.saturating_add(1)]
+    };
+    let low = match interval.low {
+        Bound::Unbounded => Some(i64::MIN),
+        Bound::Included(low) => near(low).into_iter().find(|i| Number::Integer(*i) >= low),
+        Bound::Excluded(low) => near(low).into_iter().find(|i| Number::Integer(*i) > low),
+    };
+    let high = match interval.high {
+        Bound::Unbounded => Some(i64::MAX),
+        Bound::Included(high) => near(high).into_iter().rfind(|i| Number::Integer(*i) <= high),
+        Bound::Excluded(high) => near(high).into_iter().rfind(|i| Number::Integer(*i) < high),
+    };
+    low.zip(high).unwrap_or(NONE)
+}
+
+/// The question with its right side ready. `types` is not empty and allows the test.
+pub(super) fn op(name: &Name, test: &Test, types: TypeSet) -> Result<Op, Diagnostic> {
+    let mismatch = |value: &Value| {
+        let message = match value {
+            Value::Boolean(_) => {
+                alloc::format!("booleans have no order, so `{name}` cannot be compared this way")
+            }
+            _ => alloc::format!("`{name}` is {types} and does not compare with this value"),
+        };
+        Diagnostic::new(Code::TypeMismatch, "", message)
+    };
+    Ok(match test {
+        Test::Equal(value) => match literal(value, types).ok_or_else(|| mismatch(value))? {
+            Literal::Text(text) => Op::EqualText(text),
+            Literal::Number(number) => numbers(Interval::at(number)),
+            Literal::Instant(ms) => instants(Interval::at(ms)),
+            Literal::Boolean(value) => Op::EqualBoolean(value),
+        },
+        Test::Order(comparison, value) => {
+            let op = match literal(value, types).ok_or_else(|| mismatch(value))? {
+                Literal::Text(text) => Interval::ordered(*comparison, text).map(Box::new).map(Op::Texts),
+                Literal::Number(number) => Interval::ordered(*comparison, number).map(numbers),
+                Literal::Instant(ms) => Interval::ordered(*comparison, ms).map(instants),
+                Literal::Boolean(_) => None,
+            };
+            op.ok_or_else(|| mismatch(value))?
+        }
+        Test::In(values) => in_list(values, types, &mismatch)?,
+        Test::Between(low, high) => {
+            let low = literal(low, types).ok_or_else(|| mismatch(low))?;
+            match (low, literal(high, types).ok_or_else(|| mismatch(high))?) {
+                (Literal::Text(low), Literal::Text(high)) => {
+                    Op::Texts(Box::new(Interval::between(low, high)))
+                }
+                (Literal::Number(low), Literal::Number(high)) => numbers(Interval::between(low, high)),
+                (Literal::Instant(low), Literal::Instant(high)) => instants(Interval::between(low, high)),
+                _ => return Err(mismatch(high)),
+            }
+        }
+        Test::Like(pattern) => Op::Like(pattern.as_str().into()),
+        Test::StartsWith(text) => Op::StartsWith(text.as_str().into()),
+        Test::EndsWith(text) => Op::EndsWith(text.as_str().into()),
+        Test::Contains(Value::String(text)) => Op::ContainsText(text.as_str().into()),
+        Test::Contains(Value::Number(number)) => Op::ContainsNumber(*number),
+        Test::Contains(value) => return Err(mismatch(value)),
+        Test::Matches(pattern) => Op::Matches(Box::new(compile_pattern(pattern, "")?)),
+        Test::Null => Op::Null,
+        Test::WithinDays(days) => {
+            let milliseconds = days.to_f64() * DAY_MS as f64;
+            // 10⁶ days keep every instant in range.
+            if !(0.0..=1e6 * DAY_MS as f64).contains(&milliseconds) {
+                let message = alloc::format!("`{days}` is no usable number of days");
+                return Err(Diagnostic::new(Code::BadDuration, "", message).help("use 0 to 1000000"));
+            }
+            Op::Within(milliseconds as i64)
+        }
+        Test::Size(comparison, count) => Op::Size(*comparison, *count),
+    })
+}
+
+/// A regular expression of a definition.
+pub(crate) fn compile_pattern(pattern: &str, at: &str) -> Result<Pattern, Diagnostic> {
+    Pattern::compile(pattern).map_err(|reason| {
+        Diagnostic::new(Code::BadPattern, at, alloc::format!("Invalid regex pattern `{pattern}`: {reason}"))
+            .help("patterns run in linear time: no look-around, no backreferences; `\\d \\w \\s` are ASCII")
+    })
+}
+
+fn in_list(
+    values: &[Value],
+    types: TypeSet,
+    mismatch: &impl Fn(&Value) -> Diagnostic,
+) -> Result<Op, Diagnostic> {
+    if values.is_empty() {
+        let message = "an empty list of values matches nobody";
+        return Err(
+            Diagnostic::new(Code::EmptyList, "", message).help("remove the condition, or give it values")
+        );
+    }
+    if values.len() > IN_VALUES_MAX {
+        let message = alloc::format!("{} values, at most {IN_VALUES_MAX} are allowed", values.len());
+        return Err(Diagnostic::new(Code::OverBound, "", message));
+    }
+    let (mut texts, mut numbers, mut instants) = (Vec::<Box<str>>::new(), Vec::new(), Vec::new());
+    for value in values {
+        match literal(value, types).ok_or_else(|| mismatch(value))? {
+            Literal::Text(text) => texts.push(text),
+            Literal::Number(number) => numbers.push(number),
+            Literal::Instant(ms) => instants.push(ms),
+            Literal::Boolean(_) => {
+                let message = "`IN` takes texts or numbers";
+                return Err(
+                    Diagnostic::new(Code::TypeMismatch, "", message).help("compare a boolean with `=`")
+                );
+            }
+        }
+    }
+    let counts = [texts.len(), numbers.len(), instants.len()];
+    if counts.iter().filter(|count| **count > 0).count() > 1 {
+        let message = "texts and numbers in one list";
+        return Err(Diagnostic::new(Code::TypeMismatch, "", message));
+    }
+    Ok(if !texts.is_empty() {
+        Op::InTexts(Texts::new(texts))
+    } else if !numbers.is_empty() {
+        let mut integers: Vec<i64> = numbers.iter().filter_map(|number| whole(*number)).collect();
+        order::sort(&mut integers, Ord::cmp);
+        numbers.retain(|number| whole(*number).is_none());
+        Op::InNumbers(integers.into(), numbers.into())
+    } else {
+        order::sort(&mut instants, Ord::cmp);
+        Op::InInstants(instants.into())
+    })
+}
+
+enum Literal {
+    Text(Box<str>),
+    Number(Number),
+    Instant(i64),
+    Boolean(bool),
+}
+
+/// The right side as what the left side is. A value that may be text or a time is compared as text.
+fn literal(value: &Value, types: TypeSet) -> Option<Literal> {
+    match value {
+        Value::Boolean(value) => types.has(DataType::Boolean).then_some(Literal::Boolean(*value)),
+        Value::Number(number) if types.has(DataType::Number) => Some(Literal::Number(*number)),
+        Value::String(text) if types.has(DataType::String) => Some(Literal::Text(text.as_str().into())),
+        Value::Number(_) if types.has(DataType::Timestamp) => time::instant_ms(value).map(Literal::Instant),
+        Value::String(_) if types.has(DataType::Timestamp) || types.has(DataType::Date) => {
+            time::instant_ms(value).map(Literal::Instant)
+        }
+        _ => None,
+    }
+}
