@@ -73,6 +73,9 @@ impl Visits {
         for (index, case) in self.cases.iter().enumerate() {
             let twice = self.cases.iter().take(index).any(|other| other.name == case.name);
             assert!(!twice, "two cases of one name: {}", case.name);
+            assert!(!case.ways.is_empty(), "{}: told in no way", case.name);
+            let looks = !case.values.is_empty() || !case.notes.is_empty() || case.offers.is_some();
+            assert!(looks, "{}: nothing is looked at", case.name);
             for way in &case.ways {
                 assert!(WAYS.contains(&way.as_str()), "no way is called {way}");
                 let visitor = format!("{index}-{}", way.replace(' ', "-"));
