@@ -146,7 +146,10 @@ impl Reading {
         };
         // A name that nothing declares is wrong wherever it stands, unless the declaration may be what was not read.
         let follows = if names { self.incomplete } else { self.broken.iter().any(broken) };
-        if self.findings.len() < limits::FINDINGS_MAX && !follows && !self.findings.iter().any(known) {
+        // However much is only remarked, an error is told.
+        let error = diagnostic.severity() == Severity::Error;
+        let max = limits::FINDINGS_MAX.saturating_mul(if error { 2 } else { 1 });
+        if self.findings.len() < max && !follows && !self.findings.iter().any(known) {
             let finding = self.locate(diagnostic);
             self.findings.push(finding);
         }

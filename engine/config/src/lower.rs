@@ -100,12 +100,15 @@ impl Lower {
     }
 
     pub(crate) fn push(&mut self, diagnostic: Diagnostic, at: Option<At>) {
-        if self.findings.len() == FINDINGS_MAX {
-            let message = format!("there are more than {FINDINGS_MAX} findings; the rest is not shown");
-            self.findings.push((Diagnostic::new(Code::OverBound, "", message), None));
-        }
         if self.findings.len() < FINDINGS_MAX {
             self.findings.push((diagnostic, at));
+            return;
+        }
+        // Only errors that are dropped are an error.
+        let code = if diagnostic.severity() == Severity::Error { Code::OverBound } else { Code::Ignored };
+        if !self.findings.iter().skip(FINDINGS_MAX).any(|(known, _)| known.code == code) {
+            let message = format!("there are more than {FINDINGS_MAX} findings; the rest is not shown");
+            self.findings.push((Diagnostic::new(code, "", message), None));
         }
     }
 
