@@ -265,6 +265,11 @@ fn filler(what: &str, count: usize) -> String {
             let time = 1_790_000_000 - count + index;
             format!("{{\"customer_id\":\"many\",\"td_client_id\":\"client-{index}\",\"time\":{time}}}")
         }),
+        // 500 of them, from this number on.
+        "ids" => (count..count + 500)
+            .map(|index| format!("{{\"td_client_id\":\"many\",\"uuid\":\"id-{index}\"}}"))
+            .collect::<Vec<_>>()
+            .join(","),
         "items" => each(&|index| format!("{{\"item\":\"i{index:03}\",\"ago\":\"{}s\"}}", count - index)),
         "rows" => each(&|index| format!("{{\"customer_id\":\"row-{index}\"}}")).replace("},", "}\n"),
         _ => panic!("nothing is called @{{{what}:{count}}}"),
