@@ -201,6 +201,8 @@ codes! {
     OpenIdentity = "W006", Warning;
     /// Criteria that no visitor can fulfil.
     Contradiction = "W007", Warning;
+    /// A total counter with a window, which it does not look at.
+    TotalWindow = "W008", Warning;
     /// A key that RT 2.0 knows and Usher does not use.
     Ignored = "I001", Info;
 }

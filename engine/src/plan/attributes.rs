@@ -108,6 +108,10 @@ impl Compiler<'_> {
                     self.duration(Some(*duration_ms), at);
                     let bounds = Bounds { keep: *keep, items_max: *items_max, duration_ms: *duration_ms };
                     self.list(column.as_deref(), *items_max, parts, at);
+                    if actions.len() > limits::ACTIONS_MAX {
+                        let message = words!("more than {} actions", limits::ACTIONS_MAX);
+                        self.report(Code::OverBound, at, message, None);
+                    }
                     let (columns, types) = self.list_columns(own, at);
                     let actions = actions.iter().enumerate().map(|(number, action)| {
                         let at = at.inner("actions", number);
