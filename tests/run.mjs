@@ -37,6 +37,7 @@ await layer("no std", () =>
 );
 await layer("units", () => run("cargo", ["test", "--locked", "--quiet", "--workspace", "--exclude", "usher-tests"]));
 await layer("vectors", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "suite"], built));
+await layer("criteria", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "sqlite", "--test", "print"]));
 await layer("workerd", () => run("node", ["--test", ...tests("workerd")], built));
 await layer("browser", () => run("node", ["--test", ...tests("browser")], built));
 
