@@ -29,7 +29,7 @@ const BOUNDS_ELSEWHERE: [(&str, &str); 11] = [
 
 /// Files of more than 400 lines of code. Each is one concept that was not worth cutting, and may not grow past this.
 const LONG_FILES: [(&str, usize, &str); 1] =
-    [("engine/src/plan.rs", 568, "the compiler of a definition, part by part in one pass")];
+    [("engine/src/plan/mod.rs", 520, "the compiler of a definition, part by part in one pass")];
 
 fn text(path: impl AsRef<Path>) -> String {
     let path = root().join(path);
@@ -120,9 +120,9 @@ fn set(names: &[&str]) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_engine_depends_on_nothing_but_patterns_and_data() {
+fn the_engine_depends_on_nothing_but_data() {
     let path = "engine/Cargo.toml";
-    assert_eq!(dependencies(path), set(&["regex-automata", "regex-syntax", "serde"]));
+    assert_eq!(dependencies(path), set(&["serde"]));
     let manifest = manifest(path);
     for (name, dependency) in manifest["dependencies"].as_table().expect("a table") {
         assert_eq!(dependency.get("optional"), Some(&Value::Boolean(true)), "{name} is optional");
