@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use usher_fuzz_inputs::random::Random;
-use usher_fuzz_inputs::{Target, corpus, damaged, made};
+use usher_fuzz_inputs::{Target, damaged, made};
 
 use crate::budget;
 use crate::machine::{Ending, Machine, Run, Worker};
@@ -16,6 +16,10 @@ const TWICE_ONE_IN: u64 = 64;
 const FAILURES_KEPT: usize = 5;
 const SHRINKING_RUNS: usize = 600;
 
+/// Inputs that tell the base of a budget, and those that tell what a byte costs.
+const SHORT_BYTES: usize = 256;
+const LONG_BYTES: usize = 8 * 1024;
+
 /// What came of a share of a target's inputs.
 #[derive(Default)]
 pub struct Found {
@@ -25,30 +29,37 @@ pub struct Found {
     /// The largest share of its fuel that an input took, and which.
     pub share: f64,
     pub dearest: Vec<u8>,
+    /// What the budget is made of: the most fuel that a short input took, and the most for each byte of a long one.
+    pub short_fuel: u64,
+    pub byte_fuel: u64,
     pub grown_bytes: usize,
     pub outcomes: BTreeMap<String, u64>,
 }
 
 /// Hunts in one lane: the same seed and number of inputs find the same, however many lanes run beside it.
-pub fn hunt(machine: &Machine, target: Target, seed: u64, inputs: u64) -> Found {
+pub fn hunt(machine: &Machine, target: Target, seeds: &[Vec<u8>], seed: u64, inputs: u64) -> Found {
     let mut random = Random::new(seed);
     let mut worker = Worker::new(machine);
-    let seeds = corpus(target);
     let mut pool: Vec<Vec<u8>> = Vec::new();
     let mut found = Found { inputs, ..Found::default() };
     // How dear an outcome was at most, in doublings of fuel.
     let mut dearest: BTreeMap<String, u32> = BTreeMap::new();
     for number in 0..inputs {
         let one = |random: &mut Random| match random.below(8) {
-            0..=1 => made(target, random),
+            0..=1 => made(target, seeds, random),
             2..=4 if !pool.is_empty() => random.pick(&pool),
-            _ => random.pick(&seeds),
+            _ => random.pick(seeds),
         };
         let (base, partner) = (one(&mut random), one(&mut random));
         let input = damaged(target, base, &partner, &mut random);
         let run = worker.run(target, &input);
         found.grown_bytes = found.grown_bytes.max(run.grown_bytes);
         let share = run.fuel as f64 / budget::of(target).fuel(input.len()) as f64;
+        match input.len() {
+            ..=SHORT_BYTES => found.short_fuel = found.short_fuel.max(run.fuel),
+            LONG_BYTES.. => found.byte_fuel = found.byte_fuel.max(run.fuel / input.len() as u64),
+            _ => {}
+        }
         if share > found.share {
             (found.share, found.dearest) = (share, input.clone());
         }

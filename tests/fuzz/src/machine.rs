@@ -1,6 +1,6 @@
 //! The module in wasmtime: one input at a time, with fuel.
 
-use usher_fuzz_inputs::Target;
+use usher_fuzz_inputs::{STORED, Target, corpus, mended};
 use wasmtime::{Config, Engine, Instance, Memory, Module, Store, Trap, TypedFunc};
 
 use crate::budget;
@@ -70,6 +70,18 @@ impl Machine {
         run
     }
 
+    /// The inputs that others of a target are made of.
+    pub fn seeds(&self, target: Target) -> Vec<Vec<u8>> {
+        if target != Target::Profile {
+            return corpus(target);
+        }
+        let profiles: Vec<Vec<u8>> = (0..STORED).map(|number| self.instance().stored(number)).collect();
+        for profile in &profiles {
+            assert!(mended(profile.clone()) == *profile, "the checksum here is the codec's");
+        }
+        profiles
+    }
+
     fn instance(&self) -> Prepared {
         let mut store = Store::new(&self.engine, ());
         store.set_fuel(u64::MAX).expect("fuel is counted");
@@ -90,6 +102,17 @@ struct Prepared {
 impl Prepared {
     fn size(&self) -> usize {
         self.memory.data_size(&self.store)
+    }
+
+    fn stored(&mut self, number: u32) -> Vec<u8> {
+        let store = &mut self.store;
+        let stored = self.instance.get_typed_func::<u32, u32>(&mut *store, "stored").expect("an export");
+        let output = self.instance.get_typed_func::<(), u32>(&mut *store, "output").expect("an export");
+        let length = stored.call(&mut *store, number).expect("a profile");
+        let at = output.call(&mut *store, ()).expect("where it is");
+        let mut profile = vec![0; length as usize];
+        self.memory.read(&*store, at as usize, &mut profile).expect("within memory");
+        profile
     }
 
     fn run(&mut self, target: Target, input: &[u8], fuel: u64) -> Run {

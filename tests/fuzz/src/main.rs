@@ -59,6 +59,7 @@ fn main() -> ExitCode {
 
 fn run(machine: &Machine, inputs: u64, seed: u64) -> ExitCode {
     let (mut passed, mut failed) = replay(machine);
+    let seeds = Target::ALL.map(|target| machine.seeds(target));
     // Whatever the number, the lanes together run it.
     let shares: Vec<(Target, u64, u64)> = (0..Target::ALL.len() as u64 * LANES)
         .map(|index| {
@@ -76,7 +77,7 @@ fn run(machine: &Machine, inputs: u64, seed: u64) -> ExitCode {
                     let next = queue.lock().expect("nobody panicked").next();
                     let Some((target, seed, share)) = next else { break };
                     let start = Instant::now();
-                    let lane = hunt(machine, target, seed, share);
+                    let lane = hunt(machine, target, &seeds[target as usize], seed, share);
                     add(
                         &mut done.lock().expect("nobody panicked"),
                         target,
@@ -94,7 +95,7 @@ fn run(machine: &Machine, inputs: u64, seed: u64) -> ExitCode {
     for budget in &BUDGETS {
         let Some((found, seconds)) = found.get(&(budget.target as usize)) else { continue };
         println!(
-            "{:<12}{:>10}{:>10.0}{:>10}{:>11.1}%{:>9}  {:?}, grew by {} KiB",
+            "{:<12}{:>10}{:>10.0}{:>10}{:>11.1}%{:>9}  {:?}, short {}k, long {} a byte, grew by {} KiB",
             budget.target.name(),
             found.inputs,
             found.inputs as f64 / seconds.max(1e-9),
@@ -102,6 +103,8 @@ fn run(machine: &Machine, inputs: u64, seed: u64) -> ExitCode {
             found.share * 100.0,
             found.failed,
             found.outcomes,
+            found.short_fuel / 1000,
+            found.byte_fuel,
             found.grown_bytes / 1024,
         );
         keep(budget.target, found);
@@ -120,6 +123,8 @@ fn add(all: &mut BTreeMap<usize, (Found, f64)>, target: Target, lane: Found, sec
     if lane.share > sum.share {
         (sum.share, sum.dearest) = (lane.share, lane.dearest);
     }
+    sum.short_fuel = sum.short_fuel.max(lane.short_fuel);
+    sum.byte_fuel = sum.byte_fuel.max(lane.byte_fuel);
     sum.grown_bytes = sum.grown_bytes.max(lane.grown_bytes);
     for (outcome, count) in lane.outcomes {
         *sum.outcomes.entry(outcome).or_default() += count;

@@ -1,7 +1,6 @@
 //! What the repository has for each target: examples, cases and golden files.
 
 use crate::Target;
-use crate::random::Random;
 
 macro_rules! files {
     ($($path:literal),* $(,)?) => {
@@ -15,12 +14,15 @@ pub fn corpus(target: Target) -> Vec<Vec<u8>> {
     match target {
         Target::Criteria => criteria(),
         Target::Condition => bytes(&CONDITIONS),
-        Target::Bundle => {
-            bytes(&files!["edge-worker/golden/everything.json", "edge-worker/golden/shop.json"])
-        }
+        Target::Bundle => bytes(&files![
+            "edge-worker/golden/everything.json",
+            "edge-worker/golden/everything-today.json",
+            "edge-worker/golden/shop.json",
+        ]),
         Target::Definition => bytes(&DEFINITIONS),
-        Target::Profile => (0..8).map(|seed| crate::made(target, &mut Random::new(seed))).collect(),
-        Target::Event => events(),
+        // No file has one: the module makes them.
+        Target::Profile => Vec::new(),
+        Target::Event | Target::Batch | Target::Import => events(),
     }
 }
 

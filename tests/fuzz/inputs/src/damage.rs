@@ -2,13 +2,17 @@
 
 use crate::grammar::{NUMBERS, TEXTS};
 use crate::random::Random;
-use crate::{INPUT_BYTES_MAX, LARGE_BYTES_MAX, LARGE_ONE_IN, Target};
+use crate::{INPUT_BYTES_MAX, LARGE_BYTES_MAX, LARGE_ONE_IN, Target, profile};
 
 /// The input after a few accidents, and sometimes none: what is refused at once shows little. `partner` is where foreign
 /// chunks come from.
 pub fn damaged(target: Target, mut input: Vec<u8>, partner: &[u8], random: &mut Random) -> Vec<u8> {
     for _ in 0..random.pick(&[0, 1, 1, 1, 2, 3, 6]) {
-        accident(target, &mut input, partner, random);
+        if target == Target::Profile && !random.one_in(4) {
+            profile::accident(&mut input, random);
+        } else {
+            accident(target, &mut input, partner, random);
+        }
         // A cut that is at the end as often as at the start of what is damaged.
         if input.len() > INPUT_BYTES_MAX {
             let from = random.below(input.len() - INPUT_BYTES_MAX + 1);
@@ -22,7 +26,7 @@ pub fn damaged(target: Target, mut input: Vec<u8>, partner: &[u8], random: &mut 
     if random.one_in(LARGE_ONE_IN) {
         blow_up(&mut input, random);
     }
-    input
+    if target == Target::Profile && !random.one_in(16) { profile::mended(input) } else { input }
 }
 
 fn accident(target: Target, input: &mut Vec<u8>, partner: &[u8], random: &mut Random) {
@@ -177,7 +181,19 @@ fn blow_up(input: &mut Vec<u8>, random: &mut Random) {
         _ => input[at..(at + 1 + random.below(60)).min(input.len())].to_vec(),
     };
     let piece = if random.one_in(3) {
-        random.pick(&["\"#\":0", "\"#\"", "#", "#: 1\n", "- #\n", "a\n", "{\"#\":[]}"]).as_bytes().to_vec()
+        random
+            .pick(&[
+                "\"#\":0",
+                "\"#\"",
+                "#",
+                "#: 1\n",
+                "- #\n",
+                "a\n",
+                "{\"#\":[]}",
+                "{\"customer_id\":\"#\"}\n",
+            ])
+            .as_bytes()
+            .to_vec()
     } else {
         piece
     };
@@ -229,7 +245,7 @@ fn words(target: Target) -> &'static [&'static str] {
             "\u{a0}",
             "\\",
             "age",
-            "tags",
+            "seen",
         ],
         Target::Definition => &[
             ": ",

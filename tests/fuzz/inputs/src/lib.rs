@@ -4,12 +4,14 @@
 mod corpus;
 mod damage;
 mod grammar;
+mod profile;
 #[path = "../../../src/random.rs"]
 pub mod random;
 
 pub use corpus::corpus;
 pub use damage::damaged;
 pub use grammar::made;
+pub use profile::mended;
 
 use random::Random;
 
@@ -35,17 +37,23 @@ pub enum Target {
     Profile,
     /// A body that a caller sends to any route.
     Event,
+    /// A batch of events.
+    Batch,
+    /// The rows of an import.
+    Import,
 }
 
 impl Target {
     /// All of them.
-    pub const ALL: [Target; 6] = [
+    pub const ALL: [Target; 8] = [
         Target::Criteria,
         Target::Condition,
         Target::Bundle,
         Target::Definition,
         Target::Profile,
         Target::Event,
+        Target::Batch,
+        Target::Import,
     ];
 
     /// As the module exports it and the folder of its cases is called.
@@ -57,15 +65,20 @@ impl Target {
             Target::Definition => "definition",
             Target::Profile => "profile",
             Target::Event => "event",
+            Target::Batch => "batch",
+            Target::Import => "import",
         }
     }
 }
 
-/// The input of a number.
-pub fn input(target: Target, number: u64) -> Vec<u8> {
+/// How many stored profiles the module makes to begin with.
+pub const STORED: u32 = 24;
+
+/// The input of a number, made of these.
+pub fn input(target: Target, number: u64, seeds: &[Vec<u8>]) -> Vec<u8> {
     let random = &mut Random::new(number);
-    let seeds = corpus(target);
-    let base = if random.one_in(3) { made(target, random) } else { random.pick(&seeds) };
-    let partner = if random.one_in(3) { made(target, random) } else { random.pick(&seeds) };
+    let one =
+        |random: &mut Random| if random.one_in(3) { made(target, seeds, random) } else { random.pick(seeds) };
+    let (base, partner) = (one(random), one(random));
     damaged(target, base, &partner, random)
 }

@@ -30,7 +30,35 @@ impl Service {
         Service { edge, store }
     }
 
-    /// A body to every route that takes one from outside; events come twice, because the second is a duplicate.
+    /// A batch of events, which is answered by receipts.
+    pub(crate) fn batch(&mut self, body: &[u8]) -> Answer {
+        self.many(body, &[("POST /web/add_to_cart", WRITE)])
+    }
+
+    /// Rows that come twice: the second time everybody is known.
+    pub(crate) fn import(&mut self, body: &[u8]) -> Answer {
+        let import = ("POST /v1/audiences/1069944/profiles/import", SERVER);
+        self.many(body, &[import, import])
+    }
+
+    fn many(&mut self, body: &[u8], requests: &[(&str, &str)]) -> Answer {
+        let mut store = self.store.clone();
+        let mut told = Told::default();
+        for (request, key) in requests {
+            let (status, answer) = call(&mut self.edge, &mut store, request, key, body);
+            let text = String::from_utf8_lossy(&answer);
+            let reason = text.split_once("\"reason\":\"").and_then(|(_, rest)| rest.split_once('"'));
+            told.label.push_str(reason.map_or("", |(reason, _)| reason));
+            for word in ["no_usable_key", "value_refused", "duplicate", "time_in_future", "\"success\":false"]
+            {
+                told.label.push_str(if text.contains(word) { word } else { "" });
+            }
+            told.add((status, answer));
+        }
+        told.answer()
+    }
+
+    /// A body to every route that takes one event or question; events come twice, because the second is a duplicate.
     pub(crate) fn event(&mut self, body: &[u8]) -> Answer {
         let mut store = self.store.clone();
         let mut told = Told::default();
@@ -38,10 +66,8 @@ impl Service {
             ("POST /web/pageviews+token", WRITE),
             ("POST /web/pageviews+token", WRITE),
             ("POST /web/add_to_cart+token", SERVER),
-            ("POST /web/add_to_cart", WRITE),
             ("POST /v1/personalize", SERVER),
             ("POST /v1/explain", SERVER),
-            ("POST /v1/audiences/1069944/profiles/import", SERVER),
         ] {
             told.add(call(&mut self.edge, &mut store, request, key, body));
         }
@@ -87,7 +113,7 @@ impl Told {
         };
         self.label.push_str(word);
         let body = String::from_utf8_lossy(&body);
-        if status == 400 && body.len() < 300 {
+        if matches!(status, 400..500) && body.len() < 600 {
             self.label.push_str(&body);
         }
         self.content.push_str(&format!("{status} {body}\n"));

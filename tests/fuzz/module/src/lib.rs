@@ -10,7 +10,7 @@ mod visitor;
 
 use std::cell::RefCell;
 
-use usher_fuzz_inputs::Target;
+use usher_fuzz_inputs::{STORED, Target, corpus};
 
 thread_local! {
     static INPUT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
@@ -91,11 +91,22 @@ fn put(bytes: Vec<u8>) -> usize {
     })
 }
 
+/// A stored profile with a number, which no file of the repository has; how long it is.
+#[unsafe(no_mangle)]
+pub extern "C" fn stored(number: u32) -> usize {
+    put(with_ready(|ready| ready.visitor.stored(u64::from(number))))
+}
+
 /// The input of a target with a number; how long it is.
 #[unsafe(no_mangle)]
 pub extern "C" fn make(target: usize, number: u32) -> usize {
-    let made = Target::ALL.get(target).map(|target| usher_fuzz_inputs::input(*target, u64::from(number)));
-    put(made.unwrap_or_default())
+    let Some(target) = Target::ALL.get(target) else { return 0 };
+    let mut seeds = corpus(*target);
+    if *target == Target::Profile {
+        seeds =
+            with_ready(|ready| (0..u64::from(STORED)).map(|number| ready.visitor.stored(number)).collect());
+    }
+    put(usher_fuzz_inputs::input(*target, u64::from(number), &seeds))
 }
 
 /// Criteria as text.
@@ -126,6 +137,18 @@ pub extern "C" fn bundle() -> usize {
 #[unsafe(no_mangle)]
 pub extern "C" fn event() -> usize {
     answer(|body| with_ready(|ready| ready.service.event(body)))
+}
+
+/// A batch of events.
+#[unsafe(no_mangle)]
+pub extern "C" fn batch() -> usize {
+    answer(|body| with_ready(|ready| ready.service.batch(body)))
+}
+
+/// The rows of an import.
+#[unsafe(no_mangle)]
+pub extern "C" fn import() -> usize {
+    answer(|body| with_ready(|ready| ready.service.import(body)))
 }
 
 /// A stored profile.

@@ -26,14 +26,21 @@ pub(crate) fn criteria(input: &[u8]) -> Answer {
     }
     let fields = [
         ("age", Some(DataType::Number)),
+        ("count", Some(DataType::Number)),
+        ("price", Some(DataType::Number)),
         ("tier", Some(DataType::String)),
-        ("seen", Some(DataType::Timestamp)),
-        ("day", Some(DataType::Date)),
-        ("tags", Some(DataType::StringArray)),
+        ("path", Some(DataType::String)),
+        ("note", Some(DataType::String)),
+        ("bought", Some(DataType::Timestamp)),
+        ("born", Some(DataType::Date)),
+        ("seen", Some(DataType::StringArray)),
         ("sizes", Some(DataType::NumberArray)),
-        ("vip", Some(DataType::Boolean)),
+        ("paid", Some(DataType::Boolean)),
         ("free", None),
         ("in", None),
+        ("a", None),
+        ("b", None),
+        ("c", None),
     ];
     let criterion = match Criterion::compile(&expr, &fields) {
         Ok(criterion) => criterion,
@@ -65,18 +72,31 @@ fn letters(code: &str) -> String {
         .collect()
 }
 
-/// As the filter of an event and as the criteria of a profile.
+/// As the filter of an event, or as the criteria of a profile when it asks about attributes.
 pub(crate) fn condition(input: &[u8]) -> Answer {
     let text = String::from_utf8_lossy(input);
+    let (filter, criteria) =
+        if text.contains("RealtimeAttribute") { ("null", &*text) } else { (&*text, "null") };
+    let payload = r#"{"n":{"type":"ResponseNode","definition":{"stringBuilder":[{"values":[{"type":"String","value":"x"}],"outputName":"o"}]}}}"#;
     let entity = format!(
-        "{{\"attributes\":{{\"audienceId\":\"7\",\"name\":\"fuzz\",\"sections\":[{{\"name\":\"s\",\"payload\":{{}},\"entryCriteria\":\
-         {{\"keyEventCriteria\":{{\"keyEventId\":\"view\",\"keyEventFilters\":{text}}},\"profileCriteria\":{text}}}}}]}}}}"
+        "{{\"attributes\":{{\"audienceId\":\"7\",\"name\":\"fuzz\",\"sections\":[{{\"name\":\"s\",\"payload\":{payload},\"entryCriteria\":\
+         {{\"keyEventCriteria\":{{\"keyEventId\":\"view\",\"keyEventFilters\":{filter}}},\"profileCriteria\":{criteria}}}}}]}}}}"
     );
-    // What the conditions may name.
-    let declared = "parent_segment_id: '7'\nevents:\n  - {name: view, database: web, table: pages}\nattributes:\n  \
-                    - {name: tier, type: imported, column: tier, data_type: string}\n";
-    check_all(&[("declared.yaml", declared), ("entity.json", &entity)])
+    check_all(&[("declared.yaml", DECLARED), ("entity.json", &entity)])
 }
+
+/// What conditions may name.
+const DECLARED: &str = "parent_segment_id: '7'
+events:
+  - {name: view, database: web, table: pages}
+attributes:
+  - {name: tier, type: imported_batch, column: tier, data_type: string, sensitivity: non-sensitive}
+  - {name: views, type: imported_batch, column: views, data_type: number, sensitivity: non-sensitive}
+  - {name: basket, type: imported_batch, column: basket, data_type: string_array, sensitivity: non-sensitive}
+id_stitching:
+  primary_key: visitor
+  stitching_keys: [{name: visitor}]
+";
 
 /// One file, and what there is to say about it.
 pub(crate) fn definition(input: &[u8]) -> Answer {
