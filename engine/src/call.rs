@@ -2,17 +2,17 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
+use core::cell::OnceCell;
 
-use crate::attribute::{self, Item, State};
+use crate::attribute;
+use crate::attribute::fact::{Fact, fact};
 use crate::event::Event;
-use crate::expr::eval::{Items, Seen, Values};
-use crate::expr::types::TypeSet;
+use crate::expr::eval::{Seen, Values};
 use crate::expr::{Place, Slot};
-use crate::plan::{AttributePlan, Kind, Plan};
+use crate::plan::Plan;
 use crate::profile::Profile;
 use crate::section::Query;
-use crate::value::{Nanos, Number, Value};
+use crate::value::Value;
 
 /// Everything that a criterion may look at.
 pub(crate) struct Call<'a> {
@@ -23,42 +23,12 @@ pub(crate) struct Call<'a> {
     pub(crate) now_ms: i64,
     /// Whether the profile could not be read.
     pub(crate) blind: bool,
-    pub(crate) facts: Vec<Fact<'a>>,
+    /// Each is found out when it is first asked for.
+    facts: Vec<OnceCell<Fact<'a>>>,
+    source: Option<(&'a Plan, &'a Profile)>,
     segments: Option<&'a [String]>,
     /// The event's time as its column shows it.
     time: Option<Value>,
-}
-
-/// What is known of one attribute at one moment.
-#[derive(Clone, Debug)]
-pub(crate) enum Fact<'a> {
-    Missing,
-    /// A stored value, and when it was said.
-    Value(&'a Value, i64),
-    /// A value that is computed when it is read.
-    Number(Number),
-    /// The living items of a list, newest first, at least one.
-    Items(Living<'a>),
-}
-
-/// Living items of a list attribute, as criteria look at them.
-#[derive(Clone, Copy)]
-pub(crate) struct Living<'a>(pub(crate) &'a [Item]);
-
-impl fmt::Debug for Living<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} items", self.0.len())
-    }
-}
-
-impl Items for Living<'_> {
-    fn count(&self) -> usize {
-        self.0.len()
-    }
-
-    fn any(&self, matches: &mut dyn FnMut(&Value) -> bool) -> bool {
-        self.0.iter().any(|item| matches(&item.value))
-    }
 }
 
 impl<'a> Call<'a> {
@@ -71,6 +41,7 @@ impl<'a> Call<'a> {
             now_ms,
             blind: false,
             facts: Vec::new(),
+            source: None,
             segments: None,
             time: Some(Value::from(event.time_seconds())),
         }
@@ -85,8 +56,9 @@ impl<'a> Call<'a> {
             edge,
             now_ms,
             blind,
-            facts: plan.attributes.iter().map(|attribute| fact(attribute, profile, now_ms)).collect(),
-            segments: attribute::batch_segments(&profile.batch).map(|(_, segments)| segments),
+            facts: alloc::vec![OnceCell::new(); plan.facts.len()],
+            source: Some((plan, profile)),
+            segments: attribute::batch_segments(profile.batch()).map(|(_, segments)| segments),
             time: event.map(|event| Value::from(event.time_seconds())),
         }
     }
@@ -109,7 +81,18 @@ impl<'a> Call<'a> {
     }
 
     pub(crate) fn fact(&self, index: u16) -> &Fact<'a> {
-        self.facts.get(usize::from(index)).unwrap_or(&Fact::Missing)
+        let index = usize::from(index);
+        let (Some(cell), Some((plan, profile))) = (self.facts.get(index), self.source) else {
+            return &Fact::Missing;
+        };
+        cell.get_or_init(|| {
+            let asked = plan.facts.get(index);
+            let attribute = asked.and_then(|asked| plan.attributes.get(asked.attribute));
+            match (asked, attribute) {
+                (Some(asked), Some(attribute)) => fact(asked, attribute, profile, self.now_ms),
+                _ => Fact::Missing,
+            }
+        })
     }
 }
 
@@ -138,61 +121,5 @@ impl Values for Call<'_> {
 
     fn now_ms(&self) -> i64 {
         self.now_ms
-    }
-}
-
-/// What is known of an attribute now. A state of another kind than the plan's is missing: the kind starts anew.
-fn fact<'a>(attribute: &'a AttributePlan, profile: &'a Profile, now_ms: i64) -> Fact<'a> {
-    let state = || profile.state(&attribute.name);
-    match &attribute.kind {
-        Kind::Batch { column } => match attribute::read_batch(&profile.batch, column) {
-            Some((record, value)) if attribute.types.admit(value).is_ok_and(|value| value.is_some()) => {
-                Fact::Value(value, record.computed_ms)
-            }
-            _ => Fact::Missing,
-        },
-        Kind::Last { duration_ms, .. } => match state() {
-            Some(State::Last(last)) => match last.read(*duration_ms, now_ms) {
-                Some(value) if attribute.types.admit(value).is_ok_and(|value| value.is_some()) => {
-                    Fact::Value(value, last.time_ms)
-                }
-                _ => Fact::Missing,
-            },
-            _ => Fact::Missing,
-        },
-        Kind::Sum { .. } => match state() {
-            Some(State::Sum(sum)) => Fact::Number(sum.to_number()),
-            _ => Fact::Missing,
-        },
-        Kind::List { items_max, duration_ms, .. } => match state() {
-            Some(State::List(list)) => match list.alive(*items_max, *duration_ms, now_ms) {
-                [] => Fact::Missing,
-                items => Fact::Items(Living(items)),
-            },
-            _ => Fact::Missing,
-        },
-        Kind::Counter { column, window_ms, width_ms, .. } => {
-            let amount = match state() {
-                Some(State::Counter(ring)) if ring.width_ms == *width_ms => ring.read(*window_ms, now_ms),
-                _ => 0,
-            };
-            Fact::Number(match column {
-                None => Number::Integer(i64::try_from(amount).unwrap_or(i64::MAX)),
-                Some(_) => Nanos(amount).to_number(),
-            })
-        }
-    }
-}
-
-impl Fact<'_> {
-    /// The value as an answer shows it.
-    pub(crate) fn output(&self, types: TypeSet) -> Option<Value> {
-        match self {
-            Fact::Missing => None,
-            // A type may have changed since it was stored.
-            Fact::Value(value, _) => types.admit(value).ok().flatten(),
-            Fact::Number(number) => Some(Value::Number(*number)),
-            Fact::Items(items) => Some(Value::List(items.0.iter().map(|item| item.value.clone()).collect())),
-        }
     }
 }

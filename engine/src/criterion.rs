@@ -90,8 +90,8 @@ struct Asked<'r, 'a> {
 }
 
 impl Frame for Asked<'_, '_> {
-    fn seen(&mut self, _: &Program, slot: u32) -> Seen<'_> {
-        self.row.0.get(slot as usize).copied().unwrap_or(Seen::Missing)
+    fn seen(&mut self, _: &Program, slot: u32) -> &Seen<'_> {
+        self.row.0.get(slot as usize).unwrap_or(&Seen::Missing)
     }
 
     fn now_ms(&self) -> i64 {

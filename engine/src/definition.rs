@@ -78,34 +78,54 @@ pub enum AttributeKind {
     Single {
         /// Name of the key event that feeds it.
         key_event: String,
+        /// Which of its events count; names in it are columns, written `event.column`. None: all.
+        filter: Option<Expr>,
         /// The event's column that is read.
         column: String,
         /// How several events make one value.
         aggregation: Aggregation,
-        /// `last` only: how long after its event the value is missing again, in milliseconds. None: never.
+        /// `last`: how long after its event the value is missing again. All others: how far back they look, a sliding
+        /// window. In milliseconds; None: for ever.
         duration_ms: Option<i64>,
         /// The declared type, if one was written.
         data_type: Option<DataType>,
+        /// `last` only: a batch attribute that knows an earlier value.
+        backfill: Option<Backfill>,
     },
-    /// Distinct values, newest first (`distinct_list`).
+    /// Items, newest first.
     List {
         /// Name of the key event that feeds it.
         key_event: String,
-        /// The event's column whose value is the item.
-        column: String,
-        /// How many items are kept; over it the one seen longest ago goes.
+        /// Which of its events count; names in it are columns, written `event.column`. None: all.
+        filter: Option<Expr>,
+        /// The event's column that tells items apart: of two events with one value the newer is the item. None: every
+        /// event is an item of its own.
+        column: Option<String>,
+        /// Which items stay when there are too many.
+        keep: Keep,
+        /// How many items are kept.
         items_max: u32,
         /// How long after its newest event an item lives, in milliseconds.
         duration_ms: i64,
+        /// What is told of the items, each by its own name. None: what `column` says of each.
+        parts: Vec<ListPart>,
+        /// Events that take items out again.
+        actions: Vec<ListAction>,
     },
-    /// How often, or how much, within a sliding window.
+    /// How often, or how much.
     Counter {
         /// Name of the key event that feeds it.
         key_event: String,
+        /// Which of its events count; names in it are columns, written `event.column`. None: all.
+        filter: Option<Expr>,
         /// What one event adds.
         increment: Increment,
-        /// Length of the window in milliseconds.
-        window_ms: i64,
+        /// Length of the sliding window in milliseconds. None: a total, which only grows.
+        window_ms: Option<i64>,
+        /// Further windows of the same events, each by its own name.
+        parts: Vec<CounterPart>,
+        /// Totals only: a batch attribute that counted what came before.
+        backfill: Option<Backfill>,
     },
     /// Comes with a profile import, never from an event.
     Batch {
@@ -121,8 +141,91 @@ pub enum AttributeKind {
 pub enum Aggregation {
     /// The value of the newest event, by (time, id).
     Last,
+    /// The value of the oldest event, by (time, id).
+    First,
+    /// The smallest value.
+    Min,
+    /// The largest value.
+    Max,
     /// The exact sum of all values; missing until the first.
     Sum,
+}
+
+/// Which items of a list stay when there are too many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Those seen last.
+    Newest,
+    /// Those seen first.
+    Oldest,
+}
+
+/// One thing that is told of a list's items (RT 2.0: an aggregation with its sub-identifier).
+#[derive(Clone, Debug, PartialEq)]
+pub struct ListPart {
+    /// Unique in the list; addressed as `list.name`.
+    pub name: String,
+    /// The column of the items' events; items without it are passed over.
+    pub column: String,
+    /// How the items make one value.
+    pub aggregation: ListAggregation,
+}
+
+/// How the living items of a list make one value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListAggregation {
+    /// Every item's value, newest first.
+    Values,
+    /// The same, each value once.
+    DistinctList,
+    /// The value of the item that was seen longest ago.
+    First,
+    /// The value of the item that was seen last.
+    Last,
+    /// The exact sum.
+    Sum,
+    /// The smallest value.
+    Min,
+    /// The largest value.
+    Max,
+}
+
+/// An event that takes items out of a list. What was added later stays, or comes back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ListAction {
+    /// What is taken out.
+    pub action: Removal,
+    /// Name of the key event that does it.
+    pub key_event: String,
+    /// Which of its events do; names in it are columns, written `event.column`. None: all.
+    pub filter: Option<Expr>,
+}
+
+/// What an event takes out of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// The item that the event names in the list's own `column`.
+    DeleteItem,
+    /// All of them.
+    Clear,
+}
+
+/// A further window of a counter (RT 2.0: a sub-duration with its sub-identifier).
+#[derive(Clone, Debug, PartialEq)]
+pub struct CounterPart {
+    /// Unique in the counter; addressed as `counter.name`.
+    pub name: String,
+    /// Length of the window in milliseconds.
+    pub window_ms: i64,
+}
+
+/// What a batch knows of the time before events arrived: names of batch attributes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backfill {
+    /// The value, or the total.
+    pub attribute: String,
+    /// Its time. None: when the batch was computed.
+    pub time_attribute: Option<String>,
 }
 
 /// What one event adds to a counter.
@@ -158,6 +261,18 @@ pub struct StitchKey {
     pub invalid_texts: Vec<String>,
     /// Never stitches by events (`workflow_only`, `internal`).
     pub workflow_only: bool,
+    /// Whose word is enough.
+    pub trust: Trust,
+}
+
+/// Whose word for a key's value is enough to stitch by it, and to read through it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Trust {
+    /// Anybody's, as in RT 2.0.
+    #[default]
+    Open,
+    /// A server's, or that of a signed identity token.
+    Verified,
 }
 
 /// An ordered list of sections (the seeds also say service and entity).
@@ -241,4 +356,7 @@ pub enum OutputSource {
     Constant(Value),
     /// Texts, concatenated (`stringBuilder`).
     Text(Vec<String>),
+    /// A text with `{{name}}` in it, where values of attributes go: texts bare, all else as JSON. Missing and withheld
+    /// values leave the output out.
+    Template(String),
 }

@@ -117,6 +117,8 @@ codes! {
     EmptyList = "E015", Error;
     /// Files that disagree about the audience.
     AudienceMismatch = "E016", Error;
+    /// A template that cannot be read.
+    BadTemplate = "E017", Error;
     /// A key event without a filter.
     NoFilter = "W001", Warning;
     /// An attribute that looks personal and is marked non-sensitive.

@@ -6,13 +6,15 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::attribute;
-use crate::call::{Call, Fact};
+use crate::attribute::fact::Fact;
+use crate::attribute::plan::{Kind, Part};
+use crate::call::Call;
 use crate::definition::{Choice, Section};
 use crate::expr::eval::{Memo, Truth, evaluate};
 use crate::expr::{Node, Slot};
-use crate::plan::{Kind, Plan};
+use crate::plan::Plan;
 use crate::profile::Profile;
-use crate::section::{Answer, Fate, Query, Witness};
+use crate::section::{Answer, Fate, Query};
 use crate::syntax::Expr;
 use crate::value::Value;
 
@@ -165,8 +167,20 @@ impl Plan {
     pub fn explain(&self, profile: &Profile, query: &Query<'_>, now_ms: i64) -> Explanation {
         let call = Call::new(self, profile, query, now_ms);
         let mut memo = Memo::new(&self.program);
+        let answer = self.answer(profile, &call, query, &mut memo);
         let mut log = Log(Vec::new());
-        let answer = self.answer(profile, &call, query, &mut memo, &mut log);
+        for (index, definition, plan, _) in self.asked(&call, query).filter(|(.., missing)| missing.is_none())
+        {
+            for (number, (section, section_plan)) in
+                definition.sections.iter().zip(&plan.sections).enumerate()
+            {
+                let fate = self.fate(profile, &call, plan, section, section_plan, &mut memo);
+                log.0.push((index, number, fate));
+                if fate == Fate::Entered && definition.choice == Choice::First {
+                    break;
+                }
+            }
+        }
         let mut teller = Teller { plan: self, call: &call, memo };
         let every = self.definition().personalizations.iter().zip(&self.personalizations).enumerate();
         let personalizations = every.map(|(index, (definition, plan))| {
@@ -202,15 +216,23 @@ impl Plan {
             }
         });
         let personalizations = personalizations.collect();
-        let known = (0_u16..).zip(&self.attributes).filter_map(|(index, attribute)| {
+        let told = (0_u16..).zip(&self.facts).filter(|(_, asked)| !asked.alias);
+        let known = told.filter_map(|(index, asked)| {
+            let attribute = self.attributes.get(asked.attribute)?;
             let fact = call.fact(index);
-            let value = fact.output(attribute.types)?;
-            let width_ms = match &attribute.kind {
-                Kind::Counter { width_ms, .. } => Some(*width_ms),
+            let value = fact.output(asked.types)?;
+            let width_ms = match (&attribute.kind, &asked.part) {
+                (_, Part::Window(window))
+                | (
+                    Kind::Counter { window, .. }
+                    | Kind::Sum { window: Some(window), .. }
+                    | Kind::Pick { window: Some(window), .. },
+                    _,
+                ) => Some(window.width_ms),
                 _ => None,
             };
             Some(KnownAttribute {
-                name: attribute.name.clone(),
+                name: asked.name.clone(),
                 value: (!attribute.sensitive).then_some(value),
                 source: source_of(&attribute.kind),
                 age_ms: teller.age_ms(fact),
@@ -218,7 +240,7 @@ impl Plan {
             })
         });
         let attributes = known.collect();
-        let segments = attribute::batch_segments(&profile.batch).map(|(_, segments)| segments.to_vec());
+        let segments = attribute::batch_segments(profile.batch()).map(|(_, segments)| segments.to_vec());
         Explanation { answer, attributes, segments: segments.unwrap_or_default(), personalizations }
     }
 }
@@ -230,18 +252,13 @@ fn source_of(kind: &Kind) -> Source {
     }
 }
 
-/// What the decisions were, as they were made.
+/// What the decisions were, ascending by personalization and section.
 struct Log(Vec<(usize, usize, Fate)>);
-
-impl Witness for Log {
-    fn section(&mut self, personalization: usize, section: usize, fate: Fate) {
-        self.0.push((personalization, section, fate));
-    }
-}
 
 impl Log {
     fn fate(&self, personalization: usize, section: usize) -> Option<Fate> {
-        self.0.iter().find(|(p, s, _)| (*p, *s) == (personalization, section)).map(|(_, _, fate)| *fate)
+        let at = self.0.binary_search_by_key(&(personalization, section), |(p, s, _)| (*p, *s)).ok()?;
+        self.0.get(at).map(|(_, _, fate)| *fate)
     }
 }
 
@@ -338,9 +355,10 @@ impl Teller<'_, '_> {
         };
         match &self.plan.program.place(predicate)?.slot {
             Slot::Attribute(index) => {
-                let attribute = self.plan.attributes.get(usize::from(*index))?;
+                let asked = self.plan.facts.get(usize::from(*index))?;
+                let attribute = self.plan.attributes.get(asked.attribute)?;
                 let fact = self.call.fact(*index);
-                let value = fact.output(attribute.types);
+                let value = fact.output(asked.types);
                 let redacted = attribute.sensitive && value.is_some();
                 Some(Sighting {
                     name: name.0.clone(),
@@ -368,7 +386,8 @@ impl Teller<'_, '_> {
     /// A column or input of the name of a sensitive attribute is as sensitive as that.
     fn guarded(&self, name: String, column: &str, value: Option<Value>, source: Source) -> Option<Sighting> {
         let sensitive = self.plan.attributes.iter().any(|attribute| {
-            attribute.sensitive && (attribute.name == column || attribute.kind.column() == Some(column))
+            let reads = || attribute.kind.columns().any(|read| read == column);
+            attribute.sensitive && (attribute.name == column || reads())
         });
         let redacted = sensitive && value.is_some();
         Some(Sighting { name, value: value.filter(|_| !redacted), redacted, source, age_ms: None })
@@ -377,7 +396,7 @@ impl Teller<'_, '_> {
     fn age_ms(&self, fact: &Fact<'_>) -> Option<i64> {
         let said_ms = match fact {
             Fact::Value(_, said_ms) => *said_ms,
-            Fact::Items(items) => items.0.first()?.time_ms,
+            Fact::Items(living) => living.items.first()?.time_ms,
             Fact::Missing | Fact::Number(_) => return None,
         };
         Some(self.call.now_ms.saturating_sub(said_ms))

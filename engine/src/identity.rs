@@ -7,6 +7,7 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use crate::definition::Trust;
 use crate::event::Event;
 use crate::limits::{KEY_BYTES_MAX, KEYS_MAX};
 use crate::order;
@@ -22,6 +23,26 @@ pub struct Keys {
     pub usable: Vec<Key>,
     /// Those that do not; they never block the event.
     pub refused: Vec<RefusedKey>,
+    /// Those that would identify, had somebody vouched for them.
+    pub candidates: Vec<Key>,
+}
+
+/// Who vouches for the identifiers that come with a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Evidence<'a> {
+    /// A server, for all that it sends.
+    pub server: bool,
+    /// A signed identity token, for these: names and values of keys. They count whether the event repeats them or not.
+    pub keys: &'a [(String, String)],
+}
+
+impl Evidence<'_> {
+    /// Nobody: what the call says is what anybody can say.
+    pub const NONE: Evidence<'static> = Evidence { server: false, keys: &[] };
+
+    fn of(&self, key: &str) -> Option<&str> {
+        self.keys.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
 }
 
 /// An identifier that identifies nobody. Its value is not kept: it may be anything.
@@ -41,12 +62,17 @@ pub(crate) struct KeyRule {
     pub(crate) exclude: Option<Pattern>,
     pub(crate) invalid_texts: Vec<String>,
     pub(crate) workflow_only: bool,
+    pub(crate) trust: Trust,
 }
 
 impl KeyRule {
     /// The value as a key, or why it is none.
     pub(crate) fn admit<'a>(&self, value: &'a Value) -> Result<&'a str, &'static str> {
         let Value::String(text) = value else { return Err("Value is not a string.") };
+        self.admit_text(text)
+    }
+
+    fn admit_text<'a>(&self, text: &'a str) -> Result<&'a str, &'static str> {
         if text.is_empty() {
             Err("Value is empty.")
         } else if text.len() > KEY_BYTES_MAX {
@@ -62,6 +88,9 @@ impl KeyRule {
         }
     }
 }
+
+/// Our own reason, beside RT 2.0's six.
+const NOT_VERIFIED: &str = "Value is not verified.";
 
 /// Where an event belongs, and what that did to the profiles around it.
 #[derive(Clone, Debug, PartialEq)]
@@ -108,31 +137,52 @@ pub enum Entry {
 }
 
 impl Plan {
-    /// The identifiers that an event carries, in routing order.
-    pub fn keys(&self, event: &Event) -> Keys {
+    /// The identifiers that come with an event, in routing order. Keys that want proof identify only with it.
+    pub fn keys(&self, event: &Event, evidence: &Evidence<'_>) -> Keys {
         let mut keys = Keys::default();
-        let mut refuse = |name: &str, reason| keys.refused.push(RefusedKey { name: name.into(), reason });
         for rule in self.key_rules.iter().filter(|rule| !rule.workflow_only) {
-            let Some(value) = event.column(&rule.name) else {
+            let refused = |name: &str, reason| RefusedKey { name: name.into(), reason };
+            let key =
+                |text: &str| Key { name: rule.name.clone(), value: text.into(), seen_ms: event.time_ms };
+            let asserted = event.column(&rule.name);
+            if let Some(vouched) = evidence.of(&rule.name) {
+                match rule.admit_text(vouched) {
+                    Ok(text) => keys.usable.push(key(text)),
+                    Err(reason) => keys.refused.push(refused(&rule.name, reason)),
+                }
+                // Of two values the vouched one counts.
+                if asserted.is_some_and(|value| value.as_str() != Some(vouched)) {
+                    keys.refused.push(refused(&rule.name, NOT_VERIFIED));
+                }
+                continue;
+            }
+            let Some(value) = asserted else {
                 let misspelt = |(column, _): &&(String, Value)| {
                     column.eq_ignore_ascii_case(&rule.name)
                         && !self.key_rules.iter().any(|other| other.name == *column)
                 };
                 if let Some((column, _)) = event.columns.iter().find(misspelt) {
-                    refuse(column, "Key name case does not match a configured key.");
+                    keys.refused.push(refused(column, "Key name case does not match a configured key."));
                 }
                 continue;
             };
             match rule.admit(value) {
+                Ok(text) if rule.trust == Trust::Open || evidence.server => keys.usable.push(key(text)),
                 Ok(text) => {
-                    let key =
-                        Key { name: rule.name.clone(), value: text.to_string(), seen_ms: event.time_ms };
-                    keys.usable.push(key);
+                    keys.candidates.push(key(text));
+                    keys.refused.push(refused(&rule.name, NOT_VERIFIED));
                 }
-                Err(reason) => refuse(&rule.name, reason),
+                Err(reason) => keys.refused.push(refused(&rule.name, reason)),
             }
         }
         keys
+    }
+
+    /// Whether a profile may be looked up by this key and value.
+    pub fn may_look_up(&self, name: &str, value: &str, evidence: &Evidence<'_>) -> bool {
+        let rule = self.key_rules.iter().find(|rule| rule.name == name);
+        let open = rule.is_some_and(|rule| rule.trust == Trust::Open);
+        open || (rule.is_some() && (evidence.server || evidence.of(name) == Some(value)))
     }
 
     /// The key of an imported record: only the lookup key's column identifies.
@@ -146,7 +196,9 @@ impl Plan {
     ///
     /// `fresh` names the profile that is made when none is known; `now_ms` is when. Without any usable key there is no
     /// profile to stitch to: callers evaluate on [`Profile::unknown`] and store nothing.
-    pub fn stitch(&self, keys: &[Key], found: Vec<Profile>, fresh: ProfileId, now_ms: i64) -> Stitched {
+    pub fn stitch(&self, keys: &Keys, found: Vec<Profile>, fresh: ProfileId, now_ms: i64) -> Stitched {
+        let candidates = &keys.candidates;
+        let keys = keys.usable.as_slice();
         let primary = self.primary_key.as_deref();
         let own = keys.iter().find(|key| Some(key.name.as_str()) == primary).map(|key| key.value.as_str());
         let whose = |profile: &Profile| primary.and_then(|name| profile.key(name)).map(String::from);
@@ -168,12 +220,14 @@ impl Plan {
         if own.is_some() {
             for other in &mut others {
                 let from = other.id;
-                other.keys.retain(|held| {
-                    let moves = keys.iter().any(|key| key.name == held.name && key.value == held.value);
-                    if moves {
-                        journal.push(Entry::KeyMoved { name: held.name.clone(), from });
-                    }
-                    !moves
+                other.edit_keys(|held| {
+                    held.retain(|held| {
+                        let moves = keys.iter().any(|key| key.name == held.name && key.value == held.value);
+                        if moves {
+                            journal.push(Entry::KeyMoved { name: held.name.clone(), from });
+                        }
+                        !moves
+                    });
                 });
             }
         } else if !others.is_empty() {
@@ -189,7 +243,7 @@ impl Plan {
         let mut absorbed = Vec::new();
         for source in mine {
             absorbed.push(source.id);
-            profile.absorb(source);
+            profile.absorb(&source);
         }
         if !absorbed.is_empty() {
             journal.push(Entry::Merged { into: profile.id, sources: absorbed.clone() });
@@ -202,17 +256,21 @@ impl Plan {
                 profile.learn(key.clone());
             }
         }
-        while profile.keys.len() > KEYS_MAX {
-            // The primary key stays: without it the profile would no longer be somebody's.
-            let oldest = profile
-                .keys
-                .iter()
-                .enumerate()
-                .filter(|(_, key)| Some(key.name.as_str()) != primary)
-                .min_by_key(|(_, key)| (key.seen_ms, key.name.as_str(), key.value.as_str()));
-            let Some(index) = oldest.map(|(index, _)| index) else { break };
-            let evicted = profile.keys.swap_remove(index);
-            journal.push(Entry::KeyEvicted { name: evicted.name });
+        candidates.iter().for_each(|key| profile.suspect(key.clone()));
+        if profile.keys().len() > KEYS_MAX {
+            profile.edit_keys(|keys| {
+                while keys.len() > KEYS_MAX {
+                    // The primary key stays: without it the profile would no longer be somebody's.
+                    let oldest = keys
+                        .iter()
+                        .enumerate()
+                        .filter(|(_, key)| Some(key.name.as_str()) != primary)
+                        .min_by_key(|(_, key)| (key.seen_ms, key.name.as_str(), key.value.as_str()));
+                    let Some(index) = oldest.map(|(index, _)| index) else { break };
+                    let evicted = keys.swap_remove(index);
+                    journal.push(Entry::KeyEvicted { name: evicted.name });
+                }
+            });
         }
         if own.is_none() {
             // Nothing of them changed.

@@ -5,10 +5,12 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::attribute::plan::Kind;
+use crate::attribute::update::bytes;
 use crate::attribute::{BatchRecord, put_record};
-use crate::ingest::{RefusedValue, bytes};
+use crate::ingest::RefusedValue;
 use crate::limits::VALUE_BYTES_MAX;
-use crate::plan::{Kind, Plan};
+use crate::plan::Plan;
 use crate::profile::{Key, Profile};
 use crate::time;
 use crate::value::Value;
@@ -82,6 +84,6 @@ impl Profile {
     /// Takes a record; one that is older than what is known of its key changes nothing.
     pub fn import(&mut self, record: Record) -> bool {
         self.learn(record.key);
-        put_record(&mut self.batch, record.content)
+        self.edit_batch(|records| put_record(records, record.content))
     }
 }

@@ -37,6 +37,7 @@ mod ingest;
 pub mod profile;
 
 mod call;
+mod candidates;
 mod criterion;
 mod explain;
 mod payload;
@@ -49,7 +50,7 @@ pub use explain::{
     Source,
 };
 pub use expr::eval::Truth;
-pub use identity::{Entry, Keys, RefusedKey, Stitched};
+pub use identity::{Entry, Evidence, Keys, RefusedKey, Stitched};
 pub use import::Record;
 pub use ingest::{Ingested, RefusedValue};
 pub use payload::{Access, Offer};

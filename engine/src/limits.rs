@@ -24,6 +24,10 @@ pub const PATTERN_DEPTH_MAX: u32 = 16;
 pub const KEY_BYTES_MAX: usize = 256;
 /// How many keys a profile is known by.
 pub const KEYS_MAX: usize = 200;
+/// How many asserted values of keys that want proof a profile remembers.
+pub const CANDIDATES_MAX: usize = 16;
+/// How long state that no definition knows any more is carried along, in milliseconds.
+pub const ORPHAN_MS: i64 = 30 * DAY_MS;
 /// How long an event's id is, in bytes; a longer one is refused.
 pub const EVENT_ID_BYTES_MAX: usize = 256;
 /// How many event ids a profile remembers.
@@ -40,6 +44,12 @@ pub const PROFILE_BYTES_MAX: usize = 256 * 1024;
 pub const LIST_ITEMS_MAX: u32 = 100;
 /// How many items a list keeps unless it says otherwise.
 pub const LIST_ITEMS_DEFAULT: u32 = 100;
+/// How many parts a list or counter has.
+pub const PARTS_MAX: usize = 32;
+/// How many events a list waits for to take items out.
+pub const ACTIONS_MAX: usize = 16;
+/// How many hours with events a total tells apart from what a batch counted before.
+pub const TOTAL_HOURS_MAX: usize = 500;
 /// How long a list item lives unless it says otherwise, in milliseconds.
 pub const LIST_DURATION_MS_DEFAULT: i64 = 60 * DAY_MS;
 /// How long a window or duration is, in milliseconds.
@@ -50,8 +60,11 @@ pub const BUCKETS_MAX: i64 = 64;
 pub const ATTRIBUTES_MAX: usize = 600;
 /// How many personalizations an audience has.
 pub const PERSONALIZATIONS_MAX: usize = 200;
-/// How many sections a personalization has.
-pub const SECTIONS_MAX: usize = 1_000;
+/// How many sections a personalization has. A call asks only those whose demanded values it has, so more of them cost
+/// next to nothing then; compiling costs microseconds each.
+pub const SECTIONS_MAX: usize = 10_000;
+/// By how many values the sections of one key event are looked up.
+pub const DEMANDED_SLOTS_MAX: usize = 8;
 /// How many outputs a section has.
 pub const OUTPUTS_MAX: usize = 100;
 /// How far in the future `WITHIN n DAYS` still accepts a time, in milliseconds.

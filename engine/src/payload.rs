@@ -1,11 +1,11 @@
 //! Payloads: attribute values leave the engine here and nowhere else, so sensitivity is decided once ([`may_leave`]).
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::call::Call;
-use crate::definition::{OutputSource, Personalization, Section};
-use crate::plan::{Plan, SectionPlan};
+use crate::definition::{OutputSource, Section};
+use crate::plan::{OutputPlan, Piece, Plan};
 use crate::section::{Reason, reason};
 use crate::value::Value;
 
@@ -38,36 +38,54 @@ pub(crate) fn may_leave(sensitive: bool, section: &Section, access: Access) -> b
     !sensitive || (section.include_sensitive && access.server_route && access.sensitive_scope)
 }
 
-/// The payload of a section that entered.
+/// The payload of a section that entered; None for one that does not exist.
 pub(crate) fn offer(
     plan: &Plan,
-    personalization: &Personalization,
-    section: &Section,
-    section_plan: &SectionPlan,
+    personalization: usize,
+    section: usize,
     call: &Call<'_>,
     access: Access,
-) -> Offer {
+) -> Option<Offer> {
+    let section_plan = plan.personalizations.get(personalization)?.sections.get(section)?;
+    let personalization = plan.definition().personalizations.get(personalization)?;
+    let section = personalization.sections.get(section)?;
+    let value = |index: u16| {
+        let fact = plan.facts.get(usize::from(index))?;
+        let attribute = plan.attributes.get(fact.attribute)?;
+        if may_leave(attribute.sensitive, section, access) {
+            call.fact(index).output(fact.types)
+        } else {
+            None
+        }
+    };
     let outputs = section.outputs.iter().zip(&section_plan.outputs);
-    let attributes = outputs.filter_map(|(output, attribute)| {
-        let value = match (&output.source, attribute) {
-            (OutputSource::Attribute { .. }, Some(index)) => {
-                let attribute = plan.attributes.get(usize::from(*index))?;
-                if !may_leave(attribute.sensitive, section, access) {
-                    return None;
+    let attributes = outputs.filter_map(|(output, planned)| {
+        let value = match (&output.source, planned) {
+            (_, OutputPlan::Fact(index)) => value(*index)?,
+            (_, OutputPlan::Template(pieces)) => {
+                let mut text = String::new();
+                for piece in pieces {
+                    match piece {
+                        Piece::Text(piece) => text.push_str(piece),
+                        Piece::Fact(index) => match value(*index)? {
+                            Value::String(value) => text.push_str(&value),
+                            value => text.push_str(&value.to_string()),
+                        },
+                    }
                 }
-                call.fact(*index).output(attribute.types)?
+                Value::String(text)
             }
-            (OutputSource::Attribute { .. }, None) => return None,
-            (OutputSource::Constant(value), _) => value.present()?.clone(),
-            (OutputSource::Text(texts), _) => Value::String(texts.concat()),
+            (OutputSource::Constant(value), OutputPlan::Same) => value.present()?.clone(),
+            (OutputSource::Text(texts), OutputPlan::Same) => Value::String(texts.concat()),
+            (OutputSource::Attribute { .. } | OutputSource::Template(_), OutputPlan::Same) => return None,
         };
         Some((output.name.clone(), value))
     });
-    Offer {
+    Some(Offer {
         personalization: personalization.name.clone(),
         section: section.name.clone(),
         attributes: attributes.collect(),
         segments: section.segments.iter().filter(|segment| call.in_segment(segment)).cloned().collect(),
         reason: reason(personalization, section, section_plan),
-    }
+    })
 }

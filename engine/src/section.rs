@@ -7,10 +7,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::call::Call;
+use crate::candidates::{self, Wanted};
 use crate::definition::{Choice, Personalization, Section};
 use crate::event::Event;
 use crate::expr::Node;
-use crate::expr::eval::{Memo, Truth, evaluate, holds};
+use crate::expr::eval::{Memo, Seen, Truth, evaluate, holds, look};
 use crate::payload::{self, Access, Offer};
 use crate::plan::{PersonalizationPlan, Plan, SectionPlan};
 use crate::profile::Profile;
@@ -92,21 +93,37 @@ pub(crate) enum Fate {
     Entered,
 }
 
-/// Who watches the decisions; nobody, unless somebody asked for an explanation.
-pub(crate) trait Witness {
-    fn section(&mut self, personalization: usize, section: usize, fate: Fate);
-}
-
-impl Witness for () {
-    fn section(&mut self, _: usize, _: usize, _: Fate) {}
+/// What a walk over the personalizations of a call comes by, in the order of personalizations and sections.
+pub(crate) enum Found<'p> {
+    /// A personalization and its required input that is missing.
+    Skipped(usize, &'p str),
+    /// A section that enters, and its personalization.
+    Entered(usize, usize),
 }
 
 impl Plan {
     /// The answer for a profile as it is at `now_ms`.
     pub fn personalize(&self, profile: &Profile, query: &Query<'_>, now_ms: i64) -> Answer {
         let call = Call::new(self, profile, query, now_ms);
-        let mut memo = Memo::new(&self.program);
-        self.answer(profile, &call, query, &mut memo, &mut ())
+        self.answer(profile, &call, query, &mut Memo::new(&self.program))
+    }
+
+    /// Only which sections enter: adds the indexes of their personalization and of themselves within it, in order.
+    ///
+    /// Allocates for the call (what was seen, what was found, what may enter), never for a section but to add it.
+    pub fn entered(
+        &self,
+        profile: &Profile,
+        query: &Query<'_>,
+        now_ms: i64,
+        entered: &mut Vec<(usize, usize)>,
+    ) {
+        let call = Call::new(self, profile, query, now_ms);
+        self.walk(profile, &call, query, &mut Memo::new(&self.program), &mut |found| {
+            if let Found::Entered(personalization, section) = found {
+                entered.push((personalization, section));
+            }
+        });
     }
 
     /// The first required input of a personalization that a lookup does not hand in.
@@ -127,51 +144,98 @@ impl Plan {
         call: &'c Call<'_>,
         query: &Query<'_>,
         memo: &mut Memo<'c>,
-        witness: &mut impl Witness,
     ) -> Answer {
         let mut answer = Answer::default();
+        self.walk(profile, call, query, memo, &mut |found| match found {
+            Found::Skipped(index, input) => {
+                let name = self.definition().personalizations.get(index).map(|one| one.name.clone());
+                answer
+                    .skipped
+                    .push(Skipped { personalization: name.unwrap_or_default(), missing_input: input.into() });
+            }
+            Found::Entered(index, number) => {
+                answer.offers.extend(payload::offer(self, index, number, call, query.access));
+            }
+        });
+        answer
+    }
+
+    /// Which personalizations a call asks, with the first required input that is missing, if one is.
+    pub(crate) fn asked<'p>(
+        &'p self,
+        call: &Call<'_>,
+        query: &Query<'_>,
+    ) -> impl Iterator<Item = (usize, &'p Personalization, &'p PersonalizationPlan, Option<&'p str>)> {
         let every = self.definition().personalizations.iter().zip(&self.personalizations).enumerate();
-        for (index, (definition, plan)) in every {
+        every.filter_map(move |(index, (definition, plan))| {
             let asked = match query.asked {
                 Asked::Triggered => query.event.is_some_and(|event| plan.tables.contains(&event.table)),
                 Asked::Named(named) => named.contains(&index),
             };
-            if !asked {
-                continue;
-            }
             let missing =
                 definition.inputs.iter().find(|input| input.required && call.input(&input.name).is_none());
+            asked.then_some((index, definition, plan, missing.map(|input| input.name.as_str())))
+        })
+    }
+
+    /// Asks the sections that may enter.
+    fn walk<'c>(
+        &self,
+        profile: &Profile,
+        call: &'c Call<'_>,
+        query: &Query<'_>,
+        memo: &mut Memo<'c>,
+        found: &mut dyn FnMut(Found<'_>),
+    ) {
+        let words = self.personalizations.iter().map(|plan| plan.candidates.words()).max();
+        let mut candidates = Vec::with_capacity(words.unwrap_or(0));
+        for (index, definition, plan, missing) in self.asked(call, query) {
             if let Some(input) = missing {
-                answer.skipped.push(Skipped {
-                    personalization: definition.name.clone(),
-                    missing_input: input.name.clone(),
-                });
+                found(Found::Skipped(index, input));
                 continue;
             }
-            for (number, (section, section_plan)) in
-                definition.sections.iter().zip(&plan.sections).enumerate()
-            {
-                let fate = self.fate(profile, call, plan, section, section_plan, memo);
-                witness.section(index, number, fate);
-                if fate == Fate::Entered {
-                    answer.offers.push(payload::offer(
-                        self,
-                        definition,
-                        section,
-                        section_plan,
-                        call,
-                        query.access,
-                    ));
+            if !plan.trigger.is_none_or(|trigger| self.happens(trigger, call, memo)) {
+                continue;
+            }
+            plan.candidates.find(&mut candidates, |what| match what {
+                Wanted::KeyEvent(key_event) => Seen::Boolean(self.happens(key_event, call, memo)),
+                Wanted::Slot(slot) => look(&self.program, slot, call, memo),
+            });
+            for number in candidates::numbers(&candidates) {
+                let (Some(section), Some(section_plan)) =
+                    (definition.sections.get(number), plan.sections.get(number))
+                else {
+                    continue;
+                };
+                let enters = (section.accept_unknown_profiles || profile.is_known())
+                    && !is_hidden(call, section_plan)
+                    && self.passes(section_plan, call, memo)
+                    && holds(&self.program, &section_plan.criteria, call, memo);
+                if enters {
+                    found(Found::Entered(index, number));
                     if definition.choice == Choice::First {
                         break;
                     }
                 }
             }
         }
-        answer
     }
 
-    fn fate<'c>(
+    /// Whether a key event matches this call's event. A lookup without an event skips what is asked of one.
+    fn happens<'c>(&self, key_event: usize, call: &'c Call<'_>, memo: &mut Memo<'c>) -> bool {
+        let Some(event) = call.event else { return true };
+        self.key_events.get(key_event).is_some_and(|key_event| {
+            key_event.table == event.table && holds(&self.program, &key_event.filter, call, memo)
+        })
+    }
+
+    /// Whether a section's further filter lets this call's event pass.
+    fn passes<'c>(&self, section: &SectionPlan, call: &'c Call<'_>, memo: &mut Memo<'c>) -> bool {
+        call.event.is_none() || holds(&self.program, &section.event_filter, call, memo)
+    }
+
+    /// What becomes of a section, reached by no index: for explanations, which tell of every section.
+    pub(crate) fn fate<'c>(
         &self,
         profile: &Profile,
         call: &'c Call<'_>,
@@ -180,22 +244,12 @@ impl Plan {
         plan: &SectionPlan,
         memo: &mut Memo<'c>,
     ) -> Fate {
-        // A lookup without an event skips what is asked of one.
-        if let Some(event) = call.event {
-            let mut matches = |key_event: Option<usize>| {
-                let Some(key_event) = key_event else { return true };
-                self.key_events.get(key_event).is_some_and(|key_event| {
-                    key_event.table == event.table && holds(&self.program, &key_event.filter, call, memo)
-                })
-            };
-            if !matches(personalization.trigger)
-                || !matches(plan.key_event)
-                || !holds(&self.program, &plan.event_filter, call, memo)
-            {
-                return Fate::OtherEvent;
-            }
+        let mut happens =
+            |key_event: Option<usize>| key_event.is_none_or(|key_event| self.happens(key_event, call, memo));
+        if !happens(personalization.trigger) || !happens(plan.key_event) || !self.passes(plan, call, memo) {
+            return Fate::OtherEvent;
         }
-        if call.blind && !matches!(plan.criteria, Node::Constant(true)) {
+        if is_hidden(call, plan) {
             return Fate::Refused(Truth::Unknown);
         }
         if !section.accept_unknown_profiles && !profile.is_known() {
@@ -206,6 +260,11 @@ impl Plan {
             truth => Fate::Refused(truth),
         }
     }
+}
+
+/// Whether nothing can be said of a section, because the profile could not be read.
+fn is_hidden(call: &Call<'_>, section: &SectionPlan) -> bool {
+    call.blind && !matches!(section.criteria, Node::Constant(true))
 }
 
 /// Why a section that entered answers.

@@ -1,5 +1,7 @@
 //! Event routes: personalization for one event, public and private, and ingestion of batches.
 
+use usher_engine::Evidence;
+
 use super::{Result, auth};
 use crate::bundle::Edge;
 use crate::error::Refusal;
@@ -26,7 +28,7 @@ impl Edge {
             server_route: false,
             sensitive_scope: false,
         };
-        self.one_event(request, token, database, table, personalize, Some(origin))
+        self.one_event(request, token, database, table, personalize, false, Some(origin))
             .map_err(|refused| refused.readable_by(Some(origin)))
     }
 
@@ -48,9 +50,13 @@ impl Edge {
             server_route: true,
             sensitive_scope: key.may(Scope::Sensitive),
         };
-        self.one_event(request, token, database, table, personalize, None)
+        self.one_event(request, token, database, table, personalize, key.kind == Kind::Server, None)
     }
 
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is a part of the message, and two routes share the way"
+    )]
     fn one_event(
         &self,
         request: &Request<'_>,
@@ -58,6 +64,7 @@ impl Edge {
         database: &str,
         table: &str,
         mode: Mode,
+        server: bool,
         origin: Option<&str>,
     ) -> Result {
         within(request, BATCH_BYTES_MAX)?;
@@ -66,9 +73,18 @@ impl Edge {
         let index = running.plan.table(database, table).ok_or(Refusal::NOT_FOUND)?;
         let columns = read::event(request.body).map_err(refusal)?;
         let event = usher_engine::Event::resolve(index, columns, request.moment.now_ms, String::new());
-        let first = running.plan.keys(&event).usable.into_iter().next();
+        let first = running.plan.keys(&event, &Evidence { server, keys: &[] }).usable.into_iter().next();
         let shard = self.shard(audience, first.as_ref().map(|key| (key.name.as_str(), key.value.as_str())));
-        self.write(request, vec![(audience.to_owned(), running.number)], shard, database, table, mode, origin)
+        self.write(
+            request,
+            vec![(audience.to_owned(), running.number)],
+            shard,
+            database,
+            table,
+            mode,
+            server,
+            origin,
+        )
     }
 
     /// `POST /{database}/{table}` without a token: a batch in, receipts out.
@@ -101,7 +117,7 @@ impl Edge {
         }
         read::batch(request.body).map_err(|why| readable(refusal(why)))?;
         let shard = self.shard("", None);
-        self.write(request, audiences, shard, database, table, Mode::Ingest, origin)
+        self.write(request, audiences, shard, database, table, Mode::Ingest, key.kind == Kind::Server, origin)
     }
 
     #[expect(
@@ -116,6 +132,7 @@ impl Edge {
         database: &str,
         table: &str,
         mode: Mode,
+        server: bool,
         origin: Option<&str>,
     ) -> Result {
         let message = Message::Events(Events {
@@ -124,6 +141,7 @@ impl Edge {
             database: database.to_owned(),
             table: table.to_owned(),
             mode,
+            server,
             origin: origin.unwrap_or("").to_owned(),
             edge: request.edge_context(),
             body: request.body.to_vec(),

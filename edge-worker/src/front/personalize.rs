@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 use usher_engine::profile::codec;
 use usher_engine::value::Value;
-use usher_engine::{Access, Asked, Event, Plan, Profile, Query};
+use usher_engine::{Access, Asked, Event, Evidence, Plan, Profile, Query};
 
 use super::events::within;
 use super::{Refused, Result, auth, cors};
@@ -169,7 +169,9 @@ impl Edge {
                 return Err(Refused::because(Refusal::BODY_INVALID, "`inputs` is an object of named values"));
             }
         };
-        let keys = keys(plan, audience, body, &inputs)?;
+        // Who asks by a server key vouches for whom; everybody else may look up by open keys only.
+        let evidence = Evidence { server: access.server_route || explain, keys: &[] };
+        let keys = keys(plan, audience, body, &inputs, &evidence)?;
         if let [index] = personalizations.as_slice()
             && let Some(input) = plan.missing_input(*index, &inputs)
         {
@@ -331,7 +333,13 @@ fn wants(name: &str) -> Refused {
 }
 
 /// The keys that a lookup tries, in routing order: what it names, and inputs that are named like keys.
-fn keys(plan: &Plan, audience: &str, body: &Value, inputs: &[(String, Value)]) -> Result<Vec<KeyOf>> {
+fn keys(
+    plan: &Plan,
+    audience: &str,
+    body: &Value,
+    inputs: &[(String, Value)],
+    evidence: &Evidence<'_>,
+) -> Result<Vec<KeyOf>> {
     let mut given: Vec<(&str, &str)> = Vec::new();
     match body.get("key") {
         None => {}
@@ -357,7 +365,8 @@ fn keys(plan: &Plan, audience: &str, body: &Value, inputs: &[(String, Value)]) -
     for (name, value) in in_order {
         let key =
             KeyOf { audience: audience.to_owned(), name: (*name).to_owned(), value: (*value).to_owned() };
-        if !value.is_empty() && !keys.contains(&key) {
+        // What may not be looked up is nobody, as if it were not known.
+        if !value.is_empty() && plan.may_look_up(name, value, evidence) && !keys.contains(&key) {
             keys.push(key);
         }
     }

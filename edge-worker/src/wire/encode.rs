@@ -97,7 +97,8 @@ pub(crate) fn explanation(profile: &Profile, known: bool, explanation: &Explanat
             o.field("known").boolean(known);
             o.field("batch_record").boolean(profile.is_known());
             // Identifiers are personal: their names are shown, and how many there are.
-            o.field("keys").list(&profile.keys, |json, key| json.object(|o| o.field("name").text(&key.name)));
+            o.field("keys")
+                .list(profile.keys(), |json, key| json.object(|o| o.field("name").text(&key.name)));
             o.field("segments").list(&explanation.segments, |json, segment| json.text(segment));
             o.field("attributes").object(|o| {
                 for attribute in &explanation.attributes {

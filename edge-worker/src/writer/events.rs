@@ -1,7 +1,7 @@
 //! Events into profiles, and offers or receipts out: keys → stitch → ingest → personalize.
 
 use usher_engine::profile::Profile;
-use usher_engine::{Access, Answer, Asked, Event, Keys, Plan, ProfileId, Query, order_clamped};
+use usher_engine::{Access, Answer, Asked, Event, Evidence, Keys, Plan, ProfileId, Query, order_clamped};
 
 use super::set::{Mint, ProfileSet, Unusable};
 use super::{Events, Folded, Mode, Opened, Outcome, Work, readable};
@@ -76,7 +76,7 @@ impl Edge {
             let events: Vec<(Event, Keys)> = events
                 .into_iter()
                 .map(|event| {
-                    let keys = running.plan.keys(&event);
+                    let keys = running.plan.keys(&event, &Evidence { server: message.server, keys: &[] });
                     (event, keys)
                 })
                 .collect();
@@ -130,7 +130,7 @@ impl Edge {
                 };
                 let round = fold_once(&running.plan, message, of_audience, &left_out, &mut set, &mut mint);
                 let mut written = Write::default();
-                if let Err(too_large) = set.commit(now_ms, &mut written) {
+                if let Err(too_large) = set.commit(&running.plan, now_ms, &mut written) {
                     let is_full = |own: &ProfileId| {
                         set.get(*own).is_some_and(|profile| too_large.contains(&profile.id))
                     };
@@ -232,7 +232,7 @@ fn fold_once(
             receipt.note("no_usable_key");
             &mut nobody
         } else {
-            set.stitch(plan, &keys.usable, mint.uuid(), now_ms)
+            set.stitch(plan, keys, mint.uuid(), now_ms)
         };
         let ingested = plan.ingest(profile, event, now_ms);
         if ingested.duplicate {
@@ -317,7 +317,7 @@ pub(super) fn line(event: &str, detail: &str) -> String {
 #[cfg(test)]
 mod tests {
     use usher_engine::definition::{
-        Attribute, AttributeKind, Audience, Definition, EventTable, Identity, KeyEvent, StitchKey,
+        Attribute, AttributeKind, Audience, Definition, EventTable, Identity, Keep, KeyEvent, StitchKey,
     };
 
     use super::*;
@@ -330,9 +330,13 @@ mod tests {
             name: format!("list{index}"),
             kind: AttributeKind::List {
                 key_event: "view".to_owned(),
-                column: format!("c{index}"),
+                filter: None,
+                column: Some(format!("c{index}")),
+                keep: Keep::Newest,
                 items_max: 100,
                 duration_ms: 86_400_000,
+                parts: Vec::new(),
+                actions: Vec::new(),
             },
             sensitive: false,
             description: None,
@@ -370,6 +374,7 @@ mod tests {
             database: "web".to_owned(),
             table: "views".to_owned(),
             mode: Mode::Ingest,
+            server: false,
             origin: String::new(),
             edge: Vec::new(),
             body: format!("{{\"events\":[{}]}}", events.join(",")).into_bytes(),

@@ -1,7 +1,6 @@
 //! Batch records into the profiles that carry their key.
 
-use usher_engine::Record;
-use usher_engine::profile::Key;
+use usher_engine::{Keys, Record};
 
 use super::events::line;
 use super::set::{Mint, ProfileSet, Unusable};
@@ -75,7 +74,7 @@ impl Edge {
         let (mut imported, mut unchanged, mut values_refused) = (0_i64, 0_i64, 0_i64);
         let mut ignored: Vec<&str> = Vec::new();
         for record in &rows.records {
-            let keys: [Key; 1] = [record.key.clone()];
+            let keys = Keys { usable: vec![record.key.clone()], ..Keys::default() };
             let profile = set.stitch(&running.plan, &keys, mint.uuid(), now_ms);
             let newer = profile.import(record.clone());
             if newer {
@@ -91,7 +90,7 @@ impl Edge {
             }
         }
         let mut write = Write::default();
-        if set.commit(now_ms, &mut write).is_err() {
+        if set.commit(&running.plan, now_ms, &mut write).is_err() {
             let response = Response::problem(Refusal::TOO_LARGE, Some("a profile would be over its bound"));
             return Outcome { write: Write::default(), response, log: Vec::new() }.done();
         }

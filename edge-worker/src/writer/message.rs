@@ -27,6 +27,8 @@ pub(crate) struct Events {
     pub(crate) database: String,
     pub(crate) table: String,
     pub(crate) mode: Mode,
+    /// Whether a server vouches for the keys.
+    pub(crate) server: bool,
     /// The page that may read the answer; empty: none.
     pub(crate) origin: String,
     /// What the edge knows of the request, by name.
@@ -92,7 +94,10 @@ impl Message {
                 w.list(&events.audiences, |w, (id, number)| {
                     w.text(id).long(number.cast_signed());
                 });
-                w.text(&events.database).text(&events.table).text(&events.origin);
+                w.text(&events.database)
+                    .text(&events.table)
+                    .byte(u8::from(events.server))
+                    .text(&events.origin);
                 w.list(&events.edge, |w, (name, value)| {
                     w.text(name).text(value);
                 });
@@ -140,6 +145,7 @@ impl Message {
                 audiences: r.list(|r| Some((r.text()?.to_owned(), r.long()?.cast_unsigned())))?,
                 database: r.text()?.to_owned(),
                 table: r.text()?.to_owned(),
+                server: r.byte()? != 0,
                 origin: r.text()?.to_owned(),
                 edge: r.list(|r| Some((r.text()?.to_owned(), r.text()?.to_owned())))?,
                 mode: match r.byte()? {
@@ -219,6 +225,7 @@ mod tests {
                 audiences: vec![("7".into(), 3)],
                 database: "web".into(),
                 table: "pageviews".into(),
+                server: true,
                 mode: Mode::Personalize { named, server_route: true, sensitive_scope: false },
                 origin: "https://shop.example".into(),
                 edge: vec![("country".into(), "NO".into())],

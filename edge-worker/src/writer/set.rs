@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 use usher_engine::profile::codec;
 use usher_engine::profile::{Key, Profile};
-use usher_engine::{Entry, Plan, ProfileId};
+use usher_engine::{Entry, Keys, Plan, ProfileId};
 
 use crate::host::{JournalRow, Moment, ProfileRow, Retired, Write};
 use crate::wire::json::Json;
@@ -27,8 +27,8 @@ struct Held {
 impl Held {
     /// All its keys, if they are not those that storage has.
     fn changed_keys(&self) -> Option<Vec<(String, String)>> {
-        let before = self.stored.as_ref().map_or(&[][..], |stored| stored.keys.as_slice());
-        let now = &self.profile.keys;
+        let before = self.stored.as_ref().map_or(&[][..], |stored| stored.keys());
+        let now = self.profile.keys();
         let known = |key: &Key| before.iter().any(|old| (&old.name, &old.value) == (&key.name, &key.value));
         let same = before.len() == now.len() && now.iter().all(known);
         (!same).then(|| now.iter().map(|key| (key.name.clone(), key.value.clone())).collect())
@@ -67,14 +67,8 @@ impl ProfileSet {
     }
 
     /// The profile of an event with these keys; it is in the set from now on.
-    pub(super) fn stitch(
-        &mut self,
-        plan: &Plan,
-        keys: &[Key],
-        fresh: ProfileId,
-        now_ms: i64,
-    ) -> &mut Profile {
-        let named = |held: &Held| keys.iter().any(|key| held.profile.has_key(&key.name, &key.value));
+    pub(super) fn stitch(&mut self, plan: &Plan, keys: &Keys, fresh: ProfileId, now_ms: i64) -> &mut Profile {
+        let named = |held: &Held| keys.usable.iter().any(|key| held.profile.has_key(&key.name, &key.value));
         // Only those that are named are moved: an import has thousands that are not.
         let mut found: Vec<Held> = Vec::new();
         let mut index = 0;
@@ -116,14 +110,19 @@ impl ProfileSet {
 
     /// The profile that this id is now: itself, or the one that absorbed it.
     pub(super) fn get(&self, id: ProfileId) -> Option<&Profile> {
-        let own = |profile: &&Profile| profile.id == id || profile.absorbed.contains(&id);
+        let own = |profile: &&Profile| profile.id == id || profile.absorbed().contains(&id);
         self.profiles.iter().map(|held| &held.profile).find(own)
     }
 
     /// What changed, with each changed profile's version one higher.
     ///
     /// `Err` names the profiles that would be too large; then nothing is to be written of this set.
-    pub(super) fn commit(&mut self, now_ms: i64, write: &mut Write) -> Result<(), Vec<ProfileId>> {
+    pub(super) fn commit(
+        &mut self,
+        plan: &Plan,
+        now_ms: i64,
+        write: &mut Write,
+    ) -> Result<(), Vec<ProfileId>> {
         let mut too_large = Vec::new();
         for held in &mut self.profiles {
             // A duplicate changes nothing, and then nothing is written.
@@ -131,7 +130,7 @@ impl ProfileSet {
                 continue;
             }
             held.profile.version += 1;
-            held.profile.bundle = self.number;
+            plan.adopt(&mut held.profile, self.number, now_ms);
             let state = codec::encode(&held.profile);
             if state.len() > usher_engine::limits::PROFILE_BYTES_MAX {
                 too_large.push(held.profile.id);

@@ -1,6 +1,6 @@
 //! What works and is probably not what was meant: findings over a whole definition, whatever dialect it came from.
 
-use usher_engine::definition::{Attribute, Choice, Definition, Personalization, Section};
+use usher_engine::definition::{Attribute, Choice, Definition, Personalization, Section, StitchKey, Trust};
 use usher_engine::diagnostic::{Code, Diagnostic};
 use usher_engine::syntax::Expr;
 
@@ -69,9 +69,14 @@ fn looks_sensitive(attributes: &[Attribute], found: &mut Vec<Diagnostic>) {
 /// Keys that people type or that systems hand out by counting, so that anybody can send somebody else's.
 const LOGINS: [&str; 6] = ["customerid", "email", "mail", "phone", "phonenumber", "userid"];
 
+/// Whether events stitch by it on anybody's word.
+fn open(key: &StitchKey) -> bool {
+    !key.workflow_only && key.trust == Trust::Open
+}
+
 fn identity(definition: &Definition, found: &mut Vec<Diagnostic>) {
     let identity = &definition.identity;
-    for (index, key) in identity.keys.iter().enumerate().filter(|(_, key)| !key.workflow_only) {
+    for (index, key) in identity.keys.iter().enumerate().filter(|(_, key)| open(key)) {
         let words = words(&key.name);
         let pairs = words.windows(2).map(|pair| pair.concat());
         if words.iter().cloned().chain(pairs).any(|word| LOGINS.contains(&word.as_str())) {
@@ -79,7 +84,8 @@ fn identity(definition: &Definition, found: &mut Vec<Diagnostic>) {
                 "any event may stitch by `{}`, so whoever sends one is taken at their word",
                 key.name
             );
-            let help = "send it only from your own servers, or keep it to imports by `workflow_only: true`";
+            let help = "add `trust: verified`, so that only servers and signed identity tokens stitch by it; `workflow_only: true` \
+                        keeps it to imports";
             found.push(
                 Diagnostic::new(Code::OpenIdentity, format!("identity.keys[{index}]"), message).help(help),
             );

@@ -67,7 +67,7 @@ fn events_and_attributes_arrive() {
     );
     assert!(matches!(
         kind("page_views_24h"),
-        AttributeKind::Counter { increment: Increment::Constant(1), window_ms, .. } if *window_ms == DAY_MS
+        AttributeKind::Counter { increment: Increment::Constant(1), window_ms, .. } if *window_ms == Some(DAY_MS)
     ));
     assert!(matches!(kind("loyalty_tier"), AttributeKind::Batch { column, .. } if column == "loyalty_tier"));
     let sensitive: Vec<&str> =

@@ -1,111 +1,163 @@
-//! Sliding counters: a ring of absolute, epoch-aligned buckets.
+//! Amounts: counters and sums, within sliding windows or since ever.
 //!
-//! The bucket's width is the smallest of a fixed list that needs at most 64 buckets for the window. Counted are the
-//! buckets that end after `now - window`: no event inside the window is missed, one may stay up to one bucket longer.
-//!
-//! Merge law: buckets of one width add up, and of all buckets those within 65 of the newest stay; commutative and
-//! associative. A bucket that was dropped lies before the window of every later reading. When a definition changed the
-//! width in between, the finer ring stays.
+//! Merge law: amounts add up, bucket by bucket; commutative and associative, because they are whole numbers. Each event
+//! is counted by one profile only, so idempotence is not asked. A total also knows what a batch counted before: it is
+//! the batch's total and everything after the batch's time, exact to the hour that the batch's time lies in.
 
 use alloc::vec::Vec;
 
-use crate::limits::{BUCKETS_MAX, DAY_MS};
+use super::ring::{Ring, Window};
+use crate::limits::TOTAL_HOURS_MAX;
+use crate::value::{Nanos, Number};
 
-const SECOND: i64 = 1_000;
-const MINUTE: i64 = 60 * SECOND;
-const HOUR: i64 = 60 * MINUTE;
+const HOUR_MS: i64 = 60 * 60 * 1_000;
 
-/// What a bucket may span, in milliseconds; the last is enough for the longest window, 640 days.
-const WIDTHS_MS: [i64; 21] = [
-    SECOND,
-    2 * SECOND,
-    5 * SECOND,
-    10 * SECOND,
-    15 * SECOND,
-    30 * SECOND,
-    MINUTE,
-    2 * MINUTE,
-    5 * MINUTE,
-    10 * MINUTE,
-    15 * MINUTE,
-    30 * MINUTE,
-    HOUR,
-    2 * HOUR,
-    3 * HOUR,
-    6 * HOUR,
-    12 * HOUR,
-    DAY_MS,
-    2 * DAY_MS,
-    5 * DAY_MS,
-    10 * DAY_MS,
-];
-
-/// The width of a window's buckets, in milliseconds.
-pub(crate) fn width_ms(window_ms: i64) -> i64 {
-    let enough = |width: &i64| window_ms <= width.saturating_mul(BUCKETS_MAX);
-    WIDTHS_MS.into_iter().find(enough).unwrap_or(10 * DAY_MS)
+/// What amounts are counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unit {
+    /// Whole events, or whole multiples of them.
+    Events,
+    /// Billionths of a column's values.
+    Nanos,
 }
 
-/// Amounts by bucket. What an amount's unit is, the definition says: events, or billionths of a column's sum.
+impl Unit {
+    /// An amount as a value.
+    pub(crate) fn number(self, amount: i128) -> Number {
+        match self {
+            Unit::Events => {
+                Number::Integer(i64::try_from(amount).unwrap_or(if amount < 0 { i64::MIN } else { i64::MAX }))
+            }
+            Unit::Nanos => Nanos(amount).to_number(),
+        }
+    }
+
+    /// An amount in billionths.
+    pub(crate) fn nanos(self, amount: i128) -> Nanos {
+        match self {
+            Unit::Events => Nanos(amount.saturating_mul(1_000_000_000)),
+            Unit::Nanos => Nanos(amount),
+        }
+    }
+}
+
+pub(crate) fn add(sum: &mut i128, amount: i128) {
+    *sum = sum.saturating_add(amount);
+}
+
+/// Amounts within sliding windows: a ring for every width that a window needs.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Ring {
-    /// How long a bucket is, in milliseconds.
-    pub width_ms: i64,
-    /// (bucket's number since the epoch, amount), ascending; no amount is zero.
-    pub buckets: Vec<(i64, i128)>,
+pub struct Counter {
+    /// What they are counted in.
+    pub unit: Unit,
+    /// By width, ascending.
+    pub rings: Vec<Ring<i128>>,
 }
 
-impl Ring {
-    /// Without any event.
-    pub fn new(width_ms: i64) -> Ring {
-        Ring { width_ms: width_ms.max(1), buckets: Vec::new() }
+impl Counter {
+    /// Adds what one event adds, to the rings of these widths (ascending). Rings that no window needs any more go.
+    pub(crate) fn put(&mut self, widths_ms: &[i64], time_ms: i64, amount: i128) {
+        if !self.rings.iter().map(|ring| &ring.width_ms).eq(widths_ms) {
+            let known = core::mem::take(&mut self.rings);
+            self.rings = widths_ms.iter().map(|width_ms| Ring::new(*width_ms)).collect();
+            for ring in known {
+                if let Some(mine) = self.rings.iter_mut().find(|mine| mine.width_ms == ring.width_ms) {
+                    *mine = ring;
+                }
+            }
+        }
+        for ring in &mut self.rings {
+            ring.put(time_ms, amount, add);
+        }
+    }
+
+    /// Both together.
+    pub(crate) fn merge(&mut self, other: Counter) {
+        for ring in other.rings {
+            match self.rings.binary_search_by_key(&ring.width_ms, |mine| mine.width_ms) {
+                Ok(index) => {
+                    if let Some(mine) = self.rings.get_mut(index) {
+                        mine.merge(ring, add);
+                    }
+                }
+                Err(index) => self.rings.insert(index, ring),
+            }
+        }
+    }
+
+    /// What is in the window; None without any event in it.
+    pub(crate) fn read(&self, window: Window, now_ms: i64) -> Option<i128> {
+        let ring = self.rings.iter().find(|ring| ring.width_ms == window.width_ms)?;
+        let buckets = ring.within(window, now_ms);
+        let sum = || buckets.iter().fold(0_i128, |sum, (_, amount)| sum.saturating_add(*amount));
+        (!buckets.is_empty()).then(sum)
+    }
+}
+
+/// Amounts since ever, by the hour as far as they may have to be told apart from what a batch counted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Total {
+    /// What they are counted in.
+    pub unit: Unit,
+    /// The amount of all hours that are not told apart any more.
+    pub earlier: i128,
+    /// The last of those hours; the smallest number when there is none.
+    pub until: i64,
+    /// (hour since the epoch, amount), ascending, all after `until`.
+    pub hours: Vec<(i64, i128)>,
+}
+
+impl Total {
+    pub(crate) fn new(unit: Unit) -> Total {
+        Total { unit, earlier: 0, until: i64::MIN, hours: Vec::new() }
     }
 
     /// Adds what one event adds.
-    pub(crate) fn add(&mut self, time_ms: i64, amount: i128) {
-        self.put(time_ms.div_euclid(self.width_ms), amount);
+    pub(crate) fn put(&mut self, time_ms: i64, amount: i128) {
+        self.put_hour(time_ms.div_euclid(HOUR_MS), amount);
         self.settle();
     }
 
     /// Both together.
-    #[must_use]
-    pub(crate) fn merge(self, other: Ring) -> Ring {
-        let (mut finer, coarser) =
-            if self.width_ms <= other.width_ms { (self, other) } else { (other, self) };
-        if finer.width_ms == coarser.width_ms {
-            for (bucket, amount) in coarser.buckets {
-                finer.put(bucket, amount);
-            }
-            finer.settle();
+    pub(crate) fn merge(&mut self, other: Total) {
+        add(&mut self.earlier, other.earlier);
+        self.until = self.until.max(other.until);
+        for (hour, amount) in other.hours {
+            self.put_hour(hour, amount);
         }
-        finer
+        self.settle();
     }
 
-    /// The sum of the buckets that end after `now_ms - window_ms`.
-    pub(crate) fn read(&self, window_ms: i64, now_ms: i64) -> i128 {
-        let from = now_ms.saturating_sub(window_ms).div_euclid(self.width_ms);
-        self.buckets
-            .iter()
-            .filter(|(bucket, _)| *bucket >= from)
-            .fold(0, |sum, (_, amount)| sum.saturating_add(*amount))
+    /// Everything, or everything in hours that end after this time.
+    pub(crate) fn read(&self, after_ms: Option<i64>) -> i128 {
+        let from = after_ms.map_or(i64::MIN, |after_ms| after_ms.div_euclid(HOUR_MS));
+        let earlier = if self.until >= from { self.earlier } else { 0 };
+        let later = self.hours.iter().filter(|(hour, _)| *hour >= from);
+        later.fold(earlier, |sum, (_, amount)| sum.saturating_add(*amount))
     }
 
-    fn put(&mut self, bucket: i64, amount: i128) {
-        match self.buckets.binary_search_by_key(&bucket, |(known, _)| *known) {
+    fn put_hour(&mut self, hour: i64, amount: i128) {
+        if hour <= self.until {
+            add(&mut self.earlier, amount);
+            return;
+        }
+        match self.hours.binary_search_by_key(&hour, |(known, _)| *known) {
             Ok(index) => {
-                if let Some((_, sum)) = self.buckets.get_mut(index) {
-                    *sum = sum.saturating_add(amount);
+                if let Some((_, sum)) = self.hours.get_mut(index) {
+                    add(sum, amount);
                 }
             }
-            Err(index) => self.buckets.insert(index, (bucket, amount)),
+            Err(index) => self.hours.insert(index, (hour, amount)),
         }
     }
 
+    /// The newest hours stay apart: which those are depends on all hours there were, not on their order.
     fn settle(&mut self) {
-        // Amounts may cancel; a bucket of zero stays until the ring has moved on, which readers do not see.
-        if let Some((newest, _)) = self.buckets.last() {
-            let oldest = newest.saturating_sub(BUCKETS_MAX);
-            self.buckets.retain(|(bucket, _)| *bucket >= oldest);
+        let over = self.hours.len().saturating_sub(TOTAL_HOURS_MAX);
+        let within = self.hours.partition_point(|(hour, _)| *hour <= self.until);
+        for (hour, amount) in self.hours.drain(..over.max(within)) {
+            add(&mut self.earlier, amount);
+            self.until = self.until.max(hour);
         }
     }
 }

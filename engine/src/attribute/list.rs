@@ -1,84 +1,296 @@
-//! Lists of distinct items, newest first, bounded in number and in age.
+//! Lists: items, newest first, bounded in number and in age, that other events can take out again.
 //!
-//! Merge law: an item is known by its value (5 = 5.0, 5 ≠ "5") and its newest (time, event id) wins; of all items the
-//! newest `max` stay. Commutative, associative, idempotent. An item that was evicted had `max` newer ones, and those
-//! only get newer, so the order of arrival does not matter.
+//! Merge law: an item is known by its id (5 = 5.0, 5 ≠ "5"; without one every event is an item of its own) and its
+//! newest (time, event id) wins whole; a removal takes out what is not newer than itself, and the newest removal of an
+//! id wins. Of the items the newest (or oldest) `max` stay. Commutative, associative and idempotent up to that cap, and
+//! beyond it for lists without removals: an item that was evicted had `max` newer ones, and those only get newer.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
+use crate::definition::{Keep, ListAggregation};
 use crate::limits::LIST_ITEMS_MAX;
-use crate::order;
 use crate::value::Value;
 
-/// The items of a list, newest first.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ItemList(Vec<Item>);
+/// The items of a list, and what was taken out of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ItemList {
+    /// Which items stay when there are too many.
+    pub keep: Keep,
+    /// The columns that are kept of each item, ascending.
+    pub columns: Vec<String>,
+    /// Newest first, dead ones included.
+    pub items: Vec<Item>,
+    /// Ids that were taken out, newest first.
+    pub removed: Vec<Removed>,
+    /// The newest event that took everything out: its time and id.
+    pub cleared: Option<(i64, String)>,
+}
 
 /// One item and when it was last seen.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Item {
-    /// What it is: a string, number or boolean.
-    pub value: Value,
+    /// What tells it apart: a string, number or boolean. Null: its event.
+    pub id: Value,
     /// When it was last seen, Unix milliseconds.
     pub time_ms: i64,
     /// The event that said so.
     pub event_id: String,
+    /// What the event said in each of the list's columns.
+    pub fields: Vec<Option<Value>>,
+}
+
+/// An id that was taken out, and by which event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Removed {
+    /// The item's id.
+    pub id: Value,
+    /// When it was taken out, Unix milliseconds.
+    pub time_ms: i64,
+    /// The event that did it.
+    pub event_id: String,
+}
+
+/// How a definition bounds a list.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) keep: Keep,
+    pub(crate) items_max: u32,
+    pub(crate) duration_ms: i64,
+}
+
+impl Bounds {
+    fn alive(&self, time_ms: i64, now_ms: i64) -> bool {
+        now_ms.saturating_sub(time_ms) < self.duration_ms
+    }
+}
+
+impl Default for ItemList {
+    fn default() -> ItemList {
+        ItemList {
+            keep: Keep::Newest,
+            columns: Vec::new(),
+            items: Vec::new(),
+            removed: Vec::new(),
+            cleared: None,
+        }
+    }
 }
 
 impl ItemList {
-    /// Of any items: distinct ones, newest first, at most as many as any list keeps.
-    pub fn new(items: Vec<Item>) -> ItemList {
-        let mut list = ItemList(items);
-        list.settle(LIST_ITEMS_MAX);
-        list
+    /// Adds what one event saw; `columns`, ascending, name its fields.
+    pub(crate) fn add(&mut self, item: Item, columns: &[String], bounds: Bounds, now_ms: i64) {
+        self.keep = bounds.keep;
+        self.forget(bounds, now_ms);
+        if !bounds.alive(item.time_ms, now_ms) {
+            return;
+        }
+        let item = self.fitted(item, columns);
+        self.insert(item);
+        self.cap(bounds.items_max);
     }
 
-    /// The items, newest first, dead ones included.
-    pub fn items(&self) -> &[Item] {
-        &self.0
-    }
-
-    /// Adds what one event saw, and keeps the newest `max` of those that live at `now_ms`.
-    pub(crate) fn add(&mut self, item: Item, max: u32, duration_ms: i64, now_ms: i64) {
-        self.0.push(item);
-        // Dead items do not count toward the cap.
-        self.0.retain(|item| now_ms.saturating_sub(item.time_ms) < duration_ms);
-        self.settle(max);
+    /// Takes out one item, or all of them, as far as they are not newer than this event.
+    pub(crate) fn remove(
+        &mut self,
+        id: Option<Value>,
+        time_ms: i64,
+        event_id: &str,
+        bounds: Bounds,
+        now_ms: i64,
+    ) {
+        self.keep = bounds.keep;
+        match id {
+            Some(id) => self.note(Removed { id, time_ms, event_id: event_id.into() }),
+            None => self.clear((time_ms, event_id.into())),
+        }
+        self.drop_removed();
+        self.forget(bounds, now_ms);
+        self.removed.truncate(bounds.items_max as usize);
     }
 
     /// Both together.
-    #[must_use]
-    pub(crate) fn merge(mut self, other: ItemList) -> ItemList {
-        self.0.extend(other.0);
-        self.settle(LIST_ITEMS_MAX);
-        self
+    pub(crate) fn merge(&mut self, other: ItemList) {
+        // Lists of two definitions: the later way to keep wins, on either side.
+        if other.keep == Keep::Oldest {
+            self.keep = Keep::Oldest;
+        }
+        for removed in other.removed {
+            self.note(removed);
+        }
+        if let Some(cleared) = other.cleared {
+            self.clear(cleared);
+        }
+        self.drop_removed();
+        for item in other.items {
+            let item = self.fitted(item, &other.columns);
+            self.insert(item);
+        }
+        self.cap(LIST_ITEMS_MAX);
+        self.removed.truncate(LIST_ITEMS_MAX as usize);
     }
 
     /// The living items that the definition has room for, newest first.
-    pub(crate) fn alive(&self, max: u32, duration_ms: i64, now_ms: i64) -> &[Item] {
+    pub(crate) fn alive(&self, bounds: Bounds, now_ms: i64) -> &[Item] {
         // Newest first, so the living stand in front.
-        let alive =
-            self.0.iter().take_while(|item| now_ms.saturating_sub(item.time_ms) < duration_ms).count();
-        self.0.get(..alive.min(max as usize)).unwrap_or(&[])
+        let alive = self.items.partition_point(|item| bounds.alive(item.time_ms, now_ms));
+        let over = alive.saturating_sub(bounds.items_max as usize);
+        let range = match bounds.keep {
+            Keep::Newest => 0..alive.saturating_sub(over),
+            Keep::Oldest => over..alive,
+        };
+        self.items.get(range).unwrap_or(&[])
     }
 
-    fn settle(&mut self, max: u32) {
-        order::sort(&mut self.0, |a, b| newest_first(a, b).then_with(|| compare(&a.value, &b.value)));
-        let mut kept: Vec<Item> = Vec::with_capacity(self.0.len().min(max as usize));
-        for item in self.0.drain(..) {
-            if kept.len() < max as usize && !kept.iter().any(|other| other.value == item.value) {
-                kept.push(item);
+    /// Where a column's value stands among an item's fields.
+    pub(crate) fn column(&self, name: &str) -> Option<usize> {
+        self.columns.binary_search_by(|known| known.as_str().cmp(name)).ok()
+    }
+
+    /// The item with its fields in the order of this list's columns, which are more afterwards if it has others.
+    fn fitted(&mut self, mut item: Item, columns: &[String]) -> Item {
+        if self.columns == columns {
+            return item;
+        }
+        for (index, name) in columns.iter().enumerate() {
+            let said = item.fields.get(index).is_some_and(Option::is_some);
+            if said && let Err(at) = self.columns.binary_search(name) {
+                self.columns.insert(at, name.clone());
+                for known in &mut self.items {
+                    known.fields.insert(at.min(known.fields.len()), None);
+                }
             }
         }
-        self.0 = kept;
+        let place = |name: &String| columns.binary_search(name).ok();
+        let fields = self.columns.iter().map(|name| item.fields.get_mut(place(name)?)?.take());
+        let fields = fields.collect();
+        Item { fields, ..item }
+    }
+
+    fn insert(&mut self, item: Item) {
+        if self.takes_out(&item) {
+            return;
+        }
+        let same = |known: &Item| {
+            if item.id == Value::Null {
+                known.id == Value::Null && known.event_id == item.event_id
+            } else {
+                known.id == item.id
+            }
+        };
+        if let Some(index) = self.items.iter().position(same) {
+            if self.items.get(index).is_some_and(|known| newest_first(known, &item).is_le()) {
+                return;
+            }
+            self.items.remove(index);
+        }
+        let index = self.items.partition_point(|known| newest_first(known, &item).is_lt());
+        self.items.insert(index, item);
+    }
+
+    /// Whether a removal that is known is not older than the item.
+    fn takes_out(&self, item: &Item) -> bool {
+        let when = (item.time_ms, item.event_id.as_str());
+        let cleared = self.cleared.as_ref().is_some_and(|(time_ms, id)| when <= (*time_ms, id.as_str()));
+        cleared
+            || self
+                .removed
+                .iter()
+                .any(|removed| removed.id == item.id && when <= (removed.time_ms, removed.event_id.as_str()))
+    }
+
+    fn drop_removed(&mut self) {
+        let mut items = core::mem::take(&mut self.items);
+        items.retain(|item| !self.takes_out(item));
+        self.items = items;
+    }
+
+    fn note(&mut self, removed: Removed) {
+        let when = |removed: &Removed| (removed.time_ms, removed.event_id.clone());
+        if let Some(index) = self.removed.iter().position(|known| known.id == removed.id) {
+            if self.removed.get(index).is_some_and(|known| when(known) >= when(&removed)) {
+                return;
+            }
+            self.removed.remove(index);
+        }
+        let order = |known: &Removed| {
+            (removed.time_ms, &removed.event_id)
+                .cmp(&(known.time_ms, &known.event_id))
+                .then_with(|| compare(&known.id, &removed.id))
+        };
+        let index = self.removed.partition_point(|known| order(known).is_lt());
+        self.removed.insert(index, removed);
+    }
+
+    fn clear(&mut self, by: (i64, String)) {
+        if self.cleared.as_ref().is_none_or(|known| *known < by) {
+            self.cleared = Some(by);
+        }
+    }
+
+    /// Dead items do not count toward the cap, and nothing older than a list lives needs to be taken out.
+    fn forget(&mut self, bounds: Bounds, now_ms: i64) {
+        let alive = self.items.partition_point(|item| bounds.alive(item.time_ms, now_ms));
+        self.items.truncate(alive);
+        let alive = self.removed.partition_point(|removed| bounds.alive(removed.time_ms, now_ms));
+        self.removed.truncate(alive);
+        if self.cleared.as_ref().is_some_and(|(time_ms, _)| !bounds.alive(*time_ms, now_ms)) {
+            self.cleared = None;
+        }
+    }
+
+    fn cap(&mut self, max: u32) {
+        let over = self.items.len().saturating_sub(max as usize);
+        match self.keep {
+            Keep::Newest => self.items.truncate(max as usize),
+            Keep::Oldest => drop(self.items.drain(..over)),
+        }
     }
 }
 
-/// By time, newest first; one event's items by what they are.
-fn newest_first(a: &Item, b: &Item) -> Ordering {
-    (b.time_ms, &b.event_id).cmp(&(a.time_ms, &a.event_id))
+/// Living items of a list, seen through one of its parts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Living<'a> {
+    pub(crate) items: &'a [Item],
+    /// Which field; None: the id.
+    pub(crate) field: Option<usize>,
+    /// Whether equal values are one.
+    pub(crate) distinct: bool,
+}
+
+impl<'a> Living<'a> {
+    /// Every item that has a value, with its value, newest first.
+    pub(crate) fn all(self) -> impl DoubleEndedIterator<Item = (&'a Item, &'a Value)> + Clone {
+        self.items.iter().filter_map(move |item| {
+            let value = match self.field {
+                Some(field) => item.fields.get(field)?.as_ref()?,
+                None => &item.id,
+            };
+            Some((item, value))
+        })
+    }
+
+    /// The values that the part tells, newest first.
+    pub(crate) fn values(self) -> impl Iterator<Item = &'a Value> {
+        let distinct = self.distinct && self.field.is_some();
+        self.all().enumerate().filter_map(move |(index, (_, value))| {
+            let earlier = distinct && self.all().take(index).any(|(_, other)| other == value);
+            (!earlier).then_some(value)
+        })
+    }
+}
+
+impl ListAggregation {
+    /// Whether it tells several values.
+    pub(crate) fn is_list(self) -> bool {
+        matches!(self, ListAggregation::Values | ListAggregation::DistinctList)
+    }
+}
+
+/// By time, newest first; items of one event by what they are.
+pub(crate) fn newest_first(a: &Item, b: &Item) -> Ordering {
+    (b.time_ms, &b.event_id).cmp(&(a.time_ms, &a.event_id)).then_with(|| compare(&a.id, &b.id))
 }
 
 /// An order of scalars: booleans, numbers, texts.

@@ -6,28 +6,44 @@
 mod batch;
 mod counter;
 mod list;
-mod single;
+mod pick;
+mod ring;
+
+pub(crate) mod fact;
+pub(crate) mod plan;
+pub(crate) mod update;
 
 pub use batch::BatchRecord;
-pub(crate) use batch::{put as put_record, read as read_batch, segments as batch_segments};
-pub use counter::Ring;
-pub(crate) use counter::width_ms;
-pub use list::{Item, ItemList};
-pub use single::Last;
+pub(crate) use batch::{put as put_record, segments as batch_segments};
+pub use counter::{Counter, Total, Unit};
+pub(crate) use list::Bounds;
+pub(crate) use list::newest_first;
+pub use list::{Item, ItemList, Removed};
+pub use pick::{Order, Pick, Stamped};
+pub use ring::Ring;
+pub(crate) use ring::Window;
+
+use alloc::vec::Vec;
 
 use crate::value::Nanos;
 
 /// What a profile keeps of one attribute that is computed from events.
 #[derive(Clone, Debug, PartialEq)]
 pub enum State {
-    /// The newest value.
-    Last(Last),
+    /// The one value that stays.
+    Picked(Pick, Stamped),
+    /// The value that stays of every bucket of a sliding window.
+    PickedWithin(Pick, Ring<Stamped>),
     /// The exact sum.
     Sum(Nanos),
-    /// Distinct items.
+    /// Items.
     List(ItemList),
-    /// Buckets of a sliding window.
-    Counter(Ring),
+    /// Amounts within sliding windows.
+    Counter(Counter),
+    /// Amounts since ever.
+    Total(Total),
+    /// What this build cannot read: its kind, and its bytes as they were stored. Carried along, and missing.
+    Foreign(u8, Vec<u8>),
 }
 
 impl State {
@@ -36,26 +52,45 @@ impl State {
     /// States of different kinds meet only when a definition changed in between: the later kind (in the order of this
     /// enum) stays, so that the order of merging does not matter.
     #[must_use]
-    pub fn merge(self, other: State) -> State {
-        match (self, other) {
-            (State::Last(a), State::Last(b)) => State::Last(a.merge(b)),
-            (State::Sum(a), State::Sum(b)) => State::Sum(a.plus(b)),
-            (State::List(a), State::List(b)) => State::List(a.merge(b)),
-            (State::Counter(a), State::Counter(b)) => State::Counter(a.merge(b)),
-            (a, b) if a.rank() >= b.rank() => a,
-            (_, b) => b,
+    pub fn merge(mut self, other: State) -> State {
+        match (&mut self, other) {
+            (State::Picked(pick, mine), State::Picked(other, theirs)) if *pick == other => {
+                pick.join(mine, theirs);
+            }
+            (State::PickedWithin(pick, mine), State::PickedWithin(other, theirs))
+                if *pick == other && mine.width_ms == theirs.width_ms =>
+            {
+                mine.merge(theirs, |known, new| pick.join(known, new));
+            }
+            (State::Sum(mine), State::Sum(theirs)) => *mine = mine.plus(theirs),
+            (State::List(mine), State::List(theirs)) => mine.merge(theirs),
+            (State::Counter(mine), State::Counter(theirs)) if mine.unit == theirs.unit => mine.merge(theirs),
+            (State::Total(mine), State::Total(theirs)) if mine.unit == theirs.unit => mine.merge(theirs),
+            (State::Foreign(kind, mine), State::Foreign(other, theirs)) => {
+                if (other, &theirs) > (*kind, mine) {
+                    (*kind, *mine) = (other, theirs);
+                }
+            }
+            (mine, theirs) => {
+                if theirs.rank() > mine.rank() {
+                    return theirs;
+                }
+            }
         }
+        self
     }
 
-    fn rank(&self) -> u8 {
+    /// Distinct for states that do not merge.
+    fn rank(&self) -> (u8, Option<Pick>, i64) {
+        let unit = |unit: &Unit| i64::from(*unit == Unit::Nanos);
         match self {
-            State::Last(_) => 0,
-            State::Sum(_) => 1,
-            State::List(_) => 2,
-            State::Counter(_) => 3,
+            State::Picked(pick, _) => (0, Some(*pick), 0),
+            State::PickedWithin(pick, ring) => (1, Some(*pick), ring.width_ms.wrapping_neg()),
+            State::Sum(_) => (2, None, 0),
+            State::List(_) => (3, None, 0),
+            State::Counter(counter) => (4, None, unit(&counter.unit)),
+            State::Total(total) => (5, None, unit(&total.unit)),
+            State::Foreign(kind, _) => (6, None, i64::from(*kind)),
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -3,8 +3,9 @@
 use alloc::vec::Vec;
 
 use super::{
-    Aggregation, Attribute, AttributeKind, Audience, Choice, Definition, EventTable, Identity, Increment,
-    Input, KeyEvent, Output, OutputSource, Personalization, Section, StitchKey,
+    Aggregation, Attribute, AttributeKind, Audience, Backfill, Choice, CounterPart, Definition, EventTable,
+    Identity, Increment, Input, Keep, KeyEvent, ListAction, ListAggregation, ListPart, Output, OutputSource,
+    Personalization, Removal, Section, StitchKey, Trust,
 };
 use crate::value::data::{names, read_fields, records, tagged, write_fields};
 use crate::value::{FromValue, ToValue, Unfit, Value, variant};
@@ -29,7 +30,12 @@ records! {
         exclude_regex = None,
         invalid_texts = Vec::new(),
         workflow_only = false,
+        trust = Trust::Open,
     }
+    ListPart { name, column, aggregation }
+    ListAction { action, key_event, filter = None }
+    CounterPart { name, window_ms }
+    Backfill { attribute, time_attribute = None }
     Personalization { name, description = None, choice, trigger = None, inputs = Vec::new(), sections }
     Input { name, data_type, required }
     Section {
@@ -46,7 +52,19 @@ records! {
 }
 
 names! {
-    Aggregation { Last = "last", Sum = "sum" }
+    Aggregation { Last = "last", First = "first", Min = "min", Max = "max", Sum = "sum" }
+    Keep { Newest = "newest", Oldest = "oldest" }
+    ListAggregation {
+        Values = "values",
+        DistinctList = "distinct_list",
+        First = "first",
+        Last = "last",
+        Sum = "sum",
+        Min = "min",
+        Max = "max",
+    }
+    Removal { DeleteItem = "delete_item", Clear = "clear" }
+    Trust { Open = "open", Verified = "verified" }
     Choice { All = "all", First = "first" }
 }
 
@@ -55,12 +73,15 @@ impl FromValue for AttributeKind {
         let (name, content) = variant(value)?;
         let kind = match name {
             "single" => read_fields!(content => AttributeKind::Single {
-                key_event, column, aggregation, duration_ms = None, data_type = None,
+                key_event, filter = None, column, aggregation, duration_ms = None, data_type = None, backfill = None,
             }),
-            "list" => {
-                read_fields!(content => AttributeKind::List { key_event, column, items_max, duration_ms })
-            }
-            "counter" => read_fields!(content => AttributeKind::Counter { key_event, increment, window_ms }),
+            "list" => read_fields!(content => AttributeKind::List {
+                key_event, filter = None, column = None, keep = Keep::Newest, items_max, duration_ms,
+                parts = Vec::new(), actions = Vec::new(),
+            }),
+            "counter" => read_fields!(content => AttributeKind::Counter {
+                key_event, filter = None, increment, window_ms = None, parts = Vec::new(), backfill = None,
+            }),
             "batch" => read_fields!(content => AttributeKind::Batch { column, data_type = None }),
             _ => return Err(Unfit::none_of(&["single", "list", "counter", "batch"])),
         };
@@ -71,14 +92,33 @@ impl FromValue for AttributeKind {
 impl ToValue for AttributeKind {
     fn to_value(&self) -> Value {
         match self {
-            AttributeKind::Single { key_event, column, aggregation, duration_ms, data_type } => {
-                tagged("single", write_fields!(key_event, column, aggregation, duration_ms, data_type))
-            }
-            AttributeKind::List { key_event, column, items_max, duration_ms } => {
-                tagged("list", write_fields!(key_event, column, items_max, duration_ms))
-            }
-            AttributeKind::Counter { key_event, increment, window_ms } => {
-                tagged("counter", write_fields!(key_event, increment, window_ms))
+            AttributeKind::Single {
+                key_event,
+                filter,
+                column,
+                aggregation,
+                duration_ms,
+                data_type,
+                backfill,
+            } => tagged(
+                "single",
+                write_fields!(key_event, filter, column, aggregation, duration_ms, data_type, backfill),
+            ),
+            AttributeKind::List {
+                key_event,
+                filter,
+                column,
+                keep,
+                items_max,
+                duration_ms,
+                parts,
+                actions,
+            } => tagged(
+                "list",
+                write_fields!(key_event, filter, column, keep, items_max, duration_ms, parts, actions),
+            ),
+            AttributeKind::Counter { key_event, filter, increment, window_ms, parts, backfill } => {
+                tagged("counter", write_fields!(key_event, filter, increment, window_ms, parts, backfill))
             }
             AttributeKind::Batch { column, data_type } => tagged("batch", write_fields!(column, data_type)),
         }
@@ -113,7 +153,8 @@ impl FromValue for OutputSource {
             "attribute" => read_fields!(content => OutputSource::Attribute { name, part = None }),
             "constant" => FromValue::from_value(content).map(OutputSource::Constant),
             "text" => FromValue::from_value(content).map(OutputSource::Text),
-            _ => return Err(Unfit::none_of(&["attribute", "constant", "text"])),
+            "template" => FromValue::from_value(content).map(OutputSource::Template),
+            _ => return Err(Unfit::none_of(&["attribute", "constant", "text", "template"])),
         };
         source.map_err(|unfit| unfit.inside(name))
     }
@@ -125,6 +166,7 @@ impl ToValue for OutputSource {
             OutputSource::Attribute { name, part } => tagged("attribute", write_fields!(name, part)),
             OutputSource::Constant(value) => tagged("constant", value.to_value()),
             OutputSource::Text(parts) => tagged("text", parts.to_value()),
+            OutputSource::Template(text) => tagged("template", text.to_value()),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Truth: three-valued, total, and without allocation.
 
 use alloc::vec::Vec;
+use core::ops::RangeBounds;
 
+use super::op::{Op, whole};
 use super::types::TypeSet;
-use super::{Node, Op, Place, Predicate, Program};
+use super::{Node, Place, Predicate, Program};
 use crate::limits::{FUTURE_SKEW_MS, PATTERN_TEXT_BYTES_MAX};
 use crate::time;
 use crate::value::{DataType, Number, Value};
@@ -144,10 +146,23 @@ pub(crate) fn holds<'v>(
     }
 }
 
+/// The value of a slot.
+pub(crate) fn look<'v>(
+    program: &Program,
+    slot: u32,
+    values: &'v impl Values,
+    memo: &mut Memo<'v>,
+) -> Seen<'v> {
+    let Some(cell) = memo.seen.get_mut(slot as usize) else { return Seen::Missing };
+    *cell.get_or_insert_with(|| {
+        program.slots.get(slot as usize).map_or(Seen::Missing, |place| values.seen(place))
+    })
+}
+
 /// How a program gets at what it asks about.
 pub(crate) trait Frame {
     /// The value of a slot.
-    fn seen(&mut self, program: &Program, slot: u32) -> Seen<'_>;
+    fn seen(&mut self, program: &Program, slot: u32) -> &Seen<'_>;
     /// Unix milliseconds.
     fn now_ms(&self) -> i64;
     /// What was answered before, if that is kept.
@@ -162,16 +177,11 @@ struct Remembered<'m, 'v, V> {
 }
 
 impl<V: Values> Frame for Remembered<'_, '_, V> {
-    fn seen(&mut self, program: &Program, slot: u32) -> Seen<'_> {
-        let slot = slot as usize;
-        if let Some(Some(seen)) = self.memo.seen.get(slot) {
-            return *seen;
-        }
-        let seen = program.slots.get(slot).map_or(Seen::Missing, |place| self.values.seen(place));
-        if let Some(cell) = self.memo.seen.get_mut(slot) {
-            *cell = Some(seen);
-        }
-        seen
+    fn seen(&mut self, program: &Program, slot: u32) -> &Seen<'_> {
+        let Some(cell) = self.memo.seen.get_mut(slot as usize) else { return &Seen::Missing };
+        cell.get_or_insert_with(|| {
+            program.slots.get(slot as usize).map_or(Seen::Missing, |place| self.values.seen(place))
+        })
     }
 
     fn now_ms(&self) -> i64 {
@@ -206,87 +216,100 @@ fn shift(memo: u32) -> u32 {
 }
 
 /// The truth of a criterion.
+///
+/// This and what it needs for a single question are inlined, because a call would cost as much as the answer; groups and
+/// rare questions are not, so that they do not make this long.
+#[inline(always)]
 pub(crate) fn truth(program: &Program, node: &Node, frame: &mut impl Frame) -> Truth {
     match node {
+        Node::Predicate(index) => match program.predicates.get(*index as usize) {
+            Some(predicate) => answer(program, predicate, frame),
+            None => Truth::Unknown,
+        },
         Node::Constant(value) => Truth::from(*value),
-        Node::Predicate(index) => {
-            let Some(predicate) = program.predicates.get(*index as usize) else { return Truth::Unknown };
-            let Some(memo) = predicate.memo else { return ask(program, predicate, frame) };
-            if let Some(known) = frame.recall(memo) {
-                return known;
-            }
-            let truth = ask(program, predicate, frame);
-            frame.keep(memo, truth);
-            truth
-        }
-        Node::Not(inner) => truth(program, inner, frame).not(),
-        Node::And(parts) => {
-            let mut all = Truth::True;
-            for part in parts {
-                match truth(program, part, frame) {
-                    Truth::False => return Truth::False,
-                    Truth::Unknown => all = Truth::Unknown,
-                    Truth::True => {}
-                }
-            }
-            all
-        }
-        Node::Or(parts) => {
-            let mut any = Truth::False;
-            for part in parts {
-                match truth(program, part, frame) {
-                    Truth::True => return Truth::True,
-                    Truth::Unknown => any = Truth::Unknown,
-                    Truth::False => {}
-                }
-            }
-            any
-        }
+        // All of one is itself.
+        Node::Not(inner) => group(program, core::slice::from_ref(inner), Truth::False, frame).not(),
+        Node::And(parts) => group(program, parts, Truth::False, frame),
+        Node::Or(parts) => group(program, parts, Truth::True, frame),
     }
 }
 
+/// Asks part after part until one is `decisive`. Of the others unknown counts, and none is the opposite.
+#[inline(never)]
+fn group(program: &Program, parts: &[Node], decisive: Truth, frame: &mut impl Frame) -> Truth {
+    let mut all = decisive.not();
+    for part in parts {
+        let truth = truth(program, part, frame);
+        if truth == decisive {
+            return truth;
+        }
+        if truth == Truth::Unknown {
+            all = Truth::Unknown;
+        }
+    }
+    all
+}
+
+#[inline(always)]
+fn answer(program: &Program, predicate: &Predicate, frame: &mut impl Frame) -> Truth {
+    let Some(memo) = predicate.memo else { return ask(program, predicate, frame) };
+    if let Some(known) = frame.recall(memo) {
+        return known;
+    }
+    let truth = ask(program, predicate, frame);
+    frame.keep(memo, truth);
+    truth
+}
+
+/// The questions that are most of all criteria stand here, so that they cost no call.
+#[inline(always)]
 fn ask(program: &Program, predicate: &Predicate, frame: &mut impl Frame) -> Truth {
     let now_ms = frame.now_ms();
-    let seen = frame.seen(program, predicate.slot);
-    let truth = match (&predicate.op, seen) {
-        (Op::Null, seen) => Truth::from(matches!(seen, Seen::Missing)),
-        (Op::Size(comparison, count), seen) => {
+    let held = match (&predicate.op, frame.seen(program, predicate.slot)) {
+        (Op::Numbers { low, high, .. }, Seen::Number(Number::Integer(left))) => (*low..=*high).contains(left),
+        (Op::EqualText(right), Seen::Text(left)) => **left == **right,
+        (op, seen) => match compare(op, *seen, now_ms) {
+            Some(held) => held,
+            None => return Truth::Unknown,
+        },
+    };
+    Truth::from(held != predicate.negated)
+}
+
+/// Whether a question holds for a value; None when it is missing, or of a kind that this does not compare.
+#[inline(never)]
+fn compare(op: &Op, seen: Seen<'_>, now_ms: i64) -> Option<bool> {
+    Some(match op {
+        Op::Null => matches!(seen, Seen::Missing),
+        Op::Size(comparison, count) => {
             let size = match seen {
                 Seen::Missing => 0,
                 Seen::List(items) => items.len(),
                 Seen::Items(items) => items.count(),
-                _ => return Truth::Unknown,
+                _ => return None,
             };
-            Truth::from(comparison.of(&i64::try_from(size).unwrap_or(i64::MAX), count))
+            comparison.holds(i64::try_from(size).unwrap_or(i64::MAX).cmp(count))
         }
-        (_, Seen::Missing) => Truth::Unknown,
-        (op, seen) => compare(op, seen, now_ms).map_or(Truth::Unknown, Truth::from),
-    };
-    if predicate.negated { truth.not() } else { truth }
-}
-
-/// A comparison with a value that is there; None when the value is of a kind that this does not compare.
-fn compare(op: &Op, seen: Seen<'_>, now_ms: i64) -> Option<bool> {
-    Some(match op {
         Op::EqualText(right) => text(seen)? == &**right,
-        Op::EqualNumber(right) => number(seen)? == *right,
         Op::EqualBoolean(right) => match seen {
             Seen::Boolean(left) => left == *right,
             _ => return None,
         },
-        Op::EqualInstant(right) => instant(seen)? == *right,
-        Op::OrderText(comparison, right) => comparison.of(text(seen)?, right),
-        Op::OrderNumber(comparison, right) => comparison.of(&number(seen)?, right),
-        Op::OrderInstant(comparison, right) => comparison.of(&instant(seen)?, right),
-        Op::InTexts(right) => {
-            let left = text(seen)?;
-            right.binary_search_by(|item| (item.len(), &**item).cmp(&(left.len(), left))).is_ok()
+        Op::Numbers { exact, .. } => (exact.low, exact.high).contains(&number(seen)?),
+        Op::Instants { low, high } => (*low..=*high).contains(&instant(seen)?),
+        Op::Texts(interval) => {
+            let ends = (interval.low.as_ref().map(|end| &**end), interval.high.as_ref().map(|end| &**end));
+            RangeBounds::<str>::contains(&ends, text(seen)?)
         }
-        Op::InNumbers(right) => right.binary_search(&number(seen)?).is_ok(),
+        Op::InTexts(right) => right.position(text(seen)?).is_some(),
+        Op::InNumbers(integers, others) => {
+            let left = number(seen)?;
+            match whole(left) {
+                Some(left) => integers.binary_search(&left).is_ok(),
+                None => others.contains(&left),
+            }
+        }
         Op::InInstants(right) => right.binary_search(&instant(seen)?).is_ok(),
-        Op::BetweenTexts(low, high) => (&**low..=&**high).contains(&text(seen)?),
-        Op::BetweenNumbers(low, high) => (*low..=*high).contains(&number(seen)?),
-        Op::BetweenInstants(low, high) => (*low..=*high).contains(&instant(seen)?),
         Op::Like(pattern) => like(pattern, text(seen)?),
         Op::StartsWith(right) => text(seen)?.starts_with(&**right),
         Op::EndsWith(right) => text(seen)?.ends_with(&**right),
@@ -311,8 +334,6 @@ fn compare(op: &Op, seen: Seen<'_>, now_ms: i64) -> Option<bool> {
             Seen::Boolean(member) => member,
             _ => return None,
         },
-        // Answered before a value is needed.
-        Op::Null | Op::Size(..) => return None,
     })
 }
 

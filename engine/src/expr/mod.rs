@@ -7,6 +7,7 @@
 pub(crate) mod check;
 pub(crate) mod eval;
 pub(crate) mod op;
+pub(crate) mod texts;
 pub(crate) mod types;
 
 use alloc::boxed::Box;

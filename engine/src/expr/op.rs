@@ -2,7 +2,9 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::ops::Bound;
 
+use super::texts::Texts;
 use super::types::TypeSet;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::limits::{DAY_MS, IN_VALUES_MAX};
@@ -16,21 +18,24 @@ use crate::value::{DataType, Number, Value};
 #[derive(Debug)]
 pub(crate) enum Op {
     EqualText(Box<str>),
-    EqualNumber(Number),
     EqualBoolean(bool),
-    EqualInstant(i64),
-    OrderText(Comparison, Box<str>),
-    OrderNumber(Comparison, Number),
-    OrderInstant(Comparison, i64),
-    /// Ascending by length, then by text: most comparisons are of two numbers.
-    InTexts(Box<[Box<str>]>),
-    /// Ascending.
-    InNumbers(Box<[Number]>),
+    /// `=`, an order or `BETWEEN`: the integers it holds for, and the numbers themselves for what is no integer.
+    Numbers {
+        low: i64,
+        high: i64,
+        exact: Box<Interval<Number>>,
+    },
+    /// The same for instants, which are integers. Unix milliseconds.
+    Instants {
+        low: i64,
+        high: i64,
+    },
+    Texts(Box<Interval<Box<str>>>),
+    InTexts(Texts),
+    /// Those that are integers, ascending, and those that are not.
+    InNumbers(Box<[i64]>, Box<[Number]>),
     /// Ascending.
     InInstants(Box<[i64]>),
-    BetweenTexts(Box<str>, Box<str>),
-    BetweenNumbers(Number, Number),
-    BetweenInstants(i64, i64),
     Like(Box<str>),
     StartsWith(Box<str>),
     EndsWith(Box<str>),
@@ -51,14 +56,86 @@ impl Op {
         matches!(
             self,
             Op::EqualText(_)
-                | Op::EqualNumber(_)
                 | Op::EqualBoolean(_)
-                | Op::OrderNumber(..)
-                | Op::BetweenNumbers(..)
+                | Op::Numbers { .. }
+                | Op::Instants { .. }
                 | Op::Null
                 | Op::Segment
         )
     }
+}
+
+/// Values between two ends, each of which may be open.
+#[derive(Clone, Debug)]
+pub(crate) struct Interval<T> {
+    pub(crate) low: Bound<T>,
+    pub(crate) high: Bound<T>,
+}
+
+impl<T: Clone + Ord> Interval<T> {
+    fn at(value: T) -> Interval<T> {
+        Interval { low: Bound::Included(value.clone()), high: Bound::Included(value) }
+    }
+
+    /// None: `=` and `!=` order nothing.
+    fn ordered(comparison: Comparison, value: T) -> Option<Interval<T>> {
+        let (low, high) = match comparison {
+            Comparison::Less => (Bound::Unbounded, Bound::Excluded(value)),
+            Comparison::LessEqual => (Bound::Unbounded, Bound::Included(value)),
+            Comparison::Greater => (Bound::Excluded(value), Bound::Unbounded),
+            Comparison::GreaterEqual => (Bound::Included(value), Bound::Unbounded),
+            Comparison::Equal | Comparison::NotEqual => return None,
+        };
+        Some(Interval { low, high })
+    }
+
+    fn between(low: T, high: T) -> Interval<T> {
+        Interval { low: Bound::Included(low), high: Bound::Included(high) }
+    }
+}
+
+/// An interval as a question; instants are integers all along.
+fn numbers(interval: Interval<Number>) -> Op {
+    let (low, high) = integers(&interval);
+    Op::Numbers { low, high, exact: Box::new(interval) }
+}
+
+fn instants(interval: Interval<i64>) -> Op {
+    let number = |bound: Bound<i64>| bound.map(Number::Integer);
+    let (low, high) = integers(&Interval { low: number(interval.low), high: number(interval.high) });
+    Op::Instants { low, high }
+}
+
+/// The integer that a number is, if it is one.
+pub(crate) fn whole(number: Number) -> Option<i64> {
+    match number {
+        Number::Integer(value) => Some(value),
+        Number::Float(value) => Some(value as i64).filter(|near| Number::Integer(*near) == number),
+    }
+}
+
+/// The smallest and the largest integer of an interval; the first is greater where there is none.
+fn integers(interval: &Interval<Number>) -> (i64, i64) {
+    const NONE: (i64, i64) = (1, 0);
+    // Cut toward zero, so at most one away.
+    let near = |number: Number| {
+        let near = match number {
+            Number::Integer(value) => value,
+            Number::Float(value) => value as i64,
+        };
+        [near.saturating_sub(1), near, near.saturating_add(1)]
+    };
+    let low = match interval.low {
+        Bound::Unbounded => Some(i64::MIN),
+        Bound::Included(low) => near(low).into_iter().find(|i| Number::Integer(*i) >= low),
+        Bound::Excluded(low) => near(low).into_iter().find(|i| Number::Integer(*i) > low),
+    };
+    let high = match interval.high {
+        Bound::Unbounded => Some(i64::MAX),
+        Bound::Included(high) => near(high).into_iter().rfind(|i| Number::Integer(*i) <= high),
+        Bound::Excluded(high) => near(high).into_iter().rfind(|i| Number::Integer(*i) < high),
+    };
+    low.zip(high).unwrap_or(NONE)
 }
 
 /// The question with its right side ready. `types` is not empty and allows the test.
@@ -75,23 +152,28 @@ pub(super) fn op(name: &Name, test: &Test, types: TypeSet) -> Result<Op, Diagnos
     Ok(match test {
         Test::Equal(value) => match literal(value, types).ok_or_else(|| mismatch(value))? {
             Literal::Text(text) => Op::EqualText(text),
-            Literal::Number(number) => Op::EqualNumber(number),
-            Literal::Instant(ms) => Op::EqualInstant(ms),
+            Literal::Number(number) => numbers(Interval::at(number)),
+            Literal::Instant(ms) => instants(Interval::at(ms)),
             Literal::Boolean(value) => Op::EqualBoolean(value),
         },
-        Test::Order(comparison, value) => match literal(value, types).ok_or_else(|| mismatch(value))? {
-            Literal::Text(text) => Op::OrderText(*comparison, text),
-            Literal::Number(number) => Op::OrderNumber(*comparison, number),
-            Literal::Instant(ms) => Op::OrderInstant(*comparison, ms),
-            Literal::Boolean(_) => return Err(mismatch(value)),
-        },
+        Test::Order(comparison, value) => {
+            let op = match literal(value, types).ok_or_else(|| mismatch(value))? {
+                Literal::Text(text) => Interval::ordered(*comparison, text).map(Box::new).map(Op::Texts),
+                Literal::Number(number) => Interval::ordered(*comparison, number).map(numbers),
+                Literal::Instant(ms) => Interval::ordered(*comparison, ms).map(instants),
+                Literal::Boolean(_) => None,
+            };
+            op.ok_or_else(|| mismatch(value))?
+        }
         Test::In(values) => in_list(values, types, &mismatch)?,
         Test::Between(low, high) => {
             let low = literal(low, types).ok_or_else(|| mismatch(low))?;
             match (low, literal(high, types).ok_or_else(|| mismatch(high))?) {
-                (Literal::Text(low), Literal::Text(high)) => Op::BetweenTexts(low, high),
-                (Literal::Number(low), Literal::Number(high)) => Op::BetweenNumbers(low, high),
-                (Literal::Instant(low), Literal::Instant(high)) => Op::BetweenInstants(low, high),
+                (Literal::Text(low), Literal::Text(high)) => {
+                    Op::Texts(Box::new(Interval::between(low, high)))
+                }
+                (Literal::Number(low), Literal::Number(high)) => numbers(Interval::between(low, high)),
+                (Literal::Instant(low), Literal::Instant(high)) => instants(Interval::between(low, high)),
                 _ => return Err(mismatch(high)),
             }
         }
@@ -159,11 +241,12 @@ fn in_list(
         return Err(Diagnostic::new(Code::TypeMismatch, "", message));
     }
     Ok(if !texts.is_empty() {
-        order::sort(&mut texts, |a, b| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
-        Op::InTexts(texts.into())
+        Op::InTexts(Texts::new(texts))
     } else if !numbers.is_empty() {
-        order::sort(&mut numbers, Ord::cmp);
-        Op::InNumbers(numbers.into())
+        let mut integers: Vec<i64> = numbers.iter().filter_map(|number| whole(*number)).collect();
+        order::sort(&mut integers, Ord::cmp);
+        numbers.retain(|number| whole(*number).is_none());
+        Op::InNumbers(integers.into(), numbers.into())
     } else {
         order::sort(&mut instants, Ord::cmp);
         Op::InInstants(instants.into())
@@ -188,12 +271,5 @@ fn literal(value: &Value, types: TypeSet) -> Option<Literal> {
             time::instant_ms(value).map(Literal::Instant)
         }
         _ => None,
-    }
-}
-
-impl Comparison {
-    /// Whether `a` compares with `b` this way.
-    pub(crate) fn of<T: Ord + ?Sized>(self, a: &T, b: &T) -> bool {
-        self.holds(a.cmp(b))
     }
 }

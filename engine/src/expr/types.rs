@@ -55,36 +55,44 @@ impl TypeSet {
     /// The ingest rule: the value as it is kept, or None when it fits no type of the set. An empty list is missing
     /// (`Ok(None)`).
     pub(crate) fn admit(self, value: &Value) -> Result<Option<Value>, Misfit> {
-        if self == TypeSet::ANY {
-            return match value {
-                Value::Null => Ok(None),
-                Value::Object(_) => Err(Misfit),
-                Value::List(items) if items.is_empty() => Ok(None),
-                value => Ok(Some(value.clone())),
-            };
-        }
+        Ok(self.fit(value)?.map(|fit| match fit {
+            Fit::AsItIs => value.clone(),
+            Fit::AsNumber(number) => Value::Number(number),
+        }))
+    }
+
+    /// The same without a copy.
+    pub(crate) fn fit(self, value: &Value) -> Result<Option<Fit>, Misfit> {
+        let is = |fits: bool| if fits { Ok(Some(Fit::AsItIs)) } else { Err(Misfit) };
         match value {
             Value::Null => Ok(None),
             Value::Object(_) => Err(Misfit),
-            Value::Boolean(_) if self.has(DataType::Boolean) => Ok(Some(value.clone())),
-            Value::Number(_) if self.has(DataType::Number) || self.is_instant(value) => {
-                Ok(Some(value.clone()))
-            }
-            Value::String(text) => {
-                if self.has(DataType::String) || self.is_instant(value) {
-                    return Ok(Some(value.clone()));
-                }
-                let number = if self.has(DataType::Number) { Number::parse(text) } else { None };
-                number.map(|number| Some(Value::Number(number))).ok_or(Misfit)
-            }
             Value::List(items) if items.is_empty() => Ok(None),
+            _ if self == TypeSet::ANY => is(true),
+            Value::Boolean(_) => is(self.has(DataType::Boolean)),
+            Value::Number(_) => is(self.has(DataType::Number) || self.is_instant(value)),
+            Value::String(_) if self.has(DataType::String) || self.is_instant(value) => is(true),
+            Value::String(text) => {
+                let number = if self.has(DataType::Number) { Number::parse(text) } else { None };
+                number.map(|number| Some(Fit::AsNumber(number))).ok_or(Misfit)
+            }
             Value::List(items) => {
                 let all = |fits: fn(&Value) -> bool| items.iter().all(fits);
                 let strings = self.has(DataType::StringArray) && all(|item| matches!(item, Value::String(_)));
                 let numbers = self.has(DataType::NumberArray) && all(|item| matches!(item, Value::Number(_)));
-                if strings || numbers { Ok(Some(value.clone())) } else { Err(Misfit) }
+                is(strings || numbers)
             }
-            _ => Err(Misfit),
+        }
+    }
+
+    /// Whether the value is there and fits as it is, or as the number that its text is.
+    pub(crate) fn fits(self, value: &Value) -> bool {
+        match value {
+            Value::Boolean(_) => self.has(DataType::Boolean),
+            Value::Number(_) if self.has(DataType::Number) => true,
+            Value::String(_) if self.has(DataType::String) => true,
+            // Whatever takes a closer look.
+            value => matches!(self.admit(value), Ok(Some(_))),
         }
     }
 
@@ -98,6 +106,14 @@ impl TypeSet {
             _ => false,
         }
     }
+}
+
+/// How a value is kept that fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fit {
+    AsItIs,
+    /// A numeric text.
+    AsNumber(Number),
 }
 
 /// A value that fits no type it may have.

@@ -1,17 +1,28 @@
 //! The state of one stitched visitor.
 //!
-//! A profile is plain data; what its attributes mean is in the plan. State that the running plan does not know is
-//! carried along untouched, so that a rollback finds its counters again. [`codec`] stores it.
+//! A profile is plain data; what its attributes mean is in the plan. [`codec`] stores it. What was stored is read when
+//! it is asked for, and what nobody asked for is stored again as it was: an answer that needs 8 of 60 attributes reads
+//! 8, and state that the running plan does not know is carried along untouched, so that a rollback finds its counters
+//! again.
 
+mod bytes;
 pub mod codec;
+mod seen;
+mod state;
+mod states;
+
+pub use seen::Seen;
+pub(crate) use seen::Sight;
+pub use states::States;
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cell::OnceCell;
 use core::fmt;
 
-use crate::attribute::{BatchRecord, State};
-use crate::limits::{SEEN_MAX, SEEN_MS};
-use crate::order;
+use crate::attribute::{BatchRecord, State, put_record};
+use crate::limits::{CANDIDATES_MAX, ORPHAN_MS};
+use codec::{Stored, Tag};
 
 /// The internal id of a profile, a UUIDv7 by convention of the hosts: ids of older profiles are smaller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,7 +39,7 @@ impl fmt::Display for ProfileId {
 }
 
 /// The state of one stitched visitor.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Profile {
     /// Names it.
     pub id: ProfileId,
@@ -38,16 +49,14 @@ pub struct Profile {
     pub version: u64,
     /// The number of the bundle that wrote it last; an older one must not.
     pub bundle: u64,
-    /// The identifiers it is known by.
-    pub keys: Vec<Key>,
-    /// Profiles that were merged into it.
-    pub absorbed: Vec<ProfileId>,
-    /// Ids of the events that were counted.
-    pub seen: Seen,
-    /// What imports said.
-    pub batch: Vec<BatchRecord>,
-    /// What events said, by the attribute's name, ascending.
-    pub attributes: Vec<(String, State)>,
+    stored: Stored,
+    keys: OnceCell<Vec<Key>>,
+    candidates: OnceCell<Vec<Key>>,
+    absorbed: OnceCell<Vec<ProfileId>>,
+    seen: OnceCell<Seen>,
+    batch: OnceCell<Vec<BatchRecord>>,
+    orphans: OnceCell<Vec<Orphan>>,
+    states: States,
 }
 
 /// An identifier of a profile.
@@ -61,20 +70,19 @@ pub struct Key {
     pub seen_ms: i64,
 }
 
+/// State under a name that no definition knows any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Orphan {
+    /// The attribute's name.
+    pub name: String,
+    /// When a bundle without it first wrote the profile, Unix milliseconds.
+    pub since_ms: i64,
+}
+
 impl Profile {
     /// A profile that knows nothing.
     pub fn new(id: ProfileId, created_ms: i64) -> Profile {
-        Profile {
-            id,
-            created_ms,
-            version: 0,
-            bundle: 0,
-            keys: Vec::new(),
-            absorbed: Vec::new(),
-            seen: Seen::default(),
-            batch: Vec::new(),
-            attributes: Vec::new(),
-        }
+        Profile { id, created_ms, ..Profile::of(Stored::default()) }
     }
 
     /// The profile of somebody unknown: for answers that are not stored.
@@ -82,161 +90,218 @@ impl Profile {
         Profile::new(ProfileId([0; 16]), 0)
     }
 
+    fn of(stored: Stored) -> Profile {
+        let states = States::of(stored.part(Tag::Attributes));
+        Profile {
+            id: ProfileId([0; 16]),
+            created_ms: 0,
+            version: 0,
+            bundle: 0,
+            stored,
+            keys: OnceCell::new(),
+            candidates: OnceCell::new(),
+            absorbed: OnceCell::new(),
+            seen: OnceCell::new(),
+            batch: OnceCell::new(),
+            orphans: OnceCell::new(),
+            states,
+        }
+    }
+
+    /// The identifiers it is known by.
+    pub fn keys(&self) -> &[Key] {
+        self.keys.get_or_init(|| self.stored.keys(Tag::Keys))
+    }
+
+    /// Values of keys that want proof and had none: they identify nobody.
+    pub fn candidates(&self) -> &[Key] {
+        self.candidates.get_or_init(|| self.stored.keys(Tag::Candidates))
+    }
+
+    /// Profiles that were merged into it, ascending.
+    pub fn absorbed(&self) -> &[ProfileId] {
+        self.absorbed.get_or_init(|| self.stored.ids())
+    }
+
+    /// Ids of the events that were counted.
+    pub fn seen(&self) -> &Seen {
+        self.seen.get_or_init(|| self.stored.seen())
+    }
+
+    /// What imports said.
+    pub fn batch(&self) -> &[BatchRecord] {
+        self.batch.get_or_init(|| self.stored.records())
+    }
+
+    /// State that no definition knows any more, and since when.
+    pub fn orphans(&self) -> &[Orphan] {
+        self.orphans.get_or_init(|| self.stored.orphans())
+    }
+
+    /// What events said, by the attribute's name, ascending.
+    pub fn states(&self) -> impl Iterator<Item = (&str, &State)> {
+        self.states.iter(self.stored.part(Tag::Attributes))
+    }
+
     /// Whether a batch record says something about it.
     pub fn is_known(&self) -> bool {
-        !self.batch.is_empty()
+        !self.batch().is_empty()
     }
 
     /// Whether it is known by this identifier.
     pub fn has_key(&self, name: &str, value: &str) -> bool {
-        self.keys.iter().any(|key| key.name == name && key.value == value)
+        self.keys().iter().any(|key| key.name == name && key.value == value)
     }
 
     /// The value of a key that a profile has at most one of.
     pub fn key(&self, name: &str) -> Option<&str> {
-        self.keys.iter().find(|key| key.name == name).map(|key| key.value.as_str())
+        self.keys().iter().find(|key| key.name == name).map(|key| key.value.as_str())
     }
 
     /// What is kept under an attribute's name.
     pub fn state(&self, name: &str) -> Option<&State> {
-        let index = self.attributes.binary_search_by(|(known, _)| known.as_str().cmp(name)).ok()?;
-        self.attributes.get(index).map(|(_, state)| state)
+        self.states.get(self.stored.part(Tag::Attributes), name)
     }
 
-    /// Replaces what is kept under an attribute's name by what `change` makes of it.
-    pub(crate) fn change(&mut self, name: &str, change: impl FnOnce(Option<State>) -> State) {
-        match self.attributes.binary_search_by(|(known, _)| known.as_str().cmp(name)) {
-            Ok(index) => {
-                if let Some((_, state)) = self.attributes.get_mut(index) {
-                    // An empty sum stands in for the moment of the move.
-                    let old = core::mem::replace(state, State::Sum(crate::value::Nanos(0)));
-                    *state = change(Some(old));
+    /// What is kept under an attribute's name, to be changed.
+    pub fn state_mut(&mut self, name: &str) -> &mut Option<State> {
+        self.states.get_mut(self.stored.part(Tag::Attributes), name)
+    }
+
+    /// Changes the identifiers it is known by.
+    pub fn edit_keys(&mut self, change: impl FnOnce(&mut Vec<Key>)) {
+        self.keys();
+        edit(&mut self.keys, change);
+    }
+
+    /// Changes the ids of the events that were counted.
+    pub fn edit_seen<T>(&mut self, change: impl FnOnce(&mut Seen) -> T) -> T {
+        self.seen();
+        edit(&mut self.seen, change)
+    }
+
+    /// Changes what imports said.
+    pub fn edit_batch<T>(&mut self, change: impl FnOnce(&mut Vec<BatchRecord>) -> T) -> T {
+        self.batch();
+        edit(&mut self.batch, change)
+    }
+
+    /// Notes that a bundle writes it, and which of its state that bundle's definition does not know. What has not been
+    /// known for 30 days goes.
+    pub(crate) fn adopt(&mut self, bundle: u64, knows: impl Fn(&str) -> bool, now_ms: i64) {
+        if bundle != self.bundle {
+            self.bundle = bundle;
+            let unknown = self.states().map(|(name, _)| name).filter(|name| !knows(name)).map(String::from);
+            let unknown: Vec<String> = unknown.collect();
+            self.orphans();
+            edit(&mut self.orphans, |orphans| {
+                orphans.retain(|orphan| unknown.contains(&orphan.name));
+                for name in unknown {
+                    if !orphans.iter().any(|orphan| orphan.name == name) {
+                        orphans.push(Orphan { name, since_ms: now_ms });
+                    }
                 }
-            }
-            Err(index) => self.attributes.insert(index, (name.into(), change(None))),
+            });
+        }
+        let over = |orphan: &Orphan| now_ms.saturating_sub(orphan.since_ms) >= ORPHAN_MS;
+        if self.orphans().iter().any(over) {
+            let gone: Vec<String> = self
+                .orphans()
+                .iter()
+                .filter(|orphan| over(orphan))
+                .map(|orphan| orphan.name.clone())
+                .collect();
+            gone.iter().for_each(|name| *self.state_mut(name) = None);
+            edit(&mut self.orphans, |orphans| orphans.retain(|orphan| !over(orphan)));
         }
     }
 
     /// Takes over everything of another profile, once: one that was absorbed already changes nothing.
     ///
     /// Commutative and associative in all but `id` and `created_ms`, which the caller chose by whom it calls.
-    pub(crate) fn absorb(&mut self, other: Profile) {
-        if other.id == self.id || self.absorbed.contains(&other.id) {
+    pub(crate) fn absorb(&mut self, other: &Profile) {
+        if other.id == self.id || self.absorbed().contains(&other.id) {
             return;
         }
-        for id in other.absorbed.into_iter().chain([other.id]) {
-            if let Err(index) = self.absorbed.binary_search(&id) {
-                self.absorbed.insert(index, id);
+        edit(&mut self.absorbed, |absorbed| {
+            for id in other.absorbed().iter().chain([&other.id]) {
+                if let Err(index) = absorbed.binary_search(id) {
+                    absorbed.insert(index, *id);
+                }
             }
-        }
+        });
         self.bundle = self.bundle.max(other.bundle);
-        for key in other.keys {
-            self.learn(key);
-        }
-        self.seen.merge(other.seen);
-        for record in other.batch {
-            crate::attribute::put_record(&mut self.batch, record);
-        }
-        for (name, state) in other.attributes {
-            self.change(&name, |mine| match mine {
-                Some(mine) => mine.merge(state),
-                None => state,
+        other.keys().iter().for_each(|key| self.learn(key.clone()));
+        other.candidates().iter().for_each(|key| self.suspect(key.clone()));
+        self.edit_seen(|seen| seen.merge(other.seen()));
+        self.edit_batch(|records| {
+            for record in other.batch() {
+                put_record(records, record.clone());
+            }
+        });
+        self.orphans();
+        edit(&mut self.orphans, |orphans| {
+            for theirs in other.orphans() {
+                match orphans.iter_mut().find(|mine| mine.name == theirs.name) {
+                    Some(mine) => mine.since_ms = mine.since_ms.min(theirs.since_ms),
+                    None => orphans.push(theirs.clone()),
+                }
+            }
+        });
+        for (name, state) in other.states() {
+            let mine = self.state_mut(name);
+            *mine = Some(match mine.take() {
+                Some(mine) => mine.merge(state.clone()),
+                None => state.clone(),
             });
         }
     }
 
     /// Adds an identifier, or notes that it was seen again.
     pub(crate) fn learn(&mut self, key: Key) {
-        match self.keys.iter_mut().find(|known| known.name == key.name && known.value == key.value) {
-            Some(known) => known.seen_ms = known.seen_ms.max(key.seen_ms),
-            None => self.keys.push(key),
-        }
-    }
-}
-
-/// The ids of the events that a profile counted: each once for 7 days after its arrival.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Seen {
-    /// (hash of the id, arrival in Unix milliseconds), oldest arrival first.
-    pub events: Vec<(u64, i64)>,
-}
-
-/// What [`Seen::note`] found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sight {
-    /// Not seen before; remembered now.
-    First,
-    /// Not seen before; remembered now, and the bound made it forget a younger than 7 days.
-    FirstAndForgot,
-    /// Counted already.
-    Again,
-}
-
-impl Seen {
-    /// Remembers an event's id, unless it is remembered already.
-    pub(crate) fn note(&mut self, id: &str, now_ms: i64) -> Sight {
-        self.events.retain(|(_, arrival_ms)| now_ms.saturating_sub(*arrival_ms) < SEEN_MS);
-        let hash = hash(id);
-        if self.events.iter().any(|(known, _)| *known == hash) {
-            return Sight::Again;
-        }
-        let index = self.events.partition_point(|(_, arrival_ms)| *arrival_ms <= now_ms);
-        self.events.insert(index, (hash, now_ms));
-        if self.forget() { Sight::FirstAndForgot } else { Sight::First }
+        self.edit_keys(|keys| learn(keys, key));
     }
 
-    fn merge(&mut self, other: Seen) {
-        for (hash, arrival_ms) in other.events {
-            match self.events.iter_mut().find(|(known, _)| *known == hash) {
-                // Counted by both: remembered from the first arrival, as if one profile had seen both.
-                Some((_, mine)) => *mine = (*mine).min(arrival_ms),
-                None => self.events.push((hash, arrival_ms)),
+    /// Remembers what a key might be; of more than a few the newest.
+    pub(crate) fn suspect(&mut self, key: Key) {
+        self.candidates();
+        edit(&mut self.candidates, |candidates| {
+            learn(candidates, key);
+            while candidates.len() > CANDIDATES_MAX {
+                let oldest = candidates.iter().enumerate().min_by_key(|(_, key)| (key.seen_ms, *key));
+                let Some(index) = oldest.map(|(index, _)| index) else { return };
+                candidates.remove(index);
             }
-        }
-        order::sort(&mut self.events, |a, b| (a.1, a.0).cmp(&(b.1, b.0)));
-        self.forget();
-    }
-
-    fn forget(&mut self) -> bool {
-        let over = self.events.len().saturating_sub(SEEN_MAX);
-        self.events.drain(..over);
-        over > 0
+        });
     }
 }
 
-/// 64 bits of an event's id. Of 1,000 ids two collide with a chance of 3 in 10¹⁴, and then one event goes uncounted.
-fn hash(id: &str) -> u64 {
-    // FNV-1a, with the finalizer of MurmurHash3 to spread what similar ids leave in the low bits.
-    let mut hash = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-    hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-    hash ^ (hash >> 33)
+impl PartialEq for Profile {
+    /// By what they say, read or not.
+    fn eq(&self, other: &Profile) -> bool {
+        let head = |p: &Profile| (p.id, p.created_ms, p.version, p.bundle);
+        head(self) == head(other)
+            && self.keys() == other.keys()
+            && self.candidates() == other.candidates()
+            && self.absorbed() == other.absorbed()
+            && self.seen() == other.seen()
+            && self.batch() == other.batch()
+            && self.orphans() == other.orphans()
+            && self.states().eq(other.states())
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::limits::DAY_MS;
+/// Changes what was read before.
+fn edit<T: Default, R>(cell: &mut OnceCell<T>, change: impl FnOnce(&mut T) -> R) -> R {
+    let mut value = cell.take().unwrap_or_default();
+    let result = change(&mut value);
+    *cell = OnceCell::from(value);
+    result
+}
 
-    #[test]
-    fn an_id_is_counted_once_for_seven_days() {
-        let mut seen = Seen::default();
-        assert_eq!(seen.note("a", 0), Sight::First);
-        assert_eq!(seen.note("a", 7 * DAY_MS - 1), Sight::Again);
-        // Not renewed by the duplicate, and strictly less.
-        assert_eq!(seen.note("a", 7 * DAY_MS), Sight::First);
-    }
-
-    #[test]
-    fn the_bound_is_told() {
-        let mut seen = Seen::default();
-        for index in 0..SEEN_MAX {
-            assert_eq!(seen.note(&alloc::format!("{index}"), 0), Sight::First);
-        }
-        assert_eq!(seen.note("one more", 1), Sight::FirstAndForgot);
-        assert_eq!(seen.note("one more", 1), Sight::Again);
-        assert_eq!(seen.events.len(), SEEN_MAX);
+fn learn(keys: &mut Vec<Key>, key: Key) {
+    match keys.iter_mut().find(|known| known.name == key.name && known.value == key.value) {
+        Some(known) => known.seen_ms = known.seen_ms.max(key.seen_ms),
+        None => keys.push(key),
     }
 }

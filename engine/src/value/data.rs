@@ -145,15 +145,24 @@ macro_rules! read_fields {
 }
 pub(crate) use read_fields;
 
-/// Writes variables of these names as an object.
+/// Writes variables of these names as an object. What is not there is not written: it reads as not there.
 macro_rules! write_fields {
     ($($field:ident),* $(,)?) => {
-        $crate::value::Value::Object(alloc::vec::Vec::from([
-            $((stringify!($field).into(), $crate::value::ToValue::to_value($field))),*
-        ]))
+        $crate::value::data::object([$((stringify!($field), $crate::value::ToValue::to_value($field))),*])
     };
 }
 pub(crate) use write_fields;
+
+/// An object of those entries that are there.
+pub(crate) fn object<const N: usize>(entries: [(&str, Value); N]) -> Value {
+    let mut written = Vec::with_capacity(N);
+    for (name, value) in entries {
+        if value != Value::Null {
+            written.push((name.to_owned(), value));
+        }
+    }
+    Value::Object(written)
+}
 
 /// Reads and writes structs whose fields are entries of an object.
 macro_rules! records {

@@ -8,6 +8,7 @@ pub(crate) mod data;
 mod decimal;
 #[cfg(feature = "serde")]
 mod serde;
+mod text;
 pub use data::{Fields, FromValue, ToValue, Unfit, named, variant};
 
 use alloc::{string::String, vec::Vec};

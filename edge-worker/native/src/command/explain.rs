@@ -142,7 +142,7 @@ fn from_files(args: &Args, file: &Path) -> Result<Value, Failure> {
     let mut body = question(args);
     if args.event.is_none() {
         // Whoever looks this visitor up hands in their keys.
-        for key in profile.iter().flat_map(|profile| &profile.keys) {
+        for key in profile.iter().flat_map(|profile| profile.keys()) {
             if body["inputs"].get(&key.name).is_none() {
                 body["inputs"][&key.name] = json!(key.value);
             }

@@ -1,7 +1,8 @@
 //! `rt_config` YAML: events, attributes, id_stitching.
 
 use usher_engine::definition::{
-    Aggregation, Attribute, AttributeKind, EventTable, Increment, KeyEvent, StitchKey,
+    Aggregation, Attribute, AttributeKind, EventTable, Increment, Keep, KeyEvent, ListAggregation, ListPart,
+    StitchKey, Trust,
 };
 use usher_engine::diagnostic::Code;
 use usher_engine::limits::{
@@ -59,33 +60,29 @@ fn filter(lower: &mut Lower, node: &Node) -> Option<Expr> {
     Some(Expr::new_test(Name::column(&field?), Test::Matches(pattern), false))
 }
 
-/// The kinds, the aggregations that each has here, those that RT 2.0 has beyond them, and the keys that fit.
+/// The kinds, the aggregations that each has (its own first), and the keys that fit.
 const KINDS: [Kind; 4] = [
     Kind {
         name: "single",
-        aggregations: &["last", "sum"],
-        later: &["first", "min", "max"],
+        aggregations: &["last", "first", "min", "max", "sum"],
         keys: &["source_event", "source_field", "aggregation", "duration", "data_type"],
     },
     Kind {
         name: "list",
-        aggregations: &["distinct_list"],
-        later: &["first", "last", "sum", "min", "max"],
+        aggregations: &["distinct_list", "first", "last"],
         keys: &["source_event", "source_field", "aggregation", "max_items", "expiry_days", "duration"],
     },
     Kind {
         name: "counter",
         aggregations: &["count", "sum"],
-        later: &[],
         keys: &["source_event", "source_field", "aggregation", "window_duration"],
     },
-    Kind { name: "imported_batch", aggregations: &[], later: &[], keys: &["source", "column", "data_type"] },
+    Kind { name: "imported_batch", aggregations: &[], keys: &["source", "column", "data_type"] },
 ];
 
 struct Kind {
     name: &'static str,
     aggregations: &'static [&'static str],
-    later: &'static [&'static str],
     keys: &'static [&'static str],
 }
 
@@ -168,16 +165,10 @@ fn aggregation(lower: &mut Lower, fields: Fields<'_>, kind: &'static Kind) -> Op
     if let Some(known) = kind.aggregations.iter().find(|known| **known == text) {
         return Some(known);
     }
-    let supported =
-        kind.aggregations.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ");
+    let supported = kind.aggregations.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let help = format!("a `{}` attribute knows {supported}", kind.name);
-    if kind.later.contains(&text.as_str()) {
-        let message = format!("the aggregation `{text}` of a `{}` attribute is not supported yet", kind.name);
-        lower.note_with(Code::NotSupported, node.span, message, Some(help));
-    } else {
-        let help = did_you_mean(&text, kind.aggregations.iter().copied()).unwrap_or(help);
-        lower.note_with(Code::UnknownName, node.span, format!("unknown aggregation `{text}`"), Some(help));
-    }
+    let help = did_you_mean(&text, kind.aggregations.iter().copied()).unwrap_or(help);
+    lower.note_with(Code::UnknownName, node.span, format!("Invalid aggregation: `{text}`"), Some(help));
     None
 }
 
@@ -190,18 +181,21 @@ fn single(
     let column = lower.need_text(fields, "source_field");
     let data_type = lower.data_type(fields, "data_type");
     let duration_ms = lower.duration_ms(fields, "duration");
-    let aggregation = if aggregation? == "sum" { Aggregation::Sum } else { Aggregation::Last };
-    if aggregation == Aggregation::Sum && fields.get("duration").is_some() {
-        let help = "use a `counter` with `aggregation: sum` and a `window_duration`".to_owned();
-        let message = "a `sum` with a `duration` is not supported yet";
-        lower.note_with(Code::NotSupported, fields.span("duration"), message, Some(help));
-    }
+    let aggregation = match aggregation? {
+        "first" => Aggregation::First,
+        "min" => Aggregation::Min,
+        "max" => Aggregation::Max,
+        "sum" => Aggregation::Sum,
+        _ => Aggregation::Last,
+    };
     Some(AttributeKind::Single {
         key_event: key_event?,
+        filter: None,
         column: column?,
         aggregation,
         duration_ms,
         data_type,
+        backfill: None,
     })
 }
 
@@ -225,8 +219,26 @@ fn list(
     }
     let duration_ms =
         days.map(|days| days.saturating_mul(DAY_MS)).or(duration_ms).unwrap_or(LIST_DURATION_MS_DEFAULT);
-    aggregation?;
-    Some(AttributeKind::List { key_event: key_event?, column: column?, items_max, duration_ms })
+    let aggregation = aggregation?;
+    let column = column?;
+    // The first or last values of a list are of its events, not of its distinct values.
+    let (column, parts) = match aggregation {
+        "first" | "last" => {
+            let aggregation = ListAggregation::Values;
+            (None, vec![ListPart { name: "items".to_owned(), column, aggregation }])
+        }
+        _ => (Some(column), Vec::new()),
+    };
+    Some(AttributeKind::List {
+        key_event: key_event?,
+        filter: None,
+        column,
+        keep: if aggregation == "first" { Keep::Oldest } else { Keep::Newest },
+        items_max,
+        duration_ms,
+        parts,
+        actions: Vec::new(),
+    })
 }
 
 fn counter(
@@ -235,12 +247,12 @@ fn counter(
     key_event: Option<String>,
     aggregation: Option<&str>,
 ) -> Option<AttributeKind> {
-    if fields.get("window_duration").is_none() {
-        let help = "add a `window_duration` such as 24h, 7d or 30d".to_owned();
-        let message = "a counter without `window_duration` counts all time, which is not supported yet";
-        lower.note_with(Code::NotSupported, fields.node.span, message, Some(help));
-    }
+    // Without a window it is a total.
+    let wanted = fields.get("window_duration").is_some();
     let window_ms = lower.duration_ms(fields, "window_duration");
+    if wanted && window_ms.is_none() {
+        return None;
+    }
     let column = lower.text(fields, "source_field");
     let increment = match (aggregation?, column) {
         ("sum", Some(column)) if !column.is_empty() => Increment::Column(column),
@@ -257,7 +269,14 @@ fn counter(
             Increment::Constant(1)
         }
     };
-    Some(AttributeKind::Counter { key_event: key_event?, increment, window_ms: window_ms? })
+    Some(AttributeKind::Counter {
+        key_event: key_event?,
+        filter: None,
+        increment,
+        window_ms,
+        parts: Vec::new(),
+        backfill: None,
+    })
 }
 
 fn batch(lower: &mut Lower, fields: Fields<'_>, name: Option<&str>) -> Option<AttributeKind> {
@@ -349,25 +368,9 @@ fn stitch_key(lower: &mut Lower, node: &Node) {
     for (index, item) in lower.items(fields, invalid).unwrap_or_default().iter().enumerate() {
         texts.extend(lower.text_of(item, &format!("{invalid}[{index}]")));
     }
-    let key = StitchKey {
-        name,
-        valid_regexp: lower.text(fields, valid),
-        exclude_regex: lower.text(fields, "exclude_regex"),
-        invalid_texts: texts,
-        workflow_only: lower.boolean(fields, only).unwrap_or(false),
-    };
-    match lower.text(fields, "trust").as_deref() {
-        None | Some("open") => {}
-        // Read as open it would let in what it was written to keep out.
-        Some("verified") => {
-            let help = Some("until then, `workflow_only: true` keeps events from stitching by it".to_owned());
-            lower.note_with(
-                Code::NotSupported,
-                fields.span("trust"),
-                "`trust: verified` is not supported yet",
-                help,
-            );
-        }
+    let trust = match lower.text(fields, "trust").as_deref() {
+        None | Some("open") => Trust::Open,
+        Some("verified") => Trust::Verified,
         Some(other) => {
             let help = Some("trust is `open` or `verified`".to_owned());
             lower.note_with(
@@ -376,8 +379,17 @@ fn stitch_key(lower: &mut Lower, node: &Node) {
                 format!("unknown trust `{other}`"),
                 help,
             );
+            Trust::Verified
         }
-    }
+    };
+    let key = StitchKey {
+        name,
+        valid_regexp: lower.text(fields, valid),
+        exclude_regex: lower.text(fields, "exclude_regex"),
+        invalid_texts: texts,
+        workflow_only: lower.boolean(fields, only).unwrap_or(false),
+        trust,
+    };
     lower.definition.identity.keys.push(key);
 }
 

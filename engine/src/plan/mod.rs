@@ -3,25 +3,29 @@
 //! Compiling reports all findings at once; a plan exists only when none of them is an error. A plan is never
 //! serialized: isolates compile it from the definition that a bundle carries.
 
+mod attributes;
+mod directory;
+
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::attribute::width_ms;
+use crate::attribute::plan::{AttributePlan, FactPlan};
+use crate::candidates::Candidates;
 use crate::definition::{
-    Aggregation, AttributeKind, Definition, EventTable, Increment, Output, OutputSource, Personalization,
+    AttributeKind, Definition, EventTable, ListAction, Output, OutputSource, Personalization, Trust,
 };
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::expr::check::{Checker, Names, Scope, Uses};
 use crate::expr::op::compile_pattern;
-use crate::expr::types::TypeSet;
 use crate::expr::{Node, Program};
 use crate::identity::KeyRule;
 use crate::index::Index;
 use crate::limits;
 use crate::order;
 use crate::suggest::closest;
-use crate::value::DataType;
+use crate::syntax::Expr;
+use directory::Directory;
 
 /// A compiled definition.
 #[derive(Debug)]
@@ -33,6 +37,8 @@ pub struct Plan {
     pub(crate) key_events: Vec<KeyEventPlan>,
     /// In the definition's order.
     pub(crate) attributes: Vec<AttributePlan>,
+    /// What can be asked of them; slots and outputs index it.
+    pub(crate) facts: Vec<FactPlan>,
     /// In routing order: the lookup key first.
     pub(crate) key_rules: Vec<KeyRule>,
     pub(crate) primary_key: Option<String>,
@@ -45,40 +51,10 @@ pub struct Plan {
 pub(crate) struct KeyEventPlan {
     pub(crate) table: usize,
     pub(crate) filter: Node,
-}
-
-#[derive(Debug)]
-pub(crate) struct AttributePlan {
-    pub(crate) name: String,
-    pub(crate) kind: Kind,
-    /// What its value may be; the ingest rule.
-    pub(crate) types: TypeSet,
-    pub(crate) sensitive: bool,
-    /// Index of the key event that feeds it.
-    pub(crate) key_event: Option<usize>,
-}
-
-/// An attribute's kind with its numbers ready.
-#[derive(Debug)]
-pub(crate) enum Kind {
-    Last { column: String, duration_ms: Option<i64> },
-    Sum { column: String },
-    List { column: String, items_max: u32, duration_ms: i64 },
-    Counter { column: Option<String>, constant: i64, window_ms: i64, width_ms: i64 },
-    Batch { column: String },
-}
-
-impl Kind {
-    /// The column that it reads, of an event or of a record.
-    pub(crate) fn column(&self) -> Option<&str> {
-        match self {
-            Kind::Last { column, .. }
-            | Kind::Sum { column }
-            | Kind::List { column, .. }
-            | Kind::Batch { column } => Some(column),
-            Kind::Counter { column, .. } => column.as_deref(),
-        }
-    }
+    /// Indexes of the attributes that it feeds.
+    pub(crate) feeds: Vec<usize>,
+    /// Lists that it takes items out of: index of the attribute, and of its action.
+    pub(crate) takes: Vec<(usize, usize)>,
 }
 
 #[derive(Debug)]
@@ -88,6 +64,7 @@ pub(crate) struct PersonalizationPlan {
     /// Index of the key event that triggers all of its sections.
     pub(crate) trigger: Option<usize>,
     pub(crate) sections: Vec<SectionPlan>,
+    pub(crate) candidates: Candidates,
 }
 
 #[derive(Debug)]
@@ -95,8 +72,25 @@ pub(crate) struct SectionPlan {
     pub(crate) key_event: Option<usize>,
     pub(crate) event_filter: Node,
     pub(crate) criteria: Node,
-    /// Index of the attribute behind each output; None for what is the same for everybody.
-    pub(crate) outputs: Vec<Option<u16>>,
+    pub(crate) outputs: Vec<OutputPlan>,
+}
+
+/// What an output needs beside its source.
+#[derive(Debug)]
+pub(crate) enum OutputPlan {
+    /// It is the same for everybody.
+    Same,
+    /// Index of the fact that it shows.
+    Fact(u16),
+    Template(Vec<Piece>),
+}
+
+/// A piece of a template.
+#[derive(Debug)]
+pub(crate) enum Piece {
+    Text(String),
+    /// Index of the fact that stands there.
+    Fact(u16),
 }
 
 impl Plan {
@@ -164,40 +158,6 @@ struct Compiler<'a> {
     out: Vec<Diagnostic>,
 }
 
-/// What every part of the compiler looks names up in.
-struct Directory {
-    attributes: Index,
-    declared: Vec<TypeSet>,
-    lists: Vec<bool>,
-}
-
-impl Directory {
-    fn index(&self, name: &str) -> Option<u16> {
-        self.attributes.get(name).and_then(|index| u16::try_from(index).ok())
-    }
-}
-
-impl Names for Directory {
-    fn attribute(&self, name: &str) -> Option<Result<(u16, TypeSet), String>> {
-        if let Some(index) = self.index(name) {
-            let types = self.declared.get(usize::from(index)).copied().unwrap_or(TypeSet::ANY);
-            return Some(Ok((index, types)));
-        }
-        let (name, part) = name.rsplit_once('.')?;
-        let index = self.index(name)?;
-        let types = self.declared.get(usize::from(index)).copied().unwrap_or(TypeSet::ANY);
-        Some(if part == "items" && self.lists.get(usize::from(index)) == Some(&true) {
-            Ok((index, types))
-        } else {
-            Err(alloc::format!("attribute `{name}` has no part `{part}`"))
-        })
-    }
-
-    fn suggest(&self, name: &str) -> Option<String> {
-        closest(name, self.attributes.iter())
-    }
-}
-
 impl<'a> Compiler<'a> {
     fn plan(&mut self) -> Plan {
         let definition = self.definition;
@@ -214,19 +174,7 @@ impl<'a> Compiler<'a> {
         tables.dedup();
         let table_of = |table: &EventTable| tables.binary_search(table).unwrap_or(0);
 
-        let mut attributes = Index::default();
-        for (index, attribute) in definition.attributes.iter().enumerate() {
-            attributes.number(attribute.name.clone(), index);
-        }
-        let directory = Directory {
-            attributes,
-            declared: definition.attributes.iter().map(|attribute| declared(&attribute.kind)).collect(),
-            lists: definition
-                .attributes
-                .iter()
-                .map(|a| matches!(a.kind, AttributeKind::List { .. }))
-                .collect(),
-        };
+        let directory = Directory::of(definition);
 
         // Every criterion with where it stands; types need all of them before any can be lowered.
         let mut uses = Uses::default();
@@ -238,6 +186,11 @@ impl<'a> Compiler<'a> {
                 let at = alloc::format!("key_events[{index}].filter");
                 uses.add(filter, scope, &directory, &at, &mut self.out);
             }
+        }
+        let own_filters = self.own_filters(&key_event_tables);
+        for (filter, table, at) in &own_filters {
+            let scope = Scope { table: *table, columns_only: true, inputs: &[] };
+            uses.add(filter, scope, &directory, at, &mut self.out);
         }
         let resolved: Vec<Vec<(Option<usize>, Option<usize>)>> = definition
             .personalizations
@@ -268,7 +221,7 @@ impl<'a> Compiler<'a> {
         }
 
         let mut checker = Checker::new(&directory, &uses);
-        let key_events: Vec<KeyEventPlan> = definition
+        let mut key_events: Vec<KeyEventPlan> = definition
             .key_events
             .iter()
             .enumerate()
@@ -280,9 +233,14 @@ impl<'a> Compiler<'a> {
                     Some(filter) => checker.lower(filter, scope, &at, &mut self.out),
                     None => Node::Constant(true),
                 };
-                KeyEventPlan { table, filter }
+                KeyEventPlan { table, filter, feeds: Vec::new(), takes: Vec::new() }
             })
             .collect();
+        let own_filters = own_filters.into_iter().map(|(filter, table, at)| {
+            let scope = Scope { table, columns_only: true, inputs: &[] };
+            checker.lower(filter, scope, &at, &mut self.out)
+        });
+        let own_filters = own_filters.collect();
         let mut lowered: Vec<(Node, Node)> = Vec::new();
         for (section, scope, at) in each_section() {
             let criteria =
@@ -297,9 +255,11 @@ impl<'a> Compiler<'a> {
             lowered.push((criteria, filter));
         }
         let program = checker.finish();
-        let attributes = self.attributes(&directory, &uses);
+        let facts = self.facts(&directory, &uses);
+        let attributes = self.attributes(&facts, &mut key_events, own_filters);
         let key_rules = self.key_rules();
-        let personalizations = self.personalizations(&directory, &key_event_tables, resolved, lowered);
+        let personalizations =
+            self.personalizations(&directory, &program, &key_event_tables, resolved, lowered);
         self.section_names(&personalizations);
 
         let identity = &definition.identity;
@@ -310,6 +270,7 @@ impl<'a> Compiler<'a> {
             program,
             key_events,
             attributes,
+            facts,
             key_rules,
             primary_key: identity.primary_key.clone(),
             lookup_key: identity.lookup_key.clone().or_else(|| identity.primary_key.clone()),
@@ -387,6 +348,36 @@ impl<'a> Compiler<'a> {
         found
     }
 
+    /// The filters that attributes and the actions of lists have besides their key events': with the table whose columns
+    /// they name, and where they stand.
+    fn own_filters(&self, key_event_tables: &[usize]) -> Vec<(&'a Expr, Option<usize>, String)> {
+        let definition = self.definition;
+        let table = |name: &String| {
+            let key_event = definition.key_events.iter().position(|key_event| key_event.name == *name);
+            key_event_tables.get(key_event?).copied()
+        };
+        let mut filters = Vec::new();
+        for (index, attribute) in definition.attributes.iter().enumerate() {
+            let at = alloc::format!("attributes[{index}]");
+            let (key_event, filter, actions): (_, _, &[ListAction]) = match &attribute.kind {
+                AttributeKind::Single { key_event, filter, .. }
+                | AttributeKind::Counter { key_event, filter, .. } => (key_event, filter, &[]),
+                AttributeKind::List { key_event, filter, actions, .. } => (key_event, filter, actions),
+                AttributeKind::Batch { .. } => continue,
+            };
+            if let Some(filter) = filter {
+                filters.push((filter, table(key_event), alloc::format!("{at}.filter")));
+            }
+            for (number, action) in actions.iter().enumerate() {
+                if let Some(filter) = &action.filter {
+                    let at = alloc::format!("{at}.actions[{number}].filter");
+                    filters.push((filter, table(&action.key_event), at));
+                }
+            }
+        }
+        filters
+    }
+
     /// For each section: the key event it waits for, and the table whose columns its `event.` names mean.
     fn section_events(
         &mut self,
@@ -408,75 +399,6 @@ impl<'a> Compiler<'a> {
         events.collect()
     }
 
-    fn attributes(&mut self, directory: &Directory, uses: &Uses) -> Vec<AttributePlan> {
-        let definition = self.definition;
-        let mut plans = Vec::new();
-        for (index, attribute) in definition.attributes.iter().enumerate() {
-            let at = alloc::format!("attributes[{index}]");
-            let key_event = match &attribute.kind {
-                AttributeKind::Single { key_event, .. }
-                | AttributeKind::List { key_event, .. }
-                | AttributeKind::Counter { key_event, .. } => {
-                    self.key_event(key_event, alloc::format!("{at}.key_event"))
-                }
-                AttributeKind::Batch { .. } => None,
-            };
-            let kind = match &attribute.kind {
-                AttributeKind::Single { column, aggregation: Aggregation::Last, duration_ms, .. } => {
-                    self.duration(*duration_ms, &at);
-                    Kind::Last { column: column.clone(), duration_ms: *duration_ms }
-                }
-                AttributeKind::Single { column, aggregation: Aggregation::Sum, duration_ms, .. } => {
-                    if duration_ms.is_some() {
-                        let message = "a `sum` with a duration is not supported yet";
-                        self.report(Code::NotSupported, at.clone(), message, Some("use a counter".into()));
-                    }
-                    Kind::Sum { column: column.clone() }
-                }
-                AttributeKind::List { column, items_max, duration_ms, .. } => {
-                    self.duration(Some(*duration_ms), &at);
-                    if !(1..=limits::LIST_ITEMS_MAX).contains(items_max) {
-                        let message = alloc::format!(
-                            "`{items_max}` items; a list keeps 1 to {}",
-                            limits::LIST_ITEMS_MAX
-                        );
-                        self.report(Code::OverBound, at.clone(), message, None);
-                    }
-                    Kind::List { column: column.clone(), items_max: *items_max, duration_ms: *duration_ms }
-                }
-                AttributeKind::Counter { increment, window_ms, .. } => {
-                    self.duration(Some(*window_ms), &at);
-                    let (column, constant) = match increment {
-                        Increment::Constant(constant) => (None, *constant),
-                        Increment::Column(column) => (Some(column.clone()), 0),
-                    };
-                    Kind::Counter { column, constant, window_ms: *window_ms, width_ms: width_ms(*window_ms) }
-                }
-                AttributeKind::Batch { column, .. } => Kind::Batch { column: column.clone() },
-            };
-            let declared = directory.declared.get(index).copied().unwrap_or(TypeSet::ANY);
-            let types = u16::try_from(index).map_or(declared, |index| uses.of_attribute(index, declared));
-            plans.push(AttributePlan {
-                name: attribute.name.clone(),
-                kind,
-                types,
-                sensitive: attribute.sensitive,
-                key_event,
-            });
-        }
-        plans
-    }
-
-    fn duration(&mut self, duration_ms: Option<i64>, at: &str) {
-        if let Some(duration_ms) = duration_ms
-            && !(1..=limits::WINDOW_MS_MAX).contains(&duration_ms)
-        {
-            let message =
-                "Invalid window_duration: a window or duration is more than nothing and at most 640 days";
-            self.report(Code::BadDuration, at, message, None);
-        }
-    }
-
     fn key_rules(&mut self) -> Vec<KeyRule> {
         let identity = &self.definition.identity;
         let lookup_key = identity.lookup_key.as_ref().or(identity.primary_key.as_ref());
@@ -493,6 +415,7 @@ impl<'a> Compiler<'a> {
                 exclude: pattern(&key.exclude_regex, "exclude_regex"),
                 invalid_texts: key.invalid_texts.clone(),
                 workflow_only: key.workflow_only,
+                trust: key.trust,
             });
         }
         if let Some(lookup_key) = lookup_key {
@@ -504,6 +427,7 @@ impl<'a> Compiler<'a> {
                     exclude: None,
                     invalid_texts: Vec::new(),
                     workflow_only: false,
+                    trust: Trust::Open,
                 });
             }
             order::sort(&mut rules, |a, b| (a.name != *lookup_key).cmp(&(b.name != *lookup_key)));
@@ -521,6 +445,7 @@ impl<'a> Compiler<'a> {
     fn personalizations(
         &mut self,
         directory: &Directory,
+        program: &Program,
         key_event_tables: &[usize],
         resolved: Vec<Vec<(Option<usize>, Option<usize>)>>,
         lowered: Vec<(Node, Node)>,
@@ -564,21 +489,64 @@ impl<'a> Compiler<'a> {
                     tables.insert(at, *table);
                 }
             }
-            plans.push(PersonalizationPlan { tables, trigger, sections });
+            let candidates = Candidates::new(program, &sections);
+            plans.push(PersonalizationPlan { tables, trigger, sections, candidates });
         }
         plans
     }
 
-    fn output(&mut self, directory: &Directory, output: &Output, at: String) -> Option<u16> {
-        let OutputSource::Attribute { name, part } = &output.source else { return None };
+    fn output(&mut self, directory: &Directory, output: &Output, at: String) -> OutputPlan {
+        match &output.source {
+            OutputSource::Constant(_) | OutputSource::Text(_) => OutputPlan::Same,
+            OutputSource::Attribute { name, part } => {
+                self.shown(directory, name, part.as_ref(), at).map_or(OutputPlan::Same, OutputPlan::Fact)
+            }
+            OutputSource::Template(text) => OutputPlan::Template(self.template(directory, text, &at)),
+        }
+    }
+
+    /// Text with `{{name}}` in it.
+    fn template(&mut self, directory: &Directory, text: &str, at: &str) -> Vec<Piece> {
+        let mut pieces = Vec::new();
+        let mut rest = text;
+        while let Some((before, behind)) = rest.split_once("{{") {
+            let Some((name, behind)) = behind.split_once("}}") else {
+                let message = "`{{` is never closed in this template";
+                self.report(Code::BadTemplate, at, message, Some("close it with `}}`".into()));
+                return pieces;
+            };
+            pieces.push(Piece::Text(before.into()));
+            pieces.extend(self.shown(directory, name.trim(), None, at.into()).map(Piece::Fact));
+            rest = behind;
+        }
+        pieces.push(Piece::Text(rest.into()));
+        pieces
+    }
+
+    /// The fact that an answer shows under this name.
+    fn shown(&mut self, directory: &Directory, name: &str, part: Option<&String>, at: String) -> Option<u16> {
         let full = match part {
             Some(part) => alloc::format!("{name}.{part}"),
-            None => name.clone(),
+            None => name.to_owned(),
         };
         match directory.attribute(&full) {
-            Some(Ok((index, _))) => return Some(index),
+            Some(Ok((index, _))) => {
+                if directory.facts.get(usize::from(index)).is_some_and(|fact| fact.shows) {
+                    return Some(index);
+                }
+                let message =
+                    alloc::format!("the list `{full}` has several parts; an answer shows one of them");
+                let help = alloc::format!("name one: {}", directory.parts_of(&full).join(", "));
+                self.report(Code::MissingKey, at, message, Some(help));
+            }
             Some(Err(message)) => {
-                self.report(Code::UnknownName, at, message, Some("a list's part is `items`".into()))
+                let parts = directory.parts_of(name);
+                let help = if parts.is_empty() {
+                    alloc::format!("it has no parts; name it `{name}`")
+                } else {
+                    alloc::format!("its parts are {}", parts.join(", "))
+                };
+                self.report(Code::UnknownName, at, message, Some(help));
             }
             None => {
                 let help = directory.suggest(name).map(|other| alloc::format!("did you mean `{other}`?"));
@@ -610,21 +578,5 @@ impl<'a> Compiler<'a> {
                 }
             }
         }
-    }
-}
-
-/// What an attribute's own declaration says of its type.
-fn declared(kind: &AttributeKind) -> TypeSet {
-    let of = |data_type: &Option<DataType>| data_type.map_or(TypeSet::ANY, TypeSet::one);
-    match kind {
-        AttributeKind::Single { aggregation: Aggregation::Sum, .. } | AttributeKind::Counter { .. } => {
-            TypeSet::one(DataType::Number)
-        }
-        // The column `time` is the event's time, whatever was sent in it.
-        AttributeKind::Single { column, data_type: None, .. } if column == "time" => {
-            TypeSet::one(DataType::Timestamp)
-        }
-        AttributeKind::Single { data_type, .. } | AttributeKind::Batch { data_type, .. } => of(data_type),
-        AttributeKind::List { .. } => TypeSet::LISTS,
     }
 }

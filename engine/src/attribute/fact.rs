@@ -1,0 +1,217 @@
+//! Facts: what is known of an attribute, or of a part of it, at one moment. Nothing here allocates.
+
+use super::batch::read as read_batch;
+use super::list::Living;
+use super::pick::Pick;
+use super::plan::{AttributePlan, Base, FactPlan, Kind, ListPlan, Part};
+use super::ring::Window;
+use super::{State, Total};
+use crate::definition::ListAggregation;
+use crate::expr::eval::Items;
+use crate::expr::types::TypeSet;
+use crate::profile::Profile;
+use crate::time;
+use crate::value::{Nanos, Number, Value};
+
+/// What is known.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fact<'a> {
+    Missing,
+    /// A stored value, and when it was said.
+    Value(&'a Value, i64),
+    /// A value that is computed when it is read.
+    Number(Number),
+    /// The living items of a list, newest first; at least one of them says something.
+    Items(Living<'a>),
+}
+
+/// What is known now. A state of another kind than the plan's is missing: the kind starts anew.
+pub(crate) fn fact<'a>(
+    fact: &FactPlan,
+    attribute: &AttributePlan,
+    profile: &'a Profile,
+    now_ms: i64,
+) -> Fact<'a> {
+    let state = || profile.state(&attribute.name);
+    match &attribute.kind {
+        Kind::Batch { column } => match read_batch(profile.batch(), column) {
+            Some((record, value)) => fitting(value, record.computed_ms, fact.types),
+            None => Fact::Missing,
+        },
+        Kind::Pick { pick, duration_ms, window, base, .. } => match (window, state()) {
+            (None, Some(State::Picked(known, stamped))) if known == pick => {
+                let base = base.as_ref().and_then(|base| base.read(profile));
+                let (value, time_ms) = match base {
+                    Some((value, time_ms)) if time_ms > stamped.time_ms => (value, time_ms),
+                    _ => (&stamped.value, stamped.time_ms),
+                };
+                living(value, time_ms, *duration_ms, now_ms, fact.types)
+            }
+            (Some(window), Some(State::PickedWithin(known, ring)))
+                if known == pick && ring.width_ms == window.width_ms =>
+            {
+                let values = ring.within(*window, now_ms).iter().map(|(_, stamped)| stamped);
+                let best = values.reduce(|best, other| {
+                    let better = pick.prefers(other.time_ms, &other.event_id, &other.value, best);
+                    if better { other } else { best }
+                });
+                best.map_or(Fact::Missing, |best| fitting(&best.value, best.time_ms, fact.types))
+            }
+            _ => match base.as_ref().and_then(|base| base.read(profile)) {
+                Some((value, time_ms)) => living(value, time_ms, *duration_ms, now_ms, fact.types),
+                None => Fact::Missing,
+            },
+        },
+        Kind::Sum { window: None, .. } => match state() {
+            Some(State::Sum(sum)) => Fact::Number(sum.to_number()),
+            _ => Fact::Missing,
+        },
+        Kind::Sum { window: Some(window), .. } => match state() {
+            Some(State::Counter(sums)) => sums
+                .read(*window, now_ms)
+                .map_or(Fact::Missing, |sum| Fact::Number(sums.unit.nanos(sum).to_number())),
+            _ => Fact::Missing,
+        },
+        Kind::List(plan) => match (state(), &fact.part) {
+            (Some(State::List(list)), Part::Items { column, aggregation, order }) => {
+                let field = match column {
+                    None => None,
+                    Some(column) => match list.column(column) {
+                        Some(field) => Some(field),
+                        None => return Fact::Missing,
+                    },
+                };
+                let distinct = *aggregation == ListAggregation::DistinctList;
+                let living = Living { items: list.alive(plan.bounds, now_ms), field, distinct };
+                aggregate(living, *aggregation, *order, fact.types)
+            }
+            _ => Fact::Missing,
+        },
+        Kind::Counter { amount, window, .. } => {
+            let window = if let Part::Window(window) = &fact.part { *window } else { *window };
+            Fact::Number(counted(state(), amount.unit(), window, now_ms))
+        }
+        Kind::Total { amount, base } => {
+            let unit = amount.unit();
+            let known = match state() {
+                Some(State::Total(total)) if total.unit == unit => Some(total),
+                _ => None,
+            };
+            Fact::Number(total(known, unit, base.as_ref(), profile))
+        }
+    }
+}
+
+/// The order of what a list's items say, for `min` and `max`; see [`Part::Items`].
+fn aggregate<'a>(
+    living: Living<'a>,
+    aggregation: ListAggregation,
+    order: super::Order,
+    types: TypeSet,
+) -> Fact<'a> {
+    let mut said = living.all();
+    let fitting = living.all().filter(|(_, value)| types.fits(value));
+    let one = |found: Option<(&'a super::Item, &'a Value)>| {
+        found.map_or(Fact::Missing, |(item, value)| Fact::Value(value, item.time_ms))
+    };
+    match aggregation {
+        ListAggregation::Values | ListAggregation::DistinctList => {
+            if said.next().is_some() {
+                Fact::Items(living)
+            } else {
+                Fact::Missing
+            }
+        }
+        ListAggregation::Last => one(fitting.clone().next()),
+        ListAggregation::First => one(fitting.clone().next_back()),
+        ListAggregation::Min => {
+            one(fitting.clone().reduce(|a, b| if order.compare(b.1, a.1).is_lt() { b } else { a }))
+        }
+        ListAggregation::Max => {
+            one(fitting.clone().reduce(|a, b| if order.compare(b.1, a.1).is_gt() { b } else { a }))
+        }
+        ListAggregation::Sum => {
+            let numbers = said.filter_map(|(_, value)| Nanos::from_number(value.as_number()?));
+            numbers.reduce(Nanos::plus).map_or(Fact::Missing, |sum| Fact::Number(sum.to_number()))
+        }
+    }
+}
+
+fn counted(state: Option<&State>, unit: super::Unit, window: Window, now_ms: i64) -> Number {
+    match state {
+        Some(State::Counter(counter)) if counter.unit == unit => {
+            unit.number(counter.read(window, now_ms).unwrap_or(0))
+        }
+        _ => Number::Integer(0),
+    }
+}
+
+fn total(known: Option<&Total>, unit: super::Unit, base: Option<&Base>, profile: &Profile) -> Number {
+    let events = |after_ms| known.map_or(0, |total| total.read(after_ms));
+    let base = base.and_then(|base| {
+        let (value, time_ms) = base.read(profile)?;
+        Some((Nanos::from_number(value.as_number()?)?, time_ms))
+    });
+    match base {
+        None => unit.number(events(None)),
+        Some((base, time_ms)) => base.plus(unit.nanos(events(Some(time_ms)))).to_number(),
+    }
+}
+
+impl Base {
+    /// What the batch knows, and of when.
+    fn read<'a>(&self, profile: &'a Profile) -> Option<(&'a Value, i64)> {
+        let (record, value) = read_batch(profile.batch(), &self.column)?;
+        let own = self.time_column.as_ref().and_then(|column| {
+            let (_, time) = read_batch(profile.batch(), column)?;
+            time::instant_ms(time)
+        });
+        Some((value, own.unwrap_or(record.computed_ms)))
+    }
+}
+
+fn living(value: &Value, time_ms: i64, duration_ms: Option<i64>, now_ms: i64, types: TypeSet) -> Fact<'_> {
+    let alive = duration_ms.is_none_or(|duration| now_ms.saturating_sub(time_ms) < duration);
+    if alive { fitting(value, time_ms, types) } else { Fact::Missing }
+}
+
+/// A type may have changed since it was stored.
+fn fitting(value: &Value, time_ms: i64, types: TypeSet) -> Fact<'_> {
+    if types.fits(value) { Fact::Value(value, time_ms) } else { Fact::Missing }
+}
+
+impl Pick {
+    /// Whether what is known needs a window: `last` only fades, the others are taken over what is left of the past.
+    pub(crate) fn needs_window(self) -> bool {
+        self != Pick::Last
+    }
+}
+
+impl Fact<'_> {
+    /// The value as an answer shows it.
+    pub(crate) fn output(&self, types: TypeSet) -> Option<Value> {
+        match self {
+            Fact::Missing => None,
+            Fact::Value(value, _) => types.admit(value).ok().flatten(),
+            Fact::Number(number) => Some(Value::Number(*number)),
+            Fact::Items(living) => Some(Value::List(living.values().cloned().collect())),
+        }
+    }
+}
+
+impl Items for Living<'_> {
+    fn count(&self) -> usize {
+        self.values().count()
+    }
+
+    fn any(&self, matches: &mut dyn FnMut(&Value) -> bool) -> bool {
+        self.all().any(|(_, value)| matches(value))
+    }
+}
+
+impl ListPlan {
+    /// Whether its items are told apart by what a column says.
+    pub(crate) fn has_ids(&self) -> bool {
+        self.column.is_some()
+    }
+}

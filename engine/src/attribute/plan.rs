@@ -1,0 +1,244 @@
+//! Attributes with everything ready: columns, windows, domains, and the facts that can be asked of each.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::counter::Unit;
+use super::list::Bounds;
+use super::pick::{Order, Pick};
+use super::ring::Window;
+use crate::definition::{Aggregation, AttributeKind, Increment, ListAggregation, Removal};
+use crate::expr::Node;
+use crate::expr::types::TypeSet;
+use crate::value::DataType;
+
+/// An attribute as it is run.
+#[derive(Debug)]
+pub(crate) struct AttributePlan {
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    /// What its value may be; the ingest rule.
+    pub(crate) types: TypeSet,
+    pub(crate) sensitive: bool,
+    /// Which events of its key event count.
+    pub(crate) filter: Node,
+}
+
+/// An attribute's kind with its numbers ready.
+#[derive(Debug)]
+pub(crate) enum Kind {
+    /// One value; a duration is how long `last` lives and how far back the others look.
+    Pick {
+        pick: Pick,
+        column: String,
+        duration_ms: Option<i64>,
+        window: Option<Window>,
+        base: Option<Base>,
+    },
+    Sum {
+        column: String,
+        window: Option<Window>,
+    },
+    List(ListPlan),
+    Counter {
+        amount: Amount,
+        window: Window,
+        widths_ms: Vec<i64>,
+    },
+    Total {
+        amount: Amount,
+        base: Option<Base>,
+    },
+    Batch {
+        column: String,
+    },
+}
+
+/// What one event adds.
+#[derive(Debug)]
+pub(crate) enum Amount {
+    Constant(i64),
+    Column(String),
+}
+
+impl Amount {
+    pub(crate) fn unit(&self) -> Unit {
+        match self {
+            Amount::Constant(_) => Unit::Events,
+            Amount::Column(_) => Unit::Nanos,
+        }
+    }
+}
+
+/// Columns of records that know what was before events arrived.
+#[derive(Debug)]
+pub(crate) struct Base {
+    pub(crate) column: String,
+    pub(crate) time_column: Option<String>,
+}
+
+#[derive(Debug)]
+pub(crate) struct ListPlan {
+    /// What tells items apart; None: their events.
+    pub(crate) column: Option<String>,
+    /// What is kept of each, ascending; the id is kept anyway.
+    pub(crate) columns: Vec<String>,
+    /// What each of them may be.
+    pub(crate) types: Vec<TypeSet>,
+    pub(crate) bounds: Bounds,
+    pub(crate) actions: Vec<ActionPlan>,
+}
+
+#[derive(Debug)]
+pub(crate) struct ActionPlan {
+    pub(crate) removal: Removal,
+    pub(crate) filter: Node,
+}
+
+/// Something that can be asked of an attribute: its value, or a part of it.
+#[derive(Debug)]
+pub(crate) struct FactPlan {
+    /// As it is addressed.
+    pub(crate) name: String,
+    /// Whether another one says the same under a shorter name.
+    pub(crate) alias: bool,
+    /// Index of the attribute.
+    pub(crate) attribute: usize,
+    pub(crate) part: Part,
+    /// What its value may be.
+    pub(crate) types: TypeSet,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Part {
+    Whole,
+    /// Of a list: what the items say in a column (None: their ids), and how that makes one value. The order is that of
+    /// `min` and `max`.
+    Items {
+        column: Option<String>,
+        aggregation: ListAggregation,
+        order: Order,
+    },
+    /// Of a counter: another window.
+    Window(Window),
+}
+
+impl Kind {
+    /// The column that it reads, of an event or of a record.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = &str> {
+        let (one, many): (Option<&String>, &[String]) = match self {
+            Kind::Pick { column, .. } | Kind::Sum { column, .. } | Kind::Batch { column } => {
+                (Some(column), &[])
+            }
+            Kind::List(list) => (list.column.as_ref(), &list.columns),
+            Kind::Counter { amount, .. } | Kind::Total { amount, .. } => match amount {
+                Amount::Column(column) => (Some(column), &[]),
+                Amount::Constant(_) => (None, &[]),
+            },
+        };
+        one.into_iter().chain(many).map(String::as_str)
+    }
+}
+
+/// A part of an attribute as it is addressed, before types are known.
+pub(crate) struct Address<'d> {
+    /// None: the attribute's own name.
+    pub(crate) name: Option<&'d str>,
+    pub(crate) part: Part,
+    /// What its declaration says.
+    pub(crate) types: TypeSet,
+    /// Whether an answer can show it.
+    pub(crate) shows: bool,
+    /// Whether another one says the same under a shorter name.
+    pub(crate) alias: bool,
+}
+
+/// Everything that can be asked of an attribute.
+pub(crate) fn addresses(kind: &AttributeKind) -> Vec<Address<'_>> {
+    let number = TypeSet::one(DataType::Number);
+    let whole = |types| Address { name: None, part: Part::Whole, types, shows: true, alias: false };
+    let of = |data_type: &Option<DataType>| data_type.map_or(TypeSet::ANY, TypeSet::one);
+    let mut all = Vec::new();
+    match kind {
+        AttributeKind::Single { aggregation: Aggregation::Sum, .. } => all.push(whole(number)),
+        // The column `time` is the event's time, whatever was sent in it.
+        AttributeKind::Single { column, data_type: None, .. } if column == "time" => {
+            all.push(whole(TypeSet::one(DataType::Timestamp)));
+        }
+        AttributeKind::Single { data_type, .. } | AttributeKind::Batch { data_type, .. } => {
+            all.push(whole(of(data_type)));
+        }
+        AttributeKind::Counter { parts, .. } => {
+            all.push(whole(number));
+            for part in parts {
+                let window = Part::Window(Window::new(part.window_ms));
+                all.push(Address {
+                    name: Some(&part.name),
+                    part: window,
+                    types: number,
+                    shows: true,
+                    alias: false,
+                });
+            }
+        }
+        AttributeKind::List { column, parts, .. } => {
+            let ids = || Part::Items {
+                column: None,
+                aggregation: ListAggregation::DistinctList,
+                order: Order::Text,
+            };
+            if column.is_some() {
+                let shows = parts.is_empty();
+                all.push(Address { name: None, part: ids(), types: TypeSet::LISTS, shows, alias: false });
+                if shows {
+                    all.push(Address {
+                        name: Some("items"),
+                        part: ids(),
+                        types: TypeSet::LISTS,
+                        shows,
+                        alias: true,
+                    });
+                }
+            }
+            for (index, part) in parts.iter().enumerate() {
+                let types = match part.aggregation {
+                    aggregation if aggregation.is_list() => TypeSet::LISTS,
+                    ListAggregation::Sum => number,
+                    _ => TypeSet::ANY,
+                };
+                let items = || Part::Items {
+                    column: (column.as_ref() != Some(&part.column)).then(|| part.column.clone()),
+                    aggregation: part.aggregation,
+                    order: Order::Number,
+                };
+                let alias = column.is_none() && index == 0;
+                if alias {
+                    all.push(Address { name: None, part: items(), types, shows: true, alias: false });
+                }
+                all.push(Address { name: Some(&part.name), part: items(), types, shows: true, alias });
+            }
+        }
+    }
+    all
+}
+
+/// What `min` and `max` compare by, of the types that a value may have: without declaration or use numbers, and what may
+/// be text or a time is text, as in criteria.
+pub(crate) fn order_of(types: TypeSet) -> (Order, TypeSet) {
+    let times = TypeSet::of(&[DataType::Timestamp, DataType::Date]);
+    if types == TypeSet::ANY || types.has(DataType::Number) {
+        (Order::Number, TypeSet::one(DataType::Number))
+    } else if types.has(DataType::String) {
+        (Order::Text, TypeSet::one(DataType::String))
+    } else {
+        (Order::Instant, types.and(times))
+    }
+}
+
+/// An increment with its unit.
+pub(crate) fn amount(increment: &Increment) -> Amount {
+    match increment {
+        Increment::Constant(constant) => Amount::Constant(*constant),
+        Increment::Column(column) => Amount::Column(column.clone()),
+    }
+}

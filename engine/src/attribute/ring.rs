@@ -1,0 +1,149 @@
+//! Sliding windows: rings of absolute, epoch-aligned buckets.
+//!
+//! The bucket's width is the smallest of a fixed list that needs at most 64 buckets for the window. Counted are the
+//! buckets that end after `now - window`: no event inside the window is missed, one may stay up to one bucket longer.
+//!
+//! Merge law: buckets of one time join by the law of what is in them, and of all buckets those within 65 of the newest
+//! stay; commutative and associative where the join is. A bucket that was dropped lies before the window of every later
+//! reading.
+
+use alloc::vec::Vec;
+
+use crate::limits::{BUCKETS_MAX, DAY_MS};
+
+const SECOND: i64 = 1_000;
+const MINUTE: i64 = 60 * SECOND;
+const HOUR: i64 = 60 * MINUTE;
+
+/// What a bucket may span, in milliseconds; the last is enough for the longest window, 640 days.
+const WIDTHS_MS: [i64; 21] = [
+    SECOND,
+    2 * SECOND,
+    5 * SECOND,
+    10 * SECOND,
+    15 * SECOND,
+    30 * SECOND,
+    MINUTE,
+    2 * MINUTE,
+    5 * MINUTE,
+    10 * MINUTE,
+    15 * MINUTE,
+    30 * MINUTE,
+    HOUR,
+    2 * HOUR,
+    3 * HOUR,
+    6 * HOUR,
+    12 * HOUR,
+    DAY_MS,
+    2 * DAY_MS,
+    5 * DAY_MS,
+    10 * DAY_MS,
+];
+
+/// A window and the width of its buckets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Window {
+    pub(crate) length_ms: i64,
+    pub(crate) width_ms: i64,
+}
+
+impl Window {
+    pub(crate) fn new(length_ms: i64) -> Window {
+        let enough = |width: &i64| length_ms <= width.saturating_mul(BUCKETS_MAX);
+        let width_ms = WIDTHS_MS.into_iter().find(enough).unwrap_or(10 * DAY_MS);
+        Window { length_ms, width_ms }
+    }
+}
+
+/// What happened, by bucket.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ring<T> {
+    /// How long a bucket is, in milliseconds.
+    pub width_ms: i64,
+    /// (bucket's number since the epoch, what happened in it), ascending.
+    pub buckets: Vec<(i64, T)>,
+}
+
+impl<T> Ring<T> {
+    /// Without any event.
+    pub fn new(width_ms: i64) -> Ring<T> {
+        Ring { width_ms: width_ms.max(1), buckets: Vec::new() }
+    }
+
+    /// Where an event's bucket is; `Err` where it would be. None: it lies before every bucket that still counts.
+    pub(crate) fn find(&self, time_ms: i64) -> Option<(i64, Result<usize, usize>)> {
+        let bucket = time_ms.div_euclid(self.width_ms);
+        let Some((newest, _)) = self.buckets.last() else { return Some((bucket, Err(0))) };
+        let last = self.buckets.len().saturating_sub(1);
+        // Most events are of now.
+        Some(match bucket.cmp(newest) {
+            core::cmp::Ordering::Equal => (bucket, Ok(last)),
+            core::cmp::Ordering::Greater => (bucket, Err(self.buckets.len())),
+            core::cmp::Ordering::Less if bucket < newest.saturating_sub(BUCKETS_MAX) => return None,
+            core::cmp::Ordering::Less => {
+                (bucket, self.buckets.binary_search_by_key(&bucket, |(known, _)| *known))
+            }
+        })
+    }
+
+    /// Adds what happened in one bucket.
+    pub(crate) fn put(&mut self, time_ms: i64, value: T, join: impl FnOnce(&mut T, T)) {
+        match self.find(time_ms) {
+            None => {}
+            Some((_, Ok(index))) => {
+                if let Some((_, known)) = self.buckets.get_mut(index) {
+                    join(known, value);
+                }
+            }
+            Some((bucket, Err(index))) => {
+                self.buckets.insert(index, (bucket, value));
+                self.forget();
+            }
+        }
+    }
+
+    /// Takes over the buckets of a ring of the same width.
+    pub(crate) fn merge(&mut self, other: Ring<T>, join: impl Fn(&mut T, T)) {
+        for (bucket, value) in other.buckets {
+            self.put(bucket.saturating_mul(self.width_ms), value, &join);
+        }
+    }
+
+    /// The buckets that end after `now_ms - length_ms`, oldest first.
+    pub(crate) fn within(&self, window: Window, now_ms: i64) -> &[(i64, T)] {
+        let from = now_ms.saturating_sub(window.length_ms).div_euclid(self.width_ms);
+        let first = self.buckets.partition_point(|(bucket, _)| *bucket < from);
+        self.buckets.get(first..).unwrap_or(&[])
+    }
+
+    fn forget(&mut self) {
+        if let Some((newest, _)) = self.buckets.last() {
+            let oldest = newest.saturating_sub(BUCKETS_MAX);
+            let gone = self.buckets.partition_point(|(bucket, _)| *bucket < oldest);
+            self.buckets.drain(..gone);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bucket_widths() {
+        const HOUR: i64 = 3_600_000;
+        for (window, width) in [
+            (60_000, 1_000),
+            (64_000, 1_000),
+            (65_000, 2_000),
+            (HOUR, 60_000),
+            (24 * HOUR, 30 * 60_000),
+            (7 * DAY_MS, 3 * HOUR),
+            (30 * DAY_MS, 12 * HOUR),
+            (90 * DAY_MS, 2 * DAY_MS),
+            (640 * DAY_MS, 10 * DAY_MS),
+        ] {
+            assert_eq!(Window::new(window).width_ms, width, "{window}");
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Updates: what one event does to one attribute.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::plan::{Amount, AttributePlan, Kind, ListPlan};
+use super::{Counter, Item, ItemList, Ring, Stamped, State, Total, Unit};
+use crate::definition::Removal;
+use crate::event::Event;
+use crate::expr::types::TypeSet;
+use crate::limits::VALUE_BYTES_MAX;
+use crate::profile::Profile;
+use crate::value::{Nanos, Number, Value};
+
+/// Adds what the event says; a column that is missing says nothing. `Err` is a stable name for what was refused.
+pub(crate) fn update(
+    profile: &mut Profile,
+    attribute: &AttributePlan,
+    event: &Event,
+    now_ms: i64,
+) -> Result<(), &'static str> {
+    match &attribute.kind {
+        Kind::Batch { .. } => {}
+        Kind::Pick { pick, column, window, .. } => {
+            let Some(value) = admitted(attribute.types, event, column)? else { return Ok(()) };
+            let stamped = |value| Stamped { time_ms: event.time_ms, event_id: event.id.clone(), value };
+            let state = profile.state_mut(&attribute.name);
+            match window {
+                None => match state {
+                    Some(State::Picked(known, kept)) if known == pick => {
+                        if pick.prefers(event.time_ms, &event.id, &value, kept) {
+                            *kept = stamped(value);
+                        }
+                    }
+                    // Nothing yet, or a state of another kind: it starts anew.
+                    state => *state = Some(State::Picked(*pick, stamped(value))),
+                },
+                Some(window) => match state {
+                    Some(State::PickedWithin(known, ring))
+                        if known == pick && ring.width_ms == window.width_ms =>
+                    {
+                        ring.put(event.time_ms, stamped(value), |known, new| pick.join(known, new));
+                    }
+                    state => {
+                        let mut ring = Ring::new(window.width_ms);
+                        ring.put(event.time_ms, stamped(value), |_, _| {});
+                        *state = Some(State::PickedWithin(*pick, ring));
+                    }
+                },
+            }
+        }
+        Kind::Sum { column, window } => {
+            let Some(nanos) = summand(attribute.types, event, column)? else { return Ok(()) };
+            let state = profile.state_mut(&attribute.name);
+            match (window, state) {
+                (None, Some(State::Sum(sum))) => *sum = sum.plus(nanos),
+                (None, state) => *state = Some(State::Sum(nanos)),
+                (Some(window), state) => {
+                    count(state, Unit::Nanos, &[window.width_ms], event.time_ms, nanos.0);
+                }
+            }
+        }
+        Kind::List(list) => return add_item(profile, &attribute.name, list, event, now_ms),
+        Kind::Counter { amount, widths_ms, .. } => {
+            let Some(added) = added(amount, attribute.types, event)? else { return Ok(()) };
+            let state = profile.state_mut(&attribute.name);
+            count(state, amount.unit(), widths_ms, event.time_ms, added);
+        }
+        Kind::Total { amount, .. } => {
+            let Some(added) = added(amount, attribute.types, event)? else { return Ok(()) };
+            let unit = amount.unit();
+            match profile.state_mut(&attribute.name) {
+                Some(State::Total(total)) if total.unit == unit => total.put(event.time_ms, added),
+                state => {
+                    let mut total = Total::new(unit);
+                    total.put(event.time_ms, added);
+                    *state = Some(State::Total(total));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Takes out of a list what the event names.
+pub(crate) fn take_out(
+    profile: &mut Profile,
+    name: &str,
+    list: &ListPlan,
+    removal: Removal,
+    event: &Event,
+    now_ms: i64,
+) -> Result<(), &'static str> {
+    let id = match (removal, &list.column) {
+        (Removal::DeleteItem, Some(column)) => match item_id(event, column)? {
+            Some(id) => Some(id),
+            None => return Ok(()),
+        },
+        _ => None,
+    };
+    with_list(profile.state_mut(name), |items| {
+        items.remove(id, event.time_ms, &event.id, list.bounds, now_ms);
+    });
+    Ok(())
+}
+
+fn add_item(
+    profile: &mut Profile,
+    name: &str,
+    list: &ListPlan,
+    event: &Event,
+    now_ms: i64,
+) -> Result<(), &'static str> {
+    let id = match &list.column {
+        Some(column) => match item_id(event, column)? {
+            Some(id) => id,
+            None => return Ok(()),
+        },
+        None => Value::Null,
+    };
+    let mut refused = None;
+    let mut fields: Vec<Option<Value>> = Vec::with_capacity(list.columns.len());
+    for (column, types) in list.columns.iter().zip(&list.types) {
+        // The item is there all the same; what it cannot say is missing.
+        fields.push(match scalar(admitted(*types, event, column)) {
+            Ok(value) => value,
+            Err(reason) => {
+                refused = Some(reason);
+                None
+            }
+        });
+    }
+    if !list.has_ids() && fields.iter().all(Option::is_none) {
+        return refused.map_or(Ok(()), Err);
+    }
+    let item = Item { id, time_ms: event.time_ms, event_id: event.id.clone(), fields };
+    with_list(profile.state_mut(name), |items| items.add(item, &list.columns, list.bounds, now_ms));
+    refused.map_or(Ok(()), Err)
+}
+
+/// Changes a list; a state of another kind starts anew.
+fn with_list(state: &mut Option<State>, change: impl FnOnce(&mut ItemList)) {
+    if let Some(State::List(list)) = state {
+        change(list);
+    } else {
+        let mut list = ItemList::default();
+        change(&mut list);
+        *state = Some(State::List(list));
+    }
+}
+
+/// Adds to a counter of this unit; a state of another kind starts anew.
+fn count(state: &mut Option<State>, unit: Unit, widths_ms: &[i64], time_ms: i64, amount: i128) {
+    match state {
+        Some(State::Counter(counter)) if counter.unit == unit => counter.put(widths_ms, time_ms, amount),
+        state => {
+            let mut counter = Counter { unit, rings: Vec::new() };
+            counter.put(widths_ms, time_ms, amount);
+            *state = Some(State::Counter(counter));
+        }
+    }
+}
+
+fn item_id(event: &Event, column: &str) -> Result<Option<Value>, &'static str> {
+    scalar(admitted(TypeSet::ANY, event, column))
+}
+
+/// Items say scalars.
+fn scalar(value: Result<Option<Value>, &'static str>) -> Result<Option<Value>, &'static str> {
+    match value? {
+        Some(Value::List(_) | Value::Object(_)) => Err("wrong_type"),
+        value => Ok(value),
+    }
+}
+
+fn added(amount: &Amount, types: TypeSet, event: &Event) -> Result<Option<i128>, &'static str> {
+    match amount {
+        Amount::Constant(constant) => Ok(Some(i128::from(*constant))),
+        Amount::Column(column) => Ok(summand(types, event, column)?.map(|nanos| nanos.0)),
+    }
+}
+
+fn summand(types: TypeSet, event: &Event, column: &str) -> Result<Option<Nanos>, &'static str> {
+    let Some(value) = admitted(types, event, column)? else { return Ok(None) };
+    value.as_number().and_then(Nanos::from_number).map(Some).ok_or("out_of_range")
+}
+
+fn admitted(types: TypeSet, event: &Event, column: &str) -> Result<Option<Value>, &'static str> {
+    // The column `time` is the event's resolved time.
+    let time = (column == "time").then(|| Value::from(event.time_seconds()));
+    let Some(value) = time.as_ref().or_else(|| event.column(column)) else { return Ok(None) };
+    match types.admit(value) {
+        Ok(Some(value)) if bytes(&value) > VALUE_BYTES_MAX => Err("too_large"),
+        Ok(value) => Ok(value),
+        Err(_) => Err("wrong_type"),
+    }
+}
+
+/// How large a value is, as compact JSON without its escapes.
+pub(crate) fn bytes(value: &Value) -> usize {
+    let inner = |sizes: usize, count: usize| sizes.saturating_add(count).saturating_add(1);
+    match value {
+        Value::Null | Value::Boolean(_) => 4,
+        Value::Number(Number::Integer(_) | Number::Float(_)) => 8,
+        Value::String(text) => text.len().saturating_add(2),
+        Value::List(items) => inner(items.iter().map(bytes).fold(0, usize::saturating_add), items.len()),
+        Value::Object(entries) => {
+            let entry =
+                |(name, value): &(String, Value)| name.len().saturating_add(3).saturating_add(bytes(value));
+            inner(entries.iter().map(entry).fold(0, usize::saturating_add), entries.len())
+        }
+    }
+}

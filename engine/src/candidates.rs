@@ -1,0 +1,265 @@
+//! Which sections are worth asking: a personalization's sections by what their criteria demand.
+//!
+//! A section whose criteria are an AND with an equality in it enters only where that equality holds, so sections are
+//! kept by the values they demand, and a call looks up those of its own values. All others are asked always. Sections
+//! of a key event are kept apart, so that they cost nothing when another one happens.
+//!
+//! Nothing is decided here: a candidate's criteria are asked in full, and explanations ask every section.
+
+use alloc::vec::Vec;
+use core::ops::Bound;
+
+use crate::expr::eval::Seen;
+use crate::expr::op::{Op, whole};
+use crate::expr::{Node, Predicate, Program};
+use crate::index::Index;
+use crate::limits::DEMANDED_SLOTS_MAX;
+use crate::plan::SectionPlan;
+
+/// From how many sections on a slot is worth a look: finding a value costs as much as asking some sections.
+const SECTIONS_MIN: usize = 8;
+
+/// The sections of a personalization, by what they demand.
+#[derive(Debug, Default)]
+pub(crate) struct Candidates {
+    groups: Vec<Group>,
+    /// How many words a set of all sections has.
+    words: usize,
+}
+
+/// Sections that wait for the same key event, or for none.
+#[derive(Debug)]
+struct Group {
+    key_event: Option<usize>,
+    always: Sections,
+    demands: Vec<Demand>,
+}
+
+/// Sections that demand a value of one slot.
+#[derive(Debug, Default)]
+struct Demand {
+    slot: u32,
+    texts: Index,
+    /// Ascending; booleans are 0 and 1.
+    integers: Vec<(i64, usize)>,
+    /// Of each value.
+    sections: Vec<Sections>,
+}
+
+/// Numbers of sections as the words of a set that are not empty, ascending.
+#[derive(Debug, Default)]
+struct Sections(Vec<(usize, u64)>);
+
+/// What finding candidates asks for.
+pub(crate) enum Wanted {
+    /// Whether it matches this call's event.
+    KeyEvent(usize),
+    /// A slot's value.
+    Slot(u32),
+}
+
+impl Candidates {
+    pub(crate) fn new(program: &Program, sections: &[SectionPlan]) -> Candidates {
+        let mut groups: Vec<(Group, Vec<Open>)> = Vec::new();
+        for (number, section) in sections.iter().enumerate() {
+            let mut demanded = Vec::new();
+            demanded_by(program, &section.criteria, &mut demanded);
+            let open = Open { number, demanded };
+            match groups.iter_mut().find(|(group, _)| group.key_event == section.key_event) {
+                Some((_, sections)) => sections.push(open),
+                None => {
+                    let always = Sections::default();
+                    let group = Group { key_event: section.key_event, always, demands: Vec::new() };
+                    groups.push((group, alloc::vec![open]));
+                }
+            }
+        }
+        let groups = groups.into_iter().map(|(mut group, mut open)| {
+            while group.demands.len() < DEMANDED_SLOTS_MAX
+                && let Some(demand) = Demand::best(program, &mut open)
+            {
+                group.demands.push(demand);
+            }
+            open.iter().for_each(|section| group.always.add(section.number));
+            group
+        });
+        Candidates { groups: groups.collect(), words: sections.len().div_ceil(BITS) }
+    }
+
+    /// How many words [`Candidates::find`] fills.
+    pub(crate) fn words(&self) -> usize {
+        self.words
+    }
+
+    /// The set of sections that may enter, as bits.
+    pub(crate) fn find<'v>(&self, set: &mut Vec<u64>, mut value: impl FnMut(Wanted) -> Seen<'v>) {
+        set.clear();
+        set.resize(self.words, 0);
+        for group in &self.groups {
+            let happens = |key_event| matches!(value(Wanted::KeyEvent(key_event)), Seen::Boolean(true));
+            if !group.key_event.is_none_or(happens) {
+                continue;
+            }
+            group.always.join(set);
+            for demand in &group.demands {
+                if let Some(sections) = demand.sections_for(value(Wanted::Slot(demand.slot))) {
+                    sections.join(set);
+                }
+            }
+        }
+    }
+}
+
+/// The numbers in a set of bits, ascending.
+pub(crate) fn numbers(set: &[u64]) -> impl Iterator<Item = usize> {
+    set.iter().enumerate().flat_map(|(index, word)| {
+        let mut rest = *word;
+        core::iter::from_fn(move || {
+            let bit = rest.trailing_zeros();
+            // Without its lowest bit; nothing is left of nothing.
+            rest &= rest.checked_sub(1)?;
+            Some(index.saturating_mul(BITS).saturating_add(bit as usize))
+        })
+    })
+}
+
+const BITS: usize = u64::BITS as usize;
+
+impl Sections {
+    /// Adds one that is greater than all before.
+    fn add(&mut self, number: usize) {
+        let (index, bit) = (number / BITS, 1_u64 << (number % BITS));
+        match self.0.last_mut() {
+            Some((last, word)) if *last == index => *word |= bit,
+            _ => self.0.push((index, bit)),
+        }
+    }
+
+    fn join(&self, set: &mut [u64]) {
+        for (index, word) in &self.0 {
+            if let Some(own) = set.get_mut(*index) {
+                *own |= word;
+            }
+        }
+    }
+}
+
+/// A section that no demand stands for yet, with the predicates that could.
+struct Open {
+    number: usize,
+    demanded: Vec<u32>,
+}
+
+impl Demand {
+    /// Takes the sections that demand a value of the slot that tells most of them apart, if any slot is worth it.
+    fn best(program: &Program, open: &mut Vec<Open>) -> Option<Demand> {
+        if open.len() < SECTIONS_MIN {
+            return None;
+        }
+        // By slot: how many sections, and how many questions.
+        let mut counts = alloc::vec![(0_usize, 0_usize); program.slots.len()];
+        let mut known = alloc::vec![false; program.predicates.len()];
+        for index in open.iter().flat_map(|section| &section.demanded) {
+            let slot = program.predicates.get(*index as usize).map_or(0, |predicate| predicate.slot);
+            let Some((sections, questions)) = counts.get_mut(slot as usize) else { continue };
+            *sections = sections.saturating_add(1);
+            if let Some(known) = known.get_mut(*index as usize)
+                && !*known
+            {
+                *known = true;
+                *questions = questions.saturating_add(1);
+            }
+        }
+        // With n questions about it, a visitor is taken to miss n of n + 1 sections.
+        let missed = |(sections, questions): (usize, usize)| {
+            sections.saturating_mul(questions).checked_div(questions.saturating_add(1)).unwrap_or(0)
+        };
+        let (slot, count) = counts.into_iter().enumerate().max_by_key(|(_, count)| missed(*count))?;
+        if missed(count) < SECTIONS_MIN {
+            return None;
+        }
+        let mut demand = Demand { slot: u32::try_from(slot).ok()?, ..Demand::default() };
+        open.retain(|section| {
+            let mut predicates =
+                section.demanded.iter().filter_map(|index| program.predicates.get(*index as usize));
+            let own = predicates.find(|predicate| predicate.slot == demand.slot);
+            own.inspect(|predicate| demand.add(predicate, section.number)).is_none()
+        });
+        Some(demand)
+    }
+
+    fn add(&mut self, predicate: &Predicate, section: usize) {
+        match &predicate.op {
+            Op::EqualText(text) => self.add_text(text, section),
+            Op::InTexts(texts) => texts.iter().for_each(|text| self.add_text(text, section)),
+            Op::Numbers { low, .. } => self.add_integer(*low, section),
+            Op::InNumbers(integers, _) => integers.iter().for_each(|value| self.add_integer(*value, section)),
+            Op::EqualBoolean(value) => self.add_integer(i64::from(*value), section),
+            // The only other that demands: a segment.
+            _ => self.add_integer(1, section),
+        }
+    }
+
+    fn add_text(&mut self, text: &str, section: usize) {
+        let next = self.sections.len();
+        let index = self.texts.number(text.into(), next);
+        self.add_to(index, section);
+    }
+
+    fn add_integer(&mut self, value: i64, section: usize) {
+        let index = match self.integers.binary_search_by_key(&value, |(known, _)| *known) {
+            Ok(at) => self.integers.get(at).map_or(0, |(_, index)| *index),
+            Err(at) => {
+                self.integers.insert(at, (value, self.sections.len()));
+                self.sections.len()
+            }
+        };
+        self.add_to(index, section);
+    }
+
+    fn add_to(&mut self, index: usize, section: usize) {
+        if index == self.sections.len() {
+            self.sections.push(Sections::default());
+        }
+        if let Some(sections) = self.sections.get_mut(index) {
+            sections.add(section);
+        }
+    }
+
+    fn sections_for(&self, seen: Seen<'_>) -> Option<&Sections> {
+        let integer = match seen {
+            Seen::Text(text) => return self.sections.get(self.texts.get(text)?),
+            Seen::Number(number) => whole(number)?,
+            Seen::Boolean(value) => i64::from(value),
+            _ => return None,
+        };
+        let at = self.integers.binary_search_by_key(&integer, |(known, _)| *known).ok()?;
+        self.sections.get(self.integers.get(at)?.1)
+    }
+}
+
+/// The equalities without which criteria are not true.
+fn demanded_by(program: &Program, criteria: &Node, out: &mut Vec<u32>) {
+    match criteria {
+        Node::And(parts) => parts.iter().for_each(|part| demanded_by(program, part, out)),
+        Node::Predicate(index) => {
+            let predicate = program.predicates.get(*index as usize);
+            if predicate.is_some_and(|predicate| !predicate.negated && is_equality(&predicate.op)) {
+                out.push(*index);
+            }
+        }
+        Node::Constant(_) | Node::Or(_) | Node::Not(_) => {}
+    }
+}
+
+fn is_equality(op: &Op) -> bool {
+    match op {
+        Op::EqualText(_) | Op::InTexts(_) | Op::EqualBoolean(_) | Op::Segment => true,
+        Op::InNumbers(_, others) => others.is_empty(),
+        Op::Numbers { exact, .. } => match (exact.low, exact.high) {
+            (Bound::Included(low), Bound::Included(high)) => low == high && whole(low).is_some(),
+            _ => false,
+        },
+        _ => false,
+    }
+}

@@ -1,0 +1,282 @@
+//! The part of the compiler that makes attributes ready: windows, bases, domains, and what is wrong with them.
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::directory::Directory;
+use super::{Compiler, KeyEventPlan};
+use crate::attribute::plan::{
+    ActionPlan, Amount, AttributePlan, Base, FactPlan, Kind, ListPlan, Part, amount, order_of,
+};
+use crate::attribute::{Bounds, Pick, Window};
+use crate::definition::{
+    Aggregation, AttributeKind, Backfill, CounterPart, ListAction, ListAggregation, ListPart, Removal,
+};
+use crate::diagnostic::Code;
+use crate::expr::Node;
+use crate::expr::check::Uses;
+use crate::expr::types::TypeSet;
+use crate::limits;
+use crate::order;
+use crate::value::DataType;
+
+impl Compiler<'_> {
+    /// What can be asked of attributes, with the types that their declarations and uses leave.
+    pub(super) fn facts(&mut self, directory: &Directory, uses: &Uses) -> Vec<FactPlan> {
+        let mut facts = Vec::with_capacity(directory.facts.len());
+        for (index, declared) in directory.facts.iter().enumerate() {
+            let mut types =
+                u16::try_from(index).map_or(declared.types, |index| uses.of_attribute(index, declared.types));
+            let mut part = declared.part.clone();
+            if let Part::Items { aggregation: ListAggregation::Min | ListAggregation::Max, order, .. } =
+                &mut part
+            {
+                (*order, types) = order_of(types);
+            }
+            if let Some(AttributeKind::Single { aggregation: Aggregation::Min | Aggregation::Max, .. }) =
+                self.definition.attributes.get(declared.attribute).map(|attribute| &attribute.kind)
+            {
+                (_, types) = order_of(types);
+            }
+            if types.is_empty() {
+                let at = alloc::format!("attributes[{}]", declared.attribute);
+                let message = "`min` and `max` need values that have an order: numbers, texts or times";
+                self.report(Code::TypeMismatch, at, message, None);
+            }
+            let (name, alias) = (declared.name.clone(), declared.alias);
+            facts.push(FactPlan { name, alias, attribute: declared.attribute, part, types });
+        }
+        facts
+    }
+
+    /// `filters` are those of attributes and of lists' actions, in the order of the definition.
+    pub(super) fn attributes(
+        &mut self,
+        facts: &[FactPlan],
+        key_events: &mut [KeyEventPlan],
+        filters: Vec<Node>,
+    ) -> Vec<AttributePlan> {
+        let definition = self.definition;
+        let mut filters = filters.into_iter();
+        let mut plans = Vec::new();
+        for (index, attribute) in definition.attributes.iter().enumerate() {
+            let at = alloc::format!("attributes[{index}]");
+            let own = facts.iter().filter(|fact| fact.attribute == index);
+            let types = own.clone().next().map_or(TypeSet::ANY, |fact| fact.types);
+            let (key_event, mut filter) = (key_event_of(&attribute.kind), Node::Constant(true));
+            if let Some((name, own)) = key_event {
+                if let Some(fed) = self.key_event(name, alloc::format!("{at}.key_event"))
+                    && let Some(key_event) = key_events.get_mut(fed)
+                {
+                    key_event.feeds.push(index);
+                }
+                if own {
+                    filter = filters.next().unwrap_or(Node::Constant(false));
+                }
+            }
+            let kind = match &attribute.kind {
+                AttributeKind::Single { column, aggregation, duration_ms, backfill, .. } => {
+                    self.duration(*duration_ms, &at);
+                    if backfill.is_some() && *aggregation != Aggregation::Last {
+                        let message = "only `last` can begin with what a batch knows";
+                        let help = "remove `backfill`, or use a total counter";
+                        self.report(Code::NotSupported, at.clone(), message, Some(help.into()));
+                    }
+                    let window = duration_ms.map(Window::new);
+                    let (order, _) = order_of(types);
+                    let pick = match aggregation {
+                        Aggregation::Last => Some(Pick::Last),
+                        Aggregation::First => Some(Pick::First),
+                        Aggregation::Min => Some(Pick::Min(order)),
+                        Aggregation::Max => Some(Pick::Max(order)),
+                        Aggregation::Sum => None,
+                    };
+                    match pick {
+                        None => Kind::Sum { column: column.clone(), window },
+                        Some(pick) => Kind::Pick {
+                            pick,
+                            column: column.clone(),
+                            duration_ms: *duration_ms,
+                            window: window.filter(|_| pick.needs_window()),
+                            base: self.base(backfill.as_ref(), &at),
+                        },
+                    }
+                }
+                AttributeKind::List { column, keep, items_max, duration_ms, parts, actions, .. } => {
+                    self.duration(Some(*duration_ms), &at);
+                    let bounds = Bounds { keep: *keep, items_max: *items_max, duration_ms: *duration_ms };
+                    self.list(column.as_deref(), *items_max, parts, &at);
+                    let (columns, types) = self.list_columns(own, &at);
+                    let actions = actions.iter().enumerate().map(|(number, action)| {
+                        let at = alloc::format!("{at}.actions[{number}]");
+                        let filter = match &action.filter {
+                            Some(_) => filters.next().unwrap_or(Node::Constant(false)),
+                            None => Node::Constant(true),
+                        };
+                        let fed = self.action(action, column.is_some(), &at);
+                        if let Some(key_event) = fed.and_then(|fed| key_events.get_mut(fed)) {
+                            key_event.takes.push((index, number));
+                        }
+                        ActionPlan { removal: action.action, filter }
+                    });
+                    let actions = actions.collect();
+                    Kind::List(ListPlan { column: column.clone(), columns, types, bounds, actions })
+                }
+                AttributeKind::Counter { increment, window_ms, parts, backfill, .. } => {
+                    let amount = amount(increment);
+                    self.counter(is_nothing(&amount), *window_ms, parts, &at);
+                    let base = self.base(backfill.as_ref(), &at);
+                    match window_ms {
+                        None => Kind::Total { amount, base },
+                        Some(window_ms) => {
+                            if backfill.is_some() {
+                                let message = "a counter with a window forgets what a batch counted before";
+                                let help = "remove `backfill`, or make it a total counter";
+                                self.report(Code::NotSupported, at.clone(), message, Some(help.into()));
+                            }
+                            let lengths = parts.iter().map(|part| part.window_ms).chain([*window_ms]);
+                            let mut widths_ms: Vec<i64> =
+                                lengths.map(|length_ms| Window::new(length_ms).width_ms).collect();
+                            order::sort(&mut widths_ms, Ord::cmp);
+                            widths_ms.dedup();
+                            Kind::Counter { amount, window: Window::new(*window_ms), widths_ms }
+                        }
+                    }
+                }
+                AttributeKind::Batch { column, .. } => Kind::Batch { column: column.clone() },
+            };
+            let (name, sensitive) = (attribute.name.clone(), attribute.sensitive);
+            plans.push(AttributePlan { name, kind, types, sensitive, filter });
+        }
+        plans
+    }
+
+    fn duration(&mut self, duration_ms: Option<i64>, at: &str) {
+        if let Some(duration_ms) = duration_ms
+            && !(1..=limits::WINDOW_MS_MAX).contains(&duration_ms)
+        {
+            let message =
+                "Invalid window_duration: a window or duration is more than nothing and at most 640 days";
+            self.report(Code::BadDuration, at, message, None);
+        }
+    }
+
+    fn list(&mut self, column: Option<&str>, items_max: u32, parts: &[ListPart], at: &str) {
+        if !(1..=limits::LIST_ITEMS_MAX).contains(&items_max) {
+            let message = alloc::format!("`{items_max}` items; a list keeps 1 to {}", limits::LIST_ITEMS_MAX);
+            self.report(Code::OverBound, at, message, None);
+        }
+        if column.is_none() && parts.is_empty() {
+            let message = "a list needs a column that tells its items apart, or parts to tell of them";
+            self.report(Code::MissingKey, at, message, None);
+        }
+        self.parts(parts.iter().map(|part| part.name.as_str()), at);
+    }
+
+    /// The columns that a list keeps of each item, ascending, and what they may be. A column that several parts read has
+    /// to suit all of them.
+    fn list_columns<'f>(
+        &mut self,
+        facts: impl Iterator<Item = &'f FactPlan>,
+        at: &str,
+    ) -> (Vec<String>, Vec<TypeSet>) {
+        let mut columns: Vec<(String, TypeSet)> = Vec::new();
+        for fact in facts {
+            let Part::Items { column: Some(column), aggregation, .. } = &fact.part else { continue };
+            let types = match aggregation {
+                aggregation if aggregation.is_list() => TypeSet::ANY,
+                // What is added up, a text of digits too.
+                ListAggregation::Sum => TypeSet::one(DataType::Number),
+                _ => fact.types,
+            };
+            match columns.iter_mut().find(|(known, _)| known == column) {
+                Some((_, known)) => *known = known.and(types),
+                None => columns.push((column.clone(), types)),
+            }
+        }
+        order::sort(&mut columns, |(a, _), (b, _)| a.cmp(b));
+        for (column, types) in &columns {
+            if types.is_empty() {
+                let message = alloc::format!("the parts of this list ask different types of `{column}`");
+                self.report(Code::TypeMismatch, at, message, None);
+            }
+        }
+        columns.into_iter().unzip()
+    }
+
+    fn action(&mut self, action: &ListAction, has_ids: bool, at: &str) -> Option<usize> {
+        if action.action == Removal::DeleteItem && !has_ids {
+            let message = "`delete_item` needs a list whose items a column tells apart";
+            self.report(
+                Code::MissingKey,
+                at,
+                message,
+                Some("use `clear`, or give the list an id column".into()),
+            );
+        }
+        self.key_event(&action.key_event, alloc::format!("{at}.key_event"))
+    }
+
+    fn counter(&mut self, nothing: bool, window_ms: Option<i64>, parts: &[CounterPart], at: &str) {
+        self.duration(window_ms, at);
+        if nothing {
+            let message = "a counter that adds nothing";
+            self.report(Code::OverBound, at, message, Some("add at least 1".into()));
+        }
+        for part in parts {
+            self.duration(Some(part.window_ms), at);
+            if window_ms.is_some_and(|window_ms| part.window_ms > window_ms) {
+                let message = alloc::format!("the window of `{}` is longer than its counter's", part.name);
+                let help = "windows of parts lie inside the counter's own".to_owned();
+                self.report(Code::BadDuration, at, message, Some(help));
+            }
+        }
+        if window_ms.is_none() && !parts.is_empty() {
+            let message = "a total counter has no windows";
+            let help = "give it a window of its own, or remove its parts".to_owned();
+            self.report(Code::BadDuration, at, message, Some(help));
+        }
+        self.parts(parts.iter().map(|part| part.name.as_str()), at);
+    }
+
+    fn parts<'n>(&mut self, names: impl Iterator<Item = &'n str> + Clone, at: &str) {
+        if names.clone().count() > limits::PARTS_MAX {
+            let message = alloc::format!("more than {} parts", limits::PARTS_MAX);
+            self.report(Code::OverBound, at, message, None);
+        }
+        self.unique(&alloc::format!("{at}.parts"), names, "part");
+    }
+
+    /// The columns of the batch attributes that a backfill names.
+    fn base(&mut self, backfill: Option<&Backfill>, at: &str) -> Option<Base> {
+        let backfill = backfill?;
+        let definition = self.definition;
+        let mut column = |name: &String| {
+            let known = definition.attributes.iter().find(|attribute| attribute.name == *name);
+            if let Some(AttributeKind::Batch { column, .. }) = known.map(|attribute| &attribute.kind) {
+                return Some(column.clone());
+            }
+            let message = alloc::format!("Batch attribute not found: `{name}`");
+            let at = alloc::format!("{at}.backfill");
+            self.report(Code::UnknownName, at, message, Some("a backfill names batch attributes".into()));
+            None
+        };
+        let time_column = backfill.time_attribute.as_ref().and_then(&mut column);
+        Some(Base { column: column(&backfill.attribute)?, time_column })
+    }
+}
+
+/// The key event that feeds it, and whether it has a filter of its own.
+fn key_event_of(kind: &AttributeKind) -> Option<(&str, bool)> {
+    match kind {
+        AttributeKind::Single { key_event, filter, .. }
+        | AttributeKind::List { key_event, filter, .. }
+        | AttributeKind::Counter { key_event, filter, .. } => Some((key_event, filter.is_some())),
+        AttributeKind::Batch { .. } => None,
+    }
+}
+
+fn is_nothing(amount: &Amount) -> bool {
+    matches!(amount, Amount::Constant(constant) if *constant < 1)
+}

@@ -1,0 +1,84 @@
+//! What every part of the compiler looks the names of attributes up in.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::attribute::plan::{Part, addresses};
+use crate::definition::Definition;
+use crate::expr::check::Names;
+use crate::expr::types::TypeSet;
+use crate::index::Index;
+use crate::suggest::closest;
+
+/// Everything that can be asked of attributes, by name.
+#[derive(Default)]
+pub(super) struct Directory {
+    pub(super) facts: Vec<Declared>,
+    names: Index,
+    /// Names of attributes alone, for what is said about their parts.
+    attributes: Index,
+}
+
+/// A fact before its uses are known.
+pub(super) struct Declared {
+    pub(super) name: String,
+    pub(super) alias: bool,
+    pub(super) attribute: usize,
+    pub(super) part: Part,
+    pub(super) types: TypeSet,
+    /// Whether an answer can show it.
+    pub(super) shows: bool,
+}
+
+impl Directory {
+    pub(super) fn of(definition: &Definition) -> Directory {
+        let mut directory = Directory::default();
+        for (attribute, declared) in definition.attributes.iter().enumerate() {
+            directory.attributes.number(declared.name.clone(), attribute);
+            for address in addresses(&declared.kind) {
+                let name = match address.name {
+                    Some(part) => [declared.name.as_str(), ".", part].concat(),
+                    None => declared.name.clone(),
+                };
+                // Of several of one name the first is meant; that they are several is reported elsewhere.
+                directory.names.number(name.clone(), directory.facts.len());
+                directory.facts.push(Declared {
+                    name,
+                    alias: address.alias,
+                    attribute,
+                    part: address.part,
+                    types: address.types,
+                    shows: address.shows,
+                });
+            }
+        }
+        directory
+    }
+
+    /// The fact of this name.
+    pub(super) fn fact(&self, name: &str) -> Option<u16> {
+        self.names.get(name).and_then(|index| u16::try_from(index).ok())
+    }
+
+    /// The names of an attribute's parts, for what is said about them.
+    pub(super) fn parts_of(&self, name: &str) -> Vec<&str> {
+        let of = |full: &&str| full.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
+        self.names.iter().filter(of).collect()
+    }
+}
+
+impl Names for Directory {
+    fn attribute(&self, name: &str) -> Option<Result<(u16, TypeSet), String>> {
+        if let Some(index) = self.fact(name) {
+            let types = self.facts.get(usize::from(index)).map_or(TypeSet::ANY, |fact| fact.types);
+            return Some(Ok((index, types)));
+        }
+        let (name, part) = name.rsplit_once('.')?;
+        self.attributes.get(name)?;
+        Some(Err(alloc::format!("attribute `{name}` has no part `{part}`")))
+    }
+
+    fn suggest(&self, name: &str) -> Option<String> {
+        closest(name, self.names.iter())
+    }
+}

@@ -1,0 +1,256 @@
+//! The bytes that profiles are made of: LEB128 numbers, signed ones zigzag, and everything else with its length first.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::ProfileId;
+use super::codec::Damaged;
+use crate::limits::VALUE_DEPTH_MAX;
+use crate::value::{Number, Value};
+
+#[derive(Default)]
+pub(super) struct Writer(pub(super) Vec<u8>);
+
+impl Writer {
+    pub(super) fn byte(&mut self, byte: u8) {
+        self.0.push(byte);
+    }
+
+    pub(super) fn bytes(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    pub(super) fn unsigned(&mut self, mut value: u64) {
+        while value > 0x7f {
+            self.0.push((value & 0x7f) as u8 | 0x80);
+            value >>= 7;
+        }
+        self.0.push(value as u8);
+    }
+
+    pub(super) fn count(&mut self, value: usize) {
+        self.unsigned(value as u64);
+    }
+
+    pub(super) fn signed(&mut self, value: i64) {
+        self.unsigned(((value << 1) ^ (value >> 63)).cast_unsigned());
+    }
+
+    /// As `signed` writes it, where it fits.
+    pub(super) fn wide(&mut self, value: i128) {
+        let mut raw = ((value << 1) ^ (value >> 127)).cast_unsigned();
+        while u64::try_from(raw).is_err() {
+            self.0.push((raw & 0x7f) as u8 | 0x80);
+            raw >>= 7;
+        }
+        self.unsigned(raw as u64);
+    }
+
+    pub(super) fn text(&mut self, text: &str) {
+        self.count(text.len());
+        self.bytes(text.as_bytes());
+    }
+
+    pub(super) fn list<T>(&mut self, items: &[T], mut write: impl FnMut(&mut Writer, &T)) {
+        self.count(items.len());
+        items.iter().for_each(|item| write(self, item));
+    }
+
+    pub(super) fn optional<T>(&mut self, value: Option<&T>, write: impl FnOnce(&mut Writer, &T)) {
+        self.byte(u8::from(value.is_some()));
+        if let Some(value) = value {
+            write(self, value);
+        }
+    }
+
+    pub(super) fn value(&mut self, value: &Value) {
+        match value {
+            Value::Null => self.byte(0),
+            Value::Boolean(value) => self.byte(if *value { 2 } else { 1 }),
+            Value::Number(Number::Integer(value)) => {
+                self.byte(3);
+                self.signed(*value);
+            }
+            Value::Number(Number::Float(value)) => {
+                self.byte(4);
+                self.bytes(&value.to_le_bytes());
+            }
+            Value::String(text) => {
+                self.byte(5);
+                self.text(text);
+            }
+            Value::List(items) => {
+                self.byte(6);
+                self.list(items, Writer::value);
+            }
+            Value::Object(entries) => {
+                self.byte(7);
+                self.list(entries, |w, (name, value)| {
+                    w.text(name);
+                    w.value(value);
+                });
+            }
+        }
+    }
+}
+
+pub(super) struct Reader<'a>(pub(super) &'a [u8]);
+
+impl<'a> Reader<'a> {
+    pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], Damaged> {
+        let (taken, rest) = self.0.split_at_checked(length).ok_or(Damaged("ends early"))?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    pub(super) fn byte(&mut self) -> Result<u8, Damaged> {
+        let (first, rest) = self.0.split_first().ok_or(Damaged("ends early"))?;
+        self.0 = rest;
+        Ok(*first)
+    }
+
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Damaged> {
+        self.take(N)?.try_into().map_err(|_| Damaged("ends early"))
+    }
+
+    pub(super) fn id(&mut self) -> Result<ProfileId, Damaged> {
+        self.array().map(ProfileId)
+    }
+
+    pub(super) fn hash(&mut self) -> Result<u64, Damaged> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    pub(super) fn unsigned(&mut self) -> Result<u64, Damaged> {
+        let mut value = 0_u64;
+        let mut shift = 0_u32;
+        for (index, byte) in self.0.iter().enumerate() {
+            let bits = u64::from(byte & 0x7f);
+            // The last byte of 64 bits has room for one of them.
+            if shift > 63 || (shift == 63 && bits > 1) {
+                return Err(Damaged("a number is too large"));
+            }
+            value |= bits << shift;
+            if byte & 0x80 == 0 {
+                self.0 = self.0.get(index..).and_then(|rest| rest.get(1..)).unwrap_or(&[]);
+                return Ok(value);
+            }
+            shift = shift.saturating_add(7);
+        }
+        Err(Damaged("ends early"))
+    }
+
+    pub(super) fn wide(&mut self) -> Result<i128, Damaged> {
+        let mut raw = 0_u128;
+        for shift in (0..128).step_by(7) {
+            let byte = self.byte()?;
+            let bits = u128::from(byte & 0x7f);
+            // The last byte of 128 bits has room for two of them.
+            if shift == 126 && bits > 3 {
+                return Err(Damaged("a number is too large"));
+            }
+            raw |= bits << shift;
+            if byte & 0x80 == 0 {
+                return Ok((raw >> 1).cast_signed() ^ (raw & 1).cast_signed().wrapping_neg());
+            }
+        }
+        Err(Damaged("a number is too long"))
+    }
+
+    pub(super) fn signed(&mut self) -> Result<i64, Damaged> {
+        let raw = self.unsigned()?;
+        Ok((raw >> 1).cast_signed() ^ (raw & 1).cast_signed().wrapping_neg())
+    }
+
+    /// A length that the remaining bytes can hold, so that nothing is reserved for content that is not there.
+    pub(super) fn length(&mut self) -> Result<usize, Damaged> {
+        let length = usize::try_from(self.unsigned()?).map_err(|_| Damaged("a length is too large"))?;
+        if length > self.0.len() { Err(Damaged("ends early")) } else { Ok(length) }
+    }
+
+    pub(super) fn many<T>(
+        &mut self,
+        max: usize,
+        mut read: impl FnMut(&mut Reader<'a>) -> Result<T, Damaged>,
+    ) -> Result<Vec<T>, Damaged> {
+        let count = self.length()?;
+        if count > max {
+            return Err(Damaged("has more entries than its bound"));
+        }
+        // A loop and no `collect`, which is three functions more for every type.
+        let mut items = Vec::new();
+        for _ in 0..count {
+            items.push(read(self)?);
+        }
+        Ok(items)
+    }
+
+    pub(super) fn optional<T>(
+        &mut self,
+        read: impl FnOnce(&mut Reader<'a>) -> Result<T, Damaged>,
+    ) -> Result<Option<T>, Damaged> {
+        match self.byte()? {
+            0 => Ok(None),
+            1 => read(self).map(Some),
+            _ => Err(Damaged("a flag is neither 0 nor 1")),
+        }
+    }
+
+    pub(super) fn text(&mut self) -> Result<String, Damaged> {
+        let length = self.length()?;
+        let text = core::str::from_utf8(self.take(length)?).map_err(|_| Damaged("a text is not UTF-8"))?;
+        Ok(text.into())
+    }
+
+    pub(super) fn value(&mut self) -> Result<Value, Damaged> {
+        self.nested_value(VALUE_DEPTH_MAX)
+    }
+
+    fn nested_value(&mut self, depth: u8) -> Result<Value, Damaged> {
+        let depth = depth.checked_sub(1).ok_or(Damaged("a value nests too deep"))?;
+        Ok(match self.byte()? {
+            0 => Value::Null,
+            1 => Value::Boolean(false),
+            2 => Value::Boolean(true),
+            3 => Value::from(self.signed()?),
+            4 => {
+                let float = f64::from_le_bytes(self.array()?);
+                Value::Number(Number::float(float).ok_or(Damaged("a number is not finite"))?)
+            }
+            5 => Value::String(self.text()?),
+            6 => Value::List(self.many(usize::MAX, |r| r.nested_value(depth))?),
+            7 => Value::Object(self.many(usize::MAX, |r| Ok((r.text()?, r.nested_value(depth)?)))?),
+            _ => return Err(Damaged("a value is of an unknown kind")),
+        })
+    }
+}
+
+/// 64 bits that tell whether bytes are as they were written: four lanes of eight bytes at a time, each byte mixed in by
+/// steps that can be undone, so that no change of less than eight bytes goes unseen.
+pub(super) fn checksum(bytes: &[u8]) -> u64 {
+    const ODD: [u64; 4] =
+        [0x9e37_79b1_85eb_ca87, 0xc2b2_ae3d_27d4_eb4f, 0x1656_67b1_9e37_79f9, 0x85eb_ca77_c2b2_ae63];
+    let mix = |lane: u64, word: u64, odd: u64| (lane ^ word).wrapping_mul(odd).rotate_left(29);
+    let length = bytes.len() as u64;
+    let [mut a, mut b, mut c, mut d] = ODD.map(|odd| odd ^ length);
+    let (words, rest) = bytes.as_chunks::<8>();
+    let (blocks, words) = words.as_chunks::<4>();
+    let [odd_a, odd_b, odd_c, odd_d] = ODD;
+    for [word_a, word_b, word_c, word_d] in blocks {
+        a = mix(a, u64::from_le_bytes(*word_a), odd_a);
+        b = mix(b, u64::from_le_bytes(*word_b), odd_b);
+        c = mix(c, u64::from_le_bytes(*word_c), odd_c);
+        d = mix(d, u64::from_le_bytes(*word_d), odd_d);
+    }
+    for word in words {
+        a = mix(a, u64::from_le_bytes(*word), odd_b);
+    }
+    // What is less than a word is filled up; the length, mixed in first, tells such ends apart.
+    let mut last = [0; 8];
+    for (to, from) in last.iter_mut().zip(rest) {
+        *to = *from;
+    }
+    b = mix(b, u64::from_le_bytes(last), odd_c);
+    let sum = mix(mix(mix(mix(length, a, odd_a), b, odd_b), c, odd_c), d, odd_d);
+    (sum ^ (sum >> 32)).wrapping_mul(odd_a)
+}

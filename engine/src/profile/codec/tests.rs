@@ -1,0 +1,174 @@
+//! Profiles come back, whatever was read of them in between, and damage is noticed.
+
+use alloc::string::String;
+use alloc::vec;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::attribute::{Counter, Item, ItemList, Order, Pick, Removed, Ring, Stamped, State, Total, Unit};
+use crate::definition::Keep;
+use crate::profile::bytes::checksum;
+use crate::value::{Nanos, Number, Value};
+
+fn sample() -> Profile {
+    let mut profile = Profile::new(ProfileId([7; 16]), 1_790_000_000_000);
+    profile.version = 3;
+    profile.bundle = 9;
+    profile.learn(Key { name: "td_client_id".into(), value: "anon-7".into(), seen_ms: -5 });
+    profile.suspect(Key { name: "email".into(), value: "a@b".into(), seen_ms: 5 });
+    let mut absorbed = Profile::new(ProfileId([9; 16]), 0);
+    absorbed.edit_seen(|seen| seen.events = vec![(1, 5), (u64::MAX, 700_000)]);
+    profile.absorb(&absorbed);
+    profile.edit_batch(|records| {
+        records.push(BatchRecord {
+            key: "c-1".into(),
+            computed_ms: 1,
+            arrival_ms: 2,
+            segments: Some(vec!["vip".into()]),
+            values: vec![("tier".into(), "VIP".into()), ("list".into(), Value::List(vec![1.into()]))],
+        });
+    });
+    let stamped = || Stamped { time_ms: 4, event_id: "e".into(), value: Value::Number(Number::Float(-0.5)) };
+    let ring = |buckets| Ring { width_ms: 60_000, buckets };
+    let list = ItemList {
+        keep: Keep::Oldest,
+        columns: vec!["brand".into(), "price".into()],
+        items: vec![
+            Item { id: true.into(), time_ms: 3, event_id: "f".into(), fields: vec![None, Some(2.into())] },
+            Item { id: "x".into(), time_ms: -3, event_id: "g".into(), fields: vec![Some("b".into()), None] },
+        ],
+        removed: vec![Removed { id: 5.into(), time_ms: 8, event_id: "r".into() }],
+        cleared: Some((-9, "c".into())),
+    };
+    let counter = Counter {
+        unit: Unit::Nanos,
+        rings: vec![ring(vec![(-1, i128::MIN), (8, i128::MAX)]), Ring::new(120_000)],
+    };
+    let total = Total {
+        unit: Unit::Events,
+        earlier: 7,
+        until: i64::MIN,
+        hours: vec![(i64::MIN + 1, 1), (i64::MAX, -1)],
+    };
+    let states = [
+        State::Picked(Pick::Min(Order::Instant), stamped()),
+        State::PickedWithin(Pick::First, Ring { width_ms: 1, buckets: vec![(5, stamped()), (6, stamped())] }),
+        State::Sum(Nanos(-1)),
+        State::List(list),
+        State::Counter(counter),
+        State::Total(total),
+        State::Foreign(200, vec![1, 2, 3]),
+    ];
+    for (index, state) in states.into_iter().enumerate() {
+        *profile.state_mut(&alloc::format!("attribute_{index}")) = Some(state);
+    }
+    profile.adopt(11, |name| name != "attribute_2", 1_790_000_000_000);
+    profile
+}
+
+#[test]
+fn profiles_come_back() {
+    let profile = sample();
+    let bytes = encode(&profile);
+    assert_eq!(decode(&bytes).as_ref(), Ok(&profile));
+    // Comparing has read everything; what is written then is the same.
+    let read = decode(&bytes).unwrap();
+    assert_eq!(read, profile);
+    assert_eq!(encode(&read), bytes);
+    // And what is not read at all is written as it was.
+    assert_eq!(encode(&decode(&bytes).unwrap()), bytes);
+    let nobody = Profile::unknown();
+    assert_eq!(decode(&encode(&nobody)).as_ref(), Ok(&nobody));
+    assert_eq!(encode(&decode(&encode(&nobody)).unwrap()).len(), encode(&nobody).len());
+}
+
+#[test]
+fn what_one_change_touches_is_read_and_the_rest_is_copied() {
+    let bytes = encode(&sample());
+    let mut profile = decode(&bytes).unwrap();
+    *profile.state_mut("attribute_2") = Some(State::Sum(Nanos(5)));
+    *profile.state_mut("attribute_0") = None;
+    *profile.state_mut("an earlier one") = Some(State::Sum(Nanos(6)));
+    let again = decode(&encode(&profile)).unwrap();
+    assert_eq!(again, profile);
+    let names: Vec<&str> = again.states().map(|(name, _)| name).collect();
+    let kept = ["attribute_1", "attribute_2", "attribute_3", "attribute_4", "attribute_5", "attribute_6"];
+    assert_eq!(names, [&["an earlier one"], &kept[..]].concat());
+    assert_eq!(again.state("attribute_2"), Some(&State::Sum(Nanos(5))));
+    assert_eq!(again.state("attribute_6"), Some(&State::Foreign(200, vec![1, 2, 3])));
+    assert_eq!(again.state("attribute_0"), None);
+}
+
+#[test]
+fn state_that_no_definition_knows_is_kept_for_30_days() {
+    const DAY: i64 = 24 * 60 * 60 * 1_000;
+    let start = 1_790_000_000_000;
+    let mut profile = sample();
+    let names = |profile: &Profile| profile.orphans().iter().map(|o| o.name.clone()).collect::<Vec<String>>();
+    assert_eq!(names(&profile), ["attribute_2"]);
+    profile.adopt(11, |_| true, start + DAY);
+    assert_eq!(names(&profile), ["attribute_2"], "the same bundle says nothing new");
+    profile.adopt(12, |name| name != "attribute_2", start + 30 * DAY - 1);
+    assert!(profile.state("attribute_2").is_some());
+    let mut rolled_back = profile.clone();
+    rolled_back.adopt(13, |_| true, start + 30 * DAY - 1);
+    rolled_back.adopt(14, |_| true, start + 40 * DAY);
+    assert!(rolled_back.state("attribute_2").is_some(), "a definition that knows it again keeps it");
+    profile.adopt(12, |name| name != "attribute_2", start + 30 * DAY);
+    assert!(profile.state("attribute_2").is_none());
+    assert!(names(&decode(&encode(&profile)).unwrap()).is_empty());
+}
+
+#[test]
+fn every_truncation_is_noticed() {
+    let bytes = encode(&sample());
+    for length in 0..bytes.len() {
+        assert!(decode(&bytes[..length]).is_err(), "cut at {length}");
+    }
+}
+
+#[test]
+fn every_byte_counts() {
+    let bytes = encode(&sample());
+    for position in 0..bytes.len() {
+        for flip in [1, 0x80, 0xff] {
+            let mut damaged = bytes.clone();
+            damaged[position] ^= flip;
+            assert!(decode(&damaged).is_err(), "byte {position} ^ {flip:#x}");
+        }
+    }
+}
+
+/// The same bytes with a checksum that fits: what only a writer with an error could have stored.
+fn signed(mut bytes: Vec<u8>) -> Vec<u8> {
+    if bytes.len() >= HEAD {
+        let sum = checksum(&bytes[HEAD..]).to_le_bytes();
+        bytes[5..HEAD].copy_from_slice(&sum);
+    }
+    bytes
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4_000))]
+    #[test]
+    fn wrong_bytes_are_refused_or_read(position in 0..1_000_usize, byte in any::<u8>()) {
+        let mut bytes = encode(&sample());
+        let position = position % bytes.len();
+        bytes[position] = byte;
+        if let Ok(profile) = decode(&signed(bytes)) {
+            let again = decode(&encode(&profile)).unwrap();
+            prop_assert_eq!(again.keys(), profile.keys());
+            let _ = again.states().count() + profile.states().count();
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_refused_or_read(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let mut framed = b"USHP\x0212345678".to_vec();
+        framed.extend(bytes);
+        if let Ok(profile) = decode(&signed(framed)) {
+            let _ = profile.states().count() + profile.keys().len() + profile.batch().len();
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! The states of a profile's attributes: stored ones are found by name and read when they are asked for.
+//!
+//! ```text
+//! count (4 bytes) · count × (end of name, end of state: 4 bytes each) · names, ascending · states, each: kind · content
+//! ```
+//! Numbers here are little-endian and of fixed size, so that a name is found by halving; ends count from the first name
+//! and the first state.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::cell::OnceCell;
+use core::cmp::Ordering;
+use core::ops::Range;
+
+use super::bytes::Writer;
+use super::state::{read_state, write_state};
+use crate::attribute::State;
+
+/// What was stored, what was read of it, and what was changed since.
+#[derive(Clone, Debug, Default)]
+pub struct States {
+    /// One for every stored state.
+    read: Vec<OnceCell<Box<State>>>,
+    /// What stands instead of what was stored, by name, ascending; None: nothing.
+    changed: Vec<(String, Option<State>)>,
+    /// What a place that cannot be missing would be, if it were.
+    nothing: Option<State>,
+}
+
+impl States {
+    pub(super) fn of(stored: &[u8]) -> States {
+        let mut read = Vec::new();
+        read.resize_with(Table::of(stored).ends.len(), OnceCell::new);
+        States { read, changed: Vec::new(), nothing: None }
+    }
+
+    pub(super) fn get<'a>(&'a self, stored: &[u8], name: &str) -> Option<&'a State> {
+        if !self.changed.is_empty()
+            && let Ok(index) = self.changed.binary_search_by(|(known, _)| known.as_str().cmp(name))
+        {
+            return self.changed.get(index)?.1.as_ref();
+        }
+        let table = Table::of(stored);
+        self.stored_state(table, table.find(name)?)
+    }
+
+    fn stored_state(&self, table: Table<'_>, index: usize) -> Option<&State> {
+        let state = self.read.get(index)?.get_or_init(|| Box::new(read_state(table.state(index))));
+        Some(state)
+    }
+
+    pub(super) fn get_mut(&mut self, stored: &[u8], name: &str) -> &mut Option<State> {
+        let index = match self.changed.binary_search_by(|(known, _)| known.as_str().cmp(name)) {
+            Ok(index) => index,
+            Err(index) => {
+                let table = Table::of(stored);
+                let state = table.find(name).map(|at| {
+                    let read = self.read.get_mut(at).and_then(OnceCell::take);
+                    read.map_or_else(|| read_state(table.state(at)), |state| *state)
+                });
+                self.changed.insert(index, (name.into(), state));
+                index
+            }
+        };
+        // It is there: found, or put there just now.
+        match self.changed.get_mut(index) {
+            Some((_, state)) => state,
+            None => &mut self.nothing,
+        }
+    }
+
+    /// All of them, by name, ascending.
+    pub(super) fn iter<'a>(&'a self, stored: &'a [u8]) -> impl Iterator<Item = (&'a str, &'a State)> {
+        self.sources(stored).filter_map(move |(name, source)| {
+            Some((
+                name,
+                match source {
+                    Source::Changed(state) => state,
+                    Source::Stored(index) => self.stored_state(Table::of(stored), index)?,
+                },
+            ))
+        })
+    }
+
+    pub(super) fn write(&self, stored: &[u8], out: &mut Writer) {
+        if self.changed.is_empty() {
+            out.bytes(stored);
+            return;
+        }
+        let table = Table::of(stored);
+        let mut ends =
+            Vec::with_capacity(table.ends.len().saturating_add(self.changed.len()).saturating_mul(8));
+        let mut names = Vec::with_capacity(table.names.len().saturating_add(64));
+        let mut states = Writer(Vec::with_capacity(table.states.len().saturating_add(64)));
+        let mut count = 0_u32;
+        for (name, source) in self.sources(stored) {
+            names.extend_from_slice(name.as_bytes());
+            match source {
+                Source::Changed(state) => write_state(&mut states, state),
+                Source::Stored(index) => states.bytes(table.state(index)),
+            }
+            for end in [names.len(), states.0.len()] {
+                ends.extend_from_slice(&u32::try_from(end).unwrap_or(u32::MAX).to_le_bytes());
+            }
+            count = count.saturating_add(1);
+        }
+        out.bytes(&count.to_le_bytes());
+        out.bytes(&ends);
+        out.bytes(&names);
+        out.bytes(&states.0);
+    }
+
+    /// Where each state is, by name, ascending.
+    fn sources<'a>(&'a self, stored: &'a [u8]) -> impl Iterator<Item = (&'a str, Source<'a>)> {
+        let table = Table::of(stored);
+        let (mut index, mut changed) = (0_usize, self.changed.iter().peekable());
+        core::iter::from_fn(move || {
+            loop {
+                let stored = (index < table.ends.len()).then(|| table.name(index));
+                let order = match (stored, changed.peek()) {
+                    (None, None) => return None,
+                    (Some(_), None) => Ordering::Less,
+                    (None, Some(_)) => Ordering::Greater,
+                    (Some(name), Some((other, _))) => name.cmp(other.as_str()),
+                };
+                if order.is_le() {
+                    index = index.saturating_add(1);
+                }
+                if order.is_lt() {
+                    return Some((stored?, Source::Stored(index.saturating_sub(1))));
+                }
+                if let Some((name, Some(state))) = changed.next() {
+                    return Some((name, Source::Changed(state)));
+                }
+            }
+        })
+    }
+}
+
+enum Source<'a> {
+    Stored(usize),
+    Changed(&'a State),
+}
+
+/// Stored states. What does not add up is not there: the profile's checksum has said that the bytes are as they were
+/// written.
+#[derive(Clone, Copy)]
+struct Table<'a> {
+    /// Of each entry the end of its name and that of its state.
+    ends: &'a [[u8; 8]],
+    names: &'a [u8],
+    states: &'a [u8],
+}
+
+impl<'a> Table<'a> {
+    fn of(stored: &'a [u8]) -> Table<'a> {
+        let Some((count, rest)) = stored.split_first_chunk() else {
+            return Table { ends: &[], names: &[], states: &[] };
+        };
+        // No more than there is room for.
+        let count = u32::from_le_bytes(*count) as usize;
+        let (ends, rest) = rest.split_at(count.min(rest.len() / 8).saturating_mul(8));
+        let ends = ends.as_chunks().0;
+        let names = ends.last().map_or(0, |last| Table::end(last, false));
+        let (names, states) = rest.split_at(names.min(rest.len()));
+        Table { ends, names, states }
+    }
+
+    fn end([a, b, c, d, e, f, g, h]: &[u8; 8], of_state: bool) -> usize {
+        let end = if of_state { [*e, *f, *g, *h] } else { [*a, *b, *c, *d] };
+        u32::from_le_bytes(end) as usize
+    }
+
+    fn range(self, index: usize, of_state: bool) -> Option<Range<usize>> {
+        let end = Table::end(self.ends.get(index)?, of_state);
+        let before = index.checked_sub(1).and_then(|before| self.ends.get(before));
+        Some(before.map_or(0, |before| Table::end(before, of_state))..end)
+    }
+
+    fn name_bytes(self, index: usize) -> Option<&'a [u8]> {
+        self.names.get(self.range(index, false)?)
+    }
+
+    fn name(self, index: usize) -> &'a str {
+        self.name_bytes(index).and_then(|bytes| core::str::from_utf8(bytes).ok()).unwrap_or("")
+    }
+
+    fn state(self, index: usize) -> &'a [u8] {
+        self.range(index, true).and_then(|range| self.states.get(range)).unwrap_or(&[])
+    }
+
+    fn find(self, name: &str) -> Option<usize> {
+        let (mut low, mut high) = (0, self.ends.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            match self.name_bytes(middle)?.cmp(name.as_bytes()) {
+                Ordering::Equal => return Some(middle),
+                Ordering::Less => low = middle.saturating_add(1),
+                Ordering::Greater => high = middle,
+            }
+        }
+        None
+    }
+}
