@@ -70,9 +70,9 @@ pub fn agree() -> Result<Agreement, String> {
             (0..all.len()).filter(|rule| expected[*rule]).map(|rule| rule as u64).collect();
         let found = atree::found(&tree, &atree::event(&tree, profile));
         differ("a-tree", &all, profile, &wanted, &found)?;
-        let entered = usher::entered(&plan, &usher::visitor(profile), &[0]);
-        let found: Vec<u64> =
-            entered.iter().filter_map(|section| section.strip_prefix('s')?.parse().ok()).collect();
+        let mut entered = Vec::new();
+        usher::entered(&plan, &usher::visitor(profile), &[0], &mut entered);
+        let found: Vec<u64> = entered.iter().map(|(_, section)| *section as u64).collect();
         differ("usher's plan", &all, profile, &wanted, &found)?;
     }
     let answers = 8 * all.len() * profiles.len();

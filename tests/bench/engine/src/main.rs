@@ -87,6 +87,10 @@ fn compare(wanted: &[String]) -> Result<bool, String> {
     if is_wanted("size") {
         sizes(&mut report)?;
     }
+    for (number, sections) in [(2, "100"), (3, "1,000")] {
+        let entered = work::run(number, work::size::PROFILES as u64) as f64 / work::size::PROFILES as f64;
+        report.say(&format!("of {sections} sections a visitor enters {entered}, on average"));
+    }
     let [usher, rkyv, json, postcard] = stored::bytes();
     report.say(&format!("the stored profile: {usher} bytes; rkyv {rkyv}, JSON {json}, postcard {postcard}"));
     let [bundle, texts] = bundle::bytes();

@@ -329,9 +329,18 @@ pub fn native() -> Vec<Row> {
             "update-1000-stored",
             "  the same out of storage and back",
             "exact deques by postcard",
-            None,
+            Some((1.0 / 3.0, 0.2)),
             of(7),
             window::deques_stored(1_000),
+            false
+        ),
+        row!(
+            "update-1000-rings-stored",
+            "  the same out of storage and back",
+            "the ring by hand, by postcard",
+            None,
+            of(7),
+            window::rings_stored(1_000),
             false
         ),
         row!(

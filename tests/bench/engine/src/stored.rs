@@ -5,7 +5,7 @@
 
 use usher_bench_work::cycle::turns;
 use usher_bench_work::usher;
-use usher_engine::attribute::{Last, State};
+use usher_engine::attribute::{Counter, Item, Stamped, State};
 use usher_engine::value::{Number, Value};
 
 #[derive(rkyv::Archive, rkyv::Serialize, rkyv::Deserialize, serde::Serialize, serde::Deserialize)]
@@ -35,20 +35,19 @@ fn text(value: &Value) -> String {
 
 fn kept(state: &State) -> Kept {
     match state {
-        State::Last(Last { time_ms, event_id, value: Value::Number(Number::Integer(value)) }) => {
+        State::Picked(_, Stamped { time_ms, event_id, value: Value::Number(Number::Integer(value)) }) => {
             Kept::LastInt(*time_ms, event_id.clone(), *value)
         }
-        State::Last(Last { time_ms, event_id, value }) => {
+        State::Picked(_, Stamped { time_ms, event_id, value }) => {
             Kept::LastText(*time_ms, event_id.clone(), text(value))
         }
         State::Sum(sum) => Kept::Sum(sum.0),
         State::List(list) => {
-            let item = |item: &usher_engine::attribute::Item| {
-                (text(&item.value), item.time_ms, item.event_id.clone())
-            };
-            Kept::List(list.items().iter().map(item).collect())
+            let item = |item: &Item| (text(&item.id), item.time_ms, item.event_id.clone());
+            Kept::List(list.items.iter().map(item).collect())
         }
-        State::Counter(ring) => Kept::Counter(ring.width_ms, ring.buckets.clone()),
+        State::Counter(Counter { rings, .. }) => Kept::Counter(rings[0].width_ms, rings[0].buckets.clone()),
+        other => panic!("the stored profile has no {other:?}"),
     }
 }
 
@@ -60,9 +59,9 @@ fn stored() -> Stored {
         created_ms: profile.created_ms,
         version: profile.version,
         bundle: profile.bundle,
-        keys: profile.keys.into_iter().map(|key| (key.name, key.value, key.seen_ms)).collect(),
-        seen: profile.seen.events,
-        attributes: profile.attributes.into_iter().map(|(name, state)| (name, kept(&state))).collect(),
+        keys: profile.keys().iter().map(|key| (key.name.clone(), key.value.clone(), key.seen_ms)).collect(),
+        seen: profile.seen().events.clone(),
+        attributes: profile.states().map(|(name, state)| (name.to_owned(), kept(state))).collect(),
     }
 }
 

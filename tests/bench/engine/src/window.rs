@@ -35,13 +35,18 @@ impl Exact {
 }
 
 /// Buckets by their number modulo how many there are.
-#[derive(Clone)]
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
 struct Bare {
     newest: i64,
-    amounts: [i128; BUCKETS],
+    /// As many as there are buckets.
+    amounts: Vec<i128>,
 }
 
 impl Bare {
+    fn all() -> Vec<Bare> {
+        vec![Bare { newest: NOW_MS / WIDTH_MS, amounts: vec![0; BUCKETS] }; COUNTERS]
+    }
+
     fn add(&mut self, time_ms: i64, amount: i128) {
         let bucket = time_ms.div_euclid(WIDTH_MS);
         let slot = |bucket: i64| bucket.rem_euclid(BUCKETS as i64) as usize;
@@ -107,7 +112,7 @@ pub fn deques_bytes(per_window: i64) -> usize {
 
 /// One event into ten rings.
 pub fn rings(per_window: i64) -> impl FnMut(u64) -> u64 {
-    let mut all = vec![Bare { newest: NOW_MS / WIDTH_MS, amounts: [0; BUCKETS] }; COUNTERS];
+    let mut all = Bare::all();
     let (mut time_ms, step_ms) = (NOW_MS, WINDOW_MS / per_window);
     move |n| {
         turns(n, 1, |_| {
@@ -118,13 +123,32 @@ pub fn rings(per_window: i64) -> impl FnMut(u64) -> u64 {
     }
 }
 
+/// The same with the rings out of storage and back, after two windows of events.
+pub fn rings_stored(per_window: i64) -> impl FnMut(u64) -> u64 {
+    let (mut all, mut time_ms, step_ms) = (Bare::all(), NOW_MS, WINDOW_MS / per_window);
+    for _ in 0..2 * per_window {
+        time_ms += step_ms;
+        all.iter_mut().enumerate().for_each(|(index, one)| one.add(time_ms, amount(index)));
+    }
+    let mut bytes = postcard::to_allocvec(&all).expect("bytes");
+    move |n| {
+        turns(n, 1, |_| {
+            time_ms += step_ms;
+            let mut all: Vec<Bare> = postcard::from_bytes(&bytes).expect("rings");
+            all.iter_mut().enumerate().for_each(|(index, one)| one.add(time_ms, amount(index)));
+            bytes = postcard::to_allocvec(&all).expect("bytes");
+            bytes.len() as u64
+        })
+    }
+}
+
 /// All three after every event: the rings agree, and are above the exact sum by one bucket's events at most.
 pub fn agree() -> Result<(), String> {
     for per_window in [10, 1_000] {
         let step_ms = WINDOW_MS / per_window;
         let mut ours = Counters::new();
         let mut exact = vec![Exact::default(); COUNTERS];
-        let mut bare = vec![Bare { newest: NOW_MS / WIDTH_MS, amounts: [0; BUCKETS] }; COUNTERS];
+        let mut bare = Bare::all();
         for event in 0..3 * per_window {
             ours.update(step_ms);
             let now_ms = ours.time_ms();

@@ -12,7 +12,7 @@ use std::cell::RefCell;
 use usher_engine::definition::Definition;
 use usher_engine::profile::codec;
 use usher_engine::value::{FromValue, Value};
-use usher_engine::{Access, Asked, Event, Plan, Profile, ProfileId, Query};
+use usher_engine::{Access, Asked, Event, Evidence, Plan, Profile, ProfileId, Query};
 
 use bytes::{Reader, write};
 
@@ -76,13 +76,13 @@ fn run(what: u32, asked: &[u8]) -> Option<Given> {
         let now_ms = integer(&value, "now")?;
         match what {
             1 => {
-                let keys = plan.keys(&event(plan, &value, now_ms)?);
+                let keys = plan.keys(&event(plan, &value, now_ms)?, &Evidence::NONE);
                 Some((Vec::new(), answer::keys(&keys)))
             }
             2 => {
-                let keys = plan.keys(&event(plan, &value, now_ms)?);
+                let keys = plan.keys(&event(plan, &value, now_ms)?, &Evidence::NONE);
                 let fresh = ProfileId(integer(&value, "fresh")?.to_le_bytes().repeat(2).try_into().ok()?);
-                let mut stitched = plan.stitch(&keys.usable, profiles, fresh, now_ms);
+                let mut stitched = plan.stitch(&keys, profiles, fresh, now_ms);
                 let value = answer::stitched(&stitched);
                 stitched.others.insert(0, stitched.profile);
                 Some((stitched.others, value))

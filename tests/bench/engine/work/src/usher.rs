@@ -2,12 +2,12 @@
 
 use std::hint::black_box;
 
-use usher_engine::attribute::{Item, ItemList, Last, Ring, State};
+use usher_engine::attribute::{Counter, Item, ItemList, Pick, Ring, Stamped, State, Unit};
 use usher_engine::definition::{
     Aggregation, Attribute, AttributeKind, Audience, Choice, Definition, EventTable, Identity, Increment,
-    KeyEvent, Personalization, Section, StitchKey,
+    Keep, KeyEvent, Personalization, Section, StitchKey,
 };
-use usher_engine::profile::{Key, Seen, codec};
+use usher_engine::profile::{Key, codec};
 use usher_engine::syntax::{Comparison, Expr, Name, Test as Question};
 use usher_engine::value::{DataType, Nanos, Number, Value};
 use usher_engine::{Access, Asked, Criterion, Event, Plan, Profile as Stored, ProfileId, Query, Row};
@@ -106,9 +106,11 @@ fn view() -> (EventTable, KeyEvent) {
 fn last(name: &str, data_type: DataType) -> Attribute {
     let kind = AttributeKind::Single {
         key_event: "view".into(),
+        filter: None,
         column: name.into(),
         aggregation: Aggregation::Last,
         duration_ms: None,
+        backfill: None,
         data_type: Some(data_type),
     };
     Attribute { name: name.into(), kind, sensitive: false, description: None }
@@ -151,16 +153,14 @@ pub fn sections(rules: &[Rule]) -> Definition {
     definition(attributes, vec![personalization("all".into(), Choice::All, sections)])
 }
 
+/// A profile with these attributes, as it comes out of storage.
 fn stored(attributes: impl Iterator<Item = (String, Value)>) -> Stored {
     let mut stored = Stored::new(ProfileId([1; 16]), NOW_MS);
-    stored.attributes = attributes
-        .map(|(name, value)| {
-            let last = Last { time_ms: NOW_MS - 1_000, event_id: "0198f0a1-5d2c".into(), value };
-            (name, State::Last(last))
-        })
-        .collect();
-    stored.attributes.sort_by(|a, b| a.0.cmp(&b.0));
-    stored
+    for (name, value) in attributes {
+        let stamped = Stamped { time_ms: NOW_MS - 1_000, event_id: "0198f0a1-5d2c".into(), value };
+        *stored.state_mut(&name) = Some(State::Picked(Pick::Last, stamped));
+    }
+    codec::decode(&codec::encode(&stored)).expect("a profile")
 }
 
 /// The profile as events would have left it.
@@ -168,8 +168,8 @@ pub fn visitor(profile: &Profile) -> Stored {
     stored((0..FIELDS).map(|field| name(field).to_owned()).zip(values(profile)))
 }
 
-/// The names of the sections that a profile enters.
-pub fn entered(plan: &Plan, visitor: &Stored, personalizations: &[usize]) -> Vec<String> {
+/// The sections that a profile enters: their personalization, and their number in it.
+pub fn entered(plan: &Plan, visitor: &Stored, personalizations: &[usize], found: &mut Vec<(usize, usize)>) {
     let query = Query {
         event: None,
         asked: Asked::Named(personalizations),
@@ -178,15 +178,26 @@ pub fn entered(plan: &Plan, visitor: &Stored, personalizations: &[usize]) -> Vec
         access: Access::default(),
         blind: false,
     };
-    plan.personalize(visitor, &query, NOW_MS).offers.into_iter().map(|offer| offer.section).collect()
+    plan.entered(visitor, &query, NOW_MS, found);
 }
 
-/// Every section that a visitor enters, from the decoded profile to the answer: what stands in it is included, because
-/// the engine is not asked in another way.
+/// Every section that a visitor enters. What a criterion looks at is fetched from the profile, each time anew, because
+/// the engine is not asked in another way: beside peers whose contexts were filled before, that is included here.
 pub fn matching(rules: &[Rule], profiles: &[Profile]) -> impl FnMut(u64) -> u64 + use<> {
     let plan = Plan::compile_owned(sections(rules)).expect("a definition");
     let visitors: Vec<Stored> = profiles.iter().map(visitor).collect();
-    move |n| turns(n, visitors.len(), |turn| entered(&plan, &visitors[turn], &[0]).len() as u64)
+    counting(plan, visitors, vec![0])
+}
+
+fn counting(plan: Plan, visitors: Vec<Stored>, asked: Vec<usize>) -> impl FnMut(u64) -> u64 {
+    let mut found = Vec::new();
+    move |n| {
+        turns(n, visitors.len(), |turn| {
+            found.clear();
+            entered(&plan, &visitors[turn], &asked, &mut found);
+            found.len() as u64
+        })
+    }
 }
 
 /// Ten personalizations that answer with their first section. Each section is for one value of one attribute, so a
@@ -218,8 +229,7 @@ pub fn first(count: usize) -> impl FnMut(u64) -> u64 + use<> {
             stored([("slot".to_owned(), value), ("visits".to_owned(), Value::from(5))].into_iter())
         })
         .collect();
-    let asked: Vec<usize> = (0..LISTS).collect();
-    move |n| turns(n, visitors.len(), |turn| entered(&plan, &visitors[turn], &asked).len() as u64)
+    counting(plan, visitors, (0..LISTS).collect())
 }
 
 /// How long the window of the counters is: an hour, so that a bucket is a minute.
@@ -241,7 +251,14 @@ impl Counters {
         let attributes = (0..COUNTERS).map(|index| {
             let increment =
                 if index % 2 == 0 { Increment::Constant(1) } else { Increment::Column("price".into()) };
-            let kind = AttributeKind::Counter { key_event: "view".into(), increment, window_ms: WINDOW_MS };
+            let kind = AttributeKind::Counter {
+                key_event: "view".into(),
+                filter: None,
+                increment,
+                window_ms: Some(WINDOW_MS),
+                parts: Vec::new(),
+                backfill: None,
+            };
             Attribute { name: format!("counter_{index}"), kind, sensitive: false, description: None }
         });
         let plan = Plan::compile_owned(definition(attributes.collect(), Vec::new())).expect("a definition");
@@ -257,11 +274,11 @@ impl Counters {
         Counters { plan, profile: Stored::new(ProfileId([1; 16]), NOW_MS), event }
     }
 
-    /// One event, so much later than the one before.
-    pub fn update(&mut self, step_ms: i64) {
+    /// One event, so much later than the one before. How many attributes it changed.
+    pub fn update(&mut self, step_ms: i64) -> u64 {
         self.event.time_ms += step_ms;
         let ingested = self.plan.ingest(&mut self.profile, &self.event, self.event.time_ms);
-        black_box(ingested.duplicate);
+        if ingested.duplicate { 0 } else { (COUNTERS - ingested.refused.len()) as u64 }
     }
 
     /// The time of the newest event.
@@ -272,7 +289,8 @@ impl Counters {
     /// What a counter would read as now: its buckets that end within the window.
     pub fn read(&self, index: usize) -> i128 {
         match self.profile.state(&format!("counter_{index}")) {
-            Some(State::Counter(ring)) => {
+            Some(State::Counter(Counter { rings, .. })) => {
+                let [ring] = rings.as_slice() else { return 0 };
                 let from = (self.time_ms() - WINDOW_MS).div_euclid(ring.width_ms);
                 ring.buckets.iter().filter(|(bucket, _)| *bucket >= from).map(|(_, amount)| amount).sum()
             }
@@ -300,12 +318,7 @@ pub fn update(per_window: i64) -> impl FnMut(u64) -> u64 {
     for _ in 0..2 * per_window {
         counters.update(step_ms);
     }
-    move |n| {
-        turns(n, 1, |_| {
-            counters.update(step_ms);
-            counters.profile.attributes.len() as u64
-        })
-    }
+    move |n| turns(n, 1, |_| counters.update(step_ms))
 }
 
 /// The same through storage.
@@ -353,54 +366,60 @@ pub fn full() -> Stored {
     let mut random = Random::new(5);
     let mut profile = Stored::new(ProfileId([7; 16]), NOW_MS - 86_400_000);
     let key = |name: &str, value: &str| Key { name: name.into(), value: value.into(), seen_ms: NOW_MS };
-    profile.keys = vec![key("td_client_id", "b5a1c3d2-7e10-4f6a"), key("customer_id", "c-1001")];
-    profile.seen =
-        Seen { events: (0..8).map(|turn| (random.bits(), NOW_MS - 8_000 + turn * 1_000)).collect() };
+    profile
+        .edit_keys(|keys| keys.extend([key("td_client_id", "b5a1c3d2-7e10"), key("customer_id", "c-1001")]));
+    profile
+        .edit_seen(|seen| seen.events = (0..8).map(|turn| (random.bits(), NOW_MS - 8_000 + turn)).collect());
     profile.version = 42;
-    profile.attributes = (0..ATTRIBUTES)
-        .map(|index| {
-            let time_ms = NOW_MS - random.below(1_000_000) as i64;
-            let event_id = format!("e{:04x}", random.below(65_536));
-            let state = match index % 12 {
-                0..3 => {
-                    State::Last(Last { time_ms, event_id, value: Value::from(random.below(1_000) as i64) })
-                }
-                3..7 => {
-                    let value = Value::from(format!("value-{}", random.below(1_000)).as_str());
-                    State::Last(Last { time_ms, event_id, value })
-                }
-                7..10 => {
-                    let first = NOW_MS / 60_000 - 4;
-                    let buckets = (0..4).map(|turn| (first + turn, 1 + random.below(9) as i128)).collect();
-                    State::Counter(Ring { width_ms: 60_000, buckets })
-                }
-                10 => State::Sum(Nanos(i128::from(random.bits() >> 24))),
-                _ => {
-                    let item = |turn: i64| Item {
-                        value: Value::from(format!("P-{turn}").as_str()),
-                        time_ms: time_ms - turn,
-                        event_id: event_id.clone(),
-                    };
-                    State::List(ItemList::new((0..3).map(item).collect()))
-                }
-            };
-            (attribute(index), state)
-        })
-        .collect();
+    for index in 0..ATTRIBUTES {
+        let time_ms = NOW_MS - random.below(1_000_000) as i64;
+        let event_id = format!("e{:04x}", random.below(65_536));
+        let last = |value| State::Picked(Pick::Last, Stamped { time_ms, event_id: event_id.clone(), value });
+        let state = match index % 12 {
+            0..3 => last(Value::from(random.below(1_000) as i64)),
+            3..7 => last(Value::from(format!("value-{}", random.below(1_000)).as_str())),
+            7..10 => {
+                let first = NOW_MS / 60_000 - 4;
+                let buckets = (0..4).map(|turn| (first + turn, 1 + random.below(9) as i128)).collect();
+                let rings = vec![Ring { width_ms: 60_000, buckets }];
+                State::Counter(Counter { unit: Unit::Events, rings })
+            }
+            10 => State::Sum(Nanos(i128::from(random.bits() >> 24))),
+            _ => {
+                let item = |turn: i64| Item {
+                    id: Value::from(format!("P-{turn}").as_str()),
+                    time_ms: time_ms - turn,
+                    event_id: event_id.clone(),
+                    fields: Vec::new(),
+                };
+                State::List(ItemList {
+                    keep: Keep::Newest,
+                    columns: Vec::new(),
+                    items: (0..3).map(item).collect(),
+                    removed: Vec::new(),
+                    cleared: None,
+                })
+            }
+        };
+        *profile.state_mut(&attribute(index)) = Some(state);
+    }
     profile
 }
 
-/// A number that depends on a state, so that reading it cannot be left out.
+/// A number that depends on a state of the stored profile, so that reading it cannot be left out.
 pub fn print(state: &State) -> u64 {
     match state {
-        State::Last(last) => match &last.value {
+        State::Picked(_, stamped) => match &stamped.value {
             Value::String(text) => text.len() as u64,
             Value::Number(Number::Integer(value)) => *value as u64,
             _ => 0,
         },
         State::Sum(sum) => sum.0 as u64,
-        State::List(list) => list.items().len() as u64,
-        State::Counter(ring) => ring.buckets.iter().map(|(_, amount)| *amount as u64).sum(),
+        State::List(list) => list.items.len() as u64,
+        State::Counter(Counter { rings, .. }) => {
+            rings.iter().flat_map(|ring| &ring.buckets).map(|(_, amount)| *amount as u64).sum()
+        }
+        _ => 0,
     }
 }
 
