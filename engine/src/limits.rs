@@ -12,13 +12,15 @@ pub const CRITERIA_TESTS_MAX: usize = 256;
 pub const IN_VALUES_MAX: usize = 256;
 /// How long a regular expression is, in bytes.
 pub const PATTERN_BYTES_MAX: usize = 256;
-/// How large a compiled regular expression is, in bytes.
-pub const PATTERN_SIZE_MAX: usize = 64 * 1024;
+/// How large a compiled regular expression is, in steps: what one character of a text costs at most.
+pub const PATTERN_SIZE_MAX: usize = 1_024;
+/// How many comparisons of texts a regular expression is instead, at most.
+pub const PATTERN_TEXTS_MAX: usize = 16;
 /// How many digits of a number count one by one: of further ones only whether any is not zero can change a float.
 pub const DIGITS_MAX: usize = 800;
 /// How much of a text a regular expression looks at, in bytes; longer texts do not match and are reported.
 pub const PATTERN_TEXT_BYTES_MAX: usize = 2_048;
-/// How deep groups nest in a regular expression.
+/// How deep groups and repetitions of repetitions nest in a regular expression.
 pub const PATTERN_DEPTH_MAX: u32 = 16;
 /// How long a key's value is, in bytes.
 pub const KEY_BYTES_MAX: usize = 256;

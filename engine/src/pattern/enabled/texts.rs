@@ -1,0 +1,101 @@
+//! What is really a comparison with a text, or with one of a few.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::parse::{Assert, Node};
+use crate::limits::PATTERN_TEXTS_MAX;
+
+/// A text and where it has to stand.
+#[derive(Debug)]
+pub(crate) struct Text {
+    place: Place,
+    text: String,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Anywhere,
+    End,
+    Start,
+    Whole,
+}
+
+impl Text {
+    pub(super) fn is_match(&self, text: &str) -> bool {
+        let wanted = self.text.as_str();
+        match self.place {
+            Place::Anywhere => text.contains(wanted),
+            Place::End => text.ends_with(wanted),
+            Place::Start => text.starts_with(wanted),
+            Place::Whole => text == wanted,
+        }
+    }
+}
+
+/// The comparisons any of which is the pattern, if there are such.
+pub(super) fn lower(root: &Node) -> Option<Vec<Text>> {
+    let branches = match root {
+        Node::Either(branches) => branches,
+        branch => core::slice::from_ref(branch),
+    };
+    let mut found = Vec::new();
+    for branch in branches {
+        let (place, parts) = placed(branch);
+        let mut texts = alloc::vec![String::new()];
+        for part in parts {
+            texts = spelled(part, texts)?;
+        }
+        found.extend(texts.into_iter().map(|text| Text { place, text }));
+    }
+    (found.len() <= PATTERN_TEXTS_MAX).then_some(found)
+}
+
+/// Where a branch is held, and what is left of it. Searches are unanchored, so a repetition that may take nothing says
+/// nothing at an open end.
+fn placed(branch: &Node) -> (Place, &[Node]) {
+    let mut parts = match branch {
+        Node::Concat(parts) => parts,
+        part => core::slice::from_ref(part),
+    };
+    let (mut at_start, mut at_end) = (false, false);
+    match parts {
+        [Node::Assert(Assert::Start), rest @ ..] => (at_start, parts) = (true, rest),
+        [Node::Repeat(_, 0, _), rest @ ..] => parts = rest,
+        _ => {}
+    }
+    match parts {
+        [rest @ .., Node::Assert(Assert::End)] => (at_end, parts) = (true, rest),
+        [rest @ .., Node::Repeat(_, 0, _)] => parts = rest,
+        _ => {}
+    }
+    let place = match (at_start, at_end) {
+        (false, false) => Place::Anywhere,
+        (false, true) => Place::End,
+        (true, false) => Place::Start,
+        (true, true) => Place::Whole,
+    };
+    (place, parts)
+}
+
+/// All texts that a node makes of these beginnings, if it is about texts and they are few.
+fn spelled(node: &Node, mut texts: Vec<String>) -> Option<Vec<String>> {
+    match node {
+        Node::Char(character) => texts.iter_mut().for_each(|text| text.push(*character)),
+        Node::Concat(parts) => {
+            for part in parts {
+                texts = spelled(part, texts)?;
+            }
+        }
+        Node::Either(branches) => {
+            let mut all = Vec::new();
+            for branch in branches {
+                all.append(&mut spelled(branch, texts.clone())?);
+            }
+            texts = all;
+        }
+        Node::Repeat(part, 0, Some(1)) => texts.append(&mut spelled(part, texts.clone())?),
+        Node::Assert(_) | Node::Class(_) | Node::Repeat(..) => return None,
+    }
+    (texts.len() <= PATTERN_TEXTS_MAX).then_some(texts)
+}
