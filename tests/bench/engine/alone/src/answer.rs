@@ -66,10 +66,15 @@ pub(crate) fn ingested(ingested: &Ingested) -> Value {
 pub(crate) fn answer(answer: &Answer) -> Value {
     let offer = |offer: &Offer| {
         object([
-            ("personalization", offer.personalization.as_str().into()),
-            ("section", offer.section.as_str().into()),
-            ("attributes", Value::Object(offer.attributes.clone())),
-            ("segments", list(&offer.segments, |segment| segment.as_str().into())),
+            ("personalization", Value::from(&*offer.personalization)),
+            ("section", Value::from(&*offer.section)),
+            (
+                "attributes",
+                Value::Object(
+                    offer.attributes.iter().map(|(name, value)| (name.to_string(), value.clone())).collect(),
+                ),
+            ),
+            ("segments", list(&offer.segments, |segment| Value::from(&**segment))),
             ("reason", offer.reason.as_str().into()),
         ])
     };

@@ -7,7 +7,7 @@ pub mod wirefilter;
 pub mod yggdrasil;
 pub mod zen;
 
-use usher_bench_work::cycle::{cycle, turns};
+use usher_bench_work::cycle::{count, cycle, turns};
 use usher_bench_work::rules::{Profile, Rule, Test, name};
 
 /// A peer that evaluates rules one by one.
@@ -41,8 +41,9 @@ pub fn evaluation<S: Subject>(
     let rules: Vec<_> = texts::<S>(rules).iter().map(|text| subject.compile(text)).collect();
     let contexts: Vec<_> = profiles.iter().map(|profile| subject.context(profile)).collect();
     move |n| {
-        cycle(n, rules.len(), contexts.len(), |rule, profile| {
-            subject.evaluate(&rules[rule], &contexts[profile])
+        cycle(n, rules.len(), contexts.len(), |profile, first| {
+            let context = &contexts[profile];
+            count(rules[..first].iter(), |rule| subject.evaluate(rule, context))
         })
     }
 }
@@ -76,7 +77,8 @@ pub fn looping<S: Subject>(rules: &[Rule], profiles: &'static [Profile]) -> impl
     let contexts: Vec<_> = profiles.iter().map(|profile| subject.context(profile)).collect();
     move |n| {
         turns(n, contexts.len(), |turn| {
-            rules.iter().filter(|rule| subject.evaluate(rule, &contexts[turn])).count() as u64
+            let context = &contexts[turn];
+            rules.iter().filter(|rule| subject.evaluate(rule, context)).count() as u64
         })
     }
 }

@@ -2,19 +2,27 @@
 
 use std::hint::black_box;
 
-/// `n` evaluations: all rules on one profile, then on the next. How many were true.
-pub fn cycle(n: u64, rules: usize, profiles: usize, mut evaluate: impl FnMut(usize, usize) -> bool) -> u64 {
-    let (mut rule, mut profile, mut found) = (0, 0, 0);
-    for _ in 0..n {
-        found += u64::from(black_box(evaluate(rule, profile)));
-        rule += 1;
-        if rule == rules {
-            rule = 0;
-            profile += 1;
-            if profile == profiles {
-                profile = 0;
-            }
+/// `n` evaluations: every rule on one profile, then on the next; `pass` runs the first so many rules on a profile and
+/// says how many were true. The subjects loop over their rules themselves, so that the loop costs each of them little.
+pub fn cycle(n: u64, rules: usize, profiles: usize, mut pass: impl FnMut(usize, usize) -> u64) -> u64 {
+    let (mut left, mut profile, mut found) = (n, 0, 0);
+    while left > 0 {
+        let count = left.min(rules as u64);
+        found += pass(profile, count as usize);
+        left -= count;
+        profile += 1;
+        if profile == profiles {
+            profile = 0;
         }
+    }
+    found
+}
+
+/// How many of these are true; each is really asked.
+pub fn count<T>(of: impl Iterator<Item = T>, mut is_true: impl FnMut(T) -> bool) -> u64 {
+    let mut found = 0;
+    for one in of {
+        found += u64::from(black_box(is_true(one)));
     }
     found
 }

@@ -191,7 +191,7 @@ pub fn nested(seed: u64, count: usize, substrings: bool) -> Vec<Rule> {
 }
 
 /// Sections of five criteria joined by AND. Three of the five are of 50 that all sections choose from, two are a
-/// section's own. Ranges are frequent, so that about one section of a hundred enters.
+/// section's own. Half of them are ranges, so that some sections enter; how many, the report says.
 pub fn sections(seed: u64, count: usize) -> Vec<Rule> {
     let mut random = Random::new(seed);
     let question = |random: &mut Random| match random.below(10) {

@@ -12,7 +12,7 @@ use usher_engine::syntax::{Comparison, Expr, Name, Test as Question};
 use usher_engine::value::{DataType, Nanos, Number, Value};
 use usher_engine::{Access, Asked, Criterion, Event, Plan, Profile as Stored, ProfileId, Query, Row};
 
-use crate::cycle::{cycle, turns};
+use crate::cycle::{count, cycle, turns};
 use crate::random::Random;
 use crate::rules::{FIELDS, INTS, Profile, Rule, Test, name};
 
@@ -93,7 +93,10 @@ pub fn evaluation(rules: &[Rule], profiles: &[Profile]) -> impl FnMut(u64) -> u6
         .map(|values| criteria.iter().map(|criterion| row(criterion, values)).collect())
         .collect();
     move |n| {
-        cycle(n, criteria.len(), rows.len(), |rule, profile| holds(&criteria[rule], &rows[profile][rule]))
+        cycle(n, criteria.len(), rows.len(), |profile, first| {
+            let rows = &rows[profile][..first];
+            count(criteria.iter().zip(rows), |(criterion, row)| holds(criterion, row))
+        })
     }
 }
 
