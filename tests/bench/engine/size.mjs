@@ -8,6 +8,8 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 
+import { tryAlone } from "./alone/try.mjs";
+
 const here = dirname(fileURLToPath(import.meta.url));
 const root = resolve(here, "../../..");
 const target = process.env.CARGO_TARGET_DIR ?? join(root, "target/bench");
@@ -17,8 +19,8 @@ const bare = process.argv.includes("--bytes");
 const WASM_FEATURES = ["bulk-memory", "multivalue", "mutable-globals", "nontrapping-float-to-int", "reference-types", "sign-ext"];
 
 const sizes = [
-  weigh("with patterns", [], { must: 90_000, aim: 60_000 }),
-  weigh("without patterns", ["--no-default-features"], { must: 60_000, aim: 45_000 }),
+  await weigh("with patterns", [], { must: 90_000, aim: 60_000 }),
+  await weigh("without patterns", ["--no-default-features"], { must: 60_000, aim: 45_000 }),
 ];
 if (bare) console.log(sizes.map(({ gzip }) => gzip).join(","));
 else for (const { name, raw, gzip, must, aim } of sizes) {
@@ -27,7 +29,7 @@ else for (const { name, raw, gzip, must, aim } of sizes) {
 }
 if (process.env.CHECK === "1" && sizes.some(({ gzip, must }) => gzip > must)) process.exit(1);
 
-function weigh(name, features, limits) {
+async function weigh(name, features, limits) {
   const cargo = ["build", "--quiet", "--locked", "--profile", "size", "--target", "wasm32-unknown-unknown", "-p", "usher-bench-alone", ...features];
   run("cargo", cargo);
   const built = join(target, "wasm32-unknown-unknown/size/usher_bench_alone.wasm");
@@ -44,6 +46,7 @@ function weigh(name, features, limits) {
     optimized,
   ]);
   const bytes = readFileSync(optimized);
+  await tryAlone(bytes);
   return { name, raw: bytes.length, gzip: gzipSync(bytes, { level: 9 }).length, ...limits };
 }
 
