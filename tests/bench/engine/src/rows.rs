@@ -9,7 +9,7 @@ use crate::subject::datalogic::Datalogic;
 use crate::subject::wirefilter::Wirefilter;
 use crate::subject::yggdrasil::Yggdrasil;
 use crate::subject::zen::Zen;
-use crate::subject::{atree, building, evaluation, looping, setup};
+use crate::subject::{atree, building, evaluation, looping, looping_from_profiles, setup};
 use crate::{bundle, stored, window};
 
 /// One line of the report.
@@ -251,6 +251,38 @@ pub fn native() -> Vec<Row> {
             Some((0.5, 0.25)),
             of(3),
             atree::matching(&sections(1_000), profiles())
+        ),
+        row!(
+            "matching-100-profile-wirefilter",
+            "  the same, the context in it on both sides: 100",
+            WIREFILTER,
+            None,
+            of(2),
+            looping_from_profiles::<Wirefilter>(&sections(100), profiles())
+        ),
+        row!(
+            "matching-100-profile-atree",
+            "  the same, the context in it on both sides: 100",
+            ATREE,
+            None,
+            of(2),
+            atree::matching_from_profiles(&sections(100), profiles())
+        ),
+        row!(
+            "matching-1000-profile-wirefilter",
+            "  the same, the context in it on both sides: 1,000",
+            WIREFILTER,
+            None,
+            of(3),
+            looping_from_profiles::<Wirefilter>(&sections(1_000), profiles())
+        ),
+        row!(
+            "matching-1000-profile-atree",
+            "  the same, the context in it on both sides: 1,000",
+            ATREE,
+            None,
+            of(3),
+            atree::matching_from_profiles(&sections(1_000), profiles())
         ),
         row!(
             "matching-growth",

@@ -66,3 +66,17 @@ pub fn matching(rules: &[Rule], profiles: &[Profile]) -> impl FnMut(u64) -> u64 
         turns(n, events.len(), |turn| tree.search(&events[turn]).expect("a report").matches().len() as u64)
     }
 }
+
+/// The same from the profile on: its event is built in every run.
+pub fn matching_from_profiles(
+    rules: &[Rule],
+    profiles: &'static [Profile],
+) -> impl FnMut(u64) -> u64 + use<> {
+    let tree = tree(rules);
+    move |n| {
+        turns(n, profiles.len(), |turn| {
+            let event = event(&tree, &profiles[turn]);
+            tree.search(&event).expect("a report").matches().len() as u64
+        })
+    }
+}

@@ -83,6 +83,21 @@ pub fn looping<S: Subject>(rules: &[Rule], profiles: &'static [Profile]) -> impl
     }
 }
 
+/// The same from the profile on: its context is built in every run.
+pub fn looping_from_profiles<S: Subject>(
+    rules: &[Rule],
+    profiles: &'static [Profile],
+) -> impl FnMut(u64) -> u64 + use<S> {
+    let mut subject = S::new();
+    let rules: Vec<_> = texts::<S>(rules).iter().map(|text| subject.compile(text)).collect();
+    move |n| {
+        turns(n, profiles.len(), |turn| {
+            let context = subject.context(&profiles[turn]);
+            rules.iter().filter(|rule| subject.evaluate(rule, &context)).count() as u64
+        })
+    }
+}
+
 /// How languages with infix operators write a rule. Texts have letters only, so nothing is escaped.
 struct Words {
     and: &'static str,
