@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak fuzz fuzz-module worker size bench-worker lint clean-state setup
+.PHONY: help demo test soak fuzz fuzz-module worker size size-engine bench-engine bench-worker lint clean-state setup
 
 PORT ?= 8787
 WORKER := target/worker/release
@@ -43,6 +43,12 @@ worker: setup ## build the Cloudflare worker into edge-worker/cloudflare/dist, r
 size: setup ## print name, raw and gzip bytes of everything that ships to an edge or a browser
 	@node edge-worker/cloudflare/build.mjs $(WORKER)
 	@node www/size.mjs
+
+size-engine: setup ## print what the engine alone weighs as wasm; CHECK=1 fails over the must
+	@node tests/bench/engine/size.mjs
+
+bench-engine: setup ## the decision engine beside its peers (QUICK=1, CHECK=1, WRITE=1, ROWS=…: tests/bench/README.md)
+	@node tests/bench/engine/run.mjs $(ROWS)
 
 bench-worker: setup ## CPU per answer in workerd, against JavaScript workers
 	@cargo build --locked --quiet -p usher
