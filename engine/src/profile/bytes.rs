@@ -196,7 +196,7 @@ impl<'a> Reader<'a> {
             return Err(Damaged("has more entries than its bound"));
         }
         // A loop and no `collect`, which is three functions more for every type.
-        let mut items = Vec::new();
+        let mut items = Vec::with_capacity(count.min(128));
         for _ in 0..count {
             items.push(read(self)?);
         }
