@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test worker size bench-worker lint clean-state setup
+.PHONY: help demo test soak worker size bench-worker lint clean-state setup
 
 PORT ?= 8787
 WORKER := target/worker/release
@@ -20,6 +20,9 @@ demo: setup ## build and start everything on this machine: http://127.0.0.1:8787
 
 test: setup ## run every test, layer by layer
 	@node tests/run.mjs
+
+soak: setup ## hold attributes and identity to their oracle, 100 times as long as tests do
+	@USHER_CASES=100 cargo test --locked --release -p usher-engine --test oracle
 
 worker: setup ## build the Cloudflare worker into edge-worker/cloudflare/dist, ready for wrangler
 	@node edge-worker/cloudflare/build.mjs edge-worker/cloudflare/dist

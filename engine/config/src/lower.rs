@@ -94,7 +94,7 @@ impl Lower {
                 self.broken.insert(self.path.clone());
             }
         }
-        let mut diagnostic = Diagnostic::new(code, self.path.clone(), message);
+        let mut diagnostic = Diagnostic::new(code, message).at(&self.path);
         diagnostic.help = help;
         self.push(diagnostic, Some((self.text, span)));
     }
@@ -108,7 +108,7 @@ impl Lower {
         let code = if diagnostic.severity() == Severity::Error { Code::OverBound } else { Code::Ignored };
         if !self.findings.iter().skip(FINDINGS_MAX).any(|(known, _)| known.code == code) {
             let message = format!("there are more than {FINDINGS_MAX} findings; the rest is not shown");
-            self.findings.push((Diagnostic::new(code, "", message), None));
+            self.findings.push((Diagnostic::new(code, message), None));
         }
     }
 

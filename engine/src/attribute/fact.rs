@@ -2,7 +2,7 @@
 
 use super::batch::read as read_batch;
 use super::list::Living;
-use super::pick::Pick;
+use super::pick::{Pick, numeric};
 use super::plan::{AttributePlan, Base, FactPlan, Kind, ListPlan, Part};
 use super::ring::Window;
 use super::{State, Total};
@@ -131,7 +131,7 @@ fn aggregate<'a>(
             one(fitting.clone().reduce(|a, b| if order.compare(b.1, a.1).is_gt() { b } else { a }))
         }
         ListAggregation::Sum => {
-            let numbers = said.filter_map(|(_, value)| Nanos::from_number(value.as_number()?));
+            let numbers = said.filter_map(|(_, value)| Nanos::from_number(numeric(value)?));
             numbers.reduce(Nanos::plus).map_or(Fact::Missing, |sum| Fact::Number(sum.to_number()))
         }
     }
