@@ -8,6 +8,7 @@ pub mod criteria;
 pub mod deployment;
 pub mod keys;
 pub mod pattern;
+pub mod random;
 pub mod run;
 pub mod target;
 pub mod vector;

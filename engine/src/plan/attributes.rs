@@ -155,6 +155,11 @@ impl Compiler<'_> {
             let (name, sensitive) = (attribute.name.clone(), attribute.sensitive);
             plans.push(AttributePlan { name, kind, types, sensitive, filter });
         }
+        // As profiles keep them, so that each is found behind the one before.
+        let name = |index: &usize| plans.get(*index).map(|plan| plan.name.as_str());
+        for key_event in key_events.iter_mut() {
+            order::sort(&mut key_event.feeds, |a, b| name(a).cmp(&name(b)));
+        }
         plans
     }
 

@@ -168,7 +168,12 @@ impl Profile {
 
     /// What is kept under an attribute's name, to be changed.
     pub fn state_mut(&mut self, name: &str) -> &mut Option<State> {
-        self.states.get_mut(self.stored.part(Tag::Attributes), name)
+        self.state_near(name, &mut 0)
+    }
+
+    /// The same for many names, ascending: `near` is handed from one to the next.
+    pub(crate) fn state_near(&mut self, name: &str, near: &mut usize) -> &mut Option<State> {
+        self.states.get_mut(self.stored.part(Tag::Attributes), name, near)
     }
 
     /// Changes the identifiers it is known by.
