@@ -225,7 +225,7 @@ fn counter(dice: &mut Dice, slides: bool) -> AttributeKind {
 fn identity(dice: &mut Dice, bent: Bent) -> Identity {
     let key = |name: &str| StitchKey { name: name.into(), ..StitchKey::default() };
     if bent != Bent::People {
-        let keys = vec![key("cookie"), key("user")];
+        let keys = vec![key("cookie"), key("user"), key("mail")];
         let lookup_key = (bent == Bent::Changes).then(|| "cookie".into());
         return Identity { primary_key: Some("user".into()), keys, lookup_key };
     }

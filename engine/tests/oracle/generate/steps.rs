@@ -26,10 +26,17 @@ pub fn steps(dice: &mut Dice, bent: Bent, definitions: &[Definition]) -> Vec<Ste
         if !within_week || now_ms + step_ms - begin_ms < 7 * DAY_MS - 1_000 {
             now_ms += step_ms;
         }
+        // When an event that was counted may be counted again.
+        if !within_week && dice.once_in(16) && !steps.is_empty() {
+            let again_ms = dice.pick(&steps).at_ms + 7 * DAY_MS + dice.between(-1, 1);
+            now_ms = now_ms.max(again_ms);
+        }
         let mark = dice.roll();
         if bent == Bent::Changes {
-            if dice.once_in(16) {
-                now_ms += 30 * DAY_MS + dice.between(-1, 1);
+            // When what was dropped is purged.
+            if dice.once_in(8) && !steps.is_empty() {
+                let purge_ms = dice.pick(&steps).at_ms + 30 * DAY_MS + dice.between(-1, 1);
+                now_ms = now_ms.max(purge_ms);
             }
             if dice.once_in(4) && !bundles.is_empty() {
                 steps.push(Step { at_ms: now_ms, what: What::Bundle(bundles.remove(0)), mark });
@@ -150,7 +157,7 @@ fn event(
     };
     // A copy of an earlier event, or another one under its id.
     if !before.is_empty()
-        && dice.once_in(7)
+        && dice.once_in(if bent == Bent::People { 3 } else { 7 })
         && let What::Event { table, columns, .. } = &dice.pick(before).what
     {
         let mut columns = columns.clone();
@@ -163,6 +170,11 @@ fn event(
             // No two contents of one id are of one time.
             columns.push(("time".into(), Value::from(now_ms - 1 - index as i64 - dice.between(0, 1 << 30))));
             columns.push(("n".into(), number(dice)));
+        }
+        if bent == Bent::People && dice.once_in(2) {
+            // By another way, as it may reach somebody else who has not seen it.
+            columns.retain(|(name, _)| !NAMES.iter().any(|key| name.eq_ignore_ascii_case(key)));
+            keys(dice, bent, index, &mut columns);
         }
         return What::Event { table, columns, minted_id, proof };
     }
@@ -220,6 +232,7 @@ fn event(
     What::Event { table, columns, minted_id, proof }
 }
 
+const NAMES: [&str; 4] = ["cookie", "user", "mail", "ref"];
 const KEYS: [&str; 7] = ["k-1", "k-2", "k-3", "k-4", "k-0", "k-9", "odd"];
 
 fn keys(dice: &mut Dice, bent: Bent, index: i64, columns: &mut Columns) {
@@ -233,17 +246,17 @@ fn keys(dice: &mut Dice, bent: Bent, index: i64, columns: &mut Columns) {
             }
         }
         Bent::Crowd => {
-            if !dice.once_in(3) {
+            // The primary key is seen at the beginning only, and the cookie always.
+            if index < 4 && !dice.once_in(3) {
                 say("user", "u-1".into());
             }
-            if dice.once_in(9) {
-                say("cookie", Value::string(format!("c-{}", dice.below(200))));
-            } else {
-                say("cookie", Value::string(format!("c-{index}")));
-            }
+            let cookie = if dice.once_in(40) { "c-2" } else { "c-1" };
+            say("cookie", cookie.into());
+            let mail = if dice.once_in(9) { dice.below(200) as i64 } else { index };
+            say("mail", Value::string(format!("m-{mail}")));
         }
         Bent::People => {
-            for name in ["cookie", "user", "mail", "ref"] {
+            for name in NAMES {
                 if dice.once_in(3) {
                     let name = if dice.once_in(12) { name.to_uppercase() } else { name.to_owned() };
                     let value = match dice.below(24) {
