@@ -69,6 +69,7 @@ impl Visits {
         let mut host = Host { target, keys: Keys::demo(), now: self.now };
         let bundle = deployment::bundle_of_texts(&self.definition);
         let published = host.call(&format!("PUT /v1/audiences/{AUDIENCE}/bundle"), "admin", bundle);
+        let declared = deployment::attributes(&self.definition);
         let mut outcomes = vec![Outcome { step: "publish".to_owned(), failure: published.err() }];
         for (index, case) in self.cases.iter().enumerate() {
             let twice = self.cases.iter().take(index).any(|other| other.name == case.name);
@@ -76,6 +77,12 @@ impl Visits {
             assert!(!case.ways.is_empty(), "{}: told in no way", case.name);
             let looks = !case.values.is_empty() || !case.notes.is_empty() || case.offers.is_some();
             assert!(looks, "{}: nothing is looked at", case.name);
+            // A slip in a name would be missing for ever.
+            for name in objects(&case.values).iter().flat_map(Map::keys) {
+                let known =
+                    declared.iter().any(|known| name == known || name.starts_with(&format!("{known}.")));
+                assert!(known, "{}: no attribute is called {name}", case.name);
+            }
             for way in &case.ways {
                 assert!(WAYS.contains(&way.as_str()), "no way is called {way}");
                 let visitor = format!("{index}-{}", way.replace(' ', "-"));

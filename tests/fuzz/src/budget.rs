@@ -13,9 +13,9 @@ pub struct Budget {
 
 const MIB: usize = 1 << 20;
 
-/// About two to four times what the dearest of 10⁶ inputs took.
+/// About two to three times what the dearest of 10⁶ inputs and of the kept cases took.
 pub const BUDGETS: [Budget; 8] = [
-    // Texts over 4 KB are refused. Deep groups are read again by every level that prints them.
+    // Texts over 4 KB are refused; what is dearest is a name that nobody declared, compared with all that somebody did.
     Budget { target: Target::Criteria, base: 3_000_000, per_byte: 3_000, memory_bytes: MIB },
     // Up to 200 findings, each drawn with its line, in three shapes; names are compared with those that were meant.
     Budget { target: Target::Condition, base: 10_000_000, per_byte: 25_000, memory_bytes: 4 * MIB },
