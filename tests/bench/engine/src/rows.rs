@@ -370,7 +370,7 @@ pub fn native() -> Vec<Row> {
             "update-1000-rings-stored",
             "  the same out of storage and back",
             "the ring by hand, by postcard",
-            None,
+            Some((1.3, 1.1)),
             of(7),
             window::rings_stored(1_000),
             false
