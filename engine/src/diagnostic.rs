@@ -131,6 +131,8 @@ codes! {
     NoSensitivity = "W005", Warning;
     /// A key that looks like a login and stitches by anybody's word.
     OpenIdentity = "W006", Warning;
+    /// Criteria that no visitor can fulfil.
+    Contradiction = "W007", Warning;
     /// A key that RT 2.0 knows and Usher does not use.
     Ignored = "I001", Info;
 }

@@ -20,9 +20,9 @@ use crate::value::Value;
 
 /// An answer and why it is that.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Explanation {
+pub struct Explanation<'p> {
     /// What they should see.
-    pub answer: Answer,
+    pub answer: Answer<'p>,
     /// What is known of them, in the order of the definition; missing ones are left out.
     pub attributes: Vec<KnownAttribute>,
     /// The batch segments they are in.
@@ -164,7 +164,7 @@ pub struct Sighting {
 
 impl Plan {
     /// The answer, and why it is that. The answer is the same as [`Plan::personalize`]'s.
-    pub fn explain(&self, profile: &Profile, query: &Query<'_>, now_ms: i64) -> Explanation {
+    pub fn explain(&self, profile: &Profile, query: &Query<'_>, now_ms: i64) -> Explanation<'_> {
         let call = Call::new(self, profile, query, now_ms);
         let mut memo = Memo::new(&self.program);
         let answer = self.answer(profile, &call, query, &mut memo);

@@ -66,7 +66,7 @@ pub const PERSONALIZATIONS_MAX: usize = 200;
 /// next to nothing then; compiling costs microseconds each.
 pub const SECTIONS_MAX: usize = 10_000;
 /// By how many values the sections of one key event are looked up.
-pub const DEMANDED_SLOTS_MAX: usize = 8;
+pub const DEMANDED_SLOTS_MAX: usize = 32;
 /// How many outputs a section has.
 pub const OUTPUTS_MAX: usize = 100;
 /// How far in the future `WITHIN n DAYS` still accepts a time, in milliseconds.

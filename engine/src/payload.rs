@@ -9,17 +9,17 @@ use crate::plan::{OutputPlan, Piece, Plan};
 use crate::section::{Reason, reason};
 use crate::value::Value;
 
-/// What one section answers.
+/// What one section answers. Names are the plan's own.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Offer {
+pub struct Offer<'p> {
     /// The personalization it belongs to.
-    pub personalization: String,
+    pub personalization: &'p str,
     /// The section's name, which is the offer's.
-    pub section: String,
+    pub section: &'p str,
     /// Outputs by name, in the order of the definition; missing and withheld ones are left out.
-    pub attributes: Vec<(String, Value)>,
+    pub attributes: Vec<(&'p str, Value)>,
     /// Those of the section's segments that the profile is in.
-    pub segments: Vec<String>,
+    pub segments: Vec<&'p str>,
     /// Why it answers.
     pub reason: Reason,
 }
@@ -39,13 +39,13 @@ pub(crate) fn may_leave(sensitive: bool, section: &Section, access: Access) -> b
 }
 
 /// The payload of a section that entered; None for one that does not exist.
-pub(crate) fn offer(
-    plan: &Plan,
+pub(crate) fn offer<'p>(
+    plan: &'p Plan,
     personalization: usize,
     section: usize,
     call: &Call<'_>,
     access: Access,
-) -> Option<Offer> {
+) -> Option<Offer<'p>> {
     let section_plan = plan.personalizations.get(personalization)?.sections.get(section)?;
     let personalization = plan.definition().personalizations.get(personalization)?;
     let section = personalization.sections.get(section)?;
@@ -79,13 +79,14 @@ pub(crate) fn offer(
             (OutputSource::Text(texts), OutputPlan::Same) => Value::String(texts.concat()),
             (OutputSource::Attribute { .. } | OutputSource::Template(_), OutputPlan::Same) => return None,
         };
-        Some((output.name.clone(), value))
+        Some((output.name.as_str(), value))
     });
+    let segments = section.segments.iter().map(String::as_str).filter(|segment| call.in_segment(segment));
     Some(Offer {
-        personalization: personalization.name.clone(),
-        section: section.name.clone(),
+        personalization: &personalization.name,
+        section: &section.name,
         attributes: attributes.collect(),
-        segments: section.segments.iter().filter(|segment| call.in_segment(segment)).cloned().collect(),
+        segments: segments.collect(),
         reason: reason(personalization, section, section_plan),
     })
 }

@@ -46,20 +46,20 @@ pub enum Asked<'a> {
 
 /// What they should see.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Answer {
+pub struct Answer<'p> {
     /// In the order of personalizations and sections.
-    pub offers: Vec<Offer>,
+    pub offers: Vec<Offer<'p>>,
     /// Personalizations that could not be asked, and why.
-    pub skipped: Vec<Skipped>,
+    pub skipped: Vec<Skipped<'p>>,
 }
 
 /// A personalization that could not be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Skipped {
+pub struct Skipped<'p> {
     /// Its name.
-    pub personalization: String,
+    pub personalization: &'p str,
     /// The required input that was missing.
-    pub missing_input: String,
+    pub missing_input: &'p str,
 }
 
 /// Why a section answers, in OpenFeature's words.
@@ -96,14 +96,14 @@ pub(crate) enum Fate {
 /// What a walk over the personalizations of a call comes by, in the order of personalizations and sections.
 pub(crate) enum Found<'p> {
     /// A personalization and its required input that is missing.
-    Skipped(usize, &'p str),
+    Skipped(&'p str, &'p str),
     /// A section that enters, and its personalization.
     Entered(usize, usize),
 }
 
 impl Plan {
     /// The answer for a profile as it is at `now_ms`.
-    pub fn personalize(&self, profile: &Profile, query: &Query<'_>, now_ms: i64) -> Answer {
+    pub fn personalize(&self, profile: &Profile, query: &Query<'_>, now_ms: i64) -> Answer<'_> {
         let call = Call::new(self, profile, query, now_ms);
         self.answer(profile, &call, query, &mut Memo::new(&self.program))
     }
@@ -138,20 +138,17 @@ impl Plan {
             .map(|input| input.name.as_str())
     }
 
-    pub(crate) fn answer<'c>(
-        &self,
+    pub(crate) fn answer<'p, 'c>(
+        &'p self,
         profile: &Profile,
         call: &'c Call<'_>,
         query: &Query<'_>,
         memo: &mut Memo<'c>,
-    ) -> Answer {
+    ) -> Answer<'p> {
         let mut answer = Answer::default();
         self.walk(profile, call, query, memo, &mut |found| match found {
-            Found::Skipped(index, input) => {
-                let name = self.definition().personalizations.get(index).map(|one| one.name.clone());
-                answer
-                    .skipped
-                    .push(Skipped { personalization: name.unwrap_or_default(), missing_input: input.into() });
+            Found::Skipped(personalization, missing_input) => {
+                answer.skipped.push(Skipped { personalization, missing_input });
             }
             Found::Entered(index, number) => {
                 answer.offers.extend(payload::offer(self, index, number, call, query.access));
@@ -179,19 +176,19 @@ impl Plan {
     }
 
     /// Asks the sections that may enter.
-    fn walk<'c>(
-        &self,
+    fn walk<'p, 'c>(
+        &'p self,
         profile: &Profile,
         call: &'c Call<'_>,
         query: &Query<'_>,
         memo: &mut Memo<'c>,
-        found: &mut dyn FnMut(Found<'_>),
+        found: &mut dyn FnMut(Found<'p>),
     ) {
         let words = self.personalizations.iter().map(|plan| plan.candidates.words()).max();
         let mut candidates = Vec::with_capacity(words.unwrap_or(0));
         for (index, definition, plan, missing) in self.asked(call, query) {
             if let Some(input) = missing {
-                found(Found::Skipped(index, input));
+                found(Found::Skipped(&definition.name, input));
                 continue;
             }
             if !plan.trigger.is_none_or(|trigger| self.happens(trigger, call, memo)) {

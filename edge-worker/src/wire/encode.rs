@@ -20,7 +20,7 @@ pub(crate) struct Meta {
 }
 
 /// `{"offers":{"<section>":{"attributes":{…},"batch_segments":[…]}}}`, and `meta` on native routes.
-pub(crate) fn answer(answer: &Answer, meta: Option<&Meta>) -> Json {
+pub(crate) fn answer(answer: &Answer<'_>, meta: Option<&Meta>) -> Json {
     let mut json = Json::new();
     json.object(|o| {
         offers(o, answer);
@@ -29,7 +29,7 @@ pub(crate) fn answer(answer: &Answer, meta: Option<&Meta>) -> Json {
             meta_fields(o, meta);
             o.field("reasons").object(|o| {
                 for offer in &answer.offers {
-                    o.field(&offer.section).text(if meta.stale { "STALE" } else { offer.reason.as_str() });
+                    o.field(offer.section).text(if meta.stale { "STALE" } else { offer.reason.as_str() });
                 }
             });
         });
@@ -37,10 +37,10 @@ pub(crate) fn answer(answer: &Answer, meta: Option<&Meta>) -> Json {
     json
 }
 
-fn offers(o: &mut Object<'_>, answer: &Answer) {
+fn offers(o: &mut Object<'_>, answer: &Answer<'_>) {
     o.field("offers").object(|o| {
         for offer in &answer.offers {
-            o.field(&offer.section).object(|o| {
+            o.field(offer.section).object(|o| {
                 o.field("attributes").object(|o| {
                     for (name, value) in &offer.attributes {
                         o.field(name).value(value);
@@ -79,7 +79,12 @@ pub(crate) fn receipts(receipts: &[&Receipt]) -> Json {
 }
 
 /// An answer with its reasons, and the profile behind it.
-pub(crate) fn explanation(profile: &Profile, known: bool, explanation: &Explanation, meta: &Meta) -> Json {
+pub(crate) fn explanation(
+    profile: &Profile,
+    known: bool,
+    explanation: &Explanation<'_>,
+    meta: &Meta,
+) -> Json {
     let mut json = Json::new();
     json.object(|o| {
         o.field("meta").object(|o| {

@@ -181,7 +181,7 @@ impl Edge {
             Mode::Ingest => Response::json(200, batch.receipts(&receipts)),
             Mode::Personalize { .. } => {
                 for skipped in &answer.skipped {
-                    log.push(line("personalization_skipped", &skipped.personalization));
+                    log.push(line("personalization_skipped", skipped.personalization));
                 }
                 Response::json(200, encode::answer(&answer, None))
             }
@@ -196,24 +196,24 @@ impl Edge {
 }
 
 /// What one pass over the events of an audience came to.
-struct Round {
+struct Round<'p> {
     /// As many as there are events.
     receipts: Vec<Receipt>,
     /// Whose each event is, by its index; events of nobody are not among them.
     owners: Vec<(usize, ProfileId)>,
     /// For one event that is personalized.
-    answer: Option<Answer>,
+    answer: Option<Answer<'p>>,
     log: Vec<String>,
 }
 
-fn fold_once(
-    plan: &Plan,
+fn fold_once<'p>(
+    plan: &'p Plan,
     message: &Events,
     of_audience: &OfAudience,
     left_out: &[usize],
     set: &mut ProfileSet,
     mint: &mut Mint,
-) -> Round {
+) -> Round<'p> {
     let now_ms = message.moment.now_ms;
     let mut round = Round { receipts: Vec::new(), owners: Vec::new(), answer: None, log: Vec::new() };
     for (index, (event, keys)) in of_audience.events.iter().enumerate() {
@@ -258,15 +258,15 @@ fn fold_once(
     round
 }
 
-fn personalize(
-    plan: &Plan,
+fn personalize<'p>(
+    plan: &'p Plan,
     profile: &Profile,
     event: &Event,
     edge: &[(String, String)],
     named: Option<&[String]>,
     access: Access,
     now_ms: i64,
-) -> Answer {
+) -> Answer<'p> {
     let named: Option<Vec<usize>> =
         named.map(|names| names.iter().filter_map(|name| plan.personalization(name)).collect());
     let asked = named.as_deref().map_or(Asked::Triggered, Asked::Named);

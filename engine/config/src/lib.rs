@@ -78,8 +78,11 @@ pub fn read(sources: &[Source]) -> Reading {
 /// Reads all sources, adds warnings and what the engine says of the definition, in the order of the text.
 pub fn check(sources: &[Source]) -> Reading {
     let mut reading = read(sources);
-    let errors = Plan::compile(&reading.definition).err().unwrap_or_default();
-    for diagnostic in errors.into_iter().chain(lint::lint(&reading.definition)) {
+    let compiled = match Plan::compile(&reading.definition) {
+        Ok(plan) => plan.warnings(),
+        Err(findings) => findings,
+    };
+    for diagnostic in compiled.into_iter().chain(lint::lint(&reading.definition)) {
         reading.add(diagnostic);
     }
     reading.sort();

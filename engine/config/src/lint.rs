@@ -1,4 +1,5 @@
 //! What works and is probably not what was meant: findings over a whole definition, whatever dialect it came from.
+//! What follows from compiled criteria is found by [`Plan::warnings`](usher_engine::Plan::warnings).
 
 use usher_engine::definition::{Attribute, Choice, Definition, Personalization, Section, StitchKey, Trust};
 use usher_engine::diagnostic::{Code, Diagnostic};
@@ -11,7 +12,7 @@ pub(crate) fn lint(definition: &Definition) -> Vec<Diagnostic> {
     looks_sensitive(&definition.attributes, &mut found);
     identity(definition, &mut found);
     for (index, personalization) in definition.personalizations.iter().enumerate() {
-        sections(index, personalization, &mut found);
+        fallback(index, personalization, &mut found);
     }
     found
 }
@@ -93,33 +94,19 @@ fn identity(definition: &Definition, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn sections(index: usize, personalization: &Personalization, found: &mut Vec<Diagnostic>) {
+fn fallback(index: usize, personalization: &Personalization, found: &mut Vec<Diagnostic>) {
     if personalization.choice == Choice::All {
         return;
     }
     let name = &personalization.name;
     let path = |section: usize| format!("personalizations[{index}].sections[{section}]");
-    match personalization.sections.iter().position(always) {
-        Some(first) => {
-            let before =
-                personalization.sections.get(first).map(|section| section.name.as_str()).unwrap_or_default();
-            for (at, section) in personalization.sections.iter().enumerate().skip(first + 1) {
-                let message = format!(
-                    "no visitor reaches section `{}`: `{before}` before it always applies",
-                    section.name
-                );
-                let help = "move the section that always applies to the end";
-                found.push(Diagnostic::new(Code::Unreachable, path(at), message).help(help));
-            }
-        }
-        None => {
-            let Some(last) = personalization.sections.len().checked_sub(1) else { return };
-            let message =
-                format!("No matching section: `{name}` answers nothing to visitors whom no section fits");
-            let help = "end with a section that always applies";
-            found.push(Diagnostic::new(Code::NoFallback, path(last), message).help(help));
-        }
+    if personalization.sections.iter().any(always) {
+        return;
     }
+    let Some(last) = personalization.sections.len().checked_sub(1) else { return };
+    let message = format!("No matching section: `{name}` answers nothing to visitors whom no section fits");
+    let help = "end with a section that always applies";
+    found.push(Diagnostic::new(Code::NoFallback, path(last), message).help(help));
 }
 
 /// Whether a section lets everybody in.

@@ -6,6 +6,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::order;
 use crate::value::Value;
 
 /// One imported record.
@@ -19,7 +20,7 @@ pub struct BatchRecord {
     pub arrival_ms: i64,
     /// Names of the batch segments that the profile is in; None when the record does not say.
     pub segments: Option<Vec<String>>,
-    /// Values by column.
+    /// Values by column, ascending.
     pub values: Vec<(String, Value)>,
 }
 
@@ -31,7 +32,8 @@ impl BatchRecord {
 }
 
 /// Adds a record to those of a profile; an older one of its key changes nothing.
-pub(crate) fn put(records: &mut Vec<BatchRecord>, record: BatchRecord) -> bool {
+pub(crate) fn put(records: &mut Vec<BatchRecord>, mut record: BatchRecord) -> bool {
+    order::sort(&mut record.values, |(a, _), (b, _)| a.cmp(b));
     match records.iter_mut().find(|known| known.key == record.key) {
         Some(known) => {
             let newer = (record.computed_ms, record.arrival_ms) >= (known.computed_ms, known.arrival_ms);
@@ -52,8 +54,8 @@ pub(crate) fn read<'a>(records: &'a [BatchRecord], column: &str) -> Option<(&'a 
     records
         .iter()
         .filter_map(|record| {
-            let (_, value) = record.values.iter().find(|(name, _)| name == column)?;
-            Some((record, value.present()?))
+            let index = record.values.binary_search_by(|(name, _)| name.as_str().cmp(column)).ok()?;
+            Some((record, record.values.get(index)?.1.present()?))
         })
         .max_by_key(|(record, _)| record.age_key())
 }

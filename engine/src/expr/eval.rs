@@ -46,7 +46,7 @@ pub(crate) trait Values {
 }
 
 /// A value as predicates see it; lists of profiles are seen in place.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) enum Seen<'a> {
     Missing,
     Boolean(bool),
@@ -59,7 +59,7 @@ pub(crate) enum Seen<'a> {
 }
 
 /// Living items of a list attribute.
-pub(crate) trait Items: core::fmt::Debug {
+pub(crate) trait Items {
     fn count(&self) -> usize;
     fn any(&self, matches: &mut dyn FnMut(&Value) -> bool) -> bool;
 }
@@ -139,10 +139,10 @@ pub(crate) fn holds<'v>(
     values: &'v impl Values,
     memo: &mut Memo<'v>,
 ) -> bool {
+    let frame = &mut Remembered { values, memo };
     match node {
-        Node::And(parts) => parts.iter().all(|part| holds(program, part, values, memo)),
-        Node::Or(parts) => parts.iter().any(|part| holds(program, part, values, memo)),
-        node => evaluate(program, node, values, memo) == Truth::True,
+        Node::And(parts) => parts.iter().all(|part| truth(program, part, frame) == Truth::True),
+        node => truth(program, node, frame) == Truth::True,
     }
 }
 
@@ -278,7 +278,7 @@ fn ask(program: &Program, predicate: &Predicate, frame: &mut impl Frame) -> Trut
 
 /// Whether a question holds for a value; None when it is missing, or of a kind that this does not compare.
 #[inline(never)]
-fn compare(op: &Op, seen: Seen<'_>, now_ms: i64) -> Option<bool> {
+pub(super) fn compare(op: &Op, seen: Seen<'_>, now_ms: i64) -> Option<bool> {
     Some(match op {
         Op::Null => matches!(seen, Seen::Missing),
         Op::Size(comparison, count) => {

@@ -7,6 +7,7 @@
 pub(crate) mod check;
 pub(crate) mod eval;
 pub(crate) mod op;
+mod reach;
 pub(crate) mod texts;
 pub(crate) mod types;
 
@@ -42,7 +43,7 @@ pub(crate) struct Place {
 }
 
 /// A criterion; it has the shape of the tree it was made from, which explain walks beside it.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) enum Node {
     Constant(bool),
     And(Box<[Node]>),

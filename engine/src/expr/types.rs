@@ -87,13 +87,7 @@ impl TypeSet {
 
     /// Whether the value is there and fits as it is, or as the number that its text is.
     pub(crate) fn fits(self, value: &Value) -> bool {
-        match value {
-            Value::Boolean(_) => self.has(DataType::Boolean),
-            Value::Number(_) if self.has(DataType::Number) => true,
-            Value::String(_) if self.has(DataType::String) => true,
-            // Whatever takes a closer look.
-            value => matches!(self.admit(value), Ok(Some(_))),
-        }
+        matches!(self.fit(value), Ok(Some(_)))
     }
 
     fn is_instant(self, value: &Value) -> bool {

@@ -1,9 +1,11 @@
-//! Decimal digits to the nearest float.
+//! Decimal digits to the nearest float, and a float to the fewest digits that are nearest to it alone.
 //!
 //! What prices and scores look like is one exact multiplication or division. The rest is counted out with whole numbers
-//! of any length: slower than the standard library's reader, which brings a table of 10 KB, and as exact.
+//! of any length: slower than the standard library, which brings 10 KB of tables to read and 15 KB of code to print, and
+//! as exact.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use crate::limits::DIGITS_MAX;
 
@@ -57,6 +59,127 @@ pub(super) fn nearest(digits: impl Iterator<Item = u8> + Clone, exponent: i64) -
     whole.to_float(words, inexact)
 }
 
+/// The fewest digits, and the power of ten to multiply them with, that read back as this float; of several the nearest
+/// to it. The float is finite and above zero; the last digit is not 0.
+pub(super) fn shortest(float: f64) -> (u64, i64) {
+    let few = (0..=6_i64).scan(1.0, |scale, places| {
+        let power = *scale;
+        *scale *= 10.0;
+        Some((places, power))
+    });
+    for (places, power) in few {
+        let scaled = float * power;
+        let whole = scaled as u64;
+        // Up to 15 digits no two decimals are one float, so the first that fits has no digit too many.
+        if scaled < 1e15 && whole as f64 == scaled && scaled / power == float {
+            return trimmed(whole, places.saturating_neg());
+        }
+    }
+    // Two more than any float needs, so that the last of them is rounded by what follows.
+    let (digits, exponent) = nineteen(float);
+    let mut rounded = (digits, exponent);
+    let mut power = 10_u64.pow(18);
+    while power > 10 {
+        let (floor, rest) = (digits.checked_div(power).unwrap_or(0), digits.checked_rem(power).unwrap_or(0));
+        let up = rest >= power / 2;
+        let (near, far) = (floor.saturating_add(u64::from(up)), floor.saturating_add(u64::from(!up)));
+        let places = power.checked_ilog10().unwrap_or(0);
+        let exponent = exponent.saturating_add(i64::from(places));
+        rounded = (near, exponent);
+        let found = [near, far].into_iter().find(|candidate| {
+            *candidate > 0 && nearest(digits_of(*candidate), exponent).to_bits() == float.to_bits()
+        });
+        if let Some(found) = found {
+            rounded = (found, exponent);
+            break;
+        }
+        power /= 10;
+    }
+    trimmed(rounded.0, rounded.1)
+}
+
+/// A finite float as the standard library's `{:?}` prints it: a point or an exponent always, an exponent from 10^16 on
+/// and below 10^-4.
+pub(super) fn print(f: &mut fmt::Formatter<'_>, float: f64) -> fmt::Result {
+    use fmt::Write;
+    if float.is_sign_negative() {
+        f.write_char('-')?;
+    }
+    if float == 0.0 {
+        return f.write_str("0.0");
+    }
+    let (digits, exponent) = shortest(float.abs());
+    let count = i64::from(digits.checked_ilog10().unwrap_or(0)).saturating_add(1);
+    // Where the point stands, counted from the first digit.
+    let point = count.saturating_add(exponent);
+    let scientific = !(-3..=16).contains(&point);
+    let before = if scientific { 1 } else { point };
+    if before <= 0 {
+        f.write_str("0.")?;
+        (before..0).try_for_each(|_| f.write_char('0'))?;
+    }
+    for (place, digit) in (0_i64..).zip(digits_of(digits)) {
+        if place == before && place > 0 {
+            f.write_char('.')?;
+        }
+        f.write_char(char::from(digit))?;
+    }
+    if scientific {
+        return write!(f, "e{}", point.saturating_sub(1));
+    }
+    (count..before).try_for_each(|_| f.write_char('0'))?;
+    if before >= count { f.write_str(".0") } else { Ok(()) }
+}
+
+fn trimmed(mut digits: u64, mut exponent: i64) -> (u64, i64) {
+    while digits > 0 && digits.is_multiple_of(10) {
+        digits /= 10;
+        exponent = exponent.saturating_add(1);
+    }
+    (digits, exponent)
+}
+
+fn digits_of(number: u64) -> impl Iterator<Item = u8> + Clone {
+    let first = number.checked_ilog10().unwrap_or(0);
+    (0..=first).rev().map(move |place| {
+        let digit = number.checked_div(10_u64.pow(place)).unwrap_or(0) % 10;
+        b'0'.saturating_add(digit as u8)
+    })
+}
+
+/// The first 19 digits, and the power of ten to multiply them with.
+fn nineteen(float: f64) -> (u64, i64) {
+    let bits = float.to_bits();
+    let biased = i64::try_from((bits >> 52) & 0x7ff).unwrap_or(0);
+    let fraction = bits & 0x000f_ffff_ffff_ffff;
+    // float = mantissa × 2^exponent
+    let mantissa = if biased == 0 { fraction } else { fraction | 1 << 52 };
+    let exponent = biased.max(1).saturating_sub(1075);
+    // 2^n has about 0.30103 n digits; one more or less is put right below.
+    let size = i64::from(u64::BITS.saturating_sub(mantissa.leading_zeros())).saturating_add(exponent);
+    let mut tens_up = 19_i64.saturating_sub(size.saturating_mul(30_103).div_euclid(100_000));
+    loop {
+        let mut whole = Whole(Vec::from([low(mantissa), (mantissa >> 32) as u32]));
+        tens(tens_up.max(0).unsigned_abs()).for_each(|factor| whole.multiply_add(factor, 0));
+        twos(exponent.max(0).unsigned_abs()).for_each(|factor| whole.multiply_add(factor, 0));
+        let down = tens(tens_up.min(0).unsigned_abs()).chain(twos(exponent.min(0).unsigned_abs()));
+        for divisor in down {
+            whole.divide(divisor);
+        }
+        match whole.to_u64() {
+            Some(digits) if digits < 10_u64.pow(18) => tens_up = tens_up.saturating_add(1),
+            Some(digits) if digits < 10_u64.pow(19) => return (digits, tens_up.saturating_neg()),
+            _ => tens_up = tens_up.saturating_sub(1),
+        }
+    }
+}
+
+/// Factors of 2^`power` that fit a word.
+fn twos(power: u64) -> impl Iterator<Item = u32> {
+    let whole = usize::try_from(power / 31).unwrap_or(0);
+    core::iter::repeat_n(1 << 31, whole).chain((0..power % 31).map(|_| 2))
+}
+
 /// Factors of 10^`power` that fit a word.
 fn tens(power: u64) -> impl Iterator<Item = u32> {
     let whole = usize::try_from(power / 9).unwrap_or(0);
@@ -89,6 +212,12 @@ impl Whole {
             rest = part.checked_rem(divisor).unwrap_or(0);
         }
         rest
+    }
+
+    fn to_u64(&self) -> Option<u64> {
+        let (low, high) = self.0.split_at_checked(2).unwrap_or((&self.0, &[]));
+        let joined = low.iter().rev().fold(0_u64, |sum, word| sum << 32 | u64::from(*word));
+        high.iter().all(|word| *word == 0).then_some(joined)
     }
 
     /// The float nearest to it, without so many words behind the point. `inexact` says that it is a little more.
@@ -141,6 +270,8 @@ fn low(value: u64) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString;
+
     use proptest::prelude::*;
 
     use crate::value::Number;
@@ -155,6 +286,31 @@ mod tests {
                 "{text}: {found:e}"
             ),
             None => assert!(expected.is_infinite(), "{text}"),
+        }
+    }
+
+    #[test]
+    fn the_ends_print_as_the_standard_library_prints_them() {
+        let ends = [
+            0.0,
+            -0.0,
+            5e-324,
+            f64::MIN_POSITIVE,
+            f64::MAX,
+            f64::EPSILON,
+            1e15,
+            1e16,
+            1e-5,
+            9.5e-6,
+            0.3,
+            1e22,
+            1e23,
+        ];
+        let steps = (-1_074..1_024).map(|power| 2_f64.powi(power));
+        for float in ends.into_iter().chain(steps).flat_map(|x| [x, -x, x.next_up(), x.next_down()]) {
+            if float.is_finite() {
+                assert_eq!(Number::Float(float).to_string(), format!("{float:?}"), "{:x}", float.to_bits());
+            }
         }
     }
 
@@ -204,6 +360,15 @@ mod tests {
             prop_assume!(float.is_finite());
             agrees(&format!("{float:?}"));
             agrees(&format!("{float:e}"));
+        }
+
+        #[test]
+        fn floats_print_as_the_standard_library_prints_them(bits in any::<u64>(), cents in any::<i32>(), places in 0..12_i32) {
+            for float in [f64::from_bits(bits), f64::from(cents) / 10_f64.powi(places), f64::from_bits(bits).trunc()] {
+                if float.is_finite() {
+                    prop_assert_eq!(Number::Float(float).to_string(), format!("{float:?}"));
+                }
+            }
         }
 
         #[test]

@@ -215,7 +215,7 @@ impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Number::Integer(value) => write!(f, "{value}"),
-            Number::Float(value) => write!(f, "{value:?}"),
+            Number::Float(value) => decimal::print(f, *value),
         }
     }
 }

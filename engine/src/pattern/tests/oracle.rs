@@ -260,6 +260,27 @@ proptest! {
     }
 }
 
+#[test]
+fn every_named_class_has_what_the_oracle_has() {
+    let texts: Vec<String> =
+        (0..=127_u8).map(|code| char::from(code).to_string()).chain(["日".to_owned()]).collect();
+    let named =
+        "alnum alpha ascii blank cntrl digit graph lower print punct space upper word xdigit".split(' ');
+    let brackets = named.map(|name| format!("[:{name}:]")).collect::<Vec<_>>();
+    let shorthands = [r"\d", r"\w", r"\s", r"\D", r"\W", r"\S", "a-z", "A-Z", "Y-b", "z", "A", "@", "`"];
+    let items = brackets.into_iter().chain(shorthands.map(str::to_owned));
+    for item in items {
+        for pattern in [
+            format!("^[{item}]$"),
+            format!("^[^{item}]$"),
+            format!("(?i)^[{item}]$"),
+            format!("(?i)^[^{item}]$"),
+        ] {
+            assert!(compare(&pattern, &texts).unwrap(), "{pattern}");
+        }
+    }
+}
+
 /// Patterns as they stand in event filters, in `validRegexp` and in criteria.
 const WRITTEN: [&str; 40] = [
     r"^/product/.*",
