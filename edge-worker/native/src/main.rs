@@ -8,7 +8,9 @@ mod command;
 mod exit;
 mod terminal;
 
+mod clock;
 mod definitions;
+mod lines;
 mod tree;
 
 mod client;
@@ -22,7 +24,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use command::{explain, import, keys, push, serve, validate};
+use command::{codes, eval, explain, import, keys, push, serve, validate};
 use exit::Exit;
 
 fn main() -> ExitCode {
@@ -36,6 +38,8 @@ fn main() -> ExitCode {
     };
     let result = match cli.verb {
         Verb::Validate(args) => validate::run(&args),
+        Verb::Eval(args) => eval::run(&args),
+        Verb::Codes(args) => codes::run(&args),
         Verb::Explain(args) => explain::run(&args),
         Verb::Serve(args) => serve::run(&args),
         Verb::Push(args) => push::run(&args),
@@ -58,6 +62,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Validate(validate::Args),
+    Eval(eval::Args),
+    Codes(codes::Args),
     Explain(Box<explain::Args>),
     Serve(serve::Args),
     Push(push::Args),

@@ -126,6 +126,8 @@ impl Case {
         let work = work.canonicalize().unwrap();
         let shop = shop().canonicalize().unwrap();
         let mut names = vec![("{dir}", text(&work)), ("{shop}", text(&shop))];
+        let version = format!("\"semanticVersion\": \"{}\"", env!("CARGO_PKG_VERSION"));
+        names.push(("\"semanticVersion\": \"{version}\"", &version));
         names.extend(edge.as_ref().map(|edge| ("{edge}", edge.url.as_str())));
         let mut out = self.prose.clone();
         if let Some(how) = &self.edge {

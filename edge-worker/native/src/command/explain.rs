@@ -4,20 +4,18 @@ mod visitor;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use usher_edge::front::Candidate;
 use usher_edge::host::Pointer;
 use usher_edge::wire::frame::FrameWriter;
 use usher_edge::{Edge, Moment, Request, Step};
+use usher_engine::Plan;
 use usher_engine::definition::Definition;
 use usher_engine::profile::{Profile, codec};
-use usher_engine::time::rfc3339_ms;
-use usher_engine::value::Value as EngineValue;
-use usher_engine::{Plan, time};
 
 use crate::client::Client;
+use crate::clock::{instant, now_ms};
 use crate::definitions::Definitions;
 use crate::exit::{Exit, Failure};
 use crate::terminal::{colored, print};
@@ -207,12 +205,6 @@ fn ask(
     Ok(answer)
 }
 
-/// Unix milliseconds.
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
 fn event(text: &str) -> Result<Sent, String> {
     let wanted = || r#"an event is written database.table={"column": "value"}"#.to_owned();
     let (table, columns) = text.split_once('=').ok_or_else(wanted)?;
@@ -238,9 +230,4 @@ fn input(text: &str) -> Result<(String, Value), String> {
 fn key(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("a key is written name=value")?;
     Ok((name.to_owned(), value.to_owned()))
-}
-
-fn instant(text: &str) -> Result<i64, String> {
-    let read = rfc3339_ms(text).or_else(|| time::instant_ms(&EngineValue::string(text)));
-    read.ok_or_else(|| "a time is written as RFC 3339, such as 2026-05-04T10:15:00Z".to_owned())
 }

@@ -1,8 +1,7 @@
 //! `usher import`: batch records of a file, in requests that an edge takes.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead};
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -10,13 +9,14 @@ use serde::Deserialize;
 use crate::client::Client;
 use crate::definitions::many;
 use crate::exit::{Exit, Failure};
+use crate::lines::{self, LINE_BYTES_MAX, Line, Lines};
 use crate::secrets;
 use crate::terminal::{clean, note, print, progress};
 
 /// How many rows one request has, at most.
 const ROWS_MAX: usize = 1_000;
-/// How many bytes one request has, at most; also the longest row.
-const BYTES_MAX: usize = 1024 * 1024;
+/// How many bytes one request has, at most: the longest row fits.
+const BYTES_MAX: usize = LINE_BYTES_MAX;
 
 /// Import batch records into profiles
 ///
@@ -54,12 +54,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let key = secrets::require(secrets::SERVER_KEY, args.key_file.as_deref(), "--key-file")?;
     let client = Client::new(&args.to, &key, secrets::SERVER_KEY)?;
     let path = format!("/v1/audiences/{}/profiles/import", args.audience);
-    let reader: Box<dyn Read> = if name == "-" {
-        Box::new(io::stdin().lock())
-    } else {
-        Box::new(File::open(&args.file).map_err(|error| Failure::of_file("read", &name, error))?)
-    };
-    let mut rows = Rows { reader: BufReader::new(reader), line: 0, held: None };
+    let mut rows = Rows { lines: Lines::new(lines::open(&args.file)?), held: None };
     let mut total = Total::default();
     loop {
         let chunk = rows.chunk().map_err(|error| Failure::of_file("read", &name, error))?;
@@ -179,8 +174,7 @@ struct Chunk {
 
 /// The rows of a file, read as they are sent.
 struct Rows<R> {
-    reader: R,
-    line: u64,
+    lines: Lines<R>,
     /// A row that did not fit the last chunk.
     held: Option<(u64, Vec<u8>)>,
 }
@@ -192,12 +186,12 @@ impl<R: BufRead> Rows<R> {
         while chunk.lines.len() < ROWS_MAX {
             let (line, row) = match self.held.take() {
                 Some(held) => held,
-                None => match self.row()? {
-                    Some((line, None)) => {
-                        chunk.too_long.push(line);
+                None => match self.lines.next()? {
+                    Some(Line { number, text: None }) => {
+                        chunk.too_long.push(number);
                         continue;
                     }
-                    Some((line, Some(row))) => (line, row),
+                    Some(Line { number, text: Some(row) }) => (number, row),
                     None => break,
                 },
             };
@@ -211,28 +205,6 @@ impl<R: BufRead> Rows<R> {
         }
         Ok(chunk)
     }
-
-    /// The next row that is not blank and where it stands; no row for one that is too long.
-    fn row(&mut self) -> io::Result<Option<(u64, Option<Vec<u8>>)>> {
-        loop {
-            self.line += 1;
-            let mut row = Vec::new();
-            self.reader.by_ref().take(BYTES_MAX as u64).read_until(b'\n', &mut row)?;
-            if row.is_empty() {
-                return Ok(None);
-            }
-            if row.len() == BYTES_MAX && row.last() != Some(&b'\n') {
-                self.reader.skip_until(b'\n')?;
-                return Ok(Some((self.line, None)));
-            }
-            // Editors of one platform begin files with a mark.
-            let start = if self.line == 1 && row.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-            let row = row.get(start..).unwrap_or_default().trim_ascii();
-            if !row.is_empty() {
-                return Ok(Some((self.line, Some(row.to_vec()))));
-            }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -240,7 +212,7 @@ mod tests {
     use super::*;
 
     fn chunks(text: &str) -> Vec<(usize, Vec<u64>, Vec<u64>)> {
-        let mut rows = Rows { reader: text.as_bytes(), line: 0, held: None };
+        let mut rows = Rows { lines: Lines::new(text.as_bytes()), held: None };
         let mut chunks = Vec::new();
         loop {
             let chunk = rows.chunk().unwrap();
