@@ -15,6 +15,7 @@ mod tree;
 
 mod client;
 mod secrets;
+mod simulation;
 
 mod server;
 mod store;
@@ -24,7 +25,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use command::{codes, eval, explain, import, keys, push, serve, validate};
+use command::{codes, eval, explain, import, keys, push, serve, simulate, validate};
 use exit::Exit;
 
 fn main() -> ExitCode {
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Verb::Eval(args) => eval::run(&args),
         Verb::Codes(args) => codes::run(&args),
         Verb::Explain(args) => explain::run(&args),
+        Verb::Simulate(args) => simulate::run(&args),
         Verb::Serve(args) => serve::run(&args),
         Verb::Push(args) => push::run(&args),
         Verb::Import(args) => import::run(&args),
@@ -65,6 +67,7 @@ enum Verb {
     Eval(eval::Args),
     Codes(codes::Args),
     Explain(Box<explain::Args>),
+    Simulate(simulate::Args),
     Serve(serve::Args),
     Push(push::Args),
     Import(import::Args),

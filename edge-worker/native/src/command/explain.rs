@@ -2,6 +2,8 @@
 
 mod visitor;
 
+pub(crate) use visitor::table;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -133,7 +135,7 @@ fn from_files(args: &Args, file: &Path) -> Result<Value, Failure> {
             .help(format!("there are: {}", names.collect::<Vec<_>>().join(", "))));
     }
     if let Some(event) = &args.event {
-        visitor::table(&plan, &event.database, &event.table).map_err(|failure| failure.at("--event"))?;
+        table(&plan, &event.database, &event.table).map_err(|failure| failure.at("--event"))?;
     }
     let now_ms = args.at.unwrap_or_else(now_ms);
     let profile = visitor::fold(&plan, file, now_ms)?;

@@ -7,4 +7,5 @@ pub(crate) mod import;
 pub(crate) mod keys;
 pub(crate) mod push;
 pub(crate) mod serve;
+pub(crate) mod simulate;
 pub(crate) mod validate;
