@@ -25,7 +25,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use command::{codes, eval, explain, import, keys, push, serve, simulate, validate};
+use command::{codes, eval, explain, import, init, keys, push, serve, simulate, validate};
 use exit::Exit;
 
 fn main() -> ExitCode {
@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         }
     };
     let result = match cli.verb {
+        Verb::Init(args) => init::run(&args),
         Verb::Validate(args) => validate::run(&args),
         Verb::Eval(args) => eval::run(&args),
         Verb::Codes(args) => codes::run(&args),
@@ -63,6 +64,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Init(init::Args),
     Validate(validate::Args),
     Eval(eval::Args),
     Codes(codes::Args),

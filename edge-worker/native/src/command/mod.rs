@@ -4,6 +4,7 @@ pub(crate) mod codes;
 pub(crate) mod eval;
 pub(crate) mod explain;
 pub(crate) mod import;
+pub(crate) mod init;
 pub(crate) mod keys;
 pub(crate) mod push;
 pub(crate) mod serve;
