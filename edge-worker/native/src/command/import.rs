@@ -6,11 +6,11 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use crate::client::Client;
 use crate::definitions::many;
 use crate::exit::{Exit, Failure};
 use crate::lines::{self, LINE_BYTES_MAX, Line, Lines};
 use crate::secrets;
+use crate::targets::{self, Asked, Role};
 use crate::terminal::{clean, note, print, progress};
 
 /// How many rows one request has, at most.
@@ -40,10 +40,13 @@ pub(crate) struct Args {
     file: PathBuf,
     /// The audience's id (parent segment)
     #[arg(long, value_name = "ID", value_parser = secrets::audience)]
-    audience: String,
+    audience: Option<String>,
     /// Where the edge answers
     #[arg(long, value_name = "URL")]
-    to: String,
+    to: Option<String>,
+    /// A name of usher.toml for where the edge answers
+    #[arg(long, value_name = "NAME", conflicts_with = "to")]
+    target: Option<String>,
     /// A file with the server key
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
@@ -51,9 +54,19 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let name = args.file.display().to_string();
-    let key = secrets::require(secrets::SERVER_KEY, args.key_file.as_deref(), "--key-file")?;
-    let client = Client::new(&args.to, &key, secrets::SERVER_KEY)?;
-    let path = format!("/v1/audiences/{}/profiles/import", args.audience);
+    let asked = Asked {
+        url: args.to.as_deref(),
+        target: args.target.as_deref(),
+        key_file: args.key_file.as_deref(),
+        audience: args.audience.as_deref(),
+    };
+    let edge = targets::find(asked, Role::Server)?;
+    let client = edge.client()?;
+    let audience = edge.audience.as_deref().ok_or_else(|| {
+        Failure::usage("no audience is named")
+            .help("name it with --audience, in usher.toml or in USHER_AUDIENCE")
+    })?;
+    let path = format!("/v1/audiences/{audience}/profiles/import");
     let mut rows = Rows { lines: Lines::new(lines::open(&args.file)?), held: None };
     let mut total = Total::default();
     loop {
@@ -71,7 +84,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
             .post_again(&path, "application/x-ndjson", &chunk.body)
             .and_then(|answer| {
                 serde_json::from_value::<Imported>(answer)
-                    .map_err(|_| Failure::new(format!("`{}` does not answer as an edge does", args.to)))
+                    .map_err(|_| Failure::new(format!("`{}` does not answer as an edge does", edge.url)))
             })
             .inspect_err(|_| {
                 progress("");

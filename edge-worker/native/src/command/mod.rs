@@ -1,6 +1,7 @@
 //! The verbs, one file each. The doc comment of a verb's `Args` is what `--help` prints.
 
 pub(crate) mod codes;
+pub(crate) mod completions;
 pub(crate) mod eval;
 pub(crate) mod explain;
 pub(crate) mod import;
