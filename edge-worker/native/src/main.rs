@@ -27,7 +27,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use command::{codes, completions, eval, explain, import, init, keys, push, serve, simulate, validate};
+use command::{codes, completions, eval, explain, import, init, keys, ps, push, serve, simulate, validate};
 use exit::Exit;
 
 fn main() -> ExitCode {
@@ -49,6 +49,7 @@ fn main() -> ExitCode {
         Verb::Serve(args) => serve::run(&args),
         Verb::Push(args) => push::run(&args),
         Verb::Import(args) => import::run(&args),
+        Verb::Ps(args) => ps::run(&args),
         Verb::Keys(args) => keys::run(&args),
         Verb::Completions(args) => completions::run(&args),
     };
@@ -88,6 +89,7 @@ enum Verb {
     Serve(serve::Args),
     Push(push::Args),
     Import(import::Args),
+    Ps(ps::Args),
     Keys(keys::Args),
     Completions(completions::Args),
 }

@@ -56,6 +56,15 @@ impl Destination {
     }
 }
 
+/// Whether an edge is named at all, for verbs that can do without.
+pub(crate) fn is_named(asked: Asked<'_>) -> Result<bool, Failure> {
+    let said = asked.url.is_some() || asked.target.is_some();
+    Ok(said
+        || setting(URL)?.is_some()
+        || setting(TARGET)?.is_some()
+        || File::find()?.is_some_and(|file| file.default_target.is_some()))
+}
+
 /// The edge to talk to.
 pub(crate) fn find(asked: Asked<'_>, role: Role) -> Result<Destination, Failure> {
     let file = File::find()?;

@@ -52,6 +52,12 @@ enum UseCase {
     UserProfile,
 }
 
+/// The rt_config that `usher ps pz init` starts from.
+pub(super) fn rt_config(audience: &str) -> String {
+    let [(_, _, text), ..] = UseCase::ProductRecommendations.templates();
+    text.replace("{audience}", audience)
+}
+
 /// A file, what it is for, and its text.
 type Template = (&'static str, &'static str, &'static str);
 

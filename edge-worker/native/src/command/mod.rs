@@ -7,6 +7,7 @@ pub(crate) mod explain;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod keys;
+pub(crate) mod ps;
 pub(crate) mod push;
 pub(crate) mod serve;
 pub(crate) mod simulate;

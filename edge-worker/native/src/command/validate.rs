@@ -50,12 +50,17 @@ enum Format {
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let definitions = Definitions::load(&args.paths)?;
+    report(&definitions, args.format)
+}
+
+/// Says what was found.
+fn report(definitions: &Definitions, format: Format) -> Result<Exit, Failure> {
     let valid = definitions.count(Severity::Error) == 0;
-    match args.format {
+    match format {
         Format::Human => {
             definitions.report(|_| true);
             if valid {
-                print(&accepted(&definitions))?;
+                print(&accepted(definitions))?;
             } else {
                 note(&format!("❌ Configuration is not valid: {}", definitions.tally()));
             }
@@ -79,6 +84,11 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         }
     }
     Ok(if valid { Exit::Fine } else { Exit::InvalidDefinition })
+}
+
+/// The findings as one JSON document.
+pub(super) fn json(definitions: &Definitions) -> Result<Exit, Failure> {
+    report(definitions, Format::Json)
 }
 
 /// What a person sees when nothing is wrong.
