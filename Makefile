@@ -3,10 +3,14 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test worker size bench-worker lint clean-state setup
+.PHONY: help demo test soak fuzz fuzz-module worker size size-engine bench-engine bench-worker lint clean-state setup
 
 PORT ?= 8787
 WORKER := target/worker/release
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+FUZZ_MODULE := $(TARGET)/wasm32-unknown-unknown/wasm/usher_fuzz_module.wasm
+N ?= 1000000
+SEED ?= 1
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -21,12 +25,30 @@ demo: setup ## build and start everything on this machine: http://127.0.0.1:8787
 test: setup ## run every test, layer by layer
 	@node tests/run.mjs
 
+soak: setup ## hold attributes and identity to their oracle, 100 times as long as tests do
+	@USHER_CASES=100 cargo test --locked --release -p usher-engine --test oracle
+
+fuzz: setup ## damaged inputs through the release wasm, with fuel (N=1000000 SEED=1)
+	@$(MAKE) --no-print-directory fuzz-module
+	@cargo build --locked --quiet --release --manifest-path tests/fuzz/Cargo.toml --target-dir $(TARGET)
+	@$(TARGET)/release/usher-fuzz $(FUZZ_MODULE) $(N) $(SEED)
+
+fuzz-module: ## build what is fuzzed to wasm
+	@cargo build --locked --quiet --profile wasm --target wasm32-unknown-unknown --manifest-path tests/fuzz/Cargo.toml -p usher-fuzz-module --target-dir $(TARGET)
+	@echo "built $(FUZZ_MODULE)"
+
 worker: setup ## build the Cloudflare worker into edge-worker/cloudflare/dist, ready for wrangler
 	@node edge-worker/cloudflare/build.mjs edge-worker/cloudflare/dist
 
 size: setup ## print name, raw and gzip bytes of everything that ships to an edge or a browser
 	@node edge-worker/cloudflare/build.mjs $(WORKER)
 	@node www/size.mjs
+
+size-engine: setup ## print what the engine alone weighs as wasm; CHECK=1 fails over the must
+	@node tests/bench/engine/size.mjs
+
+bench-engine: setup ## the decision engine beside its peers (QUICK=1, CHECK=1, WRITE=1, ROWS=…: tests/bench/README.md)
+	@node tests/bench/engine/run.mjs $(ROWS)
 
 bench-worker: setup ## CPU per answer in workerd, against JavaScript workers
 	@cargo build --locked --quiet -p usher

@@ -23,6 +23,8 @@ pub const BUNDLE_BYTES_MAX: usize = 2 * 1024 * 1024;
 pub const HARD_NUMBER_VALUES: usize = 31;
 /// How deep a bundle nests; criteria take two levels for each of theirs.
 pub const DOCUMENT_DEPTH_MAX: usize = 120;
+/// How many names one object of a document has: each is compared with those before it.
+pub const OBJECT_KEYS_MAX: usize = 1_024;
 /// How many rows one import request has.
 pub const IMPORT_ROWS_MAX: usize = 2_000;
 /// How many rejected rows an import names; further ones are only counted.

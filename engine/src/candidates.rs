@@ -202,7 +202,7 @@ impl Demand {
 
     fn add_text(&mut self, text: &str, section: usize) {
         let next = self.sections.len();
-        let index = self.texts.number(text.into(), next);
+        let index = self.texts.number(text, next);
         self.add_to(index, section);
     }
 

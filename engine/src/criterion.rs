@@ -7,7 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{At, Diagnostic};
 use crate::expr::check::{Checker, Names, Scope, Uses};
 use crate::expr::eval::{Frame, Seen, Truth, truth};
 use crate::expr::types::TypeSet;
@@ -47,9 +47,9 @@ impl Criterion {
         let fields = Fields::new(fields);
         let scope = Scope { table: None, columns_only: false, inputs: &[] };
         let (mut uses, mut out) = (Uses::default(), Vec::new());
-        uses.add(expr, scope, &fields, "", &mut out);
+        uses.add(expr, scope, &fields, At::list("criterion"), &mut out);
         let mut checker = Checker::new(&fields, &uses);
-        let node = checker.lower(expr, scope, "", &mut out);
+        let node = checker.lower(expr, scope, At::list("criterion"), &mut out);
         if !out.is_empty() {
             return Err(out);
         }
@@ -126,7 +126,7 @@ impl Fields {
         for (name, data_type) in fields {
             let next = declared.names.len();
             // Of two of a name the first is meant.
-            if declared.index.number((*name).into(), next) == next {
+            if declared.index.number(name, next) == next {
                 declared.names.push((*name).into());
                 declared.types.push(data_type.map_or(TypeSet::ANY, TypeSet::one));
             }

@@ -3,7 +3,7 @@
 //! The engine knows where in the *definition* a finding is ([`Diagnostic::path`]); `usher-config` knows where that
 //! stands in the *text*. Codes are stable and never reused; each is described once, in [`Code`].
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use core::fmt;
 
 /// One finding.
@@ -20,10 +20,17 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    /// A finding without help.
+    /// A finding about the whole, without help.
     #[cold]
-    pub fn new(code: Code, path: impl Into<String>, message: impl Into<String>) -> Diagnostic {
-        Diagnostic { code, message: message.into(), path: path.into(), help: None }
+    pub fn new(code: Code, message: impl Into<String>) -> Diagnostic {
+        Diagnostic { code, message: message.into(), path: String::new(), help: None }
+    }
+
+    /// The same, about this part of the definition.
+    #[cold]
+    pub fn at(mut self, path: impl fmt::Display) -> Diagnostic {
+        self.path = path.to_string();
+        self
     }
 
     /// The same, saying how to mend it.
@@ -38,6 +45,67 @@ impl Diagnostic {
         self.code.severity()
     }
 }
+
+/// Where in a definition something stands. Written out only when there is something to say about it.
+#[derive(Clone, Copy)]
+pub(crate) struct At<'a> {
+    above: Option<&'a At<'a>>,
+    name: &'a str,
+    index: Option<usize>,
+}
+
+impl<'a> At<'a> {
+    /// A list, or a field, of the definition itself.
+    pub(crate) fn list(name: &'a str) -> At<'a> {
+        At { above: None, name, index: None }
+    }
+
+    /// An item of a list of the definition itself.
+    pub(crate) fn item(name: &'a str, index: usize) -> At<'a> {
+        At { above: None, name, index: Some(index) }
+    }
+
+    /// A field of what stands here.
+    pub(crate) fn field(&'a self, name: &'a str) -> At<'a> {
+        At { above: Some(self), name, index: None }
+    }
+
+    /// An item of a list of what stands here.
+    pub(crate) fn inner(&'a self, name: &'a str, index: usize) -> At<'a> {
+        At { above: Some(self), name, index: Some(index) }
+    }
+
+    /// An item of the list that stands here.
+    pub(crate) fn nth(self, index: usize) -> At<'a> {
+        At { index: Some(index), ..self }
+    }
+
+    pub(crate) fn name(&self) -> &'a str {
+        self.name
+    }
+}
+
+impl fmt::Display for At<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(above) = self.above {
+            above.fmt(f)?;
+            f.write_str(".")?;
+        }
+        f.write_str(self.name)?;
+        match self.index {
+            Some(index) => write!(f, "[{index}]"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What a finding says, where anybody reads it (feature `words`); elsewhere nothing, and no wasm for it.
+macro_rules! words {
+    ($($words:tt)*) => {
+        if cfg!(feature = "words") { alloc::format!($($words)*) } else { alloc::string::String::new() }
+    };
+}
+pub(crate) use words;
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -133,6 +201,8 @@ codes! {
     OpenIdentity = "W006", Warning;
     /// Criteria that no visitor can fulfil.
     Contradiction = "W007", Warning;
+    /// A total counter with a window, which it does not look at.
+    TotalWindow = "W008", Warning;
     /// A key that RT 2.0 knows and Usher does not use.
     Ignored = "I001", Info;
 }

@@ -7,6 +7,8 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use crate::attribute::State;
+use crate::attribute::join::join;
 use crate::definition::Trust;
 use crate::event::Event;
 use crate::limits::{KEY_BYTES_MAX, KEYS_MAX};
@@ -240,10 +242,18 @@ impl Plan {
             journal.push(Entry::Created);
             Profile::new(fresh, now_ms)
         });
+        let join = |name: &str, mine: State, theirs: State| match self
+            .attributes
+            .iter()
+            .find(|known| known.name == name)
+        {
+            Some(attribute) => join(&attribute.kind, mine, theirs, now_ms),
+            None => mine.merge(theirs),
+        };
         let mut absorbed = Vec::new();
         for source in mine {
             absorbed.push(source.id);
-            profile.absorb(&source);
+            profile.absorb(&source, &join);
         }
         if !absorbed.is_empty() {
             journal.push(Entry::Merged { into: profile.id, sources: absorbed.clone() });

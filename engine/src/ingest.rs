@@ -51,9 +51,10 @@ impl Plan {
             if evaluate(&self.program, &key_event.filter, &call, &mut memo) != Truth::True {
                 continue;
             }
+            let mut near = 0;
             for attribute in key_event.feeds.iter().filter_map(|index| self.attributes.get(*index)) {
                 if evaluate(&self.program, &attribute.filter, &call, &mut memo) == Truth::True
-                    && let Err(reason) = update(profile, attribute, event, now_ms)
+                    && let Err(reason) = update(profile, attribute, event, now_ms, &mut near)
                 {
                     ingested.refused.push(RefusedValue { attribute: attribute.name.clone(), reason });
                 }

@@ -35,7 +35,7 @@ pub struct Table {
 
 /// Every table, by its path without the ending.
 pub fn all() -> Vec<(String, Table)> {
-    read(|name| name.starts_with("criteria/"))
+    read("cases")
 }
 
 impl Table {

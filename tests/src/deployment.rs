@@ -113,11 +113,24 @@ pub fn bundle(folder: &Path) -> Vec<u8> {
 
 /// The bundle of definitions that stand in a vector.
 pub fn bundle_of_texts(texts: &[String]) -> Vec<u8> {
-    let sources = texts.iter().enumerate();
-    let sources: Vec<Source> = sources
+    bundle_of(&sources(texts), &[])
+}
+
+/// The names of the attributes that definitions in a vector declare.
+pub fn attributes(texts: &[String]) -> Vec<String> {
+    usher_config::read(&sources(texts))
+        .definition
+        .attributes
+        .into_iter()
+        .map(|attribute| attribute.name)
+        .collect()
+}
+
+fn sources(texts: &[String]) -> Vec<Source> {
+    let named = texts.iter().enumerate();
+    named
         .map(|(index, text)| Source { name: format!("definition[{index}].yaml"), text: text.clone() })
-        .collect();
-    bundle_of(&sources, &[])
+        .collect()
 }
 
 fn bundle_of(sources: &[Source], findings: &[Finding]) -> Vec<u8> {

@@ -1,12 +1,15 @@
 //! Vectors and the hosts that run them.
 //!
 //! A vector is a scenario in TOML: what is published and imported, then requests and what they must answer; or a table
-//! of criteria. Every [`Target`](target::Target) runs every case; one that cannot says so with a reason, and the reason
+//! of criteria, of visits or of keys. Every [`Target`](target::Target) runs every case; one that cannot says so with a reason, and the reason
 //! is printed. `vectors/README.md` describes the formats.
 
 pub mod criteria;
 pub mod deployment;
+pub mod keys;
 pub mod pattern;
+pub mod random;
 pub mod run;
 pub mod target;
 pub mod vector;
+pub mod visits;

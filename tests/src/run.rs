@@ -90,6 +90,11 @@ impl Run<'_> {
         if let Some(visitor) = &step.look {
             return self.look(step, visitor);
         }
+        if !step.definition.is_empty() {
+            let body = deployment::bundle_of_texts(&step.definition);
+            let answer = self.send(&format!("PUT /v1/audiences/{AUDIENCE}/bundle"), "admin", body, self.at);
+            return needed(&step.name, &answer).failure.map_or(Ok(()), Err);
+        }
         let watched = vector.watch.as_ref().filter(|_| step.unchanged);
         let before = watched.map(|visitor| self.seen(visitor)).transpose()?;
         let kept = step.keep.as_ref().and_then(|name| self.before.as_ref()?.header(name));
@@ -230,7 +235,7 @@ fn packed(body: &[u8]) -> Vec<u8> {
 }
 
 /// Puts in what is known only when it is run, and what would be tiresome to write out.
-fn expand(text: &str, shift: i64, kept: &str) -> String {
+pub(crate) fn expand(text: &str, shift: i64, kept: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("@{") {
@@ -260,6 +265,12 @@ fn filler(what: &str, count: usize) -> String {
             let time = 1_790_000_000 - count + index;
             format!("{{\"customer_id\":\"many\",\"td_client_id\":\"client-{index}\",\"time\":{time}}}")
         }),
+        // 500 of them, from this number on.
+        "ids" => (count..count + 500)
+            .map(|index| format!("{{\"td_client_id\":\"many\",\"uuid\":\"id-{index}\"}}"))
+            .collect::<Vec<_>>()
+            .join(","),
+        "items" => each(&|index| format!("{{\"item\":\"i{index:03}\",\"ago\":\"{}s\"}}", count - index)),
         "rows" => each(&|index| format!("{{\"customer_id\":\"row-{index}\"}}")).replace("},", "}\n"),
         _ => panic!("nothing is called @{{{what}:{count}}}"),
     }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::deployment;
+use crate::keys::KeyTable;
+use crate::visits::Visits;
 
 /// A scenario: what is there, and what happens.
 #[derive(Debug, Deserialize)]
@@ -51,6 +53,9 @@ pub struct Step {
     /// Instead of a request: the visitor whose facts `answer` describes, as `key=value`.
     #[serde(default)]
     pub look: Option<String>,
+    /// Instead of a request: definitions that are published in place of those before.
+    #[serde(default)]
+    pub definition: Vec<String>,
     /// Who calls: see [`Keys::headers`](deployment::Keys::headers).
     #[serde(rename = "as", default = "nobody")]
     pub who: String,
@@ -95,11 +100,21 @@ fn ok() -> u16 {
 
 /// Every vector, by its path without the ending.
 pub fn all() -> Vec<(String, Vector)> {
-    let vectors: Vec<(String, Vector)> = read(|name| !name.starts_with("criteria/"));
+    let vectors: Vec<(String, Vector)> = read("step");
     for (path, vector) in &vectors {
         check(path, vector);
     }
     vectors
+}
+
+/// Every table of visits, by its path without the ending.
+pub fn visits() -> Vec<(String, Visits)> {
+    read("case")
+}
+
+/// Every table of keys, by its path without the ending.
+pub fn keys() -> Vec<(String, KeyTable)> {
+    read("keys")
 }
 
 /// What a vector says must make sense, or it shows less than it seems to.
@@ -109,7 +124,9 @@ fn check(path: &str, vector: &Vector) {
     assert!(vector.publish.is_none() || vector.definition.is_empty(), "{path}: publish or definition");
     for step in &vector.steps {
         let name = &step.name;
-        assert_ne!(step.request.is_some(), step.look.is_some(), "{path}/{name}: a request or a look");
+        let kinds = [step.request.is_some(), step.look.is_some(), !step.definition.is_empty()];
+        let kinds = kinds.into_iter().filter(|kind| *kind).count();
+        assert_eq!(kinds, 1, "{path}/{name}: a request, a look or a definition");
         assert!(step.look.is_none() || step.answer.is_some(), "{path}/{name}: a look without an answer");
         assert!(!step.unchanged || vector.watch.is_some(), "{path}/{name}: unchanged, and nobody is watched");
         let looks = step.same_as.is_none() && step.unlike.is_none();
@@ -117,22 +134,25 @@ fn check(path: &str, vector: &Vector) {
     }
 }
 
-/// The files below `vectors/` whose path without the ending is wanted.
-pub(crate) fn read<T: serde::de::DeserializeOwned>(wanted: impl Fn(&str) -> bool) -> Vec<(String, T)> {
+/// The files below `vectors/` that have this at their top; every file has one of four.
+pub(crate) fn read<T: serde::de::DeserializeOwned>(mark: &str) -> Vec<(String, T)> {
     let folder = deployment::root().join("tests/vectors");
     let mut files = Vec::new();
     collect(&folder, &mut files);
     files.sort();
-    let named = files.into_iter().map(|file| {
+    let mut found = Vec::new();
+    for file in files {
         let name = file.strip_prefix(&folder).expect("below it").with_extension("").display().to_string();
-        (name, file)
-    });
-    let read = named.filter(|(name, _)| wanted(name)).map(|(name, file)| {
         let text = std::fs::read_to_string(&file).expect("a vector");
-        let vector = toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-        (name, vector)
-    });
-    read.collect()
+        let table: toml::Table = text.parse().unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let marks = ["step", "cases", "case", "keys"].into_iter().filter(|mark| table.contains_key(*mark));
+        assert_eq!(marks.count(), 1, "{}: steps, cases or keys", file.display());
+        if table.contains_key(mark) {
+            let vector = toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+            found.push((name, vector));
+        }
+    }
+    found
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {

@@ -16,9 +16,13 @@ fn main() {
         std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let is_wanted = |path: &str| wanted.is_empty() || wanted.iter().any(|part| path.contains(part.as_str()));
     let mut tally = Tally::default();
-    let (mut vectors, mut tables) = (vector::all(), criteria::all());
+    let (mut vectors, mut tables, mut visits) = (vector::all(), criteria::all(), vector::visits());
     vectors.retain(|(path, _)| is_wanted(path));
     tables.retain(|(path, _)| is_wanted(path));
+    visits.retain(|(path, _)| is_wanted(path));
+    for (path, table) in vector::keys().iter().filter(|(path, _)| is_wanted(path)) {
+        tally.add("engine", path, table.decide());
+    }
     for (path, table) in &tables {
         tally.add("engine", path, table.decide());
     }
@@ -31,6 +35,13 @@ fn main() {
             match reason_to_skip(vector, host, live) {
                 Some(reason) => tally.skip(&format!("{host} {path}"), reason),
                 None => tally.add(host, path, run(vector, start().as_mut())),
+            }
+        }
+        for (path, table) in &visits {
+            match live {
+                true => tally
+                    .skip(&format!("{host} {path}"), "it sets the clock, and this host's is the real one"),
+                false => tally.add(host, path, table.ask(start().as_mut())),
             }
         }
         for (path, table) in &tables {

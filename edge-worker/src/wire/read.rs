@@ -7,7 +7,7 @@ use usher_engine::value::Value;
 
 use crate::limits::{
     BATCH_EVENTS_MAX, BATCH_VALUES_MAX, DOCUMENT_DEPTH_MAX, EVENT_BYTES_MAX, EVENT_DEPTH_MAX, EVENT_KEYS_MAX,
-    EVENT_VALUES_MAX, HARD_NUMBER_VALUES,
+    EVENT_VALUES_MAX, HARD_NUMBER_VALUES, OBJECT_KEYS_MAX,
 };
 
 /// The columns of an event, in the order in which they came.
@@ -118,13 +118,18 @@ struct Budget {
     keys: usize,
     values: usize,
     depth: usize,
+    /// Whether what is read is wanted; what is not is checked and forgotten at once.
+    kept: bool,
 }
 
 impl Budget {
-    const EVENT: Budget = Budget { keys: EVENT_KEYS_MAX, values: EVENT_VALUES_MAX, depth: EVENT_DEPTH_MAX };
+    const EVENT: Budget =
+        Budget { keys: EVENT_KEYS_MAX, values: EVENT_VALUES_MAX, depth: EVENT_DEPTH_MAX, kept: true };
     /// What stands beside the events of a batch, and is read by nobody.
-    const BESIDE: Budget = Budget { keys: usize::MAX, values: BATCH_VALUES_MAX, depth: EVENT_DEPTH_MAX };
-    const DOCUMENT: Budget = Budget { keys: usize::MAX, values: usize::MAX, depth: DOCUMENT_DEPTH_MAX };
+    const BESIDE: Budget =
+        Budget { keys: usize::MAX, values: BATCH_VALUES_MAX, depth: EVENT_DEPTH_MAX, kept: false };
+    const DOCUMENT: Budget =
+        Budget { keys: usize::MAX, values: usize::MAX, depth: DOCUMENT_DEPTH_MAX, kept: true };
 
     fn value(&mut self, text: &mut Text<'_>) -> Result<Value, Unreadable> {
         take(&mut self.values)?;
@@ -133,7 +138,10 @@ impl Budget {
                 take(&mut self.depth)?;
                 let mut items = Vec::new();
                 text.list(&mut |text| {
-                    items.push(self.value(text)?);
+                    let item = self.value(text)?;
+                    if self.kept {
+                        items.push(item);
+                    }
                     Ok(())
                 })?;
                 self.depth += 1;
@@ -145,9 +153,14 @@ impl Budget {
                 text.object(&mut |text, name| {
                     take(&mut self.keys)?;
                     let value = self.value(text)?;
+                    if !self.kept {
+                        return Ok(());
+                    }
                     // Of two values of one name the later stands, as JavaScript reads it.
+                    let full = entries.len() == OBJECT_KEYS_MAX;
                     match entries.iter_mut().find(|(known, _)| *known == name) {
                         Some((_, known)) => *known = value,
+                        None if full => return Err(Unreadable::TooLarge),
                         None => entries.push((name, value)),
                     }
                     Ok(())
@@ -229,6 +242,16 @@ mod tests {
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert!(beside(&nested(EVENT_DEPTH_MAX)).is_ok());
         assert_eq!(beside(&nested(EVENT_DEPTH_MAX + 1)), Err(Unreadable::TooLarge));
+        // Names that nobody asks for are not compared with each other: as many as there are values end quickly.
+        let wide = |keys: usize| {
+            let fields: Vec<String> = (0..keys).map(|key| format!("\"k{key}\":0")).collect();
+            format!("{{{}}}", fields.join(","))
+        };
+        assert!(beside(&wide(BATCH_VALUES_MAX - 1)).is_ok());
+        assert_eq!(beside(&wide(BATCH_VALUES_MAX)), Err(Unreadable::TooLarge));
+        // In a document they are, and so are few in one object.
+        assert!(document(wide(OBJECT_KEYS_MAX).as_bytes()).is_ok());
+        assert_eq!(document(wide(OBJECT_KEYS_MAX + 1).as_bytes()), Err(Unreadable::TooLarge));
         // Numbers that take long to read count for many values, there as in events.
         let hard = |count: usize| format!("[{}]", vec!["1e-300"; count].join(","));
         assert!(beside(&hard(BATCH_VALUES_MAX / (HARD_NUMBER_VALUES + 1) - 1)).is_ok());

@@ -63,5 +63,5 @@ pub fn definition_files(directory: &Path) -> io::Result<Listing> {
 /// A finding about a whole file.
 fn whole(code: Code, file: String, message: &str) -> Finding {
     let place = Some(Place { file, line: 1, column: 1, length: 1 });
-    Finding { diagnostic: Diagnostic::new(code, "", message), place }
+    Finding { diagnostic: Diagnostic::new(code, message), place }
 }

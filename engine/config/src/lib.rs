@@ -53,9 +53,13 @@ pub struct Source {
 /// With errors among the findings the definition holds what could be read, for more findings, not for use.
 pub fn read(sources: &[Source]) -> Reading {
     let mut lower = Lower::new(sources);
-    for (index, source) in sources.iter().enumerate() {
+    let texts: Vec<_> = sources.iter().map(|source| document::read(&source.name, &source.text)).collect();
+    // Bodies of the API name each other by ids, in any order.
+    for node in texts.iter().flat_map(|(documents, _)| documents) {
+        dialect::declare(&mut lower, node);
+    }
+    for (index, (documents, faults)) in texts.into_iter().enumerate() {
         lower.text = index;
-        let (documents, faults) = document::read(&source.name, &source.text);
         let unread = documents.is_empty() && faults.is_empty();
         for fault in faults {
             lower.fault(fault);
@@ -67,6 +71,7 @@ pub fn read(sources: &[Source]) -> Reading {
             dialect::lower(&mut lower, node);
         }
     }
+    dialect::finish(&mut lower);
     let Lower { texts, definition, findings, places, broken, incomplete, .. } = lower;
     let mut reading = Reading { definition, findings: Vec::new(), texts, places, broken, incomplete };
     reading.findings = findings
@@ -143,7 +148,10 @@ impl Reading {
         };
         // A name that nothing declares is wrong wherever it stands, unless the declaration may be what was not read.
         let follows = if names { self.incomplete } else { self.broken.iter().any(broken) };
-        if self.findings.len() < limits::FINDINGS_MAX && !follows && !self.findings.iter().any(known) {
+        // However much is only remarked, an error is told.
+        let error = diagnostic.severity() == Severity::Error;
+        let max = limits::FINDINGS_MAX.saturating_mul(if error { 2 } else { 1 });
+        if self.findings.len() < max && !follows && !self.findings.iter().any(known) {
             let finding = self.locate(diagnostic);
             self.findings.push(finding);
         }

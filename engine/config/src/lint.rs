@@ -21,7 +21,7 @@ fn no_filter(definition: &Definition, found: &mut Vec<Diagnostic>) {
     for (index, event) in definition.key_events.iter().enumerate().filter(|(_, event)| event.filter.is_none())
     {
         let message = format!("event '{}' has no filter - will process all rows", event.name);
-        found.push(Diagnostic::new(Code::NoFilter, format!("key_events[{index}].name"), message));
+        found.push(Diagnostic::new(Code::NoFilter, message).at(format_args!("key_events[{index}].name")));
     }
 }
 
@@ -58,11 +58,10 @@ fn looks_sensitive(attributes: &[Attribute], found: &mut Vec<Diagnostic>) {
                 "attribute '{}' is marked non-sensitive - consider marking as sensitive",
                 attribute.name
             );
-            found.push(Diagnostic::new(
-                Code::LooksSensitive,
-                format!("attributes[{index}].sensitive"),
-                message,
-            ));
+            found.push(
+                Diagnostic::new(Code::LooksSensitive, message)
+                    .at(format_args!("attributes[{index}].sensitive")),
+            );
         }
     }
 }
@@ -88,7 +87,9 @@ fn identity(definition: &Definition, found: &mut Vec<Diagnostic>) {
             let help = "add `trust: verified`, so that only servers and signed identity tokens stitch by it; `workflow_only: true` \
                         keeps it to imports";
             found.push(
-                Diagnostic::new(Code::OpenIdentity, format!("identity.keys[{index}]"), message).help(help),
+                Diagnostic::new(Code::OpenIdentity, message)
+                    .at(format_args!("identity.keys[{index}]"))
+                    .help(help),
             );
         }
     }
@@ -106,7 +107,7 @@ fn fallback(index: usize, personalization: &Personalization, found: &mut Vec<Dia
     let Some(last) = personalization.sections.len().checked_sub(1) else { return };
     let message = format!("No matching section: `{name}` answers nothing to visitors whom no section fits");
     let help = "end with a section that always applies";
-    found.push(Diagnostic::new(Code::NoFallback, path(last), message).help(help));
+    found.push(Diagnostic::new(Code::NoFallback, message).at(path(last)).help(help));
 }
 
 /// Whether a section lets everybody in.

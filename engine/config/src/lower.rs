@@ -1,13 +1,15 @@
 //! What all dialects need to lower a document: a place for every part of the definition, findings, and typed reads.
 
+mod duration;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use usher_engine::definition::Definition;
 use usher_engine::diagnostic::{Code, Diagnostic, Severity};
-use usher_engine::limits::{DAY_MS, WINDOW_MS_MAX};
 use usher_engine::value::{DataType, Number, Value};
 
 use crate::Source;
+use crate::dialect::Bodies;
 use crate::document::{Content, Entry, Fault, Node, Span};
 use crate::limits::FINDINGS_MAX;
 use crate::suggest::{did_you_mean, nearest};
@@ -36,6 +38,8 @@ pub(crate) struct Lower {
     path: String,
     /// Where the audience was named first.
     pub(crate) audience: Option<At>,
+    /// What bodies of the API say of each other.
+    pub(crate) bodies: Bodies,
 }
 
 /// A mapping whose keys are known.
@@ -90,18 +94,21 @@ impl Lower {
                 self.broken.insert(self.path.clone());
             }
         }
-        let mut diagnostic = Diagnostic::new(code, self.path.clone(), message);
+        let mut diagnostic = Diagnostic::new(code, message).at(&self.path);
         diagnostic.help = help;
         self.push(diagnostic, Some((self.text, span)));
     }
 
     pub(crate) fn push(&mut self, diagnostic: Diagnostic, at: Option<At>) {
-        if self.findings.len() == FINDINGS_MAX {
-            let message = format!("there are more than {FINDINGS_MAX} findings; the rest is not shown");
-            self.findings.push((Diagnostic::new(Code::OverBound, "", message), None));
-        }
         if self.findings.len() < FINDINGS_MAX {
             self.findings.push((diagnostic, at));
+            return;
+        }
+        // Only errors that are dropped are an error.
+        let code = if diagnostic.severity() == Severity::Error { Code::OverBound } else { Code::Ignored };
+        if !self.findings.iter().skip(FINDINGS_MAX).any(|(known, _)| known.code == code) {
+            let message = format!("there are more than {FINDINGS_MAX} findings; the rest is not shown");
+            self.findings.push((Diagnostic::new(code, message), None));
         }
     }
 
@@ -324,64 +331,6 @@ impl Lower {
             self.note_with(Code::UnknownName, fields.span(key), format!("unknown type `{text}`"), Some(help));
         }
         found
-    }
-
-    /// `24h`, `7d`, `90m`, or RT 2.0's `{value, unit}`: in milliseconds.
-    pub(crate) fn duration_ms(&mut self, fields: Fields<'_>, key: &str) -> Option<i64> {
-        let node = fields.get(key)?;
-        if let Content::Map(_) = node.content {
-            let parts = self.fields(node, "a duration", &["value", "unit"])?;
-            let value = self.need(parts, "value").and_then(|_| self.count(parts, "value", i64::MAX))?;
-            let unit = self.need_text(parts, "unit")?;
-            let unit_ms = match unit.as_str() {
-                "minute" => DAY_MS / 1_440,
-                "hour" => DAY_MS / 24,
-                "day" => DAY_MS,
-                _ => {
-                    let help = Some("units are minute, hour and day".to_owned());
-                    self.note_with(
-                        Code::BadDuration,
-                        parts.span("unit"),
-                        format!("unknown unit `{unit}`"),
-                        help,
-                    );
-                    return None;
-                }
-            };
-            return self.bounded_ms(value.checked_mul(unit_ms), node.span, key);
-        }
-        let Content::Scalar(scalar) = &node.content else {
-            self.wrong(node, &format!("`{key}`"), "a text such as `24h`");
-            return None;
-        };
-        let text = &scalar.text;
-        let unit_ms = match text.chars().last() {
-            Some('m') => DAY_MS / 1_440,
-            Some('h') => DAY_MS / 24,
-            Some('d') => DAY_MS,
-            _ => 0,
-        };
-        let digits = text.strip_suffix(['m', 'h', 'd']).unwrap_or_default();
-        let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-        if unit_ms == 0 || !plain || digits.bytes().all(|byte| byte == b'0') {
-            let help = "write a whole number and m, h or d, such as 24h, 7d or 30d".to_owned();
-            self.note_with(Code::BadDuration, node.span, format!("Invalid {key} `{text}`"), Some(help));
-            return None;
-        }
-        self.bounded_ms(
-            digits.parse::<i64>().ok().and_then(|value| value.checked_mul(unit_ms)),
-            node.span,
-            key,
-        )
-    }
-
-    fn bounded_ms(&mut self, duration_ms: Option<i64>, span: Span, key: &str) -> Option<i64> {
-        let fits = duration_ms.filter(|&duration_ms| duration_ms <= WINDOW_MS_MAX);
-        if fits.is_none() {
-            let days = WINDOW_MS_MAX / DAY_MS;
-            self.note(Code::BadDuration, span, format!("Invalid {key}: the longest is {days} days"));
-        }
-        fits
     }
 
     pub(crate) fn value_of(&mut self, node: &Node) -> Option<Value> {

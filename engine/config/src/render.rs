@@ -119,8 +119,8 @@ mod tests {
     use crate::Place;
 
     fn finding(line: usize, column: usize, length: usize) -> Finding {
-        let diagnostic = Diagnostic::new(Code::UnknownKey, "", "unknown key `a\u{1b}[2J\u{202e}`")
-            .help("did you mean `b`?");
+        let diagnostic =
+            Diagnostic::new(Code::UnknownKey, "unknown key `a\u{1b}[2J\u{202e}`").help("did you mean `b`?");
         Finding { diagnostic, place: Some(Place { file: "x.yaml".to_owned(), line, column, length }) }
     }
 

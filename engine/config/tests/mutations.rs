@@ -1,4 +1,4 @@
-//! Whatever a file holds, reading it ends without a panic: the shop's files, damaged in 20,000 ways.
+//! Whatever a file holds, reading it ends without a panic: the shop's files and bodies of the API, damaged in 20,000 ways.
 //!
 //! The damage is drawn from a fixed seed, so a failure comes back with its number.
 
@@ -12,16 +12,17 @@ const ROUNDS: u64 = 20_000;
 
 #[test]
 fn no_damage_makes_reading_panic() {
-    let shop = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/shop");
-    let names = [
-        "cart_recovery.yaml",
-        "entity.json",
-        "pipeline.yaml",
-        "product_recommendations.yaml",
-        "rt_config.yaml",
-        "web_personalization.yaml",
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let texts = [
+        ("cart_recovery.yaml", "../../examples/shop"),
+        ("entity.json", "../../examples/shop"),
+        ("pipeline.yaml", "../../examples/shop"),
+        ("product_recommendations.yaml", "../../examples/shop"),
+        ("rt_config.yaml", "../../examples/shop"),
+        ("web_personalization.yaml", "../../examples/shop"),
+        ("api.json", "tests/cases"),
     ];
-    let texts = names.map(|name| (name, fs::read(shop.join(name)).unwrap()));
+    let texts = texts.map(|(name, folder)| (name, fs::read(here.join(folder).join(name)).unwrap()));
     for round in 0..ROUNDS {
         let mut random = Random(round.wrapping_mul(0x9E37_79B9_7F4A_7C15) + 1);
         let (name, text) = &texts[random.below(texts.len())];

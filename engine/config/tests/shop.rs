@@ -144,7 +144,7 @@ fn personalizations_arrive() {
 fn paths_lead_to_their_place_in_the_text() {
     let reading = reading();
     let at = |path: &str| {
-        let place = reading.locate(Diagnostic::new(Code::UnknownName, path, "")).place.unwrap();
+        let place = reading.locate(Diagnostic::new(Code::UnknownName, "").at(path)).place.unwrap();
         (file_name(&place.file).to_owned(), place.line, place.column)
     };
     let rt = |line, column| ("rt_config.yaml".to_owned(), line, column);
@@ -162,7 +162,7 @@ fn paths_lead_to_their_place_in_the_text() {
     );
     assert_eq!(at("personalizations[0].inputs[0]"), ("cart_recovery.yaml".to_owned(), 6, 5));
     assert_eq!(at("personalizations[1].sections[0].event_filter"), ("entity.json".to_owned(), 14, 32));
-    let nowhere = reading.locate(Diagnostic::new(Code::UnknownName, "", ""));
+    let nowhere = reading.locate(Diagnostic::new(Code::UnknownName, ""));
     assert_eq!(nowhere.place, None);
 }
 

@@ -2,10 +2,10 @@
 
 use super::batch::read as read_batch;
 use super::list::Living;
-use super::pick::Pick;
+use super::pick::{Pick, numeric};
 use super::plan::{AttributePlan, Base, FactPlan, Kind, ListPlan, Part};
 use super::ring::Window;
-use super::{State, Total};
+use super::{State, Total, Unit};
 use crate::definition::ListAggregation;
 use crate::expr::eval::Items;
 use crate::expr::types::TypeSet;
@@ -67,9 +67,9 @@ pub(crate) fn fact<'a>(
             _ => Fact::Missing,
         },
         Kind::Sum { window: Some(window), .. } => match state() {
-            Some(State::Counter(sums)) => sums
-                .read(*window, now_ms)
-                .map_or(Fact::Missing, |sum| Fact::Number(sums.unit.nanos(sum).to_number())),
+            Some(State::Counter(sums)) if sums.unit == Unit::Nanos => {
+                sums.read(*window, now_ms).map_or(Fact::Missing, |sum| Fact::Number(sums.unit.number(sum)))
+            }
             _ => Fact::Missing,
         },
         Kind::List(plan) => match (state(), &fact.part) {
@@ -131,13 +131,13 @@ fn aggregate<'a>(
             one(fitting.clone().reduce(|a, b| if order.compare(b.1, a.1).is_gt() { b } else { a }))
         }
         ListAggregation::Sum => {
-            let numbers = said.filter_map(|(_, value)| Nanos::from_number(value.as_number()?));
+            let numbers = said.filter_map(|(_, value)| Nanos::from_number(numeric(value)?));
             numbers.reduce(Nanos::plus).map_or(Fact::Missing, |sum| Fact::Number(sum.to_number()))
         }
     }
 }
 
-fn counted(state: Option<&State>, unit: super::Unit, window: Window, now_ms: i64) -> Number {
+fn counted(state: Option<&State>, unit: Unit, window: Window, now_ms: i64) -> Number {
     match state {
         Some(State::Counter(counter)) if counter.unit == unit => {
             unit.number(counter.read(window, now_ms).unwrap_or(0))
@@ -146,7 +146,7 @@ fn counted(state: Option<&State>, unit: super::Unit, window: Window, now_ms: i64
     }
 }
 
-fn total(known: Option<&Total>, unit: super::Unit, base: Option<&Base>, profile: &Profile) -> Number {
+fn total(known: Option<&Total>, unit: Unit, base: Option<&Base>, profile: &Profile) -> Number {
     let events = |after_ms| known.map_or(0, |total| total.read(after_ms));
     let base = base.and_then(|base| {
         let (value, time_ms) = base.read(profile)?;

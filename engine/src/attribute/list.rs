@@ -230,7 +230,7 @@ impl ItemList {
     }
 
     /// Dead items do not count toward the cap, and nothing older than a list lives needs to be taken out.
-    fn forget(&mut self, bounds: Bounds, now_ms: i64) {
+    pub(crate) fn forget(&mut self, bounds: Bounds, now_ms: i64) {
         let alive = self.items.partition_point(|item| bounds.alive(item.time_ms, now_ms));
         self.items.truncate(alive);
         let alive = self.removed.partition_point(|removed| bounds.alive(removed.time_ms, now_ms));

@@ -10,6 +10,7 @@ mod pick;
 mod ring;
 
 pub(crate) mod fact;
+pub(crate) mod join;
 pub(crate) mod plan;
 pub(crate) mod update;
 
@@ -49,8 +50,9 @@ pub enum State {
 impl State {
     /// Both together. Commutative and associative for states of one kind, and idempotent where the kind is.
     ///
-    /// States of different kinds meet only when a definition changed in between: the later kind (in the order of this
-    /// enum) stays, so that the order of merging does not matter.
+    /// States of different kinds meet only when a definition changed in between; `join` prefers the one that the running
+    /// definition reads. Here the later kind (in the order of this enum) stays, so that the order of merging does not
+    /// matter.
     #[must_use]
     pub fn merge(mut self, other: State) -> State {
         match (&mut self, other) {

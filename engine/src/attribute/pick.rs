@@ -9,7 +9,7 @@ use alloc::string::String;
 use core::cmp::Ordering;
 
 use crate::time;
-use crate::value::Value;
+use crate::value::{Number, Value};
 
 /// Which of several values stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,9 +71,18 @@ impl Order {
     /// first.
     pub(crate) fn compare(self, a: &Value, b: &Value) -> Ordering {
         match self {
-            Order::Number => a.as_number().cmp(&b.as_number()),
+            Order::Number => numeric(a).cmp(&numeric(b)),
             Order::Text => a.as_str().cmp(&b.as_str()),
             Order::Instant => time::instant_ms(a).cmp(&time::instant_ms(b)),
         }
+    }
+}
+
+/// The number that a value is, or that its text is: ids of items are kept as they came, and types may have changed since
+/// a value was stored.
+pub(crate) fn numeric(value: &Value) -> Option<Number> {
+    match value {
+        Value::String(text) => Number::parse(text),
+        value => value.as_number(),
     }
 }

@@ -10,21 +10,23 @@ use crate::event::Event;
 use crate::expr::types::TypeSet;
 use crate::limits::VALUE_BYTES_MAX;
 use crate::profile::Profile;
-use crate::value::{Nanos, Number, Value};
+use crate::value::{DataType, Nanos, Number, Value};
 
 /// Adds what the event says; a column that is missing says nothing. `Err` is a stable name for what was refused.
+/// `near` says where the profile may keep it, see [`Profile::state_near`].
 pub(crate) fn update(
     profile: &mut Profile,
     attribute: &AttributePlan,
     event: &Event,
     now_ms: i64,
+    near: &mut usize,
 ) -> Result<(), &'static str> {
     match &attribute.kind {
         Kind::Batch { .. } => {}
         Kind::Pick { pick, column, window, .. } => {
             let Some(value) = admitted(attribute.types, event, column)? else { return Ok(()) };
             let stamped = |value| Stamped { time_ms: event.time_ms, event_id: event.id.clone(), value };
-            let state = profile.state_mut(&attribute.name);
+            let state = profile.state_near(&attribute.name, near);
             match window {
                 None => match state {
                     Some(State::Picked(known, kept)) if known == pick => {
@@ -51,7 +53,7 @@ pub(crate) fn update(
         }
         Kind::Sum { column, window } => {
             let Some(nanos) = summand(attribute.types, event, column)? else { return Ok(()) };
-            let state = profile.state_mut(&attribute.name);
+            let state = profile.state_near(&attribute.name, near);
             match (window, state) {
                 (None, Some(State::Sum(sum))) => *sum = sum.plus(nanos),
                 (None, state) => *state = Some(State::Sum(nanos)),
@@ -63,13 +65,13 @@ pub(crate) fn update(
         Kind::List(list) => return add_item(profile, &attribute.name, list, event, now_ms),
         Kind::Counter { amount, widths_ms, .. } => {
             let Some(added) = added(amount, attribute.types, event)? else { return Ok(()) };
-            let state = profile.state_mut(&attribute.name);
+            let state = profile.state_near(&attribute.name, near);
             count(state, amount.unit(), widths_ms, event.time_ms, added);
         }
         Kind::Total { amount, .. } => {
             let Some(added) = added(amount, attribute.types, event)? else { return Ok(()) };
             let unit = amount.unit();
-            match profile.state_mut(&attribute.name) {
+            match profile.state_near(&attribute.name, near) {
                 Some(State::Total(total)) if total.unit == unit => total.put(event.time_ms, added),
                 state => {
                     let mut total = Total::new(unit);
@@ -181,6 +183,13 @@ fn added(amount: &Amount, types: TypeSet, event: &Event) -> Result<Option<i128>,
 }
 
 fn summand(types: TypeSet, event: &Event, column: &str) -> Result<Option<Nanos>, &'static str> {
+    // As most events say it; the rest, such as numbers in text, is looked at closely.
+    if column != "time"
+        && types.has(DataType::Number)
+        && let Some(Value::Number(number)) = event.column(column)
+    {
+        return Nanos::from_number(*number).map(Some).ok_or("out_of_range");
+    }
     let Some(value) = admitted(types, event, column)? else { return Ok(None) };
     value.as_number().and_then(Nanos::from_number).map(Some).ok_or("out_of_range")
 }

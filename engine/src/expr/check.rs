@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use super::op::{Op, op};
 use super::types::TypeSet;
 use super::{Node, Place, Predicate, Program, Slot};
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{At, Code, Diagnostic, words};
 use crate::index::Index;
 use crate::limits::{CRITERIA_DEPTH_MAX, CRITERIA_TESTS_MAX};
 use crate::syntax::{Expr, Name, Test};
@@ -51,7 +51,7 @@ impl Uses {
         expr: &Expr,
         scope: Scope<'_>,
         names: &impl Names,
-        at: &str,
+        at: At<'_>,
         out: &mut Vec<Diagnostic>,
     ) {
         if depth(expr) > CRITERIA_DEPTH_MAX {
@@ -60,18 +60,17 @@ impl Uses {
         for_each_test(expr, &mut |name, test| {
             // What cannot be resolved is reported when the criterion is lowered.
             let Some((slot, declared)) = resolve(name, scope, names).ok() else { return };
-            let index = self.known.number(identity(&slot, scope), self.types.len());
+            let index = self.known.number(&identity(&slot, scope), self.types.len());
             if index == self.types.len() {
                 self.types.push(declared);
             }
             let Some(so_far) = self.types.get_mut(index) else { return };
             let both = so_far.and(allowed(test));
             if both.is_empty() && !so_far.is_empty() {
-                let message =
-                    alloc::format!("`{name}` is {so_far} here, and this asks for {}", allowed(test));
-                out.push(Diagnostic::new(Code::TypeMismatch, at, message).help(
-                    "declare its type, or make the uses agree; text stands in single quotes, numbers do not",
-                ));
+                let message = words!("`{name}` is {so_far} here, and this asks for {}", allowed(test));
+                out.push(Diagnostic::new(Code::TypeMismatch, message).at(at).help(words!(
+                    "declare its type, or make the uses agree; text stands in single quotes, numbers do not"
+                )));
             }
             *so_far = both;
         });
@@ -115,19 +114,19 @@ fn resolve(name: &Name, scope: Scope<'_>, names: &impl Names) -> Result<(Slot, T
         return Ok((Slot::Column(column.into()), declared));
     }
     if scope.columns_only {
-        let message = alloc::format!("`{name}` is no column; a filter names columns, as `event.{}`", name.0);
+        let message = words!("`{name}` is no column; a filter names columns, as `event.{}`", name.0);
         return Err((Code::UnknownName, message));
     }
     if let Some(edge) = name.0.strip_prefix(Name::EDGE) {
         return if EDGE_NAMES.contains(&edge) {
             Ok((Slot::Edge(edge.into()), TypeSet::one(DataType::String)))
         } else {
-            Err((Code::UnknownName, alloc::format!("unknown edge value `{name}`")))
+            Err((Code::UnknownName, words!("unknown edge value `{name}`")))
         };
     }
     if let Some(input) = scope.inputs.iter().find(|input| input.name == name.0) {
         return if names.attribute(&name.0).is_some() {
-            let message = alloc::format!("`{name}` is both an attribute and an input");
+            let message = words!("`{name}` is both an attribute and an input");
             Err((Code::DuplicateName, message))
         } else {
             Ok((Slot::Input(input.name.clone()), TypeSet::one(input.data_type)))
@@ -136,7 +135,7 @@ fn resolve(name: &Name, scope: Scope<'_>, names: &impl Names) -> Result<(Slot, T
     match names.attribute(&name.0) {
         Some(Ok((index, types))) => Ok((Slot::Attribute(index), types)),
         Some(Err(message)) => Err((Code::UnknownName, message)),
-        None => Err((Code::UnknownName, alloc::format!("unknown attribute `{name}`"))),
+        None => Err((Code::UnknownName, words!("unknown attribute `{name}`"))),
     }
 }
 
@@ -238,44 +237,44 @@ impl<'a, N: Names> Checker<'a, N> {
         &mut self,
         expr: &Expr,
         scope: Scope<'_>,
-        at: &str,
+        at: At<'_>,
         out: &mut Vec<Diagnostic>,
     ) -> Node {
         if depth(expr) > CRITERIA_DEPTH_MAX {
-            let message = alloc::format!("criteria nest deeper than {CRITERIA_DEPTH_MAX}");
-            out.push(Diagnostic::new(Code::OverBound, at, message));
+            let message = words!("criteria nest deeper than {CRITERIA_DEPTH_MAX}");
+            out.push(Diagnostic::new(Code::OverBound, message).at(at));
             return Node::Constant(false);
         }
         let mut tests = 0_usize;
         for_each_test(expr, &mut |_, _| tests = tests.saturating_add(1));
         if tests > CRITERIA_TESTS_MAX {
-            let message = alloc::format!(
-                "{tests} conditions in one criterion, at most {CRITERIA_TESTS_MAX} are allowed"
-            );
-            out.push(Diagnostic::new(Code::OverBound, at, message));
+            let message =
+                words!("{tests} conditions in one criterion, at most {CRITERIA_TESTS_MAX} are allowed");
+            out.push(Diagnostic::new(Code::OverBound, message).at(at));
             return Node::Constant(false);
         }
         self.node(expr, scope, at, out)
     }
 
-    fn node(&mut self, expr: &Expr, scope: Scope<'_>, at: &str, out: &mut Vec<Diagnostic>) -> Node {
+    fn node(&mut self, expr: &Expr, scope: Scope<'_>, at: At<'_>, out: &mut Vec<Diagnostic>) -> Node {
         match expr {
             Expr::Constant(value) => Node::Constant(*value),
             Expr::And(parts) => Node::And(parts.iter().map(|part| self.node(part, scope, at, out)).collect()),
             Expr::Or(parts) => {
                 if parts.is_empty() {
-                    let message = "an empty OR matches nobody";
+                    let message = words!("an empty OR matches nobody");
                     out.push(
-                        Diagnostic::new(Code::BadCriteria, at, message)
-                            .help("remove it, or give it conditions"),
+                        Diagnostic::new(Code::BadCriteria, message)
+                            .at(at)
+                            .help(words!("remove it, or give it conditions")),
                     );
                 }
                 Node::Or(parts.iter().map(|part| self.node(part, scope, at, out)).collect())
             }
             Expr::Not(inner) => Node::Not(Box::new(self.node(inner, scope, at, out))),
             Expr::Segment(name) if scope.columns_only => {
-                let message = alloc::format!("segment `{name}` in a filter; a filter names columns only");
-                out.push(Diagnostic::new(Code::UnknownName, at, message));
+                let message = words!("segment `{name}` in a filter; a filter names columns only");
+                out.push(Diagnostic::new(Code::UnknownName, message).at(at));
                 Node::Constant(false)
             }
             Expr::Segment(name) => {
@@ -285,7 +284,7 @@ impl<'a, N: Names> Checker<'a, N> {
             Expr::Test { name, test, negated } => match self.question(name, test, scope) {
                 Ok((slot, op)) => self.share(slot, expr, *negated, op),
                 Err(diagnostic) => {
-                    out.push(Diagnostic { path: at.into(), ..diagnostic });
+                    out.push(diagnostic.at(at));
                     Node::Constant(false)
                 }
             },
@@ -294,7 +293,7 @@ impl<'a, N: Names> Checker<'a, N> {
 
     fn slot(&mut self, slot: Slot, types: TypeSet, scope: Scope<'_>) -> u32 {
         let next = self.program.slots.len();
-        let index = self.slots.number(identity(&slot, scope), next);
+        let index = self.slots.number(&identity(&slot, scope), next);
         if index == next {
             self.program.slots.push(Place { slot, types });
         }
@@ -303,7 +302,7 @@ impl<'a, N: Names> Checker<'a, N> {
 
     fn share(&mut self, slot: u32, expr: &Expr, negated: bool, op: Op) -> Node {
         let next = self.program.predicates.len();
-        let index = self.known.number(alloc::format!("{slot} {expr}"), next);
+        let index = self.known.number(&alloc::format!("{slot} {expr}"), next);
         if index == next {
             self.program.predicates.push(Predicate { slot, memo: None, negated, op });
             self.shared.push(false);
@@ -315,17 +314,17 @@ impl<'a, N: Names> Checker<'a, N> {
 
     fn question(&mut self, name: &Name, test: &Test, scope: Scope<'_>) -> Result<(u32, Op), Diagnostic> {
         let (slot, declared) = resolve(name, scope, self.names).map_err(|(code, message)| {
-            let diagnostic = Diagnostic::new(code, "", message);
+            let diagnostic = Diagnostic::new(code, message);
             match self.names.suggest(&name.0).filter(|_| code == Code::UnknownName && !scope.columns_only) {
-                Some(other) => diagnostic.help(alloc::format!("did you mean `{other}`?")),
+                Some(other) => diagnostic.help(words!("did you mean `{other}`?")),
                 None => diagnostic,
             }
         })?;
         let types = self.uses.of(&identity(&slot, scope)).unwrap_or(declared);
         if types.is_empty() {
             // A literal that no type compares with; disagreeing uses were reported when they were collected.
-            let message = alloc::format!("`{name}` cannot be asked this");
-            return Err(Diagnostic::new(Code::TypeMismatch, "", message));
+            let message = words!("`{name}` cannot be asked this");
+            return Err(Diagnostic::new(Code::TypeMismatch, message));
         }
         let op = op(name, test, types)?;
         Ok((self.slot(slot, types, scope), op))

@@ -6,7 +6,7 @@ use core::ops::Bound;
 
 use super::texts::Texts;
 use super::types::TypeSet;
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, words};
 use crate::limits::{DAY_MS, IN_VALUES_MAX};
 use crate::order;
 use crate::pattern::Pattern;
@@ -143,11 +143,11 @@ pub(super) fn op(name: &Name, test: &Test, types: TypeSet) -> Result<Op, Diagnos
     let mismatch = |value: &Value| {
         let message = match value {
             Value::Boolean(_) => {
-                alloc::format!("booleans have no order, so `{name}` cannot be compared this way")
+                words!("booleans have no order, so `{name}` cannot be compared this way")
             }
-            _ => alloc::format!("`{name}` is {types} and does not compare with this value"),
+            _ => words!("`{name}` is {types} and does not compare with this value"),
         };
-        Diagnostic::new(Code::TypeMismatch, "", message)
+        Diagnostic::new(Code::TypeMismatch, message)
     };
     Ok(match test {
         Test::Equal(value) => match literal(value, types).ok_or_else(|| mismatch(value))? {
@@ -183,14 +183,14 @@ pub(super) fn op(name: &Name, test: &Test, types: TypeSet) -> Result<Op, Diagnos
         Test::Contains(Value::String(text)) => Op::ContainsText(text.as_str().into()),
         Test::Contains(Value::Number(number)) => Op::ContainsNumber(*number),
         Test::Contains(value) => return Err(mismatch(value)),
-        Test::Matches(pattern) => Op::Matches(Box::new(compile_pattern(pattern, "")?)),
+        Test::Matches(pattern) => Op::Matches(Box::new(compile_pattern(pattern)?)),
         Test::Null => Op::Null,
         Test::WithinDays(days) => {
             let milliseconds = days.to_f64() * DAY_MS as f64;
             // 10⁶ days keep every instant in range.
             if !(0.0..=1e6 * DAY_MS as f64).contains(&milliseconds) {
-                let message = alloc::format!("`{days}` is no usable number of days");
-                return Err(Diagnostic::new(Code::BadDuration, "", message).help("use 0 to 1000000"));
+                let message = words!("`{days}` is no usable number of days");
+                return Err(Diagnostic::new(Code::BadDuration, message).help(words!("use 0 to 1000000")));
             }
             Op::Within(milliseconds as i64)
         }
@@ -199,10 +199,11 @@ pub(super) fn op(name: &Name, test: &Test, types: TypeSet) -> Result<Op, Diagnos
 }
 
 /// A regular expression of a definition.
-pub(crate) fn compile_pattern(pattern: &str, at: &str) -> Result<Pattern, Diagnostic> {
+pub(crate) fn compile_pattern(pattern: &str) -> Result<Pattern, Diagnostic> {
     Pattern::compile(pattern).map_err(|reason| {
-        Diagnostic::new(Code::BadPattern, at, alloc::format!("Invalid regex pattern `{pattern}`: {reason}"))
-            .help("patterns run in linear time: no look-around, no backreferences; `\\d \\w \\s` are ASCII")
+        Diagnostic::new(Code::BadPattern, words!("Invalid regex pattern `{pattern}`: {reason}")).help(words!(
+            "patterns run in linear time: no look-around, no backreferences; `\\d \\w \\s` are ASCII"
+        ))
     })
 }
 
@@ -212,14 +213,14 @@ fn in_list(
     mismatch: &impl Fn(&Value) -> Diagnostic,
 ) -> Result<Op, Diagnostic> {
     if values.is_empty() {
-        let message = "an empty list of values matches nobody";
+        let message = words!("an empty list of values matches nobody");
         return Err(
-            Diagnostic::new(Code::EmptyList, "", message).help("remove the condition, or give it values")
+            Diagnostic::new(Code::EmptyList, message).help(words!("remove the condition, or give it values"))
         );
     }
     if values.len() > IN_VALUES_MAX {
-        let message = alloc::format!("{} values, at most {IN_VALUES_MAX} are allowed", values.len());
-        return Err(Diagnostic::new(Code::OverBound, "", message));
+        let message = words!("{} values, at most {IN_VALUES_MAX} are allowed", values.len());
+        return Err(Diagnostic::new(Code::OverBound, message));
     }
     let (mut texts, mut numbers, mut instants) = (Vec::<Box<str>>::new(), Vec::new(), Vec::new());
     for value in values {
@@ -228,17 +229,17 @@ fn in_list(
             Literal::Number(number) => numbers.push(number),
             Literal::Instant(ms) => instants.push(ms),
             Literal::Boolean(_) => {
-                let message = "`IN` takes texts or numbers";
+                let message = words!("`IN` takes texts or numbers");
                 return Err(
-                    Diagnostic::new(Code::TypeMismatch, "", message).help("compare a boolean with `=`")
+                    Diagnostic::new(Code::TypeMismatch, message).help(words!("compare a boolean with `=`"))
                 );
             }
         }
     }
     let counts = [texts.len(), numbers.len(), instants.len()];
     if counts.iter().filter(|count| **count > 0).count() > 1 {
-        let message = "texts and numbers in one list";
-        return Err(Diagnostic::new(Code::TypeMismatch, "", message));
+        let message = words!("texts and numbers in one list");
+        return Err(Diagnostic::new(Code::TypeMismatch, message));
     }
     Ok(if !texts.is_empty() {
         Op::InTexts(Texts::new(texts))

@@ -4,7 +4,6 @@
 //! everybody rules it out. Found are contradictions among the conditions that one AND asks of one value; what takes
 //! several values together, or the text of a pattern, is not looked into.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::ops::Bound;
@@ -13,7 +12,7 @@ use super::eval::{Seen, compare};
 use super::op::{Interval, Op};
 use super::{Node, Predicate, Program};
 use crate::definition::Choice;
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{At, Code, Diagnostic, words};
 use crate::plan::{Plan, SectionPlan};
 use crate::value::Number;
 
@@ -21,19 +20,17 @@ impl Plan {
     /// What works and cannot have been meant: criteria that contradict themselves, sections that no visitor reaches.
     pub fn warnings(&self) -> Vec<Diagnostic> {
         let mut out = Vec::new();
-        let mut never = |node: &Node, at: String| {
+        let mut never = |node: &Node, at: At<'_>| {
             let found = is_never(&self.program, node);
             if found {
-                let message = "this contradicts itself: it is true of nobody";
-                out.push(
-                    Diagnostic::new(Code::Contradiction, at, message)
-                        .help("remove one of the conditions that exclude each other"),
-                );
+                let message = words!("this contradicts itself: it is true of nobody");
+                let help = words!("remove one of the conditions that exclude each other");
+                out.push(Diagnostic::new(Code::Contradiction, message).at(at).help(help));
             }
             found
         };
         for (index, key_event) in self.key_events.iter().enumerate() {
-            never(&key_event.filter, alloc::format!("key_events[{index}].filter"));
+            never(&key_event.filter, At::item("key_events", index).field("filter"));
         }
         let mut behind = Vec::new();
         let every = self.definition().personalizations.iter().zip(&self.personalizations);
@@ -42,9 +39,10 @@ impl Plan {
             for (number, (section, section_plan)) in
                 personalization.sections.iter().zip(&plan.sections).enumerate()
             {
-                let at = alloc::format!("personalizations[{index}].sections[{number}]");
-                let criteria = never(&section_plan.criteria, alloc::format!("{at}.criteria"));
-                let filter = never(&section_plan.event_filter, alloc::format!("{at}.event_filter"));
+                let at = At::item("personalizations", index);
+                let at = at.inner("sections", number);
+                let criteria = never(&section_plan.criteria, at.field("criteria"));
+                let filter = never(&section_plan.event_filter, at.field("event_filter"));
                 if criteria || filter || personalization.choice == Choice::All {
                     continue;
                 }
@@ -63,20 +61,20 @@ impl Plan {
     }
 }
 
-fn unreachable(section: &str, before: &str, other: &Demands<'_>, at: String) -> Diagnostic {
+fn unreachable(section: &str, before: &str, other: &Demands<'_>, at: At<'_>) -> Diagnostic {
     let (why, help) = if other.are_none() {
         (
-            alloc::format!("`{before}` before it always applies"),
-            "move the section that always applies to the end",
+            words!("`{before}` before it always applies"),
+            words!("move the section that always applies to the end"),
         )
     } else {
         (
-            alloc::format!("whoever fits it fits `{before}` before it"),
-            "move the section with more conditions up",
+            words!("whoever fits it fits `{before}` before it"),
+            words!("move the section with more conditions up"),
         )
     };
-    Diagnostic::new(Code::Unreachable, at, alloc::format!("no visitor reaches section `{section}`: {why}"))
-        .help(help)
+    let message = words!("no visitor reaches section `{section}`: {why}");
+    Diagnostic::new(Code::Unreachable, message).at(at).help(help)
 }
 
 /// What a section asks before it enters.

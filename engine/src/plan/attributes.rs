@@ -1,11 +1,11 @@
 //! The part of the compiler that makes attributes ready: windows, bases, domains, and what is wrong with them.
 
-use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::KeyEventPlan;
+use super::compile::Compiler;
 use super::directory::Directory;
-use super::{Compiler, KeyEventPlan};
 use crate::attribute::plan::{
     ActionPlan, Amount, AttributePlan, Base, FactPlan, Kind, ListPlan, Part, amount, order_of,
 };
@@ -13,7 +13,7 @@ use crate::attribute::{Bounds, Pick, Window};
 use crate::definition::{
     Aggregation, AttributeKind, Backfill, CounterPart, ListAction, ListAggregation, ListPart, Removal,
 };
-use crate::diagnostic::Code;
+use crate::diagnostic::{At, Code, words};
 use crate::expr::Node;
 use crate::expr::check::Uses;
 use crate::expr::types::TypeSet;
@@ -40,8 +40,9 @@ impl Compiler<'_> {
                 (_, types) = order_of(types);
             }
             if types.is_empty() {
-                let at = alloc::format!("attributes[{}]", declared.attribute);
-                let message = "`min` and `max` need values that have an order: numbers, texts or times";
+                let at = At::item("attributes", declared.attribute);
+                let message =
+                    words!("`min` and `max` need values that have an order: numbers, texts or times");
                 self.report(Code::TypeMismatch, at, message, None);
             }
             let (name, alias) = (declared.name.clone(), declared.alias);
@@ -61,12 +62,12 @@ impl Compiler<'_> {
         let mut filters = filters.into_iter();
         let mut plans = Vec::new();
         for (index, attribute) in definition.attributes.iter().enumerate() {
-            let at = alloc::format!("attributes[{index}]");
+            let at = At::item("attributes", index);
             let own = facts.iter().filter(|fact| fact.attribute == index);
             let types = own.clone().next().map_or(TypeSet::ANY, |fact| fact.types);
             let (key_event, mut filter) = (key_event_of(&attribute.kind), Node::Constant(true));
             if let Some((name, own)) = key_event {
-                if let Some(fed) = self.key_event(name, alloc::format!("{at}.key_event"))
+                if let Some(fed) = self.key_event(name, at.field("key_event"))
                     && let Some(key_event) = key_events.get_mut(fed)
                 {
                     key_event.feeds.push(index);
@@ -77,11 +78,11 @@ impl Compiler<'_> {
             }
             let kind = match &attribute.kind {
                 AttributeKind::Single { column, aggregation, duration_ms, backfill, .. } => {
-                    self.duration(*duration_ms, &at);
+                    self.duration(*duration_ms, at);
                     if backfill.is_some() && *aggregation != Aggregation::Last {
-                        let message = "only `last` can begin with what a batch knows";
-                        let help = "remove `backfill`, or use a total counter";
-                        self.report(Code::NotSupported, at.clone(), message, Some(help.into()));
+                        let message = words!("only `last` can begin with what a batch knows");
+                        let help = words!("remove `backfill`, or use a total counter");
+                        self.report(Code::NotSupported, at, message, Some(help));
                     }
                     let window = duration_ms.map(Window::new);
                     let (order, _) = order_of(types);
@@ -99,22 +100,26 @@ impl Compiler<'_> {
                             column: column.clone(),
                             duration_ms: *duration_ms,
                             window: window.filter(|_| pick.needs_window()),
-                            base: self.base(backfill.as_ref(), &at),
+                            base: self.base(backfill.as_ref(), at),
                         },
                     }
                 }
                 AttributeKind::List { column, keep, items_max, duration_ms, parts, actions, .. } => {
-                    self.duration(Some(*duration_ms), &at);
+                    self.duration(Some(*duration_ms), at);
                     let bounds = Bounds { keep: *keep, items_max: *items_max, duration_ms: *duration_ms };
-                    self.list(column.as_deref(), *items_max, parts, &at);
-                    let (columns, types) = self.list_columns(own, &at);
+                    self.list(column.as_deref(), *items_max, parts, at);
+                    if actions.len() > limits::ACTIONS_MAX {
+                        let message = words!("more than {} actions", limits::ACTIONS_MAX);
+                        self.report(Code::OverBound, at, message, None);
+                    }
+                    let (columns, types) = self.list_columns(own, at);
                     let actions = actions.iter().enumerate().map(|(number, action)| {
-                        let at = alloc::format!("{at}.actions[{number}]");
+                        let at = at.inner("actions", number);
                         let filter = match &action.filter {
                             Some(_) => filters.next().unwrap_or(Node::Constant(false)),
                             None => Node::Constant(true),
                         };
-                        let fed = self.action(action, column.is_some(), &at);
+                        let fed = self.action(action, column.is_some(), at);
                         if let Some(key_event) = fed.and_then(|fed| key_events.get_mut(fed)) {
                             key_event.takes.push((index, number));
                         }
@@ -125,15 +130,16 @@ impl Compiler<'_> {
                 }
                 AttributeKind::Counter { increment, window_ms, parts, backfill, .. } => {
                     let amount = amount(increment);
-                    self.counter(is_nothing(&amount), *window_ms, parts, &at);
-                    let base = self.base(backfill.as_ref(), &at);
+                    self.counter(is_nothing(&amount), *window_ms, parts, at);
+                    let base = self.base(backfill.as_ref(), at);
                     match window_ms {
                         None => Kind::Total { amount, base },
                         Some(window_ms) => {
                             if backfill.is_some() {
-                                let message = "a counter with a window forgets what a batch counted before";
-                                let help = "remove `backfill`, or make it a total counter";
-                                self.report(Code::NotSupported, at.clone(), message, Some(help.into()));
+                                let message =
+                                    words!("a counter with a window forgets what a batch counted before");
+                                let help = words!("remove `backfill`, or make it a total counter");
+                                self.report(Code::NotSupported, at, message, Some(help));
                             }
                             let lengths = parts.iter().map(|part| part.window_ms).chain([*window_ms]);
                             let mut widths_ms: Vec<i64> =
@@ -149,26 +155,33 @@ impl Compiler<'_> {
             let (name, sensitive) = (attribute.name.clone(), attribute.sensitive);
             plans.push(AttributePlan { name, kind, types, sensitive, filter });
         }
+        // As profiles keep them, so that each is found behind the one before.
+        let name = |index: &usize| plans.get(*index).map(|plan| plan.name.as_str());
+        for key_event in key_events.iter_mut() {
+            order::sort(&mut key_event.feeds, |a, b| name(a).cmp(&name(b)));
+        }
         plans
     }
 
-    fn duration(&mut self, duration_ms: Option<i64>, at: &str) {
+    fn duration(&mut self, duration_ms: Option<i64>, at: At<'_>) {
         if let Some(duration_ms) = duration_ms
             && !(1..=limits::WINDOW_MS_MAX).contains(&duration_ms)
         {
-            let message =
-                "Invalid window_duration: a window or duration is more than nothing and at most 640 days";
+            let message = words!(
+                "Invalid window_duration: a window or duration is more than nothing and at most 640 days"
+            );
             self.report(Code::BadDuration, at, message, None);
         }
     }
 
-    fn list(&mut self, column: Option<&str>, items_max: u32, parts: &[ListPart], at: &str) {
+    fn list(&mut self, column: Option<&str>, items_max: u32, parts: &[ListPart], at: At<'_>) {
         if !(1..=limits::LIST_ITEMS_MAX).contains(&items_max) {
-            let message = alloc::format!("`{items_max}` items; a list keeps 1 to {}", limits::LIST_ITEMS_MAX);
+            let message = words!("`{items_max}` items; a list keeps 1 to {}", limits::LIST_ITEMS_MAX);
             self.report(Code::OverBound, at, message, None);
         }
         if column.is_none() && parts.is_empty() {
-            let message = "a list needs a column that tells its items apart, or parts to tell of them";
+            let message =
+                words!("a list needs a column that tells its items apart, or parts to tell of them");
             self.report(Code::MissingKey, at, message, None);
         }
         self.parts(parts.iter().map(|part| part.name.as_str()), at);
@@ -179,7 +192,7 @@ impl Compiler<'_> {
     fn list_columns<'f>(
         &mut self,
         facts: impl Iterator<Item = &'f FactPlan>,
-        at: &str,
+        at: At<'_>,
     ) -> (Vec<String>, Vec<TypeSet>) {
         let mut columns: Vec<(String, TypeSet)> = Vec::new();
         for fact in facts {
@@ -198,58 +211,58 @@ impl Compiler<'_> {
         order::sort(&mut columns, |(a, _), (b, _)| a.cmp(b));
         for (column, types) in &columns {
             if types.is_empty() {
-                let message = alloc::format!("the parts of this list ask different types of `{column}`");
+                let message = words!("the parts of this list ask different types of `{column}`");
                 self.report(Code::TypeMismatch, at, message, None);
             }
         }
         columns.into_iter().unzip()
     }
 
-    fn action(&mut self, action: &ListAction, has_ids: bool, at: &str) -> Option<usize> {
+    fn action(&mut self, action: &ListAction, has_ids: bool, at: At<'_>) -> Option<usize> {
         if action.action == Removal::DeleteItem && !has_ids {
-            let message = "`delete_item` needs a list whose items a column tells apart";
+            let message = words!("`delete_item` needs a list whose items a column tells apart");
             self.report(
                 Code::MissingKey,
                 at,
                 message,
-                Some("use `clear`, or give the list an id column".into()),
+                Some(words!("use `clear`, or give the list an id column")),
             );
         }
-        self.key_event(&action.key_event, alloc::format!("{at}.key_event"))
+        self.key_event(&action.key_event, at.field("key_event"))
     }
 
-    fn counter(&mut self, nothing: bool, window_ms: Option<i64>, parts: &[CounterPart], at: &str) {
+    fn counter(&mut self, nothing: bool, window_ms: Option<i64>, parts: &[CounterPart], at: At<'_>) {
         self.duration(window_ms, at);
         if nothing {
-            let message = "a counter that adds nothing";
-            self.report(Code::OverBound, at, message, Some("add at least 1".into()));
+            let message = words!("a counter that adds nothing");
+            self.report(Code::OverBound, at, message, Some(words!("add at least 1")));
         }
         for part in parts {
             self.duration(Some(part.window_ms), at);
             if window_ms.is_some_and(|window_ms| part.window_ms > window_ms) {
-                let message = alloc::format!("the window of `{}` is longer than its counter's", part.name);
-                let help = "windows of parts lie inside the counter's own".to_owned();
+                let message = words!("the window of `{}` is longer than its counter's", part.name);
+                let help = words!("windows of parts lie inside the counter's own");
                 self.report(Code::BadDuration, at, message, Some(help));
             }
         }
         if window_ms.is_none() && !parts.is_empty() {
-            let message = "a total counter has no windows";
-            let help = "give it a window of its own, or remove its parts".to_owned();
+            let message = words!("a total counter has no windows");
+            let help = words!("give it a window of its own, or remove its parts");
             self.report(Code::BadDuration, at, message, Some(help));
         }
         self.parts(parts.iter().map(|part| part.name.as_str()), at);
     }
 
-    fn parts<'n>(&mut self, names: impl Iterator<Item = &'n str> + Clone, at: &str) {
+    fn parts<'n>(&mut self, names: impl Iterator<Item = &'n str> + Clone, at: At<'_>) {
         if names.clone().count() > limits::PARTS_MAX {
-            let message = alloc::format!("more than {} parts", limits::PARTS_MAX);
+            let message = words!("more than {} parts", limits::PARTS_MAX);
             self.report(Code::OverBound, at, message, None);
         }
-        self.unique(&alloc::format!("{at}.parts"), names, "part");
+        self.unique(at.field("parts"), names, "part");
     }
 
     /// The columns of the batch attributes that a backfill names.
-    fn base(&mut self, backfill: Option<&Backfill>, at: &str) -> Option<Base> {
+    fn base(&mut self, backfill: Option<&Backfill>, at: At<'_>) -> Option<Base> {
         let backfill = backfill?;
         let definition = self.definition;
         let mut column = |name: &String| {
@@ -257,9 +270,9 @@ impl Compiler<'_> {
             if let Some(AttributeKind::Batch { column, .. }) = known.map(|attribute| &attribute.kind) {
                 return Some(column.clone());
             }
-            let message = alloc::format!("Batch attribute not found: `{name}`");
-            let at = alloc::format!("{at}.backfill");
-            self.report(Code::UnknownName, at, message, Some("a backfill names batch attributes".into()));
+            let message = words!("Batch attribute not found: `{name}`");
+            let at = at.field("backfill");
+            self.report(Code::UnknownName, at, message, Some(words!("a backfill names batch attributes")));
             None
         };
         let time_column = backfill.time_attribute.as_ref().and_then(&mut column);

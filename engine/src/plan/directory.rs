@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use crate::attribute::plan::{Part, addresses};
 use crate::definition::Definition;
+use crate::diagnostic::words;
 use crate::expr::check::Names;
 use crate::expr::types::TypeSet;
 use crate::index::Index;
@@ -34,14 +35,14 @@ impl Directory {
     pub(super) fn of(definition: &Definition) -> Directory {
         let mut directory = Directory::default();
         for (attribute, declared) in definition.attributes.iter().enumerate() {
-            directory.attributes.number(declared.name.clone(), attribute);
+            directory.attributes.number(&declared.name, attribute);
             for address in addresses(&declared.kind) {
                 let name = match address.name {
                     Some(part) => [declared.name.as_str(), ".", part].concat(),
                     None => declared.name.clone(),
                 };
                 // Of several of one name the first is meant; that they are several is reported elsewhere.
-                directory.names.number(name.clone(), directory.facts.len());
+                directory.names.number(&name, directory.facts.len());
                 directory.facts.push(Declared {
                     name,
                     alias: address.alias,
@@ -75,7 +76,7 @@ impl Names for Directory {
         }
         let (name, part) = name.rsplit_once('.')?;
         self.attributes.get(name)?;
-        Some(Err(alloc::format!("attribute `{name}` has no part `{part}`")))
+        Some(Err(words!("attribute `{name}` has no part `{part}`")))
     }
 
     fn suggest(&self, name: &str) -> Option<String> {

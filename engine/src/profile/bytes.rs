@@ -21,11 +21,22 @@ impl Writer {
     }
 
     pub(super) fn unsigned(&mut self, mut value: u64) {
-        while value > 0x7f {
-            self.0.push((value & 0x7f) as u8 | 0x80);
-            value >>= 7;
+        if value <= 0x7f {
+            return self.0.push(value as u8);
         }
-        self.0.push(value as u8);
+        // Filled first and copied once: most of a profile is such numbers.
+        let mut bytes = [0; 10];
+        let mut length = 0_usize;
+        for byte in &mut bytes {
+            length = length.saturating_add(1);
+            *byte = (value & 0x7f) as u8 | 0x80;
+            value >>= 7;
+            if value == 0 {
+                *byte &= 0x7f;
+                break;
+            }
+        }
+        self.0.extend_from_slice(bytes.get(..length).unwrap_or(&bytes));
     }
 
     pub(super) fn count(&mut self, value: usize) {
@@ -38,6 +49,9 @@ impl Writer {
 
     /// As `signed` writes it, where it fits.
     pub(super) fn wide(&mut self, value: i128) {
+        if let Ok(value) = i64::try_from(value) {
+            return self.signed(value);
+        }
         let mut raw = ((value << 1) ^ (value >> 127)).cast_unsigned();
         while u64::try_from(raw).is_err() {
             self.0.push((raw & 0x7f) as u8 | 0x80);
@@ -141,6 +155,10 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn wide(&mut self) -> Result<i128, Damaged> {
+        // What fits nine bytes is read as a short number.
+        if self.0.iter().take(9).any(|byte| byte & 0x80 == 0) {
+            return self.signed().map(i128::from);
+        }
         let mut raw = 0_u128;
         for shift in (0..128).step_by(7) {
             let byte = self.byte()?;
@@ -178,7 +196,7 @@ impl<'a> Reader<'a> {
             return Err(Damaged("has more entries than its bound"));
         }
         // A loop and no `collect`, which is three functions more for every type.
-        let mut items = Vec::new();
+        let mut items = Vec::with_capacity(count.min(128));
         for _ in 0..count {
             items.push(read(self)?);
         }

@@ -149,8 +149,11 @@ fn section(out: &mut Writer, tag: Tag, fill: impl FnOnce(&mut Writer)) {
     let place = out.0.len();
     out.bytes(&[0; 4]);
     let start = out.0.len();
-    // A list that a fresh profile never had is stored as nothing, which reads as an empty one.
     fill(out);
+    // A list without anything in it is stored as nothing, so that who only looked at it changes no byte.
+    if out.0.get(start..) == Some(&[0]) {
+        out.0.truncate(start);
+    }
     let length = u32::try_from(out.0.len().saturating_sub(start)).unwrap_or(u32::MAX);
     if let Some(place) = out.0.get_mut(place..start) {
         place.copy_from_slice(&length.to_le_bytes());

@@ -57,6 +57,8 @@ pub struct Profile {
     batch: OnceCell<Vec<BatchRecord>>,
     orphans: OnceCell<Vec<Orphan>>,
     states: States,
+    /// Whether it took over what another bundle wrote, and no bundle has looked at it since.
+    mixed: bool,
 }
 
 /// An identifier of a profile.
@@ -105,6 +107,7 @@ impl Profile {
             batch: OnceCell::new(),
             orphans: OnceCell::new(),
             states,
+            mixed: false,
         }
     }
 
@@ -165,7 +168,12 @@ impl Profile {
 
     /// What is kept under an attribute's name, to be changed.
     pub fn state_mut(&mut self, name: &str) -> &mut Option<State> {
-        self.states.get_mut(self.stored.part(Tag::Attributes), name)
+        self.state_near(name, &mut 0)
+    }
+
+    /// The same for many names, ascending: `near` is handed from one to the next.
+    pub(crate) fn state_near(&mut self, name: &str, near: &mut usize) -> &mut Option<State> {
+        self.states.get_mut(self.stored.part(Tag::Attributes), name, near)
     }
 
     /// Changes the identifiers it is known by.
@@ -189,8 +197,9 @@ impl Profile {
     /// Notes that a bundle writes it, and which of its state that bundle's definition does not know. What has not been
     /// known for 30 days goes.
     pub(crate) fn adopt(&mut self, bundle: u64, knows: impl Fn(&str) -> bool, now_ms: i64) {
-        if bundle != self.bundle {
+        if bundle != self.bundle || self.mixed {
             self.bundle = bundle;
+            self.mixed = false;
             let unknown = self.states().map(|(name, _)| name).filter(|name| !knows(name)).map(String::from);
             let unknown: Vec<String> = unknown.collect();
             self.orphans();
@@ -218,8 +227,9 @@ impl Profile {
 
     /// Takes over everything of another profile, once: one that was absorbed already changes nothing.
     ///
-    /// Commutative and associative in all but `id` and `created_ms`, which the caller chose by whom it calls.
-    pub(crate) fn absorb(&mut self, other: &Profile) {
+    /// Commutative and associative in all but `id` and `created_ms`, which the caller chose by whom it calls, where
+    /// `join` is: two states of one name as one.
+    pub(crate) fn absorb(&mut self, other: &Profile, join: &dyn Fn(&str, State, State) -> State) {
         if other.id == self.id || self.absorbed().contains(&other.id) {
             return;
         }
@@ -230,6 +240,7 @@ impl Profile {
                 }
             }
         });
+        self.mixed |= other.mixed || self.bundle != other.bundle;
         self.bundle = self.bundle.max(other.bundle);
         other.keys().iter().for_each(|key| self.learn(key.clone()));
         other.candidates().iter().for_each(|key| self.suspect(key.clone()));
@@ -251,7 +262,7 @@ impl Profile {
         for (name, state) in other.states() {
             let mine = self.state_mut(name);
             *mine = Some(match mine.take() {
-                Some(mine) => mine.merge(state.clone()),
+                Some(mine) => join(name, mine, state.clone()),
                 None => state.clone(),
             });
         }

@@ -31,7 +31,12 @@ impl Seen {
             self.events.partition_point(|(_, arrival_ms)| now_ms.saturating_sub(*arrival_ms) >= SEEN_MS);
         self.events.drain(..over);
         let hash = hash(id);
-        if self.events.iter().any(|(known, _)| *known == hash) {
+        // Without a branch for each: most ids are new, so that all are looked at.
+        let known = self
+            .events
+            .chunks(16)
+            .any(|chunk| chunk.iter().fold(false, |any, (known, _)| any | (*known == hash)));
+        if known {
             return Sight::Again;
         }
         let index = self.events.partition_point(|(_, arrival_ms)| *arrival_ms <= now_ms);

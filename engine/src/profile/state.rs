@@ -30,7 +30,9 @@ pub(super) fn write_state(w: &mut Writer, state: &State) {
         State::PickedWithin(pick, ring) => {
             w.byte(PICKED_WITHIN);
             write_pick(w, *pick);
-            write_ring(w, ring, write_stamped);
+            write_ring(w, ring, |w, buckets| {
+                buckets.iter().for_each(|(_, stamped)| write_stamped(w, stamped))
+            });
         }
         State::Sum(sum) => {
             w.byte(SUM);
@@ -43,7 +45,7 @@ pub(super) fn write_state(w: &mut Writer, state: &State) {
         State::Counter(counter) => {
             w.byte(COUNTER);
             write_unit(w, counter.unit);
-            w.list(&counter.rings, |w, ring| write_ring(w, ring, |w, amount| w.wide(*amount)));
+            w.list(&counter.rings, |w, ring| write_ring(w, ring, write_amounts));
         }
         State::Total(total) => {
             w.byte(TOTAL);
@@ -72,12 +74,15 @@ pub(super) fn read_state(bytes: &[u8]) -> State {
 fn known_state(r: &mut Reader<'_>, kind: u8) -> Result<State, Damaged> {
     Ok(match kind {
         PICKED => State::Picked(read_pick(r)?, read_stamped(r)?),
-        PICKED_WITHIN => State::PickedWithin(read_pick(r)?, read_ring(r, read_stamped)?),
+        PICKED_WITHIN => State::PickedWithin(
+            read_pick(r)?,
+            read_ring(r, |r, count| (0..count).map(|_| read_stamped(r)).collect())?,
+        ),
         SUM => State::Sum(Nanos(r.wide()?)),
         LIST => State::List(read_list(r)?),
         COUNTER => {
             let unit = read_unit(r)?;
-            let rings = r.many(PARTS_MAX.saturating_add(1), |r| read_ring(r, Reader::wide))?;
+            let rings = r.many(PARTS_MAX.saturating_add(1), |r| read_ring(r, read_amounts))?;
             if !rings.is_sorted_by(|a, b| a.width_ms < b.width_ms) {
                 return Err(Damaged("rings are not in order"));
             }
@@ -135,19 +140,83 @@ fn read_stamped(r: &mut Reader<'_>) -> Result<Stamped, Damaged> {
     Ok(Stamped { time_ms: r.signed()?, event_id: r.text()?, value: r.value()? })
 }
 
-fn write_ring<T>(w: &mut Writer, ring: &Ring<T>, write: impl FnMut(&mut Writer, &T)) {
+/// Buckets lie within 65 of each other: the first, which of those behind it are there, and what is in each.
+fn write_ring<T>(w: &mut Writer, ring: &Ring<T>, write: impl FnOnce(&mut Writer, &[(i64, T)])) {
     w.signed(ring.width_ms);
-    write_steps(w, &ring.buckets, write);
+    let Some((first, _)) = ring.buckets.first() else { return w.bytes(&[0; MAP_BYTES]) };
+    let (mut there, mut last) = (0_u64, 0_u8);
+    for (bucket, _) in &ring.buckets {
+        match u32::try_from(bucket.wrapping_sub(*first)).ok().and_then(|place| 1_u64.checked_shl(place)) {
+            Some(bit) => there |= bit,
+            // No bucket lies farther off than this one.
+            None => last = 1,
+        }
+    }
+    w.bytes(&there.to_le_bytes());
+    w.byte(last);
+    w.signed(*first);
+    write(w, &ring.buckets);
 }
 
 fn read_ring<'a, T>(
     r: &mut Reader<'a>,
-    read: impl FnMut(&mut Reader<'a>) -> Result<T, Damaged>,
+    read: impl FnOnce(&mut Reader<'a>, usize) -> Result<Vec<T>, Damaged>,
 ) -> Result<Ring<T>, Damaged> {
     let mut ring = Ring::new(r.signed()?);
-    let max = usize::try_from(BUCKETS_MAX).unwrap_or(usize::MAX).saturating_add(1);
-    ring.buckets = read_steps(r, max, read)?;
+    let mut map = [0; 16];
+    for (to, from) in map.iter_mut().zip(r.array::<MAP_BYTES>()?) {
+        *to = from;
+    }
+    let there = u128::from_le_bytes(map);
+    if there == 0 {
+        return Ok(ring);
+    }
+    let first = r.signed()?;
+    if there & 1 == 0 || there >> BUCKETS_MAX > 1 || first.checked_add(BUCKETS_MAX).is_none() {
+        return Err(Damaged("buckets are not in order"));
+    }
+    let mut contents = read(r, there.count_ones() as usize)?.into_iter();
+    for place in (0..=BUCKETS_MAX).filter(|place| there >> place & 1 == 1) {
+        ring.buckets.extend(contents.next().map(|content| (first.saturating_add(place), content)));
+    }
     Ok(ring)
+}
+
+/// 65 bits.
+const MAP_BYTES: usize = 9;
+
+/// Amounts, all as wide as the widest of them needs.
+fn write_amounts(w: &mut Writer, amounts: &[(i64, i128)]) {
+    let most = amounts.iter().fold(0, |most, (_, amount)| most | (amount ^ (amount >> 127)));
+    // One more for the sign.
+    let bits = i128::BITS.saturating_sub(most.leading_zeros()).saturating_add(1);
+    let width = (bits.div_ceil(8) as usize).next_power_of_two();
+    w.byte(width as u8);
+    w.0.reserve(amounts.len().saturating_mul(width));
+    // Narrower is no loss: the widest has been measured.
+    match width {
+        1 => amounts.iter().for_each(|(_, amount)| w.byte(*amount as u8)),
+        2 => amounts.iter().for_each(|(_, amount)| w.bytes(&(*amount as i16).to_le_bytes())),
+        4 => amounts.iter().for_each(|(_, amount)| w.bytes(&(*amount as i32).to_le_bytes())),
+        8 => amounts.iter().for_each(|(_, amount)| w.bytes(&(*amount as i64).to_le_bytes())),
+        _ => amounts.iter().for_each(|(_, amount)| w.bytes(&amount.to_le_bytes())),
+    }
+}
+
+fn read_amounts(r: &mut Reader<'_>, count: usize) -> Result<Vec<i128>, Damaged> {
+    fn all<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> i128) -> Vec<i128> {
+        bytes.as_chunks::<N>().0.iter().map(|bytes| read(*bytes)).collect()
+    }
+    let width = usize::from(r.byte()?);
+    let bytes = r.take(count.saturating_mul(width))?;
+    Ok(match width {
+        1 => all(bytes, |bytes| i128::from(i8::from_le_bytes(bytes))),
+        2 => all(bytes, |bytes| i128::from(i16::from_le_bytes(bytes))),
+        4 => all(bytes, |bytes| i128::from(i32::from_le_bytes(bytes))),
+        8 => all(bytes, |bytes| i128::from(i64::from_le_bytes(bytes))),
+        16 => all(bytes, i128::from_le_bytes),
+        _ => return Err(Damaged("amounts of an unknown width")),
+    })
 }
 
 /// Numbered things, ascending: all but the first number by how much more they are than the one before, less one.

@@ -50,8 +50,12 @@ impl States {
         Some(state)
     }
 
-    pub(super) fn get_mut(&mut self, stored: &[u8], name: &str) -> &mut Option<State> {
-        let index = match self.changed.binary_search_by(|(known, _)| known.as_str().cmp(name)) {
+    /// `near` is where it may be found, and is afterwards where the one behind it may be: who changes several by name,
+    /// ascending, finds all but the first at once.
+    pub(super) fn get_mut(&mut self, stored: &[u8], name: &str, near: &mut usize) -> &mut Option<State> {
+        let hit = self.changed.get(*near).is_some_and(|(known, _)| known == name);
+        let search = || self.changed.binary_search_by(|(known, _)| known.as_str().cmp(name));
+        let index = match if hit { Ok(*near) } else { search() } {
             Ok(index) => index,
             Err(index) => {
                 let table = Table::of(stored);
@@ -63,6 +67,7 @@ impl States {
                 index
             }
         };
+        *near = index.saturating_add(1);
         // It is there: found, or put there just now.
         match self.changed.get_mut(index) {
             Some((_, state)) => state,

@@ -1,6 +1,6 @@
 //! What several dialects have in common: the audience, and the parts of a personalization.
 
-use usher_engine::definition::{Choice, Output, Section};
+use usher_engine::definition::{Choice, Output, OutputSource, Section};
 use usher_engine::diagnostic::Code;
 use usher_engine::limits::OUTPUTS_MAX;
 use usher_engine::syntax::Expr;
@@ -116,6 +116,17 @@ impl Lower {
         outputs.push(output);
     }
 
+    /// The template of an output, if it has one (outer) that can be read (inner); the other keys say something else.
+    pub(super) fn template(&mut self, fields: Fields<'_>, others: &[&str]) -> Option<Option<OutputSource>> {
+        let node = fields.get("template")?;
+        if let Some(entry) = others.iter().find_map(|key| fields.entry(key)).filter(|e| !e.value.is_null()) {
+            let message = format!("an output cannot have both `template` and `{}`", entry.key);
+            self.note(Code::WrongType, entry.key_span, message);
+            return Some(None);
+        }
+        Some(self.text_of(node, "template").map(OutputSource::Template))
+    }
+
     /// Segments whose names a section's answer carries.
     pub(super) fn segments(&mut self, fields: Fields<'_>) -> Vec<String> {
         let mut segments = Vec::new();
@@ -168,6 +179,58 @@ impl Lower {
     }
 }
 
+/// An output as both service dialects write it: an attribute, a constant or a template.
+pub(super) fn service_output(lower: &mut Lower, outputs: &mut Vec<Output>, node: &Node) {
+    let known = ["attribute", "name", "value", "template", "description"];
+    let Some(fields) = lower.fields(node, "an output", &known) else { return };
+    if let Some(template) = lower.template(fields, &["attribute", "value"]) {
+        let name = lower.need_text(fields, "name");
+        if let (Some(name), Some(source)) = (name, template) {
+            lower.output(outputs, Output { name, source }, fields.span("template"));
+        }
+        return;
+    }
+    match (fields.get("attribute"), fields.entry("value")) {
+        (Some(_), Some(entry)) => {
+            let help = "an output is an `attribute`, or a `name` with a `value` or a `template`".to_owned();
+            let message = "an output cannot have both `attribute` and `value`";
+            lower.note_with(Code::WrongType, entry.key_span, message, Some(help));
+        }
+        (Some(node), None) => {
+            let Some(attribute) = lower.name_of(node, "attribute") else { return };
+            let name = match fields.get("name") {
+                Some(node) => lower.name_of(node, "name"),
+                None => Some(attribute.clone()),
+            };
+            let (attribute, part) = split_part(attribute);
+            let source = OutputSource::Attribute { name: attribute, part };
+            if let Some(name) = name {
+                lower.output(outputs, Output { name, source }, node.span);
+            }
+        }
+        (None, Some(entry)) => {
+            let name = lower.need_text(fields, "name");
+            let value = lower.value_of(&entry.value);
+            if let (Some(name), Some(value)) = (name, value) {
+                lower.output(
+                    outputs,
+                    Output { name, source: OutputSource::Constant(value) },
+                    fields.span("name"),
+                );
+            }
+        }
+        (None, None) => {
+            let help = "an output is an `attribute`, or a `name` with a `value` or a `template`".to_owned();
+            lower.note_with(
+                Code::MissingKey,
+                fields.node.span,
+                "missing `attribute` in an output",
+                Some(help),
+            );
+        }
+    }
+}
+
 /// The attribute that an output or condition names, and the sub-identifier behind its last dot.
 pub(super) fn split_part(name: String) -> (String, Option<String>) {
     match name.rsplit_once('.') {
@@ -175,6 +238,23 @@ pub(super) fn split_part(name: String) -> (String, Option<String>) {
             (name.to_owned(), Some(part.to_owned()))
         }
         _ => (name, None),
+    }
+}
+
+/// The one of two spellings that is in use; both at once are an error.
+pub(super) fn spelling(lower: &mut Lower, fields: Fields<'_>, keys: [&'static str; 2]) -> &'static str {
+    let [first, second] = keys;
+    match (fields.get(first), fields.entry(second).filter(|entry| !entry.value.is_null())) {
+        (Some(_), Some(entry)) => {
+            lower.note(
+                Code::DuplicateName,
+                entry.key_span,
+                format!("`{first}` and `{second}` say the same; write one"),
+            );
+            first
+        }
+        (None, Some(_)) => second,
+        _ => first,
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) fn condition(lower: &mut Lower, node: &Node, subject: Subject) -> Opt
             operator(lower, fields, name)
         }
         ("RealtimeAttribute", Subject::Profile) => {
-            let id = lower.need_id(fields, "realtimeAttributeId");
+            let id = lower.attribute_id(fields, "realtimeAttributeId");
             let part = lower.text(fields, "subAttributeIdentifier");
             let name = id.map(|id| Name(part.map_or(id.clone(), |part| format!("{id}.{part}"))));
             operator(lower, fields, name)

@@ -4,6 +4,7 @@ use usher_engine::definition::{Choice, Output, OutputSource, Personalization, Se
 use usher_engine::diagnostic::Code;
 use usher_engine::syntax::Expr;
 
+use super::api::spelled;
 use super::common::UNREAD;
 use super::condition::{Subject, condition};
 use crate::document::{Content, Entry, Node};
@@ -14,6 +15,7 @@ const READ_BACK: [&str; 7] =
     ["id", "status", "createdAt", "updatedAt", "createdBy", "updatedBy", "referencingRealtimeAttributes"];
 
 pub(super) fn lower(lower: &mut Lower, node: &Node) {
+    let node = &spelled(lower, node);
     // Where an entity is filed matters to nobody but the console, so `relationships` passes in silence.
     let Some(root) = lower.fields_and(node, "an entity", &["attributes", "relationships"], &["id", "type"])
     else {
@@ -84,7 +86,7 @@ fn entry_criteria(lower: &mut Lower, node: &Node, section: &mut Section) {
     let Some(fields) = lower.fields(node, "keyEventCriteria", &["keyEventId", "keyEventFilters"]) else {
         return;
     };
-    section.key_event = lower.need_id(fields, "keyEventId");
+    section.key_event = lower.key_event_id(fields, "keyEventId");
     lower.mark_key(".key_event", fields, "keyEventId");
     if let Some(node) = fields.get("keyEventFilters") {
         lower.mark(".event_filter", node.span);
@@ -139,7 +141,7 @@ fn payload_list<'n>(lower: &mut Lower, fields: Fields<'n>, key: &str) -> &'n [No
 fn attribute(lower: &mut Lower, node: &Node, section: &mut Section) {
     let known = ["realtimeAttributeId", "subAttributeIdentifier", "outputName"];
     let Some(fields) = lower.fields(node, "an attributePayload", &known) else { return };
-    let attribute = lower.need_id(fields, "realtimeAttributeId");
+    let attribute = lower.attribute_id(fields, "realtimeAttributeId");
     let part = lower.text(fields, "subAttributeIdentifier");
     let name = lower.need_text(fields, "outputName");
     if let (Some(attribute), Some(name)) = (attribute, name) {
@@ -149,8 +151,16 @@ fn attribute(lower: &mut Lower, node: &Node, section: &mut Section) {
 }
 
 fn string_builder(lower: &mut Lower, node: &Node, section: &mut Section) {
-    let Some(fields) = lower.fields(node, "a stringBuilder", &["values", "outputName"]) else { return };
+    let Some(fields) = lower.fields(node, "a stringBuilder", &["values", "template", "outputName"]) else {
+        return;
+    };
     let name = lower.need_text(fields, "outputName");
+    if let Some(template) = lower.template(fields, &["values"]) {
+        if let (Some(name), Some(source)) = (name, template) {
+            lower.output(&mut section.outputs, Output { name, source }, fields.span("outputName"));
+        }
+        return;
+    }
     let items = lower.need(fields, "values").and_then(|node| lower.items_of(node, "values"));
     if items.is_some_and(<[Node]>::is_empty) {
         lower.note(Code::EmptyList, fields.span("values"), "`values` must not be an empty list");

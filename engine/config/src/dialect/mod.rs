@@ -1,5 +1,6 @@
 //! The dialects: one file each, told apart by the keys at the top of a document.
 
+mod api;
 mod common;
 mod condition;
 mod entity;
@@ -9,6 +10,8 @@ mod service_text;
 mod service_tree;
 
 use usher_engine::diagnostic::Code;
+
+pub(crate) use api::Bodies;
 
 use crate::document::{Content, Node, Span};
 use crate::lower::Lower;
@@ -22,14 +25,18 @@ pub(crate) fn lower(lower: &mut Lower, node: &Node) {
         Some(Dialect::RtConfig) => rt_config::lower(lower, node),
         Some(Dialect::ServiceText) => service_text::lower(lower, node),
         Some(Dialect::ServiceTree) => service_tree::lower(lower, node),
-        Some(Dialect::ApiBody(what)) => {
-            let message = format!("API bodies of {what} are not supported yet");
-            let help = "write events, attributes and id_stitching in an rt_config YAML".to_owned();
-            lower.note_with(Code::NotSupported, first_key(node), message, Some(help));
+        Some(dialect @ (Dialect::ApiAttribute | Dialect::ApiKeyEvent | Dialect::ApiSetting)) => {
+            api::lower(lower, node, dialect, None);
+        }
+        Some(Dialect::ApiResource) => api::lower_resource(lower, node),
+        Some(Dialect::Several) => api::lower_several(lower, node),
+        Some(Dialect::ApiOther(what, help)) => {
+            let message = format!("API bodies of {what} are not supported");
+            lower.note_with(Code::NotSupported, first_key(node), message, Some(help.to_owned()));
         }
         None => {
             let help = "a definition has one of these at its top: events, attributes and id_stitching; service_name and \
-                        sections; personalization_service; attributes with audienceId";
+                        sections; personalization_service; attributes with audienceId; or it is another body of the API";
             let message = "this is none of the known dialects";
             lower.note_with(Code::UnknownDialect, first_key(node), message, Some(help.to_owned()));
         }
@@ -37,47 +44,74 @@ pub(crate) fn lower(lower: &mut Lower, node: &Node) {
     lower.leave();
 }
 
+/// Remembers how a document may be called by others that are read before it.
+pub(crate) fn declare(lower: &mut Lower, node: &Node) {
+    api::declare(lower, node);
+}
+
+/// Settles what only all documents together tell.
+pub(crate) fn finish(lower: &mut Lower) {
+    api::finish(lower);
+}
+
 /// How a document is to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
-    /// Another body of the control API, in words.
-    ApiBody(&'static str),
+    ApiAttribute,
+    ApiKeyEvent,
+    /// A body that the API has and Usher does not: in words, and what to do instead.
+    ApiOther(&'static str, &'static str),
+    /// A body as the `attributes` of a resource.
+    ApiResource,
+    ApiSetting,
     Entity,
     Pipeline,
     RtConfig,
     ServiceText,
     ServiceTree,
+    /// A list of documents, or an answer of the API that holds some.
+    Several,
 }
 
 /// The dialect whose marks a document carries.
 pub(crate) fn recognize(node: &Node) -> Option<Dialect> {
     let has = |key: &str| node.entry(key).is_some();
-    let any = |keys: &[&str]| keys.iter().any(|key| has(key));
+    let any = |keys: &[&str]| keys.iter().any(|key| api::has(node, key));
     if has("personalization_service") {
         return Some(Dialect::ServiceText);
     }
-    if any(&["service_name", "sections"]) {
+    if has("service_name") || has("sections") {
         return Some(Dialect::ServiceTree);
     }
-    if node.get("attributes").is_some_and(|attributes| matches!(attributes.content, Content::Map(_))) {
-        return Some(Dialect::Entity);
+    if let Some(attributes) = node.get("attributes").filter(|node| matches!(node.content, Content::Map(_))) {
+        return Some(if api::has(attributes, "realtimeJourneyStages") {
+            Dialect::ApiOther("journeys", "leave them out for now")
+        } else if api::resource(node).is_some() {
+            Dialect::ApiResource
+        } else {
+            Dialect::Entity
+        });
     }
-    if any(&["keyColumns", "eventTables", "batchAttributes", "extLookupKey"]) {
-        return Some(Dialect::ApiBody("realtime_setting"));
-    }
-    if any(&["databaseName", "tableName"]) {
-        return Some(Dialect::ApiBody("key events"));
-    }
-    if any(&["realtimeKeyEventId", "realtimeAttributeKind"]) {
-        return Some(Dialect::ApiBody("attributes"));
-    }
-    if any(&["events", "attributes", "id_stitching"]) {
+    if ["events", "attributes", "id_stitching"].into_iter().any(has) {
         return Some(Dialect::RtConfig);
     }
-    if has("query") && any(&["name", "output"]) {
+    if any(&["keyColumns", "eventTables", "batchAttributes", "extLookupKey"]) {
+        return Some(Dialect::ApiSetting);
+    }
+    if any(&["realtimeKeyEventId", "realtimeAttributeKind"]) || api::is_attribute(node) {
+        return Some(Dialect::ApiAttribute);
+    }
+    if any(&["databaseName", "tableName", "filterRule", "eventName"]) {
+        return Some(Dialect::ApiKeyEvent);
+    }
+    if has("tokens") && has("name") {
+        return Some(Dialect::ApiOther("personalization services", "tokens are made by `usher keys new`"));
+    }
+    if has("query") && (has("name") || has("output")) {
         return Some(Dialect::Pipeline);
     }
-    None
+    let several = api::several(node).unwrap_or_default();
+    several.iter().any(|inner| recognize(inner).is_some()).then_some(Dialect::Several)
 }
 
 /// What a finding about a whole document points at.

@@ -10,6 +10,7 @@ use usher_engine::limits::{
 };
 use usher_engine::syntax::{Expr, Name, Test};
 
+use super::common::spelling;
 use crate::document::Node;
 use crate::lower::{Fields, Lower};
 use crate::suggest::did_you_mean;
@@ -97,7 +98,7 @@ fn specific_keys() -> impl Iterator<Item = &'static str> {
     })
 }
 
-fn attribute(lower: &mut Lower, node: &Node) {
+pub(super) fn attribute(lower: &mut Lower, node: &Node) {
     lower.enter(format!("attributes[{}]", lower.definition.attributes.len()), node.span);
     let known: Vec<&'static str> = COMMON.into_iter().chain(specific_keys()).collect();
     let Some(fields) = lower.fields(node, "an attribute", &known) else { return lower.incomplete = true };
@@ -132,6 +133,8 @@ fn attribute(lower: &mut Lower, node: &Node) {
 
 fn kind(lower: &mut Lower, fields: Fields<'_>, name: Option<&str>) -> Option<AttributeKind> {
     let text = lower.need_text(fields, "type")?;
+    // The API's word is as good.
+    let text = if text == "imported" { "imported_batch".to_owned() } else { text };
     let Some(kind) = KINDS.iter().find(|kind| kind.name == text) else {
         let help = did_you_mean(&text, KINDS.iter().map(|kind| kind.name));
         let help = help.unwrap_or_else(|| "types are single, list, counter and imported_batch".to_owned());
@@ -322,7 +325,7 @@ fn sensitive(lower: &mut Lower, fields: Fields<'_>, name: Option<&str>, batch: b
     }
 }
 
-fn identity(lower: &mut Lower, node: &Node) {
+pub(super) fn identity(lower: &mut Lower, node: &Node) {
     if lower.places.contains_key("identity") {
         let message = "`id_stitching` is written twice; an audience has one";
         lower.leave();
@@ -342,7 +345,7 @@ fn identity(lower: &mut Lower, node: &Node) {
     }
 }
 
-fn stitch_key(lower: &mut Lower, node: &Node) {
+pub(super) fn stitch_key(lower: &mut Lower, node: &Node) {
     lower.enter(format!("identity.keys[{}]", lower.definition.identity.keys.len()), node.span);
     let known = [
         "name",
@@ -391,21 +394,4 @@ fn stitch_key(lower: &mut Lower, node: &Node) {
         trust,
     };
     lower.definition.identity.keys.push(key);
-}
-
-/// The one of two spellings that is in use; both at once are an error.
-fn spelling(lower: &mut Lower, fields: Fields<'_>, keys: [&'static str; 2]) -> &'static str {
-    let [first, second] = keys;
-    match (fields.get(first), fields.entry(second).filter(|entry| !entry.value.is_null())) {
-        (Some(_), Some(entry)) => {
-            lower.note(
-                Code::DuplicateName,
-                entry.key_span,
-                format!("`{first}` and `{second}` say the same; write one"),
-            );
-            first
-        }
-        (None, Some(_)) => second,
-        _ => first,
-    }
 }

@@ -2,8 +2,8 @@
 
 use usher_engine::definition::{Choice, Output, OutputSource, Personalization, Section};
 
-use super::common::split_part;
-use crate::document::Node;
+use super::common::{service_output, split_part};
+use crate::document::{Content, Node};
 use crate::lower::Lower;
 
 pub(super) fn lower(lower: &mut Lower, node: &Node) {
@@ -45,10 +45,15 @@ fn section(lower: &mut Lower, node: &Node) -> Option<Section> {
         lower.missing(fields, "criteria", Some(help));
     }
     let mut outputs = Vec::new();
-    for (attribute, span) in lower.names(fields, "attributes") {
-        let (name, part) = split_part(attribute.clone());
-        let source = OutputSource::Attribute { name, part };
-        lower.output(&mut outputs, Output { name: attribute, source }, span);
+    for (index, item) in lower.items(fields, "attributes").unwrap_or_default().iter().enumerate() {
+        // Beside plain names stands whatever the other service dialect knows.
+        if let Content::Map(_) = item.content {
+            service_output(lower, &mut outputs, item);
+        } else if let Some(attribute) = lower.name_of(item, &format!("attributes[{index}]")) {
+            let (name, part) = split_part(attribute.clone());
+            let source = OutputSource::Attribute { name, part };
+            lower.output(&mut outputs, Output { name: attribute, source }, item.span);
+        }
     }
     lower.service_section(fields, name, criteria, outputs)
 }

@@ -1,11 +1,11 @@
 //! Service YAML A: `service_name`, `input_params`, criteria as a tree of operators, `outputs`.
 
-use usher_engine::definition::{Choice, Input, Output, OutputSource, Personalization, Section};
+use usher_engine::definition::{Choice, Input, Personalization, Section};
 use usher_engine::diagnostic::Code;
 use usher_engine::syntax::{Comparison, Expr, Name, Test};
 use usher_engine::value::{Number, Value};
 
-use super::common::split_part;
+use super::common::service_output;
 use crate::document::{Content, Node};
 use crate::lower::{Fields, Lower};
 use crate::suggest::did_you_mean;
@@ -86,57 +86,9 @@ fn section(lower: &mut Lower, node: &Node) -> Option<Section> {
     };
     let mut outputs = Vec::new();
     for item in lower.items(fields, "outputs").unwrap_or_default() {
-        output(lower, &mut outputs, item);
+        service_output(lower, &mut outputs, item);
     }
     lower.service_section(fields, name, criteria, outputs)
-}
-
-fn output(lower: &mut Lower, outputs: &mut Vec<Output>, node: &Node) {
-    let known = ["attribute", "name", "value", "template", "description"];
-    let Some(fields) = lower.fields(node, "an output", &known) else { return };
-    if let Some(entry) = fields.entry("template").filter(|entry| !entry.value.is_null()) {
-        lower.note(Code::NotSupported, entry.key_span, "`template` outputs are not supported yet");
-        return;
-    }
-    match (fields.get("attribute"), fields.entry("value")) {
-        (Some(_), Some(entry)) => {
-            let help = "an output is an `attribute`, or a `name` with a `value`".to_owned();
-            let message = "an output cannot have both `attribute` and `value`";
-            lower.note_with(Code::WrongType, entry.key_span, message, Some(help));
-        }
-        (Some(node), None) => {
-            let Some(attribute) = lower.name_of(node, "attribute") else { return };
-            let name = match fields.get("name") {
-                Some(node) => lower.name_of(node, "name"),
-                None => Some(attribute.clone()),
-            };
-            let (attribute, part) = split_part(attribute);
-            let source = OutputSource::Attribute { name: attribute, part };
-            if let Some(name) = name {
-                lower.output(outputs, Output { name, source }, node.span);
-            }
-        }
-        (None, Some(entry)) => {
-            let name = lower.need_text(fields, "name");
-            let value = lower.value_of(&entry.value);
-            if let (Some(name), Some(value)) = (name, value) {
-                lower.output(
-                    outputs,
-                    Output { name, source: OutputSource::Constant(value) },
-                    fields.span("name"),
-                );
-            }
-        }
-        (None, None) => {
-            let help = "an output is an `attribute`, or a `name` with a `value`".to_owned();
-            lower.note_with(
-                Code::MissingKey,
-                fields.node.span,
-                "missing `attribute` in an output",
-                Some(help),
-            );
-        }
-    }
 }
 
 /// A group (`operator: AND, OR, NOT, ALWAYS`) or a question about one attribute.

@@ -19,7 +19,7 @@ fn sample() -> Profile {
     profile.suspect(Key { name: "email".into(), value: "a@b".into(), seen_ms: 5 });
     let mut absorbed = Profile::new(ProfileId([9; 16]), 0);
     absorbed.edit_seen(|seen| seen.events = vec![(1, 5), (u64::MAX, 700_000)]);
-    profile.absorb(&absorbed);
+    profile.absorb(&absorbed, &|_, mine, theirs| mine.merge(theirs));
     profile.edit_batch(|records| {
         records.push(BatchRecord {
             key: "c-1".into(),

@@ -1,0 +1,58 @@
+//! A key event: `name`, `databaseName`, `tableName`, `filterRule`.
+
+use usher_engine::definition::{EventTable, KeyEvent};
+use usher_engine::diagnostic::Code;
+use usher_engine::syntax::Expr;
+
+use super::super::common::spelling;
+use super::super::condition::{Subject, condition};
+use super::READ_BACK;
+use crate::document::Node;
+use crate::lower::{Fields, Lower};
+
+pub(super) fn lower(lower: &mut Lower, node: &Node, id: Option<String>) {
+    lower.enter(format!("key_events[{}]", lower.definition.key_events.len()), node.span);
+    let known = [
+        "id",
+        "audienceId",
+        "name",
+        "eventName",
+        "databaseName",
+        "database",
+        "tableName",
+        "table",
+        "filterRule",
+        "filters",
+        "description",
+    ];
+    let Some(fields) = lower.fields_and(node, "a key event", &known, &READ_BACK) else { return };
+    lower.body_audience(fields);
+    let key = spelling(lower, fields, ["name", "eventName"]);
+    let name = lower.need_text(fields, key);
+    lower.incomplete |= name.is_none();
+    lower.mark_key(".name", fields, key);
+    let key = spelling(lower, fields, ["databaseName", "database"]);
+    let database = lower.need_text(fields, key).unwrap_or_default();
+    let key = spelling(lower, fields, ["tableName", "table"]);
+    lower.mark_key(".table", fields, key);
+    let table = lower.need_text(fields, key).unwrap_or_default();
+    if let Some(entry) = fields.entry("filters").filter(|entry| !entry.value.is_null()) {
+        let help = "write a `filterRule` with conditions of the type `Column`".to_owned();
+        lower.note_with(Code::NotSupported, entry.key_span, "`filters` are not supported", Some(help));
+    }
+    let filter = filter_rule(lower, fields, ".filter");
+    let description = lower.text(fields, "description");
+    // Kept even when something in it is wrong, so that those who refer to it are not wrong too.
+    if let Some(name) = name {
+        super::unique(lower, fields, &name, [id.as_deref(), None], "key event");
+        let table = EventTable { database, table };
+        lower.definition.key_events.push(KeyEvent { name, table, filter, description });
+    }
+}
+
+/// Which events count; an empty `And` is as good as none.
+pub(super) fn filter_rule(lower: &mut Lower, fields: Fields<'_>, part: &str) -> Option<Expr> {
+    let node = fields.get("filterRule")?;
+    lower.mark(part, node.span);
+    condition(lower, node, Subject::Event).filter(|filter| *filter != Expr::Constant(true))
+}

@@ -1,0 +1,101 @@
+//! `realtime_setting`: event tables, keys, what batch columns are imported. Each body may hold some of it, as a PATCH does.
+//!
+//! The API has no word for the key that tells people apart. RT 2.0's lookup key is the parent segment's primary key, so
+//! `extLookupKey` does, unless `primaryKey`, a key of Usher's own, names another.
+
+use usher_engine::definition::EventTable;
+use usher_engine::diagnostic::Code;
+
+use super::super::rt_config;
+use super::READ_BACK;
+use crate::document::{Content, Node};
+use crate::lower::{Fields, Lower};
+
+pub(super) fn lower(lower: &mut Lower, node: &Node) {
+    let known = ["audienceId", "eventTables", "keyColumns", "extLookupKey", "primaryKey", "batchAttributes"];
+    let unused = ["id", "status", "statusDetailed"].into_iter().chain(READ_BACK).collect::<Vec<_>>();
+    let Some(fields) = lower.fields_and(node, "a realtime_setting", &known, &unused) else { return };
+    lower.body_audience(fields);
+    lower.bodies.setting = true;
+    for item in lower.items(fields, "eventTables").unwrap_or_default() {
+        table(lower, item);
+    }
+    if let Some(node) = fields.get("keyColumns") {
+        keys(lower, node);
+    }
+    for (key, part) in [("extLookupKey", "identity.lookup_key"), ("primaryKey", "identity.primary_key")] {
+        lower.leave();
+        if fields.get(key).is_none() || again(lower, fields, key, part) {
+            continue;
+        }
+        let value = lower.need_id(fields, key);
+        lower.places.insert(part.to_owned(), (lower.text, fields.span(key)));
+        match key {
+            "extLookupKey" => lower.definition.identity.lookup_key = value,
+            _ => lower.definition.identity.primary_key = value,
+        }
+    }
+    lower.leave();
+    for item in lower.items(fields, "batchAttributes").unwrap_or_default() {
+        column(lower, item);
+    }
+}
+
+/// Whether a part of the identity was written before; a setting's bodies add up, none replaces what another says.
+fn again(lower: &mut Lower, fields: Fields<'_>, key: &str, part: &str) -> bool {
+    let known = lower.places.contains_key(part);
+    if known {
+        lower.note(
+            Code::DuplicateName,
+            fields.span(key),
+            format!("`{key}` is written twice; an audience has one"),
+        );
+    }
+    known
+}
+
+fn table(lower: &mut Lower, node: &Node) {
+    lower.enter(format!("tables[{}]", lower.definition.tables.len()), node.span);
+    let Some(fields) = lower.fields(node, "an event table", &["database", "table"]) else { return };
+    let (database, table) = (lower.need_text(fields, "database"), lower.need_text(fields, "table"));
+    let (Some(database), Some(table)) = (database, table) else { return };
+    let table = EventTable { database, table };
+    if lower.definition.tables.contains(&table) {
+        let message = format!("the event table `{}.{}` is written twice", table.database, table.table);
+        lower.note(Code::DuplicateName, node.span, message);
+        return;
+    }
+    lower.definition.tables.push(table);
+}
+
+fn keys(lower: &mut Lower, node: &Node) {
+    // Some documents have a mapping here that is `id_stitching` by another name.
+    if let Content::Map(_) = node.content {
+        return rt_config::identity(lower, node);
+    }
+    if lower.places.contains_key("identity.keys") {
+        lower.leave();
+        lower.note(Code::DuplicateName, node.span, "`keyColumns` is written twice; an audience has one");
+        return;
+    }
+    lower.enter("identity", node.span);
+    lower.mark(".keys", node.span);
+    for item in lower.items_of(node, "keyColumns").unwrap_or_default() {
+        rt_config::stitch_key(lower, item);
+    }
+}
+
+fn column(lower: &mut Lower, node: &Node) {
+    let Some(fields) = lower.fields(node, "a batch attribute", &["column", "name"]) else { return };
+    let Some(column) = lower.need_text(fields, "column") else { return };
+    let name = match fields.get("name") {
+        Some(node) => lower.name_of(node, "name"),
+        None => Some(column.clone()),
+    };
+    let Some(name) = name else { return };
+    if lower.bodies.columns.iter().any(|(known, ..)| *known == name) {
+        lower.note(Code::DuplicateName, node.span, format!("the batch attribute `{name}` is written twice"));
+        return;
+    }
+    lower.bodies.columns.push((name, column, (lower.text, node.span)));
+}

@@ -1,0 +1,68 @@
+//! Durations and windows, in the two ways in which they are written.
+
+use usher_engine::diagnostic::Code;
+use usher_engine::limits::{DAY_MS, WINDOW_MS_MAX};
+
+use super::{Fields, Lower};
+use crate::document::{Content, Span};
+
+impl Lower {
+    /// `24h`, `7d`, `90m`, or RT 2.0's `{value, unit}`: in milliseconds.
+    pub(crate) fn duration_ms(&mut self, fields: Fields<'_>, key: &str) -> Option<i64> {
+        let node = fields.get(key)?;
+        if let Content::Map(_) = node.content {
+            let parts = self.fields(node, "a duration", &["value", "unit"])?;
+            return self.parts_ms(parts, key);
+        }
+        let Content::Scalar(scalar) = &node.content else {
+            self.wrong(node, &format!("`{key}`"), "a text such as `24h`");
+            return None;
+        };
+        let text = &scalar.text;
+        let unit_ms = match text.chars().last() {
+            Some('m') => DAY_MS / 1_440,
+            Some('h') => DAY_MS / 24,
+            Some('d') => DAY_MS,
+            _ => 0,
+        };
+        let digits = text.strip_suffix(['m', 'h', 'd']).unwrap_or_default();
+        let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        if unit_ms == 0 || !plain || digits.bytes().all(|byte| byte == b'0') {
+            let help = "write a whole number and m, h or d, such as 24h, 7d or 30d".to_owned();
+            self.note_with(Code::BadDuration, node.span, format!("Invalid {key} `{text}`"), Some(help));
+            return None;
+        }
+        self.bounded_ms(
+            digits.parse::<i64>().ok().and_then(|value| value.checked_mul(unit_ms)),
+            node.span,
+            key,
+        )
+    }
+
+    /// `value` and `unit`; `key` says what they are of.
+    pub(crate) fn parts_ms(&mut self, parts: Fields<'_>, key: &str) -> Option<i64> {
+        let value = self.need(parts, "value").and_then(|_| self.count(parts, "value", i64::MAX));
+        let unit = self.need_text(parts, "unit")?;
+        let unit_ms = match unit.as_str() {
+            "minute" => DAY_MS / 1_440,
+            "hour" => DAY_MS / 24,
+            "day" => DAY_MS,
+            _ => {
+                let help = Some("units are minute, hour and day".to_owned());
+                let message = format!("unknown unit `{unit}`");
+                self.note_with(Code::BadDuration, parts.span("unit"), message, help);
+                return None;
+            }
+        };
+        self.bounded_ms(value?.checked_mul(unit_ms), parts.node.span, key)
+    }
+
+    fn bounded_ms(&mut self, duration_ms: Option<i64>, span: Span, key: &str) -> Option<i64> {
+        let fits = duration_ms.filter(|&duration_ms| duration_ms <= WINDOW_MS_MAX);
+        if fits.is_none() {
+            let days = WINDOW_MS_MAX / DAY_MS;
+            self.note(Code::BadDuration, span, format!("Invalid {key}: the longest is {days} days"));
+        }
+        fits
+    }
+}

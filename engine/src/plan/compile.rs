@@ -1,0 +1,305 @@
+//! The compiler: a definition, part by part, into a plan. Findings are collected; none ends it.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::directory::Directory;
+use super::{KeyEventPlan, Plan};
+use crate::definition::{AttributeKind, Definition, EventTable, ListAction, Trust};
+use crate::diagnostic::{At, Code, Diagnostic, words};
+use crate::expr::Node;
+use crate::expr::check::{Checker, Scope, Uses};
+use crate::expr::op::compile_pattern;
+use crate::identity::KeyRule;
+use crate::index::Index;
+use crate::limits;
+use crate::order;
+use crate::suggest::closest;
+use crate::syntax::Expr;
+
+/// One definition on its way to a plan, and what was found wrong with it.
+pub(super) struct Compiler<'a> {
+    pub(super) definition: &'a Definition,
+    pub(super) out: Vec<Diagnostic>,
+}
+
+impl<'a> Compiler<'a> {
+    pub(super) fn new(definition: &'a Definition) -> Compiler<'a> {
+        Compiler { definition, out: Vec::new() }
+    }
+
+    /// Every finding, in the order of the definition's parts.
+    pub(super) fn found(self) -> Vec<Diagnostic> {
+        self.out
+    }
+
+    pub(super) fn plan(&mut self) -> Plan {
+        let definition = self.definition;
+        self.bounds();
+        self.unique(
+            At::list("key_events"),
+            definition.key_events.iter().map(|k| k.name.as_str()),
+            "key event",
+        );
+        self.unique(
+            At::list("attributes"),
+            definition.attributes.iter().map(|a| a.name.as_str()),
+            "attribute",
+        );
+        self.unique(
+            At::list("identity.keys"),
+            definition.identity.keys.iter().map(|k| k.name.as_str()),
+            "key",
+        );
+        let names = definition.personalizations.iter().map(|p| p.name.as_str());
+        self.unique(At::list("personalizations"), names, "personalization");
+
+        let mut tables: Vec<EventTable> = definition.tables.clone();
+        tables.extend(definition.key_events.iter().map(|key_event| key_event.table.clone()));
+        order::sort(&mut tables, Ord::cmp);
+        tables.dedup();
+        let table_of = |table: &EventTable| tables.binary_search(table).unwrap_or(0);
+
+        let directory = Directory::of(definition);
+
+        // Every criterion with where it stands; types need all of them before any can be lowered.
+        let mut uses = Uses::default();
+        let key_event_tables: Vec<usize> = definition.key_events.iter().map(|k| table_of(&k.table)).collect();
+        for (index, key_event) in definition.key_events.iter().enumerate() {
+            if let Some(filter) = &key_event.filter {
+                let scope =
+                    Scope { table: key_event_tables.get(index).copied(), columns_only: true, inputs: &[] };
+                let at = At::item("key_events", index);
+                uses.add(filter, scope, &directory, at.field("filter"), &mut self.out);
+            }
+        }
+        let own_filters = self.own_filters(&key_event_tables);
+        for own in &own_filters {
+            own.with(|filter, scope, at| uses.add(filter, scope, &directory, at, &mut self.out));
+        }
+        let resolved: Vec<Vec<(Option<usize>, Option<usize>)>> = definition
+            .personalizations
+            .iter()
+            .enumerate()
+            .map(|(index, personalization)| self.section_events(index, personalization, &key_event_tables))
+            .collect();
+        let each_section = || {
+            definition.personalizations.iter().zip(&resolved).enumerate().flat_map(
+                |(index, (personalization, events))| {
+                    personalization.sections.iter().zip(events).enumerate().map(
+                        move |(number, (section, (_, table)))| {
+                            let inputs = personalization.inputs.as_slice();
+                            (section, Scope { table: *table, columns_only: false, inputs }, (index, number))
+                        },
+                    )
+                },
+            )
+        };
+        for (section, scope, (index, number)) in each_section() {
+            let at = At::item("personalizations", index);
+            let at = at.inner("sections", number);
+            uses.add(&section.criteria, scope, &directory, at.field("criteria"), &mut self.out);
+            if let Some(filter) = &section.event_filter {
+                let scope = Scope { columns_only: true, ..scope };
+                uses.add(filter, scope, &directory, at.field("event_filter"), &mut self.out);
+            }
+        }
+
+        let mut checker = Checker::new(&directory, &uses);
+        let mut key_events: Vec<KeyEventPlan> = definition
+            .key_events
+            .iter()
+            .enumerate()
+            .map(|(index, key_event)| {
+                let table = table_of(&key_event.table);
+                let scope = Scope { table: Some(table), columns_only: true, inputs: &[] };
+                let at = At::item("key_events", index);
+                let filter = match &key_event.filter {
+                    Some(filter) => checker.lower(filter, scope, at.field("filter"), &mut self.out),
+                    None => Node::Constant(true),
+                };
+                KeyEventPlan { table, filter, feeds: Vec::new(), takes: Vec::new() }
+            })
+            .collect();
+        let own_filters = own_filters
+            .iter()
+            .map(|own| own.with(|filter, scope, at| checker.lower(filter, scope, at, &mut self.out)))
+            .collect();
+        let mut lowered: Vec<(Node, Node)> = Vec::new();
+        for (section, scope, (index, number)) in each_section() {
+            let at = At::item("personalizations", index);
+            let at = at.inner("sections", number);
+            let criteria = checker.lower(&section.criteria, scope, at.field("criteria"), &mut self.out);
+            let scope = Scope { columns_only: true, ..scope };
+            let filter = match &section.event_filter {
+                Some(filter) => checker.lower(filter, scope, at.field("event_filter"), &mut self.out),
+                None => Node::Constant(true),
+            };
+            lowered.push((criteria, filter));
+        }
+        let program = checker.finish();
+        let facts = self.facts(&directory, &uses);
+        let attributes = self.attributes(&facts, &mut key_events, own_filters);
+        let key_rules = self.key_rules();
+        let personalizations =
+            self.personalizations(&directory, &program, &key_event_tables, resolved, lowered);
+        self.section_names(&personalizations);
+
+        let identity = &definition.identity;
+        Plan {
+            // The caller puts it in when nothing looks at it any more.
+            definition: Definition::default(),
+            tables,
+            program,
+            key_events,
+            attributes,
+            facts,
+            key_rules,
+            primary_key: identity.primary_key.clone(),
+            lookup_key: identity.lookup_key.clone().or_else(|| identity.primary_key.clone()),
+            personalizations,
+        }
+    }
+
+    #[cold]
+    pub(super) fn report(&mut self, code: Code, at: At<'_>, message: String, help: Option<String>) {
+        self.out.push(Diagnostic { code, message, path: at.to_string(), help });
+    }
+
+    fn bounds(&mut self) {
+        let definition = self.definition;
+        let mut check = |at: At<'_>, count: usize, max: usize| {
+            if count > max {
+                let message = words!("{count} {}, at most {max} are allowed", at.name());
+                self.report(Code::OverBound, at, message, None);
+            }
+        };
+        check(At::list("attributes"), definition.attributes.len(), limits::ATTRIBUTES_MAX);
+        let personalizations = &definition.personalizations;
+        check(At::list("personalizations"), personalizations.len(), limits::PERSONALIZATIONS_MAX);
+        for (index, personalization) in personalizations.iter().enumerate() {
+            let at = At::item("personalizations", index);
+            check(at.field("sections"), personalization.sections.len(), limits::SECTIONS_MAX);
+            for (number, section) in personalization.sections.iter().enumerate() {
+                let at = at.inner("sections", number);
+                check(at.field("outputs"), section.outputs.len(), limits::OUTPUTS_MAX);
+            }
+        }
+    }
+
+    pub(super) fn unique<'n>(&mut self, list: At<'_>, names: impl Iterator<Item = &'n str>, what: &str) {
+        let mut known = Index::default();
+        for (index, name) in names.enumerate() {
+            if name.is_empty() {
+                self.report(Code::MissingKey, list.nth(index), words!("this {what} has no name"), None);
+            } else if known.number(name, index) != index {
+                let message = words!("Duplicate {what} name `{name}`");
+                let help = words!("remove one of them, or rename it");
+                self.report(Code::DuplicateName, list.nth(index), message, Some(help));
+            }
+        }
+    }
+
+    pub(super) fn key_event(&mut self, name: &str, at: At<'_>) -> Option<usize> {
+        let found = self.definition.key_events.iter().position(|key_event| key_event.name == name);
+        if found.is_none() {
+            let names = self.definition.key_events.iter().map(|key_event| key_event.name.as_str());
+            let help = closest(name, names).map(|other| words!("did you mean `{other}`?"));
+            self.report(Code::UnknownName, at, words!("Unknown event name `{name}`"), help);
+        }
+        found
+    }
+
+    /// The filters that attributes and the actions of lists have besides their key events'.
+    fn own_filters(&self, key_event_tables: &[usize]) -> Vec<OwnFilter<'a>> {
+        let definition = self.definition;
+        let table = |name: &String| {
+            let key_event = definition.key_events.iter().position(|key_event| key_event.name == *name);
+            key_event_tables.get(key_event?).copied()
+        };
+        let mut filters = Vec::new();
+        for (attribute, declared) in definition.attributes.iter().enumerate() {
+            let (key_event, filter, actions): (_, _, &[ListAction]) = match &declared.kind {
+                AttributeKind::Single { key_event, filter, .. }
+                | AttributeKind::Counter { key_event, filter, .. } => (key_event, filter, &[]),
+                AttributeKind::List { key_event, filter, actions, .. } => (key_event, filter, actions),
+                AttributeKind::Batch { .. } => continue,
+            };
+            if let Some(filter) = filter {
+                filters.push(OwnFilter { filter, table: table(key_event), attribute, action: None });
+            }
+            for (number, action) in actions.iter().enumerate() {
+                if let Some(filter) = &action.filter {
+                    let table = table(&action.key_event);
+                    filters.push(OwnFilter { filter, table, attribute, action: Some(number) });
+                }
+            }
+        }
+        filters
+    }
+
+    fn key_rules(&mut self) -> Vec<KeyRule> {
+        let identity = &self.definition.identity;
+        let lookup_key = identity.lookup_key.as_ref().or(identity.primary_key.as_ref());
+        let mut rules = Vec::new();
+        for (index, key) in identity.keys.iter().enumerate() {
+            let mut pattern = |text: &Option<String>, field: &str| {
+                let at = At::item("identity.keys", index);
+                let compiled = text.as_ref().map(|text| compile_pattern(text));
+                compiled.and_then(|result| {
+                    result.map_err(|diagnostic| self.out.push(diagnostic.at(at.field(field)))).ok()
+                })
+            };
+            rules.push(KeyRule {
+                name: key.name.clone(),
+                valid: pattern(&key.valid_regexp, "valid_regexp"),
+                exclude: pattern(&key.exclude_regex, "exclude_regex"),
+                invalid_texts: key.invalid_texts.clone(),
+                workflow_only: key.workflow_only,
+                trust: key.trust,
+            });
+        }
+        if let Some(lookup_key) = lookup_key {
+            // It is a key without being listed, and the first to be tried.
+            if !rules.iter().any(|rule| rule.name == *lookup_key) {
+                rules.push(KeyRule {
+                    name: lookup_key.clone(),
+                    valid: None,
+                    exclude: None,
+                    invalid_texts: Vec::new(),
+                    workflow_only: false,
+                    trust: Trust::Open,
+                });
+            }
+            order::sort(&mut rules, |a, b| (a.name != *lookup_key).cmp(&(b.name != *lookup_key)));
+        }
+        if let Some(primary) = &identity.primary_key
+            && !rules.iter().any(|rule| rule.name == *primary)
+        {
+            let message = words!("Primary key not in stitching_keys");
+            let help = words!("add `{primary}` to the stitching keys");
+            self.report(Code::PrimaryKeyNotStitched, At::list("identity.primary_key"), message, Some(help));
+        }
+        rules
+    }
+}
+
+/// A filter that an attribute, or an action of a list, has besides its key event's.
+struct OwnFilter<'a> {
+    filter: &'a Expr,
+    /// Whose columns it names.
+    table: Option<usize>,
+    attribute: usize,
+    action: Option<usize>,
+}
+
+impl OwnFilter<'_> {
+    fn with<T>(&self, with: impl FnOnce(&Expr, Scope<'_>, At<'_>) -> T) -> T {
+        let scope = Scope { table: self.table, columns_only: true, inputs: &[] };
+        let at = At::item("attributes", self.attribute);
+        match self.action {
+            None => with(self.filter, scope, at.field("filter")),
+            Some(number) => with(self.filter, scope, at.inner("actions", number).field("filter")),
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The part of the compiler that makes personalizations ready: what triggers them, what they show.
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::compile::Compiler;
+use super::directory::Directory;
+use super::{OutputPlan, PersonalizationPlan, Piece, SectionPlan};
+use crate::candidates::Candidates;
+use crate::definition::{Output, OutputSource, Personalization};
+use crate::diagnostic::{At, Code, words};
+use crate::expr::check::Names;
+use crate::expr::{Node, Program};
+use crate::index::Index;
+
+impl Compiler<'_> {
+    /// For each section: the key event it waits for, and the table whose columns its `event.` names mean.
+    pub(super) fn section_events(
+        &mut self,
+        index: usize,
+        personalization: &Personalization,
+        key_event_tables: &[usize],
+    ) -> Vec<(Option<usize>, Option<usize>)> {
+        let at = At::item("personalizations", index);
+        let trigger = personalization.trigger.as_ref();
+        let trigger = trigger.and_then(|name| self.key_event(name, at.field("trigger")));
+        let sections = personalization.sections.iter().enumerate();
+        let events = sections.map(|(number, section)| {
+            let key_event = section.key_event.as_ref();
+            let key_event = key_event
+                .and_then(|name| self.key_event(name, at.inner("sections", number).field("key_event")));
+            let table = key_event.or(trigger).and_then(|index| key_event_tables.get(index).copied());
+            (key_event, table)
+        });
+        events.collect()
+    }
+
+    pub(super) fn personalizations(
+        &mut self,
+        directory: &Directory,
+        program: &Program,
+        key_event_tables: &[usize],
+        resolved: Vec<Vec<(Option<usize>, Option<usize>)>>,
+        lowered: Vec<(Node, Node)>,
+    ) -> Vec<PersonalizationPlan> {
+        let definition = self.definition;
+        let mut lowered = lowered.into_iter();
+        let mut plans = Vec::new();
+        for (index, (personalization, events)) in definition.personalizations.iter().zip(resolved).enumerate()
+        {
+            let at = At::item("personalizations", index);
+            let inputs = personalization.inputs.iter().map(|input| input.name.as_str());
+            self.unique(at.field("inputs"), inputs, "input");
+            self.unique(
+                at.field("sections"),
+                personalization.sections.iter().map(|section| section.name.as_str()),
+                "section",
+            );
+            let trigger = personalization
+                .trigger
+                .as_ref()
+                .and_then(|name| definition.key_events.iter().position(|key_event| key_event.name == *name));
+            let mut sections = Vec::new();
+            for (number, (section, (key_event, _))) in
+                personalization.sections.iter().zip(&events).enumerate()
+            {
+                let at = at.inner("sections", number);
+                let names = section.outputs.iter().map(|output| output.name.as_str());
+                self.unique(at.field("outputs"), names, "output");
+                let outputs =
+                    section.outputs.iter().enumerate().map(|(position, output)| {
+                        self.output(directory, output, at.inner("outputs", position))
+                    });
+                let outputs = outputs.collect();
+                let Some((criteria, event_filter)) = lowered.next() else { continue };
+                sections.push(SectionPlan { key_event: *key_event, event_filter, criteria, outputs });
+            }
+            let triggers =
+                trigger.iter().chain(events.iter().filter_map(|(key_event, _)| key_event.as_ref()));
+            let mut tables = Vec::new();
+            for table in triggers.filter_map(|key_event| key_event_tables.get(*key_event)) {
+                if let Err(at) = tables.binary_search(table) {
+                    tables.insert(at, *table);
+                }
+            }
+            let candidates = Candidates::new(program, &sections);
+            plans.push(PersonalizationPlan { tables, trigger, sections, candidates });
+        }
+        plans
+    }
+
+    fn output(&mut self, directory: &Directory, output: &Output, at: At<'_>) -> OutputPlan {
+        match &output.source {
+            OutputSource::Constant(_) | OutputSource::Text(_) => OutputPlan::Same,
+            OutputSource::Attribute { name, part } => {
+                self.shown(directory, name, part.as_ref(), at).map_or(OutputPlan::Same, OutputPlan::Fact)
+            }
+            OutputSource::Template(text) => OutputPlan::Template(self.template(directory, text, at)),
+        }
+    }
+
+    /// Text with `{{name}}` in it.
+    fn template(&mut self, directory: &Directory, text: &str, at: At<'_>) -> Vec<Piece> {
+        let mut pieces = Vec::new();
+        let mut rest = text;
+        while let Some((before, behind)) = rest.split_once("{{") {
+            let Some((name, behind)) = behind.split_once("}}") else {
+                let message = words!("`{{{{` is never closed in this template");
+                self.report(Code::BadTemplate, at, message, Some(words!("close it with `}}}}`")));
+                return pieces;
+            };
+            pieces.push(Piece::Text(before.into()));
+            pieces.extend(self.shown(directory, name.trim(), None, at).map(Piece::Fact));
+            rest = behind;
+        }
+        pieces.push(Piece::Text(rest.into()));
+        pieces
+    }
+
+    /// The fact that an answer shows under this name.
+    fn shown(&mut self, directory: &Directory, name: &str, part: Option<&String>, at: At<'_>) -> Option<u16> {
+        let full = match part {
+            Some(part) => [name, ".", part].concat(),
+            None => name.to_owned(),
+        };
+        match directory.attribute(&full) {
+            Some(Ok((index, _))) => {
+                if directory.facts.get(usize::from(index)).is_some_and(|fact| fact.shows) {
+                    return Some(index);
+                }
+                let message = words!("the list `{full}` has several parts; an answer shows one of them");
+                let help = words!("name one: {}", directory.parts_of(&full).join(", "));
+                self.report(Code::MissingKey, at, message, Some(help));
+            }
+            Some(Err(message)) => {
+                let parts = directory.parts_of(name);
+                let help = if parts.is_empty() {
+                    words!("it has no parts; name it `{name}`")
+                } else {
+                    words!("its parts are {}", parts.join(", "))
+                };
+                self.report(Code::UnknownName, at, message, Some(help));
+            }
+            None => {
+                let help = directory.suggest(name).map(|other| words!("did you mean `{other}`?"));
+                self.report(Code::UnknownName, at, words!("unknown attribute `{full}`"), help);
+            }
+        }
+        None
+    }
+
+    /// An answer names its offers by section, so personalizations that one event triggers share no section names.
+    pub(super) fn section_names(&mut self, plans: &[PersonalizationPlan]) {
+        let definition = self.definition;
+        let mut taken = Index::default();
+        for (index, (personalization, plan)) in definition.personalizations.iter().zip(plans).enumerate() {
+            for (number, section) in personalization.sections.iter().enumerate() {
+                for table in &plan.tables {
+                    let other = taken.number(&alloc::format!("{table}.{}", section.name), index);
+                    if other != index {
+                        let other = definition.personalizations.get(other).map_or("", |p| p.name.as_str());
+                        let message = words!(
+                            "section `{}` stands in `{other}` too, and one event triggers both",
+                            section.name
+                        );
+                        let at = At::item("personalizations", index);
+                        let at = at.inner("sections", number);
+                        let help = words!("rename one of them: an answer names its offers by section");
+                        self.report(Code::DuplicateName, at, message, Some(help));
+                        break;
+                    }
+                }
+            }
+        }
+    }
+}

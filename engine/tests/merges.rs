@@ -1,0 +1,203 @@
+//! What becomes of state when profiles merge that have seen different bundles, or different times.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has found something")]
+
+use usher_engine::definition::{
+    Aggregation, Attribute, AttributeKind, Audience, CounterPart, Definition, EventTable, Identity,
+    Increment, Keep, KeyEvent, StitchKey,
+};
+use usher_engine::profile::codec;
+use usher_engine::value::Value;
+use usher_engine::{Access, Asked, Event, Evidence, Plan, Profile, ProfileId, Query};
+
+const NOW_MS: i64 = 1_790_000_000_000;
+const DAY_MS: i64 = 86_400_000;
+const HOUR_MS: i64 = 3_600_000;
+
+/// A plan whose one attribute, `a`, is this; none: it has no attribute.
+fn plan(kind: Option<AttributeKind>) -> Plan {
+    let table = EventTable { database: "web".into(), table: "pages".into() };
+    let attributes =
+        kind.map(|kind| Attribute { name: "a".into(), kind, sensitive: false, description: None });
+    Plan::compile(&Definition {
+        audience: Audience { id: "7".into(), name: None },
+        key_events: vec![KeyEvent { name: "view".into(), table, filter: None, description: None }],
+        attributes: attributes.into_iter().collect(),
+        identity: Identity {
+            keys: vec![StitchKey { name: "cookie".into(), ..StitchKey::default() }],
+            ..Identity::default()
+        },
+        ..Definition::default()
+    })
+    .unwrap()
+}
+
+fn counter(window_ms: i64, parts: &[i64]) -> AttributeKind {
+    let parts = parts.iter().enumerate();
+    AttributeKind::Counter {
+        key_event: "view".into(),
+        filter: None,
+        increment: Increment::Constant(1),
+        window_ms: Some(window_ms),
+        parts: parts
+            .map(|(index, window_ms)| CounterPart { name: format!("p{index}"), window_ms: *window_ms })
+            .collect(),
+        backfill: None,
+    }
+}
+
+fn list(keep: Keep, items_max: u32) -> AttributeKind {
+    AttributeKind::List {
+        key_event: "view".into(),
+        filter: None,
+        column: Some("item".into()),
+        keep,
+        items_max,
+        duration_ms: 60 * DAY_MS,
+        parts: vec![],
+        actions: vec![],
+    }
+}
+
+fn single(aggregation: Aggregation, duration_ms: Option<i64>) -> AttributeKind {
+    AttributeKind::Single {
+        key_event: "view".into(),
+        filter: None,
+        column: "item".into(),
+        aggregation,
+        duration_ms,
+        data_type: None,
+        backfill: None,
+    }
+}
+
+/// One event, as a host folds it into a profile.
+fn view(
+    plan: &Plan,
+    found: Vec<Profile>,
+    fresh: u8,
+    bundle: u64,
+    columns: &[(&str, Value)],
+    now_ms: i64,
+) -> Profile {
+    let columns = columns.iter().map(|(name, value)| ((*name).into(), value.clone())).collect();
+    let event =
+        Event::resolve(plan.table("web", "pages").unwrap(), columns, now_ms, format!("{now_ms}-{fresh}"));
+    let keys = plan.keys(&event, &Evidence::NONE);
+    let mut profile = plan.stitch(&keys, found, ProfileId([fresh; 16]), now_ms).profile;
+    plan.ingest(&mut profile, &event, now_ms);
+    plan.adopt(&mut profile, bundle, now_ms);
+    codec::decode(&codec::encode(&profile)).unwrap()
+}
+
+/// The two as one, by a key that both carry now.
+fn merged(plan: &Plan, mut found: Vec<Profile>, bundle: u64, now_ms: i64) -> Profile {
+    for profile in &mut found {
+        profile.edit_keys(|keys| keys.iter_mut().for_each(|key| key.value = "both".into()));
+    }
+    view(plan, found, 9, bundle, &[("cookie", "both".into())], now_ms)
+}
+
+fn known(plan: &Plan, profile: &Profile, now_ms: i64) -> Option<Value> {
+    let query = Query {
+        event: None,
+        asked: Asked::Named(&[]),
+        inputs: &[],
+        edge: &[],
+        access: Access::default(),
+        blind: false,
+    };
+    plan.explain(profile, &query, now_ms).attributes.into_iter().find(|known| known.name == "a")?.value
+}
+
+#[test]
+fn of_two_kinds_the_running_one_stays() {
+    let item: (&str, Value) = ("item", 5.into());
+    let kinds = [
+        counter(HOUR_MS, &[]),
+        list(Keep::Newest, 10),
+        single(Aggregation::Last, None),
+        single(Aggregation::Max, None),
+        single(Aggregation::Max, Some(HOUR_MS)),
+        single(Aggregation::Max, Some(24 * HOUR_MS)),
+        single(Aggregation::Sum, None),
+    ];
+    for old in &kinds {
+        for new in &kinds {
+            let (before, after) = (plan(Some(old.clone())), plan(Some(new.clone())));
+            let stale = view(&before, vec![], 1, 1, &[("cookie", "a".into()), item.clone()], NOW_MS);
+            let fresh = view(&after, vec![], 2, 2, &[("cookie", "b".into()), item.clone()], NOW_MS + 1);
+            let alone = known(&after, &fresh, NOW_MS + 2);
+            assert!(alone.is_some(), "{new:?}");
+            for found in [vec![stale.clone(), fresh.clone()], vec![fresh.clone(), stale.clone()]] {
+                let both = known(&after, &merged(&after, found, 2, NOW_MS + 2), NOW_MS + 2);
+                // The merging event is a view, too, without an item.
+                let counts = matches!(new, AttributeKind::Counter { .. });
+                let sums = matches!(new, AttributeKind::Single { aggregation: Aggregation::Sum, .. });
+                let expected = match (old == new, counts, sums) {
+                    (true, true, _) => Some(3.into()),
+                    (false, true, _) => Some(2.into()),
+                    (true, _, true) => Some(10.into()),
+                    _ => alone.clone(),
+                };
+                assert_eq!(both, expected, "{old:?} became {new:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_counter_keeps_what_its_widths_share() {
+    // Both have a ring of minutes, and each one of its own.
+    let (before, after) =
+        (plan(Some(counter(24 * HOUR_MS, &[HOUR_MS]))), plan(Some(counter(HOUR_MS, &[60_000]))));
+    let stale = view(&before, vec![], 1, 1, &[("cookie", "a".into())], NOW_MS);
+    let fresh = view(&after, vec![], 2, 2, &[("cookie", "b".into())], NOW_MS + 1);
+    assert_eq!(known(&after, &merged(&after, vec![stale, fresh], 2, NOW_MS + 2), NOW_MS + 2), Some(3.into()));
+}
+
+#[test]
+fn what_came_back_is_not_purged_because_another_profile_missed_it() {
+    let (with, without) = (plan(Some(counter(640 * DAY_MS, &[]))), plan(None));
+    let cookie = |value: &str| [("cookie", Value::from(value))];
+    // The first is written by the bundle that dropped the attribute, the second by the one that brought it back.
+    let first = view(&with, vec![], 1, 1, &cookie("a"), NOW_MS);
+    let first = view(&without, vec![first], 0, 2, &cookie("a"), NOW_MS);
+    assert_eq!(first.orphans().len(), 1);
+    let second = view(&with, vec![], 2, 3, &cookie("b"), NOW_MS);
+    let both = merged(&with, vec![first, second], 3, NOW_MS + 1);
+    assert_eq!(both.orphans(), []);
+    let later_ms = NOW_MS + 31 * DAY_MS;
+    let later = view(&with, vec![both], 0, 3, &cookie("both"), later_ms);
+    assert_eq!(known(&with, &later, later_ms), Some(4.into()));
+}
+
+#[test]
+fn what_a_merge_brings_back_is_purged_in_time() {
+    let (with, without) = (plan(Some(counter(640 * DAY_MS, &[]))), plan(None));
+    let cookie = |value: &str| [("cookie", Value::from(value))];
+    // One that the dropping bundle wrote takes over one that it never saw.
+    let stale = view(&with, vec![], 1, 1, &cookie("a"), NOW_MS);
+    let fresh = view(&without, vec![], 2, 2, &cookie("b"), NOW_MS);
+    let both = merged(&without, vec![stale, fresh], 2, NOW_MS);
+    assert_eq!(both.orphans().len(), 1);
+    let just_before = view(&without, vec![both.clone()], 0, 2, &cookie("both"), NOW_MS + 30 * DAY_MS - 1);
+    assert_eq!(just_before.states().count(), 1);
+    let over = view(&without, vec![both], 0, 2, &cookie("both"), NOW_MS + 30 * DAY_MS);
+    assert_eq!(over.states().count(), 0);
+}
+
+#[test]
+fn dead_items_of_one_profile_drive_out_no_living_ones_of_another() {
+    let plan = plan(Some(list(Keep::Oldest, 100)));
+    let item = |cookie: &str, item: i64| [("cookie", Value::from(cookie)), ("item", Value::from(item))];
+    let mut old: Vec<Profile> = vec![];
+    for index in 0..100 {
+        old = vec![view(&plan, old, 1, 1, &item("a", index), NOW_MS + index)];
+    }
+    let later_ms = NOW_MS + 61 * DAY_MS;
+    let mut found = vec![view(&plan, vec![], 2, 1, &item("b", 500), later_ms)];
+    found.append(&mut old);
+    let both = merged(&plan, found, 1, later_ms);
+    assert_eq!(known(&plan, &both, later_ms), Some(Value::List(vec![500.into()])));
+}

@@ -1,0 +1,343 @@
+//! What every kind of attribute is at a moment, from all events there were.
+
+use usher_engine::definition::{Aggregation, Attribute, AttributeKind, Backfill, Definition, Increment};
+use usher_engine::value::{DataType, Number, Value};
+
+use super::value::{admit, instant_ms, nanos, number, of_nanos, order};
+use super::{BatchRecord, DAY_MS, Happening, Resolved, Visitor, list};
+
+/// (time, event id): of two events the greater one is the newer.
+pub type Stamp = (i64, String);
+
+pub fn facts(visitor: &Visitor, definition: &Definition, now_ms: i64) -> Vec<(String, Value)> {
+    let mut facts = Vec::new();
+    for attribute in &definition.attributes {
+        let name = &attribute.name;
+        let mut tell = |part: Option<&str>, value: Option<Value>| {
+            let name = part.map_or_else(|| name.clone(), |part| format!("{name}.{part}"));
+            facts.extend(value.map(|value| (name, value)));
+        };
+        match &attribute.kind {
+            AttributeKind::Single { .. } => tell(None, single(visitor, definition, attribute, now_ms)),
+            AttributeKind::Counter { window_ms: None, .. } => {
+                tell(None, Some(total(visitor, definition, attribute)));
+            }
+            AttributeKind::Counter { window_ms: Some(window_ms), parts, .. } => {
+                let counted = given(&visitor.history, attribute);
+                let of = |window_ms| of_nanos(amounts(&within(&counted, attribute, window_ms, now_ms)));
+                tell(None, Some(of(*window_ms)));
+                for part in parts {
+                    tell(Some(&part.name), Some(of(part.window_ms)));
+                }
+            }
+            AttributeKind::Batch { column, data_type } => {
+                let value = newest(&visitor.records, column);
+                tell(None, value.and_then(|(_, value)| admit(*data_type, value)));
+            }
+            AttributeKind::List { .. } => list::tell(&visitor.history, attribute, now_ms, tell),
+        }
+    }
+    facts
+}
+
+/// An event that counted for an attribute, under the definition of its time.
+pub struct Given<'h> {
+    pub event: &'h Resolved,
+    /// The attribute as it was defined then.
+    pub attribute: &'h Attribute,
+    pub value: Value,
+}
+
+impl Given<'_> {
+    fn stamp(&self) -> Stamp {
+        (self.event.time_ms, self.event.id.clone())
+    }
+}
+
+/// The events that count for an attribute, as they arrived.
+fn given<'h>(history: &'h [Happening], wanted: &Attribute) -> Vec<Given<'h>> {
+    let mut all: Vec<Given<'h>> = Vec::new();
+    let mut forgotten = Forgotten::default();
+    let mut last: Option<&Attribute> = None;
+    for happening in history {
+        match happening {
+            Happening::Event { event, definition, .. } => {
+                let Some(attribute) = definition.attributes.iter().find(|a| a.name == wanted.name) else {
+                    continue;
+                };
+                if !touches(definition, attribute, event) {
+                    continue;
+                }
+                // Reading: a changed kind starts anew with the first event that counts for the new one; until then a
+                // rollback finds what was left.
+                if last.is_some_and(|last| is_other_kind(last, attribute)) {
+                    all.clear();
+                }
+                last = Some(attribute);
+                all.extend(counts(definition, attribute, event).map(|value| Given {
+                    event,
+                    attribute,
+                    value,
+                }));
+            }
+            Happening::Absorbed(history) => {
+                all.extend(given(history, wanted));
+                last = last.or(all.last().map(|given| given.attribute));
+            }
+            Happening::Written { definition, number, now_ms } => {
+                if forgotten.by(definition, *number, &wanted.name, last.is_some(), *now_ms) {
+                    all.clear();
+                    last = None;
+                }
+            }
+        }
+    }
+    if last.is_some_and(|last| is_other_kind(last, wanted)) {
+        all.clear();
+    }
+    all
+}
+
+/// Whether an event changes anything of an attribute, as far as it is told when it arrives.
+pub fn touches(definition: &Definition, attribute: &Attribute, event: &Resolved) -> bool {
+    counts(definition, attribute, event).is_some() || list::touches_list(definition, attribute, event)
+}
+
+/// Whether what is kept for one of them is nothing to the other: the kind changed, or the aggregation did.
+pub fn is_other_kind(a: &Attribute, b: &Attribute) -> bool {
+    shape(a) != shape(b)
+}
+
+/// Reading: a kind has changed when what it keeps cannot be told from what was kept before. A sliding counter of a column
+/// keeps what a `sum` within a duration does: amounts by bucket.
+fn shape(attribute: &Attribute) -> (&str, Option<Aggregation>, bool, Option<DataType>) {
+    match &attribute.kind {
+        AttributeKind::Batch { .. } => ("batch", None, false, None),
+        AttributeKind::Counter { increment, window_ms, .. } => {
+            let of_column = matches!(increment, Increment::Column(_));
+            (if window_ms.is_some() { "amounts" } else { "total" }, None, of_column, None)
+        }
+        AttributeKind::List { .. } => ("list", None, false, None),
+        AttributeKind::Single { aggregation: Aggregation::Sum, duration_ms: Some(_), .. } => {
+            ("amounts", None, true, None)
+        }
+        AttributeKind::Single { aggregation, duration_ms, data_type, .. } => {
+            let ordered = matches!(aggregation, Aggregation::Min | Aggregation::Max);
+            let order = ordered.then_some(data_type.unwrap_or(DataType::Number));
+            let within = *aggregation != Aggregation::Last && duration_ms.is_some();
+            ("single", Some(*aggregation), within, order)
+        }
+    }
+}
+
+/// State that the running bundle does not know is purged 30 days after that bundle first wrote the profile.
+///
+/// Reading: bundles reach a profile when they write it. What nobody wrote in between is found again later, too.
+#[derive(Default)]
+pub struct Forgotten {
+    bundle: u64,
+    since_ms: Option<i64>,
+}
+
+impl Forgotten {
+    pub fn by(&mut self, definition: &Definition, bundle: u64, name: &str, any: bool, now_ms: i64) -> bool {
+        if bundle != self.bundle {
+            self.bundle = bundle;
+            let knows = definition.attributes.iter().any(|attribute| attribute.name == name);
+            self.since_ms = if knows || !any { None } else { self.since_ms.or(Some(now_ms)) };
+        }
+        let over = self.since_ms.is_some_and(|since_ms| now_ms - since_ms >= 30 * DAY_MS);
+        if over {
+            self.since_ms = None;
+        }
+        over
+    }
+}
+
+/// What an event says to an attribute; None: it does not count. (Lists are elsewhere.)
+fn counts(definition: &Definition, attribute: &Attribute, event: &Resolved) -> Option<Value> {
+    match &attribute.kind {
+        AttributeKind::Single { key_event, filter, column, aggregation, data_type, .. } => {
+            let fed = event.feeds(definition, key_event, filter.as_ref());
+            let value = admit(kept_as(*aggregation, *data_type), &event.column(column).filter(|_| fed)?)?;
+            // What is too large for a sum is refused.
+            let refused = *aggregation == Aggregation::Sum && nanos(number(&value)?).is_none();
+            (!refused).then_some(value)
+        }
+        AttributeKind::Counter { key_event, filter, increment, .. } => {
+            if !event.feeds(definition, key_event, filter.as_ref()) {
+                return None;
+            }
+            match increment {
+                Increment::Constant(constant) => Some(Value::from(*constant)),
+                Increment::Column(column) => {
+                    let value = number(&event.column(column)?)?;
+                    nanos(value).map(|_| Value::Number(value))
+                }
+            }
+        }
+        AttributeKind::List { .. } | AttributeKind::Batch { .. } => None,
+    }
+}
+
+/// `sum` is of numbers; `min` and `max` are, too, unless something else is declared.
+fn kept_as(aggregation: Aggregation, declared: Option<DataType>) -> Option<DataType> {
+    match aggregation {
+        Aggregation::Sum => Some(DataType::Number),
+        Aggregation::Min | Aggregation::Max => Some(declared.unwrap_or(DataType::Number)),
+        Aggregation::First | Aggregation::Last => declared,
+    }
+}
+
+/// The smallest width that needs at most 64 buckets.
+pub fn width_ms(window_ms: i64) -> i64 {
+    const S: i64 = 1_000;
+    const M: i64 = 60 * S;
+    const H: i64 = 60 * M;
+    let widths = [
+        [S, 2 * S, 5 * S, 10 * S, 15 * S, 30 * S].as_slice(),
+        &[M, 2 * M, 5 * M, 10 * M, 15 * M, 30 * M],
+        &[H, 2 * H, 3 * H, 6 * H, 12 * H],
+        &[DAY_MS, 2 * DAY_MS, 5 * DAY_MS, 10 * DAY_MS],
+    ];
+    *widths.concat().iter().find(|width_ms| window_ms <= 64 * **width_ms).expect("at most 640 days")
+}
+
+/// Those in buckets that end after `now - window`.
+fn within<'g, 'h>(
+    given: &'g [Given<'h>],
+    wanted: &Attribute,
+    window_ms: i64,
+    now_ms: i64,
+) -> Vec<&'g Given<'h>> {
+    let width_ms = width_ms(window_ms);
+    let mut kept: Vec<&Given<'_>> = Vec::new();
+    for given in given {
+        // Reading: what a window does not need when an event arrives is forgotten with that event, so a window of
+        // another width starts anew.
+        if !windows(&given.attribute.kind).any(|window_ms| self::width_ms(window_ms) == width_ms) {
+            kept.clear();
+        } else {
+            kept.push(given);
+        }
+    }
+    debug_assert!(windows(&wanted.kind).any(|known| known == window_ms));
+    let ends_ms = |given: &Given<'_>| (given.event.time_ms.div_euclid(width_ms) + 1) * width_ms;
+    kept.retain(|given| ends_ms(given) > now_ms - window_ms);
+    kept
+}
+
+fn windows(kind: &AttributeKind) -> impl Iterator<Item = i64> {
+    let (own, parts) = match kind {
+        AttributeKind::Single { duration_ms, .. } => (*duration_ms, &[][..]),
+        AttributeKind::Counter { window_ms, parts, .. } => (*window_ms, parts.as_slice()),
+        _ => (None, &[][..]),
+    };
+    own.into_iter().chain(parts.iter().map(|part| part.window_ms))
+}
+
+fn amounts(given: &[&Given<'_>]) -> i128 {
+    given.iter().filter_map(|given| nanos(number(&given.value)?)).sum()
+}
+
+fn total(visitor: &Visitor, definition: &Definition, attribute: &Attribute) -> Value {
+    let AttributeKind::Counter { backfill, .. } = &attribute.kind else { panic!("a counter") };
+    let given = given(&visitor.history, attribute);
+    let base = backfill.as_ref().and_then(|backfill| base(&visitor.records, definition, backfill));
+    let base = base.and_then(|(value, time_ms)| Some((nanos(number(&value)?)?, time_ms)));
+    let (before, after_ms) = base.map_or((0, None), |(before, time_ms)| (before, Some(time_ms)));
+    let hour_ms = 3_600_000;
+    // Exact to one bucket of an hour around the base's time. Reading: that bucket counts whole, as a window's does.
+    let after = |given: &&Given<'_>| {
+        let ends_ms = (given.event.time_ms.div_euclid(hour_ms) + 1) * hour_ms;
+        after_ms.is_none_or(|after_ms| ends_ms > after_ms)
+    };
+    of_nanos(before + amounts(&given.iter().filter(after).collect::<Vec<_>>()))
+}
+
+fn single(visitor: &Visitor, definition: &Definition, attribute: &Attribute, now_ms: i64) -> Option<Value> {
+    let AttributeKind::Single { aggregation, duration_ms, data_type, backfill, .. } = &attribute.kind else {
+        panic!("a single")
+    };
+    let all = given(&visitor.history, attribute);
+    let mut seen: Vec<&Given<'_>> = match (aggregation, duration_ms) {
+        (Aggregation::Last, _) | (_, None) => all.iter().collect(),
+        (_, Some(window_ms)) => within(&all, attribute, *window_ms, now_ms),
+    };
+    let kept_as = kept_as(*aggregation, *data_type);
+    match aggregation {
+        Aggregation::Sum => (!seen.is_empty()).then(|| of_nanos(amounts(&seen))),
+        Aggregation::First => admit(kept_as, &seen.iter().min_by_key(|given| given.stamp())?.value),
+        Aggregation::Last => {
+            let newest = seen.iter().max_by_key(|given| given.stamp());
+            let newest = newest.map(|given| (given.value.clone(), given.event.time_ms));
+            let known = backfill.as_ref().and_then(|backfill| base(&visitor.records, definition, backfill));
+            // Reading: what a batch knows is one more value with its own time; an event of that very time is newer.
+            let (value, time_ms) = match (newest, known) {
+                (Some(newest), Some(known)) if known.1 > newest.1 => known,
+                (Some(newest), _) => newest,
+                (None, known) => known?,
+            };
+            let alive = duration_ms.is_none_or(|duration_ms| now_ms - time_ms < duration_ms);
+            admit(kept_as, &value).filter(|_| alive)
+        }
+        Aggregation::Min | Aggregation::Max => {
+            seen.retain(|given| admit(kept_as, &given.value).is_some());
+            // Of equal ones the oldest; numbers that are equal are the same answer anyway.
+            seen.sort_by_key(|given| given.stamp());
+            extreme(seen.iter().map(|given| &given.value), *aggregation == Aggregation::Max, kept_as)
+        }
+    }
+}
+
+/// The smallest or largest, in the order of the type.
+pub fn extreme<'v>(
+    values: impl Iterator<Item = &'v Value>,
+    largest: bool,
+    kept_as: Option<DataType>,
+) -> Option<Value> {
+    let compare = |a: &Value, b: &Value| match kept_as {
+        Some(DataType::Number) => {
+            let of = |value: &Value| number(value).unwrap_or(Number::Integer(0));
+            order(of(a), of(b))
+        }
+        Some(DataType::String) => a.as_str().cmp(&b.as_str()),
+        _ => instant_ms(a).cmp(&instant_ms(b)),
+    };
+    let mut best: Option<&Value> = None;
+    for value in values {
+        let ordering = best.map(|best| compare(value, best));
+        if ordering.is_none_or(|ordering| if largest { ordering.is_gt() } else { ordering.is_lt() }) {
+            best = Some(value);
+        }
+    }
+    best.cloned()
+}
+
+/// The newest record that has a value in a column, and that value.
+fn newest<'r>(records: &'r [BatchRecord], column: &str) -> Option<(&'r BatchRecord, &'r Value)> {
+    let with = records.iter().filter_map(|record| {
+        Some((record, record.values.iter().find(|(name, _)| name == column).map(|(_, value)| value)?))
+    });
+    with.max_by_key(|(record, _)| (record.computed_ms, record.arrival_ms))
+}
+
+/// What a batch knows of the time before events, and when it was.
+fn base(records: &[BatchRecord], definition: &Definition, backfill: &Backfill) -> Option<(Value, i64)> {
+    let column = |name: &String| {
+        definition.attributes.iter().find_map(|attribute| match &attribute.kind {
+            AttributeKind::Batch { column, data_type } if attribute.name == *name => {
+                Some((column, *data_type))
+            }
+            _ => None,
+        })
+    };
+    let (value_column, value_type) = column(&backfill.attribute)?;
+    let (record, value) = newest(records, value_column)?;
+    // Reading: both are attributes, and each comes from the newest record that has a value.
+    let said = backfill.time_attribute.as_ref().and_then(column).and_then(|(time_column, _)| {
+        let (_, value) = newest(records, time_column)?;
+        instant_ms(value)
+    });
+    Some((admit(value_type, value)?, said.unwrap_or(record.computed_ms)))
+}

@@ -1,0 +1,144 @@
+//! Events: their ids, times and columns, and which of them a filter lets through.
+
+use usher_engine::definition::{AttributeKind, Definition};
+use usher_engine::syntax::{Comparison, Expr, Test};
+use usher_engine::value::{DataType, Value};
+
+use super::Resolved;
+use super::value::{instant_ms, number, order, same};
+
+/// Decides an event's id and time.
+pub fn resolve(table: &str, columns: &[(String, Value)], arrival_ms: i64, minted_id: &str) -> Resolved {
+    let sent = |name: &str| columns.iter().find(|(known, _)| known == name).map(|(_, value)| value);
+    // The first of three that is a non-empty string.
+    let named = ["uuid", "event_id", "messageId"].iter().find_map(|name| match sent(name) {
+        Some(Value::String(id)) if !id.is_empty() => Some(id.clone()),
+        _ => None,
+    });
+    // The first that can be read; the future becomes arrival.
+    let time_ms = ["time", "timestamp"].iter().find_map(|name| instant_ms(sent(name)?));
+    Resolved {
+        table: table.into(),
+        minted: named.is_none(),
+        id: named.unwrap_or_else(|| minted_id.into()),
+        time_ms: time_ms.unwrap_or(arrival_ms).min(arrival_ms),
+        columns: columns.to_vec(),
+    }
+}
+
+impl Resolved {
+    /// A column: `time` is the resolved time in Unix seconds; a literal name wins over a path; null is missing.
+    pub fn column(&self, name: &str) -> Option<Value> {
+        if name == "time" {
+            return Some(Value::from(self.time_ms.div_euclid(1_000)));
+        }
+        let top = |name: &str| self.columns.iter().find(|(known, _)| known == name).map(|(_, value)| value);
+        let value = match top(name) {
+            Some(value) if *value != Value::Null => Some(value),
+            // Cases nest one level deep.
+            _ => name.split_once('.').and_then(|(head, rest)| top(head)?.get(rest)),
+        };
+        value.filter(|value| **value != Value::Null).cloned()
+    }
+
+    /// Whether it is an event of this key event that also passes the attribute's own filter: only *true* passes.
+    pub fn feeds(&self, definition: &Definition, key_event: &str, own: Option<&Expr>) -> bool {
+        let key_event = definition.key_events.iter().find(|known| known.name == key_event).expect("known");
+        let passes =
+            |filter: Option<&Expr>| filter.is_none_or(|filter| self.truth(definition, filter) == Some(true));
+        key_event.table.table == self.table && passes(key_event.filter.as_ref()) && passes(own)
+    }
+
+    /// None is unknown.
+    fn truth(&self, definition: &Definition, filter: &Expr) -> Option<bool> {
+        match filter {
+            Expr::Constant(truth) => Some(*truth),
+            Expr::And(parts) => {
+                let truths: Vec<_> = parts.iter().map(|part| self.truth(definition, part)).collect();
+                if truths.contains(&Some(false)) {
+                    Some(false)
+                } else if truths.contains(&None) {
+                    None
+                } else {
+                    Some(true)
+                }
+            }
+            Expr::Or(parts) => {
+                let not = |part: &Expr| Expr::Not(Box::new(part.clone()));
+                let none = Expr::And(parts.iter().map(not).collect());
+                self.truth(definition, &none).map(|truth| !truth)
+            }
+            Expr::Not(part) => self.truth(definition, part).map(|truth| !truth),
+            Expr::Segment(_) => panic!("a filter has no segments"),
+            Expr::Test { name, test, negated } => {
+                let column = name.0.strip_prefix("event.").expect("a column");
+                self.asked(definition, column, test).map(|truth| truth != *negated)
+            }
+        }
+    }
+
+    fn asked(&self, definition: &Definition, column: &str, test: &Test) -> Option<bool> {
+        let declared = column_type(definition, &self.table, column);
+        let value = self.column(column).and_then(|value| match declared {
+            None => super::value::admit(None, &value),
+            Some(DataType::Number) => number(&value).map(Value::Number),
+            Some(DataType::String) => Some(value).filter(|value| value.as_str().is_some()),
+            Some(other) => panic!("no case has columns of type {other:?}"),
+        });
+        if *test == Test::Null {
+            return Some(value.is_none());
+        }
+        let value = value?;
+        Some(match test {
+            Test::Equal(wanted) => same(&value, wanted),
+            Test::In(wanted) => wanted.iter().any(|wanted| same(&value, wanted)),
+            Test::Order(comparison, wanted) => {
+                let (value, wanted) = (number(&value).expect("a number"), number(wanted).expect("a number"));
+                let ordering = order(value, wanted);
+                match comparison {
+                    Comparison::Less => ordering.is_lt(),
+                    Comparison::LessEqual => ordering.is_le(),
+                    Comparison::Greater => ordering.is_gt(),
+                    Comparison::GreaterEqual => ordering.is_ge(),
+                    other => panic!("no case compares by {other:?}"),
+                }
+            }
+            other => panic!("no case asks {other:?}"),
+        })
+    }
+}
+
+/// A column's type is what the filters that name it agree on, of all filters on its table.
+fn column_type(definition: &Definition, table: &str, column: &str) -> Option<DataType> {
+    fn uses(filter: &Expr, column: &str) -> Option<DataType> {
+        match filter {
+            Expr::And(parts) | Expr::Or(parts) => parts.iter().find_map(|part| uses(part, column)),
+            Expr::Not(part) => uses(part, column),
+            Expr::Test { name, test, .. } if name.0.strip_prefix("event.") == Some(column) => match test {
+                Test::Equal(Value::String(_)) | Test::In(_) => Some(DataType::String),
+                Test::Equal(Value::Number(_)) | Test::Order(..) => Some(DataType::Number),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+    let on_table = |key_event: &str| {
+        definition.key_events.iter().any(|known| known.name == key_event && known.table.table == table)
+    };
+    let of_key_events = definition.key_events.iter().map(|known| (known.name.as_str(), &known.filter));
+    let of_attributes = definition.attributes.iter().flat_map(|attribute| match &attribute.kind {
+        AttributeKind::Single { key_event, filter, .. }
+        | AttributeKind::Counter { key_event, filter, .. } => {
+            vec![(key_event.as_str(), filter)]
+        }
+        AttributeKind::List { key_event, filter, actions, .. } => {
+            let of_actions = actions.iter().map(|action| (action.key_event.as_str(), &action.filter));
+            std::iter::once((key_event.as_str(), filter)).chain(of_actions).collect()
+        }
+        AttributeKind::Batch { .. } => Vec::new(),
+    });
+    of_key_events
+        .chain(of_attributes)
+        .filter(|(key_event, _)| on_table(key_event))
+        .find_map(|(_, filter)| uses(filter.as_ref()?, column))
+}

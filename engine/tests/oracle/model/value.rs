@@ -1,0 +1,144 @@
+//! Values as the specification's §2 and §13 have them: what fits a type, what equals what, and exact sums.
+
+use std::cmp::Ordering;
+
+use usher_engine::value::{DataType, Number, Value};
+
+/// How large a value may be to be kept, in bytes of compact JSON.
+const VALUE_BYTES: usize = 500;
+
+/// What becomes of a value where this type is declared: itself, or the number that its text is. None: missing, or
+/// refused, which is the same to the attribute.
+pub fn admit(declared: Option<DataType>, value: &Value) -> Option<Value> {
+    let fits = |kept: bool| kept.then(|| value.clone());
+    let kept = match (declared, value) {
+        (_, Value::Null | Value::Object(_)) => None,
+        (_, Value::List(items)) if items.is_empty() => None,
+        (None, _) => Some(value.clone()),
+        (Some(DataType::String), _) => fits(matches!(value, Value::String(_))),
+        (Some(DataType::Boolean), _) => fits(matches!(value, Value::Boolean(_))),
+        (Some(DataType::Number), _) => number(value).map(Value::Number),
+        (Some(DataType::Timestamp | DataType::Date), _) => fits(instant_ms(value).is_some()),
+        (Some(DataType::StringArray), Value::List(items)) => {
+            fits(items.iter().all(|item| matches!(item, Value::String(_))))
+        }
+        (Some(DataType::NumberArray), Value::List(items)) => {
+            fits(items.iter().all(|item| matches!(item, Value::Number(_))))
+        }
+        (Some(DataType::StringArray | DataType::NumberArray), _) => None,
+    };
+    kept.filter(|value| json_bytes(value) <= VALUE_BYTES)
+}
+
+/// A number, or text in JSON's grammar of numbers.
+pub fn number(value: &Value) -> Option<Number> {
+    match value {
+        Value::Number(number) => Some(*number),
+        Value::String(text) => {
+            let digits = text.strip_prefix('-').unwrap_or(text);
+            let grammatical = digits.starts_with(|c: char| c.is_ascii_digit())
+                && (!digits.starts_with('0') || !digits[1..].starts_with(|c: char| c.is_ascii_digit()))
+                && !digits.contains(['x', 'n', 'i', '_', ' ', '+'])
+                && !digits.ends_with('.');
+            let read = || match text.parse::<i64>() {
+                Ok(integer) => Some(Number::Integer(integer)),
+                Err(_) => Number::float(text.parse().ok()?),
+            };
+            if grammatical { read() } else { None }
+        }
+        _ => None,
+    }
+}
+
+/// The instant of a timestamp: Unix seconds, milliseconds above 10¹¹, or the RFC 3339 texts that cases are made of.
+pub fn instant_ms(value: &Value) -> Option<i64> {
+    match value {
+        Value::Number(Number::Integer(n)) if n.unsigned_abs() > 100_000_000_000 => Some(*n),
+        Value::Number(Number::Integer(n)) => Some(n * 1_000),
+        Value::Number(Number::Float(f)) if f.abs() > 4e18 => None,
+        Value::Number(Number::Float(f)) if f.abs() > 1e11 => Some(*f as i64),
+        Value::Number(Number::Float(f)) => Some((f * 1_000.0) as i64),
+        Value::String(text) => INSTANTS.iter().find(|(known, _)| known == text).map(|(_, ms)| *ms),
+        _ => None,
+    }
+}
+
+/// Texts that are instants; two of them are one instant.
+pub const INSTANTS: [(&str, i64); 4] = [
+    ("2026-09-21T14:13:20Z", 1_790_000_000_000),
+    ("2026-09-21T16:13:20+02:00", 1_790_000_000_000),
+    ("2026-09-21T14:13:20.123Z", 1_790_000_000_123),
+    ("2000-02-29T00:00:00Z", 951_782_400_000),
+];
+
+/// By value, exactly: 5 = 5.0, and no integer is rounded.
+pub fn order(a: Number, b: Number) -> Ordering {
+    match (a, b) {
+        (Number::Integer(a), Number::Integer(b)) => a.cmp(&b),
+        (Number::Float(a), Number::Float(b)) => a.partial_cmp(&b).expect("finite"),
+        (Number::Float(_), Number::Integer(_)) => order(b, a).reverse(),
+        (Number::Integer(a), Number::Float(b)) if b.abs() < 1e30 => {
+            let (whole, rest) = (b.trunc() as i128, b.fract());
+            i128::from(a).cmp(&whole).then(0.0.partial_cmp(&rest).expect("finite"))
+        }
+        (Number::Integer(_), Number::Float(b)) => 0.0.partial_cmp(&b).expect("finite"),
+    }
+}
+
+/// Whether two values are one: numbers by value, all else as it is.
+pub fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => order(*a, *b).is_eq(),
+        (Value::List(a), Value::List(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
+        (a, b) => a == b,
+    }
+}
+
+/// Whole billionths, halves to even; None for what is too large to be added up.
+pub fn nanos(number: Number) -> Option<i128> {
+    let limit = 1_000_000_000_000_000;
+    if order(number, Number::Integer(limit)).is_gt() || order(number, Number::Integer(-limit)).is_lt() {
+        return None;
+    }
+    match number {
+        Number::Integer(integer) => Some(i128::from(integer) * 1_000_000_000),
+        Number::Float(float) => {
+            // Digits do not lie: the text has every digit of the float that can decide about a half.
+            let text = format!("{:.80}", float.abs());
+            let (whole, rest) = text.split_once('.').expect("a point");
+            let (kept, dropped) = rest.split_at(9);
+            let floor: i128 = format!("{whole}{kept}").parse().expect("digits");
+            let half = format!("5{}", "0".repeat(dropped.len() - 1));
+            let up = match dropped.cmp(half.as_str()) {
+                Ordering::Less => false,
+                Ordering::Equal => floor % 2 == 1,
+                Ordering::Greater => true,
+            };
+            let magnitude = floor + i128::from(up);
+            Some(if float < 0.0 { -magnitude } else { magnitude })
+        }
+    }
+}
+
+/// An integer where it is one, else the nearest float.
+pub fn of_nanos(nanos: i128) -> Value {
+    let whole = nanos / 1_000_000_000;
+    match i64::try_from(whole) {
+        Ok(integer) if nanos % 1_000_000_000 == 0 => Value::from(integer),
+        _ => {
+            let (sign, nanos) = (if nanos < 0 { "-" } else { "" }, nanos.unsigned_abs());
+            let text = format!("{sign}{}.{:09}", nanos / 1_000_000_000, nanos % 1_000_000_000);
+            Value::Number(Number::float(text.parse().expect("a float")).expect("finite"))
+        }
+    }
+}
+
+fn json_bytes(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Boolean(_) => 4,
+        Value::Number(_) => 8,
+        Value::String(text) => text.len() + 2,
+        Value::List(items) => items.iter().map(|item| json_bytes(item) + 1).sum::<usize>() + 1,
+        Value::Object(_) => VALUE_BYTES + 1,
+    }
+}

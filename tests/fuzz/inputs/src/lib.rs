@@ -1,0 +1,84 @@
+//! Inputs for every target, each a function of its number: what the repository has, what a grammar makes, and what
+//! becomes of either when it is damaged. The runner and the module share it, so that a number means the same in both.
+
+mod corpus;
+mod damage;
+mod grammar;
+mod profile;
+#[path = "../../../src/random.rs"]
+pub mod random;
+
+pub use corpus::corpus;
+pub use damage::damaged;
+pub use grammar::made;
+pub use profile::mended;
+
+use random::Random;
+
+/// How long an input is at most, in bytes, but for the few that are blown up.
+pub const INPUT_BYTES_MAX: usize = 16 * 1024;
+/// How long one is that is blown up: what grows faster than its input shows there.
+pub const LARGE_BYTES_MAX: usize = 96 * 1024;
+/// Of how many inputs one is blown up.
+pub const LARGE_ONE_IN: usize = 1_024;
+
+/// What reads something of somebody else's. The order is that of the numbers in the module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Criteria as text.
+    Criteria,
+    /// Conditions of an API body.
+    Condition,
+    /// A bundle.
+    Bundle,
+    /// Definitions as YAML or JSON.
+    Definition,
+    /// A stored profile.
+    Profile,
+    /// A body that a caller sends to any route.
+    Event,
+    /// A batch of events.
+    Batch,
+    /// The rows of an import.
+    Import,
+}
+
+impl Target {
+    /// All of them.
+    pub const ALL: [Target; 8] = [
+        Target::Criteria,
+        Target::Condition,
+        Target::Bundle,
+        Target::Definition,
+        Target::Profile,
+        Target::Event,
+        Target::Batch,
+        Target::Import,
+    ];
+
+    /// As the module exports it and the folder of its cases is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Target::Criteria => "criteria",
+            Target::Condition => "condition",
+            Target::Bundle => "bundle",
+            Target::Definition => "definition",
+            Target::Profile => "profile",
+            Target::Event => "event",
+            Target::Batch => "batch",
+            Target::Import => "import",
+        }
+    }
+}
+
+/// How many stored profiles the module makes to begin with.
+pub const STORED: u32 = 24;
+
+/// The input of a number, made of these.
+pub fn input(target: Target, number: u64, seeds: &[Vec<u8>]) -> Vec<u8> {
+    let random = &mut Random::new(number);
+    let one =
+        |random: &mut Random| if random.one_in(3) { made(target, seeds, random) } else { random.pick(seeds) };
+    let (base, partner) = (one(random), one(random));
+    damaged(target, base, &partner, random)
+}
