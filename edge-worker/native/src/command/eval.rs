@@ -111,7 +111,7 @@ fn compile(text: &str, fields: &[(String, Option<DataType>)]) -> Result<Criterio
             Err(found) => found.into_iter().map(|diagnostic| (diagnostic, whole)).collect(),
         },
         Err(error) => {
-            let diagnostic = Diagnostic::new(Code::BadCriteria, "", error.message);
+            let diagnostic = Diagnostic::new(Code::BadCriteria, error.message);
             let diagnostic = match error.help {
                 Some(help) => diagnostic.help(help),
                 None => diagnostic,
