@@ -249,18 +249,25 @@ mod tests {
     use super::*;
     use crate::limits::DOCUMENT_DEPTH_MAX;
 
-    /// The example and a definition with every variant, as the first release wrote them.
-    const FIRST: [&str; 2] = [include_str!("../golden/shop.json"), include_str!("../golden/everything.json")];
+    /// The example and a definition with every variant, as they were written first, and one with every field, as it was
+    /// written last while criteria were trees.
+    const BEFORE: [&str; 3] = [
+        include_str!("../golden/shop.json"),
+        include_str!("../golden/everything.json"),
+        include_str!("../golden/everything-trees.json"),
+    ];
     /// A definition with every variant and every field of today.
     const TODAY: &str = include_str!("../golden/everything-today.json");
 
     #[test]
     fn what_was_written_still_reads_and_is_still_written() {
-        for golden in FIRST.into_iter().chain([TODAY]) {
+        for golden in BEFORE.into_iter().chain([TODAY]) {
             let definition = Bundle::read(golden.as_bytes()).unwrap();
             let written = bundle_of(&definition).unwrap();
             assert_eq!(Bundle::read(&written), Ok(definition));
         }
+        let [.., trees] = BEFORE;
+        assert_eq!(Bundle::read(TODAY.as_bytes()), Bundle::read(trees.as_bytes()));
         let written = bundle_of(&Bundle::read(TODAY.as_bytes()).unwrap()).unwrap();
         let json = |bytes| serde_json::from_slice::<serde_json::Value>(bytes).unwrap();
         assert!(json(&written) == json(TODAY.as_bytes()), "{}", String::from_utf8_lossy(&written));
@@ -268,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_bundle_that_is_published_again_takes_its_new_number() {
-        let [shop, _] = FIRST;
+        let [shop, ..] = BEFORE;
         let pointer =
             |number| Pointer { audience: "1069944".to_owned(), number, hash: hash_of(shop.as_bytes()) };
         let mut edge = Edge::new(None, false);
@@ -281,7 +288,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_named_by_its_path() {
-        let [shop, _] = FIRST;
+        let [shop, ..] = BEFORE;
         for (from, to, complaint) in [
             ("\"format\":1", "\"format\":2", "the bundle's format is 2, this build reads 1"),
             ("\"format\":1", "\"format\":\"1\"", "not a bundle: format: not an integer"),

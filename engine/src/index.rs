@@ -9,84 +9,119 @@ use alloc::vec::Vec;
 /// The number of each name.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    /// In the order in which they came.
-    names: Vec<(String, usize)>,
-    /// Where each name's entry is, one more than its place, at the print of the name or behind it; 0: nowhere. As long
-    /// as a power of two, and at least twice as long as there are names.
-    places: Vec<u32>,
+    /// All names, one behind the other in the order in which they came: one allocation for many.
+    text: String,
+    /// Where each ends, and its number.
+    names: Vec<(usize, usize)>,
+    places: Places,
 }
 
 impl Index {
     /// A name's number.
     pub(crate) fn get(&self, name: &str) -> Option<usize> {
-        let (_, found) = self.find(name)?;
-        self.names.get(found?).map(|(_, number)| *number)
+        let found = self.places.find(print(name), &mut |entry| self.name(entry) == Some(name))?;
+        self.names.get(found).map(|(_, number)| *number)
     }
 
     /// A name's number, which is this one if it had none.
     pub(crate) fn number(&mut self, name: &str, number: usize) -> usize {
-        if self.names.len().saturating_mul(2) >= self.places.len() {
-            self.grow();
+        if let Some(known) = self.get(name) {
+            return known;
         }
-        match self.find(name) {
-            Some((_, Some(found))) => self.names.get(found).map_or(number, |(_, known)| *known),
-            Some((place, None)) => {
-                self.names.push((name.into(), number));
-                self.put(place, self.names.len());
-                number
-            }
-            None => number,
-        }
+        self.places.add(print(name));
+        self.text.push_str(name);
+        self.names.push((self.text.len(), number));
+        number
     }
 
     /// All names.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().map(|(name, _)| name.as_str())
+        (0..self.names.len()).filter_map(|entry| self.name(entry))
     }
 
-    /// The place of a name, and where it is among the names if it is there.
-    fn find(&self, name: &str) -> Option<(usize, Option<usize>)> {
+    fn name(&self, entry: usize) -> Option<&str> {
+        let start = entry.checked_sub(1).and_then(|before| self.names.get(before)).map_or(0, |(end, _)| *end);
+        let (end, _) = self.names.get(entry)?;
+        self.text.get(start..*end)
+    }
+}
+
+/// Entries by their prints, numbered in the order in which they came; whoever asks keeps the entries.
+#[derive(Debug, Default)]
+pub(crate) struct Places {
+    /// An entry's print and one more than its number, at its print or behind it; number 0: nothing. As long as a power
+    /// of two, and at least twice as long as there are entries.
+    places: Vec<(u32, u32)>,
+    entries: u32,
+}
+
+impl Places {
+    /// The first entry of this print that is the one that is meant.
+    pub(crate) fn find(&self, print: u32, is: &mut dyn FnMut(usize) -> bool) -> Option<usize> {
         let last = self.places.len().checked_sub(1)?;
-        let mut place = print(name) & last;
+        let mut at = print as usize & last;
         loop {
-            let Some(entry) = (*self.places.get(place)? as usize).checked_sub(1) else {
-                return Some((place, None));
-            };
-            if self.names.get(entry).is_some_and(|(known, _)| known == name) {
-                return Some((place, Some(entry)));
+            let (known, entry) = *self.places.get(at)?;
+            let entry = (entry as usize).checked_sub(1)?;
+            if known == print && is(entry) {
+                return Some(entry);
             }
-            place = place.wrapping_add(1) & last;
+            at = at.wrapping_add(1) & last;
         }
     }
 
-    fn put(&mut self, place: usize, entry: usize) {
-        if let Some(place) = self.places.get_mut(place) {
-            *place = u32::try_from(entry).unwrap_or(u32::MAX);
+    /// The next entry.
+    pub(crate) fn add(&mut self, print: u32) {
+        self.entries = self.entries.saturating_add(1);
+        if (self.entries as usize).saturating_mul(2) > self.places.len() {
+            let length = self.places.len().saturating_mul(2).max(16);
+            let before = core::mem::replace(&mut self.places, alloc::vec![(0, 0); length]);
+            before
+                .into_iter()
+                .filter(|(_, entry)| *entry > 0)
+                .for_each(|(print, entry)| self.put(print, entry));
         }
+        self.put(print, self.entries);
     }
 
-    fn grow(&mut self) {
-        let length = self.places.len().saturating_mul(2).max(16);
-        self.places.clear();
-        self.places.resize(length, 0);
-        for entry in 0..self.names.len() {
-            let print = self.names.get(entry).map_or(0, |(name, _)| print(name));
-            let last = length.wrapping_sub(1);
-            let mut place = print & last;
-            while self.places.get(place).is_some_and(|taken| *taken != 0) {
-                place = place.wrapping_add(1) & last;
-            }
-            self.put(place, entry.saturating_add(1));
+    fn put(&mut self, print: u32, entry: u32) {
+        let last = self.places.len().wrapping_sub(1);
+        let mut at = print as usize & last;
+        while self.places.get(at).is_some_and(|(_, taken)| *taken != 0) {
+            at = at.wrapping_add(1) & last;
+        }
+        if let Some(place) = self.places.get_mut(at) {
+            *place = (print, entry);
         }
     }
 }
 
-/// FNV-1a, folded. Names are those of a definition, whose author has nothing to gain from a slow one.
-fn print(name: &str) -> usize {
-    let print = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |print, byte| {
-        (print ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    (print ^ (print >> 32)) as usize
+fn print(name: &str) -> u32 {
+    let mut print = Print::default();
+    print.text(name);
+    print.finish()
+}
+
+/// A number that is the same for what is the same, and seldom for anything else: words are multiplied in. What has a
+/// print is part of a definition, whose author has nothing to gain from a slow one.
+#[derive(Default)]
+pub(crate) struct Print(u64);
+
+impl Print {
+    pub(crate) fn word(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    pub(crate) fn text(&mut self, text: &str) {
+        let (words, rest) = text.as_bytes().as_chunks();
+        words.iter().for_each(|word| self.word(u64::from_le_bytes(*word)));
+        let rest = rest.iter().fold(0, |rest, byte| (rest << 8) | u64::from(*byte));
+        self.word(rest ^ ((text.len() as u64) << 56));
+    }
+
+    pub(crate) fn finish(&self) -> u32 {
+        (self.0 ^ (self.0 >> 32)) as u32
+    }
 }
 
 #[cfg(test)]

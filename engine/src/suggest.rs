@@ -9,8 +9,11 @@ pub(crate) fn closest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> O
     if cfg!(not(feature = "words")) {
         return None;
     }
-    let near = name.chars().count().checked_div(3).unwrap_or(0).clamp(1, 3);
+    let length = name.chars().count();
+    let near = length.checked_div(3).unwrap_or(0).clamp(1, 3);
     names
+        // Names of other lengths are farther apart than that, however they are spelled.
+        .filter(|other| other.chars().count().abs_diff(length) <= near)
         .map(|other| (distance(name, other), other))
         .filter(|(distance, _)| *distance <= near)
         .min()

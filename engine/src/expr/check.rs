@@ -8,10 +8,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::op::{Op, op};
+use super::same;
 use super::types::TypeSet;
 use super::{Node, Place, Predicate, Program, Slot};
 use crate::diagnostic::{At, Code, Diagnostic, words};
-use crate::index::Index;
+use crate::index::{Index, Places};
 use crate::limits::{CRITERIA_DEPTH_MAX, CRITERIA_TESTS_MAX};
 use crate::syntax::{Expr, Name, Test};
 use crate::time;
@@ -36,12 +37,15 @@ pub(crate) trait Names {
     fn suggest(&self, name: &str) -> Option<String>;
 }
 
-/// Which types the uses of each value allow.
+/// Every value that is asked about, and which types its uses allow.
 #[derive(Default)]
 pub(crate) struct Uses {
-    /// Values by what identifies them across criteria.
+    /// Values by what identifies them across criteria: attributes by their index, one more than the place (0: none),
+    known_attributes: Vec<u32>,
+    /// and all others by a text.
     known: Index,
-    types: Vec<TypeSet>,
+    /// What the program's slots will be, but for segments.
+    places: Vec<Place>,
 }
 
 impl Uses {
@@ -60,11 +64,9 @@ impl Uses {
         for_each_test(expr, &mut |name, test| {
             // What cannot be resolved is reported when the criterion is lowered.
             let Some((slot, declared)) = resolve(name, scope, names).ok() else { return };
-            let index = self.known.number(&identity(&slot, scope), self.types.len());
-            if index == self.types.len() {
-                self.types.push(declared);
-            }
-            let Some(so_far) = self.types.get_mut(index) else { return };
+            let index = self.number(slot, declared, scope);
+            let Some(place) = self.places.get_mut(index as usize) else { return };
+            let so_far = place.types;
             let both = so_far.and(allowed(test));
             if both.is_empty() && !so_far.is_empty() {
                 let message = words!("`{name}` is {so_far} here, and this asks for {}", allowed(test));
@@ -72,36 +74,61 @@ impl Uses {
                     "declare its type, or make the uses agree; text stands in single quotes, numbers do not"
                 )));
             }
-            *so_far = both;
+            place.types = both;
         });
     }
 
     /// What an attribute may be: its declaration and all its uses.
     pub(crate) fn of_attribute(&self, index: u16, declared: TypeSet) -> TypeSet {
-        self.of(&identity_of_attribute(index)).unwrap_or(declared)
+        let place = self.attribute(index).and_then(|place| self.places.get(place as usize));
+        place.map_or(declared, |place| place.types)
     }
 
-    fn of(&self, identity: &str) -> Option<TypeSet> {
-        self.types.get(self.known.get(identity)?).copied()
+    fn attribute(&self, index: u16) -> Option<u32> {
+        self.known_attributes.get(usize::from(index))?.checked_sub(1)
+    }
+
+    /// The place of a value that was added.
+    fn find(&self, slot: &Slot, scope: Scope<'_>) -> Option<u32> {
+        match slot {
+            Slot::Attribute(index) => self.attribute(*index),
+            slot => u32::try_from(self.known.get(&identity(slot, scope))?).ok(),
+        }
+    }
+
+    fn number(&mut self, slot: Slot, declared: TypeSet, scope: Scope<'_>) -> u32 {
+        if let Some(known) = self.find(&slot, scope) {
+            return known;
+        }
+        let next = self.places.len();
+        let place = u32::try_from(next).unwrap_or(u32::MAX);
+        if let Slot::Attribute(index) = slot {
+            let index = usize::from(index);
+            if self.known_attributes.len() <= index {
+                self.known_attributes.resize(index.saturating_add(1), 0);
+            }
+            if let Some(known) = self.known_attributes.get_mut(index) {
+                *known = place.saturating_add(1);
+            }
+        } else {
+            self.known.number(&identity(&slot, scope), next);
+        }
+        self.places.push(Place { slot, types: declared });
+        place
     }
 }
 
-/// What identifies a value across criteria.
+/// What identifies a value across criteria, if it is no attribute.
 fn identity(slot: &Slot, scope: Scope<'_>) -> String {
     match slot {
-        Slot::Attribute(index) => identity_of_attribute(*index),
         Slot::Column(column) => match scope.table {
             Some(table) => alloc::format!("event.{table}.{column}"),
             None => alloc::format!("event..{column}"),
         },
         Slot::Edge(name) => ["edge.", name].concat(),
         Slot::Input(name) => ["input.", name].concat(),
-        Slot::Segment(name) => ["segment.", name].concat(),
+        Slot::Attribute(_) | Slot::Segment(_) => String::new(),
     }
-}
-
-fn identity_of_attribute(index: u16) -> String {
-    alloc::format!("attribute.{index}")
 }
 
 /// What the edge knows of a request.
@@ -199,10 +226,12 @@ pub(crate) struct Checker<'a, N> {
     names: &'a N,
     uses: &'a Uses,
     program: Program,
-    /// Slots by what identifies their value.
-    slots: Index,
+    /// Slots of batch segments by their names.
+    segments: Index,
     /// Predicates by what makes them equal: the slot that is asked about, and the question.
-    known: Index,
+    known: Places,
+    /// Each predicate's question; a segment's is its slot.
+    asked: Vec<Option<&'a Test>>,
     /// Predicates that more than one place asks.
     shared: Vec<bool>,
 }
@@ -212,9 +241,10 @@ impl<'a, N: Names> Checker<'a, N> {
         Checker {
             names,
             uses,
-            program: Program::default(),
-            slots: Index::default(),
-            known: Index::default(),
+            program: Program { slots: uses.places.clone(), ..Program::default() },
+            segments: Index::default(),
+            known: Places::default(),
+            asked: Vec::new(),
             shared: Vec::new(),
         }
     }
@@ -235,7 +265,7 @@ impl<'a, N: Names> Checker<'a, N> {
     /// One criterion. What is wrong with it goes to `out`; a criterion with an error is never.
     pub(crate) fn lower(
         &mut self,
-        expr: &Expr,
+        expr: &'a Expr,
         scope: Scope<'_>,
         at: At<'_>,
         out: &mut Vec<Diagnostic>,
@@ -256,7 +286,7 @@ impl<'a, N: Names> Checker<'a, N> {
         self.node(expr, scope, at, out)
     }
 
-    fn node(&mut self, expr: &Expr, scope: Scope<'_>, at: At<'_>, out: &mut Vec<Diagnostic>) -> Node {
+    fn node(&mut self, expr: &'a Expr, scope: Scope<'_>, at: At<'_>, out: &mut Vec<Diagnostic>) -> Node {
         match expr {
             Expr::Constant(value) => Node::Constant(*value),
             Expr::And(parts) => Node::And(parts.iter().map(|part| self.node(part, scope, at, out)).collect()),
@@ -278,11 +308,12 @@ impl<'a, N: Names> Checker<'a, N> {
                 Node::Constant(false)
             }
             Expr::Segment(name) => {
-                let slot = self.slot(Slot::Segment(name.clone()), TypeSet::one(DataType::Boolean), scope);
-                self.share(slot, expr, false, Op::Segment)
+                let slot = self.segment(name);
+                let op = |_: &Place| Ok(Op::Segment);
+                self.share(slot, None, false, op).unwrap_or(Node::Constant(false))
             }
-            Expr::Test { name, test, negated } => match self.question(name, test, scope) {
-                Ok((slot, op)) => self.share(slot, expr, *negated, op),
+            Expr::Test { name, test, negated } => match self.question(name, test, *negated, scope) {
+                Ok(node) => node,
                 Err(diagnostic) => {
                     out.push(diagnostic.at(at));
                     Node::Constant(false)
@@ -291,42 +322,70 @@ impl<'a, N: Names> Checker<'a, N> {
         }
     }
 
-    fn slot(&mut self, slot: Slot, types: TypeSet, scope: Scope<'_>) -> u32 {
+    fn segment(&mut self, name: &str) -> u32 {
         let next = self.program.slots.len();
-        let index = self.slots.number(&identity(&slot, scope), next);
+        let index = self.segments.number(name, next);
         if index == next {
-            self.program.slots.push(Place { slot, types });
+            let types = TypeSet::one(DataType::Boolean);
+            self.program.slots.push(Place { slot: Slot::Segment(name.into()), types });
         }
         u32::try_from(index).unwrap_or(u32::MAX)
     }
 
-    fn share(&mut self, slot: u32, expr: &Expr, negated: bool, op: Op) -> Node {
-        let next = self.program.predicates.len();
-        let index = self.known.number(&alloc::format!("{slot} {expr}"), next);
-        if index == next {
+    /// The predicate of a question, which is made ready only if nobody asked it before.
+    fn share(
+        &mut self,
+        slot: u32,
+        test: Option<&'a Test>,
+        negated: bool,
+        op: impl FnOnce(&Place) -> Result<Op, Diagnostic>,
+    ) -> Result<Node, Diagnostic> {
+        let print = same::print(slot, test, negated);
+        let (asked, predicates) = (&self.asked, &self.program.predicates);
+        let known = self.known.find(print, &mut |index| {
+            predicates.get(index).is_some_and(|known| known.slot == slot && known.negated == negated)
+                && asked.get(index).is_some_and(|known| *known == test)
+        });
+        let index = if let Some(known) = known {
+            if let Some(shared) = self.shared.get_mut(known) {
+                *shared = true;
+            }
+            known
+        } else {
+            let Some(place) = self.program.slots.get(slot as usize) else { return Ok(Node::Constant(false)) };
+            let op = op(place)?;
+            self.known.add(print);
             self.program.predicates.push(Predicate { slot, memo: None, negated, op });
+            self.asked.push(test);
             self.shared.push(false);
-        } else if let Some(shared) = self.shared.get_mut(index) {
-            *shared = true;
-        }
-        Node::Predicate(u32::try_from(index).unwrap_or(u32::MAX))
+            self.asked.len().saturating_sub(1)
+        };
+        Ok(Node::Predicate(u32::try_from(index).unwrap_or(u32::MAX)))
     }
 
-    fn question(&mut self, name: &Name, test: &Test, scope: Scope<'_>) -> Result<(u32, Op), Diagnostic> {
-        let (slot, declared) = resolve(name, scope, self.names).map_err(|(code, message)| {
+    fn question(
+        &mut self,
+        name: &Name,
+        test: &'a Test,
+        negated: bool,
+        scope: Scope<'_>,
+    ) -> Result<Node, Diagnostic> {
+        let (slot, _) = resolve(name, scope, self.names).map_err(|(code, message)| {
             let diagnostic = Diagnostic::new(code, message);
             match self.names.suggest(&name.0).filter(|_| code == Code::UnknownName && !scope.columns_only) {
                 Some(other) => diagnostic.help(words!("did you mean `{other}`?")),
                 None => diagnostic,
             }
         })?;
-        let types = self.uses.of(&identity(&slot, scope)).unwrap_or(declared);
-        if types.is_empty() {
-            // A literal that no type compares with; disagreeing uses were reported when they were collected.
-            let message = words!("`{name}` cannot be asked this");
-            return Err(Diagnostic::new(Code::TypeMismatch, message));
-        }
-        let op = op(name, test, types)?;
-        Ok((self.slot(slot, types, scope), op))
+        // All uses were added before; without its own a value is nothing.
+        let slot = self.uses.find(&slot, scope).unwrap_or(u32::MAX);
+        self.share(slot, Some(test), negated, |place| {
+            if place.types.is_empty() {
+                // A literal that no type compares with; disagreeing uses were reported when they were collected.
+                let message = words!("`{name}` cannot be asked this");
+                return Err(Diagnostic::new(Code::TypeMismatch, message));
+            }
+            op(name, test, place.types)
+        })
     }
 }

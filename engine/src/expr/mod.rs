@@ -8,6 +8,7 @@ pub(crate) mod check;
 pub(crate) mod eval;
 pub(crate) mod op;
 mod reach;
+mod same;
 pub(crate) mod texts;
 pub(crate) mod types;
 
@@ -36,7 +37,7 @@ impl Program {
 }
 
 /// A value, and what it may be; one that does not fit is missing.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Place {
     pub(crate) slot: Slot,
     pub(crate) types: TypeSet,

@@ -293,8 +293,8 @@ struct OwnFilter<'a> {
     action: Option<usize>,
 }
 
-impl OwnFilter<'_> {
-    fn with<T>(&self, with: impl FnOnce(&Expr, Scope<'_>, At<'_>) -> T) -> T {
+impl<'a> OwnFilter<'a> {
+    fn with<T>(&self, with: impl FnOnce(&'a Expr, Scope<'_>, At<'_>) -> T) -> T {
         let scope = Scope { table: self.table, columns_only: true, inputs: &[] };
         let at = At::item("attributes", self.attribute);
         match self.action {

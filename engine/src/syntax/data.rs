@@ -1,6 +1,9 @@
-//! Trees as data: what a bundle carries instead of text, so that the edge needs no parser.
+//! Criteria as data: canonical text, and trees for what no text spells or what is too long for one. Both are read, because
+//! bundles had trees alone before.
 
-use super::{Comparison, Expr, Name, Test};
+use alloc::string::ToString;
+
+use super::{Comparison, Expr, Name, Test, parse};
 use crate::value::data::{names, read_fields, tagged, tuple, write_fields};
 use crate::value::{FromValue, ToValue, Unfit, Value, variant};
 
@@ -29,6 +32,9 @@ impl ToValue for Name {
 
 impl FromValue for Expr {
     fn from_value(value: &Value) -> Result<Expr, Unfit> {
+        if let Value::String(text) = value {
+            return parse(text).map_err(|_| Unfit::new("no criterion"));
+        }
         let (name, content) = variant(value)?;
         let expr = match name {
             "constant" => FromValue::from_value(content).map(Expr::Constant),
@@ -45,6 +51,10 @@ impl FromValue for Expr {
 
 impl ToValue for Expr {
     fn to_value(&self) -> Value {
+        let text = self.to_string();
+        if parse(&text).as_ref() == Ok(self) {
+            return Value::String(text);
+        }
         match self {
             Expr::Constant(truth) => tagged("constant", truth.to_value()),
             Expr::And(parts) => tagged("and", parts.to_value()),

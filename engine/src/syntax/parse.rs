@@ -7,13 +7,14 @@ use core::fmt;
 
 use super::ast::{Comparison, Expr, Name, Test};
 use super::token::{Kind, Lexer, Token, is_keyword};
+use crate::diagnostic::words;
 use crate::limits::{CRITERIA_BYTES_MAX, CRITERIA_DEPTH_MAX, IN_VALUES_MAX};
 use crate::value::{Number, Value};
 
 /// Reads one criterion. The empty text is always true.
 pub fn parse(text: &str) -> Result<Expr, ParseError> {
     if text.len() > CRITERIA_BYTES_MAX {
-        let message = alloc::format!("longer than {CRITERIA_BYTES_MAX} bytes");
+        let message = words!("longer than {CRITERIA_BYTES_MAX} bytes");
         return Err(ParseError::new(0, text.len(), message));
     }
     let mut lexer = Lexer::new(text);
@@ -67,27 +68,35 @@ impl core::error::Error for ParseError {}
 struct Parser<'a> {
     lexer: Lexer<'a>,
     /// The token at hand.
-    token: Token,
+    token: Token<'a>,
     depth: usize,
 }
 
-impl Parser<'_> {
+impl<'a> Parser<'a> {
     /// a OR b OR c
     fn any(&mut self) -> Result<Expr, ParseError> {
-        let mut parts = alloc::vec![self.all()?];
+        let first = self.all()?;
+        if !self.is("OR") {
+            return Ok(first);
+        }
+        let mut parts = alloc::vec![first];
         while self.eat("OR")? {
             parts.push(self.all()?);
         }
-        Expr::any(parts).ok_or_else(|| self.unexpected("expected a condition"))
+        Ok(Expr::Or(parts))
     }
 
     /// a AND b AND c
     fn all(&mut self) -> Result<Expr, ParseError> {
-        let mut parts = alloc::vec![self.not()?];
+        let first = self.not()?;
+        if !self.is("AND") {
+            return Ok(first);
+        }
+        let mut parts = alloc::vec![first];
         while self.eat("AND")? {
             parts.push(self.not()?);
         }
-        Ok(Expr::all(parts))
+        Ok(Expr::And(parts))
     }
 
     /// NOT a
@@ -105,7 +114,7 @@ impl Parser<'_> {
     fn descend(&mut self) -> Result<(), ParseError> {
         self.depth = self.depth.saturating_add(1);
         if self.depth > CRITERIA_DEPTH_MAX {
-            return Err(self.unexpected(alloc::format!("nested deeper than {CRITERIA_DEPTH_MAX}")));
+            return Err(self.unexpected(words!("nested deeper than {CRITERIA_DEPTH_MAX}")));
         }
         Ok(())
     }
@@ -121,20 +130,20 @@ impl Parser<'_> {
                 Ok(inner)
             }
             Kind::Word(word) => {
-                let word = word.clone();
+                let word = *word;
                 if word.eq_ignore_ascii_case("TRUE") || word.eq_ignore_ascii_case("FALSE") {
                     self.advance()?;
                     return Ok(Expr::Constant(word.eq_ignore_ascii_case("TRUE")));
                 }
-                if is_keyword(&word) {
-                    let found = alloc::format!("expected a name, found the keyword `{word}`");
+                if is_keyword(word) {
+                    let found = words!("expected a name, found the keyword `{word}`");
                     return Err(self
                         .unexpected(found)
-                        .help(alloc::format!("write `\"{word}\"` if it is the name of an attribute")));
+                        .help(words!("write `\"{word}\"` if it is the name of an attribute")));
                 }
                 self.advance()?;
                 if self.token.kind != Kind::Open {
-                    return self.test(Name(word));
+                    return self.test(Name(word.into()));
                 }
                 if word.eq_ignore_ascii_case("SEGMENT") {
                     self.advance()?;
@@ -146,18 +155,18 @@ impl Parser<'_> {
                     return self.size();
                 }
                 Err(self
-                    .unexpected(alloc::format!("`{word}` is not a function"))
-                    .help("the functions are `SIZE(list)` and `segment('name')`"))
+                    .unexpected(words!("`{word}` is not a function"))
+                    .help(words!("the functions are `SIZE(list)` and `segment('name')`")))
             }
             Kind::Quoted(name) => {
-                let name = Name(name.clone());
+                let name = Name(name.clone().into_owned());
                 self.advance()?;
                 self.test(name)
             }
             Kind::Text(_) | Kind::Number(_) => Err(self
-                .unexpected("expected a name on the left")
-                .help("write the name first: `tier = 'VIP'`")),
-            _ => Err(self.unexpected("expected a condition")),
+                .unexpected(words!("expected a name on the left"))
+                .help(words!("write the name first: `tier = 'VIP'`"))),
+            _ => Err(self.unexpected(words!("expected a condition"))),
         }
     }
 
@@ -165,9 +174,9 @@ impl Parser<'_> {
     fn size(&mut self) -> Result<Expr, ParseError> {
         self.advance()?;
         let name = match &self.token.kind {
-            Kind::Word(word) if !is_keyword(word) => Name(word.clone()),
-            Kind::Quoted(name) => Name(name.clone()),
-            _ => return Err(self.unexpected("expected the name of a list")),
+            Kind::Word(word) if !is_keyword(word) => Name((*word).into()),
+            Kind::Quoted(name) => Name(name.clone().into_owned()),
+            _ => return Err(self.unexpected(words!("expected the name of a list"))),
         };
         self.advance()?;
         self.expect(Kind::Close, "`)`")?;
@@ -178,11 +187,11 @@ impl Parser<'_> {
             Kind::LessEqual => Comparison::LessEqual,
             Kind::Greater => Comparison::Greater,
             Kind::GreaterEqual => Comparison::GreaterEqual,
-            _ => return Err(self.unexpected("expected a comparison with a number")),
+            _ => return Err(self.unexpected(words!("expected a comparison with a number"))),
         };
         self.advance()?;
         let Kind::Number(Number::Integer(count)) = self.token.kind else {
-            return Err(self.unexpected("expected a whole number"));
+            return Err(self.unexpected(words!("expected a whole number")));
         };
         self.advance()?;
         Ok(Expr::Test { name, test: Test::Size(comparison, count), negated: false })
@@ -211,7 +220,9 @@ impl Parser<'_> {
         if self.eat("IS")? {
             let negated = self.eat("NOT")?;
             if !self.eat("NULL")? {
-                return Err(self.unexpected("expected `NULL`").help("write `IS NULL` or `IS NOT NULL`"));
+                return Err(self
+                    .unexpected(words!("expected `NULL`"))
+                    .help(words!("write `IS NULL` or `IS NOT NULL`")));
             }
             return Ok(Expr::Test { name, test: Test::Null, negated });
         }
@@ -221,7 +232,9 @@ impl Parser<'_> {
         } else if self.eat("BETWEEN")? {
             let low = self.literal()?;
             if !self.eat("AND")? {
-                return Err(self.unexpected("expected `AND`").help("write `BETWEEN 1 AND 5`"));
+                return Err(self
+                    .unexpected(words!("expected `AND`"))
+                    .help(words!("write `BETWEEN 1 AND 5`")));
             }
             Test::Between(low, self.literal()?)
         } else if self.eat("LIKE")? {
@@ -238,16 +251,14 @@ impl Parser<'_> {
             Test::EndsWith(self.text("a text in single quotes")?)
         } else if self.eat("WITHIN")? {
             let Kind::Number(days) = self.token.kind else {
-                return Err(self.unexpected("expected a number of days"));
+                return Err(self.unexpected(words!("expected a number of days")));
             };
             self.advance()?;
             self.must("DAYS")?;
             Test::WithinDays(days)
         } else {
-            return Err(self.unexpected("expected a comparison").help(
-                "after a name stands one of = != < <= > >= IN BETWEEN LIKE CONTAINS MATCHES STARTS WITH, ENDS WITH, \
-                 WITHIN n DAYS, IS NULL",
-            ));
+            return Err(self.unexpected(words!("expected a comparison")).help(words!("after a name stands one of = != < <= > >= IN BETWEEN LIKE CONTAINS MATCHES STARTS WITH, ENDS WITH, \
+                 WITHIN n DAYS, IS NULL")));
         };
         Ok(Expr::new_test(name, test, negated))
     }
@@ -259,7 +270,7 @@ impl Parser<'_> {
             self.advance()?;
             values.push(self.literal()?);
             if values.len() > IN_VALUES_MAX {
-                return Err(self.unexpected(alloc::format!("more than {IN_VALUES_MAX} values")));
+                return Err(self.unexpected(words!("more than {IN_VALUES_MAX} values")));
             }
         }
         self.expect(Kind::Close, "`,` or `)`")?;
@@ -268,23 +279,23 @@ impl Parser<'_> {
 
     fn literal(&mut self) -> Result<Value, ParseError> {
         let value = match &self.token.kind {
-            Kind::Text(text) => Value::string(text.as_str()),
+            Kind::Text(text) => Value::string(&**text),
             Kind::Number(number) => Value::Number(*number),
             Kind::Word(word) if word.eq_ignore_ascii_case("TRUE") => Value::Boolean(true),
             Kind::Word(word) if word.eq_ignore_ascii_case("FALSE") => Value::Boolean(false),
             Kind::Word(word) => {
-                let message = alloc::format!("expected a value, found `{word}`");
+                let message = words!("expected a value, found `{word}`");
                 return Err(self
                     .unexpected(message)
-                    .help(alloc::format!("text stands in single quotes: `'{word}'`")));
+                    .help(words!("text stands in single quotes: `'{word}'`")));
             }
             Kind::Quoted(name) => {
-                let message = alloc::format!("expected a value, found the name `{name}`");
+                let message = words!("expected a value, found the name `{name}`");
                 return Err(self
                     .unexpected(message)
-                    .help(alloc::format!("text stands in single quotes: `'{name}'`")));
+                    .help(words!("text stands in single quotes: `'{name}'`")));
             }
-            _ => return Err(self.unexpected("expected a value")),
+            _ => return Err(self.unexpected(words!("expected a value"))),
         };
         self.advance()?;
         Ok(value)
@@ -292,9 +303,9 @@ impl Parser<'_> {
 
     fn text(&mut self, what: &str) -> Result<String, ParseError> {
         let Kind::Text(text) = &self.token.kind else {
-            return Err(self.unexpected(alloc::format!("expected {what}")));
+            return Err(self.unexpected(words!("expected {what}")));
         };
-        let text = text.clone();
+        let text = text.clone().into_owned();
         self.advance()?;
         Ok(text)
     }
@@ -317,12 +328,12 @@ impl Parser<'_> {
     }
 
     fn must(&mut self, keyword: &str) -> Result<(), ParseError> {
-        if self.eat(keyword)? { Ok(()) } else { Err(self.unexpected(alloc::format!("expected `{keyword}`"))) }
+        if self.eat(keyword)? { Ok(()) } else { Err(self.unexpected(words!("expected `{keyword}`"))) }
     }
 
-    fn expect(&mut self, kind: Kind, what: &str) -> Result<(), ParseError> {
+    fn expect(&mut self, kind: Kind<'a>, what: &str) -> Result<(), ParseError> {
         if self.token.kind != kind {
-            return Err(self.unexpected(alloc::format!("expected {what}")));
+            return Err(self.unexpected(words!("expected {what}")));
         }
         self.advance()
     }

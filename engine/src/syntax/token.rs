@@ -1,26 +1,27 @@
 //! Text to tokens: the words, literals and signs of a criterion, each with where it stands.
 
-use alloc::string::String;
+use alloc::borrow::Cow;
 
 use super::parse::ParseError;
+use crate::diagnostic::words;
 use crate::value::Number;
 
 /// One token and the bytes it covers.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Token {
-    pub(super) kind: Kind,
+pub(super) struct Token<'a> {
+    pub(super) kind: Kind<'a>,
     pub(super) start: usize,
     pub(super) end: usize,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Kind {
+pub(super) enum Kind<'a> {
     /// A bare word with its dots: a name, or a keyword in any case.
-    Word(String),
+    Word(&'a str),
     /// A name in double quotes, which is never a keyword.
-    Quoted(String),
+    Quoted(Cow<'a, str>),
     /// A text in single quotes.
-    Text(String),
+    Text(Cow<'a, str>),
     Number(Number),
     Equal,
     NotEqual,
@@ -72,20 +73,36 @@ impl<'a> Lexer<'a> {
         Lexer { text, at: 0 }
     }
 
-    pub(super) fn next(&mut self) -> Result<Token, ParseError> {
-        while self.peek().is_some_and(char::is_whitespace) {
-            self.bump();
-        }
+    pub(super) fn next(&mut self) -> Result<Token<'a>, ParseError> {
+        self.skip_blanks();
         let start = self.at;
-        let kind = match self.peek() {
+        let kind = match self.byte() {
             None => Kind::End,
-            Some('\'') => Kind::Text(self.quoted('\'', "text")?),
-            Some('"') => Kind::Quoted(self.quoted('"', "name")?),
-            Some(c) if starts_word(c) => Kind::Word(self.word()),
-            Some(c) if c.is_ascii_digit() || c == '-' => self.number()?,
+            Some(b'\'') => Kind::Text(self.quoted(b'\'')?),
+            Some(b'"') => Kind::Quoted(self.quoted(b'"')?),
+            Some(byte) if starts_word(char::from(byte)) => Kind::Word(self.word()),
+            Some(byte) if byte.is_ascii_digit() || byte == b'-' => self.number()?,
             Some(_) => self.sign()?,
         };
         Ok(Token { kind, start, end: self.at })
+    }
+
+    fn skip_blanks(&mut self) {
+        while let Some(byte) = self.byte() {
+            if !byte.is_ascii() {
+                if !self.peek().is_some_and(char::is_whitespace) {
+                    return;
+                }
+            } else if !char::from(byte).is_whitespace() {
+                return;
+            }
+            self.bump();
+        }
+    }
+
+    /// What stands here; no character that a criterion knows takes more than one byte.
+    fn byte(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
     }
 
     fn peek(&self) -> Option<char> {
@@ -96,93 +113,99 @@ impl<'a> Lexer<'a> {
         self.text.get(self.at..).unwrap_or("")
     }
 
+    fn since(&self, start: usize) -> &'a str {
+        self.text.get(start..self.at).unwrap_or("")
+    }
+
     fn bump(&mut self) {
         self.at = self.at.saturating_add(self.peek().map_or(0, char::len_utf8));
     }
 
+    /// Goes on to the first byte that is not one of these.
+    fn skip(&mut self, mut while_it: impl FnMut(u8) -> bool) {
+        while self.byte().is_some_and(&mut while_it) {
+            self.at = self.at.saturating_add(1);
+        }
+    }
+
     /// What stands between two quotes; a doubled quote is one of it.
-    fn quoted(&mut self, quote: char, what: &str) -> Result<String, ParseError> {
+    fn quoted(&mut self, quote: u8) -> Result<Cow<'a, str>, ParseError> {
         let start = self.at;
-        self.bump();
-        let mut content = String::new();
+        let mut content = Cow::Borrowed("");
         loop {
-            match self.peek() {
-                Some(c) if c == quote => {
-                    self.bump();
-                    if self.peek() != Some(quote) {
-                        return Ok(content);
-                    }
-                    content.push(c);
-                }
-                Some(c) => content.push(c),
-                None => {
-                    return Err(ParseError::new(
-                        start,
-                        self.at,
-                        alloc::format!("this {what} is never closed"),
-                    )
-                    .help(alloc::format!("close it with `{quote}`; inside it, a doubled `{quote}` is one")));
-                }
+            self.at = self.at.saturating_add(1);
+            let piece = self.at;
+            self.skip(|byte| byte != quote);
+            let piece = self.since(piece);
+            if content.is_empty() {
+                content = Cow::Borrowed(piece);
+            } else {
+                content.to_mut().push_str(piece);
             }
-            self.bump();
+            if self.byte().is_none() {
+                let message = words!("this {} is never closed", if quote == b'"' { "name" } else { "text" });
+                let quote = char::from(quote);
+                return Err(ParseError::new(start, self.at, message)
+                    .help(words!("close it with `{quote}`; inside it, a doubled `{quote}` is one")));
+            }
+            self.at = self.at.saturating_add(1);
+            if self.byte() != Some(quote) {
+                return Ok(content);
+            }
+            content.to_mut().push(char::from(quote));
         }
     }
 
     /// Words joined by single dots.
-    fn word(&mut self) -> String {
+    fn word(&mut self) -> &'a str {
         let start = self.at;
         loop {
-            while self.peek().is_some_and(continues_word) {
-                self.bump();
+            self.skip(|byte| continues_word(char::from(byte)));
+            let after = self.text.as_bytes().get(self.at.saturating_add(1)).copied();
+            if self.byte() != Some(b'.') || !after.map(char::from).is_some_and(starts_word) {
+                return self.since(start);
             }
-            let mut ahead = self.rest().chars();
-            if ahead.next() == Some('.') && ahead.next().is_some_and(starts_word) {
-                self.bump();
-            } else {
-                return self.text.get(start..self.at).unwrap_or("").into();
-            }
+            self.at = self.at.saturating_add(1);
         }
     }
 
-    fn number(&mut self) -> Result<Kind, ParseError> {
+    fn number(&mut self) -> Result<Kind<'a>, ParseError> {
         let start = self.at;
-        self.bump();
-        while let Some(c) = self.peek() {
-            let sign_of_exponent = matches!(c, '+' | '-')
-                && self.text.get(start..self.at).is_some_and(|so_far| so_far.ends_with(['e', 'E']));
-            if !(c.is_ascii_alphanumeric() || c == '.' || sign_of_exponent) {
-                break;
-            }
-            self.bump();
-        }
-        let text = self.text.get(start..self.at).unwrap_or("");
+        let mut before = 0;
+        self.skip(|byte| {
+            // The first may be a sign, and so may the one behind an `e`.
+            let sign = matches!(byte, b'+' | b'-') && matches!(before, 0 | b'e' | b'E');
+            before = byte;
+            sign || byte.is_ascii_alphanumeric() || byte == b'.'
+        });
+        let text = self.since(start);
         Number::parse(text)
             .map(Kind::Number)
-            .ok_or_else(|| ParseError::new(start, self.at, alloc::format!("`{text}` is not a number")))
+            .ok_or_else(|| ParseError::new(start, self.at, words!("`{text}` is not a number")))
     }
 
-    fn sign(&mut self) -> Result<Kind, ParseError> {
-        const SIGNS: [(&str, Kind); 10] = [
-            ("!=", Kind::NotEqual),
-            ("<>", Kind::NotEqual),
-            ("<=", Kind::LessEqual),
-            (">=", Kind::GreaterEqual),
-            ("=", Kind::Equal),
-            ("<", Kind::Less),
-            (">", Kind::Greater),
-            ("(", Kind::Open),
-            (")", Kind::Close),
-            (",", Kind::Comma),
-        ];
+    fn sign(&mut self) -> Result<Kind<'a>, ParseError> {
         let start = self.at;
-        for (sign, kind) in SIGNS {
-            if self.rest().starts_with(sign) {
-                self.at = self.at.saturating_add(sign.len());
-                return Ok(kind);
-            }
-        }
-        let c = self.peek().unwrap_or(' ');
+        let first = self.byte();
         self.bump();
-        Err(ParseError::new(start, self.at, alloc::format!("unexpected `{c}`")))
+        Ok(match first {
+            Some(b'=') => Kind::Equal,
+            Some(b'<') if self.eat(b'>') => Kind::NotEqual,
+            Some(b'<') if self.eat(b'=') => Kind::LessEqual,
+            Some(b'<') => Kind::Less,
+            Some(b'>') if self.eat(b'=') => Kind::GreaterEqual,
+            Some(b'>') => Kind::Greater,
+            Some(b'!') if self.eat(b'=') => Kind::NotEqual,
+            Some(b'(') => Kind::Open,
+            Some(b')') => Kind::Close,
+            Some(b',') => Kind::Comma,
+            _ => return Err(ParseError::new(start, self.at, words!("unexpected `{}`", self.since(start)))),
+        })
+    }
+
+    fn eat(&mut self, byte: u8) -> bool {
+        let found = self.byte() == Some(byte);
+        self.at = self.at.saturating_add(usize::from(found));
+        found
     }
 }

@@ -145,13 +145,22 @@ macro_rules! read_fields {
 }
 pub(crate) use read_fields;
 
-/// Writes variables of these names as an object. What is not there is not written: it reads as not there.
+/// Writes variables of these names as an object. What is not there, or is what stands for that, is not written.
 macro_rules! write_fields {
-    ($($field:ident),* $(,)?) => {
-        $crate::value::data::object([$((stringify!($field), $crate::value::ToValue::to_value($field))),*])
+    ($($field:ident $(= $default:expr)?),* $(,)?) => {
+        $crate::value::data::object([
+            $((stringify!($field), $crate::value::data::write_fields!(@ $field $($default)?))),*
+        ])
     };
+    (@ $field:ident) => { $crate::value::ToValue::to_value($field) };
+    (@ $field:ident $default:expr) => { $crate::value::data::unless($field, $default) };
 }
 pub(crate) use write_fields;
+
+/// The value, or null if it is this one.
+pub(crate) fn unless<T: ToValue + PartialEq>(value: &T, default: T) -> Value {
+    if *value == default { Value::Null } else { value.to_value() }
+}
 
 /// An object of those entries that are there.
 pub(crate) fn object<const N: usize>(entries: [(&str, Value); N]) -> Value {
@@ -177,7 +186,7 @@ macro_rules! records {
             fn to_value(&self) -> $crate::value::Value {
                 // By pattern, so that a field that is not named above does not compile.
                 let $type { $($field),* } = self;
-                $crate::value::data::write_fields!($($field),*)
+                $crate::value::data::write_fields!($($field $(= $default)?),*)
             }
         }
     )* };

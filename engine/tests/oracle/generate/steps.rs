@@ -17,7 +17,7 @@ pub fn steps(dice: &mut Dice, bent: Bent, definitions: &[Definition]) -> Vec<Ste
     let mut now_ms =
         START_MS + dice.between(-1, 1) + if dice.once_in(2) { dice.between(0, DAY_MS) } else { 0 };
     let mut steps: Vec<Step> = Vec::new();
-    let count = if bent == Bent::Crowd { dice.between(203, 230) } else { dice.between(2, 24) };
+    let count = if bent == Bent::Crowd { dice.between(230, 290) } else { dice.between(2, 24) };
     let begin_ms = now_ms;
     let mut bundles = (1..definitions.len()).collect::<Vec<_>>();
     for index in 0..count {
@@ -33,15 +33,17 @@ pub fn steps(dice: &mut Dice, bent: Bent, definitions: &[Definition]) -> Vec<Ste
         }
         let mark = dice.roll();
         if bent == Bent::Changes {
-            // When what was dropped is purged.
-            if dice.once_in(8) && !steps.is_empty() {
-                let purge_ms = dice.pick(&steps).at_ms + 30 * DAY_MS + dice.between(-1, 1);
+            // When what was dropped is purged: 30 days after the first step under a new definition.
+            let firsts = steps.windows(2).filter(|pair| matches!(pair[0].what, What::Bundle(_)));
+            let firsts: Vec<i64> = firsts.map(|pair| pair[1].at_ms).collect();
+            if dice.once_in(6) && !firsts.is_empty() {
+                let purge_ms = *dice.pick(&firsts) + 30 * DAY_MS + dice.between(-1, 1);
                 now_ms = now_ms.max(purge_ms);
             }
             if dice.once_in(4) && !bundles.is_empty() {
                 steps.push(Step { at_ms: now_ms, what: What::Bundle(bundles.remove(0)), mark });
                 // Now and then back to an earlier one.
-                if dice.once_in(3) {
+                if dice.once_in(2) {
                     bundles.insert(0, dice.below(definitions.len()));
                 }
                 continue;

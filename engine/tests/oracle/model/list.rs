@@ -41,7 +41,8 @@ pub fn tell(
     if played.last.is_some_and(|last| is_other_kind(last, attribute)) {
         played = Played::default();
     }
-    played.settle(attribute, Some(now_ms));
+    played.settle(attribute, now_ms);
+    played.cap(attribute);
     // Newest first, ties by id.
     played.items.sort_by(|a, b| b.stamp.cmp(&a.stamp));
     if column.is_some() {
@@ -174,7 +175,8 @@ impl<'h> Played<'h> {
         let stamp = (event.time_ms, event.id.clone());
         if let Some(item) = added(definition, attribute, event) {
             self.put(item);
-            self.settle(attribute, Some(now_ms));
+            self.settle(attribute, now_ms);
+            self.cap(attribute);
         }
         let AttributeKind::List { column, actions, .. } = &attribute.kind else { return };
         for action in actions {
@@ -186,7 +188,7 @@ impl<'h> Played<'h> {
                 (Removal::DeleteItem, Some(id)) => self.delete(id, stamp.clone()),
                 (Removal::DeleteItem, None) => {}
             }
-            self.settle(attribute, Some(now_ms));
+            self.settle(attribute, now_ms);
         }
     }
 
@@ -217,23 +219,22 @@ impl<'h> Played<'h> {
         other.deleted.into_iter().for_each(|(id, stamp)| self.delete(id, stamp));
         self.cleared = self.cleared.take().max(other.cleared);
         self.last = self.last.or(other.last);
-        if let Some(attribute) = self.last {
-            self.settle(attribute, None);
-        }
+        self.take_out();
     }
 
-    /// Drops what is dead, what was taken out, and what is over the cap. A merge has no `now`.
-    ///
-    /// Reading: a cap is no reason to forget when nothing says what is dead, so a merge only forgets deletes.
-    fn settle(&mut self, attribute: &Attribute, now_ms: Option<i64>) {
-        let AttributeKind::List { keep, items_max, duration_ms, .. } = &attribute.kind else { return };
-        if let Some(now_ms) = now_ms {
-            let alive = |stamp: &Stamp| now_ms - stamp.0 < *duration_ms;
-            self.items.retain(|item| alive(&item.stamp));
-            self.deleted.retain(|(_, stamp)| alive(stamp));
-            self.cleared = self.cleared.take().filter(alive);
-        }
-        let items_max = *items_max as usize;
+    /// Drops what is dead and what was taken out, and forgets deletes over the cap.
+    fn settle(&mut self, attribute: &Attribute, now_ms: i64) {
+        let AttributeKind::List { items_max, duration_ms, .. } = &attribute.kind else { return };
+        let alive = |stamp: &Stamp| now_ms - stamp.0 < *duration_ms;
+        self.items.retain(|item| alive(&item.stamp));
+        self.deleted.retain(|(_, stamp)| alive(stamp));
+        self.cleared = self.cleared.take().filter(alive);
+        self.take_out();
+        self.deleted.sort_by(|a, b| b.1.cmp(&a.1));
+        self.deleted.truncate(*items_max as usize);
+    }
+
+    fn take_out(&mut self) {
         let (deleted, cleared) = (&self.deleted, &self.cleared);
         self.items.retain(|item| {
             let taken_out = deleted.iter().any(|(id, stamp)| {
@@ -241,15 +242,17 @@ impl<'h> Played<'h> {
             });
             !taken_out && cleared.as_ref().is_none_or(|cleared| item.stamp > *cleared)
         });
-        self.deleted.sort_by(|a, b| b.1.cmp(&a.1));
-        self.deleted.truncate(items_max);
-        if now_ms.is_some() {
-            match keep {
-                Keep::Newest => self.items.sort_by(|a, b| b.stamp.cmp(&a.stamp)),
-                Keep::Oldest => self.items.sort_by(|a, b| a.stamp.cmp(&b.stamp)),
-            }
-            self.items.truncate(items_max);
+    }
+
+    /// Forgets what is over the cap. Reading: an event that adds makes the list forget; one that takes out does not, nor
+    /// does a merge. (It shows no more than its cap all the same.)
+    fn cap(&mut self, attribute: &Attribute) {
+        let AttributeKind::List { keep, items_max, .. } = &attribute.kind else { return };
+        match keep {
+            Keep::Newest => self.items.sort_by(|a, b| b.stamp.cmp(&a.stamp)),
+            Keep::Oldest => self.items.sort_by(|a, b| a.stamp.cmp(&b.stamp)),
         }
+        self.items.truncate(*items_max as usize);
     }
 }
 
