@@ -86,6 +86,11 @@ pub fn bundle_of(definition: &Definition) -> Result<Vec<u8>, String> {
     Ok(body)
 }
 
+/// The definition that a bundle holds; `Err` says in one sentence why there is none.
+pub fn definition_of(bundle: &[u8]) -> Result<Definition, String> {
+    Bundle::read(bundle)
+}
+
 /// A body's name: SHA-256 in hexadecimal digits.
 pub(crate) fn hash_of(body: &[u8]) -> String {
     hex(&Sha256::digest(body))

@@ -25,7 +25,7 @@ pub mod wire;
 pub mod memory;
 pub mod sql;
 
-pub use bundle::{Edge, Installed, bundle_of};
+pub use bundle::{Edge, Installed, bundle_of, definition_of};
 pub use error::Refusal;
 pub use front::{Candidate, Look};
 pub use host::{Moment, Request, Step, Store};

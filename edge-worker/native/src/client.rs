@@ -23,12 +23,12 @@ pub(crate) struct Client {
     base: String,
     authorization: String,
     /// What to look at when the key is refused.
-    key_name: &'static str,
+    key_name: String,
 }
 
 impl Client {
     /// `base` is where the edge answers, such as `https://edge.example`.
-    pub(crate) fn new(base: &str, key: &str, key_name: &'static str) -> Result<Client, Failure> {
+    pub(crate) fn new(base: &str, key: &str, key_name: &str) -> Result<Client, Failure> {
         let uri: Option<Uri> = base.parse().ok();
         let known = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
         let Some(uri) = uri.filter(known) else {
@@ -55,8 +55,44 @@ impl Client {
             agent: config.into(),
             base: base.trim_end_matches('/').to_owned(),
             authorization: format!("TD1 {key}"),
-            key_name,
+            key_name: key_name.to_owned(),
         })
+    }
+
+    /// The bundle that an audience runs; None when it runs none.
+    pub(crate) fn bundle(&self, audience: &str) -> Result<Option<Published>, Failure> {
+        let url = format!("{}/v1/audiences/{audience}/bundle", self.base);
+        let sent = self.agent.get(url).header("authorization", &self.authorization).call();
+        let mut response = sent.map_err(|error| self.unreachable(error).failure)?;
+        if response.status().as_u16() == 404 {
+            return Ok(None);
+        }
+        if !response.status().is_success() {
+            return self
+                .answer(Ok(response))
+                .map_err(Refused::into_failure)
+                .and_then(|_| Err(self.stranger()));
+        }
+        let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
+        let hash = header("etag").map(|tag| tag.trim_start_matches("W/").trim_matches('"').to_owned());
+        let number = header("usher-bundle").map(str::to_owned);
+        let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
+        let body = body.map_err(|error| self.unreachable(error).failure)?;
+        match (hash, number) {
+            (Some(hash), Some(number)) => Ok(Some(Published { hash, number, body })),
+            _ => Err(self.stranger()),
+        }
+    }
+
+    /// Whoever answers is no edge.
+    pub(crate) fn stranger(&self) -> Failure {
+        Failure::new(format!("`{}` does not answer as an edge does", self.base))
+    }
+
+    fn unreachable(&self, error: ureq::Error) -> Refused {
+        let failure = Failure::new(format!("cannot talk to `{}`: {error}", self.base))
+            .help("is the address right, and is the edge running?");
+        Refused { passing: true, failure }
     }
 
     /// `PUT`, once.
@@ -102,11 +138,7 @@ impl Client {
         result: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
     ) -> Result<Value, Refused> {
         let base = &self.base;
-        let unreachable = |error: ureq::Error| Refused {
-            passing: true,
-            failure: Failure::new(format!("cannot talk to `{base}`: {error}"))
-                .help("is the address right, and is the edge running?"),
-        };
+        let unreachable = |error: ureq::Error| self.unreachable(error);
         let mut response = result.map_err(unreachable)?;
         let status = response.status();
         let text =
@@ -138,6 +170,14 @@ impl Client {
         };
         Err(Refused { passing: matches!(status.as_u16(), 429 | 502 | 503 | 504), failure })
     }
+}
+
+/// A bundle as an edge has it.
+pub(crate) struct Published {
+    pub(crate) hash: String,
+    /// Counts the bundles of the audience, from 1.
+    pub(crate) number: String,
+    pub(crate) body: Vec<u8>,
 }
 
 /// Why there is no answer.

@@ -17,7 +17,7 @@ const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// What the files say.
 pub(crate) struct Definitions {
-    sources: Vec<Source>,
+    pub(crate) sources: Vec<Source>,
     reading: Reading,
     /// Of the files and of what is in them, in this order.
     pub(crate) findings: Vec<Finding>,

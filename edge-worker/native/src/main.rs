@@ -8,11 +8,16 @@ mod command;
 mod exit;
 mod terminal;
 
+mod clock;
 mod definitions;
+mod diff;
+mod lines;
 mod tree;
 
 mod client;
 mod secrets;
+mod simulation;
+mod targets;
 
 mod server;
 mod store;
@@ -22,7 +27,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use command::{explain, import, keys, push, serve, validate};
+use command::{codes, completions, eval, explain, import, init, keys, ps, push, serve, simulate, validate};
 use exit::Exit;
 
 fn main() -> ExitCode {
@@ -35,17 +40,35 @@ fn main() -> ExitCode {
         }
     };
     let result = match cli.verb {
+        Verb::Init(args) => init::run(&args),
         Verb::Validate(args) => validate::run(&args),
+        Verb::Eval(args) => eval::run(&args),
+        Verb::Codes(args) => codes::run(&args),
         Verb::Explain(args) => explain::run(&args),
+        Verb::Simulate(args) => simulate::run(&args),
         Verb::Serve(args) => serve::run(&args),
         Verb::Push(args) => push::run(&args),
         Verb::Import(args) => import::run(&args),
+        Verb::Ps(args) => ps::run(&args),
         Verb::Keys(args) => keys::run(&args),
+        Verb::Completions(args) => completions::run(&args),
     };
     result.unwrap_or_else(|failure| failure.show()).into()
 }
 
 /// Edge personalization: who is this visitor, and what should they see?
+///
+/// Verbs that talk to an edge find it by --to (or --from), by --target and a name of usher.toml (in this directory or
+/// above, or the file that USHER_CONFIG names), by USHER_URL or USHER_TARGET, or by the file's default_target, in this
+/// order. Keys come from files and from USHER_SERVER_KEY, USHER_ADMIN_KEY or USHER_KEY, never from the command line.
+///
+/// What is asked for goes to standard output; findings, questions and progress go to standard error. NO_COLOR keeps
+/// colors off, which only terminals get anyway.
+///
+/// Examples:
+///   usher init cart_recovery && usher validate definitions
+///   usher push definitions --target local
+///   usher push --help
 ///
 /// Exit status: 0 fine, 1 failure, 2 invalid definition, 3 no section matched, 64 usage.
 #[derive(Debug, Parser)]
@@ -57,10 +80,44 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Init(init::Args),
     Validate(validate::Args),
+    Eval(eval::Args),
+    Codes(codes::Args),
     Explain(Box<explain::Args>),
+    Simulate(simulate::Args),
     Serve(serve::Args),
     Push(push::Args),
     Import(import::Args),
+    Ps(ps::Args),
     Keys(keys::Args),
+    Completions(completions::Args),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn every_verb_says_how_it_is_used() {
+        let mut open = vec![Cli::command()];
+        let mut leaves = 0;
+        while let Some(command) = open.pop() {
+            let help = command.get_long_about().map(ToString::to_string).unwrap_or_default();
+            let name = command.get_name().to_owned();
+            if command.has_subcommands() {
+                open.extend(command.get_subcommands().cloned());
+                continue;
+            }
+            leaves += 1;
+            assert!(help.contains("Example") && help.contains("  usher "), "`{name} --help` has no example");
+            for argument in command.get_arguments().filter(|argument| !argument.is_hide_set()) {
+                assert!(argument.get_help().is_some(), "`{name} {}` is not explained", argument.get_id());
+            }
+        }
+        assert!(leaves >= 11, "{leaves}");
+        Cli::command().debug_assert();
+    }
 }

@@ -20,6 +20,9 @@ pub(crate) const SERVER_KEY: &str = "USHER_SERVER_KEY";
 /// The one with an admin key.
 pub(crate) const ADMIN_KEY: &str = "USHER_ADMIN_KEY";
 
+/// The one with whichever of these a verb wants.
+pub(crate) const KEY: &str = "USHER_KEY";
+
 /// A key or secret, from a file if one is named, else from the environment; None when neither says anything.
 pub(crate) fn find(variable: &str, file: Option<&Path>) -> Result<Option<String>, Failure> {
     let text = match file {

@@ -18,6 +18,29 @@ pub(crate) fn draw(explanation: &Value, color: bool) -> String {
     tree.text
 }
 
+/// What is known of a visitor, as lines.
+pub(crate) fn profile(profile: &Value) -> String {
+    let mut tree = Tree { text: String::new(), color: false };
+    tree.visitor(profile);
+    tree.text
+}
+
+/// One attribute and its value.
+pub(crate) fn attribute(name: &str, known: &Value) -> String {
+    format!("{name} {}", seen(known))
+}
+
+/// What an offer holds, in one line that follows its name.
+pub(crate) fn offered(offer: &Value) -> String {
+    let attributes = offer["attributes"].as_object().into_iter().flatten();
+    let mut parts: Vec<String> = attributes.map(|(name, value)| format!("{name} = {value}")).collect();
+    let segments = texts(&offer["batch_segments"]);
+    if !segments.is_empty() {
+        parts.push(format!("segments {}", segments.join(", ")));
+    }
+    if parts.is_empty() { String::new() } else { format!(": {}", parts.join("; ")) }
+}
+
 struct Tree {
     text: String,
     color: bool,
@@ -56,8 +79,8 @@ impl Tree {
             if profile["batch_record"] == true { "with a batch record" } else { "without a batch record" };
         self.line(0, &format!("{known}, {batch}"));
         if let Some(attributes) = profile["attributes"].as_object() {
-            for (name, attribute) in attributes {
-                self.line(1, &format!("{name} {}", seen(attribute)));
+            for (name, known) in attributes {
+                self.line(1, &attribute(name, known));
             }
         }
         let segments = texts(&profile["segments"]);

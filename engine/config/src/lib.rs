@@ -16,6 +16,7 @@
 //! It never evaluates, and it is linked into no wasm: at the edge a definition arrives as data. Whether names resolve and
 //! types agree is decided by [`Plan::compile`]; [`check`] asks it and puts what it says at its place in the text.
 
+pub mod codes;
 mod dialect;
 mod directory;
 mod document;
@@ -23,6 +24,7 @@ mod limits;
 mod lint;
 mod lower;
 pub mod render;
+pub mod sarif;
 mod suggest;
 mod text;
 

@@ -2,24 +2,24 @@
 
 mod visitor;
 
+pub(crate) use visitor::table;
+
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use usher_edge::front::Candidate;
 use usher_edge::host::Pointer;
 use usher_edge::wire::frame::FrameWriter;
 use usher_edge::{Edge, Moment, Request, Step};
+use usher_engine::Plan;
 use usher_engine::definition::Definition;
 use usher_engine::profile::{Profile, codec};
-use usher_engine::time::rfc3339_ms;
-use usher_engine::value::Value as EngineValue;
-use usher_engine::{Plan, time};
 
-use crate::client::Client;
+use crate::clock::{instant, now_ms};
 use crate::definitions::Definitions;
 use crate::exit::{Exit, Failure};
+use crate::targets::{self, Asked, Role};
 use crate::terminal::{colored, print};
 use crate::{secrets, tree};
 
@@ -43,6 +43,7 @@ use crate::{secrets, tree};
 ///   usher explain definitions/ --profile visitor.json
 ///   usher explain definitions/ --profile - --event 'web.pageviews={"td_path":"/"}' < visitor.json
 ///   usher explain definitions/ --profile visitor.json --at 2026-05-04T10:15:00Z --json | jq .offers
+///   usher explain --target local --key td_client_id=browser-1
 ///   usher explain --from https://edge.example --key customer_id=c-1001 --personalization web_personalization
 ///
 /// Exit status: 0 when a section matched, 1 for a failure, 2 when the definition has errors, 3 when no section matched,
@@ -51,10 +52,10 @@ use crate::{secrets, tree};
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// Files and directories with the definition
-    #[arg(value_name = "PATH", required_unless_present = "from")]
+    #[arg(value_name = "PATH", required_unless_present_any = ["from", "target", "key"])]
     paths: Vec<PathBuf>,
     /// A file with what is known of the visitor, or - for standard input
-    #[arg(long, value_name = "FILE", required_unless_present = "from")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["from", "target", "key"])]
     profile: Option<PathBuf>,
     /// An event of the visitor, as database.table={"column": "value"}
     #[arg(long, value_name = "EVENT", value_parser = event)]
@@ -66,7 +67,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "INPUT", value_parser = input)]
     input: Vec<(String, Value)>,
     /// The time to explain for, such as 2026-05-04T10:15:00Z; now without it
-    #[arg(long, value_name = "TIME", value_parser = instant, conflicts_with = "from")]
+    #[arg(long, value_name = "TIME", value_parser = instant, conflicts_with_all = ["from", "target", "key"])]
     at: Option<i64>,
     /// Print JSON, as `POST /v1/explain` answers it
     #[arg(long)]
@@ -74,14 +75,17 @@ pub(crate) struct Args {
     /// Where an edge answers
     #[arg(long, value_name = "URL", requires = "key", conflicts_with_all = ["paths", "profile"])]
     from: Option<String>,
+    /// A name of usher.toml for where the edge answers
+    #[arg(long, value_name = "NAME", requires = "key", conflicts_with_all = ["paths", "profile", "from"])]
+    target: Option<String>,
     /// The visitor's key there, as name=value
-    #[arg(long, value_name = "KEY", value_parser = key, requires = "from")]
+    #[arg(long, value_name = "KEY", value_parser = key, conflicts_with_all = ["paths", "profile"])]
     key: Option<(String, String)>,
     /// The audience there, where the server key is good for several
-    #[arg(long, value_name = "ID", value_parser = secrets::audience, requires = "from")]
+    #[arg(long, value_name = "ID", value_parser = secrets::audience, requires = "key")]
     audience: Option<String>,
     /// A file with the server key
-    #[arg(long, value_name = "FILE", requires = "from")]
+    #[arg(long, value_name = "FILE", requires = "key")]
     key_file: Option<PathBuf>,
 }
 
@@ -94,13 +98,9 @@ pub(super) struct Sent {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let explanation = match (&args.from, &args.profile) {
-        (Some(edge), _) => from_edge(args, edge)?,
-        (None, Some(profile)) => from_files(args, profile)?,
-        // clap asks for one of them.
-        (None, None) => {
-            return Err(Failure::usage("name the visitor with --profile, or an edge with --from"));
-        }
+    let explanation = match &args.profile {
+        Some(profile) => from_files(args, profile)?,
+        None => from_edge(args)?,
     };
     if args.json {
         print(&format!("{explanation:#}\n"))?;
@@ -111,14 +111,20 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     Ok(if matched { Exit::Fine } else { Exit::NoSectionMatched })
 }
 
-fn from_edge(args: &Args, edge: &str) -> Result<Value, Failure> {
-    let server_key = secrets::require(secrets::SERVER_KEY, args.key_file.as_deref(), "--key-file")?;
-    let client = Client::new(edge, &server_key, secrets::SERVER_KEY)?;
+fn from_edge(args: &Args) -> Result<Value, Failure> {
+    let asked = Asked {
+        url: args.from.as_deref(),
+        target: args.target.as_deref(),
+        key_file: args.key_file.as_deref(),
+        audience: args.audience.as_deref(),
+    };
+    let edge = targets::find(asked, Role::Server)?;
+    let client = edge.client()?;
     let mut body = question(args);
     if let Some((name, value)) = &args.key {
         body["key"] = json!({"name": name, "value": value});
     }
-    if let Some(audience) = &args.audience {
+    if let Some(audience) = &edge.audience {
         body["audience"] = json!(audience);
     }
     client.post("/v1/explain", "application/json", body.to_string().as_bytes())
@@ -135,7 +141,7 @@ fn from_files(args: &Args, file: &Path) -> Result<Value, Failure> {
             .help(format!("there are: {}", names.collect::<Vec<_>>().join(", "))));
     }
     if let Some(event) = &args.event {
-        visitor::table(&plan, &event.database, &event.table).map_err(|failure| failure.at("--event"))?;
+        table(&plan, &event.database, &event.table).map_err(|failure| failure.at("--event"))?;
     }
     let now_ms = args.at.unwrap_or_else(now_ms);
     let profile = visitor::fold(&plan, file, now_ms)?;
@@ -207,12 +213,6 @@ fn ask(
     Ok(answer)
 }
 
-/// Unix milliseconds.
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
 fn event(text: &str) -> Result<Sent, String> {
     let wanted = || r#"an event is written database.table={"column": "value"}"#.to_owned();
     let (table, columns) = text.split_once('=').ok_or_else(wanted)?;
@@ -238,9 +238,4 @@ fn input(text: &str) -> Result<(String, Value), String> {
 fn key(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("a key is written name=value")?;
     Ok((name.to_owned(), value.to_owned()))
-}
-
-fn instant(text: &str) -> Result<i64, String> {
-    let read = rfc3339_ms(text).or_else(|| time::instant_ms(&EngineValue::string(text)));
-    read.ok_or_else(|| "a time is written as RFC 3339, such as 2026-05-04T10:15:00Z".to_owned())
 }

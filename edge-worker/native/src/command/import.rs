@@ -1,32 +1,46 @@
 //! `usher import`: batch records of a file, in requests that an edge takes.
 
+mod bar;
+mod csv;
+mod progress_file;
+mod rows;
+
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
-use std::path::PathBuf;
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
 use serde::Deserialize;
+use serde_json::json;
 
-use crate::client::Client;
 use crate::definitions::many;
 use crate::exit::{Exit, Failure};
+use crate::lines::{self, Lines};
 use crate::secrets;
+use crate::targets::{self, Asked, Role};
 use crate::terminal::{clean, note, print, progress};
-
-/// How many rows one request has, at most.
-const ROWS_MAX: usize = 1_000;
-/// How many bytes one request has, at most; also the longest row.
-const BYTES_MAX: usize = 1024 * 1024;
+use bar::Counted;
+use csv::Csv;
+use progress_file::ProgressFile;
+use rows::{Chunk, Rows, Source};
 
 /// Import batch records into profiles
 ///
-/// Reads NDJSON, a record a line, and sends it in requests of at most 1,000 rows. Every record carries the audience's
-/// lookup key; an older record never replaces a newer one, so an import that stopped may simply be run again.
+/// Reads NDJSON, a record a line, or CSV, and sends it in requests of at most 1,000 rows. Every record carries the
+/// audience's lookup key; an older record never replaces a newer one, so an import that stopped may simply be run again,
+/// or from where it stopped with --from-line or --state.
 ///
-/// The server key comes from the environment variable USHER_SERVER_KEY, or from a file. Rejected rows are shown on
-/// standard error with their lines, the counts on standard output.
+/// The first line of CSV names the columns. Cells are texts, and empty ones are missing; a numeric text fits an attribute
+/// that is a number. Cells of a column that is named `name:json` are read as JSON, and so are those of batch_segments.
+///
+/// The server key comes from the environment variable USHER_SERVER_KEY, from a file, or from where usher.toml says.
+/// Rejected rows are shown on standard error with their lines, or go to the file of --rejects, each with its line, the
+/// reason and the row; the counts go to standard output.
 ///
 /// Examples:
+///   usher import profiles.csv --target local --rejects rejected.ndjson --state import.state
+///   jq -c .row rejected.ndjson | usher import - --target local
 ///   usher import profiles.ndjson --audience 1069944 --to https://edge.example
 ///   gunzip -c profiles.ndjson.gz | usher import - --audience 1069944 --to https://edge.example
 ///
@@ -40,56 +54,97 @@ pub(crate) struct Args {
     file: PathBuf,
     /// The audience's id (parent segment)
     #[arg(long, value_name = "ID", value_parser = secrets::audience)]
-    audience: String,
+    audience: Option<String>,
     /// Where the edge answers
     #[arg(long, value_name = "URL")]
-    to: String,
+    to: Option<String>,
+    /// A name of usher.toml for where the edge answers
+    #[arg(long, value_name = "NAME", conflicts_with = "to")]
+    target: Option<String>,
+    /// What the file is; by its name without this, and NDJSON for standard input
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// Write rejected rows to this file, an object with `line`, `reason` and `row` a line
+    #[arg(long, value_name = "FILE")]
+    rejects: Option<PathBuf>,
+    /// Leave out what stands before this line
+    #[arg(long, value_name = "LINE", default_value_t = 1)]
+    from_line: u64,
+    /// Remember in this file how far the import came, and go on from there; it is removed at the end
+    #[arg(long, value_name = "FILE", conflicts_with = "from_line")]
+    state: Option<PathBuf>,
     /// A file with the server key
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A JSON object a line
+    Ndjson,
+    /// Commas between cells, the columns' names in the first line
+    Csv,
+}
+
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let name = args.file.display().to_string();
-    let key = secrets::require(secrets::SERVER_KEY, args.key_file.as_deref(), "--key-file")?;
-    let client = Client::new(&args.to, &key, secrets::SERVER_KEY)?;
-    let path = format!("/v1/audiences/{}/profiles/import", args.audience);
-    let reader: Box<dyn Read> = if name == "-" {
-        Box::new(io::stdin().lock())
-    } else {
-        Box::new(File::open(&args.file).map_err(|error| Failure::of_file("read", &name, error))?)
+    let asked = Asked {
+        url: args.to.as_deref(),
+        target: args.target.as_deref(),
+        key_file: args.key_file.as_deref(),
+        audience: args.audience.as_deref(),
     };
-    let mut rows = Rows { reader: BufReader::new(reader), line: 0, held: None };
-    let mut total = Total::default();
+    let edge = targets::find(asked, Role::Server)?;
+    let client = edge.client()?;
+    let audience = edge.audience.as_deref().ok_or_else(|| {
+        Failure::usage("no audience is named")
+            .help("name it with --audience, in usher.toml or in USHER_AUDIENCE")
+    })?;
+    let path = format!("/v1/audiences/{audience}/profiles/import");
+    let state = args.state.as_deref().map(|path| ProgressFile::open(path, &name)).transpose()?;
+    let from_line = state.as_ref().map_or(args.from_line, ProgressFile::next_line);
+    let (input, bar) = Counted::open(lines::open(&args.file)?, &args.file);
+    let is_csv = args.file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
+    let source = match args.format.unwrap_or(if is_csv { Format::Csv } else { Format::Ndjson }) {
+        Format::Ndjson => Source::Ndjson(Lines::new(input)),
+        Format::Csv => {
+            Source::Csv(Csv::open(input).map_err(|reason| Failure::new(format!("{name}: {reason}")))?)
+        }
+    };
+    let mut rows = Rows::new(source, from_line);
+    let mut total = Total::new(&name, args.rejects.as_deref(), from_line > 1)?;
     loop {
         let chunk = rows.chunk().map_err(|error| Failure::of_file("read", &name, error))?;
-        for line in &chunk.too_long {
-            total.reject(&name, *line, "the row is over 1 MiB");
+        for (line, reason) in &chunk.unfit {
+            total.reject(*line, reason, None)?;
         }
         let (Some(first), Some(last)) = (chunk.lines.first(), chunk.lines.last()) else {
-            if chunk.too_long.is_empty() {
+            if chunk.is_empty() {
                 break;
             }
             continue;
         };
         let answer = client
             .post_again(&path, "application/x-ndjson", &chunk.body)
-            .and_then(|answer| {
-                serde_json::from_value::<Imported>(answer)
-                    .map_err(|_| Failure::new(format!("`{}` does not answer as an edge does", args.to)))
-            })
+            .and_then(|answer| serde_json::from_value::<Imported>(answer).map_err(|_| client.stranger()))
             .inspect_err(|_| {
                 progress("");
                 if total.rows() > 0 {
                     note(&format!(
-                        "stopped before line {first}; what stands before it was imported, and may be again"
+                        "stopped before line {first}; go on with --from-line {first}, or all over again"
                     ));
                 }
             })?;
-        total.add(&name, &chunk, answer);
-        progress(&format!("{last} lines"));
+        total.add(&chunk, answer)?;
+        if let Some(state) = &state {
+            state.reached(*last)?;
+        }
+        progress(&bar.line(&total));
     }
-    progress("");
+    total.finish()?;
+    if let Some(state) = state {
+        state.done()?;
+    }
     if !total.ignored_columns.is_empty() {
         let columns: Vec<String> = total.ignored_columns.iter().map(|column| clean(column)).collect();
         note(&format!("columns that no attribute reads: {}", columns.join(", ")));
@@ -125,149 +180,87 @@ struct Rejected {
 }
 
 /// What became of the whole file.
-#[derive(Default)]
 struct Total {
+    file: String,
     imported: u64,
     unchanged: u64,
     rejected: u64,
     values_refused: usize,
     ignored_columns: BTreeSet<String>,
+    /// Where rejected rows go.
+    rejects: Option<(String, BufWriter<File>)>,
 }
 
 impl Total {
+    /// `goes_on`: an import that was begun before; what it rejected then stays.
+    fn new(file: &str, rejects: Option<&Path>, goes_on: bool) -> Result<Total, Failure> {
+        let create = |path: &Path| {
+            let shown = path.display().to_string();
+            let mut options = OpenOptions::new();
+            match options.create(true).write(true).append(goes_on).truncate(!goes_on).open(path) {
+                Ok(file) => Ok((shown, BufWriter::new(file))),
+                Err(error) => Err(Failure::of_file("write", shown, error)),
+            }
+        };
+        Ok(Total {
+            file: file.to_owned(),
+            imported: 0,
+            unchanged: 0,
+            rejected: 0,
+            values_refused: 0,
+            ignored_columns: BTreeSet::new(),
+            rejects: rejects.map(create).transpose()?,
+        })
+    }
+
     fn rows(&self) -> u64 {
         self.imported + self.unchanged + self.rejected
     }
 
-    fn add(&mut self, file: &str, chunk: &Chunk, answer: Imported) {
+    fn add(&mut self, chunk: &Chunk, answer: Imported) -> Result<(), Failure> {
         self.imported += answer.imported;
         self.unchanged += answer.unchanged;
         self.values_refused += answer.values_refused;
         self.ignored_columns.extend(answer.ignored_columns);
         let named = answer.rejected.len() as u64;
-        for row in answer.rejected {
+        for rejected in answer.rejected {
             // What is sent has no blank lines, so that its lines are the chunk's rows.
-            let line = row.line.checked_sub(1).and_then(|index| chunk.lines.get(index));
-            self.reject(file, line.copied().unwrap_or(0), &row.reason);
+            let index = rejected.line.saturating_sub(1);
+            let line = chunk.lines.get(index).copied().unwrap_or(0);
+            self.reject(line, &rejected.reason, Some(chunk.row(index)))?;
         }
         let unnamed = answer.rejected_count.saturating_sub(named);
         if unnamed > 0 {
             let (first, last) = (chunk.lines.first(), chunk.lines.last());
             let (first, last) = (first.copied().unwrap_or(0), last.copied().unwrap_or(0));
             progress("");
-            note(&format!("{file}:{first}-{last}: {unnamed} more rejected rows"));
+            note(&format!("{}:{first}-{last}: {unnamed} more rejected rows", clean(&self.file)));
         }
         self.rejected += unnamed;
+        Ok(())
     }
 
-    fn reject(&mut self, file: &str, line: u64, reason: &str) {
+    fn reject(&mut self, line: u64, reason: &str, row: Option<&[u8]>) -> Result<(), Failure> {
         self.rejected += 1;
+        let Some((file, rejects)) = &mut self.rejects else {
+            progress("");
+            note(&format!("{}:{line}: rejected: {}", clean(&self.file), clean(reason)));
+            return Ok(());
+        };
+        let row = row
+            .map(|row| serde_json::from_slice(row).unwrap_or_else(|_| json!(String::from_utf8_lossy(row))));
+        let written = writeln!(rejects, "{}", json!({"line": line, "reason": reason, "row": row}));
+        written.map_err(|error| Failure::of_file("write", file, error))
+    }
+
+    fn finish(&mut self) -> Result<(), Failure> {
         progress("");
-        note(&format!("{}:{line}: rejected: {}", clean(file), clean(reason)));
-    }
-}
-
-/// The rows of one request.
-#[derive(Default)]
-struct Chunk {
-    body: Vec<u8>,
-    /// Where each row stands in the file.
-    lines: Vec<u64>,
-    /// Where rows stand that no request can carry.
-    too_long: Vec<u64>,
-}
-
-/// The rows of a file, read as they are sent.
-struct Rows<R> {
-    reader: R,
-    line: u64,
-    /// A row that did not fit the last chunk.
-    held: Option<(u64, Vec<u8>)>,
-}
-
-impl<R: BufRead> Rows<R> {
-    /// The next chunk; without any line it was the last.
-    fn chunk(&mut self) -> io::Result<Chunk> {
-        let mut chunk = Chunk::default();
-        while chunk.lines.len() < ROWS_MAX {
-            let (line, row) = match self.held.take() {
-                Some(held) => held,
-                None => match self.row()? {
-                    Some((line, None)) => {
-                        chunk.too_long.push(line);
-                        continue;
-                    }
-                    Some((line, Some(row))) => (line, row),
-                    None => break,
-                },
-            };
-            if chunk.body.len() + row.len() + 1 > BYTES_MAX && !chunk.lines.is_empty() {
-                self.held = Some((line, row));
-                break;
-            }
-            chunk.body.extend_from_slice(&row);
-            chunk.body.push(b'\n');
-            chunk.lines.push(line);
-        }
-        Ok(chunk)
-    }
-
-    /// The next row that is not blank and where it stands; no row for one that is too long.
-    fn row(&mut self) -> io::Result<Option<(u64, Option<Vec<u8>>)>> {
-        loop {
-            self.line += 1;
-            let mut row = Vec::new();
-            self.reader.by_ref().take(BYTES_MAX as u64).read_until(b'\n', &mut row)?;
-            if row.is_empty() {
-                return Ok(None);
-            }
-            if row.len() == BYTES_MAX && row.last() != Some(&b'\n') {
-                self.reader.skip_until(b'\n')?;
-                return Ok(Some((self.line, None)));
-            }
-            // Editors of one platform begin files with a mark.
-            let start = if self.line == 1 && row.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-            let row = row.get(start..).unwrap_or_default().trim_ascii();
-            if !row.is_empty() {
-                return Ok(Some((self.line, Some(row.to_vec()))));
+        if let Some((file, rejects)) = &mut self.rejects {
+            rejects.flush().map_err(|error| Failure::of_file("write", &*file, error))?;
+            if self.rejected > 0 {
+                note(&format!("rejected rows are in `{file}`"));
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn chunks(text: &str) -> Vec<(usize, Vec<u64>, Vec<u64>)> {
-        let mut rows = Rows { reader: text.as_bytes(), line: 0, held: None };
-        let mut chunks = Vec::new();
-        loop {
-            let chunk = rows.chunk().unwrap();
-            if chunk.lines.is_empty() && chunk.too_long.is_empty() {
-                return chunks;
-            }
-            chunks.push((chunk.body.len(), chunk.lines, chunk.too_long));
-        }
-    }
-
-    #[test]
-    fn lines_are_those_of_the_file() {
-        assert_eq!(chunks("\u{feff}{}\n\n  \r\n{}\r\n{}"), [(9, vec![1, 4, 5], vec![])]);
-        assert_eq!(chunks(""), []);
-        assert_eq!(chunks("\n\n"), []);
-    }
-
-    #[test]
-    fn chunks_keep_their_bounds() {
-        let many = "{}\n".repeat(ROWS_MAX + 1);
-        let lines: Vec<usize> = chunks(&many).iter().map(|(_, lines, _)| lines.len()).collect();
-        assert_eq!(lines, [ROWS_MAX, 1]);
-        // The second row would carry the first request over its bound by one byte.
-        let half = "x".repeat(BYTES_MAX / 2);
-        let found =
-            chunks(&format!("{half}\n{half}\n{}\n{}\n", "y".repeat(BYTES_MAX), "z".repeat(BYTES_MAX - 1)));
-        let half = BYTES_MAX / 2 + 1;
-        assert_eq!(found, [(half, vec![1], vec![]), (half, vec![2], vec![3]), (BYTES_MAX, vec![4], vec![])]);
+        Ok(())
     }
 }

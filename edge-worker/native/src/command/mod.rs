@@ -1,8 +1,14 @@
 //! The verbs, one file each. The doc comment of a verb's `Args` is what `--help` prints.
 
+pub(crate) mod codes;
+pub(crate) mod completions;
+pub(crate) mod eval;
 pub(crate) mod explain;
 pub(crate) mod import;
+pub(crate) mod init;
 pub(crate) mod keys;
+pub(crate) mod ps;
 pub(crate) mod push;
 pub(crate) mod serve;
+pub(crate) mod simulate;
 pub(crate) mod validate;

@@ -3,23 +3,28 @@
 use std::path::PathBuf;
 
 use serde_json::Value;
+use usher_engine::definition::Definition;
 use usher_engine::diagnostic::Severity;
 
-use crate::client::Client;
+use crate::client::Published;
 use crate::definitions::{Definitions, many};
+use crate::diff;
 use crate::exit::{Exit, Failure};
 use crate::secrets;
-use crate::terminal::{confirm, note, print};
+use crate::targets::{self, Asked, Role};
+use crate::terminal::{colored, confirm, note, print, progress};
 
 /// Publish definitions to an edge
 ///
-/// Checks the definitions first, shows what they hold, asks, and publishes them as one bundle. The edge checks it once
-/// more and runs it at once; the bundle that ran before stays as it is when anything fails.
+/// Checks the definitions first, shows what changes against the bundle that runs, asks, and publishes them as one bundle.
+/// The edge checks it once more and runs it at once; the bundle that ran before stays as it is when anything fails, or
+/// when somebody else published since it was looked at.
 ///
-/// The admin key comes from the environment variable USHER_ADMIN_KEY, or from a file.
+/// The admin key comes from the environment variable USHER_ADMIN_KEY, from a file, or from where usher.toml says.
 ///
 /// Examples:
 ///   usher push definitions/ --to https://edge.example
+///   usher push definitions/ --target local -y
 ///   usher push definitions/ --to https://edge.example --dry-run
 ///   usher push definitions/ --to https://edge.example --if-match "$hash" -y
 ///
@@ -33,11 +38,14 @@ pub(crate) struct Args {
     paths: Vec<PathBuf>,
     /// Where the edge answers
     #[arg(long, value_name = "URL")]
-    to: String,
-    /// Only if the bundle with this hash runs now
+    to: Option<String>,
+    /// A name of usher.toml for where the edge answers
+    #[arg(long, value_name = "NAME", conflicts_with = "to")]
+    target: Option<String>,
+    /// Only if the bundle with this hash runs now, instead of the one that was looked at
     #[arg(long, value_name = "HASH")]
     if_match: Option<String>,
-    /// Check and show, publish nothing
+    /// Check and show what would change, publish nothing; goes without an edge, too
     #[arg(long)]
     dry_run: bool,
     /// Do not ask
@@ -50,8 +58,10 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let definitions = Definitions::valid(&args.paths)?;
-    let audience = secrets::audience(&definitions.definition().audience.id).map_err(Failure::new)?;
-    let body = usher_edge::bundle_of(definitions.definition()).map_err(Failure::new)?;
+    let definition = definitions.definition();
+    let audience = secrets::audience(&definition.audience.id).map_err(Failure::new)?;
+    let body = usher_edge::bundle_of(definition).map_err(Failure::new)?;
+    let hash = secrets::hash(&body);
     for line in definitions.summary() {
         note(&format!("  {line}"));
     }
@@ -59,14 +69,37 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     if warnings > 0 {
         note(&format!("  {}, which `usher validate` shows", many(warnings, "warning")));
     }
-    if args.dry_run {
-        print(&format!("dry run: nothing was published; the bundle's hash is {}\n", secrets::hash(&body)))?;
-        return Ok(Exit::Fine);
+    let asked = Asked {
+        url: args.to.as_deref(),
+        target: args.target.as_deref(),
+        key_file: args.key_file.as_deref(),
+        audience: None,
+    };
+    let edge = match targets::find(asked, Role::Admin) {
+        Ok(edge) => edge,
+        // Without an edge that may be asked, a dry run still says what would be sent.
+        Err(_) if args.dry_run => return dry(&hash),
+        Err(failure) => return Err(failure),
+    };
+    if edge.audience.as_ref().is_some_and(|wanted| *wanted != audience) {
+        return Err(Failure::usage(format!("the definition is of audience {audience}, the target is not"))
+            .help("name another target, or the files of its audience"));
     }
-    let key = secrets::require(secrets::ADMIN_KEY, args.key_file.as_deref(), "--key-file")?;
-    let client = Client::new(&args.to, &key, secrets::ADMIN_KEY)?;
+    let client = edge.client()?;
+    progress("reading what runs");
+    let running = client.bundle(&audience);
+    progress("");
+    let running = running?;
+    show(running.as_ref(), definition, &hash);
+    if args.dry_run {
+        return dry(&hash);
+    }
+    if let Some(running) = running.as_ref().filter(|running| running.hash == hash && args.if_match.is_none())
+    {
+        return done(&running.number, &audience, "already runs", &hash);
+    }
     if !args.yes {
-        match confirm(&format!("Publish to {}?", args.to)) {
+        match confirm(&format!("Publish to {}?", edge.url)) {
             Some(true) => {}
             Some(false) => return Err(Failure::new("nothing was published")),
             None => {
@@ -75,14 +108,52 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
             }
         }
     }
-    let if_match = args.if_match.as_deref().map(|hash| hash.trim_matches('"'));
-    let answer = client.put(&format!("/v1/audiences/{audience}/bundle"), if_match, &body)?;
+    // What was looked at is what is replaced: whoever published in between is not overwritten.
+    let seen = running.map(|running| running.hash).unwrap_or_default();
+    let if_match = args.if_match.as_deref().map_or(seen.as_str(), |hash| hash.trim_matches('"'));
+    progress("publishing");
+    let answer = client.put(&format!("/v1/audiences/{audience}/bundle"), Some(if_match), &body);
+    progress("");
+    let answer = answer?;
     let (Some(number), Some(hash)) =
         (answer.get("number").and_then(Value::as_i64), answer.get("hash").and_then(Value::as_str))
     else {
-        return Err(Failure::new(format!("`{}` does not answer as an edge does", args.to)));
+        return Err(client.stranger());
     };
     let news = if answer.get("changed") == Some(&Value::Bool(false)) { "already runs" } else { "runs now" };
+    done(&number.to_string(), &audience, news, hash)
+}
+
+/// Says what a bundle would change.
+fn show(running: Option<&Published>, definition: &Definition, hash: &str) {
+    let Some(running) = running else {
+        note("Nothing of this audience runs there yet.");
+        return;
+    };
+    let Ok(before) = usher_edge::definition_of(&running.body) else {
+        note(&format!("Bundle {} runs there; this build cannot read it to compare.", running.number));
+        return;
+    };
+    let changes = diff::changes(&before, definition);
+    if changes.is_empty() {
+        let what =
+            if running.hash == hash { "Nothing changes" } else { "Nothing that a list can show changes" };
+        note(&format!("{what} against bundle {}.", running.number));
+        return;
+    }
+    note(&format!("Against bundle {}, which runs there:", running.number));
+    let color = colored(&std::io::stderr());
+    for change in &changes {
+        note(&change.line(color));
+    }
+}
+
+fn dry(hash: &str) -> Result<Exit, Failure> {
+    print(&format!("dry run: nothing was published; the bundle's hash is {hash}\n"))?;
+    Ok(Exit::Fine)
+}
+
+fn done(number: &str, audience: &str, news: &str, hash: &str) -> Result<Exit, Failure> {
     print(&format!("✅ Bundle {number} of audience {audience} {news}\nhash {hash}\n"))?;
     Ok(Exit::Fine)
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use usher_config::render;
+use usher_config::{render, sarif};
 use usher_engine::diagnostic::Severity;
 
 use crate::definitions::Definitions;
@@ -15,11 +15,12 @@ use crate::terminal::{note, print};
 /// Reads files, or the *.yaml, *.yml and *.json of directories, as one definition.
 ///
 /// For people, findings go to standard error with the line they are about, and the result to standard output. For
-/// machines (`--format plain` or `json`), findings go to standard output.
+/// machines (`--format plain`, `json` or `sarif`), findings go to standard output. `usher codes E012` explains a code.
 ///
 /// Examples:
 ///   usher validate definitions/
 ///   usher validate rt_config.yaml web_personalization.yaml --format plain
+///   usher validate definitions/ --format sarif > usher.sarif
 ///   usher validate definitions/ --format json | jq '.findings[] | select(.severity == "error")'
 ///
 /// Exit status: 0 when there is no error (there may be warnings), 1 when a path cannot be read, 2 when there is one,
@@ -43,16 +44,23 @@ enum Format {
     Plain,
     /// One JSON document
     Json,
+    /// One SARIF 2.1.0 log, for code hosts
+    Sarif,
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let definitions = Definitions::load(&args.paths)?;
+    report(&definitions, args.format)
+}
+
+/// Says what was found.
+fn report(definitions: &Definitions, format: Format) -> Result<Exit, Failure> {
     let valid = definitions.count(Severity::Error) == 0;
-    match args.format {
+    match format {
         Format::Human => {
             definitions.report(|_| true);
             if valid {
-                print(&accepted(&definitions))?;
+                print(&accepted(definitions))?;
             } else {
                 note(&format!("❌ Configuration is not valid: {}", definitions.tally()));
             }
@@ -71,8 +79,16 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
             });
             print(&format!("{document:#}\n"))?;
         }
+        Format::Sarif => {
+            print(&format!("{:#}\n", sarif::log(&definitions.findings, &definitions.sources)))?;
+        }
     }
     Ok(if valid { Exit::Fine } else { Exit::InvalidDefinition })
+}
+
+/// The findings as one JSON document.
+pub(super) fn json(definitions: &Definitions) -> Result<Exit, Failure> {
+    report(definitions, Format::Json)
 }
 
 /// What a person sees when nothing is wrong.

@@ -80,7 +80,18 @@ pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_usher"));
     command.args(args);
     let proxies = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
-    let settings = ["USHER_KEYS", "USHER_SERVER_KEY", "USHER_ADMIN_KEY", "USHER_DEMO", "NO_COLOR"];
+    let settings = [
+        "USHER_KEYS",
+        "USHER_SERVER_KEY",
+        "USHER_ADMIN_KEY",
+        "USHER_DEMO",
+        "USHER_KEY",
+        "USHER_URL",
+        "USHER_TARGET",
+        "USHER_AUDIENCE",
+        "USHER_CONFIG",
+        "NO_COLOR",
+    ];
     for name in settings.into_iter().chain(proxies) {
         command.env_remove(name);
     }

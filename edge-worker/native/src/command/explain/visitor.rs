@@ -73,7 +73,7 @@ pub(super) fn fold(plan: &Plan, file: &Path, now_ms: i64) -> Result<Option<Profi
 }
 
 /// The index of an event table, or which ones there are.
-pub(super) fn table(plan: &Plan, database: &str, table: &str) -> Result<usize, Failure> {
+pub(crate) fn table(plan: &Plan, database: &str, table: &str) -> Result<usize, Failure> {
     plan.table(database, table).ok_or_else(|| {
         let known: Vec<String> =
             plan.tables().iter().map(|known| format!("{}.{}", known.database, known.table)).collect();

@@ -1,0 +1,221 @@
+//! `usher eval`: one criterion over rows of values.
+
+use std::path::{Path, PathBuf};
+
+use usher_config::{Finding, Place, Source, render};
+use usher_engine::definition::{Aggregation, AttributeKind, Definition};
+use usher_engine::diagnostic::{Code, Diagnostic};
+use usher_engine::value::{DataType, Value};
+use usher_engine::{Criterion, Truth, syntax};
+
+use crate::clock::{instant, now_ms};
+use crate::definitions::{Definitions, many};
+use crate::exit::{Exit, Failure};
+use crate::lines::{self, Line, Lines};
+use crate::terminal::{clean, colored, note, print};
+
+/// Decide a criterion for rows of values
+///
+/// Reads NDJSON, an object a line, and prints `true`, `false` or `unknown` for each. What the criterion names is looked up
+/// in the object: `cart.total` is the column of that name, or else `total` within `cart`. A value that does not fit its
+/// type is missing, and a comparison with a missing value is unknown.
+///
+/// Names must be declared: one by one with --type, or by the attributes of a definition. Columns (`event.price`), the
+/// edge's context (`edge.country`) and segments (`segment('vip')`, from the list `batch_segments`) need no declaration.
+///
+/// Examples:
+///   usher eval "age >= 18 AND tier = 'gold'" --type age=number --type tier=string rows.ndjson
+///   usher eval "cart_value > 20" --definition definitions/ < rows.ndjson | sort | uniq -c
+///   usher eval "last_purchase WITHIN 30 DAYS" --type last_purchase=timestamp --at 2026-05-04T10:15:00Z rows.ndjson
+///
+/// Exit status: 0 when every row was decided, 1 when one could not be read (its line and the reason are on standard
+/// error, the others are decided), 2 when the criterion is not valid, 64 for a wrong command line.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// The criterion, as in `criteria:` of a personalization service
+    #[arg(value_name = "CRITERIA")]
+    criteria: String,
+    /// A file with rows, or - for standard input
+    #[arg(value_name = "FILE", default_value = "-")]
+    file: PathBuf,
+    /// A name and its type, or a name alone to let its uses decide; may be repeated
+    #[arg(long = "type", value_name = "NAME=TYPE", value_parser = declared)]
+    types: Vec<(String, Option<DataType>)>,
+    /// Files and directories whose attributes are declared with their types; may be repeated
+    #[arg(long, value_name = "PATH")]
+    definition: Vec<PathBuf>,
+    /// The time to decide for, such as 2026-05-04T10:15:00Z; now without it
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    at: Option<i64>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    // What is said on the command line wins over the definition.
+    let mut fields = args.types.clone();
+    if !args.definition.is_empty() {
+        fields.extend(attributes(Definitions::valid(&args.definition)?.definition()));
+    }
+    let criterion = compile(&args.criteria, &fields)?;
+    let now_ms = args.at.unwrap_or_else(now_ms);
+    let mut lines = Lines::new(lines::open(&args.file)?);
+    let mut unread = 0;
+    while let Some(line) = next(&mut lines, &args.file)? {
+        match row(&line) {
+            Ok(row) => {
+                let row = criterion.row(|name| lookup(&row, name));
+                print(match criterion.evaluate(&row, now_ms) {
+                    Truth::True => "true\n",
+                    Truth::False => "false\n",
+                    Truth::Unknown => "unknown\n",
+                })?;
+            }
+            Err(reason) => {
+                unread += 1;
+                note(&format!("{}:{}: {}", args.file.display(), line.number, clean(&reason)));
+            }
+        }
+    }
+    if unread > 0 {
+        return Err(Failure::new(format!("{} could not be read and were left out", many(unread, "row"))));
+    }
+    Ok(Exit::Fine)
+}
+
+fn next<R: std::io::BufRead>(lines: &mut Lines<R>, file: &Path) -> Result<Option<Line>, Failure> {
+    lines.next().map_err(|error| Failure::of_file("read", file.display(), error))
+}
+
+fn row(line: &Line) -> Result<Value, String> {
+    let text = line.text.as_deref().ok_or("the row is over 1 MiB")?;
+    let row: Value = serde_json::from_slice(text).map_err(|error| format!("not JSON: {error}"))?;
+    if matches!(row, Value::Object(_)) { Ok(row) } else { Err("not an object".to_owned()) }
+}
+
+/// The column of this name, or else what the parts of the name lead to.
+fn lookup<'a>(row: &'a Value, name: &str) -> Option<&'a Value> {
+    row.get(name).or_else(|| {
+        let dots = name.match_indices('.').map(|(at, _)| at);
+        dots.filter_map(|at| lookup(row.get(name.get(..at)?)?, name.get(at + 1..)?)).next()
+    })
+}
+
+/// Compiles the criterion, or draws what is wrong with it.
+fn compile(text: &str, fields: &[(String, Option<DataType>)]) -> Result<Criterion, Failure> {
+    let fields: Vec<(&str, Option<DataType>)> =
+        fields.iter().map(|(name, data_type)| (name.as_str(), *data_type)).collect();
+    let whole = (0, text.len());
+    let findings: Vec<(Diagnostic, (usize, usize))> = match syntax::parse(text) {
+        Ok(expr) => match Criterion::compile(&expr, &fields) {
+            Ok(criterion) => return Ok(criterion),
+            Err(found) => found.into_iter().map(|diagnostic| (diagnostic, whole)).collect(),
+        },
+        Err(error) => {
+            let diagnostic = Diagnostic::new(Code::BadCriteria, error.message);
+            let diagnostic = match error.help {
+                Some(help) => diagnostic.help(help),
+                None => diagnostic,
+            };
+            vec![(diagnostic, (error.start, error.end))]
+        }
+    };
+    let sources = [Source { name: "criteria".to_owned(), text: text.to_owned() }];
+    let color = colored(&std::io::stderr());
+    for (diagnostic, span) in &findings {
+        let help = (diagnostic.code == Code::UnknownName && diagnostic.help.is_none())
+            .then(|| diagnostic.clone().help("declare it with --type NAME=TYPE, or with --definition"));
+        let diagnostic = help.unwrap_or_else(|| diagnostic.clone());
+        let finding = Finding { diagnostic, place: Some(place(text, *span)) };
+        note(&render::human(&finding, &sources, color));
+    }
+    let failure = Failure::new(format!("the criterion is not valid: {}", many(findings.len(), "error")));
+    Err(failure.exit(Exit::InvalidDefinition))
+}
+
+/// Where bytes stand in a text; at most to the end of their line.
+fn place(text: &str, (start, end): (usize, usize)) -> Place {
+    let before = text.get(..start).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    let marked = text.get(start..end).unwrap_or_default().lines().next().unwrap_or_default();
+    Place {
+        file: "criteria".to_owned(),
+        line: before.matches('\n').count() + 1,
+        column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
+        length: marked.chars().count().max(1),
+    }
+}
+
+/// The attributes of a definition, as criteria name them, with the type that their kind gives them.
+fn attributes(definition: &Definition) -> Vec<(String, Option<DataType>)> {
+    let mut fields = Vec::new();
+    for attribute in &definition.attributes {
+        let name = &attribute.name;
+        let number = Some(DataType::Number);
+        let mut part = |part: &str, data_type| fields.push((format!("{name}.{part}"), data_type));
+        let own = match &attribute.kind {
+            AttributeKind::Single { data_type, aggregation, .. } => match aggregation {
+                Aggregation::Sum => number,
+                // Without a declaration these are about numbers.
+                Aggregation::Min | Aggregation::Max => data_type.or(number),
+                Aggregation::Last | Aggregation::First => *data_type,
+            },
+            AttributeKind::List { parts, .. } => {
+                parts.iter().for_each(|known| part(&known.name, None));
+                None
+            }
+            AttributeKind::Counter { parts, .. } => {
+                parts.iter().for_each(|known| part(&known.name, number));
+                number
+            }
+            AttributeKind::Batch { data_type, .. } => *data_type,
+        };
+        fields.push((name.clone(), own));
+    }
+    fields
+}
+
+fn declared(text: &str) -> Result<(String, Option<DataType>), String> {
+    let Some((name, data_type)) = text.split_once('=') else { return Ok((text.to_owned(), None)) };
+    let data_type = match data_type {
+        "string" => DataType::String,
+        "number" => DataType::Number,
+        "boolean" => DataType::Boolean,
+        "timestamp" => DataType::Timestamp,
+        "date" => DataType::Date,
+        "string_array" => DataType::StringArray,
+        "number_array" => DataType::NumberArray,
+        _ => {
+            let types = "string, number, boolean, timestamp, date, string_array, number_array";
+            return Err(format!("the types are {types}"));
+        }
+    };
+    Ok((name.to_owned(), Some(data_type)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_count_lines_and_characters() {
+        let place = |start, end| {
+            let Place { line, column, length, .. } = place("é = 1\nAND ü >", (start, end));
+            (line, column, length)
+        };
+        assert_eq!(place(0, 2), (1, 1, 1));
+        assert_eq!(place(11, 13), (2, 5, 1));
+        assert_eq!(place(15, 15), (2, 8, 1));
+        assert_eq!(place(0, 15), (1, 1, 5));
+    }
+
+    #[test]
+    fn a_literal_name_wins_over_a_path() {
+        let row: Value =
+            serde_json::from_str(r#"{"a": {"b": {"c": 1}, "b.c": 2}, "x.y": {"z": 3}}"#).unwrap();
+        let found =
+            |name| lookup(&row, name).and_then(|value| value.as_number()).map(|n| n.to_f64().to_string());
+        assert_eq!(found("a.b.c").as_deref(), Some("2"));
+        assert_eq!(found("x.y.z").as_deref(), Some("3"));
+        assert_eq!(found("a.c"), None);
+    }
+}

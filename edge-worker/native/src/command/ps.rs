@@ -1,0 +1,375 @@
+//! `usher ps`: parent segments (audiences), as RT 2.0's command line lists and shows them.
+
+mod shapes;
+
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use serde_json::Value;
+use usher_config::Finding;
+use usher_engine::definition::Definition;
+use usher_engine::diagnostic::Severity;
+
+use super::{init, push, validate};
+use crate::definitions::Definitions;
+use crate::exit::{Exit, Failure};
+use crate::secrets;
+use crate::targets::{self, Asked, Role};
+use crate::terminal::{clean, note, print};
+
+/// List and show parent segments (audiences), their fields and services
+///
+/// The verbs and shapes of RT 2.0's command line. What is shown comes from definitions on this machine (--definitions, by
+/// default the directory `definitions`, or this one), or from the bundle that an edge runs, where one is named: by --to, by
+/// --target, in the environment or by a default target. A parent segment is named by its id or its name.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    List(List),
+    View(Named),
+    Fields(Fields),
+    Push(push::Args),
+    /// Real-time configurations
+    #[command(subcommand)]
+    Rt(Rt),
+    /// Personalization services
+    #[command(subcommand)]
+    Pz(Pz),
+}
+
+#[derive(Debug, Subcommand)]
+enum Rt {
+    List(RtList),
+    Validate(Validate),
+}
+
+#[derive(Debug, Subcommand)]
+enum Pz {
+    List(PzList),
+    Init(Init),
+}
+
+/// List parent segments
+///
+/// Example:
+///   usher ps list --json | jq '.[] | select(.name == "Shop") | .id'
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+struct List {
+    #[command(flatten)]
+    place: Place,
+}
+
+/// List the real-time configurations of parent segments
+///
+/// The status is `ok` where a bundle runs; of definitions on this machine it is `initialized`, or `inconsistent` where they
+/// have errors.
+///
+/// Example:
+///   usher ps rt list --json | jq '.[] | {id, name, rt_status: .status, event_tables: (.event_tables | length)}'
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+struct RtList {
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Show a parent segment and its real-time configuration
+///
+/// Example:
+///   usher ps view 1069944 --json | jq .realtime_config.status
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+struct Named {
+    /// The parent segment, by id or name
+    #[arg(value_name = "PARENT_SEGMENT")]
+    segment: String,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// List the fields that criteria and outputs may name
+///
+/// Example:
+///   usher ps fields Shop --json | jq -r '.[] | select(.layer == "realtime") | .name'
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+struct Fields {
+    #[command(flatten)]
+    named: Named,
+}
+
+/// List the personalization services of a parent segment
+///
+/// Example:
+///   usher ps pz list 1069944 --json | jq -r '.[].name'
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+struct PzList {
+    #[command(flatten)]
+    named: Named,
+}
+
+/// Check a real-time configuration
+///
+/// Takes a file, a directory, or a parent segment of the definitions on this machine. `usher validate` says the same at
+/// the lines that it is about.
+///
+/// Example:
+///   usher ps rt validate rt_config.yaml
+///
+/// Exit status: 0 when it is valid, 1 when it cannot be read, 2 when it has errors.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+struct Validate {
+    /// A file or directory, or a parent segment by id or name
+    #[arg(value_name = "FILE")]
+    what: String,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Write a real-time configuration to start from
+///
+/// `usher init` writes one with a service for a use case.
+///
+/// Example:
+///   usher ps pz init 1069944 -o rt_config.yaml
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+struct Init {
+    /// The parent segment's id
+    #[arg(value_name = "PARENT_SEGMENT", value_parser = secrets::audience, default_value = "1")]
+    segment: String,
+    /// The file; rt_config_<id>.yaml without it
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Replace the file if it is there
+    #[arg(long)]
+    force: bool,
+}
+
+/// Where parent segments are looked for.
+#[derive(Debug, clap::Args)]
+struct Place {
+    /// Files and directories, each with one definition; may be repeated
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["to", "target"])]
+    definitions: Vec<PathBuf>,
+    /// Where an edge answers
+    #[arg(long, value_name = "URL")]
+    to: Option<String>,
+    /// A name of usher.toml for where an edge answers
+    #[arg(long, value_name = "NAME", conflicts_with = "to")]
+    target: Option<String>,
+    /// The audience's id there, where none is named otherwise
+    #[arg(long, value_name = "ID", value_parser = secrets::audience)]
+    audience: Option<String>,
+    /// A file with the admin key
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A parent segment, found.
+struct Segment {
+    definition: Definition,
+    status: &'static str,
+}
+
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    match &args.verb {
+        Verb::List(List { place }) => list(place, shapes::listed, &["id", "name"]),
+        Verb::Rt(Rt::List(RtList { place })) => list(place, shapes::rt, &shapes::RT_COLUMNS),
+        Verb::View(named) => view(named),
+        Verb::Fields(Fields { named }) => rows(named, shapes::fields, &shapes::FIELD_COLUMNS),
+        Verb::Pz(Pz::List(PzList { named })) => rows(named, shapes::services, &shapes::SERVICE_COLUMNS),
+        Verb::Pz(Pz::Init(args)) => initialize(args),
+        Verb::Rt(Rt::Validate(args)) => check(args),
+        Verb::Push(args) => push::run(args),
+    }
+}
+
+fn list(place: &Place, shape: fn(&Segment) -> Value, columns: &[&str]) -> Result<Exit, Failure> {
+    let segments = place.segments(None)?;
+    show(place.json, segments.iter().map(shape).collect(), columns)
+}
+
+fn rows(named: &Named, shape: fn(&Segment) -> Vec<Value>, columns: &[&str]) -> Result<Exit, Failure> {
+    let segment = named.place.segment(&named.segment)?;
+    show(named.place.json, shape(&segment), columns)
+}
+
+fn show(as_json: bool, rows: Vec<Value>, columns: &[&str]) -> Result<Exit, Failure> {
+    print(&if as_json { format!("{:#}\n", Value::Array(rows)) } else { shapes::table(&rows, columns) })?;
+    Ok(Exit::Fine)
+}
+
+fn view(named: &Named) -> Result<Exit, Failure> {
+    let segment = named.place.segment(&named.segment)?;
+    let view = shapes::view(&segment);
+    print(&if named.place.json { format!("{view:#}\n") } else { shapes::page(&segment) })?;
+    Ok(Exit::Fine)
+}
+
+fn initialize(args: &Init) -> Result<Exit, Failure> {
+    let path =
+        args.output.clone().unwrap_or_else(|| PathBuf::from(format!("rt_config_{}.yaml", args.segment)));
+    let shown = path.display();
+    if path.exists() && !args.force {
+        return Err(Failure::new(format!("`{shown}` is there already"))
+            .help("name another file with -o, or add --force to replace it"));
+    }
+    std::fs::write(&path, init::rt_config(&args.segment))
+        .map_err(|error| Failure::of_file("write", &shown, error))?;
+    print(&format!(
+        "✅ {shown}\n\nNext, put your own tables and columns in, then:\n  usher ps rt validate {shown}\n"
+    ))?;
+    Ok(Exit::Fine)
+}
+
+/// The checks of RT 2.0's command line, in its words: each is kept by the absence of errors.
+const CHECKS: [&str; 6] = [
+    "Parent segment ID exists",
+    "All event tables are accessible",
+    "All attributes have valid types",
+    "ID stitching has primary key",
+    "No duplicate attribute names",
+    "Regex patterns are valid",
+];
+
+fn check(args: &Validate) -> Result<Exit, Failure> {
+    let path = PathBuf::from(&args.what);
+    let definitions = if path.exists() {
+        Definitions::load(&[path])?
+    } else {
+        let all = args.place.local()?;
+        let names = all.iter().map(|one| one.definition().audience.id.clone()).collect::<Vec<_>>();
+        all.into_iter()
+            .find(|one| is(one.definition(), &args.what))
+            .ok_or_else(|| not_found(&args.what, &names))?
+    };
+    if args.place.json {
+        return validate::json(&definitions);
+    }
+    if definitions.count(Severity::Error) > 0 {
+        definitions.report(|finding| finding.diagnostic.severity() == Severity::Error);
+        note(&format!("❌ Configuration is not valid: {}", definitions.tally()));
+        return Ok(Exit::InvalidDefinition);
+    }
+    let mut out = "✅ Configuration is valid\n\nValidation Results:\n".to_owned();
+    let keyed = definitions.definition().identity.primary_key.is_some();
+    for check in CHECKS.iter().filter(|check| keyed || !check.contains("primary key")) {
+        out.push_str(&format!("  ✓ {check}\n"));
+    }
+    let warning = |finding: &&Finding| finding.diagnostic.code.severity() == Severity::Warning;
+    let mut warnings: Vec<String> = definitions
+        .findings
+        .iter()
+        .filter(warning)
+        .map(|finding| clean(&finding.diagnostic.message))
+        .collect();
+    if !keyed {
+        warnings.push("ID stitching has no primary key - people are not told apart".to_owned());
+    }
+    if !warnings.is_empty() {
+        out.push_str("\nWarnings:\n");
+    }
+    for warning in warnings {
+        out.push_str(&format!("  ⚠ {warning}\n"));
+    }
+    out.push_str("\nReady to push!\n");
+    print(&out)?;
+    Ok(Exit::Fine)
+}
+
+impl Place {
+    fn asked(&self) -> Asked<'_> {
+        Asked {
+            url: self.to.as_deref(),
+            target: self.target.as_deref(),
+            key_file: self.key_file.as_deref(),
+            audience: self.audience.as_deref(),
+        }
+    }
+
+    /// Every parent segment there is; on an edge, the one of this id or the one that is configured.
+    fn segments(&self, id: Option<&str>) -> Result<Vec<Segment>, Failure> {
+        if self.is_local()? {
+            return Ok(self.local()?.iter().map(Segment::local).collect());
+        }
+        let edge = targets::find(self.asked(), Role::Admin)?;
+        let id = id.map(str::to_owned).or(edge.audience.clone());
+        let Some(id) = id else {
+            return Err(Failure::usage("no audience is named")
+                .help("an edge does not list its audiences: name one with --audience, or in usher.toml"));
+        };
+        let found = edge.client()?.bundle(&id)?;
+        let read = |body: &[u8]| usher_edge::definition_of(body).map_err(Failure::new);
+        let segment =
+            found.map(|found| read(&found.body).map(|definition| Segment { definition, status: "ok" }));
+        Ok(segment.transpose()?.into_iter().collect())
+    }
+
+    /// The parent segment of this id or name.
+    fn segment(&self, name: &str) -> Result<Segment, Failure> {
+        // A name is no id on an edge: there, the configured audience may have it.
+        let mut segments = self.segments(None).or_else(|failure| {
+            secrets::audience(name).ok().map_or(Err(failure), |id| self.segments(Some(&id)))
+        })?;
+        // Whoever names an audience has said which.
+        let more = self.audience.is_none() && !self.is_local()?;
+        if more
+            && !segments.iter().any(|segment| is(&segment.definition, name))
+            && let Ok(id) = secrets::audience(name)
+        {
+            segments.extend(self.segments(Some(&id))?);
+        }
+        let known: Vec<String> =
+            segments.iter().map(|segment| segment.definition.audience.id.clone()).collect();
+        segments
+            .into_iter()
+            .find(|segment| is(&segment.definition, name))
+            .ok_or_else(|| not_found(name, &known))
+    }
+
+    fn is_local(&self) -> Result<bool, Failure> {
+        Ok(!self.definitions.is_empty() || !targets::is_named(self.asked())?)
+    }
+
+    fn local(&self) -> Result<Vec<Definitions>, Failure> {
+        let usual = || {
+            let named = Path::new("definitions");
+            vec![if named.is_dir() { named.to_owned() } else { PathBuf::from(".") }]
+        };
+        let paths = if self.definitions.is_empty() { usual() } else { self.definitions.clone() };
+        paths.iter().map(|path| Definitions::load(std::slice::from_ref(path))).collect()
+    }
+}
+
+impl Segment {
+    fn local(definitions: &Definitions) -> Segment {
+        let status = if definitions.count(Severity::Error) == 0 { "initialized" } else { "inconsistent" };
+        Segment { definition: definitions.definition().clone(), status }
+    }
+}
+
+fn is(definition: &Definition, name: &str) -> bool {
+    definition.audience.id == name || definition.audience.name.as_deref() == Some(name)
+}
+
+fn not_found(name: &str, known: &[String]) -> Failure {
+    let failure = Failure::new(format!("Parent segment not found: `{name}`"));
+    match known {
+        [] => failure
+            .help("nothing is defined here; `usher init` writes a definition, `usher push` publishes one"),
+        known => failure.help(format!("there are: {}", known.join(", "))),
+    }
+}

@@ -1,0 +1,229 @@
+//! `usher simulate`: events in, and what becomes of them.
+
+mod story;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use usher_engine::definition::Definition;
+use usher_engine::value::Value as EngineValue;
+use usher_engine::{Event, Evidence, Plan};
+
+use super::explain::table;
+use crate::clock::{instant, now_ms, rfc3339};
+use crate::definitions::Definitions;
+use crate::exit::{Exit, Failure};
+use crate::lines::{self, Lines};
+use crate::simulation::{Outcome, Sender, Simulation, refused};
+use crate::terminal::{clean, colored, note, print};
+use story::Story;
+
+/// Play events through definitions, and show what becomes of them
+///
+/// Reads NDJSON, an event a line: {"database": "web", "table": "pageviews", "event": {…}}. Each is handed to an edge in
+/// this process, with its storage in memory, as a personalization call. Shown are its receipt, what stitching did, what
+/// changed in the visitor's profile, and the offers; at the end, the profile of every visitor. Sensitive values are not
+/// shown, unless an offer to a server holds them.
+///
+/// An event arrives when it says that it happened (`time` or `timestamp`), but never before the one ahead of it; the clock
+/// stands where an event says nothing. With --at, all events arrive at that time.
+///
+/// A line may say who sends its event: "sender": "browser" or "server". Keys with `trust: verified` stitch only for a
+/// server.
+///
+/// Examples:
+///   usher simulate definitions/ visit.ndjson
+///   usher simulate definitions/ visit.ndjson --batch profiles.ndjson --sender browser
+///   usher simulate definitions/ - --json < visit.ndjson | jq -c 'select(.offers) | .offers'
+///
+/// With --json every event is a line with `line`, `at`, `receipt`, `journal`, `log`, `profile` and `offers`; then every
+/// visitor one with `final: true` and `profile`.
+///
+/// Exit status: 0 when all events were played, 1 when a line cannot be read or an event is refused, 2 when the definition
+/// has errors, 64 for a wrong command line.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// A file or directory with the definition
+    #[arg(value_name = "DEFINITIONS")]
+    definitions: PathBuf,
+    /// A file with events, or - for standard input
+    #[arg(value_name = "EVENTS")]
+    events: PathBuf,
+    /// Batch records, a JSON object a line, that are imported before the first event
+    #[arg(long, value_name = "FILE")]
+    batch: Option<PathBuf>,
+    /// The time at which everything happens, such as 2026-05-04T10:15:00Z
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    at: Option<i64>,
+    /// Who sends events that do not say it
+    #[arg(long, value_enum, default_value_t = Sender::Server)]
+    sender: Sender,
+    /// Print JSON, a line for every event and visitor
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    let definitions = Definitions::valid(std::slice::from_ref(&args.definitions))?;
+    let events = Sent::read(&args.events)?;
+    let mut cast = Cast::new(definitions.definition())?;
+    let first_ms = events.iter().find_map(|(_, sent)| cast.said_ms(sent));
+    let mut clock_ms = args.at.or(first_ms).unwrap_or_else(now_ms);
+    if let Some(batch) = &args.batch {
+        cast.import(batch, clock_ms)?;
+    }
+    let mut story = Story::new(colored(&std::io::stdout()));
+    for (line, sent) in &events {
+        let place = format!("{}:{line}", args.events.display());
+        table(&cast.plan, &sent.database, &sent.table).map_err(|failure| failure.at(&place))?;
+        if args.at.is_none() {
+            clock_ms = cast.said_ms(sent).unwrap_or(clock_ms).max(clock_ms);
+        }
+        let (outcome, profile) = cast.play(sent, args.sender, clock_ms);
+        if outcome.status != 200 {
+            return Err(refused(&outcome.answer).at(&place));
+        }
+        if args.json {
+            print(&format!("{}\n", document(*line, sent, clock_ms, &outcome, profile.as_ref())))?;
+        } else {
+            print(&story.event(*line, sent, clock_ms, &outcome, profile.as_ref()))?;
+        }
+    }
+    for profile in cast.everybody(clock_ms) {
+        if args.json {
+            print(&format!("{}\n", json!({"final": true, "profile": profile})))?;
+        } else {
+            print(&story.end(&profile))?;
+        }
+    }
+    Ok(Exit::Fine)
+}
+
+fn document(line: u64, sent: &Sent, at_ms: i64, outcome: &Outcome, profile: Option<&Value>) -> Value {
+    json!({
+        "line": line,
+        "at": rfc3339(at_ms),
+        "database": sent.database,
+        "table": sent.table,
+        "receipt": outcome.receipt,
+        "journal": outcome.journal,
+        "log": outcome.log,
+        "profile": profile,
+        "offers": outcome.answer["offers"],
+    })
+}
+
+/// The edge, and whom it has seen.
+struct Cast {
+    simulation: Simulation,
+    plan: Plan,
+    /// Keys in the order in which they came, which lead to everybody.
+    keys: Vec<(String, String)>,
+    known: BTreeSet<(String, String)>,
+}
+
+impl Cast {
+    fn new(definition: &Definition) -> Result<Cast, Failure> {
+        // What was found to be valid compiles.
+        let plan = Plan::compile(definition).map_err(|_| Failure::new("the definition does not compile"))?;
+        let simulation = Simulation::new(definition)?;
+        Ok(Cast { simulation, plan, keys: Vec::new(), known: BTreeSet::new() })
+    }
+
+    /// When an event says that it happened, Unix milliseconds.
+    fn said_ms(&self, sent: &Sent) -> Option<i64> {
+        let event = self.event(sent, i64::MAX)?;
+        Some(event.time_ms).filter(|time_ms| *time_ms < i64::MAX)
+    }
+
+    fn event(&self, sent: &Sent, arrival_ms: i64) -> Option<Event> {
+        let table = self.plan.table(&sent.database, &sent.table)?;
+        let columns: EngineValue = serde_json::from_value(sent.event.clone()).ok()?;
+        let EngineValue::Object(columns) = columns else { return None };
+        Some(Event::resolve(table, columns, arrival_ms, String::new()))
+    }
+
+    fn import(&mut self, file: &Path, now_ms: i64) -> Result<(), Failure> {
+        let shown = file.display();
+        let key = self.plan.lookup_key().unwrap_or_default().to_owned();
+        let mut lines = Lines::new(lines::open(file)?);
+        while let Some(line) = lines.next().map_err(|error| Failure::of_file("read", &shown, error))? {
+            let place = format!("{shown}:{}", line.number);
+            let row = line.text.ok_or_else(|| Failure::new(format!("{place}: the row is over 1 MiB")))?;
+            let answer = self.simulation.import(&row, now_ms).map_err(|failure| failure.at(&place))?;
+            if let Some(reason) = answer["rejected"][0]["reason"].as_str() {
+                note(&format!("{place}: rejected: {}", clean(reason)));
+                continue;
+            }
+            let row: Value = serde_json::from_slice(&row).unwrap_or(Value::Null);
+            if let Some(value) = row[&key].as_str() {
+                self.met(&key, value);
+            }
+        }
+        Ok(())
+    }
+
+    fn play(&mut self, sent: &Sent, sender: Sender, now_ms: i64) -> (Outcome, Option<Value>) {
+        let sender = sent.sender.unwrap_or(sender);
+        let outcome = self.simulation.event(sender, &sent.database, &sent.table, &sent.event, now_ms);
+        let evidence = Evidence { server: sender == Sender::Server, keys: &[] };
+        let keys = self.event(sent, now_ms).map(|event| self.plan.keys(&event, &evidence));
+        // Every usable key leads to the profile that the event went to.
+        let key = keys.and_then(|keys| keys.usable.into_iter().next());
+        let profile = key.and_then(|key| {
+            self.met(&key.name, &key.value);
+            self.simulation.profile(&key.name, &key.value, now_ms)
+        });
+        (outcome, profile)
+    }
+
+    fn met(&mut self, name: &str, value: &str) {
+        let key = (name.to_owned(), value.to_owned());
+        if self.known.insert(key.clone()) {
+            self.keys.push(key);
+        }
+    }
+
+    /// The profiles that there are, in the order in which they were met.
+    fn everybody(&mut self, now_ms: i64) -> Vec<Value> {
+        let mut found: Vec<Value> = Vec::new();
+        let mut ids = BTreeSet::new();
+        for (name, value) in &self.keys {
+            let profile = self.simulation.profile(name, value, now_ms);
+            found.extend(profile.filter(|profile| ids.insert(profile["id"].to_string())));
+        }
+        found
+    }
+}
+
+/// A line of the file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sent {
+    database: String,
+    table: String,
+    event: Value,
+    #[serde(default)]
+    sender: Option<Sender>,
+}
+
+impl Sent {
+    fn read(file: &Path) -> Result<Vec<(u64, Sent)>, Failure> {
+        let shown = file.display();
+        let mut lines = Lines::new(lines::open(file)?);
+        let mut events = Vec::new();
+        while let Some(line) = lines.next().map_err(|error| Failure::of_file("read", &shown, error))? {
+            let place = format!("{shown}:{}", line.number);
+            let text = line.text.ok_or_else(|| Failure::new(format!("{place}: the line is over 1 MiB")))?;
+            let sent: Sent = serde_json::from_slice(&text).map_err(|error| {
+                Failure::new(format!("{place}: no event: {error}"))
+                    .help(r#"a line is {"database": "web", "table": "pageviews", "event": {…}}"#)
+            })?;
+            events.push((line.number, sent));
+        }
+        Ok(events)
+    }
+}

@@ -1,0 +1,123 @@
+//! A simulation in words: what each event did, and who is there at the end.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::Sent;
+use crate::clock::rfc3339;
+use crate::simulation::Outcome;
+use crate::terminal::clean;
+use crate::tree;
+
+/// Visitors have numbers, by the order in which they come.
+pub(super) struct Story {
+    visitors: BTreeMap<String, usize>,
+    /// What was last known of each, by their ids.
+    known: BTreeMap<String, Value>,
+    color: bool,
+}
+
+impl Story {
+    pub(super) fn new(color: bool) -> Story {
+        Story { visitors: BTreeMap::new(), known: BTreeMap::new(), color }
+    }
+
+    pub(super) fn event(
+        &mut self,
+        line: u64,
+        sent: &Sent,
+        at_ms: i64,
+        outcome: &Outcome,
+        profile: Option<&Value>,
+    ) -> String {
+        let id = profile.and_then(|profile| profile["id"].as_str()).unwrap_or_default().to_owned();
+        let who = if id.is_empty() { "nobody".to_owned() } else { self.visitor(&id) };
+        let mut out = String::new();
+        let (bold, plain) = if self.color { ("\u{1b}[1m", "\u{1b}[0m") } else { ("", "") };
+        let title = format!("{line}. {}.{} at {}", sent.database, sent.table, rfc3339(at_ms));
+        out.push_str(&format!("{bold}{}{plain}: {who}\n", clean(&title)));
+        for text in notes(outcome) {
+            say(&mut out, &text);
+        }
+        for entry in &outcome.journal {
+            let text = self.stitched(entry);
+            say(&mut out, &text);
+        }
+        if let Some(profile) = profile {
+            let before = self.known.get(&id).map(|known| &known["attributes"]);
+            for (name, attribute) in profile["attributes"].as_object().into_iter().flatten() {
+                let same = before.is_some_and(|before| before[name]["value"] == attribute["value"]);
+                if !same {
+                    say(&mut out, &tree::attribute(name, attribute));
+                }
+            }
+            self.known.insert(id, profile.clone());
+        }
+        let offers = outcome.answer["offers"].as_object();
+        if offers.is_none_or(|offers| offers.is_empty()) {
+            say(&mut out, "no offers");
+        }
+        for (section, offer) in offers.into_iter().flatten() {
+            say(&mut out, &format!("offer {section}{}", tree::offered(offer)));
+        }
+        out
+    }
+
+    /// The profile of a visitor when all is over.
+    pub(super) fn end(&mut self, profile: &Value) -> String {
+        let who = self.visitor(profile["id"].as_str().unwrap_or_default());
+        let mut out = format!("\n{who} at the end: {}", tree::profile(profile));
+        if !out.ends_with('\n') {
+            out.push('\n');
+        }
+        out
+    }
+
+    fn visitor(&mut self, id: &str) -> String {
+        let next = self.visitors.len() + 1;
+        format!("visitor {}", self.visitors.entry(id.to_owned()).or_insert(next))
+    }
+
+    /// An entry of the journal, with numbers for ids.
+    fn stitched(&mut self, entry: &Value) -> String {
+        let id = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let mut all = |list: &Value| {
+            let names = list.as_array().into_iter().flatten().map(|one| self.visitor(&id(one)));
+            names.collect::<Vec<_>>().join(" and ")
+        };
+        match entry["kind"].as_str().unwrap_or_default() {
+            "merged" => {
+                let sources = all(&entry["sources"]);
+                format!("{sources} merged into {}", self.visitor(&id(&entry["into"])))
+            }
+            "key_moved" => {
+                format!("the key {} moved here from {}", id(&entry["key"]), self.visitor(&id(&entry["from"])))
+            }
+            "ambiguous" => format!("its keys also name {}, who are other people", all(&entry["left"])),
+            "key_evicted" => format!("the key {} was forgotten, there are too many", id(&entry["key"])),
+            other => other.replace('_', " "),
+        }
+    }
+}
+
+/// What the receipt and the log say, each once.
+fn notes(outcome: &Outcome) -> Vec<String> {
+    let mut said: Vec<String> = Vec::new();
+    for line in &outcome.log {
+        let event = line["event"].as_str().unwrap_or_default();
+        let detail = line["detail"].as_str().map(|detail| format!(": {detail}")).unwrap_or_default();
+        said.push(format!("{}{detail}", event.replace('_', " ")));
+    }
+    for note in outcome.receipt["notes"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        let note = note.replace('_', " ");
+        if !said.iter().any(|known| known.starts_with(&note)) {
+            said.push(note);
+        }
+    }
+    said
+}
+
+fn say(out: &mut String, words: &str) {
+    out.push_str(&format!("   {}\n", clean(words).replace('\n', " ")));
+}

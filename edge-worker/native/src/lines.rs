@@ -1,0 +1,64 @@
+//! NDJSON: the lines of a file or of standard input, with their numbers, each bounded.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+use crate::exit::Failure;
+
+/// The longest line that is read.
+pub(crate) const LINE_BYTES_MAX: usize = 1024 * 1024;
+
+/// What a file's lines are read from.
+pub(crate) type Input = Box<dyn BufRead>;
+
+/// Opens a file, or standard input for `-`.
+pub(crate) fn open(path: &Path) -> Result<Input, Failure> {
+    if path == Path::new("-") {
+        return Ok(Box::new(io::stdin().lock()));
+    }
+    let file = File::open(path).map_err(|error| Failure::of_file("read", path.display(), error))?;
+    Ok(Box::new(BufReader::new(file)))
+}
+
+/// The lines that are not blank, as they are read.
+pub(crate) struct Lines<R> {
+    reader: R,
+    number: u64,
+}
+
+/// One line and where it stands, counted from 1.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Line {
+    pub(crate) number: u64,
+    /// Without blanks at its ends; None when it is too long.
+    pub(crate) text: Option<Vec<u8>>,
+}
+
+impl<R: BufRead> Lines<R> {
+    pub(crate) fn new(reader: R) -> Lines<R> {
+        Lines { reader, number: 0 }
+    }
+
+    /// The next one; None at the end.
+    pub(crate) fn next(&mut self) -> io::Result<Option<Line>> {
+        loop {
+            self.number += 1;
+            let mut line = Vec::new();
+            self.reader.by_ref().take(LINE_BYTES_MAX as u64).read_until(b'\n', &mut line)?;
+            if line.is_empty() {
+                return Ok(None);
+            }
+            if line.len() == LINE_BYTES_MAX && line.last() != Some(&b'\n') {
+                self.reader.skip_until(b'\n')?;
+                return Ok(Some(Line { number: self.number, text: None }));
+            }
+            // Editors of one platform begin files with a mark.
+            let start = if self.number == 1 && line.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+            let line = line.get(start..).unwrap_or_default().trim_ascii();
+            if !line.is_empty() {
+                return Ok(Some(Line { number: self.number, text: Some(line.to_vec()) }));
+            }
+        }
+    }
+}

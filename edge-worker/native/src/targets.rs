@@ -1,0 +1,230 @@
+//! Which edge a verb talks to, as whom, and about which audience: the command line, the environment, `usher.toml`.
+//!
+//! Whatever the command line says wins, and what `--target` names counts as said there; then the environment; then the
+//! file's default target. Keys stand in none of them: the file names where they are.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::client::Client;
+use crate::exit::Failure;
+use crate::secrets;
+
+/// The environment variable with the address of an edge.
+const URL: &str = "USHER_URL";
+/// The one with the name of a target.
+const TARGET: &str = "USHER_TARGET";
+/// The one with an audience's id.
+const AUDIENCE: &str = "USHER_AUDIENCE";
+/// The one with the path of the configuration file.
+const CONFIG: &str = "USHER_CONFIG";
+/// What the file is called where nobody names it.
+const FILE_NAME: &str = "usher.toml";
+
+/// Which key a verb presents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Admin,
+    Server,
+}
+
+/// What the command line says of an edge.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Asked<'a> {
+    pub(crate) url: Option<&'a str>,
+    pub(crate) target: Option<&'a str>,
+    pub(crate) key_file: Option<&'a Path>,
+    pub(crate) audience: Option<&'a str>,
+}
+
+/// An edge, found.
+pub(crate) struct Destination {
+    pub(crate) url: String,
+    pub(crate) audience: Option<String>,
+    key: String,
+    /// What to look at when the key is refused.
+    key_name: String,
+}
+
+impl Destination {
+    pub(crate) fn client(&self) -> Result<Client, Failure> {
+        Client::new(&self.url, &self.key, &self.key_name)
+    }
+}
+
+/// Whether an edge is named at all, for verbs that can do without.
+pub(crate) fn is_named(asked: Asked<'_>) -> Result<bool, Failure> {
+    let said = asked.url.is_some() || asked.target.is_some();
+    Ok(said
+        || setting(URL)?.is_some()
+        || setting(TARGET)?.is_some()
+        || File::find()?.is_some_and(|file| file.default_target.is_some()))
+}
+
+/// The edge to talk to.
+pub(crate) fn find(asked: Asked<'_>, role: Role) -> Result<Destination, Failure> {
+    let file = File::find()?;
+    let known = |name: &str| file.as_ref().map_or_else(|| Err(nowhere(name)), |file| file.target(name));
+    let chosen = asked.target.map(known).transpose()?;
+    let fallback = match setting(TARGET)? {
+        // The command line says which edge: what would be meant without it is no matter.
+        _ if asked.url.is_some() || chosen.is_some() => None,
+        Some(name) => Some(known(&name)?),
+        None => match file.as_ref().and_then(|file| file.default_target.as_deref()) {
+            Some(name) => Some(known(name)?),
+            None => None,
+        },
+    };
+    let chosen_url = chosen.as_ref().and_then(|target| target.url.clone());
+    let fallback_url = fallback.as_ref().and_then(|target| target.url.clone());
+    let url = asked.url.map(str::to_owned).or(chosen_url);
+    let url = match url {
+        Some(url) => url,
+        None => setting(URL)?.or(fallback_url).ok_or_else(|| {
+            Failure::usage("no edge is named")
+                .help("write its address, or --target with a name of usher.toml, or set USHER_URL")
+        })?,
+    };
+    let audience = match (asked.audience, chosen.as_ref().and_then(|target| target.audience.clone())) {
+        (Some(audience), _) => Some(audience.to_owned()),
+        (None, Some(audience)) => Some(audience),
+        (None, None) => setting(AUDIENCE)?.or(fallback.as_ref().and_then(|target| target.audience.clone())),
+    };
+    let audience = audience.map(|id| secrets::audience(&id).map_err(Failure::usage)).transpose()?;
+    // A key that a target names is for that target: it goes to no address that was given instead.
+    let own = |target: Option<Target>| target.filter(|target| target.url.as_deref() == Some(url.as_str()));
+    let (key, key_name) = key(asked.key_file, own(chosen), own(fallback), role)?;
+    Ok(Destination { url, audience, key, key_name })
+}
+
+fn key(
+    file: Option<&Path>,
+    chosen: Option<Target>,
+    fallback: Option<Target>,
+    role: Role,
+) -> Result<(String, String), Failure> {
+    let variable = match role {
+        Role::Admin => secrets::ADMIN_KEY,
+        Role::Server => secrets::SERVER_KEY,
+    };
+    if file.is_some() {
+        return Ok((secrets::require(variable, file, "--key-file")?, "--key-file".to_owned()));
+    }
+    if let Some(found) = chosen.and_then(|target| target.key(role)) {
+        return found;
+    }
+    for name in [variable, secrets::KEY] {
+        if let Some(key) = secrets::find(name, None)? {
+            return Ok((key, name.to_owned()));
+        }
+    }
+    if let Some(found) = fallback.and_then(|target| target.key(role)) {
+        return found;
+    }
+    Err(Failure::usage(format!("{variable} is not set"))
+        .help("set it in the environment, or name a file with --key-file, or a target in usher.toml"))
+}
+
+/// A variable that says something.
+fn setting(name: &str) -> Result<Option<String>, Failure> {
+    secrets::find(name, None)
+}
+
+fn nowhere(name: &str) -> Failure {
+    Failure::usage(format!("there is no target `{name}`"))
+        .help("targets stand in usher.toml, here or above, or in the file that USHER_CONFIG names")
+}
+
+/// `usher.toml`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    /// The target when nothing else is said.
+    default_target: Option<String>,
+    #[serde(default, rename = "target")]
+    targets: BTreeMap<String, Target>,
+}
+
+/// `[target.NAME]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Target {
+    url: Option<String>,
+    audience: Option<String>,
+    /// The variable that holds the key, whichever a verb wants; or the file.
+    key_env: Option<String>,
+    key_file: Option<PathBuf>,
+    /// Those of one kind, before the others.
+    admin_key_env: Option<String>,
+    admin_key_file: Option<PathBuf>,
+    server_key_env: Option<String>,
+    server_key_file: Option<PathBuf>,
+}
+
+impl File {
+    /// The one that `USHER_CONFIG` names, or the first on the way up from here.
+    fn find() -> Result<Option<File>, Failure> {
+        if let Some(path) = setting(CONFIG)? {
+            return File::read(Path::new(&path)).map(Some);
+        }
+        let Ok(here) = env::current_dir() else { return Ok(None) };
+        let path = here.ancestors().map(|folder| folder.join(FILE_NAME)).find(|path| path.is_file());
+        path.map(|path| File::read(&path)).transpose()
+    }
+
+    fn read(path: &Path) -> Result<File, Failure> {
+        let text =
+            fs::read_to_string(path).map_err(|error| Failure::of_file("read", path.display(), error))?;
+        // The error's own text would show the line, and a line may hold what should not be there.
+        let mut file: File = toml::from_str(&text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            Failure::usage(format!("{}:{line}: {}", path.display(), error.message().replace('\n', " ")))
+                .help("keys do not belong into this file: `key_env` and `key_file` say where they are")
+        })?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        for target in file.targets.values_mut() {
+            let files = [&mut target.key_file, &mut target.admin_key_file, &mut target.server_key_file];
+            for named in files.into_iter().flatten() {
+                *named = folder.join(&named);
+            }
+        }
+        Ok(file)
+    }
+
+    fn target(&self, name: &str) -> Result<Target, Failure> {
+        self.targets.get(name).cloned().ok_or_else(|| {
+            let names: Vec<&str> = self.targets.keys().map(String::as_str).collect();
+            Failure::usage(format!("there is no target `{name}`"))
+                .help(format!("usher.toml has: {}", names.join(", ")))
+        })
+    }
+}
+
+impl Target {
+    /// The key for a role and where it was found; None when the target names none.
+    fn key(&self, role: Role) -> Option<Result<(String, String), Failure>> {
+        let (env, file) = match role {
+            Role::Admin => (&self.admin_key_env, &self.admin_key_file),
+            Role::Server => (&self.server_key_env, &self.server_key_file),
+        };
+        let named = [(env, file), (&self.key_env, &self.key_file)];
+        let (env, file) = named.into_iter().find(|(env, file)| env.is_some() || file.is_some())?;
+        Some(match (env, file) {
+            (Some(name), _) => match secrets::find(name, None) {
+                Ok(Some(key)) => Ok((key, name.clone())),
+                Ok(None) => Err(Failure::usage(format!("{name} is not set"))
+                    .help("usher.toml says that it holds this target's key")),
+                Err(failure) => Err(failure),
+            },
+            (None, Some(path)) => {
+                secrets::require("", Some(path), "").map(|key| (key, path.display().to_string()))
+            }
+            (None, None) => return None,
+        })
+    }
+}

@@ -1,0 +1,79 @@
+//! What each code of a finding means, at length: one page of Markdown per code, in `codes/`.
+//!
+//! A page says what the rule is for, shows a definition that breaks it and one that just does not, and how to get from
+//! one to the other. Tests hold both to what [`check`](crate::check) finds. The engine knows only codes and severities.
+
+use usher_engine::diagnostic::{Code, Severity};
+
+/// What there is to say about one code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Which one.
+    pub code: Code,
+    /// Its meaning in one line.
+    pub title: &'static str,
+    /// The rest, as Markdown.
+    pub text: &'static str,
+}
+
+macro_rules! pages {
+    ($($code:literal)+) => { &[$(($code, include_str!(concat!("codes/", $code, ".md"))),)+] };
+}
+
+const PAGES: &[(&str, &str)] = pages! {
+    "E001" "E002" "E003" "E004" "E005" "E006" "E007" "E008" "E009" "E010" "E011" "E012" "E013" "E014" "E015" "E016"
+    "E017" "W001" "W002" "W003" "W004" "W005" "W006" "W007" "W008" "I001"
+};
+
+/// Every page, in the order of [`Code::ALL`].
+pub fn pages() -> impl Iterator<Item = Page> {
+    Code::ALL.iter().filter_map(|code| page(*code))
+}
+
+/// The page of a code; every code has one.
+pub fn page(code: Code) -> Option<Page> {
+    let (_, page) = PAGES.iter().find(|(name, _)| *name == code.as_str())?;
+    let (title, text) = page.strip_prefix("# ")?.split_once('\n')?;
+    Some(Page { code, title, text: text.trim_start() })
+}
+
+/// The code that is printed like this, in any case.
+pub fn find(name: &str) -> Option<Code> {
+    Code::ALL.iter().copied().find(|code| code.as_str().eq_ignore_ascii_case(name))
+}
+
+/// All pages as one document: `docs/diagnostics.md`.
+pub fn reference() -> String {
+    let mut out = String::from(
+        "# What `usher validate` finds\n\n\
+         Written from `engine/config/src/codes/` by `BLESS=1 cargo test -p usher-config --test codes`; do not edit it here.\n\
+         `usher codes E012` prints one of these on the terminal.\n\n\
+         An *error* refuses the definition (exit status 2). A *warning* is about what works and is probably not meant. An *info* is\n\
+         worth knowing. Codes are stable and never reused.\n\n\
+         | code | severity | meaning |\n|---|---|---|\n",
+    );
+    for Page { code, title, .. } in pages() {
+        let anchor = code.as_str().to_lowercase();
+        out.push_str(&format!("| [{code}](#{anchor}) | {} | {title} |\n", code.severity()));
+    }
+    for Page { code, title, text } in pages() {
+        let severity = match code.severity() {
+            Severity::Error => "Error",
+            Severity::Warning => "Warning",
+            Severity::Info => "Info",
+        };
+        out.push_str(&format!("\n## {code}\n\n{severity}: {}.\n\n{text}", lower(title)));
+    }
+    out
+}
+
+/// A title within a sentence; names in capitals stay.
+fn lower(title: &str) -> String {
+    let mut chars = title.chars();
+    match chars.next() {
+        Some(first) if chars.clone().next().is_some_and(|second| !second.is_uppercase()) => {
+            first.to_lowercase().chain(chars).collect()
+        }
+        _ => title.to_owned(),
+    }
+}
