@@ -274,7 +274,7 @@ impl<'a> Compiler<'a> {
             order::sort(&mut rules, |a, b| (a.name != *lookup_key).cmp(&(b.name != *lookup_key)));
         }
         if let Some(primary) = &identity.primary_key
-            && !rules.iter().any(|rule| rule.name == *primary)
+            && !identity.keys.iter().any(|key| key.name == *primary)
         {
             let message = words!("Primary key not in stitching_keys");
             let help = words!("add `{primary}` to the stitching keys");
