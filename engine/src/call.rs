@@ -23,8 +23,8 @@ pub(crate) struct Call<'a> {
     pub(crate) now_ms: i64,
     /// Whether the profile could not be read.
     pub(crate) blind: bool,
-    /// Each is found out when it is first asked for.
-    facts: Vec<OnceCell<Fact<'a>>>,
+    /// Each is found out when it is first asked for, and so is how criteria see it; items are seen where they are.
+    facts: Vec<OnceCell<(Fact<'a>, Option<Seen<'a>>)>>,
     source: Option<(&'a Plan, &'a Profile)>,
     segments: Option<&'a [String]>,
     /// The event's time as its column shows it.
@@ -81,18 +81,25 @@ impl<'a> Call<'a> {
     }
 
     pub(crate) fn fact(&self, index: u16) -> &Fact<'a> {
+        self.known(index).map_or(&Fact::Missing, |(fact, _)| fact)
+    }
+
+    fn known(&self, index: u16) -> Option<&(Fact<'a>, Option<Seen<'a>>)> {
         let index = usize::from(index);
-        let (Some(cell), Some((plan, profile))) = (self.facts.get(index), self.source) else {
-            return &Fact::Missing;
-        };
-        cell.get_or_init(|| {
+        let (cell, (plan, profile)) = (self.facts.get(index)?, self.source?);
+        Some(cell.get_or_init(|| {
             let asked = plan.facts.get(index);
             let attribute = asked.and_then(|asked| plan.attributes.get(asked.attribute));
-            match (asked, attribute) {
-                (Some(asked), Some(attribute)) => fact(asked, attribute, profile, self.now_ms),
-                _ => Fact::Missing,
-            }
-        })
+            let (Some(asked), Some(attribute)) = (asked, attribute) else { return (Fact::Missing, None) };
+            let fact = fact(asked, attribute, profile, self.now_ms);
+            let seen = match fact {
+                Fact::Missing => Some(Seen::Missing),
+                Fact::Value(value, _) => Some(Seen::of(value, asked.asked)),
+                Fact::Number(number) => Some(Seen::Number(number)),
+                Fact::Items(_) => None,
+            };
+            (fact, seen)
+        }))
     }
 }
 
@@ -110,11 +117,10 @@ impl Values for Call<'_> {
                 .iter()
                 .find(|(known, _)| known == name)
                 .map_or(Seen::Missing, |(_, text)| Seen::Text(text)),
-            Slot::Attribute(index) => match self.fact(*index) {
-                Fact::Missing => Seen::Missing,
-                Fact::Value(value, _) => seen(value),
-                Fact::Number(number) => Seen::Number(*number),
-                Fact::Items(items) => Seen::Items(items),
+            Slot::Attribute(index) => match self.known(*index) {
+                Some((_, Some(seen))) => *seen,
+                Some((Fact::Items(items), None)) => Seen::Items(items),
+                _ => Seen::Missing,
             },
         }
     }

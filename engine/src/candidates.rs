@@ -1,15 +1,16 @@
 //! Which sections are worth asking: a personalization's sections by what their criteria demand.
 //!
-//! A section whose criteria are an AND with an equality in it enters only where that equality holds, so sections are
-//! kept by the values they demand, and a call looks up those of its own values. All others are asked always. Sections
-//! of a key event are kept apart, so that they cost nothing when another one happens.
+//! A section whose criteria are an AND enters only where every part of it is true. A part that several sections have in
+//! common is their gate: it is asked once, and unless it is true they all stay out. An equality of a section's own says
+//! which value it demands, so sections are kept by those values, and a call looks up its own. All others are asked always.
+//! Sections of a key event are kept apart, so that they cost nothing when another one happens.
 //!
 //! Nothing is decided here: a candidate's criteria are asked in full, and explanations ask every section.
 
 use alloc::vec::Vec;
 use core::ops::Bound;
 
-use crate::expr::eval::Seen;
+use crate::expr::eval::{Memo, Seen, Values, is_true, look};
 use crate::expr::op::{Op, whole};
 use crate::expr::{Node, Predicate, Program};
 use crate::index::Index;
@@ -19,12 +20,15 @@ use crate::plan::SectionPlan;
 /// From how many sections on a slot is worth a look: finding a value costs as much as asking some sections.
 const SECTIONS_MIN: usize = 8;
 
+/// From how many sections on a question that they share is asked for all of them first.
+const GATE_SECTIONS_MIN: usize = 4;
+
 /// The sections of a personalization, by what they demand.
 #[derive(Debug, Default)]
 pub(crate) struct Candidates {
     groups: Vec<Group>,
-    /// How many words a set of all sections has.
-    words: usize,
+    /// How many blocks a set of all sections has.
+    blocks: usize,
 }
 
 /// Sections that wait for the same key event, or for none.
@@ -33,6 +37,14 @@ struct Group {
     key_event: Option<usize>,
     always: Sections,
     demands: Vec<Demand>,
+    gates: Vec<Gate>,
+}
+
+/// Sections that stay out unless a predicate is true.
+#[derive(Debug)]
+struct Gate {
+    predicate: u32,
+    sections: Sections,
 }
 
 /// Sections that demand a value of one slot.
@@ -46,35 +58,32 @@ struct Demand {
     sections: Vec<Sections>,
 }
 
-/// Numbers of sections as the words of a set that are not empty, ascending.
-#[derive(Debug, Default)]
-struct Sections(Vec<(usize, u64)>);
+/// A piece of a set of numbers, one bit for each: as much as processors join at once.
+pub(crate) type Block = [u64; 2];
 
-/// What finding candidates asks for.
-pub(crate) enum Wanted {
-    /// Whether it matches this call's event.
-    KeyEvent(usize),
-    /// A slot's value.
-    Slot(u32),
-}
+/// Numbers of sections as the blocks of a set that are not empty, ascending, each with its place.
+#[derive(Debug, Default)]
+struct Sections(Vec<(usize, Block)>);
 
 impl Candidates {
     pub(crate) fn new(program: &Program, sections: &[SectionPlan]) -> Candidates {
         let mut groups: Vec<(Group, Vec<Open>)> = Vec::new();
         for (number, section) in sections.iter().enumerate() {
             let mut demanded = Vec::new();
-            demanded_by(program, &section.criteria, &mut demanded);
+            demanded_by(&section.criteria, &mut demanded);
             let open = Open { number, demanded };
             match groups.iter_mut().find(|(group, _)| group.key_event == section.key_event) {
                 Some((_, sections)) => sections.push(open),
                 None => {
                     let always = Sections::default();
-                    let group = Group { key_event: section.key_event, always, demands: Vec::new() };
+                    let (demands, gates) = (Vec::new(), Vec::new());
+                    let group = Group { key_event: section.key_event, always, demands, gates };
                     groups.push((group, alloc::vec![open]));
                 }
             }
         }
         let groups = groups.into_iter().map(|(mut group, mut open)| {
+            group.gates = Gate::all(program, &mut open);
             while group.demands.len() < DEMANDED_SLOTS_MAX
                 && let Some(demand) = Demand::best(program, &mut open)
             {
@@ -83,27 +92,38 @@ impl Candidates {
             open.iter().for_each(|section| group.always.add(section.number));
             group
         });
-        Candidates { groups: groups.collect(), words: sections.len().div_ceil(BITS) }
+        Candidates { groups: groups.collect(), blocks: sections.len().div_ceil(BITS) }
     }
 
-    /// How many words [`Candidates::find`] fills.
-    pub(crate) fn words(&self) -> usize {
-        self.words
+    /// How many blocks [`Candidates::find`] fills.
+    pub(crate) fn blocks(&self) -> usize {
+        self.blocks
     }
 
-    /// The set of sections that may enter, as bits.
-    pub(crate) fn find<'v>(&self, set: &mut Vec<u64>, mut value: impl FnMut(Wanted) -> Seen<'v>) {
+    /// The set of sections that may enter, as bits. `happens` says whether a key event matches this call's event.
+    pub(crate) fn find<'v>(
+        &self,
+        set: &mut Vec<Block>,
+        program: &Program,
+        values: &'v impl Values,
+        memo: &mut Memo<'v>,
+        happens: impl Fn(usize, &mut Memo<'v>) -> bool,
+    ) {
         set.clear();
-        set.resize(self.words, 0);
+        set.resize(self.blocks, Block::default());
         for group in &self.groups {
-            let happens = |key_event| matches!(value(Wanted::KeyEvent(key_event)), Seen::Boolean(true));
-            if !group.key_event.is_none_or(happens) {
+            if !group.key_event.is_none_or(|key_event| happens(key_event, memo)) {
                 continue;
             }
             group.always.join(set);
             for demand in &group.demands {
-                if let Some(sections) = demand.sections_for(value(Wanted::Slot(demand.slot))) {
+                if let Some(sections) = demand.sections_for(look(program, demand.slot, values, memo)) {
                     sections.join(set);
+                }
+            }
+            for gate in &group.gates {
+                if gate.sections.meet(set) && !is_true(program, gate.predicate, values, memo) {
+                    gate.sections.leave(set);
                 }
             }
         }
@@ -111,34 +131,53 @@ impl Candidates {
 }
 
 /// The numbers in a set of bits, ascending.
-pub(crate) fn numbers(set: &[u64]) -> impl Iterator<Item = usize> {
-    set.iter().enumerate().flat_map(|(index, word)| {
+pub(crate) fn numbers(set: &[Block]) -> impl Iterator<Item = usize> {
+    set.as_flattened().iter().enumerate().flat_map(|(index, word)| {
         let mut rest = *word;
         core::iter::from_fn(move || {
             let bit = rest.trailing_zeros();
             // Without its lowest bit; nothing is left of nothing.
             rest &= rest.checked_sub(1)?;
-            Some(index.saturating_mul(BITS).saturating_add(bit as usize))
+            Some(index.saturating_mul(WORD_BITS).saturating_add(bit as usize))
         })
     })
 }
 
-const BITS: usize = u64::BITS as usize;
+const WORD_BITS: usize = u64::BITS as usize;
+const BITS: usize = size_of::<Block>() * 8;
 
 impl Sections {
-    /// Adds one that is greater than all before.
+    /// Adds one that is not less than all before.
     fn add(&mut self, number: usize) {
-        let (index, bit) = (number / BITS, 1_u64 << (number % BITS));
-        match self.0.last_mut() {
-            Some((last, word)) if *last == index => *word |= bit,
-            _ => self.0.push((index, bit)),
+        let index = number / BITS;
+        if self.0.last().is_none_or(|(last, _)| *last != index) {
+            self.0.push((index, Block::default()));
+        }
+        let word = self.0.last_mut().and_then(|(_, block)| block.get_mut(number % BITS / WORD_BITS));
+        if let Some(word) = word {
+            *word |= 1 << (number % WORD_BITS);
         }
     }
 
-    fn join(&self, set: &mut [u64]) {
-        for (index, word) in &self.0 {
+    fn meet(&self, set: &[Block]) -> bool {
+        self.0.iter().any(|(index, block)| {
+            set.get(*index)
+                .is_some_and(|own| own.iter().zip(block).fold(0, |both, (a, b)| both | (a & b)) != 0)
+        })
+    }
+
+    fn leave(&self, set: &mut [Block]) {
+        self.each(set, |own, word| own & !word);
+    }
+
+    fn join(&self, set: &mut [Block]) {
+        self.each(set, |own, word| own | word);
+    }
+
+    fn each(&self, set: &mut [Block], with: impl Fn(u64, u64) -> u64) {
+        for (index, block) in &self.0 {
             if let Some(own) = set.get_mut(*index) {
-                *own |= word;
+                own.iter_mut().zip(block).for_each(|(own, word)| *own = with(*own, *word));
             }
         }
     }
@@ -148,6 +187,49 @@ impl Sections {
 struct Open {
     number: usize,
     demanded: Vec<u32>,
+}
+
+impl Gate {
+    /// The predicates that several of these sections demand; what is left to each are equalities of its own.
+    fn all(program: &Program, open: &mut [Open]) -> Vec<Gate> {
+        let mut counts = alloc::vec![0_usize; program.predicates.len()];
+        for index in open.iter().flat_map(|section| &section.demanded) {
+            if let Some(count) = counts.get_mut(*index as usize) {
+                *count = count.saturating_add(1);
+            }
+        }
+        let mut gates: Vec<Gate> = Vec::new();
+        // By predicate: one more than its gate.
+        let mut known = alloc::vec![0_usize; counts.len()];
+        for Open { number, demanded } in open {
+            demanded.retain(|index| {
+                let at = *index as usize;
+                let (Some(predicate), Some(count)) = (program.predicates.get(at), counts.get(at)) else {
+                    return false;
+                };
+                if *count < GATE_SECTIONS_MIN || !predicate.op.is_cheap() {
+                    return !predicate.negated && is_equality(&predicate.op);
+                }
+                if let Some(known) = known.get_mut(at) {
+                    if *known == 0 {
+                        gates.push(Gate { predicate: *index, sections: Sections::default() });
+                        *known = gates.len();
+                    }
+                    if let Some(gate) = known.checked_sub(1).and_then(|gate| gates.get_mut(gate)) {
+                        gate.sections.add(*number);
+                    }
+                }
+                false
+            });
+        }
+        // Those first that cost least: what they keep out needs no others.
+        let is_quick = |gate: &Gate| {
+            program.predicates.get(gate.predicate as usize).is_some_and(|predicate| predicate.op.is_quick())
+        };
+        let (mut quick, others): (Vec<Gate>, Vec<Gate>) = gates.into_iter().partition(is_quick);
+        quick.extend(others);
+        quick
+    }
 }
 
 impl Demand {
@@ -238,16 +320,11 @@ impl Demand {
     }
 }
 
-/// The equalities without which criteria are not true.
-fn demanded_by(program: &Program, criteria: &Node, out: &mut Vec<u32>) {
+/// The predicates without which criteria are not true.
+fn demanded_by(criteria: &Node, out: &mut Vec<u32>) {
     match criteria {
-        Node::And(parts) => parts.iter().for_each(|part| demanded_by(program, part, out)),
-        Node::Predicate(index) => {
-            let predicate = program.predicates.get(*index as usize);
-            if predicate.is_some_and(|predicate| !predicate.negated && is_equality(&predicate.op)) {
-                out.push(*index);
-            }
-        }
+        Node::And(parts) => parts.iter().for_each(|part| demanded_by(part, out)),
+        Node::Predicate(index) => out.push(*index),
         Node::Constant(_) | Node::Or(_) | Node::Not(_) => {}
     }
 }

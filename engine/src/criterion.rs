@@ -98,6 +98,8 @@ struct Asked<'r, 'a> {
 }
 
 impl Frame for Asked<'_, '_> {
+    const REMEMBERS: bool = false;
+
     fn seen(&mut self, _: &Program, slot: u32) -> &Seen<'_> {
         self.row.0.get(slot as usize).unwrap_or(&Seen::Missing)
     }

@@ -14,7 +14,7 @@ use crate::expr::eval::{Memo, Truth, evaluate};
 use crate::expr::{Node, Slot};
 use crate::plan::Plan;
 use crate::profile::Profile;
-use crate::section::{Answer, Fate, Query};
+use crate::section::{Answer, Fate, Prepared, Query};
 use crate::syntax::Expr;
 use crate::value::Value;
 
@@ -163,26 +163,32 @@ pub struct Sighting {
 }
 
 impl Plan {
-    /// The answer, and why it is that. The answer is the same as [`Plan::personalize`]'s.
+    /// [`Prepared::explain`] of one call.
     pub fn explain(&self, profile: &Profile, query: &Query<'_>, now_ms: i64) -> Explanation<'_> {
-        let call = Call::new(self, profile, query, now_ms);
-        let mut memo = Memo::new(&self.program);
-        let answer = self.answer(profile, &call, query, &mut memo);
+        self.call(profile, query, now_ms).explain()
+    }
+}
+
+impl<'p> Prepared<'p, '_> {
+    /// The answer, and why it is that. The answer is the same as [`Prepared::personalize`]'s.
+    pub fn explain(&self) -> Explanation<'p> {
+        let Prepared { plan: all, profile, query, call } = self;
+        let mut memo = Memo::new(&all.program);
+        let answer = self.answer(&mut memo);
         let mut log = Log(Vec::new());
-        for (index, definition, plan, _) in self.asked(&call, query).filter(|(.., missing)| missing.is_none())
-        {
+        for (index, definition, plan, _) in all.asked(call, query).filter(|(.., missing)| missing.is_none()) {
             for (number, (section, section_plan)) in
                 definition.sections.iter().zip(&plan.sections).enumerate()
             {
-                let fate = self.fate(profile, &call, plan, section, section_plan, &mut memo);
+                let fate = all.fate(profile, call, plan, section, section_plan, &mut memo);
                 log.0.push((index, number, fate));
                 if fate == Fate::Entered && definition.choice == Choice::First {
                     break;
                 }
             }
         }
-        let mut teller = Teller { plan: self, call: &call, memo };
-        let every = self.definition().personalizations.iter().zip(&self.personalizations).enumerate();
+        let mut teller = Teller { plan: all, call, memo };
+        let every = all.definition().personalizations.iter().zip(&all.personalizations).enumerate();
         let personalizations = every.map(|(index, (definition, plan))| {
             let sections: Vec<SectionTrace> = definition
                 .sections
@@ -216,9 +222,9 @@ impl Plan {
             }
         });
         let personalizations = personalizations.collect();
-        let told = (0_u16..).zip(&self.facts).filter(|(_, asked)| !asked.alias);
+        let told = (0_u16..).zip(&all.facts).filter(|(_, asked)| !asked.alias);
         let known = told.filter_map(|(index, asked)| {
-            let attribute = self.attributes.get(asked.attribute)?;
+            let attribute = all.attributes.get(asked.attribute)?;
             let fact = call.fact(index);
             let value = fact.output(asked.types)?;
             let width_ms = match (&attribute.kind, &asked.part) {

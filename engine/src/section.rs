@@ -5,13 +5,14 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use crate::call::Call;
-use crate::candidates::{self, Wanted};
+use crate::candidates;
 use crate::definition::{Choice, Personalization, Section};
 use crate::event::Event;
 use crate::expr::Node;
-use crate::expr::eval::{Memo, Seen, Truth, evaluate, holds, look};
+use crate::expr::eval::{Memo, Truth, evaluate, holds};
 use crate::payload::{self, Access, Offer};
 use crate::plan::{PersonalizationPlan, Plan, SectionPlan};
 use crate::profile::Profile;
@@ -101,16 +102,73 @@ pub(crate) enum Found<'p> {
     Entered(usize, usize),
 }
 
-impl Plan {
-    /// The answer for a profile as it is at `now_ms`.
-    pub fn personalize(&self, profile: &Profile, query: &Query<'_>, now_ms: i64) -> Answer<'_> {
-        let call = Call::new(self, profile, query, now_ms);
-        self.answer(profile, &call, query, &mut Memo::new(&self.program))
+/// A profile, a query and a moment, and what was found out about them: everything that one call may look at, read once,
+/// when it is first asked for. Made by [`Plan::call`].
+pub struct Prepared<'p, 'a> {
+    pub(crate) plan: &'p Plan,
+    pub(crate) profile: &'a Profile,
+    pub(crate) query: Query<'a>,
+    pub(crate) call: Call<'a>,
+}
+
+impl fmt::Debug for Prepared<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // By hand: what is derived would write out the whole plan.
+        write!(f, "Prepared for {:?} at {}", self.query.asked, self.call.now_ms)
+    }
+}
+
+impl<'p> Prepared<'p, '_> {
+    /// The answer for the profile as it is at that moment.
+    pub fn personalize(&self) -> Answer<'p> {
+        self.answer(&mut Memo::new(&self.plan.program))
     }
 
     /// Only which sections enter: adds the indexes of their personalization and of themselves within it, in order.
     ///
-    /// Allocates for the call (what was seen, what was found, what may enter), never for a section but to add it.
+    /// Allocates for itself (what was seen, what was found, what may enter), never for a section but to add it.
+    pub fn entered(&self, entered: &mut Vec<(usize, usize)>) {
+        let memo = &mut Memo::new(&self.plan.program);
+        self.plan.walk(self.profile, &self.call, &self.query, memo, &mut |found| {
+            if let Found::Entered(personalization, section) = found {
+                entered.push((personalization, section));
+            }
+        });
+    }
+
+    pub(crate) fn answer<'c>(&'c self, memo: &mut Memo<'c>) -> Answer<'p> {
+        let (plan, call) = (self.plan, &self.call);
+        let mut answer = Answer::default();
+        plan.walk(self.profile, call, &self.query, memo, &mut |found| match found {
+            Found::Skipped(personalization, missing_input) => {
+                answer.skipped.push(Skipped { personalization, missing_input });
+            }
+            Found::Entered(index, number) => {
+                answer.offers.extend(payload::offer(plan, index, number, call, self.query.access));
+            }
+        });
+        answer
+    }
+}
+
+impl Plan {
+    /// Gets ready to answer about a profile as it is at `now_ms`, Unix milliseconds. Whoever asks several things of one
+    /// profile at one moment asks the result; the other methods make one for themselves.
+    pub fn call<'p: 'a, 'a>(
+        &'p self,
+        profile: &'a Profile,
+        query: &Query<'a>,
+        now_ms: i64,
+    ) -> Prepared<'p, 'a> {
+        Prepared { plan: self, profile, query: *query, call: Call::new(self, profile, query, now_ms) }
+    }
+
+    /// [`Prepared::personalize`] of one call.
+    pub fn personalize(&self, profile: &Profile, query: &Query<'_>, now_ms: i64) -> Answer<'_> {
+        self.call(profile, query, now_ms).personalize()
+    }
+
+    /// [`Prepared::entered`] of one call.
     pub fn entered(
         &self,
         profile: &Profile,
@@ -118,12 +176,7 @@ impl Plan {
         now_ms: i64,
         entered: &mut Vec<(usize, usize)>,
     ) {
-        let call = Call::new(self, profile, query, now_ms);
-        self.walk(profile, &call, query, &mut Memo::new(&self.program), &mut |found| {
-            if let Found::Entered(personalization, section) = found {
-                entered.push((personalization, section));
-            }
-        });
+        self.call(profile, query, now_ms).entered(entered);
     }
 
     /// The first required input of a personalization that a lookup does not hand in.
@@ -136,25 +189,6 @@ impl Plan {
             .iter()
             .find(|input| input.required && !given(&input.name))
             .map(|input| input.name.as_str())
-    }
-
-    pub(crate) fn answer<'p, 'c>(
-        &'p self,
-        profile: &Profile,
-        call: &'c Call<'_>,
-        query: &Query<'_>,
-        memo: &mut Memo<'c>,
-    ) -> Answer<'p> {
-        let mut answer = Answer::default();
-        self.walk(profile, call, query, memo, &mut |found| match found {
-            Found::Skipped(personalization, missing_input) => {
-                answer.skipped.push(Skipped { personalization, missing_input });
-            }
-            Found::Entered(index, number) => {
-                answer.offers.extend(payload::offer(self, index, number, call, query.access));
-            }
-        });
-        answer
     }
 
     /// Which personalizations a call asks, with the first required input that is missing, if one is.
@@ -184,8 +218,8 @@ impl Plan {
         memo: &mut Memo<'c>,
         found: &mut dyn FnMut(Found<'p>),
     ) {
-        let words = self.personalizations.iter().map(|plan| plan.candidates.words()).max();
-        let mut candidates = Vec::with_capacity(words.unwrap_or(0));
+        let blocks = self.personalizations.iter().map(|plan| plan.candidates.blocks()).max();
+        let mut candidates = Vec::with_capacity(blocks.unwrap_or(0));
         for (index, definition, plan, missing) in self.asked(call, query) {
             if let Some(input) = missing {
                 found(Found::Skipped(&definition.name, input));
@@ -194,9 +228,8 @@ impl Plan {
             if !plan.trigger.is_none_or(|trigger| self.happens(trigger, call, memo)) {
                 continue;
             }
-            plan.candidates.find(&mut candidates, |what| match what {
-                Wanted::KeyEvent(key_event) => Seen::Boolean(self.happens(key_event, call, memo)),
-                Wanted::Slot(slot) => look(&self.program, slot, call, memo),
+            plan.candidates.find(&mut candidates, &self.program, call, memo, |key_event, memo| {
+                self.happens(key_event, call, memo)
             });
             for number in candidates::numbers(&candidates) {
                 let (Some(section), Some(section_plan)) =

@@ -124,6 +124,15 @@ fn a_call_allocates_for_itself_alone() {
         let (count, ()) = allocations(|| plan.entered(&profile, &query, NOW_MS, &mut entered));
         // Every tenth, of which those with an odd number wait for a key event: none here.
         assert_eq!(entered.len(), sections / 10);
+        // Prepared once and asked twice: the same answers, of fewer allocations.
+        let call = plan.call(&profile, &query, NOW_MS);
+        for _ in 0..2 {
+            let mut again = Vec::with_capacity(sections);
+            let (fewer, ()) = allocations(|| call.entered(&mut again));
+            assert!(fewer < count && again == entered, "{fewer}");
+        }
+        assert_eq!(call.personalize(), plan.personalize(&profile, &query, NOW_MS));
+        assert_eq!(call.explain(), plan.explain(&profile, &query, NOW_MS));
         count
     });
     // The facts, what was seen, what was answered, and the set of candidates.

@@ -107,6 +107,8 @@ pub(crate) struct FactPlan {
     pub(crate) part: Part,
     /// What its value may be.
     pub(crate) types: TypeSet,
+    /// What criteria ask of it: what declaration and uses leave, whatever `min` and `max` compare by.
+    pub(crate) asked: TypeSet,
 }
 
 #[derive(Clone, Debug)]

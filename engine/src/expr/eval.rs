@@ -146,6 +146,19 @@ pub(crate) fn holds<'v>(
     }
 }
 
+/// Whether a predicate is true.
+#[inline(always)]
+pub(crate) fn is_true<'v>(
+    program: &Program,
+    predicate: u32,
+    values: &'v impl Values,
+    memo: &mut Memo<'v>,
+) -> bool {
+    let predicate = program.predicates.get(predicate as usize);
+    predicate
+        .is_some_and(|predicate| answer(program, predicate, &mut Remembered { values, memo }) == Truth::True)
+}
+
 /// The value of a slot.
 pub(crate) fn look<'v>(
     program: &Program,
@@ -165,6 +178,8 @@ pub(crate) trait Frame {
     fn seen(&mut self, program: &Program, slot: u32) -> &Seen<'_>;
     /// Unix milliseconds.
     fn now_ms(&self) -> i64;
+    /// Whether answers are kept.
+    const REMEMBERS: bool;
     /// What was answered before, if that is kept.
     fn recall(&self, memo: u32) -> Option<Truth>;
     /// Keeps an answer.
@@ -177,6 +192,8 @@ struct Remembered<'m, 'v, V> {
 }
 
 impl<V: Values> Frame for Remembered<'_, '_, V> {
+    const REMEMBERS: bool = true;
+
     fn seen(&mut self, program: &Program, slot: u32) -> &Seen<'_> {
         let Some(cell) = self.memo.seen.get_mut(slot as usize) else { return &Seen::Missing };
         cell.get_or_insert_with(|| {
@@ -221,11 +238,20 @@ fn shift(memo: u32) -> u32 {
 /// rare questions are not, so that they do not make this long.
 #[inline(always)]
 pub(crate) fn truth(program: &Program, node: &Node, frame: &mut impl Frame) -> Truth {
-    match node {
-        Node::Predicate(index) => match program.predicates.get(*index as usize) {
+    // First, because most are this; what is chosen by its number costs a jump.
+    if let Node::Predicate(index) = node {
+        return match program.predicates.get(*index as usize) {
             Some(predicate) => answer(program, predicate, frame),
             None => Truth::Unknown,
-        },
+        };
+    }
+    compound(program, node, frame)
+}
+
+#[inline(never)]
+fn compound(program: &Program, node: &Node, frame: &mut impl Frame) -> Truth {
+    match node {
+        Node::Predicate(_) => Truth::Unknown,
         Node::Constant(value) => Truth::from(*value),
         // All of one is itself.
         Node::Not(inner) => group(program, core::slice::from_ref(inner), Truth::False, frame).not(),
@@ -251,8 +277,8 @@ fn group(program: &Program, parts: &[Node], decisive: Truth, frame: &mut impl Fr
 }
 
 #[inline(always)]
-fn answer(program: &Program, predicate: &Predicate, frame: &mut impl Frame) -> Truth {
-    let Some(memo) = predicate.memo else { return ask(program, predicate, frame) };
+fn answer<F: Frame>(program: &Program, predicate: &Predicate, frame: &mut F) -> Truth {
+    let Some(memo) = predicate.memo.filter(|_| F::REMEMBERS) else { return ask(program, predicate, frame) };
     if let Some(known) = frame.recall(memo) {
         return known;
     }
@@ -268,16 +294,21 @@ fn ask(program: &Program, predicate: &Predicate, frame: &mut impl Frame) -> Trut
     let held = match (&predicate.op, frame.seen(program, predicate.slot)) {
         (Op::Numbers { low, high, .. }, Seen::Number(Number::Integer(left))) => (*low..=*high).contains(left),
         (Op::EqualText(right), Seen::Text(left)) => **left == **right,
-        (op, seen) => match compare(op, *seen, now_ms) {
-            Some(held) => held,
-            None => return Truth::Unknown,
-        },
+        (_, seen) => return rare(predicate, seen, now_ms),
     };
     Truth::from(held != predicate.negated)
 }
 
-/// Whether a question holds for a value; None when it is missing, or of a kind that this does not compare.
+/// All others.
 #[inline(never)]
+fn rare(predicate: &Predicate, seen: &Seen<'_>, now_ms: i64) -> Truth {
+    match compare(&predicate.op, *seen, now_ms) {
+        Some(held) => Truth::from(held != predicate.negated),
+        None => Truth::Unknown,
+    }
+}
+
+/// Whether a question holds for a value; None when it is missing, or of a kind that this does not compare.
 pub(super) fn compare(op: &Op, seen: Seen<'_>, now_ms: i64) -> Option<bool> {
     Some(match op {
         Op::Null => matches!(seen, Seen::Missing),

@@ -52,7 +52,7 @@ pub(crate) enum Op {
 
 impl Op {
     /// Whether it is answered in one comparison of a word or two.
-    pub(super) fn is_quick(&self) -> bool {
+    pub(crate) fn is_quick(&self) -> bool {
         matches!(
             self,
             Op::EqualText(_)
@@ -61,6 +61,14 @@ impl Op {
                 | Op::Instants { .. }
                 | Op::Null
                 | Op::Segment
+        )
+    }
+
+    /// Whether asking it takes about as long for every value: what looks through a text or a list does not.
+    pub(crate) fn is_cheap(&self) -> bool {
+        !matches!(
+            self,
+            Op::Like(_) | Op::ContainsText(_) | Op::ContainsNumber(_) | Op::Matches(_) | Op::Size(..)
         )
     }
 }

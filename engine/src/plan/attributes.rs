@@ -28,6 +28,7 @@ impl Compiler<'_> {
         for (index, declared) in directory.facts.iter().enumerate() {
             let mut types =
                 u16::try_from(index).map_or(declared.types, |index| uses.of_attribute(index, declared.types));
+            let asked = types;
             let mut part = declared.part.clone();
             if let Part::Items { aggregation: ListAggregation::Min | ListAggregation::Max, order, .. } =
                 &mut part
@@ -46,7 +47,7 @@ impl Compiler<'_> {
                 self.report(Code::TypeMismatch, at, message, None);
             }
             let (name, alias) = (declared.name.clone(), declared.alias);
-            facts.push(FactPlan { name, alias, attribute: declared.attribute, part, types });
+            facts.push(FactPlan { name, alias, attribute: declared.attribute, part, types, asked });
         }
         facts
     }
