@@ -274,6 +274,8 @@ impl<'a> Compiler<'a> {
             order::sort(&mut rules, |a, b| (a.name != *lookup_key).cmp(&(b.name != *lookup_key)));
         }
         if let Some(primary) = &identity.primary_key
+            // Who names it as the lookup key has said that it is a key.
+            && identity.lookup_key.as_ref() != Some(primary)
             && !identity.keys.iter().any(|key| key.name == *primary)
         {
             let message = words!("Primary key not in stitching_keys");

@@ -257,7 +257,7 @@ pub fn native() -> Vec<Row> {
             "  the same, the context in it on both sides: 100",
             WIREFILTER,
             None,
-            of(2),
+            Box::new(usher::matching_from_profiles(&sections(100), profiles())),
             looping_from_profiles::<Wirefilter>(&sections(100), profiles())
         ),
         row!(
@@ -265,7 +265,7 @@ pub fn native() -> Vec<Row> {
             "  the same, the context in it on both sides: 100",
             ATREE,
             None,
-            of(2),
+            Box::new(usher::matching_from_profiles(&sections(100), profiles())),
             atree::matching_from_profiles(&sections(100), profiles())
         ),
         row!(
@@ -273,7 +273,7 @@ pub fn native() -> Vec<Row> {
             "  the same, the context in it on both sides: 1,000",
             WIREFILTER,
             None,
-            of(3),
+            Box::new(usher::matching_from_profiles(&sections(1_000), profiles())),
             looping_from_profiles::<Wirefilter>(&sections(1_000), profiles())
         ),
         row!(
@@ -281,7 +281,7 @@ pub fn native() -> Vec<Row> {
             "  the same, the context in it on both sides: 1,000",
             ATREE,
             None,
-            of(3),
+            Box::new(usher::matching_from_profiles(&sections(1_000), profiles())),
             atree::matching_from_profiles(&sections(1_000), profiles())
         ),
         row!(

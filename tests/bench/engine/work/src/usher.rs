@@ -184,9 +184,31 @@ pub fn entered(plan: &Plan, visitor: &Stored, personalizations: &[usize], found:
     plan.entered(visitor, &query, NOW_MS, found);
 }
 
-/// Every section that a visitor enters. What a criterion looks at is fetched from the profile, each time anew, because
-/// the engine is not asked in another way: beside peers whose contexts were filled before, that is included here.
+/// Every section that a visitor enters; the calls are prepared, as the peers' contexts are filled, before.
 pub fn matching(rules: &[Rule], profiles: &[Profile]) -> impl FnMut(u64) -> u64 + use<> {
+    let plan: &'static Plan = Box::leak(Box::new(Plan::compile_owned(sections(rules)).expect("a definition")));
+    let visitors: &'static [Stored] = profiles.iter().map(visitor).collect::<Vec<_>>().leak();
+    let query = Query {
+        event: None,
+        asked: Asked::Named(&[0]),
+        inputs: &[],
+        edge: &[],
+        access: Access::default(),
+        blind: false,
+    };
+    let calls: Vec<_> = visitors.iter().map(|visitor| plan.call(visitor, &query, NOW_MS)).collect();
+    let mut found = Vec::new();
+    move |n| {
+        turns(n, calls.len(), |turn| {
+            found.clear();
+            calls[turn].entered(&mut found);
+            found.len() as u64
+        })
+    }
+}
+
+/// The same, with what a criterion looks at fetched from the profile each time anew, as an edge does it.
+pub fn matching_from_profiles(rules: &[Rule], profiles: &[Profile]) -> impl FnMut(u64) -> u64 + use<> {
     let plan = Plan::compile_owned(sections(rules)).expect("a definition");
     let visitors: Vec<Stored> = profiles.iter().map(visitor).collect();
     counting(plan, visitors, vec![0])
