@@ -21,7 +21,7 @@ use crate::plan::SectionPlan;
 const SECTIONS_MIN: usize = 8;
 
 /// From how many sections on a question that they share is asked for all of them first.
-const GATE_SECTIONS_MIN: usize = 4;
+const GATE_SECTIONS_MIN: usize = 6;
 
 /// The sections of a personalization, by what they demand.
 #[derive(Debug, Default)]
@@ -95,22 +95,21 @@ impl Candidates {
         Candidates { groups: groups.collect(), blocks: sections.len().div_ceil(BITS) }
     }
 
-    /// How many blocks [`Candidates::find`] fills.
+    /// How many blocks a set of all sections has.
     pub(crate) fn blocks(&self) -> usize {
         self.blocks
     }
 
-    /// The set of sections that may enter, as bits. `happens` says whether a key event matches this call's event.
+    /// The set of sections that may enter, as bits; it has [`Candidates::blocks`]. `happens` says whether a key event matches this call's event.
     pub(crate) fn find<'v>(
         &self,
-        set: &mut Vec<Block>,
+        set: &mut [Block],
         program: &Program,
         values: &'v impl Values,
         memo: &mut Memo<'v>,
         happens: impl Fn(usize, &mut Memo<'v>) -> bool,
     ) {
-        set.clear();
-        set.resize(self.blocks, Block::default());
+        set.fill(Block::default());
         for group in &self.groups {
             if !group.key_event.is_none_or(|key_event| happens(key_event, memo)) {
                 continue;
@@ -142,6 +141,9 @@ pub(crate) fn numbers(set: &[Block]) -> impl Iterator<Item = usize> {
         })
     })
 }
+
+/// Up to so many blocks are a set that needs no allocation.
+pub(crate) const FEW_BLOCKS: usize = 8;
 
 const WORD_BITS: usize = u64::BITS as usize;
 const BITS: usize = size_of::<Block>() * 8;

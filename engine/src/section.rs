@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::call::Call;
-use crate::candidates;
+use crate::candidates::{self, Block, FEW_BLOCKS};
 use crate::definition::{Choice, Personalization, Section};
 use crate::event::Event;
 use crate::expr::Node;
@@ -218,8 +218,7 @@ impl Plan {
         memo: &mut Memo<'c>,
         found: &mut dyn FnMut(Found<'p>),
     ) {
-        let blocks = self.personalizations.iter().map(|plan| plan.candidates.blocks()).max();
-        let mut candidates = Vec::with_capacity(blocks.unwrap_or(0));
+        let (mut few, mut many) = ([Block::default(); FEW_BLOCKS], Vec::new());
         for (index, definition, plan, missing) in self.asked(call, query) {
             if let Some(input) = missing {
                 found(Found::Skipped(&definition.name, input));
@@ -228,10 +227,17 @@ impl Plan {
             if !plan.trigger.is_none_or(|trigger| self.happens(trigger, call, memo)) {
                 continue;
             }
-            plan.candidates.find(&mut candidates, &self.program, call, memo, |key_event, memo| {
-                self.happens(key_event, call, memo)
-            });
-            for number in candidates::numbers(&candidates) {
+            let blocks = plan.candidates.blocks();
+            let set = match few.get_mut(..blocks) {
+                Some(set) => set,
+                None => {
+                    many.resize(blocks, Block::default());
+                    many.as_mut_slice()
+                }
+            };
+            plan.candidates
+                .find(set, &self.program, call, memo, |key_event, memo| self.happens(key_event, call, memo));
+            for number in candidates::numbers(set) {
                 let (Some(section), Some(section_plan)) =
                     (definition.sections.get(number), plan.sections.get(number))
                 else {

@@ -79,7 +79,7 @@ impl<'a> Parser<'a> {
         if !self.is("OR") {
             return Ok(first);
         }
-        let mut parts = alloc::vec![first];
+        let mut parts = several(first);
         while self.eat("OR")? {
             parts.push(self.all()?);
         }
@@ -92,7 +92,7 @@ impl<'a> Parser<'a> {
         if !self.is("AND") {
             return Ok(first);
         }
-        let mut parts = alloc::vec![first];
+        let mut parts = several(first);
         while self.eat("AND")? {
             parts.push(self.not()?);
         }
@@ -265,7 +265,7 @@ impl<'a> Parser<'a> {
 
     fn list(&mut self) -> Result<Vec<Value>, ParseError> {
         self.expect(Kind::Open, "`(`")?;
-        let mut values = alloc::vec![self.literal()?];
+        let mut values = several(self.literal()?);
         while self.token.kind == Kind::Comma {
             self.advance()?;
             values.push(self.literal()?);
@@ -342,6 +342,13 @@ impl<'a> Parser<'a> {
     fn unexpected(&self, message: impl Into<String>) -> ParseError {
         ParseError::new(self.token.start, self.token.end, message)
     }
+}
+
+/// The first of several, with room for as many as there mostly are.
+fn several<T>(first: T) -> Vec<T> {
+    let mut all = Vec::with_capacity(6);
+    all.push(first);
+    all
 }
 
 #[cfg(test)]

@@ -88,12 +88,12 @@ impl<'a> Lexer<'a> {
     }
 
     fn skip_blanks(&mut self) {
-        while let Some(byte) = self.byte() {
-            if !byte.is_ascii() {
-                if !self.peek().is_some_and(char::is_whitespace) {
-                    return;
-                }
-            } else if !char::from(byte).is_whitespace() {
+        loop {
+            self.skip(|byte| byte == b' ');
+            // Printable characters, of which most criteria are; all others are looked at one by one.
+            if self.byte().is_none_or(|byte| byte.is_ascii_graphic())
+                || !self.peek().is_some_and(char::is_whitespace)
+            {
                 return;
             }
             self.bump();
@@ -123,9 +123,9 @@ impl<'a> Lexer<'a> {
 
     /// Goes on to the first byte that is not one of these.
     fn skip(&mut self, mut while_it: impl FnMut(u8) -> bool) {
-        while self.byte().is_some_and(&mut while_it) {
-            self.at = self.at.saturating_add(1);
-        }
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let count = rest.iter().position(|byte| !while_it(*byte)).unwrap_or(rest.len());
+        self.at = self.at.saturating_add(count);
     }
 
     /// What stands between two quotes; a doubled quote is one of it.
