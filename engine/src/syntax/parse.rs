@@ -377,6 +377,7 @@ mod tests {
             ("t not within 30 days", "NOT t WITHIN 30 DAYS"),
             ("u starts with 'a' and u not ends with 'b'", "u STARTS WITH 'a' AND u NOT ENDS WITH 'b'"),
             ("TRUE OR false", "TRUE OR FALSE"),
+            ("\ta\n=\r\n1\u{a0}AND\u{2003} b = 2 \t", "a = 1 AND b = 2"),
             ("event.price > 20", "event.price > 20"),
         ] {
             match parse(text) {
@@ -402,8 +403,12 @@ mod tests {
             let error = parse(text).unwrap_err();
             assert_eq!((error.start, error.message.as_str()), (start, message), "{text}");
         }
-        assert!(parse(&"(".repeat(40)).unwrap_err().message.contains("nested deeper"));
-        assert!(parse(&"NOT ".repeat(40)).unwrap_err().message.contains("nested deeper"));
+        for (open, close) in [("(", ")"), ("NOT ", "")] {
+            let nested = |depth| format!("{}a = 1{}", open.repeat(depth), close.repeat(depth));
+            assert!(parse(&nested(CRITERIA_DEPTH_MAX)).is_ok());
+            let deeper = parse(&nested(CRITERIA_DEPTH_MAX + 1)).unwrap_err();
+            assert!(deeper.message.contains("nested deeper"));
+        }
     }
 
     fn value() -> impl Strategy<Value = Value> {
