@@ -21,7 +21,7 @@ use core::ptr::null_mut;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use usher_engine::definition::Definition;
-use usher_engine::{Access, Asked, Event, Plan, Profile, ProfileId, Query};
+use usher_engine::{Access, Asked, Event, Evidence, Plan, Profile, ProfileId, Query};
 
 /// The linker starts here. Everything passes a black box, so that nothing is known before it runs and left out.
 #[unsafe(no_mangle)]
@@ -30,9 +30,9 @@ pub extern "C" fn _start() -> ! {
     let now_ms = black_box(1_790_000_000_000);
     if let Ok(plan) = Plan::compile(&definition) {
         let event = Event::resolve(black_box(0), Vec::new(), now_ms, "minted".into());
-        let keys = plan.keys(&event);
+        let keys = plan.keys(&event, &Evidence::NONE);
         let found: Vec<Profile> = black_box(Vec::new());
-        let mut stitched = plan.stitch(&keys.usable, found, ProfileId([1; 16]), now_ms);
+        let mut stitched = plan.stitch(&keys, found, ProfileId([1; 16]), now_ms);
         plan.ingest(&mut stitched.profile, &event, now_ms);
         let query = Query {
             event: Some(&event),
