@@ -77,23 +77,29 @@ pub(super) fn shortest(float: f64) -> (u64, i64) {
     }
     // Two more than any float needs, so that the last of them is rounded by what follows.
     let (digits, exponent) = nineteen(float);
-    let mut rounded = (digits, exponent);
-    let mut power = 10_u64.pow(18);
-    while power > 10 {
+    let reads_back = |places: u32| {
+        let power = 10_u64.pow(places);
         let (floor, rest) = (digits.checked_div(power).unwrap_or(0), digits.checked_rem(power).unwrap_or(0));
         let up = rest >= power / 2;
         let (near, far) = (floor.saturating_add(u64::from(up)), floor.saturating_add(u64::from(!up)));
-        let places = power.checked_ilog10().unwrap_or(0);
         let exponent = exponent.saturating_add(i64::from(places));
-        rounded = (near, exponent);
         let found = [near, far].into_iter().find(|candidate| {
             *candidate > 0 && nearest(digits_of(*candidate), exponent).to_bits() == float.to_bits()
         });
-        if let Some(found) = found {
-            rounded = (found, exponent);
-            break;
+        found.map(|found| (found, exponent))
+    };
+    // 17 digits read back, and so does one more than what does: how many can be left out is found by halving.
+    let (mut fewest, mut most) = (2_u32, 18_u32);
+    let mut rounded = (digits, exponent);
+    while fewest <= most {
+        let left_out = fewest.midpoint(most);
+        match reads_back(left_out) {
+            Some(found) => {
+                rounded = found;
+                fewest = left_out.saturating_add(1);
+            }
+            None => most = left_out.saturating_sub(1),
         }
-        power /= 10;
     }
     trimmed(rounded.0, rounded.1)
 }
