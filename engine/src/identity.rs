@@ -183,7 +183,8 @@ impl Plan {
     /// Whether a profile may be looked up by this key and value.
     pub fn may_look_up(&self, name: &str, value: &str, evidence: &Evidence<'_>) -> bool {
         let rule = self.key_rules.iter().find(|rule| rule.name == name);
-        let open = rule.is_some_and(|rule| rule.trust == Trust::Open);
+        // A key that no event may stitch by is not for pages to read through either.
+        let open = rule.is_some_and(|rule| rule.trust == Trust::Open && !rule.workflow_only);
         open || (rule.is_some() && (evidence.server || evidence.of(name) == Some(value)))
     }
 

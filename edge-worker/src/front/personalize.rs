@@ -112,7 +112,9 @@ impl Edge {
 
     /// `POST /v1/explain`
     pub(super) fn look_explain(&self, keyring: &Keyring, request: &Request<'_>) -> Result {
-        let (audience, origin) = match auth::preview(keyring, request) {
+        let preview = auth::preview(keyring, request);
+        let by_page = preview.is_some();
+        let (audience, origin) = match preview {
             Some(preview) => {
                 let origin = request.header("origin");
                 if origin.is_some_and(|origin| !keyring.knows_origin(origin)) {
@@ -140,7 +142,9 @@ impl Edge {
                 Some(name) => vec![running.plan.personalization(name).ok_or(Refusal::NOT_FOUND)?],
                 None => Vec::new(),
             };
-            self.look(keyring, request, running, &body, named, Access::default(), origin, true)
+            // A preview token stands in a page: it sees whom a page may look up, and nobody's sensitive values.
+            let access = Access { server_route: !by_page, sensitive_scope: false };
+            self.look(keyring, request, running, &body, named, access, origin, true)
         };
         look().map_err(|refused| refused.readable_by(origin))
     }
@@ -170,7 +174,7 @@ impl Edge {
             }
         };
         // Who asks by a server key vouches for whom; everybody else may look up by open keys only.
-        let evidence = Evidence { server: access.server_route || explain, keys: &[] };
+        let evidence = Evidence { server: access.server_route, keys: &[] };
         let keys = keys(plan, audience, body, &inputs, &evidence)?;
         if let [index] = personalizations.as_slice()
             && let Some(input) = plan.missing_input(*index, &inputs)

@@ -150,7 +150,7 @@ fn total(known: Option<&Total>, unit: Unit, base: Option<&Base>, profile: &Profi
     let events = |after_ms| known.map_or(0, |total| total.read(after_ms));
     let base = base.and_then(|base| {
         let (value, time_ms) = base.read(profile)?;
-        Some((Nanos::from_number(value.as_number()?)?, time_ms))
+        Some((Nanos::from_number(numeric(value)?)?, time_ms))
     });
     match base {
         None => unit.number(events(None)),
