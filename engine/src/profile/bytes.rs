@@ -243,8 +243,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// 64 bits that tell whether bytes are as they were written: four lanes of eight bytes at a time, each byte mixed in by
-/// steps that can be undone, so that no change of less than eight bytes goes unseen.
+/// 64 bits that tell whether bytes are as they were written: four lanes of eight bytes at a time, each mixed in by steps
+/// that can be undone, so that a change within one such word never goes unseen, and any other hardly ever.
 pub(super) fn checksum(bytes: &[u8]) -> u64 {
     const ODD: [u64; 4] =
         [0x9e37_79b1_85eb_ca87, 0xc2b2_ae3d_27d4_eb4f, 0x1656_67b1_9e37_79f9, 0x85eb_ca77_c2b2_ae63];
