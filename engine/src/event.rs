@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::limits::EVENT_ID_BYTES_MAX;
+use crate::same::same;
 use crate::time;
 use crate::value::Value;
 
@@ -122,7 +123,7 @@ pub fn order_clamped<'a>(batch: impl DoubleEndedIterator<Item = &'a mut Event>) 
 }
 
 fn top<'a>(columns: &'a [(String, Value)], name: &str) -> Option<&'a Value> {
-    columns.iter().find(|(column, _)| column == name)?.1.present()
+    columns.iter().find(|(column, _)| same(column, name))?.1.present()
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ mod index;
 mod order;
 mod pattern;
 mod plan;
+mod same;
 mod suggest;
 
 pub mod attribute;

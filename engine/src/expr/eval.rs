@@ -7,6 +7,7 @@ use super::op::{Op, whole};
 use super::types::TypeSet;
 use super::{Node, Place, Predicate, Program};
 use crate::limits::{FUTURE_SKEW_MS, PATTERN_TEXT_BYTES_MAX};
+use crate::same::same;
 use crate::time;
 use crate::value::{DataType, Number, Value};
 
@@ -293,7 +294,7 @@ fn ask(program: &Program, predicate: &Predicate, frame: &mut impl Frame) -> Trut
     let now_ms = frame.now_ms();
     let held = match (&predicate.op, frame.seen(program, predicate.slot)) {
         (Op::Numbers { low, high, .. }, Seen::Number(Number::Integer(left))) => (*low..=*high).contains(left),
-        (Op::EqualText(right), Seen::Text(left)) => **left == **right,
+        (Op::EqualText(right), Seen::Text(left)) => same(left, right),
         (_, seen) => return rare(predicate, seen, now_ms),
     };
     Truth::from(held != predicate.negated)
@@ -321,7 +322,7 @@ pub(super) fn compare(op: &Op, seen: Seen<'_>, now_ms: i64) -> Option<bool> {
             };
             comparison.holds(i64::try_from(size).unwrap_or(i64::MAX).cmp(count))
         }
-        Op::EqualText(right) => text(seen)? == &**right,
+        Op::EqualText(right) => same(text(seen)?, right),
         Op::EqualBoolean(right) => match seen {
             Seen::Boolean(left) => left == *right,
             _ => return None,

@@ -16,6 +16,7 @@ use core::ops::Range;
 use super::bytes::Writer;
 use super::state::{read_state, write_state};
 use crate::attribute::State;
+use crate::same::same;
 
 /// What was stored, what was read of it, and what was changed since.
 #[derive(Clone, Debug, Default)]
@@ -53,7 +54,7 @@ impl States {
     /// `near` is where it may be found, and is afterwards where the one behind it may be: who changes several by name,
     /// ascending, finds all but the first at once.
     pub(super) fn get_mut(&mut self, stored: &[u8], name: &str, near: &mut usize) -> &mut Option<State> {
-        let hit = self.changed.get(*near).is_some_and(|(known, _)| known == name);
+        let hit = self.changed.get(*near).is_some_and(|(known, _)| same(known, name));
         let search = || self.changed.binary_search_by(|(known, _)| known.as_str().cmp(name));
         let index = match if hit { Ok(*near) } else { search() } {
             Ok(index) => index,
