@@ -7,8 +7,8 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::attribute::State;
 use crate::attribute::join::join;
+use crate::attribute::{BatchRecord, State, put_record};
 use crate::definition::Trust;
 use crate::event::Event;
 use crate::limits::{KEY_BYTES_MAX, KEYS_MAX};
@@ -220,18 +220,23 @@ impl Plan {
         let (mut mine, mut others): (Vec<Profile>, Vec<Profile>) =
             found.into_iter().partition(|profile| whose(profile).is_none_or(|other| Some(other) == person));
 
+        // What imports said under a lookup key is for the profile that carries it.
+        let mut records = Vec::new();
         if own.is_some() {
             for other in &mut others {
                 let from = other.id;
+                let mut moved = Vec::new();
                 other.edit_keys(|held| {
                     held.retain(|held| {
                         let moves = keys.iter().any(|key| key.name == held.name && key.value == held.value);
                         if moves {
                             journal.push(Entry::KeyMoved { name: held.name.clone(), from });
+                            moved.push(held.clone());
                         }
                         !moves
                     });
                 });
+                records.extend(moved.iter().filter_map(|key| self.record_of(other, key)));
             }
         } else if !others.is_empty() {
             journal.push(Entry::Ambiguous { left: others.iter().map(|profile| profile.id).collect() });
@@ -258,6 +263,14 @@ impl Plan {
         }
         if !absorbed.is_empty() {
             journal.push(Entry::Merged { into: profile.id, sources: absorbed.clone() });
+        }
+
+        if !records.is_empty() {
+            profile.edit_batch(|mine| {
+                for record in records {
+                    put_record(mine, record);
+                }
+            });
         }
 
         // Without a word of its own, an event leaves the keys of other people where they are.
@@ -288,5 +301,12 @@ impl Plan {
             others.clear();
         }
         Stitched { profile, others, absorbed, journal }
+    }
+
+    /// Takes out of a profile the record that is filed under this key, if it is a lookup key and has one.
+    fn record_of(&self, profile: &mut Profile, key: &Key) -> Option<BatchRecord> {
+        let index = profile.batch().iter().position(|record| record.key == key.value)?;
+        (self.lookup_key() == Some(key.name.as_str()))
+            .then(|| profile.edit_batch(|records| records.remove(index)))
     }
 }

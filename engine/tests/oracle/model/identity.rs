@@ -134,6 +134,7 @@ impl World {
         // Whose event it is: its own word, or (Reading) the first person in routing order.
         let of = |id: &u64| self.visitors.iter().find(|visitor| visitor.id == *id).and_then(whose);
         let person = own.clone().or_else(|| named.iter().find_map(of));
+        let lookup = lookup_rule(definition).map(|rule| rule.name);
         let is_mine = |visitor: &Visitor| whose(visitor).is_none_or(|other| Some(other) == person);
         let mut mine: Vec<(i64, u64)> = self
             .visitors
@@ -171,6 +172,13 @@ impl World {
                 }
                 holder.keys.retain(|key| (&key.0, &key.1) != (name, value));
                 receipt.moved.push((name.clone(), holder.id));
+                // A record is for the visitor who carries its key.
+                let (moved, stay) = std::mem::take(&mut holder.records)
+                    .into_iter()
+                    .partition(|record| lookup.as_ref() == Some(name) && record.key == *value);
+                holder.records = stay;
+                let mine = self.visitors.iter_mut().find(|v| v.id == survivor).expect("it");
+                Vec::into_iter(moved).for_each(|record| mine.import(record));
             }
             self.visitors.iter_mut().find(|v| v.id == survivor).expect("it").learn(name, value, time_ms);
         }
