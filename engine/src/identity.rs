@@ -281,21 +281,7 @@ impl Plan {
             }
         }
         candidates.iter().for_each(|key| profile.suspect(key.clone()));
-        if profile.keys().len() > KEYS_MAX {
-            profile.edit_keys(|keys| {
-                while keys.len() > KEYS_MAX {
-                    // The primary key stays: without it the profile would no longer be somebody's.
-                    let oldest = keys
-                        .iter()
-                        .enumerate()
-                        .filter(|(_, key)| Some(key.name.as_str()) != primary)
-                        .min_by_key(|(_, key)| (key.seen_ms, key.name.as_str(), key.value.as_str()));
-                    let Some(index) = oldest.map(|(index, _)| index) else { break };
-                    let evicted = keys.swap_remove(index);
-                    journal.push(Entry::KeyEvicted { name: evicted.name });
-                }
-            });
-        }
+        self.bound_keys(&mut profile, &mut journal);
         if own.is_none() {
             // Nothing of them changed.
             others.clear();
@@ -303,10 +289,28 @@ impl Plan {
         Stitched { profile, others, absorbed, journal }
     }
 
+    /// Lets go of the keys that were seen longest ago. The primary key stays: without it the profile would no longer be
+    /// somebody's. Lookup keys go when there is nothing else, each with what is filed under it.
+    fn bound_keys(&self, profile: &mut Profile, journal: &mut Vec<Entry>) {
+        let is_primary = |key: &&Key| Some(key.name.as_str()) == self.primary_key.as_deref();
+        let is_lookup = |key: &Key| Some(key.name.as_str()) == self.lookup_key();
+        while profile.keys().len() > KEYS_MAX {
+            let evictable = profile.keys().iter().filter(|key| !is_primary(key));
+            let oldest = evictable
+                .min_by_key(|key| (is_lookup(key), key.seen_ms, key.name.as_str(), key.value.as_str()));
+            let Some(oldest) = oldest.cloned() else { break };
+            profile.edit_keys(|keys| keys.retain(|key| *key != oldest));
+            self.record_of(profile, &oldest);
+            journal.push(Entry::KeyEvicted { name: oldest.name });
+        }
+    }
+
     /// Takes out of a profile the record that is filed under this key, if it is a lookup key and has one.
     fn record_of(&self, profile: &mut Profile, key: &Key) -> Option<BatchRecord> {
+        if self.lookup_key() != Some(key.name.as_str()) {
+            return None;
+        }
         let index = profile.batch().iter().position(|record| record.key == key.value)?;
-        (self.lookup_key() == Some(key.name.as_str()))
-            .then(|| profile.edit_batch(|records| records.remove(index)))
+        Some(profile.edit_batch(|records| records.remove(index)))
     }
 }

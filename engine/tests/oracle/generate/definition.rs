@@ -226,7 +226,12 @@ fn identity(dice: &mut Dice, bent: Bent) -> Identity {
     let key = |name: &str| StitchKey { name: name.into(), ..StitchKey::default() };
     if bent != Bent::People {
         let keys = vec![key("cookie"), key("user"), key("mail")];
-        let lookup_key = (bent == Bent::Changes).then(|| "cookie".into());
+        let lookup_key = match bent {
+            Bent::Changes => Some("cookie".into()),
+            // Many of them, a few, and the primary key.
+            Bent::Crowd => dice.pick(&[Some("mail"), Some("ref"), None]).map(String::from),
+            _ => None,
+        };
         return Identity { primary_key: Some("user".into()), keys, lookup_key };
     }
     let mut keys = vec![key("cookie"), key("user"), key("mail")];

@@ -49,7 +49,7 @@ pub fn steps(dice: &mut Dice, bent: Bent, definitions: &[Definition]) -> Vec<Ste
                 continue;
             }
         }
-        let what = if bent != Bent::Crowd && dice.once_in(8) {
+        let what = if dice.once_in(if bent == Bent::Crowd { 30 } else { 8 }) {
             // No two records arrive at one time, which is what decides between those computed at one.
             now_ms += 1;
             What::Row(row(dice, bent, now_ms, &spans_ms, &definitions[0]))
@@ -251,6 +251,9 @@ fn keys(dice: &mut Dice, bent: Bent, index: i64, columns: &mut Columns) {
             // The primary key is seen at the beginning only, and the cookie always.
             if index < 4 && !dice.once_in(3) {
                 say("user", "u-1".into());
+            }
+            if index < 6 && dice.once_in(2) {
+                say("ref", if dice.once_in(2) { "r-1" } else { "r-2" }.into());
             }
             let cookie = if dice.once_in(40) { "c-2" } else { "c-1" };
             say("cookie", cookie.into());
