@@ -26,6 +26,10 @@ pub const PATTERN_DEPTH_MAX: u32 = 16;
 pub const KEY_BYTES_MAX: usize = 256;
 /// How many keys a profile is known by.
 pub const KEYS_MAX: usize = 200;
+/// How many ids of absorbed profiles a profile remembers, those made last: a sixty-fourth of what it may hold. Absorbing
+/// one of them again changes nothing; of the others storage holds that, which seals a source before it is absorbed and
+/// never hands it out again.
+pub const ABSORBED_MAX: usize = 256;
 /// How many asserted values of keys that want proof a profile remembers.
 pub const CANDIDATES_MAX: usize = 16;
 /// How long state that no definition knows any more is carried along, in milliseconds.

@@ -6,9 +6,9 @@ use usher_engine::definition::{
     Aggregation, Attribute, AttributeKind, Audience, CounterPart, Definition, EventTable, Identity,
     Increment, Keep, KeyEvent, StitchKey,
 };
-use usher_engine::profile::codec;
+use usher_engine::profile::{Key, codec};
 use usher_engine::value::Value;
-use usher_engine::{Access, Asked, Event, Evidence, Plan, Profile, ProfileId, Query};
+use usher_engine::{Access, Asked, Event, Evidence, Keys, Plan, Profile, ProfileId, Query};
 
 const NOW_MS: i64 = 1_790_000_000_000;
 const DAY_MS: i64 = 86_400_000;
@@ -200,4 +200,43 @@ fn dead_items_of_one_profile_drive_out_no_living_ones_of_another() {
     found.append(&mut old);
     let both = merged(&plan, found, 1, later_ms);
     assert_eq!(known(&plan, &both, later_ms), Some(Value::List(vec![500.into()])));
+}
+
+#[test]
+fn however_many_were_absorbed_it_stays_small_and_remembers_the_latest() {
+    let plan = plan(Some(counter(24 * HOUR_MS, &[])));
+    // The survivor is the oldest; the others have ids that ascend.
+    let keys = |value: &str, other: &str| {
+        let key = |value: &str| Key { name: "cookie".into(), value: value.into(), seen_ms: NOW_MS };
+        Keys { usable: vec![key(value), key(other)], ..Keys::default() }
+    };
+    let id = |number: u16| {
+        let [high, low] = number.to_be_bytes();
+        ProfileId([1, high, low, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+    };
+    let source = |number: u16| {
+        let keys = Keys { usable: keys("s", "s").usable.into_iter().take(1).collect(), ..Keys::default() };
+        plan.stitch(&keys, vec![], id(number), NOW_MS).profile
+    };
+    let mut survivor = view(&plan, vec![], 0, 1, &[("cookie", "all".into())], NOW_MS - 1);
+    let mut largest = 0;
+    for number in 0..1_000 {
+        let found = vec![survivor, source(number)];
+        survivor = plan.stitch(&keys("all", "s"), found, ProfileId([9; 16]), NOW_MS).profile;
+        largest = largest.max(codec::encode(&survivor).len());
+    }
+    let latest: Vec<ProfileId> = (1_000 - 256..1_000).map(id).collect();
+    assert_eq!(survivor.absorbed(), latest);
+    assert!(largest < 5_000, "{largest}");
+    let again =
+        plan.stitch(&keys("all", "s"), vec![survivor.clone(), source(999)], ProfileId([9; 16]), NOW_MS);
+    assert_eq!(again.profile, survivor);
+
+    // In another order the same.
+    let mut backwards = view(&plan, vec![], 0, 1, &[("cookie", "all".into())], NOW_MS - 1);
+    for number in (0..1_000).rev() {
+        let found = vec![backwards, source(number)];
+        backwards = plan.stitch(&keys("all", "s"), found, ProfileId([9; 16]), NOW_MS).profile;
+    }
+    assert_eq!(backwards.absorbed(), latest);
 }

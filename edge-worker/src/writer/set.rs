@@ -14,6 +14,8 @@ pub(super) struct ProfileSet {
     /// The number of the bundle that writes.
     number: u64,
     profiles: Vec<Held>,
+    /// Profiles that this message merged, and into which.
+    merged: Vec<(ProfileId, ProfileId)>,
     retired: Vec<Retired>,
     journal: Vec<JournalRow>,
 }
@@ -61,6 +63,7 @@ impl ProfileSet {
             audience: audience.to_owned(),
             number,
             profiles,
+            merged: Vec::new(),
             retired: Vec::new(),
             journal: Vec::new(),
         })
@@ -88,9 +91,12 @@ impl ProfileSet {
                 let changed = stitched.others.iter().find(|other| other.id == id);
                 let profile = changed.cloned().unwrap_or(held.profile);
                 self.profiles.push(Held { profile, stored: held.stored });
-            } else if held.stored.is_some() {
+            } else {
+                self.merged.push((id, own));
                 // One that was made by this message and absorbed again leaves no trace in storage.
-                self.retired.push(Retired { audience: self.audience.clone(), id: id.0, into: own.0 });
+                if held.stored.is_some() {
+                    self.retired.push(Retired { audience: self.audience.clone(), id: id.0, into: own.0 });
+                }
             }
         }
         // Being made is in the profile itself.
@@ -108,10 +114,15 @@ impl ProfileSet {
         &mut self.profiles[last].profile
     }
 
-    /// The profile that this id is now: itself, or the one that absorbed it.
-    pub(super) fn get(&self, id: ProfileId) -> Option<&Profile> {
-        let own = |profile: &&Profile| profile.id == id || profile.absorbed().contains(&id);
-        self.profiles.iter().map(|held| &held.profile).find(own)
+    /// The profile that this id is now: itself, or the one that absorbed it in the course of this message.
+    pub(super) fn get(&self, mut id: ProfileId) -> Option<&Profile> {
+        // In the order in which they merged, so that one that went on is followed.
+        for (source, into) in &self.merged {
+            if *source == id {
+                id = *into;
+            }
+        }
+        self.profiles.iter().map(|held| &held.profile).find(|profile| profile.id == id)
     }
 
     /// What changed, with each changed profile's version one higher.

@@ -21,7 +21,7 @@ use core::cell::OnceCell;
 use core::fmt;
 
 use crate::attribute::{BatchRecord, State, put_record};
-use crate::limits::{CANDIDATES_MAX, ORPHAN_MS};
+use crate::limits::{ABSORBED_MAX, CANDIDATES_MAX, ORPHAN_MS};
 use codec::{Stored, Tag};
 
 /// The internal id of a profile, a UUIDv7 by convention of the hosts: ids of older profiles are smaller.
@@ -121,7 +121,7 @@ impl Profile {
         self.candidates.get_or_init(|| self.stored.keys(Tag::Candidates))
     }
 
-    /// Profiles that were merged into it, ascending.
+    /// Profiles that were merged into it, ascending; of more than [`ABSORBED_MAX`] those that were made last.
     pub fn absorbed(&self) -> &[ProfileId] {
         self.absorbed.get_or_init(|| self.stored.ids())
     }
@@ -225,7 +225,10 @@ impl Profile {
         }
     }
 
-    /// Takes over everything of another profile, once: one that was absorbed already changes nothing.
+    /// Takes over everything of another profile, once: one that is known to be absorbed changes nothing.
+    ///
+    /// Ids are known up to a bound. That is a second line: the first is that a source is sealed before it is absorbed, in
+    /// the same commit or an earlier one, and a sealed profile is never loaded again.
     ///
     /// Commutative and associative in all but `id` and `created_ms`, which the caller chose by whom it calls, where
     /// `join` is: two states of one name as one.
@@ -239,6 +242,8 @@ impl Profile {
                     absorbed.insert(index, *id);
                 }
             }
+            // The greatest ids of all: which these are does not depend on the order of merging.
+            absorbed.drain(..absorbed.len().saturating_sub(ABSORBED_MAX));
         });
         self.mixed |= other.mixed || self.bundle != other.bundle;
         self.bundle = self.bundle.max(other.bundle);

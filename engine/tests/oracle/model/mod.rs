@@ -120,6 +120,10 @@ impl Visitor {
             return;
         }
         self.absorbed.extend(&other.absorbed);
+        // Reading: of more than 256 the latest are remembered; the others are sealed, and not there to be absorbed again.
+        while self.absorbed.len() > 256 {
+            self.absorbed.pop_first();
+        }
         for (name, value, seen_ms) in &other.keys {
             self.learn(name, value, *seen_ms);
         }
