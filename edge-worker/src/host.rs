@@ -136,12 +136,23 @@ pub struct KeyOf {
 /// What a [`Read`] found.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Found {
-    /// Encoded profiles, with the audience of each.
-    Profiles(Vec<(String, Vec<u8>)>),
+    /// Profiles, each once, in the order of the first key that names it.
+    Profiles(Vec<FoundProfile>),
     /// Pointers, ascending by audience.
     Pointers(Vec<Pointer>),
     /// A body, if it is there.
     Bundle(Option<Vec<u8>>),
+}
+
+/// A profile that a [`Read`] found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FoundProfile {
+    /// The audience's id.
+    pub audience: String,
+    /// Which of the keys that were read name it, by their indexes, ascending.
+    pub keys: Vec<usize>,
+    /// As it was encoded.
+    pub state: Vec<u8>,
 }
 
 /// Which bundle an audience runs.

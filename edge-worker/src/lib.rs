@@ -15,6 +15,7 @@ pub mod front;
 pub mod host;
 mod writer;
 
+mod buckets;
 mod bundle;
 mod error;
 mod keys;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::host::{Found, JournalRow, Pointer, Read, Retired, Store, StoreFailure, Write};
+use crate::host::{Found, FoundProfile, JournalRow, Pointer, Read, Retired, Store, StoreFailure, Write};
 
 /// Profiles, keys and bundles of one writer.
 #[derive(Clone, Debug, Default)]
@@ -38,17 +38,23 @@ impl Store for MemoryStore {
         }
         Ok(match read {
             Read::Profiles(keys) => {
-                let mut ids: Vec<(String, [u8; 16])> = Vec::new();
-                for key in keys {
-                    let known = self.keys.get(&(key.audience.clone(), key.name.clone(), key.value.clone()));
-                    if let Some(id) =
-                        known.map(|id| (key.audience.clone(), *id)).filter(|id| !ids.contains(id))
-                    {
-                        ids.push(id);
+                let mut profiles: Vec<FoundProfile> = Vec::new();
+                let mut known: BTreeMap<(&str, [u8; 16]), usize> = BTreeMap::new();
+                for (index, key) in keys.iter().enumerate() {
+                    let held = (key.audience.clone(), key.name.clone(), key.value.clone());
+                    let Some(id) = self.keys.get(&held).copied() else { continue };
+                    let Some(state) = self.profiles.get(&(key.audience.clone(), id)) else { continue };
+                    let at = *known.entry((&key.audience, id)).or_insert(profiles.len());
+                    match profiles.get_mut(at) {
+                        Some(profile) => profile.keys.push(index),
+                        None => profiles.push(FoundProfile {
+                            audience: key.audience.clone(),
+                            keys: vec![index],
+                            state: state.clone(),
+                        }),
                     }
                 }
-                let profile = |id: (String, [u8; 16])| Some((id.0.clone(), self.profiles.get(&id)?.clone()));
-                Found::Profiles(ids.into_iter().filter_map(profile).collect())
+                Found::Profiles(profiles)
             }
             Read::Pointer { audience } => {
                 Found::Pointers(self.pointers.get(audience).cloned().into_iter().collect())

@@ -3,7 +3,8 @@
 //! A host runs [`SCHEMA`] when it opens a database, runs the statements of a [`Read`] and hands back what they found,
 //! and runs those of a [`Write`] in one transaction. Values only enter as parameters.
 
-use crate::host::{Found, Pointer, Read, StoreFailure, Write};
+use crate::buckets::Buckets;
+use crate::host::{Found, FoundProfile, Pointer, Read, StoreFailure, Write};
 
 /// Makes the tables, if they are not there. Every statement may be run again.
 pub const SCHEMA: &[&str] = &[
@@ -77,22 +78,35 @@ pub fn reads(read: &Read) -> Vec<Statement> {
 /// What the statements of a read found, each with its rows in the order of [`reads`].
 pub fn found(read: &Read, rows: Vec<Rows>) -> Result<Found, StoreFailure> {
     let odd = || StoreFailure("a row is not what its statement selects".to_owned());
-    let mut rows = rows.into_iter().flatten();
     match read {
         Read::Profiles(_) => {
-            let mut profiles: Vec<(String, Vec<u8>, Vec<u8>)> = Vec::new();
-            for row in rows {
+            let mut profiles: Vec<FoundProfile> = Vec::new();
+            let mut ids: Vec<Vec<u8>> = Vec::new();
+            let mut known = Buckets::for_about(rows.len());
+            for (key, row) in rows
+                .into_iter()
+                .enumerate()
+                .flat_map(|(key, rows)| rows.into_iter().map(move |row| (key, row)))
+            {
                 let [Cell::Text(audience), Cell::Bytes(id), Cell::Bytes(state)] =
                     <[Cell; 3]>::try_from(row).map_err(|_| odd())?
                 else {
                     return Err(odd());
                 };
-                // Two keys of one profile found it twice.
-                if !profiles.iter().any(|(known, other, _)| (known, other) == (&audience, &id)) {
-                    profiles.push((audience, id, state));
+                let same = |index: usize| {
+                    ids.get(index) == Some(&id)
+                        && profiles.get(index).is_some_and(|profile| profile.audience == audience)
+                };
+                let index = known.find_or_put(&[audience.as_bytes(), &id], ids.len(), same);
+                // Two keys of one profile find it twice.
+                if let Some(profile) = profiles.get_mut(index) {
+                    profile.keys.push(key);
+                } else {
+                    profiles.push(FoundProfile { audience, keys: vec![key], state });
+                    ids.push(id);
                 }
             }
-            Ok(Found::Profiles(profiles.into_iter().map(|(audience, _, state)| (audience, state)).collect()))
+            Ok(Found::Profiles(profiles))
         }
         Read::Pointer { .. } | Read::Pointers => {
             let pointer = |row: Vec<Cell>| match <[Cell; 3]>::try_from(row) {
@@ -101,9 +115,9 @@ pub fn found(read: &Read, rows: Vec<Rows>) -> Result<Found, StoreFailure> {
                 }
                 _ => Err(odd()),
             };
-            Ok(Found::Pointers(rows.map(pointer).collect::<Result<_, _>>()?))
+            Ok(Found::Pointers(rows.into_iter().flatten().map(pointer).collect::<Result<_, _>>()?))
         }
-        Read::Bundle { .. } => match rows.next() {
+        Read::Bundle { .. } => match rows.into_iter().flatten().next() {
             None => Ok(Found::Bundle(None)),
             Some(row) => match <[Cell; 1]>::try_from(row) {
                 Ok([Cell::Bytes(body)]) => Ok(Found::Bundle(Some(body))),

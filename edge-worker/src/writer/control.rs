@@ -5,17 +5,17 @@ use usher_engine::profile::codec;
 use super::events::line;
 use super::{Folded, Outcome, Publish, Snapshot};
 use crate::error::Refusal;
-use crate::host::{Pointer, Write};
+use crate::host::{FoundProfile, Pointer, Write};
 use crate::wire::Response;
 use crate::wire::frame::FrameWriter;
 use crate::wire::json::Json;
 
 /// The profile of the first key that is known, and when it was read: `now · profile` (empty: none is known).
-pub(super) fn snapshot(snapshot: &Snapshot, found: Vec<(String, Vec<u8>)>) -> Folded {
+pub(super) fn snapshot(snapshot: &Snapshot, found: &[FoundProfile]) -> Folded {
     let mut decoded = Vec::new();
-    for (_, bytes) in &found {
-        match codec::decode(bytes) {
-            Ok(profile) => decoded.push((profile, bytes)),
+    for found in found {
+        match codec::decode(&found.state) {
+            Ok(profile) => decoded.push((profile, &found.state)),
             Err(damage) => {
                 let log = vec![line("damaged_profile", &damage.to_string())];
                 let response = Response::refused(Refusal::STORAGE);

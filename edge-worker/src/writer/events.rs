@@ -1,13 +1,13 @@
 //! Events into profiles, and offers or receipts out: keys → stitch → ingest → personalize.
 
 use usher_engine::profile::Profile;
-use usher_engine::{Access, Answer, Asked, Event, Evidence, Keys, Plan, ProfileId, Query, order_clamped};
+use usher_engine::{Access, Answer, Asked, Event, Evidence, Keys, Plan, Query, order_clamped};
 
-use super::set::{Mint, ProfileSet, Unusable};
+use super::set::{KeysRead, Mint, Place, ProfileSet, Unusable};
 use super::{Events, Folded, Mode, Opened, Outcome, Work, readable};
 use crate::bundle::Edge;
 use crate::error::Refusal;
-use crate::host::{KeyOf, Read, Write};
+use crate::host::{FoundProfile, Write};
 use crate::token::Sighted;
 use crate::wire::json::Json;
 use crate::wire::{Response, encode, read};
@@ -18,14 +18,24 @@ pub(super) struct Batch {
     message: Events,
     /// For each element that was sent, whether it is an event at all.
     valid: Vec<bool>,
+    /// How many keys are read.
+    keys: usize,
     audiences: Vec<OfAudience>,
 }
 
 #[derive(Debug)]
 struct OfAudience {
     id: String,
-    /// As many as are valid, each with its keys.
-    events: Vec<(Event, Keys)>,
+    /// As many as are valid.
+    events: Vec<OneEvent>,
+}
+
+#[derive(Debug)]
+struct OneEvent {
+    event: Event,
+    keys: Keys,
+    /// Where the usable ones stand among those that are read.
+    read: Vec<usize>,
 }
 
 /// What became of one event, over all audiences.
@@ -58,7 +68,7 @@ impl Edge {
         let valid: Vec<bool> = rows.iter().map(Option::is_some).collect();
         let now_ms = message.moment.now_ms;
         let mut audiences = Vec::new();
-        let mut keys_to_read: Vec<KeyOf> = Vec::new();
+        let mut keys_read = KeysRead::for_about(valid.len());
         for (id, _) in &message.audiences {
             // An audience that this writer does not run yet is found out when the message is folded.
             let Some(running) = self.audiences.get(id) else { continue };
@@ -73,27 +83,19 @@ impl Edge {
                 })
                 .collect();
             order_clamped(events.iter_mut());
-            let events: Vec<(Event, Keys)> = events
-                .into_iter()
-                .map(|event| {
-                    let keys = running.plan.keys(&event, &Evidence { server: message.server, keys: &[] });
-                    (event, keys)
-                })
-                .collect();
-            for key in events.iter().flat_map(|(_, keys)| &keys.usable) {
-                let key = KeyOf { audience: id.clone(), name: key.name.clone(), value: key.value.clone() };
-                // Few events are of many visitors, and all of one visitor share their keys.
-                if keys_to_read.last() != Some(&key) && !keys_to_read.contains(&key) {
-                    keys_to_read.push(key);
-                }
-            }
+            let with_keys = |event: Event| {
+                let keys = running.plan.keys(&event, &Evidence { server: message.server, keys: &[] });
+                let read = keys.usable.iter().map(|key| keys_read.index(id, key)).collect();
+                OneEvent { event, keys, read }
+            };
+            let events = events.into_iter().map(with_keys).collect();
             audiences.push(OfAudience { id: id.clone(), events });
         }
-        let read = (!keys_to_read.is_empty()).then_some(Read::Profiles(keys_to_read));
-        Ok(Opened { read, work: Work::Events(Batch { message, valid, audiences }) })
+        let keys = keys_read.len();
+        Ok(Opened { read: keys_read.read(), work: Work::Events(Batch { message, valid, keys, audiences }) })
     }
 
-    pub(super) fn fold_events(&self, batch: &Batch, found: Vec<(String, Vec<u8>)>) -> Folded {
+    pub(super) fn fold_events(&self, batch: &Batch, found: &[FoundProfile]) -> Folded {
         let message = &batch.message;
         let now_ms = message.moment.now_ms;
         let mut mint = Mint::new(message.moment);
@@ -119,7 +121,7 @@ impl Edge {
             // again from what was found.
             let mut left_out: Vec<usize> = Vec::new();
             loop {
-                let mut set = match ProfileSet::load(id, running.number, &found) {
+                let mut set = match ProfileSet::load(id, running.number, batch.keys, found) {
                     Ok(set) => set,
                     Err(Unusable::Behind) => return Folded::Behind,
                     Err(Unusable::Damaged(what)) => {
@@ -131,9 +133,7 @@ impl Edge {
                 let round = fold_once(&running.plan, message, of_audience, &left_out, &mut set, &mut mint);
                 let mut written = Write::default();
                 if let Err(too_large) = set.commit(&running.plan, now_ms, &mut written) {
-                    let is_full = |own: &ProfileId| {
-                        set.get(*own).is_some_and(|profile| too_large.contains(&profile.id))
-                    };
+                    let is_full = |own: &Place| too_large.contains(&set.now(*own));
                     let full = round.owners.iter().filter(|(_, own)| is_full(own)).map(|(index, _)| *index);
                     let before = left_out.len();
                     left_out.extend(full);
@@ -200,7 +200,7 @@ struct Round<'p> {
     /// As many as there are events.
     receipts: Vec<Receipt>,
     /// Whose each event is, by its index; events of nobody are not among them.
-    owners: Vec<(usize, ProfileId)>,
+    owners: Vec<(usize, Place)>,
     /// For one event that is personalized.
     answer: Option<Answer<'p>>,
     log: Vec<String>,
@@ -216,7 +216,7 @@ fn fold_once<'p>(
 ) -> Round<'p> {
     let now_ms = message.moment.now_ms;
     let mut round = Round { receipts: Vec::new(), owners: Vec::new(), answer: None, log: Vec::new() };
-    for (index, (event, keys)) in of_audience.events.iter().enumerate() {
+    for (index, OneEvent { event, keys, read }) in of_audience.events.iter().enumerate() {
         let mut receipt = Receipt::default();
         event.notes.iter().for_each(|note| receipt.note(note.as_str()));
         if left_out.contains(&index) {
@@ -232,7 +232,10 @@ fn fold_once<'p>(
             receipt.note("no_usable_key");
             &mut nobody
         } else {
-            set.stitch(plan, keys, mint.uuid(), now_ms)
+            let own = set.stitch(plan, keys, read, mint.uuid(), now_ms);
+            round.owners.push((index, own));
+            // It was put there just now.
+            set.get_mut(own).unwrap_or(&mut nobody)
         };
         let ingested = plan.ingest(profile, event, now_ms);
         if ingested.duplicate {
@@ -249,9 +252,6 @@ fn fold_once<'p>(
             let access = Access { server_route: *server_route, sensitive_scope: *sensitive_scope };
             let answer = personalize(plan, profile, event, &message.edge, named.as_deref(), access, now_ms);
             round.answer = Some(answer);
-        }
-        if !keys.usable.is_empty() {
-            round.owners.push((index, profile.id));
         }
         round.receipts.push(receipt);
     }

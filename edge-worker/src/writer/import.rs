@@ -3,11 +3,11 @@
 use usher_engine::{Keys, Record};
 
 use super::events::line;
-use super::set::{Mint, ProfileSet, Unusable};
+use super::set::{KeysRead, Mint, ProfileSet, Unusable};
 use super::{Folded, Import, Opened, Outcome, Work};
 use crate::bundle::Edge;
 use crate::error::Refusal;
-use crate::host::{KeyOf, Read, Write};
+use crate::host::{FoundProfile, Write};
 use crate::limits::{IMPORT_REJECTIONS_MAX, IMPORT_ROWS_MAX};
 use crate::wire::json::Json;
 use crate::wire::{Response, read};
@@ -16,7 +16,10 @@ use crate::wire::{Response, read};
 #[derive(Debug)]
 pub(super) struct Rows {
     message: Import,
-    records: Vec<Record>,
+    /// How many keys are read.
+    keys: usize,
+    /// Each with where its key stands among them.
+    records: Vec<(usize, Record)>,
     rejected: Vec<(usize, &'static str)>,
 }
 
@@ -24,11 +27,13 @@ impl Edge {
     pub(super) fn open_import(&self, message: Import) -> Result<Opened, Response> {
         let Some(running) = self.audiences.get(&message.audience) else {
             // Found out when it is folded: this writer must catch up first.
-            let rows = Rows { message, records: Vec::new(), rejected: Vec::new() };
+            let rows = Rows { message, keys: 0, records: Vec::new(), rejected: Vec::new() };
             return Ok(Opened { read: None, work: Work::Import(rows) });
         };
         let mut records = Vec::new();
         let mut rejected = Vec::new();
+        let about = message.body.iter().filter(|byte| **byte == b'\n').take(IMPORT_ROWS_MAX).count();
+        let mut keys = KeysRead::for_about(about);
         let lines = message.body.split(|byte| *byte == b'\n').enumerate();
         for (index, line) in lines.filter(|(_, line)| !line.trim_ascii().is_empty()) {
             if records.len() + rejected.len() == IMPORT_ROWS_MAX {
@@ -39,28 +44,21 @@ impl Edge {
                 .map_err(|_| "not a JSON object within the bounds of an event")
                 .and_then(|row| running.plan.record(&row, message.moment.now_ms));
             match record {
-                Ok(record) => records.push(record),
+                Ok(record) => records.push((keys.index(&message.audience, &record.key), record)),
                 Err(reason) => rejected.push((index + 1, reason)),
             }
         }
-        let key = |record: &Record| KeyOf {
-            audience: message.audience.clone(),
-            name: record.key.name.clone(),
-            value: record.key.value.clone(),
-        };
-        // A key that stands twice is read twice, and its profile found once.
-        let keys: Vec<KeyOf> = records.iter().map(key).collect();
-        let read = (!keys.is_empty()).then_some(Read::Profiles(keys));
-        Ok(Opened { read, work: Work::Import(Rows { message, records, rejected }) })
+        let work = Work::Import(Rows { message, keys: keys.len(), records, rejected });
+        Ok(Opened { read: keys.read(), work })
     }
 
-    pub(super) fn fold_import(&self, rows: &Rows, found: Vec<(String, Vec<u8>)>) -> Folded {
+    pub(super) fn fold_import(&self, rows: &Rows, found: &[FoundProfile]) -> Folded {
         let message = &rows.message;
         let running = match self.audiences.get(&message.audience) {
             Some(running) if running.number >= message.number => running,
             _ => return Folded::Behind,
         };
-        let mut set = match ProfileSet::load(&message.audience, running.number, &found) {
+        let mut set = match ProfileSet::load(&message.audience, running.number, rows.keys, found) {
             Ok(set) => set,
             Err(Unusable::Behind) => return Folded::Behind,
             Err(Unusable::Damaged(what)) => {
@@ -73,10 +71,10 @@ impl Edge {
         let mut mint = Mint::new(message.moment);
         let (mut imported, mut unchanged, mut values_refused) = (0_i64, 0_i64, 0_i64);
         let mut ignored: Vec<&str> = Vec::new();
-        for record in &rows.records {
+        for (key, record) in &rows.records {
             let keys = Keys { usable: vec![record.key.clone()], ..Keys::default() };
-            let profile = set.stitch(&running.plan, &keys, mint.uuid(), now_ms);
-            let newer = profile.import(record.clone());
+            let own = set.stitch(&running.plan, &keys, &[*key], mint.uuid(), now_ms);
+            let newer = set.get_mut(own).is_some_and(|profile| profile.import(record.clone()));
             if newer {
                 imported += 1;
             } else {

@@ -95,9 +95,9 @@ impl Edge {
     /// Decides a message by what its read found.
     pub fn fold(&self, opened: &Opened, found: Found) -> Folded {
         match (&opened.work, found) {
-            (Work::Events(batch), Found::Profiles(profiles)) => self.fold_events(batch, profiles),
-            (Work::Import(rows), Found::Profiles(profiles)) => self.fold_import(rows, profiles),
-            (Work::Snapshot(snapshot), Found::Profiles(profiles)) => control::snapshot(snapshot, profiles),
+            (Work::Events(batch), Found::Profiles(profiles)) => self.fold_events(batch, &profiles),
+            (Work::Import(rows), Found::Profiles(profiles)) => self.fold_import(rows, &profiles),
+            (Work::Snapshot(snapshot), Found::Profiles(profiles)) => control::snapshot(snapshot, &profiles),
             (Work::Pointers, Found::Pointers(pointers)) => control::pointers(&pointers),
             (Work::Bundle, Found::Bundle(body)) => control::bundle(body),
             (Work::Publish(publish), Found::Pointers(pointers)) => control::publish(publish, pointers),

@@ -5,25 +5,70 @@ use usher_engine::profile::codec;
 use usher_engine::profile::{Key, Profile};
 use usher_engine::{Entry, Keys, Plan, ProfileId};
 
-use crate::host::{JournalRow, Moment, ProfileRow, Retired, Write};
+use crate::buckets::Buckets;
+use crate::host::{FoundProfile, JournalRow, KeyOf, Moment, ProfileRow, Read, Retired, Write};
 use crate::wire::json::Json;
+
+/// The keys that a message reads, each once: a profile that is looked for is found by their indexes.
+#[derive(Debug)]
+pub(super) struct KeysRead {
+    keys: Vec<KeyOf>,
+    known: Buckets,
+}
+
+impl KeysRead {
+    pub(super) fn for_about(count: usize) -> KeysRead {
+        KeysRead { keys: Vec::new(), known: Buckets::for_about(count) }
+    }
+
+    /// The index of a key.
+    pub(super) fn index(&mut self, audience: &str, key: &Key) -> usize {
+        let is = |known: &KeyOf| {
+            (&*known.audience, &known.name, &known.value) == (audience, &key.name, &key.value)
+        };
+        let name = [audience.as_bytes(), key.name.as_bytes(), key.value.as_bytes()];
+        let same = |index: usize| self.keys.get(index).is_some_and(is);
+        let index = self.known.find_or_put(&name, self.keys.len(), same);
+        if index == self.keys.len() {
+            let (name, value) = (key.name.clone(), key.value.clone());
+            self.keys.push(KeyOf { audience: audience.to_owned(), name, value });
+        }
+        index
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// What to read.
+    pub(super) fn read(self) -> Option<Read> {
+        (!self.keys.is_empty()).then_some(Read::Profiles(self.keys))
+    }
+}
 
 /// The profiles of one audience.
 pub(super) struct ProfileSet {
     audience: String,
     /// The number of the bundle that writes.
     number: u64,
-    profiles: Vec<Held>,
-    /// Profiles that this message merged, and into which.
-    merged: Vec<(ProfileId, ProfileId)>,
+    /// A profile keeps its place; one that was merged says where it went.
+    held: Vec<Held>,
+    /// For each key that was read, who was last seen to hold it.
+    holders: Vec<Option<Place>>,
     retired: Vec<Retired>,
     journal: Vec<JournalRow>,
 }
+
+/// Where a profile stands in its set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place(usize);
 
 struct Held {
     profile: Profile,
     /// As storage has it; None for one that is new.
     stored: Option<Profile>,
+    /// The profile that absorbed it in the course of this message.
+    into: Option<Place>,
 }
 
 impl Held {
@@ -46,105 +91,134 @@ pub(super) enum Unusable {
 }
 
 impl ProfileSet {
+    /// `keys` is how many keys were read.
     pub(super) fn load(
         audience: &str,
         number: u64,
-        found: &[(String, Vec<u8>)],
+        keys: usize,
+        found: &[FoundProfile],
     ) -> Result<ProfileSet, Unusable> {
-        let mut profiles = Vec::new();
-        for (_, bytes) in found.iter().filter(|(of, _)| of == audience) {
-            let profile = codec::decode(bytes).map_err(|damage| Unusable::Damaged(damage.to_string()))?;
+        let mut held = Vec::new();
+        let mut holders = vec![None; keys];
+        for found in found.iter().filter(|found| found.audience == audience) {
+            let profile =
+                codec::decode(&found.state).map_err(|damage| Unusable::Damaged(damage.to_string()))?;
             if profile.bundle > number {
                 return Err(Unusable::Behind);
             }
-            profiles.push(Held { stored: Some(profile.clone()), profile });
+            for key in &found.keys {
+                if let Some(holder) = holders.get_mut(*key) {
+                    *holder = Some(Place(held.len()));
+                }
+            }
+            held.push(Held { stored: Some(profile.clone()), profile, into: None });
         }
         Ok(ProfileSet {
             audience: audience.to_owned(),
             number,
-            profiles,
-            merged: Vec::new(),
+            held,
+            holders,
             retired: Vec::new(),
             journal: Vec::new(),
         })
     }
 
-    /// The profile of an event with these keys; it is in the set from now on.
-    pub(super) fn stitch(&mut self, plan: &Plan, keys: &Keys, fresh: ProfileId, now_ms: i64) -> &mut Profile {
-        let named = |held: &Held| keys.usable.iter().any(|key| held.profile.has_key(&key.name, &key.value));
-        // Only those that are named are moved: an import has thousands that are not.
-        let mut found: Vec<Held> = Vec::new();
-        let mut index = 0;
-        while let Some(held) = self.profiles.get(index) {
-            if named(held) { found.push(self.profiles.swap_remove(index)) } else { index += 1 }
+    /// Where the profile of an event with these keys stands; it is in the set from now on. `read` are the indexes of
+    /// the usable keys among those that were read.
+    pub(super) fn stitch(
+        &mut self,
+        plan: &Plan,
+        keys: &Keys,
+        read: &[usize],
+        fresh: ProfileId,
+        now_ms: i64,
+    ) -> Place {
+        let mut places: Vec<Place> = Vec::new();
+        for (key, index) in keys.usable.iter().zip(read) {
+            let holder = self.holders.get(*index).copied().flatten().map(|place| self.now(place));
+            // It may have lost the key since.
+            let holds =
+                |place: &Place| self.get(*place).is_some_and(|held| held.has_key(&key.name, &key.value));
+            places.extend(holder.filter(|place| !places.contains(place) && holds(place)));
         }
-        let named: Vec<Profile> = found.iter().map(|held| held.profile.clone()).collect();
-        let stitched = plan.stitch(keys, named, fresh, now_ms);
-        let own = stitched.profile.id;
-        let mut stored = None;
-        for held in found {
-            let id = held.profile.id;
-            if id == own {
-                stored = held.stored;
-            } else if !stitched.absorbed.contains(&id) {
-                // What belongs to other people is not returned when the event does not say whose it is: it stays.
-                let changed = stitched.others.iter().find(|other| other.id == id);
-                let profile = changed.cloned().unwrap_or(held.profile);
-                self.profiles.push(Held { profile, stored: held.stored });
-            } else {
-                self.merged.push((id, own));
+        let found = places.iter().filter_map(|place| self.get(*place)).cloned().collect();
+        let stitched = plan.stitch(keys, found, fresh, now_ms);
+        let id = stitched.profile.id;
+        let own = places.iter().copied().find(|place| self.get(*place).is_some_and(|held| held.id == id));
+        let own = own.unwrap_or_else(|| {
+            self.held.push(Held { profile: Profile::unknown(), stored: None, into: None });
+            Place(self.held.len() - 1)
+        });
+        for place in places.into_iter().filter(|place| *place != own) {
+            let Some(held) = self.held.get_mut(place.0) else { continue };
+            let other = held.profile.id;
+            if stitched.absorbed.contains(&other) {
+                held.into = Some(own);
                 // One that was made by this message and absorbed again leaves no trace in storage.
                 if held.stored.is_some() {
-                    self.retired.push(Retired { audience: self.audience.clone(), id: id.0, into: own.0 });
+                    self.retired.push(Retired { audience: self.audience.clone(), id: other.0, into: id.0 });
                 }
+            } else if let Some(changed) = stitched.others.iter().find(|changed| changed.id == other) {
+                // What belongs to other people is not returned when the event does not say whose it is: it stays.
+                held.profile = changed.clone();
+            }
+        }
+        for (key, index) in keys.usable.iter().zip(read) {
+            if stitched.profile.has_key(&key.name, &key.value)
+                && let Some(holder) = self.holders.get_mut(*index)
+            {
+                *holder = Some(own);
             }
         }
         // Being made is in the profile itself.
         for entry in stitched.journal.iter().filter(|entry| **entry != Entry::Created) {
             self.journal.push(JournalRow {
                 audience: self.audience.clone(),
-                profile: own.0,
+                profile: id.0,
                 at_ms: now_ms,
                 entry: describe(entry),
             });
         }
-        self.profiles.push(Held { profile: stitched.profile, stored });
-        // What was pushed last is there.
-        let last = self.profiles.len() - 1;
-        &mut self.profiles[last].profile
+        if let Some(held) = self.held.get_mut(own.0) {
+            held.profile = stitched.profile;
+        }
+        own
     }
 
-    /// The profile that this id is now: itself, or the one that absorbed it in the course of this message.
-    pub(super) fn get(&self, mut id: ProfileId) -> Option<&Profile> {
-        // In the order in which they merged, so that one that went on is followed.
-        for (source, into) in &self.merged {
-            if *source == id {
-                id = *into;
-            }
+    /// Where the profile of this place is now: there, or with the one that absorbed it.
+    pub(super) fn now(&self, mut place: Place) -> Place {
+        while let Some(into) = self.held.get(place.0).and_then(|held| held.into) {
+            place = into;
         }
-        self.profiles.iter().map(|held| &held.profile).find(|profile| profile.id == id)
+        place
+    }
+
+    /// The profile that stands there now.
+    pub(super) fn get(&self, place: Place) -> Option<&Profile> {
+        self.held.get(self.now(place).0).map(|held| &held.profile)
+    }
+
+    /// The same, to be changed.
+    pub(super) fn get_mut(&mut self, place: Place) -> Option<&mut Profile> {
+        let place = self.now(place);
+        self.held.get_mut(place.0).map(|held| &mut held.profile)
     }
 
     /// What changed, with each changed profile's version one higher.
     ///
-    /// `Err` names the profiles that would be too large; then nothing is to be written of this set.
-    pub(super) fn commit(
-        &mut self,
-        plan: &Plan,
-        now_ms: i64,
-        write: &mut Write,
-    ) -> Result<(), Vec<ProfileId>> {
+    /// `Err` says which profiles would be too large; then nothing is to be written of this set.
+    pub(super) fn commit(&mut self, plan: &Plan, now_ms: i64, write: &mut Write) -> Result<(), Vec<Place>> {
         let mut too_large = Vec::new();
-        for held in &mut self.profiles {
+        for (place, held) in self.held.iter_mut().enumerate() {
             // A duplicate changes nothing, and then nothing is written.
-            if held.stored.as_ref() == Some(&held.profile) {
+            if held.into.is_some() || held.stored.as_ref() == Some(&held.profile) {
                 continue;
             }
             held.profile.version += 1;
             plan.adopt(&mut held.profile, self.number, now_ms);
             let state = codec::encode(&held.profile);
             if state.len() > usher_engine::limits::PROFILE_BYTES_MAX {
-                too_large.push(held.profile.id);
+                too_large.push(Place(place));
                 continue;
             }
             write.profiles.push(ProfileRow {
