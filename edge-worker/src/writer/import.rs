@@ -1,9 +1,9 @@
 //! Batch records into the profiles that carry their key.
 
-use usher_engine::{Keys, Record};
+use usher_engine::{Keys, Plan, Record};
 
 use super::events::line;
-use super::set::{KeysRead, Mint, ProfileSet, Unusable};
+use super::set::{KeysRead, Mint, Place, ProfileSet, Unusable};
 use super::{Folded, Import, Opened, Outcome, Work};
 use crate::bundle::Edge;
 use crate::error::Refusal;
@@ -18,10 +18,21 @@ pub(super) struct Rows {
     message: Import,
     /// How many keys are read.
     keys: usize,
-    /// Each with where its key stands among them.
-    records: Vec<(usize, Record)>,
+    records: Vec<Row>,
     rejected: Vec<(usize, &'static str)>,
 }
+
+#[derive(Debug)]
+struct Row {
+    /// Of the request, from 1.
+    line: usize,
+    /// Where its key stands among those that are read.
+    key: usize,
+    record: Record,
+}
+
+/// Why a row is refused that would be a record.
+const TOO_LARGE: &str = "The profile would be too large.";
 
 impl Edge {
     pub(super) fn open_import(&self, message: Import) -> Result<Opened, Response> {
@@ -44,7 +55,10 @@ impl Edge {
                 .map_err(|_| "not a JSON object within the bounds of an event")
                 .and_then(|row| running.plan.record(&row, message.moment.now_ms));
             match record {
-                Ok(record) => records.push((keys.index(&message.audience, &record.key), record)),
+                Ok(record) => {
+                    let key = keys.index(&message.audience, &record.key);
+                    records.push(Row { line: index + 1, key, record });
+                }
                 Err(reason) => rejected.push((index + 1, reason)),
             }
         }
@@ -58,48 +72,93 @@ impl Edge {
             Some(running) if running.number >= message.number => running,
             _ => return Folded::Behind,
         };
-        let mut set = match ProfileSet::load(&message.audience, running.number, rows.keys, found) {
-            Ok(set) => set,
-            Err(Unusable::Behind) => return Folded::Behind,
-            Err(Unusable::Damaged(what)) => {
-                let response = Response::problem(Refusal::STORAGE, Some("a stored profile cannot be read"));
-                let log = vec![line("damaged_profile", &what)];
-                return Outcome { write: Write::default(), response, log }.done();
-            }
-        };
-        let now_ms = message.moment.now_ms;
-        let mut mint = Mint::new(message.moment);
-        let (mut imported, mut unchanged, mut values_refused) = (0_i64, 0_i64, 0_i64);
-        let mut ignored: Vec<&str> = Vec::new();
-        for (key, record) in &rows.records {
-            let keys = Keys { usable: vec![record.key.clone()], ..Keys::default() };
-            let own = set.stitch(&running.plan, &keys, &[*key], mint.uuid(), now_ms);
-            let newer = set.get_mut(own).is_some_and(|profile| profile.import(record.clone()));
-            if newer {
-                imported += 1;
-            } else {
-                unchanged += 1;
-            }
-            values_refused += i64::try_from(record.refused.len()).unwrap_or(i64::MAX);
-            for column in &record.ignored {
-                if !ignored.contains(&column.as_str()) {
-                    ignored.push(column);
+        // A row is for one profile; those of one that would be too large are left out, and the others folded again from
+        // what was found.
+        let mut left_out: Vec<usize> = Vec::new();
+        loop {
+            let mut set = match ProfileSet::load(&message.audience, running.number, rows.keys, found) {
+                Ok(set) => set,
+                Err(Unusable::Behind) => return Folded::Behind,
+                Err(Unusable::Damaged(what)) => {
+                    let response =
+                        Response::problem(Refusal::STORAGE, Some("a stored profile cannot be read"));
+                    let log = vec![line("damaged_profile", &what)];
+                    return Outcome { write: Write::default(), response, log }.done();
                 }
+            };
+            let taken = take(&running.plan, rows, &left_out, &mut set);
+            let mut write = Write::default();
+            let Err(full) = set.commit(&running.plan, message.moment.now_ms, &mut write) else {
+                let log = left_out.iter().map(|_| line("profile_too_large", "")).collect();
+                let mut rejected = rows.rejected.clone();
+                for row in left_out.iter().filter_map(|index| rows.records.get(*index)) {
+                    let at = rejected.partition_point(|(line, _)| *line < row.line);
+                    rejected.insert(at, (row.line, TOO_LARGE));
+                }
+                return Outcome { write, response: Response::json(200, taken.told(&rejected)), log }.done();
+            };
+            let before = left_out.len();
+            left_out.extend(
+                taken.owners.iter().filter(|(_, own)| full.contains(&set.now(*own))).map(|(index, _)| *index),
+            );
+            if left_out.len() == before {
+                // Nothing but rows changes profiles here.
+                let response =
+                    Response::problem(Refusal::TOO_LARGE, Some("a profile would be over its bound"));
+                return Outcome { write: Write::default(), response, log: Vec::new() }.done();
             }
         }
-        let mut write = Write::default();
-        if set.commit(&running.plan, now_ms, &mut write).is_err() {
-            let response = Response::problem(Refusal::TOO_LARGE, Some("a profile would be over its bound"));
-            return Outcome { write: Write::default(), response, log: Vec::new() }.done();
+    }
+}
+
+/// What the rows that were taken came to.
+#[derive(Default)]
+struct Taken<'r> {
+    imported: i64,
+    unchanged: i64,
+    values_refused: i64,
+    ignored: Vec<&'r str>,
+    /// Whose each row is, by its index.
+    owners: Vec<(usize, Place)>,
+}
+
+fn take<'r>(plan: &Plan, rows: &'r Rows, left_out: &[usize], set: &mut ProfileSet) -> Taken<'r> {
+    let now_ms = rows.message.moment.now_ms;
+    let mut mint = Mint::new(rows.message.moment);
+    let mut taken = Taken::default();
+    for (index, Row { key, record, .. }) in rows.records.iter().enumerate() {
+        if left_out.contains(&index) {
+            continue;
         }
+        let keys = Keys { usable: vec![record.key.clone()], ..Keys::default() };
+        let own = set.stitch(plan, &keys, &[*key], mint.uuid(), now_ms);
+        taken.owners.push((index, own));
+        if set.get_mut(own).is_some_and(|profile| profile.import(record.clone())) {
+            taken.imported += 1;
+        } else {
+            taken.unchanged += 1;
+        }
+        taken.values_refused += i64::try_from(record.refused.len()).unwrap_or(i64::MAX);
+        for column in &record.ignored {
+            if !taken.ignored.contains(&column.as_str()) {
+                taken.ignored.push(column);
+            }
+        }
+    }
+    taken
+}
+
+impl Taken<'_> {
+    /// What the caller gets. `rejected` are lines and reasons, ascending.
+    fn told(&self, rejected: &[(usize, &'static str)]) -> Json {
         let mut body = Json::new();
         body.object(|o| {
-            o.field("imported").number(imported);
-            o.field("unchanged").number(unchanged);
-            o.field("values_refused").number(values_refused);
-            o.field("rejected_count").number(i64::try_from(rows.rejected.len()).unwrap_or(i64::MAX));
+            o.field("imported").number(self.imported);
+            o.field("unchanged").number(self.unchanged);
+            o.field("values_refused").number(self.values_refused);
+            o.field("rejected_count").number(i64::try_from(rejected.len()).unwrap_or(i64::MAX));
             o.field("rejected").list(
-                rows.rejected.iter().take(IMPORT_REJECTIONS_MAX),
+                rejected.iter().take(IMPORT_REJECTIONS_MAX),
                 |json, (number, reason)| {
                     json.object(|o| {
                         o.field("line").number(i64::try_from(*number).unwrap_or(i64::MAX));
@@ -107,8 +166,8 @@ impl Edge {
                     });
                 },
             );
-            o.field("ignored_columns").list(ignored, |json, column| json.text(column));
+            o.field("ignored_columns").list(&self.ignored, |json, column| json.text(column));
         });
-        Outcome { write, response: Response::json(200, body), log: Vec::new() }.done()
+        body
     }
 }
