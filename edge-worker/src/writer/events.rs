@@ -3,7 +3,7 @@
 use usher_engine::profile::Profile;
 use usher_engine::{Access, Answer, Asked, Event, Evidence, Keys, Plan, Query, order_clamped};
 
-use super::set::{KeysRead, Mint, Place, ProfileSet, Unusable};
+use super::set::{KeysRead, Mint, Place, ProfileSet};
 use super::{Events, Folded, Mode, Opened, Outcome, Work, readable};
 use crate::bundle::Edge;
 use crate::error::Refusal;
@@ -117,42 +117,45 @@ impl Edge {
             let Some(of_audience) = batch.audiences.iter().find(|audience| audience.id == *id) else {
                 return Folded::Behind;
             };
-            // A batch is atomic per profile: events of one that would be too large are left out, and the others folded
-            // again from what was found.
-            let mut left_out: Vec<usize> = Vec::new();
+            // A batch is atomic per profile: events of one that cannot be read or would be too large are left out, and
+            // the others folded again from what was found.
+            let mut left_out: Vec<(usize, &'static str)> = Vec::new();
+            let mut damage_told = false;
             loop {
-                let mut set = match ProfileSet::load(id, running.number, batch.keys, found) {
-                    Ok(set) => set,
-                    Err(Unusable::Behind) => return Folded::Behind,
-                    Err(Unusable::Damaged(what)) => {
-                        log.push(line("damaged_profile", &what));
-                        return Outcome { write: Write::default(), response: batch.unavailable(), log }
-                            .done();
-                    }
-                };
+                let loaded = ProfileSet::load(id, running.number, batch.keys, found);
+                let Some(mut set) = loaded else { return Folded::Behind };
+                if !damage_told {
+                    log.extend(set.damage.iter().map(|what| line("damaged_profile", &what.to_string())));
+                    let events = of_audience.events.iter().enumerate();
+                    let unreadable = events.filter(|(_, event)| set.is_unreadable(&event.read));
+                    left_out.extend(unreadable.map(|(index, _)| (index, UNREADABLE)));
+                    damage_told = true;
+                }
                 let round = fold_once(&running.plan, message, of_audience, &left_out, &mut set, &mut mint);
                 let mut written = Write::default();
                 if let Err(too_large) = set.commit(&running.plan, now_ms, &mut written) {
                     let is_full = |own: &Place| too_large.contains(&set.now(*own));
-                    let full = round.owners.iter().filter(|(_, own)| is_full(own)).map(|(index, _)| *index);
+                    let full = round.owners.iter().filter(|(_, own)| is_full(own));
                     let before = left_out.len();
-                    left_out.extend(full);
+                    left_out.extend(full.map(|(index, _)| (*index, TOO_LARGE)));
                     if left_out.len() > before {
                         continue;
                     }
                     // A profile that was too large before: none of these events is to blame.
                     log.push(line("profile_too_large", ""));
-                    let response = batch.refused("ProfileTooLarge", Refusal::TOO_LARGE);
+                    let response = batch.refused(TOO_LARGE, Refusal::TOO_LARGE);
                     return Outcome { write: Write::default(), response, log }.done();
                 }
                 write.append(written);
                 for (receipt, of_round) in receipts.iter_mut().zip(round.receipts) {
                     of_round.notes.into_iter().for_each(|note| receipt.note(note));
                 }
-                for index in &left_out {
-                    log.push(line("profile_too_large", ""));
+                for (index, failure) in &left_out {
+                    if *failure == TOO_LARGE {
+                        log.push(line("profile_too_large", ""));
+                    }
                     if let Some(receipt) = receipts.get_mut(*index) {
-                        receipt.failure = Some("ProfileTooLarge");
+                        receipt.failure = Some(failure);
                     }
                 }
                 log.extend(round.log);
@@ -171,10 +174,15 @@ impl Edge {
                 break;
             }
         }
+        // Nothing was stored, and there is nothing else to tell.
+        let unreadable = receipts.iter().filter(|receipt| receipt.failure == Some(UNREADABLE)).count();
+        if unreadable > 0 && unreadable == batch.valid.len() && write.is_empty() {
+            return Outcome { write, response: batch.unavailable(), log }.done();
+        }
         if let (Mode::Personalize { .. }, [Receipt { failure: Some(_), .. }]) =
             (&message.mode, receipts.as_slice())
         {
-            let response = batch.refused("ProfileTooLarge", Refusal::TOO_LARGE);
+            let response = batch.refused(TOO_LARGE, Refusal::TOO_LARGE);
             return Outcome { write: Write::default(), response, log }.done();
         }
         let response = match message.mode {
@@ -195,6 +203,10 @@ impl Edge {
     }
 }
 
+// Why an event is not taken, in receipts: its profile would be too large, or what storage has of it cannot be read.
+const TOO_LARGE: &str = "ProfileTooLarge";
+const UNREADABLE: &str = "ProfileUnreadable";
+
 /// What one pass over the events of an audience came to.
 struct Round<'p> {
     /// As many as there are events.
@@ -210,7 +222,7 @@ fn fold_once<'p>(
     plan: &'p Plan,
     message: &Events,
     of_audience: &OfAudience,
-    left_out: &[usize],
+    left_out: &[(usize, &str)],
     set: &mut ProfileSet,
     mint: &mut Mint,
 ) -> Round<'p> {
@@ -219,7 +231,7 @@ fn fold_once<'p>(
     for (index, OneEvent { event, keys, read }) in of_audience.events.iter().enumerate() {
         let mut receipt = Receipt::default();
         event.notes.iter().for_each(|note| receipt.note(note.as_str()));
-        if left_out.contains(&index) {
+        if left_out.iter().any(|(known, _)| *known == index) {
             round.receipts.push(receipt);
             continue;
         }
@@ -315,76 +327,4 @@ pub(super) fn line(event: &str, detail: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use usher_engine::definition::{
-        Attribute, AttributeKind, Audience, Definition, EventTable, Identity, Keep, KeyEvent, StitchKey,
-    };
-
-    use super::*;
-    use crate::bundle::{bundle_of, hash_of};
-    use crate::host::{Found, Moment, Pointer};
-
-    /// An edge whose one audience keeps lists that can grow beyond what a profile may be.
-    fn edge_of_lists() -> Edge {
-        let list = |index: usize| Attribute {
-            name: format!("list{index}"),
-            kind: AttributeKind::List {
-                key_event: "view".to_owned(),
-                filter: None,
-                column: Some(format!("c{index}")),
-                keep: Keep::Newest,
-                items_max: 100,
-                duration_ms: 86_400_000,
-                parts: Vec::new(),
-                actions: Vec::new(),
-            },
-            sensitive: false,
-            description: None,
-        };
-        let table = EventTable { database: "web".to_owned(), table: "views".to_owned() };
-        let definition = Definition {
-            audience: Audience { id: "7".to_owned(), name: None },
-            key_events: vec![KeyEvent { name: "view".to_owned(), table, filter: None, description: None }],
-            attributes: (0..6).map(list).collect(),
-            identity: Identity {
-                keys: vec![StitchKey { name: "visitor".to_owned(), ..StitchKey::default() }],
-                ..Identity::default()
-            },
-            ..Definition::default()
-        };
-        let body = bundle_of(&definition).unwrap();
-        let mut edge = Edge::new(None, false);
-        edge.install(&Pointer { audience: "7".to_owned(), number: 1, hash: hash_of(&body) }, body).unwrap();
-        edge
-    }
-
-    #[test]
-    fn a_profile_that_is_full_keeps_no_other_from_its_events() {
-        let edge = edge_of_lists();
-        let event = |visitor: &str, index: usize| {
-            let columns: Vec<String> =
-                (0..6).map(|column| format!("\"c{column}\":\"{index:0>490}\"")).collect();
-            format!("{{\"visitor\":\"{visitor}\",{}}}", columns.join(","))
-        };
-        let mut events: Vec<String> = (0..100).map(|index| event("greedy", index)).collect();
-        events.insert(50, event("modest", 0));
-        let message = Events {
-            moment: Moment { now_ms: 1_790_000_000_000, entropy: [5; 32] },
-            audiences: vec![("7".to_owned(), 1)],
-            database: "web".to_owned(),
-            table: "views".to_owned(),
-            mode: Mode::Ingest,
-            server: false,
-            origin: String::new(),
-            edge: Vec::new(),
-            body: format!("{{\"events\":[{}]}}", events.join(",")).into_bytes(),
-        };
-        let opened = edge.open_events(message).unwrap();
-        let Folded::Done(outcome) = edge.fold(&opened, Found::Profiles(Vec::new())) else { panic!("behind") };
-        let body = String::from_utf8(outcome.response.body).unwrap();
-        assert_eq!(body.matches("ProfileTooLarge").count(), 100);
-        assert_eq!(body.matches("\"success\":true").count(), 1);
-        let keys: Vec<_> = outcome.write.profiles.iter().map(|row| row.keys.clone().unwrap()).collect();
-        assert_eq!(keys, [[("visitor".to_owned(), "modest".to_owned())]]);
-    }
-}
+mod tests;

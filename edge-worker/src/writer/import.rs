@@ -3,7 +3,7 @@
 use usher_engine::{Keys, Plan, Record};
 
 use super::events::line;
-use super::set::{KeysRead, Mint, Place, ProfileSet, Unusable};
+use super::set::{KeysRead, Mint, Place, ProfileSet};
 use super::{Folded, Import, Opened, Outcome, Work};
 use crate::bundle::Edge;
 use crate::error::Refusal;
@@ -31,8 +31,9 @@ struct Row {
     record: Record,
 }
 
-/// Why a row is refused that would be a record.
+// Why a row is refused that would be a record.
 const TOO_LARGE: &str = "The profile would be too large.";
+const UNREADABLE: &str = "The stored profile cannot be read.";
 
 impl Edge {
     pub(super) fn open_import(&self, message: Import) -> Result<Opened, Response> {
@@ -72,40 +73,42 @@ impl Edge {
             Some(running) if running.number >= message.number => running,
             _ => return Folded::Behind,
         };
-        // A row is for one profile; those of one that would be too large are left out, and the others folded again from
-        // what was found.
-        let mut left_out: Vec<usize> = Vec::new();
+        // A row is for one profile. Rows of one that cannot be read or would be too large are left out, and the others
+        // folded again from what was found.
+        let mut left_out: Vec<(usize, &'static str)> = Vec::new();
+        let mut log = Vec::new();
         loop {
-            let mut set = match ProfileSet::load(&message.audience, running.number, rows.keys, found) {
-                Ok(set) => set,
-                Err(Unusable::Behind) => return Folded::Behind,
-                Err(Unusable::Damaged(what)) => {
-                    let response =
-                        Response::problem(Refusal::STORAGE, Some("a stored profile cannot be read"));
-                    let log = vec![line("damaged_profile", &what)];
-                    return Outcome { write: Write::default(), response, log }.done();
-                }
-            };
+            let loaded = ProfileSet::load(&message.audience, running.number, rows.keys, found);
+            let Some(mut set) = loaded else { return Folded::Behind };
+            if log.is_empty() && !set.damage.is_empty() {
+                log.extend(set.damage.iter().map(|what| line("damaged_profile", &what.to_string())));
+                let unreadable =
+                    rows.records.iter().enumerate().filter(|(_, row)| set.is_unreadable(&[row.key]));
+                left_out.extend(unreadable.map(|(index, _)| (index, UNREADABLE)));
+            }
             let taken = take(&running.plan, rows, &left_out, &mut set);
             let mut write = Write::default();
             let Err(full) = set.commit(&running.plan, message.moment.now_ms, &mut write) else {
-                let log = left_out.iter().map(|_| line("profile_too_large", "")).collect();
                 let mut rejected = rows.rejected.clone();
-                for row in left_out.iter().filter_map(|index| rows.records.get(*index)) {
+                for (index, reason) in left_out {
+                    let Some(row) = rows.records.get(index) else { continue };
                     let at = rejected.partition_point(|(line, _)| *line < row.line);
-                    rejected.insert(at, (row.line, TOO_LARGE));
+                    rejected.insert(at, (row.line, reason));
                 }
                 return Outcome { write, response: Response::json(200, taken.told(&rejected)), log }.done();
             };
             let before = left_out.len();
-            left_out.extend(
-                taken.owners.iter().filter(|(_, own)| full.contains(&set.now(*own))).map(|(index, _)| *index),
-            );
+            for (index, own) in taken.owners {
+                if full.contains(&set.now(own)) {
+                    log.push(line("profile_too_large", ""));
+                    left_out.push((index, TOO_LARGE));
+                }
+            }
             if left_out.len() == before {
                 // Nothing but rows changes profiles here.
                 let response =
                     Response::problem(Refusal::TOO_LARGE, Some("a profile would be over its bound"));
-                return Outcome { write: Write::default(), response, log: Vec::new() }.done();
+                return Outcome { write: Write::default(), response, log }.done();
             }
         }
     }
@@ -122,12 +125,12 @@ struct Taken<'r> {
     owners: Vec<(usize, Place)>,
 }
 
-fn take<'r>(plan: &Plan, rows: &'r Rows, left_out: &[usize], set: &mut ProfileSet) -> Taken<'r> {
+fn take<'r>(plan: &Plan, rows: &'r Rows, left_out: &[(usize, &str)], set: &mut ProfileSet) -> Taken<'r> {
     let now_ms = rows.message.moment.now_ms;
     let mut mint = Mint::new(rows.message.moment);
     let mut taken = Taken::default();
     for (index, Row { key, record, .. }) in rows.records.iter().enumerate() {
-        if left_out.contains(&index) {
+        if left_out.iter().any(|(known, _)| *known == index) {
             continue;
         }
         let keys = Keys { usable: vec![record.key.clone()], ..Keys::default() };
@@ -169,5 +172,53 @@ impl Taken<'_> {
             o.field("ignored_columns").list(&self.ignored, |json, column| json.text(column));
         });
         body
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use usher_engine::definition::{Audience, Definition, Identity};
+
+    use super::*;
+    use crate::bundle::{bundle_of, hash_of};
+    use crate::host::{Found, Moment, Pointer};
+
+    #[test]
+    fn a_profile_that_cannot_be_read_keeps_no_other_from_its_rows() {
+        let definition = Definition {
+            audience: Audience { id: "7".to_owned(), name: None },
+            identity: Identity { lookup_key: Some("card".to_owned()), ..Identity::default() },
+            ..Definition::default()
+        };
+        let body = bundle_of(&definition).unwrap();
+        let mut edge = Edge::new(None, false);
+        edge.install(&Pointer { audience: "7".to_owned(), number: 1, hash: hash_of(&body) }, body).unwrap();
+        let message = Import {
+            moment: Moment { now_ms: 1_790_000_000_000, entropy: [5; 32] },
+            audience: "7".to_owned(),
+            number: 1,
+            body: b"{\"card\":\"a\"}\n{\"card\":\"b\"}\n\n{}\n{\"card\":\"a\"}".to_vec(),
+        };
+        let opened = edge.open_import(message).unwrap();
+        // The first of the keys that are read is that of the first row.
+        let damaged =
+            FoundProfile { audience: "7".to_owned(), keys: vec![0], state: b"echo_me_not".to_vec() };
+        let Folded::Done(outcome) = edge.fold(&opened, Found::Profiles(vec![damaged])) else {
+            panic!("behind")
+        };
+        let told = String::from_utf8(outcome.response.body).unwrap();
+        assert!(
+            told.starts_with("{\"imported\":1,\"unchanged\":0,\"values_refused\":0,\"rejected_count\":3,"),
+            "{told}"
+        );
+        for (line, reason) in [(1, UNREADABLE), (4, "The key column is missing."), (5, UNREADABLE)] {
+            assert!(told.contains(&format!("{{\"line\":{line},\"reason\":\"{reason}\"}}")), "{told}");
+        }
+        let keys: Vec<_> = outcome.write.profiles.iter().map(|row| row.keys.clone().unwrap()).collect();
+        assert_eq!(keys, [[("card".to_owned(), "b".to_owned())]]);
+        assert_eq!(
+            outcome.log,
+            ["{\"event\":\"damaged_profile\",\"detail\":\"damaged profile: not a profile\"}"]
+        );
     }
 }

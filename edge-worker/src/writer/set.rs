@@ -1,7 +1,7 @@
 //! The profiles that one message works on, and what it did to them.
 
 use sha2::{Digest, Sha256};
-use usher_engine::profile::codec;
+use usher_engine::profile::codec::{self, Damaged};
 use usher_engine::profile::{Key, Profile};
 use usher_engine::{Entry, Keys, Plan, ProfileId};
 
@@ -55,6 +55,10 @@ pub(super) struct ProfileSet {
     held: Vec<Held>,
     /// For each key that was read, who was last seen to hold it.
     holders: Vec<Option<Place>>,
+    /// Keys whose profile cannot be read, by their indexes. It is never taken for a fresh one, nor written.
+    unreadable: Vec<usize>,
+    /// What is wrong with each profile that cannot be read.
+    pub(super) damage: Vec<Damaged>,
     retired: Vec<Retired>,
     journal: Vec<JournalRow>,
 }
@@ -82,29 +86,29 @@ impl Held {
     }
 }
 
-/// A profile was written by a later bundle, or cannot be read.
-pub(super) enum Unusable {
-    /// This writer must catch up.
-    Behind,
-    /// Its bytes are damaged: never a fresh profile, so the message is refused.
-    Damaged(String),
-}
-
 impl ProfileSet {
-    /// `keys` is how many keys were read.
+    /// `keys` is how many keys were read. None: a later bundle has written one of the profiles, and this writer must
+    /// catch up.
     pub(super) fn load(
         audience: &str,
         number: u64,
         keys: usize,
         found: &[FoundProfile],
-    ) -> Result<ProfileSet, Unusable> {
+    ) -> Option<ProfileSet> {
         let mut held = Vec::new();
         let mut holders = vec![None; keys];
+        let (mut unreadable, mut damage) = (Vec::new(), Vec::new());
         for found in found.iter().filter(|found| found.audience == audience) {
-            let profile =
-                codec::decode(&found.state).map_err(|damage| Unusable::Damaged(damage.to_string()))?;
+            let profile = match codec::decode(&found.state) {
+                Ok(profile) => profile,
+                Err(what) => {
+                    unreadable.extend(&found.keys);
+                    damage.push(what);
+                    continue;
+                }
+            };
             if profile.bundle > number {
-                return Err(Unusable::Behind);
+                return None;
             }
             for key in &found.keys {
                 if let Some(holder) = holders.get_mut(*key) {
@@ -113,14 +117,21 @@ impl ProfileSet {
             }
             held.push(Held { stored: Some(profile.clone()), profile, into: None });
         }
-        Ok(ProfileSet {
+        Some(ProfileSet {
             audience: audience.to_owned(),
             number,
             held,
             holders,
+            unreadable,
+            damage,
             retired: Vec::new(),
             journal: Vec::new(),
         })
+    }
+
+    /// Whether one of these keys, by their indexes, is of a profile that cannot be read: whoever names it is refused.
+    pub(super) fn is_unreadable(&self, read: &[usize]) -> bool {
+        read.iter().any(|index| self.unreadable.contains(index))
     }
 
     /// Where the profile of an event with these keys stands; it is in the set from now on. `read` are the indexes of

@@ -1,0 +1,103 @@
+use usher_engine::definition::{
+    Attribute, AttributeKind, Audience, Definition, EventTable, Identity, Keep, KeyEvent, StitchKey,
+};
+
+use super::*;
+use crate::bundle::{bundle_of, hash_of};
+use crate::host::{Found, Moment, Pointer};
+
+/// An edge whose one audience keeps lists that can grow beyond what a profile may be.
+fn edge_of_lists() -> Edge {
+    let list = |index: usize| Attribute {
+        name: format!("list{index}"),
+        kind: AttributeKind::List {
+            key_event: "view".to_owned(),
+            filter: None,
+            column: Some(format!("c{index}")),
+            keep: Keep::Newest,
+            items_max: 100,
+            duration_ms: 86_400_000,
+            parts: Vec::new(),
+            actions: Vec::new(),
+        },
+        sensitive: false,
+        description: None,
+    };
+    let table = EventTable { database: "web".to_owned(), table: "views".to_owned() };
+    let definition = Definition {
+        audience: Audience { id: "7".to_owned(), name: None },
+        key_events: vec![KeyEvent { name: "view".to_owned(), table, filter: None, description: None }],
+        attributes: (0..6).map(list).collect(),
+        identity: Identity {
+            keys: vec![StitchKey { name: "visitor".to_owned(), ..StitchKey::default() }],
+            ..Identity::default()
+        },
+        ..Definition::default()
+    };
+    let body = bundle_of(&definition).unwrap();
+    let mut edge = Edge::new(None, false);
+    edge.install(&Pointer { audience: "7".to_owned(), number: 1, hash: hash_of(&body) }, body).unwrap();
+    edge
+}
+
+fn batch_of(events: &str) -> Events {
+    Events {
+        moment: Moment { now_ms: 1_790_000_000_000, entropy: [5; 32] },
+        audiences: vec![("7".to_owned(), 1)],
+        database: "web".to_owned(),
+        table: "views".to_owned(),
+        mode: Mode::Ingest,
+        server: false,
+        origin: String::new(),
+        edge: Vec::new(),
+        body: format!("{{\"events\":[{events}]}}").into_bytes(),
+    }
+}
+
+#[test]
+fn a_profile_that_is_full_keeps_no_other_from_its_events() {
+    let edge = edge_of_lists();
+    let event = |visitor: &str, index: usize| {
+        let columns: Vec<String> = (0..6).map(|column| format!("\"c{column}\":\"{index:0>490}\"")).collect();
+        format!("{{\"visitor\":\"{visitor}\",{}}}", columns.join(","))
+    };
+    let mut events: Vec<String> = (0..100).map(|index| event("greedy", index)).collect();
+    events.insert(50, event("modest", 0));
+    let opened = edge.open_events(batch_of(&events.join(","))).unwrap();
+    let Folded::Done(outcome) = edge.fold(&opened, Found::Profiles(Vec::new())) else { panic!("behind") };
+    let body = String::from_utf8(outcome.response.body).unwrap();
+    assert_eq!(body.matches("ProfileTooLarge").count(), 100);
+    assert_eq!(body.matches("\"success\":true").count(), 1);
+    let keys: Vec<_> = outcome.write.profiles.iter().map(|row| row.keys.clone().unwrap()).collect();
+    assert_eq!(keys, [[("visitor".to_owned(), "modest".to_owned())]]);
+}
+
+#[test]
+fn a_profile_that_cannot_be_read_keeps_no_other_from_its_events() {
+    let edge = edge_of_lists();
+    // The first of the keys that are read is that of the first event.
+    let damaged = || FoundProfile { audience: "7".to_owned(), keys: vec![0], state: b"echo_me_not".to_vec() };
+    let fold = |events: &str| {
+        let opened = edge.open_events(batch_of(events)).unwrap();
+        let Folded::Done(outcome) = edge.fold(&opened, Found::Profiles(vec![damaged()])) else {
+            panic!("behind")
+        };
+        outcome
+    };
+    let outcome =
+        fold(r#"{"visitor":"bad","c0":1},{"visitor":"good","c0":1},7,{"visitor":"bad","c0":2},{"c0":1}"#);
+    let body = String::from_utf8(outcome.response.body).unwrap();
+    let unreadable = r#"{"success":false,"error":{"name":"ProfileUnreadable"}}"#;
+    assert_eq!(outcome.response.status, 200);
+    assert_eq!(body.matches(unreadable).count(), 2, "{body}");
+    assert_eq!(body.matches(r#""success":true"#).count(), 2, "{body}");
+    assert!(body.starts_with(&format!(r#"{{"receipts":[{unreadable},"#)), "{body}");
+    let keys: Vec<_> = outcome.write.profiles.iter().map(|row| row.keys.clone().unwrap()).collect();
+    assert_eq!(keys, [[("visitor".to_owned(), "good".to_owned())]]);
+    assert_eq!(outcome.log.len(), 1, "{:?}", outcome.log);
+
+    // Alone it is as if storage did not answer: nothing is stored, and the caller may try again.
+    let outcome = fold(r#"{"visitor":"bad","c0":1}"#);
+    assert_eq!(outcome.response.status, 503);
+    assert!(outcome.write.is_empty());
+}
