@@ -17,7 +17,7 @@ use crate::value::Value;
 /// Everything that a criterion may look at.
 pub(crate) struct Call<'a> {
     pub(crate) event: Option<&'a Event>,
-    /// What the caller handed in; for an event call, its columns are inputs, too.
+    /// What the caller handed in; an event's columns are inputs, too.
     pub(crate) inputs: &'a [(String, Value)],
     pub(crate) edge: &'a [(String, String)],
     pub(crate) now_ms: i64,
@@ -68,12 +68,10 @@ impl<'a> Call<'a> {
         self.segments.is_some_and(|segments| segments.iter().any(|segment| segment == name))
     }
 
-    /// A column or input; in an event call the columns are the inputs.
+    /// An input: the event's column, and where it has none, what the caller handed in.
     pub(crate) fn input(&self, name: &str) -> Option<&Value> {
-        match self.event {
-            Some(event) => self.column_of(event, name),
-            None => self.inputs.iter().find(|(known, _)| known == name)?.1.present(),
-        }
+        let column = self.event.and_then(|event| self.column_of(event, name));
+        column.or_else(|| handed_in(self.inputs, name))
     }
 
     fn column_of<'s>(&'s self, event: &'s Event, name: &str) -> Option<&'s Value> {
@@ -101,6 +99,11 @@ impl<'a> Call<'a> {
             (fact, seen)
         }))
     }
+}
+
+/// What a caller handed in; null is missing.
+pub(crate) fn handed_in<'i>(inputs: &'i [(String, Value)], name: &str) -> Option<&'i Value> {
+    inputs.iter().find(|(known, _)| known == name)?.1.present()
 }
 
 impl Values for Call<'_> {

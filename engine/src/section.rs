@@ -7,7 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::call::Call;
+use crate::call::{Call, handed_in};
 use crate::candidates::{self, Block, FEW_BLOCKS};
 use crate::definition::{Choice, Personalization, Section};
 use crate::event::Event;
@@ -25,7 +25,7 @@ pub struct Query<'a> {
     pub event: Option<&'a Event>,
     /// Which personalizations answer.
     pub asked: Asked<'a>,
-    /// What the caller hands in; in an event call the event's columns are the inputs.
+    /// What the caller hands in: inputs that the event, if there is one, has no column for.
     pub inputs: &'a [(String, Value)],
     /// What the edge knows of the request: `country`, `city`, `device`.
     pub edge: &'a [(String, String)],
@@ -179,15 +179,22 @@ impl Plan {
         self.call(profile, query, now_ms).entered(entered);
     }
 
-    /// The first required input of a personalization that a lookup does not hand in.
-    pub fn missing_input(&self, personalization: usize, inputs: &[(String, Value)]) -> Option<&str> {
+    /// The first required input of a personalization that neither the event that a lookup names has a column for, nor the
+    /// caller hands in.
+    pub fn missing_input(
+        &self,
+        personalization: usize,
+        event: Option<&Event>,
+        inputs: &[(String, Value)],
+    ) -> Option<&str> {
         let definition = self.definition().personalizations.get(personalization)?;
-        let given =
-            |name: &str| inputs.iter().any(|(known, value)| known == name && value.present().is_some());
+        // Every event has a time.
+        let column = |name: &str| event.is_some_and(|event| name == "time" || event.column(name).is_some());
+        let is_missing = |name: &str| !column(name) && handed_in(inputs, name).is_none();
         definition
             .inputs
             .iter()
-            .find(|input| input.required && !given(&input.name))
+            .find(|input| input.required && is_missing(&input.name))
             .map(|input| input.name.as_str())
     }
 

@@ -47,6 +47,14 @@ struct NamedEvent {
     columns: Vec<(String, Value)>,
 }
 
+impl NamedEvent {
+    /// As an event of now; None: a later bundle does not know its table.
+    fn resolve(&self, plan: &Plan, now_ms: i64) -> Option<Event> {
+        let table = plan.table(&self.database, &self.table)?;
+        Some(Event::resolve(table, self.columns.clone(), now_ms, "explained".to_owned()))
+    }
+}
+
 /// Where a snapshot comes from, nearest first.
 #[derive(Clone, Copy, Debug)]
 pub enum Candidate<'a> {
@@ -176,16 +184,17 @@ impl Edge {
         // Who asks by a server key vouches for whom; everybody else may look up by open keys only.
         let evidence = Evidence { server: access.server_route, keys: &[] };
         let keys = keys(plan, audience, body, &inputs, &evidence)?;
-        if let [index] = personalizations.as_slice()
-            && let Some(input) = plan.missing_input(*index, &inputs)
-        {
-            let detail = format!("the input `{input}` is required");
-            return Err(Refused::because(Refusal::INPUT_MISSING, detail));
-        }
         let event = match body.get("event") {
             None => None,
             Some(event) => Some(event_of(plan, event)?),
         };
+        let resolved = event.as_ref().and_then(|named| named.resolve(plan, request.moment.now_ms));
+        if let [index] = personalizations.as_slice()
+            && let Some(input) = plan.missing_input(*index, resolved.as_ref(), &inputs)
+        {
+            let detail = format!("the input `{input}` is required");
+            return Err(Refused::because(Refusal::INPUT_MISSING, detail));
+        }
         // A token of another deployment, or none: the nearest snapshot will do.
         let seen = text(body, "seen").and_then(|token| Sighted::verify(token, &keyring.signer));
         let message = Message::Snapshot(Snapshot { moment: request.moment, keys: keys.clone() });
@@ -240,13 +249,11 @@ impl Edge {
         let known = profile.is_some();
         let mut profile = profile.unwrap_or_else(Profile::unknown);
         let plan = &running.plan;
-        let event = look.event.as_ref().and_then(|named| {
-            let table = plan.table(&named.database, &named.table)?;
-            let event = Event::resolve(table, named.columns.clone(), now_ms, "explained".to_owned());
+        let event = look.event.as_ref().and_then(|named| named.resolve(plan, now_ms));
+        if let Some(event) = &event {
             // On a copy: what is explained is not stored.
-            plan.ingest(&mut profile, &event, now_ms);
-            Some(event)
-        });
+            plan.ingest(&mut profile, event, now_ms);
+        }
         let query = Query {
             event: event.as_ref(),
             asked: match (look.personalizations.as_slice(), &event) {

@@ -32,6 +32,14 @@ pub(crate) fn answer(answer: &Answer<'_>, meta: Option<&Meta>) -> Json {
                     o.field(offer.section).text(if meta.stale { "STALE" } else { offer.reason.as_str() });
                 }
             });
+            if !answer.skipped.is_empty() {
+                o.field("skipped").list(&answer.skipped, |json, skipped| {
+                    json.object(|o| {
+                        o.field("personalization").text(skipped.personalization);
+                        o.field("missing_input").text(skipped.missing_input);
+                    });
+                });
+            }
         });
     });
     json
