@@ -14,7 +14,7 @@ use crate::expr::eval::{Memo, Truth, evaluate};
 use crate::expr::{Node, Slot};
 use crate::plan::Plan;
 use crate::profile::Profile;
-use crate::section::{Answer, Fate, Prepared, Query};
+use crate::section::{Answer, Fate, Prepared, Query, Why};
 use crate::syntax::Expr;
 use crate::value::Value;
 
@@ -212,9 +212,14 @@ impl<'p> Prepared<'p, '_> {
                     Outcome::NotMatched
                 },
                 note: match skipped {
-                    Some(skipped) => {
-                        Some(alloc::format!("the required input `{}` is missing", skipped.missing_input))
-                    }
+                    Some(skipped) => Some(match skipped.why {
+                        Why::MissingInput(input) => {
+                            alloc::format!("the required input `{input}` is missing")
+                        }
+                        Why::SectionTaken(section) => {
+                            alloc::format!("another personalization answers as `{section}` already")
+                        }
+                    }),
                     None if !asked => Some("this call does not ask for it".to_string()),
                     None => None,
                 },

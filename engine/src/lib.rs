@@ -57,4 +57,4 @@ pub use ingest::{Ingested, RefusedValue};
 pub use payload::{Access, Offer};
 pub use plan::Plan;
 pub use profile::{Profile, ProfileId};
-pub use section::{Answer, Asked, Prepared, Query, Reason, Skipped};
+pub use section::{Answer, Asked, Prepared, Query, Reason, Skipped, Why};

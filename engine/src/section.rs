@@ -13,6 +13,7 @@ use crate::definition::{Choice, Personalization, Section};
 use crate::event::Event;
 use crate::expr::Node;
 use crate::expr::eval::{Memo, Truth, evaluate, holds};
+use crate::index::Index;
 use crate::payload::{self, Access, Offer};
 use crate::plan::{PersonalizationPlan, Plan, SectionPlan};
 use crate::profile::Profile;
@@ -50,17 +51,26 @@ pub enum Asked<'a> {
 pub struct Answer<'p> {
     /// In the order of personalizations and sections.
     pub offers: Vec<Offer<'p>>,
-    /// Personalizations that could not be asked, and why.
+    /// What could not be asked or told, and why.
     pub skipped: Vec<Skipped<'p>>,
 }
 
-/// A personalization that could not be asked.
+/// A personalization, or a section of it, that does not answer whatever the visitor is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skipped<'p> {
-    /// Its name.
+    /// The personalization's name.
     pub personalization: &'p str,
-    /// The required input that was missing.
-    pub missing_input: &'p str,
+    /// What is skipped, and why.
+    pub why: Why<'p>,
+}
+
+/// Why something is skipped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why<'p> {
+    /// The personalization: this required input is missing.
+    MissingInput(&'p str),
+    /// The section of this name: another personalization of the call answers under that name already.
+    SectionTaken(&'p str),
 }
 
 /// Why a section answers, in OpenFeature's words.
@@ -139,11 +149,24 @@ impl<'p> Prepared<'p, '_> {
     pub(crate) fn answer<'c>(&'c self, memo: &mut Memo<'c>) -> Answer<'p> {
         let (plan, call) = (self.plan, &self.call);
         let mut answer = Answer::default();
+        // Personalizations that one event triggers share no names; whoever names several may have chosen two that do.
+        let may_share = matches!(self.query.asked, Asked::Named([_, _, ..]));
+        let mut taken = Index::default();
         plan.walk(self.profile, call, &self.query, memo, &mut |found| match found {
             Found::Skipped(personalization, missing_input) => {
-                answer.skipped.push(Skipped { personalization, missing_input });
+                answer.skipped.push(Skipped { personalization, why: Why::MissingInput(missing_input) });
             }
             Found::Entered(index, number) => {
+                let definition = plan.definition().personalizations.get(index);
+                let section = definition.and_then(|definition| definition.sections.get(number));
+                if may_share
+                    && let (Some(definition), Some(section)) = (definition, section)
+                    && taken.number(&section.name, index) != index
+                {
+                    let why = Why::SectionTaken(&section.name);
+                    answer.skipped.push(Skipped { personalization: &definition.name, why });
+                    return;
+                }
                 answer.offers.extend(payload::offer(plan, index, number, call, self.query.access));
             }
         });

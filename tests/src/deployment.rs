@@ -65,7 +65,7 @@ impl Keys {
                 {"kind": "server", "sha256": hash_of(ELSEWHERE_KEY), "account": "1", "audience": "7",
                  "scopes": ["personalize", "sensitive", "import", "explain"]},
                 {"kind": "token", "sha256": hash_of(PICKY_TOKEN), "account": "1", "audience": audience,
-                 "personalizations": ["product_recommendations"]},
+                 "personalizations": ["product_recommendations", "banners"]},
             ],
         })
         .to_string()

@@ -4,7 +4,7 @@ use usher_engine::definition::Choice;
 use usher_engine::value::Value;
 use usher_engine::{
     Answer, ConditionTrace, Explanation, KnownAttribute, PersonalizationTrace, Profile, SectionTrace,
-    Sighting,
+    Sighting, Why,
 };
 
 use super::json::{Json, Object};
@@ -36,7 +36,10 @@ pub(crate) fn answer(answer: &Answer<'_>, meta: Option<&Meta>) -> Json {
                 o.field("skipped").list(&answer.skipped, |json, skipped| {
                     json.object(|o| {
                         o.field("personalization").text(skipped.personalization);
-                        o.field("missing_input").text(skipped.missing_input);
+                        match skipped.why {
+                            Why::MissingInput(input) => o.field("missing_input").text(input),
+                            Why::SectionTaken(section) => o.field("section_taken").text(section),
+                        }
                     });
                 });
             }

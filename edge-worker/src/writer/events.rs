@@ -1,7 +1,7 @@
 //! Events into profiles, and offers or receipts out: keys → stitch → ingest → personalize.
 
 use usher_engine::profile::Profile;
-use usher_engine::{Access, Answer, Asked, Event, Evidence, Keys, Plan, Query, order_clamped};
+use usher_engine::{Access, Answer, Asked, Event, Evidence, Keys, Plan, Query, Why, order_clamped};
 
 use super::set::{KeysRead, Mint, Place, ProfileSet};
 use super::{Events, Folded, Mode, Opened, Outcome, Work, readable};
@@ -189,7 +189,11 @@ impl Edge {
             Mode::Ingest => Response::json(200, batch.receipts(&receipts)),
             Mode::Personalize { .. } => {
                 for skipped in &answer.skipped {
-                    log.push(line("personalization_skipped", skipped.personalization));
+                    let event = match skipped.why {
+                        Why::MissingInput(_) => "personalization_skipped",
+                        Why::SectionTaken(_) => "section_name_taken",
+                    };
+                    log.push(line(event, skipped.personalization));
                 }
                 Response::json(200, encode::answer(&answer, None))
             }

@@ -2,7 +2,9 @@
 
 use usher_engine::diagnostic::Diagnostic;
 use usher_engine::value::Value;
-use usher_engine::{Answer, ConditionTrace, Entry, Explanation, Ingested, Keys, Offer, ProfileId, Stitched};
+use usher_engine::{
+    Answer, ConditionTrace, Entry, Explanation, Ingested, Keys, Offer, ProfileId, Stitched, Why,
+};
 
 fn object<const N: usize>(entries: [(&str, Value); N]) -> Value {
     Value::Object(entries.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
@@ -83,7 +85,8 @@ pub(crate) fn answer(answer: &Answer) -> Value {
         (
             "skipped",
             list(&answer.skipped, |skipped| {
-                object([(&*skipped.personalization, Value::from(&*skipped.missing_input))])
+                let (Why::MissingInput(what) | Why::SectionTaken(what)) = skipped.why;
+                object([(skipped.personalization, Value::from(what))])
             }),
         ),
     ])
