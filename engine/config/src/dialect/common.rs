@@ -1,14 +1,27 @@
 //! What several dialects have in common: the audience, and the parts of a personalization.
 
-use usher_engine::definition::{Choice, Output, OutputSource, Section};
+use usher_engine::definition::{Choice, Output, Section};
 use usher_engine::diagnostic::Code;
 use usher_engine::limits::OUTPUTS_MAX;
 use usher_engine::syntax::Expr;
 
+use super::filter::filter;
 use crate::document::{Content, Node, Span, origin};
 use crate::limits::{OUTPUT_NAME_CHARS_MAX, SEGMENTS_MAX};
 use crate::lower::{Fields, Lower};
 use crate::text::Text;
+
+/// What a section may say in both service dialects; the outputs have a name in each.
+pub(super) const SERVICE_SECTION: [&str; 8] = [
+    "name",
+    "description",
+    "criteria",
+    "batch_segments",
+    "include_sensitive",
+    "key_event",
+    "key_event_filters",
+    "accept_unknown_profiles",
+];
 
 impl Lower {
     /// The audience that a file names; all files must name the same.
@@ -85,12 +98,16 @@ impl Lower {
     ) -> Option<Section> {
         let segments = self.segments(fields);
         let include_sensitive = self.boolean(fields, "include_sensitive").unwrap_or(false);
+        self.mark_key(".key_event", fields, "key_event");
+        let key_event = self.text(fields, "key_event");
+        let event_filter = filter(self, fields, "key_event_filters", ".event_filter");
+        let accept_unknown_profiles = self.boolean(fields, "accept_unknown_profiles").unwrap_or(true);
         Some(Section {
             name: name?,
-            key_event: None,
-            event_filter: None,
+            key_event,
+            event_filter,
             criteria: criteria.unwrap_or(UNREAD),
-            accept_unknown_profiles: true,
+            accept_unknown_profiles,
             outputs,
             segments,
             include_sensitive,
@@ -114,17 +131,6 @@ impl Lower {
         }
         self.mark(&format!(".outputs[{}]", outputs.len()), span);
         outputs.push(output);
-    }
-
-    /// The template of an output, if it has one (outer) that can be read (inner); the other keys say something else.
-    pub(super) fn template(&mut self, fields: Fields<'_>, others: &[&str]) -> Option<Option<OutputSource>> {
-        let node = fields.get("template")?;
-        if let Some(entry) = others.iter().find_map(|key| fields.entry(key)).filter(|e| !e.value.is_null()) {
-            let message = format!("an output cannot have both `template` and `{}`", entry.key);
-            self.note(Code::WrongType, entry.key_span, message);
-            return Some(None);
-        }
-        Some(self.text_of(node, "template").map(OutputSource::Template))
     }
 
     /// Segments whose names a section's answer carries.
@@ -156,12 +162,12 @@ impl Lower {
     }
 
     /// Criteria in the text spelling; errors point into the text, through its quotes.
-    pub(super) fn criteria_text(&mut self, node: &Node) -> Option<Expr> {
+    pub(super) fn criteria_text(&mut self, node: &Node, what: &str) -> Option<Expr> {
         let Content::Scalar(scalar) = &node.content else {
-            self.wrong(node, "criteria", "a text");
+            self.wrong(node, what, "a text");
             return None;
         };
-        let text = self.text_of(node, "criteria")?;
+        let text = self.text_of(node, what)?;
         let error = match usher_engine::syntax::parse(&text) {
             Ok(expr) => return Some(expr),
             Err(error) => error,
@@ -176,68 +182,6 @@ impl Lower {
         };
         self.note_with(Code::BadCriteria, span, error.message, error.help);
         None
-    }
-}
-
-/// An output as both service dialects write it: an attribute, a constant or a template.
-pub(super) fn service_output(lower: &mut Lower, outputs: &mut Vec<Output>, node: &Node) {
-    let known = ["attribute", "name", "value", "template", "description"];
-    let Some(fields) = lower.fields(node, "an output", &known) else { return };
-    if let Some(template) = lower.template(fields, &["attribute", "value"]) {
-        let name = lower.need_text(fields, "name");
-        if let (Some(name), Some(source)) = (name, template) {
-            lower.output(outputs, Output { name, source }, fields.span("template"));
-        }
-        return;
-    }
-    match (fields.get("attribute"), fields.entry("value")) {
-        (Some(_), Some(entry)) => {
-            let help = "an output is an `attribute`, or a `name` with a `value` or a `template`".to_owned();
-            let message = "an output cannot have both `attribute` and `value`";
-            lower.note_with(Code::WrongType, entry.key_span, message, Some(help));
-        }
-        (Some(node), None) => {
-            let Some(attribute) = lower.name_of(node, "attribute") else { return };
-            let name = match fields.get("name") {
-                Some(node) => lower.name_of(node, "name"),
-                None => Some(attribute.clone()),
-            };
-            let (attribute, part) = split_part(attribute);
-            let source = OutputSource::Attribute { name: attribute, part };
-            if let Some(name) = name {
-                lower.output(outputs, Output { name, source }, node.span);
-            }
-        }
-        (None, Some(entry)) => {
-            let name = lower.need_text(fields, "name");
-            let value = lower.value_of(&entry.value);
-            if let (Some(name), Some(value)) = (name, value) {
-                lower.output(
-                    outputs,
-                    Output { name, source: OutputSource::Constant(value) },
-                    fields.span("name"),
-                );
-            }
-        }
-        (None, None) => {
-            let help = "an output is an `attribute`, or a `name` with a `value` or a `template`".to_owned();
-            lower.note_with(
-                Code::MissingKey,
-                fields.node.span,
-                "missing `attribute` in an output",
-                Some(help),
-            );
-        }
-    }
-}
-
-/// The attribute that an output or condition names, and the sub-identifier behind its last dot.
-pub(super) fn split_part(name: String) -> (String, Option<String>) {
-    match name.rsplit_once('.') {
-        Some((name, part)) if !name.is_empty() && !part.is_empty() => {
-            (name.to_owned(), Some(part.to_owned()))
-        }
-        _ => (name, None),
     }
 }
 

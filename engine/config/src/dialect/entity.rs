@@ -7,6 +7,7 @@ use usher_engine::syntax::Expr;
 use super::api::spelled;
 use super::common::UNREAD;
 use super::condition::{Subject, condition};
+use super::output::no_template;
 use crate::document::{Content, Entry, Node};
 use crate::lower::{Fields, Lower};
 
@@ -155,8 +156,14 @@ fn string_builder(lower: &mut Lower, node: &Node, section: &mut Section) {
         return;
     };
     let name = lower.need_text(fields, "outputName");
-    if let Some(template) = lower.template(fields, &["values"]) {
-        if let (Some(name), Some(source)) = (name, template) {
+    if let Some(node) = fields.get("template") {
+        if let Some(entry) = fields.entry("values").filter(|entry| !entry.value.is_null()) {
+            let message = "an output cannot have both `template` and `values`";
+            lower.note(Code::WrongType, entry.key_span, message);
+            return;
+        }
+        if let (Some(name), Some(text)) = (name, lower.text_of(node, "template")) {
+            let source = OutputSource::Template(text);
             lower.output(&mut section.outputs, Output { name, source }, fields.span("outputName"));
         }
         return;
@@ -177,13 +184,9 @@ fn string_builder(lower: &mut Lower, node: &Node, section: &mut Section) {
             let message = format!("values of type `{kind}` are not supported");
             lower.note_with(Code::NotSupported, fields.span("type"), message, help);
         }
-        let Some(text) = lower.need(fields, "value").and_then(|node| lower.text_of(node, "value")) else {
-            continue;
-        };
-        if text.contains("{{") || text.contains("}}") {
-            let message = "a stringBuilder knows no templates: `{{` and `}}` are not allowed";
-            lower.note(Code::NotSupported, fields.span("value"), message);
-        }
+        let Some(node) = lower.need(fields, "value") else { continue };
+        let Some(text) = lower.text_of(node, "value") else { continue };
+        no_template(lower, &text, node);
         texts.push(text);
     }
     if let Some(name) = name {

@@ -2,7 +2,10 @@
 
 use usher_engine::definition::{Choice, Output, OutputSource, Personalization, Section};
 
-use super::common::{service_output, split_part};
+use super::common::SERVICE_SECTION;
+use super::operator_tree::condition;
+use super::output::{service_output, split_part};
+use super::service_tree::inputs;
 use crate::document::{Content, Node};
 use crate::lower::Lower;
 
@@ -13,7 +16,7 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) {
     let Some(node) = lower.need(root, "personalization_service") else { return };
     let path = format!("personalizations[{}]", lower.definition.personalizations.len());
     lower.enter(&path, node.span);
-    let known = ["name", "description", "choice", "trigger_event", "sections"];
+    let known = ["name", "description", "choice", "trigger_event", "input_params", "sections"];
     let Some(fields) = lower.fields(node, "a personalization_service", &known) else { return };
     let name = lower.need_text(fields, "name");
     lower.enter(&path, fields.span("name"));
@@ -22,23 +25,28 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) {
     let description = lower.text(fields, "description");
     let choice = lower.choice(fields, Choice::First);
     let trigger = lower.text(fields, "trigger_event");
+    let inputs = inputs(lower, fields, &path);
+    lower.enter(&path, fields.span("name"));
     let sections = lower.sections(fields, &path, section);
     if let Some(name) = name {
-        let inputs = Vec::new();
         let personalization = Personalization { name, description, choice, trigger, inputs, sections };
         lower.definition.personalizations.push(personalization);
     }
 }
 
 fn section(lower: &mut Lower, node: &Node) -> Option<Section> {
-    let known = ["name", "description", "criteria", "attributes", "batch_segments", "include_sensitive"];
+    let known = [SERVICE_SECTION.to_vec(), vec!["attributes"]].concat();
     let unused = ["section_id", "priority", "settings"];
     let fields = lower.fields_and(node, "a section", &known, &unused)?;
     let name = lower.need_text(fields, "name");
     lower.mark_key(".name", fields, "name");
     let criteria = fields.get("criteria").and_then(|node| {
         lower.mark(".criteria", node.span);
-        lower.criteria_text(node)
+        match node.content {
+            // What is too long for one text may be cut into several by a tree.
+            Content::Map(_) => condition(lower, node),
+            _ => lower.criteria_text(node, "criteria"),
+        }
     });
     if fields.get("criteria").is_none() {
         let help = "write `criteria: ''` for a section that always applies".to_owned();

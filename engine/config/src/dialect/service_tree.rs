@@ -2,13 +2,12 @@
 
 use usher_engine::definition::{Choice, Input, Personalization, Section};
 use usher_engine::diagnostic::Code;
-use usher_engine::syntax::{Comparison, Expr, Name, Test};
-use usher_engine::value::{Number, Value};
 
-use super::common::service_output;
+use super::common::SERVICE_SECTION;
+use super::operator_tree::condition;
+use super::output::service_output;
 use crate::document::{Content, Node};
 use crate::lower::{Fields, Lower};
-use crate::suggest::did_you_mean;
 
 pub(super) fn lower(lower: &mut Lower, node: &Node) {
     let path = format!("personalizations[{}]", lower.definition.personalizations.len());
@@ -31,17 +30,23 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) {
     let description = lower.text(root, "description");
     let choice = lower.choice(root, Choice::First);
     let trigger = lower.text(root, "trigger_event");
-    let mut inputs: Vec<Input> = Vec::new();
-    for item in lower.items(root, "input_params").unwrap_or_default() {
-        lower.enter(format!("{path}.inputs[{}]", inputs.len()), item.span);
-        inputs.extend(input(lower, item));
-    }
+    let inputs = inputs(lower, root, &path);
     lower.enter(&path, root.span("service_name"));
     let sections = lower.sections(root, &path, section);
     if let Some(name) = name {
         let personalization = Personalization { name, description, choice, trigger, inputs, sections };
         lower.definition.personalizations.push(personalization);
     }
+}
+
+/// What a caller hands in.
+pub(super) fn inputs(lower: &mut Lower, fields: Fields<'_>, path: &str) -> Vec<Input> {
+    let mut inputs: Vec<Input> = Vec::new();
+    for item in lower.items(fields, "input_params").unwrap_or_default() {
+        lower.enter(format!("{path}.inputs[{}]", inputs.len()), item.span);
+        inputs.extend(input(lower, item));
+    }
+    inputs
 }
 
 fn input(lower: &mut Lower, node: &Node) -> Option<Input> {
@@ -55,7 +60,7 @@ fn input(lower: &mut Lower, node: &Node) -> Option<Input> {
 }
 
 fn section(lower: &mut Lower, node: &Node) -> Option<Section> {
-    let known = ["name", "description", "criteria", "outputs", "batch_segments", "include_sensitive"];
+    let known = [SERVICE_SECTION.to_vec(), vec!["outputs"]].concat();
     let fields = lower.fields(node, "a section", &known)?;
     let name = lower.need_text(fields, "name");
     lower.mark_key(".name", fields, "name");
@@ -89,221 +94,4 @@ fn section(lower: &mut Lower, node: &Node) -> Option<Section> {
         service_output(lower, &mut outputs, item);
     }
     lower.service_section(fields, name, criteria, outputs)
-}
-
-/// A group (`operator: AND, OR, NOT, ALWAYS`) or a question about one attribute.
-fn condition(lower: &mut Lower, node: &Node) -> Option<Expr> {
-    let fields = lower.fields(node, "a condition", &["attribute", "operator", "value", "conditions"])?;
-    let operator = lower.need_text(fields, "operator")?;
-    match operator.as_str() {
-        "ALWAYS" => {
-            for key in ["attribute", "value", "conditions"] {
-                let entry = fields.entry(key).filter(|entry| !entry.value.is_null());
-                if let Some(entry) =
-                    entry.filter(|entry| !matches!(&entry.value.content, Content::List(l) if l.is_empty()))
-                {
-                    lower.note(Code::WrongType, entry.key_span, format!("`ALWAYS` takes no `{key}`"));
-                    return None;
-                }
-            }
-            Some(Expr::Constant(true))
-        }
-        "AND" | "OR" | "NOT" => group(lower, fields, &operator),
-        _ => question(lower, fields, &operator),
-    }
-}
-
-fn group(lower: &mut Lower, fields: Fields<'_>, operator: &str) -> Option<Expr> {
-    for key in ["attribute", "value"] {
-        if let Some(entry) = fields.entry(key).filter(|entry| !entry.value.is_null()) {
-            lower.note(Code::WrongType, entry.key_span, format!("the group `{operator}` takes no `{key}`"));
-        }
-    }
-    let items = lower.need(fields, "conditions").and_then(|node| lower.items_of(node, "conditions"))?;
-    if items.is_empty() && operator != "AND" {
-        let message = format!("the group `{operator}` needs at least one condition");
-        lower.note(Code::EmptyList, fields.span("conditions"), message);
-        return None;
-    }
-    // All of them are read before one that failed ends the group, so that all findings come at once.
-    let parts: Vec<Option<Expr>> = items.iter().map(|item| condition(lower, item)).collect();
-    let parts = parts.into_iter().collect::<Option<Vec<_>>>()?;
-    match operator {
-        "OR" => Expr::any(parts),
-        "NOT" => Some(Expr::Not(Box::new(Expr::all(parts)))),
-        _ => Some(Expr::all(parts)),
-    }
-}
-
-/// What an operator asks its `value` to be.
-#[derive(Clone, Copy, PartialEq)]
-enum Takes {
-    Nothing,
-    /// A text, number or boolean.
-    Scalar,
-    /// A text or number.
-    Ordered,
-    Text,
-    /// A number that is not negative.
-    Days,
-    /// A whole number that is not negative.
-    Size,
-    /// One or more scalars.
-    List,
-    /// Two texts or numbers.
-    Pair,
-}
-
-/// The operators of the tree: name, what the value is, what is asked, whether its opposite is meant.
-const OPERATORS: [(&str, Takes, Ask, bool); 23] = [
-    ("greater_than", Takes::Ordered, Ask::Order(Comparison::Greater), false),
-    ("greater_equal", Takes::Ordered, Ask::Order(Comparison::GreaterEqual), false),
-    ("less_than", Takes::Ordered, Ask::Order(Comparison::Less), false),
-    ("less_equal", Takes::Ordered, Ask::Order(Comparison::LessEqual), false),
-    ("equals", Takes::Scalar, Ask::Equal, false),
-    ("not_equals", Takes::Scalar, Ask::Equal, true),
-    ("contains", Takes::Scalar, Ask::Contains, false),
-    ("not_contains", Takes::Scalar, Ask::Contains, true),
-    ("starts_with", Takes::Text, Ask::StartsWith, false),
-    ("ends_with", Takes::Text, Ask::EndsWith, false),
-    ("in", Takes::List, Ask::In, false),
-    ("not_in", Takes::List, Ask::In, true),
-    ("between", Takes::Pair, Ask::Between, false),
-    ("exists", Takes::Nothing, Ask::Null, true),
-    ("not_exists", Takes::Nothing, Ask::Null, false),
-    ("within_days", Takes::Days, Ask::WithinDays, false),
-    ("matches", Takes::Text, Ask::Matches, false),
-    ("list_size_equals", Takes::Size, Ask::Size(Comparison::Equal), false),
-    ("list_size_not_equals", Takes::Size, Ask::Size(Comparison::NotEqual), false),
-    ("list_size_greater_than", Takes::Size, Ask::Size(Comparison::Greater), false),
-    ("list_size_greater_equal", Takes::Size, Ask::Size(Comparison::GreaterEqual), false),
-    ("list_size_less_than", Takes::Size, Ask::Size(Comparison::Less), false),
-    ("list_size_less_equal", Takes::Size, Ask::Size(Comparison::LessEqual), false),
-];
-
-#[derive(Clone, Copy)]
-enum Ask {
-    Between,
-    Contains,
-    EndsWith,
-    Equal,
-    In,
-    Matches,
-    Null,
-    Order(Comparison),
-    Size(Comparison),
-    StartsWith,
-    WithinDays,
-}
-
-fn question(lower: &mut Lower, fields: Fields<'_>, operator: &str) -> Option<Expr> {
-    let Some((name, takes, ask, negated)) = OPERATORS.into_iter().find(|(name, ..)| *name == operator) else {
-        let groups = ["AND", "OR", "NOT", "ALWAYS"];
-        let help = did_you_mean(operator, OPERATORS.iter().map(|(name, ..)| *name).chain(groups));
-        lower.note_with(
-            Code::UnknownName,
-            fields.span("operator"),
-            format!("unknown operator `{operator}`"),
-            help,
-        );
-        return None;
-    };
-    if let Some(entry) = fields.entry("conditions") {
-        let help = "only AND, OR and NOT take conditions".to_owned();
-        lower.note_with(
-            Code::WrongType,
-            entry.key_span,
-            format!("`{name}` takes no `conditions`"),
-            Some(help),
-        );
-        return None;
-    }
-    let attribute = lower.need_text(fields, "attribute");
-    let value = match (fields.entry("value"), takes) {
-        (Some(entry), Takes::Nothing) if !entry.value.is_null() => {
-            lower.note_with(
-                Code::WrongType,
-                entry.key_span,
-                format!("`{name}` takes no `value`"),
-                Some("remove the `value`, or compare with `equals`".to_owned()),
-            );
-            return None;
-        }
-        (_, Takes::Nothing) => Value::Null,
-        (entry, _) => {
-            let Some(entry) = entry.filter(|entry| !entry.value.is_null()) else {
-                let span = entry.map_or(fields.span("operator"), |entry| entry.key_span);
-                let help = format!("`{name}` takes {}", takes.in_words());
-                lower.note_with(Code::MissingKey, span, format!("missing `value` for `{name}`"), Some(help));
-                return None;
-            };
-            let value = lower.value_of(&entry.value)?;
-            if !takes.accepts(&value) {
-                let message = format!("`{name}` takes {}, found {}", takes.in_words(), entry.value.kind());
-                let help =
-                    matches!(value, Value::List(_)).then(|| "to ask for any of several use `in`".to_owned());
-                let help = help.filter(|_| takes == Takes::Scalar);
-                lower.note_with(Code::WrongType, entry.value.span, message, help);
-                return None;
-            }
-            value
-        }
-    };
-    Some(Expr::new_test(Name(attribute?), ask.test(value)?, negated))
-}
-
-impl Takes {
-    fn in_words(self) -> &'static str {
-        match self {
-            Takes::Nothing => "no value",
-            Takes::Scalar => "a text, a number or a boolean",
-            Takes::Ordered => "a number or a text",
-            Takes::Text => "a text",
-            Takes::Days => "a number of days that is not negative",
-            Takes::Size => "a whole number that is not negative",
-            Takes::List => "a list of texts, numbers or booleans",
-            Takes::Pair => "a list of two numbers or two texts",
-        }
-    }
-
-    fn accepts(self, value: &Value) -> bool {
-        match (self, value) {
-            (Takes::Nothing, value) => *value == Value::Null,
-            (Takes::Scalar, Value::String(_) | Value::Number(_) | Value::Boolean(_)) => true,
-            (Takes::Ordered, Value::String(_) | Value::Number(_)) => true,
-            (Takes::Text, Value::String(_)) => true,
-            (Takes::Days, Value::Number(number)) => *number >= Number::Integer(0),
-            (Takes::Size, Value::Number(Number::Integer(size))) => *size >= 0,
-            (Takes::List, Value::List(items)) => {
-                !items.is_empty() && items.iter().all(|item| Takes::Scalar.accepts(item))
-            }
-            (Takes::Pair, Value::List(items)) => {
-                items.len() == 2 && items.iter().all(|item| Takes::Ordered.accepts(item))
-            }
-            _ => false,
-        }
-    }
-}
-
-impl Ask {
-    /// The question with its value; None only for a value that [`Takes::accepts`] refuses.
-    fn test(self, value: Value) -> Option<Test> {
-        Some(match (self, value) {
-            (Ask::Contains, value) => Test::Contains(value),
-            (Ask::Equal, value) => Test::Equal(value),
-            (Ask::Null, _) => Test::Null,
-            (Ask::Order(comparison), value) => Test::Order(comparison, value),
-            (Ask::Size(comparison), Value::Number(Number::Integer(size))) => Test::Size(comparison, size),
-            (Ask::WithinDays, Value::Number(days)) => Test::WithinDays(days),
-            (Ask::EndsWith, Value::String(text)) => Test::EndsWith(text),
-            (Ask::Matches, Value::String(text)) => Test::Matches(text),
-            (Ask::StartsWith, Value::String(text)) => Test::StartsWith(text),
-            (Ask::In, Value::List(items)) => Test::In(items),
-            (Ask::Between, Value::List(items)) => {
-                let [min, max] = <[Value; 2]>::try_from(items).ok()?;
-                Test::Between(min, max)
-            }
-            _ => return None,
-        })
-    }
 }

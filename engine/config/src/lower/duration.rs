@@ -7,7 +7,7 @@ use super::{Fields, Lower};
 use crate::document::{Content, Span};
 
 impl Lower {
-    /// `24h`, `7d`, `90m`, or RT 2.0's `{value, unit}`: in milliseconds.
+    /// `24h`, `7d`, `90m`, `1500ms`, or RT 2.0's `{value, unit}`: in milliseconds.
     pub(crate) fn duration_ms(&mut self, fields: Fields<'_>, key: &str) -> Option<i64> {
         let node = fields.get(key)?;
         if let Content::Map(_) = node.content {
@@ -19,13 +19,10 @@ impl Lower {
             return None;
         };
         let text = &scalar.text;
-        let unit_ms = match text.chars().last() {
-            Some('m') => DAY_MS / 1_440,
-            Some('h') => DAY_MS / 24,
-            Some('d') => DAY_MS,
-            _ => 0,
-        };
-        let digits = text.strip_suffix(['m', 'h', 'd']).unwrap_or_default();
+        // Nobody writes milliseconds, but a bundle may hold any number of them.
+        let units = [("ms", 1), ("m", DAY_MS / 1_440), ("h", DAY_MS / 24), ("d", DAY_MS)];
+        let known = |(unit, unit_ms)| Some((text.strip_suffix(unit)?, unit_ms));
+        let (digits, unit_ms) = units.into_iter().find_map(known).unwrap_or_default();
         let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
         if unit_ms == 0 || !plain || digits.bytes().all(|byte| byte == b'0') {
             let help = "write a whole number and m, h or d, such as 24h, 7d or 30d".to_owned();

@@ -63,7 +63,8 @@ const COMMON: [&str; 8] =
 /// What documents of RT 2.0 send with lists, and its API does not know.
 const OF_NO_USE_IN_LISTS: [&str; 2] = ["valueColumn", "dataType"];
 
-const AGGREGATIONS: [(&str, ListAggregation); 6] = [
+/// What is told of a list's items, in words that rt_config shares.
+pub(in crate::dialect) const AGGREGATIONS: [(&str, ListAggregation); 6] = [
     ("distinct_list", ListAggregation::DistinctList),
     ("first", ListAggregation::First),
     ("last", ListAggregation::Last),
@@ -71,6 +72,10 @@ const AGGREGATIONS: [(&str, ListAggregation); 6] = [
     ("min", ListAggregation::Min),
     ("max", ListAggregation::Max),
 ];
+
+/// What takes items out of a list.
+pub(in crate::dialect) const REMOVALS: [(&str, Removal); 2] =
+    [("delete_item", Removal::DeleteItem), ("clear", Removal::Clear)];
 
 const OF_SINGLES: [(&str, Aggregation); 5] = [
     ("last", Aggregation::Last),
@@ -118,6 +123,7 @@ pub(super) fn lower(lower: &mut Lower, node: &Node, id: Option<String>) {
         let called = lower.text(fields, "name");
         unique(lower, fields, &name, [id.as_deref(), called.as_deref()], "attribute");
         let kind = kind.unwrap_or_else(|| AttributeKind::Batch { column: name.clone(), data_type: None });
+        lower.bodies.own.push(lower.definition.attributes.len());
         lower.definition.attributes.push(Attribute { name, kind, sensitive, description });
     }
 }
@@ -239,8 +245,7 @@ fn part(lower: &mut Lower, node: &Node) -> Option<ListPart> {
 
 fn action(lower: &mut Lower, node: &Node, at: &str) -> Option<ListAction> {
     let fields = lower.fields(node, "an action", &["action", "realtimeKeyEventId", "filterRule"])?;
-    let removals = [("delete_item", Removal::DeleteItem), ("clear", Removal::Clear)];
-    let action = one_of(lower, fields, "action", &removals);
+    let action = one_of(lower, fields, "action", &REMOVALS);
     let key_event = lower.key_event_id(fields, "realtimeKeyEventId");
     lower.mark_key(&format!("{at}.key_event"), fields, "realtimeKeyEventId");
     let filter = filter_rule(lower, fields, &format!("{at}.filter"));
@@ -313,7 +318,7 @@ fn sub_identifier(lower: &mut Lower, fields: Fields<'_>) -> Option<String> {
 }
 
 /// A word of a list of words.
-fn one_of<T: Copy>(
+pub(in crate::dialect) fn one_of<T: Copy>(
     lower: &mut Lower,
     fields: Fields<'_>,
     key: &str,

@@ -16,6 +16,7 @@ use usher_engine::diagnostic::Code;
 use super::{Dialect, first_key, recognize, rt_config};
 use crate::document::{Content, Node};
 use crate::lower::{At, Fields, Lower};
+pub(super) use attribute::{AGGREGATIONS, REMOVALS, one_of};
 pub(super) use spelling::{has, spelled};
 
 /// What bodies say of each other.
@@ -25,6 +26,8 @@ pub(crate) struct Bodies {
     key_events: BTreeMap<String, String>,
     /// The identifiers of attributes, likewise.
     attributes: BTreeMap<String, String>,
+    /// Which attributes are bodies, and may name batch columns where others name attributes.
+    own: Vec<usize>,
     /// Batch columns that a setting imports: the attribute's name, the column, where that stands.
     columns: Vec<(String, String, At)>,
     /// The first body that says nothing of its audience, because its address does.
@@ -122,11 +125,13 @@ pub(super) fn lower_several(lower: &mut Lower, node: &Node) {
 
 /// Lowers a body; `id` is that of the resource around it.
 pub(super) fn lower(lower: &mut Lower, node: &Node, dialect: Dialect, id: Option<String>) {
+    // Some documents send attributes in the words of `rt_config`, which are in snake case.
+    if dialect == Dialect::ApiAttribute && node.entry("source_event").is_some() {
+        return rt_config::attribute(lower, node);
+    }
     let node = &spelled(lower, node);
     let id = id.or_else(|| id_of(node));
     match dialect {
-        // Some documents send attributes in the words of `rt_config`.
-        Dialect::ApiAttribute if node.entry("source_event").is_some() => rt_config::attribute(lower, node),
         Dialect::ApiAttribute => attribute::lower(lower, node, id),
         Dialect::ApiKeyEvent => key_event::lower(lower, node, id),
         _ => setting::lower(lower, node),
@@ -168,7 +173,8 @@ pub(super) fn finish(lower: &mut Lower) {
         })
         .collect();
     let names: Vec<String> = definition.attributes.iter().map(|attribute| attribute.name.clone()).collect();
-    for attribute in &mut definition.attributes {
+    for index in bodies.own {
+        let Some(attribute) = definition.attributes.get_mut(index) else { continue };
         let (AttributeKind::Single { backfill: Some(backfill), .. }
         | AttributeKind::Counter { backfill: Some(backfill), .. }) = &mut attribute.kind
         else {

@@ -3,7 +3,6 @@
 //! The API has no word for the key that tells people apart. RT 2.0's lookup key is the parent segment's primary key, so
 //! `extLookupKey` does, unless `primaryKey`, a key of Usher's own, names another.
 
-use usher_engine::definition::EventTable;
 use usher_engine::diagnostic::Code;
 
 use super::super::rt_config;
@@ -18,7 +17,7 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) {
     lower.body_audience(fields);
     lower.bodies.setting = true;
     for item in lower.items(fields, "eventTables").unwrap_or_default() {
-        table(lower, item);
+        rt_config::event_table(lower, item);
     }
     if let Some(node) = fields.get("keyColumns") {
         keys(lower, node);
@@ -52,20 +51,6 @@ fn again(lower: &mut Lower, fields: Fields<'_>, key: &str, part: &str) -> bool {
         );
     }
     known
-}
-
-fn table(lower: &mut Lower, node: &Node) {
-    lower.enter(format!("tables[{}]", lower.definition.tables.len()), node.span);
-    let Some(fields) = lower.fields(node, "an event table", &["database", "table"]) else { return };
-    let (database, table) = (lower.need_text(fields, "database"), lower.need_text(fields, "table"));
-    let (Some(database), Some(table)) = (database, table) else { return };
-    let table = EventTable { database, table };
-    if lower.definition.tables.contains(&table) {
-        let message = format!("the event table `{}.{}` is written twice", table.database, table.table);
-        lower.note(Code::DuplicateName, node.span, message);
-        return;
-    }
-    lower.definition.tables.push(table);
 }
 
 fn keys(lower: &mut Lower, node: &Node) {

@@ -1,0 +1,24 @@
+//! Which events count, as YAML says it: a column and a pattern, criteria as text, or criteria as a tree of operators.
+
+use usher_engine::syntax::{Expr, Name, Test};
+
+use super::operator_tree::condition;
+use crate::document::Content;
+use crate::lower::{Fields, Lower};
+
+/// The filter under a key, if there is one. Names in its criteria are columns, written `event.column`.
+pub(super) fn filter(lower: &mut Lower, fields: Fields<'_>, key: &str, part: &str) -> Option<Expr> {
+    let node = fields.get(key)?;
+    lower.mark(part, node.span);
+    if matches!(node.content, Content::Scalar(_)) {
+        return lower.criteria_text(node, key);
+    }
+    if node.entry("operator").is_some() {
+        return condition(lower, node);
+    }
+    let fields = lower.fields(node, "a filter", &["field", "pattern"])?;
+    let field = lower.need_text(fields, "field");
+    let pattern = lower.need_text(fields, "pattern")?;
+    lower.mark(part, fields.span("pattern"));
+    Some(Expr::new_test(Name::column(&field?), Test::Matches(pattern), false))
+}

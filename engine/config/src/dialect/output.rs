@@ -1,0 +1,103 @@
+//! An output as both service dialects write it: an attribute, a constant, a template, or texts in a row.
+
+use usher_engine::definition::{Output, OutputSource};
+use usher_engine::diagnostic::Code;
+
+use crate::document::{Entry, Node};
+use crate::lower::{Fields, Lower};
+
+/// Where a value may come from; an output has one of them.
+const SOURCES: [&str; 4] = ["attribute", "value", "template", "string_builder"];
+
+pub(super) fn service_output(lower: &mut Lower, outputs: &mut Vec<Output>, node: &Node) {
+    let known = ["name", "sub_attribute_identifier", "description"];
+    let known = [SOURCES.to_vec(), known.to_vec()].concat();
+    let Some(fields) = lower.fields(node, "an output", &known) else { return };
+    let mut written = SOURCES.into_iter().filter(|key| is_written(fields, key));
+    let Some(first) = written.next() else {
+        let help =
+            "an output is an `attribute`, or a `name` with a `value`, a `template` or a `string_builder`";
+        let message = "missing `attribute` in an output";
+        return lower.note_with(Code::MissingKey, fields.node.span, message, Some(help.to_owned()));
+    };
+    if let Some(second) = written.next().and_then(|key| fields.entry(key)) {
+        let help =
+            "an output is an `attribute`, or a `name` with a `value`, a `template` or a `string_builder`";
+        let message = format!("an output cannot have both `{first}` and `{}`", second.key);
+        return lower.note_with(Code::WrongType, second.key_span, message, Some(help.to_owned()));
+    }
+    if first == "attribute" {
+        return attribute(lower, outputs, fields);
+    }
+    let name = lower.need_text(fields, "name");
+    let Some(Entry { value, .. }) = fields.entry(first) else { return };
+    let source = match first {
+        "value" => lower.value_of(value).map(OutputSource::Constant),
+        "template" => lower.text_of(value, "template").map(OutputSource::Template),
+        _ => texts(lower, value).map(OutputSource::Text),
+    };
+    if let Some(entry) = fields.entry("sub_attribute_identifier") {
+        let message = format!("`sub_attribute_identifier` has no place beside `{first}`");
+        lower.note(Code::WrongType, entry.key_span, message);
+    }
+    if let (Some(name), Some(source)) = (name, source) {
+        lower.output(outputs, Output { name, source }, fields.span("name"));
+    }
+}
+
+/// Null is a value, and of the other keys as good as nothing.
+fn is_written(fields: Fields<'_>, key: &str) -> bool {
+    fields.entry(key).is_some_and(|entry| key == "value" || !entry.value.is_null())
+}
+
+fn attribute(lower: &mut Lower, outputs: &mut Vec<Output>, fields: Fields<'_>) {
+    let Some(node) = fields.get("attribute") else { return };
+    let Some(written) = lower.name_of(node, "attribute") else { return };
+    let name = match fields.get("name") {
+        Some(node) => lower.name_of(node, "name"),
+        None => Some(written.clone()),
+    };
+    // Where the part is written by itself, even if there is none, dots belong to the attribute's name.
+    let (attribute, part) = match fields.entry("sub_attribute_identifier") {
+        Some(_) => (written, lower.text(fields, "sub_attribute_identifier")),
+        None => split_part(written),
+    };
+    if let Some(name) = name {
+        let source = OutputSource::Attribute { name: attribute, part };
+        lower.output(outputs, Output { name, source }, node.span);
+    }
+}
+
+/// Texts that are concatenated, as they are.
+fn texts(lower: &mut Lower, node: &Node) -> Option<Vec<String>> {
+    let items = lower.items_of(node, "string_builder")?;
+    if items.is_empty() {
+        lower.note(Code::EmptyList, node.span, "`string_builder` must not be an empty list");
+        return None;
+    }
+    let mut texts = Vec::new();
+    for (index, item) in items.iter().enumerate() {
+        let text = lower.text_of(item, &format!("string_builder[{index}]"))?;
+        no_template(lower, &text, item);
+        texts.push(text);
+    }
+    Some(texts)
+}
+
+/// Whoever writes braces into texts that are only concatenated expects them to be filled.
+pub(super) fn no_template(lower: &mut Lower, text: &str, node: &Node) {
+    if text.contains("{{") || text.contains("}}") {
+        let message = "a stringBuilder knows no templates: `{{` and `}}` are not allowed";
+        lower.note(Code::NotSupported, node.span, message);
+    }
+}
+
+/// The attribute that an output or condition names, and the sub-identifier behind its last dot.
+pub(crate) fn split_part(name: String) -> (String, Option<String>) {
+    match name.rsplit_once('.') {
+        Some((name, part)) if !name.is_empty() && !part.is_empty() => {
+            (name.to_owned(), Some(part.to_owned()))
+        }
+        _ => (name, None),
+    }
+}

@@ -1,0 +1,90 @@
+//! `id_stitching`: which keys there are, and which one tells people apart.
+
+use usher_engine::definition::{StitchKey, Trust};
+use usher_engine::diagnostic::Code;
+
+use super::super::common::spelling;
+use crate::document::{Content, Node};
+use crate::lower::{Fields, Lower};
+
+pub(in crate::dialect) fn identity(lower: &mut Lower, node: &Node) {
+    if lower.places.contains_key("identity") {
+        let message = "`id_stitching` is written twice; an audience has one";
+        lower.leave();
+        lower.note(Code::DuplicateName, node.span, message);
+        return;
+    }
+    lower.enter("identity", node.span);
+    let known = ["primary_key", "stitching_keys", "ext_lookup_key"];
+    let Some(fields) = lower.fields(node, "id_stitching", &known) else { return };
+    if fields.get("primary_key").is_some() {
+        lower.definition.identity.primary_key = lower.need_text(fields, "primary_key");
+    } else if !says_none(fields, "primary_key") {
+        let help = "write `primary_key: null` if no key tells people apart".to_owned();
+        lower.missing(fields, "primary_key", Some(help));
+    }
+    lower.mark_key(".primary_key", fields, "primary_key");
+    lower.definition.identity.lookup_key = lower.text(fields, "ext_lookup_key");
+    lower.mark_key(".lookup_key", fields, "ext_lookup_key");
+    lower.mark_key(".keys", fields, "stitching_keys");
+    for item in lower.items(fields, "stitching_keys").unwrap_or_default() {
+        stitch_key(lower, item);
+    }
+}
+
+pub(in crate::dialect) fn stitch_key(lower: &mut Lower, node: &Node) {
+    lower.enter(format!("identity.keys[{}]", lower.definition.identity.keys.len()), node.span);
+    let known = [
+        "name",
+        "exclude_regex",
+        "valid_regexp",
+        "validRegexp",
+        "invalid_texts",
+        "invalidTexts",
+        "workflow_only",
+        "internal",
+        "trust",
+    ];
+    let Some(fields) = lower.fields(node, "a stitching key", &known) else { return };
+    let Some(name) = lower.need_text(fields, "name") else { return };
+    lower.mark_key(".name", fields, "name");
+    lower.mark_key(".exclude_regex", fields, "exclude_regex");
+    let valid = spelling(lower, fields, ["valid_regexp", "validRegexp"]);
+    lower.mark_key(".valid_regexp", fields, valid);
+    let invalid = spelling(lower, fields, ["invalid_texts", "invalidTexts"]);
+    lower.mark_key(".invalid_texts", fields, invalid);
+    let only = spelling(lower, fields, ["workflow_only", "internal"]);
+    let mut texts = Vec::new();
+    for (index, item) in lower.items(fields, invalid).unwrap_or_default().iter().enumerate() {
+        texts.extend(lower.text_of(item, &format!("{invalid}[{index}]")));
+    }
+    let trust = match lower.text(fields, "trust").as_deref() {
+        None | Some("open") => Trust::Open,
+        Some("verified") => Trust::Verified,
+        Some(other) => {
+            let help = Some("trust is `open` or `verified`".to_owned());
+            lower.note_with(
+                Code::UnknownName,
+                fields.span("trust"),
+                format!("unknown trust `{other}`"),
+                help,
+            );
+            Trust::Verified
+        }
+    };
+    let key = StitchKey {
+        name,
+        valid_regexp: lower.text(fields, valid),
+        exclude_regex: lower.text(fields, "exclude_regex"),
+        invalid_texts: texts,
+        workflow_only: lower.boolean(fields, only).unwrap_or(false),
+        trust,
+    };
+    lower.definition.identity.keys.push(key);
+}
+
+/// Whether somebody wrote that there is none. A key with nothing behind it was forgotten.
+fn says_none(fields: Fields<'_>, key: &str) -> bool {
+    let content = fields.entry(key).map(|entry| &entry.value).filter(|node| node.is_null());
+    content.is_some_and(|node| matches!(&node.content, Content::Scalar(scalar) if !scalar.text.is_empty()))
+}
