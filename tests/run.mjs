@@ -37,7 +37,7 @@ await layer("no std", () =>
 );
 await layer("units", () => run("cargo", ["test", "--locked", "--quiet", "--workspace", "--exclude", "usher-tests"]));
 await layer("vectors", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "suite"], built));
-await layer("criteria", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "sqlite", "--test", "print"]));
+await layer("criteria", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "sqlite", "--test", "print", "--test", "round_trip"]));
 await layer("fuzz", async () => {
   await run("cargo", ["build", "--locked", "--quiet", "--profile", "wasm", "--target", "wasm32-unknown-unknown", "--target-dir", target, "--manifest-path", "tests/fuzz/Cargo.toml", "-p", "usher-fuzz-module"]);
   await run("node", ["--test", ...tests("fuzz")], { USHER_FUZZ_MODULE: join(target, "wasm32-unknown-unknown/wasm/usher_fuzz_module.wasm") });

@@ -5,7 +5,9 @@
 //! is printed. `vectors/README.md` describes the formats.
 
 pub mod criteria;
+pub mod definitions;
 pub mod deployment;
+pub mod expressions;
 pub mod keys;
 pub mod pattern;
 pub mod random;

@@ -1,4 +1,5 @@
-//! Reads definitions: texts in, one [`Definition`] out, with every finding at its file, line and column.
+//! Reads definitions: texts in, one [`Definition`] out, with every finding at its file, line and column; and writes them
+//! back ([`write`](fn@write)).
 //!
 //! ```
 //! let text = "parent_segment_id: '1'\nevents:\n  - {name: view, database: web, tabel: pages}\n";
@@ -27,6 +28,7 @@ pub mod render;
 pub mod sarif;
 mod suggest;
 mod text;
+mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,6 +37,7 @@ use usher_engine::definition::Definition;
 use usher_engine::diagnostic::{Code, Diagnostic, Severity};
 
 pub use directory::{Listing, definition_files};
+pub use write::write;
 
 use lower::{At, Lower};
 use text::Text;

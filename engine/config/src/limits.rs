@@ -18,3 +18,7 @@ pub(crate) const OUTPUT_NAME_CHARS_MAX: usize = 256;
 pub(crate) const EXCERPT_CHARS_MAX: usize = 120;
 /// How many segments a section lists.
 pub(crate) const SEGMENTS_MAX: usize = 100;
+/// How much of a service's name its file's name takes, in characters.
+pub(crate) const FILE_STEM_CHARS_MAX: usize = 60;
+/// How long a key of a constant is to stand before its value by itself; YAML wants keys marked from 1,024 characters.
+pub(crate) const SIMPLE_KEY_BYTES_MAX: usize = 200;

@@ -15,6 +15,7 @@ mod service_tree;
 use usher_engine::diagnostic::Code;
 
 pub(crate) use api::Bodies;
+pub(crate) use output::split_part;
 
 use crate::document::{Content, Node, Span};
 use crate::lower::Lower;

@@ -1,0 +1,47 @@
+//! Writes definitions: one [`Definition`] out as the YAML files that people would have written.
+//!
+//! ```
+//! let text = "parent_segment_id: '1'\nevents:\n  - {name: view, database: web, table: pages}\n";
+//! let read = |text: &str| usher_config::read(&[usher_config::Source { name: "rt.yaml".into(), text: text.into() }]);
+//! let definition = read(text).definition;
+//! let written = usher_config::write(&definition);
+//! assert_eq!(written[0].name, "rt_config.yaml");
+//! assert_eq!(
+//!     written[0].text,
+//!     "parent_segment_id: \"1\"\n\nevents:\n  - name: view\n    database: web\n    table: pages\n"
+//! );
+//! assert_eq!(read(&written[0].text).definition, definition);
+//! ```
+//!
+//! What is read back is what was written, for everything that [`Plan::compile`](usher_engine::Plan::compile) accepts, with
+//! these exceptions: criteria come back in the form that [`parse`](usher_engine::syntax::parse) gives them, which means
+//! the same (a group of one is its condition), and braces in the texts of a `stringBuilder` are refused.
+
+mod criteria;
+mod file_name;
+mod identity;
+mod rt_config;
+mod scalar;
+mod service;
+mod yaml;
+
+use usher_engine::definition::Definition;
+
+use crate::Source;
+
+/// The file that holds what is not a service.
+const RT_CONFIG: &str = "rt_config.yaml";
+
+/// A definition as files: `rt_config.yaml`, then one service for each personalization.
+///
+/// Read in the order of their names they are the definition again, so names begin with a number where the order of the
+/// personalizations asks for one. The same definition gives the same texts.
+pub fn write(definition: &Definition) -> Vec<Source> {
+    let names = file_name::of(definition.personalizations.iter().map(|service| service.name.as_str()));
+    let services = definition.personalizations.iter().map(|it| service::text(&definition.audience, it));
+    let files = names.into_iter().zip(services);
+    std::iter::once((RT_CONFIG.to_owned(), rt_config::text(definition)))
+        .chain(files)
+        .map(|(name, text)| Source { name, text })
+        .collect()
+}

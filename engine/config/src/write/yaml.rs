@@ -1,0 +1,174 @@
+//! A tree to be written, and its text: mappings and lists in block style, values of any shape in flow style.
+
+use std::fmt::Write;
+
+use usher_engine::value::Value;
+
+use super::scalar::{quoted, scalar};
+use crate::limits::SIMPLE_KEY_BYTES_MAX;
+
+/// How far each level stands to the right of the one around it.
+const STEP: usize = 2;
+
+/// What a key or an item of a list says.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Yaml {
+    /// Quoted where it must be.
+    Text(String),
+    /// As it stands: a number, `true`, a duration.
+    Word(String),
+    /// Of any shape, in flow style; texts as [`Yaml::Text`].
+    Value(Value),
+    Map(Map),
+    List(Vec<Yaml>),
+    /// A list with a blank line between its items.
+    Spaced(Vec<Yaml>),
+}
+
+/// A mapping, in the order in which it is written.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Map(Vec<(&'static str, Yaml)>);
+
+impl Map {
+    pub(super) fn with(mut self, key: &'static str, value: Yaml) -> Map {
+        self.0.push((key, value));
+        self
+    }
+
+    pub(super) fn maybe(self, key: &'static str, value: Option<Yaml>) -> Map {
+        match value {
+            Some(value) => self.with(key, value),
+            None => self,
+        }
+    }
+
+    pub(super) fn text(self, key: &'static str, text: &str) -> Map {
+        self.with(key, Yaml::Text(text.to_owned()))
+    }
+
+    pub(super) fn maybe_text(self, key: &'static str, text: Option<&String>) -> Map {
+        self.maybe(key, text.map(|text| Yaml::Text(text.clone())))
+    }
+
+    pub(super) fn word(self, key: &'static str, word: impl ToString) -> Map {
+        self.with(key, Yaml::Word(word.to_string()))
+    }
+
+    /// `key: true` or nothing.
+    pub(super) fn flag(self, key: &'static str, is_set: bool) -> Map {
+        self.maybe(key, is_set.then(|| Yaml::Word("true".to_owned())))
+    }
+
+    /// A list, unless it is empty.
+    pub(super) fn list(self, key: &'static str, items: Vec<Yaml>) -> Map {
+        self.maybe(key, (!items.is_empty()).then_some(Yaml::List(items)))
+    }
+
+    pub(super) fn texts(self, key: &'static str, texts: &[String]) -> Map {
+        self.list(key, texts.iter().map(|text| Yaml::Text(text.clone())).collect())
+    }
+
+    /// A whole file: what has parts of its own stands apart.
+    pub(super) fn document(&self) -> String {
+        let mut out = String::new();
+        for (index, (key, value)) in self.0.iter().enumerate() {
+            if index > 0 && value.is_block() {
+                out.push('\n');
+            }
+            entry(&mut out, key, value, 0);
+        }
+        out
+    }
+}
+
+impl Yaml {
+    /// Whether it starts on a line of its own.
+    fn is_block(&self) -> bool {
+        match self {
+            Yaml::Map(Map(entries)) => !entries.is_empty(),
+            Yaml::List(items) | Yaml::Spaced(items) => !items.is_empty(),
+            Yaml::Text(_) | Yaml::Word(_) | Yaml::Value(_) => false,
+        }
+    }
+}
+
+fn entry(out: &mut String, key: &str, value: &Yaml, indent: usize) {
+    let _ = write!(out, "{:indent$}{key}:", "");
+    if value.is_block() {
+        out.push('\n');
+        block(out, value, indent + STEP);
+    } else {
+        out.push(' ');
+        line(out, value, indent);
+    }
+}
+
+fn block(out: &mut String, value: &Yaml, indent: usize) {
+    match value {
+        Yaml::Map(Map(entries)) => entries.iter().for_each(|(key, value)| entry(out, key, value, indent)),
+        Yaml::List(list) => list.iter().for_each(|value| item(out, value, indent)),
+        Yaml::Spaced(list) => {
+            for (index, value) in list.iter().enumerate() {
+                if index > 0 {
+                    out.push('\n');
+                }
+                item(out, value, indent);
+            }
+        }
+        Yaml::Text(_) | Yaml::Word(_) | Yaml::Value(_) => line(out, value, indent),
+    }
+}
+
+fn item(out: &mut String, value: &Yaml, indent: usize) {
+    let _ = write!(out, "{:indent$}- ", "");
+    if value.is_block() {
+        // Its first line stands behind the dash, the others below it.
+        let mut inner = String::new();
+        block(&mut inner, value, indent + STEP);
+        out.push_str(inner.get(indent + STEP..).unwrap_or_default());
+    } else {
+        line(out, value, indent);
+    }
+}
+
+/// What stands on the line where it begins, and the end of that line.
+fn line(out: &mut String, value: &Yaml, indent: usize) {
+    match value {
+        Yaml::Text(text) | Yaml::Value(Value::String(text)) => scalar(out, text, indent + STEP),
+        Yaml::Word(word) => out.push_str(word),
+        Yaml::Value(value) => flow(out, value),
+        Yaml::Map(_) => out.push_str("{}"),
+        Yaml::List(_) | Yaml::Spaced(_) => out.push_str("[]"),
+    }
+    out.push('\n');
+}
+
+fn flow(out: &mut String, value: &Value) {
+    match value {
+        Value::Null => out.push_str("null"),
+        Value::Boolean(truth) => out.push_str(if *truth { "true" } else { "false" }),
+        Value::Number(number) => {
+            let _ = write!(out, "{number}");
+        }
+        Value::String(text) => quoted(out, text),
+        Value::List(items) => {
+            out.push('[');
+            for (index, item) in items.iter().enumerate() {
+                out.push_str(if index > 0 { ", " } else { "" });
+                flow(out, item);
+            }
+            out.push(']');
+        }
+        Value::Object(entries) => {
+            out.push('{');
+            for (index, (key, value)) in entries.iter().enumerate() {
+                out.push_str(if index > 0 { ", " } else { "" });
+                out.push_str(if key.len() > SIMPLE_KEY_BYTES_MAX { "? " } else { "" });
+                quoted(out, key);
+                out.push_str(": ");
+                flow(out, value);
+            }
+            out.push('}');
+        }
+    }
+}
