@@ -1,3 +1,5 @@
+//! Events of visitors whose profiles are full or damaged, beside others.
+
 use usher_engine::definition::{
     Attribute, AttributeKind, Audience, Definition, EventTable, Identity, Keep, KeyEvent, StitchKey,
 };
