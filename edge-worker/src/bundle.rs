@@ -56,6 +56,15 @@ impl Bundle {
         })
     }
 
+    /// Whether a bundle may become the audience's next one; `Err` says in one sentence why not.
+    pub(crate) fn check(body: &[u8], audience: &str) -> Result<(), String> {
+        let plan = Bundle::compile(body)?;
+        if plan.definition().audience.id != audience {
+            return Err("the definition is of another audience than the route".to_owned());
+        }
+        Ok(())
+    }
+
     fn read(body: &[u8]) -> Result<Definition, String> {
         if body.len() > BUNDLE_BYTES_MAX {
             return Err(format!("the bundle is over {BUNDLE_BYTES_MAX} bytes"));
@@ -237,6 +246,12 @@ impl Edge {
             });
         });
         Response::json(if self.keyring.is_err() { 503 } else { 200 }, body)
+    }
+
+    /// How an audience is here, in RT 2.0's words: whether what should run does.
+    pub(crate) fn status(&self, audience: &str) -> &'static str {
+        let behind = self.degraded.get(audience).is_some() || self.degraded.get("").is_some();
+        if behind { "inconsistent" } else { "ok" }
     }
 
     pub(crate) fn running(&self, audience: &str) -> Result<&Running, Refusal> {

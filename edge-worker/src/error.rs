@@ -43,6 +43,7 @@ refusals! {
     BODY_INVALID = 400, 3004, "body_invalid", "body is not what this route reads";
     INPUT_MISSING = 400, 3004, "input_missing", "a required input is missing";
     BUNDLE_INVALID = 422, 4220, "bundle_invalid", "bundle does not compile";
+    BUNDLE_UNKNOWN = 404, 4041, "bundle_unknown", "no such bundle is kept";
     BUNDLE_CHANGED = 412, 4120, "bundle_changed", "another bundle runs than the one in If-Match";
     STORAGE = 503, 2021, "storage_unavailable", "storage is unavailable";
     UNCONFIGURED = 503, 2015, "unconfigured", "the deployment has no usable keys";

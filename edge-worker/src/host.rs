@@ -101,6 +101,11 @@ pub enum Step {
         /// For [`Edge::open`](crate::Edge::open), in the control object.
         message: Vec<u8>,
     },
+    /// Hand this message to the control object, answer what it answers, and catch up with it.
+    Control {
+        /// For [`Edge::open`](crate::Edge::open), there.
+        message: Vec<u8>,
+    },
 }
 
 /// What a message needs to know before it can be folded; one read per message.
@@ -108,18 +113,37 @@ pub enum Step {
 pub enum Read {
     /// The profiles that are known by any of these keys, each once.
     Profiles(Vec<KeyOf>),
-    /// The bundle that an audience runs.
-    Pointer {
+    /// Which bundles all audiences run.
+    Pointers,
+    /// The last bundles of one audience, of which the first runs.
+    Releases {
         /// The audience's id.
         audience: String,
     },
-    /// Those of all audiences.
-    Pointers,
+    /// One of them with its body.
+    Release {
+        /// The audience's id.
+        audience: String,
+        /// Which one.
+        which: Which,
+    },
     /// A bundle's body.
     Bundle {
         /// Its hash.
         hash: String,
     },
+}
+
+/// One of an audience's bundles, as seen from the one that runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The last one with other content that was published before the content that runs. So a second rollback goes further
+    /// back, and none goes forward again.
+    Previous,
+    /// The one with this number.
+    Number(u64),
+    /// The newest one with this hash.
+    Hash(String),
 }
 
 /// A key of one audience.
@@ -140,6 +164,15 @@ pub enum Found {
     Profiles(Vec<FoundProfile>),
     /// Pointers, ascending by audience.
     Pointers(Vec<Pointer>),
+    /// Newest first.
+    Releases(Vec<Release>),
+    /// Those that are kept, and the one that was asked for with its body.
+    Release {
+        /// All that are kept, newest first; empty: the audience runs nothing.
+        releases: Vec<Release>,
+        /// None: there is no such one, or it is no longer kept.
+        wanted: Option<(Release, Vec<u8>)>,
+    },
     /// A body, if it is there.
     Bundle(Option<Vec<u8>>),
 }
@@ -166,6 +199,34 @@ pub struct Pointer {
     pub hash: String,
 }
 
+/// One number in the history of an audience's bundles.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Release {
+    /// Counts the bundles of the audience, from 1.
+    pub number: u64,
+    /// The bundle's hash.
+    pub hash: String,
+    /// The number under which this content was published: its own, or for a rollback the one that it brought back.
+    pub origin: u64,
+    /// When it began to run, Unix milliseconds; 0 where nobody wrote it down.
+    pub at_ms: i64,
+}
+
+/// A bundle that an audience runs from now on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Published {
+    /// The audience's id.
+    pub audience: String,
+    /// Its place in the history.
+    pub release: Release,
+    /// What runs.
+    pub body: Vec<u8>,
+    /// Numbers up to this one are forgotten.
+    pub forgotten: u64,
+    /// Hashes of the bodies that nobody can go back to any more.
+    pub dropped: Vec<String>,
+}
+
 /// What a message changes; all of it or nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Write {
@@ -175,8 +236,8 @@ pub struct Write {
     pub retired: Vec<Retired>,
     /// What stitching did, for whoever asks later.
     pub journal: Vec<JournalRow>,
-    /// A bundle that an audience runs from now on, and its body.
-    pub bundle: Option<(Pointer, Vec<u8>)>,
+    /// A bundle that an audience runs from now on.
+    pub bundle: Option<Published>,
 }
 
 impl Write {

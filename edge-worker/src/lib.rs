@@ -34,6 +34,7 @@ pub use wire::Response;
 pub use writer::{Folded, Opened, Outcome};
 
 use host::{Found, Read};
+use writer::DROPPED;
 
 /// Runs one request to its end on storage that answers at once. One store holds everything: profiles, pointers, bundles.
 pub fn serve(
@@ -45,8 +46,10 @@ pub fn serve(
     match edge.front(request) {
         Step::Respond(response) => response,
         Step::Write { message, .. } => deliver(edge, store, &message, log),
-        Step::Publish { message, .. } => {
-            let response = deliver(edge, store, &message, log);
+        Step::Publish { message, .. } | Step::Control { message } => {
+            let mut response = deliver(edge, store, &message, log);
+            // There are no copies to be dropped.
+            response.headers.retain(|(name, _)| *name != DROPPED);
             // This process runs the new bundle at once; others find it by its pointer.
             refresh(edge, store, log);
             response

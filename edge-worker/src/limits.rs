@@ -19,6 +19,9 @@ pub const EVENT_VALUES_MAX: usize = 8_192;
 pub const NATIVE_BYTES_MAX: usize = 64 * 1024;
 /// Largest bundle, in bytes.
 pub const BUNDLE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// How many bundles of an audience are kept to go back to, the running one included; each is at most
+/// [`BUNDLE_BYTES_MAX`].
+pub const BUNDLES_KEPT: u64 = 20;
 /// How many values a number counts for that takes long to read.
 pub const HARD_NUMBER_VALUES: usize = 31;
 /// How deep a bundle nests; criteria take two levels for each of theirs.

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::host::{Found, FoundProfile, JournalRow, Pointer, Read, Retired, Store, StoreFailure, Write};
+use crate::host::{
+    Found, FoundProfile, JournalRow, Pointer, Read, Release, Retired, Store, StoreFailure, Which, Write,
+};
 
 /// Profiles, keys and bundles of one writer.
 #[derive(Clone, Debug, Default)]
@@ -11,6 +13,8 @@ pub struct MemoryStore {
     keys: BTreeMap<(String, String, String), [u8; 16]>,
     bundles: BTreeMap<String, Vec<u8>>,
     pointers: BTreeMap<String, Pointer>,
+    /// By audience, oldest first.
+    releases: BTreeMap<String, Vec<Release>>,
     /// Profiles that are no more.
     pub retired: Vec<Retired>,
     /// What stitching did.
@@ -56,10 +60,25 @@ impl Store for MemoryStore {
                 }
                 Found::Profiles(profiles)
             }
-            Read::Pointer { audience } => {
-                Found::Pointers(self.pointers.get(audience).cloned().into_iter().collect())
-            }
             Read::Pointers => Found::Pointers(self.pointers.values().cloned().collect()),
+            Read::Releases { audience } => Found::Releases(self.history(audience).cloned().collect()),
+            Read::Release { audience, which } => {
+                let running = self.history(audience).next();
+                let is_wanted = |release: &&Release| match which {
+                    Which::Previous => {
+                        running.is_some_and(|now| release.number < now.origin && release.hash != now.hash)
+                    }
+                    Which::Number(number) => release.number == *number,
+                    Which::Hash(hash) => release.hash == *hash,
+                };
+                let wanted = self.history(audience).find(is_wanted);
+                let with_body =
+                    |release: &Release| Some((release.clone(), self.bundles.get(&release.hash)?.clone()));
+                Found::Release {
+                    releases: self.history(audience).cloned().collect(),
+                    wanted: wanted.and_then(with_body),
+                }
+            }
             Read::Bundle { hash } => Found::Bundle(self.bundles.get(hash).cloned()),
         })
     }
@@ -87,10 +106,24 @@ impl Store for MemoryStore {
             }
         }
         self.journal.extend(write.journal.iter().cloned());
-        if let Some((pointer, body)) = &write.bundle {
-            self.bundles.insert(pointer.hash.clone(), body.clone());
-            self.pointers.insert(pointer.audience.clone(), pointer.clone());
+        if let Some(published) = &write.bundle {
+            let (audience, release) = (&published.audience, &published.release);
+            self.bundles.insert(release.hash.clone(), published.body.clone());
+            let pointer =
+                Pointer { audience: audience.clone(), number: release.number, hash: release.hash.clone() };
+            self.pointers.insert(audience.clone(), pointer);
+            let releases = self.releases.entry(audience.clone()).or_default();
+            releases.push(release.clone());
+            releases.retain(|known| known.number > published.forgotten);
+            self.bundles.retain(|hash, _| !published.dropped.contains(hash));
         }
         Ok(())
+    }
+}
+
+impl MemoryStore {
+    /// Newest first.
+    fn history(&self, audience: &str) -> impl Iterator<Item = &Release> {
+        self.releases.get(audience).into_iter().flatten().rev()
     }
 }

@@ -4,7 +4,7 @@
 //! and runs those of a [`Write`] in one transaction. Values only enter as parameters.
 
 use crate::buckets::Buckets;
-use crate::host::{Found, FoundProfile, Pointer, Read, StoreFailure, Write};
+use crate::host::{Found, FoundProfile, Pointer, Published, Read, Release, StoreFailure, Which, Write};
 
 /// Makes the tables, if they are not there. Every statement may be run again.
 pub const SCHEMA: &[&str] = &[
@@ -24,6 +24,12 @@ pub const SCHEMA: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS bundle (hash TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS pointer (
        audience TEXT PRIMARY KEY, number INTEGER NOT NULL, hash TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS release (
+       audience TEXT NOT NULL, number INTEGER NOT NULL, hash TEXT NOT NULL, origin INTEGER NOT NULL,
+       at_ms INTEGER NOT NULL, PRIMARY KEY (audience, number)) WITHOUT ROWID",
+    // What ran before there was a history is its beginning.
+    "INSERT OR IGNORE INTO release (audience, number, hash, origin, at_ms)
+       SELECT audience, number, hash, number, 0 FROM pointer",
 ];
 
 /// One statement with its parameters.
@@ -61,23 +67,57 @@ pub fn reads(read: &Read) -> Vec<Statement> {
                 params: vec![text(&key.audience), text(&key.name), text(&key.value)],
             })
             .collect(),
-        Read::Pointer { audience } => vec![Statement {
-            sql: "SELECT audience, number, hash FROM pointer WHERE audience = ?",
-            params: vec![text(audience)],
-        }],
         Read::Pointers => vec![Statement {
             sql: "SELECT audience, number, hash FROM pointer ORDER BY audience",
             params: Vec::new(),
         }],
+        Read::Releases { audience } => vec![releases(audience)],
+        Read::Release { audience, which } => vec![releases(audience), release(audience, which)],
         Read::Bundle { hash } => {
             vec![Statement { sql: "SELECT body FROM bundle WHERE hash = ?", params: vec![text(hash)] }]
         }
     }
 }
 
+/// The audience's bundles, newest first.
+fn releases(audience: &str) -> Statement {
+    Statement {
+        sql: "SELECT number, hash, origin, at_ms FROM release WHERE audience = ? ORDER BY number DESC",
+        params: vec![text(audience)],
+    }
+}
+
+/// One of them with its body.
+fn release(audience: &str, which: &Which) -> Statement {
+    match which {
+        Which::Previous => Statement {
+            sql: "SELECT r.number, r.hash, r.origin, r.at_ms, b.body FROM release r
+                  JOIN bundle b ON b.hash = r.hash
+                  JOIN pointer p ON p.audience = r.audience
+                  JOIN release now ON now.audience = r.audience AND now.number = p.number
+                  WHERE r.audience = ? AND r.number < now.origin AND r.hash <> now.hash
+                  ORDER BY r.number DESC LIMIT 1",
+            params: vec![text(audience)],
+        },
+        Which::Number(number) => Statement {
+            sql: "SELECT r.number, r.hash, r.origin, r.at_ms, b.body FROM release r
+                  JOIN bundle b ON b.hash = r.hash WHERE r.audience = ? AND r.number = ?",
+            params: vec![text(audience), integer(*number)],
+        },
+        Which::Hash(hash) => Statement {
+            sql: "SELECT r.number, r.hash, r.origin, r.at_ms, b.body FROM release r
+                  JOIN bundle b ON b.hash = r.hash WHERE r.audience = ? AND r.hash = ?
+                  ORDER BY r.number DESC LIMIT 1",
+            params: vec![text(audience), text(hash)],
+        },
+    }
+}
+
 /// What the statements of a read found, each with its rows in the order of [`reads`].
 pub fn found(read: &Read, rows: Vec<Rows>) -> Result<Found, StoreFailure> {
-    let odd = || StoreFailure("a row is not what its statement selects".to_owned());
+    if let Read::Release { .. } = read {
+        return found_release(rows);
+    }
     match read {
         Read::Profiles(_) => {
             let mut profiles: Vec<FoundProfile> = Vec::new();
@@ -108,7 +148,13 @@ pub fn found(read: &Read, rows: Vec<Rows>) -> Result<Found, StoreFailure> {
             }
             Ok(Found::Profiles(profiles))
         }
-        Read::Pointer { .. } | Read::Pointers => {
+        Read::Releases { .. } => {
+            let releases = rows.into_iter().flatten().map(read_release);
+            Ok(Found::Releases(releases.collect::<Result<_, _>>()?))
+        }
+        // Its statements find rows of two kinds.
+        Read::Release { .. } => Err(odd()),
+        Read::Pointers => {
             let pointer = |row: Vec<Cell>| match <[Cell; 3]>::try_from(row) {
                 Ok([Cell::Text(audience), Cell::Number(number), Cell::Text(hash)]) => {
                     Ok(Pointer { audience, number: u64::try_from(number).map_err(|_| odd())?, hash })
@@ -125,6 +171,34 @@ pub fn found(read: &Read, rows: Vec<Rows>) -> Result<Found, StoreFailure> {
             },
         },
     }
+}
+
+/// All of them, then the wanted one with its body.
+fn found_release(rows: Vec<Rows>) -> Result<Found, StoreFailure> {
+    let [releases, mut wanted] = <[Rows; 2]>::try_from(rows).map_err(|_| odd())?;
+    let releases = releases.into_iter().map(read_release).collect::<Result<_, _>>()?;
+    let wanted = match wanted.pop() {
+        None => None,
+        Some(mut row) => match row.pop() {
+            Some(Cell::Bytes(body)) => Some((read_release(row)?, body)),
+            _ => return Err(odd()),
+        },
+    };
+    Ok(Found::Release { releases, wanted })
+}
+
+fn read_release(row: Vec<Cell>) -> Result<Release, StoreFailure> {
+    match <[Cell; 4]>::try_from(row) {
+        Ok([Cell::Number(number), Cell::Text(hash), Cell::Number(origin), Cell::Number(at_ms)]) => {
+            let counted = |number| u64::try_from(number).map_err(|_| odd());
+            Ok(Release { number: counted(number)?, hash, origin: counted(origin)?, at_ms })
+        }
+        _ => Err(odd()),
+    }
+}
+
+fn odd() -> StoreFailure {
+    StoreFailure("a row is not what its statement selects".to_owned())
 }
 
 /// The statements of a write, to be run in one transaction.
@@ -153,7 +227,7 @@ pub fn writes(write: &Write) -> Vec<Statement> {
             vec![
                 text(&row.audience),
                 bytes(&row.id),
-                Cell::Number(i64::try_from(row.version).unwrap_or(i64::MAX)),
+                integer(row.version),
                 Cell::Number(row.touched_ms),
                 bytes(&row.state),
             ],
@@ -171,25 +245,34 @@ pub fn writes(write: &Write) -> Vec<Statement> {
             vec![text(&row.audience), bytes(&row.profile), Cell::Number(row.at_ms), text(&row.entry)],
         );
     }
-    if let Some((pointer, body)) = &write.bundle {
-        push(
-            "INSERT OR REPLACE INTO bundle (hash, body) VALUES (?, ?)",
-            vec![text(&pointer.hash), bytes(body)],
-        );
+    if let Some(Published { audience, release, body, forgotten, dropped }) = &write.bundle {
+        let Release { number, hash, origin, at_ms } = release;
+        push("INSERT OR REPLACE INTO bundle (hash, body) VALUES (?, ?)", vec![text(hash), bytes(body)]);
         push(
             "INSERT OR REPLACE INTO pointer (audience, number, hash) VALUES (?, ?, ?)",
-            vec![
-                text(&pointer.audience),
-                Cell::Number(i64::try_from(pointer.number).unwrap_or(i64::MAX)),
-                text(&pointer.hash),
-            ],
+            vec![text(audience), integer(*number), text(hash)],
         );
+        push(
+            "INSERT OR REPLACE INTO release (audience, number, hash, origin, at_ms) VALUES (?, ?, ?, ?, ?)",
+            vec![text(audience), integer(*number), text(hash), integer(*origin), Cell::Number(*at_ms)],
+        );
+        push(
+            "DELETE FROM release WHERE audience = ? AND number <= ?",
+            vec![text(audience), integer(*forgotten)],
+        );
+        for hash in dropped {
+            push("DELETE FROM bundle WHERE hash = ?", vec![text(hash)]);
+        }
     }
     statements
 }
 
 fn text(text: &str) -> Cell {
     Cell::Text(text.to_owned())
+}
+
+fn integer(number: u64) -> Cell {
+    Cell::Number(i64::try_from(number).unwrap_or(i64::MAX))
 }
 
 fn bytes(bytes: &[u8]) -> Cell {

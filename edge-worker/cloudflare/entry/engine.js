@@ -74,6 +74,8 @@ class Engine {
         return { kind: "look", shard: out.number(), message: out.bytes(), cacheKey: out.text() };
       case 3:
         return { kind: "publish", hash: out.text(), body: out.bytes(), message: out.bytes() };
+      case 4:
+        return { kind: "control", message: out.bytes() };
       default:
         throw new Error("the engine did not answer");
     }

@@ -3,6 +3,7 @@
 // A plain object is the default export and bodies are read whole, because that is what costs least on this platform.
 
 import { INTERNAL, STORAGE, engine } from "./engine.js";
+import { patiently } from "./patience.js";
 import { encodeRequest } from "./request.js";
 import { lookUp } from "./snapshots.js";
 import { control, writer } from "./store.js";
@@ -26,6 +27,8 @@ export default {
           return await lookUp(service, env, context, frame, step);
         case "publish":
           return await publish(service, env, frame, step);
+        case "control":
+          return await instruct(service, env, step.message);
       }
     } catch (error) {
       // A trap has replaced the instance already; whatever it was, the visitor gets an answer.
@@ -56,7 +59,20 @@ async function publish(service, env, frame, { hash, body, message }) {
     console.error(JSON.stringify({ event: "storage_unavailable", detail: String(error?.message ?? error) }));
     return service.failed(frame, STORAGE);
   }
+  return await instruct(service, env, message);
+}
+
+/** Asks the control object, and catches up with what it says runs. Bodies that it forgot go from the copies, too. */
+async function instruct(service, env, message) {
   const response = await deliver(service, control(env), message);
   await service.refresh(env);
-  return response;
+  const dropped = response.headers.get("usher-dropped");
+  if (!dropped) return response;
+  for (const hash of dropped.split(",")) {
+    // A copy that stays costs its place and nothing else.
+    await patiently(env.USHER_KV.delete(`bundle/${hash}`));
+  }
+  const answer = new Response(response.body, response);
+  answer.headers.delete("usher-dropped");
+  return answer;
 }

@@ -45,7 +45,7 @@ impl Instance {
         Some(())
     }
 
-    /// `request` → `0 response | 1 shard message | 2 shard message cache-key | 3 hash body message`
+    /// `request` → `0 response | 1 shard message | 2 shard message cache-key | 3 hash body message | 4 message`
     fn front(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let edge = self.edge.as_ref()?;
         match with_request(&mut input, |request| edge.front(request))? {
@@ -60,6 +60,9 @@ impl Instance {
             }
             Step::Publish { hash, body, message } => {
                 out.byte(3).text(&hash).bytes(&body).bytes(&message);
+            }
+            Step::Control { message } => {
+                out.byte(4).bytes(&message);
             }
         }
         Some(())

@@ -146,7 +146,7 @@ fn make_private(directory: &Path) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use usher_edge::host::{KeyOf, Pointer, ProfileRow, Retired};
+    use usher_edge::host::{KeyOf, ProfileRow, Published, Release, Retired, Which};
     use usher_edge::memory::MemoryStore;
 
     use super::*;
@@ -182,14 +182,27 @@ mod tests {
             state: vec![id, u8::try_from(version).unwrap()],
             keys: Some(keys.iter().map(|value| ("email".to_owned(), (*value).to_owned())).collect()),
         };
-        let pointer =
-            |number: u64, hash: &str| Pointer { audience: "7".to_owned(), number, hash: hash.to_owned() };
+        let published = |number: u64, hash: &str, origin: u64| Published {
+            audience: "7".to_owned(),
+            release: Release { number, hash: hash.to_owned(), origin, at_ms: 5 },
+            body: vec![0, u8::try_from(number).unwrap()],
+            forgotten: number.saturating_sub(3),
+            dropped: if number == 5 { vec!["x".to_owned()] } else { Vec::new() },
+        };
+        let bundle = |number, hash, origin| Write {
+            bundle: Some(published(number, hash, origin)),
+            ..Write::default()
+        };
         let writes = [
             Write { profiles: vec![profile(1, 1, &["a"]), profile(2, 1, &["b", ""])], ..Write::default() },
-            Write { bundle: Some((pointer(1, "x"), vec![0, 255])), ..Write::default() },
+            bundle(1, "x", 1),
             // A key moves, another goes.
             Write { profiles: vec![profile(2, 2, &["a"]), profile(1, 2, &[])], ..Write::default() },
-            Write { bundle: Some((pointer(2, "y"), Vec::new())), ..Write::default() },
+            bundle(2, "y", 2),
+            // It is brought back; the next one is forgotten with its number.
+            bundle(3, "x", 1),
+            bundle(4, "y", 2),
+            bundle(5, "z", 5),
             Write {
                 profiles: vec![profile(2, 3, &["a", "c"])],
                 retired: vec![Retired { audience: "7".to_owned(), id: [1; 16], into: [2; 16] }],
@@ -201,11 +214,18 @@ mod tests {
             name: "email".to_owned(),
             value: value.to_owned(),
         };
+        let release = |audience: &str, which| Read::Release { audience: audience.to_owned(), which };
         let reads = [
             Read::Profiles(["a", "b", "c", "", "A"].map(|value| key("7", value)).to_vec()),
             Read::Profiles(vec![key("8", "a")]),
-            Read::Pointer { audience: "7".to_owned() },
-            Read::Pointer { audience: "8".to_owned() },
+            Read::Releases { audience: "7".to_owned() },
+            Read::Releases { audience: "8".to_owned() },
+            release("7", Which::Previous),
+            release("8", Which::Previous),
+            release("7", Which::Number(2)),
+            release("7", Which::Number(9)),
+            release("7", Which::Hash("y".to_owned())),
+            release("7", Which::Hash("x".to_owned())),
             Read::Pointers,
             Read::Bundle { hash: "x".to_owned() },
             Read::Bundle { hash: "z".to_owned() },

@@ -1,14 +1,17 @@
-//! Routes of operators and servers: publish and read a bundle, import batch records.
+//! Routes of operators and servers: publish, read and roll back bundles, import batch records.
 
 use super::events::within;
 use super::{Refused, Result, auth};
+use usher_engine::value::{Fields, Unfit, Value};
+
 use crate::bundle::{Bundle, Edge, hash_of};
 use crate::error::Refusal;
-use crate::host::{Request, Step};
+use crate::host::{Request, Step, Which};
 use crate::keys::{Keyring, Kind, Scope};
-use crate::limits::{BATCH_BYTES_MAX, BUNDLE_BYTES_MAX};
-use crate::wire::Response;
-use crate::writer::{Import, Message, Publish};
+use crate::limits::{BATCH_BYTES_MAX, BUNDLE_BYTES_MAX, NATIVE_BYTES_MAX};
+use crate::wire::json::Json;
+use crate::wire::{Response, read};
+use crate::writer::{Import, Message, Publish, Rollback};
 
 impl Edge {
     /// `PUT /v1/audiences/{audience}/bundle`: checked here, once, before anything is stored.
@@ -16,20 +19,80 @@ impl Edge {
         auth::server(keyring, request, Kind::Admin, None, Some(audience))?;
         within(request, BUNDLE_BYTES_MAX)?;
         let invalid = |reason: String| Refused::because(Refusal::BUNDLE_INVALID, reason);
-        let plan = Bundle::compile(request.body).map_err(invalid)?;
-        if plan.definition().audience.id != audience {
-            return Err(invalid("the definition is of another audience than the route".to_owned()));
-        }
-        let if_match = request.header("if-match").map(|tag| tag.trim().trim_matches('"').to_owned());
+        Bundle::check(request.body, audience).map_err(invalid)?;
         let hash = hash_of(request.body);
         let body = request.body.to_vec();
         let message = Message::Publish(Publish {
             audience: audience.to_owned(),
             hash: hash.clone(),
-            if_match,
+            if_match: if_match(request),
+            now_ms: request.moment.now_ms,
             body: body.clone(),
         });
         Ok(Step::Publish { hash, body, message: message.encode() })
+    }
+
+    /// `GET /v1/audiences`: which audiences run here.
+    pub(super) fn list_audiences(&self, keyring: &Keyring, request: &Request<'_>) -> Result {
+        let key = auth::server(keyring, request, Kind::Admin, None, None)?;
+        let covered = self.audiences.iter().filter(|(id, _)| key.covers(id));
+        let mut body = Json::new();
+        body.object(|o| {
+            o.field("audiences").list(covered, |json, (id, running)| {
+                json.object(|o| {
+                    o.field("id").text(id);
+                    if let Some(name) = &running.plan.definition().audience.name {
+                        o.field("name").text(name);
+                    }
+                    o.field("number").number(i64::try_from(running.number).unwrap_or(i64::MAX));
+                    o.field("hash").text(&running.hash);
+                    o.field("status").text(self.status(id));
+                });
+            });
+        });
+        Ok(Step::Respond(Response::json(200, body)))
+    }
+
+    /// `GET /v1/audiences/{audience}/bundles`: which bundles are kept, the running one first.
+    pub(super) fn list_bundles(&self, keyring: &Keyring, request: &Request<'_>, audience: &str) -> Result {
+        auth::server(keyring, request, Kind::Admin, None, Some(audience))?;
+        let here = self.audiences.get(audience).map_or(0, |running| running.number);
+        let message = Message::Releases { audience: audience.to_owned(), here };
+        Ok(Step::Control { message: message.encode() })
+    }
+
+    /// `GET /v1/audiences/{audience}/bundles/{which}`: one of them; `which` is `previous`, a number or a hash.
+    pub(super) fn get_kept(
+        &self,
+        keyring: &Keyring,
+        request: &Request<'_>,
+        audience: &str,
+        which: &str,
+    ) -> Result {
+        auth::server(keyring, request, Kind::Admin, None, Some(audience))?;
+        let which = if which == "previous" {
+            Which::Previous
+        } else if let Ok(number) = which.parse() {
+            Which::Number(number)
+        } else {
+            Which::Hash(which.to_owned())
+        };
+        let message = Message::Release { audience: audience.to_owned(), which };
+        Ok(Step::Control { message: message.encode() })
+    }
+
+    /// `POST /v1/audiences/{audience}/rollback`: what ran before runs again. Which one stands in the body: `{"number": 3}` or
+    /// `{"hash": "…"}`, the previous one without.
+    pub(super) fn rollback(&self, keyring: &Keyring, request: &Request<'_>, audience: &str) -> Result {
+        auth::server(keyring, request, Kind::Admin, None, Some(audience))?;
+        within(request, NATIVE_BYTES_MAX)?;
+        let message = Message::Rollback(Rollback {
+            audience: audience.to_owned(),
+            which: asked_for(request.body)?,
+            if_match: if_match(request),
+            now_ms: request.moment.now_ms,
+        });
+        Ok(Step::Control { message: message.encode() })
     }
 
     /// `GET /v1/audiences/{audience}/bundle`: what runs here.
@@ -38,7 +101,8 @@ impl Edge {
         let running = self.running(audience)?;
         let response = Response::typed(200, "application/json", running.body.clone())
             .header("etag", format!("\"{}\"", running.hash))
-            .header("usher-bundle", running.number.to_string());
+            .header("usher-bundle", running.number.to_string())
+            .header("usher-status", self.status(audience));
         Ok(Step::Respond(response))
     }
 
@@ -54,5 +118,30 @@ impl Edge {
             body: request.body.to_vec(),
         });
         Ok(Step::Write { shard: self.shard(audience, None), message: message.encode() })
+    }
+}
+
+/// The hash that must run now, if the caller minds.
+fn if_match(request: &Request<'_>) -> Option<String> {
+    request.header("if-match").map(|tag| tag.trim().trim_matches('"').to_owned())
+}
+
+/// Which bundle a rollback wants.
+fn asked_for(body: &[u8]) -> Result<Which> {
+    let malformed =
+        || Refused::because(Refusal::BODY_INVALID, "write {\"number\": 3} or {\"hash\": \"…\"}, or no body");
+    if body.trim_ascii().is_empty() {
+        return Ok(Which::Previous);
+    }
+    let value = read::value(body).map_err(super::events::refusal)?;
+    let read = |value: &Value| -> std::result::Result<(Option<i64>, Option<String>), Unfit> {
+        let fields = Fields::of(value, &["number", "hash"])?;
+        Ok((fields.or("number", None)?, fields.or("hash", None)?))
+    };
+    match read(&value).map_err(|_| malformed())? {
+        (None, None) => Ok(Which::Previous),
+        (Some(number), None) => u64::try_from(number).map(Which::Number).map_err(|_| malformed()),
+        (None, Some(hash)) => Ok(Which::Hash(hash)),
+        (Some(_), Some(_)) => Err(malformed()),
     }
 }

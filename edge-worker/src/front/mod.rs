@@ -56,6 +56,10 @@ impl Edge {
                 Route::Explain => self.look_explain(keyring, request),
                 Route::PutBundle { audience } => self.put_bundle(keyring, request, audience),
                 Route::GetBundle { audience } => self.get_bundle(keyring, request, audience),
+                Route::ListAudiences => self.list_audiences(keyring, request),
+                Route::ListBundles { audience } => self.list_bundles(keyring, request, audience),
+                Route::GetKept { audience, which } => self.get_kept(keyring, request, audience, which),
+                Route::Rollback { audience } => self.rollback(keyring, request, audience),
                 Route::Import { audience } => self.import(keyring, request, audience),
             }
         };
@@ -124,6 +128,10 @@ enum Route<'a> {
     Explain,
     PutBundle { audience: &'a str },
     GetBundle { audience: &'a str },
+    ListAudiences,
+    ListBundles { audience: &'a str },
+    GetKept { audience: &'a str, which: &'a str },
+    Rollback { audience: &'a str },
     Import { audience: &'a str },
     Unknown,
 }
@@ -150,6 +158,10 @@ impl<'a> Route<'a> {
                 Route::GetBundle { audience }
             }
             ["v1", "audiences", audience, "bundle"] => Route::PutBundle { audience },
+            ["v1", "audiences"] => Route::ListAudiences,
+            ["v1", "audiences", audience, "bundles"] => Route::ListBundles { audience },
+            ["v1", "audiences", audience, "bundles", which] => Route::GetKept { audience, which },
+            ["v1", "audiences", audience, "rollback"] => Route::Rollback { audience },
             ["v1", "audiences", audience, "profiles", "import"] => Route::Import { audience },
             ["public", database, table] if named(database) && named(table) => {
                 Route::PublicEvent { database, table }
@@ -172,7 +184,11 @@ impl<'a> Route<'a> {
     fn method(self) -> Option<&'static str> {
         match self {
             Route::Unknown => None,
-            Route::Health | Route::GetBundle { .. } => Some("GET"),
+            Route::Health
+            | Route::GetBundle { .. }
+            | Route::ListAudiences
+            | Route::ListBundles { .. }
+            | Route::GetKept { .. } => Some("GET"),
             Route::PutBundle { .. } => Some("PUT"),
             _ => Some("POST"),
         }
@@ -185,6 +201,10 @@ impl<'a> Route<'a> {
                 | Route::Explain
                 | Route::PutBundle { .. }
                 | Route::GetBundle { .. }
+                | Route::ListAudiences
+                | Route::ListBundles { .. }
+                | Route::GetKept { .. }
+                | Route::Rollback { .. }
                 | Route::Import { .. }
         )
     }

@@ -1,6 +1,6 @@
 //! Messages from the front to a writer or to the control object, and their frames.
 
-use crate::host::{KeyOf, Moment};
+use crate::host::{KeyOf, Moment, Which};
 use crate::wire::frame::{FrameReader, FrameWriter};
 
 /// What a front asks of a writer or of the control object.
@@ -16,6 +16,17 @@ pub(crate) enum Message {
         hash: String,
     },
     Publish(Publish),
+    Rollback(Rollback),
+    /// The last bundles of an audience, and the number of the one that the front runs; 0: none that is as it should be.
+    Releases {
+        audience: String,
+        here: u64,
+    },
+    /// One of them, with its body.
+    Release {
+        audience: String,
+        which: Which,
+    },
 }
 
 /// Events to take, of one table.
@@ -76,7 +87,20 @@ pub(crate) struct Publish {
     pub(crate) hash: String,
     /// The hash of the bundle that must run now.
     pub(crate) if_match: Option<String>,
+    /// Unix milliseconds.
+    pub(crate) now_ms: i64,
     pub(crate) body: Vec<u8>,
+}
+
+/// A bundle that ran before, to run again.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Rollback {
+    pub(crate) audience: String,
+    pub(crate) which: Which,
+    /// The hash of the bundle that must run now.
+    pub(crate) if_match: Option<String>,
+    /// Unix milliseconds.
+    pub(crate) now_ms: i64,
 }
 
 impl PartialEq for Moment {
@@ -129,10 +153,17 @@ impl Message {
                 w.byte(5).text(hash);
             }
             Message::Publish(publish) => {
-                w.byte(6).text(&publish.audience).text(&publish.hash);
-                w.byte(u8::from(publish.if_match.is_some()));
-                w.text(publish.if_match.as_deref().unwrap_or("")).bytes(&publish.body);
+                w.byte(6).text(&publish.audience).text(&publish.hash).long(publish.now_ms);
+                optional_text(&mut w, publish.if_match.as_deref()).bytes(&publish.body);
             }
+            Message::Rollback(rollback) => {
+                which(w.byte(7).text(&rollback.audience).long(rollback.now_ms), &rollback.which);
+                optional_text(&mut w, rollback.if_match.as_deref());
+            }
+            Message::Releases { audience, here } => {
+                w.byte(8).text(audience).long(here.cast_signed());
+            }
+            Message::Release { audience, which: wanted } => which(w.byte(9).text(audience), wanted),
         }
         w.0
     }
@@ -176,12 +207,18 @@ impl Message {
             6 => Message::Publish(Publish {
                 audience: r.text()?.to_owned(),
                 hash: r.text()?.to_owned(),
-                if_match: {
-                    let given = r.byte()? != 0;
-                    Some(r.text()?.to_owned()).filter(|_| given)
-                },
+                now_ms: r.long()?,
+                if_match: read_optional_text(&mut r)?,
                 body: r.bytes()?.to_vec(),
             }),
+            7 => Message::Rollback(Rollback {
+                audience: r.text()?.to_owned(),
+                now_ms: r.long()?,
+                which: read_which(&mut r)?,
+                if_match: read_optional_text(&mut r)?,
+            }),
+            8 => Message::Releases { audience: r.text()?.to_owned(), here: r.long()?.cast_unsigned() },
+            9 => Message::Release { audience: r.text()?.to_owned(), which: read_which(&mut r)? },
             _ => return None,
         };
         r.0.is_empty().then_some(message)
@@ -195,6 +232,33 @@ fn moment(w: &mut FrameWriter, moment: &Moment) {
 
 fn read_moment(r: &mut FrameReader<'_>) -> Option<Moment> {
     Some(Moment { now_ms: r.long()?, entropy: r.array()? })
+}
+
+fn which(w: &mut FrameWriter, which: &Which) {
+    match which {
+        Which::Previous => w.byte(0),
+        Which::Number(number) => w.byte(1).long(number.cast_signed()),
+        Which::Hash(hash) => w.byte(2).text(hash),
+    };
+}
+
+fn read_which(r: &mut FrameReader<'_>) -> Option<Which> {
+    Some(match r.byte()? {
+        0 => Which::Previous,
+        1 => Which::Number(r.long()?.cast_unsigned()),
+        2 => Which::Hash(r.text()?.to_owned()),
+        _ => return None,
+    })
+}
+
+fn optional_text<'w>(w: &'w mut FrameWriter, text: Option<&str>) -> &'w mut FrameWriter {
+    w.byte(u8::from(text.is_some())).text(text.unwrap_or(""))
+}
+
+fn read_optional_text(r: &mut FrameReader<'_>) -> Option<Option<String>> {
+    let given = r.byte()? != 0;
+    let text = r.text()?.to_owned();
+    Some(given.then_some(text))
 }
 
 fn optional_texts(w: &mut FrameWriter, texts: Option<&[String]>) {
@@ -239,8 +303,18 @@ mod tests {
                 audience: "7".into(),
                 hash: "ab".into(),
                 if_match: None,
+                now_ms: 7,
                 body: vec![1],
             }),
+            Message::Rollback(Rollback {
+                audience: "7".into(),
+                which: Which::Number(3),
+                if_match: Some("ab".into()),
+                now_ms: -1,
+            }),
+            Message::Releases { audience: "7".into(), here: 9 },
+            Message::Release { audience: "7".into(), which: Which::Previous },
+            Message::Release { audience: "7".into(), which: Which::Hash("ab".into()) },
         ] {
             let bytes = message.encode();
             assert_eq!(Message::decode(&bytes), Some(message));

@@ -7,10 +7,12 @@ mod control;
 mod events;
 mod import;
 mod message;
+mod release;
 mod set;
 
 pub(crate) use events::Receipt;
-pub(crate) use message::{Events, Import, Message, Mode, Publish, Snapshot};
+pub(crate) use message::{Events, Import, Message, Mode, Publish, Rollback, Snapshot};
+pub(crate) use release::DROPPED;
 
 use crate::bundle::Edge;
 use crate::error::Refusal;
@@ -34,6 +36,9 @@ enum Work {
     Pointers,
     Bundle,
     Publish(Publish),
+    Rollback(Rollback),
+    Releases { here: u64 },
+    Release,
 }
 
 /// What became of a message.
@@ -81,8 +86,18 @@ impl Edge {
             Message::Pointers => Opened { read: Some(Read::Pointers), work: Work::Pointers },
             Message::Bundle { hash } => Opened { read: Some(Read::Bundle { hash }), work: Work::Bundle },
             Message::Publish(publish) => {
-                let read = Read::Pointer { audience: publish.audience.clone() };
+                let read = Read::Releases { audience: publish.audience.clone() };
                 Opened { read: Some(read), work: Work::Publish(publish) }
+            }
+            Message::Rollback(rollback) => {
+                let (audience, which) = (rollback.audience.clone(), rollback.which.clone());
+                Opened { read: Some(Read::Release { audience, which }), work: Work::Rollback(rollback) }
+            }
+            Message::Releases { audience, here } => {
+                Opened { read: Some(Read::Releases { audience }), work: Work::Releases { here } }
+            }
+            Message::Release { audience, which } => {
+                Opened { read: Some(Read::Release { audience, which }), work: Work::Release }
             }
         })
     }
@@ -100,7 +115,12 @@ impl Edge {
             (Work::Snapshot(snapshot), Found::Profiles(profiles)) => control::snapshot(snapshot, &profiles),
             (Work::Pointers, Found::Pointers(pointers)) => control::pointers(&pointers),
             (Work::Bundle, Found::Bundle(body)) => control::bundle(body),
-            (Work::Publish(publish), Found::Pointers(pointers)) => control::publish(publish, pointers),
+            (Work::Publish(publish), Found::Releases(releases)) => release::publish(publish, &releases),
+            (Work::Rollback(rollback), Found::Release { releases, wanted }) => {
+                release::roll_back(rollback, &releases, wanted)
+            }
+            (Work::Releases { here }, Found::Releases(releases)) => release::list(&releases, *here),
+            (Work::Release, Found::Release { wanted, .. }) => release::body(wanted),
             _ => Outcome::of(Response::refused(Refusal::INTERNAL)),
         }
     }
@@ -111,7 +131,11 @@ impl Opened {
     pub fn unavailable(&self) -> Response {
         match &self.work {
             Work::Events(batch) => batch.unavailable(),
-            Work::Import(_) | Work::Publish(_) => Response::problem(Refusal::STORAGE, None),
+            Work::Import(_)
+            | Work::Publish(_)
+            | Work::Rollback(_)
+            | Work::Releases { .. }
+            | Work::Release => Response::problem(Refusal::STORAGE, None),
             _ => Response::refused(Refusal::STORAGE),
         }
     }

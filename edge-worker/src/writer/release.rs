@@ -1,0 +1,151 @@
+//! Which bundle an audience runs: published, rolled back, and what can be gone back to.
+//!
+//! Numbers only rise. A rollback publishes what ran before once more, under the next number: a writer refuses to write
+//! with a bundle older than the one that a profile was last written with, and that order must not turn.
+
+use super::events::line;
+use super::{Folded, Outcome, Publish, Rollback};
+use crate::bundle::{Bundle, hash_of};
+use crate::error::Refusal;
+use crate::host::{Published, Release, Write};
+use crate::limits::BUNDLES_KEPT;
+use crate::wire::Response;
+use crate::wire::json::Json;
+
+/// A header of the control object's answer that only its host reads: the hashes of bodies that nobody needs any more.
+pub(crate) const DROPPED: &str = "usher-dropped";
+
+/// Makes a bundle the audience's next one, unless another one runs than the publisher thinks.
+pub(super) fn publish(publish: &Publish, releases: &[Release]) -> Folded {
+    let running = releases.first();
+    if let Some(refused) = changed(publish.if_match.as_deref(), running) {
+        return Outcome::of(refused);
+    }
+    if let Some(running) = running.filter(|running| running.hash == publish.hash) {
+        return Outcome::of(runs(running, false));
+    }
+    let number = running.map_or(0, |running| running.number) + 1;
+    let release = Release { number, hash: publish.hash.clone(), origin: number, at_ms: publish.now_ms };
+    run(&publish.audience, release, publish.body.clone(), releases)
+}
+
+/// Makes a bundle that ran before the audience's next one.
+pub(super) fn roll_back(
+    rollback: &Rollback,
+    releases: &[Release],
+    wanted: Option<(Release, Vec<u8>)>,
+) -> Folded {
+    let Some(running) = releases.first() else {
+        return Outcome::of(Response::problem(Refusal::NOT_FOUND, None));
+    };
+    if let Some(refused) = changed(rollback.if_match.as_deref(), Some(running)) {
+        return Outcome::of(refused);
+    }
+    let Some((wanted, body)) = wanted else { return Outcome::of(unknown()) };
+    if wanted.hash == running.hash {
+        return Outcome::of(runs(running, false));
+    }
+    // It was checked when it was put, by a build that may have been another one than this.
+    let fit = if hash_of(&body) == wanted.hash {
+        Bundle::check(&body, &rollback.audience)
+    } else {
+        Err("the stored bundle is damaged".to_owned())
+    };
+    if let Err(reason) = fit {
+        return Outcome::of(Response::problem(Refusal::BUNDLE_INVALID, Some(&reason)));
+    }
+    let release = Release { number: running.number + 1, at_ms: rollback.now_ms, ..wanted };
+    run(&rollback.audience, release, body, releases)
+}
+
+/// What is kept: `{"status", "kept", "bundles": [{"number", "hash", "restores", "at_ms"}]}`, the running one first.
+///
+/// The status is in RT 2.0's words: `ok`, or `updating` while the place that was asked runs another one than this.
+pub(super) fn list(releases: &[Release], here: u64) -> Folded {
+    let Some(running) = releases.first() else {
+        return Outcome::of(Response::problem(Refusal::NOT_FOUND, None));
+    };
+    let mut body = Json::new();
+    body.object(|o| {
+        o.field("status").text(if running.number == here { "ok" } else { "updating" });
+        o.field("kept").number(signed(BUNDLES_KEPT));
+        o.field("bundles").list(releases, |json, release| {
+            json.object(|o| {
+                o.field("number").number(signed(release.number));
+                o.field("hash").text(&release.hash);
+                if release.origin != release.number {
+                    o.field("restores").number(signed(release.origin));
+                }
+                if release.at_ms > 0 {
+                    o.field("at_ms").number(release.at_ms);
+                }
+            });
+        });
+    });
+    Outcome::of(Response::json(200, body))
+}
+
+/// One bundle of them, as it was put.
+pub(super) fn body(wanted: Option<(Release, Vec<u8>)>) -> Folded {
+    let Some((release, body)) = wanted else { return Outcome::of(unknown()) };
+    Outcome::of(
+        Response::typed(200, "application/json", body)
+            .header("etag", format!("\"{}\"", release.hash))
+            .header("usher-bundle", release.number.to_string()),
+    )
+}
+
+/// The next number, and what is forgotten with it.
+fn run(audience: &str, release: Release, body: Vec<u8>, releases: &[Release]) -> Folded {
+    let forgotten = release.number.saturating_sub(BUNDLES_KEPT);
+    let is_kept = |hash: &str| {
+        hash == release.hash || releases.iter().any(|known| known.number > forgotten && known.hash == hash)
+    };
+    let mut dropped: Vec<String> = Vec::new();
+    for old in releases.iter().filter(|old| !is_kept(&old.hash)) {
+        if !dropped.contains(&old.hash) {
+            dropped.push(old.hash.clone());
+        }
+    }
+    let mut response = runs(&release, true);
+    if !dropped.is_empty() {
+        response = response.header(DROPPED, dropped.join(","));
+    }
+    let said = format!("audience {audience} number {} restores {}", release.number, release.origin);
+    let event = if release.origin == release.number { "bundle_published" } else { "bundle_rolled_back" };
+    let log = vec![line(event, &said)];
+    let published = Published { audience: audience.to_owned(), release, body, forgotten, dropped };
+    Outcome { write: Write { bundle: Some(published), ..Write::default() }, response, log }.done()
+}
+
+/// Says what runs, and whether it did not before.
+fn runs(release: &Release, changed: bool) -> Response {
+    let mut body = Json::new();
+    body.object(|o| {
+        o.field("status").text("ok");
+        o.field("number").number(signed(release.number));
+        o.field("hash").text(&release.hash);
+        o.field("changed").boolean(changed);
+        if release.origin != release.number {
+            o.field("restores").number(signed(release.origin));
+        }
+    });
+    Response::json(200, body).header("etag", format!("\"{}\"", release.hash))
+}
+
+/// The refusal, if something else runs than the caller looked at.
+fn changed(if_match: Option<&str>, running: Option<&Release>) -> Option<Response> {
+    let hash = running.map_or("", |running| running.hash.as_str());
+    let detail = "look at the difference to what runs now, and try again";
+    let differs = if_match.is_some_and(|expected| expected != hash);
+    differs.then(|| Response::problem(Refusal::BUNDLE_CHANGED, Some(detail)))
+}
+
+fn unknown() -> Response {
+    let detail = format!("the last {BUNDLES_KEPT} bundles of an audience are kept");
+    Response::problem(Refusal::BUNDLE_UNKNOWN, Some(&detail))
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
