@@ -2,19 +2,24 @@
 
 use sha2::{Digest, Sha256};
 use usher_engine::Plan;
-use usher_engine::definition::Definition;
+use usher_engine::definition::{Definition, Example};
+use usher_engine::diagnostic::Code;
+use usher_engine::limits::{EXAMPLE_STEPS_MAX, EXAMPLES_MAX, EXAMPLES_STEPS_MAX};
 use usher_engine::value::{Fields, ToValue, Unfit};
 
 use crate::error::Refusal;
 use crate::host::Pointer;
 use crate::keys::Keyring;
 use crate::limits::BUNDLE_BYTES_MAX;
+use crate::rehearsal::{self, Rehearsal};
 use crate::token::hex;
 use crate::wire::json::Json;
 use crate::wire::{Response, read};
 
-/// The version of the bundle's own shape.
-const FORMAT: i64 = 1;
+/// The version of the bundle's own shape that is written.
+const FORMAT: i64 = 2;
+/// The one before it, which has no examples.
+const FORMAT_WITHOUT_EXAMPLES: i64 = 1;
 
 /// What a process or isolate knows: its keys, and the bundle that each audience runs.
 pub struct Edge {
@@ -42,13 +47,66 @@ pub enum Installed {
     Same,
 }
 
-/// A bundle as it is sent and stored: `{"format": 1, "definition": {…}}`, one audience's definition.
-pub(crate) struct Bundle;
+/// A bundle as it is sent and stored: `{"format": 2, "definition": {…}, "examples": […]}`, one audience's definition and the
+/// examples that it is held to before it runs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Bundle {
+    /// What runs.
+    pub definition: Definition,
+    /// What must come of it.
+    pub examples: Vec<Example>,
+}
 
 impl Bundle {
-    /// Reads a bundle and compiles it; `Err` says in one sentence why it does not run.
-    pub(crate) fn compile(body: &[u8]) -> Result<Plan, String> {
-        Plan::compile_owned(Bundle::read(body)?).map_err(|findings| {
+    /// Reads a bundle; `Err` says in one sentence why it is none.
+    pub fn read(body: &[u8]) -> Result<Bundle, String> {
+        if body.len() > BUNDLE_BYTES_MAX {
+            return Err(format!("the bundle is over {BUNDLE_BYTES_MAX} bytes"));
+        }
+        let value = read::document(body).map_err(|_| "not a bundle: it is no JSON".to_owned())?;
+        let unfit = |unfit: Unfit| format!("not a bundle: {unfit}");
+        let fields = Fields::of(&value, &["format", "definition", "examples"]).map_err(unfit)?;
+        // First, because it says how the rest is to be read.
+        let format: i64 = fields.required("format").map_err(unfit)?;
+        if ![FORMAT_WITHOUT_EXAMPLES, FORMAT].contains(&format) {
+            return Err(format!(
+                "the bundle's format is {format}, this build reads {FORMAT_WITHOUT_EXAMPLES} and {FORMAT}"
+            ));
+        }
+        let definition = fields.required("definition").map_err(unfit)?;
+        let examples: Vec<Example> = fields.or("examples", Vec::new()).map_err(unfit)?;
+        if format == FORMAT_WITHOUT_EXAMPLES && !examples.is_empty() {
+            return Err(format!("not a bundle: format {format} has no examples"));
+        }
+        if !rehearsal::are_bounded(&examples) {
+            return Err(format!(
+                "the bundle has more examples than {EXAMPLES_MAX}, or longer ones than {EXAMPLE_STEPS_MAX} events and \
+                 records each and {EXAMPLES_STEPS_MAX} together"
+            ));
+        }
+        Ok(Bundle { definition, examples })
+    }
+
+    /// Writes it, as `push` sends it; `Err` says in one sentence why it cannot be sent.
+    pub fn write(&self) -> Result<Vec<u8>, String> {
+        let mut json = Json::new();
+        json.object(|o| {
+            o.field("format").number(FORMAT);
+            o.field("definition").value(&self.definition.to_value());
+            if !self.examples.is_empty() {
+                o.field("examples").value(&self.examples.to_value());
+            }
+        });
+        let body = json.into_bytes();
+        if body.len() > BUNDLE_BYTES_MAX {
+            return Err(format!("the bundle is over {BUNDLE_BYTES_MAX} bytes"));
+        }
+        Ok(body)
+    }
+
+    /// What runs, compiled; `Err` says in one sentence why it does not.
+    pub(crate) fn compile(self) -> Result<Plan, String> {
+        Plan::compile_owned(self.definition).map_err(|findings| {
             // Where, and which rule: an answer does not repeat what was sent.
             let errors: Vec<String> =
                 findings.iter().map(|finding| format!("{} at {}", finding.code, finding.path)).collect();
@@ -56,48 +114,33 @@ impl Bundle {
         })
     }
 
-    /// Whether a bundle may become the audience's next one; `Err` says in one sentence why not.
+    /// Whether a body may become the audience's next bundle: it compiles, is of this audience, and its examples come out as
+    /// they say. `Err` says in one sentence why not.
     pub(crate) fn check(body: &[u8], audience: &str) -> Result<(), String> {
-        let plan = Bundle::compile(body)?;
+        let mut bundle = Bundle::read(body)?;
+        let examples = core::mem::take(&mut bundle.examples);
+        let plan = bundle.compile()?;
         if plan.definition().audience.id != audience {
             return Err("the definition is of another audience than the route".to_owned());
         }
-        Ok(())
-    }
-
-    fn read(body: &[u8]) -> Result<Definition, String> {
-        if body.len() > BUNDLE_BYTES_MAX {
-            return Err(format!("the bundle is over {BUNDLE_BYTES_MAX} bytes"));
+        let rehearsal = Rehearsal::new(plan);
+        match examples.iter().position(|example| rehearsal.failure(example).is_some()) {
+            Some(index) => {
+                Err(format!("{} at examples[{index}]; `usher validate` says more", Code::FailedExample))
+            }
+            None => Ok(()),
         }
-        let value = read::document(body).map_err(|_| "not a bundle: it is no JSON".to_owned())?;
-        let unfit = |unfit: Unfit| format!("not a bundle: {unfit}");
-        let fields = Fields::of(&value, &["format", "definition"]).map_err(unfit)?;
-        // First, because it says how the rest is to be read.
-        let format: i64 = fields.required("format").map_err(unfit)?;
-        if format != FORMAT {
-            return Err(format!("the bundle's format is {format}, this build reads {FORMAT}"));
-        }
-        fields.required("definition").map_err(unfit)
     }
 }
 
-/// The bundle of a definition, as `push` sends it.
+/// The bundle of a definition without examples.
 pub fn bundle_of(definition: &Definition) -> Result<Vec<u8>, String> {
-    let mut json = Json::new();
-    json.object(|o| {
-        o.field("format").number(FORMAT);
-        o.field("definition").value(&definition.to_value());
-    });
-    let body = json.into_bytes();
-    if body.len() > BUNDLE_BYTES_MAX {
-        return Err(format!("the bundle is over {BUNDLE_BYTES_MAX} bytes"));
-    }
-    Ok(body)
+    Bundle { definition: definition.clone(), examples: Vec::new() }.write()
 }
 
 /// The definition that a bundle holds; `Err` says in one sentence why there is none.
 pub fn definition_of(bundle: &[u8]) -> Result<Definition, String> {
-    Bundle::read(bundle)
+    Bundle::read(bundle).map(|bundle| bundle.definition)
 }
 
 /// A body's name: SHA-256 in hexadecimal digits.
@@ -154,6 +197,15 @@ impl Edge {
         }
     }
 
+    /// An edge without keys that runs one plan, as bundle 1.
+    pub(crate) fn of_plan(plan: Plan) -> Edge {
+        let mut edge = Edge::new(None, false);
+        let audience = plan.definition().audience.id.clone();
+        let running = Running { number: 1, hash: String::new(), plan, body: Vec::new() };
+        edge.audiences.insert(audience, running);
+        edge
+    }
+
     /// What is wrong with the keys, for the operator's log.
     pub fn complaint(&self) -> Option<&str> {
         self.keyring.as_ref().err().map(String::as_str)
@@ -186,7 +238,7 @@ impl Edge {
             return Ok(Installed::Same);
         }
         let plan = if hash_of(&body) == pointer.hash {
-            Bundle::compile(&body).and_then(|plan| {
+            Bundle::read(&body).and_then(Bundle::compile).and_then(|plan| {
                 let own = &plan.definition().audience.id;
                 if *own == pointer.audience {
                     Ok(plan)
@@ -277,13 +329,13 @@ mod tests {
     #[test]
     fn what_was_written_still_reads_and_is_still_written() {
         for golden in BEFORE.into_iter().chain([TODAY]) {
-            let definition = Bundle::read(golden.as_bytes()).unwrap();
-            let written = bundle_of(&definition).unwrap();
-            assert_eq!(Bundle::read(&written), Ok(definition));
+            let bundle = Bundle::read(golden.as_bytes()).unwrap();
+            let written = bundle.write().unwrap();
+            assert_eq!(Bundle::read(&written), Ok(bundle));
         }
         let [.., trees] = BEFORE;
-        assert_eq!(Bundle::read(TODAY.as_bytes()), Bundle::read(trees.as_bytes()));
-        let written = bundle_of(&Bundle::read(TODAY.as_bytes()).unwrap()).unwrap();
+        assert_eq!(definition_of(TODAY.as_bytes()), definition_of(trees.as_bytes()));
+        let written = Bundle::read(TODAY.as_bytes()).unwrap().write().unwrap();
         let json = |bytes| serde_json::from_slice::<serde_json::Value>(bytes).unwrap();
         assert!(json(&written) == json(TODAY.as_bytes()), "{}", String::from_utf8_lossy(&written));
     }
@@ -305,7 +357,7 @@ mod tests {
     fn what_does_not_fit_is_named_by_its_path() {
         let [shop, ..] = BEFORE;
         for (from, to, complaint) in [
-            ("\"format\":1", "\"format\":2", "the bundle's format is 2, this build reads 1"),
+            ("\"format\":1", "\"format\":3", "the bundle's format is 3, this build reads 1 and 2"),
             ("\"format\":1", "\"format\":\"1\"", "not a bundle: format: not an integer"),
             ("\"format\":1,", "", "not a bundle: format: missing"),
             (

@@ -20,16 +20,18 @@ mod bundle;
 mod error;
 mod keys;
 pub mod limits;
+mod rehearsal;
 mod token;
 pub mod wire;
 
 pub mod memory;
 pub mod sql;
 
-pub use bundle::{Edge, Installed, bundle_of, definition_of};
+pub use bundle::{Bundle, Edge, Installed, bundle_of, definition_of};
 pub use error::Refusal;
 pub use front::{Candidate, Look};
 pub use host::{Moment, Request, Step, Store};
+pub use rehearsal::{Failed, Rehearsal};
 pub use wire::Response;
 pub use writer::{Folded, Opened, Outcome};
 

@@ -4,8 +4,11 @@
 //! Names refer to each other by text here; [`Plan::compile`](crate::Plan::compile) resolves them.
 
 mod data;
+mod example;
 
 use alloc::{string::String, vec::Vec};
+
+pub use example::{Example, ExampleCall, ExampleEvent, ExampleKey, Expected, Sender};
 
 use crate::syntax::Expr;
 use crate::value::{DataType, Value};

@@ -187,6 +187,8 @@ codes! {
     AudienceMismatch = "E016", Error;
     /// A template that cannot be read.
     BadTemplate = "E017", Error;
+    /// An example that does not come out as it says.
+    FailedExample = "E019", Error;
     /// A key event without a filter.
     NoFilter = "W001", Warning;
     /// An attribute that looks personal and is marked non-sensitive.

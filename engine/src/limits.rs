@@ -60,6 +60,16 @@ pub const TOTAL_HOURS_MAX: usize = 500;
 pub const LIST_DURATION_MS_DEFAULT: i64 = 60 * DAY_MS;
 /// How long a window or duration is, in milliseconds.
 pub const WINDOW_MS_MAX: i64 = 640 * DAY_MS;
+/// How many examples a definition has.
+pub const EXAMPLES_MAX: usize = 100;
+/// How many events and records one example has before its call.
+pub const EXAMPLE_STEPS_MAX: usize = 50;
+/// How many all examples of a definition have together.
+pub const EXAMPLES_STEPS_MAX: usize = 500;
+/// How long an example's name is, in bytes.
+pub const EXAMPLE_NAME_MAX: usize = 200;
+/// When an example takes place that does not say it, Unix milliseconds: 2026-01-01T12:00:00Z.
+pub const EXAMPLE_NOW_MS: i64 = 1_767_268_800_000;
 /// How many buckets a window is cut into; its ring has one more.
 pub const BUCKETS_MAX: i64 = 64;
 /// How many attributes an audience has.

@@ -139,5 +139,6 @@ fn bundle_of(sources: &[Source], findings: &[Finding]) -> Vec<u8> {
         let error = finding.diagnostic.severity() == Severity::Error;
         assert!(!error, "{}", usher_config::render::plain(finding));
     }
-    usher_edge::bundle_of(&reading.definition).expect("a bundle")
+    let bundle = usher_edge::Bundle { definition: reading.definition, examples: reading.examples };
+    bundle.write().expect("a bundle")
 }

@@ -61,7 +61,16 @@ impl Client {
 
     /// The bundle that an audience runs; None when it runs none.
     pub(crate) fn bundle(&self, audience: &str) -> Result<Option<Published>, Failure> {
-        let url = format!("{}/v1/audiences/{audience}/bundle", self.base);
+        self.published(&format!("/v1/audiences/{audience}/bundle"))
+    }
+
+    /// One that an audience ran and that is kept: `previous`, a number or a hash. None when there is no such one.
+    pub(crate) fn kept(&self, audience: &str, which: &str) -> Result<Option<Published>, Failure> {
+        self.published(&format!("/v1/audiences/{audience}/bundles/{which}"))
+    }
+
+    fn published(&self, path: &str) -> Result<Option<Published>, Failure> {
+        let url = format!("{}{path}", self.base);
         let sent = self.agent.get(url).header("authorization", &self.authorization).call();
         let mut response = sent.map_err(|error| self.unreachable(error).failure)?;
         if response.status().as_u16() == 404 {
@@ -105,6 +114,24 @@ impl Client {
         if let Some(hash) = if_match {
             request = request.header("if-match", format!("\"{hash}\""));
         }
+        self.answer(request.send(body)).map_err(Refused::into_failure)
+    }
+
+    /// What a route says.
+    pub(crate) fn get(&self, path: &str) -> Result<Value, Failure> {
+        let request =
+            self.agent.get(format!("{}{path}", self.base)).header("authorization", &self.authorization);
+        self.answer(request.call()).map_err(Refused::into_failure)
+    }
+
+    /// `POST` of JSON, once, if the bundle with this hash runs.
+    pub(crate) fn post_if(&self, path: &str, if_match: &str, body: &[u8]) -> Result<Value, Failure> {
+        let request = self
+            .agent
+            .post(format!("{}{path}", self.base))
+            .header("authorization", &self.authorization)
+            .header("if-match", format!("\"{if_match}\""))
+            .content_type("application/json");
         self.answer(request.send(body)).map_err(Refused::into_failure)
     }
 

@@ -6,9 +6,11 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use usher_config::{Finding, Reading, Source, definition_files, render};
+use usher_edge::Bundle;
 use usher_engine::definition::{AttributeKind, Definition, EventTable};
-use usher_engine::diagnostic::Severity;
+use usher_engine::diagnostic::{Code, Severity};
 
+use crate::examples;
 use crate::exit::{Exit, Failure};
 use crate::terminal::{clean, colored, note};
 
@@ -51,6 +53,11 @@ impl Definitions {
         }
         let reading = usher_config::check(&sources);
         findings.extend(reading.findings.iter().cloned());
+        // What is wrong otherwise would only show again.
+        if !reading.has_errors() {
+            let failed = examples::play(&reading.definition, &reading.examples);
+            findings.extend(failed.into_iter().map(|diagnostic| reading.locate(diagnostic)));
+        }
         Ok(Definitions { sources, reading, findings })
     }
 
@@ -67,6 +74,11 @@ impl Definitions {
 
     pub(crate) fn definition(&self) -> &Definition {
         &self.reading.definition
+    }
+
+    /// With its examples, as an edge takes it.
+    pub(crate) fn bundle(&self) -> Bundle {
+        Bundle { definition: self.reading.definition.clone(), examples: self.reading.examples.clone() }
     }
 
     pub(crate) fn count(&self, severity: Severity) -> usize {
@@ -108,7 +120,7 @@ impl Definitions {
         let primary = identity.primary_key.as_ref().map(|key| format!(", primary key {key}"));
         let sections = definition.personalizations.iter().map(|p| p.sections.len()).sum();
         let name = audience.name.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
-        let lines = [
+        let mut lines = vec![
             format!("audience {}{name}", audience.id),
             format!(
                 "{} on {}",
@@ -123,6 +135,11 @@ impl Definitions {
                 many(sections, "section")
             ),
         ];
+        if !self.reading.examples.is_empty() {
+            let examples = many(self.reading.examples.len(), "example");
+            let failed = self.findings.iter().filter(|f| f.diagnostic.code == Code::FailedExample).count();
+            lines.push(if failed == 0 { examples } else { format!("{examples}, of which {failed} fail") });
+        }
         lines.iter().map(|line| clean(line)).collect()
     }
 
@@ -137,6 +154,7 @@ impl Definitions {
             "keys": definition.identity.keys.len(),
             "personalizations": definition.personalizations.len(),
             "sections": definition.personalizations.iter().map(|p| p.sections.len()).sum::<usize>(),
+            "examples": self.reading.examples.len(),
         })
     }
 }

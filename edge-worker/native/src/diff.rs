@@ -3,10 +3,11 @@
 use std::fmt::Debug;
 
 use usher_engine::definition::{
-    Attribute, AttributeKind, Choice, Definition, Increment, KeyEvent, Output, OutputSource, Personalization,
-    Section, StitchKey,
+    Attribute, AttributeKind, Choice, Definition, EventTable, Example, ExampleCall, ExampleEvent, Increment,
+    KeyEvent, Output, OutputSource, Personalization, Section, StitchKey,
 };
 use usher_engine::syntax::Expr;
+use usher_engine::value::Value;
 
 use crate::terminal::clean;
 
@@ -62,6 +63,13 @@ pub(crate) fn changes(before: &Definition, after: &Definition) -> Vec<Change> {
         let what = format!("section of `{}`", after.name);
         parts(&mut out, &what, sections, &after.sections, |s| &s.name, section);
     }
+    out
+}
+
+/// The same for the examples beside a definition.
+pub(crate) fn examples(before: &[Example], after: &[Example]) -> Vec<Change> {
+    let mut out = Vec::new();
+    parts(&mut out, "example", before, after, |example| &example.name, example);
     out
 }
 
@@ -221,6 +229,38 @@ fn section(section: &Section) -> Facts {
         ("outputs", list(section.outputs.iter().map(output))),
         ("segments", list(section.segments.iter().cloned())),
         ("include_sensitive", section.include_sensitive.to_string()),
+    ]
+}
+
+fn example(example: &Example) -> Facts {
+    let value = |value: &Value| serde_json::to_string(value).unwrap_or_default();
+    let event = |event: &ExampleEvent| {
+        let EventTable { database, table } = &event.table;
+        let ago = if event.before_ms == 0 {
+            String::new()
+        } else {
+            format!(" {} before", span(Some(event.before_ms)))
+        };
+        format!("{database}.{table}{ago} {}", value(&event.columns))
+    };
+    let call = match &example.call {
+        ExampleCall::Event(told) => event(told),
+        ExampleCall::Lookup(None) => "a lookup of nobody".to_owned(),
+        ExampleCall::Lookup(Some(key)) => format!("a lookup of {} = {}", key.name, key.value),
+    };
+    let expected = example.expect.iter().map(|expected| match &expected.attributes {
+        Value::Null => expected.section.clone(),
+        attributes => format!("{} with {}", expected.section, value(attributes)),
+    });
+    vec![
+        ("time", example.now_ms.map_or_else(|| show(None), |ms| ms.to_string())),
+        ("sender", lower(&example.sender)),
+        ("batch records", list(example.records.iter().map(value))),
+        ("events", list(example.events.iter().map(event))),
+        ("call", call),
+        ("personalization", show(example.personalization.as_ref())),
+        ("inputs", value(&example.inputs)),
+        ("expected", list(expected)),
     ]
 }
 

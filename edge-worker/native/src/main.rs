@@ -11,6 +11,7 @@ mod terminal;
 mod clock;
 mod definitions;
 mod diff;
+mod examples;
 mod lines;
 mod tree;
 
@@ -27,7 +28,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use command::{codes, completions, eval, explain, import, init, keys, ps, push, serve, simulate, validate};
+use command::{
+    codes, completions, eval, explain, import, init, keys, ps, push, rollback, serve, simulate, validate,
+};
 use exit::Exit;
 
 fn main() -> ExitCode {
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Verb::Simulate(args) => simulate::run(&args),
         Verb::Serve(args) => serve::run(&args),
         Verb::Push(args) => push::run(&args),
+        Verb::Rollback(args) => rollback::run(&args),
         Verb::Import(args) => import::run(&args),
         Verb::Ps(args) => ps::run(&args),
         Verb::Keys(args) => keys::run(&args),
@@ -88,6 +92,7 @@ enum Verb {
     Simulate(simulate::Args),
     Serve(serve::Args),
     Push(push::Args),
+    Rollback(rollback::Args),
     Import(import::Args),
     Ps(ps::Args),
     Keys(keys::Args),

@@ -18,7 +18,8 @@ pub(crate) const DROPPED: &str = "usher-dropped";
 /// Makes a bundle the audience's next one, unless another one runs than the publisher thinks.
 pub(super) fn publish(publish: &Publish, releases: &[Release]) -> Folded {
     let running = releases.first();
-    if let Some(refused) = changed(publish.if_match.as_deref(), running) {
+    let detail = "pull what runs, look at the difference, and push again";
+    if let Some(refused) = changed(publish.if_match.as_deref(), running, detail) {
         return Outcome::of(refused);
     }
     if let Some(running) = running.filter(|running| running.hash == publish.hash) {
@@ -38,7 +39,8 @@ pub(super) fn roll_back(
     let Some(running) = releases.first() else {
         return Outcome::of(Response::problem(Refusal::NOT_FOUND, None));
     };
-    if let Some(refused) = changed(rollback.if_match.as_deref(), Some(running)) {
+    let detail = "look at what runs now, and roll back again";
+    if let Some(refused) = changed(rollback.if_match.as_deref(), Some(running), detail) {
         return Outcome::of(refused);
     }
     let Some((wanted, body)) = wanted else { return Outcome::of(unknown()) };
@@ -134,9 +136,8 @@ fn runs(release: &Release, changed: bool) -> Response {
 }
 
 /// The refusal, if something else runs than the caller looked at.
-fn changed(if_match: Option<&str>, running: Option<&Release>) -> Option<Response> {
+fn changed(if_match: Option<&str>, running: Option<&Release>, detail: &str) -> Option<Response> {
     let hash = running.map_or("", |running| running.hash.as_str());
-    let detail = "look at the difference to what runs now, and try again";
     let differs = if_match.is_some_and(|expected| expected != hash);
     differs.then(|| Response::problem(Refusal::BUNDLE_CHANGED, Some(detail)))
 }
@@ -148,4 +149,92 @@ fn unknown() -> Response {
 
 fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::{Found, Moment, Read, Store};
+    use crate::memory::MemoryStore;
+    use crate::{Edge, Request, serve};
+
+    fn admin() -> Edge {
+        // The key is `key`.
+        let key = crate::token::hex(&<sha2::Sha256 as sha2::Digest>::digest(b"key"));
+        let secret = format!(
+            "{{\"signing_key\":\"{}\",\"keys\":[{{\"kind\":\"admin\",\"sha256\":\"{key}\"}}]}}",
+            "07".repeat(32)
+        );
+        Edge::new(Some(&secret), false)
+    }
+
+    fn ask(
+        edge: &mut Edge,
+        store: &mut MemoryStore,
+        method: &str,
+        target: &str,
+        body: &str,
+    ) -> (u16, String) {
+        let headers = [("authorization".to_owned(), "TD1 key".to_owned())];
+        let moment = Moment { now_ms: 5, entropy: [0; 32] };
+        let request = Request { method, target, headers: &headers, body: body.as_bytes(), moment };
+        let response = serve(edge, store, &request, &mut |_| {});
+        assert!(response.headers.iter().all(|(name, _)| *name != DROPPED));
+        (response.status, String::from_utf8(response.body).unwrap())
+    }
+
+    #[test]
+    fn only_the_last_ones_are_kept() {
+        let (mut edge, mut store) = (admin(), MemoryStore::default());
+        let bundle = |name: u64| {
+            format!("{{\"format\":2,\"definition\":{{\"audience\":{{\"id\":\"7\",\"name\":\"{name}\"}}}}}}")
+        };
+        for number in 1..=BUNDLES_KEPT + 5 {
+            let put = ask(&mut edge, &mut store, "PUT", "/v1/audiences/7/bundle", &bundle(number));
+            assert_eq!(put.0, 200, "{}", put.1);
+        }
+        let body_of = |store: &mut MemoryStore, number: u64| {
+            let hash = hash_of(bundle(number).as_bytes());
+            matches!(store.read(&Read::Bundle { hash }), Ok(Found::Bundle(Some(_))))
+        };
+        for number in 1..=BUNDLES_KEPT + 5 {
+            assert_eq!(body_of(&mut store, number), number > 5, "{number}");
+            let kept = ask(&mut edge, &mut store, "GET", &format!("/v1/audiences/7/bundles/{number}"), "");
+            assert_eq!(kept.0, if number > 5 { 200 } else { 404 }, "{}", kept.1);
+        }
+        // What is brought back stays, whatever becomes of the number that it had.
+        let (status, told) =
+            ask(&mut edge, &mut store, "POST", "/v1/audiences/7/rollback", "{\"number\": 6}");
+        assert!(status == 200 && told.contains("\"number\":26") && told.contains("\"restores\":6"), "{told}");
+        assert!(body_of(&mut store, 6));
+        let (_, listed) = ask(&mut edge, &mut store, "GET", "/v1/audiences/7/bundles", "");
+        assert_eq!(listed.matches("\"hash\"").count(), usize::try_from(BUNDLES_KEPT).unwrap());
+        let (_, running) = ask(&mut edge, &mut store, "GET", "/v1/audiences/7/bundle", "");
+        assert_eq!(running, bundle(6));
+        // Nothing before it is kept.
+        assert_eq!(ask(&mut edge, &mut store, "POST", "/v1/audiences/7/rollback", "").0, 404);
+    }
+
+    #[test]
+    fn a_body_that_is_damaged_does_not_run_again() {
+        let (mut edge, mut store) = (admin(), MemoryStore::default());
+        let bundle = |name: &str| {
+            format!("{{\"format\":2,\"definition\":{{\"audience\":{{\"id\":\"7\",\"name\":\"{name}\"}}}}}}")
+        };
+        for name in ["a", "b"] {
+            ask(&mut edge, &mut store, "PUT", "/v1/audiences/7/bundle", &bundle(name));
+        }
+        let release = Release { number: 1, hash: hash_of(bundle("a").as_bytes()), origin: 1, at_ms: 5 };
+        let damaged = Published {
+            audience: "elsewhere".to_owned(),
+            release,
+            body: b"{}".to_vec(),
+            forgotten: 0,
+            dropped: Vec::new(),
+        };
+        store.write(&Write { bundle: Some(damaged), ..Write::default() }).unwrap();
+        let (status, told) = ask(&mut edge, &mut store, "POST", "/v1/audiences/7/rollback", "");
+        assert!(status == 422 && told.contains("damaged"), "{told}");
+        assert_eq!(ask(&mut edge, &mut store, "GET", "/v1/audiences/7/bundle", "").1, bundle("b"));
+    }
 }

@@ -33,7 +33,7 @@ mod write;
 use std::collections::{BTreeMap, BTreeSet};
 
 use usher_engine::Plan;
-use usher_engine::definition::Definition;
+use usher_engine::definition::{Definition, Example};
 use usher_engine::diagnostic::{Code, Diagnostic, Severity};
 
 pub use directory::{Listing, definition_files};
@@ -75,8 +75,9 @@ pub fn read(sources: &[Source]) -> Reading {
         }
     }
     dialect::finish(&mut lower);
-    let Lower { texts, definition, findings, places, broken, incomplete, .. } = lower;
-    let mut reading = Reading { definition, findings: Vec::new(), texts, places, broken, incomplete };
+    let Lower { texts, definition, examples, findings, places, broken, incomplete, .. } = lower;
+    let mut reading =
+        Reading { definition, examples, findings: Vec::new(), texts, places, broken, incomplete };
     reading.findings = findings
         .into_iter()
         .map(|(diagnostic, at)| Finding { diagnostic, place: at.and_then(|at| reading.place(at)) })
@@ -104,6 +105,8 @@ pub fn check(sources: &[Source]) -> Reading {
 pub struct Reading {
     /// All sources together.
     pub definition: Definition,
+    /// What must come of it; whoever can run it holds it to them.
+    pub examples: Vec<Example>,
     /// In the order of the text.
     pub findings: Vec<Finding>,
     texts: Vec<Text>,

@@ -4,7 +4,7 @@ mod duration;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use usher_engine::definition::Definition;
+use usher_engine::definition::{Definition, Example};
 use usher_engine::diagnostic::{Code, Diagnostic, Severity};
 use usher_engine::value::{DataType, Number, Value};
 
@@ -25,6 +25,7 @@ pub(crate) struct Lower {
     /// The text that is being read.
     pub(crate) text: usize,
     pub(crate) definition: Definition,
+    pub(crate) examples: Vec<Example>,
     pub(crate) findings: Vec<(Diagnostic, Option<At>)>,
     /// Where each part of the definition stands, by its path.
     pub(crate) places: BTreeMap<String, At>,

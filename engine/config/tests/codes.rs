@@ -25,7 +25,9 @@ fn every_code_has_a_page_that_is_true() {
         let page = codes::page(*code).unwrap_or_else(|| panic!("{code} has no page in src/codes/"));
         let [broken, mended] = blocks(page.text).try_into().unwrap();
         let found = check(&[broken]).findings;
-        if !found.iter().any(|finding| finding.diagnostic.code == *code) {
+        // Who plays examples is the command line: a test of its own holds this page to it.
+        let played = *code == Code::FailedExample;
+        if !played && !found.iter().any(|finding| finding.diagnostic.code == *code) {
             wrong.push(format!("{code}: the first example raises {found:?}"));
         }
         // A page is about one code: what else its first example raises would only confuse.

@@ -9,6 +9,7 @@ pub(crate) mod init;
 pub(crate) mod keys;
 pub(crate) mod ps;
 pub(crate) mod push;
+pub(crate) mod rollback;
 pub(crate) mod serve;
 pub(crate) mod simulate;
 pub(crate) mod validate;

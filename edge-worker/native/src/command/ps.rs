@@ -11,6 +11,7 @@ use usher_engine::definition::Definition;
 use usher_engine::diagnostic::Severity;
 
 use super::{init, push, validate};
+use crate::client::Client;
 use crate::definitions::Definitions;
 use crate::exit::{Exit, Failure};
 use crate::secrets;
@@ -300,22 +301,24 @@ impl Place {
         }
     }
 
-    /// Every parent segment there is; on an edge, the one of this id or the one that is configured.
+    /// Every parent segment there is; on an edge, the one of this id or the one that is configured, if there is one.
     fn segments(&self, id: Option<&str>) -> Result<Vec<Segment>, Failure> {
         if self.is_local()? {
             return Ok(self.local()?.iter().map(Segment::local).collect());
         }
         let edge = targets::find(self.asked(), Role::Admin)?;
-        let id = id.map(str::to_owned).or(edge.audience.clone());
-        let Some(id) = id else {
-            return Err(Failure::usage("no audience is named")
-                .help("an edge does not list its audiences: name one with --audience, or in usher.toml"));
+        let client = edge.client()?;
+        let ids = match id.map(str::to_owned).or(edge.audience.clone()) {
+            Some(id) => vec![id],
+            None => audiences(&client)?,
         };
-        let found = edge.client()?.bundle(&id)?;
-        let read = |body: &[u8]| usher_edge::definition_of(body).map_err(Failure::new);
-        let segment =
-            found.map(|found| read(&found.body).map(|definition| Segment { definition, status: "ok" }));
-        Ok(segment.transpose()?.into_iter().collect())
+        let mut segments = Vec::new();
+        for id in ids {
+            let Some(found) = client.bundle(&id)? else { continue };
+            let definition = usher_edge::definition_of(&found.body).map_err(Failure::new)?;
+            segments.push(Segment { definition, status: "ok" });
+        }
+        Ok(segments)
     }
 
     /// The parent segment of this id or name.
@@ -359,6 +362,14 @@ impl Segment {
         let status = if definitions.count(Severity::Error) == 0 { "initialized" } else { "inconsistent" };
         Segment { definition: definitions.definition().clone(), status }
     }
+}
+
+/// The ids of those that run there.
+fn audiences(client: &Client) -> Result<Vec<String>, Failure> {
+    let answer = client.get("/v1/audiences")?;
+    let listed = answer.get("audiences").and_then(Value::as_array).ok_or_else(|| client.stranger())?;
+    let id = |one: &Value| one.get("id").and_then(Value::as_str).map(secrets::audience);
+    listed.iter().map(|one| id(one).and_then(Result::ok).ok_or_else(|| client.stranger())).collect()
 }
 
 fn is(definition: &Definition, name: &str) -> bool {

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use serde_json::Value;
-use usher_engine::definition::Definition;
+use usher_edge::Bundle;
 use usher_engine::diagnostic::Severity;
 
-use crate::client::Published;
+use crate::client::{Client, Published};
 use crate::definitions::{Definitions, many};
 use crate::diff;
 use crate::exit::{Exit, Failure};
@@ -60,7 +60,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let definitions = Definitions::valid(&args.paths)?;
     let definition = definitions.definition();
     let audience = secrets::audience(&definition.audience.id).map_err(Failure::new)?;
-    let body = usher_edge::bundle_of(definition).map_err(Failure::new)?;
+    let bundle = definitions.bundle();
+    let body = bundle.write().map_err(Failure::new)?;
     let hash = secrets::hash(&body);
     for line in definitions.summary() {
         note(&format!("  {line}"));
@@ -90,7 +91,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let running = client.bundle(&audience);
     progress("");
     let running = running?;
-    show(running.as_ref(), definition, &hash);
+    show(running.as_ref(), &bundle, &hash);
     if args.dry_run {
         return dry(&hash);
     }
@@ -99,14 +100,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         return done(&running.number, &audience, "already runs", &hash);
     }
     if !args.yes {
-        match confirm(&format!("Publish to {}?", edge.url)) {
-            Some(true) => {}
-            Some(false) => return Err(Failure::new("nothing was published")),
-            None => {
-                return Err(Failure::usage("nobody is at the terminal to confirm")
-                    .help("add -y to publish without being asked, or --dry-run to publish nothing"));
-            }
-        }
+        let without = "add -y to publish without being asked, or --dry-run to publish nothing";
+        agreed(&format!("Publish to {}?", edge.url), "nothing was published", without)?;
     }
     // What was looked at is what is replaced: whoever published in between is not overwritten.
     let seen = running.map(|running| running.hash).unwrap_or_default();
@@ -114,27 +109,45 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     progress("publishing");
     let answer = client.put(&format!("/v1/audiences/{audience}/bundle"), Some(if_match), &body);
     progress("");
-    let answer = answer?;
+    told(&client, &audience, &answer?)
+}
+
+/// Says what an edge answers that took a bundle.
+pub(super) fn told(client: &Client, audience: &str, answer: &Value) -> Result<Exit, Failure> {
     let (Some(number), Some(hash)) =
         (answer.get("number").and_then(Value::as_i64), answer.get("hash").and_then(Value::as_str))
     else {
         return Err(client.stranger());
     };
     let news = if answer.get("changed") == Some(&Value::Bool(false)) { "already runs" } else { "runs now" };
-    done(&number.to_string(), &audience, news, hash)
+    let news = match answer.get("restores").and_then(Value::as_i64) {
+        Some(earlier) => format!("{news}; it is bundle {earlier} once more"),
+        None => news.to_owned(),
+    };
+    done(&number.to_string(), audience, &news, hash)
+}
+
+/// Asks whether to go on; `without` is what to add where nobody is there to be asked.
+pub(super) fn agreed(question: &str, refused: &str, without: &str) -> Result<(), Failure> {
+    match confirm(question) {
+        Some(true) => Ok(()),
+        Some(false) => Err(Failure::new(refused)),
+        None => Err(Failure::usage("nobody is at the terminal to confirm").help(without)),
+    }
 }
 
 /// Says what a bundle would change.
-fn show(running: Option<&Published>, definition: &Definition, hash: &str) {
+pub(super) fn show(running: Option<&Published>, bundle: &Bundle, hash: &str) {
     let Some(running) = running else {
         note("Nothing of this audience runs there yet.");
         return;
     };
-    let Ok(before) = usher_edge::definition_of(&running.body) else {
+    let Ok(before) = Bundle::read(&running.body) else {
         note(&format!("Bundle {} runs there; this build cannot read it to compare.", running.number));
         return;
     };
-    let changes = diff::changes(&before, definition);
+    let mut changes = diff::changes(&before.definition, &bundle.definition);
+    changes.extend(diff::examples(&before.examples, &bundle.examples));
     if changes.is_empty() {
         let what =
             if running.hash == hash { "Nothing changes" } else { "Nothing that a list can show changes" };
@@ -153,7 +166,7 @@ fn dry(hash: &str) -> Result<Exit, Failure> {
     Ok(Exit::Fine)
 }
 
-fn done(number: &str, audience: &str, news: &str, hash: &str) -> Result<Exit, Failure> {
+pub(super) fn done(number: &str, audience: &str, news: &str, hash: &str) -> Result<Exit, Failure> {
     print(&format!("✅ Bundle {number} of audience {audience} {news}\nhash {hash}\n"))?;
     Ok(Exit::Fine)
 }

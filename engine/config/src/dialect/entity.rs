@@ -7,6 +7,7 @@ use usher_engine::syntax::Expr;
 use super::api::spelled;
 use super::common::UNREAD;
 use super::condition::{Subject, condition};
+use super::example::examples;
 use super::output::no_template;
 use crate::document::{Content, Entry, Node};
 use crate::lower::{Fields, Lower};
@@ -18,7 +19,8 @@ const READ_BACK: [&str; 7] =
 pub(super) fn lower(lower: &mut Lower, node: &Node) {
     let node = &spelled(lower, node);
     // Where an entity is filed matters to nobody but the console, so `relationships` passes in silence.
-    let Some(root) = lower.fields_and(node, "an entity", &["attributes", "relationships"], &["id", "type"])
+    let Some(root) =
+        lower.fields_and(node, "an entity", &["attributes", "relationships", "examples"], &["id", "type"])
     else {
         return;
     };
@@ -33,6 +35,7 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) {
     let description = lower.text(fields, "description");
     let choice = lower.choice(fields, Choice::All);
     let sections = lower.sections(fields, &path, section);
+    examples(lower, root, name.as_deref());
     if let Some(name) = name {
         let (trigger, inputs) = (None, Vec::new());
         let personalization = Personalization { name, description, choice, trigger, inputs, sections };

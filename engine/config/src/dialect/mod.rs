@@ -4,6 +4,7 @@ mod api;
 mod common;
 mod condition;
 mod entity;
+mod example;
 mod filter;
 mod operator_tree;
 mod output;
@@ -25,6 +26,7 @@ pub(crate) fn lower(lower: &mut Lower, node: &Node) {
     lower.leave();
     match recognize(node) {
         Some(Dialect::Entity) => entity::lower(lower, node),
+        Some(Dialect::Examples) => example::lower(lower, node),
         Some(Dialect::Pipeline) => pipeline::lower(lower, node),
         Some(Dialect::RtConfig) => rt_config::lower(lower, node),
         Some(Dialect::ServiceText) => service_text::lower(lower, node),
@@ -56,6 +58,7 @@ pub(crate) fn declare(lower: &mut Lower, node: &Node) {
 /// Settles what only all documents together tell.
 pub(crate) fn finish(lower: &mut Lower) {
     api::finish(lower);
+    example::finish(lower);
 }
 
 /// How a document is to be read.
@@ -69,6 +72,8 @@ pub(crate) enum Dialect {
     ApiResource,
     ApiSetting,
     Entity,
+    /// Examples alone.
+    Examples,
     Pipeline,
     RtConfig,
     ServiceText,
@@ -113,6 +118,9 @@ pub(crate) fn recognize(node: &Node) -> Option<Dialect> {
     }
     if has("query") && (has("name") || has("output")) {
         return Some(Dialect::Pipeline);
+    }
+    if has("examples") {
+        return Some(Dialect::Examples);
     }
     let several = api::several(node).unwrap_or_default();
     several.iter().any(|inner| recognize(inner).is_some()).then_some(Dialect::Several)

@@ -7,6 +7,7 @@ mod list;
 use usher_engine::definition::{EventTable, KeyEvent};
 use usher_engine::diagnostic::Code;
 
+use super::example::examples;
 use super::filter::filter;
 use crate::document::Node;
 use crate::lower::Lower;
@@ -14,8 +15,15 @@ pub(super) use attribute::attribute;
 pub(super) use identity::{identity, stitch_key};
 
 pub(super) fn lower(lower: &mut Lower, node: &Node) {
-    let known =
-        ["parent_segment_id", "parent_segment_name", "event_tables", "events", "attributes", "id_stitching"];
+    let known = [
+        "parent_segment_id",
+        "parent_segment_name",
+        "event_tables",
+        "events",
+        "attributes",
+        "id_stitching",
+        "examples",
+    ];
     let Some(root) = lower.fields(node, "an rt_config", &known) else { return };
     lower.audience(root, "parent_segment_id", "parent_segment_name");
     for item in lower.items(root, "event_tables").unwrap_or_default() {
@@ -30,6 +38,7 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) {
     if let Some(node) = root.get("id_stitching") {
         identity(lower, node);
     }
+    examples(lower, root, None);
 }
 
 fn event(lower: &mut Lower, node: &Node) {

@@ -3,6 +3,7 @@
 use usher_engine::definition::{Choice, Output, OutputSource, Personalization, Section};
 
 use super::common::SERVICE_SECTION;
+use super::example::examples;
 use super::operator_tree::condition;
 use super::output::{service_output, split_part};
 use super::service_tree::inputs;
@@ -10,7 +11,7 @@ use crate::document::{Content, Node};
 use crate::lower::Lower;
 
 pub(super) fn lower(lower: &mut Lower, node: &Node) {
-    let known = ["parent_segment_id", "parent_segment_name", "personalization_service"];
+    let known = ["parent_segment_id", "parent_segment_name", "personalization_service", "examples"];
     let Some(root) = lower.fields(node, "a service", &known) else { return };
     lower.audience(root, "parent_segment_id", "parent_segment_name");
     let Some(node) = lower.need(root, "personalization_service") else { return };
@@ -28,6 +29,7 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) {
     let inputs = inputs(lower, fields, &path);
     lower.enter(&path, fields.span("name"));
     let sections = lower.sections(fields, &path, section);
+    examples(lower, root, name.as_deref());
     if let Some(name) = name {
         let personalization = Personalization { name, description, choice, trigger, inputs, sections };
         lower.definition.personalizations.push(personalization);

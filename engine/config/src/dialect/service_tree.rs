@@ -4,6 +4,7 @@ use usher_engine::definition::{Choice, Input, Personalization, Section};
 use usher_engine::diagnostic::Code;
 
 use super::common::SERVICE_SECTION;
+use super::example::examples;
 use super::operator_tree::condition;
 use super::output::service_output;
 use crate::document::{Content, Node};
@@ -20,6 +21,7 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) {
         "trigger_event",
         "input_params",
         "sections",
+        "examples",
     ];
     let Some(root) = lower.fields(node, "a service", &known) else { return };
     lower.audience(root, "parent_segment_id", "parent_segment_name");
@@ -33,6 +35,7 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) {
     let inputs = inputs(lower, root, &path);
     lower.enter(&path, root.span("service_name"));
     let sections = lower.sections(root, &path, section);
+    examples(lower, root, name.as_deref());
     if let Some(name) = name {
         let personalization = Personalization { name, description, choice, trigger, inputs, sections };
         lower.definition.personalizations.push(personalization);

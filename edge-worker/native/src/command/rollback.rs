@@ -1,0 +1,127 @@
+//! `usher rollback`: a bundle that ran before runs again.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+use usher_edge::Bundle;
+
+use super::push::{agreed, done, show, told};
+use crate::exit::{Exit, Failure};
+use crate::targets::{self, Asked, Role};
+use crate::terminal::{note, print, progress};
+
+/// Run a bundle again that ran before
+///
+/// Shows what changes against the bundle that runs, asks, and publishes the earlier one once more, under a new number:
+/// profiles that the newer bundle wrote stay good, and counters of the earlier one are found again. An edge keeps the last
+/// 20 bundles of an audience.
+///
+/// Without --number or --hash, the bundle before the one that runs comes back. After a rollback that is the one before the
+/// one that it brought back, so a second rollback goes further back; `--number` goes forward again.
+///
+/// The admin key comes from the environment variable USHER_ADMIN_KEY, from a file, or from where usher.toml says.
+///
+/// Examples:
+///   usher rollback --audience 1069944 --to https://edge.example
+///   usher rollback --target staging --dry-run
+///   usher rollback --target production --number 41 -y
+///
+/// Exit status: 0 when the bundle runs, 1 when the edge refused, keeps no such bundle, or somebody said no, 64 for a wrong
+/// command line, a missing key, or nobody to ask.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// Where the edge answers
+    #[arg(long, value_name = "URL")]
+    to: Option<String>,
+    /// A name of usher.toml for where the edge answers
+    #[arg(long, value_name = "NAME", conflicts_with = "to")]
+    target: Option<String>,
+    /// The audience's id, where the target or USHER_AUDIENCE does not say it
+    #[arg(long, value_name = "ID")]
+    audience: Option<String>,
+    /// The bundle with this number
+    #[arg(long, value_name = "NUMBER", conflicts_with = "hash")]
+    number: Option<u64>,
+    /// The bundle with this hash
+    #[arg(long, value_name = "HASH")]
+    hash: Option<String>,
+    /// Show what would change, change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+    /// A file with the admin key
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    let which = match (&args.number, &args.hash) {
+        (Some(number), _) => number.to_string(),
+        (None, Some(hash)) => written(hash)?,
+        (None, None) => "previous".to_owned(),
+    };
+    let asked = Asked {
+        url: args.to.as_deref(),
+        target: args.target.as_deref(),
+        key_file: args.key_file.as_deref(),
+        audience: args.audience.as_deref(),
+    };
+    let edge = targets::find(asked, Role::Admin)?;
+    let Some(audience) = &edge.audience else {
+        return Err(Failure::usage("no audience is named")
+            .help("add --audience with its id, or a target of usher.toml that says it"));
+    };
+    let client = edge.client()?;
+    progress("reading what runs");
+    let found = client.bundle(audience).and_then(|running| Ok((running, client.kept(audience, &which)?)));
+    progress("");
+    let (running, earlier) = found?;
+    let Some(running) = running else {
+        return Err(Failure::new(format!("nothing of audience {audience} runs there")));
+    };
+    let Some(earlier) = earlier else {
+        let missing =
+            if which == "previous" { "no bundle before the one that runs" } else { "no such bundle" };
+        return Err(Failure::new(format!("{missing} is kept there; bundle {} runs", running.number))
+            .help("the last 20 of an audience are kept; push the definition that you want instead"));
+    };
+    let bundle = Bundle::read(&earlier.body).map_err(|reason| {
+        Failure::new(format!("this build cannot read bundle {}: {reason}", earlier.number))
+    })?;
+    note(&format!("Back to bundle {}.", earlier.number));
+    show(Some(&running), &bundle, &earlier.hash);
+    if args.dry_run {
+        print(&format!(
+            "dry run: nothing was changed; bundle {} has the hash {}\n",
+            earlier.number, earlier.hash
+        ))?;
+        return Ok(Exit::Fine);
+    }
+    if running.hash == earlier.hash {
+        return done(&running.number, audience, "already runs", &running.hash);
+    }
+    if !args.yes {
+        let without = "add -y to roll back without being asked, or --dry-run to change nothing";
+        agreed(&format!("Roll back at {}?", edge.url), "nothing was changed", without)?;
+    }
+    let number: u64 = earlier.number.parse().map_err(|_| client.stranger())?;
+    progress("rolling back");
+    // What was looked at is what is replaced, and what was shown is what replaces it.
+    let path = format!("/v1/audiences/{audience}/rollback");
+    let answer = client.post_if(&path, &running.hash, json!({"number": number}).to_string().as_bytes());
+    progress("");
+    told(&client, audience, &answer?)
+}
+
+/// A hash as it is written in a path.
+fn written(hash: &str) -> Result<String, Failure> {
+    let hash = hash.trim_matches('"').to_ascii_lowercase();
+    if hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(hash);
+    }
+    Err(Failure::usage("a bundle's hash has 64 hexadecimal digits")
+        .help("`usher push` prints it; a bundle is named by --number, too"))
+}

@@ -1,0 +1,325 @@
+//! Examples, played on an empty stage: the messages that a writer takes, folded into profiles that nobody keeps.
+//!
+//! What an example expects is held against what the service itself answers, at a time that the example says. Nothing is
+//! read or written but what the example tells.
+
+use usher_engine::definition::{Example, ExampleCall, ExampleEvent, ExampleKey, Sender};
+use usher_engine::limits::{
+    EXAMPLE_NAME_MAX, EXAMPLE_NOW_MS, EXAMPLE_STEPS_MAX, EXAMPLES_MAX, EXAMPLES_STEPS_MAX,
+};
+use usher_engine::profile::codec;
+use usher_engine::value::Value;
+use usher_engine::{Access, Asked, Event, Evidence, Plan, Profile, Query};
+
+use crate::bundle::Edge;
+use crate::host::{Found, FoundProfile, KeyOf, Moment, Read, Write};
+use crate::wire::encode::{self, Meta};
+use crate::wire::json::Json;
+use crate::wire::{Response, read};
+use crate::writer::{Events, Folded, Import, Message, Mode};
+
+/// A definition that runs where nobody is.
+pub struct Rehearsal {
+    edge: Edge,
+    audience: String,
+}
+
+/// How an example comes out other than it says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Failed {
+    /// It cannot be played: why, in one sentence.
+    Unplayable(&'static str),
+    /// Other sections answer: these.
+    Sections(Vec<String>),
+    /// A section has another value there.
+    Attribute {
+        /// The section.
+        section: String,
+        /// The output.
+        name: String,
+        /// What was expected; null: nothing.
+        expected: Value,
+        /// What it is; null: nothing.
+        found: Value,
+    },
+}
+
+/// The offers of an answer, by section.
+type Offers = Vec<(String, Value)>;
+
+/// Whether there are no more of them, and no longer ones, than an edge plays.
+pub(crate) fn are_bounded(examples: &[Example]) -> bool {
+    let steps = |example: &Example| example.records.len() + example.events.len();
+    examples.len() <= EXAMPLES_MAX
+        && examples.iter().all(|e| steps(e) <= EXAMPLE_STEPS_MAX && e.name.len() <= EXAMPLE_NAME_MAX)
+        && examples.iter().map(steps).sum::<usize>() <= EXAMPLES_STEPS_MAX
+}
+
+impl Rehearsal {
+    /// A stage for this plan.
+    pub fn new(plan: Plan) -> Rehearsal {
+        let audience = plan.definition().audience.id.clone();
+        Rehearsal { edge: Edge::of_plan(plan), audience }
+    }
+
+    /// How an example fails; None: it comes out as it says.
+    pub fn failure(&self, example: &Example) -> Option<Failed> {
+        match Stage::new(self, example).offers() {
+            Ok(offers) => difference(example, &offers),
+            Err(why) => Some(Failed::Unplayable(why)),
+        }
+    }
+
+    /// The explanation of the example's answer, as `/v1/explain` gives it; None when it cannot be played.
+    pub fn explanation(&self, example: &Example) -> Option<Vec<u8>> {
+        let mut stage = Stage::new(self, example);
+        stage.offers().ok()?;
+        let plan = stage.plan().ok()?;
+        let (profile, event) = match &example.call {
+            ExampleCall::Lookup(key) => (key.as_ref().and_then(|key| stage.look_up(plan, key)), None),
+            ExampleCall::Event(told) => {
+                let event = stage.resolved(plan, told)?;
+                let keys = plan.keys(&event, &stage.evidence()).usable;
+                let find = |key: &usher_engine::profile::Key| stage.find(&key.name, &key.value);
+                (keys.iter().find_map(find), Some(event))
+            }
+        };
+        let known = profile.is_some();
+        let mut profile = profile.unwrap_or_else(Profile::unknown);
+        if let Some(event) = event.as_ref().filter(|_| !known) {
+            plan.ingest(&mut profile, event, stage.now_ms);
+        }
+        let named: Vec<usize> =
+            example.personalization.iter().filter_map(|name| plan.personalization(name)).collect();
+        let query = stage.query(event.as_ref(), &named);
+        let explanation = plan.explain(&profile, &query, stage.now_ms);
+        let meta = Meta { bundle: 1, version: profile.version, source: "example", age_ms: 0, stale: false };
+        Some(encode::explanation(&profile, known, &explanation, &meta).into_bytes())
+    }
+}
+
+/// What differs first.
+fn difference(example: &Example, offers: &[(String, Value)]) -> Option<Failed> {
+    let expected = example.expect.iter().map(|expected| &expected.section);
+    if !expected.eq(offers.iter().map(|(section, _)| section)) {
+        return Some(Failed::Sections(offers.iter().map(|(section, _)| section.clone()).collect()));
+    }
+    for (expected, (section, offer)) in example.expect.iter().zip(offers) {
+        for (name, value) in expected.attributes.as_object().unwrap_or_default() {
+            let found = offer.get("attributes").and_then(|attributes| attributes.get(name));
+            let found = found.unwrap_or(&Value::Null);
+            if found != value {
+                let (section, name) = (section.clone(), name.clone());
+                return Some(Failed::Attribute {
+                    section,
+                    name,
+                    expected: value.clone(),
+                    found: found.clone(),
+                });
+            }
+        }
+    }
+    None
+}
+
+/// One example as it is played.
+struct Stage<'s> {
+    rehearsal: &'s Rehearsal,
+    example: &'s Example,
+    now_ms: i64,
+    profiles: Vec<Kept>,
+    /// How many messages there were; ids are made of it.
+    messages: u8,
+}
+
+/// A profile as storage would keep it.
+struct Kept {
+    id: [u8; 16],
+    state: Vec<u8>,
+    keys: Vec<(String, String)>,
+}
+
+impl<'s> Stage<'s> {
+    fn new(rehearsal: &'s Rehearsal, example: &'s Example) -> Stage<'s> {
+        let now_ms = example.now_ms.unwrap_or(EXAMPLE_NOW_MS);
+        Stage { rehearsal, example, now_ms, profiles: Vec::new(), messages: 0 }
+    }
+
+    fn plan(&self) -> Result<&'s Plan, &'static str> {
+        let running = self.rehearsal.edge.running(&self.rehearsal.audience);
+        running.map(|running| &running.plan).map_err(|_| "the definition does not run")
+    }
+
+    /// Everything that happens, and what is answered in the end.
+    fn offers(&mut self) -> Result<Offers, &'static str> {
+        let plan = self.plan()?;
+        let named = match &self.example.personalization {
+            Some(name) => vec![plan.personalization(name).ok_or("there is no such personalization")?],
+            None => Vec::new(),
+        };
+        let earliest = self.example.events.iter().map(|event| event.before_ms).max().unwrap_or(0);
+        for record in &self.example.records {
+            self.import(record, earliest)?;
+        }
+        for event in &self.example.events {
+            self.event(event, Mode::Ingest)?;
+        }
+        let body = match &self.example.call {
+            ExampleCall::Event(event) => {
+                let mode = Mode::Personalize {
+                    named: self.example.personalization.clone().map(|name| vec![name]),
+                    server_route: self.access().server_route,
+                    sensitive_scope: self.access().sensitive_scope,
+                };
+                self.event(event, mode)?
+            }
+            ExampleCall::Lookup(key) => {
+                let [asked] = named.as_slice() else { return Err("a lookup names its personalization") };
+                if plan.missing_input(*asked, None, self.inputs()).is_some() {
+                    return Err("a required input is missing");
+                }
+                let profile = key.as_ref().and_then(|key| self.look_up(plan, key));
+                let profile = profile.unwrap_or_else(Profile::unknown);
+                let answer = plan.personalize(&profile, &self.query(None, &named), self.now_ms);
+                encode::answer(&answer, None).into_bytes()
+            }
+        };
+        match read::document(&body).ok().as_ref().and_then(|answer| answer.get("offers")) {
+            Some(Value::Object(offers)) => Ok(offers.clone()),
+            _ => Err("the answer holds no offers"),
+        }
+    }
+
+    fn import(&mut self, record: &Value, before_ms: i64) -> Result<(), &'static str> {
+        let import = Import {
+            moment: self.moment(before_ms),
+            audience: self.rehearsal.audience.clone(),
+            number: 1,
+            body: written(record),
+        };
+        let response = self.deliver(&Message::Import(import))?;
+        let answer = read::document(&response.body).map_err(|_| "a record is refused")?;
+        let taken = answer.get("rejected_count") == Some(&Value::from(0));
+        if response.status == 200 && taken { Ok(()) } else { Err("a record is refused") }
+    }
+
+    fn event(&mut self, event: &ExampleEvent, mode: Mode) -> Result<Vec<u8>, &'static str> {
+        self.plan()?
+            .table(&event.table.database, &event.table.table)
+            .ok_or("an event is on a table that is not declared")?;
+        let columns = written(&event.columns);
+        let batch = matches!(mode, Mode::Ingest);
+        let body = if batch { [b"{\"events\":[", columns.as_slice(), b"]}"].concat() } else { columns };
+        let events = Events {
+            moment: self.moment(event.before_ms),
+            audiences: vec![(self.rehearsal.audience.clone(), 1)],
+            database: event.table.database.clone(),
+            table: event.table.table.clone(),
+            mode,
+            server: self.evidence().server,
+            origin: String::new(),
+            edge: Vec::new(),
+            body,
+        };
+        let response = self.deliver(&Message::Events(events))?;
+        let refused = response.body.starts_with(b"{\"receipts\":[{\"success\":false");
+        if response.status == 200 && !refused { Ok(response.body) } else { Err("an event is refused") }
+    }
+
+    /// As a host would, with nothing that can fail.
+    fn deliver(&mut self, message: &Message) -> Result<Response, &'static str> {
+        let edge = &self.rehearsal.edge;
+        let opened = edge.open(&message.encode()).map_err(|_| "an event or record is refused")?;
+        let found = match &opened.read {
+            Some(Read::Profiles(keys)) => self.read(keys),
+            _ => Vec::new(),
+        };
+        match edge.fold(&opened, Found::Profiles(found)) {
+            Folded::Done(outcome) => {
+                self.write(outcome.write);
+                Ok(outcome.response)
+            }
+            Folded::Behind => Err("the definition does not run"),
+        }
+    }
+
+    /// In the order of the first key that names each.
+    fn read(&self, keys: &[KeyOf]) -> Vec<FoundProfile> {
+        let mut found: Vec<(&Kept, FoundProfile)> = Vec::new();
+        for (index, key) in keys.iter().enumerate() {
+            let named =
+                |kept: &&Kept| kept.keys.iter().any(|own| (&own.0, &own.1) == (&key.name, &key.value));
+            let Some(kept) = self.profiles.iter().find(named) else { continue };
+            match found.iter_mut().find(|(known, _)| known.id == kept.id) {
+                Some((_, profile)) => profile.keys.push(index),
+                None => {
+                    let audience = self.rehearsal.audience.clone();
+                    let state = kept.state.clone();
+                    found.push((kept, FoundProfile { audience, keys: vec![index], state }));
+                }
+            }
+        }
+        found.into_iter().map(|(_, profile)| profile).collect()
+    }
+
+    fn write(&mut self, write: Write) {
+        self.profiles.retain(|kept| !write.retired.iter().any(|retired| retired.id == kept.id));
+        for row in write.profiles {
+            let known = self.profiles.iter().position(|kept| kept.id == row.id);
+            let before = known.map(|at| self.profiles.swap_remove(at).keys).unwrap_or_default();
+            let keys = row.keys.unwrap_or(before);
+            // A key moves with its newest profile.
+            for kept in &mut self.profiles {
+                kept.keys.retain(|key| !keys.contains(key));
+            }
+            self.profiles.push(Kept { id: row.id, state: row.state, keys });
+        }
+    }
+
+    /// Whom a lookup by this key finds.
+    fn look_up(&self, plan: &Plan, key: &ExampleKey) -> Option<Profile> {
+        let allowed = plan.may_look_up(&key.name, &key.value, &self.evidence());
+        if allowed { self.find(&key.name, &key.value) } else { None }
+    }
+
+    fn find(&self, name: &str, value: &str) -> Option<Profile> {
+        let has =
+            |kept: &&Kept| kept.keys.iter().any(|key| (key.0.as_str(), key.1.as_str()) == (name, value));
+        codec::decode(&self.profiles.iter().find(has)?.state).ok()
+    }
+
+    fn resolved(&self, plan: &Plan, told: &ExampleEvent) -> Option<Event> {
+        let table = plan.table(&told.table.database, &told.table.table)?;
+        let columns = told.columns.as_object()?.to_vec();
+        Some(Event::resolve(table, columns, self.now_ms.saturating_sub(told.before_ms), "example".to_owned()))
+    }
+
+    fn query<'q>(&'q self, event: Option<&'q Event>, named: &'q [usize]) -> Query<'q> {
+        let asked = if event.is_some() && named.is_empty() { Asked::Triggered } else { Asked::Named(named) };
+        Query { event, asked, inputs: self.inputs(), edge: &[], access: self.access(), blind: false }
+    }
+
+    fn inputs(&self) -> &'s [(String, Value)] {
+        self.example.inputs.as_object().unwrap_or_default()
+    }
+
+    /// Whatever an example holds, its author wrote: a server sees what it may see at most.
+    fn access(&self) -> Access {
+        Access { server_route: self.evidence().server, sensitive_scope: self.evidence().server }
+    }
+
+    fn evidence(&self) -> Evidence<'static> {
+        Evidence { server: self.example.sender == Sender::Server, keys: &[] }
+    }
+
+    fn moment(&mut self, before_ms: i64) -> Moment {
+        self.messages = self.messages.wrapping_add(1);
+        Moment { now_ms: self.now_ms.saturating_sub(before_ms), entropy: [self.messages; 32] }
+    }
+}
+
+fn written(value: &Value) -> Vec<u8> {
+    let mut json = Json::new();
+    json.value(value);
+    json.into_bytes()
+}
