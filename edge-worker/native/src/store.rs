@@ -240,4 +240,59 @@ mod tests {
         drop(store);
         fs::remove_dir_all(directory).unwrap();
     }
+
+    /// What a crash leaves is what is on disk at that moment: after each statement the files are copied and opened.
+    #[test]
+    fn a_crash_between_the_statements_of_a_bundle_leaves_old_or_new() {
+        let (directory, mut store) = opened("crash");
+        let bundle = |number: u64| Write {
+            bundle: Some(Published {
+                audience: "7".to_owned(),
+                release: Release { number, hash: format!("h{number}"), origin: number, at_ms: 5 },
+                body: vec![u8::try_from(number).unwrap(); 300_000],
+                forgotten: number.saturating_sub(2),
+                dropped: number.checked_sub(2).map(|old| format!("h{old}")).into_iter().collect(),
+            }),
+            ..Write::default()
+        };
+        for number in 1..=3 {
+            store.write(&bundle(number)).unwrap();
+        }
+        let copied = |count: usize| {
+            let copy = std::env::temp_dir().join(format!("usher-store-copy-{count}-{}", std::process::id()));
+            fs::create_dir_all(&copy).unwrap();
+            for file in fs::read_dir(&directory).unwrap() {
+                let file = file.unwrap();
+                fs::copy(file.path(), copy.join(file.file_name())).unwrap();
+            }
+            let mut store = SqliteStore::open(&copy).unwrap();
+            let Ok(Found::Pointers(pointers)) = store.read(&Read::Pointers) else { unreachable!() };
+            let [pointer] = pointers.as_slice() else { unreachable!("{pointers:?}") };
+            let body = store.read(&Read::Bundle { hash: pointer.hash.clone() });
+            let whole = vec![u8::try_from(pointer.number).unwrap(); 300_000];
+            assert_eq!(body, Ok(Found::Bundle(Some(whole))));
+            let releases = store.read(&Read::Releases { audience: "7".to_owned() });
+            let Ok(Found::Releases(releases)) = releases else { unreachable!() };
+            let numbers: Vec<u64> = releases.iter().map(|release| release.number).collect();
+            assert_eq!(numbers, [pointer.number, pointer.number - 1]);
+            // The next one works.
+            store.write(&bundle(pointer.number + 1)).unwrap();
+            drop(store);
+            fs::remove_dir_all(copy).unwrap();
+            pointer.number
+        };
+        let statements = sql::writes(&bundle(4));
+        assert!(statements.len() >= 5);
+        store.connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+        for (count, statement) in statements.iter().enumerate() {
+            assert_eq!(copied(count), 3, "before {}", statement.sql);
+            let params = rusqlite::params_from_iter(statement.params.iter().map(Bound));
+            store.connection.execute(statement.sql, params).unwrap();
+        }
+        assert_eq!(copied(statements.len()), 3);
+        store.connection.execute_batch("COMMIT").unwrap();
+        assert_eq!(copied(statements.len() + 1), 4);
+        drop(store);
+        fs::remove_dir_all(directory).unwrap();
+    }
 }

@@ -172,6 +172,14 @@ impl Serving {
         Answer::of(agent().get(format!("{}{path}", self.url)).call().unwrap())
     }
 
+    pub(crate) fn get_as(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = agent().get(format!("{}{path}", self.url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Answer::of(request.call().unwrap())
+    }
+
     pub(crate) fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         let mut request = agent().post(format!("{}{path}", self.url));
         for (name, value) in headers {
