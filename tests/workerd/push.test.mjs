@@ -1,0 +1,147 @@
+// A publication that is cut off, by its sender or by the end of the process: what runs is the old bundle or the new
+// one, whole, and the next publication works. And what was published before comes back.
+
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { connect } from "node:net";
+import { test } from "node:test";
+
+import { as, audience, bundle, deploy } from "./deployment.mjs";
+
+const PATH = `/v1/audiences/${audience}/bundle`;
+const KILLS = 16;
+
+/** Two versions of the example, long enough to be sent in several parts, that say which they are in their answers. */
+async function versions() {
+  const shop = JSON.parse((await bundle()).toString("utf8"));
+  return [1, 2].map((version) => {
+    const { definition } = structuredClone(shop);
+    definition.audience.name = `version ${version} ${"of many words ".repeat(20_000)}`;
+    for (const personalization of definition.personalizations) {
+      for (const section of personalization.sections) section.outputs.push({ name: "version", source: { constant: version } });
+    }
+    return JSON.stringify({ format: 2, definition });
+  });
+}
+
+const hashOf = (body) => createHash("sha256").update(body).digest("hex");
+
+/** Which version runs; it must be one of them in every answer. */
+async function running(worker, bodies) {
+  const found = await worker.call("GET", PATH, as.admin);
+  assert.equal(found.status, 200, found.text);
+  const version = bodies.indexOf(found.text) + 1;
+  assert.ok(version > 0, `something else runs: ${found.text.slice(0, 200)}`);
+  assert.equal(found.headers.etag, `"${hashOf(bodies[version - 1])}"`);
+  const listed = await worker.call("GET", `/v1/audiences/${audience}/bundles`, as.admin);
+  assert.deepEqual([listed.json.status, listed.json.bundles[0].hash], ["ok", hashOf(bodies[version - 1])]);
+  const health = await worker.call("GET", "/healthz");
+  assert.equal(health.json.status, "ok");
+  const looked = await worker.lookup("nobody");
+  const fresh = await worker.event("pageviews", { td_client_id: "somebody", td_path: "/" });
+  for (const answer of [looked, fresh]) {
+    assert.equal(answer.status, 200, answer.text);
+    for (const { attributes } of Object.values(answer.json.offers)) assert.equal(attributes.version, version, "a mixture runs");
+  }
+  return version;
+}
+
+async function publish(worker, bodies, version) {
+  const answer = await worker.call("PUT", PATH, { ...as.admin, "content-type": "application/json" }, bodies[version - 1]);
+  assert.equal(answer.status, 200, answer.text);
+  assert.equal(await running(worker, bodies), version);
+}
+
+/** Sends the first bytes of a publication and hangs up, or sends all of it and hears no answer. */
+function cut(worker, body, bytes) {
+  const { hostname, port } = new URL(worker.url);
+  return new Promise((done, fail) => {
+    const socket = connect(Number(port), hostname, () => {
+      const head = [`PUT ${PATH} HTTP/1.1`, `host: ${hostname}:${port}`, `authorization: ${as.admin.authorization}`, "content-type: application/json"];
+      const request = Buffer.from(`${head.join("\r\n")}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+      const part = bytes < 0 ? request.subarray(0, request.length + 1 + bytes) : request.subarray(0, bytes);
+      socket.write(part, () => {
+        // Sent is not yet received.
+        setTimeout(() => socket.destroy(), 20);
+      });
+    });
+    socket.once("error", fail);
+    socket.once("close", () => done());
+  });
+}
+
+test("a publication whose sender hangs up leaves old or new", { timeout: 120_000 }, async (t) => {
+  const worker = await deploy(t, "release");
+  const bodies = await versions();
+  await publish(worker, bodies, 1);
+  const length = Buffer.byteLength(bodies[1]);
+  for (const bytes of [0, 1, 40, 150, 250, 1_000, 65_536, Math.floor(length / 2), length, -3, -2]) {
+    await cut(worker, bodies[1], bytes);
+    assert.equal(await running(worker, bodies), 1, `after ${bytes} bytes`);
+    await publish(worker, bodies, 2);
+    await publish(worker, bodies, 1);
+  }
+  // All of it was sent.
+  for (let round = 0; round < 3; round++) {
+    await cut(worker, bodies[1], -1);
+    await running(worker, bodies);
+    await publish(worker, bodies, 2);
+    await publish(worker, bodies, 1);
+  }
+});
+
+test("a publication during which the process is killed leaves old or new", { timeout: 120_000 }, async (t) => {
+  const worker = await deploy(t, "release");
+  const bodies = await versions();
+  await publish(worker, bodies, 1);
+  const start = performance.now();
+  await publish(worker, bodies, 2);
+  const takes = performance.now() - start;
+  await publish(worker, bodies, 1);
+  const count = { old: 0, new: 0, acknowledged: 0 };
+  for (let round = 0; round < KILLS; round++) {
+    let acknowledged = false;
+    const sent = worker.call("PUT", PATH, as.admin, bodies[1]).then(
+      (answer) => (acknowledged = answer.status === 200),
+      () => {},
+    );
+    // Over the whole of a publication: while its body comes, between copy, reading back and pointer, before the answer.
+    await new Promise((done) => setTimeout(done, (takes * round) / KILLS));
+    await worker.kill();
+    await sent;
+    await worker.start();
+    const version = await running(worker, bodies);
+    if (acknowledged) assert.equal(version, 2, "what was acknowledged is lost");
+    count[version === 1 ? "old" : "new"]++;
+    count.acknowledged += acknowledged ? 1 : 0;
+    await publish(worker, bodies, 2);
+    await publish(worker, bodies, 1);
+  }
+  t.diagnostic(`${KILLS} kills: ${JSON.stringify(count)}`);
+  assert.ok(count.old > 0, "every kill came too late");
+});
+
+test("a rollback outlives a restart, and its copies are there", { timeout: 120_000 }, async (t) => {
+  const worker = await deploy(t, "release");
+  const bodies = await versions();
+  await publish(worker, bodies, 1);
+  await publish(worker, bodies, 2);
+  const back = await worker.call("POST", `/v1/audiences/${audience}/rollback`, as.admin, "");
+  assert.equal(back.status, 200, back.text);
+  assert.deepEqual([back.json.number, back.json.restores, back.json.changed], [4, 2, true]);
+  assert.equal(back.headers["usher-dropped"], undefined);
+  assert.equal(await running(worker, bodies), 1);
+  await worker.restart();
+  assert.equal(await running(worker, bodies), 1);
+  // More than are kept: what falls out is gone, and what runs is not.
+  for (let round = 0; round < 11; round++) {
+    await publish(worker, bodies, 2);
+    await publish(worker, bodies, 1);
+  }
+  const listed = await worker.call("GET", `/v1/audiences/${audience}/bundles`, as.admin);
+  assert.deepEqual([listed.json.bundles.length, listed.json.kept], [20, 20]);
+  const oldest = await worker.call("GET", `/v1/audiences/${audience}/bundles/1`, as.admin);
+  assert.equal(oldest.status, 404);
+  await worker.restart();
+  assert.equal(await running(worker, bodies), 1);
+});
