@@ -188,7 +188,7 @@ fn a_push_killed_at_any_byte_leaves_old_or_new() {
     for limit in steps {
         let proxy = Proxy::start(&bed.edge.url, limit);
         let mut pushing = bed.pushing(2, &proxy.url);
-        proxy.held.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("it never sent {limit} bytes"));
+        assert_eq!(proxy.held.recv_timeout(PATIENCE), Ok(()), "it never sent {limit} bytes");
         pushing.kill().unwrap();
         assert_eq!(pushing.wait().unwrap().code(), None, "it ended on its own after {limit} bytes");
         assert_eq!(bed.runs(), 1, "after {limit} bytes of {length}");

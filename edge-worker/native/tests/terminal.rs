@@ -86,8 +86,8 @@ impl Terminal {
         while !self.so_far.contains(words) {
             let left = deadline.saturating_duration_since(Instant::now());
             let more = self.shown.recv_timeout(left);
-            let more = more.unwrap_or_else(|_| panic!("no `{words}` in:\n{}", self.so_far));
-            self.so_far.push_str(&String::from_utf8_lossy(&more));
+            assert!(more.is_ok(), "no `{words}` in:\n{}", self.so_far);
+            self.so_far.push_str(&String::from_utf8_lossy(&more.unwrap()));
         }
     }
 

@@ -18,6 +18,7 @@
 //! the same (a group of one is its condition), and braces in the texts of a `stringBuilder` are refused.
 
 mod criteria;
+mod example;
 mod file_name;
 mod identity;
 mod rt_config;
@@ -25,7 +26,7 @@ mod scalar;
 mod service;
 mod yaml;
 
-use usher_engine::definition::Definition;
+use usher_engine::definition::{Definition, Example};
 
 use crate::Source;
 
@@ -44,4 +45,17 @@ pub fn write(definition: &Definition) -> Vec<Source> {
         .chain(files)
         .map(|(name, text)| Source { name, text })
         .collect()
+}
+
+/// The same with the examples beside a definition, which stand in a file of their own, if there are any.
+pub fn write_with_examples(definition: &Definition, examples: &[Example]) -> Vec<Source> {
+    let mut files = write(definition);
+    if !examples.is_empty() {
+        // A personalization may have this name.
+        let mut names = std::iter::once(String::new()).chain((2..).map(|number| format!("-{number}")));
+        let free = |name: &String| !files.iter().any(|file| file.name.eq_ignore_ascii_case(name));
+        let name = names.by_ref().map(|more| format!("examples{more}.yaml")).find(free).unwrap_or_default();
+        files.push(Source { name, text: example::text(&definition.audience, examples) });
+    }
+    files
 }

@@ -9,12 +9,13 @@ use usher_engine::limits::DAY_MS;
 use usher_engine::value::Value;
 
 #[test]
-fn the_directory_holds_five_definitions_and_a_pipeline() {
+fn the_directory_holds_five_definitions_examples_and_a_pipeline() {
     let Listing { sources, findings } = listing();
     let names: Vec<&str> = sources.iter().map(|source| file_name(&source.name)).collect();
     let expected = [
         "cart_recovery.yaml",
         "entity.json",
+        "examples.yaml",
         "pipeline.yaml",
         "product_recommendations.yaml",
         "rt_config.yaml",

@@ -153,7 +153,8 @@ fn before(lower: &mut Lower, fields: Fields<'_>) -> Option<i64> {
         _ => "",
     };
     let digits = text.strip_prefix('-').unwrap_or_default();
-    let units = [("d", DAY_MS), ("h", DAY_MS / 24), ("m", DAY_MS / 1_440), ("s", 1_000)];
+    // The longest suffix first.
+    let units = [("ms", 1), ("d", DAY_MS), ("h", DAY_MS / 24), ("m", DAY_MS / 1_440), ("s", 1_000)];
     let found = units.iter().find_map(|(unit, ms)| Some((digits.strip_suffix(unit)?, ms)));
     let before_ms = found
         .filter(|(digits, _)| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
