@@ -29,7 +29,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use command::{
-    codes, completions, eval, explain, import, init, keys, ps, push, rollback, serve, simulate, validate,
+    codes, completions, eval, explain, import, init, keys, ps, pull, push, rollback, serve, simulate,
+    validate,
 };
 use exit::Exit;
 
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         Verb::Simulate(args) => simulate::run(&args),
         Verb::Serve(args) => serve::run(&args),
         Verb::Push(args) => push::run(&args),
+        Verb::Pull(args) => pull::run(&args),
         Verb::Rollback(args) => rollback::run(&args),
         Verb::Import(args) => import::run(&args),
         Verb::Ps(args) => ps::run(&args),
@@ -92,6 +94,7 @@ enum Verb {
     Simulate(simulate::Args),
     Serve(serve::Args),
     Push(push::Args),
+    Pull(pull::Args),
     Rollback(rollback::Args),
     Import(import::Args),
     Ps(ps::Args),

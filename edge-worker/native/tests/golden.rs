@@ -179,7 +179,9 @@ impl Case {
                 let left =
                     fs::read_to_string(work.join(name)).unwrap_or_else(|_| "(no such file)\n".to_owned());
                 let left = names.iter().fold(left, |text, (name, value)| text.replace(value, name));
-                out.push_str(&format!("--- wrote {name}\n{left}"));
+                let left = without_hashes(&left);
+                let left = left.strip_suffix('\n').unwrap_or(&left);
+                out.push_str(&format!("--- wrote {name}\n{left}\n"));
             }
         }
         out

@@ -8,6 +8,7 @@ pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod keys;
 pub(crate) mod ps;
+pub(crate) mod pull;
 pub(crate) mod push;
 pub(crate) mod rollback;
 pub(crate) mod serve;

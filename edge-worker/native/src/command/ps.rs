@@ -1,5 +1,6 @@
 //! `usher ps`: parent segments (audiences), as RT 2.0's command line lists and shows them.
 
+mod pull;
 mod shapes;
 
 use std::path::{Path, PathBuf};
@@ -36,6 +37,7 @@ enum Verb {
     View(Named),
     Fields(Fields),
     Push(push::Args),
+    Pull(pull::Args),
     /// Real-time configurations
     #[command(subcommand)]
     Rt(Rt),
@@ -195,6 +197,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         Verb::Pz(Pz::Init(args)) => initialize(args),
         Verb::Rt(Rt::Validate(args)) => check(args),
         Verb::Push(args) => push::run(args),
+        Verb::Pull(args) => pull::run(args),
     }
 }
 

@@ -1,0 +1,81 @@
+//! `usher ps pull`: a parent segment as one file, as RT 2.0's command line writes it.
+
+use std::path::{Path, PathBuf};
+
+use usher_config::Source;
+
+use super::{is, not_found};
+use crate::command::pull::{Bundle, Edge, Pulled, agree, nothing, said};
+use crate::exit::{Exit, Failure};
+use crate::secrets;
+use crate::terminal::{clean, print};
+
+/// Write the configuration that a parent segment runs
+///
+/// Writes events, attributes, keys and services into one file. `usher pull` writes a file for each into a directory.
+///
+/// Example:
+///   usher ps pull 1069944 -o rt_config.yaml --to https://edge.example
+///
+/// Exit status: 0 when the file says what runs, 1 when the edge runs nothing, refused, or somebody said no, 64 for a wrong
+/// command line, a missing key, or nobody to ask.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct Args {
+    /// The parent segment, by id; by name, if it is the audience that is configured
+    #[arg(value_name = "PARENT_SEGMENT")]
+    segment: String,
+    /// The file; rt_config_<id>.yaml without it
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    edge: Edge,
+    /// Replace the file if it says something else, without being asked
+    #[arg(short = 'y', long, visible_alias = "yes")]
+    force: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
+    let bundle = find(args)?;
+    let id = &bundle.definition.audience.id;
+    // An id from an edge becomes part of a path only where it is one.
+    let safe = secrets::audience(id).map_err(Failure::new)?;
+    let path = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("rt_config_{safe}.yaml")));
+    let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|_| !path.is_dir()) else {
+        return Err(Failure::usage(format!("`{}` is no name of a file", path.display()))
+            .help("name a file with -o; `usher pull` writes into a directory"));
+    };
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let shown = clean(&path.display().to_string());
+    let what = format!("bundle {} of parent segment {safe}", bundle.number);
+    if !args.force && bundle.is_said_by(&path) {
+        return said(&shown, &what);
+    }
+    let file = Source { name: name.to_owned(), text: bundle.one_text()? };
+    let pulled = Pulled::new(parent, vec![file])?;
+    agree(&pulled, &what, args.force)?;
+    pulled.write()?;
+    print(&format!("✅ Bundle {} of parent segment {safe} is in {shown}\n", bundle.number))?;
+    Ok(Exit::Fine)
+}
+
+/// The bundle of the parent segment that is named.
+fn find(args: &Args) -> Result<Bundle, Failure> {
+    let (client, configured) = args.edge.find()?;
+    let mut known = Vec::new();
+    if let Some(configured) = &configured
+        && let Some(bundle) = Bundle::fetch(&client, configured)?
+    {
+        if is(&bundle.definition, &args.segment) {
+            return Ok(bundle);
+        }
+        known.push(bundle.definition.audience.id);
+    }
+    // Whoever names an audience has said which.
+    match secrets::audience(&args.segment) {
+        Ok(id) if !args.edge.says_audience() && configured.as_ref() != Some(&id) => {
+            Bundle::fetch(&client, &id)?.ok_or_else(|| nothing(&id))
+        }
+        _ => Err(not_found(&args.segment, &known)),
+    }
+}

@@ -1,0 +1,226 @@
+//! `usher pull`: the bundle that an edge runs becomes files that people edit.
+
+mod files;
+
+use std::path::{Path, PathBuf};
+
+use usher_config::{Source, read, render};
+use usher_engine::definition::Definition;
+use usher_engine::diagnostic::Severity;
+
+use crate::client::{Client, Published};
+use crate::definitions::Definitions;
+use crate::diff;
+use crate::exit::{Exit, Failure};
+use crate::secrets;
+use crate::targets::{self, Asked, Role};
+use crate::terminal::{clean, confirm, note, print, progress};
+
+pub(crate) use files::{Pulled, State};
+
+/// Write what an edge runs as definitions
+///
+/// Writes rt_config.yaml, and one service for each personalization, into a directory, so that `usher push` of it would
+/// change nothing. The first line of rt_config.yaml says which bundle it is. A directory that says the same in other files
+/// is left as it is. Files that say something else are replaced only when somebody agrees; files that are not part of the
+/// bundle stay, and are named, because the next push would take them along.
+///
+/// All files are written beside their places first and then moved there, rt_config.yaml last: whenever it is interrupted,
+/// each file is old or new as a whole, and pulling again completes it.
+///
+/// The admin key comes from the environment variable USHER_ADMIN_KEY, from a file, or from where usher.toml says.
+///
+/// Examples:
+///   usher pull --to https://edge.example --audience 1069944
+///   usher pull definitions/ --target local --force
+///   usher pull --target local --stdout | less
+///
+/// Exit status: 0 when the directory says what runs, 1 when the edge runs nothing, refused, or somebody said no, 64 for a
+/// wrong command line, a missing key, or nobody to ask.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// The directory; made when it is not there
+    #[arg(value_name = "DIR", default_value = "definitions")]
+    directory: PathBuf,
+    #[command(flatten)]
+    edge: Edge,
+    /// Print one text instead of writing files
+    #[arg(long, conflicts_with_all = ["directory", "force"])]
+    stdout: bool,
+    /// Replace files that say something else, without being asked
+    #[arg(short = 'y', long, visible_alias = "yes")]
+    force: bool,
+}
+
+/// Whose bundle it is, and where it runs.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Edge {
+    /// Where the edge answers
+    #[arg(long, value_name = "URL")]
+    to: Option<String>,
+    /// A name of usher.toml for where the edge answers
+    #[arg(long, value_name = "NAME", conflicts_with = "to")]
+    target: Option<String>,
+    /// The audience's id
+    #[arg(long, value_name = "ID", value_parser = secrets::audience)]
+    audience: Option<String>,
+    /// A file with the admin key
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    let (client, audience) = args.edge.find()?;
+    let audience = audience.ok_or_else(|| {
+        Failure::usage("no audience is named").help("name one with --audience, or in usher.toml")
+    })?;
+    let bundle = Bundle::fetch(&client, &audience)?.ok_or_else(|| nothing(&audience))?;
+    if args.stdout {
+        print(&bundle.one_text()?)?;
+        return Ok(Exit::Fine);
+    }
+    let shown = clean(&args.directory.display().to_string());
+    if args.directory.exists() && !args.directory.is_dir() {
+        return Err(Failure::usage(format!("`{shown}` is a file"))
+            .help("name a directory; `usher ps pull -o` writes one file"));
+    }
+    let what = format!("bundle {} of audience {audience}", bundle.number);
+    if !args.force && bundle.is_said_by(&args.directory) {
+        return said(&shown, &what);
+    }
+    let pulled = Pulled::new(&args.directory, bundle.files()?)?;
+    agree(&pulled, &what, args.force)?;
+    pulled.write()?;
+    let mut out = format!("✅ {shown} holds {what}\n");
+    for (name, state) in pulled.states() {
+        out.push_str(&format!("  {:<9}  {name}\n", state.as_str()));
+    }
+    print(&out)?;
+    for name in pulled.others() {
+        note(&format!("warning: `{}` is not part of the bundle, and would be pushed with it", clean(&name)));
+    }
+    Ok(Exit::Fine)
+}
+
+/// Whether what is there may be replaced.
+pub(crate) fn agree(pulled: &Pulled, what: &str, force: bool) -> Result<(), Failure> {
+    let differ: Vec<&str> = pulled.states().filter(|it| it.1 == State::Replaced).map(|it| it.0).collect();
+    if differ.is_empty() || force {
+        return Ok(());
+    }
+    note(&format!("These say something else than {what}:"));
+    for name in &differ {
+        note(&format!("  {}", clean(name)));
+    }
+    match confirm("Replace them?") {
+        Some(true) => Ok(()),
+        Some(false) => Err(Failure::new("nothing was written")),
+        None => Err(Failure::usage("nobody is at the terminal to confirm")
+            .help("add --force to replace them, or name another place")),
+    }
+}
+
+/// Ends the verb where there is nothing to do.
+pub(crate) fn said(shown: &str, what: &str) -> Result<Exit, Failure> {
+    print(&format!("✅ {shown} says what {what} says; nothing was written\n"))?;
+    Ok(Exit::Fine)
+}
+
+/// Nothing runs.
+pub(crate) fn nothing(audience: &str) -> Failure {
+    Failure::new(format!("no bundle of audience {audience} runs there"))
+        .help("`usher push` publishes one; is this the audience's id, and the edge's address?")
+}
+
+impl Edge {
+    /// Whether the command line says which audience is meant.
+    pub(crate) fn says_audience(&self) -> bool {
+        self.audience.is_some()
+    }
+
+    /// The edge, and the audience if one is named.
+    pub(crate) fn find(&self) -> Result<(Client, Option<String>), Failure> {
+        let asked = Asked {
+            url: self.to.as_deref(),
+            target: self.target.as_deref(),
+            key_file: self.key_file.as_deref(),
+            audience: self.audience.as_deref(),
+        };
+        let edge = targets::find(asked, Role::Admin)?;
+        Ok((edge.client()?, edge.audience))
+    }
+}
+
+/// A bundle that runs, read.
+pub(crate) struct Bundle {
+    pub(crate) number: String,
+    pub(crate) definition: Definition,
+    /// The first line of what is written.
+    header: String,
+}
+
+impl Bundle {
+    /// None when the audience runs nothing.
+    pub(crate) fn fetch(client: &Client, audience: &str) -> Result<Option<Bundle>, Failure> {
+        progress("reading what runs");
+        let found = client.bundle(audience);
+        progress("");
+        let Some(Published { hash, number, body }) = found? else { return Ok(None) };
+        let definition = usher_edge::definition_of(&body).map_err(|error| {
+            Failure::new(format!("this build cannot read bundle {number}: {error}"))
+                .help("a later build of usher may have published it")
+        })?;
+        let (number, hash) = (clean(&number), clean(&hash));
+        let header = format!("# Bundle {number} of audience {audience}, hash {hash}.\n");
+        Ok(Some(Bundle { number, definition, header }))
+    }
+
+    /// Whether a file or a directory means the same already, however it puts it.
+    pub(crate) fn is_said_by(&self, path: &Path) -> bool {
+        let known = path.exists().then(|| Definitions::load(&[path.to_owned()]));
+        known
+            .and_then(Result::ok)
+            .is_some_and(|known| known.count(Severity::Error) == 0 && *known.definition() == self.definition)
+    }
+
+    /// The definition as files, the one that says which bundle it is last.
+    fn files(&self) -> Result<Vec<Source>, Failure> {
+        let mut files = usher_config::write(&self.definition);
+        if let Some(first) = files.first_mut() {
+            first.text.insert_str(0, &self.header);
+        }
+        self.held_by(&files)?;
+        files.rotate_left(1);
+        Ok(files)
+    }
+
+    /// The definition as one text with several documents.
+    pub(crate) fn one_text(&self) -> Result<String, Failure> {
+        let files = usher_config::write(&self.definition);
+        let texts: Vec<&str> = files.iter().map(|file| file.text.as_str()).collect();
+        let text = self.header.clone() + &texts.join("---\n");
+        self.held_by(&[Source { name: "rt_config.yaml".to_owned(), text: text.clone() }])?;
+        Ok(text)
+    }
+
+    /// Reads what is to be written: what does not come back as it was is not written.
+    fn held_by(&self, files: &[Source]) -> Result<(), Failure> {
+        let lost = |what: String| {
+            Failure::new(format!("bundle {} holds what no file says: {what}", self.number))
+                .help("it was published by another program; nothing was written")
+        };
+        let reading = read(files);
+        let error = |finding: &&usher_config::Finding| finding.diagnostic.severity() == Severity::Error;
+        if let Some(finding) = reading.findings.iter().find(error) {
+            return Err(lost(render::plain(finding)));
+        }
+        // Criteria may come back in another form that means the same, which the difference does not show.
+        if reading.definition != self.definition
+            && let Some(change) = diff::changes(&self.definition, &reading.definition).first()
+        {
+            return Err(lost(change.line(false).trim().to_owned()));
+        }
+        Ok(())
+    }
+}
