@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 
 use usher_engine::definition::{
     Aggregation, Attribute, AttributeKind, Audience, Backfill, Choice, CounterPart, Definition, EventTable,
-    Identity, Increment, Input, Keep, KeyEvent, ListAction, ListAggregation, ListPart, Output, OutputSource,
-    Personalization, Removal, Section, StitchKey, Trust,
+    Example, ExampleCall, ExampleEvent, ExampleKey, Expected, Identity, Increment, Input, Keep, KeyEvent,
+    ListAction, ListAggregation, ListPart, Output, OutputSource, Personalization, Removal, Section, Sender,
+    StitchKey, Trust,
 };
 use usher_engine::limits::{DAY_MS, LIST_ITEMS_MAX, SUMMAND_MAX, WINDOW_MS_MAX};
 use usher_engine::syntax::{Expr, Name, Test};
@@ -26,6 +27,75 @@ pub fn definition(random: &mut Random) -> Definition {
     let audience = Audience { id: name(random), name: maybe(random, text) };
     let identity = if random.one_in(4) { Identity::default() } else { identity(random) };
     Definition { audience, tables, key_events, attributes, identity, personalizations }
+}
+
+/// Examples of a definition, which name what it has.
+pub fn examples(random: &mut Random, definition: &Definition) -> Vec<Example> {
+    // Without a table no event is answered, and a lookup asks a personalization.
+    if definition.personalizations.is_empty()
+        && definition.tables.is_empty()
+        && definition.key_events.is_empty()
+    {
+        return Vec::new();
+    }
+    let mut examples = several(random, 4, |random| example(random, definition));
+    let mut seen = BTreeSet::new();
+    examples.retain(|example| seen.insert(example.name.clone()));
+    examples
+}
+
+fn example(random: &mut Random, definition: &Definition) -> Example {
+    let key_events = definition.key_events.iter().map(|key_event| &key_event.table);
+    let tables: Vec<&EventTable> = definition.tables.iter().chain(key_events).collect();
+    let event = |random: &mut Random| {
+        let units = [0, 1, 1_000, DAY_MS / 1_440, DAY_MS / 24, DAY_MS];
+        let before_ms = random.pick(&units) * (1 + random.below(600)).cast_signed() as i64;
+        ExampleEvent { table: random.pick(&tables).clone(), before_ms, columns: object(random) }
+    };
+    let identity = &definition.identity;
+    let keys: Vec<&String> = identity.keys.iter().map(|key| &key.name).chain(&identity.lookup_key).collect();
+    let asked = definition.personalizations.first();
+    let call = if !tables.is_empty() && (asked.is_none() || random.one_in(2)) {
+        ExampleCall::Event(event(random))
+    } else if !keys.is_empty() && random.one_in(2) {
+        ExampleCall::Lookup(Some(ExampleKey { name: random.pick(&keys).clone(), value: name(random) }))
+    } else {
+        ExampleCall::Lookup(None)
+    };
+    let is_lookup = matches!(call, ExampleCall::Lookup(_));
+    let personalization = asked.filter(|_| is_lookup || random.one_in(2)).map(|asked| asked.name.clone());
+    let sections: Vec<&Section> = definition
+        .personalizations
+        .iter()
+        .filter(|it| personalization.as_ref().is_none_or(|name| it.name == *name))
+        .flat_map(|it| &it.sections)
+        .collect();
+    Example {
+        name: name(random).chars().take(40).collect(),
+        now_ms: maybe(random, |random| match random.below(3) {
+            0 => 1_790_000_000_000 + random.below(100_000_000).cast_signed() as i64,
+            1 => random.bits().cast_signed() >> random.below(64),
+            _ => random.below(10).cast_signed() as i64 * DAY_MS,
+        }),
+        sender: random.pick(&[Sender::Server, Sender::Browser]),
+        records: several(random, 3, object),
+        events: if tables.is_empty() { Vec::new() } else { several(random, 3, event) },
+        inputs: if is_lookup && random.one_in(2) { object(random) } else { Value::Null },
+        call,
+        personalization,
+        expect: several(random, 3, |random| Expected {
+            section: if sections.is_empty() { name(random) } else { random.pick(&sections).name.clone() },
+            attributes: if random.one_in(2) { object(random) } else { Value::Null },
+        }),
+    }
+}
+
+fn object(random: &mut Random) -> Value {
+    loop {
+        if let object @ Value::Object(_) = value(random, 2) {
+            return object;
+        }
+    }
 }
 
 fn table(random: &mut Random) -> EventTable {

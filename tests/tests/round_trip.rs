@@ -4,9 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
-use usher_config::{Source, check, definition_files, read, render, write};
-use usher_engine::definition::Definition;
-use usher_tests::definitions::definition;
+use usher_config::{Source, check, definition_files, read, render, write_with_examples};
+use usher_engine::definition::{Definition, Example};
+use usher_tests::definitions::{definition, examples};
 use usher_tests::deployment::root;
 use usher_tests::random::{Random, cases};
 
@@ -15,8 +15,10 @@ const DEFINITIONS: usize = 10_000;
 #[test]
 fn written_definitions_read_back() {
     for seed in 0..cases(DEFINITIONS) as u64 {
-        let definition = definition(&mut Random::new(seed));
-        there_and_back(&definition, &format!("definition {seed}"));
+        let random = &mut Random::new(seed);
+        let definition = definition(random);
+        let examples = examples(random, &definition);
+        there_and_back(&definition, &examples, &format!("definition {seed}"));
     }
 }
 
@@ -52,7 +54,7 @@ fn what_the_documentation_shows_reads_back() {
     let reading = check(&sources);
     let said: Vec<String> = reading.findings.iter().map(render::plain).collect();
     assert!(!reading.has_errors(), "{said:#?}");
-    there_and_back(&reading.definition, "docs/definitions.md");
+    there_and_back(&reading.definition, &reading.examples, "docs/definitions.md");
 }
 
 #[test]
@@ -90,13 +92,13 @@ fn read_and_back(sources: &[Source], place: &Path) -> bool {
     // Some are wrong on purpose.
     let fine = !reading.has_errors();
     if fine {
-        there_and_back(&reading.definition, &place.display().to_string());
+        there_and_back(&reading.definition, &reading.examples, &place.display().to_string());
     }
     fine
 }
 
-fn there_and_back(definition: &Definition, what: &str) {
-    let written = write(definition);
+fn there_and_back(definition: &Definition, examples: &[Example], what: &str) {
+    let written = write_with_examples(definition, examples);
     // A directory is read in the order of its names.
     let mut sorted = written.clone();
     sorted.sort_by(|a, b| a.name.cmp(&b.name));
@@ -104,8 +106,9 @@ fn there_and_back(definition: &Definition, what: &str) {
     let said: Vec<String> = reading.findings.iter().map(render::plain).collect();
     assert!(said.is_empty(), "{what}:\n{}\n{}", said.join("\n"), show(&written));
     assert_eq!(reading.definition, *definition, "{what}:\n{}", show(&written));
+    assert_eq!(reading.examples, examples, "{what}:\n{}", show(&written));
     // Equal numbers may differ in kind: the text tells them apart.
-    assert_eq!(show(&write(&reading.definition)), show(&written), "{what}");
+    assert_eq!(show(&write_with_examples(&reading.definition, &reading.examples)), show(&written), "{what}");
 }
 
 fn show(sources: &[Source]) -> String {

@@ -2,6 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// A time as it is printed.
+pub(crate) use usher_config::rfc3339;
 use usher_engine::time::{self, rfc3339_ms};
 use usher_engine::value::Value;
 
@@ -15,24 +17,6 @@ pub(crate) fn now_ms() -> i64 {
 pub(crate) fn instant(text: &str) -> Result<i64, String> {
     let read = rfc3339_ms(text).or_else(|| time::instant_ms(&Value::string(text)));
     read.ok_or_else(|| "a time is written as RFC 3339, such as 2026-05-04T10:15:00Z".to_owned())
-}
-
-/// A time as it is printed: RFC 3339 in UTC, with milliseconds where there are any.
-pub(crate) fn rfc3339(ms: i64) -> String {
-    let (days, of_day) = (ms.div_euclid(86_400_000), ms.rem_euclid(86_400_000));
-    // Days are counted from the 1st of March of a year that 400 divides, so that leap days end every cycle.
-    let from = days + 719_468;
-    let (era, day) = (from.div_euclid(146_097), from.rem_euclid(146_097));
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let of_year = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    let year = year + era * 400 + next;
-    let (second, milli) = (of_day / 1_000, of_day % 1_000);
-    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-    let fraction = if milli == 0 { String::new() } else { format!(".{milli:03}") };
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z")
 }
 
 #[cfg(test)]

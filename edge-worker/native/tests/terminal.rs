@@ -170,6 +170,27 @@ fn push_asks_and_does_what_it_is_told() {
     assert!(status.success() && screen.contains("it is bundle 1 once more"), "{screen}");
 }
 
+#[test]
+fn pull_asks_before_it_replaces() {
+    let (directory, serving) = started();
+    serving.fill();
+    let into = directory.join("mine");
+    std::fs::create_dir(&into).unwrap();
+    let file = into.join("rt_config.yaml");
+    std::fs::write(&file, "parent_segment_id: '7'\nevents: []\n").unwrap();
+    let args = ["pull", text(&into), "--to", &serving.url, "--audience", AUDIENCE];
+    for (keys, code) in [("n\r", 1), ("\r", 1), ("y\r", 0)] {
+        let mut terminal = Terminal::run(&args, &[("USHER_ADMIN_KEY", ADMIN_KEY)]);
+        terminal.until("Replace them? [y/N] ");
+        terminal.types(keys);
+        let (status, screen, _) = terminal.end();
+        assert_eq!(status.code(), Some(code), "{screen}");
+        let replaced = std::fs::read_to_string(&file).unwrap().starts_with("# Bundle 1 of audience");
+        assert_eq!(replaced, code == 0, "{screen}");
+        assert_eq!(into.join("examples.yaml").exists(), replaced);
+    }
+}
+
 /// The shop with another discount, in a directory of its own.
 fn changed(directory: &Directory) -> std::path::PathBuf {
     let changed = directory.join("changed");

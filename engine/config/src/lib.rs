@@ -37,7 +37,7 @@ use usher_engine::definition::{Definition, Example};
 use usher_engine::diagnostic::{Code, Diagnostic, Severity};
 
 pub use directory::{Listing, definition_files};
-pub use write::{write, write_with_examples};
+pub use write::{rfc3339, write, write_with_examples};
 
 use lower::{At, Lower};
 use text::Text;

@@ -1,4 +1,4 @@
-//! Writes definitions: one [`Definition`] out as the YAML files that people would have written.
+//! Writes definitions: one [`Definition`] and its examples out as the YAML files that people would have written.
 //!
 //! ```
 //! let text = "parent_segment_id: '1'\nevents:\n  - {name: view, database: web, table: pages}\n";
@@ -15,12 +15,14 @@
 //!
 //! What is read back is what was written, for everything that [`Plan::compile`](usher_engine::Plan::compile) accepts, with
 //! these exceptions: criteria come back in the form that [`parse`](usher_engine::syntax::parse) gives them, which means
-//! the same (a group of one is its condition), and braces in the texts of a `stringBuilder` are refused.
+//! the same (a group of one is its condition), braces in the texts of a `stringBuilder` are refused, and an example that looks
+//! somebody up names the personalization that it asks.
 
 mod criteria;
 mod example;
 mod file_name;
 mod identity;
+mod instant;
 mod rt_config;
 mod scalar;
 mod service;
@@ -28,10 +30,14 @@ mod yaml;
 
 use usher_engine::definition::{Definition, Example};
 
+pub use instant::rfc3339;
+
 use crate::Source;
 
 /// The file that holds what is not a service.
 const RT_CONFIG: &str = "rt_config.yaml";
+/// The one that holds examples.
+const EXAMPLES: &str = "examples.yaml";
 
 /// A definition as files: `rt_config.yaml`, then one service for each personalization.
 ///
@@ -47,15 +53,12 @@ pub fn write(definition: &Definition) -> Vec<Source> {
         .collect()
 }
 
-/// The same with the examples beside a definition, which stand in a file of their own, if there are any.
+/// The same with the examples beside a definition, which stand in `examples.yaml`, if there are any.
 pub fn write_with_examples(definition: &Definition, examples: &[Example]) -> Vec<Source> {
     let mut files = write(definition);
     if !examples.is_empty() {
-        // A personalization may have this name.
-        let mut names = std::iter::once(String::new()).chain((2..).map(|number| format!("-{number}")));
-        let free = |name: &String| !files.iter().any(|file| file.name.eq_ignore_ascii_case(name));
-        let name = names.by_ref().map(|more| format!("examples{more}.yaml")).find(free).unwrap_or_default();
-        files.push(Source { name, text: example::text(&definition.audience, examples) });
+        let text = example::text(&definition.audience, examples);
+        files.push(Source { name: EXAMPLES.to_owned(), text });
     }
     files
 }

@@ -114,7 +114,7 @@ proptest! {
         }
         let files = write_with_examples(&definition, &examples);
         let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
-        prop_assert_eq!(names, ["rt_config.yaml", "examples.yaml", "examples-2.yaml"]);
+        prop_assert_eq!(names, ["rt_config.yaml", "examples_.yaml", "examples.yaml"]);
         let back = check(&files);
         prop_assert!(!back.has_errors(), "{:?}\n{}", back.findings, files[2].text);
         prop_assert_eq!(back.definition, definition);

@@ -5,7 +5,7 @@ mod files;
 use std::path::{Path, PathBuf};
 
 use usher_config::{Source, read, render};
-use usher_engine::definition::Definition;
+use usher_edge::Bundle;
 use usher_engine::diagnostic::Severity;
 
 use crate::client::{Client, Published};
@@ -20,10 +20,10 @@ pub(crate) use files::{Pulled, State};
 
 /// Write what an edge runs as definitions
 ///
-/// Writes rt_config.yaml, and one service for each personalization, into a directory, so that `usher push` of it would
-/// change nothing. The first line of rt_config.yaml says which bundle it is. A directory that says the same in other files
-/// is left as it is. Files that say something else are replaced only when somebody agrees; files that are not part of the
-/// bundle stay, and are named, because the next push would take them along.
+/// Writes rt_config.yaml, one service for each personalization, and examples.yaml if there are examples, into a directory,
+/// so that `usher push` of it would change nothing. The first line of rt_config.yaml says which bundle it is. A directory
+/// that says the same in other files is left as it is. Files that say something else are replaced only when somebody
+/// agrees; files that are not part of the bundle stay, and are named, because the next push would take them along.
 ///
 /// All files are written beside their places first and then moved there, rt_config.yaml last: whenever it is interrupted,
 /// each file is old or new as a whole, and pulling again completes it.
@@ -75,9 +75,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let audience = audience.ok_or_else(|| {
         Failure::usage("no audience is named").help("name one with --audience, or in usher.toml")
     })?;
-    let bundle = Bundle::fetch(&client, &audience)?.ok_or_else(|| nothing(&audience))?;
+    let running = Running::fetch(&client, &audience)?.ok_or_else(|| nothing(&audience))?;
     if args.stdout {
-        print(&bundle.one_text()?)?;
+        print(&running.one_text()?)?;
         return Ok(Exit::Fine);
     }
     let shown = clean(&args.directory.display().to_string());
@@ -85,11 +85,11 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         return Err(Failure::usage(format!("`{shown}` is a file"))
             .help("name a directory; `usher ps pull -o` writes one file"));
     }
-    let what = format!("bundle {} of audience {audience}", bundle.number);
-    if !args.force && bundle.is_said_by(&args.directory) {
+    let what = format!("bundle {} of audience {audience}", running.number);
+    if !args.force && running.is_said_by(&args.directory) {
         return said(&shown, &what);
     }
-    let pulled = Pulled::new(&args.directory, bundle.files()?)?;
+    let pulled = Pulled::new(&args.directory, running.files()?)?;
     agree(&pulled, &what, args.force)?;
     pulled.write()?;
     let mut out = format!("✅ {shown} holds {what}\n");
@@ -153,27 +153,27 @@ impl Edge {
 }
 
 /// A bundle that runs, read.
-pub(crate) struct Bundle {
+pub(crate) struct Running {
     pub(crate) number: String,
-    pub(crate) definition: Definition,
+    pub(crate) bundle: Bundle,
     /// The first line of what is written.
     header: String,
 }
 
-impl Bundle {
+impl Running {
     /// None when the audience runs nothing.
-    pub(crate) fn fetch(client: &Client, audience: &str) -> Result<Option<Bundle>, Failure> {
+    pub(crate) fn fetch(client: &Client, audience: &str) -> Result<Option<Running>, Failure> {
         progress("reading what runs");
         let found = client.bundle(audience);
         progress("");
         let Some(Published { hash, number, body }) = found? else { return Ok(None) };
-        let definition = usher_edge::definition_of(&body).map_err(|error| {
+        let bundle = Bundle::read(&body).map_err(|error| {
             Failure::new(format!("this build cannot read bundle {number}: {error}"))
                 .help("a later build of usher may have published it")
         })?;
         let (number, hash) = (clean(&number), clean(&hash));
         let header = format!("# Bundle {number} of audience {audience}, hash {hash}.\n");
-        Ok(Some(Bundle { number, definition, header }))
+        Ok(Some(Running { number, bundle, header }))
     }
 
     /// Whether a file or a directory means the same already, however it puts it.
@@ -181,12 +181,12 @@ impl Bundle {
         let known = path.exists().then(|| Definitions::load(&[path.to_owned()]));
         known
             .and_then(Result::ok)
-            .is_some_and(|known| known.count(Severity::Error) == 0 && *known.definition() == self.definition)
+            .is_some_and(|known| known.count(Severity::Error) == 0 && known.bundle() == self.bundle)
     }
 
     /// The definition as files, the one that says which bundle it is last.
     fn files(&self) -> Result<Vec<Source>, Failure> {
-        let mut files = usher_config::write(&self.definition);
+        let mut files = usher_config::write_with_examples(&self.bundle.definition, &self.bundle.examples);
         if let Some(first) = files.first_mut() {
             first.text.insert_str(0, &self.header);
         }
@@ -197,7 +197,7 @@ impl Bundle {
 
     /// The definition as one text with several documents.
     pub(crate) fn one_text(&self) -> Result<String, Failure> {
-        let files = usher_config::write(&self.definition);
+        let files = usher_config::write_with_examples(&self.bundle.definition, &self.bundle.examples);
         let texts: Vec<&str> = files.iter().map(|file| file.text.as_str()).collect();
         let text = self.header.clone() + &texts.join("---\n");
         self.held_by(&[Source { name: "rt_config.yaml".to_owned(), text: text.clone() }])?;
@@ -216,11 +216,12 @@ impl Bundle {
             return Err(lost(render::plain(finding)));
         }
         // Criteria may come back in another form that means the same, which the difference does not show.
-        if reading.definition != self.definition
-            && let Some(change) = diff::changes(&self.definition, &reading.definition).first()
-        {
-            return Err(lost(change.line(false).trim().to_owned()));
+        let Bundle { definition, examples } = &self.bundle;
+        let mut changes = Vec::new();
+        if reading.definition != *definition {
+            changes.extend(diff::changes(definition, &reading.definition));
         }
-        Ok(())
+        changes.extend(diff::examples(examples, &reading.examples));
+        changes.first().map_or(Ok(()), |change| Err(lost(change.line(false).trim().to_owned())))
     }
 }

@@ -202,5 +202,11 @@ pub(super) fn spelling(lower: &mut Lower, fields: Fields<'_>, keys: [&'static st
     }
 }
 
+/// Whether somebody wrote that there is none. A key with nothing behind it was forgotten.
+pub(super) fn says_none(fields: Fields<'_>, key: &str) -> bool {
+    let value = fields.entry(key).map(|entry| &entry.value).filter(|node| node.is_null());
+    value.is_some_and(|node| matches!(&node.content, Content::Scalar(scalar) if !scalar.text.is_empty()))
+}
+
 /// What stands for criteria that could not be read: nobody enters, and no section after it seems unreachable.
 pub(super) const UNREAD: Expr = Expr::Constant(false);

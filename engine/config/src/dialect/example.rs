@@ -11,6 +11,7 @@ use usher_engine::limits::{
 use usher_engine::time::instant_ms;
 use usher_engine::value::Value;
 
+use super::common::says_none;
 use crate::document::{Content, Node};
 use crate::lower::{Fields, Lower};
 use crate::suggest::did_you_mean;
@@ -125,24 +126,30 @@ fn records(lower: &mut Lower, fields: Fields<'_>) -> Vec<Value> {
 
 fn event(lower: &mut Lower, node: &Node, part: &str) -> Option<ExampleEvent> {
     lower.mark(part, node.span);
-    let fields = lower.fields(node, "an event of an example", &["table", "at", "columns"])?;
+    let fields = lower.fields(node, "an event of an example", &["database", "table", "at", "columns"])?;
     lower.mark_key(&format!("{part}.table"), fields, "table");
-    let table = lower.need_text(fields, "table").and_then(|text| {
-        let table =
-            text.split_once('.').filter(|(database, table)| !database.is_empty() && !table.is_empty());
-        if table.is_none() {
-            let help = "write the database and the table, such as web.pageviews".to_owned();
-            let message = format!("`{text}` is no `database.table`");
-            lower.note_with(Code::WrongType, fields.span("table"), message, Some(help));
-        }
-        table.map(|(database, table)| EventTable { database: database.to_owned(), table: table.to_owned() })
-    });
+    let table = event_table(lower, fields);
     let before_ms = before(lower, fields);
     let columns = match fields.get("columns") {
         None => Some(Value::Object(Vec::new())),
         Some(_) => object(lower, fields, "columns"),
     };
     Some(ExampleEvent { table: table?, before_ms: before_ms?, columns: columns? })
+}
+
+/// `table: web.pageviews`; a database that has a dot stands by itself, as in events.
+fn event_table(lower: &mut Lower, fields: Fields<'_>) -> Option<EventTable> {
+    let table = lower.need_text(fields, "table")?;
+    if fields.get("database").is_some() {
+        return lower.need_text(fields, "database").map(|database| EventTable { database, table });
+    }
+    let split = table.split_once('.').filter(|(database, table)| !database.is_empty() && !table.is_empty());
+    if split.is_none() {
+        let help = "write the database and the table, such as web.pageviews".to_owned();
+        let message = format!("`{table}` is no `database.table`");
+        lower.note_with(Code::WrongType, fields.span("table"), message, Some(help));
+    }
+    split.map(|(database, table)| EventTable { database: database.to_owned(), table: table.to_owned() })
 }
 
 /// `at: -2h`: how long before the example takes place.
@@ -179,7 +186,7 @@ fn call(lower: &mut Lower, fields: Fields<'_>, history: bool) -> Option<ExampleC
         }
         (Some(node), None) => event(lower, node, ".event").map(ExampleCall::Event),
         (None, Some(node)) => key(lower, node).map(|key| ExampleCall::Lookup(Some(key))),
-        (None, None) if history => {
+        (None, None) if history && !says_none(fields, "lookup") => {
             let help =
                 "say who is looked up (`lookup: {td_client_id: a}`), or which last `event` is answered";
             lower.missing(fields, "lookup", Some(help.to_owned()));

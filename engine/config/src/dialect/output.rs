@@ -41,7 +41,9 @@ pub(super) fn service_output(lower: &mut Lower, outputs: &mut Vec<Output>, node:
         lower.note(Code::WrongType, entry.key_span, message);
     }
     if let (Some(name), Some(source)) = (name, source) {
-        lower.output(outputs, Output { name, source }, fields.span("name"));
+        // What is wrong with a template is wrong in its text.
+        let place = if first == "template" { first } else { "name" };
+        lower.output(outputs, Output { name, source }, fields.span(place));
     }
 }
 

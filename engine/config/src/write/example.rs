@@ -1,9 +1,11 @@
-//! The file of examples.
+//! The file of examples, in which their order is kept.
 
 use usher_engine::definition::{Audience, Example, ExampleCall, ExampleEvent, Expected, Sender};
 use usher_engine::limits::DAY_MS;
+use usher_engine::time::rfc3339_ms;
 use usher_engine::value::Value;
 
+use super::instant::rfc3339;
 use super::yaml::{Map, Yaml};
 
 pub(super) fn text(audience: &Audience, examples: &[Example]) -> String {
@@ -14,59 +16,68 @@ pub(super) fn text(audience: &Audience, examples: &[Example]) -> String {
 }
 
 fn example(example: &Example) -> Yaml {
-    let browser = (example.sender == Sender::Browser).then(|| Yaml::Word("browser".to_owned()));
-    let records = example.records.iter().map(|record| Yaml::Value(record.clone())).collect();
+    let sender = (example.sender == Sender::Browser).then(|| Yaml::Word("browser".to_owned()));
+    let batch = match example.records.as_slice() {
+        [] => None,
+        [record] => Some(Yaml::Value(record.clone())),
+        records => Some(Yaml::List(records.iter().map(|record| Yaml::Value(record.clone())).collect())),
+    };
     let map = Map::default()
         .text("name", &example.name)
-        // Milliseconds say it exactly, and above 10¹¹ they read as such.
-        .maybe("now", example.now_ms.map(|ms| Yaml::Word(ms.to_string())))
-        .maybe("sender", browser)
-        .list("batch", records)
+        .maybe("now", example.now_ms.map(now))
+        .maybe("sender", sender)
+        .maybe("batch", batch)
         .list("events", example.events.iter().map(event).collect());
+    let happened = !example.records.is_empty() || !example.events.is_empty();
     let map = match &example.call {
-        ExampleCall::Event(told) => map.with("event", event(told)),
-        ExampleCall::Lookup(None) => map,
+        ExampleCall::Event(last) => map.with("event", event(last)),
         ExampleCall::Lookup(Some(key)) => {
-            let named = (key.name.clone(), Value::string(&key.value));
-            map.with("lookup", Yaml::Value(Value::Object(vec![named])))
+            let key = vec![(key.name.clone(), Value::string(&key.value))];
+            map.with("lookup", Yaml::Value(Value::Object(key)))
         }
+        // Somebody whom nobody knows, whatever happened before.
+        ExampleCall::Lookup(None) if happened => map.word("lookup", "null"),
+        ExampleCall::Lookup(None) => map,
     };
-    let expected = example.expect.iter().map(expected).collect::<Vec<_>>();
+    let inputs = (example.inputs != Value::Null).then(|| Yaml::Value(example.inputs.clone()));
     Yaml::Map(
         map.maybe_text("personalization", example.personalization.as_ref())
-            .maybe("inputs", object(&example.inputs))
-            .with("expect", if expected.is_empty() { none() } else { Yaml::List(expected) }),
+            .maybe("inputs", inputs)
+            .with("expect", Yaml::List(example.expect.iter().map(expected).collect())),
     )
 }
 
 fn event(event: &ExampleEvent) -> Yaml {
-    let table = format!("{}.{}", event.table.database, event.table.table);
-    let ago = (event.before_ms != 0).then(|| Yaml::Word(ago(event.before_ms)));
-    let map = Map::default().text("table", &table).maybe("at", ago);
-    Yaml::Map(map.with("columns", Yaml::Value(event.columns.clone())))
-}
-
-/// `-2h`, in the largest unit that says it exactly.
-fn ago(before_ms: i64) -> String {
-    let units = [("d", DAY_MS), ("h", DAY_MS / 24), ("m", DAY_MS / 1_440), ("s", 1_000), ("ms", 1)];
-    let (unit, ms) = units.into_iter().find(|(_, ms)| before_ms % ms == 0).unwrap_or(("ms", 1));
-    format!("-{}{unit}", before_ms / ms)
+    let table = &event.table;
+    // A dot in the database would be taken for the one before the table.
+    let map = if table.database.contains('.') || table.database.is_empty() || table.table.is_empty() {
+        Map::default().text("database", &table.database).text("table", &table.table)
+    } else {
+        Map::default().text("table", &format!("{}.{}", table.database, table.table))
+    };
+    let before = (event.before_ms != 0).then(|| ago(event.before_ms));
+    let columns = (event.columns != Value::Object(Vec::new())).then(|| Yaml::Value(event.columns.clone()));
+    Yaml::Map(map.maybe("at", before).maybe("columns", columns))
 }
 
 fn expected(expected: &Expected) -> Yaml {
-    match object(&expected.attributes) {
-        None => Yaml::Text(expected.section.clone()),
-        Some(attributes) => {
-            Yaml::Map(Map::default().text("section", &expected.section).with("attributes", attributes))
-        }
+    if expected.attributes == Value::Null {
+        return Yaml::Text(expected.section.clone());
     }
+    let attributes = Yaml::Value(expected.attributes.clone());
+    Yaml::Map(Map::default().text("section", &expected.section).with("attributes", attributes))
 }
 
-/// Nobody answers.
-fn none() -> Yaml {
-    Yaml::Value(Value::List(Vec::new()))
+/// A time, or milliseconds where no calendar reaches.
+fn now(ms: i64) -> Yaml {
+    let text = rfc3339(ms);
+    if rfc3339_ms(&text) == Some(ms) { Yaml::Text(text) } else { Yaml::Word(ms.to_string()) }
 }
 
-fn object(value: &Value) -> Option<Yaml> {
-    (*value != Value::Null).then(|| Yaml::Value(value.clone()))
+/// How long before, in the largest unit that says it.
+fn ago(before_ms: i64) -> Yaml {
+    let units = [(DAY_MS, "d"), (DAY_MS / 24, "h"), (DAY_MS / 1_440, "m"), (1_000, "s")];
+    let found = units.into_iter().find(|(unit_ms, _)| before_ms % unit_ms == 0);
+    let (unit_ms, unit) = found.unwrap_or((1, "ms"));
+    Yaml::Word(format!("-{}{unit}", before_ms / unit_ms))
 }

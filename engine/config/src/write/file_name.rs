@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::limits::FILE_STEM_CHARS_MAX;
 
 /// Names that mean a device on some systems, or another file here.
-const TAKEN: [&str; 7] = ["aux", "con", "nul", "prn", "rt_config", "com", "lpt"];
+const TAKEN: [&str; 8] = ["aux", "com", "con", "examples", "lpt", "nul", "prn", "rt_config"];
 
 /// One name for each; sorted they stand as they do here.
 pub(super) fn of<'n>(names: impl Iterator<Item = &'n str>) -> Vec<String> {

@@ -47,6 +47,11 @@ pub(super) fn quoted(out: &mut String, text: &str) {
     out.push('"');
 }
 
+/// Whether a text is a name that may stand without quotes anywhere, a flow mapping too.
+pub(super) fn is_word(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && is_bare(text)
+}
+
 /// Whether a text may stand without quotes: it begins as a word does, and nothing in it or around it can be taken for a
 /// sign, a comment, a key or another type.
 fn is_bare(text: &str) -> bool {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use usher_engine::value::Value;
 
-use super::scalar::{quoted, scalar};
+use super::scalar::{is_word, quoted, scalar};
 use crate::limits::SIMPLE_KEY_BYTES_MAX;
 
 /// How far each level stands to the right of the one around it.
@@ -164,7 +164,11 @@ fn flow(out: &mut String, value: &Value) {
             for (index, (key, value)) in entries.iter().enumerate() {
                 out.push_str(if index > 0 { ", " } else { "" });
                 out.push_str(if key.len() > SIMPLE_KEY_BYTES_MAX { "? " } else { "" });
-                quoted(out, key);
+                if is_word(key) {
+                    out.push_str(key)
+                } else {
+                    quoted(out, key)
+                }
                 out.push_str(": ");
                 flow(out, value);
             }

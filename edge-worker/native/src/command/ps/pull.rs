@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use usher_config::Source;
 
 use super::{is, not_found};
-use crate::command::pull::{Bundle, Edge, Pulled, agree, nothing, said};
+use crate::command::pull::{Edge, Pulled, Running, agree, nothing, said};
 use crate::exit::{Exit, Failure};
 use crate::secrets;
 use crate::terminal::{clean, print};
 
 /// Write the configuration that a parent segment runs
 ///
-/// Writes events, attributes, keys and services into one file. `usher pull` writes a file for each into a directory.
+/// Writes events, attributes, keys, services and examples into one file. `usher pull` writes a file for each into a directory.
 ///
 /// Example:
 ///   usher ps pull 1069944 -o rt_config.yaml --to https://edge.example
@@ -36,8 +36,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
-    let bundle = find(args)?;
-    let id = &bundle.definition.audience.id;
+    let running = find(args)?;
+    let id = &running.bundle.definition.audience.id;
     // An id from an edge becomes part of a path only where it is one.
     let safe = secrets::audience(id).map_err(Failure::new)?;
     let path = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("rt_config_{safe}.yaml")));
@@ -47,34 +47,34 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     };
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let shown = clean(&path.display().to_string());
-    let what = format!("bundle {} of parent segment {safe}", bundle.number);
-    if !args.force && bundle.is_said_by(&path) {
+    let what = format!("bundle {} of parent segment {safe}", running.number);
+    if !args.force && running.is_said_by(&path) {
         return said(&shown, &what);
     }
-    let file = Source { name: name.to_owned(), text: bundle.one_text()? };
+    let file = Source { name: name.to_owned(), text: running.one_text()? };
     let pulled = Pulled::new(parent, vec![file])?;
     agree(&pulled, &what, args.force)?;
     pulled.write()?;
-    print(&format!("✅ Bundle {} of parent segment {safe} is in {shown}\n", bundle.number))?;
+    print(&format!("✅ Bundle {} of parent segment {safe} is in {shown}\n", running.number))?;
     Ok(Exit::Fine)
 }
 
 /// The bundle of the parent segment that is named.
-fn find(args: &Args) -> Result<Bundle, Failure> {
+fn find(args: &Args) -> Result<Running, Failure> {
     let (client, configured) = args.edge.find()?;
     let mut known = Vec::new();
     if let Some(configured) = &configured
-        && let Some(bundle) = Bundle::fetch(&client, configured)?
+        && let Some(running) = Running::fetch(&client, configured)?
     {
-        if is(&bundle.definition, &args.segment) {
-            return Ok(bundle);
+        if is(&running.bundle.definition, &args.segment) {
+            return Ok(running);
         }
-        known.push(bundle.definition.audience.id);
+        known.push(running.bundle.definition.audience.id);
     }
     // Whoever names an audience has said which.
     match secrets::audience(&args.segment) {
         Ok(id) if !args.edge.says_audience() && configured.as_ref() != Some(&id) => {
-            Bundle::fetch(&client, &id)?.ok_or_else(|| nothing(&id))
+            Running::fetch(&client, &id)?.ok_or_else(|| nothing(&id))
         }
         _ => Err(not_found(&args.segment, &known)),
     }

@@ -3,9 +3,9 @@
 use usher_engine::definition::{StitchKey, Trust};
 use usher_engine::diagnostic::Code;
 
-use super::super::common::spelling;
-use crate::document::{Content, Node};
-use crate::lower::{Fields, Lower};
+use super::super::common::{says_none, spelling};
+use crate::document::Node;
+use crate::lower::Lower;
 
 pub(in crate::dialect) fn identity(lower: &mut Lower, node: &Node) {
     if lower.places.contains_key("identity") {
@@ -81,10 +81,4 @@ pub(in crate::dialect) fn stitch_key(lower: &mut Lower, node: &Node) {
         trust,
     };
     lower.definition.identity.keys.push(key);
-}
-
-/// Whether somebody wrote that there is none. A key with nothing behind it was forgotten.
-fn says_none(fields: Fields<'_>, key: &str) -> bool {
-    let content = fields.entry(key).map(|entry| &entry.value).filter(|node| node.is_null());
-    content.is_some_and(|node| matches!(&node.content, Content::Scalar(scalar) if !scalar.text.is_empty()))
 }
