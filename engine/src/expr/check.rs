@@ -126,7 +126,11 @@ fn identity(slot: &Slot, scope: Scope<'_>) -> String {
             None => alloc::format!("event..{column}"),
         },
         Slot::Edge(name) => ["edge.", name].concat(),
-        Slot::Input(name) => ["input.", name].concat(),
+        // Personalizations declare their inputs each for itself: of another type it is another value.
+        Slot::Input(name) => {
+            let declared = scope.inputs.iter().find(|input| input.name == *name);
+            ["input.", declared.map_or("", |input| input.data_type.as_str()), ".", name].concat()
+        }
         Slot::Attribute(_) | Slot::Segment(_) => String::new(),
     }
 }
