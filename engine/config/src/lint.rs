@@ -1,6 +1,8 @@
 //! What works and is probably not what was meant: findings over a whole definition, whatever dialect it came from.
 //! What follows from compiled criteria is found by [`Plan::warnings`](usher_engine::Plan::warnings).
 
+use std::fmt;
+
 use usher_engine::definition::{Attribute, Choice, Definition, Personalization, Section, StitchKey, Trust};
 use usher_engine::diagnostic::{Code, Diagnostic};
 use usher_engine::syntax::Expr;
@@ -74,24 +76,33 @@ fn open(key: &StitchKey) -> bool {
     !key.workflow_only && key.trust == Trust::Open
 }
 
+fn looks_like_a_login(name: &str) -> bool {
+    let words = words(name);
+    let pairs = words.windows(2).map(|pair| pair.concat());
+    words.iter().cloned().chain(pairs).any(|word| LOGINS.contains(&word.as_str()))
+}
+
 fn identity(definition: &Definition, found: &mut Vec<Diagnostic>) {
     let identity = &definition.identity;
+    let mut report = |name: &str, at: fmt::Arguments<'_>, help: &str| {
+        let message =
+            format!("any event may stitch by `{name}`, so whoever sends one is taken at their word");
+        found.push(Diagnostic::new(Code::OpenIdentity, message).at(at).help(help));
+    };
     for (index, key) in identity.keys.iter().enumerate().filter(|(_, key)| open(key)) {
-        let words = words(&key.name);
-        let pairs = words.windows(2).map(|pair| pair.concat());
-        if words.iter().cloned().chain(pairs).any(|word| LOGINS.contains(&word.as_str())) {
-            let message = format!(
-                "any event may stitch by `{}`, so whoever sends one is taken at their word",
-                key.name
-            );
+        if looks_like_a_login(&key.name) {
             let help = "add `trust: verified`, so that only servers and signed identity tokens stitch by it; `workflow_only: true` \
                         keeps it to imports";
-            found.push(
-                Diagnostic::new(Code::OpenIdentity, message)
-                    .at(format_args!("identity.keys[{index}]"))
-                    .help(help),
-            );
+            report(&key.name, format_args!("identity.keys[{index}]"), help);
         }
+    }
+    // The lookup key is a key without being listed, and then an open one.
+    let listed = |name: &String| identity.keys.iter().any(|key| key.name == *name);
+    if let Some(name) = identity.lookup_key.as_ref().filter(|name| !listed(name) && looks_like_a_login(name))
+    {
+        let help = "list it among the stitching keys with `trust: verified`, so that only servers and signed identity tokens \
+                    stitch by it, or with `workflow_only: true`, which keeps it to imports";
+        report(name, format_args!("identity.lookup_key"), help);
     }
 }
 
