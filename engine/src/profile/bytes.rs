@@ -215,13 +215,46 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn text(&mut self) -> Result<String, Damaged> {
+        self.shown().map(String::from)
+    }
+
+    /// A text where it stands.
+    pub(super) fn shown(&mut self) -> Result<&'a str, Damaged> {
         let length = self.length()?;
-        let text = core::str::from_utf8(self.take(length)?).map_err(|_| Damaged("a text is not UTF-8"))?;
-        Ok(text.into())
+        core::str::from_utf8(self.take(length)?).map_err(|_| Damaged("a text is not UTF-8"))
     }
 
     pub(super) fn value(&mut self) -> Result<Value, Damaged> {
         self.nested_value(VALUE_DEPTH_MAX)
+    }
+
+    /// Walks over a value that `value` would read.
+    pub(super) fn skip_value(&mut self, depth: u8) -> Result<(), Damaged> {
+        let depth = depth.checked_sub(1).ok_or(Damaged("a value nests too deep"))?;
+        match self.byte()? {
+            0..=2 => {}
+            3 => {
+                self.signed()?;
+            }
+            4 => {
+                let float = f64::from_le_bytes(self.array()?);
+                Number::float(float).ok_or(Damaged("a number is not finite"))?;
+            }
+            5 => {
+                self.shown()?;
+            }
+            6 => {
+                self.many(usize::MAX, |r| r.skip_value(depth))?;
+            }
+            7 => {
+                self.many(usize::MAX, |r| {
+                    r.shown()?;
+                    r.skip_value(depth)
+                })?;
+            }
+            _ => return Err(Damaged("a value is of an unknown kind")),
+        }
+        Ok(())
     }
 
     fn nested_value(&mut self, depth: u8) -> Result<Value, Damaged> {

@@ -4,17 +4,21 @@
 //! "USHP" · format (1 byte) · checksum of the rest (8 bytes) · sections, each: tag (1 byte) · length (4) · bytes
 //! ```
 //! All sections stand in the order of their tags, and unknown ones are an error: an older build must not rewrite, and so
-//! lose, what a newer one stored. A blob that is not as it was written is an error, never a fresh profile; one that is
-//! can be opened without reading its sections, which is left to whoever asks for what is in them.
+//! lose, what a newer one stored. A blob that is not as it was written, or that holds what this build cannot read, is an
+//! error, never a fresh profile or an empty section. One that is sound is opened without making anything of its sections,
+//! which is left to whoever asks for what is in them; states of attributes are looked at then, see [`State::Foreign`].
+//!
+//! [`State::Foreign`]: crate::attribute::State::Foreign
 
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
 use super::bytes::{Reader, Writer, checksum};
+use super::states;
 use super::{Key, Orphan, Profile, ProfileId, Seen};
 use crate::attribute::BatchRecord;
-use crate::limits::{PROFILE_BYTES_MAX, SEEN_MAX};
+use crate::limits::{PROFILE_BYTES_MAX, SEEN_MAX, VALUE_DEPTH_MAX};
 
 const MAGIC: &[u8; 4] = b"USHP";
 const FORMAT: u8 = 2;
@@ -109,6 +113,7 @@ pub fn decode(bytes: &[u8]) -> Result<Profile, Damaged> {
         return Err(Damaged("has a section that this build does not know"));
     }
     let stored = Stored { bytes: bytes.into(), parts };
+    stored.check()?;
     let mut head = Reader(stored.part(Tag::Head));
     let (id, created_ms) = (head.id()?, head.signed()?);
     let (version, bundle) = (head.unsigned()?, head.unsigned()?);
@@ -173,7 +178,68 @@ impl Stored {
         range.and_then(|range| self.bytes.get(range.clone())).unwrap_or(&[])
     }
 
-    /// What a section lists. The checksum has said that it is as it was written, so it can be read, unless it is empty.
+    /// Whether every section can be read.
+    fn check(&self) -> Result<(), Damaged> {
+        for tag in [Tag::Keys, Tag::Candidates] {
+            self.walk(tag, |r| {
+                r.shown()?;
+                r.shown()?;
+                r.signed().map(drop)
+            })?;
+        }
+        // As many as there may be. That they are there is clear from the length, as the checksum has said that they are
+        // as they were written.
+        let mut ids = Reader(self.part(Tag::Absorbed));
+        if !ids.0.is_empty() && ids.length()?.checked_mul(16) != Some(ids.0.len()) {
+            return Err(Damaged("has ids of another length"));
+        }
+        let mut seen = Reader(self.part(Tag::Seen));
+        if !seen.0.is_empty() {
+            let count = seen.length()?;
+            if count > SEEN_MAX {
+                return Err(Damaged("has more entries than its bound"));
+            }
+            if count.saturating_mul(9) > seen.0.len() {
+                return Err(Damaged("ends early"));
+            }
+        }
+        self.walk(Tag::Batch, |r| {
+            r.shown()?;
+            r.signed()?;
+            r.signed()?;
+            r.optional(|r| r.many(usize::MAX, |r| r.shown().map(drop)))?;
+            r.many(usize::MAX, |r| {
+                r.shown()?;
+                r.skip_value(VALUE_DEPTH_MAX)
+            })
+            .map(drop)
+        })?;
+        self.walk(Tag::Orphans, |r| {
+            r.shown()?;
+            r.signed().map(drop)
+        })?;
+        if states::is_sound(self.part(Tag::Attributes)) {
+            Ok(())
+        } else {
+            Err(Damaged("has states that do not add up"))
+        }
+    }
+
+    /// Walks over what a section lists, and nothing behind it.
+    fn walk<'a>(
+        &'a self,
+        tag: Tag,
+        skip: impl FnMut(&mut Reader<'a>) -> Result<(), Damaged>,
+    ) -> Result<(), Damaged> {
+        let mut reader = Reader(self.part(tag));
+        if reader.0.is_empty() {
+            return Ok(());
+        }
+        reader.many(usize::MAX, skip)?;
+        if reader.0.is_empty() { Ok(()) } else { Err(Damaged("has more than it lists")) }
+    }
+
+    /// What a section lists. It has been checked, so it can be read, unless it is empty.
     fn list<'a, T>(
         &'a self,
         tag: Tag,

@@ -144,13 +144,36 @@ impl States {
     }
 }
 
+/// Whether stored states can be found: everything is where its table says, names ascend, and there is nothing besides.
+pub(super) fn is_sound(stored: &[u8]) -> bool {
+    let Some((count, rest)) = stored.split_first_chunk() else { return stored.is_empty() };
+    let count = u32::from_le_bytes(*count) as usize;
+    let table = Table::of(stored);
+    if table.ends.len() != count || count.saturating_mul(8) > rest.len() {
+        return false;
+    }
+    let (mut name_end, mut state_end) = (0, 0);
+    let mut before: Option<&[u8]> = None;
+    for (index, ends) in table.ends.iter().enumerate() {
+        let (name, state) = (Table::end(ends, false), Table::end(ends, true));
+        let bytes = table.name_bytes(index);
+        let ascends = bytes.is_some_and(|bytes| {
+            core::str::from_utf8(bytes).is_ok() && before.is_none_or(|before| before < bytes)
+        });
+        if name < name_end || state < state_end || !ascends {
+            return false;
+        }
+        (name_end, state_end, before) = (name, state, bytes);
+    }
+    name_end == table.names.len() && state_end == table.states.len()
+}
+
 enum Source<'a> {
     Stored(usize),
     Changed(&'a State),
 }
 
-/// Stored states. What does not add up is not there: the profile's checksum has said that the bytes are as they were
-/// written.
+/// Stored states. Whether they add up was asked when the profile was opened, see [`is_sound`].
 #[derive(Clone, Copy)]
 struct Table<'a> {
     /// Of each entry the end of its name and that of its state.

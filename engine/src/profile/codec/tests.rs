@@ -149,6 +149,56 @@ fn signed(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
+#[test]
+fn what_cannot_be_read_is_damage_and_not_empty() {
+    // By its place in a blob of nothing but heads, each section as a build with larger bounds would write it.
+    let with = |tag: Tag, content: &[u8]| {
+        let plain = encode(&Profile::unknown());
+        let mut at = HEAD;
+        for _ in 1..tag as u8 {
+            let length = u32::from_le_bytes(plain[at + 1..at + 5].try_into().unwrap()) as usize;
+            at += 5 + length;
+        }
+        let old = u32::from_le_bytes(plain[at + 1..at + 5].try_into().unwrap()) as usize;
+        let mut bytes = plain[..=at].to_vec();
+        bytes.extend(u32::try_from(content.len()).unwrap().to_le_bytes());
+        bytes.extend(content);
+        bytes.extend(&plain[at + 5 + old..]);
+        decode(&signed(bytes))
+    };
+    let mut seen = Writer::default();
+    seen.count(SEEN_MAX + 1);
+    seen.bytes(&vec![0; (SEEN_MAX + 1) * 9]);
+    assert_eq!(with(Tag::Seen, &seen.0), Err(Damaged("has more entries than its bound")));
+    assert_eq!(with(Tag::Seen, &[2, 0, 0, 0]), Err(Damaged("ends early")));
+    let mut deep = Value::Null;
+    for _ in 0..VALUE_DEPTH_MAX {
+        deep = Value::List(vec![deep]);
+    }
+    let record = |value: Value| {
+        let (key, segments, values) = ("c".into(), None, vec![("v".into(), value)]);
+        let mut w = Writer::default();
+        let record = BatchRecord { key, computed_ms: 0, arrival_ms: 0, segments, values };
+        w.list(&[record], write_record);
+        w.0
+    };
+    assert_eq!(with(Tag::Batch, &record(deep)), Err(Damaged("a value nests too deep")));
+    assert_eq!(with(Tag::Batch, &record(5.into())).unwrap().batch().len(), 1);
+    for (tag, content) in [
+        (Tag::Keys, &[1, 1, 0xff, 0, 0][..]),
+        (Tag::Keys, &[1, 0, 0]),
+        (Tag::Candidates, &[1, 0, 0, 0, 7]),
+        (Tag::Absorbed, &[1, 0, 0]),
+        (Tag::Orphans, &[2, 0, 0]),
+        (Tag::Attributes, &[1, 0, 0, 0]),
+        (Tag::Attributes, &[1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, b'a']),
+        (Tag::Attributes, &[1, 0, 0]),
+        (Tag::Attributes, &[0, 0, 0, 0, 9]),
+    ] {
+        assert!(with(tag, content).is_err(), "{} {content:?}", tag as u8);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4_000))]
     #[test]
