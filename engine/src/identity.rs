@@ -8,6 +8,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::attribute::join::join;
+use crate::attribute::shape::align;
 use crate::attribute::{BatchRecord, State, put_record};
 use crate::definition::Trust;
 use crate::event::Event;
@@ -257,7 +258,12 @@ impl Plan {
             None => mine.merge(theirs),
         };
         let mut absorbed = Vec::new();
-        for source in mine {
+        for mut source in mine {
+            // Bundles may have changed since either was written; only what both mean alike is one.
+            for attribute in &self.attributes {
+                align(&mut profile, attribute);
+                align(&mut source, attribute);
+            }
             absorbed.push(source.id);
             profile.absorb(&source, &join);
         }

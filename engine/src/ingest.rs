@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::attribute::plan::Kind;
+use crate::attribute::shape::align;
 use crate::attribute::update::{take_out, update};
 use crate::call::Call;
 use crate::event::Event;
@@ -64,8 +65,7 @@ impl Plan {
                 let Kind::List(list) = &attribute.kind else { continue };
                 let Some(action) = list.actions.get(*action) else { continue };
                 if evaluate(&self.program, &action.filter, &call, &mut memo) == Truth::True
-                    && let Err(reason) =
-                        take_out(profile, &attribute.name, list, action.removal, event, now_ms)
+                    && let Err(reason) = take_out(profile, attribute, list, action.removal, event, now_ms)
                 {
                     ingested.refused.push(RefusedValue { attribute: attribute.name.clone(), reason });
                 }
@@ -74,8 +74,12 @@ impl Plan {
         ingested
     }
 
-    /// Notes that this plan's bundle writes a profile: state that its definition does not know is kept for 30 days more.
+    /// Notes that this plan's bundle writes a profile: state that its definition does not know is kept for 30 days more,
+    /// and what it reads is where it reads it.
     pub fn adopt(&self, profile: &mut Profile, bundle: u64, now_ms: i64) {
+        if profile.is_new_to(bundle) {
+            self.attributes.iter().for_each(|attribute| align(profile, attribute));
+        }
         profile.adopt(bundle, |name| self.attributes.iter().any(|attribute| attribute.name == name), now_ms);
     }
 }

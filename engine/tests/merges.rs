@@ -1,7 +1,8 @@
-//! What becomes of state when profiles merge that have seen different bundles, or different times.
+//! What becomes of state when bundles change, and when profiles merge that have seen different bundles or times.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has found something")]
 
+use usher_engine::attribute::State;
 use usher_engine::definition::{
     Aggregation, Attribute, AttributeKind, Audience, CounterPart, Definition, EventTable, Identity,
     Increment, Keep, KeyEvent, StitchKey,
@@ -239,4 +240,70 @@ fn however_many_were_absorbed_it_stays_small_and_remembers_the_latest() {
         backwards = plan.stitch(&keys("all", "s"), found, ProfileId([9; 16]), NOW_MS).profile;
     }
     assert_eq!(backwards.absorbed(), latest);
+}
+
+#[test]
+fn what_this_build_does_not_know_is_not_written_over() {
+    let sums = plan(Some(single(Aggregation::Sum, None)));
+    let cookie = |item: i64| [("cookie", Value::from("a")), ("item", Value::from(item))];
+    let foreign = State::Foreign(200, vec![1, 2, 3]);
+    let mut profile = view(&sums, vec![], 1, 1, &[("cookie", "a".into())], NOW_MS);
+    *profile.state_mut("a") = Some(foreign.clone());
+    let profile = view(&sums, vec![profile], 0, 1, &cookie(5), NOW_MS + 1);
+    assert_eq!(known(&sums, &profile, NOW_MS + 2), Some(5.into()));
+    let waits = |profile: &Profile| profile.states().any(|(_, state)| *state == foreign);
+    assert!(waits(&profile));
+    assert_eq!(profile.orphans().len(), 1, "it is purged when its time has come");
+    let later = view(&sums, vec![profile.clone()], 0, 1, &cookie(1), NOW_MS + 30 * DAY_MS);
+    assert!(waits(&later));
+    let over = view(&sums, vec![later], 0, 1, &cookie(1), NOW_MS + 30 * DAY_MS + 1);
+    assert!(!waits(&over));
+    assert_eq!(known(&sums, &over, NOW_MS + 30 * DAY_MS + 2), Some(7.into()));
+
+    // A build that knows it finds it: a sum waits here as a build would have made it that has no sums.
+    let mut profile = profile;
+    *profile.state_mut("a\u{0}2.255.0") = profile.state("a").cloned();
+    let profile = view(&sums, vec![profile], 0, 2, &cookie(2), NOW_MS + 3);
+    assert_eq!(known(&sums, &profile, NOW_MS + 4), Some((5 + 5 + 2).into()));
+}
+
+#[test]
+fn what_waits_has_its_bound_and_the_oldest_goes() {
+    let kinds = [list(Keep::Newest, 100), single(Aggregation::Last, None), single(Aggregation::Sum, None)];
+    let plans = kinds.map(|kind| plan(Some(kind)));
+    let [lists, last, sums] = &plans;
+    let cookie = |item: Value| [("cookie", Value::from("a")), ("item", item)];
+    let mut profile: Vec<Profile> = vec![];
+    for index in 0..100 {
+        let item = Value::string(format!("{index:0>490}"));
+        profile = vec![view(lists, profile, 1, 1, &cookie(item), NOW_MS + index)];
+    }
+    let large = codec::encode(&profile[0]).len();
+    // A small one is left first, and waits longer.
+    let profile = view(last, profile, 0, 2, &cookie(5.into()), NOW_MS + DAY_MS);
+    assert!(codec::encode(&profile).len() < large / 4, "a list of 49 KB does not wait");
+    let profile = view(sums, vec![profile], 0, 3, &cookie(6.into()), NOW_MS + 2 * DAY_MS);
+    let profile = view(last, vec![profile], 0, 4, &cookie(Value::Null), NOW_MS + 3 * DAY_MS);
+    assert_eq!(known(last, &profile, NOW_MS + 3 * DAY_MS), Some(5.into()), "what is small does");
+}
+
+#[test]
+fn a_merge_leaves_what_another_bundle_kept_for_its_rollback() {
+    let (before, after) =
+        (plan(Some(counter(24 * HOUR_MS, &[]))), plan(Some(single(Aggregation::Last, None))));
+    let event = |cookie: &str, item: i64| [("cookie", Value::from(cookie)), ("item", Value::from(item))];
+    // One was written by the first bundle only, one by both, in either order.
+    let stale = view(&before, vec![], 1, 1, &event("a", 1), NOW_MS);
+    let fresh = view(&before, vec![], 2, 1, &event("b", 2), NOW_MS + 1);
+    let fresh = view(&after, vec![fresh], 0, 2, &event("b", 3), NOW_MS + 2);
+    for found in [vec![stale.clone(), fresh.clone()], vec![fresh.clone(), stale.clone()]] {
+        let both = merged(&after, found, 2, NOW_MS + 3);
+        assert_eq!(known(&after, &both, NOW_MS + 3), Some(3.into()));
+        // Before the first bundle writes it again, and after.
+        assert_eq!(known(&before, &both, NOW_MS + 4), Some(2.into()));
+        let back = view(&before, vec![both], 0, 3, &event("both", 4), NOW_MS + 5);
+        assert_eq!(known(&before, &back, NOW_MS + 5), Some(3.into()));
+        let forth = view(&after, vec![back], 0, 4, &[("cookie", "both".into())], NOW_MS + 6);
+        assert_eq!(known(&after, &forth, NOW_MS + 6), Some(3.into()));
+    }
 }

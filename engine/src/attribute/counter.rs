@@ -55,20 +55,17 @@ pub struct Counter {
 }
 
 impl Counter {
-    /// Adds what one event adds, to the rings of these widths (ascending). Rings that no window needs any more go.
-    pub(crate) fn put(&mut self, widths_ms: &[i64], time_ms: i64, amount: i128) {
-        if !self.rings.iter().map(|ring| &ring.width_ms).eq(widths_ms) {
-            let known = core::mem::take(&mut self.rings);
-            self.rings = widths_ms.iter().map(|width_ms| Ring::new(*width_ms)).collect();
-            for ring in known {
-                if let Some(mine) = self.rings.iter_mut().find(|mine| mine.width_ms == ring.width_ms) {
-                    *mine = ring;
-                }
-            }
-        }
+    /// Adds what one event adds, to all rings.
+    pub(crate) fn put(&mut self, time_ms: i64, amount: i128) {
         for ring in &mut self.rings {
             ring.put(time_ms, amount, add);
         }
+    }
+
+    /// Makes a ring of each of these widths that has none.
+    pub(crate) fn widen(&mut self, widths_ms: &[i64]) {
+        let rings = widths_ms.iter().map(|width_ms| Ring::new(*width_ms)).collect();
+        self.merge(Counter { unit: self.unit, rings });
     }
 
     /// Both together.

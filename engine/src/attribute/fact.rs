@@ -5,6 +5,7 @@ use super::list::Living;
 use super::pick::{Pick, numeric};
 use super::plan::{AttributePlan, Base, FactPlan, Kind, ListPlan, Part};
 use super::ring::Window;
+use super::shape::find;
 use super::{State, Total, Unit};
 use crate::definition::ListAggregation;
 use crate::expr::eval::Items;
@@ -25,14 +26,14 @@ pub(crate) enum Fact<'a> {
     Items(Living<'a>),
 }
 
-/// What is known now. A state of another kind than the plan's is missing: the kind starts anew.
+/// What is known now. A state of another shape than the plan's is missing: what changed starts anew.
 pub(crate) fn fact<'a>(
     fact: &FactPlan,
     attribute: &AttributePlan,
     profile: &'a Profile,
     now_ms: i64,
 ) -> Fact<'a> {
-    let state = || profile.state(&attribute.name);
+    let state = || find(profile, attribute, 0);
     match &attribute.kind {
         Kind::Batch { column } => match read_batch(profile.batch(), column) {
             Some((record, value)) => fitting(value, record.computed_ms, fact.types),
@@ -66,7 +67,7 @@ pub(crate) fn fact<'a>(
             Some(State::Sum(sum)) => Fact::Number(sum.to_number()),
             _ => Fact::Missing,
         },
-        Kind::Sum { window: Some(window), .. } => match state() {
+        Kind::Sum { window: Some(window), .. } => match find(profile, attribute, window.width_ms) {
             Some(State::Counter(sums)) if sums.unit == Unit::Nanos => {
                 sums.read(*window, now_ms).map_or(Fact::Missing, |sum| Fact::Number(sums.unit.number(sum)))
             }
@@ -89,7 +90,8 @@ pub(crate) fn fact<'a>(
         },
         Kind::Counter { amount, window, .. } => {
             let window = if let Part::Window(window) = &fact.part { *window } else { *window };
-            Fact::Number(counted(state(), amount.unit(), window, now_ms))
+            let state = find(profile, attribute, window.width_ms);
+            Fact::Number(counted(state, amount.unit(), window, now_ms))
         }
         Kind::Total { amount, base } => {
             let unit = amount.unit();

@@ -12,6 +12,7 @@ mod ring;
 pub(crate) mod fact;
 pub(crate) mod join;
 pub(crate) mod plan;
+pub(crate) mod shape;
 pub(crate) mod update;
 
 pub use batch::BatchRecord;
@@ -43,16 +44,16 @@ pub enum State {
     Counter(Counter),
     /// Amounts since ever.
     Total(Total),
-    /// What this build cannot read: its kind, and its bytes as they were stored. Carried along, and missing.
+    /// What this build cannot read: its kind, and its bytes as they were stored. Carried along, and missing; an event that
+    /// changes the attribute makes it wait beside what the event says.
     Foreign(u8, Vec<u8>),
 }
 
 impl State {
     /// Both together. Commutative and associative for states of one kind, and idempotent where the kind is.
     ///
-    /// States of different kinds meet only when a definition changed in between; `join` prefers the one that the running
-    /// definition reads. Here the later kind (in the order of this enum) stays, so that the order of merging does not
-    /// matter.
+    /// States of different kinds meet only when a definition changed in between, and then one of them waits instead. Here
+    /// the later kind (in the order of this enum) stays, so that the order of merging does not matter.
     #[must_use]
     pub fn merge(mut self, other: State) -> State {
         match (&mut self, other) {
@@ -83,7 +84,7 @@ impl State {
     }
 
     /// Distinct for states that do not merge.
-    fn rank(&self) -> (u8, Option<Pick>, i64) {
+    pub(crate) fn rank(&self) -> (u8, Option<Pick>, i64) {
         let unit = |unit: &Unit| i64::from(*unit == Unit::Nanos);
         match self {
             State::Picked(pick, _) => (0, Some(*pick), 0),

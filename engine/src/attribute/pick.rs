@@ -47,6 +47,28 @@ pub struct Stamped {
 }
 
 impl Pick {
+    /// All there are.
+    pub(crate) const ALL: [Pick; 8] = [
+        Pick::Last,
+        Pick::First,
+        Pick::Min(Order::Number),
+        Pick::Min(Order::Text),
+        Pick::Min(Order::Instant),
+        Pick::Max(Order::Number),
+        Pick::Max(Order::Text),
+        Pick::Max(Order::Instant),
+    ];
+
+    /// As it is stored: for ever.
+    pub(crate) fn number(self) -> u8 {
+        match self {
+            Pick::Last => 0,
+            Pick::First => 1,
+            Pick::Min(order) => 2_u8.saturating_add(order as u8),
+            Pick::Max(order) => 5_u8.saturating_add(order as u8),
+        }
+    }
+
     /// Whether a value said by this event stays instead of the one that is known.
     pub(crate) fn prefers(self, time_ms: i64, event_id: &str, value: &Value, known: &Stamped) -> bool {
         let age = (time_ms, event_id).cmp(&(known.time_ms, known.event_id.as_str()));

@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::plan::{Amount, AttributePlan, Kind, ListPlan};
+use super::shape::{align, is_current};
 use super::{Counter, Item, ItemList, Ring, Stamped, State, Total, Unit};
 use crate::definition::Removal;
 use crate::event::Event;
@@ -21,73 +22,86 @@ pub(crate) fn update(
     now_ms: i64,
     near: &mut usize,
 ) -> Result<(), &'static str> {
-    match &attribute.kind {
-        Kind::Batch { .. } => {}
-        Kind::Pick { pick, column, window, .. } => {
-            let Some(value) = admitted(attribute.types, event, column)? else { return Ok(()) };
-            let stamped = |value| Stamped { time_ms: event.time_ms, event_id: event.id.clone(), value };
-            let state = profile.state_near(&attribute.name, near);
-            match window {
-                None => match state {
-                    Some(State::Picked(known, kept)) if known == pick => {
-                        if pick.prefers(event.time_ms, &event.id, &value, kept) {
-                            *kept = stamped(value);
-                        }
-                    }
-                    // Nothing yet, or a state of another kind: it starts anew.
-                    state => *state = Some(State::Picked(*pick, stamped(value))),
-                },
-                Some(window) => match state {
-                    Some(State::PickedWithin(known, ring))
-                        if known == pick && ring.width_ms == window.width_ms =>
-                    {
-                        ring.put(event.time_ms, stamped(value), |known, new| pick.join(known, new));
-                    }
-                    state => {
-                        let mut ring = Ring::new(window.width_ms);
-                        ring.put(event.time_ms, stamped(value), |_, _| {});
-                        *state = Some(State::PickedWithin(*pick, ring));
-                    }
-                },
-            }
+    let said = match &attribute.kind {
+        Kind::Batch { .. } => return Ok(()),
+        Kind::List(list) => return add_item(profile, attribute, list, event, now_ms),
+        Kind::Pick { column, .. } => admitted(attribute.types, event, column)?.map(Said::Value),
+        Kind::Sum { column, .. } => {
+            summand(attribute.types, event, column)?.map(|nanos| Said::Amount(nanos.0))
         }
-        Kind::Sum { column, window } => {
-            let Some(nanos) = summand(attribute.types, event, column)? else { return Ok(()) };
-            let state = profile.state_near(&attribute.name, near);
-            match (window, state) {
-                (None, Some(State::Sum(sum))) => *sum = sum.plus(nanos),
-                (None, state) => *state = Some(State::Sum(nanos)),
-                (Some(window), state) => {
-                    count(state, Unit::Nanos, &[window.width_ms], event.time_ms, nanos.0);
-                }
-            }
+        Kind::Counter { amount, .. } | Kind::Total { amount, .. } => {
+            added(amount, attribute.types, event)?.map(Said::Amount)
         }
-        Kind::List(list) => return add_item(profile, &attribute.name, list, event, now_ms),
-        Kind::Counter { amount, widths_ms, .. } => {
-            let Some(added) = added(amount, attribute.types, event)? else { return Ok(()) };
-            let state = profile.state_near(&attribute.name, near);
-            count(state, amount.unit(), widths_ms, event.time_ms, added);
-        }
-        Kind::Total { amount, .. } => {
-            let Some(added) = added(amount, attribute.types, event)? else { return Ok(()) };
-            let unit = amount.unit();
-            match profile.state_near(&attribute.name, near) {
-                Some(State::Total(total)) if total.unit == unit => total.put(event.time_ms, added),
-                state => {
-                    let mut total = Total::new(unit);
-                    total.put(event.time_ms, added);
-                    *state = Some(State::Total(total));
-                }
-            }
-        }
+    };
+    let Some(said) = said else { return Ok(()) };
+    let state = profile.state_near(&attribute.name, near);
+    if state.as_ref().is_some_and(|state| is_current(&attribute.kind, state)) {
+        put(state, &attribute.kind, event, said);
+    } else {
+        // Nothing yet, or what another definition left.
+        align(profile, attribute);
+        put(profile.state_mut(&attribute.name), &attribute.kind, event, said);
     }
     Ok(())
+}
+
+/// What an event says to an attribute that is no list.
+enum Said {
+    Value(Value),
+    Amount(i128),
+}
+
+/// Adds to a state of the attribute's shape, or makes the first.
+fn put(state: &mut Option<State>, kind: &Kind, event: &Event, said: Said) {
+    match (kind, said) {
+        (Kind::Pick { pick, window, .. }, Said::Value(value)) => {
+            let stamped = |value| Stamped { time_ms: event.time_ms, event_id: event.id.clone(), value };
+            match (window, state) {
+                (None, Some(State::Picked(_, kept))) => {
+                    if pick.prefers(event.time_ms, &event.id, &value, kept) {
+                        *kept = stamped(value);
+                    }
+                }
+                (None, state) => *state = Some(State::Picked(*pick, stamped(value))),
+                (Some(_), Some(State::PickedWithin(_, ring))) => {
+                    ring.put(event.time_ms, stamped(value), |known, new| pick.join(known, new));
+                }
+                (Some(window), state) => {
+                    let mut ring = Ring::new(window.width_ms);
+                    ring.put(event.time_ms, stamped(value), |_, _| {});
+                    *state = Some(State::PickedWithin(*pick, ring));
+                }
+            }
+        }
+        (Kind::Sum { window: None, .. }, Said::Amount(nanos)) => match state {
+            Some(State::Sum(sum)) => *sum = sum.plus(Nanos(nanos)),
+            state => *state = Some(State::Sum(Nanos(nanos))),
+        },
+        (Kind::Sum { window: Some(window), .. }, Said::Amount(nanos)) => {
+            count(state, Unit::Nanos, &[window.width_ms], event.time_ms, nanos);
+        }
+        (Kind::Counter { amount, widths_ms, .. }, Said::Amount(added)) => {
+            count(state, amount.unit(), widths_ms, event.time_ms, added);
+        }
+        (Kind::Total { amount, .. }, Said::Amount(added)) => match state {
+            Some(State::Total(total)) => total.put(event.time_ms, added),
+            state => {
+                let mut total = Total::new(amount.unit());
+                total.put(event.time_ms, added);
+                *state = Some(State::Total(total));
+            }
+        },
+        // Nothing else is said to these.
+        (Kind::Batch { .. } | Kind::List(_), _)
+        | (Kind::Pick { .. }, Said::Amount(_))
+        | (Kind::Sum { .. } | Kind::Counter { .. } | Kind::Total { .. }, Said::Value(_)) => {}
+    }
 }
 
 /// Takes out of a list what the event names.
 pub(crate) fn take_out(
     profile: &mut Profile,
-    name: &str,
+    attribute: &AttributePlan,
     list: &ListPlan,
     removal: Removal,
     event: &Event,
@@ -100,7 +114,7 @@ pub(crate) fn take_out(
         },
         _ => None,
     };
-    with_list(profile.state_mut(name), |items| {
+    with_list(profile, attribute, |items| {
         items.remove(id, event.time_ms, &event.id, list.bounds, now_ms);
     });
     Ok(())
@@ -108,7 +122,7 @@ pub(crate) fn take_out(
 
 fn add_item(
     profile: &mut Profile,
-    name: &str,
+    attribute: &AttributePlan,
     list: &ListPlan,
     event: &Event,
     now_ms: i64,
@@ -136,12 +150,16 @@ fn add_item(
         return refused.map_or(Ok(()), Err);
     }
     let item = Item { id, time_ms: event.time_ms, event_id: event.id.clone(), fields };
-    with_list(profile.state_mut(name), |items| items.add(item, &list.columns, list.bounds, now_ms));
+    with_list(profile, attribute, |items| items.add(item, &list.columns, list.bounds, now_ms));
     refused.map_or(Ok(()), Err)
 }
 
-/// Changes a list; a state of another kind starts anew.
-fn with_list(state: &mut Option<State>, change: impl FnOnce(&mut ItemList)) {
+/// Changes a list; what another definition left makes room.
+fn with_list(profile: &mut Profile, attribute: &AttributePlan, change: impl FnOnce(&mut ItemList)) {
+    if !matches!(profile.state_mut(&attribute.name), Some(State::List(_))) {
+        align(profile, attribute);
+    }
+    let state = profile.state_mut(&attribute.name);
     if let Some(State::List(list)) = state {
         change(list);
     } else {
@@ -151,15 +169,18 @@ fn with_list(state: &mut Option<State>, change: impl FnOnce(&mut ItemList)) {
     }
 }
 
-/// Adds to a counter of this unit; a state of another kind starts anew.
+/// Adds to a counter, which may lack rings of some of these widths.
 fn count(state: &mut Option<State>, unit: Unit, widths_ms: &[i64], time_ms: i64, amount: i128) {
-    match state {
-        Some(State::Counter(counter)) if counter.unit == unit => counter.put(widths_ms, time_ms, amount),
-        state => {
-            let mut counter = Counter { unit, rings: Vec::new() };
-            counter.put(widths_ms, time_ms, amount);
-            *state = Some(State::Counter(counter));
+    if let Some(State::Counter(counter)) = state {
+        if counter.rings.len() < widths_ms.len() {
+            counter.widen(widths_ms);
         }
+        counter.put(time_ms, amount);
+    } else {
+        let mut counter = Counter { unit, rings: Vec::new() };
+        counter.widen(widths_ms);
+        counter.put(time_ms, amount);
+        *state = Some(State::Counter(counter));
     }
 }
 

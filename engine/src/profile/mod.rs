@@ -20,8 +20,10 @@ use alloc::vec::Vec;
 use core::cell::OnceCell;
 use core::fmt;
 
+use crate::attribute::shape::{self, WAITS};
 use crate::attribute::{BatchRecord, State, put_record};
-use crate::limits::{ABSORBED_MAX, CANDIDATES_MAX, ORPHAN_MS};
+use crate::limits::{ABSORBED_MAX, CANDIDATES_MAX, ORPHAN_MS, WAITING_BYTES_MAX};
+use crate::order;
 use codec::{Stored, Tag};
 
 /// The internal id of a profile, a UUIDv7 by convention of the hosts: ids of older profiles are smaller.
@@ -194,10 +196,37 @@ impl Profile {
         edit(&mut self.batch, change)
     }
 
+    /// Whether there may be state that waits for another definition.
+    pub(crate) fn has_waiting(&self) -> bool {
+        self.mixed || !self.orphans().is_empty()
+    }
+
+    /// Whether a bundle has not looked at all of it yet.
+    pub(crate) fn is_new_to(&self, bundle: u64) -> bool {
+        self.mixed || self.bundle != bundle
+    }
+
+    /// Makes a state wait at an address.
+    pub(crate) fn wait(&mut self, address: &str, state: State) {
+        self.mixed = true;
+        let place = self.state_mut(address);
+        *place = Some(match place.take() {
+            Some(known) => known.merge(state),
+            None => state,
+        });
+    }
+
+    /// Takes a state that waits at an address.
+    pub(crate) fn take_waiting(&mut self, address: &str) -> Option<State> {
+        self.state(address)?;
+        self.mixed = true;
+        self.state_mut(address).take()
+    }
+
     /// Notes that a bundle writes it, and which of its state that bundle's definition does not know. What has not been
     /// known for 30 days goes.
     pub(crate) fn adopt(&mut self, bundle: u64, knows: impl Fn(&str) -> bool, now_ms: i64) {
-        if bundle != self.bundle || self.mixed {
+        if self.is_new_to(bundle) {
             self.bundle = bundle;
             self.mixed = false;
             let unknown = self.states().map(|(name, _)| name).filter(|name| !knows(name)).map(String::from);
@@ -211,6 +240,7 @@ impl Profile {
                     }
                 }
             });
+            self.bound_waiting();
         }
         let over = |orphan: &Orphan| now_ms.saturating_sub(orphan.since_ms) >= ORPHAN_MS;
         if self.orphans().iter().any(over) {
@@ -225,13 +255,34 @@ impl Profile {
         }
     }
 
+    /// Lets go of what has waited longest, if all that waits is too large.
+    fn bound_waiting(&mut self) {
+        let mut waiting: Vec<(i64, String, usize)> = Vec::new();
+        for orphan in self.orphans().iter().filter(|orphan| orphan.name.contains(WAITS)) {
+            let Some(state) = self.state(&orphan.name) else { continue };
+            let mut bytes = bytes::Writer::default();
+            state::write_state(&mut bytes, state);
+            waiting.push((orphan.since_ms, orphan.name.clone(), bytes.0.len()));
+        }
+        let mut total = waiting.iter().fold(0_usize, |total, (.., bytes)| total.saturating_add(*bytes));
+        order::sort(&mut waiting, |(a_ms, a, _), (b_ms, b, _)| (a_ms, a).cmp(&(b_ms, b)));
+        for (_, name, bytes) in waiting {
+            if total <= WAITING_BYTES_MAX {
+                break;
+            }
+            total = total.saturating_sub(bytes);
+            *self.state_mut(&name) = None;
+            edit(&mut self.orphans, |orphans| orphans.retain(|orphan| orphan.name != name));
+        }
+    }
+
     /// Takes over everything of another profile, once: one that is known to be absorbed changes nothing.
     ///
     /// Ids are known up to a bound. That is a second line: the first is that a source is sealed before it is absorbed, in
     /// the same commit or an earlier one, and a sealed profile is never loaded again.
     ///
     /// Commutative and associative in all but `id` and `created_ms`, which the caller chose by whom it calls, where
-    /// `join` is: two states of one name as one.
+    /// `join` is: two states of one name and shape as one. Of two shapes the greater stays, and the other waits.
     pub(crate) fn absorb(&mut self, other: &Profile, join: &dyn Fn(&str, State, State) -> State) {
         if other.id == self.id || self.absorbed().contains(&other.id) {
             return;
@@ -264,12 +315,18 @@ impl Profile {
                 }
             }
         });
-        for (name, state) in other.states() {
-            let mine = self.state_mut(name);
-            *mine = Some(match mine.take() {
-                Some(mine) => join(name, mine, state.clone()),
-                None => state.clone(),
-            });
+        for (name, theirs) in other.states() {
+            let place = self.state_mut(name);
+            let (stays, waits) = match place.take() {
+                None => (theirs.clone(), None),
+                Some(mine) if shape::are_alike(&mine, theirs) => (join(name, mine, theirs.clone()), None),
+                Some(mine) if theirs.rank() > mine.rank() => (theirs.clone(), Some(mine)),
+                Some(mine) => (mine, Some(theirs.clone())),
+            };
+            *place = Some(stays);
+            if let Some(waits) = waits {
+                shape::wait(self, name, waits);
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::bytes::{Reader, Writer};
 use super::codec::Damaged;
 use crate::attribute::{
-    Counter, Item, ItemList, Order, Pick, Removed, Ring, Stamped, State, Total, Unit, newest_first,
+    Counter, Item, ItemList, Pick, Removed, Ring, Stamped, State, Total, Unit, newest_first,
 };
 use crate::definition::Keep;
 use crate::limits::{BUCKETS_MAX, LIST_ITEMS_MAX, PARTS_MAX, TOTAL_HOURS_MAX};
@@ -97,25 +97,16 @@ fn known_state(r: &mut Reader<'_>, kind: u8) -> Result<State, Damaged> {
     })
 }
 
-/// Their places are for ever, too.
-const PICKS: [Pick; 8] = [
-    Pick::Last,
-    Pick::First,
-    Pick::Min(Order::Number),
-    Pick::Min(Order::Text),
-    Pick::Min(Order::Instant),
-    Pick::Max(Order::Number),
-    Pick::Max(Order::Text),
-    Pick::Max(Order::Instant),
-];
-
 fn write_pick(w: &mut Writer, pick: Pick) {
-    w.count(PICKS.iter().position(|known| *known == pick).unwrap_or(PICKS.len()));
+    w.byte(pick.number());
 }
 
 fn read_pick(r: &mut Reader<'_>) -> Result<Pick, Damaged> {
-    let place = usize::from(r.byte()?);
-    PICKS.get(place).copied().ok_or(Damaged("a choice is of an unknown kind"))
+    let number = r.byte()?;
+    Pick::ALL
+        .into_iter()
+        .find(|pick| pick.number() == number)
+        .ok_or(Damaged("a choice is of an unknown kind"))
 }
 
 fn write_unit(w: &mut Writer, unit: Unit) {

@@ -23,8 +23,10 @@ pub fn facts(visitor: &Visitor, definition: &Definition, now_ms: i64) -> Vec<(St
                 tell(None, Some(total(visitor, definition, attribute)));
             }
             AttributeKind::Counter { window_ms: Some(window_ms), parts, .. } => {
-                let counted = given(&visitor.history, attribute);
-                let of = |window_ms| of_nanos(amounts(&within(&counted, attribute, window_ms, now_ms)));
+                let of = |window_ms| {
+                    let counted = given(&visitor.history, attribute, Some(window_ms));
+                    of_nanos(amounts(&within(&counted, window_ms, now_ms)))
+                };
                 tell(None, Some(of(*window_ms)));
                 for part in parts {
                     tell(Some(&part.name), Some(of(part.window_ms)));
@@ -43,8 +45,6 @@ pub fn facts(visitor: &Visitor, definition: &Definition, now_ms: i64) -> Vec<(St
 /// An event that counted for an attribute, under the definition of its time.
 pub struct Given<'h> {
     pub event: &'h Resolved,
-    /// The attribute as it was defined then.
-    pub attribute: &'h Attribute,
     pub value: Value,
 }
 
@@ -54,53 +54,35 @@ impl Given<'_> {
     }
 }
 
-/// The events that count for an attribute, as they arrived.
-fn given<'h>(history: &'h [Happening], wanted: &Attribute) -> Vec<Given<'h>> {
+/// The events that count for an attribute, or for one of its windows, as they arrived.
+///
+/// Reading: what changes its kind, aggregation or the width of its buckets starts anew, and what was kept before waits as
+/// state that the running bundle does not know, so a rollback finds it, without what happened in between.
+fn given<'h>(history: &'h [Happening], wanted: &Attribute, window_ms: Option<i64>) -> Vec<Given<'h>> {
     let mut all: Vec<Given<'h>> = Vec::new();
     let mut forgotten = Forgotten::default();
-    let mut last: Option<&Attribute> = None;
+    let is_kept = |attribute: &Attribute| {
+        let needs = |wanted_ms: i64| {
+            windows(&attribute.kind).any(|window_ms| width_ms(window_ms) == width_ms(wanted_ms))
+        };
+        attribute.name == wanted.name && !is_other_kind(attribute, wanted) && window_ms.is_none_or(needs)
+    };
     for happening in history {
         match happening {
             Happening::Event { event, definition, .. } => {
-                let Some(attribute) = definition.attributes.iter().find(|a| a.name == wanted.name) else {
-                    continue;
-                };
-                if !touches(definition, attribute, event) {
-                    continue;
-                }
-                // Reading: a changed kind starts anew with the first event that counts for the new one; until then a
-                // rollback finds what was left.
-                if last.is_some_and(|last| is_other_kind(last, attribute)) {
-                    all.clear();
-                }
-                last = Some(attribute);
-                all.extend(counts(definition, attribute, event).map(|value| Given {
-                    event,
-                    attribute,
-                    value,
-                }));
+                let Some(attribute) = definition.attributes.iter().find(|a| is_kept(a)) else { continue };
+                all.extend(counts(definition, attribute, event).map(|value| Given { event, value }));
             }
-            Happening::Absorbed(history) => {
-                all.extend(given(history, wanted));
-                last = last.or(all.last().map(|given| given.attribute));
-            }
+            Happening::Absorbed(history) => all.extend(given(history, wanted, window_ms)),
             Happening::Written { definition, number, now_ms } => {
-                if forgotten.by(definition, *number, &wanted.name, last.is_some(), *now_ms) {
+                let knows = definition.attributes.iter().any(is_kept);
+                if forgotten.by(knows, *number, !all.is_empty(), *now_ms) {
                     all.clear();
-                    last = None;
                 }
             }
         }
     }
-    if last.is_some_and(|last| is_other_kind(last, wanted)) {
-        all.clear();
-    }
     all
-}
-
-/// Whether an event changes anything of an attribute, as far as it is told when it arrives.
-pub fn touches(definition: &Definition, attribute: &Attribute, event: &Resolved) -> bool {
-    counts(definition, attribute, event).is_some() || list::touches_list(definition, attribute, event)
 }
 
 /// Whether what is kept for one of them is nothing to the other: the kind changed, or the aggregation did.
@@ -140,10 +122,9 @@ pub struct Forgotten {
 }
 
 impl Forgotten {
-    pub fn by(&mut self, definition: &Definition, bundle: u64, name: &str, any: bool, now_ms: i64) -> bool {
+    pub fn by(&mut self, knows: bool, bundle: u64, any: bool, now_ms: i64) -> bool {
         if bundle != self.bundle {
             self.bundle = bundle;
-            let knows = definition.attributes.iter().any(|attribute| attribute.name == name);
             self.since_ms = if knows || !any { None } else { self.since_ms.or(Some(now_ms)) };
         }
         let over = self.since_ms.is_some_and(|since_ms| now_ms - since_ms >= 30 * DAY_MS);
@@ -204,27 +185,10 @@ pub fn width_ms(window_ms: i64) -> i64 {
 }
 
 /// Those in buckets that end after `now - window`.
-fn within<'g, 'h>(
-    given: &'g [Given<'h>],
-    wanted: &Attribute,
-    window_ms: i64,
-    now_ms: i64,
-) -> Vec<&'g Given<'h>> {
+fn within<'g, 'h>(given: &'g [Given<'h>], window_ms: i64, now_ms: i64) -> Vec<&'g Given<'h>> {
     let width_ms = width_ms(window_ms);
-    let mut kept: Vec<&Given<'_>> = Vec::new();
-    for given in given {
-        // Reading: what a window does not need when an event arrives is forgotten with that event, so a window of
-        // another width starts anew.
-        if !windows(&given.attribute.kind).any(|window_ms| self::width_ms(window_ms) == width_ms) {
-            kept.clear();
-        } else {
-            kept.push(given);
-        }
-    }
-    debug_assert!(windows(&wanted.kind).any(|known| known == window_ms));
     let ends_ms = |given: &Given<'_>| (given.event.time_ms.div_euclid(width_ms) + 1) * width_ms;
-    kept.retain(|given| ends_ms(given) > now_ms - window_ms);
-    kept
+    given.iter().filter(|given| ends_ms(given) > now_ms - window_ms).collect()
 }
 
 fn windows(kind: &AttributeKind) -> impl Iterator<Item = i64> {
@@ -242,7 +206,7 @@ fn amounts(given: &[&Given<'_>]) -> i128 {
 
 fn total(visitor: &Visitor, definition: &Definition, attribute: &Attribute) -> Value {
     let AttributeKind::Counter { backfill, .. } = &attribute.kind else { panic!("a counter") };
-    let given = given(&visitor.history, attribute);
+    let given = given(&visitor.history, attribute, None);
     let base = backfill.as_ref().and_then(|backfill| base(&visitor.records, definition, backfill));
     let base = base.and_then(|(value, time_ms)| Some((nanos(number(&value)?)?, time_ms)));
     let (before, after_ms) = base.map_or((0, None), |(before, time_ms)| (before, Some(time_ms)));
@@ -259,10 +223,11 @@ fn single(visitor: &Visitor, definition: &Definition, attribute: &Attribute, now
     let AttributeKind::Single { aggregation, duration_ms, data_type, backfill, .. } = &attribute.kind else {
         panic!("a single")
     };
-    let all = given(&visitor.history, attribute);
-    let mut seen: Vec<&Given<'_>> = match (aggregation, duration_ms) {
-        (Aggregation::Last, _) | (_, None) => all.iter().collect(),
-        (_, Some(window_ms)) => within(&all, attribute, *window_ms, now_ms),
+    let window_ms = duration_ms.filter(|_| *aggregation != Aggregation::Last);
+    let all = given(&visitor.history, attribute, window_ms);
+    let mut seen: Vec<&Given<'_>> = match window_ms {
+        None => all.iter().collect(),
+        Some(window_ms) => within(&all, window_ms, now_ms),
     };
     let kept_as = kept_as(*aggregation, *data_type);
     match aggregation {

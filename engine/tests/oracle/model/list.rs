@@ -7,18 +7,18 @@ use usher_engine::definition::{
 };
 use usher_engine::value::{DataType, Value};
 
-use super::attribute::{Forgotten, Stamp, extreme, is_other_kind, touches};
+use super::attribute::{Forgotten, Stamp, extreme, is_other_kind};
 use super::value::{admit, nanos, number, of_nanos, same};
 use super::{Happening, Resolved, Visitor};
 
 #[derive(Clone, Default)]
-struct Played<'h> {
+struct Played {
     items: Vec<Item>,
     /// Items that were taken out, and when.
     deleted: Vec<(Value, Stamp)>,
     cleared: Option<Stamp>,
-    /// The attribute when something last happened to it.
-    last: Option<&'h Attribute>,
+    /// Whether anything happened to it.
+    any: bool,
 }
 
 #[derive(Clone)]
@@ -38,9 +38,6 @@ pub fn tell(
 ) {
     let AttributeKind::List { column, parts, .. } = &attribute.kind else { panic!("a list") };
     let mut played = play(history, attribute);
-    if played.last.is_some_and(|last| is_other_kind(last, attribute)) {
-        played = Played::default();
-    }
     played.settle(attribute, now_ms);
     played.cap(attribute);
     // Newest first, ties by id.
@@ -103,28 +100,25 @@ fn kept_as(parts: &[ListPart], column: &str) -> Option<DataType> {
     parts.iter().find(numeric).map(|_| DataType::Number)
 }
 
-fn play<'h>(history: &'h [Happening], wanted: &Attribute) -> Played<'h> {
+fn play(history: &[Happening], wanted: &Attribute) -> Played {
     let mut played = Played::default();
     let mut forgotten = Forgotten::default();
+    // What the list was of another kind in between waits elsewhere.
+    let is_kept = |a: &Attribute| a.name == wanted.name && !is_other_kind(a, wanted);
     for happening in history {
         match happening {
             Happening::Event { event, definition, now_ms } => {
-                let Some(attribute) = definition.attributes.iter().find(|a| a.name == wanted.name) else {
-                    continue;
-                };
-                if !touches(definition, attribute, event) {
+                let Some(attribute) = definition.attributes.iter().find(|a| is_kept(a)) else { continue };
+                if !touches_list(definition, attribute, event) {
                     continue;
                 }
-                if played.last.is_some_and(|last| is_other_kind(last, attribute)) {
-                    played = Played::default();
-                }
-                played.last = Some(attribute);
+                played.any = true;
                 played.event(definition, attribute, event, *now_ms);
             }
             Happening::Absorbed(history) => played.merge(play(history, wanted)),
             Happening::Written { definition, number, now_ms } => {
-                let any = played.last.is_some();
-                if forgotten.by(definition, *number, &wanted.name, any, *now_ms) {
+                let knows = definition.attributes.iter().any(is_kept);
+                if forgotten.by(knows, *number, played.any, *now_ms) {
                     played = Played::default();
                 }
             }
@@ -170,8 +164,8 @@ fn added(definition: &Definition, attribute: &Attribute, event: &Resolved) -> Op
     contributes.then(|| Item { id, stamp: (event.time_ms, event.id.clone()), columns })
 }
 
-impl<'h> Played<'h> {
-    fn event(&mut self, definition: &Definition, attribute: &'h Attribute, event: &Resolved, now_ms: i64) {
+impl Played {
+    fn event(&mut self, definition: &Definition, attribute: &Attribute, event: &Resolved, now_ms: i64) {
         let stamp = (event.time_ms, event.id.clone());
         if let Some(item) = added(definition, attribute, event) {
             self.put(item);
@@ -214,11 +208,11 @@ impl<'h> Played<'h> {
         }
     }
 
-    fn merge(&mut self, other: Played<'h>) {
+    fn merge(&mut self, other: Played) {
         other.items.into_iter().for_each(|item| self.put(item));
         other.deleted.into_iter().for_each(|(id, stamp)| self.delete(id, stamp));
         self.cleared = self.cleared.take().max(other.cleared);
-        self.last = self.last.or(other.last);
+        self.any |= other.any;
         self.take_out();
     }
 
