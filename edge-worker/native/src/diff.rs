@@ -1,5 +1,7 @@
 //! What changes from one definition to another, in words.
 
+mod anew;
+
 use std::fmt::Debug;
 
 use usher_engine::definition::{
@@ -10,6 +12,7 @@ use usher_engine::syntax::Expr;
 use usher_engine::value::Value;
 
 use crate::terminal::clean;
+use anew::anew;
 
 /// One line of a difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +47,16 @@ pub(crate) fn changes(before: &Definition, after: &Definition) -> Vec<Change> {
     facts(&mut out, "audience", &whole(before), &whole(after));
     parts(&mut out, "key event", &before.key_events, &after.key_events, |k| &k.name, key_event);
     parts(&mut out, "attribute", &before.attributes, &after.attributes, |a| &a.name, attribute);
+    for after in &after.attributes {
+        let known = before.attributes.iter().find(|known| known.name == after.name);
+        if let Some(what) = known.and_then(|known| anew(&known.kind, &after.kind)) {
+            let kept = "for 30 days a rollback finds what was kept before";
+            out.push(Change {
+                sign: '~',
+                what: format!("attribute: `{}`, {what} starts anew; {kept}", after.name),
+            });
+        }
+    }
     let identity = |definition: &Definition| {
         let identity = &definition.identity;
         let order: Vec<&str> = identity.keys.iter().map(|key| key.name.as_str()).collect();
@@ -349,6 +362,8 @@ sections:
             ("table: pages", "table: sites", "~ key event: `view`, table: web.pages → web.sites"),
             ("24h", "2h", "~ attribute: `views`, window: 1d → 2h"),
             ("aggregation: last", "aggregation: max", "~ attribute: `last`, aggregation: last → max"),
+            ("24h", "2h", "~ attribute: `views`, the window of 2h starts anew; for 30 days a rollback"),
+            ("aggregation: last", "aggregation: max", "~ attribute: `last`, it starts anew"),
             ("max_items: 9", "max_items: 8", "~ attribute: `all`, most items: 9 → 8"),
             (
                 "sensitivity: sensitive",
@@ -368,6 +383,22 @@ sections:
             let found = changes(&read(TEXT), &read(&TEXT.replacen(old, new, 1)));
             let lines: Vec<String> = found.iter().map(|change| change.line(false)).collect();
             assert!(lines.iter().any(|line| line.contains(words)), "{words} in {lines:#?}");
+        }
+    }
+    #[test]
+    fn what_goes_on_does_not_start_anew() {
+        // 24 h and 25 h are told apart by the same buckets; a list keeps its items.
+        for (old, new) in [
+            ("24h", "25h"),
+            ("max_items: 9", "max_items: 8"),
+            ("source_field: a, aggregation: last", "source_field: b, aggregation: last"),
+        ] {
+            assert!(TEXT.contains(old), "{old}");
+            let found = changes(&read(TEXT), &read(&TEXT.replacen(old, new, 1)));
+            assert!(
+                !found.is_empty() && !found.iter().any(|change| change.what.contains("anew")),
+                "{found:?}"
+            );
         }
     }
 }

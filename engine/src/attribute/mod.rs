@@ -22,8 +22,8 @@ pub(crate) use list::Bounds;
 pub(crate) use list::newest_first;
 pub use list::{Item, ItemList, Removed};
 pub use pick::{Order, Pick, Stamped};
-pub use ring::Ring;
 pub(crate) use ring::Window;
+pub use ring::{Ring, bucket_ms};
 
 use alloc::vec::Vec;
 

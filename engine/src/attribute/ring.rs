@@ -55,6 +55,11 @@ impl Window {
     }
 }
 
+/// How long a bucket of a window of this length is, both in milliseconds.
+pub fn bucket_ms(window_ms: i64) -> i64 {
+    Window::new(window_ms).width_ms
+}
+
 /// What happened, by bucket.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ring<T> {
