@@ -37,6 +37,8 @@ pub(crate) struct Lower {
     misspelled: BTreeSet<(usize, usize, &'static str)>,
     /// The part that is being read.
     path: String,
+    /// The criterion within it that is being read, and how many of its conditions are.
+    criterion: (String, usize),
     /// Where the audience was named first.
     pub(crate) audience: Option<At>,
     /// What bodies of the API say of each other.
@@ -136,6 +138,22 @@ impl Lower {
     /// Remembers where a smaller part of the part that is being read stands.
     pub(crate) fn mark(&mut self, part: &str, span: Span) {
         self.places.insert(format!("{}{part}", self.path), (self.text, span));
+    }
+
+    /// Remembers where a criterion stands; its conditions follow, in the order in which they are written.
+    pub(crate) fn mark_criterion(&mut self, part: &str, span: Span) {
+        self.mark(part, span);
+        self.criterion = (part.to_owned(), 0);
+    }
+
+    /// Remembers where the next condition stands, the name in it, and what that is compared with.
+    pub(crate) fn mark_condition(&mut self, whole: Span, name: Span, value: Span) {
+        let (criterion, number) = &mut self.criterion;
+        let part = format!("{criterion}.conditions[{number}]");
+        *number += 1;
+        for (field, span) in [("", whole), (".name", name), (".value", value)] {
+            self.mark(&format!("{part}{field}"), span);
+        }
     }
 
     /// The same for the value of a key, if it is there.

@@ -61,20 +61,20 @@ impl Uses {
         if depth(expr) > CRITERIA_DEPTH_MAX {
             return;
         }
-        for_each_test(expr, &mut |name, test| {
+        for_each_test(expr, &mut 0, &mut |number, name, test| {
             // What cannot be resolved is reported when the criterion is lowered.
             let Some((slot, declared)) = resolve(name, scope, names).ok() else { return };
             let index = self.number(slot, declared, scope);
             let Some(place) = self.places.get_mut(index as usize) else { return };
-            let so_far = place.types;
-            let both = so_far.and(allowed(test));
-            if both.is_empty() && !so_far.is_empty() {
-                let message = words!("`{name}` is {so_far} here, and this asks for {}", allowed(test));
-                out.push(Diagnostic::new(Code::TypeMismatch, message).at(at).help(words!(
-                    "declare its type, or make the uses agree; text stands in single quotes, numbers do not"
-                )));
+            let wanted = allowed(test);
+            let both = place.types.and(wanted);
+            if both.is_empty() {
+                // The uses before hold, so that one that is wrong is reported alone.
+                let at = at.inner(CONDITIONS, number);
+                out.push(disagreement(name, test, declared, place.types).at(at.field(VALUE)));
+            } else {
+                place.types = both;
             }
-            place.types = both;
         });
     }
 
@@ -116,6 +116,50 @@ impl Uses {
         self.places.push(Place { slot, types: declared });
         place
     }
+}
+
+/// Where one condition of a criterion stands: its tests and segments, numbered as they are written,
+const CONDITIONS: &str = "conditions";
+/// the name that it asks about,
+const NAME: &str = "name";
+/// and what it compares with.
+const VALUE: &str = "value";
+
+/// Why a value is not asked this: no type allows it, not the declared one, or none that other uses leave.
+#[cold]
+fn disagreement(name: &Name, test: &Test, declared: TypeSet, so_far: TypeSet) -> Diagnostic {
+    let wanted = allowed(test);
+    let (message, help) = if wanted.is_empty() {
+        match test {
+            Test::In(_) | Test::Between(..) => (
+                words!("`{name}` is compared with values of different types"),
+                words!("text stands in quotes, numbers do not"),
+            ),
+            Test::Contains(_) => (
+                words!("no text or list contains a boolean"),
+                words!("compare a boolean with `=` (`equals`)"),
+            ),
+            _ => (
+                words!("booleans have no order, so `{name}` cannot be compared this way"),
+                words!("compare a boolean with `=` (`equals`)"),
+            ),
+        }
+    } else if declared.and(wanted).is_empty() {
+        let help = if declared.and(TypeSet::LISTS) == declared {
+            words!(
+                "ask a list what it contains (`CONTAINS`, `contains`), or for its size (`SIZE`, `list_size_…`)"
+            )
+        } else {
+            words!("compare it with what it is; text stands in quotes, numbers do not")
+        };
+        (words!("`{name}` is {declared}, and this asks for {wanted}"), help)
+    } else {
+        let help = words!(
+            "make the uses agree, or declare its type (`data_type`); text stands in quotes, numbers do not"
+        );
+        (words!("`{name}` is {so_far} by its other uses, and this asks for {wanted}"), help)
+    };
+    Diagnostic::new(Code::TypeMismatch, message).help(help)
 }
 
 /// What identifies a value across criteria, if it is no attribute.
@@ -181,6 +225,7 @@ fn allowed(test: &Test) -> TypeSet {
             TypeSet::one(DataType::String)
         }
         Test::Contains(Value::Number(_)) => TypeSet::one(DataType::NumberArray),
+        Test::Contains(Value::Boolean(_)) => TypeSet::of(&[]),
         Test::Contains(_) => TypeSet::of(&[DataType::String, DataType::StringArray]),
         Test::Null => TypeSet::ANY,
         Test::WithinDays(_) => TypeSet::TIMES,
@@ -207,12 +252,17 @@ fn of_ordered(value: &Value) -> TypeSet {
     }
 }
 
-fn for_each_test(expr: &Expr, visit: &mut impl FnMut(&Name, &Test)) {
+/// Every test with its number among the conditions of the criterion.
+fn for_each_test(expr: &Expr, next: &mut usize, visit: &mut impl FnMut(usize, &Name, &Test)) {
     match expr {
-        Expr::Constant(_) | Expr::Segment(_) => {}
-        Expr::And(parts) | Expr::Or(parts) => parts.iter().for_each(|part| for_each_test(part, visit)),
-        Expr::Not(inner) => for_each_test(inner, visit),
-        Expr::Test { name, test, .. } => visit(name, test),
+        Expr::Constant(_) => {}
+        Expr::Segment(_) => *next = next.saturating_add(1),
+        Expr::And(parts) | Expr::Or(parts) => parts.iter().for_each(|part| for_each_test(part, next, visit)),
+        Expr::Not(inner) => for_each_test(inner, next, visit),
+        Expr::Test { name, test, .. } => {
+            visit(*next, name, test);
+            *next = next.saturating_add(1);
+        }
     }
 }
 
@@ -280,20 +330,30 @@ impl<'a, N: Names> Checker<'a, N> {
             return Node::Constant(false);
         }
         let mut tests = 0_usize;
-        for_each_test(expr, &mut |_, _| tests = tests.saturating_add(1));
+        for_each_test(expr, &mut 0, &mut |_, _, _| tests = tests.saturating_add(1));
         if tests > CRITERIA_TESTS_MAX {
             let message =
                 words!("{tests} conditions in one criterion, at most {CRITERIA_TESTS_MAX} are allowed");
             out.push(Diagnostic::new(Code::OverBound, message).at(at));
             return Node::Constant(false);
         }
-        self.node(expr, scope, at, out)
+        self.node(expr, scope, at, &mut 0, out)
     }
 
-    fn node(&mut self, expr: &'a Expr, scope: Scope<'_>, at: At<'_>, out: &mut Vec<Diagnostic>) -> Node {
+    /// `next` numbers the conditions.
+    fn node(
+        &mut self,
+        expr: &'a Expr,
+        scope: Scope<'_>,
+        at: At<'_>,
+        next: &mut usize,
+        out: &mut Vec<Diagnostic>,
+    ) -> Node {
         match expr {
             Expr::Constant(value) => Node::Constant(*value),
-            Expr::And(parts) => Node::And(parts.iter().map(|part| self.node(part, scope, at, out)).collect()),
+            Expr::And(parts) => {
+                Node::And(parts.iter().map(|part| self.node(part, scope, at, next, out)).collect())
+            }
             Expr::Or(parts) => {
                 if parts.is_empty() {
                     let message = words!("an empty OR matches nobody");
@@ -303,26 +363,32 @@ impl<'a, N: Names> Checker<'a, N> {
                             .help(words!("remove it, or give it conditions")),
                     );
                 }
-                Node::Or(parts.iter().map(|part| self.node(part, scope, at, out)).collect())
+                Node::Or(parts.iter().map(|part| self.node(part, scope, at, next, out)).collect())
             }
-            Expr::Not(inner) => Node::Not(Box::new(self.node(inner, scope, at, out))),
+            Expr::Not(inner) => Node::Not(Box::new(self.node(inner, scope, at, next, out))),
             Expr::Segment(name) if scope.columns_only => {
                 let message = words!("segment `{name}` in a filter; a filter names columns only");
-                out.push(Diagnostic::new(Code::UnknownName, message).at(at));
+                out.push(Diagnostic::new(Code::UnknownName, message).at(at.inner(CONDITIONS, *next)));
+                *next = next.saturating_add(1);
                 Node::Constant(false)
             }
             Expr::Segment(name) => {
+                *next = next.saturating_add(1);
                 let slot = self.segment(name);
                 let op = |_: &Place| Ok(Op::Segment);
                 self.share(slot, None, false, op).unwrap_or(Node::Constant(false))
             }
-            Expr::Test { name, test, negated } => match self.question(name, test, *negated, scope) {
-                Ok(node) => node,
-                Err(diagnostic) => {
-                    out.push(diagnostic.at(at));
-                    Node::Constant(false)
+            Expr::Test { name, test, negated } => {
+                let at = at.inner(CONDITIONS, *next);
+                *next = next.saturating_add(1);
+                match self.question(name, test, *negated, scope, at) {
+                    Ok(node) => node,
+                    Err(found) => {
+                        out.extend(found);
+                        Node::Constant(false)
+                    }
                 }
-            },
+            }
         }
     }
 
@@ -342,8 +408,8 @@ impl<'a, N: Names> Checker<'a, N> {
         slot: u32,
         test: Option<&'a Test>,
         negated: bool,
-        op: impl FnOnce(&Place) -> Result<Op, Diagnostic>,
-    ) -> Result<Node, Diagnostic> {
+        op: impl FnOnce(&Place) -> Result<Op, Option<Diagnostic>>,
+    ) -> Result<Node, Option<Diagnostic>> {
         let print = same::print(slot, test, negated);
         let (asked, predicates) = (&self.asked, &self.program.predicates);
         let known = self.known.find(print, &mut |index| {
@@ -367,15 +433,17 @@ impl<'a, N: Names> Checker<'a, N> {
         Ok(Node::Predicate(u32::try_from(index).unwrap_or(u32::MAX)))
     }
 
+    /// `Err(None)`: what is wrong was reported when the uses were collected.
     fn question(
         &mut self,
         name: &Name,
         test: &'a Test,
         negated: bool,
         scope: Scope<'_>,
-    ) -> Result<Node, Diagnostic> {
+        at: At<'_>,
+    ) -> Result<Node, Option<Diagnostic>> {
         let (slot, _) = resolve(name, scope, self.names).map_err(|(code, message)| {
-            let diagnostic = Diagnostic::new(code, message);
+            let diagnostic = Diagnostic::new(code, message).at(at.field(NAME));
             match self.names.suggest(&name.0).filter(|_| code == Code::UnknownName && !scope.columns_only) {
                 Some(other) => diagnostic.help(words!("did you mean `{other}`?")),
                 None => diagnostic,
@@ -384,12 +452,10 @@ impl<'a, N: Names> Checker<'a, N> {
         // All uses were added before; without its own a value is nothing.
         let slot = self.uses.find(&slot, scope).unwrap_or(u32::MAX);
         self.share(slot, Some(test), negated, |place| {
-            if place.types.is_empty() {
-                // A literal that no type compares with; disagreeing uses were reported when they were collected.
-                let message = words!("`{name}` cannot be asked this");
-                return Err(Diagnostic::new(Code::TypeMismatch, message));
+            if place.types.and(allowed(test)).is_empty() {
+                return Err(None);
             }
-            op(name, test, place.types)
+            op(name, test, place.types).map_err(|found| Some(found.at(at.field(VALUE))))
         })
     }
 }

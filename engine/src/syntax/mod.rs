@@ -10,4 +10,6 @@ mod print;
 mod token;
 
 pub use ast::{Comparison, Expr, Name, Test};
+#[cfg(feature = "words")]
+pub use parse::parse_located;
 pub use parse::{ParseError, parse};

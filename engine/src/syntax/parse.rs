@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::Range;
 
 use super::ast::{Comparison, Expr, Name, Test};
 use super::token::{Kind, Lexer, Token, is_keyword};
@@ -13,6 +14,18 @@ use crate::value::{Number, Value};
 
 /// Reads one criterion. The empty text is always true.
 pub fn parse(text: &str) -> Result<Expr, ParseError> {
+    read(text, None)
+}
+
+/// The same, with where each condition stands: tests and segments as they are written, in bytes of the text.
+#[cfg(feature = "words")]
+pub fn parse_located(text: &str) -> Result<(Expr, Vec<Range<usize>>), ParseError> {
+    let mut conditions = Vec::new();
+    let expr = read(text, Some(&mut conditions))?;
+    Ok((expr, conditions))
+}
+
+fn read<'a>(text: &'a str, conditions: Option<&'a mut Vec<Range<usize>>>) -> Result<Expr, ParseError> {
     if text.len() > CRITERIA_BYTES_MAX {
         let message = words!("longer than {CRITERIA_BYTES_MAX} bytes");
         return Err(ParseError::new(0, text.len(), message));
@@ -22,7 +35,7 @@ pub fn parse(text: &str) -> Result<Expr, ParseError> {
     if token.kind == Kind::End {
         return Ok(Expr::Constant(true));
     }
-    let mut parser = Parser { lexer, token, depth: 0 };
+    let mut parser = Parser { lexer, token, end: 0, depth: 0, conditions };
     let expr = parser.any()?;
     match parser.token.kind {
         Kind::End => Ok(expr),
@@ -69,7 +82,11 @@ struct Parser<'a> {
     lexer: Lexer<'a>,
     /// The token at hand.
     token: Token<'a>,
+    /// Where the token before it ends.
+    end: usize,
     depth: usize,
+    /// Where each condition stands, if anybody asks.
+    conditions: Option<&'a mut Vec<Range<usize>>>,
 }
 
 impl<'a> Parser<'a> {
@@ -102,7 +119,16 @@ impl<'a> Parser<'a> {
     /// NOT a
     fn not(&mut self) -> Result<Expr, ParseError> {
         if !self.is("NOT") {
-            return self.condition();
+            let (start, group) = (self.token.start, self.token.kind == Kind::Open);
+            let expr = self.condition()?;
+            if cfg!(feature = "words")
+                && let Some(conditions) = &mut self.conditions
+                && !group
+                && !matches!(expr, Expr::Constant(_))
+            {
+                conditions.push(start..self.end);
+            }
+            return Ok(expr);
         }
         self.descend()?;
         self.advance()?;
@@ -311,6 +337,7 @@ impl<'a> Parser<'a> {
     }
 
     fn advance(&mut self) -> Result<(), ParseError> {
+        self.end = self.token.end;
         self.token = self.lexer.next()?;
         Ok(())
     }
@@ -409,6 +436,16 @@ mod tests {
             let deeper = parse(&nested(CRITERIA_DEPTH_MAX + 1)).unwrap_err();
             assert!(deeper.message.contains("nested deeper"));
         }
+    }
+
+    #[test]
+    #[cfg(feature = "words")]
+    fn conditions_are_found_where_they_stand() {
+        let text = " a = 1 AND ( NOT segment( 'x' )  or TRUE) AND size(c) >\n2 AND d NOT WITHIN 3 DAYS ";
+        let (expr, conditions) = parse_located(text).unwrap();
+        assert_eq!(Ok(expr), parse(text));
+        let conditions: Vec<&str> = conditions.into_iter().filter_map(|range| text.get(range)).collect();
+        assert_eq!(conditions, ["a = 1", "segment( 'x' )", "size(c) >\n2", "d NOT WITHIN 3 DAYS"]);
     }
 
     fn value() -> impl Strategy<Value = Value> {

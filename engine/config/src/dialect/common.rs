@@ -168,20 +168,29 @@ impl Lower {
             return None;
         };
         let text = self.text_of(node, what)?;
-        let error = match usher_engine::syntax::parse(&text) {
-            Ok(expr) => return Some(expr),
-            Err(error) => error,
-        };
         let source = self.texts.get(self.text).map(Text::as_str).unwrap_or_default();
-        let start = origin(source, scalar, node.span, error.start);
-        let end = origin(source, scalar, node.span, error.end);
-        let span = match (start, end) {
-            (Some(start), Some(end)) => Span { start, end: end.max(start) },
-            (Some(start), None) => Span { start, end: start },
-            _ => node.span,
+        let span = |start: usize, end: usize| {
+            let origin = |at: usize| origin(source, scalar, node.span, at);
+            match (origin(start), origin(end)) {
+                (Some(start), Some(end)) => Span { start, end: end.max(start) },
+                (Some(start), None) => Span { start, end: start },
+                _ => node.span,
+            }
         };
-        self.note_with(Code::BadCriteria, span, error.message, error.help);
-        None
+        match usher_engine::syntax::parse_located(&text) {
+            Ok((expr, conditions)) => {
+                let spans: Vec<Span> = conditions.into_iter().map(|at| span(at.start, at.end)).collect();
+                for span in spans {
+                    self.mark_condition(span, span, span);
+                }
+                Some(expr)
+            }
+            Err(error) => {
+                let span = span(error.start, error.end);
+                self.note_with(Code::BadCriteria, span, error.message, error.help);
+                None
+            }
+        }
     }
 }
 

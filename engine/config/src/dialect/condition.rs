@@ -170,6 +170,13 @@ fn operator(lower: &mut Lower, condition: Fields<'_>, name: Option<Name>) -> Opt
         }
     };
     let name = name?;
+    let keys = ["column", "realtimeAttributeId"];
+    let asked = keys.into_iter().find(|key| condition.get(key).is_some()).unwrap_or("type");
+    let value = ["rightValue", "rightValues", "minValue"].into_iter().find(|key| fields.get(key).is_some());
+    for _ in &tests {
+        let value = fields.span(value.unwrap_or("type"));
+        lower.mark_condition(condition.node.span, condition.span(asked), value);
+    }
     let mut tests = tests;
     if tests.len() == 1 {
         return tests.pop().map(|test| Expr::new_test(name, test, negated));

@@ -83,7 +83,7 @@ fn entry_criteria(lower: &mut Lower, node: &Node, section: &mut Section) {
     let Some(fields) = lower.fields(node, "entryCriteria", &known) else { return };
     section.accept_unknown_profiles = lower.boolean(fields, "acceptUnknownProfiles").unwrap_or(true);
     if let Some(node) = fields.get("profileCriteria") {
-        lower.mark(".criteria", node.span);
+        lower.mark_criterion(".criteria", node.span);
         section.criteria = condition(lower, node, Subject::Profile).unwrap_or(UNREAD);
     }
     let Some(node) = fields.get("keyEventCriteria") else { return };
@@ -93,7 +93,7 @@ fn entry_criteria(lower: &mut Lower, node: &Node, section: &mut Section) {
     section.key_event = lower.key_event_id(fields, "keyEventId");
     lower.mark_key(".key_event", fields, "keyEventId");
     if let Some(node) = fields.get("keyEventFilters") {
-        lower.mark(".event_filter", node.span);
+        lower.mark_criterion(".event_filter", node.span);
         let filter = condition(lower, node, Subject::Event);
         section.event_filter = filter.filter(|filter| *filter != Expr::Constant(true));
     }

@@ -9,7 +9,7 @@ use crate::lower::{Fields, Lower};
 /// The filter under a key, if there is one. Names in its criteria are columns, written `event.column`.
 pub(super) fn filter(lower: &mut Lower, fields: Fields<'_>, key: &str, part: &str) -> Option<Expr> {
     let node = fields.get(key)?;
-    lower.mark(part, node.span);
+    lower.mark_criterion(part, node.span);
     if matches!(node.content, Content::Scalar(_)) {
         return lower.criteria_text(node, key);
     }
@@ -19,6 +19,8 @@ pub(super) fn filter(lower: &mut Lower, fields: Fields<'_>, key: &str, part: &st
     let fields = lower.fields(node, "a filter", &["field", "pattern"])?;
     let field = lower.need_text(fields, "field");
     let pattern = lower.need_text(fields, "pattern")?;
-    lower.mark(part, fields.span("pattern"));
+    let at = fields.span("pattern");
+    lower.mark_criterion(part, at);
+    lower.mark_condition(at, fields.span("field"), at);
     Some(Expr::new_test(Name::column(&field?), Test::Matches(pattern), false))
 }

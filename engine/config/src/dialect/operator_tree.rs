@@ -65,6 +65,7 @@ fn segment(lower: &mut Lower, fields: Fields<'_>) -> Option<Expr> {
         }
     }
     let node = lower.need(fields, "value")?;
+    lower.mark_condition(fields.node.span, node.span, node.span);
     lower.text_of(node, "value").map(Expr::Segment)
 }
 
@@ -189,6 +190,7 @@ fn question(lower: &mut Lower, fields: Fields<'_>, operator: &str) -> Option<Exp
             value
         }
     };
+    lower.mark_condition(fields.node.span, fields.span("attribute"), fields.span("value"));
     Some(Expr::new_test(Name(attribute?), ask.test(value)?, negated))
 }
 

@@ -43,7 +43,7 @@ fn section(lower: &mut Lower, node: &Node) -> Option<Section> {
     let name = lower.need_text(fields, "name");
     lower.mark_key(".name", fields, "name");
     let criteria = fields.get("criteria").and_then(|node| {
-        lower.mark(".criteria", node.span);
+        lower.mark_criterion(".criteria", node.span);
         match node.content {
             // What is too long for one text may be cut into several by a tree.
             Content::Map(_) => condition(lower, node),

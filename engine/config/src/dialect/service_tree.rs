@@ -69,7 +69,7 @@ fn section(lower: &mut Lower, node: &Node) -> Option<Section> {
     lower.mark_key(".name", fields, "name");
     let criteria = match fields.get("criteria") {
         Some(node) => {
-            lower.mark(".criteria", node.span);
+            lower.mark_criterion(".criteria", node.span);
             match &node.content {
                 Content::Scalar(_) => {
                     let help = "text criteria belong in a `personalization_service`; here write an `operator` and \

@@ -53,6 +53,6 @@ pub(super) fn lower(lower: &mut Lower, node: &Node, id: Option<String>) {
 /// Which events count; an empty `And` is as good as none.
 pub(super) fn filter_rule(lower: &mut Lower, fields: Fields<'_>, part: &str) -> Option<Expr> {
     let node = fields.get("filterRule")?;
-    lower.mark(part, node.span);
+    lower.mark_criterion(part, node.span);
     condition(lower, node, Subject::Event).filter(|filter| *filter != Expr::Constant(true))
 }
