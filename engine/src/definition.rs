@@ -57,6 +57,8 @@ pub struct KeyEvent {
     pub table: EventTable,
     /// Which rows count; names in it are columns, written `event.column`. None: every row.
     pub filter: Option<Expr>,
+    /// Columns that rows of the table have, if its author says so. Nothing runs by them: they are for checks.
+    pub columns: Vec<String>,
     /// For people.
     pub description: Option<String>,
 }

@@ -187,6 +187,8 @@ codes! {
     AudienceMismatch = "E016", Error;
     /// A template that cannot be read.
     BadTemplate = "E017", Error;
+    /// A column that its event table does not have.
+    UnknownColumn = "E018", Error;
     /// An example that does not come out as it says.
     FailedExample = "E019", Error;
     /// A key event without a filter.
@@ -205,6 +207,12 @@ codes! {
     Contradiction = "W007", Warning;
     /// A total counter with a window, which it does not look at.
     TotalWindow = "W008", Warning;
+    /// A column that no event of the sample has.
+    UnseenColumn = "W009", Warning;
+    /// A stitching key that no event table has, or a table without any.
+    NoKeyColumn = "W010", Warning;
+    /// An answer that can become larger than RT 2.0 sends.
+    LargeAnswer = "W011", Warning;
     /// A key that RT 2.0 knows and Usher does not use.
     Ignored = "I001", Info;
 }

@@ -68,6 +68,7 @@ fn plan(sections: usize) -> Plan {
         name: name.to_owned(),
         table: EventTable { database: "web".to_owned(), table: "pages".to_owned() },
         filter: Some(syntax::parse(&format!("event.kind = '{name}'")).unwrap()),
+        columns: Vec::new(),
         description: None,
     };
     Plan::compile(&Definition {

@@ -138,6 +138,7 @@ fn definition(shapes: &[Shape], choice: Choice) -> Definition {
                 name: name.to_owned(),
                 table: EventTable { database: "web".to_owned(), table: table.to_owned() },
                 filter,
+                columns: Vec::new(),
                 description: None,
             })
             .collect(),

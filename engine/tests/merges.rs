@@ -22,7 +22,13 @@ fn plan(kind: Option<AttributeKind>) -> Plan {
         kind.map(|kind| Attribute { name: "a".into(), kind, sensitive: false, description: None });
     Plan::compile(&Definition {
         audience: Audience { id: "7".into(), name: None },
-        key_events: vec![KeyEvent { name: "view".into(), table, filter: None, description: None }],
+        key_events: vec![KeyEvent {
+            name: "view".into(),
+            table,
+            filter: None,
+            columns: Vec::new(),
+            description: None,
+        }],
         attributes: attributes.into_iter().collect(),
         identity: Identity {
             keys: vec![StitchKey { name: "cookie".into(), ..StitchKey::default() }],

@@ -35,6 +35,7 @@ fn warnings(criteria: &[&str], choice: Choice) -> Vec<String> {
             name: "k".to_owned(),
             table: EventTable { database: "web".to_owned(), table: "pages".to_owned() },
             filter: None,
+            columns: Vec::new(),
             description: None,
         }],
         attributes: types

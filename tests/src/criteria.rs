@@ -149,6 +149,7 @@ impl Table {
                 name: "any_event".to_owned(),
                 table: EventTable { database: "test".to_owned(), table: "events".to_owned() },
                 filter: None,
+                columns: Vec::new(),
                 description: None,
             }],
             attributes: attributes.collect(),

@@ -103,10 +103,14 @@ fn table(random: &mut Random) -> EventTable {
 }
 
 fn key_event(random: &mut Random) -> KeyEvent {
+    let mut columns = several(random, 4, name);
+    let mut seen = BTreeSet::new();
+    columns.retain(|column| seen.insert(column.clone()));
     KeyEvent {
         name: name(random),
         table: table(random),
         filter: maybe(random, filter),
+        columns,
         description: maybe(random, text),
     }
 }

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use usher_config::{Finding, Reading, Source, definition_files, render};
+use usher_config::{Finding, Reading, Sample, Source, definition_files, render};
 use usher_edge::Bundle;
 use usher_engine::definition::{AttributeKind, Definition, EventTable};
 use usher_engine::diagnostic::{Code, Severity};
@@ -28,6 +28,11 @@ pub(crate) struct Definitions {
 impl Definitions {
     /// Reads files, and the definitions in directories, as one definition.
     pub(crate) fn load(paths: &[PathBuf]) -> Result<Definitions, Failure> {
+        Definitions::load_with(paths, &Sample::default())
+    }
+
+    /// The same, held to events that really arrived.
+    pub(crate) fn load_with(paths: &[PathBuf], sample: &Sample) -> Result<Definitions, Failure> {
         let mut sources: Vec<Source> = Vec::new();
         let mut findings = Vec::new();
         let mut known: BTreeSet<PathBuf> = BTreeSet::new();
@@ -51,7 +56,7 @@ impl Definitions {
                 known.insert(fs::canonicalize(&source.name).unwrap_or_else(|_| source.name.clone().into()))
             }));
         }
-        let reading = usher_config::check(&sources);
+        let reading = usher_config::check_with(&sources, sample);
         findings.extend(reading.findings.iter().cloned());
         // What is wrong otherwise would only show again.
         if !reading.has_errors() {
@@ -103,6 +108,12 @@ impl Definitions {
         for finding in self.findings.iter().filter(|finding| wanted(finding)) {
             note(&render::human(finding, &self.sources, color));
         }
+    }
+
+    /// Event tables, as `database.table`, that nothing was checked against because their columns are not known.
+    pub(crate) fn unchecked(&self) -> Vec<String> {
+        let tables = self.reading.unchecked.iter();
+        tables.map(|EventTable { database, table }| clean(&format!("{database}.{table}"))).collect()
     }
 
     /// What there is of everything, a line each.

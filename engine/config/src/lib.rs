@@ -18,6 +18,7 @@
 //! types agree is decided by [`Plan::compile`]; [`check`] asks it and puts what it says at its place in the text.
 
 pub mod codes;
+mod columns;
 mod dialect;
 mod directory;
 mod document;
@@ -33,12 +34,14 @@ mod write;
 use std::collections::{BTreeMap, BTreeSet};
 
 use usher_engine::Plan;
-use usher_engine::definition::{Definition, Example};
+use usher_engine::definition::{Definition, EventTable, Example};
 use usher_engine::diagnostic::{Code, Diagnostic, Severity};
 
+pub use columns::Sample;
 pub use directory::{Listing, definition_files};
 pub use write::{rfc3339, write, write_with_examples};
 
+use columns::Columns;
 use lower::{At, Lower};
 use text::Text;
 
@@ -76,8 +79,16 @@ pub fn read(sources: &[Source]) -> Reading {
     }
     dialect::finish(&mut lower);
     let Lower { texts, definition, examples, findings, places, broken, incomplete, .. } = lower;
-    let mut reading =
-        Reading { definition, examples, findings: Vec::new(), texts, places, broken, incomplete };
+    let mut reading = Reading {
+        definition,
+        examples,
+        findings: Vec::new(),
+        unchecked: Vec::new(),
+        texts,
+        places,
+        broken,
+        incomplete,
+    };
     reading.findings = findings
         .into_iter()
         .map(|(diagnostic, at)| Finding { diagnostic, place: at.and_then(|at| reading.place(at)) })
@@ -88,12 +99,21 @@ pub fn read(sources: &[Source]) -> Reading {
 
 /// Reads all sources, adds warnings and what the engine says of the definition, in the order of the text.
 pub fn check(sources: &[Source]) -> Reading {
+    check_with(sources, &Sample::default())
+}
+
+/// The same, with events that really arrived: columns that none of them has are found, too.
+pub fn check_with(sources: &[Source], sample: &Sample) -> Reading {
     let mut reading = read(sources);
     let compiled = match Plan::compile(&reading.definition) {
         Ok(plan) => plan.warnings(),
         Err(findings) => findings,
     };
-    for diagnostic in compiled.into_iter().chain(lint::lint(&reading.definition)) {
+    let columns = Columns::of(&reading.definition, sample);
+    let unchecked = columns.unknown().cloned().collect();
+    let lints = lint::lint(&reading.definition, &columns);
+    reading.unchecked = unchecked;
+    for diagnostic in compiled.into_iter().chain(lints) {
         reading.add(diagnostic);
     }
     reading.sort();
@@ -109,6 +129,8 @@ pub struct Reading {
     pub examples: Vec<Example>,
     /// In the order of the text.
     pub findings: Vec<Finding>,
+    /// Event tables of whose columns nothing is known, so that nothing was checked against them. Empty before [`check`].
+    pub unchecked: Vec<EventTable>,
     texts: Vec<Text>,
     places: BTreeMap<String, At>,
     broken: BTreeSet<String>,

@@ -1,14 +1,19 @@
 //! What works and is probably not what was meant: findings over a whole definition, whatever dialect it came from.
 //! What follows from compiled criteria is found by [`Plan::warnings`](usher_engine::Plan::warnings).
 
+mod answer;
+mod columns;
+
 use std::fmt;
 
 use usher_engine::definition::{Attribute, Choice, Definition, Personalization, Section, StitchKey, Trust};
 use usher_engine::diagnostic::{Code, Diagnostic};
 use usher_engine::syntax::Expr;
 
+use crate::columns::Columns;
+
 /// All lints, in the order of the definition.
-pub(crate) fn lint(definition: &Definition) -> Vec<Diagnostic> {
+pub(crate) fn lint(definition: &Definition, columns: &Columns<'_>) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     no_filter(definition, &mut found);
     looks_sensitive(&definition.attributes, &mut found);
@@ -16,6 +21,8 @@ pub(crate) fn lint(definition: &Definition) -> Vec<Diagnostic> {
     for (index, personalization) in definition.personalizations.iter().enumerate() {
         fallback(index, personalization, &mut found);
     }
+    answer::lint(definition, &mut found);
+    columns::lint(definition, columns, &mut found);
     found
 }
 

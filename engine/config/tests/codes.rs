@@ -5,17 +5,22 @@
 use std::fs;
 use std::path::Path;
 
-use usher_config::{Source, check, codes};
+use usher_config::{Sample, Source, check_with, codes};
 use usher_engine::diagnostic::Code;
 
-/// The blocks of a page: the definition that breaks the rule, and the one that does not.
-fn blocks(text: &str) -> Vec<Source> {
-    let mut found = Vec::new();
+/// The blocks of a page: the definition that breaks the rule, and the one that does not; and the sample of events that
+/// both are held to, if there is one.
+fn blocks(text: &str) -> (Vec<Source>, Sample) {
+    let (mut found, mut sample) = (Vec::new(), Sample::default());
     for block in text.split("\n```").skip(1).step_by(2) {
         let (language, text) = block.split_once('\n').unwrap();
+        if language == "ndjson" {
+            text.lines().for_each(|line| sample.add(line).unwrap());
+            continue;
+        }
         found.push(Source { name: format!("example.{language}"), text: format!("{text}\n") });
     }
-    found
+    (found, sample)
 }
 
 #[test]
@@ -23,8 +28,9 @@ fn every_code_has_a_page_that_is_true() {
     let mut wrong = Vec::new();
     for code in Code::ALL {
         let page = codes::page(*code).unwrap_or_else(|| panic!("{code} has no page in src/codes/"));
-        let [broken, mended] = blocks(page.text).try_into().unwrap();
-        let found = check(&[broken]).findings;
+        let (blocks, sample) = blocks(page.text);
+        let [broken, mended] = blocks.try_into().unwrap();
+        let found = check_with(&[broken], &sample).findings;
         // Who plays examples is the command line: a test of its own holds this page to it.
         let played = *code == Code::FailedExample;
         if !played && !found.iter().any(|finding| finding.diagnostic.code == *code) {
@@ -35,7 +41,7 @@ fn every_code_has_a_page_that_is_true() {
         if !others.is_empty() {
             wrong.push(format!("{code}: the first example also raises {others:?}"));
         }
-        let rest = check(&[mended]).findings;
+        let rest = check_with(&[mended], &sample).findings;
         if rest.iter().any(|finding| finding.diagnostic.code == *code) {
             wrong.push(format!("{code}: the second example raises {rest:?}"));
         }

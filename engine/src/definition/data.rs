@@ -21,7 +21,7 @@ records! {
     }
     Audience { id, name = None }
     EventTable { database, table }
-    KeyEvent { name, table, filter = None, description = None }
+    KeyEvent { name, table, filter = None, columns = Vec::new(), description = None }
     Attribute { name, kind, sensitive, description = None }
     Identity { primary_key = None, keys = Vec::new(), lookup_key = None }
     StitchKey {

@@ -79,11 +79,11 @@ impl Compiler<'_> {
             }
             let kind = match &attribute.kind {
                 AttributeKind::Single { column, aggregation, duration_ms, backfill, .. } => {
-                    self.duration(*duration_ms, at);
+                    self.duration(*duration_ms, at.field("duration_ms"));
                     if backfill.is_some() && *aggregation != Aggregation::Last {
                         let message = words!("only `last` can begin with what a batch knows");
                         let help = words!("remove `backfill`, or use a total counter");
-                        self.report(Code::NotSupported, at, message, Some(help));
+                        self.report(Code::NotSupported, at.field("backfill"), message, Some(help));
                     }
                     let window = duration_ms.map(Window::new);
                     let (order, _) = order_of(types);
@@ -106,7 +106,7 @@ impl Compiler<'_> {
                     }
                 }
                 AttributeKind::List { column, keep, items_max, duration_ms, parts, actions, .. } => {
-                    self.duration(Some(*duration_ms), at);
+                    self.duration(Some(*duration_ms), at.field("duration_ms"));
                     let bounds = Bounds { keep: *keep, items_max: *items_max, duration_ms: *duration_ms };
                     self.list(column.as_deref(), *items_max, parts, at);
                     if actions.len() > limits::ACTIONS_MAX {
@@ -140,7 +140,7 @@ impl Compiler<'_> {
                                 let message =
                                     words!("a counter with a window forgets what a batch counted before");
                                 let help = words!("remove `backfill`, or make it a total counter");
-                                self.report(Code::NotSupported, at, message, Some(help));
+                                self.report(Code::NotSupported, at.field("backfill"), message, Some(help));
                             }
                             let lengths = parts.iter().map(|part| part.window_ms).chain([*window_ms]);
                             let mut widths_ms: Vec<i64> =
@@ -233,12 +233,13 @@ impl Compiler<'_> {
     }
 
     fn counter(&mut self, nothing: bool, window_ms: Option<i64>, parts: &[CounterPart], at: At<'_>) {
-        self.duration(window_ms, at);
+        self.duration(window_ms, at.field("window_ms"));
         if nothing {
             let message = words!("a counter that adds nothing");
             self.report(Code::OverBound, at, message, Some(words!("add at least 1")));
         }
-        for part in parts {
+        for (number, part) in parts.iter().enumerate() {
+            let at = at.inner("parts", number);
             self.duration(Some(part.window_ms), at);
             if window_ms.is_some_and(|window_ms| part.window_ms > window_ms) {
                 let message = words!("the window of `{}` is longer than its counter's", part.name);
@@ -247,9 +248,9 @@ impl Compiler<'_> {
             }
         }
         if window_ms.is_none() && !parts.is_empty() {
-            let message = words!("a total counter has no windows");
-            let help = words!("give it a window of its own, or remove its parts");
-            self.report(Code::BadDuration, at, message, Some(help));
+            let message = words!("a total counter counts since ever, so it has no further windows");
+            let help = words!("give the counter a window of its own, or remove these");
+            self.report(Code::BadDuration, at.field("parts").nth(0), message, Some(help));
         }
         self.parts(parts.iter().map(|part| part.name.as_str()), at);
     }

@@ -195,7 +195,7 @@ impl<'a> Compiler<'a> {
             } else if known.number(name, index) != index {
                 let message = words!("Duplicate {what} name `{name}`");
                 let help = words!("remove one of them, or rename it");
-                self.report(Code::DuplicateName, list.nth(index), message, Some(help));
+                self.report(Code::DuplicateName, list.nth(index).field("name"), message, Some(help));
             }
         }
     }

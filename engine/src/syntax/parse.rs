@@ -309,6 +309,10 @@ impl<'a> Parser<'a> {
             Kind::Number(number) => Value::Number(*number),
             Kind::Word(word) if word.eq_ignore_ascii_case("TRUE") => Value::Boolean(true),
             Kind::Word(word) if word.eq_ignore_ascii_case("FALSE") => Value::Boolean(false),
+            Kind::Word(word) if is_keyword(word) => {
+                let message = words!("expected a value, found the keyword `{word}`");
+                return Err(self.unexpected(message));
+            }
             Kind::Word(word) => {
                 let message = words!("expected a value, found `{word}`");
                 return Err(self

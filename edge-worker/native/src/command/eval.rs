@@ -104,11 +104,22 @@ fn lookup<'a>(row: &'a Value, name: &str) -> Option<&'a Value> {
 fn compile(text: &str, fields: &[(String, Option<DataType>)]) -> Result<Criterion, Failure> {
     let fields: Vec<(&str, Option<DataType>)> =
         fields.iter().map(|(name, data_type)| (name.as_str(), *data_type)).collect();
-    let whole = (0, text.len());
-    let findings: Vec<(Diagnostic, (usize, usize))> = match syntax::parse(text) {
-        Ok(expr) => match Criterion::compile(&expr, &fields) {
+    let findings: Vec<(Diagnostic, (usize, usize))> = match syntax::parse_located(text) {
+        Ok((expr, conditions)) => match Criterion::compile(&expr, &fields) {
             Ok(criterion) => return Ok(criterion),
-            Err(found) => found.into_iter().map(|diagnostic| (diagnostic, whole)).collect(),
+            Err(found) => {
+                let span = |diagnostic: &Diagnostic| {
+                    let number = diagnostic.path.split(['[', ']']).nth(1)?.parse::<usize>().ok()?;
+                    conditions.get(number).map(|range| (range.start, range.end))
+                };
+                let placed = found.into_iter().map(|diagnostic| {
+                    let span = span(&diagnostic).unwrap_or((0, text.len()));
+                    (diagnostic, span)
+                });
+                let mut placed: Vec<_> = placed.collect();
+                placed.sort_by_key(|(_, span)| *span);
+                placed
+            }
         },
         Err(error) => {
             let diagnostic = Diagnostic::new(Code::BadCriteria, error.message);

@@ -1,18 +1,23 @@
 //! `usher validate`: every finding of a definition, at its place.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use usher_config::{render, sarif};
+use usher_config::{Sample, render, sarif};
 use usher_engine::diagnostic::Severity;
 
 use crate::definitions::Definitions;
 use crate::exit::{Exit, Failure};
+use crate::lines::{self, Lines};
 use crate::terminal::{note, print};
 
 /// Check definitions and report every finding at once
 ///
 /// Reads files, or the *.yaml, *.yml and *.json of directories, as one definition.
+///
+/// Whether a filter, an attribute or a key names a column that events really have can be told only where columns are
+/// known: an event lists them as `columns:`, or --sample names a file with events that arrived, an event a line as
+/// `usher simulate` reads them. What was not checked for want of them is said.
 ///
 /// For people, findings go to standard error with the line they are about, and the result to standard output. For
 /// machines (`--format plain`, `json` or `sarif`), findings go to standard output. `usher codes E012` explains a code.
@@ -20,6 +25,7 @@ use crate::terminal::{note, print};
 /// Examples:
 ///   usher validate definitions/
 ///   usher validate rt_config.yaml web_personalization.yaml --format plain
+///   usher validate definitions/ --sample events.ndjson
 ///   usher validate definitions/ --format sarif > usher.sarif
 ///   usher validate definitions/ --format json | jq '.findings[] | select(.severity == "error")'
 ///
@@ -31,6 +37,9 @@ pub(crate) struct Args {
     /// Files and directories
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
+    /// A file with events that arrived, or - for standard input
+    #[arg(long, value_name = "FILE")]
+    sample: Option<PathBuf>,
     /// How findings are written
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -49,8 +58,25 @@ enum Format {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let definitions = Definitions::load(&args.paths)?;
+    let sample = args.sample.as_deref().map(sample).transpose()?.unwrap_or_default();
+    let definitions = Definitions::load_with(&args.paths, &sample)?;
     report(&definitions, args.format)
+}
+
+fn sample(file: &Path) -> Result<Sample, Failure> {
+    let shown = file.display();
+    let mut sample = Sample::default();
+    let mut lines = Lines::new(lines::open(file)?);
+    while let Some(line) = lines.next().map_err(|error| Failure::of_file("read", &shown, error))? {
+        let place = format!("{shown}:{}", line.number);
+        let text = line.text.ok_or_else(|| Failure::new(format!("{place}: the line is over 1 MiB")))?;
+        let text = String::from_utf8(text).map_err(|_| Failure::new(format!("{place}: not UTF-8 text")))?;
+        sample.add(&text).map_err(|reason| {
+            Failure::new(format!("{place}: {reason}"))
+                .help(r#"a line is {"database": "web", "table": "pageviews", "event": {…}}"#)
+        })?;
+    }
+    Ok(sample)
 }
 
 /// Says what was found.
@@ -63,12 +89,14 @@ fn report(definitions: &Definitions, format: Format) -> Result<Exit, Failure> {
                 print(&accepted(definitions))?;
             } else {
                 note(&format!("❌ Configuration is not valid: {}", definitions.tally()));
+                not_checked(definitions).iter().for_each(|text| note(text));
             }
         }
         Format::Plain => {
             let lines = definitions.findings.iter().map(|finding| render::plain(finding) + "\n");
             print(&lines.collect::<String>())?;
             note(&definitions.tally());
+            not_checked(definitions).iter().for_each(|text| note(text));
         }
         Format::Json => {
             let findings: Vec<_> = definitions.findings.iter().map(render::json).collect();
@@ -76,6 +104,7 @@ fn report(definitions: &Definitions, format: Format) -> Result<Exit, Failure> {
                 "valid": valid,
                 "findings": findings,
                 "counts": definitions.counts(),
+                "not_checked": {"columns": definitions.unchecked()},
             });
             print(&format!("{document:#}\n"))?;
         }
@@ -91,6 +120,17 @@ pub(super) fn json(definitions: &Definitions) -> Result<Exit, Failure> {
     report(definitions, Format::Json)
 }
 
+/// What could not be checked, and what it would take.
+fn not_checked(definitions: &Definitions) -> Option<String> {
+    let tables = definitions.unchecked();
+    (!tables.is_empty()).then(|| {
+        format!(
+            "not checked: columns of {} (list them as `columns:` in the events, or give --sample)",
+            tables.join(", ")
+        )
+    })
+}
+
 /// What a person sees when nothing is wrong.
 fn accepted(definitions: &Definitions) -> String {
     let mut text = "✅ Configuration is valid\n\nValidation Results:\n".to_owned();
@@ -99,6 +139,9 @@ fn accepted(definitions: &Definitions) -> String {
     }
     if !definitions.findings.is_empty() {
         text.push_str(&format!("  ⚠ {}\n", definitions.tally()));
+    }
+    if let Some(not_checked) = not_checked(definitions) {
+        text.push_str(&format!("  – {not_checked}\n"));
     }
     text.push_str("\nReady to push!\n");
     text

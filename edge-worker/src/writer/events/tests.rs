@@ -28,7 +28,13 @@ fn edge_of_lists() -> Edge {
     let table = EventTable { database: "web".to_owned(), table: "views".to_owned() };
     let definition = Definition {
         audience: Audience { id: "7".to_owned(), name: None },
-        key_events: vec![KeyEvent { name: "view".to_owned(), table, filter: None, description: None }],
+        key_events: vec![KeyEvent {
+            name: "view".to_owned(),
+            table,
+            filter: None,
+            columns: Vec::new(),
+            description: None,
+        }],
         attributes: (0..6).map(list).collect(),
         identity: Identity {
             keys: vec![StitchKey { name: "visitor".to_owned(), ..StitchKey::default() }],

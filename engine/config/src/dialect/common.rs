@@ -7,7 +7,7 @@ use usher_engine::syntax::Expr;
 
 use super::filter::filter;
 use crate::document::{Content, Node, Span, origin};
-use crate::limits::{OUTPUT_NAME_CHARS_MAX, SEGMENTS_MAX};
+use crate::limits::{COLUMNS_MAX, OUTPUT_NAME_CHARS_MAX, SEGMENTS_MAX};
 use crate::lower::{Fields, Lower};
 use crate::text::Text;
 
@@ -192,6 +192,23 @@ impl Lower {
             }
         }
     }
+}
+
+/// The columns of an event's table, for checks.
+pub(super) fn columns(lower: &mut Lower, fields: Fields<'_>) -> Vec<String> {
+    let mut columns: Vec<String> = Vec::new();
+    for (name, span) in lower.names(fields, "columns") {
+        if columns.contains(&name) {
+            lower.note(Code::DuplicateName, span, format!("the column `{name}` is written twice"));
+        } else if columns.len() == COLUMNS_MAX {
+            let message = format!("an event lists at most {COLUMNS_MAX} columns");
+            lower.note(Code::OverBound, span, message);
+            break;
+        } else {
+            columns.push(name);
+        }
+    }
+    columns
 }
 
 /// The one of two spellings that is in use; both at once are an error.

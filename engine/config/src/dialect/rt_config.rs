@@ -7,6 +7,7 @@ mod list;
 use usher_engine::definition::{EventTable, KeyEvent};
 use usher_engine::diagnostic::Code;
 
+use super::common::columns;
 use super::example::examples;
 use super::filter::filter;
 use crate::document::Node;
@@ -43,7 +44,7 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) {
 
 fn event(lower: &mut Lower, node: &Node) {
     lower.enter(format!("key_events[{}]", lower.definition.key_events.len()), node.span);
-    let known = ["name", "database", "table", "filter", "description"];
+    let known = ["name", "database", "table", "filter", "columns", "description"];
     let Some(fields) = lower.fields(node, "an event", &known) else { return lower.incomplete = true };
     let name = lower.need_text(fields, "name");
     lower.incomplete |= name.is_none();
@@ -52,6 +53,7 @@ fn event(lower: &mut Lower, node: &Node) {
     let database = lower.need_text(fields, "database").unwrap_or_default();
     let table = lower.need_text(fields, "table").unwrap_or_default();
     let filter = filter(lower, fields, "filter", ".filter");
+    let columns = columns(lower, fields);
     let description = lower.text(fields, "description");
     // Kept even when something in it is wrong, so that those who refer to it are not wrong too.
     if let Some(name) = name {
@@ -59,6 +61,7 @@ fn event(lower: &mut Lower, node: &Node) {
             name,
             table: EventTable { database, table },
             filter,
+            columns,
             description,
         });
     }

@@ -36,7 +36,8 @@ fn event(event: &KeyEvent) -> Yaml {
     let map = table(Map::default().text("name", &event.name), &event.table);
     Yaml::Map(
         map.maybe_text("description", event.description.as_ref())
-            .maybe("filter", event.filter.as_ref().map(filter)),
+            .maybe("filter", event.filter.as_ref().map(filter))
+            .texts("columns", &event.columns),
     )
 }
 

@@ -69,6 +69,7 @@ fn first(dice: &mut Dice, bent: Bent) -> Definition {
         name: name.into(),
         table: table(on),
         filter: if filtered { Some(filter(dice)) } else { None },
+        columns: Vec::new(),
         description: None,
     };
     let key_events = vec![

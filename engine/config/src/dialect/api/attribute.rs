@@ -199,7 +199,9 @@ fn list(lower: &mut Lower, fields: Fields<'_>) -> Option<AttributeKind> {
     let kept = lower.names(fields, "fields");
     let mut parts: Vec<ListPart> = Vec::new();
     for item in lower.items(fields, "aggregations").unwrap_or_default() {
-        lower.mark(&format!(".parts[{}]", parts.len()), item.span);
+        let at = format!(".parts[{}]", parts.len());
+        lower.mark(&at, item.span);
+        lower.mark(&format!("{at}.column"), item.get("column").map_or(item.span, |node| node.span));
         let Some(part) = part(lower, item) else { continue };
         let is_kept =
             kept.iter().any(|(name, _)| *name == part.column) || Some(&part.column) == column.as_ref();

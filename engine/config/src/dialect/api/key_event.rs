@@ -4,7 +4,7 @@ use usher_engine::definition::{EventTable, KeyEvent};
 use usher_engine::diagnostic::Code;
 use usher_engine::syntax::Expr;
 
-use super::super::common::spelling;
+use super::super::common::{columns, spelling};
 use super::super::condition::{Subject, condition};
 use super::READ_BACK;
 use crate::document::Node;
@@ -23,6 +23,7 @@ pub(super) fn lower(lower: &mut Lower, node: &Node, id: Option<String>) {
         "table",
         "filterRule",
         "filters",
+        "columns",
         "description",
     ];
     let Some(fields) = lower.fields_and(node, "a key event", &known, &READ_BACK) else { return };
@@ -41,12 +42,13 @@ pub(super) fn lower(lower: &mut Lower, node: &Node, id: Option<String>) {
         lower.note_with(Code::NotSupported, entry.key_span, "`filters` are not supported", Some(help));
     }
     let filter = filter_rule(lower, fields, ".filter");
+    let columns = columns(lower, fields);
     let description = lower.text(fields, "description");
     // Kept even when something in it is wrong, so that those who refer to it are not wrong too.
     if let Some(name) = name {
         super::unique(lower, fields, &name, [id.as_deref(), None], "key event");
         let table = EventTable { database, table };
-        lower.definition.key_events.push(KeyEvent { name, table, filter, description });
+        lower.definition.key_events.push(KeyEvent { name, table, filter, columns, description });
     }
 }
 

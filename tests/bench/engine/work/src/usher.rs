@@ -102,7 +102,7 @@ pub fn evaluation(rules: &[Rule], profiles: &[Profile]) -> impl FnMut(u64) -> u6
 
 fn view() -> (EventTable, KeyEvent) {
     let table = EventTable { database: "web".into(), table: "views".into() };
-    let key_event = KeyEvent { name: "view".into(), table: table.clone(), filter: None, description: None };
+    let key_event = KeyEvent { name: "view".into(), table: table.clone(), filter: None, columns: Vec::new(), description: None };
     (table, key_event)
 }
 

@@ -1,0 +1,91 @@
+//! How large a section's answer can become. RT 2.0 ends at 10 KB; a page waits for every byte.
+//!
+//! A text of an attribute has at most 500 bytes, and a list mostly holds ids or names, which are counted as 64 bytes
+//! each: by their bound every list would be too large, and nobody would look at the warning.
+
+use usher_engine::definition::{
+    Aggregation, Attribute, AttributeKind, Definition, ListAggregation, Output, OutputSource, Section,
+};
+use usher_engine::diagnostic::{Code, Diagnostic};
+use usher_engine::limits::VALUE_BYTES_MAX;
+use usher_engine::value::DataType;
+
+use crate::limits::ANSWER_BYTES_MAX;
+
+/// A number, boolean or time.
+const SMALL_BYTES: usize = 32;
+/// An item of a list, or a segment.
+const ITEM_BYTES: usize = 64;
+
+pub(super) fn lint(definition: &Definition, found: &mut Vec<Diagnostic>) {
+    for (index, personalization) in definition.personalizations.iter().enumerate() {
+        for (number, section) in personalization.sections.iter().enumerate() {
+            found.extend(large(definition, section).map(|diagnostic| {
+                diagnostic.at(format_args!("personalizations[{index}].sections[{number}].name"))
+            }));
+        }
+    }
+}
+
+fn large(definition: &Definition, section: &Section) -> Option<Diagnostic> {
+    let size = |output: &Output| output.name.len() + bytes(definition, &output.source);
+    let segments = section.segments.len() * ITEM_BYTES;
+    let total = section.outputs.iter().map(size).sum::<usize>() + segments;
+    if total <= ANSWER_BYTES_MAX {
+        return None;
+    }
+    let largest = section.outputs.iter().max_by_key(|output| size(output))?;
+    let (name, kilobytes) = (&section.name, total.div_ceil(1024));
+    let message = format!("section `{name}` can answer about {kilobytes} KB; RT 2.0 sends at most 10 KB");
+    let help = format!("the largest is `{}`; lower `max_items`, or show fewer outputs", largest.name);
+    Some(Diagnostic::new(Code::LargeAnswer, message).help(help))
+}
+
+fn bytes(definition: &Definition, source: &OutputSource) -> usize {
+    let attribute = |name: &str, part: Option<&str>| {
+        let known = definition.attributes.iter().find(|attribute| attribute.name == name);
+        known.map_or(0, |attribute| of_attribute(attribute, part))
+    };
+    match source {
+        OutputSource::Attribute { name, part } => attribute(name, part.as_deref()),
+        OutputSource::Constant(value) => value.to_string().len(),
+        OutputSource::Text(texts) => texts.iter().map(String::len).sum(),
+        OutputSource::Template(text) => {
+            // A name behind its last dot may be a part; either way what it shows is counted once.
+            let names = text.split("{{").skip(1).filter_map(|rest| rest.split_once("}}"));
+            let shown = names.map(|(name, _)| match name.trim().rsplit_once('.') {
+                Some((name, part)) => attribute(name, Some(part)),
+                None => attribute(name.trim(), None),
+            });
+            text.len() + shown.sum::<usize>()
+        }
+    }
+}
+
+fn of_attribute(attribute: &Attribute, part: Option<&str>) -> usize {
+    let of_type = |data_type: Option<DataType>| match data_type {
+        Some(DataType::Number | DataType::Boolean | DataType::Timestamp | DataType::Date) => SMALL_BYTES,
+        _ => VALUE_BYTES_MAX,
+    };
+    match &attribute.kind {
+        AttributeKind::Single { aggregation: Aggregation::Sum, .. } | AttributeKind::Counter { .. } => {
+            SMALL_BYTES
+        }
+        AttributeKind::Single { data_type, .. } | AttributeKind::Batch { data_type, .. } => {
+            of_type(*data_type)
+        }
+        AttributeKind::List { items_max, parts, .. } => {
+            let items = usize::try_from(*items_max).unwrap_or(usize::MAX).saturating_mul(ITEM_BYTES);
+            match parts.iter().find(|known| Some(known.name.as_str()) == part).map(|part| part.aggregation) {
+                Some(ListAggregation::Sum) => SMALL_BYTES,
+                Some(
+                    ListAggregation::First
+                    | ListAggregation::Last
+                    | ListAggregation::Min
+                    | ListAggregation::Max,
+                ) => VALUE_BYTES_MAX,
+                _ => items,
+            }
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Columns that are read and that their event tables do not have: filters that never match, attributes that stay empty,
+//! keys that never stitch. Tables of which nothing is known are left alone.
+
+use usher_engine::definition::{AttributeKind, Definition, EventTable, Increment};
+use usher_engine::diagnostic::{Code, Diagnostic};
+use usher_engine::syntax::{Expr, Name};
+
+use crate::columns::Columns;
+use crate::suggest::did_you_mean;
+
+pub(super) fn lint(definition: &Definition, columns: &Columns<'_>, found: &mut Vec<Diagnostic>) {
+    let mut reads = Reads { definition, columns, found };
+    for (index, event) in definition.key_events.iter().enumerate() {
+        let at = format!("key_events[{index}].filter");
+        reads.filter(event.filter.as_ref(), Some(&event.name), &at);
+    }
+    for (index, attribute) in definition.attributes.iter().enumerate() {
+        reads.attribute(&attribute.kind, &format!("attributes[{index}]"));
+    }
+    for (index, personalization) in definition.personalizations.iter().enumerate() {
+        for (number, section) in personalization.sections.iter().enumerate() {
+            let at = format!("personalizations[{index}].sections[{number}]");
+            let event = section.key_event.as_deref().or(personalization.trigger.as_deref());
+            reads.filter(Some(&section.criteria), event, &format!("{at}.criteria"));
+            reads.filter(section.event_filter.as_ref(), event, &format!("{at}.event_filter"));
+        }
+    }
+    keys(definition, columns, found);
+}
+
+/// What reads columns, and what is said of it.
+struct Reads<'a, 'f> {
+    definition: &'a Definition,
+    columns: &'a Columns<'a>,
+    found: &'f mut Vec<Diagnostic>,
+}
+
+impl Reads<'_, '_> {
+    fn attribute(&mut self, kind: &AttributeKind, at: &str) {
+        match kind {
+            AttributeKind::Single { key_event, filter, column, .. } => {
+                self.filter(filter.as_ref(), Some(key_event), &format!("{at}.filter"));
+                self.column(column, Some(key_event), &format!("{at}.column"));
+            }
+            AttributeKind::List { key_event, filter, column, parts, actions, .. } => {
+                self.filter(filter.as_ref(), Some(key_event), &format!("{at}.filter"));
+                if let Some(column) = column {
+                    self.column(column, Some(key_event), &format!("{at}.column"));
+                }
+                for (number, part) in parts.iter().enumerate() {
+                    if Some(&part.column) != column.as_ref() {
+                        self.column(&part.column, Some(key_event), &format!("{at}.parts[{number}].column"));
+                    }
+                }
+                for (number, action) in actions.iter().enumerate() {
+                    let at = format!("{at}.actions[{number}].filter");
+                    self.filter(action.filter.as_ref(), Some(&action.key_event), &at);
+                }
+            }
+            AttributeKind::Counter { key_event, filter, increment, .. } => {
+                self.filter(filter.as_ref(), Some(key_event), &format!("{at}.filter"));
+                if let Increment::Column(column) = increment {
+                    self.column(column, Some(key_event), &format!("{at}.increment"));
+                }
+            }
+            AttributeKind::Batch { .. } => {}
+        }
+    }
+
+    fn filter(&mut self, filter: Option<&Expr>, event: Option<&str>, at: &str) {
+        let mut names = Vec::new();
+        filter.into_iter().for_each(|filter| conditions(filter, &mut names));
+        for (number, name) in names.into_iter().enumerate() {
+            if let Some(column) = name.and_then(|name| name.0.strip_prefix(Name::EVENT)) {
+                self.column(column, event, &format!("{at}.conditions[{number}].name"));
+            }
+        }
+    }
+
+    fn column(&mut self, column: &str, event: Option<&str>, at: &str) {
+        let event = self.definition.key_events.iter().find(|known| Some(known.name.as_str()) == event);
+        let Some(EventTable { database, table }) = event.map(|event| &event.table) else { return };
+        let Some(known) = event.and_then(|event| self.columns.known(&event.table)) else { return };
+        if known.has(column) {
+            return;
+        }
+        let near = did_you_mean(column, known.names());
+        let finding = if known.listed {
+            let help =
+                near.unwrap_or_else(|| "add it to the event's `columns`, if events carry it".to_owned());
+            let message = format!("Invalid source_field `{column}`: `{database}.{table}` has no such column");
+            Diagnostic::new(Code::UnknownColumn, message).help(help)
+        } else {
+            let help =
+                near.unwrap_or_else(|| "check how the site spells it, or take a larger sample".to_owned());
+            let message = format!("no event of the sample on `{database}.{table}` has the column `{column}`");
+            Diagnostic::new(Code::UnseenColumn, message).help(help)
+        };
+        self.found.push(finding.at(at));
+    }
+}
+
+/// The names that the conditions of a criterion ask about, in the order in which they are written; segments have none.
+fn conditions<'e>(expr: &'e Expr, out: &mut Vec<Option<&'e Name>>) {
+    match expr {
+        Expr::Constant(_) => {}
+        Expr::And(parts) | Expr::Or(parts) => parts.iter().for_each(|part| conditions(part, out)),
+        Expr::Not(inner) => conditions(inner, out),
+        Expr::Segment(_) => out.push(None),
+        Expr::Test { name, .. } => out.push(Some(name)),
+    }
+}
+
+/// Keys that no table has, and tables that have no key: their events belong to nobody.
+fn keys(definition: &Definition, columns: &Columns<'_>, found: &mut Vec<Diagnostic>) {
+    let identity = &definition.identity;
+    let lookup = identity.lookup_key.iter().chain(&identity.primary_key).map(String::as_str);
+    let open = identity.keys.iter().filter(|key| !key.workflow_only).map(|key| key.name.as_str());
+    let mut keys: Vec<&str> = Vec::new();
+    for key in open.chain(lookup) {
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    if keys.is_empty() {
+        return;
+    }
+    let mut tables: Vec<&EventTable> = Vec::new();
+    for (index, event) in definition.key_events.iter().enumerate() {
+        if tables.contains(&&event.table) {
+            continue;
+        }
+        tables.push(&event.table);
+        if columns.known(&event.table).is_some_and(|known| !keys.iter().any(|key| known.has(key))) {
+            let EventTable { database, table } = &event.table;
+            let message =
+                format!("events of `{database}.{table}` carry no stitching key, so they belong to nobody");
+            let help = format!(
+                "send one of {} with them",
+                keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
+            );
+            let at = format!("key_events[{index}].table");
+            found.push(Diagnostic::new(Code::NoKeyColumn, message).at(at).help(help));
+        }
+    }
+    tables.extend(&definition.tables);
+    let known: Vec<_> = tables.iter().filter_map(|table| columns.known(table)).collect();
+    // A table of which nothing is known may have any key.
+    if known.is_empty() || known.len() < tables.len() {
+        return;
+    }
+    for (index, key) in identity.keys.iter().enumerate().filter(|(_, key)| !key.workflow_only) {
+        if !known.iter().any(|known| known.has(&key.name)) {
+            let message = format!("no event table has the column `{}`, so no event stitches by it", key.name);
+            let near = did_you_mean(&key.name, known.iter().flat_map(|known| known.names()));
+            let help = near.unwrap_or_else(|| "send it with events, or say `workflow_only: true`".to_owned());
+            let at = format!("identity.keys[{index}].name");
+            found.push(Diagnostic::new(Code::NoKeyColumn, message).at(at).help(help));
+        }
+    }
+}
