@@ -128,6 +128,10 @@ fn key_event(event: &KeyEvent) -> Facts {
     vec![
         ("table", format!("{}.{}", event.table.database, event.table.table)),
         ("filter", filter(event.filter.as_ref())),
+        (
+            "columns",
+            if event.columns.is_empty() { "not listed".to_owned() } else { event.columns.join(", ") },
+        ),
         ("description", show(event.description.as_ref())),
     ]
 }
@@ -360,6 +364,11 @@ sections:
         assert_eq!(changes(&read(TEXT), &read(TEXT)), []);
         for (old, new, words) in [
             ("table: pages", "table: sites", "~ key event: `view`, table: web.pages → web.sites"),
+            (
+                "table: pages",
+                "table: pages, columns: [url, id]",
+                "~ key event: `view`, columns: not listed → url, id",
+            ),
             ("24h", "2h", "~ attribute: `views`, window: 1d → 2h"),
             ("aggregation: last", "aggregation: max", "~ attribute: `last`, aggregation: last → max"),
             ("24h", "2h", "~ attribute: `views`, the window of 2h starts anew; for 30 days a rollback"),

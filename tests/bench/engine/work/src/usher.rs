@@ -102,7 +102,13 @@ pub fn evaluation(rules: &[Rule], profiles: &[Profile]) -> impl FnMut(u64) -> u6
 
 fn view() -> (EventTable, KeyEvent) {
     let table = EventTable { database: "web".into(), table: "views".into() };
-    let key_event = KeyEvent { name: "view".into(), table: table.clone(), filter: None, columns: Vec::new(), description: None };
+    let key_event = KeyEvent {
+        name: "view".into(),
+        table: table.clone(),
+        filter: None,
+        columns: Vec::new(),
+        description: None,
+    };
     (table, key_event)
 }
 
@@ -186,7 +192,8 @@ pub fn entered(plan: &Plan, visitor: &Stored, personalizations: &[usize], found:
 
 /// Every section that a visitor enters; the calls are prepared, as the peers' contexts are filled, before.
 pub fn matching(rules: &[Rule], profiles: &[Profile]) -> impl FnMut(u64) -> u64 + use<> {
-    let plan: &'static Plan = Box::leak(Box::new(Plan::compile_owned(sections(rules)).expect("a definition")));
+    let plan: &'static Plan =
+        Box::leak(Box::new(Plan::compile_owned(sections(rules)).expect("a definition")));
     let visitors: &'static [Stored] = profiles.iter().map(visitor).collect::<Vec<_>>().leak();
     let query = Query {
         event: None,
