@@ -366,8 +366,8 @@ sections:
             ("table: pages", "table: sites", "~ key event: `view`, table: web.pages → web.sites"),
             (
                 "table: pages",
-                "table: pages, columns: [url, id]",
-                "~ key event: `view`, columns: not listed → url, id",
+                "table: pages, columns: [a, cookie]",
+                "~ key event: `view`, columns: not listed → a, cookie",
             ),
             ("24h", "2h", "~ attribute: `views`, window: 1d → 2h"),
             ("aggregation: last", "aggregation: max", "~ attribute: `last`, aggregation: last → max"),

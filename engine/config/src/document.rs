@@ -260,7 +260,9 @@ mod tests {
     #[test]
     fn json_that_is_none_is_refused_where_it_breaks() {
         let cases = [
-            ("{\"a\": 1,}", 8),
+            ("{\"a\": 1,}", 7),
+            ("{\"a\": 1 // b\n}", 8),
+            ("[1, 'a']", 4),
             ("[1 2]", 3),
             ("{\"a\" 1}", 5),
             ("\"\\ud83d\"", 1),

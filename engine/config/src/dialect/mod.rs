@@ -95,6 +95,8 @@ pub(crate) fn recognize(node: &Node) -> Option<Dialect> {
     if let Some(attributes) = node.get("attributes").filter(|node| matches!(node.content, Content::Map(_))) {
         return Some(if api::has(attributes, "realtimeJourneyStages") {
             Dialect::ApiOther("journeys", "leave them out for now")
+        } else if api::has(attributes, "connectorType") {
+            Dialect::ApiOther("activations", "leave them out for now")
         } else if api::resource(node).is_some() {
             Dialect::ApiResource
         } else {
@@ -116,7 +118,8 @@ pub(crate) fn recognize(node: &Node) -> Option<Dialect> {
     if has("tokens") && has("name") {
         return Some(Dialect::ApiOther("personalization services", "tokens are made by `usher keys new`"));
     }
-    if has("query") && (has("name") || has("output")) {
+    let selects = |node: &Node| node.as_text().is_some_and(|text| text.trim_start().starts_with("SELECT"));
+    if node.get("query").is_some_and(|query| has("name") || has("output") || selects(query)) {
         return Some(Dialect::Pipeline);
     }
     if has("examples") {

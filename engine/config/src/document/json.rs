@@ -40,8 +40,8 @@ impl Reader<'_> {
             Some(b'[') => self.list(depth)?,
             Some(b'"') => Content::Scalar(Scalar { text: self.string()?, style: Style::Double }),
             Some(b'-' | b'0'..=b'9' | b'a'..=b'z') => self.word()?,
-            Some(_) => return Err(self.fault(start, "a value was expected here")),
-            None => return Err(self.fault(start, "the file ends where a value was expected")),
+            Some(_) => return Err(self.expected("a value")),
+            None => return Err(self.expected("a value")),
         };
         Ok(Node { content, span: Span { start, end: self.at } })
     }
@@ -57,13 +57,13 @@ impl Reader<'_> {
         loop {
             let start = self.at;
             if self.peek() != Some(b'"') {
-                return Err(self.fault(start, "a key in double quotes was expected here"));
+                return Err(self.expected("a key in double quotes"));
             }
             let key = self.string()?;
             let key_span = Span { start, end: self.at };
             self.blanks();
             if !self.take(b':') {
-                return Err(self.fault(self.at, "a colon was expected here"));
+                return Err(self.expected("a colon"));
             }
             self.blanks();
             let value = self.node(depth + 1)?;
@@ -77,7 +77,7 @@ impl Reader<'_> {
                 return Ok(Content::Map(entries));
             }
             if !self.take(b',') {
-                return Err(self.fault(self.at, "a comma or `}` was expected here"));
+                return Err(self.expected("a comma or `}`"));
             }
             self.blanks();
         }
@@ -97,7 +97,7 @@ impl Reader<'_> {
                 return Ok(Content::List(items));
             }
             if !self.take(b',') {
-                return Err(self.fault(self.at, "a comma or `]` was expected here"));
+                return Err(self.expected("a comma or `]`"));
             }
             self.blanks();
         }
@@ -158,6 +158,32 @@ impl Reader<'_> {
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
             self.at += 1;
         }
+    }
+
+    /// Something else stands here; what people write most is called by its name.
+    fn expected(&self, what: &str) -> Fault {
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let before = self.text.get(..self.at).unwrap_or_default().trim_end();
+        let mut fault = self.fault(self.at, "");
+        let (message, help) = if rest.starts_with("//") || rest.starts_with("/*") || rest.starts_with('#') {
+            ("JSON has no comments".to_owned(), Some("remove it; YAML files may hold comments"))
+        } else if before.ends_with(',') && rest.starts_with(['}', ']']) {
+            let comma = before.len() - 1;
+            fault.span = Span { start: comma, end: comma + 1 };
+            ("nothing follows this comma".to_owned(), Some("remove it"))
+        } else if rest.starts_with('\'') {
+            ("JSON has no single quotes".to_owned(), Some("write double quotes"))
+        } else if rest.is_empty() {
+            (
+                format!("the file ends where {what} was expected"),
+                Some("a bracket or a quote before it was never closed"),
+            )
+        } else {
+            (format!("{what} was expected here"), None)
+        };
+        fault.message = message;
+        fault.help = help.map(str::to_owned);
+        fault
     }
 
     fn fault(&self, start: usize, message: &str) -> Fault {

@@ -6,7 +6,7 @@ use crate::document::{Content, Entry, Node};
 use crate::lower::Lower;
 
 /// The keys of bodies that have more than one word.
-const KEYS: [&str; 57] = [
+const KEYS: [&str; 58] = [
     "acceptUnknownProfiles",
     "aggregationType",
     "arrayMatching",
@@ -17,6 +17,7 @@ const KEYS: [&str; 57] = [
     "batchAttributes",
     "batchSegments",
     "catalogPayload",
+    "connectorType",
     "counterType",
     "createdAt",
     "createdBy",
