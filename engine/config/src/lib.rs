@@ -19,6 +19,7 @@
 
 pub mod codes;
 mod columns;
+mod consequence;
 mod dialect;
 mod directory;
 mod document;
@@ -113,7 +114,10 @@ pub fn check_with(sources: &[Source], sample: &Sample) -> Reading {
     let unchecked = columns.unknown().cloned().collect();
     let lints = lint::lint(&reading.definition, &columns);
     reading.unchecked = unchecked;
-    for diagnostic in compiled.into_iter().chain(lints) {
+    // What has two meanings is told before what one of them leads to.
+    let is_twice = |diagnostic: &Diagnostic| diagnostic.code == Code::DuplicateName;
+    let (twice, compiled): (Vec<_>, Vec<_>) = compiled.into_iter().partition(is_twice);
+    for diagnostic in twice.into_iter().chain(compiled).chain(lints) {
         reading.add(diagnostic);
     }
     reading.sort();
@@ -175,12 +179,22 @@ impl Reading {
             below.is_some_and(|rest| rest.is_empty() || (!whole && rest.starts_with(['.', '['])))
         };
         // A name that nothing declares is wrong wherever it stands, unless the declaration may be what was not read.
-        let follows = if names { self.incomplete } else { self.broken.iter().any(broken) };
+        // Which keys and tables there are is not known when one of them could not be read.
+        let keys = diagnostic.code == Code::NoKeyColumn
+            && (self.incomplete || self.broken.iter().any(|part| part.starts_with("identity")));
+        let follows = keys
+            || (names && self.incomplete)
+            || (!names && self.broken.iter().any(broken))
+            || consequence::follows(&self.definition, &self.broken, &diagnostic);
         // However much is only remarked, an error is told.
         let error = diagnostic.severity() == Severity::Error;
         let max = limits::FINDINGS_MAX.saturating_mul(if error { 2 } else { 1 });
         if self.findings.len() < max && !follows && !self.findings.iter().any(known) {
             let finding = self.locate(diagnostic);
+            if finding.diagnostic.code == Code::DuplicateName {
+                // Which of the two is meant elsewhere, nobody knows.
+                self.broken.extend(consequence::attribute_of(&finding.diagnostic.path));
+            }
             self.findings.push(finding);
         }
     }

@@ -12,7 +12,7 @@ use crate::Source;
 use crate::dialect::Bodies;
 use crate::document::{Content, Entry, Fault, Node, Span};
 use crate::limits::FINDINGS_MAX;
-use crate::suggest::{did_you_mean, nearest};
+use crate::suggest::{did_you_mean, meant};
 use crate::text::Text;
 
 /// Where something stands: which text, which bytes.
@@ -156,6 +156,17 @@ impl Lower {
         }
     }
 
+    /// The same for a part of an attribute, its name and its column.
+    pub(crate) fn mark_part(&mut self, part: &str, node: &Node) {
+        self.mark(part, node.span);
+        let name = node.get("identifier").or_else(|| node.get("name"));
+        for (field, value) in [("name", name), ("column", node.get("column"))] {
+            if let Some(value) = value {
+                self.mark(&format!("{part}.{field}"), value.span);
+            }
+        }
+    }
+
     /// The same for the value of a key, if it is there.
     pub(crate) fn mark_key(&mut self, part: &str, fields: Fields<'_>, key: &str) {
         if let Some(node) = fields.get(key) {
@@ -195,7 +206,7 @@ impl Lower {
                 // At the top of a file an unknown list may be a misspelled one.
                 self.incomplete |= self.path.is_empty() && !matches!(value.content, Content::Scalar(_));
                 // Suggestions cost more than anything else here, so nobody pays for those that nobody will see.
-                let near = if self.is_full() { None } else { nearest(key, known.iter().copied()) };
+                let near = if self.is_full() { None } else { meant(key, known) };
                 let help = match near {
                     Some(near) => {
                         self.misspelled.insert((self.text, node.span.start, near));
@@ -245,6 +256,11 @@ impl Lower {
             self.missing(fields, key, None);
         }
         found
+    }
+
+    /// Whether a key is there under a wrong name.
+    pub(crate) fn is_misspelled(&self, fields: Fields<'_>, key: &'static str) -> bool {
+        self.misspelled.contains(&(self.text, fields.node.span.start, key))
     }
 
     /// Notes that a key is not there, unless it was only misspelled.

@@ -7,6 +7,38 @@ pub(crate) fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a 
     nearest(wrong, known).map(|name| format!("did you mean `{name}`?"))
 }
 
+/// Words for the same thing: what other definitions call it, and what it is called here.
+const SAME: [(&str, &str); 20] = [
+    ("column", "field"),
+    ("column", "source_field"),
+    ("condition", "criteria"),
+    ("database_name", "database"),
+    ("entry_criteria", "criteria"),
+    ("event", "source_event"),
+    ("event", "trigger_event"),
+    ("field", "source_field"),
+    ("inputs", "input_params"),
+    ("key_event", "source_event"),
+    ("params", "input_params"),
+    ("realtime_key_event_id", "source_event"),
+    ("regex", "pattern"),
+    ("regexp", "pattern"),
+    ("segments", "batch_segments"),
+    ("sensitive", "sensitivity"),
+    ("table_name", "table"),
+    ("value_column", "source_field"),
+    ("window", "window_duration"),
+    ("duration", "window_duration"),
+];
+
+/// The known key that a wrong one means: by another word for it, or because it is near.
+pub(crate) fn meant<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
+    let written = plain(wrong);
+    let same = SAME.iter().filter(|(word, _)| plain(word) == written);
+    let of_word = |name: &str| known.iter().copied().find(|known| *known == name);
+    same.filter_map(|(_, name)| of_word(name)).next().or_else(|| nearest(wrong, known.iter().copied()))
+}
+
 /// The known name nearest to a wrong one, if one is near.
 pub(crate) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wrong = plain(wrong);

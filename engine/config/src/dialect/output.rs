@@ -17,8 +17,10 @@ pub(super) fn service_output(lower: &mut Lower, outputs: &mut Vec<Output>, node:
     let Some(first) = written.next() else {
         let help =
             "an output is an `attribute`, or a `name` with a `value`, a `template` or a `string_builder`";
-        let message = "missing `attribute` in an output";
-        return lower.note_with(Code::MissingKey, fields.node.span, message, Some(help.to_owned()));
+        if !SOURCES.iter().skip(1).any(|key| lower.is_misspelled(fields, key)) {
+            lower.missing(fields, "attribute", Some(help.to_owned()));
+        }
+        return;
     };
     if let Some(second) = written.next().and_then(|key| fields.entry(key)) {
         let help =

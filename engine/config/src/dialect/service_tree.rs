@@ -83,12 +83,7 @@ fn section(lower: &mut Lower, node: &Node) -> Option<Section> {
         }
         None => {
             let help = "write `criteria: {operator: ALWAYS}` for a section that always applies".to_owned();
-            lower.note_with(
-                Code::MissingKey,
-                fields.node.span,
-                "missing `criteria` in a section",
-                Some(help),
-            );
+            lower.missing(fields, "criteria", Some(help));
             None
         }
     };

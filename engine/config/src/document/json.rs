@@ -138,6 +138,12 @@ impl Reader<'_> {
                     text.push(decoded);
                     self.at += length;
                 }
+                Some(b'\n' | b'\r') => {
+                    let mut fault = self.fault(start, "this text does not end on its line");
+                    fault.help =
+                        Some("close its quote; a line break within a text is written `\\n`".to_owned());
+                    return Err(fault);
+                }
                 Some(_) => return Err(self.fault(self.at, "a control character must be escaped in a text")),
                 None => return Err(self.fault(start, "this text has no end")),
             }

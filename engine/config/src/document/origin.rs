@@ -134,6 +134,11 @@ fn fold(text: &str) -> (usize, usize) {
     (breaks, text.len() - rest.len())
 }
 
+/// How many bytes the escape at the start of a text in double quotes takes; None: it is none.
+pub(super) fn escape(text: &str) -> Option<usize> {
+    json::escape(text).or_else(|| yaml_escape(text)).map(|(_, length)| length)
+}
+
 /// The escapes that YAML has and JSON has not.
 fn yaml_escape(text: &str) -> Option<(char, usize)> {
     let code = |digits: usize| {

@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span as Marks, Tag};
 use usher_engine::diagnostic::Code;
 
+use super::origin::escape;
 use super::{Content, Entry, Fault, Node, Scalar, Span, Style};
 use crate::limits::{DOCUMENT_DEPTH_MAX, NODES_MAX};
 
@@ -59,12 +60,14 @@ struct Measured {
 impl Builder<'_> {
     fn take(&mut self, event: Event<'_>, marks: Marks, faults: &mut Vec<Fault>) -> Result<(), Fault> {
         let mut span = self.offsets.span(marks);
+        // A tag stands at the beginning of what the parser counts to a node.
+        let properties = span;
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 if anchor > 0 || tag.is_some() {
                     span.start = after_properties(self.text, span);
                 }
-                let style = self.style(style, tag, span)?;
+                let style = self.style(style, tag, properties)?;
                 span.end = scalar_end(self.text, span, style);
                 let content = Content::Scalar(Scalar { text: text.into_owned(), style });
                 self.keep(anchor, Measured { node: Node { content, span }, size: 1, height: 0 }, faults)
@@ -155,7 +158,12 @@ impl Builder<'_> {
         if let Some(tag) = tag {
             let known = tag.is_yaml_core_schema() && tag.suffix == "str";
             if !known {
-                return Err(Fault::new(Code::Unreadable, span, format!("the tag `{tag}` is not supported")));
+                let written =
+                    if tag.is_yaml_core_schema() { format!("!!{}", tag.suffix) } else { tag.to_string() };
+                let message = format!("the tag `{written}` is not supported");
+                let mut fault = Fault::new(Code::Unreadable, span, message);
+                fault.help = Some("leave it out; the only tag that is known is `!!str`".to_owned());
+                return Err(fault);
             }
             if style == ScalarStyle::Plain {
                 // Literal is the style that says "a text" and asks for no quote at its start.
@@ -177,14 +185,45 @@ impl Builder<'_> {
         if info.contains("recursion limit") {
             return Fault::too_deep(Span { start, end: start + 1 });
         }
+        if let Some((at, escape)) =
+            Some(start).filter(|_| info.contains("escape")).and_then(|at| self.escape(at))
+        {
+            let span = Span { start: at, end: at + escape.len() };
+            let message = format!("`{escape}` means nothing in double quotes");
+            let mut fault = Fault::new(Code::Unreadable, span, message);
+            fault.help = Some("write the backslash twice, or use single quotes".to_owned());
+            return fault;
+        }
+        if info.contains("tab")
+            && let Some(at) = self.text.get(start..).and_then(|rest| rest.find('\t')).map(|at| start + at)
+        {
+            let mut fault =
+                Fault::new(Code::Unreadable, Span { start: at, end: at + 1 }, "YAML knows no tabs here");
+            fault.help = Some("indent by blanks".to_owned());
+            return fault;
+        }
         let mut fault =
             Fault::new(Code::Unreadable, Span { start, end: start + 1 }, format!("this is no YAML: {info}"));
         if info.contains("mapping values are not allowed") {
             fault.help = Some("a text that holds `: ` must stand in quotes".to_owned());
-        } else if info.contains("tab") {
-            fault.help = Some("indent by blanks; YAML knows no tabs there".to_owned());
         }
         fault
+    }
+}
+
+impl<'a> Builder<'a> {
+    /// The first backslash of a text in double quotes that begins no escape, and what it does begin.
+    fn escape(&self, start: usize) -> Option<(usize, &'a str)> {
+        let mut at = start;
+        loop {
+            at += self.text.get(at..)?.find('\\')?;
+            let rest = self.text.get(at..)?;
+            let length = if rest.get(1..)?.starts_with(['\n', '\r']) { Some(1) } else { escape(rest) };
+            match length {
+                Some(length) => at += length,
+                None => return Some((at, rest.get(..1 + rest.chars().nth(1)?.len_utf8())?)),
+            }
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use usher_engine::diagnostic::{Code, Diagnostic};
 use usher_engine::syntax::{Expr, Name};
 
 use crate::columns::Columns;
+use crate::consequence::conditions;
 use crate::suggest::did_you_mean;
 
 pub(super) fn lint(definition: &Definition, columns: &Columns<'_>, found: &mut Vec<Diagnostic>) {
@@ -97,17 +98,6 @@ impl Reads<'_, '_> {
             Diagnostic::new(Code::UnseenColumn, message).help(help)
         };
         self.found.push(finding.at(at));
-    }
-}
-
-/// The names that the conditions of a criterion ask about, in the order in which they are written; segments have none.
-fn conditions<'e>(expr: &'e Expr, out: &mut Vec<Option<&'e Name>>) {
-    match expr {
-        Expr::Constant(_) => {}
-        Expr::And(parts) | Expr::Or(parts) => parts.iter().for_each(|part| conditions(part, out)),
-        Expr::Not(inner) => conditions(inner, out),
-        Expr::Segment(_) => out.push(None),
-        Expr::Test { name, .. } => out.push(Some(name)),
     }
 }
 

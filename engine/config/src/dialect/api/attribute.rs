@@ -198,10 +198,10 @@ fn list(lower: &mut Lower, fields: Fields<'_>) -> Option<AttributeKind> {
     let duration_ms = lower.duration_ms(fields, "duration").unwrap_or(LIST_DURATION_MS_DEFAULT);
     let kept = lower.names(fields, "fields");
     let mut parts: Vec<ListPart> = Vec::new();
-    for item in lower.items(fields, "aggregations").unwrap_or_default() {
+    let written = lower.items(fields, "aggregations").unwrap_or_default();
+    for item in written {
         let at = format!(".parts[{}]", parts.len());
-        lower.mark(&at, item.span);
-        lower.mark(&format!("{at}.column"), item.get("column").map_or(item.span, |node| node.span));
+        lower.mark_part(&at, item);
         let Some(part) = part(lower, item) else { continue };
         let is_kept =
             kept.iter().any(|(name, _)| *name == part.column) || Some(&part.column) == column.as_ref();
@@ -218,7 +218,8 @@ fn list(lower: &mut Lower, fields: Fields<'_>) -> Option<AttributeKind> {
         }
         parts.push(part);
     }
-    for (name, span) in &kept {
+    // One that could not be read may be what reads it.
+    for (name, span) in kept.iter().filter(|_| parts.len() == written.len()) {
         if Some(name) != column.as_ref() && !parts.iter().any(|part| part.column == *name) {
             let message = format!("no aggregation reads the field `{name}`; it is not kept");
             lower.note(Code::Ignored, *span, message);
@@ -269,7 +270,8 @@ fn counter(lower: &mut Lower, fields: Fields<'_>) -> Option<AttributeKind> {
     let backfill = backfill(lower, fields);
     let mut parts: Vec<CounterPart> = Vec::new();
     for item in lower.items(fields, "subDurations").unwrap_or_default() {
-        lower.mark(&format!(".parts[{}]", parts.len()), item.span);
+        let at = format!(".parts[{}]", parts.len());
+        lower.mark_part(&at, item);
         parts.extend(window(lower, item));
     }
     let total = total?;

@@ -192,10 +192,9 @@ fn counter(
     if wanted && window_ms.is_none() {
         return None;
     }
-    let column = lower.text(fields, "source_field");
-    let increment = match (aggregation?, column) {
-        ("sum", Some(column)) if !column.is_empty() => Increment::Column(column),
-        ("sum", _) => {
+    let increment = match (aggregation?, fields.get("source_field")) {
+        ("sum", Some(node)) => Increment::Column(lower.name_of(node, "source_field")?),
+        ("sum", None) => {
             let help = "a `sum` needs the column to add up".to_owned();
             lower.missing(fields, "source_field", Some(help));
             return None;
@@ -214,7 +213,7 @@ fn counter(
     }
     let mut parts: Vec<CounterPart> = Vec::new();
     for item in lower.items(fields, "sub_durations").unwrap_or_default() {
-        lower.mark(&format!(".parts[{}]", parts.len()), item.span);
+        lower.mark_part(&format!(".parts[{}]", parts.len()), item);
         parts.extend(window(lower, item));
     }
     let backfill = backfill(lower, fields);
@@ -257,6 +256,9 @@ fn batch(lower: &mut Lower, fields: Fields<'_>, name: Option<&str>) -> Option<At
 
 fn sensitive(lower: &mut Lower, fields: Fields<'_>, name: Option<&str>, batch: bool) -> bool {
     let Some(node) = fields.get("sensitivity") else {
+        if lower.is_misspelled(fields, "sensitivity") {
+            return true;
+        }
         let (taken, name) = (if batch { "sensitive" } else { "non-sensitive" }, name.unwrap_or("?"));
         let message = format!("attribute `{name}` does not say its sensitivity; `{taken}` is assumed");
         let help = "write `sensitivity: sensitive` or `sensitivity: non-sensitive`".to_owned();

@@ -98,7 +98,7 @@ fn long_form(lower: &mut Lower, fields: Fields<'_>, key: &str) -> Option<Kept> {
     };
     let mut parts: Vec<ListPart> = Vec::new();
     for item in lower.items(fields, "aggregations").unwrap_or_default() {
-        lower.mark(&format!(".parts[{}]", parts.len()), item.span);
+        lower.mark_part(&format!(".parts[{}]", parts.len()), item);
         parts.extend(part(lower, item));
     }
     Some(Kept { column, keep: keep?, parts })

@@ -1,0 +1,65 @@
+//! What only follows from another mistake: an attribute that could not be read has no parts and another type than meant, and
+//! whoever asks for it would be told of that, too.
+
+use std::collections::BTreeSet;
+
+use usher_engine::definition::{Definition, OutputSource};
+use usher_engine::diagnostic::{Code, Diagnostic};
+use usher_engine::syntax::{Expr, Name};
+
+/// Whether a finding is about a use of an attribute that is broken itself. `broken` holds paths of the definition.
+pub(crate) fn follows(definition: &Definition, broken: &BTreeSet<String>, diagnostic: &Diagnostic) -> bool {
+    let of_use = matches!(diagnostic.code, Code::UnknownName | Code::TypeMismatch | Code::MissingKey);
+    let names = if of_use { used(definition, &diagnostic.path) } else { None };
+    names.unwrap_or_default().into_iter().any(|name| {
+        definition.attributes.iter().enumerate().any(|(index, attribute)| {
+            let path = format!("attributes[{index}]");
+            let own = name.strip_prefix(attribute.name.as_str());
+            own.is_some_and(|rest| rest.is_empty() || rest.starts_with('.')) && broken.contains(&path)
+        })
+    })
+}
+
+/// The attribute that a path leads into: `attributes[3]`.
+pub(crate) fn attribute_of(path: &str) -> Option<String> {
+    let end = path.strip_prefix("attributes[")?.find(']')?;
+    path.get(..="attributes[".len() + end).map(str::to_owned)
+}
+
+/// The names that the part of a section at a path uses.
+fn used<'d>(definition: &'d Definition, path: &str) -> Option<Vec<&'d str>> {
+    let (personalization, rest) = indexed(path, "personalizations")?;
+    let (section, rest) = indexed(rest.strip_prefix('.')?, "sections")?;
+    let section = definition.personalizations.get(personalization)?.sections.get(section)?;
+    if let Some((output, _)) = rest.strip_prefix('.').and_then(|rest| indexed(rest, "outputs")) {
+        return Some(match &section.outputs.get(output)?.source {
+            OutputSource::Attribute { name, .. } => vec![name.as_str()],
+            OutputSource::Template(text) => {
+                let names = text.split("{{").skip(1).filter_map(|rest| rest.split_once("}}"));
+                names.map(|(name, _)| name.trim()).collect()
+            }
+            OutputSource::Constant(_) | OutputSource::Text(_) => Vec::new(),
+        });
+    }
+    let (condition, _) = indexed(rest.strip_prefix(".criteria.")?, "conditions")?;
+    let mut names = Vec::new();
+    conditions(&section.criteria, &mut names);
+    names.get(condition).copied().flatten().map(|name| vec![name.0.as_str()])
+}
+
+/// The index of an item of a list at the start of a path, and what follows.
+fn indexed<'p>(path: &'p str, list: &str) -> Option<(usize, &'p str)> {
+    let (index, rest) = path.strip_prefix(list)?.strip_prefix('[')?.split_once(']')?;
+    Some((index.parse().ok()?, rest))
+}
+
+/// The names that the conditions of a criterion ask about, in the order in which they are written; segments have none.
+pub(crate) fn conditions<'e>(expr: &'e Expr, out: &mut Vec<Option<&'e Name>>) {
+    match expr {
+        Expr::Constant(_) => {}
+        Expr::And(parts) | Expr::Or(parts) => parts.iter().for_each(|part| conditions(part, out)),
+        Expr::Not(inner) => conditions(inner, out),
+        Expr::Segment(_) => out.push(None),
+        Expr::Test { name, .. } => out.push(Some(name)),
+    }
+}

@@ -1,0 +1,126 @@
+//! Definitions that are fine, and the slips that people make in them: each is found where it is, by its code, alone.
+//!
+//! A file of `tests/broken/` holds definitions of which nothing is said, and cases: edits, and everything that is said of
+//! the definition then, as `code file:line:column`, what the edit is about first.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+use usher_config::{Source, check, render};
+
+/// How many slips there are at least.
+const CASES_MIN: usize = 300;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Family {
+    about: String,
+    file: Vec<File>,
+    case: Vec<Case>,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    name: String,
+    text: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    name: String,
+    findings: Vec<String>,
+    edit: Vec<Edit>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Edit {
+    file: String,
+    /// Stands in the file once.
+    from: String,
+    to: String,
+    /// How often `to` is written.
+    #[serde(default = "once")]
+    times: usize,
+}
+
+fn once() -> usize {
+    1
+}
+
+fn families() -> Vec<(String, Family)> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/broken");
+    let paths = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let mut families: Vec<(String, Family)> = paths
+        .map(|path| {
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            let family = toml::from_str(&fs::read_to_string(&path).unwrap());
+            assert!(family.is_ok(), "{}: {}", path.display(), family.err().unwrap());
+            (name, family.unwrap())
+        })
+        .collect();
+    families.sort_by(|a, b| a.0.cmp(&b.0));
+    families
+}
+
+/// What is said of files: in brief, and as people see it.
+fn said(files: &[File]) -> (Vec<String>, String) {
+    let sources: Vec<Source> =
+        files.iter().map(|file| Source { name: file.name.clone(), text: file.text.clone() }).collect();
+    let findings = check(&sources).findings;
+    let brief = findings.iter().map(|finding| {
+        let place = finding.place.as_ref();
+        let place = place.map(|place| format!(" {}:{}:{}", place.file, place.line, place.column));
+        format!("{}{}", finding.diagnostic.code, place.unwrap_or_default())
+    });
+    let drawn = findings.iter().map(|finding| render::human(finding, &sources, false)).collect();
+    (brief.collect(), drawn)
+}
+
+#[test]
+fn what_is_fine_is_left_alone() {
+    for (name, family) in families() {
+        assert!(!family.about.is_empty());
+        let (brief, drawn) = said(&family.file);
+        assert!(brief.is_empty(), "{name}:\n{drawn}");
+    }
+}
+
+#[test]
+fn every_slip_is_found_where_it_is() {
+    let (mut count, mut wrong) = (0, Vec::new());
+    let show = std::env::var_os("SHOW").is_some();
+    for (name, family) in families() {
+        let mut known = BTreeSet::new();
+        for case in &family.case {
+            count += 1;
+            assert!(known.insert(case.name.as_str()), "{name}: two cases are called `{}`", case.name);
+            let mut files = family.file.clone();
+            for Edit { file, from, to, times } in &case.edit {
+                let text = &mut files.iter_mut().find(|known| known.name == *file).unwrap().text;
+                assert_eq!(text.matches(from).count(), 1, "{name}, {}: `{from}`", case.name);
+                *text = text.replacen(from, &to.repeat(*times), 1);
+            }
+            let (mut brief, drawn) = said(&files);
+            // Findings are in the order of the text; the case tells first what its edit is about.
+            let mut expected = case.findings.clone();
+            assert!(!expected.is_empty(), "{name}, {}", case.name);
+            expected.sort();
+            brief.sort();
+            if show {
+                println!("=== {name}, {}\n{drawn}", case.name);
+            }
+            if brief != expected {
+                wrong.push(format!("=== {name}, {}: expected {expected:?}\n{drawn}", case.name));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(count >= CASES_MIN, "{count} cases");
+}
