@@ -6,6 +6,7 @@
 mod json;
 mod origin;
 mod yaml;
+mod yaml_words;
 
 use usher_engine::diagnostic::Code;
 use usher_engine::value::{Number, Value};

@@ -30,7 +30,9 @@ fn no_filter(definition: &Definition, found: &mut Vec<Diagnostic>) {
     for (index, event) in definition.key_events.iter().enumerate().filter(|(_, event)| event.filter.is_none())
     {
         let message = format!("event '{}' has no filter - will process all rows", event.name);
-        found.push(Diagnostic::new(Code::NoFilter, message).at(format_args!("key_events[{index}].name")));
+        let help = "give it a `filter` (API: `filterRule`), unless every row of the table counts";
+        let at = format_args!("key_events[{index}].name");
+        found.push(Diagnostic::new(Code::NoFilter, message).at(at).help(help));
     }
 }
 
@@ -69,7 +71,8 @@ fn looks_sensitive(attributes: &[Attribute], found: &mut Vec<Diagnostic>) {
             );
             found.push(
                 Diagnostic::new(Code::LooksSensitive, message)
-                    .at(format_args!("attributes[{index}].sensitive")),
+                    .at(format_args!("attributes[{index}].sensitive"))
+                    .help("write `sensitivity: sensitive` (API: `\"sensitive\": true`), unless everybody may see it"),
             );
         }
     }

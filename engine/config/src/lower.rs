@@ -175,6 +175,30 @@ impl Lower {
     }
 }
 
+/// What a key that must be there is for.
+fn wanted(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "parent_segment_id" => "write the id of the parent segment, such as `parent_segment_id: \"1069944\"`",
+        "database" | "databaseName" => {
+            "write the first part of the address that events are sent to: /database/table"
+        }
+        "table" | "tableName" => {
+            "write the second part of the address that events are sent to: /database/table"
+        }
+        "field" => "name the column that the pattern is searched in",
+        "pattern" => "write a regular expression, such as `^/product/`",
+        "source_event" | "realtimeKeyEventId" => "name the event that feeds it",
+        "source_field" | "valueColumn" => "name the column of the event that is read",
+        "idColumn" => "name the column that tells items apart",
+        "type" => "say what it is",
+        "primary_key" => "name the key that tells people apart; it is one of the stitching keys",
+        "sections" => "list at least one section, each with criteria and outputs",
+        "entryCriteria" | "payload" => "write null for none",
+        "outputName" => "write under which name the answer shows it",
+        _ => return None,
+    })
+}
+
 /// Typed reads. Each reports what does not fit and answers None; a missing or null value is None without a word.
 impl Lower {
     /// A mapping that may have these keys.
@@ -196,7 +220,11 @@ impl Lower {
         unused: &[&str],
     ) -> Option<Fields<'n>> {
         let Content::Map(entries) = &node.content else {
-            self.wrong(node, what, "a mapping");
+            let keys: Vec<String> = known.iter().take(3).map(|key| format!("`{key}`")).collect();
+            let more = if known.len() > 3 { " and more" } else { "" };
+            let message = format!("{what} must be a mapping, found {}", node.kind());
+            let help = format!("write its keys, such as {}{more}", keys.join(", "));
+            self.note_with(Code::WrongType, node.span, message, Some(help));
             return None;
         };
         for Entry { key, key_span, value } in entries {
@@ -268,6 +296,7 @@ impl Lower {
         let start = fields.node.span.start;
         if !self.misspelled.contains(&(self.text, start, key)) {
             let span = fields.entry(key).map_or(fields.node.span, |entry| entry.key_span);
+            let help = help.or_else(|| wanted(key).map(str::to_owned));
             self.note_with(Code::MissingKey, span, format!("missing `{key}` in {}", fields.what), help);
         }
     }
@@ -305,10 +334,14 @@ impl Lower {
         match node.value() {
             Some(Value::Boolean(value)) => Some(value),
             _ => {
-                let help = node.as_text().filter(|text| {
-                    ["yes", "no", "on", "off"].iter().any(|word| word.eq_ignore_ascii_case(text))
-                });
-                let help = help.map(|text| format!("`{text}` is a text, write `true` or `false`"));
+                let is_word =
+                    |text: &&str| ["yes", "no", "on", "off"].iter().any(|w| w.eq_ignore_ascii_case(text));
+                let help = match node.as_text() {
+                    Some("true" | "false") => Some("remove the quotes".to_owned()),
+                    text => text
+                        .filter(is_word)
+                        .map(|text| format!("`{text}` is a text, write `true` or `false`")),
+                };
                 let message = format!("`{key}` must be `true` or `false`, found {}", node.kind());
                 self.note_with(Code::WrongType, node.span, message, help);
                 None
@@ -325,8 +358,12 @@ impl Lower {
                 None
             }
             Some(Value::Number(Number::Integer(value))) if value > 0 => Some(value),
-            _ => {
-                self.wrong(node, &format!("`{key}`"), "a whole number above 0");
+            value => {
+                let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+                let quoted = value.as_ref().and_then(Value::as_str).is_some_and(digits);
+                let message = format!("`{key}` must be a whole number above 0, found {}", node.kind());
+                let help = quoted.then(|| "remove the quotes".to_owned());
+                self.note_with(Code::WrongType, node.span, message, help);
                 None
             }
         }
@@ -339,8 +376,17 @@ impl Lower {
     pub(crate) fn items_of<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n [Node]> {
         match &node.content {
             Content::List(items) => Some(items),
-            _ => {
-                self.wrong(node, &format!("`{what}`"), "a list");
+            Content::Scalar(scalar) => {
+                let message = format!("`{what}` must be a list, found {}", node.kind());
+                let names: Vec<&str> = scalar.text.split(',').map(str::trim).collect();
+                let help = format!("put it in brackets: [{}]", names.join(", "));
+                self.note_with(Code::WrongType, node.span, message, Some(help));
+                None
+            }
+            Content::Map(_) => {
+                let message = format!("`{what}` must be a list, found a mapping");
+                let help = "write a list of mappings: each begins with `- `, or stands in [ ]".to_owned();
+                self.note_with(Code::WrongType, node.span, message, Some(help));
                 None
             }
         }

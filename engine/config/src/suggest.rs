@@ -8,11 +8,12 @@ pub(crate) fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a 
 }
 
 /// Words for the same thing: what other definitions call it, and what it is called here.
-const SAME: [(&str, &str); 20] = [
+const SAME: [(&str, &str); 21] = [
     ("column", "field"),
     ("column", "source_field"),
     ("condition", "criteria"),
     ("database_name", "database"),
+    ("duration", "window_duration"),
     ("entry_criteria", "criteria"),
     ("event", "source_event"),
     ("event", "trigger_event"),
@@ -26,16 +27,16 @@ const SAME: [(&str, &str); 20] = [
     ("segments", "batch_segments"),
     ("sensitive", "sensitivity"),
     ("table_name", "table"),
+    ("value", "right_value"),
     ("value_column", "source_field"),
     ("window", "window_duration"),
-    ("duration", "window_duration"),
 ];
 
 /// The known key that a wrong one means: by another word for it, or because it is near.
 pub(crate) fn meant<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
     let written = plain(wrong);
     let same = SAME.iter().filter(|(word, _)| plain(word) == written);
-    let of_word = |name: &str| known.iter().copied().find(|known| *known == name);
+    let of_word = |name: &str| known.iter().copied().find(|known| plain(known) == plain(name));
     same.filter_map(|(_, name)| of_word(name)).next().or_else(|| nearest(wrong, known.iter().copied()))
 }
 

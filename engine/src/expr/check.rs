@@ -196,7 +196,8 @@ fn resolve(name: &Name, scope: Scope<'_>, names: &impl Names) -> Result<(Slot, T
         return if EDGE_NAMES.contains(&edge) {
             Ok((Slot::Edge(edge.into()), TypeSet::one(DataType::String)))
         } else {
-            Err((Code::UnknownName, words!("unknown edge value `{name}`")))
+            let known = "edge.country, edge.city and edge.device";
+            Err((Code::UnknownName, words!("unknown edge value `{name}`: there are {known}")))
         };
     }
     if let Some(input) = scope.inputs.iter().find(|input| input.name == name.0) {
@@ -210,7 +211,7 @@ fn resolve(name: &Name, scope: Scope<'_>, names: &impl Names) -> Result<(Slot, T
     match names.attribute(&name.0) {
         Some(Ok((index, types))) => Ok((Slot::Attribute(index), types)),
         Some(Err(message)) => Err((Code::UnknownName, message)),
-        None => Err((Code::UnknownName, words!("unknown attribute `{name}`"))),
+        None => Err((Code::UnknownName, words!("unknown attribute `{}`", name.0))),
     }
 }
 

@@ -209,9 +209,21 @@ pub(super) fn op(name: &Name, test: &Test, types: TypeSet) -> Result<Op, Diagnos
 /// A regular expression of a definition.
 pub(crate) fn compile_pattern(pattern: &str) -> Result<Pattern, Diagnostic> {
     Pattern::compile(pattern).map_err(|reason| {
-        Diagnostic::new(Code::BadPattern, words!("Invalid regex pattern `{pattern}`: {reason}")).help(words!(
-            "patterns run in linear time: no look-around, no backreferences; `\\d \\w \\s` are ASCII"
-        ))
+        let message = words!("Invalid regex pattern `{pattern}`: {reason}");
+        if !cfg!(feature = "words") {
+            return Diagnostic::new(Code::BadPattern, message);
+        }
+        let reason = words!("{reason}");
+        let help = if reason.contains("nothing before it") {
+            words!("any text is `.*`: `*`, `+` and `?` repeat what stands before them; a dot itself is `\\.`")
+        } else if reason.contains("unclosed") {
+            words!("close it, or write a backslash before it if it means itself")
+        } else if reason.contains("longer") || reason.contains("large") {
+            words!("shorten it, or ask for what is common to the values")
+        } else {
+            words!("patterns run in linear time: no look-around, no backreferences; `\\d \\w \\s` are ASCII")
+        };
+        Diagnostic::new(Code::BadPattern, message).help(help)
     })
 }
 

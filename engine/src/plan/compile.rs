@@ -17,6 +17,9 @@ use crate::order;
 use crate::suggest::closest;
 use crate::syntax::Expr;
 
+/// How many names a finding lists of those that there are.
+const NAMES_SHOWN: usize = 8;
+
 /// One definition on its way to a plan, and what was found wrong with it.
 pub(super) struct Compiler<'a> {
     pub(super) definition: &'a Definition,
@@ -204,7 +207,11 @@ impl<'a> Compiler<'a> {
         let found = self.definition.key_events.iter().position(|key_event| key_event.name == name);
         if found.is_none() {
             let names = self.definition.key_events.iter().map(|key_event| key_event.name.as_str());
-            let help = closest(name, names).map(|other| words!("did you mean `{other}`?"));
+            let help = closest(name, names.clone()).map(|other| words!("did you mean `{other}`?"));
+            let help = help.or_else(|| {
+                let known: Vec<&str> = names.take(NAMES_SHOWN).collect();
+                (!known.is_empty()).then(|| words!("events are named {}", known.join(", ")))
+            });
             self.report(Code::UnknownName, at, words!("Unknown event name `{name}`"), help);
         }
         found

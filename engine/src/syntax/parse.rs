@@ -40,7 +40,10 @@ fn read<'a>(text: &'a str, conditions: Option<&'a mut Vec<Range<usize>>>) -> Res
     match parser.token.kind {
         Kind::End => Ok(expr),
         Kind::Close => Err(parser.unexpected("this `)` closes nothing")),
-        _ => Err(parser.unexpected("expected `AND`, `OR` or the end")),
+        _ => {
+            let help = words!("join conditions by `AND` or `OR`; several values stand in `IN ('a', 'b')`");
+            Err(parser.unexpected("expected `AND`, `OR` or the end").help(help))
+        }
     }
 }
 
@@ -277,7 +280,8 @@ impl<'a> Parser<'a> {
             Test::EndsWith(self.text("a text in single quotes")?)
         } else if self.eat("WITHIN")? {
             let Kind::Number(days) = self.token.kind else {
-                return Err(self.unexpected(words!("expected a number of days")));
+                let error = self.unexpected(words!("expected a number of days"));
+                return Err(error.help(words!("write `WITHIN 30 DAYS`")));
             };
             self.advance()?;
             self.must("DAYS")?;
@@ -311,7 +315,13 @@ impl<'a> Parser<'a> {
             Kind::Word(word) if word.eq_ignore_ascii_case("FALSE") => Value::Boolean(false),
             Kind::Word(word) if is_keyword(word) => {
                 let message = words!("expected a value, found the keyword `{word}`");
-                return Err(self.unexpected(message));
+                let error = self.unexpected(message);
+                let null = word.eq_ignore_ascii_case("NULL");
+                return Err(if null {
+                    error.help(words!("write `IS NULL` or `IS NOT NULL`"))
+                } else {
+                    error
+                });
             }
             Kind::Word(word) => {
                 let message = words!("expected a value, found `{word}`");
@@ -324,6 +334,9 @@ impl<'a> Parser<'a> {
                 return Err(self
                     .unexpected(message)
                     .help(words!("text stands in single quotes: `'{name}'`")));
+            }
+            Kind::Equal => {
+                return Err(self.unexpected(words!("expected a value")).help(words!("equality is one `=`")));
             }
             _ => return Err(self.unexpected(words!("expected a value"))),
         };

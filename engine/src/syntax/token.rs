@@ -184,6 +184,25 @@ impl<'a> Lexer<'a> {
             .ok_or_else(|| ParseError::new(start, self.at, words!("`{text}` is not a number")))
     }
 
+    #[cold]
+    fn unexpected(&self, start: usize) -> ParseError {
+        let sign = self.since(start);
+        let error = ParseError::new(start, self.at, words!("unexpected `{sign}`"));
+        match sign {
+            "&" => error.help(words!("write `AND`")),
+            "|" => error.help(words!("write `OR`")),
+            "!" => error.help(words!("write `NOT`")),
+            "[" | "]" | "{" | "}" => {
+                error.help(words!("lists stand in round brackets: `tier IN ('Gold', 'VIP')`"))
+            }
+            "+" | "-" | "*" | "/" | "%" => error.help(words!("criteria compare; they do not calculate")),
+            "\u{2018}" | "\u{2019}" | "\u{201c}" | "\u{201d}" => {
+                error.help(words!("text stands in straight single quotes: `'VIP'`"))
+            }
+            _ => error,
+        }
+    }
+
     fn sign(&mut self) -> Result<Kind<'a>, ParseError> {
         let start = self.at;
         let first = self.byte();
@@ -199,7 +218,7 @@ impl<'a> Lexer<'a> {
             Some(b'(') => Kind::Open,
             Some(b')') => Kind::Close,
             Some(b',') => Kind::Comma,
-            _ => return Err(ParseError::new(start, self.at, words!("unexpected `{}`", self.since(start)))),
+            _ => return Err(self.unexpected(start)),
         })
     }
 

@@ -164,7 +164,10 @@ impl Lower {
     /// Criteria in the text spelling; errors point into the text, through its quotes.
     pub(super) fn criteria_text(&mut self, node: &Node, what: &str) -> Option<Expr> {
         let Content::Scalar(scalar) = &node.content else {
-            self.wrong(node, what, "a text");
+            let message = format!("{what} must be a text, found {}", node.kind());
+            let list = matches!(node.content, Content::List(_));
+            let help = list.then(|| "join conditions by `AND` in one text".to_owned());
+            self.note_with(Code::WrongType, node.span, message, help);
             return None;
         };
         let text = self.text_of(node, what)?;

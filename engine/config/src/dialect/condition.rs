@@ -126,6 +126,7 @@ fn operator(lower: &mut Lower, condition: Fields<'_>, name: Option<Name>) -> Opt
             }
         }
     }
+    let value = ["rightValue", "rightValues", "minValue"].into_iter().find(|key| fields.get(key).is_some());
     let text = lower.need_text(fields, "type")?;
     let negated = lower.boolean(fields, "not").unwrap_or(false);
     let Some(operator) =
@@ -163,8 +164,9 @@ fn operator(lower: &mut Lower, condition: Fields<'_>, name: Option<Name>) -> Opt
             let values = right_values(lower, fields, &text)?;
             let tests: Option<Vec<Test>> = values.into_iter().map(|value| test(operator, value)).collect();
             if tests.is_none() {
-                let message = format!("`{text}` takes a text");
-                lower.note(Code::WrongType, fields.node.span, message);
+                let span = value.map_or(fields.node.span, |key| fields.span(key));
+                let help = "put it in quotes".to_owned();
+                lower.note_with(Code::WrongType, span, format!("`{text}` takes a text"), Some(help));
             }
             tests?
         }
@@ -172,7 +174,6 @@ fn operator(lower: &mut Lower, condition: Fields<'_>, name: Option<Name>) -> Opt
     let name = name?;
     let keys = ["column", "realtimeAttributeId"];
     let asked = keys.into_iter().find(|key| condition.get(key).is_some()).unwrap_or("type");
-    let value = ["rightValue", "rightValues", "minValue"].into_iter().find(|key| fields.get(key).is_some());
     for _ in &tests {
         let value = fields.span(value.unwrap_or("type"));
         lower.mark_condition(condition.node.span, condition.span(asked), value);
@@ -225,6 +226,7 @@ fn right_values(lower: &mut Lower, fields: Fields<'_>, operator: &str) -> Option
             let values: Vec<Option<Value>> = items.iter().map(|item| scalar(lower, item, operator)).collect();
             values.into_iter().collect()
         }
+        (None, None) if lower.is_misspelled(fields, "rightValue") => None,
         (None, None) => {
             let help = "to ask for a missing value use `IsNull`".to_owned();
             lower.note_with(

@@ -92,7 +92,8 @@ fn texts(lower: &mut Lower, node: &Node) -> Option<Vec<String>> {
 pub(super) fn no_template(lower: &mut Lower, text: &str, node: &Node) {
     if text.contains("{{") || text.contains("}}") {
         let message = "a stringBuilder knows no templates: `{{` and `}}` are not allowed";
-        lower.note(Code::NotSupported, node.span, message);
+        let help = "write it as a `template`".to_owned();
+        lower.note_with(Code::NotSupported, node.span, message, Some(help));
     }
 }
 

@@ -7,6 +7,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span as Marks, Tag};
 use usher_engine::diagnostic::Code;
 
 use super::origin::escape;
+use super::yaml_words::words;
 use super::{Content, Entry, Fault, Node, Scalar, Span, Style};
 use crate::limits::{DOCUMENT_DEPTH_MAX, NODES_MAX};
 
@@ -139,7 +140,13 @@ impl Builder<'_> {
             Content::List(items) => items.push(node),
             Content::Map(entries) => match (frame.key.take(), node.content) {
                 (None, Content::Scalar(scalar)) => frame.key = Some((scalar.text, span)),
-                (None, _) => return Err(Fault::new(Code::WrongType, span, "a key must be a text")),
+                (None, _) => {
+                    return Err(Fault::new(
+                        Code::WrongType,
+                        span,
+                        "a key must be a text, found a list or a mapping",
+                    ));
+                }
                 (Some((key, key_span)), content) => {
                     if frame.keys.insert(key.clone()) {
                         entries.push(Entry { key, key_span, value: Node { content, span } });
@@ -202,11 +209,9 @@ impl Builder<'_> {
             fault.help = Some("indent by blanks".to_owned());
             return fault;
         }
-        let mut fault =
-            Fault::new(Code::Unreadable, Span { start, end: start + 1 }, format!("this is no YAML: {info}"));
-        if info.contains("mapping values are not allowed") {
-            fault.help = Some("a text that holds `: ` must stand in quotes".to_owned());
-        }
+        let (message, help) = words(info);
+        let mut fault = Fault::new(Code::Unreadable, Span { start, end: start + 1 }, message);
+        fault.help = help;
         fault
     }
 }
