@@ -1,6 +1,7 @@
 //! What all dialects need to lower a document: a place for every part of the definition, findings, and typed reads.
 
 mod duration;
+mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +15,7 @@ use crate::document::{Content, Entry, Fault, Node, Span};
 use crate::limits::FINDINGS_MAX;
 use crate::suggest::{did_you_mean, meant};
 use crate::text::Text;
+use wanted::wanted;
 
 /// Where something stands: which text, which bytes.
 pub(crate) type At = (usize, Span);
@@ -173,30 +175,6 @@ impl Lower {
             self.mark(part, node.span);
         }
     }
-}
-
-/// What a key that must be there is for.
-fn wanted(key: &str) -> Option<&'static str> {
-    Some(match key {
-        "parent_segment_id" => "write the id of the parent segment, such as `parent_segment_id: \"1069944\"`",
-        "database" | "databaseName" => {
-            "write the first part of the address that events are sent to: /database/table"
-        }
-        "table" | "tableName" => {
-            "write the second part of the address that events are sent to: /database/table"
-        }
-        "field" => "name the column that the pattern is searched in",
-        "pattern" => "write a regular expression, such as `^/product/`",
-        "source_event" | "realtimeKeyEventId" => "name the event that feeds it",
-        "source_field" | "valueColumn" => "name the column of the event that is read",
-        "idColumn" => "name the column that tells items apart",
-        "type" => "say what it is",
-        "primary_key" => "name the key that tells people apart; it is one of the stitching keys",
-        "sections" => "list at least one section, each with criteria and outputs",
-        "entryCriteria" | "payload" => "write null for none",
-        "outputName" => "write under which name the answer shows it",
-        _ => return None,
-    })
 }
 
 /// Typed reads. Each reports what does not fit and answers None; a missing or null value is None without a word.

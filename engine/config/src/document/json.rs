@@ -233,3 +233,27 @@ pub(super) fn escape(text: &str) -> Option<(char, usize)> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_makes_more_work_than_the_bound() {
+        for (name, text) in [
+            ("lists", "[".repeat(500_000)),
+            ("objects", "{\"a\":".repeat(100_000)),
+            ("many", format!("[{}0]", "0,".repeat(400_000))),
+            (
+                "keys",
+                format!("{{{}\"z\":0}}", (0..150_000).map(|at| format!("\"{at}\":0,")).collect::<String>()),
+            ),
+        ] {
+            let mut faults = Vec::new();
+            let mut reader = Reader { text: &text, at: 0, nodes: 0, faults: &mut faults };
+            let fault = reader.node(0).unwrap_err();
+            assert_eq!(fault.code, Code::OverBound, "{name}");
+            assert!(reader.nodes <= NODES_MAX + 1, "{name} made {} values", reader.nodes);
+        }
+    }
+}

@@ -298,3 +298,59 @@ fn scalar_end(text: &str, span: Span, style: Style) -> usize {
     }
     span.end.max(span.start)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether a text is refused for its size, and how many values were made or copied until then.
+    fn work(text: &str) -> (bool, usize) {
+        let mut builder = Builder { text, offsets: Offsets::of(text, text), ..Builder::default() };
+        for event in Parser::new_from_str(text) {
+            let fault = match event {
+                Ok((event, marks)) => builder.take(event, marks, &mut Vec::new()).err(),
+                Err(error) => Some(builder.unreadable(&error)),
+            };
+            if let Some(fault) = fault {
+                return (fault.code == Code::OverBound, builder.nodes);
+            }
+        }
+        (false, builder.nodes)
+    }
+
+    #[test]
+    fn no_text_makes_more_work_than_the_bound() {
+        // Ten times as many values with each line.
+        let tens = |name: &str| [name; 10].join(", ");
+        let lines = (1..40).map(|at| format!("a{at}: &a{at} [{}]\n", tens(&format!("*a{}", at - 1))));
+        let laughs = format!("a0: &a0 [{}]\n{}", tens("lol"), lines.collect::<String>());
+        // One long list, repeated; lists that anchors keep at every depth; keys that are aliases.
+        let long =
+            format!("a: &a [{}]\nb: [{}]\n", vec!["x"; 30_000].join(", "), vec!["*a"; 30_000].join(", "));
+        let kept: String = (0..60).map(|at| format!("{}&k{at} \n", "- ") + &"  ".repeat(at + 1)).collect();
+        let kept = format!("{kept}[{}]\n", vec!["x"; 20_000].join(", "));
+        for (name, text) in [
+            ("laughs", laughs),
+            ("long", long),
+            ("kept", kept),
+            ("flow", "[".repeat(100_000)),
+            ("flow mappings", "{a: ".repeat(100_000)),
+            ("block", "- ".repeat(100_000)),
+            ("questions", "? ".repeat(100_000)),
+            ("many", format!("[{}]", "x, ".repeat(200_000))),
+        ] {
+            let (over, work) = work(&text);
+            assert!(over, "{name} is not refused");
+            assert!(work <= 2 * NODES_MAX, "{name} made {work} values");
+        }
+    }
+
+    #[test]
+    fn aliases_below_the_bound_are_what_they_repeat() {
+        let text = "a: &a {x: [1, 2]}\nb: [*a, *a]\n";
+        let nodes = read(text, &mut Vec::new()).unwrap();
+        let b = nodes[0].get("b").unwrap().value().unwrap();
+        assert_eq!(b.as_list().unwrap().len(), 2);
+        assert!(!work(text).0);
+    }
+}
