@@ -195,6 +195,9 @@ impl<'a> Lexer<'a> {
             "[" | "]" | "{" | "}" => {
                 error.help(words!("lists stand in round brackets: `tier IN ('Gold', 'VIP')`"))
             }
+            "^" | "$" | "\\" => error.help(words!(
+                "a regular expression stands in quotes: `name MATCHES '^a'`, or `pattern` in a filter"
+            )),
             "+" | "-" | "*" | "/" | "%" => error.help(words!("criteria compare; they do not calculate")),
             "\u{2018}" | "\u{2019}" | "\u{201c}" | "\u{201d}" => {
                 error.help(words!("text stands in straight single quotes: `'VIP'`"))
