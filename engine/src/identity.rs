@@ -287,7 +287,7 @@ impl Plan {
             }
         }
         candidates.iter().for_each(|key| profile.suspect(key.clone()));
-        self.bound_keys(&mut profile, &mut journal);
+        self.bound_keys(&mut profile, keys, &mut journal);
         if own.is_none() {
             // Nothing of them changed.
             others.clear();
@@ -296,12 +296,16 @@ impl Plan {
     }
 
     /// Lets go of the keys that were seen longest ago. The primary key stays: without it the profile would no longer be
-    /// somebody's. Lookup keys go when there is nothing else, each with what is filed under it.
-    fn bound_keys(&self, profile: &mut Profile, journal: &mut Vec<Entry>) {
-        let is_primary = |key: &&Key| Some(key.name.as_str()) == self.primary_key.as_deref();
+    /// somebody's; and so do those of the event at hand. Lookup keys go when there is nothing else, each with what is filed
+    /// under it.
+    fn bound_keys(&self, profile: &mut Profile, own: &[Key], journal: &mut Vec<Entry>) {
+        let stays = |key: &Key| {
+            Some(key.name.as_str()) == self.primary_key.as_deref()
+                || own.iter().any(|own| own.name == key.name && own.value == key.value)
+        };
         let is_lookup = |key: &Key| Some(key.name.as_str()) == self.lookup_key();
         while profile.keys().len() > KEYS_MAX {
-            let evictable = profile.keys().iter().filter(|key| !is_primary(key));
+            let evictable = profile.keys().iter().filter(|key| !stays(key));
             let oldest = evictable
                 .min_by_key(|key| (is_lookup(key), key.seen_ms, key.name.as_str(), key.value.as_str()));
             let Some(oldest) = oldest.cloned() else { break };

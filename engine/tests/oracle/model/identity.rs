@@ -188,10 +188,14 @@ impl World {
         let index = self.visitors.iter().position(|v| v.id == survivor).expect("it");
         let visitor = &mut self.visitors[index];
         while visitor.keys.len() > 200 {
-            // Reading: the primary key stays, because without it the visitor would be somebody else. Lookup keys go when
-            // there is nothing else, each with its record; of two that were seen at one time the smaller goes.
+            // Reading: the primary key stays, because without it the visitor would be somebody else, and so do the keys of
+            // the event itself. Lookup keys go when there is nothing else, each with its record; of two that were seen at
+            // one time the smaller goes.
             let is_lookup = |key: &(String, String, i64)| lookup.as_ref() == Some(&key.0);
-            let evictable = visitor.keys.iter().filter(|key| Some(key.0.as_str()) != primary);
+            let evictable = visitor.keys.iter().filter(|key| {
+                let is_own = keys.iter().any(|(name, value)| (name, value) == (&key.0, &key.1));
+                Some(key.0.as_str()) != primary && !is_own
+            });
             let oldest =
                 evictable.min_by_key(|key| (is_lookup(key), key.2, &key.0, &key.1)).expect("one").clone();
             if is_lookup(&oldest) {
