@@ -13,7 +13,7 @@ use super::plan::{AttributePlan, Kind};
 use super::{Counter, Pick, State, Unit};
 use crate::profile::Profile;
 
-/// Between an attribute's name and a shape; it stands in no name that is meant as one.
+/// Between an attribute's name and a shape; a definition whose attributes have it in their names does not compile.
 pub(crate) const WAITS: char = '\0';
 
 /// The detail of what cannot be read.

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::directory::Directory;
 use super::{KeyEventPlan, Plan};
+use crate::attribute::shape::WAITS;
 use crate::definition::{AttributeKind, Definition, EventTable, ListAction, Trust};
 use crate::diagnostic::{At, Code, Diagnostic, words};
 use crate::expr::Node;
@@ -49,6 +50,13 @@ impl<'a> Compiler<'a> {
             definition.attributes.iter().map(|a| a.name.as_str()),
             "attribute",
         );
+        for (index, attribute) in definition.attributes.iter().enumerate() {
+            // Behind it stands, in a profile, what waits for another definition.
+            if attribute.name.contains(WAITS) {
+                let message = words!("the name of this attribute holds a NUL");
+                self.report(Code::WrongType, At::item("attributes", index), message, None);
+            }
+        }
         self.unique(
             At::list("identity.keys"),
             definition.identity.keys.iter().map(|k| k.name.as_str()),
