@@ -34,9 +34,6 @@ pub const ABSORBED_MAX: usize = 256;
 pub const CANDIDATES_MAX: usize = 16;
 /// How long state that no definition knows any more is carried along, in milliseconds.
 pub const ORPHAN_MS: i64 = 30 * DAY_MS;
-/// How large all state is that waits for another definition, in bytes: an eighth of a profile. Of more, what has waited
-/// longest goes: a profile must have room for what is asked today.
-pub const WAITING_BYTES_MAX: usize = 32 * 1024;
 /// How long an event's id is, in bytes; a longer one is refused.
 pub const EVENT_ID_BYTES_MAX: usize = 256;
 /// How many event ids a profile remembers.

@@ -274,7 +274,7 @@ fn what_this_build_does_not_know_is_not_written_over() {
 }
 
 #[test]
-fn what_waits_has_its_bound_and_the_oldest_goes() {
+fn what_waits_goes_when_there_is_no_room_and_the_oldest_first() {
     let kinds = [list(Keep::Newest, 100), single(Aggregation::Last, None), single(Aggregation::Sum, None)];
     let plans = kinds.map(|kind| plan(Some(kind)));
     let [lists, last, sums] = &plans;
@@ -285,12 +285,18 @@ fn what_waits_has_its_bound_and_the_oldest_goes() {
         profile = vec![view(lists, profile, 1, 1, &cookie(item), NOW_MS + index)];
     }
     let large = codec::encode(&profile[0]).len();
-    // A small one is left first, and waits longer.
     let profile = view(last, profile, 0, 2, &cookie(5.into()), NOW_MS + DAY_MS);
-    assert!(codec::encode(&profile).len() < large / 4, "a list of 49 KB does not wait");
-    let profile = view(sums, vec![profile], 0, 3, &cookie(6.into()), NOW_MS + 2 * DAY_MS);
-    let profile = view(last, vec![profile], 0, 4, &cookie(Value::Null), NOW_MS + 3 * DAY_MS);
-    assert_eq!(known(last, &profile, NOW_MS + 3 * DAY_MS), Some(5.into()), "what is small does");
+    assert!(codec::encode(&profile).len() >= large, "a list of 49 KB waits");
+    let mut profile = view(sums, vec![profile], 0, 3, &cookie(6.into()), NOW_MS + 2 * DAY_MS);
+    // The list has waited longest.
+    assert!(profile.make_room(1));
+    assert!(codec::encode(&profile).len() < large / 4);
+    let mut profile = view(last, vec![profile], 0, 4, &cookie(Value::Null), NOW_MS + 3 * DAY_MS);
+    assert_eq!(known(last, &profile, NOW_MS + 3 * DAY_MS), Some(5.into()), "the other still waited");
+    // What is asked today does not go: the sum waits now, and nothing else.
+    assert!(profile.make_room(usize::MAX));
+    assert!(!profile.make_room(1));
+    assert_eq!(known(last, &profile, NOW_MS + 3 * DAY_MS), Some(5.into()));
 }
 
 #[test]

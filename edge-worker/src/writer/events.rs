@@ -121,6 +121,7 @@ impl Edge {
             // the others folded again from what was found.
             let mut left_out: Vec<(usize, &'static str)> = Vec::new();
             let mut damage_told = false;
+            let mut rounds = 0;
             loop {
                 let loaded = ProfileSet::load(id, running.number, batch.keys, found);
                 let Some(mut set) = loaded else { return Folded::Behind };
@@ -138,15 +139,21 @@ impl Edge {
                     let full = round.owners.iter().filter(|(_, own)| is_full(own));
                     let before = left_out.len();
                     left_out.extend(full.map(|(index, _)| (*index, TOO_LARGE)));
-                    if left_out.len() > before {
+                    rounds += 1;
+                    // Each of many events may take a full profile over once those before it are left out.
+                    if rounds > 1 {
+                        of_audience.leave_out_with(&mut left_out, batch.keys);
+                    }
+                    if left_out.len() > before && rounds < ROUNDS_MAX {
                         continue;
                     }
-                    // A profile that was too large before: none of these events is to blame.
+                    // A profile that was too large before, or too many in a row.
                     log.push(line("profile_too_large", ""));
                     let response = batch.refused(TOO_LARGE, Refusal::TOO_LARGE);
                     return Outcome { write: Write::default(), response, log }.done();
                 }
                 write.append(written);
+                log.extend((0..set.crowded_out).map(|_| line("profile_made_room", "")));
                 for (receipt, of_round) in receipts.iter_mut().zip(round.receipts) {
                     of_round.notes.into_iter().for_each(|note| receipt.note(note));
                 }
@@ -206,6 +213,37 @@ impl Edge {
         Outcome { write, response, log }.done()
     }
 }
+
+impl OfAudience {
+    /// Leaves out every event that has a key in common with one that is left out, or with one of these, and so on.
+    fn leave_out_with(&self, left_out: &mut Vec<(usize, &'static str)>, keys: usize) {
+        let mut out = vec![false; self.events.len()];
+        for (index, _) in left_out.iter() {
+            out[*index] = true;
+        }
+        let mut named = vec![false; keys];
+        loop {
+            for (event, _) in self.events.iter().zip(&out).filter(|(_, out)| **out) {
+                for key in &event.read {
+                    named[*key] = true;
+                }
+            }
+            let before = left_out.len();
+            for (index, (event, out)) in self.events.iter().zip(&mut out).enumerate() {
+                if !*out && event.read.iter().any(|key| named[*key]) {
+                    *out = true;
+                    left_out.push((index, TOO_LARGE));
+                }
+            }
+            if left_out.len() == before {
+                return;
+            }
+        }
+    }
+}
+
+/// How often the events of a batch are folded, at most, to find those that make a profile too large.
+const ROUNDS_MAX: usize = 8;
 
 // Why an event is not taken, in receipts: its profile would be too large, or what storage has of it cannot be read.
 const TOO_LARGE: &str = "ProfileTooLarge";

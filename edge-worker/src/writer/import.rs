@@ -77,10 +77,12 @@ impl Edge {
         // folded again from what was found.
         let mut left_out: Vec<(usize, &'static str)> = Vec::new();
         let mut log = Vec::new();
+        let mut damage_told = false;
         loop {
             let loaded = ProfileSet::load(&message.audience, running.number, rows.keys, found);
             let Some(mut set) = loaded else { return Folded::Behind };
-            if log.is_empty() && !set.damage.is_empty() {
+            if !damage_told {
+                damage_told = true;
                 log.extend(set.damage.iter().map(|what| line("damaged_profile", &what.to_string())));
                 let unreadable =
                     rows.records.iter().enumerate().filter(|(_, row)| set.is_unreadable(&[row.key]));
@@ -88,7 +90,9 @@ impl Edge {
             }
             let taken = take(&running.plan, rows, &left_out, &mut set);
             let mut write = Write::default();
-            let Err(full) = set.commit(&running.plan, message.moment.now_ms, &mut write) else {
+            let committed = set.commit(&running.plan, message.moment.now_ms, &mut write);
+            let Err(full) = committed else {
+                log.extend((0..set.crowded_out).map(|_| line("profile_made_room", "")));
                 let mut rejected = rows.rejected.clone();
                 for (index, reason) in left_out {
                     let Some(row) = rows.records.get(index) else { continue };

@@ -1,6 +1,7 @@
 //! The profiles that one message works on, and what it did to them.
 
 use sha2::{Digest, Sha256};
+use usher_engine::limits::PROFILE_BYTES_MAX;
 use usher_engine::profile::codec::{self, Damaged};
 use usher_engine::profile::{Key, Profile};
 use usher_engine::{Entry, Keys, Plan, ProfileId};
@@ -59,6 +60,8 @@ pub(super) struct ProfileSet {
     unreadable: Vec<usize>,
     /// What is wrong with each profile that cannot be read.
     pub(super) damage: Vec<Damaged>,
+    /// How many profiles had to let go of what no definition reads, to have room.
+    pub(super) crowded_out: usize,
     retired: Vec<Retired>,
     journal: Vec<JournalRow>,
 }
@@ -124,6 +127,7 @@ impl ProfileSet {
             holders,
             unreadable,
             damage,
+            crowded_out: 0,
             retired: Vec::new(),
             journal: Vec::new(),
         })
@@ -227,8 +231,13 @@ impl ProfileSet {
             }
             held.profile.version += 1;
             plan.adopt(&mut held.profile, self.number, now_ms);
-            let state = codec::encode(&held.profile);
-            if state.len() > usher_engine::limits::PROFILE_BYTES_MAX {
+            let mut state = codec::encode(&held.profile);
+            let over = state.len().saturating_sub(PROFILE_BYTES_MAX);
+            if over > 0 && held.profile.make_room(over) {
+                self.crowded_out += 1;
+                state = codec::encode(&held.profile);
+            }
+            if state.len() > PROFILE_BYTES_MAX {
                 too_large.push(Place(place));
                 continue;
             }

@@ -22,7 +22,7 @@ use core::fmt;
 
 use crate::attribute::shape::{self, WAITS};
 use crate::attribute::{BatchRecord, State, put_record};
-use crate::limits::{ABSORBED_MAX, CANDIDATES_MAX, ORPHAN_MS, WAITING_BYTES_MAX};
+use crate::limits::{ABSORBED_MAX, CANDIDATES_MAX, ORPHAN_MS};
 use crate::order;
 use codec::{Stored, Tag};
 
@@ -198,7 +198,7 @@ impl Profile {
 
     /// Whether there may be state that waits for another definition.
     pub(crate) fn has_waiting(&self) -> bool {
-        self.mixed || !self.orphans().is_empty()
+        self.mixed || self.orphans().iter().any(|orphan| orphan.name.contains(WAITS))
     }
 
     /// Whether a bundle has not looked at all of it yet.
@@ -240,7 +240,6 @@ impl Profile {
                     }
                 }
             });
-            self.bound_waiting();
         }
         let over = |orphan: &Orphan| now_ms.saturating_sub(orphan.since_ms) >= ORPHAN_MS;
         if self.orphans().iter().any(over) {
@@ -255,25 +254,26 @@ impl Profile {
         }
     }
 
-    /// Lets go of what has waited longest, if all that waits is too large.
-    fn bound_waiting(&mut self) {
-        let mut waiting: Vec<(i64, String, usize)> = Vec::new();
-        for orphan in self.orphans().iter().filter(|orphan| orphan.name.contains(WAITS)) {
-            let Some(state) = self.state(&orphan.name) else { continue };
-            let mut bytes = bytes::Writer::default();
-            state::write_state(&mut bytes, state);
-            waiting.push((orphan.since_ms, orphan.name.clone(), bytes.0.len()));
-        }
-        let mut total = waiting.iter().fold(0_usize, |total, (.., bytes)| total.saturating_add(*bytes));
-        order::sort(&mut waiting, |(a_ms, a, _), (b_ms, b, _)| (a_ms, a).cmp(&(b_ms, b)));
-        for (_, name, bytes) in waiting {
-            if total <= WAITING_BYTES_MAX {
+    /// Makes room in a profile that is so many bytes too large: state that no definition reads goes, first what has been
+    /// so longest. Says whether anything went; what is asked today has the right of way.
+    pub fn make_room(&mut self, bytes: usize) -> bool {
+        let mut orphans: Vec<(i64, String)> =
+            self.orphans().iter().map(|orphan| (orphan.since_ms, orphan.name.clone())).collect();
+        order::sort(&mut orphans, Ord::cmp);
+        let mut room = 0_usize;
+        for (_, name) in orphans {
+            if room >= bytes {
                 break;
             }
-            total = total.saturating_sub(bytes);
+            if let Some(state) = self.state(&name) {
+                let mut written = bytes::Writer::default();
+                state::write_state(&mut written, state);
+                room = room.saturating_add(written.0.len());
+            }
             *self.state_mut(&name) = None;
             edit(&mut self.orphans, |orphans| orphans.retain(|orphan| orphan.name != name));
         }
+        room > 0
     }
 
     /// Takes over everything of another profile, once: one that is known to be absorbed changes nothing.

@@ -9,7 +9,7 @@ use crate::bundle::{bundle_of, hash_of};
 use crate::host::{Found, Moment, Pointer};
 
 /// An edge whose one audience keeps lists that can grow beyond what a profile may be.
-fn edge_of_lists() -> Edge {
+fn edge_of_lists(keys: &[&str], primary: Option<&str>) -> Edge {
     let list = |index: usize| Attribute {
         name: format!("list{index}"),
         kind: AttributeKind::List {
@@ -37,7 +37,11 @@ fn edge_of_lists() -> Edge {
         }],
         attributes: (0..6).map(list).collect(),
         identity: Identity {
-            keys: vec![StitchKey { name: "visitor".to_owned(), ..StitchKey::default() }],
+            keys: keys
+                .iter()
+                .map(|key| StitchKey { name: (*key).to_owned(), ..StitchKey::default() })
+                .collect(),
+            primary_key: primary.map(str::to_owned),
             ..Identity::default()
         },
         ..Definition::default()
@@ -64,7 +68,7 @@ fn batch_of(events: &str) -> Events {
 
 #[test]
 fn a_profile_that_is_full_keeps_no_other_from_its_events() {
-    let edge = edge_of_lists();
+    let edge = edge_of_lists(&["visitor"], None);
     let event = |visitor: &str, index: usize| {
         let columns: Vec<String> = (0..6).map(|column| format!("\"c{column}\":\"{index:0>490}\"")).collect();
         format!("{{\"visitor\":\"{visitor}\",{}}}", columns.join(","))
@@ -82,7 +86,7 @@ fn a_profile_that_is_full_keeps_no_other_from_its_events() {
 
 #[test]
 fn a_profile_that_cannot_be_read_keeps_no_other_from_its_events() {
-    let edge = edge_of_lists();
+    let edge = edge_of_lists(&["visitor"], None);
     // The first of the keys that are read is that of the first event.
     let damaged = || FoundProfile { audience: "7".to_owned(), keys: vec![0], state: b"echo_me_not".to_vec() };
     let fold = |events: &str| {
@@ -108,4 +112,39 @@ fn a_profile_that_cannot_be_read_keeps_no_other_from_its_events() {
     let outcome = fold(r#"{"visitor":"bad","c0":1}"#);
     assert_eq!(outcome.response.status, 503);
     assert!(outcome.write.is_empty());
+}
+
+#[test]
+fn many_who_take_a_full_profile_over_are_refused_together() {
+    let edge = edge_of_lists(&["id", "visitor"], Some("id"));
+    // As large as it may be, but for a little.
+    let columns = |index: usize, lists: usize| -> String {
+        (0..lists).map(|column| format!(",\"c{column}\":\"{index:0>490}\"")).collect()
+    };
+    let filled = |count: usize| {
+        let event = |index: usize| format!("{{\"visitor\":\"v\"{}}}", columns(index, 5));
+        let events: Vec<String> = (0..count).map(event).collect();
+        let opened = edge.open_events(batch_of(&events.join(","))).unwrap();
+        let Folded::Done(outcome) = edge.fold(&opened, Found::Profiles(Vec::new())) else { panic!("behind") };
+        outcome.write.profiles.into_iter().next()
+    };
+    let row = (80..=100).rev().find_map(filled).expect("one that fits");
+    // Everybody on this browser says to be somebody else, and one does not use it.
+    let own =
+        |index: usize| format!("{{\"id\":\"p{index}\",\"visitor\":\"v\"{}}}", columns(1_000 + index, 6));
+    let mut events: Vec<String> = (0..300).map(own).collect();
+    events.push(r#"{"id":"elsewhere","c0":1}"#.to_owned());
+    let opened = edge.open_events(batch_of(&events.join(","))).unwrap();
+    let Work::Events(batch) = &opened.work else { panic!("events") };
+    let [audience] = batch.audiences.as_slice() else { panic!("one audience") };
+    let mut left_out = vec![(0, TOO_LARGE)];
+    audience.leave_out_with(&mut left_out, batch.keys);
+    assert_eq!(left_out.len(), 300, "one round finds all of them");
+
+    let key = audience.events[0].read[1];
+    let found = FoundProfile { audience: "7".to_owned(), keys: vec![key], state: row.state.clone() };
+    let Folded::Done(outcome) = edge.fold(&opened, Found::Profiles(vec![found])) else { panic!("behind") };
+    let body = String::from_utf8(outcome.response.body).unwrap();
+    assert_eq!(body.matches("ProfileTooLarge").count(), 300);
+    assert!(body.ends_with(r#"{"success":true}]}"#), "{body}");
 }
