@@ -21,7 +21,7 @@ const PATIENCE_MS = 10_000;
 
 const BARE = `<!doctype html><meta charset="utf-8"><title>bare</title><link rel="icon" href="data:,"><script src="/td.min.js"></script>`;
 
-test("the stock SDK", { skip: missing, timeout: 60_000 }, async (t) => {
+test("the stock SDK", { skip: missing, timeout: 300_000 }, async (t) => {
   const site = await serveShop(t);
   const { preflights } = await inBrowser(t, "sdk", async (page) => {
     // A page of one origin, a worker of another: the browser asks before each call whether it may.
@@ -66,7 +66,7 @@ test("the stock SDK", { skip: missing, timeout: 60_000 }, async (t) => {
   assert.ok(preflights > 0, "the calls went to another origin, so the browser must have asked");
 });
 
-test("the stock SDK is told when it may not", { skip: missing, timeout: 60_000 }, async (t) => {
+test("the stock SDK is told when it may not", { skip: missing, timeout: 300_000 }, async (t) => {
   const site = await serveShop(t);
   const { statuses } = await inBrowser(t, "sdk-refused", async (page) => {
     await page.goto(`${site.page}/product/bare.html`);
@@ -86,7 +86,7 @@ test("the stock SDK is told when it may not", { skip: missing, timeout: 60_000 }
   assert.ok(statuses.has(401), `the worker answered ${[...statuses]}`);
 });
 
-test("the demo shop", { skip: missing, timeout: 60_000 }, async (t) => {
+test("the demo shop", { skip: missing, timeout: 300_000 }, async (t) => {
   const site = await serveShop(t);
   await inBrowser(t, "shop", async (page) => {
     const shows = (id, text) =>

@@ -16,7 +16,7 @@ const BATCH_EVENTS = 20;
 /** The list holds 100. */
 const EVENTS_PER_VISITOR = 60;
 
-test("no acknowledged event is lost or counted twice by kill -9", { timeout: 60_000 }, async (t) => {
+test("no acknowledged event is lost or counted twice by kill -9", { timeout: 300_000 }, async (t) => {
   const ledger = new Ledger();
   const batchClients = Array.from({ length: BATCH_CLIENTS }, (_, name) => ({ name, again: undefined }));
   const worker = await deploy(t, "release");

@@ -10,7 +10,7 @@ import { as, audience, bundle, deploy } from "./deployment.mjs";
 /** When a caller has given up, in ms. */
 const PATIENCE_MS = 2_000;
 
-test("a key-value store that answers 500", { timeout: 60_000 }, async (t) => {
+test("a key-value store that answers 500", { timeout: 300_000 }, async (t) => {
   const store = await startStore(t);
   const worker = await deploy(t, "release", { kv: store.address });
   assert.ok(store.entries.size > 0, "the bundle went through the store of the test");
@@ -34,7 +34,7 @@ test("a key-value store that answers 500", { timeout: 60_000 }, async (t) => {
   await visit(worker, "broken", 4);
 });
 
-test("a publication that is not stored says so in the words of its route", { timeout: 60_000 }, async (t) => {
+test("a publication that is not stored says so in the words of its route", { timeout: 300_000 }, async (t) => {
   const store = await startStore(t);
   const worker = await deploy(t, "release", { kv: store.address });
   store.mode = "broken";
@@ -44,7 +44,7 @@ test("a publication that is not stored says so in the words of its route", { tim
 });
 
 // Not promised yet: a store that is slow without end takes its callers along.
-test("a key-value store that does not answer", { timeout: 60_000 }, async (t) => {
+test("a key-value store that does not answer", { timeout: 300_000 }, async (t) => {
   const store = await startStore(t);
   const worker = await deploy(t, "release", { kv: store.address });
   await visit(worker, "before", 1);

@@ -70,7 +70,7 @@ function cut(worker, body, bytes) {
   });
 }
 
-test("a publication whose sender hangs up leaves old or new", { timeout: 120_000 }, async (t) => {
+test("a publication whose sender hangs up leaves old or new", { timeout: 300_000 }, async (t) => {
   const worker = await deploy(t, "release");
   const bodies = await versions();
   await publish(worker, bodies, 1);
@@ -90,7 +90,7 @@ test("a publication whose sender hangs up leaves old or new", { timeout: 120_000
   }
 });
 
-test("a publication during which the process is killed leaves old or new", { timeout: 120_000 }, async (t) => {
+test("a publication during which the process is killed leaves old or new", { timeout: 300_000 }, async (t) => {
   const worker = await deploy(t, "release");
   const bodies = await versions();
   await publish(worker, bodies, 1);
@@ -121,7 +121,7 @@ test("a publication during which the process is killed leaves old or new", { tim
   assert.ok(count.old > 0, "every kill came too late");
 });
 
-test("a rollback outlives a restart, and its copies are there", { timeout: 120_000 }, async (t) => {
+test("a rollback outlives a restart, and its copies are there", { timeout: 300_000 }, async (t) => {
   const worker = await deploy(t, "release");
   const bodies = await versions();
   await publish(worker, bodies, 1);

@@ -9,7 +9,7 @@ import { as, audience, bundle, deploy, newId } from "./deployment.mjs";
 
 const viewsIn = (answer) => Object.values(answer.json.offers)[0].attributes.page_views_24h;
 
-test("bundle and profiles are there after a restart, from the first answer on", { timeout: 60_000 }, async (t) => {
+test("bundle and profiles are there after a restart, from the first answer on", { timeout: 300_000 }, async (t) => {
   const worker = await deploy(t, "release");
   const batch = Array.from({ length: 3 }, () => ({ td_client_id: "back", td_path: "/product/P-207", product_id: "P-207", uuid: newId() }));
   assert.equal((await worker.batch("pageviews", batch)).status, 200);
@@ -46,7 +46,7 @@ test("bundle and profiles are there after a restart, from the first answer on", 
   assert.equal(found.text, (await bundle()).toString("utf8"));
 });
 
-test("many at once find a cold worker ready", { timeout: 60_000 }, async (t) => {
+test("many at once find a cold worker ready", { timeout: 300_000 }, async (t) => {
   const [rounds, callers] = [3, 30];
   const worker = await deploy(t, "release");
   const wrong = [];
@@ -66,7 +66,7 @@ test("many at once find a cold worker ready", { timeout: 60_000 }, async (t) => 
   assert.equal(wrong.length, 0, `${wrong.length} of ${rounds * callers}, such as ${wrong[0]}`);
 });
 
-test("a lookup that carries a token never sees an older version", { timeout: 60_000 }, async (t) => {
+test("a lookup that carries a token never sees an older version", { timeout: 300_000 }, async (t) => {
   const rounds = 50;
   const worker = await deploy(t, "release");
   const visitor = "reader";
@@ -96,7 +96,7 @@ test("a lookup that carries a token never sees an older version", { timeout: 60_
   assert.ok(cached > 0 && older > 0, "the caches were never in the way, so nothing was shown");
 });
 
-test("a token outlives a restart, and an old snapshot in the key-value store does not answer it", { timeout: 60_000 }, async (t) => {
+test("a token outlives a restart, and an old snapshot in the key-value store does not answer it", { timeout: 300_000 }, async (t) => {
   const worker = await deploy(t, "release");
   await worker.event("pageviews", { td_client_id: "reader", td_path: "/" });
   // Kept in memory and in the key-value store.
@@ -113,7 +113,7 @@ test("a token outlives a restart, and an old snapshot in the key-value store doe
   assert.deepEqual([next.json.meta.source, viewsIn(next)], ["memory", 2]);
 });
 
-test("packed bodies", { timeout: 60_000 }, async (t) => {
+test("packed bodies", { timeout: 300_000 }, async (t) => {
   const worker = await deploy(t, "release");
   const sent = (name) => Buffer.from(JSON.stringify({ events: [{ td_client_id: name, td_path: "/" }] }));
   const post = (coding, body) =>

@@ -25,7 +25,7 @@ async function answers(worker, visitor, views) {
 }
 
 for (const [fault, times] of [["panic", 25], ["memory", 4]]) {
-  test(`${times} times in a row: ${fault}`, { timeout: 120_000 }, async (t) => {
+  test(`${times} times in a row: ${fault}`, { timeout: 300_000 }, async (t) => {
     const worker = await deploy(t, "test");
     await answers(worker, "steady", 1);
     const before = worker.memory();
@@ -50,7 +50,7 @@ for (const [fault, times] of [["panic", 25], ["memory", 4]]) {
   });
 }
 
-test("requests in flight do not notice", { timeout: 60_000 }, async (t) => {
+test("requests in flight do not notice", { timeout: 300_000 }, async (t) => {
   const [rounds, around, faults] = [10, 50, 3];
   const worker = await deploy(t, "test");
   let failures = 0;
@@ -78,7 +78,7 @@ test("requests in flight do not notice", { timeout: 60_000 }, async (t) => {
   }
 });
 
-test("a thousand requests after traps", { timeout: 60_000 }, async (t) => {
+test("a thousand requests after traps", { timeout: 300_000 }, async (t) => {
   const worker = await deploy(t, "test");
   for (let index = 0; index < 5; index++) assert.equal((await faulty(worker, "panic")).status, 500);
   const clients = Array.from({ length: 20 }, async (_, client) => {
@@ -88,7 +88,7 @@ test("a thousand requests after traps", { timeout: 60_000 }, async (t) => {
   t.diagnostic("1000 of 1000 answered and counted");
 });
 
-test("the release build has no ear for it", { timeout: 60_000 }, async (t) => {
+test("the release build has no ear for it", { timeout: 300_000 }, async (t) => {
   const worker = await deploy(t, "release");
   for (const [index, fault] of ["panic", "memory", "panic", "memory"].entries()) {
     const answer = await faulty(worker, fault);
