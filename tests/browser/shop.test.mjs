@@ -17,7 +17,7 @@ import { as, audience, credentials, deploy, previewToken, root, temporaryFolder 
 const executable = process.env.CHROMIUM || "/usr/bin/chromium";
 const missing = !existsSync(executable) && `${executable} is missing: apt-get install chromium, or name one in CHROMIUM`;
 /** How long the page may take to show what a test waits for, in ms. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 30_000;
 
 const BARE = `<!doctype html><meta charset="utf-8"><title>bare</title><link rel="icon" href="data:,"><script src="/td.min.js"></script>`;
 
