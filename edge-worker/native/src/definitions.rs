@@ -17,6 +17,10 @@ use crate::terminal::{clean, colored, note};
 /// How much of a file is read; the reader refuses what is over its own bound, which is lower.
 const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
+/// What stands in a directory while `pull` replaces its files, and after a pull that was interrupted there: until the next
+/// one, its files are of two bundles.
+pub(crate) const PULLING: &str = ".usher-pull";
+
 /// What the files say.
 pub(crate) struct Definitions {
     pub(crate) sources: Vec<Source>,
@@ -39,6 +43,7 @@ impl Definitions {
         for path in paths {
             let shown = path.display();
             let metadata = fs::metadata(path).map_err(|error| Failure::of_file("read", &shown, error))?;
+            whole(if metadata.is_dir() { path } else { path.parent().unwrap_or(path) })?;
             let found = if metadata.is_dir() {
                 let listing =
                     definition_files(path).map_err(|error| Failure::of_file("read", &shown, error))?;
@@ -168,6 +173,17 @@ impl Definitions {
             "examples": self.reading.examples.len(),
         })
     }
+}
+
+/// Refuses a directory whose files are of two bundles.
+fn whole(directory: &Path) -> Result<(), Failure> {
+    if !directory.join(PULLING).exists() {
+        return Ok(());
+    }
+    let here = directory.as_os_str().is_empty();
+    let shown = if here { ".".to_owned() } else { directory.display().to_string() };
+    Err(Failure::new(format!("a pull into `{shown}` was interrupted: its files are of two bundles"))
+        .help(format!("`usher pull {shown}` completes it; `{PULLING}` in it marks this")))
 }
 
 /// `1 error`, `2 errors`

@@ -1,4 +1,5 @@
-//! `usher pull` that is killed: every file is old or new as a whole, and pulling again completes it.
+//! `usher pull` that is killed: every file is old or new as a whole, a mixture never
+//! validates, and pulling again completes it.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -68,15 +69,24 @@ fn a_pull_that_is_killed_leaves_old_or_new_files() {
         child.wait().unwrap();
         let left = files(&into);
         let is_new = |name: &String| left[name] == new[name] && left[name] != old[name];
-        for (name, text) in &left {
-            assert!(*text == old[name] || *text == new[name], "kill {kill} broke {name}:\n{text}");
+        for (name, said) in &left {
+            assert!(*said == old[name] || *said == new[name], "kill {kill} broke {name}:\n{said}");
         }
         let done = left.keys().filter(|name| is_new(name)).count();
         // Whoever reads which bundle it is may rely on it.
-        if is_new(&"rt_config.yaml".to_owned()) {
-            assert_eq!(done, SERVICES + 1, "kill {kill}");
+        match left.get("rt_config.yaml") {
+            Some(said) if *said == new["rt_config.yaml"] => assert_eq!(done, SERVICES + 1, "kill {kill}"),
+            Some(_) => assert_eq!(done, 0, "kill {kill}"),
+            None => assert!(into.join(".usher-pull").exists(), "kill {kill}"),
         }
-        mixed += usize::from((1..=SERVICES).contains(&done));
+        let validated = run(&mut command(&["validate", text(&into)]), "");
+        if left != old && left != new {
+            assert_eq!(validated.code, 1, "kill {kill} leaves a mixture that validates: {validated:?}");
+            assert!(validated.err.contains("was interrupted"), "{validated:?}");
+        } else if !into.join(".usher-pull").exists() {
+            assert_eq!(validated.code, 0, "kill {kill}: {validated:?}");
+        }
+        mixed += usize::from(left != old && left != new);
         untouched += usize::from(done == 0);
         assert!(pull(&into).status().unwrap().success());
         assert_eq!(files(&into), new, "kill {kill}");

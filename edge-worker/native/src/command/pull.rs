@@ -1,6 +1,7 @@
 //! `usher pull`: the bundle that an edge runs becomes files that people edit.
 
 mod files;
+mod layout;
 
 use std::path::{Path, PathBuf};
 
@@ -16,17 +17,23 @@ use crate::secrets;
 use crate::targets::{self, Asked, Role};
 use crate::terminal::{clean, confirm, note, print, progress};
 
-pub(crate) use files::{Pulled, State};
+pub(crate) use files::{State, replace};
+
+use files::Pulled;
+use layout::Layout;
 
 /// Write what an edge runs as definitions
 ///
 /// Writes rt_config.yaml, one service for each personalization, and examples.yaml if there are examples, into a directory,
 /// so that `usher push` of it would change nothing. The first line of rt_config.yaml says which bundle it is. A directory
-/// that says the same in other files is left as it is. Files that say something else are replaced only when somebody
-/// agrees; files that are not part of the bundle stay, and are named, because the next push would take them along.
+/// that says the same in other files is left as it is, and a service that has a file to itself keeps the file's name where
+/// the order of the services allows it. Files that say something else are replaced only when somebody agrees. Then files in
+/// the way that an earlier pull wrote (their first lines say so) are moved aside, to NAME.old; where anything else stands
+/// in the way, nothing is written.
 ///
-/// All files are written beside their places first and then moved there, rt_config.yaml last: whenever it is interrupted,
-/// each file is old or new as a whole, and pulling again completes it.
+/// All files are written beside their places first and then moved there, rt_config.yaml first away and last in place:
+/// whenever it is interrupted, each file is old or new as a whole. Until pulling again completes it, no verb takes such a
+/// directory for a definition.
 ///
 /// The admin key comes from the environment variable USHER_ADMIN_KEY, from a file, or from where usher.toml says.
 ///
@@ -35,8 +42,8 @@ pub(crate) use files::{Pulled, State};
 ///   usher pull definitions/ --target local --force
 ///   usher pull --target local --stdout | less
 ///
-/// Exit status: 0 when the directory says what runs, 1 when the edge runs nothing, refused, or somebody said no, 64 for a
-/// wrong command line, a missing key, or nobody to ask.
+/// Exit status: 0 when the directory says what runs, 1 when the edge runs nothing, refused, somebody said no, or files are
+/// in the way, 64 for a wrong command line, a missing key, or nobody to ask.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
@@ -48,7 +55,7 @@ pub(crate) struct Args {
     /// Print one text instead of writing files
     #[arg(long, conflicts_with_all = ["directory", "force"])]
     stdout: bool,
-    /// Replace files that say something else, without being asked
+    /// Replace files that say something else, and move aside what was pulled before, without being asked
     #[arg(short = 'y', long, visible_alias = "yes")]
     force: bool,
 }
@@ -89,31 +96,63 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     if !args.force && running.is_said_by(&args.directory) {
         return said(&shown, &what);
     }
-    let pulled = Pulled::new(&args.directory, running.files()?)?;
-    agree(&pulled, &what, args.force)?;
+    let layout = running.layout(&args.directory)?;
+    if !layout.foreign.is_empty() {
+        return Err(in_the_way(&shown, &what, &layout.foreign));
+    }
+    let pulled = Pulled::new(&args.directory, layout)?;
+    let differ: Vec<&str> = pulled.states().filter(|it| it.1 == State::Replaced).map(|it| it.0).collect();
+    agree(&differ, pulled.aside(), &what, args.force)?;
     pulled.write()?;
     let mut out = format!("✅ {shown} holds {what}\n");
     for (name, state) in pulled.states() {
         out.push_str(&format!("  {:<9}  {name}\n", state.as_str()));
     }
-    print(&out)?;
-    for name in pulled.others() {
-        note(&format!("warning: `{}` is not part of the bundle, and would be pushed with it", clean(&name)));
+    for (name, unused) in pulled.aside() {
+        out.push_str(&format!("  {:<9}  {}, now {}\n", "aside", clean(name), clean(unused)));
     }
+    print(&out)?;
     Ok(Exit::Fine)
 }
 
-/// Whether what is there may be replaced.
-pub(crate) fn agree(pulled: &Pulled, what: &str, force: bool) -> Result<(), Failure> {
-    let differ: Vec<&str> = pulled.states().filter(|it| it.1 == State::Replaced).map(|it| it.0).collect();
-    if differ.is_empty() || force {
-        return Ok(());
-    }
-    note(&format!("These say something else than {what}:"));
-    for name in &differ {
+/// Files of somebody else that would be read with the bundle, and make something else of it.
+fn in_the_way(shown: &str, what: &str, names: &[String]) -> Failure {
+    note(&format!("These would be read with {what}, which says the same or something else:"));
+    for name in names {
         note(&format!("  {}", clean(name)));
     }
-    match confirm("Replace them?") {
+    Failure::new(format!("files of `{shown}` are in the way; nothing was written"))
+        .help("pull into another directory, or move them out of this one first")
+}
+
+/// Whether what is there may be replaced.
+pub(crate) fn agree(
+    differ: &[&str],
+    aside: &[(String, String)],
+    what: &str,
+    force: bool,
+) -> Result<(), Failure> {
+    if (differ.is_empty() && aside.is_empty()) || force {
+        return Ok(());
+    }
+    if !differ.is_empty() {
+        note(&format!("These say something else than {what}:"));
+    }
+    for name in differ {
+        note(&format!("  {}", clean(name)));
+    }
+    if !aside.is_empty() {
+        note(&format!("These were pulled before, and are in the way of {what}:"));
+    }
+    for (name, unused) in aside {
+        note(&format!("  {}, which becomes {}", clean(name), clean(unused)));
+    }
+    let question = match (differ, aside) {
+        (_, []) => "Replace them?",
+        ([], _) => "Move them aside?",
+        _ => "Replace the former, and move the latter aside?",
+    };
+    match confirm(question) {
         Some(true) => Ok(()),
         Some(false) => Err(Failure::new("nothing was written")),
         None => Err(Failure::usage("nobody is at the terminal to confirm")
@@ -179,20 +218,19 @@ impl Running {
     /// Whether a file or a directory means the same already, however it puts it.
     pub(crate) fn is_said_by(&self, path: &Path) -> bool {
         let known = path.exists().then(|| Definitions::load(&[path.to_owned()]));
-        known
-            .and_then(Result::ok)
-            .is_some_and(|known| known.count(Severity::Error) == 0 && known.bundle() == self.bundle)
+        known.and_then(Result::ok).is_some_and(|known| {
+            known.count(Severity::Error) == 0 && normal(&known.bundle()) == normal(&self.bundle)
+        })
     }
 
-    /// The definition as files, the one that says which bundle it is last.
-    fn files(&self) -> Result<Vec<Source>, Failure> {
+    /// The definition as files of a directory.
+    fn layout(&self, directory: &Path) -> Result<Layout, Failure> {
         let mut files = usher_config::write_with_examples(&self.bundle.definition, &self.bundle.examples);
         if let Some(first) = files.first_mut() {
             first.text.insert_str(0, &self.header);
         }
         self.held_by(&files)?;
-        files.rotate_left(1);
-        Ok(files)
+        Layout::new(directory, files, |files| self.held_by(files).is_ok())
     }
 
     /// The definition as one text with several documents.
@@ -215,13 +253,21 @@ impl Running {
         if let Some(finding) = reading.findings.iter().find(error) {
             return Err(lost(render::plain(finding)));
         }
-        // Criteria may come back in another form that means the same, which the difference does not show.
-        let Bundle { definition, examples } = &self.bundle;
-        let mut changes = Vec::new();
-        if reading.definition != *definition {
-            changes.extend(diff::changes(definition, &reading.definition));
+        // Criteria may come back in another form that means the same.
+        let Bundle { definition, examples } = normal(&self.bundle);
+        let back = normal(&Bundle { definition: reading.definition, examples: reading.examples });
+        if back.definition == definition && back.examples == examples {
+            return Ok(());
         }
-        changes.extend(diff::examples(examples, &reading.examples));
-        changes.first().map_or(Ok(()), |change| Err(lost(change.line(false).trim().to_owned())))
+        let mut changes = diff::changes(&definition, &back.definition);
+        changes.extend(diff::examples(&examples, &back.examples));
+        let what = changes.first().map(|change| change.line(false).trim().to_owned());
+        Err(lost(what.unwrap_or_else(|| "something that no list of differences shows".to_owned())))
     }
+}
+
+/// A bundle with its criteria as texts give them.
+fn normal(bundle: &Bundle) -> Bundle {
+    let written = bundle.write().ok().and_then(|body| Bundle::read(&body).ok());
+    written.unwrap_or_else(|| bundle.clone())
 }

@@ -1,11 +1,9 @@
 //! `usher ps pull`: a parent segment as one file, as RT 2.0's command line writes it.
 
-use std::path::{Path, PathBuf};
-
-use usher_config::Source;
+use std::path::PathBuf;
 
 use super::{is, not_found};
-use crate::command::pull::{Edge, Pulled, Running, agree, nothing, said};
+use crate::command::pull::{Edge, Running, State, agree, nothing, replace, said};
 use crate::exit::{Exit, Failure};
 use crate::secrets;
 use crate::terminal::{clean, print};
@@ -41,20 +39,20 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     // An id from an edge becomes part of a path only where it is one.
     let safe = secrets::audience(id).map_err(Failure::new)?;
     let path = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("rt_config_{safe}.yaml")));
-    let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|_| !path.is_dir()) else {
+    if path.is_dir() || path.file_name().is_none() {
         return Err(Failure::usage(format!("`{}` is no name of a file", path.display()))
             .help("name a file with -o; `usher pull` writes into a directory"));
-    };
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    }
     let shown = clean(&path.display().to_string());
     let what = format!("bundle {} of parent segment {safe}", running.number);
     if !args.force && running.is_said_by(&path) {
         return said(&shown, &what);
     }
-    let file = Source { name: name.to_owned(), text: running.one_text()? };
-    let pulled = Pulled::new(parent, vec![file])?;
-    agree(&pulled, &what, args.force)?;
-    pulled.write()?;
+    let text = running.one_text()?;
+    let differs = State::of(&path, &text)? == State::Replaced;
+    let differ: Vec<&str> = differs.then_some(shown.as_str()).into_iter().collect();
+    agree(&differ, &[], &what, args.force)?;
+    replace(&path, &text)?;
     print(&format!("✅ Bundle {} of parent segment {safe} is in {shown}\n", running.number))?;
     Ok(Exit::Fine)
 }

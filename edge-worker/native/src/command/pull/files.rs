@@ -1,21 +1,30 @@
 //! Files that are replaced together: each is written beside its place first, and none is moved before all are there.
+//!
+//! From the first move to the last the directory is marked, so that no verb takes what an interrupted pull left for a
+//! definition: part of it would be old and part new.
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, ErrorKind, Write};
+use std::path::Path;
 
-use usher_config::{Source, definition_files};
+use usher_config::Source;
 
+use super::layout::{Layout, below_header};
+use crate::definitions::PULLING;
 use crate::exit::Failure;
 
-/// Where files wait until all of them are written; what was left in it by a pull that was interrupted is of no use.
-const WAITING: &str = ".usher-pull";
+/// Where files wait until all of them are written.
+const WAITING: &str = ".usher-pull.new";
+/// What `rt_config.yaml` was, while its directory is marked.
+const BEFORE: &str = "rt_config.before";
 
 /// What is to stand in a directory, and what stands there now.
-pub(crate) struct Pulled {
-    directory: PathBuf,
+pub(super) struct Pulled<'a> {
+    directory: &'a Path,
     /// In the order in which they are put in place.
     files: Vec<(Source, State)>,
+    /// What an earlier pull wrote and this one does not: its name, and the one that it gets.
+    aside: Vec<(String, String)>,
 }
 
 /// What becomes of a file.
@@ -30,7 +39,7 @@ pub(crate) enum State {
 }
 
 impl State {
-    pub(crate) fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             State::New => "new",
             State::Replaced => "replaced",
@@ -38,81 +47,133 @@ impl State {
             State::Unchanged => "unchanged",
         }
     }
+
+    /// Of the file at a path, when this is to be its text.
+    pub(crate) fn of(path: &Path, text: &str) -> Result<State, Failure> {
+        match fs::read(path) {
+            Ok(bytes) if bytes == text.as_bytes() => Ok(State::Unchanged),
+            Ok(bytes) if below_header(&bytes) == below_header(text.as_bytes()) => Ok(State::Renewed),
+            Ok(_) => Ok(State::Replaced),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(State::New),
+            Err(error) => Err(Failure::of_file("read", path.display(), error)),
+        }
+    }
 }
 
-impl Pulled {
+impl<'a> Pulled<'a> {
     /// Looks at what is there.
-    pub(crate) fn new(directory: &Path, files: Vec<Source>) -> Result<Pulled, Failure> {
-        let mut found = Vec::new();
-        for file in files {
-            let path = directory.join(&file.name);
-            let state = match fs::read(&path) {
-                Ok(bytes) if bytes == file.text.as_bytes() => State::Unchanged,
-                Ok(bytes) if below_header(&bytes) == below_header(file.text.as_bytes()) => State::Renewed,
-                Ok(_) => State::Replaced,
-                Err(error) if error.kind() == ErrorKind::NotFound => State::New,
-                Err(error) => return Err(Failure::of_file("read", path.display(), error)),
-            };
-            found.push((file, state));
+    pub(super) fn new(directory: &'a Path, layout: Layout) -> Result<Pulled<'a>, Failure> {
+        let mut files = Vec::new();
+        for file in layout.files {
+            let state = State::of(&directory.join(&file.name), &file.text)?;
+            files.push((file, state));
         }
-        Ok(Pulled { directory: directory.to_owned(), files: found })
+        let aside = layout.pulled.into_iter().map(|name| {
+            let unused = free(directory, &name);
+            (name, unused)
+        });
+        Ok(Pulled { directory, files, aside: aside.collect() })
     }
 
     /// The files by name.
-    pub(crate) fn states(&self) -> impl Iterator<Item = (&str, State)> {
+    pub(super) fn states(&self) -> impl Iterator<Item = (&str, State)> {
         self.files.iter().map(|(file, state)| (file.name.as_str(), *state))
     }
 
-    /// Puts all in place.
-    pub(crate) fn write(&self) -> Result<(), Failure> {
-        let directory = &self.directory;
-        let failed = |what: &'static str, path: &Path| {
-            let path = path.display().to_string();
-            move |error| Failure::of_file(what, path, error)
-        };
-        fs::create_dir_all(directory).map_err(failed("make", directory))?;
-        let waiting = directory.join(WAITING);
-        match fs::remove_dir_all(&waiting) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(failed("remove", &waiting)(error));
-            }
-            _ => {}
-        }
-        fs::create_dir(&waiting).map_err(failed("make", &waiting))?;
-        let changed = || self.files.iter().filter(|(_, state)| *state != State::Unchanged);
-        let moved = (|| {
-            for (file, _) in changed() {
-                let path = waiting.join(&file.name);
-                let written = File::create(&path).and_then(|mut out| {
-                    out.write_all(file.text.as_bytes())?;
-                    out.sync_all()
-                });
-                written.map_err(failed("write", &path))?;
-            }
-            for (file, _) in changed() {
-                let path = directory.join(&file.name);
-                fs::rename(waiting.join(&file.name), &path).map_err(failed("replace", &path))?;
-            }
-            Ok(())
-        })();
-        // Whatever happened, nobody else will look into it.
-        let removed = fs::remove_dir_all(&waiting).map_err(failed("remove", &waiting));
-        moved.and(removed)
+    /// What is moved aside, and what it is called then.
+    pub(super) fn aside(&self) -> &[(String, String)] {
+        &self.aside
     }
 
-    /// Definitions in the directory that are none of these.
-    pub(crate) fn others(&self) -> Vec<String> {
-        let listing = definition_files(&self.directory).unwrap_or_default();
-        let ours = |name: &String| {
-            self.files.iter().any(|(file, _)| self.directory.join(&file.name) == Path::new(name))
-        };
-        listing.sources.into_iter().map(|source| source.name).filter(|name| !ours(name)).collect()
+    /// Puts all in place.
+    pub(super) fn write(&self) -> Result<(), Failure> {
+        let directory = self.directory;
+        let (waiting, marked) = (directory.join(WAITING), directory.join(PULLING));
+        make(directory)?;
+        // What a pull left that was interrupted before it moved anything is of no use.
+        remove(&waiting)?;
+        make(&waiting)?;
+        let changed = || self.files.iter().filter(|(_, state)| *state != State::Unchanged);
+        for (file, _) in changed() {
+            if let Err(failure) = write(&waiting.join(&file.name), &file.text) {
+                // The directory is as it was; only the reason matters.
+                let _ = remove(&waiting);
+                return Err(failure);
+            }
+        }
+        // What an interrupted pull marked stays so; its files are replaced by these.
+        if marked.is_dir() {
+            for (file, _) in changed() {
+                rename(&waiting.join(&file.name), &marked.join(&file.name))?;
+            }
+            remove(&waiting)?;
+        } else {
+            rename(&waiting, &marked)?;
+        }
+        // From here on the directory is of two bundles, until the mark is gone.
+        let moved = (|| {
+            let replaced = |it: &&(Source, State)| matches!(it.1, State::Replaced | State::Renewed);
+            if let Some((file, _)) = self.files.last().filter(replaced) {
+                rename(&directory.join(&file.name), &marked.join(BEFORE))?;
+            }
+            for (name, unused) in &self.aside {
+                rename(&directory.join(name), &directory.join(unused))?;
+            }
+            for (file, _) in changed() {
+                rename(&marked.join(&file.name), &directory.join(&file.name))?;
+            }
+            // Whole again at once, however long removing takes.
+            rename(&marked, &waiting)
+        })();
+        moved.map_err(|failure: Failure| failure.help("pull again, once this is mended"))?;
+        remove(&waiting)
     }
 }
 
-/// A text without the line that says of which bundle it is.
-fn below_header(text: &[u8]) -> &[u8] {
-    let end = text.iter().position(|&byte| byte == b'\n').map_or(text.len(), |at| at + 1);
-    let (first, rest) = text.split_at(end);
-    if first.starts_with(b"# Bundle ") { rest } else { text }
+/// Replaces one file as a whole.
+pub(crate) fn replace(path: &Path, text: &str) -> Result<(), Failure> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = path.with_file_name(format!(".{name}.new"));
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        make(parent)?;
+    }
+    write(&beside, text)?;
+    rename(&beside, path)
+}
+
+/// A name for what is moved aside, which nothing has and no verb reads.
+fn free(directory: &Path, name: &str) -> String {
+    let mut unused = format!("{name}.old");
+    let mut number = 2_u32;
+    while directory.join(&unused).exists() {
+        unused = format!("{name}.old{number}");
+        number += 1;
+    }
+    unused
+}
+
+fn make(directory: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(directory).map_err(|error| Failure::of_file("make", directory.display(), error))
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    let written = || -> io::Result<()> {
+        let mut out = File::create(path)?;
+        out.write_all(text.as_bytes())?;
+        out.sync_all()
+    };
+    written().map_err(|error| Failure::of_file("write", path.display(), error))
+}
+
+fn rename(from: &Path, to: &Path) -> Result<(), Failure> {
+    fs::rename(from, to).map_err(|error| Failure::of_file("replace", to.display(), error))
+}
+
+fn remove(directory: &Path) -> Result<(), Failure> {
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(Failure::of_file("remove", directory.display(), error))
+        }
+        _ => Ok(()),
+    }
 }
