@@ -79,7 +79,20 @@ impl Definitions {
         }
         definitions.report(|finding| is(finding, Severity::Error));
         let failure = Failure::new(format!("the definition is not valid: {}", definitions.tally()));
+        let failure = match definitions.missing() {
+            Some(missing) => failure.help(missing),
+            None => failure,
+        };
         Err(failure.exit(Exit::InvalidDefinition))
+    }
+
+    /// What to do where only a part of a definition was named, so that names of the other part are missing.
+    pub(crate) fn missing(&self) -> Option<&'static str> {
+        let Definition { key_events, attributes, .. } = self.definition();
+        let unknown = self.findings.iter().any(|finding| finding.diagnostic.code == Code::UnknownName);
+        (unknown && key_events.is_empty() && attributes.is_empty()).then_some(
+            "no event and no attribute is declared here: name the directory, or all files; a push replaces everything",
+        )
     }
 
     pub(crate) fn definition(&self) -> &Definition {

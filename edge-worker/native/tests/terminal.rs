@@ -191,6 +191,18 @@ fn pull_asks_before_it_replaces() {
     }
 }
 
+#[test]
+fn push_names_what_it_would_remove_altogether() {
+    let (_directory, serving) = started();
+    serving.fill();
+    let part = shop().join("rt_config.yaml");
+    let push = ["push", text(&part), "--to", &serving.url];
+    let mut terminal = Terminal::run(&push, &[("USHER_ADMIN_KEY", ADMIN_KEY)]);
+    terminal.until("and remove all 4 personalizations of bundle 1? [y/N] ");
+    terminal.types("n\r");
+    assert_eq!(terminal.end().0.code(), Some(1));
+}
+
 /// The shop with another discount, in a directory of its own.
 fn changed(directory: &Directory) -> std::path::PathBuf {
     let changed = directory.join("changed");

@@ -266,6 +266,7 @@ fn check(args: &Validate) -> Result<Exit, Failure> {
     if definitions.count(Severity::Error) > 0 {
         definitions.report(|finding| finding.diagnostic.severity() == Severity::Error);
         note(&format!("❌ Configuration is not valid: {}", definitions.tally()));
+        definitions.missing().iter().for_each(|text| note(&format!("  help: {text}")));
         return Ok(Exit::InvalidDefinition);
     }
     let mut out = "✅ Configuration is valid\n\nValidation Results:\n".to_owned();

@@ -20,6 +20,9 @@ use crate::terminal::{colored, confirm, note, print, progress};
 /// The edge checks it once more and runs it at once; the bundle that ran before stays as it is when anything fails, or
 /// when somebody else published since it was looked at.
 ///
+/// A bundle replaces everything: name the directory, or all of its files. One that would remove all personalizations or all
+/// key events is not published with -y alone.
+///
 /// The admin key comes from the environment variable USHER_ADMIN_KEY, from a file, or from where usher.toml says.
 ///
 /// Examples:
@@ -51,6 +54,9 @@ pub(crate) struct Args {
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
+    /// With -y, publish even what removes all personalizations or all key events of what runs
+    #[arg(long)]
+    remove_all: bool,
     /// A file with the admin key
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
@@ -99,9 +105,15 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     {
         return done(&running.number, &audience, "already runs", &hash);
     }
+    let removed = running.as_ref().and_then(|running| removed(running, &bundle));
     if !args.yes {
         let without = "add -y to publish without being asked, or --dry-run to publish nothing";
-        agreed(&format!("Publish to {}?", edge.url), "nothing was published", without)?;
+        let removing = removed.as_ref().map(|what| format!(" and remove {what}")).unwrap_or_default();
+        agreed(&format!("Publish to {}{removing}?", edge.url), "nothing was published", without)?;
+    } else if let Some(what) = removed.filter(|_| !args.remove_all) {
+        return Err(Failure::usage(format!("this would remove {what}; nothing was published")).help(
+            "a push replaces everything: name the directory, or all files; add --remove-all if this is meant",
+        ));
     }
     // What was looked at is what is replaced: whoever published in between is not overwritten.
     let seen = running.map(|running| running.hash).unwrap_or_default();
@@ -110,6 +122,23 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let answer = client.put(&format!("/v1/audiences/{audience}/bundle"), Some(if_match), &body);
     progress("");
     told(&client, &audience, &answer?)
+}
+
+/// What of the bundle that runs is wholly gone in another: rather files that nobody named than files that somebody emptied.
+fn removed(running: &Published, bundle: &Bundle) -> Option<String> {
+    let before = Bundle::read(&running.body).ok()?.definition;
+    let after = &bundle.definition;
+    let kinds = [
+        ("personalization", before.personalizations.len(), after.personalizations.len()),
+        ("key event", before.key_events.len(), after.key_events.len()),
+    ];
+    let gone = kinds.into_iter().filter(|(_, before, after)| *before > 0 && *after == 0);
+    let all = |(name, before, _): (&str, usize, usize)| match before {
+        1 => format!("the only {name}"),
+        _ => format!("all {}", many(before, name)),
+    };
+    let gone: Vec<String> = gone.map(all).collect();
+    (!gone.is_empty()).then(|| format!("{} of bundle {}", gone.join(" and "), running.number))
 }
 
 /// Says what an edge answers that took a bundle.

@@ -89,6 +89,7 @@ fn report(definitions: &Definitions, format: Format) -> Result<Exit, Failure> {
                 print(&accepted(definitions))?;
             } else {
                 note(&format!("❌ Configuration is not valid: {}", definitions.tally()));
+                definitions.missing().iter().for_each(|text| note(&format!("  help: {text}")));
                 not_checked(definitions).iter().for_each(|text| note(text));
             }
         }
@@ -96,6 +97,7 @@ fn report(definitions: &Definitions, format: Format) -> Result<Exit, Failure> {
             let lines = definitions.findings.iter().map(|finding| render::plain(finding) + "\n");
             print(&lines.collect::<String>())?;
             note(&definitions.tally());
+            definitions.missing().iter().for_each(|text| note(&format!("help: {text}")));
             not_checked(definitions).iter().for_each(|text| note(text));
         }
         Format::Json => {
