@@ -48,7 +48,7 @@ pub(crate) struct Args {
     /// Only if the bundle with this hash runs now, instead of the one that was looked at
     #[arg(long, value_name = "HASH")]
     if_match: Option<String>,
-    /// Check and show what would change, publish nothing; goes without an edge, too
+    /// Check and show what would change, publish nothing; goes without an edge, too, where none is named
     #[arg(long)]
     dry_run: bool,
     /// Do not ask
@@ -82,12 +82,11 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         key_file: args.key_file.as_deref(),
         audience: None,
     };
-    let edge = match targets::find(asked, Role::Admin) {
-        Ok(edge) => edge,
-        // Without an edge that may be asked, a dry run still says what would be sent.
-        Err(_) if args.dry_run => return dry(&hash),
-        Err(failure) => return Err(failure),
-    };
+    // Without an edge that may be asked, a dry run still says what would be sent.
+    if args.dry_run && !targets::is_named(asked)? {
+        return dry(&hash);
+    }
+    let edge = targets::find(asked, Role::Admin)?;
     if edge.audience.as_ref().is_some_and(|wanted| *wanted != audience) {
         return Err(Failure::usage(format!("the definition is of audience {audience}, the target is not"))
             .help("name another target, or the files of its audience"));
