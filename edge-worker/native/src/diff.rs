@@ -37,8 +37,17 @@ impl Change {
 /// What is said of a thing: labels and texts, compared one by one.
 type Facts = Vec<(&'static str, String)>;
 
+/// Where a change comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// From what somebody wrote: what cannot go on starts anew.
+    On,
+    /// From what ran before, whose state profiles still have.
+    Back,
+}
+
 /// All differences, part by part, in the order of the new definition; what is gone comes last in its part.
-pub(crate) fn changes(before: &Definition, after: &Definition) -> Vec<Change> {
+pub(crate) fn changes(before: &Definition, after: &Definition, way: Way) -> Vec<Change> {
     let mut out = Vec::new();
     let whole = |definition: &Definition| {
         let tables = definition.tables.iter().map(|table| format!("{}.{}", table.database, table.table));
@@ -50,11 +59,11 @@ pub(crate) fn changes(before: &Definition, after: &Definition) -> Vec<Change> {
     for after in &after.attributes {
         let known = before.attributes.iter().find(|known| known.name == after.name);
         if let Some(what) = known.and_then(|known| anew(&known.kind, &after.kind)) {
-            let kept = "for 30 days a rollback finds what was kept before";
-            out.push(Change {
-                sign: '~',
-                what: format!("attribute: `{}`, {what} starts anew; {kept}", after.name),
-            });
+            let becomes = match way {
+                Way::On => "starts anew; for 30 days a rollback finds what was kept before",
+                Way::Back => "goes on with what was kept when it last ran, for which there are 30 days",
+            };
+            out.push(Change { sign: '~', what: format!("attribute: `{}`, {what} {becomes}", after.name) });
         }
     }
     let identity = |definition: &Definition| {
@@ -361,7 +370,7 @@ sections:
 
     #[test]
     fn every_change_has_words() {
-        assert_eq!(changes(&read(TEXT), &read(TEXT)), []);
+        assert_eq!(changes(&read(TEXT), &read(TEXT), Way::On), []);
         for (old, new, words) in [
             ("table: pages", "table: sites", "~ key event: `view`, table: web.pages → web.sites"),
             (
@@ -389,7 +398,7 @@ sections:
             ("trigger_event: view", "choice: all", "~ personalization: `home`, choice: first → all"),
         ] {
             assert!(TEXT.contains(old), "{old}");
-            let found = changes(&read(TEXT), &read(&TEXT.replacen(old, new, 1)));
+            let found = changes(&read(TEXT), &read(&TEXT.replacen(old, new, 1)), Way::On);
             let lines: Vec<String> = found.iter().map(|change| change.line(false)).collect();
             assert!(lines.iter().any(|line| line.contains(words)), "{words} in {lines:#?}");
         }
@@ -403,7 +412,7 @@ sections:
             ("source_field: a, aggregation: last", "source_field: b, aggregation: last"),
         ] {
             assert!(TEXT.contains(old), "{old}");
-            let found = changes(&read(TEXT), &read(&TEXT.replacen(old, new, 1)));
+            let found = changes(&read(TEXT), &read(&TEXT.replacen(old, new, 1)), Way::On);
             assert!(
                 !found.is_empty() && !found.iter().any(|change| change.what.contains("anew")),
                 "{found:?}"

@@ -8,7 +8,7 @@ use usher_engine::diagnostic::Severity;
 
 use crate::client::{Client, Published};
 use crate::definitions::{Definitions, many};
-use crate::diff;
+use crate::diff::{self, Way};
 use crate::exit::{Exit, Failure};
 use crate::secrets;
 use crate::targets::{self, Asked, Role};
@@ -96,7 +96,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let running = client.bundle(&audience);
     progress("");
     let running = running?;
-    show(running.as_ref(), &bundle, &hash);
+    show(running.as_ref(), &bundle, &hash, Way::On);
     if args.dry_run {
         return dry(&hash);
     }
@@ -165,7 +165,7 @@ pub(super) fn agreed(question: &str, refused: &str, without: &str) -> Result<(),
 }
 
 /// Says what a bundle would change.
-pub(super) fn show(running: Option<&Published>, bundle: &Bundle, hash: &str) {
+pub(super) fn show(running: Option<&Published>, bundle: &Bundle, hash: &str, way: Way) {
     let Some(running) = running else {
         note("Nothing of this audience runs there yet.");
         return;
@@ -174,7 +174,7 @@ pub(super) fn show(running: Option<&Published>, bundle: &Bundle, hash: &str) {
         note(&format!("Bundle {} runs there; this build cannot read it to compare.", running.number));
         return;
     };
-    let mut changes = diff::changes(&before.definition, &bundle.definition);
+    let mut changes = diff::changes(&before.definition, &bundle.definition, way);
     changes.extend(diff::examples(&before.examples, &bundle.examples));
     if changes.is_empty() {
         let what =

@@ -6,6 +6,7 @@ use serde_json::json;
 use usher_edge::Bundle;
 
 use super::push::{agreed, done, show, told};
+use crate::diff::Way;
 use crate::exit::{Exit, Failure};
 use crate::targets::{self, Asked, Role};
 use crate::terminal::{note, print, progress};
@@ -92,7 +93,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         Failure::new(format!("this build cannot read bundle {}: {reason}", earlier.number))
     })?;
     note(&format!("Back to bundle {}.", earlier.number));
-    show(Some(&running), &bundle, &earlier.hash);
+    show(Some(&running), &bundle, &earlier.hash, Way::Back);
     if args.dry_run {
         print(&format!(
             "dry run: nothing was changed; bundle {} has the hash {}\n",
