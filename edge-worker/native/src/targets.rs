@@ -89,6 +89,7 @@ pub(crate) fn find(asked: Asked<'_>, role: Role) -> Result<Destination, Failure>
                 .help("write its address, or --target with a name of usher.toml, or set USHER_URL")
         })?,
     };
+    plain(&url)?;
     let audience = match (asked.audience, chosen.as_ref().and_then(|target| target.audience.clone())) {
         (Some(audience), _) => Some(audience.to_owned()),
         (None, Some(audience)) => Some(audience),
@@ -99,6 +100,15 @@ pub(crate) fn find(asked: Asked<'_>, role: Role) -> Result<Destination, Failure>
     let own = |target: Option<Target>| target.filter(|target| target.url.as_deref() == Some(url.as_str()));
     let (key, key_name) = key(asked.key_file, own(chosen), own(fallback), role)?;
     Ok(Destination { url, audience, key, key_name })
+}
+
+/// Refuses an address that may hold a secret, without printing it: what is printed of an edge is its address.
+fn plain(url: &str) -> Result<(), Failure> {
+    if !url.contains(['@', '?', '#']) {
+        return Ok(());
+    }
+    Err(Failure::usage("the address of the edge has a user name or a query in it, which no edge asks for")
+        .help("write it such as https://edge.example; keys come from files and from the environment"))
 }
 
 fn key(
