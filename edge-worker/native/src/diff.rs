@@ -1,18 +1,15 @@
 //! What changes from one definition to another, in words.
 
 mod anew;
+mod facts;
 
-use std::fmt::Debug;
+use std::collections::BTreeSet;
 
-use usher_engine::definition::{
-    Attribute, AttributeKind, Choice, Definition, EventTable, Example, ExampleCall, ExampleEvent, Increment,
-    KeyEvent, Output, OutputSource, Personalization, Section, StitchKey,
-};
-use usher_engine::syntax::Expr;
-use usher_engine::value::Value;
+use usher_engine::definition::{Definition, Example};
 
 use crate::terminal::clean;
 use anew::anew;
+use facts::{Facts, attribute, example, key_event, list, personalization, section, show, stitch_key};
 
 /// One line of a difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,9 +31,6 @@ impl Change {
     }
 }
 
-/// What is said of a thing: labels and texts, compared one by one.
-type Facts = Vec<(&'static str, String)>;
-
 /// Where a change comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
@@ -51,11 +45,17 @@ pub(crate) fn changes(before: &Definition, after: &Definition, way: Way) -> Vec<
     let mut out = Vec::new();
     let whole = |definition: &Definition| {
         let tables = definition.tables.iter().map(|table| format!("{}.{}", table.database, table.table));
-        vec![("name", show(definition.audience.name.as_ref())), ("event tables", list(tables))]
+        vec![
+            ("id", definition.audience.id.clone()),
+            ("name", show(definition.audience.name.as_ref())),
+            ("event tables", list(tables)),
+        ]
     };
     facts(&mut out, "audience", &whole(before), &whole(after));
     parts(&mut out, "key event", &before.key_events, &after.key_events, |k| &k.name, key_event);
     parts(&mut out, "attribute", &before.attributes, &after.attributes, |a| &a.name, attribute);
+    order(&mut out, "key events", &before.key_events, &after.key_events, |k| &k.name);
+    order(&mut out, "attributes", &before.attributes, &after.attributes, |a| &a.name);
     for after in &after.attributes {
         let known = before.attributes.iter().find(|known| known.name == after.name);
         if let Some(what) = known.and_then(|known| anew(&known.kind, &after.kind)) {
@@ -79,6 +79,7 @@ pub(crate) fn changes(before: &Definition, after: &Definition, way: Way) -> Vec<
     parts(&mut out, "key", &before.identity.keys, &after.identity.keys, |k| &k.name, stitch_key);
     let (old, new) = (&before.personalizations, &after.personalizations);
     parts(&mut out, "personalization", old, new, |p| &p.name, personalization);
+    order(&mut out, "personalizations", old, new, |p| &p.name);
     for after in new {
         let before = old.iter().find(|known| known.name == after.name);
         let sections = before.map(|before| before.sections.as_slice()).unwrap_or_default();
@@ -92,6 +93,7 @@ pub(crate) fn changes(before: &Definition, after: &Definition, way: Way) -> Vec<
 pub(crate) fn examples(before: &[Example], after: &[Example]) -> Vec<Change> {
     let mut out = Vec::new();
     parts(&mut out, "example", before, after, |example| &example.name, example);
+    order(&mut out, "examples", before, after, |example| &example.name);
     out
 }
 
@@ -114,6 +116,19 @@ fn parts<T>(
     out.extend(gone.map(|known| Change { sign: '-', what: format!("{what}: `{}`", name(known)) }));
 }
 
+/// Says it when those that are in both stand in another order.
+fn order<T>(out: &mut Vec<Change>, what: &str, before: &[T], after: &[T], name: fn(&T) -> &String) {
+    let in_both = |these: &[T], those: &[T]| -> Vec<String> {
+        let known: BTreeSet<&String> = those.iter().map(name).collect();
+        these.iter().map(name).filter(|name| known.contains(name)).cloned().collect()
+    };
+    let (old, new) = (in_both(before, after), in_both(after, before));
+    if old != new {
+        let what = format!("order of {what}: {} → {}", old.join(", "), new.join(", "));
+        out.push(Change { sign: '~', what });
+    }
+}
+
 fn facts(out: &mut Vec<Change>, what: &str, before: &Facts, after: &Facts) {
     let of =
         |facts: &Facts, label| facts.iter().find(|(known, _)| *known == label).map(|(_, text)| text.clone());
@@ -133,208 +148,6 @@ fn facts(out: &mut Vec<Change>, what: &str, before: &Facts, after: &Facts) {
     }
 }
 
-fn key_event(event: &KeyEvent) -> Facts {
-    vec![
-        ("table", format!("{}.{}", event.table.database, event.table.table)),
-        ("filter", filter(event.filter.as_ref())),
-        (
-            "columns",
-            if event.columns.is_empty() { "not listed".to_owned() } else { event.columns.join(", ") },
-        ),
-        ("description", show(event.description.as_ref())),
-    ]
-}
-
-fn attribute(attribute: &Attribute) -> Facts {
-    let mut facts = vec![
-        ("sensitivity", if attribute.sensitive { "sensitive" } else { "non-sensitive" }.to_owned()),
-        ("description", show(attribute.description.as_ref())),
-    ];
-    match &attribute.kind {
-        AttributeKind::Single {
-            key_event,
-            filter: only,
-            column,
-            aggregation,
-            duration_ms,
-            data_type,
-            backfill,
-        } => {
-            facts.extend([
-                ("kind", "single".to_owned()),
-                ("event", key_event.clone()),
-                ("filter", filter(only.as_ref())),
-                ("column", column.clone()),
-                ("aggregation", lower(aggregation)),
-                ("duration", span(*duration_ms)),
-                ("type", data_type.map_or_else(|| show(None), |known| known.as_str().to_owned())),
-                ("backfill", backfill.as_ref().map_or_else(|| show(None), |known| known.attribute.clone())),
-            ]);
-        }
-        AttributeKind::List {
-            key_event,
-            filter: only,
-            column,
-            keep,
-            items_max,
-            duration_ms,
-            parts,
-            actions,
-        } => {
-            facts.extend([
-                ("kind", "list".to_owned()),
-                ("event", key_event.clone()),
-                ("filter", filter(only.as_ref())),
-                ("column", show(column.as_ref())),
-                ("kept", lower(keep)),
-                ("most items", items_max.to_string()),
-                ("duration", span(Some(*duration_ms))),
-                ("parts", list(parts.iter().map(|part| format!("{part:?}")))),
-                ("actions", list(actions.iter().map(|action| format!("{action:?}")))),
-            ]);
-        }
-        AttributeKind::Counter { key_event, filter: only, increment, window_ms, parts, backfill } => {
-            let counted = match increment {
-                Increment::Constant(number) => number.to_string(),
-                Increment::Column(column) => format!("the column {column}"),
-            };
-            let windows = parts.iter().map(|part| format!("{} of {}", part.name, span(Some(part.window_ms))));
-            facts.extend([
-                ("kind", "counter".to_owned()),
-                ("event", key_event.clone()),
-                ("filter", filter(only.as_ref())),
-                ("each adds", counted),
-                ("window", span(*window_ms)),
-                ("further windows", list(windows)),
-                ("backfill", backfill.as_ref().map_or_else(|| show(None), |known| known.attribute.clone())),
-            ]);
-        }
-        AttributeKind::Batch { column, data_type } => facts.extend([
-            ("kind", "batch".to_owned()),
-            ("column", column.clone()),
-            ("type", data_type.map_or_else(|| show(None), |known| known.as_str().to_owned())),
-        ]),
-    }
-    facts
-}
-
-fn stitch_key(key: &StitchKey) -> Facts {
-    vec![
-        ("valid_regexp", show(key.valid_regexp.as_ref())),
-        ("exclude_regex", show(key.exclude_regex.as_ref())),
-        ("invalid texts", list(key.invalid_texts.iter().cloned())),
-        ("workflow_only", key.workflow_only.to_string()),
-        ("trust", lower(&key.trust)),
-    ]
-}
-
-fn personalization(personalization: &Personalization) -> Facts {
-    let choice = match personalization.choice {
-        Choice::All => "all",
-        Choice::First => "first",
-    };
-    let required = |required| if required { ", required" } else { "" };
-    let inputs = personalization.inputs.iter();
-    let inputs = inputs
-        .map(|input| format!("{} ({}{})", input.name, input.data_type.as_str(), required(input.required)));
-    vec![
-        ("choice", choice.to_owned()),
-        ("trigger", show(personalization.trigger.as_ref())),
-        ("inputs", list(inputs)),
-        ("order of sections", list(personalization.sections.iter().map(|section| section.name.clone()))),
-        ("description", show(personalization.description.as_ref())),
-    ]
-}
-
-fn section(section: &Section) -> Facts {
-    vec![
-        ("key event", show(section.key_event.as_ref())),
-        ("event filter", filter(section.event_filter.as_ref())),
-        ("criteria", filter(Some(&section.criteria))),
-        ("unknown profiles", section.accept_unknown_profiles.to_string()),
-        ("outputs", list(section.outputs.iter().map(output))),
-        ("segments", list(section.segments.iter().cloned())),
-        ("include_sensitive", section.include_sensitive.to_string()),
-    ]
-}
-
-fn example(example: &Example) -> Facts {
-    let value = |value: &Value| serde_json::to_string(value).unwrap_or_default();
-    let event = |event: &ExampleEvent| {
-        let EventTable { database, table } = &event.table;
-        let ago = if event.before_ms == 0 {
-            String::new()
-        } else {
-            format!(" {} before", span(Some(event.before_ms)))
-        };
-        format!("{database}.{table}{ago} {}", value(&event.columns))
-    };
-    let call = match &example.call {
-        ExampleCall::Event(told) => event(told),
-        ExampleCall::Lookup(None) => "a lookup of nobody".to_owned(),
-        ExampleCall::Lookup(Some(key)) => format!("a lookup of {} = {}", key.name, key.value),
-    };
-    let expected = example.expect.iter().map(|expected| match &expected.attributes {
-        Value::Null => expected.section.clone(),
-        attributes => format!("{} with {}", expected.section, value(attributes)),
-    });
-    vec![
-        ("time", example.now_ms.map_or_else(|| show(None), |ms| ms.to_string())),
-        ("sender", lower(&example.sender)),
-        ("batch records", list(example.records.iter().map(value))),
-        ("events", list(example.events.iter().map(event))),
-        ("call", call),
-        ("personalization", show(example.personalization.as_ref())),
-        ("inputs", value(&example.inputs)),
-        ("expected", list(expected)),
-    ]
-}
-
-fn output(output: &Output) -> String {
-    let name = &output.name;
-    match &output.source {
-        OutputSource::Attribute { name: attribute, part: None } if attribute == name => name.clone(),
-        OutputSource::Attribute { name: attribute, part: None } => format!("{name} from {attribute}"),
-        OutputSource::Attribute { name: attribute, part: Some(part) } => {
-            format!("{name} from {attribute}.{part}")
-        }
-        OutputSource::Constant(value) => {
-            format!("{name} = {}", serde_json::to_string(value).unwrap_or_default())
-        }
-        OutputSource::Text(texts) => format!("{name} = '{}'", texts.concat()),
-        OutputSource::Template(text) => format!("{name} = '{text}'"),
-    }
-}
-
-fn show(text: Option<&String>) -> String {
-    text.cloned().unwrap_or_else(|| "none".to_owned())
-}
-
-fn filter(expr: Option<&Expr>) -> String {
-    match expr.map(ToString::to_string) {
-        None => "none".to_owned(),
-        Some(text) if text.is_empty() => "always".to_owned(),
-        Some(text) => format!("`{text}`"),
-    }
-}
-
-fn list(items: impl Iterator<Item = String>) -> String {
-    let items: Vec<String> = items.collect();
-    if items.is_empty() { "none".to_owned() } else { items.join(", ") }
-}
-
-/// The name of a variant.
-fn lower(variant: &impl Debug) -> String {
-    format!("{variant:?}").to_lowercase()
-}
-
-fn span(ms: Option<i64>) -> String {
-    let Some(ms) = ms else { return "for ever".to_owned() };
-    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")];
-    let (size, unit) = units.into_iter().find(|(size, _)| ms % size == 0).unwrap_or((1, "ms"));
-    format!("{}{unit}", ms / size)
-}
-
 #[cfg(test)]
 mod tests {
     use usher_config::{Source, check};
@@ -348,6 +161,7 @@ attributes:
   - {name: views, type: counter, source_event: view, aggregation: count, window_duration: 24h, sensitivity: sensitive}
   - {name: last, type: single, source_event: view, source_field: a, aggregation: last, sensitivity: non-sensitive}
   - {name: all, type: list, source_event: view, source_field: a, aggregation: distinct_list, max_items: 9}
+  - {name: since, type: imported_batch, source: parent_segment, data_type: timestamp, sensitivity: non-sensitive}
   - {name: tier, type: imported_batch, source: parent_segment, data_type: string, sensitivity: non-sensitive}
 id_stitching:
   primary_key: cookie
@@ -371,6 +185,8 @@ sections:
     #[test]
     fn every_change_has_words() {
         assert_eq!(changes(&read(TEXT), &read(TEXT), Way::On), []);
+        let other = changes(&read(TEXT), &read(&TEXT.replace("\"7\"", "\"8\"")), Way::On);
+        assert_eq!(other[0].line(false), "  ~ audience, id: 7 → 8");
         for (old, new, words) in [
             ("table: pages", "table: sites", "~ key event: `view`, table: web.pages → web.sites"),
             (
@@ -395,6 +211,11 @@ sections:
             ("[s]", "[s, t]", "segments: s → s, t"),
             ("name: B", "name: C", "+ section of `home`: `C`"),
             ("service_name: home", "service_name: main", "- personalization: `home`"),
+            (
+                "aggregation: last,",
+                "aggregation: last, backfill: {attribute_identifier: tier, timestamp_identifier: since},",
+                "~ attribute: `last`, time of backfill: none → since",
+            ),
             ("trigger_event: view", "choice: all", "~ personalization: `home`, choice: first → all"),
         ] {
             assert!(TEXT.contains(old), "{old}");
@@ -403,6 +224,42 @@ sections:
             assert!(lines.iter().any(|line| line.contains(words)), "{words} in {lines:#?}");
         }
     }
+
+    #[test]
+    fn another_order_has_words() {
+        let line = |start: &str| TEXT.lines().find(|line| line.trim_start().starts_with(start)).unwrap();
+        let (views, last) = (line("- {name: views"), line("- {name: last"));
+        let swapped = TEXT.replacen(&format!("{views}\n{last}"), &format!("{last}\n{views}"), 1);
+        let service = "---\nparent_segment_id: '7'\nservice_name: sale\nsections: [{name: S, criteria: {operator: ALWAYS}, outputs: [{attribute: last}]}]\n";
+        let view = line("- {name: view,");
+        let cart = "  - {name: cart, database: web, table: carts}";
+        let (first, second) = (format!("{view}\n{cart}"), format!("{cart}\n{view}"));
+        let of_events = |events: &str| TEXT.replacen(view, events, 1);
+        let (rt_config, home) = TEXT.split_once("---\n").unwrap();
+        for (before, after, words) in [
+            (
+                TEXT.to_owned(),
+                swapped,
+                "~ order of attributes: views, last, all, since, tier → last, views, all, since, tier",
+            ),
+            (of_events(&first), of_events(&second), "~ order of key events: view, cart → cart, view"),
+            (
+                format!("{rt_config}---\n{home}{service}"),
+                format!("{rt_config}{service}---\n{home}"),
+                "~ order of personalizations: home, sale → sale, home",
+            ),
+        ] {
+            let lines: Vec<String> = changes(&read(&before), &read(&after), Way::On)
+                .iter()
+                .map(|change| change.line(false))
+                .collect();
+            assert_eq!(lines, [format!("  {words}")]);
+        }
+        // What is new stands where it stands.
+        let added = changes(&read(TEXT), &read(&of_events(&second)), Way::On);
+        assert!(added.iter().all(|change| change.sign == '+'), "{added:?}");
+    }
+
     #[test]
     fn what_goes_on_does_not_start_anew() {
         // 24 h and 25 h are told apart by the same buckets; a list keeps its items.

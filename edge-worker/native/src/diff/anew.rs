@@ -4,7 +4,7 @@ use usher_engine::attribute::bucket_ms;
 use usher_engine::definition::{Aggregation, AttributeKind, Increment};
 use usher_engine::value::DataType;
 
-use super::span;
+use super::facts::span;
 
 /// What of an attribute cannot go on with what profiles keep, because it is of another kind, picks or counts something
 /// else, or has windows whose buckets nobody filled.
