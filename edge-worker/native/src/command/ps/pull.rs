@@ -23,7 +23,7 @@ pub(super) struct Args {
     /// The parent segment, by id; by name, if it is the audience that is configured
     #[arg(value_name = "PARENT_SEGMENT")]
     segment: String,
-    /// The file; rt_config_<id>.yaml without it
+    /// The file, which ends in .yaml or .yml; rt_config_<id>.yaml without it
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
@@ -34,6 +34,13 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
+    if let Some(path) = args.output.as_ref().filter(|path| !path.is_dir()) {
+        let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
+        if !matches!(ending.as_deref(), Some("yaml" | "yml")) {
+            return Err(Failure::usage(format!("`{}` does not end as YAML does", path.display()))
+                .help("name a file that ends in .yaml or .yml"));
+        }
+    }
     let running = find(args)?;
     let id = &running.bundle.definition.audience.id;
     // An id from an edge becomes part of a path only where it is one.
