@@ -5,10 +5,10 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use usher_config::{Finding, Reading, Sample, Source, definition_files, render};
+use usher_config::{Finding, Place, Reading, Sample, Source, definition_files, render};
 use usher_edge::Bundle;
 use usher_engine::definition::{AttributeKind, Definition, EventTable};
-use usher_engine::diagnostic::{Code, Severity};
+use usher_engine::diagnostic::{Code, Diagnostic, Severity};
 
 use crate::examples;
 use crate::exit::{Exit, Failure};
@@ -27,6 +27,8 @@ pub(crate) struct Definitions {
     reading: Reading,
     /// Of the files and of what is in them, in this order.
     pub(crate) findings: Vec<Finding>,
+    /// Directories that hold definitions, within those that were read.
+    pub(crate) unread: Vec<String>,
 }
 
 impl Definitions {
@@ -39,7 +41,10 @@ impl Definitions {
     pub(crate) fn load_with(paths: &[PathBuf], sample: &Sample) -> Result<Definitions, Failure> {
         let mut sources: Vec<Source> = Vec::new();
         let mut findings = Vec::new();
+        let mut unread = Vec::new();
         let mut known: BTreeSet<PathBuf> = BTreeSet::new();
+        let canonical = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let named: BTreeSet<PathBuf> = paths.iter().map(|path| canonical(path)).collect();
         for path in paths {
             let shown = path.display();
             let metadata = fs::metadata(path).map_err(|error| Failure::of_file("read", &shown, error))?;
@@ -47,19 +52,28 @@ impl Definitions {
             let found = if metadata.is_dir() {
                 let listing =
                     definition_files(path).map_err(|error| Failure::of_file("read", &shown, error))?;
+                let deeper =
+                    definitions_within(path).into_iter().filter(|(it, _)| !named.contains(&canonical(it)));
+                let deeper: Vec<(PathBuf, String)> = deeper.collect();
                 if listing.sources.is_empty() && listing.findings.iter().all(|f| !is(f, Severity::Error)) {
-                    return Err(Failure::new(format!("no definition in `{shown}`"))
-                        .help("definitions are files that end in .yaml, .yml or .json"));
+                    let help = match deeper.first() {
+                        Some((inner, _)) => {
+                            format!("there are some in `{}`; name that directory", inner.display())
+                        }
+                        None => "definitions are files that end in .yaml, .yml or .json".to_owned(),
+                    };
+                    return Err(Failure::new(format!("no definition in `{shown}`")).help(help));
                 }
                 findings.extend(listing.findings);
+                findings.extend(deeper.iter().map(|(inner, file)| not_read(inner, file)));
+                unread.extend(deeper.iter().map(|(inner, _)| inner.display().to_string()));
                 listing.sources
             } else {
                 vec![Source { name: shown.to_string(), text: read(path)? }]
             };
             // A file that is named twice, or beside its directory, is one file.
-            sources.extend(found.into_iter().filter(|source| {
-                known.insert(fs::canonicalize(&source.name).unwrap_or_else(|_| source.name.clone().into()))
-            }));
+            sources
+                .extend(found.into_iter().filter(|source| known.insert(canonical(Path::new(&source.name)))));
         }
         let reading = usher_config::check_with(&sources, sample);
         findings.extend(reading.findings.iter().cloned());
@@ -68,7 +82,7 @@ impl Definitions {
             let failed = examples::play(&reading.definition, &reading.examples);
             findings.extend(failed.into_iter().map(|diagnostic| reading.locate(diagnostic)));
         }
-        Ok(Definitions { sources, reading, findings })
+        Ok(Definitions { sources, reading, findings, unread })
     }
 
     /// The same, for verbs that go on only with a valid one: shows what is wrong and ends the verb.
@@ -186,6 +200,31 @@ impl Definitions {
             "examples": self.reading.examples.len(),
         })
     }
+}
+
+/// The directories directly within one that hold definitions, each with the first file that is one.
+fn definitions_within(directory: &Path) -> Vec<(PathBuf, String)> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
+    let hidden = |path: &PathBuf| path.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.'));
+    let mut inner: Vec<PathBuf> = entries.filter(|path| !hidden(path) && path.is_dir()).collect();
+    inner.sort();
+    let is_definition = |source: &Source| {
+        // What cannot be read says nothing, and may be anything.
+        let reading = usher_config::read(std::slice::from_ref(source));
+        reading.definition != Definition::default()
+    };
+    let holding = |path: PathBuf| {
+        let sources = definition_files(&path).ok()?.sources;
+        sources.into_iter().find(is_definition).map(|source| (path, source.name))
+    };
+    inner.into_iter().filter_map(holding).collect()
+}
+
+fn not_read(directory: &Path, file: &str) -> Finding {
+    let message = format!("this is not read: `{}` is a directory within a directory", directory.display());
+    let help = "name the directory, too, if its files belong to the definition";
+    let place = Some(Place { file: file.to_owned(), line: 1, column: 1, length: 1 });
+    Finding { diagnostic: Diagnostic::new(Code::Ignored, message).help(help), place }
 }
 
 /// Refuses a directory whose files are of two bundles.

@@ -12,7 +12,7 @@ use crate::diff::{self, Way};
 use crate::exit::{Exit, Failure};
 use crate::secrets;
 use crate::targets::{self, Asked, Role};
-use crate::terminal::{colored, confirm, note, print, progress};
+use crate::terminal::{clean, colored, confirm, note, print, progress};
 
 /// Publish definitions to an edge
 ///
@@ -75,6 +75,12 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let warnings = definitions.count(Severity::Warning);
     if warnings > 0 {
         note(&format!("  {}, which `usher validate` shows", many(warnings, "warning")));
+    }
+    for directory in &definitions.unread {
+        note(&format!(
+            "  not read: the definitions in the directory `{}`, which is not named",
+            clean(directory)
+        ));
     }
     let asked = Asked {
         url: args.to.as_deref(),
