@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::definitions::many;
 use crate::exit::{Exit, Failure};
@@ -21,7 +21,7 @@ use crate::secrets;
 use crate::targets::{self, Asked, Role};
 use crate::terminal::{clean, note, print, progress};
 use bar::Counted;
-use csv::Csv;
+use csv::{Csv, Unfit};
 use progress_file::ProgressFile;
 use rows::{Chunk, Rows, Source};
 
@@ -36,11 +36,12 @@ use rows::{Chunk, Rows, Source};
 ///
 /// The server key comes from the environment variable USHER_SERVER_KEY, from a file, or from where usher.toml says.
 /// Rejected rows are shown on standard error with their lines, or go to the file of --rejects, each with its line, the
-/// reason and the row; the counts go to standard output.
+/// reason and the row; the counts go to standard output. A row of which no object can be made (a quote that is never closed,
+/// too few cells) is kept there as its text.
 ///
 /// Examples:
 ///   usher import profiles.csv --target local --rejects rejected.ndjson --state import.state
-///   jq -c .row rejected.ndjson | usher import - --target local
+///   jq -c '.row | objects' rejected.ndjson | usher import - --target local
 ///   usher import profiles.ndjson --audience 1069944 --to https://edge.example
 ///   gunzip -c profiles.ndjson.gz | usher import - --audience 1069944 --to https://edge.example
 ///
@@ -115,8 +116,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let mut total = Total::new(&name, args.rejects.as_deref(), from_line > 1)?;
     loop {
         let chunk = rows.chunk().map_err(|error| Failure::of_file("read", &name, error))?;
-        for (line, reason) in &chunk.unfit {
-            total.reject(*line, reason, None)?;
+        for (line, Unfit { reason, text }) in &chunk.unfit {
+            total.reject(*line, reason, text.as_deref().map_or(Value::Null, Value::from))?;
         }
         let (Some(first), Some(last)) = (chunk.lines.first(), chunk.lines.last()) else {
             if chunk.is_empty() {
@@ -227,7 +228,9 @@ impl Total {
             // What is sent has no blank lines, so that its lines are the chunk's rows.
             let index = rejected.line.saturating_sub(1);
             let line = chunk.lines.get(index).copied().unwrap_or(0);
-            self.reject(line, &rejected.reason, Some(chunk.row(index)))?;
+            let row = chunk.row(index);
+            let as_text = || Value::from(String::from_utf8_lossy(row));
+            self.reject(line, &rejected.reason, serde_json::from_slice(row).unwrap_or_else(|_| as_text()))?;
         }
         let unnamed = answer.rejected_count.saturating_sub(named);
         if unnamed > 0 {
@@ -240,15 +243,13 @@ impl Total {
         Ok(())
     }
 
-    fn reject(&mut self, line: u64, reason: &str, row: Option<&[u8]>) -> Result<(), Failure> {
+    fn reject(&mut self, line: u64, reason: &str, row: Value) -> Result<(), Failure> {
         self.rejected += 1;
         let Some((file, rejects)) = &mut self.rejects else {
             progress("");
             note(&format!("{}:{line}: rejected: {}", clean(&self.file), clean(reason)));
             return Ok(());
         };
-        let row = row
-            .map(|row| serde_json::from_slice(row).unwrap_or_else(|_| json!(String::from_utf8_lossy(row))));
         let written = writeln!(rejects, "{}", json!({"line": line, "reason": reason, "row": row}));
         written.map_err(|error| Failure::of_file("write", file, error))
     }

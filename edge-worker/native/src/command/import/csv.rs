@@ -20,14 +20,21 @@ struct Column {
     json: bool,
 }
 
-/// The line on which a record begins, and its cells or why they cannot be told.
-type Cells = (u64, Result<Vec<String>, String>);
+/// Why a record cannot be sent, and its text, where it is short enough to be kept.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unfit {
+    pub(super) reason: String,
+    pub(super) text: Option<String>,
+}
+
+/// The line on which a record begins, its text, and its cells or why they cannot be told.
+type Cells = (u64, String, Result<Vec<String>, Unfit>);
 
 /// One record and the line on which it begins.
 pub(super) struct Record {
     pub(super) line: u64,
     /// As a JSON object, or why it is none.
-    pub(super) row: Result<Vec<u8>, String>,
+    pub(super) row: Result<Vec<u8>, Unfit>,
 }
 
 impl<R: BufRead> Csv<R> {
@@ -36,8 +43,8 @@ impl<R: BufRead> Csv<R> {
         let mut csv = Csv { reader, line: 0, columns: Vec::new() };
         let header = csv.cells().map_err(|error| error.to_string())?;
         let names = match header {
-            Some((_, Ok(names))) => names,
-            Some((_, Err(reason))) => return Err(reason),
+            Some((_, _, Ok(names))) => names,
+            Some((_, _, Err(unfit))) => return Err(unfit.reason),
             None => return Err("the file is empty".to_owned()),
         };
         for (index, name) in names.iter().enumerate() {
@@ -57,8 +64,10 @@ impl<R: BufRead> Csv<R> {
 
     /// The next record; None at the end.
     pub(super) fn next(&mut self) -> io::Result<Option<Record>> {
-        let Some((line, cells)) = self.cells()? else { return Ok(None) };
-        Ok(Some(Record { line, row: cells.and_then(|cells| self.row(cells)) }))
+        let Some((line, text, cells)) = self.cells()? else { return Ok(None) };
+        let row =
+            cells.and_then(|cells| self.row(cells).map_err(|reason| Unfit { reason, text: Some(text) }));
+        Ok(Some(Record { line, row }))
     }
 
     fn row(&self, cells: Vec<String>) -> Result<Vec<u8>, String> {
@@ -89,19 +98,40 @@ impl<R: BufRead> Csv<R> {
             }
             record.clear();
         };
+        let unfit = |reason: String, text: Option<String>| {
+            Ok(Some((first, String::new(), Err(Unfit { reason, text }))))
+        };
         // A record ends with its line, unless a quote is open there.
         while record.iter().filter(|byte| **byte == b'"').count() % 2 == 1 {
-            if record.len() > LINE_BYTES_MAX || !self.physical_line(&mut record)? {
-                return Ok(Some((first, Err("a quote is never closed".to_owned()))));
+            if record.len() > LINE_BYTES_MAX {
+                return unfit(
+                    "a quote is not closed within 1 MiB, which were taken as one row".to_owned(),
+                    None,
+                );
+            }
+            let end = self.line;
+            if !self.physical_line(&mut record)? {
+                let text = String::from_utf8_lossy(record.trim_ascii_end()).into_owned();
+                let taken = match end.saturating_sub(first) {
+                    0 => String::new(),
+                    _ => format!(": lines {first} to {end}, the end of the file, were taken as one row"),
+                };
+                return unfit(format!("a quote is never closed{taken}"), Some(text));
             }
         }
         if record.len() > LINE_BYTES_MAX {
-            return Ok(Some((first, Err("the row is over 1 MiB".to_owned()))));
+            return unfit("the row is over 1 MiB".to_owned(), None);
         }
-        let Ok(text) = String::from_utf8(record) else {
-            return Ok(Some((first, Err("not UTF-8 text".to_owned()))));
+        let text = match String::from_utf8(record) {
+            Ok(text) => text,
+            Err(error) => {
+                let text = String::from_utf8_lossy(error.as_bytes()).trim_end().to_owned();
+                return unfit("not UTF-8 text".to_owned(), Some(text));
+            }
         };
-        Ok(Some((first, Ok(split(text.trim_end_matches(['\r', '\n']))))))
+        let text = text.trim_end_matches(['\r', '\n']).to_owned();
+        let cells = split(&text);
+        Ok(Some((first, text, Ok(cells))))
     }
 
     /// Appends the next line with its end; false when there is none.
@@ -145,7 +175,7 @@ mod tests {
         let mut csv = Csv::open(text.as_bytes()).unwrap();
         let mut found = Vec::new();
         while let Some(Record { line, row }) = csv.next().unwrap() {
-            found.push((line, row.map(|row| String::from_utf8(row).unwrap())));
+            found.push((line, row.map(|row| String::from_utf8(row).unwrap()).map_err(|unfit| unfit.reason)));
         }
         found
     }
@@ -170,6 +200,13 @@ mod tests {
         assert!(Csv::open(&b"a,,b\n"[..]).is_err());
         assert!(Csv::open(&b"a,a\n"[..]).is_err());
         assert_eq!(read("a\n\"x\n"), [(2, Err("a quote is never closed".to_owned()))]);
+        let mut csv = Csv::open("a,b\n\"x,1\ny,2\nz,3".as_bytes()).unwrap();
+        let reason = "a quote is never closed: lines 2 to 4, the end of the file, were taken as one row";
+        let unfit = Unfit { reason: reason.to_owned(), text: Some("\"x,1\ny,2\nz,3".to_owned()) };
+        assert_eq!(csv.next().unwrap().unwrap().row, Err(unfit));
+        assert!(csv.next().unwrap().is_none());
+        let mut csv = Csv::open("a,b\nx\n".as_bytes()).unwrap();
+        assert_eq!(csv.next().unwrap().unwrap().row.unwrap_err().text.as_deref(), Some("x"));
         let long = format!("a\n{}\nb\n", "x".repeat(LINE_BYTES_MAX + 1));
         let found = read(&long);
         assert_eq!((found.len(), &found[1].1), (2, &Ok(r#"{"a":"b"}"#.to_owned())));

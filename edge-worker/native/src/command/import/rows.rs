@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead};
 
-use super::csv::{Csv, Record};
+use super::csv::{Csv, Record, Unfit};
 use crate::lines::{LINE_BYTES_MAX, Line, Lines};
 
 /// How many rows one request has, at most.
@@ -17,7 +17,7 @@ pub(super) struct Chunk {
     /// Where each row stands in the file.
     pub(super) lines: Vec<u64>,
     /// Rows that cannot be sent: where they stand, and why.
-    pub(super) unfit: Vec<(u64, String)>,
+    pub(super) unfit: Vec<(u64, Unfit)>,
 }
 
 impl Chunk {
@@ -47,7 +47,7 @@ pub(super) enum Source<R> {
 }
 
 /// A row, or why there is none.
-type Row = (u64, Result<Vec<u8>, String>);
+type Row = (u64, Result<Vec<u8>, Unfit>);
 
 impl<R: BufRead> Rows<R> {
     pub(super) fn new(source: Source<R>, from_line: u64) -> Rows<R> {
@@ -63,8 +63,8 @@ impl<R: BufRead> Rows<R> {
                 None => match self.next()? {
                     Some((line, _)) if line < self.from_line => continue,
                     Some((line, Ok(row))) => (line, row),
-                    Some((line, Err(reason))) => {
-                        chunk.unfit.push((line, reason));
+                    Some((line, Err(unfit))) => {
+                        chunk.unfit.push((line, unfit));
                         continue;
                     }
                     None => break,
@@ -82,7 +82,7 @@ impl<R: BufRead> Rows<R> {
     }
 
     fn next(&mut self) -> io::Result<Option<Row>> {
-        let too_long = || "the row is over 1 MiB".to_owned();
+        let too_long = || Unfit { reason: "the row is over 1 MiB".to_owned(), text: None };
         Ok(match &mut self.source {
             Source::Ndjson(lines) => {
                 lines.next()?.map(|Line { number, text }| (number, text.ok_or_else(too_long)))
