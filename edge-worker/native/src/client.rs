@@ -178,6 +178,7 @@ impl Client {
         let title = said("title").or_else(|| said("message"));
         let title = title.unwrap_or_else(|| "the answer is not an edge's".to_owned());
         let failure = Failure::new(format!("`{base}` answers {}: {title}", status.as_u16()));
+        let failure = if status.as_u16() == 403 { failure.forbidden() } else { failure };
         let help = match (status.as_u16(), said("detail")) {
             (_, Some(detail)) => Some(detail),
             (401 | 403, _) => {

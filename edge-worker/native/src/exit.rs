@@ -32,12 +32,14 @@ pub(crate) struct Failure {
     exit: Exit,
     message: String,
     help: Option<String>,
+    /// Whether an edge said that the key may not do this.
+    forbidden: bool,
 }
 
 impl Failure {
     /// Something did not work.
     pub(crate) fn new(message: impl Into<String>) -> Failure {
-        Failure { exit: Exit::Failure, message: message.into(), help: None }
+        Failure { exit: Exit::Failure, message: message.into(), help: None, forbidden: false }
     }
 
     /// The verb was called in a way that it does not take.
@@ -63,6 +65,16 @@ impl Failure {
     /// The same, ending the verb with another status.
     pub(crate) fn exit(self, exit: Exit) -> Failure {
         Failure { exit, ..self }
+    }
+
+    /// The same, because an edge said that the key may not do this.
+    pub(crate) fn forbidden(self) -> Failure {
+        Failure { forbidden: true, ..self }
+    }
+
+    /// Whether an edge said that the key may not do this: it is what it says of names that are not the key's, too.
+    pub(crate) fn is_forbidden(&self) -> bool {
+        self.forbidden
     }
 
     /// Tells the person at the terminal, and gives the status to end with.

@@ -121,6 +121,7 @@ mod tests {
             }
             leaves += 1;
             assert!(help.contains("Example") && help.contains("  usher "), "`{name} --help` has no example");
+            assert!(help.contains("Exit status: 0"), "`{name} --help` does not say how it ends");
             for argument in command.get_arguments().filter(|argument| !argument.is_hide_set()) {
                 assert!(argument.get_help().is_some(), "`{name} {}` is not explained", argument.get_id());
             }

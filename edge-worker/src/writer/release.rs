@@ -113,9 +113,12 @@ fn run(audience: &str, release: Release, body: Vec<u8>, releases: &[Release]) ->
     if !dropped.is_empty() {
         response = response.header(DROPPED, dropped.join(","));
     }
-    let said = format!("audience {audience} number {} restores {}", release.number, release.origin);
-    let event = if release.origin == release.number { "bundle_published" } else { "bundle_rolled_back" };
-    let log = vec![line(event, &said)];
+    let said = format!("audience {audience} number {}", release.number);
+    let log = vec![if release.origin == release.number {
+        line("bundle_published", &said)
+    } else {
+        line("bundle_rolled_back", &format!("{said} restores {}", release.origin))
+    }];
     let published = Published { audience: audience.to_owned(), release, body, forgotten, dropped };
     Outcome { write: Write { bundle: Some(published), ..Write::default() }, response, log }.done()
 }

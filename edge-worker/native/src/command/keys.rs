@@ -35,9 +35,11 @@ enum Verb {
 /// token may not.
 ///
 /// Examples:
-///   usher keys new --audience 1069944 --origin https://shop.example --out usher-keys.json > keys.json
+///   (umask 077; usher keys new --audience 1069944 --origin https://shop.example --out usher-keys.json > keys.json)
 ///   usher keys new --audience 1069944 --origin https://shop.example | jq -r .USHER_KEYS
 ///   usher keys new --audience 1069944 --demo examples/shop/credentials.json --out keys.json
+///
+/// Exit status: 0 fine, 1 when a file cannot be read or written, 64 for a wrong command line or a missing secret.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 struct New {
@@ -64,6 +66,8 @@ struct New {
 ///
 /// Example:
 ///   usher keys preview --audience 1069944 --hours 2
+///
+/// Exit status: 0 fine, 1 when a file cannot be read or written, 64 for a wrong command line or a missing secret.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 struct Preview {

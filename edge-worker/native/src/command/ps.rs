@@ -36,6 +36,18 @@ enum Verb {
     List(List),
     View(Named),
     Fields(Fields),
+    /// Publish definitions to an edge
+    ///
+    /// `usher push` under the name that it has in RT 2.0's command line: `usher push --help` says more.
+    ///
+    /// Examples:
+    ///   usher ps push rt_config.yaml --to https://edge.example
+    ///   usher ps push definitions/ --target local -y
+    ///   usher ps push definitions/ --to https://edge.example --dry-run
+    ///
+    /// Exit status: 0 when the bundle runs, 1 when the edge refused it or somebody said no, 2 when the definition has
+    /// errors, 64 for a wrong command line, a missing key, or nobody to ask.
+    #[command(verbatim_doc_comment)]
     Push(push::Args),
     Pull(pull::Args),
     /// Real-time configurations
@@ -62,6 +74,8 @@ enum Pz {
 ///
 /// Example:
 ///   usher ps list --json | jq '.[] | select(.name == "Shop") | .id'
+///
+/// Exit status: 0 fine, 1 when a path or an edge cannot be read, 64 for a wrong command line or a missing key.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 struct List {
@@ -76,6 +90,8 @@ struct List {
 ///
 /// Example:
 ///   usher ps rt list --json | jq '.[] | {id, name, rt_status: .status, event_tables: (.event_tables | length)}'
+///
+/// Exit status: 0 fine, 1 when a path or an edge cannot be read, 64 for a wrong command line or a missing key.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 struct RtList {
@@ -87,6 +103,9 @@ struct RtList {
 ///
 /// Example:
 ///   usher ps view 1069944 --json | jq .realtime_config.status
+///
+/// Exit status: 0 fine, 1 when there is none of this name, or a path or an edge cannot be read, 64 for a wrong command line
+/// or a missing key.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 struct Named {
@@ -101,6 +120,9 @@ struct Named {
 ///
 /// Example:
 ///   usher ps fields Shop --json | jq -r '.[] | select(.layer == "realtime") | .name'
+///
+/// Exit status: 0 fine, 1 when there is none of this name, or a path or an edge cannot be read, 64 for a wrong command line
+/// or a missing key.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 struct Fields {
@@ -112,6 +134,9 @@ struct Fields {
 ///
 /// Example:
 ///   usher ps pz list 1069944 --json | jq -r '.[].name'
+///
+/// Exit status: 0 fine, 1 when there is none of this name, or a path or an edge cannot be read, 64 for a wrong command line
+/// or a missing key.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 struct PzList {
@@ -144,6 +169,8 @@ struct Validate {
 ///
 /// Example:
 ///   usher ps pz init 1069944 -o rt_config.yaml
+///
+/// Exit status: 0 fine, 1 when the file is there already or cannot be written, 64 for a wrong command line.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 struct Init {
@@ -327,9 +354,15 @@ impl Place {
 
     /// The parent segment of this id or name.
     fn segment(&self, name: &str) -> Result<Segment, Failure> {
+        // What is no id of an edge's audience, the edge refuses as it does an audience of another key.
+        let of_id = |id: &str| match self.segments(Some(id)) {
+            Err(failure) if failure.is_forbidden() => Err(not_the_keys(name)),
+            found => found,
+        };
         // A name is no id on an edge: there, the configured audience may have it.
-        let mut segments = self.segments(None).or_else(|failure| {
-            secrets::audience(name).ok().map_or(Err(failure), |id| self.segments(Some(&id)))
+        let mut segments = self.segments(None).or_else(|failure| match secrets::audience(name) {
+            Ok(id) if self.audience.is_none() => of_id(&id),
+            _ => Err(failure),
         })?;
         // Whoever names an audience has said which.
         let more = self.audience.is_none() && !self.is_local()?;
@@ -337,7 +370,7 @@ impl Place {
             && !segments.iter().any(|segment| is(&segment.definition, name))
             && let Ok(id) = secrets::audience(name)
         {
-            segments.extend(self.segments(Some(&id))?);
+            segments.extend(of_id(&id)?);
         }
         let known: Vec<String> =
             segments.iter().map(|segment| segment.definition.audience.id.clone()).collect();
@@ -378,6 +411,12 @@ fn audiences(client: &Client) -> Result<Vec<String>, Failure> {
 
 fn is(definition: &Definition, name: &str) -> bool {
     definition.audience.id == name || definition.audience.name.as_deref() == Some(name)
+}
+
+/// Nothing of this name that the key may read.
+fn not_the_keys(name: &str) -> Failure {
+    Failure::new(format!("Parent segment not found: `{name}`"))
+        .help("`usher ps list` says which there are; one of another key is not shown")
 }
 
 fn not_found(name: &str, known: &[String]) -> Failure {

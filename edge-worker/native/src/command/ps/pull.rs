@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{is, not_found};
+use super::{is, not_found, not_the_keys};
 use crate::command::pull::{Edge, Running, State, agree, nothing, replace, said};
 use crate::exit::{Exit, Failure};
 use crate::secrets;
@@ -79,7 +79,11 @@ fn find(args: &Args) -> Result<Running, Failure> {
     // Whoever names an audience has said which.
     match secrets::audience(&args.segment) {
         Ok(id) if !args.edge.says_audience() && configured.as_ref() != Some(&id) => {
-            Running::fetch(&client, &id)?.ok_or_else(|| nothing(&id))
+            match Running::fetch(&client, &id) {
+                // Which the edge says of what is no audience's id, too.
+                Err(failure) if failure.is_forbidden() => Err(not_the_keys(&args.segment)),
+                found => found?.ok_or_else(|| nothing(&id)),
+            }
         }
         _ => Err(not_found(&args.segment, &known)),
     }
