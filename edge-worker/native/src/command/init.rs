@@ -148,7 +148,7 @@ fn next(output: &Path, audience: &str) -> String {
 Next, put your own tables and columns in, then:
   usher validate {directory}
   usher simulate {directory} {directory}/visit.ndjson --batch {directory}/profiles.ndjson
-  usher keys new --audience {audience} --origin https://your.site --out usher-keys.json > keys.json
+  (umask 077; usher keys new --audience {audience} --origin https://your.site --out usher-keys.json > keys.json)
   usher serve --keys usher-keys.json &
   export USHER_ADMIN_KEY=\"$(jq -r .admin_key keys.json)\" USHER_SERVER_KEY=\"$(jq -r .server_key keys.json)\"
   usher push {directory} --to {edge}
