@@ -219,6 +219,18 @@ mod tests {
     }
 
     #[test]
+    fn only_a_rollback_is_logged_as_one() {
+        let release = |number, origin| Release { number, hash: String::new(), origin, at_ms: 5 };
+        let logged = |release| match run("7", release, Vec::new(), &[]) {
+            Folded::Done(outcome) => outcome.log.concat(),
+            Folded::Behind => String::new(),
+        };
+        let (put, back) = (logged(release(2, 2)), logged(release(3, 1)));
+        assert!(put.contains("bundle_published") && !put.contains("restores"), "{put}");
+        assert!(back.contains("bundle_rolled_back") && back.contains("number 3 restores 1"), "{back}");
+    }
+
+    #[test]
     fn a_body_that_is_damaged_does_not_run_again() {
         let (mut edge, mut store) = (admin(), MemoryStore::default());
         let bundle = |name: &str| {
