@@ -129,5 +129,55 @@ fn is_pulled(text: &[u8]) -> bool {
 pub(super) fn below_header(text: &[u8]) -> &[u8] {
     let end = text.iter().position(|&byte| byte == b'\n').map_or(text.len(), |at| at + 1);
     let (first, rest) = text.split_at(end);
-    if first.starts_with(BUNDLE.as_bytes()) || first == PART.as_bytes() { rest } else { text }
+    if first.starts_with(BUNDLE.as_bytes()) || first.trim_ascii_end() == PART.trim_end().as_bytes() {
+        rest
+    } else {
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_pull_wrote_is_known_by_its_first_line() {
+        for text in ["# Bundle 3 of audience 7, hash 00.\nx: 1\n", &format!("{PART}x: 1\n")] {
+            assert!(is_pulled(text.as_bytes()), "{text}");
+            assert_eq!(below_header(text.as_bytes()), b"x: 1\n");
+            // As some editors and some settings of git write it.
+            assert!(is_pulled(text.replace('\n', "\r\n").as_bytes()), "{text}");
+        }
+        for text in ["", "x: 1\n", "# Bundles of mine\nx: 1\n", "x: 1\n# Bundle 3\n"] {
+            assert!(!is_pulled(text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_service_keeps_its_file_where_the_order_allows_it() {
+        let source = |name: &str, service: &str| Source {
+            name: name.to_owned(),
+            text: format!(
+                "parent_segment_id: '7'\npersonalization_service: {{name: {service}, sections: [{{name: S, criteria: '', attributes: [{{name: a, value: 1}}]}}]}}\n"
+            ),
+        };
+        let rt_config =
+            Source { name: "rt_config.yaml".to_owned(), text: "parent_segment_id: '7'\n".to_owned() };
+        let names = |files: &[(&str, &str)], there: &[(&str, &str)]| -> Vec<String> {
+            let mut planned = vec![rt_config.clone()];
+            planned.extend(files.iter().map(|(name, service)| source(name, service)));
+            let there: Vec<Source> =
+                there.iter().map(|(name, service)| source(&format!("defs/{name}"), service)).collect();
+            named(planned, &there).into_iter().skip(1).map(|file| file.name).collect()
+        };
+        let planned = [("home.yaml", "home"), ("sale.yaml", "sale")];
+        assert_eq!(names(&planned, &[]), ["home.yaml", "sale.yaml"]);
+        assert_eq!(names(&planned, &[("my.yml", "sale")]), ["home.yaml", "my.yml"]);
+        // It would be read after `sale.yaml`.
+        assert_eq!(names(&planned, &[("zzz.yml", "home")]), ["home.yaml", "sale.yaml"]);
+        // It stands twice; the name is another service's; it is no YAML.
+        assert_eq!(names(&planned, &[("a.yaml", "home"), ("b.yaml", "home")]), ["home.yaml", "sale.yaml"]);
+        assert_eq!(names(&planned, &[("Sale.yaml", "home")]), ["home.yaml", "sale.yaml"]);
+        assert_eq!(names(&planned, &[("a.json", "home")]), ["home.yaml", "sale.yaml"]);
+    }
 }
