@@ -28,6 +28,8 @@ pub const HARD_NUMBER_VALUES: usize = 31;
 pub const DOCUMENT_DEPTH_MAX: usize = 120;
 /// How many names one object of a document has: each is compared with those before it.
 pub const OBJECT_KEYS_MAX: usize = 1_024;
+/// How often the events of a batch are folded, to find those that make a profile too large.
+pub const FOLDS_MAX: usize = 8;
 /// How many rows one import request has.
 pub const IMPORT_ROWS_MAX: usize = 2_000;
 /// How many rejected rows an import names; further ones are only counted.

@@ -8,6 +8,7 @@ use super::{Events, Folded, Mode, Opened, Outcome, Work, readable};
 use crate::bundle::Edge;
 use crate::error::Refusal;
 use crate::host::{FoundProfile, Write};
+use crate::limits::FOLDS_MAX;
 use crate::token::Sighted;
 use crate::wire::json::Json;
 use crate::wire::{Response, encode, read};
@@ -144,7 +145,7 @@ impl Edge {
                     if rounds > 1 {
                         of_audience.leave_out_with(&mut left_out, batch.keys);
                     }
-                    if left_out.len() > before && rounds < ROUNDS_MAX {
+                    if left_out.len() > before && rounds < FOLDS_MAX {
                         continue;
                     }
                     // A profile that was too large before, or too many in a row.
@@ -241,9 +242,6 @@ impl OfAudience {
         }
     }
 }
-
-/// How often the events of a batch are folded, at most, to find those that make a profile too large.
-const ROUNDS_MAX: usize = 8;
 
 // Why an event is not taken, in receipts: its profile would be too large, or what storage has of it cannot be read.
 const TOO_LARGE: &str = "ProfileTooLarge";
