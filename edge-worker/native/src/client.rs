@@ -69,13 +69,34 @@ impl Client {
         self.published(&format!("/v1/audiences/{audience}/bundles/{which}"))
     }
 
-    fn published(&self, path: &str) -> Result<Option<Published>, Failure> {
+    /// What the control object lets an audience run; None when nothing was published. The place that answers may still run
+    /// an earlier one: [`Client::bundle`] says which.
+    pub(crate) fn pointed(&self, audience: &str) -> Result<Option<Pointed>, Failure> {
+        let Some(response) = self.found(&format!("/v1/audiences/{audience}/bundles"))? else {
+            return Ok(None);
+        };
+        let listed = self.answer(Ok(response)).map_err(Refused::into_failure)?;
+        let running = listed.get("bundles").and_then(|bundles| bundles.get(0));
+        let number = running.and_then(|running| running.get("number")).and_then(Value::as_u64);
+        let hash = running.and_then(|running| running.get("hash")).and_then(Value::as_str);
+        let (Some(number), Some(hash)) = (number, hash) else { return Err(self.stranger()) };
+        let (number, hash) = (number.to_string(), hash.to_owned());
+        // A body that is lost, or that no place can run, keeps nobody from replacing it.
+        let body = self.kept(audience, &hash)?.map(|kept| kept.body).unwrap_or_default();
+        let here = listed.get("status").and_then(Value::as_str) == Some("ok");
+        Ok(Some(Pointed { bundle: Published { hash, number, body }, here }))
+    }
+
+    /// An answer that is not 404.
+    fn found(&self, path: &str) -> Result<Option<ureq::http::Response<ureq::Body>>, Failure> {
         let url = format!("{}{path}", self.base);
         let sent = self.agent.get(url).header("authorization", &self.authorization).call();
-        let mut response = sent.map_err(|error| self.unreachable(error).failure)?;
-        if response.status().as_u16() == 404 {
-            return Ok(None);
-        }
+        let response = sent.map_err(|error| self.unreachable(error).failure)?;
+        Ok(Some(response).filter(|response| response.status().as_u16() != 404))
+    }
+
+    fn published(&self, path: &str) -> Result<Option<Published>, Failure> {
+        let Some(mut response) = self.found(path)? else { return Ok(None) };
         if !response.status().is_success() {
             return self
                 .answer(Ok(response))
@@ -206,6 +227,14 @@ pub(crate) struct Published {
     /// Counts the bundles of the audience, from 1.
     pub(crate) number: String,
     pub(crate) body: Vec<u8>,
+}
+
+/// What should run.
+pub(crate) struct Pointed {
+    /// Its body is empty when it cannot be had.
+    pub(crate) bundle: Published,
+    /// Whether the place that was asked runs it.
+    pub(crate) here: bool,
 }
 
 /// Why there is no answer.

@@ -173,7 +173,7 @@ fn answers(mut far: TcpStream, mut near: TcpStream, count: &AtomicUsize, limit: 
 #[test]
 fn a_push_killed_at_any_byte_leaves_old_or_new() {
     let bed = Bed::new();
-    // How much a push sends: the question what runs, and the bundle.
+    // How much a push sends: the questions what runs, and the bundle.
     let whole = Proxy::start(&bed.edge.url, usize::MAX);
     let mut pushing = bed.pushing(2, &whole.url);
     assert!(pushing.wait().unwrap().success());

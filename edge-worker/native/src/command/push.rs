@@ -99,14 +99,20 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     }
     let client = edge.client()?;
     progress("reading what runs");
-    let running = client.bundle(&audience);
+    let running = client.pointed(&audience);
     progress("");
-    let running = running?;
+    let (running, here) = match running? {
+        Some(pointed) => (Some(pointed.bundle), pointed.here),
+        None => (None, false),
+    };
     show(running.as_ref(), &bundle, &hash, Way::On);
     if args.dry_run {
         return dry(&hash);
     }
-    if let Some(running) = running.as_ref().filter(|running| running.hash == hash && args.if_match.is_none())
+    // Where it should run and does not, the edge is told again: it stores its copies once more and catches up.
+    if let Some(running) = running.as_ref().filter(|running| running.hash == hash)
+        && here
+        && args.if_match.is_none()
     {
         return done(&running.number, &audience, "already runs", &hash);
     }

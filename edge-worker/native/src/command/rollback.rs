@@ -6,6 +6,7 @@ use serde_json::json;
 use usher_edge::Bundle;
 
 use super::push::{agreed, done, show, told};
+use crate::client::Pointed;
 use crate::diff::Way;
 use crate::exit::{Exit, Failure};
 use crate::targets::{self, Asked, Role};
@@ -47,6 +48,9 @@ pub(crate) struct Args {
     /// The bundle with this hash
     #[arg(long, value_name = "HASH")]
     hash: Option<String>,
+    /// Only if the bundle with this hash runs now, instead of the one that was looked at
+    #[arg(long, value_name = "HASH")]
+    if_match: Option<String>,
     /// Show what would change, change nothing
     #[arg(long)]
     dry_run: bool,
@@ -77,10 +81,11 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     };
     let client = edge.client()?;
     progress("reading what runs");
-    let found = client.bundle(audience).and_then(|running| Ok((running, client.kept(audience, &which)?)));
+    // What should run, not what the place that answers runs: it may be behind, or unable to run it.
+    let found = client.pointed(audience).and_then(|running| Ok((running, client.kept(audience, &which)?)));
     progress("");
     let (running, earlier) = found?;
-    let Some(running) = running else {
+    let Some(Pointed { bundle: running, here }) = running else {
         return Err(Failure::new(format!("nothing of audience {audience} runs there")));
     };
     let Some(earlier) = earlier else {
@@ -101,7 +106,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         ))?;
         return Ok(Exit::Fine);
     }
-    if running.hash == earlier.hash {
+    if running.hash == earlier.hash && here && args.if_match.is_none() {
         return done(&running.number, audience, "already runs", &running.hash);
     }
     if !args.yes {
@@ -112,7 +117,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     progress("rolling back");
     // What was looked at is what is replaced, and what was shown is what replaces it.
     let path = format!("/v1/audiences/{audience}/rollback");
-    let answer = client.post_if(&path, &running.hash, json!({"number": number}).to_string().as_bytes());
+    let if_match = args.if_match.as_deref().map_or(running.hash.as_str(), |hash| hash.trim_matches('"'));
+    let answer = client.post_if(&path, if_match, json!({"number": number}).to_string().as_bytes());
     progress("");
     told(&client, audience, &answer?)
 }
