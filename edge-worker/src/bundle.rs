@@ -43,7 +43,7 @@ pub(crate) struct Running {
 pub enum Installed {
     /// It runs now.
     New,
-    /// It ran already.
+    /// It ran already, or a later one does.
     Same,
 }
 
@@ -237,6 +237,10 @@ impl Edge {
             self.degraded.remove(&pointer.audience);
             return Ok(Installed::Same);
         }
+        // Its body took longer to come than a later one's, or than the news that what ran before it runs again.
+        if self.audiences.get(&pointer.audience).is_some_and(|running| running.number >= pointer.number) {
+            return Ok(Installed::Same);
+        }
         let plan = if hash_of(&body) == pointer.hash {
             Bundle::read(&body).and_then(Bundle::compile).and_then(|plan| {
                 let own = &plan.definition().audience.id;
@@ -351,6 +355,28 @@ mod tests {
         // Another one ran in between, which this edge never saw.
         assert_eq!(edge.behind(vec![pointer(3)]), []);
         assert_eq!(edge.audiences.get("1069944").map(|running| running.number), Some(3));
+    }
+
+    #[test]
+    fn a_body_that_comes_late_runs_no_more() {
+        let [shop, ..] = BEFORE;
+        let other = format!("{shop} ");
+        let pointer = |number, body: &str| Pointer {
+            audience: "1069944".to_owned(),
+            number,
+            hash: hash_of(body.as_bytes()),
+        };
+        let mut edge = Edge::new(None, false);
+        assert_eq!(edge.install(&pointer(1, shop), shop.as_bytes().to_vec()), Ok(Installed::New));
+        assert_eq!(edge.behind(vec![pointer(2, &other)]), [pointer(2, &other)]);
+        // While its body is on its way, it is rolled back.
+        assert_eq!(edge.behind(vec![pointer(3, shop)]), []);
+        for late in [other.as_bytes().to_vec(), Vec::new()] {
+            assert_eq!(edge.install(&pointer(2, &other), late), Ok(Installed::Same));
+            let running = edge.audiences.get("1069944").unwrap();
+            assert_eq!((running.number, running.hash.clone()), (3, hash_of(shop.as_bytes())));
+            assert_eq!(edge.status("1069944"), "ok");
+        }
     }
 
     #[test]

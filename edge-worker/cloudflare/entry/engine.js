@@ -136,6 +136,7 @@ class Engine {
     try {
       const object = control(env);
       const pointers = await ask(object, this.#pointersMessage);
+      this.#renumber(pointers);
       const behind = this.#call(BEHIND, pointers).list((r) => {
         const [audience, number, hash] = [r.text(), r.long(), r.text()];
         return { audience, number, hash, message: r.bytes().slice() };
@@ -157,8 +158,18 @@ class Engine {
 
   #install(audience, number, hash, body) {
     const complaint = this.#call(INSTALL, installFrame(audience, number, hash, body)).text();
-    if (!complaint) this.#running.set(audience, { number, hash, body });
+    const later = this.#running.get(audience)?.number >= number;
+    if (!complaint && !later) this.#running.set(audience, { number, hash, body });
     return complaint;
+  }
+
+  /** What runs and was published again has a new number, in an instance to come, too. */
+  #renumber(pointers) {
+    new FrameReader(pointers).list((r) => {
+      const [audience, number, hash] = [r.text(), r.long(), r.text()];
+      const running = this.#running.get(audience);
+      if (running?.hash === hash && running.number < number) running.number = number;
+    });
   }
 
   #trouble(reason) {
