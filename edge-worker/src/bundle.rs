@@ -7,6 +7,7 @@ use usher_engine::diagnostic::Code;
 use usher_engine::limits::{EXAMPLE_STEPS_MAX, EXAMPLES_MAX, EXAMPLES_STEPS_MAX};
 use usher_engine::value::{Fields, ToValue, Unfit};
 
+use crate::by_name::ByName;
 use crate::error::Refusal;
 use crate::host::Pointer;
 use crate::keys::Keyring;
@@ -58,33 +59,17 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// Reads a bundle; `Err` says in one sentence why it is none.
+    /// Reads a bundle; `Err` says in one sentence why it is none. Whether its examples are more than an edge plays is asked
+    /// when it is published.
     pub fn read(body: &[u8]) -> Result<Bundle, String> {
-        if body.len() > BUNDLE_BYTES_MAX {
-            return Err(format!("the bundle is over {BUNDLE_BYTES_MAX} bytes"));
-        }
-        let value = read::document(body).map_err(|_| "not a bundle: it is no JSON".to_owned())?;
-        let unfit = |unfit: Unfit| format!("not a bundle: {unfit}");
-        let fields = Fields::of(&value, &["format", "definition", "examples"]).map_err(unfit)?;
-        // First, because it says how the rest is to be read.
-        let format: i64 = fields.required("format").map_err(unfit)?;
-        if ![FORMAT_WITHOUT_EXAMPLES, FORMAT].contains(&format) {
-            return Err(format!(
-                "the bundle's format is {format}, this build reads {FORMAT_WITHOUT_EXAMPLES} and {FORMAT}"
-            ));
-        }
-        let definition = fields.required("definition").map_err(unfit)?;
-        let examples: Vec<Example> = fields.or("examples", Vec::new()).map_err(unfit)?;
-        if format == FORMAT_WITHOUT_EXAMPLES && !examples.is_empty() {
-            return Err(format!("not a bundle: format {format} has no examples"));
-        }
-        if !rehearsal::are_bounded(&examples) {
-            return Err(format!(
-                "the bundle has more examples than {EXAMPLES_MAX}, or longer ones than {EXAMPLE_STEPS_MAX} events and \
-                 records each and {EXAMPLES_STEPS_MAX} together"
-            ));
-        }
-        Ok(Bundle { definition, examples })
+        with_fields(body, |format, fields| {
+            let definition = fields.required("definition").map_err(unfit)?;
+            let examples: Vec<Example> = fields.or("examples", Vec::new()).map_err(unfit)?;
+            if format == FORMAT_WITHOUT_EXAMPLES && !examples.is_empty() {
+                return Err(format!("not a bundle: format {format} has no examples"));
+            }
+            Ok(Bundle { definition, examples })
+        })
     }
 
     /// Writes it, as `push` sends it; `Err` says in one sentence why it cannot be sent.
@@ -104,26 +89,17 @@ impl Bundle {
         Ok(body)
     }
 
-    /// What runs, compiled; `Err` says in one sentence why it does not.
-    pub(crate) fn compile(self) -> Result<Plan, String> {
-        Plan::compile_owned(self.definition).map_err(|findings| {
-            // Where, and which rule: an answer does not repeat what was sent.
-            let errors: Vec<String> =
-                findings.iter().map(|finding| format!("{} at {}", finding.code, finding.path)).collect();
-            format!("{}; `usher validate` says more", errors.join("; "))
-        })
-    }
-
     /// Whether a body may become the audience's next bundle: it compiles, is of this audience, and its examples come out as
     /// they say. `Err` says in one sentence why not.
     pub(crate) fn check(body: &[u8], audience: &str) -> Result<(), String> {
-        let mut bundle = Bundle::read(body)?;
-        let examples = core::mem::take(&mut bundle.examples);
-        let plan = bundle.compile()?;
-        if plan.definition().audience.id != audience {
-            return Err("the definition is of another audience than the route".to_owned());
+        let Bundle { definition, examples } = Bundle::read(body)?;
+        if !rehearsal::are_bounded(&examples) {
+            return Err(format!(
+                "the bundle has more examples than {EXAMPLES_MAX}, or longer ones than {EXAMPLE_STEPS_MAX} events and \
+                 records each and {EXAMPLES_STEPS_MAX} together"
+            ));
         }
-        let rehearsal = Rehearsal::new(plan);
+        let rehearsal = Rehearsal::new(compile(definition, audience)?);
         match examples.iter().position(|example| rehearsal.failure(example).is_some()) {
             Some(index) => {
                 Err(format!("{} at examples[{index}]; `usher validate` says more", Code::FailedExample))
@@ -131,6 +107,48 @@ impl Bundle {
             None => Ok(()),
         }
     }
+
+    /// What a body that was published runs, compiled; `Err` says in one sentence why it does not run here.
+    ///
+    /// Its examples were played then and are not looked at again: what they hold, or how many an edge plays today, is no
+    /// reason to run something else.
+    pub(crate) fn plan(body: &[u8], audience: &str) -> Result<Plan, String> {
+        compile(definition_of(body)?, audience)
+    }
+}
+
+/// Reads a body as far as the version of its shape.
+fn with_fields<T>(body: &[u8], read: impl FnOnce(i64, Fields<'_>) -> Result<T, String>) -> Result<T, String> {
+    if body.len() > BUNDLE_BYTES_MAX {
+        return Err(format!("the bundle is over {BUNDLE_BYTES_MAX} bytes"));
+    }
+    let value = read::document(body).map_err(|_| "not a bundle: it is no JSON".to_owned())?;
+    let fields = Fields::of(&value, &["format", "definition", "examples"]).map_err(unfit)?;
+    // First, because it says how the rest is to be read.
+    let format: i64 = fields.required("format").map_err(unfit)?;
+    if ![FORMAT_WITHOUT_EXAMPLES, FORMAT].contains(&format) {
+        return Err(format!(
+            "the bundle's format is {format}, this build reads {FORMAT_WITHOUT_EXAMPLES} and {FORMAT}"
+        ));
+    }
+    read(format, fields)
+}
+
+fn unfit(unfit: Unfit) -> String {
+    format!("not a bundle: {unfit}")
+}
+
+fn compile(definition: Definition, audience: &str) -> Result<Plan, String> {
+    let plan = Plan::compile_owned(definition).map_err(|findings| {
+        // Where, and which rule: an answer does not repeat what was sent.
+        let errors: Vec<String> =
+            findings.iter().map(|finding| format!("{} at {}", finding.code, finding.path)).collect();
+        format!("{}; `usher validate` says more", errors.join("; "))
+    })?;
+    if plan.definition().audience.id != audience {
+        return Err("the definition is of another audience than the route".to_owned());
+    }
+    Ok(plan)
 }
 
 /// The bundle of a definition without examples.
@@ -140,49 +158,12 @@ pub fn bundle_of(definition: &Definition) -> Result<Vec<u8>, String> {
 
 /// The definition that a bundle holds; `Err` says in one sentence why there is none.
 pub fn definition_of(bundle: &[u8]) -> Result<Definition, String> {
-    Bundle::read(bundle).map(|bundle| bundle.definition)
+    with_fields(bundle, |_, fields| fields.required("definition").map_err(unfit))
 }
 
 /// A body's name: SHA-256 in hexadecimal digits.
 pub(crate) fn hash_of(body: &[u8]) -> String {
     hex(&Sha256::digest(body))
-}
-
-/// Things by their names, in the order of the names. An edge has a few audiences: no tree is needed to find one.
-pub(crate) struct ByName<T>(Vec<(String, T)>);
-
-impl<T> Default for ByName<T> {
-    fn default() -> Self {
-        ByName(Vec::new())
-    }
-}
-
-impl<T> ByName<T> {
-    pub(crate) fn get(&self, name: &str) -> Option<&T> {
-        self.iter().find(|(known, _)| *known == name).map(|(_, thing)| thing)
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &T)> {
-        self.0.iter().map(|(name, thing)| (name, thing))
-    }
-
-    fn get_mut(&mut self, name: &str) -> Option<&mut T> {
-        self.0.iter_mut().find(|(known, _)| known == name).map(|(_, thing)| thing)
-    }
-
-    fn insert(&mut self, name: String, thing: T) {
-        self.remove(&name);
-        let position = self.0.iter().take_while(|(known, _)| *known < name).count();
-        self.0.insert(position, (name, thing));
-    }
-
-    fn remove(&mut self, name: &str) {
-        self.0.retain(|(known, _)| known != name);
-    }
-
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 impl Edge {
@@ -242,14 +223,7 @@ impl Edge {
             return Ok(Installed::Same);
         }
         let plan = if hash_of(&body) == pointer.hash {
-            Bundle::read(&body).and_then(Bundle::compile).and_then(|plan| {
-                let own = &plan.definition().audience.id;
-                if *own == pointer.audience {
-                    Ok(plan)
-                } else {
-                    Err("the bundle is of another audience".to_owned())
-                }
-            })
+            Bundle::plan(&body, &pointer.audience)
         } else {
             Err("the stored bundle is missing or damaged".to_owned())
         };
@@ -376,6 +350,22 @@ mod tests {
             let running = edge.audiences.get("1069944").unwrap();
             assert_eq!((running.number, running.hash.clone()), (3, hash_of(shop.as_bytes())));
             assert_eq!(edge.status("1069944"), "ok");
+        }
+    }
+
+    #[test]
+    fn examples_of_another_build_keep_nothing_from_running() {
+        let [shop, ..] = BEFORE;
+        let definition = shop.strip_prefix("{\"format\":1,").unwrap().trim_end().strip_suffix('}').unwrap();
+        let with = |examples: &str| format!("{{\"format\":2,{definition},\"examples\":{examples}}}");
+        let nobody = "{\"name\":\"n\",\"personalization\":\"web_personalization\",\"expect\":[]}";
+        let many = format!("[{}]", vec![nobody; EXAMPLES_MAX + 1].join(","));
+        // A key that this build does not know, more than it plays, one that comes out otherwise.
+        for examples in ["[{\"device\":\"phone\"}]", &*many, &*format!("[{nobody}]")] {
+            let body = with(examples).into_bytes();
+            assert!(Bundle::check(&body, "1069944").is_err(), "{examples}");
+            let pointer = Pointer { audience: "1069944".to_owned(), number: 1, hash: hash_of(&body) };
+            assert_eq!(Edge::new(None, false).install(&pointer, body), Ok(Installed::New), "{examples}");
         }
     }
 

@@ -17,6 +17,7 @@ mod writer;
 
 mod buckets;
 mod bundle;
+mod by_name;
 mod error;
 mod keys;
 pub mod limits;

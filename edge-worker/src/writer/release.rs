@@ -47,9 +47,9 @@ pub(super) fn roll_back(
     if wanted.hash == running.hash {
         return Outcome::of(runs(running, false));
     }
-    // It was checked when it was put, by a build that may have been another one than this.
+    // It was checked when it was put; by a build that may have been another one than this, so it may not run here.
     let fit = if hash_of(&body) == wanted.hash {
-        Bundle::check(&body, &rollback.audience)
+        Bundle::plan(&body, &rollback.audience).map(drop)
     } else {
         Err("the stored bundle is damaged".to_owned())
     };
