@@ -10,11 +10,18 @@ use crate::wire::Response;
 use crate::wire::frame::FrameWriter;
 
 /// The profile of the first key that is known, and when it was read: `now · profile` (empty: none is known).
+///
+/// A profile that cannot be read refuses the lookups that would be answered from it, and no others.
 pub(super) fn snapshot(snapshot: &Snapshot, found: &[FoundProfile]) -> Folded {
-    let mut decoded = Vec::new();
-    for found in found {
+    let mut first: &[u8] = &[];
+    for (index, key) in snapshot.keys.iter().enumerate() {
+        let Some(found) = found.iter().find(|found| found.keys.contains(&index)) else { continue };
         match codec::decode(&found.state) {
-            Ok(profile) => decoded.push((profile, &found.state)),
+            Ok(profile) if profile.has_key(&key.name, &key.value) => {
+                first = &found.state;
+                break;
+            }
+            Ok(_) => {}
             Err(damage) => {
                 let log = vec![line("damaged_profile", &damage.to_string())];
                 let response = Response::refused(Refusal::STORAGE);
@@ -22,12 +29,8 @@ pub(super) fn snapshot(snapshot: &Snapshot, found: &[FoundProfile]) -> Folded {
             }
         }
     }
-    let first = snapshot
-        .keys
-        .iter()
-        .find_map(|key| decoded.iter().find(|(profile, _)| profile.has_key(&key.name, &key.value)));
     let mut frame = FrameWriter::default();
-    frame.long(snapshot.moment.now_ms).bytes(first.map_or(&[][..], |(_, bytes)| bytes.as_slice()));
+    frame.long(snapshot.moment.now_ms).bytes(first);
     Outcome::of(Response::typed(200, "application/octet-stream", frame.0))
 }
 
@@ -46,4 +49,49 @@ pub(super) fn bundle(body: Option<Vec<u8>>) -> Folded {
         Some(body) => Response::typed(200, "application/octet-stream", body),
         None => Response::refused(Refusal::NOT_FOUND),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use usher_engine::profile::{Key, Profile, ProfileId};
+
+    use super::*;
+    use crate::host::{KeyOf, Moment};
+
+    fn key(name: &str) -> KeyOf {
+        KeyOf { audience: "7".to_owned(), name: name.to_owned(), value: "v".to_owned() }
+    }
+
+    fn known_by(name: &str, index: usize) -> FoundProfile {
+        let mut profile = Profile::new(ProfileId([1; 16]), 0);
+        profile.edit_keys(|keys| keys.push(Key { name: name.to_owned(), value: "v".to_owned(), seen_ms: 0 }));
+        FoundProfile { audience: "7".to_owned(), keys: vec![index], state: codec::encode(&profile) }
+    }
+
+    fn asked(found: &[FoundProfile]) -> (u16, Vec<u8>, usize) {
+        let message = Snapshot {
+            moment: Moment { now_ms: 5, entropy: [0; 32] },
+            keys: vec![key("nobody"), key("first"), key("second")],
+        };
+        let Folded::Done(outcome) = snapshot(&message, found) else { panic!("it needs no other bundle") };
+        (outcome.response.status, outcome.response.body, outcome.log.len())
+    }
+
+    #[test]
+    fn a_damaged_profile_refuses_only_who_would_be_answered_from_it() {
+        let damaged = |index| FoundProfile {
+            audience: "7".to_owned(),
+            keys: vec![index],
+            state: b"echo_me_not".to_vec(),
+        };
+        let (first, second) = (known_by("first", 1), known_by("second", 2));
+        let alone = asked(core::slice::from_ref(&first));
+        assert!(alone.0 == 200 && alone.1.ends_with(&first.state));
+        // Behind the one that answers it is nobody's business, wherever storage names it.
+        assert_eq!(asked(&[first.clone(), damaged(2)]), alone);
+        assert_eq!(asked(&[damaged(2), first]), alone);
+        // What it would have answered is not answered by the next.
+        let refused = asked(&[damaged(1), second]);
+        assert_eq!((refused.0, refused.2), (503, 1));
+    }
 }
