@@ -12,11 +12,12 @@ use usher_engine::value::Value;
 use usher_engine::{Access, Asked, Event, Evidence, Plan, Profile, Query};
 
 use crate::bundle::Edge;
+use crate::front::{Taken, lookup_keys};
 use crate::host::{Found, FoundProfile, KeyOf, Moment, Read, Write};
 use crate::wire::encode::{self, Meta};
 use crate::wire::json::Json;
 use crate::wire::{Response, read};
-use crate::writer::{Events, Folded, Import, Message, Mode};
+use crate::writer::{Events, Folded, Import, Message, Mode, Snapshot};
 
 /// A definition that runs where nobody is.
 pub struct Rehearsal {
@@ -76,7 +77,7 @@ impl Rehearsal {
         stage.offers().ok()?;
         let plan = stage.plan().ok()?;
         let (profile, event) = match &example.call {
-            ExampleCall::Lookup(key) => (key.as_ref().and_then(|key| stage.look_up(plan, key)), None),
+            ExampleCall::Lookup(key) => (stage.look_up(plan, key.as_ref()).ok()?, None),
             ExampleCall::Event(told) => {
                 let event = stage.resolved(plan, told)?;
                 let keys = plan.keys(&event, &stage.evidence()).usable;
@@ -178,8 +179,7 @@ impl<'s> Stage<'s> {
                 if plan.missing_input(*asked, None, self.inputs()).is_some() {
                     return Err("a required input is missing");
                 }
-                let profile = key.as_ref().and_then(|key| self.look_up(plan, key));
-                let profile = profile.unwrap_or_else(Profile::unknown);
+                let profile = self.look_up(plan, key.as_ref())?.unwrap_or_else(Profile::unknown);
                 let answer = plan.personalize(&profile, &self.query(None, &named), self.now_ms);
                 encode::answer(&answer, None).into_bytes()
             }
@@ -276,10 +276,16 @@ impl<'s> Stage<'s> {
         }
     }
 
-    /// Whom a lookup by this key finds.
-    fn look_up(&self, plan: &Plan, key: &ExampleKey) -> Option<Profile> {
-        let allowed = plan.may_look_up(&key.name, &key.value, &self.evidence());
-        if allowed { self.find(&key.name, &key.value) } else { None }
+    /// Whom a lookup by this key, and by inputs that are named like keys, finds.
+    fn look_up(&mut self, plan: &Plan, key: Option<&ExampleKey>) -> Result<Option<Profile>, &'static str> {
+        if key.is_some_and(|key| !plan.is_key(&key.name)) {
+            return Err("a lookup is by a key that is not declared");
+        }
+        let named = key.map(|key| (key.name.as_str(), key.value.as_str()));
+        let keys = lookup_keys(plan, &self.rehearsal.audience, named, self.inputs(), &self.evidence());
+        let moment = self.moment(0);
+        let response = self.deliver(&Message::Snapshot(Snapshot { moment, keys }))?;
+        Taken::read(&response.body).map(|taken| taken.profile).ok_or("a lookup is refused")
     }
 
     fn find(&self, name: &str, value: &str) -> Option<Profile> {

@@ -10,6 +10,7 @@ mod personalize;
 
 pub(crate) use cors::allow as allow_origin;
 pub use personalize::{Candidate, Look};
+pub(crate) use personalize::{Taken, lookup_keys};
 
 use crate::bundle::Edge;
 use crate::error::Refusal;

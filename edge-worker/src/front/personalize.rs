@@ -183,7 +183,7 @@ impl Edge {
         };
         // Who asks by a server key vouches for whom; everybody else may look up by open keys only.
         let evidence = Evidence { server: access.server_route, keys: &[] };
-        let keys = keys(plan, audience, body, &inputs, &evidence)?;
+        let keys = lookup_keys(plan, audience, named_key(plan, body)?, &inputs, &evidence);
         let event = match body.get("event") {
             None => None,
             Some(event) => Some(event_of(plan, event)?),
@@ -312,13 +312,13 @@ impl Edge {
 }
 
 /// A snapshot as its bytes say.
-struct Taken {
+pub(crate) struct Taken {
     taken_ms: i64,
-    profile: Option<Profile>,
+    pub(crate) profile: Option<Profile>,
 }
 
 impl Taken {
-    fn read(bytes: &[u8]) -> Option<Taken> {
+    pub(crate) fn read(bytes: &[u8]) -> Option<Taken> {
         let mut reader = FrameReader(bytes);
         let taken_ms = reader.long()?;
         let profile = reader.bytes()?;
@@ -343,32 +343,25 @@ fn wants(name: &str) -> Refused {
     Refused::because(Refusal::BODY_INVALID, format!("`{name}` is missing"))
 }
 
+/// The key that a lookup names: name and value.
+fn named_key<'v>(plan: &Plan, body: &'v Value) -> Result<Option<(&'v str, &'v str)>> {
+    let Some(key) = body.get("key") else { return Ok(None) };
+    match (key.get("name").and_then(Value::as_str), key.get("value").and_then(Value::as_str)) {
+        (Some(name), Some(value)) if plan.is_key(name) => Ok(Some((name, value))),
+        (Some(_), Some(_)) => Err(Refused::because(Refusal::BODY_INVALID, "`key.name` is no key")),
+        _ => Err(Refused::because(Refusal::BODY_INVALID, "`key` is {\"name\", \"value\"}, both texts")),
+    }
+}
+
 /// The keys that a lookup tries, in routing order: what it names, and inputs that are named like keys.
-fn keys(
+pub(crate) fn lookup_keys(
     plan: &Plan,
     audience: &str,
-    body: &Value,
+    named: Option<(&str, &str)>,
     inputs: &[(String, Value)],
     evidence: &Evidence<'_>,
-) -> Result<Vec<KeyOf>> {
-    let mut given: Vec<(&str, &str)> = Vec::new();
-    match body.get("key") {
-        None => {}
-        Some(key) => {
-            match (key.get("name").and_then(Value::as_str), key.get("value").and_then(Value::as_str)) {
-                (Some(name), Some(value)) if plan.is_key(name) => given.push((name, value)),
-                (Some(_), Some(_)) => {
-                    return Err(Refused::because(Refusal::BODY_INVALID, "`key.name` is no key"));
-                }
-                _ => {
-                    return Err(Refused::because(
-                        Refusal::BODY_INVALID,
-                        "`key` is {\"name\", \"value\"}, both texts",
-                    ));
-                }
-            }
-        }
-    }
+) -> Vec<KeyOf> {
+    let mut given: Vec<(&str, &str)> = named.into_iter().collect();
     let named_like_keys = inputs.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
     given.extend(named_like_keys.filter(|(name, _)| plan.is_key(name)));
     let in_order = plan.key_names().flat_map(|name| given.iter().filter(move |(known, _)| *known == name));
@@ -381,7 +374,7 @@ fn keys(
             keys.push(key);
         }
     }
-    Ok(keys)
+    keys
 }
 
 /// `{"database", "table", "columns"}`
