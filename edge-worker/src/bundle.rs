@@ -100,6 +100,9 @@ impl Bundle {
             ));
         }
         let rehearsal = Rehearsal::new(compile(definition, audience)?);
+        if let Some(excess) = rehearsal.excess(&examples) {
+            return Err(excess.to_string());
+        }
         match examples.iter().position(|example| rehearsal.failure(example).is_some()) {
             Some(index) => {
                 Err(format!("{} at examples[{index}]; `usher validate` says more", Code::FailedExample))

@@ -32,7 +32,7 @@ pub use bundle::{Bundle, Edge, Installed, bundle_of, definition_of};
 pub use error::Refusal;
 pub use front::{Candidate, Look};
 pub use host::{Moment, Request, Step, Store};
-pub use rehearsal::{Failed, Rehearsal};
+pub use rehearsal::{Excess, Failed, Rehearsal};
 pub use wire::Response;
 pub use writer::{Folded, Opened, Outcome};
 

@@ -3,6 +3,8 @@
 //! What an example expects is held against what the service itself answers, at a time that the example says. Nothing is
 //! read or written but what the example tells.
 
+mod work;
+
 use usher_engine::definition::{Example, ExampleCall, ExampleEvent, ExampleKey, Sender};
 use usher_engine::limits::{
     EXAMPLE_NAME_MAX, EXAMPLE_NOW_MS, EXAMPLE_STEPS_MAX, EXAMPLES_MAX, EXAMPLES_STEPS_MAX,
@@ -18,6 +20,8 @@ use crate::wire::encode::{self, Meta};
 use crate::wire::json::Json;
 use crate::wire::{Response, read};
 use crate::writer::{Events, Folded, Import, Message, Mode, Snapshot};
+
+pub use work::Excess;
 
 /// A definition that runs where nobody is.
 pub struct Rehearsal {

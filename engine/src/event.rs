@@ -92,19 +92,7 @@ impl Event {
     ///
     /// The resolved [`Event::time_ms`] stands for the column `time`; who asks for it does not get here.
     pub fn column(&self, name: &str) -> Option<&Value> {
-        if let Some(value) = top(&self.columns, name) {
-            return Some(value);
-        }
-        let (head, mut rest) = name.split_once('.')?;
-        let mut value = top(&self.columns, head)?;
-        loop {
-            if let Some(found) = value.get(rest) {
-                return Some(found);
-            }
-            let (head, tail) = rest.split_once('.')?;
-            value = value.get(head)?;
-            rest = tail;
-        }
+        column_of(&self.columns, name)
     }
 
     /// Unix seconds, as the column `time` shows it.
@@ -119,6 +107,23 @@ pub fn order_clamped<'a>(batch: impl DoubleEndedIterator<Item = &'a mut Event>) 
     for event in batch.rev().filter(|event| event.notes.contains(&Note::TimeInFuture)) {
         event.time_ms = event.time_ms.saturating_sub(step);
         step = step.saturating_add(1);
+    }
+}
+
+/// The same of columns that are no event yet.
+pub(crate) fn column_of<'v>(columns: &'v [(String, Value)], name: &str) -> Option<&'v Value> {
+    if let Some(value) = top(columns, name) {
+        return Some(value);
+    }
+    let (head, mut rest) = name.split_once('.')?;
+    let mut value = top(columns, head)?;
+    loop {
+        if let Some(found) = value.get(rest) {
+            return Some(found);
+        }
+        let (head, tail) = rest.split_once('.')?;
+        value = value.get(head)?;
+        rest = tail;
     }
 }
 

@@ -66,6 +66,11 @@ pub const EXAMPLES_MAX: usize = 100;
 pub const EXAMPLE_STEPS_MAX: usize = 50;
 /// How many all examples of a definition have together.
 pub const EXAMPLES_STEPS_MAX: usize = 500;
+/// How large an event or record of an example is, in bytes of compact JSON.
+pub const EXAMPLE_EVENT_BYTES_MAX: usize = 16 * 1024;
+/// How much work all examples of a definition are together, in steps of a pattern on a character: half a second or so. An
+/// attribute that an event feeds counts for 2,000 of them, a byte of an event or record for 10.
+pub const EXAMPLES_WORK_MAX: u64 = 400_000_000;
 /// How long an example's name is, in bytes.
 pub const EXAMPLE_NAME_MAX: usize = 200;
 /// When an example takes place that does not say it, Unix milliseconds: 2026-01-01T12:00:00Z.

@@ -1,10 +1,11 @@
 //! Examples of a definition, played by the service itself: what does not come out as it says, and why, in words.
 
 use serde_json::Value;
-use usher_edge::{Failed, Rehearsal};
+use usher_edge::{Excess, Failed, Rehearsal};
 use usher_engine::Plan;
 use usher_engine::definition::{Definition, Example};
 use usher_engine::diagnostic::{Code, Diagnostic};
+use usher_engine::limits::EXAMPLE_EVENT_BYTES_MAX;
 use usher_engine::value::Value as EngineValue;
 
 /// What to say of those that fail. A definition that does not compile has findings of its own.
@@ -14,6 +15,9 @@ pub(crate) fn play(definition: &Definition, examples: &[Example]) -> Vec<Diagnos
     }
     let Ok(plan) = Plan::compile(definition) else { return Vec::new() };
     let rehearsal = Rehearsal::new(plan);
+    if let Some(excess) = rehearsal.excess(examples) {
+        return vec![beyond(excess, examples)];
+    }
     let mut findings = Vec::new();
     for (index, example) in examples.iter().enumerate() {
         let Some(failed) = rehearsal.failure(example) else { continue };
@@ -22,6 +26,26 @@ pub(crate) fn play(definition: &Definition, examples: &[Example]) -> Vec<Diagnos
         findings.push(finding(index, example, &failed, &explanation.unwrap_or(Value::Null)));
     }
     findings
+}
+
+/// None of them is played then: it could take for ever.
+fn beyond(excess: Excess, examples: &[Example]) -> Diagnostic {
+    let (index, message, help) = match excess {
+        Excess::Bytes(index) => (
+            index,
+            format!("an event, a record or the inputs are over {EXAMPLE_EVENT_BYTES_MAX} bytes"),
+            "keep the columns that the definition looks at",
+        ),
+        Excess::Work(index) => (
+            index,
+            "with this one, examples are more work than an edge takes on before it runs a bundle".to_owned(),
+            "use fewer events, shorter texts where filters have regular expressions, or fewer examples",
+        ),
+    };
+    let name = examples.get(index).map_or("", |example| example.name.as_str());
+    Diagnostic::new(Code::OverBound, format!("example `{name}`: {message}"))
+        .at(format!("examples[{index}]"))
+        .help(help)
 }
 
 fn finding(index: usize, example: &Example, failed: &Failed, explanation: &Value) -> Diagnostic {
@@ -127,5 +151,30 @@ mod tests {
             play(&reading.definition, &reading.examples).len()
         });
         assert_eq!((failed.next(), failed.next(), failed.next()), (Some(1), Some(0), None));
+    }
+
+    #[test]
+    fn more_than_an_edge_plays_is_told_by_its_place_and_not_played() {
+        let attributes: String = (0..600)
+            .map(|index| {
+                format!("  - {{name: a{index}, type: single, source_event: view, source_field: c, aggregation: last, sensitivity: non-sensitive}}\n")
+            })
+            .collect();
+        let events = vec!["{table: web.pages, at: -1h, columns: {id: a, c: b}}"; 50].join(", ");
+        let text = |examples: usize| {
+            let examples: String = (0..examples)
+                .map(|index| format!("  - {{name: e{index}, events: [{events}], lookup: {{id: a}}, personalization: p, expect: [s]}}\n"))
+                .collect();
+            format!(
+                "parent_segment_id: '7'\nevents:\n  - {{name: view, database: web, table: pages}}\nattributes:\n{attributes}id_stitching:\n  primary_key: id\n  stitching_keys: [{{name: id}}]\nexamples:\n{examples}---\nparent_segment_id: '7'\nservice_name: p\nsections:\n  - {{name: s, criteria: {{operator: ALWAYS}}, outputs: [{{attribute: a0}}]}}\n"
+            )
+        };
+        for (examples, expected) in [(1, None), (7, Some("examples[6]"))] {
+            let reading = check(&[Source { name: "page.yaml".to_owned(), text: text(examples) }]);
+            assert_eq!(reading.examples.len(), examples, "{:?}", reading.findings);
+            let found = play(&reading.definition, &reading.examples);
+            let places: Vec<_> = found.iter().map(|one| (one.code, one.path.as_str())).collect();
+            assert_eq!(places, expected.map(|path| (Code::OverBound, path)).into_iter().collect::<Vec<_>>());
+        }
     }
 }

@@ -10,6 +10,10 @@ impl Pattern {
         Err("this build has no regular expressions (feature `patterns`)".into())
     }
 
+    pub(crate) fn weight(&self) -> usize {
+        match *self {}
+    }
+
     pub(crate) fn is_match(&self, _text: &str) -> bool {
         match *self {}
     }

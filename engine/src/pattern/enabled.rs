@@ -47,6 +47,14 @@ impl Pattern {
         }
     }
 
+    /// What one character of a text costs at most, in steps.
+    pub(crate) fn weight(&self) -> usize {
+        match self {
+            Pattern::Texts(texts) => texts.len(),
+            Pattern::Program(program) => program.weight,
+        }
+    }
+
     /// How many steps answering took.
     #[cfg(test)]
     pub(super) fn steps(&self, text: &str) -> usize {

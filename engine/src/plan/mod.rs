@@ -7,6 +7,7 @@ mod attributes;
 mod compile;
 mod directory;
 mod personalizations;
+mod work;
 
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -17,6 +17,8 @@ pub(crate) struct Program {
     pub(super) start: u16,
     /// Whether it can only begin where the text does.
     pub(super) anchored: bool,
+    /// What one character of a text can cost at most.
+    pub(super) weight: usize,
 }
 
 /// One step, and the number of the next.
@@ -40,8 +42,8 @@ impl Program {
         let mut builder = Builder { steps: Vec::new(), weight: 0, classes: &tree.classes };
         let end = builder.push(Step::Match, 1)?;
         let start = builder.node(&tree.root, end)?;
-        let steps = builder.steps;
-        Some(Program { steps, start, anchored: is_anchored(&tree.root), classes: tree.classes })
+        let (steps, weight) = (builder.steps, builder.weight);
+        Some(Program { steps, start, weight, anchored: is_anchored(&tree.root), classes: tree.classes })
     }
 }
 
