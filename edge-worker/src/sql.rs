@@ -30,6 +30,8 @@ pub const SCHEMA: &[&str] = &[
     // What ran before there was a history is its beginning.
     "INSERT OR IGNORE INTO release (audience, number, hash, origin, at_ms)
        SELECT audience, number, hash, number, 0 FROM pointer",
+    // Bodies from before there was one, to which nobody can go back.
+    "DELETE FROM bundle WHERE hash NOT IN (SELECT hash FROM release)",
 ];
 
 /// One statement with its parameters.

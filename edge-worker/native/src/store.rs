@@ -171,6 +171,25 @@ mod tests {
     }
 
     #[test]
+    fn bodies_from_before_there_was_a_history_go() {
+        let (directory, mut store) = opened("history");
+        let release = Release { number: 3, hash: "runs".to_owned(), origin: 3, at_ms: 5 };
+        let (audience, body) = ("7".to_owned(), b"runs".to_vec());
+        let published = Published { audience, release, body, forgotten: 0, dropped: Vec::new() };
+        store.write(&Write { bundle: Some(published), ..Write::default() }).unwrap();
+        // As an earlier build left it.
+        let before = "DROP TABLE release; INSERT INTO bundle (hash, body) VALUES ('old', x'00')";
+        store.connection.execute_batch(before).unwrap();
+        drop(store);
+        let mut store = SqliteStore::open(&directory).unwrap();
+        let mut body = |hash: &str| store.read(&Read::Bundle { hash: hash.to_owned() });
+        assert_eq!(body("old"), Ok(Found::Bundle(None)));
+        assert_eq!(body("runs"), Ok(Found::Bundle(Some(b"runs".to_vec()))));
+        drop(store);
+        fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
     fn it_keeps_what_the_reference_keeps() {
         let (directory, mut store) = opened("reference");
         let mut reference = MemoryStore::default();

@@ -20,7 +20,9 @@ pub(super) fn publish(publish: &Publish, releases: &[Release]) -> Folded {
     let running = releases.first();
     let detail = "pull what runs, look at the difference, and push again";
     if let Some(refused) = changed(publish.if_match.as_deref(), running, detail) {
-        return Outcome::of(refused);
+        // Its host has put a copy where isolates look already.
+        let is_kept = releases.iter().any(|known| known.hash == publish.hash);
+        return Outcome::of(if is_kept { refused } else { refused.header(DROPPED, publish.hash.clone()) });
     }
     if let Some(running) = running.filter(|running| running.hash == publish.hash) {
         return Outcome::of(runs(running, false));
@@ -228,6 +230,26 @@ mod tests {
         let (put, back) = (logged(release(2, 2)), logged(release(3, 1)));
         assert!(put.contains("bundle_published") && !put.contains("restores"), "{put}");
         assert!(back.contains("bundle_rolled_back") && back.contains("number 3 restores 1"), "{back}");
+    }
+
+    #[test]
+    fn the_copy_of_what_was_refused_goes() {
+        let release = |hash: &str| Release { number: 1, hash: hash.to_owned(), origin: 1, at_ms: 5 };
+        let kept = [release("runs"), release("before")];
+        let dropped = |hash: &str, if_match: &str| {
+            let (audience, if_match) = ("7".to_owned(), Some(if_match.to_owned()));
+            let message = Publish { audience, hash: hash.to_owned(), if_match, now_ms: 5, body: Vec::new() };
+            let Folded::Done(outcome) = publish(&message, &kept) else { panic!("it is decided") };
+            let headers = outcome.response.headers;
+            (
+                outcome.response.status,
+                headers.into_iter().find(|(name, _)| *name == DROPPED).map(|(_, told)| told),
+            )
+        };
+        assert_eq!(dropped("new", "another"), (412, Some("new".to_owned())));
+        assert_eq!(dropped("before", "another"), (412, None));
+        assert_eq!(dropped("runs", "another"), (412, None));
+        assert_eq!(dropped("new", "runs"), (200, None));
     }
 
     #[test]
