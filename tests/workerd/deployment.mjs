@@ -4,7 +4,7 @@
 import { execFile, execFileSync, spawn } from "node:child_process";
 import { createHash, createHmac, randomUUID } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { Agent as PlainAgent, request as plainRequest } from "node:http";
+import { Agent as PlainAgent, createServer, request as plainRequest } from "node:http";
 import { Agent as SecureAgent, request as secureRequest } from "node:https";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -94,7 +94,7 @@ export function temporaryFolder(t) {
  * @param {import("node:test").TestContext} t
  * @param {"test" | "release"} kind
  * @param {object} [options] further options of `startWorkerd`; `origins` of the keys; `kv`, the address of a service
- *   that takes the place of the local key-value store
+ *   that takes the place of the local key-value store; `isolates`, 2 for one more beside the first
  */
 export async function deploy(t, kind, options = {}) {
   const deployment = new Deployment(t, kind, options);
@@ -109,13 +109,15 @@ export class Deployment {
   #options;
   #origins;
   #kv;
+  #isolates;
   #worker;
   #agent;
   #dist;
   /** What the worker printed, newest last, all starts together. */
   log = "";
 
-  constructor(t, kind, { origins, kv, data, ...options }) {
+  constructor(t, kind, { origins, kv, data, isolates = 1, ...options }) {
+    this.#isolates = isolates;
     this.#kind = kind;
     this.#options = options;
     this.#origins = origins;
@@ -152,6 +154,7 @@ export class Deployment {
       data: this.data,
     });
     if (this.#kv) worker = await withForeignKv(worker, this.data, keys, this.#kv);
+    if (this.#isolates > 1) worker = await withSecondIsolate(worker, this.data, keys);
     for (const stream of [worker.child.stdout, worker.child.stderr]) {
       stream.setEncoding("utf8");
       stream.on("data", (text) => (this.log = (this.log + text).slice(-65_536)));
@@ -195,11 +198,20 @@ export class Deployment {
    * @returns {Promise<{status: number, headers: object, text: string, json: any}>}
    */
   call(method, path, headers = {}, body = undefined) {
+    return this.#send(this.url, method, path, headers, body);
+  }
+
+  /** The same to the second isolate. */
+  second(method, path, headers = {}, body = undefined) {
+    return this.#send(this.#worker.second, method, path, headers, body);
+  }
+
+  #send(base, method, path, headers, body) {
     const raw = body === undefined || typeof body === "string" || Buffer.isBuffer(body);
     const bytes = raw ? body : JSON.stringify(body);
     const send = this.#options.tls ? secureRequest : plainRequest;
     return new Promise((done, fail) => {
-      const request = send(`${this.url}${path}`, { method, agent: this.#agent, timeout: 30_000 });
+      const request = send(`${base}${path}`, { method, agent: this.#agent, timeout: 30_000 });
       for (const [name, value] of Object.entries(headers)) request.setHeader(name, value);
       request.once("timeout", () => request.destroy(new Error(`${method} ${path}: no answer within 30 s`)));
       request.once("error", fail);
@@ -254,15 +266,72 @@ export class Deployment {
   }
 }
 
+/** What a key-value binding talks to: `entries` are what is in it, `mode` how it answers (`well`, `broken`, `silent`). */
+export async function startStore(t) {
+  const store = { mode: "well", entries: new Map(), address: "" };
+  const server = createServer(async (request, response) => {
+    const parts = [];
+    for await (const part of request) parts.push(part);
+    if (store.mode === "silent") return;
+    if (store.mode === "broken") return void response.writeHead(500).end("broken");
+    const key = decodeURIComponent(new URL(request.url, "http://store").pathname.slice(1));
+    if (request.method === "PUT") {
+      store.entries.set(key, Buffer.concat(parts));
+      return void response.end();
+    }
+    if (request.method === "DELETE") {
+      store.entries.delete(key);
+      return void response.end();
+    }
+    const value = store.entries.get(key);
+    response.writeHead(value ? 200 : 404).end(value);
+  });
+  await new Promise((done) => server.listen(0, "127.0.0.1", done));
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  store.address = `127.0.0.1:${server.address().port}`;
+  return store;
+}
+
+/**
+ * Starts the worker again, now with an isolate more that has the same storage; the answer's `second` is its address.
+ */
+async function withSecondIsolate(worker, data, keys) {
+  const port = await freePort();
+  return {
+    ...(await again(worker, data, keys, (config) => {
+      const [from, to] = [config.indexOf('(name = "usher", worker'), config.indexOf('(name = "do-disk"')];
+      if (from < 0 || to < from) throw new Error("the configuration has no worker");
+      const own = /\n\s+durableObjectNamespaces = .*\n\s+durableObjectStorage = .*/;
+      const second = config
+        .slice(from, to)
+        .replace('name = "usher"', 'name = "second"')
+        .replace(own, "")
+        .replace('durableObjectNamespace = "UsherStore"', 'durableObjectNamespace = (className = "UsherStore", serviceName = "usher")');
+      const socket = `(name = "second", address = "127.0.0.1:${port}", service = "second", http = ()),`;
+      return `${config.slice(0, from)}${second}${config.slice(from)}`.replace("sockets = [", `sockets = [${socket}`);
+    })),
+    second: `http://127.0.0.1:${port}`,
+  };
+}
+
 /** Starts the worker again, now with this service as its key-value store; the rest of its configuration stays. */
 async function withForeignKv(worker, data, keys, address) {
+  return await again(worker, data, keys, (config) => {
+    const [from, to] = [config.indexOf('(name = "kv", worker'), config.indexOf('(name = "kv-disk"')];
+    if (from < 0 || to < from) throw new Error("the configuration has no key-value store of its own");
+    return `${config.slice(0, from)}(name = "kv", external = (address = "${address}", http = ())),\n    ${config.slice(to)}`;
+  });
+}
+
+/** Starts the worker again with another configuration. */
+async function again(worker, data, keys, change) {
   worker.child.kill("SIGKILL");
   await worker.exited;
   const file = join(data, "workerd.capnp");
-  const config = readFileSync(file, "utf8");
-  const [from, to] = [config.indexOf('(name = "kv", worker'), config.indexOf('(name = "kv-disk"')];
-  if (from < 0 || to < from) throw new Error("the configuration has no key-value store of its own");
-  writeFileSync(file, `${config.slice(0, from)}(name = "kv", external = (address = "${address}", http = ())),\n    ${config.slice(to)}`);
+  writeFileSync(file, change(readFileSync(file, "utf8")));
   const env = { PATH: process.env.PATH, USHER_KEYS: keys, USHER_DEMO: "1" };
   const child = spawn(workerdBinary(), ["serve", file], { stdio: ["ignore", "pipe", "pipe"], env });
   const exited = new Promise((done) => child.once("exit", (code, signal) => done({ code, signal })));

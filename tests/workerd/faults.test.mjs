@@ -2,10 +2,9 @@
 // server of the test's own, which answers, answers 500, or does not answer at all.
 
 import assert from "node:assert/strict";
-import { createServer } from "node:http";
 import { test } from "node:test";
 
-import { as, audience, bundle, deploy } from "./deployment.mjs";
+import { as, audience, bundle, deploy, startStore } from "./deployment.mjs";
 
 /** When a caller has given up, in ms. */
 const PATIENCE_MS = 2_000;
@@ -80,29 +79,4 @@ function within(promise) {
   });
   promise.catch(() => {});
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
-
-/** What a key-value binding talks to. */
-async function startStore(t) {
-  const store = { mode: "well", entries: new Map(), address: "" };
-  const server = createServer(async (request, response) => {
-    const parts = [];
-    for await (const part of request) parts.push(part);
-    if (store.mode === "silent") return;
-    if (store.mode === "broken") return void response.writeHead(500).end("broken");
-    const key = decodeURIComponent(new URL(request.url, "http://store").pathname.slice(1));
-    if (request.method === "PUT") {
-      store.entries.set(key, Buffer.concat(parts));
-      return void response.end();
-    }
-    const value = store.entries.get(key);
-    response.writeHead(value ? 200 : 404).end(value);
-  });
-  await new Promise((done) => server.listen(0, "127.0.0.1", done));
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  store.address = `127.0.0.1:${server.address().port}`;
-  return store;
 }

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { connect } from "node:net";
 import { test } from "node:test";
 
-import { as, audience, bundle, deploy } from "./deployment.mjs";
+import { as, audience, bundle, deploy, startStore } from "./deployment.mjs";
 
 const PATH = `/v1/audiences/${audience}/bundle`;
 const KILLS = 16;
@@ -122,8 +122,11 @@ test("a publication during which the process is killed leaves old or new", { tim
 });
 
 test("a rollback outlives a restart, and its copies are there", { timeout: 300_000 }, async (t) => {
-  const worker = await deploy(t, "release");
+  const store = await startStore(t);
+  const worker = await deploy(t, "release", { kv: store.address });
   const bodies = await versions();
+  const copy = (body) => store.entries.get(`bundle/${hashOf(body)}`)?.toString("utf8");
+  const example = (await bundle()).toString("utf8");
   await publish(worker, bodies, 1);
   await publish(worker, bodies, 2);
   const back = await worker.call("POST", `/v1/audiences/${audience}/rollback`, as.admin, "");
@@ -142,6 +145,58 @@ test("a rollback outlives a restart, and its copies are there", { timeout: 300_0
   assert.deepEqual([listed.json.bundles.length, listed.json.kept], [20, 20]);
   const oldest = await worker.call("GET", `/v1/audiences/${audience}/bundles/1`, as.admin);
   assert.equal(oldest.status, 404);
+  assert.deepEqual([example, ...bodies].map(copy), [undefined, ...bodies]);
   await worker.restart();
   assert.equal(await running(worker, bodies), 1);
+});
+
+test("what is refused leaves no copy", { timeout: 60_000 }, async (t) => {
+  const store = await startStore(t);
+  const worker = await deploy(t, "release", { kv: store.address });
+  const bodies = await versions();
+  await publish(worker, bodies, 1);
+  const copies = () => [...store.entries.keys()].filter((key) => key.startsWith("bundle/")).length;
+  assert.equal(copies(), 2);
+  // One that is new, one that is kept, and the one that runs.
+  for (const body of [bodies[1], (await bundle()).toString("utf8"), bodies[0]]) {
+    const answer = await worker.call("PUT", PATH, { ...as.admin, "if-match": `"${hashOf("another")}"` }, body);
+    assert.equal(answer.status, 412, answer.text);
+    assert.equal(answer.headers["usher-dropped"], undefined);
+    assert.equal(copies(), 2);
+  }
+  assert.equal(await running(worker, bodies), 1);
+});
+
+test("a copy that is damaged is had from where it was made", { timeout: 60_000 }, async (t) => {
+  const store = await startStore(t);
+  const worker = await deploy(t, "release", { kv: store.address });
+  const bodies = await versions();
+  await publish(worker, bodies, 1);
+  store.entries.set(`bundle/${hashOf(bodies[0])}`, Buffer.from("echo_me_not"));
+  await worker.restart();
+  assert.equal(await running(worker, bodies), 1);
+});
+
+test("what is rolled back where an isolate is behind", { timeout: 60_000 }, async (t) => {
+  const worker = await deploy(t, "release", { isolates: 2 });
+  const bodies = await versions();
+  await publish(worker, bodies, 1);
+  const there = async () => {
+    const [found, listed] = [await worker.second("GET", PATH, as.admin), await worker.second("GET", `${PATH}s`, as.admin)];
+    const [newest] = listed.json.bundles;
+    return [found.headers.etag, found.headers["usher-bundle"], listed.json.status, newest.number, newest.hash];
+  };
+  const [first, second] = bodies.map(hashOf);
+  const before = await worker.second("GET", PATH, as.admin);
+  assert.deepEqual([before.status, before.text === bodies[0]], [200, true]);
+  await publish(worker, bodies, 2);
+  // It knows from the control object alone, until it catches up with it.
+  const behind = await worker.second("GET", PATH, as.admin);
+  assert.equal(behind.headers.etag, `"${first}"`);
+  const back = await worker.second("POST", `/v1/audiences/${audience}/rollback`, { ...as.admin, "if-match": `"${second}"` }, "");
+  assert.deepEqual([back.status, back.json.changed, back.json.number, back.json.hash], [200, true, 4, first], back.text);
+  assert.deepEqual(await there(), [`"${first}"`, "4", "ok", 4, first]);
+  // Now the first one is behind, and says so.
+  const listed = await worker.call("GET", `${PATH}s`, as.admin);
+  assert.deepEqual([listed.json.status, listed.json.bundles[0].hash], ["updating", first]);
 });

@@ -142,8 +142,10 @@ class Engine {
         return { audience, number, hash, message: r.bytes().slice() };
       });
       for (const { audience, number, hash, message } of behind) {
+        const copy = await stored(env, hash);
+        if (copy && !this.#install(audience, number, hash, copy)) continue;
         // One audience that cannot be had keeps no other from catching up; an empty body is refused by its hash.
-        const body = (await stored(env, hash)) ?? (await ask(object, message).catch(() => new Uint8Array()));
+        const body = await ask(object, message).catch(() => NOTHING);
         const complaint = this.#install(audience, number, hash, body);
         if (complaint) console.error(JSON.stringify({ event: "bundle_refused", detail: complaint }));
       }
