@@ -16,7 +16,9 @@ impl Plan {
     /// What folding an event of a table takes at most, in steps of a pattern on a character. `columns` are those it has.
     pub fn work_of_event(&self, table: usize, columns: &[(String, Value)]) -> u64 {
         let key_events = self.key_events.iter().filter(|key_event| key_event.table == table);
-        let fed: usize = key_events.map(|key_event| 1 + key_event.feeds.len() + key_event.takes.len()).sum();
+        let fed = key_events
+            .map(|key_event| key_event.feeds.len().saturating_add(key_event.takes.len()).saturating_add(1))
+            .fold(0, usize::saturating_add);
         let rules = self.key_rules.iter().flat_map(|rule| {
             let length = text_of(columns, &rule.name);
             rule.valid.iter().chain(&rule.exclude).map(move |pattern| steps(pattern.weight(), length))
