@@ -2,12 +2,13 @@
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that panics has found something")]
 
+use proptest::prelude::*;
 use usher_engine::definition::{
     Attribute, AttributeKind, Audience, Choice, Definition, EventTable, Identity, KeyEvent, Personalization,
     Section, StitchKey,
 };
-use usher_engine::value::DataType;
-use usher_engine::{Plan, syntax};
+use usher_engine::value::{DataType, Number, Value};
+use usher_engine::{Criterion, Plan, Truth, syntax};
 
 /// Sections by their criteria; one that begins with `k:` waits for a key event.
 fn warnings(criteria: &[&str], choice: Choice) -> Vec<String> {
@@ -93,6 +94,10 @@ fn contradictions_are_found() {
         "segment('x') AND NOT segment('x')",
         "NOT (NOT segment('x') OR segment('x'))",
         "(a = 'x' AND a = 'y') OR n > 5 AND n < 3",
+        "NOT n > 5 AND n > 7",
+        "SIZE(l) < 2 AND SIZE(l) > 1",
+        "SIZE(l) < 1 AND SIZE(l) != 0",
+        "t WITHIN 1 DAYS AND NOT t WITHIN 3 DAYS",
     ] {
         assert_eq!(
             warnings(&[text], Choice::All),
@@ -137,10 +142,127 @@ fn sections_behind_others_are_found() {
         (&["k:a = 'x'", "a = 'x'"], &[]),
         (&["a = 'x'", "k:a = 'x'"], &[1]),
         (&["k:", "k:a = 'x'", ""], &[1]),
+        (&["n > 5", "n > 100"], &[1]),
+        (&["n > 100", "n > 5"], &[]),
+        (
+            &["n >= 5 AND n <= 9", "n BETWEEN 5 AND 9", "n = 7 AND a = 'x'", "n IN (5, 6)", "n IN (5, 10)"],
+            &[1, 2, 3],
+        ),
+        (&["a IN ('x', 'y')", "a = 'x'", "a IN ('y')", "a IN ('y', 'z')"], &[1, 2]),
+        (&["a != 'x'", "a = 'y'", "a NOT IN ('x', 'y')", "a STARTS WITH 'y'"], &[1, 2, 3]),
+        (&["n IS NOT NULL", "n != 5", "NOT n > 5"], &[1, 2]),
+        // Nothing is known of what is missing, so it fits neither.
+        (&["NOT n > 5", "n IS NULL", "n <= 5"], &[2]),
+        (&["n > 5 OR a = 'x'", "n > 6", "a = 'x' AND b = 'y'", "n = 9 OR a IN ('x')", "b = 'y'"], &[1, 2, 3]),
+        (&["n > 5 AND b = 'y'", "n > 5"], &[]),
+        (&["t WITHIN 7 DAYS", "t WITHIN 3 DAYS"], &[1]),
+        (&["t > '2026-05-03'", "t > '2026-05-04'"], &[1]),
+        (&["SIZE(l) > 1", "SIZE(l) = 4", "SIZE(l) >= 1", "SIZE(l) >= 2"], &[1, 3]),
+        (&["l IS NOT NULL", "SIZE(l) > 0", "l CONTAINS 'x'", "l IS NULL"], &[1, 2]),
+        (&["v = TRUE", "v != FALSE"], &[1]),
+        (&["segment('x')", "segment('x') AND n > 5", "NOT segment('x')"], &[1]),
+        (&["a MATCHES 'x'", "a MATCHES 'x' AND n > 5", "a = 'x'"], &[1]),
     ] {
         let expected: Vec<String> =
             unreachable.iter().map(|index| format!("W004 personalizations[0].sections[{index}]")).collect();
         assert_eq!(warnings(criteria, Choice::First), expected, "{criteria:?}");
         assert_eq!(warnings(criteria, Choice::All), [""; 0], "{criteria:?}");
+    }
+}
+
+/// What a number and a text may be asked, with ends that are few enough to meet.
+fn condition() -> impl Strategy<Value = String> {
+    let number = || prop::sample::select(vec!["1", "2", "2.5", "3"]);
+    let text = || prop::sample::select(vec!["'x'", "'y'", "'z'"]);
+    let order = || prop::sample::select(vec!["=", "!=", "<", "<=", ">", ">="]);
+    let not = || prop::sample::select(vec!["", "NOT "]);
+    prop_oneof![
+        (order(), number()).prop_map(|(order, value)| format!("n {order} {value}")),
+        (not(), number(), number()).prop_map(|(not, low, high)| format!("n {not}BETWEEN {low} AND {high}")),
+        (not(), number(), number()).prop_map(|(not, a, b)| format!("n {not}IN ({a}, {b})")),
+        (order(), text()).prop_map(|(order, value)| format!("a {order} {value}")),
+        (not(), text(), text()).prop_map(|(not, low, high)| format!("a {not}BETWEEN {low} AND {high}")),
+        (not(), text(), text()).prop_map(|(not, a, b)| format!("a {not}IN ({a}, {b})")),
+        (not(), text()).prop_map(|(not, start)| format!("a {not}STARTS WITH {start}")),
+        (not(), prop::sample::select(vec!["n", "a", "l"]))
+            .prop_map(|(not, name)| format!("{name} IS {not}NULL")),
+        (order(), 0..3).prop_map(|(order, size)| format!("SIZE(l) {order} {size}")),
+        (not(), text()).prop_map(|(not, item)| format!("{not}l CONTAINS {item}")),
+    ]
+}
+
+fn criterion() -> impl Strategy<Value = String> {
+    condition().prop_recursive(3, 6, 3, |inner| {
+        let parts = prop::collection::vec(inner.clone(), 2..4);
+        prop_oneof![
+            (parts, prop::sample::select(vec![" AND ", " OR "])).prop_map(|(parts, by)| {
+                let parts: Vec<String> = parts.iter().map(|part| format!("({part})")).collect();
+                parts.join(by)
+            }),
+            inner.prop_map(|inner| format!("NOT ({inner})")),
+        ]
+    })
+}
+
+/// Of whom each is true, of everybody that there may be: values on the ends, between, before and behind them, and none.
+fn fits(text: &str) -> Vec<bool> {
+    let fields =
+        [("n", Some(DataType::Number)), ("a", Some(DataType::String)), ("l", Some(DataType::StringArray))];
+    let number = |value: f64| Number::float(value).map(Value::Number);
+    let numbers = [0.0, 1.0, 1.5, 2.0, 2.25, 2.5, 2.75, 3.0, 4.0].map(number).into_iter().chain([None]);
+    let text_of = |text: &str| Some(Value::string(text));
+    let texts = ["", "x", "xx", "y", "yy", "z", "zz"].map(text_of).into_iter().chain([None]);
+    let list = |items: &[&str]| Some(Value::List(items.iter().map(|item| Value::string(*item)).collect()));
+    let lists = [None, list(&["x"]), list(&["y"]), list(&["z", "x"]), list(&["y", "z", "x", "w"])];
+    let criterion = Criterion::compile(&syntax::parse(text).unwrap(), &fields).unwrap();
+    let (texts, mut all) = (texts.collect::<Vec<_>>(), Vec::new());
+    for n in numbers {
+        for a in &texts {
+            for l in &lists {
+                let row = criterion.row(|name| match name {
+                    "n" => n.as_ref(),
+                    "a" => a.as_ref(),
+                    _ => l.as_ref(),
+                });
+                all.push(criterion.evaluate(&row, 0) == Truth::True);
+            }
+        }
+    }
+    all
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, max_global_rejects: 50_000, ..ProptestConfig::with_cases(3_000) })]
+
+    #[test]
+    fn who_is_told_to_be_turned_away_is(first in criterion(), second in criterion()) {
+        let told = warnings(&[&first, &second], Choice::First);
+        let (before, behind) = (fits(&first), fits(&second));
+        if told.contains(&"W004 personalizations[0].sections[1]".to_owned()) {
+            prop_assert!(before.iter().zip(&behind).all(|(before, behind)| *before || !behind));
+        }
+        for (number, fits) in [before, behind].iter().enumerate() {
+            if told.contains(&format!("W007 personalizations[0].sections[{number}].criteria")) {
+                prop_assert!(fits.iter().all(|fits| !fits));
+            }
+        }
+    }
+
+    #[test]
+    fn of_two_conditions_all_is_told(first in condition(), second in condition()) {
+        // What a text begins with and what a list contains is not looked into, nor what is true whatever is asked.
+        let opaque = |text: &str| ["STARTS", "CONTAINS", "SIZE"].iter().any(|word| text.contains(word));
+        prop_assume!(!opaque(&first) && !opaque(&second));
+        let ordered = |text: &str| {
+            let ends = text.split_once("BETWEEN ").and_then(|(_, ends)| ends.split_once(" AND "));
+            ends.is_none_or(|(low, high)| low <= high)
+        };
+        prop_assume!(ordered(&first) && ordered(&second));
+        let (before, behind) = (fits(&first), fits(&second));
+        let never = |fits: &[bool]| fits.iter().all(|fits| !fits);
+        prop_assume!(!never(&before) && !never(&behind));
+        let told = warnings(&[&first, &second], Choice::First);
+        let turned = before.iter().zip(&behind).all(|(before, behind)| *before || !behind);
+        prop_assert_eq!(told.contains(&"W004 personalizations[0].sections[1]".to_owned()), turned);
     }
 }

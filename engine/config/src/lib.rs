@@ -182,9 +182,12 @@ impl Reading {
         // Which keys and tables there are is not known when one of them could not be read.
         let keys = diagnostic.code == Code::NoKeyColumn
             && (self.incomplete || self.broken.iter().any(|part| part.starts_with("identity")));
+        // That a name is taken is no consequence of anything else that is wrong with what has it.
+        let taken = diagnostic.code == Code::DuplicateName
+            && diagnostic.path.strip_suffix(".name").is_some_and(|part| self.broken.contains(part));
         let follows = keys
             || (names && self.incomplete)
-            || (!names && self.broken.iter().any(broken))
+            || (!names && !taken && self.broken.iter().any(broken))
             || consequence::follows(&self.definition, &self.broken, &diagnostic);
         // However much is only remarked, an error is told.
         let error = diagnostic.severity() == Severity::Error;

@@ -5,6 +5,7 @@
 //! shared one is answered at most once per call.
 
 pub(crate) mod check;
+mod entail;
 pub(crate) mod eval;
 pub(crate) mod op;
 mod reach;

@@ -51,6 +51,12 @@ pub(crate) enum Op {
 }
 
 impl Op {
+    /// An interval as a question.
+    pub(super) fn numbers(interval: Interval<Number>) -> Op {
+        let (low, high) = integers(&interval);
+        Op::Numbers { low, high, exact: Box::new(interval) }
+    }
+
     /// Whether it is answered in one comparison of a word or two.
     pub(crate) fn is_quick(&self) -> bool {
         matches!(
@@ -102,12 +108,7 @@ impl<T: Clone + Ord> Interval<T> {
     }
 }
 
-/// An interval as a question; instants are integers all along.
-fn numbers(interval: Interval<Number>) -> Op {
-    let (low, high) = integers(&interval);
-    Op::Numbers { low, high, exact: Box::new(interval) }
-}
-
+/// Instants are integers all along.
 fn instants(interval: Interval<i64>) -> Op {
     let number = |bound: Bound<i64>| bound.map(Number::Integer);
     let (low, high) = integers(&Interval { low: number(interval.low), high: number(interval.high) });
@@ -160,14 +161,14 @@ pub(super) fn op(name: &Name, test: &Test, types: TypeSet) -> Result<Op, Diagnos
     Ok(match test {
         Test::Equal(value) => match literal(value, types).ok_or_else(|| mismatch(value))? {
             Literal::Text(text) => Op::EqualText(text),
-            Literal::Number(number) => numbers(Interval::at(number)),
+            Literal::Number(number) => Op::numbers(Interval::at(number)),
             Literal::Instant(ms) => instants(Interval::at(ms)),
             Literal::Boolean(value) => Op::EqualBoolean(value),
         },
         Test::Order(comparison, value) => {
             let op = match literal(value, types).ok_or_else(|| mismatch(value))? {
                 Literal::Text(text) => Interval::ordered(*comparison, text).map(Box::new).map(Op::Texts),
-                Literal::Number(number) => Interval::ordered(*comparison, number).map(numbers),
+                Literal::Number(number) => Interval::ordered(*comparison, number).map(Op::numbers),
                 Literal::Instant(ms) => Interval::ordered(*comparison, ms).map(instants),
                 Literal::Boolean(_) => None,
             };
@@ -180,7 +181,7 @@ pub(super) fn op(name: &Name, test: &Test, types: TypeSet) -> Result<Op, Diagnos
                 (Literal::Text(low), Literal::Text(high)) => {
                     Op::Texts(Box::new(Interval::between(low, high)))
                 }
-                (Literal::Number(low), Literal::Number(high)) => numbers(Interval::between(low, high)),
+                (Literal::Number(low), Literal::Number(high)) => Op::numbers(Interval::between(low, high)),
                 (Literal::Instant(low), Literal::Instant(high)) => instants(Interval::between(low, high)),
                 _ => return Err(mismatch(high)),
             }

@@ -87,8 +87,9 @@ pub(crate) enum Piece {
 }
 
 impl Plan {
-    /// Compiles a definition. `Err` holds every finding, the errors among them; a plan may still have warnings, which
-    /// `usher-config` reports, because they are about what was meant.
+    /// Compiles a definition. `Err` holds every finding: the errors, and with the feature `words` what
+    /// [`warnings`](Plan::warnings) says of the parts that are sound. A plan may still have warnings, which `usher-config`
+    /// reports, because they are about what was meant.
     pub fn compile(definition: &Definition) -> Result<Plan, Vec<Diagnostic>> {
         Plan::compile_owned(definition.clone())
     }
@@ -97,8 +98,12 @@ impl Plan {
     pub fn compile_owned(definition: Definition) -> Result<Plan, Vec<Diagnostic>> {
         let mut compiler = Compiler::new(&definition);
         let plan = compiler.plan();
-        let found = compiler.found();
+        let mut found = compiler.found();
         if found.iter().any(|finding| finding.severity() == Severity::Error) {
+            if cfg!(feature = "words") {
+                let warnings = plan.warnings_of(&definition, &found);
+                found.extend(warnings);
+            }
             return Err(found);
         }
         Ok(Plan { definition, ..plan })

@@ -1,0 +1,335 @@
+//! What conditions that must all hold leave open: whether anything fulfils them, and what follows from them.
+//!
+//! Only what is certain is said. Questions are put together by the value that they ask about; a condition follows where
+//! no value that answers the others as it should answers it otherwise, or not at all.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::cmp::Ordering;
+use core::ops::Bound;
+
+use super::eval::{Seen, compare};
+use super::op::{Interval, Op};
+use super::{Node, Predicate, Program};
+use crate::syntax::Comparison;
+use crate::value::Number;
+
+/// An `OR` with more parts is not looked into for what follows from each of them.
+const BRANCHES_MAX: usize = 16;
+
+/// Conditions that must all hold.
+#[derive(Clone)]
+pub(super) struct All<'p> {
+    program: &'p Program,
+    /// Questions, and whether their answer must be yes.
+    literals: Vec<(&'p Predicate, bool)>,
+    /// Groups of which at least one part must be as it should.
+    either: Vec<(&'p [Node], bool)>,
+    never: bool,
+}
+
+impl<'p> All<'p> {
+    pub(super) fn new(program: &'p Program) -> All<'p> {
+        All { program, literals: Vec::new(), either: Vec::new(), never: false }
+    }
+
+    /// What must be when a node is to be true, or false.
+    pub(super) fn add(&mut self, node: &'p Node, holds: bool) {
+        match (node, holds) {
+            (Node::Constant(value), _) => self.never |= *value != holds,
+            (Node::Not(inner), _) => self.add(inner, !holds),
+            (Node::And(parts), true) | (Node::Or(parts), false) => {
+                parts.iter().for_each(|part| self.add(part, holds));
+            }
+            (Node::Or(parts), true) | (Node::And(parts), false) => {
+                // One of them must be as it should; none can be when each alone cannot.
+                let cannot = |part: &'p Node| {
+                    let mut alone = All::new(self.program);
+                    alone.add(part, holds);
+                    alone.are_never()
+                };
+                self.never |= parts.iter().all(cannot);
+                self.either.push((parts, holds));
+            }
+            (Node::Predicate(index), _) => {
+                let predicate = self.program.predicates.get(*index as usize);
+                self.literals.extend(predicate.map(|predicate| (predicate, holds != predicate.negated)));
+            }
+        }
+    }
+
+    /// Whether nobody fulfils all of them.
+    pub(super) fn are_never(&self) -> bool {
+        self.never || self.literals.iter().any(|(predicate, _)| is_empty(&self.of_slot(predicate.slot)))
+    }
+
+    /// Whether a node is true of whoever fulfils them.
+    pub(super) fn imply(&self, node: &'p Node) -> bool {
+        let of_each = |(parts, holds): &(&'p [Node], bool)| {
+            parts.len() <= BRANCHES_MAX
+                && parts.iter().all(|part| {
+                    let literals = self.literals.clone();
+                    let mut with = All { literals, either: Vec::new(), ..*self };
+                    with.add(part, *holds);
+                    with.are_never() || with.entail(node, true)
+                })
+        };
+        self.entail(node, true) || self.either.iter().any(of_each)
+    }
+
+    fn entail(&self, node: &Node, holds: bool) -> bool {
+        match (node, holds) {
+            (Node::Constant(value), _) => *value == holds,
+            (Node::Not(inner), _) => self.entail(inner, !holds),
+            (Node::And(parts), true) | (Node::Or(parts), false) => {
+                parts.iter().all(|part| self.entail(part, holds))
+            }
+            (Node::Or(parts), true) | (Node::And(parts), false) => {
+                parts.iter().any(|part| self.entail(part, holds))
+            }
+            (Node::Predicate(index), _) => {
+                let predicate = self.program.predicates.get(*index as usize);
+                predicate.is_some_and(|predicate| self.decide(predicate, holds != predicate.negated))
+            }
+        }
+    }
+
+    fn decide(&self, predicate: &Predicate, holds: bool) -> bool {
+        let same =
+            |(known, answer): &(&Predicate, bool)| core::ptr::eq(*known, predicate) && *answer == holds;
+        if self.literals.iter().any(same) {
+            return true;
+        }
+        let mut questions = self.of_slot(predicate.slot);
+        if !is_answered(&questions, &predicate.op) {
+            return false;
+        }
+        let others = if holds { complement(&predicate.op) } else { None };
+        match others {
+            // However it is not so, it cannot be.
+            Some(others) => others.iter().all(|other| {
+                let mut questions = questions.clone();
+                questions.push((other, true));
+                is_empty(&questions)
+            }),
+            None => {
+                questions.push((&predicate.op, !holds));
+                is_empty(&questions)
+            }
+        }
+    }
+
+    fn of_slot(&self, slot: u32) -> Vec<(&'p Op, bool)> {
+        let own = self.literals.iter().filter(|(predicate, _)| predicate.slot == slot);
+        own.map(|(predicate, holds)| (&predicate.op, *holds)).collect()
+    }
+}
+
+/// What a question takes a value to be; of another kind it is unknown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Anything,
+    Boolean,
+    Instant,
+    List,
+    Number,
+    Segment,
+    Size,
+    Text,
+    TextOrList,
+}
+
+fn kind(op: &Op) -> Kind {
+    match op {
+        Op::Null => Kind::Anything,
+        Op::EqualBoolean(_) => Kind::Boolean,
+        Op::Instants { .. } | Op::InInstants(_) | Op::Within(_) => Kind::Instant,
+        Op::ContainsNumber(_) => Kind::List,
+        Op::Numbers { .. } | Op::InNumbers(..) => Kind::Number,
+        Op::Segment => Kind::Segment,
+        Op::Size(..) => Kind::Size,
+        Op::EqualText(_)
+        | Op::Texts(_)
+        | Op::InTexts(_)
+        | Op::Like(_)
+        | Op::StartsWith(_)
+        | Op::EndsWith(_)
+        | Op::Matches(_) => Kind::Text,
+        Op::ContainsText(_) => Kind::TextOrList,
+    }
+}
+
+/// Whether a question is true or false of whatever answers the others as it should.
+fn is_answered(questions: &[(&Op, bool)], op: &Op) -> bool {
+    match op {
+        Op::Null => true,
+        // A text may be too long to be looked at.
+        Op::Matches(_) => false,
+        op => questions.iter().any(|(other, _)| kind(other) == kind(op)),
+    }
+}
+
+/// What a range leaves out, as ranges; None for what is no range.
+fn complement(op: &Op) -> Option<Vec<Op>> {
+    Some(match op {
+        Op::Numbers { exact, .. } => outside(exact).map(Op::numbers).collect(),
+        Op::Texts(interval) => outside(interval).map(Box::new).map(Op::Texts).collect(),
+        Op::Instants { low, high } => {
+            let before = low.checked_sub(1).map(|high| Op::Instants { low: i64::MIN, high });
+            let behind = high.checked_add(1).map(|low| Op::Instants { low, high: i64::MAX });
+            before.into_iter().chain(behind).collect()
+        }
+        Op::Size(comparison, count) => {
+            let other = match comparison {
+                Comparison::Equal => Comparison::NotEqual,
+                Comparison::NotEqual => Comparison::Equal,
+                Comparison::Less => Comparison::GreaterEqual,
+                Comparison::LessEqual => Comparison::Greater,
+                Comparison::Greater => Comparison::LessEqual,
+                Comparison::GreaterEqual => Comparison::Less,
+            };
+            alloc::vec![Op::Size(other, *count)]
+        }
+        _ => return None,
+    })
+}
+
+fn outside<T: Clone>(interval: &Interval<T>) -> impl Iterator<Item = Interval<T>> {
+    let turned = |bound: &Bound<T>| match bound {
+        Bound::Included(end) => Some(Bound::Excluded(end.clone())),
+        Bound::Excluded(end) => Some(Bound::Included(end.clone())),
+        Bound::Unbounded => None,
+    };
+    let below = turned(&interval.low).map(|high| Interval { low: Bound::Unbounded, high });
+    let above = turned(&interval.high).map(|low| Interval { low, high: Bound::Unbounded });
+    below.into_iter().chain(above)
+}
+
+/// Whether no value answers all of these questions about it as it should.
+fn is_empty(questions: &[(&Op, bool)]) -> bool {
+    // A value that must be there and must not.
+    let missing = questions.iter().any(|(op, holds)| matches!(op, Op::Null) && *holds);
+    let refused = |seen: Seen<'_>| {
+        questions.iter().any(|(op, holds)| match op {
+            // It is true at one time and false at another.
+            Op::Within(_) => matches!(seen, Seen::Missing),
+            op => compare(op, seen, 0) != Some(*holds),
+        })
+    };
+    if missing {
+        return refused(Seen::Missing);
+    }
+    // Values of which it must be one, if a question says so.
+    for (op, _) in questions.iter().filter(|(_, holds)| *holds) {
+        let none = match op {
+            Op::EqualText(text) => refused(Seen::Text(text)),
+            Op::InTexts(texts) => texts.iter().all(|text| refused(Seen::Text(text))),
+            Op::InNumbers(integers, others) => {
+                let integers = integers.iter().map(|value| Number::Integer(*value));
+                integers.chain(others.iter().copied()).all(|value| refused(Seen::Number(value)))
+            }
+            Op::InInstants(instants) => instants.iter().all(|instant| refused(Seen::Instant(*instant))),
+            Op::Instants { low, high } if low == high => refused(Seen::Instant(*low)),
+            Op::Segment => refused(Seen::Boolean(true)),
+            Op::Numbers { exact, .. } => point(exact).is_some_and(|value| refused(Seen::Number(*value))),
+            Op::Texts(interval) => point(interval).is_some_and(|text| refused(Seen::Text(text))),
+            _ => false,
+        };
+        if none {
+            return true;
+        }
+    }
+    if questions.iter().any(|(op, _)| matches!(op, Op::EqualBoolean(_) | Op::Segment)) {
+        return refused(Seen::Boolean(true)) && refused(Seen::Boolean(false));
+    }
+    // Ranges that it must be in, and those that are left where it must not be in one.
+    let left = questions.iter().filter(|(_, holds)| !holds).filter_map(|(op, _)| complement(op));
+    let (one, several): (Vec<Vec<Op>>, Vec<Vec<Op>>) = left.partition(|parts| parts.len() == 1);
+    let held = questions.iter().filter(|(_, holds)| *holds).map(|(op, _)| *op);
+    let held: Vec<&Op> = held.chain(one.iter().flatten()).collect();
+    if are_apart(&held) || no_moment(questions) {
+        return true;
+    }
+    several.iter().any(|parts| {
+        parts.iter().all(|part| {
+            let mut held = held.clone();
+            held.push(part);
+            are_apart(&held)
+        })
+    })
+}
+
+/// Whether ranges have nothing in common.
+fn are_apart(held: &[&Op]) -> bool {
+    let held = || held.iter().copied();
+    let numbers = held().filter_map(|op| match op {
+        Op::Numbers { exact, .. } => Some(&**exact),
+        _ => None,
+    });
+    let texts = held().filter_map(|op| match op {
+        Op::Texts(interval) => Some(&**interval),
+        _ => None,
+    });
+    let instants = held().filter_map(|op| match op {
+        Op::Instants { low, high } => Some((*low, *high)),
+        _ => None,
+    });
+    let (from, to) =
+        instants.fold((i64::MIN, i64::MAX), |(from, to), (low, high)| (from.max(low), to.min(high)));
+    from > to || is_gap(&numbers.collect::<Vec<_>>()) || is_gap(&texts.collect::<Vec<_>>()) || no_size(held())
+}
+
+/// The one value of an interval that has no other.
+fn point<T: PartialEq>(interval: &Interval<T>) -> Option<&T> {
+    match (&interval.low, &interval.high) {
+        (Bound::Included(low), Bound::Included(high)) if low == high => Some(low),
+        _ => None,
+    }
+}
+
+/// Whether intervals have nothing in common: one begins behind the end of another.
+fn is_gap<T: Ord>(intervals: &[&Interval<T>]) -> bool {
+    intervals.iter().any(|one| {
+        intervals.iter().any(|other| match (&one.low, &other.high) {
+            (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
+            (Bound::Included(low), Bound::Included(high)) => low > high,
+            (Bound::Included(low) | Bound::Excluded(low), Bound::Included(high) | Bound::Excluded(high)) => {
+                low.cmp(high) != Ordering::Less
+            }
+        })
+    })
+}
+
+/// Whether no list has such a size.
+fn no_size<'o>(held: impl Iterator<Item = &'o Op> + Clone) -> bool {
+    let sizes = held.filter_map(|op| match op {
+        Op::Size(comparison, count) => Some((*comparison, *count)),
+        _ => None,
+    });
+    let (mut low, mut high) = (0_i64, i64::MAX);
+    for (comparison, count) in sizes.clone() {
+        match comparison {
+            Comparison::Equal => (low, high) = (low.max(count), high.min(count)),
+            Comparison::NotEqual => {}
+            Comparison::Less => high = high.min(count.saturating_sub(1)),
+            Comparison::LessEqual => high = high.min(count),
+            Comparison::Greater => low = low.max(count.saturating_add(1)),
+            Comparison::GreaterEqual => low = low.max(count),
+        }
+    }
+    while low <= high && sizes.clone().any(|size| size == (Comparison::NotEqual, low)) {
+        low = low.saturating_add(1);
+    }
+    low > high
+}
+
+/// Whether a moment is to lie within some days, and not within as many or more.
+fn no_moment(questions: &[(&Op, bool)]) -> bool {
+    let spans = |wanted: bool| {
+        questions.iter().filter_map(move |(op, holds)| match op {
+            Op::Within(span_ms) if *holds == wanted => Some(*span_ms),
+            _ => None,
+        })
+    };
+    spans(true).min().zip(spans(false).max()).is_some_and(|(within, without)| within <= without)
+}
