@@ -180,8 +180,10 @@ impl Reading {
         };
         // A name that nothing declares is wrong wherever it stands, unless the declaration may be what was not read.
         // Which keys and tables there are is not known when one of them could not be read.
-        let keys = diagnostic.code == Code::NoKeyColumn
-            && (self.incomplete || self.broken.iter().any(|part| part.starts_with("identity")));
+        let of_keys = diagnostic.code == Code::NoKeyColumn
+            || (diagnostic.code == Code::OpenIdentity && diagnostic.path == "identity.lookup_key");
+        let keys =
+            of_keys && (self.incomplete || self.broken.iter().any(|part| part.starts_with("identity")));
         // That a name is taken is no consequence of anything else that is wrong with what has it.
         let taken = diagnostic.code == Code::DuplicateName
             && diagnostic.path.strip_suffix(".name").is_some_and(|part| self.broken.contains(part));
