@@ -143,13 +143,19 @@ fn line(out: &mut String, value: &Yaml, indent: usize) {
     out.push('\n');
 }
 
+/// A number as YAML 1.1 has it, too, where one with an exponent has a point and a sign.
+fn plain_number(text: &str) -> String {
+    let Some((digits, exponent)) = text.split_once(['e', 'E']) else { return text.to_owned() };
+    let point = if digits.contains('.') { "" } else { ".0" };
+    let sign = if exponent.starts_with(['-', '+']) { "" } else { "+" };
+    format!("{digits}{point}e{sign}{exponent}")
+}
+
 fn flow(out: &mut String, value: &Value) {
     match value {
         Value::Null => out.push_str("null"),
         Value::Boolean(truth) => out.push_str(if *truth { "true" } else { "false" }),
-        Value::Number(number) => {
-            let _ = write!(out, "{number}");
-        }
+        Value::Number(number) => out.push_str(&plain_number(&number.to_string())),
         Value::String(text) => quoted(out, text),
         Value::List(items) => {
             out.push('[');
@@ -174,5 +180,33 @@ fn flow(out: &mut String, value: &Value) {
             }
             out.push('}');
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use usher_engine::value::Number;
+
+    #[test]
+    fn numbers_are_numbers_to_every_reader() {
+        for (value, text) in [
+            (1e16, "1.0e+16"),
+            (1e300, "1.0e+300"),
+            (1e-8, "1.0e-8"),
+            (-1.5e-20, "-1.5e-20"),
+            (2.5e21, "2.5e+21"),
+            (0.5, "0.5"),
+            (1_234.0, "1234.0"),
+        ] {
+            let value = Value::Number(Number::float(value).unwrap());
+            let mut out = String::new();
+            flow(&mut out, &value);
+            assert_eq!(out, text);
+            assert_eq!(Number::parse(&out).map(Value::Number), Some(value), "{text}");
+        }
+        let mut out = String::new();
+        flow(&mut out, &Value::from(12));
+        assert_eq!(out, "12");
     }
 }
