@@ -6,9 +6,17 @@ use usher_engine::limits::{DAY_MS, WINDOW_MS_MAX};
 use super::{Fields, Lower};
 use crate::document::{Content, Span};
 
+/// What a duration's key may say.
+fn of_key(key: &str) -> &'static str {
+    if key == "expiry_days" { "30" } else { "24h" }
+}
+
 impl Lower {
     /// `24h`, `7d`, `90m`, `1500ms`, or RT 2.0's `{value, unit}`: in milliseconds.
     pub(crate) fn duration_ms(&mut self, fields: Fields<'_>, key: &str) -> Option<i64> {
+        if self.forgotten(fields, key) {
+            return None;
+        }
         let node = fields.get(key)?;
         if let Content::Map(_) = node.content {
             let parts = self.fields(node, "a duration", &["value", "unit"])?;
@@ -34,6 +42,19 @@ impl Lower {
             node.span,
             key,
         )
+    }
+
+    /// Whether a duration's key has nothing behind it, which is noted: only without the key it lasts for ever, or for as
+    /// long as is usual. Null is written by those who mean it.
+    pub(crate) fn forgotten(&mut self, fields: Fields<'_>, key: &str) -> bool {
+        let empty = |content: &Content| matches!(content, Content::Scalar(scalar) if scalar.text.is_empty());
+        let entry = fields.entry(key).filter(|entry| entry.value.is_null() && empty(&entry.value.content));
+        if let Some(entry) = entry {
+            let help = format!("write how long, such as `{key}: {}`, or remove the key", of_key(key));
+            let message = format!("nothing stands behind `{key}`");
+            self.note_with(Code::BadDuration, entry.key_span, message, Some(help));
+        }
+        entry.is_some()
     }
 
     /// `value` and `unit`; `key` says what they are of.

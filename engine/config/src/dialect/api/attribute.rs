@@ -7,6 +7,7 @@ use usher_engine::definition::{
 use usher_engine::diagnostic::Code;
 use usher_engine::limits::{LIST_DURATION_MS_DEFAULT, LIST_ITEMS_DEFAULT, LIST_ITEMS_MAX, SUMMAND_MAX};
 
+use super::super::common::says_none;
 use super::key_event::filter_rule;
 use super::{READ_BACK, unique};
 use crate::document::Node;
@@ -279,7 +280,7 @@ fn counter(lower: &mut Lower, fields: Fields<'_>) -> Option<AttributeKind> {
         let message = "a `total` counter with a window: it counts since ever, whatever its `duration`";
         let help = "write `\"counterType\": \"sliding\"` to count within the window".to_owned();
         lower.note_with(Code::TotalWindow, fields.span("duration"), message, Some(help));
-    } else if !total && fields.get("duration").is_none() {
+    } else if !total && fields.entry("duration").is_none_or(|_| says_none(fields, "duration")) {
         let help = "a sliding counter needs a window; `\"counterType\": \"total\"` has none".to_owned();
         lower.missing(fields, "duration", Some(help));
     }

@@ -5,6 +5,7 @@ use usher_engine::diagnostic::Code;
 use usher_engine::limits::SUMMAND_MAX;
 use usher_engine::syntax::Expr;
 
+use super::super::common::says_none;
 use super::super::filter::filter;
 use super::list::list;
 use crate::document::Node;
@@ -187,8 +188,8 @@ fn counter(
     aggregation: Option<&str>,
 ) -> Option<AttributeKind> {
     // Without a window it is a total.
-    let wanted = fields.get("window_duration").is_some();
     let window_ms = lower.duration_ms(fields, "window_duration");
+    let wanted = fields.entry("window_duration").is_some_and(|entry| !says_none(fields, &entry.key));
     if wanted && window_ms.is_none() {
         return None;
     }
@@ -224,7 +225,12 @@ fn counter(
 fn window(lower: &mut Lower, node: &Node) -> Option<CounterPart> {
     let fields = lower.fields(node, "a sub-duration", &["identifier", "window_duration"])?;
     let name = lower.need_text(fields, "identifier");
-    let window_ms = lower.need(fields, "window_duration").and(lower.duration_ms(fields, "window_duration"));
+    let window_ms = lower.duration_ms(fields, "window_duration");
+    if fields.get("window_duration").is_none()
+        && (says_none(fields, "window_duration") || fields.entry("window_duration").is_none())
+    {
+        lower.missing(fields, "window_duration", None);
+    }
     Some(CounterPart { name: name?, window_ms: window_ms? })
 }
 

@@ -22,6 +22,7 @@ pub(super) fn list(
 ) -> Option<AttributeKind> {
     let items_max = lower.count(fields, "max_items", i64::from(LIST_ITEMS_MAX));
     let items_max = items_max.and_then(|items| u32::try_from(items).ok()).unwrap_or(LIST_ITEMS_DEFAULT);
+    lower.forgotten(fields, "expiry_days");
     let days = lower.count(fields, "expiry_days", WINDOW_MS_MAX / DAY_MS);
     let duration_ms = lower.duration_ms(fields, "duration");
     if let (Some(_), Some(entry)) = (fields.get("expiry_days"), fields.entry("duration")) {
