@@ -21,7 +21,7 @@ pub struct Listing {
 /// Reads a directory's `*.yaml`, `*.yml` and `*.json`, in the order of their names.
 ///
 /// Other things live beside definitions (keys, package manifests): a mapping that carries no mark of any dialect is left
-/// out with an info. Named alone, the same file is an error, because then somebody meant it. A text that cannot be read
+/// out with an info, unless it names an audience. Named alone, the same file is an error, because then somebody meant it. A text that cannot be read
 /// stays in, so that a slip of the pen never drops a definition in silence.
 pub fn definition_files(directory: &Path) -> io::Result<Listing> {
     let mut paths = Vec::new();
@@ -51,7 +51,8 @@ pub fn definition_files(directory: &Path) -> io::Result<Listing> {
             }
         };
         let (documents, faults) = document::read(&name, &text);
-        if faults.is_empty() && documents.iter().all(|node| dialect::recognize(node).is_none()) {
+        let meant = |node| dialect::recognize(node).is_some() || dialect::names_audience(node);
+        if faults.is_empty() && !documents.iter().any(meant) {
             listing.findings.push(whole(Code::Ignored, name, "this is none of the known dialects; skipped"));
         } else {
             listing.sources.push(Source { name, text });

@@ -20,6 +20,7 @@ pub(crate) use output::split_part;
 
 use crate::document::{Content, Node, Span};
 use crate::lower::Lower;
+use crate::suggest::nearest;
 
 /// Lowers one document.
 pub(crate) fn lower(lower: &mut Lower, node: &Node) {
@@ -41,9 +42,13 @@ pub(crate) fn lower(lower: &mut Lower, node: &Node) {
             lower.note_with(Code::NotSupported, first_key(node), message, Some(help.to_owned()));
         }
         None => {
+            let message = "this is none of the known dialects";
+            if let Some((span, near)) = misspelled(node) {
+                let help = format!("did you mean `{near}`?");
+                return lower.note_with(Code::UnknownDialect, span, message, Some(help));
+            }
             let help = "a definition has one of these at its top: events, attributes and id_stitching; service_name and \
                         sections; personalization_service; attributes with audienceId; or it is another body of the API";
-            let message = "this is none of the known dialects";
             lower.note_with(Code::UnknownDialect, first_key(node), message, Some(help.to_owned()));
         }
     }
@@ -127,6 +132,37 @@ pub(crate) fn recognize(node: &Node) -> Option<Dialect> {
     }
     let several = api::several(node).unwrap_or_default();
     several.iter().any(|inner| recognize(inner).is_some()).then_some(Dialect::Several)
+}
+
+/// The keys that tell dialects apart, beside those of an audience.
+const MARKS: [&str; 16] = [
+    "events",
+    "attributes",
+    "id_stitching",
+    "service_name",
+    "sections",
+    "personalization_service",
+    "examples",
+    "keyColumns",
+    "eventTables",
+    "batchAttributes",
+    "extLookupKey",
+    "realtimeKeyEventId",
+    "realtimeAttributeKind",
+    "databaseName",
+    "tableName",
+    "filterRule",
+];
+
+/// The key of a document of no dialect that is nearest to the mark of one, and that mark.
+fn misspelled(node: &Node) -> Option<(Span, &'static str)> {
+    let Content::Map(entries) = &node.content else { return None };
+    entries.iter().take(MARKS.len()).find_map(|entry| Some((entry.key_span, nearest(&entry.key, MARKS)?)))
+}
+
+/// Whether a document says whose definition it is, so that it is meant to be one.
+pub(crate) fn names_audience(node: &Node) -> bool {
+    ["parent_segment_id", "audienceId"].iter().any(|key| node.entry(key).is_some())
 }
 
 /// What a finding about a whole document points at.
