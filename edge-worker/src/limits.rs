@@ -36,10 +36,6 @@ pub const IMPORT_ROWS_MAX: usize = 2_000;
 pub const IMPORT_REJECTIONS_MAX: usize = 100;
 /// Longest request target, in bytes.
 pub const TARGET_BYTES_MAX: usize = 4 * 1024;
-/// Longest name of a database or table, in characters.
-pub const TABLE_NAME_MAX: usize = 255;
-/// Shortest.
-pub const TABLE_NAME_MIN: usize = 3;
 
 /// How old a snapshot may be and still answer, in milliseconds, wherever it was kept; also how long KV keeps it.
 pub const SNAPSHOT_MS: i64 = 60_000;

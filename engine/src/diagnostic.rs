@@ -191,6 +191,8 @@ codes! {
     UnknownColumn = "E018", Error;
     /// An example that does not come out as it says.
     FailedExample = "E019", Error;
+    /// A database or table that no event can be sent to.
+    BadTableName = "E020", Error;
     /// A key event without a filter.
     NoFilter = "W001", Warning;
     /// An attribute that looks personal and is marked non-sensitive.

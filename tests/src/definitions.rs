@@ -99,7 +99,8 @@ fn object(random: &mut Random) -> Value {
 }
 
 fn table(random: &mut Random) -> EventTable {
-    EventTable { database: name(random), table: name(random) }
+    let names = ["web", "page_views", "0_9", "cart", "events_2024", "_id"];
+    EventTable { database: random.pick(&names).to_string(), table: random.pick(&names).to_string() }
 }
 
 fn key_event(random: &mut Random) -> KeyEvent {

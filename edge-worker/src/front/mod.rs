@@ -11,11 +11,12 @@ mod personalize;
 pub(crate) use cors::allow as allow_origin;
 pub use personalize::{Candidate, Look};
 pub(crate) use personalize::{Taken, lookup_keys};
+use usher_engine::definition::EventTable;
 
 use crate::bundle::Edge;
 use crate::error::Refusal;
 use crate::host::{Request, Step};
-use crate::limits::{TABLE_NAME_MAX, TABLE_NAME_MIN, TARGET_BYTES_MAX};
+use crate::limits::TARGET_BYTES_MAX;
 use crate::wire::Response;
 
 impl Edge {
@@ -164,11 +165,11 @@ impl<'a> Route<'a> {
             ["v1", "audiences", audience, "bundles", which] => Route::GetKept { audience, which },
             ["v1", "audiences", audience, "rollback"] => Route::Rollback { audience },
             ["v1", "audiences", audience, "profiles", "import"] => Route::Import { audience },
-            ["public", database, table] if named(database) && named(table) => {
+            ["public", database, table] if EventTable::is_name(database) && EventTable::is_name(table) => {
                 Route::PublicEvent { database, table }
             }
-            ["v1" | "public" | "audiences" | "cdp" | "ofrep", ..] => Route::Unknown,
-            [database, table] if named(database) && named(table) => {
+            [first, ..] if EventTable::RESERVED.contains(first) => Route::Unknown,
+            [database, table] if EventTable::is_name(database) && EventTable::is_name(table) => {
                 let asked = request.header("access-control-request-headers").unwrap_or("");
                 let private = request.header("wp13n-token").is_some()
                     || asked.split(',').any(|name| name.trim().eq_ignore_ascii_case("wp13n-token"));
@@ -209,12 +210,6 @@ impl<'a> Route<'a> {
                 | Route::Import { .. }
         )
     }
-}
-
-/// `[a-z0-9_]{3,255}`, as the stock SDK allows.
-fn named(name: &str) -> bool {
-    (TABLE_NAME_MIN..=TABLE_NAME_MAX).contains(&name.len())
-        && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
 }
 
 /// In a test build the header `x-usher-now` is the time.

@@ -15,8 +15,8 @@
 //!
 //! What is read back is what was written, for everything that [`Plan::compile`](usher_engine::Plan::compile) accepts, with
 //! these exceptions: criteria come back in the form that [`parse`](usher_engine::syntax::parse) gives them, which means
-//! the same (a group of one is its condition), braces in the texts of a `stringBuilder` are refused, and an example that looks
-//! somebody up names the personalization that it asks.
+//! the same (a group of one is its condition), braces in the texts of a `stringBuilder` are refused, and so are tables that no
+//! event can be sent to, and an example that looks somebody up names the personalization that it asks.
 
 mod criteria;
 mod example;

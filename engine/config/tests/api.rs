@@ -112,7 +112,7 @@ fn bodies_name_each_other_over_files_in_any_order() {
     let setting = r#"{"keyColumns": [{"name": "td_client_id"}]}"#;
     let later = r#"{"extLookupKey": "customer_id", "primaryKey": "td_client_id"}"#;
     let attribute = r#"{"name": "n", "type": "counter", "realtimeKeyEventId": "810", "duration": {"value": 1, "unit": "hour"}}"#;
-    let event = r#"[{"id": "810", "name": "e", "databaseName": "d", "tableName": "t", "filterRule": null, "audienceId": "1"}]"#;
+    let event = r#"[{"id": "810", "name": "e", "databaseName": "web", "tableName": "pages", "filterRule": null, "audienceId": "1"}]"#;
     let one = definition(&[setting, later, attribute, event]);
     let other = definition(&[event, attribute, later, setting]);
     assert_eq!(one, other);

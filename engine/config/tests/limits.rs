@@ -21,7 +21,7 @@ fn each(count: usize, part: impl Fn(usize) -> String) -> String {
 }
 
 fn config(attributes: &str) -> String {
-    format!("{HEAD}events:\n- {{name: e, database: d, table: t}}\nattributes:\n{attributes}")
+    format!("{HEAD}events:\n- {{name: e, database: web, table: pages}}\nattributes:\n{attributes}")
 }
 
 fn service(sections: &str) -> String {
@@ -39,7 +39,7 @@ fn criteria(text: &str) -> String {
 
 fn body(attribute: &str) -> String {
     format!(
-        "[{{audienceId: '1', name: e, databaseName: d, tableName: t}}, {{name: a, realtimeKeyEventId: e, {attribute}}}]"
+        "[{{audienceId: '1', name: e, databaseName: web, tableName: pages}}, {{name: a, realtimeKeyEventId: e, {attribute}}}]"
     )
 }
 

@@ -1,6 +1,6 @@
 //! What several dialects have in common: the audience, and the parts of a personalization.
 
-use usher_engine::definition::{Choice, Output, Section};
+use usher_engine::definition::{Choice, EventTable, Output, Section};
 use usher_engine::diagnostic::Code;
 use usher_engine::limits::OUTPUTS_MAX;
 use usher_engine::syntax::Expr;
@@ -195,6 +195,34 @@ impl Lower {
             }
         }
     }
+}
+
+/// The two names of an event's table, each a path element of the address that its events are sent to.
+pub(super) fn event_table(lower: &mut Lower, fields: Fields<'_>, keys: [&str; 2]) -> [Option<String>; 2] {
+    let [database, _] = keys;
+    keys.map(|key| {
+        let name = lower.need_text(fields, key)?;
+        let reserved = key == database && EventTable::RESERVED.contains(&name.as_str());
+        if reserved || !EventTable::is_name(&name) {
+            let (message, help) = if reserved {
+                let known = EventTable::RESERVED.join("`, `");
+                (
+                    format!("no event can be sent to the database `{name}`"),
+                    format!("choose another name: `{known}` begin other addresses"),
+                )
+            } else if let Some((before, table)) = name.split_once('.').filter(|_| key != database) {
+                let help = format!("write `{before}` as the database and `{table}` as the table");
+                (format!("no event can be sent to the table `{name}`"), help)
+            } else {
+                let what = if key == database { "database" } else { "table" };
+                let (min, max) = (EventTable::NAME_BYTES.start(), EventTable::NAME_BYTES.end());
+                let help = format!("a name has {min} to {max} small letters a to z, digits and `_`");
+                (format!("no event can be sent to the {what} `{name}`"), help)
+            };
+            lower.note_with(Code::BadTableName, fields.span(key), message, Some(help));
+        }
+        Some(name)
+    })
 }
 
 /// The columns of an event's table, for checks.

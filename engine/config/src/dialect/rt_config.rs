@@ -7,7 +7,7 @@ mod list;
 use usher_engine::definition::{EventTable, KeyEvent};
 use usher_engine::diagnostic::Code;
 
-use super::common::columns;
+use super::common::{self, columns};
 use super::example::examples;
 use super::filter::filter;
 use crate::document::Node;
@@ -50,8 +50,8 @@ fn event(lower: &mut Lower, node: &Node) {
     lower.incomplete |= name.is_none();
     lower.mark_key(".name", fields, "name");
     lower.mark_key(".table", fields, "table");
-    let database = lower.need_text(fields, "database").unwrap_or_default();
-    let table = lower.need_text(fields, "table").unwrap_or_default();
+    let [database, table] = common::event_table(lower, fields, ["database", "table"]);
+    let (database, table) = (database.unwrap_or_default(), table.unwrap_or_default());
     let filter = filter(lower, fields, "filter", ".filter");
     let columns = columns(lower, fields);
     let description = lower.text(fields, "description");
@@ -71,8 +71,9 @@ fn event(lower: &mut Lower, node: &Node) {
 pub(super) fn event_table(lower: &mut Lower, node: &Node) {
     lower.enter(format!("tables[{}]", lower.definition.tables.len()), node.span);
     let Some(fields) = lower.fields(node, "an event table", &["database", "table"]) else { return };
-    let (database, table) = (lower.need_text(fields, "database"), lower.need_text(fields, "table"));
-    let (Some(database), Some(table)) = (database, table) else { return };
+    let [Some(database), Some(table)] = common::event_table(lower, fields, ["database", "table"]) else {
+        return;
+    };
     let table = EventTable { database, table };
     if lower.definition.tables.contains(&table) {
         let message = format!("the event table `{}.{}` is written twice", table.database, table.table);

@@ -4,7 +4,7 @@ use usher_engine::definition::{EventTable, KeyEvent};
 use usher_engine::diagnostic::Code;
 use usher_engine::syntax::Expr;
 
-use super::super::common::{columns, spelling};
+use super::super::common::{columns, event_table, spelling};
 use super::super::condition::{Subject, condition};
 use super::READ_BACK;
 use crate::document::Node;
@@ -32,11 +32,12 @@ pub(super) fn lower(lower: &mut Lower, node: &Node, id: Option<String>) {
     let name = lower.need_text(fields, key);
     lower.incomplete |= name.is_none();
     lower.mark_key(".name", fields, key);
-    let key = spelling(lower, fields, ["databaseName", "database"]);
-    let database = lower.need_text(fields, key).unwrap_or_default();
-    let key = spelling(lower, fields, ["tableName", "table"]);
+    let keys = [["databaseName", "database"], ["tableName", "table"]];
+    let keys = keys.map(|either| spelling(lower, fields, either));
+    let [_, key] = keys;
     lower.mark_key(".table", fields, key);
-    let table = lower.need_text(fields, key).unwrap_or_default();
+    let [database, table] = event_table(lower, fields, keys);
+    let (database, table) = (database.unwrap_or_default(), table.unwrap_or_default());
     if let Some(entry) = fields.entry("filters").filter(|entry| !entry.value.is_null()) {
         let help = "write a `filterRule` with conditions of the type `Column`".to_owned();
         lower.note_with(Code::NotSupported, entry.key_span, "`filters` are not supported", Some(help));
