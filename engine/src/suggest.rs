@@ -20,22 +20,55 @@ pub(crate) fn closest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> O
         .map(|(_, other)| other.to_owned())
 }
 
-/// How many insertions, deletions and substitutions apart (Levenshtein).
+/// How many insertions, deletions, substitutions and swaps of neighbours apart.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
+    // The row before the last, and the character that the last was of: for swaps.
+    let mut above: Vec<usize> = row.clone();
+    let mut before = None;
     for (i, from) in a.chars().enumerate() {
+        let mut next = Vec::with_capacity(row.len());
         let mut left = i.saturating_add(1);
-        let mut diagonal = i;
-        for (to, cell) in b.iter().zip(row.iter_mut().skip(1)) {
-            let substituted = diagonal.saturating_add(usize::from(from != *to));
-            diagonal = *cell;
-            left = substituted.min(left.saturating_add(1)).min(cell.saturating_add(1));
-            *cell = left;
+        next.push(left);
+        let mut neighbour = None;
+        for (j, to) in b.iter().enumerate() {
+            let cell = |row: &[usize], at: usize| row.get(at).copied().unwrap_or(usize::MAX);
+            let substituted = cell(&row, j).saturating_add(usize::from(from != *to));
+            left = substituted
+                .min(left.saturating_add(1))
+                .min(cell(&row, j.saturating_add(1)).saturating_add(1));
+            if before == Some(*to) && neighbour == Some(from) {
+                left = left.min(cell(&above, j.saturating_sub(1)).saturating_add(1));
+            }
+            neighbour = Some(*to);
+            next.push(left);
         }
-        if let Some(first) = row.first_mut() {
-            *first = i.saturating_add(1);
-        }
+        above = core::mem::replace(&mut row, next);
+        before = Some(from);
     }
     row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_swap_of_neighbours_is_one_slip() {
+        for (a, b, expected) in [
+            ("veiw", "view", 1),
+            ("teir", "tier", 1),
+            ("ab", "ba", 1),
+            ("abcd", "badc", 2),
+            ("view", "view", 0),
+            ("", "abc", 3),
+            ("vue", "view", 2),
+            ("kitten", "sitting", 3),
+        ] {
+            assert_eq!((distance(a, b), distance(b, a)), (expected, expected), "{a} {b}");
+        }
+        assert_eq!(closest("veiw", ["view", "cart"].into_iter()).as_deref(), Some("view"));
+        assert_eq!(closest("veiw", ["vxyz"].into_iter()), None);
+    }
 }

@@ -1,7 +1,8 @@
 //! Definitions that are fine, and the slips that people make in them: each is found where it is, by its code, alone.
 //!
 //! A file of `tests/broken/` holds definitions of which nothing is said, and cases: edits, and everything that is said of
-//! the definition then, as `code file:line:column`, what the edit is about first.
+//! the definition then, as `code file:line:column`, what the edit is about first. Beside `x.toml` stands `x.expected`: what
+//! is said in full, help behind ` | `, so that no help goes wrong unseen; BLESS=1 writes what is said now.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -58,6 +59,7 @@ fn families() -> Vec<(String, Family)> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/broken");
     let paths = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     let mut families: Vec<(String, Family)> = paths
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
         .map(|path| {
             let name = path.file_stem().unwrap().to_string_lossy().into_owned();
             let family = toml::from_str(&fs::read_to_string(&path).unwrap());
@@ -69,8 +71,8 @@ fn families() -> Vec<(String, Family)> {
     families
 }
 
-/// What is said of files: in brief, and as people see it.
-fn said(files: &[File]) -> (Vec<String>, String) {
+/// What is said of files: in brief, in full, and as people see it.
+fn said(files: &[File]) -> (Vec<String>, String, String) {
     let sources: Vec<Source> =
         files.iter().map(|file| Source { name: file.name.clone(), text: file.text.clone() }).collect();
     let findings = check(&sources).findings;
@@ -79,15 +81,19 @@ fn said(files: &[File]) -> (Vec<String>, String) {
         let place = place.map(|place| format!(" {}:{}:{}", place.file, place.line, place.column));
         format!("{}{}", finding.diagnostic.code, place.unwrap_or_default())
     });
+    let full = findings.iter().map(|finding| {
+        let help = finding.diagnostic.help.as_ref().map_or_else(String::new, |help| format!(" | {help}"));
+        format!("{}{help}\n", render::plain(finding))
+    });
     let drawn = findings.iter().map(|finding| render::human(finding, &sources, false)).collect();
-    (brief.collect(), drawn)
+    (brief.collect(), full.collect(), drawn)
 }
 
 #[test]
 fn what_is_fine_is_left_alone() {
     for (name, family) in families() {
         assert!(!family.about.is_empty());
-        let (brief, drawn) = said(&family.file);
+        let (brief, _, drawn) = said(&family.file);
         assert!(brief.is_empty(), "{name}:\n{drawn}");
     }
 }
@@ -97,7 +103,7 @@ fn every_slip_is_found_where_it_is() {
     let (mut count, mut wrong) = (0, Vec::new());
     let show = std::env::var_os("SHOW").is_some();
     for (name, family) in families() {
-        let mut known = BTreeSet::new();
+        let (mut known, mut all) = (BTreeSet::new(), String::new());
         for case in &family.case {
             count += 1;
             assert!(known.insert(case.name.as_str()), "{name}: two cases are called `{}`", case.name);
@@ -107,7 +113,8 @@ fn every_slip_is_found_where_it_is() {
                 assert_eq!(text.matches(from).count(), 1, "{name}, {}: `{from}`", case.name);
                 *text = text.replacen(from, &to.repeat(*times), 1);
             }
-            let (mut brief, drawn) = said(&files);
+            let (mut brief, full, drawn) = said(&files);
+            all.push_str(&format!("=== {}\n{full}", case.name));
             // Findings are in the order of the text; the case tells first what its edit is about.
             let mut expected = case.findings.clone();
             assert!(!expected.is_empty(), "{name}, {}", case.name);
@@ -119,6 +126,18 @@ fn every_slip_is_found_where_it_is() {
             if brief != expected {
                 wrong.push(format!("=== {name}, {}: expected {expected:?}\n{drawn}", case.name));
             }
+        }
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/broken/{name}.expected"));
+        if std::env::var_os("BLESS").is_some() {
+            fs::write(&path, &all).unwrap();
+        }
+        let before = fs::read_to_string(&path).unwrap_or_default();
+        for (before, now) in before.split("=== ").zip(all.split("=== ")).filter(|(before, now)| before != now)
+        {
+            wrong.push(format!("=== {name} (BLESS=1 rewrites)\n--- before: {before}--- now: {now}"));
+        }
+        if before.len() != all.len() {
+            wrong.push(format!("=== {name}: {} is stale (BLESS=1 rewrites)", path.display()));
         }
     }
     assert!(wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong.join("\n"));

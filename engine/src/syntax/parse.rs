@@ -294,7 +294,15 @@ impl<'a> Parser<'a> {
     }
 
     fn list(&mut self) -> Result<Vec<Value>, ParseError> {
-        self.expect(Kind::Open, "`(`")?;
+        if self.token.kind != Kind::Open {
+            let help = words!("values stand in round brackets: `IN ('a', 'b')`");
+            return Err(self.unexpected(words!("expected `(`")).help(help));
+        }
+        self.advance()?;
+        if self.token.kind == Kind::Close {
+            let help = words!("give it values, such as `IN (1, 2)`, or remove the condition");
+            return Err(self.unexpected(words!("an empty list of values matches nobody")).help(help));
+        }
         let mut values = several(self.literal()?);
         while self.token.kind == Kind::Comma {
             self.advance()?;
@@ -337,6 +345,15 @@ impl<'a> Parser<'a> {
             }
             Kind::Equal => {
                 return Err(self.unexpected(words!("expected a value")).help(words!("equality is one `=`")));
+            }
+            // The other way round it is another sign.
+            Kind::Greater => {
+                let help = words!("at least is `>=`, at most is `<=`, not equal is `!=`");
+                return Err(self.unexpected(words!("expected a value")).help(help));
+            }
+            Kind::Less => {
+                let help = words!("at most is `<=`, at least is `>=`, not equal is `!=`");
+                return Err(self.unexpected(words!("expected a value")).help(help));
             }
             _ => return Err(self.unexpected(words!("expected a value"))),
         };

@@ -14,7 +14,13 @@ pub(super) fn condition(lower: &mut Lower, node: &Node) -> Option<Expr> {
         return lower.criteria_text(node, "a condition");
     }
     let fields = lower.fields(node, "a condition", &["attribute", "operator", "value", "conditions"])?;
-    let operator = lower.need_text(fields, "operator")?;
+    let Some(operator) = lower.need_text(fields, "operator") else {
+        // What stands in the group is wrong or right by itself.
+        for item in lower.items(fields, "conditions").unwrap_or_default() {
+            condition(lower, item);
+        }
+        return None;
+    };
     match operator.as_str() {
         "ALWAYS" => {
             for key in ["attribute", "value", "conditions"] {
@@ -180,10 +186,25 @@ fn question(lower: &mut Lower, fields: Fields<'_>, operator: &str) -> Option<Exp
             };
             let value = lower.value_of(&entry.value)?;
             if !takes.accepts(&value) {
-                let message = format!("`{name}` takes {}, found {}", takes.in_words(), entry.value.kind());
-                let help =
-                    matches!(value, Value::List(_)).then(|| "to ask for any of several use `in`".to_owned());
-                let help = help.filter(|_| takes == Takes::Scalar);
+                let found = match &value {
+                    Value::List(items) if matches!(takes, Takes::List | Takes::Pair) => match items.len() {
+                        0 => "an empty list".to_owned(),
+                        count if takes == Takes::Pair && count != 2 => format!("a list of {count}"),
+                        _ => "a list of something else".to_owned(),
+                    },
+                    _ => entry.value.kind(),
+                };
+                let message = format!("`{name}` takes {}, found {found}", takes.in_words());
+                let help = match (&value, takes) {
+                    (Value::List(_), Takes::Scalar) => Some("to ask for any of several use `in`".to_owned()),
+                    (Value::List(items), Takes::List) if items.is_empty() => {
+                        Some("give it values, or remove the condition".to_owned())
+                    }
+                    (Value::List(_), Takes::Pair) => {
+                        Some("write the lowest and the highest: `value: [1, 5]`".to_owned())
+                    }
+                    _ => None,
+                };
                 lower.note_with(Code::WrongType, entry.value.span, message, help);
                 return None;
             }
@@ -203,7 +224,7 @@ impl Takes {
             Takes::Text => "a text",
             Takes::Days => "a number of days that is not negative",
             Takes::Size => "a whole number that is not negative",
-            Takes::List => "a list of texts, numbers or booleans",
+            Takes::List => "a list of one or more texts, numbers or booleans",
             Takes::Pair => "a list of two numbers or two texts",
         }
     }

@@ -73,12 +73,17 @@ impl Reads<'_, '_> {
         filter.into_iter().for_each(|filter| conditions(filter, &mut names));
         for (number, name) in names.into_iter().enumerate() {
             if let Some(column) = name.and_then(|name| name.0.strip_prefix(Name::EVENT)) {
-                self.column(column, event, &format!("{at}.conditions[{number}].name"));
+                self.named(column, event, &format!("{at}.conditions[{number}].name"), "");
             }
         }
     }
 
+    /// A column that `source_field`, or another key of an attribute, names.
     fn column(&mut self, column: &str, event: Option<&str>, at: &str) {
+        self.named(column, event, at, &format!("Invalid source_field `{column}`: "));
+    }
+
+    fn named(&mut self, column: &str, event: Option<&str>, at: &str, what: &str) {
         let event = self.definition.key_events.iter().find(|known| Some(known.name.as_str()) == event);
         let Some(EventTable { database, table }) = event.map(|event| &event.table) else { return };
         let Some(known) = event.and_then(|event| self.columns.known(&event.table)) else { return };
@@ -89,7 +94,11 @@ impl Reads<'_, '_> {
         let finding = if known.listed {
             let help =
                 near.unwrap_or_else(|| "add it to the event's `columns`, if events carry it".to_owned());
-            let message = format!("Invalid source_field `{column}`: `{database}.{table}` has no such column");
+            let message = if what.is_empty() {
+                format!("`{database}.{table}` has no column `{column}`")
+            } else {
+                format!("{what}`{database}.{table}` has no such column")
+            };
             Diagnostic::new(Code::UnknownColumn, message).help(help)
         } else {
             let help =

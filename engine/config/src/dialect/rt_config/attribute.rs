@@ -271,7 +271,7 @@ fn sensitive(lower: &mut Lower, fields: Fields<'_>, name: Option<&str>, batch: b
         lower.note_with(Code::NoSensitivity, fields.span("name"), message, Some(help));
         return batch;
     };
-    match lower.text_of(node, "sensitivity").as_deref() {
+    match node.as_text() {
         Some("sensitive") => true,
         Some("non-sensitive") => false,
         Some(other) => {
@@ -285,6 +285,11 @@ fn sensitive(lower: &mut Lower, fields: Fields<'_>, name: Option<&str>, batch: b
             );
             true
         }
-        None => true,
+        None => {
+            let message = format!("`sensitivity` must be a text, found {}", node.kind());
+            let help = "write `sensitive` or `non-sensitive`".to_owned();
+            lower.note_with(Code::WrongType, node.span, message, Some(help));
+            true
+        }
     }
 }
