@@ -21,7 +21,7 @@ pub struct Listing {
 /// Reads a directory's `*.yaml`, `*.yml` and `*.json`, in the order of their names.
 ///
 /// Other things live beside definitions (keys, package manifests): a mapping that carries no mark of any dialect is left
-/// out with an info, unless it names an audience. Named alone, the same file is an error, because then somebody meant it. A text that cannot be read
+/// out with an info, unless it names an audience beside a misspelt mark. Named alone, the same file is an error, because then somebody meant it. A text that cannot be read
 /// stays in, so that a slip of the pen never drops a definition in silence.
 pub fn definition_files(directory: &Path) -> io::Result<Listing> {
     let mut paths = Vec::new();
@@ -51,7 +51,7 @@ pub fn definition_files(directory: &Path) -> io::Result<Listing> {
             }
         };
         let (documents, faults) = document::read(&name, &text);
-        let meant = |node| dialect::recognize(node).is_some() || dialect::names_audience(node);
+        let meant = |node| dialect::recognize(node).is_some() || dialect::is_slip(node);
         if faults.is_empty() && !documents.iter().any(meant) {
             listing.findings.push(whole(Code::Ignored, name, "this is none of the known dialects; skipped"));
         } else {
@@ -65,4 +65,27 @@ pub fn definition_files(directory: &Path) -> io::Result<Listing> {
 fn whole(code: Code, file: String, message: &str) -> Finding {
     let place = Some(Place { file, line: 1, column: 1, length: 1 });
     Finding { diagnostic: Diagnostic::new(code, message), place }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_mark_is_no_other_file() {
+        let directory = std::env::temp_dir().join(format!("usher-listing-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        for (name, text) in [
+            ("a.yaml", "parent_segment_id: '1'\nevent: []\n"),
+            ("b.yaml", "parent_segment_id: '1'\n"),
+            ("c.yaml", "actions: []\n"),
+        ] {
+            fs::write(directory.join(name), text).unwrap();
+        }
+        let listing = definition_files(&directory).unwrap();
+        fs::remove_dir_all(&directory).unwrap();
+        let read: Vec<_> = listing.sources.iter().map(|source| source.text.as_str()).collect();
+        assert_eq!(read, ["parent_segment_id: '1'\nevent: []\n"]);
+        assert_eq!(listing.findings.len(), 2);
+    }
 }

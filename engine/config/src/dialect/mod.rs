@@ -160,9 +160,10 @@ fn misspelled(node: &Node) -> Option<(Span, &'static str)> {
     entries.iter().take(MARKS.len()).find_map(|entry| Some((entry.key_span, nearest(&entry.key, MARKS)?)))
 }
 
-/// Whether a document says whose definition it is, so that it is meant to be one.
-pub(crate) fn names_audience(node: &Node) -> bool {
+/// Whether a document of no dialect is meant to be one: it says whose it is, and misspells the mark of a dialect.
+pub(crate) fn is_slip(node: &Node) -> bool {
     ["parent_segment_id", "audienceId"].iter().any(|key| node.entry(key).is_some())
+        && misspelled(node).is_some()
 }
 
 /// What a finding about a whole document points at.
