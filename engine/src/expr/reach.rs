@@ -157,10 +157,9 @@ impl<'p> Demands<'p> {
         if !may {
             return false;
         }
-        if own.event_filter == Node::Constant(true) || own.event_filter == others.event_filter {
-            if self.parts.iter().all(|part| other.parts.contains(part)) {
-                return true;
-            }
+        let no_more = own.event_filter == Node::Constant(true) || own.event_filter == others.event_filter;
+        if no_more && self.parts.iter().all(|part| other.parts.contains(part)) {
+            return true;
         }
         if *pairs == 0 {
             return false;
