@@ -8,6 +8,10 @@ pub const CRITERIA_DEPTH_MAX: usize = 32;
 pub const CRITERIA_BYTES_MAX: usize = 4_096;
 /// How many tests one criterion has.
 pub const CRITERIA_TESTS_MAX: usize = 256;
+/// An `OR` with more parts is not looked into for what follows from each of them.
+pub const ENTAILED_PARTS_MAX: usize = 16;
+/// How many pairs of sections are asked whether one follows from the other; of all others only equal conditions count.
+pub const ENTAILED_PAIRS_MAX: usize = 200_000;
 /// How many values an `IN` lists.
 pub const IN_VALUES_MAX: usize = 256;
 /// How long a regular expression is, in bytes.

@@ -11,11 +11,9 @@ use core::ops::Bound;
 use super::eval::{Seen, compare};
 use super::op::{Interval, Op};
 use super::{Node, Predicate, Program};
+use crate::limits::ENTAILED_PARTS_MAX;
 use crate::syntax::Comparison;
 use crate::value::Number;
-
-/// An `OR` with more parts is not looked into for what follows from each of them.
-const BRANCHES_MAX: usize = 16;
 
 /// Conditions that must all hold.
 #[derive(Clone)]
@@ -66,7 +64,7 @@ impl<'p> All<'p> {
     /// Whether a node is true of whoever fulfils them.
     pub(super) fn imply(&self, node: &'p Node) -> bool {
         let of_each = |(parts, holds): &(&'p [Node], bool)| {
-            parts.len() <= BRANCHES_MAX
+            parts.len() <= ENTAILED_PARTS_MAX
                 && parts.iter().all(|part| {
                     let literals = self.literals.clone();
                     let mut with = All { literals, either: Vec::new(), ..*self };

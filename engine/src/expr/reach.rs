@@ -13,10 +13,8 @@ use super::entail::All;
 use super::{Node, Program};
 use crate::definition::{Choice, Definition};
 use crate::diagnostic::{At, Code, Diagnostic, Severity, words};
+use crate::limits::ENTAILED_PAIRS_MAX;
 use crate::plan::{Plan, SectionPlan};
-
-/// How many pairs of sections are asked whether one follows from the other; of all others only equal conditions count.
-const PAIRS_MAX: usize = 200_000;
 
 impl Plan {
     /// What works and cannot have been meant: criteria that contradict themselves, sections that no visitor reaches.
@@ -48,7 +46,7 @@ impl Plan {
         for (index, key_event) in self.key_events.iter().enumerate() {
             never(&key_event.filter, At::item("key_events", index).field("filter"));
         }
-        let (mut behind, mut pairs) = (Vec::new(), PAIRS_MAX);
+        let (mut behind, mut pairs) = (Vec::new(), ENTAILED_PAIRS_MAX);
         let every = definition.personalizations.iter().zip(&self.personalizations);
         for (index, (personalization, plan)) in every.enumerate() {
             let mut before: Vec<Demands<'_>> = Vec::new();
