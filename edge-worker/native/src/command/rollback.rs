@@ -89,10 +89,17 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         return Err(Failure::new(format!("nothing of audience {audience} runs there")));
     };
     let Some(earlier) = earlier else {
-        let missing =
-            if which == "previous" { "no bundle before the one that runs" } else { "no such bundle" };
-        return Err(Failure::new(format!("{missing} is kept there; bundle {} runs", running.number))
-            .help("the last 20 of an audience are kept; push the definition that you want instead"));
+        let (missing, help) = if which == "previous" {
+            // After a rollback to the first one, later ones are what is left to go to.
+            let help = "--number names any bundle that is kept, a later one, too; or push what you want";
+            ("no bundle before the one that runs", help)
+        } else {
+            let help = "the last 20 of an audience are kept; push the definition that you want instead";
+            ("no such bundle", help)
+        };
+        return Err(
+            Failure::new(format!("{missing} is kept there; bundle {} runs", running.number)).help(help)
+        );
     };
     let bundle = Bundle::read(&earlier.body).map_err(|reason| {
         Failure::new(format!("this build cannot read bundle {}: {reason}", earlier.number))
