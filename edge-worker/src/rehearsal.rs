@@ -137,7 +137,8 @@ struct Stage<'s> {
     messages: u8,
 }
 
-/// A profile as storage would keep it.
+/// A profile as storage would keep it. [`MemoryStore`](crate::memory::MemoryStore) does the same with maps, each of which is
+/// several KB of wasm; an example has few profiles.
 struct Kept {
     id: [u8; 16],
     state: Vec<u8>,
