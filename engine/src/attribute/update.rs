@@ -2,10 +2,12 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::slice;
 
 use super::plan::{Amount, AttributePlan, Kind, ListPlan};
+use super::ring::Window;
 use super::shape::{align, is_current};
-use super::{Counter, Item, ItemList, Ring, Stamped, State, Total, Unit};
+use super::{Counter, Item, ItemList, Pick, Ring, Stamped, State, Total, Unit};
 use crate::definition::Removal;
 use crate::event::Event;
 use crate::expr::types::TypeSet;
@@ -14,7 +16,7 @@ use crate::profile::Profile;
 use crate::value::{DataType, Nanos, Number, Value};
 
 /// Adds what the event says; a column that is missing says nothing. `Err` is a stable name for what was refused.
-/// `near` says where the profile may keep it, see [`Profile::state_near`].
+/// `near` says where the profile may keep it, see [`Profile::place_near`].
 pub(crate) fn update(
     profile: &mut Profile,
     attribute: &AttributePlan,
@@ -22,79 +24,89 @@ pub(crate) fn update(
     now_ms: i64,
     near: &mut usize,
 ) -> Result<(), &'static str> {
-    let said = match &attribute.kind {
-        Kind::Batch { .. } => return Ok(()),
+    match &attribute.kind {
+        Kind::Batch { .. } => {}
         Kind::List(list) => return add_item(profile, attribute, list, event, now_ms),
-        Kind::Pick { column, .. } => admitted(attribute.types, event, column)?.map(Said::Value),
-        Kind::Sum { column, .. } => {
-            summand(attribute.types, event, column)?.map(|nanos| Said::Amount(nanos.0))
+        Kind::Pick { pick, column, window, .. } => {
+            if let Some(value) = admitted(attribute.types, event, column)? {
+                prefer(current(profile, attribute, near), *pick, *window, event, value);
+            }
         }
-        Kind::Counter { amount, .. } | Kind::Total { amount, .. } => {
-            added(amount, attribute.types, event)?.map(Said::Amount)
+        Kind::Sum { column, window } => {
+            if let Some(Nanos(nanos)) = summand(attribute.types, event, column)? {
+                let state = current(profile, attribute, near);
+                match window {
+                    None => sum(state, Nanos(nanos)),
+                    Some(Window { width_ms, .. }) => {
+                        count(state, Unit::Nanos, slice::from_ref(width_ms), event.time_ms, nanos);
+                    }
+                }
+            }
         }
-    };
-    let Some(said) = said else { return Ok(()) };
-    let state = profile.state_near(&attribute.name, near);
-    if state.as_ref().is_some_and(|state| is_current(&attribute.kind, state)) {
-        put(state, &attribute.kind, event, said);
-    } else {
-        // Nothing yet, or what another definition left.
-        align(profile, attribute);
-        put(profile.state_mut(&attribute.name), &attribute.kind, event, said);
+        Kind::Counter { amount, widths_ms, .. } => {
+            if let Some(added) = added(amount, attribute.types, event)? {
+                let state = current(profile, attribute, near);
+                count(state, amount.unit(), widths_ms, event.time_ms, added);
+            }
+        }
+        Kind::Total { amount, .. } => {
+            if let Some(added) = added(amount, attribute.types, event)? {
+                total(current(profile, attribute, near), amount.unit(), event.time_ms, added);
+            }
+        }
     }
     Ok(())
 }
 
-/// What an event says to an attribute that is no list.
-enum Said {
-    Value(Value),
-    Amount(i128),
+/// The state of the attribute's shape, or none; what another definition left makes room.
+#[inline]
+fn current<'p>(
+    profile: &'p mut Profile,
+    attribute: &AttributePlan,
+    near: &mut usize,
+) -> &'p mut Option<State> {
+    let mut place = profile.place_near(&attribute.name, near);
+    if !profile.at(place).as_ref().is_some_and(|state| is_current(&attribute.kind, state)) {
+        align(profile, attribute);
+        place = profile.place_near(&attribute.name, near);
+    }
+    profile.at(place)
 }
 
-/// Adds to a state of the attribute's shape, or makes the first.
-fn put(state: &mut Option<State>, kind: &Kind, event: &Event, said: Said) {
-    match (kind, said) {
-        (Kind::Pick { pick, window, .. }, Said::Value(value)) => {
-            let stamped = |value| Stamped { time_ms: event.time_ms, event_id: event.id.clone(), value };
-            match (window, state) {
-                (None, Some(State::Picked(_, kept))) => {
-                    if pick.prefers(event.time_ms, &event.id, &value, kept) {
-                        *kept = stamped(value);
-                    }
-                }
-                (None, state) => *state = Some(State::Picked(*pick, stamped(value))),
-                (Some(_), Some(State::PickedWithin(_, ring))) => {
-                    ring.put(event.time_ms, stamped(value), |known, new| pick.join(known, new));
-                }
-                (Some(window), state) => {
-                    let mut ring = Ring::new(window.width_ms);
-                    ring.put(event.time_ms, stamped(value), |_, _| {});
-                    *state = Some(State::PickedWithin(*pick, ring));
-                }
+fn prefer(state: &mut Option<State>, pick: Pick, window: Option<Window>, event: &Event, value: Value) {
+    let stamped = |value| Stamped { time_ms: event.time_ms, event_id: event.id.clone(), value };
+    match (window, state) {
+        (None, Some(State::Picked(_, kept))) => {
+            if pick.prefers(event.time_ms, &event.id, &value, kept) {
+                *kept = stamped(value);
             }
         }
-        (Kind::Sum { window: None, .. }, Said::Amount(nanos)) => match state {
-            Some(State::Sum(sum)) => *sum = sum.plus(Nanos(nanos)),
-            state => *state = Some(State::Sum(Nanos(nanos))),
-        },
-        (Kind::Sum { window: Some(window), .. }, Said::Amount(nanos)) => {
-            count(state, Unit::Nanos, &[window.width_ms], event.time_ms, nanos);
+        (None, state) => *state = Some(State::Picked(pick, stamped(value))),
+        (Some(_), Some(State::PickedWithin(_, ring))) => {
+            ring.put(event.time_ms, stamped(value), |known, new| pick.join(known, new));
         }
-        (Kind::Counter { amount, widths_ms, .. }, Said::Amount(added)) => {
-            count(state, amount.unit(), widths_ms, event.time_ms, added);
+        (Some(window), state) => {
+            let mut ring = Ring::new(window.width_ms);
+            ring.put(event.time_ms, stamped(value), |_, _| {});
+            *state = Some(State::PickedWithin(pick, ring));
         }
-        (Kind::Total { amount, .. }, Said::Amount(added)) => match state {
-            Some(State::Total(total)) => total.put(event.time_ms, added),
-            state => {
-                let mut total = Total::new(amount.unit());
-                total.put(event.time_ms, added);
-                *state = Some(State::Total(total));
-            }
-        },
-        // Nothing else is said to these.
-        (Kind::Batch { .. } | Kind::List(_), _)
-        | (Kind::Pick { .. }, Said::Amount(_))
-        | (Kind::Sum { .. } | Kind::Counter { .. } | Kind::Total { .. }, Said::Value(_)) => {}
+    }
+}
+
+fn sum(state: &mut Option<State>, summand: Nanos) {
+    match state {
+        Some(State::Sum(sum)) => *sum = sum.plus(summand),
+        state => *state = Some(State::Sum(summand)),
+    }
+}
+
+fn total(state: &mut Option<State>, unit: Unit, time_ms: i64, amount: i128) {
+    if let Some(State::Total(total)) = state {
+        total.put(time_ms, amount);
+    } else {
+        let mut total = Total::new(unit);
+        total.put(time_ms, amount);
+        *state = Some(State::Total(total));
     }
 }
 
@@ -196,6 +208,7 @@ fn scalar(value: Result<Option<Value>, &'static str>) -> Result<Option<Value>, &
     }
 }
 
+#[inline(always)]
 fn added(amount: &Amount, types: TypeSet, event: &Event) -> Result<Option<i128>, &'static str> {
     match amount {
         Amount::Constant(constant) => Ok(Some(i128::from(*constant))),
@@ -203,14 +216,26 @@ fn added(amount: &Amount, types: TypeSet, event: &Event) -> Result<Option<i128>,
     }
 }
 
+// Inlined, because what it returns is too large for registers and would be waited for.
+#[inline(always)]
 fn summand(types: TypeSet, event: &Event, column: &str) -> Result<Option<Nanos>, &'static str> {
-    // As most events say it; the rest, such as numbers in text, is looked at closely.
+    // As most events say it.
     if column != "time"
         && types.has(DataType::Number)
         && let Some(Value::Number(number)) = event.column(column)
     {
         return Nanos::from_number(*number).map(Some).ok_or("out_of_range");
     }
+    summand_of_another_type(types, event, column)
+}
+
+/// The rest, such as numbers in text, is looked at closely.
+#[cold]
+fn summand_of_another_type(
+    types: TypeSet,
+    event: &Event,
+    column: &str,
+) -> Result<Option<Nanos>, &'static str> {
     let Some(value) = admitted(types, event, column)? else { return Ok(None) };
     value.as_number().and_then(Nanos::from_number).map(Some).ok_or("out_of_range")
 }

@@ -170,12 +170,19 @@ impl Profile {
 
     /// What is kept under an attribute's name, to be changed.
     pub fn state_mut(&mut self, name: &str) -> &mut Option<State> {
-        self.state_near(name, &mut 0)
+        let place = self.place_near(name, &mut 0);
+        self.at(place)
     }
 
-    /// The same for many names, ascending: `near` is handed from one to the next.
-    pub(crate) fn state_near(&mut self, name: &str, near: &mut usize) -> &mut Option<State> {
-        self.states.get_mut(self.stored.part(Tag::Attributes), name, near)
+    /// Where a state is kept that is going to be changed, until another one is asked for. `near` is where it may be found,
+    /// and is handed from one name to the next, ascending.
+    pub(crate) fn place_near(&mut self, name: &str, near: &mut usize) -> usize {
+        self.states.place(self.stored.part(Tag::Attributes), name, near)
+    }
+
+    /// What is kept at a place.
+    pub(crate) fn at(&mut self, place: usize) -> &mut Option<State> {
+        self.states.at(place)
     }
 
     /// Changes the identifiers it is known by.

@@ -51,12 +51,17 @@ impl States {
         Some(state)
     }
 
-    /// `near` is where it may be found, and is afterwards where the one behind it may be: who changes several by name,
-    /// ascending, finds all but the first at once.
-    pub(super) fn get_mut(&mut self, stored: &[u8], name: &str, near: &mut usize) -> &mut Option<State> {
+    /// Where a state that is going to be changed is among those that were. `near` is where it may be found, and is
+    /// afterwards where the one behind it may be: who changes several by name, ascending, finds all but the first at once.
+    pub(super) fn place(&mut self, stored: &[u8], name: &str, near: &mut usize) -> usize {
         let hit = self.changed.get(*near).is_some_and(|(known, _)| same(known, name));
-        let search = || self.changed.binary_search_by(|(known, _)| known.as_str().cmp(name));
-        let index = match if hit { Ok(*near) } else { search() } {
+        let index = if hit { *near } else { self.search(stored, name) };
+        *near = index.saturating_add(1);
+        index
+    }
+
+    fn search(&mut self, stored: &[u8], name: &str) -> usize {
+        match self.changed.binary_search_by(|(known, _)| known.as_str().cmp(name)) {
             Ok(index) => index,
             Err(index) => {
                 let table = Table::of(stored);
@@ -67,10 +72,12 @@ impl States {
                 self.changed.insert(index, (name.into(), state));
                 index
             }
-        };
-        *near = index.saturating_add(1);
-        // It is there: found, or put there just now.
-        match self.changed.get_mut(index) {
+        }
+    }
+
+    /// What is at a place; it is there, found or put there by who asked for the place.
+    pub(super) fn at(&mut self, place: usize) -> &mut Option<State> {
+        match self.changed.get_mut(place) {
             Some((_, state)) => state,
             None => &mut self.nothing,
         }

@@ -15,6 +15,8 @@ use alloc::{string::String, vec::Vec};
 use core::cmp::Ordering;
 use core::fmt;
 
+use crate::limits::SUMMAND_MAX;
+
 /// A value of an event, an attribute or an answer: the same shapes as JSON.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
@@ -229,13 +231,12 @@ impl Nanos {
 
     /// The nearest billionth, halves to even. None above the bound on what a sum takes, ±10¹⁵.
     pub fn from_number(number: Number) -> Option<Nanos> {
-        let bound = crate::limits::SUMMAND_MAX;
-        if number > Number::Integer(bound) || number < Number::Integer(bound.saturating_neg()) {
-            return None;
-        }
         match number {
-            Number::Integer(value) => Some(Nanos(i128::from(value).saturating_mul(Nanos::ONE))),
-            Number::Float(value) => Some(Nanos(float_to_nanos(value))),
+            Number::Integer(value) => (SUMMAND_MAX.saturating_neg()..=SUMMAND_MAX)
+                .contains(&value)
+                .then(|| Nanos(i128::from(value).saturating_mul(Nanos::ONE))),
+            // The bound is a whole number below 2⁵³: as a float it is itself.
+            Number::Float(value) => (value.abs() <= SUMMAND_MAX as f64).then(|| Nanos(float_to_nanos(value))),
         }
     }
 
@@ -259,27 +260,29 @@ impl Nanos {
 fn float_to_nanos(value: f64) -> i128 {
     let bits = value.to_bits();
     let exponent = i64::try_from((bits >> 52) & 0x7ff).unwrap_or(0);
-    let fraction = i128::from(bits & 0x000f_ffff_ffff_ffff);
+    let fraction = bits & 0x000f_ffff_ffff_ffff;
     // Subnormals are far below half a billionth: nothing.
     let mantissa = if exponent == 0 { 0 } else { fraction | (1 << 52) };
-    let scaled = mantissa.saturating_mul(Nanos::ONE);
+    // 53 + 30 bits: it fits.
+    let scaled = u128::from(mantissa).wrapping_mul(Nanos::ONE.unsigned_abs());
     // value = mantissa × 2^(exponent - 1075); a negative shift divides.
     let shift = exponent.saturating_sub(1075);
     let magnitude = if shift >= 0 {
         scaled.checked_shl(u32::try_from(shift).unwrap_or(0)).unwrap_or(0)
     } else {
         let down = u32::try_from(shift.saturating_neg()).unwrap_or(u32::MAX);
-        // 53 + 30 bits: anything shifted by 100 and more is below half.
+        // Anything shifted by 100 and more is below half.
         if down >= 100 {
             0
         } else {
             let floor = scaled >> down;
-            let rest = scaled & ((1_i128 << down).saturating_sub(1));
-            let half = 1_i128 << down.saturating_sub(1);
+            let rest = scaled & ((1_u128 << down).saturating_sub(1));
+            let half = 1_u128 << down.saturating_sub(1);
             let up = rest > half || (rest == half && floor & 1 == 1);
-            floor.saturating_add(i128::from(up))
+            floor.saturating_add(u128::from(up))
         }
-    };
+    }
+    .cast_signed();
     if value.is_sign_negative() { magnitude.saturating_neg() } else { magnitude }
 }
 
