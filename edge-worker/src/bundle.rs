@@ -288,7 +288,7 @@ impl Edge {
     }
 
     pub(crate) fn running(&self, audience: &str) -> Result<&Running, Refusal> {
-        self.audiences.get(audience).ok_or(Refusal::NOT_FOUND)
+        self.audiences.get(audience).ok_or(Refusal::AUDIENCE_UNKNOWN)
     }
 }
 

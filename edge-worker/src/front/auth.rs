@@ -57,7 +57,11 @@ pub(super) fn token<'k>(
     if record.audience.as_deref().is_some_and(|audience| !key.covers(audience)) {
         return Err(Refusal::SCOPE.into());
     }
-    if record.public == public { Ok(record) } else { Err(Refusal::TOKEN_TYPE.into()) }
+    match (record.public, public) {
+        (true, false) => Err(Refusal::TOKEN_PUBLIC.into()),
+        (false, true) => Err(Refusal::TOKEN_PRIVATE.into()),
+        _ => Ok(record),
+    }
 }
 
 /// The page that calls, if this key or token is for it. Without an Origin it is no page.

@@ -70,7 +70,7 @@ impl Edge {
         within(request, BATCH_BYTES_MAX)?;
         let audience = token.audience.as_deref().unwrap_or("");
         let running = self.running(audience)?;
-        let index = running.plan.table(database, table).ok_or(Refusal::NOT_FOUND)?;
+        let index = running.plan.table(database, table).ok_or(Refusal::TABLE_UNKNOWN)?;
         let columns = read::event(request.body).map_err(refusal)?;
         let event = usher_engine::Event::resolve(index, columns, request.moment.now_ms, String::new());
         let first = running.plan.keys(&event, &Evidence { server, keys: &[] }).usable.into_iter().next();
@@ -113,7 +113,7 @@ impl Edge {
         };
         let audiences: Vec<(String, u64)> = self.audiences.iter().filter_map(declares).collect();
         if audiences.is_empty() {
-            return Err(readable(Refusal::NOT_FOUND));
+            return Err(readable(Refusal::TABLE_UNKNOWN));
         }
         read::batch(request.body).map_err(|why| readable(refusal(why)))?;
         let shard = self.shard("", None);

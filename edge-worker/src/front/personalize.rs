@@ -111,7 +111,10 @@ impl Edge {
                 .personalization(name)
                 .filter(|_| allowed.is_none_or(|names| names.iter().any(|known| known == name)))
                 .ok_or_else(|| {
-                    Refused::because(Refusal::NOT_FOUND, "no such personalization for this token")
+                    Refused::because(
+                        Refusal::PERSONALIZATION_UNKNOWN,
+                        "what runs has none, or the token names others",
+                    )
                 })?;
             self.look(keyring, request, running, &body, vec![index], access, origin, false)
         };
@@ -147,7 +150,9 @@ impl Edge {
             };
             let running = self.running(id)?;
             let named = match text(&body, "personalization") {
-                Some(name) => vec![running.plan.personalization(name).ok_or(Refusal::NOT_FOUND)?],
+                Some(name) => {
+                    vec![running.plan.personalization(name).ok_or(Refusal::PERSONALIZATION_UNKNOWN)?]
+                }
                 None => Vec::new(),
             };
             // A preview token stands in a page: it sees whom a page may look up, and nobody's sensitive values.
@@ -381,7 +386,7 @@ pub(crate) fn lookup_keys(
 fn event_of(plan: &Plan, event: &Value) -> Result<NamedEvent> {
     let database = text(event, "database").ok_or_else(|| wants("event.database"))?;
     let table = text(event, "table").ok_or_else(|| wants("event.table"))?;
-    plan.table(database, table).ok_or(Refusal::NOT_FOUND)?;
+    plan.table(database, table).ok_or(Refusal::TABLE_UNKNOWN)?;
     match event.get("columns") {
         Some(Value::Object(columns)) => Ok(NamedEvent {
             database: database.to_owned(),

@@ -39,7 +39,7 @@ pub(super) fn roll_back(
     wanted: Option<(Release, Vec<u8>)>,
 ) -> Folded {
     let Some(running) = releases.first() else {
-        return Outcome::of(Response::problem(Refusal::NOT_FOUND, None));
+        return Outcome::of(Response::problem(Refusal::AUDIENCE_UNKNOWN, None));
     };
     let detail = "look at what runs now, and roll back again";
     if let Some(refused) = changed(rollback.if_match.as_deref(), Some(running), detail) {
@@ -67,7 +67,7 @@ pub(super) fn roll_back(
 /// The status is in RT 2.0's words: `ok`, or `updating` while the place that was asked runs another one than this.
 pub(super) fn list(releases: &[Release], here: u64) -> Folded {
     let Some(running) = releases.first() else {
-        return Outcome::of(Response::problem(Refusal::NOT_FOUND, None));
+        return Outcome::of(Response::problem(Refusal::AUDIENCE_UNKNOWN, None));
     };
     let mut body = Json::new();
     body.object(|o| {
