@@ -215,6 +215,8 @@ codes! {
     NoKeyColumn = "W010", Warning;
     /// An answer that can become larger than RT 2.0 sends.
     LargeAnswer = "W011", Warning;
+    /// An output that can never leave, because what it shows is sensitive.
+    Withheld = "W012", Warning;
     /// A key that RT 2.0 knows and Usher does not use.
     Ignored = "I001", Info;
 }

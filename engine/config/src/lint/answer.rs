@@ -1,6 +1,7 @@
-//! How large a section's answer can become. RT 2.0 ends at 10 KB; a page waits for every byte.
+//! What a section answers: what can never leave, and how large it can become. RT 2.0 ends at 10 KB; a page waits for
+//! every byte.
 //!
-//! A text of an attribute has at most 500 bytes, and a list mostly holds ids or names, which are counted as 64 bytes
+//! Of the size: a text of an attribute has at most 500 bytes, and a list mostly holds ids or names, which are counted as 64 bytes
 //! each: by their bound every list would be too large, and nobody would look at the warning.
 
 use usher_engine::definition::{
@@ -20,11 +21,33 @@ const ITEM_BYTES: usize = 64;
 pub(super) fn lint(definition: &Definition, found: &mut Vec<Diagnostic>) {
     for (index, personalization) in definition.personalizations.iter().enumerate() {
         for (number, section) in personalization.sections.iter().enumerate() {
+            for (position, output) in section.outputs.iter().enumerate() {
+                found.extend(withheld(definition, section, output).map(|diagnostic| {
+                    diagnostic
+                        .at(format_args!("personalizations[{index}].sections[{number}].outputs[{position}]"))
+                }));
+            }
             found.extend(large(definition, section).map(|diagnostic| {
                 diagnostic.at(format_args!("personalizations[{index}].sections[{number}].name"))
             }));
         }
     }
+}
+
+/// Sensitive values leave only by sections that say so, whoever asks.
+fn withheld(definition: &Definition, section: &Section, output: &Output) -> Option<Diagnostic> {
+    if section.include_sensitive {
+        return None;
+    }
+    let (attribute, _) =
+        shown(definition, &output.source).into_iter().find(|(attribute, _)| attribute.sensitive)?;
+    let (output, attribute, section) = (&output.name, &attribute.name, &section.name);
+    let message = format!(
+        "output `{output}` never leaves: `{attribute}` is sensitive, and `{section}` does not say that it includes such"
+    );
+    let help = "mark the attribute `sensitivity: non-sensitive` (API: `\"sensitive\": false`) if everybody may see it, or write \
+                `include_sensitive: true` (API: `includeSensitive`) in the section, with which it leaves to servers";
+    Some(Diagnostic::new(Code::Withheld, message).help(help))
 }
 
 fn large(definition: &Definition, section: &Section) -> Option<Diagnostic> {
@@ -42,23 +65,32 @@ fn large(definition: &Definition, section: &Section) -> Option<Diagnostic> {
 }
 
 fn bytes(definition: &Definition, source: &OutputSource) -> usize {
-    let attribute = |name: &str, part: Option<&str>| {
-        let known = definition.attributes.iter().find(|attribute| attribute.name == name);
-        known.map_or(0, |attribute| of_attribute(attribute, part))
-    };
-    match source {
-        OutputSource::Attribute { name, part } => attribute(name, part.as_deref()),
+    let shown = shown(definition, source);
+    let written = match source {
+        OutputSource::Attribute { .. } => 0,
         OutputSource::Constant(value) => value.to_string().len(),
         OutputSource::Text(texts) => texts.iter().map(String::len).sum(),
-        OutputSource::Template(text) => {
-            // A name behind its last dot may be a part; either way what it shows is counted once.
-            let names = text.split("{{").skip(1).filter_map(|rest| rest.split_once("}}"));
-            let shown = names.map(|(name, _)| match name.trim().rsplit_once('.') {
-                Some((name, part)) => attribute(name, Some(part)),
-                None => attribute(name.trim(), None),
-            });
-            text.len() + shown.sum::<usize>()
+        OutputSource::Template(text) => text.len(),
+    };
+    written + shown.into_iter().map(|(attribute, part)| of_attribute(attribute, part)).sum::<usize>()
+}
+
+/// The attributes that an output shows, with the part of each.
+fn shown<'a>(definition: &'a Definition, source: &'a OutputSource) -> Vec<(&'a Attribute, Option<&'a str>)> {
+    let find = |name: &str| definition.attributes.iter().find(|attribute| attribute.name == name);
+    match source {
+        OutputSource::Attribute { name, part } => {
+            find(name).map(|attribute| (attribute, part.as_deref())).into_iter().collect()
         }
+        OutputSource::Template(text) => {
+            let names = text.split("{{").skip(1).filter_map(|rest| rest.split_once("}}"));
+            let whole_or_part = |name: &'a str| match find(name) {
+                Some(attribute) => Some((attribute, None)),
+                None => name.rsplit_once('.').and_then(|(name, part)| Some((find(name)?, Some(part)))),
+            };
+            names.filter_map(|(name, _)| whole_or_part(name.trim())).collect()
+        }
+        OutputSource::Constant(_) | OutputSource::Text(_) => Vec::new(),
     }
 }
 
