@@ -21,6 +21,9 @@ macro_rules! refusals {
         impl Refusal {
             $(#[doc = $message] pub const $name: Refusal =
                 Refusal { status: $status, code: $code, name: $text, message: $message };)+
+
+            #[cfg(test)]
+            const ALL: &[Refusal] = &[$(Refusal::$name),+];
         }
     };
 }
@@ -52,4 +55,20 @@ refusals! {
     STORAGE = 503, 2021, "storage_unavailable", "storage is unavailable";
     UNCONFIGURED = 503, 2015, "unconfigured", "the deployment has no usable keys";
     INTERNAL = 500, 9999, "internal", "unknown error";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_says_all_of_them() {
+        let page = include_str!("../../docs/http.md");
+        let (_, table) = page.split_once("|---|---|---|---|\n").expect("one table of four columns");
+        let table = table.split("\n\n").next().unwrap_or("").trim_end();
+        let row = |r: &Refusal| format!("| {} | {} | `{}` | {} |", r.status, r.code, r.name, r.message);
+        let rows: Vec<String> = Refusal::ALL.iter().map(row).collect();
+        let expected = rows.join("\n");
+        assert!(table == expected, "the last table of docs/http.md has to be:\n{expected}");
+    }
 }
