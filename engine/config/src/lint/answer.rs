@@ -43,7 +43,7 @@ fn withheld(definition: &Definition, section: &Section, output: &Output) -> Opti
         shown(definition, &output.source).into_iter().find(|(attribute, _)| attribute.sensitive)?;
     let (output, attribute, section) = (&output.name, &attribute.name, &section.name);
     let message = format!(
-        "output `{output}` never leaves: `{attribute}` is sensitive, and `{section}` does not say that it includes such"
+        "output `{output}` never leaves: `{attribute}` is sensitive, and `{section}` does not include sensitive values"
     );
     let help = "mark the attribute `sensitivity: non-sensitive` (API: `\"sensitive\": false`) if everybody may see it, or write \
                 `include_sensitive: true` (API: `includeSensitive`) in the section, with which it leaves to servers";
