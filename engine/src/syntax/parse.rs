@@ -26,6 +26,13 @@ pub fn parse_located(text: &str) -> Result<(Expr, Vec<Range<usize>>), ParseError
 }
 
 fn read<'a>(text: &'a str, conditions: Option<&'a mut Vec<Range<usize>>>) -> Result<Expr, ParseError> {
+    whole(text, conditions).map_err(|error| *error)
+}
+
+/// What a part of the grammar gives. Boxed, because each hands it to the next, and errors are large and rare.
+pub(super) type Parsed<T> = Result<T, Box<ParseError>>;
+
+fn whole<'a>(text: &'a str, conditions: Option<&'a mut Vec<Range<usize>>>) -> Parsed<Expr> {
     if text.len() > CRITERIA_BYTES_MAX {
         let message = words!("longer than {CRITERIA_BYTES_MAX} bytes");
         return Err(ParseError::new(0, text.len(), message));
@@ -62,12 +69,12 @@ pub struct ParseError {
 
 impl ParseError {
     #[cold]
-    pub(super) fn new(start: usize, end: usize, message: impl Into<String>) -> ParseError {
-        ParseError { message: message.into(), help: None, start, end }
+    pub(super) fn new(start: usize, end: usize, message: impl Into<String>) -> Box<ParseError> {
+        Box::new(ParseError { message: message.into(), help: None, start, end })
     }
 
     #[cold]
-    pub(super) fn help(mut self, help: impl Into<String>) -> ParseError {
+    pub(super) fn help(mut self: Box<Self>, help: impl Into<String>) -> Box<ParseError> {
         self.help = Some(help.into());
         self
     }
@@ -94,7 +101,7 @@ struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     /// a OR b OR c
-    fn any(&mut self) -> Result<Expr, ParseError> {
+    fn any(&mut self) -> Parsed<Expr> {
         let first = self.all()?;
         if !self.is("OR") {
             return Ok(first);
@@ -107,7 +114,7 @@ impl<'a> Parser<'a> {
     }
 
     /// a AND b AND c
-    fn all(&mut self) -> Result<Expr, ParseError> {
+    fn all(&mut self) -> Parsed<Expr> {
         let first = self.not()?;
         if !self.is("AND") {
             return Ok(first);
@@ -120,7 +127,7 @@ impl<'a> Parser<'a> {
     }
 
     /// NOT a
-    fn not(&mut self) -> Result<Expr, ParseError> {
+    fn not(&mut self) -> Parsed<Expr> {
         if !self.is("NOT") {
             let (start, group) = (self.token.start, self.token.kind == Kind::Open);
             let expr = self.condition()?;
@@ -140,7 +147,7 @@ impl<'a> Parser<'a> {
         Ok(Expr::Not(Box::new(inner)))
     }
 
-    fn descend(&mut self) -> Result<(), ParseError> {
+    fn descend(&mut self) -> Parsed<()> {
         self.depth = self.depth.saturating_add(1);
         if self.depth > CRITERIA_DEPTH_MAX {
             return Err(self.unexpected(words!("nested deeper than {CRITERIA_DEPTH_MAX}")));
@@ -148,7 +155,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    fn condition(&mut self) -> Result<Expr, ParseError> {
+    fn condition(&mut self) -> Parsed<Expr> {
         match &self.token.kind {
             Kind::Open => {
                 self.descend()?;
@@ -200,7 +207,7 @@ impl<'a> Parser<'a> {
     }
 
     /// SIZE(list) > n
-    fn size(&mut self) -> Result<Expr, ParseError> {
+    fn size(&mut self) -> Parsed<Expr> {
         self.advance()?;
         let name = match &self.token.kind {
             Kind::Word(word) if !is_keyword(word) => Name((*word).into()),
@@ -227,7 +234,7 @@ impl<'a> Parser<'a> {
     }
 
     /// What is asked about a name.
-    fn test(&mut self, name: Name) -> Result<Expr, ParseError> {
+    fn test(&mut self, name: Name) -> Parsed<Expr> {
         let comparison = match self.token.kind {
             Kind::Equal | Kind::NotEqual => {
                 let negated = self.token.kind == Kind::NotEqual;
@@ -293,7 +300,7 @@ impl<'a> Parser<'a> {
         Ok(Expr::new_test(name, test, negated))
     }
 
-    fn list(&mut self) -> Result<Vec<Value>, ParseError> {
+    fn list(&mut self) -> Parsed<Vec<Value>> {
         if self.token.kind != Kind::Open {
             let help = words!("values stand in round brackets: `IN ('a', 'b')`");
             return Err(self.unexpected(words!("expected `(`")).help(help));
@@ -315,7 +322,7 @@ impl<'a> Parser<'a> {
         Ok(values)
     }
 
-    fn literal(&mut self) -> Result<Value, ParseError> {
+    fn literal(&mut self) -> Parsed<Value> {
         let value = match &self.token.kind {
             Kind::Text(text) => Value::string(&**text),
             Kind::Number(number) => Value::Number(*number),
@@ -361,7 +368,7 @@ impl<'a> Parser<'a> {
         Ok(value)
     }
 
-    fn text(&mut self, what: &str) -> Result<String, ParseError> {
+    fn text(&mut self, what: &str) -> Parsed<String> {
         let Kind::Text(text) = &self.token.kind else {
             return Err(self.unexpected(words!("expected {what}")));
         };
@@ -370,7 +377,7 @@ impl<'a> Parser<'a> {
         Ok(text)
     }
 
-    fn advance(&mut self) -> Result<(), ParseError> {
+    fn advance(&mut self) -> Parsed<()> {
         self.end = self.token.end;
         self.token = self.lexer.next()?;
         Ok(())
@@ -380,7 +387,7 @@ impl<'a> Parser<'a> {
         matches!(&self.token.kind, Kind::Word(word) if word.eq_ignore_ascii_case(keyword))
     }
 
-    fn eat(&mut self, keyword: &str) -> Result<bool, ParseError> {
+    fn eat(&mut self, keyword: &str) -> Parsed<bool> {
         let found = self.is(keyword);
         if found {
             self.advance()?;
@@ -388,11 +395,11 @@ impl<'a> Parser<'a> {
         Ok(found)
     }
 
-    fn must(&mut self, keyword: &str) -> Result<(), ParseError> {
+    fn must(&mut self, keyword: &str) -> Parsed<()> {
         if self.eat(keyword)? { Ok(()) } else { Err(self.unexpected(words!("expected `{keyword}`"))) }
     }
 
-    fn expect(&mut self, kind: Kind<'a>, what: &str) -> Result<(), ParseError> {
+    fn expect(&mut self, kind: Kind<'a>, what: &str) -> Parsed<()> {
         if self.token.kind != kind {
             return Err(self.unexpected(words!("expected {what}")));
         }
@@ -400,7 +407,7 @@ impl<'a> Parser<'a> {
     }
 
     #[cold]
-    fn unexpected(&self, message: impl Into<String>) -> ParseError {
+    fn unexpected(&self, message: impl Into<String>) -> Box<ParseError> {
         ParseError::new(self.token.start, self.token.end, message)
     }
 }

@@ -1,8 +1,9 @@
 //! Text to tokens: the words, literals and signs of a criterion, each with where it stands.
 
 use alloc::borrow::Cow;
+use alloc::boxed::Box;
 
-use super::parse::ParseError;
+use super::parse::{ParseError, Parsed};
 use crate::diagnostic::words;
 use crate::value::Number;
 
@@ -73,7 +74,7 @@ impl<'a> Lexer<'a> {
         Lexer { text, at: 0 }
     }
 
-    pub(super) fn next(&mut self) -> Result<Token<'a>, ParseError> {
+    pub(super) fn next(&mut self) -> Parsed<Token<'a>> {
         self.skip_blanks();
         let start = self.at;
         let kind = match self.byte() {
@@ -129,7 +130,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// What stands between two quotes; a doubled quote is one of it.
-    fn quoted(&mut self, quote: u8) -> Result<Cow<'a, str>, ParseError> {
+    fn quoted(&mut self, quote: u8) -> Parsed<Cow<'a, str>> {
         let start = self.at;
         let mut content = Cow::Borrowed("");
         loop {
@@ -169,7 +170,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn number(&mut self) -> Result<Kind<'a>, ParseError> {
+    fn number(&mut self) -> Parsed<Kind<'a>> {
         let start = self.at;
         let mut before = 0;
         self.skip(|byte| {
@@ -185,7 +186,7 @@ impl<'a> Lexer<'a> {
     }
 
     #[cold]
-    fn unexpected(&self, start: usize) -> ParseError {
+    fn unexpected(&self, start: usize) -> Box<ParseError> {
         let sign = self.since(start);
         let error = ParseError::new(start, self.at, words!("unexpected `{sign}`"));
         match sign {
@@ -206,7 +207,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn sign(&mut self) -> Result<Kind<'a>, ParseError> {
+    fn sign(&mut self) -> Parsed<Kind<'a>> {
         let start = self.at;
         let first = self.byte();
         self.bump();
