@@ -167,8 +167,14 @@ impl<'s> Stage<'s> {
         for record in &self.example.records {
             self.import(record, earliest)?;
         }
-        for event in &self.example.events {
-            self.event(event, Mode::Ingest)?;
+        let (events, call) = (&self.example.events, &self.example.call);
+        for (index, event) in events.iter().enumerate() {
+            // Of several at one moment each arrives a millisecond before the next, so that they happen as they are written.
+            let answered = if let ExampleCall::Event(event) = call { Some(event) } else { None };
+            let later = events.iter().skip(index + 1).chain(answered);
+            let at_once = later.take_while(|later| later.before_ms == event.before_ms).count();
+            let before_ms = event.before_ms.saturating_add(i64::try_from(at_once).unwrap_or(i64::MAX));
+            self.event(event, before_ms, Mode::Ingest)?;
         }
         let body = match &self.example.call {
             ExampleCall::Event(event) => {
@@ -177,7 +183,7 @@ impl<'s> Stage<'s> {
                     server_route: self.access().server_route,
                     sensitive_scope: self.access().sensitive_scope,
                 };
-                self.event(event, mode)?
+                self.event(event, event.before_ms, mode)?
             }
             ExampleCall::Lookup(key) => {
                 let [asked] = named.as_slice() else { return Err("a lookup names its personalization") };
@@ -208,7 +214,7 @@ impl<'s> Stage<'s> {
         if response.status == 200 && taken { Ok(()) } else { Err("a record is refused") }
     }
 
-    fn event(&mut self, event: &ExampleEvent, mode: Mode) -> Result<Vec<u8>, &'static str> {
+    fn event(&mut self, event: &ExampleEvent, before_ms: i64, mode: Mode) -> Result<Vec<u8>, &'static str> {
         self.plan()?
             .table(&event.table.database, &event.table.table)
             .ok_or("an event is on a table that is not declared")?;
@@ -216,7 +222,7 @@ impl<'s> Stage<'s> {
         let batch = matches!(mode, Mode::Ingest);
         let body = if batch { [b"{\"events\":[", columns.as_slice(), b"]}"].concat() } else { columns };
         let events = Events {
-            moment: self.moment(event.before_ms),
+            moment: self.moment(before_ms),
             audiences: vec![(self.rehearsal.audience.clone(), 1)],
             database: event.table.database.clone(),
             table: event.table.table.clone(),

@@ -287,7 +287,8 @@ fn describe(entry: &Entry) -> String {
     json.into_text()
 }
 
-/// Ids of one message: unpredictable, and distinct by their number.
+/// Ids of one message: unpredictable, distinct by their number, and in its order as far as 12 bits count: of events at one
+/// moment that have no ids of their own, the later is the newer.
 pub(super) struct Mint {
     moment: Moment,
     count: u64,
@@ -303,6 +304,7 @@ impl Mint {
         let mut hasher = Sha256::new();
         hasher.update(self.moment.entropy);
         hasher.update(self.count.to_le_bytes());
+        let [.., high, low] = self.count.min(0x0fff).to_be_bytes();
         self.count += 1;
         let mut bytes = [0_u8; 16];
         bytes.iter_mut().zip(hasher.finalize()).for_each(|(byte, random)| *byte = random);
@@ -310,7 +312,7 @@ impl Mint {
             .iter_mut()
             .zip(self.moment.now_ms.to_be_bytes().into_iter().skip(2))
             .for_each(|(byte, time)| *byte = time);
-        bytes[6] = bytes[6] & 0x0f | 0x70;
+        (bytes[6], bytes[7]) = (high | 0x70, low);
         bytes[8] = bytes[8] & 0x3f | 0x80;
         ProfileId(bytes)
     }
@@ -325,6 +327,8 @@ mod tests {
         let mut mint = Mint::new(Moment { now_ms: 0x0123_4567_89ab, entropy: [1; 32] });
         let (a, b) = (mint.uuid(), mint.uuid());
         assert_ne!(a, b);
+        let many: Vec<ProfileId> = (0..4_000).map(|_| mint.uuid()).collect();
+        assert!(a < b && b < many[0] && many.is_sorted());
         let text = a.to_string();
         assert!(text.starts_with("01234567-89ab-7"), "{text}");
         assert!(matches!(text.as_bytes()[19], b'8' | b'9' | b'a' | b'b'), "{text}");

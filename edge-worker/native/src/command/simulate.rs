@@ -55,7 +55,7 @@ pub(crate) struct Args {
     /// Batch records, a JSON object a line, that are imported before the first event
     #[arg(long, value_name = "FILE")]
     batch: Option<PathBuf>,
-    /// The time at which everything happens, such as 2026-05-04T10:15:00Z
+    /// The time at which the first event arrives, such as 2026-05-04T10:15:00Z, and each other a millisecond later
     #[arg(long, value_name = "TIME", value_parser = instant)]
     at: Option<i64>,
     /// Who sends events that do not say it
@@ -76,12 +76,15 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         cast.import(batch, clock_ms)?;
     }
     let mut story = Story::new(colored(&std::io::stdout()));
-    for (line, sent) in &events {
+    for (index, (line, sent)) in events.iter().enumerate() {
         let place = format!("{}:{line}", args.events.display());
         table(&cast.plan, &sent.database, &sent.table).map_err(|failure| failure.at(&place))?;
-        if args.at.is_none() {
-            clock_ms = cast.said_ms(sent).unwrap_or(clock_ms).max(clock_ms);
-        }
+        // Events that do not say when they happened happen one after the other.
+        let next_ms = clock_ms.saturating_add(i64::from(index > 0));
+        clock_ms = match cast.said_ms(sent) {
+            Some(said_ms) if args.at.is_none() => said_ms.max(clock_ms),
+            _ => next_ms,
+        };
         let (outcome, profile) = cast.play(sent, args.sender, clock_ms);
         if outcome.status != 200 {
             return Err(refused(&outcome.answer).at(&place));
