@@ -20,6 +20,8 @@ const UNSCOPED_KEY: &str = "1/0000000000000000000000000000000000000000";
 const PLAIN_KEY: &str = "1/1111111111111111111111111111111111111111";
 /// A server key of another audience.
 const ELSEWHERE_KEY: &str = "1/7777777777777777777777777777777777777777";
+/// A server key that names what it may ask for.
+const LIMITED_KEY: &str = "1/2222222222222222222222222222222222222222";
 /// A private token that names what it may ask for.
 const PICKY_TOKEN: &str = "1/demo/33333333333333333333333333333333";
 
@@ -64,6 +66,8 @@ impl Keys {
                  "scopes": ["personalize", "import", "explain"]},
                 {"kind": "server", "sha256": hash_of(ELSEWHERE_KEY), "account": "1", "audience": "7",
                  "scopes": ["personalize", "sensitive", "import", "explain"]},
+                {"kind": "server", "sha256": hash_of(LIMITED_KEY), "account": "1", "personalizations": ["cart_recovery", "web_personalization"],
+                 "scopes": ["personalize", "sensitive", "import", "explain"]},
                 {"kind": "token", "sha256": hash_of(PICKY_TOKEN), "account": "1", "audience": audience,
                  "personalizations": ["product_recommendations", "banners"]},
             ],
@@ -85,6 +89,9 @@ impl Keys {
             "plain" => vec![bearer(PLAIN_KEY)],
             "plain-with-token" => vec![bearer(PLAIN_KEY), token("private_token")],
             "elsewhere" => vec![bearer(ELSEWHERE_KEY)],
+            "limited" => vec![bearer(LIMITED_KEY)],
+            "limited-with-token" => vec![bearer(LIMITED_KEY), token("private_token")],
+            "limited-picky" => vec![bearer(LIMITED_KEY), ("wp13n-token", PICKY_TOKEN.to_owned())],
             "picky" => vec![td1("write_key"), ("wp13n-token", PICKY_TOKEN.to_owned())],
             "picky-server" => vec![td1("server_key"), ("wp13n-token", PICKY_TOKEN.to_owned())],
             "browser" => vec![td1("write_key"), token("public_token"), origin()],

@@ -64,6 +64,18 @@ pub(super) fn token<'k>(
     }
 }
 
+/// Which personalizations a call may ask for: those that its key and its token both allow; None: all.
+pub(super) fn asked_for(key: &KeyRecord, token: Option<&KeyRecord>) -> Option<Vec<String>> {
+    let of_token = token.and_then(|token| token.personalizations.as_deref());
+    match (key.personalizations.as_deref(), of_token) {
+        (None, None) => None,
+        (Some(names), None) | (None, Some(names)) => Some(names.to_vec()),
+        (Some(names), Some(others)) => {
+            Some(names.iter().filter(|name| others.contains(name)).cloned().collect())
+        }
+    }
+}
+
 /// The page that calls, if this key or token is for it. Without an Origin it is no page.
 pub(super) fn page<'r>(record: &KeyRecord, request: &'r Request<'_>) -> Result<Option<&'r str>> {
     match request.header("origin") {

@@ -105,15 +105,15 @@ impl Edge {
             }
             let running = self.running(audience)?;
             let name = text(&body, "personalization").ok_or_else(|| wants("personalization"))?;
-            let allowed = token.and_then(|token| token.personalizations.as_ref());
+            let allowed = auth::asked_for(key, token);
             let index = running
                 .plan
                 .personalization(name)
-                .filter(|_| allowed.is_none_or(|names| names.iter().any(|known| known == name)))
+                .filter(|_| allowed.as_ref().is_none_or(|names| names.iter().any(|known| known == name)))
                 .ok_or_else(|| {
                     Refused::because(
                         Refusal::PERSONALIZATION_UNKNOWN,
-                        "what runs has none, or the token names others",
+                        "what runs has none, or the key or token names others",
                     )
                 })?;
             self.look(keyring, request, running, &body, vec![index], access, origin, false)
@@ -125,17 +125,17 @@ impl Edge {
     pub(super) fn look_explain(&self, keyring: &Keyring, request: &Request<'_>) -> Result {
         let preview = auth::preview(keyring, request);
         let by_page = preview.is_some();
-        let (audience, origin) = match preview {
+        let (audience, allowed, origin) = match preview {
             Some(preview) => {
                 let origin = request.header("origin");
                 if origin.is_some_and(|origin| !keyring.knows_origin(origin)) {
                     return Err(Refusal::ORIGIN_INVALID.into());
                 }
-                (Some(preview.audience), origin)
+                (Some(preview.audience), None, origin)
             }
             None => {
                 let key = auth::server(keyring, request, Kind::Server, Some(Scope::Explain), None)?;
-                (key.audience.clone(), None)
+                (key.audience.clone(), auth::asked_for(key, None), None)
             }
         };
         let look = || -> Result {
@@ -149,12 +149,19 @@ impl Edge {
                 (None, None) => return Err(wants("audience")),
             };
             let running = self.running(id)?;
-            let named = match text(&body, "personalization") {
-                Some(name) => {
-                    vec![running.plan.personalization(name).ok_or(Refusal::PERSONALIZATION_UNKNOWN)?]
+            // None is all of them.
+            let named: Vec<usize> = match (text(&body, "personalization"), &allowed) {
+                (Some(name), Some(names)) if !names.iter().any(|known| known == name) => Vec::new(),
+                (Some(name), _) => running.plan.personalization(name).into_iter().collect(),
+                (None, Some(names)) => {
+                    names.iter().filter_map(|name| running.plan.personalization(name)).collect()
                 }
-                None => Vec::new(),
+                (None, None) => Vec::new(),
             };
+            let all = allowed.is_none() && body.get("personalization").is_none();
+            if named.is_empty() && !all {
+                return Err(Refusal::PERSONALIZATION_UNKNOWN.into());
+            }
             // A preview token stands in a page: it sees whom a page may look up, and nobody's sensitive values.
             let access = Access { server_route: !by_page, sensitive_scope: false };
             self.look(keyring, request, running, &body, named, access, origin, true)
