@@ -6,8 +6,10 @@ use core::cell::OnceCell;
 
 use crate::attribute;
 use crate::attribute::fact::{Fact, fact};
+use crate::definition::Input;
 use crate::event::Event;
 use crate::expr::eval::{Seen, Values};
+use crate::expr::types::TypeSet;
 use crate::expr::{Place, Slot};
 use crate::plan::Plan;
 use crate::profile::Profile;
@@ -104,6 +106,11 @@ impl<'a> Call<'a> {
 /// What a caller handed in; null is missing.
 pub(crate) fn handed_in<'i>(inputs: &'i [(String, Value)], name: &str) -> Option<&'i Value> {
     inputs.iter().find(|(known, _)| known == name)?.1.present()
+}
+
+/// Whether a value is one of the input's type; another one is missing.
+pub(crate) fn fits(value: &Value, input: &Input) -> bool {
+    !matches!(Seen::of(value, TypeSet::one(input.data_type)), Seen::Missing)
 }
 
 impl Values for Call<'_> {

@@ -7,9 +7,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::call::{Call, handed_in};
+use crate::call::{Call, fits, handed_in};
 use crate::candidates::{self, Block, FEW_BLOCKS};
-use crate::definition::{Choice, Personalization, Section};
+use crate::definition::{Choice, Input, Personalization, Section};
 use crate::event::Event;
 use crate::expr::Node;
 use crate::expr::eval::{Memo, Truth, evaluate, holds};
@@ -203,7 +203,7 @@ impl Plan {
     }
 
     /// The first required input of a personalization that neither the event that a lookup names has a column for, nor the
-    /// caller hands in.
+    /// caller hands in; what is not of the input's type is missing.
     pub fn missing_input(
         &self,
         personalization: usize,
@@ -211,14 +211,15 @@ impl Plan {
         inputs: &[(String, Value)],
     ) -> Option<&str> {
         let definition = self.definition().personalizations.get(personalization)?;
-        // Every event has a time.
-        let column = |name: &str| event.is_some_and(|event| name == "time" || event.column(name).is_some());
-        let is_missing = |name: &str| !column(name) && handed_in(inputs, name).is_none();
-        definition
-            .inputs
-            .iter()
-            .find(|input| input.required && is_missing(&input.name))
-            .map(|input| input.name.as_str())
+        let is_missing = |input: &Input| {
+            let column = event.and_then(|event| event.column(&input.name));
+            // Every event has a time.
+            let time = event.filter(|_| input.name == "time").map(|event| Value::from(event.time_seconds()));
+            let value = time.as_ref().or(column).or_else(|| handed_in(inputs, &input.name));
+            !value.is_some_and(|value| fits(value, input))
+        };
+        let missing = definition.inputs.iter().find(|input| input.required && is_missing(input));
+        missing.map(|input| input.name.as_str())
     }
 
     /// Which personalizations a call asks, with the first required input that is missing, if one is.
@@ -233,8 +234,8 @@ impl Plan {
                 Asked::Triggered => query.event.is_some_and(|event| plan.tables.contains(&event.table)),
                 Asked::Named(named) => named.contains(&index),
             };
-            let missing =
-                definition.inputs.iter().find(|input| input.required && call.input(&input.name).is_none());
+            let is_there = |input: &Input| call.input(&input.name).is_some_and(|value| fits(value, input));
+            let missing = definition.inputs.iter().find(|input| input.required && !is_there(input));
             asked.then_some((index, definition, plan, missing.map(|input| input.name.as_str())))
         })
     }
