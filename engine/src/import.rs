@@ -35,7 +35,8 @@ impl Plan {
             |name: &str| row.iter().find(|(known, _)| known == name).and_then(|(_, value)| value.present());
         let lookup_key = self.lookup_key().ok_or("Key is not present in the config file.")?;
         let computed_ms = match field("computed_at") {
-            Some(value) => time::instant_ms(value).ok_or("computed_at is not a time.")?,
+            // Like an event's time never after its arrival: a record of the future would stand before all that follow.
+            Some(value) => time::instant_ms(value).ok_or("computed_at is not a time.")?.min(now_ms),
             None => now_ms,
         };
         let key = self.record_key(field(lookup_key), computed_ms)?;
