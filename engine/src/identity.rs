@@ -104,6 +104,8 @@ pub struct Stitched {
     pub others: Vec<Profile>,
     /// Profiles that were merged into it and are no more.
     pub absorbed: Vec<ProfileId>,
+    /// Whether the bound on remembered ids of events made it forget some of theirs.
+    pub forgot: bool,
     /// What happened, in order.
     pub journal: Vec<Entry>,
 }
@@ -258,6 +260,7 @@ impl Plan {
             None => mine.merge(theirs),
         };
         let mut absorbed = Vec::new();
+        let mut forgot = false;
         for mut source in mine {
             // Bundles may have changed since either was written; only what both mean alike is one.
             for attribute in &self.attributes {
@@ -265,7 +268,7 @@ impl Plan {
                 align(&mut source, attribute);
             }
             absorbed.push(source.id);
-            profile.absorb(&source, &join);
+            forgot |= profile.absorb(&source, &join);
         }
         if !absorbed.is_empty() {
             journal.push(Entry::Merged { into: profile.id, sources: absorbed.clone() });
@@ -292,7 +295,7 @@ impl Plan {
             // Nothing of them changed.
             others.clear();
         }
-        Stitched { profile, others, absorbed, journal }
+        Stitched { profile, others, absorbed, forgot, journal }
     }
 
     /// Lets go of the keys that were seen longest ago. The primary key stays: without it the profile would no longer be

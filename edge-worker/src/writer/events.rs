@@ -155,6 +155,7 @@ impl Edge {
                 }
                 write.append(written);
                 log.extend((0..set.crowded_out).map(|_| line("profile_made_room", "")));
+                log.extend((0..set.forgetful).map(|_| line("event_ids_forgotten", "")));
                 for (receipt, of_round) in receipts.iter_mut().zip(round.receipts) {
                     of_round.notes.into_iter().for_each(|note| receipt.note(note));
                 }

@@ -62,6 +62,8 @@ pub(super) struct ProfileSet {
     pub(super) damage: Vec<Damaged>,
     /// How many profiles had to let go of what no definition reads, to have room.
     pub(super) crowded_out: usize,
+    /// How many merges made a profile forget ids of events.
+    pub(super) forgetful: usize,
     retired: Vec<Retired>,
     journal: Vec<JournalRow>,
 }
@@ -128,6 +130,7 @@ impl ProfileSet {
             unreadable,
             damage,
             crowded_out: 0,
+            forgetful: 0,
             retired: Vec::new(),
             journal: Vec::new(),
         })
@@ -185,6 +188,7 @@ impl ProfileSet {
                 *holder = Some(own);
             }
         }
+        self.forgetful += usize::from(stitched.forgot);
         // Being made is in the profile itself.
         for entry in stitched.journal.iter().filter(|entry| **entry != Entry::Created) {
             self.journal.push(JournalRow {

@@ -283,16 +283,17 @@ impl Profile {
         room > 0
     }
 
-    /// Takes over everything of another profile, once: one that is known to be absorbed changes nothing.
+    /// Takes over everything of another profile, once: one that is known to be absorbed changes nothing. Says whether the
+    /// bound on remembered ids of events made it forget some.
     ///
     /// Ids are known up to a bound. That is a second line: the first is that a source is sealed before it is absorbed, in
     /// the same commit or an earlier one, and a sealed profile is never loaded again.
     ///
     /// Commutative and associative in all but `id` and `created_ms`, which the caller chose by whom it calls, where
     /// `join` is: two states of one name and shape as one. Of two shapes the greater stays, and the other waits.
-    pub(crate) fn absorb(&mut self, other: &Profile, join: &dyn Fn(&str, State, State) -> State) {
+    pub(crate) fn absorb(&mut self, other: &Profile, join: &dyn Fn(&str, State, State) -> State) -> bool {
         if other.id == self.id || self.absorbed().contains(&other.id) {
-            return;
+            return false;
         }
         edit(&mut self.absorbed, |absorbed| {
             for id in other.absorbed().iter().chain([&other.id]) {
@@ -307,7 +308,7 @@ impl Profile {
         self.bundle = self.bundle.max(other.bundle);
         other.keys().iter().for_each(|key| self.learn(key.clone()));
         other.candidates().iter().for_each(|key| self.suspect(key.clone()));
-        self.edit_seen(|seen| seen.merge(other.seen()));
+        let forgot = self.edit_seen(|seen| seen.merge(other.seen()));
         self.edit_batch(|records| {
             for record in other.batch() {
                 put_record(records, record.clone());
@@ -335,6 +336,7 @@ impl Profile {
                 shape::wait(self, name, waits);
             }
         }
+        forgot
     }
 
     /// Adds an identifier, or notes that it was seen again.

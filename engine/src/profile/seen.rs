@@ -44,7 +44,8 @@ impl Seen {
         if self.forget() { Sight::FirstAndForgot } else { Sight::First }
     }
 
-    pub(super) fn merge(&mut self, other: &Seen) {
+    /// Whether the bound made it forget some.
+    pub(super) fn merge(&mut self, other: &Seen) -> bool {
         for (hash, arrival_ms) in other.events.iter().copied() {
             match self.events.iter_mut().find(|(known, _)| *known == hash) {
                 // Counted by both: remembered from the first arrival, as if one profile had seen both.
@@ -53,7 +54,7 @@ impl Seen {
             }
         }
         order::sort(&mut self.events, |a, b| (a.1, a.0).cmp(&(b.1, b.0)));
-        self.forget();
+        self.forget()
     }
 
     fn forget(&mut self) -> bool {

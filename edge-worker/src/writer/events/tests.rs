@@ -148,3 +148,42 @@ fn many_who_take_a_full_profile_over_are_refused_together() {
     assert_eq!(body.matches("ProfileTooLarge").count(), 300);
     assert!(body.ends_with(r#"{"success":true}]}"#), "{body}");
 }
+
+#[test]
+fn what_was_cut_or_refused_is_logged() {
+    let edge = edge_of_lists(&["visitor", "other"], None);
+    let fold = |events: &str, found: Vec<FoundProfile>| {
+        let opened = edge.open_events(batch_of(events)).unwrap();
+        let Folded::Done(outcome) = edge.fold(&opened, Found::Profiles(found)) else { panic!("behind") };
+        outcome
+    };
+    let outcome = fold(r#"{"visitor":"","other":7}"#, Vec::new());
+    let reasons = ["Value is empty.", "Value is not a string."];
+    let expected = reasons.map(|reason| format!(r#"{{"event":"key_refused","detail":"{reason}"}}"#));
+    assert_eq!(outcome.log, expected);
+
+    let events = |key: &str, count: usize, from: usize| {
+        let event = |id: usize| format!(r#"{{"{key}":"a","uuid":"{id}"}}"#);
+        (from..from + count).map(event).collect::<Vec<_>>().join(",")
+    };
+    let forgotten = r#"{"event":"event_ids_forgotten"}"#;
+    let found = |outcome: Box<Outcome>| {
+        let state = outcome.write.profiles.into_iter().next().unwrap().state;
+        FoundProfile { audience: "7".to_owned(), keys: vec![0], state }
+    };
+    let of_500 = fold(&events("visitor", 500, 0), Vec::new());
+    assert!(of_500.log.is_empty());
+    let of_1_000 = fold(&events("visitor", 500, 500), vec![found(of_500)]);
+    assert!(of_1_000.log.is_empty());
+    let full = found(of_1_000);
+    let over = fold(&events("visitor", 2, 1_000), vec![full.clone()]);
+    assert_eq!(over.log, [forgotten, forgotten]);
+
+    // Two that were below the bound, and together are above it.
+    let other = found(fold(&events("other", 5, 2_000), Vec::new()));
+    let merged = fold(
+        r#"{"visitor":"a","other":"a","uuid":"2000"}"#,
+        vec![full, FoundProfile { keys: vec![1], ..other }],
+    );
+    assert_eq!(merged.log, [forgotten]);
+}
