@@ -177,10 +177,15 @@ impl<'p> Prepared<'p, '_> {
         let answer = self.answer(&mut memo);
         let mut log = Log(Vec::new());
         for (index, definition, plan, _) in all.asked(call, query).filter(|(.., missing)| missing.is_none()) {
+            let triggered = all.triggers(plan, query.asked, call, &mut memo);
             for (number, (section, section_plan)) in
                 definition.sections.iter().zip(&plan.sections).enumerate()
             {
-                let fate = all.fate(profile, call, plan, section, section_plan, &mut memo);
+                let fate = if triggered {
+                    all.fate(profile, call, section, section_plan, &mut memo)
+                } else {
+                    Fate::OtherEvent
+                };
                 log.0.push((index, number, fate));
                 if fate == Fate::Entered && definition.choice == Choice::First {
                     break;

@@ -255,7 +255,7 @@ impl Plan {
                 found(Found::Skipped(&definition.name, input));
                 continue;
             }
-            if !plan.trigger.is_none_or(|trigger| self.happens(trigger, call, memo)) {
+            if !self.triggers(plan, query.asked, call, memo) {
                 continue;
             }
             let blocks = plan.candidates.blocks();
@@ -288,6 +288,24 @@ impl Plan {
         }
     }
 
+    /// Whether a personalization is triggered: by its key event, or, where it has none for all, by one that a section waits
+    /// for; a section that waits for none answers then. Whoever names a personalization needs no such section.
+    pub(crate) fn triggers<'c>(
+        &self,
+        plan: &PersonalizationPlan,
+        asked: Asked<'_>,
+        call: &'c Call<'_>,
+        memo: &mut Memo<'c>,
+    ) -> bool {
+        match (plan.trigger, asked) {
+            (Some(trigger), _) => self.happens(trigger, call, memo),
+            (None, Asked::Triggered) => {
+                plan.awaited.iter().any(|key_event| self.happens(*key_event, call, memo))
+            }
+            (None, Asked::Named(_)) => true,
+        }
+    }
+
     /// Whether a key event matches this call's event. A lookup without an event skips what is asked of one.
     fn happens<'c>(&self, key_event: usize, call: &'c Call<'_>, memo: &mut Memo<'c>) -> bool {
         let Some(event) = call.event else { return true };
@@ -301,19 +319,18 @@ impl Plan {
         call.event.is_none() || holds(&self.program, &section.event_filter, call, memo)
     }
 
-    /// What becomes of a section, reached by no index: for explanations, which tell of every section.
+    /// What becomes of a section of a personalization that is triggered, reached by no index: for explanations, which tell
+    /// of every section.
     pub(crate) fn fate<'c>(
         &self,
         profile: &Profile,
         call: &'c Call<'_>,
-        personalization: &PersonalizationPlan,
         section: &Section,
         plan: &SectionPlan,
         memo: &mut Memo<'c>,
     ) -> Fate {
-        let mut happens =
-            |key_event: Option<usize>| key_event.is_none_or(|key_event| self.happens(key_event, call, memo));
-        if !happens(personalization.trigger) || !happens(plan.key_event) || !self.passes(plan, call, memo) {
+        let happens = plan.key_event.is_none_or(|key_event| self.happens(key_event, call, memo));
+        if !happens || !self.passes(plan, call, memo) {
             return Fate::OtherEvent;
         }
         if is_hidden(call, plan) {

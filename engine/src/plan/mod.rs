@@ -56,6 +56,8 @@ pub(crate) struct PersonalizationPlan {
     pub(crate) tables: Vec<usize>,
     /// Index of the key event that triggers all of its sections.
     pub(crate) trigger: Option<usize>,
+    /// Indexes of the key events that sections wait for, distinct.
+    pub(crate) awaited: Vec<usize>,
     pub(crate) sections: Vec<SectionPlan>,
     pub(crate) candidates: Candidates,
 }

@@ -13,6 +13,7 @@ use crate::diagnostic::{At, Code, words};
 use crate::expr::check::Names;
 use crate::expr::{Node, Program};
 use crate::index::Index;
+use crate::order;
 
 impl Compiler<'_> {
     /// For each section: the key event it waits for, and the table whose columns its `event.` names mean.
@@ -84,8 +85,11 @@ impl Compiler<'_> {
                     tables.insert(at, *table);
                 }
             }
+            let mut awaited: Vec<usize> = events.iter().filter_map(|(key_event, _)| *key_event).collect();
+            order::sort(&mut awaited, Ord::cmp);
+            awaited.dedup();
             let candidates = Candidates::new(program, &sections);
-            plans.push(PersonalizationPlan { tables, trigger, sections, candidates });
+            plans.push(PersonalizationPlan { tables, trigger, awaited, sections, candidates });
         }
         plans
     }
