@@ -158,3 +158,40 @@ impl Total {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_beyond_what_an_integer_holds_are_as_many_as_it_holds() {
+        for (amount, number) in [
+            (0, 0),
+            (-1, -1),
+            (i128::from(i64::MAX), i64::MAX),
+            (i128::from(i64::MAX) + 1, i64::MAX),
+            (i128::MAX, i64::MAX),
+            (i128::from(i64::MIN) - 1, i64::MIN),
+            (i128::MIN, i64::MIN),
+        ] {
+            assert_eq!(Unit::Events.number(amount), Number::Integer(number), "{amount}");
+        }
+    }
+
+    #[test]
+    fn hours_beyond_the_bound_are_counted_together() {
+        let hours = TOTAL_HOURS_MAX as i64 + 2;
+        let mut total = Total::new(Unit::Events);
+        (0..hours).for_each(|hour| total.put(hour * HOUR_MS, 1));
+        assert_eq!((total.hours.len(), total.earlier, total.until), (TOTAL_HOURS_MAX, 2, 1));
+        // Late, for an hour that does not stand apart any more.
+        total.put(0, 1);
+        assert_eq!((total.hours.len(), total.earlier), (TOTAL_HOURS_MAX, 3));
+        assert_eq!(total.read(None), i128::from(hours) + 1);
+        // What a batch counted up to an hour that stands apart is left out, with all before it.
+        assert_eq!(total.read(Some(2 * HOUR_MS)), i128::from(hours) - 2);
+        assert_eq!(total.read(Some((hours - 1) * HOUR_MS)), 1);
+        // Hours that were counted together cannot be told apart.
+        assert_eq!(total.read(Some(HOUR_MS)), i128::from(hours) + 1);
+    }
+}

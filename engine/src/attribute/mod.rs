@@ -97,3 +97,50 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::value::Value;
+
+    /// One state of every shape, in the order in which they stay.
+    fn shapes() -> Vec<State> {
+        let stamped = || Stamped { value: Value::from(5), time_ms: 5, event_id: "e".into() };
+        let within =
+            |pick, width_ms| State::PickedWithin(pick, Ring { width_ms, buckets: vec![(7, stamped())] });
+        let counter = |unit| {
+            State::Counter(Counter { unit, rings: vec![Ring { width_ms: 1_000, buckets: vec![(7, 1)] }] })
+        };
+        let total = |unit| State::Total(Total { unit, earlier: 3, until: 1, hours: vec![(7, 1)] });
+        vec![
+            State::Picked(Pick::Last, stamped()),
+            State::Picked(Pick::First, stamped()),
+            State::Picked(Pick::Min(Order::Number), stamped()),
+            within(Pick::Last, 60_000),
+            within(Pick::Last, 1_000),
+            within(Pick::First, 60_000),
+            State::Sum(Nanos(5)),
+            State::List(ItemList::default()),
+            counter(Unit::Events),
+            counter(Unit::Nanos),
+            total(Unit::Events),
+            total(Unit::Nanos),
+            State::Foreign(7, vec![1]),
+            State::Foreign(7, vec![2]),
+            State::Foreign(8, vec![0]),
+        ]
+    }
+
+    #[test]
+    fn of_states_that_do_not_merge_the_later_stays_whoever_takes_over() {
+        let shapes = shapes();
+        for (index, earlier) in shapes.iter().enumerate() {
+            for later in &shapes[index + 1..] {
+                assert_eq!(earlier.clone().merge(later.clone()), *later, "{earlier:?}");
+                assert_eq!(later.clone().merge(earlier.clone()), *later, "{earlier:?}");
+            }
+        }
+    }
+}

@@ -156,6 +156,16 @@ mod tests {
             (640 * DAY_MS, 10 * DAY_MS),
         ] {
             assert_eq!(Window::new(window).width_ms, width, "{window}");
+            assert_eq!(bucket_ms(window), width, "{window}");
+        }
+        let (seconds, hours) = ([1, 2, 5, 10, 15, 30], [1, 2, 3, 6, 12].map(|hours| hours * HOUR));
+        let minutes = seconds.map(|minutes| minutes * 60_000);
+        let days = [1, 2, 5, 10].map(|days| days * DAY_MS);
+        let widths = [&seconds.map(|seconds| seconds * 1_000)[..], &minutes, &hours, &days].concat();
+        // 64 buckets are enough for each, and for not a millisecond more.
+        for (index, width) in widths.iter().enumerate() {
+            assert_eq!(bucket_ms(64 * width), *width);
+            assert_eq!(bucket_ms(64 * width + 1), *widths.get(index + 1).unwrap_or(width));
         }
     }
 }
