@@ -305,3 +305,49 @@ pub(super) fn checksum(bytes: &[u8]) -> u64 {
     let sum = mix(mix(mix(mix(length, a, odd_a), b, odd_b), c, odd_c), d, odd_d);
     (sum ^ (sum >> 32)).wrapping_mul(odd_a)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_end_where_their_bits_end() {
+        let number = |last: u8| Reader(&[&[0xff; 9][..], &[last]].concat()).unsigned();
+        assert_eq!(number(0), Ok(u64::MAX >> 1));
+        assert_eq!(number(1), Ok(u64::MAX));
+        assert_eq!(number(2), Err(Damaged("a number is too large")));
+        assert_eq!(number(0x80), Err(Damaged("ends early")));
+        let wide = |last: u8| Reader(&[&[0xff; 18][..], &[last]].concat()).wide();
+        // The lowest bit is the sign.
+        assert_eq!(wide(3), Ok(i128::MIN));
+        assert_eq!(wide(1), Ok(i128::MIN / 2));
+        assert_eq!(wide(4), Err(Damaged("a number is too large")));
+        assert_eq!(wide(0x83), Err(Damaged("a number is too long")));
+        for value in [0, 1, -1, i128::from(i64::MAX), i128::from(i64::MAX) + 1, i128::MIN, i128::MAX] {
+            let mut writer = Writer::default();
+            writer.wide(value);
+            assert_eq!(Reader(&writer.0).wide(), Ok(value));
+        }
+    }
+
+    /// It is stored with every profile: another one would call all of them damaged.
+    #[test]
+    fn the_checksum_is_what_it_was() {
+        let bytes: alloc::vec::Vec<u8> = (0..100).collect();
+        let sums = [0, 1, 7, 8, 31, 32, 45, 64, 100].map(|length| checksum(&bytes[..length]));
+        assert_eq!(
+            sums,
+            [
+                0x9d02_969b_3172_350a,
+                0x89c2_37ae_9a7e_9306,
+                0xdf10_946c_8d61_89fa,
+                0xc72b_8ca1_4b6c_787b,
+                0xda66_b4d7_fcca_98af,
+                0xbd5b_0adc_c897_7cee,
+                0x1584_678e_fcd0_3b66,
+                0xe8c7_a596_8149_7752,
+                0x5155_fc78_832e_9777
+            ]
+        );
+    }
+}

@@ -10,6 +10,8 @@ pub mod codec;
 mod seen;
 mod state;
 mod states;
+#[cfg(test)]
+mod tests;
 
 pub use seen::Seen;
 pub(crate) use seen::Sight;

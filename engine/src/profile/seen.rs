@@ -89,6 +89,15 @@ mod tests {
         assert_eq!(seen.note("a", 7 * DAY_MS), Sight::First);
     }
 
+    /// What is remembered of ids is stored: another hash would count what was counted before.
+    #[test]
+    fn ids_are_remembered_as_ever() {
+        assert_eq!(
+            ["", "a", "b", "0190-event"].map(hash),
+            [0xefd0_1f60_ba99_2926, 0x82a2_a958_a9be_ce5b, 0x6e67_3288_764a_d2d0, 0xe992_5f79_8dc5_0b92]
+        );
+    }
+
     #[test]
     fn the_bound_is_told() {
         let mut seen = Seen::default();

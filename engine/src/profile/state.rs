@@ -286,3 +286,58 @@ fn read_list(r: &mut Reader<'_>) -> Result<ItemList, Damaged> {
     let cleared = r.optional(|r| Ok((r.signed()?, r.text()?)))?;
     Ok(ItemList { keep, columns, items, removed, cleared })
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::String;
+    use alloc::vec;
+
+    use super::*;
+    use crate::value::Value;
+
+    /// What only a build with an error could have written is carried along and not believed.
+    #[test]
+    fn what_is_out_of_order_is_not_read() {
+        let reads = |bytes: &[u8]| !matches!(read_state(bytes), State::Foreign(..));
+        // A counter of events with one ring of 1 ms: its map, its first bucket, and a byte for each.
+        let counter = |map: u128, first: i64, amounts: &[u8]| {
+            let mut w = Writer::default();
+            w.bytes(&[COUNTER, 0, 1]);
+            w.signed(1);
+            w.bytes(&map.to_le_bytes()[..MAP_BYTES]);
+            w.signed(first);
+            w.byte(1);
+            w.bytes(amounts);
+            w.0
+        };
+        assert!(reads(&counter(0b101, 5, &[1, 1])));
+        assert!(reads(&counter(1 | 1 << 64, 5, &[1, 1])));
+        assert!(!reads(&counter(0b100, 5, &[1])), "the first bucket is the first");
+        assert!(!reads(&counter(1 | 1 << 65, 5, &[1, 1])), "there is room for 65");
+        assert!(!reads(&counter(1, i64::MAX, &[1])), "no bucket lies beyond numbers");
+        assert!(reads(&counter(1, i64::MAX - BUCKETS_MAX, &[1])));
+        assert!(!reads(&[counter(1, 5, &[1]), vec![0]].concat()), "nothing comes after it");
+
+        let rings = |widths: [i64; 2]| {
+            let rings = widths.map(|width_ms| Ring { width_ms, buckets: vec![(5, 1)] }).into();
+            let mut w = Writer::default();
+            write_state(&mut w, &State::Counter(Counter { unit: Unit::Events, rings }));
+            reads(&w.0)
+        };
+        assert_eq!([[1, 2], [2, 1], [2, 2]].map(rings), [true, false, false]);
+
+        let list = |columns: [&str; 2], times: [i64; 2]| {
+            let item =
+                |time_ms| Item { id: Value::from(5), time_ms, event_id: "e".into(), fields: vec![None; 2] };
+            let (columns, items) = (columns.map(String::from).into(), times.map(item).into());
+            let mut w = Writer::default();
+            write_state(&mut w, &State::List(ItemList { columns, items, ..ItemList::default() }));
+            reads(&w.0)
+        };
+        assert!(list(["a", "b"], [2, 1]));
+        assert!(!list(["a", "b"], [1, 2]));
+        assert!(!list(["a", "b"], [2, 2]));
+        assert!(!list(["b", "a"], [2, 1]));
+        assert!(!list(["a", "a"], [2, 1]));
+    }
+}

@@ -26,7 +26,11 @@ fn sample() -> Profile {
             computed_ms: 1,
             arrival_ms: 2,
             segments: Some(vec!["vip".into()]),
-            values: vec![("tier".into(), "VIP".into()), ("list".into(), Value::List(vec![1.into()]))],
+            values: vec![
+                ("tier".into(), "VIP".into()),
+                ("list".into(), Value::List(vec![1.into()])),
+                ("object".into(), Value::Object(vec![("a".into(), 1.into())])),
+            ],
         });
     });
     let stamped = || Stamped { time_ms: 4, event_id: "e".into(), value: Value::Number(Number::Float(-0.5)) };
@@ -194,6 +198,8 @@ fn what_cannot_be_read_is_damage_and_not_empty() {
         (Tag::Attributes, &[1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, b'a']),
         (Tag::Attributes, &[1, 0, 0]),
         (Tag::Attributes, &[0, 0, 0, 0, 9]),
+        (Tag::Attributes, &[2, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, b'a', 0, 0]),
+        (Tag::Attributes, &[2, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, b'a', b'b', 0]),
     ] {
         assert!(with(tag, content).is_err(), "{} {content:?}", tag as u8);
     }
