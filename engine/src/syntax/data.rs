@@ -127,3 +127,51 @@ impl ToValue for Test {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::{vec, vec::Vec};
+
+    use super::*;
+    use crate::value::Number;
+
+    /// Bundles that were written before texts have trees.
+    #[test]
+    fn trees_are_read() {
+        let tests = [
+            Test::Equal(5.into()),
+            Test::Order(Comparison::LessEqual, 5.into()),
+            Test::In(vec![5.into(), 6.into()]),
+            Test::Between(5.into(), 6.into()),
+            Test::Like("x%".into()),
+            Test::StartsWith("x".into()),
+            Test::EndsWith("x".into()),
+            Test::Contains("x".into()),
+            Test::Matches("x".into()),
+            Test::Null,
+            Test::WithinDays(Number::Integer(3)),
+            Test::Size(Comparison::Greater, 2),
+        ];
+        let mut parts = Vec::new();
+        let mut trees = Vec::new();
+        for (test, negated) in tests.into_iter().zip([false, true].into_iter().cycle()) {
+            let expr = Expr::Test { name: Name("a".into()), test, negated };
+            if let Expr::Test { name, test, negated } = &expr {
+                trees.push(tagged("test", write_fields!(name, test, negated)));
+            }
+            parts.push(expr);
+        }
+        for (tree, expr) in [
+            (tagged("constant", true.into()), Expr::Constant(true)),
+            (tagged("segment", "vip".into()), Expr::Segment("vip".into())),
+            (tagged("not", tagged("segment", "vip".into())), Expr::Not(Expr::Segment("vip".into()).into())),
+            (tagged("or", Value::List(trees.clone())), Expr::Or(parts.clone())),
+            (tagged("and", Value::List(trees)), Expr::And(parts)),
+        ] {
+            assert_eq!(Expr::from_value(&tree).as_ref(), Ok(&expr));
+        }
+        assert!(Test::from_value(&tagged("null", 5.into())).is_err());
+        assert!(Test::from_value(&tagged("exists", Value::Null)).is_err());
+        assert!(Expr::from_value(&tagged("xor", Value::Null)).is_err());
+    }
+}
