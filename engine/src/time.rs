@@ -179,5 +179,9 @@ mod tests {
         assert_eq!(unix_ms(Number::Integer(1_790_000_000_123)), Some(1_790_000_000_123));
         assert_eq!(unix_ms(Number::Float(1_790_000_000.5)), Some(1_790_000_000_500));
         assert_eq!(unix_ms(Number::Float(1e300)), None);
+        // Before 1970 as well.
+        assert_eq!(unix_ms(Number::Integer(-1)), Some(-1_000));
+        assert_eq!(unix_ms(Number::Integer(-SECONDS_MAX)), Some(-SECONDS_MAX * 1_000));
+        assert_eq!(unix_ms(Number::Integer(-SECONDS_MAX - 1)), Some(-SECONDS_MAX - 1));
     }
 }

@@ -3,7 +3,7 @@
 use alloc::string::String;
 
 use super::Pattern;
-use crate::limits::{PATTERN_SIZE_MAX, PATTERN_TEXT_BYTES_MAX};
+use crate::limits::{PATTERN_BYTES_MAX, PATTERN_DEPTH_MAX, PATTERN_SIZE_MAX, PATTERN_TEXT_BYTES_MAX};
 
 mod oracle;
 
@@ -91,6 +91,13 @@ fn matches() {
         ("(?x) ^ a \\  b # an end: \n $", "a b", true),
         ("(?x)^( ?: a | b ) { 1 , # to\n } \\x { 4 1 } $", "abA", true),
         (r"^\u00e9\x{1F600}\U0001F600\n$", "é😀😀\n", true),
+        (r"^\a\f\n\r\t\v$", "\x07\x0C\n\r\t\x0B", true),
+        (r"\b{1}a", "a", true),
+        // Where the words of a class meet.
+        ("^[?@A]$", "@", true),
+        ("^[!-#]$", "\"", true),
+        ("(^a)*b", "xb", true),
+        ("(^a)+b", "xab", false),
         (r"^[]a-]+$", "]-a", true),
         (r"^[^]a]$", "]", false),
         (r"^[-+.\]\\]+$", r"]\-+.", true),
@@ -142,10 +149,14 @@ fn what_is_refused_says_why() {
         (r"\xZZ", "hexadecimal"),
         (r"\x{D800}", "hexadecimal"),
         (r"\x{+41}", "hexadecimal"),
+        (r"\x{}", "hexadecimal"),
         (r"\Z", "means nothing"),
         (r"\é", "means nothing"),
         (r"\", "nothing after it"),
         (r"\b{start}", "word boundaries"),
+        (r"\<a", "word boundaries"),
+        (r"a\>", "word boundaries"),
+        ("(?x)[a-#\nz]", "within a range"),
         ("(?q)", "stand flags"),
         ("(?>a)", "stand flags"),
         ("(?)", "names none"),
@@ -161,6 +172,24 @@ fn what_is_refused_says_why() {
     ] {
         let error = Pattern::compile(pattern).unwrap_err();
         assert!(error.contains(message), "{pattern}: {error}");
+    }
+}
+
+#[test]
+fn bounds_are_where_they_are_said_to_be() {
+    let groups = |depth: usize| format!("{}a{}", "(".repeat(depth), ")".repeat(depth));
+    let classes = |count: usize| format!("[ab]{{{count}}}");
+    let length = |length: usize| "a".repeat(length);
+    let depth_max = PATTERN_DEPTH_MAX as usize;
+    for (at, past, message) in [
+        (length(PATTERN_BYTES_MAX), length(PATTERN_BYTES_MAX + 1), "longer than"),
+        (groups(depth_max), groups(depth_max + 1), "nest"),
+        // The last step is that it was found.
+        (classes(PATTERN_SIZE_MAX - 1), classes(PATTERN_SIZE_MAX), "too large"),
+    ] {
+        assert!(Pattern::compile(&at).is_ok(), "{at}");
+        let error = Pattern::compile(&past).unwrap_err();
+        assert!(error.contains(message), "{past}: {error}");
     }
 }
 

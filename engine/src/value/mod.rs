@@ -396,6 +396,17 @@ mod tests {
         assert!(Nanos::from_number(Number::Integer(-1_000_000_000_000_001)).is_none());
     }
 
+    #[test]
+    fn what_a_division_drops_decides_between_two_floats() {
+        // A billionth more than the middle of two: the upper, though the lower is even.
+        for nanos in [
+            158_456_325_028_528_648_798_808_834_048_000_000_001,
+            158_456_325_028_528_648_798_808_834_048_500_000_001,
+        ] {
+            assert_eq!(nanos_to_float(nanos), 158_456_325_028_528_66e13);
+        }
+    }
+
     proptest! {
         #[test]
         fn billionths_come_back_as_the_nearest_float(nanos in -(1_i128 << 90)..(1_i128 << 90)) {
