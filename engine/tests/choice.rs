@@ -235,6 +235,11 @@ fn impossible(plan: &Plan) -> Vec<usize> {
     numbers.collect()
 }
 
+/// A lookup of the one personalization.
+fn lookup(blind: bool) -> Query<'static> {
+    Query { event: None, asked: Asked::Named(&[0]), inputs: &[], edge: &[], access: Access::default(), blind }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
     #[test]
@@ -284,5 +289,64 @@ proptest! {
                 .collect();
             prop_assert_eq!(matched, expected);
         }
+    }
+}
+
+/// Sections enough that each kind of value they demand is looked up.
+#[test]
+fn numbers_and_booleans_are_looked_up() {
+    let test = |name: &str, test: Test, negated: bool| Expr::new_test(Name(name.to_owned()), test, negated);
+    let equal = |name: &str, value: Value| test(name, Test::Equal(value), false);
+    let mut criteria = Vec::new();
+    for number in 0..20_i64 {
+        criteria.push(equal("age", Value::from(number)));
+        let list = vec![Value::from(number), Value::from(number + 100)];
+        criteria.push(test("visits", Test::In(list), false));
+        criteria.push(test("age", Test::Equal(Value::from(number)), true));
+        // Each of its own, so that no gate stands before them.
+        let own = test("city", Test::Order(Comparison::Less, Value::string(format!("{number:02}"))), false);
+        criteria.push(Expr::And(vec![equal("vip", Value::from(number % 2 == 0)), own]));
+    }
+    let shapes: Vec<Shape> = criteria
+        .into_iter()
+        .map(|criteria| Shape { criteria, key_event: None, filtered: false, known_only: false })
+        .collect();
+    let plan = Plan::compile(&definition(&shapes, Choice::All)).unwrap();
+    let fields = FIELDS.map(|(name, data_type)| (name, Some(data_type)));
+    let criteria: Vec<_> =
+        shapes.iter().map(|shape| Criterion::compile(&shape.criteria, &fields).unwrap()).collect();
+    for number in [-1, 0, 1, 7, 19, 20, 107] {
+        for vip in [None, Some(false), Some(true)] {
+            let number = Some(Value::from(number));
+            let values = vec![None, Some(Value::from("07")), number.clone(), number, vip.map(Value::from)];
+            let known = (values, vec![false, false]);
+            let mut profile = Profile::new(ProfileId([1; 16]), NOW_MS);
+            let mut row = columns(&known);
+            row.push(("customer".to_owned(), Value::from("anna")));
+            profile.import(plan.record(&row, NOW_MS).unwrap());
+            let expected = one_by_one(&shapes, &criteria, Choice::All, Some(&known), None);
+            let expected: Vec<_> = expected.into_iter().map(|section| (0, section)).collect();
+            let mut entered = Vec::new();
+            plan.entered(&profile, &lookup(false), NOW_MS, &mut entered);
+            assert_eq!(entered, expected, "{known:?}");
+        }
+    }
+}
+
+#[test]
+fn of_whom_nothing_can_be_read_only_what_everybody_gets_is_said() {
+    let shape = |criteria| Shape { criteria, key_event: None, filtered: false, known_only: false };
+    let null = Expr::new_test(Name("tier".to_owned()), Test::Null, false);
+    let shapes = [shape(null), shape(Expr::Constant(true))];
+    let plan = Plan::compile(&definition(&shapes, Choice::All)).unwrap();
+    let unknown = Profile::unknown();
+    for (blind, expected) in [(false, &[(0, 0), (0, 1)][..]), (true, &[(0, 1)])] {
+        let mut entered = Vec::new();
+        plan.entered(&unknown, &lookup(blind), NOW_MS, &mut entered);
+        assert_eq!(entered, expected);
+        let explained = plan.explain(&unknown, &lookup(blind), NOW_MS);
+        let sections = &explained.personalizations[0].sections;
+        assert_eq!(sections[0].result == Outcome::Matched, !blind);
+        assert_eq!(sections[1].result, Outcome::Matched);
     }
 }
