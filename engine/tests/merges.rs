@@ -9,7 +9,7 @@ use usher_engine::definition::{
 };
 use usher_engine::profile::{Key, codec};
 use usher_engine::value::Value;
-use usher_engine::{Access, Asked, Event, Evidence, Keys, Plan, Profile, ProfileId, Query};
+use usher_engine::{Access, Asked, Entry, Event, Evidence, Keys, Plan, Profile, ProfileId, Query};
 
 const NOW_MS: i64 = 1_790_000_000_000;
 const DAY_MS: i64 = 86_400_000;
@@ -318,4 +318,49 @@ fn a_merge_leaves_what_another_bundle_kept_for_its_rollback() {
         let forth = view(&after, vec![back], 0, 4, &[("cookie", "both".into())], NOW_MS + 6);
         assert_eq!(known(&after, &forth, NOW_MS + 6), Some(3.into()));
     }
+}
+
+#[test]
+fn the_journal_tells_what_became_of_whom() {
+    let table = EventTable { database: "web".into(), table: "pages".into() };
+    let key = |name: &str| StitchKey { name: name.into(), ..StitchKey::default() };
+    let plan = Plan::compile(&Definition {
+        audience: Audience { id: "7".into(), name: None },
+        key_events: vec![KeyEvent {
+            name: "view".into(),
+            table,
+            filter: None,
+            columns: Vec::new(),
+            description: None,
+        }],
+        identity: Identity {
+            primary_key: Some("customer".into()),
+            keys: vec![key("cookie"), key("app"), key("customer")],
+            ..Identity::default()
+        },
+        ..Definition::default()
+    })
+    .unwrap();
+    let stitch = |found: Vec<Profile>, fresh: u8, columns: &[(&str, &str)]| {
+        let columns = columns.iter().map(|(name, value)| ((*name).into(), Value::from(*value))).collect();
+        let event = Event::resolve(plan.table("web", "pages").unwrap(), columns, NOW_MS, "e".into());
+        let keys = plan.keys(&event, &Evidence::NONE);
+        let stitched = plan.stitch(&keys, found, ProfileId([fresh; 16]), NOW_MS);
+        (stitched.profile, stitched.journal)
+    };
+    let id = |number: u8| ProfileId([number; 16]);
+    let (one, journal) = stitch(vec![], 1, &[("cookie", "a")]);
+    assert_eq!(journal, [Entry::Created]);
+    // An event that says nothing new of somebody known is worth no word.
+    assert_eq!(stitch(vec![one.clone()], 9, &[("cookie", "a")]).1, []);
+    let (two, _) = stitch(vec![], 2, &[("app", "b")]);
+    let (both, journal) = stitch(vec![two, one], 9, &[("cookie", "a"), ("app", "b")]);
+    assert_eq!(journal, [Entry::Merged { into: id(1), sources: vec![id(2)] }]);
+    let (anna, _) = stitch(vec![both], 9, &[("cookie", "a"), ("customer", "anna")]);
+    let (ben, _) = stitch(vec![], 3, &[("app", "c"), ("customer", "ben")]);
+    // Two people, and no word whose event it is: the first key's.
+    let (_, journal) = stitch(vec![anna.clone(), ben.clone()], 9, &[("cookie", "a"), ("app", "c")]);
+    assert_eq!(journal, [Entry::Ambiguous { left: vec![id(3)] }]);
+    let (_, journal) = stitch(vec![anna, ben], 9, &[("cookie", "a"), ("app", "c"), ("customer", "anna")]);
+    assert_eq!(journal, [Entry::KeyMoved { name: "app".into(), from: id(3) }]);
 }

@@ -98,6 +98,8 @@ fn contradictions_are_found() {
         "SIZE(l) < 2 AND SIZE(l) > 1",
         "SIZE(l) < 1 AND SIZE(l) != 0",
         "t WITHIN 1 DAYS AND NOT t WITHIN 3 DAYS",
+        "t IN ('2026-05-04T00:00:00Z', '2026-05-05T00:00:00Z') AND t > '2026-06-01T00:00:00Z'",
+        "t = '2026-05-04T00:00:00Z' AND t NOT IN ('2026-05-04T00:00:00Z', '2026-05-05T00:00:00Z')",
     ] {
         assert_eq!(
             warnings(&[text], Choice::All),
@@ -122,6 +124,8 @@ fn what_can_be_is_not_reported() {
         "n > 5 AND n < 6",
         "n >= 5 AND n <= 5 AND n = 5.0",
         "t WITHIN 3 DAYS AND NOT t WITHIN 1 DAYS",
+        "t > '2026-05-03T00:00:00Z' AND t > '2026-05-04T00:00:00Z'",
+        "t >= '2026-05-04T00:00:00Z' AND t <= '2026-05-04T00:00:00Z'",
         "v = TRUE AND v != FALSE",
         "segment('x') AND NOT segment('y')",
         "(a = 'x' AND a = 'y') OR n > 5",
@@ -143,6 +147,9 @@ fn sections_behind_others_are_found() {
         (&["a = 'x'", "k:a = 'x'"], &[1]),
         (&["k:", "k:a = 'x'", ""], &[1]),
         (&["n > 5", "n > 100"], &[1]),
+        (&["n > 5", "n > 6 AND n < 9"], &[1]),
+        (&["a = 'x' OR TRUE", "n > 5"], &[1]),
+        (&["a = 'x' OR FALSE", "n > 5"], &[]),
         (&["n > 100", "n > 5"], &[]),
         (
             &["n >= 5 AND n <= 9", "n BETWEEN 5 AND 9", "n = 7 AND a = 'x'", "n IN (5, 6)", "n IN (5, 10)"],
