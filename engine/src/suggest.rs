@@ -61,6 +61,7 @@ mod tests {
             ("teir", "tier", 1),
             ("ab", "ba", 1),
             ("abcd", "badc", 2),
+            ("ab", "bc", 2),
             ("view", "view", 0),
             ("", "abc", 3),
             ("vue", "view", 2),

@@ -350,3 +350,28 @@ fn of_whom_nothing_can_be_read_only_what_everybody_gets_is_said() {
         assert_eq!(sections[1].result, Outcome::Matched);
     }
 }
+
+#[test]
+fn what_the_edge_says_is_found_by_its_name() {
+    let asks = |name: &str, value: &str| {
+        Expr::new_test(Name(name.to_owned()), Test::Equal(Value::from(value)), false)
+    };
+    let shape = |criteria| Shape { criteria, key_event: None, filtered: false, known_only: false };
+    let shapes = [
+        shape(asks("edge.device", "mobile")),
+        shape(asks("edge.country", "NO")),
+        shape(asks("edge.country", "mobile")),
+    ];
+    let plan = Plan::compile(&definition(&shapes, Choice::All)).unwrap();
+    let edge = [("device".into(), "mobile".into()), ("country".into(), "NO".into())];
+    let query = Query { edge: &edge, ..lookup(false) };
+    let mut entered = Vec::new();
+    plan.entered(&Profile::unknown(), &query, NOW_MS, &mut entered);
+    assert_eq!(entered, [(0, 0), (0, 1)]);
+    let explained = plan.explain(&Profile::unknown(), &query, NOW_MS);
+    let seen = explained.personalizations[0].sections.iter().map(|section| {
+        let seen = section.criteria.seen.as_ref().unwrap();
+        seen.value.clone().unwrap()
+    });
+    assert_eq!(seen.collect::<Vec<_>>(), ["mobile", "NO", "NO"].map(Value::from));
+}

@@ -94,9 +94,9 @@ fn matches() {
         (r"^\a\f\n\r\t\v$", "\x07\x0C\n\r\t\x0B", true),
         (r"\b{1}a", "a", true),
         // Where the words of a class meet.
-        ("^[?@A]$", "@", true),
+        ("^[?@A]+$", "@", true),
         ("^[!-#]$", "\"", true),
-        ("(^a)*b", "xb", true),
+        ("(^a)*[bc]", "xb", true),
         ("(^a)+b", "xab", false),
         (r"^[]a-]+$", "]-a", true),
         (r"^[^]a]$", "]", false),
