@@ -341,6 +341,7 @@ fn the_journal_tells_what_became_of_whom() {
         ..Definition::default()
     })
     .unwrap();
+    assert_eq!(plan.tables().iter().map(|table| table.table.as_str()).collect::<Vec<_>>(), ["pages"]);
     let stitch = |found: Vec<Profile>, fresh: u8, columns: &[(&str, &str)]| {
         let columns = columns.iter().map(|(name, value)| ((*name).into(), Value::from(*value))).collect();
         let event = Event::resolve(plan.table("web", "pages").unwrap(), columns, NOW_MS, "e".into());

@@ -313,3 +313,37 @@ fn rank(value: &Value) -> u8 {
         Value::Object(_) => 5,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    #[test]
+    fn items_are_in_order_of_time_and_of_one_event_by_what_they_are() {
+        let item = |time_ms, event_id: &str, id: Value| Item {
+            id,
+            time_ms,
+            event_id: event_id.into(),
+            fields: vec![],
+        };
+        let ordered = [
+            item(6, "a", 5.into()),
+            item(5, "b", 5.into()),
+            item(5, "a", false.into()),
+            item(5, "a", true.into()),
+            item(5, "a", 4.into()),
+            item(5, "a", 5.into()),
+            item(5, "a", "4".into()),
+            item(5, "a", "5".into()),
+        ];
+        for (index, newer) in ordered.iter().enumerate() {
+            assert_eq!(newest_first(newer, newer), Ordering::Equal);
+            for older in &ordered[index + 1..] {
+                assert_eq!(newest_first(newer, older), Ordering::Less, "{newer:?} {older:?}");
+                assert_eq!(newest_first(older, newer), Ordering::Greater, "{newer:?} {older:?}");
+            }
+        }
+    }
+}

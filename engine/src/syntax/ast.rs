@@ -150,3 +150,20 @@ impl Expr {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    #[test]
+    fn one_of_several_is_itself_and_none_is_as_good_as_its_word() {
+        let one = || Expr::Segment("vip".into());
+        assert_eq!(Expr::all(vec![]), Expr::Constant(true));
+        assert_eq!(Expr::any(vec![]), None);
+        assert_eq!((Expr::all(vec![one()]), Expr::any(vec![one()])), (one(), Some(one())));
+        let two = || vec![one(), Expr::Constant(true)];
+        assert_eq!((Expr::all(two()), Expr::any(two())), (Expr::And(two()), Some(Expr::Or(two()))));
+    }
+}

@@ -235,7 +235,7 @@ impl<'a> Lexer<'a> {
 
 #[cfg(all(test, feature = "words"))]
 mod tests {
-    use alloc::format;
+    use alloc::{format, string::ToString};
 
     use crate::limits::{CRITERIA_BYTES_MAX, IN_VALUES_MAX};
     use crate::syntax::parse;
@@ -274,6 +274,7 @@ mod tests {
             let error = parse(text).unwrap_err();
             assert!(error.help.as_ref().is_some_and(|said| said.contains(help)), "{text}: {error:?}");
         }
+        assert_eq!(parse("a ~ 1").unwrap_err().to_string(), "unexpected `~`");
         // There is nothing to say of these.
         for text in ["a = AND", "a ~ 1", "SIZE(AND) > 1"] {
             assert_eq!(parse(text).unwrap_err().help, None, "{text}");

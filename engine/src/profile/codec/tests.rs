@@ -1,6 +1,6 @@
 //! Profiles come back, whatever was read of them in between, and damage is noticed.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec;
 
 use proptest::prelude::*;
@@ -175,6 +175,10 @@ fn what_cannot_be_read_is_damage_and_not_empty() {
     seen.bytes(&vec![0; (SEEN_MAX + 1) * 9]);
     assert_eq!(with(Tag::Seen, &seen.0), Err(Damaged("has more entries than its bound")));
     assert_eq!(with(Tag::Seen, &[2, 0, 0, 0]), Err(Damaged("ends early")));
+    assert_eq!(with(Tag::Seen, &[1, 0, 0, 0, 0, 0, 0, 0, 0, 10]).unwrap().seen().events, [(0, 5)]);
+    assert_eq!(decode(&vec![0; PROFILE_BYTES_MAX * 2]), Err(Damaged("not a profile")));
+    assert_eq!(decode(&vec![0; PROFILE_BYTES_MAX * 2 + 1]), Err(Damaged("too large")));
+    assert_eq!(Damaged("ends early").to_string(), "damaged profile: ends early");
     let mut deep = Value::Null;
     for _ in 0..VALUE_DEPTH_MAX {
         deep = Value::List(vec![deep]);
