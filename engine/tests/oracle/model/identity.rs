@@ -82,7 +82,8 @@ impl World {
         let computed_ms = match field("computed_at") {
             Some(Value::Null) | None => now_ms,
             Some(value) => match instant_ms(value) {
-                Some(computed_ms) => computed_ms,
+                // Reading: like an event's time it is never after the arrival.
+                Some(computed_ms) => computed_ms.min(now_ms),
                 None => return Receipt::default(),
             },
         };
