@@ -385,7 +385,11 @@ impl Teller<'_, '_> {
                 })
             }
             Slot::Column(column) => {
-                let value = self.call.event.and_then(|_| self.call.input(column)).cloned();
+                // An event's columns alone: what the caller handed in besides is no column.
+                let value = self
+                    .call
+                    .event
+                    .and_then(|event| Call::of_event(event, self.call.now_ms).input(column).cloned());
                 self.guarded(name.0.clone(), column, value, Source::Event)
             }
             Slot::Input(input) => {
