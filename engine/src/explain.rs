@@ -6,8 +6,8 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::attribute;
-use crate::attribute::fact::Fact;
-use crate::attribute::plan::{Kind, Part};
+use crate::attribute::fact::{Fact, batch_ms};
+use crate::attribute::plan::{AttributePlan, Kind, Part};
 use crate::call::Call;
 use crate::definition::{Choice, Section};
 use crate::expr::eval::{Memo, Truth, evaluate};
@@ -49,7 +49,7 @@ pub struct KnownAttribute {
 /// Where a value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// An import.
+    /// An import; of what events go on with (a backfill), as long as no event has a part in it.
     Batch,
     /// What the edge knows of the request.
     Edge,
@@ -192,7 +192,7 @@ impl<'p> Prepared<'p, '_> {
                 }
             }
         }
-        let mut teller = Teller { plan: all, call, memo };
+        let mut teller = Teller { plan: all, profile, call, memo };
         let every = all.definition().personalizations.iter().zip(&all.personalizations).enumerate();
         let personalizations = every.map(|(index, (definition, plan))| {
             let sections: Vec<SectionTrace> = definition
@@ -237,6 +237,7 @@ impl<'p> Prepared<'p, '_> {
             let attribute = all.attributes.get(asked.attribute)?;
             let fact = call.fact(index);
             let value = fact.output(asked.types)?;
+            let (source, age_ms) = teller.origin(fact, attribute);
             let width_ms = match (&attribute.kind, &asked.part) {
                 (_, Part::Window(window))
                 | (
@@ -250,21 +251,14 @@ impl<'p> Prepared<'p, '_> {
             Some(KnownAttribute {
                 name: asked.name.clone(),
                 value: (!attribute.sensitive).then_some(value),
-                source: source_of(&attribute.kind),
-                age_ms: teller.age_ms(fact),
+                source,
+                age_ms,
                 width_ms,
             })
         });
         let attributes = known.collect();
         let segments = attribute::batch_segments(profile.batch()).map(|(_, segments)| segments.to_vec());
         Explanation { answer, attributes, segments: segments.unwrap_or_default(), personalizations }
-    }
-}
-
-fn source_of(kind: &Kind) -> Source {
-    match kind {
-        Kind::Batch { .. } => Source::Batch,
-        _ => Source::Event,
     }
 }
 
@@ -280,6 +274,7 @@ impl Log {
 
 struct Teller<'c, 'a> {
     plan: &'c Plan,
+    profile: &'c Profile,
     call: &'c Call<'a>,
     memo: Memo<'c>,
 }
@@ -364,10 +359,11 @@ impl Teller<'_, '_> {
     }
 
     fn sighting(&self, expr: &Expr, predicate: u32) -> Option<Sighting> {
-        let Expr::Test { name, .. } = expr else { return None };
         let predicate = self.plan.program.predicates.get(predicate as usize)?;
-        let plain = |value: Option<Value>, source| {
-            Some(Sighting { name: name.0.clone(), value, redacted: false, source, age_ms: None })
+        let name = match expr {
+            Expr::Test { name, .. } => name.0.clone(),
+            // What is asked about a segment is all there is to ask.
+            _ => expr.to_string(),
         };
         match &self.plan.program.place(predicate)?.slot {
             Slot::Attribute(index) => {
@@ -376,13 +372,8 @@ impl Teller<'_, '_> {
                 let fact = self.call.fact(*index);
                 let value = fact.output(asked.types);
                 let redacted = attribute.sensitive && value.is_some();
-                Some(Sighting {
-                    name: name.0.clone(),
-                    value: value.filter(|_| !redacted),
-                    redacted,
-                    source: source_of(&attribute.kind),
-                    age_ms: self.age_ms(fact),
-                })
+                let (source, age_ms) = self.origin(fact, attribute);
+                Some(Sighting { name, value: value.filter(|_| !redacted), redacted, source, age_ms })
             }
             Slot::Column(column) => {
                 // An event's columns alone: what the caller handed in besides is no column.
@@ -390,16 +381,20 @@ impl Teller<'_, '_> {
                     .call
                     .event
                     .and_then(|event| Call::of_event(event, self.call.now_ms).input(column).cloned());
-                self.guarded(name.0.clone(), column, value, Source::Event)
+                self.guarded(name, column, value, Source::Event)
             }
-            Slot::Input(input) => {
-                self.guarded(name.0.clone(), input, self.call.input(input).cloned(), Source::Input)
-            }
+            Slot::Input(input) => self.guarded(name, input, self.call.input(input).cloned(), Source::Input),
             Slot::Edge(edge) => {
                 let value = self.call.edge.iter().find(|(known, _)| known == edge);
-                plain(value.map(|(_, value)| Value::string(value.as_str())), Source::Edge)
+                let value = value.map(|(_, value)| Value::string(value.as_str()));
+                Some(Sighting { name, value, redacted: false, source: Source::Edge, age_ms: None })
             }
-            Slot::Segment(_) => None,
+            Slot::Segment(segment) => {
+                let record = attribute::batch_segments(self.profile.batch());
+                let age_ms = record.map(|(record, _)| self.since(record.computed_ms));
+                let value = Some(Value::Boolean(self.call.in_segment(segment)));
+                Some(Sighting { name, value, redacted: false, source: Source::Batch, age_ms })
+            }
         }
     }
 
@@ -413,12 +408,21 @@ impl Teller<'_, '_> {
         Some(Sighting { name, value: value.filter(|_| !redacted), redacted, source, age_ms: None })
     }
 
-    fn age_ms(&self, fact: &Fact<'_>) -> Option<i64> {
-        let said_ms = match fact {
-            Fact::Value(_, said_ms) => *said_ms,
-            Fact::Items(living) => living.items.first()?.time_ms,
-            Fact::Missing | Fact::Number(_) => return None,
+    /// Who said what is known of an attribute, and how long ago, in milliseconds, where that is one moment. Of what a batch
+    /// knew and events went on with, the batch said it as long as no event has a part in it.
+    fn origin(&self, fact: &Fact<'_>, attribute: &AttributePlan) -> (Source, Option<i64>) {
+        let imported = matches!(attribute.kind, Kind::Batch { .. });
+        let (said_ms, batch_ms) = match fact {
+            Fact::Missing => (None, None),
+            Fact::Value(_, said_ms) => (Some(*said_ms), batch_ms(attribute, self.profile)),
+            Fact::Items(living) => (living.items.first().map(|item| item.time_ms), None),
+            Fact::Number(_) => (None, batch_ms(attribute, self.profile)),
         };
-        Some(self.call.now_ms.saturating_sub(said_ms))
+        let source = if imported || batch_ms.is_some() { Source::Batch } else { Source::Event };
+        (source, batch_ms.or(said_ms).map(|said_ms| self.since(said_ms)))
+    }
+
+    fn since(&self, said_ms: i64) -> i64 {
+        self.call.now_ms.saturating_sub(said_ms)
     }
 }

@@ -133,6 +133,12 @@ impl Total {
         later.fold(earlier, |sum, (_, amount)| sum.saturating_add(*amount))
     }
 
+    /// Whether anything is known of hours that end after this time.
+    pub(crate) fn counted(&self, after_ms: i64) -> bool {
+        let from = after_ms.div_euclid(HOUR_MS);
+        self.until >= from || self.hours.last().is_some_and(|(hour, _)| *hour >= from)
+    }
+
     fn put_hour(&mut self, hour: i64, amount: i128) {
         if hour <= self.until {
             add(&mut self.earlier, amount);

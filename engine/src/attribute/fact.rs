@@ -40,14 +40,10 @@ pub(crate) fn fact<'a>(
             None => Fact::Missing,
         },
         Kind::Pick { pick, duration_ms, window, base, .. } => match (window, state()) {
-            (None, Some(State::Picked(known, stamped))) if known == pick => {
-                let base = base.as_ref().and_then(|base| base.read(profile));
-                let (value, time_ms) = match base {
-                    Some((value, time_ms)) if time_ms > stamped.time_ms => (value, time_ms),
-                    _ => (&stamped.value, stamped.time_ms),
-                };
-                living(value, time_ms, *duration_ms, now_ms, fact.types)
-            }
+            (None, state) => match picked(state, *pick, base.as_ref(), profile) {
+                Some(Told { value, time_ms, .. }) => living(value, time_ms, *duration_ms, now_ms, fact.types),
+                None => Fact::Missing,
+            },
             (Some(window), Some(State::PickedWithin(known, ring)))
                 if known == pick && ring.width_ms == window.width_ms =>
             {
@@ -58,10 +54,7 @@ pub(crate) fn fact<'a>(
                 });
                 best.map_or(Fact::Missing, |best| fitting(&best.value, best.time_ms, fact.types))
             }
-            _ => match base.as_ref().and_then(|base| base.read(profile)) {
-                Some((value, time_ms)) => living(value, time_ms, *duration_ms, now_ms, fact.types),
-                None => Fact::Missing,
-            },
+            _ => Fact::Missing,
         },
         Kind::Sum { window: None, .. } => match state() {
             Some(State::Sum(sum)) => Fact::Number(sum.to_number()),
@@ -94,13 +87,51 @@ pub(crate) fn fact<'a>(
             Fact::Number(counted(state, amount.unit(), window, now_ms))
         }
         Kind::Total { amount, base } => {
-            let unit = amount.unit();
-            let known = match state() {
-                Some(State::Total(total)) if total.unit == unit => Some(total),
-                _ => None,
-            };
-            Fact::Number(total(known, unit, base.as_ref(), profile))
+            Fact::Number(total(counted_ever(state(), amount.unit()), amount.unit(), base.as_ref(), profile))
         }
+    }
+}
+
+/// When a batch said what is known of an attribute that events make, if no event has a part in it: `last` that is what
+/// the batch says, and a total without an event after its base.
+pub(crate) fn batch_ms(attribute: &AttributePlan, profile: &Profile) -> Option<i64> {
+    let state = || find(profile, attribute, 0);
+    match &attribute.kind {
+        Kind::Pick { pick, window: None, base, .. } => {
+            let told = picked(state(), *pick, base.as_ref(), profile)?;
+            told.by_batch.then_some(told.time_ms)
+        }
+        Kind::Total { amount, base } => {
+            let (_, time_ms) = base.as_ref()?.number(profile)?;
+            let known = counted_ever(state(), amount.unit());
+            (!known.is_some_and(|total| total.counted(time_ms))).then_some(time_ms)
+        }
+        _ => None,
+    }
+}
+
+/// The value that stays, and who said it.
+struct Told<'a> {
+    value: &'a Value,
+    time_ms: i64,
+    by_batch: bool,
+}
+
+/// Of what events say and what a batch knew before them, the newer; an event of that very time is newer.
+fn picked<'a>(
+    state: Option<&'a State>,
+    pick: Pick,
+    base: Option<&Base>,
+    profile: &'a Profile,
+) -> Option<Told<'a>> {
+    let base = base.and_then(|base| base.read(profile));
+    let base = base.map(|(value, time_ms)| Told { value, time_ms, by_batch: true });
+    match state {
+        Some(State::Picked(known, stamped)) if *known == pick => {
+            let said = Told { value: &stamped.value, time_ms: stamped.time_ms, by_batch: false };
+            Some(base.filter(|base| base.time_ms > said.time_ms).unwrap_or(said))
+        }
+        _ => base,
     }
 }
 
@@ -148,13 +179,16 @@ fn counted(state: Option<&State>, unit: Unit, window: Window, now_ms: i64) -> Nu
     }
 }
 
+fn counted_ever(state: Option<&State>, unit: Unit) -> Option<&Total> {
+    match state {
+        Some(State::Total(total)) if total.unit == unit => Some(total),
+        _ => None,
+    }
+}
+
 fn total(known: Option<&Total>, unit: Unit, base: Option<&Base>, profile: &Profile) -> Number {
     let events = |after_ms| known.map_or(0, |total| total.read(after_ms));
-    let base = base.and_then(|base| {
-        let (value, time_ms) = base.read(profile)?;
-        Some((Nanos::from_number(numeric(value)?)?, time_ms))
-    });
-    match base {
+    match base.and_then(|base| base.number(profile)) {
         None => unit.number(events(None)),
         Some((base, time_ms)) => base.plus(unit.nanos(events(Some(time_ms)))).to_number(),
     }
@@ -169,6 +203,12 @@ impl Base {
             time::instant_ms(time)
         });
         Some((value, own.unwrap_or(record.computed_ms)))
+    }
+
+    /// The same of a total; a base that is no number is none.
+    fn number(&self, profile: &Profile) -> Option<(Nanos, i64)> {
+        let (value, time_ms) = self.read(profile)?;
+        Some((Nanos::from_number(numeric(value)?)?, time_ms))
     }
 }
 
