@@ -40,7 +40,7 @@ pub(crate) fn fact<'a>(
             None => Fact::Missing,
         },
         Kind::Pick { pick, duration_ms, window, base, .. } => match (window, state()) {
-            (None, state) => match picked(state, *pick, base.as_ref(), profile) {
+            (None, state) => match picked(state, *pick, base.as_ref(), attribute, profile) {
                 Some(Told { value, time_ms, .. }) => living(value, time_ms, *duration_ms, now_ms, fact.types),
                 None => Fact::Missing,
             },
@@ -98,7 +98,7 @@ pub(crate) fn batch_ms(attribute: &AttributePlan, profile: &Profile) -> Option<i
     let state = || find(profile, attribute, 0);
     match &attribute.kind {
         Kind::Pick { pick, window: None, base, .. } => {
-            let told = picked(state(), *pick, base.as_ref(), profile)?;
+            let told = picked(state(), *pick, base.as_ref(), attribute, profile)?;
             told.by_batch.then_some(told.time_ms)
         }
         Kind::Total { amount, base } => {
@@ -117,14 +117,17 @@ struct Told<'a> {
     by_batch: bool,
 }
 
-/// Of what events say and what a batch knew before them, the newer; an event of that very time is newer.
+/// Of what events say and what a batch knew before them, the newer; an event of that very time is newer. A base that does
+/// not fit the attribute's type is none, as for totals.
 fn picked<'a>(
     state: Option<&'a State>,
     pick: Pick,
     base: Option<&Base>,
+    attribute: &AttributePlan,
     profile: &'a Profile,
 ) -> Option<Told<'a>> {
     let base = base.and_then(|base| base.read(profile));
+    let base = base.filter(|(value, _)| attribute.types.fits(value));
     let base = base.map(|(value, time_ms)| Told { value, time_ms, by_batch: true });
     match state {
         Some(State::Picked(known, stamped)) if *known == pick => {

@@ -237,7 +237,9 @@ fn single(visitor: &Visitor, definition: &Definition, attribute: &Attribute, now
             let newest = seen.iter().max_by_key(|given| given.stamp());
             let newest = newest.map(|given| (given.value.clone(), given.event.time_ms));
             let known = backfill.as_ref().and_then(|backfill| base(&visitor.records, definition, backfill));
-            // Reading: what a batch knows is one more value with its own time; an event of that very time is newer.
+            // Reading: what a batch knows is one more value with its own time; an event of that very time is newer. A value
+            // of another type is none.
+            let known = known.filter(|(value, _)| admit(kept_as, value).is_some());
             let (value, time_ms) = match (newest, known) {
                 (Some(newest), Some(known)) if known.1 > newest.1 => known,
                 (Some(newest), _) => newest,
