@@ -398,11 +398,12 @@ impl Teller<'_, '_> {
         }
     }
 
-    /// A column or input of the name of a sensitive attribute is as sensitive as that.
+    /// A column or input of the name of a sensitive attribute, or of a column that it reads, is as sensitive as that, and
+    /// so is what holds it and what it holds.
     fn guarded(&self, name: String, column: &str, value: Option<Value>, source: Source) -> Option<Sighting> {
         let sensitive = self.plan.attributes.iter().any(|attribute| {
-            let reads = || attribute.kind.columns().any(|read| read == column);
-            attribute.sensitive && (attribute.name == column || reads())
+            let reads = || attribute.kind.columns().any(|read| overlap(read, column));
+            attribute.sensitive && (overlap(&attribute.name, column) || reads())
         });
         let redacted = sensitive && value.is_some();
         Some(Sighting { name, value: value.filter(|_| !redacted), redacted, source, age_ms: None })
@@ -425,4 +426,10 @@ impl Teller<'_, '_> {
     fn since(&self, said_ms: i64) -> i64 {
         self.call.now_ms.saturating_sub(said_ms)
     }
+}
+
+/// Whether two columns are one, or one lies within the other: `user` and `user.email`.
+fn overlap(a: &str, b: &str) -> bool {
+    let (short, long) = if a.len() < b.len() { (a, b) } else { (b, a) };
+    long.strip_prefix(short).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
