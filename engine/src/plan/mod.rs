@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 use crate::attribute::plan::{AttributePlan, FactPlan};
 use crate::candidates::Candidates;
 use crate::definition::{Definition, EventTable};
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::expr::{Node, Program};
 use crate::identity::KeyRule;
 use compile::Compiler;
@@ -106,6 +106,10 @@ impl Plan {
                 let warnings = plan.warnings_of(&definition, &found);
                 found.extend(warnings);
             }
+            // What a name means twice is said once, where it is declared; here it marked the criteria that name it.
+            found.retain(|finding| {
+                finding.code != Code::DuplicateName || !finding.path.contains(".conditions[")
+            });
             return Err(found);
         }
         Ok(Plan { definition, ..plan })

@@ -53,6 +53,7 @@ impl Compiler<'_> {
             let at = At::item("personalizations", index);
             let inputs = personalization.inputs.iter().map(|input| input.name.as_str());
             self.unique(at.field("inputs"), inputs, "input");
+            self.inputs(directory, personalization, at);
             self.unique(
                 at.field("sections"),
                 personalization.sections.iter().map(|section| section.name.as_str()),
@@ -92,6 +93,21 @@ impl Compiler<'_> {
             plans.push(PersonalizationPlan { tables, trigger, awaited, sections, candidates });
         }
         plans
+    }
+
+    /// A criterion that names an input could mean an attribute of that name.
+    fn inputs(&mut self, directory: &Directory, personalization: &Personalization, at: At<'_>) {
+        for (number, input) in personalization.inputs.iter().enumerate() {
+            let name = &input.name;
+            let message = match directory.attribute(name) {
+                None => continue,
+                Some(Ok(_)) => words!("`{name}` is both an attribute and an input"),
+                Some(Err(_)) => words!("the input `{name}` is named like a part of an attribute"),
+            };
+            let help = words!("rename the input, or the attribute: criteria could mean either");
+            let at = at.inner("inputs", number);
+            self.report(Code::DuplicateName, at.field("name"), message, Some(help));
+        }
     }
 
     fn output(&mut self, directory: &Directory, output: &Output, at: At<'_>) -> OutputPlan {
