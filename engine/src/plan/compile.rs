@@ -72,6 +72,7 @@ impl<'a> Compiler<'a> {
         let table_of = |table: &EventTable| tables.binary_search(table).unwrap_or(0);
 
         let directory = Directory::of(definition);
+        self.addresses(&directory);
 
         // Every criterion with where it stands; types need all of them before any can be lowered.
         let mut uses = Uses::default();

@@ -3,13 +3,15 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::compile::Compiler;
 use crate::attribute::plan::{Part, addresses};
 use crate::definition::Definition;
-use crate::diagnostic::words;
+use crate::diagnostic::{At, Code, words};
 use crate::expr::check::Names;
 use crate::expr::types::TypeSet;
 use crate::index::Index;
 use crate::suggest::closest;
+use crate::syntax::Name;
 
 /// Everything that can be asked of attributes, by name.
 #[derive(Default)]
@@ -41,7 +43,7 @@ impl Directory {
                     Some(part) => [declared.name.as_str(), ".", part].concat(),
                     None => declared.name.clone(),
                 };
-                // Of several of one name the first is meant; that they are several is reported elsewhere.
+                // Of several of one name the first is meant; `Compiler::addresses` says that they are several.
                 directory.names.number(&name, directory.facts.len());
                 directory.facts.push(Declared {
                     name,
@@ -65,6 +67,59 @@ impl Directory {
     pub(super) fn parts_of(&self, name: &str) -> Vec<&str> {
         let of = |full: &&str| full.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
         self.names.iter().filter(of).collect()
+    }
+}
+
+impl Compiler<'_> {
+    /// What criteria and outputs call an attribute, or a part of one, means nothing else.
+    pub(super) fn addresses(&mut self, directory: &Directory) {
+        let mut reserved = None;
+        for fact in &directory.facts {
+            if let Some(meant) = reserved_for(&fact.name) {
+                // Once for an attribute with all its parts.
+                if reserved.replace(fact.attribute) != Some(fact.attribute) {
+                    let message = words!("`{}` means {meant}, never an attribute", fact.name);
+                    self.taken(fact, message, words!("rename the attribute"));
+                }
+                continue;
+            }
+            let first = directory.names.get(&fact.name).and_then(|first| directory.facts.get(first));
+            let Some(first) = first else { continue };
+            let (one, other) = (self.attribute_of(first), self.attribute_of(fact));
+            // Two attributes, or two parts of one, that are called alike are reported as that.
+            if one == other {
+                continue;
+            }
+            let (at, message) = if other == fact.name {
+                (fact, words!("`{other}` is both an attribute and a part of the attribute `{one}`"))
+            } else if one == fact.name {
+                (first, words!("`{one}` is both an attribute and a part of the attribute `{other}`"))
+            } else {
+                let name = &fact.name;
+                (fact, words!("`{name}` is a part of both attributes `{one}` and `{other}`"))
+            };
+            self.taken(at, message, words!("rename one of them: criteria and outputs could mean either"));
+        }
+    }
+
+    fn attribute_of(&self, fact: &Declared) -> &str {
+        self.definition.attributes.get(fact.attribute).map_or("", |attribute| attribute.name.as_str())
+    }
+
+    fn taken(&mut self, fact: &Declared, message: String, help: String) {
+        let at = At::item("attributes", fact.attribute);
+        self.report(Code::DuplicateName, at.field("name"), message, Some(help));
+    }
+}
+
+/// What names of this form mean in criteria, if they are none of attributes.
+fn reserved_for(name: &str) -> Option<&'static str> {
+    if name.starts_with(Name::EVENT) {
+        Some("a column of the event")
+    } else if name.starts_with(Name::EDGE) {
+        Some("what the edge knows of a request")
+    } else {
+        None
     }
 }
 
