@@ -137,9 +137,14 @@ impl Lower {
         self.path.clear();
     }
 
+    /// The path of a smaller part of the part that is being read.
+    pub(crate) fn path_of(&self, part: &str) -> String {
+        format!("{}{part}", self.path)
+    }
+
     /// Remembers where a smaller part of the part that is being read stands.
     pub(crate) fn mark(&mut self, part: &str, span: Span) {
-        self.places.insert(format!("{}{part}", self.path), (self.text, span));
+        self.places.insert(self.path_of(part), (self.text, span));
     }
 
     /// Remembers where a criterion stands; its conditions follow, in the order in which they are written.

@@ -149,6 +149,11 @@ fn attribute(lower: &mut Lower, node: &Node, section: &mut Section) {
     let part = lower.text(fields, "subAttributeIdentifier");
     let name = lower.need_text(fields, "outputName");
     if let (Some(attribute), Some(name)) = (attribute, name) {
+        if part.is_none() {
+            let path = lower.path_of(&format!(".outputs[{}]", section.outputs.len()));
+            let at = (lower.text, fields.span("realtimeAttributeId"));
+            lower.bodies.wholes.push((attribute.clone(), path, at));
+        }
         let source = OutputSource::Attribute { name: attribute, part };
         lower.output(&mut section.outputs, Output { name, source }, fields.span("realtimeAttributeId"));
     }

@@ -11,7 +11,7 @@ mod spelling;
 use std::collections::BTreeMap;
 
 use usher_engine::definition::{Attribute, AttributeKind};
-use usher_engine::diagnostic::Code;
+use usher_engine::diagnostic::{Code, Diagnostic};
 
 use super::{Dialect, first_key, recognize, rt_config};
 use crate::document::{Content, Node};
@@ -30,6 +30,8 @@ pub(crate) struct Bodies {
     own: Vec<usize>,
     /// Batch columns that a setting imports: the attribute's name, the column, where that stands.
     columns: Vec<(String, String, At)>,
+    /// Attributes that a payload names without a part: the name, the output's path, where that stands.
+    pub(super) wholes: Vec<(String, String, At)>,
     /// The first body that says nothing of its audience, because its address does.
     first: Option<At>,
     /// Whether the lookup key tells people apart, for want of a word.
@@ -189,8 +191,11 @@ pub(super) fn finish(lower: &mut Lower) {
             }
         }
     }
+    for (name, path, at) in bodies.wholes {
+        whole(lower, &name, &path, at);
+    }
     // RT 2.0 looks profiles up by the parent segment's primary key.
-    let identity = &mut definition.identity;
+    let identity = &mut lower.definition.identity;
     if bodies.setting && identity.primary_key.is_none() {
         identity.primary_key = identity.lookup_key.clone();
     }
@@ -205,6 +210,28 @@ pub(super) fn finish(lower: &mut Lower) {
             Some(help),
         );
     }
+}
+
+/// A payload of the API shows a list by one of its parts, in whatever dialect the list is written; a list that has several is
+/// refused by the engine.
+fn whole(lower: &mut Lower, name: &str, path: &str, at: At) {
+    let definition = &lower.definition;
+    let Some(index) = definition.attributes.iter().position(|attribute| attribute.name == name) else {
+        return;
+    };
+    let Some(AttributeKind::List { column, parts, .. }) = definition.attributes.get(index).map(|a| &a.kind)
+    else {
+        return;
+    };
+    let several = column.is_some() && !parts.is_empty();
+    // What could not be read may have been its parts.
+    if several || lower.broken.contains(&format!("attributes[{index}]")) {
+        return;
+    }
+    let part = parts.first().map_or("items", |part| part.name.as_str());
+    let help = format!("write `\"subAttributeIdentifier\": \"{part}\"` beside it");
+    let message = format!("missing `subAttributeIdentifier`: a payload shows one part of the list `{name}`");
+    lower.push(Diagnostic::new(Code::MissingKey, message).at(path).help(help), Some(at));
 }
 
 impl Lower {
