@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use core::ops::Bound;
 
 use crate::expr::eval::{Memo, Seen, Values, is_true, look};
-use crate::expr::op::{Op, whole};
+use crate::expr::op::{Op, numbers_of, whole};
 use crate::expr::{Node, Predicate, Program};
 use crate::index::Index;
 use crate::limits::DEMANDED_SLOTS_MAX;
@@ -116,9 +116,7 @@ impl Candidates {
             }
             group.always.join(set);
             for demand in &group.demands {
-                if let Some(sections) = demand.sections_for(look(program, demand.slot, values, memo)) {
-                    sections.join(set);
-                }
+                demand.sections_for(look(program, demand.slot, values, memo), |sections| sections.join(set));
             }
             for gate in &group.gates {
                 if gate.sections.meet(set) && !is_true(program, gate.predicate, values, memo) {
@@ -310,13 +308,25 @@ impl Demand {
         }
     }
 
-    fn sections_for(&self, seen: Seen<'_>) -> Option<&Sections> {
-        let integer = match seen {
-            Seen::Text(text) => return self.sections.get(self.texts.get(text)?),
-            Seen::Number(number) => whole(number)?,
-            Seen::Boolean(value) => i64::from(value),
-            _ => return None,
+    /// Those that demand this value; a time may be several.
+    #[inline(always)]
+    fn sections_for(&self, seen: Seen<'_>, mut found: impl FnMut(&Sections)) {
+        let sections = match seen {
+            Seen::Text(text) => self.texts.get(text).and_then(|index| self.sections.get(index)),
+            Seen::Number(number) => whole(number).and_then(|integer| self.of_integer(integer)),
+            Seen::Boolean(value) => self.of_integer(i64::from(value)),
+            Seen::Instant(instant_ms) => {
+                numbers_of(instant_ms).filter_map(|integer| self.of_integer(integer)).for_each(found);
+                return;
+            }
+            _ => None,
         };
+        if let Some(sections) = sections {
+            found(sections);
+        }
+    }
+
+    fn of_integer(&self, integer: i64) -> Option<&Sections> {
         let at = self.integers.binary_search_by_key(&integer, |(known, _)| *known).ok()?;
         self.sections.get(self.integers.get(at)?.1)
     }

@@ -14,47 +14,72 @@ use usher_engine::{Access, Asked, Criterion, Event, Outcome, Plan, Profile, Prof
 
 const NOW_MS: i64 = 1_790_000_000_000;
 
-/// Attributes and their types; few values each, so that criteria meet.
-const FIELDS: [(&str, DataType); 5] = [
-    ("tier", DataType::String),
-    ("city", DataType::String),
-    ("age", DataType::Number),
-    ("visits", DataType::Number),
-    ("vip", DataType::Boolean),
+/// Attributes, their declared types, and what they are compared with; few values each, so that criteria meet. What has
+/// no type is what its uses say: a text or a time, and a number or a time.
+const FIELDS: [(&str, Option<DataType>, fn() -> BoxedStrategy<Value>); 7] = [
+    ("tier", Some(DataType::String), text),
+    ("city", Some(DataType::String), text),
+    ("age", Some(DataType::Number), number),
+    ("visits", Some(DataType::Number), number),
+    ("vip", Some(DataType::Boolean), boolean),
+    ("since", None, time),
+    ("paid", None, moment),
 ];
 
-fn text() -> impl Strategy<Value = Value> {
+fn text() -> BoxedStrategy<Value> {
     prop::sample::select(vec!["", "a", "b", "gold", "a longer text that ends 1", "a longer text that ends 2"])
         .prop_map(Value::from)
+        .boxed()
 }
 
-fn number() -> impl Strategy<Value = Value> {
+fn boolean() -> BoxedStrategy<Value> {
+    any::<bool>().prop_map(Value::from).boxed()
+}
+
+fn time() -> BoxedStrategy<Value> {
+    let times = vec![
+        "2026-09-21T14:13:20Z",
+        "2026-09-21T16:13:20+02:00",
+        "2026-09-21T16:13:20.25+02:00",
+        "2026-09-21",
+        "2026-09-21T00:00:00Z",
+        "1970-01-01",
+    ];
+    prop::sample::select(times).prop_map(Value::from).boxed()
+}
+
+fn moment() -> BoxedStrategy<Value> {
+    let float = |float| Value::Number(Number::float(float).unwrap());
+    let moments = [float(1_790_000_000.25), float(1.79e12), float(-1e300), 1_790_000_000.into(), 0.into()];
+    prop_oneof![3 => prop::sample::select(moments.to_vec()), 1 => number()].boxed()
+}
+
+fn number() -> BoxedStrategy<Value> {
     prop_oneof![
         (-2..4_i64).prop_map(Value::from),
         prop::sample::select(vec![-0.0, 0.5, 1.0, 2.5, 1e300])
             .prop_map(|float| Value::Number(Number::float(float).unwrap())),
     ]
-}
-
-/// What a field of this type may be compared with.
-fn literal(data_type: DataType) -> BoxedStrategy<Value> {
-    match data_type {
-        DataType::String => text().boxed(),
-        DataType::Number => number().boxed(),
-        _ => any::<bool>().prop_map(Value::from).boxed(),
-    }
+    .boxed()
 }
 
 /// What a record may say, fitting or not.
-fn given(data_type: DataType) -> BoxedStrategy<Option<Value>> {
+fn given(data_type: Option<DataType>, values: fn() -> BoxedStrategy<Value>) -> BoxedStrategy<Option<Value>> {
     let odd =
         prop_oneof![Just(Value::from("1")), Just(Value::from("2.5")), Just(Value::from(true)), number()];
-    prop_oneof![6 => literal(data_type).prop_map(Some), 1 => odd.prop_map(Some), 1 => Just(None)].boxed()
+    let other = prop_oneof![time(), moment(), text()];
+    let others = if data_type.is_none() { 4 } else { 1 };
+    prop_oneof![
+        6 => values().prop_map(Some),
+        1 => odd.prop_map(Some),
+        others => other.prop_map(Some),
+        1 => Just(None),
+    ]
+    .boxed()
 }
 
 fn test(field: usize) -> BoxedStrategy<Expr> {
-    let (name, data_type) = FIELDS[field];
-    let values = move || literal(data_type);
+    let (name, data_type, values) = FIELDS[field];
     let comparison = prop::sample::select(vec![
         Comparison::Less,
         Comparison::LessEqual,
@@ -62,13 +87,14 @@ fn test(field: usize) -> BoxedStrategy<Expr> {
         Comparison::GreaterEqual,
     ]);
     let question = match data_type {
-        DataType::Boolean => prop_oneof![4 => values().prop_map(Test::Equal), 1 => Just(Test::Null)].boxed(),
+        Some(DataType::Boolean) => prop_oneof![4 => values().prop_map(Test::Equal), 1 => Just(Test::Null)].boxed(),
         _ => prop_oneof![
             5 => values().prop_map(Test::Equal),
             2 => prop::collection::vec(values(), 1..4).prop_map(Test::In),
             1 => (comparison, values()).prop_map(|(comparison, value)| Test::Order(comparison, value)),
             1 => (values(), values()).prop_map(|(low, high)| Test::Between(low, high)),
-            1 => Just(Test::Null),
+            // A criterion that asks nothing else knows less of a type than all of them together.
+            1 => if data_type.is_none() { values().prop_map(Test::Equal).boxed() } else { Just(Test::Null).boxed() },
         ]
         .boxed(),
     };
@@ -144,11 +170,11 @@ fn definition(shapes: &[Shape], choice: Choice) -> Definition {
             .collect(),
         attributes: FIELDS
             .iter()
-            .map(|(name, data_type)| Attribute {
+            .map(|(name, data_type, _)| Attribute {
                 name: (*name).to_owned(),
                 sensitive: false,
                 description: None,
-                kind: AttributeKind::Batch { column: (*name).to_owned(), data_type: Some(*data_type) },
+                kind: AttributeKind::Batch { column: (*name).to_owned(), data_type: *data_type },
             })
             .collect(),
         identity: Identity {
@@ -172,14 +198,14 @@ fn definition(shapes: &[Shape], choice: Choice) -> Definition {
 type Known = (Vec<Option<Value>>, Vec<bool>);
 
 fn known() -> impl Strategy<Value = Option<Known>> {
-    let values: Vec<_> = FIELDS.iter().map(|(_, data_type)| given(*data_type)).collect();
+    let values: Vec<_> = FIELDS.iter().map(|(_, data_type, values)| given(*data_type, *values)).collect();
     prop::option::weighted(0.9, (values, prop::collection::vec(any::<bool>(), 2)))
 }
 
 fn columns(known: &Known) -> Vec<(String, Value)> {
     let fields = FIELDS.iter().zip(&known.0);
     let mut columns: Vec<(String, Value)> =
-        fields.filter_map(|((name, _), value)| Some(((*name).to_owned(), value.clone()?))).collect();
+        fields.filter_map(|((name, ..), value)| Some(((*name).to_owned(), value.clone()?))).collect();
     let segments = ["s", "t"].iter().zip(&known.1).filter(|(_, member)| **member);
     let segments = segments.map(|(name, _)| Value::from(*name)).collect();
     columns.push((Criterion::SEGMENTS.to_owned(), Value::List(segments)));
@@ -250,7 +276,7 @@ proptest! {
     ) {
         let choice = if first { Choice::First } else { Choice::All };
         let plan = Plan::compile(&definition(&shapes, choice)).unwrap();
-        let fields = FIELDS.map(|(name, data_type)| (name, Some(data_type)));
+        let fields = FIELDS.map(|(name, data_type, _)| (name, data_type));
         let criteria: Vec<_> =
             shapes.iter().map(|shape| Criterion::compile(&shape.criteria, &fields).unwrap()).collect();
         for (known, event) in &visitors {

@@ -13,12 +13,13 @@ use usher_engine::{Criterion, Plan, Truth, syntax};
 /// Sections by their criteria; one that begins with `k:` waits for a key event.
 fn warnings(criteria: &[&str], choice: Choice) -> Vec<String> {
     let types = [
-        ("a", DataType::String),
-        ("b", DataType::String),
-        ("n", DataType::Number),
-        ("t", DataType::Timestamp),
-        ("v", DataType::Boolean),
-        ("l", DataType::StringArray),
+        ("a", Some(DataType::String)),
+        ("b", Some(DataType::String)),
+        ("n", Some(DataType::Number)),
+        ("t", Some(DataType::Timestamp)),
+        ("v", Some(DataType::Boolean)),
+        ("l", Some(DataType::StringArray)),
+        ("u", None),
     ];
     let sections = criteria.iter().enumerate().map(|(index, text)| Section {
         name: format!("s{index}"),
@@ -44,7 +45,7 @@ fn warnings(criteria: &[&str], choice: Choice) -> Vec<String> {
                 name: name.to_owned(),
                 sensitive: false,
                 description: None,
-                kind: AttributeKind::Batch { column: name.to_owned(), data_type: Some(data_type) },
+                kind: AttributeKind::Batch { column: name.to_owned(), data_type },
             })
             .to_vec(),
         identity: Identity {
@@ -100,6 +101,14 @@ fn contradictions_are_found() {
         "t WITHIN 1 DAYS AND NOT t WITHIN 3 DAYS",
         "t IN ('2026-05-04T00:00:00Z', '2026-05-05T00:00:00Z') AND t > '2026-06-01T00:00:00Z'",
         "t = '2026-05-04T00:00:00Z' AND t NOT IN ('2026-05-04T00:00:00Z', '2026-05-05T00:00:00Z')",
+        // Whatever it is: a text or a time, a number or a time.
+        "u = '2026-05-04' AND u = '2026-05-03'",
+        "u > '2026-05-04' AND u < '2026-05-03'",
+        "u BETWEEN '2026-05-04' AND '2026-05-03'",
+        "u IN ('2026-05-04', '2026-05-05') AND u < '2026-05-03'",
+        "u > 5 AND u < 3",
+        "u IN (1, 2) AND u > 2",
+        "u = 5 AND u != 5",
     ] {
         assert_eq!(
             warnings(&[text], Choice::All),
@@ -127,6 +136,14 @@ fn what_can_be_is_not_reported() {
         "t > '2026-05-03T00:00:00Z' AND t > '2026-05-04T00:00:00Z'",
         "t >= '2026-05-04T00:00:00Z' AND t <= '2026-05-04T00:00:00Z'",
         "v = TRUE AND v != FALSE",
+        // One instant twice, two texts in the other order, a number and a time.
+        "u = '2026-05-04T00:00:00+02:00' AND u = '2026-05-03T22:00:00Z'",
+        "u > '2026-05-04T00:00:00+09:00' AND u < '2026-05-03T20:00:00Z'",
+        "u = '2026-05-04' AND u != '2026-05-04T00:00:00Z'",
+        "u IN ('2026-05-04T00:00:00Z') AND u IN ('2026-05-04')",
+        "u > 200000000000 AND u < 300000000",
+        "u = 1790000000 AND u = 1790000000000",
+        "u IN (1790000000000) AND u < 1790000001",
         "segment('x') AND NOT segment('y')",
         "(a = 'x' AND a = 'y') OR n > 5",
         "NOT (a = 'x' AND a = 'y')",

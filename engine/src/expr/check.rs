@@ -185,7 +185,7 @@ const EDGE_NAMES: [&str; 3] = ["country", "city", "device"];
 fn resolve(name: &Name, scope: Scope<'_>, names: &impl Names) -> Result<(Slot, TypeSet), (Code, String)> {
     if let Some(column) = name.0.strip_prefix(Name::EVENT) {
         // The column `time` is the event's resolved time.
-        let declared = if column == "time" { TypeSet::TIMES } else { TypeSet::ANY };
+        let declared = if column == "time" { TypeSet::one(DataType::Timestamp) } else { TypeSet::ANY };
         return Ok((Slot::Column(column.into()), declared));
     }
     if scope.columns_only {

@@ -9,11 +9,14 @@ use core::cmp::Ordering;
 use core::ops::Bound;
 
 use super::eval::{Seen, compare};
-use super::op::{Interval, Op};
+use super::op::{Interval, Op, instants};
+use super::types::TypeSet;
 use super::{Node, Predicate, Program};
 use crate::limits::ENTAILED_PARTS_MAX;
+use crate::order;
 use crate::syntax::Comparison;
-use crate::value::Number;
+use crate::time;
+use crate::value::{DataType, Number};
 
 /// Conditions that must all hold.
 #[derive(Clone)]
@@ -58,7 +61,11 @@ impl<'p> All<'p> {
 
     /// Whether nobody fulfils all of them.
     pub(super) fn are_never(&self) -> bool {
-        self.never || self.literals.iter().any(|(predicate, _)| is_empty(&self.of_slot(predicate.slot)))
+        self.never
+            || self
+                .literals
+                .iter()
+                .any(|(predicate, _)| self.is_nobody(predicate.slot, &self.of_slot(predicate.slot)))
     }
 
     /// Whether a node is true of whoever fulfils them.
@@ -108,18 +115,67 @@ impl<'p> All<'p> {
             Some(others) => others.iter().all(|other| {
                 let mut questions = questions.clone();
                 questions.push((other, true));
-                is_empty(&questions)
+                self.is_nobody(predicate.slot, &questions)
             }),
             None => {
                 questions.push((&predicate.op, !holds));
-                is_empty(&questions)
+                self.is_nobody(predicate.slot, &questions)
             }
+        }
+    }
+
+    /// Whether no value of a slot answers all of these questions about it as it should, neither as a time nor as what
+    /// else it may be.
+    fn is_nobody(&self, slot: u32, questions: &[(&Op, bool)]) -> bool {
+        let types = self.program.slots.get(slot as usize).map_or(TypeSet::ANY, |place| place.types);
+        let asked = |op: for<'o> fn(&'o Op) -> &'o Op| {
+            questions.iter().map(|(question, holds)| (op(question), *holds)).collect::<Vec<_>>()
+        };
+        if types.is_text_or_time() {
+            is_empty(&asked(of_texts)) && is_empty(&asked(of_times))
+        } else if types.has(DataType::Number) && types.has_times() {
+            is_empty(questions) && {
+                let made: Vec<Option<Op>> = questions.iter().map(|(op, _)| as_instants(op)).collect();
+                let of_times = made.iter().zip(questions);
+                is_empty(
+                    &of_times
+                        .map(|(made, (op, holds))| (made.as_ref().unwrap_or(op), *holds))
+                        .collect::<Vec<_>>(),
+                )
+            }
+        } else {
+            is_empty(questions)
         }
     }
 
     fn of_slot(&self, slot: u32) -> Vec<(&'p Op, bool)> {
         let own = self.literals.iter().filter(|(predicate, _)| predicate.slot == slot);
         own.map(|(predicate, holds)| (&predicate.op, *holds)).collect()
+    }
+}
+
+/// A question as it is asked of texts that are no times.
+fn of_texts(op: &Op) -> &Op {
+    if let Op::TextOrTime(either) = op { &either.text } else { op }
+}
+
+/// The same of times.
+fn of_times(op: &Op) -> &Op {
+    if let Op::TextOrTime(either) = op { &either.time } else { op }
+}
+
+/// What a comparison with numbers asks of times.
+fn as_instants(op: &Op) -> Option<Op> {
+    match op {
+        Op::Numbers { exact, .. } => Some(instants(exact.as_instants())),
+        Op::InNumbers(integers, others) => {
+            let integers = integers.iter().map(|value| Number::Integer(*value));
+            let numbers = integers.chain(others.iter().copied());
+            let mut instants: Vec<i64> = numbers.filter_map(time::unix_ms).collect();
+            order::sort(&mut instants, Ord::cmp);
+            Some(Op::InInstants(instants.into()))
+        }
+        _ => None,
     }
 }
 
@@ -135,6 +191,7 @@ enum Kind {
     Size,
     Text,
     TextOrList,
+    TextOrTime,
 }
 
 fn kind(op: &Op) -> Kind {
@@ -154,6 +211,7 @@ fn kind(op: &Op) -> Kind {
         | Op::EndsWith(_)
         | Op::Matches(_) => Kind::Text,
         Op::ContainsText(_) => Kind::TextOrList,
+        Op::TextOrTime(_) => Kind::TextOrTime,
     }
 }
 

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::ops::RangeBounds;
 
-use super::op::{Op, whole};
+use super::op::{Interval, Op, numbers_of, whole};
 use super::types::TypeSet;
 use super::{Node, Place, Predicate, Program};
 use crate::limits::{FUTURE_SKEW_MS, PATTERN_TEXT_BYTES_MAX};
@@ -55,6 +55,8 @@ pub(crate) enum Seen<'a> {
     /// Unix milliseconds: a text that can be nothing but a time.
     Instant(i64),
     Text(&'a str),
+    /// A text where a time may stand, too.
+    TextOrTime(&'a str),
     List(&'a [Value]),
     Items(&'a dyn Items),
 }
@@ -92,6 +94,9 @@ impl<'a> Seen<'a> {
     }
 
     fn of_text(text: &'a str, types: TypeSet) -> Seen<'a> {
+        if types.is_text_or_time() {
+            return Seen::TextOrTime(text);
+        }
         if types.has(DataType::String) {
             return Seen::Text(text);
         }
@@ -309,7 +314,8 @@ fn rare(predicate: &Predicate, seen: &Seen<'_>, now_ms: i64) -> Truth {
     }
 }
 
-/// Whether a question holds for a value; None when it is missing, or of a kind that this does not compare.
+/// Whether a question holds for a value; None when it is missing, or of a kind that this does not compare. A text that
+/// can be nothing but a time is compared with numbers as an instant: those that are asked about it are times, too.
 pub(super) fn compare(op: &Op, seen: Seen<'_>, now_ms: i64) -> Option<bool> {
     Some(match op {
         Op::Null => matches!(seen, Seen::Missing),
@@ -327,7 +333,13 @@ pub(super) fn compare(op: &Op, seen: Seen<'_>, now_ms: i64) -> Option<bool> {
             Seen::Boolean(left) => left == *right,
             _ => return None,
         },
-        Op::Numbers { exact, .. } => (exact.low, exact.high).contains(&number(seen)?),
+        Op::Numbers { exact, .. } => match seen {
+            Seen::Instant(left) => {
+                let Interval { low, high } = exact.as_instants();
+                (low, high).contains(&left)
+            }
+            seen => (exact.low, exact.high).contains(&number(seen)?),
+        },
         Op::Instants { low, high } => (*low..=*high).contains(&instant(seen)?),
         Op::Texts(interval) => {
             let ends = (interval.low.as_ref().map(|end| &**end), interval.high.as_ref().map(|end| &**end));
@@ -335,6 +347,12 @@ pub(super) fn compare(op: &Op, seen: Seen<'_>, now_ms: i64) -> Option<bool> {
         }
         Op::InTexts(right) => right.position(text(seen)?).is_some(),
         Op::InNumbers(integers, others) => {
+            if let Seen::Instant(left) = seen {
+                return Some(
+                    numbers_of(left).any(|left| integers.binary_search(&left).is_ok())
+                        || others.iter().any(|other| time::unix_ms(*other) == Some(left)),
+                );
+            }
             let left = number(seen)?;
             match whole(left) {
                 Some(left) => integers.binary_search(&left).is_ok(),
@@ -342,6 +360,10 @@ pub(super) fn compare(op: &Op, seen: Seen<'_>, now_ms: i64) -> Option<bool> {
             }
         }
         Op::InInstants(right) => right.binary_search(&instant(seen)?).is_ok(),
+        Op::TextOrTime(either) => match instant(seen) {
+            Some(instant_ms) => compare(&either.time, Seen::Instant(instant_ms), now_ms)?,
+            None => compare(&either.text, seen, now_ms)?,
+        },
         Op::Like(pattern) => like(pattern, text(seen)?),
         Op::StartsWith(right) => text(seen)?.starts_with(&**right),
         Op::EndsWith(right) => text(seen)?.ends_with(&**right),
@@ -371,7 +393,7 @@ pub(super) fn compare(op: &Op, seen: Seen<'_>, now_ms: i64) -> Option<bool> {
 
 fn text(seen: Seen<'_>) -> Option<&str> {
     match seen {
-        Seen::Text(text) => Some(text),
+        Seen::Text(text) | Seen::TextOrTime(text) => Some(text),
         _ => None,
     }
 }
@@ -387,7 +409,7 @@ fn instant(seen: Seen<'_>) -> Option<i64> {
     match seen {
         Seen::Instant(instant_ms) => Some(instant_ms),
         Seen::Number(number) => time::unix_ms(number),
-        Seen::Text(text) => time::rfc3339_ms(text).or_else(|| time::date_ms(text)),
+        Seen::Text(text) | Seen::TextOrTime(text) => time::rfc3339_ms(text).or_else(|| time::date_ms(text)),
         _ => None,
     }
 }

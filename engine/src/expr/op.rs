@@ -36,6 +36,8 @@ pub(crate) enum Op {
     InNumbers(Box<[i64]>, Box<[Number]>),
     /// Ascending.
     InInstants(Box<[i64]>),
+    /// `=`, an order, `BETWEEN` or `IN` with texts that are times, of a value that may be a text or a time.
+    TextOrTime(Box<TextOrTime>),
     Like(Box<str>),
     StartsWith(Box<str>),
     EndsWith(Box<str>),
@@ -79,6 +81,15 @@ impl Op {
     }
 }
 
+/// One question twice.
+#[derive(Debug)]
+pub(crate) struct TextOrTime {
+    /// As it is asked of texts that are no times,
+    pub(crate) text: Op,
+    /// and of all else.
+    pub(crate) time: Op,
+}
+
 /// Values between two ends, each of which may be open.
 #[derive(Clone, Debug)]
 pub(crate) struct Interval<T> {
@@ -109,10 +120,30 @@ impl<T: Clone + Ord> Interval<T> {
 }
 
 /// Instants are integers all along.
-fn instants(interval: Interval<i64>) -> Op {
+pub(super) fn instants(interval: Interval<i64>) -> Op {
     let number = |bound: Bound<i64>| bound.map(Number::Integer);
     let (low, high) = integers(&Interval { low: number(interval.low), high: number(interval.high) });
     Op::Instants { low, high }
+}
+
+impl Interval<Number> {
+    /// The instants between what the ends are as Unix seconds or milliseconds. What is too large for a time is later
+    /// than all of them, or earlier.
+    pub(super) fn as_instants(&self) -> Interval<i64> {
+        let instant = |number: Number| {
+            let beyond = if number < Number::Integer(0) { i64::MIN } else { i64::MAX };
+            time::unix_ms(number).unwrap_or(beyond)
+        };
+        Interval { low: self.low.map(instant), high: self.high.map(instant) }
+    }
+}
+
+/// The numbers that are this instant as Unix seconds or milliseconds; all others of a list are not.
+pub(crate) fn numbers_of(instant_ms: i64) -> impl Iterator<Item = i64> {
+    let as_seconds = instant_ms.div_euclid(1_000);
+    [instant_ms, as_seconds]
+        .into_iter()
+        .filter(move |number| time::unix_ms(Number::Integer(*number)) == Some(instant_ms))
 }
 
 /// The integer that a number is, if it is one.
@@ -148,7 +179,18 @@ fn integers(interval: &Interval<Number>) -> (i64, i64) {
 }
 
 /// The question with its right side ready. `types` is not empty and allows the test.
+///
+/// A literal is compared as what the value is of all that `types` leave it: two numbers as numbers; a text that is a time
+/// with one that is none as texts; and else as instants, where a time may stand. So whether a time is told in words,
+/// seconds or milliseconds makes no difference, and what other criteria ask can only rule a reading out.
 pub(super) fn op(name: &Name, test: &Test, types: TypeSet) -> Result<Op, Diagnostic> {
+    let compares = matches!(test, Test::Equal(_) | Test::Order(..) | Test::Between(..) | Test::In(_));
+    if compares && types.is_text_or_time() {
+        // All that is asked of such a value are times, or it would be a text.
+        let text = TypeSet::one(DataType::String);
+        let (text, time) = (op(name, test, text)?, op(name, test, types.without(text))?);
+        return Ok(Op::TextOrTime(Box::new(TextOrTime { text, time })));
+    }
     let mismatch = |value: &Value| {
         let message = match value {
             Value::Boolean(_) => {
@@ -282,7 +324,8 @@ enum Literal {
     Boolean(bool),
 }
 
-/// The right side as what the left side is. A value that may be text or a time is compared as text.
+/// The right side as what the left side is. What may be a number or a time is asked as a number, see
+/// [`super::eval::compare`].
 fn literal(value: &Value, types: TypeSet) -> Option<Literal> {
     match value {
         Value::Boolean(value) => types.has(DataType::Boolean).then_some(Literal::Boolean(*value)),

@@ -48,8 +48,23 @@ impl TypeSet {
         TypeSet(self.0 & other.0)
     }
 
+    pub(crate) fn without(self, other: TypeSet) -> TypeSet {
+        TypeSet(self.0 & !other.0)
+    }
+
     pub(crate) fn is_empty(self) -> bool {
         self.0 == 0
+    }
+
+    /// Whether a time may stand here.
+    pub(crate) fn has_times(self) -> bool {
+        !self.and(TypeSet::of(&[DataType::Timestamp, DataType::Date])).is_empty()
+    }
+
+    /// Whether a text that is a time is compared as one, and any other as a text: some use asks for a time, and none
+    /// rules out a text.
+    pub(crate) fn is_text_or_time(self) -> bool {
+        self != TypeSet::ANY && self.has(DataType::String) && self.has_times()
     }
 
     /// The ingest rule: the value as it is kept, or None when it fits no type of the set. An empty list is missing
