@@ -48,6 +48,7 @@ impl Criterion {
         let scope = Scope { table: None, columns_only: false, inputs: &[] };
         let (mut uses, mut out) = (Uses::default(), Vec::new());
         uses.add(expr, scope, &fields, At::list("criterion"), &mut out);
+        uses.settle();
         let mut checker = Checker::new(&fields, &uses);
         let node = checker.lower(expr, scope, At::list("criterion"), &mut out);
         if !out.is_empty() {

@@ -7,13 +7,24 @@ use crate::value::{Number, Value};
 /// Numbers above this are milliseconds, below it seconds (10¹¹ s is the year 5138).
 const SECONDS_MAX: i64 = 100_000_000_000;
 
-/// The instant that a value names: Unix seconds or milliseconds, RFC 3339, or a date (its midnight, UTC).
+/// The instant that a value names: Unix seconds or milliseconds, RFC 3339, or a date (its midnight, UTC). A numeric text
+/// is its number, as everywhere that numbers are asked for: what a CSV file holds are texts.
 pub fn instant_ms(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => unix_ms(*number),
-        Value::String(text) => rfc3339_ms(text).or_else(|| date_ms(text)),
+        Value::String(text) => text_ms(text),
         _ => None,
     }
+}
+
+/// The same of a text.
+pub(crate) fn text_ms(text: &str) -> Option<i64> {
+    words_ms(text).or_else(|| unix_ms(Number::parse(text)?))
+}
+
+/// The same of a text that stays one: RFC 3339, or a date.
+pub(crate) fn words_ms(text: &str) -> Option<i64> {
+    rfc3339_ms(text).or_else(|| date_ms(text))
 }
 
 /// Unix seconds, or milliseconds when above 10¹¹.
@@ -183,5 +194,17 @@ mod tests {
         assert_eq!(unix_ms(Number::Integer(-1)), Some(-1_000));
         assert_eq!(unix_ms(Number::Integer(-SECONDS_MAX)), Some(-SECONDS_MAX * 1_000));
         assert_eq!(unix_ms(Number::Integer(-SECONDS_MAX - 1)), Some(-SECONDS_MAX - 1));
+        for (text, expected) in [
+            ("1790000000", Some(1_790_000_000_000)),
+            ("1790000000123", Some(1_790_000_000_123)),
+            ("1790000000.5", Some(1_790_000_000_500)),
+            ("-1", Some(-1_000)),
+            ("2026-01-01", Some(1_767_225_600_000)),
+            ("01790000000", None),
+            (" 1790000000", None),
+            ("1e300", None),
+        ] {
+            assert_eq!(instant_ms(&Value::from(text)), expected, "{text}");
+        }
     }
 }

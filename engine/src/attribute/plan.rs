@@ -224,16 +224,15 @@ pub(crate) fn addresses(kind: &AttributeKind) -> Vec<Address<'_>> {
     all
 }
 
-/// What `min` and `max` compare by, of the types that a value may have: without declaration or use numbers, and what may
-/// be text or a time is text, as in criteria.
+/// What `min` and `max` compare by, of the types that a value may have: without declaration or use numbers, and what is
+/// compared with times is times, because texts and times have no order in common.
 pub(crate) fn order_of(types: TypeSet) -> (Order, TypeSet) {
-    let times = TypeSet::of(&[DataType::Timestamp, DataType::Date]);
     if types == TypeSet::ANY || types.has(DataType::Number) {
         (Order::Number, TypeSet::one(DataType::Number))
-    } else if types.has(DataType::String) {
-        (Order::Text, TypeSet::one(DataType::String))
+    } else if types.has_times() {
+        (Order::Instant, types.times())
     } else {
-        (Order::Instant, types.and(times))
+        (Order::Text, types.and(TypeSet::one(DataType::String)))
     }
 }
 

@@ -46,6 +46,8 @@ pub(crate) struct Uses {
     known: Index,
     /// What the program's slots will be, but for segments.
     places: Vec<Place>,
+    /// Those that are asked for their age.
+    aged: Vec<u32>,
 }
 
 impl Uses {
@@ -74,8 +76,23 @@ impl Uses {
                 out.push(disagreement(name, test, declared, place.types).at(at.field(VALUE)));
             } else {
                 place.types = both;
+                if matches!(test, Test::WithinDays(_)) {
+                    self.aged.push(index);
+                }
             }
         });
+    }
+
+    /// Decides what all uses leave open, when every criterion was added: what is asked for its age is a time, unless it
+    /// is declared as something else, or used as that.
+    pub(crate) fn settle(&mut self) {
+        for index in self.aged.drain(..) {
+            if let Some(place) = self.places.get_mut(index as usize)
+                && place.types.has_times()
+            {
+                place.types = place.types.times();
+            }
+        }
     }
 
     /// What an attribute may be: its declaration and all its uses.
@@ -245,7 +262,7 @@ fn of_literal(value: &Value) -> TypeSet {
 fn of_ordered(value: &Value) -> TypeSet {
     match value {
         Value::Number(_) => TypeSet::of(&[DataType::Number, DataType::Timestamp]),
-        Value::String(text) if time::rfc3339_ms(text).or_else(|| time::date_ms(text)).is_some() => {
+        Value::String(text) if time::words_ms(text).is_some() => {
             TypeSet::of(&[DataType::String, DataType::Timestamp, DataType::Date])
         }
         Value::String(_) => TypeSet::one(DataType::String),

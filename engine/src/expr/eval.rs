@@ -105,8 +105,7 @@ impl<'a> Seen<'a> {
         if let Some(instant_ms) = timestamp.or_else(date) {
             return Seen::Instant(instant_ms);
         }
-        let number = if types.has(DataType::Number) { Number::parse(text) } else { None };
-        number.map_or(Seen::Missing, Seen::Number)
+        types.number_in(text).map_or(Seen::Missing, Seen::Number)
     }
 }
 
@@ -409,7 +408,8 @@ fn instant(seen: Seen<'_>) -> Option<i64> {
     match seen {
         Seen::Instant(instant_ms) => Some(instant_ms),
         Seen::Number(number) => time::unix_ms(number),
-        Seen::Text(text) | Seen::TextOrTime(text) => time::rfc3339_ms(text).or_else(|| time::date_ms(text)),
+        Seen::Text(text) => time::words_ms(text),
+        Seen::TextOrTime(text) => time::text_ms(text),
         _ => None,
     }
 }

@@ -12,7 +12,7 @@ pub(crate) struct TypeSet(u8);
 impl TypeSet {
     /// Nothing is known: any scalar or list passes.
     pub(crate) const ANY: TypeSet = TypeSet(0x7f);
-    /// What `WITHIN n DAYS` can read.
+    /// What `WITHIN n DAYS` can read: times, and what is declared or otherwise used as a text or number that may be one.
     pub(crate) const TIMES: TypeSet =
         TypeSet::of(&[DataType::Timestamp, DataType::Date, DataType::Number, DataType::String]);
     /// What has a size.
@@ -56,9 +56,14 @@ impl TypeSet {
         self.0 == 0
     }
 
+    /// The times among these.
+    pub(crate) fn times(self) -> TypeSet {
+        self.and(TypeSet::of(&[DataType::Timestamp, DataType::Date]))
+    }
+
     /// Whether a time may stand here.
     pub(crate) fn has_times(self) -> bool {
-        !self.and(TypeSet::of(&[DataType::Timestamp, DataType::Date])).is_empty()
+        !self.times().is_empty()
     }
 
     /// Whether a text that is a time is compared as one, and any other as a text: some use asks for a time, and none
@@ -88,8 +93,7 @@ impl TypeSet {
             Value::Number(_) => is(self.has(DataType::Number) || self.is_instant(value)),
             Value::String(_) if self.has(DataType::String) || self.is_instant(value) => is(true),
             Value::String(text) => {
-                let number = if self.has(DataType::Number) { Number::parse(text) } else { None };
-                number.map(|number| Some(Fit::AsNumber(number))).ok_or(Misfit)
+                self.number_in(text).map(|number| Some(Fit::AsNumber(number))).ok_or(Misfit)
             }
             Value::List(items) => {
                 let all = |fits: fn(&Value) -> bool| items.iter().all(fits);
@@ -103,6 +107,16 @@ impl TypeSet {
     /// Whether the value is there and fits as it is, or as the number that its text is.
     pub(crate) fn fits(self, value: &Value) -> bool {
         matches!(self.fit(value), Ok(Some(_)))
+    }
+
+    /// The number that a text is where a number may stand, or a time in seconds or milliseconds.
+    pub(crate) fn number_in(self, text: &str) -> Option<Number> {
+        let number = if self.has(DataType::Number) || self.has(DataType::Timestamp) {
+            Number::parse(text)?
+        } else {
+            return None;
+        };
+        (self.has(DataType::Number) || time::unix_ms(number).is_some()).then_some(number)
     }
 
     fn is_instant(self, value: &Value) -> bool {
@@ -170,9 +184,10 @@ mod tests {
         assert_eq!(TypeSet::LISTS.admit(&mixed), Err(Misfit));
         assert_eq!(TypeSet::ANY.admit(&mixed), Ok(Some(mixed.clone())));
         assert_eq!(TypeSet::ANY.admit(&Value::Object(alloc::vec![])), Err(Misfit));
-        assert_eq!(
-            TypeSet::TIMES.admit(&Value::from("2026-01-01T00:00:00Z")).unwrap().unwrap().as_str().unwrap(),
-            "2026-01-01T00:00:00Z"
-        );
+        let words = Value::from("2026-01-01T00:00:00Z");
+        assert_eq!(TypeSet::TIMES.times().admit(&words), Ok(Some(words)));
+        assert_eq!(timestamp.admit(&Value::from("1790000000")), Ok(Some(Value::from(1_790_000_000))));
+        assert_eq!(timestamp.admit(&Value::from("1e300")), Err(Misfit));
+        assert_eq!(TypeSet::one(DataType::Date).admit(&Value::from("1790000000")), Err(Misfit));
     }
 }

@@ -117,6 +117,7 @@ impl<'a> Compiler<'a> {
             }
         }
 
+        uses.settle();
         let mut checker = Checker::new(&directory, &uses);
         let mut key_events: Vec<KeyEventPlan> = definition
             .key_events

@@ -197,7 +197,9 @@ fn event(
             let name = if drawn == 6 { "timestamp" } else { "time" };
             let time_ms = past(dice, now_ms, spans_ms);
             let seconds = time_ms.rem_euclid(1_000) == 0 && dice.once_in(2);
-            columns.push((name.into(), Value::from(if seconds { time_ms / 1_000 } else { time_ms })));
+            let time = if seconds { time_ms / 1_000 } else { time_ms };
+            let in_text = dice.once_in(8);
+            columns.push((name.into(), if in_text { Value::string(time.to_string()) } else { time.into() }));
         }
     }
     keys(dice, bent, index, &mut columns);
@@ -298,8 +300,9 @@ fn row(dice: &mut Dice, bent: Bent, now_ms: i64, spans_ms: &[i64], definition: &
     if !dice.once_in(3) {
         say("tier", dice.pick(&[Value::from("vip"), Value::from(3), Value::List(vec![1.into()])]).clone());
     }
-    match dice.below(4) {
+    match dice.below(5) {
         0 => {}
+        4 => say("computed_at", Value::string((now_ms / 1_000).to_string())),
         1 => say("computed_at", Value::from(now_ms + dice.between(0, 5))),
         2 => say("computed_at", Value::from(now_ms / 1_000)),
         _ => say("computed_at", Value::from(past(dice, now_ms, spans_ms))),
@@ -357,9 +360,12 @@ fn text(dice: &mut Dice) -> Value {
 }
 
 fn instant(dice: &mut Dice) -> Value {
-    match dice.below(8) {
+    match dice.below(11) {
         0 => "soon".into(),
         1 => true.into(),
+        8 => "1790000000".into(),
+        9 => "1790000000123".into(),
+        10 => dice.pick(&["1790000000.5", "01790000000", " 1790000000", "5e300"]).to_owned().into(),
         2 => Value::from(1_790_000_000),
         3 => Value::from(1_790_000_000_123),
         4 => Value::Number(Number::float(1_790_000_000.5).expect("finite")),

@@ -18,6 +18,10 @@ pub fn admit(declared: Option<DataType>, value: &Value) -> Option<Value> {
         (Some(DataType::String), _) => fits(matches!(value, Value::String(_))),
         (Some(DataType::Boolean), _) => fits(matches!(value, Value::Boolean(_))),
         (Some(DataType::Number), _) => number(value).map(Value::Number),
+        // A numeric text is its number.
+        (Some(DataType::Timestamp), Value::String(_)) if number(value).is_some() => {
+            instant_ms(value).and_then(|_| number(value)).map(Value::Number)
+        }
         (Some(DataType::Timestamp | DataType::Date), _) => fits(instant_ms(value).is_some()),
         (Some(DataType::StringArray), Value::List(items)) => {
             fits(items.iter().all(|item| matches!(item, Value::String(_))))
@@ -50,7 +54,8 @@ pub fn number(value: &Value) -> Option<Number> {
     }
 }
 
-/// The instant of a timestamp: Unix seconds, milliseconds above 10¹¹, or the RFC 3339 texts that cases are made of.
+/// The instant of a timestamp: Unix seconds, milliseconds above 10¹¹, as a number or its text, or the RFC 3339 texts that
+/// cases are made of.
 pub fn instant_ms(value: &Value) -> Option<i64> {
     match value {
         Value::Number(Number::Integer(n)) if n.unsigned_abs() > 100_000_000_000 => Some(*n),
@@ -58,7 +63,10 @@ pub fn instant_ms(value: &Value) -> Option<i64> {
         Value::Number(Number::Float(f)) if f.abs() > 4e18 => None,
         Value::Number(Number::Float(f)) if f.abs() > 1e11 => Some(*f as i64),
         Value::Number(Number::Float(f)) => Some((f * 1_000.0) as i64),
-        Value::String(text) => INSTANTS.iter().find(|(known, _)| known == text).map(|(_, ms)| *ms),
+        Value::String(text) => match INSTANTS.iter().find(|(known, _)| known == text) {
+            Some((_, ms)) => Some(*ms),
+            None => instant_ms(&Value::Number(number(value)?)),
+        },
         _ => None,
     }
 }
