@@ -78,7 +78,7 @@ pub enum Outcome {
     Matched,
     /// False.
     NotMatched,
-    /// A value was missing.
+    /// A value was missing, or a text longer than a pattern looks at.
     Unknown,
     /// Decided before it was asked.
     NotReached,

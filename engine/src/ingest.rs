@@ -9,8 +9,10 @@ use crate::attribute::update::{take_out, update};
 use crate::call::Call;
 use crate::event::Event;
 use crate::expr::eval::{Memo, Truth, evaluate};
+use crate::limits::PATTERN_TEXT_BYTES_MAX;
 use crate::plan::Plan;
 use crate::profile::{Profile, Sight};
+use crate::value::Value;
 
 /// What became of one event.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -21,6 +23,8 @@ pub struct Ingested {
     pub forgot: bool,
     /// Columns that an attribute wanted and could not take.
     pub refused: Vec<RefusedValue>,
+    /// Columns whose text is longer than what a pattern that is asked of them looks at, by their names.
+    pub too_long: Vec<String>,
 }
 
 /// A value that did not become part of an attribute; the attribute keeps what it had.
@@ -43,6 +47,7 @@ impl Plan {
                 Sight::First => {}
             }
         }
+        self.too_long(event, &mut ingested.too_long);
         let call = Call::of_event(event, now_ms);
         let mut memo = Memo::new(&self.program);
         for key_event in self.key_events.iter().filter(|key_event| key_event.table == event.table) {
@@ -72,6 +77,17 @@ impl Plan {
             }
         }
         ingested
+    }
+
+    /// The columns of an event that patterns cannot look at, whether or not this event's key events ask them.
+    fn too_long(&self, event: &Event, out: &mut Vec<String>) {
+        let searched = self.program.searched.iter();
+        for (_, column) in searched.filter(|(table, _)| table.is_none_or(|table| table == event.table)) {
+            let text = event.column(column).and_then(Value::as_str);
+            if text.is_some_and(|text| text.len() > PATTERN_TEXT_BYTES_MAX) && !out.contains(column) {
+                out.push(column.clone());
+            }
+        }
     }
 
     /// Notes that this plan's bundle writes a profile: state that its definition does not know is kept for 30 days more,

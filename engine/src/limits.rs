@@ -22,7 +22,8 @@ pub const PATTERN_SIZE_MAX: usize = 1_024;
 pub const PATTERN_TEXTS_MAX: usize = 16;
 /// How many digits of a number count one by one: of further ones only whether any is not zero can change a float.
 pub const DIGITS_MAX: usize = 800;
-/// How much of a text a regular expression looks at, in bytes; longer texts do not match and are reported.
+/// How long a text is that a regular expression looks at, in bytes. Of a longer one it is unknown, which the receipt of
+/// the event notes; what is a few comparisons of texts instead has no bound.
 pub const PATTERN_TEXT_BYTES_MAX: usize = 2_048;
 /// How deep groups and repetitions of repetitions nest in a regular expression.
 pub const PATTERN_DEPTH_MAX: u32 = 16;

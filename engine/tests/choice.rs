@@ -14,9 +14,11 @@ use usher_engine::{Access, Asked, Criterion, Event, Outcome, Plan, Profile, Prof
 
 const NOW_MS: i64 = 1_790_000_000_000;
 
+type Values = fn() -> BoxedStrategy<Value>;
+
 /// Attributes, their declared types, and what they are compared with; few values each, so that criteria meet. What has
 /// no type is what its uses say: a text or a time, and a number or a time.
-const FIELDS: [(&str, Option<DataType>, fn() -> BoxedStrategy<Value>); 7] = [
+const FIELDS: [(&str, Option<DataType>, Values); 7] = [
     ("tier", Some(DataType::String), text),
     ("city", Some(DataType::String), text),
     ("age", Some(DataType::Number), number),
@@ -64,7 +66,7 @@ fn number() -> BoxedStrategy<Value> {
 }
 
 /// What a record may say, fitting or not.
-fn given(data_type: Option<DataType>, values: fn() -> BoxedStrategy<Value>) -> BoxedStrategy<Option<Value>> {
+fn given(data_type: Option<DataType>, values: Values) -> BoxedStrategy<Option<Value>> {
     let odd =
         prop_oneof![Just(Value::from("1")), Just(Value::from("2.5")), Just(Value::from(true)), number()];
     let other = prop_oneof![time(), moment(), text()];

@@ -168,6 +168,9 @@ fn sections_behind_others_are_found() {
         (&["a = 'x' OR TRUE", "n > 5"], &[1]),
         (&["a = 'x' OR FALSE", "n > 5"], &[]),
         (&["n > 100", "n > 5"], &[]),
+        // A pattern that is a comparison answers every text, another one may find it too long.
+        (&["a MATCHES '^x'", "a = 'xxy'"], &[1]),
+        (&["a MATCHES 'x+y$'", "a = 'xxy'"], &[]),
         (
             &["n >= 5 AND n <= 9", "n BETWEEN 5 AND 9", "n = 7 AND a = 'x'", "n IN (5, 6)", "n IN (5, 10)"],
             &[1, 2, 3],
@@ -185,7 +188,7 @@ fn sections_behind_others_are_found() {
         (&["l IS NOT NULL", "SIZE(l) > 0", "l CONTAINS 'x'", "l IS NULL"], &[1, 2]),
         (&["v = TRUE", "v != FALSE"], &[1]),
         (&["segment('x')", "segment('x') AND n > 5", "NOT segment('x')"], &[1]),
-        (&["a MATCHES 'x'", "a MATCHES 'x' AND n > 5", "a = 'x'"], &[1]),
+        (&["a MATCHES 'x+y'", "a MATCHES 'x+y' AND n > 5", "a = 'xy'"], &[1]),
     ] {
         let expected: Vec<String> =
             unreachable.iter().map(|index| format!("W004 personalizations[0].sections[{index}]")).collect();

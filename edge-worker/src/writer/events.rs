@@ -301,6 +301,10 @@ fn fold_once<'p>(
             receipt.note("value_refused");
             round.log.push(line("value_refused", refused.reason));
         }
+        if !ingested.too_long.is_empty() {
+            receipt.note("text_too_long");
+            round.log.push(line("text_too_long", ""));
+        }
         if let Mode::Personalize { named, server_route, sensitive_scope } = &message.mode {
             let access = Access { server_route: *server_route, sensitive_scope: *sensitive_scope };
             let answer = personalize(plan, profile, event, &message.edge, named.as_deref(), access, now_ms);

@@ -468,12 +468,24 @@ impl<'a, N: Names> Checker<'a, N> {
             }
         })?;
         // All uses were added before; without its own a value is nothing.
-        let slot = self.uses.find(&slot, scope).unwrap_or(u32::MAX);
-        self.share(slot, Some(test), negated, |place| {
+        let number = self.uses.find(&slot, scope).unwrap_or(u32::MAX);
+        let mut is_bounded = false;
+        let node = self.share(number, Some(test), negated, |place| {
             if place.types.and(allowed(test)).is_empty() {
                 return Err(None);
             }
-            op(name, test, place.types).map_err(|found| Some(found.at(at.field(VALUE))))
-        })
+            let op = op(name, test, place.types).map_err(|found| Some(found.at(at.field(VALUE))))?;
+            is_bounded = matches!(&op, Op::Matches(pattern) if pattern.is_bounded());
+            Ok(op)
+        })?;
+        if let Slot::Column(column) = slot
+            && is_bounded
+        {
+            let searched = (scope.table, column);
+            if !self.program.searched.contains(&searched) {
+                self.program.searched.push(searched);
+            }
+        }
+        Ok(node)
     }
 }

@@ -220,7 +220,7 @@ fn is_answered(questions: &[(&Op, bool)], op: &Op) -> bool {
     match op {
         Op::Null => true,
         // A text may be too long to be looked at.
-        Op::Matches(_) => false,
+        Op::Matches(pattern) if pattern.is_bounded() => false,
         op => questions.iter().any(|(other, _)| kind(other) == kind(op)),
     }
 }

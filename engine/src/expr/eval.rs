@@ -374,7 +374,7 @@ pub(super) fn compare(op: &Op, seen: Seen<'_>, now_ms: i64) -> Option<bool> {
         Op::Matches(pattern) => {
             let left = text(seen)?;
             // A text beyond the bound is not looked at: unknown, so that a negation does not match either.
-            if left.len() > PATTERN_TEXT_BYTES_MAX {
+            if left.len() > PATTERN_TEXT_BYTES_MAX && pattern.is_bounded() {
                 return None;
             }
             pattern.is_match(left)

@@ -28,6 +28,8 @@ pub(crate) struct Program {
     pub(crate) predicates: Vec<Predicate>,
     /// How many of the predicates have a memo.
     pub(crate) memos: u32,
+    /// Columns that a pattern is asked of which looks at no long text, each with its event table; None: whatever it is.
+    pub(crate) searched: Vec<(Option<usize>, String)>,
 }
 
 impl Program {

@@ -14,6 +14,10 @@ impl Pattern {
         match *self {}
     }
 
+    pub(crate) fn is_bounded(&self) -> bool {
+        match *self {}
+    }
+
     pub(crate) fn is_match(&self, _text: &str) -> bool {
         match *self {}
     }

@@ -47,6 +47,11 @@ impl Pattern {
         }
     }
 
+    /// Whether it looks at no text that is longer than the bound.
+    pub(crate) fn is_bounded(&self) -> bool {
+        matches!(self, Pattern::Program(_))
+    }
+
     /// What one character of a text costs at most, in steps.
     pub(crate) fn weight(&self) -> usize {
         match self {

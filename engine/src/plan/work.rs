@@ -7,6 +7,7 @@ use crate::event::column_of;
 use crate::expr::op::Op;
 use crate::expr::{Predicate, Slot};
 use crate::limits::{PATTERN_TEXT_BYTES_MAX, VALUE_BYTES_MAX};
+use crate::pattern::Pattern;
 use crate::value::Value;
 
 /// What an attribute that an event feeds takes: its filter, its state, and to read and write the profile again.
@@ -21,7 +22,7 @@ impl Plan {
             .fold(0, usize::saturating_add);
         let rules = self.key_rules.iter().flat_map(|rule| {
             let length = text_of(columns, &rule.name);
-            rule.valid.iter().chain(&rule.exclude).map(move |pattern| steps(pattern.weight(), length))
+            rule.valid.iter().chain(&rule.exclude).map(move |pattern| steps(pattern, length))
         });
         let patterns = self.work_of_patterns(|slot| match slot {
             Slot::Column(name) => text_of(columns, name),
@@ -45,21 +46,21 @@ impl Plan {
     /// Each is asked once at most, however many criteria share it.
     fn work_of_patterns(&self, length: impl Fn(&Slot) -> usize) -> u64 {
         let of = |predicate: &Predicate| match (&predicate.op, self.program.place(predicate)) {
-            (Op::Matches(pattern), Some(place)) => steps(pattern.weight(), length(&place.slot)),
+            (Op::Matches(pattern), Some(place)) => steps(pattern, length(&place.slot)),
             _ => 0,
         };
         self.program.predicates.iter().map(of).fold(0, u64::saturating_add)
     }
 }
 
-/// How long the text there is that a pattern looks at.
+/// How long the text there is that a pattern is asked of.
 fn text_of(values: &[(String, Value)], name: &str) -> usize {
-    let length = column_of(values, name).and_then(Value::as_str).map_or(0, str::len);
-    if length > PATTERN_TEXT_BYTES_MAX { 0 } else { length }
+    column_of(values, name).and_then(Value::as_str).map_or(0, str::len)
 }
 
-fn steps(weight: usize, length: usize) -> u64 {
-    count(weight).saturating_mul(count(length))
+fn steps(pattern: &Pattern, length: usize) -> u64 {
+    let is_read = length <= PATTERN_TEXT_BYTES_MAX || !pattern.is_bounded();
+    if is_read { count(pattern.weight()).saturating_mul(count(length)) } else { 0 }
 }
 
 fn count(number: usize) -> u64 {

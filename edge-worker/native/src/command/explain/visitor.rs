@@ -68,6 +68,9 @@ pub(super) fn fold(plan: &Plan, file: &Path, now_ms: i64) -> Result<Option<Profi
         for refused in &ingested.refused {
             told(&format!("{name}: not taken for `{}`: {}", refused.attribute, in_words(refused.reason)));
         }
+        for column in &ingested.too_long {
+            told(&format!("{name}: `{column}` is longer than what a pattern looks at, so it is unknown"));
+        }
     }
     Ok(Some(profile))
 }

@@ -62,6 +62,7 @@ pub(crate) fn ingested(ingested: &Ingested) -> Value {
             "refused",
             list(&ingested.refused, |value| object([(value.reason, Value::from(&*value.attribute))])),
         ),
+        ("too_long", list(&ingested.too_long, |column| Value::from(&**column))),
     ])
 }
 
