@@ -8,9 +8,10 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::diagnostic::{At, Diagnostic};
-use crate::expr::check::{Checker, Names, Scope, Uses};
+use crate::expr::check::{Checker, Names, Scope};
 use crate::expr::eval::{Frame, Seen, Truth, truth};
 use crate::expr::types::TypeSet;
+use crate::expr::uses::Uses;
 use crate::expr::{Node, Program, Slot};
 use crate::index::Index;
 use crate::suggest::closest;

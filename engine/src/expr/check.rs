@@ -10,13 +10,13 @@ use alloc::vec::Vec;
 use super::op::{Op, op};
 use super::same;
 use super::types::TypeSet;
+use super::uses::{Uses, allowed};
 use super::{Node, Place, Predicate, Program, Slot};
 use crate::diagnostic::{At, Code, Diagnostic, words};
 use crate::index::{Index, Places};
 use crate::limits::{CRITERIA_DEPTH_MAX, CRITERIA_TESTS_MAX};
 use crate::syntax::{Expr, Name, Test};
-use crate::time;
-use crate::value::{DataType, Value};
+use crate::value::DataType;
 
 /// Where a criterion stands: which names it can see.
 #[derive(Clone, Copy)]
@@ -37,169 +37,21 @@ pub(crate) trait Names {
     fn suggest(&self, name: &str) -> Option<String>;
 }
 
-/// Every value that is asked about, and which types its uses allow.
-#[derive(Default)]
-pub(crate) struct Uses {
-    /// Values by what identifies them across criteria: attributes by their index, one more than the place (0: none),
-    known_attributes: Vec<u32>,
-    /// and all others by a text.
-    known: Index,
-    /// What the program's slots will be, but for segments.
-    places: Vec<Place>,
-    /// Those that are asked for their age.
-    aged: Vec<u32>,
-}
-
-impl Uses {
-    /// Adds what one criterion says about the values it names.
-    pub(crate) fn add(
-        &mut self,
-        expr: &Expr,
-        scope: Scope<'_>,
-        names: &impl Names,
-        at: At<'_>,
-        out: &mut Vec<Diagnostic>,
-    ) {
-        if depth(expr) > CRITERIA_DEPTH_MAX {
-            return;
-        }
-        for_each_test(expr, &mut 0, &mut |number, name, test| {
-            // What cannot be resolved is reported when the criterion is lowered.
-            let Some((slot, declared)) = resolve(name, scope, names).ok() else { return };
-            let index = self.number(slot, declared, scope);
-            let Some(place) = self.places.get_mut(index as usize) else { return };
-            let wanted = allowed(test);
-            let both = place.types.and(wanted);
-            if both.is_empty() {
-                // The uses before hold, so that one that is wrong is reported alone.
-                let at = at.inner(CONDITIONS, number);
-                out.push(disagreement(name, test, declared, place.types).at(at.field(VALUE)));
-            } else {
-                place.types = both;
-                if matches!(test, Test::WithinDays(_)) {
-                    self.aged.push(index);
-                }
-            }
-        });
-    }
-
-    /// Decides what all uses leave open, when every criterion was added: what is asked for its age is a time, unless it
-    /// is declared as something else, or used as that.
-    pub(crate) fn settle(&mut self) {
-        for index in self.aged.drain(..) {
-            if let Some(place) = self.places.get_mut(index as usize)
-                && place.types.has_times()
-            {
-                place.types = place.types.times();
-            }
-        }
-    }
-
-    /// What an attribute may be: its declaration and all its uses.
-    pub(crate) fn of_attribute(&self, index: u16, declared: TypeSet) -> TypeSet {
-        let place = self.attribute(index).and_then(|place| self.places.get(place as usize));
-        place.map_or(declared, |place| place.types)
-    }
-
-    fn attribute(&self, index: u16) -> Option<u32> {
-        self.known_attributes.get(usize::from(index))?.checked_sub(1)
-    }
-
-    /// The place of a value that was added.
-    fn find(&self, slot: &Slot, scope: Scope<'_>) -> Option<u32> {
-        match slot {
-            Slot::Attribute(index) => self.attribute(*index),
-            slot => u32::try_from(self.known.get(&identity(slot, scope))?).ok(),
-        }
-    }
-
-    fn number(&mut self, slot: Slot, declared: TypeSet, scope: Scope<'_>) -> u32 {
-        if let Some(known) = self.find(&slot, scope) {
-            return known;
-        }
-        let next = self.places.len();
-        let place = u32::try_from(next).unwrap_or(u32::MAX);
-        if let Slot::Attribute(index) = slot {
-            let index = usize::from(index);
-            if self.known_attributes.len() <= index {
-                self.known_attributes.resize(index.saturating_add(1), 0);
-            }
-            if let Some(known) = self.known_attributes.get_mut(index) {
-                *known = place.saturating_add(1);
-            }
-        } else {
-            self.known.number(&identity(&slot, scope), next);
-        }
-        self.places.push(Place { slot, types: declared });
-        place
-    }
-}
-
 /// Where one condition of a criterion stands: its tests and segments, numbered as they are written,
-const CONDITIONS: &str = "conditions";
+pub(super) const CONDITIONS: &str = "conditions";
 /// the name that it asks about,
 const NAME: &str = "name";
 /// and what it compares with.
-const VALUE: &str = "value";
-
-/// Why a value is not asked this: no type allows it, not the declared one, or none that other uses leave.
-#[cold]
-fn disagreement(name: &Name, test: &Test, declared: TypeSet, so_far: TypeSet) -> Diagnostic {
-    let wanted = allowed(test);
-    let (message, help) = if wanted.is_empty() {
-        match test {
-            Test::In(_) | Test::Between(..) => (
-                words!("`{name}` is compared with values of different types"),
-                words!("text stands in quotes, numbers do not"),
-            ),
-            Test::Contains(_) => (
-                words!("no text or list contains a boolean"),
-                words!("compare a boolean with `=` (`equals`)"),
-            ),
-            _ => (
-                words!("booleans have no order, so `{name}` cannot be compared this way"),
-                words!("compare a boolean with `=` (`equals`)"),
-            ),
-        }
-    } else if declared.and(wanted).is_empty() {
-        let help = if declared.and(TypeSet::LISTS) == declared {
-            words!(
-                "ask a list what it contains (`CONTAINS`, `contains`), or for its size (`SIZE`, `list_size_…`)"
-            )
-        } else {
-            words!("compare it with what it is; text stands in quotes, numbers do not")
-        };
-        (words!("`{name}` is {declared}, and this asks for {wanted}"), help)
-    } else {
-        let help = words!(
-            "make the uses agree, or declare its type (`data_type`); text stands in quotes, numbers do not"
-        );
-        (words!("`{name}` is {so_far} by its other uses, and this asks for {wanted}"), help)
-    };
-    Diagnostic::new(Code::TypeMismatch, message).help(help)
-}
-
-/// What identifies a value across criteria, if it is no attribute.
-fn identity(slot: &Slot, scope: Scope<'_>) -> String {
-    match slot {
-        Slot::Column(column) => match scope.table {
-            Some(table) => alloc::format!("event.{table}.{column}"),
-            None => alloc::format!("event..{column}"),
-        },
-        Slot::Edge(name) => ["edge.", name].concat(),
-        // Personalizations declare their inputs each for itself: of another type it is another value.
-        Slot::Input(name) => {
-            let declared = scope.inputs.iter().find(|input| input.name == *name);
-            ["input.", declared.map_or("", |input| input.data_type.as_str()), ".", name].concat()
-        }
-        Slot::Attribute(_) | Slot::Segment(_) => String::new(),
-    }
-}
+pub(super) const VALUE: &str = "value";
 
 /// What the edge knows of a request.
 const EDGE_NAMES: [&str; 3] = ["country", "city", "device"];
 
-fn resolve(name: &Name, scope: Scope<'_>, names: &impl Names) -> Result<(Slot, TypeSet), (Code, String)> {
+pub(super) fn resolve(
+    name: &Name,
+    scope: Scope<'_>,
+    names: &impl Names,
+) -> Result<(Slot, TypeSet), (Code, String)> {
     if let Some(column) = name.0.strip_prefix(Name::EVENT) {
         // The column `time` is the event's resolved time.
         let declared = if column == "time" { TypeSet::one(DataType::Timestamp) } else { TypeSet::ANY };
@@ -232,46 +84,8 @@ fn resolve(name: &Name, scope: Scope<'_>, names: &impl Names) -> Result<(Slot, T
     }
 }
 
-/// Which types a value may have to be asked this.
-fn allowed(test: &Test) -> TypeSet {
-    match test {
-        Test::Equal(value) => of_literal(value),
-        Test::Order(_, value) => of_ordered(value),
-        Test::In(values) => values.iter().fold(TypeSet::ANY, |types, value| types.and(of_literal(value))),
-        Test::Between(low, high) => of_ordered(low).and(of_ordered(high)),
-        Test::Like(_) | Test::StartsWith(_) | Test::EndsWith(_) | Test::Matches(_) => {
-            TypeSet::one(DataType::String)
-        }
-        Test::Contains(Value::Number(_)) => TypeSet::one(DataType::NumberArray),
-        Test::Contains(Value::Boolean(_)) => TypeSet::of(&[]),
-        Test::Contains(_) => TypeSet::of(&[DataType::String, DataType::StringArray]),
-        Test::Null => TypeSet::ANY,
-        Test::WithinDays(_) => TypeSet::TIMES,
-        Test::Size(..) => TypeSet::LISTS,
-    }
-}
-
-fn of_literal(value: &Value) -> TypeSet {
-    match value {
-        Value::Boolean(_) => TypeSet::one(DataType::Boolean),
-        value => of_ordered(value),
-    }
-}
-
-/// Booleans have no order, lists and objects no literals: the empty set.
-fn of_ordered(value: &Value) -> TypeSet {
-    match value {
-        Value::Number(_) => TypeSet::of(&[DataType::Number, DataType::Timestamp]),
-        Value::String(text) if time::words_ms(text).is_some() => {
-            TypeSet::of(&[DataType::String, DataType::Timestamp, DataType::Date])
-        }
-        Value::String(_) => TypeSet::one(DataType::String),
-        _ => TypeSet::of(&[]),
-    }
-}
-
 /// Every test with its number among the conditions of the criterion.
-fn for_each_test(expr: &Expr, next: &mut usize, visit: &mut impl FnMut(usize, &Name, &Test)) {
+pub(super) fn for_each_test(expr: &Expr, next: &mut usize, visit: &mut impl FnMut(usize, &Name, &Test)) {
     match expr {
         Expr::Constant(_) => {}
         Expr::Segment(_) => *next = next.saturating_add(1),
@@ -284,7 +98,7 @@ fn for_each_test(expr: &Expr, next: &mut usize, visit: &mut impl FnMut(usize, &N
     }
 }
 
-fn depth(expr: &Expr) -> usize {
+pub(super) fn depth(expr: &Expr) -> usize {
     // Trees come from bounded readers; what is read as data nests at most as deep as its reader allows.
     match expr {
         Expr::Constant(_) | Expr::Segment(_) | Expr::Test { .. } => 1,

@@ -12,6 +12,7 @@ mod reach;
 mod same;
 pub(crate) mod texts;
 pub(crate) mod types;
+pub(crate) mod uses;
 
 use alloc::boxed::Box;
 use alloc::string::String;

@@ -15,8 +15,8 @@ use crate::definition::{
 };
 use crate::diagnostic::{At, Code, words};
 use crate::expr::Node;
-use crate::expr::check::Uses;
 use crate::expr::types::TypeSet;
+use crate::expr::uses::Uses;
 use crate::limits;
 use crate::order;
 use crate::value::DataType;
