@@ -340,7 +340,7 @@ fn numbers_and_booleans_are_looked_up() {
         .map(|criteria| Shape { criteria, key_event: None, filtered: false, known_only: false })
         .collect();
     let plan = Plan::compile(&definition(&shapes, Choice::All)).unwrap();
-    let fields = FIELDS.map(|(name, data_type)| (name, Some(data_type)));
+    let fields = FIELDS.map(|(name, data_type, _)| (name, data_type));
     let criteria: Vec<_> =
         shapes.iter().map(|shape| Criterion::compile(&shape.criteria, &fields).unwrap()).collect();
     for number in [-1, 0, 1, 7, 19, 20, 107] {
