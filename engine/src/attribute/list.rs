@@ -16,6 +16,8 @@ use crate::value::Value;
 /// The items of a list, and what was taken out of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ItemList {
+    /// Whether items are told apart by an id, and not by their events. The two kinds of lists do not merge.
+    pub has_ids: bool,
     /// Which items stay when there are too many.
     pub keep: Keep,
     /// The columns that are kept of each item, ascending.
@@ -69,6 +71,7 @@ impl Bounds {
 impl Default for ItemList {
     fn default() -> ItemList {
         ItemList {
+            has_ids: true,
             keep: Keep::Newest,
             columns: Vec::new(),
             items: Vec::new(),

@@ -66,7 +66,7 @@ impl State {
                 mine.merge(theirs, |known, new| pick.join(known, new));
             }
             (State::Sum(mine), State::Sum(theirs)) => *mine = mine.plus(theirs),
-            (State::List(mine), State::List(theirs)) => mine.merge(theirs),
+            (State::List(mine), State::List(theirs)) if mine.has_ids == theirs.has_ids => mine.merge(theirs),
             (State::Counter(mine), State::Counter(theirs)) if mine.unit == theirs.unit => mine.merge(theirs),
             (State::Total(mine), State::Total(theirs)) if mine.unit == theirs.unit => mine.merge(theirs),
             (State::Foreign(kind, mine), State::Foreign(other, theirs)) => {
@@ -90,7 +90,7 @@ impl State {
             State::Picked(pick, _) => (0, Some(*pick), 0),
             State::PickedWithin(pick, ring) => (1, Some(*pick), ring.width_ms.wrapping_neg()),
             State::Sum(_) => (2, None, 0),
-            State::List(_) => (3, None, 0),
+            State::List(list) => (3, None, i64::from(list.has_ids)),
             State::Counter(counter) => (4, None, unit(&counter.unit)),
             State::Total(total) => (5, None, unit(&total.unit)),
             State::Foreign(kind, _) => (6, None, i64::from(*kind)),
@@ -122,6 +122,7 @@ mod tests {
             within(Pick::Last, 1_000),
             within(Pick::First, 60_000),
             State::Sum(Nanos(5)),
+            State::List(ItemList { has_ids: false, ..ItemList::default() }),
             State::List(ItemList::default()),
             counter(Unit::Events),
             counter(Unit::Nanos),

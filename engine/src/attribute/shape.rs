@@ -24,7 +24,7 @@ const FOREIGN: u8 = u8::MAX;
 struct Shape {
     /// As it is stored; see `profile::state`.
     kind: u8,
-    /// What is picked, or what is counted in.
+    /// What is picked, what is counted in, or what tells items apart.
     detail: u8,
     /// Of what is kept by buckets. Counters have several, and wait ring by ring.
     width_ms: i64,
@@ -37,7 +37,7 @@ impl Shape {
             State::Picked(pick, _) => shape(1, number(*pick), 0),
             State::PickedWithin(pick, ring) => shape(6, number(*pick), ring.width_ms),
             State::Sum(_) => shape(2, 0, 0),
-            State::List(_) => shape(3, 0, 0),
+            State::List(list) => shape(3, items(list.has_ids), 0),
             State::Counter(counter) => Shape::of_counter(counter.unit),
             State::Total(total) => shape(5, unit(total.unit), 0),
             State::Foreign(kind, _) => shape(*kind, FOREIGN, 0),
@@ -56,7 +56,7 @@ impl Shape {
             Kind::Pick { pick, window: Some(window), .. } => shape(6, number(*pick), window.width_ms),
             Kind::Sum { window: None, .. } => shape(2, 0, 0),
             Kind::Sum { window: Some(_), .. } => Some(Shape::of_counter(Unit::Nanos)),
-            Kind::List(_) => shape(3, 0, 0),
+            Kind::List(list) => shape(3, items(list.has_ids()), 0),
             Kind::Counter { amount, .. } => Some(Shape::of_counter(amount.unit())),
             Kind::Total { amount, .. } => shape(5, unit(amount.unit()), 0),
             Kind::Batch { .. } => None,
@@ -72,6 +72,10 @@ impl Shape {
 
 fn number(pick: Pick) -> u8 {
     pick.number()
+}
+
+fn items(have_ids: bool) -> u8 {
+    u8::from(!have_ids)
 }
 
 fn unit(unit: Unit) -> u8 {

@@ -168,14 +168,16 @@ fn add_item(
 
 /// Changes a list; what another definition left makes room.
 fn with_list(profile: &mut Profile, attribute: &AttributePlan, change: impl FnOnce(&mut ItemList)) {
-    if !matches!(profile.state_mut(&attribute.name), Some(State::List(_))) {
+    let state = profile.state_mut(&attribute.name);
+    if !state.as_ref().is_some_and(|state| is_current(&attribute.kind, state)) {
         align(profile, attribute);
     }
     let state = profile.state_mut(&attribute.name);
     if let Some(State::List(list)) = state {
         change(list);
     } else {
-        let mut list = ItemList::default();
+        let has_ids = matches!(&attribute.kind, Kind::List(plan) if plan.has_ids());
+        let mut list = ItemList { has_ids, ..ItemList::default() };
         change(&mut list);
         *state = Some(State::List(list));
     }

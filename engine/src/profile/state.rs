@@ -9,7 +9,7 @@ use crate::attribute::{
 };
 use crate::definition::Keep;
 use crate::limits::{BUCKETS_MAX, LIST_ITEMS_MAX, PARTS_MAX, TOTAL_HOURS_MAX};
-use crate::value::Nanos;
+use crate::value::{Nanos, Value};
 
 // Kinds of state as they are stored. Their numbers are for ever.
 const PICKED: u8 = 1;
@@ -243,7 +243,7 @@ fn read_steps<'a, T>(
 }
 
 fn write_list(w: &mut Writer, list: &ItemList) {
-    w.byte(u8::from(list.keep == Keep::Oldest));
+    w.byte(u8::from(list.keep == Keep::Oldest) | u8::from(!list.has_ids) << 1);
     w.list(&list.columns, |w, column| w.text(column));
     w.list(&list.items, |w, item| {
         w.signed(item.time_ms);
@@ -263,10 +263,12 @@ fn write_list(w: &mut Writer, list: &ItemList) {
 }
 
 fn read_list(r: &mut Reader<'_>) -> Result<ItemList, Damaged> {
-    let keep = match r.byte()? {
-        0 => Keep::Newest,
-        1 => Keep::Oldest,
-        _ => return Err(Damaged("a flag is neither 0 nor 1")),
+    let (keep, has_ids) = match r.byte()? {
+        0 => (Keep::Newest, true),
+        1 => (Keep::Oldest, true),
+        2 => (Keep::Newest, false),
+        3 => (Keep::Oldest, false),
+        _ => return Err(Damaged("a list is of no kind")),
     };
     let columns = r.many(usize::MAX, Reader::text)?;
     let items = r.many(LIST_ITEMS_MAX as usize, |r| {
@@ -284,7 +286,9 @@ fn read_list(r: &mut Reader<'_>) -> Result<ItemList, Damaged> {
         Ok(Removed { time_ms: r.signed()?, event_id: r.text()?, id: r.value()? })
     })?;
     let cleared = r.optional(|r| Ok((r.signed()?, r.text()?)))?;
-    Ok(ItemList { keep, columns, items, removed, cleared })
+    // Earlier builds did not say it.
+    let has_ids = has_ids && items.iter().all(|item| item.id != Value::Null);
+    Ok(ItemList { has_ids, keep, columns, items, removed, cleared })
 }
 
 #[cfg(test)]

@@ -36,6 +36,7 @@ fn sample() -> Profile {
     let stamped = || Stamped { time_ms: 4, event_id: "e".into(), value: Value::Number(Number::Float(-0.5)) };
     let ring = |buckets| Ring { width_ms: 60_000, buckets };
     let list = ItemList {
+        has_ids: true,
         keep: Keep::Oldest,
         columns: vec!["brand".into(), "price".into()],
         items: vec![

@@ -425,6 +425,7 @@ pub fn full() -> Stored {
                     fields: Vec::new(),
                 };
                 State::List(ItemList {
+                    has_ids: true,
                     keep: Keep::Newest,
                     columns: Vec::new(),
                     items: (0..3).map(item).collect(),
