@@ -206,7 +206,6 @@ pub(crate) fn addresses(kind: &AttributeKind) -> Vec<Address<'_>> {
                 let types = match part.aggregation {
                     aggregation if aggregation.is_list() => TypeSet::LISTS,
                     ListAggregation::Sum => number,
-                    _ if part.column == "time" => TypeSet::one(DataType::Timestamp),
                     _ => TypeSet::ANY,
                 };
                 let items = || Part::Items {
