@@ -86,11 +86,11 @@ impl ItemList {
     pub(crate) fn add(&mut self, item: Item, columns: &[String], bounds: Bounds, now_ms: i64) {
         self.keep = bounds.keep;
         self.forget(bounds, now_ms);
-        if !bounds.alive(item.time_ms, now_ms) {
-            return;
+        if bounds.alive(item.time_ms, now_ms) {
+            let item = self.fitted(item, columns);
+            self.insert(item);
         }
-        let item = self.fitted(item, columns);
-        self.insert(item);
+        // What a merge left over the cap goes with the next event that adds, whatever becomes of that one.
         self.cap(bounds.items_max);
     }
 
@@ -322,6 +322,20 @@ mod tests {
     use alloc::vec;
 
     use super::*;
+
+    #[test]
+    fn an_item_that_is_dead_on_arrival_makes_the_list_forget_all_the_same() {
+        let item = |time_ms, id: i64| Item { id: id.into(), time_ms, event_id: "e".into(), fields: vec![] };
+        let bounds = Bounds { keep: Keep::Newest, items_max: 2, duration_ms: 100 };
+        let [mut list, mut other] = [ItemList::default(), ItemList::default()];
+        list.add(item(1, 1), &[], bounds, 50);
+        list.add(item(2, 2), &[], bounds, 50);
+        other.add(item(3, 3), &[], bounds, 50);
+        list.merge(other);
+        assert_eq!(list.items.len(), 3);
+        list.add(item(-50, 4), &[], bounds, 50);
+        assert_eq!(list.items, [item(3, 3), item(2, 2)]);
+    }
 
     #[test]
     fn items_are_in_order_of_time_and_of_one_event_by_what_they_are() {
