@@ -99,7 +99,8 @@ fn shape(attribute: &Attribute) -> (&str, Option<Aggregation>, bool, Option<Data
             let of_column = matches!(increment, Increment::Column(_));
             (if window_ms.is_some() { "amounts" } else { "total" }, None, of_column, None)
         }
-        AttributeKind::List { .. } => ("list", None, false, None),
+        // Reading: items that have ids and items that have none are of two kinds.
+        AttributeKind::List { column, .. } => ("list", None, column.is_some(), None),
         AttributeKind::Single { aggregation: Aggregation::Sum, duration_ms: Some(_), .. } => {
             ("amounts", None, true, None)
         }
