@@ -76,7 +76,10 @@ pub(crate) fn fact<'a>(
                     },
                 };
                 let distinct = *aggregation == ListAggregation::DistinctList;
-                let living = Living { items: list.alive(plan.bounds, now_ms), field, distinct };
+                // What was kept before the parts asked what they ask now.
+                let kept = column.as_ref().and_then(|column| plan.columns.binary_search(column).ok());
+                let types = kept.and_then(|kept| plan.types.get(kept)).copied().unwrap_or(TypeSet::ANY);
+                let living = Living { items: list.alive(plan.bounds, now_ms), field, types, distinct };
                 aggregate(living, *aggregation, *order, fact.types)
             }
             _ => Fact::Missing,

@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 use crate::definition::{Keep, ListAggregation};
+use crate::expr::types::TypeSet;
 use crate::limits::LIST_ITEMS_MAX;
 use crate::value::Value;
 
@@ -258,6 +259,8 @@ pub(crate) struct Living<'a> {
     pub(crate) items: &'a [Item],
     /// Which field; None: the id.
     pub(crate) field: Option<usize>,
+    /// What its values may be; others are missing.
+    pub(crate) types: TypeSet,
     /// Whether equal values are one.
     pub(crate) distinct: bool,
 }
@@ -270,7 +273,7 @@ impl<'a> Living<'a> {
                 Some(field) => item.fields.get(field)?.as_ref()?,
                 None => &item.id,
             };
-            Some((item, value))
+            (self.types == TypeSet::ANY || self.types.fits(value)).then_some((item, value))
         })
     }
 
