@@ -163,7 +163,9 @@ impl<'s> Stage<'s> {
             Some(name) => vec![plan.personalization(name).ok_or("there is no such personalization")?],
             None => Vec::new(),
         };
+        // Before every event, also before those that are moved.
         let earliest = self.example.events.iter().map(|event| event.before_ms).max().unwrap_or(0);
+        let earliest = earliest.saturating_add(i64::try_from(self.example.events.len()).unwrap_or(i64::MAX));
         for record in &self.example.records {
             self.import(record, earliest)?;
         }

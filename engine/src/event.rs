@@ -19,8 +19,6 @@ pub struct Event {
     pub minted: bool,
     /// When it happened, Unix milliseconds; never after its arrival.
     pub time_ms: i64,
-    /// Whether it said so itself; if not, its arrival stands for it.
-    pub dated: bool,
     /// Its columns in the order in which they came.
     pub columns: Vec<(String, Value)>,
     /// What had to be put right, for the receipt.
@@ -92,7 +90,6 @@ impl Event {
             minted: id.is_none(),
             id: id.unwrap_or(minted_id),
             time_ms: said.unwrap_or(arrival_ms),
-            dated: said.is_some(),
             columns,
             notes,
         }
@@ -111,11 +108,13 @@ impl Event {
     }
 }
 
-/// Keeps the order of a batch's events for which its arrival stands, because their times are missing, unreadable or in the
-/// future: they stand 1 ms apart before it.
-pub fn order_undated<'a>(batch: impl DoubleEndedIterator<Item = &'a mut Event>) {
+/// Keeps the order of a batch whose times lay in the future: they became arrival, and stand 1 ms apart before it.
+///
+/// Events that say no time stand at arrival itself, so that none is older than what arrived before it; among those the ids
+/// decide, and minted ones rise.
+pub fn order_clamped<'a>(batch: impl DoubleEndedIterator<Item = &'a mut Event>) {
     let mut step = 0_i64;
-    for event in batch.rev().filter(|event| !event.dated) {
+    for event in batch.rev().filter(|event| event.notes.contains(&Note::TimeInFuture)) {
         event.time_ms = event.time_ms.saturating_sub(step);
         step = step.saturating_add(1);
     }
@@ -177,10 +176,10 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_without_times_keeps_its_order() {
+    fn a_batch_from_the_future_keeps_its_order() {
         let times = [Value::from(2_000), 1.into(), 3_000.into(), "soon".into(), Value::Null];
         let mut batch = times.map(|time| event(vec![("time", time)]));
-        order_undated(batch.iter_mut());
-        assert_eq!(batch.map(|event| event.time_ms), [999_997, 1_000, 999_998, 999_999, 1_000_000]);
+        order_clamped(batch.iter_mut());
+        assert_eq!(batch.map(|event| event.time_ms), [999_999, 1_000, 1_000_000, 1_000_000, 1_000_000]);
     }
 }

@@ -45,7 +45,7 @@ mod payload;
 mod section;
 
 pub use criterion::{Criterion, Row};
-pub use event::{Event, Note, order_undated};
+pub use event::{Event, Note, order_clamped};
 pub use explain::{
     ConditionTrace, Explanation, KnownAttribute, Outcome, PersonalizationTrace, SectionTrace, Sighting,
     Source,

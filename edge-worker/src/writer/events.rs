@@ -1,7 +1,7 @@
 //! Events into profiles, and offers or receipts out: keys → stitch → ingest → personalize.
 
 use usher_engine::profile::Profile;
-use usher_engine::{Access, Answer, Asked, Event, Evidence, Keys, Plan, Query, Why, order_undated};
+use usher_engine::{Access, Answer, Asked, Event, Evidence, Keys, Plan, Query, Why, order_clamped};
 
 use super::set::{KeysRead, Mint, Place, ProfileSet};
 use super::{Events, Folded, Mode, Opened, Outcome, Work, readable};
@@ -83,7 +83,7 @@ impl Edge {
                     Event::resolve_sent(table, columns.clone(), now_ms, mint.uuid().to_string(), sent_ms)
                 })
                 .collect();
-            order_undated(events.iter_mut());
+            order_clamped(events.iter_mut());
             let with_keys = |event: Event| {
                 let keys = running.plan.keys(&event, &Evidence { server: message.server, keys: &[] });
                 let read = keys.usable.iter().map(|key| keys_read.index(id, key)).collect();

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use usher_engine::profile::{Key, codec};
 use usher_engine::value::Value;
 use usher_engine::{
-    Access, Asked, Entry, Event, Evidence, Keys, Plan, Profile, ProfileId, Query, order_undated,
+    Access, Asked, Entry, Event, Evidence, Keys, Plan, Profile, ProfileId, Query, order_clamped,
 };
 
 use crate::generate::{Columns, Proof};
@@ -31,7 +31,7 @@ pub fn number_of(id: ProfileId) -> u64 {
 pub fn resolve(plan: &Plan, table: &str, columns: &Columns, at_ms: i64, minted_id: &str) -> Event {
     let table = plan.table("web", table).expect("known");
     let mut event = Event::resolve(table, columns.clone(), at_ms, minted_id.into());
-    order_undated(std::iter::once(&mut event));
+    order_clamped(std::iter::once(&mut event));
     event
 }
 
