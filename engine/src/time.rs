@@ -17,9 +17,17 @@ pub fn instant_ms(value: &Value) -> Option<i64> {
     }
 }
 
-/// The same of a text.
+/// The same of a text. Of digits only as many as seconds have had since 2001: fewer are a date without its signs
+/// (`20260504`), or a year, and not a time in 1970.
 pub(crate) fn text_ms(text: &str) -> Option<i64> {
-    words_ms(text).or_else(|| unix_ms(Number::parse(text)?))
+    words_ms(text).or_else(|| digits_ms(Number::parse(text)?))
+}
+
+/// What a text of digits says.
+pub(crate) fn digits_ms(number: Number) -> Option<i64> {
+    // The first moment whose seconds have ten digits.
+    let enough = number >= Number::Integer(1_000_000_000);
+    if enough { unix_ms(number) } else { None }
 }
 
 /// The same of a text that stays one: RFC 3339, or a date.
@@ -198,7 +206,10 @@ mod tests {
             ("1790000000", Some(1_790_000_000_000)),
             ("1790000000123", Some(1_790_000_000_123)),
             ("1790000000.5", Some(1_790_000_000_500)),
-            ("-1", Some(-1_000)),
+            ("1000000000", Some(1_000_000_000_000)),
+            ("999999999", None),
+            ("20260504", None),
+            ("-1", None),
             ("2026-01-01", Some(1_767_225_600_000)),
             ("01790000000", None),
             (" 1790000000", None),

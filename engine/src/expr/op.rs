@@ -182,7 +182,7 @@ fn integers(interval: &Interval<Number>) -> (i64, i64) {
 ///
 /// A literal is compared as what the value is of all that `types` leave it: two numbers as numbers; a text that is a time
 /// with one that is none as texts; and else as instants, where a time may stand. So whether a time is told in words,
-/// seconds or milliseconds makes no difference, and what other criteria ask can only rule a reading out.
+/// seconds or milliseconds makes no difference beside a time in words, and what other criteria ask only rules readings out.
 pub(super) fn op(name: &Name, test: &Test, types: TypeSet) -> Result<Op, Diagnostic> {
     let compares = matches!(test, Test::Equal(_) | Test::Order(..) | Test::Between(..) | Test::In(_));
     if compares && types.is_text_or_time() {

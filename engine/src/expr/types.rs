@@ -116,7 +116,7 @@ impl TypeSet {
         } else {
             return None;
         };
-        (self.has(DataType::Number) || time::unix_ms(number).is_some()).then_some(number)
+        (self.has(DataType::Number) || time::digits_ms(number).is_some()).then_some(number)
     }
 
     fn is_instant(self, value: &Value) -> bool {

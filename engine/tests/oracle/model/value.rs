@@ -65,7 +65,8 @@ pub fn instant_ms(value: &Value) -> Option<i64> {
         Value::Number(Number::Float(f)) => Some((f * 1_000.0) as i64),
         Value::String(text) => match INSTANTS.iter().find(|(known, _)| known == text) {
             Some((_, ms)) => Some(*ms),
-            None => instant_ms(&Value::Number(number(value)?)),
+            // Reading: fewer digits are a date without its signs, or a year.
+            None => number(value).filter(|n| n.to_f64() >= 1e9).and_then(|n| instant_ms(&Value::Number(n))),
         },
         _ => None,
     }
