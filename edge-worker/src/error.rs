@@ -34,8 +34,8 @@ refusals! {
     TOKEN_ACCOUNT = 400, 3002, "token_account", "token belongs to another account than the key";
     TOKEN_FORMAT = 400, 3003, "token_format", "token format is invalid";
     EVENT_INVALID = 400, 3004, "event_invalid", "event is not a valid JSON object";
-    TOKEN_PRIVATE = 400, 3006, "token_type", "token is private, and routes under /public/ take public ones";
-    TOKEN_PUBLIC = 400, 3006, "token_type", "token is public, and only routes under /public/ take it";
+    TOKEN_PRIVATE = 400, 3006, "token_type", "token is private, and calls from a page take a public one";
+    TOKEN_PUBLIC = 400, 3006, "token_type", "token is public, and calls from a server take a private one";
     ORIGIN_INVALID = 400, 3007, "origin_invalid", "origin is missing or not allowed";
     METHOD = 405, 3009, "method_not_allowed", "method is not supported on this route";
     KEY_INVALID = 401, 4010, "key_invalid", "key is missing or not valid";

@@ -283,7 +283,7 @@ impl Teller<'_, '_> {
     fn section(&mut self, section: &Section, criteria: &Node, fate: Option<Fate>) -> SectionTrace {
         let (result, note) = match fate {
             None => (Outcome::NotReached, None),
-            Some(Fate::OtherEvent) => (Outcome::NotMatched, Some("its key event does not match this event")),
+            Some(Fate::OtherEvent) => (Outcome::NotMatched, Some("this event does not trigger it")),
             Some(Fate::UnknownProfile) => {
                 (Outcome::NotMatched, Some("it wants a profile with a batch record"))
             }

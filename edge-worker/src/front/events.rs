@@ -71,6 +71,16 @@ impl Edge {
         let audience = token.audience.as_deref().unwrap_or("");
         let running = self.running(audience)?;
         let index = running.plan.table(database, table).ok_or(Refusal::TABLE_UNKNOWN)?;
+        let mode = match mode {
+            // What only the key names is not asked for whatever triggers it, as what a token names is.
+            Mode::Personalize { named: Some(mut named), server_route, sensitive_scope }
+                if token.personalizations.is_none() =>
+            {
+                named.retain(|name| running.plan.is_triggered_on(name, index));
+                Mode::Personalize { named: Some(named), server_route, sensitive_scope }
+            }
+            mode => mode,
+        };
         let columns = read::event(request.body).map_err(refusal)?;
         let event = usher_engine::Event::resolve(index, columns, request.moment.now_ms, String::new());
         let first = running.plan.keys(&event, &Evidence { server, keys: &[] }).usable.into_iter().next();

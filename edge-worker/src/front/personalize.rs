@@ -29,7 +29,8 @@ pub struct Look {
     pub cache_key: Option<String>,
     moment: Moment,
     audience: String,
-    personalizations: Vec<usize>,
+    /// By name: the bundle that answers may be a later one than that which was asked.
+    personalizations: Vec<String>,
     inputs: Vec<(String, Value)>,
     event: Option<NamedEvent>,
     edge: Vec<(String, String)>,
@@ -149,8 +150,12 @@ impl Edge {
                 (None, None) => return Err(wants("audience")),
             };
             let running = self.running(id)?;
+            let name = text(&body, "personalization");
+            if name.is_none() && body.get("personalization").is_some() {
+                return Err(Refused::because(Refusal::BODY_INVALID, "`personalization` is a name"));
+            }
             // None is all of them.
-            let named: Vec<usize> = match (text(&body, "personalization"), &allowed) {
+            let named: Vec<usize> = match (name, &allowed) {
                 (Some(name), Some(names)) if !names.iter().any(|known| known == name) => Vec::new(),
                 (Some(name), _) => running.plan.personalization(name).into_iter().collect(),
                 (None, Some(names)) => {
@@ -158,7 +163,7 @@ impl Edge {
                 }
                 (None, None) => Vec::new(),
             };
-            let all = allowed.is_none() && body.get("personalization").is_none();
+            let all = allowed.is_none() && name.is_none();
             if named.is_empty() && !all {
                 return Err(Refusal::PERSONALIZATION_UNKNOWN.into());
             }
@@ -217,7 +222,7 @@ impl Edge {
             cache_key: (!explain && !keys.is_empty()).then(|| cache_key(&keys)),
             moment: request.moment,
             audience: audience.clone(),
-            personalizations,
+            personalizations: names(plan, &personalizations),
             inputs,
             event,
             edge: request.edge_context(),
@@ -266,11 +271,16 @@ impl Edge {
             // On a copy: what is explained is not stored.
             plan.ingest(&mut profile, event, now_ms);
         }
+        let named: Vec<usize> =
+            look.personalizations.iter().filter_map(|name| plan.personalization(name)).collect();
+        let every: Vec<usize> = (0..plan.definition().personalizations.len()).collect();
         let query = Query {
             event: event.as_ref(),
-            asked: match (look.personalizations.as_slice(), &event) {
-                ([], Some(_)) => Asked::Triggered,
-                (named, _) => Asked::Named(named),
+            asked: match &event {
+                Some(_) if look.personalizations.is_empty() => Asked::Triggered,
+                // Without an event or a name, every personalization is explained as a lookup.
+                None if look.explain && look.personalizations.is_empty() => Asked::Named(&every),
+                _ => Asked::Named(&named),
             },
             inputs: &look.inputs,
             edge: &look.edge,
@@ -291,12 +301,6 @@ impl Edge {
             stale,
         };
         let body = if look.explain {
-            let every: Vec<usize> = (0..plan.definition().personalizations.len()).collect();
-            let query = match query.asked {
-                // Without an event or a name, every personalization is explained as a lookup.
-                Asked::Named([]) => Query { asked: Asked::Named(&every), ..query },
-                _ => query,
-            };
             encode::explanation(&profile, known, &plan.explain(&profile, &query, now_ms), &meta)
         } else {
             encode::answer(&plan.personalize(&profile, &query, now_ms), Some(&meta))
@@ -321,6 +325,11 @@ impl Edge {
         let [a, b, c, d, ..] = <[u8; 32]>::from(hasher.finalize());
         u32::from_le_bytes([a, b, c, d]) % self.shards.max(1)
     }
+}
+
+fn names(plan: &Plan, personalizations: &[usize]) -> Vec<String> {
+    let every = &plan.definition().personalizations;
+    personalizations.iter().filter_map(|index| Some(every.get(*index)?.name.clone())).collect()
 }
 
 /// A snapshot as its bytes say.

@@ -137,6 +137,14 @@ impl Plan {
         self.definition.personalizations.iter().position(|personalization| personalization.name == name)
     }
 
+    /// Whether events on a table may trigger the personalization of this name.
+    pub fn is_triggered_on(&self, personalization: &str, table: usize) -> bool {
+        let index = self.personalization(personalization);
+        index
+            .and_then(|index| self.personalizations.get(index))
+            .is_some_and(|plan| plan.tables.contains(&table))
+    }
+
     /// The name of the key column of imported records.
     pub fn lookup_key(&self) -> Option<&str> {
         self.lookup_key.as_deref()
