@@ -75,7 +75,7 @@ impl Compiler<'_> {
     pub(super) fn addresses(&mut self, directory: &Directory) {
         let mut reserved = None;
         for fact in &directory.facts {
-            if let Some(meant) = reserved_for(&fact.name) {
+            if let Some(meant) = reserved_for(&fact.name).filter(|_| !fact.alias) {
                 // Once for an attribute with all its parts.
                 if reserved.replace(fact.attribute) != Some(fact.attribute) {
                     let message = words!("`{}` means {meant}, never an attribute", fact.name);
