@@ -332,12 +332,9 @@ pub(super) fn compare(op: &Op, seen: Seen<'_>, now_ms: i64) -> Option<bool> {
             Seen::Boolean(left) => left == *right,
             _ => return None,
         },
-        Op::Numbers { exact, .. } => match seen {
-            Seen::Instant(left) => {
-                let Interval { low, high } = exact.as_instants();
-                (low, high).contains(&left)
-            }
-            seen => (exact.low, exact.high).contains(&number(seen)?),
+        Op::Numbers { exact, .. } => match number(seen) {
+            Some(left) => (exact.low, exact.high).contains(&left),
+            None => return of_time(op, seen, now_ms),
         },
         Op::Instants { low, high } => (*low..=*high).contains(&instant(seen)?),
         Op::Texts(interval) => {
@@ -346,23 +343,14 @@ pub(super) fn compare(op: &Op, seen: Seen<'_>, now_ms: i64) -> Option<bool> {
         }
         Op::InTexts(right) => right.position(text(seen)?).is_some(),
         Op::InNumbers(integers, others) => {
-            if let Seen::Instant(left) = seen {
-                return Some(
-                    numbers_of(left).any(|left| integers.binary_search(&left).is_ok())
-                        || others.iter().any(|other| time::unix_ms(*other) == Some(left)),
-                );
-            }
-            let left = number(seen)?;
+            let Some(left) = number(seen) else { return of_time(op, seen, now_ms) };
             match whole(left) {
                 Some(left) => integers.binary_search(&left).is_ok(),
                 None => others.contains(&left),
             }
         }
         Op::InInstants(right) => right.binary_search(&instant(seen)?).is_ok(),
-        Op::TextOrTime(either) => match instant(seen) {
-            Some(instant_ms) => compare(&either.time, Seen::Instant(instant_ms), now_ms)?,
-            None => compare(&either.text, seen, now_ms)?,
-        },
+        Op::TextOrTime(_) => return of_time(op, seen, now_ms),
         Op::Like(pattern) => like(pattern, text(seen)?),
         Op::StartsWith(right) => text(seen)?.starts_with(&**right),
         Op::EndsWith(right) => text(seen)?.ends_with(&**right),
@@ -388,6 +376,27 @@ pub(super) fn compare(op: &Op, seen: Seen<'_>, now_ms: i64) -> Option<bool> {
             _ => return None,
         },
     })
+}
+
+/// The same of what is, or may be, a time in words. By itself, so that what most criteria ask stays short.
+#[cold]
+#[inline(never)]
+fn of_time(op: &Op, seen: Seen<'_>, now_ms: i64) -> Option<bool> {
+    match (op, seen) {
+        (Op::Numbers { exact, .. }, Seen::Instant(left)) => {
+            let Interval { low, high } = exact.as_instants();
+            Some((low, high).contains(&left))
+        }
+        (Op::InNumbers(integers, others), Seen::Instant(left)) => Some(
+            numbers_of(left).any(|left| integers.binary_search(&left).is_ok())
+                || others.iter().any(|other| time::unix_ms(*other) == Some(left)),
+        ),
+        (Op::TextOrTime(either), seen) => match instant(seen) {
+            Some(instant_ms) => compare(&either.time, Seen::Instant(instant_ms), now_ms),
+            None => compare(&either.text, seen, now_ms),
+        },
+        _ => None,
+    }
 }
 
 fn text(seen: Seen<'_>) -> Option<&str> {
