@@ -242,10 +242,15 @@ impl Profile {
             let unknown: Vec<String> = unknown.collect();
             self.orphans();
             edit(&mut self.orphans, |orphans| {
+                let before = orphans.clone();
                 orphans.retain(|orphan| unknown.contains(&orphan.name));
                 for name in unknown {
                     if !orphans.iter().any(|orphan| orphan.name == name) {
-                        orphans.push(Orphan { name, since_ms: now_ms });
+                        // What waits now was perhaps not known under its name before; it has been so since then.
+                        let own = name.split(WAITS).next();
+                        let known = before.iter().find(|orphan| Some(orphan.name.as_str()) == own);
+                        let since_ms = known.map_or(now_ms, |orphan| orphan.since_ms);
+                        orphans.push(Orphan { name, since_ms });
                     }
                 }
             });
