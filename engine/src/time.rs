@@ -7,8 +7,8 @@ use crate::value::{Number, Value};
 /// Numbers above this are milliseconds, below it seconds (10¹¹ s is the year 5138).
 const SECONDS_MAX: i64 = 100_000_000_000;
 
-/// The instant that a value names: Unix seconds or milliseconds, RFC 3339, or a date (its midnight, UTC). A numeric text
-/// is its number, as everywhere that numbers are asked for: what a CSV file holds are texts.
+/// The instant that a value names: Unix seconds or milliseconds, RFC 3339, or a date (its midnight, UTC). A text of
+/// ten digits or more is its number: what a CSV file holds are texts.
 pub fn instant_ms(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => unix_ms(*number),

@@ -17,9 +17,14 @@ const HOUR_MS: i64 = 3_600_000;
 
 /// A plan whose one attribute, `a`, is this; none: it has no attribute.
 fn plan(kind: Option<AttributeKind>) -> Plan {
+    plan_of(kind, &["cookie"], None)
+}
+
+fn plan_of(kind: Option<AttributeKind>, keys: &[&str], primary_key: Option<&str>) -> Plan {
     let table = EventTable { database: "web".into(), table: "pages".into() };
     let attributes =
         kind.map(|kind| Attribute { name: "a".into(), kind, sensitive: false, description: None });
+    let key = |name: &&str| StitchKey { name: (*name).into(), ..StitchKey::default() };
     Plan::compile(&Definition {
         audience: Audience { id: "7".into(), name: None },
         key_events: vec![KeyEvent {
@@ -31,7 +36,8 @@ fn plan(kind: Option<AttributeKind>) -> Plan {
         }],
         attributes: attributes.into_iter().collect(),
         identity: Identity {
-            keys: vec![StitchKey { name: "cookie".into(), ..StitchKey::default() }],
+            primary_key: primary_key.map(Into::into),
+            keys: keys.iter().map(key).collect(),
             ..Identity::default()
         },
         ..Definition::default()
@@ -322,25 +328,7 @@ fn a_merge_leaves_what_another_bundle_kept_for_its_rollback() {
 
 #[test]
 fn the_journal_tells_what_became_of_whom() {
-    let table = EventTable { database: "web".into(), table: "pages".into() };
-    let key = |name: &str| StitchKey { name: name.into(), ..StitchKey::default() };
-    let plan = Plan::compile(&Definition {
-        audience: Audience { id: "7".into(), name: None },
-        key_events: vec![KeyEvent {
-            name: "view".into(),
-            table,
-            filter: None,
-            columns: Vec::new(),
-            description: None,
-        }],
-        identity: Identity {
-            primary_key: Some("customer".into()),
-            keys: vec![key("cookie"), key("app"), key("customer")],
-            ..Identity::default()
-        },
-        ..Definition::default()
-    })
-    .unwrap();
+    let plan = plan_of(None, &["cookie", "app", "customer"], Some("customer"));
     assert_eq!(plan.tables().iter().map(|table| table.table.as_str()).collect::<Vec<_>>(), ["pages"]);
     let stitch = |found: Vec<Profile>, fresh: u8, columns: &[(&str, &str)]| {
         let columns = columns.iter().map(|(name, value)| ((*name).into(), Value::from(*value))).collect();

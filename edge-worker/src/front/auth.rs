@@ -65,7 +65,7 @@ pub(super) fn token<'k>(
 }
 
 /// Which personalizations a call may ask for: those that its key and its token both allow; None: all.
-pub(super) fn asked_for(key: &KeyRecord, token: Option<&KeyRecord>) -> Option<Vec<String>> {
+pub(super) fn personalizations(key: &KeyRecord, token: Option<&KeyRecord>) -> Option<Vec<String>> {
     let of_token = token.and_then(|token| token.personalizations.as_deref());
     match (key.personalizations.as_deref(), of_token) {
         (None, None) => None,

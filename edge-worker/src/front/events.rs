@@ -24,7 +24,7 @@ impl Edge {
         let token = auth::token(keyring, request, key, true)?;
         let origin = auth::page(token, request)?.ok_or(Refusal::ORIGIN_INVALID)?;
         let personalize = Mode::Personalize {
-            named: auth::asked_for(key, Some(token)),
+            named: auth::personalizations(key, Some(token)),
             server_route: false,
             sensitive_scope: false,
         };
@@ -46,7 +46,7 @@ impl Edge {
         }
         let token = auth::token(keyring, request, key, false)?;
         let personalize = Mode::Personalize {
-            named: auth::asked_for(key, Some(token)),
+            named: auth::personalizations(key, Some(token)),
             server_route: true,
             sensitive_scope: key.may(Scope::Sensitive),
         };

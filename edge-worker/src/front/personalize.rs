@@ -106,7 +106,7 @@ impl Edge {
             }
             let running = self.running(audience)?;
             let name = text(&body, "personalization").ok_or_else(|| wants("personalization"))?;
-            let allowed = auth::asked_for(key, token);
+            let allowed = auth::personalizations(key, token);
             let index = running
                 .plan
                 .personalization(name)
@@ -136,7 +136,7 @@ impl Edge {
             }
             None => {
                 let key = auth::server(keyring, request, Kind::Server, Some(Scope::Explain), None)?;
-                (key.audience.clone(), auth::asked_for(key, None), None)
+                (key.audience.clone(), auth::personalizations(key, None), None)
             }
         };
         let look = || -> Result {
@@ -271,17 +271,16 @@ impl Edge {
             // On a copy: what is explained is not stored.
             plan.ingest(&mut profile, event, now_ms);
         }
-        let named: Vec<usize> =
-            look.personalizations.iter().filter_map(|name| plan.personalization(name)).collect();
-        let every: Vec<usize> = (0..plan.definition().personalizations.len()).collect();
+        let named: Vec<usize> = if look.personalizations.is_empty() {
+            // Without an event or a name, every personalization is explained as a lookup; a lookup names one.
+            (0..plan.definition().personalizations.len()).collect()
+        } else {
+            look.personalizations.iter().filter_map(|name| plan.personalization(name)).collect()
+        };
+        let triggered = event.is_some() && look.personalizations.is_empty();
         let query = Query {
             event: event.as_ref(),
-            asked: match &event {
-                Some(_) if look.personalizations.is_empty() => Asked::Triggered,
-                // Without an event or a name, every personalization is explained as a lookup.
-                None if look.explain && look.personalizations.is_empty() => Asked::Named(&every),
-                _ => Asked::Named(&named),
-            },
+            asked: if triggered { Asked::Triggered } else { Asked::Named(&named) },
             inputs: &look.inputs,
             edge: &look.edge,
             access: look.access,
