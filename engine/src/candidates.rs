@@ -275,7 +275,7 @@ impl Demand {
             Op::EqualText(text) => self.add_text(text, section),
             Op::InTexts(texts) => texts.iter().for_each(|text| self.add_text(text, section)),
             Op::Numbers { low, .. } => self.add_integer(*low, section),
-            Op::InNumbers(integers, _) => integers.iter().for_each(|value| self.add_integer(*value, section)),
+            Op::InNumbers(integers, _) => integers.iter().for_each(|value| self.add_integer(value, section)),
             Op::EqualBoolean(value) => self.add_integer(i64::from(*value), section),
             // The only other that demands: a segment.
             _ => self.add_integer(1, section),

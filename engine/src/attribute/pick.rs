@@ -47,7 +47,7 @@ pub struct Stamped {
 }
 
 impl Pick {
-    /// All there are.
+    /// All there are, by their number.
     pub(crate) const ALL: [Pick; 8] = [
         Pick::Last,
         Pick::First,

@@ -10,10 +10,10 @@ use core::ops::Bound;
 
 use super::eval::{Seen, compare};
 use super::op::{Interval, Op, instants};
+use super::sets::Integers;
 use super::types::TypeSet;
 use super::{Node, Predicate, Program};
 use crate::limits::ENTAILED_PARTS_MAX;
-use crate::order;
 use crate::syntax::Comparison;
 use crate::time;
 use crate::value::{DataType, Number};
@@ -169,11 +169,9 @@ fn as_instants(op: &Op) -> Option<Op> {
     match op {
         Op::Numbers { exact, .. } => Some(instants(exact.as_instants())),
         Op::InNumbers(integers, others) => {
-            let integers = integers.iter().map(|value| Number::Integer(*value));
+            let integers = integers.iter().map(Number::Integer);
             let numbers = integers.chain(others.iter().copied());
-            let mut instants: Vec<i64> = numbers.filter_map(time::unix_ms).collect();
-            order::sort(&mut instants, Ord::cmp);
-            Some(Op::InInstants(instants.into()))
+            Some(Op::InInstants(Integers::new(numbers.filter_map(time::unix_ms).collect())))
         }
         _ => None,
     }
@@ -281,10 +279,10 @@ fn is_empty(questions: &[(&Op, bool)]) -> bool {
             Op::EqualText(text) => refused(Seen::Text(text)),
             Op::InTexts(texts) => texts.iter().all(|text| refused(Seen::Text(text))),
             Op::InNumbers(integers, others) => {
-                let integers = integers.iter().map(|value| Number::Integer(*value));
+                let integers = integers.iter().map(Number::Integer);
                 integers.chain(others.iter().copied()).all(|value| refused(Seen::Number(value)))
             }
-            Op::InInstants(instants) => instants.iter().all(|instant| refused(Seen::Instant(*instant))),
+            Op::InInstants(instants) => instants.iter().all(|instant| refused(Seen::Instant(instant))),
             Op::Instants { low, high } if low == high => refused(Seen::Instant(*low)),
             Op::Segment => refused(Seen::Boolean(true)),
             Op::Numbers { exact, .. } => point(exact).is_some_and(|value| refused(Seen::Number(*value))),

@@ -10,7 +10,7 @@ pub(crate) mod eval;
 pub(crate) mod op;
 mod reach;
 mod same;
-pub(crate) mod texts;
+pub(crate) mod sets;
 pub(crate) mod types;
 pub(crate) mod uses;
 

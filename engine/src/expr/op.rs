@@ -4,11 +4,10 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ops::Bound;
 
-use super::texts::Texts;
+use super::sets::{Integers, Texts};
 use super::types::TypeSet;
 use crate::diagnostic::{Code, Diagnostic, words};
 use crate::limits::{DAY_MS, IN_VALUES_MAX};
-use crate::order;
 use crate::pattern::Pattern;
 use crate::syntax::{Comparison, Name, Test};
 use crate::time;
@@ -32,10 +31,10 @@ pub(crate) enum Op {
     },
     Texts(Box<Interval<Box<str>>>),
     InTexts(Texts),
-    /// Those that are integers, ascending, and those that are not.
-    InNumbers(Box<[i64]>, Box<[Number]>),
-    /// Ascending.
-    InInstants(Box<[i64]>),
+    /// Those that are integers, and those that are not.
+    InNumbers(Integers, Box<[Number]>),
+    /// Unix milliseconds.
+    InInstants(Integers),
     /// `=`, an order, `BETWEEN` or `IN` with texts that are times, of a value that may be a text or a time.
     TextOrTime(Box<TextOrTime>),
     Like(Box<str>),
@@ -307,13 +306,11 @@ fn in_list(
     Ok(if !texts.is_empty() {
         Op::InTexts(Texts::new(texts))
     } else if !numbers.is_empty() {
-        let mut integers: Vec<i64> = numbers.iter().filter_map(|number| whole(*number)).collect();
-        order::sort(&mut integers, Ord::cmp);
+        let integers = Integers::new(numbers.iter().filter_map(|number| whole(*number)).collect());
         numbers.retain(|number| whole(*number).is_none());
-        Op::InNumbers(integers.into(), numbers.into())
+        Op::InNumbers(integers, numbers.into())
     } else {
-        order::sort(&mut instants, Ord::cmp);
-        Op::InInstants(instants.into())
+        Op::InInstants(Integers::new(instants))
     })
 }
 

@@ -135,7 +135,18 @@ impl<'a> Reader<'a> {
         self.array().map(u64::from_le_bytes)
     }
 
+    #[inline(always)]
     pub(super) fn unsigned(&mut self) -> Result<u64, Damaged> {
+        // Most are lengths, and those are short.
+        if let Some((byte @ 0..=0x7f, rest)) = self.0.split_first() {
+            self.0 = rest;
+            return Ok(u64::from(*byte));
+        }
+        self.long_unsigned()
+    }
+
+    #[inline(never)]
+    fn long_unsigned(&mut self) -> Result<u64, Damaged> {
         let mut value = 0_u64;
         let mut shift = 0_u32;
         for (index, byte) in self.0.iter().enumerate() {

@@ -102,11 +102,7 @@ fn write_pick(w: &mut Writer, pick: Pick) {
 }
 
 fn read_pick(r: &mut Reader<'_>) -> Result<Pick, Damaged> {
-    let number = r.byte()?;
-    Pick::ALL
-        .into_iter()
-        .find(|pick| pick.number() == number)
-        .ok_or(Damaged("a choice is of an unknown kind"))
+    Pick::ALL.get(usize::from(r.byte()?)).copied().ok_or(Damaged("a choice is of an unknown kind"))
 }
 
 fn write_unit(w: &mut Writer, unit: Unit) {
