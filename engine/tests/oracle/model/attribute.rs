@@ -104,9 +104,9 @@ fn shape(attribute: &Attribute) -> (&str, Option<Aggregation>, bool, Option<Data
         AttributeKind::Single { aggregation: Aggregation::Sum, duration_ms: Some(_), .. } => {
             ("amounts", None, true, None)
         }
-        AttributeKind::Single { aggregation, duration_ms, data_type, .. } => {
+        AttributeKind::Single { aggregation, duration_ms, column, data_type, .. } => {
             let ordered = matches!(aggregation, Aggregation::Min | Aggregation::Max);
-            let order = ordered.then_some(data_type.unwrap_or(DataType::Number));
+            let order = ordered.then_some(declared(column, *data_type).unwrap_or(DataType::Number));
             let within = *aggregation != Aggregation::Last && duration_ms.is_some();
             ("single", Some(*aggregation), within, order)
         }
@@ -141,7 +141,8 @@ fn counts(definition: &Definition, attribute: &Attribute, event: &Resolved) -> O
     match &attribute.kind {
         AttributeKind::Single { key_event, filter, column, aggregation, data_type, .. } => {
             let fed = event.feeds(definition, key_event, filter.as_ref());
-            let value = admit(kept_as(*aggregation, *data_type), &event.column(column).filter(|_| fed)?)?;
+            let value =
+                admit(kept_as(*aggregation, column, *data_type), &event.column(column).filter(|_| fed)?)?;
             // What is too large for a sum is refused.
             let refused = *aggregation == Aggregation::Sum && nanos(number(&value)?).is_none();
             (!refused).then_some(value)
@@ -163,12 +164,18 @@ fn counts(definition: &Definition, attribute: &Attribute, event: &Resolved) -> O
 }
 
 /// `sum` is of numbers; `min` and `max` are, too, unless something else is declared.
-fn kept_as(aggregation: Aggregation, declared: Option<DataType>) -> Option<DataType> {
+fn kept_as(aggregation: Aggregation, column: &str, data_type: Option<DataType>) -> Option<DataType> {
+    let declared = declared(column, data_type);
     match aggregation {
         Aggregation::Sum => Some(DataType::Number),
         Aggregation::Min | Aggregation::Max => Some(declared.unwrap_or(DataType::Number)),
         Aggregation::First | Aggregation::Last => declared,
     }
+}
+
+/// The column `time` means timestamp.
+fn declared(column: &str, data_type: Option<DataType>) -> Option<DataType> {
+    data_type.or((column == "time").then_some(DataType::Timestamp))
 }
 
 /// The smallest width that needs at most 64 buckets.
@@ -221,7 +228,8 @@ fn total(visitor: &Visitor, definition: &Definition, attribute: &Attribute) -> V
 }
 
 fn single(visitor: &Visitor, definition: &Definition, attribute: &Attribute, now_ms: i64) -> Option<Value> {
-    let AttributeKind::Single { aggregation, duration_ms, data_type, backfill, .. } = &attribute.kind else {
+    let AttributeKind::Single { aggregation, duration_ms, column, data_type, backfill, .. } = &attribute.kind
+    else {
         panic!("a single")
     };
     let window_ms = duration_ms.filter(|_| *aggregation != Aggregation::Last);
@@ -230,7 +238,7 @@ fn single(visitor: &Visitor, definition: &Definition, attribute: &Attribute, now
         None => all.iter().collect(),
         Some(window_ms) => within(&all, window_ms, now_ms),
     };
-    let kept_as = kept_as(*aggregation, *data_type);
+    let kept_as = kept_as(*aggregation, column, *data_type);
     match aggregation {
         Aggregation::Sum => (!seen.is_empty()).then(|| of_nanos(amounts(&seen))),
         Aggregation::First => admit(kept_as, &seen.iter().min_by_key(|given| given.stamp())?.value),
