@@ -10,7 +10,8 @@ use usher_engine::definition::{
 use usher_engine::value::{DataType, Number, Value};
 use usher_engine::{Criterion, Plan, Truth, syntax};
 
-/// Sections by their criteria; one that begins with `k:` waits for a key event.
+/// Sections by their criteria; one that begins with `k:` waits for a key event, `k[filter]:` for some of its events, and
+/// `known:` for visitors who are known.
 fn warnings(criteria: &[&str], choice: Choice) -> Vec<String> {
     let types = [
         ("a", Some(DataType::String)),
@@ -21,15 +22,23 @@ fn warnings(criteria: &[&str], choice: Choice) -> Vec<String> {
         ("l", Some(DataType::StringArray)),
         ("u", None),
     ];
-    let sections = criteria.iter().enumerate().map(|(index, text)| Section {
-        name: format!("s{index}"),
-        key_event: text.starts_with("k:").then(|| "k".to_owned()),
-        event_filter: None,
-        criteria: syntax::parse(text.trim_start_matches("k:")).unwrap(),
-        accept_unknown_profiles: true,
-        outputs: vec![],
-        segments: vec![],
-        include_sensitive: false,
+    let sections = criteria.iter().enumerate().map(|(index, text)| {
+        let (filter, text) = match text.strip_prefix("k[").and_then(|text| text.split_once("]:")) {
+            Some((filter, text)) => (Some(filter), text),
+            None => (None, *text),
+        };
+        let (of_event, text) = text.strip_prefix("k:").map_or((filter.is_some(), text), |text| (true, text));
+        let (known, text) = text.strip_prefix("known:").map_or((false, text), |text| (true, text));
+        Section {
+            name: format!("s{index}"),
+            key_event: of_event.then(|| "k".to_owned()),
+            event_filter: filter.map(|filter| syntax::parse(filter).unwrap()),
+            criteria: syntax::parse(text).unwrap(),
+            accept_unknown_profiles: !known,
+            outputs: vec![],
+            segments: vec![],
+            include_sensitive: false,
+        }
     });
     let definition = Definition {
         audience: Audience { id: "7".to_owned(), name: None },
@@ -189,12 +198,43 @@ fn sections_behind_others_are_found() {
         (&["v = TRUE", "v != FALSE"], &[1]),
         (&["segment('x')", "segment('x') AND n > 5", "NOT segment('x')"], &[1]),
         (&["a MATCHES 'x+y'", "a MATCHES 'x+y' AND n > 5", "a = 'xy'"], &[1]),
+        (&["", ""], &[1]),
+        (&["", "k:", "known:"], &[1, 2]),
+        // Without an event only what has no criteria at all enters, so this turns nobody away.
+        (&["n = 5 OR n != 5 OR n IS NULL", ""], &[]),
+        (&["known:n > 5", "n > 5", "known:n > 5", "n > 6"], &[2, 3]),
+        (&["n > 5", "known:n > 5"], &[1]),
+        (&["k[event.x > 1]:n > 5", "k[event.x > 2]:n > 5", "k[event.x > 1]:n > 5", "k:n > 5"], &[1, 2]),
+        (&["k[event.x > 1]:n > 5", "k[event.x > 2]:n > 6", "k[event.x > 0]:n > 6"], &[1]),
+        (&["k[event.x = 1]:n > 5", "k[event.x = 2]:n > 5", "k[event.x = 2]:n > 6"], &[2]),
+        (&["k:n > 5", "k[event.x = 2]:n > 5"], &[1]),
+        (&["k[event.x MATCHES 'x+y']:n > 5", "k[event.x MATCHES 'x+y']:n > 6"], &[1]),
     ] {
         let expected: Vec<String> =
             unreachable.iter().map(|index| format!("W004 personalizations[0].sections[{index}]")).collect();
         assert_eq!(warnings(criteria, Choice::First), expected, "{criteria:?}");
         assert_eq!(warnings(criteria, Choice::All), [""; 0], "{criteria:?}");
     }
+}
+
+/// Nobody enters it, so nobody is turned away by it.
+#[test]
+fn what_nobody_enters_is_before_nobody() {
+    let never = "k[event.x = 1 AND event.x = 2]:n > 5";
+    let expected = [0, 1].map(|index| format!("W007 personalizations[0].sections[{index}].event_filter"));
+    assert_eq!(warnings(&[never, never, "k:n > 5"], Choice::First), expected);
+    let expected = [0, 1].map(|index| format!("W007 personalizations[0].sections[{index}].criteria"));
+    assert_eq!(warnings(&["FALSE", "FALSE", ""], Choice::First), expected);
+}
+
+/// Pairs of sections are looked into up to a bound; behind it what is written twice is still found.
+#[test]
+fn many_sections_are_compared_as_they_are_written() {
+    let many: Vec<String> = (0..700).map(|value| format!("k:n = {value}")).collect();
+    let mut criteria: Vec<&str> = many.iter().map(String::as_str).collect();
+    criteria.extend(["k:n = 5", "k[event.x > 1]:n = 6", "k:n > 690 AND n < 692"]);
+    let expected = [700, 701].map(|index| format!("W004 personalizations[0].sections[{index}]"));
+    assert_eq!(warnings(&criteria, Choice::First), expected);
 }
 
 /// What a number and a text may be asked, with ends that are few enough to meet.

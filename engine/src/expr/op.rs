@@ -190,41 +190,38 @@ pub(super) fn op(name: &Name, test: &Test, types: TypeSet) -> Result<Op, Diagnos
         let (text, time) = (op(name, test, text)?, op(name, test, types.without(text))?);
         return Ok(Op::TextOrTime(Box::new(TextOrTime { text, time })));
     }
-    let mismatch = |value: &Value| {
-        let message = match value {
-            Value::Boolean(_) => {
-                words!("booleans have no order, so `{name}` cannot be compared this way")
-            }
-            _ => words!("`{name}` is {types} and does not compare with this value"),
-        };
-        Diagnostic::new(Code::TypeMismatch, message)
+    let mismatch = || {
+        Diagnostic::new(
+            Code::TypeMismatch,
+            words!("`{name}` is {types} and does not compare with this value"),
+        )
     };
     Ok(match test {
-        Test::Equal(value) => match literal(value, types).ok_or_else(|| mismatch(value))? {
+        Test::Equal(value) => match literal(value, types).ok_or_else(mismatch)? {
             Literal::Text(text) => Op::EqualText(text),
             Literal::Number(number) => Op::numbers(Interval::at(number)),
             Literal::Instant(ms) => instants(Interval::at(ms)),
             Literal::Boolean(value) => Op::EqualBoolean(value),
         },
         Test::Order(comparison, value) => {
-            let op = match literal(value, types).ok_or_else(|| mismatch(value))? {
+            let op = match literal(value, types).ok_or_else(mismatch)? {
                 Literal::Text(text) => Interval::ordered(*comparison, text).map(Box::new).map(Op::Texts),
                 Literal::Number(number) => Interval::ordered(*comparison, number).map(Op::numbers),
                 Literal::Instant(ms) => Interval::ordered(*comparison, ms).map(instants),
                 Literal::Boolean(_) => None,
             };
-            op.ok_or_else(|| mismatch(value))?
+            op.ok_or_else(mismatch)?
         }
         Test::In(values) => in_list(values, types, &mismatch)?,
         Test::Between(low, high) => {
-            let low = literal(low, types).ok_or_else(|| mismatch(low))?;
-            match (low, literal(high, types).ok_or_else(|| mismatch(high))?) {
+            let low = literal(low, types).ok_or_else(mismatch)?;
+            match (low, literal(high, types).ok_or_else(mismatch)?) {
                 (Literal::Text(low), Literal::Text(high)) => {
                     Op::Texts(Box::new(Interval::between(low, high)))
                 }
                 (Literal::Number(low), Literal::Number(high)) => Op::numbers(Interval::between(low, high)),
                 (Literal::Instant(low), Literal::Instant(high)) => instants(Interval::between(low, high)),
-                _ => return Err(mismatch(high)),
+                _ => return Err(mismatch()),
             }
         }
         Test::Like(pattern) => Op::Like(pattern.as_str().into()),
@@ -232,7 +229,7 @@ pub(super) fn op(name: &Name, test: &Test, types: TypeSet) -> Result<Op, Diagnos
         Test::EndsWith(text) => Op::EndsWith(text.as_str().into()),
         Test::Contains(Value::String(text)) => Op::ContainsText(text.as_str().into()),
         Test::Contains(Value::Number(number)) => Op::ContainsNumber(*number),
-        Test::Contains(value) => return Err(mismatch(value)),
+        Test::Contains(_) => return Err(mismatch()),
         Test::Matches(pattern) => Op::Matches(Box::new(compile_pattern(pattern)?)),
         Test::Null => Op::Null,
         Test::WithinDays(days) => {
@@ -269,11 +266,7 @@ pub(crate) fn compile_pattern(pattern: &str) -> Result<Pattern, Diagnostic> {
     })
 }
 
-fn in_list(
-    values: &[Value],
-    types: TypeSet,
-    mismatch: &impl Fn(&Value) -> Diagnostic,
-) -> Result<Op, Diagnostic> {
+fn in_list(values: &[Value], types: TypeSet, mismatch: &impl Fn() -> Diagnostic) -> Result<Op, Diagnostic> {
     if values.is_empty() {
         let message = words!("an empty list of values matches nobody");
         return Err(
@@ -286,7 +279,7 @@ fn in_list(
     }
     let (mut texts, mut numbers, mut instants) = (Vec::<Box<str>>::new(), Vec::new(), Vec::new());
     for value in values {
-        match literal(value, types).ok_or_else(|| mismatch(value))? {
+        match literal(value, types).ok_or_else(mismatch)? {
             Literal::Text(text) => texts.push(text),
             Literal::Number(number) => numbers.push(number),
             Literal::Instant(ms) => instants.push(ms),

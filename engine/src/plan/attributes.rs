@@ -19,7 +19,6 @@ use crate::expr::types::TypeSet;
 use crate::expr::uses::Uses;
 use crate::limits;
 use crate::order;
-use crate::value::DataType;
 
 impl Compiler<'_> {
     /// What can be asked of attributes, with the types that their declarations and uses leave.
@@ -198,12 +197,7 @@ impl Compiler<'_> {
         let mut columns: Vec<(String, TypeSet)> = Vec::new();
         for fact in facts {
             let Part::Items { column: Some(column), aggregation, .. } = &fact.part else { continue };
-            let types = match aggregation {
-                aggregation if aggregation.is_list() => TypeSet::ANY,
-                // What is added up, a text of digits too.
-                ListAggregation::Sum => TypeSet::one(DataType::Number),
-                _ => fact.types,
-            };
+            let types = if aggregation.is_list() { TypeSet::ANY } else { fact.types };
             match columns.iter_mut().find(|(known, _)| known == column) {
                 Some((_, known)) => *known = known.and(types),
                 None => columns.push((column.clone(), types)),

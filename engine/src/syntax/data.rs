@@ -170,6 +170,12 @@ mod tests {
         ] {
             assert_eq!(Expr::from_value(&tree).as_ref(), Ok(&expr));
         }
+        // What reads back as itself is written as text; what does not, such as AND of one, as a tree.
+        let one = Expr::Segment("vip".into());
+        assert_eq!(one.to_value(), Value::from("segment('vip')"));
+        let and_of_one = Expr::And(vec![one]);
+        assert_eq!(and_of_one.to_value(), tagged("and", Value::List(vec!["segment('vip')".into()])));
+        assert_eq!(Expr::from_value(&and_of_one.to_value()), Ok(and_of_one));
         assert!(Test::from_value(&tagged("null", 5.into())).is_err());
         assert!(Test::from_value(&tagged("exists", Value::Null)).is_err());
         assert!(Expr::from_value(&tagged("xor", Value::Null)).is_err());
