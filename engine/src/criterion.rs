@@ -9,7 +9,7 @@ use core::fmt;
 
 use crate::diagnostic::{At, Diagnostic};
 use crate::expr::check::{Checker, Names, Scope};
-use crate::expr::eval::{Frame, Seen, Truth, truth};
+use crate::expr::eval::{Frame, Seen, Truth, one, truth};
 use crate::expr::types::TypeSet;
 use crate::expr::uses::Uses;
 use crate::expr::{Node, Program, Slot};
@@ -89,6 +89,15 @@ impl Criterion {
     /// Whether it is true of a row at `now_ms`, Unix milliseconds. Does not allocate, but for regular expressions that
     /// are more than a prefix, suffix, substring or equality.
     pub fn evaluate(&self, row: &Row<'_>, now_ms: i64) -> Truth {
+        // Most are one question. A group takes the values by reference, for which they must lie in memory.
+        match &self.node {
+            Node::Predicate(index) => one(&self.program, *index, &mut Asked { row, now_ms }),
+            _ => self.evaluate_group(row, now_ms),
+        }
+    }
+
+    #[inline(never)]
+    fn evaluate_group(&self, row: &Row<'_>, now_ms: i64) -> Truth {
         truth(&self.program, &self.node, &mut Asked { row, now_ms })
     }
 }

@@ -159,9 +159,7 @@ pub(crate) fn is_true<'v>(
     values: &'v impl Values,
     memo: &mut Memo<'v>,
 ) -> bool {
-    let predicate = program.predicates.get(predicate as usize);
-    predicate
-        .is_some_and(|predicate| answer(program, predicate, &mut Remembered { values, memo }) == Truth::True)
+    one(program, predicate, &mut Remembered { values, memo }) == Truth::True
 }
 
 /// The value of a slot.
@@ -245,40 +243,44 @@ fn shift(memo: u32) -> u32 {
 pub(crate) fn truth(program: &Program, node: &Node, frame: &mut impl Frame) -> Truth {
     // First, because most are this; what is chosen by its number costs a jump.
     if let Node::Predicate(index) = node {
-        return match program.predicates.get(*index as usize) {
-            Some(predicate) => answer(program, predicate, frame),
-            None => Truth::Unknown,
-        };
+        return one(program, *index, frame);
     }
     compound(program, node, frame)
 }
 
-#[inline(never)]
-fn compound(program: &Program, node: &Node, frame: &mut impl Frame) -> Truth {
-    match node {
-        Node::Predicate(_) => Truth::Unknown,
-        Node::Constant(value) => Truth::from(*value),
-        // All of one is itself.
-        Node::Not(inner) => group(program, core::slice::from_ref(inner), Truth::False, frame).not(),
-        Node::And(parts) => group(program, parts, Truth::False, frame),
-        Node::Or(parts) => group(program, parts, Truth::True, frame),
+/// The truth of a single question.
+#[inline(always)]
+pub(crate) fn one(program: &Program, predicate: u32, frame: &mut impl Frame) -> Truth {
+    match program.predicates.get(predicate as usize) {
+        Some(predicate) => answer(program, predicate, frame),
+        None => Truth::Unknown,
     }
 }
 
-/// Asks part after part until one is `decisive`. Of the others unknown counts, and none is the opposite.
+/// The same of a group: asks part after part until one is decisive. Of the others unknown counts, and none is the
+/// opposite.
 #[inline(never)]
-fn group(program: &Program, parts: &[Node], decisive: Truth, frame: &mut impl Frame) -> Truth {
+fn compound(program: &Program, node: &Node, frame: &mut impl Frame) -> Truth {
+    let (parts, decisive, negated) = match node {
+        Node::Predicate(_) => return Truth::Unknown,
+        Node::Constant(value) => return Truth::from(*value),
+        // All of one is itself.
+        Node::Not(inner) => (core::slice::from_ref(&**inner), Truth::False, true),
+        Node::And(parts) => (&**parts, Truth::False, false),
+        Node::Or(parts) => (&**parts, Truth::True, false),
+    };
     let mut all = decisive.not();
     for part in parts {
         let truth = truth(program, part, frame);
         if truth == decisive {
-            return truth;
+            all = truth;
+            break;
         }
         if truth == Truth::Unknown {
             all = Truth::Unknown;
         }
     }
-    all
+    if negated { all.not() } else { all }
 }
 
 #[inline(always)]
