@@ -37,8 +37,14 @@ const WIDTHS_MS: [i64; 21] = [
     DAY_MS,
     2 * DAY_MS,
     5 * DAY_MS,
-    10 * DAY_MS,
+    WIDTH_MS_MAX,
 ];
+
+/// Less than 2³⁰.
+const WIDTH_MS_MAX: i64 = 10 * DAY_MS;
+
+/// Buckets of a second come to this number in 2106, and all others later. Times a width it is no more than 2⁶².
+const BUCKET_NEAR: i64 = 1 << 32;
 
 /// A window and the width of its buckets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +56,7 @@ pub(crate) struct Window {
 impl Window {
     pub(crate) fn new(length_ms: i64) -> Window {
         let enough = |width: &i64| length_ms <= width.saturating_mul(BUCKETS_MAX);
-        let width_ms = WIDTHS_MS.into_iter().find(enough).unwrap_or(10 * DAY_MS);
+        let width_ms = WIDTHS_MS.into_iter().find(enough).unwrap_or(WIDTH_MS_MAX);
         Window { length_ms, width_ms }
     }
 }
@@ -75,39 +81,45 @@ impl<T> Ring<T> {
         Ring { width_ms: width_ms.max(1), buckets: Vec::new() }
     }
 
-    /// Where an event's bucket is; `Err` where it would be. None: it lies before every bucket that still counts.
-    pub(crate) fn find(&self, time_ms: i64) -> Option<(i64, Result<usize, usize>)> {
-        let last = self.buckets.len().saturating_sub(1);
-        // Most events are of now, so of the newest bucket: to see that takes no division, which takes longer than all else.
-        if let Some((newest, _)) = self.buckets.last()
-            && let Some(start_ms) = newest.checked_mul(self.width_ms)
-            && let Some(since_ms) = time_ms.checked_sub(start_ms)
-            && (0..self.width_ms).contains(&since_ms)
-        {
-            return Some((*newest, Ok(last)));
-        }
-        let bucket = time_ms.div_euclid(self.width_ms);
-        let Some((newest, _)) = self.buckets.last() else { return Some((bucket, Err(0))) };
-        match bucket.cmp(newest) {
-            core::cmp::Ordering::Equal => Some((bucket, Ok(last))),
-            core::cmp::Ordering::Greater => Some((bucket, Err(self.buckets.len()))),
-            core::cmp::Ordering::Less if bucket < newest.saturating_sub(BUCKETS_MAX) => None,
-            core::cmp::Ordering::Less => {
-                Some((bucket, self.buckets.binary_search_by_key(&bucket, |(known, _)| *known)))
-            }
+    /// Adds what happened in one bucket.
+    #[inline]
+    pub(crate) fn put(&mut self, time_ms: i64, value: T, join: impl FnOnce(&mut T, T)) {
+        // Most events are of now, so of the newest bucket.
+        match self.newest_at(time_ms) {
+            Some(known) => join(known, value),
+            None => self.put_anywhere(time_ms, value, join),
         }
     }
 
-    /// Adds what happened in one bucket.
-    pub(crate) fn put(&mut self, time_ms: i64, value: T, join: impl FnOnce(&mut T, T)) {
-        match self.find(time_ms) {
-            None => {}
-            Some((_, Ok(index))) => {
+    /// What happened in the newest bucket, where a time lies in it. To see that takes no division, which takes longer than
+    /// all else, nor a multiplication that asks whether it fits, which is a call in wasm: of these bounds it does.
+    fn newest_at(&mut self, time_ms: i64) -> Option<&mut T> {
+        let width_ms = self.width_ms.cast_unsigned();
+        let (newest, known) = self.buckets.last_mut()?;
+        let is_near = newest.wrapping_add(BUCKET_NEAR).cast_unsigned() < BUCKET_NEAR.cast_unsigned() << 1
+            && width_ms <= WIDTH_MS_MAX.cast_unsigned();
+        let since_ms = time_ms.wrapping_sub(newest.wrapping_mul(self.width_ms));
+        (is_near && since_ms.cast_unsigned() < width_ms).then_some(known)
+    }
+
+    #[inline(never)]
+    fn put_anywhere(&mut self, time_ms: i64, value: T, join: impl FnOnce(&mut T, T)) {
+        let bucket = time_ms.div_euclid(self.width_ms);
+        let place = match self.buckets.last() {
+            // It lies before every bucket that still counts.
+            Some((newest, _)) if bucket < newest.saturating_sub(BUCKETS_MAX) => return,
+            Some((newest, _)) if bucket <= *newest => {
+                self.buckets.binary_search_by_key(&bucket, |(known, _)| *known)
+            }
+            _ => Err(self.buckets.len()),
+        };
+        match place {
+            Ok(index) => {
                 if let Some((_, known)) = self.buckets.get_mut(index) {
                     join(known, value);
                 }
             }
-            Some((bucket, Err(index))) => {
+            Err(index) => {
                 self.buckets.insert(index, (bucket, value));
                 self.forget();
             }

@@ -263,8 +263,10 @@ fn float_to_nanos(value: f64) -> i128 {
     let fraction = bits & 0x000f_ffff_ffff_ffff;
     // Subnormals are far below half a billionth: nothing.
     let mantissa = if exponent == 0 { 0 } else { fraction | (1 << 52) };
-    // 53 + 30 bits: it fits.
-    let scaled = u128::from(mantissa).wrapping_mul(Nanos::ONE.unsigned_abs());
+    // 53 + 30 bits, by halves of the mantissa, because a product that is wider than its factors is a call in wasm.
+    const ONE: u64 = 1_000_000_000;
+    let (high, low) = ((mantissa >> 32).wrapping_mul(ONE), (mantissa & 0xffff_ffff).wrapping_mul(ONE));
+    let scaled = (u128::from(high) << 32).wrapping_add(u128::from(low));
     // value = mantissa × 2^(exponent - 1075); a negative shift divides.
     let shift = exponent.saturating_sub(1075);
     let magnitude = if shift >= 0 {
