@@ -8,7 +8,8 @@ use crate::attribute::shape::align;
 use crate::attribute::update::{take_out, update};
 use crate::call::Call;
 use crate::event::Event;
-use crate::expr::eval::{Memo, Truth, evaluate};
+use crate::expr::Node;
+use crate::expr::eval::{Memo, holds};
 use crate::limits::PATTERN_TEXT_BYTES_MAX;
 use crate::plan::Plan;
 use crate::profile::{Profile, Sight};
@@ -54,12 +55,12 @@ impl Plan {
             if key_event.feeds.is_empty() && key_event.takes.is_empty() {
                 continue;
             }
-            if evaluate(&self.program, &key_event.filter, &call, &mut memo) != Truth::True {
+            if !self.lets(&key_event.filter, &call, &mut memo) {
                 continue;
             }
             let mut near = 0;
             for attribute in key_event.feeds.iter().filter_map(|index| self.attributes.get(*index)) {
-                if evaluate(&self.program, &attribute.filter, &call, &mut memo) == Truth::True
+                if self.lets(&attribute.filter, &call, &mut memo)
                     && let Err(reason) = update(profile, attribute, event, now_ms, &mut near)
                 {
                     ingested.refused.push(RefusedValue { attribute: attribute.name.clone(), reason });
@@ -69,7 +70,7 @@ impl Plan {
                 let Some(attribute) = self.attributes.get(*index) else { continue };
                 let Kind::List(list) = &attribute.kind else { continue };
                 let Some(action) = list.actions.get(*action) else { continue };
-                if evaluate(&self.program, &action.filter, &call, &mut memo) == Truth::True
+                if self.lets(&action.filter, &call, &mut memo)
                     && let Err(reason) = take_out(profile, attribute, list, action.removal, event, now_ms)
                 {
                     ingested.refused.push(RefusedValue { attribute: attribute.name.clone(), reason });
@@ -77,6 +78,12 @@ impl Plan {
             }
         }
         ingested
+    }
+
+    /// Whether a filter lets an event through. Most are none, which nobody has to be asked.
+    #[inline(always)]
+    fn lets<'v>(&self, filter: &Node, call: &'v Call<'_>, memo: &mut Memo<'v>) -> bool {
+        matches!(filter, Node::Constant(true)) || holds(&self.program, filter, call, memo)
     }
 
     /// The columns of an event that patterns cannot look at, whether or not this event's key events ask them.
