@@ -15,9 +15,9 @@ impl Nanos {
         match number {
             Number::Integer(value) => (SUMMAND_MAX.saturating_neg()..=SUMMAND_MAX)
                 .contains(&value)
-                .then(|| Nanos(i128::from(value).saturating_mul(Nanos::ONE))),
+                .then(|| signed(value < 0, billionths(value.unsigned_abs()).joined())),
             // The bound is a whole number below 2⁵³: as a float it is itself.
-            Number::Float(value) => (value.abs() <= SUMMAND_MAX as f64).then(|| Nanos(float_to_nanos(value))),
+            Number::Float(value) => (value.abs() <= SUMMAND_MAX as f64).then(|| of_float(value)),
         }
     }
 
@@ -38,35 +38,56 @@ impl Nanos {
 }
 
 /// `value` × 10⁹ to the nearest integer, halves to even; `|value|` is at most 10¹⁵.
-fn float_to_nanos(value: f64) -> i128 {
+fn of_float(value: f64) -> Nanos {
     let bits = value.to_bits();
-    let exponent = i64::try_from((bits >> 52) & 0x7ff).unwrap_or(0);
+    let exponent = (bits >> 52) & 0x7ff;
     let fraction = bits & 0x000f_ffff_ffff_ffff;
     // Subnormals are far below half a billionth: nothing.
     let mantissa = if exponent == 0 { 0 } else { fraction | (1 << 52) };
-    // 53 + 30 bits, by halves of the mantissa, because a product that is wider than its factors is a call in wasm.
+    // value = mantissa × 2^(exponent - 1075), and it is less than 2⁵⁰, so three bits go at least. All but the last of
+    // them go here, and that one says on which side of the half it is.
+    let (doubled, rest) = billionths(mantissa).without(1074_u64.saturating_sub(exponent));
+    let (floor, half) = (doubled >> 1, doubled & 1 == 1);
+    let up = half && (rest || floor & 1 == 1);
+    signed(value.is_sign_negative(), floor.saturating_add(u128::from(up)))
+}
+
+fn signed(negative: bool, magnitude: u128) -> Nanos {
+    let magnitude = magnitude.cast_signed();
+    Nanos(if negative { magnitude.saturating_neg() } else { magnitude })
+}
+
+/// A number of at most 2⁵³, times 10⁹.
+fn billionths(number: u64) -> Words {
     const ONE: u64 = 1_000_000_000;
-    let (high, low) = ((mantissa >> 32).wrapping_mul(ONE), (mantissa & 0xffff_ffff).wrapping_mul(ONE));
-    let scaled = (u128::from(high) << 32).wrapping_add(u128::from(low));
-    // value = mantissa × 2^(exponent - 1075); a negative shift divides.
-    let shift = exponent.saturating_sub(1075);
-    let magnitude = if shift >= 0 {
-        scaled.checked_shl(u32::try_from(shift).unwrap_or(0)).unwrap_or(0)
-    } else {
-        let down = u32::try_from(shift.saturating_neg()).unwrap_or(u32::MAX);
-        // Anything shifted by 100 and more is below half.
-        if down >= 100 {
-            0
-        } else {
-            let floor = scaled >> down;
-            let rest = scaled & ((1_u128 << down).saturating_sub(1));
-            let half = 1_u128 << down.saturating_sub(1);
-            let up = rest > half || (rest == half && floor & 1 == 1);
-            floor.saturating_add(u128::from(up))
+    let (high, low) = ((number >> 32).wrapping_mul(ONE), (number & 0xffff_ffff).wrapping_mul(ONE));
+    let (low, carry) = low.overflowing_add(high << 32);
+    Words { high: (high >> 32).saturating_add(u64::from(carry)), low }
+}
+
+/// 128 bits in two words: products and shifts of wider numbers are calls in wasm.
+struct Words {
+    high: u64,
+    low: u64,
+}
+
+impl Words {
+    fn joined(&self) -> u128 {
+        u128::from(self.high) << 64 | u128::from(self.low)
+    }
+
+    /// Without so many of the last bits, and whether any of those was set.
+    fn without(&self, bits: u64) -> (u128, bool) {
+        let Words { high, low } = *self;
+        let shift = bits & 63;
+        // What a shift by a whole word would be takes two steps.
+        let over = |word: u64| (word << 1) << (63 ^ shift);
+        match bits {
+            0..64 => (Words { high: high >> shift, low: low >> shift | over(high) }.joined(), over(low) != 0),
+            64..128 => (u128::from(high >> shift), low != 0 || over(high) != 0),
+            _ => (0, high | low != 0),
         }
     }
-    .cast_signed();
-    if value.is_sign_negative() { magnitude.saturating_neg() } else { magnitude }
 }
 
 /// The float nearest to `nanos` / 10⁹: one rounding, in the last cast.
@@ -103,6 +124,9 @@ mod tests {
         assert_eq!(nanos(0.000_976_562_5), 976_562);
         assert_eq!(nanos(0.002_929_687_5), 2_929_688);
         assert_eq!(nanos(1e-300), 0);
+        assert_eq!(nanos(5e-10), 1);
+        assert_eq!(nanos(4.9e-10), 0);
+        assert_eq!(nanos(-0.0), 0);
         assert_eq!(nanos(1e15), 1_000_000_000_000_000_000_000_000);
         assert!(Nanos::from_number(Number::Float(1.000_000_000_000_001e15)).is_none());
         assert!(Nanos::from_number(Number::Integer(-1_000_000_000_000_001)).is_none());
@@ -119,7 +143,39 @@ mod tests {
         }
     }
 
+    /// The same in one wide number.
+    fn slow_of_float(value: f64) -> i128 {
+        let (mantissa, down) = match (value.to_bits() >> 52) & 0x7ff {
+            0 => (value.to_bits() & 0x000f_ffff_ffff_ffff, 1074),
+            exponent => (value.to_bits() & 0x000f_ffff_ffff_ffff | 1 << 52, 1075 - exponent),
+        };
+        let scaled = u128::from(mantissa) * 1_000_000_000;
+        let magnitude = if down >= 120 {
+            0
+        } else {
+            let (floor, rest, half) = (scaled >> down, scaled & ((1 << down) - 1), 1 << (down - 1));
+            floor + u128::from(rest > half || rest == half && floor % 2 == 1)
+        };
+        let magnitude = i128::try_from(magnitude).unwrap();
+        if value < 0.0 { -magnitude } else { magnitude }
+    }
+
     proptest! {
+        #[test]
+        fn billionths_are_those_of_wide_numbers(
+            mantissa in any::<u64>(), exponent in 900..1073_u64, cut in 0..53_u32, negative in any::<bool>(),
+            integer in -SUMMAND_MAX..=SUMMAND_MAX,
+        ) {
+            // Of all sizes and with few bits, so that halves come up.
+            let fraction = (mantissa >> 12) >> cut << cut;
+            let value = f64::from_bits(u64::from(negative) << 63 | exponent << 52 | fraction);
+            if value.abs() <= SUMMAND_MAX as f64 {
+                prop_assert_eq!(Nanos::from_number(Number::Float(value)).unwrap().0, slow_of_float(value), "{:e}", value);
+            }
+            let nanos = Nanos::from_number(Number::Integer(integer)).unwrap().0;
+            prop_assert_eq!(nanos, i128::from(integer) * 1_000_000_000);
+        }
+
         #[test]
         fn billionths_come_back_as_the_nearest_float(nanos in -(1_i128 << 90)..(1_i128 << 90)) {
             let whole = (nanos.unsigned_abs() / 1_000_000_000, nanos.unsigned_abs() % 1_000_000_000);
