@@ -11,6 +11,7 @@ pub(crate) fn same(a: &str, b: &str) -> bool {
 }
 
 /// For texts of one length.
+#[inline(always)]
 fn words(a: &[u8], b: &[u8]) -> bool {
     if let (Some(last_a), Some(last_b)) = (a.last_chunk::<8>(), b.last_chunk::<8>()) {
         // The last word overlaps the one before it, so that nothing is left over.

@@ -11,6 +11,8 @@ impl Nanos {
     const ONE: i128 = 1_000_000_000;
 
     /// The nearest billionth, halves to even. None above the bound on what a sum takes, ±10¹⁵.
+    // Inlined, because what it returns is too large for registers.
+    #[inline(always)]
     pub fn from_number(number: Number) -> Option<Nanos> {
         match number {
             Number::Integer(value) => (SUMMAND_MAX.saturating_neg()..=SUMMAND_MAX)
