@@ -1,7 +1,9 @@
-//! Whether two texts are the same, a word at a time.
+//! Whether two texts are the same, and which comes first, a word at a time.
 //!
 //! Most texts that are compared are short: names, countries, tiers. A call of `memcmp` takes longer than they do, and in
 //! wasm, where there is none in the processor's own words, it looks at byte after byte.
+
+use core::cmp::Ordering;
 
 /// Whether they are the same text.
 #[inline]
@@ -29,6 +31,22 @@ fn words(a: &[u8], b: &[u8]) -> bool {
     short(a) == short(b)
 }
 
+/// How two texts compare, by their bytes.
+#[inline(always)]
+pub(crate) fn compare(a: &[u8], b: &[u8]) -> Ordering {
+    let word = |bytes: &[u8; 8]| u64::from_be_bytes(*bytes);
+    let common = a.len().min(b.len());
+    let last = |text: &[u8]| text.get(..common).and_then(|text| text.last_chunk().map(word));
+    let (Some(last_a), Some(last_b)) = (last(a), last(b)) else { return a.cmp(b) };
+    for (a, b) in a.as_chunks().0.iter().zip(b.as_chunks().0) {
+        if a != b {
+            return word(a).cmp(&word(b));
+        }
+    }
+    // The last word that both have overlaps the one before it, so that nothing is left over.
+    last_a.cmp(&last_b).then(a.len().cmp(&b.len()))
+}
+
 /// At most three bytes as one number, without a loop: the first, the one in the middle and the last are all there are.
 #[inline(always)]
 pub(crate) fn short(bytes: &[u8]) -> u32 {
@@ -46,6 +64,18 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #[test]
+        fn it_is_order(a in "[ab]{0,20}", b in "[ab]{0,20}", common in "[ab]{0,20}", c in any::<char>()) {
+            let with = |start: &str, text: &str| alloc::format!("{start}{text}");
+            for (a, b) in [
+                (a.clone(), b.clone()),
+                (with(&common, &a), with(&common, &b)),
+                (alloc::format!("{common}{a}{c}"), alloc::format!("{common}{a}{b}")),
+            ] {
+                prop_assert_eq!(compare(a.as_bytes(), b.as_bytes()), a.cmp(&b), "{} {}", a, b);
+            }
+        }
+
         #[test]
         fn it_is_equality(a in "[ab]{0,20}", b in "[ab]{0,20}", at in any::<prop::sample::Index>()) {
             prop_assert_eq!(same(&a, &b), a == b);
