@@ -55,12 +55,12 @@ impl Plan {
             if key_event.feeds.is_empty() && key_event.takes.is_empty() {
                 continue;
             }
-            if !self.lets(&key_event.filter, &call, &mut memo) {
+            if !self.lets_through(&key_event.filter, &call, &mut memo) {
                 continue;
             }
             let mut near = 0;
             for attribute in key_event.feeds.iter().filter_map(|index| self.attributes.get(*index)) {
-                if self.lets(&attribute.filter, &call, &mut memo)
+                if self.lets_through(&attribute.filter, &call, &mut memo)
                     && let Err(reason) = update(profile, attribute, event, now_ms, &mut near)
                 {
                     ingested.refused.push(RefusedValue { attribute: attribute.name.clone(), reason });
@@ -70,7 +70,7 @@ impl Plan {
                 let Some(attribute) = self.attributes.get(*index) else { continue };
                 let Kind::List(list) = &attribute.kind else { continue };
                 let Some(action) = list.actions.get(*action) else { continue };
-                if self.lets(&action.filter, &call, &mut memo)
+                if self.lets_through(&action.filter, &call, &mut memo)
                     && let Err(reason) = take_out(profile, attribute, list, action.removal, event, now_ms)
                 {
                     ingested.refused.push(RefusedValue { attribute: attribute.name.clone(), reason });
@@ -82,7 +82,7 @@ impl Plan {
 
     /// Whether a filter lets an event through. Most are none, which nobody has to be asked.
     #[inline(always)]
-    fn lets<'v>(&self, filter: &Node, call: &'v Call<'_>, memo: &mut Memo<'v>) -> bool {
+    fn lets_through<'v>(&self, filter: &Node, call: &'v Call<'_>, memo: &mut Memo<'v>) -> bool {
         matches!(filter, Node::Constant(true)) || holds(&self.program, filter, call, memo)
     }
 

@@ -108,3 +108,15 @@ pub(crate) fn numeric(value: &Value) -> Option<Number> {
         value => value.as_number(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Pick;
+
+    /// Stored numbers are read by their place.
+    #[test]
+    fn all_stand_by_their_numbers() {
+        let numbers: alloc::vec::Vec<u8> = Pick::ALL.into_iter().map(Pick::number).collect();
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7]);
+    }
+}

@@ -40,10 +40,10 @@ const WIDTHS_MS: [i64; 21] = [
     WIDTH_MS_MAX,
 ];
 
-/// Less than 2³⁰.
+/// The widest bucket; less than 2³⁰ ms.
 const WIDTH_MS_MAX: i64 = 10 * DAY_MS;
 
-/// Buckets of a second come to this number in 2106, and all others later. Times a width it is no more than 2⁶².
+/// Below this number a bucket starts within 2⁶² ms, however wide it is. Those of a second come to it in 2106.
 const BUCKET_NEAR: i64 = 1 << 32;
 
 /// A window and the width of its buckets.
@@ -69,7 +69,7 @@ pub fn bucket_ms(window_ms: i64) -> i64 {
 /// What happened, by bucket.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ring<T> {
-    /// How long a bucket is, in milliseconds.
+    /// How long a bucket is, in milliseconds; less than one counts as one.
     pub width_ms: i64,
     /// (bucket's number since the epoch, what happened in it), ascending.
     pub buckets: Vec<(i64, T)>,
@@ -104,7 +104,7 @@ impl<T> Ring<T> {
 
     #[inline(never)]
     fn put_anywhere(&mut self, time_ms: i64, value: T, join: impl FnOnce(&mut T, T)) {
-        let bucket = time_ms.div_euclid(self.width_ms);
+        let bucket = time_ms.div_euclid(self.width_ms.max(1));
         let place = match self.buckets.last() {
             // It lies before every bucket that still counts.
             Some((newest, _)) if bucket < newest.saturating_sub(BUCKETS_MAX) => return,
@@ -135,7 +135,7 @@ impl<T> Ring<T> {
 
     /// The buckets that end after `now_ms - length_ms`, oldest first.
     pub(crate) fn within(&self, window: Window, now_ms: i64) -> &[(i64, T)] {
-        let from = now_ms.saturating_sub(window.length_ms).div_euclid(self.width_ms);
+        let from = now_ms.saturating_sub(window.length_ms).div_euclid(self.width_ms.max(1));
         let first = self.buckets.partition_point(|(bucket, _)| *bucket < from);
         self.buckets.get(first..).unwrap_or(&[])
     }
@@ -152,6 +152,47 @@ impl<T> Ring<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec;
+    use proptest::prelude::*;
+
+    /// The same with a division for every event.
+    fn slow_put(ring: &mut Ring<u32>, time_ms: i64, value: u32) {
+        let bucket = time_ms.div_euclid(ring.width_ms.max(1));
+        let newest = ring.buckets.last().map_or(bucket, |(newest, _)| *newest);
+        if bucket >= newest.saturating_sub(BUCKETS_MAX) {
+            match ring.buckets.iter_mut().find(|(known, _)| *known == bucket) {
+                Some((_, sum)) => *sum += value,
+                None => ring.buckets.push((bucket, value)),
+            }
+            ring.buckets.sort_unstable();
+            let oldest = newest.max(bucket).saturating_sub(BUCKETS_MAX);
+            ring.buckets.retain(|(bucket, _)| *bucket >= oldest);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_newest_bucket_is_found_without_a_division(
+            width_ms in prop::sample::select(vec![-1, 0, 1, 1_000, WIDTH_MS_MAX, WIDTH_MS_MAX + 1, i64::MAX]),
+            newest in prop::sample::select(vec![0, 1 << 31, 1 << 32, 1 << 62]),
+            near in -2..3_i64, negative in any::<bool>(),
+            times in prop::collection::vec((-2..3_i64, -2..3_i64, any::<bool>()), 1..6), far in any::<i64>(),
+        ) {
+            let newest = if negative { near - newest } else { near + newest };
+            let (mut ring, mut slow) = (Ring::new(1), Ring::new(1));
+            for ring in [&mut ring, &mut slow] {
+                *ring = Ring { width_ms, buckets: vec![(newest, 1_u32)] };
+            }
+            for (buckets, edge_ms, is_far) in times {
+                // At the edges of the buckets around it, and anywhere.
+                let start_ms = newest.saturating_add(buckets).wrapping_mul(width_ms);
+                let time_ms = if is_far { far } else { start_ms.saturating_add(edge_ms) };
+                ring.put(time_ms, 1, |sum, value| *sum += value);
+                slow_put(&mut slow, time_ms, 1);
+                prop_assert_eq!(&ring, &slow, "{}", time_ms);
+            }
+        }
+    }
 
     #[test]
     fn bucket_widths() {

@@ -304,25 +304,25 @@ fn ask(program: &Program, predicate: &Predicate, frame: &mut impl Frame) -> Trut
             (low <= left) & (left <= high)
         }
         (Op::EqualText(right), Seen::Text(left)) => same(left, right),
-        (_, seen) => return rarer(predicate, seen, now_ms),
+        (_, seen) => return ask_of_sets(predicate, seen, now_ms),
     };
     Truth::from(held != predicate.negated)
 }
 
 /// The next most: of sets.
 #[inline(never)]
-fn rarer(predicate: &Predicate, seen: &Seen<'_>, now_ms: i64) -> Truth {
+fn ask_of_sets(predicate: &Predicate, seen: &Seen<'_>, now_ms: i64) -> Truth {
     let held = match (&predicate.op, seen) {
         (Op::InNumbers(right, _), Seen::Number(Number::Integer(left))) => right.has(*left),
         (Op::InTexts(right), Seen::Text(left)) => right.has(left),
-        (_, seen) => return rare(predicate, seen, now_ms),
+        (_, seen) => return ask_all_others(predicate, seen, now_ms),
     };
     Truth::from(held != predicate.negated)
 }
 
 /// All others.
 #[inline(never)]
-fn rare(predicate: &Predicate, seen: &Seen<'_>, now_ms: i64) -> Truth {
+fn ask_all_others(predicate: &Predicate, seen: &Seen<'_>, now_ms: i64) -> Truth {
     match compare(&predicate.op, *seen, now_ms) {
         Some(held) => Truth::from(held != predicate.negated),
         None => Truth::Unknown,

@@ -16,7 +16,7 @@ use core::ops::Range;
 use super::bytes::Writer;
 use super::state::{read_state, write_state};
 use crate::attribute::State;
-use crate::same::{compare, same};
+use crate::same::{order_of, same};
 
 /// What was stored, what was read of it, and what was changed since.
 #[derive(Clone, Debug, Default)]
@@ -225,7 +225,7 @@ impl<'a> Table<'a> {
         let (mut low, mut high) = (0, self.ends.len());
         while low < high {
             let middle = low.midpoint(high);
-            match compare(self.name_bytes(middle)?, name.as_bytes()) {
+            match order_of(self.name_bytes(middle)?, name.as_bytes()) {
                 Ordering::Equal => return Some(middle),
                 Ordering::Less => low = middle.saturating_add(1),
                 Ordering::Greater => high = middle,

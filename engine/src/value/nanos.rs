@@ -61,8 +61,8 @@ fn signed(negative: bool, magnitude: u128) -> Nanos {
 
 /// A number of at most 2⁵³, times 10⁹.
 fn billionths(number: u64) -> Words {
-    const ONE: u64 = 1_000_000_000;
-    let (high, low) = ((number >> 32).wrapping_mul(ONE), (number & 0xffff_ffff).wrapping_mul(ONE));
+    let by = |half: u64| half.wrapping_mul(1_000_000_000);
+    let (high, low) = (by(number >> 32), by(number & 0xffff_ffff));
     let (low, carry) = low.overflowing_add(high << 32);
     Words { high: (high >> 32).saturating_add(u64::from(carry)), low }
 }
