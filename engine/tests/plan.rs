@@ -1,5 +1,5 @@
 //! What a plan says of its definition, of a row and of the work they make. Definitions as they are written in a dialect
-//! have tests where they are read; here is what no dialect hands on.
+//! have more tests where they are read; here they are made by hand.
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that panics has found something")]
 
@@ -279,7 +279,7 @@ fn what_waited_as_unknown_is_taken_up() {
     assert_eq!(values, [&Value::from("/earlier"), &Value::from("/later")]);
 }
 
-/// Hosts rely on them, and no test of theirs can change them.
+/// Limits that the engine declares and hosts keep: what is stored and published today must fit tomorrow.
 #[test]
 fn bounds_of_hosts_are_what_they_were() {
     assert_eq!([PROFILE_BYTES_MAX, EXAMPLE_EVENT_BYTES_MAX], [262_144, 16_384]);

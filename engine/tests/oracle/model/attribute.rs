@@ -243,7 +243,7 @@ fn single(visitor: &Visitor, definition: &Definition, attribute: &Attribute, now
         Aggregation::Sum => (!seen.is_empty()).then(|| of_nanos(amounts(&seen))),
         Aggregation::First => admit(kept_as, &seen.iter().min_by_key(|given| given.stamp())?.value),
         Aggregation::Last => {
-            // Reading: an id names one event, also when it comes again after 7 days. Its first copy stays.
+            // Reading: of two copies of one event, the second after its 7 days, the first stays, as it does of `first`.
             let newest = seen.iter().rev().max_by_key(|given| given.stamp());
             let newest = newest.map(|given| (given.value.clone(), given.event.time_ms));
             let known = backfill.as_ref().and_then(|backfill| base(&visitor.records, definition, backfill));
