@@ -37,11 +37,11 @@ const WIDTHS_MS: [i64; 21] = [
     DAY_MS,
     2 * DAY_MS,
     5 * DAY_MS,
-    WIDTH_MS_MAX,
+    WIDEST_MS,
 ];
 
 /// The widest bucket; less than 2³⁰ ms.
-const WIDTH_MS_MAX: i64 = 10 * DAY_MS;
+const WIDEST_MS: i64 = 10 * DAY_MS;
 
 /// Below this number a bucket starts within 2⁶² ms, however wide it is. Those of a second come to it in 2106.
 const BUCKET_NEAR: i64 = 1 << 32;
@@ -56,7 +56,7 @@ pub(crate) struct Window {
 impl Window {
     pub(crate) fn new(length_ms: i64) -> Window {
         let enough = |width: &i64| length_ms <= width.saturating_mul(BUCKETS_MAX);
-        let width_ms = WIDTHS_MS.into_iter().find(enough).unwrap_or(WIDTH_MS_MAX);
+        let width_ms = WIDTHS_MS.into_iter().find(enough).unwrap_or(WIDEST_MS);
         Window { length_ms, width_ms }
     }
 }
@@ -97,7 +97,7 @@ impl<T> Ring<T> {
         let width_ms = self.width_ms.cast_unsigned();
         let (newest, known) = self.buckets.last_mut()?;
         let is_near = newest.wrapping_add(BUCKET_NEAR).cast_unsigned() < BUCKET_NEAR.cast_unsigned() << 1
-            && width_ms <= WIDTH_MS_MAX.cast_unsigned();
+            && width_ms <= WIDEST_MS.cast_unsigned();
         let since_ms = time_ms.wrapping_sub(newest.wrapping_mul(self.width_ms));
         (is_near && since_ms.cast_unsigned() < width_ms).then_some(known)
     }
@@ -173,7 +173,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_newest_bucket_is_found_without_a_division(
-            width_ms in prop::sample::select(vec![-1, 0, 1, 1_000, WIDTH_MS_MAX, WIDTH_MS_MAX + 1, i64::MAX]),
+            width_ms in prop::sample::select(vec![-1, 0, 1, 1_000, WIDEST_MS, WIDEST_MS + 1, i64::MAX]),
             newest in prop::sample::select(vec![0, 1 << 31, 1 << 32, 1 << 62]),
             near in -2..3_i64, negative in any::<bool>(),
             times in prop::collection::vec((-2..3_i64, -2..3_i64, any::<bool>()), 1..6), far in any::<i64>(),
