@@ -245,11 +245,12 @@ impl Edge {
         }
     }
 
-    /// Names a fault of the host's that keeps the edge from catching up; none clears it.
-    pub fn trouble(&mut self, reason: Option<&str>) {
+    /// Says why an audience does not run what it should, or with an empty name why the edge cannot catch up at all, where
+    /// the host found it out; none clears it.
+    pub fn degrade(&mut self, audience: &str, reason: Option<&str>) {
         match reason {
-            Some(reason) => self.degraded.insert(String::new(), reason.to_owned()),
-            None => self.degraded.remove(""),
+            Some(reason) => self.degraded.insert(audience.to_owned(), reason.to_owned()),
+            None => self.degraded.remove(audience),
         };
     }
 
@@ -288,7 +289,10 @@ impl Edge {
     }
 
     pub(crate) fn running(&self, audience: &str) -> Result<&Running, Refusal> {
-        self.audiences.get(audience).ok_or(Refusal::AUDIENCE_UNKNOWN)
+        // What should run and does not is not the same as nothing published.
+        let missing =
+            if self.degraded.get(audience).is_some() { Refusal::STORAGE } else { Refusal::AUDIENCE_UNKNOWN };
+        self.audiences.get(audience).ok_or(missing)
     }
 }
 

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { deploy } from "./deployment.mjs";
+import { as, bundle, deploy } from "./deployment.mjs";
 
 /** How much the process may grow by faults, in MiB: far below what one runaway allocation could take. */
 const GROWTH_MIB = 512;
@@ -94,5 +94,86 @@ test("the release build has no ear for it", { timeout: 300_000 }, async (t) => {
     const answer = await faulty(worker, fault);
     assert.equal(answer.status, 200, answer.text);
     await answers(worker, "steady", index + 1);
+  }
+});
+
+const lookup = (audience) => ({ audience, personalization: "web_personalization", key: { name: "td_client_id", value: "somebody" } });
+
+/** The example as a bundle of another audience; in a fault build its name can ask for a fault. */
+async function named(audience, name) {
+  const body = JSON.parse(await bundle());
+  Object.assign(body.definition.audience, { id: audience, name });
+  return body;
+}
+
+test("a bundle that traps where it is installed stops no other audience, warm and cold", { timeout: 300_000 }, async (t) => {
+  const worker = await deploy(t, "test");
+  // Audiences are installed in the order of their ids; the one that traps stands between two others.
+  const [broken, later] = ["1069945", "1069946"];
+  const publish = async (audience, name) => {
+    const answer = await worker.call("PUT", `/v1/audiences/${audience}/bundle`, as.admin, await named(audience, name));
+    assert.equal(answer.status, 200, answer.text);
+  };
+  const look = (audience) => worker.call("POST", "/v1/personalize", as.server, lookup(audience));
+  const health = async () => (await worker.call("GET", "/healthz")).json;
+  const traps = () => worker.log.split(`audience ${broken} stopped the engine`).length - 1;
+  let views = 0;
+  const othersRun = async () => {
+    await answers(worker, "steady", ++views);
+    const other = await look(later);
+    assert.deepEqual([other.status, other.json.meta?.bundle], [200, 1], other.text);
+    assert.equal((await health()).status, "degraded");
+  };
+
+  await publish(broken, "sound");
+  await publish(broken, "x-usher-fault: install from 1");
+  await publish(later, "sound");
+  await othersRun();
+  const before = await look(broken);
+  assert.deepEqual([before.status, before.json.meta?.bundle], [200, 1], "the last good bundle answers on");
+  // A new instance after a trap runs the same, and says the same.
+  assert.equal((await faulty(worker, "panic")).status, 500);
+  await othersRun();
+  assert.equal(traps(), 1, worker.log);
+
+  await worker.restart();
+  for (let round = 0; round < 3; round++) await othersRun();
+  const cold = await look(broken);
+  assert.deepEqual([cold.status, cold.json.code], [503, "storage_unavailable"], cold.text);
+  assert.equal((await faulty(worker, "panic")).status, 500);
+  await othersRun();
+  assert.equal(traps(), 2, `once a process: ${worker.log}`);
+
+  // A bundle that can be installed heals it.
+  await publish(broken, "sound again");
+  assert.equal((await look(broken)).status, 200);
+  assert.equal((await health()).status, "ok");
+});
+
+test("a bundle that runs and traps in the next instance stops no other audience", { timeout: 300_000 }, async (t) => {
+  const worker = await deploy(t, "test", { isolates: 2 });
+  const [broken, later] = ["1069945", "1069946"];
+  const put = async (send, audience, name) => {
+    const answer = await send("PUT", `/v1/audiences/${audience}/bundle`, as.admin, await named(audience, name));
+    assert.equal(answer.status, 200, answer.text);
+  };
+  const call = worker.call.bind(worker);
+  const second = worker.second.bind(worker);
+  await put(call, broken, "x-usher-fault: install from 3");
+  await put(call, later, "sound");
+  // The other isolate runs something else in between; this one only hears of the new number.
+  await put(second, broken, "sound");
+  await put(second, broken, "x-usher-fault: install from 3");
+  assert.equal((await call("GET", `/v1/audiences/${broken}/bundles`, as.admin)).status, 200);
+  const renumbered = await call("POST", "/v1/personalize", as.server, lookup(broken));
+  assert.equal(renumbered.json.meta?.bundle, 3, renumbered.text);
+
+  for (let round = 1; round <= 3; round++) {
+    assert.equal((await faulty(worker, "panic")).status, 500);
+    await answers(worker, "steady", round);
+    assert.equal((await call("POST", "/v1/personalize", as.server, lookup(later))).status, 200);
+    const stopped = await call("POST", "/v1/personalize", as.server, lookup(broken));
+    assert.deepEqual([stopped.status, stopped.json.code], [503, "storage_unavailable"], stopped.text);
+    assert.equal((await call("GET", "/healthz")).json.status, "degraded");
   }
 });

@@ -15,7 +15,7 @@ const BEHIND = 5;
 const INSTALL = 6;
 const UNAVAILABLE = 7;
 const CONSTANTS = 8;
-const TROUBLE = 9;
+const DEGRADE = 9;
 const FAILED = 10;
 
 /** Why a request failed, in the order of `operation.rs`. */
@@ -40,6 +40,10 @@ class Engine {
   #exports;
   /** What runs, so that a new instance runs it, too: pointer and body by audience. */
   #running = new Map();
+  /** Hashes of bundles that trapped while they were installed. They are not tried again: each trap costs an instance. */
+  #trapped = new Set();
+  /** Why an audience does not run what it should, so that a new instance says it, too; "" is the control object. */
+  #degraded = new Map();
   #checked = 0;
   #known = false;
   #pointersMessage;
@@ -141,25 +145,42 @@ class Engine {
         const [audience, number, hash] = [r.text(), r.long(), r.text()];
         return { audience, number, hash, message: r.bytes().slice() };
       });
+      // What the others were missing is here by now.
+      const missing = new Set(behind.map(({ audience }) => audience));
+      for (const audience of this.#degraded.keys()) if (!missing.has(audience)) this.#degraded.delete(audience);
       for (const { audience, number, hash, message } of behind) {
-        const copy = await stored(env, hash);
-        if (copy && !this.#install(audience, number, hash, copy)) continue;
-        // One audience that cannot be had keeps no other from catching up; an empty body is refused by its hash.
-        const body = await ask(object, message).catch(() => NOTHING);
-        const complaint = this.#install(audience, number, hash, body);
-        if (complaint) console.error(JSON.stringify({ event: "bundle_refused", detail: complaint }));
+        const reason = await this.#caughtUp(env, { audience, number, hash }, () => ask(object, message));
+        if (reason) this.#degrade(audience, reason);
       }
       this.#known = true;
       this.#checked = Date.now();
-      this.#trouble("");
+      this.#call(DEGRADE, degradeFrame("", ""));
     } catch (error) {
-      this.#trouble("the control object does not answer");
+      this.#degrade("", "the control object does not answer");
       console.error(JSON.stringify({ event: "refresh_failed", detail: String(error?.message ?? error) }));
     }
   }
 
-  #install(audience, number, hash, body) {
-    const complaint = this.#call(INSTALL, installFrame(audience, number, hash, body)).text();
+  /** Runs this bundle, from KV or the control object; why it does not run, or nothing. */
+  async #caughtUp(env, pointer, fromControl) {
+    if (this.#trapped.has(pointer.hash)) return trapped(pointer);
+    const copy = await stored(env, pointer.hash);
+    if (copy && !this.#install(pointer, copy)) return "";
+    if (this.#trapped.has(pointer.hash)) return trapped(pointer);
+    // One audience that cannot be had keeps no other from catching up; an empty body is refused by its hash.
+    return this.#install(pointer, await fromControl().catch(() => NOTHING));
+  }
+
+  #install({ audience, number, hash }, body) {
+    let complaint;
+    try {
+      complaint = new FrameReader(this.#run(INSTALL, installFrame(audience, number, hash, body))).text();
+    } catch (error) {
+      const reason = this.#trap({ audience, number, hash }, error);
+      // The other audiences run on in a new instance, and this one runs what it ran before.
+      this.#start();
+      return reason;
+    }
     const later = this.#running.get(audience)?.number >= number;
     if (!complaint && !later) this.#running.set(audience, { number, hash, body });
     return complaint;
@@ -174,18 +195,47 @@ class Engine {
     });
   }
 
-  #trouble(reason) {
-    this.#call(TROUBLE, new FrameWriter().text(reason).done());
+  /** Remembers a bundle that trapped; what to say about it. */
+  #trap(pointer, error) {
+    this.#trapped.add(pointer.hash);
+    return `${trapped(pointer)}: ${error?.message ?? error}`;
   }
 
+  /** Lets `/healthz` say `degraded`; the log says why, once. */
+  #degrade(audience, reason) {
+    this.#note(audience, reason);
+    this.#call(DEGRADE, degradeFrame(audience, reason));
+  }
+
+  #note(audience, reason) {
+    if (!this.#degraded.has(audience)) console.error(JSON.stringify({ event: "degraded", detail: reason }));
+    this.#degraded.set(audience, reason);
+  }
+
+  /** A new instance that runs what the last one ran, but for bundles that trap now; what is wrong with the keys. */
   #start() {
-    this.#exports = new WebAssembly.Instance(wasm, {}).exports;
-    const input = new FrameWriter().text(this.#secret).byte(this.#demo ? 1 : 0).done();
-    const complaint = new FrameReader(this.#run(CONFIGURE, input)).text();
-    for (const [audience, { number, hash, body }] of this.#running) {
-      this.#run(INSTALL, installFrame(audience, number, hash, body));
+    for (;;) {
+      this.#exports = new WebAssembly.Instance(wasm, {}).exports;
+      const input = new FrameWriter().text(this.#secret).byte(this.#demo ? 1 : 0).done();
+      const complaint = new FrameReader(this.#run(CONFIGURE, input)).text();
+      if (!this.#reinstall()) continue;
+      for (const [audience, reason] of this.#degraded) this.#run(DEGRADE, degradeFrame(audience, reason));
+      return complaint;
     }
-    return complaint;
+  }
+
+  /** Whether all that ran runs again; if not, one audience less is left to try. */
+  #reinstall() {
+    for (const [audience, { number, hash, body }] of this.#running) {
+      try {
+        this.#run(INSTALL, installFrame(audience, number, hash, body));
+      } catch (error) {
+        this.#note(audience, this.#trap({ audience, number, hash }, error));
+        this.#running.delete(audience);
+        return false;
+      }
+    }
+    return true;
   }
 
   /** One operation. A trap costs its own request; the next one finds a new instance that runs the same bundles. */
@@ -208,6 +258,14 @@ class Engine {
     const length = call(operation);
     return new Uint8Array(memory.buffer, output(), length).slice();
   }
+}
+
+function trapped({ audience, number }) {
+  return `bundle ${number} of audience ${audience} stopped the engine`;
+}
+
+function degradeFrame(audience, reason) {
+  return new FrameWriter().text(audience).text(reason).done();
 }
 
 function installFrame(audience, number, hash, body) {

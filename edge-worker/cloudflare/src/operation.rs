@@ -29,7 +29,7 @@ impl Instance {
             6 => self.install(FrameReader(input), &mut out),
             7 => self.unavailable(input, &mut out),
             8 => constants(&mut out),
-            9 => self.trouble(FrameReader(input)),
+            9 => self.degrade(FrameReader(input)),
             10 => self.failed(FrameReader(input), &mut out),
             _ => None,
         };
@@ -158,6 +158,7 @@ impl Instance {
     fn install(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let pointer = pointer(&mut input)?;
         let body = input.bytes()?.to_vec();
+        fault(&body, pointer.number);
         out.text(&self.edge.as_mut()?.install(&pointer, body).err().unwrap_or_default());
         Some(())
     }
@@ -176,10 +177,10 @@ impl Instance {
         Some(())
     }
 
-    /// `reason` → nothing; an empty one clears it
-    fn trouble(&mut self, mut input: FrameReader<'_>) -> Option<()> {
-        let reason = input.text()?;
-        self.edge.as_mut()?.trouble(Some(reason).filter(|reason| !reason.is_empty()));
+    /// `audience · reason` → nothing; an empty reason clears it, an empty audience is all of them
+    fn degrade(&mut self, mut input: FrameReader<'_>) -> Option<()> {
+        let (audience, reason) = (input.text()?, input.text()?);
+        self.edge.as_mut()?.degrade(audience, Some(reason).filter(|reason| !reason.is_empty()));
         Some(())
     }
 }
@@ -242,3 +243,18 @@ fn pointer(r: &mut FrameReader<'_>) -> Option<Pointer> {
         hash: r.text()?.to_owned(),
     })
 }
+
+/// In a fault build a bundle that says `x-usher-fault: install from 2` traps where it is installed under that number or
+/// a later one, though it was published.
+#[cfg(feature = "fault")]
+#[expect(clippy::panic, reason = "it is what a fault build is for")]
+fn fault(bundle: &[u8], number: u64) {
+    let text = String::from_utf8_lossy(bundle);
+    let from = text.split_once("x-usher-fault: install from ").and_then(|(_, rest)| rest.split_once('"'));
+    if from.is_some_and(|(from, _)| from.parse().is_ok_and(|from: u64| number >= from)) {
+        panic!("asked for by a bundle");
+    }
+}
+
+#[cfg(not(feature = "fault"))]
+fn fault(_: &[u8], _: u64) {}
