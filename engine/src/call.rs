@@ -1,11 +1,12 @@
 //! One call's view of values: where a slot's value is, and whether it fits what is asked of it.
 
+pub(crate) mod fact;
+
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::OnceCell;
 
 use crate::attribute;
-use crate::attribute::fact::{Fact, fact};
 use crate::definition::Input;
 use crate::event::Event;
 use crate::expr::eval::{Seen, Values};
@@ -13,8 +14,9 @@ use crate::expr::types::TypeSet;
 use crate::expr::{Place, Slot};
 use crate::plan::Plan;
 use crate::profile::Profile;
-use crate::section::Query;
+use crate::query::Query;
 use crate::value::Value;
+use fact::{Fact, fact};
 
 /// Everything that a criterion may look at.
 pub(crate) struct Call<'a> {

@@ -15,7 +15,6 @@ use crate::expr::op::{Op, numbers_of, whole};
 use crate::expr::{Node, Predicate, Program};
 use crate::index::Index;
 use crate::limits::DEMANDED_SLOTS_MAX;
-use crate::plan::SectionPlan;
 
 /// From how many sections on a slot is worth a look: finding a value costs as much as asking some sections.
 const SECTIONS_MIN: usize = 8;
@@ -66,18 +65,23 @@ pub(crate) type Block = [u64; 2];
 struct Sections(Vec<(usize, Block)>);
 
 impl Candidates {
-    pub(crate) fn new(program: &Program, sections: &[SectionPlan]) -> Candidates {
+    /// Of sections as the key event that each waits for and its criteria, in their order.
+    pub(crate) fn new<'n>(
+        program: &Program,
+        sections: impl ExactSizeIterator<Item = (Option<usize>, &'n Node)>,
+    ) -> Candidates {
+        let blocks = sections.len().div_ceil(BITS);
         let mut groups: Vec<(Group, Vec<Open>)> = Vec::new();
-        for (number, section) in sections.iter().enumerate() {
+        for (number, (key_event, criteria)) in sections.enumerate() {
             let mut demanded = Vec::new();
-            demanded_by(&section.criteria, &mut demanded);
+            demanded_by(criteria, &mut demanded);
             let open = Open { number, demanded };
-            match groups.iter_mut().find(|(group, _)| group.key_event == section.key_event) {
+            match groups.iter_mut().find(|(group, _)| group.key_event == key_event) {
                 Some((_, sections)) => sections.push(open),
                 None => {
                     let always = Sections::default();
                     let (demands, gates) = (Vec::new(), Vec::new());
-                    let group = Group { key_event: section.key_event, always, demands, gates };
+                    let group = Group { key_event, always, demands, gates };
                     groups.push((group, alloc::vec![open]));
                 }
             }
@@ -92,7 +96,7 @@ impl Candidates {
             open.iter().for_each(|section| group.always.add(section.number));
             group
         });
-        Candidates { groups: groups.collect(), blocks: sections.len().div_ceil(BITS) }
+        Candidates { groups: groups.collect(), blocks }
     }
 
     /// How many blocks a set of all sections has.

@@ -6,15 +6,16 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::attribute;
-use crate::attribute::fact::{Fact, batch_ms};
 use crate::attribute::plan::{AttributePlan, Kind, Part};
 use crate::call::Call;
+use crate::call::fact::{Fact, batch_ms};
 use crate::definition::{Choice, Section};
 use crate::expr::eval::{Memo, Truth, evaluate};
 use crate::expr::{Node, Slot};
 use crate::plan::Plan;
 use crate::profile::Profile;
-use crate::section::{Answer, Fate, Prepared, Query, Why};
+use crate::query::Query;
+use crate::section::{Answer, Fate, Prepared, Why};
 use crate::syntax::Expr;
 use crate::value::Value;
 

@@ -7,14 +7,12 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::attribute::join::join;
-use crate::attribute::shape::align;
-use crate::attribute::{BatchRecord, State, put_record};
+use crate::attribute::{BatchRecord, put_record};
 use crate::definition::Trust;
 use crate::event::Event;
-use crate::limits::{KEY_BYTES_MAX, KEYS_MAX};
+use crate::limits::KEYS_MAX;
+use crate::merge::absorb;
 use crate::order;
-use crate::pattern::Pattern;
 use crate::plan::Plan;
 use crate::profile::{Key, Profile, ProfileId};
 use crate::value::Value;
@@ -55,41 +53,6 @@ pub struct RefusedKey {
     pub name: String,
     /// In RT 2.0's words where it has some.
     pub reason: &'static str,
-}
-
-/// A compiled [`StitchKey`](crate::definition::StitchKey).
-#[derive(Debug)]
-pub(crate) struct KeyRule {
-    pub(crate) name: String,
-    pub(crate) valid: Option<Pattern>,
-    pub(crate) exclude: Option<Pattern>,
-    pub(crate) invalid_texts: Vec<String>,
-    pub(crate) workflow_only: bool,
-    pub(crate) trust: Trust,
-}
-
-impl KeyRule {
-    /// The value as a key, or why it is none.
-    pub(crate) fn admit<'a>(&self, value: &'a Value) -> Result<&'a str, &'static str> {
-        let Value::String(text) = value else { return Err("Value is not a string.") };
-        self.admit_text(text)
-    }
-
-    fn admit_text<'a>(&self, text: &'a str) -> Result<&'a str, &'static str> {
-        if text.is_empty() {
-            Err("Value is empty.")
-        } else if text.len() > KEY_BYTES_MAX {
-            Err("Value is too long.")
-        } else if self.valid.as_ref().is_some_and(|pattern| !pattern.is_match(text)) {
-            Err("Value does not meet the valid_regexp for this key.")
-        } else if self.exclude.as_ref().is_some_and(|pattern| pattern.is_match(text)) {
-            Err("Value matches exclude_regex for this key.")
-        } else if self.invalid_texts.iter().any(|invalid| invalid == text) {
-            Err("Value is included in invalid_texts for this key.")
-        } else {
-            Ok(text)
-        }
-    }
 }
 
 /// Our own reason, beside RT 2.0's six.
@@ -251,24 +214,11 @@ impl Plan {
             journal.push(Entry::Created);
             Profile::new(fresh, now_ms)
         });
-        let join = |name: &str, mine: State, theirs: State| match self
-            .attributes
-            .iter()
-            .find(|known| known.name == name)
-        {
-            Some(attribute) => join(&attribute.kind, mine, theirs, now_ms),
-            None => mine.merge(theirs),
-        };
         let mut absorbed = Vec::new();
         let mut forgot = false;
-        for mut source in mine {
-            // Bundles may have changed since either was written; only what both mean alike is one.
-            for attribute in &self.attributes {
-                align(&mut profile, attribute);
-                align(&mut source, attribute);
-            }
+        for source in mine {
             absorbed.push(source.id);
-            forgot |= profile.absorb(&source, &join);
+            forgot |= absorb(&mut profile, source, &self.attributes, now_ms);
         }
         if !absorbed.is_empty() {
             journal.push(Entry::Merged { into: profile.id, sources: absorbed.clone() });

@@ -6,9 +6,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::attribute::plan::Kind;
-use crate::attribute::update::bytes;
 use crate::attribute::{BatchRecord, put_record};
 use crate::ingest::RefusedValue;
+use crate::ingest::update::bytes;
 use crate::limits::VALUE_BYTES_MAX;
 use crate::plan::Plan;
 use crate::profile::{Key, Profile};

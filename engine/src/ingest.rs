@@ -1,19 +1,21 @@
 //! Ingest: one accepted event into the attributes that its key events feed.
 
+pub(crate) mod update;
+
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::attribute::plan::Kind;
-use crate::attribute::shape::align;
-use crate::attribute::update::{take_out, update};
 use crate::call::Call;
 use crate::event::Event;
 use crate::expr::Node;
 use crate::expr::eval::{Memo, holds};
 use crate::limits::PATTERN_TEXT_BYTES_MAX;
+use crate::merge::align;
 use crate::plan::Plan;
 use crate::profile::{Profile, Sight};
 use crate::value::Value;
+use update::{take_out, update};
 
 /// What became of one event.
 #[derive(Clone, Debug, Default, PartialEq)]

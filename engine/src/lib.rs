@@ -35,6 +35,7 @@ mod event;
 mod identity;
 mod import;
 mod ingest;
+mod merge;
 pub mod profile;
 
 mod call;
@@ -42,6 +43,7 @@ mod candidates;
 mod criterion;
 mod explain;
 mod payload;
+mod query;
 mod section;
 
 pub use criterion::{Criterion, Row};
@@ -54,7 +56,8 @@ pub use expr::eval::Truth;
 pub use identity::{Entry, Evidence, Keys, RefusedKey, Stitched};
 pub use import::Record;
 pub use ingest::{Ingested, RefusedValue};
-pub use payload::{Access, Offer};
+pub use payload::{Offer, Reason};
 pub use plan::Plan;
 pub use profile::{Profile, ProfileId};
-pub use section::{Answer, Asked, Prepared, Query, Reason, Skipped, Why};
+pub use query::{Access, Asked, Query};
+pub use section::{Answer, Prepared, Skipped, Why};

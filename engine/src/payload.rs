@@ -4,9 +4,10 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::call::Call;
-use crate::definition::{OutputSource, Section};
-use crate::plan::{OutputPlan, Piece, Plan};
-use crate::section::{Reason, reason};
+use crate::definition::{Choice, OutputSource, Personalization, Section};
+use crate::expr::Node;
+use crate::plan::{OutputPlan, Piece, Plan, SectionPlan};
+use crate::query::Access;
 use crate::value::Value;
 
 /// What one section answers. Names are the plan's own.
@@ -24,13 +25,23 @@ pub struct Offer<'p> {
     pub reason: Reason,
 }
 
-/// What a caller may have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Access {
-    /// Whether the route is the server's; on a public one no sensitive value ever leaves.
-    pub server_route: bool,
-    /// Whether the server key has the scope for sensitive values.
-    pub sensitive_scope: bool,
+/// Why a section answers, in OpenFeature's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It is for everybody.
+    Default,
+    /// Its key event or criteria matched.
+    TargetingMatch,
+}
+
+impl Reason {
+    /// As OpenFeature spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reason::Default => "DEFAULT",
+            Reason::TargetingMatch => "TARGETING_MATCH",
+        }
+    }
 }
 
 /// Whether an attribute's value may leave: it is not sensitive, or section, route and key all agree.
@@ -89,4 +100,14 @@ pub(crate) fn offer<'p>(
         segments: segments.collect(),
         reason: reason(personalization, section, section_plan),
     })
+}
+
+/// Why a section that entered answers.
+pub(crate) fn reason(definition: &Personalization, section: &Section, plan: &SectionPlan) -> Reason {
+    let for_everybody = matches!(plan.criteria, Node::Constant(true))
+        && section.key_event.is_none()
+        && section.event_filter.is_none()
+        && section.accept_unknown_profiles
+        && definition.choice == Choice::First;
+    if for_everybody { Reason::Default } else { Reason::TargetingMatch }
 }

@@ -14,37 +14,11 @@ use crate::event::Event;
 use crate::expr::Node;
 use crate::expr::eval::{Memo, Truth, evaluate, holds};
 use crate::index::Index;
-use crate::payload::{self, Access, Offer};
+use crate::payload::{self, Offer};
 use crate::plan::{PersonalizationPlan, Plan, SectionPlan};
 use crate::profile::Profile;
+use crate::query::{Asked, Query};
 use crate::value::Value;
-
-/// What a caller asks.
-#[derive(Clone, Copy, Debug)]
-pub struct Query<'a> {
-    /// The event of an event call, or the one that a lookup names.
-    pub event: Option<&'a Event>,
-    /// Which personalizations answer.
-    pub asked: Asked<'a>,
-    /// What the caller hands in: inputs that the event, if there is one, has no column for.
-    pub inputs: &'a [(String, Value)],
-    /// What the edge knows of the request: `country`, `city`, `device`.
-    pub edge: &'a [(String, String)],
-    /// What may leave.
-    pub access: Access,
-    /// Whether the profile could not be read: only sections without criteria may enter, because nothing is known, which
-    /// is not the same as a profile that knows nothing.
-    pub blind: bool,
-}
-
-/// Which personalizations answer.
-#[derive(Clone, Copy, Debug)]
-pub enum Asked<'a> {
-    /// Those that a key event on the event's table triggers.
-    Triggered,
-    /// These, by index: what a token names, or what a lookup asks for.
-    Named(&'a [usize]),
-}
 
 /// What they should see.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -71,25 +45,6 @@ pub enum Why<'p> {
     MissingInput(&'p str),
     /// The section of this name: another personalization of the call answers under that name already.
     SectionTaken(&'p str),
-}
-
-/// Why a section answers, in OpenFeature's words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// It is for everybody.
-    Default,
-    /// Its key event or criteria matched.
-    TargetingMatch,
-}
-
-impl Reason {
-    /// As OpenFeature spells it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Reason::Default => "DEFAULT",
-            Reason::TargetingMatch => "TARGETING_MATCH",
-        }
-    }
 }
 
 /// What became of a section.
@@ -349,14 +304,4 @@ impl Plan {
 /// Whether nothing can be said of a section, because the profile could not be read.
 fn is_hidden(call: &Call<'_>, section: &SectionPlan) -> bool {
     call.blind && !matches!(section.criteria, Node::Constant(true))
-}
-
-/// Why a section that entered answers.
-pub(crate) fn reason(definition: &Personalization, section: &Section, plan: &SectionPlan) -> Reason {
-    let for_everybody = matches!(plan.criteria, Node::Constant(true))
-        && section.key_event.is_none()
-        && section.event_filter.is_none()
-        && section.accept_unknown_profiles
-        && definition.choice == Choice::First;
-    if for_everybody { Reason::Default } else { Reason::TargetingMatch }
 }

@@ -3,17 +3,14 @@
 //! State is a function of the set of accepted events: applying them in any order, and merging profiles that saw parts
 //! of them in any order, gives the same state. Reading takes `now`, because some of it fades.
 
-mod batch;
+pub(crate) mod batch;
 mod counter;
-mod list;
-mod pick;
+pub(crate) mod list;
+pub(crate) mod pick;
 mod ring;
 
-pub(crate) mod fact;
-pub(crate) mod join;
 pub(crate) mod plan;
 pub(crate) mod shape;
-pub(crate) mod update;
 
 pub use batch::BatchRecord;
 pub(crate) use batch::{put as put_record, segments as batch_segments};

@@ -59,6 +59,11 @@ impl Pick {
         Pick::Max(Order::Instant),
     ];
 
+    /// Whether what is known needs a window: `last` only fades, the others are taken over what is left of the past.
+    pub(crate) fn needs_window(self) -> bool {
+        self != Pick::Last
+    }
+
     /// As it is stored: for ever.
     pub(crate) fn number(self) -> u8 {
         match self {

@@ -89,6 +89,13 @@ pub(crate) struct ListPlan {
     pub(crate) actions: Vec<ActionPlan>,
 }
 
+impl ListPlan {
+    /// Whether its items are told apart by what a column says.
+    pub(crate) fn has_ids(&self) -> bool {
+        self.column.is_some()
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct ActionPlan {
     pub(crate) removal: Removal,

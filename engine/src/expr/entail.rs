@@ -20,7 +20,7 @@ use crate::value::{DataType, Number};
 
 /// Conditions that must all hold.
 #[derive(Clone)]
-pub(super) struct All<'p> {
+pub(crate) struct All<'p> {
     program: &'p Program,
     /// Questions, and whether their answer must be yes.
     literals: Vec<(&'p Predicate, bool)>,
@@ -30,12 +30,12 @@ pub(super) struct All<'p> {
 }
 
 impl<'p> All<'p> {
-    pub(super) fn new(program: &'p Program) -> All<'p> {
+    pub(crate) fn new(program: &'p Program) -> All<'p> {
         All { program, literals: Vec::new(), either: Vec::new(), never: false }
     }
 
     /// What must be when a node is to be true, or false.
-    pub(super) fn add(&mut self, node: &'p Node, holds: bool) {
+    pub(crate) fn add(&mut self, node: &'p Node, holds: bool) {
         match (node, holds) {
             (Node::Constant(value), _) => self.never |= *value != holds,
             (Node::Not(inner), _) => self.add(inner, !holds),
@@ -60,7 +60,7 @@ impl<'p> All<'p> {
     }
 
     /// Whether nobody fulfils all of them.
-    pub(super) fn are_never(&self) -> bool {
+    pub(crate) fn are_never(&self) -> bool {
         self.never
             || self
                 .literals
@@ -69,7 +69,7 @@ impl<'p> All<'p> {
     }
 
     /// Whether a node is true of whoever fulfils them.
-    pub(super) fn imply(&self, node: &'p Node) -> bool {
+    pub(crate) fn imply(&self, node: &'p Node) -> bool {
         let of_each = |(parts, holds): &(&'p [Node], bool)| {
             parts.len() <= ENTAILED_PARTS_MAX
                 && parts.iter().all(|part| {

@@ -5,10 +5,9 @@
 //! shared one is answered at most once per call.
 
 pub(crate) mod check;
-mod entail;
+pub(crate) mod entail;
 pub(crate) mod eval;
 pub(crate) mod op;
-mod reach;
 mod same;
 pub(crate) mod sets;
 pub(crate) mod types;

@@ -4,15 +4,15 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::directory::Directory;
+use super::keys::KeyRule;
 use super::{KeyEventPlan, Plan};
-use crate::attribute::shape::WAITS;
+use crate::attribute::shape::PARKED_SEPARATOR;
 use crate::definition::{AttributeKind, Definition, EventTable, ListAction, Trust};
-use crate::diagnostic::{At, Code, Diagnostic, words};
+use crate::diagnostic::{At, Code, Diagnostic, Severity, words};
 use crate::expr::Node;
 use crate::expr::check::{Checker, Scope};
 use crate::expr::op::compile_pattern;
 use crate::expr::uses::Uses;
-use crate::identity::KeyRule;
 use crate::index::Index;
 use crate::limits;
 use crate::order;
@@ -21,6 +21,34 @@ use crate::syntax::Expr;
 
 /// How many names a finding lists of those that there are.
 const NAMES_SHOWN: usize = 8;
+
+impl Plan {
+    /// Compiles a definition. `Err` holds every finding: the errors, and with the feature `words` what
+    /// [`warnings`](Plan::warnings) says of the parts that are sound. A plan may still have warnings, which `usher-config`
+    /// reports, because they are about what was meant.
+    pub fn compile(definition: &Definition) -> Result<Plan, Vec<Diagnostic>> {
+        Plan::compile_owned(definition.clone())
+    }
+
+    /// The same for a definition that is not wanted any more, which the plan keeps.
+    pub fn compile_owned(definition: Definition) -> Result<Plan, Vec<Diagnostic>> {
+        let mut compiler = Compiler::new(&definition);
+        let plan = compiler.plan();
+        let mut found = compiler.found();
+        if found.iter().any(|finding| finding.severity() == Severity::Error) {
+            if cfg!(feature = "words") {
+                let warnings = plan.warnings_of(&definition, &found);
+                found.extend(warnings);
+            }
+            // What a name means twice is said once, where it is declared; here it marked the criteria that name it.
+            found.retain(|finding| {
+                finding.code != Code::DuplicateName || !finding.path.contains(".conditions[")
+            });
+            return Err(found);
+        }
+        Ok(Plan { definition, ..plan })
+    }
+}
 
 /// One definition on its way to a plan, and what was found wrong with it.
 pub(super) struct Compiler<'a> {
@@ -52,8 +80,8 @@ impl<'a> Compiler<'a> {
             "attribute",
         );
         for (index, attribute) in definition.attributes.iter().enumerate() {
-            // Behind it stands, in a profile, what waits for another definition.
-            if attribute.name.contains(WAITS) {
+            // In a profile it separates the name of a parked state from its shape.
+            if attribute.name.contains(PARKED_SEPARATOR) {
                 let message = words!("the name of this attribute holds a NUL");
                 self.report(Code::WrongType, At::item("attributes", index), message, None);
             }

@@ -3,10 +3,13 @@
 //! Compiling reports all findings at once; a plan exists only when none of them is an error. A plan is never
 //! serialized: isolates compile it from the definition that a bundle carries.
 
+mod addresses;
 mod attributes;
 mod compile;
 mod directory;
+mod keys;
 mod personalizations;
+mod reach;
 mod work;
 
 use alloc::string::String;
@@ -15,10 +18,8 @@ use alloc::vec::Vec;
 use crate::attribute::plan::{AttributePlan, FactPlan};
 use crate::candidates::Candidates;
 use crate::definition::{Definition, EventTable};
-use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::expr::{Node, Program};
-use crate::identity::KeyRule;
-use compile::Compiler;
+use keys::KeyRule;
 
 /// A compiled definition.
 #[derive(Debug)]
@@ -89,32 +90,6 @@ pub(crate) enum Piece {
 }
 
 impl Plan {
-    /// Compiles a definition. `Err` holds every finding: the errors, and with the feature `words` what
-    /// [`warnings`](Plan::warnings) says of the parts that are sound. A plan may still have warnings, which `usher-config`
-    /// reports, because they are about what was meant.
-    pub fn compile(definition: &Definition) -> Result<Plan, Vec<Diagnostic>> {
-        Plan::compile_owned(definition.clone())
-    }
-
-    /// The same for a definition that is not wanted any more, which the plan keeps.
-    pub fn compile_owned(definition: Definition) -> Result<Plan, Vec<Diagnostic>> {
-        let mut compiler = Compiler::new(&definition);
-        let plan = compiler.plan();
-        let mut found = compiler.found();
-        if found.iter().any(|finding| finding.severity() == Severity::Error) {
-            if cfg!(feature = "words") {
-                let warnings = plan.warnings_of(&definition, &found);
-                found.extend(warnings);
-            }
-            // What a name means twice is said once, where it is declared; here it marked the criteria that name it.
-            found.retain(|finding| {
-                finding.code != Code::DuplicateName || !finding.path.contains(".conditions[")
-            });
-            return Err(found);
-        }
-        Ok(Plan { definition, ..plan })
-    }
-
     /// What it was compiled from.
     pub fn definition(&self) -> &Definition {
         &self.definition

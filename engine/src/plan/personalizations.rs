@@ -89,7 +89,10 @@ impl Compiler<'_> {
             let mut awaited: Vec<usize> = events.iter().filter_map(|(key_event, _)| *key_event).collect();
             order::sort(&mut awaited, Ord::cmp);
             awaited.dedup();
-            let candidates = Candidates::new(program, &sections);
+            let candidates = Candidates::new(
+                program,
+                sections.iter().map(|section| (section.key_event, &section.criteria)),
+            );
             plans.push(PersonalizationPlan { tables, trigger, awaited, sections, candidates });
         }
         plans

@@ -10,8 +10,6 @@ pub mod codec;
 mod seen;
 mod state;
 mod states;
-#[cfg(test)]
-mod tests;
 
 pub use seen::Seen;
 pub(crate) use seen::Sight;
@@ -22,7 +20,7 @@ use alloc::vec::Vec;
 use core::cell::OnceCell;
 use core::fmt;
 
-use crate::attribute::shape::{self, WAITS};
+use crate::attribute::shape::PARKED_SEPARATOR;
 use crate::attribute::{BatchRecord, State, put_record};
 use crate::limits::{ABSORBED_MAX, CANDIDATES_MAX, ORPHAN_MS};
 use crate::order;
@@ -205,9 +203,9 @@ impl Profile {
         edit(&mut self.batch, change)
     }
 
-    /// Whether there may be state that waits for another definition.
-    pub(crate) fn has_waiting(&self) -> bool {
-        self.mixed || self.orphans().iter().any(|orphan| orphan.name.contains(WAITS))
+    /// Whether it may hold parked state.
+    pub(crate) fn has_parked(&self) -> bool {
+        self.mixed || self.orphans().iter().any(|orphan| orphan.name.contains(PARKED_SEPARATOR))
     }
 
     /// Whether a bundle has not looked at all of it yet.
@@ -215,8 +213,8 @@ impl Profile {
         self.mixed || self.bundle != bundle
     }
 
-    /// Makes a state wait at an address.
-    pub(crate) fn wait(&mut self, address: &str, state: State) {
+    /// Parks a state under an address; it merges with what is parked there.
+    pub(crate) fn park(&mut self, address: &str, state: State) {
         self.mixed = true;
         let place = self.state_mut(address);
         *place = Some(match place.take() {
@@ -225,8 +223,8 @@ impl Profile {
         });
     }
 
-    /// Takes a state that waits at an address.
-    pub(crate) fn take_waiting(&mut self, address: &str) -> Option<State> {
+    /// Takes out the state that is parked under an address.
+    pub(crate) fn unpark(&mut self, address: &str) -> Option<State> {
         self.state(address)?;
         self.mixed = true;
         self.state_mut(address).take()
@@ -246,8 +244,8 @@ impl Profile {
                 orphans.retain(|orphan| unknown.contains(&orphan.name));
                 for name in unknown {
                     if !orphans.iter().any(|orphan| orphan.name == name) {
-                        // What waits now was perhaps not known under its name before; it has been so since then.
-                        let own = name.split(WAITS).next();
+                        // Parked state has been unread since its attribute was, if no definition knew that either.
+                        let own = name.split(PARKED_SEPARATOR).next();
                         let known = before.iter().find(|orphan| Some(orphan.name.as_str()) == own);
                         let since_ms = known.map_or(now_ms, |orphan| orphan.since_ms);
                         orphans.push(Orphan { name, since_ms });
@@ -290,17 +288,14 @@ impl Profile {
         room > 0
     }
 
-    /// Takes over everything of another profile, once: one that is known to be absorbed changes nothing. Says whether the
-    /// bound on remembered ids of events made it forget some.
+    /// Merges everything of another profile but its states. None when that profile is known to be absorbed; else whether
+    /// the bound on remembered event ids dropped some.
     ///
-    /// Ids are known up to a bound. That is a second line: the first is that a source is sealed before it is absorbed, in
-    /// the same commit or an earlier one, and a sealed profile is never loaded again.
-    ///
-    /// Commutative and associative in all but `id` and `created_ms`, which the caller chose by whom it calls, where
-    /// `join` is: two states of one name and shape as one. Of two shapes the greater stays, and the other waits.
-    pub(crate) fn absorb(&mut self, other: &Profile, join: &dyn Fn(&str, State, State) -> State) -> bool {
+    /// Absorbed ids are known up to a bound. That is the second line: a source is sealed before it is absorbed, in the same
+    /// commit or an earlier one, and a sealed profile is never loaded again.
+    pub(crate) fn absorb_all_but_states(&mut self, other: &Profile) -> Option<bool> {
         if other.id == self.id || self.absorbed().contains(&other.id) {
-            return false;
+            return None;
         }
         edit(&mut self.absorbed, |absorbed| {
             for id in other.absorbed().iter().chain([&other.id]) {
@@ -330,20 +325,7 @@ impl Profile {
                 }
             }
         });
-        for (name, theirs) in other.states() {
-            let place = self.state_mut(name);
-            let (stays, waits) = match place.take() {
-                None => (theirs.clone(), None),
-                Some(mine) if shape::are_alike(&mine, theirs) => (join(name, mine, theirs.clone()), None),
-                Some(mine) if theirs.rank() > mine.rank() => (theirs.clone(), Some(mine)),
-                Some(mine) => (mine, Some(theirs.clone())),
-            };
-            *place = Some(stays);
-            if let Some(waits) = waits {
-                shape::wait(self, name, waits);
-            }
-        }
-        forgot
+        Some(forgot)
     }
 
     /// Adds an identifier, or notes that it was seen again.

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::attribute::{Counter, Item, ItemList, Order, Pick, Removed, Ring, Stamped, State, Total, Unit};
 use crate::definition::Keep;
+use crate::merge::absorb;
 use crate::profile::bytes::checksum;
 use crate::value::{Nanos, Number, Value};
 
@@ -19,7 +20,7 @@ fn sample() -> Profile {
     profile.suspect(Key { name: "email".into(), value: "a@b".into(), seen_ms: 5 });
     let mut absorbed = Profile::new(ProfileId([9; 16]), 0);
     absorbed.edit_seen(|seen| seen.events = vec![(1, 5), (u64::MAX, 700_000)]);
-    profile.absorb(&absorbed, &|_, mine, theirs| mine.merge(theirs));
+    absorb(&mut profile, absorbed, &[], 0);
     profile.edit_batch(|records| {
         records.push(BatchRecord {
             key: "c-1".into(),

@@ -1,15 +1,14 @@
 //! Facts: what is known of an attribute, or of a part of it, at one moment. Nothing here allocates.
 
-use super::batch::read as read_batch;
-use super::list::Living;
-use super::pick::{Pick, numeric};
-use super::plan::{AttributePlan, Base, FactPlan, Kind, ListPlan, Part};
-use super::ring::Window;
-use super::shape::find;
-use super::{State, Total, Unit};
+use crate::attribute::batch::read as read_batch;
+use crate::attribute::list::Living;
+use crate::attribute::pick::numeric;
+use crate::attribute::plan::{AttributePlan, Base, FactPlan, Kind, Part};
+use crate::attribute::{Item, Order, Pick, State, Total, Unit, Window};
 use crate::definition::ListAggregation;
 use crate::expr::eval::Items;
 use crate::expr::types::TypeSet;
+use crate::merge::find;
 use crate::profile::Profile;
 use crate::time;
 use crate::value::{Nanos, Number, Value};
@@ -142,15 +141,10 @@ fn picked<'a>(
 }
 
 /// The order of what a list's items say, for `min` and `max`; see [`Part::Items`].
-fn aggregate<'a>(
-    living: Living<'a>,
-    aggregation: ListAggregation,
-    order: super::Order,
-    types: TypeSet,
-) -> Fact<'a> {
+fn aggregate<'a>(living: Living<'a>, aggregation: ListAggregation, order: Order, types: TypeSet) -> Fact<'a> {
     let mut said = living.all();
     let fitting = living.all().filter(|(_, value)| types.fits(value));
-    let one = |found: Option<(&'a super::Item, &'a Value)>| {
+    let one = |found: Option<(&'a Item, &'a Value)>| {
         found.map_or(Fact::Missing, |(item, value)| Fact::Value(value, item.time_ms))
     };
     match aggregation {
@@ -228,13 +222,6 @@ fn fitting(value: &Value, time_ms: i64, types: TypeSet) -> Fact<'_> {
     if types.fits(value) { Fact::Value(value, time_ms) } else { Fact::Missing }
 }
 
-impl Pick {
-    /// Whether what is known needs a window: `last` only fades, the others are taken over what is left of the past.
-    pub(crate) fn needs_window(self) -> bool {
-        self != Pick::Last
-    }
-}
-
 impl Fact<'_> {
     /// The value as an answer shows it.
     pub(crate) fn output(&self, types: TypeSet) -> Option<Value> {
@@ -254,12 +241,5 @@ impl Items for Living<'_> {
 
     fn any(&self, matches: &mut dyn FnMut(&Value) -> bool) -> bool {
         self.all().any(|(_, value)| matches(value))
-    }
-}
-
-impl ListPlan {
-    /// Whether its items are told apart by what a column says.
-    pub(crate) fn has_ids(&self) -> bool {
-        self.column.is_some()
     }
 }

@@ -9,12 +9,12 @@ use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::entail::All;
-use super::{Node, Program};
+use super::{Plan, SectionPlan};
 use crate::definition::{Choice, Definition};
 use crate::diagnostic::{At, Code, Diagnostic, Severity, words};
+use crate::expr::entail::All;
+use crate::expr::{Node, Program};
 use crate::limits::ENTAILED_PAIRS_MAX;
-use crate::plan::{Plan, SectionPlan};
 
 impl Plan {
     /// What works and cannot have been meant: criteria that contradict themselves, sections that no visitor reaches.

@@ -4,14 +4,14 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::slice;
 
-use super::plan::{Amount, AttributePlan, Kind, ListPlan};
-use super::ring::Window;
-use super::shape::{align, is_current};
-use super::{Counter, Item, ItemList, Pick, Ring, Stamped, State, Total, Unit};
+use crate::attribute::plan::{Amount, AttributePlan, Kind, ListPlan};
+use crate::attribute::shape::is_current;
+use crate::attribute::{Counter, Item, ItemList, Pick, Ring, Stamped, State, Total, Unit, Window};
 use crate::definition::Removal;
 use crate::event::Event;
 use crate::expr::types::TypeSet;
 use crate::limits::VALUE_BYTES_MAX;
+use crate::merge::align;
 use crate::profile::Profile;
 use crate::value::{DataType, Nanos, Number, Value};
 

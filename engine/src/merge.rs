@@ -1,0 +1,141 @@
+//! Merging: two profiles into one, and state of several shapes within one profile.
+//!
+//! Under an attribute's name a profile keeps the state that the running definition reads. State of another kind,
+//! aggregation or window, left by another definition or build, is parked beside it under its name and [`Shape`]: a rollback
+//! finds it again, and state of a kind that this build does not know is not overwritten. No definition knows parked state;
+//! it is purged like the state of a dropped attribute.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::attribute::plan::{AttributePlan, Kind};
+use crate::attribute::shape::{FOREIGN, Shape, are_alike, widths};
+use crate::attribute::{Counter, State};
+use crate::profile::Profile;
+
+/// Merges another profile into this one, once: a profile that is known to be absorbed changes nothing. Returns whether the
+/// bound on remembered event ids dropped some.
+///
+/// Commutative and associative in all but `id` and `created_ms`, which the caller chose by whom it calls. Of two states of
+/// different shapes that no attribute reads, the greater by [`State::rank`] stays and the other is parked.
+pub(crate) fn absorb(
+    profile: &mut Profile,
+    mut other: Profile,
+    attributes: &[AttributePlan],
+    now_ms: i64,
+) -> bool {
+    // Bundles may have changed since either was written.
+    for attribute in attributes {
+        align(profile, attribute);
+        align(&mut other, attribute);
+    }
+    let Some(forgot) = profile.absorb_all_but_states(&other) else { return false };
+    for (name, theirs) in other.states() {
+        let place = profile.state_mut(name);
+        let (stays, parked) = match place.take() {
+            None => (theirs.clone(), None),
+            Some(mine) if are_alike(&mine, theirs) => {
+                let kind = attributes.iter().find(|known| known.name == name).map(|known| &known.kind);
+                (join(kind, mine, theirs.clone(), now_ms), None)
+            }
+            Some(mine) if theirs.rank() > mine.rank() => (theirs.clone(), Some(mine)),
+            Some(mine) => (mine, Some(theirs.clone())),
+        };
+        *place = Some(stays);
+        if let Some(parked) = parked {
+            park(profile, name, parked);
+        }
+    }
+    forgot
+}
+
+/// Merges two states of one shape as the running definition sees them. Expired items of lists go first: they do not count
+/// toward the cap.
+fn join(kind: Option<&Kind>, mut mine: State, mut theirs: State, now_ms: i64) -> State {
+    if let Some(Kind::List(list)) = kind {
+        for state in [&mut mine, &mut theirs] {
+            if let State::List(items) = state {
+                items.forget(list.bounds, now_ms);
+            }
+        }
+    }
+    mine.merge(theirs)
+}
+
+/// The state that the running definition reads of an attribute, parked or not. For a counter, the state that has the ring
+/// of this width.
+pub(crate) fn find<'p>(profile: &'p Profile, attribute: &AttributePlan, width_ms: i64) -> Option<&'p State> {
+    let wanted = Shape::wanted(&attribute.kind)?;
+    let has_ring = |state: &State| match state {
+        State::Counter(counter) => counter.rings.iter().any(|ring| ring.width_ms == width_ms),
+        _ => true,
+    };
+    match profile.state(&attribute.name) {
+        Some(state) if Shape::of(state) == wanted && has_ring(state) => Some(state),
+        _ if !profile.has_parked() => None,
+        _ => {
+            let width_ms = if widths(&attribute.kind).is_empty() { wanted.width_ms } else { width_ms };
+            profile.state(&Shape { width_ms, ..wanted }.address(&attribute.name))
+        }
+    }
+}
+
+/// Parks a state under the address of its name and shape, a counter ring by ring; it merges with what is parked there.
+pub(crate) fn park(profile: &mut Profile, name: &str, state: State) {
+    match state {
+        State::Counter(Counter { unit, rings }) => {
+            for ring in rings.into_iter().filter(|ring| !ring.buckets.is_empty()) {
+                let address = Shape { width_ms: ring.width_ms, ..Shape::of_counter(unit) }.address(name);
+                profile.park(&address, State::Counter(Counter { unit, rings: vec![ring] }));
+            }
+        }
+        state => profile.park(&Shape::of(&state).address(name), state),
+    }
+}
+
+/// Brings the state of an attribute into the shape that the attribute reads: state of another shape is parked, parked state
+/// of this shape is taken back.
+pub(crate) fn align(profile: &mut Profile, attribute: &AttributePlan) {
+    let (name, kind) = (attribute.name.as_str(), &attribute.kind);
+    let wanted = Shape::wanted(kind);
+    let widths = widths(kind);
+    let other_shape = profile.state(name).is_some_and(|state| {
+        let is_needed = |width_ms: &i64| widths.contains(width_ms);
+        wanted != Some(Shape::of(state))
+            || matches!(state, State::Counter(counter) if !counter.rings.iter().all(|ring| is_needed(&ring.width_ms)))
+    });
+    if other_shape && let Some(state) = profile.state_mut(name).take() {
+        match state {
+            State::Counter(Counter { unit, rings }) if wanted == Some(Shape::of_counter(unit)) => {
+                let (keep, other): (Vec<_>, Vec<_>) =
+                    rings.into_iter().partition(|ring| widths.contains(&ring.width_ms));
+                *profile.state_mut(name) =
+                    (!keep.is_empty()).then_some(State::Counter(Counter { unit, rings: keep }));
+                park(profile, name, State::Counter(Counter { unit, rings: other }));
+            }
+            state => park(profile, name, state),
+        }
+    }
+    let Some(wanted) = wanted.filter(|_| profile.has_parked()) else { return };
+    // Parked by a build that did not know this kind; this one does.
+    let unknown = Shape { detail: FOREIGN, width_ms: 0, ..wanted }.address(name);
+    if profile.state(&unknown).is_some_and(|state| !matches!(state, State::Foreign(..)))
+        && let Some(state) = profile.unpark(&unknown)
+    {
+        park(profile, name, state);
+    }
+    let of_rings = widths.iter().map(|width_ms| Shape { width_ms: *width_ms, ..wanted });
+    let shapes: Vec<Shape> = if widths.is_empty() { vec![wanted] } else { of_rings.collect() };
+    for address in shapes.into_iter().map(|shape| shape.address(name)) {
+        if let Some(parked) = profile.unpark(&address) {
+            let state = profile.state_mut(name);
+            *state = Some(match state.take() {
+                Some(state) => state.merge(parked),
+                None => parked,
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
