@@ -9,10 +9,10 @@ use usher_engine::value::{Fields, ToValue, Unfit};
 
 use crate::by_name::ByName;
 use crate::error::Refusal;
-use crate::host::Pointer;
 use crate::keys::Keyring;
 use crate::limits::BUNDLE_BYTES_MAX;
 use crate::rehearsal::{self, Rehearsal};
+use crate::store::Pointer;
 use crate::token::hex;
 use crate::wire::json::Json;
 use crate::wire::{Response, read};

@@ -25,18 +25,22 @@ mod rehearsal;
 mod token;
 pub mod wire;
 
-pub mod memory;
-pub mod sql;
+mod log;
+pub mod message;
+pub mod store;
 
 pub use bundle::{Bundle, Edge, Installed, bundle_of, definition_of};
 pub use error::Refusal;
 pub use front::{Candidate, Look};
-pub use host::{Moment, Request, Step, Store};
+pub use host::{Request, Step};
+pub use log::Line;
+pub use message::Ambient;
 pub use rehearsal::{Excess, Failed, Rehearsal};
+pub use store::Store;
 pub use wire::Response;
 pub use writer::{Folded, Opened, Outcome};
 
-use host::{Found, Read};
+use store::{Found, Read};
 use writer::DROPPED;
 
 /// Runs one request to its end on storage that answers at once. One store holds everything: profiles, pointers, bundles.
@@ -68,16 +72,16 @@ pub fn serve(
 
 /// Messages that a host sends to the control object on its own account, to find out what should run.
 pub mod control {
-    use crate::writer::Message;
+    use crate::message::{Message, ToControl};
 
     /// Asks for the pointers: a list of `audience · number · hash`.
     pub fn pointers() -> Vec<u8> {
-        Message::Pointers.encode()
+        Message::Control(ToControl::Pointers).encode()
     }
 
     /// Asks for the body of a bundle.
     pub fn bundle(hash: &str) -> Vec<u8> {
-        Message::Bundle { hash: hash.to_owned() }.encode()
+        Message::Control(ToControl::Bundle { hash: hash.to_owned() }).encode()
     }
 }
 
@@ -113,7 +117,7 @@ fn deliver(edge: &mut Edge, store: &mut impl Store, message: &[u8], log: &mut im
         match edge.fold(&opened, found) {
             Folded::Behind => refresh(edge, store, log),
             Folded::Done(outcome) => {
-                outcome.log.iter().for_each(|line| log(line));
+                outcome.log.iter().for_each(|line| log(&line.to_json()));
                 if !outcome.write.is_empty()
                     && let Err(failure) = store.write(&outcome.write)
                 {

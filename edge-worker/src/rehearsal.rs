@@ -14,12 +14,13 @@ use usher_engine::value::Value;
 use usher_engine::{Access, Asked, Event, Evidence, Plan, Profile, Query};
 
 use crate::bundle::Edge;
-use crate::front::{Taken, lookup_keys};
-use crate::host::{Found, FoundProfile, KeyOf, Moment, Read, Write};
+use crate::front::lookup_keys;
+use crate::message::{Ambient, Events, Import, KeyOf, Message, Mode, Snapshot, SnapshotRequest, ToWriter};
+use crate::store::{Found, FoundProfile, Read, Write};
 use crate::wire::encode::{self, Meta};
 use crate::wire::json::Json;
 use crate::wire::{Response, read};
-use crate::writer::{Events, Folded, Import, Message, Mode, Snapshot};
+use crate::writer::Folded;
 
 pub use work::Excess;
 
@@ -137,7 +138,7 @@ struct Stage<'s> {
     messages: u8,
 }
 
-/// A profile as storage would keep it. [`MemoryStore`](crate::memory::MemoryStore) does the same with maps, each of which is
+/// A profile as storage would keep it. [`MemoryStore`](crate::store::memory::MemoryStore) does the same with maps, each of which is
 /// several KB of wasm; an example has few profiles.
 struct Kept {
     id: [u8; 16],
@@ -205,12 +206,12 @@ impl<'s> Stage<'s> {
 
     fn import(&mut self, record: &Value, before_ms: i64) -> Result<(), &'static str> {
         let import = Import {
-            moment: self.moment(before_ms),
+            ambient: self.ambient(before_ms),
             audience: self.rehearsal.audience.clone(),
             number: 1,
             body: written(record),
         };
-        let response = self.deliver(&Message::Import(import))?;
+        let response = self.deliver(ToWriter::Import(import))?;
         let answer = read::document(&response.body).map_err(|_| "a record is refused")?;
         let taken = answer.get("rejected_count") == Some(&Value::from(0));
         if response.status == 200 && taken { Ok(()) } else { Err("a record is refused") }
@@ -224,7 +225,7 @@ impl<'s> Stage<'s> {
         let batch = matches!(mode, Mode::Ingest);
         let body = if batch { [b"{\"events\":[", columns.as_slice(), b"]}"].concat() } else { columns };
         let events = Events {
-            moment: self.moment(before_ms),
+            ambient: self.ambient(before_ms),
             audiences: vec![(self.rehearsal.audience.clone(), 1)],
             database: event.table.database.clone(),
             table: event.table.table.clone(),
@@ -234,15 +235,16 @@ impl<'s> Stage<'s> {
             edge: Vec::new(),
             body,
         };
-        let response = self.deliver(&Message::Events(events))?;
+        let response = self.deliver(ToWriter::Events(events))?;
         let refused = response.body.starts_with(b"{\"receipts\":[{\"success\":false");
         if response.status == 200 && !refused { Ok(response.body) } else { Err("an event is refused") }
     }
 
     /// As a host would, with nothing that can fail.
-    fn deliver(&mut self, message: &Message) -> Result<Response, &'static str> {
+    fn deliver(&mut self, message: ToWriter) -> Result<Response, &'static str> {
         let edge = &self.rehearsal.edge;
-        let opened = edge.open(&message.encode()).map_err(|_| "an event or record is refused")?;
+        let opened =
+            edge.open(&Message::Writer(message).encode()).map_err(|_| "an event or record is refused")?;
         let found = match &opened.read {
             Some(Read::Profiles(keys)) => self.read(keys),
             _ => Vec::new(),
@@ -296,9 +298,9 @@ impl<'s> Stage<'s> {
         }
         let named = key.map(|key| (key.name.as_str(), key.value.as_str()));
         let keys = lookup_keys(plan, &self.rehearsal.audience, named, self.inputs(), &self.evidence());
-        let moment = self.moment(0);
-        let response = self.deliver(&Message::Snapshot(Snapshot { moment, keys }))?;
-        Taken::read(&response.body).map(|taken| taken.profile).ok_or("a lookup is refused")
+        let ambient = self.ambient(0);
+        let response = self.deliver(ToWriter::Snapshot(SnapshotRequest { ambient, keys }))?;
+        Snapshot::decode(&response.body).map(|snapshot| snapshot.profile).ok_or("a lookup is refused")
     }
 
     fn find(&self, name: &str, value: &str) -> Option<Profile> {
@@ -331,9 +333,9 @@ impl<'s> Stage<'s> {
         Evidence { server: self.example.sender == Sender::Server, keys: &[] }
     }
 
-    fn moment(&mut self, before_ms: i64) -> Moment {
+    fn ambient(&mut self, before_ms: i64) -> Ambient {
         self.messages = self.messages.wrapping_add(1);
-        Moment { now_ms: self.now_ms.saturating_sub(before_ms), entropy: [self.messages; 32] }
+        Ambient { now_ms: self.now_ms.saturating_sub(before_ms), entropy: [self.messages; 32] }
     }
 }
 

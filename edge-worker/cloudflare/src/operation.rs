@@ -1,9 +1,10 @@
 //! What JavaScript can ask for, each with the frames it takes and gives.
 
-use usher_edge::host::{HEADERS, Pointer};
-use usher_edge::sql::{self, Cell, Statement};
+use usher_edge::host::HEADERS;
+use usher_edge::store::sql::{self, Cell, Statement};
+use usher_edge::store::{Found, Pointer};
 use usher_edge::wire::frame::{FrameReader, FrameWriter};
-use usher_edge::{Candidate, Edge, Folded, Look, Moment, Opened, Refusal, Request, Response, Step, control};
+use usher_edge::{Ambient, Candidate, Edge, Folded, Look, Opened, Refusal, Request, Response, Step, control};
 
 /// One instance: an edge, the message that is open, and the last lookup.
 #[derive(Default)]
@@ -116,7 +117,7 @@ impl Instance {
         let rows = input.list(|r| r.list(|r| r.list(cell)))?;
         let found = match &opened.read {
             Some(read) => sql::found(read, rows),
-            None => Ok(usher_edge::host::Found::Profiles(Vec::new())),
+            None => Ok(Found::Profiles(Vec::new())),
         };
         let folded = match found {
             Ok(found) => edge.fold(&opened, found),
@@ -137,7 +138,7 @@ impl Instance {
                 response(out.byte(1), &outcome.response);
                 statements(out, &sql::writes(&outcome.write));
                 out.list(&outcome.log, |w, line| {
-                    w.text(line);
+                    w.text(&line.to_json());
                 });
             }
         }
@@ -197,11 +198,11 @@ fn constants(out: &mut FrameWriter) -> Option<()> {
 
 /// `now · entropy · method · target · headers · body`
 fn with_request<T>(input: &mut FrameReader<'_>, run: impl FnOnce(&Request<'_>) -> T) -> Option<T> {
-    let moment = Moment { now_ms: input.long()?, entropy: input.array()? };
+    let ambient = Ambient { now_ms: input.long()?, entropy: input.array()? };
     let (method, target) = (input.text()?, input.text()?);
     let headers = input.list(|r| Some((r.text()?.to_owned(), r.text()?.to_owned())))?;
     let body = input.bytes()?;
-    Some(run(&Request { method, target, headers: &headers, body, moment }))
+    Some(run(&Request { method, target, headers: &headers, body, ambient }))
 }
 
 /// `status · headers · body`

@@ -3,9 +3,9 @@
 //! So whatever is simulated is decided by the code that decides it at a running edge, the bounds of requests included.
 
 use serde_json::{Value, json};
-use usher_edge::host::{Found, Moment, Pointer, Read, Request, Store, StoreFailure, Write};
-use usher_edge::memory::MemoryStore;
-use usher_edge::{Edge, Response, bundle_of};
+use usher_edge::store::memory::MemoryStore;
+use usher_edge::store::{Found, Pointer, Read, Store, StoreFailure, Write};
+use usher_edge::{Ambient, Edge, Request, Response, bundle_of};
 use usher_engine::definition::Definition;
 
 use crate::exit::Failure;
@@ -148,7 +148,7 @@ impl Simulation {
         for (byte, of_count) in entropy.iter_mut().zip(self.requests.to_le_bytes()) {
             *byte = of_count;
         }
-        Request { method, target: "", headers: &[], body: &[], moment: Moment { now_ms, entropy } }
+        Request { method, target: "", headers: &[], body: &[], ambient: Ambient { now_ms, entropy } }
     }
 }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, ToSql, TransactionBehavior};
-use usher_edge::host::{Found, Read, Store, StoreFailure, Write};
-use usher_edge::sql::{self, Cell, Rows, Statement};
+use usher_edge::store::sql::{self, Cell, Rows, Statement};
+use usher_edge::store::{Found, Read, Store, StoreFailure, Write};
 
 use crate::exit::Failure;
 
@@ -146,8 +146,9 @@ fn make_private(directory: &Path) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use usher_edge::host::{KeyOf, ProfileRow, Published, Release, Retired, Which};
-    use usher_edge::memory::MemoryStore;
+    use usher_edge::message::{KeyOf, WhichRelease};
+    use usher_edge::store::memory::MemoryStore;
+    use usher_edge::store::{ProfileRow, Published, Release, Retired};
 
     use super::*;
 
@@ -239,12 +240,12 @@ mod tests {
             Read::Profiles(vec![key("8", "a")]),
             Read::Releases { audience: "7".to_owned() },
             Read::Releases { audience: "8".to_owned() },
-            release("7", Which::Previous),
-            release("8", Which::Previous),
-            release("7", Which::Number(2)),
-            release("7", Which::Number(9)),
-            release("7", Which::Hash("y".to_owned())),
-            release("7", Which::Hash("x".to_owned())),
+            release("7", WhichRelease::Previous),
+            release("8", WhichRelease::Previous),
+            release("7", WhichRelease::Number(2)),
+            release("7", WhichRelease::Number(9)),
+            release("7", WhichRelease::Hash("y".to_owned())),
+            release("7", WhichRelease::Hash("x".to_owned())),
             Read::Pointers,
             Read::Bundle { hash: "x".to_owned() },
             Read::Bundle { hash: "z".to_owned() },

@@ -6,12 +6,12 @@ use usher_engine::value::{Fields, Unfit, Value};
 
 use crate::bundle::{Bundle, Edge, hash_of};
 use crate::error::Refusal;
-use crate::host::{Request, Step, Which};
+use crate::host::{Request, Step};
 use crate::keys::{Keyring, Kind, Scope};
 use crate::limits::{BATCH_BYTES_MAX, BUNDLE_BYTES_MAX, NATIVE_BYTES_MAX};
+use crate::message::{Import, Message, Publish, Rollback, ToControl, ToWriter, WhichRelease};
 use crate::wire::json::Json;
 use crate::wire::{Response, read};
-use crate::writer::{Import, Message, Publish, Rollback};
 
 impl Edge {
     /// `PUT /v1/audiences/{audience}/bundle`: checked here, once, before anything is stored.
@@ -22,13 +22,13 @@ impl Edge {
         Bundle::check(request.body, audience).map_err(invalid)?;
         let hash = hash_of(request.body);
         let body = request.body.to_vec();
-        let message = Message::Publish(Publish {
+        let message = Message::Control(ToControl::Publish(Publish {
             audience: audience.to_owned(),
             hash: hash.clone(),
             if_match: if_match(request),
-            now_ms: request.moment.now_ms,
+            now_ms: request.ambient.now_ms,
             body: body.clone(),
-        });
+        }));
         Ok(Step::Publish { hash, body, message: message.encode() })
     }
 
@@ -57,7 +57,7 @@ impl Edge {
     pub(super) fn list_bundles(&self, keyring: &Keyring, request: &Request<'_>, audience: &str) -> Result {
         auth::server(keyring, request, Kind::Admin, None, Some(audience))?;
         let here = self.audiences.get(audience).map_or(0, |running| running.number);
-        let message = Message::Releases { audience: audience.to_owned(), here };
+        let message = Message::Control(ToControl::Releases { audience: audience.to_owned(), here });
         Ok(Step::Control { message: message.encode() })
     }
 
@@ -71,13 +71,13 @@ impl Edge {
     ) -> Result {
         auth::server(keyring, request, Kind::Admin, None, Some(audience))?;
         let which = if which == "previous" {
-            Which::Previous
+            WhichRelease::Previous
         } else if let Ok(number) = which.parse() {
-            Which::Number(number)
+            WhichRelease::Number(number)
         } else {
-            Which::Hash(which.to_owned())
+            WhichRelease::Hash(which.to_owned())
         };
-        let message = Message::Release { audience: audience.to_owned(), which };
+        let message = Message::Control(ToControl::Release { audience: audience.to_owned(), which });
         Ok(Step::Control { message: message.encode() })
     }
 
@@ -86,12 +86,12 @@ impl Edge {
     pub(super) fn rollback(&self, keyring: &Keyring, request: &Request<'_>, audience: &str) -> Result {
         auth::server(keyring, request, Kind::Admin, None, Some(audience))?;
         within(request, NATIVE_BYTES_MAX)?;
-        let message = Message::Rollback(Rollback {
+        let message = Message::Control(ToControl::Rollback(Rollback {
             audience: audience.to_owned(),
             which: asked_for(request.body)?,
             if_match: if_match(request),
-            now_ms: request.moment.now_ms,
-        });
+            now_ms: request.ambient.now_ms,
+        }));
         Ok(Step::Control { message: message.encode() })
     }
 
@@ -112,12 +112,12 @@ impl Edge {
         auth::server(keyring, request, Kind::Server, Some(Scope::Import), Some(audience))?;
         within(request, BATCH_BYTES_MAX)?;
         let running = self.running(audience)?;
-        let message = Message::Import(Import {
-            moment: request.moment,
+        let message = Message::Writer(ToWriter::Import(Import {
+            ambient: request.ambient,
             audience: audience.to_owned(),
             number: running.number,
             body: request.body.to_vec(),
-        });
+        }));
         Ok(Step::Write { shard: self.shard(audience, None), message: message.encode() })
     }
 }
@@ -128,21 +128,21 @@ fn if_match(request: &Request<'_>) -> Option<String> {
 }
 
 /// Which bundle a rollback wants.
-fn asked_for(body: &[u8]) -> Result<Which> {
+fn asked_for(body: &[u8]) -> Result<WhichRelease> {
     let malformed =
         || Refused::because(Refusal::BODY_INVALID, "write {\"number\": 3} or {\"hash\": \"…\"}, or no body");
     if body.trim_ascii().is_empty() {
-        return Ok(Which::Previous);
+        return Ok(WhichRelease::Previous);
     }
-    let value = read::value(body).map_err(super::events::refusal)?;
+    let value = read::value(body).map_err(Refusal::from)?;
     let read = |value: &Value| -> std::result::Result<(Option<i64>, Option<String>), Unfit> {
         let fields = Fields::of(value, &["number", "hash"])?;
         Ok((fields.or("number", None)?, fields.or("hash", None)?))
     };
     match read(&value).map_err(|_| malformed())? {
-        (None, None) => Ok(Which::Previous),
-        (Some(number), None) => u64::try_from(number).map(Which::Number).map_err(|_| malformed()),
-        (None, Some(hash)) => Ok(Which::Hash(hash)),
+        (None, None) => Ok(WhichRelease::Previous),
+        (Some(number), None) => u64::try_from(number).map(WhichRelease::Number).map_err(|_| malformed()),
+        (None, Some(hash)) => Ok(WhichRelease::Hash(hash)),
         (Some(_), Some(_)) => Err(malformed()),
     }
 }

@@ -87,7 +87,7 @@ pub(super) fn page<'r>(record: &KeyRecord, request: &'r Request<'_>) -> Result<O
 
 /// The claims of a preview token.
 pub(super) fn preview(keyring: &Keyring, request: &Request<'_>) -> Option<Preview> {
-    Preview::verify(presented(request)?, &keyring.signer, request.moment.now_ms)
+    Preview::verify(presented(request)?, &keyring.signer, request.ambient.now_ms)
 }
 
 /// `{account}/{instance}/{32 hexadecimal digits}`

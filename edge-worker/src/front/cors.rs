@@ -6,18 +6,6 @@ use crate::host::Request;
 use crate::keys::Keyring;
 use crate::wire::Response;
 
-/// Lets a page read an answer, and caches know that answers differ by page.
-pub(crate) fn allow(response: Response, origin: Option<&str>) -> Response {
-    let response = response.header("vary", "Origin");
-    match origin.filter(|origin| !origin.is_empty()) {
-        None => response,
-        Some(origin) => response
-            .header("access-control-allow-origin", origin)
-            .header("access-control-allow-credentials", "true")
-            .header("access-control-expose-headers", "usher-seen"),
-    }
-}
-
 /// Answers a preflight. It carries no key, so any known page passes; the call itself is checked against its key.
 pub(super) fn preflight(keyring: &Keyring, route: &Route<'_>, request: &Request<'_>) -> Response {
     let for_pages = matches!(
@@ -26,14 +14,15 @@ pub(super) fn preflight(keyring: &Keyring, route: &Route<'_>, request: &Request<
     );
     let origin = request.header("origin").filter(|origin| keyring.knows_origin(origin));
     let (true, Some(origin)) = (for_pages, origin) else {
-        return allow(Response::refused(Refusal::ORIGIN_INVALID), None);
+        return Response::refused(Refusal::ORIGIN_INVALID).with_cors(None);
     };
     let response = Response {
         status: 204,
         headers: vec![("cache-control", "private, no-store".to_owned())],
         body: Vec::new(),
     };
-    allow(response, Some(origin))
+    response
+        .with_cors(Some(origin))
         .header("access-control-allow-methods", "POST")
         .header(
             "access-control-allow-headers",

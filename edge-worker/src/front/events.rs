@@ -8,8 +8,8 @@ use crate::error::Refusal;
 use crate::host::{Request, Step};
 use crate::keys::{KeyRecord, Keyring, Kind, Scope};
 use crate::limits::BATCH_BYTES_MAX;
-use crate::wire::read::{self, Unreadable};
-use crate::writer::{Events, Message, Mode};
+use crate::message::{Events, Message, Mode, ToWriter};
+use crate::wire::read;
 
 impl Edge {
     /// `POST /public/{database}/{table}`: one event of a browser in, offers out.
@@ -81,8 +81,8 @@ impl Edge {
             }
             mode => mode,
         };
-        let columns = read::event(request.body).map_err(refusal)?;
-        let event = usher_engine::Event::resolve(index, columns, request.moment.now_ms, String::new());
+        let columns = read::event(request.body).map_err(Refusal::from)?;
+        let event = usher_engine::Event::resolve(index, columns, request.ambient.now_ms, String::new());
         let first = running.plan.keys(&event, &Evidence { server, keys: &[] }).usable.into_iter().next();
         let shard = self.shard(audience, first.as_ref().map(|key| (key.name.as_str(), key.value.as_str())));
         self.write(
@@ -125,7 +125,7 @@ impl Edge {
         if audiences.is_empty() {
             return Err(readable(Refusal::TABLE_UNKNOWN));
         }
-        read::batch(request.body).map_err(|why| readable(refusal(why)))?;
+        read::batch(request.body).map_err(|why| readable(why.into()))?;
         let shard = self.shard("", None);
         self.write(request, audiences, shard, database, table, Mode::Ingest, key.kind == Kind::Server, origin)
     }
@@ -145,8 +145,8 @@ impl Edge {
         server: bool,
         origin: Option<&str>,
     ) -> Result {
-        let message = Message::Events(Events {
-            moment: request.moment,
+        let message = Message::Writer(ToWriter::Events(Events {
+            ambient: request.ambient,
             audiences,
             database: database.to_owned(),
             table: table.to_owned(),
@@ -155,7 +155,7 @@ impl Edge {
             origin: origin.unwrap_or("").to_owned(),
             edge: request.edge_context(),
             body: request.body.to_vec(),
-        });
+        }));
         Ok(Step::Write { shard, message: message.encode() })
     }
 }
@@ -163,11 +163,4 @@ impl Edge {
 /// Refuses a body that is over its bound. Hosts stop reading there, too.
 pub(super) fn within(request: &Request<'_>, max: usize) -> Result<()> {
     if request.body.len() > max { Err(Refusal::TOO_LARGE.into()) } else { Ok(()) }
-}
-
-pub(super) fn refusal(unreadable: Unreadable) -> Refusal {
-    match unreadable {
-        Unreadable::Malformed => Refusal::EVENT_INVALID,
-        Unreadable::TooLarge => Refusal::TOO_LARGE,
-    }
 }

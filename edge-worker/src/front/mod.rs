@@ -8,9 +8,8 @@ mod cors;
 mod events;
 mod personalize;
 
-pub(crate) use cors::allow as allow_origin;
+pub(crate) use personalize::lookup_keys;
 pub use personalize::{Candidate, Look};
-pub(crate) use personalize::{Taken, lookup_keys};
 use usher_engine::definition::EventTable;
 
 use crate::bundle::Edge;
@@ -72,7 +71,7 @@ impl Edge {
                 Response::refused(refusal)
             };
             // A page that may call may also read why it was refused.
-            Step::Respond(cors::allow(response, origin.as_deref()))
+            Step::Respond(response.with_cors(origin.as_deref()))
         })
     }
 }
@@ -86,7 +85,7 @@ impl Edge {
             Response::refused(refusal)
         };
         let known = |origin: &&str| self.keyring.as_ref().is_ok_and(|keyring| keyring.knows_origin(origin));
-        cors::allow(response, request.header("origin").filter(known))
+        response.with_cors(request.header("origin").filter(known))
     }
 }
 
@@ -217,7 +216,7 @@ impl<'a> Route<'a> {
 fn with_test_clock<'a>(request: &Request<'a>) -> Request<'a> {
     let mut request = *request;
     if let Some(now_ms) = request.header("x-usher-now").and_then(|text| text.parse().ok()) {
-        request.moment.now_ms = now_ms;
+        request.ambient.now_ms = now_ms;
     }
     request
 }

@@ -1,22 +1,20 @@
 //! Lookups: answered from the nearest snapshot that is good enough, or explained from the profile itself.
 
 use sha2::{Digest, Sha256};
-use usher_engine::profile::codec;
 use usher_engine::value::Value;
 use usher_engine::{Access, Asked, Event, Evidence, Plan, Profile, Query};
 
 use super::events::within;
-use super::{Refused, Result, auth, cors};
+use super::{Refused, Result, auth};
 use crate::bundle::{Edge, Running};
 use crate::error::Refusal;
-use crate::host::{KeyOf, Moment, Request, Step};
+use crate::host::{Request, Step};
 use crate::keys::{Keyring, Kind, Scope};
 use crate::limits::{NATIVE_BYTES_MAX, SNAPSHOT_MS};
+use crate::message::{Ambient, KeyOf, Message, Snapshot, SnapshotRequest, ToWriter};
 use crate::token::{Sighted, hex};
 use crate::wire::encode::{self, Meta};
-use crate::wire::frame::FrameReader;
 use crate::wire::{Response, read};
-use crate::writer::{Message, Snapshot};
 
 /// A lookup that waits for a snapshot.
 #[derive(Debug)]
@@ -27,7 +25,7 @@ pub struct Look {
     pub message: Vec<u8>,
     /// The snapshot's name in caches; nothing personal can be read from it. None: caches are not asked.
     pub cache_key: Option<String>,
-    moment: Moment,
+    ambient: Ambient,
     audience: String,
     /// By name: the bundle that answers may be a later one than that which was asked.
     personalizations: Vec<String>,
@@ -205,7 +203,7 @@ impl Edge {
             None => None,
             Some(event) => Some(event_of(plan, event)?),
         };
-        let resolved = event.as_ref().and_then(|named| named.resolve(plan, request.moment.now_ms));
+        let resolved = event.as_ref().and_then(|named| named.resolve(plan, request.ambient.now_ms));
         if let [index] = personalizations.as_slice()
             && let Some(input) = plan.missing_input(*index, resolved.as_ref(), &inputs)
         {
@@ -214,13 +212,16 @@ impl Edge {
         }
         // A token of another deployment, or none: the nearest snapshot will do.
         let seen = text(body, "seen").and_then(|token| Sighted::verify(token, &keyring.signer));
-        let message = Message::Snapshot(Snapshot { moment: request.moment, keys: keys.clone() });
+        let message = Message::Writer(ToWriter::Snapshot(SnapshotRequest {
+            ambient: request.ambient,
+            keys: keys.clone(),
+        }));
         let look = Look {
             shard: self.shard(audience, keys.first().map(|key| (key.name.as_str(), key.value.as_str()))),
             message: message.encode(),
             // An explanation is about what is, not about what a cache remembers.
             cache_key: (!explain && !keys.is_empty()).then(|| cache_key(&keys)),
-            moment: request.moment,
+            ambient: request.ambient,
             audience: audience.clone(),
             personalizations: names(plan, &personalizations),
             inputs,
@@ -238,12 +239,12 @@ impl Edge {
     pub fn answer(&self, look: &Look, candidate: Candidate<'_>) -> Option<Response> {
         let keyring = self.keyring.as_ref().ok()?;
         let running = self.audiences.get(&look.audience)?;
-        let now_ms = look.moment.now_ms;
+        let now_ms = look.ambient.now_ms;
         let snapshot = match candidate {
             Candidate::Memory(bytes)
             | Candidate::Kv(bytes)
             | Candidate::Writer(bytes)
-            | Candidate::Stale(bytes) => Some(Taken::read(bytes)?),
+            | Candidate::Stale(bytes) => Some(Snapshot::decode(bytes)?),
             Candidate::Nothing => None,
         };
         let age_ms = snapshot.as_ref().map(|snapshot| now_ms.saturating_sub(snapshot.taken_ms).max(0));
@@ -304,7 +305,7 @@ impl Edge {
         } else {
             encode::answer(&plan.personalize(&profile, &query, now_ms), Some(&meta))
         };
-        let response = cors::allow(Response::json(200, body), look.origin.as_deref());
+        let response = Response::json(200, body).with_cors(look.origin.as_deref());
         Some(if known {
             let token = Sighted { profile: profile.id, version: profile.version }.sign(&keyring.signer);
             response.header("usher-seen", token)
@@ -331,27 +332,11 @@ fn names(plan: &Plan, personalizations: &[usize]) -> Vec<String> {
     personalizations.iter().filter_map(|index| Some(every.get(*index)?.name.clone())).collect()
 }
 
-/// A snapshot as its bytes say.
-pub(crate) struct Taken {
-    taken_ms: i64,
-    pub(crate) profile: Option<Profile>,
-}
-
-impl Taken {
-    pub(crate) fn read(bytes: &[u8]) -> Option<Taken> {
-        let mut reader = FrameReader(bytes);
-        let taken_ms = reader.long()?;
-        let profile = reader.bytes()?;
-        let profile = if profile.is_empty() { None } else { Some(codec::decode(profile).ok()?) };
-        Some(Taken { taken_ms, profile })
-    }
-}
-
 fn body(request: &Request<'_>) -> Result<Value> {
     match read::value(request.body) {
         Ok(body @ Value::Object(_)) => Ok(body),
         Ok(_) => Err(Refusal::BODY_INVALID.into()),
-        Err(why) => Err(super::events::refusal(why).into()),
+        Err(why) => Err(Refusal::from(why).into()),
     }
 }
 

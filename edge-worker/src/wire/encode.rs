@@ -8,7 +8,7 @@ use usher_engine::{
 };
 
 use super::json::{Json, Object};
-use crate::writer::Receipt;
+use crate::message::Receipt;
 
 /// Where an answer's facts come from, for native routes.
 pub(crate) struct Meta {

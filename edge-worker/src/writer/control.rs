@@ -2,19 +2,20 @@
 
 use usher_engine::profile::codec;
 
-use super::events::line;
-use super::{Folded, Outcome, Snapshot};
+use super::{Folded, Outcome};
 use crate::error::Refusal;
-use crate::host::{FoundProfile, Pointer, Write};
+use crate::log::Line;
+use crate::message::{Snapshot, SnapshotRequest};
+use crate::store::{FoundProfile, Pointer, Write};
 use crate::wire::Response;
 use crate::wire::frame::FrameWriter;
 
 /// The profile of the first key that is known, and when it was read: `now · profile` (empty: none is known).
 ///
 /// A profile that cannot be read refuses the lookups that would be answered from it, and no others.
-pub(super) fn snapshot(snapshot: &Snapshot, found: &[FoundProfile]) -> Folded {
+pub(super) fn snapshot(request: &SnapshotRequest, found: &[FoundProfile]) -> Folded {
     let mut first: &[u8] = &[];
-    for (index, key) in snapshot.keys.iter().enumerate() {
+    for (index, key) in request.keys.iter().enumerate() {
         let Some(found) = found.iter().find(|found| found.keys.contains(&index)) else { continue };
         match codec::decode(&found.state) {
             Ok(profile) if profile.has_key(&key.name, &key.value) => {
@@ -23,15 +24,14 @@ pub(super) fn snapshot(snapshot: &Snapshot, found: &[FoundProfile]) -> Folded {
             }
             Ok(_) => {}
             Err(damage) => {
-                let log = vec![line("damaged_profile", &damage.to_string())];
+                let log = vec![Line::with_detail("damaged_profile", damage.to_string())];
                 let response = Response::refused(Refusal::STORAGE);
                 return Outcome { write: Write::default(), response, log }.done();
             }
         }
     }
-    let mut frame = FrameWriter::default();
-    frame.long(snapshot.moment.now_ms).bytes(first);
-    Outcome::of(Response::typed(200, "application/octet-stream", frame.0))
+    let bytes = Snapshot::encode(request.ambient.now_ms, first);
+    Outcome::of(Response::typed(200, "application/octet-stream", bytes))
 }
 
 /// `[{"audience", "number", "hash"}]`
@@ -56,7 +56,7 @@ mod tests {
     use usher_engine::profile::{Key, Profile, ProfileId};
 
     use super::*;
-    use crate::host::{KeyOf, Moment};
+    use crate::message::{Ambient, KeyOf};
 
     fn key(name: &str) -> KeyOf {
         KeyOf { audience: "7".to_owned(), name: name.to_owned(), value: "v".to_owned() }
@@ -69,8 +69,8 @@ mod tests {
     }
 
     fn asked(found: &[FoundProfile]) -> (u16, Vec<u8>, usize) {
-        let message = Snapshot {
-            moment: Moment { now_ms: 5, entropy: [0; 32] },
+        let message = SnapshotRequest {
+            ambient: Ambient { now_ms: 5, entropy: [0; 32] },
             keys: vec![key("nobody"), key("first"), key("second")],
         };
         let Folded::Done(outcome) = snapshot(&message, found) else { panic!("it needs no other bundle") };

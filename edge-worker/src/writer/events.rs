@@ -4,11 +4,13 @@ use usher_engine::profile::Profile;
 use usher_engine::{Access, Answer, Asked, Event, Evidence, Keys, Plan, Query, Why, order_clamped};
 
 use super::set::{KeysRead, Mint, Place, ProfileSet};
-use super::{Events, Folded, Mode, Opened, Outcome, Work, readable};
+use super::{Folded, Opened, Outcome, Work};
 use crate::bundle::Edge;
 use crate::error::Refusal;
-use crate::host::{FoundProfile, Write};
 use crate::limits::FOLDS_MAX;
+use crate::log::Line;
+use crate::message::{Events, Mode, Receipt};
+use crate::store::{FoundProfile, Write};
 use crate::token::Sighted;
 use crate::wire::json::Json;
 use crate::wire::{Response, encode, read};
@@ -39,26 +41,9 @@ struct OneEvent {
     read: Vec<usize>,
 }
 
-/// What became of one event, over all audiences.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Receipt {
-    /// Why it was not taken, in the SDKs' words where they have one.
-    pub(crate) failure: Option<&'static str>,
-    /// Stable names of what a reader may want to know of an event that was taken.
-    pub(crate) notes: Vec<&'static str>,
-}
-
-impl Receipt {
-    fn note(&mut self, note: &'static str) {
-        if !self.notes.contains(&note) {
-            self.notes.push(note);
-        }
-    }
-}
-
 impl Edge {
     pub(super) fn open_events(&self, message: Events) -> Result<Opened, Response> {
-        let refuse = |refusal| readable(Response::refused(refusal), &message.origin);
+        let refuse = |refusal| Response::refused(refusal).with_cors(Some(&message.origin));
         let rows = match message.mode {
             Mode::Ingest => read::batch(&message.body),
             Mode::Personalize { .. } => read::event(&message.body)
@@ -67,7 +52,7 @@ impl Edge {
         // The front has read the same bytes.
         let read::Batch { events: rows, sent_ms } = rows.map_err(|_| refuse(Refusal::EVENT_INVALID))?;
         let valid: Vec<bool> = rows.iter().map(Option::is_some).collect();
-        let now_ms = message.moment.now_ms;
+        let now_ms = message.ambient.now_ms;
         let mut audiences = Vec::new();
         let mut keys_read = KeysRead::for_about(valid.len());
         for (id, _) in &message.audiences {
@@ -75,7 +60,7 @@ impl Edge {
             let Some(running) = self.audiences.get(id) else { continue };
             let Some(table) = running.plan.table(&message.database, &message.table) else { continue };
             // One event of one id is the same event for every audience.
-            let mut mint = Mint::new(message.moment);
+            let mut mint = Mint::new(message.ambient);
             let mut events: Vec<Event> = rows
                 .iter()
                 .flatten()
@@ -98,8 +83,8 @@ impl Edge {
 
     pub(super) fn fold_events(&self, batch: &Batch, found: &[FoundProfile]) -> Folded {
         let message = &batch.message;
-        let now_ms = message.moment.now_ms;
-        let mut mint = Mint::new(message.moment);
+        let now_ms = message.ambient.now_ms;
+        let mut mint = Mint::new(message.ambient);
         // Beyond the ids that nameless events took.
         (0..batch.valid.len()).for_each(|_| {
             mint.uuid();
@@ -127,7 +112,9 @@ impl Edge {
                 let loaded = ProfileSet::load(id, running.number, batch.keys, found);
                 let Some(mut set) = loaded else { return Folded::Behind };
                 if !damage_told {
-                    log.extend(set.damage.iter().map(|what| line("damaged_profile", &what.to_string())));
+                    log.extend(
+                        set.damage.iter().map(|what| Line::with_detail("damaged_profile", what.to_string())),
+                    );
                     let events = of_audience.events.iter().enumerate();
                     let unreadable = events.filter(|(_, event)| set.is_unreadable(&event.read));
                     left_out.extend(unreadable.map(|(index, _)| (index, UNREADABLE)));
@@ -149,19 +136,19 @@ impl Edge {
                         continue;
                     }
                     // A profile that was too large before, or too many in a row.
-                    log.push(line("profile_too_large", ""));
+                    log.push(Line::of("profile_too_large"));
                     let response = batch.refused(TOO_LARGE, Refusal::TOO_LARGE);
                     return Outcome { write: Write::default(), response, log }.done();
                 }
                 write.append(written);
-                log.extend((0..set.crowded_out).map(|_| line("profile_made_room", "")));
-                log.extend((0..set.forgetful).map(|_| line("event_ids_forgotten", "")));
+                log.extend((0..set.crowded_out).map(|_| Line::of("profile_made_room")));
+                log.extend((0..set.forgetful).map(|_| Line::of("event_ids_forgotten")));
                 for (receipt, of_round) in receipts.iter_mut().zip(round.receipts) {
                     of_round.notes.into_iter().for_each(|note| receipt.note(note));
                 }
                 for (index, failure) in &left_out {
                     if *failure == TOO_LARGE {
-                        log.push(line("profile_too_large", ""));
+                        log.push(Line::of("profile_too_large"));
                     }
                     if let Some(receipt) = receipts.get_mut(*index) {
                         receipt.failure = Some(failure);
@@ -202,12 +189,12 @@ impl Edge {
                         Why::MissingInput(_) => "personalization_skipped",
                         Why::SectionTaken(_) => "section_name_taken",
                     };
-                    log.push(line(event, skipped.personalization));
+                    log.push(Line::with_detail(event, skipped.personalization));
                 }
                 Response::json(200, encode::answer(&answer, None))
             }
         };
-        let mut response = readable(response, &message.origin);
+        let mut response = response.with_cors(Some(&message.origin));
         // A batch of several visitors has no one to look up.
         if let ([sighted], Ok(keyring)) = (sighted.as_slice(), &self.keyring) {
             response = response.header("usher-seen", sighted.sign(&keyring.signer));
@@ -256,7 +243,7 @@ struct Round<'p> {
     owners: Vec<(usize, Place)>,
     /// For one event that is personalized.
     answer: Option<Answer<'p>>,
-    log: Vec<String>,
+    log: Vec<Line>,
 }
 
 fn fold_once<'p>(
@@ -267,7 +254,7 @@ fn fold_once<'p>(
     set: &mut ProfileSet,
     mint: &mut Mint,
 ) -> Round<'p> {
-    let now_ms = message.moment.now_ms;
+    let now_ms = message.ambient.now_ms;
     let mut round = Round { receipts: Vec::new(), owners: Vec::new(), answer: None, log: Vec::new() };
     for (index, OneEvent { event, keys, read }) in of_audience.events.iter().enumerate() {
         let mut receipt = Receipt::default();
@@ -278,7 +265,7 @@ fn fold_once<'p>(
         }
         for refused in &keys.refused {
             receipt.note("key_refused");
-            round.log.push(line("key_refused", refused.reason));
+            round.log.push(Line::with_detail("key_refused", refused.reason));
         }
         let mut nobody = Profile::unknown();
         let profile = if keys.usable.is_empty() {
@@ -295,15 +282,15 @@ fn fold_once<'p>(
             receipt.note("duplicate");
         }
         if ingested.forgot {
-            round.log.push(line("event_ids_forgotten", ""));
+            round.log.push(Line::of("event_ids_forgotten"));
         }
         for refused in &ingested.refused {
             receipt.note("value_refused");
-            round.log.push(line("value_refused", refused.reason));
+            round.log.push(Line::with_detail("value_refused", refused.reason));
         }
         if !ingested.too_long.is_empty() {
             receipt.note("text_too_long");
-            round.log.push(line("text_too_long", ""));
+            round.log.push(Line::of("text_too_long"));
         }
         if let Mode::Personalize { named, server_route, sensitive_scope } = &message.mode {
             let access = Access { server_route: *server_route, sensitive_scope: *sensitive_scope };
@@ -343,7 +330,7 @@ impl Batch {
 
     /// What the caller gets when storage does not answer: nothing was stored.
     pub(super) fn unavailable(&self) -> Response {
-        readable(Response::refused(Refusal::STORAGE), &self.message.origin)
+        Response::refused(Refusal::STORAGE).with_cors(Some(&self.message.origin))
     }
 
     /// What the caller gets when a profile cannot take the batch: nothing was stored.
@@ -355,20 +342,8 @@ impl Batch {
             }
             Mode::Personalize { .. } => Response::refused(refusal),
         };
-        readable(response, &self.message.origin)
+        response.with_cors(Some(&self.message.origin))
     }
-}
-
-/// A line for the log.
-pub(super) fn line(event: &str, detail: &str) -> String {
-    let mut json = Json::new();
-    json.object(|o| {
-        o.field("event").text(event);
-        if !detail.is_empty() {
-            o.field("detail").text(detail);
-        }
-    });
-    json.into_text()
 }
 
 #[cfg(test)]

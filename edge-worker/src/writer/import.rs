@@ -2,13 +2,14 @@
 
 use usher_engine::{Keys, Plan, Record};
 
-use super::events::line;
 use super::set::{KeysRead, Mint, Place, ProfileSet};
-use super::{Folded, Import, Opened, Outcome, Work};
+use super::{Folded, Opened, Outcome, Work};
 use crate::bundle::Edge;
 use crate::error::Refusal;
-use crate::host::{FoundProfile, Write};
 use crate::limits::{IMPORT_REJECTIONS_MAX, IMPORT_ROWS_MAX};
+use crate::log::Line;
+use crate::message::Import;
+use crate::store::{FoundProfile, Write};
 use crate::wire::json::Json;
 use crate::wire::{Response, read};
 
@@ -54,7 +55,7 @@ impl Edge {
             }
             let record = read::event(line)
                 .map_err(|_| "not a JSON object within the bounds of an event")
-                .and_then(|row| running.plan.record(&row, message.moment.now_ms));
+                .and_then(|row| running.plan.record(&row, message.ambient.now_ms));
             match record {
                 Ok(record) => {
                     let key = keys.index(&message.audience, &record.key);
@@ -83,16 +84,18 @@ impl Edge {
             let Some(mut set) = loaded else { return Folded::Behind };
             if !damage_told {
                 damage_told = true;
-                log.extend(set.damage.iter().map(|what| line("damaged_profile", &what.to_string())));
+                log.extend(
+                    set.damage.iter().map(|what| Line::with_detail("damaged_profile", what.to_string())),
+                );
                 let unreadable =
                     rows.records.iter().enumerate().filter(|(_, row)| set.is_unreadable(&[row.key]));
                 left_out.extend(unreadable.map(|(index, _)| (index, UNREADABLE)));
             }
             let taken = take(&running.plan, rows, &left_out, &mut set);
             let mut write = Write::default();
-            let committed = set.commit(&running.plan, message.moment.now_ms, &mut write);
+            let committed = set.commit(&running.plan, message.ambient.now_ms, &mut write);
             let Err(full) = committed else {
-                log.extend((0..set.crowded_out).map(|_| line("profile_made_room", "")));
+                log.extend((0..set.crowded_out).map(|_| Line::of("profile_made_room")));
                 let mut rejected = rows.rejected.clone();
                 for (index, reason) in left_out {
                     let Some(row) = rows.records.get(index) else { continue };
@@ -104,7 +107,7 @@ impl Edge {
             let before = left_out.len();
             for (index, own) in taken.owners {
                 if full.contains(&set.now(own)) {
-                    log.push(line("profile_too_large", ""));
+                    log.push(Line::of("profile_too_large"));
                     left_out.push((index, TOO_LARGE));
                 }
             }
@@ -130,8 +133,8 @@ struct Taken<'r> {
 }
 
 fn take<'r>(plan: &Plan, rows: &'r Rows, left_out: &[(usize, &str)], set: &mut ProfileSet) -> Taken<'r> {
-    let now_ms = rows.message.moment.now_ms;
-    let mut mint = Mint::new(rows.message.moment);
+    let now_ms = rows.message.ambient.now_ms;
+    let mut mint = Mint::new(rows.message.ambient);
     let mut taken = Taken::default();
     for (index, Row { key, record, .. }) in rows.records.iter().enumerate() {
         if left_out.iter().any(|(known, _)| *known == index) {
@@ -185,7 +188,8 @@ mod tests {
 
     use super::*;
     use crate::bundle::{bundle_of, hash_of};
-    use crate::host::{Found, Moment, Pointer};
+    use crate::message::Ambient;
+    use crate::store::{Found, Pointer};
 
     #[test]
     fn a_profile_that_cannot_be_read_keeps_no_other_from_its_rows() {
@@ -198,7 +202,7 @@ mod tests {
         let mut edge = Edge::new(None, false);
         edge.install(&Pointer { audience: "7".to_owned(), number: 1, hash: hash_of(&body) }, body).unwrap();
         let message = Import {
-            moment: Moment { now_ms: 1_790_000_000_000, entropy: [5; 32] },
+            ambient: Ambient { now_ms: 1_790_000_000_000, entropy: [5; 32] },
             audience: "7".to_owned(),
             number: 1,
             body: b"{\"card\":\"a\"}\n{\"card\":\"b\"}\n\n{}\n{\"card\":\"a\"}".to_vec(),
@@ -221,7 +225,7 @@ mod tests {
         let keys: Vec<_> = outcome.write.profiles.iter().map(|row| row.keys.clone().unwrap()).collect();
         assert_eq!(keys, [[("card".to_owned(), "b".to_owned())]]);
         assert_eq!(
-            outcome.log,
+            outcome.log.iter().map(Line::to_json).collect::<Vec<_>>(),
             ["{\"event\":\"damaged_profile\",\"detail\":\"damaged profile: not a profile\"}"]
         );
     }

@@ -6,18 +6,16 @@
 mod control;
 mod events;
 mod import;
-mod message;
 mod release;
 mod set;
 
-pub(crate) use events::Receipt;
-pub(crate) use message::{Events, Import, Message, Mode, Publish, Rollback, Snapshot};
 pub(crate) use release::DROPPED;
 
 use crate::bundle::Edge;
 use crate::error::Refusal;
-use crate::front::allow_origin;
-use crate::host::{Found, Read, Write};
+use crate::log::Line;
+use crate::message::{Message, Publish, Rollback, SnapshotRequest, ToControl, ToWriter};
+use crate::store::{Found, Read, Write};
 use crate::wire::Response;
 
 /// A message that waits for what it must know.
@@ -32,7 +30,7 @@ pub struct Opened {
 enum Work {
     Events(events::Batch),
     Import(import::Rows),
-    Snapshot(Snapshot),
+    Snapshot(SnapshotRequest),
     Pointers,
     Bundle,
     Publish(Publish),
@@ -58,8 +56,8 @@ pub struct Outcome {
     pub write: Write,
     /// What the caller gets, if the write succeeds.
     pub response: Response,
-    /// Lines for the log: JSON, without any value of a visitor.
-    pub log: Vec<String>,
+    /// For the log.
+    pub log: Vec<Line>,
 }
 
 impl Outcome {
@@ -78,26 +76,30 @@ impl Edge {
         // Messages come from the front of the same build; one that cannot be read is a mistake of ours.
         let message = Message::decode(message).ok_or_else(|| Response::refused(Refusal::INTERNAL))?;
         Ok(match message {
-            Message::Events(events) => self.open_events(events)?,
-            Message::Import(import) => self.open_import(import)?,
-            Message::Snapshot(snapshot) => {
-                Opened { read: Some(Read::Profiles(snapshot.keys.clone())), work: Work::Snapshot(snapshot) }
+            Message::Writer(ToWriter::Events(events)) => self.open_events(events)?,
+            Message::Writer(ToWriter::Import(import)) => self.open_import(import)?,
+            Message::Writer(ToWriter::Snapshot(request)) => {
+                Opened { read: Some(Read::Profiles(request.keys.clone())), work: Work::Snapshot(request) }
             }
-            Message::Pointers => Opened { read: Some(Read::Pointers), work: Work::Pointers },
-            Message::Bundle { hash } => Opened { read: Some(Read::Bundle { hash }), work: Work::Bundle },
-            Message::Publish(publish) => {
-                let read = Read::Releases { audience: publish.audience.clone() };
-                Opened { read: Some(read), work: Work::Publish(publish) }
-            }
-            Message::Rollback(rollback) => {
-                let (audience, which) = (rollback.audience.clone(), rollback.which.clone());
-                Opened { read: Some(Read::Release { audience, which }), work: Work::Rollback(rollback) }
-            }
-            Message::Releases { audience, here } => {
-                Opened { read: Some(Read::Releases { audience }), work: Work::Releases { here } }
-            }
-            Message::Release { audience, which } => {
-                Opened { read: Some(Read::Release { audience, which }), work: Work::Release }
+            Message::Control(message) => {
+                let (read, work) = match message {
+                    ToControl::Pointers => (Read::Pointers, Work::Pointers),
+                    ToControl::Bundle { hash } => (Read::Bundle { hash }, Work::Bundle),
+                    ToControl::Publish(publish) => {
+                        (Read::Releases { audience: publish.audience.clone() }, Work::Publish(publish))
+                    }
+                    ToControl::Rollback(rollback) => {
+                        let (audience, which) = (rollback.audience.clone(), rollback.which.clone());
+                        (Read::Release { audience, which }, Work::Rollback(rollback))
+                    }
+                    ToControl::Releases { audience, here } => {
+                        (Read::Releases { audience }, Work::Releases { here })
+                    }
+                    ToControl::Release { audience, which } => {
+                        (Read::Release { audience, which }, Work::Release)
+                    }
+                };
+                Opened { read: Some(read), work }
             }
         })
     }
@@ -112,7 +114,7 @@ impl Edge {
         match (&opened.work, found) {
             (Work::Events(batch), Found::Profiles(profiles)) => self.fold_events(batch, &profiles),
             (Work::Import(rows), Found::Profiles(profiles)) => self.fold_import(rows, &profiles),
-            (Work::Snapshot(snapshot), Found::Profiles(profiles)) => control::snapshot(snapshot, &profiles),
+            (Work::Snapshot(request), Found::Profiles(profiles)) => control::snapshot(request, &profiles),
             (Work::Pointers, Found::Pointers(pointers)) => control::pointers(&pointers),
             (Work::Bundle, Found::Bundle(body)) => control::bundle(body),
             (Work::Publish(publish), Found::Releases(releases)) => release::publish(publish, &releases),
@@ -139,9 +141,4 @@ impl Opened {
             _ => Response::refused(Refusal::STORAGE),
         }
     }
-}
-
-/// An answer that a page may read.
-fn readable(response: Response, origin: &str) -> Response {
-    allow_origin(response, Some(origin))
 }

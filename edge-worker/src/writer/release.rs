@@ -3,12 +3,13 @@
 //! Numbers only rise. A rollback publishes what ran before once more, under the next number: a writer refuses to write
 //! with a bundle older than the one that a profile was last written with, and that order must not turn.
 
-use super::events::line;
-use super::{Folded, Outcome, Publish, Rollback};
+use super::{Folded, Outcome};
 use crate::bundle::{Bundle, hash_of};
 use crate::error::Refusal;
-use crate::host::{Published, Release, Write};
 use crate::limits::BUNDLES_KEPT;
+use crate::log::Line;
+use crate::message::{Publish, Rollback};
+use crate::store::{Published, Release, Write};
 use crate::wire::Response;
 use crate::wire::json::Json;
 
@@ -117,9 +118,9 @@ fn run(audience: &str, release: Release, body: Vec<u8>, releases: &[Release]) ->
     }
     let said = format!("audience {audience} number {}", release.number);
     let log = vec![if release.origin == release.number {
-        line("bundle_published", &said)
+        Line::with_detail("bundle_published", &said)
     } else {
-        line("bundle_rolled_back", &format!("{said} restores {}", release.origin))
+        Line::with_detail("bundle_rolled_back", format!("{said} restores {}", release.origin))
     }];
     let published = Published { audience: audience.to_owned(), release, body, forgotten, dropped };
     Outcome { write: Write { bundle: Some(published), ..Write::default() }, response, log }.done()
@@ -159,8 +160,9 @@ fn signed(number: u64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::{Found, Moment, Read, Store};
-    use crate::memory::MemoryStore;
+    use crate::message::Ambient;
+    use crate::store::memory::MemoryStore;
+    use crate::store::{Found, Read, Store};
     use crate::{Edge, Request, serve};
 
     fn admin() -> Edge {
@@ -181,8 +183,8 @@ mod tests {
         body: &str,
     ) -> (u16, String) {
         let headers = [("authorization".to_owned(), "TD1 key".to_owned())];
-        let moment = Moment { now_ms: 5, entropy: [0; 32] };
-        let request = Request { method, target, headers: &headers, body: body.as_bytes(), moment };
+        let ambient = Ambient { now_ms: 5, entropy: [0; 32] };
+        let request = Request { method, target, headers: &headers, body: body.as_bytes(), ambient };
         let response = serve(edge, store, &request, &mut |_| {});
         assert!(response.headers.iter().all(|(name, _)| *name != DROPPED));
         (response.status, String::from_utf8(response.body).unwrap())
@@ -224,7 +226,7 @@ mod tests {
     fn only_a_rollback_is_logged_as_one() {
         let release = |number, origin| Release { number, hash: String::new(), origin, at_ms: 5 };
         let logged = |release| match run("7", release, Vec::new(), &[]) {
-            Folded::Done(outcome) => outcome.log.concat(),
+            Folded::Done(outcome) => outcome.log.iter().map(Line::to_json).collect(),
             Folded::Behind => String::new(),
         };
         let (put, back) = (logged(release(2, 2)), logged(release(3, 1)));

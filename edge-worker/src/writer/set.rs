@@ -7,7 +7,8 @@ use usher_engine::profile::{Key, Profile};
 use usher_engine::{Entry, Keys, Plan, ProfileId};
 
 use crate::buckets::Buckets;
-use crate::host::{FoundProfile, JournalRow, KeyOf, Moment, ProfileRow, Read, Retired, Write};
+use crate::message::{Ambient, KeyOf};
+use crate::store::{FoundProfile, JournalRow, ProfileRow, Read, Retired, Write};
 use crate::wire::json::Json;
 
 /// The keys that a message reads, each once: a profile that is looked for is found by their indexes.
@@ -294,19 +295,19 @@ fn describe(entry: &Entry) -> String {
 /// Ids of one message: unpredictable, distinct by their number, and in its order as far as 12 bits count: of events at one
 /// moment that have no ids of their own, the later is the newer.
 pub(super) struct Mint {
-    moment: Moment,
+    ambient: Ambient,
     count: u64,
 }
 
 impl Mint {
-    pub(super) fn new(moment: Moment) -> Mint {
-        Mint { moment, count: 0 }
+    pub(super) fn new(ambient: Ambient) -> Mint {
+        Mint { ambient, count: 0 }
     }
 
     /// A UUIDv7: its first 48 bits are the time, so ids of older profiles are smaller.
     pub(super) fn uuid(&mut self) -> ProfileId {
         let mut hasher = Sha256::new();
-        hasher.update(self.moment.entropy);
+        hasher.update(self.ambient.entropy);
         hasher.update(self.count.to_le_bytes());
         let [.., high, low] = self.count.min(0x0fff).to_be_bytes();
         self.count += 1;
@@ -314,7 +315,7 @@ impl Mint {
         bytes.iter_mut().zip(hasher.finalize()).for_each(|(byte, random)| *byte = random);
         bytes
             .iter_mut()
-            .zip(self.moment.now_ms.to_be_bytes().into_iter().skip(2))
+            .zip(self.ambient.now_ms.to_be_bytes().into_iter().skip(2))
             .for_each(|(byte, time)| *byte = time);
         (bytes[6], bytes[7]) = (high | 0x70, low);
         bytes[8] = bytes[8] & 0x3f | 0x80;
@@ -328,7 +329,7 @@ mod tests {
 
     #[test]
     fn minted_ids_are_uuids_of_their_time() {
-        let mut mint = Mint::new(Moment { now_ms: 0x0123_4567_89ab, entropy: [1; 32] });
+        let mut mint = Mint::new(Ambient { now_ms: 0x0123_4567_89ab, entropy: [1; 32] });
         let (a, b) = (mint.uuid(), mint.uuid());
         assert_ne!(a, b);
         let many: Vec<ProfileId> = (0..4_000).map(|_| mint.uuid()).collect();

@@ -2,8 +2,8 @@
 
 use std::io::Read;
 
-use usher_edge::memory::MemoryStore;
-use usher_edge::{Edge, Moment, Request, serve};
+use usher_edge::store::memory::MemoryStore;
+use usher_edge::{Ambient, Edge, Request, serve};
 
 use super::{Answer, Call, Target};
 use crate::deployment::Keys;
@@ -41,7 +41,7 @@ impl Target for InProcess {
             target: call.path,
             headers: &call.headers,
             body: &body,
-            moment: Moment { now_ms: call.now * 1_000, entropy },
+            ambient: Ambient { now_ms: call.now * 1_000, entropy },
         };
         let response = serve(&mut self.edge, &mut self.store, &request, &mut |_| {});
         let headers = response.headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();

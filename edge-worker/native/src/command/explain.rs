@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use usher_edge::front::Candidate;
-use usher_edge::host::Pointer;
+use usher_edge::store::Pointer;
 use usher_edge::wire::frame::FrameWriter;
-use usher_edge::{Edge, Moment, Request, Step};
+use usher_edge::{Ambient, Edge, Request, Step};
 use usher_engine::Plan;
 use usher_engine::definition::Definition;
 use usher_engine::profile::{Profile, codec};
@@ -191,7 +191,7 @@ fn ask(
         target: "/v1/explain",
         headers: &[("authorization".to_owned(), format!("Bearer {token}"))],
         body: body.as_bytes(),
-        moment: Moment { now_ms, entropy: [0; 32] },
+        ambient: Ambient { now_ms, entropy: [0; 32] },
     };
     let response = match edge.front(&request) {
         Step::Look(look) => {

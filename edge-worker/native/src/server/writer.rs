@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot};
 use usher_edge::wire::json::Json;
-use usher_edge::{Edge, Moment, Refusal, Request, Response, refresh, serve};
+use usher_edge::{Ambient, Edge, Refusal, Request, Response, refresh, serve};
 
 use crate::exit::Failure;
 use crate::secrets::random;
@@ -91,7 +91,7 @@ fn answer(edge: &mut Edge, store: &mut SqliteStore, job: &Job) -> Response {
         target: &job.target,
         headers: &job.headers,
         body: &job.body,
-        moment: Moment { now_ms: now_ms(), entropy },
+        ambient: Ambient { now_ms: now_ms(), entropy },
     };
     serve(edge, store, &request, &mut log)
 }

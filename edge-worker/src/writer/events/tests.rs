@@ -6,7 +6,8 @@ use usher_engine::definition::{
 
 use super::*;
 use crate::bundle::{bundle_of, hash_of};
-use crate::host::{Found, Moment, Pointer};
+use crate::message::Ambient;
+use crate::store::{Found, Pointer};
 
 /// An edge whose one audience keeps lists that can grow beyond what a profile may be.
 fn edge_of_lists(keys: &[&str], primary: Option<&str>) -> Edge {
@@ -54,7 +55,7 @@ fn edge_of_lists(keys: &[&str], primary: Option<&str>) -> Edge {
 
 fn batch_of(events: &str) -> Events {
     Events {
-        moment: Moment { now_ms: 1_790_000_000_000, entropy: [5; 32] },
+        ambient: Ambient { now_ms: 1_790_000_000_000, entropy: [5; 32] },
         audiences: vec![("7".to_owned(), 1)],
         database: "web".to_owned(),
         table: "views".to_owned(),
@@ -149,6 +150,10 @@ fn many_who_take_a_full_profile_over_are_refused_together() {
     assert!(body.ends_with(r#"{"success":true}]}"#), "{body}");
 }
 
+fn logged(outcome: &Outcome) -> Vec<String> {
+    outcome.log.iter().map(Line::to_json).collect()
+}
+
 #[test]
 fn what_was_cut_or_refused_is_logged() {
     let edge = edge_of_lists(&["visitor", "other"], None);
@@ -160,7 +165,7 @@ fn what_was_cut_or_refused_is_logged() {
     let outcome = fold(r#"{"visitor":"","other":7}"#, Vec::new());
     let reasons = ["Value is empty.", "Value is not a string."];
     let expected = reasons.map(|reason| format!(r#"{{"event":"key_refused","detail":"{reason}"}}"#));
-    assert_eq!(outcome.log, expected);
+    assert_eq!(logged(&outcome), expected);
 
     let events = |key: &str, count: usize, from: usize| {
         let event = |id: usize| format!(r#"{{"{key}":"a","uuid":"{id}"}}"#);
@@ -177,7 +182,7 @@ fn what_was_cut_or_refused_is_logged() {
     assert!(of_1_000.log.is_empty());
     let full = found(of_1_000);
     let over = fold(&events("visitor", 2, 1_000), vec![full.clone()]);
-    assert_eq!(over.log, [forgotten, forgotten]);
+    assert_eq!(logged(&over), [forgotten, forgotten]);
 
     // Two that were below the bound, and together are above it.
     let other = found(fold(&events("other", 5, 2_000), Vec::new()));
@@ -185,5 +190,5 @@ fn what_was_cut_or_refused_is_logged() {
         r#"{"visitor":"a","other":"a","uuid":"2000"}"#,
         vec![full, FoundProfile { keys: vec![1], ..other }],
     );
-    assert_eq!(merged.log, [forgotten]);
+    assert_eq!(logged(&merged), [forgotten]);
 }

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 use usher_bench_work::cycle::turns;
 use usher_bench_work::usher;
-use usher_edge::host::Pointer;
+use usher_edge::store::Pointer;
 use usher_edge::{Edge, Installed, bundle_of};
 
 use crate::measure::Run;

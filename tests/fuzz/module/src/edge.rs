@@ -1,8 +1,8 @@
 //! The service in front of a store in memory: bundles and bodies come in by its routes.
 
 use sha2::{Digest, Sha256};
-use usher_edge::memory::MemoryStore;
-use usher_edge::{Edge, Moment, Request, serve};
+use usher_edge::store::memory::MemoryStore;
+use usher_edge::{Ambient, Edge, Request, serve};
 
 use crate::Answer;
 
@@ -153,8 +153,8 @@ fn call(edge: &mut Edge, store: &mut MemoryStore, request: &str, key: &str, body
     if token {
         headers.push(("wp13n-token".to_owned(), TOKEN.to_owned()));
     }
-    let moment = Moment { now_ms: NOW_MS, entropy: [7; 32] };
+    let ambient = Ambient { now_ms: NOW_MS, entropy: [7; 32] };
     let response =
-        serve(edge, store, &Request { method, target, headers: &headers, body, moment }, &mut |_| ());
+        serve(edge, store, &Request { method, target, headers: &headers, body, ambient }, &mut |_| ());
     (response.status, response.body)
 }

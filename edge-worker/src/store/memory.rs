@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::host::{
-    Found, FoundProfile, JournalRow, Pointer, Read, Release, Retired, Store, StoreFailure, Which, Write,
-};
+use super::{Found, FoundProfile, JournalRow, Pointer, Read, Release, Retired, Store, StoreFailure, Write};
+use crate::message::WhichRelease;
 
 /// Profiles, keys and bundles of one writer.
 #[derive(Clone, Debug, Default)]
@@ -65,11 +64,11 @@ impl Store for MemoryStore {
             Read::Release { audience, which } => {
                 let running = self.history(audience).next();
                 let is_wanted = |release: &&Release| match which {
-                    Which::Previous => {
+                    WhichRelease::Previous => {
                         running.is_some_and(|now| release.number < now.origin && release.hash != now.hash)
                     }
-                    Which::Number(number) => release.number == *number,
-                    Which::Hash(hash) => release.hash == *hash,
+                    WhichRelease::Number(number) => release.number == *number,
+                    WhichRelease::Hash(hash) => release.hash == *hash,
                 };
                 let wanted = self.history(audience).find(is_wanted);
                 let with_body =

@@ -3,8 +3,9 @@
 //! A host runs [`SCHEMA`] when it opens a database, runs the statements of a [`Read`] and hands back what they found,
 //! and runs those of a [`Write`] in one transaction. Values only enter as parameters.
 
+use super::{Found, FoundProfile, Pointer, Published, Read, Release, StoreFailure, Write};
 use crate::buckets::Buckets;
-use crate::host::{Found, FoundProfile, Pointer, Published, Read, Release, StoreFailure, Which, Write};
+use crate::message::WhichRelease;
 
 /// Makes the tables, if they are not there. Every statement may be run again.
 pub const SCHEMA: &[&str] = &[
@@ -90,9 +91,9 @@ fn releases(audience: &str) -> Statement {
 }
 
 /// One of them with its body.
-fn release(audience: &str, which: &Which) -> Statement {
+fn release(audience: &str, which: &WhichRelease) -> Statement {
     match which {
-        Which::Previous => Statement {
+        WhichRelease::Previous => Statement {
             sql: "SELECT r.number, r.hash, r.origin, r.at_ms, b.body FROM release r
                   JOIN bundle b ON b.hash = r.hash
                   JOIN pointer p ON p.audience = r.audience
@@ -101,12 +102,12 @@ fn release(audience: &str, which: &Which) -> Statement {
                   ORDER BY r.number DESC LIMIT 1",
             params: vec![text(audience)],
         },
-        Which::Number(number) => Statement {
+        WhichRelease::Number(number) => Statement {
             sql: "SELECT r.number, r.hash, r.origin, r.at_ms, b.body FROM release r
                   JOIN bundle b ON b.hash = r.hash WHERE r.audience = ? AND r.number = ?",
             params: vec![text(audience), integer(*number)],
         },
-        Which::Hash(hash) => Statement {
+        WhichRelease::Hash(hash) => Statement {
             sql: "SELECT r.number, r.hash, r.origin, r.at_ms, b.body FROM release r
                   JOIN bundle b ON b.hash = r.hash WHERE r.audience = ? AND r.hash = ?
                   ORDER BY r.number DESC LIMIT 1",

@@ -1,0 +1,250 @@
+//! Messages as bytes: a byte that says which message follows, then its parts.
+
+use super::{
+    Ambient, Events, Import, KeyOf, Message, Mode, Publish, Rollback, SnapshotRequest, ToControl, ToWriter,
+    WhichRelease,
+};
+use crate::wire::frame::{FrameReader, FrameWriter};
+
+impl Message {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut w = FrameWriter::default();
+        match self {
+            Message::Writer(message) => write_to_writer(&mut w, message),
+            Message::Control(message) => write_to_control(&mut w, message),
+        }
+        w.0
+    }
+
+    /// None: the bytes are no message of this build.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Message> {
+        let mut r = FrameReader(bytes);
+        let message = match r.byte()? {
+            which @ 1..=3 => Message::Writer(read_to_writer(which, &mut r)?),
+            which => Message::Control(read_to_control(which, &mut r)?),
+        };
+        r.0.is_empty().then_some(message)
+    }
+}
+
+fn write_to_writer(w: &mut FrameWriter, message: &ToWriter) {
+    match message {
+        ToWriter::Events(events) => {
+            ambient(w.byte(1), &events.ambient);
+            w.list(&events.audiences, |w, (id, number)| {
+                w.text(id).long(number.cast_signed());
+            });
+            w.text(&events.database).text(&events.table).byte(u8::from(events.server)).text(&events.origin);
+            w.list(&events.edge, |w, (name, value)| {
+                w.text(name).text(value);
+            });
+            match &events.mode {
+                Mode::Ingest => {
+                    w.byte(0);
+                }
+                Mode::Personalize { named, server_route, sensitive_scope } => {
+                    w.byte(1 | u8::from(*server_route) << 1 | u8::from(*sensitive_scope) << 2);
+                    optional_texts(w, named.as_deref());
+                }
+            }
+            w.bytes(&events.body);
+        }
+        ToWriter::Import(import) => {
+            ambient(w.byte(2), &import.ambient);
+            w.text(&import.audience).long(import.number.cast_signed()).bytes(&import.body);
+        }
+        ToWriter::Snapshot(request) => {
+            ambient(w.byte(3), &request.ambient);
+            w.list(&request.keys, |w, key| {
+                w.text(&key.audience).text(&key.name).text(&key.value);
+            });
+        }
+    }
+}
+
+fn read_to_writer(which: u8, r: &mut FrameReader<'_>) -> Option<ToWriter> {
+    Some(match which {
+        1 => ToWriter::Events(Events {
+            ambient: read_ambient(r)?,
+            audiences: r.list(|r| Some((r.text()?.to_owned(), r.long()?.cast_unsigned())))?,
+            database: r.text()?.to_owned(),
+            table: r.text()?.to_owned(),
+            server: r.byte()? != 0,
+            origin: r.text()?.to_owned(),
+            edge: r.list(|r| Some((r.text()?.to_owned(), r.text()?.to_owned())))?,
+            mode: match r.byte()? {
+                0 => Mode::Ingest,
+                flags => Mode::Personalize {
+                    named: read_optional_texts(r)?,
+                    server_route: flags & 2 != 0,
+                    sensitive_scope: flags & 4 != 0,
+                },
+            },
+            body: r.bytes()?.to_vec(),
+        }),
+        2 => ToWriter::Import(Import {
+            ambient: read_ambient(r)?,
+            audience: r.text()?.to_owned(),
+            number: r.long()?.cast_unsigned(),
+            body: r.bytes()?.to_vec(),
+        }),
+        3 => ToWriter::Snapshot(SnapshotRequest {
+            ambient: read_ambient(r)?,
+            keys: r.list(|r| {
+                let mut text = || r.text().map(str::to_owned);
+                Some(KeyOf { audience: text()?, name: text()?, value: text()? })
+            })?,
+        }),
+        _ => return None,
+    })
+}
+
+fn write_to_control(w: &mut FrameWriter, message: &ToControl) {
+    match message {
+        ToControl::Pointers => {
+            w.byte(4);
+        }
+        ToControl::Bundle { hash } => {
+            w.byte(5).text(hash);
+        }
+        ToControl::Publish(publish) => {
+            w.byte(6).text(&publish.audience).text(&publish.hash).long(publish.now_ms);
+            optional_text(w, publish.if_match.as_deref()).bytes(&publish.body);
+        }
+        ToControl::Rollback(rollback) => {
+            which(w.byte(7).text(&rollback.audience).long(rollback.now_ms), &rollback.which);
+            optional_text(w, rollback.if_match.as_deref());
+        }
+        ToControl::Releases { audience, here } => {
+            w.byte(8).text(audience).long(here.cast_signed());
+        }
+        ToControl::Release { audience, which: wanted } => which(w.byte(9).text(audience), wanted),
+    }
+}
+
+fn read_to_control(which: u8, r: &mut FrameReader<'_>) -> Option<ToControl> {
+    Some(match which {
+        4 => ToControl::Pointers,
+        5 => ToControl::Bundle { hash: r.text()?.to_owned() },
+        6 => ToControl::Publish(Publish {
+            audience: r.text()?.to_owned(),
+            hash: r.text()?.to_owned(),
+            now_ms: r.long()?,
+            if_match: read_optional_text(r)?,
+            body: r.bytes()?.to_vec(),
+        }),
+        7 => ToControl::Rollback(Rollback {
+            audience: r.text()?.to_owned(),
+            now_ms: r.long()?,
+            which: read_which(r)?,
+            if_match: read_optional_text(r)?,
+        }),
+        8 => ToControl::Releases { audience: r.text()?.to_owned(), here: r.long()?.cast_unsigned() },
+        9 => ToControl::Release { audience: r.text()?.to_owned(), which: read_which(r)? },
+        _ => return None,
+    })
+}
+
+fn ambient(w: &mut FrameWriter, ambient: &Ambient) {
+    w.long(ambient.now_ms);
+    w.0.extend_from_slice(&ambient.entropy);
+}
+
+fn read_ambient(r: &mut FrameReader<'_>) -> Option<Ambient> {
+    Some(Ambient { now_ms: r.long()?, entropy: r.array()? })
+}
+
+fn which(w: &mut FrameWriter, which: &WhichRelease) {
+    match which {
+        WhichRelease::Previous => w.byte(0),
+        WhichRelease::Number(number) => w.byte(1).long(number.cast_signed()),
+        WhichRelease::Hash(hash) => w.byte(2).text(hash),
+    };
+}
+
+fn read_which(r: &mut FrameReader<'_>) -> Option<WhichRelease> {
+    Some(match r.byte()? {
+        0 => WhichRelease::Previous,
+        1 => WhichRelease::Number(r.long()?.cast_unsigned()),
+        2 => WhichRelease::Hash(r.text()?.to_owned()),
+        _ => return None,
+    })
+}
+
+fn optional_text<'w>(w: &'w mut FrameWriter, text: Option<&str>) -> &'w mut FrameWriter {
+    w.byte(u8::from(text.is_some())).text(text.unwrap_or(""))
+}
+
+fn read_optional_text(r: &mut FrameReader<'_>) -> Option<Option<String>> {
+    let given = r.byte()? != 0;
+    let text = r.text()?.to_owned();
+    Some(given.then_some(text))
+}
+
+fn optional_texts(w: &mut FrameWriter, texts: Option<&[String]>) {
+    w.byte(u8::from(texts.is_some()));
+    w.list(texts.unwrap_or(&[]), |w, text| {
+        w.text(text);
+    });
+}
+
+fn read_optional_texts(r: &mut FrameReader<'_>) -> Option<Option<Vec<String>>> {
+    let given = r.byte()? != 0;
+    let texts = r.list(|r| r.text().map(str::to_owned))?;
+    Some(given.then_some(texts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_come_back() {
+        let ambient = Ambient { now_ms: -5, entropy: [9; 32] };
+        let named = Some(vec!["a".to_owned(), String::new()]);
+        let key = KeyOf { audience: "7".into(), name: "email".into(), value: "é".into() };
+        let to_writer = [
+            ToWriter::Events(Events {
+                ambient,
+                audiences: vec![("7".into(), 3)],
+                database: "web".into(),
+                table: "pageviews".into(),
+                server: true,
+                mode: Mode::Personalize { named, server_route: true, sensitive_scope: false },
+                origin: "https://shop.example".into(),
+                edge: vec![("country".into(), "NO".into())],
+                body: b"{}".to_vec(),
+            }),
+            ToWriter::Import(Import { ambient, audience: "7".into(), number: u64::MAX, body: vec![0, 255] }),
+            ToWriter::Snapshot(SnapshotRequest { ambient, keys: vec![key] }),
+        ];
+        let to_control = [
+            ToControl::Pointers,
+            ToControl::Bundle { hash: "ab".into() },
+            ToControl::Publish(Publish {
+                audience: "7".into(),
+                hash: "ab".into(),
+                if_match: None,
+                now_ms: 7,
+                body: vec![1],
+            }),
+            ToControl::Rollback(Rollback {
+                audience: "7".into(),
+                which: WhichRelease::Number(3),
+                if_match: Some("ab".into()),
+                now_ms: -1,
+            }),
+            ToControl::Releases { audience: "7".into(), here: 9 },
+            ToControl::Release { audience: "7".into(), which: WhichRelease::Previous },
+            ToControl::Release { audience: "7".into(), which: WhichRelease::Hash("ab".into()) },
+        ];
+        let messages = to_writer.map(Message::Writer).into_iter();
+        for message in messages.chain(to_control.map(Message::Control)) {
+            let bytes = message.encode();
+            assert_eq!(Message::decode(&bytes), Some(message));
+            for length in 0..bytes.len() {
+                assert_eq!(Message::decode(&bytes[..length]), None, "cut at {length}");
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Messages from the front to a writer or to the control object, and the nouns that both use.
+
+mod codec;
+mod snapshot;
+
+pub(crate) use snapshot::Snapshot;
+
+/// A request of a front.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Message {
+    Writer(ToWriter),
+    Control(ToControl),
+}
+
+/// For the writer of a shard: profiles are read or changed.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum ToWriter {
+    Events(Events),
+    Import(Import),
+    Snapshot(SnapshotRequest),
+}
+
+/// For the control object: bundles are read or changed.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum ToControl {
+    /// The bundle that each audience runs, without bodies.
+    Pointers,
+    /// A bundle's body.
+    Bundle {
+        hash: String,
+    },
+    Publish(Publish),
+    Rollback(Rollback),
+    /// The last bundles of an audience. `here` is the number of the one that the front runs; 0: none that is as it
+    /// should be.
+    Releases {
+        audience: String,
+        here: u64,
+    },
+    /// One of them, with its body.
+    Release {
+        audience: String,
+        which: WhichRelease,
+    },
+}
+
+/// Events to ingest, of one table.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Events {
+    pub(crate) ambient: Ambient,
+    /// Audiences that declare the table, each with the number of the bundle that the front runs.
+    pub(crate) audiences: Vec<(String, u64)>,
+    pub(crate) database: String,
+    pub(crate) table: String,
+    pub(crate) mode: Mode,
+    /// True when a server key sent them: the server vouches for the keys.
+    pub(crate) server: bool,
+    /// The page that may read the answer; empty: none.
+    pub(crate) origin: String,
+    /// Facts of the request that criteria see as `edge.<name>`.
+    pub(crate) edge: Vec<(String, String)>,
+    /// As it was sent.
+    pub(crate) body: Vec<u8>,
+}
+
+/// The answer that the caller wants.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Mode {
+    /// Receipts.
+    Ingest,
+    /// Offers, for one event.
+    Personalize {
+        /// The personalizations that may answer; None: all that are triggered.
+        named: Option<Vec<String>>,
+        server_route: bool,
+        sensitive_scope: bool,
+    },
+}
+
+/// Batch records to import.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Import {
+    pub(crate) ambient: Ambient,
+    pub(crate) audience: String,
+    /// The number of the bundle that the front runs.
+    pub(crate) number: u64,
+    /// NDJSON, as it was sent.
+    pub(crate) body: Vec<u8>,
+}
+
+/// Asks for a [`Snapshot`].
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct SnapshotRequest {
+    pub(crate) ambient: Ambient,
+    /// In the order in which they are tried.
+    pub(crate) keys: Vec<KeyOf>,
+}
+
+/// A bundle to run from now on.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Publish {
+    pub(crate) audience: String,
+    pub(crate) hash: String,
+    /// The hash of the bundle that must run now.
+    pub(crate) if_match: Option<String>,
+    /// Unix milliseconds.
+    pub(crate) now_ms: i64,
+    pub(crate) body: Vec<u8>,
+}
+
+/// A bundle that ran before, to run again.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Rollback {
+    pub(crate) audience: String,
+    pub(crate) which: WhichRelease,
+    /// The hash of the bundle that must run now.
+    pub(crate) if_match: Option<String>,
+    /// Unix milliseconds.
+    pub(crate) now_ms: i64,
+}
+
+/// The outcome of one event, over all audiences.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Receipt {
+    /// Why it was not ingested, in the SDKs' words where they have one; None: it was.
+    pub(crate) failure: Option<&'static str>,
+    /// Stable names of remarks about an event that was ingested, each once.
+    pub(crate) notes: Vec<&'static str>,
+}
+
+impl Receipt {
+    pub(crate) fn note(&mut self, note: &'static str) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+}
+
+/// A stitching key of one audience.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeyOf {
+    /// The audience's id.
+    pub audience: String,
+    /// The stitching key's name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// Selects one of an audience's bundles.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WhichRelease {
+    /// The last one with other content that was published before the content that runs. So a second rollback goes further
+    /// back, and none goes forward again.
+    Previous,
+    /// The one with this number.
+    Number(u64),
+    /// The newest one with this hash.
+    Hash(String),
+}
+
+/// Time and randomness: they enter once per request, as arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ambient {
+    /// Unix milliseconds.
+    pub now_ms: i64,
+    /// Unpredictable; ids are made of it.
+    pub entropy: [u8; 32],
+}

@@ -1,0 +1,194 @@
+//! What a writer keeps, in the service's nouns: one [`Read`] and one [`Write`] per message, and the trait of a [`Store`].
+//!
+//! [`sql`] says both as statements, once for every host that stores in SQLite; [`memory`] keeps everything in memory.
+
+pub mod memory;
+pub mod sql;
+
+use crate::message::{KeyOf, WhichRelease};
+
+/// What a message needs to know before it can be folded; one read per message.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Read {
+    /// The profiles that are known by any of these keys, each once.
+    Profiles(Vec<KeyOf>),
+    /// Which bundles all audiences run.
+    Pointers,
+    /// The last bundles of one audience, of which the first runs.
+    Releases {
+        /// The audience's id.
+        audience: String,
+    },
+    /// One of them with its body.
+    Release {
+        /// The audience's id.
+        audience: String,
+        /// Which one.
+        which: WhichRelease,
+    },
+    /// A bundle's body.
+    Bundle {
+        /// Its hash.
+        hash: String,
+    },
+}
+
+/// What a [`Read`] found.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Found {
+    /// Profiles, each once, in the order of the first key that names it.
+    Profiles(Vec<FoundProfile>),
+    /// Pointers, ascending by audience.
+    Pointers(Vec<Pointer>),
+    /// Newest first.
+    Releases(Vec<Release>),
+    /// Those that are kept, and the one that was asked for with its body.
+    Release {
+        /// All that are kept, newest first; empty: the audience runs nothing.
+        releases: Vec<Release>,
+        /// None: there is no such one, or it is no longer kept.
+        wanted: Option<(Release, Vec<u8>)>,
+    },
+    /// A body, if it is there.
+    Bundle(Option<Vec<u8>>),
+}
+
+/// A profile that a [`Read`] found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FoundProfile {
+    /// The audience's id.
+    pub audience: String,
+    /// Which of the keys that were read name it, by their indexes, ascending.
+    pub keys: Vec<usize>,
+    /// As it was encoded.
+    pub state: Vec<u8>,
+}
+
+/// Which bundle an audience runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pointer {
+    /// The audience's id.
+    pub audience: String,
+    /// Counts the bundles of the audience, from 1.
+    pub number: u64,
+    /// The bundle's hash.
+    pub hash: String,
+}
+
+/// One number in the history of an audience's bundles.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Release {
+    /// Counts the bundles of the audience, from 1.
+    pub number: u64,
+    /// The bundle's hash.
+    pub hash: String,
+    /// The number under which this content was published: its own, or for a rollback the one that it brought back.
+    pub origin: u64,
+    /// When it began to run, Unix milliseconds; 0 where nobody wrote it down.
+    pub at_ms: i64,
+}
+
+/// A bundle that an audience runs from now on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Published {
+    /// The audience's id.
+    pub audience: String,
+    /// Its place in the history.
+    pub release: Release,
+    /// What runs.
+    pub body: Vec<u8>,
+    /// Numbers up to this one are forgotten.
+    pub forgotten: u64,
+    /// Hashes of the bodies that nobody can go back to any more.
+    pub dropped: Vec<String>,
+}
+
+/// What a message changes; all of it or nothing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Write {
+    /// Profiles as they are now.
+    pub profiles: Vec<ProfileRow>,
+    /// Profiles that are no more.
+    pub retired: Vec<Retired>,
+    /// What stitching did, for whoever asks later.
+    pub journal: Vec<JournalRow>,
+    /// A bundle that an audience runs from now on.
+    pub bundle: Option<Published>,
+}
+
+impl Write {
+    /// Both together; they are of different audiences.
+    pub(crate) fn append(&mut self, mut other: Write) {
+        self.profiles.append(&mut other.profiles);
+        self.retired.append(&mut other.retired);
+        self.journal.append(&mut other.journal);
+        self.bundle = self.bundle.take().or(other.bundle);
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        *self == Write::default()
+    }
+}
+
+/// A profile as storage keeps it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProfileRow {
+    /// The audience's id.
+    pub audience: String,
+    /// The profile's id.
+    pub id: [u8; 16],
+    /// Counts its commits, from 1.
+    pub version: u64,
+    /// When it was last written, Unix milliseconds.
+    pub touched_ms: i64,
+    /// The encoded profile.
+    pub state: Vec<u8>,
+    /// All keys it is known by, (name, value), where they changed: others that storage has for it are gone. None: they
+    /// are what storage has, and most events change none.
+    pub keys: Option<Vec<(String, String)>>,
+}
+
+/// A profile that was merged into another.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Retired {
+    /// The audience's id.
+    pub audience: String,
+    /// Which.
+    pub id: [u8; 16],
+    /// Into which.
+    pub into: [u8; 16],
+}
+
+/// A line of the merge journal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JournalRow {
+    /// The audience's id.
+    pub audience: String,
+    /// Whose profile it is about.
+    pub profile: [u8; 16],
+    /// Unix milliseconds.
+    pub at_ms: i64,
+    /// What happened, as JSON without any key's value.
+    pub entry: String,
+}
+
+/// Storage that one writer owns.
+pub trait Store {
+    /// Reads what a message needs.
+    fn read(&mut self, read: &Read) -> Result<Found, StoreFailure>;
+    /// Writes what it changed, durably, before it returns: all or nothing.
+    fn write(&mut self, write: &Write) -> Result<(), StoreFailure>;
+}
+
+/// Storage did not answer. What it says is for the log; callers get 503.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreFailure(pub String);
+
+impl core::fmt::Display for StoreFailure {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "storage failed: {}", self.0)
+    }
+}
+
+impl core::error::Error for StoreFailure {}

@@ -1,0 +1,85 @@
+//! HTTP responses: answers and refusals, and which page may read them.
+
+use super::json::Json;
+use super::read::Unreadable;
+use crate::error::Refusal;
+
+/// An HTTP response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// HTTP status.
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(&'static str, String)>,
+    /// What is sent.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// A JSON answer. Nothing that this service says may be kept by a cache between it and the visitor.
+    pub fn json(status: u16, body: Json) -> Response {
+        Response::typed(status, "application/json", body.into_bytes())
+    }
+
+    /// An answer of another kind.
+    pub(crate) fn typed(status: u16, content_type: &'static str, body: Vec<u8>) -> Response {
+        let headers = vec![
+            ("content-type", content_type.to_owned()),
+            ("cache-control", "private, no-store".to_owned()),
+            ("x-content-type-options", "nosniff".to_owned()),
+        ];
+        Response { status, headers, body }
+    }
+
+    /// A refusal as the RT routes say it.
+    pub fn refused(refusal: Refusal) -> Response {
+        let mut body = Json::new();
+        body.object(|o| {
+            o.field("code").number(i64::from(refusal.code));
+            o.field("message").text(refusal.message);
+        });
+        Response::json(refusal.status, body)
+    }
+
+    /// A refusal as the native routes say it, with what to do about it where that can be said.
+    pub(crate) fn problem(refusal: Refusal, detail: Option<&str>) -> Response {
+        let mut body = Json::new();
+        body.object(|o| {
+            o.field("type").text("about:blank");
+            o.field("title").text(refusal.message);
+            o.field("status").number(i64::from(refusal.status));
+            o.field("code").text(refusal.name);
+            if let Some(detail) = detail {
+                o.field("detail").text(detail);
+            }
+        });
+        Response::typed(refusal.status, "application/problem+json", body.into_bytes())
+    }
+
+    /// Lets a page of this origin read the answer, and says that answers differ by page. CORS: the exact origin, never a
+    /// star. The stock SDK sends credentials, so they are allowed. An empty origin is none.
+    pub(crate) fn with_cors(self, origin: Option<&str>) -> Response {
+        let response = self.header("vary", "Origin");
+        match origin.filter(|origin| !origin.is_empty()) {
+            None => response,
+            Some(origin) => response
+                .header("access-control-allow-origin", origin)
+                .header("access-control-allow-credentials", "true")
+                .header("access-control-expose-headers", "usher-seen"),
+        }
+    }
+
+    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Response {
+        self.headers.push((name, value.into()));
+        self
+    }
+}
+
+impl From<Unreadable> for Refusal {
+    fn from(unreadable: Unreadable) -> Refusal {
+        match unreadable {
+            Unreadable::Malformed => Refusal::EVENT_INVALID,
+            Unreadable::TooLarge => Refusal::TOO_LARGE,
+        }
+    }
+}
