@@ -33,7 +33,9 @@ pub const FOLDS_MAX: usize = 8;
 /// How many rows one import request has.
 pub const IMPORT_ROWS_MAX: usize = 2_000;
 /// How many rejected rows an import names; further ones are only counted.
-pub const IMPORT_REJECTIONS_MAX: usize = 100;
+pub const IMPORT_REJECTIONS_MAX: usize = 1_000;
+/// How many values that do not fit their type an import names; further ones are only counted.
+pub const IMPORT_REFUSALS_MAX: usize = 1_000;
 /// Longest request target, in bytes.
 pub const TARGET_BYTES_MAX: usize = 4 * 1024;
 

@@ -7,13 +7,12 @@ use alloc::vec::Vec;
 
 use crate::attribute::plan::Kind;
 use crate::attribute::{BatchRecord, put_record};
-use crate::ingest::RefusedValue;
 use crate::ingest::update::bytes;
 use crate::limits::VALUE_BYTES_MAX;
 use crate::plan::Plan;
 use crate::profile::{Key, Profile};
 use crate::time;
-use crate::value::Value;
+use crate::value::{DataType, Value};
 
 /// A record as the plan takes it.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,13 +21,34 @@ pub struct Record {
     pub key: Key,
     /// What it says.
     pub content: BatchRecord,
-    /// Values that it could not take.
-    pub refused: Vec<RefusedValue>,
+    /// Columns whose value it could not take, once each.
+    pub refused: Vec<RefusedColumn>,
     /// Columns that no batch attribute reads.
     pub ignored: Vec<String>,
 }
 
+/// A column of a record whose value did not become an attribute; the attribute is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedColumn {
+    /// The column's name.
+    pub column: String,
+    /// A stable name: `wrong_type` or `too_large`.
+    pub reason: &'static str,
+}
+
 impl Plan {
+    /// The columns that batch attributes read, in the order of the attributes, each with the types that its value may have:
+    /// all of them where neither a declaration nor a use says. A column of several attributes stands once for each.
+    pub fn record_columns(&self) -> impl Iterator<Item = (&str, Vec<DataType>)> {
+        self.attributes.iter().filter_map(|attribute| match &attribute.kind {
+            Kind::Batch { column } => Some((
+                column.as_str(),
+                DataType::ALL.into_iter().filter(|known| attribute.types.has(*known)).collect(),
+            )),
+            _ => None,
+        })
+    }
+
     /// Reads one imported row that arrived at `now_ms`; `Err` says why it is refused whole.
     pub fn record(&self, row: &[(String, Value)], now_ms: i64) -> Result<Record, &'static str> {
         let field =
@@ -66,7 +86,10 @@ impl Plan {
                     values.push((column.clone(), value));
                 }
                 Ok(_) => {}
-                Err(reason) => refused.push(RefusedValue { attribute: attribute.name.clone(), reason }),
+                Err(reason) if !refused.iter().any(|known: &RefusedColumn| known.column == *column) => {
+                    refused.push(RefusedColumn { column: column.clone(), reason });
+                }
+                Err(_) => {}
             }
         }
         let known = |name: &str| name == lookup_key || matches!(name, "batch_segments" | "computed_at");

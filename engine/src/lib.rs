@@ -54,7 +54,7 @@ pub use explain::{
 };
 pub use expr::eval::Truth;
 pub use identity::{Entry, Evidence, Keys, RefusedKey, Stitched};
-pub use import::Record;
+pub use import::{Record, RefusedColumn};
 pub use ingest::{Ingested, RefusedValue};
 pub use payload::{Offer, Reason};
 pub use plan::Plan;

@@ -120,6 +120,26 @@ impl Edge {
         }));
         Ok(Step::Write { shard: self.shard(audience, None), message: message.encode() })
     }
+
+    /// `GET /v1/audiences/{audience}/profiles/import`: which columns of a record the running definition reads, as what.
+    pub(super) fn import_columns(&self, keyring: &Keyring, request: &Request<'_>, audience: &str) -> Result {
+        auth::server(keyring, request, Kind::Server, Some(Scope::Import), Some(audience))?;
+        let plan = &self.running(audience)?.plan;
+        let columns: Vec<_> = plan.record_columns().collect();
+        let mut body = Json::new();
+        body.object(|o| {
+            if let Some(key) = plan.lookup_key() {
+                o.field("key").text(key);
+            }
+            o.field("columns").list(&columns, |json, (name, types)| {
+                json.object(|o| {
+                    o.field("name").text(name);
+                    o.field("types").list(types, |json, known| json.text(known.as_str()));
+                });
+            });
+        });
+        Ok(Step::Respond(Response::json(200, body)))
+    }
 }
 
 /// The hash that must run now, if the caller minds.

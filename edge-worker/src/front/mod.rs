@@ -62,6 +62,7 @@ impl Edge {
                 Route::GetKept { audience, which } => self.get_kept(keyring, request, audience, which),
                 Route::Rollback { audience } => self.rollback(keyring, request, audience),
                 Route::Import { audience } => self.import(keyring, request, audience),
+                Route::ImportColumns { audience } => self.import_columns(keyring, request, audience),
             }
         };
         result.unwrap_or_else(|Refused { refusal, detail, origin }| {
@@ -134,6 +135,7 @@ enum Route<'a> {
     GetKept { audience: &'a str, which: &'a str },
     Rollback { audience: &'a str },
     Import { audience: &'a str },
+    ImportColumns { audience: &'a str },
     Unknown,
 }
 
@@ -163,6 +165,9 @@ impl<'a> Route<'a> {
             ["v1", "audiences", audience, "bundles"] => Route::ListBundles { audience },
             ["v1", "audiences", audience, "bundles", which] => Route::GetKept { audience, which },
             ["v1", "audiences", audience, "rollback"] => Route::Rollback { audience },
+            ["v1", "audiences", audience, "profiles", "import"] if request.method == "GET" => {
+                Route::ImportColumns { audience }
+            }
             ["v1", "audiences", audience, "profiles", "import"] => Route::Import { audience },
             ["public", database, table] if EventTable::is_name(database) && EventTable::is_name(table) => {
                 Route::PublicEvent { database, table }
@@ -189,6 +194,7 @@ impl<'a> Route<'a> {
             | Route::GetBundle { .. }
             | Route::ListAudiences
             | Route::ListBundles { .. }
+            | Route::ImportColumns { .. }
             | Route::GetKept { .. } => Some("GET"),
             Route::PutBundle { .. } => Some("PUT"),
             _ => Some("POST"),
@@ -207,6 +213,7 @@ impl<'a> Route<'a> {
                 | Route::GetKept { .. }
                 | Route::Rollback { .. }
                 | Route::Import { .. }
+                | Route::ImportColumns { .. }
         )
     }
 }

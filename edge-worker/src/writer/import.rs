@@ -1,12 +1,12 @@
 //! Batch records into the profiles that carry their key.
 
-use usher_engine::{Keys, Plan, Record};
+use usher_engine::{Keys, Plan, Record, RefusedColumn};
 
 use super::set::{KeysRead, Mint, Place, ProfileSet};
 use super::{Folded, Opened, Outcome, Work};
 use crate::bundle::Edge;
 use crate::error::Refusal;
-use crate::limits::{IMPORT_REJECTIONS_MAX, IMPORT_ROWS_MAX};
+use crate::limits::{IMPORT_REFUSALS_MAX, IMPORT_REJECTIONS_MAX, IMPORT_ROWS_MAX};
 use crate::log::Line;
 use crate::message::Import;
 use crate::store::{FoundProfile, Write};
@@ -127,6 +127,8 @@ struct Taken<'r> {
     imported: i64,
     unchanged: i64,
     values_refused: i64,
+    /// The first of them, with the line that each stands on.
+    refused: Vec<(usize, &'r RefusedColumn)>,
     ignored: Vec<&'r str>,
     /// Whose each row is, by its index.
     owners: Vec<(usize, Place)>,
@@ -136,7 +138,7 @@ fn take<'r>(plan: &Plan, rows: &'r Rows, left_out: &[(usize, &str)], set: &mut P
     let now_ms = rows.message.ambient.now_ms;
     let mut mint = Mint::new(rows.message.ambient);
     let mut taken = Taken::default();
-    for (index, Row { key, record, .. }) in rows.records.iter().enumerate() {
+    for (index, Row { line, key, record }) in rows.records.iter().enumerate() {
         if left_out.iter().any(|(known, _)| *known == index) {
             continue;
         }
@@ -149,6 +151,8 @@ fn take<'r>(plan: &Plan, rows: &'r Rows, left_out: &[(usize, &str)], set: &mut P
             taken.unchanged += 1;
         }
         taken.values_refused += i64::try_from(record.refused.len()).unwrap_or(i64::MAX);
+        let room = IMPORT_REFUSALS_MAX.saturating_sub(taken.refused.len());
+        taken.refused.extend(record.refused.iter().take(room).map(|refused| (*line, refused)));
         for column in &record.ignored {
             if !taken.ignored.contains(&column.as_str()) {
                 taken.ignored.push(column);
@@ -166,6 +170,13 @@ impl Taken<'_> {
             o.field("imported").number(self.imported);
             o.field("unchanged").number(self.unchanged);
             o.field("values_refused").number(self.values_refused);
+            o.field("refused").list(&self.refused, |json, (line, refused)| {
+                json.object(|o| {
+                    o.field("line").number(i64::try_from(*line).unwrap_or(i64::MAX));
+                    o.field("column").text(&refused.column);
+                    o.field("reason").text(refused.reason);
+                });
+            });
             o.field("rejected_count").number(i64::try_from(rejected.len()).unwrap_or(i64::MAX));
             o.field("rejected").list(
                 rejected.iter().take(IMPORT_REJECTIONS_MAX),
@@ -216,7 +227,9 @@ mod tests {
         };
         let told = String::from_utf8(outcome.response.body).unwrap();
         assert!(
-            told.starts_with("{\"imported\":1,\"unchanged\":0,\"values_refused\":0,\"rejected_count\":3,"),
+            told.starts_with(
+                "{\"imported\":1,\"unchanged\":0,\"values_refused\":0,\"refused\":[],\"rejected_count\":3,"
+            ),
             "{told}"
         );
         for (line, reason) in [(1, UNREADABLE), (4, "The key column is missing."), (5, UNREADABLE)] {

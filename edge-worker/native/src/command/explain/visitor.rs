@@ -36,7 +36,7 @@ pub(super) fn fold(plan: &Plan, file: &Path, now_ms: i64) -> Result<Option<Profi
             }
         })?;
         for refused in &record.refused {
-            told(&format!("batch: `{}` is missing: {}", refused.attribute, in_words(refused.reason)));
+            told(&format!("batch: `{}` is missing: {}", refused.column, in_words(refused.reason)));
         }
         for column in &record.ignored {
             told(&format!("batch: no attribute reads `{column}`"));
