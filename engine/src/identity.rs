@@ -24,8 +24,6 @@ pub struct Keys {
     pub usable: Vec<Key>,
     /// Those that do not; they never block the event.
     pub refused: Vec<RefusedKey>,
-    /// Those that would identify, had somebody vouched for them.
-    pub candidates: Vec<Key>,
 }
 
 /// Who vouches for the identifiers that come with a call.
@@ -136,10 +134,7 @@ impl Plan {
             };
             match rule.admit(value) {
                 Ok(text) if rule.trust == Trust::Open || evidence.server => keys.usable.push(key(text)),
-                Ok(text) => {
-                    keys.candidates.push(key(text));
-                    keys.refused.push(refused(&rule.name, NOT_VERIFIED));
-                }
+                Ok(_) => keys.refused.push(refused(&rule.name, NOT_VERIFIED)),
                 Err(reason) => keys.refused.push(refused(&rule.name, reason)),
             }
         }
@@ -166,7 +161,6 @@ impl Plan {
     /// `fresh` names the profile that is made when none is known; `now_ms` is when. Without any usable key there is no
     /// profile to stitch to: callers evaluate on [`Profile::unknown`] and store nothing.
     pub fn stitch(&self, keys: &Keys, found: Vec<Profile>, fresh: ProfileId, now_ms: i64) -> Stitched {
-        let candidates = &keys.candidates;
         let keys = keys.usable.as_slice();
         let primary = self.primary_key.as_deref();
         let own = keys.iter().find(|key| Some(key.name.as_str()) == primary).map(|key| key.value.as_str());
@@ -239,7 +233,6 @@ impl Plan {
                 profile.learn(key.clone());
             }
         }
-        candidates.iter().for_each(|key| profile.suspect(key.clone()));
         self.bound_keys(&mut profile, keys, &mut journal);
         if own.is_none() {
             // Nothing of them changed.

@@ -35,8 +35,6 @@ pub const KEYS_MAX: usize = 200;
 /// one of them again changes nothing; of the others storage holds that, which seals a source before it is absorbed and
 /// never hands it out again.
 pub const ABSORBED_MAX: usize = 256;
-/// How many asserted values of keys that want proof a profile remembers.
-pub const CANDIDATES_MAX: usize = 16;
 /// How long state that no definition knows any more is carried along, in milliseconds.
 pub const ORPHAN_MS: i64 = 30 * DAY_MS;
 /// How long an event's id is, in bytes; a longer one is refused.
@@ -47,8 +45,8 @@ pub const SEEN_MAX: usize = 1_000;
 pub const SEEN_MS: i64 = 7 * DAY_MS;
 /// How large one stored value is, in bytes.
 pub const VALUE_BYTES_MAX: usize = 500;
-/// How deep a stored value nests: lists of scalars today, and room for more.
-pub const VALUE_DEPTH_MAX: u8 = 16;
+/// How deep a stored value nests that is read: four times what the service takes in, so that only the stack bounds it.
+pub const STORED_DEPTH_MAX: u8 = 64;
 /// How large an encoded profile is, in bytes.
 pub const PROFILE_BYTES_MAX: usize = 256 * 1024;
 /// How many items a list keeps at most.

@@ -7,7 +7,8 @@ use usher_engine::definition::{
     Aggregation, Attribute, AttributeKind, Audience, CounterPart, Definition, EventTable, Identity,
     Increment, Keep, KeyEvent, StitchKey,
 };
-use usher_engine::profile::{Key, codec};
+use usher_engine::profile::Key;
+use usher_engine::profile::codec::{self, Form};
 use usher_engine::value::Value;
 use usher_engine::{Access, Asked, Entry, Event, Evidence, Keys, Plan, Profile, ProfileId, Query};
 
@@ -100,7 +101,7 @@ fn view(
     let mut profile = plan.stitch(&keys, found, ProfileId([fresh; 16]), now_ms).profile;
     plan.ingest(&mut profile, &event, now_ms);
     plan.adopt(&mut profile, bundle, now_ms);
-    codec::decode(&codec::encode(&profile)).unwrap()
+    codec::decode(&codec::encode(&profile, Form::Two)).unwrap()
 }
 
 /// The two as one, by a key that both carry now.
@@ -236,7 +237,7 @@ fn however_many_were_absorbed_it_stays_small_and_remembers_the_latest() {
     for number in 0..1_000 {
         let found = vec![survivor, source(number)];
         survivor = plan.stitch(&keys("all", "s"), found, ProfileId([9; 16]), NOW_MS).profile;
-        largest = largest.max(codec::encode(&survivor).len());
+        largest = largest.max(codec::encode(&survivor, Form::Two).len());
     }
     let latest: Vec<ProfileId> = (1_000 - 256..1_000).map(id).collect();
     assert_eq!(survivor.absorbed(), latest);
@@ -290,13 +291,13 @@ fn what_waits_goes_when_there_is_no_room_and_the_oldest_first() {
         let item = Value::string(format!("{index:0>490}"));
         profile = vec![view(lists, profile, 1, 1, &cookie(item), NOW_MS + index)];
     }
-    let large = codec::encode(&profile[0]).len();
+    let large = codec::encode(&profile[0], Form::Two).len();
     let profile = view(last, profile, 0, 2, &cookie(5.into()), NOW_MS + DAY_MS);
-    assert!(codec::encode(&profile).len() >= large, "a list of 49 KB waits");
+    assert!(codec::encode(&profile, Form::Two).len() >= large, "a list of 49 KB waits");
     let mut profile = view(sums, vec![profile], 0, 3, &cookie(6.into()), NOW_MS + 2 * DAY_MS);
     // The list has waited longest.
     assert!(profile.make_room(1));
-    assert!(codec::encode(&profile).len() < large / 4);
+    assert!(codec::encode(&profile, Form::Two).len() < large / 4);
     let mut profile = view(last, vec![profile], 0, 4, &cookie(Value::Null), NOW_MS + 3 * DAY_MS);
     assert_eq!(known(last, &profile, NOW_MS + 3 * DAY_MS), Some(5.into()), "the other still waited");
     // What is asked today does not go: the sum waits now, and nothing else.

@@ -4,7 +4,6 @@ use usher_engine::profile::codec;
 
 use super::{Folded, Outcome};
 use crate::error::Refusal;
-use crate::log::Line;
 use crate::message::{Snapshot, SnapshotRequest};
 use crate::store::{FoundProfile, Pointer, Write};
 use crate::wire::Response;
@@ -23,8 +22,8 @@ pub(super) fn snapshot(request: &SnapshotRequest, found: &[FoundProfile]) -> Fol
                 break;
             }
             Ok(_) => {}
-            Err(damage) => {
-                let log = vec![Line::with_detail("damaged_profile", damage.to_string())];
+            Err(unreadable) => {
+                let log = vec![super::set::unreadable(unreadable)];
                 let response = Response::refused(Refusal::STORAGE);
                 return Outcome { write: Write::default(), response, log }.done();
             }
@@ -56,6 +55,7 @@ mod tests {
     use usher_engine::profile::{Key, Profile, ProfileId};
 
     use super::*;
+    use crate::limits::PROFILE_FORM;
     use crate::message::{Ambient, KeyOf};
 
     fn key(name: &str) -> KeyOf {
@@ -65,7 +65,11 @@ mod tests {
     fn known_by(name: &str, index: usize) -> FoundProfile {
         let mut profile = Profile::new(ProfileId([1; 16]), 0);
         profile.edit_keys(|keys| keys.push(Key { name: name.to_owned(), value: "v".to_owned(), seen_ms: 0 }));
-        FoundProfile { audience: "7".to_owned(), keys: vec![index], state: codec::encode(&profile) }
+        FoundProfile {
+            audience: "7".to_owned(),
+            keys: vec![index],
+            state: codec::encode(&profile, PROFILE_FORM),
+        }
     }
 
     fn asked(found: &[FoundProfile]) -> (u16, Vec<u8>, usize) {
@@ -91,7 +95,11 @@ mod tests {
         assert_eq!(asked(&[first.clone(), damaged(2)]), alone);
         assert_eq!(asked(&[damaged(2), first]), alone);
         // What it would have answered is not answered by the next.
-        let refused = asked(&[damaged(1), second]);
+        let refused = asked(&[damaged(1), second.clone()]);
+        assert_eq!((refused.0, refused.2), (503, 1));
+        // Nor is what a newer build wrote.
+        let newer = FoundProfile { state: b"USHP\x09and more".to_vec(), ..damaged(1) };
+        let refused = asked(&[newer, second]);
         assert_eq!((refused.0, refused.2), (503, 1));
     }
 }

@@ -1,9 +1,10 @@
 //! Events into profiles, and offers or receipts out: keys → stitch → ingest → personalize.
 
 use usher_engine::profile::Profile;
+use usher_engine::profile::codec::Unreadable;
 use usher_engine::{Access, Answer, Asked, Event, Evidence, Keys, Plan, Query, Why, order_clamped};
 
-use super::set::{KeysRead, Mint, Place, ProfileSet};
+use super::set::{KeysRead, Mint, Place, ProfileSet, unreadable};
 use super::{Folded, Opened, Outcome, Work};
 use crate::bundle::Edge;
 use crate::error::Refusal;
@@ -112,12 +113,13 @@ impl Edge {
                 let loaded = ProfileSet::load(id, running.number, batch.keys, found);
                 let Some(mut set) = loaded else { return Folded::Behind };
                 if !damage_told {
-                    log.extend(
-                        set.damage.iter().map(|what| Line::with_detail("damaged_profile", what.to_string())),
-                    );
-                    let events = of_audience.events.iter().enumerate();
-                    let unreadable = events.filter(|(_, event)| set.is_unreadable(&event.read));
-                    left_out.extend(unreadable.map(|(index, _)| (index, UNREADABLE)));
+                    log.extend(set.reasons.iter().map(|why| unreadable(*why)));
+                    for (index, event) in of_audience.events.iter().enumerate() {
+                        left_out.extend(set.unreadable(&event.read).map(|why| match why {
+                            Unreadable::Damaged(_) => (index, UNREADABLE),
+                            Unreadable::TooNew => (index, UNAVAILABLE),
+                        }));
+                    }
                     damage_told = true;
                 }
                 let round = fold_once(&running.plan, message, of_audience, &left_out, &mut set, &mut mint);
@@ -171,7 +173,8 @@ impl Edge {
             }
         }
         // Nothing was stored, and there is nothing else to tell.
-        let unreadable = receipts.iter().filter(|receipt| receipt.failure == Some(UNREADABLE)).count();
+        let is_unreadable = |receipt: &&Receipt| matches!(receipt.failure, Some(UNREADABLE | UNAVAILABLE));
+        let unreadable = receipts.iter().filter(is_unreadable).count();
         if unreadable > 0 && unreadable == batch.valid.len() && write.is_empty() {
             return Outcome { write, response: batch.unavailable(), log }.done();
         }
@@ -234,6 +237,8 @@ impl OfAudience {
 // Why an event is not taken, in receipts: its profile would be too large, or what storage has of it cannot be read.
 const TOO_LARGE: &str = "ProfileTooLarge";
 const UNREADABLE: &str = "ProfileUnreadable";
+/// A newer build wrote its profile: the caller may ask again when every writer runs it.
+const UNAVAILABLE: &str = "StorageUnavailable";
 
 /// What one pass over the events of an audience came to.
 struct Round<'p> {

@@ -1,8 +1,9 @@
 //! Batch records into the profiles that carry their key.
 
+use usher_engine::profile::codec::Unreadable;
 use usher_engine::{Keys, Plan, Record, RefusedColumn};
 
-use super::set::{KeysRead, Mint, Place, ProfileSet};
+use super::set::{KeysRead, Mint, Place, ProfileSet, unreadable};
 use super::{Folded, Opened, Outcome, Work};
 use crate::bundle::Edge;
 use crate::error::Refusal;
@@ -84,12 +85,15 @@ impl Edge {
             let Some(mut set) = loaded else { return Folded::Behind };
             if !damage_told {
                 damage_told = true;
-                log.extend(
-                    set.damage.iter().map(|what| Line::with_detail("damaged_profile", what.to_string())),
-                );
-                let unreadable =
-                    rows.records.iter().enumerate().filter(|(_, row)| set.is_unreadable(&[row.key]));
-                left_out.extend(unreadable.map(|(index, _)| (index, UNREADABLE)));
+                log.extend(set.reasons.iter().map(|why| unreadable(*why)));
+                if set.reasons.contains(&Unreadable::TooNew) {
+                    // It is over when every writer runs the newer build: the import may then be sent again.
+                    let response = Response::refused(Refusal::STORAGE);
+                    return Outcome { write: Write::default(), response, log }.done();
+                }
+                let damaged = rows.records.iter().enumerate();
+                let damaged = damaged.filter(|(_, row)| set.unreadable(&[row.key]).is_some());
+                left_out.extend(damaged.map(|(index, _)| (index, UNREADABLE)));
             }
             let taken = take(&running.plan, rows, &left_out, &mut set);
             let mut write = Write::default();
@@ -241,5 +245,13 @@ mod tests {
             outcome.log.iter().map(Line::to_json).collect::<Vec<_>>(),
             ["{\"event\":\"damaged_profile\",\"detail\":\"damaged profile: not a profile\"}"]
         );
+        // One that a newer build wrote is whole: the import may be sent again when every writer runs that build.
+        let newer =
+            FoundProfile { audience: "7".to_owned(), keys: vec![0], state: b"USHP\x09and more".to_vec() };
+        let Folded::Done(outcome) = edge.fold(&opened, Found::Profiles(vec![newer])) else {
+            panic!("behind")
+        };
+        assert_eq!((outcome.response.status, outcome.write.is_empty()), (503, true));
+        assert_eq!(outcome.log, [Line::of("profile_too_new")]);
     }
 }

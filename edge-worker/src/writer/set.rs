@@ -2,11 +2,13 @@
 
 use sha2::{Digest, Sha256};
 use usher_engine::limits::PROFILE_BYTES_MAX;
-use usher_engine::profile::codec::{self, Damaged};
+use usher_engine::profile::codec::{self, Unreadable};
 use usher_engine::profile::{Key, Profile};
 use usher_engine::{Entry, Keys, Plan, ProfileId};
 
 use crate::buckets::Buckets;
+use crate::limits::PROFILE_FORM;
+use crate::log::Line;
 use crate::message::{Ambient, KeyOf};
 use crate::store::{FoundProfile, JournalRow, ProfileRow, Read, Retired, Write};
 use crate::wire::json::Json;
@@ -57,10 +59,10 @@ pub(super) struct ProfileSet {
     held: Vec<Held>,
     /// For each key that was read, who was last seen to hold it.
     holders: Vec<Option<Place>>,
-    /// Keys whose profile cannot be read, by their indexes. It is never taken for a fresh one, nor written.
-    unreadable: Vec<usize>,
-    /// What is wrong with each profile that cannot be read.
-    pub(super) damage: Vec<Damaged>,
+    /// Keys whose profile cannot be read, by their indexes, and why. It is never taken for a fresh one, nor written.
+    unreadable: Vec<(usize, Unreadable)>,
+    /// Why each profile that cannot be read cannot.
+    pub(super) reasons: Vec<Unreadable>,
     /// How many profiles had to let go of what no definition reads, to have room.
     pub(super) crowded_out: usize,
     /// How many merges made a profile forget ids of events.
@@ -103,13 +105,13 @@ impl ProfileSet {
     ) -> Option<ProfileSet> {
         let mut held = Vec::new();
         let mut holders = vec![None; keys];
-        let (mut unreadable, mut damage) = (Vec::new(), Vec::new());
+        let (mut unreadable, mut reasons) = (Vec::new(), Vec::new());
         for found in found.iter().filter(|found| found.audience == audience) {
             let profile = match codec::decode(&found.state) {
                 Ok(profile) => profile,
                 Err(what) => {
-                    unreadable.extend(&found.keys);
-                    damage.push(what);
+                    unreadable.extend(found.keys.iter().map(|key| (*key, what)));
+                    reasons.push(what);
                     continue;
                 }
             };
@@ -129,7 +131,7 @@ impl ProfileSet {
             held,
             holders,
             unreadable,
-            damage,
+            reasons,
             crowded_out: 0,
             forgetful: 0,
             retired: Vec::new(),
@@ -137,9 +139,11 @@ impl ProfileSet {
         })
     }
 
-    /// Whether one of these keys, by their indexes, is of a profile that cannot be read: whoever names it is refused.
-    pub(super) fn is_unreadable(&self, read: &[usize]) -> bool {
-        read.iter().any(|index| self.unreadable.contains(index))
+    /// Why the profile of one of these keys, by their indexes, cannot be read: whoever names it is refused. That one is too
+    /// new for this writer goes before damage: it is over when the writer is replaced.
+    pub(super) fn unreadable(&self, read: &[usize]) -> Option<Unreadable> {
+        let reasons = self.unreadable.iter().filter(|(index, _)| read.contains(index)).map(|(_, why)| *why);
+        reasons.max_by_key(|why| *why == Unreadable::TooNew)
     }
 
     /// Where the profile of an event with these keys stands; it is in the set from now on. `read` are the indexes of
@@ -236,11 +240,11 @@ impl ProfileSet {
             }
             held.profile.version += 1;
             plan.adopt(&mut held.profile, self.number, now_ms);
-            let mut state = codec::encode(&held.profile);
+            let mut state = codec::encode(&held.profile, PROFILE_FORM);
             let over = state.len().saturating_sub(PROFILE_BYTES_MAX);
             if over > 0 && held.profile.make_room(over) {
                 self.crowded_out += 1;
-                state = codec::encode(&held.profile);
+                state = codec::encode(&held.profile, PROFILE_FORM);
             }
             if state.len() > PROFILE_BYTES_MAX {
                 too_large.push(Place(place));
@@ -261,6 +265,14 @@ impl ProfileSet {
         write.retired.append(&mut self.retired);
         write.journal.append(&mut self.journal);
         Ok(())
+    }
+}
+
+/// The line for the log about a profile that cannot be read.
+pub(super) fn unreadable(why: Unreadable) -> Line {
+    match why {
+        Unreadable::Damaged(_) => Line::with_detail("damaged_profile", why.to_string()),
+        Unreadable::TooNew => Line::of("profile_too_new"),
     }
 }
 

@@ -5,8 +5,7 @@ use alloc::vec;
 
 use super::*;
 use crate::attribute::{Pick, Ring, Stamped, Unit};
-use crate::limits::CANDIDATES_MAX;
-use crate::profile::{Key, Orphan, ProfileId};
+use crate::profile::{Orphan, ProfileId};
 use crate::value::Nanos;
 
 fn profile(id: u8, states: Vec<(&str, State)>) -> Profile {
@@ -82,20 +81,4 @@ fn room_is_made_by_what_was_unknown_longest() {
     assert!(one.make_room(1));
     assert!(!one.make_room(1), "the rest is in use");
     assert_eq!(states(&one), [("c".into(), State::Sum(Nanos(3)))]);
-}
-
-#[test]
-fn of_what_keys_might_be_the_newest_are_remembered() {
-    let key = |number: usize| Key {
-        name: "email".into(),
-        value: alloc::format!("{number:02}@x"),
-        seen_ms: number as i64,
-    };
-    let mut one = profile(1, vec![]);
-    (0..CANDIDATES_MAX).rev().for_each(|number| one.suspect(key(number)));
-    assert_eq!(one.candidates().len(), CANDIDATES_MAX);
-    one.suspect(key(CANDIDATES_MAX));
-    assert_eq!(one.candidates().len(), CANDIDATES_MAX);
-    assert!(!one.candidates().contains(&key(0)));
-    assert!(one.candidates().contains(&key(1)));
 }

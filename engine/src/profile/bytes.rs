@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::ProfileId;
 use super::codec::Damaged;
-use crate::limits::VALUE_DEPTH_MAX;
+use crate::limits::STORED_DEPTH_MAX;
 use crate::value::{Number, Value};
 
 #[derive(Default)]
@@ -199,13 +199,9 @@ impl<'a> Reader<'a> {
 
     pub(super) fn many<T>(
         &mut self,
-        max: usize,
         mut read: impl FnMut(&mut Reader<'a>) -> Result<T, Damaged>,
     ) -> Result<Vec<T>, Damaged> {
         let count = self.length()?;
-        if count > max {
-            return Err(Damaged("has more entries than its bound"));
-        }
         // A loop and no `collect`, which is three functions more for every type.
         let mut items = Vec::with_capacity(count.min(128));
         for _ in 0..count {
@@ -236,7 +232,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn value(&mut self) -> Result<Value, Damaged> {
-        self.nested_value(VALUE_DEPTH_MAX)
+        self.nested_value(STORED_DEPTH_MAX)
     }
 
     /// Walks over a value that `value` would read.
@@ -255,10 +251,10 @@ impl<'a> Reader<'a> {
                 self.shown()?;
             }
             6 => {
-                self.many(usize::MAX, |r| r.skip_value(depth))?;
+                self.many(|r| r.skip_value(depth))?;
             }
             7 => {
-                self.many(usize::MAX, |r| {
+                self.many(|r| {
                     r.shown()?;
                     r.skip_value(depth)
                 })?;
@@ -280,8 +276,8 @@ impl<'a> Reader<'a> {
                 Value::Number(Number::float(float).ok_or(Damaged("a number is not finite"))?)
             }
             5 => Value::String(self.text()?),
-            6 => Value::List(self.many(usize::MAX, |r| r.nested_value(depth))?),
-            7 => Value::Object(self.many(usize::MAX, |r| Ok((r.text()?, r.nested_value(depth)?)))?),
+            6 => Value::List(self.many(|r| r.nested_value(depth))?),
+            7 => Value::Object(self.many(|r| Ok((r.text()?, r.nested_value(depth)?)))?),
             _ => return Err(Damaged("a value is of an unknown kind")),
         })
     }

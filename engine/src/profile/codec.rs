@@ -1,12 +1,23 @@
 //! Profiles as bytes: what storage keeps and snapshots carry.
 //!
 //! ```text
-//! "USHP" · format (1 byte) · checksum of the rest (8 bytes) · sections, each: tag (1 byte) · length (4) · bytes
+//! form 2: "USHP" · 2 · checksum of the rest (8 bytes) · every section: tag (1 byte) · length (4 bytes) · content
+//! form 3: "USHP" · 3 · checksum of the rest (8 bytes) · sections with content: tag (1 byte) · length (LEB128) · content
 //! ```
-//! All sections stand in the order of their tags, and unknown ones are an error: an older build must not rewrite, and so
-//! lose, what a newer one stored. A blob that is not as it was written, or that holds what this build cannot read, is an
-//! error, never a fresh profile or an empty section. One that is sound is opened without making anything of its sections,
-//! which is left to whoever asks for what is in them; states of attributes are looked at then, see [`State::Foreign`].
+//! Sections stand in the order of their tags. This build reads both [`Form`]s and writes the one it is asked for, so that
+//! old and new code can run beside each other: storage is written in the previous form until every writer reads the
+//! present one. What form 2 cannot hold is lost when a profile is written in it, and nothing else is:
+//!
+//! - that the profile was trimmed ([`Profile::trimmed`]): the next reader believes that it holds everything.
+//!
+//! Form 3 has no section of candidates, which nothing reads; form 2 writes those that it read. States of attributes are
+//! the same bytes in both.
+//!
+//! A blob that a newer build wrote is [`Unreadable::TooNew`], never damaged: who reads it answers later or leaves it to
+//! another, and does not write. One that is not as it was written, or that holds what no build writes, is damaged: never
+//! a fresh profile or an empty section. Bounds on what a profile keeps are no rules of its form: one that holds more than
+//! today's bounds is read. One that is sound is opened without making anything of its sections, which is left to whoever
+//! asks for what is in them; states of attributes are looked at then, see [`State::Foreign`].
 //!
 //! [`State::Foreign`]: crate::attribute::State::Foreign
 
@@ -18,42 +29,66 @@ use super::bytes::{Reader, Writer, checksum};
 use super::states;
 use super::{Key, Orphan, Profile, ProfileId, Seen};
 use crate::attribute::BatchRecord;
-use crate::limits::{PROFILE_BYTES_MAX, SEEN_MAX, VALUE_DEPTH_MAX};
+use crate::limits::STORED_DEPTH_MAX;
 
 const MAGIC: &[u8; 4] = b"USHP";
-const FORMAT: u8 = 2;
-/// Magic, format and checksum.
+/// Magic, form and checksum.
 const HEAD: usize = 13;
+/// In the head section of form 3: the profile was trimmed.
+const TRIMMED: u64 = 1;
 
-/// The profile as bytes.
-pub fn encode(profile: &Profile) -> Vec<u8> {
-    let mut out = Writer(Vec::with_capacity(profile.stored.bytes.len().saturating_add(256)));
-    out.bytes(MAGIC);
-    out.byte(FORMAT);
-    out.bytes(&[0; 8]);
+/// A form in which profiles are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Form {
+    /// The previous one, which the previous release reads and writes.
+    Two = 2,
+    /// The present one.
+    Three = 3,
+}
+
+impl Form {
+    /// All that this build reads and writes, oldest first.
+    pub const ALL: [Form; 2] = [Form::Two, Form::Three];
+
+    /// Its number, as it stands in the bytes.
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+}
+
+/// The profile as bytes of this form.
+pub fn encode(profile: &Profile, form: Form) -> Vec<u8> {
     let stored = &profile.stored;
-    section(&mut out, Tag::Head, |w| {
+    let mut out = Writer(Vec::with_capacity(stored.bytes.len().saturating_add(256)));
+    out.bytes(MAGIC);
+    out.byte(form.number());
+    out.bytes(&[0; 8]);
+    section(&mut out, form, Tag::Head, |w| {
         w.bytes(&profile.id.0);
         w.signed(profile.created_ms);
         w.unsigned(profile.version);
         w.unsigned(profile.bundle);
+        if form >= Form::Three && profile.trimmed {
+            w.unsigned(TRIMMED);
+        }
     });
     // What nobody asked for is written as it was.
-    let keys = |w: &mut Writer, tag, keys: Option<&Vec<Key>>| match keys {
-        None => w.bytes(stored.part(tag)),
+    section(&mut out, form, Tag::Keys, |w| match profile.keys.get() {
+        None => w.bytes(stored.part(Tag::Keys)),
         Some(keys) => w.list(keys, |w, key| {
             w.text(&key.name);
             w.text(&key.value);
             w.signed(key.seen_ms);
         }),
-    };
-    section(&mut out, Tag::Keys, |w| keys(w, Tag::Keys, profile.keys.get()));
-    section(&mut out, Tag::Candidates, |w| keys(w, Tag::Candidates, profile.candidates.get()));
-    section(&mut out, Tag::Absorbed, |w| match profile.absorbed.get() {
+    });
+    if form == Form::Two {
+        section(&mut out, form, Tag::Candidates, |w| w.bytes(stored.part(Tag::Candidates)));
+    }
+    section(&mut out, form, Tag::Absorbed, |w| match profile.absorbed.get() {
         None => w.bytes(stored.part(Tag::Absorbed)),
         Some(ids) => w.list(ids, |w, id| w.bytes(&id.0)),
     });
-    section(&mut out, Tag::Seen, |w| match profile.seen.get() {
+    section(&mut out, form, Tag::Seen, |w| match profile.seen.get() {
         None => w.bytes(stored.part(Tag::Seen)),
         Some(seen) => {
             // Arrivals ascend, so their differences are small.
@@ -65,18 +100,20 @@ pub fn encode(profile: &Profile) -> Vec<u8> {
             });
         }
     });
-    section(&mut out, Tag::Batch, |w| match profile.batch.get() {
+    section(&mut out, form, Tag::Batch, |w| match profile.batch.get() {
         None => w.bytes(stored.part(Tag::Batch)),
         Some(records) => w.list(records, write_record),
     });
-    section(&mut out, Tag::Orphans, |w| match profile.orphans.get() {
+    section(&mut out, form, Tag::Orphans, |w| match profile.orphans.get() {
         None => w.bytes(stored.part(Tag::Orphans)),
         Some(orphans) => w.list(orphans, |w, orphan| {
             w.text(&orphan.name);
             w.signed(orphan.since_ms);
         }),
     });
-    section(&mut out, Tag::Attributes, |w| profile.states.write(stored.part(Tag::Attributes), w));
+    section(&mut out, form, Tag::Attributes, |w| {
+        profile.states.write(stored.part(Tag::Attributes), w);
+    });
     let sum = checksum(out.0.get(HEAD..).unwrap_or(&[]));
     if let Some(place) = out.0.get_mut(HEAD.saturating_sub(8)..HEAD) {
         place.copy_from_slice(&sum.to_le_bytes());
@@ -84,53 +121,88 @@ pub fn encode(profile: &Profile) -> Vec<u8> {
     out.0
 }
 
-/// The profile that these bytes are.
-pub fn decode(bytes: &[u8]) -> Result<Profile, Damaged> {
-    if bytes.len() > PROFILE_BYTES_MAX.saturating_mul(2) {
-        return Err(Damaged("too large"));
-    }
+/// The profile that these bytes are, of whichever form.
+///
+/// # Errors
+///
+/// [`Unreadable::TooNew`] for what a newer build wrote, [`Unreadable::Damaged`] for what is not as any build writes it.
+pub fn decode(bytes: &[u8]) -> Result<Profile, Unreadable> {
     let mut reader = Reader(bytes);
     if reader.take(MAGIC.len())? != MAGIC {
-        return Err(Damaged("not a profile"));
+        return Err(Unreadable::Damaged("not a profile"));
     }
-    if reader.byte()? != FORMAT {
-        return Err(Damaged("written in an unknown format"));
-    }
+    let number = reader.byte()?;
+    let form = Form::ALL.into_iter().find(|form| form.number() == number);
+    let form = match form {
+        Some(form) => form,
+        None if number > Form::Three.number() => return Err(Unreadable::TooNew),
+        None => return Err(Unreadable::Damaged("written in an unknown form")),
+    };
     if reader.hash()? != checksum(reader.0) {
-        return Err(Damaged("not as it was written"));
+        return Err(Unreadable::Damaged("not as it was written"));
     }
     let mut parts: [Range<usize>; Tag::COUNT] = Default::default();
-    for (tag, part) in (1_u8..).zip(&mut parts) {
-        if reader.byte()? != tag {
-            return Err(Damaged("has a section that this build does not know"));
-        }
-        let length = u32::from_le_bytes(reader.array()?) as usize;
+    let mut before = 0;
+    while let Some((tag, rest)) = reader.0.split_first() {
+        reader.0 = rest;
+        let length = match form {
+            Form::Two => u32::from_le_bytes(reader.array()?) as usize,
+            Form::Three => reader.length()?,
+        };
         let start = bytes.len().saturating_sub(reader.0.len());
         reader.take(length)?;
-        *part = start..start.saturating_add(length);
+        if *tag <= before || (form == Form::Two && *tag != before.saturating_add(1)) {
+            return Err(Unreadable::Damaged("has sections out of order"));
+        }
+        before = *tag;
+        let part = usize::from(*tag).checked_sub(1).and_then(|index| parts.get_mut(index));
+        // An older build must not rewrite, and so lose, what a newer one stored.
+        *part.ok_or(Unreadable::TooNew)? = start..start.saturating_add(length);
     }
-    if !reader.0.is_empty() {
-        return Err(Damaged("has a section that this build does not know"));
+    if form == Form::Two && usize::from(before) != Tag::COUNT {
+        return Err(Unreadable::Damaged("ends early"));
     }
     let stored = Stored { bytes: bytes.into(), parts };
     stored.check()?;
     let mut head = Reader(stored.part(Tag::Head));
     let (id, created_ms) = (head.id()?, head.signed()?);
     let (version, bundle) = (head.unsigned()?, head.unsigned()?);
-    Ok(Profile { id, created_ms, version, bundle, ..Profile::of(stored) })
+    let marks = if head.0.is_empty() { 0 } else { head.unsigned()? };
+    if marks > TRIMMED || !head.0.is_empty() {
+        return Err(Unreadable::TooNew);
+    }
+    Ok(Profile { id, created_ms, version, bundle, trimmed: marks == TRIMMED, ..Profile::of(stored) })
 }
 
-/// Why bytes are no profile.
+/// Why bytes cannot be read as a profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Damaged(pub &'static str);
+pub enum Unreadable {
+    /// They are not as any build writes them, and why.
+    Damaged(&'static str),
+    /// A newer build wrote them: they are sound, and not for this one.
+    TooNew,
+}
 
-impl fmt::Display for Damaged {
+impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "damaged profile: {}", self.0)
+        match self {
+            Unreadable::Damaged(why) => write!(f, "damaged profile: {why}"),
+            Unreadable::TooNew => f.write_str("a newer build wrote this profile"),
+        }
     }
 }
 
-impl core::error::Error for Damaged {}
+impl core::error::Error for Unreadable {}
+
+impl From<Damaged> for Unreadable {
+    fn from(damaged: Damaged) -> Unreadable {
+        Unreadable::Damaged(damaged.0)
+    }
+}
+
+/// Why a part of the bytes cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Damaged(pub(super) &'static str);
 
 /// The sections, in their order.
 #[derive(Clone, Copy)]
@@ -149,19 +221,32 @@ impl Tag {
     const COUNT: usize = Tag::Attributes as usize;
 }
 
-fn section(out: &mut Writer, tag: Tag, fill: impl FnOnce(&mut Writer)) {
+fn section(out: &mut Writer, form: Form, tag: Tag, fill: impl FnOnce(&mut Writer)) {
+    let before = out.0.len();
     out.byte(tag as u8);
-    let place = out.0.len();
-    out.bytes(&[0; 4]);
+    if form == Form::Two {
+        out.bytes(&[0; 4]);
+    }
     let start = out.0.len();
     fill(out);
     // A list without anything in it is stored as nothing, so that who only looked at it changes no byte.
     if out.0.get(start..) == Some(&[0]) {
         out.0.truncate(start);
     }
-    let length = u32::try_from(out.0.len().saturating_sub(start)).unwrap_or(u32::MAX);
-    if let Some(place) = out.0.get_mut(place..start) {
-        place.copy_from_slice(&length.to_le_bytes());
+    let length = out.0.len().saturating_sub(start);
+    match form {
+        Form::Two => {
+            let length = u32::try_from(length).unwrap_or(u32::MAX);
+            if let Some(place) = out.0.get_mut(start.saturating_sub(4)..start) {
+                place.copy_from_slice(&length.to_le_bytes());
+            }
+        }
+        Form::Three if length == 0 => out.0.truncate(before),
+        Form::Three => {
+            let mut written = Writer::default();
+            written.count(length);
+            out.0.splice(start..start, written.0);
+        }
     }
 }
 
@@ -196,9 +281,6 @@ impl Stored {
         let mut seen = Reader(self.part(Tag::Seen));
         if !seen.0.is_empty() {
             let count = seen.length()?;
-            if count > SEEN_MAX {
-                return Err(Damaged("has more entries than its bound"));
-            }
             if count.saturating_mul(9) > seen.0.len() {
                 return Err(Damaged("ends early"));
             }
@@ -207,10 +289,10 @@ impl Stored {
             r.shown()?;
             r.signed()?;
             r.signed()?;
-            r.optional(|r| r.many(usize::MAX, |r| r.shown().map(drop)))?;
-            r.many(usize::MAX, |r| {
+            r.optional(|r| r.many(|r| r.shown().map(drop)))?;
+            r.many(|r| {
                 r.shown()?;
-                r.skip_value(VALUE_DEPTH_MAX)
+                r.skip_value(STORED_DEPTH_MAX)
             })
             .map(drop)
         })?;
@@ -235,31 +317,26 @@ impl Stored {
         if reader.0.is_empty() {
             return Ok(());
         }
-        reader.many(usize::MAX, skip)?;
+        reader.many(skip)?;
         if reader.0.is_empty() { Ok(()) } else { Err(Damaged("has more than it lists")) }
     }
 
     /// What a section lists. It has been checked, so it can be read, unless it is empty.
-    fn list<'a, T>(
-        &'a self,
-        tag: Tag,
-        max: usize,
-        read: impl FnMut(&mut Reader<'a>) -> Result<T, Damaged>,
-    ) -> Vec<T> {
-        Reader(self.part(tag)).many(max, read).unwrap_or_default()
+    fn list<'a, T>(&'a self, tag: Tag, read: impl FnMut(&mut Reader<'a>) -> Result<T, Damaged>) -> Vec<T> {
+        Reader(self.part(tag)).many(read).unwrap_or_default()
     }
 
-    pub(super) fn keys(&self, tag: Tag) -> Vec<Key> {
-        self.list(tag, usize::MAX, |r| Ok(Key { name: r.text()?, value: r.text()?, seen_ms: r.signed()? }))
+    pub(super) fn keys(&self) -> Vec<Key> {
+        self.list(Tag::Keys, |r| Ok(Key { name: r.text()?, value: r.text()?, seen_ms: r.signed()? }))
     }
 
     pub(super) fn ids(&self) -> Vec<ProfileId> {
-        self.list(Tag::Absorbed, usize::MAX, Reader::id)
+        self.list(Tag::Absorbed, Reader::id)
     }
 
     pub(super) fn seen(&self) -> Seen {
         let mut before_ms = 0_i64;
-        let events = self.list(Tag::Seen, SEEN_MAX, |r| {
+        let events = self.list(Tag::Seen, |r| {
             let hash = r.hash()?;
             before_ms = before_ms.wrapping_add(r.signed()?);
             Ok((hash, before_ms))
@@ -268,19 +345,19 @@ impl Stored {
     }
 
     pub(super) fn records(&self) -> Vec<BatchRecord> {
-        self.list(Tag::Batch, usize::MAX, |r| {
+        self.list(Tag::Batch, |r| {
             Ok(BatchRecord {
                 key: r.text()?,
                 computed_ms: r.signed()?,
                 arrival_ms: r.signed()?,
-                segments: r.optional(|r| r.many(usize::MAX, Reader::text))?,
-                values: r.many(usize::MAX, |r| Ok((r.text()?, r.value()?)))?,
+                segments: r.optional(|r| r.many(Reader::text))?,
+                values: r.many(|r| Ok((r.text()?, r.value()?)))?,
             })
         })
     }
 
     pub(super) fn orphans(&self) -> Vec<Orphan> {
-        self.list(Tag::Orphans, usize::MAX, |r| Ok(Orphan { name: r.text()?, since_ms: r.signed()? }))
+        self.list(Tag::Orphans, |r| Ok(Orphan { name: r.text()?, since_ms: r.signed()? }))
     }
 }
 

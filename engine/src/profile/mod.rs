@@ -22,7 +22,7 @@ use core::fmt;
 
 use crate::attribute::shape::PARKED_SEPARATOR;
 use crate::attribute::{BatchRecord, State, put_record};
-use crate::limits::{ABSORBED_MAX, CANDIDATES_MAX, ORPHAN_MS};
+use crate::limits::{ABSORBED_MAX, ORPHAN_MS};
 use crate::order;
 use codec::{Stored, Tag};
 
@@ -51,9 +51,10 @@ pub struct Profile {
     pub version: u64,
     /// The number of the bundle that wrote it last; an older one must not.
     pub bundle: u64,
+    /// Whether it had to let go of what the laws of its attributes promise to keep, because it was full.
+    pub trimmed: bool,
     stored: Stored,
     keys: OnceCell<Vec<Key>>,
-    candidates: OnceCell<Vec<Key>>,
     absorbed: OnceCell<Vec<ProfileId>>,
     seen: OnceCell<Seen>,
     batch: OnceCell<Vec<BatchRecord>>,
@@ -101,9 +102,9 @@ impl Profile {
             created_ms: 0,
             version: 0,
             bundle: 0,
+            trimmed: false,
             stored,
             keys: OnceCell::new(),
-            candidates: OnceCell::new(),
             absorbed: OnceCell::new(),
             seen: OnceCell::new(),
             batch: OnceCell::new(),
@@ -115,12 +116,7 @@ impl Profile {
 
     /// The identifiers it is known by.
     pub fn keys(&self) -> &[Key] {
-        self.keys.get_or_init(|| self.stored.keys(Tag::Keys))
-    }
-
-    /// Values of keys that want proof and had none: they identify nobody.
-    pub fn candidates(&self) -> &[Key] {
-        self.candidates.get_or_init(|| self.stored.keys(Tag::Candidates))
+        self.keys.get_or_init(|| self.stored.keys())
     }
 
     /// Profiles that were merged into it, ascending; of more than [`ABSORBED_MAX`] those that were made last.
@@ -308,8 +304,8 @@ impl Profile {
         });
         self.mixed |= other.mixed || self.bundle != other.bundle;
         self.bundle = self.bundle.max(other.bundle);
+        self.trimmed |= other.trimmed;
         other.keys().iter().for_each(|key| self.learn(key.clone()));
-        other.candidates().iter().for_each(|key| self.suspect(key.clone()));
         let forgot = self.edit_seen(|seen| seen.merge(other.seen()));
         self.edit_batch(|records| {
             for record in other.batch() {
@@ -332,28 +328,14 @@ impl Profile {
     pub(crate) fn learn(&mut self, key: Key) {
         self.edit_keys(|keys| learn(keys, key));
     }
-
-    /// Remembers what a key might be; of more than a few the newest.
-    pub(crate) fn suspect(&mut self, key: Key) {
-        self.candidates();
-        edit(&mut self.candidates, |candidates| {
-            learn(candidates, key);
-            while candidates.len() > CANDIDATES_MAX {
-                let oldest = candidates.iter().enumerate().min_by_key(|(_, key)| (key.seen_ms, *key));
-                let Some(index) = oldest.map(|(index, _)| index) else { return };
-                candidates.remove(index);
-            }
-        });
-    }
 }
 
 impl PartialEq for Profile {
     /// By what they say, read or not.
     fn eq(&self, other: &Profile) -> bool {
-        let head = |p: &Profile| (p.id, p.created_ms, p.version, p.bundle);
+        let head = |p: &Profile| (p.id, p.created_ms, p.version, p.bundle, p.trimmed);
         head(self) == head(other)
             && self.keys() == other.keys()
-            && self.candidates() == other.candidates()
             && self.absorbed() == other.absorbed()
             && self.seen() == other.seen()
             && self.batch() == other.batch()

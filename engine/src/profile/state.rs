@@ -8,7 +8,7 @@ use crate::attribute::{
     Counter, Item, ItemList, Pick, Removed, Ring, Stamped, State, Total, Unit, newest_first,
 };
 use crate::definition::Keep;
-use crate::limits::{BUCKETS_MAX, LIST_ITEMS_MAX, PARTS_MAX, TOTAL_HOURS_MAX};
+use crate::limits::BUCKETS_MAX;
 use crate::value::{Nanos, Value};
 
 // Kinds of state as they are stored. Their numbers are for ever.
@@ -82,7 +82,7 @@ fn known_state(r: &mut Reader<'_>, kind: u8) -> Result<State, Damaged> {
         LIST => State::List(read_list(r)?),
         COUNTER => {
             let unit = read_unit(r)?;
-            let rings = r.many(PARTS_MAX.saturating_add(1), |r| read_ring(r, read_amounts))?;
+            let rings = r.many(|r| read_ring(r, read_amounts))?;
             if !rings.is_sorted_by(|a, b| a.width_ms < b.width_ms) {
                 return Err(Damaged("rings are not in order"));
             }
@@ -90,7 +90,7 @@ fn known_state(r: &mut Reader<'_>, kind: u8) -> Result<State, Damaged> {
         }
         TOTAL => {
             let (unit, earlier, until) = (read_unit(r)?, r.wide()?, r.signed()?);
-            let hours = read_steps(r, TOTAL_HOURS_MAX, Reader::wide)?;
+            let hours = read_steps(r, Reader::wide)?;
             State::Total(Total { unit, earlier, until, hours })
         }
         _ => return Err(Damaged("a state is of an unknown kind")),
@@ -221,11 +221,10 @@ fn write_steps<T>(w: &mut Writer, steps: &[(i64, T)], mut write: impl FnMut(&mut
 
 fn read_steps<'a, T>(
     r: &mut Reader<'a>,
-    max: usize,
     mut read: impl FnMut(&mut Reader<'a>) -> Result<T, Damaged>,
 ) -> Result<Vec<(i64, T)>, Damaged> {
     let mut before: Option<i64> = None;
-    r.many(max, |r| {
+    r.many(|r| {
         let number = match before {
             None => r.signed()?,
             Some(before) => {
@@ -266,8 +265,8 @@ fn read_list(r: &mut Reader<'_>) -> Result<ItemList, Damaged> {
         3 => (Keep::Oldest, false),
         _ => return Err(Damaged("a list is of no kind")),
     };
-    let columns = r.many(usize::MAX, Reader::text)?;
-    let items = r.many(LIST_ITEMS_MAX as usize, |r| {
+    let columns = r.many(Reader::text)?;
+    let items = r.many(|r| {
         let (time_ms, event_id, id) = (r.signed()?, r.text()?, r.value()?);
         let mut fields = Vec::new();
         for _ in &columns {
@@ -278,9 +277,7 @@ fn read_list(r: &mut Reader<'_>) -> Result<ItemList, Damaged> {
     if !columns.is_sorted_by(|a, b| a < b) || !items.is_sorted_by(|a, b| newest_first(a, b).is_lt()) {
         return Err(Damaged("a list is not in order"));
     }
-    let removed = r.many(LIST_ITEMS_MAX as usize, |r| {
-        Ok(Removed { time_ms: r.signed()?, event_id: r.text()?, id: r.value()? })
-    })?;
+    let removed = r.many(|r| Ok(Removed { time_ms: r.signed()?, event_id: r.text()?, id: r.value()? }))?;
     let cleared = r.optional(|r| Ok((r.signed()?, r.text()?)))?;
     // Earlier builds did not say it.
     let has_ids = has_ids && items.iter().all(|item| item.id != Value::Null);

@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use usher_engine::profile::{Key, codec};
+use usher_engine::profile::Key;
+use usher_engine::profile::codec::{self, Form};
 use usher_engine::value::Value;
 use usher_engine::{
     Access, Asked, Entry, Event, Evidence, Keys, Plan, Profile, ProfileId, Query, order_clamped,
@@ -128,21 +129,27 @@ impl Store {
     }
 }
 
-/// The profile as it comes back; bytes that were read and looked at are written as they were.
+/// The profile as it comes back from either form; bytes that were read and looked at are written as they were.
 pub fn stored(profile: &Profile) -> Result<Profile, String> {
-    let bytes = codec::encode(profile);
-    let back = codec::decode(&bytes).map_err(|damaged| format!("{damaged}"))?;
-    if codec::encode(&back) != bytes {
-        return Err("unread, it is written otherwise".into());
+    let read = |bytes: &[u8]| codec::decode(bytes).map_err(|unreadable| format!("{unreadable}"));
+    for form in Form::ALL {
+        let bytes = codec::encode(profile, form);
+        let back = read(&bytes)?;
+        if codec::encode(&back, form) != bytes {
+            return Err(format!("unread, it is written otherwise in {form:?}"));
+        }
+        // Form 2 has no mark of a trim.
+        let mut expected = profile.clone();
+        expected.trimmed &= form >= Form::Three;
+        if back != expected {
+            return Err(format!("it does not come back from {form:?}:\n{profile:?}\n{back:?}"));
+        }
+        if codec::encode(&back, form) != bytes {
+            return Err(format!("read, it is written otherwise in {form:?}"));
+        }
     }
-    if back != *profile {
-        return Err(format!("it does not come back:\n{profile:?}\n{back:?}"));
-    }
-    if codec::encode(&back) != bytes {
-        return Err("read, it is written otherwise".into());
-    }
-    // A copy that nobody has looked at.
-    codec::decode(&bytes).map_err(|damaged| format!("{damaged}"))
+    // A copy that nobody has looked at, by way of the other form.
+    read(&codec::encode(&read(&codec::encode(profile, Form::Two))?, Form::Three))
 }
 
 /// Everything that is known: names of attributes and of their parts, with values.

@@ -21,6 +21,7 @@ use core::ptr::null_mut;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use usher_engine::definition::Definition;
+use usher_engine::profile::codec;
 use usher_engine::{Access, Asked, Event, Evidence, Plan, Profile, ProfileId, Query};
 
 /// The linker starts here. Everything passes a black box, so that nothing is known before it runs and left out.
@@ -44,7 +45,7 @@ pub extern "C" fn _start() -> ! {
         };
         black_box(plan.personalize(&stitched.profile, &query, now_ms));
         black_box(plan.explain(&stitched.profile, &query, now_ms));
-        black_box(usher_engine::profile::codec::encode(&stitched.profile));
+        black_box(codec::encode(&stitched.profile, codec::Form::Three));
     }
     loop {
         core::hint::spin_loop();

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use usher_edge::front::Candidate;
+use usher_edge::limits::PROFILE_FORM;
 use usher_edge::store::Pointer;
 use usher_edge::wire::frame::FrameWriter;
 use usher_edge::{Ambient, Edge, Request, Step};
@@ -196,7 +197,9 @@ fn ask(
     let response = match edge.front(&request) {
         Step::Look(look) => {
             let mut snapshot = FrameWriter::default();
-            snapshot.long(now_ms).bytes(&profile.map(codec::encode).unwrap_or_default());
+            snapshot
+                .long(now_ms)
+                .bytes(&profile.map(|profile| codec::encode(profile, PROFILE_FORM)).unwrap_or_default());
             edge.answer(&look, Candidate::Writer(&snapshot.0))
         }
         Step::Respond(response) => Some(response),

@@ -116,6 +116,32 @@ fn a_profile_that_cannot_be_read_keeps_no_other_from_its_events() {
 }
 
 #[test]
+fn a_profile_of_a_newer_build_is_neither_damaged_nor_written() {
+    let edge = edge_of_lists(&["visitor"], None);
+    let fold = |events: &str| {
+        let opened = edge.open_events(batch_of(events)).unwrap();
+        let newer =
+            FoundProfile { audience: "7".to_owned(), keys: vec![0], state: b"USHP\x09and more".to_vec() };
+        let Folded::Done(outcome) = edge.fold(&opened, Found::Profiles(vec![newer])) else {
+            panic!("behind")
+        };
+        assert_eq!(outcome.log, [Line::of("profile_too_new")]);
+        outcome
+    };
+    let outcome = fold(r#"{"visitor":"newer","c0":1},{"visitor":"other","c0":1}"#);
+    let body = String::from_utf8(outcome.response.body).unwrap();
+    let expected =
+        r#"{"receipts":[{"success":false,"error":{"name":"StorageUnavailable"}},{"success":true}]}"#;
+    assert_eq!((outcome.response.status, body.as_str()), (200, expected));
+    let keys: Vec<_> = outcome.write.profiles.iter().map(|row| row.keys.clone().unwrap()).collect();
+    assert_eq!(keys, [[("visitor".to_owned(), "other".to_owned())]]);
+
+    let outcome = fold(r#"{"visitor":"newer","c0":1}"#);
+    assert_eq!(outcome.response.status, 503);
+    assert!(outcome.write.is_empty());
+}
+
+#[test]
 fn many_who_take_a_full_profile_over_are_refused_together() {
     let edge = edge_of_lists(&["id", "visitor"], Some("id"));
     // As large as it may be, but for a little.

@@ -2,6 +2,7 @@
 
 use alloc::string::{String, ToString};
 use alloc::vec;
+use core::cell::OnceCell;
 
 use proptest::prelude::*;
 
@@ -17,7 +18,6 @@ fn sample() -> Profile {
     profile.version = 3;
     profile.bundle = 9;
     profile.learn(Key { name: "td_client_id".into(), value: "anon-7".into(), seen_ms: -5 });
-    profile.suspect(Key { name: "email".into(), value: "a@b".into(), seen_ms: 5 });
     let mut absorbed = Profile::new(ProfileId([9; 16]), 0);
     absorbed.edit_seen(|seen| seen.events = vec![(1, 5), (u64::MAX, 700_000)]);
     absorb(&mut profile, absorbed, &[], 0);
@@ -74,29 +74,135 @@ fn sample() -> Profile {
 }
 
 #[test]
-fn profiles_come_back() {
+fn profiles_come_back_from_either_form() {
     let profile = sample();
-    let bytes = encode(&profile);
-    assert_eq!(decode(&bytes).as_ref(), Ok(&profile));
-    // Comparing has read everything; what is written then is the same.
-    let read = decode(&bytes).unwrap();
-    assert_eq!(read, profile);
-    assert_eq!(encode(&read), bytes);
-    // And what is not read at all is written as it was.
-    assert_eq!(encode(&decode(&bytes).unwrap()), bytes);
-    let nobody = Profile::unknown();
-    assert_eq!(decode(&encode(&nobody)).as_ref(), Ok(&nobody));
-    assert_eq!(encode(&decode(&encode(&nobody)).unwrap()).len(), encode(&nobody).len());
+    for form in Form::ALL {
+        let bytes = encode(&profile, form);
+        assert_eq!(decode(&bytes).as_ref(), Ok(&profile));
+        // Comparing has read everything; what is written then is the same.
+        let read = decode(&bytes).unwrap();
+        assert_eq!(read, profile);
+        assert_eq!(encode(&read, form), bytes);
+        // And what is not read at all is written as it was, by way of either form.
+        for other in Form::ALL {
+            let other = encode(&decode(&bytes).unwrap(), other);
+            assert_eq!(encode(&decode(&other).unwrap(), form), bytes);
+        }
+        let nobody = Profile::unknown();
+        assert_eq!(decode(&encode(&nobody, form)).as_ref(), Ok(&nobody));
+        assert_eq!(encode(&decode(&encode(&nobody, form)).unwrap(), form), encode(&nobody, form));
+    }
+    assert!(encode(&profile, Form::Three).len() < encode(&profile, Form::Two).len());
+}
+
+/// Bytes of form 2 as a build before form 3 wrote them: every kind of state and section, nobody, a new visitor, and a
+/// profile at its bounds.
+const OF_FORM_2: [&[u8]; 4] = [
+    include_bytes!("form-2/everything.bin"),
+    include_bytes!("form-2/unknown.bin"),
+    include_bytes!("form-2/visitor.bin"),
+    include_bytes!("form-2/full.bin"),
+];
+
+#[test]
+fn what_was_stored_before_is_read_and_written_as_it_was() {
+    for bytes in OF_FORM_2 {
+        let profile = decode(bytes).unwrap();
+        assert_eq!(encode(&profile, Form::Two), bytes);
+        // Everything is read for this, and written anew.
+        assert_eq!(profile, decode(bytes).unwrap());
+        assert_eq!(encode(&profile, Form::Two), bytes);
+        let present = encode(&profile, Form::Three);
+        assert!(present.len() < bytes.len());
+        assert_eq!(decode(&present).unwrap(), profile);
+    }
+    let [everything, _, _, full] = OF_FORM_2.map(|bytes| decode(bytes).unwrap());
+    let mut expected = sample();
+    assert_eq!(everything, expected);
+    expected.edit_keys(Vec::clear);
+    assert_ne!(everything, expected);
+    assert_eq!((full.keys().len(), full.absorbed().len(), full.seen().events.len()), (200, 256, 1_000));
+}
+
+#[test]
+fn what_a_newer_build_wrote_is_not_damage() {
+    let too_new = |bytes: Vec<u8>| assert_eq!(decode(&signed(bytes)), Err(Unreadable::TooNew));
+    let bytes = encode(&sample(), Form::Three);
+    // Another form, whatever follows.
+    for number in [4, 200] {
+        let mut newer = bytes.clone();
+        newer[4] = number;
+        too_new(newer.clone());
+        assert_eq!(decode(&newer[..7]), Err(Unreadable::TooNew));
+    }
+    // A section, and a mark, that this build does not know.
+    too_new([&bytes[..], &[9, 1, 0]].concat());
+    let mut marked = bytes.clone();
+    marked[HEAD + 1] += 1;
+    marked.insert(HEAD + 2 + usize::from(bytes[HEAD + 1]), 2);
+    too_new(marked);
+    assert_eq!(Unreadable::TooNew.to_string(), "a newer build wrote this profile");
+}
+
+#[test]
+fn that_it_was_trimmed_is_a_fact_of_form_3() {
+    let mut profile = sample();
+    profile.trimmed = true;
+    assert!(decode(&encode(&profile, Form::Three)).unwrap().trimmed);
+    assert!(!decode(&encode(&profile, Form::Two)).unwrap().trimmed);
+}
+
+/// Today's bounds are what a build keeps, and not what it reads.
+#[test]
+fn more_than_a_bound_is_read() {
+    use crate::limits::{ABSORBED_MAX, KEYS_MAX, LIST_ITEMS_MAX, PARTS_MAX, SEEN_MAX, TOTAL_HOURS_MAX};
+    let mut profile = Profile::new(ProfileId([5; 16]), 1_790_000_000_000);
+    profile.edit_keys(|keys| {
+        keys.extend((0..=KEYS_MAX).map(|number| Key {
+            name: "cookie".into(),
+            value: number.to_string(),
+            seen_ms: 0,
+        }));
+    });
+    profile.absorbed();
+    profile.absorbed = OnceCell::from(vec![ProfileId([0; 16]); ABSORBED_MAX + 1]);
+    profile.edit_seen(|seen| seen.events = vec![(7, 0); SEEN_MAX + 1]);
+    let item = |n: u32| Item {
+        id: i64::from(n).into(),
+        time_ms: i64::from(n),
+        event_id: "e".into(),
+        fields: vec![],
+    };
+    let removed = |n: u32| Removed { id: i64::from(n).into(), time_ms: 0, event_id: "e".into() };
+    *profile.state_mut("list") = Some(State::List(ItemList {
+        items: (0..=LIST_ITEMS_MAX).rev().map(item).collect(),
+        removed: (0..=LIST_ITEMS_MAX).map(removed).collect(),
+        ..ItemList::default()
+    }));
+    let rings = (1..=PARTS_MAX as i64 + 2).map(Ring::new).collect();
+    *profile.state_mut("counter") = Some(State::Counter(Counter { unit: Unit::Events, rings }));
+    let hours = (0..=TOTAL_HOURS_MAX as i64).map(|hour| (hour, 1)).collect();
+    *profile.state_mut("total") =
+        Some(State::Total(Total { unit: Unit::Events, earlier: 0, until: i64::MIN, hours }));
+    *profile.state_mut("text") = Some(State::Picked(
+        Pick::Last,
+        Stamped { time_ms: 0, event_id: "e".into(), value: "x".repeat(600_000).as_str().into() },
+    ));
+    for form in Form::ALL {
+        let back = decode(&encode(&profile, form)).unwrap();
+        assert_eq!(back, profile);
+        assert!(back.states().all(|(_, state)| !matches!(state, State::Foreign(..))));
+    }
 }
 
 #[test]
 fn what_one_change_touches_is_read_and_the_rest_is_copied() {
-    let bytes = encode(&sample());
+    let bytes = encode(&sample(), Form::Two);
     let mut profile = decode(&bytes).unwrap();
     *profile.state_mut("attribute_2") = Some(State::Sum(Nanos(5)));
     *profile.state_mut("attribute_0") = None;
     *profile.state_mut("an earlier one") = Some(State::Sum(Nanos(6)));
-    let again = decode(&encode(&profile)).unwrap();
+    let again = decode(&encode(&profile, Form::Three)).unwrap();
     assert_eq!(again, profile);
     let names: Vec<&str> = again.states().map(|(name, _)| name).collect();
     let kept = ["attribute_1", "attribute_2", "attribute_3", "attribute_4", "attribute_5", "attribute_6"];
@@ -123,25 +229,28 @@ fn state_that_no_definition_knows_is_kept_for_30_days() {
     assert!(rolled_back.state("attribute_2").is_some(), "a definition that knows it again keeps it");
     profile.adopt(12, |name| name != "attribute_2", start + 30 * DAY);
     assert!(profile.state("attribute_2").is_none());
-    assert!(names(&decode(&encode(&profile)).unwrap()).is_empty());
+    assert!(names(&decode(&encode(&profile, Form::Two)).unwrap()).is_empty());
 }
 
 #[test]
 fn every_truncation_is_noticed() {
-    let bytes = encode(&sample());
-    for length in 0..bytes.len() {
-        assert!(decode(&bytes[..length]).is_err(), "cut at {length}");
+    for bytes in Form::ALL.map(|form| encode(&sample(), form)) {
+        for length in 0..bytes.len() {
+            let read = decode(&bytes[..length]);
+            assert!(matches!(read, Err(Unreadable::Damaged(_))), "cut at {length}");
+        }
     }
 }
 
 #[test]
 fn every_byte_counts() {
-    let bytes = encode(&sample());
-    for position in 0..bytes.len() {
-        for flip in [1, 0x80, 0xff] {
-            let mut damaged = bytes.clone();
-            damaged[position] ^= flip;
-            assert!(decode(&damaged).is_err(), "byte {position} ^ {flip:#x}");
+    for bytes in Form::ALL.map(|form| encode(&sample(), form)) {
+        for position in 0..bytes.len() {
+            for flip in [1, 0x80, 0xff] {
+                let mut damaged = bytes.clone();
+                damaged[position] ^= flip;
+                assert!(decode(&damaged).is_err(), "byte {position} ^ {flip:#x}");
+            }
         }
     }
 }
@@ -157,77 +266,94 @@ fn signed(mut bytes: Vec<u8>) -> Vec<u8> {
 
 #[test]
 fn what_cannot_be_read_is_damage_and_not_empty() {
-    // By its place in a blob of nothing but heads, each section as a build with larger bounds would write it.
-    let with = |tag: Tag, content: &[u8]| {
-        let plain = encode(&Profile::unknown());
-        let mut at = HEAD;
-        for _ in 1..tag as u8 {
-            let length = u32::from_le_bytes(plain[at + 1..at + 5].try_into().unwrap()) as usize;
-            at += 5 + length;
+    for form in Form::ALL {
+        // A profile of nothing but its head, and one section as a build with an error would write it.
+        let with = |tag: Tag, content: &[u8]| {
+            let mut head = Writer::default();
+            head.bytes(&[0; 16]);
+            [0, 0, 0].into_iter().for_each(|number| head.unsigned(number));
+            let mut out = Writer::default();
+            out.bytes(&encode(&Profile::unknown(), form)[..HEAD]);
+            section(&mut out, form, Tag::Head, |w| w.bytes(&head.0));
+            for other in [
+                Tag::Keys,
+                Tag::Candidates,
+                Tag::Absorbed,
+                Tag::Seen,
+                Tag::Batch,
+                Tag::Orphans,
+                Tag::Attributes,
+            ] {
+                let fits = other as u8 == tag as u8;
+                section(&mut out, form, other, |w| w.bytes(if fits { content } else { &[] }));
+            }
+            decode(&signed(out.0))
+        };
+        let ends_early = Err(Unreadable::Damaged("ends early"));
+        assert_eq!(with(Tag::Seen, &[2, 0, 0, 0]), ends_early);
+        assert_eq!(with(Tag::Seen, &[1, 0, 0, 0, 0, 0, 0, 0, 0, 10]).unwrap().seen().events, [(0, 5)]);
+        let mut deep = Value::Null;
+        for _ in 0..STORED_DEPTH_MAX {
+            deep = Value::List(vec![deep]);
         }
-        let old = u32::from_le_bytes(plain[at + 1..at + 5].try_into().unwrap()) as usize;
-        let mut bytes = plain[..=at].to_vec();
-        bytes.extend(u32::try_from(content.len()).unwrap().to_le_bytes());
-        bytes.extend(content);
-        bytes.extend(&plain[at + 5 + old..]);
-        decode(&signed(bytes))
-    };
-    let mut seen = Writer::default();
-    seen.count(SEEN_MAX + 1);
-    seen.bytes(&vec![0; (SEEN_MAX + 1) * 9]);
-    assert_eq!(with(Tag::Seen, &seen.0), Err(Damaged("has more entries than its bound")));
-    assert_eq!(with(Tag::Seen, &[2, 0, 0, 0]), Err(Damaged("ends early")));
-    assert_eq!(with(Tag::Seen, &[1, 0, 0, 0, 0, 0, 0, 0, 0, 10]).unwrap().seen().events, [(0, 5)]);
-    assert_eq!(decode(&vec![0; PROFILE_BYTES_MAX * 2]), Err(Damaged("not a profile")));
-    assert_eq!(decode(&vec![0; PROFILE_BYTES_MAX * 2 + 1]), Err(Damaged("too large")));
-    assert_eq!(Damaged("ends early").to_string(), "damaged profile: ends early");
-    let mut deep = Value::Null;
-    for _ in 0..VALUE_DEPTH_MAX {
-        deep = Value::List(vec![deep]);
+        let record = |value: Value| {
+            let (key, segments, values) = ("c".into(), None, vec![("v".into(), value)]);
+            let mut w = Writer::default();
+            let record = BatchRecord { key, computed_ms: 0, arrival_ms: 0, segments, values };
+            w.list(&[record], write_record);
+            w.0
+        };
+        assert_eq!(with(Tag::Batch, &record(deep)), Err(Unreadable::Damaged("a value nests too deep")));
+        assert_eq!(with(Tag::Batch, &record(5.into())).unwrap().batch().len(), 1);
+        for (tag, content) in [
+            (Tag::Keys, &[1, 1, 0xff, 0, 0][..]),
+            (Tag::Keys, &[1, 0, 0]),
+            (Tag::Candidates, &[1, 0, 0, 0, 7]),
+            (Tag::Absorbed, &[1, 0, 0]),
+            (Tag::Orphans, &[2, 0, 0]),
+            (Tag::Attributes, &[1, 0, 0, 0]),
+            (Tag::Attributes, &[1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, b'a']),
+            (Tag::Attributes, &[1, 0, 0]),
+            (Tag::Attributes, &[0, 0, 0, 0, 9]),
+            (Tag::Attributes, &[2, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, b'a', 0, 0]),
+            (Tag::Attributes, &[2, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, b'a', b'b', 0]),
+        ] {
+            let read = with(tag, content);
+            assert!(matches!(read, Err(Unreadable::Damaged(_))), "{} {content:?}", tag as u8);
+        }
     }
-    let record = |value: Value| {
-        let (key, segments, values) = ("c".into(), None, vec![("v".into(), value)]);
-        let mut w = Writer::default();
-        let record = BatchRecord { key, computed_ms: 0, arrival_ms: 0, segments, values };
-        w.list(&[record], write_record);
-        w.0
-    };
-    assert_eq!(with(Tag::Batch, &record(deep)), Err(Damaged("a value nests too deep")));
-    assert_eq!(with(Tag::Batch, &record(5.into())).unwrap().batch().len(), 1);
-    for (tag, content) in [
-        (Tag::Keys, &[1, 1, 0xff, 0, 0][..]),
-        (Tag::Keys, &[1, 0, 0]),
-        (Tag::Candidates, &[1, 0, 0, 0, 7]),
-        (Tag::Absorbed, &[1, 0, 0]),
-        (Tag::Orphans, &[2, 0, 0]),
-        (Tag::Attributes, &[1, 0, 0, 0]),
-        (Tag::Attributes, &[1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, b'a']),
-        (Tag::Attributes, &[1, 0, 0]),
-        (Tag::Attributes, &[0, 0, 0, 0, 9]),
-        (Tag::Attributes, &[2, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, b'a', 0, 0]),
-        (Tag::Attributes, &[2, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, b'a', b'b', 0]),
-    ] {
-        assert!(with(tag, content).is_err(), "{} {content:?}", tag as u8);
-    }
+    assert_eq!(decode(&[0; 20]), Err(Unreadable::Damaged("not a profile")));
+    assert_eq!(decode(b"USHP\x01"), Err(Unreadable::Damaged("written in an unknown form")));
+    let swapped = [b"USHP\x0312345678".as_slice(), &[2, 1, 0, 1, 1, 0]].concat();
+    assert_eq!(decode(&signed(swapped)), Err(Unreadable::Damaged("has sections out of order")));
+    assert_eq!(Unreadable::Damaged("ends early").to_string(), "damaged profile: ends early");
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4_000))]
     #[test]
-    fn wrong_bytes_are_refused_or_read(position in 0..1_000_usize, byte in any::<u8>()) {
-        let mut bytes = encode(&sample());
+    fn wrong_bytes_are_refused_or_read(
+        position in 0..1_000_usize,
+        byte in any::<u8>(),
+        form in prop::sample::select(&Form::ALL[..]),
+    ) {
+        let mut bytes = encode(&sample(), form);
         let position = position % bytes.len();
         bytes[position] = byte;
         if let Ok(profile) = decode(&signed(bytes)) {
-            let again = decode(&encode(&profile)).unwrap();
+            let again = decode(&encode(&profile, form)).unwrap();
             prop_assert_eq!(again.keys(), profile.keys());
             let _ = again.states().count() + profile.states().count();
         }
     }
 
     #[test]
-    fn any_bytes_are_refused_or_read(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn any_bytes_are_refused_or_read(
+        bytes in prop::collection::vec(any::<u8>(), 0..300),
+        form in prop::sample::select(&Form::ALL[..]),
+    ) {
         let mut framed = b"USHP\x0212345678".to_vec();
+        framed[4] = form.number();
         framed.extend(bytes);
         if let Ok(profile) = decode(&signed(framed)) {
             let _ = profile.states().count() + profile.keys().len() + profile.batch().len();

@@ -56,7 +56,7 @@ impl World {
         proof: &Proof,
         (fresh, now_ms): (u64, i64),
     ) -> Receipt {
-        let (usable, refused, candidates) = keys(definition, event, proof);
+        let (usable, refused) = keys(definition, event, proof);
         let refused = Receipt { refused, ..Receipt::default() };
         if usable.is_empty() {
             return refused;
@@ -64,7 +64,6 @@ impl World {
         let (index, mut receipt) = self.stitch(definition, &usable, event.time_ms, fresh, now_ms);
         receipt.refused = refused.refused;
         let visitor = &mut self.visitors[index];
-        visitor.candidates.extend(candidates);
         receipt.duplicate = visitor.ingest(definition, event, now_ms);
         visitor.history.push(Happening::Written { definition: definition.clone(), number, now_ms });
         receipt
@@ -210,9 +209,9 @@ impl World {
     }
 }
 
-/// Usable keys in routing order, refused ones with their reasons, and what may be a key.
-fn keys(definition: &Definition, event: &Resolved, proof: &Proof) -> (Vec<Key>, Vec<Key>, Vec<Key>) {
-    let (mut usable, mut refused, mut candidates) = (Vec::new(), Vec::new(), Vec::new());
+/// Usable keys in routing order, and refused ones with their reasons.
+fn keys(definition: &Definition, event: &Resolved, proof: &Proof) -> (Vec<Key>, Vec<Key>) {
+    let (mut usable, mut refused) = (Vec::new(), Vec::new());
     let rules = rules(definition);
     for rule in rules.iter().filter(|rule| !rule.workflow_only) {
         let name = rule.name.clone();
@@ -248,7 +247,6 @@ fn keys(definition: &Definition, event: &Resolved, proof: &Proof) -> (Vec<Key>, 
                 None => {
                     let key = (name.clone(), value.as_str().expect("text").to_owned());
                     if rule.trust == Trust::Verified && *proof != Proof::Server {
-                        candidates.push(key);
                         refused.push((name, "Value is not verified.".into()));
                     } else {
                         usable.push(key);
@@ -257,7 +255,7 @@ fn keys(definition: &Definition, event: &Resolved, proof: &Proof) -> (Vec<Key>, 
             },
         }
     }
-    (usable, refused, candidates)
+    (usable, refused)
 }
 
 /// The lookup key first, then the others as written; the lookup key is one without being listed.

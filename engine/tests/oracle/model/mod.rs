@@ -29,7 +29,6 @@ pub struct Visitor {
     pub created_ms: i64,
     /// Name, value, newest time of an event that carried it.
     pub keys: Vec<(String, String, i64)>,
-    pub candidates: BTreeSet<(String, String)>,
     pub absorbed: BTreeSet<u64>,
     pub history: Vec<Happening>,
     /// Ids of events that were counted, and when they arrived.
@@ -73,7 +72,6 @@ impl Visitor {
             id,
             created_ms,
             keys: Vec::new(),
-            candidates: BTreeSet::new(),
             absorbed: BTreeSet::new(),
             history: Vec::new(),
             counted: Vec::new(),
@@ -127,7 +125,6 @@ impl Visitor {
         for (name, value, seen_ms) in &other.keys {
             self.learn(name, value, *seen_ms);
         }
-        self.candidates.extend(other.candidates.iter().cloned());
         // Reading: of an event that two visitors counted, the first arrival is the one that is remembered, as if one had
         // seen both.
         for (id, arrival_ms) in &other.counted {

@@ -6,6 +6,7 @@
 use usher_bench_work::cycle::turns;
 use usher_bench_work::usher;
 use usher_engine::attribute::{Counter, Item, Stamped, State};
+use usher_engine::profile::codec::{Form, encode};
 use usher_engine::value::{Number, Value};
 
 #[derive(rkyv::Archive, rkyv::Serialize, rkyv::Deserialize, serde::Serialize, serde::Deserialize)]
@@ -134,7 +135,7 @@ pub fn postcard() -> impl FnMut(u64) -> u64 {
 pub fn bytes() -> [usize; 4] {
     let stored = stored();
     [
-        usher_engine::profile::codec::encode(&usher::full()).len(),
+        encode(&usher::full(), Form::Two).len(),
         rkyv_bytes().len(),
         serde_json::to_vec(&stored).expect("bytes").len(),
         postcard::to_allocvec(&stored).expect("bytes").len(),

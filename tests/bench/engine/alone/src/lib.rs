@@ -42,7 +42,7 @@ pub extern "C" fn call(what: u32) -> usize {
         let mut out = Vec::new();
         bytes::count(&mut out, profiles.len());
         for profile in &profiles {
-            let bytes = codec::encode(profile);
+            let bytes = codec::encode(profile, codec::Form::Two);
             bytes::count(&mut out, bytes.len());
             out.extend_from_slice(&bytes);
         }

@@ -7,7 +7,8 @@ use usher_engine::definition::{
     Aggregation, Attribute, AttributeKind, Audience, Choice, Definition, EventTable, Identity, Increment,
     Keep, KeyEvent, Personalization, Section, StitchKey,
 };
-use usher_engine::profile::{Key, codec};
+use usher_engine::profile::Key;
+use usher_engine::profile::codec::{self, Form};
 use usher_engine::syntax::{Comparison, Expr, Name, Test as Question};
 use usher_engine::value::{DataType, Nanos, Number, Value};
 use usher_engine::{Access, Asked, Criterion, Event, Plan, Profile as Stored, ProfileId, Query, Row};
@@ -169,7 +170,7 @@ fn stored(attributes: impl Iterator<Item = (String, Value)>) -> Stored {
         let stamped = Stamped { time_ms: NOW_MS - 1_000, event_id: "0198f0a1-5d2c".into(), value };
         *stored.state_mut(&name) = Some(State::Picked(Pick::Last, stamped));
     }
-    codec::decode(&codec::encode(&stored)).expect("a profile")
+    codec::decode(&codec::encode(&stored, Form::Two)).expect("a profile")
 }
 
 /// The profile as events would have left it.
@@ -334,7 +335,7 @@ impl Counters {
     pub fn update_stored(&mut self, bytes: &mut Vec<u8>, step_ms: i64) {
         self.profile = codec::decode(bytes).expect("a profile");
         self.update(step_ms);
-        *bytes = codec::encode(&self.profile);
+        *bytes = codec::encode(&self.profile, Form::Two);
     }
 }
 
@@ -359,7 +360,7 @@ pub fn update_stored(per_window: i64) -> impl FnMut(u64) -> u64 {
     for _ in 0..2 * per_window {
         counters.update(step_ms);
     }
-    let mut bytes = codec::encode(&counters.profile);
+    let mut bytes = codec::encode(&counters.profile, Form::Two);
     move |n| {
         turns(n, 1, |_| {
             counters.update_stored(&mut bytes, step_ms);
@@ -376,7 +377,7 @@ pub fn counters_bytes(per_window: i64) -> usize {
     }
     // What every profile has, counters or none, is not theirs.
     let empty = Stored::new(counters.profile.id, counters.profile.created_ms);
-    codec::encode(&counters.profile).len() - codec::encode(&empty).len()
+    codec::encode(&counters.profile, Form::Two).len() - codec::encode(&empty, Form::Two).len()
 }
 
 /// How many attributes the stored profile has, and how many of them are read.
@@ -464,6 +465,6 @@ pub fn open(bytes: &[u8], names: &[String]) -> u64 {
 
 /// Opening it again and again.
 pub fn opening() -> impl FnMut(u64) -> u64 {
-    let (bytes, names) = (codec::encode(&full()), read());
+    let (bytes, names) = (codec::encode(&full(), Form::Two), read());
     move |n| turns(n, 1, |_| open(black_box(&bytes), &names))
 }
