@@ -7,9 +7,11 @@
 pub(crate) mod data;
 mod decimal;
 mod nanos;
+mod nearest;
 #[cfg(feature = "serde")]
 mod serde;
 mod text;
+mod whole;
 pub use data::{Fields, FromValue, ToValue, Unfit, named, variant};
 pub use nanos::Nanos;
 
@@ -122,6 +124,11 @@ impl Number {
     /// Reads a number by the JSON grammar, without blanks: integers beyond `i64` become floats, floats beyond `f64`
     /// are refused.
     pub fn parse(text: &str) -> Option<Number> {
+        Number::parse_or_beyond(text)?
+    }
+
+    /// The same with `Some(None)` for what is a number by the grammar and beyond `f64`.
+    pub fn parse_or_beyond(text: &str) -> Option<Option<Number>> {
         let digits = text.strip_prefix('-').unwrap_or(text).as_bytes();
         let (whole, rest) = digits.split_at(digits.iter().take_while(|b| b.is_ascii_digit()).count());
         if whole.is_empty() || (whole.len() > 1 && whole.first() == Some(&b'0')) {
@@ -130,7 +137,7 @@ impl Number {
         if rest.is_empty()
             && let Ok(integer) = text.parse()
         {
-            return Some(Number::Integer(integer));
+            return Some(Some(Number::Integer(integer)));
         }
         let (fraction, rest) = match rest.split_first() {
             Some((b'.', after)) => {
@@ -155,8 +162,8 @@ impl Number {
         });
         let exponent = if below_one { exponent.saturating_neg() } else { exponent };
         let exponent = exponent.saturating_sub(i64::try_from(fraction.len()).unwrap_or(i64::MAX));
-        let float = decimal::nearest(whole.iter().chain(fraction).copied(), exponent);
-        Number::float(if text.starts_with('-') { -float } else { float })
+        let float = nearest::nearest(whole.iter().chain(fraction).copied(), exponent);
+        Some(Number::float(if text.starts_with('-') { -float } else { float }))
     }
 
     /// The nearest float.
@@ -294,8 +301,12 @@ mod tests {
         for text in ["0", "-0", "12", "-7.25", "1e3", "1E-2", "0.5e+1", "123456789012345678901"] {
             assert!(Number::parse(text).is_some(), "{text}");
         }
-        for text in ["", "-", "+1", "01", ".5", "1.", "1e", " 1", "1 ", "0x1", "NaN", "inf", "1e999", "1_0"] {
-            assert!(Number::parse(text).is_none(), "{text}");
+        for text in ["", "-", "+1", "01", ".5", "1.", "1e", " 1", "1 ", "0x1", "NaN", "inf", "1_0"] {
+            assert!(Number::parse_or_beyond(text).is_none(), "{text}");
+        }
+        for text in ["1e999", "-1e999", "1e999999999999999999999"] {
+            assert_eq!(Number::parse_or_beyond(text), Some(None), "{text}");
+            assert_eq!(Number::parse(text), None, "{text}");
         }
     }
 

@@ -108,8 +108,8 @@ impl Reader<'_> {
         let rest = self.text.get(self.at..).unwrap_or_default();
         let length = rest.bytes().take_while(|b| b.is_ascii_alphanumeric() || b"+-.".contains(b)).count();
         let word = rest.get(..length).unwrap_or_default();
-        let overflows = || word.bytes().all(|b| b"+-.eE0123456789".contains(&b)) && json_number(word);
-        if !matches!(word, "true" | "false" | "null") && Number::parse(word).is_none() && !overflows() {
+        // One that is too large is reported as what it is.
+        if !matches!(word, "true" | "false" | "null") && Number::parse_or_beyond(word).is_none() {
             return Err(self.fault(self.at, "this is no JSON value; texts stand in double quotes"));
         }
         self.at += length;
@@ -195,16 +195,6 @@ impl Reader<'_> {
     fn fault(&self, start: usize, message: &str) -> Fault {
         Fault::new(Code::Unreadable, Span { start, end: start + 1 }, message)
     }
-}
-
-/// The JSON grammar without a look at the size, so that `1e999` is reported as what it is: too large.
-fn json_number(word: &str) -> bool {
-    let mantissa = word.split(['e', 'E']).next().unwrap_or_default();
-    Number::parse(mantissa).is_some()
-        && word.get(mantissa.len() + 1..).is_none_or(|exponent| {
-            let digits = exponent.strip_prefix(['-', '+']).unwrap_or(exponent);
-            !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
-        })
 }
 
 /// What an escape at the start of the text stands for, and how many bytes it takes.
