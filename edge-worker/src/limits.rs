@@ -16,8 +16,8 @@ pub const EVENT_BYTES_MAX: usize = 1024 * 1024;
 pub const EVENT_KEYS_MAX: usize = 256;
 /// How deep an event nests; the event itself is the first level.
 pub const EVENT_DEPTH_MAX: usize = 16;
-/// How many values the events of a batch have together: what a batch takes in memory is a multiple of this, and an
-/// isolate has little.
+/// How many values the body of a batch has, whatever they are called: what it takes in memory is a multiple of this, and
+/// an isolate has little.
 pub const BATCH_VALUES_MAX: usize = 200_000;
 /// How many values an event has, list items included.
 pub const EVENT_VALUES_MAX: usize = 8_192;
@@ -28,8 +28,6 @@ pub const BUNDLE_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// How many bundles of an audience are kept to go back to, the running one included; each is at most
 /// [`BUNDLE_BYTES_MAX`].
 pub const BUNDLES_KEPT: u64 = 20;
-/// How many values a number counts for that takes long to read.
-pub const HARD_NUMBER_VALUES: usize = 31;
 /// How deep a bundle nests; criteria take two levels for each of theirs.
 pub const DOCUMENT_DEPTH_MAX: usize = 120;
 /// How many names one object of a document has: each is compared with those before it.
@@ -38,6 +36,8 @@ pub const OBJECT_KEYS_MAX: usize = 1_024;
 pub const FOLDS_MAX: usize = 8;
 /// How many rows one import request has.
 pub const IMPORT_ROWS_MAX: usize = 2_000;
+/// How many values its rows have together: as many flat rows as there may be, each of as many columns.
+pub const IMPORT_VALUES_MAX: usize = IMPORT_ROWS_MAX * (EVENT_KEYS_MAX + 1);
 /// How many rejected rows an import names; further ones are only counted.
 pub const IMPORT_REJECTIONS_MAX: usize = 1_000;
 /// How many values that do not fit their type an import names; further ones are only counted.

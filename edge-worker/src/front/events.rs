@@ -81,7 +81,7 @@ impl Edge {
             }
             mode => mode,
         };
-        let columns = read::event(request.body).map_err(Refusal::from)?;
+        let columns = read::event(request.body).map_err(Refusal::from)?.columns;
         let event = usher_engine::Event::resolve(index, columns, request.ambient.now_ms, String::new());
         let first = running.plan.keys(&event, &Evidence { server, keys: &[] }).usable.into_iter().next();
         let shard = self.shard(audience, first.as_ref().map(|key| (key.name.as_str(), key.value.as_str())));

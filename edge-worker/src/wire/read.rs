@@ -1,13 +1,18 @@
 //! Reading JSON of callers, with every bound counted while it is read.
+//!
+//! A body has one budget, whatever its parts are called: a field that nobody asks for, a second list of events and the
+//! lines of an import count like everything else. Time and memory grow with the bytes of the body and with nothing more.
 
+mod names;
 mod text;
 
+use names::Names;
 use text::Text;
 use usher_engine::value::Value;
 
 use crate::limits::{
     BATCH_EVENTS_MAX, BATCH_VALUES_MAX, DOCUMENT_DEPTH_MAX, EVENT_BYTES_MAX, EVENT_DEPTH_MAX, EVENT_KEYS_MAX,
-    EVENT_VALUES_MAX, HARD_NUMBER_VALUES, OBJECT_KEYS_MAX,
+    EVENT_VALUES_MAX, IMPORT_VALUES_MAX, OBJECT_KEYS_MAX,
 };
 
 /// The columns of an event, in the order in which they came.
@@ -22,81 +27,147 @@ pub(crate) enum Unreadable {
     TooLarge,
 }
 
+/// What was put right while a text was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Repairs {
+    /// U+FFFD stands for half of a surrogate pair.
+    pub(crate) text: bool,
+    /// Null stands for a number that no float holds.
+    pub(crate) number: bool,
+}
+
+/// One flat event, or a record.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Row {
+    pub(crate) columns: Columns,
+    pub(crate) repairs: Repairs,
+}
+
 /// One flat event.
-pub(crate) fn event(body: &[u8]) -> Result<Columns, Unreadable> {
-    match value(body)? {
-        Value::Object(columns) => Ok(columns),
+pub(crate) fn event(body: &[u8]) -> Result<Row, Unreadable> {
+    row(body, &mut EVENT_VALUES_MAX.clone())
+}
+
+fn row(body: &[u8], left: &mut usize) -> Result<Row, Unreadable> {
+    let mut text = Text::new(body)?;
+    match one_event(&mut text, left)? {
+        Value::Object(columns) => Ok(Row { columns, repairs: text.repairs }),
         _ => Err(Unreadable::Malformed),
     }
 }
 
 /// One value within the bounds of an event.
 pub(crate) fn value(body: &[u8]) -> Result<Value, Unreadable> {
-    let value = whole(body, Budget::EVENT)?;
+    one_event(&mut Text::new(body)?, &mut EVENT_VALUES_MAX.clone())
+}
+
+fn one_event(text: &mut Text<'_>, left: &mut usize) -> Result<Value, Unreadable> {
+    let value = Bounds::EVENT.value(text, left)?;
+    text.end()?;
     if size(&value) > EVENT_BYTES_MAX { Err(Unreadable::TooLarge) } else { Ok(value) }
 }
 
-/// A document of an operator's: a bundle or a secret, whose bytes were bounded before.
+/// A document of an operator's: a bundle or a secret, whose bytes were bounded before. Nothing in it is put right.
 pub(crate) fn document(body: &[u8]) -> Result<Value, Unreadable> {
-    whole(body, Budget::DOCUMENT)
-}
-
-fn whole(body: &[u8], mut budget: Budget) -> Result<Value, Unreadable> {
     let mut text = Text::new(body)?;
-    let value = budget.value(&mut text)?;
+    let value = Bounds::DOCUMENT.value(&mut text, &mut usize::MAX.clone())?;
     text.end()?;
-    Ok(value)
+    if text.repairs == Repairs::default() { Ok(value) } else { Err(Unreadable::Malformed) }
 }
 
 /// `{"events":[…], "sentAt": …}`
 #[derive(Debug, PartialEq)]
 pub(crate) struct Batch {
-    /// Each event's columns, or None for an element that is no object.
-    pub(crate) events: Vec<Option<Columns>>,
-    /// When the sender's clock says that it was sent, Unix milliseconds.
-    pub(crate) sent_ms: Option<i64>,
+    /// Each event, or None for an element that is no object.
+    pub(crate) events: Vec<Option<Row>>,
+    /// When it was sent by the sender's clock, as the sender says it.
+    pub(crate) sent: Option<Value>,
 }
 
-/// A batch of events.
+/// A batch of events. Of two fields of one name the later stands.
 pub(crate) fn batch(body: &[u8]) -> Result<Batch, Unreadable> {
     let mut text = Text::new(body)?;
+    let mut left = BATCH_VALUES_MAX;
+    let mut room = BATCH_EVENTS_MAX;
     let mut events = None;
-    let mut sent_ms = None;
+    let mut sent = None;
     text.object(&mut |text, name| {
         if name == "events" {
-            // Of two lists the later stands.
-            events = Some(list_of_events(text)?);
-            Ok(())
+            events = Some(list_of_events(text, &mut left, &mut room)?);
         } else if name == "sentAt" {
-            // What is no time says nothing of the sender's clock.
-            sent_ms = usher_engine::time::instant_ms(&{ Budget::EVENT }.value(text)?);
-            Ok(())
+            sent = Some(Bounds::EVENT.value(text, &mut left)?);
         } else {
-            Budget::BESIDE.clone().value(text).map(drop)
+            Bounds::UNUSED.value(text, &mut left)?;
         }
+        Ok(())
     })?;
     text.end()?;
-    Ok(Batch { events: events.ok_or(Unreadable::Malformed)?, sent_ms })
+    Ok(Batch { events: events.ok_or(Unreadable::Malformed)?, sent })
 }
 
-fn list_of_events(text: &mut Text<'_>) -> Result<Vec<Option<Columns>>, Unreadable> {
+fn list_of_events(
+    text: &mut Text<'_>,
+    left: &mut usize,
+    room: &mut usize,
+) -> Result<Vec<Option<Row>>, Unreadable> {
     let mut events = Vec::new();
-    let mut values = BATCH_VALUES_MAX;
     text.list(&mut |text| {
-        let mut budget = Budget { values: values.min(EVENT_VALUES_MAX), ..Budget::EVENT };
-        let before = budget.values;
-        let event = budget.value(text)?;
-        values -= before - budget.values;
-        if events.len() == BATCH_EVENTS_MAX || size(&event) > EVENT_BYTES_MAX {
+        take(room)?;
+        let mut of_event = EVENT_VALUES_MAX.min(*left);
+        let before = of_event;
+        text.repairs = Repairs::default();
+        let event = Bounds::EVENT.value(text, &mut of_event)?;
+        *left -= before - of_event;
+        if size(&event) > EVENT_BYTES_MAX {
             return Err(Unreadable::TooLarge);
         }
         events.push(match event {
-            Value::Object(columns) => Some(columns),
+            Value::Object(columns) => Some(Row { columns, repairs: text.repairs }),
             _ => None,
         });
         Ok(())
     })?;
     Ok(events)
+}
+
+/// The rows of a body of NDJSON that are not blank, each with its number, from 1.
+pub(crate) struct Lines<'a> {
+    rest: Option<&'a [u8]>,
+    number: usize,
+    left: usize,
+}
+
+/// Reads lines one by one. [`Unreadable::TooLarge`] for good once the lines together are over their bound.
+pub(crate) fn lines(body: &[u8]) -> Lines<'_> {
+    Lines { rest: Some(body), number: 0, left: IMPORT_VALUES_MAX + 1 }
+}
+
+impl Lines<'_> {
+    /// Whether nothing more of this body is read.
+    pub(crate) fn is_over_bound(&self) -> bool {
+        self.left == 0
+    }
+}
+
+impl Iterator for Lines<'_> {
+    type Item = (usize, Result<Row, Unreadable>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let mut parts = self.rest?.splitn(2, |byte| *byte == b'\n');
+            let line = parts.next().unwrap_or_default();
+            self.rest = parts.next();
+            self.number += 1;
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            let mut of_row = EVENT_VALUES_MAX.min(self.left);
+            let before = of_row;
+            let row = row(line, &mut of_row);
+            self.left -= before - of_row;
+            return Some((self.number, row));
+        }
+    }
 }
 
 /// How large a value is as compact JSON, to within its escapes and the digits of its numbers.
@@ -112,33 +183,34 @@ fn size(value: &Value) -> usize {
     }
 }
 
-/// What one value may still use.
+/// What one value may have.
 #[derive(Clone, Copy)]
-struct Budget {
+struct Bounds {
     keys: usize,
-    values: usize,
     depth: usize,
     /// Whether what is read is wanted; what is not is checked and forgotten at once.
     kept: bool,
 }
 
-impl Budget {
-    const EVENT: Budget =
-        Budget { keys: EVENT_KEYS_MAX, values: EVENT_VALUES_MAX, depth: EVENT_DEPTH_MAX, kept: true };
+impl Bounds {
+    const EVENT: Bounds = Bounds { keys: EVENT_KEYS_MAX, depth: EVENT_DEPTH_MAX, kept: true };
     /// What stands beside the events of a batch, and is read by nobody.
-    const BESIDE: Budget =
-        Budget { keys: usize::MAX, values: BATCH_VALUES_MAX, depth: EVENT_DEPTH_MAX, kept: false };
-    const DOCUMENT: Budget =
-        Budget { keys: usize::MAX, values: usize::MAX, depth: DOCUMENT_DEPTH_MAX, kept: true };
+    const UNUSED: Bounds = Bounds { keys: usize::MAX, depth: EVENT_DEPTH_MAX, kept: false };
+    const DOCUMENT: Bounds = Bounds { keys: usize::MAX, depth: DOCUMENT_DEPTH_MAX, kept: true };
 
-    fn value(&mut self, text: &mut Text<'_>) -> Result<Value, Unreadable> {
-        take(&mut self.values)?;
+    /// Reads one value; `left` is how many values the body may still have.
+    fn value(mut self, text: &mut Text<'_>, left: &mut usize) -> Result<Value, Unreadable> {
+        self.read(text, left)
+    }
+
+    fn read(&mut self, text: &mut Text<'_>, left: &mut usize) -> Result<Value, Unreadable> {
+        take(left)?;
         match text.peek() {
             Some(b'[') => {
                 take(&mut self.depth)?;
                 let mut items = Vec::new();
                 text.list(&mut |text| {
-                    let item = self.value(text)?;
+                    let item = self.read(text, left)?;
                     if self.kept {
                         items.push(item);
                     }
@@ -150,15 +222,16 @@ impl Budget {
             Some(b'{') => {
                 take(&mut self.depth)?;
                 let mut entries: Columns = Vec::new();
+                let mut names = Names::default();
                 text.object(&mut |text, name| {
                     take(&mut self.keys)?;
-                    let value = self.value(text)?;
+                    let value = self.read(text, left)?;
                     if !self.kept {
                         return Ok(());
                     }
                     // Of two values of one name the later stands, as JavaScript reads it.
                     let full = entries.len() == OBJECT_KEYS_MAX;
-                    match entries.iter_mut().find(|(known, _)| *known == name) {
+                    match names.find_or_put(&entries, &name).and_then(|at| entries.get_mut(at)) {
                         Some((_, known)) => *known = value,
                         None if full => return Err(Unreadable::TooLarge),
                         None => entries.push((name, value)),
@@ -168,13 +241,7 @@ impl Budget {
                 self.depth += 1;
                 Ok(Value::Object(entries))
             }
-            _ => {
-                if text.hard_number() {
-                    // What one costs in time, the others cost in memory.
-                    self.values = self.values.checked_sub(HARD_NUMBER_VALUES).ok_or(Unreadable::TooLarge)?;
-                }
-                text.scalar()
-            }
+            _ => text.scalar(),
         }
     }
 }
@@ -221,20 +288,20 @@ mod tests {
 
     #[test]
     fn what_is_no_event_is_malformed() {
-        for body in ["", "[]", "1", "{", "{\"a\":NaN}", "{} {}", "{\"a\":1e999}", "\u{feff}{}", "null"] {
+        for body in ["", "[]", "1", "{", "{\"a\":NaN}", "{} {}", "\u{feff}\u{feff}{}", "{}\u{feff}", "null"] {
             assert_eq!(event(body.as_bytes()), Err(Unreadable::Malformed), "{body}");
         }
         for body in ["{}", "[]", "{\"events\":{}}", "{\"events\":null}", "{\"events\":[}"] {
             assert_eq!(batch(body.as_bytes()), Err(Unreadable::Malformed), "{body}");
         }
-        assert_eq!(batch(b"{\"events\":[{},1]}").unwrap().events, vec![Some(vec![]), None]);
+        assert_eq!(batch(b"{\"events\":[{},1]}").unwrap().events, vec![Some(Row::default()), None]);
     }
 
     #[test]
     fn what_stands_beside_the_events_is_read_and_dropped() {
         let beside = |extra: &str| batch(format!("{{\"events\":[{{}}],\"x\":{extra}}}").as_bytes());
         for extra in ["0", "[1,{\"events\":[2]},null]", "{\"a\":\"\\u00e9\"}"] {
-            assert_eq!(beside(extra).unwrap().events, vec![Some(vec![])], "{extra}");
+            assert_eq!(beside(extra).unwrap().events, vec![Some(Row::default())], "{extra}");
         }
         for extra in ["", "[1,]", "{\"a\"}", "nul", "\"\\x\""] {
             assert_eq!(beside(extra), Err(Unreadable::Malformed), "{extra}");
@@ -247,14 +314,83 @@ mod tests {
             let fields: Vec<String> = (0..keys).map(|key| format!("\"k{key}\":0")).collect();
             format!("{{{}}}", fields.join(","))
         };
-        assert!(beside(&wide(BATCH_VALUES_MAX - 1)).is_ok());
-        assert_eq!(beside(&wide(BATCH_VALUES_MAX)), Err(Unreadable::TooLarge));
+        // One value is the object, one the event.
+        assert!(beside(&wide(BATCH_VALUES_MAX - 2)).is_ok());
+        assert_eq!(beside(&wide(BATCH_VALUES_MAX - 1)), Err(Unreadable::TooLarge));
         // In a document they are, and so are few in one object.
         assert!(document(wide(OBJECT_KEYS_MAX).as_bytes()).is_ok());
         assert_eq!(document(wide(OBJECT_KEYS_MAX + 1).as_bytes()), Err(Unreadable::TooLarge));
-        // Numbers that take long to read count for many values, there as in events.
-        let hard = |count: usize| format!("[{}]", vec!["1e-300"; count].join(","));
-        assert!(beside(&hard(BATCH_VALUES_MAX / (HARD_NUMBER_VALUES + 1) - 1)).is_ok());
-        assert_eq!(beside(&hard(BATCH_VALUES_MAX / (HARD_NUMBER_VALUES + 1))), Err(Unreadable::TooLarge));
+    }
+
+    #[test]
+    fn a_body_has_one_budget_whatever_its_parts_are_called() {
+        // As many lists of 1,000 as there is room for, and one more; each item and each list counts.
+        let lists = |count: usize, name: &dyn Fn(usize) -> String| {
+            let list = format!("[{}]", vec!["0"; 999].join(","));
+            let fields: Vec<String> = (0..count).map(|at| format!("\"{}\":{list}", name(at))).collect();
+            format!("{{{},\"events\":[]}}", fields.join(","))
+        };
+        let most = BATCH_VALUES_MAX / 1_000;
+        for name in [&|at: usize| format!("x{at}") as String, &|_| "sentAt".to_owned(), &|_| "x".to_owned()]
+            as [&dyn Fn(usize) -> String; 3]
+        {
+            assert!(batch(lists(most, name).as_bytes()).is_ok());
+            assert_eq!(batch(lists(most + 1, name).as_bytes()), Err(Unreadable::TooLarge));
+        }
+        // Events of a list that does not stand count, too.
+        let twice = |count: usize| {
+            let list = format!("[{}]", vec!["{}"; count].join(","));
+            format!("{{\"events\":{list},\"events\":{list}}}")
+        };
+        assert_eq!(batch(twice(BATCH_EVENTS_MAX / 2).as_bytes()).unwrap().events.len(), BATCH_EVENTS_MAX / 2);
+        assert_eq!(batch(twice(BATCH_EVENTS_MAX / 2 + 1).as_bytes()), Err(Unreadable::TooLarge));
+        // Lines of an import: those within the bound are read, and the first one beyond it is not.
+        let row = format!("{{\"a\":[{}]}}\n", vec!["0"; EVENT_VALUES_MAX - 2].join(","));
+        let most = IMPORT_VALUES_MAX / EVENT_VALUES_MAX;
+        let body = row.repeat(most + 1);
+        let mut lines = lines(body.as_bytes());
+        assert!(lines.by_ref().take(most).all(|(_, row)| row.is_ok()));
+        assert_eq!(lines.next(), Some((most + 1, Err(Unreadable::TooLarge))));
+        assert!(lines.is_over_bound());
+    }
+
+    #[test]
+    fn what_is_put_right_is_told_of_the_event_that_had_it() {
+        let body =
+            br#"{"events":[{"a":"x"},{"a":"\ud83c","b":1},{"a":[1e999,2],"b":-1e400}],"sentAt":"\ud83c"}"#;
+        let events: Vec<Row> = batch(body).unwrap().events.into_iter().flatten().collect();
+        let repairs: Vec<(bool, bool)> =
+            events.iter().map(|row| (row.repairs.text, row.repairs.number)).collect();
+        assert_eq!(repairs, [(false, false), (true, false), (false, true)]);
+        assert_eq!(events[1].columns, [("a".into(), "\u{fffd}".into()), ("b".into(), 1.into())]);
+        let list = Value::List(vec![Value::Null, 2.into()]);
+        assert_eq!(events[2].columns, [("a".into(), list), ("b".into(), Value::Null)]);
+        // A byte order mark is none of the text, at the beginning.
+        assert_eq!(event(b"\xef\xbb\xbf{\"a\":1}"), event(b"{\"a\":1}"));
+        assert_eq!(batch(b"\xef\xbb\xbf{\"events\":[{}]}").unwrap().events.len(), 1);
+        assert_eq!(
+            lines(b"\xef\xbb\xbf{}\n\n{}").map(|(line, row)| (line, row.is_ok())).collect::<Vec<_>>(),
+            [(1, true), (3, true)]
+        );
+        // In a document nothing is put right.
+        for body in [&b"{\"a\":1e999}"[..], b"{\"a\":\"\\ud83c\"}"] {
+            assert!(event(body).is_ok());
+            assert_eq!(document(body), Err(Unreadable::Malformed));
+        }
+    }
+
+    #[test]
+    fn of_two_values_of_one_name_the_later_stands_where_the_first_one_stood() {
+        for names in [3, 200] {
+            let fields: Vec<String> =
+                (0..names).chain([1, 2]).map(|at| format!("\"n{}\":{at}", at % names)).collect();
+            let row = event(format!("{{{}}}", fields.join(",")).as_bytes()).unwrap();
+            let expected: Columns = (0..names).map(|at| (format!("n{at}"), Value::from(at))).collect();
+            assert_eq!(row.columns, expected);
+            let twice = format!("{{\"n1\":7,{},\"n2\":8}}", fields.join(","));
+            let row = event(twice.as_bytes()).unwrap();
+            assert_eq!(row.columns[0], ("n1".to_owned(), 1.into()));
+            assert_eq!(row.columns.iter().find(|(name, _)| name == "n2").unwrap().1, 8.into());
+        }
     }
 }

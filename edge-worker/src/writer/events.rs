@@ -37,6 +37,7 @@ struct OfAudience {
 #[derive(Debug)]
 struct OneEvent {
     event: Event,
+    repairs: read::Repairs,
     keys: Keys,
     /// Where the usable ones stand among those that are read.
     read: Vec<usize>,
@@ -47,13 +48,15 @@ impl Edge {
         let refuse = |refusal| Response::refused(refusal).with_cors(Some(&message.origin));
         let rows = match message.mode {
             Mode::Ingest => read::batch(&message.body),
-            Mode::Personalize { .. } => read::event(&message.body)
-                .map(|columns| read::Batch { events: vec![Some(columns)], sent_ms: None }),
+            Mode::Personalize { .. } => {
+                read::event(&message.body).map(|row| read::Batch { events: vec![Some(row)], sent: None })
+            }
         };
         // The front has read the same bytes.
-        let read::Batch { events: rows, sent_ms } = rows.map_err(|_| refuse(Refusal::EVENT_INVALID))?;
+        let read::Batch { events: rows, sent } = rows.map_err(|_| refuse(Refusal::EVENT_INVALID))?;
         let valid: Vec<bool> = rows.iter().map(Option::is_some).collect();
         let now_ms = message.ambient.now_ms;
+        let sent_ms = sent.as_ref().and_then(usher_engine::time::instant_ms);
         let mut audiences = Vec::new();
         let mut keys_read = KeysRead::for_about(valid.len());
         for (id, _) in &message.audiences {
@@ -65,17 +68,18 @@ impl Edge {
             let mut events: Vec<Event> = rows
                 .iter()
                 .flatten()
-                .map(|columns| {
-                    Event::resolve_sent(table, columns.clone(), now_ms, mint.uuid().to_string(), sent_ms)
+                .map(|row| {
+                    let id = mint.uuid().to_string();
+                    Event::resolve_sent(table, row.columns.clone(), now_ms, id, sent_ms)
                 })
                 .collect();
             order_clamped(events.iter_mut());
-            let with_keys = |event: Event| {
+            let with_keys = |(event, row): (Event, &read::Row)| {
                 let keys = running.plan.keys(&event, &Evidence { server: message.server, keys: &[] });
                 let read = keys.usable.iter().map(|key| keys_read.index(id, key)).collect();
-                OneEvent { event, keys, read }
+                OneEvent { event, repairs: row.repairs, keys, read }
             };
-            let events = events.into_iter().map(with_keys).collect();
+            let events = events.into_iter().zip(rows.iter().flatten()).map(with_keys).collect();
             audiences.push(OfAudience { id: id.clone(), events });
         }
         let keys = keys_read.len();
@@ -261,12 +265,23 @@ fn fold_once<'p>(
 ) -> Round<'p> {
     let now_ms = message.ambient.now_ms;
     let mut round = Round { receipts: Vec::new(), owners: Vec::new(), answer: None, log: Vec::new() };
-    for (index, OneEvent { event, keys, read }) in of_audience.events.iter().enumerate() {
+    for (index, OneEvent { event, repairs, keys, read }) in of_audience.events.iter().enumerate() {
         let mut receipt = Receipt::default();
         event.notes.iter().for_each(|note| receipt.note(note.as_str()));
+        if repairs.text {
+            receipt.note("text_repaired");
+        }
+        if repairs.number {
+            receipt.note("value_refused");
+        }
         if left_out.iter().any(|(known, _)| *known == index) {
             round.receipts.push(receipt);
             continue;
+        }
+        if repairs.number {
+            round
+                .log
+                .push(Line::with_detail("value_refused", "A number is beyond what a 64-bit float holds."));
         }
         for refused in &keys.refused {
             receipt.note("key_refused");

@@ -7,7 +7,7 @@ use super::set::{KeysRead, Mint, Place, ProfileSet, unreadable};
 use super::{Folded, Opened, Outcome, Work};
 use crate::bundle::Edge;
 use crate::error::Refusal;
-use crate::limits::{IMPORT_REFUSALS_MAX, IMPORT_REJECTIONS_MAX, IMPORT_ROWS_MAX};
+use crate::limits::{IMPORT_REFUSALS_MAX, IMPORT_REJECTIONS_MAX, IMPORT_ROWS_MAX, IMPORT_VALUES_MAX};
 use crate::log::Line;
 use crate::message::Import;
 use crate::store::{FoundProfile, Write};
@@ -31,6 +31,8 @@ struct Row {
     /// Where its key stands among those that are read.
     key: usize,
     record: Record,
+    /// Whether it had a number that no float holds.
+    beyond: bool,
 }
 
 // Why a row is refused that would be a record.
@@ -48,21 +50,27 @@ impl Edge {
         let mut rejected = Vec::new();
         let about = message.body.iter().filter(|byte| **byte == b'\n').take(IMPORT_ROWS_MAX).count();
         let mut keys = KeysRead::for_about(about);
-        let lines = message.body.split(|byte| *byte == b'\n').enumerate();
-        for (index, line) in lines.filter(|(_, line)| !line.trim_ascii().is_empty()) {
-            if records.len() + rejected.len() == IMPORT_ROWS_MAX {
-                let detail = format!("more than {IMPORT_ROWS_MAX} rows; send them in several requests");
-                return Err(Response::problem(Refusal::TOO_LARGE, Some(&detail)));
+        let mut lines = read::lines(&message.body);
+        let over = |what: String| {
+            let detail = format!("more than {what}; send them in several requests");
+            Err(Response::problem(Refusal::TOO_LARGE, Some(&detail)))
+        };
+        while let Some((line, row)) = lines.next() {
+            if lines.is_over_bound() {
+                return over(format!("{IMPORT_VALUES_MAX} values"));
             }
-            let record = read::event(line)
-                .map_err(|_| "not a JSON object within the bounds of an event")
-                .and_then(|row| running.plan.record(&row, message.ambient.now_ms));
+            if records.len() + rejected.len() == IMPORT_ROWS_MAX {
+                return over(format!("{IMPORT_ROWS_MAX} rows"));
+            }
+            let record = row.map_err(|_| "not a JSON object within the bounds of an event").and_then(|row| {
+                Ok((running.plan.record(&row.columns, message.ambient.now_ms)?, row.repairs))
+            });
             match record {
-                Ok(record) => {
+                Ok((record, repairs)) => {
                     let key = keys.index(&message.audience, &record.key);
-                    records.push(Row { line: index + 1, key, record });
+                    records.push(Row { line, key, record, beyond: repairs.number });
                 }
-                Err(reason) => rejected.push((index + 1, reason)),
+                Err(reason) => rejected.push((line, reason)),
             }
         }
         let work = Work::Import(Rows { message, keys: keys.len(), records, rejected });
@@ -142,7 +150,7 @@ fn take<'r>(plan: &Plan, rows: &'r Rows, left_out: &[(usize, &str)], set: &mut P
     let now_ms = rows.message.ambient.now_ms;
     let mut mint = Mint::new(rows.message.ambient);
     let mut taken = Taken::default();
-    for (index, Row { line, key, record }) in rows.records.iter().enumerate() {
+    for (index, Row { line, key, record, beyond }) in rows.records.iter().enumerate() {
         if left_out.iter().any(|(known, _)| *known == index) {
             continue;
         }
@@ -154,7 +162,7 @@ fn take<'r>(plan: &Plan, rows: &'r Rows, left_out: &[(usize, &str)], set: &mut P
         } else {
             taken.unchanged += 1;
         }
-        taken.values_refused += i64::try_from(record.refused.len()).unwrap_or(i64::MAX);
+        taken.values_refused += i64::try_from(record.refused.len()).unwrap_or(i64::MAX) + i64::from(*beyond);
         let room = IMPORT_REFUSALS_MAX.saturating_sub(taken.refused.len());
         taken.refused.extend(record.refused.iter().take(room).map(|refused| (*line, refused)));
         for column in &record.ignored {

@@ -5,18 +5,22 @@
 
 use usher_engine::value::{Number, Value};
 
-use super::Unreadable;
+use super::{Repairs, Unreadable};
 
 /// A JSON text and how far it was read.
 pub(super) struct Text<'a> {
     text: &'a str,
     at: usize,
+    /// What was put right since somebody last asked.
+    pub(super) repairs: Repairs,
 }
 
 impl<'a> Text<'a> {
     pub(super) fn new(body: &'a [u8]) -> Result<Text<'a>, Unreadable> {
+        // Editors put a byte order mark before what they write.
+        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
         let text = str::from_utf8(body).map_err(|_| Unreadable::Malformed)?;
-        Ok(Text { text, at: 0 })
+        Ok(Text { text, at: 0, repairs: Repairs::default() })
     }
 
     /// Nothing but blanks may follow.
@@ -80,17 +84,6 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// Whether a number is at hand that takes long to read: with an exponent, or with more digits than are exact.
-    pub(super) fn hard_number(&mut self) -> bool {
-        const EXACT_BYTES: usize = 17;
-        self.peek().is_some_and(|byte| byte == b'-' || byte.is_ascii_digit())
-            && self
-                .number_text()
-                .bytes()
-                .enumerate()
-                .any(|(at, byte)| at >= EXACT_BYTES || matches!(byte, b'e' | b'E'))
-    }
-
     fn byte(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
@@ -116,18 +109,15 @@ impl<'a> Text<'a> {
         Ok(value)
     }
 
-    /// What may belong to a number, from here on.
-    fn number_text(&self) -> &'a str {
+    fn number(&mut self) -> Result<Value, Unreadable> {
         let rest = self.rest();
         let length =
             rest.bytes().take_while(|byte| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'));
-        rest.get(..length.count()).unwrap_or_default()
-    }
-
-    fn number(&mut self) -> Result<Value, Unreadable> {
-        let digits = self.number_text();
+        let digits = rest.get(..length.count()).unwrap_or_default();
         self.at += digits.len();
-        Number::parse(digits).map(Value::Number).ok_or(Unreadable::Malformed)
+        let number = Number::parse_or_beyond(digits).ok_or(Unreadable::Malformed)?;
+        self.repairs.number |= number.is_none();
+        Ok(number.map_or(Value::Null, Value::Number))
     }
 
     fn string(&mut self) -> Result<String, Unreadable> {
@@ -168,21 +158,24 @@ impl<'a> Text<'a> {
         })
     }
 
-    /// The character of four digits, or of twice four when the first are half of a pair. A half alone is no text.
+    /// The character of four digits, or of twice four when the first are half of a pair. A half alone is no character;
+    /// U+FFFD stands for it, as in a text that is encoded.
     fn code_point(&mut self) -> Result<char, Unreadable> {
         let unit = self.digits()?;
-        let code = match unit {
-            0xd800..=0xdbff => {
-                self.word("\\u", Value::Null)?;
-                let low = self.digits()?;
-                if !(0xdc00..=0xdfff).contains(&low) {
-                    return Err(Unreadable::Malformed);
-                }
-                0x1_0000 + ((unit - 0xd800) << 10) + (low - 0xdc00)
+        let mut code = unit;
+        if let 0xd800..=0xdbff = unit {
+            let after = self.at;
+            let low = self.word("\\u", Value::Null).and_then(|_| self.digits());
+            match low {
+                Ok(low @ 0xdc00..=0xdfff) => code = 0x1_0000 + ((unit - 0xd800) << 10) + (low - 0xdc00),
+                // It belongs to what comes next.
+                _ => self.at = after,
             }
-            _ => unit,
-        };
-        char::from_u32(code).ok_or(Unreadable::Malformed)
+        }
+        Ok(char::from_u32(code).unwrap_or_else(|| {
+            self.repairs.text = true;
+            char::REPLACEMENT_CHARACTER
+        }))
     }
 
     fn digits(&mut self) -> Result<u32, Unreadable> {
@@ -202,7 +195,7 @@ mod tests {
     use usher_engine::value::Number;
 
     use super::*;
-    use crate::wire::read::{Unreadable, document};
+    use crate::wire::read::{Bounds, document};
 
     /// What `serde_json` makes of it.
     fn theirs(body: &[u8]) -> Option<Value> {
@@ -238,10 +231,48 @@ mod tests {
         }
     }
 
+    /// A document is read or refused as `serde_json` does it, but for a byte order mark. What a caller sends is read
+    /// where that reads it, and beyond that only with repairs.
     fn agrees(body: &[u8]) {
-        let ours = document(body);
+        let (ours, theirs) = (document(body), theirs(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)));
         assert_ne!(ours, Err(Unreadable::TooLarge));
-        assert_eq!(ours.ok().map(ordered), theirs(body), "{}", String::from_utf8_lossy(body));
+        let shown = String::from_utf8_lossy(body);
+        assert_eq!(ours.ok().map(ordered), theirs, "{shown}");
+        let read = Text::new(body).and_then(|mut text| {
+            let value = Bounds::DOCUMENT.value(&mut text, &mut usize::MAX.clone())?;
+            text.end().map(|()| (value, text.repairs))
+        });
+        match (read, theirs) {
+            (Ok((value, Repairs { text: false, number: false })), theirs) => {
+                assert_eq!(Some(ordered(value)), theirs, "{shown}");
+            }
+            (read, theirs) => assert!(theirs.is_none(), "{shown}: {read:?}"),
+        }
+    }
+
+    #[test]
+    fn a_half_of_a_pair_is_a_character_that_says_so() {
+        for (escaped, read) in [
+            ("\\ud83d", "\u{fffd}"),
+            ("\\ude00", "\u{fffd}"),
+            ("a\\ud83d\\u0041", "a\u{fffd}A"),
+            ("\\ud83d\\ud83d\\ude00", "\u{fffd}😀"),
+            ("\\ude00\\ud83d", "\u{fffd}\u{fffd}"),
+            ("\\ud83dx", "\u{fffd}x"),
+            ("\\ud83d\\n", "\u{fffd}\n"),
+        ] {
+            let mut text = Text::new(escaped.as_bytes()).unwrap();
+            text.text = Box::leak(format!("\"{escaped}\"").into_boxed_str());
+            assert_eq!(text.scalar(), Ok(read.into()), "{escaped}");
+            assert_eq!(text.repairs, Repairs { text: true, number: false });
+        }
+        for broken in ["\"\\ud83d\\u12\"", "\"\\ud83d\\x\"", "\"\\ud83"] {
+            assert_eq!(
+                Text::new(broken.as_bytes()).unwrap().scalar(),
+                Err(Unreadable::Malformed),
+                "{broken}"
+            );
+        }
     }
 
     #[test]

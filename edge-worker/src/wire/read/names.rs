@@ -1,0 +1,40 @@
+//! Which names an object has, without comparing each with all before it.
+
+use usher_engine::value::Value;
+
+/// Up to here comparing with each is faster than order.
+const FEW: usize = 16;
+
+/// The places of an object's entries in the order of their names; nothing while there are few.
+#[derive(Debug, Default)]
+pub(super) struct Names(Vec<usize>);
+
+impl Names {
+    /// Where this name stands among the entries; None: nowhere, and it is the next one that is put there.
+    ///
+    /// Not by hash: whoever sends the names would choose those of one hash.
+    pub(super) fn find_or_put(&mut self, entries: &[(String, Value)], name: &str) -> Option<usize> {
+        if entries.len() < FEW {
+            return entries.iter().position(|(known, _)| known == name);
+        }
+        if self.0.is_empty() {
+            for at in 0..entries.len() {
+                let place = entries
+                    .get(at)
+                    .map_or(0, |(known, _)| self.place(entries, known).unwrap_or_else(|at| at));
+                self.0.insert(place, at);
+            }
+        }
+        match self.place(entries, name) {
+            Ok(found) => self.0.get(found).copied(),
+            Err(place) => {
+                self.0.insert(place, entries.len());
+                None
+            }
+        }
+    }
+
+    fn place(&self, entries: &[(String, Value)], name: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|at| entries.get(*at).map_or("", |(known, _)| known).cmp(name))
+    }
+}
