@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::deployment::{self, Keys};
 use crate::pattern::mismatch;
 use crate::target::{Answer, Call, Target};
-use crate::vector::{Step, Vector};
+use crate::vector::{Gzip, Step, Vector};
 
 /// The audience of every vector.
 pub const AUDIENCE: &str = "1069944";
@@ -107,9 +107,9 @@ impl Run<'_> {
             }
         }
         let mut body = expand(&step.body, self.shift, &kept).into_bytes();
-        if step.gzip {
+        if let Some(packed) = packed(&body, step.gzip) {
             headers.push(("content-encoding".to_owned(), "gzip".to_owned()));
-            body = packed(&body);
+            body = packed;
         }
         let (method, path) = split(step.request.as_deref().expect("checked"));
         let answer = self.target.call(&Call { method, path, headers, body, now: self.at + self.shift });
@@ -228,10 +228,26 @@ fn matches(step: &Step, pattern: &str, shift: i64, actual: &Value) -> Result<(),
     }
 }
 
-fn packed(body: &[u8]) -> Vec<u8> {
-    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    packer.write_all(body).expect("into memory");
-    packer.finish().expect("into memory")
+fn packed(body: &[u8], gzip: Gzip) -> Option<Vec<u8>> {
+    let member = |body: &[u8]| {
+        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packer.write_all(body).expect("into memory");
+        packer.finish().expect("into memory")
+    };
+    let mut packed = match gzip {
+        Gzip::No => return None,
+        Gzip::Whole | Gzip::Cut | Gzip::Followed => member(body),
+        Gzip::Halves => {
+            let (head, tail) = body.split_at(body.len() / 2);
+            [member(head), member(tail)].concat()
+        }
+    };
+    match gzip {
+        Gzip::Cut => drop(packed.pop()),
+        Gzip::Followed => packed.push(b' '),
+        _ => {}
+    }
+    Some(packed)
 }
 
 /// Puts in what is known only when it is run, and what would be tiresome to write out.

@@ -65,9 +65,9 @@ pub struct Step {
     /// What is sent.
     #[serde(default)]
     pub body: String,
-    /// Whether it is sent packed.
+    /// Whether it is sent packed, and how.
     #[serde(default)]
-    pub gzip: bool,
+    pub gzip: Gzip,
     /// The header of the step before's answer that stands for `@{kept}` in body and headers.
     #[serde(default)]
     pub keep: Option<String>,
@@ -88,6 +88,50 @@ pub struct Step {
     /// The earlier look that must have seen another profile.
     #[serde(default)]
     pub unlike: Option<String>,
+}
+
+/// How a body is packed.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(from = "GzipText")]
+pub enum Gzip {
+    /// It is not.
+    #[default]
+    No,
+    /// As one member.
+    Whole,
+    /// As one member that lacks its last byte.
+    Cut,
+    /// As one member, and a byte follows.
+    Followed,
+    /// Its halves as a member each.
+    Halves,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum GzipText {
+    Packed(bool),
+    Wrong(WrongGzip),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum WrongGzip {
+    Cut,
+    Followed,
+    Halves,
+}
+
+impl From<GzipText> for Gzip {
+    fn from(text: GzipText) -> Gzip {
+        match text {
+            GzipText::Packed(false) => Gzip::No,
+            GzipText::Packed(true) => Gzip::Whole,
+            GzipText::Wrong(WrongGzip::Cut) => Gzip::Cut,
+            GzipText::Wrong(WrongGzip::Followed) => Gzip::Followed,
+            GzipText::Wrong(WrongGzip::Halves) => Gzip::Halves,
+        }
+    }
 }
 
 fn nobody() -> String {

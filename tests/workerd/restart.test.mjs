@@ -2,10 +2,11 @@
 // read by the platform's own inflation.
 
 import assert from "node:assert/strict";
+import { connect } from "node:net";
 import { test } from "node:test";
 import { deflateSync, gzipSync } from "node:zlib";
 
-import { as, audience, bundle, deploy, newId } from "./deployment.mjs";
+import { as, audience, bundle, credentials, deploy, newId } from "./deployment.mjs";
 
 const viewsIn = (answer) => Object.values(answer.json.offers)[0].attributes.page_views_24h;
 
@@ -152,7 +153,14 @@ test("packed bodies", { timeout: 300_000 }, async (t) => {
     const whole = gzipSync(sent("broken"));
     const flipped = Buffer.from(whole);
     flipped[flipped.length - 6] ^= 0xff;
-    const broken = { "no gzip": sent("broken"), "cut short": whole.subarray(0, -9), "wrong checksum": flipped, nothing: Buffer.alloc(0) };
+    const broken = {
+      "no gzip": sent("broken"),
+      "cut short": whole.subarray(0, -9),
+      "wrong checksum": flipped,
+      "two members": Buffer.concat([whole, whole]),
+      "zeros after it": Buffer.concat([whole, Buffer.alloc(8)]),
+      nothing: Buffer.alloc(0),
+    };
     for (const [name, body] of Object.entries(broken)) {
       const answer = await post("gzip", body);
       assert.deepEqual([answer.status, answer.json.code], [400, 3004], `${name}: ${answer.text}`);
@@ -170,4 +178,28 @@ test("packed bodies", { timeout: 300_000 }, async (t) => {
     }
     t.diagnostic(`other codings: ${noted.join(", ")}`);
   });
+});
+
+test("a body that breaks off is its caller's business", { timeout: 300_000 }, async (t) => {
+  const worker = await deploy(t, "release");
+  const port = Number(new URL(worker.url).port);
+  const head = (route, key, framing) => `POST ${route} HTTP/1.1\r\nHost: edge\r\nAuthorization: TD1 ${key}\r\n${framing}\r\n\r\n`;
+  const routes = [["/web/pageviews", credentials.write_key], [`/v1/audiences/${audience}/rollback`, credentials.admin_key]];
+  for (const [route, key] of routes) {
+    for (const framing of ["Content-Length: 1000", "Transfer-Encoding: chunked", "Content-Length: 1000\r\nContent-Encoding: gzip"]) {
+      // The caller hears no more, so nothing must be done with what came; half closed, it still listens.
+      const socket = connect(port, "127.0.0.1");
+      let answer = "";
+      socket.on("data", (bytes) => (answer += bytes));
+      socket.on("error", () => {});
+      const closed = new Promise((done) => socket.once("close", done));
+      socket.end(`${head(route, key, framing)}${framing.startsWith("T") ? "5\r\n" : ""}{"num`);
+      const timer = setTimeout(() => socket.destroy(), 5_000);
+      await closed;
+      clearTimeout(timer);
+      assert.doesNotMatch(answer, /^HTTP\/1.1 [25]/, `${route}, ${framing}: ${answer}`);
+    }
+  }
+  assert.doesNotMatch(worker.log, /failure/, worker.log);
+  assert.equal((await worker.call("GET", `/v1/audiences/${audience}/bundle`, as.admin)).headers["usher-bundle"], "1");
 });

@@ -21,6 +21,7 @@ const FAILED = 10;
 /** Why a request failed, in the order of `operation.rs`. */
 export const INTERNAL = 0;
 export const STORAGE = 1;
+export const BODY = 2;
 
 /** How long an isolate trusts what it knows of the pointers. */
 const POINTERS_MS = 15_000;
@@ -280,7 +281,7 @@ async function ask(object, message) {
 
 /** A body from KV; the control object has it, too, if KV fails or keeps us waiting. */
 async function stored(env, hash) {
-  const body = await patiently(env.USHER_KV.get(`bundle/${hash}`, "arrayBuffer"));
+  const body = await patiently(() => env.USHER_KV.get(`bundle/${hash}`, "arrayBuffer"));
   return body && new Uint8Array(body);
 }
 

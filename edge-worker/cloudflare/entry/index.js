@@ -2,7 +2,7 @@
 //
 // A plain object is the default export and bodies are read whole, because that is what costs least on this platform.
 
-import { INTERNAL, STORAGE, engine } from "./engine.js";
+import { BODY, INTERNAL, STORAGE, engine } from "./engine.js";
 import { patiently } from "./patience.js";
 import { encodeRequest } from "./request.js";
 import { lookUp } from "./snapshots.js";
@@ -16,7 +16,9 @@ export default {
     let frame;
     try {
       await service.fresh(env, context);
-      frame = await encodeRequest(request, service.headers);
+      const encoded = await encodeRequest(request, service.headers);
+      frame = encoded.frame;
+      if (!encoded.whole) return service.failed(frame, BODY);
       const step = service.front(frame);
       switch (step.kind) {
         case "respond":
@@ -33,10 +35,20 @@ export default {
     } catch (error) {
       // A trap has replaced the instance already; whatever it was, the visitor gets an answer.
       console.error(JSON.stringify({ event: "failure", detail: String(error?.message ?? error) }));
-      return frame ? service.failed(frame, INTERNAL) : service.internal();
+      return inNeed(service, frame);
     }
   },
 };
+
+/** An answer in the words of the route, or in those that need no instance. */
+function inNeed(service, frame) {
+  try {
+    if (frame) return service.failed(frame, INTERNAL);
+  } catch (error) {
+    console.error(JSON.stringify({ event: "failure", detail: String(error?.message ?? error) }));
+  }
+  return service.internal();
+}
 
 /** Hands a message to the object that owns the data; its answer is the caller's. */
 async function deliver(service, object, message) {
@@ -70,7 +82,7 @@ async function instruct(service, env, message) {
   if (!dropped) return response;
   for (const hash of dropped.split(",")) {
     // A copy that stays costs its place and nothing else.
-    await patiently(env.USHER_KV.delete(`bundle/${hash}`));
+    await patiently(() => env.USHER_KV.delete(`bundle/${hash}`));
   }
   const answer = new Response(response.body, response);
   answer.headers.delete("usher-dropped");

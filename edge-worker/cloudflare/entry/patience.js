@@ -3,9 +3,10 @@
 /** Far beyond what KV takes, far below what a visitor notices as broken. */
 const PATIENCE_MS = 600;
 
-/** What the promise gives, or undefined when it fails or keeps us waiting. */
-export async function patiently(promise) {
-  const quiet = promise.catch((error) => {
+/** What is asked for, or undefined when that fails or keeps us waiting. */
+export async function patiently(ask) {
+  // A binding may also throw at once.
+  const quiet = (async () => ask())().catch((error) => {
     console.error(JSON.stringify({ event: "kv_failed", detail: String(error?.message ?? error) }));
   });
   let timer;

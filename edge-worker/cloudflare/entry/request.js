@@ -5,8 +5,10 @@ import { FrameWriter } from "./frame.js";
 /** Where reading stops; `limits.rs` decides what is refused, and nothing there takes more. */
 const BODY_BYTES_MAX = 5 * 1024 * 1024;
 
+/** The frame; `whole` unless the body broke off, or says it is packed and cannot be unpacked. */
 export async function encodeRequest(request, names) {
-  const body = await readBody(request);
+  const read = await readBody(request);
+  const body = read ?? new Uint8Array();
   const frame = new FrameWriter(body.length + 1024);
   frame.long(Date.now()).raw(crypto.getRandomValues(new Uint8Array(32)));
   frame.text(request.method).text(targetOf(request.url));
@@ -20,7 +22,7 @@ export async function encodeRequest(request, names) {
   if (request.cf?.city) headers.push(["usher-edge-city", request.cf.city]);
   frame.number(headers.length);
   for (const [name, value] of headers) frame.text(name).text(value);
-  return frame.bytes(body).done();
+  return { frame: frame.bytes(body).done(), whole: read !== undefined };
 }
 
 /** Path and query of the raw URL; parsing it would cost more than everything else here. */
@@ -29,7 +31,17 @@ function targetOf(url) {
   return start < 0 ? "/" : url.slice(start);
 }
 
+/** The body, and of one that is too large one byte more than any route takes; undefined when it cannot be read. */
 async function readBody(request) {
+  try {
+    return await bounded(request);
+  } catch {
+    // The caller went away, or it is no gzip: one member and nothing after it. An empty body would mean something else.
+    return undefined;
+  }
+}
+
+async function bounded(request) {
   const packed = /^(x-)?gzip$/i.test(request.headers.get("content-encoding") ?? "");
   // Asked first, because the stream behind `request.body` is made only when somebody looks at it.
   const declared = Number(request.headers.get("content-length") ?? Number.NaN);
@@ -38,16 +50,11 @@ async function readBody(request) {
   const stream = packed ? request.body.pipeThrough(new DecompressionStream("gzip")) : request.body;
   const parts = [];
   let length = 0;
-  try {
-    for await (const part of stream) {
-      parts.push(part);
-      length += part.length;
-      // One byte too many is enough to be refused.
-      if (length > BODY_BYTES_MAX) break;
-    }
-  } catch {
-    // What cannot be inflated is no body; Rust refuses the empty one.
-    return new Uint8Array();
+  for await (const part of stream) {
+    parts.push(part);
+    length += part.length;
+    // One byte too many is enough to be refused.
+    if (length > BODY_BYTES_MAX) break;
   }
   const body = new Uint8Array(length);
   let at = 0;

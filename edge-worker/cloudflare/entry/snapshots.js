@@ -71,7 +71,7 @@ function forget(key) {
 
 /** The writer knows better anyway, if KV fails or keeps us waiting. */
 async function fromKv(env, key) {
-  const snapshot = await patiently(env.USHER_KV.get(key, "arrayBuffer"));
+  const snapshot = await patiently(() => env.USHER_KV.get(key, "arrayBuffer"));
   return snapshot && new Uint8Array(snapshot);
 }
 

@@ -170,9 +170,13 @@ impl Instance {
         Some(())
     }
 
-    /// `0 internal | 1 storage · request` → `response`, in the words of its route
+    /// `0 internal | 1 storage | 2 body · request` → `response`, in the words of its route
     fn failed(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
-        let refusal = if input.byte()? == 0 { Refusal::INTERNAL } else { Refusal::STORAGE };
+        let refusal = match input.byte()? {
+            0 => Refusal::INTERNAL,
+            1 => Refusal::STORAGE,
+            _ => Refusal::EVENT_INVALID,
+        };
         let edge = self.edge.as_ref()?;
         response(out, &with_request(&mut input, |request| edge.failed(request, refusal))?);
         Some(())

@@ -2,8 +2,9 @@
 
 use std::io::Read;
 
+use usher_edge::limits::BATCH_BYTES_MAX;
 use usher_edge::store::memory::MemoryStore;
-use usher_edge::{Ambient, Edge, Request, serve};
+use usher_edge::{Ambient, Edge, Refusal, Request, serve};
 
 use super::{Answer, Call, Target};
 use crate::deployment::Keys;
@@ -35,27 +36,27 @@ impl Target for InProcess {
         let packed = coding.is_some_and(|(_, coding)| {
             ["gzip", "x-gzip"].iter().any(|known| coding.eq_ignore_ascii_case(known))
         });
-        let body = if packed { inflated(&call.body) } else { call.body.clone() };
+        let body = if packed { inflated(&call.body) } else { Some(call.body.clone()) };
         let request = Request {
             method: call.method,
             target: call.path,
             headers: &call.headers,
-            body: &body,
+            body: body.as_deref().unwrap_or_default(),
             ambient: Ambient { now_ms: call.now * 1_000, entropy },
         };
-        let response = serve(&mut self.edge, &mut self.store, &request, &mut |_| {});
+        let response = match body {
+            Some(_) => serve(&mut self.edge, &mut self.store, &request, &mut |_| {}),
+            None => self.edge.failed(&request, Refusal::EVENT_INVALID),
+        };
         let headers = response.headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         Answer { status: response.status, headers, body: response.body }
     }
 }
 
-/// Reading stops one byte past the largest body that any route takes; what cannot be inflated is no body.
-fn inflated(packed: &[u8]) -> Vec<u8> {
+/// One member and nothing after it; reading stops one byte past the largest body that any route takes.
+fn inflated(mut packed: &[u8]) -> Option<Vec<u8>> {
     let mut body = Vec::new();
-    let unpacker = flate2::read::GzDecoder::new(packed);
-    let enough = usher_edge::limits::BATCH_BYTES_MAX as u64 + 1;
-    if unpacker.take(enough).read_to_end(&mut body).is_err() {
-        body.clear();
-    }
-    body
+    let unpacker = flate2::bufread::GzDecoder::new(&mut packed);
+    unpacker.take(BATCH_BYTES_MAX as u64 + 1).read_to_end(&mut body).ok()?;
+    (packed.is_empty() || body.len() > BATCH_BYTES_MAX).then_some(body)
 }

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::time::Duration;
 
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{EXPECT, HeaderMap, HeaderValue};
@@ -48,26 +48,25 @@ async fn collect(mut body: Incoming, headers: &HeaderMap) -> Result<Vec<u8>, Res
     Ok(bytes)
 }
 
-/// What was packed, under the same bound. What cannot be inflated is nothing, which no route reads; an encoding that is
-/// not known is left to the service to refuse.
-pub(super) async fn inflate(body: Vec<u8>, encoding: Option<&HeaderValue>) -> Vec<u8> {
+/// What was packed, under the same bound; none when it cannot be inflated. An encoding that is not known is left to the
+/// service to refuse.
+pub(super) async fn inflate(body: Vec<u8>, encoding: Option<&HeaderValue>) -> Option<Vec<u8>> {
     let encoding = encoding.map_or("identity", |value| value.to_str().unwrap_or("").trim());
     let packed = encoding.eq_ignore_ascii_case("gzip") || encoding.eq_ignore_ascii_case("x-gzip");
     if !packed || body.len() > BATCH_BYTES_MAX {
-        return body;
+        return Some(body);
     }
     // Milliseconds of work; other connections go on meanwhile.
     tokio::task::spawn_blocking(move || unpack(&body)).await.unwrap_or_default()
 }
 
-fn unpack(packed: &[u8]) -> Vec<u8> {
+/// One member, and nothing after it.
+fn unpack(mut packed: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     // One byte more than the bound is enough to see that it is over it, however much would follow.
     let bound = BATCH_BYTES_MAX as u64 + 1;
-    match MultiGzDecoder::new(packed).take(bound).read_to_end(&mut bytes) {
-        Ok(_) => bytes,
-        Err(_) => Vec::new(),
-    }
+    GzDecoder::new(&mut packed).take(bound).read_to_end(&mut bytes).ok()?;
+    (packed.is_empty() || bytes.len() > BATCH_BYTES_MAX).then_some(bytes)
 }
 
 #[cfg(test)]
@@ -87,13 +86,19 @@ mod tests {
 
     #[test]
     fn the_bound_counts_what_was_inflated() {
-        assert_eq!(unpack(&packed(b"{}")), b"{}");
-        assert_eq!(unpack(&packed(&vec![b' '; BATCH_BYTES_MAX])).len(), BATCH_BYTES_MAX);
-        assert_eq!(unpack(&packed(&vec![b' '; 2 * BATCH_BYTES_MAX])).len(), BATCH_BYTES_MAX + 1);
-        // Two members are one text; what is cut or no gzip is nothing.
-        assert_eq!(unpack(&[packed(b"{"), packed(b"}")].concat()), b"{}");
+        assert_eq!(unpack(&packed(b"{}")).as_deref(), Some(&b"{}"[..]));
+        let inflated = |bytes| unpack(&packed(&vec![b' '; bytes])).map(|inflated| inflated.len());
+        assert_eq!(inflated(BATCH_BYTES_MAX), Some(BATCH_BYTES_MAX));
+        assert_eq!(inflated(2 * BATCH_BYTES_MAX), Some(BATCH_BYTES_MAX + 1));
+    }
+
+    #[test]
+    fn a_pack_is_one_whole_member_and_nothing_after_it() {
         let whole = packed(b"{\"events\":[]}");
-        assert_eq!(unpack(&whole[..whole.len() - 1]), b"");
-        assert_eq!(unpack(b"{}"), b"");
+        assert_eq!(unpack(&[packed(b"{"), packed(b"}")].concat()), None);
+        assert_eq!(unpack(&[&whole[..], b"\0"].concat()), None);
+        assert_eq!(unpack(&whole[..whole.len() - 1]), None);
+        assert_eq!(unpack(b"{}"), None);
+        assert_eq!(unpack(b""), None);
     }
 }

@@ -21,7 +21,8 @@ pub(super) struct Job {
     pub(super) method: String,
     pub(super) target: String,
     pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Vec<u8>,
+    /// None: it cannot be unpacked.
+    pub(super) body: Option<Vec<u8>>,
     pub(super) reply: oneshot::Sender<Response>,
 }
 
@@ -90,9 +91,12 @@ fn answer(edge: &mut Edge, store: &mut SqliteStore, job: &Job) -> Response {
         method: &job.method,
         target: &job.target,
         headers: &job.headers,
-        body: &job.body,
+        body: job.body.as_deref().unwrap_or_default(),
         ambient: Ambient { now_ms: now_ms(), entropy },
     };
+    if job.body.is_none() {
+        return edge.failed(&request, Refusal::EVENT_INVALID);
+    }
     serve(edge, store, &request, &mut log)
 }
 
