@@ -8,8 +8,9 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::diagnostic::{At, Diagnostic};
-use crate::expr::check::{Checker, Names, Scope};
+use crate::expr::check::Checker;
 use crate::expr::eval::{Frame, Seen, Truth, one, truth};
+use crate::expr::scope::{Names, Scope};
 use crate::expr::types::TypeSet;
 use crate::expr::uses::Uses;
 use crate::expr::{Node, Program, Slot};

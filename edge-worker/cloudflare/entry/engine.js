@@ -1,8 +1,8 @@
 // The wasm instance: what it is asked, what becomes of it when it traps, and how it learns what to run.
 
 import { FrameReader, FrameWriter } from "./frame.js";
+import { control } from "./objects.js";
 import { patiently } from "./patience.js";
-import { control } from "./store.js";
 import wasm from "./usher.wasm";
 
 // In the order of `operation.rs`.

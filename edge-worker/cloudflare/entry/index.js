@@ -3,10 +3,10 @@
 // A plain object is the default export and bodies are read whole, because that is what costs least on this platform.
 
 import { BODY, INTERNAL, STORAGE, engine } from "./engine.js";
+import { control, writer } from "./objects.js";
 import { patiently } from "./patience.js";
 import { encodeRequest } from "./request.js";
 import { lookUp } from "./snapshots.js";
-import { control, writer } from "./store.js";
 
 export { UsherStore } from "./store.js";
 

@@ -1,8 +1,8 @@
 // Lookups from the nearest snapshot that Rust accepts: isolate memory, KV, the writer.
 
 import { STORAGE } from "./engine.js";
+import { writer } from "./objects.js";
 import { patiently } from "./patience.js";
-import { writer } from "./store.js";
 
 // In the order of `Candidate`.
 const MEMORY = 0;

@@ -5,16 +5,6 @@
 import { engine, respond } from "./engine.js";
 import { FrameWriter } from "./frame.js";
 
-/** The writer of a shard. */
-export function writer(env, shard) {
-  return env.USHER_STORE.get(env.USHER_STORE.idFromName(`shard-${shard}`));
-}
-
-/** The object that says which bundles run. */
-export function control(env) {
-  return env.USHER_STORE.get(env.USHER_STORE.idFromName("control"));
-}
-
 export class UsherStore {
   #storage;
   #env;

@@ -3,8 +3,6 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
-use crate::terminal::{clean, note};
-
 /// The exit status; scripts rely on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -29,9 +27,9 @@ impl From<Exit> for ExitCode {
 /// Why a verb cannot go on: what, where, and how to mend it. Never holds a secret.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    exit: Exit,
-    message: String,
-    help: Option<String>,
+    pub(crate) exit: Exit,
+    pub(crate) message: String,
+    pub(crate) help: Option<String>,
     /// Whether an edge said that the key may not do this.
     forbidden: bool,
 }
@@ -75,14 +73,5 @@ impl Failure {
     /// Whether an edge said that the key may not do this: it is what it says of names that are not the key's, too.
     pub(crate) fn is_forbidden(&self) -> bool {
         self.forbidden
-    }
-
-    /// Tells the person at the terminal, and gives the status to end with.
-    pub(crate) fn show(&self) -> Exit {
-        note(&format!("error: {}", clean(&self.message)));
-        if let Some(help) = &self.help {
-            note(&format!("  help: {}", clean(help)));
-        }
-        self.exit
     }
 }

@@ -59,7 +59,7 @@ fn main() -> ExitCode {
         Verb::Keys(args) => keys::run(&args),
         Verb::Completions(args) => completions::run(&args),
     };
-    result.unwrap_or_else(|failure| failure.show()).into()
+    result.unwrap_or_else(|failure| terminal::show(&failure)).into()
 }
 
 /// Edge personalization: who is this visitor, and what should they see?

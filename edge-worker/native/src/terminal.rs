@@ -5,7 +5,7 @@
 use std::env;
 use std::io::{self, BufRead, ErrorKind, IsTerminal, Write};
 
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 
 /// Writes to standard output, as it is.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
@@ -22,6 +22,15 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
 pub(crate) fn note(line: &str) {
     // When not even this can be written, nobody is there.
     let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Prints why a verb cannot go on, and returns the status to end with.
+pub(crate) fn show(failure: &Failure) -> Exit {
+    note(&format!("error: {}", clean(&failure.message)));
+    if let Some(help) = &failure.help {
+        note(&format!("  help: {}", clean(help)));
+    }
+    failure.exit
 }
 
 /// Overwrites the line that the person at the terminal sees; nothing when there is none.

@@ -3,7 +3,7 @@
 
 use alloc::{string::String, vec::Vec};
 
-use super::EventTable;
+use super::event_table::EventTable;
 use crate::value::data::{names, records, tagged};
 use crate::value::{FromValue, ToValue, Unfit, Value, variant};
 

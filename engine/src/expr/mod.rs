@@ -9,6 +9,7 @@ pub(crate) mod entail;
 pub(crate) mod eval;
 pub(crate) mod op;
 mod same;
+pub(crate) mod scope;
 pub(crate) mod sets;
 pub(crate) mod types;
 pub(crate) mod uses;

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::check::{CONDITIONS, Names, Scope, VALUE, depth, for_each_test, resolve};
+use super::scope::{CONDITIONS, Names, Scope, VALUE, depth, for_each_test, resolve};
 use super::types::TypeSet;
 use super::{Place, Slot};
 use crate::diagnostic::{At, Code, Diagnostic, words};

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use crate::attribute::plan::{Part, addresses};
 use crate::definition::Definition;
 use crate::diagnostic::words;
-use crate::expr::check::Names;
+use crate::expr::scope::Names;
 use crate::expr::types::TypeSet;
 use crate::index::Index;
 use crate::suggest::closest;

@@ -10,7 +10,7 @@ use super::{OutputPlan, PersonalizationPlan, Piece, SectionPlan};
 use crate::candidates::Candidates;
 use crate::definition::{Output, OutputSource, Personalization};
 use crate::diagnostic::{At, Code, words};
-use crate::expr::check::Names;
+use crate::expr::scope::Names;
 use crate::expr::{Node, Program};
 use crate::index::Index;
 use crate::order;

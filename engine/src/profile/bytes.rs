@@ -3,8 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::ProfileId;
-use super::codec::Damaged;
+use super::parts::ProfileId;
 use crate::limits::STORED_DEPTH_MAX;
 use crate::value::{Number, Value};
 
@@ -312,6 +311,10 @@ pub(super) fn checksum(bytes: &[u8]) -> u64 {
     let sum = mix(mix(mix(mix(length, a, odd_a), b, odd_b), c, odd_c), d, odd_d);
     (sum ^ (sum >> 32)).wrapping_mul(odd_a)
 }
+
+/// Why a part of the bytes cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Damaged(pub(super) &'static str);
 
 #[cfg(test)]
 mod tests {

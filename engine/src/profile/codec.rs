@@ -25,11 +25,10 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
-use super::bytes::{Reader, Writer, checksum};
-use super::states;
-use super::{Key, Orphan, Profile, ProfileId, Seen};
+use super::Profile;
+use super::bytes::{Damaged, Reader, Writer, checksum};
+use super::stored::{Stored, Tag};
 use crate::attribute::BatchRecord;
-use crate::limits::STORED_DEPTH_MAX;
 
 const MAGIC: &[u8; 4] = b"USHP";
 /// Magic, form and checksum.
@@ -200,27 +199,6 @@ impl From<Damaged> for Unreadable {
     }
 }
 
-/// Why a part of the bytes cannot be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Damaged(pub(super) &'static str);
-
-/// The sections, in their order.
-#[derive(Clone, Copy)]
-pub(super) enum Tag {
-    Head = 1,
-    Keys,
-    Candidates,
-    Absorbed,
-    Seen,
-    Batch,
-    Orphans,
-    Attributes,
-}
-
-impl Tag {
-    const COUNT: usize = Tag::Attributes as usize;
-}
-
 fn section(out: &mut Writer, form: Form, tag: Tag, fill: impl FnOnce(&mut Writer)) {
     let before = out.0.len();
     out.byte(tag as u8);
@@ -247,117 +225,6 @@ fn section(out: &mut Writer, form: Form, tag: Tag, fill: impl FnOnce(&mut Writer
             written.count(length);
             out.0.splice(start..start, written.0);
         }
-    }
-}
-
-/// The bytes that a profile was opened from, and where its sections are in them.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Stored {
-    bytes: Vec<u8>,
-    parts: [Range<usize>; Tag::COUNT],
-}
-
-impl Stored {
-    pub(super) fn part(&self, tag: Tag) -> &[u8] {
-        let range = self.parts.get((tag as usize).saturating_sub(1));
-        range.and_then(|range| self.bytes.get(range.clone())).unwrap_or(&[])
-    }
-
-    /// Whether every section can be read.
-    fn check(&self) -> Result<(), Damaged> {
-        for tag in [Tag::Keys, Tag::Candidates] {
-            self.walk(tag, |r| {
-                r.shown()?;
-                r.shown()?;
-                r.signed().map(drop)
-            })?;
-        }
-        // As many as there may be. That they are there is clear from the length, as the checksum has said that they are
-        // as they were written.
-        let mut ids = Reader(self.part(Tag::Absorbed));
-        if !ids.0.is_empty() && ids.length()?.checked_mul(16) != Some(ids.0.len()) {
-            return Err(Damaged("has ids of another length"));
-        }
-        let mut seen = Reader(self.part(Tag::Seen));
-        if !seen.0.is_empty() {
-            let count = seen.length()?;
-            if count.saturating_mul(9) > seen.0.len() {
-                return Err(Damaged("ends early"));
-            }
-        }
-        self.walk(Tag::Batch, |r| {
-            r.shown()?;
-            r.signed()?;
-            r.signed()?;
-            r.optional(|r| r.many(|r| r.shown().map(drop)))?;
-            r.many(|r| {
-                r.shown()?;
-                r.skip_value(STORED_DEPTH_MAX)
-            })
-            .map(drop)
-        })?;
-        self.walk(Tag::Orphans, |r| {
-            r.shown()?;
-            r.signed().map(drop)
-        })?;
-        if states::is_sound(self.part(Tag::Attributes)) {
-            Ok(())
-        } else {
-            Err(Damaged("has states that do not add up"))
-        }
-    }
-
-    /// Walks over what a section lists, and nothing behind it.
-    fn walk<'a>(
-        &'a self,
-        tag: Tag,
-        skip: impl FnMut(&mut Reader<'a>) -> Result<(), Damaged>,
-    ) -> Result<(), Damaged> {
-        let mut reader = Reader(self.part(tag));
-        if reader.0.is_empty() {
-            return Ok(());
-        }
-        reader.many(skip)?;
-        if reader.0.is_empty() { Ok(()) } else { Err(Damaged("has more than it lists")) }
-    }
-
-    /// What a section lists. It has been checked, so it can be read, unless it is empty.
-    fn list<'a, T>(&'a self, tag: Tag, read: impl FnMut(&mut Reader<'a>) -> Result<T, Damaged>) -> Vec<T> {
-        Reader(self.part(tag)).many(read).unwrap_or_default()
-    }
-
-    pub(super) fn keys(&self) -> Vec<Key> {
-        self.list(Tag::Keys, |r| Ok(Key { name: r.text()?, value: r.text()?, seen_ms: r.signed()? }))
-    }
-
-    pub(super) fn ids(&self) -> Vec<ProfileId> {
-        self.list(Tag::Absorbed, Reader::id)
-    }
-
-    pub(super) fn seen(&self) -> Seen {
-        let mut before_ms = 0_i64;
-        let events = self.list(Tag::Seen, |r| {
-            let hash = r.hash()?;
-            before_ms = before_ms.wrapping_add(r.signed()?);
-            Ok((hash, before_ms))
-        });
-        Seen { events }
-    }
-
-    pub(super) fn records(&self) -> Vec<BatchRecord> {
-        self.list(Tag::Batch, |r| {
-            Ok(BatchRecord {
-                key: r.text()?,
-                computed_ms: r.signed()?,
-                arrival_ms: r.signed()?,
-                segments: r.optional(|r| r.many(Reader::text))?,
-                values: r.many(|r| Ok((r.text()?, r.value()?)))?,
-            })
-        })
-    }
-
-    pub(super) fn orphans(&self) -> Vec<Orphan> {
-        self.list(Tag::Orphans, |r| Ok(Orphan { name: r.text()?, since_ms: r.signed()? }))
     }
 }
 

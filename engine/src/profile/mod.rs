@@ -7,10 +7,13 @@
 
 mod bytes;
 pub mod codec;
+mod parts;
 mod seen;
 mod state;
 mod states;
+mod stored;
 
+pub use parts::{Key, Orphan, ProfileId};
 pub use seen::Seen;
 pub(crate) use seen::Sight;
 pub use states::States;
@@ -18,27 +21,12 @@ pub use states::States;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::OnceCell;
-use core::fmt;
 
 use crate::attribute::shape::PARKED_SEPARATOR;
 use crate::attribute::{BatchRecord, State, put_record};
 use crate::limits::{ABSORBED_MAX, ORPHAN_MS};
 use crate::order;
-use codec::{Stored, Tag};
-
-/// The internal id of a profile, a UUIDv7 by convention of the hosts: ids of older profiles are smaller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ProfileId(pub [u8; 16]);
-
-impl fmt::Display for ProfileId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, byte) in self.0.iter().enumerate() {
-            let dash = if matches!(index, 4 | 6 | 8 | 10) { "-" } else { "" };
-            write!(f, "{dash}{byte:02x}")?;
-        }
-        Ok(())
-    }
-}
+use stored::{Stored, Tag};
 
 /// The state of one stitched visitor.
 #[derive(Clone, Debug)]
@@ -62,26 +50,6 @@ pub struct Profile {
     states: States,
     /// Whether it took over what another bundle wrote, and no bundle has looked at it since.
     mixed: bool,
-}
-
-/// An identifier of a profile.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Key {
-    /// The stitching key's name.
-    pub name: String,
-    /// Its value.
-    pub value: String,
-    /// Newest time of an event that carried it, Unix milliseconds.
-    pub seen_ms: i64,
-}
-
-/// State under a name that no definition knows any more.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Orphan {
-    /// The attribute's name.
-    pub name: String,
-    /// When a bundle without it first wrote the profile, Unix milliseconds.
-    pub since_ms: i64,
 }
 
 impl Profile {

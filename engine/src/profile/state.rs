@@ -2,8 +2,8 @@
 
 use alloc::vec::Vec;
 
-use super::bytes::{Reader, Writer};
-use super::codec::Damaged;
+use super::bytes::{Damaged, Reader, Writer};
+
 use crate::attribute::{
     Counter, Item, ItemList, Pick, Removed, Ring, Stamped, State, Total, Unit, newest_first,
 };

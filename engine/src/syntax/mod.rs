@@ -5,11 +5,13 @@
 
 mod ast;
 mod data;
+mod error;
 mod parse;
 mod print;
 mod token;
 
 pub use ast::{Comparison, Expr, Name, Test};
+pub use error::ParseError;
+pub use parse::parse;
 #[cfg(feature = "words")]
 pub use parse::parse_located;
-pub use parse::{ParseError, parse};

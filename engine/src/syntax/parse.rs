@@ -3,10 +3,10 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 use core::ops::Range;
 
 use super::ast::{Comparison, Expr, Name, Test};
+use super::error::{ParseError, Parsed};
 use super::token::{Kind, Lexer, Token, is_keyword};
 use crate::diagnostic::words;
 use crate::limits::{CRITERIA_BYTES_MAX, CRITERIA_DEPTH_MAX, IN_VALUES_MAX};
@@ -29,9 +29,6 @@ fn read<'a>(text: &'a str, conditions: Option<&'a mut Vec<Range<usize>>>) -> Res
     whole(text, conditions).map_err(|error| *error)
 }
 
-/// What a part of the grammar gives. Boxed, because each hands it to the next, and errors are large and rare.
-pub(super) type Parsed<T> = Result<T, Box<ParseError>>;
-
 fn whole<'a>(text: &'a str, conditions: Option<&'a mut Vec<Range<usize>>>) -> Parsed<Expr> {
     if text.len() > CRITERIA_BYTES_MAX {
         let message = words!("longer than {CRITERIA_BYTES_MAX} bytes");
@@ -53,40 +50,6 @@ fn whole<'a>(text: &'a str, conditions: Option<&'a mut Vec<Range<usize>>>) -> Pa
         }
     }
 }
-
-/// Why a text is no criterion, and where: byte offsets into it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ParseError {
-    /// Lower case, no period.
-    pub message: String,
-    /// How to mend it, if that can be said.
-    pub help: Option<String>,
-    /// First byte of what is wrong.
-    pub start: usize,
-    /// The byte after it.
-    pub end: usize,
-}
-
-impl ParseError {
-    #[cold]
-    pub(super) fn new(start: usize, end: usize, message: impl Into<String>) -> Box<ParseError> {
-        Box::new(ParseError { message: message.into(), help: None, start, end })
-    }
-
-    #[cold]
-    pub(super) fn help(mut self: Box<Self>, help: impl Into<String>) -> Box<ParseError> {
-        self.help = Some(help.into());
-        self
-    }
-}
-
-impl fmt::Display for ParseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl core::error::Error for ParseError {}
 
 struct Parser<'a> {
     lexer: Lexer<'a>,

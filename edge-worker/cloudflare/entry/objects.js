@@ -1,0 +1,11 @@
+// The addresses of the Durable Objects: one writer for each shard, and the control object.
+
+/** The writer of a shard. */
+export function writer(env, shard) {
+  return env.USHER_STORE.get(env.USHER_STORE.idFromName(`shard-${shard}`));
+}
+
+/** The object that says which bundles run. */
+export function control(env) {
+  return env.USHER_STORE.get(env.USHER_STORE.idFromName("control"));
+}

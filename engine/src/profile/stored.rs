@@ -1,0 +1,139 @@
+//! The sections of a stored profile, each checked when it is opened and read when it is asked for.
+
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use super::bytes::{Damaged, Reader};
+use super::parts::{Key, Orphan, ProfileId};
+use super::seen::Seen;
+use super::states;
+use crate::attribute::BatchRecord;
+use crate::limits::STORED_DEPTH_MAX;
+
+/// The sections, in their order.
+#[derive(Clone, Copy)]
+pub(super) enum Tag {
+    Head = 1,
+    Keys,
+    Candidates,
+    Absorbed,
+    Seen,
+    Batch,
+    Orphans,
+    Attributes,
+}
+
+impl Tag {
+    pub(super) const COUNT: usize = Tag::Attributes as usize;
+}
+
+/// The bytes that a profile was opened from, and where its sections are in them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Stored {
+    pub(super) bytes: Vec<u8>,
+    pub(super) parts: [Range<usize>; Tag::COUNT],
+}
+
+impl Stored {
+    pub(super) fn part(&self, tag: Tag) -> &[u8] {
+        let range = self.parts.get((tag as usize).saturating_sub(1));
+        range.and_then(|range| self.bytes.get(range.clone())).unwrap_or(&[])
+    }
+
+    /// Whether every section can be read.
+    pub(super) fn check(&self) -> Result<(), Damaged> {
+        for tag in [Tag::Keys, Tag::Candidates] {
+            self.walk(tag, |r| {
+                r.shown()?;
+                r.shown()?;
+                r.signed().map(drop)
+            })?;
+        }
+        // As many as there may be. That they are there is clear from the length, as the checksum has said that they are
+        // as they were written.
+        let mut ids = Reader(self.part(Tag::Absorbed));
+        if !ids.0.is_empty() && ids.length()?.checked_mul(16) != Some(ids.0.len()) {
+            return Err(Damaged("has ids of another length"));
+        }
+        let mut seen = Reader(self.part(Tag::Seen));
+        if !seen.0.is_empty() {
+            let count = seen.length()?;
+            if count.saturating_mul(9) > seen.0.len() {
+                return Err(Damaged("ends early"));
+            }
+        }
+        self.walk(Tag::Batch, |r| {
+            r.shown()?;
+            r.signed()?;
+            r.signed()?;
+            r.optional(|r| r.many(|r| r.shown().map(drop)))?;
+            r.many(|r| {
+                r.shown()?;
+                r.skip_value(STORED_DEPTH_MAX)
+            })
+            .map(drop)
+        })?;
+        self.walk(Tag::Orphans, |r| {
+            r.shown()?;
+            r.signed().map(drop)
+        })?;
+        if states::is_sound(self.part(Tag::Attributes)) {
+            Ok(())
+        } else {
+            Err(Damaged("has states that do not add up"))
+        }
+    }
+
+    /// Walks over what a section lists, and nothing behind it.
+    fn walk<'a>(
+        &'a self,
+        tag: Tag,
+        skip: impl FnMut(&mut Reader<'a>) -> Result<(), Damaged>,
+    ) -> Result<(), Damaged> {
+        let mut reader = Reader(self.part(tag));
+        if reader.0.is_empty() {
+            return Ok(());
+        }
+        reader.many(skip)?;
+        if reader.0.is_empty() { Ok(()) } else { Err(Damaged("has more than it lists")) }
+    }
+
+    /// What a section lists. It has been checked, so it can be read, unless it is empty.
+    fn list<'a, T>(&'a self, tag: Tag, read: impl FnMut(&mut Reader<'a>) -> Result<T, Damaged>) -> Vec<T> {
+        Reader(self.part(tag)).many(read).unwrap_or_default()
+    }
+
+    pub(super) fn keys(&self) -> Vec<Key> {
+        self.list(Tag::Keys, |r| Ok(Key { name: r.text()?, value: r.text()?, seen_ms: r.signed()? }))
+    }
+
+    pub(super) fn ids(&self) -> Vec<ProfileId> {
+        self.list(Tag::Absorbed, Reader::id)
+    }
+
+    pub(super) fn seen(&self) -> Seen {
+        let mut before_ms = 0_i64;
+        let events = self.list(Tag::Seen, |r| {
+            let hash = r.hash()?;
+            before_ms = before_ms.wrapping_add(r.signed()?);
+            Ok((hash, before_ms))
+        });
+        Seen { events }
+    }
+
+    pub(super) fn records(&self) -> Vec<BatchRecord> {
+        self.list(Tag::Batch, |r| {
+            Ok(BatchRecord {
+                key: r.text()?,
+                computed_ms: r.signed()?,
+                arrival_ms: r.signed()?,
+                segments: r.optional(|r| r.many(Reader::text))?,
+                values: r.many(|r| Ok((r.text()?, r.value()?)))?,
+            })
+        })
+    }
+
+    pub(super) fn orphans(&self) -> Vec<Orphan> {
+        self.list(Tag::Orphans, |r| Ok(Orphan { name: r.text()?, since_ms: r.signed()? }))
+    }
+}
