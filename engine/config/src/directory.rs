@@ -7,7 +7,8 @@ use std::path::Path;
 use usher_engine::diagnostic::{Code, Diagnostic};
 
 use crate::limits::FILE_BYTES_MAX;
-use crate::{Finding, Place, Source, dialect, document};
+use crate::source::{Finding, Place, Source};
+use crate::{dialect, document};
 
 /// What a directory holds.
 #[derive(Clone, Debug, Default)]

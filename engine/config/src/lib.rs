@@ -28,6 +28,7 @@ mod lint;
 mod lower;
 pub mod render;
 pub mod sarif;
+mod source;
 mod suggest;
 mod text;
 mod write;
@@ -40,20 +41,12 @@ use usher_engine::diagnostic::{Code, Diagnostic, Severity};
 
 pub use columns::Sample;
 pub use directory::{Listing, definition_files};
+pub use source::{Finding, Place, Source};
 pub use write::{rfc3339, write, write_with_examples};
 
 use columns::Columns;
 use lower::{At, Lower};
 use text::Text;
-
-/// One text and the name it is reported by. A name that ends in `.json` is read as JSON, any other as YAML.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Source {
-    /// Usually a path.
-    pub name: String,
-    /// All of it.
-    pub text: String,
-}
 
 /// Reads all sources as one definition.
 ///
@@ -213,26 +206,4 @@ impl Reading {
         // Stable: what stands at one place stays in the order in which it was found.
         self.findings.sort_by_cached_key(|finding| order(&finding.place));
     }
-}
-
-/// A diagnostic and where in the texts it belongs.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Finding {
-    /// What is found.
-    pub diagnostic: Diagnostic,
-    /// None: the definition as a whole.
-    pub place: Option<Place>,
-}
-
-/// A range of one line of a text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The source's name.
-    pub file: String,
-    /// Counted from 1.
-    pub line: usize,
-    /// In characters, counted from 1.
-    pub column: usize,
-    /// In characters, at least 1.
-    pub length: usize,
 }

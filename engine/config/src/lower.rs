@@ -1,5 +1,7 @@
 //! What all dialects need to lower a document: a place for every part of the definition, findings, and typed reads.
 
+mod at;
+mod bodies;
 mod duration;
 mod wanted;
 
@@ -9,16 +11,14 @@ use usher_engine::definition::{Definition, Example};
 use usher_engine::diagnostic::{Code, Diagnostic, Severity};
 use usher_engine::value::{DataType, Number, Value};
 
-use crate::Source;
-use crate::dialect::Bodies;
 use crate::document::{Content, Entry, Fault, Node, Span};
 use crate::limits::FINDINGS_MAX;
+use crate::source::Source;
 use crate::suggest::{did_you_mean, meant};
 use crate::text::Text;
+pub(crate) use at::At;
+pub(crate) use bodies::Bodies;
 use wanted::wanted;
-
-/// Where something stands: which text, which bytes.
-pub(crate) type At = (usize, Span);
 
 /// The definition as far as it is read, and what was found on the way.
 #[derive(Default)]
@@ -43,7 +43,7 @@ pub(crate) struct Lower {
     criterion: (String, usize),
     /// Where the audience was named first.
     pub(crate) audience: Option<At>,
-    /// What bodies of the API say of each other.
+    /// What bodies of the control API say of each other.
     pub(crate) bodies: Bodies,
 }
 

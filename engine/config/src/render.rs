@@ -6,7 +6,8 @@
 use usher_engine::diagnostic::Severity;
 
 use crate::limits::EXCERPT_CHARS_MAX;
-use crate::{Finding, Source, text};
+use crate::source::{Finding, Source};
+use crate::text;
 
 /// Several lines: the message, the line it is about with a caret, and help. Ends with a line break.
 pub fn human(finding: &Finding, sources: &[Source], color: bool) -> String {
@@ -116,7 +117,7 @@ mod tests {
     use usher_engine::diagnostic::{Code, Diagnostic};
 
     use super::*;
-    use crate::Place;
+    use crate::source::Place;
 
     fn finding(line: usize, column: usize, length: usize) -> Finding {
         let diagnostic =

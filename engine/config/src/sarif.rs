@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use usher_engine::diagnostic::{Code, Severity};
 
-use crate::{Finding, Place, Source, codes};
+use crate::codes;
+use crate::source::{Finding, Place, Source};
 
 /// The whole log. A finding about no place is shown at the beginning of the first source: hosts want one.
 pub fn log(findings: &[Finding], sources: &[Source]) -> Value {

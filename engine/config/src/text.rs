@@ -1,7 +1,7 @@
 //! The texts that were read, and from byte offsets to what people count: lines and characters.
 
 use crate::document::Span;
-use crate::{Place, Source};
+use crate::source::{Place, Source};
 
 /// One text with its line starts.
 #[derive(Clone, Debug, Default)]

@@ -32,7 +32,7 @@ use usher_engine::definition::{Definition, Example};
 
 pub use instant::rfc3339;
 
-use crate::Source;
+use crate::source::Source;
 
 /// The file that holds what is not a service.
 const RT_CONFIG: &str = "rt_config.yaml";

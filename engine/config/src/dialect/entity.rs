@@ -4,7 +4,7 @@ use usher_engine::definition::{Choice, Output, OutputSource, Personalization, Se
 use usher_engine::diagnostic::Code;
 use usher_engine::syntax::Expr;
 
-use super::api::spelled;
+use super::api::spelling::spelled;
 use super::common::UNREAD;
 use super::condition::{Subject, condition};
 use super::example::examples;

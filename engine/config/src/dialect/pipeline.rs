@@ -2,10 +2,9 @@
 
 use usher_engine::diagnostic::Code;
 
-use super::first_key;
 use crate::document::Node;
 use crate::lower::Lower;
 
 pub(super) fn lower(lower: &mut Lower, node: &Node) {
-    lower.note(Code::Ignored, first_key(node), "pipelines are not supported yet; skipped");
+    lower.note(Code::Ignored, node.first_key(), "pipelines are not supported yet; skipped");
 }

@@ -3,7 +3,7 @@
 use usher_engine::diagnostic::Code;
 use usher_engine::value::Number;
 
-use super::{Content, Entry, Fault, Node, Scalar, Span, Style};
+use super::node::{Content, Entry, Fault, Node, Scalar, Span, Style};
 use crate::limits::{DOCUMENT_DEPTH_MAX, NODES_MAX};
 
 /// Reads the one document of a text.

@@ -4,7 +4,8 @@
 //! source and decoded text are walked side by side; where they do not agree, the answer is None and the caller points at
 //! the scalar's start.
 
-use super::{Scalar, Span, Style, json};
+use super::json;
+use super::node::{Scalar, Span, Style};
 
 /// The byte of `text` that the byte `target` of the decoded scalar came from.
 pub(crate) fn origin(text: &str, scalar: &Scalar, span: Span, target: usize) -> Option<usize> {

@@ -6,9 +6,9 @@ use std::collections::{HashMap, HashSet};
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span as Marks, Tag};
 use usher_engine::diagnostic::Code;
 
+use super::node::{Content, Entry, Fault, Node, Scalar, Span, Style};
 use super::origin::escape;
 use super::yaml_words::words;
-use super::{Content, Entry, Fault, Node, Scalar, Span, Style};
 use crate::limits::{DOCUMENT_DEPTH_MAX, NODES_MAX};
 
 /// Reads the documents of a text.

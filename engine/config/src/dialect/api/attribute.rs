@@ -1,15 +1,15 @@
 //! An attribute: `single`, `list`, `counter` or `imported`.
 
 use usher_engine::definition::{
-    Aggregation, Attribute, AttributeKind, Backfill, CounterPart, Increment, Keep, ListAction,
-    ListAggregation, ListPart, Removal,
+    Aggregation, Attribute, AttributeKind, Backfill, CounterPart, Increment, Keep, ListAction, ListPart,
 };
 use usher_engine::diagnostic::Code;
 use usher_engine::limits::{LIST_DURATION_MS_DEFAULT, LIST_ITEMS_DEFAULT, LIST_ITEMS_MAX, SUMMAND_MAX};
 
 use super::super::common::says_none;
+use super::super::one_of::{AGGREGATIONS, REMOVALS, one_of};
+use super::body::{READ_BACK, unique};
 use super::key_event::filter_rule;
-use super::{READ_BACK, unique};
 use crate::document::Node;
 use crate::lower::{Fields, Lower};
 use crate::suggest::did_you_mean;
@@ -63,20 +63,6 @@ const COMMON: [&str; 8] =
 
 /// What documents of RT 2.0 send with lists, and its API does not know.
 const OF_NO_USE_IN_LISTS: [&str; 2] = ["valueColumn", "dataType"];
-
-/// What is told of a list's items, in words that rt_config shares.
-pub(in crate::dialect) const AGGREGATIONS: [(&str, ListAggregation); 6] = [
-    ("distinct_list", ListAggregation::DistinctList),
-    ("first", ListAggregation::First),
-    ("last", ListAggregation::Last),
-    ("sum", ListAggregation::Sum),
-    ("min", ListAggregation::Min),
-    ("max", ListAggregation::Max),
-];
-
-/// What takes items out of a list.
-pub(in crate::dialect) const REMOVALS: [(&str, Removal); 2] =
-    [("delete_item", Removal::DeleteItem), ("clear", Removal::Clear)];
 
 const OF_SINGLES: [(&str, Aggregation); 5] = [
     ("last", Aggregation::Last),
@@ -320,22 +306,4 @@ fn sub_identifier(lower: &mut Lower, fields: Fields<'_>) -> Option<String> {
         Some(node) => lower.name_of(node, "identifier"),
         None => lower.need_text(fields, "name"),
     }
-}
-
-/// A word of a list of words.
-pub(in crate::dialect) fn one_of<T: Copy>(
-    lower: &mut Lower,
-    fields: Fields<'_>,
-    key: &str,
-    words: &[(&'static str, T)],
-) -> Option<T> {
-    let text = lower.need_text(fields, key)?;
-    if let Some((_, meaning)) = words.iter().find(|(word, _)| *word == text) {
-        return Some(*meaning);
-    }
-    let all = words.iter().map(|(word, _)| format!("`{word}`")).collect::<Vec<_>>().join(", ");
-    let help = did_you_mean(&text, words.iter().map(|(word, _)| *word));
-    let help = help.unwrap_or_else(|| format!("known are {all}"));
-    lower.note_with(Code::UnknownName, fields.span(key), format!("unknown {key} `{text}`"), Some(help));
-    None
 }

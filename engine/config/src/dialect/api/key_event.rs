@@ -6,7 +6,7 @@ use usher_engine::syntax::Expr;
 
 use super::super::common::{columns, event_table, spelling};
 use super::super::condition::{Subject, condition};
-use super::READ_BACK;
+use super::body::READ_BACK;
 use crate::document::Node;
 use crate::lower::{Fields, Lower};
 
@@ -47,7 +47,7 @@ pub(super) fn lower(lower: &mut Lower, node: &Node, id: Option<String>) {
     let description = lower.text(fields, "description");
     // Kept even when something in it is wrong, so that those who refer to it are not wrong too.
     if let Some(name) = name {
-        super::unique(lower, fields, &name, [id.as_deref(), None], "key event");
+        super::body::unique(lower, fields, &name, [id.as_deref(), None], "key event");
         let table = EventTable { database, table };
         lower.definition.key_events.push(KeyEvent { name, table, filter, columns, description });
     }

@@ -3,73 +3,22 @@
 //! They name each other by ids, in any order and over several files: [`declare`] walks all of them first, [`finish`]
 //! settles what only the whole can tell. Keys may be written in snake case, too.
 
-mod attribute;
+pub(super) mod attribute;
+mod body;
 mod key_event;
 mod setting;
-mod spelling;
+pub(super) mod spelling;
 
 use std::collections::BTreeMap;
 
 use usher_engine::definition::{Attribute, AttributeKind};
 use usher_engine::diagnostic::{Code, Diagnostic};
 
-use super::{Dialect, first_key, recognize, rt_config};
+use super::recognize::{Dialect, recognize, resource, several};
+use super::rt_config;
 use crate::document::{Content, Node};
-use crate::lower::{At, Fields, Lower};
-pub(super) use attribute::{AGGREGATIONS, REMOVALS, one_of};
-pub(super) use spelling::{has, spelled};
-
-/// What bodies say of each other.
-#[derive(Default)]
-pub(crate) struct Bodies {
-    /// The names of key events by everything that another body may call them.
-    key_events: BTreeMap<String, String>,
-    /// The identifiers of attributes, likewise.
-    attributes: BTreeMap<String, String>,
-    /// Which attributes are bodies, and may name batch columns where others name attributes.
-    own: Vec<usize>,
-    /// Batch columns that a setting imports: the attribute's name, the column, where that stands.
-    columns: Vec<(String, String, At)>,
-    /// Attributes that a payload names without a part: the name, the output's path, where that stands.
-    pub(super) wholes: Vec<(String, String, At)>,
-    /// The first body that says nothing of its audience, because its address does.
-    first: Option<At>,
-    /// Whether the lookup key tells people apart, for want of a word.
-    setting: bool,
-}
-
-/// What an answer of the API carries beyond what was sent to it.
-const READ_BACK: [&str; 5] = ["createdAt", "updatedAt", "createdBy", "updatedBy", "notation"];
-
-/// What holds several documents: a list, or an answer with `data`.
-pub(super) fn several(node: &Node) -> Option<&[Node]> {
-    let inner = match &node.content {
-        Content::List(_) => node,
-        _ => node.get("data")?,
-    };
-    match &inner.content {
-        Content::List(items) => Some(items),
-        Content::Map(_) => Some(std::slice::from_ref(inner)),
-        Content::Scalar(_) => None,
-    }
-}
-
-/// The body of a resource: `{id, type, attributes}`, as the API answers under `/entities`.
-pub(super) fn resource(node: &Node) -> Option<&Node> {
-    node.get("attributes").filter(|inner| {
-        matches!(inner.content, Content::Map(_))
-            && matches!(
-                recognize(inner),
-                Some(Dialect::ApiAttribute | Dialect::ApiKeyEvent | Dialect::ApiSetting)
-            )
-    })
-}
-
-/// Whether a document has the type of an attribute.
-pub(super) fn is_attribute(node: &Node) -> bool {
-    let text = node.get("type").and_then(Node::as_text);
-    text.is_some_and(|text| attribute::TYPES.iter().any(|(name, _)| *name == text)) && has(node, "name")
-}
+use crate::lower::{At, Bodies, Lower};
+use spelling::spelled;
 
 /// Remembers by which ids and names a document's bodies may be called.
 pub(super) fn declare(lower: &mut Lower, node: &Node) {
@@ -111,17 +60,6 @@ fn id_of(node: &Node) -> Option<String> {
     match &node.get("id")?.content {
         Content::Scalar(scalar) if !scalar.text.is_empty() => Some(scalar.text.clone()),
         _ => None,
-    }
-}
-
-/// Lowers a document that holds several.
-pub(super) fn lower_several(lower: &mut Lower, node: &Node) {
-    if let Content::Map(_) = node.content {
-        let known = ["data", "pagination", "links", "meta", "included"];
-        lower.fields(node, "an answer of the API", &known);
-    }
-    for inner in several(node).unwrap_or_default() {
-        super::lower(lower, inner);
     }
 }
 
@@ -232,38 +170,4 @@ fn whole(lower: &mut Lower, name: &str, path: &str, at: At) {
     let help = format!("write `\"subAttributeIdentifier\": \"{part}\"` beside it");
     let message = format!("missing `subAttributeIdentifier`: a payload shows one part of the list `{name}`");
     lower.push(Diagnostic::new(Code::MissingKey, message).at(path).help(help), Some(at));
-}
-
-impl Lower {
-    /// The audience, which a body may say.
-    fn body_audience(&mut self, fields: Fields<'_>) {
-        if fields.get("audienceId").is_some() {
-            self.audience(fields, "audienceId", "audienceName");
-        } else if self.bodies.first.is_none() {
-            self.bodies.first = Some((self.text, first_key(fields.node)));
-        }
-    }
-
-    /// The name of the key event that a body calls by its id or name.
-    pub(super) fn key_event_id(&mut self, fields: Fields<'_>, key: &str) -> Option<String> {
-        let id = self.need_id(fields, key)?;
-        Some(self.bodies.key_events.get(&id).cloned().unwrap_or(id))
-    }
-
-    /// The name of the attribute that a body calls by its id, identifier or name.
-    pub(super) fn attribute_id(&mut self, fields: Fields<'_>, key: &str) -> Option<String> {
-        let id = self.need_id(fields, key)?;
-        Some(self.bodies.attributes.get(&id).cloned().unwrap_or(id))
-    }
-}
-
-/// Notes an id or a name that another body has, too: whoever calls it would get one of them by chance.
-fn unique(lower: &mut Lower, fields: Fields<'_>, own: &str, called: [Option<&str>; 2], what: &str) {
-    for name in called.into_iter().flatten() {
-        let names = if what == "attribute" { &lower.bodies.attributes } else { &lower.bodies.key_events };
-        if let Some(other) = names.get(name).filter(|other| *other != own) {
-            let message = format!("the {what} `{other}` is called `{name}`, too");
-            lower.note(Code::DuplicateName, fields.span("name"), message);
-        }
-    }
 }

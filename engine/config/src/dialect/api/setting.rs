@@ -6,7 +6,7 @@
 use usher_engine::diagnostic::Code;
 
 use super::super::rt_config;
-use super::READ_BACK;
+use super::body::READ_BACK;
 use crate::document::{Content, Node};
 use crate::lower::{Fields, Lower};
 

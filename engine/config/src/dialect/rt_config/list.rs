@@ -8,8 +8,8 @@ use usher_engine::limits::{
 };
 use usher_engine::syntax::Expr;
 
-use super::super::api::{AGGREGATIONS, REMOVALS, one_of};
 use super::super::filter::filter;
+use super::super::one_of::{AGGREGATIONS, REMOVALS, one_of};
 use crate::document::Node;
 use crate::lower::{Fields, Lower};
 

@@ -1,0 +1,48 @@
+//! Reads that all bodies share: whose they are, and what they call each other.
+
+use usher_engine::diagnostic::Code;
+
+use crate::lower::{Fields, Lower};
+
+/// What an answer of the API carries beyond what was sent to it.
+pub(super) const READ_BACK: [&str; 5] = ["createdAt", "updatedAt", "createdBy", "updatedBy", "notation"];
+
+impl Lower {
+    /// The audience, which a body may say.
+    pub(super) fn body_audience(&mut self, fields: Fields<'_>) {
+        if fields.get("audienceId").is_some() {
+            self.audience(fields, "audienceId", "audienceName");
+        } else if self.bodies.first.is_none() {
+            self.bodies.first = Some((self.text, fields.node.first_key()));
+        }
+    }
+
+    /// The name of the key event that a body calls by its id or name.
+    pub(in crate::dialect) fn key_event_id(&mut self, fields: Fields<'_>, key: &str) -> Option<String> {
+        let id = self.need_id(fields, key)?;
+        Some(self.bodies.key_events.get(&id).cloned().unwrap_or(id))
+    }
+
+    /// The name of the attribute that a body calls by its id, identifier or name.
+    pub(in crate::dialect) fn attribute_id(&mut self, fields: Fields<'_>, key: &str) -> Option<String> {
+        let id = self.need_id(fields, key)?;
+        Some(self.bodies.attributes.get(&id).cloned().unwrap_or(id))
+    }
+}
+
+/// Notes an id or a name that another body has, too: whoever calls it would get one of them by chance.
+pub(super) fn unique(
+    lower: &mut Lower,
+    fields: Fields<'_>,
+    own: &str,
+    called: [Option<&str>; 2],
+    what: &str,
+) {
+    for name in called.into_iter().flatten() {
+        let names = if what == "attribute" { &lower.bodies.attributes } else { &lower.bodies.key_events };
+        if let Some(other) = names.get(name).filter(|other| *other != own) {
+            let message = format!("the {what} `{other}` is called `{name}`, too");
+            lower.note(Code::DuplicateName, fields.span("name"), message);
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Recognizes the dialect of a document by the keys at its top.
+
+use super::api::attribute::TYPES;
+use super::api::spelling::has as has_key;
+use crate::document::{Content, Node, Span};
+use crate::suggest::nearest;
+
+/// How a document is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    ApiAttribute,
+    ApiKeyEvent,
+    /// A body that the API has and Usher does not: in words, and what to do instead.
+    ApiOther(&'static str, &'static str),
+    /// A body as the `attributes` of a resource.
+    ApiResource,
+    ApiSetting,
+    Entity,
+    /// Examples alone.
+    Examples,
+    Pipeline,
+    RtConfig,
+    ServiceText,
+    ServiceTree,
+    /// A list of documents, or an answer of the API that holds some.
+    Several,
+}
+
+/// The dialect whose marks a document carries.
+pub(crate) fn recognize(node: &Node) -> Option<Dialect> {
+    let has = |key: &str| node.entry(key).is_some();
+    let any = |keys: &[&str]| keys.iter().any(|key| has_key(node, key));
+    if has("personalization_service") {
+        return Some(Dialect::ServiceText);
+    }
+    if has("service_name") || has("sections") {
+        return Some(Dialect::ServiceTree);
+    }
+    if let Some(attributes) = node.get("attributes").filter(|node| matches!(node.content, Content::Map(_))) {
+        return Some(if has_key(attributes, "realtimeJourneyStages") {
+            Dialect::ApiOther("journeys", "leave them out for now")
+        } else if has_key(attributes, "connectorType") {
+            Dialect::ApiOther("activations", "leave them out for now")
+        } else if resource(node).is_some() {
+            Dialect::ApiResource
+        } else {
+            Dialect::Entity
+        });
+    }
+    if ["events", "attributes", "id_stitching"].into_iter().any(has) {
+        return Some(Dialect::RtConfig);
+    }
+    if any(&["keyColumns", "eventTables", "batchAttributes", "extLookupKey"]) {
+        return Some(Dialect::ApiSetting);
+    }
+    if any(&["realtimeKeyEventId", "realtimeAttributeKind"]) || is_attribute(node) {
+        return Some(Dialect::ApiAttribute);
+    }
+    if any(&["databaseName", "tableName", "filterRule", "eventName"]) {
+        return Some(Dialect::ApiKeyEvent);
+    }
+    if has("tokens") && has("name") {
+        return Some(Dialect::ApiOther("personalization services", "tokens are made by `usher keys new`"));
+    }
+    let selects = |node: &Node| node.as_text().is_some_and(|text| text.trim_start().starts_with("SELECT"));
+    if node.get("query").is_some_and(|query| has("name") || has("output") || selects(query)) {
+        return Some(Dialect::Pipeline);
+    }
+    if has("examples") {
+        return Some(Dialect::Examples);
+    }
+    let several = several(node).unwrap_or_default();
+    several.iter().any(|inner| recognize(inner).is_some()).then_some(Dialect::Several)
+}
+
+/// The keys that tell dialects apart, beside those of an audience.
+const MARKS: [&str; 16] = [
+    "events",
+    "attributes",
+    "id_stitching",
+    "service_name",
+    "sections",
+    "personalization_service",
+    "examples",
+    "keyColumns",
+    "eventTables",
+    "batchAttributes",
+    "extLookupKey",
+    "realtimeKeyEventId",
+    "realtimeAttributeKind",
+    "databaseName",
+    "tableName",
+    "filterRule",
+];
+
+/// The key of a document of no dialect that is nearest to the mark of one, and that mark.
+pub(super) fn misspelled(node: &Node) -> Option<(Span, &'static str)> {
+    let Content::Map(entries) = &node.content else { return None };
+    entries.iter().take(MARKS.len()).find_map(|entry| Some((entry.key_span, nearest(&entry.key, MARKS)?)))
+}
+
+/// Whether a document of no dialect is meant to be one: it says whose it is, and misspells the mark of a dialect.
+pub(crate) fn is_slip(node: &Node) -> bool {
+    ["parent_segment_id", "audienceId"].iter().any(|key| node.entry(key).is_some())
+        && misspelled(node).is_some()
+}
+
+/// What holds several documents: a list, or an answer with `data`.
+pub(super) fn several(node: &Node) -> Option<&[Node]> {
+    let inner = match &node.content {
+        Content::List(_) => node,
+        _ => node.get("data")?,
+    };
+    match &inner.content {
+        Content::List(items) => Some(items),
+        Content::Map(_) => Some(std::slice::from_ref(inner)),
+        Content::Scalar(_) => None,
+    }
+}
+
+/// The body of a resource: `{id, type, attributes}`, as the API answers under `/entities`.
+pub(super) fn resource(node: &Node) -> Option<&Node> {
+    node.get("attributes").filter(|inner| {
+        matches!(inner.content, Content::Map(_))
+            && matches!(
+                recognize(inner),
+                Some(Dialect::ApiAttribute | Dialect::ApiKeyEvent | Dialect::ApiSetting)
+            )
+    })
+}
+
+/// Whether a document has the type of an attribute.
+fn is_attribute(node: &Node) -> bool {
+    let text = node.get("type").and_then(Node::as_text);
+    text.is_some_and(|text| TYPES.iter().any(|(name, _)| *name == text)) && has_key(node, "name")
+}

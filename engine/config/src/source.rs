@@ -1,0 +1,34 @@
+//! Texts that are read, and findings about them.
+
+use usher_engine::diagnostic::Diagnostic;
+
+/// One text and the name it is reported by. A name that ends in `.json` is read as JSON, any other as YAML.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Source {
+    /// Usually a path.
+    pub name: String,
+    /// All of it.
+    pub text: String,
+}
+
+/// A diagnostic and where in the texts it belongs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// What is found.
+    pub diagnostic: Diagnostic,
+    /// None: the definition as a whole.
+    pub place: Option<Place>,
+}
+
+/// A range of one line of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The source's name.
+    pub file: String,
+    /// Counted from 1.
+    pub line: usize,
+    /// In characters, counted from 1.
+    pub column: usize,
+    /// In characters, at least 1.
+    pub length: usize,
+}
