@@ -26,7 +26,7 @@ mod website;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use command::{
     codes, completions, eval, explain, import, init, keys, ps, pull, push, rollback, serve, simulate,
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
         Verb::Import(args) => import::run(&args),
         Verb::Ps(args) => ps::run(&args),
         Verb::Keys(args) => keys::run(&args),
-        Verb::Completions(args) => completions::run(&args),
+        Verb::Completions(args) => completions::run(&args, Cli::command()),
     };
     result.unwrap_or_else(|failure| terminal::show(&failure)).into()
 }

@@ -1,9 +1,8 @@
 //! `usher completions`: what a shell needs to complete verbs and options.
 
-use clap::CommandFactory;
+use clap::Command;
 use clap_complete::Shell;
 
-use crate::Cli;
 use crate::exit::{Exit, Failure};
 use crate::terminal::print;
 
@@ -23,9 +22,10 @@ pub(crate) struct Args {
     shell: Shell,
 }
 
-pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+/// Prints the script for the whole command line.
+pub(crate) fn run(args: &Args, mut whole: Command) -> Result<Exit, Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "usher", &mut script);
+    clap_complete::generate(args.shell, &mut whole, "usher", &mut script);
     print(&String::from_utf8_lossy(&script))?;
     Ok(Exit::Fine)
 }

@@ -140,7 +140,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         if let Some(state) = &state {
             state.reached(*last)?;
         }
-        progress(&bar.line(&total));
+        progress(&bar.line(total.rows(), total.rejected));
     }
     total.finish()?;
     if let Some(state) = state {

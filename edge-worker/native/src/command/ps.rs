@@ -1,6 +1,7 @@
 //! `usher ps`: parent segments (audiences), as RT 2.0's command line lists and shows them.
 
 mod pull;
+mod segment;
 mod shapes;
 
 use std::path::{Path, PathBuf};
@@ -8,7 +9,6 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use serde_json::Value;
 use usher_config::Finding;
-use usher_engine::definition::Definition;
 use usher_engine::diagnostic::Severity;
 
 use super::{init, push, validate};
@@ -18,6 +18,7 @@ use crate::exit::{Exit, Failure};
 use crate::secrets;
 use crate::targets::{self, Asked, Role};
 use crate::terminal::{clean, note, print};
+use segment::{Segment, is, not_found, not_the_keys};
 
 /// List and show parent segments (audiences), their fields and services
 ///
@@ -208,12 +209,6 @@ struct Place {
     json: bool,
 }
 
-/// A parent segment, found.
-struct Segment {
-    definition: Definition,
-    status: &'static str,
-}
-
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     match &args.verb {
         Verb::List(List { place }) => list(place, shapes::listed, &["id", "name"]),
@@ -394,36 +389,10 @@ impl Place {
     }
 }
 
-impl Segment {
-    fn local(definitions: &Definitions) -> Segment {
-        let status = if definitions.count(Severity::Error) == 0 { "initialized" } else { "inconsistent" };
-        Segment { definition: definitions.definition().clone(), status }
-    }
-}
-
 /// The ids of those that run there.
 fn audiences(client: &Client) -> Result<Vec<String>, Failure> {
     let answer = client.get("/v1/audiences")?;
     let listed = answer.get("audiences").and_then(Value::as_array).ok_or_else(|| client.stranger())?;
     let id = |one: &Value| one.get("id").and_then(Value::as_str).map(secrets::audience);
     listed.iter().map(|one| id(one).and_then(Result::ok).ok_or_else(|| client.stranger())).collect()
-}
-
-fn is(definition: &Definition, name: &str) -> bool {
-    definition.audience.id == name || definition.audience.name.as_deref() == Some(name)
-}
-
-/// Nothing of this name that the key may read.
-fn not_the_keys(name: &str) -> Failure {
-    Failure::new(format!("Parent segment not found: `{name}`"))
-        .help("`usher ps list` says which there are; one of another key is not shown")
-}
-
-fn not_found(name: &str, known: &[String]) -> Failure {
-    let failure = Failure::new(format!("Parent segment not found: `{name}`"));
-    match known {
-        [] => failure
-            .help("nothing is defined here; `usher init` writes a definition, `usher push` publishes one"),
-        known => failure.help(format!("there are: {}", known.join(", "))),
-    }
 }

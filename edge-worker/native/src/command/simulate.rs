@@ -1,11 +1,11 @@
 //! `usher simulate`: events in, and what becomes of them.
 
+mod sent;
 mod story;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 use usher_engine::definition::Definition;
 use usher_engine::value::Value as EngineValue;
@@ -18,6 +18,7 @@ use crate::exit::{Exit, Failure};
 use crate::lines::{self, Lines};
 use crate::simulation::{Outcome, Sender, Simulation, refused};
 use crate::terminal::{clean, colored, note, print};
+use sent::Sent;
 use story::Story;
 
 /// Play events through definitions, and show what becomes of them
@@ -199,34 +200,5 @@ impl Cast {
             found.extend(profile.filter(|profile| ids.insert(profile["id"].to_string())));
         }
         found
-    }
-}
-
-/// A line of the file.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Sent {
-    database: String,
-    table: String,
-    event: Value,
-    #[serde(default)]
-    sender: Option<Sender>,
-}
-
-impl Sent {
-    fn read(file: &Path) -> Result<Vec<(u64, Sent)>, Failure> {
-        let shown = file.display();
-        let mut lines = Lines::new(lines::open(file)?);
-        let mut events = Vec::new();
-        while let Some(line) = lines.next().map_err(|error| Failure::of_file("read", &shown, error))? {
-            let place = format!("{shown}:{}", line.number);
-            let text = line.text.ok_or_else(|| Failure::new(format!("{place}: the line is over 1 MiB")))?;
-            let sent: Sent = serde_json::from_slice(&text).map_err(|error| {
-                Failure::new(format!("{place}: no event: {error}"))
-                    .help(r#"a line is {"database": "web", "table": "pageviews", "event": {…}}"#)
-            })?;
-            events.push((line.number, sent));
-        }
-        Ok(events)
     }
 }

@@ -7,7 +7,6 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
 
-use super::Total;
 use crate::lines::Input;
 
 /// How wide the bar is, in characters.
@@ -55,9 +54,9 @@ impl BufRead for Counted {
 }
 
 impl Bar {
-    pub(super) fn line(&self, total: &Total) -> String {
+    pub(super) fn line(&self, rows: u64, rejected: u64) -> String {
         let seconds = self.started.elapsed().as_secs_f64().max(0.001);
-        draw(self.taken.get(), self.size, total.rows(), total.rejected, seconds)
+        draw(self.taken.get(), self.size, rows, rejected, seconds)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{is, not_found, not_the_keys};
+use super::segment::{is, not_found, not_the_keys};
 use crate::command::pull::{Edge, Running, State, agree, nothing, replace, said};
 use crate::exit::{Exit, Failure};
 use crate::secrets;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use usher_engine::definition::{Attribute, AttributeKind, Choice, EventTable};
 
-use super::Segment;
+use super::segment::Segment;
 use crate::terminal::clean;
 
 pub(super) const RT_COLUMNS: [&str; 5] = ["id", "name", "status", "event_tables", "key_events"];
