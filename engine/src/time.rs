@@ -101,6 +101,11 @@ pub fn date_ms(text: &str) -> Option<i64> {
     reader.peek().is_none().then(|| day.saturating_mul(crate::limits::DAY_MS))
 }
 
+/// Midnight of an instant's day, in UTC.
+pub(crate) fn midnight_ms(instant_ms: i64) -> i64 {
+    instant_ms.saturating_sub(instant_ms.rem_euclid(crate::limits::DAY_MS))
+}
+
 struct Reader<'a>(&'a [u8]);
 
 impl Reader<'_> {

@@ -3,8 +3,11 @@
 //! Merge law: an item is known by its id (5 = 5.0, 5 ≠ "5"; without one every event is an item of its own) and its
 //! newest (time, event id) wins whole; a removal takes out what is not newer than itself, and the newest removal of an
 //! id wins. Of the items the newest (or oldest) `max` stay. Commutative, associative and idempotent up to that cap, and
-//! beyond it for lists without removals: an item that was evicted had `max` newer ones, and those only get newer.
+//! beyond it for lists without removals: an item that was evicted had `max` newer ones, and those only get newer. In a
+//! list of the oldest, the first `max` hold their places also when they have expired: whatever comes after them was
+//! never in the list, whenever it arrives.
 
+use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
@@ -12,7 +15,7 @@ use core::cmp::Ordering;
 use crate::definition::{Keep, ListAggregation};
 use crate::expr::types::TypeSet;
 use crate::limits::LIST_ITEMS_MAX;
-use crate::value::Value;
+use crate::value::{DataType, Value};
 
 /// The items of a list, and what was taken out of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,7 +90,7 @@ impl ItemList {
     pub(crate) fn add(&mut self, item: Item, columns: &[String], bounds: Bounds, now_ms: i64) {
         self.keep = bounds.keep;
         self.forget(bounds, now_ms);
-        if bounds.alive(item.time_ms, now_ms) {
+        if bounds.keep == Keep::Oldest || bounds.alive(item.time_ms, now_ms) {
             let item = self.fitted(item, columns);
             self.insert(item);
         }
@@ -139,10 +142,10 @@ impl ItemList {
     pub(crate) fn alive(&self, bounds: Bounds, now_ms: i64) -> &[Item] {
         // Newest first, so the living stand in front.
         let alive = self.items.partition_point(|item| bounds.alive(item.time_ms, now_ms));
-        let over = alive.saturating_sub(bounds.items_max as usize);
+        let max = bounds.items_max as usize;
         let range = match bounds.keep {
-            Keep::Newest => 0..alive.saturating_sub(over),
-            Keep::Oldest => over..alive,
+            Keep::Newest => 0..alive.min(max),
+            Keep::Oldest => self.items.len().saturating_sub(max).min(alive)..alive,
         };
         self.items.get(range).unwrap_or(&[])
     }
@@ -233,8 +236,12 @@ impl ItemList {
         }
     }
 
-    /// Dead items do not count toward the cap, and nothing older than a list lives needs to be taken out.
+    /// Dead items do not count toward the cap, and nothing older than a list lives needs to be taken out. In a list of the
+    /// oldest they hold their places, and what a clear took out may come again at any age.
     pub(crate) fn forget(&mut self, bounds: Bounds, now_ms: i64) {
+        if bounds.keep == Keep::Oldest {
+            return;
+        }
         let alive = self.items.partition_point(|item| bounds.alive(item.time_ms, now_ms));
         self.items.truncate(alive);
         let alive = self.removed.partition_point(|removed| bounds.alive(removed.time_ms, now_ms));
@@ -278,12 +285,25 @@ impl<'a> Living<'a> {
     }
 
     /// The values that the part tells, newest first.
-    pub(crate) fn values(self) -> impl Iterator<Item = &'a Value> {
-        let distinct = self.distinct && self.field.is_some();
+    pub(crate) fn values(self) -> impl Iterator<Item = Cow<'a, Value>> {
+        // Ids are distinct, but those that become numbers may meet.
+        let distinct = self.distinct && (self.field.is_some() || self.types != TypeSet::ANY);
         self.all().enumerate().filter_map(move |(index, (_, value))| {
-            let earlier = distinct && self.all().take(index).any(|(_, other)| other == value);
+            let value = self.kept(value);
+            let earlier = distinct && self.all().take(index).any(|(_, other)| *self.kept(other) == *value);
             (!earlier).then_some(value)
         })
+    }
+
+    /// A value as it is kept where these types may stand: what was stored before they were asked may be a numeric text.
+    pub(crate) fn kept(self, value: &'a Value) -> Cow<'a, Value> {
+        match value {
+            Value::String(text) if !self.types.has(DataType::String) => self
+                .types
+                .number_in(text)
+                .map_or(Cow::Borrowed(value), |number| Cow::Owned(Value::Number(number))),
+            value => Cow::Borrowed(value),
+        }
     }
 }
 

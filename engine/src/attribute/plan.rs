@@ -81,6 +81,8 @@ pub(crate) struct Base {
 pub(crate) struct ListPlan {
     /// What tells items apart; None: their events.
     pub(crate) column: Option<String>,
+    /// What ids may be: what the uses of the list and of its parts that tell ids leave.
+    pub(crate) id_types: TypeSet,
     /// What is kept of each, ascending; the id is kept anyway.
     pub(crate) columns: Vec<String>,
     /// What each of them may be.
@@ -93,6 +95,13 @@ impl ListPlan {
     /// Whether its items are told apart by what a column says.
     pub(crate) fn has_ids(&self) -> bool {
         self.column.is_some()
+    }
+
+    /// What items may say in a column; None: what their ids may be.
+    pub(crate) fn types_of(&self, column: Option<&str>) -> TypeSet {
+        let Some(column) = column else { return self.id_types };
+        let kept = self.columns.binary_search_by(|known| known.as_str().cmp(column)).ok();
+        kept.and_then(|kept| self.types.get(kept)).copied().unwrap_or(TypeSet::ANY)
     }
 }
 

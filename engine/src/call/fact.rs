@@ -1,5 +1,7 @@
 //! Facts: what is known of an attribute, or of a part of it, at one moment. Nothing here allocates.
 
+use alloc::borrow::Cow;
+
 use crate::attribute::batch::read as read_batch;
 use crate::attribute::list::Living;
 use crate::attribute::pick::numeric;
@@ -75,9 +77,8 @@ pub(crate) fn fact<'a>(
                     },
                 };
                 let distinct = *aggregation == ListAggregation::DistinctList;
-                // What was kept before the parts asked what they ask now.
-                let kept = column.as_ref().and_then(|column| plan.columns.binary_search(column).ok());
-                let types = kept.and_then(|kept| plan.types.get(kept)).copied().unwrap_or(TypeSet::ANY);
+                // What was kept before criteria and parts asked what they ask now.
+                let types = plan.types_of(column.as_deref());
                 let living = Living { items: list.alive(plan.bounds, now_ms), field, types, distinct };
                 aggregate(living, *aggregation, *order, fact.types)
             }
@@ -229,7 +230,7 @@ impl Fact<'_> {
             Fact::Missing => None,
             Fact::Value(value, _) => types.admit(value).ok().flatten(),
             Fact::Number(number) => Some(Value::Number(*number)),
-            Fact::Items(living) => Some(Value::List(living.values().cloned().collect())),
+            Fact::Items(living) => Some(Value::List(living.values().map(Cow::into_owned).collect())),
         }
     }
 }
@@ -240,6 +241,6 @@ impl Items for Living<'_> {
     }
 
     fn any(&self, matches: &mut dyn FnMut(&Value) -> bool) -> bool {
-        self.all().any(|(_, value)| matches(value))
+        self.all().any(|(_, value)| matches(&self.kept(value)))
     }
 }

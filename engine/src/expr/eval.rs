@@ -80,6 +80,7 @@ impl<'a> Seen<'a> {
             {
                 Seen::Number(*number)
             }
+            Value::Number(number) if types.has(DataType::Date) => Seen::of_digits(*number, types),
             Value::String(text) => Seen::of_text(text, types),
             Value::List(items) if items.is_empty() => Seen::Missing,
             Value::List(items) => {
@@ -93,6 +94,14 @@ impl<'a> Seen<'a> {
         }
     }
 
+    /// A number where numbers or times may stand; of a date its day counts.
+    fn of_digits(number: Number, types: TypeSet) -> Seen<'a> {
+        if types.has(DataType::Number) || types.has(DataType::Timestamp) {
+            return Seen::Number(number);
+        }
+        time::unix_ms(number).map_or(Seen::Missing, |ms| Seen::Instant(types.instant(ms)))
+    }
+
     fn of_text(text: &'a str, types: TypeSet) -> Seen<'a> {
         if types.is_text_or_time() {
             return Seen::TextOrTime(text);
@@ -100,12 +109,15 @@ impl<'a> Seen<'a> {
         if types.has(DataType::String) {
             return Seen::Text(text);
         }
-        let timestamp = if types.has(DataType::Timestamp) { time::rfc3339_ms(text) } else { None };
-        let date = || if types.has(DataType::Date) { time::date_ms(text) } else { None };
-        if let Some(instant_ms) = timestamp.or_else(date) {
-            return Seen::Instant(instant_ms);
+        if types.has_times()
+            && let Some(instant_ms) = time::words_ms(text)
+        {
+            return Seen::Instant(types.instant(instant_ms));
         }
-        types.number_in(text).map_or(Seen::Missing, Seen::Number)
+        match types.number_in(text) {
+            Some(number) => Seen::of_digits(number, types),
+            None => Seen::Missing,
+        }
     }
 }
 

@@ -56,6 +56,15 @@ impl TypeSet {
         self.0 == 0
     }
 
+    /// What each item of a list of these types may be.
+    pub(crate) fn items(self) -> TypeSet {
+        match (self.has(DataType::StringArray), self.has(DataType::NumberArray)) {
+            (true, false) => TypeSet::one(DataType::String),
+            (false, true) => TypeSet::one(DataType::Number),
+            _ => TypeSet::ANY,
+        }
+    }
+
     /// The times among these.
     pub(crate) fn times(self) -> TypeSet {
         self.and(TypeSet::of(&[DataType::Timestamp, DataType::Date]))
@@ -109,25 +118,26 @@ impl TypeSet {
         matches!(self.fit(value), Ok(Some(_)))
     }
 
-    /// The number that a text is where a number may stand, or a time in seconds or milliseconds.
+    /// The number that a text is where a number may stand, or a time in Unix seconds or a unit below.
     pub(crate) fn number_in(self, text: &str) -> Option<Number> {
-        let number = if self.has(DataType::Number) || self.has(DataType::Timestamp) {
-            Number::parse(text)?
-        } else {
-            return None;
-        };
+        let number =
+            if self.has(DataType::Number) || self.has_times() { Number::parse(text)? } else { return None };
         (self.has(DataType::Number) || time::digits_ms(number).is_some()).then_some(number)
     }
 
+    /// A timestamp may be written as a date, which is its midnight, and a date as an instant, which is its day.
     fn is_instant(self, value: &Value) -> bool {
-        match value {
-            Value::Number(number) => self.has(DataType::Timestamp) && time::unix_ms(*number).is_some(),
-            Value::String(text) => {
-                self.has(DataType::Timestamp) && time::rfc3339_ms(text).is_some()
-                    || self.has(DataType::Date) && time::date_ms(text).is_some()
+        self.has_times()
+            && match value {
+                Value::Number(number) => time::unix_ms(*number).is_some(),
+                Value::String(text) => time::words_ms(text).is_some(),
+                _ => false,
             }
-            _ => false,
-        }
+    }
+
+    /// The instant that a time of these types is compared as: that of its day where only dates may stand.
+    pub(crate) fn instant(self, instant_ms: i64) -> i64 {
+        if self.times() == TypeSet::one(DataType::Date) { time::midnight_ms(instant_ms) } else { instant_ms }
     }
 }
 
@@ -188,6 +198,12 @@ mod tests {
         assert_eq!(TypeSet::TIMES.times().admit(&words), Ok(Some(words)));
         assert_eq!(timestamp.admit(&Value::from("1790000000")), Ok(Some(Value::from(1_790_000_000))));
         assert_eq!(timestamp.admit(&Value::from("1e300")), Err(Misfit));
-        assert_eq!(TypeSet::one(DataType::Date).admit(&Value::from("1790000000")), Err(Misfit));
+        let date = TypeSet::one(DataType::Date);
+        assert_eq!(timestamp.admit(&Value::from("2026-05-04")), Ok(Some(Value::from("2026-05-04"))));
+        assert_eq!(date.admit(&Value::from("1790000000")), Ok(Some(Value::from(1_790_000_000))));
+        assert_eq!(date.admit(&Value::from("2026")), Err(Misfit));
+        assert_eq!(date.instant(1_790_000_000_000), 1_789_948_800_000);
+        assert_eq!(date.instant(-1), -86_400_000);
+        assert_eq!(TypeSet::TIMES.instant(1_790_000_000_000), 1_790_000_000_000);
     }
 }

@@ -120,7 +120,7 @@ pub(crate) fn take_out(
     now_ms: i64,
 ) -> Result<(), &'static str> {
     let id = match (removal, &list.column) {
-        (Removal::DeleteItem, Some(column)) => match item_id(event, column)? {
+        (Removal::DeleteItem, Some(column)) => match item_id(list, event, column)? {
             Some(id) => Some(id),
             None => return Ok(()),
         },
@@ -140,7 +140,7 @@ fn add_item(
     now_ms: i64,
 ) -> Result<(), &'static str> {
     let id = match &list.column {
-        Some(column) => match item_id(event, column)? {
+        Some(column) => match item_id(list, event, column)? {
             Some(id) => id,
             None => return Ok(()),
         },
@@ -198,8 +198,8 @@ fn count(state: &mut Option<State>, unit: Unit, widths_ms: &[i64], time_ms: i64,
     }
 }
 
-fn item_id(event: &Event, column: &str) -> Result<Option<Value>, &'static str> {
-    scalar(admitted(TypeSet::ANY, event, column))
+fn item_id(list: &ListPlan, event: &Event, column: &str) -> Result<Option<Value>, &'static str> {
+    scalar(admitted(list.id_types, event, column))
 }
 
 /// Items say scalars.

@@ -54,7 +54,7 @@ impl Compiler<'_> {
     /// `filters` are those of attributes and of lists' actions, in the order of the definition.
     pub(super) fn attributes(
         &mut self,
-        facts: &[FactPlan],
+        facts: &mut [FactPlan],
         key_events: &mut [KeyEventPlan],
         filters: Vec<Node>,
     ) -> Vec<AttributePlan> {
@@ -112,6 +112,7 @@ impl Compiler<'_> {
                         let message = words!("more than {} actions", limits::ACTIONS_MAX);
                         self.report(Code::OverBound, at, message, None);
                     }
+                    let id_types = self.id_types(own.clone(), column.as_deref(), at);
                     let (columns, types) = self.list_columns(own, at);
                     let actions = actions.iter().enumerate().map(|(number, action)| {
                         let at = at.inner("actions", number);
@@ -126,7 +127,8 @@ impl Compiler<'_> {
                         ActionPlan { removal: action.action, filter }
                     });
                     let actions = actions.collect();
-                    Kind::List(ListPlan { column: column.clone(), columns, types, bounds, actions })
+                    let column = column.clone();
+                    Kind::List(ListPlan { column, id_types, columns, types, bounds, actions })
                 }
                 AttributeKind::Counter { increment, window_ms, parts, backfill, .. } => {
                     let amount = amount(increment);
@@ -154,6 +156,16 @@ impl Compiler<'_> {
             };
             let (name, sensitive) = (attribute.name.clone(), attribute.sensitive);
             plans.push(AttributePlan { name, kind, types, sensitive, filter });
+        }
+        for fact in facts {
+            if let (Some(Kind::List(list)), Part::Items { column, aggregation, .. }) =
+                (plans.get(fact.attribute).map(|plan| &plan.kind), &fact.part)
+                && matches!(aggregation, ListAggregation::First | ListAggregation::Last)
+            {
+                // One of the items is what items of the list may be.
+                let types = list.types_of(column.as_deref());
+                (fact.types, fact.asked) = (fact.types.and(types), fact.asked.and(types));
+            }
         }
         // As profiles keep them, so that each is found behind the one before.
         let name = |index: &usize| plans.get(*index).map(|plan| plan.name.as_str());
@@ -197,7 +209,7 @@ impl Compiler<'_> {
         let mut columns: Vec<(String, TypeSet)> = Vec::new();
         for fact in facts {
             let Part::Items { column: Some(column), aggregation, .. } = &fact.part else { continue };
-            let types = if aggregation.is_list() { TypeSet::ANY } else { fact.types };
+            let types = if aggregation.is_list() { fact.types.items() } else { fact.types };
             match columns.iter_mut().find(|(known, _)| known == column) {
                 Some((_, known)) => *known = known.and(types),
                 None => columns.push((column.clone(), types)),
@@ -211,6 +223,27 @@ impl Compiler<'_> {
             }
         }
         columns.into_iter().unzip()
+    }
+
+    /// What the ids of a list may be. Parts that make one value of them read what of them suits.
+    fn id_types<'f>(
+        &mut self,
+        facts: impl Iterator<Item = &'f FactPlan>,
+        column: Option<&str>,
+        at: At<'_>,
+    ) -> TypeSet {
+        let types = facts.fold(TypeSet::ANY, |types, fact| match &fact.part {
+            Part::Items { column: None, aggregation, .. } if aggregation.is_list() => {
+                types.and(fact.types.items())
+            }
+            _ => types,
+        });
+        if types.is_empty() {
+            let message =
+                words!("the uses of this list ask different types of `{}`", column.unwrap_or_default());
+            self.report(Code::TypeMismatch, at, message, None);
+        }
+        types
     }
 
     fn action(&mut self, action: &ListAction, has_ids: bool, at: At<'_>) -> Option<usize> {

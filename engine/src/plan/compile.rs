@@ -181,8 +181,8 @@ impl<'a> Compiler<'a> {
             lowered.push((criteria, filter));
         }
         let program = checker.finish();
-        let facts = self.facts(&directory, &uses);
-        let attributes = self.attributes(&facts, &mut key_events, own_filters);
+        let mut facts = self.facts(&directory, &uses);
+        let attributes = self.attributes(&mut facts, &mut key_events, own_filters);
         let key_rules = self.key_rules();
         let personalizations =
             self.personalizations(&directory, &program, &key_event_tables, resolved, lowered);

@@ -118,6 +118,9 @@ impl std::fmt::Display for Case {
             for attribute in &definition.attributes {
                 writeln!(f, "  {}: {:?}", attribute.name, attribute.kind)?;
             }
+            for section in definition.personalizations.iter().flat_map(|all| &all.sections) {
+                writeln!(f, "  use {}", section.criteria)?;
+            }
             writeln!(f, "  {:?}", definition.identity)?;
         }
         for (index, step) in self.steps.iter().enumerate() {

@@ -71,7 +71,7 @@ pub fn order(case: &Case) -> Law {
     let permuted = given.played(plan, &sequence, Some(given.end_ms));
     let visitor = given.visitor(&(0..given.all.len()).collect::<Vec<_>>());
     for now_ms in given.looks(case) {
-        let promised = Promised::of(&given.definition, &visitor, now_ms);
+        let promised = Promised::of(&given.definition, &visitor);
         let expected = promised.of_facts(visitor.facts(&given.definition, now_ms));
         let first = promised.of_facts(facts(plan, &arrived, now_ms));
         differ("in order", &first, "oracle", &expected, now_ms)?;
@@ -183,7 +183,7 @@ pub fn groups(case: &Case) -> Law {
     }
     let alone = given.played(plan, &(0..given.all.len()).collect::<Vec<_>>(), None);
     for now_ms in given.looks(case) {
-        let promised = Promised::of(&given.definition, &merged[0].1, now_ms);
+        let promised = Promised::of(&given.definition, &merged[0].1);
         let seen = |profile: &Profile| promised.of_facts(facts(plan, profile, now_ms));
         let (first, second) = (seen(&merged[0].0), seen(&merged[1].0));
         let expected = promised.of_facts(merged[0].1.facts(&given.definition, now_ms));
@@ -412,8 +412,8 @@ impl Given {
 struct Promised(BTreeSet<String>);
 
 impl Promised {
-    fn of(definition: &Definition, visitor: &Visitor, now_ms: i64) -> Promised {
-        let promised = definition.attributes.iter().filter(|a| is_promised(visitor, a, now_ms));
+    fn of(definition: &Definition, visitor: &Visitor) -> Promised {
+        let promised = definition.attributes.iter().filter(|a| is_promised(visitor, a));
         Promised(promised.map(|attribute| attribute.name.clone()).collect())
     }
 

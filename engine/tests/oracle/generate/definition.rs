@@ -1,11 +1,12 @@
 //! Random definitions: a handful of attributes of every kind.
 
 use usher_engine::definition::{
-    Aggregation, Attribute, AttributeKind, Audience, Backfill, CounterPart, Definition, EventTable, Identity,
-    Increment, Keep, KeyEvent, ListAction, ListAggregation, ListPart, Removal, StitchKey, Trust,
+    Aggregation, Attribute, AttributeKind, Audience, Backfill, Choice, CounterPart, Definition, EventTable,
+    Identity, Increment, Keep, KeyEvent, ListAction, ListAggregation, ListPart, Personalization, Removal,
+    Section, StitchKey, Trust,
 };
-use usher_engine::syntax::{Expr, parse};
-use usher_engine::value::DataType;
+use usher_engine::syntax::{Expr, Name, Test, parse};
+use usher_engine::value::{DataType, Value};
 
 use super::{Bent, Dice};
 
@@ -60,7 +61,46 @@ pub fn series(dice: &mut Dice, bent: Bent) -> Vec<Definition> {
             all.push(next);
         }
     }
+    for definition in &mut all {
+        definition.personalizations = uses(dice, &definition.attributes);
+    }
     all
+}
+
+/// Criteria that say what some of the lists are lists of.
+fn uses(dice: &mut Dice, attributes: &[Attribute]) -> Vec<Personalization> {
+    use ListAggregation::{DistinctList, Max, Min, Sum, Values};
+    let mut sections = Vec::new();
+    for Attribute { name, kind, .. } in attributes {
+        let AttributeKind::List { column, parts, .. } = kind else { continue };
+        let mut asked: Vec<(String, bool)> = column.iter().map(|_| (name.clone(), false)).collect();
+        for part in parts.iter().filter(|part| matches!(part.aggregation, Values | DistinctList)) {
+            let of_number = |other: &ListPart| {
+                other.column == part.column && matches!(other.aggregation, Sum | Min | Max)
+            };
+            let is_id = column.as_ref() == Some(&part.column);
+            asked.push((format!("{name}.{}", part.name), !is_id && parts.iter().any(of_number)));
+        }
+        if asked.is_empty() || dice.once_in(2) {
+            continue;
+        }
+        let (name, of_numbers) = dice.pick(&asked).clone();
+        let wanted = if of_numbers || dice.once_in(2) { Value::from(5) } else { Value::from("a") };
+        sections.push(Section {
+            name: name.clone(),
+            key_event: None,
+            event_filter: None,
+            criteria: Expr::Test { name: Name(name), test: Test::Contains(wanted), negated: false },
+            accept_unknown_profiles: true,
+            outputs: Vec::new(),
+            segments: Vec::new(),
+            include_sensitive: false,
+        });
+    }
+    let (name, description, trigger) = ("uses".to_owned(), None, None);
+    let all =
+        Personalization { name, description, choice: Choice::All, trigger, inputs: Vec::new(), sections };
+    if all.sections.is_empty() { Vec::new() } else { vec![all] }
 }
 
 fn first(dice: &mut Dice, bent: Bent) -> Definition {
@@ -139,6 +179,7 @@ fn single(dice: &mut Dice) -> AttributeKind {
             ("n", Some(DataType::Number)),
             ("s", Some(DataType::String)),
             ("t", Some(DataType::Timestamp)),
+            ("t", Some(DataType::Date)),
             ("x", None),
             ("x", Some(DataType::StringArray)),
             ("x", Some(DataType::NumberArray)),
@@ -152,6 +193,7 @@ fn single(dice: &mut Dice) -> AttributeKind {
             ("o.n", Some(DataType::Number)),
             ("s", Some(DataType::String)),
             ("t", Some(DataType::Timestamp)),
+            ("t", Some(DataType::Date)),
         ],
         Sum => &[("n", None), ("n", Some(DataType::Number)), ("o.n", None)],
     };

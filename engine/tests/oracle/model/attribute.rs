@@ -36,7 +36,7 @@ pub fn facts(visitor: &Visitor, definition: &Definition, now_ms: i64) -> Vec<(St
                 let value = newest(&visitor.records, column);
                 tell(None, value.and_then(|(_, value)| admit(*data_type, value)));
             }
-            AttributeKind::List { .. } => list::tell(&visitor.history, attribute, now_ms, tell),
+            AttributeKind::List { .. } => list::tell(&visitor.history, definition, attribute, now_ms, tell),
         }
     }
     facts

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use usher_engine::definition::{
     Attribute, AttributeKind, Definition, Keep, ListAggregation, ListPart, Removal,
 };
+use usher_engine::syntax::{Expr, Test};
 use usher_engine::value::{DataType, Value};
 
 use super::attribute::{Forgotten, Stamp, extreme, is_other_kind};
@@ -32,6 +33,7 @@ struct Item {
 /// Tells what the list and its parts say.
 pub fn tell(
     history: &[Happening],
+    definition: &Definition,
     attribute: &Attribute,
     now_ms: i64,
     mut tell: impl FnMut(Option<&str>, Option<Value>),
@@ -40,16 +42,26 @@ pub fn tell(
     let mut played = play(history, attribute);
     played.settle(attribute, now_ms);
     played.cap(attribute);
+    played.bury(attribute, now_ms);
     // Newest first, ties by id.
     played.items.sort_by(|a, b| b.stamp.cmp(&a.stamp));
     if column.is_some() {
-        let ids: Vec<Value> = played.items.iter().filter_map(|item| item.id.clone()).collect();
+        let kept_as = id_type(definition, attribute);
+        let ids = played.items.iter().filter_map(|item| admit(kept_as, item.id.as_ref()?));
+        // Reading: ids that met when their type changed are one.
+        let ids = once(ids.collect());
         tell(None, (!ids.is_empty()).then_some(Value::List(ids)));
     }
     for (index, part) in parts.iter().enumerate() {
         // Without ids the list is addressed by its first part.
         let name = (column.is_some() || index > 0).then_some(part.name.as_str());
-        tell(name, of_part(&played.items, column.as_ref(), part, kept_as(parts, &part.column)));
+        let is_id = column.as_ref() == Some(&part.column);
+        let kept_as = if is_id {
+            id_type(definition, attribute)
+        } else {
+            column_type(definition, attribute, &part.column)
+        };
+        tell(name, of_part(&played.items, column.as_ref(), part, kept_as));
     }
 }
 
@@ -59,7 +71,7 @@ fn of_part(items: &[Item], id: Option<&String>, part: &ListPart, kept_as: Option
         .iter()
         .filter_map(|item| {
             if id == Some(&part.column) {
-                return item.id.clone();
+                return admit(kept_as, item.id.as_ref()?);
             }
             let (_, value) = item.columns.iter().find(|(name, _)| *name == part.column)?;
             admit(kept_as, value)
@@ -68,15 +80,7 @@ fn of_part(items: &[Item], id: Option<&String>, part: &ListPart, kept_as: Option
     let as_list = |values: Vec<Value>| (!values.is_empty()).then_some(Value::List(values));
     match part.aggregation {
         ListAggregation::Values => as_list(values),
-        ListAggregation::DistinctList => {
-            let mut once: Vec<Value> = Vec::new();
-            for value in values {
-                if !once.iter().any(|known| same(known, &value)) {
-                    once.push(value);
-                }
-            }
-            as_list(once)
-        }
+        ListAggregation::DistinctList => as_list(once(values)),
         ListAggregation::First => values.pop(),
         ListAggregation::Last => values.into_iter().next(),
         ListAggregation::Sum => {
@@ -93,11 +97,55 @@ fn of_part(items: &[Item], id: Option<&String>, part: &ListPart, kept_as: Option
     }
 }
 
+/// Each value where it stands first.
+fn once(values: Vec<Value>) -> Vec<Value> {
+    let mut once: Vec<Value> = Vec::new();
+    for value in values {
+        if !once.iter().any(|known| same(known, &value)) {
+            once.push(value);
+        }
+    }
+    once
+}
+
 /// Reading: a column that several parts read has to suit all of them.
-fn kept_as(parts: &[ListPart], column: &str) -> Option<DataType> {
+fn column_type(definition: &Definition, attribute: &Attribute, column: &str) -> Option<DataType> {
     use ListAggregation::{Max, Min, Sum};
+    let AttributeKind::List { column: id, parts, .. } = &attribute.kind else { return None };
     let numeric = |part: &&ListPart| part.column == column && matches!(part.aggregation, Sum | Min | Max);
-    parts.iter().find(numeric).map(|_| DataType::Number)
+    if parts.iter().any(|part| numeric(&part)) {
+        return Some(DataType::Number);
+    }
+    let names = parts.iter().enumerate().filter(|(_, part)| part.column == column && tells_list(part));
+    names.into_iter().find_map(|(index, part)| {
+        let whole = if id.is_none() && index == 0 { use_of(definition, &attribute.name) } else { None };
+        whole.or_else(|| use_of(definition, &format!("{}.{}", attribute.name, part.name)))
+    })
+}
+
+/// What the ids of a list are used as, by themselves or through a part that tells them.
+fn id_type(definition: &Definition, attribute: &Attribute) -> Option<DataType> {
+    let AttributeKind::List { column: Some(column), parts, .. } = &attribute.kind else { return None };
+    let through = parts.iter().filter(|part| part.column == *column && tells_list(part));
+    use_of(definition, &attribute.name).or_else(|| {
+        through.into_iter().find_map(|part| use_of(definition, &format!("{}.{}", attribute.name, part.name)))
+    })
+}
+
+fn tells_list(part: &ListPart) -> bool {
+    matches!(part.aggregation, ListAggregation::Values | ListAggregation::DistinctList)
+}
+
+/// The type that criteria ask of each item of a list; they ask by `CONTAINS` alone.
+fn use_of(definition: &Definition, wanted: &str) -> Option<DataType> {
+    let sections = definition.personalizations.iter().flat_map(|all| &all.sections);
+    sections.into_iter().find_map(|section| match &section.criteria {
+        Expr::Test { name, test: Test::Contains(Value::Number(_)), .. } if name.0 == wanted => {
+            Some(DataType::Number)
+        }
+        Expr::Test { name, test: Test::Contains(_), .. } if name.0 == wanted => Some(DataType::String),
+        _ => None,
+    })
 }
 
 fn play(history: &[Happening], wanted: &Attribute) -> Played {
@@ -130,7 +178,7 @@ fn play(history: &[Happening], wanted: &Attribute) -> Played {
 /// Whether an event adds to a list, or takes out of it.
 pub fn touches_list(definition: &Definition, attribute: &Attribute, event: &Resolved) -> bool {
     let AttributeKind::List { column, actions, .. } = &attribute.kind else { return false };
-    let id = || column.as_ref().and_then(|column| item_id(event, column));
+    let id = || column.as_ref().and_then(|column| item_id(definition, attribute, event, column));
     added(definition, attribute, event).is_some()
         || actions.iter().any(|action| {
             let does = action.action == Removal::Clear || id().is_some();
@@ -138,9 +186,10 @@ pub fn touches_list(definition: &Definition, attribute: &Attribute, event: &Reso
         })
 }
 
-/// An item's id is a scalar.
-fn item_id(event: &Resolved, column: &str) -> Option<Value> {
-    admit(None, &event.column(column)?).filter(|value| !matches!(value, Value::List(_)))
+/// An item's id is a scalar, of the type that the list is used as.
+fn item_id(definition: &Definition, attribute: &Attribute, event: &Resolved, column: &str) -> Option<Value> {
+    let value = admit(id_type(definition, attribute), &event.column(column)?)?;
+    (!matches!(value, Value::List(_))).then_some(value)
 }
 
 /// The item that an event adds.
@@ -150,11 +199,12 @@ fn added(definition: &Definition, attribute: &Attribute, event: &Resolved) -> Op
         return None;
     }
     let id = match column {
-        Some(column) => Some(item_id(event, column)?),
+        Some(column) => Some(item_id(definition, attribute, event, column)?),
         None => None,
     };
     let columns = parts.iter().filter_map(|part| {
-        let value = admit(kept_as(parts, &part.column), &event.column(&part.column)?)?;
+        let kept_as = column_type(definition, attribute, &part.column);
+        let value = admit(kept_as, &event.column(&part.column)?)?;
         // Reading: items say scalars, as no type is a list of lists.
         (!matches!(value, Value::List(_))).then(|| (part.column.clone(), value))
     });
@@ -177,7 +227,10 @@ impl Played {
             if !event.feeds(definition, &action.key_event, action.filter.as_ref()) {
                 continue;
             }
-            match (action.action, column.as_ref().and_then(|column| item_id(event, column))) {
+            match (
+                action.action,
+                column.as_ref().and_then(|column| item_id(definition, attribute, event, column)),
+            ) {
                 (Removal::Clear, _) => self.cleared = self.cleared.take().max(Some(stamp.clone())),
                 (Removal::DeleteItem, Some(id)) => self.delete(id, stamp.clone()),
                 (Removal::DeleteItem, None) => {}
@@ -218,14 +271,23 @@ impl Played {
 
     /// Drops what is dead and what was taken out, and forgets deletes over the cap.
     fn settle(&mut self, attribute: &Attribute, now_ms: i64) {
-        let AttributeKind::List { items_max, duration_ms, .. } = &attribute.kind else { return };
+        let AttributeKind::List { keep, items_max, duration_ms, .. } = &attribute.kind else { return };
         let alive = |stamp: &Stamp| now_ms - stamp.0 < *duration_ms;
-        self.items.retain(|item| alive(&item.stamp));
-        self.deleted.retain(|(_, stamp)| alive(stamp));
-        self.cleared = self.cleared.take().filter(alive);
+        // The first ones hold their places, also when they have expired: so what a clear took out stays out for ever.
+        if *keep == Keep::Newest {
+            self.items.retain(|item| alive(&item.stamp));
+            self.deleted.retain(|(_, stamp)| alive(stamp));
+            self.cleared = self.cleared.take().filter(alive);
+        }
         self.take_out();
         self.deleted.sort_by(|a, b| b.1.cmp(&a.1));
         self.deleted.truncate(*items_max as usize);
+    }
+
+    /// Drops what is dead.
+    fn bury(&mut self, attribute: &Attribute, now_ms: i64) {
+        let AttributeKind::List { duration_ms, .. } = &attribute.kind else { return };
+        self.items.retain(|item| now_ms - item.stamp.0 < *duration_ms);
     }
 
     fn take_out(&mut self) {
@@ -251,9 +313,9 @@ impl Played {
 }
 
 /// Whether a list's order independence is promised for these events: not when it is beyond its cap and something takes
-/// items out, and (Reading) not when it keeps the oldest beyond its cap and they die.
-pub fn is_promised(visitor: &Visitor, attribute: &Attribute, now_ms: i64) -> bool {
-    let AttributeKind::List { column, keep, items_max, duration_ms, actions, .. } = &attribute.kind else {
+/// items out.
+pub fn is_promised(visitor: &Visitor, attribute: &Attribute) -> bool {
+    let AttributeKind::List { column, items_max, actions, .. } = &attribute.kind else {
         return true;
     };
     let events = visitor.events();
@@ -270,6 +332,5 @@ pub fn is_promised(visitor: &Visitor, attribute: &Attribute, now_ms: i64) -> boo
             .collect()
         }
     };
-    let died = events.iter().any(|(event, ..)| now_ms - event.time_ms >= *duration_ms);
-    ids.len() <= *items_max as usize || (actions.is_empty() && (*keep == Keep::Newest || !died))
+    ids.len() <= *items_max as usize || actions.is_empty()
 }

@@ -19,7 +19,7 @@ pub fn admit(declared: Option<DataType>, value: &Value) -> Option<Value> {
         (Some(DataType::Boolean), _) => fits(matches!(value, Value::Boolean(_))),
         (Some(DataType::Number), _) => number(value).map(Value::Number),
         // A numeric text is its number.
-        (Some(DataType::Timestamp), Value::String(_)) if number(value).is_some() => {
+        (Some(DataType::Timestamp | DataType::Date), Value::String(_)) if number(value).is_some() => {
             instant_ms(value).and_then(|_| number(value)).map(Value::Number)
         }
         (Some(DataType::Timestamp | DataType::Date), _) => fits(instant_ms(value).is_some()),
@@ -54,8 +54,8 @@ pub fn number(value: &Value) -> Option<Number> {
     }
 }
 
-/// The instant of a timestamp: Unix seconds, milliseconds above 10¹¹, as a number or its text, or the RFC 3339 texts that
-/// cases are made of.
+/// The instant of a timestamp: Unix seconds, milliseconds above 10¹¹, as a number or its text, or the texts that cases
+/// are made of.
 pub fn instant_ms(value: &Value) -> Option<i64> {
     match value {
         Value::Number(Number::Integer(n)) if n.unsigned_abs() > 100_000_000_000 => Some(*n),
@@ -73,11 +73,13 @@ pub fn instant_ms(value: &Value) -> Option<i64> {
 }
 
 /// Texts that are instants; two of them are one instant.
-pub const INSTANTS: [(&str, i64); 4] = [
+pub const INSTANTS: [(&str, i64); 5] = [
     ("2026-09-21T14:13:20Z", 1_790_000_000_000),
     ("2026-09-21T16:13:20+02:00", 1_790_000_000_000),
     ("2026-09-21T14:13:20.123Z", 1_790_000_000_123),
     ("2000-02-29T00:00:00Z", 951_782_400_000),
+    // A date is its midnight.
+    ("2026-09-21", 1_789_948_800_000),
 ];
 
 /// By value, exactly: 5 = 5.0, and no integer is rounded.
