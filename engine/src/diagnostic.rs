@@ -217,8 +217,12 @@ codes! {
     LargeAnswer = "W011", Warning;
     /// An output that can never leave, because what it shows is sensitive.
     Withheld = "W012", Warning;
+    /// A condition that is the same for everybody, because of what its attribute can be.
+    FixedCondition = "W013", Warning;
     /// A key that RT 2.0 knows and Usher does not use.
     Ignored = "I001", Info;
+    /// A section that a sensitive value lets a visitor into.
+    SensitiveCriteria = "I002", Info;
 }
 
 impl fmt::Display for Code {

@@ -23,7 +23,7 @@ macro_rules! pages {
 const PAGES: &[(&str, &str)] = pages! {
     "E001" "E002" "E003" "E004" "E005" "E006" "E007" "E008" "E009" "E010" "E011" "E012" "E013" "E014" "E015" "E016"
     "E017" "E018" "E019" "E020" "W001" "W002" "W003" "W004" "W005" "W006" "W007" "W008" "W009" "W010" "W011" "W012"
-    "I001"
+    "W013" "I001" "I002"
 };
 
 /// Every page, in the order of [`Code::ALL`].

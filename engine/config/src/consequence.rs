@@ -9,7 +9,15 @@ use usher_engine::syntax::{Expr, Name};
 
 /// Whether a finding is about a use of an attribute that is broken itself. `broken` holds paths of the definition.
 pub(crate) fn follows(definition: &Definition, broken: &BTreeSet<String>, diagnostic: &Diagnostic) -> bool {
-    let of_use = matches!(diagnostic.code, Code::UnknownName | Code::TypeMismatch | Code::MissingKey);
+    let of_use = matches!(
+        diagnostic.code,
+        Code::UnknownName
+            | Code::TypeMismatch
+            | Code::MissingKey
+            | Code::LargeAnswer
+            | Code::SensitiveCriteria
+            | Code::Withheld
+    );
     let names = if of_use { used(definition, &diagnostic.path) } else { None };
     names.unwrap_or_default().into_iter().any(|name| {
         definition.attributes.iter().enumerate().any(|(index, attribute)| {
@@ -32,19 +40,28 @@ fn used<'d>(definition: &'d Definition, path: &str) -> Option<Vec<&'d str>> {
     let (section, rest) = indexed(rest.strip_prefix('.')?, "sections")?;
     let section = definition.personalizations.get(personalization)?.sections.get(section)?;
     if let Some((output, _)) = rest.strip_prefix('.').and_then(|rest| indexed(rest, "outputs")) {
-        return Some(match &section.outputs.get(output)?.source {
-            OutputSource::Attribute { name, .. } => vec![name.as_str()],
-            OutputSource::Template(text) => {
-                let names = text.split("{{").skip(1).filter_map(|rest| rest.split_once("}}"));
-                names.map(|(name, _)| name.trim()).collect()
-            }
-            OutputSource::Constant(_) | OutputSource::Text(_) => Vec::new(),
-        });
+        return section.outputs.get(output).map(|output| shown(&output.source));
+    }
+    // What is said of a section by its name is about all that it shows.
+    if rest == ".name" {
+        return Some(section.outputs.iter().flat_map(|output| shown(&output.source)).collect());
     }
     let (condition, _) = indexed(rest.strip_prefix(".criteria.")?, "conditions")?;
     let mut names = Vec::new();
     conditions(&section.criteria, &mut names);
     names.get(condition).copied().flatten().map(|name| vec![name.0.as_str()])
+}
+
+/// The names that an output shows.
+fn shown(source: &OutputSource) -> Vec<&str> {
+    match source {
+        OutputSource::Attribute { name, .. } => vec![name.as_str()],
+        OutputSource::Template(text) => {
+            let names = text.split("{{").skip(1).filter_map(|rest| rest.split_once("}}"));
+            names.map(|(name, _)| name.trim()).collect()
+        }
+        OutputSource::Constant(_) | OutputSource::Text(_) => Vec::new(),
+    }
 }
 
 /// The index of an item of a list at the start of a path, and what follows.

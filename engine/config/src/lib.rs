@@ -99,13 +99,14 @@ pub fn check(sources: &[Source]) -> Reading {
 /// The same, with events that really arrived: columns that none of them has are found, too.
 pub fn check_with(sources: &[Source], sample: &Sample) -> Reading {
     let mut reading = read(sources);
-    let compiled = match Plan::compile(&reading.definition) {
+    let compiled = Plan::compile(&reading.definition);
+    let columns = Columns::of(&reading.definition, sample);
+    let unchecked = columns.unknown().cloned().collect();
+    let lints = lint::lint(&reading.definition, compiled.as_ref().ok(), &columns);
+    let compiled = match compiled {
         Ok(plan) => plan.warnings(),
         Err(findings) => findings,
     };
-    let columns = Columns::of(&reading.definition, sample);
-    let unchecked = columns.unknown().cloned().collect();
-    let lints = lint::lint(&reading.definition, &columns);
     reading.unchecked = unchecked;
     // What has two meanings is told before what one of them leads to.
     let is_twice = |diagnostic: &Diagnostic| diagnostic.code == Code::DuplicateName;

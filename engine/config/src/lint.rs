@@ -6,20 +6,21 @@ mod columns;
 
 use std::fmt;
 
+use usher_engine::Plan;
 use usher_engine::definition::{Attribute, Choice, Definition, Personalization, Section, StitchKey, Trust};
 use usher_engine::diagnostic::{Code, Diagnostic};
 use usher_engine::syntax::Expr;
 
 use crate::columns::Columns;
 
-/// All lints, in the order of the definition.
-pub(crate) fn lint(definition: &Definition, columns: &Columns<'_>) -> Vec<Diagnostic> {
+/// All lints, in the order of the definition; `plan` is what it compiles to, if it does.
+pub(crate) fn lint(definition: &Definition, plan: Option<&Plan>, columns: &Columns<'_>) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     no_filter(definition, &mut found);
     looks_sensitive(&definition.attributes, &mut found);
     identity(definition, &mut found);
     for (index, personalization) in definition.personalizations.iter().enumerate() {
-        fallback(index, personalization, &mut found);
+        fallback(index, personalization, plan, &mut found);
     }
     answer::lint(definition, &mut found);
     columns::lint(definition, columns, &mut found);
@@ -116,13 +117,20 @@ fn identity(definition: &Definition, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn fallback(index: usize, personalization: &Personalization, found: &mut Vec<Diagnostic>) {
+fn fallback(
+    index: usize,
+    personalization: &Personalization,
+    plan: Option<&Plan>,
+    found: &mut Vec<Diagnostic>,
+) {
     if personalization.choice == Choice::All {
         return;
     }
     let name = &personalization.name;
     let path = |section: usize| format!("personalizations[{index}].sections[{section}]");
-    if personalization.sections.iter().any(always) {
+    let mut sections = personalization.sections.iter().enumerate();
+    let everybody = |number| plan.is_some_and(|plan| plan.lets_everybody_in(index, number));
+    if sections.any(|(number, section)| always(section) || everybody(number)) {
         return;
     }
     let Some(last) = personalization.sections.len().checked_sub(1) else { return };

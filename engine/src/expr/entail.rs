@@ -3,18 +3,17 @@
 //! Only what is certain is said. Questions are put together by the value that they ask about; a condition follows where
 //! no value that answers the others as it should answers it otherwise, or not at all.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::cmp::Ordering;
-use core::ops::Bound;
 
+use super::domain::{Domain, Domains};
+use super::ends::no_text;
 use super::eval::{Seen, compare};
-use super::op::{Interval, Op, instants};
+use super::op::{Op, instants};
+use super::ranges::{are_apart, complement, no_moment, point};
 use super::sets::Integers;
 use super::types::TypeSet;
 use super::{Node, Predicate, Program};
 use crate::limits::ENTAILED_PARTS_MAX;
-use crate::syntax::Comparison;
 use crate::time;
 use crate::value::{DataType, Number};
 
@@ -22,6 +21,7 @@ use crate::value::{DataType, Number};
 #[derive(Clone)]
 pub(crate) struct All<'p> {
     program: &'p Program,
+    domains: &'p Domains,
     /// Questions, and whether their answer must be yes.
     literals: Vec<(&'p Predicate, bool)>,
     /// Groups of which at least one part must be as it should.
@@ -30,8 +30,8 @@ pub(crate) struct All<'p> {
 }
 
 impl<'p> All<'p> {
-    pub(crate) fn new(program: &'p Program) -> All<'p> {
-        All { program, literals: Vec::new(), either: Vec::new(), never: false }
+    pub(crate) fn new(program: &'p Program, domains: &'p Domains) -> All<'p> {
+        All { program, domains, literals: Vec::new(), either: Vec::new(), never: false }
     }
 
     /// What must be when a node is to be true, or false.
@@ -45,7 +45,7 @@ impl<'p> All<'p> {
             (Node::Or(parts), true) | (Node::And(parts), false) => {
                 // One of them must be as it should; none can be when each alone cannot.
                 let cannot = |part: &'p Node| {
-                    let mut alone = All::new(self.program);
+                    let mut alone = All::new(self.program, self.domains);
                     alone.add(part, holds);
                     alone.are_never()
                 };
@@ -128,6 +128,8 @@ impl<'p> All<'p> {
     /// else it may be.
     fn is_nobody(&self, slot: u32, questions: &[(&Op, bool)]) -> bool {
         let types = self.program.slots.get(slot as usize).map_or(TypeSet::ANY, |place| place.types);
+        let is_whole = self.domains.get(slot).is_some_and(|domain| domain.is_whole);
+        let is_empty = |questions: &[(&Op, bool)]| is_empty(questions, is_whole);
         let asked = |op: for<'o> fn(&'o Op) -> &'o Op| {
             questions.iter().map(|(question, holds)| (op(question), *holds)).collect::<Vec<_>>()
         };
@@ -148,9 +150,12 @@ impl<'p> All<'p> {
         }
     }
 
+    /// What is asked of a slot, and what every value of it answers.
     fn of_slot(&self, slot: u32) -> Vec<(&'p Op, bool)> {
         let own = self.literals.iter().filter(|(predicate, _)| predicate.slot == slot);
-        own.map(|(predicate, holds)| (&predicate.op, *holds)).collect()
+        let domain: &'p [Op] = self.domains.get(slot).map_or(&[], |Domain { ops, .. }| ops);
+        let domain = domain.iter().map(|op| (op, true));
+        own.map(|(predicate, holds)| (&predicate.op, *holds)).chain(domain).collect()
     }
 }
 
@@ -223,44 +228,8 @@ fn is_answered(questions: &[(&Op, bool)], op: &Op) -> bool {
     }
 }
 
-/// What a range leaves out, as ranges; None for what is no range.
-fn complement(op: &Op) -> Option<Vec<Op>> {
-    Some(match op {
-        Op::Numbers { exact, .. } => outside(exact).map(Op::numbers).collect(),
-        Op::Texts(interval) => outside(interval).map(Box::new).map(Op::Texts).collect(),
-        Op::Instants { low, high } => {
-            let before = low.checked_sub(1).map(|high| Op::Instants { low: i64::MIN, high });
-            let behind = high.checked_add(1).map(|low| Op::Instants { low, high: i64::MAX });
-            before.into_iter().chain(behind).collect()
-        }
-        Op::Size(comparison, count) => {
-            let other = match comparison {
-                Comparison::Equal => Comparison::NotEqual,
-                Comparison::NotEqual => Comparison::Equal,
-                Comparison::Less => Comparison::GreaterEqual,
-                Comparison::LessEqual => Comparison::Greater,
-                Comparison::Greater => Comparison::LessEqual,
-                Comparison::GreaterEqual => Comparison::Less,
-            };
-            alloc::vec![Op::Size(other, *count)]
-        }
-        _ => return None,
-    })
-}
-
-fn outside<T: Clone>(interval: &Interval<T>) -> impl Iterator<Item = Interval<T>> {
-    let turned = |bound: &Bound<T>| match bound {
-        Bound::Included(end) => Some(Bound::Excluded(end.clone())),
-        Bound::Excluded(end) => Some(Bound::Included(end.clone())),
-        Bound::Unbounded => None,
-    };
-    let below = turned(&interval.low).map(|high| Interval { low: Bound::Unbounded, high });
-    let above = turned(&interval.high).map(|low| Interval { low, high: Bound::Unbounded });
-    below.into_iter().chain(above)
-}
-
-/// Whether no value answers all of these questions about it as it should.
-fn is_empty(questions: &[(&Op, bool)]) -> bool {
+/// Whether no value, or no whole number, answers all of these questions about it as it should.
+fn is_empty(questions: &[(&Op, bool)], is_whole: bool) -> bool {
     // A value that must be there and must not.
     let missing = questions.iter().any(|(op, holds)| matches!(op, Op::Null) && *holds);
     let refused = |seen: Seen<'_>| {
@@ -280,7 +249,8 @@ fn is_empty(questions: &[(&Op, bool)]) -> bool {
             Op::InTexts(texts) => texts.iter().all(|text| refused(Seen::Text(text))),
             Op::InNumbers(integers, others) => {
                 let integers = integers.iter().map(Number::Integer);
-                integers.chain(others.iter().copied()).all(|value| refused(Seen::Number(value)))
+                let others = others.iter().copied().filter(|_| !is_whole);
+                integers.chain(others).all(|value| refused(Seen::Number(value)))
             }
             Op::InInstants(instants) => instants.iter().all(|instant| refused(Seen::Instant(instant))),
             Op::Instants { low, high } if low == high => refused(Seen::Instant(*low)),
@@ -301,89 +271,14 @@ fn is_empty(questions: &[(&Op, bool)]) -> bool {
     let (one, several): (Vec<Vec<Op>>, Vec<Vec<Op>>) = left.partition(|parts| parts.len() == 1);
     let held = questions.iter().filter(|(_, holds)| *holds).map(|(op, _)| *op);
     let held: Vec<&Op> = held.chain(one.iter().flatten()).collect();
-    if are_apart(&held) || no_moment(questions) {
+    if are_apart(&held, is_whole) || no_moment(questions) || no_text(questions, &held) {
         return true;
     }
     several.iter().any(|parts| {
         parts.iter().all(|part| {
             let mut held = held.clone();
             held.push(part);
-            are_apart(&held)
+            are_apart(&held, is_whole)
         })
     })
-}
-
-/// Whether ranges have nothing in common.
-fn are_apart(held: &[&Op]) -> bool {
-    let held = || held.iter().copied();
-    let numbers = held().filter_map(|op| match op {
-        Op::Numbers { exact, .. } => Some(&**exact),
-        _ => None,
-    });
-    let texts = held().filter_map(|op| match op {
-        Op::Texts(interval) => Some(&**interval),
-        _ => None,
-    });
-    let instants = held().filter_map(|op| match op {
-        Op::Instants { low, high } => Some((*low, *high)),
-        _ => None,
-    });
-    let (from, to) =
-        instants.fold((i64::MIN, i64::MAX), |(from, to), (low, high)| (from.max(low), to.min(high)));
-    from > to || is_gap(&numbers.collect::<Vec<_>>()) || is_gap(&texts.collect::<Vec<_>>()) || no_size(held())
-}
-
-/// The one value of an interval that has no other.
-fn point<T: PartialEq>(interval: &Interval<T>) -> Option<&T> {
-    match (&interval.low, &interval.high) {
-        (Bound::Included(low), Bound::Included(high)) if low == high => Some(low),
-        _ => None,
-    }
-}
-
-/// Whether intervals have nothing in common: one begins behind the end of another.
-fn is_gap<T: Ord>(intervals: &[&Interval<T>]) -> bool {
-    intervals.iter().any(|one| {
-        intervals.iter().any(|other| match (&one.low, &other.high) {
-            (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
-            (Bound::Included(low), Bound::Included(high)) => low > high,
-            (Bound::Included(low) | Bound::Excluded(low), Bound::Included(high) | Bound::Excluded(high)) => {
-                low.cmp(high) != Ordering::Less
-            }
-        })
-    })
-}
-
-/// Whether no list has such a size.
-fn no_size<'o>(held: impl Iterator<Item = &'o Op> + Clone) -> bool {
-    let sizes = held.filter_map(|op| match op {
-        Op::Size(comparison, count) => Some((*comparison, *count)),
-        _ => None,
-    });
-    let (mut low, mut high) = (0_i64, i64::MAX);
-    for (comparison, count) in sizes.clone() {
-        match comparison {
-            Comparison::Equal => (low, high) = (low.max(count), high.min(count)),
-            Comparison::NotEqual => {}
-            Comparison::Less => high = high.min(count.saturating_sub(1)),
-            Comparison::LessEqual => high = high.min(count),
-            Comparison::Greater => low = low.max(count.saturating_add(1)),
-            Comparison::GreaterEqual => low = low.max(count),
-        }
-    }
-    while low <= high && sizes.clone().any(|size| size == (Comparison::NotEqual, low)) {
-        low = low.saturating_add(1);
-    }
-    low > high
-}
-
-/// Whether a moment is to lie within some days, and not within as many or more.
-fn no_moment(questions: &[(&Op, bool)]) -> bool {
-    let spans = |wanted: bool| {
-        questions.iter().filter_map(move |(op, holds)| match op {
-            Op::Within(span_ms) if *holds == wanted => Some(*span_ms),
-            _ => None,
-        })
-    };
-    spans(true).min().zip(spans(false).max()).is_some_and(|(within, without)| within <= without)
 }

@@ -5,9 +5,12 @@
 //! shared one is answered at most once per call.
 
 pub(crate) mod check;
+pub(crate) mod domain;
+mod ends;
 pub(crate) mod entail;
 pub(crate) mod eval;
 pub(crate) mod op;
+mod ranges;
 mod same;
 pub(crate) mod scope;
 pub(crate) mod sets;

@@ -53,7 +53,7 @@ pub(crate) enum Op {
 
 impl Op {
     /// An interval as a question.
-    pub(super) fn numbers(interval: Interval<Number>) -> Op {
+    pub(crate) fn numbers(interval: Interval<Number>) -> Op {
         let (low, high) = integers(&interval);
         Op::Numbers { low, high, exact: Box::new(interval) }
     }

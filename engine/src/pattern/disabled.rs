@@ -1,6 +1,7 @@
 //! The twin of `enabled` for builds without patterns: the same names, and nothing compiles.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
 #[derive(Debug)]
 pub(crate) enum Pattern {}
@@ -19,6 +20,22 @@ impl Pattern {
     }
 
     pub(crate) fn is_match(&self, _text: &str) -> bool {
+        match *self {}
+    }
+
+    pub(crate) fn starts(&self) -> Option<Vec<&str>> {
+        match *self {}
+    }
+
+    pub(crate) fn ends(&self) -> Option<Vec<&str>> {
+        match *self {}
+    }
+
+    pub(crate) fn every_start(&self) -> Vec<&str> {
+        match *self {}
+    }
+
+    pub(crate) fn every_end(&self) -> Vec<&str> {
         match *self {}
     }
 }

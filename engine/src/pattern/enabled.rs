@@ -52,6 +52,43 @@ impl Pattern {
         matches!(self, Pattern::Program(_))
     }
 
+    /// Texts one of which begins every text that it is found in; None: nothing is known.
+    pub(crate) fn starts(&self) -> Option<Vec<&str>> {
+        self.texts()?.map(Text::start).collect()
+    }
+
+    /// The same of the end.
+    pub(crate) fn ends(&self) -> Option<Vec<&str>> {
+        self.texts()?.map(Text::end).collect()
+    }
+
+    /// Texts with each of which a text begins only if it is found in it.
+    pub(crate) fn every_start(&self) -> Vec<&str> {
+        self.texts()
+            .into_iter()
+            .flatten()
+            .filter(|text| text.is_only_an_end())
+            .filter_map(Text::start)
+            .collect()
+    }
+
+    /// The same of the end.
+    pub(crate) fn every_end(&self) -> Vec<&str> {
+        self.texts()
+            .into_iter()
+            .flatten()
+            .filter(|text| text.is_only_an_end())
+            .filter_map(Text::end)
+            .collect()
+    }
+
+    fn texts(&self) -> Option<impl Iterator<Item = &Text>> {
+        match self {
+            Pattern::Texts(texts) => Some(texts.iter()),
+            Pattern::Program(_) => None,
+        }
+    }
+
     /// What one character of a text costs at most, in steps.
     pub(crate) fn weight(&self) -> usize {
         match self {

@@ -7,6 +7,7 @@ mod addresses;
 mod attributes;
 mod compile;
 mod directory;
+mod domain;
 mod keys;
 mod personalizations;
 mod reach;

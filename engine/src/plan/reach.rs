@@ -1,23 +1,27 @@
 //! What cannot be: criteria that no visitor fulfils, and sections that nobody gets to.
 //!
 //! Only what is certain is reported. A section enters on true alone, so a condition that is false or unknown of
-//! everybody rules it out. Found are contradictions among the conditions that one AND asks of one value, and sections
-//! each of whose conditions follows from those of a later one; what takes several values together, or the text of a
-//! pattern, is not looked into.
+//! everybody rules it out. Found are contradictions among the conditions that one AND asks of one value, conditions that are
+//! the same for everybody because of what an attribute can be, and sections each of whose conditions follows from those of
+//! a later one; what takes several values together, or a pattern that is more than a few texts, is not looked into.
 
 use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::{Plan, SectionPlan};
-use crate::definition::{Choice, Definition};
+use crate::attribute::plan::Kind;
+use crate::definition::{AttributeKind, Choice, Definition, Increment, Section};
 use crate::diagnostic::{At, Code, Diagnostic, Severity, words};
+use crate::expr::domain::Domains;
 use crate::expr::entail::All;
-use crate::expr::{Node, Program};
+use crate::expr::{Node, Program, Slot};
 use crate::limits::ENTAILED_PAIRS_MAX;
+use crate::syntax::Expr;
 
 impl Plan {
-    /// What works and cannot have been meant: criteria that contradict themselves, sections that no visitor reaches.
+    /// What works and cannot have been meant: criteria that contradict themselves, conditions that are the same for
+    /// everybody, sections that no visitor reaches.
     pub fn warnings(&self) -> Vec<Diagnostic> {
         self.warnings_of(self.definition(), &[])
     }
@@ -28,60 +32,223 @@ impl Plan {
         let errors = found.iter().filter(|found| found.severity() == Severity::Error);
         // The whole of a criterion is in doubt when one condition of it is.
         let whole = |path: &String| path.split(".conditions[").next().unwrap_or("").to_string();
-        let wrong: BTreeSet<String> = errors.map(|found| whole(&found.path)).collect();
-        let is_sound = |at: At<'_>| wrong.is_empty() || !wrong.contains(&at.to_string());
-
-        let mut out = Vec::new();
-        let mut never = |node: &Node, at: At<'_>| {
-            let mut all = All::new(&self.program);
-            all.add(node, true);
-            let found = is_sound(at) && all.are_never();
-            if found {
-                let message = words!("this contradicts itself: it is true of nobody");
-                let help = words!("remove one of the conditions that exclude each other");
-                out.push(Diagnostic::new(Code::Contradiction, message).at(at).help(help));
-            }
-            found
-        };
+        let domains = Domains::of(definition, &self.program, &self.facts);
+        let (wrong, out) = (errors.map(|found| whole(&found.path)).collect(), Vec::new());
+        let mut reach = Reach { plan: self, definition, domains, any: Domains::default(), wrong, out };
         for (index, key_event) in self.key_events.iter().enumerate() {
-            never(&key_event.filter, At::item("key_events", index).field("filter"));
+            reach.never(&key_event.filter, At::item("key_events", index).field("filter"));
         }
+        reach.filters();
         let (mut behind, mut pairs) = (Vec::new(), ENTAILED_PAIRS_MAX);
         let every = definition.personalizations.iter().zip(&self.personalizations);
         for (index, (personalization, plan)) in every.enumerate() {
-            let mut before: Vec<Demands<'_>> = Vec::new();
+            let mut may_enter = Vec::new();
             for (number, (section, section_plan)) in
                 personalization.sections.iter().zip(&plan.sections).enumerate()
             {
                 let at = At::item("personalizations", index);
                 let at = at.inner("sections", number);
-                let criteria = never(&section_plan.criteria, at.field("criteria"));
-                let filter = never(&section_plan.event_filter, at.field("event_filter"));
-                let sound =
-                    ["criteria", "event_filter", "key_event"].iter().all(|part| is_sound(at.field(part)));
-                if criteria || filter || !sound || personalization.choice == Choice::All {
-                    continue;
+                let criteria = reach.criteria(section, &section_plan.criteria, at.field("criteria"));
+                let key_event = section_plan.key_event.or(plan.trigger);
+                let filter = reach.filter(key_event, &section_plan.event_filter, at.field("event_filter"));
+                let sound = ["criteria", "event_filter", "key_event"]
+                    .iter()
+                    .all(|part| reach.is_sound(at.field(part)));
+                if !criteria && !filter && sound && personalization.choice == Choice::First {
+                    may_enter.push((number, section, section_plan));
                 }
-                let known = section.accept_unknown_profiles;
-                let own = Demands::new(&self.program, number, known, section_plan);
+            }
+            let mut before: Vec<Demands<'_>> = Vec::new();
+            for (number, section, plan) in may_enter {
+                let own = Demands::new(&reach, section, plan);
                 match before.iter().find(|other| other.covers(&own, &mut pairs)) {
                     Some(other) => {
-                        let name = personalization.sections.get(other.number).map_or("", |s| s.name.as_str());
+                        let at = At::item("personalizations", index);
                         let equal = own.covers(other, &mut pairs);
-                        behind.push(unreachable(&section.name, name, other, equal).at(at));
+                        behind.push(unreachable(&own, other, equal).at(at.inner("sections", number)));
                     }
                     None => before.push(own),
                 }
             }
         }
+        let mut out = reach.out;
         out.append(&mut behind);
         out
+    }
+
+    /// Whether a section lets everybody in whose profile can be read.
+    pub fn lets_everybody_in(&self, personalization: usize, section: usize) -> bool {
+        let plan = self.personalizations.get(personalization).and_then(|plan| plan.sections.get(section));
+        let personalization = self.definition().personalizations.get(personalization);
+        let section = personalization.and_then(|personalization| personalization.sections.get(section));
+        let domains = Domains::of(self.definition(), &self.program, &self.facts);
+        plan.zip(section).is_some_and(|(plan, section)| {
+            section.accept_unknown_profiles
+                && plan.key_event.is_none()
+                && plan.event_filter == Node::Constant(true)
+                && All::new(&self.program, &domains).imply(&plan.criteria)
+        })
+    }
+}
+
+/// What is looked through, and what was found so far.
+struct Reach<'p> {
+    plan: &'p Plan,
+    definition: &'p Definition,
+    domains: Domains,
+    /// As if nothing were known of any value.
+    any: Domains,
+    /// Paths of what has errors.
+    wrong: BTreeSet<String>,
+    out: Vec<Diagnostic>,
+}
+
+impl Reach<'_> {
+    fn is_sound(&self, at: At<'_>) -> bool {
+        self.wrong.is_empty() || !self.wrong.contains(&at.to_string())
+    }
+
+    fn are_never(&self, nodes: &[&Node], domains: &Domains) -> bool {
+        let mut all = All::new(&self.plan.program, domains);
+        nodes.iter().for_each(|node| all.add(node, true));
+        all.are_never()
+    }
+
+    fn report(&mut self, code: Code, at: At<'_>, message: String, help: String) {
+        self.out.push(Diagnostic::new(code, message).at(at).help(help));
+    }
+
+    /// Whether a criterion is true of nobody, which is reported.
+    fn never(&mut self, node: &Node, at: At<'_>) -> bool {
+        let found = self.is_sound(at) && self.are_never(&[node], &self.domains);
+        if found {
+            let message = words!("this contradicts itself: it is true of nobody");
+            let help = words!("remove one of the conditions that exclude each other");
+            self.report(Code::Contradiction, at, message, help);
+        }
+        found
+    }
+
+    /// The same of a filter on the events of a key event, which has one of its own.
+    fn filter(&mut self, key_event: Option<usize>, node: &Node, at: At<'_>) -> bool {
+        let outer = key_event.and_then(|index| Some((self.definition.key_events.get(index)?, index)));
+        let Some((key_event, plan)) =
+            outer.and_then(|(key_event, index)| Some((key_event, self.plan.key_events.get(index)?)))
+        else {
+            return self.never(node, at);
+        };
+        if *node == Node::Constant(true) || self.never(node, at) {
+            return *node != Node::Constant(true);
+        }
+        let own = self.are_never(&[&plan.filter], &self.any);
+        let found = self.is_sound(at) && !own && self.are_never(&[&plan.filter, node], &self.any);
+        if found {
+            let name = &key_event.name;
+            let message = words!("no event fits both this and the filter of `{name}`");
+            let help = words!(
+                "events of `{name}` have passed its own filter; remove one of the conditions that exclude each other"
+            );
+            self.report(Code::Contradiction, at, message, help);
+        }
+        found
+    }
+
+    /// Filters that attributes and the actions of lists have of their own.
+    fn filters(&mut self) {
+        let definition = self.definition;
+        let event = |name: &String| definition.key_events.iter().position(|event| event.name == *name);
+        for (index, (attribute, plan)) in definition.attributes.iter().zip(&self.plan.attributes).enumerate()
+        {
+            let at = At::item("attributes", index);
+            let (AttributeKind::Single { key_event, .. }
+            | AttributeKind::List { key_event, .. }
+            | AttributeKind::Counter { key_event, .. }) = &attribute.kind
+            else {
+                continue;
+            };
+            self.filter(event(key_event), &plan.filter, at.field("filter"));
+            if let (AttributeKind::List { actions, .. }, Kind::List(list)) = (&attribute.kind, &plan.kind) {
+                for (number, (action, plan)) in actions.iter().zip(&list.actions).enumerate() {
+                    let at = at.inner("actions", number);
+                    self.filter(event(&action.key_event), &plan.filter, at.field("filter"));
+                }
+            }
+        }
+    }
+
+    /// Whether a section's criteria are true of nobody; that is reported, and so is each condition that is the same for
+    /// everybody because of what its attribute can be.
+    fn criteria(&mut self, section: &Section, node: &Node, at: At<'_>) -> bool {
+        if !self.is_sound(at) {
+            return false;
+        }
+        let fixed = self.fixed(&section.criteria, node, at, &mut 0);
+        if fixed && !self.are_never(&[node], &self.any) {
+            // Of what follows from that nothing more is said.
+            return self.are_never(&[node], &self.domains);
+        }
+        self.never(node, at)
+    }
+
+    /// Whether any condition of a criterion is the same for everybody. `next` numbers them as they are written.
+    fn fixed(&mut self, expr: &Expr, node: &Node, at: At<'_>, next: &mut usize) -> bool {
+        match (expr, node) {
+            (Expr::And(exprs), Node::And(nodes)) | (Expr::Or(exprs), Node::Or(nodes)) => {
+                let parts = exprs.iter().zip(nodes);
+                parts.fold(false, |any, (expr, node)| self.fixed(expr, node, at, next) || any)
+            }
+            (Expr::Not(expr), Node::Not(node)) => self.fixed(expr, node, at, next),
+            (Expr::Constant(_), _) => false,
+            (_, node) => {
+                let number = *next;
+                *next = next.saturating_add(1);
+                let (program, domains) = (&self.plan.program, &self.domains);
+                let holds = if All::new(program, domains).imply(node) {
+                    true
+                } else if self.are_never(&[node], domains) {
+                    false
+                } else {
+                    return false;
+                };
+                let known = if holds {
+                    All::new(program, &self.any).imply(node)
+                } else {
+                    self.are_never(&[node], &self.any)
+                };
+                let Some(help) = self.because(node).filter(|_| !known) else { return false };
+                let message =
+                    words!("this condition is true of {}", if holds { "everybody" } else { "nobody" });
+                self.report(Code::FixedCondition, at.inner("conditions", number), message, help);
+                true
+            }
+        }
+    }
+
+    /// Why a condition is the same for everybody.
+    fn because(&self, node: &Node) -> Option<String> {
+        let Node::Predicate(index) = node else { return None };
+        let place = self.plan.program.place(self.plan.program.predicates.get(*index as usize)?)?;
+        let Slot::Attribute(index) = place.slot else { return None };
+        let fact = self.plan.facts.get(usize::from(index))?;
+        let name = &fact.name;
+        Some(match &self.definition.attributes.get(fact.attribute)?.kind {
+            AttributeKind::List { items_max, .. } => {
+                words!("`{name}` has 0 to {items_max} items, which is what its list keeps")
+            }
+            AttributeKind::Counter { increment: Increment::Constant(_), backfill: None, .. } => {
+                words!(
+                    "`{name}` counts from 0 up in whole numbers, and without an event it is 0, not missing"
+                )
+            }
+            _ => words!("`{name}` is a counter: without an event it is 0, not missing"),
+        })
     }
 }
 
 /// `equal`: the section before asks neither more nor less.
-fn unreachable(section: &str, before: &str, other: &Demands<'_>, equal: bool) -> Diagnostic {
-    let (why, help) = if equal {
+fn unreachable(own: &Demands<'_>, other: &Demands<'_>, equal: bool) -> Diagnostic {
+    let (section, before) = (&own.section.name, &other.section.name);
+    let (why, help) = if equal && !other.always {
         (
             words!("`{before}` before it asks the same"),
             words!("remove one of the two, or change what it asks"),
@@ -97,15 +264,22 @@ fn unreachable(section: &str, before: &str, other: &Demands<'_>, equal: bool) ->
             words!("move it before `{before}`, which lets more visitors in"),
         )
     };
-    let message = words!("no visitor reaches section `{section}`: {why}");
+    // A section without criteria also answers where a profile cannot be read.
+    let visitor = if other.always && own.plan.criteria == Node::Constant(true) {
+        words!("visitor whose profile can be read")
+    } else {
+        words!("visitor")
+    };
+    let message = words!("no {visitor} reaches section `{section}`: {why}");
     Diagnostic::new(Code::Unreachable, message).help(help)
 }
 
 /// What a section asks before it enters.
 struct Demands<'p> {
-    number: usize,
-    accept_unknown_profiles: bool,
+    section: &'p Section,
     plan: &'p SectionPlan,
+    /// Whether its criteria are true of everybody because of what attributes can be.
+    always: bool,
     /// All of these, and any order.
     parts: Vec<&'p Node>,
     /// What its criteria leave open.
@@ -119,29 +293,27 @@ struct Demands<'p> {
 }
 
 impl<'p> Demands<'p> {
-    fn new(
-        program: &'p Program,
-        number: usize,
-        accept_unknown_profiles: bool,
-        plan: &'p SectionPlan,
-    ) -> Demands<'p> {
+    fn new(reach: &'p Reach<'p>, section: &'p Section, plan: &'p SectionPlan) -> Demands<'p> {
+        let program = &reach.plan.program;
         let mut parts = Vec::new();
         parts_of(&plan.criteria, &mut parts);
-        let mut criteria = All::new(program);
+        let mut criteria = All::new(program, &reach.domains);
         criteria.add(&plan.criteria, true);
         let mut event = criteria.clone();
         event.add(&plan.event_filter, true);
-        let alone = parts.iter().filter(|part| matches!(part, Node::Predicate(_)));
+        let nothing = All::new(program, &reach.domains);
+        let alone = parts.iter().filter(|part| matches!(part, Node::Predicate(_)) && !nothing.imply(part));
         let needs = alone.fold(0, |bits, part| bits | slots_of(program, part));
         let knows = slots_of(program, &plan.criteria);
-        Demands { number, accept_unknown_profiles, plan, parts, criteria, event, needs, knows }
+        let always = nothing.imply(&plan.criteria) && !All::new(program, &reach.any).imply(&plan.criteria);
+        Demands { section, plan, always, parts, criteria, event, needs, knows }
     }
 
     fn are_none(&self) -> bool {
-        self.plan.criteria == Node::Constant(true)
+        (self.plan.criteria == Node::Constant(true) || self.always)
             && self.plan.event_filter == Node::Constant(true)
             && self.plan.key_event.is_none()
-            && self.accept_unknown_profiles
+            && self.section.accept_unknown_profiles
     }
 
     /// Whether whoever enters the other section would have entered this one.
@@ -149,9 +321,9 @@ impl<'p> Demands<'p> {
         let (own, others) = (self.plan, other.plan);
         let may = self.needs & !other.knows == 0
             && (own.key_event.is_none() || own.key_event == others.key_event)
-            && (self.accept_unknown_profiles || !other.accept_unknown_profiles)
+            && (self.section.accept_unknown_profiles || !other.section.accept_unknown_profiles)
             // Without a profile to read, only what has no criteria at all may enter.
-            && (others.criteria != Node::Constant(true) || own.criteria == Node::Constant(true));
+            && (others.criteria != Node::Constant(true) || own.criteria == Node::Constant(true) || self.always);
         if !may {
             return false;
         }

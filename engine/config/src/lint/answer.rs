@@ -1,8 +1,8 @@
-//! What a section answers: what can never leave, and how large it can become. RT 2.0 ends at 10 KB; a page waits for
+//! What a section answers: what can never leave, what its answer alone shows, and how large it can become. RT 2.0 ends at 10 KB; a page waits for
 //! every byte.
 //!
-//! Of the size: a text of an attribute has at most 500 bytes, and a list mostly holds ids or names, which are counted as 64 bytes
-//! each: by their bound every list would be too large, and nobody would look at the warning.
+//! The size is counted from the bounds of what a section shows: a stored value has at most 500 bytes, and so has each item of
+//! a list. What JSON adds for escapes is left out: it is rare, and would make every bound six times as large.
 
 use usher_engine::definition::{
     Aggregation, Attribute, AttributeKind, Definition, ListAggregation, Output, OutputSource, Section,
@@ -11,12 +11,13 @@ use usher_engine::diagnostic::{Code, Diagnostic};
 use usher_engine::limits::VALUE_BYTES_MAX;
 use usher_engine::value::DataType;
 
+use crate::consequence::conditions;
 use crate::limits::ANSWER_BYTES_MAX;
 
 /// A number, boolean or time.
 const SMALL_BYTES: usize = 32;
-/// An item of a list, or a segment.
-const ITEM_BYTES: usize = 64;
+/// The quotes and the comma of an item.
+const AROUND_BYTES: usize = 3;
 
 pub(super) fn lint(definition: &Definition, found: &mut Vec<Diagnostic>) {
     for (index, personalization) in definition.personalizations.iter().enumerate() {
@@ -27,6 +28,11 @@ pub(super) fn lint(definition: &Definition, found: &mut Vec<Diagnostic>) {
                         .at(format_args!("personalizations[{index}].sections[{number}].outputs[{position}]"))
                 }));
             }
+            found.extend(gated(definition, section).map(|(condition, diagnostic)| {
+                diagnostic.at(format_args!(
+                    "personalizations[{index}].sections[{number}].criteria.conditions[{condition}].name"
+                ))
+            }));
             found.extend(large(definition, section).map(|diagnostic| {
                 diagnostic.at(format_args!("personalizations[{index}].sections[{number}].name"))
             }));
@@ -50,17 +56,45 @@ fn withheld(definition: &Definition, section: &Section, output: &Output) -> Opti
     Some(Diagnostic::new(Code::Withheld, message).help(help))
 }
 
+/// A page sees which sections answer, and so learns of the values that they ask about: the number of the first condition
+/// that asks about a sensitive one.
+fn gated(definition: &Definition, section: &Section) -> Option<(usize, Diagnostic)> {
+    let mut names = Vec::new();
+    conditions(&section.criteria, &mut names);
+    let mut asked = names.iter().enumerate().filter_map(|(at, name)| {
+        let (attribute, _) = find(definition, &(*name)?.0)?;
+        attribute.sensitive.then_some((at, attribute))
+    });
+    let (first, attribute) = asked.next()?;
+    let (section, attribute) = (&section.name, &attribute.name);
+    let message = format!(
+        "on a public route the answer `{section}` reveals something about `{attribute}`, which is sensitive"
+    );
+    let help = "the section is entered by its value; mark it `sensitivity: non-sensitive` (API: `\"sensitive\": false`) if pages may \
+                know it, or name this personalization in tokens of servers only";
+    Some((first, Diagnostic::new(Code::SensitiveCriteria, message).help(help)))
+}
+
 fn large(definition: &Definition, section: &Section) -> Option<Diagnostic> {
     let size = |output: &Output| output.name.len() + bytes(definition, &output.source);
-    let segments = section.segments.len() * ITEM_BYTES;
+    let segments: usize = section.segments.iter().map(|name| name.len() + AROUND_BYTES).sum();
     let total = section.outputs.iter().map(size).sum::<usize>() + segments;
     if total <= ANSWER_BYTES_MAX {
         return None;
     }
     let largest = section.outputs.iter().max_by_key(|output| size(output))?;
     let (name, kilobytes) = (&section.name, total.div_ceil(1024));
-    let message = format!("section `{name}` can answer about {kilobytes} KB; RT 2.0 sends at most 10 KB");
-    let help = format!("the largest is `{}`; lower `max_items`, or show fewer outputs", largest.name);
+    let message = format!("section `{name}` can answer up to {kilobytes} KB; RT 2.0 sends at most 10 KB");
+    let of_list = shown(definition, &largest.source)
+        .iter()
+        .any(|(attribute, _)| matches!(attribute.kind, AttributeKind::List { .. }));
+    let mend = if of_list {
+        "lower the `max_items` (API: `maxItems`) of its list, whose items may have 500 bytes each; or show fewer outputs"
+    } else {
+        "show fewer outputs"
+    };
+    let help =
+        format!("the largest output is `{}`, with up to {} bytes: {mend}", largest.name, size(largest));
     Some(Diagnostic::new(Code::LargeAnswer, message).help(help))
 }
 
@@ -77,20 +111,25 @@ fn bytes(definition: &Definition, source: &OutputSource) -> usize {
 
 /// The attributes that an output shows, with the part of each.
 fn shown<'a>(definition: &'a Definition, source: &'a OutputSource) -> Vec<(&'a Attribute, Option<&'a str>)> {
-    let find = |name: &str| definition.attributes.iter().find(|attribute| attribute.name == name);
     match source {
         OutputSource::Attribute { name, part } => {
-            find(name).map(|attribute| (attribute, part.as_deref())).into_iter().collect()
+            let attribute = definition.attributes.iter().find(|attribute| attribute.name == *name);
+            attribute.map(|attribute| (attribute, part.as_deref())).into_iter().collect()
         }
         OutputSource::Template(text) => {
             let names = text.split("{{").skip(1).filter_map(|rest| rest.split_once("}}"));
-            let whole_or_part = |name: &'a str| match find(name) {
-                Some(attribute) => Some((attribute, None)),
-                None => name.rsplit_once('.').and_then(|(name, part)| Some((find(name)?, Some(part)))),
-            };
-            names.filter_map(|(name, _)| whole_or_part(name.trim())).collect()
+            names.filter_map(|(name, _)| find(definition, name.trim())).collect()
         }
         OutputSource::Constant(_) | OutputSource::Text(_) => Vec::new(),
+    }
+}
+
+/// The attribute that a name means, or the attribute and its part.
+fn find<'a>(definition: &'a Definition, name: &'a str) -> Option<(&'a Attribute, Option<&'a str>)> {
+    let named = |name: &str| definition.attributes.iter().find(|attribute| attribute.name == name);
+    match named(name) {
+        Some(attribute) => Some((attribute, None)),
+        None => name.rsplit_once('.').and_then(|(name, part)| Some((named(name)?, Some(part)))),
     }
 }
 
@@ -107,7 +146,8 @@ fn of_attribute(attribute: &Attribute, part: Option<&str>) -> usize {
             of_type(*data_type)
         }
         AttributeKind::List { items_max, parts, .. } => {
-            let items = usize::try_from(*items_max).unwrap_or(usize::MAX).saturating_mul(ITEM_BYTES);
+            let items = usize::try_from(*items_max).unwrap_or(usize::MAX);
+            let items = items.saturating_mul(VALUE_BYTES_MAX + AROUND_BYTES);
             match parts.iter().find(|known| Some(known.name.as_str()) == part).map(|part| part.aggregation) {
                 Some(ListAggregation::Sum) => SMALL_BYTES,
                 Some(

@@ -31,6 +31,21 @@ impl Text {
             Place::Whole => text == wanted,
         }
     }
+
+    /// What it makes a text begin with.
+    pub(super) fn start(&self) -> Option<&str> {
+        matches!(self.place, Place::Start | Place::Whole).then_some(&self.text)
+    }
+
+    /// What it makes a text end with.
+    pub(super) fn end(&self) -> Option<&str> {
+        matches!(self.place, Place::End | Place::Whole).then_some(&self.text)
+    }
+
+    /// Whether it asks for nothing else.
+    pub(super) fn is_only_an_end(&self) -> bool {
+        matches!(self.place, Place::Start | Place::End)
+    }
 }
 
 /// The comparisons any of which is the pattern, if there are such.
