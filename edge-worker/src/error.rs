@@ -45,6 +45,7 @@ refusals! {
     AUDIENCE_UNKNOWN = 404, 4040, "not_found", "nothing runs for this audience: publish a bundle first";
     PERSONALIZATION_UNKNOWN = 404, 4040, "not_found", "no personalization of this name that may be asked";
     TOO_LARGE = 413, 4130, "too_large", "request is over its bounds";
+    HOST_INVALID = 400, 3004, "host_invalid", "host is missing, given twice, or no host";
     ENCODING = 415, 4150, "content_encoding", "content encoding is not supported";
     TIMEOUT = 408, 4080, "timeout", "body did not arrive in time";
     BODY_INVALID = 400, 3004, "body_invalid", "body is not what this route reads";

@@ -42,10 +42,15 @@ pub const HEADERS: &[&str] = &[
 /// beside the headers and are not among [`HEADERS`].
 pub const EDGE_HEADERS: &[(&str, &str)] = &[("usher-edge-country", "country"), ("usher-edge-city", "city")];
 
+/// Who calls, as a host counts callers: one address, or one network that is one customer's. A host adds it as it adds
+/// those of [`EDGE_HEADERS`].
+pub const SOURCE_HEADER: &str = "usher-edge-source";
+
 impl Request<'_> {
-    /// A header's value.
+    /// A header's value; one that is empty is not there.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        let found = self.headers.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.trim()).filter(|value| !value.is_empty())
     }
 
     /// What criteria see as `edge.country`, `edge.city` and `edge.device`.

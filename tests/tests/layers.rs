@@ -10,7 +10,7 @@ use toml::{Table, Value};
 use usher_tests::deployment::root;
 
 /// Bounds that are nobody else's business: they follow from a format, or they are the host's own.
-const BOUNDS_ELSEWHERE: [(&str, &str); 12] = [
+const BOUNDS_ELSEWHERE: [(&str, &str); 9] = [
     ("edge-worker/cloudflare/entry/request.js:BODY_BYTES_MAX", "where the host stops reading; Rust refuses"),
     ("edge-worker/cloudflare/entry/snapshots.js:MEMORY_BYTES_MAX", "room in the isolate's own memory"),
     ("edge-worker/native/src/client.rs:ANSWER_BYTES_MAX", "what the command line reads of an answer"),
@@ -18,12 +18,6 @@ const BOUNDS_ELSEWHERE: [(&str, &str); 12] = [
     ("edge-worker/native/src/command/import/rows.rs:ROWS_MAX", "how the command line cuts what it sends"),
     ("edge-worker/native/src/lines.rs:LINE_BYTES_MAX", "what the command line reads of a line"),
     ("edge-worker/native/src/definitions.rs:FILE_BYTES_MAX", "what the command line reads of a file"),
-    ("edge-worker/native/src/server.rs:CONNECTIONS_MAX", "sockets are the host's"),
-    (
-        "edge-worker/native/src/server/body.rs:DISCARDED_BYTES_MAX",
-        "how long the host listens after a refusal",
-    ),
-    ("edge-worker/native/src/server/writer.rs:JOBS_MAX", "room in the process's own queue"),
     ("edge-worker/native/src/store.rs:STATEMENTS_MAX", "prepared statements are the store's"),
     ("engine/src/time.rs:SECONDS_MAX", "no bound: where seconds end and milliseconds begin"),
 ];

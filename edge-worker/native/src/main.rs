@@ -20,6 +20,7 @@ mod secrets;
 mod simulation;
 mod targets;
 
+mod limits;
 mod server;
 mod store;
 mod website;

@@ -4,41 +4,41 @@
 //! what it writes nothing comes. Connections are served beside it; a body is bounded while it is read.
 
 mod body;
+mod seats;
+pub(crate) mod source;
 mod writer;
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::Full;
+use hyper::Version;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_ENCODING, HeaderMap};
+use hyper::header::{CONTENT_ENCODING, HOST, HeaderMap, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::http::uri::Authority;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal;
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
-use usher_edge::host::HEADERS;
+use usher_edge::host::{HEADERS, SOURCE_HEADER};
 use usher_edge::{Refusal, Response};
 
 use crate::exit::Failure;
+use crate::limits::STOP_TIME;
 use crate::store::SqliteStore;
 use crate::terminal::print;
 use crate::website::Website;
+use seats::{Seat, Seats, Watched};
+use source::{Proxies, Source};
 use writer::{Job, Writer};
-
-/// How many connections are open at once; further ones wait to be accepted.
-const CONNECTIONS_MAX: usize = 1_024;
-/// How long a caller may take to send its request line and headers; also how long a connection may idle.
-const HEADERS_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long what is being answered may still take when the process is told to stop.
-const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What an operator says.
 #[derive(Debug)]
@@ -50,6 +50,8 @@ pub(crate) struct Settings {
     pub(crate) secret: Option<String>,
     /// Whether the demo's keys are good enough.
     pub(crate) demo: bool,
+    /// Whose `X-Forwarded-For` is believed.
+    pub(crate) proxies: Proxies,
 }
 
 /// Serves until the process is told to stop.
@@ -61,7 +63,8 @@ pub(crate) fn run(settings: Settings) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("cannot start: {error}")))?;
-    let served = runtime.block_on(listen(settings.listen, &writer, website));
+    let host = Host { jobs: writer.jobs(), website, proxies: settings.proxies, seats: Seats::new() };
+    let served = runtime.block_on(listen(settings.listen, Arc::new(host)));
     // What still runs after its time is dropped here; then the writer ends what it took, and closes the database.
     runtime.shutdown_timeout(Duration::from_secs(1));
     writer.stop();
@@ -72,7 +75,7 @@ fn website(directory: &Path) -> Result<Website, Failure> {
     Website::new(directory).map_err(|error| Failure::of_file("serve", directory.display(), error))
 }
 
-async fn listen(address: SocketAddr, writer: &Writer, website: Option<Website>) -> Result<(), Failure> {
+async fn listen(address: SocketAddr, host: Arc<Host>) -> Result<(), Failure> {
     let cannot = |error: io::Error| {
         Failure::new(format!("cannot listen on {address}: {error}"))
             .help("is another process there? name another address with --listen")
@@ -82,32 +85,38 @@ async fn listen(address: SocketAddr, writer: &Writer, website: Option<Website>) 
     let mut stop = std::pin::pin!(told_to_stop()?);
     print(&format!("listening on http://{bound}\n"))?;
 
-    let host = Arc::new(Host { jobs: writer.jobs(), website });
-    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let graceful = GracefulShutdown::new();
+    let sweeper = tokio::spawn({
+        let host = Arc::clone(&host);
+        async move { host.seats.sweep().await }
+    });
     loop {
-        let accept = async {
-            let permit = Arc::clone(&connections).acquire_owned().await;
-            (permit, listener.accept().await)
-        };
-        let (permit, accepted) = tokio::select! {
-            accepted = accept => accepted,
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
             () = &mut stop => break,
         };
-        let Ok((stream, _)) = accepted else {
+        let Ok((stream, peer)) = accepted else {
             // Out of file handles, or the caller is gone already; a moment later it may work.
             tokio::time::sleep(Duration::from_millis(20)).await;
             continue;
         };
-        let watched = graceful.watch(connection(stream, Arc::clone(&host)));
+        let proxy = host.proxies.trust(peer.ip());
+        // Closed at once where there is no seat: whoever waits to be accepted would hold up those behind it.
+        let Some(seat) = host.seats.take(Source::of(peer.ip()), !proxy) else { continue };
+        let served = graceful.watch(connection(stream, peer, Arc::clone(&seat), Arc::clone(&host)));
+        let host = Arc::clone(&host);
         tokio::spawn(async move {
-            // A caller that breaks off is its own business.
-            let _ = watched.await;
-            drop(permit);
+            tokio::select! {
+                // A caller that breaks off is its own business.
+                _ = served => {}
+                () = seat.lost() => {}
+            }
+            host.seats.leave(&seat);
         });
     }
     drop(listener);
-    let _ = timeout(STOP_TIMEOUT, graceful.shutdown()).await;
+    let _ = timeout(STOP_TIME, graceful.shutdown()).await;
+    sweeper.abort();
     Ok(())
 }
 
@@ -136,29 +145,40 @@ type HttpResponse = hyper::Response<Full<Bytes>>;
 
 fn connection(
     stream: TcpStream,
+    peer: SocketAddr,
+    seat: Arc<Seat>,
     host: Arc<Host>,
 ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
     // Answers are small and whole; waiting for more of them only delays.
     let _ = stream.set_nodelay(true);
+    let watched = Watched { stream, seat: Arc::clone(&seat) };
     let service = service_fn(move |request| {
-        let host = Arc::clone(&host);
-        async move { Ok::<_, Infallible>(host.answer(request).await) }
+        let (host, seat) = (Arc::clone(&host), Arc::clone(&seat));
+        async move {
+            seat.serve();
+            let response = host.answer(request, peer.ip()).await;
+            seat.answer();
+            Ok::<_, Infallible>(response)
+        }
     });
-    http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADERS_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), service)
+    // Its seat says how long it may wait for a head.
+    http1::Builder::new().header_read_timeout(None).serve_connection(TokioIo::new(watched), service)
 }
 
 /// What connections share.
 struct Host {
     jobs: tokio::sync::mpsc::Sender<Job>,
     website: Option<Website>,
+    proxies: Proxies,
+    seats: Seats,
 }
 
 impl Host {
-    async fn answer(&self, request: hyper::Request<Incoming>) -> HttpResponse {
+    async fn answer(&self, request: hyper::Request<Incoming>, peer: IpAddr) -> HttpResponse {
         let (parts, incoming) = request.into_parts();
+        if let Some(refusal) = refused_head(&parts) {
+            return http(Response::refused(refusal));
+        }
         if parts.method == hyper::Method::GET
             && let Some(page) = self.page(parts.uri.path()).await
         {
@@ -166,13 +186,13 @@ impl Host {
         }
         let body = match body::read(incoming, &parts.headers).await {
             Ok(body) => body::inflate(body, parts.headers.get(CONTENT_ENCODING)).await,
-            Err(refused) => return http(refused),
+            Err(refusal) => Err(refusal),
         };
         let (reply, answered) = tokio::sync::oneshot::channel();
         let job = Job {
             method: parts.method.as_str().to_owned(),
             target: parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned(),
-            headers: headers(&parts.headers),
+            headers: self.headers(&parts.headers, peer),
             body,
             reply,
         };
@@ -180,6 +200,20 @@ impl Host {
             return http(Response::refused(Refusal::STORAGE));
         }
         http(answered.await.unwrap_or_else(|_| Response::refused(Refusal::INTERNAL)))
+    }
+
+    /// The headers that the service looks at, and who calls. Of one that came twice all values stand in one, as HTTP joins
+    /// them: a check that expects a single value then refuses it.
+    fn headers(&self, sent: &HeaderMap, peer: IpAddr) -> Vec<(String, String)> {
+        let joined = |name: &&str| {
+            let values: Vec<_> =
+                sent.get_all(*name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+            (!values.is_empty()).then(|| ((*name).to_owned(), values.join(", ")))
+        };
+        let forwarded = sent.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+        let source = self.proxies.source(peer, forwarded);
+        let source = (SOURCE_HEADER.to_owned(), source.to_string());
+        HEADERS.iter().filter_map(joined).chain([source]).collect()
     }
 
     async fn page(&self, path: &str) -> Option<HttpResponse> {
@@ -195,15 +229,22 @@ impl Host {
     }
 }
 
-/// The headers that the service looks at. Of one that came twice all values stand in one, as HTTP joins them: a check
-/// that expects a single value then refuses it.
-fn headers(sent: &HeaderMap) -> Vec<(String, String)> {
-    let joined = |name: &&str| {
-        let values: Vec<_> =
-            sent.get_all(*name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
-        (!values.is_empty()).then(|| ((*name).to_owned(), values.join(", ")))
+/// What HTTP itself asks of a head: a host that is one, once (RFC 9112, 3.2), and no tunnel.
+fn refused_head(parts: &Parts) -> Option<Refusal> {
+    if parts.method == hyper::Method::CONNECT {
+        return Some(Refusal::METHOD);
+    }
+    let mut hosts = parts.headers.get_all(HOST).iter();
+    let is_host = |value: &HeaderValue| {
+        let authority = value.to_str().ok().and_then(|text| text.parse::<Authority>().ok());
+        authority.is_some_and(|authority| !authority.as_str().contains('@'))
     };
-    HEADERS.iter().filter_map(joined).collect()
+    let fits = match (hosts.next(), hosts.next()) {
+        (None, _) => parts.version < Version::HTTP_11,
+        (Some(host), None) => is_host(host),
+        (Some(_), Some(_)) => false,
+    };
+    (!fits).then_some(Refusal::HOST_INVALID)
 }
 
 fn http(response: Response) -> HttpResponse {

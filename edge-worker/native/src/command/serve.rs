@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::exit::{Exit, Failure};
 use crate::secrets;
+use crate::server::source::{Network, Proxies};
 use crate::server::{self, Settings};
 
 /// Serve HTTP on this machine, with profiles in SQLite
@@ -34,6 +35,9 @@ pub(crate) struct Args {
     /// A directory with static files to serve beside the service
     #[arg(long, value_name = "DIRECTORY")]
     www: Option<PathBuf>,
+    /// A proxy whose X-Forwarded-For says who calls, or a network of such: 10.0.0.0/8. May be given several times
+    #[arg(long = "trusted-proxies", value_name = "NETWORK", value_delimiter = ',')]
+    trusted_proxies: Vec<Network>,
     /// A file with the secret
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
@@ -45,6 +49,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         data: args.data.clone(),
         www: args.www.clone(),
         secret: secrets::find(secrets::SECRET, args.keys.as_deref())?,
+        proxies: Proxies(args.trusted_proxies.clone()),
         demo: env::var_os("USHER_DEMO").is_some_and(|value| value == "1"),
     })?;
     Ok(Exit::Fine)

@@ -1,31 +1,24 @@
 //! Bodies: counted while they are read, inflated where they are packed, and never more than the service takes.
 
 use std::io::Read;
-use std::time::Duration;
 
 use flate2::bufread::GzDecoder;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{EXPECT, HeaderMap, HeaderValue};
 use tokio::time::timeout;
+use usher_edge::Refusal;
 use usher_edge::limits::BATCH_BYTES_MAX;
-use usher_edge::{Refusal, Response};
 
-/// How long a caller may take to send its body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-/// How much of a body that is too large is still read, so that a caller that is sending gets to see its answer.
-const DISCARDED_BYTES_MAX: usize = 4 * BATCH_BYTES_MAX;
+use crate::limits::{BODY_PAUSE, BODY_TIME, DISCARDED_BYTES_MAX};
 
 /// A body as it was sent. Of one that is too large there is one byte more than the service takes, so that the service
 /// refuses it in the words of its route, after it has looked at the key.
-pub(super) async fn read(body: Incoming, headers: &HeaderMap) -> Result<Vec<u8>, Response> {
-    match timeout(BODY_TIMEOUT, collect(body, headers)).await {
-        Ok(result) => result,
-        Err(_) => Err(Response::refused(Refusal::TIMEOUT)),
-    }
+pub(super) async fn read(body: Incoming, headers: &HeaderMap) -> Result<Vec<u8>, Refusal> {
+    timeout(BODY_TIME, collect(body, headers)).await.unwrap_or(Err(Refusal::TIMEOUT))
 }
 
-async fn collect(mut body: Incoming, headers: &HeaderMap) -> Result<Vec<u8>, Response> {
+async fn collect(mut body: Incoming, headers: &HeaderMap) -> Result<Vec<u8>, Refusal> {
     let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if declared > BATCH_BYTES_MAX && headers.contains_key(EXPECT) {
         // It asked before it sent; nothing needs to be thrown away.
@@ -33,10 +26,9 @@ async fn collect(mut body: Incoming, headers: &HeaderMap) -> Result<Vec<u8>, Res
     }
     let mut bytes = Vec::new();
     let mut discarded = 0;
-    while let Some(frame) = body.frame().await {
+    while let Some(frame) = timeout(BODY_PAUSE, body.frame()).await.map_err(|_| Refusal::TIMEOUT)? {
         // A caller that went away reads no answer.
-        let Ok(frame) = frame else { return Err(Response::refused(Refusal::BODY_INVALID)) };
-        let data = frame.into_data().unwrap_or_else(|_| Bytes::new());
+        let data = frame.map_err(|_| Refusal::BODY_INVALID)?.into_data().unwrap_or_else(|_| Bytes::new());
         let room = (BATCH_BYTES_MAX + 1).saturating_sub(bytes.len());
         let (kept, rest) = data.split_at(room.min(data.len()));
         bytes.extend_from_slice(kept);
@@ -48,16 +40,15 @@ async fn collect(mut body: Incoming, headers: &HeaderMap) -> Result<Vec<u8>, Res
     Ok(bytes)
 }
 
-/// What was packed, under the same bound; none when it cannot be inflated. An encoding that is not known is left to the
-/// service to refuse.
-pub(super) async fn inflate(body: Vec<u8>, encoding: Option<&HeaderValue>) -> Option<Vec<u8>> {
+/// What was packed, under the same bound. An encoding that is not known is left to the service to refuse.
+pub(super) async fn inflate(body: Vec<u8>, encoding: Option<&HeaderValue>) -> Result<Vec<u8>, Refusal> {
     let encoding = encoding.map_or("identity", |value| value.to_str().unwrap_or("").trim());
     let packed = encoding.eq_ignore_ascii_case("gzip") || encoding.eq_ignore_ascii_case("x-gzip");
     if !packed || body.len() > BATCH_BYTES_MAX {
-        return Some(body);
+        return Ok(body);
     }
     // Milliseconds of work; other connections go on meanwhile.
-    tokio::task::spawn_blocking(move || unpack(&body)).await.unwrap_or_default()
+    tokio::task::spawn_blocking(move || unpack(&body)).await.unwrap_or_default().ok_or(Refusal::EVENT_INVALID)
 }
 
 /// One member, and nothing after it.

@@ -9,20 +9,18 @@ use usher_edge::wire::json::Json;
 use usher_edge::{Ambient, Edge, Refusal, Request, Response, refresh, serve};
 
 use crate::exit::Failure;
+use crate::limits::JOBS_MAX;
 use crate::secrets::random;
 use crate::store::SqliteStore;
 use crate::terminal::note;
-
-/// How many requests wait for the writer; more wait in their connections.
-const JOBS_MAX: usize = 1_024;
 
 /// One request and who waits for its answer.
 pub(super) struct Job {
     pub(super) method: String,
     pub(super) target: String,
     pub(super) headers: Vec<(String, String)>,
-    /// None: it cannot be unpacked.
-    pub(super) body: Option<Vec<u8>>,
+    /// Or why there is none.
+    pub(super) body: Result<Vec<u8>, Refusal>,
     pub(super) reply: oneshot::Sender<Response>,
 }
 
@@ -91,11 +89,11 @@ fn answer(edge: &mut Edge, store: &mut SqliteStore, job: &Job) -> Response {
         method: &job.method,
         target: &job.target,
         headers: &job.headers,
-        body: job.body.as_deref().unwrap_or_default(),
+        body: job.body.as_ref().map_or(&[][..], Vec::as_slice),
         ambient: Ambient { now_ms: now_ms(), entropy },
     };
-    if job.body.is_none() {
-        return edge.failed(&request, Refusal::EVENT_INVALID);
+    if let Err(refusal) = job.body {
+        return edge.failed(&request, refusal);
     }
     serve(edge, store, &request, &mut log)
 }

@@ -1,0 +1,28 @@
+//! Bounds of the native server's sockets and queues. Those of requests are the service's (`usher_edge::limits`).
+
+use std::time::Duration;
+
+/// How many connections are open at once. With the database's files it stays below the 1,024 that a process may open by
+/// default.
+pub(crate) const CONNECTIONS_MAX: usize = 900;
+/// How many of them one source has that is no trusted proxy.
+pub(crate) const SOURCE_CONNECTIONS_MAX: usize = 256;
+/// How many requests wait for the writer; more wait in their connections.
+pub(crate) const JOBS_MAX: usize = 1_024;
+/// How much of a body that is refused is still read, so that a caller that is sending gets to see its answer.
+pub(crate) const DISCARDED_BYTES_MAX: usize = 4 * usher_edge::limits::BATCH_BYTES_MAX;
+
+/// How long a caller may take to send its request line and headers.
+pub(crate) const HEAD_TIME: Duration = Duration::from_secs(10);
+/// How long a connection may rest between two requests.
+pub(crate) const IDLE_TIME: Duration = Duration::from_secs(75);
+/// How long a caller may take to send its body.
+pub(crate) const BODY_TIME: Duration = Duration::from_secs(30);
+/// How long nothing of a body may come.
+pub(crate) const BODY_PAUSE: Duration = Duration::from_secs(5);
+/// How long a caller may take to read its answer.
+pub(crate) const ANSWER_TIME: Duration = Duration::from_secs(60);
+/// How long it may read nothing of it.
+pub(crate) const ANSWER_PAUSE: Duration = Duration::from_secs(10);
+/// How long what is being answered may still take when the process is told to stop.
+pub(crate) const STOP_TIME: Duration = Duration::from_secs(5);

@@ -1,0 +1,283 @@
+//! Who is connected, and what each connection is doing: none waits for ever, and one source leaves room for others.
+//!
+//! A connection that is answered costs nobody anything; one that is silent, or sends or reads slowly, holds a seat. Each
+//! phase has its time. Where there is no seat left for a newcomer, the one goes that has waited longest for its head, or
+//! has rested longest: a caller that sends its request at once is never the one.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+use super::source::Source;
+use crate::limits::{
+    ANSWER_PAUSE, ANSWER_TIME, BODY_PAUSE, CONNECTIONS_MAX, HEAD_TIME, IDLE_TIME, SOURCE_CONNECTIONS_MAX,
+};
+
+/// How often seats are looked through.
+const SWEEP: Duration = Duration::from_millis(250);
+
+/// What a connection is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Its request line and headers are awaited.
+    Head = 0,
+    /// It rests between two requests.
+    Idle = 1,
+    /// Its body is read, or its request is answered, both of which have bounds of their own.
+    Service = 2,
+    /// Its answer is sent.
+    Answer = 3,
+}
+
+/// One connection's.
+#[derive(Debug)]
+pub(super) struct Seat {
+    source: Source,
+    /// Whether the source's bound holds for it.
+    bounded: bool,
+    phase: AtomicU8,
+    /// When the phase began, and when something last moved in it; milliseconds since the seats were made.
+    began_ms: AtomicU64,
+    moved_ms: AtomicU64,
+    epoch: Instant,
+    gone: Notify,
+}
+
+impl Seat {
+    /// Ends when the connection has to.
+    pub(super) async fn lost(&self) {
+        self.gone.notified().await;
+    }
+
+    /// A request is read and answered from here on.
+    pub(super) fn serve(&self) {
+        self.enter(Phase::Service);
+    }
+
+    /// Its answer is on its way.
+    pub(super) fn answer(&self) {
+        self.enter(Phase::Answer);
+    }
+
+    fn enter(&self, phase: Phase) {
+        let now = self.now_ms();
+        self.began_ms.store(now, Ordering::Relaxed);
+        self.moved_ms.store(now, Ordering::Relaxed);
+        self.phase.store(phase as u8, Ordering::Relaxed);
+    }
+
+    fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Relaxed) {
+            0 => Phase::Head,
+            1 => Phase::Idle,
+            2 => Phase::Service,
+            _ => Phase::Answer,
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// How long ago, by one of its two clocks.
+    fn since(&self, clock: &AtomicU64) -> Duration {
+        Duration::from_millis(self.now_ms().saturating_sub(clock.load(Ordering::Relaxed)))
+    }
+
+    fn is_over_time(&self) -> bool {
+        let (phase, rest) = (self.since(&self.began_ms), self.since(&self.moved_ms));
+        match self.phase() {
+            Phase::Head => phase > HEAD_TIME,
+            Phase::Idle => phase > IDLE_TIME,
+            Phase::Service => false,
+            Phase::Answer => phase > ANSWER_TIME || rest > ANSWER_PAUSE,
+        }
+    }
+
+    /// How long it has held its seat for nothing; None: it is being served.
+    fn wasted(&self) -> Option<Duration> {
+        let phase = self.since(&self.began_ms);
+        match self.phase() {
+            Phase::Head | Phase::Idle => Some(phase),
+            Phase::Service => None,
+            Phase::Answer => (self.since(&self.moved_ms) > BODY_PAUSE).then_some(phase),
+        }
+    }
+}
+
+/// All of them.
+#[derive(Debug)]
+pub(super) struct Seats {
+    taken: Mutex<Vec<Arc<Seat>>>,
+    epoch: Instant,
+}
+
+impl Seats {
+    pub(super) fn new() -> Seats {
+        Seats { taken: Mutex::new(Vec::new()), epoch: Instant::now() }
+    }
+
+    /// A seat for a newcomer; None: all that could be given are being served. `bounded`: it is no trusted proxy.
+    pub(super) fn take(&self, source: Source, bounded: bool) -> Option<Arc<Seat>> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_source = |seat: &Arc<Seat>| seat.bounded && seat.source == source;
+        if bounded && taken.iter().filter(|seat| of_source(seat)).count() >= SOURCE_CONNECTIONS_MAX {
+            free(&mut taken, of_source)?;
+        } else if taken.len() >= CONNECTIONS_MAX {
+            free(&mut taken, |_| true)?;
+        }
+        let seat = Arc::new(Seat {
+            source,
+            bounded,
+            phase: AtomicU8::new(Phase::Head as u8),
+            began_ms: AtomicU64::new(0),
+            moved_ms: AtomicU64::new(0),
+            epoch: self.epoch,
+            gone: Notify::new(),
+        });
+        seat.enter(Phase::Head);
+        taken.push(Arc::clone(&seat));
+        Some(seat)
+    }
+
+    pub(super) fn leave(&self, seat: &Arc<Seat>) {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.retain(|other| !Arc::ptr_eq(other, seat));
+    }
+
+    /// Closes connections whose time is over, for ever.
+    pub(super) async fn sweep(&self) {
+        loop {
+            tokio::time::sleep(SWEEP).await;
+            let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+            taken.iter().filter(|seat| seat.is_over_time()).for_each(|seat| seat.gone.notify_one());
+        }
+    }
+}
+
+/// Takes the seat of the one that has wasted its own longest.
+fn free(taken: &mut Vec<Arc<Seat>>, of: impl Fn(&Arc<Seat>) -> bool) -> Option<()> {
+    let wasted = taken.iter().enumerate().filter(|(_, seat)| of(seat));
+    let wasted = wasted.filter_map(|(at, seat)| Some((seat.wasted()?, at)));
+    let (_, at) = wasted.max()?;
+    taken.swap_remove(at).gone.notify_one();
+    Some(())
+}
+
+/// A connection's stream, which tells its seat what moves.
+pub(super) struct Watched {
+    pub(super) stream: TcpStream,
+    pub(super) seat: Arc<Seat>,
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let result = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if buffer.filled().len() > before && self.seat.phase() == Phase::Idle {
+            self.seat.enter(Phase::Head);
+        }
+        result
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.stream).poll_write(context, bytes))?;
+        self.moved(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(context, parts))?;
+        self.moved(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.stream).poll_flush(context))?;
+        // Everything is with the system.
+        if self.seat.phase() == Phase::Answer {
+            self.seat.enter(Phase::Idle);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+impl Watched {
+    fn moved(&self, written: usize) -> Poll<io::Result<usize>> {
+        self.seat.moved_ms.store(self.seat.now_ms(), Ordering::Relaxed);
+        Poll::Ready(Ok(written))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(text: &str) -> Source {
+        Source::of(text.parse().unwrap())
+    }
+
+    #[test]
+    fn one_source_leaves_room_and_who_is_served_keeps_its_seat() {
+        let seats = Seats::new();
+        let (many, other) = (source("203.0.113.5"), source("203.0.113.6"));
+        let first = seats.take(many, true).unwrap();
+        first.serve();
+        let silent: Vec<_> = (1..SOURCE_CONNECTIONS_MAX).map(|_| seats.take(many, true).unwrap()).collect();
+        let count = || seats.taken.lock().unwrap().len();
+        assert_eq!(count(), SOURCE_CONNECTIONS_MAX);
+        // One more takes the seat of one that says nothing.
+        let one_more = seats.take(many, true).unwrap();
+        assert_eq!(count(), SOURCE_CONNECTIONS_MAX);
+        assert!(seats.taken.lock().unwrap().iter().any(|seat| Arc::ptr_eq(seat, &first)));
+        // Others have room.
+        let others: Vec<_> = (0..SOURCE_CONNECTIONS_MAX).map(|_| seats.take(other, true).unwrap()).collect();
+        assert_eq!(count(), 2 * SOURCE_CONNECTIONS_MAX);
+        // Where everybody is served there is none.
+        silent.iter().chain([&one_more]).for_each(|seat| seat.serve());
+        assert!(seats.take(many, true).is_none());
+        // A proxy is many.
+        assert!(seats.take(many, false).is_some());
+        seats.leave(&first);
+        assert!(seats.take(many, true).is_some());
+        drop(others);
+    }
+
+    #[test]
+    fn all_seats_taken_by_many_sources_are_given_to_who_comes() {
+        let seats = Seats::new();
+        for at in 0..CONNECTIONS_MAX {
+            let address = [10, 0, u8::try_from(at / 200).unwrap(), u8::try_from(at % 200).unwrap()];
+            assert!(seats.take(Source::of(address.into()), true).is_some());
+        }
+        assert!(seats.take(source("203.0.113.5"), true).is_some());
+        assert_eq!(seats.taken.lock().unwrap().len(), CONNECTIONS_MAX);
+    }
+}

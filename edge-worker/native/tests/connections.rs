@@ -1,0 +1,138 @@
+//! What callers do to connections: silence, slowness, heads that are none.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+mod bed;
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use bed::{Directory, ORIGIN, Serving, WRITE_KEY};
+
+fn started() -> (Directory, Serving) {
+    let directory = Directory::new();
+    directory.demo_secret();
+    let serving = Serving::start(&directory, &[]);
+    (directory, serving)
+}
+
+fn connected(serving: &Serving) -> TcpStream {
+    let address: SocketAddr = serving.url.strip_prefix("http://").unwrap().parse().unwrap();
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream
+}
+
+/// What comes back until the connection ends.
+fn answer_to(serving: &Serving, request: &str) -> String {
+    let mut stream = connected(serving);
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_head_names_one_host() {
+    let (_directory, serving) = started();
+    let get = |version: &str, hosts: &str| {
+        answer_to(&serving, &format!("GET /healthz HTTP/{version}\r\nconnection: close\r\n{hosts}\r\n"))
+    };
+    for (version, hosts) in [("1.1", "host: edge.example\r\n"), ("1.1", "Host: [::1]:8787\r\n"), ("1.0", "")]
+    {
+        let answer = get(version, hosts);
+        assert!(answer.contains(" 200 OK\r\n"), "{hosts}: {answer}");
+    }
+    for hosts in [
+        "",
+        "host: a\r\nhost: a\r\n",
+        "host: a, b\r\n",
+        "host: a/b\r\n",
+        "host: x@a\r\n",
+        "host: \r\n",
+        "host: a b\r\n",
+        "host: a?b\r\n",
+    ] {
+        let answer = get("1.1", hosts);
+        assert!(
+            answer.contains(" 400 Bad Request\r\n") && answer.contains("host is missing"),
+            "{hosts}: {answer}"
+        );
+    }
+    let answer = answer_to(&serving, "CONNECT a:443 HTTP/1.1\r\nhost: a:443\r\nconnection: close\r\n\r\n");
+    assert!(answer.contains(" 405 Method Not Allowed\r\n"), "{answer}");
+}
+
+#[test]
+fn an_empty_header_is_none() {
+    let (_directory, serving) = started();
+    serving.fill();
+    let post = |empty: &str, origin: &str| {
+        let body = "{\"events\":[{\"td_client_id\":\"e\"}]}";
+        answer_to(
+            &serving,
+            &format!(
+                "POST /web/pageviews HTTP/1.1\r\nhost: e\r\nauthorization: TD1 {WRITE_KEY}\r\n{empty}{origin}\
+                 content-length: {}\r\nconnection: close\r\n\r\n{body}",
+                body.len()
+            ),
+        )
+    };
+    for empty in [
+        "content-encoding:\r\n",
+        "content-encoding: \r\n",
+        "wp13n-token: \r\n",
+        "origin:\r\n",
+        "if-match:\r\n",
+    ] {
+        let answer = post(empty, "");
+        assert!(answer.contains(" 200 OK\r\n") && answer.contains("\"success\":true"), "{empty}: {answer}");
+    }
+    let answer = post("content-encoding:\r\n", &format!("origin: {ORIGIN}\r\n"));
+    assert!(answer.contains(&format!("access-control-allow-origin: {ORIGIN}")), "{answer}");
+}
+
+#[test]
+fn silent_connections_keep_nobody_out() {
+    let (_directory, serving) = started();
+    // More than one address may have, and more than there are.
+    let silent: Vec<TcpStream> = (0..1_000)
+        .map(|at| {
+            let mut stream = connected(&serving);
+            if at % 2 == 0 {
+                let _ = stream.write_all(b"POST /web/pageviews HTTP/1.1\r\nhost: e");
+            }
+            stream
+        })
+        .collect();
+    let start = Instant::now();
+    for _ in 0..20 {
+        assert_eq!(serving.get("/healthz").status, 200);
+    }
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    drop(silent);
+}
+
+#[test]
+fn a_head_that_does_not_come_ends_the_connection_and_a_body_that_does_not_is_told_so() {
+    let (_directory, serving) = started();
+    serving.fill();
+    let mut silent = connected(&serving);
+    let mut slow = connected(&serving);
+    slow.write_all(b"GET /healthz HTTP/1.1\r\nho").unwrap();
+    let mut stuck = connected(&serving);
+    let head = format!(
+        "POST /web/pageviews HTTP/1.1\r\nhost: e\r\nauthorization: TD1 {WRITE_KEY}\r\norigin: {ORIGIN}\r\n\
+         content-length: 100\r\n\r\n{{\"events\""
+    );
+    stuck.write_all(head.as_bytes()).unwrap();
+    let mut answer = [0; 1_000];
+    let count = stuck.read(&mut answer).unwrap();
+    let answer = String::from_utf8_lossy(&answer[..count]).into_owned();
+    assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("\"code\":4080"), "{answer}");
+    assert!(answer.contains(&format!("access-control-allow-origin: {ORIGIN}\r\n")), "{answer}");
+    for stream in [&mut silent, &mut slow] {
+        assert_eq!(stream.read(&mut [0; 10]).unwrap_or(0), 0);
+    }
+}
