@@ -16,6 +16,33 @@ pub struct Refusal {
     pub message: &'static str,
 }
 
+/// A refusal on its way out.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) refusal: Refusal,
+    /// How the caller can mend it, for native routes; never an echo.
+    pub(crate) detail: Option<String>,
+    /// The page that may read it.
+    pub(crate) origin: Option<String>,
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Refused {
+        Refused { refusal, detail: None, origin: None }
+    }
+}
+
+impl Refused {
+    pub(crate) fn with_detail(refusal: Refusal, detail: impl Into<String>) -> Refused {
+        Refused { refusal, detail: Some(detail.into()), origin: None }
+    }
+
+    pub(crate) fn with_cors(mut self, origin: Option<&str>) -> Refused {
+        self.origin = origin.map(str::to_owned);
+        self
+    }
+}
+
 macro_rules! refusals {
     ($($name:ident = $status:literal, $code:literal, $text:literal, $message:literal;)+) => {
         impl Refusal {

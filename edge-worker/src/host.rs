@@ -3,10 +3,11 @@
 //! The service is synchronous and never calls out. It answers with the next step as data: a [`Step`] of the front, a
 //! [`Read`](crate::store::Read) and a [`Write`](crate::store::Write) of the writer.
 
+use crate::lookup::PendingLookup;
 use crate::message::Ambient;
 use crate::wire::Response;
 
-/// One HTTP request, as the front sees it.
+/// One HTTP request with its body.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     /// `GET`, `POST`, …
@@ -17,6 +18,19 @@ pub struct Request<'a> {
     pub headers: &'a [(String, String)],
     /// What was sent, inflated if it was packed.
     pub body: &'a [u8],
+    /// When it arrived, and its randomness.
+    pub ambient: Ambient,
+}
+
+/// A request without its body: what the front checks before a host reads any of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Head<'a> {
+    /// `GET`, `POST`, …
+    pub method: &'a str,
+    /// Path and query as sent, beginning with `/`.
+    pub target: &'a str,
+    /// Names in lower case; those of [`HEADERS`] are enough.
+    pub headers: &'a [(String, String)],
     /// When it arrived, and its randomness.
     pub ambient: Ambient,
 }
@@ -46,18 +60,32 @@ pub const EDGE_HEADERS: &[(&str, &str)] = &[("usher-edge-country", "country"), (
 /// those of [`EDGE_HEADERS`].
 pub const SOURCE_HEADER: &str = "usher-edge-source";
 
-impl Request<'_> {
+impl<'a> Request<'a> {
+    /// The request without its body.
+    pub fn head(&self) -> Head<'a> {
+        let Request { method, target, headers, ambient, .. } = *self;
+        Head { method, target, headers, ambient }
+    }
+}
+
+impl<'a> Head<'a> {
     /// A header's value; one that is empty is not there.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&'a str> {
         let found = self.headers.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.trim()).filter(|value| !value.is_empty())
     }
 
+    /// True for a preflight that announces this header for the call itself.
+    pub(crate) fn will_send(&self, name: &str) -> bool {
+        let announced = self.header("access-control-request-headers").unwrap_or("");
+        announced.split(',').any(|known| known.trim().eq_ignore_ascii_case(name))
+    }
+
     /// What criteria see as `edge.country`, `edge.city` and `edge.device`.
     pub(crate) fn edge_context(&self) -> Vec<(String, String)> {
-        let told = EDGE_HEADERS.iter().filter_map(|(header, name)| Some((*name, self.header(header)?)));
+        let from_host = EDGE_HEADERS.iter().filter_map(|(header, name)| Some((*name, self.header(header)?)));
         let device = self.header("user-agent").map(|agent| ("device", device_of(agent)));
-        told.chain(device).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        from_host.chain(device).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 }
 
@@ -74,7 +102,7 @@ fn device_of(user_agent: &str) -> &'static str {
     }
 }
 
-/// What the front wants next.
+/// What is to be done next for a request.
 #[derive(Debug)]
 pub enum Step {
     /// It is done.
@@ -83,11 +111,11 @@ pub enum Step {
     Write {
         /// Which shard, by number.
         shard: u32,
-        /// For [`Edge::open`](crate::Edge::open), there.
+        /// For [`drive::open`](crate::drive::open), there.
         message: Vec<u8>,
     },
-    /// Answer from the nearest snapshot that [`Edge::answer`](crate::Edge::answer) accepts.
-    Look(Box<crate::front::Look>),
+    /// Answer from the nearest snapshot that [`lookup::answer`](crate::lookup::answer) accepts.
+    LookUp(Box<PendingLookup>),
     /// Keep the body under its hash where every isolate finds it, read it back, then hand the message to the control
     /// object and answer what it answers.
     Publish {
@@ -95,12 +123,12 @@ pub enum Step {
         hash: String,
         /// The bundle.
         body: Vec<u8>,
-        /// For [`Edge::open`](crate::Edge::open), in the control object.
+        /// For [`drive::open`](crate::drive::open), in the control object.
         message: Vec<u8>,
     },
     /// Hand this message to the control object, answer what it answers, and catch up with it.
     Control {
-        /// For [`Edge::open`](crate::Edge::open), there.
+        /// For [`drive::open`](crate::drive::open), there.
         message: Vec<u8>,
     },
 }

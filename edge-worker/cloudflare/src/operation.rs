@@ -1,10 +1,12 @@
 //! What JavaScript can ask for, each with the frames it takes and gives.
 
+use usher_edge::drive::{self, Opened};
 use usher_edge::host::HEADERS;
+use usher_edge::lookup::{self, Candidate, PendingLookup};
 use usher_edge::store::sql::{self, Cell, Statement};
 use usher_edge::store::{Found, Pointer};
 use usher_edge::wire::frame::{FrameReader, FrameWriter};
-use usher_edge::{Ambient, Candidate, Edge, Folded, Look, Opened, Refusal, Request, Response, Step, control};
+use usher_edge::{Ambient, Edge, Folded, Refusal, Request, Response, Step, front, message};
 
 /// One instance: an edge, the message that is open, and the last lookup.
 #[derive(Default)]
@@ -12,7 +14,7 @@ pub(crate) struct Instance {
     edge: Option<Edge>,
     opened: Option<Opened>,
     /// What the last front found to be a lookup: whoever has a snapshot without waiting finds it here.
-    look: Option<Box<Look>>,
+    look: Option<Box<PendingLookup>>,
 }
 
 impl Instance {
@@ -49,12 +51,12 @@ impl Instance {
     /// `request` → `0 response | 1 shard message | 2 shard message cache-key | 3 hash body message | 4 message`
     fn front(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let edge = self.edge.as_ref()?;
-        match with_request(&mut input, |request| edge.front(request))? {
+        match with_request(&mut input, |request| front::handle(edge, request))? {
             Step::Respond(answer) => response(out.byte(0), &answer),
             Step::Write { shard, message } => {
                 out.byte(1).number(shard).bytes(&message);
             }
-            Step::Look(look) => {
+            Step::LookUp(look) => {
                 let cache_key = look.cache_key.as_deref().unwrap_or("");
                 out.byte(2).number(look.shard).bytes(&look.message).text(cache_key);
                 self.look = Some(look);
@@ -76,8 +78,8 @@ impl Instance {
         let (tier, snapshot, waited) = (input.byte()?, input.bytes()?, input.byte()? != 0);
         let look = match self.look.take().filter(|_| !waited) {
             Some(look) => look,
-            None => match with_request(&mut input, |request| edge.front(request))? {
-                Step::Look(look) => look,
+            None => match with_request(&mut input, |request| front::handle(edge, request))? {
+                Step::LookUp(look) => look,
                 _ => return None,
             },
         };
@@ -88,7 +90,7 @@ impl Instance {
             3 => Candidate::Stale(snapshot),
             _ => Candidate::Nothing,
         };
-        match edge.answer(&look, candidate) {
+        match lookup::answer(edge, &look, candidate) {
             Some(answer) => response(out.byte(1), &answer),
             None => {
                 out.byte(0);
@@ -99,7 +101,7 @@ impl Instance {
 
     /// `message` → `0 response | 1 statements`
     fn open(&mut self, message: &[u8], out: &mut FrameWriter) -> Option<()> {
-        match self.edge.as_ref()?.open(message) {
+        match drive::open(self.edge.as_ref()?, message) {
             Err(answer) => response(out.byte(0), &answer),
             Ok(opened) => {
                 let reads = opened.read.as_ref().map(sql::reads).unwrap_or_default();
@@ -120,7 +122,7 @@ impl Instance {
             None => Ok(Found::Profiles(Vec::new())),
         };
         let folded = match found {
-            Ok(found) => edge.fold(&opened, found),
+            Ok(found) => drive::fold(edge, &opened, found),
             Err(failure) => {
                 response(out.byte(1), &opened.unavailable());
                 statements(out, &[]);
@@ -131,7 +133,7 @@ impl Instance {
             }
         };
         match folded {
-            Folded::Behind => {
+            Folded::NeedsNewerBundle => {
                 out.byte(0);
             }
             Folded::Done(outcome) => {
@@ -148,9 +150,9 @@ impl Instance {
     /// `pointers` → those whose bundles do not run here
     fn behind(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let pointers = input.list(pointer)?;
-        out.list(&self.edge.as_mut()?.behind(pointers), |w, pointer| {
+        out.list(&self.edge.as_mut()?.update_pointers(pointers), |w, pointer| {
             w.text(&pointer.audience).long(pointer.number.cast_signed()).text(&pointer.hash);
-            w.bytes(&control::bundle(&pointer.hash));
+            w.bytes(&message::bundle(&pointer.hash));
         });
         Some(())
     }
@@ -166,7 +168,7 @@ impl Instance {
 
     /// `message` → `response`, when its writer does not answer
     fn unavailable(&mut self, message: &[u8], out: &mut FrameWriter) -> Option<()> {
-        response(out, &self.edge.as_ref()?.unavailable(message));
+        response(out, &drive::unavailable(self.edge.as_ref()?, message));
         Some(())
     }
 
@@ -178,14 +180,14 @@ impl Instance {
             _ => Refusal::EVENT_INVALID,
         };
         let edge = self.edge.as_ref()?;
-        response(out, &with_request(&mut input, |request| edge.failed(request, refusal))?);
+        response(out, &with_request(&mut input, |request| front::failed(edge, &request.head(), refusal))?);
         Some(())
     }
 
     /// `audience · reason` → nothing; an empty reason clears it, an empty audience is all of them
     fn degrade(&mut self, mut input: FrameReader<'_>) -> Option<()> {
         let (audience, reason) = (input.text()?, input.text()?);
-        self.edge.as_mut()?.degrade(audience, Some(reason).filter(|reason| !reason.is_empty()));
+        self.edge.as_mut()?.set_fault(audience, Some(reason).filter(|reason| !reason.is_empty()));
         Some(())
     }
 }
@@ -195,7 +197,7 @@ fn constants(out: &mut FrameWriter) -> Option<()> {
     let texts = |w: &mut FrameWriter, text: &&str| {
         w.text(text);
     };
-    out.list(sql::SCHEMA, texts).list(HEADERS, texts).bytes(&control::pointers());
+    out.list(sql::SCHEMA, texts).list(HEADERS, texts).bytes(&message::pointers());
     response(out, &Response::refused(Refusal::INTERNAL));
     Some(())
 }

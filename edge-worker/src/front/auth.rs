@@ -1,20 +1,178 @@
-//! Who calls: keys, tokens and preview tokens of a request, checked in the order that costs least.
+//! Who calls: keys, tokens and preview tokens of a request's head, checked in the order that costs least.
 
-use super::{Refused, Result};
-use crate::error::Refusal;
-use crate::host::Request;
-use crate::keys::{KeyRecord, Keyring, Kind, Scope};
-use crate::token::Preview;
+use std::borrow::Cow;
+
+use usher_engine::Access;
+
+use super::Result;
+use crate::error::{Refusal, Refused};
+use crate::host::Head;
+use crate::keys::{KeyRecord, Keyring, Kind, Preview, Scope};
+
+/// Who may call a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Callers {
+    /// Everybody.
+    Anyone,
+    /// A page, with a write key and a public token.
+    PublicToken,
+    /// A server, with a write or server key and a private token.
+    PrivateToken,
+    /// A write key, also from an allowed page; or a server key.
+    Ingest,
+    /// A server key with `personalize`; or a page, with a write key and a public token.
+    Lookup,
+    /// A server key with `explain`; or a page, with a preview token.
+    Explain,
+    /// An admin key, from no page.
+    Admin,
+    /// A server key with this scope, from no page.
+    Server(Scope),
+}
+
+impl Callers {
+    /// True when a page may be among them.
+    pub(super) fn include_pages(self) -> bool {
+        matches!(self, Callers::PublicToken | Callers::Ingest | Callers::Lookup | Callers::Explain)
+    }
+}
+
+/// The rights of a caller whose keys were checked.
+#[derive(Debug, Default)]
+pub(super) struct Caller<'a> {
+    /// The page that calls and may read the answer.
+    pub(super) origin: Option<&'a str>,
+    /// The one audience that it may ask; None: all.
+    pub(super) audience: Option<Cow<'a, str>>,
+    /// True when a token names the audience.
+    pub(super) has_token: bool,
+    /// The personalizations that key and token both allow; None: all.
+    pub(super) personalizations: Option<Vec<String>>,
+    /// True when a token names its personalizations: they are asked whatever triggers them.
+    pub(super) token_names_personalizations: bool,
+    /// True for a server key: the server vouches for the keys of its events.
+    pub(super) is_server: bool,
+    /// The values that may be answered.
+    pub(super) access: Access,
+}
+
+impl<'a> Caller<'a> {
+    fn new(key: &'a KeyRecord, token: Option<&'a KeyRecord>, origin: Option<&'a str>) -> Caller<'a> {
+        let of_token = token.and_then(|token| token.audience.as_deref());
+        let is_server = key.kind == Kind::Server;
+        Caller {
+            origin,
+            audience: of_token.or(key.audience.as_deref()).map(Cow::Borrowed),
+            has_token: token.is_some(),
+            personalizations: personalizations(key, token),
+            token_names_personalizations: token.is_some_and(|token| token.personalizations.is_some()),
+            is_server,
+            access: Access { server_route: is_server, sensitive_scope: key.may(Scope::Sensitive) },
+        }
+    }
+
+    /// True when the caller may ask about this audience.
+    pub(super) fn covers(&self, audience: &str) -> bool {
+        self.audience.as_deref().is_none_or(|own| own == audience)
+    }
+
+    /// True when the caller may ask this personalization.
+    pub(super) fn may_ask(&self, personalization: &str) -> bool {
+        self.personalizations.as_ref().is_none_or(|names| names.iter().any(|known| known == personalization))
+    }
+}
+
+/// Checks that a request comes from one of these callers. `audience` is the one that the route's path names.
+pub(super) fn authorize<'a>(
+    callers: Callers,
+    keyring: &'a Keyring,
+    head: &Head<'a>,
+    audience: Option<&str>,
+) -> Result<Caller<'a>> {
+    match callers {
+        Callers::Anyone => Ok(Caller::default()),
+        Callers::PublicToken => {
+            let key = key(keyring, head, &[Kind::Write])?;
+            let token = token(keyring, head, key, true)?;
+            let origin = page(token, head)?.ok_or(Refusal::ORIGIN_INVALID)?;
+            Ok(Caller::new(key, Some(token), Some(origin)))
+        }
+        Callers::PrivateToken => {
+            let key = key(keyring, head, &[Kind::Write, Kind::Server])?;
+            if head.header("origin").is_some() {
+                return Err(Refusal::ORIGIN_INVALID.into());
+            }
+            let token = token(keyring, head, key, false)?;
+            let mut caller = Caller::new(key, Some(token), None);
+            caller.access.server_route = true;
+            Ok(caller)
+        }
+        Callers::Ingest => {
+            let key = key(keyring, head, &[Kind::Write, Kind::Server])?;
+            if key.kind != Kind::Server {
+                return Ok(Caller::new(key, None, page(key, head)?));
+            }
+            // A server key in a page is a leak; nothing is done with it.
+            if head.header("origin").is_some() {
+                return Err(Refusal::ORIGIN_INVALID.into());
+            }
+            Ok(Caller::new(key, None, None))
+        }
+        Callers::Lookup => lookup(keyring, head),
+        Callers::Explain => explain(keyring, head),
+        Callers::Admin => Ok(Caller::new(server(keyring, head, Kind::Admin, None, audience)?, None, None)),
+        Callers::Server(scope) => {
+            Ok(Caller::new(server(keyring, head, Kind::Server, Some(scope), audience)?, None, None))
+        }
+    }
+}
+
+fn lookup<'a>(keyring: &'a Keyring, head: &Head<'a>) -> Result<Caller<'a>> {
+    let key = key(keyring, head, &[Kind::Write, Kind::Server])?;
+    let (origin, token) = if head.header("wp13n-token").is_some() {
+        // A write key stands in pages: with it, only a public token from an allowed page looks up.
+        let public = key.kind == Kind::Write;
+        let token = token(keyring, head, key, public)?;
+        let origin = if public { page(token, head)? } else { None };
+        if public && origin.is_none() {
+            return Err(Refusal::ORIGIN_INVALID.into());
+        }
+        (origin, Some(token))
+    } else {
+        (None, None)
+    };
+    if key.kind == Kind::Server {
+        server(keyring, head, Kind::Server, Some(Scope::Personalize), None)?;
+    } else if token.is_none() {
+        return Err(Refusal::TOKEN_MISSING.into());
+    }
+    Ok(Caller::new(key, token, origin))
+}
+
+fn explain<'a>(keyring: &'a Keyring, head: &Head<'a>) -> Result<Caller<'a>> {
+    let Some(preview) = preview(keyring, head) else {
+        let key = server(keyring, head, Kind::Server, Some(Scope::Explain), None)?;
+        let mut caller = Caller::new(key, None, None);
+        caller.access.sensitive_scope = false;
+        return Ok(caller);
+    };
+    let origin = head.header("origin");
+    if origin.is_some_and(|origin| !keyring.knows_origin(origin)) {
+        return Err(Refusal::ORIGIN_INVALID.into());
+    }
+    // It stands in a page: it sees whom a page may look up, and nobody's sensitive values.
+    Ok(Caller { origin, audience: Some(Cow::Owned(preview.audience)), ..Caller::default() })
+}
 
 /// What stands in `Authorization`, as `TD1 <key>` or `Bearer <key>`.
-pub(super) fn presented<'a>(request: &'a Request<'_>) -> Option<&'a str> {
-    let (scheme, key) = request.header("authorization")?.split_once(' ')?;
+fn presented<'a>(head: &Head<'a>) -> Option<&'a str> {
+    let (scheme, key) = head.header("authorization")?.split_once(' ')?;
     (scheme.eq_ignore_ascii_case("TD1") || scheme.eq_ignore_ascii_case("Bearer")).then(|| key.trim())
 }
 
 /// The record of a key of one of these kinds; unknown and wrong take the same path.
-pub(super) fn key<'k>(keyring: &'k Keyring, request: &Request<'_>, kinds: &[Kind]) -> Result<&'k KeyRecord> {
-    let record = keyring.find(presented(request).unwrap_or("")).ok_or(Refusal::KEY_INVALID)?;
+fn key<'k>(keyring: &'k Keyring, head: &Head<'_>, kinds: &[Kind]) -> Result<&'k KeyRecord> {
+    let record = keyring.find(presented(head).unwrap_or("")).ok_or(Refusal::KEY_INVALID)?;
     if record.kind == Kind::Token {
         return Err(Refusal::KEY_INVALID.into());
     }
@@ -22,30 +180,24 @@ pub(super) fn key<'k>(keyring: &'k Keyring, request: &Request<'_>, kinds: &[Kind
 }
 
 /// A key whose route is the server's: no page may call it.
-pub(super) fn server<'k>(
+fn server<'k>(
     keyring: &'k Keyring,
-    request: &Request<'_>,
+    head: &Head<'_>,
     kind: Kind,
     scope: Option<Scope>,
     audience: Option<&str>,
 ) -> Result<&'k KeyRecord> {
-    let record = key(keyring, request, &[kind])?;
-    if request.header("origin").is_some() {
-        return Err(Refused::because(Refusal::ORIGIN_INVALID, "a server key is not for browsers"));
+    let record = key(keyring, head, &[kind])?;
+    if head.header("origin").is_some() {
+        return Err(Refused::with_detail(Refusal::ORIGIN_INVALID, "a server key is not for browsers"));
     }
     let allowed = scope.is_none_or(|scope| record.may(scope)) && audience.is_none_or(|id| record.covers(id));
     if allowed { Ok(record) } else { Err(Refusal::SCOPE.into()) }
 }
 
 /// The record of the `WP13n-Token` of a public or private call that presents this key.
-pub(super) fn token<'k>(
-    keyring: &'k Keyring,
-    request: &Request<'_>,
-    key: &KeyRecord,
-    public: bool,
-) -> Result<&'k KeyRecord> {
-    let token =
-        request.header("wp13n-token").filter(|token| !token.is_empty()).ok_or(Refusal::TOKEN_MISSING)?;
+fn token<'k>(keyring: &'k Keyring, head: &Head<'_>, key: &KeyRecord, public: bool) -> Result<&'k KeyRecord> {
+    let token = head.header("wp13n-token").filter(|token| !token.is_empty()).ok_or(Refusal::TOKEN_MISSING)?;
     if !well_formed(token) {
         return Err(Refusal::TOKEN_FORMAT.into());
     }
@@ -65,7 +217,7 @@ pub(super) fn token<'k>(
 }
 
 /// Which personalizations a call may ask for: those that its key and its token both allow; None: all.
-pub(super) fn personalizations(key: &KeyRecord, token: Option<&KeyRecord>) -> Option<Vec<String>> {
+fn personalizations(key: &KeyRecord, token: Option<&KeyRecord>) -> Option<Vec<String>> {
     let of_token = token.and_then(|token| token.personalizations.as_deref());
     match (key.personalizations.as_deref(), of_token) {
         (None, None) => None,
@@ -77,8 +229,8 @@ pub(super) fn personalizations(key: &KeyRecord, token: Option<&KeyRecord>) -> Op
 }
 
 /// The page that calls, if this key or token is for it. Without an Origin it is no page.
-pub(super) fn page<'r>(record: &KeyRecord, request: &'r Request<'_>) -> Result<Option<&'r str>> {
-    match request.header("origin") {
+fn page<'r>(record: &KeyRecord, head: &Head<'r>) -> Result<Option<&'r str>> {
+    match head.header("origin") {
         None => Ok(None),
         Some(origin) if record.allows_origin(origin) => Ok(Some(origin)),
         Some(_) => Err(Refusal::ORIGIN_INVALID.into()),
@@ -86,8 +238,8 @@ pub(super) fn page<'r>(record: &KeyRecord, request: &'r Request<'_>) -> Result<O
 }
 
 /// The claims of a preview token.
-pub(super) fn preview(keyring: &Keyring, request: &Request<'_>) -> Option<Preview> {
-    Preview::verify(presented(request)?, &keyring.signer, request.ambient.now_ms)
+fn preview(keyring: &Keyring, head: &Head<'_>) -> Option<Preview> {
+    Preview::verify(presented(head)?, &keyring.signer, head.ambient.now_ms)
 }
 
 /// `{account}/{instance}/{32 hexadecimal digits}`

@@ -1,19 +1,20 @@
-//! CORS: the exact allowed origin, never a star. The stock SDK sends credentials, so they are allowed.
+//! Preflights: which pages may call a route.
 
-use super::Route;
+use super::route;
 use crate::error::Refusal;
-use crate::host::Request;
+use crate::host::Head;
 use crate::keys::Keyring;
 use crate::wire::Response;
 
 /// Answers a preflight. It carries no key, so any known page passes; the call itself is checked against its key.
-pub(super) fn preflight(keyring: &Keyring, route: &Route<'_>, request: &Request<'_>) -> Response {
-    let for_pages = matches!(
-        route,
-        Route::PublicEvent { .. } | Route::Ingest { .. } | Route::Personalize | Route::Explain
-    );
-    let origin = request.header("origin").filter(|origin| keyring.knows_origin(origin));
-    let (true, Some(origin)) = (for_pages, origin) else {
+pub(super) fn preflight(keyring: &Keyring, head: &Head<'_>) -> Response {
+    let mut for_pages: Vec<&str> = route::of_path(head)
+        .filter(|(route, _)| route.callers.include_pages())
+        .map(|(route, _)| route.method)
+        .collect();
+    for_pages.dedup();
+    let origin = head.header("origin").filter(|origin| keyring.knows_origin(origin));
+    let (false, Some(origin)) = (for_pages.is_empty(), origin) else {
         return Response::refused(Refusal::ORIGIN_INVALID).with_cors(None);
     };
     let response = Response {
@@ -23,7 +24,7 @@ pub(super) fn preflight(keyring: &Keyring, route: &Route<'_>, request: &Request<
     };
     response
         .with_cors(Some(origin))
-        .header("access-control-allow-methods", "POST")
+        .header("access-control-allow-methods", for_pages.join(", "))
         .header(
             "access-control-allow-headers",
             "authorization, content-type, wp13n-token, accept, user-agent",

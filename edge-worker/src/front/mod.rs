@@ -1,243 +1,141 @@
-//! The front: route, bound, authenticate, decode; then answer, or say which writer goes on.
+//! The front: route, authenticate, bound, decode; then answer, or say which writer goes on.
 //!
-//! Cheap checks come first: key, token, origin, size, table, and the body last.
+//! Cheap checks come first. [`admit`] decides by the head of a request alone who may send a body, and how large a one;
+//! [`serve`] takes the body.
 
-mod admin;
 mod auth;
+mod bundles;
 mod cors;
 mod events;
-mod personalize;
+mod health;
+mod imports;
+mod lookups;
+mod route;
 
-pub(crate) use personalize::lookup_keys;
-pub use personalize::{Candidate, Look};
-use usher_engine::definition::EventTable;
+use auth::{Caller, Callers};
+use route::{Family, Route};
 
-use crate::bundle::Edge;
-use crate::error::Refusal;
-use crate::host::{Request, Step};
-use crate::limits::TARGET_BYTES_MAX;
+use crate::edge::Edge;
+use crate::error::{Refusal, Refused};
+use crate::host::{Head, Request, Step};
 use crate::wire::Response;
 
-impl Edge {
-    /// Takes a request as far as it goes without storage.
-    pub fn front(&self, request: &Request<'_>) -> Step {
-        let request = &with_test_clock(request);
-        fault(request);
-        let route = Route::of(request);
-        if route == Route::Health && request.method == "GET" {
-            return Step::Respond(self.health());
-        }
-        let Ok(keyring) = &self.keyring else {
-            return Step::Respond(Response::refused(Refusal::UNCONFIGURED));
-        };
-        if request.method == "OPTIONS" {
-            return Step::Respond(cors::preflight(keyring, &route, request));
-        }
-        if self.knows_nothing() {
-            return Step::Respond(self.failed(request, Refusal::STORAGE));
-        }
-        let coding = request.header("content-encoding").unwrap_or("identity");
-        if !["identity", "gzip", "x-gzip"].iter().any(|known| coding.eq_ignore_ascii_case(known)) {
-            return Step::Respond(self.failed(request, Refusal::ENCODING));
-        }
-        let native = route.is_native();
-        let result = if route.method() != Some(request.method) {
-            Err(if route == Route::Unknown { Refusal::NOT_FOUND } else { Refusal::METHOD }.into())
-        } else {
-            match route {
-                Route::Unknown | Route::Health => Err(Refusal::NOT_FOUND.into()),
-                Route::PublicEvent { database, table } => {
-                    self.public_event(keyring, request, database, table)
-                }
-                Route::PrivateEvent { database, table } => {
-                    self.private_event(keyring, request, database, table)
-                }
-                Route::Ingest { database, table } => self.ingest(keyring, request, database, table),
-                Route::Personalize => self.look_native(keyring, request),
-                Route::Explain => self.look_explain(keyring, request),
-                Route::PutBundle { audience } => self.put_bundle(keyring, request, audience),
-                Route::GetBundle { audience } => self.get_bundle(keyring, request, audience),
-                Route::ListAudiences => self.list_audiences(keyring, request),
-                Route::ListBundles { audience } => self.list_bundles(keyring, request, audience),
-                Route::GetKept { audience, which } => self.get_kept(keyring, request, audience, which),
-                Route::Rollback { audience } => self.rollback(keyring, request, audience),
-                Route::Import { audience } => self.import(keyring, request, audience),
-                Route::ImportColumns { audience } => self.import_columns(keyring, request, audience),
-            }
-        };
-        result.unwrap_or_else(|Refused { refusal, detail, origin }| {
-            let response = if native {
-                Response::problem(refusal, detail.as_deref())
-            } else {
-                Response::refused(refusal)
-            };
-            // A page that may call may also read why it was refused.
-            Step::Respond(response.with_cors(origin.as_deref()))
-        })
+type Result<T> = std::result::Result<T, Refused>;
+
+/// Takes a request as far as it goes without storage, for hosts that have all of it.
+pub fn handle(edge: &Edge, request: &Request<'_>) -> Step {
+    match admit(edge, &request.head()) {
+        Ok(admitted) => serve(edge, &admitted, request.body),
+        Err(response) => Step::Respond(response),
     }
 }
 
-impl Edge {
-    /// The answer to a request that could not be served, in the words of its route; a page that may call may read it.
-    pub fn failed(&self, request: &Request<'_>, refusal: Refusal) -> Response {
-        let response = if Route::of(request).is_native() {
-            Response::problem(refusal, None)
-        } else {
-            Response::refused(refusal)
-        };
-        let known = |origin: &&str| self.keyring.as_ref().is_ok_and(|keyring| keyring.knows_origin(origin));
-        response.with_cors(request.header("origin").filter(known))
+/// A request whose head was checked: its caller may send a body.
+#[derive(Debug)]
+pub struct Admitted<'a> {
+    route: &'static Route,
+    /// Of the path, in its order.
+    parameters: [&'a str; 2],
+    head: Head<'a>,
+    caller: Caller<'a>,
+}
+
+impl Admitted<'_> {
+    /// The largest body that the caller may send, in bytes, after inflation; 0: none is read.
+    pub fn body_bytes_max(&self) -> usize {
+        self.route.body_bytes_max.unwrap_or(0)
     }
 }
 
-/// What a part of the front makes of a request.
-type Result<T = Step> = std::result::Result<T, Refused>;
-
-/// A refusal on its way out.
-pub(crate) struct Refused {
-    refusal: Refusal,
-    /// What to do about it, for native routes; never an echo.
-    detail: Option<String>,
-    /// The page that may read it.
-    origin: Option<String>,
-}
-
-impl From<Refusal> for Refused {
-    fn from(refusal: Refusal) -> Refused {
-        Refused { refusal, detail: None, origin: None }
+/// Checks route, method, key, token, page and encoding, by the head of a request alone.
+///
+/// # Errors
+///
+/// The answer: a refusal, or what a preflight asked for. The body is not needed for it.
+pub fn admit<'a>(edge: &'a Edge, head: &Head<'a>) -> std::result::Result<Admitted<'a>, Response> {
+    let head = with_test_clock(*head);
+    obey_fault(&head);
+    let found = route::of_path(&head).find(|(route, _)| route.method == head.method);
+    if let Some((route, parameters)) = found
+        && route.callers == Callers::Anyone
+    {
+        return Ok(Admitted { route, parameters, head, caller: Caller::default() });
+    }
+    let Some(keyring) = edge.keyring() else { return Err(Response::refused(Refusal::UNCONFIGURED)) };
+    if head.method == "OPTIONS" {
+        return Err(cors::preflight(keyring, &head));
+    }
+    if edge.has_never_caught_up() {
+        return Err(failed(edge, &head, Refusal::STORAGE));
+    }
+    let coding = head.header("content-encoding").unwrap_or("identity");
+    if !["identity", "gzip", "x-gzip"].iter().any(|known| coding.eq_ignore_ascii_case(known)) {
+        return Err(failed(edge, &head, Refusal::ENCODING));
+    }
+    let Some((route, parameters)) = found else { return Err(no_route(&head)) };
+    let audience = route.path.contains("{audience}").then_some(parameters[0]);
+    match auth::authorize(route.callers, keyring, &head, audience) {
+        Ok(caller) => Ok(Admitted { route, parameters, head, caller }),
+        Err(refused) => Err(refuse(route.family, &refused)),
     }
 }
 
-impl Refused {
-    fn because(refusal: Refusal, detail: impl Into<String>) -> Refused {
-        Refused { refusal, detail: Some(detail.into()), origin: None }
-    }
-
-    fn readable_by(mut self, origin: Option<&str>) -> Refused {
-        self.origin = origin.map(str::to_owned);
-        self
-    }
+/// Takes the body of a request, inflated, as far as it goes without storage.
+pub fn serve(edge: &Edge, admitted: &Admitted<'_>, body: &[u8]) -> Step {
+    let result = match admitted.route.body_bytes_max {
+        Some(max) if body.len() > max => Err(Refusal::TOO_LARGE.into()),
+        _ => (admitted.route.handler)(edge, admitted, body),
+    };
+    // A page that may call may also read why it was refused.
+    result.unwrap_or_else(|refused| {
+        Step::Respond(refuse(admitted.route.family, &refused.with_cors(admitted.caller.origin)))
+    })
 }
 
-/// The routes, as far as a request line and one header tell them apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Route<'a> {
-    Health,
-    PublicEvent { database: &'a str, table: &'a str },
-    PrivateEvent { database: &'a str, table: &'a str },
-    Ingest { database: &'a str, table: &'a str },
-    Personalize,
-    Explain,
-    PutBundle { audience: &'a str },
-    GetBundle { audience: &'a str },
-    ListAudiences,
-    ListBundles { audience: &'a str },
-    GetKept { audience: &'a str, which: &'a str },
-    Rollback { audience: &'a str },
-    Import { audience: &'a str },
-    ImportColumns { audience: &'a str },
-    Unknown,
+/// The answer to a request that could not be served, in the form of its route; a page that may call may read it.
+pub fn failed(edge: &Edge, head: &Head<'_>, refusal: Refusal) -> Response {
+    let known = |origin: &&str| edge.keyring().is_some_and(|keyring| keyring.knows_origin(origin));
+    let refused = Refused::from(refusal).with_cors(head.header("origin").filter(known));
+    refuse(route::family(head), &refused)
 }
 
-impl<'a> Route<'a> {
-    fn of(request: &Request<'a>) -> Route<'a> {
-        if request.target.len() > TARGET_BYTES_MAX {
-            return Route::Unknown;
-        }
-        let path = request.target.split_once('?').map_or(request.target, |(path, _)| path);
-        let Some(path) = path.strip_prefix('/') else { return Route::Unknown };
-        // No route has more than five parts, and a sixth makes it none.
-        let mut parts = [""; 6];
-        let mut count = 0;
-        for (slot, part) in parts.iter_mut().zip(path.split('/')) {
-            *slot = part;
-            count += 1;
-        }
-        match parts.get(..count).unwrap_or(&[]) {
-            ["healthz"] => Route::Health,
-            ["v1", "personalize"] => Route::Personalize,
-            ["v1", "explain"] => Route::Explain,
-            ["v1", "audiences", audience, "bundle"] if request.method == "GET" => {
-                Route::GetBundle { audience }
-            }
-            ["v1", "audiences", audience, "bundle"] => Route::PutBundle { audience },
-            ["v1", "audiences"] => Route::ListAudiences,
-            ["v1", "audiences", audience, "bundles"] => Route::ListBundles { audience },
-            ["v1", "audiences", audience, "bundles", which] => Route::GetKept { audience, which },
-            ["v1", "audiences", audience, "rollback"] => Route::Rollback { audience },
-            ["v1", "audiences", audience, "profiles", "import"] if request.method == "GET" => {
-                Route::ImportColumns { audience }
-            }
-            ["v1", "audiences", audience, "profiles", "import"] => Route::Import { audience },
-            ["public", database, table] if EventTable::is_name(database) && EventTable::is_name(table) => {
-                Route::PublicEvent { database, table }
-            }
-            [first, ..] if EventTable::RESERVED.contains(first) => Route::Unknown,
-            [database, table] if EventTable::is_name(database) && EventTable::is_name(table) => {
-                let asked = request.header("access-control-request-headers").unwrap_or("");
-                let private = request.header("wp13n-token").is_some()
-                    || asked.split(',').any(|name| name.trim().eq_ignore_ascii_case("wp13n-token"));
-                if private {
-                    Route::PrivateEvent { database, table }
-                } else {
-                    Route::Ingest { database, table }
-                }
-            }
-            _ => Route::Unknown,
-        }
-    }
+fn refuse(family: Family, refused: &Refused) -> Response {
+    let response = match family {
+        Family::Rt => Response::refused(refused.refusal),
+        Family::Native => Response::problem(refused.refusal, refused.detail.as_deref()),
+    };
+    response.with_cors(refused.origin.as_deref())
+}
 
-    fn method(self) -> Option<&'static str> {
-        match self {
-            Route::Unknown => None,
-            Route::Health
-            | Route::GetBundle { .. }
-            | Route::ListAudiences
-            | Route::ListBundles { .. }
-            | Route::ImportColumns { .. }
-            | Route::GetKept { .. } => Some("GET"),
-            Route::PutBundle { .. } => Some("PUT"),
-            _ => Some("POST"),
-        }
-    }
-
-    fn is_native(self) -> bool {
-        matches!(
-            self,
-            Route::Personalize
-                | Route::Explain
-                | Route::PutBundle { .. }
-                | Route::GetBundle { .. }
-                | Route::ListAudiences
-                | Route::ListBundles { .. }
-                | Route::GetKept { .. }
-                | Route::Rollback { .. }
-                | Route::Import { .. }
-                | Route::ImportColumns { .. }
-        )
-    }
+/// The answer where no route has the path, or none has the method.
+fn no_route(head: &Head<'_>) -> Response {
+    let mut methods: Vec<&str> = route::of_path(head).map(|(route, _)| route.method).collect();
+    methods.dedup();
+    let Some((route, _)) = route::of_path(head).next() else {
+        return refuse(Family::Rt, &Refusal::NOT_FOUND.into());
+    };
+    refuse(route.family, &Refusal::METHOD.into()).header("allow", methods.join(", "))
 }
 
 /// In a test build the header `x-usher-now` is the time.
 #[cfg(feature = "test-clock")]
-fn with_test_clock<'a>(request: &Request<'a>) -> Request<'a> {
-    let mut request = *request;
-    if let Some(now_ms) = request.header("x-usher-now").and_then(|text| text.parse().ok()) {
-        request.ambient.now_ms = now_ms;
+fn with_test_clock(mut head: Head<'_>) -> Head<'_> {
+    if let Some(now_ms) = head.header("x-usher-now").and_then(|text| text.parse().ok()) {
+        head.ambient.now_ms = now_ms;
     }
-    request
+    head
 }
 
 #[cfg(not(feature = "test-clock"))]
-fn with_test_clock<'a>(request: &Request<'a>) -> Request<'a> {
-    *request
+fn with_test_clock(head: Head<'_>) -> Head<'_> {
+    head
 }
 
 /// In a fault build the header `x-usher-fault` is obeyed.
 #[cfg(feature = "fault")]
 #[expect(clippy::panic, reason = "it is what a fault build is for")]
-fn fault(request: &Request<'_>) {
-    match request.header("x-usher-fault") {
+fn obey_fault(head: &Head<'_>) {
+    match head.header("x-usher-fault") {
         Some("panic") => panic!("asked for by x-usher-fault"),
         Some("memory") => {
             let mut hoard = Vec::new();
@@ -250,4 +148,4 @@ fn fault(request: &Request<'_>) {
 }
 
 #[cfg(not(feature = "fault"))]
-fn fault(_: &Request<'_>) {}
+fn obey_fault(_: &Head<'_>) {}

@@ -44,6 +44,17 @@ pub(crate) enum ToControl {
     },
 }
 
+/// The message by which a host asks the control object on its own account which bundles should run. The answer is a list
+/// of `audience · number · hash`.
+pub fn pointers() -> Vec<u8> {
+    Message::Control(ToControl::Pointers).encode()
+}
+
+/// The message by which a host asks the control object for the body of a bundle.
+pub fn bundle(hash: &str) -> Vec<u8> {
+    Message::Control(ToControl::Bundle { hash: hash.to_owned() }).encode()
+}
+
 /// Events to ingest, of one table.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Events {

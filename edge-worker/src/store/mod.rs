@@ -2,6 +2,7 @@
 //!
 //! [`sql`] says both as statements, once for every host that stores in SQLite; [`memory`] keeps everything in memory.
 
+pub(crate) mod index;
 pub mod memory;
 pub mod sql;
 

@@ -3,8 +3,8 @@
 //! A host runs [`SCHEMA`] when it opens a database, runs the statements of a [`Read`] and hands back what they found,
 //! and runs those of a [`Write`] in one transaction. Values only enter as parameters.
 
+use super::index::HashIndex;
 use super::{Found, FoundProfile, Pointer, Published, Read, Release, StoreFailure, Write};
-use crate::buckets::Buckets;
 use crate::message::WhichRelease;
 
 /// Makes the tables, if they are not there. Every statement may be run again.
@@ -125,7 +125,7 @@ pub fn found(read: &Read, rows: Vec<Rows>) -> Result<Found, StoreFailure> {
         Read::Profiles(_) => {
             let mut profiles: Vec<FoundProfile> = Vec::new();
             let mut ids: Vec<Vec<u8>> = Vec::new();
-            let mut known = Buckets::for_about(rows.len());
+            let mut known = HashIndex::for_about(rows.len());
             for (key, row) in rows
                 .into_iter()
                 .enumerate()

@@ -1,7 +1,7 @@
 //! Bytes in and out: JSON of callers, responses, frames between the service and its host.
 
-pub(crate) mod encode;
 pub mod frame;
+pub(crate) mod hex;
 pub mod json;
 pub(crate) mod read;
 mod response;

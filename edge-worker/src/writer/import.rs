@@ -3,20 +3,21 @@
 use usher_engine::profile::codec::Unreadable;
 use usher_engine::{Keys, Plan, Record, RefusedColumn};
 
-use super::set::{KeysRead, Mint, Place, ProfileSet, unreadable};
-use super::{Folded, Opened, Outcome, Work};
-use crate::bundle::Edge;
+use super::set::{KeysRead, Mint, ProfileIndex, ProfileSet, unreadable};
+use super::{Opened, Work};
+use crate::edge::Edge;
 use crate::error::Refusal;
 use crate::limits::{IMPORT_REFUSALS_MAX, IMPORT_REJECTIONS_MAX, IMPORT_ROWS_MAX, IMPORT_VALUES_MAX};
 use crate::log::Line;
 use crate::message::Import;
+use crate::outcome::{Folded, Outcome};
 use crate::store::{FoundProfile, Write};
 use crate::wire::json::Json;
 use crate::wire::{Response, read};
 
 /// The rows of an import: records, and lines that are none.
 #[derive(Debug)]
-pub(super) struct Rows {
+pub(crate) struct Rows {
     message: Import,
     /// How many keys are read.
     keys: usize,
@@ -39,103 +40,100 @@ struct Row {
 const TOO_LARGE: &str = "The profile would be too large.";
 const UNREADABLE: &str = "The stored profile cannot be read.";
 
-impl Edge {
-    pub(super) fn open_import(&self, message: Import) -> Result<Opened, Response> {
-        let Some(running) = self.audiences.get(&message.audience) else {
-            // Found out when it is folded: this writer must catch up first.
-            let rows = Rows { message, keys: 0, records: Vec::new(), rejected: Vec::new() };
-            return Ok(Opened { read: None, work: Work::Import(rows) });
-        };
-        let mut records = Vec::new();
-        let mut rejected = Vec::new();
-        let about = message.body.iter().filter(|byte| **byte == b'\n').take(IMPORT_ROWS_MAX).count();
-        let mut keys = KeysRead::for_about(about);
-        let mut lines = read::lines(&message.body);
-        let over = |what: String| {
-            let detail = format!("more than {what}; send them in several requests");
-            Err(Response::problem(Refusal::TOO_LARGE, Some(&detail)))
-        };
-        while let Some((line, row)) = lines.next() {
-            if lines.is_over_bound() {
-                return over(format!("{IMPORT_VALUES_MAX} values"));
-            }
-            if records.len() + rejected.len() == IMPORT_ROWS_MAX {
-                return over(format!("{IMPORT_ROWS_MAX} rows"));
-            }
-            let record = row.map_err(|_| "not a JSON object within the bounds of an event").and_then(|row| {
-                Ok((running.plan.record(&row.columns, message.ambient.now_ms)?, row.repairs))
-            });
-            match record {
-                Ok((record, repairs)) => {
-                    let key = keys.index(&message.audience, &record.key);
-                    records.push(Row { line, key, record, beyond: repairs.number });
-                }
-                Err(reason) => rejected.push((line, reason)),
-            }
+pub(super) fn open(edge: &Edge, message: Import) -> Result<Opened, Response> {
+    let Some(running) = edge.running(&message.audience) else {
+        // Found out when it is folded: this writer must catch up first.
+        let rows = Rows { message, keys: 0, records: Vec::new(), rejected: Vec::new() };
+        return Ok(Opened { read: None, work: Work::Import(rows) });
+    };
+    let mut records = Vec::new();
+    let mut rejected = Vec::new();
+    let about = message.body.iter().filter(|byte| **byte == b'\n').take(IMPORT_ROWS_MAX).count();
+    let mut keys = KeysRead::for_about(about);
+    let mut lines = read::lines(&message.body);
+    let over = |what: String| {
+        let detail = format!("more than {what}; send them in several requests");
+        Err(Response::problem(Refusal::TOO_LARGE, Some(&detail)))
+    };
+    while let Some((line, row)) = lines.next() {
+        if lines.is_over_bound() {
+            return over(format!("{IMPORT_VALUES_MAX} values"));
         }
-        let work = Work::Import(Rows { message, keys: keys.len(), records, rejected });
-        Ok(Opened { read: keys.read(), work })
+        if records.len() + rejected.len() == IMPORT_ROWS_MAX {
+            return over(format!("{IMPORT_ROWS_MAX} rows"));
+        }
+        let record = row
+            .map_err(|_| "not a JSON object within the bounds of an event")
+            .and_then(|row| Ok((running.plan.record(&row.columns, message.ambient.now_ms)?, row.repairs)));
+        match record {
+            Ok((record, repairs)) => {
+                let key = keys.index(&message.audience, &record.key);
+                records.push(Row { line, key, record, beyond: repairs.number });
+            }
+            Err(reason) => rejected.push((line, reason)),
+        }
     }
+    let work = Work::Import(Rows { message, keys: keys.len(), records, rejected });
+    Ok(Opened { read: keys.read(), work })
+}
 
-    pub(super) fn fold_import(&self, rows: &Rows, found: &[FoundProfile]) -> Folded {
-        let message = &rows.message;
-        let running = match self.audiences.get(&message.audience) {
-            Some(running) if running.number >= message.number => running,
-            _ => return Folded::Behind,
-        };
-        // A row is for one profile. Rows of one that cannot be read or would be too large are left out, and the others
-        // folded again from what was found.
-        let mut left_out: Vec<(usize, &'static str)> = Vec::new();
-        let mut log = Vec::new();
-        let mut damage_told = false;
-        loop {
-            let loaded = ProfileSet::load(&message.audience, running.number, rows.keys, found);
-            let Some(mut set) = loaded else { return Folded::Behind };
-            if !damage_told {
-                damage_told = true;
-                log.extend(set.reasons.iter().map(|why| unreadable(*why)));
-                if set.reasons.contains(&Unreadable::TooNew) {
-                    // It is over when every writer runs the newer build: the import may then be sent again.
-                    let response = Response::refused(Refusal::STORAGE);
-                    return Outcome { write: Write::default(), response, log }.done();
-                }
-                let damaged = rows.records.iter().enumerate();
-                let damaged = damaged.filter(|(_, row)| set.unreadable(&[row.key]).is_some());
-                left_out.extend(damaged.map(|(index, _)| (index, UNREADABLE)));
-            }
-            let taken = take(&running.plan, rows, &left_out, &mut set);
-            let mut write = Write::default();
-            let committed = set.commit(&running.plan, message.ambient.now_ms, &mut write);
-            let Err(full) = committed else {
-                log.extend((0..set.crowded_out).map(|_| Line::of("profile_made_room")));
-                let mut rejected = rows.rejected.clone();
-                for (index, reason) in left_out {
-                    let Some(row) = rows.records.get(index) else { continue };
-                    let at = rejected.partition_point(|(line, _)| *line < row.line);
-                    rejected.insert(at, (row.line, reason));
-                }
-                return Outcome { write, response: Response::json(200, taken.told(&rejected)), log }.done();
-            };
-            let before = left_out.len();
-            for (index, own) in taken.owners {
-                if full.contains(&set.now(own)) {
-                    log.push(Line::of("profile_too_large"));
-                    left_out.push((index, TOO_LARGE));
-                }
-            }
-            if left_out.len() == before {
-                // Nothing but rows changes profiles here.
-                let response =
-                    Response::problem(Refusal::TOO_LARGE, Some("a profile would be over its bound"));
+pub(super) fn fold(edge: &Edge, rows: &Rows, found: &[FoundProfile]) -> Folded {
+    let message = &rows.message;
+    let running = match edge.running(&message.audience) {
+        Some(running) if running.number >= message.number => running,
+        _ => return Folded::NeedsNewerBundle,
+    };
+    // A row is for one profile. Rows of one that cannot be read or would be too large are left out, and the others
+    // folded again from what was found.
+    let mut left_out: Vec<(usize, &'static str)> = Vec::new();
+    let mut log = Vec::new();
+    let mut damage_told = false;
+    loop {
+        let loaded = ProfileSet::load(&message.audience, running.number, rows.keys, found);
+        let Some(mut set) = loaded else { return Folded::NeedsNewerBundle };
+        if !damage_told {
+            damage_told = true;
+            log.extend(set.reasons.iter().map(|why| unreadable(*why)));
+            if set.reasons.contains(&Unreadable::TooNew) {
+                // It is over when every writer runs the newer build: the import may then be sent again.
+                let response = Response::refused(Refusal::STORAGE);
                 return Outcome { write: Write::default(), response, log }.done();
             }
+            let damaged = rows.records.iter().enumerate();
+            let damaged = damaged.filter(|(_, row)| set.unreadable(&[row.key]).is_some());
+            left_out.extend(damaged.map(|(index, _)| (index, UNREADABLE)));
+        }
+        let imported = take(&running.plan, rows, &left_out, &mut set);
+        let mut write = Write::default();
+        let committed = set.commit(&running.plan, message.ambient.now_ms, &mut write);
+        let Err(full) = committed else {
+            log.extend((0..set.crowded_out).map(|_| Line::of("profile_made_room")));
+            let mut rejected = rows.rejected.clone();
+            for (index, reason) in left_out {
+                let Some(row) = rows.records.get(index) else { continue };
+                let at = rejected.partition_point(|(line, _)| *line < row.line);
+                rejected.insert(at, (row.line, reason));
+            }
+            return Outcome { write, response: Response::json(200, imported.body(&rejected)), log }.done();
+        };
+        let before = left_out.len();
+        for (index, own) in imported.owners {
+            if full.contains(&set.now(own)) {
+                log.push(Line::of("profile_too_large"));
+                left_out.push((index, TOO_LARGE));
+            }
+        }
+        if left_out.len() == before {
+            // Nothing but rows changes profiles here.
+            let response = Response::problem(Refusal::TOO_LARGE, Some("a profile would be over its bound"));
+            return Outcome { write: Write::default(), response, log }.done();
         }
     }
 }
 
 /// What the rows that were taken came to.
 #[derive(Default)]
-struct Taken<'r> {
+struct Imported<'r> {
     imported: i64,
     unchanged: i64,
     values_refused: i64,
@@ -143,13 +141,13 @@ struct Taken<'r> {
     refused: Vec<(usize, &'r RefusedColumn)>,
     ignored: Vec<&'r str>,
     /// Whose each row is, by its index.
-    owners: Vec<(usize, Place)>,
+    owners: Vec<(usize, ProfileIndex)>,
 }
 
-fn take<'r>(plan: &Plan, rows: &'r Rows, left_out: &[(usize, &str)], set: &mut ProfileSet) -> Taken<'r> {
+fn take<'r>(plan: &Plan, rows: &'r Rows, left_out: &[(usize, &str)], set: &mut ProfileSet) -> Imported<'r> {
     let now_ms = rows.message.ambient.now_ms;
     let mut mint = Mint::new(rows.message.ambient);
-    let mut taken = Taken::default();
+    let mut taken = Imported::default();
     for (index, Row { line, key, record, beyond }) in rows.records.iter().enumerate() {
         if left_out.iter().any(|(known, _)| *known == index) {
             continue;
@@ -174,9 +172,9 @@ fn take<'r>(plan: &Plan, rows: &'r Rows, left_out: &[(usize, &str)], set: &mut P
     taken
 }
 
-impl Taken<'_> {
+impl Imported<'_> {
     /// What the caller gets. `rejected` are lines and reasons, ascending.
-    fn told(&self, rejected: &[(usize, &'static str)]) -> Json {
+    fn body(&self, rejected: &[(usize, &'static str)]) -> Json {
         let mut body = Json::new();
         body.object(|o| {
             o.field("imported").number(self.imported);
@@ -212,7 +210,7 @@ mod tests {
     use super::*;
     use crate::bundle::{bundle_of, hash_of};
     use crate::message::Ambient;
-    use crate::store::{Found, Pointer};
+    use crate::store::Pointer;
 
     #[test]
     fn a_profile_that_cannot_be_read_keeps_no_other_from_its_rows() {
@@ -230,11 +228,11 @@ mod tests {
             number: 1,
             body: b"{\"card\":\"a\"}\n{\"card\":\"b\"}\n\n{}\n{\"card\":\"a\"}".to_vec(),
         };
-        let opened = edge.open_import(message).unwrap();
+        let opened = open(&edge, message).unwrap();
         // The first of the keys that are read is that of the first row.
         let damaged =
             FoundProfile { audience: "7".to_owned(), keys: vec![0], state: b"echo_me_not".to_vec() };
-        let Folded::Done(outcome) = edge.fold(&opened, Found::Profiles(vec![damaged])) else {
+        let Folded::Done(outcome) = crate::writer::fold(&edge, &opened.work, &[damaged]) else {
             panic!("behind")
         };
         let told = String::from_utf8(outcome.response.body).unwrap();
@@ -256,7 +254,7 @@ mod tests {
         // One that a newer build wrote is whole: the import may be sent again when every writer runs that build.
         let newer =
             FoundProfile { audience: "7".to_owned(), keys: vec![0], state: b"USHP\x09and more".to_vec() };
-        let Folded::Done(outcome) = edge.fold(&opened, Found::Profiles(vec![newer])) else {
+        let Folded::Done(outcome) = crate::writer::fold(&edge, &opened.work, &[newer]) else {
             panic!("behind")
         };
         assert_eq!((outcome.response.status, outcome.write.is_empty()), (503, true));

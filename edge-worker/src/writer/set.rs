@@ -6,10 +6,11 @@ use usher_engine::profile::codec::{self, Unreadable};
 use usher_engine::profile::{Key, Profile};
 use usher_engine::{Entry, Keys, Plan, ProfileId};
 
-use crate::buckets::Buckets;
+use crate::keys::SeenToken;
 use crate::limits::PROFILE_FORM;
 use crate::log::Line;
 use crate::message::{Ambient, KeyOf};
+use crate::store::index::HashIndex;
 use crate::store::{FoundProfile, JournalRow, ProfileRow, Read, Retired, Write};
 use crate::wire::json::Json;
 
@@ -17,12 +18,12 @@ use crate::wire::json::Json;
 #[derive(Debug)]
 pub(super) struct KeysRead {
     keys: Vec<KeyOf>,
-    known: Buckets,
+    known: HashIndex,
 }
 
 impl KeysRead {
     pub(super) fn for_about(count: usize) -> KeysRead {
-        KeysRead { keys: Vec::new(), known: Buckets::for_about(count) }
+        KeysRead { keys: Vec::new(), known: HashIndex::for_about(count) }
     }
 
     /// The index of a key.
@@ -58,7 +59,7 @@ pub(super) struct ProfileSet {
     /// A profile keeps its place; one that was merged says where it went.
     held: Vec<Held>,
     /// For each key that was read, who was last seen to hold it.
-    holders: Vec<Option<Place>>,
+    holders: Vec<Option<ProfileIndex>>,
     /// Keys whose profile cannot be read, by their indexes, and why. It is never taken for a fresh one, nor written.
     unreadable: Vec<(usize, Unreadable)>,
     /// Why each profile that cannot be read cannot.
@@ -73,14 +74,14 @@ pub(super) struct ProfileSet {
 
 /// Where a profile stands in its set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place(usize);
+pub(super) struct ProfileIndex(usize);
 
 struct Held {
     profile: Profile,
     /// As storage has it; None for one that is new.
     stored: Option<Profile>,
     /// The profile that absorbed it in the course of this message.
-    into: Option<Place>,
+    into: Option<ProfileIndex>,
 }
 
 impl Held {
@@ -120,7 +121,7 @@ impl ProfileSet {
             }
             for key in &found.keys {
                 if let Some(holder) = holders.get_mut(*key) {
-                    *holder = Some(Place(held.len()));
+                    *holder = Some(ProfileIndex(held.len()));
                 }
             }
             held.push(Held { stored: Some(profile.clone()), profile, into: None });
@@ -155,13 +156,14 @@ impl ProfileSet {
         read: &[usize],
         fresh: ProfileId,
         now_ms: i64,
-    ) -> Place {
-        let mut places: Vec<Place> = Vec::new();
+    ) -> ProfileIndex {
+        let mut places: Vec<ProfileIndex> = Vec::new();
         for (key, index) in keys.usable.iter().zip(read) {
             let holder = self.holders.get(*index).copied().flatten().map(|place| self.now(place));
             // It may have lost the key since.
-            let holds =
-                |place: &Place| self.get(*place).is_some_and(|held| held.has_key(&key.name, &key.value));
+            let holds = |place: &ProfileIndex| {
+                self.get(*place).is_some_and(|held| held.has_key(&key.name, &key.value))
+            };
             places.extend(holder.filter(|place| !places.contains(place) && holds(place)));
         }
         let found = places.iter().filter_map(|place| self.get(*place)).cloned().collect();
@@ -170,7 +172,7 @@ impl ProfileSet {
         let own = places.iter().copied().find(|place| self.get(*place).is_some_and(|held| held.id == id));
         let own = own.unwrap_or_else(|| {
             self.held.push(Held { profile: Profile::unknown(), stored: None, into: None });
-            Place(self.held.len() - 1)
+            ProfileIndex(self.held.len() - 1)
         });
         for place in places.into_iter().filter(|place| *place != own) {
             let Some(held) = self.held.get_mut(place.0) else { continue };
@@ -210,7 +212,7 @@ impl ProfileSet {
     }
 
     /// Where the profile of this place is now: there, or with the one that absorbed it.
-    pub(super) fn now(&self, mut place: Place) -> Place {
+    pub(super) fn now(&self, mut place: ProfileIndex) -> ProfileIndex {
         while let Some(into) = self.held.get(place.0).and_then(|held| held.into) {
             place = into;
         }
@@ -218,20 +220,38 @@ impl ProfileSet {
     }
 
     /// The profile that stands there now.
-    pub(super) fn get(&self, place: Place) -> Option<&Profile> {
+    pub(super) fn get(&self, place: ProfileIndex) -> Option<&Profile> {
         self.held.get(self.now(place).0).map(|held| &held.profile)
     }
 
     /// The same, to be changed.
-    pub(super) fn get_mut(&mut self, place: Place) -> Option<&mut Profile> {
+    pub(super) fn get_mut(&mut self, place: ProfileIndex) -> Option<&mut Profile> {
         let place = self.now(place);
         self.held.get_mut(place.0).map(|held| &mut held.profile)
+    }
+
+    /// Tokens for the profiles that stand at these places, each once.
+    pub(super) fn seen_tokens(&self, owners: &[(usize, ProfileIndex)]) -> Vec<SeenToken> {
+        let mut tokens: Vec<SeenToken> = Vec::new();
+        for (_, own) in owners {
+            let Some(profile) = self.get(*own) else { continue };
+            let token = SeenToken { profile: profile.id, version: profile.version };
+            if !tokens.contains(&token) {
+                tokens.push(token);
+            }
+        }
+        tokens
     }
 
     /// What changed, with each changed profile's version one higher.
     ///
     /// `Err` says which profiles would be too large; then nothing is to be written of this set.
-    pub(super) fn commit(&mut self, plan: &Plan, now_ms: i64, write: &mut Write) -> Result<(), Vec<Place>> {
+    pub(super) fn commit(
+        &mut self,
+        plan: &Plan,
+        now_ms: i64,
+        write: &mut Write,
+    ) -> Result<(), Vec<ProfileIndex>> {
         let mut too_large = Vec::new();
         for (place, held) in self.held.iter_mut().enumerate() {
             // A duplicate changes nothing, and then nothing is written.
@@ -247,7 +267,7 @@ impl ProfileSet {
                 state = codec::encode(&held.profile, PROFILE_FORM);
             }
             if state.len() > PROFILE_BYTES_MAX {
-                too_large.push(Place(place));
+                too_large.push(ProfileIndex(place));
                 continue;
             }
             write.profiles.push(ProfileRow {

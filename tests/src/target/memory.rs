@@ -46,7 +46,7 @@ impl Target for InProcess {
         };
         let response = match body {
             Some(_) => serve(&mut self.edge, &mut self.store, &request, &mut |_| {}),
-            None => self.edge.failed(&request, Refusal::EVENT_INVALID),
+            None => usher_edge::front::failed(&self.edge, &request.head(), Refusal::EVENT_INVALID),
         };
         let headers = response.headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         Answer { status: response.status, headers, body: response.body }

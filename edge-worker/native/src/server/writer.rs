@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot};
 use usher_edge::wire::json::Json;
-use usher_edge::{Ambient, Edge, Refusal, Request, Response, refresh, serve};
+use usher_edge::{Ambient, Edge, Refusal, Request, Response, front, refresh, serve};
 
 use crate::exit::Failure;
 use crate::limits::JOBS_MAX;
@@ -93,7 +93,7 @@ fn answer(edge: &mut Edge, store: &mut SqliteStore, job: &Job) -> Response {
         ambient: Ambient { now_ms: now_ms(), entropy },
     };
     if let Err(refusal) = job.body {
-        return edge.failed(&request, refusal);
+        return front::failed(edge, &request.head(), refusal);
     }
     serve(edge, store, &request, &mut log)
 }

@@ -7,7 +7,7 @@ use usher_engine::definition::{
 use super::*;
 use crate::bundle::{bundle_of, hash_of};
 use crate::message::Ambient;
-use crate::store::{Found, Pointer};
+use crate::store::Pointer;
 
 /// An edge whose one audience keeps lists that can grow beyond what a profile may be.
 fn edge_of_lists(keys: &[&str], primary: Option<&str>) -> Edge {
@@ -53,6 +53,10 @@ fn edge_of_lists(keys: &[&str], primary: Option<&str>) -> Edge {
     edge
 }
 
+fn fold_opened(edge: &Edge, opened: &Opened, found: &[FoundProfile]) -> Folded {
+    crate::writer::fold(edge, &opened.work, found)
+}
+
 fn batch_of(events: &str) -> Events {
     Events {
         ambient: Ambient { now_ms: 1_790_000_000_000, entropy: [5; 32] },
@@ -76,8 +80,8 @@ fn a_profile_that_is_full_keeps_no_other_from_its_events() {
     };
     let mut events: Vec<String> = (0..100).map(|index| event("greedy", index)).collect();
     events.insert(50, event("modest", 0));
-    let opened = edge.open_events(batch_of(&events.join(","))).unwrap();
-    let Folded::Done(outcome) = edge.fold(&opened, Found::Profiles(Vec::new())) else { panic!("behind") };
+    let opened = open(&edge, batch_of(&events.join(","))).unwrap();
+    let Folded::Done(outcome) = fold_opened(&edge, &opened, &[]) else { panic!("behind") };
     let body = String::from_utf8(outcome.response.body).unwrap();
     assert_eq!(body.matches("ProfileTooLarge").count(), 100);
     assert_eq!(body.matches("\"success\":true").count(), 1);
@@ -91,10 +95,8 @@ fn a_profile_that_cannot_be_read_keeps_no_other_from_its_events() {
     // The first of the keys that are read is that of the first event.
     let damaged = || FoundProfile { audience: "7".to_owned(), keys: vec![0], state: b"echo_me_not".to_vec() };
     let fold = |events: &str| {
-        let opened = edge.open_events(batch_of(events)).unwrap();
-        let Folded::Done(outcome) = edge.fold(&opened, Found::Profiles(vec![damaged()])) else {
-            panic!("behind")
-        };
+        let opened = open(&edge, batch_of(events)).unwrap();
+        let Folded::Done(outcome) = fold_opened(&edge, &opened, &[damaged()]) else { panic!("behind") };
         outcome
     };
     let outcome =
@@ -119,12 +121,10 @@ fn a_profile_that_cannot_be_read_keeps_no_other_from_its_events() {
 fn a_profile_of_a_newer_build_is_neither_damaged_nor_written() {
     let edge = edge_of_lists(&["visitor"], None);
     let fold = |events: &str| {
-        let opened = edge.open_events(batch_of(events)).unwrap();
+        let opened = open(&edge, batch_of(events)).unwrap();
         let newer =
             FoundProfile { audience: "7".to_owned(), keys: vec![0], state: b"USHP\x09and more".to_vec() };
-        let Folded::Done(outcome) = edge.fold(&opened, Found::Profiles(vec![newer])) else {
-            panic!("behind")
-        };
+        let Folded::Done(outcome) = fold_opened(&edge, &opened, &[newer]) else { panic!("behind") };
         assert_eq!(outcome.log, [Line::of("profile_too_new")]);
         outcome
     };
@@ -151,8 +151,8 @@ fn many_who_take_a_full_profile_over_are_refused_together() {
     let filled = |count: usize| {
         let event = |index: usize| format!("{{\"visitor\":\"v\"{}}}", columns(index, 5));
         let events: Vec<String> = (0..count).map(event).collect();
-        let opened = edge.open_events(batch_of(&events.join(","))).unwrap();
-        let Folded::Done(outcome) = edge.fold(&opened, Found::Profiles(Vec::new())) else { panic!("behind") };
+        let opened = open(&edge, batch_of(&events.join(","))).unwrap();
+        let Folded::Done(outcome) = fold_opened(&edge, &opened, &[]) else { panic!("behind") };
         outcome.write.profiles.into_iter().next()
     };
     let row = (80..=100).rev().find_map(filled).expect("one that fits");
@@ -161,7 +161,7 @@ fn many_who_take_a_full_profile_over_are_refused_together() {
         |index: usize| format!("{{\"id\":\"p{index}\",\"visitor\":\"v\"{}}}", columns(1_000 + index, 6));
     let mut events: Vec<String> = (0..300).map(own).collect();
     events.push(r#"{"id":"elsewhere","c0":1}"#.to_owned());
-    let opened = edge.open_events(batch_of(&events.join(","))).unwrap();
+    let opened = open(&edge, batch_of(&events.join(","))).unwrap();
     let Work::Events(batch) = &opened.work else { panic!("events") };
     let [audience] = batch.audiences.as_slice() else { panic!("one audience") };
     let mut left_out = vec![(0, TOO_LARGE)];
@@ -170,7 +170,7 @@ fn many_who_take_a_full_profile_over_are_refused_together() {
 
     let key = audience.events[0].read[1];
     let found = FoundProfile { audience: "7".to_owned(), keys: vec![key], state: row.state.clone() };
-    let Folded::Done(outcome) = edge.fold(&opened, Found::Profiles(vec![found])) else { panic!("behind") };
+    let Folded::Done(outcome) = fold_opened(&edge, &opened, &[found]) else { panic!("behind") };
     let body = String::from_utf8(outcome.response.body).unwrap();
     assert_eq!(body.matches("ProfileTooLarge").count(), 300);
     assert!(body.ends_with(r#"{"success":true}]}"#), "{body}");
@@ -184,8 +184,8 @@ fn logged(outcome: &Outcome) -> Vec<String> {
 fn what_was_cut_or_refused_is_logged() {
     let edge = edge_of_lists(&["visitor", "other"], None);
     let fold = |events: &str, found: Vec<FoundProfile>| {
-        let opened = edge.open_events(batch_of(events)).unwrap();
-        let Folded::Done(outcome) = edge.fold(&opened, Found::Profiles(found)) else { panic!("behind") };
+        let opened = open(&edge, batch_of(events)).unwrap();
+        let Folded::Done(outcome) = fold_opened(&edge, &opened, &found) else { panic!("behind") };
         outcome
     };
     let outcome = fold(r#"{"visitor":"","other":7}"#, Vec::new());

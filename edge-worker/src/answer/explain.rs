@@ -1,93 +1,13 @@
-//! Answers, receipts and explanations as JSON.
+//! Explanations: an answer with its reasons, and the profile behind it.
 
 use usher_engine::definition::Choice;
 use usher_engine::value::Value;
 use usher_engine::{
-    Answer, ConditionTrace, Explanation, KnownAttribute, PersonalizationTrace, Profile, SectionTrace,
-    Sighting, Why,
+    ConditionTrace, Explanation, KnownAttribute, PersonalizationTrace, Profile, SectionTrace, Sighting,
 };
 
-use super::json::{Json, Object};
-use crate::message::Receipt;
-
-/// Where an answer's facts come from, for native routes.
-pub(crate) struct Meta {
-    pub(crate) bundle: u64,
-    pub(crate) version: u64,
-    pub(crate) source: &'static str,
-    pub(crate) age_ms: i64,
-    pub(crate) stale: bool,
-}
-
-/// `{"offers":{"<section>":{"attributes":{…},"batch_segments":[…]}}}`, and `meta` on native routes.
-pub(crate) fn answer(answer: &Answer<'_>, meta: Option<&Meta>) -> Json {
-    let mut json = Json::new();
-    json.object(|o| {
-        offers(o, answer);
-        let Some(meta) = meta else { return };
-        o.field("meta").object(|o| {
-            meta_fields(o, meta);
-            o.field("reasons").object(|o| {
-                for offer in &answer.offers {
-                    o.field(offer.section).text(if meta.stale { "STALE" } else { offer.reason.as_str() });
-                }
-            });
-            if !answer.skipped.is_empty() {
-                o.field("skipped").list(&answer.skipped, |json, skipped| {
-                    json.object(|o| {
-                        o.field("personalization").text(skipped.personalization);
-                        match skipped.why {
-                            Why::MissingInput(input) => o.field("missing_input").text(input),
-                            Why::SectionTaken(section) => o.field("section_taken").text(section),
-                        }
-                    });
-                });
-            }
-        });
-    });
-    json
-}
-
-fn offers(o: &mut Object<'_>, answer: &Answer<'_>) {
-    o.field("offers").object(|o| {
-        for offer in &answer.offers {
-            o.field(offer.section).object(|o| {
-                o.field("attributes").object(|o| {
-                    for (name, value) in &offer.attributes {
-                        o.field(name).value(value);
-                    }
-                });
-                o.field("batch_segments").list(&offer.segments, |json, segment| json.text(segment));
-            });
-        }
-    });
-}
-
-fn meta_fields(o: &mut Object<'_>, meta: &Meta) {
-    o.field("bundle").number(signed(meta.bundle));
-    o.field("version").number(signed(meta.version));
-    o.field("source").text(meta.source);
-    o.field("age_ms").number(meta.age_ms);
-}
-
-/// `{"receipts":[{"success":true},…]}`
-pub(crate) fn receipts(receipts: &[&Receipt]) -> Json {
-    let mut json = Json::new();
-    json.object(|o| {
-        o.field("receipts").list(receipts, |json, receipt| {
-            json.object(|o| {
-                o.field("success").boolean(receipt.failure.is_none());
-                if let Some(failure) = receipt.failure {
-                    o.field("error").object(|o| o.field("name").text(failure));
-                }
-                if !receipt.notes.is_empty() {
-                    o.field("notes").list(&receipt.notes, |json, note| json.text(note));
-                }
-            });
-        });
-    });
-    json
-}
+use super::{Meta, offers, signed};
+use crate::wire::json::{Json, Object};
 
 /// An answer with its reasons, and the profile behind it.
 pub(crate) fn explanation(
@@ -182,7 +102,7 @@ fn condition(json: &mut Json, trace: &ConditionTrace) {
         o.field("text").text(&trace.text);
         o.field("result").text(trace.result.as_str());
         if let Some(seen) = &trace.seen {
-            o.field("seen").list([seen], sighting);
+            o.field("seen").list([seen], observed_value);
         }
         if !trace.parts.is_empty() {
             o.field("parts").list(&trace.parts, condition);
@@ -190,7 +110,7 @@ fn condition(json: &mut Json, trace: &ConditionTrace) {
     });
 }
 
-fn sighting(json: &mut Json, seen: &Sighting) {
+fn observed_value(json: &mut Json, seen: &Sighting) {
     json.object(|o| {
         o.field("name").text(&seen.name);
         shown(o, seen.value.as_ref(), seen.redacted);
@@ -199,8 +119,4 @@ fn sighting(json: &mut Json, seen: &Sighting) {
             o.field("age_ms").number(age_ms);
         }
     });
-}
-
-fn signed(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
 }

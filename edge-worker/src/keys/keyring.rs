@@ -1,4 +1,4 @@
-//! Keys and tokens: deployment data, one secret, hashes only.
+//! The keyring: the keys and tokens of a deployment, one secret, hashes only.
 //!
 //! ```json
 //! {"signing_key": "64 hex digits",
@@ -13,8 +13,9 @@
 use sha2::{Digest, Sha256};
 use usher_engine::value::{Fields, FromValue, Unfit, Value, named};
 
+use super::Signer;
 use crate::limits::KEYS_MAX;
-use crate::token::{Signer, from_hex};
+use crate::wire::hex::from_hex;
 use crate::wire::read;
 
 /// Everything that a deployment accepts.
@@ -227,7 +228,7 @@ mod tests {
     #[test]
     fn a_key_is_found_by_its_hash() {
         let hash: [u8; 32] = Sha256::digest(b"1/secret").into();
-        let ring = Keyring::read(Some(&secret(&crate::token::hex(&hash))), false).ok().unwrap();
+        let ring = Keyring::read(Some(&secret(&crate::wire::hex::hex(&hash))), false).ok().unwrap();
         assert!(ring.find("1/secret").is_some());
         assert!(ring.find("1/secre").is_none() && ring.find("").is_none());
     }

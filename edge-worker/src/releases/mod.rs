@@ -1,23 +1,78 @@
-//! Which bundle an audience runs: published, rolled back, and what can be gone back to.
+//! Releases: which bundle an audience runs; publishing, rolling back, listing.
 //!
 //! Numbers only rise. A rollback publishes what ran before once more, under the next number: a writer refuses to write
 //! with a bundle older than the one that a profile was last written with, and that order must not turn.
 
-use super::{Folded, Outcome};
+mod list;
+
 use crate::bundle::{Bundle, hash_of};
 use crate::error::Refusal;
 use crate::limits::BUNDLES_KEPT;
 use crate::log::Line;
-use crate::message::{Publish, Rollback};
-use crate::store::{Published, Release, Write};
+use crate::message::{Publish, Rollback, ToControl};
+use crate::outcome::{Folded, Outcome};
+use crate::store::{Found, Published, Read, Release, Write};
 use crate::wire::Response;
 use crate::wire::json::Json;
 
 /// A header of the control object's answer that only its host reads: the hashes of bodies that nobody needs any more.
 pub(crate) const DROPPED: &str = "usher-dropped";
 
+/// What is left to do once the history was read.
+#[derive(Debug)]
+pub(crate) enum Work {
+    Pointers,
+    Bundle,
+    Publish(Publish),
+    Rollback(Rollback),
+    Releases { here: u64 },
+    Release,
+}
+
+/// Says what a message must read.
+pub(crate) fn open(message: ToControl) -> (Read, Work) {
+    match message {
+        ToControl::Pointers => (Read::Pointers, Work::Pointers),
+        ToControl::Bundle { hash } => (Read::Bundle { hash }, Work::Bundle),
+        ToControl::Publish(publish) => {
+            (Read::Releases { audience: publish.audience.clone() }, Work::Publish(publish))
+        }
+        ToControl::Rollback(rollback) => {
+            let (audience, which) = (rollback.audience.clone(), rollback.which.clone());
+            (Read::Release { audience, which }, Work::Rollback(rollback))
+        }
+        ToControl::Releases { audience, here } => (Read::Releases { audience }, Work::Releases { here }),
+        ToControl::Release { audience, which } => (Read::Release { audience, which }, Work::Release),
+    }
+}
+
+/// Decides a message by what its read found.
+pub(crate) fn fold(work: &Work, found: Found) -> Folded {
+    match (work, found) {
+        (Work::Pointers, Found::Pointers(pointers)) => list::pointers(&pointers),
+        (Work::Bundle, Found::Bundle(body)) => list::bundle(body),
+        (Work::Publish(message), Found::Releases(releases)) => publish(message, &releases),
+        (Work::Rollback(message), Found::Release { releases, wanted }) => {
+            roll_back(message, &releases, wanted)
+        }
+        (Work::Releases { here }, Found::Releases(releases)) => list::releases(&releases, *here),
+        (Work::Release, Found::Release { wanted, .. }) => list::release(wanted),
+        _ => Outcome::of(Response::refused(Refusal::INTERNAL)),
+    }
+}
+
+/// The answer when storage does not answer, before or after the fold.
+pub(crate) fn unavailable(work: &Work) -> Response {
+    match work {
+        Work::Pointers | Work::Bundle => Response::refused(Refusal::STORAGE),
+        Work::Publish(_) | Work::Rollback(_) | Work::Releases { .. } | Work::Release => {
+            Response::problem(Refusal::STORAGE, None)
+        }
+    }
+}
+
 /// Makes a bundle the audience's next one, unless another one runs than the publisher thinks.
-pub(super) fn publish(publish: &Publish, releases: &[Release]) -> Folded {
+fn publish(publish: &Publish, releases: &[Release]) -> Folded {
     let running = releases.first();
     let detail = "pull what runs, look at the difference, and push again";
     if let Some(refused) = changed(publish.if_match.as_deref(), running, detail) {
@@ -34,11 +89,7 @@ pub(super) fn publish(publish: &Publish, releases: &[Release]) -> Folded {
 }
 
 /// Makes a bundle that ran before the audience's next one.
-pub(super) fn roll_back(
-    rollback: &Rollback,
-    releases: &[Release],
-    wanted: Option<(Release, Vec<u8>)>,
-) -> Folded {
+fn roll_back(rollback: &Rollback, releases: &[Release], wanted: Option<(Release, Vec<u8>)>) -> Folded {
     let Some(running) = releases.first() else {
         return Outcome::of(Response::problem(Refusal::AUDIENCE_UNKNOWN, None));
     };
@@ -61,43 +112,6 @@ pub(super) fn roll_back(
     }
     let release = Release { number: running.number + 1, at_ms: rollback.now_ms, ..wanted };
     run(&rollback.audience, release, body, releases)
-}
-
-/// What is kept: `{"status", "kept", "bundles": [{"number", "hash", "restores", "at_ms"}]}`, the running one first.
-///
-/// The status is in RT 2.0's words: `ok`, or `updating` while the place that was asked runs another one than this.
-pub(super) fn list(releases: &[Release], here: u64) -> Folded {
-    let Some(running) = releases.first() else {
-        return Outcome::of(Response::problem(Refusal::AUDIENCE_UNKNOWN, None));
-    };
-    let mut body = Json::new();
-    body.object(|o| {
-        o.field("status").text(if running.number == here { "ok" } else { "updating" });
-        o.field("kept").number(signed(BUNDLES_KEPT));
-        o.field("bundles").list(releases, |json, release| {
-            json.object(|o| {
-                o.field("number").number(signed(release.number));
-                o.field("hash").text(&release.hash);
-                if release.origin != release.number {
-                    o.field("restores").number(signed(release.origin));
-                }
-                if release.at_ms > 0 {
-                    o.field("at_ms").number(release.at_ms);
-                }
-            });
-        });
-    });
-    Outcome::of(Response::json(200, body))
-}
-
-/// One bundle of them, as it was put.
-pub(super) fn body(wanted: Option<(Release, Vec<u8>)>) -> Folded {
-    let Some((release, body)) = wanted else { return Outcome::of(unknown()) };
-    Outcome::of(
-        Response::typed(200, "application/json", body)
-            .header("etag", format!("\"{}\"", release.hash))
-            .header("usher-bundle", release.number.to_string()),
-    )
 }
 
 /// The next number, and what is forgotten with it.
@@ -161,13 +175,13 @@ fn signed(number: u64) -> i64 {
 mod tests {
     use super::*;
     use crate::message::Ambient;
+    use crate::store::Store;
     use crate::store::memory::MemoryStore;
-    use crate::store::{Found, Read, Store};
     use crate::{Edge, Request, serve};
 
     fn admin() -> Edge {
         // The key is `key`.
-        let key = crate::token::hex(&<sha2::Sha256 as sha2::Digest>::digest(b"key"));
+        let key = crate::wire::hex::hex(&<sha2::Sha256 as sha2::Digest>::digest(b"key"));
         let secret = format!(
             "{{\"signing_key\":\"{}\",\"keys\":[{{\"kind\":\"admin\",\"sha256\":\"{key}\"}}]}}",
             "07".repeat(32)
@@ -227,7 +241,7 @@ mod tests {
         let release = |number, origin| Release { number, hash: String::new(), origin, at_ms: 5 };
         let logged = |release| match run("7", release, Vec::new(), &[]) {
             Folded::Done(outcome) => outcome.log.iter().map(Line::to_json).collect(),
-            Folded::Behind => String::new(),
+            Folded::NeedsNewerBundle => String::new(),
         };
         let (put, back) = (logged(release(2, 2)), logged(release(3, 1)));
         assert!(put.contains("bundle_published") && !put.contains("restores"), "{put}");

@@ -6,6 +6,7 @@
 mod work;
 
 use usher_engine::definition::{Example, ExampleCall, ExampleEvent, ExampleKey, Sender};
+use usher_engine::diagnostic::Code;
 use usher_engine::limits::{
     EXAMPLE_NAME_MAX, EXAMPLE_NOW_MS, EXAMPLE_STEPS_MAX, EXAMPLES_MAX, EXAMPLES_STEPS_MAX,
 };
@@ -13,14 +14,16 @@ use usher_engine::profile::codec;
 use usher_engine::value::Value;
 use usher_engine::{Access, Asked, Event, Evidence, Plan, Profile, Query};
 
-use crate::bundle::Edge;
-use crate::front::lookup_keys;
-use crate::message::{Ambient, Events, Import, KeyOf, Message, Mode, Snapshot, SnapshotRequest, ToWriter};
-use crate::store::{Found, FoundProfile, Read, Write};
-use crate::wire::encode::{self, Meta};
+use crate::answer::{self, Meta};
+use crate::bundle::{self, Bundle};
+use crate::edge::Edge;
+use crate::lookup;
+use crate::message::{Ambient, Events, Import, KeyOf, Mode, Snapshot, SnapshotRequest, ToWriter};
+use crate::outcome::Folded;
+use crate::store::{FoundProfile, Read, Write};
 use crate::wire::json::Json;
 use crate::wire::{Response, read};
-use crate::writer::Folded;
+use crate::writer;
 
 pub use work::Excess;
 
@@ -28,6 +31,28 @@ pub use work::Excess;
 pub struct Rehearsal {
     edge: Edge,
     audience: String,
+}
+
+/// Checks that a body may become the audience's next bundle: it compiles, is of this audience, and its examples come out
+/// as they say. `Err` says in one sentence why not.
+pub(crate) fn check(body: &[u8], audience: &str) -> Result<(), String> {
+    let Bundle { definition, examples } = Bundle::read(body)?;
+    if !are_bounded(&examples) {
+        return Err(format!(
+            "the bundle has more examples than {EXAMPLES_MAX}, or longer ones than {EXAMPLE_STEPS_MAX} events and \
+             records each and {EXAMPLES_STEPS_MAX} together"
+        ));
+    }
+    let rehearsal = Rehearsal::new(bundle::compile(definition, audience)?);
+    if let Some(excess) = rehearsal.excess(&examples) {
+        return Err(excess.to_string());
+    }
+    match examples.iter().position(|example| rehearsal.failure(example).is_some()) {
+        Some(index) => {
+            Err(format!("{} at examples[{index}]; `usher validate` says more", Code::FailedExample))
+        }
+        None => Ok(()),
+    }
 }
 
 /// How an example comes out other than it says.
@@ -100,7 +125,7 @@ impl Rehearsal {
         let query = stage.query(event.as_ref(), &named);
         let explanation = plan.explain(&profile, &query, stage.now_ms);
         let meta = Meta { bundle: 1, version: profile.version, source: "example", age_ms: 0, stale: false };
-        Some(encode::explanation(&profile, known, &explanation, &meta).into_bytes())
+        Some(answer::explanation(&profile, known, &explanation, &meta).into_bytes())
     }
 }
 
@@ -154,7 +179,7 @@ impl<'s> Stage<'s> {
 
     fn plan(&self) -> Result<&'s Plan, &'static str> {
         let running = self.rehearsal.edge.running(&self.rehearsal.audience);
-        running.map(|running| &running.plan).map_err(|_| "the definition does not run")
+        running.map(|running| &running.plan).ok_or("the definition does not run")
     }
 
     /// Everything that happens, and what is answered in the end.
@@ -195,7 +220,7 @@ impl<'s> Stage<'s> {
                 }
                 let profile = self.look_up(plan, key.as_ref())?.unwrap_or_else(Profile::unknown);
                 let answer = plan.personalize(&profile, &self.query(None, &named), self.now_ms);
-                encode::answer(&answer, None).into_bytes()
+                answer::answer(&answer, None).into_bytes()
             }
         };
         match read::document(&body).ok().as_ref().and_then(|answer| answer.get("offers")) {
@@ -243,18 +268,17 @@ impl<'s> Stage<'s> {
     /// As a host would, with nothing that can fail.
     fn deliver(&mut self, message: ToWriter) -> Result<Response, &'static str> {
         let edge = &self.rehearsal.edge;
-        let opened =
-            edge.open(&Message::Writer(message).encode()).map_err(|_| "an event or record is refused")?;
+        let opened = writer::open(edge, message).map_err(|_| "an event or record is refused")?;
         let found = match &opened.read {
             Some(Read::Profiles(keys)) => self.read(keys),
             _ => Vec::new(),
         };
-        match edge.fold(&opened, Found::Profiles(found)) {
+        match writer::fold(edge, &opened.work, &found) {
             Folded::Done(outcome) => {
                 self.write(outcome.write);
                 Ok(outcome.response)
             }
-            Folded::Behind => Err("the definition does not run"),
+            Folded::NeedsNewerBundle => Err("the definition does not run"),
         }
     }
 
@@ -297,7 +321,7 @@ impl<'s> Stage<'s> {
             return Err("a lookup is by a key that is not declared");
         }
         let named = key.map(|key| (key.name.as_str(), key.value.as_str()));
-        let keys = lookup_keys(plan, &self.rehearsal.audience, named, self.inputs(), &self.evidence());
+        let keys = lookup::keys_of(plan, &self.rehearsal.audience, named, self.inputs(), &self.evidence());
         let ambient = self.ambient(0);
         let response = self.deliver(ToWriter::Snapshot(SnapshotRequest { ambient, keys }))?;
         Snapshot::decode(&response.body).map(|snapshot| snapshot.profile).ok_or("a lookup is refused")

@@ -1,18 +1,17 @@
-//! What the control object and snapshots answer: small messages that decide little.
+//! Snapshots: the profile that a lookup is answered from.
 
 use usher_engine::profile::codec;
 
-use super::{Folded, Outcome};
 use crate::error::Refusal;
 use crate::message::{Snapshot, SnapshotRequest};
-use crate::store::{FoundProfile, Pointer, Write};
+use crate::outcome::{Folded, Outcome};
+use crate::store::{FoundProfile, Write};
 use crate::wire::Response;
-use crate::wire::frame::FrameWriter;
 
-/// The profile of the first key that is known, and when it was read: `now · profile` (empty: none is known).
+/// Answers with a [`Snapshot`] of the profile of the first key that is known.
 ///
 /// A profile that cannot be read refuses the lookups that would be answered from it, and no others.
-pub(super) fn snapshot(request: &SnapshotRequest, found: &[FoundProfile]) -> Folded {
+pub(super) fn fold(request: &SnapshotRequest, found: &[FoundProfile]) -> Folded {
     let mut first: &[u8] = &[];
     for (index, key) in request.keys.iter().enumerate() {
         let Some(found) = found.iter().find(|found| found.keys.contains(&index)) else { continue };
@@ -31,23 +30,6 @@ pub(super) fn snapshot(request: &SnapshotRequest, found: &[FoundProfile]) -> Fol
     }
     let bytes = Snapshot::encode(request.ambient.now_ms, first);
     Outcome::of(Response::typed(200, "application/octet-stream", bytes))
-}
-
-/// `[{"audience", "number", "hash"}]`
-pub(super) fn pointers(pointers: &[Pointer]) -> Folded {
-    let mut frame = FrameWriter::default();
-    frame.list(pointers, |w, pointer| {
-        w.text(&pointer.audience).long(pointer.number.cast_signed()).text(&pointer.hash);
-    });
-    Outcome::of(Response::typed(200, "application/octet-stream", frame.0))
-}
-
-/// A body, or 404.
-pub(super) fn bundle(body: Option<Vec<u8>>) -> Folded {
-    Outcome::of(match body {
-        Some(body) => Response::typed(200, "application/octet-stream", body),
-        None => Response::refused(Refusal::NOT_FOUND),
-    })
 }
 
 #[cfg(test)]
@@ -77,7 +59,7 @@ mod tests {
             ambient: Ambient { now_ms: 5, entropy: [0; 32] },
             keys: vec![key("nobody"), key("first"), key("second")],
         };
-        let Folded::Done(outcome) = snapshot(&message, found) else { panic!("it needs no other bundle") };
+        let Folded::Done(outcome) = fold(&message, found) else { panic!("it needs no other bundle") };
         (outcome.response.status, outcome.response.body, outcome.log.len())
     }
 

@@ -1,0 +1,93 @@
+//! The engine's answers, receipts and explanations as JSON.
+
+mod explain;
+
+pub(crate) use explain::explanation;
+
+use usher_engine::{Answer, Why};
+
+use crate::message::Receipt;
+use crate::wire::json::{Json, Object};
+
+/// The source of the profile that an answer came from, for native routes.
+pub(crate) struct Meta {
+    pub(crate) bundle: u64,
+    pub(crate) version: u64,
+    pub(crate) source: &'static str,
+    pub(crate) age_ms: i64,
+    pub(crate) stale: bool,
+}
+
+/// `{"offers":{"<section>":{"attributes":{…},"batch_segments":[…]}}}`, and `meta` on native routes.
+pub(crate) fn answer(answer: &Answer<'_>, meta: Option<&Meta>) -> Json {
+    let mut json = Json::new();
+    json.object(|o| {
+        offers(o, answer);
+        let Some(meta) = meta else { return };
+        o.field("meta").object(|o| {
+            meta_fields(o, meta);
+            o.field("reasons").object(|o| {
+                for offer in &answer.offers {
+                    o.field(offer.section).text(if meta.stale { "STALE" } else { offer.reason.as_str() });
+                }
+            });
+            if !answer.skipped.is_empty() {
+                o.field("skipped").list(&answer.skipped, |json, skipped| {
+                    json.object(|o| {
+                        o.field("personalization").text(skipped.personalization);
+                        match skipped.why {
+                            Why::MissingInput(input) => o.field("missing_input").text(input),
+                            Why::SectionTaken(section) => o.field("section_taken").text(section),
+                        }
+                    });
+                });
+            }
+        });
+    });
+    json
+}
+
+fn offers(o: &mut Object<'_>, answer: &Answer<'_>) {
+    o.field("offers").object(|o| {
+        for offer in &answer.offers {
+            o.field(offer.section).object(|o| {
+                o.field("attributes").object(|o| {
+                    for (name, value) in &offer.attributes {
+                        o.field(name).value(value);
+                    }
+                });
+                o.field("batch_segments").list(&offer.segments, |json, segment| json.text(segment));
+            });
+        }
+    });
+}
+
+fn meta_fields(o: &mut Object<'_>, meta: &Meta) {
+    o.field("bundle").number(signed(meta.bundle));
+    o.field("version").number(signed(meta.version));
+    o.field("source").text(meta.source);
+    o.field("age_ms").number(meta.age_ms);
+}
+
+/// `{"receipts":[{"success":true},…]}`
+pub(crate) fn receipts(receipts: &[&Receipt]) -> Json {
+    let mut json = Json::new();
+    json.object(|o| {
+        o.field("receipts").list(receipts, |json, receipt| {
+            json.object(|o| {
+                o.field("success").boolean(receipt.failure.is_none());
+                if let Some(failure) = receipt.failure {
+                    o.field("error").object(|o| o.field("name").text(failure));
+                }
+                if !receipt.notes.is_empty() {
+                    o.field("notes").list(&receipt.notes, |json, note| json.text(note));
+                }
+            });
+        });
+    });
+    json
+}
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,159 @@
+//! The steps of a message, and the loop that hosts with synchronous storage run.
+//!
+//! A message goes to the room that decides it: profiles to the writer, bundles to releases. Hosts with other manners of
+//! storage call [`open`] and [`fold`] themselves.
+
+use crate::edge::Edge;
+use crate::error::Refusal;
+use crate::front;
+use crate::host::{Request, Step};
+use crate::lookup::{self, Candidate};
+use crate::message::Message;
+use crate::outcome::{Folded, Outcome};
+use crate::releases::{self, DROPPED};
+use crate::store::{Found, Read, Store};
+use crate::wire::Response;
+use crate::writer;
+
+/// Runs one request to its end on storage that answers at once. One store holds everything: profiles, pointers, bundles.
+pub fn serve(
+    edge: &mut Edge,
+    store: &mut impl Store,
+    request: &Request<'_>,
+    log: &mut impl FnMut(&str),
+) -> Response {
+    match front::handle(edge, request) {
+        Step::Respond(response) => response,
+        Step::Write { message, .. } => deliver(edge, store, &message, log),
+        Step::Publish { message, .. } | Step::Control { message } => {
+            let mut response = deliver(edge, store, &message, log);
+            // There are no copies to be dropped.
+            response.headers.retain(|(name, _)| *name != DROPPED);
+            // This process runs the new bundle at once; others find it by its pointer.
+            refresh(edge, store, log);
+            response
+        }
+        Step::LookUp(pending) => {
+            let snapshot = deliver(edge, store, &pending.message, log);
+            let candidate =
+                if snapshot.status == 200 { Candidate::Writer(&snapshot.body) } else { Candidate::Nothing };
+            lookup::answer(edge, &pending, candidate)
+                .unwrap_or_else(|| front::failed(edge, &request.head(), Refusal::STORAGE))
+        }
+    }
+}
+
+/// Catches up with the control object: what it points to runs here, or the last good one still does.
+pub fn refresh(edge: &mut Edge, store: &mut impl Store, log: &mut impl FnMut(&str)) {
+    let pointers = match store.read(&Read::Pointers) {
+        Ok(Found::Pointers(pointers)) => pointers,
+        Ok(_) => return,
+        Err(failure) => return log(&failure.to_string()),
+    };
+    for pointer in edge.update_pointers(pointers) {
+        let body = match store.read(&Read::Bundle { hash: pointer.hash.clone() }) {
+            Ok(Found::Bundle(Some(body))) => body,
+            Ok(_) => Vec::new(),
+            Err(failure) => {
+                log(&failure.to_string());
+                continue;
+            }
+        };
+        if let Err(reason) = edge.install(&pointer, body) {
+            log(&reason);
+        }
+    }
+}
+
+/// A message that waits for its read.
+#[derive(Debug)]
+pub struct Opened {
+    /// What to read; None: nothing is needed.
+    pub read: Option<Read>,
+    work: Work,
+}
+
+#[derive(Debug)]
+enum Work {
+    Writer(writer::Work),
+    Control(releases::Work),
+}
+
+impl Opened {
+    /// The answer when storage does not answer, before or after the fold.
+    pub fn unavailable(&self) -> Response {
+        match &self.work {
+            Work::Writer(work) => writer::unavailable(work),
+            Work::Control(work) => releases::unavailable(work),
+        }
+    }
+}
+
+/// Says what a message must read.
+///
+/// # Errors
+///
+/// The answer to a message that cannot be taken at all.
+pub fn open(edge: &Edge, message: &[u8]) -> Result<Opened, Response> {
+    // Messages come from the front of the same build; one that cannot be read is a mistake of ours.
+    match Message::decode(message).ok_or_else(|| Response::refused(Refusal::INTERNAL))? {
+        Message::Writer(message) => {
+            let writer::Opened { read, work } = writer::open(edge, message)?;
+            Ok(Opened { read, work: Work::Writer(work) })
+        }
+        Message::Control(message) => {
+            let (read, work) = releases::open(message);
+            Ok(Opened { read: Some(read), work: Work::Control(work) })
+        }
+    }
+}
+
+/// Decides a message by what its read found.
+pub fn fold(edge: &Edge, opened: &Opened, found: Found) -> Folded {
+    match (&opened.work, found) {
+        (Work::Writer(work), Found::Profiles(profiles)) => writer::fold(edge, work, &profiles),
+        (Work::Writer(_), _) => Outcome::of(Response::refused(Refusal::INTERNAL)),
+        (Work::Control(work), found) => releases::fold(work, found),
+    }
+}
+
+/// The answer to a message whose writer does not answer, or cannot catch up.
+pub fn unavailable(edge: &Edge, message: &[u8]) -> Response {
+    open(edge, message).map_or_else(|refused| refused, |opened| opened.unavailable())
+}
+
+/// Takes one message through its read, its fold and its write.
+fn deliver(edge: &mut Edge, store: &mut impl Store, message: &[u8], log: &mut impl FnMut(&str)) -> Response {
+    // A second try, because a writer that runs an older bundle catches up first.
+    for _ in 0..2 {
+        let opened = match open(edge, message) {
+            Ok(opened) => opened,
+            Err(response) => return response,
+        };
+        let read = match &opened.read {
+            Some(read) => store.read(read),
+            None => Ok(Found::Profiles(Vec::new())),
+        };
+        let found = match read {
+            Ok(found) => found,
+            Err(failure) => {
+                log(&failure.to_string());
+                return opened.unavailable();
+            }
+        };
+        match fold(edge, &opened, found) {
+            Folded::NeedsNewerBundle => refresh(edge, store, log),
+            Folded::Done(outcome) => {
+                outcome.log.iter().for_each(|line| log(&line.to_json()));
+                if !outcome.write.is_empty()
+                    && let Err(failure) = store.write(&outcome.write)
+                {
+                    log(&failure.to_string());
+                    return opened.unavailable();
+                }
+                return outcome.response;
+            }
+        }
+    }
+    unavailable(edge, message)
+}

@@ -1,0 +1,260 @@
+//! What a process or isolate knows: its keys, and the bundle that each audience runs. A bundle that does not compile
+//! leaves the last good one running.
+
+use usher_engine::Plan;
+
+use crate::bundle::{Bundle, hash_of};
+use crate::error::Refusal;
+use crate::keys::Keyring;
+use crate::store::Pointer;
+
+/// The keys of a deployment and the running bundles.
+pub struct Edge {
+    keyring: Result<Keyring, String>,
+    /// Ascending by id. There are a few: no map is needed to find one.
+    audiences: Vec<Audience>,
+    /// Why the host cannot catch up with the control object.
+    host_fault: Option<String>,
+    shards: u32,
+}
+
+/// One audience, as far as this process knows it.
+struct Audience {
+    id: String,
+    running: Option<Running>,
+    /// Why it does not run the bundle that it should.
+    fault: Option<String>,
+}
+
+/// A bundle that runs.
+pub(crate) struct Running {
+    pub(crate) number: u64,
+    /// Empty for a plan that came without a bundle.
+    pub(crate) hash: String,
+    pub(crate) plan: Plan,
+    /// The bundle as it was put.
+    pub(crate) body: Vec<u8>,
+}
+
+/// The effect of installing a bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Installed {
+    /// It runs now.
+    New,
+    /// It ran already, or a later one does.
+    Same,
+}
+
+impl Edge {
+    /// An edge that runs nothing yet. `secret` is `USHER_KEYS`; with an unusable one every route but `/healthz` answers
+    /// 503, and [`Edge::complaint`] says why.
+    pub fn new(secret: Option<&str>, demo: bool) -> Edge {
+        Edge { keyring: Keyring::read(secret, demo), audiences: Vec::new(), host_fault: None, shards: 1 }
+    }
+
+    /// An edge without keys that runs one plan, as bundle 1.
+    pub(crate) fn of_plan(plan: Plan) -> Edge {
+        let mut edge = Edge::new(None, false);
+        let id = plan.definition().audience.id.clone();
+        let running = Running { number: 1, hash: String::new(), plan, body: Vec::new() };
+        edge.audience_mut(&id).running = Some(running);
+        edge
+    }
+
+    /// What is wrong with the keys, for the operator's log.
+    pub fn complaint(&self) -> Option<&str> {
+        self.keyring.as_ref().err().map(String::as_str)
+    }
+
+    /// The keys; None: the deployment has no usable ones.
+    pub(crate) fn keyring(&self) -> Option<&Keyring> {
+        self.keyring.as_ref().ok()
+    }
+
+    /// How many shards hold profiles.
+    pub(crate) fn shards(&self) -> u32 {
+        self.shards
+    }
+
+    /// The bundle that an audience runs; None: none, for whatever reason.
+    pub(crate) fn running(&self, audience: &str) -> Option<&Running> {
+        self.audience(audience)?.running.as_ref()
+    }
+
+    /// The bundle that an audience runs, or the refusal that says why there is none: what should run and does not is not
+    /// the same as nothing published.
+    pub(crate) fn running_or_refuse(&self, audience: &str) -> Result<&Running, Refusal> {
+        let has_fault = self.audience(audience).is_some_and(|known| known.fault.is_some());
+        let missing = if has_fault { Refusal::STORAGE } else { Refusal::AUDIENCE_UNKNOWN };
+        self.running(audience).ok_or(missing)
+    }
+
+    /// The audiences that run a bundle, by id, ascending.
+    pub(crate) fn all_running(&self) -> impl Iterator<Item = (&str, &Running)> {
+        self.audiences.iter().filter_map(|known| Some((known.id.as_str(), known.running.as_ref()?)))
+    }
+
+    /// True when something that should run does not.
+    pub(crate) fn is_degraded(&self) -> bool {
+        self.host_fault.is_some() || self.audiences.iter().any(|known| known.fault.is_some())
+    }
+
+    /// True when this audience may not run the bundle that it should.
+    pub(crate) fn is_behind(&self, audience: &str) -> bool {
+        self.host_fault.is_some() || self.audience(audience).is_some_and(|known| known.fault.is_some())
+    }
+
+    /// True when nothing runs because the control object could not be asked, which is not the same as nothing being
+    /// published.
+    pub(crate) fn has_never_caught_up(&self) -> bool {
+        self.all_running().next().is_none() && self.host_fault.is_some()
+    }
+
+    /// Compares the control object's pointers with what runs, and returns those whose bundles have to be installed. A
+    /// bundle that runs and was published again only takes its new number: profiles and fronts know it by that.
+    pub fn update_pointers(&mut self, mut pointers: Vec<Pointer>) -> Vec<Pointer> {
+        pointers.retain(|pointer| {
+            let Some(known) = self.audiences.iter_mut().find(|known| known.id == pointer.audience) else {
+                return true;
+            };
+            // A pointer that was read before a later one took effect is out of date.
+            !known.takes_number_of(pointer)
+                && known.running.as_ref().is_none_or(|running| running.number < pointer.number)
+        });
+        pointers
+    }
+
+    /// Runs a bundle, if its bytes have the pointer's hash and compile; otherwise the last good one keeps running and
+    /// `/healthz` says `degraded`.
+    ///
+    /// # Errors
+    ///
+    /// Why it does not run, in one sentence for the log.
+    pub fn install(&mut self, pointer: &Pointer, body: Vec<u8>) -> Result<Installed, String> {
+        let known = self.audience_mut(&pointer.audience);
+        if known.takes_number_of(pointer) {
+            return Ok(Installed::Same);
+        }
+        // Its body took longer to come than a later one's, or than the news that what ran before it runs again.
+        if known.running.as_ref().is_some_and(|running| running.number >= pointer.number) {
+            return Ok(Installed::Same);
+        }
+        let plan = if hash_of(&body) == pointer.hash {
+            Bundle::plan(&body, &pointer.audience)
+        } else {
+            Err("the stored bundle is missing or damaged".to_owned())
+        };
+        match plan {
+            Ok(plan) => {
+                let running = Running { number: pointer.number, hash: pointer.hash.clone(), plan, body };
+                known.running = Some(running);
+                known.fault = None;
+                Ok(Installed::New)
+            }
+            Err(reason) => {
+                let reason = format!("bundle {} of audience {}: {reason}", pointer.number, pointer.audience);
+                known.fault = Some(reason.clone());
+                Err(reason)
+            }
+        }
+    }
+
+    /// Records a fault that the host found: why an audience does not run what it should, or with an empty name why the
+    /// edge cannot catch up with the control object at all. None clears it.
+    pub fn set_fault(&mut self, audience: &str, reason: Option<&str>) {
+        let reason = reason.map(str::to_owned);
+        if audience.is_empty() {
+            self.host_fault = reason;
+        } else {
+            self.audience_mut(audience).fault = reason;
+        }
+    }
+
+    fn audience(&self, id: &str) -> Option<&Audience> {
+        self.audiences.iter().find(|known| known.id == id)
+    }
+
+    /// The audience of this id; a new one runs nothing.
+    fn audience_mut(&mut self, id: &str) -> &mut Audience {
+        let at = self.audiences.partition_point(|known| known.id.as_str() < id);
+        if self.audiences.get(at).is_none_or(|known| known.id != id) {
+            self.audiences.insert(at, Audience { id: id.to_owned(), running: None, fault: None });
+        }
+        &mut self.audiences[at]
+    }
+}
+
+impl Audience {
+    /// True when the pointer's content runs already; then it runs under the higher number.
+    fn takes_number_of(&mut self, pointer: &Pointer) -> bool {
+        match &mut self.running {
+            Some(running) if running.hash == pointer.hash => {
+                running.number = running.number.max(pointer.number);
+                self.fault = None;
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use usher_engine::limits::EXAMPLES_MAX;
+
+    use super::*;
+    use crate::rehearsal;
+
+    const SHOP: &str = include_str!("../golden/shop.json");
+
+    #[test]
+    fn a_bundle_that_is_published_again_takes_its_new_number() {
+        let shop = SHOP;
+        let pointer =
+            |number| Pointer { audience: "1069944".to_owned(), number, hash: hash_of(shop.as_bytes()) };
+        let mut edge = Edge::new(None, false);
+        assert_eq!(edge.update_pointers(vec![pointer(1)]), [pointer(1)]);
+        assert_eq!(edge.install(&pointer(1), shop.as_bytes().to_vec()), Ok(Installed::New));
+        // Another one ran in between, which this edge never saw.
+        assert_eq!(edge.update_pointers(vec![pointer(3)]), []);
+        assert_eq!(edge.running("1069944").map(|running| running.number), Some(3));
+    }
+
+    #[test]
+    fn a_body_that_comes_late_runs_no_more() {
+        let shop = SHOP;
+        let other = format!("{shop} ");
+        let pointer = |number, body: &str| Pointer {
+            audience: "1069944".to_owned(),
+            number,
+            hash: hash_of(body.as_bytes()),
+        };
+        let mut edge = Edge::new(None, false);
+        assert_eq!(edge.install(&pointer(1, shop), shop.as_bytes().to_vec()), Ok(Installed::New));
+        assert_eq!(edge.update_pointers(vec![pointer(2, &other)]), [pointer(2, &other)]);
+        // While its body is on its way, it is rolled back.
+        assert_eq!(edge.update_pointers(vec![pointer(3, shop)]), []);
+        for late in [other.as_bytes().to_vec(), Vec::new()] {
+            assert_eq!(edge.install(&pointer(2, &other), late), Ok(Installed::Same));
+            let running = edge.running("1069944").unwrap();
+            assert_eq!((running.number, running.hash.clone()), (3, hash_of(shop.as_bytes())));
+            assert!(!edge.is_behind("1069944"));
+        }
+    }
+
+    #[test]
+    fn examples_of_another_build_keep_nothing_from_running() {
+        let shop = SHOP;
+        let definition = shop.strip_prefix("{\"format\":1,").unwrap().trim_end().strip_suffix('}').unwrap();
+        let with = |examples: &str| format!("{{\"format\":2,{definition},\"examples\":{examples}}}");
+        let nobody = "{\"name\":\"n\",\"personalization\":\"web_personalization\",\"expect\":[]}";
+        let many = format!("[{}]", vec![nobody; EXAMPLES_MAX + 1].join(","));
+        // A key that this build does not know, more than it plays, one that comes out otherwise.
+        for examples in ["[{\"device\":\"phone\"}]", &*many, &*format!("[{nobody}]")] {
+            let body = with(examples).into_bytes();
+            assert!(rehearsal::check(&body, "1069944").is_err(), "{examples}");
+            let pointer = Pointer { audience: "1069944".to_owned(), number: 1, hash: hash_of(&body) };
+            assert_eq!(Edge::new(None, false).install(&pointer, body), Ok(Installed::New), "{examples}");
+        }
+    }
+}

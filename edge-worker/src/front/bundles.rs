@@ -1,0 +1,127 @@
+//! Routes of operators: publish, read and roll back bundles.
+
+use usher_engine::value::{Fields, Unfit, Value};
+
+use super::{Admitted, Result};
+use crate::bundle::hash_of;
+use crate::edge::Edge;
+use crate::error::{Refusal, Refused};
+use crate::host::{Head, Step};
+use crate::message::{Message, Publish, Rollback, ToControl, WhichRelease};
+use crate::rehearsal;
+use crate::wire::json::Json;
+use crate::wire::{Response, read};
+
+/// `PUT /v1/audiences/{audience}/bundle`: checked here, once, before anything is stored.
+pub(super) fn publish(_: &Edge, admitted: &Admitted<'_>, body: &[u8]) -> Result<Step> {
+    let [audience, _] = admitted.parameters;
+    let invalid = |reason: String| Refused::with_detail(Refusal::BUNDLE_INVALID, reason);
+    rehearsal::check(body, audience).map_err(invalid)?;
+    let hash = hash_of(body);
+    let message = Message::Control(ToControl::Publish(Publish {
+        audience: audience.to_owned(),
+        hash: hash.clone(),
+        if_match: if_match(&admitted.head),
+        now_ms: admitted.head.ambient.now_ms,
+        body: body.to_vec(),
+    }));
+    Ok(Step::Publish { hash, body: body.to_vec(), message: message.encode() })
+}
+
+/// `GET /v1/audiences`: which audiences run here.
+pub(super) fn list_audiences(edge: &Edge, admitted: &Admitted<'_>, _: &[u8]) -> Result<Step> {
+    let covered = edge.all_running().filter(|(id, _)| admitted.caller.covers(id));
+    let mut body = Json::new();
+    body.object(|o| {
+        o.field("audiences").list(covered, |json, (id, running)| {
+            json.object(|o| {
+                o.field("id").text(id);
+                if let Some(name) = &running.plan.definition().audience.name {
+                    o.field("name").text(name);
+                }
+                o.field("number").number(i64::try_from(running.number).unwrap_or(i64::MAX));
+                o.field("hash").text(&running.hash);
+                o.field("status").text(status(edge, id));
+            });
+        });
+    });
+    Ok(Step::Respond(Response::json(200, body)))
+}
+
+/// `GET /v1/audiences/{audience}/bundles`: which bundles are kept, the running one first.
+pub(super) fn list(edge: &Edge, admitted: &Admitted<'_>, _: &[u8]) -> Result<Step> {
+    let [audience, _] = admitted.parameters;
+    let here = edge.running(audience).map_or(0, |running| running.number);
+    let message = Message::Control(ToControl::Releases { audience: audience.to_owned(), here });
+    Ok(Step::Control { message: message.encode() })
+}
+
+/// `GET /v1/audiences/{audience}/bundles/{which}`: one of them; `which` is `previous`, a number or a hash.
+pub(super) fn kept(_: &Edge, admitted: &Admitted<'_>, _: &[u8]) -> Result<Step> {
+    let [audience, which] = admitted.parameters;
+    let which = if which == "previous" {
+        WhichRelease::Previous
+    } else if let Ok(number) = which.parse() {
+        WhichRelease::Number(number)
+    } else {
+        WhichRelease::Hash(which.to_owned())
+    };
+    let message = Message::Control(ToControl::Release { audience: audience.to_owned(), which });
+    Ok(Step::Control { message: message.encode() })
+}
+
+/// `POST /v1/audiences/{audience}/rollback`: what ran before runs again. Which one stands in the body: `{"number": 3}` or
+/// `{"hash": "…"}`, the previous one without.
+pub(super) fn roll_back(_: &Edge, admitted: &Admitted<'_>, body: &[u8]) -> Result<Step> {
+    let [audience, _] = admitted.parameters;
+    let message = Message::Control(ToControl::Rollback(Rollback {
+        audience: audience.to_owned(),
+        which: wanted(body)?,
+        if_match: if_match(&admitted.head),
+        now_ms: admitted.head.ambient.now_ms,
+    }));
+    Ok(Step::Control { message: message.encode() })
+}
+
+/// `GET /v1/audiences/{audience}/bundle`: what runs here.
+pub(super) fn running(edge: &Edge, admitted: &Admitted<'_>, _: &[u8]) -> Result<Step> {
+    let [audience, _] = admitted.parameters;
+    // Also where something should run and does not: a push asks first, and heals it.
+    let running = edge.running(audience).ok_or(Refusal::AUDIENCE_UNKNOWN)?;
+    let response = Response::typed(200, "application/json", running.body.clone())
+        .header("etag", format!("\"{}\"", running.hash))
+        .header("usher-bundle", running.number.to_string())
+        .header("usher-status", status(edge, audience));
+    Ok(Step::Respond(response))
+}
+
+/// The state of an audience here, in RT 2.0's words.
+fn status(edge: &Edge, audience: &str) -> &'static str {
+    if edge.is_behind(audience) { "inconsistent" } else { "ok" }
+}
+
+/// The hash that must run now, if the caller minds.
+fn if_match(head: &Head<'_>) -> Option<String> {
+    head.header("if-match").map(|tag| tag.trim().trim_matches('"').to_owned())
+}
+
+/// The bundle that a rollback wants.
+fn wanted(body: &[u8]) -> Result<WhichRelease> {
+    let malformed = || {
+        Refused::with_detail(Refusal::BODY_INVALID, "write {\"number\": 3} or {\"hash\": \"…\"}, or no body")
+    };
+    if body.trim_ascii().is_empty() {
+        return Ok(WhichRelease::Previous);
+    }
+    let value = read::value(body).map_err(Refusal::from)?;
+    let read = |value: &Value| -> std::result::Result<(Option<i64>, Option<String>), Unfit> {
+        let fields = Fields::of(value, &["number", "hash"])?;
+        Ok((fields.or("number", None)?, fields.or("hash", None)?))
+    };
+    match read(&value).map_err(|_| malformed())? {
+        (None, None) => Ok(WhichRelease::Previous),
+        (Some(number), None) => u64::try_from(number).map(WhichRelease::Number).map_err(|_| malformed()),
+        (None, Some(hash)) => Ok(WhichRelease::Hash(hash)),
+        (Some(_), Some(_)) => Err(malformed()),
+    }
+}

@@ -1,0 +1,41 @@
+//! Import routes: batch records, one a line, and the columns that they may have.
+
+use super::{Admitted, Result};
+use crate::edge::Edge;
+use crate::host::Step;
+use crate::message::{Import, Message, ToWriter};
+use crate::shard;
+use crate::wire::Response;
+use crate::wire::json::Json;
+
+/// `POST /v1/audiences/{audience}/profiles/import`: NDJSON.
+pub(super) fn import(edge: &Edge, admitted: &Admitted<'_>, body: &[u8]) -> Result<Step> {
+    let [audience, _] = admitted.parameters;
+    let message = Message::Writer(ToWriter::Import(Import {
+        ambient: admitted.head.ambient,
+        audience: audience.to_owned(),
+        number: edge.running_or_refuse(audience)?.number,
+        body: body.to_vec(),
+    }));
+    Ok(Step::Write { shard: shard::of_key(audience, None, edge.shards()), message: message.encode() })
+}
+
+/// `GET /v1/audiences/{audience}/profiles/import`: the columns of a record that the running definition reads, and as what.
+pub(super) fn columns(edge: &Edge, admitted: &Admitted<'_>, _: &[u8]) -> Result<Step> {
+    let [audience, _] = admitted.parameters;
+    let plan = &edge.running_or_refuse(audience)?.plan;
+    let columns: Vec<_> = plan.record_columns().collect();
+    let mut body = Json::new();
+    body.object(|o| {
+        if let Some(key) = plan.lookup_key() {
+            o.field("key").text(key);
+        }
+        o.field("columns").list(&columns, |json, (name, types)| {
+            json.object(|o| {
+                o.field("name").text(name);
+                o.field("types").list(types, |json, known| json.text(known.as_str()));
+            });
+        });
+    });
+    Ok(Step::Respond(Response::json(200, body)))
+}

@@ -1,0 +1,185 @@
+//! The table of routes. It is read for routing, for `Allow`, for CORS, and for what is checked on a request's head.
+
+use usher_engine::definition::EventTable;
+
+use super::auth::Callers;
+use super::{Admitted, Result, bundles, events, health, imports, lookups};
+use crate::edge::Edge;
+use crate::host::{Head, Step};
+use crate::keys::Scope;
+use crate::limits::{BATCH_BYTES_MAX, BUNDLE_BYTES_MAX, NATIVE_BYTES_MAX, TARGET_BYTES_MAX};
+
+/// One route: everything that is known of a request before its body is read, and who takes it from there.
+#[derive(Debug)]
+pub(super) struct Route {
+    pub(super) method: &'static str,
+    /// Parts in braces are parameters, at most two; `{database}` and `{table}` are names of event tables.
+    pub(super) path: &'static str,
+    /// Whether the request has to carry `WP13n-Token`, where that tells two routes of one path apart.
+    with_token: Option<bool>,
+    pub(super) family: Family,
+    pub(super) callers: Callers,
+    /// Largest body in bytes, after inflation; None: the route reads none.
+    pub(super) body_bytes_max: Option<usize>,
+    pub(super) handler: fn(&Edge, &Admitted<'_>, &[u8]) -> Result<Step>,
+}
+
+/// How a route says a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Family {
+    /// `{"code", "message"}`
+    Rt,
+    /// Problem details.
+    Native,
+}
+
+const BUNDLE: &str = "/v1/audiences/{audience}/bundle";
+const IMPORT: &str = "/v1/audiences/{audience}/profiles/import";
+
+/// In the order of docs/http.md.
+pub(super) const ROUTES: &[Route] = &[
+    Route {
+        method: "POST",
+        path: "/public/{database}/{table}",
+        with_token: None,
+        family: Family::Rt,
+        callers: Callers::PublicToken,
+        body_bytes_max: Some(BATCH_BYTES_MAX),
+        handler: events::personalize,
+    },
+    Route {
+        method: "POST",
+        path: "/{database}/{table}",
+        with_token: Some(true),
+        family: Family::Rt,
+        callers: Callers::PrivateToken,
+        body_bytes_max: Some(BATCH_BYTES_MAX),
+        handler: events::personalize,
+    },
+    Route {
+        method: "POST",
+        path: "/{database}/{table}",
+        with_token: Some(false),
+        family: Family::Rt,
+        callers: Callers::Ingest,
+        body_bytes_max: Some(BATCH_BYTES_MAX),
+        handler: events::ingest,
+    },
+    Route {
+        method: "POST",
+        path: "/v1/personalize",
+        body_bytes_max: Some(NATIVE_BYTES_MAX),
+        ..native(Callers::Lookup, lookups::personalize)
+    },
+    Route {
+        method: "POST",
+        path: "/v1/explain",
+        body_bytes_max: Some(NATIVE_BYTES_MAX),
+        ..native(Callers::Explain, lookups::explain)
+    },
+    Route { path: "/v1/audiences", ..native(Callers::Admin, bundles::list_audiences) },
+    Route { path: BUNDLE, ..native(Callers::Admin, bundles::running) },
+    Route {
+        method: "PUT",
+        path: BUNDLE,
+        body_bytes_max: Some(BUNDLE_BYTES_MAX),
+        ..native(Callers::Admin, bundles::publish)
+    },
+    Route { path: "/v1/audiences/{audience}/bundles", ..native(Callers::Admin, bundles::list) },
+    Route { path: "/v1/audiences/{audience}/bundles/{which}", ..native(Callers::Admin, bundles::kept) },
+    Route {
+        method: "POST",
+        path: "/v1/audiences/{audience}/rollback",
+        body_bytes_max: Some(NATIVE_BYTES_MAX),
+        ..native(Callers::Admin, bundles::roll_back)
+    },
+    Route {
+        method: "POST",
+        path: IMPORT,
+        body_bytes_max: Some(BATCH_BYTES_MAX),
+        ..native(Callers::Server(Scope::Import), imports::import)
+    },
+    Route { path: IMPORT, ..native(Callers::Server(Scope::Import), imports::columns) },
+    Route { path: "/healthz", family: Family::Rt, ..native(Callers::Anyone, health::health) },
+];
+
+/// A native route; `GET` and without a body unless it says otherwise.
+const fn native(callers: Callers, handler: fn(&Edge, &Admitted<'_>, &[u8]) -> Result<Step>) -> Route {
+    let (method, path, family) = ("GET", "", Family::Native);
+    Route { method, path, with_token: None, family, callers, body_bytes_max: None, handler }
+}
+
+/// The routes of a request's path, whatever its method, each with its parameters in the order of the path.
+pub(super) fn of_path<'a>(head: &Head<'a>) -> impl Iterator<Item = (&'static Route, [&'a str; 2])> {
+    let path = head.target.split_once('?').map_or(head.target, |(path, _)| path);
+    let path = if head.target.len() > TARGET_BYTES_MAX { "" } else { path };
+    let with_token = head.header("wp13n-token").is_some() || head.will_send("wp13n-token");
+    let of_token = move |route: &&Route| route.with_token.is_none_or(|wanted| wanted == with_token);
+    ROUTES.iter().filter(of_token).filter_map(move |route| Some((route, parameters(route.path, path)?)))
+}
+
+/// The family of a path; RT's for one that is no route.
+pub(super) fn family(head: &Head<'_>) -> Family {
+    of_path(head).next().map_or(Family::Rt, |(route, _)| route.family)
+}
+
+/// The parameters of a path that a pattern matches.
+fn parameters<'a>(pattern: &str, path: &'a str) -> Option<[&'a str; 2]> {
+    let mut parameters = [""; 2];
+    let mut free = parameters.iter_mut();
+    let mut parts = path.split('/');
+    for (index, pattern) in pattern.split('/').enumerate() {
+        let part = parts.next()?;
+        if !pattern.starts_with('{') {
+            if part != pattern {
+                return None;
+            }
+            continue;
+        }
+        let is_table = ["{database}", "{table}"].contains(&pattern);
+        // What begins like another route is no database.
+        let is_reserved = index == 1 && EventTable::RESERVED.contains(&part);
+        if is_table && (is_reserved || !EventTable::is_name(part)) {
+            return None;
+        }
+        *free.next()? = part;
+    }
+    parts.next().is_none().then_some(parameters)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_has_all_of_them() {
+        let page = include_str!("../../../docs/http.md");
+        let (_, table) = page.split_once("| route | key |").expect("a table of routes");
+        let table = table.split("\n\n").next().unwrap_or("");
+        let rows = table.lines().skip(2).filter_map(|row| row.split('`').nth(1));
+        let known = ROUTES
+            .iter()
+            .map(|route| format!("{} {}", route.method, route.path.replace("{audience}", "{a}")));
+        assert!(rows.eq(known), "the routes of docs/http.md are those of the table, in its order");
+    }
+
+    #[test]
+    fn a_pattern_matches_its_paths_only() {
+        let event = "/{database}/{table}";
+        assert_eq!(parameters(event, "/web/pageviews"), Some(["web", "pageviews"]));
+        for path in
+            ["/web", "/web/", "/web/pageviews/", "web/pageviews", "//pageviews", "/v1/audiences", "/We/x"]
+        {
+            assert_eq!(parameters(event, path), None, "{path}");
+        }
+        assert_eq!(parameters(BUNDLE, "/v1/audiences/7/bundle"), Some(["7", ""]));
+        assert_eq!(parameters("/v1/audiences", "/v1/audiences"), Some(["", ""]));
+    }
+
+    #[test]
+    fn every_parameter_has_room() {
+        for route in ROUTES {
+            assert!(route.path.matches('{').count() <= 2, "{}", route.path);
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! Who may call: the keyring of a deployment, and the tokens that the service signs.
+
+mod keyring;
+mod signer;
+mod token;
+
+pub(crate) use keyring::{KeyRecord, Keyring, Kind, Scope};
+pub(crate) use signer::Signer;
+pub(crate) use token::{Preview, SeenToken};
+
+use crate::limits::PREVIEW_SECONDS_MAX;
+
+/// A token that lets a page explain the answers of one audience until `expires` (Unix seconds, at most 24 h ahead of
+/// `now`). `secret` is `USHER_KEYS`.
+///
+/// # Errors
+///
+/// One sentence for the operator: the secret cannot be used, or `expires` is out of range.
+pub fn preview_token(secret: &str, audience: &str, expires: i64, now: i64) -> Result<String, String> {
+    if expires <= now || expires - now > PREVIEW_SECONDS_MAX {
+        return Err("a preview token lives for at most 24 hours".to_owned());
+    }
+    let keyring = Keyring::read(Some(secret), true)?;
+    Ok(Preview { audience: audience.to_owned(), expires }.sign(&keyring.signer))
+}

@@ -1,0 +1,152 @@
+//! What a lookup asks for, read from its body.
+
+use sha2::{Digest, Sha256};
+use usher_engine::value::Value;
+use usher_engine::{Access, Evidence, Plan};
+
+use super::{NamedEvent, PendingLookup};
+use crate::edge::{Edge, Running};
+use crate::error::{Refusal, Refused};
+use crate::keys::SeenToken;
+use crate::message::{Ambient, KeyOf, Message, SnapshotRequest, ToWriter};
+use crate::shard;
+use crate::wire::hex::hex;
+
+type Result<T> = std::result::Result<T, Refused>;
+
+/// A lookup whose caller was checked.
+pub(crate) struct LookupRequest<'a> {
+    pub(crate) ambient: Ambient,
+    /// The bundle of the audience that is asked.
+    pub(crate) running: &'a Running,
+    /// The JSON object that was sent.
+    pub(crate) body: &'a Value,
+    /// The personalizations that are asked, by their indexes in the plan.
+    pub(crate) personalizations: Vec<usize>,
+    pub(crate) access: Access,
+    /// Facts of the request that criteria see as `edge.<name>`.
+    pub(crate) edge: Vec<(String, String)>,
+    /// The page that may read the answer.
+    pub(crate) origin: Option<&'a str>,
+    pub(crate) explain: bool,
+}
+
+/// Reads whom a lookup is about and with which event and inputs.
+pub(crate) fn prepare(edge: &Edge, request: LookupRequest<'_>) -> Result<PendingLookup> {
+    let LookupRequest { ambient, running, body, personalizations, access, .. } = request;
+    let plan = &running.plan;
+    let audience = &plan.definition().audience.id;
+    let inputs = match body.get("inputs") {
+        None => Vec::new(),
+        Some(Value::Object(inputs)) => inputs.clone(),
+        Some(_) => {
+            return Err(Refused::with_detail(Refusal::BODY_INVALID, "`inputs` is an object of named values"));
+        }
+    };
+    // Who asks by a server key vouches for whom; everybody else may look up by open keys only.
+    let evidence = Evidence { server: access.server_route, keys: &[] };
+    let keys = keys_of(plan, audience, named_key(plan, body)?, &inputs, &evidence);
+    let event = match body.get("event") {
+        None => None,
+        Some(event) => Some(event_of(plan, event)?),
+    };
+    let resolved = event.as_ref().and_then(|named| named.resolve(plan, ambient.now_ms));
+    if let [index] = personalizations.as_slice()
+        && let Some(input) = plan.missing_input(*index, resolved.as_ref(), &inputs)
+    {
+        let detail = format!("the input `{input}` is required");
+        return Err(Refused::with_detail(Refusal::INPUT_MISSING, detail));
+    }
+    // A token of another deployment, or none: the nearest snapshot will do.
+    let seen = text(body, "seen").and_then(|token| SeenToken::verify(token, &edge.keyring()?.signer));
+    let message = Message::Writer(ToWriter::Snapshot(SnapshotRequest { ambient, keys: keys.clone() }));
+    let first = keys.first().map(|key| (key.name.as_str(), key.value.as_str()));
+    let lookup = PendingLookup {
+        shard: shard::of_key(audience, first, edge.shards()),
+        message: message.encode(),
+        // An explanation is about what is, not about what a cache remembers.
+        cache_key: (!request.explain && !keys.is_empty()).then(|| cache_key(&keys)),
+        ambient,
+        audience: audience.clone(),
+        personalizations: names(plan, &personalizations),
+        inputs,
+        event,
+        edge: request.edge,
+        access,
+        seen,
+        explain: request.explain,
+        origin: request.origin.map(str::to_owned),
+    };
+    Ok(lookup)
+}
+
+fn names(plan: &Plan, personalizations: &[usize]) -> Vec<String> {
+    let every = &plan.definition().personalizations;
+    personalizations.iter().filter_map(|index| Some(every.get(*index)?.name.clone())).collect()
+}
+
+fn text<'v>(body: &'v Value, name: &str) -> Option<&'v str> {
+    body.get(name)?.as_str()
+}
+
+fn wants(name: &str) -> Refused {
+    Refused::with_detail(Refusal::BODY_INVALID, format!("`{name}` is missing"))
+}
+
+/// The key that a lookup names: name and value.
+fn named_key<'v>(plan: &Plan, body: &'v Value) -> Result<Option<(&'v str, &'v str)>> {
+    let Some(key) = body.get("key") else { return Ok(None) };
+    match (key.get("name").and_then(Value::as_str), key.get("value").and_then(Value::as_str)) {
+        (Some(name), Some(value)) if plan.is_key(name) => Ok(Some((name, value))),
+        (Some(_), Some(_)) => Err(Refused::with_detail(Refusal::BODY_INVALID, "`key.name` is no key")),
+        _ => Err(Refused::with_detail(Refusal::BODY_INVALID, "`key` is {\"name\", \"value\"}, both texts")),
+    }
+}
+
+/// The keys that a lookup tries, in routing order: what it names, and inputs that are named like keys.
+pub(crate) fn keys_of(
+    plan: &Plan,
+    audience: &str,
+    named: Option<(&str, &str)>,
+    inputs: &[(String, Value)],
+    evidence: &Evidence<'_>,
+) -> Vec<KeyOf> {
+    let mut given: Vec<(&str, &str)> = named.into_iter().collect();
+    let named_like_keys = inputs.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
+    given.extend(named_like_keys.filter(|(name, _)| plan.is_key(name)));
+    let in_order = plan.key_names().flat_map(|name| given.iter().filter(move |(known, _)| *known == name));
+    let mut keys: Vec<KeyOf> = Vec::new();
+    for (name, value) in in_order {
+        let key =
+            KeyOf { audience: audience.to_owned(), name: (*name).to_owned(), value: (*value).to_owned() };
+        // What may not be looked up is nobody, as if it were not known.
+        if !value.is_empty() && plan.may_look_up(name, value, evidence) && !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    keys
+}
+
+/// `{"database", "table", "columns"}`
+fn event_of(plan: &Plan, event: &Value) -> Result<NamedEvent> {
+    let database = text(event, "database").ok_or_else(|| wants("event.database"))?;
+    let table = text(event, "table").ok_or_else(|| wants("event.table"))?;
+    plan.table(database, table).ok_or(Refusal::TABLE_UNKNOWN)?;
+    match event.get("columns") {
+        Some(Value::Object(columns)) => Ok(NamedEvent {
+            database: database.to_owned(),
+            table: table.to_owned(),
+            columns: columns.clone(),
+        }),
+        _ => Err(wants("event.columns")),
+    }
+}
+
+fn cache_key(keys: &[KeyOf]) -> String {
+    let mut hasher = Sha256::new();
+    for part in keys.iter().flat_map(|key| [&key.audience, &key.name, &key.value]) {
+        hasher.update(part.len().to_le_bytes());
+        hasher.update(part.as_bytes());
+    }
+    format!("snapshot/{}", hex(&hasher.finalize()))
+}

@@ -1,0 +1,37 @@
+//! The outcome of a message: what is written, and what is answered once that is durable.
+
+use crate::log::Line;
+use crate::store::Write;
+use crate::wire::Response;
+
+/// The result of folding a message into what its read found.
+#[derive(Debug)]
+pub enum Folded {
+    /// This writer runs an older bundle than the front or the profile's last writer: catch up with the control object,
+    /// then open the message again.
+    NeedsNewerBundle,
+    /// It is decided.
+    Done(Box<Outcome>),
+}
+
+/// What to write, and what to answer once that is durable.
+#[derive(Debug)]
+pub struct Outcome {
+    /// All or nothing; empty for messages that change nothing.
+    pub write: Write,
+    /// What the caller gets, if the write succeeds.
+    pub response: Response,
+    /// For the log.
+    pub log: Vec<Line>,
+}
+
+impl Outcome {
+    pub(crate) fn done(self) -> Folded {
+        Folded::Done(Box::new(self))
+    }
+
+    /// An answer that changes nothing.
+    pub(crate) fn of(response: Response) -> Folded {
+        Outcome { write: Write::default(), response, log: Vec::new() }.done()
+    }
+}

@@ -1,0 +1,64 @@
+//! What the control object tells: pointers, the history of an audience, bodies.
+
+use super::{signed, unknown};
+use crate::error::Refusal;
+use crate::limits::BUNDLES_KEPT;
+use crate::outcome::{Folded, Outcome};
+use crate::store::{Pointer, Release};
+use crate::wire::Response;
+use crate::wire::frame::FrameWriter;
+use crate::wire::json::Json;
+
+/// A frame: a list of `audience · number · hash`.
+pub(super) fn pointers(pointers: &[Pointer]) -> Folded {
+    let mut frame = FrameWriter::default();
+    frame.list(pointers, |w, pointer| {
+        w.text(&pointer.audience).long(pointer.number.cast_signed()).text(&pointer.hash);
+    });
+    Outcome::of(Response::typed(200, "application/octet-stream", frame.0))
+}
+
+/// A body, or 404.
+pub(super) fn bundle(body: Option<Vec<u8>>) -> Folded {
+    Outcome::of(match body {
+        Some(body) => Response::typed(200, "application/octet-stream", body),
+        None => Response::refused(Refusal::NOT_FOUND),
+    })
+}
+
+/// What is kept: `{"status", "kept", "bundles": [{"number", "hash", "restores", "at_ms"}]}`, the running one first.
+///
+/// The status is in RT 2.0's words: `ok`, or `updating` while the place that was asked runs another one than this.
+pub(super) fn releases(releases: &[Release], here: u64) -> Folded {
+    let Some(running) = releases.first() else {
+        return Outcome::of(Response::problem(Refusal::AUDIENCE_UNKNOWN, None));
+    };
+    let mut body = Json::new();
+    body.object(|o| {
+        o.field("status").text(if running.number == here { "ok" } else { "updating" });
+        o.field("kept").number(signed(BUNDLES_KEPT));
+        o.field("bundles").list(releases, |json, release| {
+            json.object(|o| {
+                o.field("number").number(signed(release.number));
+                o.field("hash").text(&release.hash);
+                if release.origin != release.number {
+                    o.field("restores").number(signed(release.origin));
+                }
+                if release.at_ms > 0 {
+                    o.field("at_ms").number(release.at_ms);
+                }
+            });
+        });
+    });
+    Outcome::of(Response::json(200, body))
+}
+
+/// One bundle of them, as it was put.
+pub(super) fn release(wanted: Option<(Release, Vec<u8>)>) -> Folded {
+    let Some((release, body)) = wanted else { return Outcome::of(unknown()) };
+    Outcome::of(
+        Response::typed(200, "application/json", body)
+            .header("etag", format!("\"{}\"", release.hash))
+            .header("usher-bundle", release.number.to_string()),
+    )
+}
