@@ -12,6 +12,7 @@ mod clock;
 mod definitions;
 mod diff;
 mod examples;
+mod files;
 mod lines;
 mod tree;
 

@@ -5,13 +5,13 @@
 
 use std::env;
 use std::fs;
-use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::exit::Failure;
+use crate::files::{self, Readers};
 
 /// The environment variable with the deployment's secret.
 pub(crate) const SECRET: &str = "USHER_KEYS";
@@ -98,31 +98,21 @@ impl Credentials {
 }
 
 /// Writes a file that only its owner can read.
+///
+/// # Errors
+/// When it is there already and may not be replaced, or cannot be written.
 pub(crate) fn write_private(path: &Path, text: &str, overwrite: bool) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| {
-        let failure = Failure::of_file("write", path.display(), &error);
-        if error.kind() == ErrorKind::AlreadyExists {
+    if overwrite {
+        return files::replace(path, text, Readers::Owner);
+    }
+    // What is there already is told apart from what cannot be written only for its help.
+    let was_there = path.exists();
+    files::create(path, text, Readers::Owner).map_err(|failure| {
+        if was_there {
             failure.help("it may hold keys that are in use; add --force to replace it")
         } else {
             failure
         }
-    };
-    // Beside it and then into its place: whoever reads it sees the old secret or the new one.
-    let beside = path.with_extension(format!("{}.new", std::process::id()));
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    if !overwrite && path.exists() {
-        return Err(failed(ErrorKind::AlreadyExists.into()));
-    }
-    let written = options
-        .open(&beside)
-        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&beside, path));
-    written.map_err(|error| {
-        let _ = fs::remove_file(&beside);
-        failed(error)
     })
 }
 

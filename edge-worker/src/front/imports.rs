@@ -30,6 +30,8 @@ pub(super) fn columns(edge: &Edge, admitted: &Admitted<'_>, _: &[u8]) -> Result<
         if let Some(key) = plan.lookup_key() {
             o.field("key").text(key);
         }
+        // A caller that wants another one is told so before it sends anything.
+        o.field("modes").list(&["replace"], |json, mode| json.text(mode));
         o.field("columns").list(&columns, |json, (name, types)| {
             json.object(|o| {
                 o.field("name").text(name);

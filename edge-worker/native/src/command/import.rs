@@ -1,29 +1,31 @@
 //! `usher import`: batch records of a file, in requests that an edge takes.
 
 mod bar;
-mod csv;
+mod columns;
+mod csv_file;
 mod progress_file;
 mod rows;
+mod total;
 
 use std::collections::BTreeSet;
-use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io::BufRead;
+use std::path::PathBuf;
 
 use clap::ValueEnum;
 use serde::Deserialize;
-use serde_json::{Value, json};
 
-use crate::definitions::many;
+use crate::client::Client;
 use crate::exit::{Exit, Failure};
 use crate::lines::{self, Lines};
 use crate::secrets;
 use crate::targets::{self, Asked, Role};
 use crate::terminal::{clean, note, print, progress};
 use bar::Counted;
-use csv::{Csv, Unfit};
-use progress_file::ProgressFile;
-use rows::{Chunk, Rows, Source};
+use columns::{Columns, not_of};
+use csv_file::{Csv, Unfit};
+use progress_file::{ProgressFile, Reached};
+use rows::{Chunk, Row, Rows, Source};
+use total::{Reject, Total};
 
 /// Import batch records into profiles
 ///
@@ -31,13 +33,19 @@ use rows::{Chunk, Rows, Source};
 /// audience's lookup key; an older record never replaces a newer one, so an import that stopped may simply be run again,
 /// or from where it stopped with --from-line or --state.
 ///
-/// The first line of CSV names the columns. Cells are texts, and empty ones are missing; a numeric text fits an attribute
-/// that is a number. Cells of a column that is named `name:json` are read as JSON, and so are those of batch_segments.
+/// The first line of CSV names the columns; commas, semicolons, tabs or bars stand between cells. Cells are texts, and
+/// empty ones are missing; where an attribute is a boolean or a list, `true` and `false`, or a JSON list, is one, and a
+/// numeric text fits an attribute that is a number. `name:type` in the first line says the type (string, number, boolean,
+/// timestamp, date, string_array, number_array, json); batch_segments is a JSON list.
+///
+/// A record replaces the older one of its visitor whole: columns that it lacks are empty then, and which ones these are is
+/// said before they are sent. With --mode patch it adds to the older one.
 ///
 /// The server key comes from the environment variable USHER_SERVER_KEY, from a file, or from where usher.toml says.
-/// Rejected rows are shown on standard error with their lines, or go to the file of --rejects, each with its line, the
-/// reason and the row; the counts go to standard output. A row of which no object can be made (a quote that is never closed,
-/// too few cells) is kept there as its text.
+/// Rejected rows are shown on standard error with their lines, and so are values that do not fit, with their columns; with
+/// --rejects they go to a file, each with its line, the reason and the row. The counts go to standard output. A row of which
+/// no object can be made (a quote that is never closed, too few cells) is kept there as its text. A value that does not fit
+/// is missing in a row that was taken.
 ///
 /// Examples:
 ///   usher import profiles.csv --target local --rejects rejected.ndjson --state import.state
@@ -45,8 +53,8 @@ use rows::{Chunk, Rows, Source};
 ///   usher import profiles.ndjson --audience 1069944 --to https://edge.example
 ///   gunzip -c profiles.ndjson.gz | usher import - --audience 1069944 --to https://edge.example
 ///
-/// Exit status: 0 when every row was taken, 1 when a row was rejected or a request failed, 64 for a wrong command line
-/// or a missing key.
+/// Exit status: 0 when every row and value was taken, 1 when one was rejected or a request failed, 64 for a wrong command
+/// line or a missing key.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
@@ -62,10 +70,13 @@ pub(crate) struct Args {
     /// A name of usher.toml for where the edge answers
     #[arg(long, value_name = "NAME", conflicts_with = "to")]
     target: Option<String>,
-    /// What the file is; by its name without this, and NDJSON for standard input
+    /// What the file is; by its name or its first character without this
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// Write rejected rows to this file, an object with `line`, `reason` and `row` a line
+    /// What becomes of columns that a record lacks
+    #[arg(long, value_enum, default_value_t = Mode::Replace)]
+    mode: Mode,
+    /// Write rejected rows and values to this file, an object with `line`, `reason`, `row` and perhaps `column` a line
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
     /// Leave out what stands before this line
@@ -83,8 +94,16 @@ pub(crate) struct Args {
 enum Format {
     /// A JSON object a line
     Ndjson,
-    /// Commas between cells, the columns' names in the first line
+    /// Commas, semicolons, tabs or bars between cells, the columns' names in the first line
     Csv,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Mode {
+    /// They are empty afterwards
+    Replace,
+    /// They keep what an earlier record said
+    Patch,
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
@@ -103,72 +122,106 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     })?;
     let path = format!("/v1/audiences/{audience}/profiles/import");
     let state = args.state.as_deref().map(|path| ProgressFile::open(path, &name)).transpose()?;
-    let from_line = state.as_ref().map_or(args.from_line, ProgressFile::next_line);
     let (input, bar) = Counted::open(lines::open(&args.file)?, &args.file);
-    let is_csv = args.file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
-    let source = match args.format.unwrap_or(if is_csv { Format::Csv } else { Format::Ndjson }) {
-        Format::Ndjson => Source::Ndjson(Lines::new(input)),
-        Format::Csv => {
-            Source::Csv(Csv::open(input).map_err(|reason| Failure::new(format!("{name}: {reason}")))?)
-        }
-    };
+    let columns = Columns::ask(&client, &path)?;
+    if args.mode == Mode::Patch && !columns.knows_mode("patch") {
+        return Err(Failure::new(
+            "this edge replaces records whole, it cannot add to them; nothing was sent",
+        )
+        .help("import records with all of their columns, or run a newer edge"));
+    }
+    let path = if args.mode == Mode::Patch { format!("{path}?mode=patch") } else { path };
+    let before = state.as_ref().map_or(Reached::default(), |state| state.reached);
+    let from_line = if state.is_some() { before.last_line + 1 } else { args.from_line };
+    let source = source(args, input, &columns, &name)?;
+    let mut lacking = Lacking::new(&columns, args.mode, &name);
+    if let Source::Csv(csv) = &source {
+        lacking.of_file(csv);
+    }
     let mut rows = Rows::new(source, from_line);
-    let mut total = Total::new(&name, args.rejects.as_deref(), from_line > 1)?;
+    let rejects = args.rejects.as_deref();
+    let mut total = Total::new(&name, rejects, from_line > 1, before.counts, before.rejects_bytes)?;
     loop {
         let chunk = rows.chunk().map_err(|error| Failure::of_file("read", &name, error))?;
-        for (line, Unfit { reason, text }) in &chunk.unfit {
-            total.reject(*line, reason, text.as_deref().map_or(Value::Null, Value::from))?;
+        if chunk.is_empty() {
+            break;
         }
-        let (Some(first), Some(last)) = (chunk.lines.first(), chunk.lines.last()) else {
-            if chunk.is_empty() {
-                break;
+        lacking.of_rows(&chunk);
+        let answer = send(&client, &path, &chunk.rows).inspect_err(|_| {
+            progress("");
+            if let Some(first) = chunk.rows.first().filter(|_| total.counts.rows() > 0) {
+                let first = first.line;
+                note(&format!(
+                    "stopped before line {first}; go on with --from-line {first}, or all over again"
+                ));
             }
-            continue;
-        };
-        let answer = client
-            .post_again(&path, "application/x-ndjson", &chunk.body)
-            .and_then(|answer| serde_json::from_value::<Imported>(answer).map_err(|_| client.stranger()))
-            .inspect_err(|_| {
-                progress("");
-                if total.rows() > 0 {
-                    note(&format!(
-                        "stopped before line {first}; go on with --from-line {first}, or all over again"
-                    ));
-                }
-            })?;
-        total.add(&chunk, answer)?;
+        })?;
+        add(&mut total, &chunk, answer, &columns)?;
         if let Some(state) = &state {
-            state.reached(*last)?;
+            let rejects_bytes = total.sync()?;
+            state.keep(Reached { last_line: chunk.last_line(), counts: total.counts, rejects_bytes })?;
         }
-        progress(&bar.line(total.rows(), total.rejected));
+        progress(&bar.line(total.counts.rows(), total.counts.rejected));
     }
     total.finish()?;
     if let Some(state) = state {
         state.done()?;
     }
-    if !total.ignored_columns.is_empty() {
-        let columns: Vec<String> = total.ignored_columns.iter().map(|column| clean(column)).collect();
-        note(&format!("columns that no attribute reads: {}", columns.join(", ")));
-    }
-    if total.values_refused > 0 {
-        note(&format!("{} did not fit the type and count as missing", many(total.values_refused, "value")));
-    }
+    let counts = total.counts;
     print(&format!(
-        "imported {}, unchanged {}, rejected {}\n",
-        total.imported, total.unchanged, total.rejected
+        "imported {}, unchanged {}, rejected {}, values refused {}\n",
+        counts.imported, counts.unchanged, counts.rejected, counts.values_refused
     ))?;
-    Ok(if total.rejected == 0 { Exit::Fine } else { Exit::Failure })
+    Ok(if counts.rejected + counts.values_refused == 0 { Exit::Fine } else { Exit::Failure })
+}
+
+/// The rows of the file, by what it is said to be, is named, or begins with.
+fn source<R: BufRead>(
+    args: &Args,
+    mut input: R,
+    columns: &Columns,
+    name: &str,
+) -> Result<Source<R>, Failure> {
+    let extension = args.file.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+    let named = match extension.as_deref() {
+        Some("csv" | "tsv" | "tab") => Some(Format::Csv),
+        Some("ndjson" | "jsonl") => Some(Format::Ndjson),
+        _ => None,
+    };
+    let start = input.fill_buf().map_err(|error| Failure::of_file("read", name, error))?;
+    let first = start.trim_ascii_start().first().copied();
+    let is = |format| args.format == Some(format) || args.format.is_none() && named == Some(format);
+    if first == Some(b'[') && !is(Format::Csv) {
+        return Err(Failure::new(format!("{name}: the file is one JSON list, not an object a line"))
+            .help(format!("make it one: jq -c '.[]' {name} | usher import - …")));
+    }
+    let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
+    let is_object = start.trim_ascii_start().first().is_none_or(|first| *first == b'{');
+    match args.format.or(named) {
+        Some(Format::Ndjson) => Ok(Source::Ndjson(Lines::new(input))),
+        None if is_object => Ok(Source::Ndjson(Lines::new(input))),
+        _ => Csv::open(input, columns).map(Source::Csv).map_err(|reason| {
+            let failure = Failure::new(format!("{name}: {reason}"));
+            if args.format.or(named).is_none() {
+                failure.help("--format says what the file is: ndjson, a JSON object a line, or csv")
+            } else {
+                failure
+            }
+        }),
+    }
 }
 
 /// What an edge answers.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Imported {
     imported: u64,
     unchanged: u64,
     rejected: Vec<Rejected>,
     rejected_count: u64,
     #[serde(default)]
-    values_refused: usize,
+    values_refused: u64,
+    #[serde(default)]
+    refused: Vec<Refused>,
     #[serde(default)]
     ignored_columns: Vec<String>,
 }
@@ -180,88 +233,161 @@ struct Rejected {
     reason: String,
 }
 
-/// What became of the whole file.
-struct Total {
-    file: String,
-    imported: u64,
-    unchanged: u64,
-    rejected: u64,
-    values_refused: usize,
-    ignored_columns: BTreeSet<String>,
-    /// Where rejected rows go.
-    rejects: Option<(String, BufWriter<File>)>,
+#[derive(Deserialize)]
+struct Refused {
+    /// Of the request, from 1.
+    line: usize,
+    column: String,
+    reason: String,
 }
 
-impl Total {
-    /// `goes_on`: an import that was begun before; what it rejected then stays.
-    fn new(file: &str, rejects: Option<&Path>, goes_on: bool) -> Result<Total, Failure> {
-        let create = |path: &Path| {
-            let shown = path.display().to_string();
-            let mut options = OpenOptions::new();
-            match options.create(true).write(true).append(goes_on).truncate(!goes_on).open(path) {
-                Ok(file) => Ok((shown, BufWriter::new(file))),
-                Err(error) => Err(Failure::of_file("write", shown, error)),
-            }
-        };
-        Ok(Total {
-            file: file.to_owned(),
-            imported: 0,
-            unchanged: 0,
-            rejected: 0,
-            values_refused: 0,
-            ignored_columns: BTreeSet::new(),
-            rejects: rejects.map(create).transpose()?,
-        })
+impl Imported {
+    /// Before which row everything that was rejected is named; None when all of it is.
+    fn named_before(&self) -> Option<usize> {
+        // One row is rejected once, but may have more refused values than those that are named.
+        let rows = ((self.rejected.len() as u64) < self.rejected_count)
+            .then(|| self.rejected.last().map_or(0, |rejected| rejected.line));
+        let values = ((self.refused.len() as u64) < self.values_refused)
+            .then(|| self.refused.last().map_or(0, |refused| refused.line.saturating_sub(1)));
+        rows.into_iter().chain(values).min()
     }
 
-    fn rows(&self) -> u64 {
-        self.imported + self.unchanged + self.rejected
+    /// Keeps what is about these rows alone.
+    fn keep(&mut self, rows: std::ops::Range<usize>) {
+        let about = |line: usize| rows.contains(&line.saturating_sub(1));
+        self.rejected.retain(|rejected| about(rejected.line));
+        self.refused.retain(|refused| about(refused.line));
     }
+}
 
-    fn add(&mut self, chunk: &Chunk, answer: Imported) -> Result<(), Failure> {
-        self.imported += answer.imported;
-        self.unchanged += answer.unchanged;
-        self.values_refused += answer.values_refused;
-        self.ignored_columns.extend(answer.ignored_columns);
-        let named = answer.rejected.len() as u64;
-        for rejected in answer.rejected {
-            // What is sent has no blank lines, so that its lines are the chunk's rows.
-            let index = rejected.line.saturating_sub(1);
-            let line = chunk.lines.get(index).copied().unwrap_or(0);
-            let row = chunk.row(index);
-            let as_text = || Value::from(String::from_utf8_lossy(row));
-            self.reject(line, &rejected.reason, serde_json::from_slice(row).unwrap_or_else(|_| as_text()))?;
+/// Sends rows. An answer names a bounded number of rejected rows and refused values: where there are more, the rows behind
+/// are sent once more, which changes nothing, to have those of them named.
+fn send(client: &Client, path: &str, rows: &[Row]) -> Result<Imported, Failure> {
+    let mut all = Imported::default();
+    let mut start = 0;
+    while let Some(rest) = rows.get(start..).filter(|rest| !rest.is_empty()) {
+        let mut body = Vec::new();
+        for row in rest {
+            body.extend_from_slice(&row.json);
+            body.push(b'\n');
         }
-        let unnamed = answer.rejected_count.saturating_sub(named);
-        if unnamed > 0 {
-            let (first, last) = (chunk.lines.first(), chunk.lines.last());
-            let (first, last) = (first.copied().unwrap_or(0), last.copied().unwrap_or(0));
-            progress("");
-            note(&format!("{}:{first}-{last}: {unnamed} more rejected rows", clean(&self.file)));
+        let answer = client.post_again(path, "application/x-ndjson", &body)?;
+        let mut answer: Imported = serde_json::from_value(answer).map_err(|_| client.stranger())?;
+        let named = answer.named_before().unwrap_or(rest.len());
+        answer.keep(0..named);
+        answer.rejected.iter_mut().for_each(|rejected| rejected.line += start);
+        answer.refused.iter_mut().for_each(|refused| refused.line += start);
+        if start == 0 {
+            all = answer;
+        } else {
+            all.rejected.extend(answer.rejected);
+            all.refused.extend(answer.refused);
         }
-        self.rejected += unnamed;
-        Ok(())
+        if named == 0 {
+            // An edge that names nothing leaves nothing to ask for.
+            break;
+        }
+        start += named;
     }
+    Ok(all)
+}
 
-    fn reject(&mut self, line: u64, reason: &str, row: Value) -> Result<(), Failure> {
-        self.rejected += 1;
-        let Some((file, rejects)) = &mut self.rejects else {
-            progress("");
-            note(&format!("{}:{line}: rejected: {}", clean(&self.file), clean(reason)));
-            return Ok(());
-        };
-        let written = writeln!(rejects, "{}", json!({"line": line, "reason": reason, "row": row}));
-        written.map_err(|error| Failure::of_file("write", file, error))
+/// Counts what became of a chunk, and reports what was rejected of it.
+fn add(total: &mut Total, chunk: &Chunk, answer: Imported, columns: &Columns) -> Result<(), Failure> {
+    let refused_here: u64 = chunk.rows.iter().map(|row| row.refused.len() as u64).sum();
+    total.counts.imported += answer.imported;
+    total.counts.unchanged += answer.unchanged;
+    total.counts.rejected += answer.rejected_count + chunk.unfit.len() as u64;
+    total.counts.values_refused += answer.values_refused + refused_here;
+    total.ignored_columns.extend(answer.ignored_columns);
+    let mut rejected: Vec<Reject> = Vec::new();
+    for (line, Unfit { reason, text }) in &chunk.unfit {
+        let row = text.as_deref().into();
+        rejected.push(Reject { line: *line, column: None, reason: reason.clone(), row });
     }
-
-    fn finish(&mut self) -> Result<(), Failure> {
+    for row in &chunk.rows {
+        for (column, data_type, _) in &row.refused {
+            let (column, reason) = (Some(column.clone()), not_of(&[*data_type]));
+            rejected.push(Reject { line: row.line, column, reason, row: row.as_given() });
+        }
+    }
+    // What is sent has no blank lines, so that its lines are the chunk's rows.
+    let at = |line: usize| chunk.rows.get(line.saturating_sub(1));
+    let unnamed = answer.rejected_count.saturating_sub(answer.rejected.len() as u64)
+        + answer.values_refused.saturating_sub(answer.refused.len() as u64);
+    for Rejected { line, reason } in answer.rejected {
+        let Some(row) = at(line) else { continue };
+        rejected.push(Reject { line: row.line, column: None, reason, row: row.as_given() });
+    }
+    for Refused { line, column, reason } in answer.refused {
+        let Some(row) = at(line) else { continue };
+        let reason = columns.in_words(&column, &reason);
+        rejected.push(Reject { line: row.line, column: Some(column), reason, row: row.as_given() });
+    }
+    total.reject(rejected)?;
+    if unnamed > 0 {
         progress("");
-        if let Some((file, rejects)) = &mut self.rejects {
-            rejects.flush().map_err(|error| Failure::of_file("write", &*file, error))?;
-            if self.rejected > 0 {
-                note(&format!("rejected rows are in `{file}`"));
-            }
+        note(&format!(
+            "up to line {}: {unnamed} more were rejected, which the edge does not name",
+            chunk.last_line()
+        ));
+    }
+    Ok(())
+}
+
+/// Which columns that the running definition reads are in no row, or not in every one: said before the first such row is
+/// sent, once for each column.
+struct Lacking<'a> {
+    columns: &'a Columns,
+    mode: Mode,
+    file: &'a str,
+    said: BTreeSet<String>,
+    /// Whether rows have columns of their own: in CSV an empty cell is one, and the first line says which there are.
+    of_rows: bool,
+}
+
+impl<'a> Lacking<'a> {
+    fn new(columns: &'a Columns, mode: Mode, file: &'a str) -> Lacking<'a> {
+        Lacking { columns, mode, file, said: BTreeSet::new(), of_rows: true }
+    }
+
+    /// CSV has the same columns in every row.
+    fn of_file<R: BufRead>(&mut self, csv: &Csv<R>) {
+        self.of_rows = false;
+        if let Some(delimiter) = csv.unusual_delimiter() {
+            note(&format!("{}: {delimiter} stand between cells", clean(self.file)));
         }
-        Ok(())
+        let names: BTreeSet<&str> = csv.names().collect();
+        let lacking: Vec<String> =
+            self.columns.lacking(|name| names.contains(name)).map(str::to_owned).collect();
+        self.say(&clean(self.file), lacking);
+    }
+
+    fn of_rows(&mut self, chunk: &Chunk) {
+        if !self.of_rows || self.said.len() == self.columns.len() {
+            return;
+        }
+        for row in &chunk.rows {
+            let Some(names) = row.names() else { continue };
+            let lacking = self.columns.lacking(|name| names.contains_key(name) || self.said.contains(name));
+            let lacking: Vec<String> = lacking.map(str::to_owned).collect();
+            self.say(&format!("{}:{}", clean(self.file), row.line), lacking);
+        }
+    }
+
+    fn say(&mut self, place: &str, lacking: Vec<String>) {
+        if lacking.is_empty() {
+            return;
+        }
+        let names: Vec<String> = lacking.iter().map(|name| clean(name)).collect();
+        let (names, what) = (names.join(", "), "which the running definition reads");
+        progress("");
+        note(&match self.mode {
+            Mode::Replace => format!(
+                "{place}: lacks {names}, {what}: empty in these visitors afterwards (--mode patch keeps what is there)"
+            ),
+            Mode::Patch => format!("{place}: lacks {names}, {what}: kept as it is"),
+        });
+        self.said.extend(lacking);
     }
 }

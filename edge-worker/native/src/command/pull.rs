@@ -17,7 +17,7 @@ use crate::secrets;
 use crate::targets::{self, Asked, Role};
 use crate::terminal::{clean, confirm, note, print, progress};
 
-pub(crate) use files::{State, replace};
+pub(crate) use files::State;
 
 use files::Pulled;
 use layout::Layout;

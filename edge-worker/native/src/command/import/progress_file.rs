@@ -6,27 +6,45 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::total::Counts;
 use crate::exit::Failure;
+use crate::files::{self, Readers};
 
-/// A file with the last line that an edge took.
+/// A file with what an edge took so far.
 pub(super) struct ProgressFile {
     path: PathBuf,
     source: String,
-    last_line: u64,
+    pub(super) reached: Reached,
+}
+
+/// How far an import came.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub(super) struct Reached {
+    /// Everything up to this line was taken.
+    pub(super) last_line: u64,
+    /// What became of it.
+    pub(super) counts: Counts,
+    /// How much of the file of rejected rows is about it; None when there was no such file.
+    pub(super) rejects_bytes: Option<u64>,
 }
 
 #[derive(Deserialize, Serialize)]
 struct Written {
     file: String,
-    last_line: u64,
+    #[serde(flatten)]
+    reached: Reached,
 }
 
 impl ProgressFile {
     /// Reads it, if it is there; it must be about the same file.
+    ///
+    /// # Errors
+    /// When it cannot be read, is something else, or is about another file.
     pub(super) fn open(path: &Path, source: &str) -> Result<ProgressFile, Failure> {
         let shown = path.display();
-        let last_line = match fs::read_to_string(path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => 0,
+        let reached = match fs::read_to_string(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Reached::default(),
             Err(error) => return Err(Failure::of_file("read", &shown, error)),
             Ok(text) => {
                 let written: Written = serde_json::from_str(&text)
@@ -35,28 +53,26 @@ impl ProgressFile {
                     return Err(Failure::new(format!("`{shown}` is about `{}`", written.file))
                         .help("name another file with --state, or remove this one"));
                 }
-                written.last_line
+                written.reached
             }
         };
-        Ok(ProgressFile { path: path.to_owned(), source: source.to_owned(), last_line })
+        Ok(ProgressFile { path: path.to_owned(), source: source.to_owned(), reached })
     }
 
-    /// Where to go on.
-    pub(super) fn next_line(&self) -> u64 {
-        self.last_line + 1
-    }
-
-    /// Everything up to this line was taken. Beside it and then into its place: a crash leaves the one or the other.
-    pub(super) fn reached(&self, last_line: u64) -> Result<(), Failure> {
-        let written = Written { file: self.source.clone(), last_line };
+    /// Keeps how far it came.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub(super) fn keep(&self, reached: Reached) -> Result<(), Failure> {
+        let written = Written { file: self.source.clone(), reached };
         let text = serde_json::to_string(&written).map_err(|error| Failure::new(error.to_string()))?;
-        let beside = self.path.with_extension("new");
-        fs::write(&beside, text)
-            .and_then(|()| fs::rename(&beside, &self.path))
-            .map_err(|error| Failure::of_file("write", self.path.display(), error))
+        files::replace(&self.path, &text, Readers::Usual)
     }
 
     /// The import is over.
+    ///
+    /// # Errors
+    /// When the file cannot be removed.
     pub(super) fn done(&self) -> Result<(), Failure> {
         match fs::remove_file(&self.path) {
             Err(error) if error.kind() != ErrorKind::NotFound => {

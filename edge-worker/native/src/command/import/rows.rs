@@ -1,8 +1,13 @@
 //! The rows of a file, as they are sent: NDJSON or CSV, cut into requests that an edge takes.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufRead};
 
-use super::csv::{Csv, Record, Unfit};
+use serde::de::IgnoredAny;
+use serde_json::Value;
+use usher_engine::value::DataType;
+
+use super::csv_file::{Cells, Csv, Record, Unfit};
 use crate::lines::{LINE_BYTES_MAX, Line, Lines};
 
 /// How many rows one request has, at most.
@@ -10,24 +15,52 @@ const ROWS_MAX: usize = 1_000;
 /// How many bytes one request has, at most: the longest row fits.
 const BYTES_MAX: usize = LINE_BYTES_MAX;
 
-/// The rows of one request.
+/// The rows of one request, and those between them that cannot be sent.
 #[derive(Default)]
 pub(super) struct Chunk {
-    pub(super) body: Vec<u8>,
-    /// Where each row stands in the file.
-    pub(super) lines: Vec<u64>,
+    pub(super) rows: Vec<Row>,
     /// Rows that cannot be sent: where they stand, and why.
     pub(super) unfit: Vec<(u64, Unfit)>,
 }
 
+/// A row that can be sent.
+#[derive(Debug, PartialEq)]
+pub(super) struct Row {
+    /// Where it stands in the file.
+    pub(super) line: u64,
+    /// Its JSON, without a line break.
+    pub(super) json: Vec<u8>,
+    /// Values that are left out of it: the column, the type that it should have been of, and its text.
+    pub(super) refused: Vec<(String, DataType, String)>,
+}
+
 impl Chunk {
-    /// A row as it is sent.
-    pub(super) fn row(&self, index: usize) -> &[u8] {
-        self.body.split(|byte| *byte == b'\n').nth(index).unwrap_or_default()
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.unfit.is_empty()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.lines.is_empty() && self.unfit.is_empty()
+    /// The last line that was read into it.
+    pub(super) fn last_line(&self) -> u64 {
+        let unfit = self.unfit.last().map(|(line, _)| *line);
+        self.rows.last().map(|row| row.line).max(unfit).unwrap_or(0)
+    }
+}
+
+impl Row {
+    /// The row as the file has it.
+    pub(super) fn as_given(&self) -> Value {
+        let as_text = || Value::from(String::from_utf8_lossy(&self.json));
+        let mut row = serde_json::from_slice(&self.json).unwrap_or_else(|_| as_text());
+        if let Value::Object(columns) = &mut row {
+            columns
+                .extend(self.refused.iter().map(|(column, _, text)| (column.clone(), text.clone().into())));
+        }
+        row
+    }
+
+    /// The names of its columns; None when it is no object, which the edge refuses.
+    pub(super) fn names(&self) -> Option<BTreeMap<String, IgnoredAny>> {
+        serde_json::from_slice(&self.json).ok()
     }
 }
 
@@ -37,7 +70,7 @@ pub(super) struct Rows<R> {
     /// What stands before this line is left out.
     from_line: u64,
     /// A row that did not fit the last chunk.
-    held: Option<(u64, Vec<u8>)>,
+    held: Option<Row>,
 }
 
 /// What the file is.
@@ -45,9 +78,6 @@ pub(super) enum Source<R> {
     Ndjson(Lines<R>),
     Csv(Csv<R>),
 }
-
-/// A row, or why there is none.
-type Row = (u64, Result<Vec<u8>, Unfit>);
 
 impl<R: BufRead> Rows<R> {
     pub(super) fn new(source: Source<R>, from_line: u64) -> Rows<R> {
@@ -57,12 +87,14 @@ impl<R: BufRead> Rows<R> {
     /// The next chunk; an empty one was the last.
     pub(super) fn chunk(&mut self) -> io::Result<Chunk> {
         let mut chunk = Chunk::default();
-        while chunk.lines.len() < ROWS_MAX {
-            let (line, row) = match self.held.take() {
+        let mut bytes = 0;
+        // A row that cannot be sent counts, too: what is kept of a file has a bound.
+        while chunk.rows.len() + chunk.unfit.len() < ROWS_MAX {
+            let row = match self.held.take() {
                 Some(held) => held,
                 None => match self.next()? {
                     Some((line, _)) if line < self.from_line => continue,
-                    Some((line, Ok(row))) => (line, row),
+                    Some((_, Ok(row))) => row,
                     Some((line, Err(unfit))) => {
                         chunk.unfit.push((line, unfit));
                         continue;
@@ -70,24 +102,30 @@ impl<R: BufRead> Rows<R> {
                     None => break,
                 },
             };
-            if chunk.body.len() + row.len() + 1 > BYTES_MAX && !chunk.lines.is_empty() {
-                self.held = Some((line, row));
+            bytes += row.json.len() + 1;
+            if bytes > BYTES_MAX && !chunk.rows.is_empty() {
+                self.held = Some(row);
                 break;
             }
-            chunk.body.extend_from_slice(&row);
-            chunk.body.push(b'\n');
-            chunk.lines.push(line);
+            chunk.rows.push(row);
         }
         Ok(chunk)
     }
 
-    fn next(&mut self) -> io::Result<Option<Row>> {
+    fn next(&mut self) -> io::Result<Option<(u64, Result<Row, Unfit>)>> {
         let too_long = || Unfit { reason: "the row is over 1 MiB".to_owned(), text: None };
         Ok(match &mut self.source {
-            Source::Ndjson(lines) => {
-                lines.next()?.map(|Line { number, text }| (number, text.ok_or_else(too_long)))
-            }
-            Source::Csv(csv) => csv.next()?.map(|Record { line, row }| (line, row)),
+            Source::Ndjson(lines) => lines.next()?.map(|Line { number: line, text }| {
+                (line, text.map(|json| Row { line, json, refused: Vec::new() }).ok_or_else(too_long))
+            }),
+            Source::Csv(csv) => csv.next()?.map(|Record { line, row }| {
+                let row = row.map(|Cells { row, refused }| Row {
+                    line,
+                    json: Value::Object(row).to_string().into_bytes(),
+                    refused,
+                });
+                (line, row)
+            }),
         })
     }
 }
@@ -105,7 +143,8 @@ mod tests {
                 return chunks;
             }
             let unfit = chunk.unfit.iter().map(|(line, _)| *line).collect();
-            chunks.push((chunk.body.len(), chunk.lines, unfit));
+            let lines = chunk.rows.iter().map(|row| row.line).collect();
+            chunks.push((chunk.rows.iter().map(|row| row.json.len() + 1).sum(), lines, unfit));
         }
     }
 

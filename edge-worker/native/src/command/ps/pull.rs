@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use super::segment::{is, not_found, not_the_keys};
-use crate::command::pull::{Edge, Running, State, agree, nothing, replace, said};
+use crate::command::pull::{Edge, Running, State, agree, nothing, said};
 use crate::exit::{Exit, Failure};
+use crate::files::{self, Readers};
 use crate::secrets;
 use crate::terminal::{clean, print};
 
@@ -59,7 +60,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let differs = State::of(&path, &text)? == State::Replaced;
     let differ: Vec<&str> = differs.then_some(shown.as_str()).into_iter().collect();
     agree(&differ, &[], &what, args.force)?;
-    replace(&path, &text)?;
+    files::replace(&path, &text, Readers::Usual)?;
     print(&format!("✅ Bundle {} of parent segment {safe} is in {shown}\n", running.number))?;
     Ok(Exit::Fine)
 }

@@ -3,8 +3,8 @@
 //! From the first move to the last the directory is marked, so that no verb takes what an interrupted pull left for a
 //! definition: part of it would be old and part new.
 
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use usher_config::Source;
@@ -12,6 +12,7 @@ use usher_config::Source;
 use super::layout::{Layout, below_header};
 use crate::definitions::PULLING;
 use crate::exit::Failure;
+use crate::files::{self, Readers};
 
 /// Where files wait until all of them are written.
 const WAITING: &str = ".usher-pull.new";
@@ -95,7 +96,7 @@ impl<'a> Pulled<'a> {
         make(&waiting)?;
         let changed = || self.files.iter().filter(|(_, state)| *state != State::Unchanged);
         for (file, _) in changed() {
-            if let Err(failure) = write(&waiting.join(&file.name), &file.text) {
+            if let Err(failure) = files::create(&waiting.join(&file.name), &file.text, Readers::Usual) {
                 // The directory is as it was; only the reason matters.
                 let _ = remove(&waiting);
                 return Err(failure);
@@ -109,6 +110,7 @@ impl<'a> Pulled<'a> {
             remove(&waiting)?;
         } else {
             rename(&waiting, &marked)?;
+            synced(directory)?;
         }
         // From here on the directory is of two bundles, until the mark is gone.
         let moved = (|| {
@@ -122,23 +124,14 @@ impl<'a> Pulled<'a> {
             for (file, _) in changed() {
                 rename(&marked.join(&file.name), &directory.join(&file.name))?;
             }
+            synced(directory)?;
             // Whole again at once, however long removing takes.
-            rename(&marked, &waiting)
+            rename(&marked, &waiting)?;
+            synced(directory)
         })();
         moved.map_err(|failure: Failure| failure.help("pull again, once this is mended"))?;
         remove(&waiting)
     }
-}
-
-/// Replaces one file as a whole.
-pub(crate) fn replace(path: &Path, text: &str) -> Result<(), Failure> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = path.with_file_name(format!(".{name}.new"));
-    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        make(parent)?;
-    }
-    write(&beside, text)?;
-    rename(&beside, path)
 }
 
 /// A name for what is moved aside, which nothing has and no verb reads.
@@ -156,17 +149,12 @@ fn make(directory: &Path) -> Result<(), Failure> {
     fs::create_dir_all(directory).map_err(|error| Failure::of_file("make", directory.display(), error))
 }
 
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let written = || -> io::Result<()> {
-        let mut out = File::create(path)?;
-        out.write_all(text.as_bytes())?;
-        out.sync_all()
-    };
-    written().map_err(|error| Failure::of_file("write", path.display(), error))
-}
-
 fn rename(from: &Path, to: &Path) -> Result<(), Failure> {
     fs::rename(from, to).map_err(|error| Failure::of_file("replace", to.display(), error))
+}
+
+fn synced(directory: &Path) -> Result<(), Failure> {
+    files::sync_directory(directory).map_err(|error| Failure::of_file("write", directory.display(), error))
 }
 
 fn remove(directory: &Path) -> Result<(), Failure> {

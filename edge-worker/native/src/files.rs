@@ -1,0 +1,114 @@
+//! Files that are written as a whole and reach the disk: after a crash there is the old text or the new one.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use crate::exit::Failure;
+
+/// Who may read a file that is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Readers {
+    /// Whoever the user's umask lets.
+    Usual,
+    /// The owner alone.
+    Owner,
+}
+
+/// Writes a file that is not there yet.
+///
+/// # Errors
+/// When it is there already, or cannot be written; in the second case it is not there.
+pub(crate) fn create(path: &Path, text: &str, readers: Readers) -> Result<(), Failure> {
+    let written = options(readers).open(path).and_then(|file| {
+        fill(file, text).inspect_err(|_| {
+            // Half of a file is of no use, and only the first reason matters.
+            let _ = fs::remove_file(path);
+        })
+    });
+    written
+        .and_then(|()| sync_directory(of(path)))
+        .map_err(|error| Failure::of_file("write", path.display(), error))
+}
+
+/// Puts a file in the place of whatever is there, with the directories that lead to it.
+///
+/// # Errors
+/// When it cannot be written; what was there stays as it was.
+pub(crate) fn replace(path: &Path, text: &str, readers: Readers) -> Result<(), Failure> {
+    let beside = beside(path);
+    let written = fs::create_dir_all(of(path))
+        // What a killed process left has the same name.
+        .and_then(|()| match fs::remove_file(&beside) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        })
+        .and_then(|()| options(readers).open(&beside))
+        .and_then(|file| fill(file, text))
+        .and_then(|()| fs::rename(&beside, path))
+        .and_then(|()| sync_directory(of(path)));
+    written.map_err(|error| {
+        let _ = fs::remove_file(&beside);
+        Failure::of_file("write", path.display(), error)
+    })
+}
+
+/// Makes what was created, renamed or removed in a directory survive a crash of the machine.
+///
+/// # Errors
+/// When the directory cannot be opened or synced.
+pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
+    // Elsewhere a directory cannot be opened as a file, and there is nothing to sync.
+    if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
+}
+
+fn options(readers: Readers) -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    if readers == Readers::Owner {
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    }
+    options
+}
+
+fn fill(mut file: File, text: &str) -> io::Result<()> {
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+/// The directory that a file is in.
+fn of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Where the new text stands until it is whole; hidden, so that no verb takes it for a definition.
+fn beside(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.new"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_never_created_twice() {
+        let directory = std::env::temp_dir().join(format!("usher-files-{}", std::process::id()));
+        let path = directory.join("inner/keys.json");
+        replace(&path, "one", Readers::Usual).unwrap();
+        assert!(create(&path, "two", Readers::Owner).is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one");
+        // What a killed process left is in nobody's way.
+        fs::write(beside(&path), "half").unwrap();
+        replace(&path, "three", Readers::Owner).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "three");
+        #[cfg(unix)]
+        assert_eq!(std::os::unix::fs::MetadataExt::mode(&fs::metadata(&path).unwrap()) & 0o777, 0o600);
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        // A directory is no place for a text, and nothing is left of it.
+        assert!(replace(&directory.join("inner"), "four", Readers::Usual).is_err());
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
+        fs::remove_dir_all(&directory).unwrap();
+    }
+}
