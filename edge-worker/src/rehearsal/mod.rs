@@ -10,7 +10,7 @@ use usher_engine::diagnostic::Code;
 use usher_engine::limits::{
     EXAMPLE_NAME_MAX, EXAMPLE_NOW_MS, EXAMPLE_STEPS_MAX, EXAMPLES_MAX, EXAMPLES_STEPS_MAX,
 };
-use usher_engine::profile::codec;
+use usher_engine::profile::{Key, codec};
 use usher_engine::value::Value;
 use usher_engine::{Access, Asked, Event, Evidence, Plan, Profile, Query};
 
@@ -20,7 +20,8 @@ use crate::edge::Edge;
 use crate::lookup;
 use crate::message::{Ambient, Events, Import, KeyOf, Mode, Snapshot, SnapshotRequest, ToWriter};
 use crate::outcome::Folded;
-use crate::store::{FoundProfile, Read, Write};
+use crate::store::memory::MemoryStore;
+use crate::store::{Found, FoundProfile, Read, Store};
 use crate::wire::json::Json;
 use crate::wire::{Response, read};
 use crate::writer;
@@ -108,11 +109,10 @@ impl Rehearsal {
         let plan = stage.plan().ok()?;
         let (profile, event) = match &example.call {
             ExampleCall::Lookup(key) => (stage.look_up(plan, key.as_ref()).ok()?, None),
-            ExampleCall::Event(told) => {
-                let event = stage.resolved(plan, told)?;
+            ExampleCall::Event(event) => {
+                let event = stage.resolved(plan, event)?;
                 let keys = plan.keys(&event, &stage.evidence()).usable;
-                let find = |key: &usher_engine::profile::Key| stage.find(&key.name, &key.value);
-                (keys.iter().find_map(find), Some(event))
+                (stage.find(keys), Some(event))
             }
         };
         let known = profile.is_some();
@@ -158,23 +158,15 @@ struct Stage<'s> {
     rehearsal: &'s Rehearsal,
     example: &'s Example,
     now_ms: i64,
-    profiles: Vec<Kept>,
+    store: MemoryStore,
     /// How many messages there were; ids are made of it.
     messages: u8,
-}
-
-/// A profile as storage would keep it. [`MemoryStore`](crate::store::memory::MemoryStore) does the same with maps, each of which is
-/// several KB of wasm; an example has few profiles.
-struct Kept {
-    id: [u8; 16],
-    state: Vec<u8>,
-    keys: Vec<(String, String)>,
 }
 
 impl<'s> Stage<'s> {
     fn new(rehearsal: &'s Rehearsal, example: &'s Example) -> Stage<'s> {
         let now_ms = example.now_ms.unwrap_or(EXAMPLE_NOW_MS);
-        Stage { rehearsal, example, now_ms, profiles: Vec::new(), messages: 0 }
+        Stage { rehearsal, example, now_ms, store: MemoryStore::default(), messages: 0 }
     }
 
     fn plan(&self) -> Result<&'s Plan, &'static str> {
@@ -265,53 +257,28 @@ impl<'s> Stage<'s> {
         if response.status == 200 && !refused { Ok(response.body) } else { Err("an event is refused") }
     }
 
-    /// As a host would, with nothing that can fail.
+    /// Takes a message through its read, its fold and its write, as a host does.
     fn deliver(&mut self, message: ToWriter) -> Result<Response, &'static str> {
         let edge = &self.rehearsal.edge;
-        let opened = writer::open(edge, message).map_err(|_| "an event or record is refused")?;
-        let found = match &opened.read {
-            Some(Read::Profiles(keys)) => self.read(keys),
-            _ => Vec::new(),
+        let writer::Opened { read, work } =
+            writer::open(edge, message).map_err(|_| "an event or record is refused")?;
+        let found = match read {
+            Some(read) => self.profiles(&read),
+            None => Vec::new(),
         };
-        match writer::fold(edge, &opened.work, &found) {
+        match writer::fold(edge, &work, &found) {
             Folded::Done(outcome) => {
-                self.write(outcome.write);
+                self.store.write(&outcome.write).map_err(|_| "the store fails")?;
                 Ok(outcome.response)
             }
             Folded::NeedsNewerBundle => Err("the definition does not run"),
         }
     }
 
-    /// In the order of the first key that names each.
-    fn read(&self, keys: &[KeyOf]) -> Vec<FoundProfile> {
-        let mut found: Vec<(&Kept, FoundProfile)> = Vec::new();
-        for (index, key) in keys.iter().enumerate() {
-            let named =
-                |kept: &&Kept| kept.keys.iter().any(|own| (&own.0, &own.1) == (&key.name, &key.value));
-            let Some(kept) = self.profiles.iter().find(named) else { continue };
-            match found.iter_mut().find(|(known, _)| known.id == kept.id) {
-                Some((_, profile)) => profile.keys.push(index),
-                None => {
-                    let audience = self.rehearsal.audience.clone();
-                    let state = kept.state.clone();
-                    found.push((kept, FoundProfile { audience, keys: vec![index], state }));
-                }
-            }
-        }
-        found.into_iter().map(|(_, profile)| profile).collect()
-    }
-
-    fn write(&mut self, write: Write) {
-        self.profiles.retain(|kept| !write.retired.iter().any(|retired| retired.id == kept.id));
-        for row in write.profiles {
-            let known = self.profiles.iter().position(|kept| kept.id == row.id);
-            let before = known.map(|at| self.profiles.swap_remove(at).keys).unwrap_or_default();
-            let keys = row.keys.unwrap_or(before);
-            // A key moves with its newest profile.
-            for kept in &mut self.profiles {
-                kept.keys.retain(|key| !keys.contains(key));
-            }
-            self.profiles.push(Kept { id: row.id, state: row.state, keys });
+    fn profiles(&mut self, read: &Read) -> Vec<FoundProfile> {
+        match self.store.read(read) {
+            Ok(Found::Profiles(profiles)) => profiles,
+            _ => Vec::new(),
         }
     }
 
@@ -327,16 +294,23 @@ impl<'s> Stage<'s> {
         Snapshot::decode(&response.body).map(|snapshot| snapshot.profile).ok_or("a lookup is refused")
     }
 
-    fn find(&self, name: &str, value: &str) -> Option<Profile> {
-        let has =
-            |kept: &&Kept| kept.keys.iter().any(|key| (key.0.as_str(), key.1.as_str()) == (name, value));
-        codec::decode(&self.profiles.iter().find(has)?.state).ok()
+    /// The profile of the first of these keys that is known.
+    fn find(&mut self, keys: Vec<Key>) -> Option<Profile> {
+        let audience = &self.rehearsal.audience;
+        let of_audience = |Key { name, value, .. }| KeyOf { audience: audience.clone(), name, value };
+        let read = Read::Profiles(keys.into_iter().map(of_audience).collect());
+        codec::decode(&self.profiles(&read).first()?.state).ok()
     }
 
-    fn resolved(&self, plan: &Plan, told: &ExampleEvent) -> Option<Event> {
-        let table = plan.table(&told.table.database, &told.table.table)?;
-        let columns = told.columns.as_object()?.to_vec();
-        Some(Event::resolve(table, columns, self.now_ms.saturating_sub(told.before_ms), "example".to_owned()))
+    fn resolved(&self, plan: &Plan, event: &ExampleEvent) -> Option<Event> {
+        let table = plan.table(&event.table.database, &event.table.table)?;
+        let columns = event.columns.as_object()?.to_vec();
+        Some(Event::resolve(
+            table,
+            columns,
+            self.now_ms.saturating_sub(event.before_ms),
+            "example".to_owned(),
+        ))
     }
 
     fn query<'q>(&'q self, event: Option<&'q Event>, named: &'q [usize]) -> Query<'q> {

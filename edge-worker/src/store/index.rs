@@ -1,29 +1,64 @@
 //! A hash index over a list that its owner keeps. The standard library's maps cost 6 to 10 KB of wasm each.
 
-/// Positions in a list, by the hash of a name.
-#[derive(Debug)]
-pub(crate) struct HashIndex(Vec<Vec<usize>>);
+/// Positions in a list, by the names of what stands there. A name is a list of parts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct HashIndex {
+    /// Hash and position of each name. As many as a power of two, or none.
+    buckets: Vec<Vec<(u64, usize)>>,
+    count: usize,
+    seed: u64,
+}
 
 impl HashIndex {
-    /// An index with room for about `count` names; more make it slower.
-    pub(crate) fn for_about(count: usize) -> HashIndex {
-        HashIndex(vec![Vec::new(); count.max(1).next_power_of_two()])
+    /// An empty index. Where callers choose the names, an unpredictable seed keeps them from choosing ones that meet in
+    /// one bucket.
+    pub(crate) fn with_seed(seed: u64) -> HashIndex {
+        HashIndex { seed, ..HashIndex::default() }
     }
 
-    /// The first position under this name for which `is` holds; `next`, which is filed under the name, if there is none.
+    /// The position under this name for which `is` holds.
+    pub(crate) fn find(&self, name: &[&[u8]], is: impl Fn(usize) -> bool) -> Option<usize> {
+        let hash = hash(self.seed, name);
+        let bucket = self.buckets.get(self.bucket(hash))?;
+        bucket.iter().find(|(known, position)| *known == hash && is(*position)).map(|(_, position)| *position)
+    }
+
+    /// The same; where there is none, `next`, which is filed under the name.
     pub(crate) fn find_or_put(&mut self, name: &[&[u8]], next: usize, is: impl Fn(usize) -> bool) -> usize {
-        let bucket = hash(name) as usize % self.0.len();
-        let Some(bucket) = self.0.get_mut(bucket) else { return next };
-        bucket.iter().copied().find(|index| is(*index)).unwrap_or_else(|| {
-            bucket.push(next);
-            next
-        })
+        if let Some(position) = self.find(name, is) {
+            return position;
+        }
+        if self.count >= self.buckets.len() {
+            self.grow();
+        }
+        let hash = hash(self.seed, name);
+        let bucket = self.bucket(hash);
+        if let Some(bucket) = self.buckets.get_mut(bucket) {
+            bucket.push((hash, next));
+            self.count += 1;
+        }
+        next
+    }
+
+    fn bucket(&self, hash: u64) -> usize {
+        // The number of buckets is a power of two.
+        hash as usize & self.buckets.len().saturating_sub(1)
+    }
+
+    fn grow(&mut self) {
+        let size = (self.buckets.len() * 2).max(8);
+        for (hash, position) in core::mem::replace(&mut self.buckets, vec![Vec::new(); size]).concat() {
+            let bucket = self.bucket(hash);
+            if let Some(bucket) = self.buckets.get_mut(bucket) {
+                bucket.push((hash, position));
+            }
+        }
     }
 }
 
 /// FNV-1a, 64 bits, not collision-resistant. The high bits are folded in, because a bucket is its low bits.
-fn hash(name: &[&[u8]]) -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+fn hash(seed: u64, name: &[&[u8]]) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64 ^ seed;
     for part in name {
         for byte in part.iter().chain(&[0xff]) {
             hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
@@ -38,17 +73,19 @@ mod tests {
 
     #[test]
     fn each_is_found_again_and_none_is_another() {
-        for about in [0, 1, 1_000] {
-            let mut index_of = HashIndex::for_about(about);
+        for seed in [0, 1, u64::MAX] {
+            let mut index_of = HashIndex::with_seed(seed);
             let mut names: Vec<String> = Vec::new();
+            assert_eq!(index_of.find(&[b"name 0"], |_| true), None);
             for number in (0..500).chain(0..500) {
                 let name = format!("name {number}");
                 let index =
                     index_of.find_or_put(&[name.as_bytes()], names.len(), |index| names[index] == name);
-                assert_eq!(index, number, "of about {about}");
+                assert_eq!(index, number, "seed {seed}");
                 if index == names.len() {
-                    names.push(name);
+                    names.push(name.clone());
                 }
+                assert_eq!(index_of.find(&[name.as_bytes()], |index| names[index] == name), Some(number));
             }
         }
     }
@@ -56,7 +93,7 @@ mod tests {
     #[test]
     fn names_that_differ_in_a_digit_do_not_share_a_bucket() {
         let mut buckets: Vec<u64> =
-            (0..1_000).map(|row| hash(&[format!("row-{row}").as_bytes()]) % 1_024).collect();
+            (0..1_000).map(|row| hash(0, &[format!("row-{row}").as_bytes()]) % 1_024).collect();
         buckets.sort_unstable();
         buckets.dedup();
         assert!(buckets.len() > 500, "{}", buckets.len());

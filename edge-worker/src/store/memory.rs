@@ -1,19 +1,23 @@
-//! The reference store: everything in memory, with faults on demand. Tests hold the others to it.
+//! The reference store: everything in memory, with faults on demand. Tests hold the others to it, and examples are played
+//! on it.
 
-use std::collections::BTreeMap;
-
+use super::index::HashIndex;
 use super::{Found, FoundProfile, JournalRow, Pointer, Read, Release, Retired, Store, StoreFailure, Write};
-use crate::message::WhichRelease;
+use crate::message::{KeyOf, WhichRelease};
 
 /// Profiles, keys and bundles of one writer.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
-    profiles: BTreeMap<(String, [u8; 16]), Vec<u8>>,
-    keys: BTreeMap<(String, String, String), [u8; 16]>,
-    bundles: BTreeMap<String, Vec<u8>>,
-    pointers: BTreeMap<String, Pointer>,
-    /// By audience, oldest first.
-    releases: BTreeMap<String, Vec<Release>>,
+    /// One that was retired has no state.
+    profiles: Vec<ProfileEntry>,
+    profile_index: HashIndex,
+    /// Each key with the position of its profile; None: no profile has it any more.
+    keys: Vec<(KeyOf, Option<usize>)>,
+    key_index: HashIndex,
+    /// Hash and body.
+    bundles: Vec<(String, Vec<u8>)>,
+    /// Ascending by audience.
+    histories: Vec<History>,
     /// Profiles that are no more.
     pub retired: Vec<Retired>,
     /// What stitching did.
@@ -22,7 +26,24 @@ pub struct MemoryStore {
     pub fault: Fault,
 }
 
-/// What a store does not do.
+#[derive(Clone, Debug)]
+struct ProfileEntry {
+    audience: String,
+    id: [u8; 16],
+    state: Option<Vec<u8>>,
+    /// Positions of its keys.
+    keys: Vec<usize>,
+}
+
+/// The bundles of an audience.
+#[derive(Clone, Debug)]
+struct History {
+    pointer: Pointer,
+    /// Oldest first.
+    releases: Vec<Release>,
+}
+
+/// The operations of a store that fail.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Fault {
     /// Everything works.
@@ -37,92 +58,155 @@ pub enum Fault {
 impl Store for MemoryStore {
     fn read(&mut self, read: &Read) -> Result<Found, StoreFailure> {
         if self.fault == Fault::Everything {
-            return Err(StoreFailure("told to fail".to_owned()));
+            return Err(StoreFailure("a test wants it to fail".to_owned()));
         }
         Ok(match read {
-            Read::Profiles(keys) => {
-                let mut profiles: Vec<FoundProfile> = Vec::new();
-                let mut known: BTreeMap<(&str, [u8; 16]), usize> = BTreeMap::new();
-                for (index, key) in keys.iter().enumerate() {
-                    let held = (key.audience.clone(), key.name.clone(), key.value.clone());
-                    let Some(id) = self.keys.get(&held).copied() else { continue };
-                    let Some(state) = self.profiles.get(&(key.audience.clone(), id)) else { continue };
-                    let at = *known.entry((&key.audience, id)).or_insert(profiles.len());
-                    match profiles.get_mut(at) {
-                        Some(profile) => profile.keys.push(index),
-                        None => profiles.push(FoundProfile {
-                            audience: key.audience.clone(),
-                            keys: vec![index],
-                            state: state.clone(),
-                        }),
-                    }
-                }
-                Found::Profiles(profiles)
+            Read::Profiles(keys) => Found::Profiles(self.profiles_of(keys)),
+            Read::Pointers => {
+                Found::Pointers(self.histories.iter().map(|history| history.pointer.clone()).collect())
             }
-            Read::Pointers => Found::Pointers(self.pointers.values().cloned().collect()),
-            Read::Releases { audience } => Found::Releases(self.history(audience).cloned().collect()),
-            Read::Release { audience, which } => {
-                let running = self.history(audience).next();
-                let is_wanted = |release: &&Release| match which {
-                    WhichRelease::Previous => {
-                        running.is_some_and(|now| release.number < now.origin && release.hash != now.hash)
-                    }
-                    WhichRelease::Number(number) => release.number == *number,
-                    WhichRelease::Hash(hash) => release.hash == *hash,
-                };
-                let wanted = self.history(audience).find(is_wanted);
-                let with_body =
-                    |release: &Release| Some((release.clone(), self.bundles.get(&release.hash)?.clone()));
-                Found::Release {
-                    releases: self.history(audience).cloned().collect(),
-                    wanted: wanted.and_then(with_body),
-                }
-            }
-            Read::Bundle { hash } => Found::Bundle(self.bundles.get(hash).cloned()),
+            Read::Releases { audience } => Found::Releases(self.releases(audience).cloned().collect()),
+            Read::Release { audience, which } => Found::Release {
+                releases: self.releases(audience).cloned().collect(),
+                wanted: self.wanted(audience, which),
+            },
+            Read::Bundle { hash } => Found::Bundle(self.bundle(hash).cloned()),
         })
     }
 
     fn write(&mut self, write: &Write) -> Result<(), StoreFailure> {
         if self.fault != Fault::None {
-            return Err(StoreFailure("told to fail".to_owned()));
+            return Err(StoreFailure("a test wants it to fail".to_owned()));
         }
-        let mut gone: Vec<(&str, [u8; 16])> = write
-            .profiles
-            .iter()
-            .filter(|row| row.keys.is_some())
-            .map(|row| (row.audience.as_str(), row.id))
-            .collect();
-        gone.extend(write.retired.iter().map(|retired| (retired.audience.as_str(), retired.id)));
-        self.keys.retain(|(audience, _, _), id| !gone.contains(&(audience.as_str(), *id)));
+        // Keys move between profiles within one write, so all of them let go before any takes hold.
+        for row in write.profiles.iter().filter(|row| row.keys.is_some()) {
+            let position = self.profile_position(&row.audience, row.id);
+            self.release_keys(position);
+        }
         for retired in &write.retired {
-            self.profiles.remove(&(retired.audience.clone(), retired.id));
+            let position = self.profile_position(&retired.audience, retired.id);
+            self.release_keys(position);
+            if let Some(entry) = self.profiles.get_mut(position) {
+                entry.state = None;
+            }
             self.retired.push(retired.clone());
         }
         for row in &write.profiles {
-            self.profiles.insert((row.audience.clone(), row.id), row.state.clone());
+            let position = self.profile_position(&row.audience, row.id);
             for (name, value) in row.keys.iter().flatten() {
-                self.keys.insert((row.audience.clone(), name.clone(), value.clone()), row.id);
+                self.hold_key(position, &row.audience, name, value);
+            }
+            if let Some(entry) = self.profiles.get_mut(position) {
+                entry.state = Some(row.state.clone());
             }
         }
         self.journal.extend(write.journal.iter().cloned());
         if let Some(published) = &write.bundle {
             let (audience, release) = (&published.audience, &published.release);
-            self.bundles.insert(release.hash.clone(), published.body.clone());
+            self.bundles.retain(|(hash, _)| *hash != release.hash);
+            self.bundles.push((release.hash.clone(), published.body.clone()));
             let pointer =
                 Pointer { audience: audience.clone(), number: release.number, hash: release.hash.clone() };
-            self.pointers.insert(audience.clone(), pointer);
-            let releases = self.releases.entry(audience.clone()).or_default();
-            releases.push(release.clone());
-            releases.retain(|known| known.number > published.forgotten);
-            self.bundles.retain(|hash, _| !published.dropped.contains(hash));
+            let at = self.histories.partition_point(|history| history.pointer.audience < *audience);
+            match self.histories.get_mut(at).filter(|history| history.pointer.audience == *audience) {
+                Some(history) => {
+                    history.pointer = pointer;
+                    history.releases.push(release.clone());
+                    history.releases.retain(|known| known.number > published.forgotten);
+                }
+                None => self.histories.insert(at, History { pointer, releases: vec![release.clone()] }),
+            }
+            self.bundles.retain(|(hash, _)| !published.dropped.contains(hash));
         }
         Ok(())
     }
 }
 
 impl MemoryStore {
-    /// Newest first.
-    fn history(&self, audience: &str) -> impl Iterator<Item = &Release> {
-        self.releases.get(audience).into_iter().flatten().rev()
+    /// Each profile once, in the order of the first key that names it.
+    fn profiles_of(&self, keys: &[KeyOf]) -> Vec<FoundProfile> {
+        let mut found: Vec<FoundProfile> = Vec::new();
+        let mut positions: Vec<usize> = Vec::new();
+        for (index, key) in keys.iter().enumerate() {
+            let known = |at: usize| self.keys.get(at).is_some_and(|(known, _)| known == key);
+            let Some(at) = self.key_index.find(&key_name(key), known) else { continue };
+            let Some(position) = self.keys.get(at).and_then(|(_, profile)| *profile) else { continue };
+            let Some(entry) = self.profiles.get(position) else { continue };
+            let Some(state) = &entry.state else { continue };
+            let before = positions.iter().position(|known| *known == position);
+            match before.and_then(|at| found.get_mut(at)) {
+                Some(profile) => profile.keys.push(index),
+                None => {
+                    let (audience, state) = (entry.audience.clone(), state.clone());
+                    found.push(FoundProfile { audience, keys: vec![index], state });
+                    positions.push(position);
+                }
+            }
+        }
+        found
     }
+
+    /// Where a profile stands; it is there from now on, without a state.
+    fn profile_position(&mut self, audience: &str, id: [u8; 16]) -> usize {
+        let profiles = &self.profiles;
+        let is =
+            |at: usize| profiles.get(at).is_some_and(|entry| entry.audience == audience && entry.id == id);
+        let position = self.profile_index.find_or_put(&[audience.as_bytes(), &id], profiles.len(), is);
+        if position == self.profiles.len() {
+            let audience = audience.to_owned();
+            self.profiles.push(ProfileEntry { audience, id, state: None, keys: Vec::new() });
+        }
+        position
+    }
+
+    /// The profile has no keys any more.
+    fn release_keys(&mut self, position: usize) {
+        let Some(entry) = self.profiles.get_mut(position) else { return };
+        for key in entry.keys.drain(..) {
+            if let Some((_, holder)) = self.keys.get_mut(key)
+                && *holder == Some(position)
+            {
+                *holder = None;
+            }
+        }
+    }
+
+    /// The key is the profile's, whoever had it.
+    fn hold_key(&mut self, position: usize, audience: &str, name: &str, value: &str) {
+        let key = KeyOf { audience: audience.to_owned(), name: name.to_owned(), value: value.to_owned() };
+        let keys = &self.keys;
+        let known = |at: usize| keys.get(at).is_some_and(|(known, _)| *known == key);
+        let at = self.key_index.find_or_put(&key_name(&key), keys.len(), known);
+        match self.keys.get_mut(at) {
+            Some((_, holder)) => *holder = Some(position),
+            None => self.keys.push((key, Some(position))),
+        }
+        if let Some(entry) = self.profiles.get_mut(position) {
+            entry.keys.push(at);
+        }
+    }
+
+    /// The bundles of an audience, newest first.
+    fn releases(&self, audience: &str) -> impl Iterator<Item = &Release> {
+        let history = self.histories.iter().find(move |history| history.pointer.audience == audience);
+        history.into_iter().flat_map(|history| history.releases.iter().rev())
+    }
+
+    fn wanted(&self, audience: &str, which: &WhichRelease) -> Option<(Release, Vec<u8>)> {
+        let running = self.releases(audience).next()?;
+        let wanted = self.releases(audience).find(|release| match which {
+            WhichRelease::Previous => release.number < running.origin && release.hash != running.hash,
+            WhichRelease::Number(number) => release.number == *number,
+            WhichRelease::Hash(hash) => release.hash == *hash,
+        })?;
+        Some((wanted.clone(), self.bundle(&wanted.hash)?.clone()))
+    }
+
+    fn bundle(&self, hash: &str) -> Option<&Vec<u8>> {
+        self.bundles.iter().find(|(known, _)| known == hash).map(|(_, body)| body)
+    }
+}
+
+fn key_name(key: &KeyOf) -> [&[u8]; 3] {
+    [key.audience.as_bytes(), key.name.as_bytes(), key.value.as_bytes()]
 }

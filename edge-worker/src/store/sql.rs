@@ -125,7 +125,7 @@ pub fn found(read: &Read, rows: Vec<Rows>) -> Result<Found, StoreFailure> {
         Read::Profiles(_) => {
             let mut profiles: Vec<FoundProfile> = Vec::new();
             let mut ids: Vec<Vec<u8>> = Vec::new();
-            let mut known = HashIndex::for_about(rows.len());
+            let mut known = HashIndex::default();
             for (key, row) in rows
                 .into_iter()
                 .enumerate()

@@ -59,7 +59,7 @@ pub(super) fn open(edge: &Edge, message: Events) -> Result<Opened, Response> {
     let now_ms = message.ambient.now_ms;
     let sent_ms = sent.as_ref().and_then(usher_engine::time::instant_ms);
     let mut audiences = Vec::new();
-    let mut keys_read = KeysRead::for_about(valid.len());
+    let mut keys_read = KeysRead::new(&message.ambient);
     for (id, _) in &message.audiences {
         // An audience that this writer does not run yet is found out when the message is folded.
         let Some(running) = edge.running(id) else { continue };

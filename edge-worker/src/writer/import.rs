@@ -48,8 +48,7 @@ pub(super) fn open(edge: &Edge, message: Import) -> Result<Opened, Response> {
     };
     let mut records = Vec::new();
     let mut rejected = Vec::new();
-    let about = message.body.iter().filter(|byte| **byte == b'\n').take(IMPORT_ROWS_MAX).count();
-    let mut keys = KeysRead::for_about(about);
+    let mut keys = KeysRead::new(&message.ambient);
     let mut lines = read::lines(&message.body);
     let over = |what: String| {
         let detail = format!("more than {what}; send them in several requests");

@@ -22,8 +22,13 @@ pub(super) struct KeysRead {
 }
 
 impl KeysRead {
-    pub(super) fn for_about(count: usize) -> KeysRead {
-        KeysRead { keys: Vec::new(), known: HashIndex::for_about(count) }
+    /// None yet. The entropy of the message keeps callers from choosing keys that are slow to find.
+    pub(super) fn new(ambient: &Ambient) -> KeysRead {
+        let [a, b, c, d, e, f, g, h, ..] = ambient.entropy;
+        KeysRead {
+            keys: Vec::new(),
+            known: HashIndex::with_seed(u64::from_le_bytes([a, b, c, d, e, f, g, h])),
+        }
     }
 
     /// The index of a key.
