@@ -1,7 +1,7 @@
 // Starts the worker in workerd on this machine, with its data on disk: for the demo, the tests and the benches.
 
 import { spawn } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createServer, connect } from "node:net";
 import { dirname, join, relative, resolve } from "node:path";
@@ -86,7 +86,9 @@ function capnp({ dist, data, port, www, tls }) {
   const here = join(root, "edge-worker/cloudflare/local");
   // An embedded file is found from where the configuration lies; a leading slash would mean the import path.
   const embed = (file) => `embed ${text(relative(data, file))}`;
-  const modules = ["index.js", "engine.js", "frame.js", "patience.js", "request.js", "snapshots.js", "store.js"];
+  // The first one is where it begins; which others there are is the build's.
+  const others = readdirSync(resolve(dist)).filter((name) => name.endsWith(".js") && name !== "index.js");
+  const modules = ["index.js", ...others.sort()];
   const protocol = tls
     ? `https = (options = (), tlsOptions = (keypair = (privateKey = ${text(tls.key)}, certificateChain = ${text(tls.certificate)})))`
     : "http = ()";
