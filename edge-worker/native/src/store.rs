@@ -2,13 +2,17 @@
 //!
 //! What a write returned from is on disk: the log is synced with every commit, so an acknowledged event survives a
 //! crash and a power failure. One process at a time owns a directory; a lock on a file beside the database says whose.
+//!
+//! A commit that fails, such as by a sync that the disk refuses, may have happened all the same: its pages may lie in the
+//! log, and count when that is read again. So the database is opened anew and asked before anything else is answered
+//! ([`SqliteStore::write`]). Where even that fails, nobody can say what is stored, and the process has to end.
 
 use std::fs::{self, File, TryLockError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
-use rusqlite::{Connection, ToSql, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, ToSql, TransactionBehavior};
 use usher_edge::store::sql::{self, Cell, Rows, Statement};
 use usher_edge::store::{Found, Read, Store, StoreFailure, Write};
 
@@ -16,12 +20,17 @@ use crate::exit::Failure;
 
 /// How long a reader from outside, such as a backup, may hold a commit up.
 const BUSY: Duration = Duration::from_secs(5);
+/// How often it is asked whether a commit happened, and how long in between, times the attempts so far.
+const SETTLE_ATTEMPTS: u32 = 5;
+const SETTLE_PAUSE: Duration = Duration::from_millis(200);
 /// How many statements stay prepared; there are fewer.
 const STATEMENTS_MAX: usize = 32;
 
 /// The store of this process.
 pub(crate) struct SqliteStore {
-    connection: Connection,
+    /// None: after a commit of which nobody can say whether it happened.
+    connection: Option<Connection>,
+    database: PathBuf,
     /// Held as long as the store is.
     _lock: File,
 }
@@ -44,40 +53,99 @@ impl SqliteStore {
         let database = directory.join("usher.sqlite3");
         // SQLite gives the files that it makes beside the database the same permissions.
         private(&database).map_err(|error| Failure::of_file("make", database.display(), error))?;
-        let open = || -> rusqlite::Result<Connection> {
-            let connection = Connection::open(&database)?;
-            connection.busy_timeout(BUSY)?;
-            connection.pragma_update(None, "journal_mode", "WAL")?;
-            connection.pragma_update(None, "synchronous", "FULL")?;
-            connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-            for statement in sql::SCHEMA {
-                connection.execute(statement, [])?;
-            }
-            Ok(connection)
+        let connection =
+            connect(&database).map_err(|error| Failure::of_file("open the database in", shown, error))?;
+        Ok(SqliteStore { connection: Some(connection), database, _lock: lock })
+    }
+
+    /// Whether it cannot say what it holds. Nothing is read or written any more; a new process can, once the disk works.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.connection.is_none()
+    }
+
+    /// Opens the database anew after a commit that failed, and says whether it happened.
+    fn settle(&mut self, write: &Write) -> rusqlite::Result<bool> {
+        // Its cache may hold what the log does not.
+        self.connection = None;
+        let connection = connect(&self.database)?;
+        // What the log holds by now goes into the database, and is synced once more: a sync that failed before does not
+        // fail again for the same pages.
+        let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        if busy != 0 {
+            return Err(rusqlite::Error::InvalidQuery);
+        }
+        let happened = match sql::trace(write) {
+            Some(trace) => !rows(&connection, &trace)?.is_empty(),
+            None => false,
         };
-        let connection = open().map_err(|error| Failure::of_file("open the database in", shown, error))?;
-        Ok(SqliteStore { connection, _lock: lock })
+        self.connection = Some(connection);
+        Ok(happened)
+    }
+}
+
+/// Opens a database that is written durably, and makes its tables.
+fn connect(database: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(database)?;
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    for statement in sql::SCHEMA {
+        connection.execute(statement, [])?;
+    }
+    Ok(connection)
+}
+
+/// How a write failed.
+enum Failed {
+    /// Before its commit: nothing of it is stored.
+    Undone(rusqlite::Error),
+    /// In its commit.
+    InDoubt(rusqlite::Error),
+}
+
+fn write_once(connection: &mut Connection, write: &Write) -> Result<(), Failed> {
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(Failed::Undone)?;
+    for statement in sql::writes(write) {
+        let params = rusqlite::params_from_iter(statement.params.iter().map(Bound));
+        let mut prepared = transaction.prepare_cached(statement.sql).map_err(Failed::Undone)?;
+        prepared.execute(params).map_err(Failed::Undone)?;
+    }
+    match transaction.commit() {
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+            Err(Failed::Undone(error))
+        }
+        committed => committed.map_err(Failed::InDoubt),
     }
 }
 
 impl Store for SqliteStore {
     fn read(&mut self, read: &Read) -> Result<Found, StoreFailure> {
-        let run = |statement| rows(&self.connection, &statement);
+        let connection = self.connection.as_ref().ok_or_else(in_doubt)?;
+        let run = |statement| rows(connection, &statement);
         let found: Vec<Rows> =
             sql::reads(read).into_iter().map(run).collect::<rusqlite::Result<_>>().map_err(failure)?;
         sql::found(read, found)
     }
 
     fn write(&mut self, write: &Write) -> Result<(), StoreFailure> {
-        let mut run = || {
-            let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            for statement in sql::writes(write) {
-                let params = rusqlite::params_from_iter(statement.params.iter().map(Bound));
-                transaction.prepare_cached(statement.sql)?.execute(params)?;
-            }
-            transaction.commit()
+        let connection = self.connection.as_mut().ok_or_else(in_doubt)?;
+        let failed = match write_once(connection, write) {
+            Ok(()) => return Ok(()),
+            // The rollback went well, too.
+            Err(Failed::Undone(error)) if connection.is_autocommit() => return Err(failure(error)),
+            Err(Failed::Undone(error) | Failed::InDoubt(error)) => error,
         };
-        run().map_err(failure)
+        for attempt in 0..SETTLE_ATTEMPTS {
+            match self.settle(write) {
+                Ok(true) => return Ok(()),
+                Ok(false) => return Err(failure(failed)),
+                // A disk that is full or does not answer may do so again.
+                Err(_) => std::thread::sleep(SETTLE_PAUSE * attempt),
+            }
+        }
+        Err(failure(failed))
     }
 }
 
@@ -112,6 +180,12 @@ fn rows(connection: &Connection, statement: &Statement) -> rusqlite::Result<Rows
         rows.push((0..count).map(cell).collect::<rusqlite::Result<_>>()?);
     }
     Ok(rows)
+}
+
+fn in_doubt() -> StoreFailure {
+    StoreFailure(
+        "a commit failed, and the database cannot be opened again to see whether it happened".to_owned(),
+    )
 }
 
 /// SQLite's own words name tables and files, never values.
@@ -161,9 +235,11 @@ mod tests {
     #[test]
     fn a_commit_is_synced() {
         let (directory, store) = opened("pragmas");
-        let pragma = |name| store.connection.pragma_query_value(None, name, |row| row.get(0));
+        let pragma =
+            |name| store.connection.as_ref().unwrap().pragma_query_value(None, name, |row| row.get(0));
         assert_eq!(pragma("journal_mode"), Ok("wal".to_owned()));
-        let full = store.connection.pragma_query_value(None, "synchronous", |row| row.get(0));
+        let full =
+            store.connection.as_ref().unwrap().pragma_query_value(None, "synchronous", |row| row.get(0));
         assert_eq!(full, Ok(2));
         assert!(SqliteStore::open(&directory).is_err());
         drop(store);
@@ -180,7 +256,7 @@ mod tests {
         store.write(&Write { bundle: Some(published), ..Write::default() }).unwrap();
         // As an earlier build left it.
         let before = "DROP TABLE release; INSERT INTO bundle (hash, body) VALUES ('old', x'00')";
-        store.connection.execute_batch(before).unwrap();
+        store.connection.as_ref().unwrap().execute_batch(before).unwrap();
         drop(store);
         let mut store = SqliteStore::open(&directory).unwrap();
         let mut body = |hash: &str| store.read(&Read::Bundle { hash: hash.to_owned() });
@@ -303,16 +379,84 @@ mod tests {
         };
         let statements = sql::writes(&bundle(4));
         assert!(statements.len() >= 5);
-        store.connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+        store.connection.as_ref().unwrap().execute_batch("BEGIN IMMEDIATE").unwrap();
         for (count, statement) in statements.iter().enumerate() {
             assert_eq!(copied(count), 3, "before {}", statement.sql);
             let params = rusqlite::params_from_iter(statement.params.iter().map(Bound));
-            store.connection.execute(statement.sql, params).unwrap();
+            store.connection.as_ref().unwrap().execute(statement.sql, params).unwrap();
         }
         assert_eq!(copied(statements.len()), 3);
-        store.connection.execute_batch("COMMIT").unwrap();
+        store.connection.as_ref().unwrap().execute_batch("COMMIT").unwrap();
         assert_eq!(copied(statements.len() + 1), 4);
         drop(store);
         fs::remove_dir_all(directory).unwrap();
+    }
+
+    fn row(id: u8, version: u64) -> ProfileRow {
+        ProfileRow {
+            audience: "7".to_owned(),
+            id: [id; 16],
+            version,
+            touched_ms: 5,
+            state: vec![id, u8::try_from(version).unwrap()],
+            keys: Some(vec![("email".to_owned(), format!("{id}"))]),
+        }
+    }
+
+    fn stored(store: &mut SqliteStore, id: u8) -> Vec<Vec<u8>> {
+        let key = KeyOf { audience: "7".to_owned(), name: "email".to_owned(), value: format!("{id}") };
+        let Ok(Found::Profiles(found)) = store.read(&Read::Profiles(vec![key])) else { unreachable!() };
+        found.into_iter().map(|found| found.state).collect()
+    }
+
+    #[test]
+    fn a_commit_that_fails_and_did_not_happen_is_a_failure() {
+        let (directory, mut store) = opened("refused-commit");
+        store.write(&Write { profiles: vec![row(1, 1)], ..Write::default() }).unwrap();
+        store.connection.as_mut().unwrap().commit_hook(Some(|| true)).unwrap();
+        let failed = store.write(&Write { profiles: vec![row(1, 2), row(2, 1)], ..Write::default() });
+        assert!(failed.is_err());
+        // The database was opened anew, without the hook.
+        assert!(!store.is_in_doubt());
+        assert_eq!((stored(&mut store, 1), stored(&mut store, 2)), (vec![vec![1, 1]], vec![]));
+        store.write(&Write { profiles: vec![row(1, 2)], ..Write::default() }).unwrap();
+        assert_eq!(stored(&mut store, 1), [[1, 2]]);
+        drop(store);
+        fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
+    fn whether_a_commit_happened_is_asked_of_the_database() {
+        let (directory, mut store) = opened("settled");
+        let profiles = Write { profiles: vec![row(1, 1)], ..Write::default() };
+        let bundle = Write {
+            bundle: Some(Published {
+                audience: "7".to_owned(),
+                release: Release { number: 1, hash: "h".to_owned(), origin: 1, at_ms: 5 },
+                body: b"h".to_vec(),
+                forgotten: 0,
+                dropped: Vec::new(),
+            }),
+            ..Write::default()
+        };
+        let retired = Write {
+            retired: vec![Retired { audience: "7".to_owned(), id: [9; 16], into: [1; 16] }],
+            ..Write::default()
+        };
+        for write in [profiles, bundle, retired] {
+            assert!(!store.settle(&write).unwrap(), "{write:?}");
+            store.write(&write).unwrap();
+            assert!(store.settle(&write).unwrap(), "{write:?}");
+        }
+        // A later version, or another state under the same one, is another write.
+        let other = ProfileRow { state: vec![7], ..row(1, 1) };
+        for row in [row(1, 2), other] {
+            assert!(!store.settle(&Write { profiles: vec![row], ..Write::default() }).unwrap());
+        }
+        // Without its folder there is nothing to ask, and nothing is answered any more.
+        fs::remove_dir_all(&directory).unwrap();
+        assert!(store.settle(&Write { profiles: vec![row(1, 1)], ..Write::default() }).is_err());
+        assert!(store.is_in_doubt());
+        assert!(store.read(&Read::Pointers).is_err() && store.write(&Write::default()).is_err());
     }
 }

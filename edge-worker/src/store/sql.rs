@@ -204,6 +204,27 @@ fn odd() -> StoreFailure {
     StoreFailure("a row is not what its statement selects".to_owned())
 }
 
+/// Finds a row if the write was made; None for one of which nothing can be found again. What a write changes is changed
+/// together, so one part of it speaks for all.
+pub fn trace(write: &Write) -> Option<Statement> {
+    if let Some(row) = write.profiles.first() {
+        return Some(Statement {
+            sql: "SELECT 1 FROM profile WHERE audience = ? AND id = ? AND version = ? AND state = ?",
+            params: vec![text(&row.audience), bytes(&row.id), integer(row.version), bytes(&row.state)],
+        });
+    }
+    if let Some(Published { audience, release, .. }) = &write.bundle {
+        return Some(Statement {
+            sql: "SELECT 1 FROM release WHERE audience = ? AND number = ? AND hash = ?",
+            params: vec![text(audience), integer(release.number), text(&release.hash)],
+        });
+    }
+    write.retired.first().map(|retired| Statement {
+        sql: "SELECT 1 FROM retired WHERE audience = ? AND id = ?",
+        params: vec![text(&retired.audience), bytes(&retired.id)],
+    })
+}
+
 /// The statements of a write, to be run in one transaction.
 pub fn writes(write: &Write) -> Vec<Statement> {
     let mut statements = Vec::new();
