@@ -7,6 +7,8 @@ use std::time::Duration;
 pub(crate) const CONNECTIONS_MAX: usize = 900;
 /// How many of them one source has that is no trusted proxy.
 pub(crate) const SOURCE_CONNECTIONS_MAX: usize = 256;
+/// How much of what a connection sends is read ahead; also the longest head.
+pub(crate) const BUFFER_BYTES_MAX: usize = 32 * 1024;
 /// How many requests wait for the writer; more wait in their connections.
 pub(crate) const JOBS_MAX: usize = 1_024;
 /// How much of a body that is refused is still read, so that a caller that is sending gets to see its answer.

@@ -1,7 +1,8 @@
 //! The HTTP host: sockets and SQLite around the service, which decides everything.
 //!
 //! One thread, the writer, owns the edge and its store and takes requests one by one: between what a request reads and
-//! what it writes nothing comes. Connections are served beside it; a body is bounded while it is read.
+//! what it writes nothing comes. Connections are served beside it: a head is looked at first, a body is read only for a
+//! caller who may send it, and bounded while it is read.
 
 mod body;
 mod seats;
@@ -18,7 +19,7 @@ use std::time::Duration;
 use http_body_util::Full;
 use hyper::Version;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_ENCODING, HOST, HeaderMap, HeaderValue};
+use hyper::header::{HOST, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
 use hyper::server::conn::http1;
@@ -29,16 +30,18 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::signal;
 use tokio::time::timeout;
 use usher_edge::host::{HEADERS, SOURCE_HEADER};
-use usher_edge::{Refusal, Response};
+use usher_edge::{Ambient, Edge, Refusal, Response, front};
 
+use crate::clock::now_ms;
 use crate::exit::Failure;
-use crate::limits::STOP_TIME;
+use crate::limits::{BUFFER_BYTES_MAX, STOP_TIME};
+use crate::secrets::random;
 use crate::store::SqliteStore;
 use crate::terminal::print;
 use crate::website::Website;
 use seats::{Seat, Seats, Watched};
 use source::{Proxies, Source};
-use writer::{Job, Writer};
+use writer::{Job, Jobs, Writer, log};
 
 /// What an operator says.
 #[derive(Debug)]
@@ -58,12 +61,13 @@ pub(crate) struct Settings {
 pub(crate) fn run(settings: Settings) -> Result<(), Failure> {
     let website = settings.www.as_deref().map(website).transpose()?;
     let store = SqliteStore::open(&settings.data)?;
+    let door = Edge::new(settings.secret.as_deref(), settings.demo);
     let writer = Writer::start(store, settings.secret, settings.demo)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("cannot start: {error}")))?;
-    let host = Host { jobs: writer.jobs(), website, proxies: settings.proxies, seats: Seats::new() };
+    let host = Host { jobs: writer.jobs(), door, website, proxies: settings.proxies, seats: Seats::new() };
     let served = runtime.block_on(listen(settings.listen, Arc::new(host)));
     // What still runs after its time is dropped here; then the writer ends what it took, and closes the database.
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -162,12 +166,17 @@ fn connection(
         }
     });
     // Its seat says how long it may wait for a head.
-    http1::Builder::new().header_read_timeout(None).serve_connection(TokioIo::new(watched), service)
+    http1::Builder::new()
+        .header_read_timeout(None)
+        .max_buf_size(BUFFER_BYTES_MAX)
+        .serve_connection(TokioIo::new(watched), service)
 }
 
 /// What connections share.
 struct Host {
-    jobs: tokio::sync::mpsc::Sender<Job>,
+    jobs: Jobs,
+    /// Looks at heads. It runs no bundle and is never changed, so nobody waits for it.
+    door: Edge,
     website: Option<Website>,
     proxies: Proxies,
     seats: Seats,
@@ -177,6 +186,7 @@ impl Host {
     async fn answer(&self, request: hyper::Request<Incoming>, peer: IpAddr) -> HttpResponse {
         let (parts, incoming) = request.into_parts();
         if let Some(refusal) = refused_head(&parts) {
+            body::discard(incoming, &parts.headers);
             return http(Response::refused(refusal));
         }
         if parts.method == hyper::Method::GET
@@ -184,19 +194,28 @@ impl Host {
         {
             return page;
         }
-        let body = match body::read(incoming, &parts.headers).await {
-            Ok(body) => body::inflate(body, parts.headers.get(CONTENT_ENCODING)).await,
-            Err(refusal) => Err(refusal),
+        let Ok(entropy) = random() else {
+            log("the operating system gives no randomness");
+            return http(Response::refused(Refusal::INTERNAL));
         };
-        let (reply, answered) = tokio::sync::oneshot::channel();
-        let job = Job {
+        let mut job = Job {
             method: parts.method.as_str().to_owned(),
             target: parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned(),
             headers: self.headers(&parts.headers, peer),
-            body,
-            reply,
+            ambient: Ambient { now_ms: now_ms(), entropy },
+            body: Ok(Vec::new()),
         };
-        if self.jobs.send(job).await.is_err() {
+        // Nothing of a body is taken for a caller who may not send one.
+        let admitted = front::admit(&self.door, &job.head()).map(|admitted| admitted.body_bytes_max());
+        match admitted {
+            Ok(most) => job.body = body::read(incoming, &parts.headers, most).await,
+            Err(refused) => {
+                body::discard(incoming, &parts.headers);
+                return http(refused);
+            }
+        }
+        let (reply, answered) = tokio::sync::oneshot::channel();
+        if self.jobs.send((job, reply)).await.is_err() {
             return http(Response::refused(Refusal::STORAGE));
         }
         http(answered.await.unwrap_or_else(|_| Response::refused(Refusal::INTERNAL)))

@@ -136,3 +136,73 @@ fn a_head_that_does_not_come_ends_the_connection_and_a_body_that_does_not_is_tol
         assert_eq!(stream.read(&mut [0; 10]).unwrap_or(0), 0);
     }
 }
+
+#[test]
+fn a_body_is_asked_for_when_its_head_was_looked_at() {
+    let (_directory, serving) = started();
+    serving.fill();
+    let head = |key: &str, path: &str, length: usize| {
+        format!(
+            "POST {path} HTTP/1.1\r\nhost: e\r\nauthorization: TD1 {key}\r\norigin: {ORIGIN}\r\n\
+             content-length: {length}\r\nexpect: 100-continue\r\n\r\n"
+        )
+    };
+    let first_line = |request: &str| {
+        let mut stream = connected(&serving);
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = [0; 1_000];
+        let count = stream.read(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer[..count]).into_owned()
+    };
+    let answer = first_line(&head(WRITE_KEY, "/web/pageviews", 100));
+    assert_eq!(answer, "HTTP/1.1 100 Continue\r\n\r\n");
+    let refused = [
+        ("no-key", "/web/pageviews", 100, 401),
+        (WRITE_KEY, "/no/such/route", 100, 404),
+        (WRITE_KEY, "/v1/audiences/1069944/profiles/import", 100, 403),
+        (WRITE_KEY, "/web/pageviews", 6_000_000, 413),
+    ];
+    for (key, path, length, status) in refused {
+        let answer = first_line(&head(key, path, length));
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {answer}");
+    }
+    // A page reads that it was too much.
+    let answer = first_line(&head(WRITE_KEY, "/web/pageviews", 6_000_000));
+    assert!(answer.contains(&format!("access-control-allow-origin: {ORIGIN}\r\n")), "{answer}");
+}
+
+/// Who has no key costs no memory: what it sends goes by.
+#[test]
+#[cfg(target_os = "linux")]
+fn bodies_without_a_key_are_not_kept() {
+    let (_directory, serving) = started();
+    let resident = || -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", serving.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").trim().parse().unwrap()
+    };
+    let before = resident();
+    let part = vec![b' '; 64 * 1024];
+    let mut streams: Vec<TcpStream> = (0..80)
+        .map(|_| {
+            let mut stream = connected(&serving);
+            let head = "POST /web/pageviews HTTP/1.1\r\nhost: e\r\ncontent-length: 5242880\r\n\r\n";
+            stream.write_all(head.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    let mut most = before;
+    for _ in 0..79 {
+        for stream in &mut streams {
+            // It may be closed by now.
+            let _ = stream.write_all(&part);
+        }
+        most = most.max(resident());
+    }
+    for stream in &mut streams {
+        let mut answer = [0; 20];
+        let count = stream.read(&mut answer).unwrap_or(0);
+        assert!(answer[..count].starts_with(b"HTTP/1.1 401 "));
+    }
+    assert!(most - before < 32 * 1024, "{} KiB more", most - before);
+}

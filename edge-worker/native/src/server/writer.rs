@@ -1,32 +1,42 @@
 //! The writer: one thread that owns the edge and its store, and takes requests in the order in which they came.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process;
 use std::thread::{self, JoinHandle};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot};
+use usher_edge::host::Head;
 use usher_edge::wire::json::Json;
 use usher_edge::{Ambient, Edge, Refusal, Request, Response, front, refresh, serve};
 
+use crate::clock::now_ms;
 use crate::exit::Failure;
 use crate::limits::JOBS_MAX;
-use crate::secrets::random;
 use crate::store::SqliteStore;
 use crate::terminal::note;
 
-/// One request and who waits for its answer.
+/// One request.
 pub(super) struct Job {
     pub(super) method: String,
     pub(super) target: String,
     pub(super) headers: Vec<(String, String)>,
+    pub(super) ambient: Ambient,
     /// Or why there is none.
     pub(super) body: Result<Vec<u8>, Refusal>,
-    pub(super) reply: oneshot::Sender<Response>,
 }
+
+impl Job {
+    pub(super) fn head(&self) -> Head<'_> {
+        Head { method: &self.method, target: &self.target, headers: &self.headers, ambient: self.ambient }
+    }
+}
+
+/// Where requests are handed in, each with who waits for its answer.
+pub(super) type Jobs = mpsc::Sender<(Job, oneshot::Sender<Response>)>;
 
 /// The running thread.
 pub(super) struct Writer {
-    jobs: mpsc::Sender<Job>,
+    jobs: Jobs,
     thread: JoinHandle<()>,
 }
 
@@ -44,9 +54,9 @@ impl Writer {
             log(&format!("{complaint}; every route but /healthz answers 503"));
         }
         refresh(&mut edge, &mut store, &mut log);
-        let (jobs, mut waiting) = mpsc::channel::<Job>(JOBS_MAX);
+        let (jobs, mut waiting) = mpsc::channel::<(Job, oneshot::Sender<Response>)>(JOBS_MAX);
         let work = move || {
-            while let Some(job) = waiting.blocking_recv() {
+            while let Some((job, reply)) = waiting.blocking_recv() {
                 // Nothing in the service panics; should it, one caller is told, and the edge is made anew from the store,
                 // whose open transaction was rolled back. A release build aborts instead and is started again.
                 let result = catch_unwind(AssertUnwindSafe(|| answer(&mut edge, &mut store, &job)));
@@ -56,8 +66,14 @@ impl Writer {
                     refresh(&mut edge, &mut store, &mut log);
                     Response::refused(Refusal::INTERNAL)
                 });
+                if store.is_in_doubt() {
+                    // Nothing that it would say now is known to be true. Whoever watches the process starts it again, and
+                    // it reads what the disk has.
+                    log("it is not known what the database holds; the process ends");
+                    process::exit(1);
+                }
                 // Whoever hung up meanwhile does not want it.
-                let _ = job.reply.send(response);
+                let _ = reply.send(response);
             }
         };
         let thread = thread::Builder::new()
@@ -68,7 +84,7 @@ impl Writer {
     }
 
     /// Where requests are handed in.
-    pub(super) fn jobs(&self) -> mpsc::Sender<Job> {
+    pub(super) fn jobs(&self) -> Jobs {
         self.jobs.clone()
     }
 
@@ -81,31 +97,19 @@ impl Writer {
 }
 
 fn answer(edge: &mut Edge, store: &mut SqliteStore, job: &Job) -> Response {
-    let Ok(entropy) = random() else {
-        log("the operating system gives no randomness");
-        return Response::refused(Refusal::INTERNAL);
-    };
-    let request = Request {
-        method: &job.method,
-        target: &job.target,
-        headers: &job.headers,
-        body: job.body.as_ref().map_or(&[][..], Vec::as_slice),
-        ambient: Ambient { now_ms: now_ms(), entropy },
-    };
-    if let Err(refusal) = job.body {
-        return front::failed(edge, &request.head(), refusal);
+    match &job.body {
+        Ok(body) => {
+            let Head { method, target, headers, mut ambient } = job.head();
+            // It arrives here: what is written is in the order of its times.
+            ambient.now_ms = now_ms();
+            serve(edge, store, &Request { method, target, headers, body, ambient }, &mut log)
+        }
+        Err(refusal) => front::failed(edge, &job.head(), *refusal),
     }
-    serve(edge, store, &request, &mut log)
-}
-
-/// Unix milliseconds.
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// A JSON line on standard error. What the service says about events is JSON already; neither names a visitor.
-fn log(said: &str) {
+pub(super) fn log(said: &str) {
     let mut json = Json::new();
     json.object(|o| {
         o.field("at_ms").number(now_ms());
