@@ -1,13 +1,15 @@
-//! Events into profiles, and offers or receipts out: keys → stitch → ingest → personalize.
+//! Events into profiles, and offers or receipts out.
 
-use usher_engine::profile::Profile;
+mod pass;
+
+use pass::Pass;
 use usher_engine::profile::codec::Unreadable;
-use usher_engine::{Access, Answer, Asked, Event, Evidence, Keys, Plan, Query, Why, order_clamped};
+use usher_engine::{Answer, Event, Evidence, Keys, Why, order_clamped};
 
 use super::set::{KeysRead, Mint, ProfileIndex, ProfileSet, unreadable};
 use super::{Opened, Work};
 use crate::answer;
-use crate::edge::Edge;
+use crate::edge::{Edge, Running};
 use crate::error::Refusal;
 use crate::keys::SeenToken;
 use crate::limits::FOLDS_MAX;
@@ -22,7 +24,7 @@ use crate::wire::{Response, read};
 #[derive(Debug)]
 pub(crate) struct Batch {
     message: Events,
-    /// For each element that was sent, whether it is an event at all.
+    /// For each element that was sent, true if it is an event at all.
     valid: Vec<bool>,
     /// How many keys are read.
     keys: usize,
@@ -41,7 +43,7 @@ struct OneEvent {
     event: Event,
     repairs: read::Repairs,
     keys: Keys,
-    /// Where the usable ones stand among those that are read.
+    /// Positions of the usable ones among those that are read.
     read: Vec<usize>,
 }
 
@@ -88,123 +90,180 @@ pub(super) fn open(edge: &Edge, message: Events) -> Result<Opened, Response> {
 }
 
 pub(super) fn fold(edge: &Edge, batch: &Batch, found: &[FoundProfile]) -> Folded {
-    let message = &batch.message;
-    let now_ms = message.ambient.now_ms;
-    let mut mint = Mint::new(message.ambient);
-    // Beyond the ids that nameless events took.
+    let mut mint = Mint::new(batch.message.ambient);
+    // Beyond the ids that events without one took.
     (0..batch.valid.len()).for_each(|_| {
         mint.uuid();
     });
-    let mut receipts: Vec<Receipt> =
-        vec![Receipt::default(); batch.valid.iter().filter(|valid| **valid).count()];
-    let mut answer = Answer::default();
-    let mut seen: Vec<SeenToken> = Vec::new();
-    let mut write = Write::default();
-    let mut log = Vec::new();
-    for (id, number) in &message.audiences {
-        let running = match edge.running(id) {
-            Some(running) if running.number >= *number => running,
-            _ => return Folded::NeedsNewerBundle,
-        };
-        let Some(of_audience) = batch.audiences.iter().find(|audience| audience.id == *id) else {
-            return Folded::NeedsNewerBundle;
-        };
-        // A batch is atomic per profile: events of one that cannot be read or would be too large are left out, and
-        // the others folded again from what was found.
-        let mut left_out: Vec<(usize, &'static str)> = Vec::new();
-        let mut damage_told = false;
-        let mut rounds = 0;
-        loop {
-            let loaded = ProfileSet::load(id, running.number, batch.keys, found);
-            let Some(mut set) = loaded else { return Folded::NeedsNewerBundle };
-            if !damage_told {
-                log.extend(set.reasons.iter().map(|why| unreadable(*why)));
-                for (index, event) in of_audience.events.iter().enumerate() {
-                    left_out.extend(set.unreadable(&event.read).map(|why| match why {
-                        Unreadable::Damaged(_) => (index, UNREADABLE),
-                        Unreadable::TooNew => (index, UNAVAILABLE),
-                    }));
-                }
-                damage_told = true;
-            }
-            let round = fold_once(&running.plan, message, of_audience, &left_out, &mut set, &mut mint);
-            let mut written = Write::default();
-            if let Err(too_large) = set.commit(&running.plan, now_ms, &mut written) {
-                let is_full = |own: &ProfileIndex| too_large.contains(&set.now(*own));
-                let full = round.owners.iter().filter(|(_, own)| is_full(own));
-                let before = left_out.len();
-                left_out.extend(full.map(|(index, _)| (*index, TOO_LARGE)));
-                rounds += 1;
-                // Each of many events may take a full profile over once those before it are left out.
-                if rounds > 1 {
-                    of_audience.leave_out_with(&mut left_out, batch.keys);
-                }
-                if left_out.len() > before && rounds < FOLDS_MAX {
-                    continue;
-                }
-                // A profile that was too large before, or too many in a row.
-                log.push(Line::of("profile_too_large"));
+    let mut result = BatchResult::new(batch);
+    for (id, number) in &batch.message.audiences {
+        let running = edge.running(id).filter(|running| running.number >= *number);
+        let events = batch.audiences.iter().find(|audience| audience.id == *id);
+        let (Some(running), Some(events)) = (running, events) else { return Folded::NeedsNewerBundle };
+        match fold_audience(batch, running, events, found, &mut mint, &mut result.log) {
+            Ok(audience) => result.add(audience),
+            Err(Stop::NeedsNewerBundle) => return Folded::NeedsNewerBundle,
+            Err(Stop::ProfileTooLarge) => {
                 let response = batch.refused(TOO_LARGE, Refusal::TOO_LARGE);
-                return Outcome { write: Write::default(), response, log }.done();
+                return Outcome { write: Write::default(), response, log: result.log }.done();
             }
-            write.append(written);
+        }
+    }
+    result.finish(edge)
+}
+
+/// The events of one audience, folded.
+struct FoldedAudience<'p> {
+    pass: Pass<'p>,
+    left_out: Vec<LeftOut>,
+    write: Write,
+    seen: Vec<SeenToken>,
+}
+
+/// An event that is left out, by its index, and the failure in its receipt.
+type LeftOut = (usize, &'static str);
+
+/// Why a batch is not folded.
+enum Stop {
+    NeedsNewerBundle,
+    /// A profile was too large before, or too many are in a row.
+    ProfileTooLarge,
+}
+
+/// A batch is atomic per profile: events of one that cannot be read or would be too large are left out, and the others
+/// folded again from what was found.
+fn fold_audience<'p>(
+    batch: &Batch,
+    running: &'p Running,
+    events: &OfAudience,
+    found: &[FoundProfile],
+    mint: &mut Mint,
+    log: &mut Vec<Line>,
+) -> Result<FoldedAudience<'p>, Stop> {
+    let (plan, message) = (&running.plan, &batch.message);
+    let mut left_out: Vec<LeftOut> = Vec::new();
+    for passes in 1..=FOLDS_MAX {
+        let loaded = ProfileSet::load(&events.id, running.number, batch.keys, found);
+        let mut set = loaded.ok_or(Stop::NeedsNewerBundle)?;
+        if passes == 1 {
+            log.extend(set.reasons.iter().map(|why| unreadable(*why)));
+            left_out.extend(events.unreadable(&set));
+        }
+        let pass = pass::run(plan, message, events, &left_out, &mut set, mint);
+        let mut write = Write::default();
+        let Err(too_large) = set.commit(plan, message.ambient.now_ms, &mut write) else {
             log.extend((0..set.crowded_out).map(|_| Line::of("profile_made_room")));
             log.extend((0..set.forgetful).map(|_| Line::of("event_ids_forgotten")));
-            for (receipt, of_round) in receipts.iter_mut().zip(round.receipts) {
-                of_round.notes.into_iter().for_each(|note| receipt.note(note));
-            }
-            for (index, failure) in &left_out {
-                if *failure == TOO_LARGE {
-                    log.push(Line::of("profile_too_large"));
-                }
-                if let Some(receipt) = receipts.get_mut(*index) {
-                    receipt.failure = Some(failure);
-                }
-            }
-            log.extend(round.log);
-            if let Some(of_round) = round.answer {
-                answer = of_round;
-            }
-            seen.extend(set.seen_tokens(&round.owners));
+            let seen = set.seen_tokens(&pass.owners);
+            return Ok(FoldedAudience { pass, left_out, write, seen });
+        };
+        let is_full = |owner: &ProfileIndex| too_large.contains(&set.now(*owner));
+        let full = pass.owners.iter().filter(|(_, owner)| is_full(owner));
+        let before = left_out.len();
+        left_out.extend(full.map(|(index, _)| (*index, TOO_LARGE)));
+        // Each of many events may take a full profile over once those before it are left out.
+        if passes > 1 {
+            events.leave_out_with(&mut left_out, batch.keys);
+        }
+        if left_out.len() == before {
             break;
         }
     }
-    // Nothing was stored, and there is nothing else to tell.
-    let is_unreadable = |receipt: &&Receipt| matches!(receipt.failure, Some(UNREADABLE | UNAVAILABLE));
-    let unreadable = receipts.iter().filter(is_unreadable).count();
-    if unreadable > 0 && unreadable == batch.valid.len() && write.is_empty() {
-        return Outcome { write, response: batch.unavailable(), log }.done();
-    }
-    if let (Mode::Personalize { .. }, [Receipt { failure: Some(_), .. }]) =
-        (&message.mode, receipts.as_slice())
-    {
-        let response = batch.refused(TOO_LARGE, Refusal::TOO_LARGE);
-        return Outcome { write: Write::default(), response, log }.done();
-    }
-    let response = match message.mode {
-        Mode::Ingest => Response::json(200, batch.receipts(&receipts)),
-        Mode::Personalize { .. } => {
-            for skipped in &answer.skipped {
-                let event = match skipped.why {
-                    Why::MissingInput(_) => "personalization_skipped",
-                    Why::SectionTaken(_) => "section_name_taken",
-                };
-                log.push(Line::with_detail(event, skipped.personalization));
-            }
-            Response::json(200, answer::answer(&answer, None))
+    log.push(Line::of("profile_too_large"));
+    Err(Stop::ProfileTooLarge)
+}
+
+/// The result of a batch, over all audiences.
+struct BatchResult<'b, 'p> {
+    batch: &'b Batch,
+    /// One for each valid event.
+    receipts: Vec<Receipt>,
+    answer: Answer<'p>,
+    seen: Vec<SeenToken>,
+    write: Write,
+    log: Vec<Line>,
+}
+
+impl<'b, 'p> BatchResult<'b, 'p> {
+    fn new(batch: &'b Batch) -> BatchResult<'b, 'p> {
+        let valid = batch.valid.iter().filter(|valid| **valid).count();
+        BatchResult {
+            batch,
+            receipts: vec![Receipt::default(); valid],
+            answer: Answer::default(),
+            seen: Vec::new(),
+            write: Write::default(),
+            log: Vec::new(),
         }
-    };
-    let mut response = response.with_cors(Some(&message.origin));
-    // A batch of several visitors has no one to look up.
-    if let ([token], Some(keyring)) = (seen.as_slice(), edge.keyring()) {
-        response = response.header("usher-seen", token.sign(&keyring.signer));
     }
-    Outcome { write, response, log }.done()
+
+    fn add(&mut self, audience: FoldedAudience<'p>) {
+        let FoldedAudience { pass, left_out, write, seen } = audience;
+        self.write.append(write);
+        for (receipt, of_pass) in self.receipts.iter_mut().zip(pass.receipts) {
+            of_pass.notes.into_iter().for_each(|note| receipt.note(note));
+        }
+        for (index, failure) in left_out {
+            if failure == TOO_LARGE {
+                self.log.push(Line::of("profile_too_large"));
+            }
+            if let Some(receipt) = self.receipts.get_mut(index) {
+                receipt.failure = Some(failure);
+            }
+        }
+        self.log.extend(pass.log);
+        if let Some(answer) = pass.answer {
+            self.answer = answer;
+        }
+        self.seen.extend(seen);
+    }
+
+    fn finish(mut self, edge: &Edge) -> Folded {
+        let batch = self.batch;
+        let is_unreadable = |receipt: &&Receipt| matches!(receipt.failure, Some(UNREADABLE | UNAVAILABLE));
+        let unreadable = self.receipts.iter().filter(is_unreadable).count();
+        // Nothing was stored, and there is nothing else to tell.
+        if unreadable > 0 && unreadable == batch.valid.len() && self.write.is_empty() {
+            return Outcome { write: self.write, response: batch.unavailable(), log: self.log }.done();
+        }
+        let response = match (&batch.message.mode, self.receipts.as_slice()) {
+            (Mode::Personalize { .. }, [Receipt { failure: Some(_), .. }]) => {
+                let response = batch.refused(TOO_LARGE, Refusal::TOO_LARGE);
+                return Outcome { write: Write::default(), response, log: self.log }.done();
+            }
+            (Mode::Ingest, receipts) => Response::json(200, batch.receipts(receipts)),
+            (Mode::Personalize { .. }, _) => {
+                self.log.extend(self.answer.skipped.iter().map(|skipped| {
+                    let event = match skipped.why {
+                        Why::MissingInput(_) => "personalization_skipped",
+                        Why::SectionTaken(_) => "section_name_taken",
+                    };
+                    Line::with_detail(event, skipped.personalization)
+                }));
+                Response::json(200, answer::answer(&self.answer, None))
+            }
+        };
+        let mut response = response.with_cors(Some(&batch.message.origin));
+        // A batch of several visitors has no one to look up.
+        if let ([token], Some(keyring)) = (self.seen.as_slice(), edge.keyring()) {
+            response = response.header("usher-seen", token.sign(&keyring.signer));
+        }
+        Outcome { write: self.write, response, log: self.log }.done()
+    }
 }
 
 impl OfAudience {
+    /// The events whose profile cannot be read.
+    fn unreadable(&self, set: &ProfileSet) -> Vec<LeftOut> {
+        let failure = |(index, event): (usize, &OneEvent)| match set.unreadable(&event.read)? {
+            Unreadable::Damaged(_) => Some((index, UNREADABLE)),
+            Unreadable::TooNew => Some((index, UNAVAILABLE)),
+        };
+        self.events.iter().enumerate().filter_map(failure).collect()
+    }
+
     /// Leaves out every event that has a key in common with one that is left out, or with one of these, and so on.
-    fn leave_out_with(&self, left_out: &mut Vec<(usize, &'static str)>, keys: usize) {
+    fn leave_out_with(&self, left_out: &mut Vec<LeftOut>, keys: usize) {
         let mut out = vec![false; self.events.len()];
         for (index, _) in left_out.iter() {
             out[*index] = true;
@@ -236,100 +295,6 @@ const UNREADABLE: &str = "ProfileUnreadable";
 /// A newer build wrote its profile: the caller may ask again when every writer runs it.
 const UNAVAILABLE: &str = "StorageUnavailable";
 
-/// What one pass over the events of an audience came to.
-struct Round<'p> {
-    /// As many as there are events.
-    receipts: Vec<Receipt>,
-    /// Whose each event is, by its index; events of nobody are not among them.
-    owners: Vec<(usize, ProfileIndex)>,
-    /// For one event that is personalized.
-    answer: Option<Answer<'p>>,
-    log: Vec<Line>,
-}
-
-fn fold_once<'p>(
-    plan: &'p Plan,
-    message: &Events,
-    of_audience: &OfAudience,
-    left_out: &[(usize, &str)],
-    set: &mut ProfileSet,
-    mint: &mut Mint,
-) -> Round<'p> {
-    let now_ms = message.ambient.now_ms;
-    let mut round = Round { receipts: Vec::new(), owners: Vec::new(), answer: None, log: Vec::new() };
-    for (index, OneEvent { event, repairs, keys, read }) in of_audience.events.iter().enumerate() {
-        let mut receipt = Receipt::default();
-        event.notes.iter().for_each(|note| receipt.note(note.as_str()));
-        if repairs.text {
-            receipt.note("text_repaired");
-        }
-        if repairs.number {
-            receipt.note("value_refused");
-        }
-        if left_out.iter().any(|(known, _)| *known == index) {
-            round.receipts.push(receipt);
-            continue;
-        }
-        if repairs.number {
-            round
-                .log
-                .push(Line::with_detail("value_refused", "A number is beyond what a 64-bit float holds."));
-        }
-        for refused in &keys.refused {
-            receipt.note("key_refused");
-            round.log.push(Line::with_detail("key_refused", refused.reason));
-        }
-        let mut nobody = Profile::unknown();
-        let profile = if keys.usable.is_empty() {
-            receipt.note("no_usable_key");
-            &mut nobody
-        } else {
-            let own = set.stitch(plan, keys, read, mint.uuid(), now_ms);
-            round.owners.push((index, own));
-            // It was put there just now.
-            set.get_mut(own).unwrap_or(&mut nobody)
-        };
-        let ingested = plan.ingest(profile, event, now_ms);
-        if ingested.duplicate {
-            receipt.note("duplicate");
-        }
-        if ingested.forgot {
-            round.log.push(Line::of("event_ids_forgotten"));
-        }
-        for refused in &ingested.refused {
-            receipt.note("value_refused");
-            round.log.push(Line::with_detail("value_refused", refused.reason));
-        }
-        if !ingested.too_long.is_empty() {
-            receipt.note("text_too_long");
-            round.log.push(Line::of("text_too_long"));
-        }
-        if let Mode::Personalize { named, server_route, sensitive_scope } = &message.mode {
-            let access = Access { server_route: *server_route, sensitive_scope: *sensitive_scope };
-            let answer = personalize(plan, profile, event, &message.edge, named.as_deref(), access, now_ms);
-            round.answer = Some(answer);
-        }
-        round.receipts.push(receipt);
-    }
-    round
-}
-
-fn personalize<'p>(
-    plan: &'p Plan,
-    profile: &Profile,
-    event: &Event,
-    edge: &[(String, String)],
-    named: Option<&[String]>,
-    access: Access,
-    now_ms: i64,
-) -> Answer<'p> {
-    let named: Option<Vec<usize>> =
-        named.map(|names| names.iter().filter_map(|name| plan.personalization(name)).collect());
-    let asked = named.as_deref().map_or(Asked::Triggered, Asked::Named);
-    let query = Query { event: Some(event), asked, inputs: &[], edge, access, blind: false };
-    plan.personalize(profile, &query, now_ms)
-}
-
 impl Batch {
     /// One receipt per element that was sent, in order.
     fn receipts(&self, taken: &[Receipt]) -> Json {
@@ -340,12 +305,12 @@ impl Batch {
         answer::receipts(&receipts)
     }
 
-    /// What the caller gets when storage does not answer: nothing was stored.
+    /// The answer when storage does not answer: nothing was stored.
     pub(super) fn unavailable(&self) -> Response {
         Response::refused(Refusal::STORAGE).with_cors(Some(&self.message.origin))
     }
 
-    /// What the caller gets when a profile cannot take the batch: nothing was stored.
+    /// The answer when a profile cannot take the batch: nothing was stored.
     fn refused(&self, failure: &'static str, refusal: Refusal) -> Response {
         let response = match self.message.mode {
             Mode::Ingest => {

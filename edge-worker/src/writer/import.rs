@@ -29,10 +29,10 @@ pub(crate) struct Rows {
 struct Row {
     /// Of the request, from 1.
     line: usize,
-    /// Where its key stands among those that are read.
+    /// Position of its key among those that are read.
     key: usize,
     record: Record,
-    /// Whether it had a number that no float holds.
+    /// True if it had a number that no float holds.
     beyond: bool,
 }
 
@@ -86,12 +86,12 @@ pub(super) fn fold(edge: &Edge, rows: &Rows, found: &[FoundProfile]) -> Folded {
     // folded again from what was found.
     let mut left_out: Vec<(usize, &'static str)> = Vec::new();
     let mut log = Vec::new();
-    let mut damage_told = false;
+    let mut reasons_logged = false;
     loop {
         let loaded = ProfileSet::load(&message.audience, running.number, rows.keys, found);
         let Some(mut set) = loaded else { return Folded::NeedsNewerBundle };
-        if !damage_told {
-            damage_told = true;
+        if !reasons_logged {
+            reasons_logged = true;
             log.extend(set.reasons.iter().map(|why| unreadable(*why)));
             if set.reasons.contains(&Unreadable::TooNew) {
                 // It is over when every writer runs the newer build: the import may then be sent again.
@@ -102,7 +102,7 @@ pub(super) fn fold(edge: &Edge, rows: &Rows, found: &[FoundProfile]) -> Folded {
             let damaged = damaged.filter(|(_, row)| set.unreadable(&[row.key]).is_some());
             left_out.extend(damaged.map(|(index, _)| (index, UNREADABLE)));
         }
-        let imported = take(&running.plan, rows, &left_out, &mut set);
+        let imported = import_rows(&running.plan, rows, &left_out, &mut set);
         let mut write = Write::default();
         let committed = set.commit(&running.plan, message.ambient.now_ms, &mut write);
         let Err(full) = committed else {
@@ -130,7 +130,7 @@ pub(super) fn fold(edge: &Edge, rows: &Rows, found: &[FoundProfile]) -> Folded {
     }
 }
 
-/// What the rows that were taken came to.
+/// Counts over the rows that were imported.
 #[derive(Default)]
 struct Imported<'r> {
     imported: i64,
@@ -139,40 +139,46 @@ struct Imported<'r> {
     /// The first of them, with the line that each stands on.
     refused: Vec<(usize, &'r RefusedColumn)>,
     ignored: Vec<&'r str>,
-    /// Whose each row is, by its index.
+    /// The profile of each row, by the row's index.
     owners: Vec<(usize, ProfileIndex)>,
 }
 
-fn take<'r>(plan: &Plan, rows: &'r Rows, left_out: &[(usize, &str)], set: &mut ProfileSet) -> Imported<'r> {
+fn import_rows<'r>(
+    plan: &Plan,
+    rows: &'r Rows,
+    left_out: &[(usize, &str)],
+    set: &mut ProfileSet,
+) -> Imported<'r> {
     let now_ms = rows.message.ambient.now_ms;
     let mut mint = Mint::new(rows.message.ambient);
-    let mut taken = Imported::default();
+    let mut imported = Imported::default();
     for (index, Row { line, key, record, beyond }) in rows.records.iter().enumerate() {
         if left_out.iter().any(|(known, _)| *known == index) {
             continue;
         }
         let keys = Keys { usable: vec![record.key.clone()], ..Keys::default() };
         let own = set.stitch(plan, &keys, &[*key], mint.uuid(), now_ms);
-        taken.owners.push((index, own));
+        imported.owners.push((index, own));
         if set.get_mut(own).is_some_and(|profile| profile.import(record.clone())) {
-            taken.imported += 1;
+            imported.imported += 1;
         } else {
-            taken.unchanged += 1;
+            imported.unchanged += 1;
         }
-        taken.values_refused += i64::try_from(record.refused.len()).unwrap_or(i64::MAX) + i64::from(*beyond);
-        let room = IMPORT_REFUSALS_MAX.saturating_sub(taken.refused.len());
-        taken.refused.extend(record.refused.iter().take(room).map(|refused| (*line, refused)));
+        imported.values_refused +=
+            i64::try_from(record.refused.len()).unwrap_or(i64::MAX) + i64::from(*beyond);
+        let room = IMPORT_REFUSALS_MAX.saturating_sub(imported.refused.len());
+        imported.refused.extend(record.refused.iter().take(room).map(|refused| (*line, refused)));
         for column in &record.ignored {
-            if !taken.ignored.contains(&column.as_str()) {
-                taken.ignored.push(column);
+            if !imported.ignored.contains(&column.as_str()) {
+                imported.ignored.push(column);
             }
         }
     }
-    taken
+    imported
 }
 
 impl Imported<'_> {
-    /// What the caller gets. `rejected` are lines and reasons, ascending.
+    /// The answer. `rejected` are lines and reasons, ascending.
     fn body(&self, rejected: &[(usize, &'static str)]) -> Json {
         let mut body = Json::new();
         body.object(|o| {

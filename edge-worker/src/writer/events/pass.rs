@@ -1,0 +1,117 @@
+//! One pass over the events of an audience: keys → stitch → ingest → personalize.
+
+use usher_engine::profile::Profile;
+use usher_engine::{Access, Answer, Asked, Event, Ingested, Plan, Query};
+
+use super::super::set::{Mint, ProfileIndex, ProfileSet};
+use super::{LeftOut, OfAudience, OneEvent};
+use crate::log::Line;
+use crate::message::{Events, Mode, Receipt};
+
+/// The result of a pass.
+#[derive(Default)]
+pub(super) struct Pass<'p> {
+    /// As many as there are events.
+    pub(super) receipts: Vec<Receipt>,
+    /// The profile of each event, by the event's index; events of nobody are not among them.
+    pub(super) owners: Vec<(usize, ProfileIndex)>,
+    /// For one event that is personalized.
+    pub(super) answer: Option<Answer<'p>>,
+    pub(super) log: Vec<Line>,
+}
+
+/// Takes the events that are not left out, in order.
+pub(super) fn run<'p>(
+    plan: &'p Plan,
+    message: &Events,
+    of_audience: &OfAudience,
+    left_out: &[LeftOut],
+    set: &mut ProfileSet,
+    mint: &mut Mint,
+) -> Pass<'p> {
+    let now_ms = message.ambient.now_ms;
+    let mut pass = Pass::default();
+    for (index, one) in of_audience.events.iter().enumerate() {
+        let mut receipt = receipt_of(one);
+        if left_out.iter().any(|(known, _)| *known == index) {
+            pass.receipts.push(receipt);
+            continue;
+        }
+        if !one.keys.refused.is_empty() {
+            receipt.note("key_refused");
+        }
+        log_refusals(one, &mut pass.log);
+        let mut nobody = Profile::unknown();
+        let profile = if one.keys.usable.is_empty() {
+            receipt.note("no_usable_key");
+            &mut nobody
+        } else {
+            let owner = set.stitch(plan, &one.keys, &one.read, mint.uuid(), now_ms);
+            pass.owners.push((index, owner));
+            // It was put there just now.
+            set.get_mut(owner).unwrap_or(&mut nobody)
+        };
+        let ingested = plan.ingest(profile, &one.event, now_ms);
+        note_ingested(&ingested, &mut receipt, &mut pass.log);
+        if let Mode::Personalize { named, server_route, sensitive_scope } = &message.mode {
+            let access = Access { server_route: *server_route, sensitive_scope: *sensitive_scope };
+            let named = named.as_deref();
+            pass.answer = Some(personalize(plan, profile, &one.event, &message.edge, named, access, now_ms));
+        }
+        pass.receipts.push(receipt);
+    }
+    pass
+}
+
+/// The receipt of an event as far as its columns tell.
+fn receipt_of(one: &OneEvent) -> Receipt {
+    let mut receipt = Receipt::default();
+    one.event.notes.iter().for_each(|note| receipt.note(note.as_str()));
+    if one.repairs.text {
+        receipt.note("text_repaired");
+    }
+    if one.repairs.number {
+        receipt.note("value_refused");
+    }
+    receipt
+}
+
+fn log_refusals(one: &OneEvent, log: &mut Vec<Line>) {
+    if one.repairs.number {
+        log.push(Line::with_detail("value_refused", "A number is beyond what a 64-bit float holds."));
+    }
+    log.extend(one.keys.refused.iter().map(|refused| Line::with_detail("key_refused", refused.reason)));
+}
+
+fn note_ingested(ingested: &Ingested, receipt: &mut Receipt, log: &mut Vec<Line>) {
+    if ingested.duplicate {
+        receipt.note("duplicate");
+    }
+    if ingested.forgot {
+        log.push(Line::of("event_ids_forgotten"));
+    }
+    for refused in &ingested.refused {
+        receipt.note("value_refused");
+        log.push(Line::with_detail("value_refused", refused.reason));
+    }
+    if !ingested.too_long.is_empty() {
+        receipt.note("text_too_long");
+        log.push(Line::of("text_too_long"));
+    }
+}
+
+fn personalize<'p>(
+    plan: &'p Plan,
+    profile: &Profile,
+    event: &Event,
+    edge: &[(String, String)],
+    named: Option<&[String]>,
+    access: Access,
+    now_ms: i64,
+) -> Answer<'p> {
+    let named: Option<Vec<usize>> =
+        named.map(|names| names.iter().filter_map(|name| plan.personalization(name)).collect());
+    let asked = named.as_deref().map_or(Asked::Triggered, Asked::Named);
+    let query = Query { event: Some(event), asked, inputs: &[], edge, access, blind: false };
+    plan.personalize(profile, &query, now_ms)
+}
