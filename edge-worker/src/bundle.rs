@@ -19,9 +19,9 @@ const FORMAT_WITHOUT_EXAMPLES: i64 = 1;
 /// examples that it is held to before it runs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Bundle {
-    /// What runs.
+    /// The definition that runs.
     pub definition: Definition,
-    /// What must come of it.
+    /// Examples that must come out as they say.
     pub examples: Vec<Example>,
 }
 
@@ -56,7 +56,7 @@ impl Bundle {
         Ok(body)
     }
 
-    /// What a body that was published runs, compiled; `Err` says in one sentence why it does not run here.
+    /// The plan of a body that was published; `Err` says in one sentence why it does not run here.
     ///
     /// Its examples were played then and are not looked at again: what they hold, or how many an edge plays today, is no
     /// reason to run something else.

@@ -68,7 +68,7 @@ pub fn refresh(edge: &mut Edge, store: &mut impl Store, log: &mut impl FnMut(&st
 /// A message that waits for its read.
 #[derive(Debug)]
 pub struct Opened {
-    /// What to read; None: nothing is needed.
+    /// The one read that it needs; None: nothing is needed.
     pub read: Option<Read>,
     work: Work,
 }

@@ -1,4 +1,4 @@
-//! What a process or isolate knows: its keys, and the bundle that each audience runs. A bundle that does not compile
+//! The state of a process or isolate: its keys, and the bundle that each audience runs. A bundle that does not compile
 //! leaves the last good one running.
 
 use usher_engine::Plan;
@@ -61,7 +61,7 @@ impl Edge {
         edge
     }
 
-    /// What is wrong with the keys, for the operator's log.
+    /// The fault of the keys, for the operator's log.
     pub fn complaint(&self) -> Option<&str> {
         self.keyring.as_ref().err().map(String::as_str)
     }
@@ -71,7 +71,7 @@ impl Edge {
         self.keyring.as_ref().ok()
     }
 
-    /// How many shards hold profiles.
+    /// The number of shards that hold profiles.
     pub(crate) fn shards(&self) -> u32 {
         self.shards
     }

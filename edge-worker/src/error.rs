@@ -20,7 +20,7 @@ pub struct Refusal {
 #[derive(Debug)]
 pub(crate) struct Refused {
     pub(crate) refusal: Refusal,
-    /// How the caller can mend it, for native routes; never an echo.
+    /// The way to mend it, for native routes; never an echo.
     pub(crate) detail: Option<String>,
     /// The page that may read it.
     pub(crate) origin: Option<String>,

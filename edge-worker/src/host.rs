@@ -1,4 +1,4 @@
-//! What a host does for the service: hand in requests, keep bytes, carry messages. Nothing here decides anything.
+//! The duties of a host: hand in requests, keep bytes, carry messages. Nothing here decides anything.
 //!
 //! The service is synchronous and never calls out. It answers with the next step as data: a [`Step`] of the front, a
 //! [`Read`](crate::store::Read) and a [`Write`](crate::store::Write) of the writer.
@@ -16,7 +16,7 @@ pub struct Request<'a> {
     pub target: &'a str,
     /// Names in lower case; those of [`HEADERS`] are enough.
     pub headers: &'a [(String, String)],
-    /// What was sent, inflated if it was packed.
+    /// As sent, inflated if it was compressed.
     pub body: &'a [u8],
     /// When it arrived, and its randomness.
     pub ambient: Ambient,
@@ -52,11 +52,11 @@ pub const HEADERS: &[&str] = &[
     "x-usher-now",
 ];
 
-/// What a host may know of where a request comes from. A host adds them itself and never passes a caller's: they stand
+/// Facts about the origin of a request that a host may know. A host adds them itself and never passes a caller's: they stand
 /// beside the headers and are not among [`HEADERS`].
 pub const EDGE_HEADERS: &[(&str, &str)] = &[("usher-edge-country", "country"), ("usher-edge-city", "city")];
 
-/// Who calls, as a host counts callers: one address, or one network that is one customer's. A host adds it as it adds
+/// The caller, as a host counts callers: one address, or one network that is one customer's. A host adds it as it adds
 /// those of [`EDGE_HEADERS`].
 pub const SOURCE_HEADER: &str = "usher-edge-source";
 
@@ -81,7 +81,7 @@ impl<'a> Head<'a> {
         announced.split(',').any(|known| known.trim().eq_ignore_ascii_case(name))
     }
 
-    /// What criteria see as `edge.country`, `edge.city` and `edge.device`.
+    /// The facts that criteria see as `edge.country`, `edge.city` and `edge.device`.
     pub(crate) fn edge_context(&self) -> Vec<(String, String)> {
         let from_host = EDGE_HEADERS.iter().filter_map(|(header, name)| Some((*name, self.header(header)?)));
         let device = self.header("user-agent").map(|agent| ("device", device_of(agent)));
@@ -102,16 +102,16 @@ fn device_of(user_agent: &str) -> &'static str {
     }
 }
 
-/// What is to be done next for a request.
+/// The next step for a request.
 #[derive(Debug)]
 pub enum Step {
     /// It is done.
     Respond(Response),
     /// Hand this message to the writer of this shard and answer what it answers.
     Write {
-        /// Which shard, by number.
+        /// The shard's number, from 0.
         shard: u32,
-        /// For [`drive::open`](crate::drive::open), there.
+        /// For `drive::open`, there.
         message: Vec<u8>,
     },
     /// Answer from the nearest snapshot that [`lookup::answer`](crate::lookup::answer) accepts.
@@ -123,12 +123,12 @@ pub enum Step {
         hash: String,
         /// The bundle.
         body: Vec<u8>,
-        /// For [`drive::open`](crate::drive::open), in the control object.
+        /// For `drive::open`, in the control object.
         message: Vec<u8>,
     },
     /// Hand this message to the control object, answer what it answers, and catch up with it.
     Control {
-        /// For [`drive::open`](crate::drive::open), there.
+        /// For `drive::open`, there.
         message: Vec<u8>,
     },
 }

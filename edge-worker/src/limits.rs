@@ -8,46 +8,46 @@ pub const PROFILE_FORM: Form = Form::Two;
 
 /// Largest body of an ingestion batch or import, in bytes, after inflation.
 pub const BATCH_BYTES_MAX: usize = 5 * 1024 * 1024;
-/// How many events a batch has.
+/// Most events in a batch.
 pub const BATCH_EVENTS_MAX: usize = 500;
 /// Largest event, in bytes of compact JSON.
 pub const EVENT_BYTES_MAX: usize = 1024 * 1024;
-/// How many keys an event has, nested ones included.
+/// Most keys in an event, nested ones included.
 pub const EVENT_KEYS_MAX: usize = 256;
-/// How deep an event nests; the event itself is the first level.
+/// Deepest nesting of an event; the event itself is the first level.
 pub const EVENT_DEPTH_MAX: usize = 16;
-/// How many values the body of a batch has, whatever they are called: what it takes in memory is a multiple of this, and
+/// Most values in the body of a batch, whatever they are called: what it takes in memory is a multiple of this, and
 /// an isolate has little.
 pub const BATCH_VALUES_MAX: usize = 200_000;
-/// How many values an event has, list items included.
+/// Most values in an event, list items included.
 pub const EVENT_VALUES_MAX: usize = 8_192;
 /// Largest body of a native data-plane request, in bytes.
 pub const NATIVE_BYTES_MAX: usize = 64 * 1024;
 /// Largest bundle, in bytes.
 pub const BUNDLE_BYTES_MAX: usize = 2 * 1024 * 1024;
-/// How many bundles of an audience are kept to go back to, the running one included; each is at most
+/// Bundles of an audience that are kept to go back to, the running one included; each is at most
 /// [`BUNDLE_BYTES_MAX`].
 pub const BUNDLES_KEPT: u64 = 20;
-/// How deep a bundle nests; criteria take two levels for each of theirs.
+/// Deepest nesting of a bundle; criteria take two levels for each of theirs.
 pub const DOCUMENT_DEPTH_MAX: usize = 120;
-/// How many names one object of a document has: each is compared with those before it.
+/// Most names in one object of a document: each is compared with those before it.
 pub const OBJECT_KEYS_MAX: usize = 1_024;
-/// How often the events of a batch are folded, to find those that make a profile too large.
+/// Most folds of the events of a batch, to find those that make a profile too large.
 pub const FOLDS_MAX: usize = 8;
-/// How many rows one import request has.
+/// Most rows in one import request.
 pub const IMPORT_ROWS_MAX: usize = 2_000;
-/// How many values its rows have together: as many flat rows as there may be, each of as many columns.
+/// Most values in its rows together: as many flat rows as there may be, each of as many columns.
 pub const IMPORT_VALUES_MAX: usize = IMPORT_ROWS_MAX * (EVENT_KEYS_MAX + 1);
-/// How many rejected rows an import names; further ones are only counted.
+/// Most rejected rows that an import names; further ones are only counted.
 pub const IMPORT_REJECTIONS_MAX: usize = 1_000;
-/// How many values that do not fit their type an import names; further ones are only counted.
+/// Most values of a wrong type that an import names; further ones are only counted.
 pub const IMPORT_REFUSALS_MAX: usize = 1_000;
 /// Longest request target, in bytes.
 pub const TARGET_BYTES_MAX: usize = 4 * 1024;
 
-/// How old a snapshot may be and still answer, in milliseconds, wherever it was kept; also how long KV keeps it.
+/// Greatest age at which a snapshot answers, in milliseconds, wherever it was kept; also how long KV keeps it.
 pub const SNAPSHOT_MS: i64 = 60_000;
-/// How long a preview token may live, in seconds.
+/// Longest life of a preview token, in seconds.
 pub const PREVIEW_SECONDS_MAX: i64 = 24 * 60 * 60;
-/// How many keys and tokens a deployment has.
+/// Most keys and tokens of a deployment.
 pub const KEYS_MAX: usize = 1_000;

@@ -14,12 +14,12 @@ pub enum Folded {
     Done(Box<Outcome>),
 }
 
-/// What to write, and what to answer once that is durable.
+/// A write, and the answer once it is durable.
 #[derive(Debug)]
 pub struct Outcome {
     /// All or nothing; empty for messages that change nothing.
     pub write: Write,
-    /// What the caller gets, if the write succeeds.
+    /// The answer, if the write succeeds.
     pub response: Response,
     /// For the log.
     pub log: Vec<Line>,

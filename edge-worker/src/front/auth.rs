@@ -1,4 +1,4 @@
-//! Who calls: keys, tokens and preview tokens of a request's head, checked in the order that costs least.
+//! Callers: keys, tokens and preview tokens of a request's head, checked in the order that costs least.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use crate::error::{Refusal, Refused};
 use crate::host::Head;
 use crate::keys::{KeyRecord, Keyring, Kind, Preview, Scope};
 
-/// Who may call a route.
+/// The callers that a route admits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Callers {
     /// Everybody.
@@ -164,7 +164,7 @@ fn explain<'a>(keyring: &'a Keyring, head: &Head<'a>) -> Result<Caller<'a>> {
     Ok(Caller { origin, audience: Some(Cow::Owned(preview.audience)), ..Caller::default() })
 }
 
-/// What stands in `Authorization`, as `TD1 <key>` or `Bearer <key>`.
+/// The key in `Authorization`, as `TD1 <key>` or `Bearer <key>`.
 fn presented<'a>(head: &Head<'a>) -> Option<&'a str> {
     let (scheme, key) = head.header("authorization")?.split_once(' ')?;
     (scheme.eq_ignore_ascii_case("TD1") || scheme.eq_ignore_ascii_case("Bearer")).then(|| key.trim())
@@ -216,7 +216,7 @@ fn token<'k>(keyring: &'k Keyring, head: &Head<'_>, key: &KeyRecord, public: boo
     }
 }
 
-/// Which personalizations a call may ask for: those that its key and its token both allow; None: all.
+/// The personalizations that a call may ask for: those that its key and its token both allow; None: all.
 fn personalizations(key: &KeyRecord, token: Option<&KeyRecord>) -> Option<Vec<String>> {
     let of_token = token.and_then(|token| token.personalizations.as_deref());
     match (key.personalizations.as_deref(), of_token) {

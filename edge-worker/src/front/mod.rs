@@ -149,3 +149,6 @@ fn obey_fault(head: &Head<'_>) {
 
 #[cfg(not(feature = "fault"))]
 fn obey_fault(_: &Head<'_>) {}
+
+#[cfg(test)]
+mod tests;

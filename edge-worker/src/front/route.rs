@@ -15,7 +15,7 @@ pub(super) struct Route {
     pub(super) method: &'static str,
     /// Parts in braces are parameters, at most two; `{database}` and `{table}` are names of event tables.
     pub(super) path: &'static str,
-    /// Whether the request has to carry `WP13n-Token`, where that tells two routes of one path apart.
+    /// True: only requests with `WP13n-Token`; false: only those without; None: either.
     with_token: Option<bool>,
     pub(super) family: Family,
     pub(super) callers: Callers,
@@ -24,7 +24,7 @@ pub(super) struct Route {
     pub(super) handler: fn(&Edge, &Admitted<'_>, &[u8]) -> Result<Step>,
 }
 
-/// How a route says a refusal.
+/// The form of a route's refusals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Family {
     /// `{"code", "message"}`

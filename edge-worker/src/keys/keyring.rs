@@ -33,11 +33,11 @@ pub(crate) struct KeyRecord {
     pub(crate) account: Option<String>,
     /// A token's audience; a server key without one is good for all.
     pub(crate) audience: Option<String>,
-    /// Whether a token is for browsers.
+    /// True for a token that is for browsers.
     pub(crate) public: bool,
-    /// Which pages may use it from a browser.
+    /// The pages that may use it from a browser.
     pub(crate) origins: Vec<String>,
-    /// Which personalizations it may ask for; all without it.
+    /// The personalizations that it may ask for; None: all.
     pub(crate) personalizations: Option<Vec<String>>,
     scopes: Vec<Scope>,
 }
@@ -54,7 +54,7 @@ pub(crate) enum Kind {
     Admin,
 }
 
-/// What a server key may do beyond appending events.
+/// A right of a server key beyond appending events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
     /// Look visitors up.
@@ -172,7 +172,7 @@ impl Keyring {
         found
     }
 
-    /// Whether any key or token may be used from this page; a preflight does not say which it will be.
+    /// True if any key or token may be used from this page; a preflight does not say which it will be.
     pub(crate) fn knows_origin(&self, origin: &str) -> bool {
         self.records.iter().any(|record| record.allows_origin(origin))
     }

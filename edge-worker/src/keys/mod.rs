@@ -1,4 +1,4 @@
-//! Who may call: the keyring of a deployment, and the tokens that the service signs.
+//! Access: the keyring of a deployment, and the tokens that the service signs.
 
 mod keyring;
 mod signer;

@@ -10,7 +10,7 @@ use crate::limits::SNAPSHOT_MS;
 use crate::message::Snapshot;
 use crate::wire::Response;
 
-/// Where a snapshot comes from, nearest first.
+/// A snapshot with the tier that it comes from, nearest first.
 #[derive(Clone, Copy, Debug)]
 pub enum Candidate<'a> {
     /// The isolate's memory.

@@ -16,7 +16,7 @@ use crate::message::Ambient;
 pub struct PendingLookup {
     /// The shard whose writer knows the profile.
     pub shard: u32,
-    /// For [`drive::open`](crate::drive::open), there: asks for a snapshot.
+    /// For `drive::open`, there: asks for a snapshot.
     pub message: Vec<u8>,
     /// The snapshot's name in caches; nothing personal can be read from it. None: caches are not asked.
     pub cache_key: Option<String>,

@@ -1,4 +1,4 @@
-//! What a lookup asks for, read from its body.
+//! A lookup's keys, event and inputs, read from its body.
 
 use sha2::{Digest, Sha256};
 use usher_engine::value::Value;

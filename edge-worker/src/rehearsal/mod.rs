@@ -1,7 +1,7 @@
 //! Examples, played on an empty stage: the messages that a writer takes, folded into profiles that nobody keeps.
 //!
-//! What an example expects is held against what the service itself answers, at a time that the example says. Nothing is
-//! read or written but what the example tells.
+//! An example's expectation is compared with the service's own answer, at the time that the example says. Nothing is
+//! read or written but the example's own records and events.
 
 mod work;
 
@@ -56,7 +56,7 @@ pub(crate) fn check(body: &[u8], audience: &str) -> Result<(), String> {
     }
 }
 
-/// How an example comes out other than it says.
+/// The difference between an example's outcome and its expectation.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Failed {
     /// It cannot be played: why, in one sentence.
@@ -69,9 +69,9 @@ pub enum Failed {
         section: String,
         /// The output.
         name: String,
-        /// What was expected; null: nothing.
+        /// The expected value; null: nothing.
         expected: Value,
-        /// What it is; null: nothing.
+        /// The answered value; null: nothing.
         found: Value,
     },
 }
@@ -79,7 +79,7 @@ pub enum Failed {
 /// The offers of an answer, by section.
 type Offers = Vec<(String, Value)>;
 
-/// Whether there are no more of them, and no longer ones, than an edge plays.
+/// True if there are no more examples, and no longer ones, than an edge plays.
 pub(crate) fn are_bounded(examples: &[Example]) -> bool {
     let steps = |example: &Example| example.records.len() + example.events.len();
     examples.len() <= EXAMPLES_MAX
@@ -94,7 +94,7 @@ impl Rehearsal {
         Rehearsal { edge: Edge::of_plan(plan), audience }
     }
 
-    /// How an example fails; None: it comes out as it says.
+    /// The difference, if the example does not come out as it says.
     pub fn failure(&self, example: &Example) -> Option<Failed> {
         match Stage::new(self, example).offers() {
             Ok(offers) => difference(example, &offers),
@@ -129,7 +129,7 @@ impl Rehearsal {
     }
 }
 
-/// What differs first.
+/// The first difference.
 fn difference(example: &Example, offers: &[(String, Value)]) -> Option<Failed> {
     let expected = example.expect.iter().map(|expected| &expected.section);
     if !expected.eq(offers.iter().map(|(section, _)| section)) {
@@ -159,7 +159,7 @@ struct Stage<'s> {
     example: &'s Example,
     now_ms: i64,
     store: MemoryStore,
-    /// How many messages there were; ids are made of it.
+    /// The number of messages so far; ids are made of it.
     messages: u8,
 }
 

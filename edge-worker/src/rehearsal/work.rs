@@ -1,4 +1,4 @@
-//! How much work examples are, before any of them is played: whoever publishes waits for it, and a worker has little time.
+//! The work that examples take, before any of them is played: a publisher waits for it, and a worker has little time.
 
 use core::fmt;
 
@@ -9,10 +9,10 @@ use usher_engine::value::Value;
 
 use super::{Rehearsal, written};
 
-/// What a byte of an event or record counts for: it is read, and may be kept.
+/// The work of a byte of an event or record: it is read, and may be kept.
 const BYTE: u64 = 10;
 
-/// Where examples become more than an edge plays.
+/// The first example that is more than an edge plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Excess {
     /// This example's event, record or call is over [`EXAMPLE_EVENT_BYTES_MAX`].
@@ -33,7 +33,7 @@ impl fmt::Display for Excess {
 }
 
 impl Rehearsal {
-    /// Where examples are more than an edge plays, if they are; asked before any of them is played.
+    /// The first example that is more than an edge plays, if there is one; asked before any of them is played.
     pub fn excess(&self, examples: &[Example]) -> Option<Excess> {
         let mut work: u64 = 0;
         for (index, example) in examples.iter().enumerate() {
@@ -48,7 +48,7 @@ impl Rehearsal {
         None
     }
 
-    /// What playing an example takes at most; None: one of its parts is too long.
+    /// The work of playing an example, at most; None: one of its parts is too long.
     fn work(&self, example: &Example) -> Option<u64> {
         let plan = &self.edge.running(&self.audience)?.plan;
         let by_bytes = |value: &Value| {

@@ -1,4 +1,4 @@
-//! What the control object tells: pointers, the history of an audience, bodies.
+//! Lists and bodies of releases: pointers, the history of an audience, one bundle.
 
 use super::{signed, unknown};
 use crate::error::Refusal;
@@ -26,7 +26,7 @@ pub(super) fn bundle(body: Option<Vec<u8>>) -> Folded {
     })
 }
 
-/// What is kept: `{"status", "kept", "bundles": [{"number", "hash", "restores", "at_ms"}]}`, the running one first.
+/// The bundles that are kept: `{"status", "kept", "bundles": [{"number", "hash", "restores", "at_ms"}]}`, the running one first.
 ///
 /// The status is in RT 2.0's words: `ok`, or `updating` while the place that was asked runs another one than this.
 pub(super) fn releases(releases: &[Release], here: u64) -> Folded {

@@ -18,7 +18,7 @@ use crate::wire::json::Json;
 /// A header of the control object's answer that only its host reads: the hashes of bodies that nobody needs any more.
 pub(crate) const DROPPED: &str = "usher-dropped";
 
-/// What is left to do once the history was read.
+/// The work that is left once the history was read.
 #[derive(Debug)]
 pub(crate) enum Work {
     Pointers,

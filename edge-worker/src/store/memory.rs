@@ -20,9 +20,9 @@ pub struct MemoryStore {
     histories: Vec<History>,
     /// Profiles that are no more.
     pub retired: Vec<Retired>,
-    /// What stitching did.
+    /// Steps of stitching.
     pub journal: Vec<JournalRow>,
-    /// What fails from now on.
+    /// The operations that fail from now on.
     pub fault: Fault,
 }
 
@@ -146,7 +146,7 @@ impl MemoryStore {
         found
     }
 
-    /// Where a profile stands; it is there from now on, without a state.
+    /// The position of a profile; a new one has no state.
     fn profile_position(&mut self, audience: &str, id: [u8; 16]) -> usize {
         let profiles = &self.profiles;
         let is =

@@ -1,4 +1,4 @@
-//! What a writer keeps, in the service's nouns: one [`Read`] and one [`Write`] per message, and the trait of a [`Store`].
+//! Storage in the service's nouns: one [`Read`] and one [`Write`] per message, and the trait of a [`Store`].
 //!
 //! [`sql`] says both as statements, once for every host that stores in SQLite; [`memory`] keeps everything in memory.
 
@@ -8,12 +8,12 @@ pub mod sql;
 
 use crate::message::{KeyOf, WhichRelease};
 
-/// What a message needs to know before it can be folded; one read per message.
+/// The data that a message needs before it can be folded; one read per message.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Read {
     /// The profiles that are known by any of these keys, each once.
     Profiles(Vec<KeyOf>),
-    /// Which bundles all audiences run.
+    /// The bundle that each audience runs.
     Pointers,
     /// The last bundles of one audience, of which the first runs.
     Releases {
@@ -24,7 +24,7 @@ pub enum Read {
     Release {
         /// The audience's id.
         audience: String,
-        /// Which one.
+        /// The one that is wanted.
         which: WhichRelease,
     },
     /// A bundle's body.
@@ -34,7 +34,7 @@ pub enum Read {
     },
 }
 
-/// What a [`Read`] found.
+/// The result of a [`Read`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Found {
     /// Profiles, each once, in the order of the first key that names it.
@@ -59,13 +59,13 @@ pub enum Found {
 pub struct FoundProfile {
     /// The audience's id.
     pub audience: String,
-    /// Which of the keys that were read name it, by their indexes, ascending.
+    /// The keys that name it, by their indexes among those that were read, ascending.
     pub keys: Vec<usize>,
     /// As it was encoded.
     pub state: Vec<u8>,
 }
 
-/// Which bundle an audience runs.
+/// The bundle that an audience runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pointer {
     /// The audience's id.
@@ -96,7 +96,7 @@ pub struct Published {
     pub audience: String,
     /// Its place in the history.
     pub release: Release,
-    /// What runs.
+    /// The bundle as it was put.
     pub body: Vec<u8>,
     /// Numbers up to this one are forgotten.
     pub forgotten: u64,
@@ -104,14 +104,14 @@ pub struct Published {
     pub dropped: Vec<String>,
 }
 
-/// What a message changes; all of it or nothing.
+/// The changes of a message; all of them or none.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Write {
     /// Profiles as they are now.
     pub profiles: Vec<ProfileRow>,
     /// Profiles that are no more.
     pub retired: Vec<Retired>,
-    /// What stitching did, for whoever asks later.
+    /// Steps of stitching, for operators.
     pub journal: Vec<JournalRow>,
     /// A bundle that an audience runs from now on.
     pub bundle: Option<Published>,
@@ -126,7 +126,7 @@ impl Write {
         self.bundle = self.bundle.take().or(other.bundle);
     }
 
-    /// Whether there is nothing to do.
+    /// True if there is nothing to do.
     pub fn is_empty(&self) -> bool {
         *self == Write::default()
     }
@@ -166,11 +166,11 @@ pub struct Retired {
 pub struct JournalRow {
     /// The audience's id.
     pub audience: String,
-    /// Whose profile it is about.
+    /// The profile's id.
     pub profile: [u8; 16],
     /// Unix milliseconds.
     pub at_ms: i64,
-    /// What happened, as JSON without any key's value.
+    /// The step, as JSON without any key's value.
     pub entry: String,
 }
 

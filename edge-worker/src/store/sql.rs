@@ -116,7 +116,7 @@ fn release(audience: &str, which: &WhichRelease) -> Statement {
     }
 }
 
-/// What the statements of a read found, each with its rows in the order of [`reads`].
+/// The result of a read's statements, each with its rows in the order of [`reads`].
 pub fn found(read: &Read, rows: Vec<Rows>) -> Result<Found, StoreFailure> {
     if let Read::Release { .. } = read {
         return found_release(rows);

@@ -11,7 +11,7 @@ pub struct Response {
     pub status: u16,
     /// Names in lower case.
     pub headers: Vec<(&'static str, String)>,
-    /// What is sent.
+    /// As it is sent.
     pub body: Vec<u8>,
 }
 

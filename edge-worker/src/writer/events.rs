@@ -26,7 +26,7 @@ pub(crate) struct Batch {
     message: Events,
     /// For each element that was sent, true if it is an event at all.
     valid: Vec<bool>,
-    /// How many keys are read.
+    /// The number of keys that are read.
     keys: usize,
     audiences: Vec<OfAudience>,
 }

@@ -19,7 +19,7 @@ use crate::wire::{Response, read};
 #[derive(Debug)]
 pub(crate) struct Rows {
     message: Import,
-    /// How many keys are read.
+    /// The number of keys that are read.
     keys: usize,
     records: Vec<Row>,
     rejected: Vec<(usize, &'static str)>,

@@ -18,12 +18,12 @@ use crate::wire::Response;
 /// A message that waits for its read.
 #[derive(Debug)]
 pub(crate) struct Opened {
-    /// What to read; None: nothing is needed.
+    /// The one read that it needs; None: nothing is needed.
     pub(crate) read: Option<Read>,
     pub(crate) work: Work,
 }
 
-/// What is left to do once the profiles were read.
+/// The work that is left once the profiles were read.
 #[derive(Debug)]
 pub(crate) enum Work {
     Events(events::Batch),

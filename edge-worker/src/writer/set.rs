@@ -50,7 +50,7 @@ impl KeysRead {
         self.keys.len()
     }
 
-    /// What to read.
+    /// The read of all of them; None: there are none.
     pub(super) fn read(self) -> Option<Read> {
         (!self.keys.is_empty()).then_some(Read::Profiles(self.keys))
     }
@@ -69,15 +69,15 @@ pub(super) struct ProfileSet {
     unreadable: Vec<(usize, Unreadable)>,
     /// Why each profile that cannot be read cannot.
     pub(super) reasons: Vec<Unreadable>,
-    /// How many profiles had to let go of what no definition reads, to have room.
+    /// The number of profiles that dropped state that no definition reads, to have room.
     pub(super) crowded_out: usize,
-    /// How many merges made a profile forget ids of events.
+    /// The number of merges that made a profile forget ids of events.
     pub(super) forgetful: usize,
     retired: Vec<Retired>,
     journal: Vec<JournalRow>,
 }
 
-/// Where a profile stands in its set.
+/// The position of a profile in its set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ProfileIndex(usize);
 
@@ -152,7 +152,7 @@ impl ProfileSet {
         reasons.max_by_key(|why| *why == Unreadable::TooNew)
     }
 
-    /// Where the profile of an event with these keys stands; it is in the set from now on. `read` are the indexes of
+    /// The profile of an event with these keys; it is in the set from now on. `read` are the indexes of
     /// the usable keys among those that were read.
     pub(super) fn stitch(
         &mut self,
@@ -216,7 +216,7 @@ impl ProfileSet {
         own
     }
 
-    /// Where the profile of this place is now: there, or with the one that absorbed it.
+    /// The position of this profile now: its own, or that of the one that absorbed it.
     pub(super) fn now(&self, mut place: ProfileIndex) -> ProfileIndex {
         while let Some(into) = self.held.get(place.0).and_then(|held| held.into) {
             place = into;
@@ -248,7 +248,7 @@ impl ProfileSet {
         tokens
     }
 
-    /// What changed, with each changed profile's version one higher.
+    /// Adds the changed profiles to the write, each with a version one higher.
     ///
     /// `Err` says which profiles would be too large; then nothing is to be written of this set.
     pub(super) fn commit(

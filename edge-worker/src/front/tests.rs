@@ -1,0 +1,90 @@
+//! The front by heads alone: who is refused before a body is read, and how large a one the others may send.
+
+use sha2::{Digest, Sha256};
+
+use super::*;
+use crate::limits::{BATCH_BYTES_MAX, BUNDLE_BYTES_MAX, NATIVE_BYTES_MAX};
+use crate::message::Ambient;
+use crate::wire::hex::hex;
+
+const TOKEN: &str = "1/1/00000000000000000000000000000000";
+
+/// An edge whose keys are `write`, `server`, `admin` and [`TOKEN`], for one page.
+fn edge() -> Edge {
+    let hash = |key: &str| hex(&Sha256::digest(key.as_bytes()));
+    let page = r#""account":"1","origins":["https://shop.example"]"#;
+    let secret = format!(
+        r#"{{"signing_key":"{}","keys":[
+            {{"kind":"write","sha256":"{}",{page}}},
+            {{"kind":"token","sha256":"{}","audience":"7","public":true,{page}}},
+            {{"kind":"server","sha256":"{}","account":"1","scopes":["personalize"]}},
+            {{"kind":"admin","sha256":"{}"}}]}}"#,
+        "07".repeat(32),
+        hash("write"),
+        hash(TOKEN),
+        hash("server"),
+        hash("admin"),
+    );
+    let edge = Edge::new(Some(&secret), false);
+    assert_eq!(edge.complaint(), None);
+    edge
+}
+
+/// The bound of the body that this head is admitted with, or the status of its refusal.
+fn bound(method: &str, target: &str, headers: &[(&str, &str)]) -> std::result::Result<usize, u16> {
+    let headers: Vec<(String, String)> =
+        headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let ambient = Ambient { now_ms: 5, entropy: [0; 32] };
+    let edge = edge();
+    let head = Head { method, target, headers: &headers, ambient };
+    admit(&edge, &head).map(|admitted| admitted.body_bytes_max()).map_err(|response| response.status)
+}
+
+#[test]
+fn a_head_tells_who_may_send_how_large_a_body() {
+    let page = ("origin", "https://shop.example");
+    let token = ("wp13n-token", TOKEN);
+    for (method, target, headers, expected) in [
+        ("POST", "/web/pageviews", vec![("authorization", "TD1 write")], Ok(BATCH_BYTES_MAX)),
+        ("POST", "/web/pageviews", vec![("authorization", "TD1 server")], Ok(BATCH_BYTES_MAX)),
+        ("POST", "/web/pageviews", vec![("authorization", "TD1 other")], Err(401)),
+        ("POST", "/web/pageviews", vec![], Err(401)),
+        ("POST", "/web/pageviews", vec![("authorization", "TD1 server"), page], Err(400)),
+        (
+            "POST",
+            "/public/web/pageviews",
+            vec![("authorization", "TD1 write"), token, page],
+            Ok(BATCH_BYTES_MAX),
+        ),
+        ("POST", "/public/web/pageviews", vec![("authorization", "TD1 write"), token], Err(400)),
+        ("POST", "/v1/personalize", vec![("authorization", "TD1 server")], Ok(NATIVE_BYTES_MAX)),
+        ("POST", "/v1/personalize", vec![("authorization", "TD1 write")], Err(400)),
+        ("POST", "/v1/explain", vec![("authorization", "TD1 server")], Err(403)),
+        ("PUT", "/v1/audiences/7/bundle", vec![("authorization", "TD1 admin")], Ok(BUNDLE_BYTES_MAX)),
+        ("PUT", "/v1/audiences/7/bundle", vec![("authorization", "TD1 server")], Err(403)),
+        ("GET", "/v1/audiences/7/bundle", vec![("authorization", "TD1 admin")], Ok(0)),
+        ("POST", "/v1/audiences/7/bundle", vec![("authorization", "TD1 admin")], Err(405)),
+        ("POST", "/web/pageviews", vec![("content-encoding", "br")], Err(415)),
+        ("POST", "/nothing", vec![("authorization", "TD1 admin")], Err(404)),
+        ("OPTIONS", "/web/pageviews", vec![page], Err(204)),
+        ("OPTIONS", "/v1/audiences", vec![page], Err(400)),
+        ("GET", "/healthz", vec![], Ok(0)),
+    ] {
+        assert_eq!(bound(method, target, &headers), expected, "{method} {target} {headers:?}");
+    }
+}
+
+#[test]
+fn a_body_is_refused_beyond_the_bound_of_its_route() {
+    let edge = edge();
+    let headers = [("authorization".to_owned(), "TD1 server".to_owned())];
+    let ambient = Ambient { now_ms: 5, entropy: [0; 32] };
+    let head = Head { method: "POST", target: "/v1/personalize", headers: &headers, ambient };
+    let admitted = admit(&edge, &head).expect("a server key");
+    let status = |bytes: usize| match serve(&edge, &admitted, &vec![b' '; bytes]) {
+        Step::Respond(response) => response.status,
+        _ => 0,
+    };
+    // Within the bound it is read, and is no JSON.
+    assert_eq!((status(NATIVE_BYTES_MAX), status(NATIVE_BYTES_MAX + 1)), (400, 413));
+}
