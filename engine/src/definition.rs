@@ -244,6 +244,14 @@ pub struct Identity {
     pub keys: Vec<StitchKey>,
     /// The key column of imported records; also tried first. None: the primary key.
     pub lookup_key: Option<String>,
+    /// Version of the list of texts that mean nobody, such as `undefined`, at most [`Identity::PLACEHOLDER_LIST`]; 0: no
+    /// list, as before there was one. A definition names it, so that the list never grows under one that runs.
+    pub placeholder_list: u32,
+}
+
+impl Identity {
+    /// The newest list of texts that mean nobody. What is read from texts that name none has list 1.
+    pub const PLACEHOLDER_LIST: u32 = 1;
 }
 
 /// The rule for one identifier column.
@@ -251,16 +259,29 @@ pub struct Identity {
 pub struct StitchKey {
     /// The column, which is also the key's name.
     pub name: String,
+    /// What is done to a value before any other rule looks at it, wherever it comes from.
+    pub normalize: Vec<Normalize>,
     /// A value must match this regular expression, if there is one.
     pub valid_regexp: Option<String>,
     /// A value must not match this one, if there is one.
     pub exclude_regex: Option<String>,
     /// Values that identify nobody, matched exactly.
     pub invalid_texts: Vec<String>,
+    /// Whether texts of the list of placeholders identify all the same.
+    pub placeholders: bool,
     /// Never stitches by events (`workflow_only`, `internal`).
     pub workflow_only: bool,
     /// Whose word is enough.
     pub trust: Trust,
+}
+
+/// How the value of a key is made one of many spellings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Normalize {
+    /// Without Unicode white space before and behind it.
+    Trim,
+    /// In Unicode's simple lower case, one code point for one.
+    Lowercase,
 }
 
 /// Whose word for a key's value is enough to stitch by it, and to read through it.

@@ -4,7 +4,8 @@
 //! (tie: smaller id). Profiles with different values of the primary key never merge: two people on one browser stay two
 //! people. Sources: RT 2.0's identity rules and reason texts; the primary-key rule is Usher's own.
 
-use alloc::string::{String, ToString};
+use alloc::borrow::Cow;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::attribute::{BatchRecord, put_record};
@@ -108,8 +109,11 @@ impl Plan {
         let mut keys = Keys::default();
         for rule in self.key_rules.iter().filter(|rule| !rule.workflow_only) {
             let refused = |name: &str, reason| RefusedKey { name: name.into(), reason };
-            let key =
-                |text: &str| Key { name: rule.name.clone(), value: text.into(), seen_ms: event.time_ms };
+            let key = |text: Cow<'_, str>| Key {
+                name: rule.name.clone(),
+                value: text.into(),
+                seen_ms: event.time_ms,
+            };
             let asserted = event.column(&rule.name);
             if let Some(vouched) = evidence.of(&rule.name) {
                 match rule.admit_text(vouched) {
@@ -117,7 +121,8 @@ impl Plan {
                     Err(reason) => keys.refused.push(refused(&rule.name, reason)),
                 }
                 // Of two values the vouched one counts.
-                if asserted.is_some_and(|value| value.as_str() != Some(vouched)) {
+                let agrees = |text: &str| rule.normalized(text) == rule.normalized(vouched);
+                if asserted.is_some_and(|value| !value.as_str().is_some_and(agrees)) {
                     keys.refused.push(refused(&rule.name, NOT_VERIFIED));
                 }
                 continue;
@@ -143,17 +148,31 @@ impl Plan {
 
     /// Whether a profile may be looked up by this key and value.
     pub fn may_look_up(&self, name: &str, value: &str, evidence: &Evidence<'_>) -> bool {
-        let rule = self.key_rules.iter().find(|rule| rule.name == name);
+        let Some(rule) = self.key_rules.iter().find(|rule| rule.name == name) else { return false };
         // A key that no event may stitch by is not for pages to read through either.
-        let open = rule.is_some_and(|rule| rule.trust == Trust::Open && !rule.workflow_only);
-        open || (rule.is_some() && (evidence.server || evidence.of(name) == Some(value)))
+        let open = rule.trust == Trust::Open && !rule.workflow_only;
+        let vouched =
+            || evidence.of(name).is_some_and(|known| rule.normalized(known) == rule.normalized(value));
+        open || evidence.server || vouched()
+    }
+
+    /// The values under which a profile may be stored that is read or erased by this one, in the order in which they are
+    /// tried: as the key spells it, then as it is written. Rules may have changed since it was stored, so no rule refuses
+    /// a value here.
+    pub fn stored_values<'a>(&self, name: &str, value: &'a str) -> Vec<Cow<'a, str>> {
+        let rule = self.key_rules.iter().find(|rule| rule.name == name);
+        let mut values: Vec<Cow<'a, str>> = rule.map(|rule| rule.normalized(value)).into_iter().collect();
+        if !values.iter().any(|known| known == value) {
+            values.push(Cow::Borrowed(value));
+        }
+        values
     }
 
     /// The key of an imported record: only the lookup key's column identifies.
     pub fn record_key(&self, value: Option<&Value>, computed_ms: i64) -> Result<Key, &'static str> {
         let rule = self.lookup_rule().ok_or("Key is not present in the config file.")?;
         let text = rule.admit(value.ok_or("The key column is missing.")?)?;
-        Ok(Key { name: rule.name.clone(), value: text.to_string(), seen_ms: computed_ms })
+        Ok(Key { name: rule.name.clone(), value: text.into(), seen_ms: computed_ms })
     }
 
     /// The profile of an event with these keys, of those that are known by any of them.

@@ -182,7 +182,7 @@ fn definition(shapes: &[Shape], choice: Choice) -> Definition {
         identity: Identity {
             primary_key: Some("customer".to_owned()),
             keys: vec![StitchKey { name: "customer".to_owned(), ..StitchKey::default() }],
-            lookup_key: None,
+            ..Identity::default()
         },
         personalizations: vec![Personalization {
             name: "home".to_owned(),

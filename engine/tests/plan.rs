@@ -99,7 +99,7 @@ fn definition(attributes: Vec<Attribute>, personalizations: Vec<Personalization>
         identity: Identity {
             primary_key: Some("customer".to_owned()),
             keys: vec![StitchKey { name: "customer".to_owned(), ..StitchKey::default() }],
-            lookup_key: None,
+            ..Identity::default()
         },
         personalizations,
         ..Definition::default()

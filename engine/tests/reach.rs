@@ -103,7 +103,7 @@ fn found(criteria: &[&str], choice: Choice) -> Vec<Diagnostic> {
         identity: Identity {
             primary_key: Some("customer".to_owned()),
             keys: vec![StitchKey { name: "customer".to_owned(), ..StitchKey::default() }],
-            lookup_key: None,
+            ..Identity::default()
         },
         personalizations: vec![Personalization {
             name: "home".to_owned(),

@@ -156,7 +156,7 @@ impl Table {
             identity: Identity {
                 primary_key: Some("customer_id".to_owned()),
                 keys: vec![StitchKey { name: "customer_id".to_owned(), ..StitchKey::default() }],
-                lookup_key: None,
+                ..Identity::default()
             },
             personalizations,
             ..Definition::default()

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use usher_engine::definition::{
     Aggregation, Attribute, AttributeKind, Audience, Backfill, Choice, CounterPart, Definition, EventTable,
     Example, ExampleCall, ExampleEvent, ExampleKey, Expected, Identity, Increment, Input, Keep, KeyEvent,
-    ListAction, ListAggregation, ListPart, Output, OutputSource, Personalization, Removal, Section, Sender,
-    StitchKey, Trust,
+    ListAction, ListAggregation, ListPart, Normalize, Output, OutputSource, Personalization, Removal,
+    Section, Sender, StitchKey, Trust,
 };
 use usher_engine::limits::{DAY_MS, LIST_ITEMS_MAX, SUMMAND_MAX, WINDOW_MS_MAX};
 use usher_engine::syntax::{Expr, Name, Test};
@@ -241,13 +241,20 @@ fn identity(random: &mut Random) -> Identity {
         primary_key: maybe(random, name),
         keys: several(random, 4, |random| StitchKey {
             name: name(random),
+            normalize: random.pick(&[
+                vec![],
+                vec![Normalize::Trim],
+                vec![Normalize::Lowercase, Normalize::Trim],
+            ]),
             valid_regexp: maybe(random, text),
             exclude_regex: maybe(random, text),
             invalid_texts: several(random, 3, text),
+            placeholders: random.one_in(3),
             workflow_only: random.one_in(3),
             trust: random.pick(&[Trust::Open, Trust::Verified]),
         }),
         lookup_key: maybe(random, text),
+        placeholder_list: u32::from(random.one_in(2)),
     }
 }
 

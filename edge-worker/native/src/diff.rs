@@ -72,6 +72,7 @@ pub(crate) fn changes(before: &Definition, after: &Definition, way: Way) -> Vec<
         vec![
             ("primary key", show(identity.primary_key.as_ref())),
             ("lookup key", show(identity.lookup_key.as_ref())),
+            ("list of placeholders", identity.placeholder_list.to_string()),
             ("keys", order.join(", ")),
         ]
     };

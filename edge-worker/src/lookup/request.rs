@@ -116,12 +116,14 @@ pub(crate) fn keys_of(
     given.extend(named_like_keys.filter(|(name, _)| plan.is_key(name)));
     let in_order = plan.key_names().flat_map(|name| given.iter().filter(move |(known, _)| *known == name));
     let mut keys: Vec<KeyOf> = Vec::new();
-    for (name, value) in in_order {
-        let key =
-            KeyOf { audience: audience.to_owned(), name: (*name).to_owned(), value: (*value).to_owned() };
-        // What may not be looked up is nobody, as if it were not known.
-        if !value.is_empty() && plan.may_look_up(name, value, evidence) && !keys.contains(&key) {
-            keys.push(key);
+    // What may not be looked up is nobody, as if it were not known.
+    for (name, value) in in_order.filter(|(name, value)| plan.may_look_up(name, value, evidence)) {
+        for stored in plan.stored_values(name, value) {
+            let (name, value) = ((*name).to_owned(), stored.into_owned());
+            let key = KeyOf { audience: audience.to_owned(), name, value };
+            if !key.value.is_empty() && !keys.contains(&key) {
+                keys.push(key);
+            }
         }
     }
     keys

@@ -2,7 +2,8 @@
 
 use usher_config::{Source, check};
 use usher_engine::definition::{
-    Aggregation, AttributeKind, Backfill, Definition, Increment, ListAggregation, OutputSource, Removal,
+    Aggregation, AttributeKind, Backfill, Definition, Increment, ListAggregation, Normalize, OutputSource,
+    Removal,
 };
 use usher_engine::limits::DAY_MS;
 use usher_engine::value::DataType;
@@ -119,4 +120,27 @@ fn bodies_name_each_other_over_files_in_any_order() {
     assert_eq!(one.identity.primary_key.as_deref(), Some("td_client_id"));
     let AttributeKind::Counter { key_event, .. } = &one.attributes[0].kind else { panic!("a counter") };
     assert_eq!(key_event, "e");
+}
+
+#[test]
+fn keys_say_how_they_are_spelled_and_which_texts_mean_nobody() {
+    let setting = r#"{"audienceId": "1", "keyColumns": [
+        {"name": "email", "normalize": ["trim", "lowercase"], "trust": "verified"},
+        {"name": "code", "placeholders": true}
+    ], "extLookupKey": "email"}"#;
+    let read = definition(&[setting]);
+    let [email, code] = read.identity.keys.as_slice() else { panic!("two keys") };
+    assert_eq!(email.normalize, [Normalize::Trim, Normalize::Lowercase]);
+    assert_eq!((email.placeholders, code.placeholders), (false, true));
+    // What names no list has the first, wherever another body says it.
+    assert_eq!(read.identity.placeholder_list, 1);
+    let without = r#"{"audienceId": "1", "eventTables": [], "placeholderList": 0}"#;
+    for bodies in [[setting, without], [without, setting]] {
+        assert_eq!(definition(&bodies).identity.placeholder_list, 0);
+    }
+    assert_eq!(
+        definition(&[r#"{"audienceId": "1", "eventTables": []}"#]).identity.placeholder_list,
+        0,
+        "nothing is said of keys"
+    );
 }

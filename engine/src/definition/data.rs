@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 
 use super::{
     Aggregation, Attribute, AttributeKind, Audience, Backfill, Choice, CounterPart, Definition, EventTable,
-    Identity, Increment, Input, Keep, KeyEvent, ListAction, ListAggregation, ListPart, Output, OutputSource,
-    Personalization, Removal, Section, StitchKey, Trust,
+    Identity, Increment, Input, Keep, KeyEvent, ListAction, ListAggregation, ListPart, Normalize, Output,
+    OutputSource, Personalization, Removal, Section, StitchKey, Trust,
 };
 use crate::value::data::{names, read_fields, records, tagged, write_fields};
 use crate::value::{FromValue, ToValue, Unfit, Value, variant};
@@ -23,12 +23,14 @@ records! {
     EventTable { database, table }
     KeyEvent { name, table, filter = None, columns = Vec::new(), description = None }
     Attribute { name, kind, sensitive, description = None }
-    Identity { primary_key = None, keys = Vec::new(), lookup_key = None }
+    Identity { primary_key = None, keys = Vec::new(), lookup_key = None, placeholder_list = 0 }
     StitchKey {
         name,
+        normalize = Vec::new(),
         valid_regexp = None,
         exclude_regex = None,
         invalid_texts = Vec::new(),
+        placeholders = false,
         workflow_only = false,
         trust = Trust::Open,
     }
@@ -64,6 +66,7 @@ names! {
         Max = "max",
     }
     Removal { DeleteItem = "delete_item", Clear = "clear" }
+    Normalize { Trim = "trim", Lowercase = "lowercase" }
     Trust { Open = "open", Verified = "verified" }
     Choice { All = "all", First = "first" }
 }

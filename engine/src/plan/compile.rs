@@ -7,7 +7,7 @@ use super::directory::Directory;
 use super::keys::KeyRule;
 use super::{KeyEventPlan, Plan};
 use crate::attribute::shape::PARKED_SEPARATOR;
-use crate::definition::{AttributeKind, Definition, EventTable, ListAction, Trust};
+use crate::definition::{AttributeKind, Definition, EventTable, Identity, ListAction, Trust};
 use crate::diagnostic::{At, Code, Diagnostic, Severity, words};
 use crate::expr::Node;
 use crate::expr::check::Checker;
@@ -299,9 +299,11 @@ impl<'a> Compiler<'a> {
             };
             rules.push(KeyRule {
                 name: key.name.clone(),
+                normalize: key.normalize.clone(),
                 valid: pattern(&key.valid_regexp, "valid_regexp"),
                 exclude: pattern(&key.exclude_regex, "exclude_regex"),
                 invalid_texts: key.invalid_texts.clone(),
+                placeholder_list: if key.placeholders { 0 } else { identity.placeholder_list },
                 workflow_only: key.workflow_only,
                 trust: key.trust,
             });
@@ -311,9 +313,11 @@ impl<'a> Compiler<'a> {
             if !rules.iter().any(|rule| rule.name == *lookup_key) {
                 rules.push(KeyRule {
                     name: lookup_key.clone(),
+                    normalize: Vec::new(),
                     valid: None,
                     exclude: None,
                     invalid_texts: Vec::new(),
+                    placeholder_list: identity.placeholder_list,
                     workflow_only: false,
                     trust: Trust::Open,
                 });
@@ -328,6 +332,14 @@ impl<'a> Compiler<'a> {
             let message = words!("Primary key not in stitching_keys");
             let help = words!("add `{primary}` to the stitching keys");
             self.report(Code::PrimaryKeyNotStitched, At::list("identity.primary_key"), message, Some(help));
+        }
+        if identity.placeholder_list > Identity::PLACEHOLDER_LIST {
+            let message = words!(
+                "there is no list {} of placeholders; the newest is {}",
+                identity.placeholder_list,
+                Identity::PLACEHOLDER_LIST
+            );
+            self.report(Code::UnknownName, At::list("identity.placeholder_list"), message, None);
         }
         rules
     }

@@ -101,9 +101,11 @@ pub(super) fn attribute(attribute: &Attribute) -> Facts {
 
 pub(super) fn stitch_key(key: &StitchKey) -> Facts {
     vec![
+        ("normalize", list(key.normalize.iter().map(lower))),
         ("valid_regexp", show(key.valid_regexp.as_ref())),
         ("exclude_regex", show(key.exclude_regex.as_ref())),
         ("invalid texts", list(key.invalid_texts.iter().cloned())),
+        ("placeholders", key.placeholders.to_string()),
         ("workflow_only", key.workflow_only.to_string()),
         ("trust", lower(&key.trust)),
     ]

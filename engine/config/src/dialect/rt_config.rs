@@ -13,7 +13,7 @@ use super::filter::filter;
 use crate::document::Node;
 use crate::lower::Lower;
 pub(super) use attribute::attribute;
-pub(super) use identity::{identity, stitch_key};
+pub(super) use identity::{identity, placeholder_list, stitch_key};
 
 pub(super) fn lower(lower: &mut Lower, node: &Node) {
     let known = [

@@ -1,6 +1,6 @@
 //! `id_stitching`.
 
-use usher_engine::definition::{Identity, StitchKey, Trust};
+use usher_engine::definition::{Identity, Normalize, StitchKey, Trust};
 
 use super::yaml::{Map, Yaml};
 
@@ -13,20 +13,31 @@ pub(super) fn identity(identity: &Identity) -> Option<Map> {
         Some(key) => Map::default().text("primary_key", key),
         None => Map::default().word("primary_key", "null"),
     };
+    // What names no list has the first.
+    let list = identity.placeholder_list;
+    let list = (list != 1).then(|| Yaml::Word(list.to_string()));
     Some(
         map.maybe_text("ext_lookup_key", identity.lookup_key.as_ref())
+            .maybe("placeholder_list", list)
             .list("stitching_keys", identity.keys.iter().map(key).collect()),
     )
 }
 
 fn key(key: &StitchKey) -> Yaml {
     let trust = (key.trust == Trust::Verified).then(|| Yaml::Word("verified".to_owned()));
+    let step = |step: &Normalize| match step {
+        Normalize::Trim => "trim".to_owned(),
+        Normalize::Lowercase => "lowercase".to_owned(),
+    };
+    let steps: Vec<String> = key.normalize.iter().map(step).collect();
     Yaml::Map(
         Map::default()
             .text("name", &key.name)
+            .texts("normalize", &steps)
             .maybe_text("valid_regexp", key.valid_regexp.as_ref())
             .maybe_text("exclude_regex", key.exclude_regex.as_ref())
             .texts("invalid_texts", &key.invalid_texts)
+            .flag("placeholders", key.placeholders)
             .flag("workflow_only", key.workflow_only)
             .maybe("trust", trust),
     )

@@ -2,8 +2,8 @@
 
 use usher_engine::definition::{
     Aggregation, Attribute, AttributeKind, Audience, Backfill, Choice, CounterPart, Definition, EventTable,
-    Identity, Increment, Keep, KeyEvent, ListAction, ListAggregation, ListPart, Personalization, Removal,
-    Section, StitchKey, Trust,
+    Identity, Increment, Keep, KeyEvent, ListAction, ListAggregation, ListPart, Normalize, Personalization,
+    Removal, Section, StitchKey, Trust,
 };
 use usher_engine::syntax::{Expr, Name, Test, parse};
 use usher_engine::value::{DataType, Value};
@@ -275,7 +275,7 @@ fn identity(dice: &mut Dice, bent: Bent) -> Identity {
             Bent::Crowd => dice.pick(&[Some("mail"), Some("ref"), None]).map(String::from),
             _ => None,
         };
-        return Identity { primary_key: Some("user".into()), keys, lookup_key };
+        return Identity { primary_key: Some("user".into()), keys, lookup_key, placeholder_list: 1 };
     }
     let mut keys = vec![key("cookie"), key("user"), key("mail")];
     for key in &mut keys {
@@ -291,6 +291,16 @@ fn identity(dice: &mut Dice, bent: Bent) -> Identity {
         if dice.once_in(4) {
             key.invalid_texts = vec!["k-0".into()];
         }
+        if dice.once_in(3) {
+            key.normalize = dice
+                .pick(&[
+                    vec![Normalize::Trim],
+                    vec![Normalize::Lowercase],
+                    vec![Normalize::Trim, Normalize::Lowercase],
+                ])
+                .clone();
+        }
+        key.placeholders = dice.once_in(6);
     }
     keys[2].workflow_only = dice.once_in(8);
     let order = dice.below(3);
@@ -300,7 +310,7 @@ fn identity(dice: &mut Dice, bent: Bent) -> Identity {
         keys.push(key("ref"));
     }
     let primary_key = if dice.once_in(6) && lookup_key.is_some() { None } else { Some("user".into()) };
-    Identity { primary_key, keys, lookup_key }
+    Identity { primary_key, keys, lookup_key, placeholder_list: if dice.once_in(6) { 0 } else { 1 } }
 }
 
 /// The next definition: something is added, dropped, found again, or changed.

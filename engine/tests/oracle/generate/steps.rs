@@ -153,7 +153,8 @@ fn event(
         0 | 1 if bent == Bent::People => Proof::Server,
         2 if bent == Bent::People => {
             let name = *dice.pick(&["user", "mail", "cookie"]);
-            Proof::Token(vec![(name.into(), dice.pick(&KEYS).to_string())])
+            let value = if dice.once_in(6) { dice.pick(&ODD_KEYS[..4]) } else { dice.pick(&KEYS) };
+            Proof::Token(vec![(name.into(), value.to_string())])
         }
         _ => Proof::Nobody,
     };
@@ -238,6 +239,22 @@ fn event(
 
 const NAMES: [&str; 4] = ["cookie", "user", "mail", "ref"];
 const KEYS: [&str; 7] = ["k-1", "k-2", "k-3", "k-4", "k-0", "k-9", "odd"];
+/// Other spellings, control characters, and texts that mean nobody.
+const ODD_KEYS: [&str; 13] = [
+    "K-1",
+    " k-1\u{a0}",
+    "\tK-2",
+    "k\u{7}1",
+    "k-1\u{85}",
+    " ",
+    "UNDEFINED",
+    "null",
+    " (not set)",
+    "[object Object]",
+    "0",
+    "00000000-0000-0000-0000-000000000000",
+    "\u{130}",
+];
 
 fn keys(dice: &mut Dice, bent: Bent, index: i64, columns: &mut Columns) {
     let mut say = |name: &str, value: Value| columns.push((name.into(), value));
@@ -272,6 +289,7 @@ fn keys(dice: &mut Dice, bent: Bent, index: i64, columns: &mut Columns) {
                         2 => Value::string("k".repeat(256)),
                         3 => Value::string("k".repeat(257)),
                         4 => Value::Null,
+                        5 | 6 => (*dice.pick(&ODD_KEYS)).into(),
                         _ => (*dice.pick(&KEYS)).into(),
                     };
                     say(&name, value);
@@ -285,7 +303,16 @@ fn row(dice: &mut Dice, bent: Bent, now_ms: i64, spans_ms: &[i64], definition: &
     let identity = &definition.identity;
     let lookup = identity.lookup_key.as_ref().or(identity.primary_key.as_ref()).expect("one");
     let key: Value = if bent == Bent::People {
-        dice.pick(&[Value::from("k-1"), "k-2".into(), "k-3".into(), "k-9".into(), Value::from(5)]).clone()
+        dice.pick(&[
+            Value::from("k-1"),
+            "k-2".into(),
+            "k-3".into(),
+            "k-9".into(),
+            " K-2".into(),
+            "null".into(),
+            Value::from(5),
+        ])
+        .clone()
     } else {
         Value::string(format!("{}-{}", &lookup[..1], if dice.once_in(8) { 2 } else { 1 }))
     };

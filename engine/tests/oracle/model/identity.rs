@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use usher_engine::definition::{AttributeKind, Definition, StitchKey, Trust};
+use usher_engine::definition::{AttributeKind, Definition, Normalize, StitchKey, Trust};
 use usher_engine::value::Value;
 
 use super::value::{admit, instant_ms};
@@ -86,10 +86,8 @@ impl World {
                 None => return Receipt::default(),
             },
         };
-        let Some(Value::String(key)) = field(&rule.name) else { return Receipt::default() };
-        if refusal(&rule, &Value::String(key.clone())).is_some() {
-            return Receipt::default();
-        }
+        let Some(key) = field(&rule.name) else { return Receipt::default() };
+        let Ok(key) = &admitted(&rule, key) else { return Receipt::default() };
         let values = definition.attributes.iter().filter_map(|attribute| match &attribute.kind {
             AttributeKind::Batch { column, data_type } => {
                 Some((column.clone(), admit(*data_type, field(column)?)?))
@@ -221,13 +219,13 @@ fn keys(definition: &Definition, event: &Resolved, proof: &Proof) -> (Vec<Key>, 
             _ => None,
         };
         if let Some(vouched) = vouched {
-            let vouched = Value::string(vouched.clone());
-            match refusal(rule, &vouched) {
-                None => usable.push((name.clone(), vouched.as_str().expect("text").into())),
-                Some(reason) => refused.push((name.clone(), reason.into())),
+            match admitted(rule, &Value::string(vouched.clone())) {
+                Ok(text) => usable.push((name.clone(), text)),
+                Err(reason) => refused.push((name.clone(), reason.into())),
             }
-            // Reading: of two values the vouched one counts.
-            if asserted.is_some_and(|asserted| asserted != vouched) {
+            // Reading: of two values the vouched one counts; two spellings are one value.
+            let agrees = |text: &str| spelled(rule, text) == spelled(rule, vouched);
+            if asserted.is_some_and(|asserted| !asserted.as_str().is_some_and(agrees)) {
                 refused.push((name, "Value is not verified.".into()));
             }
             continue;
@@ -242,16 +240,12 @@ fn keys(definition: &Definition, event: &Resolved, proof: &Proof) -> (Vec<Key>, 
                     (column.clone(), "Key name case does not match a configured key.".into())
                 }));
             }
-            Some(value) => match refusal(rule, value) {
-                Some(reason) => refused.push((name, reason.into())),
-                None => {
-                    let key = (name.clone(), value.as_str().expect("text").to_owned());
-                    if rule.trust == Trust::Verified && *proof != Proof::Server {
-                        refused.push((name, "Value is not verified.".into()));
-                    } else {
-                        usable.push(key);
-                    }
+            Some(value) => match admitted(rule, value) {
+                Err(reason) => refused.push((name, reason.into())),
+                Ok(_) if rule.trust == Trust::Verified && *proof != Proof::Server => {
+                    refused.push((name, "Value is not verified.".into()));
                 }
+                Ok(text) => usable.push((name, text)),
             },
         }
     }
@@ -262,20 +256,49 @@ fn keys(definition: &Definition, event: &Resolved, proof: &Proof) -> (Vec<Key>, 
 fn rules(definition: &Definition) -> Vec<StitchKey> {
     let lookup = lookup_rule(definition);
     let name = lookup.as_ref().map(|rule| rule.name.clone());
-    let others = definition.identity.keys.iter().filter(|rule| Some(&rule.name) != name.as_ref()).cloned();
-    lookup.into_iter().chain(others).collect()
+    let others = definition.identity.keys.iter().filter(|rule| Some(&rule.name) != name.as_ref());
+    lookup.into_iter().chain(others.map(|rule| with_list(definition, rule.clone()))).collect()
 }
 
 fn lookup_rule(definition: &Definition) -> Option<StitchKey> {
     let identity = &definition.identity;
     let name = identity.lookup_key.as_ref().or(identity.primary_key.as_ref())?;
     let listed = identity.keys.iter().find(|rule| rule.name == *name).cloned();
-    Some(listed.unwrap_or_else(|| StitchKey { name: name.clone(), ..StitchKey::default() }))
+    let rule = listed.unwrap_or_else(|| StitchKey { name: name.clone(), ..StitchKey::default() });
+    Some(with_list(definition, rule))
 }
 
-/// Why a value is no key. Cases use two patterns, which are easily read by hand.
-fn refusal(rule: &StitchKey, value: &Value) -> Option<&'static str> {
-    let Value::String(text) = value else { return Some("Value is not a string.") };
+/// A key of a definition without a list of placeholders takes them all.
+fn with_list(definition: &Definition, mut rule: StitchKey) -> StitchKey {
+    rule.placeholders |= definition.identity.placeholder_list == 0;
+    rule
+}
+
+/// A value after its key's `normalize`: white space and lower case as Unicode has them, one code point to one.
+fn spelled(rule: &StitchKey, text: &str) -> String {
+    let mut text = text.to_owned();
+    for step in &rule.normalize {
+        text = match step {
+            Normalize::Trim => {
+                text.trim_start_matches(char::is_whitespace).trim_end_matches(char::is_whitespace).to_owned()
+            }
+            Normalize::Lowercase => text
+                .chars()
+                .map(|c| if c == '\u{130}' { 'i' } else { c.to_lowercase().next().expect("one") })
+                .collect(),
+        };
+    }
+    text
+}
+
+/// The value as a key, or why it is none. Cases use two patterns, which are easily read by hand.
+fn admitted(rule: &StitchKey, value: &Value) -> Result<String, &'static str> {
+    let Value::String(text) = value else { return Err("Value is not a string.") };
+    let text = spelled(rule, text);
+    refusal(rule, &text).map_or(Ok(text), Err)
+}
+
+fn refusal(rule: &StitchKey, text: &String) -> Option<&'static str> {
     let matches = |pattern: &Option<String>| {
         pattern.as_deref().map(|pattern| match pattern {
             "^[a-z]-[0-9]+$" => text.split_once('-').is_some_and(|(letter, digits)| {
@@ -292,13 +315,25 @@ fn refusal(rule: &StitchKey, value: &Value) -> Option<&'static str> {
         Some("Value is empty.")
     } else if text.len() > 256 {
         Some("Value is too long.")
+    } else if text.chars().any(|c| matches!(c, '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}')) {
+        Some("Value has a control character.")
     } else if matches(&rule.valid_regexp) == Some(false) {
         Some("Value does not meet the valid_regexp for this key.")
     } else if matches(&rule.exclude_regex) == Some(true) {
         Some("Value matches exclude_regex for this key.")
     } else if rule.invalid_texts.contains(text) {
         Some("Value is included in invalid_texts for this key.")
+    } else if !rule.placeholders && is_placeholder(text) {
+        Some("Value is a placeholder.")
     } else {
         None
     }
+}
+
+/// List 1: texts in any case, and ids of nothing but zeros.
+fn is_placeholder(text: &str) -> bool {
+    let list = ["undefined", "null", "none", "nan", "true", "false", "0", "[object object]", "(not set)"];
+    let zeros = "0".repeat(32);
+    let with_hyphens = "00000000-0000-0000-0000-000000000000";
+    list.contains(&text.to_ascii_lowercase().as_str()) || text == zeros || text == with_hyphens
 }

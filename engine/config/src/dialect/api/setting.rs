@@ -11,7 +11,15 @@ use crate::document::{Content, Node};
 use crate::lower::{Fields, Lower};
 
 pub(super) fn lower(lower: &mut Lower, node: &Node) {
-    let known = ["audienceId", "eventTables", "keyColumns", "extLookupKey", "primaryKey", "batchAttributes"];
+    let known = [
+        "audienceId",
+        "eventTables",
+        "keyColumns",
+        "extLookupKey",
+        "primaryKey",
+        "batchAttributes",
+        "placeholderList",
+    ];
     let unused = ["id", "status", "statusDetailed"].into_iter().chain(READ_BACK).collect::<Vec<_>>();
     let Some(fields) = lower.fields_and(node, "a realtime_setting", &known, &unused) else { return };
     lower.body_audience(fields);
@@ -35,6 +43,15 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) {
         }
     }
     lower.leave();
+    if ["keyColumns", "extLookupKey", "primaryKey", "placeholderList"]
+        .iter()
+        .any(|key| fields.get(key).is_some())
+    {
+        if fields.get("placeholderList").is_some() {
+            again(lower, fields, "placeholderList", "identity.placeholder_list");
+        }
+        rt_config::placeholder_list(lower, fields, "placeholderList");
+    }
     for item in lower.items(fields, "batchAttributes").unwrap_or_default() {
         column(lower, item);
     }

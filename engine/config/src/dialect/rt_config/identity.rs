@@ -1,11 +1,13 @@
 //! `id_stitching`: which keys there are, and which one tells people apart.
 
-use usher_engine::definition::{StitchKey, Trust};
+use usher_engine::definition::{Identity, Normalize, StitchKey, Trust};
 use usher_engine::diagnostic::Code;
+use usher_engine::value::{Number, Value};
 
 use super::super::common::{says_none, spelling};
 use crate::document::Node;
-use crate::lower::Lower;
+use crate::lower::{Fields, Lower};
+use crate::suggest::did_you_mean;
 
 pub(in crate::dialect) fn identity(lower: &mut Lower, node: &Node) {
     if lower.places.contains_key("identity") {
@@ -15,7 +17,7 @@ pub(in crate::dialect) fn identity(lower: &mut Lower, node: &Node) {
         return;
     }
     lower.enter("identity", node.span);
-    let known = ["primary_key", "stitching_keys", "ext_lookup_key"];
+    let known = ["primary_key", "stitching_keys", "ext_lookup_key", "placeholder_list"];
     let Some(fields) = lower.fields(node, "id_stitching", &known) else { return };
     if fields.get("primary_key").is_some() {
         lower.definition.identity.primary_key = lower.need_text(fields, "primary_key");
@@ -26,9 +28,27 @@ pub(in crate::dialect) fn identity(lower: &mut Lower, node: &Node) {
     lower.mark_key(".primary_key", fields, "primary_key");
     lower.definition.identity.lookup_key = lower.text(fields, "ext_lookup_key");
     lower.mark_key(".lookup_key", fields, "ext_lookup_key");
+    placeholder_list(lower, fields, "placeholder_list");
     lower.mark_key(".keys", fields, "stitching_keys");
     for item in lower.items(fields, "stitching_keys").unwrap_or_default() {
         stitch_key(lower, item);
+    }
+}
+
+/// Which list of texts that mean nobody holds; the first, unless a key says otherwise. Bodies of the API may say it apart
+/// from the keys.
+pub(in crate::dialect) fn placeholder_list(lower: &mut Lower, fields: Fields<'_>, key: &str) {
+    let Some(node) = fields.get(key) else {
+        if !lower.places.contains_key("identity.placeholder_list") {
+            lower.definition.identity.placeholder_list = 1;
+        }
+        return;
+    };
+    lower.places.insert("identity.placeholder_list".to_owned(), (lower.text, node.span));
+    if let Some(Value::Number(Number::Integer(0))) = node.value() {
+        lower.definition.identity.placeholder_list = 0;
+    } else if let Some(number) = lower.count(fields, key, i64::from(Identity::PLACEHOLDER_LIST)) {
+        lower.definition.identity.placeholder_list = u32::try_from(number).unwrap_or_default();
     }
 }
 
@@ -41,6 +61,8 @@ pub(in crate::dialect) fn stitch_key(lower: &mut Lower, node: &Node) {
         "validRegexp",
         "invalid_texts",
         "invalidTexts",
+        "normalize",
+        "placeholders",
         "workflow_only",
         "internal",
         "trust",
@@ -74,11 +96,38 @@ pub(in crate::dialect) fn stitch_key(lower: &mut Lower, node: &Node) {
     };
     let key = StitchKey {
         name,
+        normalize: normalize(lower, fields),
         valid_regexp: lower.text(fields, valid),
         exclude_regex: lower.text(fields, "exclude_regex"),
         invalid_texts: texts,
+        placeholders: lower.boolean(fields, "placeholders").unwrap_or(false),
         workflow_only: lower.boolean(fields, only).unwrap_or(false),
         trust,
     };
     lower.definition.identity.keys.push(key);
+}
+
+/// The steps that make one spelling of many, in their order.
+fn normalize(lower: &mut Lower, fields: Fields<'_>) -> Vec<Normalize> {
+    let mut steps = Vec::new();
+    for (name, span) in lower.names(fields, "normalize") {
+        let step = match name.as_str() {
+            "trim" => Normalize::Trim,
+            "lowercase" => Normalize::Lowercase,
+            _ => {
+                let help = did_you_mean(&name, ["trim", "lowercase"]);
+                let help =
+                    help.unwrap_or_else(|| "a value is normalized by `trim` and `lowercase`".to_owned());
+                let message = format!("unknown step `{name}` in `normalize`");
+                lower.note_with(Code::UnknownName, span, message, Some(help));
+                continue;
+            }
+        };
+        if steps.contains(&step) {
+            lower.note(Code::DuplicateName, span, format!("`{name}` is written twice in `normalize`"));
+        } else {
+            steps.push(step);
+        }
+    }
+    steps
 }
