@@ -9,9 +9,9 @@ use core::cell::OnceCell;
 use crate::attribute;
 use crate::definition::Input;
 use crate::event::Event;
-use crate::expr::eval::{Seen, Values};
+use crate::expr::eval::{Operand, Values};
 use crate::expr::types::TypeSet;
-use crate::expr::{Place, Slot};
+use crate::expr::{Slot, TypedSlot};
 use crate::plan::Plan;
 use crate::profile::Profile;
 use crate::query::Query;
@@ -28,7 +28,7 @@ pub(crate) struct Call<'a> {
     /// Whether the profile could not be read.
     pub(crate) blind: bool,
     /// Each is found out when it is first asked for, and so is how criteria see it; items are seen where they are.
-    facts: Vec<OnceCell<(Fact<'a>, Option<Seen<'a>>)>>,
+    facts: Vec<OnceCell<(Fact<'a>, Option<Operand<'a>>)>>,
     source: Option<(&'a Plan, &'a Profile)>,
     segments: Option<&'a [String]>,
     /// The event's time as its column shows it.
@@ -86,7 +86,7 @@ impl<'a> Call<'a> {
         self.known(index).map_or(&Fact::Missing, |(fact, _)| fact)
     }
 
-    fn known(&self, index: u16) -> Option<&(Fact<'a>, Option<Seen<'a>>)> {
+    fn known(&self, index: u16) -> Option<&(Fact<'a>, Option<Operand<'a>>)> {
         let index = usize::from(index);
         let (cell, (plan, profile)) = (self.facts.get(index)?, self.source?);
         Some(cell.get_or_init(|| {
@@ -94,13 +94,13 @@ impl<'a> Call<'a> {
             let attribute = asked.and_then(|asked| plan.attributes.get(asked.attribute));
             let (Some(asked), Some(attribute)) = (asked, attribute) else { return (Fact::Missing, None) };
             let fact = fact(asked, attribute, profile, self.now_ms);
-            let seen = match fact {
-                Fact::Missing => Some(Seen::Missing),
-                Fact::Value(value, _) => Some(Seen::of(value, asked.asked)),
-                Fact::Number(number) => Some(Seen::Number(number)),
+            let operand = match fact {
+                Fact::Missing => Some(Operand::Missing),
+                Fact::Value(value, _) => Some(Operand::of(value, asked.asked)),
+                Fact::Number(number) => Some(Operand::Number(number)),
                 Fact::Items(_) => None,
             };
-            (fact, seen)
+            (fact, operand)
         }))
     }
 }
@@ -112,27 +112,27 @@ pub(crate) fn handed_in<'i>(inputs: &'i [(String, Value)], name: &str) -> Option
 
 /// Whether a value is one of the input's type; another one is missing.
 pub(crate) fn fits(value: &Value, input: &Input) -> bool {
-    !matches!(Seen::of(value, TypeSet::one(input.data_type)), Seen::Missing)
+    !matches!(Operand::of(value, TypeSet::one(input.data_type)), Operand::Missing)
 }
 
 impl Values for Call<'_> {
-    fn seen(&self, place: &Place) -> Seen<'_> {
-        let seen = |value| Seen::of(value, place.types);
-        match &place.slot {
-            Slot::Segment(name) => Seen::Boolean(self.in_segment(name)),
+    fn operand(&self, typed: &TypedSlot) -> Operand<'_> {
+        let operand = |value| Operand::of(value, typed.types);
+        match &typed.slot {
+            Slot::Segment(name) => Operand::Boolean(self.in_segment(name)),
             Slot::Column(name) => {
-                self.event.and_then(|event| self.column_of(event, name)).map_or(Seen::Missing, seen)
+                self.event.and_then(|event| self.column_of(event, name)).map_or(Operand::Missing, operand)
             }
-            Slot::Input(name) => self.input(name).map_or(Seen::Missing, seen),
+            Slot::Input(name) => self.input(name).map_or(Operand::Missing, operand),
             Slot::Edge(name) => self
                 .edge
                 .iter()
                 .find(|(known, _)| known == name)
-                .map_or(Seen::Missing, |(_, text)| Seen::Text(text)),
+                .map_or(Operand::Missing, |(_, text)| Operand::Text(text)),
             Slot::Attribute(index) => match self.known(*index) {
-                Some((_, Some(seen))) => *seen,
-                Some((Fact::Items(items), None)) => Seen::Items(items),
-                _ => Seen::Missing,
+                Some((_, Some(operand))) => *operand,
+                Some((Fact::Items(items), None)) => Operand::Items(items),
+                _ => Operand::Missing,
             },
         }
     }

@@ -10,7 +10,7 @@
 use alloc::vec::Vec;
 use core::ops::Bound;
 
-use crate::expr::eval::{Memo, Seen, Values, is_true, look};
+use crate::expr::eval::{Memo, Operand, Values, fetch, is_true};
 use crate::expr::op::{Op, numbers_of, whole};
 use crate::expr::{Node, Predicate, Program};
 use crate::index::Index;
@@ -60,7 +60,7 @@ struct Demand {
 /// A piece of a set of numbers, one bit for each: as much as processors join at once.
 pub(crate) type Block = [u64; 2];
 
-/// Numbers of sections as the blocks of a set that are not empty, ascending, each with its place.
+/// Numbers of sections as the blocks of a set that are not empty, ascending, each with its typed.
 #[derive(Debug, Default)]
 struct Sections(Vec<(usize, Block)>);
 
@@ -120,7 +120,7 @@ impl Candidates {
             }
             group.always.join(set);
             for demand in &group.demands {
-                demand.sections_for(look(program, demand.slot, values, memo), |sections| sections.join(set));
+                demand.sections_for(fetch(program, demand.slot, values, memo), |sections| sections.join(set));
             }
             for gate in &group.gates {
                 if gate.sections.meet(set) && !is_true(program, gate.predicate, values, memo) {
@@ -314,12 +314,12 @@ impl Demand {
 
     /// Those that demand this value; a time may be several.
     #[inline(always)]
-    fn sections_for(&self, seen: Seen<'_>, mut found: impl FnMut(&Sections)) {
-        let sections = match seen {
-            Seen::Text(text) => self.texts.get(text).and_then(|index| self.sections.get(index)),
-            Seen::Number(number) => whole(number).and_then(|integer| self.of_integer(integer)),
-            Seen::Boolean(value) => self.of_integer(i64::from(value)),
-            Seen::Instant(instant_ms) => {
+    fn sections_for(&self, operand: Operand<'_>, mut found: impl FnMut(&Sections)) {
+        let sections = match operand {
+            Operand::Text(text) => self.texts.get(text).and_then(|index| self.sections.get(index)),
+            Operand::Number(number) => whole(number).and_then(|integer| self.of_integer(integer)),
+            Operand::Boolean(value) => self.of_integer(i64::from(value)),
+            Operand::Instant(instant_ms) => {
                 numbers_of(instant_ms).filter_map(|integer| self.of_integer(integer)).for_each(found);
                 return;
             }

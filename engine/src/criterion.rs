@@ -9,7 +9,7 @@ use core::fmt;
 
 use crate::diagnostic::{At, Diagnostic};
 use crate::expr::check::Checker;
-use crate::expr::eval::{Frame, Seen, Truth, one, truth};
+use crate::expr::eval::{Frame, Operand, Truth, one, truth};
 use crate::expr::scope::{Names, Scope};
 use crate::expr::types::TypeSet;
 use crate::expr::uses::Uses;
@@ -30,7 +30,7 @@ pub struct Criterion {
 
 /// The values that one criterion asks about, as they fit there: made by [`Criterion::row`], for that criterion alone.
 #[derive(Clone)]
-pub struct Row<'a>(Vec<Seen<'a>>);
+pub struct Row<'a>(Vec<Operand<'a>>);
 
 impl fmt::Debug for Row<'_> {
     // By hand: what is derived would reach every value that a list may hold, in wasm too.
@@ -57,7 +57,7 @@ impl Criterion {
             return Err(out);
         }
         let program = checker.finish();
-        let names = program.slots.iter().map(|place| match &place.slot {
+        let names = program.slots.iter().map(|typed| match &typed.slot {
             Slot::Attribute(index) => fields.name(*index),
             Slot::Column(column) => Name::column(column).0,
             Slot::Edge(name) => [Name::EDGE, name].concat(),
@@ -73,18 +73,18 @@ impl Criterion {
     /// `value_of` is asked once for each name that the criterion mentions, as it is written there; for segments it is
     /// asked for [`Criterion::SEGMENTS`], a list of their names.
     pub fn row<'a>(&self, mut value_of: impl FnMut(&str) -> Option<&'a Value>) -> Row<'a> {
-        let seen = self.program.slots.iter().zip(&self.names).map(|(place, name)| {
+        let operand = self.program.slots.iter().zip(&self.names).map(|(typed, name)| {
             let value = value_of(name);
-            match (&place.slot, value) {
+            match (&typed.slot, value) {
                 (Slot::Segment(segment), value) => {
                     let segments = value.and_then(Value::as_list).unwrap_or_default();
-                    Seen::Boolean(segments.iter().any(|one| one.as_str() == Some(segment)))
+                    Operand::Boolean(segments.iter().any(|one| one.as_str() == Some(segment)))
                 }
-                (_, Some(value)) => Seen::of(value, place.types),
-                (_, None) => Seen::Missing,
+                (_, Some(value)) => Operand::of(value, typed.types),
+                (_, None) => Operand::Missing,
             }
         });
-        Row(seen.collect())
+        Row(operand.collect())
     }
 
     /// Whether it is true of a row at `now_ms`, Unix milliseconds. Does not allocate, but for regular expressions that
@@ -114,8 +114,8 @@ struct Asked<'r, 'a> {
 impl Frame for Asked<'_, '_> {
     const REMEMBERS: bool = false;
 
-    fn seen(&mut self, _: &Program, slot: u32) -> &Seen<'_> {
-        self.row.0.get(slot as usize).unwrap_or(&Seen::Missing)
+    fn operand(&mut self, _: &Program, slot: u32) -> &Operand<'_> {
+        self.row.0.get(slot as usize).unwrap_or(&Operand::Missing)
     }
 
     fn now_ms(&self) -> i64 {
@@ -129,7 +129,7 @@ impl Frame for Asked<'_, '_> {
     fn keep(&mut self, _: u32, _: Truth) {}
 }
 
-/// Declared names; they take the place that attributes have in a plan.
+/// Declared names; they stand where attributes stand in a plan.
 struct Fields {
     index: Index,
     names: Vec<String>,
@@ -179,7 +179,7 @@ mod tests {
     const FIELDS: [(&str, Option<DataType>); 6] = [
         ("age", Some(DataType::Number)),
         ("tier", Some(DataType::String)),
-        ("seen", Some(DataType::Timestamp)),
+        ("operand", Some(DataType::Timestamp)),
         ("tags", Some(DataType::StringArray)),
         ("vip", Some(DataType::Boolean)),
         ("free", None),
@@ -210,9 +210,9 @@ mod tests {
             ("tier IN ('gold', 'VIP') AND age < 5", vec![("tier", "VIP".into())], Truth::Unknown),
             ("tier IN ('gold', 'VIP') AND age < 5", vec![("tier", "new".into())], Truth::False),
             ("tier = 'a' OR tier = 'b' OR NOT vip = TRUE", vec![("vip", false.into())], Truth::True),
-            ("seen WITHIN 1 DAYS", vec![("seen", "2026-09-21T13:00:00Z".into())], Truth::True),
-            ("seen > 1700000000", vec![("seen", "2026-09-21T13:00:00Z".into())], Truth::True),
-            ("seen IS NULL", vec![("seen", "soon".into())], Truth::True),
+            ("operand WITHIN 1 DAYS", vec![("operand", "2026-09-21T13:00:00Z".into())], Truth::True),
+            ("operand > 1700000000", vec![("operand", "2026-09-21T13:00:00Z".into())], Truth::True),
+            ("operand IS NULL", vec![("operand", "soon".into())], Truth::True),
             ("tags CONTAINS 'a' AND SIZE(tags) = 2", vec![("tags", list(&["b", "a"]))], Truth::True),
             ("SIZE(tags) = 0", vec![], Truth::True),
             ("free = 5", vec![("free", "5".into())], Truth::True),

@@ -3,8 +3,8 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::compare::equal;
 use crate::limits::EVENT_ID_BYTES_MAX;
-use crate::same::same;
 use crate::time;
 use crate::value::Value;
 
@@ -138,7 +138,7 @@ pub(crate) fn column_of<'v>(columns: &'v [(String, Value)], name: &str) -> Optio
 }
 
 fn top<'a>(columns: &'a [(String, Value)], name: &str) -> Option<&'a Value> {
-    columns.iter().find(|(column, _)| same(column, name))?.1.present()
+    columns.iter().find(|(column, _)| equal(column, name))?.1.present()
 }
 
 #[cfg(test)]

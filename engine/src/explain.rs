@@ -143,14 +143,14 @@ pub struct ConditionTrace {
     /// What it was found to be.
     pub result: Outcome,
     /// The value it asks about, where it asks about one.
-    pub seen: Option<Sighting>,
+    pub observed: Option<ObservedValue>,
     /// The conditions it is made of.
     pub parts: Vec<ConditionTrace>,
 }
 
 /// A value that a condition looked at.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Sighting {
+pub struct ObservedValue {
     /// The name in the condition.
     pub name: String,
     /// None: missing, or withheld.
@@ -324,11 +324,11 @@ impl Teller<'_, '_> {
             (_, Node::Constant(value)) if reached => Truth::from(*value).into(),
             _ => Outcome::NotReached,
         };
-        let seen = match node {
-            Node::Predicate(index) if result != Outcome::NotReached => self.sighting(expr, *index),
+        let observed = match node {
+            Node::Predicate(index) if result != Outcome::NotReached => self.observed(expr, *index),
             _ => None,
         };
-        ConditionTrace { text: expr.to_string(), result, seen, parts }
+        ConditionTrace { text: expr.to_string(), result, observed, parts }
     }
 
     /// A group stops at the first part that decides it; what stands behind is not reached.
@@ -359,14 +359,14 @@ impl Teller<'_, '_> {
         result
     }
 
-    fn sighting(&self, expr: &Expr, predicate: u32) -> Option<Sighting> {
+    fn observed(&self, expr: &Expr, predicate: u32) -> Option<ObservedValue> {
         let predicate = self.plan.program.predicates.get(predicate as usize)?;
         let name = match expr {
             Expr::Test { name, .. } => name.0.clone(),
             // What is asked about a segment is all there is to ask.
             _ => expr.to_string(),
         };
-        match &self.plan.program.place(predicate)?.slot {
+        match &self.plan.program.typed_slot(predicate)?.slot {
             Slot::Attribute(index) => {
                 let asked = self.plan.facts.get(usize::from(*index))?;
                 let attribute = self.plan.attributes.get(asked.attribute)?;
@@ -374,7 +374,7 @@ impl Teller<'_, '_> {
                 let value = fact.output(asked.types);
                 let redacted = attribute.sensitive && value.is_some();
                 let (source, age_ms) = self.origin(fact, attribute);
-                Some(Sighting { name, value: value.filter(|_| !redacted), redacted, source, age_ms })
+                Some(ObservedValue { name, value: value.filter(|_| !redacted), redacted, source, age_ms })
             }
             Slot::Column(column) => {
                 // An event's columns alone: what the caller handed in besides is no column.
@@ -388,26 +388,32 @@ impl Teller<'_, '_> {
             Slot::Edge(edge) => {
                 let value = self.call.edge.iter().find(|(known, _)| known == edge);
                 let value = value.map(|(_, value)| Value::string(value.as_str()));
-                Some(Sighting { name, value, redacted: false, source: Source::Edge, age_ms: None })
+                Some(ObservedValue { name, value, redacted: false, source: Source::Edge, age_ms: None })
             }
             Slot::Segment(segment) => {
                 let record = attribute::batch_segments(self.profile.batch());
                 let age_ms = record.map(|(record, _)| self.since(record.computed_ms));
                 let value = Some(Value::Boolean(self.call.in_segment(segment)));
-                Some(Sighting { name, value, redacted: false, source: Source::Batch, age_ms })
+                Some(ObservedValue { name, value, redacted: false, source: Source::Batch, age_ms })
             }
         }
     }
 
     /// A column or input of the name of a sensitive attribute, or of a column that it reads, is as sensitive as that, and
     /// so is what holds it and what it holds.
-    fn guarded(&self, name: String, column: &str, value: Option<Value>, source: Source) -> Option<Sighting> {
+    fn guarded(
+        &self,
+        name: String,
+        column: &str,
+        value: Option<Value>,
+        source: Source,
+    ) -> Option<ObservedValue> {
         let sensitive = self.plan.attributes.iter().any(|attribute| {
             let reads = || attribute.kind.columns().any(|read| overlap(read, column));
             attribute.sensitive && (overlap(&attribute.name, column) || reads())
         });
         let redacted = sensitive && value.is_some();
-        Some(Sighting { name, value: value.filter(|_| !redacted), redacted, source, age_ms: None })
+        Some(ObservedValue { name, value: value.filter(|_| !redacted), redacted, source, age_ms: None })
     }
 
     /// Who said what is known of an attribute, and how long ago, in milliseconds, where that is one moment. Of what a batch

@@ -1,4 +1,4 @@
-//! Names to numbers: the one map of the engine.
+//! A map from names to numbers, the only map of the engine.
 //!
 //! A map of the standard library costs 5 to 10 KB of wasm for every type of key and value, and everything that a plan is
 //! compiled with is found by a text. So all lookups share this one, a table of open addresses.
@@ -6,20 +6,20 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// The number of each name.
+/// A map from names to numbers.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     /// All names, one behind the other in the order in which they came: one allocation for many.
     text: String,
     /// Where each ends, and its number.
     names: Vec<(usize, usize)>,
-    places: Places,
+    hashes: HashIndex,
 }
 
 impl Index {
     /// A name's number.
     pub(crate) fn get(&self, name: &str) -> Option<usize> {
-        let found = self.places.find(print(name), &mut |entry| self.name(entry) == Some(name))?;
+        let found = self.hashes.find(hash(name), &mut |entry| self.name(entry) == Some(name))?;
         self.names.get(found).map(|(_, number)| *number)
     }
 
@@ -28,7 +28,7 @@ impl Index {
         if let Some(known) = self.get(name) {
             return known;
         }
-        self.places.add(print(name));
+        self.hashes.add(hash(name));
         self.text.push_str(name);
         self.names.push((self.text.len(), number));
         number
@@ -46,68 +46,68 @@ impl Index {
     }
 }
 
-/// Entries by their prints, numbered in the order in which they came; whoever asks keeps the entries.
+/// Numbers of entries by their hash, in the order of insertion. The caller keeps the entries and compares them.
 #[derive(Debug, Default)]
-pub(crate) struct Places {
-    /// An entry's print and one more than its number, at its print or behind it; number 0: nothing. As long as a power
-    /// of two, and at least twice as long as there are entries.
-    places: Vec<(u32, u32)>,
+pub(crate) struct HashIndex {
+    /// Open addressing: hash and entry number + 1, 0 for an empty bucket. The length is a power of two and at least twice
+    /// the number of entries.
+    buckets: Vec<(u32, u32)>,
     entries: u32,
 }
 
-impl Places {
-    /// The first entry of this print that is the one that is meant.
-    pub(crate) fn find(&self, print: u32, is: &mut dyn FnMut(usize) -> bool) -> Option<usize> {
-        let last = self.places.len().checked_sub(1)?;
-        let mut at = print as usize & last;
+impl HashIndex {
+    /// The first entry of this hash that `is` accepts.
+    pub(crate) fn find(&self, hash: u32, is: &mut dyn FnMut(usize) -> bool) -> Option<usize> {
+        let last = self.buckets.len().checked_sub(1)?;
+        let mut at = hash as usize & last;
         loop {
-            let (known, entry) = *self.places.get(at)?;
+            let (known, entry) = *self.buckets.get(at)?;
             let entry = (entry as usize).checked_sub(1)?;
-            if known == print && is(entry) {
+            if known == hash && is(entry) {
                 return Some(entry);
             }
             at = at.wrapping_add(1) & last;
         }
     }
 
-    /// The next entry.
-    pub(crate) fn add(&mut self, print: u32) {
+    /// Adds the next entry.
+    pub(crate) fn add(&mut self, hash: u32) {
         self.entries = self.entries.saturating_add(1);
-        if (self.entries as usize).saturating_mul(2) > self.places.len() {
-            let length = self.places.len().saturating_mul(2).max(16);
-            let before = core::mem::replace(&mut self.places, alloc::vec![(0, 0); length]);
+        if (self.entries as usize).saturating_mul(2) > self.buckets.len() {
+            let length = self.buckets.len().saturating_mul(2).max(16);
+            let before = core::mem::replace(&mut self.buckets, alloc::vec![(0, 0); length]);
             before
                 .into_iter()
                 .filter(|(_, entry)| *entry > 0)
-                .for_each(|(print, entry)| self.put(print, entry));
+                .for_each(|(hash, entry)| self.put(hash, entry));
         }
-        self.put(print, self.entries);
+        self.put(hash, self.entries);
     }
 
-    fn put(&mut self, print: u32, entry: u32) {
-        let last = self.places.len().wrapping_sub(1);
-        let mut at = print as usize & last;
-        while self.places.get(at).is_some_and(|(_, taken)| *taken != 0) {
+    fn put(&mut self, hash: u32, entry: u32) {
+        let last = self.buckets.len().wrapping_sub(1);
+        let mut at = hash as usize & last;
+        while self.buckets.get(at).is_some_and(|(_, taken)| *taken != 0) {
             at = at.wrapping_add(1) & last;
         }
-        if let Some(place) = self.places.get_mut(at) {
-            *place = (print, entry);
+        if let Some(bucket) = self.buckets.get_mut(at) {
+            *bucket = (hash, entry);
         }
     }
 }
 
-fn print(name: &str) -> u32 {
-    let mut print = Print::default();
-    print.text(name);
-    print.finish()
+fn hash(name: &str) -> u32 {
+    let mut hash = Hasher32::default();
+    hash.text(name);
+    hash.finish()
 }
 
-/// A number that is the same for what is the same, and seldom for anything else: words are multiplied in. What has a
-/// print is part of a definition, whose author has nothing to gain from a slow one.
+/// A 32-bit hash, not collision-resistant. Hash only what is part of a definition: its author gains nothing from
+/// collisions.
 #[derive(Default)]
-pub(crate) struct Print(u64);
+pub(crate) struct Hasher32(u64);
 
-impl Print {
+impl Hasher32 {
     pub(crate) fn word(&mut self, word: u64) {
         self.0 = (self.0.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }

@@ -13,7 +13,7 @@ use crate::expr::eval::{Memo, holds};
 use crate::limits::PATTERN_TEXT_BYTES_MAX;
 use crate::merge::align;
 use crate::plan::Plan;
-use crate::profile::{Profile, Sight};
+use crate::profile::{Dedupe, Profile};
 use crate::value::Value;
 use update::{take_out, update};
 
@@ -44,10 +44,10 @@ impl Plan {
     pub fn ingest(&self, profile: &mut Profile, event: &Event, now_ms: i64) -> Ingested {
         let mut ingested = Ingested::default();
         if !event.minted {
-            match profile.edit_seen(|seen| seen.note(&event.id, now_ms)) {
-                Sight::Again => return Ingested { duplicate: true, ..ingested },
-                Sight::FirstAndForgot => ingested.forgot = true,
-                Sight::First => {}
+            match profile.edit_seen_ids(|seen| seen.note(&event.id, now_ms)) {
+                Dedupe::Duplicate => return Ingested { duplicate: true, ..ingested },
+                Dedupe::NewForgotOther => ingested.forgot = true,
+                Dedupe::New => {}
             }
         }
         self.too_long(event, &mut ingested.too_long);

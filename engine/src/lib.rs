@@ -22,12 +22,12 @@ pub mod syntax;
 pub mod time;
 pub mod value;
 
+mod compare;
 mod expr;
 mod index;
 mod order;
 mod pattern;
 mod plan;
-mod same;
 mod suggest;
 
 pub mod attribute;
@@ -49,7 +49,7 @@ mod section;
 pub use criterion::{Criterion, Row};
 pub use event::{Event, Note, order_clamped};
 pub use explain::{
-    ConditionTrace, Explanation, KnownAttribute, Outcome, PersonalizationTrace, SectionTrace, Sighting,
+    ConditionTrace, Explanation, KnownAttribute, ObservedValue, Outcome, PersonalizationTrace, SectionTrace,
     Source,
 };
 pub use expr::eval::Truth;

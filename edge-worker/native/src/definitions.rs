@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use usher_config::{Finding, Place, Reading, Sample, Source, definition_files, render};
+use usher_config::{Finding, Location, Reading, Sample, Source, definition_files, render};
 use usher_edge::Bundle;
 use usher_engine::definition::{AttributeKind, Definition, EventTable};
 use usher_engine::diagnostic::{Code, Diagnostic, Severity};
@@ -223,7 +223,7 @@ fn definitions_within(directory: &Path) -> Vec<(PathBuf, String)> {
 fn not_read(directory: &Path, file: &str) -> Finding {
     let message = format!("this is not read: `{}` is a directory within a directory", directory.display());
     let help = "name the directory, too, if its files belong to the definition";
-    let place = Some(Place { file: file.to_owned(), line: 1, column: 1, length: 1 });
+    let place = Some(Location { file: file.to_owned(), line: 1, column: 1, length: 1 });
     Finding { diagnostic: Diagnostic::new(Code::Ignored, message).help(help), place }
 }
 

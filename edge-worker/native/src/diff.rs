@@ -1,15 +1,15 @@
 //! What changes from one definition to another, in words.
 
-mod anew;
 mod facts;
+mod reset;
 
 use std::collections::BTreeSet;
 
 use usher_engine::definition::{Definition, Example};
 
 use crate::terminal::clean;
-use anew::anew;
 use facts::{Facts, attribute, example, key_event, list, personalization, section, show, stitch_key};
+use reset::reset_reason;
 
 /// One line of a difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub(crate) fn changes(before: &Definition, after: &Definition, way: Way) -> Vec<
     order(&mut out, "attributes", &before.attributes, &after.attributes, |a| &a.name);
     for after in &after.attributes {
         let known = before.attributes.iter().find(|known| known.name == after.name);
-        if let Some(what) = known.and_then(|known| anew(&known.kind, &after.kind)) {
+        if let Some(what) = known.and_then(|known| reset_reason(&known.kind, &after.kind)) {
             let becomes = match way {
                 Way::On => "starts anew; for 30 days a rollback finds what was kept before",
                 Way::Back => "goes on with what was kept when it last ran, for which there are 30 days",

@@ -95,7 +95,7 @@ fn why(wanted: &[&str], got: &[&str], explanation: &Value) -> Option<String> {
     Some(match decisive(criteria) {
         Some(part) => {
             let seen = part["seen"].as_array().and_then(|seen| seen.first());
-            let seen = seen.map(|seen| format!("; {}", sighting(seen))).unwrap_or_default();
+            let seen = seen.map(|seen| format!("; {}", observed(seen))).unwrap_or_default();
             let result = part["result"].as_str().unwrap_or_default().replace('_', " ");
             let text = part["text"].as_str().filter(|text| !text.is_empty()).unwrap_or("always");
             format!("`{section}`: `{text}` is {result}{seen}")
@@ -112,7 +112,7 @@ fn decisive(condition: &Value) -> Option<&Value> {
     alike.and_then(decisive).or(Some(condition))
 }
 
-fn sighting(seen: &Value) -> String {
+fn observed(seen: &Value) -> String {
     let name = seen["name"].as_str().unwrap_or_default();
     match seen.get("value") {
         _ if seen["redacted"] == true => format!("{name} is withheld"),

@@ -117,7 +117,7 @@ impl Tree {
         let result = text(&trace["result"]);
         let sightings: Vec<String> = items(&trace["seen"])
             .iter()
-            .map(|sighting| format!("; {} {}", text(&sighting["name"]), seen(sighting)))
+            .map(|observed| format!("; {} {}", text(&observed["name"]), seen(observed)))
             .collect();
         let condition = match text(&trace["text"]) {
             "" => "always",
@@ -153,17 +153,17 @@ impl Tree {
 }
 
 /// `= "VIP" (batch, 3 min ago)`
-fn seen(sighting: &Value) -> String {
-    let source = text(&sighting["source"]);
-    if sighting["redacted"] == true {
+fn seen(observed: &Value) -> String {
+    let source = text(&observed["source"]);
+    if observed["redacted"] == true {
         return format!("is sensitive and not shown ({source})");
     }
-    let value = &sighting["value"];
+    let value = &observed["value"];
     if value.is_null() {
         return format!("is missing ({source})");
     }
-    let age = sighting["age_ms"].as_i64().map(ago).unwrap_or_default();
-    let late = sighting["bucket_ms"].as_i64().filter(|bucket_ms| *bucket_ms > 0);
+    let age = observed["age_ms"].as_i64().map(ago).unwrap_or_default();
+    let late = observed["bucket_ms"].as_i64().filter(|bucket_ms| *bucket_ms > 0);
     let late = late.map(|bucket_ms| format!(", in steps of {}", span(bucket_ms))).unwrap_or_default();
     format!("= {value} ({source}{age}{late})")
 }

@@ -3,7 +3,7 @@
 use usher_engine::definition::Choice;
 use usher_engine::value::Value;
 use usher_engine::{
-    ConditionTrace, Explanation, KnownAttribute, PersonalizationTrace, Profile, SectionTrace, Sighting,
+    ConditionTrace, Explanation, KnownAttribute, ObservedValue, PersonalizationTrace, Profile, SectionTrace,
 };
 
 use super::{Meta, offers, signed};
@@ -101,7 +101,7 @@ fn condition(json: &mut Json, trace: &ConditionTrace) {
     json.object(|o| {
         o.field("text").text(&trace.text);
         o.field("result").text(trace.result.as_str());
-        if let Some(seen) = &trace.seen {
+        if let Some(seen) = &trace.observed {
             o.field("seen").list([seen], observed_value);
         }
         if !trace.parts.is_empty() {
@@ -110,7 +110,7 @@ fn condition(json: &mut Json, trace: &ConditionTrace) {
     });
 }
 
-fn observed_value(json: &mut Json, seen: &Sighting) {
+fn observed_value(json: &mut Json, seen: &ObservedValue) {
     json.object(|o| {
         o.field("name").text(&seen.name);
         shown(o, seen.value.as_ref(), seen.redacted);

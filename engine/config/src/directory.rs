@@ -7,7 +7,7 @@ use std::path::Path;
 use usher_engine::diagnostic::{Code, Diagnostic};
 
 use crate::limits::FILE_BYTES_MAX;
-use crate::source::{Finding, Place, Source};
+use crate::source::{Finding, Location, Source};
 use crate::{dialect, document};
 
 /// What a directory holds.
@@ -64,7 +64,7 @@ pub fn definition_files(directory: &Path) -> io::Result<Listing> {
 
 /// A finding about a whole file.
 fn whole(code: Code, file: String, message: &str) -> Finding {
-    let place = Some(Place { file, line: 1, column: 1, length: 1 });
+    let place = Some(Location { file, line: 1, column: 1, length: 1 });
     Finding { diagnostic: Diagnostic::new(code, message), place }
 }
 

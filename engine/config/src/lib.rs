@@ -41,7 +41,7 @@ use usher_engine::diagnostic::{Code, Diagnostic, Severity};
 
 pub use columns::Sample;
 pub use directory::{Listing, definition_files};
-pub use source::{Finding, Place, Source};
+pub use source::{Finding, Location, Source};
 pub use write::{rfc3339, write, write_with_examples};
 
 use columns::Columns;
@@ -154,7 +154,7 @@ impl Reading {
         Finding { diagnostic, place }
     }
 
-    fn place(&self, (text, span): At) -> Option<Place> {
+    fn place(&self, (text, span): At) -> Option<Location> {
         self.texts.get(text).map(|text| text.place(span))
     }
 
@@ -199,7 +199,7 @@ impl Reading {
     }
 
     fn sort(&mut self) {
-        let order = |place: &Option<Place>| {
+        let order = |place: &Option<Location>| {
             let place = place.as_ref()?;
             let file = self.texts.iter().position(|text| text.name() == place.file);
             Some((file, place.line, place.column))

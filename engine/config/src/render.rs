@@ -117,12 +117,12 @@ mod tests {
     use usher_engine::diagnostic::{Code, Diagnostic};
 
     use super::*;
-    use crate::source::Place;
+    use crate::source::Location;
 
     fn finding(line: usize, column: usize, length: usize) -> Finding {
         let diagnostic =
             Diagnostic::new(Code::UnknownKey, "unknown key `a\u{1b}[2J\u{202e}`").help("did you mean `b`?");
-        Finding { diagnostic, place: Some(Place { file: "x.yaml".to_owned(), line, column, length }) }
+        Finding { diagnostic, place: Some(Location { file: "x.yaml".to_owned(), line, column, length }) }
     }
 
     fn sources(text: &str) -> [Source; 1] {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use usher_engine::diagnostic::{Code, Severity};
 
 use crate::codes;
-use crate::source::{Finding, Place, Source};
+use crate::source::{Finding, Location, Source};
 
 /// The whole log. A finding about no place is shown at the beginning of the first source: hosts want one.
 pub fn log(findings: &[Finding], sources: &[Source]) -> Value {
@@ -43,7 +43,7 @@ fn result(finding: &Finding, raised: &BTreeSet<Code>, first: Option<&str>) -> Va
         message.push_str(&format!("\n{help}"));
     }
     let location = match (&finding.place, first) {
-        (Some(Place { file, line, column, length }), _) => {
+        (Some(Location { file, line, column, length }), _) => {
             let region = json!({"startLine": line, "startColumn": column, "endColumn": column + length});
             Some(location(file, region))
         }

@@ -17,12 +17,12 @@ pub struct Finding {
     /// What is found.
     pub diagnostic: Diagnostic,
     /// None: the definition as a whole.
-    pub place: Option<Place>,
+    pub place: Option<Location>,
 }
 
 /// A range of one line of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     /// The source's name.
     pub file: String,
     /// Counted from 1.

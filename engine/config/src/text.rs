@@ -1,7 +1,7 @@
 //! The texts that were read, and from byte offsets to what people count: lines and characters.
 
 use crate::document::Span;
-use crate::source::{Place, Source};
+use crate::source::{Location, Source};
 
 /// One text with its line starts.
 #[derive(Clone, Debug, Default)]
@@ -27,7 +27,7 @@ impl Text {
     }
 
     /// Line and column of a range, and how much of it stands on its first line.
-    pub(crate) fn place(&self, span: Span) -> Place {
+    pub(crate) fn place(&self, span: Span) -> Location {
         let line = self.lines.partition_point(|&start| start <= span.start).max(1);
         let start = self.lines.get(line - 1).copied().unwrap_or_default();
         let mut column = self.text.get(start..span.start).unwrap_or_default().chars().count() + 1;
@@ -37,7 +37,7 @@ impl Text {
         }
         let within = self.text.get(span.start..span.end).unwrap_or_default();
         let length = within.chars().take_while(|c| !matches!(c, '\n' | '\r')).count().max(1);
-        Place { file: self.name.clone(), line, column, length }
+        Location { file: self.name.clone(), line, column, length }
     }
 }
 

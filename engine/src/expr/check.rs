@@ -6,14 +6,14 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use super::hash;
 use super::op::{Op, op};
-use super::same;
 use super::scope::{CONDITIONS, NAME, Names, Scope, VALUE, depth, for_each_test, resolve};
 use super::types::TypeSet;
 use super::uses::{Uses, allowed};
-use super::{Node, Place, Predicate, Program, Slot};
+use super::{Node, Predicate, Program, Slot, TypedSlot};
 use crate::diagnostic::{At, Code, Diagnostic, words};
-use crate::index::{Index, Places};
+use crate::index::{HashIndex, Index};
 use crate::limits::{CRITERIA_DEPTH_MAX, CRITERIA_TESTS_MAX};
 use crate::syntax::{Expr, Name, Test};
 use crate::value::DataType;
@@ -26,10 +26,10 @@ pub(crate) struct Checker<'a, N> {
     /// Slots of batch segments by their names.
     segments: Index,
     /// Predicates by what makes them equal: the slot that is asked about, and the question.
-    known: Places,
+    known: HashIndex,
     /// Each predicate's question; a segment's is its slot.
     asked: Vec<Option<&'a Test>>,
-    /// Predicates that more than one place asks.
+    /// Predicates that several conditions share.
     shared: Vec<bool>,
 }
 
@@ -38,9 +38,9 @@ impl<'a, N: Names> Checker<'a, N> {
         Checker {
             names,
             uses,
-            program: Program { slots: uses.places.clone(), ..Program::default() },
+            program: Program { slots: uses.slots.clone(), ..Program::default() },
             segments: Index::default(),
-            known: Places::default(),
+            known: HashIndex::default(),
             asked: Vec::new(),
             shared: Vec::new(),
         }
@@ -118,7 +118,7 @@ impl<'a, N: Names> Checker<'a, N> {
             Expr::Segment(name) => {
                 *next = next.saturating_add(1);
                 let slot = self.segment(name);
-                let op = |_: &Place| Ok(Op::Segment);
+                let op = |_: &TypedSlot| Ok(Op::Segment);
                 self.share(slot, None, false, op).unwrap_or(Node::Constant(false))
             }
             Expr::Test { name, test, negated } => {
@@ -140,7 +140,7 @@ impl<'a, N: Names> Checker<'a, N> {
         let index = self.segments.number(name, next);
         if index == next {
             let types = TypeSet::one(DataType::Boolean);
-            self.program.slots.push(Place { slot: Slot::Segment(name.into()), types });
+            self.program.slots.push(TypedSlot { slot: Slot::Segment(name.into()), types });
         }
         u32::try_from(index).unwrap_or(u32::MAX)
     }
@@ -151,9 +151,9 @@ impl<'a, N: Names> Checker<'a, N> {
         slot: u32,
         test: Option<&'a Test>,
         negated: bool,
-        op: impl FnOnce(&Place) -> Result<Op, Option<Diagnostic>>,
+        op: impl FnOnce(&TypedSlot) -> Result<Op, Option<Diagnostic>>,
     ) -> Result<Node, Option<Diagnostic>> {
-        let print = same::print(slot, test, negated);
+        let print = hash::hash(slot, test, negated);
         let (asked, predicates) = (&self.asked, &self.program.predicates);
         let known = self.known.find(print, &mut |index| {
             predicates.get(index).is_some_and(|known| known.slot == slot && known.negated == negated)
@@ -165,8 +165,8 @@ impl<'a, N: Names> Checker<'a, N> {
             }
             known
         } else {
-            let Some(place) = self.program.slots.get(slot as usize) else { return Ok(Node::Constant(false)) };
-            let op = op(place)?;
+            let Some(typed) = self.program.slots.get(slot as usize) else { return Ok(Node::Constant(false)) };
+            let op = op(typed)?;
             self.known.add(print);
             self.program.predicates.push(Predicate { slot, memo: None, negated, op });
             self.asked.push(test);
@@ -195,11 +195,11 @@ impl<'a, N: Names> Checker<'a, N> {
         // All uses were added before; without its own a value is nothing.
         let number = self.uses.find(&slot, scope).unwrap_or(u32::MAX);
         let mut is_bounded = false;
-        let node = self.share(number, Some(test), negated, |place| {
-            if place.types.and(allowed(test)).is_empty() {
+        let node = self.share(number, Some(test), negated, |typed| {
+            if typed.types.and(allowed(test)).is_empty() {
                 return Err(None);
             }
-            let op = op(name, test, place.types).map_err(|found| Some(found.at(at.field(VALUE))))?;
+            let op = op(name, test, typed.types).map_err(|found| Some(found.at(at.field(VALUE))))?;
             is_bounded = matches!(&op, Op::Matches(pattern) if pattern.is_bounded());
             Ok(op)
         })?;

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use super::domain::{Domain, Domains};
 use super::ends::no_text;
-use super::eval::{Seen, compare};
+use super::eval::{Operand, compare};
 use super::op::{Op, instants};
 use super::ranges::{are_apart, complement, no_moment, point};
 use super::sets::Integers;
@@ -127,7 +127,7 @@ impl<'p> All<'p> {
     /// Whether no value of a slot answers all of these questions about it as it should, neither as a time nor as what
     /// else it may be.
     fn is_nobody(&self, slot: u32, questions: &[(&Op, bool)]) -> bool {
-        let types = self.program.slots.get(slot as usize).map_or(TypeSet::ANY, |place| place.types);
+        let types = self.program.slots.get(slot as usize).map_or(TypeSet::ANY, |typed| typed.types);
         let is_whole = self.domains.get(slot).is_some_and(|domain| domain.is_whole);
         let is_empty = |questions: &[(&Op, bool)]| is_empty(questions, is_whole);
         let asked = |op: for<'o> fn(&'o Op) -> &'o Op| {
@@ -232,31 +232,31 @@ fn is_answered(questions: &[(&Op, bool)], op: &Op) -> bool {
 fn is_empty(questions: &[(&Op, bool)], is_whole: bool) -> bool {
     // A value that must be there and must not.
     let missing = questions.iter().any(|(op, holds)| matches!(op, Op::Null) && *holds);
-    let refused = |seen: Seen<'_>| {
+    let refused = |operand: Operand<'_>| {
         questions.iter().any(|(op, holds)| match op {
             // It is true at one time and false at another.
-            Op::Within(_) => matches!(seen, Seen::Missing),
-            op => compare(op, seen, 0) != Some(*holds),
+            Op::Within(_) => matches!(operand, Operand::Missing),
+            op => compare(op, operand, 0) != Some(*holds),
         })
     };
     if missing {
-        return refused(Seen::Missing);
+        return refused(Operand::Missing);
     }
     // Values of which it must be one, if a question says so.
     for (op, _) in questions.iter().filter(|(_, holds)| *holds) {
         let none = match op {
-            Op::EqualText(text) => refused(Seen::Text(text)),
-            Op::InTexts(texts) => texts.iter().all(|text| refused(Seen::Text(text))),
+            Op::EqualText(text) => refused(Operand::Text(text)),
+            Op::InTexts(texts) => texts.iter().all(|text| refused(Operand::Text(text))),
             Op::InNumbers(integers, others) => {
                 let integers = integers.iter().map(Number::Integer);
                 let others = others.iter().copied().filter(|_| !is_whole);
-                integers.chain(others).all(|value| refused(Seen::Number(value)))
+                integers.chain(others).all(|value| refused(Operand::Number(value)))
             }
-            Op::InInstants(instants) => instants.iter().all(|instant| refused(Seen::Instant(instant))),
-            Op::Instants { low, high } if low == high => refused(Seen::Instant(*low)),
-            Op::Segment => refused(Seen::Boolean(true)),
-            Op::Numbers { exact, .. } => point(exact).is_some_and(|value| refused(Seen::Number(*value))),
-            Op::Texts(interval) => point(interval).is_some_and(|text| refused(Seen::Text(text))),
+            Op::InInstants(instants) => instants.iter().all(|instant| refused(Operand::Instant(instant))),
+            Op::Instants { low, high } if low == high => refused(Operand::Instant(*low)),
+            Op::Segment => refused(Operand::Boolean(true)),
+            Op::Numbers { exact, .. } => point(exact).is_some_and(|value| refused(Operand::Number(*value))),
+            Op::Texts(interval) => point(interval).is_some_and(|text| refused(Operand::Text(text))),
             _ => false,
         };
         if none {
@@ -264,7 +264,7 @@ fn is_empty(questions: &[(&Op, bool)], is_whole: bool) -> bool {
         }
     }
     if questions.iter().any(|(op, _)| matches!(op, Op::EqualBoolean(_) | Op::Segment)) {
-        return refused(Seen::Boolean(true)) && refused(Seen::Boolean(false));
+        return refused(Operand::Boolean(true)) && refused(Operand::Boolean(false));
     }
     // Ranges that it must be in, and those that are left where it must not be in one.
     let left = questions.iter().filter(|(_, holds)| !holds).filter_map(|(op, _)| complement(op));

@@ -5,9 +5,9 @@ use core::ops::RangeBounds;
 
 use super::op::{Interval, Op, numbers_of, whole};
 use super::types::TypeSet;
-use super::{Node, Place, Predicate, Program};
+use super::{Node, Predicate, Program, TypedSlot};
+use crate::compare::equal;
 use crate::limits::{FUTURE_SKEW_MS, PATTERN_TEXT_BYTES_MAX};
-use crate::same::same;
 use crate::time;
 use crate::value::{DataType, Number, Value};
 
@@ -40,15 +40,15 @@ impl From<bool> for Truth {
 
 /// Where values come from, for one call.
 pub(crate) trait Values {
-    /// The value of a place as it fits there, or missing.
-    fn seen(&self, place: &Place) -> Seen<'_>;
+    /// The value of a slot, fitted to its type; missing if it does not fit.
+    fn operand(&self, typed: &TypedSlot) -> Operand<'_>;
     /// Unix milliseconds.
     fn now_ms(&self) -> i64;
 }
 
-/// A value as predicates see it; lists of profiles are seen in place.
+/// A value fitted to its slot: what a predicate compares. Lists stay where they are.
 #[derive(Clone, Copy)]
-pub(crate) enum Seen<'a> {
+pub(crate) enum Operand<'a> {
     Missing,
     Boolean(bool),
     Number(Number),
@@ -67,56 +67,60 @@ pub(crate) trait Items {
     fn any(&self, matches: &mut dyn FnMut(&Value) -> bool) -> bool;
 }
 
-impl<'a> Seen<'a> {
+impl<'a> Operand<'a> {
     /// The ingest rule at reading, without a copy: a value that does not fit is missing, a numeric text becomes its
     /// number.
-    pub(crate) fn of(value: &'a Value, types: TypeSet) -> Seen<'a> {
+    pub(crate) fn of(value: &'a Value, types: TypeSet) -> Operand<'a> {
         match value {
-            Value::Null | Value::Object(_) => Seen::Missing,
-            Value::Boolean(value) if types.has(DataType::Boolean) => Seen::Boolean(*value),
+            Value::Null | Value::Object(_) => Operand::Missing,
+            Value::Boolean(value) if types.has(DataType::Boolean) => Operand::Boolean(*value),
             Value::Number(number)
                 if types.has(DataType::Number)
                     || (types.has(DataType::Timestamp) && time::unix_ms(*number).is_some()) =>
             {
-                Seen::Number(*number)
+                Operand::Number(*number)
             }
-            Value::Number(number) if types.has(DataType::Date) => Seen::of_digits(*number, types),
-            Value::String(text) => Seen::of_text(text, types),
-            Value::List(items) if items.is_empty() => Seen::Missing,
+            Value::Number(number) if types.has(DataType::Date) => Operand::of_digits(*number, types),
+            Value::String(text) => Operand::of_text(text, types),
+            Value::List(items) if items.is_empty() => Operand::Missing,
             Value::List(items) => {
                 let strings =
                     types.has(DataType::StringArray) && items.iter().all(|i| matches!(i, Value::String(_)));
                 let numbers =
                     types.has(DataType::NumberArray) && items.iter().all(|i| matches!(i, Value::Number(_)));
-                if types == TypeSet::ANY || strings || numbers { Seen::List(items) } else { Seen::Missing }
+                if types == TypeSet::ANY || strings || numbers {
+                    Operand::List(items)
+                } else {
+                    Operand::Missing
+                }
             }
-            _ => Seen::Missing,
+            _ => Operand::Missing,
         }
     }
 
     /// A number where numbers or times may stand; of a date its day counts.
-    fn of_digits(number: Number, types: TypeSet) -> Seen<'a> {
+    fn of_digits(number: Number, types: TypeSet) -> Operand<'a> {
         if types.has(DataType::Number) || types.has(DataType::Timestamp) {
-            return Seen::Number(number);
+            return Operand::Number(number);
         }
-        time::unix_ms(number).map_or(Seen::Missing, |ms| Seen::Instant(types.instant(ms)))
+        time::unix_ms(number).map_or(Operand::Missing, |ms| Operand::Instant(types.instant(ms)))
     }
 
-    fn of_text(text: &'a str, types: TypeSet) -> Seen<'a> {
+    fn of_text(text: &'a str, types: TypeSet) -> Operand<'a> {
         if types.is_text_or_time() {
-            return Seen::TextOrTime(text);
+            return Operand::TextOrTime(text);
         }
         if types.has(DataType::String) {
-            return Seen::Text(text);
+            return Operand::Text(text);
         }
         if types.has_times()
             && let Some(instant_ms) = time::words_ms(text)
         {
-            return Seen::Instant(types.instant(instant_ms));
+            return Operand::Instant(types.instant(instant_ms));
         }
         match types.number_in(text) {
-            Some(number) => Seen::of_digits(number, types),
-            None => Seen::Missing,
+            Some(number) => Operand::of_digits(number, types),
+            None => Operand::Missing,
         }
     }
 }
@@ -124,7 +128,7 @@ impl<'a> Seen<'a> {
 /// What was found so far in one call: a value is fetched once, and a shared predicate answered once.
 pub(crate) struct Memo<'v> {
     /// By slot.
-    seen: Vec<Option<Seen<'v>>>,
+    operands: Vec<Option<Operand<'v>>>,
     /// Two bits for each memo: not asked, or a truth.
     truths: Vec<u64>,
 }
@@ -135,7 +139,7 @@ const MEMOS_A_WORD: u32 = u64::BITS / 2;
 impl<'v> Memo<'v> {
     pub(crate) fn new(program: &Program) -> Memo<'v> {
         let words = program.memos.div_ceil(MEMOS_A_WORD);
-        Memo { seen: alloc::vec![None; program.slots.len()], truths: alloc::vec![0; words as usize] }
+        Memo { operands: alloc::vec![None; program.slots.len()], truths: alloc::vec![0; words as usize] }
     }
 }
 
@@ -175,22 +179,22 @@ pub(crate) fn is_true<'v>(
 }
 
 /// The value of a slot.
-pub(crate) fn look<'v>(
+pub(crate) fn fetch<'v>(
     program: &Program,
     slot: u32,
     values: &'v impl Values,
     memo: &mut Memo<'v>,
-) -> Seen<'v> {
-    let Some(cell) = memo.seen.get_mut(slot as usize) else { return Seen::Missing };
+) -> Operand<'v> {
+    let Some(cell) = memo.operands.get_mut(slot as usize) else { return Operand::Missing };
     *cell.get_or_insert_with(|| {
-        program.slots.get(slot as usize).map_or(Seen::Missing, |place| values.seen(place))
+        program.slots.get(slot as usize).map_or(Operand::Missing, |typed| values.operand(typed))
     })
 }
 
 /// How a program gets at what it asks about.
 pub(crate) trait Frame {
     /// The value of a slot.
-    fn seen(&mut self, program: &Program, slot: u32) -> &Seen<'_>;
+    fn operand(&mut self, program: &Program, slot: u32) -> &Operand<'_>;
     /// Unix milliseconds.
     fn now_ms(&self) -> i64;
     /// Whether answers are kept.
@@ -209,10 +213,10 @@ struct Remembered<'m, 'v, V> {
 impl<V: Values> Frame for Remembered<'_, '_, V> {
     const REMEMBERS: bool = true;
 
-    fn seen(&mut self, program: &Program, slot: u32) -> &Seen<'_> {
-        let Some(cell) = self.memo.seen.get_mut(slot as usize) else { return &Seen::Missing };
+    fn operand(&mut self, program: &Program, slot: u32) -> &Operand<'_> {
+        let Some(cell) = self.memo.operands.get_mut(slot as usize) else { return &Operand::Missing };
         cell.get_or_insert_with(|| {
-            program.slots.get(slot as usize).map_or(Seen::Missing, |place| self.values.seen(place))
+            program.slots.get(slot as usize).map_or(Operand::Missing, |typed| self.values.operand(typed))
         })
     }
 
@@ -310,32 +314,32 @@ fn answer<F: Frame>(program: &Program, predicate: &Predicate, frame: &mut F) -> 
 #[inline(always)]
 fn ask(program: &Program, predicate: &Predicate, frame: &mut impl Frame) -> Truth {
     let now_ms = frame.now_ms();
-    let held = match (&predicate.op, frame.seen(program, predicate.slot)) {
+    let held = match (&predicate.op, frame.operand(program, predicate.slot)) {
         // Both ends are asked, because a branch costs more.
-        (Op::Numbers { low, high, .. }, Seen::Number(Number::Integer(left))) => {
+        (Op::Numbers { low, high, .. }, Operand::Number(Number::Integer(left))) => {
             (low <= left) & (left <= high)
         }
-        (Op::EqualText(right), Seen::Text(left)) => same(left, right),
-        (_, seen) => return ask_of_sets(predicate, seen, now_ms),
+        (Op::EqualText(right), Operand::Text(left)) => equal(left, right),
+        (_, operand) => return ask_of_sets(predicate, operand, now_ms),
     };
     Truth::from(held != predicate.negated)
 }
 
 /// The next most: of sets.
 #[inline(never)]
-fn ask_of_sets(predicate: &Predicate, seen: &Seen<'_>, now_ms: i64) -> Truth {
-    let held = match (&predicate.op, seen) {
-        (Op::InNumbers(right, _), Seen::Number(Number::Integer(left))) => right.has(*left),
-        (Op::InTexts(right), Seen::Text(left)) => right.has(left),
-        (_, seen) => return ask_all_others(predicate, seen, now_ms),
+fn ask_of_sets(predicate: &Predicate, operand: &Operand<'_>, now_ms: i64) -> Truth {
+    let held = match (&predicate.op, operand) {
+        (Op::InNumbers(right, _), Operand::Number(Number::Integer(left))) => right.has(*left),
+        (Op::InTexts(right), Operand::Text(left)) => right.has(left),
+        (_, operand) => return ask_all_others(predicate, operand, now_ms),
     };
     Truth::from(held != predicate.negated)
 }
 
 /// All others.
 #[inline(never)]
-fn ask_all_others(predicate: &Predicate, seen: &Seen<'_>, now_ms: i64) -> Truth {
-    match compare(&predicate.op, *seen, now_ms) {
+fn ask_all_others(predicate: &Predicate, operand: &Operand<'_>, now_ms: i64) -> Truth {
+    match compare(&predicate.op, *operand, now_ms) {
         Some(held) => Truth::from(held != predicate.negated),
         None => Truth::Unknown,
     }
@@ -343,52 +347,52 @@ fn ask_all_others(predicate: &Predicate, seen: &Seen<'_>, now_ms: i64) -> Truth 
 
 /// Whether a question holds for a value; None when it is missing, or of a kind that this does not compare. A text that
 /// can be nothing but a time is compared with numbers as an instant: those that are asked about it are times, too.
-pub(super) fn compare(op: &Op, seen: Seen<'_>, now_ms: i64) -> Option<bool> {
+pub(super) fn compare(op: &Op, operand: Operand<'_>, now_ms: i64) -> Option<bool> {
     Some(match op {
-        Op::Null => matches!(seen, Seen::Missing),
+        Op::Null => matches!(operand, Operand::Missing),
         Op::Size(comparison, count) => {
-            let size = match seen {
-                Seen::Missing => 0,
-                Seen::List(items) => items.len(),
-                Seen::Items(items) => items.count(),
+            let size = match operand {
+                Operand::Missing => 0,
+                Operand::List(items) => items.len(),
+                Operand::Items(items) => items.count(),
                 _ => return None,
             };
             comparison.holds(i64::try_from(size).unwrap_or(i64::MAX).cmp(count))
         }
-        Op::EqualText(right) => same(text(seen)?, right),
-        Op::EqualBoolean(right) => match seen {
-            Seen::Boolean(left) => left == *right,
+        Op::EqualText(right) => equal(text(operand)?, right),
+        Op::EqualBoolean(right) => match operand {
+            Operand::Boolean(left) => left == *right,
             _ => return None,
         },
-        Op::Numbers { exact, .. } => match number(seen) {
+        Op::Numbers { exact, .. } => match number(operand) {
             Some(left) => (exact.low, exact.high).contains(&left),
-            None => return of_time(op, seen, now_ms),
+            None => return of_time(op, operand, now_ms),
         },
-        Op::Instants { low, high } => (*low..=*high).contains(&instant(seen)?),
+        Op::Instants { low, high } => (*low..=*high).contains(&instant(operand)?),
         Op::Texts(interval) => {
             let ends = (interval.low.as_ref().map(|end| &**end), interval.high.as_ref().map(|end| &**end));
-            RangeBounds::<str>::contains(&ends, text(seen)?)
+            RangeBounds::<str>::contains(&ends, text(operand)?)
         }
-        Op::InTexts(right) => right.has(text(seen)?),
+        Op::InTexts(right) => right.has(text(operand)?),
         Op::InNumbers(integers, others) => {
-            let Some(left) = number(seen) else { return of_time(op, seen, now_ms) };
+            let Some(left) = number(operand) else { return of_time(op, operand, now_ms) };
             match whole(left) {
                 Some(left) => integers.has(left),
                 None => others.contains(&left),
             }
         }
-        Op::InInstants(right) => right.has(instant(seen)?),
-        Op::TextOrTime(_) => return of_time(op, seen, now_ms),
-        Op::Like(pattern) => like(pattern, text(seen)?),
-        Op::StartsWith(right) => text(seen)?.starts_with(&**right),
-        Op::EndsWith(right) => text(seen)?.ends_with(&**right),
-        Op::ContainsText(right) => match seen {
-            Seen::Text(left) => left.contains(&**right),
-            seen => member(seen, &|item| item.as_str() == Some(right))?,
+        Op::InInstants(right) => right.has(instant(operand)?),
+        Op::TextOrTime(_) => return of_time(op, operand, now_ms),
+        Op::Like(pattern) => like(pattern, text(operand)?),
+        Op::StartsWith(right) => text(operand)?.starts_with(&**right),
+        Op::EndsWith(right) => text(operand)?.ends_with(&**right),
+        Op::ContainsText(right) => match operand {
+            Operand::Text(left) => left.contains(&**right),
+            operand => member(operand, &|item| item.as_str() == Some(right))?,
         },
-        Op::ContainsNumber(right) => member(seen, &|item| item.as_number() == Some(*right))?,
+        Op::ContainsNumber(right) => member(operand, &|item| item.as_number() == Some(*right))?,
         Op::Matches(pattern) => {
-            let left = text(seen)?;
+            let left = text(operand)?;
             // A text beyond the bound is not looked at: unknown, so that a negation does not match either.
             if left.len() > PATTERN_TEXT_BYTES_MAX && pattern.is_bounded() {
                 return None;
@@ -396,11 +400,11 @@ pub(super) fn compare(op: &Op, seen: Seen<'_>, now_ms: i64) -> Option<bool> {
             pattern.is_match(left)
         }
         Op::Within(span_ms) => {
-            let age_ms = now_ms.saturating_sub(instant(seen)?);
+            let age_ms = now_ms.saturating_sub(instant(operand)?);
             (FUTURE_SKEW_MS.saturating_neg()..=*span_ms).contains(&age_ms)
         }
-        Op::Segment => match seen {
-            Seen::Boolean(member) => member,
+        Op::Segment => match operand {
+            Operand::Boolean(member) => member,
             _ => return None,
         },
     })
@@ -409,52 +413,52 @@ pub(super) fn compare(op: &Op, seen: Seen<'_>, now_ms: i64) -> Option<bool> {
 /// The same of what is, or may be, a time in words. By itself, so that what most criteria ask stays short.
 #[cold]
 #[inline(never)]
-fn of_time(op: &Op, seen: Seen<'_>, now_ms: i64) -> Option<bool> {
-    match (op, seen) {
-        (Op::Numbers { exact, .. }, Seen::Instant(left)) => {
+fn of_time(op: &Op, operand: Operand<'_>, now_ms: i64) -> Option<bool> {
+    match (op, operand) {
+        (Op::Numbers { exact, .. }, Operand::Instant(left)) => {
             let Interval { low, high } = exact.as_instants();
             Some((low, high).contains(&left))
         }
-        (Op::InNumbers(integers, others), Seen::Instant(left)) => Some(
+        (Op::InNumbers(integers, others), Operand::Instant(left)) => Some(
             numbers_of(left).any(|left| integers.has(left))
                 || others.iter().any(|other| time::unix_ms(*other) == Some(left)),
         ),
-        (Op::TextOrTime(either), seen) => match instant(seen) {
-            Some(instant_ms) => compare(&either.time, Seen::Instant(instant_ms), now_ms),
-            None => compare(&either.text, seen, now_ms),
+        (Op::TextOrTime(either), operand) => match instant(operand) {
+            Some(instant_ms) => compare(&either.time, Operand::Instant(instant_ms), now_ms),
+            None => compare(&either.text, operand, now_ms),
         },
         _ => None,
     }
 }
 
-fn text(seen: Seen<'_>) -> Option<&str> {
-    match seen {
-        Seen::Text(text) | Seen::TextOrTime(text) => Some(text),
+fn text(operand: Operand<'_>) -> Option<&str> {
+    match operand {
+        Operand::Text(text) | Operand::TextOrTime(text) => Some(text),
         _ => None,
     }
 }
 
-fn number(seen: Seen<'_>) -> Option<Number> {
-    match seen {
-        Seen::Number(number) => Some(number),
+fn number(operand: Operand<'_>) -> Option<Number> {
+    match operand {
+        Operand::Number(number) => Some(number),
         _ => None,
     }
 }
 
-fn instant(seen: Seen<'_>) -> Option<i64> {
-    match seen {
-        Seen::Instant(instant_ms) => Some(instant_ms),
-        Seen::Number(number) => time::unix_ms(number),
-        Seen::Text(text) => time::words_ms(text),
-        Seen::TextOrTime(text) => time::text_ms(text),
+fn instant(operand: Operand<'_>) -> Option<i64> {
+    match operand {
+        Operand::Instant(instant_ms) => Some(instant_ms),
+        Operand::Number(number) => time::unix_ms(number),
+        Operand::Text(text) => time::words_ms(text),
+        Operand::TextOrTime(text) => time::text_ms(text),
         _ => None,
     }
 }
 
-fn member(seen: Seen<'_>, matches: &dyn Fn(&Value) -> bool) -> Option<bool> {
-    match seen {
-        Seen::List(items) => Some(items.iter().any(matches)),
-        Seen::Items(items) => Some(items.any(&mut |item| matches(item))),
+fn member(operand: Operand<'_>, matches: &dyn Fn(&Value) -> bool) -> Option<bool> {
+    match operand {
+        Operand::List(items) => Some(items.iter().any(matches)),
+        Operand::Items(items) => Some(items.any(&mut |item| matches(item))),
         _ => None,
     }
 }

@@ -9,9 +9,9 @@ pub(crate) mod domain;
 mod ends;
 pub(crate) mod entail;
 pub(crate) mod eval;
+mod hash;
 pub(crate) mod op;
 mod ranges;
-mod same;
 pub(crate) mod scope;
 pub(crate) mod sets;
 pub(crate) mod types;
@@ -28,7 +28,7 @@ use types::TypeSet;
 #[derive(Debug, Default)]
 pub(crate) struct Program {
     /// Every value that is asked about, once.
-    pub(crate) slots: Vec<Place>,
+    pub(crate) slots: Vec<TypedSlot>,
     pub(crate) predicates: Vec<Predicate>,
     /// How many of the predicates have a memo.
     pub(crate) memos: u32,
@@ -38,14 +38,14 @@ pub(crate) struct Program {
 
 impl Program {
     /// The value that a predicate asks about.
-    pub(crate) fn place(&self, predicate: &Predicate) -> Option<&Place> {
+    pub(crate) fn typed_slot(&self, predicate: &Predicate) -> Option<&TypedSlot> {
         self.slots.get(predicate.slot as usize)
     }
 }
 
 /// A value, and what it may be; one that does not fit is missing.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct TypedSlot {
     pub(crate) slot: Slot,
     pub(crate) types: TypeSet,
 }

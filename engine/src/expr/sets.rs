@@ -6,8 +6,8 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use crate::compare::{equal, short};
 use crate::order;
-use crate::same::{same, short};
 
 /// Distinct integers.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl Texts {
         let end = self.prints.partition_point(|print| *print <= wanted);
         let texts = self.texts.get(start..end).unwrap_or(&[]);
         match texts {
-            [known] => same(known, text),
+            [known] => equal(known, text),
             texts => texts.binary_search_by(|known| (**known).cmp(text)).is_ok(),
         }
     }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::scope::{CONDITIONS, Names, Scope, VALUE, depth, for_each_test, resolve};
 use super::types::TypeSet;
-use super::{Place, Slot};
+use super::{Slot, TypedSlot};
 use crate::diagnostic::{At, Code, Diagnostic, words};
 use crate::index::Index;
 use crate::limits::CRITERIA_DEPTH_MAX;
@@ -16,12 +16,12 @@ use crate::value::{DataType, Value};
 /// Every value that is asked about, and which types its uses allow.
 #[derive(Default)]
 pub(crate) struct Uses {
-    /// Values by what identifies them across criteria: attributes by their index, one more than the place (0: none),
+    /// Values by what identifies them across criteria: attributes by their index, one more than the slot (0: none),
     known_attributes: Vec<u32>,
     /// and all others by a text.
     known: Index,
     /// What the program's slots will be, but for segments.
-    pub(super) places: Vec<Place>,
+    pub(super) slots: Vec<TypedSlot>,
     /// Those that are asked for their age.
     aged: Vec<u32>,
 }
@@ -43,15 +43,15 @@ impl Uses {
             // What cannot be resolved is reported when the criterion is lowered.
             let Some((slot, declared)) = resolve(name, scope, names).ok() else { return };
             let index = self.number(slot, declared, scope);
-            let Some(place) = self.places.get_mut(index as usize) else { return };
+            let Some(typed) = self.slots.get_mut(index as usize) else { return };
             let wanted = allowed(test);
-            let both = place.types.and(wanted);
+            let both = typed.types.and(wanted);
             if both.is_empty() {
                 // The uses before hold, so that one that is wrong is reported alone.
                 let at = at.inner(CONDITIONS, number);
-                out.push(disagreement(name, test, declared, place.types).at(at.field(VALUE)));
+                out.push(disagreement(name, test, declared, typed.types).at(at.field(VALUE)));
             } else {
-                place.types = both;
+                typed.types = both;
                 if matches!(test, Test::WithinDays(_)) {
                     self.aged.push(index);
                 }
@@ -63,25 +63,25 @@ impl Uses {
     /// is declared as something else, or used as that.
     pub(crate) fn settle(&mut self) {
         for index in self.aged.drain(..) {
-            if let Some(place) = self.places.get_mut(index as usize)
-                && place.types.has_times()
+            if let Some(typed) = self.slots.get_mut(index as usize)
+                && typed.types.has_times()
             {
-                place.types = place.types.times();
+                typed.types = typed.types.times();
             }
         }
     }
 
     /// What an attribute may be: its declaration and all its uses.
     pub(crate) fn of_attribute(&self, index: u16, declared: TypeSet) -> TypeSet {
-        let place = self.attribute(index).and_then(|place| self.places.get(place as usize));
-        place.map_or(declared, |place| place.types)
+        let typed = self.attribute(index).and_then(|typed| self.slots.get(typed as usize));
+        typed.map_or(declared, |typed| typed.types)
     }
 
     fn attribute(&self, index: u16) -> Option<u32> {
         self.known_attributes.get(usize::from(index))?.checked_sub(1)
     }
 
-    /// The place of a value that was added.
+    /// The slot of a value that was added.
     pub(super) fn find(&self, slot: &Slot, scope: Scope<'_>) -> Option<u32> {
         match slot {
             Slot::Attribute(index) => self.attribute(*index),
@@ -93,21 +93,21 @@ impl Uses {
         if let Some(known) = self.find(&slot, scope) {
             return known;
         }
-        let next = self.places.len();
-        let place = u32::try_from(next).unwrap_or(u32::MAX);
+        let next = self.slots.len();
+        let number = u32::try_from(next).unwrap_or(u32::MAX);
         if let Slot::Attribute(index) = slot {
             let index = usize::from(index);
             if self.known_attributes.len() <= index {
                 self.known_attributes.resize(index.saturating_add(1), 0);
             }
             if let Some(known) = self.known_attributes.get_mut(index) {
-                *known = place.saturating_add(1);
+                *known = number.saturating_add(1);
             }
         } else {
             self.known.number(&identity(&slot, scope), next);
         }
-        self.places.push(Place { slot, types: declared });
-        place
+        self.slots.push(TypedSlot { slot, types: declared });
+        number
     }
 }
 

@@ -10,7 +10,7 @@ mod oracle;
 /// The comparisons that a pattern is; nothing if it is a program.
 fn texts(pattern: &str) -> String {
     let Ok(Pattern::Texts(texts)) = Pattern::compile(pattern) else { return String::new() };
-    format!("{texts:?}").replace("Text { place: ", "").replace(", text: ", " ").replace(" }", "")
+    format!("{texts:?}").replace("Text { anchor: ", "").replace(", text: ", " ").replace(" }", "")
 }
 
 #[test]

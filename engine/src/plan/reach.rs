@@ -227,7 +227,7 @@ impl Reach<'_> {
     /// Why a condition is the same for everybody.
     fn because(&self, node: &Node) -> Option<String> {
         let Node::Predicate(index) = node else { return None };
-        let place = self.plan.program.place(self.plan.program.predicates.get(*index as usize)?)?;
+        let place = self.plan.program.typed_slot(self.plan.program.predicates.get(*index as usize)?)?;
         let Slot::Attribute(index) = place.slot else { return None };
         let fact = self.plan.facts.get(usize::from(index))?;
         let name = &fact.name;

@@ -45,8 +45,8 @@ impl Plan {
 
     /// Each is asked once at most, however many criteria share it.
     fn work_of_patterns(&self, length: impl Fn(&Slot) -> usize) -> u64 {
-        let of = |predicate: &Predicate| match (&predicate.op, self.program.place(predicate)) {
-            (Op::Matches(pattern), Some(place)) => steps(pattern, length(&place.slot)),
+        let of = |predicate: &Predicate| match (&predicate.op, self.program.typed_slot(predicate)) {
+            (Op::Matches(pattern), Some(typed)) => steps(pattern, length(&typed.slot)),
             _ => 0,
         };
         self.program.predicates.iter().map(of).fold(0, u64::saturating_add)

@@ -87,8 +87,8 @@ pub fn encode(profile: &Profile, form: Form) -> Vec<u8> {
         None => w.bytes(stored.part(Tag::Absorbed)),
         Some(ids) => w.list(ids, |w, id| w.bytes(&id.0)),
     });
-    section(&mut out, form, Tag::Seen, |w| match profile.seen.get() {
-        None => w.bytes(stored.part(Tag::Seen)),
+    section(&mut out, form, Tag::SeenIds, |w| match profile.seen_ids.get() {
+        None => w.bytes(stored.part(Tag::SeenIds)),
         Some(seen) => {
             // Arrivals ascend, so their differences are small.
             let mut before_ms = 0;

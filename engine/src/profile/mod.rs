@@ -8,14 +8,14 @@
 mod bytes;
 pub mod codec;
 mod parts;
-mod seen;
+mod seen_ids;
 mod state;
 mod states;
 mod stored;
 
 pub use parts::{Key, Orphan, ProfileId};
-pub use seen::Seen;
-pub(crate) use seen::Sight;
+pub(crate) use seen_ids::Dedupe;
+pub use seen_ids::SeenIds;
 pub use states::States;
 
 use alloc::string::String;
@@ -44,7 +44,7 @@ pub struct Profile {
     stored: Stored,
     keys: OnceCell<Vec<Key>>,
     absorbed: OnceCell<Vec<ProfileId>>,
-    seen: OnceCell<Seen>,
+    seen_ids: OnceCell<SeenIds>,
     batch: OnceCell<Vec<BatchRecord>>,
     orphans: OnceCell<Vec<Orphan>>,
     states: States,
@@ -74,7 +74,7 @@ impl Profile {
             stored,
             keys: OnceCell::new(),
             absorbed: OnceCell::new(),
-            seen: OnceCell::new(),
+            seen_ids: OnceCell::new(),
             batch: OnceCell::new(),
             orphans: OnceCell::new(),
             states,
@@ -93,8 +93,8 @@ impl Profile {
     }
 
     /// Ids of the events that were counted.
-    pub fn seen(&self) -> &Seen {
-        self.seen.get_or_init(|| self.stored.seen())
+    pub fn seen_ids(&self) -> &SeenIds {
+        self.seen_ids.get_or_init(|| self.stored.seen_ids())
     }
 
     /// What imports said.
@@ -156,9 +156,9 @@ impl Profile {
     }
 
     /// Changes the ids of the events that were counted.
-    pub fn edit_seen<T>(&mut self, change: impl FnOnce(&mut Seen) -> T) -> T {
-        self.seen();
-        edit(&mut self.seen, change)
+    pub fn edit_seen_ids<T>(&mut self, change: impl FnOnce(&mut SeenIds) -> T) -> T {
+        self.seen_ids();
+        edit(&mut self.seen_ids, change)
     }
 
     /// Changes what imports said.
@@ -274,7 +274,7 @@ impl Profile {
         self.bundle = self.bundle.max(other.bundle);
         self.trimmed |= other.trimmed;
         other.keys().iter().for_each(|key| self.learn(key.clone()));
-        let forgot = self.edit_seen(|seen| seen.merge(other.seen()));
+        let forgot = self.edit_seen_ids(|seen| seen.merge(other.seen_ids()));
         self.edit_batch(|records| {
             for record in other.batch() {
                 put_record(records, record.clone());
@@ -305,7 +305,7 @@ impl PartialEq for Profile {
         head(self) == head(other)
             && self.keys() == other.keys()
             && self.absorbed() == other.absorbed()
-            && self.seen() == other.seen()
+            && self.seen_ids() == other.seen_ids()
             && self.batch() == other.batch()
             && self.orphans() == other.orphans()
             && self.states().eq(other.states())

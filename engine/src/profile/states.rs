@@ -16,7 +16,7 @@ use core::ops::Range;
 use super::bytes::Writer;
 use super::state::{read_state, write_state};
 use crate::attribute::State;
-use crate::same::{order_of, same};
+use crate::compare::{equal, order_of};
 
 /// What was stored, what was read of it, and what was changed since.
 #[derive(Clone, Debug, Default)]
@@ -54,7 +54,7 @@ impl States {
     /// Where a state that is going to be changed is among those that were. `near` is where it may be found, and is
     /// afterwards where the one behind it may be: who changes several by name, ascending, finds all but the first at once.
     pub(super) fn place(&mut self, stored: &[u8], name: &str, near: &mut usize) -> usize {
-        let hit = self.changed.get(*near).is_some_and(|(known, _)| same(known, name));
+        let hit = self.changed.get(*near).is_some_and(|(known, _)| equal(known, name));
         let index = if hit { *near } else { self.search(stored, name) };
         *near = index.saturating_add(1);
         index

@@ -5,7 +5,7 @@ use core::ops::Range;
 
 use super::bytes::{Damaged, Reader};
 use super::parts::{Key, Orphan, ProfileId};
-use super::seen::Seen;
+use super::seen_ids::SeenIds;
 use super::states;
 use crate::attribute::BatchRecord;
 use crate::limits::STORED_DEPTH_MAX;
@@ -17,7 +17,7 @@ pub(super) enum Tag {
     Keys,
     Candidates,
     Absorbed,
-    Seen,
+    SeenIds,
     Batch,
     Orphans,
     Attributes,
@@ -55,7 +55,7 @@ impl Stored {
         if !ids.0.is_empty() && ids.length()?.checked_mul(16) != Some(ids.0.len()) {
             return Err(Damaged("has ids of another length"));
         }
-        let mut seen = Reader(self.part(Tag::Seen));
+        let mut seen = Reader(self.part(Tag::SeenIds));
         if !seen.0.is_empty() {
             let count = seen.length()?;
             if count.saturating_mul(9) > seen.0.len() {
@@ -111,14 +111,14 @@ impl Stored {
         self.list(Tag::Absorbed, Reader::id)
     }
 
-    pub(super) fn seen(&self) -> Seen {
+    pub(super) fn seen_ids(&self) -> SeenIds {
         let mut before_ms = 0_i64;
-        let events = self.list(Tag::Seen, |r| {
+        let events = self.list(Tag::SeenIds, |r| {
             let hash = r.hash()?;
             before_ms = before_ms.wrapping_add(r.signed()?);
             Ok((hash, before_ms))
         });
-        Seen { events }
+        SeenIds { events }
     }
 
     pub(super) fn records(&self) -> Vec<BatchRecord> {

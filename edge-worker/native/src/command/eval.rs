@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use usher_config::{Finding, Place, Source, render};
+use usher_config::{Finding, Location, Source, render};
 use usher_engine::definition::{Aggregation, AttributeKind, Definition};
 use usher_engine::diagnostic::{Code, Diagnostic};
 use usher_engine::value::{DataType, Value};
@@ -144,11 +144,11 @@ fn compile(text: &str, fields: &[(String, Option<DataType>)]) -> Result<Criterio
 }
 
 /// Where bytes stand in a text; at most to the end of their line.
-fn place(text: &str, (start, end): (usize, usize)) -> Place {
+fn place(text: &str, (start, end): (usize, usize)) -> Location {
     let before = text.get(..start).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     let marked = text.get(start..end).unwrap_or_default().lines().next().unwrap_or_default();
-    Place {
+    Location {
         file: "criteria".to_owned(),
         line: before.matches('\n').count() + 1,
         column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn places_count_lines_and_characters() {
         let place = |start, end| {
-            let Place { line, column, length, .. } = place("é = 1\nAND ü >", (start, end));
+            let Location { line, column, length, .. } = place("é = 1\nAND ü >", (start, end));
             (line, column, length)
         };
         assert_eq!(place(0, 2), (1, 1, 1));

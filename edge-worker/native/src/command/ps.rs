@@ -81,7 +81,7 @@ enum Pz {
 #[command(verbatim_doc_comment)]
 struct List {
     #[command(flatten)]
-    place: Place,
+    place: SegmentSource,
 }
 
 /// List the real-time configurations of parent segments
@@ -97,7 +97,7 @@ struct List {
 #[command(verbatim_doc_comment)]
 struct RtList {
     #[command(flatten)]
-    place: Place,
+    place: SegmentSource,
 }
 
 /// Show a parent segment and its real-time configuration
@@ -114,7 +114,7 @@ struct Named {
     #[arg(value_name = "PARENT_SEGMENT")]
     segment: String,
     #[command(flatten)]
-    place: Place,
+    place: SegmentSource,
 }
 
 /// List the fields that criteria and outputs may name
@@ -161,7 +161,7 @@ struct Validate {
     #[arg(value_name = "FILE")]
     what: String,
     #[command(flatten)]
-    place: Place,
+    place: SegmentSource,
 }
 
 /// Write a real-time configuration to start from
@@ -188,7 +188,7 @@ struct Init {
 
 /// Where parent segments are looked for.
 #[derive(Debug, clap::Args)]
-struct Place {
+struct SegmentSource {
     /// Files and directories, each with one definition; may be repeated
     #[arg(long, value_name = "PATH", conflicts_with_all = ["to", "target"])]
     definitions: Vec<PathBuf>,
@@ -223,7 +223,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     }
 }
 
-fn list(place: &Place, shape: fn(&Segment) -> Value, columns: &[&str]) -> Result<Exit, Failure> {
+fn list(place: &SegmentSource, shape: fn(&Segment) -> Value, columns: &[&str]) -> Result<Exit, Failure> {
     let segments = place.segments(None)?;
     show(place.json, segments.iter().map(shape).collect(), columns)
 }
@@ -317,7 +317,7 @@ fn check(args: &Validate) -> Result<Exit, Failure> {
     Ok(Exit::Fine)
 }
 
-impl Place {
+impl SegmentSource {
     fn asked(&self) -> Asked<'_> {
         Asked {
             url: self.to.as_deref(),

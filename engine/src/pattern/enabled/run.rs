@@ -14,7 +14,7 @@ const WORDS: usize = PATTERN_SIZE_MAX.div_ceil(64);
 impl Program {
     /// Whether the pattern is found anywhere; `each` is told of every step.
     pub(super) fn is_match(&self, text: &str, mut each: impl FnMut()) -> bool {
-        let (mut one, mut other) = (Places::new(), Places::new());
+        let (mut one, mut other) = (OpenSteps::new(), OpenSteps::new());
         let (mut here, mut there) = (&mut one, &mut other);
         let mut rest = text.chars();
         let mut before = None;
@@ -57,16 +57,16 @@ impl Program {
 }
 
 /// Steps to take at one place of the text.
-struct Places {
+struct OpenSteps {
     open: [u64; WORDS],
     taken: [u64; WORDS],
     /// No word behind this one has anything open.
     last: usize,
 }
 
-impl Places {
-    fn new() -> Places {
-        Places { open: [0; WORDS], taken: [0; WORDS], last: 0 }
+impl OpenSteps {
+    fn new() -> OpenSteps {
+        OpenSteps { open: [0; WORDS], taken: [0; WORDS], last: 0 }
     }
 
     /// Opens a step, unless it was taken here.

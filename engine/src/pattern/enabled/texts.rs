@@ -9,12 +9,12 @@ use crate::limits::PATTERN_TEXTS_MAX;
 /// A text and where it has to stand.
 #[derive(Debug)]
 pub(crate) struct Text {
-    place: Place,
+    anchor: Anchor,
     text: String,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Place {
+enum Anchor {
     Anywhere,
     End,
     Start,
@@ -24,27 +24,27 @@ enum Place {
 impl Text {
     pub(super) fn is_match(&self, text: &str) -> bool {
         let wanted = self.text.as_str();
-        match self.place {
-            Place::Anywhere => text.contains(wanted),
-            Place::End => text.ends_with(wanted),
-            Place::Start => text.starts_with(wanted),
-            Place::Whole => text == wanted,
+        match self.anchor {
+            Anchor::Anywhere => text.contains(wanted),
+            Anchor::End => text.ends_with(wanted),
+            Anchor::Start => text.starts_with(wanted),
+            Anchor::Whole => text == wanted,
         }
     }
 
     /// What it makes a text begin with.
     pub(super) fn start(&self) -> Option<&str> {
-        matches!(self.place, Place::Start | Place::Whole).then_some(&self.text)
+        matches!(self.anchor, Anchor::Start | Anchor::Whole).then_some(&self.text)
     }
 
     /// What it makes a text end with.
     pub(super) fn end(&self) -> Option<&str> {
-        matches!(self.place, Place::End | Place::Whole).then_some(&self.text)
+        matches!(self.anchor, Anchor::End | Anchor::Whole).then_some(&self.text)
     }
 
     /// Whether it asks for nothing else.
     pub(super) fn is_only_an_end(&self) -> bool {
-        matches!(self.place, Place::Start | Place::End)
+        matches!(self.anchor, Anchor::Start | Anchor::End)
     }
 }
 
@@ -56,19 +56,19 @@ pub(super) fn lower(root: &Node) -> Option<Vec<Text>> {
     };
     let mut found = Vec::new();
     for branch in branches {
-        let (place, parts) = placed(branch);
+        let (anchor, parts) = placed(branch);
         let mut texts = alloc::vec![String::new()];
         for part in parts {
             texts = spelled(part, texts)?;
         }
-        found.extend(texts.into_iter().map(|text| Text { place, text }));
+        found.extend(texts.into_iter().map(|text| Text { anchor, text }));
     }
     (found.len() <= PATTERN_TEXTS_MAX).then_some(found)
 }
 
 /// Where a branch is held, and what is left of it. Searches are unanchored, so a repetition that may take nothing says
 /// nothing at an open end.
-fn placed(branch: &Node) -> (Place, &[Node]) {
+fn placed(branch: &Node) -> (Anchor, &[Node]) {
     let mut parts = match branch {
         Node::Concat(parts) => parts,
         part => core::slice::from_ref(part),
@@ -84,13 +84,13 @@ fn placed(branch: &Node) -> (Place, &[Node]) {
         [rest @ .., Node::Repeat(_, 0, _)] => parts = rest,
         _ => {}
     }
-    let place = match (at_start, at_end) {
-        (false, false) => Place::Anywhere,
-        (false, true) => Place::End,
-        (true, false) => Place::Start,
-        (true, true) => Place::Whole,
+    let anchor = match (at_start, at_end) {
+        (false, false) => Anchor::Anywhere,
+        (false, true) => Anchor::End,
+        (true, false) => Anchor::Start,
+        (true, true) => Anchor::Whole,
     };
-    (place, parts)
+    (anchor, parts)
 }
 
 /// All texts that a node makes of these beginnings, if it is about texts and they are few.

@@ -21,7 +21,7 @@ fn sample() -> Profile {
     profile.bundle = 9;
     profile.learn(Key { name: "td_client_id".into(), value: "anon-7".into(), seen_ms: -5 });
     let mut absorbed = Profile::new(ProfileId([9; 16]), 0);
-    absorbed.edit_seen(|seen| seen.events = vec![(1, 5), (u64::MAX, 700_000)]);
+    absorbed.edit_seen_ids(|seen| seen.events = vec![(1, 5), (u64::MAX, 700_000)]);
     absorb(&mut profile, absorbed, &[], 0);
     profile.edit_batch(|records| {
         records.push(BatchRecord {
@@ -123,7 +123,7 @@ fn what_was_stored_before_is_read_and_written_as_it_was() {
     assert_eq!(everything, expected);
     expected.edit_keys(Vec::clear);
     assert_ne!(everything, expected);
-    assert_eq!((full.keys().len(), full.absorbed().len(), full.seen().events.len()), (200, 256, 1_000));
+    assert_eq!((full.keys().len(), full.absorbed().len(), full.seen_ids().events.len()), (200, 256, 1_000));
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn more_than_a_bound_is_read() {
     });
     profile.absorbed();
     profile.absorbed = OnceCell::from(vec![ProfileId([0; 16]); ABSORBED_MAX + 1]);
-    profile.edit_seen(|seen| seen.events = vec![(7, 0); SEEN_MAX + 1]);
+    profile.edit_seen_ids(|seen| seen.events = vec![(7, 0); SEEN_MAX + 1]);
     let item = |n: u32| Item {
         id: i64::from(n).into(),
         time_ms: i64::from(n),
@@ -281,7 +281,7 @@ fn what_cannot_be_read_is_damage_and_not_empty() {
                 Tag::Keys,
                 Tag::Candidates,
                 Tag::Absorbed,
-                Tag::Seen,
+                Tag::SeenIds,
                 Tag::Batch,
                 Tag::Orphans,
                 Tag::Attributes,
@@ -292,8 +292,8 @@ fn what_cannot_be_read_is_damage_and_not_empty() {
             decode(&signed(out.0))
         };
         let ends_early = Err(Unreadable::Damaged("ends early"));
-        assert_eq!(with(Tag::Seen, &[2, 0, 0, 0]), ends_early);
-        assert_eq!(with(Tag::Seen, &[1, 0, 0, 0, 0, 0, 0, 0, 0, 10]).unwrap().seen().events, [(0, 5)]);
+        assert_eq!(with(Tag::SeenIds, &[2, 0, 0, 0]), ends_early);
+        assert_eq!(with(Tag::SeenIds, &[1, 0, 0, 0, 0, 0, 0, 0, 0, 10]).unwrap().seen_ids().events, [(0, 5)]);
         let mut deep = Value::Null;
         for _ in 0..STORED_DEPTH_MAX {
             deep = Value::List(vec![deep]);

@@ -61,7 +61,7 @@ fn stored() -> Stored {
         version: profile.version,
         bundle: profile.bundle,
         keys: profile.keys().iter().map(|key| (key.name.clone(), key.value.clone(), key.seen_ms)).collect(),
-        seen: profile.seen().events.clone(),
+        seen: profile.seen_ids().events.clone(),
         attributes: profile.states().map(|(name, state)| (name.to_owned(), kept(state))).collect(),
     }
 }

@@ -402,7 +402,7 @@ pub fn full() -> Stored {
     profile
         .edit_keys(|keys| keys.extend([key("td_client_id", "b5a1c3d2-7e10"), key("customer_id", "c-1001")]));
     profile
-        .edit_seen(|seen| seen.events = (0..8).map(|turn| (random.bits(), NOW_MS - 8_000 + turn)).collect());
+        .edit_seen_ids(|seen| seen.events = (0..8).map(|turn| (random.bits(), NOW_MS - 8_000 + turn)).collect());
     profile.version = 42;
     for index in 0..ATTRIBUTES {
         let time_ms = NOW_MS - random.below(1_000_000) as i64;

@@ -8,7 +8,7 @@ use super::facts::span;
 
 /// What of an attribute cannot go on with what profiles keep, because it is of another kind, picks or counts something
 /// else, or has windows whose buckets nobody filled.
-pub(super) fn anew(before: &AttributeKind, after: &AttributeKind) -> Option<String> {
+pub(super) fn reset_reason(before: &AttributeKind, after: &AttributeKind) -> Option<String> {
     let whole = || Some("it".to_owned());
     match (before, after) {
         (AttributeKind::List { .. }, AttributeKind::List { .. })

@@ -7,25 +7,25 @@ use crate::order;
 
 /// The ids of the events that a profile counted: each once for 7 days after its arrival.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Seen {
+pub struct SeenIds {
     /// (hash of the id, arrival in Unix milliseconds), oldest arrival first.
     pub events: Vec<(u64, i64)>,
 }
 
-/// What [`Seen::note`] found.
+/// Whether an event's id is counted, as [`SeenIds::note`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sight {
-    /// Not seen before; remembered now.
-    First,
-    /// Not seen before; remembered now, and the bound made it forget a younger than 7 days.
-    FirstAndForgot,
+pub(crate) enum Dedupe {
     /// Counted already.
-    Again,
+    Duplicate,
+    /// New, and remembered now.
+    New,
+    /// New, and remembered now; the bound dropped an id younger than 7 days.
+    NewForgotOther,
 }
 
-impl Seen {
-    /// Remembers an event's id, unless it is remembered already.
-    pub(crate) fn note(&mut self, id: &str, now_ms: i64) -> Sight {
+impl SeenIds {
+    /// Counts an event's id, unless it is counted already. `now_ms` is the arrival, Unix milliseconds.
+    pub(crate) fn note(&mut self, id: &str, now_ms: i64) -> Dedupe {
         // Oldest first, so those that are over stand in front.
         let over =
             self.events.partition_point(|(_, arrival_ms)| now_ms.saturating_sub(*arrival_ms) >= SEEN_MS);
@@ -37,15 +37,15 @@ impl Seen {
             .chunks(16)
             .any(|chunk| chunk.iter().fold(false, |any, (known, _)| any | (*known == hash)));
         if known {
-            return Sight::Again;
+            return Dedupe::Duplicate;
         }
         let index = self.events.partition_point(|(_, arrival_ms)| *arrival_ms <= now_ms);
         self.events.insert(index, (hash, now_ms));
-        if self.forget() { Sight::FirstAndForgot } else { Sight::First }
+        if self.forget() { Dedupe::NewForgotOther } else { Dedupe::New }
     }
 
     /// Whether the bound made it forget some.
-    pub(super) fn merge(&mut self, other: &Seen) -> bool {
+    pub(super) fn merge(&mut self, other: &SeenIds) -> bool {
         for (hash, arrival_ms) in other.events.iter().copied() {
             match self.events.iter_mut().find(|(known, _)| *known == hash) {
                 // Counted by both: remembered from the first arrival, as if one profile had seen both.
@@ -82,11 +82,11 @@ mod tests {
 
     #[test]
     fn an_id_is_counted_once_for_seven_days() {
-        let mut seen = Seen::default();
-        assert_eq!(seen.note("a", 0), Sight::First);
-        assert_eq!(seen.note("a", 7 * DAY_MS - 1), Sight::Again);
+        let mut seen = SeenIds::default();
+        assert_eq!(seen.note("a", 0), Dedupe::New);
+        assert_eq!(seen.note("a", 7 * DAY_MS - 1), Dedupe::Duplicate);
         // Not renewed by the duplicate, and strictly less.
-        assert_eq!(seen.note("a", 7 * DAY_MS), Sight::First);
+        assert_eq!(seen.note("a", 7 * DAY_MS), Dedupe::New);
     }
 
     /// What is remembered of ids is stored: another hash would count what was counted before.
@@ -100,12 +100,12 @@ mod tests {
 
     #[test]
     fn the_bound_is_told() {
-        let mut seen = Seen::default();
+        let mut seen = SeenIds::default();
         for index in 0..SEEN_MAX {
-            assert_eq!(seen.note(&alloc::format!("{index}"), 0), Sight::First);
+            assert_eq!(seen.note(&alloc::format!("{index}"), 0), Dedupe::New);
         }
-        assert_eq!(seen.note("one more", 1), Sight::FirstAndForgot);
-        assert_eq!(seen.note("one more", 1), Sight::Again);
+        assert_eq!(seen.note("one more", 1), Dedupe::NewForgotOther);
+        assert_eq!(seen.note("one more", 1), Dedupe::Duplicate);
         assert_eq!(seen.events.len(), SEEN_MAX);
     }
 }

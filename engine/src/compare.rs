@@ -1,18 +1,18 @@
-//! Whether two texts are the same, and which comes first, a word at a time.
+//! Compares texts a word at a time.
 //!
 //! Most texts that are compared are short: names, countries, tiers. A call of `memcmp` takes longer than they do, and in
 //! wasm, where there is none in the processor's own words, it looks at byte after byte.
 
 use core::cmp::Ordering;
 
-/// Whether they are the same text.
+/// Whether two texts are equal.
 #[inline]
-pub(crate) fn same(a: &str, b: &str) -> bool {
+pub(crate) fn equal(a: &str, b: &str) -> bool {
     let (a, b) = (a.as_bytes(), b.as_bytes());
     a.len() == b.len() && words(a, b)
 }
 
-/// For texts of one length.
+/// Equality of texts of one length.
 #[inline(always)]
 fn words(a: &[u8], b: &[u8]) -> bool {
     if let (Some(last_a), Some(last_b)) = (a.last_chunk::<8>(), b.last_chunk::<8>()) {
@@ -78,14 +78,14 @@ mod tests {
 
         #[test]
         fn it_is_equality(a in "[ab]{0,20}", b in "[ab]{0,20}", at in any::<prop::sample::Index>()) {
-            prop_assert_eq!(same(&a, &b), a == b);
-            prop_assert!(same(&a, &a.clone()));
+            prop_assert_eq!(equal(&a, &b), a == b);
+            prop_assert!(equal(&a, &a.clone()));
             if !a.is_empty() {
                 let mut other = a.clone().into_bytes();
                 let at = at.index(other.len());
                 other[at] ^= 1;
                 let other = alloc::string::String::from_utf8(other).unwrap();
-                prop_assert!(!same(&a, &other), "{} {}", a, other);
+                prop_assert!(!equal(&a, &other), "{} {}", a, other);
             }
         }
     }
