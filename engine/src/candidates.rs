@@ -10,8 +10,9 @@
 use alloc::vec::Vec;
 use core::ops::Bound;
 
-use crate::expr::eval::{Memo, Operand, Values, fetch, is_true};
+use crate::expr::eval::{Memo, Values, fetch, is_true};
 use crate::expr::op::{Op, numbers_of, whole};
+use crate::expr::operand::Operand;
 use crate::expr::{Node, Predicate, Program};
 use crate::index::Index;
 use crate::limits::DEMANDED_SLOTS_MAX;

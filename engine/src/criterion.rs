@@ -9,7 +9,8 @@ use core::fmt;
 
 use crate::diagnostic::{At, Diagnostic};
 use crate::expr::check::Checker;
-use crate::expr::eval::{Frame, Operand, Truth, one, truth};
+use crate::expr::eval::{Frame, Truth, one, truth};
+use crate::expr::operand::Operand;
 use crate::expr::scope::{Names, Scope};
 use crate::expr::types::TypeSet;
 use crate::expr::uses::Uses;

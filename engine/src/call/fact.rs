@@ -8,7 +8,7 @@ use crate::attribute::pick::numeric;
 use crate::attribute::plan::{AttributePlan, Base, FactPlan, Kind, Part};
 use crate::attribute::{Item, Order, Pick, State, Total, Unit, Window};
 use crate::definition::ListAggregation;
-use crate::expr::eval::Items;
+use crate::expr::operand::Items;
 use crate::expr::types::TypeSet;
 use crate::merge::find;
 use crate::profile::Profile;

@@ -7,8 +7,9 @@ use alloc::vec::Vec;
 
 use super::domain::{Domain, Domains};
 use super::ends::no_text;
-use super::eval::{Operand, compare};
+use super::eval::compare;
 use super::op::{Op, instants};
+use super::operand::Operand;
 use super::ranges::{are_apart, complement, no_moment, point};
 use super::sets::Integers;
 use super::types::TypeSet;

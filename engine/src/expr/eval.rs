@@ -4,12 +4,12 @@ use alloc::vec::Vec;
 use core::ops::RangeBounds;
 
 use super::op::{Interval, Op, numbers_of, whole};
-use super::types::TypeSet;
+use super::operand::Operand;
 use super::{Node, Predicate, Program, TypedSlot};
 use crate::compare::equal;
 use crate::limits::{FUTURE_SKEW_MS, PATTERN_TEXT_BYTES_MAX};
 use crate::time;
-use crate::value::{DataType, Number, Value};
+use crate::value::{Number, Value};
 
 /// Three-valued logic: a comparison with a missing side is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,85 +44,6 @@ pub(crate) trait Values {
     fn operand(&self, typed: &TypedSlot) -> Operand<'_>;
     /// Unix milliseconds.
     fn now_ms(&self) -> i64;
-}
-
-/// A value fitted to its slot: what a predicate compares. Lists stay where they are.
-#[derive(Clone, Copy)]
-pub(crate) enum Operand<'a> {
-    Missing,
-    Boolean(bool),
-    Number(Number),
-    /// Unix milliseconds: a text that can be nothing but a time.
-    Instant(i64),
-    Text(&'a str),
-    /// A text where a time may stand, too.
-    TextOrTime(&'a str),
-    List(&'a [Value]),
-    Items(&'a dyn Items),
-}
-
-/// Living items of a list attribute.
-pub(crate) trait Items {
-    fn count(&self) -> usize;
-    fn any(&self, matches: &mut dyn FnMut(&Value) -> bool) -> bool;
-}
-
-impl<'a> Operand<'a> {
-    /// The ingest rule at reading, without a copy: a value that does not fit is missing, a numeric text becomes its
-    /// number.
-    pub(crate) fn of(value: &'a Value, types: TypeSet) -> Operand<'a> {
-        match value {
-            Value::Null | Value::Object(_) => Operand::Missing,
-            Value::Boolean(value) if types.has(DataType::Boolean) => Operand::Boolean(*value),
-            Value::Number(number)
-                if types.has(DataType::Number)
-                    || (types.has(DataType::Timestamp) && time::unix_ms(*number).is_some()) =>
-            {
-                Operand::Number(*number)
-            }
-            Value::Number(number) if types.has(DataType::Date) => Operand::of_digits(*number, types),
-            Value::String(text) => Operand::of_text(text, types),
-            Value::List(items) if items.is_empty() => Operand::Missing,
-            Value::List(items) => {
-                let strings =
-                    types.has(DataType::StringArray) && items.iter().all(|i| matches!(i, Value::String(_)));
-                let numbers =
-                    types.has(DataType::NumberArray) && items.iter().all(|i| matches!(i, Value::Number(_)));
-                if types == TypeSet::ANY || strings || numbers {
-                    Operand::List(items)
-                } else {
-                    Operand::Missing
-                }
-            }
-            _ => Operand::Missing,
-        }
-    }
-
-    /// A number where numbers or times may stand; of a date its day counts.
-    fn of_digits(number: Number, types: TypeSet) -> Operand<'a> {
-        if types.has(DataType::Number) || types.has(DataType::Timestamp) {
-            return Operand::Number(number);
-        }
-        time::unix_ms(number).map_or(Operand::Missing, |ms| Operand::Instant(types.instant(ms)))
-    }
-
-    fn of_text(text: &'a str, types: TypeSet) -> Operand<'a> {
-        if types.is_text_or_time() {
-            return Operand::TextOrTime(text);
-        }
-        if types.has(DataType::String) {
-            return Operand::Text(text);
-        }
-        if types.has_times()
-            && let Some(instant_ms) = time::words_ms(text)
-        {
-            return Operand::Instant(types.instant(instant_ms));
-        }
-        match types.number_in(text) {
-            Some(number) => Operand::of_digits(number, types),
-            None => Operand::Missing,
-        }
-    }
 }
 
 /// What was found so far in one call: a value is fetched once, and a shared predicate answered once.

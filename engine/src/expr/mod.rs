@@ -11,6 +11,7 @@ pub(crate) mod entail;
 pub(crate) mod eval;
 mod hash;
 pub(crate) mod op;
+pub(crate) mod operand;
 mod ranges;
 pub(crate) mod scope;
 pub(crate) mod sets;

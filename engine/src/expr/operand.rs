@@ -1,0 +1,84 @@
+//! Operands: values fitted to their slots, which predicates compare.
+
+use super::types::TypeSet;
+use crate::time;
+use crate::value::{DataType, Number, Value};
+
+/// A value fitted to its slot: what a predicate compares. Lists stay where they are.
+#[derive(Clone, Copy)]
+pub(crate) enum Operand<'a> {
+    Missing,
+    Boolean(bool),
+    Number(Number),
+    /// Unix milliseconds: a text that can be nothing but a time.
+    Instant(i64),
+    Text(&'a str),
+    /// A text where a time may stand, too.
+    TextOrTime(&'a str),
+    List(&'a [Value]),
+    Items(&'a dyn Items),
+}
+
+/// Living items of a list attribute.
+pub(crate) trait Items {
+    fn count(&self) -> usize;
+    fn any(&self, matches: &mut dyn FnMut(&Value) -> bool) -> bool;
+}
+
+impl<'a> Operand<'a> {
+    /// The ingest rule at reading, without a copy: a value that does not fit is missing, a numeric text becomes its
+    /// number.
+    pub(crate) fn of(value: &'a Value, types: TypeSet) -> Operand<'a> {
+        match value {
+            Value::Null | Value::Object(_) => Operand::Missing,
+            Value::Boolean(value) if types.has(DataType::Boolean) => Operand::Boolean(*value),
+            Value::Number(number)
+                if types.has(DataType::Number)
+                    || (types.has(DataType::Timestamp) && time::unix_ms(*number).is_some()) =>
+            {
+                Operand::Number(*number)
+            }
+            Value::Number(number) if types.has(DataType::Date) => Operand::of_digits(*number, types),
+            Value::String(text) => Operand::of_text(text, types),
+            Value::List(items) if items.is_empty() => Operand::Missing,
+            Value::List(items) => {
+                let strings =
+                    types.has(DataType::StringArray) && items.iter().all(|i| matches!(i, Value::String(_)));
+                let numbers =
+                    types.has(DataType::NumberArray) && items.iter().all(|i| matches!(i, Value::Number(_)));
+                if types == TypeSet::ANY || strings || numbers {
+                    Operand::List(items)
+                } else {
+                    Operand::Missing
+                }
+            }
+            _ => Operand::Missing,
+        }
+    }
+
+    /// A number where numbers or times may stand; of a date its day counts.
+    pub(super) fn of_digits(number: Number, types: TypeSet) -> Operand<'a> {
+        if types.has(DataType::Number) || types.has(DataType::Timestamp) {
+            return Operand::Number(number);
+        }
+        time::unix_ms(number).map_or(Operand::Missing, |ms| Operand::Instant(types.instant(ms)))
+    }
+
+    pub(super) fn of_text(text: &'a str, types: TypeSet) -> Operand<'a> {
+        if types.is_text_or_time() {
+            return Operand::TextOrTime(text);
+        }
+        if types.has(DataType::String) {
+            return Operand::Text(text);
+        }
+        if types.has_times()
+            && let Some(instant_ms) = time::words_ms(text)
+        {
+            return Operand::Instant(types.instant(instant_ms));
+        }
+        match types.number_in(text) {
+            Some(number) => Operand::of_digits(number, types),
+            None => Operand::Missing,
+        }
+    }
+}
