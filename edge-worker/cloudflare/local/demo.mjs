@@ -32,7 +32,7 @@ console.log("making the demo's keys, starting the worker in workerd");
 if (!existsSync(keysFile) || !readFileSync(keysFile, "utf8").includes(origin)) {
   usher(["keys", "new", "--audience", audience, "--demo", credentialsFile, "--origin", origin, "--out", keysFile, "--force"]);
 }
-const keys = readFileSync(keysFile, "utf8");
+const keys = usher(["keys", "secret", keysFile]).trim();
 
 const worker = await startWorkerd({
   dist: values.dist,

@@ -91,11 +91,19 @@ impl Definitions {
         if definitions.count(Severity::Error) == 0 {
             return Ok(definitions);
         }
-        definitions.report(|finding| is(finding, Severity::Error));
-        let failure = Failure::new(format!("the definition is not valid: {}", definitions.tally()));
         let failure = match definitions.missing() {
-            Some(missing) => failure.help(missing),
-            None => failure,
+            // Each name of the other part would be a finding of its own, and all say this.
+            Some(help) => {
+                definitions.report(|finding| {
+                    is(finding, Severity::Error) && finding.diagnostic.code != Code::UnknownName
+                });
+                let shown: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+                Failure::new(format!("`{}` is a part of a definition", shown.join("`, `"))).help(help)
+            }
+            None => {
+                definitions.report(|finding| is(finding, Severity::Error));
+                Failure::new(format!("the definition is not valid: {}", definitions.tally()))
+            }
         };
         Err(failure.exit(Exit::InvalidDefinition))
     }

@@ -37,7 +37,19 @@ pub(crate) fn find(variable: &str, file: Option<&Path>) -> Result<Option<String>
             }
         },
     };
-    Ok(text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()))
+    let text = text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    // The file that holds the keys, too, is good where the secret is wanted.
+    Ok(if variable == SECRET { text.map(|text| deployed(&text).unwrap_or(text)) } else { text })
+}
+
+/// The secret in what `usher keys new` wrote, or in itself; None in any other text.
+pub(crate) fn deployed(text: &str) -> Option<String> {
+    let value: serde_json::Value = serde_json::from_str(text).ok()?;
+    match (value.get(SECRET), value.get("signing_key")) {
+        (Some(secret), _) => secret.as_str().map(str::to_owned),
+        (None, Some(_)) => Some(text.to_owned()),
+        (None, None) => None,
+    }
 }
 
 /// The same where nothing goes without it.
@@ -76,10 +88,15 @@ impl Credentials {
     }
 
     /// What a deployment keeps: `USHER_KEYS`, with a hash in the place of every key.
-    pub(crate) fn secret(&self, audience: &str) -> Result<String, Failure> {
+    ///
+    /// Every key is good for this audience alone; tokens may ask for these personalizations, or for all where none is named.
+    ///
+    /// # Errors
+    /// When the operating system gives no randomness for the signing key.
+    pub(crate) fn secret(&self, audience: &str, personalizations: &[String]) -> Result<String, Failure> {
         let account = self.write_key.split('/').next().unwrap_or("1");
         let origins = &self.allowed_origins;
-        let secret = serde_json::json!({
+        let mut secret = serde_json::json!({
             "signing_key": random_hex::<32>()?,
             "keys": [
                 {"kind": "write", "sha256": hash(&self.write_key), "account": account, "audience": audience,
@@ -93,6 +110,12 @@ impl Credentials {
                 {"kind": "admin", "sha256": hash(&self.admin_key), "audience": audience},
             ],
         });
+        if !personalizations.is_empty() {
+            let records = secret["keys"].as_array_mut().into_iter().flatten();
+            for token in records.filter(|record| record["kind"] == "token") {
+                token["personalizations"] = personalizations.into();
+            }
+        }
         Ok(secret.to_string())
     }
 }
@@ -105,15 +128,11 @@ pub(crate) fn write_private(path: &Path, text: &str, overwrite: bool) -> Result<
     if overwrite {
         return files::replace(path, text, Readers::Owner);
     }
-    // What is there already is told apart from what cannot be written only for its help.
-    let was_there = path.exists();
-    files::create(path, text, Readers::Owner).map_err(|failure| {
-        if was_there {
-            failure.help("it may hold keys that are in use; add --force to replace it")
-        } else {
-            failure
-        }
-    })
+    if path.exists() {
+        return Err(Failure::new(format!("`{}` is there already", path.display()))
+            .help("it may hold keys that are in use: name another file, or add --force to replace it"));
+    }
+    files::create(path, text, Readers::Owner)
 }
 
 /// An audience's id where it becomes part of an address.

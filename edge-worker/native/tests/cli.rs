@@ -27,7 +27,7 @@ fn a_closed_pipe_is_no_failure() {
 #[test]
 fn new_keys_are_random_and_the_secret_holds_none() {
     let directory = Directory::new();
-    let file = directory.join("secret.json");
+    let file = directory.join("keys.json");
     let args = ["keys", "new", "--audience", AUDIENCE, "--origin", "https://shop.example"];
     let shown: Value = serde_json::from_str(&usher(&args).out).unwrap();
     let other: Value = serde_json::from_str(&usher(&args).out).unwrap();
@@ -41,14 +41,25 @@ fn new_keys_are_random_and_the_secret_holds_none() {
     assert_eq!(shown["allowed_origins"], serde_json::json!(["https://shop.example"]));
 
     let kept = usher(&[&args[..], &["--out", text(&file)]].concat());
-    assert!(kept.code == 0 && !kept.out.contains("USHER_KEYS"), "{}", kept.err);
-    let secret: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
-    assert_eq!(secret["keys"].as_array().unwrap().len(), 5);
+    assert!(kept.code == 0 && kept.out.is_empty(), "{kept:?}");
+    let written: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    assert!(!kept.err.contains(written["server_key"].as_str().unwrap()), "{kept:?}");
     #[cfg(unix)]
     assert_eq!(std::os::unix::fs::MetadataExt::mode(&fs::metadata(&file).unwrap()) & 0o777, 0o600);
+    // What a deployment is given is the secret alone: JSON of hashes, every one of this audience.
+    let alone = usher(&["keys", "secret", text(&file)]);
+    assert_eq!((alone.code, alone.out.trim_end()), (0, written["USHER_KEYS"].as_str().unwrap()));
+    let secret: Value = serde_json::from_str(&alone.out).unwrap();
+    let records = secret["keys"].as_array().unwrap();
+    assert!(records.len() == 5 && records.iter().all(|record| record["audience"] == AUDIENCE), "{secret}");
     let again = usher(&[&args[..], &["--out", text(&file)]].concat());
     assert!(again.code == 1 && again.err.contains("--force"), "{}", again.err);
+    let still: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    assert_eq!(still, written);
     assert_eq!(usher(&[&args[..], &["--out", text(&file), "--force"]].concat()).code, 0);
+    // The secret is found in its own text, too.
+    let secret = directory.write("secret-alone.json", &alone.out);
+    assert_eq!(usher(&["keys", "secret", text(&secret)]).out, alone.out);
 
     let wrong = usher(&["keys", "new", "--audience", "1", "--origin", "https://shop.example/path"]);
     assert_eq!(wrong.code, 64);

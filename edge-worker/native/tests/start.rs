@@ -10,31 +10,38 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use bed::{Directory, Ended, run};
+use bed::{Directory, Ended, Serving, run};
 
 /// What stands between what one command prints and the next one's.
 const MARK: &str = "== ended with ";
 
+/// Commands of README that no line below runs, each with the reason.
+const NOT_RUN: [(&str, &str); 2] = [
+    (
+        "make demo",
+        "it builds and starts workerd, which tests/browser does; the calls that follow are made to a native edge",
+    ),
+    ("cargo install", "the command is built already"),
+];
+
 #[test]
 fn what_readme_says_works() {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
-    let readme = fs::read_to_string(readme).unwrap();
-    let (_, own) = readme.split_once("## Your own\n").expect("the heading");
-    let block = own.split("```").nth(1).and_then(|block| block.strip_prefix("sh\n")).expect("a block of sh");
-    let steps = shell(&commands(block));
+    let blocks = readme();
+    let own =
+        blocks.iter().find(|commands| commands[0].starts_with("usher init")).expect("a block that begins so");
+    let steps = shell(own);
     let step = |start: &str| {
-        let found = steps.iter().find(|(command, _)| command.trim_start_matches('(').starts_with(start));
+        let found = steps.iter().find(|(command, _)| command.starts_with(start));
         found.unwrap_or_else(|| unreachable!("README does not say `{start}`"))
     };
     for (command, ended) in &steps {
-        // Nothing ran before what was pushed.
-        let expected = i32::from(command.starts_with("usher rollback"));
-        assert_eq!(ended.code, expected, "{command}: {ended:?}");
+        assert_eq!(ended.code, 0, "{command}: {ended:?}");
     }
+    let checked = &step("usher validate").1;
+    assert!(checked.out.ends_with("Ready to push!\n") && !checked.out.contains("Warning"), "{checked:?}");
     assert!(step("usher push").1.out.contains("runs now"));
     assert!(step("usher import").1.out.starts_with("imported 1,"));
     assert!(step("curl").1.out.contains("receipt"), "{:?}", step("curl").1);
-    assert!(step("usher rollback").1.err.contains("no bundle before the one that runs"));
     let why = &step("usher explain").1.out;
     for line in [
         "  ✓ recovery_offer: matched",
@@ -43,6 +50,51 @@ fn what_readme_says_works() {
         assert!(why.lines().any(|known| known == line), "{line}\n{why}");
     }
     assert!(why.contains("discount_offer = 10"), "{why}");
+}
+
+#[test]
+fn what_readme_asks_the_demo_is_answered() {
+    let blocks = readme();
+    let calls = blocks.iter().find(|commands| commands[0].starts_with("curl")).expect("a block of calls");
+    let directory = Directory::new();
+    directory.demo_secret();
+    let edge = Serving::start(&directory, &[]);
+    edge.fill();
+    let answers = calls.iter().map(|call| {
+        let ended = run(
+            Command::new("bash")
+                .args(["-c", &call.replace("http://127.0.0.1:8787/", &format!("{}/", edge.url))]),
+            "",
+        );
+        assert_eq!(ended.code, 0, "{call}: {ended:?}");
+        ended.out
+    });
+    let answers: Vec<String> = answers.collect();
+    let parts = ["Default", "receipts", "receipts", "P-207", "\"known\":true"];
+    assert_eq!(answers.len(), parts.len(), "{answers:?}");
+    for (answer, part) in answers.iter().zip(parts) {
+        assert!(answer.contains(part), "{part}: {answer}");
+    }
+}
+
+#[test]
+fn every_command_of_readme_is_run() {
+    for commands in readme() {
+        let is_run = commands[0].starts_with("usher init") || commands[0].starts_with("curl");
+        for command in commands.iter().filter(|_| !is_run) {
+            assert!(NOT_RUN.iter().any(|(known, _)| command.starts_with(known)), "nothing runs `{command}`");
+        }
+    }
+}
+
+/// The commands of README, by the blocks in which they stand.
+fn readme() -> Vec<Vec<String>> {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
+    let readme = fs::read_to_string(readme).unwrap();
+    let blocks = readme.split("\n```").filter_map(|block| block.strip_prefix("sh\n"));
+    let blocks: Vec<Vec<String>> = blocks.map(commands).filter(|commands| !commands.is_empty()).collect();
+    assert!(blocks.len() > 2, "{blocks:?}");
+    blocks
 }
 
 #[test]
@@ -61,11 +113,11 @@ fn what_init_says_next_works() {
 fn commands(text: &str) -> Vec<String> {
     let joined = text.replace("\\\n", " ");
     let lines = joined.lines().map(|line| line.split("  #").next().unwrap_or_default().trim().to_owned());
-    lines.filter(|line| !line.is_empty()).collect()
+    lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect()
 }
 
 /// Each command and how it ended, one after another in one shell and an empty directory. What cannot be as it is written:
-/// the command is installed already, the port is any that is free, and nobody is there to be asked.
+/// the port is any that is free.
 fn shell(commands: &[String]) -> Vec<(String, Ended)> {
     for tool in ["bash", "curl", "jq"] {
         let found = Command::new(tool).arg("--version").output().is_ok_and(|output| output.status.success());
@@ -74,11 +126,8 @@ fn shell(commands: &[String]) -> Vec<(String, Ended)> {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let mut script = String::from("mark() { echo; echo \"$1\"; echo >&2; echo \"$1\" >&2; }\n");
     let mut done = Vec::new();
-    for command in commands.iter().filter(|command| !command.starts_with("cargo install")) {
+    for command in commands {
         let mut line = command.replace("127.0.0.1:8787", &address);
-        if line.starts_with("usher push") {
-            line.push_str(" -y");
-        }
         if let Some(serve) = line.strip_suffix('&') {
             let wait = "until grep -q listening serve.log; do kill -0 $edge || break; sleep 0.05; done";
             line = format!("{serve} --listen {address} > serve.log 2>&1 & edge=$!; {wait}");
@@ -94,10 +143,8 @@ fn shell(commands: &[String]) -> Vec<(String, Ended)> {
     let mut bash = Command::new("bash");
     bash.args(["-u", "-c", &script]).env_clear().env("PATH", path).current_dir(&directory.0);
     let ended = run(&mut bash, "");
-    for keys in ["keys.json", "usher-keys.json"] {
-        let mode = directory.join(keys).metadata().unwrap().permissions().mode();
-        assert_eq!(mode & 0o077, 0, "others may read {keys}");
-    }
+    let mode = directory.join("keys.json").metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0, "others may read the keys");
     let parts = |text: &str| -> Vec<(String, i32)> {
         let mut rest = text;
         let mut parts = Vec::new();

@@ -96,7 +96,7 @@ impl UseCase {
                 templates!("product_recommendations", "product_recommendations.yaml")
             }
             UseCase::ContentPersonalization => {
-                templates!("content_personalization", "content_recommendations.yaml")
+                templates!("content_personalization", "content_personalization.yaml")
             }
             UseCase::UserProfile => templates!("user_profile", "user_profile.yaml"),
         }
@@ -148,10 +148,10 @@ fn next(output: &Path, audience: &str) -> String {
 Next, put your own tables and columns in, then:
   usher validate {directory}
   usher simulate {directory} {directory}/visit.ndjson --batch {directory}/profiles.ndjson
-  (umask 077; usher keys new --audience {audience} --origin https://your.site --out usher-keys.json > keys.json)
-  usher serve --keys usher-keys.json &
+  usher keys new --audience {audience} --origin https://your.site --out keys.json
+  usher serve --keys keys.json &
   export USHER_ADMIN_KEY=\"$(jq -r .admin_key keys.json)\" USHER_SERVER_KEY=\"$(jq -r .server_key keys.json)\"
-  usher push {directory} --to {edge}
+  usher push {directory} --to {edge} -y
   usher import {directory}/profiles.ndjson --audience {audience} --to {edge}
   usher explain --from {edge} --key customer_id=c-1001
 "

@@ -1,16 +1,26 @@
 //! `usher keys`: keys for callers, the secret for the deployment, and preview tokens.
 
+mod origin;
+
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Subcommand;
+use usher_engine::definition::{Definition, Personalization};
 
+use crate::definitions::Definitions;
 use crate::exit::{Exit, Failure};
 use crate::secrets::{self, Credentials};
-use crate::terminal::{note, print};
+use crate::terminal::{clean, note, print};
+use origin::origin;
 
 /// Make keys, and tokens for previews
+///
+/// Examples:
+///   usher keys new --audience 1069944 --origin https://shop.example --out keys.json
+///   usher keys secret keys.json | wrangler secret put USHER_KEYS
+///   usher keys preview --audience 1069944 --keys keys.json
 ///
 /// Exit status: 0 fine, 1 failure, 64 for a wrong command line or a missing secret.
 #[derive(Debug, clap::Args)]
@@ -23,23 +33,29 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 enum Verb {
     New(New),
+    Secret(Secret),
     Preview(Preview),
 }
 
 /// Make the keys of an audience, and the secret that a deployment keeps
 ///
-/// Prints the keys once, as JSON; nothing can find them again. The secret (USHER_KEYS) holds only their hashes and a
-/// signing key: it goes to the deployment, and stands in the same JSON unless --out names a file for it.
+/// Writes the keys once, as JSON, to the file of --out, which its owner alone can read, or to standard output; nothing can
+/// find them again. Beside them stands the secret (USHER_KEYS), which holds only their hashes and a signing key: `usher keys
+/// secret` prints it alone, for the deployment.
 ///
 /// The write key and the public token may stand in pages of the origins. The server key, the admin key and the private
-/// token may not.
+/// token may not. All of them are good for this audience alone.
+///
+/// Tokens may ask for every personalization, or for those of --personalization. Their names, and that no two of them have a
+/// section of one name, are checked in the definition of --definitions, or in the directory `definitions`.
 ///
 /// Examples:
-///   (umask 077; usher keys new --audience 1069944 --origin https://shop.example --out usher-keys.json > keys.json)
+///   usher keys new --audience 1069944 --origin https://shop.example --out keys.json
 ///   usher keys new --audience 1069944 --origin https://shop.example | jq -r .USHER_KEYS
 ///   usher keys new --audience 1069944 --demo examples/shop/credentials.json --out keys.json
 ///
-/// Exit status: 0 fine, 1 when a file cannot be read or written, 64 for a wrong command line or a missing secret.
+/// Exit status: 0 fine, 1 when a file cannot be read or written, 2 when the definition has errors, 64 for a wrong command
+/// line.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 struct New {
@@ -49,15 +65,38 @@ struct New {
     /// A page that may use the public keys, such as https://shop.example; may be repeated
     #[arg(long, value_name = "ORIGIN", value_parser = origin, required_unless_present = "demo")]
     origin: Vec<String>,
+    /// A personalization that the tokens may ask for; may be repeated
+    #[arg(long, value_name = "NAME")]
+    personalization: Vec<String>,
+    /// Files and directories with the definition that has these personalizations
+    #[arg(long, value_name = "PATH", requires = "personalization")]
+    definitions: Vec<PathBuf>,
     /// Take the keys of this file, and its origins beside the given ones; only for demos
     #[arg(long, value_name = "CREDENTIALS")]
     demo: Option<PathBuf>,
-    /// Write the secret to this file, readable by its owner alone
+    /// Write keys and secret to this file, readable by its owner alone
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Replace the file if it is there
     #[arg(long, requires = "out")]
     force: bool,
+}
+
+/// Print the secret that a deployment keeps
+///
+/// Of a file that `usher keys new` wrote, the value of USHER_KEYS alone: hashes of the keys, and a signing key.
+///
+/// Examples:
+///   usher keys secret keys.json | wrangler secret put USHER_KEYS
+///   USHER_KEYS="$(usher keys secret keys.json)" usher serve
+///
+/// Exit status: 0 fine, 1 when the file cannot be read or holds no secret, 64 for a wrong command line.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+struct Secret {
+    /// A file that `usher keys new` wrote
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
 }
 
 /// Make a token with which a page may ask why it shows what it shows
@@ -77,7 +116,7 @@ struct Preview {
     /// How long it is good for
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(i64).range(1..=24))]
     hours: i64,
-    /// A file with the secret
+    /// A file with the secret, or with keys and secret
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
 }
@@ -85,6 +124,7 @@ struct Preview {
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     match &args.verb {
         Verb::New(args) => new(args),
+        Verb::Secret(args) => secret(args),
         Verb::Preview(args) => preview(args),
     }
 }
@@ -92,36 +132,125 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
 fn new(args: &New) -> Result<Exit, Failure> {
     let mut credentials = match &args.demo {
         None => Credentials::mint(Vec::new())?,
-        Some(path) => {
-            let text =
-                fs::read_to_string(path).map_err(|error| Failure::of_file("read", path.display(), error))?;
-            serde_json::from_str(&text).map_err(|error| {
-                let (path, line, column) = (path.display(), error.line(), error.column());
-                Failure::new(format!("`{path}` does not hold credentials (line {line} column {column})"))
-                    .help("it is what `usher keys new` prints")
-            })?
-        }
+        Some(path) => demo(path)?,
     };
     for origin in &args.origin {
         if !credentials.allowed_origins.contains(origin) {
             credentials.allowed_origins.push(origin.clone());
         }
     }
-    let secret = credentials.secret(&args.audience)?;
-    let mut document = serde_json::to_value(&credentials).map_err(|error| Failure::new(error.to_string()))?;
-    match &args.out {
-        Some(path) => secrets::write_private(path, &secret, args.force)?,
-        None => document[secrets::SECRET] = secret.into(),
+    if !args.personalization.is_empty() {
+        check_names(args)?;
     }
-    print(&format!("{document:#}\n"))?;
-    note("These keys are shown once; keep them where your other secrets are.");
-    note(&match &args.out {
-        Some(path) => format!("Deploy the content of `{}` as the secret USHER_KEYS.", path.display()),
-        None => "Deploy the value of `USHER_KEYS` as the secret of that name.".to_owned(),
-    });
+    let secret = credentials.secret(&args.audience, &args.personalization)?;
+    let mut document = serde_json::to_value(&credentials).map_err(|error| Failure::new(error.to_string()))?;
+    document[secrets::SECRET] = secret.into();
+    let text = format!("{document:#}\n");
+    match &args.out {
+        Some(path) => {
+            secrets::write_private(path, &text, args.force)?;
+            let (path, audience) = (path.display(), &args.audience);
+            note(&format!(
+                "The keys of audience {audience} are in `{path}`, and the secret for its deployment."
+            ));
+            note(&format!(
+                "Keep the file where your other secrets are; `usher keys secret {path}` prints the secret."
+            ));
+        }
+        None => {
+            print(&text)?;
+            note("These keys are shown once; keep them where your other secrets are.");
+            note("Deploy the value of `USHER_KEYS`, and nothing else of this, as the secret of that name.");
+        }
+    }
+    note(&format!("Pages that may use them: {}", clean(&credentials.allowed_origins.join(", "))));
     if args.demo.is_some() {
         note("These are the demo's keys: an edge takes them only with USHER_DEMO=1.");
     }
+    Ok(Exit::Fine)
+}
+
+/// Keys that are public already.
+fn demo(path: &Path) -> Result<Credentials, Failure> {
+    let text = fs::read_to_string(path).map_err(|error| Failure::of_file("read", path.display(), error))?;
+    let mut credentials: Credentials = serde_json::from_str(&text).map_err(|error| {
+        let (path, line, column) = (path.display(), error.line(), error.column());
+        Failure::new(format!("`{path}` does not hold credentials (line {line} column {column})"))
+            .help("it is what `usher keys new` prints")
+    })?;
+    for known in &mut credentials.allowed_origins {
+        *known = origin(known).map_err(|reason| Failure::new(format!("`{}`: {reason}", path.display())))?;
+    }
+    Ok(credentials)
+}
+
+/// Holds the personalizations of the tokens to the definition, if one is there.
+fn check_names(args: &New) -> Result<(), Failure> {
+    let usual = PathBuf::from("definitions");
+    let paths = match args.definitions.as_slice() {
+        [] if usual.is_dir() => vec![usual],
+        [] => {
+            note(
+                "not checked: the names of the personalizations; --definitions names the files that have them",
+            );
+            return Ok(());
+        }
+        named => named.to_vec(),
+    };
+    let definitions = Definitions::valid(&paths)?;
+    let definition = definitions.definition();
+    if definition.audience.id != args.audience {
+        let (own, wanted) = (&definition.audience.id, &args.audience);
+        return Err(Failure::usage(format!(
+            "the definition is of audience {own}, the keys are for {wanted}"
+        ))
+        .help("name the files of this audience with --definitions"));
+    }
+    let named = args.personalization.iter().map(|name| personalization(definition, name));
+    let named = named.collect::<Result<Vec<_>, Failure>>()?;
+    match shared_section(&named) {
+        None => Ok(()),
+        Some((section, one, other)) => Err(Failure::usage(format!(
+            "`{}` and `{}` both have a section `{}`",
+            clean(one),
+            clean(other),
+            clean(section)
+        ))
+        .help("a call with this token asks both, and an offer is named by its section: rename one, or make two tokens")),
+    }
+}
+
+fn personalization<'a>(definition: &'a Definition, name: &str) -> Result<&'a Personalization, Failure> {
+    let known = &definition.personalizations;
+    known.iter().find(|one| one.name == name).ok_or_else(|| {
+        let names: Vec<String> = known.iter().map(|one| clean(&one.name)).collect();
+        Failure::usage(format!("there is no personalization `{}`", clean(name)))
+            .help(format!("the definition has: {}", names.join(", ")))
+    })
+}
+
+/// A section's name that two personalizations have, and which these are.
+fn shared_section<'a>(named: &[&'a Personalization]) -> Option<(&'a str, &'a str, &'a str)> {
+    named.iter().enumerate().find_map(|(index, one)| {
+        let later = named.get(index + 1..)?.iter().filter(|other| other.name != one.name);
+        later.into_iter().find_map(|other| {
+            let section = one
+                .sections
+                .iter()
+                .find(|section| other.sections.iter().any(|it| it.name == section.name))?;
+            Some((section.name.as_str(), one.name.as_str(), other.name.as_str()))
+        })
+    })
+}
+
+fn secret(args: &Secret) -> Result<Exit, Failure> {
+    let shown = args.file.display();
+    let text = secrets::require(secrets::SECRET, Some(&args.file), "")?;
+    if secrets::deployed(&text).is_none() {
+        return Err(Failure::new(format!("`{shown}` holds no secret"))
+            .help("`usher keys new --out FILE` writes one, beside the keys"));
+    }
+    print(&format!("{text}\n"))?;
     Ok(Exit::Fine)
 }
 
@@ -133,15 +262,4 @@ fn preview(args: &Preview) -> Result<Exit, Failure> {
         .map_err(|reason| Failure::usage(reason).help("`usher keys new` makes a secret"))?;
     print(&format!("{token}\n"))?;
     Ok(Exit::Fine)
-}
-
-/// An origin as browsers send it: scheme, host, port, and nothing behind.
-fn origin(text: &str) -> Result<String, String> {
-    let wrong =
-        || "an origin is a scheme and a host, such as https://shop.example, without a path".to_owned();
-    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).ok_or_else(wrong)?;
-    let known = |byte: u8| {
-        byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.' | b':' | b'[' | b']')
-    };
-    if host.is_empty() || !host.bytes().all(known) { Err(wrong()) } else { Ok(text.to_owned()) }
 }

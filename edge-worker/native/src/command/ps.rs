@@ -25,6 +25,11 @@ use segment::{Segment, is, not_found, not_the_keys};
 /// The verbs and shapes of RT 2.0's command line. What is shown comes from definitions on this machine (--definitions, by
 /// default the directory `definitions`, or this one), or from the bundle that an edge runs, where one is named: by --to, by
 /// --target, in the environment or by a default target. A parent segment is named by its id or its name.
+///
+/// Examples:
+///   usher ps list
+///   usher ps view 1069944 --json | jq .realtime_config.status
+///   usher ps push definitions/ --target local
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
@@ -52,10 +57,18 @@ enum Verb {
     Push(push::Args),
     Pull(pull::Args),
     /// Real-time configurations
-    #[command(subcommand)]
+    ///
+    /// Examples:
+    ///   usher ps rt list
+    ///   usher ps rt validate rt_config.yaml
+    #[command(subcommand, verbatim_doc_comment)]
     Rt(Rt),
     /// Personalization services
-    #[command(subcommand)]
+    ///
+    /// Examples:
+    ///   usher ps pz list 1069944
+    ///   usher ps pz init 1069944 -o rt_config.yaml
+    #[command(subcommand, verbatim_doc_comment)]
     Pz(Pz),
 }
 

@@ -14,13 +14,13 @@ use crate::server::{self, Settings};
 /// What it has acknowledged is on disk. It prints the address it listens on, logs JSON lines without any visitor's data
 /// to standard error, and on SIGINT or SIGTERM ends what it is answering, within 5 seconds.
 ///
-/// The secret (hashes of keys, as `usher keys new` prints it) comes from the environment variable USHER_KEYS or from a
-/// file. Without a usable one, every route but /healthz answers 503 and the log says why. USHER_DEMO=1 allows the keys
+/// The secret (hashes of keys) comes from the environment variable USHER_KEYS or from a file: one that `usher keys new`
+/// wrote, or one with what `usher keys secret` prints, which needs no key. Without a usable one, every route but /healthz answers 503 and the log says why. USHER_DEMO=1 allows the keys
 /// of the public demo.
 ///
 /// Examples:
-///   USHER_KEYS="$(cat usher-keys.json)" usher serve
-///   usher serve --listen 127.0.0.1:0 --data /var/lib/usher --keys /etc/usher/keys.json
+///   usher serve --keys keys.json
+///   usher serve --listen 127.0.0.1:0 --data /var/lib/usher --keys /etc/usher/secret.json
 ///
 /// Exit status: 0 when it was told to stop, 1 when it cannot listen or open its data, 64 for a wrong command line.
 #[derive(Debug, clap::Args)]

@@ -31,12 +31,12 @@ use story::Story;
 /// An event arrives when it says that it happened (`time` or `timestamp`), but never before the one ahead of it; the clock
 /// stands where an event says nothing. With --at, all events arrive at that time.
 ///
-/// A line may say who sends its event: "sender": "browser" or "server". Keys with `trust: verified` stitch only for a
-/// server.
+/// A page sends the events, unless a line ("sender": "server") or --sender says that a server does. Keys with `trust:
+/// verified` stitch only for a server.
 ///
 /// Examples:
 ///   usher simulate definitions/ visit.ndjson
-///   usher simulate definitions/ visit.ndjson --batch profiles.ndjson --sender browser
+///   usher simulate definitions/ visit.ndjson --batch profiles.ndjson --sender server
 ///   usher simulate definitions/ - --json < visit.ndjson | jq -c 'select(.offers) | .offers'
 ///
 /// With --json every event is a line with `line`, `at`, `receipt`, `journal`, `log`, `profile` and `offers`; then every
@@ -60,7 +60,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIME", value_parser = instant)]
     at: Option<i64>,
     /// Who sends events that do not say it
-    #[arg(long, value_enum, default_value_t = Sender::Server)]
+    #[arg(long, value_enum, default_value_t = Sender::Browser)]
     sender: Sender,
     /// Print JSON, a line for every event and visitor
     #[arg(long)]
