@@ -135,7 +135,7 @@ impl Edge {
         if known.takes_number_of(pointer) {
             return Ok(Installed::Same);
         }
-        // Its body took longer to come than a later one's, or than the news that what ran before it runs again.
+        // Its body arrived after a later bundle, or after the rollback that replaced it.
         if known.running.as_ref().is_some_and(|running| running.number >= pointer.number) {
             return Ok(Installed::Same);
         }

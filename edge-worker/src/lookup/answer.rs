@@ -1,6 +1,6 @@
 //! The answer to a lookup, from the nearest snapshot that is good enough.
 
-use usher_engine::{Asked, Profile, Query};
+use usher_engine::{Asked, Plan, Profile, Query};
 
 use super::PendingLookup;
 use crate::answer::{self, Meta};
@@ -25,48 +25,60 @@ pub enum Candidate<'a> {
     Nothing,
 }
 
+impl Candidate<'_> {
+    /// The bytes of the snapshot, if there is one.
+    fn bytes(&self) -> Option<&[u8]> {
+        match self {
+            Candidate::Memory(bytes)
+            | Candidate::Kv(bytes)
+            | Candidate::Writer(bytes)
+            | Candidate::Stale(bytes) => Some(bytes),
+            Candidate::Nothing => None,
+        }
+    }
+
+    /// `meta.source`
+    fn source(&self) -> &'static str {
+        match self {
+            Candidate::Memory(_) => "memory",
+            Candidate::Kv(_) => "kv",
+            Candidate::Writer(_) => "writer",
+            Candidate::Stale(_) => "stale",
+            Candidate::Nothing => "none",
+        }
+    }
+
+    /// True for a copy that holds for a while only.
+    fn is_cached(&self) -> bool {
+        matches!(self, Candidate::Memory(_) | Candidate::Kv(_))
+    }
+}
+
 /// The answer from this snapshot; None when it is not good enough and the next one should be tried.
 pub fn answer(edge: &Edge, pending: &PendingLookup, candidate: Candidate<'_>) -> Option<Response> {
     let keyring = edge.keyring()?;
     let running = edge.running(&pending.audience)?;
-    let now_ms = pending.ambient.now_ms;
-    let snapshot = match candidate {
-        Candidate::Memory(bytes)
-        | Candidate::Kv(bytes)
-        | Candidate::Writer(bytes)
-        | Candidate::Stale(bytes) => Some(Snapshot::decode(bytes)?),
-        Candidate::Nothing => None,
+    let (plan, now_ms) = (&running.plan, pending.ambient.now_ms);
+    let snapshot = match candidate.bytes() {
+        Some(bytes) => Some(Snapshot::decode(bytes)?),
+        None => None,
     };
-    let age_ms = snapshot.as_ref().map(|snapshot| now_ms.saturating_sub(snapshot.taken_ms).max(0));
-    let kept = matches!(candidate, Candidate::Memory(_) | Candidate::Kv(_));
-    let stale = matches!(candidate, Candidate::Stale(_) | Candidate::Nothing);
-    if kept && age_ms.is_some_and(|age_ms| age_ms > SNAPSHOT_MS) {
-        return None;
-    }
+    let age_ms = snapshot.as_ref().map_or(0, |snapshot| now_ms.saturating_sub(snapshot.taken_ms).max(0));
     let profile = snapshot.and_then(|snapshot| snapshot.profile);
-    if !matches!(candidate, Candidate::Writer(_) | Candidate::Nothing)
-        && let Some(seen) = pending.seen
-    {
-        let as_new =
-            profile.as_ref().is_some_and(|known| known.id == seen.profile && known.version >= seen.version);
-        if !as_new {
-            return None;
-        }
+    let is_too_old = candidate.is_cached() && age_ms > SNAPSHOT_MS;
+    // The writer's is the newest; where none is left, nothing newer will come.
+    let is_newest = matches!(candidate, Candidate::Writer(_) | Candidate::Nothing);
+    if is_too_old || !(is_newest || pending.has_seen_no_newer(profile.as_ref())) {
+        return None;
     }
     let known = profile.is_some();
     let mut profile = profile.unwrap_or_else(Profile::unknown);
-    let plan = &running.plan;
     let event = pending.event.as_ref().and_then(|named| named.resolve(plan, now_ms));
     if let Some(event) = &event {
         // On a copy: what is explained is not stored.
         plan.ingest(&mut profile, event, now_ms);
     }
-    let named: Vec<usize> = if pending.personalizations.is_empty() {
-        // Without an event or a name, every personalization is explained as a lookup; a lookup names one.
-        (0..plan.definition().personalizations.len()).collect()
-    } else {
-        pending.personalizations.iter().filter_map(|name| plan.personalization(name)).collect()
-    };
+    let named = pending.asked(plan);
     let triggered = event.is_some() && pending.personalizations.is_empty();
     let query = Query {
         event: event.as_ref(),
@@ -76,29 +88,37 @@ pub fn answer(edge: &Edge, pending: &PendingLookup, candidate: Candidate<'_>) ->
         access: pending.access,
         blind: matches!(candidate, Candidate::Nothing),
     };
-    let meta = Meta {
-        bundle: running.number,
-        version: profile.version,
-        source: match candidate {
-            Candidate::Memory(_) => "memory",
-            Candidate::Kv(_) => "kv",
-            Candidate::Writer(_) => "writer",
-            Candidate::Stale(_) => "stale",
-            Candidate::Nothing => "none",
-        },
-        age_ms: age_ms.unwrap_or(0),
-        stale,
-    };
+    let stale = matches!(candidate, Candidate::Stale(_) | Candidate::Nothing);
+    let (bundle, version, source) = (running.number, profile.version, candidate.source());
+    let meta = Meta { bundle, version, source, age_ms, stale };
     let body = if pending.explain {
         answer::explanation(&profile, known, &plan.explain(&profile, &query, now_ms), &meta)
     } else {
         answer::answer(&plan.personalize(&profile, &query, now_ms), Some(&meta))
     };
     let response = Response::json(200, body).with_cors(pending.origin.as_deref());
-    Some(if known {
-        let token = SeenToken { profile: profile.id, version: profile.version }.sign(&keyring.signer);
-        response.header("usher-seen", token)
-    } else {
-        response
-    })
+    if !known {
+        return Some(response);
+    }
+    let seen = SeenToken { profile: profile.id, version: profile.version };
+    Some(response.header("usher-seen", seen.sign(&keyring.signer)))
+}
+
+impl PendingLookup {
+    /// True unless the caller has seen a newer version of the profile, or another profile.
+    fn has_seen_no_newer(&self, profile: Option<&Profile>) -> bool {
+        self.seen.is_none_or(|seen| {
+            profile.is_some_and(|known| known.id == seen.profile && known.version >= seen.version)
+        })
+    }
+
+    /// The personalizations that are asked by name, by their indexes.
+    fn asked(&self, plan: &Plan) -> Vec<usize> {
+        if self.personalizations.is_empty() {
+            // Without an event or a name, every personalization is explained as a lookup; a lookup names one.
+            (0..plan.definition().personalizations.len()).collect()
+        } else {
+            self.personalizations.iter().filter_map(|name| plan.personalization(name)).collect()
+        }
+    }
 }

@@ -224,9 +224,12 @@ mod tests {
             assert_eq!(kept.0, if number > 5 { 200 } else { 404 }, "{}", kept.1);
         }
         // What is brought back stays, whatever becomes of the number that it had.
-        let (status, told) =
+        let (status, answer) =
             ask(&mut edge, &mut store, "POST", "/v1/audiences/7/rollback", "{\"number\": 6}");
-        assert!(status == 200 && told.contains("\"number\":26") && told.contains("\"restores\":6"), "{told}");
+        assert!(
+            status == 200 && answer.contains("\"number\":26") && answer.contains("\"restores\":6"),
+            "{answer}"
+        );
         assert!(body_of(&mut store, 6));
         let (_, listed) = ask(&mut edge, &mut store, "GET", "/v1/audiences/7/bundles", "");
         assert_eq!(listed.matches("\"hash\"").count(), usize::try_from(BUNDLES_KEPT).unwrap());
@@ -259,7 +262,7 @@ mod tests {
             let headers = outcome.response.headers;
             (
                 outcome.response.status,
-                headers.into_iter().find(|(name, _)| *name == DROPPED).map(|(_, told)| told),
+                headers.into_iter().find(|(name, _)| *name == DROPPED).map(|(_, answer)| answer),
             )
         };
         assert_eq!(dropped("new", "another"), (412, Some("new".to_owned())));
@@ -286,8 +289,8 @@ mod tests {
             dropped: Vec::new(),
         };
         store.write(&Write { bundle: Some(damaged), ..Write::default() }).unwrap();
-        let (status, told) = ask(&mut edge, &mut store, "POST", "/v1/audiences/7/rollback", "");
-        assert!(status == 422 && told.contains("damaged"), "{told}");
+        let (status, answer) = ask(&mut edge, &mut store, "POST", "/v1/audiences/7/rollback", "");
+        assert!(status == 422 && answer.contains("damaged"), "{answer}");
         assert_eq!(ask(&mut edge, &mut store, "GET", "/v1/audiences/7/bundle", "").1, bundle("b"));
     }
 }

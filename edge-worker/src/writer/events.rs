@@ -152,12 +152,12 @@ fn fold_audience<'p>(
         let pass = pass::run(plan, message, events, &left_out, &mut set, mint);
         let mut write = Write::default();
         let Err(too_large) = set.commit(plan, message.ambient.now_ms, &mut write) else {
-            log.extend((0..set.crowded_out).map(|_| Line::of("profile_made_room")));
-            log.extend((0..set.forgetful).map(|_| Line::of("event_ids_forgotten")));
+            log.extend((0..set.made_room).map(|_| Line::of("profile_made_room")));
+            log.extend((0..set.forgot_event_ids).map(|_| Line::of("event_ids_forgotten")));
             let seen = set.seen_tokens(&pass.owners);
             return Ok(FoldedAudience { pass, left_out, write, seen });
         };
-        let is_full = |owner: &ProfileIndex| too_large.contains(&set.now(*owner));
+        let is_full = |owner: &ProfileIndex| too_large.contains(&set.current(*owner));
         let full = pass.owners.iter().filter(|(_, owner)| is_full(owner));
         let before = left_out.len();
         left_out.extend(full.map(|(index, _)| (*index, TOO_LARGE)));

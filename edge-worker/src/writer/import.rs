@@ -106,7 +106,7 @@ pub(super) fn fold(edge: &Edge, rows: &Rows, found: &[FoundProfile]) -> Folded {
         let mut write = Write::default();
         let committed = set.commit(&running.plan, message.ambient.now_ms, &mut write);
         let Err(full) = committed else {
-            log.extend((0..set.crowded_out).map(|_| Line::of("profile_made_room")));
+            log.extend((0..set.made_room).map(|_| Line::of("profile_made_room")));
             let mut rejected = rows.rejected.clone();
             for (index, reason) in left_out {
                 let Some(row) = rows.records.get(index) else { continue };
@@ -117,7 +117,7 @@ pub(super) fn fold(edge: &Edge, rows: &Rows, found: &[FoundProfile]) -> Folded {
         };
         let before = left_out.len();
         for (index, own) in imported.owners {
-            if full.contains(&set.now(own)) {
+            if full.contains(&set.current(own)) {
                 log.push(Line::of("profile_too_large"));
                 left_out.push((index, TOO_LARGE));
             }
@@ -240,15 +240,15 @@ mod tests {
         let Folded::Done(outcome) = crate::writer::fold(&edge, &opened.work, &[damaged]) else {
             panic!("behind")
         };
-        let told = String::from_utf8(outcome.response.body).unwrap();
+        let answer = String::from_utf8(outcome.response.body).unwrap();
         assert!(
-            told.starts_with(
+            answer.starts_with(
                 "{\"imported\":1,\"unchanged\":0,\"values_refused\":0,\"refused\":[],\"rejected_count\":3,"
             ),
-            "{told}"
+            "{answer}"
         );
         for (line, reason) in [(1, UNREADABLE), (4, "The key column is missing."), (5, UNREADABLE)] {
-            assert!(told.contains(&format!("{{\"line\":{line},\"reason\":\"{reason}\"}}")), "{told}");
+            assert!(answer.contains(&format!("{{\"line\":{line},\"reason\":\"{reason}\"}}")), "{answer}");
         }
         let keys: Vec<_> = outcome.write.profiles.iter().map(|row| row.keys.clone().unwrap()).collect();
         assert_eq!(keys, [[("card".to_owned(), "b".to_owned())]]);

@@ -61,18 +61,18 @@ pub(super) struct ProfileSet {
     audience: String,
     /// The number of the bundle that writes.
     number: u64,
-    /// A profile keeps its place; one that was merged says where it went.
+    /// A profile keeps its index; one that was merged names the profile that absorbed it.
     held: Vec<Held>,
-    /// For each key that was read, who was last seen to hold it.
+    /// For each key that was read, the profile that was last seen with it.
     holders: Vec<Option<ProfileIndex>>,
     /// Keys whose profile cannot be read, by their indexes, and why. It is never taken for a fresh one, nor written.
     unreadable: Vec<(usize, Unreadable)>,
-    /// Why each profile that cannot be read cannot.
+    /// The reason of each profile that cannot be read.
     pub(super) reasons: Vec<Unreadable>,
     /// The number of profiles that dropped state that no definition reads, to have room.
-    pub(super) crowded_out: usize,
+    pub(super) made_room: usize,
     /// The number of merges that made a profile forget ids of events.
-    pub(super) forgetful: usize,
+    pub(super) forgot_event_ids: usize,
     retired: Vec<Retired>,
     journal: Vec<JournalRow>,
 }
@@ -138,8 +138,8 @@ impl ProfileSet {
             holders,
             unreadable,
             reasons,
-            crowded_out: 0,
-            forgetful: 0,
+            made_room: 0,
+            forgot_event_ids: 0,
             retired: Vec::new(),
             journal: Vec::new(),
         })
@@ -162,25 +162,25 @@ impl ProfileSet {
         fresh: ProfileId,
         now_ms: i64,
     ) -> ProfileIndex {
-        let mut places: Vec<ProfileIndex> = Vec::new();
-        for (key, index) in keys.usable.iter().zip(read) {
-            let holder = self.holders.get(*index).copied().flatten().map(|place| self.now(place));
+        let mut indexes: Vec<ProfileIndex> = Vec::new();
+        for (key, read_as) in keys.usable.iter().zip(read) {
+            let holder = self.holders.get(*read_as).copied().flatten().map(|index| self.current(index));
             // It may have lost the key since.
-            let holds = |place: &ProfileIndex| {
-                self.get(*place).is_some_and(|held| held.has_key(&key.name, &key.value))
+            let holds = |index: &ProfileIndex| {
+                self.get(*index).is_some_and(|held| held.has_key(&key.name, &key.value))
             };
-            places.extend(holder.filter(|place| !places.contains(place) && holds(place)));
+            indexes.extend(holder.filter(|index| !indexes.contains(index) && holds(index)));
         }
-        let found = places.iter().filter_map(|place| self.get(*place)).cloned().collect();
+        let found = indexes.iter().filter_map(|index| self.get(*index)).cloned().collect();
         let stitched = plan.stitch(keys, found, fresh, now_ms);
         let id = stitched.profile.id;
-        let own = places.iter().copied().find(|place| self.get(*place).is_some_and(|held| held.id == id));
+        let own = indexes.iter().copied().find(|index| self.get(*index).is_some_and(|held| held.id == id));
         let own = own.unwrap_or_else(|| {
             self.held.push(Held { profile: Profile::unknown(), stored: None, into: None });
             ProfileIndex(self.held.len() - 1)
         });
-        for place in places.into_iter().filter(|place| *place != own) {
-            let Some(held) = self.held.get_mut(place.0) else { continue };
+        for index in indexes.into_iter().filter(|index| *index != own) {
+            let Some(held) = self.held.get_mut(index.0) else { continue };
             let other = held.profile.id;
             if stitched.absorbed.contains(&other) {
                 held.into = Some(own);
@@ -193,14 +193,14 @@ impl ProfileSet {
                 held.profile = changed.clone();
             }
         }
-        for (key, index) in keys.usable.iter().zip(read) {
+        for (key, read_as) in keys.usable.iter().zip(read) {
             if stitched.profile.has_key(&key.name, &key.value)
-                && let Some(holder) = self.holders.get_mut(*index)
+                && let Some(holder) = self.holders.get_mut(*read_as)
             {
                 *holder = Some(own);
             }
         }
-        self.forgetful += usize::from(stitched.forgot);
+        self.forgot_event_ids += usize::from(stitched.forgot);
         // Being made is in the profile itself.
         for entry in stitched.journal.iter().filter(|entry| **entry != Entry::Created) {
             self.journal.push(JournalRow {
@@ -217,25 +217,25 @@ impl ProfileSet {
     }
 
     /// The position of this profile now: its own, or that of the one that absorbed it.
-    pub(super) fn now(&self, mut place: ProfileIndex) -> ProfileIndex {
-        while let Some(into) = self.held.get(place.0).and_then(|held| held.into) {
-            place = into;
+    pub(super) fn current(&self, mut index: ProfileIndex) -> ProfileIndex {
+        while let Some(into) = self.held.get(index.0).and_then(|held| held.into) {
+            index = into;
         }
-        place
+        index
     }
 
-    /// The profile that stands there now.
-    pub(super) fn get(&self, place: ProfileIndex) -> Option<&Profile> {
-        self.held.get(self.now(place).0).map(|held| &held.profile)
+    /// The profile of this index, or the one that absorbed it.
+    pub(super) fn get(&self, index: ProfileIndex) -> Option<&Profile> {
+        self.held.get(self.current(index).0).map(|held| &held.profile)
     }
 
-    /// The same, to be changed.
-    pub(super) fn get_mut(&mut self, place: ProfileIndex) -> Option<&mut Profile> {
-        let place = self.now(place);
-        self.held.get_mut(place.0).map(|held| &mut held.profile)
+    /// The same, to change it.
+    pub(super) fn get_mut(&mut self, index: ProfileIndex) -> Option<&mut Profile> {
+        let index = self.current(index);
+        self.held.get_mut(index.0).map(|held| &mut held.profile)
     }
 
-    /// Tokens for the profiles that stand at these places, each once.
+    /// Tokens for these profiles, each once.
     pub(super) fn seen_tokens(&self, owners: &[(usize, ProfileIndex)]) -> Vec<SeenToken> {
         let mut tokens: Vec<SeenToken> = Vec::new();
         for (_, own) in owners {
@@ -258,7 +258,7 @@ impl ProfileSet {
         write: &mut Write,
     ) -> Result<(), Vec<ProfileIndex>> {
         let mut too_large = Vec::new();
-        for (place, held) in self.held.iter_mut().enumerate() {
+        for (index, held) in self.held.iter_mut().enumerate() {
             // A duplicate changes nothing, and then nothing is written.
             if held.into.is_some() || held.stored.as_ref() == Some(&held.profile) {
                 continue;
@@ -268,11 +268,11 @@ impl ProfileSet {
             let mut state = codec::encode(&held.profile, PROFILE_FORM);
             let over = state.len().saturating_sub(PROFILE_BYTES_MAX);
             if over > 0 && held.profile.make_room(over) {
-                self.crowded_out += 1;
+                self.made_room += 1;
                 state = codec::encode(&held.profile, PROFILE_FORM);
             }
             if state.len() > PROFILE_BYTES_MAX {
-                too_large.push(ProfileIndex(place));
+                too_large.push(ProfileIndex(index));
                 continue;
             }
             write.profiles.push(ProfileRow {
