@@ -194,6 +194,10 @@ impl Plan {
         };
         order::sort(&mut found, |a, b| rank(a).cmp(&rank(b)));
 
+        // Over the bound those stay by which this event may have found a profile.
+        let is_known = |key: &&Key| found.iter().any(|profile| profile.has_key(&key.name, &key.value));
+        let known: Vec<&Key> = keys.iter().filter(is_known).collect();
+
         // Whose event it is: what it says itself, else the first person among the profiles its keys name.
         let person = own.map(String::from).or_else(|| found.iter().find_map(whose));
         let (mut mine, mut others): (Vec<Profile>, Vec<Profile>) =
@@ -252,7 +256,7 @@ impl Plan {
                 profile.learn(key.clone());
             }
         }
-        self.bound_keys(&mut profile, keys, &mut journal);
+        self.bound_keys(&mut profile, &known, &mut journal);
         if own.is_none() {
             // Nothing of them changed.
             others.clear();
@@ -260,23 +264,27 @@ impl Plan {
         Stitched { profile, others, absorbed, forgot, journal }
     }
 
-    /// Lets go of the keys that were seen longest ago. The primary key stays: without it the profile would no longer be
-    /// somebody's; and so do those of the event at hand. Lookup keys go when there is nothing else, each with what is filed
-    /// under it.
-    fn bound_keys(&self, profile: &mut Profile, own: &[Key], journal: &mut Vec<Entry>) {
+    /// Evicts the keys over the bound, those seen longest ago first: keys that anybody can say before those that want
+    /// proof, and lookup keys, each with its record, last. So nobody can push a verified key out by open ones. The primary
+    /// key stays: without it the profile would no longer be somebody's; and so does each key in `known`, by which this event
+    /// found the profile. A new key may go at once.
+    fn bound_keys(&self, profile: &mut Profile, known: &[&Key], journal: &mut Vec<Entry>) {
+        let is = |key: &Key, other: &Key| key.name == other.name && key.value == other.value;
         let stays = |key: &Key| {
-            Some(key.name.as_str()) == self.primary_key.as_deref()
-                || own.iter().any(|own| own.name == key.name && own.value == key.value)
+            Some(key.name.as_str()) == self.primary_key.as_deref() || known.iter().any(|own| is(own, key))
         };
-        let is_lookup = |key: &Key| Some(key.name.as_str()) == self.lookup_key();
+        let rank = |key: &Key| {
+            let is_lookup = Some(key.name.as_str()) == self.lookup_key();
+            let rule = self.key_rules.iter().find(|rule| rule.name == key.name);
+            (is_lookup, rule.is_some_and(|rule| rule.trust == Trust::Verified), key.seen_ms)
+        };
         while profile.keys().len() > KEYS_MAX {
             let evictable = profile.keys().iter().filter(|key| !stays(key));
-            let oldest = evictable
-                .min_by_key(|key| (is_lookup(key), key.seen_ms, key.name.as_str(), key.value.as_str()));
-            let Some(oldest) = oldest.cloned() else { break };
-            profile.edit_keys(|keys| keys.retain(|key| *key != oldest));
-            self.record_of(profile, &oldest);
-            journal.push(Entry::KeyEvicted { name: oldest.name });
+            let first = evictable.min_by_key(|key| (rank(key), key.name.as_str(), key.value.as_str()));
+            let Some(first) = first.cloned() else { break };
+            profile.edit_keys(|keys| keys.retain(|key| !is(key, &first)));
+            self.record_of(profile, &first);
+            journal.push(Entry::KeyEvicted { name: first.name });
         }
     }
 

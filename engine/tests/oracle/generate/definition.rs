@@ -275,6 +275,10 @@ fn identity(dice: &mut Dice, bent: Bent) -> Identity {
             Bent::Crowd => dice.pick(&[Some("mail"), Some("ref"), None]).map(String::from),
             _ => None,
         };
+        let mut keys = keys;
+        if bent == Bent::Crowd {
+            keys.iter_mut().filter(|_| dice.once_in(3)).for_each(|key| key.trust = Trust::Verified);
+        }
         return Identity { primary_key: Some("user".into()), keys, lookup_key, placeholder_list: 1 };
     }
     let mut keys = vec![key("cookie"), key("user"), key("mail")];

@@ -151,6 +151,7 @@ fn event(
     let minted_id = format!("m{:02x}-{index}", dice.below(256));
     let proof = match dice.below(10) {
         0 | 1 if bent == Bent::People => Proof::Server,
+        0..=6 if bent == Bent::Crowd => Proof::Server,
         2 if bent == Bent::People => {
             let name = *dice.pick(&["user", "mail", "cookie"]);
             let value = if dice.once_in(6) { dice.pick(&ODD_KEYS[..4]) } else { dice.pick(&KEYS) };

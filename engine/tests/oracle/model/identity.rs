@@ -128,6 +128,12 @@ impl World {
             .flat_map(|(name, value)| self.visitors.iter().filter(move |v| v.has_key(name, value)))
             .map(|visitor| visitor.id)
             .collect();
+        // Those that somebody had before this event.
+        let known: Vec<Key> = keys
+            .iter()
+            .filter(|(name, value)| self.visitors.iter().any(|visitor| visitor.has_key(name, value)))
+            .cloned()
+            .collect();
         let is_named = |visitor: &&Visitor| named.contains(&visitor.id);
         // Whose event it is: its own word, or (Reading) the first person in routing order.
         let of = |id: &u64| self.visitors.iter().find(|visitor| visitor.id == *id).and_then(whose);
@@ -186,16 +192,21 @@ impl World {
         let index = self.visitors.iter().position(|v| v.id == survivor).expect("it");
         let visitor = &mut self.visitors[index];
         while visitor.keys.len() > 200 {
-            // Reading: the primary key stays, because without it the visitor would be somebody else, and so do the keys of
-            // the event itself. Lookup keys go when there is nothing else, each with its record; of two that were seen at
-            // one time the smaller goes.
+            // The one seen longest ago goes: unverified keys before verified ones, lookup keys last, the primary key never,
+            // and never one that the event names and that was known before. Reading: of two that were seen at one time the
+            // smaller goes.
             let is_lookup = |key: &(String, String, i64)| lookup.as_ref() == Some(&key.0);
+            let is_verified = |key: &(String, String, i64)| {
+                rules(definition).iter().any(|rule| rule.name == key.0 && rule.trust == Trust::Verified)
+            };
             let evictable = visitor.keys.iter().filter(|key| {
-                let is_own = keys.iter().any(|(name, value)| (name, value) == (&key.0, &key.1));
+                let is_own = known.iter().any(|(name, value)| (name, value) == (&key.0, &key.1));
                 Some(key.0.as_str()) != primary && !is_own
             });
-            let oldest =
-                evictable.min_by_key(|key| (is_lookup(key), key.2, &key.0, &key.1)).expect("one").clone();
+            let oldest = evictable
+                .min_by_key(|key| (is_lookup(key), is_verified(key), key.2, &key.0, &key.1))
+                .expect("one")
+                .clone();
             if is_lookup(&oldest) {
                 visitor.records.retain(|record| record.key != oldest.1);
             }
