@@ -71,10 +71,7 @@ pub(super) fn open(edge: &Edge, message: Events) -> Result<Opened, Response> {
         let mut events: Vec<Event> = rows
             .iter()
             .flatten()
-            .map(|row| {
-                let id = mint.uuid().to_string();
-                Event::resolve_sent(table, row.columns.clone(), now_ms, id, sent_ms)
-            })
+            .map(|row| Event::resolve_sent(table, row.columns.clone(), now_ms, mint.event(), sent_ms))
             .collect();
         order_clamped(events.iter_mut());
         let with_keys = |(event, row): (Event, &read::Row)| {
@@ -91,10 +88,6 @@ pub(super) fn open(edge: &Edge, message: Events) -> Result<Opened, Response> {
 
 pub(super) fn fold(edge: &Edge, batch: &Batch, found: &[FoundProfile]) -> Folded {
     let mut mint = Mint::new(batch.message.ambient);
-    // Beyond the ids that events without one took.
-    (0..batch.valid.len()).for_each(|_| {
-        mint.uuid();
-    });
     let mut result = BatchResult::new(batch);
     for (id, number) in &batch.message.audiences {
         let running = edge.running(id).filter(|running| running.number >= *number);

@@ -157,7 +157,8 @@ fn import_rows<'r>(
             continue;
         }
         let keys = Keys { usable: vec![record.key.clone()], ..Keys::default() };
-        let own = set.stitch(plan, &keys, &[*key], mint.uuid(), now_ms);
+        let fresh = mint.profile(&rows.message.audience, &record.key);
+        let own = set.stitch(plan, &keys, &[*key], fresh, now_ms);
         imported.owners.push((index, own));
         if set.get_mut(own).is_some_and(|profile| profile.import(record.clone())) {
             imported.imported += 1;

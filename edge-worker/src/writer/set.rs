@@ -172,7 +172,12 @@ impl ProfileSet {
             indexes.extend(holder.filter(|index| !indexes.contains(index) && holds(index)));
         }
         let found = indexes.iter().filter_map(|index| self.get(*index)).cloned().collect();
+        let keys_before = |id: ProfileId| {
+            let before = indexes.iter().filter_map(|index| self.get(*index)).find(|held| held.id == id);
+            before.map_or(0, |held| held.keys().len())
+        };
         let stitched = plan.stitch(keys, found, fresh, now_ms);
+        let learned = stitched.profile.keys().len() > keys_before(stitched.profile.id);
         let id = stitched.profile.id;
         let own = indexes.iter().copied().find(|index| self.get(*index).is_some_and(|held| held.id == id));
         let own = own.unwrap_or_else(|| {
@@ -201,8 +206,14 @@ impl ProfileSet {
             }
         }
         self.forgot_event_ids += usize::from(stitched.forgot);
-        // Being made is in the profile itself.
-        for entry in stitched.journal.iter().filter(|entry| **entry != Entry::Created) {
+        // Being made is in the profile itself. That keys name several people is told when the event changed whose a key is,
+        // and not again for each further event.
+        let is_told = |entry: &&Entry| match entry {
+            Entry::Created => false,
+            Entry::Ambiguous { .. } => learned,
+            _ => true,
+        };
+        for entry in stitched.journal.iter().filter(is_told) {
             self.journal.push(JournalRow {
                 audience: self.audience.clone(),
                 profile: id.0,
@@ -329,8 +340,8 @@ fn describe(entry: &Entry) -> String {
     json.into_text()
 }
 
-/// Ids of one message: unpredictable, distinct by their number, and in its order as far as 12 bits count: of events at one
-/// moment that have no ids of their own, the later is the newer.
+/// Ids of one message: unpredictable, distinct by their number and by what they are for, and in its order as far as 12 bits
+/// count: of events at one moment that have no ids of their own, the later is the newer.
 pub(super) struct Mint {
     ambient: Ambient,
     count: u64,
@@ -341,11 +352,27 @@ impl Mint {
         Mint { ambient, count: 0 }
     }
 
+    /// The id of the next event of the batch. It hangs on the event's place in the whole batch alone, so that it is the
+    /// same for every audience.
+    pub(super) fn event(&mut self) -> String {
+        self.uuid(&[b"event"]).to_string()
+    }
+
+    /// The id of a profile that is made for this key: two writers that have the same entropy, each with its keys, mint
+    /// different ones.
+    pub(super) fn profile(&mut self, audience: &str, key: &Key) -> ProfileId {
+        self.uuid(&[b"profile", audience.as_bytes(), key.name.as_bytes(), key.value.as_bytes()])
+    }
+
     /// A UUIDv7: its first 48 bits are the time, so ids of older profiles are smaller.
-    pub(super) fn uuid(&mut self) -> ProfileId {
+    fn uuid(&mut self, purpose: &[&[u8]]) -> ProfileId {
         let mut hasher = Sha256::new();
         hasher.update(self.ambient.entropy);
         hasher.update(self.count.to_le_bytes());
+        for part in purpose {
+            hasher.update((part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        }
         let [.., high, low] = self.count.min(0x0fff).to_be_bytes();
         self.count += 1;
         let mut bytes = [0_u8; 16];
@@ -367,12 +394,28 @@ mod tests {
     #[test]
     fn minted_ids_are_uuids_of_their_time() {
         let mut mint = Mint::new(Ambient { now_ms: 0x0123_4567_89ab, entropy: [1; 32] });
-        let (a, b) = (mint.uuid(), mint.uuid());
+        let (a, b) = (mint.event(), mint.event());
         assert_ne!(a, b);
-        let many: Vec<ProfileId> = (0..4_000).map(|_| mint.uuid()).collect();
+        let many: Vec<String> = (0..4_000).map(|_| mint.event()).collect();
         assert!(a < b && b < many[0] && many.is_sorted());
-        let text = a.to_string();
+        let text = a;
         assert!(text.starts_with("01234567-89ab-7"), "{text}");
         assert!(matches!(text.as_bytes()[19], b'8' | b'9' | b'a' | b'b'), "{text}");
+    }
+
+    #[test]
+    fn one_entropy_and_number_are_one_id_for_one_purpose_only() {
+        let mint = || Mint::new(Ambient { now_ms: 5, entropy: [1; 32] });
+        let key =
+            |name: &str, value: &str| Key { name: name.to_owned(), value: value.to_owned(), seen_ms: 0 };
+        assert_eq!(mint().event(), mint().event(), "another audience has the same event");
+        let profiles = [("7", "a", "bc"), ("7", "ab", "c"), ("7", "a", "b"), ("8", "a", "bc")]
+            .map(|(audience, name, value)| mint().profile(audience, &key(name, value)).to_string());
+        let mut all: Vec<&String> = profiles.iter().collect();
+        let event = mint().event();
+        all.push(&event);
+        all.sort();
+        all.dedup();
+        assert_eq!(all.len(), 5);
     }
 }

@@ -42,14 +42,15 @@ pub(super) fn run<'p>(
         }
         log_refusals(one, &mut pass.log);
         let mut nobody = Profile::unknown();
-        let profile = if one.keys.usable.is_empty() {
-            receipt.note("no_usable_key");
-            &mut nobody
-        } else {
-            let owner = set.stitch(plan, &one.keys, &one.read, mint.uuid(), now_ms);
+        let profile = if let Some(first) = one.keys.usable.first() {
+            let fresh = mint.profile(&of_audience.id, first);
+            let owner = set.stitch(plan, &one.keys, &one.read, fresh, now_ms);
             pass.owners.push((index, owner));
             // It was put there just now.
             set.get_mut(owner).unwrap_or(&mut nobody)
+        } else {
+            receipt.note("no_usable_key");
+            &mut nobody
         };
         let ingested = plan.ingest(profile, &one.event, now_ms);
         note_ingested(&ingested, &mut receipt, &mut pass.log);

@@ -218,3 +218,18 @@ fn what_was_cut_or_refused_is_logged() {
     );
     assert_eq!(logged(&merged), [forgotten]);
 }
+
+#[test]
+fn that_keys_name_two_people_is_in_the_journal_once_per_change() {
+    let edge = edge_of_lists(&["id", "visitor", "card", "shop"], Some("id"));
+    let journal = |further: &str| {
+        let events = r#"{"id":"1","visitor":"v"},{"id":"2","card":"c"}"#;
+        let opened = open(&edge, batch_of(&format!("{events}{further}"))).unwrap();
+        let Folded::Done(outcome) = fold_opened(&edge, &opened, &[]) else { panic!("behind") };
+        outcome.write.journal.len()
+    };
+    let both = r#",{"visitor":"v","card":"c"}"#;
+    assert_eq!(journal(&both.repeat(9)), 0, "nothing became anybody's");
+    let with_shop = r#",{"visitor":"v","card":"c","shop":"s"}"#;
+    assert_eq!(journal(&with_shop.repeat(9)), 1);
+}
