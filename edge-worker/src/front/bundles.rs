@@ -10,7 +10,7 @@ use crate::host::{Head, Step};
 use crate::message::{Message, Publish, Rollback, ToControl, WhichRelease};
 use crate::rehearsal;
 use crate::wire::json::Json;
-use crate::wire::{Response, read};
+use crate::wire::{Response, entity_tag, read};
 
 /// `PUT /v1/audiences/{audience}/bundle`: checked here, once, before anything is stored.
 pub(super) fn publish(_: &Edge, admitted: &Admitted<'_>, body: &[u8]) -> Result<Step> {
@@ -100,9 +100,9 @@ fn status(edge: &Edge, audience: &str) -> &'static str {
     if edge.is_behind(audience) { "inconsistent" } else { "ok" }
 }
 
-/// The hash that must run now, if the caller minds.
+/// What may run now, if the caller minds.
 fn if_match(head: &Head<'_>) -> Option<String> {
-    head.header("if-match").map(|tag| tag.trim().trim_matches('"').to_owned())
+    head.header("if-match").map(entity_tag::if_match)
 }
 
 /// The bundle that a rollback wants.

@@ -112,7 +112,7 @@ pub(crate) struct SnapshotRequest {
 pub(crate) struct Publish {
     pub(crate) audience: String,
     pub(crate) hash: String,
-    /// The hash of the bundle that must run now.
+    /// What may run now, as `wire::entity_tag` writes it: hashes, or `*`; None: anything.
     pub(crate) if_match: Option<String>,
     /// Unix milliseconds.
     pub(crate) now_ms: i64,
@@ -124,7 +124,7 @@ pub(crate) struct Publish {
 pub(crate) struct Rollback {
     pub(crate) audience: String,
     pub(crate) which: WhichRelease,
-    /// The hash of the bundle that must run now.
+    /// What may run now, as `wire::entity_tag` writes it: hashes, or `*`; None: anything.
     pub(crate) if_match: Option<String>,
     /// Unix milliseconds.
     pub(crate) now_ms: i64,

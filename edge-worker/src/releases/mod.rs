@@ -12,8 +12,8 @@ use crate::log::Line;
 use crate::message::{Publish, Rollback, ToControl};
 use crate::outcome::{Folded, Outcome};
 use crate::store::{Found, Published, Read, Release, Write};
-use crate::wire::Response;
 use crate::wire::json::Json;
+use crate::wire::{Response, entity_tag};
 
 /// A header of the control object's answer that only its host reads: the hashes of bodies that nobody needs any more.
 pub(crate) const DROPPED: &str = "usher-dropped";
@@ -157,8 +157,8 @@ fn runs(release: &Release, changed: bool) -> Response {
 
 /// The refusal, if something else runs than the caller looked at.
 fn changed(if_match: Option<&str>, running: Option<&Release>, detail: &str) -> Option<Response> {
-    let hash = running.map_or("", |running| running.hash.as_str());
-    let differs = if_match.is_some_and(|expected| expected != hash);
+    let hash = running.map(|running| running.hash.as_str());
+    let differs = if_match.is_some_and(|condition| !entity_tag::allows(condition, hash));
     differs.then(|| Response::problem(Refusal::BUNDLE_CHANGED, Some(detail)))
 }
 
@@ -183,7 +183,7 @@ mod tests {
         // The key is `key`.
         let key = crate::wire::hex::hex(&<sha2::Sha256 as sha2::Digest>::digest(b"key"));
         let secret = format!(
-            "{{\"signing_key\":\"{}\",\"keys\":[{{\"kind\":\"admin\",\"sha256\":\"{key}\"}}]}}",
+            "{{\"signing_key\":\"{}\",\"keys\":[{{\"kind\":\"admin\",\"audience\":\"*\",\"sha256\":\"{key}\"}}]}}",
             "07".repeat(32)
         );
         Edge::new(Some(&secret), false)

@@ -1,5 +1,6 @@
 //! Bytes in and out: JSON of callers, responses, frames between the service and its host.
 
+pub(crate) mod entity_tag;
 pub mod frame;
 pub(crate) mod hex;
 pub mod json;
