@@ -140,8 +140,8 @@ async function startUsher() {
   const keys = JSON.stringify({
     signing_key: "07".repeat(32),
     keys: [
-      { kind: "server", sha256: hash("server_key"), account: "1", scopes: ["personalize", "import"] },
-      { kind: "admin", sha256: hash("admin_key") },
+      { kind: "server", sha256: hash("server_key"), account: "1", audience: "*", scopes: ["personalize", "import"] },
+      { kind: "admin", sha256: hash("admin_key"), audience: "*" },
       { kind: "token", sha256: hash("private_token"), account: "1", audience: "1069944" },
     ],
   });

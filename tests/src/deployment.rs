@@ -43,30 +43,28 @@ impl Keys {
 
     /// `USHER_KEYS` for them. The signing key is fixed: it is as public as the rest.
     pub fn secret(&self) -> String {
-        let hash_of = |text: &str| -> String {
-            Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
-        };
+        let hash_of = |text: &str| sha256(text.as_bytes());
         let hash = |name: &str| hash_of(self.text(name));
         let origins = &self.credentials["allowed_origins"];
         let audience = "1069944";
         json!({
             "signing_key": "07".repeat(32),
             "keys": [
-                {"kind": "write", "sha256": hash("write_key"), "account": "1", "origins": origins},
-                {"kind": "server", "sha256": hash("server_key"), "account": "1",
+                {"kind": "write", "sha256": hash("write_key"), "account": "1", "audience": "*", "origins": origins},
+                {"kind": "server", "sha256": hash("server_key"), "account": "1", "audience": "*",
                  "scopes": ["personalize", "sensitive", "import", "explain"]},
-                {"kind": "admin", "sha256": hash("admin_key")},
+                {"kind": "admin", "sha256": hash("admin_key"), "audience": "*"},
                 {"kind": "token", "sha256": hash("public_token"), "account": "1", "audience": audience,
                  "public": true, "origins": origins},
                 {"kind": "token", "sha256": hash("private_token"), "account": "1", "audience": audience},
                 // Not the demo's: what the vectors need besides.
-                {"kind": "write", "sha256": hash_of(FOREIGN_KEY), "account": "2", "origins": origins},
-                {"kind": "server", "sha256": hash_of(UNSCOPED_KEY), "account": "1"},
-                {"kind": "server", "sha256": hash_of(PLAIN_KEY), "account": "1",
+                {"kind": "write", "sha256": hash_of(FOREIGN_KEY), "account": "2", "audience": "*", "origins": origins},
+                {"kind": "server", "sha256": hash_of(UNSCOPED_KEY), "account": "1", "audience": "*"},
+                {"kind": "server", "sha256": hash_of(PLAIN_KEY), "account": "1", "audience": "*",
                  "scopes": ["personalize", "import", "explain"]},
                 {"kind": "server", "sha256": hash_of(ELSEWHERE_KEY), "account": "1", "audience": "7",
                  "scopes": ["personalize", "sensitive", "import", "explain"]},
-                {"kind": "server", "sha256": hash_of(LIMITED_KEY), "account": "1", "personalizations": ["cart_recovery", "web_personalization"],
+                {"kind": "server", "sha256": hash_of(LIMITED_KEY), "account": "1", "audience": "*", "personalizations": ["cart_recovery", "web_personalization"],
                  "scopes": ["personalize", "sensitive", "import", "explain"]},
                 {"kind": "token", "sha256": hash_of(PICKY_TOKEN), "account": "1", "audience": audience,
                  "personalizations": ["product_recommendations", "banners"]},
@@ -110,6 +108,11 @@ impl Keys {
         };
         headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
+}
+
+/// SHA-256 as hexadecimal digits.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The bundle of a folder of definitions.

@@ -41,9 +41,9 @@ export function secret(origins = credentials.allowed_origins) {
   return JSON.stringify({
     signing_key: SIGNING_KEY,
     keys: [
-      { kind: "write", sha256: sha256("write_key"), account: "1", origins },
-      { kind: "server", sha256: sha256("server_key"), account: "1", scopes },
-      { kind: "admin", sha256: sha256("admin_key") },
+      { kind: "write", sha256: sha256("write_key"), account: "1", audience: "*", origins },
+      { kind: "server", sha256: sha256("server_key"), account: "1", audience: "*", scopes },
+      { kind: "admin", sha256: sha256("admin_key"), audience: "*" },
       { kind: "token", sha256: sha256("public_token"), account: "1", audience, public: true, origins },
       { kind: "token", sha256: sha256("private_token"), account: "1", audience },
     ],

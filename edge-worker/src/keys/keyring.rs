@@ -2,15 +2,19 @@
 //!
 //! ```json
 //! {"signing_key": "64 hex digits",
-//!  "keys": [{"kind": "write", "sha256": "…", "account": "1", "origins": ["https://shop.example"]},
+//!  "keys": [{"kind": "write", "sha256": "…", "account": "1", "audience": "1069944", "origins": ["https://shop.example"]},
 //!           {"kind": "token", "sha256": "…", "account": "1", "audience": "1069944", "public": true, "origins": […]},
-//!           {"kind": "server", "sha256": "…", "account": "1", "scopes": ["personalize", "import", "explain"]},
-//!           {"kind": "admin", "sha256": "…"}]}
+//!           {"kind": "server", "sha256": "…", "account": "1", "audience": "1069944", "scopes": ["personalize", "import"]},
+//!           {"kind": "admin", "sha256": "…", "audience": "*"}]}
 //! ```
-//! Whoever holds the secret can sign tokens and cannot find any key in it. Comparison looks at every record and takes
+//! Every record names its audience; `"*"` says all of them, which is never meant by leaving it out, and which no token
+//! may say. Whoever holds the secret can sign tokens and cannot find any key in it. Comparison looks at every record and takes
 //! the same time for an unknown key as for a known one.
 
+use std::borrow::Cow;
+
 use sha2::{Digest, Sha256};
+use subtle::{ConditionallySelectable, ConstantTimeEq};
 use usher_engine::value::{Fields, FromValue, Unfit, Value, named};
 
 use super::Signer;
@@ -31,7 +35,7 @@ pub(crate) struct KeyRecord {
     sha256: [u8; 32],
     /// Keys and tokens of one account belong together.
     pub(crate) account: Option<String>,
-    /// A token's audience; a server key without one is good for all.
+    /// The one that it is good for; None: all, which the secret says by `"*"`.
     pub(crate) audience: Option<String>,
     /// True for a token that is for browsers.
     pub(crate) public: bool,
@@ -124,6 +128,9 @@ impl FromValue for Scope {
     }
 }
 
+/// The audience of a record that is good for all of them.
+const ALL: &str = "*";
+
 /// SHA-256 of the demo's keys and tokens, which stand in a public file.
 const DEMO: [&str; 5] = [
     "60b6c3f14d164675cf28d18e7855eb4586971adfa6db51fdc249280eada3c465",
@@ -139,16 +146,28 @@ impl Keyring {
         let text = secret.filter(|text| !text.trim().is_empty()).ok_or("USHER_KEYS is not set")?;
         let value = read::document(text.as_bytes()).map_err(|_| "USHER_KEYS is not JSON")?;
         // What does not fit is named by its shape; the values are hashes, and are not repeated either.
-        let secret = Secret::from_value(&value)
+        let mut secret = Secret::from_value(&value)
             .map_err(|unfit| format!("USHER_KEYS is not what it should be: {unfit}"))?;
         let signing_key =
             from_hex(&secret.signing_key).ok_or("USHER_KEYS: signing_key is not 64 hexadecimal digits")?;
         if secret.keys.len() > KEYS_MAX {
             return Err(format!("USHER_KEYS holds more than {KEYS_MAX} keys"));
         }
-        for (index, record) in secret.keys.iter().enumerate() {
-            if record.kind == Kind::Token && record.audience.is_none() {
-                return Err(format!("USHER_KEYS: keys[{index}] is a token without an audience"));
+        for (index, record) in secret.keys.iter_mut().enumerate() {
+            record.audience = match record.audience.take().filter(|audience| !audience.is_empty()) {
+                Some(audience) if audience != ALL => Some(audience),
+                Some(_) if record.kind != Kind::Token => None,
+                Some(_) => {
+                    return Err(format!("USHER_KEYS: keys[{index}] is a token, and is of one audience"));
+                }
+                None => {
+                    return Err(format!(
+                        "USHER_KEYS: keys[{index}] names no audience; write the id of one, or \"*\" for all of them"
+                    ));
+                }
+            };
+            for origin in &mut record.origins {
+                *origin = serialized(origin).into_owned();
             }
             if DEMO.iter().any(|known| from_hex(known) == Some(record.sha256)) && !demo {
                 return Err(format!(
@@ -162,14 +181,12 @@ impl Keyring {
     /// The record of what a caller presents.
     pub(crate) fn find(&self, presented: &str) -> Option<&KeyRecord> {
         let hash: [u8; 32] = Sha256::digest(presented.as_bytes()).into();
-        let mut found = None;
-        for record in &self.records {
-            let difference = hash.iter().zip(record.sha256).fold(0, |sum, (a, b)| sum | (a ^ b));
-            if difference == 0 {
-                found = Some(record);
-            }
+        // Every record is compared whole, and the place of the right one is chosen without a branch.
+        let mut found = u64::MAX;
+        for (place, record) in (0_u64..).zip(&self.records) {
+            found.conditional_assign(&place, record.sha256.ct_eq(&hash));
         }
-        found
+        self.records.get(usize::try_from(found).ok()?)
     }
 
     /// True if any key or token may be used from this page; a preflight does not say which it will be.
@@ -178,9 +195,25 @@ impl Keyring {
     }
 }
 
+/// An origin as browsers serialize it: scheme and host in lower case, without the scheme's own port.
+fn serialized(origin: &str) -> Cow<'_, str> {
+    let lower: Cow<'_, str> = if origin.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        origin.to_ascii_lowercase().into()
+    } else {
+        origin.into()
+    };
+    let ports = [("https://", ":443"), ("http://", ":80")];
+    let of_scheme = ports.iter().find(|(scheme, _)| lower.starts_with(scheme));
+    match of_scheme.and_then(|(_, port)| lower.strip_suffix(port)) {
+        Some(without) => without.to_owned().into(),
+        None => lower,
+    }
+}
+
 impl KeyRecord {
     pub(crate) fn allows_origin(&self, origin: &str) -> bool {
-        self.origins.iter().any(|known| known == origin)
+        let origin = serialized(origin);
+        self.origins.iter().any(|known| *known == origin)
     }
 
     pub(crate) fn may(&self, scope: Scope) -> bool {
@@ -197,7 +230,10 @@ mod tests {
     use super::*;
 
     fn secret(sha256: &str) -> String {
-        format!(r#"{{"signing_key":"{}","keys":[{{"kind":"write","sha256":"{sha256}"}}]}}"#, "07".repeat(32))
+        format!(
+            r#"{{"signing_key":"{}","keys":[{{"kind":"write","audience":"7","sha256":"{sha256}"}}]}}"#,
+            "07".repeat(32)
+        )
     }
 
     #[test]
@@ -231,5 +267,54 @@ mod tests {
         let ring = Keyring::read(Some(&secret(&crate::wire::hex::hex(&hash))), false).ok().unwrap();
         assert!(ring.find("1/secret").is_some());
         assert!(ring.find("1/secre").is_none() && ring.find("").is_none());
+    }
+
+    #[test]
+    fn a_record_says_for_which_audience_it_is() {
+        let read = |record: &str| {
+            let secret = format!(
+                r#"{{"signing_key":"{}","keys":[{{"sha256":"{}",{record}}}]}}"#,
+                "07".repeat(32),
+                "ab".repeat(32)
+            );
+            Keyring::read(Some(&secret), false)
+        };
+        for kind in ["write", "server", "admin", "token"] {
+            for audience in ["", r#","audience":null"#, r#","audience":"""#] {
+                let refused = read(&format!(r#""kind":"{kind}"{audience}"#)).err().unwrap();
+                assert!(refused.starts_with("USHER_KEYS: keys[0] names no audience"), "{refused}");
+            }
+            let one = read(&format!(r#""kind":"{kind}","audience":"7""#)).ok().unwrap();
+            assert!(one.records[0].covers("7") && !one.records[0].covers("8"));
+            let all = read(&format!(r#""kind":"{kind}","audience":"*""#));
+            assert_eq!(all.as_ref().is_ok_and(|ring| ring.records[0].covers("8")), kind != "token");
+        }
+    }
+
+    #[test]
+    fn origins_are_compared_as_browsers_serialize_them() {
+        let record = |origin: &str| {
+            let secret = format!(
+                r#"{{"signing_key":"{}","keys":[{{"kind":"write","audience":"7","sha256":"{}","origins":["{origin}"]}}]}}"#,
+                "07".repeat(32),
+                "ab".repeat(32)
+            );
+            Keyring::read(Some(&secret), false).ok().unwrap()
+        };
+        for (written, sent, same) in [
+            ("https://shop.example:443", "https://shop.example", true),
+            ("http://shop.example:80", "http://shop.example", true),
+            ("HTTPS://Shop.Example", "https://shop.example", true),
+            ("https://shop.example", "https://shop.example:443", true),
+            ("https://shop.example:80", "https://shop.example", false),
+            ("http://shop.example:443", "http://shop.example", false),
+            ("https://shop.example:8443", "https://shop.example", false),
+            ("https://shop.example:8443", "https://shop.example:8443", true),
+            ("http://shop.example", "https://shop.example", false),
+            ("https://shop.example.evil", "https://shop.example", false),
+            ("https://a:443", "https://a", true),
+        ] {
+            assert_eq!(record(written).knows_origin(sent), same, "{written} {sent}");
+        }
     }
 }

@@ -6,7 +6,7 @@ mod token;
 
 pub(crate) use keyring::{KeyRecord, Keyring, Kind, Scope};
 pub(crate) use signer::Signer;
-pub(crate) use token::{Preview, SeenToken};
+pub(crate) use token::{Preview, Seen, SeenToken};
 
 use crate::limits::PREVIEW_SECONDS_MAX;
 

@@ -3,8 +3,9 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use subtle::ConstantTimeEq;
 
-const TAG_BYTES: usize = 16;
+pub(super) const TAG_BYTES: usize = 16;
 
 /// Signs with the deployment's secret.
 #[derive(Clone)]
@@ -15,31 +16,38 @@ impl Signer {
         Signer(secret)
     }
 
-    fn mac(&self, purpose: &str, payload: &[u8]) -> Option<Hmac<Sha256>> {
-        // A key of any length is taken.
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).ok()?;
+    /// A keyed hash of a purpose and a payload.
+    pub(super) fn tag(&self, purpose: &str, payload: &[u8]) -> [u8; TAG_BYTES] {
+        // A key of any length is taken; without one nothing would be signed by anybody.
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return [0; TAG_BYTES] };
         mac.update(purpose.as_bytes());
         mac.update(&[0]);
         mac.update(payload);
-        Some(mac)
+        let bytes = mac.finalize().into_bytes();
+        let mut tag = [0; TAG_BYTES];
+        tag.iter_mut().zip(bytes).for_each(|(slot, byte)| *slot = byte);
+        tag
     }
 
     pub(super) fn sign(&self, purpose: &str, payload: &[u8]) -> String {
-        let tag = self.mac(purpose, payload).map(|mac| mac.finalize().into_bytes());
-        let tag = tag.as_ref().and_then(|tag| tag.get(..TAG_BYTES)).unwrap_or(&[]);
-        format!("{}.{}", base64url(payload), base64url(tag))
+        joined(payload, &self.tag(purpose, payload))
     }
 
     pub(super) fn verify(&self, purpose: &str, token: &str) -> Option<Vec<u8>> {
-        let (payload, tag) = token.split_once('.')?;
-        let (payload, tag) = (from_base64url(payload)?, from_base64url(tag)?);
-        if tag.len() != TAG_BYTES {
-            return None;
-        }
-        // In constant time.
-        self.mac(purpose, &payload)?.verify_truncated_left(&tag).ok()?;
-        Some(payload)
+        let (payload, tag) = parts(token)?;
+        bool::from(self.tag(purpose, &payload).ct_eq(&tag)).then_some(payload)
     }
+}
+
+/// `base64url(payload).base64url(tag)`
+pub(super) fn joined(payload: &[u8], tag: &[u8; TAG_BYTES]) -> String {
+    format!("{}.{}", base64url(payload), base64url(tag))
+}
+
+/// The payload and the tag of a token; neither is verified.
+pub(super) fn parts(token: &str) -> Option<(Vec<u8>, [u8; TAG_BYTES])> {
+    let (payload, tag) = token.split_once('.')?;
+    Some((from_base64url(payload)?, from_base64url(tag)?.try_into().ok()?))
 }
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

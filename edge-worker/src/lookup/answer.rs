@@ -5,7 +5,7 @@ use usher_engine::{Asked, Plan, Profile, Query};
 use super::PendingLookup;
 use crate::answer::{self, Meta};
 use crate::edge::Edge;
-use crate::keys::SeenToken;
+use crate::keys::{SeenToken, Signer};
 use crate::limits::SNAPSHOT_MS;
 use crate::message::Snapshot;
 use crate::wire::Response;
@@ -68,7 +68,7 @@ pub fn answer(edge: &Edge, pending: &PendingLookup, candidate: Candidate<'_>) ->
     let is_too_old = candidate.is_cached() && age_ms > SNAPSHOT_MS;
     // The writer's is the newest; where none is left, nothing newer will come.
     let is_newest = matches!(candidate, Candidate::Writer(_) | Candidate::Nothing);
-    if is_too_old || !(is_newest || pending.has_seen_no_newer(profile.as_ref())) {
+    if is_too_old || !(is_newest || pending.has_seen_no_newer(profile.as_ref(), &keyring.signer)) {
         return None;
     }
     let known = profile.is_some();
@@ -106,10 +106,9 @@ pub fn answer(edge: &Edge, pending: &PendingLookup, candidate: Candidate<'_>) ->
 
 impl PendingLookup {
     /// True unless the caller has seen a newer version of the profile, or another profile.
-    fn has_seen_no_newer(&self, profile: Option<&Profile>) -> bool {
-        self.seen.is_none_or(|seen| {
-            profile.is_some_and(|known| known.id == seen.profile && known.version >= seen.version)
-        })
+    fn has_seen_no_newer(&self, profile: Option<&Profile>, signer: &Signer) -> bool {
+        self.seen
+            .is_none_or(|seen| profile.is_some_and(|known| seen.is_met_by(known.id, known.version, signer)))
     }
 
     /// The personalizations that are asked by name, by their indexes.

@@ -8,7 +8,7 @@ pub(crate) use request::{LookupRequest, keys_of, prepare};
 use usher_engine::value::Value;
 use usher_engine::{Access, Event, Plan};
 
-use crate::keys::SeenToken;
+use crate::keys::Seen;
 use crate::message::Ambient;
 
 /// A lookup that waits for a snapshot.
@@ -28,7 +28,7 @@ pub struct PendingLookup {
     event: Option<NamedEvent>,
     edge: Vec<(String, String)>,
     access: Access,
-    seen: Option<SeenToken>,
+    seen: Option<Seen>,
     explain: bool,
     origin: Option<String>,
 }

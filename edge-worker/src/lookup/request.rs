@@ -7,7 +7,7 @@ use usher_engine::{Access, Evidence, Plan};
 use super::{NamedEvent, PendingLookup};
 use crate::edge::{Edge, Running};
 use crate::error::{Refusal, Refused};
-use crate::keys::SeenToken;
+use crate::keys::Seen;
 use crate::message::{Ambient, KeyOf, Message, SnapshotRequest, ToWriter};
 use crate::shard;
 use crate::wire::hex::hex;
@@ -58,7 +58,7 @@ pub(crate) fn prepare(edge: &Edge, request: LookupRequest<'_>) -> Result<Pending
         return Err(Refused::with_detail(Refusal::INPUT_MISSING, detail));
     }
     // A token of another deployment, or none: the nearest snapshot will do.
-    let seen = text(body, "seen").and_then(|token| SeenToken::verify(token, &edge.keyring()?.signer));
+    let seen = text(body, "seen").and_then(|token| Seen::verify(token, &edge.keyring()?.signer));
     let message = Message::Writer(ToWriter::Snapshot(SnapshotRequest { ambient, keys: keys.clone() }));
     let first = keys.first().map(|key| (key.name.as_str(), key.value.as_str()));
     let lookup = PendingLookup {

@@ -130,9 +130,9 @@ fn new_edge() -> Edge {
     };
     let secret = format!(
         r#"{{"signing_key":"{}","keys":[
-            {{"kind":"write","sha256":"{}","account":"1","origins":["http://127.0.0.1:8787"]}},
-            {{"kind":"server","sha256":"{}","account":"1","scopes":["personalize","sensitive","import","explain"]}},
-            {{"kind":"admin","sha256":"{}"}},
+            {{"kind":"write","sha256":"{}","account":"1","audience":"*","origins":["http://127.0.0.1:8787"]}},
+            {{"kind":"server","sha256":"{}","account":"1","audience":"*","scopes":["personalize","sensitive","import","explain"]}},
+            {{"kind":"admin","sha256":"{}","audience":"*"}},
             {{"kind":"token","sha256":"{}","account":"1","audience":"1069944"}}]}}"#,
         "07".repeat(32),
         hash(WRITE),
