@@ -50,4 +50,7 @@ pub const SNAPSHOT_MS: i64 = 60_000;
 /// Longest life of a preview token, in seconds.
 pub const PREVIEW_SECONDS_MAX: i64 = 24 * 60 * 60;
 /// Most keys and tokens of a deployment.
+/// How many lines one request logs; further ones are counted.
+pub const LOG_LINES_MAX: usize = 10;
+/// How many keys and tokens a deployment has.
 pub const KEYS_MAX: usize = 1_000;

@@ -1,5 +1,6 @@
 //! Lines for the operator's log. None holds a value of a visitor.
 
+use crate::limits::LOG_LINES_MAX;
 use crate::wire::json::Json;
 
 /// One line: the stable name of what happened, and details.
@@ -31,5 +32,29 @@ impl Line {
             }
         });
         json.into_text()
+    }
+}
+
+/// The first lines of a request, and one that says how many more there were: nobody fills a log by one request.
+pub(crate) fn bounded(mut lines: Vec<Line>) -> Vec<Line> {
+    let more = lines.len().saturating_sub(LOG_LINES_MAX);
+    if more > 0 {
+        lines.truncate(LOG_LINES_MAX);
+        lines.push(Line::with_detail("more_lines", more.to_string()));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_logs_a_few_lines_and_a_count() {
+        let lines = |count: usize| bounded(vec![Line::of("key_refused"); count]);
+        assert_eq!(lines(LOG_LINES_MAX), vec![Line::of("key_refused"); LOG_LINES_MAX]);
+        let many = lines(7_000);
+        assert_eq!(many.len(), LOG_LINES_MAX + 1);
+        assert_eq!(many.last(), Some(&Line::with_detail("more_lines", "6990")));
     }
 }

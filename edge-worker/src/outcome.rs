@@ -1,6 +1,6 @@
 //! The outcome of a message: what is written, and what is answered once that is durable.
 
-use crate::log::Line;
+use crate::log::{Line, bounded};
 use crate::store::Write;
 use crate::wire::Response;
 
@@ -21,12 +21,13 @@ pub struct Outcome {
     pub write: Write,
     /// The answer, if the write succeeds.
     pub response: Response,
-    /// For the log.
+    /// For the log; a few lines, and a count of those beyond.
     pub log: Vec<Line>,
 }
 
 impl Outcome {
-    pub(crate) fn done(self) -> Folded {
+    pub(crate) fn done(mut self) -> Folded {
+        self.log = bounded(self.log);
         Folded::Done(Box::new(self))
     }
 
