@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak mutants fuzz fuzz-module worker size size-engine bench-engine bench-worker lint clean-state setup
+.PHONY: help demo test soak costs mutants fuzz fuzz-module worker size size-engine bench-engine bench-worker lint clean-state setup
 
 PORT ?= 8787
 WORKER := target/worker/release
@@ -27,6 +27,9 @@ test: setup ## run every test, layer by layer
 
 soak: setup ## hold attributes and identity to their oracle, 100 times as long as tests do
 	@USHER_CASES=100 cargo test --locked --release -p usher-engine --test oracle
+
+costs: setup ## what hostile bodies cost to read, against plain JSON of as many bytes
+	@cargo run --locked --quiet --release -p usher-tests --bin costs
 
 mutants: setup ## break the engine's code in every way that cargo-mutants knows (SHARD=0/30 for a part)
 	@cargo install --locked --quiet --root $(TARGET)/tools --version 27.1.0 cargo-mutants
