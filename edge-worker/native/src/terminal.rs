@@ -5,6 +5,8 @@
 use std::env;
 use std::io::{self, BufRead, ErrorKind, IsTerminal, Write};
 
+use usher_config::render::printable;
+
 use crate::exit::{Exit, Failure};
 
 /// Writes to standard output, as it is.
@@ -57,11 +59,7 @@ pub(crate) fn confirm(question: &str) -> Option<bool> {
     Some(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
-/// The text without what a terminal would obey instead of show.
+/// The text without what a terminal would obey instead of show; lines stay lines.
 pub(crate) fn clean(text: &str) -> String {
-    let obeyed = |c: char| {
-        (c.is_control() && c != '\n')
-            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().filter(|c| !obeyed(*c)).collect()
+    text.chars().filter_map(|c| if c == '\n' { Some(c) } else { printable(c) }).collect()
 }

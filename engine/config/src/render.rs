@@ -98,7 +98,9 @@ fn clean(text: &str) -> String {
     text.chars().filter_map(printable).collect()
 }
 
-fn printable(c: char) -> Option<char> {
+/// What is shown for a character of a text that somebody else wrote; None for what a terminal would obey, or would show as
+/// nothing.
+pub fn printable(c: char) -> Option<char> {
     match c {
         '\t' => Some(' '),
         // Marks, embeddings, overrides and isolates of direction; line and paragraph separators; invisible ones.

@@ -1,11 +1,11 @@
 //! `usher init`: a definition to start from, for what people usually start with.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
 use crate::exit::{Exit, Failure};
+use crate::files::{self, Readers};
 use crate::secrets;
 use crate::terminal::print;
 
@@ -126,13 +126,11 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         return Err(Failure::new(format!("`{}` is there already", path.display()))
             .help("name another directory with -o, or add --force to replace it"));
     }
-    fs::create_dir_all(&args.output)
-        .map_err(|error| Failure::of_file("make", args.output.display(), error))?;
     let mut out = format!("✅ A {} to start from:\n", use_case.name());
     let width = paths.iter().map(|path| path.display().to_string().chars().count()).max().unwrap_or(0);
     for (path, (_, meaning, text)) in paths.iter().zip(templates) {
         let text = text.replace("{audience}", &args.audience);
-        fs::write(path, text).map_err(|error| Failure::of_file("write", path.display(), error))?;
+        files::replace(path, &text, Readers::Usual)?;
         out.push_str(&format!("  {:<width$}  {meaning}\n", path.display().to_string()));
     }
     out.push_str(&next(&args.output, &args.audience));

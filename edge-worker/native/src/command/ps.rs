@@ -15,6 +15,7 @@ use super::{init, push, validate};
 use crate::client::Client;
 use crate::definitions::Definitions;
 use crate::exit::{Exit, Failure};
+use crate::files::{self, Readers};
 use crate::secrets;
 use crate::targets::{self, Asked, Role};
 use crate::terminal::{clean, note, print};
@@ -266,8 +267,7 @@ fn initialize(args: &Init) -> Result<Exit, Failure> {
         return Err(Failure::new(format!("`{shown}` is there already"))
             .help("name another file with -o, or add --force to replace it"));
     }
-    std::fs::write(&path, init::rt_config(&args.segment))
-        .map_err(|error| Failure::of_file("write", &shown, error))?;
+    files::replace(&path, &init::rt_config(&args.segment), Readers::Usual)?;
     print(&format!(
         "✅ {shown}\n\nNext, put your own tables and columns in, then:\n  usher ps rt validate {shown}\n"
     ))?;

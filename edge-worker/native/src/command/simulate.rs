@@ -3,11 +3,11 @@
 mod sent;
 mod story;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use usher_engine::definition::Definition;
+use usher_engine::definition::{AttributeKind, Definition, Increment};
 use usher_engine::value::Value as EngineValue;
 use usher_engine::{Event, Evidence, Plan};
 
@@ -76,7 +76,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     if let Some(batch) = &args.batch {
         cast.import(batch, clock_ms)?;
     }
-    let mut story = Story::new(colored(&std::io::stdout()));
+    let mut story = Story::new(columns(definitions.definition()), colored(&std::io::stdout()));
     for (index, (line, sent)) in events.iter().enumerate() {
         let place = format!("{}:{line}", args.events.display());
         table(&cast.plan, &sent.database, &sent.table).map_err(|failure| failure.at(&place))?;
@@ -86,14 +86,14 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
             Some(said_ms) if args.at.is_none() => said_ms.max(clock_ms),
             _ => next_ms,
         };
-        let (outcome, profile) = cast.play(sent, args.sender, clock_ms);
+        let (outcome, profile, refused_keys) = cast.play(sent, args.sender, clock_ms);
         if outcome.status != 200 {
             return Err(refused(&outcome.answer).at(&place));
         }
         if args.json {
             print(&format!("{}\n", document(*line, sent, clock_ms, &outcome, profile.as_ref())))?;
         } else {
-            print(&story.event(*line, sent, clock_ms, &outcome, profile.as_ref()))?;
+            print(&story.event(*line, sent, clock_ms, &outcome, profile.as_ref(), &refused_keys))?;
         }
     }
     for profile in cast.everybody(clock_ms) {
@@ -104,6 +104,18 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         }
     }
     Ok(Exit::Fine)
+}
+
+/// The column that each attribute reads of an event, by the attribute's name.
+fn columns(definition: &Definition) -> BTreeMap<String, String> {
+    let column = |kind: &AttributeKind| match kind {
+        AttributeKind::Single { column, .. } => Some(column.clone()),
+        AttributeKind::List { column, .. } => column.clone(),
+        AttributeKind::Counter { increment: Increment::Column(column), .. } => Some(column.clone()),
+        AttributeKind::Counter { .. } | AttributeKind::Batch { .. } => None,
+    };
+    let attributes = definition.attributes.iter();
+    attributes.filter_map(|attribute| Some((attribute.name.clone(), column(&attribute.kind)?))).collect()
 }
 
 fn document(line: u64, sent: &Sent, at_ms: i64, outcome: &Outcome, profile: Option<&Value>) -> Value {
@@ -170,18 +182,21 @@ impl Cast {
         Ok(())
     }
 
-    fn play(&mut self, sent: &Sent, sender: Sender, now_ms: i64) -> (Outcome, Option<Value>) {
+    /// What became of an event, the profile that it went to, and the columns of the keys that were refused, in order.
+    fn play(&mut self, sent: &Sent, sender: Sender, now_ms: i64) -> (Outcome, Option<Value>, Vec<String>) {
         let sender = sent.sender.unwrap_or(sender);
         let outcome = self.simulation.event(sender, &sent.database, &sent.table, &sent.event, now_ms);
         let evidence = Evidence { server: sender == Sender::Server, keys: &[] };
         let keys = self.event(sent, now_ms).map(|event| self.plan.keys(&event, &evidence));
+        let refused =
+            keys.iter().flat_map(|keys| keys.refused.iter().map(|refused| refused.name.clone())).collect();
         // Every usable key leads to the profile that the event went to.
         let key = keys.and_then(|keys| keys.usable.into_iter().next());
         let profile = key.and_then(|key| {
             self.met(&key.name, &key.value);
             self.simulation.profile(&key.name, &key.value, now_ms)
         });
-        (outcome, profile)
+        (outcome, profile, refused)
     }
 
     fn met(&mut self, name: &str, value: &str) {

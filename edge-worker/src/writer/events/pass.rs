@@ -93,7 +93,7 @@ fn note_ingested(ingested: &Ingested, receipt: &mut Receipt, log: &mut Vec<Line>
     }
     for refused in &ingested.refused {
         receipt.note("value_refused");
-        log.push(Line::with_detail("value_refused", refused.reason));
+        log.push(Line::with_detail("value_refused", format!("{}: {}", refused.attribute, refused.reason)));
     }
     if !ingested.too_long.is_empty() {
         receipt.note("text_too_long");

@@ -15,12 +15,14 @@ pub(super) struct Story {
     visitors: BTreeMap<String, usize>,
     /// What was last known of each, by their ids.
     known: BTreeMap<String, Value>,
+    /// The column that each attribute reads.
+    columns: BTreeMap<String, String>,
     color: bool,
 }
 
 impl Story {
-    pub(super) fn new(color: bool) -> Story {
-        Story { visitors: BTreeMap::new(), known: BTreeMap::new(), color }
+    pub(super) fn new(columns: BTreeMap<String, String>, color: bool) -> Story {
+        Story { visitors: BTreeMap::new(), known: BTreeMap::new(), columns, color }
     }
 
     pub(super) fn event(
@@ -30,6 +32,7 @@ impl Story {
         at_ms: i64,
         outcome: &Outcome,
         profile: Option<&Value>,
+        refused_keys: &[String],
     ) -> String {
         let id = profile.and_then(|profile| profile["id"].as_str()).unwrap_or_default().to_owned();
         let who = if id.is_empty() { "nobody".to_owned() } else { self.visitor(&id) };
@@ -37,7 +40,7 @@ impl Story {
         let (bold, plain) = if self.color { ("\u{1b}[1m", "\u{1b}[0m") } else { ("", "") };
         let title = format!("{line}. {}.{} at {}", sent.database, sent.table, rfc3339(at_ms));
         out.push_str(&format!("{bold}{}{plain}: {who}\n", clean(&title)));
-        for text in notes(outcome) {
+        for text in self.notes(outcome, refused_keys) {
             say(&mut out, &text);
         }
         for entry in &outcome.journal {
@@ -79,6 +82,38 @@ impl Story {
         format!("visitor {}", self.visitors.entry(id.to_owned()).or_insert(next))
     }
 
+    /// What the receipt and the log say, each once.
+    fn notes(&self, outcome: &Outcome, refused_keys: &[String]) -> Vec<String> {
+        let mut said: Vec<String> = Vec::new();
+        // The log names no column of a caller's; they come in the order of its lines.
+        let mut refused_keys = refused_keys.iter();
+        for line in &outcome.log {
+            let event = line["event"].as_str().unwrap_or_default();
+            let detail = line["detail"].as_str().map(|detail| format!(": {detail}")).unwrap_or_default();
+            let detail = match (event, detail.strip_prefix(": ").and_then(|detail| detail.split_once(": "))) {
+                ("key_refused", _) => match refused_keys.next() {
+                    Some(name) => format!(" `{name}`{detail}"),
+                    None => detail,
+                },
+                ("value_refused", Some((attribute, reason))) => {
+                    let column = self.columns.get(attribute).map(String::as_str);
+                    let column = column.filter(|column| *column != attribute);
+                    let column = column.map(|column| format!(" (column `{column}`)")).unwrap_or_default();
+                    format!(" for `{attribute}`{column}: {}", reason.replace('_', " "))
+                }
+                _ => detail,
+            };
+            said.push(format!("{}{detail}", event.replace('_', " ")));
+        }
+        for note in outcome.receipt["notes"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            let note = note.replace('_', " ");
+            if !said.iter().any(|known| known.starts_with(&note)) {
+                said.push(note);
+            }
+        }
+        said
+    }
+
     /// An entry of the journal, with numbers for ids.
     fn stitched(&mut self, entry: &Value) -> String {
         let id = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -99,23 +134,6 @@ impl Story {
             other => other.replace('_', " "),
         }
     }
-}
-
-/// What the receipt and the log say, each once.
-fn notes(outcome: &Outcome) -> Vec<String> {
-    let mut said: Vec<String> = Vec::new();
-    for line in &outcome.log {
-        let event = line["event"].as_str().unwrap_or_default();
-        let detail = line["detail"].as_str().map(|detail| format!(": {detail}")).unwrap_or_default();
-        said.push(format!("{}{detail}", event.replace('_', " ")));
-    }
-    for note in outcome.receipt["notes"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-        let note = note.replace('_', " ");
-        if !said.iter().any(|known| known.starts_with(&note)) {
-            said.push(note);
-        }
-    }
-    said
 }
 
 fn say(out: &mut String, words: &str) {
