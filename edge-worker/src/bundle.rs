@@ -26,8 +26,23 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// Reads a bundle; `Err` says in one sentence why it is none. Whether its examples are more than an edge plays is asked
-    /// when it is published.
+    /// Reads a bundle. Its examples may be more than an edge plays: that is checked when it is published.
+    ///
+    /// # Errors
+    ///
+    /// Why it is no bundle, in one sentence.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use usher_edge::Bundle;
+    ///
+    /// let bundle = Bundle::read(br#"{"format": 2, "definition": {"audience": {"id": "7"}}}"#)?;
+    /// assert_eq!(bundle.definition.audience.id, "7");
+    /// assert_eq!(Bundle::read(&bundle.write()?)?, bundle);
+    /// assert_eq!(Bundle::read(b"{}").unwrap_err(), "not a bundle: format: missing");
+    /// # Ok::<(), String>(())
+    /// ```
     pub fn read(body: &[u8]) -> Result<Bundle, String> {
         with_fields(body, |format, fields| {
             let definition = fields.required("definition").map_err(unfit)?;
@@ -39,7 +54,11 @@ impl Bundle {
         })
     }
 
-    /// Writes it, as `push` sends it; `Err` says in one sentence why it cannot be sent.
+    /// Writes it, as `push` sends it.
+    ///
+    /// # Errors
+    ///
+    /// It is larger than [`BUNDLE_BYTES_MAX`].
     pub fn write(&self) -> Result<Vec<u8>, String> {
         let mut json = Json::new();
         json.object(|o| {
@@ -100,11 +119,19 @@ pub(crate) fn compile(definition: Definition, audience: &str) -> Result<Plan, St
 }
 
 /// The bundle of a definition without examples.
+///
+/// # Errors
+///
+/// It is larger than [`BUNDLE_BYTES_MAX`].
 pub fn bundle_of(definition: &Definition) -> Result<Vec<u8>, String> {
     Bundle { definition: definition.clone(), examples: Vec::new() }.write()
 }
 
-/// The definition that a bundle holds; `Err` says in one sentence why there is none.
+/// The definition that a bundle holds.
+///
+/// # Errors
+///
+/// Why there is none, in one sentence.
 pub fn definition_of(bundle: &[u8]) -> Result<Definition, String> {
     with_fields(bundle, |_, fields| fields.required("definition").map_err(unfit))
 }

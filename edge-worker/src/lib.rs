@@ -1,10 +1,51 @@
 //! The HTTP service of the edge, without a host: requests in, responses and storage work out.
 //!
-//! One [`Edge`] holds what a process or isolate knows: keys and running bundles. A request passes the front
-//! ([`front::handle`]: route, authenticate, bound), which answers or says what is needed next ([`Step`]). What touches
-//! profiles happens in the writer, beside the data: [`drive::open`] says what to read, [`drive::fold`] makes of it what
-//! to write and to answer. [`serve`] is the loop that a host with synchronous storage runs; hosts with other manners run
-//! the same steps.
+//! # The path of a request
+//!
+//! 1. A host hands in a request: [`front::admit`] checks its head ([`host::Head`]: route, method, key, token, page) and says
+//!    how large a body the caller may send; [`front::serve`] takes the body. [`front::handle`] does both for hosts that have
+//!    all of it.
+//! 2. The front answers, or says what is needed next, as data: a [`Step`].
+//! 3. A message goes to the writer of a shard, or to the control object: [`drive::open`] says what to read,
+//!    [`drive::fold`] makes of it what to write and to answer ([`Folded`]).
+//! 4. A lookup is answered from the nearest snapshot that is good enough: [`lookup::answer`].
+//!
+//! [`serve`] is that loop for hosts whose storage answers at once. Hosts with other manners run the same steps.
+//!
+//! # Examples
+//!
+//! ```
+//! use usher_edge::store::memory::MemoryStore;
+//! use usher_edge::{Ambient, Edge, Request, serve};
+//!
+//! // The SHA-256 of the key `admin`.
+//! let hash = "8c6976e5b5410415bde908bd4dee15dfb167a9c873fc4bb8a81f6f2ab448a918";
+//! let secret = format!(
+//!     r#"{{"signing_key": "{}", "keys": [{{"kind": "admin", "sha256": "{hash}"}}]}}"#,
+//!     "07".repeat(32),
+//! );
+//! let (mut edge, mut store) = (Edge::new(Some(&secret), false), MemoryStore::default());
+//! assert_eq!(edge.complaint(), None);
+//!
+//! let headers = [("authorization".to_owned(), "TD1 admin".to_owned())];
+//! let ambient = Ambient { now_ms: 1_790_000_000_000, entropy: [7; 32] };
+//! let mut ask = |method, target, body: &str| {
+//!     let request = Request { method, target, headers: &headers, body: body.as_bytes(), ambient };
+//!     serve(&mut edge, &mut store, &request, &mut |_line| ()).status
+//! };
+//! assert_eq!(ask("GET", "/v1/audiences/7/bundle", ""), 404);
+//! let bundle = r#"{"format": 2, "definition": {"audience": {"id": "7"}}}"#;
+//! assert_eq!(ask("PUT", "/v1/audiences/7/bundle", bundle), 200);
+//! assert_eq!(ask("GET", "/v1/audiences/7/bundle", ""), 200);
+//! ```
+//!
+//! # Rooms
+//!
+//! [`front`] routes and authenticates · [`lookup`] answers from snapshots · [`drive`] sends messages to the writer or to
+//! releases · [`host`] has the types that a host hands in · [`message`] is what front and writer send each other ·
+//! [`store`] is storage as a trait, with [`store::sql`] and [`store::memory`] · [`wire`] is bytes: JSON, frames,
+//! [`Response`] · [`limits`] has every bound · [`Bundle`] is a definition as it is published, [`Rehearsal`] plays its
+//! examples, [`Edge`] is what runs.
 //!
 //! # What this crate does not do
 //!

@@ -52,6 +52,22 @@ impl Admitted<'_> {
 /// # Errors
 ///
 /// The answer: a refusal, or what a preflight asked for. The body is not needed for it.
+///
+/// # Examples
+///
+/// ```
+/// use usher_edge::host::Head;
+/// use usher_edge::{Ambient, Edge, front};
+///
+/// let edge = Edge::new(None, false);
+/// let ambient = Ambient { now_ms: 1_790_000_000_000, entropy: [7; 32] };
+/// let head = |method, target| Head { method, target, headers: &[], ambient };
+/// // The state of the edge is for anyone, and takes no body.
+/// assert_eq!(front::admit(&edge, &head("GET", "/healthz")).map(|admitted| admitted.body_bytes_max()), Ok(0));
+/// // Without keys nobody may send anything.
+/// let refused = front::admit(&edge, &head("POST", "/web/pageviews")).unwrap_err();
+/// assert_eq!(refused.status, 503);
+/// ```
 pub fn admit<'a>(edge: &'a Edge, head: &Head<'a>) -> std::result::Result<Admitted<'a>, Response> {
     let head = with_test_clock(*head);
     obey_fault(&head);

@@ -177,8 +177,16 @@ pub struct JournalRow {
 /// Storage that one writer owns.
 pub trait Store {
     /// Reads what a message needs.
+    ///
+    /// # Errors
+    ///
+    /// Storage did not answer; nothing may be concluded about what it holds.
     fn read(&mut self, read: &Read) -> Result<Found, StoreFailure>;
     /// Writes what it changed, durably, before it returns: all or nothing.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was written.
     fn write(&mut self, write: &Write) -> Result<(), StoreFailure>;
 }
 

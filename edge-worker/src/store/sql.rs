@@ -117,6 +117,10 @@ fn release(audience: &str, which: &WhichRelease) -> Statement {
 }
 
 /// The result of a read's statements, each with its rows in the order of [`reads`].
+///
+/// # Errors
+///
+/// A row is not what its statement selects.
 pub fn found(read: &Read, rows: Vec<Rows>) -> Result<Found, StoreFailure> {
     if let Read::Release { .. } = read {
         return found_release(rows);
