@@ -7,11 +7,12 @@ use crate::edge::Edge;
 use crate::error::Refusal;
 use crate::front;
 use crate::host::{Request, Step};
+use crate::limits::COMMITS_MAX;
 use crate::lookup::{self, Candidate};
 use crate::message::Message;
 use crate::outcome::{Folded, Outcome};
 use crate::releases::{self, DROPPED};
-use crate::store::{Found, Read, Store};
+use crate::store::{Basis, CommitError, Found, Read, Store};
 use crate::wire::Response;
 use crate::writer;
 
@@ -124,8 +125,9 @@ pub fn unavailable(edge: &Edge, message: &[u8]) -> Response {
 
 /// Takes one message through its read, its fold and its write.
 fn deliver(edge: &mut Edge, store: &mut impl Store, message: &[u8], log: &mut impl FnMut(&str)) -> Response {
-    // A second try, because a writer that runs an older bundle catches up first.
-    for _ in 0..2 {
+    let mut caught_up = false;
+    // Again when another writer was faster, and once more because a writer that runs an older bundle catches up first.
+    for _ in 0..COMMITS_MAX {
         let opened = match open(edge, message) {
             Ok(opened) => opened,
             Err(response) => return response,
@@ -141,16 +143,25 @@ fn deliver(edge: &mut Edge, store: &mut impl Store, message: &[u8], log: &mut im
                 return opened.unavailable();
             }
         };
+        let basis = opened.read.as_ref().map(|read| Basis::of(read, &found)).unwrap_or_default();
         match fold(edge, &opened, found) {
-            Folded::NeedsNewerBundle => refresh(edge, store, log),
+            Folded::NeedsNewerBundle if caught_up => break,
+            Folded::NeedsNewerBundle => {
+                refresh(edge, store, log);
+                caught_up = true;
+            }
             Folded::Done(outcome) => {
-                outcome.log.iter().for_each(|line| log(&line.to_json()));
-                if !outcome.write.is_empty()
-                    && let Err(failure) = store.write(&outcome.write)
-                {
-                    log(&failure.to_string());
-                    return opened.unavailable();
+                if !outcome.write.is_empty() {
+                    match store.commit(&basis, &outcome.write) {
+                        Ok(()) => {}
+                        Err(CommitError::Conflict) => continue,
+                        Err(CommitError::Failed(failure)) => {
+                            log(&failure.to_string());
+                            return opened.unavailable();
+                        }
+                    }
                 }
+                outcome.log.iter().for_each(|line| log(&line.to_json()));
                 return outcome.response;
             }
         }

@@ -34,6 +34,8 @@ pub const DOCUMENT_DEPTH_MAX: usize = 120;
 pub const OBJECT_KEYS_MAX: usize = 1_024;
 /// Most folds of the events of a batch, to find those that make a profile too large.
 pub const FOLDS_MAX: usize = 8;
+/// Most folds of a message whose commits other writers came before; then it is answered as a storage failure.
+pub const COMMITS_MAX: usize = 8;
 /// Most rows in one import request.
 pub const IMPORT_ROWS_MAX: usize = 2_000;
 /// Most values in its rows together: as many flat rows as there may be, each of as many columns.

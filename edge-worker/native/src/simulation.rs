@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 use usher_edge::store::memory::MemoryStore;
-use usher_edge::store::{Found, Pointer, Read, Store, StoreFailure, Write};
+use usher_edge::store::{Basis, CommitError, Found, Pointer, Read, Store, StoreFailure, Write};
 use usher_edge::{Ambient, Edge, Request, Response, bundle_of};
 use usher_engine::definition::Definition;
 
@@ -168,7 +168,7 @@ impl Store for Glance<'_> {
         self.0.read(read)
     }
 
-    fn write(&mut self, _: &Write) -> Result<(), StoreFailure> {
+    fn commit(&mut self, _: &Basis, _: &Write) -> Result<(), CommitError> {
         Ok(())
     }
 }

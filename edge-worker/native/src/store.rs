@@ -14,7 +14,7 @@ use std::time::Duration;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, ErrorCode, ToSql, TransactionBehavior};
 use usher_edge::store::sql::{self, Cell, Rows, Statement};
-use usher_edge::store::{Found, Read, Store, StoreFailure, Write};
+use usher_edge::store::{Basis, CommitError, Found, Read, Store, StoreFailure, Write};
 
 use crate::exit::Failure;
 
@@ -104,9 +104,17 @@ enum Failed {
     InDoubt(rusqlite::Error),
 }
 
-fn write_once(connection: &mut Connection, write: &Write) -> Result<(), Failed> {
+/// `false`: another writer changed what the write builds on, and nothing was written.
+fn write_once(connection: &mut Connection, basis: &Basis, write: &Write) -> Result<bool, Failed> {
     let transaction =
         connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(Failed::Undone)?;
+    for check in sql::checks(basis) {
+        let params = rusqlite::params_from_iter(check.params.iter().map(Bound));
+        let mut prepared = transaction.prepare_cached(check.sql).map_err(Failed::Undone)?;
+        if prepared.exists(params).map_err(Failed::Undone)? {
+            return Ok(false);
+        }
+    }
     for statement in sql::writes(write) {
         let params = rusqlite::params_from_iter(statement.params.iter().map(Bound));
         let mut prepared = transaction.prepare_cached(statement.sql).map_err(Failed::Undone)?;
@@ -116,7 +124,7 @@ fn write_once(connection: &mut Connection, write: &Write) -> Result<(), Failed> 
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
             Err(Failed::Undone(error))
         }
-        committed => committed.map_err(Failed::InDoubt),
+        committed => committed.map(|()| true).map_err(Failed::InDoubt),
     }
 }
 
@@ -129,23 +137,24 @@ impl Store for SqliteStore {
         sql::found(read, found)
     }
 
-    fn write(&mut self, write: &Write) -> Result<(), StoreFailure> {
+    fn commit(&mut self, basis: &Basis, write: &Write) -> Result<(), CommitError> {
         let connection = self.connection.as_mut().ok_or_else(in_doubt)?;
-        let failed = match write_once(connection, write) {
-            Ok(()) => return Ok(()),
+        let failed = match write_once(connection, basis, write) {
+            Ok(true) => return Ok(()),
+            Ok(false) => return Err(CommitError::Conflict),
             // The rollback went well, too.
-            Err(Failed::Undone(error)) if connection.is_autocommit() => return Err(failure(error)),
+            Err(Failed::Undone(error)) if connection.is_autocommit() => return Err(failure(error).into()),
             Err(Failed::Undone(error) | Failed::InDoubt(error)) => error,
         };
         for attempt in 0..SETTLE_ATTEMPTS {
             match self.settle(write) {
                 Ok(true) => return Ok(()),
-                Ok(false) => return Err(failure(failed)),
+                Ok(false) => return Err(failure(failed).into()),
                 // A disk that is full or does not answer may do so again.
                 Err(_) => std::thread::sleep(SETTLE_PAUSE * attempt),
             }
         }
-        Err(failure(failed))
+        Err(failure(failed).into())
     }
 }
 
@@ -219,6 +228,9 @@ fn make_private(directory: &Path) -> std::io::Result<()> {
 }
 
 #[cfg(test)]
+mod two_writers;
+
+#[cfg(test)]
 mod tests {
     use usher_edge::message::{KeyOf, WhichRelease};
     use usher_edge::store::memory::MemoryStore;
@@ -253,7 +265,7 @@ mod tests {
         let release = Release { number: 3, hash: "runs".to_owned(), origin: 3, at_ms: 5 };
         let (audience, body) = ("7".to_owned(), b"runs".to_vec());
         let published = Published { audience, release, body, forgotten: 0, dropped: Vec::new() };
-        store.write(&Write { bundle: Some(published), ..Write::default() }).unwrap();
+        store.commit(&Basis::default(), &Write { bundle: Some(published), ..Write::default() }).unwrap();
         // As an earlier build left it.
         let before = "DROP TABLE release; INSERT INTO bundle (hash, body) VALUES ('old', x'00')";
         store.connection.as_ref().unwrap().execute_batch(before).unwrap();
@@ -327,8 +339,8 @@ mod tests {
             Read::Bundle { hash: "z".to_owned() },
         ];
         for write in &writes {
-            store.write(write).unwrap();
-            reference.write(write).unwrap();
+            store.commit(&Basis::default(), write).unwrap();
+            reference.commit(&Basis::default(), write).unwrap();
             for read in &reads {
                 assert_eq!(store.read(read), reference.read(read), "{read:?}");
             }
@@ -352,7 +364,7 @@ mod tests {
             ..Write::default()
         };
         for number in 1..=3 {
-            store.write(&bundle(number)).unwrap();
+            store.commit(&Basis::default(), &bundle(number)).unwrap();
         }
         let copied = |count: usize| {
             let copy = std::env::temp_dir().join(format!("usher-store-copy-{count}-{}", std::process::id()));
@@ -372,7 +384,7 @@ mod tests {
             let numbers: Vec<u64> = releases.iter().map(|release| release.number).collect();
             assert_eq!(numbers, [pointer.number, pointer.number - 1]);
             // The next one works.
-            store.write(&bundle(pointer.number + 1)).unwrap();
+            store.commit(&Basis::default(), &bundle(pointer.number + 1)).unwrap();
             drop(store);
             fs::remove_dir_all(copy).unwrap();
             pointer.number
@@ -412,14 +424,15 @@ mod tests {
     #[test]
     fn a_commit_that_fails_and_did_not_happen_is_a_failure() {
         let (directory, mut store) = opened("refused-commit");
-        store.write(&Write { profiles: vec![row(1, 1)], ..Write::default() }).unwrap();
+        store.commit(&Basis::default(), &Write { profiles: vec![row(1, 1)], ..Write::default() }).unwrap();
         store.connection.as_mut().unwrap().commit_hook(Some(|| true)).unwrap();
-        let failed = store.write(&Write { profiles: vec![row(1, 2), row(2, 1)], ..Write::default() });
+        let failed = store
+            .commit(&Basis::default(), &Write { profiles: vec![row(1, 2), row(2, 1)], ..Write::default() });
         assert!(failed.is_err());
         // The database was opened anew, without the hook.
         assert!(!store.is_in_doubt());
         assert_eq!((stored(&mut store, 1), stored(&mut store, 2)), (vec![vec![1, 1]], vec![]));
-        store.write(&Write { profiles: vec![row(1, 2)], ..Write::default() }).unwrap();
+        store.commit(&Basis::default(), &Write { profiles: vec![row(1, 2)], ..Write::default() }).unwrap();
         assert_eq!(stored(&mut store, 1), [[1, 2]]);
         drop(store);
         fs::remove_dir_all(directory).unwrap();
@@ -445,7 +458,7 @@ mod tests {
         };
         for write in [profiles, bundle, retired] {
             assert!(!store.settle(&write).unwrap(), "{write:?}");
-            store.write(&write).unwrap();
+            store.commit(&Basis::default(), &write).unwrap();
             assert!(store.settle(&write).unwrap(), "{write:?}");
         }
         // A later version, or another state under the same one, is another write.
@@ -457,6 +470,9 @@ mod tests {
         fs::remove_dir_all(&directory).unwrap();
         assert!(store.settle(&Write { profiles: vec![row(1, 1)], ..Write::default() }).is_err());
         assert!(store.is_in_doubt());
-        assert!(store.read(&Read::Pointers).is_err() && store.write(&Write::default()).is_err());
+        assert!(
+            store.read(&Read::Pointers).is_err()
+                && store.commit(&Basis::default(), &Write::default()).is_err()
+        );
     }
 }

@@ -21,7 +21,7 @@ use crate::lookup;
 use crate::message::{Ambient, Events, Import, KeyOf, Mode, Snapshot, SnapshotRequest, ToWriter};
 use crate::outcome::Folded;
 use crate::store::memory::MemoryStore;
-use crate::store::{Found, FoundProfile, Read, Store};
+use crate::store::{Basis, Found, FoundProfile, Read, Store};
 use crate::wire::json::Json;
 use crate::wire::{Response, read};
 use crate::writer;
@@ -268,7 +268,7 @@ impl<'s> Stage<'s> {
         };
         match writer::fold(edge, &work, &found) {
             Folded::Done(outcome) => {
-                self.store.write(&outcome.write).map_err(|_| "the store fails")?;
+                self.store.commit(&Basis::default(), &outcome.write).map_err(|_| "the store fails")?;
                 Ok(outcome.response)
             }
             Folded::NeedsNewerBundle => Err("the definition does not run"),

@@ -175,8 +175,8 @@ fn signed(number: u64) -> i64 {
 mod tests {
     use super::*;
     use crate::message::Ambient;
-    use crate::store::Store;
     use crate::store::memory::MemoryStore;
+    use crate::store::{Basis, Store};
     use crate::{Edge, Request, serve};
 
     fn admin() -> Edge {
@@ -288,7 +288,7 @@ mod tests {
             forgotten: 0,
             dropped: Vec::new(),
         };
-        store.write(&Write { bundle: Some(damaged), ..Write::default() }).unwrap();
+        store.commit(&Basis::default(), &Write { bundle: Some(damaged), ..Write::default() }).unwrap();
         let (status, answer) = ask(&mut edge, &mut store, "POST", "/v1/audiences/7/rollback", "");
         assert!(status == 422 && answer.contains("damaged"), "{answer}");
         assert_eq!(ask(&mut edge, &mut store, "GET", "/v1/audiences/7/bundle", "").1, bundle("b"));

@@ -2,7 +2,10 @@
 //! on it.
 
 use super::index::HashIndex;
-use super::{Found, FoundProfile, JournalRow, Pointer, Read, Release, Retired, Store, StoreFailure, Write};
+use super::{
+    Basis, CommitError, Found, FoundProfile, JournalRow, Pointer, Read, Release, Retired, Store,
+    StoreFailure, Write,
+};
 use crate::message::{KeyOf, WhichRelease};
 
 /// Profiles, keys and bundles of one writer.
@@ -30,6 +33,7 @@ pub struct MemoryStore {
 struct ProfileEntry {
     audience: String,
     id: [u8; 16],
+    version: u64,
     state: Option<Vec<u8>>,
     /// Positions of its keys.
     keys: Vec<usize>,
@@ -74,9 +78,12 @@ impl Store for MemoryStore {
         })
     }
 
-    fn write(&mut self, write: &Write) -> Result<(), StoreFailure> {
+    fn commit(&mut self, basis: &Basis, write: &Write) -> Result<(), CommitError> {
         if self.fault != Fault::None {
-            return Err(StoreFailure("a test wants it to fail".to_owned()));
+            return Err(StoreFailure("a test wants it to fail".to_owned()).into());
+        }
+        if !self.holds(basis) {
+            return Err(CommitError::Conflict);
         }
         // Keys move between profiles within one write, so all of them let go before any takes hold.
         for row in write.profiles.iter().filter(|row| row.keys.is_some()) {
@@ -98,6 +105,7 @@ impl Store for MemoryStore {
             }
             if let Some(entry) = self.profiles.get_mut(position) {
                 entry.state = Some(row.state.clone());
+                entry.version = row.version;
             }
         }
         self.journal.extend(write.journal.iter().cloned());
@@ -123,6 +131,15 @@ impl Store for MemoryStore {
 }
 
 impl MemoryStore {
+    /// Whether everything is as it was read.
+    fn holds(&self, basis: &Basis) -> bool {
+        let keys: Vec<KeyOf> = basis.keys.iter().map(|(key, _)| key.clone()).collect();
+        let held = Basis::of(&Read::Profiles(keys.clone()), &Found::Profiles(self.profiles_of(&keys))).keys;
+        let number = |audience: &str| self.releases(audience).next().map_or(0, |release| release.number);
+        held == basis.keys
+            && basis.running.as_ref().is_none_or(|(audience, known)| number(audience) == *known)
+    }
+
     /// Each profile once, in the order of the first key that names it.
     fn profiles_of(&self, keys: &[KeyOf]) -> Vec<FoundProfile> {
         let mut found: Vec<FoundProfile> = Vec::new();
@@ -138,7 +155,8 @@ impl MemoryStore {
                 Some(profile) => profile.keys.push(index),
                 None => {
                     let (audience, state) = (entry.audience.clone(), state.clone());
-                    found.push(FoundProfile { audience, keys: vec![index], state });
+                    let (id, version) = (entry.id, entry.version);
+                    found.push(FoundProfile { audience, keys: vec![index], id, version, state });
                     positions.push(position);
                 }
             }
@@ -154,7 +172,7 @@ impl MemoryStore {
         let position = self.profile_index.find_or_put(&[audience.as_bytes(), &id], profiles.len(), is);
         if position == self.profiles.len() {
             let audience = audience.to_owned();
-            self.profiles.push(ProfileEntry { audience, id, state: None, keys: Vec::new() });
+            self.profiles.push(ProfileEntry { audience, id, version: 0, state: None, keys: Vec::new() });
         }
         position
     }

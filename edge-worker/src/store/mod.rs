@@ -1,6 +1,7 @@
 //! Storage in the service's nouns: one [`Read`] and one [`Write`] per message, and the trait of a [`Store`].
 //!
-//! [`sql`] says both as statements, once for every host that stores in SQLite; [`memory`] keeps everything in memory.
+//! A write names the versions and keys that its message read ([`Basis`]) and fails with [`CommitError::Conflict`] when
+//! one of them has changed since: whoever folded the message reads again and folds again. [`sql`] says both as statements, once for every host that stores in SQLite; [`memory`] keeps everything in memory.
 
 pub(crate) mod index;
 pub mod memory;
@@ -61,6 +62,10 @@ pub struct FoundProfile {
     pub audience: String,
     /// The keys that name it, by their indexes among those that were read, ascending.
     pub keys: Vec<usize>,
+    /// The profile's id.
+    pub id: [u8; 16],
+    /// How many times it was committed.
+    pub version: u64,
     /// As it was encoded.
     pub state: Vec<u8>,
 }
@@ -132,6 +137,53 @@ impl Write {
     }
 }
 
+/// The facts that a message read, as far as its write depends on them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Basis {
+    /// Each key that was read, with the profile that holds it and that profile's version; none: nobody holds it.
+    pub keys: Vec<(KeyOf, Option<Holder>)>,
+    /// The audience whose history was read, with the number that it runs; 0: it runs nothing.
+    pub running: Option<(String, u64)>,
+}
+
+/// Who holds a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The profile's id.
+    pub id: [u8; 16],
+    /// The profile's version.
+    pub version: u64,
+}
+
+impl Basis {
+    /// What a read found, before a message is folded with it.
+    pub fn of(read: &Read, found: &Found) -> Basis {
+        match (read, found) {
+            (Read::Profiles(keys), Found::Profiles(profiles)) => {
+                let mut held: Vec<(KeyOf, Option<Holder>)> =
+                    keys.iter().map(|key| (key.clone(), None)).collect();
+                for profile in profiles {
+                    let holder = Holder { id: profile.id, version: profile.version };
+                    for index in &profile.keys {
+                        if let Some((_, known)) = held.get_mut(*index) {
+                            *known = Some(holder);
+                        }
+                    }
+                }
+                Basis { keys: held, running: None }
+            }
+            (
+                Read::Releases { audience } | Read::Release { audience, .. },
+                Found::Releases(releases) | Found::Release { releases, .. },
+            ) => {
+                let number = releases.first().map_or(0, |release| release.number);
+                Basis { keys: Vec::new(), running: Some((audience.clone(), number)) }
+            }
+            _ => Basis::default(),
+        }
+    }
+}
+
 /// A profile as storage keeps it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProfileRow {
@@ -174,7 +226,7 @@ pub struct JournalRow {
     pub entry: String,
 }
 
-/// Storage that one writer owns.
+/// Storage of a writer.
 pub trait Store {
     /// Reads what a message needs.
     ///
@@ -182,12 +234,28 @@ pub trait Store {
     ///
     /// Storage did not answer; nothing may be concluded about what it holds.
     fn read(&mut self, read: &Read) -> Result<Found, StoreFailure>;
-    /// Writes what it changed, durably, before it returns: all or nothing.
+    /// Writes what a message changed, durably, before it returns: all of it or nothing.
     ///
     /// # Errors
     ///
-    /// Nothing was written.
-    fn write(&mut self, write: &Write) -> Result<(), StoreFailure>;
+    /// [`CommitError::Conflict`] when another writer has changed what the message read; nothing is written then.
+    /// [`CommitError::Failed`] when storage does not answer.
+    fn commit(&mut self, basis: &Basis, write: &Write) -> Result<(), CommitError>;
+}
+
+/// Why a write did not take place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CommitError {
+    /// Another writer was faster.
+    Conflict,
+    /// Storage did not answer.
+    Failed(StoreFailure),
+}
+
+impl From<StoreFailure> for CommitError {
+    fn from(failure: StoreFailure) -> CommitError {
+        CommitError::Failed(failure)
+    }
 }
 
 /// Storage did not answer. What it says is for the log; callers get 503.

@@ -3,9 +3,9 @@
 //! A host runs [`SCHEMA`] when it opens a database, runs the statements of a [`Read`] and hands back what they found,
 //! and runs those of a [`Write`] in one transaction. Values only enter as parameters.
 
-use super::index::HashIndex;
-use super::{Found, FoundProfile, Pointer, Published, Read, Release, StoreFailure, Write};
-use crate::message::WhichRelease;
+use super::{Basis, Found, FoundProfile, Holder, Pointer, Published, Read, Release, StoreFailure, Write};
+use crate::message::{KeyOf, WhichRelease};
+use crate::wire::json::Json;
 
 /// Makes the tables, if they are not there. Every statement may be run again.
 pub const SCHEMA: &[&str] = &[
@@ -61,15 +61,17 @@ pub type Rows = Vec<Vec<Cell>>;
 /// The statements of a read.
 pub fn reads(read: &Read) -> Vec<Statement> {
     match read {
-        Read::Profiles(keys) => keys
-            .iter()
-            .map(|key| Statement {
-                sql: "SELECT p.audience, p.id, p.state FROM profile_key k
-                      JOIN profile p ON p.audience = k.audience AND p.id = k.profile
-                      WHERE k.audience = ? AND k.name = ? AND k.value = ?",
-                params: vec![text(&key.audience), text(&key.name), text(&key.value)],
-            })
-            .collect(),
+        // A million keys are one statement; each profile comes once, with the indexes of the keys that name it.
+        Read::Profiles(keys) => vec![Statement {
+            sql: "SELECT named.keys, p.audience, p.id, p.version, p.state FROM
+                    (SELECT k.audience AS audience, k.profile AS id, group_concat(asked.key) AS keys
+                     FROM json_each(?) AS asked CROSS JOIN profile_key AS k
+                       ON k.audience = asked.value ->> 0 AND k.name = asked.value ->> 1
+                       AND k.value = asked.value ->> 2
+                     GROUP BY k.audience, k.profile) AS named
+                  CROSS JOIN profile AS p ON p.audience = named.audience AND p.id = named.id",
+            params: vec![asked(keys.iter().map(|key| (key, None)))],
+        }],
         Read::Pointers => vec![Statement {
             sql: "SELECT audience, number, hash FROM pointer ORDER BY audience",
             params: Vec::new(),
@@ -127,32 +129,10 @@ pub fn found(read: &Read, rows: Vec<Rows>) -> Result<Found, StoreFailure> {
     }
     match read {
         Read::Profiles(_) => {
-            let mut profiles: Vec<FoundProfile> = Vec::new();
-            let mut ids: Vec<Vec<u8>> = Vec::new();
-            let mut known = HashIndex::default();
-            for (key, row) in rows
-                .into_iter()
-                .enumerate()
-                .flat_map(|(key, rows)| rows.into_iter().map(move |row| (key, row)))
-            {
-                let [Cell::Text(audience), Cell::Bytes(id), Cell::Bytes(state)] =
-                    <[Cell; 3]>::try_from(row).map_err(|_| odd())?
-                else {
-                    return Err(odd());
-                };
-                let same = |index: usize| {
-                    ids.get(index) == Some(&id)
-                        && profiles.get(index).is_some_and(|profile| profile.audience == audience)
-                };
-                let index = known.find_or_put(&[audience.as_bytes(), &id], ids.len(), same);
-                // Two keys of one profile find it twice.
-                if let Some(profile) = profiles.get_mut(index) {
-                    profile.keys.push(key);
-                } else {
-                    profiles.push(FoundProfile { audience, keys: vec![key], state });
-                    ids.push(id);
-                }
-            }
+            let mut profiles =
+                rows.into_iter().flatten().map(found_profile).collect::<Result<Vec<_>, _>>()?;
+            // In the order of the first key that names each.
+            profiles.sort_unstable_by_key(|profile| profile.keys.first().copied());
             Ok(Found::Profiles(profiles))
         }
         Read::Releases { .. } => {
@@ -178,6 +158,20 @@ pub fn found(read: &Read, rows: Vec<Rows>) -> Result<Found, StoreFailure> {
             },
         },
     }
+}
+
+fn found_profile(row: Vec<Cell>) -> Result<FoundProfile, StoreFailure> {
+    let [Cell::Text(named), Cell::Text(audience), Cell::Bytes(id), Cell::Number(version), Cell::Bytes(state)] =
+        <[Cell; 5]>::try_from(row).map_err(|_| odd())?
+    else {
+        return Err(odd());
+    };
+    let keys = named.split(',').map(|index| index.parse().map_err(|_| odd()));
+    let mut keys = keys.collect::<Result<Vec<usize>, _>>()?;
+    keys.sort_unstable();
+    let id = id.try_into().map_err(|_| odd())?;
+    let version = u64::try_from(version).map_err(|_| odd())?;
+    Ok(FoundProfile { audience, keys, id, version, state })
 }
 
 /// All of them, then the wanted one with its body.
@@ -227,6 +221,50 @@ pub fn trace(write: &Write) -> Option<Statement> {
         sql: "SELECT 1 FROM retired WHERE audience = ? AND id = ?",
         params: vec![text(&retired.audience), bytes(&retired.id)],
     })
+}
+
+/// Statements that find a row when something that a message read has changed since; a host whose storage has another
+/// writer runs them in the transaction of [`writes`], and answers [`CommitError::Conflict`](super::CommitError::Conflict)
+/// when one does.
+pub fn checks(basis: &Basis) -> Vec<Statement> {
+    let keys = (!basis.keys.is_empty()).then(|| Statement {
+        sql: "SELECT 1 FROM json_each(?) AS asked
+              LEFT JOIN profile_key AS k ON k.audience = asked.value ->> 0 AND k.name = asked.value ->> 1
+                AND k.value = asked.value ->> 2
+              LEFT JOIN profile AS p ON p.audience = k.audience AND p.id = k.profile
+              WHERE hex(p.id) <> asked.value ->> 3 OR ifnull(p.version, 0) <> asked.value ->> 4 LIMIT 1",
+        params: vec![asked(basis.keys.iter().map(|(key, holder)| (key, Some(*holder))))],
+    });
+    let running = basis.running.as_ref().map(|(audience, number)| Statement {
+        sql: "SELECT 1 WHERE ifnull((SELECT number FROM pointer WHERE audience = ?), 0) <> ?",
+        params: vec![text(audience), integer(*number)],
+    });
+    keys.into_iter().chain(running).collect()
+}
+
+/// Keys as JSON, `[[audience, name, value], …]`; where it is to be checked, with the holder's id (in hexadecimal digits,
+/// empty for nobody) and version.
+fn asked<'k>(keys: impl Iterator<Item = (&'k KeyOf, Option<Option<Holder>>)>) -> Cell {
+    let mut json = Json::new();
+    json.list(keys, |json, (key, holder)| {
+        json.list(0..if holder.is_some() { 5 } else { 3 }, |json, field| match field {
+            0 => json.text(&key.audience),
+            1 => json.text(&key.name),
+            // SQLite ends a text of JSON at U+0000, and would find somebody else. No key holds one.
+            2 if key.value.contains('\0') => json.null(),
+            2 => json.text(&key.value),
+            3 => json.text(&holder.flatten().map(|holder| upper_hex(&holder.id)).unwrap_or_default()),
+            _ => json.number(holder.flatten().map_or(0, |holder| signed(holder.version))),
+        });
+    });
+    Cell::Text(json.into_text())
+}
+
+/// As SQLite's `hex` prints bytes.
+fn upper_hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 /// The statements of a write, to be run in one transaction.
@@ -300,7 +338,11 @@ fn text(text: &str) -> Cell {
 }
 
 fn integer(number: u64) -> Cell {
-    Cell::Number(i64::try_from(number).unwrap_or(i64::MAX))
+    Cell::Number(signed(number))
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 fn bytes(bytes: &[u8]) -> Cell {

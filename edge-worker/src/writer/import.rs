@@ -236,8 +236,13 @@ mod tests {
         };
         let opened = open(&edge, message).unwrap();
         // The first of the keys that are read is that of the first row.
-        let damaged =
-            FoundProfile { audience: "7".to_owned(), keys: vec![0], state: b"echo_me_not".to_vec() };
+        let damaged = FoundProfile {
+            audience: "7".to_owned(),
+            keys: vec![0],
+            id: [0; 16],
+            version: 1,
+            state: b"echo_me_not".to_vec(),
+        };
         let Folded::Done(outcome) = crate::writer::fold(&edge, &opened.work, &[damaged]) else {
             panic!("behind")
         };
@@ -258,8 +263,13 @@ mod tests {
             ["{\"event\":\"damaged_profile\",\"detail\":\"damaged profile: not a profile\"}"]
         );
         // One that a newer build wrote is whole: the import may be sent again when every writer runs that build.
-        let newer =
-            FoundProfile { audience: "7".to_owned(), keys: vec![0], state: b"USHP\x09and more".to_vec() };
+        let newer = FoundProfile {
+            audience: "7".to_owned(),
+            keys: vec![0],
+            id: [0; 16],
+            version: 1,
+            state: b"USHP\x09and more".to_vec(),
+        };
         let Folded::Done(outcome) = crate::writer::fold(&edge, &opened.work, &[newer]) else {
             panic!("behind")
         };

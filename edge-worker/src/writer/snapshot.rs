@@ -50,6 +50,8 @@ mod tests {
         FoundProfile {
             audience: "7".to_owned(),
             keys: vec![index],
+            id: [0; 16],
+            version: 1,
             state: codec::encode(&profile, PROFILE_FORM),
         }
     }
@@ -68,6 +70,8 @@ mod tests {
         let damaged = |index| FoundProfile {
             audience: "7".to_owned(),
             keys: vec![index],
+            id: [0; 16],
+            version: 1,
             state: b"echo_me_not".to_vec(),
         };
         let (first, second) = (known_by("first", 1), known_by("second", 2));

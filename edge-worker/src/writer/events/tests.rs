@@ -93,7 +93,13 @@ fn a_profile_that_is_full_keeps_no_other_from_its_events() {
 fn a_profile_that_cannot_be_read_keeps_no_other_from_its_events() {
     let edge = edge_of_lists(&["visitor"], None);
     // The first of the keys that are read is that of the first event.
-    let damaged = || FoundProfile { audience: "7".to_owned(), keys: vec![0], state: b"echo_me_not".to_vec() };
+    let damaged = || FoundProfile {
+        audience: "7".to_owned(),
+        keys: vec![0],
+        id: [0; 16],
+        version: 1,
+        state: b"echo_me_not".to_vec(),
+    };
     let fold = |events: &str| {
         let opened = open(&edge, batch_of(events)).unwrap();
         let Folded::Done(outcome) = fold_opened(&edge, &opened, &[damaged()]) else { panic!("behind") };
@@ -122,8 +128,13 @@ fn a_profile_of_a_newer_build_is_neither_damaged_nor_written() {
     let edge = edge_of_lists(&["visitor"], None);
     let fold = |events: &str| {
         let opened = open(&edge, batch_of(events)).unwrap();
-        let newer =
-            FoundProfile { audience: "7".to_owned(), keys: vec![0], state: b"USHP\x09and more".to_vec() };
+        let newer = FoundProfile {
+            audience: "7".to_owned(),
+            keys: vec![0],
+            id: [0; 16],
+            version: 1,
+            state: b"USHP\x09and more".to_vec(),
+        };
         let Folded::Done(outcome) = fold_opened(&edge, &opened, &[newer]) else { panic!("behind") };
         assert_eq!(outcome.log, [Line::of("profile_too_new")]);
         outcome
@@ -169,7 +180,13 @@ fn many_who_take_a_full_profile_over_are_refused_together() {
     assert_eq!(left_out.len(), 300, "one round finds all of them");
 
     let key = audience.events[0].read[1];
-    let found = FoundProfile { audience: "7".to_owned(), keys: vec![key], state: row.state.clone() };
+    let found = FoundProfile {
+        audience: "7".to_owned(),
+        keys: vec![key],
+        id: [0; 16],
+        version: 1,
+        state: row.state.clone(),
+    };
     let Folded::Done(outcome) = fold_opened(&edge, &opened, &[found]) else { panic!("behind") };
     let body = String::from_utf8(outcome.response.body).unwrap();
     assert_eq!(body.matches("ProfileTooLarge").count(), 300);
@@ -200,7 +217,7 @@ fn what_was_cut_or_refused_is_logged() {
     let forgotten = r#"{"event":"event_ids_forgotten"}"#;
     let found = |outcome: Box<Outcome>| {
         let state = outcome.write.profiles.into_iter().next().unwrap().state;
-        FoundProfile { audience: "7".to_owned(), keys: vec![0], state }
+        FoundProfile { audience: "7".to_owned(), keys: vec![0], id: [0; 16], version: 1, state }
     };
     let of_500 = fold(&events("visitor", 500, 0), Vec::new());
     assert!(of_500.log.is_empty());

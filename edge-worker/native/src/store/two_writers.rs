@@ -1,0 +1,240 @@
+//! Two writers on one store: whatever another writer commits between the read and the commit of a message, nothing is
+//! lost and nobody becomes two.
+
+use std::cell::{Cell, RefCell};
+use std::fs::File;
+use std::rc::Rc;
+
+use sha2::{Digest, Sha256};
+use usher_config::Source;
+use usher_edge::limits::COMMITS_MAX;
+use usher_edge::store::memory::MemoryStore;
+use usher_edge::{Ambient, Edge, Request, Response, serve};
+
+use super::*;
+
+const DEFINITION: &str = r#"
+parent_segment_id: "7"
+events:
+  - {name: view, database: web, table: views, filter: {field: ref, pattern: "."}}
+attributes:
+  - {name: views, type: counter, source_event: view, aggregation: count, sensitivity: non-sensitive}
+  - {name: tier, type: imported_batch, column: tier, data_type: string, sensitivity: non-sensitive}
+id_stitching:
+  primary_key: customer_id
+  stitching_keys: [{name: cookie}, {name: customer_id}]
+"#;
+
+const SERVICE: &str = r#"
+parent_segment_id: "7"
+personalization_service:
+  name: home
+  sections: [{name: all, criteria: "", attributes: [views, tier]}]
+"#;
+
+/// Both ends of one database.
+trait Shared: Store + Sized {
+    fn again(&self) -> Self;
+}
+
+#[derive(Clone)]
+struct Memory(Rc<RefCell<MemoryStore>>);
+
+impl Store for Memory {
+    fn read(&mut self, read: &Read) -> Result<Found, StoreFailure> {
+        self.0.borrow_mut().read(read)
+    }
+
+    fn commit(&mut self, basis: &Basis, write: &Write) -> Result<(), CommitError> {
+        self.0.borrow_mut().commit(basis, write)
+    }
+}
+
+impl Shared for Memory {
+    fn again(&self) -> Memory {
+        self.clone()
+    }
+}
+
+impl Shared for SqliteStore {
+    fn again(&self) -> SqliteStore {
+        let lock = File::open(&self.database).expect("it is there");
+        let connection = connect(&self.database).expect("a second connection");
+        SqliteStore { connection: Some(connection), database: self.database.clone(), _lock: lock }
+    }
+}
+
+/// A store before whose commits another writer serves a request of its own, `times` times.
+struct Contested<'a, S> {
+    own: S,
+    rival: Writer<S>,
+    request: (&'a str, &'a str, &'a str),
+    times: usize,
+}
+
+impl<S: Shared> Store for Contested<'_, S> {
+    fn read(&mut self, read: &Read) -> Result<Found, StoreFailure> {
+        self.own.read(read)
+    }
+
+    fn commit(&mut self, basis: &Basis, write: &Write) -> Result<(), CommitError> {
+        if self.times > 0 {
+            self.times -= 1;
+            let (method, target, body) = self.request;
+            let taken = self.rival.ask(method, target, body);
+            assert_eq!(taken.status, 200, "{}", String::from_utf8_lossy(&taken.body));
+        }
+        self.own.commit(basis, write)
+    }
+}
+
+/// A process with its own edge.
+struct Writer<S> {
+    edge: Edge,
+    store: S,
+    calls: Rc<Cell<u64>>,
+}
+
+impl<S: Store> Writer<S> {
+    fn new(store: S, calls: &Rc<Cell<u64>>) -> Writer<S> {
+        let record = |kind: &str, more: &str| {
+            let hash: String = Sha256::digest(kind).iter().map(|byte| format!("{byte:02x}")).collect();
+            format!(r#"{{"kind":"{kind}","audience":"7","sha256":"{hash}"{more}}}"#)
+        };
+        let records = [
+            record("admin", ""),
+            record("write", r#","account":"1""#),
+            record("server", r#","account":"1","scopes":["personalize","import"]"#),
+        ];
+        let secret = format!(r#"{{"signing_key":"{}","keys":[{}]}}"#, "07".repeat(32), records.join(","));
+        let mut edge = Edge::new(Some(&secret), false);
+        assert_eq!(edge.complaint(), None);
+        let mut store = store;
+        usher_edge::refresh(&mut edge, &mut store, &mut |_| {});
+        Writer { edge, store, calls: Rc::clone(calls) }
+    }
+
+    /// By the key that the route wants.
+    fn ask(&mut self, method: &str, target: &str, body: &str) -> Response {
+        let key = match target {
+            _ if target.contains("/bundle") => "admin",
+            _ if target.starts_with("/v1") => "server",
+            _ => "write",
+        };
+        self.calls.set(self.calls.get() + 1);
+        let mut entropy = [0; 32];
+        entropy[..8].copy_from_slice(&self.calls.get().to_le_bytes());
+        let ambient =
+            Ambient { now_ms: 1_790_000_000_000 + i64::try_from(self.calls.get()).unwrap(), entropy };
+        let headers = [("authorization".to_owned(), format!("TD1 {key}"))];
+        let request = Request { method, target, headers: &headers, body: body.as_bytes(), ambient };
+        serve(&mut self.edge, &mut self.store, &request, &mut |_| {})
+    }
+
+    fn offer(&mut self, key: &str, value: &str) -> String {
+        let key = format!(r#"{{"name":"{key}","value":"{value}"}}"#);
+        let body = format!(r#"{{"audience":"7","personalization":"home","key":{key}}}"#);
+        let answer = self.ask("POST", "/v1/personalize", &body);
+        String::from_utf8_lossy(&answer.body).split(r#","meta""#).next().unwrap_or("").to_owned()
+    }
+}
+
+fn bundle(name: &str) -> String {
+    let source = |path: &str, text: &str| Source { name: path.to_owned(), text: text.replace("home", name) };
+    let reading = usher_config::read(&[source("rt.yaml", DEFINITION), source("home.yaml", SERVICE)]);
+    assert!(!reading.has_errors(), "{:?}", reading.findings);
+    String::from_utf8(usher_edge::bundle_of(&reading.definition).expect("a bundle")).expect("text")
+}
+
+/// Two writers of one store that runs the bundle, the second of which comes before the first one's next commits with
+/// this request.
+fn contested<'a, S: Shared>(
+    store: S,
+    request: (&'a str, &'a str, &'a str),
+    times: usize,
+) -> Writer<Contested<'a, S>> {
+    let calls = Rc::default();
+    let mut rival = Writer::new(store.again(), &calls);
+    assert_eq!(rival.ask("PUT", "/v1/audiences/7/bundle", &bundle("home")).status, 200);
+    Writer::new(Contested { own: store, rival, request, times }, &calls)
+}
+
+/// Runs one check on the reference store and on SQLite, with a connection for each writer there.
+macro_rules! on_both {
+    ($name:ident, $check:ident) => {
+        #[test]
+        fn $name() {
+            $check(Memory(Rc::default()));
+            let directory =
+                std::env::temp_dir().join(format!("usher-{}-{}", stringify!($name), std::process::id()));
+            $check(SqliteStore::open(&directory).unwrap());
+            fs::remove_dir_all(directory).unwrap();
+        }
+    };
+}
+
+const VIEW: &str = r#"{"events":[{"cookie":"c","ref":"own","event_id":"own"}]}"#;
+const OTHER_VIEW: (&str, &str, &str) =
+    ("POST", "/web/views", r#"{"events":[{"cookie":"c","ref":"rival","event_id":"rival"}]}"#);
+
+on_both!(events_of_both_are_counted, both_count);
+fn both_count(store: impl Shared) {
+    // The first event of a visitor: without a look at the key there would be two of them. Then one that is known.
+    let mut writer = contested(store, OTHER_VIEW, 1);
+    let taken = writer.ask("POST", "/web/views", VIEW);
+    assert_eq!((taken.status, text(&taken)), (200, r#"{"receipts":[{"success":true}]}"#.to_owned()));
+    assert!(writer.offer("cookie", "c").contains(r#""views":2"#), "{}", writer.offer("cookie", "c"));
+    writer.store.times = 1;
+    writer.store.request.2 = r#"{"events":[{"cookie":"c","ref":"rival","event_id":"r2"}]}"#;
+    writer.ask("POST", "/web/views", r#"{"events":[{"cookie":"c","ref":"own","event_id":"o2"}]}"#);
+    assert!(writer.offer("cookie", "c").contains(r#""views":4"#), "{}", writer.offer("cookie", "c"));
+}
+
+on_both!(one_event_at_both_is_counted_once, once);
+fn once(store: impl Shared) {
+    let mut writer = contested(store, ("POST", "/web/views", VIEW), 1);
+    let taken = writer.ask("POST", "/web/views", VIEW);
+    assert_eq!(text(&taken), r#"{"receipts":[{"success":true,"notes":["duplicate"]}]}"#);
+    assert!(writer.offer("cookie", "c").contains(r#""views":1"#), "{}", writer.offer("cookie", "c"));
+}
+
+on_both!(a_key_that_a_rival_took_is_found, joined);
+fn joined(store: impl Shared) {
+    // The rival finds out whose cookie it is while an import makes a profile of the same customer.
+    let event = r#"{"events":[{"cookie":"c","customer_id":"k","ref":"rival"}]}"#;
+    let mut writer = contested(store, ("POST", "/web/views", event), 1);
+    let import =
+        writer.ask("POST", "/v1/audiences/7/profiles/import", r#"{"customer_id":"k","tier":"gold"}"#);
+    assert_eq!(import.status, 200, "{}", text(&import));
+    for (key, value) in [("cookie", "c"), ("customer_id", "k")] {
+        let offer = writer.offer(key, value);
+        assert!(offer.contains(r#""views":1"#) && offer.contains("gold"), "{offer}");
+    }
+}
+
+on_both!(bundles_of_both_have_numbers, numbered);
+fn numbered(store: impl Shared) {
+    let (rival, own) = (bundle("rivals"), bundle("own"));
+    let mut writer = contested(store, ("PUT", "/v1/audiences/7/bundle", &rival), 1);
+    let put = writer.ask("PUT", "/v1/audiences/7/bundle", &own);
+    assert!(text(&put).contains(r#""number":3"#), "{}", text(&put));
+    let history = text(&writer.ask("GET", "/v1/audiences/7/bundles", ""));
+    assert_eq!(history.matches(r#""hash""#).count(), 3, "{history}");
+}
+
+on_both!(who_never_comes_first_is_told_so, refused);
+fn refused(store: impl Shared) {
+    // Each event of the rival is later than the one before it, so that each is a commit.
+    let mut writer = contested(store, OTHER_VIEW, 1_000);
+    let taken = writer.ask("POST", "/web/views", VIEW);
+    assert_eq!(taken.status, 503, "{}", text(&taken));
+    assert_eq!(writer.store.times, 1_000 - COMMITS_MAX);
+    // Nothing of it was stored.
+    writer.store.times = 0;
+    assert!(writer.offer("cookie", "c").contains(r#""views":1"#), "{}", writer.offer("cookie", "c"));
+    assert_eq!(text(&writer.ask("POST", "/web/views", VIEW)), r#"{"receipts":[{"success":true}]}"#);
+}
+
+fn text(response: &Response) -> String {
+    String::from_utf8_lossy(&response.body).into_owned()
+}
