@@ -43,6 +43,7 @@ pub const HEADERS: &[&str] = &[
     "content-encoding",
     "content-type",
     "if-match",
+    "if-none-match",
     "origin",
     "user-agent",
     "wp13n-token",

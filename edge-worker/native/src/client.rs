@@ -125,16 +125,17 @@ impl Client {
         Refused { passing: true, failure }
     }
 
-    /// `PUT`, once.
-    pub(crate) fn put(&self, path: &str, if_match: Option<&str>, body: &[u8]) -> Result<Value, Failure> {
-        let mut request = self
+    /// `PUT`, once, if the bundle with this hash runs, or none where none is given.
+    pub(crate) fn put(&self, path: &str, running: Option<&str>, body: &[u8]) -> Result<Value, Failure> {
+        let request = self
             .agent
             .put(format!("{}{path}", self.base))
             .header("authorization", &self.authorization)
             .content_type("application/json");
-        if let Some(hash) = if_match {
-            request = request.header("if-match", format!("\"{hash}\""));
-        }
+        let request = match running {
+            Some(hash) => request.header("if-match", format!("\"{hash}\"")),
+            None => request.header("if-none-match", "*"),
+        };
         self.answer(request.send(body)).map_err(Refused::into_failure)
     }
 

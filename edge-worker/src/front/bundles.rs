@@ -102,7 +102,8 @@ fn status(edge: &Edge, audience: &str) -> &'static str {
 
 /// What may run now, if the caller minds.
 fn if_match(head: &Head<'_>) -> Option<String> {
-    head.header("if-match").map(entity_tag::if_match)
+    let given = head.header("if-match").map(entity_tag::if_match);
+    given.or_else(|| head.header("if-none-match").and_then(entity_tag::if_none_match))
 }
 
 /// The bundle that a rollback wants.

@@ -1,4 +1,7 @@
-//! Entity tags as RFC 9110 writes them in `If-Match`.
+//! Entity tags as RFC 9110 writes them in `If-Match`, and `If-None-Match: *`.
+
+/// The condition that nothing is there; no hash is written so.
+const NOTHING: &str = "!";
 
 /// The hashes that a condition allows, with commas between; `*` for anything that is there. A weak tag names nothing
 /// (RFC 9110, 13.1.1: the comparison is strong), and neither does what is no tag; but one hash alone may go without its
@@ -27,8 +30,17 @@ pub(crate) fn if_match(header: &str) -> String {
     tags.join(",")
 }
 
+/// The condition of an `If-None-Match` header: `*` asks that nothing is there. Any other list asks nothing of a writer here,
+/// which names what it replaces.
+pub(crate) fn if_none_match(header: &str) -> Option<String> {
+    (header.trim() == "*").then(|| NOTHING.to_owned())
+}
+
 /// True when the condition allows what runs: its hash, or nothing.
 pub(crate) fn allows(condition: &str, running: Option<&str>) -> bool {
+    if condition == NOTHING {
+        return running.is_none();
+    }
     running.is_some_and(|hash| condition == "*" || condition.split(',').any(|tag| tag == hash))
 }
 
@@ -63,5 +75,14 @@ mod tests {
             assert_eq!(allows(&condition, Some("ab")), runs_ab, "{header}");
             assert_eq!(allows(&condition, None), runs_nothing, "{header}");
         }
+    }
+
+    #[test]
+    fn a_first_bundle_may_ask_that_it_is_one() {
+        let condition = if_none_match(" * ").unwrap();
+        assert!(allows(&condition, None) && !allows(&condition, Some("ab")));
+        assert_eq!(if_none_match("\"ab\""), None);
+        // Nobody writes it in the other header.
+        assert!(!allows(&if_match("!"), None) && !allows(&if_match("\"!\""), None));
     }
 }

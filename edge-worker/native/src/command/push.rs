@@ -127,10 +127,10 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         ));
     }
     // What was looked at is what is replaced: whoever published in between is not overwritten.
-    let seen = running.map(|running| running.hash).unwrap_or_default();
-    let if_match = args.if_match.as_deref().map_or(seen.as_str(), |hash| hash.trim_matches('"'));
+    let seen = running.as_ref().map(|running| running.hash.as_str());
+    let replaced = args.if_match.as_deref().map(|hash| hash.trim_matches('"')).or(seen);
     progress("publishing");
-    let answer = client.put(&format!("/v1/audiences/{audience}/bundle"), Some(if_match), &body);
+    let answer = client.put(&format!("/v1/audiences/{audience}/bundle"), replaced, &body);
     progress("");
     told(&client, &audience, &answer?)
 }
