@@ -41,6 +41,15 @@ pub struct Audience {
     pub name: Option<String>,
 }
 
+impl Audience {
+    /// Whether a text can be an audience's id, which stands in addresses: letters, digits, `-`, `_`, `.` and `~`, not
+    /// beginning with a dot.
+    pub fn is_id(text: &str) -> bool {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+        !text.is_empty() && text.bytes().all(plain) && !text.starts_with('.')
+    }
+}
+
 /// A named, filtered event table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeyEvent {

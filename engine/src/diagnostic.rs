@@ -193,6 +193,10 @@ codes! {
     FailedExample = "E019", Error;
     /// A database or table that no event can be sent to.
     BadTableName = "E020", Error;
+    /// A section that answers nothing.
+    NoPayload = "E021", Error;
+    /// An id that cannot be one.
+    BadId = "E022", Error;
     /// A key event without a filter.
     NoFilter = "W001", Warning;
     /// An attribute that looks personal and is marked non-sensitive.
@@ -219,6 +223,10 @@ codes! {
     Withheld = "W012", Warning;
     /// A condition that is the same for everybody, because of what its attribute can be.
     FixedCondition = "W013", Warning;
+    /// A text without quotes that is read as a number, or a number that is read as a text.
+    Unquoted = "W014", Warning;
+    /// A pattern between slashes, which are part of it.
+    DelimitedPattern = "W015", Warning;
     /// A key that RT 2.0 knows and Usher does not use.
     Ignored = "I001", Info;
     /// A section that a sensitive value lets a visitor into.

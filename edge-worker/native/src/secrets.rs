@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::exit::Failure;
 use crate::files::{self, Readers};
+use usher_engine::definition::Audience;
 
 /// The environment variable with the deployment's secret.
 pub(crate) const SECRET: &str = "USHER_KEYS";
@@ -137,8 +138,7 @@ pub(crate) fn write_private(path: &Path, text: &str, overwrite: bool) -> Result<
 
 /// An audience's id where it becomes part of an address.
 pub(crate) fn audience(text: &str) -> Result<String, String> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
-    if !text.is_empty() && text.bytes().all(plain) && !text.starts_with('.') {
+    if Audience::is_id(text) {
         Ok(text.to_owned())
     } else {
         Err("an audience's id is letters, digits, `-`, `_`, `.` or `~`".to_owned())

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use usher_engine::definition::{Definition, OutputSource};
+use usher_engine::definition::{Aggregation, AttributeKind, Definition, OutputSource};
 use usher_engine::diagnostic::{Code, Diagnostic};
 use usher_engine::syntax::{Expr, Name};
+use usher_engine::value::DataType;
 
 /// Whether a finding is about a use of an attribute that is broken itself. `broken` holds paths of the definition.
 pub(crate) fn follows(definition: &Definition, broken: &BTreeSet<String>, diagnostic: &Diagnostic) -> bool {
@@ -61,6 +62,25 @@ fn shown(source: &OutputSource) -> Vec<&str> {
             names.map(|(name, _)| name.trim()).collect()
         }
         OutputSource::Constant(_) | OutputSource::Text(_) => Vec::new(),
+    }
+}
+
+/// The type that is declared of what the condition at a path asks about; what counts or adds up is a number.
+pub(crate) fn declared(definition: &Definition, path: &str) -> Option<DataType> {
+    let name = *used(definition, path)?.first()?;
+    let (personalization, _) = indexed(path, "personalizations")?;
+    let inputs = &definition.personalizations.get(personalization)?.inputs;
+    if let Some(input) = inputs.iter().find(|input| input.name == name) {
+        return Some(input.data_type);
+    }
+    let whole = |name: &str| definition.attributes.iter().find(|attribute| attribute.name == name);
+    let attribute = whole(name).or_else(|| whole(name.rsplit_once('.')?.0))?;
+    match &attribute.kind {
+        AttributeKind::Counter { .. } | AttributeKind::Single { aggregation: Aggregation::Sum, .. } => {
+            Some(DataType::Number)
+        }
+        AttributeKind::Single { data_type, .. } | AttributeKind::Batch { data_type, .. } => *data_type,
+        AttributeKind::List { .. } => None,
     }
 }
 

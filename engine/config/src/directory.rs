@@ -21,7 +21,7 @@ pub struct Listing {
 
 /// Reads a directory's `*.yaml`, `*.yml` and `*.json`, in the order of their names.
 ///
-/// Other things live beside definitions (keys, package manifests): a mapping that carries no mark of any dialect is left
+/// Files whose names begin with a dot are none. Other things live beside definitions (keys, package manifests): a mapping that carries no mark of any dialect is left
 /// out with an info, unless it names an audience beside a misspelt mark. Named alone, the same file is an error, because then somebody meant it. A text that cannot be read
 /// stays in, so that a slip of the pen never drops a definition in silence.
 pub fn definition_files(directory: &Path) -> io::Result<Listing> {
@@ -30,7 +30,9 @@ pub fn definition_files(directory: &Path) -> io::Result<Listing> {
         let path = entry?.path();
         let extension =
             path.extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase);
-        if matches!(extension.as_deref(), Some("yaml" | "yml" | "json")) && path.is_file() {
+        // What an editor or a file system keeps beside files is no definition, whatever it is called behind the dot.
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if !hidden && matches!(extension.as_deref(), Some("yaml" | "yml" | "json")) && path.is_file() {
             paths.push(path);
         }
     }
@@ -80,6 +82,8 @@ mod tests {
             ("a.yaml", "parent_segment_id: '1'\nevent: []\n"),
             ("b.yaml", "parent_segment_id: '1'\n"),
             ("c.yaml", "actions: []\n"),
+            (".a.yaml", "parent_segment_id: '2'\nevents: []\n"),
+            ("._a.yaml", "\0\u{5}\u{16}\u{7}"),
         ] {
             fs::write(directory.join(name), text).unwrap();
         }

@@ -11,7 +11,7 @@ mod yaml_words;
 
 use usher_engine::diagnostic::Code;
 
-pub(crate) use node::{Content, Entry, Fault, Node, Span};
+pub(crate) use node::{Content, Entry, Fault, Node, Scalar, Span, Style};
 pub(crate) use origin::origin;
 
 /// Reads the documents of a text; JSON if the file's name says so.

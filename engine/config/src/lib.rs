@@ -29,6 +29,7 @@ mod lower;
 pub mod render;
 pub mod sarif;
 mod source;
+mod spelling;
 mod suggest;
 mod text;
 mod write;
@@ -38,6 +39,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use usher_engine::Plan;
 use usher_engine::definition::{Definition, EventTable, Example};
 use usher_engine::diagnostic::{Code, Diagnostic, Severity};
+use usher_engine::value::DataType;
 
 pub use columns::Sample;
 pub use directory::{Listing, definition_files};
@@ -45,7 +47,8 @@ pub use source::{Finding, Location, Source};
 pub use write::{rfc3339, write, write_with_examples};
 
 use columns::Columns;
-use lower::{At, Lower};
+use lower::{At, Body, Lower, Unquoted};
+use spelling::in_snake_case;
 use text::Text;
 
 /// Reads all sources as one definition.
@@ -72,7 +75,9 @@ pub fn read(sources: &[Source]) -> Reading {
         }
     }
     dialect::finish(&mut lower);
-    let Lower { texts, definition, examples, findings, places, broken, incomplete, .. } = lower;
+    let Lower {
+        texts, definition, examples, findings, places, broken, incomplete, snake_case, unquoted, ..
+    } = lower;
     let mut reading = Reading {
         definition,
         examples,
@@ -82,6 +87,8 @@ pub fn read(sources: &[Source]) -> Reading {
         places,
         broken,
         incomplete,
+        snake_case,
+        unquoted,
     };
     reading.findings = findings
         .into_iter()
@@ -114,6 +121,8 @@ pub fn check_with(sources: &[Source], sample: &Sample) -> Reading {
     for diagnostic in twice.into_iter().chain(compiled).chain(lints) {
         reading.add(diagnostic);
     }
+    reading.unquoted();
+    reading.nameless();
     reading.sort();
     reading
 }
@@ -133,6 +142,10 @@ pub struct Reading {
     places: BTreeMap<String, At>,
     broken: BTreeSet<String>,
     incomplete: bool,
+    /// Bodies that spell the API's keys in snake case.
+    snake_case: Vec<Body>,
+    /// Scalars that are read as something that looks otherwise.
+    unquoted: Vec<(String, Unquoted, At)>,
 }
 
 impl Reading {
@@ -142,20 +155,66 @@ impl Reading {
     }
 
     /// Finds where the part that a diagnostic speaks of stands, or else the nearest part around it.
-    pub fn locate(&self, diagnostic: Diagnostic) -> Finding {
+    pub fn locate(&self, mut diagnostic: Diagnostic) -> Finding {
         let mut path = diagnostic.path.as_str();
-        let place = loop {
+        let at = loop {
             if let Some(&at) = self.places.get(path) {
-                break self.place(at);
+                break Some(at);
             }
             let Some(shorter) = path.rfind(['.', '[']) else { break None };
             path = path.get(..shorter).unwrap_or_default();
         };
-        Finding { diagnostic, place }
+        if at.is_some_and(|at| self.snake_case.iter().any(|body| body.holds(at))) {
+            diagnostic.message = in_snake_case(&diagnostic.message);
+            diagnostic.help = diagnostic.help.as_deref().map(in_snake_case);
+        }
+        Finding { diagnostic, place: at.and_then(|at| self.place(at)) }
     }
 
     fn place(&self, (text, span): At) -> Option<Location> {
         self.texts.get(text).map(|text| text.place(span))
+    }
+
+    /// Adds that nothing names an audience, if nothing else is wrong: what has none cannot be pushed.
+    fn nameless(&mut self) {
+        if !self.definition.audience.id.is_empty() || self.has_errors() || self.texts.is_empty() {
+            return;
+        }
+        let message = "there is nothing to push: no file names an audience, or anything of one";
+        let help = "name the files of a definition, too: an `rt_config`, services, or bodies of the API";
+        let diagnostic = Diagnostic::new(Code::MissingKey, message).help(help);
+        self.findings.push(Finding { diagnostic, place: self.place((0, document::Span::default())) });
+    }
+
+    /// Adds what is said of scalars without quotes, unless they stand where a number is declared, or are wrong otherwise.
+    fn unquoted(&mut self) {
+        for (path, unquoted, at) in std::mem::take(&mut self.unquoted) {
+            let place = self.place(at);
+            let line =
+                |place: &Option<Location>| place.as_ref().map(|place| (place.file.clone(), place.line));
+            let is_wrong = self.findings.iter().any(|known| {
+                known.diagnostic.severity() == Severity::Error
+                    && (known.diagnostic.path == path || line(&known.place) == line(&place))
+            });
+            let number = consequence::declared(&self.definition, &path) == Some(DataType::Number);
+            if is_wrong || (number && matches!(unquoted, Unquoted::Number(..))) {
+                continue;
+            }
+            let (message, help) = match unquoted {
+                Unquoted::Number(text, number) => (
+                    format!("`{text}` is read as the number {number}"),
+                    format!(
+                        "put it in quotes if it is a text, such as a code: \"{text}\"; else write {number}"
+                    ),
+                ),
+                Unquoted::Text(text, number) => (
+                    format!("`{text}` is read as a text: a number has no `_`"),
+                    format!("write {number}, or put it in quotes if it is a text: \"{text}\""),
+                ),
+            };
+            let diagnostic = Diagnostic::new(Code::Unquoted, message).at(path).help(help);
+            self.findings.push(Finding { diagnostic, place });
+        }
     }
 
     /// Adds what somebody says of the definition, unless it was said already or follows from what was.

@@ -4,6 +4,8 @@
 pub(crate) const FILE_BYTES_MAX: usize = 1024 * 1024;
 /// How deep lists and mappings nest.
 pub(crate) const DOCUMENT_DEPTH_MAX: usize = 64;
+/// How many bytes are read once more because of tabs behind colons, all together.
+pub(crate) const TAB_WORK_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// How many lists, mappings and scalars a file has, each counted as often as aliases repeat it.
 pub(crate) const NODES_MAX: usize = 100_000;
 /// How many findings are kept; a file with more needs another look anyway.

@@ -3,6 +3,7 @@
 
 mod answer;
 mod columns;
+mod patterns;
 
 use std::fmt;
 
@@ -24,6 +25,7 @@ pub(crate) fn lint(definition: &Definition, plan: Option<&Plan>, columns: &Colum
     }
     answer::lint(definition, &mut found);
     columns::lint(definition, columns, &mut found);
+    patterns::lint(definition, &mut found);
     found
 }
 

@@ -3,6 +3,7 @@
 mod at;
 mod bodies;
 mod duration;
+mod unquoted;
 mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,11 +15,24 @@ use usher_engine::value::{DataType, Number, Value};
 use crate::document::{Content, Entry, Fault, Node, Span};
 use crate::limits::FINDINGS_MAX;
 use crate::source::Source;
+use crate::spelling::in_snake_case;
 use crate::suggest::{did_you_mean, meant};
 use crate::text::Text;
 pub(crate) use at::At;
 pub(crate) use bodies::Bodies;
+pub(crate) use unquoted::Unquoted;
+use unquoted::unquoted;
 use wanted::wanted;
+
+/// A range of a text that is a body of the API.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Body(usize, Span);
+
+impl Body {
+    pub(crate) fn holds(self, (text, span): At) -> bool {
+        self.0 == text && self.1.start <= span.start && span.start < self.1.end
+    }
+}
 
 /// The definition as far as it is read, and what was found on the way.
 #[derive(Default)]
@@ -41,6 +55,10 @@ pub(crate) struct Lower {
     path: String,
     /// The criterion within it that is being read, and how many of its conditions are.
     criterion: (String, usize),
+    /// Bodies of the API that write their keys in snake case.
+    pub(crate) snake_case: Vec<Body>,
+    /// Scalars without quotes that are read as something that looks otherwise, by the path of what they are.
+    pub(crate) unquoted: Vec<(String, Unquoted, At)>,
     /// Where the audience was named first.
     pub(crate) audience: Option<At>,
     /// What bodies of the control API say of each other.
@@ -101,7 +119,16 @@ impl Lower {
         }
         let mut diagnostic = Diagnostic::new(code, message).at(&self.path);
         diagnostic.help = help;
+        if self.snake_case.iter().any(|body| body.holds((self.text, span))) {
+            diagnostic.message = in_snake_case(&diagnostic.message);
+            diagnostic.help = diagnostic.help.as_deref().map(in_snake_case);
+        }
         self.push(diagnostic, Some((self.text, span)));
+    }
+
+    /// What is said of this body spells the API's keys in snake case, as it does.
+    pub(crate) fn write_snake_case(&mut self, span: Span) {
+        self.snake_case.push(Body(self.text, span));
     }
 
     pub(crate) fn push(&mut self, diagnostic: Diagnostic, at: Option<At>) {
@@ -182,6 +209,29 @@ impl Lower {
     }
 }
 
+/// Whether a key that an event or an attribute does not know is one of the whole file, and indented too far.
+fn is_of_the_top(key: &str, what: &str) -> bool {
+    let top = [
+        "parent_segment_id",
+        "parent_segment_name",
+        "events",
+        "event_tables",
+        "attributes",
+        "id_stitching",
+        "examples",
+    ];
+    let within = ["an event", "an attribute", "an event table", "id_stitching", "a stitching key"];
+    top.contains(&key) && within.contains(&what)
+}
+
+/// Whether a text stands for what somebody has still to fill in: `<id>`, `${ID}`, `{{id}}`.
+fn is_placeholder(text: &str) -> bool {
+    let text = text.trim();
+    [("<", ">"), ("${", "}"), ("{{", "}}")].iter().any(|(open, close)| {
+        text.len() > open.len() + close.len() && text.starts_with(open) && text.ends_with(close)
+    })
+}
+
 /// Typed reads. Each reports what does not fit and answers None; a missing or null value is None without a word.
 impl Lower {
     /// A mapping that may have these keys.
@@ -218,12 +268,17 @@ impl Lower {
                 self.incomplete |= self.path.is_empty() && !matches!(value.content, Content::Scalar(_));
                 // Suggestions cost more than anything else here, so nobody pays for those that nobody will see.
                 let near = if self.is_full() { None } else { meant(key, known) };
+                let list = || format!("known here: {}", known.join(", "));
                 let help = match near {
                     Some(near) => {
                         self.misspelled.insert((self.text, node.span.start, near));
-                        format!("did you mean `{near}`?")
+                        let list = if self.path.is_empty() { format!(" {}", list()) } else { String::new() };
+                        format!("did you mean `{near}`?{list}")
                     }
-                    None => format!("known here: {}", known.join(", ")),
+                    None if is_of_the_top(key, what) => {
+                        format!("`{key}` stands at the top of the file: do not indent it")
+                    }
+                    None => list(),
                 };
                 self.note_with(
                     Code::UnknownKey,
@@ -309,7 +364,14 @@ impl Lower {
         {
             return Some(scalar.text.clone());
         }
-        self.name_of(node, key)
+        let text = self.name_of(node, key)?;
+        if !is_placeholder(&text) {
+            return Some(text);
+        }
+        let message = format!("`{key}` is a placeholder, not an id: {text}");
+        let help = "write the id itself in its place, without the signs around it".to_owned();
+        self.note_with(Code::BadId, node.span, message, Some(help));
+        None
     }
 
     pub(crate) fn boolean(&mut self, fields: Fields<'_>, key: &str) -> Option<bool> {
@@ -395,6 +457,22 @@ impl Lower {
             self.note_with(Code::UnknownName, fields.span(key), format!("unknown type `{text}`"), Some(help));
         }
         found
+    }
+
+    /// A value; `part` is what of the part that is being read it is.
+    pub(crate) fn value_at(&mut self, node: &Node, part: &str) -> Option<Value> {
+        let mut found = Vec::new();
+        unquoted(node, &mut found);
+        let path = self.path_of(part);
+        self.unquoted.extend(found.into_iter().map(|(it, span)| (path.clone(), it, (self.text, span))));
+        self.value_of(node)
+    }
+
+    /// What the next condition is compared with.
+    pub(crate) fn compared(&mut self, node: &Node) -> Option<Value> {
+        let (criterion, number) = &self.criterion;
+        let part = format!("{criterion}.conditions[{number}].value");
+        self.value_at(node, &part)
     }
 
     pub(crate) fn value_of(&mut self, node: &Node) -> Option<Value> {

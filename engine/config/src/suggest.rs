@@ -7,6 +7,16 @@ pub(crate) fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a 
     nearest(wrong, known).map(|name| format!("did you mean `{name}`?"))
 }
 
+/// The help that names the nearest names, and then all that there are.
+pub(crate) fn one_of_these<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.into_iter().collect();
+    let all = known.join(", ");
+    match did_you_mean(wrong, known) {
+        Some(near) => format!("{near} known are {all}"),
+        None => format!("known are {all}"),
+    }
+}
+
 /// Words for the same thing: what other definitions call it, and what it is called here.
 const SAME: [(&str, &str); 21] = [
     ("column", "field"),

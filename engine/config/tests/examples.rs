@@ -23,8 +23,8 @@ personalization_service:
   name: examples
   trigger_event: view
   sections:
-    - {name: "A b: c", criteria: "", attributes: []}
-    - {name: "null", criteria: "", attributes: []}
+    - {name: "A b: c", criteria: "", attributes: [{name: n, value: 1}]}
+    - {name: "null", criteria: "", attributes: [{name: n, value: 1}]}
 "#;
 
 fn read(text: &str) -> Reading {

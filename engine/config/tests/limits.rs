@@ -33,7 +33,7 @@ fn service(sections: &str) -> String {
 
 fn criteria(text: &str) -> String {
     let config = config("- {name: a, type: imported}\n- {name: n, type: imported, data_type: number}\n");
-    let section = format!("- {{name: x, criteria: \"{text}\"}}");
+    let section = format!("- {{name: x, criteria: \"{text}\", batch_segments: [s]}}");
     format!("{config}---\n{HEAD}personalization_service:\n  name: s\n  sections:\n  {section}\n")
 }
 
@@ -50,12 +50,14 @@ const BOUNDS: [Counted; 13] = [
     ("personalizations", limits::PERSONALIZATIONS_MAX, |n| {
         each(n, |i| {
             format!(
-                "---\n{HEAD}service_name: s{i}\nsections:\n- {{name: x, criteria: {{operator: ALWAYS}}}}\n"
+                "---\n{HEAD}service_name: s{i}\nsections:\n- {{name: x, criteria: {{operator: ALWAYS}}, batch_segments: [s]}}\n"
             )
         })
     }),
     ("sections", limits::SECTIONS_MAX, |n| {
-        service(&each(n, |i| format!("- {{name: x{i}, criteria: {{operator: ALWAYS}}}}\n")))
+        let sections = each(n, |i| format!("  - {{name: x{i}, criteria: '', attributes: [n]}}\n"));
+        let config = config("- {name: n, type: imported, data_type: number}\n");
+        format!("{config}---\n{HEAD}personalization_service:\n  name: s\n  sections:\n{sections}")
     }),
     ("outputs", limits::OUTPUTS_MAX, |n| {
         let outputs = each(n, |i| format!("  - {{name: o{i}, value: 1}}\n"));
@@ -82,7 +84,9 @@ const BOUNDS: [Counted; 13] = [
     }),
     ("tests of a criterion", limits::CRITERIA_TESTS_MAX, |n| {
         let tests = each(n, |i| format!("{{attribute: n, operator: not_equals, value: {i}}}, "));
-        service(&format!("- name: x\n  criteria: {{operator: AND, conditions: [{tests}]}}\n"))
+        service(&format!(
+            "- name: x\n  criteria: {{operator: AND, conditions: [{tests}]}}\n  batch_segments: [s]\n"
+        ))
     }),
     // A question is a level of its own.
     ("levels of a criterion", limits::CRITERIA_DEPTH_MAX, |n| {

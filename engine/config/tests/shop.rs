@@ -36,8 +36,9 @@ fn nothing_in_the_shop_is_wrong() {
         |code: Code| reading.findings.iter().filter(|finding| finding.diagnostic.code == code).count();
     assert_eq!(warnings(Code::NoFilter), 5);
     assert_eq!(warnings(Code::OpenIdentity), 2);
+    assert_eq!(warnings(Code::LargeAnswer), 3, "lists of 100 items");
     assert_eq!(warnings(Code::Ignored), 1, "the pipeline");
-    assert_eq!(reading.findings.len(), 8, "{shown:#?}");
+    assert_eq!(reading.findings.len(), 11, "{shown:#?}");
 }
 
 #[test]

@@ -249,7 +249,12 @@ impl<'a> Compiler<'a> {
             let names = self.definition.key_events.iter().map(|key_event| key_event.name.as_str());
             let help = closest(name, names.clone()).map(|other| words!("did you mean `{other}`?"));
             let help = help.or_else(|| {
-                let known: Vec<&str> = names.take(NAMES_SHOWN).collect();
+                let mut known: Vec<&str> = Vec::new();
+                for name in names.filter(|name| !name.is_empty()) {
+                    if known.len() < NAMES_SHOWN && !known.contains(&name) {
+                        known.push(name);
+                    }
+                }
                 (!known.is_empty()).then(|| words!("events are named {}", known.join(", ")))
             });
             self.report(Code::UnknownName, at, words!("Unknown event name `{name}`"), help);

@@ -157,6 +157,8 @@ impl Compiler<'_> {
                 self.report(Code::MissingKey, at, message, Some(help));
             }
             Some(Err(message)) => {
+                let name =
+                    if part.is_none() { full.rsplit_once('.').map_or(name, |(name, _)| name) } else { name };
                 let parts = directory.parts_of(name);
                 let help = if parts.is_empty() {
                     words!("it has no parts; name it `{name}`")

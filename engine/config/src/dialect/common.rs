@@ -1,6 +1,6 @@
 //! What several dialects have in common: the audience, and the parts of a personalization.
 
-use usher_engine::definition::{Choice, EventTable, Output, Section};
+use usher_engine::definition::{Audience, Choice, EventTable, Output, Section};
 use usher_engine::diagnostic::Code;
 use usher_engine::limits::OUTPUTS_MAX;
 use usher_engine::syntax::Expr;
@@ -29,6 +29,11 @@ impl Lower {
         let name = self.text(fields, name_key);
         let Some(id) = self.need_id(fields, id_key) else { return };
         let at = (self.text, fields.span(id_key));
+        if !Audience::is_id(&id) {
+            let message = format!("`{id_key}` cannot be an audience's id: {id}");
+            let help = "it stands in addresses: letters, digits, `-`, `_`, `.` and `~`".to_owned();
+            return self.note_with(Code::BadId, at.1, message, Some(help));
+        }
         match self.audience {
             None => {
                 self.audience = Some(at);

@@ -6,7 +6,7 @@ use usher_engine::value::Value;
 
 use crate::document::Node;
 use crate::lower::{Fields, Lower};
-use crate::suggest::did_you_mean;
+use crate::suggest::{did_you_mean, one_of_these};
 
 /// What conditions ask about: the event at hand, or the visitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,8 +132,9 @@ fn operator(lower: &mut Lower, condition: Fields<'_>, name: Option<Name>) -> Opt
     let Some(operator) =
         OPERATORS.into_iter().find(|names| names.contains(&text.as_str())).and_then(<[_]>::first)
     else {
-        let help = did_you_mean(&text, OPERATORS.iter().flat_map(|names| names.iter().copied()));
-        lower.note_with(Code::UnknownName, fields.span("type"), format!("unknown operator `{text}`"), help);
+        let help = one_of_these(&text, OPERATORS.iter().flat_map(|names| names.iter().copied()));
+        let message = format!("unknown operator `{text}`");
+        lower.note_with(Code::UnknownName, fields.span("type"), message, Some(help));
         return None;
     };
     let tests = match *operator {
@@ -241,7 +242,7 @@ fn right_values(lower: &mut Lower, fields: Fields<'_>, operator: &str) -> Option
 }
 
 fn scalar(lower: &mut Lower, node: &Node, operator: &str) -> Option<Value> {
-    match lower.value_of(node)? {
+    match lower.compared(node)? {
         Value::Object(_) => {
             lower.note(
                 Code::NotSupported,

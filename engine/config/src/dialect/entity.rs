@@ -66,6 +66,7 @@ fn section(lower: &mut Lower, node: &Node) -> Option<Section> {
     if let Some(node) = fields.get("entryCriteria") {
         entry_criteria(lower, node, &mut section);
     }
+    lower.mark_key(".outputs", fields, "payload");
     match fields.get("payload").map(|node| (node, &node.content)) {
         None => {}
         Some((_, Content::Map(nodes))) => {

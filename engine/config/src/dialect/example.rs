@@ -238,7 +238,7 @@ fn object_of(lower: &mut Lower, node: &Node, key: &str) -> Option<Value> {
         lower.wrong(node, &format!("`{key}`"), "a mapping of names to values");
         return None;
     }
-    lower.value_of(node)
+    lower.value_at(node, "")
 }
 
 fn bounded(lower: &mut Lower, fields: Fields<'_>, example: &Example) {

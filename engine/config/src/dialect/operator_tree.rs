@@ -6,7 +6,7 @@ use usher_engine::value::{Number, Value};
 
 use crate::document::{Content, Node};
 use crate::lower::{Fields, Lower};
-use crate::suggest::did_you_mean;
+use crate::suggest::one_of_these;
 
 /// A group (`operator: AND, OR, NOT, ALWAYS`), a question about one attribute, or a criterion as text.
 pub(super) fn condition(lower: &mut Lower, node: &Node) -> Option<Expr> {
@@ -146,12 +146,12 @@ enum Ask {
 fn question(lower: &mut Lower, fields: Fields<'_>, operator: &str) -> Option<Expr> {
     let Some((name, takes, ask, negated)) = OPERATORS.into_iter().find(|(name, ..)| *name == operator) else {
         let groups = ["AND", "OR", "NOT", "ALWAYS", "segment"];
-        let help = did_you_mean(operator, OPERATORS.iter().map(|(name, ..)| *name).chain(groups));
+        let help = one_of_these(operator, groups.into_iter().chain(OPERATORS.iter().map(|(name, ..)| *name)));
         lower.note_with(
             Code::UnknownName,
             fields.span("operator"),
             format!("unknown operator `{operator}`"),
-            help,
+            Some(help),
         );
         return None;
     };
@@ -184,7 +184,7 @@ fn question(lower: &mut Lower, fields: Fields<'_>, operator: &str) -> Option<Exp
                 lower.note_with(Code::MissingKey, span, format!("missing `value` for `{name}`"), Some(help));
                 return None;
             };
-            let value = lower.value_of(&entry.value)?;
+            let value = lower.compared(&entry.value)?;
             if !takes.accepts(&value) {
                 let found = match &value {
                     Value::List(items) if matches!(takes, Takes::List | Takes::Pair) => match items.len() {

@@ -34,7 +34,7 @@ pub(super) fn service_output(lower: &mut Lower, outputs: &mut Vec<Output>, node:
     let name = lower.need_text(fields, "name");
     let Some(Entry { value, .. }) = fields.entry(first) else { return };
     let source = match first {
-        "value" => lower.value_of(value).map(OutputSource::Constant),
+        "value" => lower.value_at(value, &format!(".outputs[{}]", outputs.len())).map(OutputSource::Constant),
         "template" => lower.text_of(value, "template").map(OutputSource::Template),
         _ => texts(lower, value).map(OutputSource::Text),
     };

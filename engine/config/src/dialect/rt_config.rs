@@ -37,7 +37,7 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) {
         attribute(lower, item);
     }
     if let Some(node) = root.get("id_stitching") {
-        identity(lower, node);
+        identity(lower, node, "id_stitching");
     }
     examples(lower, root, None);
 }

@@ -54,6 +54,7 @@ fn section(lower: &mut Lower, node: &Node) -> Option<Section> {
         let help = "write `criteria: ''` for a section that always applies".to_owned();
         lower.missing(fields, "criteria", Some(help));
     }
+    lower.mark_key(".outputs", fields, "attributes");
     let mut outputs = Vec::new();
     for (index, item) in lower.items(fields, "attributes").unwrap_or_default().iter().enumerate() {
         // Beside plain names stands whatever the other service dialect knows.

@@ -87,6 +87,7 @@ fn section(lower: &mut Lower, node: &Node) -> Option<Section> {
             None
         }
     };
+    lower.mark_key(".outputs", fields, "outputs");
     let mut outputs = Vec::new();
     for item in lower.items(fields, "outputs").unwrap_or_default() {
         service_output(lower, &mut outputs, item);

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span as Marks, Tag};
 use usher_engine::diagnostic::Code;
@@ -9,20 +10,38 @@ use usher_engine::diagnostic::Code;
 use super::node::{Content, Entry, Fault, Node, Scalar, Span, Style};
 use super::origin::escape;
 use super::yaml_words::words;
-use crate::limits::{DOCUMENT_DEPTH_MAX, NODES_MAX};
+use crate::limits::{DOCUMENT_DEPTH_MAX, NODES_MAX, TAB_WORK_BYTES_MAX};
 
 /// Reads the documents of a text.
 pub(super) fn read(text: &str, faults: &mut Vec<Fault>) -> Result<Vec<Node>, Fault> {
-    let body = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let offsets = Offsets::of(text, body);
-    let mut builder = Builder { text, offsets, ..Builder::default() };
-    for event in Parser::new_from_str(body) {
-        match event {
-            Ok((event, marks)) => builder.take(event, marks, faults)?,
-            Err(error) => return Err(builder.unreadable(&error)),
-        }
+    let mut blank = Cow::Borrowed(text);
+    let (known, mut work) = (faults.len(), 0);
+    loop {
+        let body = blank.strip_prefix('\u{feff}').unwrap_or(&blank);
+        let offsets = Offsets::of(&blank, body);
+        let mut builder = Builder { text, offsets, ..Builder::default() };
+        let error = match builder.all(body, faults)? {
+            None => return Ok(builder.documents),
+            Some(error) => error,
+        };
+        // YAML allows a tab behind the colon of a key, the parser does not: there a blank is as good.
+        let at = builder.offsets.byte(error.marker().index());
+        work += at;
+        let Some(tabs) = tabs_behind_colon(text, at).filter(|_| work <= TAB_WORK_BYTES_MAX) else {
+            return Err(builder.unreadable(&error));
+        };
+        faults.truncate(known);
+        let blanks = " ".repeat(tabs.len());
+        blank.to_mut().replace_range(tabs, &blanks);
     }
-    Ok(builder.documents)
+}
+
+/// The blanks and tabs that end at a byte, if a colon stands before them and a tab is among them.
+fn tabs_behind_colon(text: &str, end: usize) -> Option<Range<usize>> {
+    let before = text.get(..end)?;
+    let start = before.trim_end_matches([' ', '\t']).len();
+    let is_one = before.get(..start)?.ends_with(':') && before.get(start..)?.contains('\t');
+    is_one.then_some(start..end)
 }
 
 /// Collects events into trees.
@@ -33,6 +52,8 @@ struct Builder<'a> {
     documents: Vec<Node>,
     open: Vec<Frame>,
     anchors: HashMap<usize, Measured>,
+    /// Where the last event ended.
+    end: usize,
     /// Counts copies too: of aliases, and of what anchors keep for them.
     nodes: usize,
 }
@@ -59,6 +80,20 @@ struct Measured {
 }
 
 impl Builder<'_> {
+    /// Takes all events of a text, up to what the parser cannot read.
+    fn all(&mut self, body: &str, faults: &mut Vec<Fault>) -> Result<Option<ScanError>, Fault> {
+        for event in Parser::new_from_str(body) {
+            match event {
+                Ok((event, marks)) => {
+                    self.end = self.offsets.span(marks).end;
+                    self.take(event, marks, faults)?;
+                }
+                Err(error) => return Ok(Some(error)),
+            }
+        }
+        Ok(None)
+    }
+
     fn take(&mut self, event: Event<'_>, marks: Marks, faults: &mut Vec<Fault>) -> Result<(), Fault> {
         let mut span = self.offsets.span(marks);
         // A tag stands at the beginning of what the parser counts to a node.
@@ -201,12 +236,13 @@ impl Builder<'_> {
             fault.help = Some("write the backslash twice, or use single quotes".to_owned());
             return fault;
         }
-        if info.contains("tab")
-            && let Some(at) = self.text.get(start..).and_then(|rest| rest.find('\t')).map(|at| start + at)
-        {
+        let behind = || {
+            info.contains("tab").then(|| self.text.get(start..)?.find('\t').map(|at| start + at)).flatten()
+        };
+        if let Some(at) = self.tab_in_indentation(start).or_else(behind) {
             let mut fault =
-                Fault::new(Code::Unreadable, Span { start: at, end: at + 1 }, "YAML knows no tabs here");
-            fault.help = Some("indent by blanks".to_owned());
+                Fault::new(Code::Unreadable, Span { start: at, end: at + 1 }, "a tab indents this line");
+            fault.help = Some("YAML indents by blanks: replace each tab by some".to_owned());
             return fault;
         }
         let (message, help) = words(info);
@@ -217,6 +253,22 @@ impl Builder<'_> {
 }
 
 impl<'a> Builder<'a> {
+    /// The first tab that indents a line, from where the last event ended to the line that cannot be read.
+    fn tab_in_indentation(&self, until: usize) -> Option<usize> {
+        let from = self.text.get(..self.end.min(until))?.rfind('\n').map_or(0, |at| at + 1);
+        let until = until + self.text.get(until..)?.find('\n').unwrap_or(self.text.len() - until);
+        let mut start = from;
+        for line in self.text.get(from..until)?.split_inclusive('\n') {
+            let content = line.trim_start_matches([' ', '\t']);
+            let indentation = line.get(..line.len() - content.len())?;
+            if let Some(at) = indentation.find('\t').filter(|_| !content.trim().is_empty()) {
+                return Some(start + at);
+            }
+            start += line.len();
+        }
+        None
+    }
+
     /// The first backslash of a text in double quotes that begins no escape, and what it does begin.
     fn escape(&self, start: usize) -> Option<(usize, &'a str)> {
         let mut at = start;
@@ -343,6 +395,56 @@ mod tests {
             assert!(over, "{name} is not refused");
             assert!(work <= 2 * NODES_MAX, "{name} made {work} values");
         }
+    }
+
+    #[test]
+    fn tabs_stand_where_yaml_allows_them() {
+        for text in [
+            "a:\tb\nc:\t\td\n",
+            "a:\t b\nc: {k:\tv,\tl: [1,\t2]}\t# c\n",
+            "a: 1\n-\tb",
+            "l:\n-\tx\n-\t{a:\t1}\n",
+            "a: \"x:\ty\"\nb: |\n  x:\ty\nc:\td\n",
+            "a: 1\n\t\nb:\t2\t\n",
+        ] {
+            let mut faults = Vec::new();
+            let nodes = read(text, &mut faults);
+            if text.contains("\n-\tb") {
+                assert!(nodes.is_err(), "{text}");
+                continue;
+            }
+            assert!(faults.is_empty());
+            nodes.unwrap();
+        }
+        // What stands in quotes or in a block keeps its tabs.
+        let nodes = read("a: \"x:\ty\"\nb: |\n  x:\ty\nc:\td\n", &mut Vec::new()).unwrap();
+        assert_eq!(nodes[0].get("a").unwrap().as_text(), Some("x:\ty"));
+        assert_eq!(nodes[0].get("b").unwrap().as_text(), Some("x:\ty\n"));
+        assert_eq!(nodes[0].get("c").unwrap().as_text(), Some("d"));
+    }
+
+    #[test]
+    fn a_tab_that_indents_is_found_in_its_line() {
+        for (text, at) in [
+            ("a:\n\t- b\n\t  c: d\n", 3),
+            ("a:\n  - b: 1\n\t  c: d\n", 12),
+            ("a:\n  - b: 1\n  \tc: d\n    e: f\n", 14),
+            ("a:\n\tb: 1\n", 3),
+        ] {
+            let fault = read(text, &mut Vec::new()).unwrap_err();
+            assert_eq!((fault.code, fault.span.start), (Code::Unreadable, at), "{text:?} {fault:?}");
+        }
+    }
+
+    #[test]
+    fn many_tabs_end_soon() {
+        let text = "k:\tv\n".repeat(100_000);
+        assert!(read(&text, &mut Vec::new()).is_err());
+        let text: String = (0..500).map(|at| format!("k{at}:\tv\n")).collect();
+        assert_eq!(
+            read(&text, &mut Vec::new()).unwrap()[0].entry("k499").unwrap().value.as_text(),
+            Some("v")
+        );
     }
 
     #[test]

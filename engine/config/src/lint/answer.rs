@@ -22,6 +22,13 @@ const AROUND_BYTES: usize = 3;
 pub(super) fn lint(definition: &Definition, found: &mut Vec<Diagnostic>) {
     for (index, personalization) in definition.personalizations.iter().enumerate() {
         for (number, section) in personalization.sections.iter().enumerate() {
+            if section.outputs.is_empty() && section.segments.is_empty() {
+                let message = format!("section `{}` answers nothing: it has no payload", section.name);
+                let help = "give it `outputs` or `batch_segments` (`attributes` beside text criteria; API: an `attributePayload`, \
+                            a `segmentPayload` or a `stringBuilder`)";
+                let at = format_args!("personalizations[{index}].sections[{number}].outputs");
+                found.push(Diagnostic::new(Code::NoPayload, message).at(at).help(help));
+            }
             for (position, output) in section.outputs.iter().enumerate() {
                 found.extend(withheld(definition, section, output).map(|diagnostic| {
                     diagnostic
@@ -48,9 +55,15 @@ fn withheld(definition: &Definition, section: &Section, output: &Output) -> Opti
     let (attribute, _) =
         shown(definition, &output.source).into_iter().find(|(attribute, _)| attribute.sensitive)?;
     let (output, attribute, section) = (&output.name, &attribute.name, &section.name);
-    let message = format!(
-        "output `{output}` never leaves: `{attribute}` is sensitive, and `{section}` does not include sensitive values"
-    );
+    let message = if output == attribute {
+        format!(
+            "output `{output}` never leaves: its value is sensitive, and `{section}` does not include sensitive values"
+        )
+    } else {
+        format!(
+            "output `{output}` never leaves: `{attribute}` is sensitive, and `{section}` does not include sensitive values"
+        )
+    };
     let help = "mark the attribute `sensitivity: non-sensitive` (API: `\"sensitive\": false`) if everybody may see it, or write \
                 `include_sensitive: true` (API: `includeSensitive`) in the section, with which it leaves to servers";
     Some(Diagnostic::new(Code::Withheld, message).help(help))

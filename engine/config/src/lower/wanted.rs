@@ -18,7 +18,10 @@ pub(super) fn wanted(key: &str) -> Option<&'static str> {
         "type" => "say what it is",
         "primary_key" => "name the key that tells people apart; it is one of the stitching keys",
         "sections" => "list at least one section, each with criteria and outputs",
-        "entryCriteria" | "payload" => "write null for none",
+        "entryCriteria" => "write null for none",
+        "payload" => {
+            "say what the section answers: a `ResponseNode` with an `attributePayload`, a `segmentPayload` or a `stringBuilder`"
+        }
         "outputName" => "write under which name the answer shows it",
         _ => return None,
     })

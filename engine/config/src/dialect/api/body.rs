@@ -40,8 +40,8 @@ pub(super) fn unique(
 ) {
     for name in called.into_iter().flatten() {
         let names = if what == "attribute" { &lower.bodies.attributes } else { &lower.bodies.key_events };
-        if let Some(other) = names.get(name).filter(|other| *other != own) {
-            let message = format!("the {what} `{other}` is called `{name}`, too");
+        if names.get(name).is_some_and(|other| other != own) {
+            let message = format!("two bodies of the kind {what} are called `{name}`");
             lower.note(Code::DuplicateName, fields.span("name"), message);
         }
     }

@@ -7,6 +7,7 @@ use usher_engine::diagnostic::Code;
 
 use super::super::rt_config;
 use super::body::READ_BACK;
+use super::spelling::snake_keys;
 use crate::document::{Content, Node};
 use crate::lower::{Fields, Lower};
 
@@ -73,7 +74,7 @@ fn again(lower: &mut Lower, fields: Fields<'_>, key: &str, part: &str) -> bool {
 fn keys(lower: &mut Lower, node: &Node) {
     // Some documents have a mapping here that is `id_stitching` by another name.
     if let Content::Map(_) = node.content {
-        return rt_config::identity(lower, node);
+        return rt_config::identity(lower, &snake_keys(node), "keyColumns");
     }
     if lower.places.contains_key("identity.keys") {
         lower.leave();

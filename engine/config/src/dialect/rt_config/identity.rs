@@ -9,16 +9,17 @@ use crate::document::Node;
 use crate::lower::{Fields, Lower};
 use crate::suggest::did_you_mean;
 
-pub(in crate::dialect) fn identity(lower: &mut Lower, node: &Node) {
+/// `key` is what it stands behind.
+pub(in crate::dialect) fn identity(lower: &mut Lower, node: &Node, key: &'static str) {
     if lower.places.contains_key("identity") {
-        let message = "`id_stitching` is written twice; an audience has one";
+        let message = format!("`{key}` says again how keys belong together; an audience says it once");
         lower.leave();
         lower.note(Code::DuplicateName, node.span, message);
         return;
     }
     lower.enter("identity", node.span);
     let known = ["primary_key", "stitching_keys", "ext_lookup_key", "placeholder_list"];
-    let Some(fields) = lower.fields(node, "id_stitching", &known) else { return };
+    let Some(fields) = lower.fields(node, key, &known) else { return };
     if fields.get("primary_key").is_some() {
         lower.definition.identity.primary_key = lower.need_text(fields, "primary_key");
     } else if !says_none(fields, "primary_key") {
