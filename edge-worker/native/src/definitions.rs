@@ -12,6 +12,7 @@ use usher_engine::diagnostic::{Code, Diagnostic, Severity};
 
 use crate::examples;
 use crate::exit::{Exit, Failure};
+use crate::files;
 use crate::terminal::{clean, colored, note};
 
 /// How much of a file is read; the reader refuses what is over its own bound, which is lower.
@@ -47,7 +48,7 @@ impl Definitions {
         let named: BTreeSet<PathBuf> = paths.iter().map(|path| canonical(path)).collect();
         for path in paths {
             let shown = path.display();
-            let metadata = fs::metadata(path).map_err(|error| Failure::of_file("read", &shown, error))?;
+            let metadata = fs::metadata(path).map_err(|error| files::unread(path, &error))?;
             whole(if metadata.is_dir() { path } else { path.parent().unwrap_or(path) })?;
             let found = if metadata.is_dir() {
                 let listing =

@@ -62,6 +62,26 @@ pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
 }
 
+/// Why a file or directory cannot be read; of one that is not there, what is there instead.
+pub(crate) fn unread(path: &Path, error: &io::Error) -> Failure {
+    let shown = path.display();
+    if error.kind() != ErrorKind::NotFound {
+        return Failure::of_file("read", shown, error);
+    }
+    let failure = Failure::new(format!("there is no `{shown}`"));
+    let entries = fs::read_dir(of(path)).into_iter().flatten().flatten();
+    let names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    let wrong = path.file_name().unwrap_or_default().to_string_lossy();
+    let near = usher_config::did_you_mean(
+        &wrong,
+        names.iter().map(String::as_str).filter(|name| !name.starts_with('.')),
+    );
+    match near {
+        Some(help) => failure.help(help),
+        None => failure,
+    }
+}
+
 fn options(readers: Readers) -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use crate::exit::Failure;
+use crate::files;
 
 /// The longest line that is read.
 pub(crate) const LINE_BYTES_MAX: usize = 1024 * 1024;
@@ -17,7 +18,7 @@ pub(crate) fn open(path: &Path) -> Result<Input, Failure> {
     if path == Path::new("-") {
         return Ok(Box::new(io::stdin().lock()));
     }
-    let file = File::open(path).map_err(|error| Failure::of_file("read", path.display(), error))?;
+    let file = File::open(path).map_err(|error| files::unread(path, &error))?;
     Ok(Box::new(BufReader::new(file)))
 }
 

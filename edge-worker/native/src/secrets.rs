@@ -27,9 +27,7 @@ pub(crate) const KEY: &str = "USHER_KEY";
 /// A key or secret, from a file if one is named, else from the environment; None when neither says anything.
 pub(crate) fn find(variable: &str, file: Option<&Path>) -> Result<Option<String>, Failure> {
     let text = match file {
-        Some(path) => {
-            Some(fs::read_to_string(path).map_err(|error| Failure::of_file("read", path.display(), error))?)
-        }
+        Some(path) => Some(fs::read_to_string(path).map_err(|error| files::unread(path, &error))?),
         None => match env::var(variable) {
             Ok(text) => Some(text),
             Err(env::VarError::NotPresent) => None,

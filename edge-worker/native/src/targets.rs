@@ -86,7 +86,7 @@ pub(crate) fn find(asked: Asked<'_>, role: Role) -> Result<Destination, Failure>
         Some(url) => url,
         None => setting(URL)?.or(fallback_url).ok_or_else(|| {
             Failure::usage("no edge is named")
-                .help("write its address, or --target with a name of usher.toml, or set USHER_URL")
+                .help("name it with --to, with --target and a name of usher.toml, or in USHER_URL; `usher serve` runs one on this machine")
         })?,
     };
     plain(&url)?;

@@ -3,7 +3,7 @@
 use crate::limits::{SUGGESTION_CHARS_MAX, SUGGESTION_NAMES_MAX};
 
 /// The help that names the nearest name, if one is near.
-pub(crate) fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     nearest(wrong, known).map(|name| format!("did you mean `{name}`?"))
 }
 

@@ -11,6 +11,7 @@ use usher_engine::definition::{Definition, Personalization};
 
 use crate::definitions::Definitions;
 use crate::exit::{Exit, Failure};
+use crate::files;
 use crate::secrets::{self, Credentials};
 use crate::terminal::{clean, note, print};
 use origin::origin;
@@ -172,7 +173,7 @@ fn new(args: &New) -> Result<Exit, Failure> {
 
 /// Keys that are public already.
 fn demo(path: &Path) -> Result<Credentials, Failure> {
-    let text = fs::read_to_string(path).map_err(|error| Failure::of_file("read", path.display(), error))?;
+    let text = fs::read_to_string(path).map_err(|error| files::unread(path, &error))?;
     let mut credentials: Credentials = serde_json::from_str(&text).map_err(|error| {
         let (path, line, column) = (path.display(), error.line(), error.column());
         Failure::new(format!("`{path}` does not hold credentials (line {line} column {column})"))
@@ -224,8 +225,9 @@ fn personalization<'a>(definition: &'a Definition, name: &str) -> Result<&'a Per
     let known = &definition.personalizations;
     known.iter().find(|one| one.name == name).ok_or_else(|| {
         let names: Vec<String> = known.iter().map(|one| clean(&one.name)).collect();
+        let near = usher_config::did_you_mean(name, names.iter().map(String::as_str));
         Failure::usage(format!("there is no personalization `{}`", clean(name)))
-            .help(format!("the definition has: {}", names.join(", ")))
+            .help(near.unwrap_or_else(|| format!("the definition has: {}", names.join(", "))))
     })
 }
 

@@ -286,7 +286,9 @@ const CHECKS: [&str; 6] = [
 
 fn check(args: &Validate) -> Result<Exit, Failure> {
     let path = PathBuf::from(&args.what);
-    let definitions = if path.exists() {
+    let is_file_name = args.what.contains('/')
+        || path.extension().is_some_and(|it| it == "yaml" || it == "yml" || it == "json");
+    let definitions = if path.exists() || is_file_name {
         Definitions::load(&[path])?
     } else {
         let all = args.place.local()?;
