@@ -15,7 +15,8 @@ use crate::expr::op::{Op, numbers_of, whole};
 use crate::expr::operand::Operand;
 use crate::expr::{Node, Predicate, Program};
 use crate::index::Index;
-use crate::limits::DEMANDED_SLOTS_MAX;
+use crate::limits::{ARRAY_ITEMS_MAX, DEMANDED_SLOTS_MAX};
+use crate::value::Value;
 
 /// From how many sections on a slot is worth a look: finding a value costs as much as asking some sections.
 const SECTIONS_MIN: usize = 8;
@@ -324,10 +325,31 @@ impl Demand {
                 numbers_of(instant_ms).filter_map(|integer| self.of_integer(integer)).for_each(found);
                 return;
             }
+            Operand::List(items) => {
+                items.iter().take(ARRAY_ITEMS_MAX).filter_map(|item| self.of_item(item)).for_each(found);
+                return;
+            }
+            Operand::Items(items) => {
+                items.any(&mut |item| {
+                    self.of_item(item).into_iter().for_each(&mut found);
+                    false
+                });
+                return;
+            }
             _ => None,
         };
         if let Some(sections) = sections {
             found(sections);
+        }
+    }
+
+    /// Those that demand an item of a list.
+    #[inline(never)]
+    fn of_item(&self, item: &Value) -> Option<&Sections> {
+        match item {
+            Value::String(text) => self.texts.get(text).and_then(|index| self.sections.get(index)),
+            Value::Number(number) => self.of_integer(whole(*number)?),
+            _ => None,
         }
     }
 

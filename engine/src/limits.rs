@@ -12,6 +12,9 @@ pub const CRITERIA_TESTS_MAX: usize = 256;
 pub const ENTAILED_PARTS_MAX: usize = 16;
 /// How many pairs of sections are asked whether one follows from the other; of all others only equal conditions count.
 pub const ENTAILED_PAIRS_MAX: usize = 200_000;
+/// How many items of an array in an event's column are asked one by one, and how many objects of one are taken; of a
+/// longer one it is unknown, and its objects are refused.
+pub const ARRAY_ITEMS_MAX: usize = 256;
 /// How many values an `IN` lists.
 pub const IN_VALUES_MAX: usize = 256;
 /// How long a regular expression is, in bytes.

@@ -150,6 +150,13 @@ fn contradictions_are_found() {
         "SIZE(l) < 2 AND SIZE(l) > 1",
         "SIZE(l) < 1 AND SIZE(l) != 0",
         "t WITHIN 1 DAYS AND NOT t WITHIN 3 DAYS",
+        "t WITHIN 3 DAYS AND t MORE THAN 3 DAYS AGO",
+        "t MORE THAN 3 DAYS AGO AND NOT t MORE THAN 1 DAYS AGO",
+        "t IS NULL AND t MORE THAN 3 DAYS AGO",
+        "a > VERSION '1.10' AND a < VERSION '1.9'",
+        "a = VERSION '1' AND a != VERSION '1.0.0'",
+        "a IS NULL AND a >= VERSION '1'",
+        "NOT a >= VERSION '2' AND a = VERSION '2.1'",
         "t IN ('2026-05-04T00:00:00Z', '2026-05-05T00:00:00Z') AND t > '2026-06-01T00:00:00Z'",
         "t = '2026-05-04T00:00:00Z' AND t NOT IN ('2026-05-04T00:00:00Z', '2026-05-05T00:00:00Z')",
         // Whatever it is: a text or a time, a number or a time.
@@ -204,6 +211,15 @@ fn what_can_be_is_not_reported() {
         "n > 5 AND n < 6",
         "n >= 5 AND n <= 5 AND n = 5.0",
         "t WITHIN 3 DAYS AND NOT t WITHIN 1 DAYS",
+        "t WITHIN 3 DAYS AND t MORE THAN 1 DAYS AGO",
+        "t MORE THAN 1 DAYS AGO AND NOT t MORE THAN 3 DAYS AGO",
+        "a = VERSION '1' AND a = '1.0.0'",
+        "a > VERSION '1.9' AND a < '1.9'",
+        "a >= VERSION '1' AND a <= VERSION '1.0.0'",
+        // Items may each be another.
+        "ANY(l) = 'x' AND ANY(l) = 'y'",
+        "ALL(l) = 'x' AND NOT ANY(l) = 'y'",
+        "ANY(u) = 'x' AND ANY(u) = 'y'",
         "t > '2026-05-03T00:00:00Z' AND t > '2026-05-04T00:00:00Z'",
         "t >= '2026-05-04T00:00:00Z' AND t <= '2026-05-04T00:00:00Z'",
         "v = TRUE AND v != FALSE",
@@ -337,6 +353,9 @@ fn sections_behind_others_are_found() {
         (&["n > 5 OR a = 'x'", "n > 6", "a = 'x' AND b = 'y'", "n = 9 OR a IN ('x')", "b = 'y'"], &[1, 2, 3]),
         (&["n > 5 AND b = 'y'", "n > 5"], &[]),
         (&["t WITHIN 7 DAYS", "t WITHIN 3 DAYS"], &[1]),
+        (&["t MORE THAN 3 DAYS AGO", "t MORE THAN 7 DAYS AGO", "t MORE THAN 1 DAYS AGO"], &[1]),
+        (&["a > VERSION '1.9'", "a >= VERSION '1.10'", "a >= VERSION '1.9'", "a = 'x'"], &[1]),
+        (&["ANY(l) = 'x'", "ANY(l) = 'x' AND n > 5", "ANY(l) = 'y'", "ALL(l) = 'x'"], &[1]),
         (&["t > '2026-05-03'", "t > '2026-05-04'"], &[1]),
         (&["SIZE(l) > 1", "SIZE(l) = 4", "SIZE(l) >= 1", "SIZE(l) >= 2"], &[1, 3]),
         (&["l IS NOT NULL", "SIZE(l) > 0", "l CONTAINS 'x'", "l IS NULL"], &[1, 2]),
@@ -408,6 +427,17 @@ fn condition() -> impl Strategy<Value = String> {
             .prop_map(|(not, name)| format!("{name} IS {not}NULL")),
         (order(), 0..3).prop_map(|(order, size)| format!("SIZE(l) {order} {size}")),
         (not(), text()).prop_map(|(not, item)| format!("{not}l CONTAINS {item}")),
+        (order(), prop::sample::select(vec!["1", "1.0", "1.1", "2-a"]))
+            .prop_map(|(order, version)| format!("a {order} VERSION '{version}'")),
+        (
+            not(),
+            prop::sample::select(vec!["ANY(", "ALL(", "AT_LEAST(2, ", "AT_MOST(1, ", "EXACTLY(1, "]),
+            order(),
+            text()
+        )
+            .prop_filter_map("asked of an item", |(not, count, order, item)| {
+                (order != "!=").then(|| format!("{not}{count}l) {order} {item}"))
+            }),
     ]
 }
 
@@ -430,7 +460,8 @@ fn fits<const N: usize>(texts: [&str; N]) -> [Vec<bool>; N] {
     let text = |text: &str| Some(Value::string(text));
     let list = |items: &[&str]| Some(Value::List(items.iter().map(|item| Value::string(*item)).collect()));
     let numbers = [0.5, 1.0, 1.5, 2.0, 2.25, 2.5, 2.75, 3.0, 4.0].map(number);
-    let names = ["", "x", "xx", "xy", "xyx", "y", "yx", "yxy", "z", "zz"].map(text);
+    let names =
+        ["", "x", "xx", "xy", "xyx", "y", "yx", "yxy", "z", "zz", "1", "1.0.0", "1.1-b", "2"].map(text);
     let lists = [list(&["x"]), list(&["y"]), list(&["z", "x"]), list(&["y", "z", "x"])];
     let or_none = |values: &[Option<Value>]| [values, &[None]].concat();
     let fields = [
@@ -505,7 +536,7 @@ proptest! {
     #[test]
     fn of_two_conditions_all_is_told(first in condition(), second in condition()) {
         // What a text begins with and what a list contains is not looked into, nor what is true whatever is asked.
-        let opaque = |text: &str| ["STARTS", "ENDS", "LIKE", "MATCHES", "CONTAINS", "SIZE"].iter().any(|word| text.contains(word));
+        let opaque = |text: &str| ["STARTS", "ENDS", "LIKE", "MATCHES", "CONTAINS", "SIZE", "VERSION", "(l)", ", l)"].iter().any(|word| text.contains(word));
         prop_assume!(!opaque(&first) && !opaque(&second));
         let ordered = |text: &str| {
             let ends = text.split_once("BETWEEN ").and_then(|(_, ends)| ends.split_once(" AND "));

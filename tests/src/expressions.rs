@@ -1,6 +1,6 @@
 //! Criteria by chance: trees in canonical form, with every kind of test, name and literal.
 
-use usher_engine::syntax::{Comparison, Expr, Name, Test};
+use usher_engine::syntax::{Comparison, Expr, Name, Quantity, Test};
 use usher_engine::value::{Number, Value};
 
 use crate::random::Random;
@@ -25,23 +25,49 @@ pub fn expr(random: &mut Random, depth: usize) -> Expr {
     }
 }
 
+const ORDER: [Comparison; 4] =
+    [Comparison::Less, Comparison::LessEqual, Comparison::Greater, Comparison::GreaterEqual];
+
 fn test(random: &mut Random) -> Test {
-    let order = [Comparison::Less, Comparison::LessEqual, Comparison::Greater, Comparison::GreaterEqual];
-    match random.below(12) {
+    match random.below(14) {
+        0 => Test::Contains(value(random)),
+        1 => Test::Null,
+        2 => {
+            let all = [&ORDER[..], &[Comparison::Equal, Comparison::NotEqual]].concat();
+            Test::Size(random.pick(&all), random.bits().cast_signed() >> random.below(64))
+        }
+        3 => {
+            let count = (random.bits() >> (32 + random.below(32))) as u32;
+            let quantities = [
+                Quantity::Any,
+                Quantity::All,
+                Quantity::AtLeast(count),
+                Quantity::AtMost(count),
+                Quantity::Exactly(count),
+            ];
+            let tests = (0..1 + random.below(3)).map(|_| test_of_item(random)).collect();
+            Test::Items(random.pick(&quantities), tests)
+        }
+        _ => test_of_item(random),
+    }
+}
+
+/// A question about one value.
+fn test_of_item(random: &mut Random) -> Test {
+    match random.below(11) {
         0 => Test::Equal(value(random)),
-        1 => Test::Order(random.pick(&order), value(random)),
+        1 => Test::Order(random.pick(&ORDER), value(random)),
         2 => Test::In((0..1 + random.below(5)).map(|_| value(random)).collect()),
         3 => Test::Between(value(random), value(random)),
         4 => Test::Like(text(random)),
         5 => Test::StartsWith(text(random)),
         6 => Test::EndsWith(text(random)),
-        7 => Test::Contains(value(random)),
-        8 => Test::Matches(text(random)),
-        9 => Test::Null,
-        10 => Test::WithinDays(number(random)),
+        7 => Test::Matches(text(random)),
+        8 => Test::WithinDays(number(random)),
+        9 => Test::MoreThanDaysAgo(number(random)),
         _ => {
-            let all = [&order[..], &[Comparison::Equal, Comparison::NotEqual]].concat();
-            Test::Size(random.pick(&all), random.bits().cast_signed() >> random.below(64))
+            let all = [&ORDER[..], &[Comparison::Equal]].concat();
+            Test::Version(random.pick(&all), text(random))
         }
     }
 }

@@ -15,6 +15,7 @@ use super::{Node, Predicate, Program, Slot, TypedSlot};
 use crate::diagnostic::{At, Code, Diagnostic, words};
 use crate::index::{HashIndex, Index};
 use crate::limits::{CRITERIA_DEPTH_MAX, CRITERIA_TESTS_MAX};
+use crate::pattern::Pattern;
 use crate::syntax::{Expr, Name, Test};
 use crate::value::DataType;
 
@@ -140,7 +141,7 @@ impl<'a, N: Names> Checker<'a, N> {
         let index = self.segments.number(name, next);
         if index == next {
             let types = TypeSet::one(DataType::Boolean);
-            self.program.slots.push(TypedSlot { slot: Slot::Segment(name.into()), types });
+            self.program.slots.push(TypedSlot { slot: Slot::Segment(name.into()), types, many: false });
         }
         u32::try_from(index).unwrap_or(u32::MAX)
     }
@@ -200,7 +201,7 @@ impl<'a, N: Names> Checker<'a, N> {
                 return Err(None);
             }
             let op = op(name, test, typed.types).map_err(|found| Some(found.at(at.field(VALUE))))?;
-            is_bounded = matches!(&op, Op::Matches(pattern) if pattern.is_bounded());
+            is_bounded = op.patterns().any(Pattern::is_bounded);
             Ok(op)
         })?;
         if let Slot::Column(column) = slot

@@ -128,7 +128,12 @@ impl<'p> All<'p> {
     /// Whether no value of a slot answers all of these questions about it as it should, neither as a time nor as what
     /// else it may be.
     fn is_nobody(&self, slot: u32, questions: &[(&Op, bool)]) -> bool {
-        let types = self.program.slots.get(slot as usize).map_or(TypeSet::ANY, |typed| typed.types);
+        let typed = self.program.slots.get(slot as usize);
+        // Its items may each answer another question.
+        if typed.is_some_and(|typed| typed.many) {
+            return false;
+        }
+        let types = typed.map_or(TypeSet::ANY, |typed| typed.types);
         let is_whole = self.domains.get(slot).is_some_and(|domain| domain.is_whole);
         let is_empty = |questions: &[(&Op, bool)]| is_empty(questions, is_whole);
         let asked = |op: for<'o> fn(&'o Op) -> &'o Op| {
@@ -189,6 +194,7 @@ enum Kind {
     Anything,
     Boolean,
     Instant,
+    Items,
     List,
     Number,
     Segment,
@@ -196,13 +202,16 @@ enum Kind {
     Text,
     TextOrList,
     TextOrTime,
+    Version,
 }
 
 fn kind(op: &Op) -> Kind {
     match op {
         Op::Null => Kind::Anything,
         Op::EqualBoolean(_) => Kind::Boolean,
-        Op::Instants { .. } | Op::InInstants(_) | Op::Within(_) => Kind::Instant,
+        Op::Instants { .. } | Op::InInstants(_) | Op::Within(_) | Op::Older(_) => Kind::Instant,
+        Op::Items(_) => Kind::Items,
+        Op::Versions(_) => Kind::Version,
         Op::ContainsNumber(_) => Kind::List,
         Op::Numbers { .. } | Op::InNumbers(..) => Kind::Number,
         Op::Segment => Kind::Segment,
@@ -225,6 +234,8 @@ fn is_answered(questions: &[(&Op, bool)], op: &Op) -> bool {
         Op::Null => true,
         // A text may be too long to be looked at.
         Op::Matches(pattern) if pattern.is_bounded() => false,
+        // So may an item, or it is no version.
+        Op::Items(_) => false,
         op => questions.iter().any(|(other, _)| kind(other) == kind(op)),
     }
 }
@@ -236,7 +247,7 @@ fn is_empty(questions: &[(&Op, bool)], is_whole: bool) -> bool {
     let refused = |operand: Operand<'_>| {
         questions.iter().any(|(op, holds)| match op {
             // It is true at one time and false at another.
-            Op::Within(_) => matches!(operand, Operand::Missing),
+            Op::Within(_) | Op::Older(_) => matches!(operand, Operand::Missing),
             op => compare(op, operand, 0) != Some(*holds),
         })
     };

@@ -3,11 +3,13 @@
 use alloc::vec::Vec;
 use core::ops::RangeBounds;
 
+use super::items::decide;
 use super::op::{Interval, Op, numbers_of, whole};
 use super::operand::Operand;
 use super::{Node, Predicate, Program, TypedSlot};
 use crate::compare::equal;
 use crate::limits::{FUTURE_SKEW_MS, PATTERN_TEXT_BYTES_MAX};
+use crate::syntax::Quantity;
 use crate::time;
 use crate::value::{Number, Value};
 
@@ -260,10 +262,35 @@ fn ask_of_sets(predicate: &Predicate, operand: &Operand<'_>, now_ms: i64) -> Tru
 /// All others.
 #[inline(never)]
 fn ask_all_others(predicate: &Predicate, operand: &Operand<'_>, now_ms: i64) -> Truth {
-    match compare(&predicate.op, *operand, now_ms) {
+    let held = match (compare(&predicate.op, *operand, now_ms), operand) {
+        (None, Operand::List(_) | Operand::Items(_)) if !matches!(predicate.op, Op::Items(_)) => {
+            any_item(&predicate.op, *operand, now_ms)
+        }
+        (held, _) => held,
+    };
+    match held {
         Some(held) => Truth::from(held != predicate.negated),
         None => Truth::Unknown,
     }
+}
+
+/// Whether a question about one value holds for any item of a list.
+#[cold]
+fn any_item(op: &Op, operand: Operand<'_>, now_ms: i64) -> Option<bool> {
+    decide(Quantity::Any, operand, &mut |item| compare(op, item, now_ms))
+}
+
+/// Whether it holds for any of several questions.
+fn any_of(questions: &[Op], operand: Operand<'_>, now_ms: i64) -> Option<bool> {
+    let mut answer = Some(false);
+    for question in questions {
+        match compare(question, operand, now_ms) {
+            Some(true) => return Some(true),
+            Some(false) => {}
+            None => answer = None,
+        }
+    }
+    answer
 }
 
 /// Whether a question holds for a value; None when it is missing, or of a kind that this does not compare. A text that
@@ -323,6 +350,11 @@ pub(super) fn compare(op: &Op, operand: Operand<'_>, now_ms: i64) -> Option<bool
         Op::Within(span_ms) => {
             let age_ms = now_ms.saturating_sub(instant(operand)?);
             (FUTURE_SKEW_MS.saturating_neg()..=*span_ms).contains(&age_ms)
+        }
+        Op::Older(span_ms) => now_ms.saturating_sub(instant(operand)?) > *span_ms,
+        Op::Versions(interval) => return interval.has(text(operand)?),
+        Op::Items(items) => {
+            return decide(items.quantity, operand, &mut |item| any_of(&items.questions, item, now_ms));
         }
         Op::Segment => match operand {
             Operand::Boolean(member) => member,

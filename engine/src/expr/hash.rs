@@ -30,6 +30,16 @@ fn of_test(hash: &mut Hasher32, test: &Test) {
         Test::Matches(text) => of_text(hash, 9, text),
         Test::Null => hash.word(10),
         Test::WithinDays(days) => of_values(hash, 11, [&Value::Number(*days)]),
+        Test::MoreThanDaysAgo(days) => of_values(hash, 12, [&Value::Number(*days)]),
+        Test::Version(comparison, version) => {
+            hash.text(comparison.as_str());
+            of_text(hash, 13, version);
+        }
+        // How many is told by comparing the tests themselves.
+        Test::Items(_, tests) => {
+            hash.word(14);
+            tests.iter().for_each(|test| of_test(hash, test));
+        }
         Test::Size(comparison, size) => {
             hash.text(comparison.as_str());
             hash.word(size.cast_unsigned());

@@ -10,6 +10,7 @@ mod ends;
 pub(crate) mod entail;
 pub(crate) mod eval;
 mod hash;
+mod items;
 pub(crate) mod op;
 pub(crate) mod operand;
 mod ranges;
@@ -17,6 +18,7 @@ pub(crate) mod scope;
 pub(crate) mod sets;
 pub(crate) mod types;
 pub(crate) mod uses;
+mod version;
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -49,6 +51,8 @@ impl Program {
 pub(crate) struct TypedSlot {
     pub(crate) slot: Slot,
     pub(crate) types: TypeSet,
+    /// Whether a question about it may be one about each item of a list: it says yes to several that exclude each other.
+    pub(crate) many: bool,
 }
 
 /// A criterion; it has the shape of the tree it was made from, which explain walks beside it.

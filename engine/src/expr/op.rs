@@ -6,10 +6,12 @@ use core::ops::Bound;
 
 use super::sets::{Integers, Texts};
 use super::types::TypeSet;
+use super::uses::of_item;
+use super::version::Version;
 use crate::diagnostic::{Code, Diagnostic, words};
 use crate::limits::{DAY_MS, IN_VALUES_MAX};
 use crate::pattern::Pattern;
-use crate::syntax::{Comparison, Name, Test};
+use crate::syntax::{Comparison, Name, Quantity, Test};
 use crate::time;
 use crate::value::{DataType, Number, Value};
 
@@ -46,6 +48,11 @@ pub(crate) enum Op {
     Null,
     /// Milliseconds.
     Within(i64),
+    /// Milliseconds.
+    Older(i64),
+    Versions(Box<Interval<Version>>),
+    /// Of how many items any of several questions holds; of any, and one question, it is that question itself.
+    Items(Box<ItemsOp>),
     Size(Comparison, i64),
     /// The slot itself is the answer.
     Segment,
@@ -75,9 +82,31 @@ impl Op {
     pub(crate) fn is_cheap(&self) -> bool {
         !matches!(
             self,
-            Op::Like(_) | Op::ContainsText(_) | Op::ContainsNumber(_) | Op::Matches(_) | Op::Size(..)
+            Op::Like(_)
+                | Op::ContainsText(_)
+                | Op::ContainsNumber(_)
+                | Op::Matches(_)
+                | Op::Size(..)
+                | Op::Items(_)
         )
     }
+
+    /// The regular expressions that it searches for.
+    pub(crate) fn patterns(&self) -> impl Iterator<Item = &Pattern> {
+        let of_items = if let Op::Items(items) = self { items.questions.as_slice() } else { &[] };
+        core::iter::once(self).chain(of_items).filter_map(|op| match op {
+            Op::Matches(pattern) => Some(&**pattern),
+            _ => None,
+        })
+    }
+}
+
+/// Questions about each item of a list.
+#[derive(Debug)]
+pub(crate) struct ItemsOp {
+    pub(crate) quantity: Quantity,
+    /// An item answers yes when it does to any of them.
+    pub(crate) questions: Vec<Op>,
 }
 
 /// One question twice.
@@ -232,17 +261,46 @@ pub(super) fn op(name: &Name, test: &Test, types: TypeSet) -> Result<Op, Diagnos
         Test::Contains(_) => return Err(mismatch()),
         Test::Matches(pattern) => Op::Matches(Box::new(compile_pattern(pattern)?)),
         Test::Null => Op::Null,
-        Test::WithinDays(days) => {
-            let milliseconds = days.to_f64() * DAY_MS as f64;
-            // 10⁶ days keep every instant in range.
-            if !(0.0..=1e6 * DAY_MS as f64).contains(&milliseconds) {
-                let message = words!("`{days}` is no usable number of days");
-                return Err(Diagnostic::new(Code::BadDuration, message).help(words!("use 0 to 1000000")));
+        Test::WithinDays(days) => Op::Within(days_ms(*days)?),
+        Test::MoreThanDaysAgo(days) => Op::Older(days_ms(*days)?),
+        Test::Version(comparison, text) => {
+            let Some(version) = Version::new(text) else {
+                let help =
+                    words!("a version is `1`, `1.2` or `1.2.3`, with `-beta` behind it before that version");
+                let message = words!("`{text}` is no version");
+                return Err(Diagnostic::new(Code::BadCriteria, message).help(help));
+            };
+            let interval = match comparison {
+                Comparison::Equal => Some(Interval::at(version)),
+                other => Interval::ordered(*other, version),
+            };
+            Op::Versions(Box::new(interval.ok_or_else(mismatch)?))
+        }
+        Test::Items(quantity, tests) => {
+            let types = types.and_items().and(of_item(tests));
+            let questions: Result<Vec<Op>, Diagnostic> =
+                tests.iter().map(|test| op(name, test, types)).collect();
+            match <[Op; 1]>::try_from(questions?) {
+                Ok([only]) if *quantity == Quantity::Any => only,
+                Ok([only]) => {
+                    Op::Items(Box::new(ItemsOp { quantity: *quantity, questions: Vec::from([only]) }))
+                }
+                Err(questions) => Op::Items(Box::new(ItemsOp { quantity: *quantity, questions })),
             }
-            Op::Within(milliseconds as i64)
         }
         Test::Size(comparison, count) => Op::Size(*comparison, *count),
     })
+}
+
+/// So many days in milliseconds.
+fn days_ms(days: Number) -> Result<i64, Diagnostic> {
+    let milliseconds = days.to_f64() * DAY_MS as f64;
+    // 10⁶ days keep every instant in range.
+    if (0.0..=1e6 * DAY_MS as f64).contains(&milliseconds) {
+        return Ok(milliseconds as i64);
+    }
+    let message = words!("`{days}` is no usable number of days");
+    Err(Diagnostic::new(Code::BadDuration, message).help(words!("use 0 to 1000000")))
 }
 
 /// A regular expression of a definition.

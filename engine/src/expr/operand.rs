@@ -56,6 +56,15 @@ impl<'a> Operand<'a> {
         }
     }
 
+    /// An item of a list.
+    pub(crate) fn of_item(item: &'a Value) -> Operand<'a> {
+        match item {
+            Value::String(text) => Operand::Text(text),
+            Value::Number(number) => Operand::Number(*number),
+            Value::Null | Value::Boolean(_) | Value::List(_) | Value::Object(_) => Operand::Missing,
+        }
+    }
+
     /// A number where numbers or times may stand; of a date its day counts.
     pub(super) fn of_digits(number: Number, types: TypeSet) -> Operand<'a> {
         if types.has(DataType::Number) || types.has(DataType::Timestamp) {

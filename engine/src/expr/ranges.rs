@@ -13,6 +13,7 @@ pub(super) fn complement(op: &Op) -> Option<Vec<Op>> {
     Some(match op {
         Op::Numbers { exact, .. } => outside(exact).map(Op::numbers).collect(),
         Op::Texts(interval) => outside(interval).map(Box::new).map(Op::Texts).collect(),
+        Op::Versions(interval) => outside(interval).map(Box::new).map(Op::Versions).collect(),
         Op::Instants { low, high } => {
             let before = low.checked_sub(1).map(|high| Op::Instants { low: i64::MIN, high });
             let behind = high.checked_add(1).map(|low| Op::Instants { low, high: i64::MAX });
@@ -59,6 +60,10 @@ pub(super) fn are_apart(held: &[&Op], is_whole: bool) -> bool {
         Op::Texts(interval) => Some(&**interval),
         _ => None,
     });
+    let versions = held().filter_map(|op| match op {
+        Op::Versions(interval) => Some(&**interval),
+        _ => None,
+    });
     let instants = held().filter_map(|op| match op {
         Op::Instants { low, high } => Some((*low, *high)),
         _ => None,
@@ -67,6 +72,7 @@ pub(super) fn are_apart(held: &[&Op], is_whole: bool) -> bool {
         || are_disjoint(instants)
         || is_gap(&numbers.collect::<Vec<_>>())
         || is_gap(&texts.collect::<Vec<_>>())
+        || is_gap(&versions.collect::<Vec<_>>())
         || no_size(held())
 }
 
@@ -120,13 +126,19 @@ fn no_size<'o>(held: impl Iterator<Item = &'o Op> + Clone) -> bool {
     low > high
 }
 
-/// Whether a moment is to lie within some days, and not within as many or more.
+/// Whether a moment is to lie within some days, and not within as many or more; or to be older than some, and not older
+/// than fewer, or within as many.
 pub(super) fn no_moment(questions: &[(&Op, bool)]) -> bool {
-    let spans = |wanted: bool| {
+    let spans = |wanted: bool, older: bool| {
         questions.iter().filter_map(move |(op, holds)| match op {
-            Op::Within(span_ms) if *holds == wanted => Some(*span_ms),
+            Op::Within(span_ms) if *holds == wanted && !older => Some(*span_ms),
+            Op::Older(span_ms) if *holds == wanted && older => Some(*span_ms),
             _ => None,
         })
     };
-    spans(true).min().zip(spans(false).max()).is_some_and(|(within, without)| within <= without)
+    let is_over = |low: Option<i64>, high: Option<i64>| low.zip(high).is_some_and(|(low, high)| low <= high);
+    let (within, older) = (spans(true, false).min(), spans(true, true).max());
+    is_over(within, spans(false, false).max())
+        || is_over(within, older)
+        || is_over(spans(false, true).min(), older)
 }

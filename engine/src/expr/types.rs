@@ -56,6 +56,29 @@ impl TypeSet {
         self.0 == 0
     }
 
+    /// Whether a list may stand here.
+    pub(crate) fn has_lists(self) -> bool {
+        !self.and(TypeSet::LISTS).is_empty()
+    }
+
+    /// These, and lists of them.
+    pub(crate) fn and_lists(self) -> TypeSet {
+        let texts = self.has(DataType::String) || self.has_times();
+        let numbers = self.has(DataType::Number) || self.has(DataType::Timestamp);
+        let lists = |has: bool, list: DataType| if has { TypeSet::one(list).0 } else { 0 };
+        TypeSet(self.0 | lists(texts, DataType::StringArray) | lists(numbers, DataType::NumberArray))
+    }
+
+    /// These, and what items of those lists among them are.
+    pub(crate) fn and_items(self) -> TypeSet {
+        let items = |has: bool, item: DataType| if has { TypeSet::one(item).0 } else { 0 };
+        TypeSet(
+            self.0
+                | items(self.has(DataType::StringArray), DataType::String)
+                | items(self.has(DataType::NumberArray), DataType::Number),
+        )
+    }
+
     /// What each item of a list of these types may be.
     pub(crate) fn items(self) -> TypeSet {
         match (self.has(DataType::StringArray), self.has(DataType::NumberArray)) {

@@ -24,6 +24,8 @@ pub(crate) struct Uses {
     pub(super) slots: Vec<TypedSlot>,
     /// Those that are asked for their age.
     aged: Vec<u32>,
+    /// Those whose items are asked, each by itself.
+    many: Vec<u32>,
 }
 
 impl Uses {
@@ -52,8 +54,10 @@ impl Uses {
                 out.push(disagreement(name, test, declared, typed.types).at(at.field(VALUE)));
             } else {
                 typed.types = both;
-                if matches!(test, Test::WithinDays(_)) {
-                    self.aged.push(index);
+                match test {
+                    Test::WithinDays(_) | Test::MoreThanDaysAgo(_) => self.aged.push(index),
+                    Test::Items(..) => self.many.push(index),
+                    _ => {}
                 }
             }
         });
@@ -67,6 +71,19 @@ impl Uses {
                 && typed.types.has_times()
             {
                 typed.types = typed.types.times();
+            }
+        }
+        for index in self.many.drain(..) {
+            if let Some(typed) = self.slots.get_mut(index as usize) {
+                typed.many = typed.types.has_lists();
+            }
+        }
+        for typed in &mut self.slots {
+            // A question about a column holds when it holds for any item of the array that an event may have in it.
+            if let Slot::Column(column) = &typed.slot
+                && column != "time"
+            {
+                typed.types = typed.types.and_lists();
             }
         }
     }
@@ -106,7 +123,7 @@ impl Uses {
         } else {
             self.known.number(&identity(&slot, scope), next);
         }
-        self.slots.push(TypedSlot { slot, types: declared });
+        self.slots.push(TypedSlot { slot, types: declared, many: false });
         number
     }
 }
@@ -179,9 +196,17 @@ pub(super) fn allowed(test: &Test) -> TypeSet {
         Test::Contains(Value::Boolean(_)) => TypeSet::of(&[]),
         Test::Contains(_) => TypeSet::of(&[DataType::String, DataType::StringArray]),
         Test::Null => TypeSet::ANY,
-        Test::WithinDays(_) => TypeSet::TIMES,
+        Test::WithinDays(_) | Test::MoreThanDaysAgo(_) => TypeSet::TIMES,
+        Test::Version(..) => TypeSet::one(DataType::String),
+        Test::Items(_, tests) => of_item(tests).and_lists(),
         Test::Size(..) => TypeSet::LISTS,
     }
+}
+
+/// What one item may be to be asked these.
+pub(super) fn of_item(tests: &[Test]) -> TypeSet {
+    let of = |test: &Test| if test.is_of_item() { allowed(test) } else { TypeSet::of(&[]) };
+    tests.iter().fold(TypeSet::ANY.without(TypeSet::LISTS), |types, test| types.and(of(test)))
 }
 
 fn of_literal(value: &Value) -> TypeSet {

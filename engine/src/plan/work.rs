@@ -1,12 +1,13 @@
 //! What an event or an answer takes at most: for those who play many of them before anybody waits.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::Plan;
+use crate::attribute::plan::{Kind, Part};
 use crate::event::column_of;
-use crate::expr::op::Op;
 use crate::expr::{Predicate, Slot};
-use crate::limits::{PATTERN_TEXT_BYTES_MAX, VALUE_BYTES_MAX};
+use crate::limits::{ARRAY_ITEMS_MAX, PATTERN_TEXT_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::pattern::Pattern;
 use crate::value::Value;
 
@@ -21,12 +22,12 @@ impl Plan {
             .map(|key_event| key_event.feeds.len().saturating_add(key_event.takes.len()).saturating_add(1))
             .fold(0, usize::saturating_add);
         let rules = self.key_rules.iter().flat_map(|rule| {
-            let length = text_of(columns, &rule.name);
-            rule.valid.iter().chain(&rule.exclude).map(move |pattern| steps(pattern, length))
+            let lengths = texts_of(columns, &rule.name);
+            rule.valid.iter().chain(&rule.exclude).map(move |pattern| steps(pattern, &lengths))
         });
         let patterns = self.work_of_patterns(|slot| match slot {
-            Slot::Column(name) => text_of(columns, name),
-            _ => 0,
+            Slot::Column(name) => texts_of(columns, name),
+            _ => Vec::new(),
         });
         rules.fold(patterns.saturating_add(count(fed).saturating_mul(FED)), u64::saturating_add)
     }
@@ -35,32 +36,53 @@ impl Plan {
     /// is answered.
     pub fn work_of_answer(&self, columns: &[(String, Value)], inputs: &[(String, Value)]) -> u64 {
         self.work_of_patterns(|slot| match slot {
-            Slot::Attribute(_) => VALUE_BYTES_MAX,
-            Slot::Column(name) => text_of(columns, name),
-            Slot::Input(name) => text_of(inputs, name),
-            Slot::Edge(_) => PATTERN_TEXT_BYTES_MAX,
-            Slot::Segment(_) => 0,
+            Slot::Attribute(index) => self.texts_of_attribute(*index),
+            Slot::Column(name) => texts_of(columns, name),
+            Slot::Input(name) => texts_of(inputs, name),
+            Slot::Edge(_) => alloc::vec![PATTERN_TEXT_BYTES_MAX],
+            Slot::Segment(_) => Vec::new(),
         })
     }
 
+    /// A list may have a text in each of its items.
+    fn texts_of_attribute(&self, fact: u16) -> Vec<usize> {
+        let fact = self.facts.get(usize::from(fact));
+        let attribute = fact.and_then(|fact| self.attributes.get(fact.attribute));
+        let count = match (attribute.map(|attribute| &attribute.kind), fact.map(|fact| &fact.part)) {
+            (Some(Kind::List(list)), Some(Part::Items { aggregation, .. })) if aggregation.is_list() => {
+                list.bounds.items_max as usize
+            }
+            _ => 1,
+        };
+        alloc::vec![VALUE_BYTES_MAX; count]
+    }
+
     /// Each is asked once at most, however many criteria share it.
-    fn work_of_patterns(&self, length: impl Fn(&Slot) -> usize) -> u64 {
-        let of = |predicate: &Predicate| match (&predicate.op, self.program.typed_slot(predicate)) {
-            (Op::Matches(pattern), Some(typed)) => steps(pattern, length(&typed.slot)),
-            _ => 0,
+    fn work_of_patterns(&self, lengths: impl Fn(&Slot) -> Vec<usize>) -> u64 {
+        let of = |predicate: &Predicate| {
+            let typed = self.program.typed_slot(predicate);
+            let patterns = predicate.op.patterns();
+            let asked = patterns.filter_map(|pattern| Some(steps(pattern, &lengths(&typed?.slot))));
+            asked.fold(0, u64::saturating_add)
         };
         self.program.predicates.iter().map(of).fold(0, u64::saturating_add)
     }
 }
 
-/// How long the text there is that a pattern is asked of.
-fn text_of(values: &[(String, Value)], name: &str) -> usize {
-    column_of(values, name).and_then(Value::as_str).map_or(0, str::len)
+/// How long the text there is that a pattern is asked of, or each of an array is.
+fn texts_of(values: &[(String, Value)], name: &str) -> Vec<usize> {
+    let items = match column_of(values, name) {
+        Some(Value::List(items)) => items.get(..ARRAY_ITEMS_MAX).unwrap_or(items),
+        Some(value) => core::slice::from_ref(value),
+        None => &[],
+    };
+    items.iter().filter_map(Value::as_str).map(str::len).collect()
 }
 
-fn steps(pattern: &Pattern, length: usize) -> u64 {
-    let is_read = length <= PATTERN_TEXT_BYTES_MAX || !pattern.is_bounded();
-    if is_read { count(pattern.weight()).saturating_mul(count(length)) } else { 0 }
+fn steps(pattern: &Pattern, lengths: &[usize]) -> u64 {
+    let is_read = |length: &&usize| **length <= PATTERN_TEXT_BYTES_MAX || !pattern.is_bounded();
+    let read = lengths.iter().filter(is_read).fold(0, |all: usize, length| all.saturating_add(*length));
+    count(pattern.weight()).saturating_mul(count(read))
 }
 
 fn count(number: usize) -> u64 {

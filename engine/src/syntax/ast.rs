@@ -76,8 +76,31 @@ pub enum Test {
     Null,
     /// `WITHIN n DAYS`: 0 ≤ now − value ≤ n · 24 h, with five minutes of future skew.
     WithinDays(Number),
+    /// `MORE THAN n DAYS AGO`: now − value > n · 24 h.
+    MoreThanDaysAgo(Number),
+    /// `= VERSION '1.2'`, `< VERSION '1.2'`: by the precedence of SemVer 2.0; `!=` is `=` negated. What is no version is
+    /// unknown.
+    Version(Comparison, String),
+    /// `ALL(x) STARTS WITH 'a'`: how many items of a list answer yes to any of these questions, which are about one value
+    /// each. A value that is no list is a list of one.
+    Items(Quantity, Vec<Test>),
     /// `SIZE(x) > n`: how many items a list has; a missing list has none. Two-valued.
     Size(Comparison, i64),
+}
+
+/// How many items of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quantity {
+    /// At least one.
+    Any,
+    /// Every one.
+    All,
+    /// So many or more.
+    AtLeast(u32),
+    /// So many or fewer.
+    AtMost(u32),
+    /// Exactly so many.
+    Exactly(u32),
 }
 
 /// How two values are ordered.
@@ -91,7 +114,7 @@ pub enum Comparison {
     Greater,
     /// `>=`
     GreaterEqual,
-    /// `=`, of sizes only: elsewhere it is [`Test::Equal`].
+    /// `=`, of sizes and versions only: elsewhere it is [`Test::Equal`].
     Equal,
     /// `!=`, of sizes only.
     NotEqual,
@@ -123,11 +146,46 @@ impl Comparison {
     }
 }
 
+impl Test {
+    /// Whether text has a sign or word for its opposite, such as `!=` or `NOT LIKE`.
+    pub fn has_opposite(&self) -> bool {
+        match self {
+            Test::Order(..)
+            | Test::WithinDays(_)
+            | Test::MoreThanDaysAgo(_)
+            | Test::Size(..)
+            | Test::Items(..) => false,
+            Test::Version(comparison, _) => *comparison == Comparison::Equal,
+            Test::Equal(_)
+            | Test::In(_)
+            | Test::Between(..)
+            | Test::Like(_)
+            | Test::StartsWith(_)
+            | Test::EndsWith(_)
+            | Test::Contains(_)
+            | Test::Matches(_)
+            | Test::Null => true,
+        }
+    }
+
+    /// Whether it may be asked of each item of a list: it is about one value that is there.
+    pub fn is_of_item(&self) -> bool {
+        !matches!(self, Test::Contains(_) | Test::Null | Test::Size(..) | Test::Items(..))
+    }
+}
+
 impl Expr {
     /// A question about one value, in canonical form: what text cannot spell with a sign of its own is wrapped in a
     /// [`Expr::Not`], which means the same.
     pub fn new_test(name: Name, test: Test, negated: bool) -> Expr {
-        let wrapped = negated && matches!(test, Test::Order(..) | Test::WithinDays(_) | Test::Size(..));
+        // `!=` is the opposite of `=`, of versions as of other values.
+        let (test, negated) = match test {
+            Test::Version(Comparison::NotEqual, version) => {
+                (Test::Version(Comparison::Equal, version), !negated)
+            }
+            test => (test, negated),
+        };
+        let wrapped = negated && !test.has_opposite();
         let expr = Expr::Test { name, test, negated: negated && !wrapped };
         if wrapped { Expr::Not(Box::new(expr)) } else { expr }
     }

@@ -3,7 +3,7 @@
 
 use alloc::string::ToString;
 
-use super::{Comparison, Expr, Name, Test, parse};
+use super::{Comparison, Expr, Name, Quantity, Test, parse};
 use crate::value::data::{names, read_fields, tagged, tuple, write_fields};
 use crate::value::{FromValue, ToValue, Unfit, Value, variant};
 
@@ -66,6 +66,33 @@ impl ToValue for Expr {
     }
 }
 
+impl FromValue for Quantity {
+    fn from_value(value: &Value) -> Result<Quantity, Unfit> {
+        let (name, content) = variant(value)?;
+        let quantity = match name {
+            "any" if *content == Value::Null => Ok(Quantity::Any),
+            "all" if *content == Value::Null => Ok(Quantity::All),
+            "at_least" => FromValue::from_value(content).map(Quantity::AtLeast),
+            "at_most" => FromValue::from_value(content).map(Quantity::AtMost),
+            "exactly" => FromValue::from_value(content).map(Quantity::Exactly),
+            _ => return Err(Unfit::none_of(&["any", "all", "at_least", "at_most", "exactly"])),
+        };
+        quantity.map_err(|unfit| unfit.inside(name))
+    }
+}
+
+impl ToValue for Quantity {
+    fn to_value(&self) -> Value {
+        match self {
+            Quantity::Any => "any".into(),
+            Quantity::All => "all".into(),
+            Quantity::AtLeast(count) => tagged("at_least", count.to_value()),
+            Quantity::AtMost(count) => tagged("at_most", count.to_value()),
+            Quantity::Exactly(count) => tagged("exactly", count.to_value()),
+        }
+    }
+}
+
 impl FromValue for Test {
     fn from_value(value: &Value) -> Result<Test, Unfit> {
         let (name, content) = variant(value)?;
@@ -84,6 +111,13 @@ impl FromValue for Test {
             "matches" => FromValue::from_value(content).map(Test::Matches),
             "null" if *content == Value::Null => Ok(Test::Null),
             "within_days" => FromValue::from_value(content).map(Test::WithinDays),
+            "more_than_days_ago" => FromValue::from_value(content).map(Test::MoreThanDaysAgo),
+            "version" => pair().and_then(|(comparison, version)| {
+                Ok(Test::Version(FromValue::from_value(comparison)?, FromValue::from_value(version)?))
+            }),
+            "items" => pair().and_then(|(quantity, tests)| {
+                Ok(Test::Items(FromValue::from_value(quantity)?, FromValue::from_value(tests)?))
+            }),
             "size" => pair().and_then(|(comparison, size)| {
                 Ok(Test::Size(FromValue::from_value(comparison)?, FromValue::from_value(size)?))
             }),
@@ -100,6 +134,9 @@ impl FromValue for Test {
                     "matches",
                     "null",
                     "within_days",
+                    "more_than_days_ago",
+                    "version",
+                    "items",
                     "size",
                 ]));
             }
@@ -123,6 +160,11 @@ impl ToValue for Test {
             Test::Matches(pattern) => tagged("matches", pattern.to_value()),
             Test::Null => "null".into(),
             Test::WithinDays(days) => tagged("within_days", days.to_value()),
+            Test::MoreThanDaysAgo(days) => tagged("more_than_days_ago", days.to_value()),
+            Test::Version(comparison, version) => {
+                tagged("version", pair(comparison.to_value(), version.to_value()))
+            }
+            Test::Items(quantity, tests) => tagged("items", pair(quantity.to_value(), tests.to_value())),
             Test::Size(comparison, size) => tagged("size", pair(comparison.to_value(), size.to_value())),
         }
     }
@@ -150,6 +192,10 @@ mod tests {
             Test::Matches("x".into()),
             Test::Null,
             Test::WithinDays(Number::Integer(3)),
+            Test::MoreThanDaysAgo(Number::Integer(3)),
+            Test::Version(Comparison::Less, "1.2".into()),
+            Test::Items(Quantity::All, vec![Test::Like("x%".into())]),
+            Test::Items(Quantity::AtMost(2), vec![Test::Equal(5.into()), Test::Equal(6.into())]),
             Test::Size(Comparison::Greater, 2),
         ];
         let mut parts = Vec::new();

@@ -10,7 +10,7 @@ mod parse;
 mod print;
 mod token;
 
-pub use ast::{Comparison, Expr, Name, Test};
+pub use ast::{Comparison, Expr, Name, Quantity, Test};
 pub use error::ParseError;
 pub use parse::parse;
 #[cfg(feature = "words")]

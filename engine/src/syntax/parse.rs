@@ -1,5 +1,7 @@
 //! Tokens to tree: precedence NOT > AND > OR, the right side of a comparison is a literal.
 
+mod items;
+
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -153,9 +155,12 @@ impl<'a> Parser<'a> {
                 if word.eq_ignore_ascii_case("SIZE") {
                     return self.size();
                 }
-                Err(self
-                    .unexpected(words!("`{word}` is not a function"))
-                    .help(words!("the functions are `SIZE(list)` and `segment('name')`")))
+                if items::counts(word) {
+                    return self.items(word);
+                }
+                let known =
+                    words!("the functions are `SIZE(list)`, `segment('name')`, `ALL(list)` and `ANY(list)`");
+                Err(self.unexpected(words!("`{word}` is not a function")).help(known))
             }
             Kind::Quoted(name) => {
                 let name = Name(name.clone().into_owned());
@@ -169,9 +174,8 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// SIZE(list) > n
-    fn size(&mut self) -> Parsed<Expr> {
-        self.advance()?;
+    /// The name of a list, and the bracket behind it.
+    fn list_name(&mut self) -> Parsed<Name> {
         let name = match &self.token.kind {
             Kind::Word(word) if !is_keyword(word) => Name((*word).into()),
             Kind::Quoted(name) => Name(name.clone().into_owned()),
@@ -179,6 +183,13 @@ impl<'a> Parser<'a> {
         };
         self.advance()?;
         self.expect(Kind::Close, "`)`")?;
+        Ok(name)
+    }
+
+    /// SIZE(list) > n
+    fn size(&mut self) -> Parsed<Expr> {
+        self.advance()?;
+        let name = self.list_name()?;
         let comparison = match self.token.kind {
             Kind::Equal => Comparison::Equal,
             Kind::NotEqual => Comparison::NotEqual,
@@ -198,12 +209,21 @@ impl<'a> Parser<'a> {
 
     /// What is asked about a name.
     fn test(&mut self, name: Name) -> Parsed<Expr> {
+        let (test, negated) = self.question()?;
+        Ok(Expr::new_test(name, test, negated))
+    }
+
+    /// A question, and whether its opposite is meant.
+    fn question(&mut self) -> Parsed<(Test, bool)> {
         let comparison = match self.token.kind {
             Kind::Equal | Kind::NotEqual => {
                 let negated = self.token.kind == Kind::NotEqual;
                 self.advance()?;
-                let literal = self.literal()?;
-                return Ok(Expr::Test { name, test: Test::Equal(literal), negated });
+                let test = match self.version()? {
+                    Some(version) => Test::Version(Comparison::Equal, version),
+                    None => Test::Equal(self.literal()?),
+                };
+                return Ok((test, negated));
             }
             Kind::Less => Some(Comparison::Less),
             Kind::LessEqual => Some(Comparison::LessEqual),
@@ -213,8 +233,11 @@ impl<'a> Parser<'a> {
         };
         if let Some(comparison) = comparison {
             self.advance()?;
-            let literal = self.literal()?;
-            return Ok(Expr::Test { name, test: Test::Order(comparison, literal), negated: false });
+            let test = match self.version()? {
+                Some(version) => Test::Version(comparison, version),
+                None => Test::Order(comparison, self.literal()?),
+            };
+            return Ok((test, false));
         }
         if self.eat("IS")? {
             let negated = self.eat("NOT")?;
@@ -223,7 +246,7 @@ impl<'a> Parser<'a> {
                     .unexpected(words!("expected `NULL`"))
                     .help(words!("write `IS NULL` or `IS NOT NULL`")));
             }
-            return Ok(Expr::Test { name, test: Test::Null, negated });
+            return Ok((Test::Null, negated));
         }
         let negated = self.eat("NOT")?;
         let test = if self.eat("IN")? {
@@ -249,18 +272,32 @@ impl<'a> Parser<'a> {
             self.must("WITH")?;
             Test::EndsWith(self.text("a text in single quotes")?)
         } else if self.eat("WITHIN")? {
-            let Kind::Number(days) = self.token.kind else {
-                let error = self.unexpected(words!("expected a number of days"));
-                return Err(error.help(words!("write `WITHIN 30 DAYS`")));
-            };
-            self.advance()?;
-            self.must("DAYS")?;
-            Test::WithinDays(days)
+            Test::WithinDays(self.days("WITHIN 30 DAYS")?)
+        } else if self.eat("MORE")? {
+            self.must("THAN")?;
+            let days = self.days("MORE THAN 30 DAYS AGO")?;
+            self.must("AGO")?;
+            Test::MoreThanDaysAgo(days)
         } else {
             return Err(self.unexpected(words!("expected a comparison")).help(words!("after a name stands one of = != < <= > >= IN BETWEEN LIKE CONTAINS MATCHES STARTS WITH, ENDS WITH, \
-                 WITHIN n DAYS, IS NULL")));
+                 WITHIN n DAYS, MORE THAN n DAYS AGO, IS NULL")));
         };
-        Ok(Expr::new_test(name, test, negated))
+        Ok((test, negated))
+    }
+
+    fn days(&mut self, example: &str) -> Parsed<Number> {
+        let Kind::Number(days) = self.token.kind else {
+            let error = self.unexpected(words!("expected a number of days"));
+            return Err(error.help(words!("write `{example}`")));
+        };
+        self.advance()?;
+        self.must("DAYS")?;
+        Ok(days)
+    }
+
+    /// VERSION '1.2', if that stands here.
+    fn version(&mut self) -> Parsed<Option<String>> {
+        if self.eat("VERSION")? { self.text("a version in single quotes").map(Some) } else { Ok(None) }
     }
 
     fn list(&mut self) -> Parsed<Vec<Value>> {
@@ -385,6 +422,7 @@ fn several<T>(first: T) -> Vec<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::syntax::Quantity;
     use alloc::string::ToString;
     use proptest::prelude::*;
 
@@ -406,6 +444,24 @@ mod tests {
             ("segment('high value')", "segment('high value')"),
             ("t within 30 days", "t WITHIN 30 DAYS"),
             ("t not within 30 days", "NOT t WITHIN 30 DAYS"),
+            ("t more than 30.5 days ago", "t MORE THAN 30.5 DAYS AGO"),
+            ("t not more than 30 days ago", "NOT t MORE THAN 30 DAYS AGO"),
+            ("more = 1 and version = 'x'", "more = 1 AND version = 'x'"),
+            ("v>=version'1.2' and v <> VERSION '2'", "v >= VERSION '1.2' AND v != VERSION '2'"),
+            ("not v = version '1'", "NOT v = VERSION '1'"),
+            ("all(tags) = 'a'", "ALL(tags) = 'a'"),
+            ("not any(\"or\") in (1, 2)", "NOT ANY(\"or\") IN (1, 2)"),
+            (
+                "at_least(2, tags)(like 'a%' or like 'b%') and x = 1",
+                "AT_LEAST(2, tags) (LIKE 'a%' OR LIKE 'b%') AND x = 1",
+            ),
+            ("AT_MOST(0, n) > 5 OR EXACTLY(1, n) (= 5)", "AT_MOST(0, n) > 5 OR EXACTLY(1, n) = 5"),
+            ("all = 1", "all = 1"),
+            ("all(tags) != 'a'", ""),
+            ("all(tags) is null", ""),
+            ("all(tags) contains 'a'", ""),
+            ("at_least(-1, tags) = 'a'", ""),
+            ("at_least(tags) = 'a'", ""),
             ("u starts with 'a' and u not ends with 'b'", "u STARTS WITH 'a' AND u NOT ENDS WITH 'b'"),
             ("TRUE OR false", "TRUE OR FALSE"),
             ("\ta\n=\r\n1\u{a0}AND\u{2003} b = 2 \t", "a = 1 AND b = 2"),
@@ -473,7 +529,7 @@ mod tests {
             Just("Order".into()),
             Just("in".into())
         ];
-        let test = prop_oneof![
+        let one = prop_oneof![
             value().prop_map(Test::Equal),
             (comparison(), value()).prop_map(|(c, v)| Test::Order(c, v)),
             prop::collection::vec(value(), 1..4).prop_map(Test::In),
@@ -481,11 +537,25 @@ mod tests {
             ".{0,6}".prop_map(Test::Like),
             ".{0,6}".prop_map(Test::StartsWith),
             ".{0,6}".prop_map(Test::EndsWith),
-            value().prop_map(Test::Contains),
             ".{0,6}".prop_map(Test::Matches),
-            Just(Test::Null),
             (0_i64..1000).prop_map(|n| Test::WithinDays(Number::Integer(n))),
-            (comparison(), any::<i64>()).prop_map(|(c, n)| Test::Size(c, n)),
+            (0_i64..1000).prop_map(|n| Test::MoreThanDaysAgo(Number::Integer(n))),
+            (comparison(), ".{0,6}").prop_map(|(c, v)| Test::Version(c, v)),
+            ".{0,6}".prop_map(|v| Test::Version(Comparison::Equal, v)),
+        ];
+        let quantity = prop_oneof![
+            Just(Quantity::Any),
+            Just(Quantity::All),
+            any::<u32>().prop_map(Quantity::AtLeast),
+            any::<u32>().prop_map(Quantity::AtMost),
+            any::<u32>().prop_map(Quantity::Exactly),
+        ];
+        let test = prop_oneof![
+            6 => one.clone(),
+            1 => value().prop_map(Test::Contains),
+            1 => Just(Test::Null),
+            1 => (quantity, prop::collection::vec(one, 1..3)).prop_map(|(q, tests)| Test::Items(q, tests)),
+            1 => (comparison(), any::<i64>()).prop_map(|(c, n)| Test::Size(c, n)),
         ];
         let leaf = prop_oneof![
             any::<bool>().prop_map(Expr::Constant),

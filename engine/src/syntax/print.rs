@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::ast::{Expr, Name, Test};
+use super::ast::{Comparison, Expr, Name, Quantity, Test};
 use super::token::{is_bare, is_keyword};
 use crate::value::Value;
 
@@ -43,26 +43,63 @@ fn operand(f: &mut fmt::Formatter<'_>, expr: &Expr, group: bool) -> fmt::Result 
 }
 
 fn print_test(f: &mut fmt::Formatter<'_>, name: &Name, test: &Test, negated: bool) -> fmt::Result {
+    let before = if negated && !test.has_opposite() { "NOT " } else { "" };
+    match test {
+        Test::Size(comparison, count) => write!(f, "{before}SIZE({name}) {} {count}", comparison.as_str()),
+        Test::Items(quantity, tests) => {
+            f.write_str(before)?;
+            match quantity {
+                Quantity::Any => write!(f, "ANY({name}) "),
+                Quantity::All => write!(f, "ALL({name}) "),
+                Quantity::AtLeast(count) => write!(f, "AT_LEAST({count}, {name}) "),
+                Quantity::AtMost(count) => write!(f, "AT_MOST({count}, {name}) "),
+                Quantity::Exactly(count) => write!(f, "EXACTLY({count}, {name}) "),
+            }?;
+            if let [only] = tests.as_slice() {
+                return print_question(f, only, false);
+            }
+            f.write_str("(")?;
+            for (index, test) in tests.iter().enumerate() {
+                f.write_str(if index > 0 { " OR " } else { "" })?;
+                print_question(f, test, false)?;
+            }
+            f.write_str(")")
+        }
+        test => {
+            write!(f, "{before}{name} ")?;
+            print_question(f, test, negated)
+        }
+    }
+}
+
+/// What stands behind the name; without a name of its own for its opposite, `negated` stands before it.
+fn print_question(f: &mut fmt::Formatter<'_>, test: &Test, negated: bool) -> fmt::Result {
     let not = if negated { "NOT " } else { "" };
     match test {
-        Test::Equal(value) => write!(f, "{name} {} {}", if negated { "!=" } else { "=" }, Literal(value)),
-        Test::Order(comparison, value) => write!(f, "{not}{name} {} {}", comparison.as_str(), Literal(value)),
+        Test::Equal(value) => write!(f, "{} {}", if negated { "!=" } else { "=" }, Literal(value)),
+        Test::Order(comparison, value) => write!(f, "{} {}", comparison.as_str(), Literal(value)),
+        Test::Version(comparison, version) => {
+            let sign = if negated && *comparison == Comparison::Equal { "!=" } else { comparison.as_str() };
+            write!(f, "{sign} VERSION {}", Quoted(version, '\''))
+        }
         Test::In(values) => {
-            write!(f, "{name} {not}IN (")?;
+            write!(f, "{not}IN (")?;
             for (index, value) in values.iter().enumerate() {
                 write!(f, "{}{}", if index > 0 { ", " } else { "" }, Literal(value))?;
             }
             f.write_str(")")
         }
-        Test::Between(low, high) => write!(f, "{name} {not}BETWEEN {} AND {}", Literal(low), Literal(high)),
-        Test::Like(pattern) => write!(f, "{name} {not}LIKE {}", Quoted(pattern, '\'')),
-        Test::StartsWith(text) => write!(f, "{name} {not}STARTS WITH {}", Quoted(text, '\'')),
-        Test::EndsWith(text) => write!(f, "{name} {not}ENDS WITH {}", Quoted(text, '\'')),
-        Test::Contains(value) => write!(f, "{name} {not}CONTAINS {}", Literal(value)),
-        Test::Matches(pattern) => write!(f, "{name} {not}MATCHES {}", Quoted(pattern, '\'')),
-        Test::Null => write!(f, "{name} IS {not}NULL"),
-        Test::WithinDays(days) => write!(f, "{not}{name} WITHIN {days} DAYS"),
-        Test::Size(comparison, count) => write!(f, "{not}SIZE({name}) {} {count}", comparison.as_str()),
+        Test::Between(low, high) => write!(f, "{not}BETWEEN {} AND {}", Literal(low), Literal(high)),
+        Test::Like(pattern) => write!(f, "{not}LIKE {}", Quoted(pattern, '\'')),
+        Test::StartsWith(text) => write!(f, "{not}STARTS WITH {}", Quoted(text, '\'')),
+        Test::EndsWith(text) => write!(f, "{not}ENDS WITH {}", Quoted(text, '\'')),
+        Test::Contains(value) => write!(f, "{not}CONTAINS {}", Literal(value)),
+        Test::Matches(pattern) => write!(f, "{not}MATCHES {}", Quoted(pattern, '\'')),
+        Test::Null => write!(f, "IS {not}NULL"),
+        Test::WithinDays(days) => write!(f, "WITHIN {days} DAYS"),
+        Test::MoreThanDaysAgo(days) => write!(f, "MORE THAN {days} DAYS AGO"),
+        // No spelling makes these questions about one item; a hand-made tree with one is refused when it is compiled.
+        Test::Size(..) | Test::Items(..) => f.write_str("IS NULL"),
     }
 }
 

@@ -1,9 +1,10 @@
 //! Condition JSON: `filterRule`, `keyEventFilters` and `profileCriteria` of API bodies.
 
 use usher_engine::diagnostic::Code;
-use usher_engine::syntax::{Comparison, Expr, Name, Test};
+use usher_engine::syntax::{Comparison, Expr, Name, Quantity, Test};
 use usher_engine::value::Value;
 
+use super::operator_tree::quantity;
 use crate::document::Node;
 use crate::lower::{Fields, Lower};
 use crate::suggest::{did_you_mean, one_of_these};
@@ -115,17 +116,7 @@ fn operator(lower: &mut Lower, condition: Fields<'_>, name: Option<Name>) -> Opt
     }
     let known = ["type", "not", "rightValue", "rightValues", "minValue", "maxValue", "arrayMatching"];
     let fields = lower.fields(node, "an operator", &known)?;
-    for owner in [condition, fields] {
-        match owner.get("arrayMatching").map(|node| (node, node.value())) {
-            None => {}
-            Some((_, Some(value))) if value.as_str() == Some("any") => {}
-            Some((node, _)) => {
-                let help = "write \"any\" or null".to_owned();
-                let message = "`arrayMatching` other than `any` is not supported yet";
-                lower.note_with(Code::NotSupported, node.span, message, Some(help));
-            }
-        }
-    }
+    let matching = array_matching(lower, [condition, fields]);
     let value = ["rightValue", "rightValues", "minValue"].into_iter().find(|key| fields.get(key).is_some());
     let text = lower.need_text(fields, "type")?;
     let negated = lower.boolean(fields, "not").unwrap_or(false);
@@ -139,6 +130,10 @@ fn operator(lower: &mut Lower, condition: Fields<'_>, name: Option<Name>) -> Opt
     };
     let tests = match *operator {
         "IsNull" => {
+            if let Some(node) = [condition, fields].iter().find_map(|owner| owner.get("arrayMatching")) {
+                lower.note(Code::WrongType, node.span, "`IsNull` takes no `arrayMatching`");
+                return None;
+            }
             if let Some(node) =
                 fields.get("rightValue").filter(|node| node.value() == Some(Value::Boolean(false)))
             {
@@ -163,6 +158,8 @@ fn operator(lower: &mut Lower, condition: Fields<'_>, name: Option<Name>) -> Opt
         }
         operator => {
             let values = right_values(lower, fields, &text)?;
+            // Each item is one value: what it contains is itself.
+            let operator = if operator == "Contain" && matching != Ok(None) { "Equal" } else { operator };
             let tests: Option<Vec<Test>> = values.into_iter().map(|value| test(operator, value)).collect();
             if tests.is_none() {
                 let span = value.map_or(fields.node.span, |key| fields.span(key));
@@ -175,17 +172,36 @@ fn operator(lower: &mut Lower, condition: Fields<'_>, name: Option<Name>) -> Opt
     let name = name?;
     let keys = ["column", "realtimeAttributeId"];
     let asked = keys.into_iter().find(|key| condition.get(key).is_some()).unwrap_or("type");
-    for _ in &tests {
+    let conditions = if matching == Ok(None) { tests.len() } else { 1 };
+    for _ in 0..conditions {
         let value = fields.span(value.unwrap_or("type"));
         lower.mark_condition(condition.node.span, condition.span(asked), value);
     }
     let mut tests = tests;
+    if let Some(quantity) = matching.ok()? {
+        return Some(Expr::new_test(name, Test::Items(quantity, tests), negated));
+    }
     if tests.len() == 1 {
         return tests.pop().map(|test| Expr::new_test(name, test, negated));
     }
     // Several values mean any of them; the opposite is none of them.
     let any = Expr::any(tests.into_iter().map(|test| Expr::new_test(name.clone(), test, false)).collect())?;
     Some(if negated { Expr::Not(Box::new(any)) } else { any })
+}
+
+/// How many items of an array the operator must hold for, where that is written; `Err` is a finding.
+fn array_matching(lower: &mut Lower, owners: [Fields<'_>; 2]) -> Result<Option<Quantity>, ()> {
+    let mut written = owners.into_iter().filter_map(|owner| owner.get("arrayMatching"));
+    let Some(node) = written.next() else { return Ok(None) };
+    let words = ["atLeast", "atMost", "exactly"];
+    let found = quantity(lower, node, "arrayMatching", words).ok_or(())?;
+    if let Some(second) = written.next()
+        && quantity(lower, second, "arrayMatching", words) != Some(found)
+    {
+        lower.note(Code::WrongType, second.span, "two `arrayMatching` of one condition disagree");
+        return Err(());
+    }
+    Ok(Some(found))
 }
 
 fn test(operator: &str, value: Value) -> Option<Test> {
@@ -201,6 +217,7 @@ fn test(operator: &str, value: Value) -> Option<Test> {
         "StartWith" => Test::StartsWith(text(value)?),
         "EndWith" => Test::EndsWith(text(value)?),
         "Regexp" => Test::Matches(text(value)?),
+        "Equal" => Test::Equal(value),
         _ => Test::Contains(value),
     })
 }

@@ -1,7 +1,7 @@
 //! Criteria as a tree of operators: `operator: AND, OR, NOT` with `conditions`, or a question about one attribute.
 
 use usher_engine::diagnostic::Code;
-use usher_engine::syntax::{Comparison, Expr, Name, Test};
+use usher_engine::syntax::{Comparison, Expr, Name, Quantity, Test};
 use usher_engine::value::{Number, Value};
 
 use crate::document::{Content, Node};
@@ -13,17 +13,20 @@ pub(super) fn condition(lower: &mut Lower, node: &Node) -> Option<Expr> {
     if matches!(node.content, Content::Scalar(_)) {
         return lower.criteria_text(node, "a condition");
     }
-    let fields = lower.fields(node, "a condition", &["attribute", "operator", "value", "conditions"])?;
+    let known = ["attribute", "operator", "value", "array_matching", "conditions", "nested_conditions"];
+    let fields = lower.fields(node, "a condition", &known)?;
     let Some(operator) = lower.need_text(fields, "operator") else {
         // What stands in the group is wrong or right by itself.
-        for item in lower.items(fields, "conditions").unwrap_or_default() {
-            condition(lower, item);
+        for key in MEMBERS {
+            lower.items(fields, key).unwrap_or_default().iter().for_each(|item| {
+                condition(lower, item);
+            });
         }
         return None;
     };
     match operator.as_str() {
         "ALWAYS" => {
-            for key in ["attribute", "value", "conditions"] {
+            for key in ["attribute", "value", "array_matching"].into_iter().chain(MEMBERS) {
                 let entry = fields.entry(key).filter(|entry| !entry.value.is_null());
                 if let Some(entry) =
                     entry.filter(|entry| !matches!(&entry.value.content, Content::List(l) if l.is_empty()))
@@ -40,20 +43,31 @@ pub(super) fn condition(lower: &mut Lower, node: &Node) -> Option<Expr> {
     }
 }
 
+/// Where the members of a group stand; in both, they are members of one group.
+const MEMBERS: [&str; 2] = ["conditions", "nested_conditions"];
+
 fn group(lower: &mut Lower, fields: Fields<'_>, operator: &str) -> Option<Expr> {
-    for key in ["attribute", "value"] {
+    for key in ["attribute", "value", "array_matching"] {
         if let Some(entry) = fields.entry(key).filter(|entry| !entry.value.is_null()) {
             lower.note(Code::WrongType, entry.key_span, format!("the group `{operator}` takes no `{key}`"));
         }
     }
-    let items = lower.need(fields, "conditions").and_then(|node| lower.items_of(node, "conditions"))?;
+    let written = MEMBERS.into_iter().filter(|key| fields.get(key).is_some());
+    let written: Vec<&str> = written.collect();
+    if written.is_empty() {
+        lower.need(fields, "conditions")?;
+    }
+    let mut items: Vec<&Node> = Vec::new();
+    for key in &written {
+        items.extend(fields.get(key).and_then(|node| lower.items_of(node, key))?);
+    }
     if items.is_empty() && operator != "AND" {
         let message = format!("the group `{operator}` needs at least one condition");
-        lower.note(Code::EmptyList, fields.span("conditions"), message);
+        lower.note(Code::EmptyList, fields.span(written.first().unwrap_or(&"conditions")), message);
         return None;
     }
     // All of them are read before one that failed ends the group, so that all findings come at once.
-    let parts: Vec<Option<Expr>> = items.iter().map(|item| condition(lower, item)).collect();
+    let parts: Vec<Option<Expr>> = items.into_iter().map(|item| condition(lower, item)).collect();
     let parts = parts.into_iter().collect::<Option<Vec<_>>>()?;
     match operator {
         "OR" => Expr::any(parts),
@@ -64,7 +78,7 @@ fn group(lower: &mut Lower, fields: Fields<'_>, operator: &str) -> Option<Expr> 
 
 /// Whether the profile is in the batch segment that `value` names.
 fn segment(lower: &mut Lower, fields: Fields<'_>) -> Option<Expr> {
-    for key in ["attribute", "conditions"] {
+    for key in ["attribute", "array_matching"].into_iter().chain(MEMBERS) {
         if let Some(entry) = fields.entry(key).filter(|entry| !entry.value.is_null()) {
             lower.note(Code::WrongType, entry.key_span, format!("`segment` takes no `{key}`"));
             return None;
@@ -95,11 +109,13 @@ enum Takes {
 }
 
 /// The operators of the tree: name, what the value is, what is asked, whether its opposite is meant.
-const OPERATORS: [(&str, Takes, Ask, bool); 29] = [
+const OPERATORS: [(&str, Takes, Ask, bool); 38] = [
     ("greater_than", Takes::Ordered, Ask::Order(Comparison::Greater), false),
     ("greater_equal", Takes::Ordered, Ask::Order(Comparison::GreaterEqual), false),
+    ("greater_than_or_equal", Takes::Ordered, Ask::Order(Comparison::GreaterEqual), false),
     ("less_than", Takes::Ordered, Ask::Order(Comparison::Less), false),
     ("less_equal", Takes::Ordered, Ask::Order(Comparison::LessEqual), false),
+    ("less_than_or_equal", Takes::Ordered, Ask::Order(Comparison::LessEqual), false),
     ("equals", Takes::Scalar, Ask::Equal, false),
     ("not_equals", Takes::Scalar, Ask::Equal, true),
     ("contains", Takes::Scalar, Ask::Contains, false),
@@ -117,6 +133,13 @@ const OPERATORS: [(&str, Takes, Ask, bool); 29] = [
     ("exists", Takes::Nothing, Ask::Null, true),
     ("not_exists", Takes::Nothing, Ask::Null, false),
     ("within_days", Takes::Days, Ask::WithinDays, false),
+    ("more_than_days_ago", Takes::Days, Ask::MoreThanDaysAgo, false),
+    ("version_equals", Takes::Text, Ask::Version(Comparison::Equal), false),
+    ("version_not_equals", Takes::Text, Ask::Version(Comparison::Equal), true),
+    ("version_greater_than", Takes::Text, Ask::Version(Comparison::Greater), false),
+    ("version_greater_equal", Takes::Text, Ask::Version(Comparison::GreaterEqual), false),
+    ("version_less_than", Takes::Text, Ask::Version(Comparison::Less), false),
+    ("version_less_equal", Takes::Text, Ask::Version(Comparison::LessEqual), false),
     ("matches", Takes::Text, Ask::Matches, false),
     ("not_matches", Takes::Text, Ask::Matches, true),
     ("list_size_equals", Takes::Size, Ask::Size(Comparison::Equal), false),
@@ -136,10 +159,12 @@ enum Ask {
     In,
     Like,
     Matches,
+    MoreThanDaysAgo,
     Null,
     Order(Comparison),
     Size(Comparison),
     StartsWith,
+    Version(Comparison),
     WithinDays,
 }
 
@@ -155,14 +180,9 @@ fn question(lower: &mut Lower, fields: Fields<'_>, operator: &str) -> Option<Exp
         );
         return None;
     };
-    if let Some(entry) = fields.entry("conditions") {
+    if let Some((key, entry)) = MEMBERS.into_iter().find_map(|key| Some((key, fields.entry(key)?))) {
         let help = "only AND, OR and NOT take conditions".to_owned();
-        lower.note_with(
-            Code::WrongType,
-            entry.key_span,
-            format!("`{name}` takes no `conditions`"),
-            Some(help),
-        );
+        lower.note_with(Code::WrongType, entry.key_span, format!("`{name}` takes no `{key}`"), Some(help));
         return None;
     }
     let attribute = lower.need_text(fields, "attribute");
@@ -211,8 +231,67 @@ fn question(lower: &mut Lower, fields: Fields<'_>, operator: &str) -> Option<Exp
             value
         }
     };
+    let quantity = match fields.get("array_matching") {
+        Some(node) => Some(quantity(lower, node, "array_matching", ["at_least", "at_most", "exactly"])?),
+        None => None,
+    };
     lower.mark_condition(fields.node.span, fields.span("attribute"), fields.span("value"));
-    Some(Expr::new_test(Name(attribute?), ask.test(value)?, negated))
+    let test = match (quantity, ask.test(value)?) {
+        (None, test) => test,
+        // Each item is one value: what it contains is itself.
+        (Some(quantity), Test::Contains(value)) => Test::Items(quantity, vec![Test::Equal(value)]),
+        (Some(quantity), test) if test.is_of_item() => Test::Items(quantity, vec![test]),
+        (Some(_), _) => {
+            let message = format!("`{name}` asks about the whole list, so it takes no `array_matching`");
+            lower.note(Code::WrongType, fields.span("array_matching"), message);
+            return None;
+        }
+    };
+    Some(Expr::new_test(Name(attribute?), test, negated))
+}
+
+/// How many items of a list: `any`, `all`, or a mapping of one of three words to a number.
+pub(super) fn quantity(
+    lower: &mut Lower,
+    node: &Node,
+    key: &str,
+    [at_least, at_most, exactly]: [&'static str; 3],
+) -> Option<Quantity> {
+    match &node.content {
+        Content::Scalar(_) => match node.value().as_ref().and_then(Value::as_str) {
+            Some("any") => return Some(Quantity::Any),
+            Some("all") => return Some(Quantity::All),
+            _ => {}
+        },
+        Content::Map(_) => {
+            let fields = lower.fields(node, "a count of items", &[at_least, at_most, exactly])?;
+            let written = [at_least, at_most, exactly].into_iter().filter(|word| fields.get(word).is_some());
+            if let [word] = written.collect::<Vec<_>>().as_slice() {
+                let node = fields.get(word)?;
+                let Some(Value::Number(Number::Integer(count))) = node.value() else {
+                    lower.wrong(node, &format!("`{word}`"), "a whole number that is not negative");
+                    return None;
+                };
+                let Ok(count) = u32::try_from(count) else {
+                    lower.wrong(node, &format!("`{word}`"), "a whole number that is not negative");
+                    return None;
+                };
+                return Some(if *word == at_least {
+                    Quantity::AtLeast(count)
+                } else if *word == at_most {
+                    Quantity::AtMost(count)
+                } else {
+                    Quantity::Exactly(count)
+                });
+            }
+        }
+        Content::List(_) => {}
+    }
+    let message = format!("`{key}` says how many items of a list");
+    let help =
+        format!("write `any`, `all`, or one of `{at_least}`, `{at_most}` and `{exactly}` with a number");
+    lower.note_with(Code::WrongType, node.span, message, Some(help));
+    None
 }
 
 impl Takes {
@@ -258,6 +337,8 @@ impl Ask {
             (Ask::Order(comparison), value) => Test::Order(comparison, value),
             (Ask::Size(comparison), Value::Number(Number::Integer(size))) => Test::Size(comparison, size),
             (Ask::WithinDays, Value::Number(days)) => Test::WithinDays(days),
+            (Ask::MoreThanDaysAgo, Value::Number(days)) => Test::MoreThanDaysAgo(days),
+            (Ask::Version(comparison), Value::String(version)) => Test::Version(comparison, version),
             (Ask::EndsWith, Value::String(text)) => Test::EndsWith(text),
             (Ask::Like, Value::String(text)) => Test::Like(text),
             (Ask::Matches, Value::String(text)) => Test::Matches(text),

@@ -1,7 +1,7 @@
 //! Criteria as text, or as a tree of texts where one would be too long; filters and durations, too.
 
 use usher_engine::limits::DAY_MS;
-use usher_engine::syntax::{Comparison, Expr, Name, Test, parse};
+use usher_engine::syntax::{Comparison, Expr, Name, Quantity, Test, parse};
 use usher_engine::value::Value;
 
 use super::yaml::{Map, Yaml};
@@ -70,16 +70,52 @@ fn question(name: &str, test: &Test, negated: bool) -> Map {
         Test::Matches(pattern) => (either("matches", "not_matches"), text(pattern)),
         Test::Null => (either("not_exists", "exists"), None),
         Test::WithinDays(days) => ("within_days", Some(Value::Number(*days))),
+        Test::MoreThanDaysAgo(days) => ("more_than_days_ago", Some(Value::Number(*days))),
+        Test::Version(comparison, version) => {
+            (either(version_of(*comparison), "version_not_equals"), Some(Value::string(version)))
+        }
         Test::Size(comparison, size) => (size_of(*comparison), Some(Value::from(*size))),
+        Test::Items(quantity, tests) => return of_items(name, *quantity, tests, negated),
     };
     let map = Map::default().text("attribute", name).word("operator", operator);
     let map = map.maybe("value", value.map(Yaml::Value));
     // These have no opposite of their own.
-    let wrapped = negated && matches!(test, Test::Order(..) | Test::WithinDays(_) | Test::Size(..));
-    if wrapped {
-        Map::default().word("operator", "NOT").with("conditions", Yaml::List(vec![Yaml::Map(map)]))
+    if negated && !test.has_opposite() { opposite(map) } else { map }
+}
+
+fn opposite(map: Map) -> Map {
+    Map::default().word("operator", "NOT").with("conditions", Yaml::List(vec![Yaml::Map(map)]))
+}
+
+/// What is asked of each item of a list.
+fn of_items(name: &str, quantity: Quantity, tests: &[Test], negated: bool) -> Map {
+    let count = |key, count: u32| Yaml::Map(Map::default().with(key, Yaml::Value(i64::from(count).into())));
+    let matching = match quantity {
+        Quantity::Any => Yaml::Word("any".to_owned()),
+        Quantity::All => Yaml::Word("all".to_owned()),
+        Quantity::AtLeast(items) => count("at_least", items),
+        Quantity::AtMost(items) => count("at_most", items),
+        Quantity::Exactly(items) => count("exactly", items),
+    };
+    let map = if let [only] = tests {
+        question(name, only, false).with("array_matching", matching)
     } else {
-        map
+        // Only text says several questions about one item.
+        let test = Test::Items(quantity, tests.to_vec());
+        let text = Expr::Test { name: Name(name.to_owned()), test, negated: false }.to_string();
+        Map::default().word("operator", "AND").with("conditions", Yaml::List(vec![Yaml::Text(text)]))
+    };
+    if negated { opposite(map) } else { map }
+}
+
+fn version_of(comparison: Comparison) -> &'static str {
+    match comparison {
+        Comparison::Less => "version_less_than",
+        Comparison::LessEqual => "version_less_equal",
+        Comparison::Greater => "version_greater_than",
+        Comparison::GreaterEqual => "version_greater_equal",
+        Comparison::Equal => "version_equals",
+        Comparison::NotEqual => "version_not_equals",
     }
 }
 

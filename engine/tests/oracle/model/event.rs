@@ -81,30 +81,50 @@ impl Resolved {
         let declared = column_type(definition, &self.table, column);
         let value = self.column(column).and_then(|value| match declared {
             None => super::value::admit(None, &value),
-            Some(DataType::Number) => number(&value).map(Value::Number),
-            Some(DataType::String) => Some(value).filter(|value| value.as_str().is_some()),
+            Some(DataType::Number) => match &value {
+                Value::List(items) => {
+                    let fits = items.iter().all(|item| item.as_number().is_some());
+                    (fits && !items.is_empty()).then(|| value.clone())
+                }
+                value => number(value).map(Value::Number),
+            },
+            Some(DataType::String) => match &value {
+                Value::List(items) => {
+                    let fits = items.iter().all(|item| item.as_str().is_some());
+                    (fits && !items.is_empty()).then(|| value.clone())
+                }
+                value => Some(value.clone()).filter(|value| value.as_str().is_some()),
+            },
             Some(other) => panic!("no case has columns of type {other:?}"),
         });
         if *test == Test::Null {
             return Some(value.is_none());
         }
-        let value = value?;
-        Some(match test {
-            Test::Equal(wanted) => same(&value, wanted),
-            Test::In(wanted) => wanted.iter().any(|wanted| same(&value, wanted)),
-            Test::Order(comparison, wanted) => {
-                let (value, wanted) = (number(&value).expect("a number"), number(wanted).expect("a number"));
-                let ordering = order(value, wanted);
-                match comparison {
-                    Comparison::Less => ordering.is_lt(),
-                    Comparison::LessEqual => ordering.is_le(),
-                    Comparison::Greater => ordering.is_gt(),
-                    Comparison::GreaterEqual => ordering.is_ge(),
-                    other => panic!("no case compares by {other:?}"),
-                }
+        match value? {
+            // Reading: an array in a column fits when all of its items are of the type, and one of them decides.
+            Value::List(items) => Some(items.iter().any(|item| is_so(item, test))),
+            value => Some(is_so(&value, test)),
+        }
+    }
+}
+
+/// What is asked of one value.
+fn is_so(value: &Value, test: &Test) -> bool {
+    match test {
+        Test::Equal(wanted) => same(value, wanted),
+        Test::In(wanted) => wanted.iter().any(|wanted| same(value, wanted)),
+        Test::Order(comparison, wanted) => {
+            let (value, wanted) = (number(value).expect("a number"), number(wanted).expect("a number"));
+            let ordering = order(value, wanted);
+            match comparison {
+                Comparison::Less => ordering.is_lt(),
+                Comparison::LessEqual => ordering.is_le(),
+                Comparison::Greater => ordering.is_gt(),
+                Comparison::GreaterEqual => ordering.is_ge(),
+                other => panic!("no case compares by {other:?}"),
             }
-            other => panic!("no case asks {other:?}"),
-        })
+        }
+        other => panic!("no case asks {other:?}"),
     }
 }
 

@@ -1,0 +1,65 @@
+//! How many items of a list answer yes, when some do not answer.
+
+use super::operand::Operand;
+use crate::limits::ARRAY_ITEMS_MAX;
+use crate::syntax::Quantity;
+
+/// Whether so many items of a list answer yes; a value that is no list is a list of one. None: nothing is there, there
+/// are too many to be asked, or those that do not answer could decide.
+pub(super) fn decide(
+    quantity: Quantity,
+    operand: Operand<'_>,
+    ask: &mut dyn FnMut(Operand<'_>) -> Option<bool>,
+) -> Option<bool> {
+    let mut count = Count::default();
+    match operand {
+        Operand::Missing => return None,
+        Operand::List(items) if items.len() > ARRAY_ITEMS_MAX => return None,
+        Operand::List(items) => items.iter().for_each(|item| count.add(ask(Operand::of_item(item)))),
+        Operand::Items(items) => {
+            items.any(&mut |item| {
+                count.add(ask(Operand::of_item(item)));
+                false
+            });
+        }
+        operand => count.add(ask(operand)),
+    }
+    count.decide(quantity)
+}
+
+/// What items answered.
+#[derive(Default)]
+struct Count {
+    yes: u64,
+    unknown: u64,
+    all: u64,
+}
+
+impl Count {
+    fn add(&mut self, answer: Option<bool>) {
+        self.all = self.all.saturating_add(1);
+        self.yes = self.yes.saturating_add(u64::from(answer == Some(true)));
+        self.unknown = self.unknown.saturating_add(u64::from(answer.is_none()));
+    }
+
+    /// What is so whatever the unknown ones would say.
+    fn decide(&self, quantity: Quantity) -> Option<bool> {
+        let most = self.yes.saturating_add(self.unknown);
+        let within = |low: u64, high: u64| {
+            if most < low || self.yes > high {
+                Some(false)
+            } else if self.yes >= low && most <= high {
+                Some(true)
+            } else {
+                None
+            }
+        };
+        match quantity {
+            Quantity::Any => within(1, u64::MAX),
+            Quantity::All => within(self.all, u64::MAX),
+            Quantity::AtLeast(count) => within(count.into(), u64::MAX),
+            Quantity::AtMost(count) => within(0, count.into()),
+            Quantity::Exactly(count) => within(count.into(), count.into()),
+        }
+    }
+}
