@@ -85,6 +85,20 @@ pub const EXAMPLE_NOW_MS: i64 = 1_767_268_800_000;
 pub const BUCKETS_MAX: i64 = 64;
 /// How many attributes an audience has.
 pub const ATTRIBUTES_MAX: usize = 600;
+/// How many key events an audience has.
+pub const KEY_EVENTS_MAX: usize = 1_000;
+/// How many event tables an audience declares without a key event on them.
+pub const TABLES_MAX: usize = 1_000;
+/// How many columns an event lists.
+pub const COLUMNS_MAX: usize = 1_000;
+/// How many stitching keys an audience has.
+pub const STITCH_KEYS_MAX: usize = 100;
+/// How many texts a key takes for nobody's.
+pub const INVALID_TEXTS_MAX: usize = 1_000;
+/// How many inputs a personalization has.
+pub const INPUTS_MAX: usize = 100;
+/// How many segments a section lists.
+pub const SEGMENTS_MAX: usize = 100;
 /// How many personalizations an audience has.
 pub const PERSONALIZATIONS_MAX: usize = 200;
 /// How many sections a personalization has. A call asks only those whose demanded values it has, so more of them cost

@@ -6,10 +6,12 @@
 use usher_engine::attribute::{Pick, Ring, Stamped, State};
 use usher_engine::definition::{
     Aggregation, Attribute, AttributeKind, Audience, Choice, Definition, EventTable, Identity, Increment,
-    Keep, KeyEvent, ListAggregation, ListPart, Output, OutputSource, Personalization, Section, StitchKey,
+    Input, Keep, KeyEvent, ListAggregation, ListPart, Output, OutputSource, Personalization, Section,
+    StitchKey,
 };
 use usher_engine::limits::{
-    DAY_MS, EXAMPLE_EVENT_BYTES_MAX, OUTPUTS_MAX, PATTERN_TEXT_BYTES_MAX, PROFILE_BYTES_MAX, WINDOW_MS_MAX,
+    self, DAY_MS, EXAMPLE_EVENT_BYTES_MAX, OUTPUTS_MAX, PATTERN_TEXT_BYTES_MAX, PROFILE_BYTES_MAX,
+    WINDOW_MS_MAX,
 };
 use usher_engine::value::{DataType, Value};
 use usher_engine::{Event, Plan, Profile, ProfileId, syntax};
@@ -124,6 +126,70 @@ fn a_list_over_its_bound_is_named() {
         .collect();
     let expected = "E013 personalizations[0].sections[0].outputs: 101 outputs, at most 100 are allowed";
     assert_eq!(errors(&definition(vec![], vec![personalization("home", over)])), [expected]);
+}
+
+/// Every list of a definition, with as many items as asked for: its path, its bound, and the definition.
+type Long = (&'static str, usize, fn(usize) -> Definition);
+
+#[test]
+fn every_list_ends_at_its_bound() {
+    let names = |count: usize| (0..count).map(|index| format!("n{index}"));
+    let lists: [Long; 6] = [
+        ("tables", limits::TABLES_MAX, |count| {
+            let mut long = definition(vec![], vec![]);
+            let table = |index| EventTable { database: "web".to_owned(), table: format!("t{index}") };
+            long.tables = (0..count).map(table).collect();
+            long
+        }),
+        ("key_events", limits::KEY_EVENTS_MAX, |count| {
+            let mut long = definition(vec![], vec![]);
+            let event = long.key_events[0].clone();
+            let more = (long.key_events.len()..count)
+                .map(|index| KeyEvent { name: format!("e{index}"), ..event.clone() });
+            long.key_events.extend(more.collect::<Vec<_>>());
+            long
+        }),
+        ("identity.keys", limits::STITCH_KEYS_MAX, |count| {
+            let mut long = definition(vec![], vec![]);
+            let more = (long.identity.keys.len()..count)
+                .map(|index| StitchKey { name: format!("k{index}"), ..StitchKey::default() });
+            long.identity.keys.extend(more.collect::<Vec<_>>());
+            long
+        }),
+        ("personalizations[0].inputs", limits::INPUTS_MAX, |count| {
+            let mut home = personalization("home", section(""));
+            home.inputs = (0..count)
+                .map(|index| Input {
+                    name: format!("i{index}"),
+                    data_type: DataType::String,
+                    required: false,
+                })
+                .collect();
+            definition(vec![], vec![home])
+        }),
+        ("personalizations[0].sections[0].segments", limits::SEGMENTS_MAX, |count| {
+            let mut long = section("");
+            long.segments = (0..count).map(|index| format!("s{index}")).collect();
+            definition(vec![], vec![personalization("home", long)])
+        }),
+        ("key_events[0].columns", limits::COLUMNS_MAX, |count| {
+            let mut long = definition(vec![], vec![]);
+            long.key_events[0].columns = (0..count).map(|index| format!("c{index}")).collect();
+            long
+        }),
+    ];
+    for (path, max, long) in lists {
+        assert_eq!(errors(&long(max)), [""; 0], "{path}");
+        let found = errors(&long(max + 1));
+        assert!(found.len() == 1 && found[0].starts_with(&format!("E013 {path}:")), "{path}: {found:?}");
+    }
+    let of_key = |count: usize| {
+        let mut long = definition(vec![], vec![]);
+        long.identity.keys[0].invalid_texts = names(count).collect();
+        errors(&long)
+    };
+    assert_eq!(of_key(limits::INVALID_TEXTS_MAX), [""; 0]);
+    assert!(of_key(limits::INVALID_TEXTS_MAX + 1)[0].starts_with("E013 identity.keys[0].invalid_texts:"));
 }
 
 #[test]

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use usher_engine::definition::{Definition, EventTable};
+use usher_engine::limits::COLUMNS_MAX;
 
-use crate::limits::{COLUMN_DEPTH_MAX, COLUMNS_MAX};
+use crate::limits::COLUMN_DEPTH_MAX;
 
 /// Events that really arrived, for what can be told only from them.
 #[derive(Clone, Debug, Default)]

@@ -249,6 +249,12 @@ impl Reading {
         let error = diagnostic.severity() == Severity::Error;
         let max = limits::FINDINGS_MAX.saturating_mul(if error { 2 } else { 1 });
         if self.findings.len() < max && !follows && !self.findings.iter().any(known) {
+            let mut diagnostic = diagnostic;
+            if diagnostic.code == Code::UnknownName
+                && let Some(help) = suggest::mended(&self.definition, &diagnostic)
+            {
+                diagnostic.help = Some(help);
+            }
             let finding = self.locate(diagnostic);
             if finding.diagnostic.code == Code::DuplicateName {
                 // Which of the two is meant elsewhere, nobody knows.

@@ -18,14 +18,10 @@ pub(crate) const SUGGESTION_NAMES_MAX: usize = 1_000;
 pub(crate) const OUTPUT_NAME_CHARS_MAX: usize = 256;
 /// How much of a line an excerpt shows, in characters.
 pub(crate) const EXCERPT_CHARS_MAX: usize = 120;
-/// How many columns an event lists; nor are more of a table taken from a sample.
-pub(crate) const COLUMNS_MAX: usize = 1_000;
 /// How deep a sample's columns are looked into for their paths.
 pub(crate) const COLUMN_DEPTH_MAX: usize = 16;
 /// What RT 2.0 sends as one answer, in bytes.
 pub(crate) const ANSWER_BYTES_MAX: usize = 10 * 1024;
-/// How many segments a section lists.
-pub(crate) const SEGMENTS_MAX: usize = 100;
 /// How much of a service's name its file's name takes, in characters.
 pub(crate) const FILE_STEM_CHARS_MAX: usize = 60;
 /// How long a key of a constant is to stand before its value by itself; YAML wants keys marked from 1,024 characters.

@@ -1,5 +1,8 @@
 //! "Did you mean": the known name nearest to one that is not known.
 
+use usher_engine::definition::{AttributeKind, Definition};
+use usher_engine::diagnostic::Diagnostic;
+
 use crate::limits::{SUGGESTION_CHARS_MAX, SUGGESTION_NAMES_MAX};
 
 /// The help that names the nearest name, if one is near.
@@ -15,6 +18,28 @@ pub(crate) fn one_of_these<'a>(wrong: &str, known: impl IntoIterator<Item = &'a 
         Some(near) => format!("{near} known are {all}"),
         None => format!("known are {all}"),
     }
+}
+
+/// The help with what the engine says of a name that nothing declares: the nearest of those that are declared.
+pub(crate) fn mended(definition: &Definition, diagnostic: &Diagnostic) -> Option<String> {
+    let wrong = diagnostic.message.split('`').nth(1)?;
+    if diagnostic.message.starts_with("Unknown event name") {
+        return did_you_mean(wrong, definition.key_events.iter().map(|event| event.name.as_str()));
+    }
+    if !diagnostic.message.starts_with("unknown attribute") {
+        return None;
+    }
+    let parts = definition.attributes.iter().flat_map(|attribute| {
+        let names: Vec<&String> = match &attribute.kind {
+            AttributeKind::List { parts, .. } => parts.iter().map(|part| &part.name).collect(),
+            AttributeKind::Counter { parts, .. } => parts.iter().map(|part| &part.name).collect(),
+            _ => Vec::new(),
+        };
+        names.into_iter().map(|part| format!("{}.{part}", attribute.name)).collect::<Vec<_>>()
+    });
+    let parts: Vec<String> = parts.collect();
+    let whole = definition.attributes.iter().map(|attribute| attribute.name.as_str());
+    did_you_mean(wrong, whole.chain(parts.iter().map(String::as_str)))
 }
 
 /// Words for the same thing: what other definitions call it, and what it is called here.
@@ -53,7 +78,8 @@ pub(crate) fn meant<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
 /// The known name nearest to a wrong one, if one is near.
 pub(crate) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wrong = plain(wrong);
-    if wrong.is_empty() || wrong.len() > SUGGESTION_CHARS_MAX {
+    let length = wrong.chars().count();
+    if length == 0 || length > SUGGESTION_CHARS_MAX {
         return None;
     }
     known
@@ -61,39 +87,23 @@ pub(crate) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>)
         .take(SUGGESTION_NAMES_MAX)
         .filter_map(|name| {
             let candidate = plain(name);
-            let edits_max = (wrong.len().max(candidate.len()) / 3).max(1);
-            let edits = distance(&wrong, &candidate);
-            (edits <= edits_max && candidate.len() <= SUGGESTION_CHARS_MAX).then_some((edits, name))
+            let longest = length.max(candidate.chars().count());
+            let edits = strsim::osa_distance(&wrong, &candidate);
+            // Two names with nothing in common are not near, however short they are.
+            let is_near = edits <= (longest / 3).max(1) && edits < longest;
+            (is_near && longest <= SUGGESTION_CHARS_MAX).then_some((edits, name))
         })
         .min_by_key(|&(edits, _)| edits)
         .map(|(_, name)| name)
 }
 
 /// Case and separators are what people get wrong most; they cost nothing.
-fn plain(name: &str) -> Vec<char> {
+fn plain(name: &str) -> String {
     name.chars()
         .take(SUGGESTION_CHARS_MAX + 1)
         .filter(|c| !matches!(c, '_' | '-' | ' '))
         .flat_map(char::to_lowercase)
         .collect()
-}
-
-/// How many insertions, deletions, replacements and swaps of neighbors lead from one to the other.
-fn distance(a: &[char], b: &[char]) -> usize {
-    let mut before: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, y) in b.iter().enumerate() {
-            let mut edits = (last[j] + usize::from(x != y)).min(last[j + 1] + 1).min(row[j] + 1);
-            if i > 0 && j > 0 && a[i - 1] == *y && b[j - 1] == *x {
-                edits = edits.min(before[j - 1] + 1);
-            }
-            row.push(edits);
-        }
-        before = std::mem::replace(&mut last, row);
-    }
-    last.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -107,6 +117,8 @@ mod tests {
         assert_eq!(nearest("sourceEvent", known), Some("source_event"));
         assert_eq!(nearest("nmae", known), Some("name"));
         assert_eq!(nearest("greater_equal", known), Some("GreaterEqual"));
+        assert_eq!(nearest("veiw", ["view", "cart"]), Some("view"));
+        assert_eq!(nearest("7", ["b"]), None);
         assert_eq!(nearest("zzz", known), None);
         assert_eq!(nearest("", known), None);
         assert_eq!(nearest(&"a".repeat(1_000), known), None);

@@ -43,9 +43,32 @@ fn body(attribute: &str) -> String {
     )
 }
 
-const BOUNDS: [Counted; 13] = [
+const BOUNDS: [Counted; 18] = [
     ("attributes", limits::ATTRIBUTES_MAX, |n| {
         config(&each(n, |i| format!("- {{name: a{i}, type: imported}}\n")))
+    }),
+    ("key events", limits::KEY_EVENTS_MAX, |n| {
+        let events = each(n, |i| format!("- {{name: e{i}, database: web, table: pages}}\n"));
+        format!("{HEAD}events:\n{events}")
+    }),
+    ("event tables", limits::TABLES_MAX, |n| {
+        let tables = each(n, |i| format!("- {{database: web, table: pages_{i}}}\n"));
+        format!("{HEAD}events: []\nevent_tables:\n{tables}")
+    }),
+    ("stitching keys", limits::STITCH_KEYS_MAX, |n| {
+        let keys = each(n, |i| format!("  - {{name: k{i}}}\n"));
+        format!("{HEAD}id_stitching:\n  primary_key: k0\n  stitching_keys:\n{keys}")
+    }),
+    ("invalid texts", limits::INVALID_TEXTS_MAX, |n| {
+        let texts = each(n, |i| format!("x{i}, "));
+        format!(
+            "{HEAD}id_stitching:\n  primary_key: k\n  stitching_keys: [{{name: k, invalid_texts: [{texts}]}}]\n"
+        )
+    }),
+    ("inputs", limits::INPUTS_MAX, |n| {
+        let inputs = each(n, |i| format!("- {{name: i{i}, type: string}}\n"));
+        let section = "- {name: x, criteria: {operator: ALWAYS}, batch_segments: [s]}\n";
+        format!("{HEAD}service_name: s\ninput_params:\n{inputs}sections:\n{section}")
     }),
     ("personalizations", limits::PERSONALIZATIONS_MAX, |n| {
         each(n, |i| {

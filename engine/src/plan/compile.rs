@@ -217,15 +217,28 @@ impl<'a> Compiler<'a> {
                 self.report(Code::OverBound, at, message, None);
             }
         };
+        check(At::list("tables"), definition.tables.len(), limits::TABLES_MAX);
+        check(At::list("key_events"), definition.key_events.len(), limits::KEY_EVENTS_MAX);
+        for (index, key_event) in definition.key_events.iter().enumerate() {
+            let at = At::item("key_events", index);
+            check(at.field("columns"), key_event.columns.len(), limits::COLUMNS_MAX);
+        }
         check(At::list("attributes"), definition.attributes.len(), limits::ATTRIBUTES_MAX);
+        check(At::list("identity.keys"), definition.identity.keys.len(), limits::STITCH_KEYS_MAX);
+        for (index, key) in definition.identity.keys.iter().enumerate() {
+            let at = At::item("identity.keys", index);
+            check(at.field("invalid_texts"), key.invalid_texts.len(), limits::INVALID_TEXTS_MAX);
+        }
         let personalizations = &definition.personalizations;
         check(At::list("personalizations"), personalizations.len(), limits::PERSONALIZATIONS_MAX);
         for (index, personalization) in personalizations.iter().enumerate() {
             let at = At::item("personalizations", index);
+            check(at.field("inputs"), personalization.inputs.len(), limits::INPUTS_MAX);
             check(at.field("sections"), personalization.sections.len(), limits::SECTIONS_MAX);
             for (number, section) in personalization.sections.iter().enumerate() {
                 let at = at.inner("sections", number);
                 check(at.field("outputs"), section.outputs.len(), limits::OUTPUTS_MAX);
+                check(at.field("segments"), section.segments.len(), limits::SEGMENTS_MAX);
             }
         }
     }

@@ -2,12 +2,12 @@
 
 use usher_engine::definition::{Audience, Choice, EventTable, Output, Section};
 use usher_engine::diagnostic::Code;
-use usher_engine::limits::OUTPUTS_MAX;
+use usher_engine::limits::{COLUMNS_MAX, OUTPUTS_MAX, SEGMENTS_MAX};
 use usher_engine::syntax::Expr;
 
 use super::filter::filter;
 use crate::document::{Content, Node, Span, origin};
-use crate::limits::{COLUMNS_MAX, OUTPUT_NAME_CHARS_MAX, SEGMENTS_MAX};
+use crate::limits::OUTPUT_NAME_CHARS_MAX;
 use crate::lower::{Fields, Lower};
 use crate::text::Text;
 
