@@ -1,5 +1,6 @@
 //! `usher eval`: one criterion over rows of values.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use usher_config::{Finding, Location, Source, render};
@@ -18,7 +19,8 @@ use crate::terminal::{clean, colored, note, print};
 ///
 /// Reads NDJSON, an object a line, and prints `true`, `false` or `unknown` for each. What the criterion names is looked up
 /// in the object: `cart.total` is the column of that name, or else `total` within `cart`. A value that does not fit its
-/// type is missing, and a comparison with a missing value is unknown.
+/// type is missing, and a comparison with a missing value is unknown. A counter of a definition that a row does not name is 0,
+/// as on an edge.
 ///
 /// Names must be declared: one by one with --type, or by the attributes of a definition. Columns (`event.price`), the
 /// edge's context (`edge.country`) and segments (`segment('vip')`, from the list `batch_segments`) need no declaration.
@@ -53,9 +55,15 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     // What is said on the command line wins over the definition.
     let mut fields = args.types.clone();
+    let mut counters = BTreeSet::new();
     if !args.definition.is_empty() {
-        fields.extend(attributes(Definitions::valid(&args.definition)?.definition()));
+        let definitions = Definitions::valid(&args.definition)?;
+        fields.extend(attributes(definitions.definition()));
+        counters = self::counters(definitions.definition());
+        counters.retain(|name| args.types.iter().all(|(given, _)| given != name));
     }
+    // A counter is never missing.
+    let zero = Value::from(0);
     let criterion = compile(&args.criteria, &fields)?;
     let now_ms = args.at.unwrap_or_else(now_ms);
     let mut lines = Lines::new(lines::open(&args.file)?);
@@ -63,7 +71,10 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     while let Some(line) = next(&mut lines, &args.file)? {
         match row(&line) {
             Ok(row) => {
-                let row = criterion.row(|name| lookup(&row, name));
+                let row = criterion.row(|name| {
+                    let value = lookup(&row, name).and_then(Value::present);
+                    value.or_else(|| counters.contains(name).then_some(&zero))
+                });
                 print(match criterion.evaluate(&row, now_ms) {
                     Truth::True => "true\n",
                     Truth::False => "false\n",
@@ -183,6 +194,17 @@ fn attributes(definition: &Definition) -> Vec<(String, Option<DataType>)> {
         fields.push((name.clone(), own));
     }
     fields
+}
+
+/// The names of a definition's counters and of their further windows.
+fn counters(definition: &Definition) -> BTreeSet<String> {
+    let of = |name: &str, kind: &AttributeKind| {
+        let AttributeKind::Counter { parts, .. } = kind else { return Vec::new() };
+        let mut names: Vec<String> = parts.iter().map(|part| format!("{name}.{}", part.name)).collect();
+        names.push(name.to_owned());
+        names
+    };
+    definition.attributes.iter().flat_map(|attribute| of(&attribute.name, &attribute.kind)).collect()
 }
 
 fn declared(text: &str) -> Result<(String, Option<DataType>), String> {
