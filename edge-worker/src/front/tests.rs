@@ -15,10 +15,10 @@ fn edge() -> Edge {
     let page = r#""account":"1","origins":["https://shop.example"]"#;
     let secret = format!(
         r#"{{"signing_key":"{}","keys":[
-            {{"kind":"write","sha256":"{}",{page}}},
+            {{"kind":"write","sha256":"{}","audience":"7",{page}}},
             {{"kind":"token","sha256":"{}","audience":"7","public":true,{page}}},
-            {{"kind":"server","sha256":"{}","account":"1","scopes":["personalize"]}},
-            {{"kind":"admin","sha256":"{}"}}]}}"#,
+            {{"kind":"server","sha256":"{}","account":"1","audience":"7","scopes":["personalize"]}},
+            {{"kind":"admin","sha256":"{}","audience":"7"}}]}}"#,
         "07".repeat(32),
         hash("write"),
         hash(TOKEN),
