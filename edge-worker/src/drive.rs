@@ -95,7 +95,15 @@ impl Opened {
 /// # Errors
 ///
 /// The answer to a message that cannot be taken at all.
-pub fn open(edge: &Edge, message: &[u8]) -> Result<Opened, Response> {
+pub fn open(edge: &mut Edge, message: &[u8]) -> Result<Opened, Response> {
+    let mut opened = open_unmetered(edge, message)?;
+    if let Work::Writer(work) = &mut opened.work {
+        writer::meter(&mut edge.meter, work)?;
+    }
+    Ok(opened)
+}
+
+fn open_unmetered(edge: &Edge, message: &[u8]) -> Result<Opened, Response> {
     // Messages come from the front of the same build; one that cannot be read is a mistake of ours.
     match Message::decode(message).ok_or_else(|| Response::refused(Refusal::INTERNAL))? {
         Message::Writer(message) => {
@@ -110,9 +118,13 @@ pub fn open(edge: &Edge, message: &[u8]) -> Result<Opened, Response> {
 }
 
 /// Decides a message by what its read found.
-pub fn fold(edge: &Edge, opened: &Opened, found: Found) -> Folded {
+pub fn fold(edge: &mut Edge, opened: &Opened, found: Found) -> Folded {
     match (&opened.work, found) {
-        (Work::Writer(work), Found::Profiles(profiles)) => writer::fold(edge, work, &profiles),
+        (Work::Writer(work), Found::Profiles(profiles)) => {
+            let folded = writer::fold(edge, work, &profiles);
+            writer::charge(&mut edge.meter, work, &folded);
+            folded
+        }
         (Work::Writer(_), _) => Outcome::of(Response::refused(Refusal::INTERNAL)),
         (Work::Control(work), found) => releases::fold(work, found),
     }
@@ -120,7 +132,7 @@ pub fn fold(edge: &Edge, opened: &Opened, found: Found) -> Folded {
 
 /// The answer to a message whose writer does not answer, or cannot catch up.
 pub fn unavailable(edge: &Edge, message: &[u8]) -> Response {
-    open(edge, message).map_or_else(|refused| refused, |opened| opened.unavailable())
+    open_unmetered(edge, message).map_or_else(|refused| refused, |opened| opened.unavailable())
 }
 
 /// Takes one message through its read, its fold and its write.

@@ -6,6 +6,7 @@ use usher_engine::Plan;
 use crate::bundle::{Bundle, hash_of};
 use crate::error::Refusal;
 use crate::keys::Keyring;
+use crate::rates::{Meter, Rates};
 use crate::store::Pointer;
 
 /// The keys of a deployment and the running bundles.
@@ -16,6 +17,8 @@ pub struct Edge {
     /// Why the host cannot catch up with the control object.
     host_fault: Option<String>,
     shards: u32,
+    /// The use that callers by public keys have made of their rates.
+    pub(crate) meter: Meter,
 }
 
 /// One audience, as far as this process knows it.
@@ -49,7 +52,13 @@ impl Edge {
     /// An edge that runs nothing yet. `secret` is `USHER_KEYS`; with an unusable one every route but `/healthz` answers
     /// 503, and [`Edge::complaint`] says why.
     pub fn new(secret: Option<&str>, demo: bool) -> Edge {
-        Edge { keyring: Keyring::read(secret, demo), audiences: Vec::new(), host_fault: None, shards: 1 }
+        Edge {
+            keyring: Keyring::read(secret, demo),
+            audiences: Vec::new(),
+            host_fault: None,
+            shards: 1,
+            meter: Meter::default(),
+        }
     }
 
     /// An edge without keys that runs one plan, as bundle 1.
@@ -59,6 +68,11 @@ impl Edge {
         let running = Running { number: 1, hash: String::new(), plan, body: Vec::new() };
         edge.audience_mut(&id).running = Some(running);
         edge
+    }
+
+    /// Sets how much a source may send by public keys.
+    pub fn set_rates(&mut self, rates: Rates) {
+        self.meter.set_rates(rates);
     }
 
     /// The fault of the keys, for the operator's log.

@@ -82,6 +82,7 @@ refusals! {
     BUNDLE_CHANGED = 412, 4120, "bundle_changed", "another bundle runs than the one in If-Match";
     STORAGE = 503, 2021, "storage_unavailable", "storage is unavailable";
     UNCONFIGURED = 503, 2015, "unconfigured", "the deployment has no usable keys";
+    RATE = 429, 2003, "rate", "too many events from there: try again later";
     INTERNAL = 500, 9999, "internal", "unknown error";
 }
 

@@ -56,6 +56,7 @@ pub mod drive;
 pub mod front;
 pub mod host;
 pub mod lookup;
+mod rates;
 mod releases;
 mod writer;
 
@@ -85,6 +86,7 @@ pub use keys::preview_token;
 pub use log::Line;
 pub use message::Ambient;
 pub use outcome::{Folded, Outcome};
+pub use rates::Rates;
 pub use rehearsal::{Excess, Failed, Rehearsal};
 pub use store::Store;
 pub use wire::Response;

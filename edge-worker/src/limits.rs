@@ -51,8 +51,11 @@ pub const TARGET_BYTES_MAX: usize = 4 * 1024;
 pub const SNAPSHOT_MS: i64 = 60_000;
 /// Longest life of a preview token, in seconds.
 pub const PREVIEW_SECONDS_MAX: i64 = 24 * 60 * 60;
-/// Most keys and tokens of a deployment.
-/// How many lines one request logs; further ones are counted.
+/// Seconds of its rate that a source may use at once.
+pub const RATE_SECONDS: u64 = 60;
+/// Sources whose rates are kept at once, as 32 bytes each; beyond it those go that came longest ago.
+pub const SOURCES_MAX: usize = 8_192;
+/// Most lines that one request logs; further ones are counted.
 pub const LOG_LINES_MAX: usize = 10;
-/// How many keys and tokens a deployment has.
+/// Most keys and tokens of a deployment.
 pub const KEYS_MAX: usize = 1_000;

@@ -20,9 +20,20 @@ export async function encodeRequest(request, names) {
   // What the platform knows, under names that no caller's header is read by.
   if (request.cf?.country) headers.push(["usher-edge-country", request.cf.country]);
   if (request.cf?.city) headers.push(["usher-edge-city", request.cf.city]);
+  const address = request.headers.get("cf-connecting-ip");
+  if (address) headers.push(["usher-edge-source", sourceOf(address)]);
   frame.number(headers.length);
   for (const [name, value] of headers) frame.text(name).text(value);
   return { frame: frame.bytes(body).done(), whole: read !== undefined };
+}
+
+/** Who is counted as one: an IPv4 address, or the /64 of an IPv6 address, which is one customer's. */
+function sourceOf(address) {
+  if (!address.includes(":")) return address;
+  const [head, tail = ""] = address.split("::");
+  const [front, back] = [head, tail].map((part) => part.split(":").filter(Boolean));
+  const zeros = Array(Math.max(0, 8 - front.length - back.length)).fill("0");
+  return [...front, ...zeros, ...back].slice(0, 4).join(":");
 }
 
 /** Path and query of the raw URL; parsing it would cost more than everything else here. */

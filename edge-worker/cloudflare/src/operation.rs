@@ -101,7 +101,7 @@ impl Instance {
 
     /// `message` → `0 response | 1 statements`
     fn open(&mut self, message: &[u8], out: &mut FrameWriter) -> Option<()> {
-        match drive::open(self.edge.as_ref()?, message) {
+        match drive::open(self.edge.as_mut()?, message) {
             Err(answer) => response(out.byte(0), &answer),
             Ok(opened) => {
                 let reads = opened.read.as_ref().map(sql::reads).unwrap_or_default();
@@ -114,7 +114,7 @@ impl Instance {
 
     /// `rows of each statement` → `0 | 1 response statements log`, of the message that is open
     fn fold(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
-        let edge = self.edge.as_ref()?;
+        let edge = self.edge.as_mut()?;
         let opened = self.opened.take()?;
         let rows = input.list(|r| r.list(|r| r.list(cell)))?;
         let found = match &opened.read {

@@ -5,8 +5,8 @@ use usher_engine::{Event, Evidence};
 use super::{Admitted, Result};
 use crate::edge::{Edge, Running};
 use crate::error::Refusal;
-use crate::host::Step;
-use crate::message::{Events, Message, Mode, ToWriter};
+use crate::host::{SOURCE_HEADER, Step};
+use crate::message::{Events, Message, Mode, SOURCE_FACT, ToWriter};
 use crate::shard;
 use crate::wire::read;
 
@@ -61,6 +61,10 @@ fn to_writer(
     body: &[u8],
 ) -> Step {
     let (head, caller, [database, table]) = (&admitted.head, &admitted.caller, admitted.parameters);
+    let mut edge = head.edge_context();
+    if let Some(source) = head.header(SOURCE_HEADER).filter(|_| !caller.is_server) {
+        edge.push((SOURCE_FACT.to_owned(), source.to_owned()));
+    }
     let message = Message::Writer(ToWriter::Events(Events {
         ambient: head.ambient,
         audiences,
@@ -69,7 +73,7 @@ fn to_writer(
         mode,
         server: caller.is_server,
         origin: caller.origin.unwrap_or("").to_owned(),
-        edge: head.edge_context(),
+        edge,
         body: body.to_vec(),
     }));
     Step::Write { shard, message: message.encode() }

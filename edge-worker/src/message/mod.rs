@@ -55,6 +55,9 @@ pub fn bundle(hash: &str) -> Vec<u8> {
     Message::Control(ToControl::Bundle { hash: hash.to_owned() }).encode()
 }
 
+/// The fact under which a source travels.
+pub(crate) const SOURCE_FACT: &str = ".source";
+
 /// Events to ingest, of one table.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Events {
@@ -72,6 +75,15 @@ pub(crate) struct Events {
     pub(crate) edge: Vec<(String, String)>,
     /// As it was sent.
     pub(crate) body: Vec<u8>,
+}
+
+impl Events {
+    /// Takes out the source of a caller by a public key. It travels among the facts of the request, under a name that no
+    /// criterion has, so that a writer of the previous build reads the message as well.
+    pub(crate) fn take_source(&mut self) -> Option<String> {
+        let at = self.edge.iter().position(|(name, _)| name == SOURCE_FACT)?;
+        Some(self.edge.remove(at).1).filter(|_| !self.server)
+    }
 }
 
 /// The answer that the caller wants.

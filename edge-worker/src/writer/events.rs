@@ -16,6 +16,7 @@ use crate::limits::FOLDS_MAX;
 use crate::log::Line;
 use crate::message::{Events, Mode, Receipt};
 use crate::outcome::{Folded, Outcome};
+use crate::rates::Meter;
 use crate::store::{FoundProfile, Write};
 use crate::wire::json::Json;
 use crate::wire::{Response, read};
@@ -29,6 +30,10 @@ pub(crate) struct Batch {
     /// The number of keys that are read.
     keys: usize,
     audiences: Vec<OfAudience>,
+    /// The source of a caller by a public key, if its host knows it.
+    source: Option<String>,
+    /// The number of profiles that it may make; None: any.
+    new_profiles_max: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -47,7 +52,8 @@ struct OneEvent {
     read: Vec<usize>,
 }
 
-pub(super) fn open(edge: &Edge, message: Events) -> Result<Opened, Response> {
+pub(super) fn open(edge: &Edge, mut message: Events) -> Result<Opened, Response> {
+    let source = message.take_source();
     let refuse = |refusal| Response::refused(refusal).with_cors(Some(&message.origin));
     let rows = match message.mode {
         Mode::Ingest => read::batch(&message.body),
@@ -83,7 +89,8 @@ pub(super) fn open(edge: &Edge, message: Events) -> Result<Opened, Response> {
         audiences.push(OfAudience { id: id.clone(), events });
     }
     let keys = keys_read.len();
-    Ok(Opened { read: keys_read.read(), work: Work::Events(Batch { message, valid, keys, audiences }) })
+    let batch = Batch { message, valid, keys, audiences, source, new_profiles_max: None };
+    Ok(Opened { read: keys_read.read(), work: Work::Events(Box::new(batch)) })
 }
 
 pub(super) fn fold(edge: &Edge, batch: &Batch, found: &[FoundProfile]) -> Folded {
@@ -142,7 +149,7 @@ fn fold_audience<'p>(
             log.extend(set.reasons.iter().map(|why| unreadable(*why)));
             left_out.extend(events.unreadable(&set));
         }
-        let pass = pass::run(plan, message, events, &left_out, &mut set, mint);
+        let pass = pass::run(plan, batch, events, &left_out, &mut set, mint);
         let mut write = Write::default();
         let Err(too_large) = set.commit(plan, message.ambient.now_ms, &mut write) else {
             log.extend((0..set.made_room).map(|_| Line::of("profile_made_room")));
@@ -289,6 +296,26 @@ const UNREADABLE: &str = "ProfileUnreadable";
 const UNAVAILABLE: &str = "StorageUnavailable";
 
 impl Batch {
+    /// Takes its events from its source's rate.
+    pub(super) fn meter(&mut self, meter: &mut Meter) -> Result<(), Response> {
+        let Some(source) = &self.source else { return Ok(()) };
+        let ambient = &self.message.ambient;
+        meter.take_events(source, self.valid.len(), ambient).map_err(|seconds| {
+            let response = Response::refused(Refusal::RATE).with_cors(Some(&self.message.origin));
+            response.header("retry-after", seconds.to_string())
+        })?;
+        self.new_profiles_max = meter.new_profiles_left(source, ambient);
+        Ok(())
+    }
+
+    /// Counts the profiles that it makes: those that are written for the first time.
+    pub(super) fn charge(&self, meter: &mut Meter, write: &Write) {
+        if let Some(source) = &self.source {
+            let made = write.profiles.iter().filter(|row| row.version == 1).count();
+            meter.made_profiles(source, made, &self.message.ambient);
+        }
+    }
+
     /// One receipt per element that was sent, in order.
     fn receipts(&self, taken: &[Receipt]) -> Json {
         let mut taken = taken.iter();

@@ -12,6 +12,7 @@ use crate::edge::Edge;
 use crate::error::Refusal;
 use crate::message::{SnapshotRequest, ToWriter};
 use crate::outcome::Folded;
+use crate::rates::Meter;
 use crate::store::{FoundProfile, Read};
 use crate::wire::Response;
 
@@ -26,7 +27,7 @@ pub(crate) struct Opened {
 /// The work that is left once the profiles were read.
 #[derive(Debug)]
 pub(crate) enum Work {
-    Events(events::Batch),
+    Events(Box<events::Batch>),
     Import(import::Rows),
     Snapshot(SnapshotRequest),
 }
@@ -39,6 +40,21 @@ pub(crate) fn open(edge: &Edge, message: ToWriter) -> Result<Opened, Response> {
         ToWriter::Snapshot(request) => {
             Ok(Opened { read: Some(Read::Profiles(request.keys.clone())), work: Work::Snapshot(request) })
         }
+    }
+}
+
+/// Takes the part of its source's rates that a message uses; `Err` is the answer when too little is left.
+pub(crate) fn meter(meter: &mut Meter, work: &mut Work) -> Result<(), Response> {
+    match work {
+        Work::Events(batch) => batch.meter(meter),
+        Work::Import(_) | Work::Snapshot(_) => Ok(()),
+    }
+}
+
+/// Counts the profiles that a message makes.
+pub(crate) fn charge(meter: &mut Meter, work: &Work, folded: &Folded) {
+    if let (Work::Events(batch), Folded::Done(outcome)) = (work, folded) {
+        batch.charge(meter, &outcome.write);
     }
 }
 

@@ -152,6 +152,19 @@ impl ProfileSet {
         reasons.max_by_key(|why| *why == Unreadable::TooNew)
     }
 
+    /// True when a profile has one of these usable keys, which stand at `read` among those that were read.
+    pub(super) fn knows(&self, keys: &Keys, read: &[usize]) -> bool {
+        keys.usable.iter().zip(read).any(|(key, read_as)| {
+            let holder = self.holders.get(*read_as).copied().flatten().map(|index| self.current(index));
+            holder.and_then(|index| self.get(index)).is_some_and(|held| held.has_key(&key.name, &key.value))
+        })
+    }
+
+    /// The number of profiles that storage does not have.
+    pub(super) fn new_profiles(&self) -> usize {
+        self.held.iter().filter(|held| held.stored.is_none() && held.into.is_none()).count()
+    }
+
     /// The profile of an event with these keys; it is in the set from now on. `read` are the indexes of
     /// the usable keys among those that were read.
     pub(super) fn stitch(

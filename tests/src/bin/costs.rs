@@ -43,7 +43,7 @@ const BUNDLE: (&str, &str) = ("/v1/audiences/1069944/bundle", "admin");
 
 fn main() -> ExitCode {
     let bundle = bundle(&root().join("examples/shop"));
-    let edge = running(&bundle);
+    let mut edge = running(&bundle);
     let keys = Keys::demo();
     let plain = plain_batch();
     println!("{:<44} {:>9} {:>9} {:>8}", "body", "bytes", "ns/byte", "× plain");
@@ -55,7 +55,7 @@ fn main() -> ExitCode {
             for _ in 0..ROUNDS {
                 let ours = [(&case.body, (case.path, case.who)), (&plain, INGEST)];
                 for (least, (body, (path, who))) in least.iter_mut().zip(ours) {
-                    *least = (*least).min(cost(&edge, &keys, path, who, body, packed));
+                    *least = (*least).min(cost(&mut edge, &keys, path, who, body, packed));
                 }
             }
             let per_byte = |took: Duration, body: &[u8], events: usize| {
@@ -85,7 +85,7 @@ fn running(bundle: &[u8]) -> Edge {
     edge
 }
 
-fn cost(edge: &Edge, keys: &Keys, path: &str, who: &str, body: &[u8], packed: bool) -> Duration {
+fn cost(edge: &mut Edge, keys: &Keys, path: &str, who: &str, body: &[u8], packed: bool) -> Duration {
     let sent = if packed { pack(body) } else { body.to_vec() };
     let headers = keys.headers(who, 1_790_000_000);
     let method = if who == "admin" { "PUT" } else { "POST" };

@@ -4,6 +4,8 @@ use std::env;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use usher_edge::Rates;
+
 use crate::exit::{Exit, Failure};
 use crate::secrets;
 use crate::server::source::{Network, Proxies};
@@ -38,6 +40,12 @@ pub(crate) struct Args {
     /// A proxy whose X-Forwarded-For says who calls, or a network of such: 10.0.0.0/8. May be given several times
     #[arg(long = "trusted-proxies", value_name = "NETWORK", value_delimiter = ',')]
     trusted_proxies: Vec<Network>,
+    /// Events that one source may send by public keys, over a minute; 0 for any number. A source is an address, in IPv6 a /64
+    #[arg(long, value_name = "N", default_value_t = Rates::default().events)]
+    events_per_second: u32,
+    /// Profiles that one source may make by public keys; 0 for any number. Further events are answered and not stored
+    #[arg(long, value_name = "N", default_value_t = Rates::default().new_profiles)]
+    new_profiles_per_minute: u32,
     /// A file with the secret
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
@@ -49,6 +57,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         data: args.data.clone(),
         www: args.www.clone(),
         secret: secrets::find(secrets::SECRET, args.keys.as_deref())?,
+        rates: Rates { events: args.events_per_second, new_profiles: args.new_profiles_per_minute },
         proxies: Proxies(args.trusted_proxies.clone()),
         demo: env::var_os("USHER_DEMO").is_some_and(|value| value == "1"),
     })?;

@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use tokio::sync::{mpsc, oneshot};
 use usher_edge::host::Head;
 use usher_edge::wire::json::Json;
-use usher_edge::{Ambient, Edge, Refusal, Request, Response, front, refresh, serve};
+use usher_edge::{Ambient, Edge, Rates, Refusal, Request, Response, front, refresh, serve};
 
 use crate::clock::now_ms;
 use crate::exit::Failure;
@@ -46,8 +46,13 @@ impl Writer {
         mut store: SqliteStore,
         secret: Option<String>,
         demo: bool,
+        rates: Rates,
     ) -> Result<Writer, Failure> {
-        let make = move || Edge::new(secret.as_deref(), demo);
+        let make = move || {
+            let mut edge = Edge::new(secret.as_deref(), demo);
+            edge.set_rates(rates);
+            edge
+        };
         let mut edge = make();
         if let Some(complaint) = edge.complaint() {
             // Not an end: a deployment without keys says so at `/healthz` and refuses everything else.

@@ -4,9 +4,9 @@ use usher_engine::profile::Profile;
 use usher_engine::{Access, Answer, Asked, Event, Ingested, Plan, Query};
 
 use super::super::set::{Mint, ProfileIndex, ProfileSet};
-use super::{LeftOut, OfAudience, OneEvent};
+use super::{Batch, LeftOut, OfAudience, OneEvent};
 use crate::log::Line;
-use crate::message::{Events, Mode, Receipt};
+use crate::message::{Mode, Receipt};
 
 /// The result of a pass.
 #[derive(Default)]
@@ -23,13 +23,14 @@ pub(super) struct Pass<'p> {
 /// Takes the events that are not left out, in order.
 pub(super) fn run<'p>(
     plan: &'p Plan,
-    message: &Events,
+    batch: &Batch,
     of_audience: &OfAudience,
     left_out: &[LeftOut],
     set: &mut ProfileSet,
     mint: &mut Mint,
 ) -> Pass<'p> {
-    let now_ms = message.ambient.now_ms;
+    let now_ms = batch.message.ambient.now_ms;
+    let may_make = |set: &ProfileSet| batch.new_profiles_max.is_none_or(|most| set.new_profiles() < most);
     let mut pass = Pass::default();
     for (index, one) in of_audience.events.iter().enumerate() {
         let mut receipt = receipt_of(one);
@@ -42,22 +43,29 @@ pub(super) fn run<'p>(
         }
         log_refusals(one, &mut pass.log);
         let mut nobody = Profile::unknown();
-        let profile = if let Some(first) = one.keys.usable.first() {
+        let profile = if one.keys.usable.is_empty() {
+            receipt.note("no_usable_key");
+            &mut nobody
+        } else if !set.knows(&one.keys, &one.read) && !may_make(set) {
+            receipt.note("profile_not_made");
+            pass.log.push(Line::of("profile_not_made"));
+            &mut nobody
+        } else if let Some(first) = one.keys.usable.first() {
             let fresh = mint.profile(&of_audience.id, first);
             let owner = set.stitch(plan, &one.keys, &one.read, fresh, now_ms);
             pass.owners.push((index, owner));
             // It was put there just now.
             set.get_mut(owner).unwrap_or(&mut nobody)
         } else {
-            receipt.note("no_usable_key");
             &mut nobody
         };
         let ingested = plan.ingest(profile, &one.event, now_ms);
         note_ingested(&ingested, &mut receipt, &mut pass.log);
-        if let Mode::Personalize { named, server_route, sensitive_scope } = &message.mode {
+        if let Mode::Personalize { named, server_route, sensitive_scope } = &batch.message.mode {
             let access = Access { server_route: *server_route, sensitive_scope: *sensitive_scope };
             let named = named.as_deref();
-            pass.answer = Some(personalize(plan, profile, &one.event, &message.edge, named, access, now_ms));
+            pass.answer =
+                Some(personalize(plan, profile, &one.event, &batch.message.edge, named, access, now_ms));
         }
         pass.receipts.push(receipt);
     }

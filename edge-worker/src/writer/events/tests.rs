@@ -250,3 +250,28 @@ fn that_keys_name_two_people_is_in_the_journal_once_per_change() {
     let with_shop = r#",{"visitor":"v","card":"c","shop":"s"}"#;
     assert_eq!(journal(&with_shop.repeat(9)), 1);
 }
+
+#[test]
+fn a_source_that_has_used_its_rate_is_refused_before_anything_is_read() {
+    let mut edge = edge_of_lists(&["id"], None);
+    let from = |source: &str, server: bool| {
+        let events = vec!["{\"id\":\"a\"}"; 500].join(",");
+        let edge = vec![("country".to_owned(), "NO".to_owned()), (".source".to_owned(), source.to_owned())];
+        crate::message::Message::Writer(crate::message::ToWriter::Events(Events {
+            server,
+            edge,
+            ..batch_of(&events)
+        }))
+        .encode()
+    };
+    for _ in 0..12 {
+        assert!(crate::drive::open(&mut edge, &from("a", false)).is_ok());
+    }
+    let refused = crate::drive::open(&mut edge, &from("a", false)).err().unwrap();
+    assert_eq!(refused.status, 429);
+    assert!(refused.headers.contains(&("retry-after", "5".to_owned())), "{:?}", refused.headers);
+    assert!(crate::drive::open(&mut edge, &from("a", true)).is_ok());
+    assert!(crate::drive::open(&mut edge, &from("b", false)).is_ok());
+    // What it is answered when storage fails costs it nothing.
+    assert_eq!(crate::drive::unavailable(&edge, &from("a", false)).status, 503);
+}

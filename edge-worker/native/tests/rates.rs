@@ -1,0 +1,79 @@
+//! How much one source may send by public keys.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+mod bed;
+
+use bed::{Answer, Directory, ORIGIN, SERVER_KEY, Serving, WRITE_KEY};
+use serde_json::json;
+
+fn batch(serving: &Serving, key: &str, from: &str, events: usize, first: usize) -> Answer {
+    let events: Vec<_> =
+        (first..first + events).map(|at| json!({"td_client_id": format!("v-{at}")})).collect();
+    let authorization = format!("TD1 {key}");
+    let mut headers = vec![("authorization", authorization.as_str()), ("x-forwarded-for", from)];
+    if key == WRITE_KEY {
+        headers.push(("origin", ORIGIN));
+    }
+    serving.post("/web/pageviews", &headers, json!({"events": events}).to_string().as_bytes())
+}
+
+#[test]
+fn a_source_has_its_rate_and_others_have_theirs() {
+    let directory = Directory::new();
+    directory.demo_secret();
+    let slow = ["--trusted-proxies", "127.0.0.0/8,::1", "--events-per-second", "2"];
+    let serving = Serving::start(&directory, &slow);
+    serving.fill();
+    assert_eq!(batch(&serving, WRITE_KEY, "198.51.100.1", 500, 0).status, 200);
+    let refused = batch(&serving, WRITE_KEY, "198.51.100.1", 100, 0);
+    assert_eq!((refused.status, &refused.body["code"]), (429, &json!(2003)), "{refused:?}");
+    // A page reads it, and when to come again: 100 events are 50 s, less what has passed.
+    assert_eq!(refused.header("access-control-allow-origin"), Some(ORIGIN));
+    let seconds: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((40..=50).contains(&seconds), "{seconds}");
+    // What a caller writes itself is no proxy's word; a server has no rate; another source has its own.
+    assert_eq!(batch(&serving, WRITE_KEY, "203.0.113.9, 198.51.100.1", 100, 0).status, 429);
+    assert_eq!(batch(&serving, SERVER_KEY, "198.51.100.1", 500, 0).status, 200);
+    assert_eq!(batch(&serving, WRITE_KEY, "198.51.100.2", 500, 0).status, 200);
+    // Of IPv6 a network of 64 bits is one.
+    assert_eq!(batch(&serving, WRITE_KEY, "2001:db8::1", 500, 0).status, 200);
+    assert_eq!(batch(&serving, WRITE_KEY, "2001:db8::2:0:0:1", 100, 0).status, 429);
+    assert_eq!(batch(&serving, WRITE_KEY, "2001:db8:0:1::1", 100, 0).status, 200);
+}
+
+#[test]
+fn who_is_no_trusted_proxy_is_the_source_whatever_it_says() {
+    let directory = Directory::new();
+    directory.demo_secret();
+    let serving = Serving::start(&directory, &["--events-per-second", "1"]);
+    serving.fill();
+    assert_eq!(batch(&serving, WRITE_KEY, "198.51.100.1", 500, 0).status, 200);
+    assert_eq!(batch(&serving, WRITE_KEY, "198.51.100.2", 100, 0).status, 429);
+}
+
+#[test]
+fn beyond_its_new_profiles_events_are_answered_and_not_stored() {
+    let directory = Directory::new();
+    directory.demo_secret();
+    let serving = Serving::start(&directory, &["--new-profiles-per-minute", "10"]);
+    serving.fill();
+    let answer = batch(&serving, WRITE_KEY, "x", 20, 0);
+    let receipts = answer.body["receipts"].as_array().unwrap();
+    for (at, receipt) in receipts.iter().enumerate() {
+        assert_eq!(receipt["success"], true, "{at}");
+        let noted =
+            receipt["notes"].as_array().is_some_and(|notes| notes.contains(&json!("profile_not_made")));
+        assert_eq!(noted, at >= 10, "{at}: {receipt}");
+    }
+    // Who is known is counted on; who is not starts at one each time.
+    let again = batch(&serving, WRITE_KEY, "x", 1, 3);
+    assert!(again.body["receipts"][0].get("notes").is_none(), "{again:?}");
+    assert!(serving.personalize("td_client_id", "v-3").get("Default").is_some());
+    let visitor = |id: &str| serving.personalize("td_client_id", id)["Default"]["attributes"].clone();
+    assert_eq!(visitor("v-3")["page_views_24h"], 2);
+    assert_eq!(visitor("v-15")["page_views_24h"], 0);
+    // A server may make any number.
+    let made = batch(&serving, SERVER_KEY, "x", 20, 100);
+    assert!(made.body["receipts"][19].get("notes").is_none(), "{made:?}");
+}

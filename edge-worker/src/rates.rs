@@ -1,0 +1,191 @@
+//! Rates of callers by public keys, by where they come from: one source that sends without end stops nobody else.
+//!
+//! A source has as much as it gets in [`RATE_SECONDS`]; what it has used comes back second by second. So a page that sends what it
+//! kept while it was offline is taken, and a stream above the rate is not. Everything is in memory: it begins anew with
+//! the process, or with the object of a shard.
+
+use sha2::{Digest, Sha256};
+
+use crate::limits::{BATCH_EVENTS_MAX, RATE_SECONDS, SOURCES_MAX};
+use crate::message::Ambient;
+
+/// How much a source may send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rates {
+    /// Events in a second; 0: any number.
+    pub events: u32,
+    /// New profiles in a minute; 0: any number.
+    pub new_profiles: u32,
+}
+
+impl Default for Rates {
+    fn default() -> Rates {
+        Rates { events: 100, new_profiles: 3_000 }
+    }
+}
+
+/// What sources have used.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    rates: Rates,
+    /// Makes hashes of sources unlike those of any other process: nobody chooses with whom to share a place.
+    seed: [u8; 32],
+    /// Sets of [`WAYS`] sources each; empty until the first one comes.
+    used: Vec<Used>,
+}
+
+/// How many places a source may stand in.
+const WAYS: usize = 4;
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Used {
+    /// Of the source; 0: nobody's.
+    hash: u64,
+    /// When it was last brought up to date, Unix milliseconds.
+    at_ms: i64,
+    /// In thousandths.
+    events: u64,
+    new_profiles: u64,
+}
+
+impl Meter {
+    pub(crate) fn set_rates(&mut self, rates: Rates) {
+        self.rates = rates;
+    }
+
+    /// Takes so many events of a source.
+    ///
+    /// # Errors
+    ///
+    /// In how many seconds it may come again; nothing was taken.
+    pub(crate) fn take_events(&mut self, source: &str, events: usize, ambient: &Ambient) -> Result<(), u64> {
+        let rate = u64::from(self.rates.events);
+        if rate == 0 || events == 0 {
+            return Ok(());
+        }
+        let used = self.used(source, ambient);
+        let wanted = used.events.saturating_add(thousandths(events));
+        // A whole batch is always one that can come.
+        let most = (rate * RATE_SECONDS * 1_000).max(thousandths(BATCH_EVENTS_MAX));
+        if wanted > most {
+            return Err((wanted - most).div_ceil(rate * 1_000));
+        }
+        used.events = wanted;
+        Ok(())
+    }
+
+    /// How many new profiles a source may still make; None: any number.
+    pub(crate) fn new_profiles_left(&mut self, source: &str, ambient: &Ambient) -> Option<usize> {
+        let most = u64::from(self.rates.new_profiles) * 1_000;
+        (most > 0).then(|| {
+            let left = most.saturating_sub(self.used(source, ambient).new_profiles) / 1_000;
+            usize::try_from(left).unwrap_or(usize::MAX)
+        })
+    }
+
+    pub(crate) fn made_profiles(&mut self, source: &str, profiles: usize, ambient: &Ambient) {
+        if profiles > 0 && self.rates.new_profiles > 0 {
+            let used = self.used(source, ambient);
+            used.new_profiles = used.new_profiles.saturating_add(thousandths(profiles));
+        }
+    }
+
+    /// What a source has used by now. Where there is no place for a new one, that of the one goes that came longest ago.
+    fn used(&mut self, source: &str, ambient: &Ambient) -> &mut Used {
+        if self.used.is_empty() {
+            self.seed = ambient.entropy;
+            self.used = vec![Used::default(); SOURCES_MAX];
+        }
+        let hash = self.hash(source);
+        let sets = self.used.len() / WAYS;
+        let first = usize::try_from(hash % sets as u64).unwrap_or(0) * WAYS;
+        let set = self.used.get(first..first + WAYS).unwrap_or_default();
+        let known = set.iter().position(|used| used.hash == hash);
+        let way = known.unwrap_or_else(|| {
+            let oldest = set.iter().enumerate().min_by_key(|(_, used)| used.at_ms);
+            oldest.map_or(0, |(way, _)| way)
+        });
+        let rates = self.rates;
+        let used = &mut self.used[first + way];
+        if known.is_none() {
+            *used = Used { hash, at_ms: ambient.now_ms, events: 0, new_profiles: 0 };
+        }
+        // A clock that goes back gives nothing.
+        let passed = u64::try_from(ambient.now_ms.saturating_sub(used.at_ms)).unwrap_or(0);
+        used.at_ms = ambient.now_ms;
+        used.events = used.events.saturating_sub(passed.saturating_mul(u64::from(rates.events)));
+        let profiles = passed.saturating_mul(u64::from(rates.new_profiles)) / 60;
+        used.new_profiles = used.new_profiles.saturating_sub(profiles);
+        used
+    }
+
+    fn hash(&self, source: &str) -> u64 {
+        let digest = Sha256::new().chain_update(self.seed).chain_update(source.as_bytes()).finalize();
+        let hash = digest.iter().take(8).fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
+        hash.max(1)
+    }
+}
+
+fn thousandths(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX).saturating_mul(1_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: i64) -> Ambient {
+        Ambient { now_ms: 1_790_000_000_000 + ms, entropy: [3; 32] }
+    }
+
+    #[test]
+    fn a_source_has_a_minute_at_once_and_then_its_rate() {
+        let mut meter = Meter::default();
+        for _ in 0..12 {
+            assert_eq!(meter.take_events("a", 500, &at(0)), Ok(()));
+        }
+        assert_eq!(meter.take_events("a", 1, &at(0)), Err(1));
+        assert_eq!(meter.take_events("a", 500, &at(0)), Err(5));
+        // Others are others.
+        assert_eq!(meter.take_events("b", 500, &at(0)), Ok(()));
+        assert_eq!(meter.take_events("a", 100, &at(999)), Err(1));
+        assert_eq!(meter.take_events("a", 100, &at(1_000)), Ok(()));
+        // What is refused costs nothing, and a clock that goes back gives nothing.
+        assert_eq!(meter.take_events("a", 1, &at(-60_000)), Err(1));
+        assert_eq!(meter.take_events("a", 1, &at(-59_000)), Ok(()));
+    }
+
+    #[test]
+    fn a_batch_can_always_come() {
+        let mut meter = Meter::default();
+        meter.set_rates(Rates { events: 1, new_profiles: 0 });
+        assert_eq!(meter.take_events("a", 500, &at(0)), Ok(()));
+        assert_eq!(meter.take_events("a", 10, &at(0)), Err(10));
+        assert_eq!(meter.new_profiles_left("a", &at(0)), None);
+        meter.set_rates(Rates { events: 0, new_profiles: 1 });
+        assert_eq!(meter.take_events("a", 1_000_000, &at(0)), Ok(()));
+    }
+
+    #[test]
+    fn new_profiles_have_a_bound_of_their_own() {
+        let mut meter = Meter::default();
+        assert_eq!(meter.new_profiles_left("a", &at(0)), Some(3_000));
+        meter.made_profiles("a", 2_999, &at(0));
+        assert_eq!(meter.new_profiles_left("a", &at(0)), Some(1));
+        meter.made_profiles("a", 1, &at(0));
+        assert_eq!(meter.new_profiles_left("a", &at(19)), Some(0));
+        assert_eq!(meter.new_profiles_left("a", &at(20)), Some(1));
+        assert_eq!(meter.new_profiles_left("b", &at(20)), Some(3_000));
+        assert_eq!(meter.new_profiles_left("a", &at(60_000)), Some(3_000));
+    }
+
+    #[test]
+    fn any_number_of_sources_takes_the_same_memory() {
+        let mut meter = Meter::default();
+        assert_eq!(meter.take_events("steady", 500, &at(0)), Ok(()));
+        for source in 0..100_000 {
+            assert_eq!(meter.take_events(&format!("s{source}"), 500, &at(source)), Ok(()));
+        }
+        assert_eq!(meter.used.len(), SOURCES_MAX);
+    }
+}
