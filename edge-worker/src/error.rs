@@ -16,6 +16,9 @@ pub struct Refusal {
     pub message: &'static str,
 }
 
+/// A value, or why the request is refused.
+pub(crate) type Result<T> = std::result::Result<T, Refused>;
+
 /// A refusal on its way out.
 #[derive(Debug)]
 pub(crate) struct Refused {

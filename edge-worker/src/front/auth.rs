@@ -4,8 +4,7 @@ use std::borrow::Cow;
 
 use usher_engine::Access;
 
-use super::Result;
-use crate::error::{Refusal, Refused};
+use crate::error::{Refusal, Refused, Result};
 use crate::host::Head;
 use crate::keys::{KeyRecord, Keyring, Kind, Preview, Scope};
 

@@ -2,10 +2,10 @@
 
 use usher_engine::value::{Fields, Unfit, Value};
 
-use super::{Admitted, Result};
+use super::checked_head::CheckedHead;
 use crate::bundle::hash_of;
 use crate::edge::Edge;
-use crate::error::{Refusal, Refused};
+use crate::error::{Refusal, Refused, Result};
 use crate::host::{Head, Step};
 use crate::message::{Message, Publish, Rollback, ToControl, WhichRelease};
 use crate::rehearsal;
@@ -13,7 +13,7 @@ use crate::wire::json::Json;
 use crate::wire::{Response, entity_tag, read};
 
 /// `PUT /v1/audiences/{audience}/bundle`: checked here, once, before anything is stored.
-pub(super) fn publish(_: &Edge, admitted: &Admitted<'_>, body: &[u8]) -> Result<Step> {
+pub(super) fn publish(_: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> Result<Step> {
     let [audience, _] = admitted.parameters;
     let invalid = |reason: String| Refused::with_detail(Refusal::BUNDLE_INVALID, reason);
     rehearsal::check(body, audience).map_err(invalid)?;
@@ -29,7 +29,7 @@ pub(super) fn publish(_: &Edge, admitted: &Admitted<'_>, body: &[u8]) -> Result<
 }
 
 /// `GET /v1/audiences`: which audiences run here.
-pub(super) fn list_audiences(edge: &Edge, admitted: &Admitted<'_>, _: &[u8]) -> Result<Step> {
+pub(super) fn list_audiences(edge: &Edge, admitted: &CheckedHead<'_>, _: &[u8]) -> Result<Step> {
     let covered = edge.all_running().filter(|(id, _)| admitted.caller.covers(id));
     let mut body = Json::new();
     body.object(|o| {
@@ -49,7 +49,7 @@ pub(super) fn list_audiences(edge: &Edge, admitted: &Admitted<'_>, _: &[u8]) -> 
 }
 
 /// `GET /v1/audiences/{audience}/bundles`: which bundles are kept, the running one first.
-pub(super) fn list(edge: &Edge, admitted: &Admitted<'_>, _: &[u8]) -> Result<Step> {
+pub(super) fn list(edge: &Edge, admitted: &CheckedHead<'_>, _: &[u8]) -> Result<Step> {
     let [audience, _] = admitted.parameters;
     let here = edge.running(audience).map_or(0, |running| running.number);
     let message = Message::Control(ToControl::Releases { audience: audience.to_owned(), here });
@@ -57,7 +57,7 @@ pub(super) fn list(edge: &Edge, admitted: &Admitted<'_>, _: &[u8]) -> Result<Ste
 }
 
 /// `GET /v1/audiences/{audience}/bundles/{which}`: one of them; `which` is `previous`, a number or a hash.
-pub(super) fn kept(_: &Edge, admitted: &Admitted<'_>, _: &[u8]) -> Result<Step> {
+pub(super) fn kept(_: &Edge, admitted: &CheckedHead<'_>, _: &[u8]) -> Result<Step> {
     let [audience, which] = admitted.parameters;
     let which = if which == "previous" {
         WhichRelease::Previous
@@ -72,7 +72,7 @@ pub(super) fn kept(_: &Edge, admitted: &Admitted<'_>, _: &[u8]) -> Result<Step> 
 
 /// `POST /v1/audiences/{audience}/rollback`: what ran before runs again. Which one stands in the body: `{"number": 3}` or
 /// `{"hash": "…"}`, the previous one without.
-pub(super) fn roll_back(_: &Edge, admitted: &Admitted<'_>, body: &[u8]) -> Result<Step> {
+pub(super) fn roll_back(_: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> Result<Step> {
     let [audience, _] = admitted.parameters;
     let message = Message::Control(ToControl::Rollback(Rollback {
         audience: audience.to_owned(),
@@ -84,7 +84,7 @@ pub(super) fn roll_back(_: &Edge, admitted: &Admitted<'_>, body: &[u8]) -> Resul
 }
 
 /// `GET /v1/audiences/{audience}/bundle`: what runs here.
-pub(super) fn running(edge: &Edge, admitted: &Admitted<'_>, _: &[u8]) -> Result<Step> {
+pub(super) fn running(edge: &Edge, admitted: &CheckedHead<'_>, _: &[u8]) -> Result<Step> {
     let [audience, _] = admitted.parameters;
     // Also where something should run and does not: a push asks first, and heals it.
     let running = edge.running(audience).ok_or(Refusal::AUDIENCE_UNKNOWN)?;

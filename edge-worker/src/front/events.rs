@@ -2,16 +2,16 @@
 
 use usher_engine::{Event, Evidence};
 
-use super::{Admitted, Result};
+use super::checked_head::CheckedHead;
 use crate::edge::{Edge, Running};
-use crate::error::Refusal;
+use crate::error::{Refusal, Result};
 use crate::host::{SOURCE_HEADER, Step};
 use crate::message::{Events, Message, Mode, SOURCE_FACT, ToWriter};
 use crate::shard;
 use crate::wire::read;
 
 /// `POST /public/{database}/{table}` and `POST /{database}/{table}` with a token: one event in, offers out.
-pub(super) fn personalize(edge: &Edge, admitted: &Admitted<'_>, body: &[u8]) -> Result<Step> {
+pub(super) fn personalize(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> Result<Step> {
     let (caller, [database, table]) = (&admitted.caller, admitted.parameters);
     let audience = caller.audience.as_deref().unwrap_or("");
     let running = edge.running_or_refuse(audience)?;
@@ -38,7 +38,7 @@ pub(super) fn personalize(edge: &Edge, admitted: &Admitted<'_>, body: &[u8]) -> 
 }
 
 /// `POST /{database}/{table}` without a token: a batch in, receipts out.
-pub(super) fn ingest(edge: &Edge, admitted: &Admitted<'_>, body: &[u8]) -> Result<Step> {
+pub(super) fn ingest(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> Result<Step> {
     let [database, table] = admitted.parameters;
     let declares = |(id, running): (&str, &Running)| {
         (admitted.caller.covers(id) && running.plan.table(database, table).is_some())
@@ -54,7 +54,7 @@ pub(super) fn ingest(edge: &Edge, admitted: &Admitted<'_>, body: &[u8]) -> Resul
 }
 
 fn to_writer(
-    admitted: &Admitted<'_>,
+    admitted: &CheckedHead<'_>,
     shard: u32,
     audiences: Vec<(String, u64)>,
     mode: Mode,

@@ -1,13 +1,14 @@
 //! `GET /healthz`: the state of the edge, without any name that a stranger should not know.
 
-use super::{Admitted, Result};
+use super::checked_head::CheckedHead;
 use crate::edge::Edge;
+use crate::error::Result;
 use crate::host::Step;
 use crate::wire::Response;
 use crate::wire::json::Json;
 
 /// `{"status", "version", "bundles": [{"number", "hash"}]}`; 503 without usable keys.
-pub(super) fn health(edge: &Edge, _: &Admitted<'_>, _: &[u8]) -> Result<Step> {
+pub(super) fn health(edge: &Edge, _: &CheckedHead<'_>, _: &[u8]) -> Result<Step> {
     let (code, status) = if edge.keyring().is_none() {
         (503, "unconfigured")
     } else if edge.is_degraded() {

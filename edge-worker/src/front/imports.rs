@@ -1,7 +1,8 @@
 //! Import routes: batch records, one a line, and the columns that they may have.
 
-use super::{Admitted, Result};
+use super::checked_head::CheckedHead;
 use crate::edge::Edge;
+use crate::error::Result;
 use crate::host::Step;
 use crate::message::{Import, Message, ToWriter};
 use crate::shard;
@@ -9,7 +10,7 @@ use crate::wire::Response;
 use crate::wire::json::Json;
 
 /// `POST /v1/audiences/{audience}/profiles/import`: NDJSON.
-pub(super) fn import(edge: &Edge, admitted: &Admitted<'_>, body: &[u8]) -> Result<Step> {
+pub(super) fn import(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> Result<Step> {
     let [audience, _] = admitted.parameters;
     let message = Message::Writer(ToWriter::Import(Import {
         ambient: admitted.head.ambient,
@@ -21,7 +22,7 @@ pub(super) fn import(edge: &Edge, admitted: &Admitted<'_>, body: &[u8]) -> Resul
 }
 
 /// `GET /v1/audiences/{audience}/profiles/import`: the columns of a record that the running definition reads, and as what.
-pub(super) fn columns(edge: &Edge, admitted: &Admitted<'_>, _: &[u8]) -> Result<Step> {
+pub(super) fn columns(edge: &Edge, admitted: &CheckedHead<'_>, _: &[u8]) -> Result<Step> {
     let [audience, _] = admitted.parameters;
     let plan = &edge.running_or_refuse(audience)?.plan;
     let columns: Vec<_> = plan.record_columns().collect();

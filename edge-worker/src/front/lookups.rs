@@ -2,15 +2,15 @@
 
 use usher_engine::value::Value;
 
-use super::{Admitted, Result};
+use super::checked_head::CheckedHead;
 use crate::edge::{Edge, Running};
-use crate::error::{Refusal, Refused};
+use crate::error::{Refusal, Refused, Result};
 use crate::host::Step;
 use crate::lookup::{self, LookupRequest};
 use crate::wire::read;
 
 /// `POST /v1/personalize`
-pub(super) fn personalize(edge: &Edge, admitted: &Admitted<'_>, body: &[u8]) -> Result<Step> {
+pub(super) fn personalize(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> Result<Step> {
     let caller = &admitted.caller;
     let body = object(body)?;
     let audience = match caller.audience.as_deref().filter(|_| caller.has_token) {
@@ -30,7 +30,7 @@ pub(super) fn personalize(edge: &Edge, admitted: &Admitted<'_>, body: &[u8]) -> 
 }
 
 /// `POST /v1/explain`
-pub(super) fn explain(edge: &Edge, admitted: &Admitted<'_>, body: &[u8]) -> Result<Step> {
+pub(super) fn explain(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> Result<Step> {
     let caller = &admitted.caller;
     let body = object(body)?;
     let audience = match (caller.audience.as_deref(), text(&body, "audience")) {
@@ -59,7 +59,7 @@ pub(super) fn explain(edge: &Edge, admitted: &Admitted<'_>, body: &[u8]) -> Resu
 
 fn look_up(
     edge: &Edge,
-    admitted: &Admitted<'_>,
+    admitted: &CheckedHead<'_>,
     running: &Running,
     body: &Value,
     personalizations: Vec<usize>,

@@ -5,6 +5,7 @@
 
 mod auth;
 mod bundles;
+mod checked_head;
 mod cors;
 mod events;
 mod health;
@@ -13,14 +14,13 @@ mod lookups;
 mod route;
 
 use auth::{Caller, Callers};
+use checked_head::CheckedHead;
 use route::{Family, Route};
 
 use crate::edge::Edge;
 use crate::error::{Refusal, Refused};
 use crate::host::{Head, Request, Step};
 use crate::wire::Response;
-
-type Result<T> = std::result::Result<T, Refused>;
 
 /// Takes a request as far as it goes without storage, for hosts that have all of it.
 pub fn handle(edge: &Edge, request: &Request<'_>) -> Step {
@@ -34,10 +34,7 @@ pub fn handle(edge: &Edge, request: &Request<'_>) -> Step {
 #[derive(Debug)]
 pub struct Admitted<'a> {
     route: &'static Route,
-    /// Of the path, in its order.
-    parameters: [&'a str; 2],
-    head: Head<'a>,
-    caller: Caller<'a>,
+    checked: CheckedHead<'a>,
 }
 
 impl Admitted<'_> {
@@ -68,14 +65,14 @@ impl Admitted<'_> {
 /// let refused = front::admit(&edge, &head("POST", "/web/pageviews")).unwrap_err();
 /// assert_eq!(refused.status, 503);
 /// ```
-pub fn admit<'a>(edge: &'a Edge, head: &Head<'a>) -> std::result::Result<Admitted<'a>, Response> {
+pub fn admit<'a>(edge: &'a Edge, head: &Head<'a>) -> Result<Admitted<'a>, Response> {
     let head = with_test_clock(*head);
     obey_fault(&head);
     let found = route::of_path(&head).find(|(route, _)| route.method == head.method);
     if let Some((route, parameters)) = found
         && route.callers == Callers::Anyone
     {
-        return Ok(Admitted { route, parameters, head, caller: Caller::default() });
+        return Ok(Admitted { route, checked: CheckedHead { parameters, head, caller: Caller::default() } });
     }
     let Some(keyring) = edge.keyring() else { return Err(Response::refused(Refusal::UNCONFIGURED)) };
     if head.method == "OPTIONS" {
@@ -91,7 +88,7 @@ pub fn admit<'a>(edge: &'a Edge, head: &Head<'a>) -> std::result::Result<Admitte
     let Some((route, parameters)) = found else { return Err(no_route(&head)) };
     let audience = route.path.contains("{audience}").then_some(parameters[0]);
     match auth::authorize(route.callers, keyring, &head, audience) {
-        Ok(caller) => Ok(Admitted { route, parameters, head, caller }),
+        Ok(caller) => Ok(Admitted { route, checked: CheckedHead { parameters, head, caller } }),
         Err(refused) => Err(refuse(route.family, &refused)),
     }
 }
@@ -100,11 +97,11 @@ pub fn admit<'a>(edge: &'a Edge, head: &Head<'a>) -> std::result::Result<Admitte
 pub fn serve(edge: &Edge, admitted: &Admitted<'_>, body: &[u8]) -> Step {
     let result = match admitted.route.body_bytes_max {
         Some(max) if body.len() > max => Err(Refusal::TOO_LARGE.into()),
-        _ => (admitted.route.handler)(edge, admitted, body),
+        _ => (admitted.route.handler)(edge, &admitted.checked, body),
     };
     // A page that may call may also read why it was refused.
     result.unwrap_or_else(|refused| {
-        Step::Respond(refuse(admitted.route.family, &refused.with_cors(admitted.caller.origin)))
+        Step::Respond(refuse(admitted.route.family, &refused.with_cors(admitted.checked.caller.origin)))
     })
 }
 

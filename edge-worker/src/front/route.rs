@@ -3,8 +3,10 @@
 use usher_engine::definition::EventTable;
 
 use super::auth::Callers;
-use super::{Admitted, Result, bundles, events, health, imports, lookups};
+use super::checked_head::CheckedHead;
+use super::{bundles, events, health, imports, lookups};
 use crate::edge::Edge;
+use crate::error::Result;
 use crate::host::{Head, Step};
 use crate::keys::Scope;
 use crate::limits::{BATCH_BYTES_MAX, BUNDLE_BYTES_MAX, NATIVE_BYTES_MAX, TARGET_BYTES_MAX};
@@ -21,7 +23,7 @@ pub(super) struct Route {
     pub(super) callers: Callers,
     /// Largest body in bytes, after inflation; None: the route reads none.
     pub(super) body_bytes_max: Option<usize>,
-    pub(super) handler: fn(&Edge, &Admitted<'_>, &[u8]) -> Result<Step>,
+    pub(super) handler: fn(&Edge, &CheckedHead<'_>, &[u8]) -> Result<Step>,
 }
 
 /// The form of a route's refusals.
@@ -104,7 +106,7 @@ pub(super) const ROUTES: &[Route] = &[
 ];
 
 /// A native route; `GET` and without a body unless it says otherwise.
-const fn native(callers: Callers, handler: fn(&Edge, &Admitted<'_>, &[u8]) -> Result<Step>) -> Route {
+const fn native(callers: Callers, handler: fn(&Edge, &CheckedHead<'_>, &[u8]) -> Result<Step>) -> Route {
     let (method, path, family) = ("GET", "", Family::Native);
     Route { method, path, with_token: None, family, callers, body_bytes_max: None, handler }
 }

@@ -1,6 +1,5 @@
 //! Lists and bodies of releases: pointers, the history of an audience, one bundle.
 
-use super::{signed, unknown};
 use crate::error::Refusal;
 use crate::limits::BUNDLES_KEPT;
 use crate::outcome::{Folded, Outcome};
@@ -61,4 +60,13 @@ pub(super) fn release(wanted: Option<(Release, Vec<u8>)>) -> Folded {
             .header("etag", format!("\"{}\"", release.hash))
             .header("usher-bundle", release.number.to_string()),
     )
+}
+
+pub(super) fn unknown() -> Response {
+    let detail = format!("the last {BUNDLES_KEPT} bundles of an audience are kept");
+    Response::problem(Refusal::BUNDLE_UNKNOWN, Some(&detail))
+}
+
+pub(super) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -5,6 +5,8 @@
 
 mod list;
 
+use list::{signed, unknown};
+
 use crate::bundle::{Bundle, hash_of};
 use crate::error::Refusal;
 use crate::limits::BUNDLES_KEPT;
@@ -160,15 +162,6 @@ fn changed(if_match: Option<&str>, running: Option<&Release>, detail: &str) -> O
     let hash = running.map(|running| running.hash.as_str());
     let differs = if_match.is_some_and(|condition| !entity_tag::allows(condition, hash));
     differs.then(|| Response::problem(Refusal::BUNDLE_CHANGED, Some(detail)))
-}
-
-fn unknown() -> Response {
-    let detail = format!("the last {BUNDLES_KEPT} bundles of an audience are kept");
-    Response::problem(Refusal::BUNDLE_UNKNOWN, Some(&detail))
-}
-
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod text;
 
 use names::Names;
 use text::Text;
+pub(crate) use text::{Repairs, Unreadable};
 use usher_engine::value::Value;
 
 use crate::limits::{
@@ -17,24 +18,6 @@ use crate::limits::{
 
 /// The columns of an event, in the order in which they came.
 pub(crate) type Columns = Vec<(String, Value)>;
-
-/// Why a body cannot be taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unreadable {
-    /// It is not the JSON that the route reads.
-    Malformed,
-    /// It is over a bound.
-    TooLarge,
-}
-
-/// What was put right while a text was read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Repairs {
-    /// U+FFFD stands for half of a surrogate pair.
-    pub(crate) text: bool,
-    /// Null stands for a number that no float holds.
-    pub(crate) number: bool,
-}
 
 /// One flat event, or a record.
 #[derive(Clone, Debug, Default, PartialEq)]

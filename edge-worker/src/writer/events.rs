@@ -1,13 +1,14 @@
 //! Events into profiles, and offers or receipts out.
 
+mod batch;
 mod pass;
 
+pub(crate) use batch::Batch;
+use batch::{LeftOut, OfAudience, OneEvent, TOO_LARGE, UNAVAILABLE, UNREADABLE};
 use pass::Pass;
-use usher_engine::profile::codec::Unreadable;
-use usher_engine::{Answer, Event, Evidence, Keys, Why, order_clamped};
+use usher_engine::{Answer, Event, Evidence, Why, order_clamped};
 
 use super::set::{KeysRead, Mint, ProfileIndex, ProfileSet, unreadable};
-use super::{Opened, Work};
 use crate::answer;
 use crate::edge::{Edge, Running};
 use crate::error::Refusal;
@@ -17,42 +18,11 @@ use crate::log::Line;
 use crate::message::{Events, Mode, Receipt};
 use crate::outcome::{Folded, Outcome};
 use crate::rates::Meter;
-use crate::store::{FoundProfile, Write};
+use crate::store::{FoundProfile, Read, Write};
 use crate::wire::json::Json;
 use crate::wire::{Response, read};
 
-/// The events of a message, resolved for each audience that declares their table.
-#[derive(Debug)]
-pub(crate) struct Batch {
-    message: Events,
-    /// For each element that was sent, true if it is an event at all.
-    valid: Vec<bool>,
-    /// The number of keys that are read.
-    keys: usize,
-    audiences: Vec<OfAudience>,
-    /// The source of a caller by a public key, if its host knows it.
-    source: Option<String>,
-    /// The number of profiles that it may make; None: any.
-    new_profiles_max: Option<usize>,
-}
-
-#[derive(Debug)]
-struct OfAudience {
-    id: String,
-    /// As many as are valid.
-    events: Vec<OneEvent>,
-}
-
-#[derive(Debug)]
-struct OneEvent {
-    event: Event,
-    repairs: read::Repairs,
-    keys: Keys,
-    /// Positions of the usable ones among those that are read.
-    read: Vec<usize>,
-}
-
-pub(super) fn open(edge: &Edge, mut message: Events) -> Result<Opened, Response> {
+pub(super) fn open(edge: &Edge, mut message: Events) -> Result<(Option<Read>, Batch), Response> {
     let source = message.take_source();
     let refuse = |refusal| Response::refused(refusal).with_cors(Some(&message.origin));
     let rows = match message.mode {
@@ -90,7 +60,7 @@ pub(super) fn open(edge: &Edge, mut message: Events) -> Result<Opened, Response>
     }
     let keys = keys_read.len();
     let batch = Batch { message, valid, keys, audiences, source, new_profiles_max: None };
-    Ok(Opened { read: keys_read.read(), work: Work::Events(Box::new(batch)) })
+    Ok((keys_read.read(), batch))
 }
 
 pub(super) fn fold(edge: &Edge, batch: &Batch, found: &[FoundProfile]) -> Folded {
@@ -119,9 +89,6 @@ struct FoldedAudience<'p> {
     write: Write,
     seen: Vec<SeenToken>,
 }
-
-/// An event that is left out, by its index, and the failure in its receipt.
-type LeftOut = (usize, &'static str);
 
 /// Why a batch is not folded.
 enum Stop {
@@ -251,49 +218,6 @@ impl<'b, 'p> BatchResult<'b, 'p> {
         Outcome { write: self.write, response, log: self.log }.done()
     }
 }
-
-impl OfAudience {
-    /// The events whose profile cannot be read.
-    fn unreadable(&self, set: &ProfileSet) -> Vec<LeftOut> {
-        let failure = |(index, event): (usize, &OneEvent)| match set.unreadable(&event.read)? {
-            Unreadable::Damaged(_) => Some((index, UNREADABLE)),
-            Unreadable::TooNew => Some((index, UNAVAILABLE)),
-        };
-        self.events.iter().enumerate().filter_map(failure).collect()
-    }
-
-    /// Leaves out every event that has a key in common with one that is left out, or with one of these, and so on.
-    fn leave_out_with(&self, left_out: &mut Vec<LeftOut>, keys: usize) {
-        let mut out = vec![false; self.events.len()];
-        for (index, _) in left_out.iter() {
-            out[*index] = true;
-        }
-        let mut named = vec![false; keys];
-        loop {
-            for (event, _) in self.events.iter().zip(&out).filter(|(_, out)| **out) {
-                for key in &event.read {
-                    named[*key] = true;
-                }
-            }
-            let before = left_out.len();
-            for (index, (event, out)) in self.events.iter().zip(&mut out).enumerate() {
-                if !*out && event.read.iter().any(|key| named[*key]) {
-                    *out = true;
-                    left_out.push((index, TOO_LARGE));
-                }
-            }
-            if left_out.len() == before {
-                return;
-            }
-        }
-    }
-}
-
-// Why an event is not taken, in receipts: its profile would be too large, or what storage has of it cannot be read.
-const TOO_LARGE: &str = "ProfileTooLarge";
-const UNREADABLE: &str = "ProfileUnreadable";
-/// A newer build wrote its profile: the caller may ask again when every writer runs it.
-const UNAVAILABLE: &str = "StorageUnavailable";
 
 impl Batch {
     /// Takes its events from its source's rate.

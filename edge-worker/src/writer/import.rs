@@ -4,14 +4,13 @@ use usher_engine::profile::codec::Unreadable;
 use usher_engine::{Keys, Plan, Record, RefusedColumn};
 
 use super::set::{KeysRead, Mint, ProfileIndex, ProfileSet, unreadable};
-use super::{Opened, Work};
 use crate::edge::Edge;
 use crate::error::Refusal;
 use crate::limits::{IMPORT_REFUSALS_MAX, IMPORT_REJECTIONS_MAX, IMPORT_ROWS_MAX, IMPORT_VALUES_MAX};
 use crate::log::Line;
 use crate::message::Import;
 use crate::outcome::{Folded, Outcome};
-use crate::store::{FoundProfile, Write};
+use crate::store::{FoundProfile, Read, Write};
 use crate::wire::json::Json;
 use crate::wire::{Response, read};
 
@@ -40,11 +39,11 @@ struct Row {
 const TOO_LARGE: &str = "The profile would be too large.";
 const UNREADABLE: &str = "The stored profile cannot be read.";
 
-pub(super) fn open(edge: &Edge, message: Import) -> Result<Opened, Response> {
+pub(super) fn open(edge: &Edge, message: Import) -> Result<(Option<Read>, Rows), Response> {
     let Some(running) = edge.running(&message.audience) else {
         // Found out when it is folded: this writer must catch up first.
         let rows = Rows { message, keys: 0, records: Vec::new(), rejected: Vec::new() };
-        return Ok(Opened { read: None, work: Work::Import(rows) });
+        return Ok((None, rows));
     };
     let mut records = Vec::new();
     let mut rejected = Vec::new();
@@ -72,8 +71,8 @@ pub(super) fn open(edge: &Edge, message: Import) -> Result<Opened, Response> {
             Err(reason) => rejected.push((line, reason)),
         }
     }
-    let work = Work::Import(Rows { message, keys: keys.len(), records, rejected });
-    Ok(Opened { read: keys.read(), work })
+    let rows = Rows { message, keys: keys.len(), records, rejected };
+    Ok((keys.read(), rows))
 }
 
 pub(super) fn fold(edge: &Edge, rows: &Rows, found: &[FoundProfile]) -> Folded {
@@ -234,7 +233,7 @@ mod tests {
             number: 1,
             body: b"{\"card\":\"a\"}\n{\"card\":\"b\"}\n\n{}\n{\"card\":\"a\"}".to_vec(),
         };
-        let opened = open(&edge, message).unwrap();
+        let (_, rows) = open(&edge, message).unwrap();
         // The first of the keys that are read is that of the first row.
         let damaged = FoundProfile {
             audience: "7".to_owned(),
@@ -243,9 +242,7 @@ mod tests {
             version: 1,
             state: b"echo_me_not".to_vec(),
         };
-        let Folded::Done(outcome) = crate::writer::fold(&edge, &opened.work, &[damaged]) else {
-            panic!("behind")
-        };
+        let Folded::Done(outcome) = fold(&edge, &rows, &[damaged]) else { panic!("behind") };
         let answer = String::from_utf8(outcome.response.body).unwrap();
         assert!(
             answer.starts_with(
@@ -270,9 +267,7 @@ mod tests {
             version: 1,
             state: b"USHP\x09and more".to_vec(),
         };
-        let Folded::Done(outcome) = crate::writer::fold(&edge, &opened.work, &[newer]) else {
-            panic!("behind")
-        };
+        let Folded::Done(outcome) = fold(&edge, &rows, &[newer]) else { panic!("behind") };
         assert_eq!((outcome.response.status, outcome.write.is_empty()), (503, true));
         assert_eq!(outcome.log, [Line::of("profile_too_new")]);
     }

@@ -35,8 +35,14 @@ pub(crate) enum Work {
 /// Says what a message must read; `Err` is its answer when it cannot be taken at all.
 pub(crate) fn open(edge: &Edge, message: ToWriter) -> Result<Opened, Response> {
     match message {
-        ToWriter::Events(events) => events::open(edge, events),
-        ToWriter::Import(import) => import::open(edge, import),
+        ToWriter::Events(events) => {
+            let (read, batch) = events::open(edge, events)?;
+            Ok(Opened { read, work: Work::Events(Box::new(batch)) })
+        }
+        ToWriter::Import(import) => {
+            let (read, rows) = import::open(edge, import)?;
+            Ok(Opened { read, work: Work::Import(rows) })
+        }
         ToWriter::Snapshot(request) => {
             Ok(Opened { read: Some(Read::Profiles(request.keys.clone())), work: Work::Snapshot(request) })
         }

@@ -5,7 +5,23 @@
 
 use usher_engine::value::{Number, Value};
 
-use super::{Repairs, Unreadable};
+/// Why a body cannot be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unreadable {
+    /// It is not the JSON that the route reads.
+    Malformed,
+    /// It is over a bound.
+    TooLarge,
+}
+
+/// What was put right while a text was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Repairs {
+    /// U+FFFD stands for half of a surrogate pair.
+    pub(crate) text: bool,
+    /// Null stands for a number that no float holds.
+    pub(crate) number: bool,
+}
 
 /// A JSON text and how far it was read.
 pub(super) struct Text<'a> {

@@ -4,7 +4,7 @@ use usher_engine::profile::Profile;
 use usher_engine::{Access, Answer, Asked, Event, Ingested, Plan, Query};
 
 use super::super::set::{Mint, ProfileIndex, ProfileSet};
-use super::{Batch, LeftOut, OfAudience, OneEvent};
+use super::batch::{Batch, LeftOut, OfAudience, OneEvent};
 use crate::log::Line;
 use crate::message::{Mode, Receipt};
 

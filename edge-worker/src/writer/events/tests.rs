@@ -53,10 +53,6 @@ fn edge_of_lists(keys: &[&str], primary: Option<&str>) -> Edge {
     edge
 }
 
-fn fold_opened(edge: &Edge, opened: &Opened, found: &[FoundProfile]) -> Folded {
-    crate::writer::fold(edge, &opened.work, found)
-}
-
 fn batch_of(events: &str) -> Events {
     Events {
         ambient: Ambient { now_ms: 1_790_000_000_000, entropy: [5; 32] },
@@ -80,8 +76,8 @@ fn a_profile_that_is_full_keeps_no_other_from_its_events() {
     };
     let mut events: Vec<String> = (0..100).map(|index| event("greedy", index)).collect();
     events.insert(50, event("modest", 0));
-    let opened = open(&edge, batch_of(&events.join(","))).unwrap();
-    let Folded::Done(outcome) = fold_opened(&edge, &opened, &[]) else { panic!("behind") };
+    let (_, batch) = open(&edge, batch_of(&events.join(","))).unwrap();
+    let Folded::Done(outcome) = fold(&edge, &batch, &[]) else { panic!("behind") };
     let body = String::from_utf8(outcome.response.body).unwrap();
     assert_eq!(body.matches("ProfileTooLarge").count(), 100);
     assert_eq!(body.matches("\"success\":true").count(), 1);
@@ -101,8 +97,8 @@ fn a_profile_that_cannot_be_read_keeps_no_other_from_its_events() {
         state: b"echo_me_not".to_vec(),
     };
     let fold = |events: &str| {
-        let opened = open(&edge, batch_of(events)).unwrap();
-        let Folded::Done(outcome) = fold_opened(&edge, &opened, &[damaged()]) else { panic!("behind") };
+        let (_, batch) = open(&edge, batch_of(events)).unwrap();
+        let Folded::Done(outcome) = fold(&edge, &batch, &[damaged()]) else { panic!("behind") };
         outcome
     };
     let outcome =
@@ -127,7 +123,7 @@ fn a_profile_that_cannot_be_read_keeps_no_other_from_its_events() {
 fn a_profile_of_a_newer_build_is_neither_damaged_nor_written() {
     let edge = edge_of_lists(&["visitor"], None);
     let fold = |events: &str| {
-        let opened = open(&edge, batch_of(events)).unwrap();
+        let (_, batch) = open(&edge, batch_of(events)).unwrap();
         let newer = FoundProfile {
             audience: "7".to_owned(),
             keys: vec![0],
@@ -135,7 +131,7 @@ fn a_profile_of_a_newer_build_is_neither_damaged_nor_written() {
             version: 1,
             state: b"USHP\x09and more".to_vec(),
         };
-        let Folded::Done(outcome) = fold_opened(&edge, &opened, &[newer]) else { panic!("behind") };
+        let Folded::Done(outcome) = fold(&edge, &batch, &[newer]) else { panic!("behind") };
         assert_eq!(outcome.log, [Line::of("profile_too_new")]);
         outcome
     };
@@ -162,8 +158,8 @@ fn many_who_take_a_full_profile_over_are_refused_together() {
     let filled = |count: usize| {
         let event = |index: usize| format!("{{\"visitor\":\"v\"{}}}", columns(index, 5));
         let events: Vec<String> = (0..count).map(event).collect();
-        let opened = open(&edge, batch_of(&events.join(","))).unwrap();
-        let Folded::Done(outcome) = fold_opened(&edge, &opened, &[]) else { panic!("behind") };
+        let (_, batch) = open(&edge, batch_of(&events.join(","))).unwrap();
+        let Folded::Done(outcome) = fold(&edge, &batch, &[]) else { panic!("behind") };
         outcome.write.profiles.into_iter().next()
     };
     let row = (80..=100).rev().find_map(filled).expect("one that fits");
@@ -172,8 +168,7 @@ fn many_who_take_a_full_profile_over_are_refused_together() {
         |index: usize| format!("{{\"id\":\"p{index}\",\"visitor\":\"v\"{}}}", columns(1_000 + index, 6));
     let mut events: Vec<String> = (0..300).map(own).collect();
     events.push(r#"{"id":"elsewhere","c0":1}"#.to_owned());
-    let opened = open(&edge, batch_of(&events.join(","))).unwrap();
-    let Work::Events(batch) = &opened.work else { panic!("events") };
+    let (_, batch) = open(&edge, batch_of(&events.join(","))).unwrap();
     let [audience] = batch.audiences.as_slice() else { panic!("one audience") };
     let mut left_out = vec![(0, TOO_LARGE)];
     audience.leave_out_with(&mut left_out, batch.keys);
@@ -187,7 +182,7 @@ fn many_who_take_a_full_profile_over_are_refused_together() {
         version: 1,
         state: row.state.clone(),
     };
-    let Folded::Done(outcome) = fold_opened(&edge, &opened, &[found]) else { panic!("behind") };
+    let Folded::Done(outcome) = fold(&edge, &batch, &[found]) else { panic!("behind") };
     let body = String::from_utf8(outcome.response.body).unwrap();
     assert_eq!(body.matches("ProfileTooLarge").count(), 300);
     assert!(body.ends_with(r#"{"success":true}]}"#), "{body}");
@@ -201,8 +196,8 @@ fn logged(outcome: &Outcome) -> Vec<String> {
 fn what_was_cut_or_refused_is_logged() {
     let edge = edge_of_lists(&["visitor", "other"], None);
     let fold = |events: &str, found: Vec<FoundProfile>| {
-        let opened = open(&edge, batch_of(events)).unwrap();
-        let Folded::Done(outcome) = fold_opened(&edge, &opened, &found) else { panic!("behind") };
+        let (_, batch) = open(&edge, batch_of(events)).unwrap();
+        let Folded::Done(outcome) = fold(&edge, &batch, &found) else { panic!("behind") };
         outcome
     };
     let outcome = fold(r#"{"visitor":"","other":7}"#, Vec::new());
@@ -241,8 +236,8 @@ fn that_keys_name_two_people_is_in_the_journal_once_per_change() {
     let edge = edge_of_lists(&["id", "visitor", "card", "shop"], Some("id"));
     let journal = |further: &str| {
         let events = r#"{"id":"1","visitor":"v"},{"id":"2","card":"c"}"#;
-        let opened = open(&edge, batch_of(&format!("{events}{further}"))).unwrap();
-        let Folded::Done(outcome) = fold_opened(&edge, &opened, &[]) else { panic!("behind") };
+        let (_, batch) = open(&edge, batch_of(&format!("{events}{further}"))).unwrap();
+        let Folded::Done(outcome) = fold(&edge, &batch, &[]) else { panic!("behind") };
         outcome.write.journal.len()
     };
     let both = r#",{"visitor":"v","card":"c"}"#;

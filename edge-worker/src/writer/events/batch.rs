@@ -1,0 +1,87 @@
+//! A batch of events for each audience, and which of them are left out of a fold.
+
+use usher_engine::profile::codec::Unreadable;
+use usher_engine::{Event, Keys};
+
+use super::super::set::ProfileSet;
+use crate::message::Events;
+use crate::wire::read;
+
+/// The events of a message, resolved for each audience that declares their table.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    pub(super) message: Events,
+    /// For each element that was sent, true if it is an event at all.
+    pub(super) valid: Vec<bool>,
+    /// The number of keys that are read.
+    pub(super) keys: usize,
+    pub(super) audiences: Vec<OfAudience>,
+    /// The source of a caller by a public key, if its host knows it.
+    pub(super) source: Option<String>,
+    /// The number of profiles that it may make; None: any.
+    pub(super) new_profiles_max: Option<usize>,
+}
+
+/// The events of one audience.
+#[derive(Debug)]
+pub(super) struct OfAudience {
+    pub(super) id: String,
+    /// As many as are valid.
+    pub(super) events: Vec<OneEvent>,
+}
+
+/// One event, and the keys that it is stitched by.
+#[derive(Debug)]
+pub(super) struct OneEvent {
+    pub(super) event: Event,
+    pub(super) repairs: read::Repairs,
+    pub(super) keys: Keys,
+    /// Positions of the usable ones among those that are read.
+    pub(super) read: Vec<usize>,
+}
+
+/// An event that is left out, by its index, and the failure in its receipt.
+pub(super) type LeftOut = (usize, &'static str);
+
+// Why an event is not taken, in receipts: its profile would be too large, or what storage has of it cannot be read.
+pub(super) const TOO_LARGE: &str = "ProfileTooLarge";
+pub(super) const UNREADABLE: &str = "ProfileUnreadable";
+/// A newer build wrote its profile: the caller may ask again when every writer runs it.
+pub(super) const UNAVAILABLE: &str = "StorageUnavailable";
+
+impl OfAudience {
+    /// The events whose profile cannot be read.
+    pub(super) fn unreadable(&self, set: &ProfileSet) -> Vec<LeftOut> {
+        let failure = |(index, event): (usize, &OneEvent)| match set.unreadable(&event.read)? {
+            Unreadable::Damaged(_) => Some((index, UNREADABLE)),
+            Unreadable::TooNew => Some((index, UNAVAILABLE)),
+        };
+        self.events.iter().enumerate().filter_map(failure).collect()
+    }
+
+    /// Leaves out every event that has a key in common with one that is left out, or with one of these, and so on.
+    pub(super) fn leave_out_with(&self, left_out: &mut Vec<LeftOut>, keys: usize) {
+        let mut out = vec![false; self.events.len()];
+        for (index, _) in left_out.iter() {
+            out[*index] = true;
+        }
+        let mut named = vec![false; keys];
+        loop {
+            for (event, _) in self.events.iter().zip(&out).filter(|(_, out)| **out) {
+                for key in &event.read {
+                    named[*key] = true;
+                }
+            }
+            let before = left_out.len();
+            for (index, (event, out)) in self.events.iter().zip(&mut out).enumerate() {
+                if !*out && event.read.iter().any(|key| named[*key]) {
+                    *out = true;
+                    left_out.push((index, TOO_LARGE));
+                }
+            }
+            if left_out.len() == before {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Which room may import which, for every crate. A room is a folder or a file below `src`, under its name.
+//!
+//! What a row says on its right may be imported by the room on its left, and nothing else. A row that the code no longer
+//! needs fails, too, so the tables are the drawing of what is. Rooms stand from the ground up.
+
+use crate::imports::{Graph, Table, js, rust, shown};
+use crate::{files, is_test, none};
+
+const ENGINE: &str = "
+(all)      → limits
+
+compare    →
+diagnostic →
+index      →
+order      →
+suggest    →
+value      →
+time       → value
+pattern    →
+syntax     → diagnostic value
+definition → syntax value
+event      → compare time value
+query      → event value
+expr       → compare definition diagnostic index order pattern syntax time value
+attribute  → definition expr order time value
+candidates → expr index
+profile    → attribute compare definition order value
+merge      → attribute profile
+plan       → attribute candidates definition diagnostic event expr index order pattern suggest syntax value
+criterion  → diagnostic expr index suggest syntax value
+call       → attribute definition event expr merge plan profile query time value
+identity   → attribute definition event merge order plan profile value
+ingest     → attribute call definition event expr merge plan profile value
+import     → attribute ingest plan profile time value
+payload    → call definition expr plan query value
+section    → call candidates definition event expr index payload plan profile query value
+explain    → attribute call definition expr plan profile query section syntax value
+";
+
+const CONFIG: &str = "
+(all)       → limits
+
+codes       →
+consequence →
+source      →
+document    →
+suggest     →
+columns     →
+lint        → columns consequence suggest
+text        → document source
+lower       → document source suggest text
+dialect     → document lower suggest text
+directory   → dialect document source
+write       → dialect source
+render      → source text
+sarif       → codes source
+";
+
+const EDGE: &str = "
+(all)     → error limits
+
+wire      →
+message   → wire
+store     → message wire
+keys      → wire
+bundle    → wire
+edge      → bundle keys store
+log       → wire
+outcome   → log store wire
+answer    → message wire
+shard     →
+writer    → answer edge keys log message outcome store wire
+releases  → bundle log message outcome store wire
+lookup    → answer edge keys message shard wire
+rehearsal → answer bundle edge lookup message outcome store wire writer
+host      → lookup message wire
+front     → bundle edge host keys lookup message rehearsal shard wire
+drive     → edge front host lookup message outcome releases store wire writer
+";
+
+const CLOUDFLARE: &str = "
+operation →
+";
+
+const ENTRY: &str = "
+frame     →
+objects   →
+patience  →
+request   → frame
+engine    → frame objects patience
+snapshots → engine objects patience
+store     → engine frame
+index     → engine objects patience request snapshots store
+";
+
+const NATIVE: &str = "
+(all)       → exit
+
+clock       →
+limits      →
+examples    →
+website     →
+files       →
+lines       →
+store       →
+terminal    →
+secrets     → files
+client      → terminal
+targets     → client secrets
+definitions → examples terminal
+diff        → terminal
+tree        → definitions terminal
+simulation  → secrets
+server      → clock limits secrets store terminal website
+command     → client clock definitions diff files lines secrets server simulation targets terminal tree
+";
+
+/// Between crates; the site is JavaScript that knows the public wire alone.
+const CRATES: &str = "
+usher_engine     →
+usher_config     → usher_engine
+usher_edge       → usher_engine
+usher_cloudflare → usher_edge
+usher            → usher_config usher_edge usher_engine
+usher_tests      → usher_config usher_edge usher_engine
+";
+
+/// A crate or a folder of scripts: where its files are, and what its rooms may import.
+const HOUSES: [(&str, &str); 6] = [
+    ("engine/src", ENGINE),
+    ("engine/config/src", CONFIG),
+    ("edge-worker/src", EDGE),
+    ("edge-worker/cloudflare/src", CLOUDFLARE),
+    ("edge-worker/cloudflare/entry", ENTRY),
+    ("edge-worker/native/src", NATIVE),
+];
+
+const CRATE_FOLDERS: [(&str, &str); 6] = [
+    ("engine/src", "usher_engine"),
+    ("engine/config/src", "usher_config"),
+    ("edge-worker/src", "usher_edge"),
+    ("edge-worker/cloudflare/src", "usher_cloudflare"),
+    ("edge-worker/native/src", "usher"),
+    ("tests/src", "usher_tests"),
+];
+
+fn graph(folder: &str) -> Graph {
+    let sources = files(folder, &[".rs", ".js"]);
+    let is_rust = sources.iter().any(|(path, _)| path.ends_with(".rs"));
+    let graph = Graph::new(if is_rust { rust::arrows(&sources) } else { js::arrows(&sources) });
+    assert!(sources.len() < 4 || graph.arrows().next().is_some(), "{folder}: no import was found");
+    graph
+}
+
+/// The room of a file; None for the root, which declares the rooms.
+fn room(folder: &str, path: &str) -> Option<String> {
+    let inner = path.strip_prefix(folder)?.trim_start_matches('/');
+    let first = inner.split('/').next()?;
+    let room = first.trim_end_matches(".rs").trim_end_matches(".js");
+    (!matches!(first, "lib.rs" | "main.rs")).then(|| room.to_owned())
+}
+
+#[test]
+fn rooms_import_what_the_tables_say() {
+    let mut found = Vec::new();
+    for (folder, table) in HOUSES {
+        let table = Table::new(table);
+        found.extend(table.differences(&graph(folder), |path| room(folder, path)));
+        found
+            .extend(table.circles().iter().map(|way| format!("{folder}: a circle of rooms: {}", shown(way))));
+    }
+    none(found, "the tables of this file say which room may import which");
+}
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    let mut found = Vec::new();
+    for (folder, _) in HOUSES {
+        found.extend(graph(folder).circles().iter().map(|way| shown(way)));
+    }
+    none(found, "imports run one way; what two files share stands in a third, below both");
+}
+
+#[test]
+fn crates_import_what_their_table_says() {
+    let known = CRATE_FOLDERS.map(|(_, name)| name);
+    let mut arrows = Vec::new();
+    for (folder, _) in CRATE_FOLDERS {
+        for (path, text) in files(folder, &[".rs"]).iter().filter(|(path, _)| !is_test_module(path)) {
+            arrows.extend(rust::crates(path, text, &known));
+        }
+    }
+    let room = |path: &str| {
+        let of_folder = CRATE_FOLDERS.into_iter().find(|(folder, _)| path.starts_with(&format!("{folder}/")));
+        let name = of_folder.map_or(path, |(_, name)| name);
+        Some(name.to_owned())
+    };
+    let table = Table::new(CRATES);
+    none(table.differences(&Graph::new(arrows), room), "which crate may import which");
+    assert!(table.circles().is_empty());
+}
+
+/// Whether a file holds a module of tests. The crate `usher_tests` consists of what others call tests.
+fn is_test_module(path: &str) -> bool {
+    is_test(path) && !path.starts_with("tests/src/")
+}

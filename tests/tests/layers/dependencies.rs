@@ -1,0 +1,117 @@
+//! What a crate may depend on, and which words of the world it may not say.
+
+use std::collections::BTreeSet;
+
+use toml::{Table, Value};
+
+use crate::{files, is_test, lines_with, manifest, none, text};
+
+#[test]
+fn the_engine_depends_on_nothing_but_data() {
+    let path = "engine/Cargo.toml";
+    assert_eq!(dependencies(path), set(&["serde"]));
+    let manifest = manifest(path);
+    for (name, dependency) in manifest["dependencies"].as_table().expect("a table") {
+        assert_eq!(dependency.get("optional"), Some(&Value::Boolean(true)), "{name} is optional");
+    }
+    let lints = &manifest["lints"];
+    assert_eq!(lints["rust"]["unsafe_code"].as_str(), Some("forbid"));
+    for lint in [
+        "unwrap_used",
+        "expect_used",
+        "panic",
+        "todo",
+        "unimplemented",
+        "unreachable",
+        "indexing_slicing",
+        "string_slice",
+        "arithmetic_side_effects",
+        "allow_attributes_without_reason",
+    ] {
+        assert_eq!(lints["clippy"].get(lint).and_then(Value::as_str), Some("deny"), "{lint}");
+    }
+    assert!(text("engine/src/lib.rs").starts_with("#![no_std]\n"));
+}
+
+#[test]
+fn the_engine_knows_no_world() {
+    let files: Vec<_> =
+        files("engine/src", &[".rs"]).into_iter().filter(|(path, _)| !is_test(path)).collect();
+    let words = ["std::", "serde_json", "println!", "eprintln!", "async", "await", "unsafe", "http", "yaml"];
+    none(lines_with(&files, &words), "the engine knows no HTTP, JSON or YAML text, files, threads or logs");
+}
+
+#[test]
+fn definitions_as_text_reach_no_edge() {
+    for path in ["edge-worker/Cargo.toml", "edge-worker/cloudflare/Cargo.toml"] {
+        let found = dependencies(path);
+        assert!(!found.contains("usher-config"), "{path} links YAML into wasm");
+    }
+    let engine = dependencies("engine/config/Cargo.toml");
+    assert!(!engine.contains("usher-edge"), "who reads definitions knows no service");
+    let lock: Table = text("Cargo.lock").parse().expect("a lock file");
+    for name in ["usher-edge", "usher-cloudflare"] {
+        let below = closure(&lock, name);
+        assert!(!below.contains("usher-config") && !below.contains("saphyr-parser"), "{name}: {below:?}");
+    }
+}
+
+/// Everything that a package depends on, as the lock file knows it.
+fn closure(lock: &Table, name: &str) -> BTreeSet<String> {
+    let packages = lock["package"].as_array().expect("packages");
+    let (mut seen, mut open) = (BTreeSet::new(), vec![name.to_owned()]);
+    while let Some(name) = open.pop() {
+        let named = packages.iter().filter(|package| package["name"].as_str() == Some(&name));
+        for dependency in named.filter_map(|p| p.get("dependencies")?.as_array()).flatten() {
+            // `name`, or `name version` when there are several.
+            let name =
+                dependency.as_str().and_then(|text| text.split(' ').next()).expect("a name").to_owned();
+            if seen.insert(name.clone()) {
+                open.push(name);
+            }
+        }
+    }
+    assert!(!seen.is_empty(), "{name} is not in Cargo.lock");
+    seen
+}
+
+#[test]
+fn the_service_knows_no_host() {
+    let known = set(&["hmac", "sha2", "subtle", "usher-engine"]);
+    assert_eq!(dependencies("edge-worker/Cargo.toml"), known);
+    let files = files("edge-worker/src", &[".rs"]);
+    let words = [
+        "worker::",
+        "spin_sdk",
+        "tokio",
+        "std::net",
+        "std::fs",
+        "std::thread",
+        "std::env",
+        "std::process",
+        "Send",
+        "Sync",
+        "SystemTime",
+        "Instant",
+        "async",
+        "unsafe",
+        "println!",
+        "eprintln!",
+        "rand",
+        "getrandom",
+    ];
+    none(lines_with(&files, &words), "the service knows no host, no clock and no randomness");
+}
+
+/// The dependencies that a crate ships with; those of its tests are left out.
+fn dependencies(path: &str) -> BTreeSet<String> {
+    let manifest = manifest(path);
+    let target = manifest.get("target").and_then(Value::as_table).into_iter().flatten();
+    let of_targets = target.filter_map(|(_, table)| table.get("dependencies"));
+    let all = ["dependencies", "build-dependencies"].iter().filter_map(|kind| manifest.get(*kind));
+    all.chain(of_targets).filter_map(Value::as_table).flat_map(|table| table.keys().cloned()).collect()
+}
+
+fn set(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}

@@ -1,0 +1,97 @@
+//! Hosts move bytes: they know no field and decide no status, and what ships listens to no test.
+
+use std::path::PathBuf;
+
+use usher_tests::deployment::root;
+
+use crate::{code, files, lines_with, none};
+
+/// What carries bytes between a platform and the service, on each host.
+fn hosts() -> Vec<(String, String)> {
+    let mut hosts = files("edge-worker/cloudflare/src", &[".rs"]);
+    hosts.extend(files("edge-worker/cloudflare/entry", &[".js"]));
+    hosts.extend(files("edge-worker/native/src/server", &[".rs"]));
+    hosts.extend(files("edge-worker/native/src", &["server.rs", "store.rs"]));
+    assert!(hosts.len() >= 10, "{:?}", hosts.iter().map(|(path, _)| path).collect::<Vec<_>>());
+    hosts
+}
+
+#[test]
+fn hosts_name_no_field_of_the_wire() {
+    let fields = [
+        "offers",
+        "attributes",
+        "batch_segments",
+        "receipts",
+        "success",
+        "events",
+        "meta",
+        "audience",
+        "personalization",
+        "inputs",
+        "criteria",
+        "td_client_id",
+        "customer_id",
+        "sections",
+        "uuid",
+    ];
+    let quoted: Vec<String> = fields.iter().map(|name| format!("\"{name}\"")).collect();
+    let words: Vec<&str> = quoted.iter().map(String::as_str).collect();
+    none(lines_with(&hosts(), &words), "hosts move bytes; only the service knows the wire");
+    // The native host puts the time into log lines, which are JSON and the operator's.
+    let read: Vec<_> =
+        hosts().into_iter().filter(|(path, _)| path != "edge-worker/native/src/server/writer.rs").collect();
+    none(lines_with(&read, &["JSON.parse", "serde_json"]), "hosts read no JSON");
+}
+
+#[test]
+fn hosts_decide_no_status() {
+    let statuses =
+        ["400", "401", "403", "404", "405", "409", "412", "413", "415", "422", "429", "500", "502", "503"];
+    // What a text says of a status is for people.
+    let wordless: Vec<_> = hosts().into_iter().map(|(path, text)| (path, without_texts(&text))).collect();
+    none(lines_with(&wordless, &statuses), "a host answers what the service gave it, its refusals included");
+    let named =
+        ["BAD_REQUEST", "UNAUTHORIZED", "FORBIDDEN", "NOT_FOUND", "PAYLOAD_TOO_LARGE", "SERVICE_UNAVAILABLE"];
+    none(lines_with(&wordless, &named), "a host answers what the service gave it, its refusals included");
+}
+
+/// Line by line without what stands between double quotes.
+fn without_texts(text: &str) -> String {
+    text.lines().map(|line| line.split('"').step_by(2).collect::<Vec<_>>().join("\"") + "\n").collect()
+}
+
+#[test]
+fn what_tests_may_say_to_a_build_is_behind_features() {
+    for (path, text) in files("edge-worker/src", &[".rs"]) {
+        let lines: Vec<&str> = text.lines().collect();
+        for (number, line) in code(&text) {
+            let said = [("x-usher-now", "test-clock"), ("x-usher-fault", "fault")];
+            let Some((header, feature)) = said.iter().find(|(header, _)| line.contains(header)) else {
+                continue;
+            };
+            let above = &lines[number.saturating_sub(10)..number - 1];
+            let gate = format!("#[cfg(feature = \"{feature}\")]");
+            assert!(above.iter().any(|line| line.trim() == gate), "{path}:{number}: {header} without {gate}");
+        }
+    }
+}
+
+#[test]
+fn what_ships_has_no_ear_for_tests() {
+    let built = root().join("target/worker/release/usher.wasm");
+    let Ok(bytes) = std::fs::read(&built) else {
+        println!("skipped: {} is not there; `make worker` and `make test` build it", built.display());
+        return;
+    };
+    for word in ["x-usher-now", "x-usher-fault"] {
+        let found = bytes.windows(word.len()).any(|window| window == word.as_bytes());
+        assert!(!found, "{}: a build that ships knows {word}", built.display());
+    }
+    // A build with them does know them, or the search above finds nothing at all.
+    let test = PathBuf::from("target/worker/test/usher.wasm");
+    if let Ok(bytes) = std::fs::read(root().join(test)) {
+        let word = b"x-usher-now";
+        assert!(bytes.windows(word.len()).any(|window| window == word), "the test build has lost its clock");
+    }
+}
