@@ -23,7 +23,7 @@ event      → compare time value
 query      → event value
 expr       → compare definition diagnostic index order pattern syntax time value
 attribute  → definition expr order time value
-candidates → expr index
+candidates → expr index value
 profile    → attribute compare definition order value
 merge      → attribute profile
 plan       → attribute candidates definition diagnostic event expr index order pattern suggest syntax value
@@ -44,12 +44,13 @@ codes       →
 consequence →
 source      →
 document    →
+spelling    →
 suggest     →
 columns     →
 lint        → columns consequence suggest
 text        → document source
-lower       → document source suggest text
-dialect     → document lower suggest text
+lower       → document source spelling suggest text
+dialect     → document lower spelling suggest text
 directory   → dialect document source
 write       → dialect source
 render      → source text
@@ -101,13 +102,13 @@ limits      →
 examples    →
 website     →
 files       →
-lines       →
+lines       → files
 store       →
 terminal    →
 secrets     → files
 client      → terminal
 targets     → client secrets
-definitions → examples terminal
+definitions → examples files terminal
 diff        → terminal
 tree        → definitions terminal
 simulation  → secrets
