@@ -6,11 +6,12 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use super::allowed::allowed;
 use super::hash;
 use super::op::{Op, op};
 use super::scope::{CONDITIONS, NAME, Names, Scope, VALUE, depth, for_each_test, resolve};
 use super::types::TypeSet;
-use super::uses::{Uses, allowed};
+use super::uses::Uses;
 use super::{Node, Predicate, Program, Slot, TypedSlot};
 use crate::diagnostic::{At, Code, Diagnostic, words};
 use crate::index::{HashIndex, Index};

@@ -4,7 +4,8 @@
 use alloc::vec::Vec;
 use core::ops::Bound;
 
-use super::op::{Interval, Op};
+use super::interval::Interval;
+use super::op::Op;
 
 /// Whether no text answers these questions as it should, because of what it would have to begin or end with. `held` are
 /// the ranges that it must be in.

@@ -3,8 +3,9 @@
 use alloc::vec::Vec;
 use core::ops::RangeBounds;
 
+use super::interval::Interval;
 use super::items::decide;
-use super::op::{Interval, Op, numbers_of, whole};
+use super::op::{Op, numbers_of, whole};
 use super::operand::Operand;
 use super::{Node, Predicate, Program, TypedSlot};
 use crate::compare::equal;

@@ -4,12 +4,14 @@
 //! fetched and fitted to its type at most once per call, whoever asks about it. Equal tests share one predicate, and a
 //! shared one is answered at most once per call.
 
+mod allowed;
 pub(crate) mod check;
 pub(crate) mod domain;
 mod ends;
 pub(crate) mod entail;
 pub(crate) mod eval;
 mod hash;
+pub(crate) mod interval;
 mod items;
 pub(crate) mod op;
 pub(crate) mod operand;

@@ -4,9 +4,10 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ops::Bound;
 
+use super::allowed::of_item;
+use super::interval::Interval;
 use super::sets::{Integers, Texts};
 use super::types::TypeSet;
-use super::uses::of_item;
 use super::version::Version;
 use crate::diagnostic::{Code, Diagnostic, words};
 use crate::limits::{DAY_MS, IN_VALUES_MAX};
@@ -118,52 +119,11 @@ pub(crate) struct TextOrTime {
     pub(crate) time: Op,
 }
 
-/// Values between two ends, each of which may be open.
-#[derive(Clone, Debug)]
-pub(crate) struct Interval<T> {
-    pub(crate) low: Bound<T>,
-    pub(crate) high: Bound<T>,
-}
-
-impl<T: Clone + Ord> Interval<T> {
-    fn at(value: T) -> Interval<T> {
-        Interval { low: Bound::Included(value.clone()), high: Bound::Included(value) }
-    }
-
-    /// None: `=` and `!=` order nothing.
-    fn ordered(comparison: Comparison, value: T) -> Option<Interval<T>> {
-        let (low, high) = match comparison {
-            Comparison::Less => (Bound::Unbounded, Bound::Excluded(value)),
-            Comparison::LessEqual => (Bound::Unbounded, Bound::Included(value)),
-            Comparison::Greater => (Bound::Excluded(value), Bound::Unbounded),
-            Comparison::GreaterEqual => (Bound::Included(value), Bound::Unbounded),
-            Comparison::Equal | Comparison::NotEqual => return None,
-        };
-        Some(Interval { low, high })
-    }
-
-    fn between(low: T, high: T) -> Interval<T> {
-        Interval { low: Bound::Included(low), high: Bound::Included(high) }
-    }
-}
-
 /// Instants are integers all along.
 pub(super) fn instants(interval: Interval<i64>) -> Op {
     let number = |bound: Bound<i64>| bound.map(Number::Integer);
     let (low, high) = integers(&Interval { low: number(interval.low), high: number(interval.high) });
     Op::Instants { low, high }
-}
-
-impl Interval<Number> {
-    /// The instants between what the ends are as Unix seconds or milliseconds. What is too large for a time is later
-    /// than all of them, or earlier.
-    pub(super) fn as_instants(&self) -> Interval<i64> {
-        let instant = |number: Number| {
-            let beyond = if number < Number::Integer(0) { i64::MIN } else { i64::MAX };
-            time::unix_ms(number).unwrap_or(beyond)
-        };
-        Interval { low: self.low.map(instant), high: self.high.map(instant) }
-    }
 }
 
 /// The numbers that are this instant as Unix seconds or milliseconds; all others of a list are not.

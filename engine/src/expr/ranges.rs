@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::ops::Bound;
 
-use super::op::{Interval, Op};
+use super::interval::Interval;
+use super::op::Op;
 use crate::syntax::Comparison;
 
 /// What a range leaves out, as ranges; None for what is no range.

@@ -7,7 +7,7 @@ use alloc::boxed::Box;
 use core::cmp::Ordering;
 use core::ops::Bound;
 
-use super::op::Interval;
+use super::interval::Interval;
 
 /// A text that is a version. Equal and ordered by precedence.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use core::ops::Range;
 
 use super::ast::{Comparison, Expr, Name, Test};
 use super::error::{ParseError, Parsed};
-use super::token::{Kind, Lexer, Token, is_keyword};
+use super::token::{Kind, Lexer, Token, counts_items, is_keyword};
 use crate::diagnostic::words;
 use crate::limits::{CRITERIA_BYTES_MAX, CRITERIA_DEPTH_MAX, IN_VALUES_MAX};
 use crate::value::{Number, Value};
@@ -155,7 +155,7 @@ impl<'a> Parser<'a> {
                 if word.eq_ignore_ascii_case("SIZE") {
                     return self.size();
                 }
-                if items::counts(word) {
+                if counts_items(word) {
                     return self.items(word);
                 }
                 let known =

@@ -36,6 +36,14 @@ pub(super) enum Kind<'a> {
     End,
 }
 
+/// Functions that count the items of a list.
+const QUANTITIES: [&str; 5] = ["ANY", "ALL", "AT_LEAST", "AT_MOST", "EXACTLY"];
+
+/// Whether a word is a function that counts items.
+pub(super) fn counts_items(word: &str) -> bool {
+    QUANTITIES.iter().any(|quantity| word.eq_ignore_ascii_case(quantity))
+}
+
 /// Words that a bare name cannot be, because the grammar expects them where a name may stand.
 pub(super) const KEYWORDS: [&str; 14] = [
     "AND", "OR", "NOT", "IN", "BETWEEN", "LIKE", "IS", "NULL", "CONTAINS", "MATCHES", "WITHIN", "STARTS",

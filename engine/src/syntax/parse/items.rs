@@ -2,19 +2,12 @@
 
 use alloc::vec::Vec;
 
-use super::{ParseError, Parsed, Parser};
+use super::Parser;
 use crate::diagnostic::words;
 use crate::syntax::ast::{Expr, Quantity, Test};
+use crate::syntax::error::{ParseError, Parsed};
 use crate::syntax::token::Kind;
 use crate::value::Number;
-
-/// What counts the items of a list that answer yes.
-const QUANTITIES: [&str; 5] = ["ANY", "ALL", "AT_LEAST", "AT_MOST", "EXACTLY"];
-
-/// Whether a function counts items.
-pub(super) fn counts(word: &str) -> bool {
-    QUANTITIES.iter().any(|quantity| word.eq_ignore_ascii_case(quantity))
-}
 
 impl Parser<'_> {
     /// ALL(list) = 'a', AT_LEAST(2, list) (LIKE 'a%' OR LIKE 'b%')

@@ -1,0 +1,48 @@
+//! Intervals: values between two ends, each of which may be open.
+
+use core::ops::Bound;
+
+use crate::syntax::Comparison;
+use crate::time;
+use crate::value::Number;
+
+/// Values between two ends, each of which may be open.
+#[derive(Clone, Debug)]
+pub(crate) struct Interval<T> {
+    pub(crate) low: Bound<T>,
+    pub(crate) high: Bound<T>,
+}
+
+impl<T: Clone + Ord> Interval<T> {
+    pub(super) fn at(value: T) -> Interval<T> {
+        Interval { low: Bound::Included(value.clone()), high: Bound::Included(value) }
+    }
+
+    /// None: `=` and `!=` order nothing.
+    pub(super) fn ordered(comparison: Comparison, value: T) -> Option<Interval<T>> {
+        let (low, high) = match comparison {
+            Comparison::Less => (Bound::Unbounded, Bound::Excluded(value)),
+            Comparison::LessEqual => (Bound::Unbounded, Bound::Included(value)),
+            Comparison::Greater => (Bound::Excluded(value), Bound::Unbounded),
+            Comparison::GreaterEqual => (Bound::Included(value), Bound::Unbounded),
+            Comparison::Equal | Comparison::NotEqual => return None,
+        };
+        Some(Interval { low, high })
+    }
+
+    pub(super) fn between(low: T, high: T) -> Interval<T> {
+        Interval { low: Bound::Included(low), high: Bound::Included(high) }
+    }
+}
+
+impl Interval<Number> {
+    /// The instants between what the ends are as Unix seconds or milliseconds. What is too large for a time is later
+    /// than all of them, or earlier.
+    pub(super) fn as_instants(&self) -> Interval<i64> {
+        let instant = |number: Number| {
+            let beyond = if number < Number::Integer(0) { i64::MIN } else { i64::MAX };
+            time::unix_ms(number).unwrap_or(beyond)
+        };
+        Interval { low: self.low.map(instant), high: self.high.map(instant) }
+    }
+}
