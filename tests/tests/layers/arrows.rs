@@ -65,12 +65,13 @@ message   → wire
 store     → message wire
 keys      → wire
 bundle    → wire
-edge      → bundle keys store
+rates     → message
+edge      → bundle keys rates store
 log       → wire
 outcome   → log store wire
 answer    → message wire
 shard     →
-writer    → answer edge keys log message outcome store wire
+writer    → answer edge keys log message outcome rates store wire
 releases  → bundle log message outcome store wire
 lookup    → answer edge keys message shard wire
 rehearsal → answer bundle edge lookup message outcome store wire writer
