@@ -79,7 +79,7 @@ impl Client {
         let running = listed.get("bundles").and_then(|bundles| bundles.get(0));
         let number = running.and_then(|running| running.get("number")).and_then(Value::as_u64);
         let hash = running.and_then(|running| running.get("hash")).and_then(Value::as_str);
-        let (Some(number), Some(hash)) = (number, hash) else { return Err(self.stranger()) };
+        let (Some(number), Some(hash)) = (number, hash) else { return Err(self.not_an_edge()) };
         let (number, hash) = (number.to_string(), hash.to_owned());
         // A body that is lost, or that no place can run, keeps nobody from replacing it.
         let body = self.kept(audience, &hash)?.map(|kept| kept.body).unwrap_or_default();
@@ -101,7 +101,7 @@ impl Client {
             return self
                 .answer(Ok(response))
                 .map_err(Refused::into_failure)
-                .and_then(|_| Err(self.stranger()));
+                .and_then(|_| Err(self.not_an_edge()));
         }
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
         let hash = header("etag").map(|tag| tag.trim_start_matches("W/").trim_matches('"').to_owned());
@@ -110,12 +110,12 @@ impl Client {
         let body = body.map_err(|error| self.unreachable(error).failure)?;
         match (hash, number) {
             (Some(hash), Some(number)) => Ok(Some(Published { hash, number, body })),
-            _ => Err(self.stranger()),
+            _ => Err(self.not_an_edge()),
         }
     }
 
     /// Whoever answers is no edge.
-    pub(crate) fn stranger(&self) -> Failure {
+    pub(crate) fn not_an_edge(&self) -> Failure {
         Failure::new(format!("`{}` does not answer as an edge does", self.base))
     }
 

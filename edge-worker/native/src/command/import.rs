@@ -272,7 +272,7 @@ fn send(client: &Client, path: &str, rows: &[Row]) -> Result<Imported, Failure> 
             body.push(b'\n');
         }
         let answer = client.post_again(path, "application/x-ndjson", &body)?;
-        let mut answer: Imported = serde_json::from_value(answer).map_err(|_| client.stranger())?;
+        let mut answer: Imported = serde_json::from_value(answer).map_err(|_| client.not_an_edge())?;
         let named = answer.named_before().unwrap_or(rest.len());
         answer.keep(0..named);
         answer.rejected.iter_mut().for_each(|rejected| rejected.line += start);

@@ -407,7 +407,7 @@ impl SegmentSource {
 /// The ids of those that run there.
 fn audiences(client: &Client) -> Result<Vec<String>, Failure> {
     let answer = client.get("/v1/audiences")?;
-    let listed = answer.get("audiences").and_then(Value::as_array).ok_or_else(|| client.stranger())?;
+    let listed = answer.get("audiences").and_then(Value::as_array).ok_or_else(|| client.not_an_edge())?;
     let id = |one: &Value| one.get("id").and_then(Value::as_str).map(secrets::audience);
-    listed.iter().map(|one| id(one).and_then(Result::ok).ok_or_else(|| client.stranger())).collect()
+    listed.iter().map(|one| id(one).and_then(Result::ok).ok_or_else(|| client.not_an_edge())).collect()
 }

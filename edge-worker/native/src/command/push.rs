@@ -132,7 +132,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     progress("publishing");
     let answer = client.put(&format!("/v1/audiences/{audience}/bundle"), replaced, &body);
     progress("");
-    told(&client, &audience, &answer?)
+    report(&client, &audience, &answer?)
 }
 
 /// What of the bundle that runs is wholly gone in another: rather files that nobody named than files that somebody emptied.
@@ -153,11 +153,11 @@ fn removed(running: &Published, bundle: &Bundle) -> Option<String> {
 }
 
 /// Says what an edge answers that took a bundle.
-pub(super) fn told(client: &Client, audience: &str, answer: &Value) -> Result<Exit, Failure> {
+pub(super) fn report(client: &Client, audience: &str, answer: &Value) -> Result<Exit, Failure> {
     let (Some(number), Some(hash)) =
         (answer.get("number").and_then(Value::as_i64), answer.get("hash").and_then(Value::as_str))
     else {
-        return Err(client.stranger());
+        return Err(client.not_an_edge());
     };
     let news = if answer.get("changed") == Some(&Value::Bool(false)) { "already runs" } else { "runs now" };
     let news = match answer.get("restores").and_then(Value::as_i64) {

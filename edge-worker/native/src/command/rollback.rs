@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 use usher_edge::Bundle;
 
-use super::push::{agreed, done, show, told};
+use super::push::{agreed, done, report, show};
 use crate::client::Pointed;
 use crate::diff::Way;
 use crate::exit::{Exit, Failure};
@@ -120,14 +120,14 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         let without = "add -y to roll back without being asked, or --dry-run to change nothing";
         agreed(&format!("Roll back at {}?", edge.url), "nothing was changed", without)?;
     }
-    let number: u64 = earlier.number.parse().map_err(|_| client.stranger())?;
+    let number: u64 = earlier.number.parse().map_err(|_| client.not_an_edge())?;
     progress("rolling back");
     // What was looked at is what is replaced, and what was shown is what replaces it.
     let path = format!("/v1/audiences/{audience}/rollback");
     let if_match = args.if_match.as_deref().map_or(running.hash.as_str(), |hash| hash.trim_matches('"'));
     let answer = client.post_if(&path, if_match, json!({"number": number}).to_string().as_bytes());
     progress("");
-    told(&client, audience, &answer?)
+    report(&client, audience, &answer?)
 }
 
 /// A hash as it is written in a path.

@@ -36,10 +36,10 @@ pub(super) fn fold(plan: &Plan, file: &Path, now_ms: i64) -> Result<Option<Profi
             }
         })?;
         for refused in &record.refused {
-            told(&format!("batch: `{}` is missing: {}", refused.column, in_words(refused.reason)));
+            warn(&format!("batch: `{}` is missing: {}", refused.column, in_words(refused.reason)));
         }
         for column in &record.ignored {
-            told(&format!("batch: no attribute reads `{column}`"));
+            warn(&format!("batch: no attribute reads `{column}`"));
         }
         profile.import(record);
     }
@@ -49,27 +49,27 @@ pub(super) fn fold(plan: &Plan, file: &Path, now_ms: i64) -> Result<Option<Profi
         let table = table(plan, &sent.database, &sent.table).map_err(|failure| failure.at(&at))?;
         let event = Event::resolve(table, columns(sent.event, &at)?, now_ms, name.clone());
         for problem in &event.notes {
-            told(&format!("{name}: {}", in_words(problem.as_str())));
+            warn(&format!("{name}: {}", in_words(problem.as_str())));
         }
         let keys = plan.keys(&event, &BY_WORD);
         for refused in &keys.refused {
-            told(&format!("{name}: key `{}`: {}", refused.name, refused.reason));
+            warn(&format!("{name}: key `{}`: {}", refused.name, refused.reason));
         }
         let stitched = plan.stitch(&keys, vec![profile.clone()], ProfileId([2; 16]), now_ms);
         if stitched.profile.id != profile.id {
-            told(&format!("{name}: left out, its primary key is another person's"));
+            warn(&format!("{name}: left out, its primary key is another person's"));
             continue;
         }
         profile = stitched.profile;
         let ingested = plan.ingest(&mut profile, &event, now_ms);
         if ingested.duplicate {
-            told(&format!("{name}: an event of this id was counted before"));
+            warn(&format!("{name}: an event of this id was counted before"));
         }
         for refused in &ingested.refused {
-            told(&format!("{name}: not taken for `{}`: {}", refused.attribute, in_words(refused.reason)));
+            warn(&format!("{name}: not taken for `{}`: {}", refused.attribute, in_words(refused.reason)));
         }
         for column in &ingested.too_long {
-            told(&format!("{name}: `{column}` is longer than what a pattern looks at, so it is unknown"));
+            warn(&format!("{name}: `{column}` is longer than what a pattern looks at, so it is unknown"));
         }
     }
     Ok(Some(profile))
@@ -127,7 +127,7 @@ fn columns(value: Value, at: &str) -> Result<Vec<(String, Value)>, Failure> {
     }
 }
 
-fn told(what: &str) {
+fn warn(what: &str) {
     note(&format!("note: {}", clean(what)));
 }
 

@@ -52,7 +52,7 @@ impl Columns {
     /// # Errors
     /// When it does not answer, or when no column identifies records there.
     pub(super) fn ask(client: &Client, path: &str) -> Result<Columns, Failure> {
-        let answer: Answer = serde_json::from_value(client.get(path)?).map_err(|_| client.stranger())?;
+        let answer: Answer = serde_json::from_value(client.get(path)?).map_err(|_| client.not_an_edge())?;
         let key = answer.key.ok_or_else(|| {
             Failure::new("the definition that runs there has no `ext_lookup_key` and no `primary_key`")
                 .help("one of them says which column identifies a record")
