@@ -96,9 +96,14 @@ impl Opened {
 ///
 /// The answer to a message that cannot be taken at all.
 pub fn open(edge: &mut Edge, message: &[u8]) -> Result<Opened, Response> {
+    open_metered(edge, message, false)
+}
+
+/// `again`: the message took its part of its source's rate before.
+fn open_metered(edge: &mut Edge, message: &[u8], again: bool) -> Result<Opened, Response> {
     let mut opened = open_unmetered(edge, message)?;
     if let Work::Writer(work) = &mut opened.work {
-        writer::meter(&mut edge.meter, work)?;
+        writer::meter(&mut edge.meter, work, again)?;
     }
     Ok(opened)
 }
@@ -139,8 +144,8 @@ pub fn unavailable(edge: &Edge, message: &[u8]) -> Response {
 fn deliver(edge: &mut Edge, store: &mut impl Store, message: &[u8], log: &mut impl FnMut(&str)) -> Response {
     let mut caught_up = false;
     // Again when another writer was faster, and once more because a writer that runs an older bundle catches up first.
-    for _ in 0..COMMITS_MAX {
-        let opened = match open(edge, message) {
+    for attempt in 0..COMMITS_MAX {
+        let opened = match open_metered(edge, message, attempt > 0) {
             Ok(opened) => opened,
             Err(response) => return response,
         };

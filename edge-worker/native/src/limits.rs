@@ -7,8 +7,14 @@ use std::time::Duration;
 pub(crate) const CONNECTIONS_MAX: usize = 900;
 /// How many of them one source has that is no trusted proxy.
 pub(crate) const SOURCE_CONNECTIONS_MAX: usize = 256;
+/// How many callers wait to be accepted; systems lower it to what they have.
+pub(crate) const WAITING_MAX: u32 = 4_096;
 /// How much of what a connection sends is read ahead; also the longest head.
 pub(crate) const BUFFER_BYTES_MAX: usize = 32 * 1024;
+/// How much memory bodies take together, as they were sent.
+pub(crate) const BODIES_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// How much of it one source has.
+pub(crate) const SOURCE_BODIES_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How many requests wait for the writer; more wait in their connections.
 pub(crate) const JOBS_MAX: usize = 1_024;
 /// How much of a body that is refused is still read, so that a caller that is sending gets to see its answer.

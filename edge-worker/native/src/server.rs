@@ -5,6 +5,7 @@
 //! caller who may send it, and bounded while it is read.
 
 mod body;
+mod room;
 mod seats;
 pub(crate) mod source;
 mod writer;
@@ -26,7 +27,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::signal;
 use tokio::time::timeout;
 use usher_edge::host::{HEADERS, SOURCE_HEADER};
@@ -34,11 +35,12 @@ use usher_edge::{Ambient, Edge, Rates, Refusal, Response, front};
 
 use crate::clock::now_ms;
 use crate::exit::Failure;
-use crate::limits::{BUFFER_BYTES_MAX, STOP_TIME};
+use crate::limits::{BUFFER_BYTES_MAX, STOP_TIME, WAITING_MAX};
 use crate::secrets::random;
 use crate::store::SqliteStore;
 use crate::terminal::print;
 use crate::website::Website;
+use room::Room;
 use seats::{Seat, Seats, Watched};
 use source::{Proxies, Source};
 use writer::{Job, Jobs, Writer, log};
@@ -68,7 +70,14 @@ pub(crate) fn run(settings: Settings) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("cannot start: {error}")))?;
-    let host = Host { jobs: writer.jobs(), door, website, proxies: settings.proxies, seats: Seats::new() };
+    let host = Host {
+        jobs: writer.jobs(),
+        door,
+        website,
+        proxies: settings.proxies,
+        seats: Seats::new(),
+        room: Room::default(),
+    };
     let served = runtime.block_on(listen(settings.listen, Arc::new(host)));
     // What still runs after its time is dropped here; then the writer ends what it took, and closes the database.
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -85,7 +94,7 @@ async fn listen(address: SocketAddr, host: Arc<Host>) -> Result<(), Failure> {
         Failure::new(format!("cannot listen on {address}: {error}"))
             .help("is another process there? name another address with --listen")
     };
-    let listener = TcpListener::bind(address).await.map_err(cannot)?;
+    let listener = bind(address).map_err(cannot)?;
     let bound = listener.local_addr().map_err(cannot)?;
     let mut stop = std::pin::pin!(told_to_stop()?);
     print(&format!("listening on http://{bound}\n"))?;
@@ -123,6 +132,17 @@ async fn listen(address: SocketAddr, host: Arc<Host>) -> Result<(), Failure> {
     let _ = timeout(STOP_TIME, graceful.shutdown()).await;
     sweeper.abort();
     Ok(())
+}
+
+/// Listens with room for as many callers that are not accepted yet as systems give: where there is none, a caller's
+/// system tries again after a second.
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // So that a process that was started again gets its port at once.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(WAITING_MAX)
 }
 
 /// Ends when the process gets SIGINT or SIGTERM.
@@ -181,6 +201,8 @@ struct Host {
     website: Option<Website>,
     proxies: Proxies,
     seats: Seats,
+    /// For bodies.
+    room: Room,
 }
 
 impl Host {
@@ -199,17 +221,21 @@ impl Host {
             log("the operating system gives no randomness");
             return http(Response::refused(Refusal::INTERNAL));
         };
+        let forwarded = parts.headers.get_all("x-forwarded-for").iter();
+        let source = self.proxies.source(peer, forwarded.filter_map(|value| value.to_str().ok()));
+        // Given back when the answer is there.
+        let mut room = self.room.part(source);
         let mut job = Job {
             method: parts.method.as_str().to_owned(),
             target: parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned(),
-            headers: self.headers(&parts.headers, peer),
+            headers: headers(&parts.headers, source),
             ambient: Ambient { now_ms: now_ms(), entropy },
             body: Ok(Vec::new()),
         };
         // Nothing of a body is taken for a caller who may not send one.
         let admitted = front::admit(&self.door, &job.head()).map(|admitted| admitted.body_bytes_max());
         match admitted {
-            Ok(most) => job.body = body::read(incoming, &parts.headers, most).await,
+            Ok(most) => job.body = body::read(incoming, &parts.headers, most, &mut room).await,
             Err(refused) => {
                 body::discard(incoming, &parts.headers);
                 return http(refused);
@@ -220,20 +246,6 @@ impl Host {
             return http(Response::refused(Refusal::STORAGE));
         }
         http(answered.await.unwrap_or_else(|_| Response::refused(Refusal::INTERNAL)))
-    }
-
-    /// The headers that the service looks at, and who calls. Of one that came twice all values stand in one, as HTTP joins
-    /// them: a check that expects a single value then refuses it.
-    fn headers(&self, sent: &HeaderMap, peer: IpAddr) -> Vec<(String, String)> {
-        let joined = |name: &&str| {
-            let values: Vec<_> =
-                sent.get_all(*name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
-            (!values.is_empty()).then(|| ((*name).to_owned(), values.join(", ")))
-        };
-        let forwarded = sent.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
-        let source = self.proxies.source(peer, forwarded);
-        let source = (SOURCE_HEADER.to_owned(), source.to_string());
-        HEADERS.iter().filter_map(joined).chain([source]).collect()
     }
 
     async fn page(&self, path: &str) -> Option<HttpResponse> {
@@ -265,6 +277,18 @@ fn refused_head(parts: &Parts) -> Option<Refusal> {
         (Some(_), Some(_)) => false,
     };
     (!fits).then_some(Refusal::HOST_INVALID)
+}
+
+/// The headers that the service looks at, and who calls. Of one that came twice all values stand in one, as HTTP joins
+/// them: a check that expects a single value then refuses it.
+fn headers(sent: &HeaderMap, source: Source) -> Vec<(String, String)> {
+    let joined = |name: &&str| {
+        let values: Vec<_> =
+            sent.get_all(*name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+        (!values.is_empty()).then(|| ((*name).to_owned(), values.join(", ")))
+    };
+    let source = (SOURCE_HEADER.to_owned(), source.to_string());
+    HEADERS.iter().filter_map(joined).chain([source]).collect()
 }
 
 fn http(response: Response) -> HttpResponse {

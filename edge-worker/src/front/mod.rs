@@ -109,7 +109,9 @@ pub fn serve(edge: &Edge, admitted: &Admitted<'_>, body: &[u8]) -> Step {
 pub fn failed(edge: &Edge, head: &Head<'_>, refusal: Refusal) -> Response {
     let known = |origin: &&str| edge.keyring().is_some_and(|keyring| keyring.knows_origin(origin));
     let refused = Refused::from(refusal).with_cors(head.header("origin").filter(known));
-    refuse(route::family(head), &refused)
+    let response = refuse(route::family(head), &refused);
+    // There is room again as soon as what is being answered is.
+    if refusal == Refusal::RATE { response.header("retry-after", "1") } else { response }
 }
 
 fn refuse(family: Family, refused: &Refused) -> Response {

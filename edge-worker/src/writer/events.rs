@@ -221,10 +221,11 @@ impl<'b, 'p> BatchResult<'b, 'p> {
 
 impl Batch {
     /// Takes its events from its source's rate.
-    pub(super) fn meter(&mut self, meter: &mut Meter) -> Result<(), Response> {
+    pub(super) fn meter(&mut self, meter: &mut Meter, again: bool) -> Result<(), Response> {
         let Some(source) = &self.source else { return Ok(()) };
         let ambient = &self.message.ambient;
-        meter.take_events(source, self.valid.len(), ambient).map_err(|seconds| {
+        let events = if again { 0 } else { self.valid.len() };
+        meter.take_events(source, events, ambient).map_err(|seconds| {
             let response = Response::refused(Refusal::RATE).with_cors(Some(&self.message.origin));
             response.header("retry-after", seconds.to_string())
         })?;

@@ -50,9 +50,10 @@ pub(crate) fn open(edge: &Edge, message: ToWriter) -> Result<Opened, Response> {
 }
 
 /// Takes the part of its source's rates that a message uses; `Err` is the answer when too little is left.
-pub(crate) fn meter(meter: &mut Meter, work: &mut Work) -> Result<(), Response> {
+/// `again`: it took its events before.
+pub(crate) fn meter(meter: &mut Meter, work: &mut Work, again: bool) -> Result<(), Response> {
     match work {
-        Work::Events(batch) => batch.meter(meter),
+        Work::Events(batch) => batch.meter(meter, again),
         Work::Import(_) | Work::Snapshot(_) => Ok(()),
     }
 }

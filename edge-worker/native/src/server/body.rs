@@ -9,22 +9,36 @@ use hyper::header::{CONTENT_ENCODING, EXPECT, HeaderMap};
 use tokio::time::timeout;
 use usher_edge::Refusal;
 
+use super::room::Part;
 use crate::limits::{BODY_PAUSE, BODY_TIME, DISCARDED_BYTES_MAX};
 
 /// The body of a caller who may send `most` bytes, inflated; or why there is none.
-pub(super) async fn read(body: Incoming, headers: &HeaderMap, most: usize) -> Result<Vec<u8>, Refusal> {
-    let sent = timeout(BODY_TIME, collect(body, headers, most)).await.unwrap_or(Err(Refusal::TIMEOUT))?;
+pub(super) async fn read(
+    body: Incoming,
+    headers: &HeaderMap,
+    most: usize,
+    room: &mut Part,
+) -> Result<Vec<u8>, Refusal> {
+    let sent =
+        timeout(BODY_TIME, collect(body, headers, most, room)).await.unwrap_or(Err(Refusal::TIMEOUT))?;
     let encoding = headers.get(CONTENT_ENCODING).map_or("", |value| value.to_str().unwrap_or("").trim());
     // One that is not known was refused with the head.
     if !["gzip", "x-gzip"].iter().any(|known| encoding.eq_ignore_ascii_case(known)) {
         return Ok(sent);
     }
+    // It may become as much as that.
+    room.grow(most)?;
     // Milliseconds of work; other connections go on meanwhile.
     let inflated = tokio::task::spawn_blocking(move || unpack(&sent, most)).await;
     inflated.unwrap_or(Err(Refusal::INTERNAL))
 }
 
-async fn collect(mut body: Incoming, headers: &HeaderMap, most: usize) -> Result<Vec<u8>, Refusal> {
+async fn collect(
+    mut body: Incoming,
+    headers: &HeaderMap,
+    most: usize,
+    room: &mut Part,
+) -> Result<Vec<u8>, Refusal> {
     let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if declared > most {
         discard(body, headers);
@@ -38,6 +52,10 @@ async fn collect(mut body: Incoming, headers: &HeaderMap, most: usize) -> Result
         if bytes.len() + data.len() > most {
             discard(body, headers);
             return if most == 0 { Ok(Vec::new()) } else { Err(Refusal::TOO_LARGE) };
+        }
+        if let Err(refusal) = room.grow(data.len()) {
+            discard(body, headers);
+            return Err(refusal);
         }
         bytes.extend_from_slice(&data);
     }
