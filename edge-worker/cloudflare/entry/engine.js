@@ -17,6 +17,7 @@ const UNAVAILABLE = 7;
 const CONSTANTS = 8;
 const DEGRADE = 9;
 const FAILED = 10;
+const ADMIT = 11;
 
 /** Why a request failed, in the order of `operation.rs`. */
 export const INTERNAL = 0;
@@ -65,6 +66,12 @@ class Engine {
     this.#pointersMessage = constants.bytes();
     // Kept as bytes: a response can be sent only once.
     this.#internal = responseParts(constants);
+  }
+
+  /** By the head of a request and what its body says it is long: the answer, or how long a body may be. */
+  admit(head, declared) {
+    const out = this.#call(ADMIT, new FrameWriter(head.length + 8).long(declared).raw(head).done());
+    return out.byte() === 0 ? { response: readResponse(out) } : { max: out.number() };
   }
 
   /** What to do with a request. */

@@ -26,6 +26,11 @@ export class FrameWriter {
     return this;
   }
 
+  /** Writes over a number that stands here. */
+  setNumber(at, value) {
+    this.#view.setUint32(at, value, true);
+  }
+
   /** A whole number that JavaScript holds exactly. */
   long(value) {
     this.#reserve(8);

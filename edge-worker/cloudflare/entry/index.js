@@ -1,11 +1,11 @@
 // The worker: one thin path around synchronous calls into wasm. JavaScript moves bytes; Rust decides.
 //
-// A plain object is the default export and bodies are read whole, because that is what costs least on this platform.
+// A plain object is the default export and small bodies are read whole, because that is what costs least on this platform.
 
 import { BODY, INTERNAL, STORAGE, engine } from "./engine.js";
 import { control, writer } from "./objects.js";
 import { patiently } from "./patience.js";
-import { encodeRequest } from "./request.js";
+import { appendBody, bodyOf, discardBody, encodeHead } from "./request.js";
 import { lookUp } from "./snapshots.js";
 
 export { UsherStore } from "./store.js";
@@ -16,9 +16,20 @@ export default {
     let frame;
     try {
       await service.fresh(env, context);
-      const encoded = await encodeRequest(request, service.headers);
-      frame = encoded.frame;
-      if (!encoded.whole) return service.failed(frame, BODY);
+      const encoded = encodeHead(request, service.headers);
+      frame = encoded.done();
+      const body = bodyOf(request);
+      let max = body.declared;
+      if (!body.small) {
+        const admitted = service.admit(frame, body.declared);
+        if (admitted.response) {
+          await discardBody(request);
+          return admitted.response;
+        }
+        max = admitted.max;
+      }
+      if (!(await appendBody(encoded, request, body, max))) return service.failed(frame, BODY);
+      frame = encoded.done();
       const step = service.front(frame);
       switch (step.kind) {
         case "respond":

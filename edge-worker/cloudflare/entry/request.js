@@ -1,15 +1,20 @@
-// A request as the frame that Rust reads: `now · entropy · method · target · headers · body`.
+// A request as the frames that Rust reads: its head, `now · entropy · method · target · headers`, and then its body.
 
 import { FrameWriter } from "./frame.js";
 
-/** Where reading stops; `limits.rs` decides what is refused, and nothing there takes more. */
-const BODY_BYTES_MAX = 5 * 1024 * 1024;
+/**
+ * A body that says it is no larger is read without asking first who sends it: it saves a call into wasm for nearly every
+ * request, and a stranger cannot make an isolate keep more of it than of a head, which the platform bounds at as much.
+ */
+const SMALL_BYTES_MAX = 64 * 1024;
 
-/** The frame; `whole` unless the body broke off, or says it is packed and cannot be unpacked. */
-export async function encodeRequest(request, names) {
-  const read = await readBody(request);
-  const body = read ?? new Uint8Array();
-  const frame = new FrameWriter(body.length + 1024);
+/** As the native server has it. */
+const DISCARDED_BYTES_MAX = 20 * 1024 * 1024;
+const DISCARD_MS = 2_000;
+
+/** The head of a request; its body can be appended. */
+export function encodeHead(request, names) {
+  const frame = new FrameWriter(2048);
   frame.long(Date.now()).raw(crypto.getRandomValues(new Uint8Array(32)));
   frame.text(request.method).text(targetOf(request.url));
   const headers = [];
@@ -24,7 +29,7 @@ export async function encodeRequest(request, names) {
   if (address) headers.push(["usher-edge-source", sourceOf(address)]);
   frame.number(headers.length);
   for (const [name, value] of headers) frame.text(name).text(value);
-  return { frame: frame.bytes(body).done(), whole: read !== undefined };
+  return frame;
 }
 
 /** Who is counted as one: an IPv4 address, or the /64 of an IPv6 address, which is one customer's. */
@@ -42,36 +47,68 @@ function targetOf(url) {
   return start < 0 ? "/" : url.slice(start);
 }
 
-/** The body, and of one that is too large one byte more than any route takes; undefined when it cannot be read. */
-async function readBody(request) {
+/**
+ * How a request's body comes: how long it says it is, if it does, and whether it is packed. `small`: it may be read
+ * before its caller is known.
+ */
+export function bodyOf(request) {
+  const packed = /^\s*(x-)?gzip\s*$/i.test(request.headers.get("content-encoding") ?? "");
+  const length = request.headers.get("content-length");
+  if (length !== null) {
+    const declared = Number(length);
+    return { packed, declared, small: !packed && declared <= SMALL_BYTES_MAX };
+  }
+  // Asked last, because the stream behind `request.body` is made only when somebody looks at it.
+  return { packed, declared: request.body === null ? 0 : -1, small: request.body === null };
+}
+
+/**
+ * Appends the body to its head, and of one that is over the bound one byte more. False when it cannot be read: the caller
+ * went away, or it is no gzip, which is one member and nothing after it. That is not the same as an empty body.
+ */
+export async function appendBody(frame, request, { packed, declared }, max) {
   try {
-    return await bounded(request);
+    // A route without a body does not mind one.
+    if (max === 0) frame.bytes(new Uint8Array());
+    else if (declared >= 0 && !packed) frame.bytes(new Uint8Array(await request.arrayBuffer()));
+    else await appendStream(frame, packed ? request.body.pipeThrough(new DecompressionStream("gzip")) : request.body, packed, max);
+    return true;
   } catch {
-    // The caller went away, or it is no gzip: one member and nothing after it. An empty body would mean something else.
-    return undefined;
+    return false;
   }
 }
 
-async function bounded(request) {
-  const packed = /^(x-)?gzip$/i.test(request.headers.get("content-encoding") ?? "");
-  // Asked first, because the stream behind `request.body` is made only when somebody looks at it.
-  const declared = Number(request.headers.get("content-length") ?? Number.NaN);
-  if (!packed && declared <= BODY_BYTES_MAX) return new Uint8Array(await request.arrayBuffer());
-  if (request.body === null) return new Uint8Array();
-  const stream = packed ? request.body.pipeThrough(new DecompressionStream("gzip")) : request.body;
-  const parts = [];
+/** Reads on for a while and keeps nothing: a caller that is still sending would not see its answer otherwise. */
+export async function discardBody(request) {
+  if (request.body === null) return;
+  // Into one buffer again and again: buffers of their own would be garbage faster than it is collected.
+  const reader = request.body.getReader({ mode: "byob" });
+  let buffer = new Uint8Array(SMALL_BYTES_MAX);
+  const until = Date.now() + DISCARD_MS;
+  try {
+    for (let discarded = 0; discarded <= DISCARDED_BYTES_MAX && Date.now() < until; ) {
+      const { done, value } = await reader.read(buffer);
+      if (done) break;
+      discarded += value.length;
+      buffer = new Uint8Array(value.buffer);
+    }
+  } catch {
+    // It went away.
+  }
+}
+
+async function appendStream(frame, stream, packed, max) {
+  const begin = frame.length;
+  frame.number(0);
   let length = 0;
+  let discarded = 0;
   for await (const part of stream) {
-    parts.push(part);
-    length += part.length;
-    // One byte too many is enough to be refused.
-    if (length > BODY_BYTES_MAX) break;
+    const kept = part.subarray(0, max + 1 - length);
+    frame.raw(kept);
+    length += kept.length;
+    // One byte too many is enough to be refused; what follows is read only as far as a caller is to see that.
+    discarded += part.length - kept.length;
+    if (length > max && (packed || discarded > DISCARDED_BYTES_MAX)) break;
   }
-  const body = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    body.set(part, at);
-    at += part.length;
-  }
-  return body;
+  frame.setNumber(begin, length);
 }

@@ -1,7 +1,7 @@
 //! What JavaScript can ask for, each with the frames it takes and gives.
 
 use usher_edge::drive::{self, Opened};
-use usher_edge::host::HEADERS;
+use usher_edge::host::{HEADERS, Head};
 use usher_edge::lookup::{self, Candidate, PendingLookup};
 use usher_edge::store::sql::{self, Cell, Statement};
 use usher_edge::store::{Found, Pointer};
@@ -34,6 +34,7 @@ impl Instance {
             8 => constants(&mut out),
             9 => self.degrade(FrameReader(input)),
             10 => self.failed(FrameReader(input), &mut out),
+            11 => self.admit(FrameReader(input), &mut out),
             _ => None,
         };
         done.map(|()| out.0).unwrap_or_default()
@@ -172,7 +173,7 @@ impl Instance {
         Some(())
     }
 
-    /// `0 internal | 1 storage | 2 body · request` → `response`, in the words of its route
+    /// `0 internal | 1 storage | 2 body · head` → `response`, in the words of its route
     fn failed(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let refusal = match input.byte()? {
             0 => Refusal::INTERNAL,
@@ -180,8 +181,23 @@ impl Instance {
             _ => Refusal::EVENT_INVALID,
         };
         let edge = self.edge.as_ref()?;
-        response(out, &with_request(&mut input, |request| front::failed(edge, &request.head(), refusal))?);
+        response(out, &with_head(&mut input, |head, _| front::failed(edge, head, refusal))?);
         Some(())
+    }
+
+    /// `bytes of the body, -1 unknown · head` → `0 response | 1 most bytes of the body`
+    fn admit(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
+        let edge = self.edge.as_ref()?;
+        let declared = usize::try_from(input.long()?).unwrap_or(0);
+        with_head(&mut input, |head, _| match front::admit(edge, head) {
+            Err(answer) => response(out.byte(0), &answer),
+            Ok(admitted) if declared > admitted.body_bytes_max() && admitted.body_bytes_max() > 0 => {
+                response(out.byte(0), &front::failed(edge, head, Refusal::TOO_LARGE));
+            }
+            Ok(admitted) => {
+                out.byte(1).number(u32::try_from(admitted.body_bytes_max()).unwrap_or(u32::MAX));
+            }
+        })
     }
 
     /// `audience · reason` → nothing; an empty reason clears it, an empty audience is all of them
@@ -202,13 +218,23 @@ fn constants(out: &mut FrameWriter) -> Option<()> {
     Some(())
 }
 
-/// `now · entropy · method · target · headers · body`
-fn with_request<T>(input: &mut FrameReader<'_>, run: impl FnOnce(&Request<'_>) -> T) -> Option<T> {
+/// `now · entropy · method · target · headers`
+fn with_head<'i, T>(
+    input: &mut FrameReader<'i>,
+    run: impl FnOnce(&Head<'_>, &mut FrameReader<'i>) -> T,
+) -> Option<T> {
     let ambient = Ambient { now_ms: input.long()?, entropy: input.array()? };
     let (method, target) = (input.text()?, input.text()?);
     let headers = input.list(|r| Some((r.text()?.to_owned(), r.text()?.to_owned())))?;
-    let body = input.bytes()?;
-    Some(run(&Request { method, target, headers: &headers, body, ambient }))
+    Some(run(&Head { method, target, headers: &headers, ambient }, input))
+}
+
+/// The head, then `body`
+fn with_request<T>(input: &mut FrameReader<'_>, run: impl FnOnce(&Request<'_>) -> T) -> Option<T> {
+    with_head(input, |head, input| {
+        let Head { method, target, headers, ambient } = *head;
+        Some(run(&Request { method, target, headers, body: input.bytes()?, ambient }))
+    })?
 }
 
 /// `status · headers · body`
