@@ -42,6 +42,7 @@ pub const HEADERS: &[&str] = &[
     "authorization",
     "content-encoding",
     "content-type",
+    "host",
     "if-match",
     "if-none-match",
     "origin",

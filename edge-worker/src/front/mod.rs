@@ -68,6 +68,9 @@ impl Admitted<'_> {
 pub fn admit<'a>(edge: &'a Edge, head: &Head<'a>) -> Result<Admitted<'a>, Response> {
     let head = with_test_clock(*head);
     obey_fault(&head);
+    if head.header("host").is_some_and(|host| !is_authority(host)) {
+        return Err(failed(edge, &head, Refusal::HOST_INVALID));
+    }
     let found = route::of_path(&head).find(|(route, _)| route.method == head.method);
     if let Some((route, parameters)) = found
         && route.callers == Callers::Anyone
@@ -130,6 +133,12 @@ fn no_route(head: &Head<'_>) -> Response {
         return refuse(Family::Rt, &Refusal::NOT_FOUND.into());
     };
     refuse(route.family, &Refusal::METHOD.into()).header("allow", methods.join(", "))
+}
+
+/// True where a host name or address may stand, with a port or not. Where a URL is made of `Host` and target, a slash in
+/// the one would be taken for the other's.
+fn is_authority(host: &str) -> bool {
+    host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte))
 }
 
 /// In a test build the header `x-usher-now` is the time.

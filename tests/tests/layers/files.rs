@@ -6,8 +6,9 @@ use std::path::Path;
 use crate::{code, is_test, manifest, none, sources};
 
 /// Bounds that are nobody else's business: they follow from a format, or they are the host's own.
-const BOUNDS_ELSEWHERE: [(&str, &str); 9] = [
-    ("edge-worker/cloudflare/entry/request.js:BODY_BYTES_MAX", "where the host stops reading; Rust refuses"),
+const BOUNDS_ELSEWHERE: [(&str, &str); 10] = [
+    ("edge-worker/cloudflare/entry/request.js:SMALL_BYTES_MAX", "what the host reads in one piece"),
+    ("edge-worker/cloudflare/entry/request.js:DISCARDED_BYTES_MAX", "what the host reads and throws away"),
     ("edge-worker/cloudflare/entry/snapshots.js:MEMORY_BYTES_MAX", "room in the isolate's own memory"),
     ("edge-worker/native/src/client.rs:ANSWER_BYTES_MAX", "what the command line reads of an answer"),
     ("edge-worker/native/src/command/import/rows.rs:BYTES_MAX", "how the command line cuts what it sends"),
