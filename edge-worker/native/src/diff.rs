@@ -6,9 +6,10 @@ mod reset;
 use std::collections::BTreeSet;
 
 use usher_engine::definition::{Definition, Example};
+use usher_engine::value::{ToValue, Value};
 
 use crate::terminal::clean;
-use facts::{Facts, attribute, example, key_event, list, personalization, section, show, stitch_key};
+use facts::{Facts, facts_of, unwritten};
 use reset::reset_reason;
 
 /// One line of a difference.
@@ -43,17 +44,9 @@ pub(crate) enum Way {
 /// All differences, part by part, in the order of the new definition; what is gone comes last in its part.
 pub(crate) fn changes(before: &Definition, after: &Definition, way: Way) -> Vec<Change> {
     let mut out = Vec::new();
-    let whole = |definition: &Definition| {
-        let tables = definition.tables.iter().map(|table| format!("{}.{}", table.database, table.table));
-        vec![
-            ("id", definition.audience.id.clone()),
-            ("name", show(definition.audience.name.as_ref())),
-            ("event tables", list(tables)),
-        ]
-    };
-    facts(&mut out, "audience", &whole(before), &whole(after));
-    parts(&mut out, "key event", &before.key_events, &after.key_events, |k| &k.name, key_event);
-    parts(&mut out, "attribute", &before.attributes, &after.attributes, |a| &a.name, attribute);
+    whole(&mut out, before, after);
+    parts(&mut out, "key event", &before.key_events, &after.key_events, |k| &k.name);
+    parts(&mut out, "attribute", &before.attributes, &after.attributes, |a| &a.name);
     order(&mut out, "key events", &before.key_events, &after.key_events, |k| &k.name);
     order(&mut out, "attributes", &before.attributes, &after.attributes, |a| &a.name);
     for after in &after.attributes {
@@ -66,50 +59,48 @@ pub(crate) fn changes(before: &Definition, after: &Definition, way: Way) -> Vec<
             out.push(Change { sign: '~', what: format!("attribute: `{}`, {what} {becomes}", after.name) });
         }
     }
-    let identity = |definition: &Definition| {
-        let identity = &definition.identity;
-        let order: Vec<&str> = identity.keys.iter().map(|key| key.name.as_str()).collect();
-        vec![
-            ("primary key", show(identity.primary_key.as_ref())),
-            ("lookup key", show(identity.lookup_key.as_ref())),
-            ("list of placeholders", identity.placeholder_list.to_string()),
-            ("keys", order.join(", ")),
-        ]
-    };
-    facts(&mut out, "identity", &identity(before), &identity(after));
-    parts(&mut out, "key", &before.identity.keys, &after.identity.keys, |k| &k.name, stitch_key);
+    facts(&mut out, "identity", "identity", [&before.identity, &after.identity].map(ToValue::to_value));
+    parts(&mut out, "key", &before.identity.keys, &after.identity.keys, |k| &k.name);
     let (old, new) = (&before.personalizations, &after.personalizations);
-    parts(&mut out, "personalization", old, new, |p| &p.name, personalization);
+    parts(&mut out, "personalization", old, new, |p| &p.name);
     order(&mut out, "personalizations", old, new, |p| &p.name);
     for after in new {
         let before = old.iter().find(|known| known.name == after.name);
         let sections = before.map(|before| before.sections.as_slice()).unwrap_or_default();
         let what = format!("section of `{}`", after.name);
-        parts(&mut out, &what, sections, &after.sections, |s| &s.name, section);
+        parts(&mut out, &what, sections, &after.sections, |s| &s.name);
     }
     out
+}
+
+/// What a definition says beside its parts: the audience, and whatever is no list of parts.
+fn whole(out: &mut Vec<Change>, before: &Definition, after: &Definition) {
+    let parts = ["key_events", "attributes", "identity", "personalizations"];
+    let of = |definition: &Definition| {
+        let Value::Object(fields) = definition.to_value() else { return Value::Null };
+        let rest = fields.into_iter().filter(|(name, _)| !parts.contains(&name.as_str()));
+        let rest = rest.flat_map(|field| match field {
+            (name, Value::Object(fields)) if name == "audience" => fields,
+            field => vec![field],
+        });
+        Value::Object(rest.collect())
+    };
+    facts(out, "audience", "audience", [of(before), of(after)]);
 }
 
 /// The same for the examples beside a definition.
 pub(crate) fn examples(before: &[Example], after: &[Example]) -> Vec<Change> {
     let mut out = Vec::new();
-    parts(&mut out, "example", before, after, |example| &example.name, example);
+    parts(&mut out, "example", before, after, |example| &example.name);
     order(&mut out, "examples", before, after, |example| &example.name);
     out
 }
 
-fn parts<T>(
-    out: &mut Vec<Change>,
-    what: &str,
-    before: &[T],
-    after: &[T],
-    name: fn(&T) -> &String,
-    facts_of: fn(&T) -> Facts,
-) {
+fn parts<T: ToValue>(out: &mut Vec<Change>, what: &str, before: &[T], after: &[T], name: fn(&T) -> &String) {
     for thing in after {
         let of_name = format!("{what}: `{}`", name(thing));
         match before.iter().find(|known| name(known) == name(thing)) {
-            Some(known) => facts(out, &of_name, &facts_of(known), &facts_of(thing)),
+            Some(known) => facts(out, what, &of_name, [known.to_value(), thing.to_value()]),
             None => out.push(Change { sign: '+', what: of_name }),
         }
     }
@@ -130,21 +121,25 @@ fn order<T>(out: &mut Vec<Change>, what: &str, before: &[T], after: &[T], name: 
     }
 }
 
-fn facts(out: &mut Vec<Change>, what: &str, before: &Facts, after: &Facts) {
-    let of =
-        |facts: &Facts, label| facts.iter().find(|(known, _)| *known == label).map(|(_, text)| text.clone());
-    let mut labels: Vec<&str> = Vec::new();
-    for (label, _) in before.iter().chain(after) {
-        if !labels.contains(label) {
+/// What differs between two written forms of one thing. `what` is its kind, `of_name` how it is called.
+fn facts(out: &mut Vec<Change>, what: &str, of_name: &str, forms: [Value; 2]) {
+    let [before, after] = forms.map(|form| facts_of(what, &form));
+    let of = |facts: &Facts, label: &str| {
+        facts.iter().find(|(known, _)| known == label).map(|(_, text)| text.clone())
+    };
+    let mut labels: Vec<&String> = Vec::new();
+    for (label, _) in before.iter().chain(&after) {
+        if !labels.contains(&label) {
             labels.push(label);
         }
     }
+    // What one kind of attribute says and another does not is no default of it.
+    let same_kind = of(&before, "kind") == of(&after, "kind");
     for label in labels {
-        let (old, new) = (of(before, label), of(after, label));
+        let none = || if same_kind { unwritten(label) } else { "nothing" }.to_owned();
+        let (old, new) = (of(&before, label).unwrap_or_else(none), of(&after, label).unwrap_or_else(none));
         if old != new {
-            let none = || "nothing".to_owned();
-            let (old, new) = (old.unwrap_or_else(none), new.unwrap_or_else(none));
-            out.push(Change { sign: '~', what: format!("{what}, {label}: {old} → {new}") });
+            out.push(Change { sign: '~', what: format!("{of_name}, {label}: {old} → {new}") });
         }
     }
 }
@@ -152,6 +147,7 @@ fn facts(out: &mut Vec<Change>, what: &str, before: &Facts, after: &Facts) {
 #[cfg(test)]
 mod tests {
     use usher_config::{Source, check};
+    use usher_engine::value::FromValue;
 
     use super::*;
 
@@ -276,5 +272,88 @@ sections:
                 "{found:?}"
             );
         }
+    }
+
+    /// A definition with everything set, each name once.
+    fn everything() -> Value {
+        let mut text = include_str!("../../golden/everything-today.json").to_owned();
+        for name in ["P", "S"] {
+            for number in 0.. {
+                let written = format!("\"name\":\"{name}\"");
+                if !text.contains(&written) {
+                    break;
+                }
+                text = text.replacen(&written, &format!("\"name\":\"{name}{number}\""), 1);
+            }
+        }
+        let bundle: Value = serde_json::from_str(&text).unwrap();
+        let Value::Object(fields) = bundle else { panic!("an object") };
+        fields.into_iter().find(|(name, _)| name == "definition").unwrap().1
+    }
+
+    /// The value with each of its leaves changed, and each field left out: with the path of what is different.
+    fn changed(value: &Value, path: &str, out: &mut Vec<(String, Value)>) {
+        match value {
+            Value::Object(fields) => {
+                for (index, (name, inner)) in fields.iter().enumerate() {
+                    let path = format!("{path}.{name}");
+                    let mut without = fields.clone();
+                    without.remove(index);
+                    out.push((format!("{path} left out"), Value::Object(without)));
+                    let mut changes = Vec::new();
+                    changed(inner, &path, &mut changes);
+                    out.extend(changes.into_iter().map(|(path, inner)| {
+                        let mut fields = fields.clone();
+                        fields[index].1 = inner;
+                        (path, Value::Object(fields))
+                    }));
+                }
+            }
+            Value::List(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    let mut changes = Vec::new();
+                    changed(item, &format!("{path}[{index}]"), &mut changes);
+                    out.extend(changes.into_iter().map(|(path, item)| {
+                        let mut items = items.clone();
+                        items[index] = item;
+                        (path, Value::List(items))
+                    }));
+                }
+                out.push((format!("{path} emptied"), Value::List(Vec::new())));
+            }
+            Value::Boolean(value) => out.push((path.to_owned(), Value::from(!value))),
+            Value::Number(_) => out.push((path.to_owned(), Value::from(77))),
+            Value::String(text) => {
+                let words =
+                    ["first", "open", "oldest", "trim", "clear", "sum", "string", "date", "event.other = 1"];
+                for word in words.into_iter().filter(|word| *word != text.as_str()) {
+                    out.push((format!("{path} as {word}"), Value::string(word)));
+                }
+            }
+            Value::Null => {}
+        }
+    }
+
+    #[test]
+    fn a_change_of_any_field_is_seen() {
+        let written = everything();
+        let before = Definition::from_value(&written).unwrap();
+        assert_eq!(changes(&before, &before, Way::On), []);
+        let mut all = Vec::new();
+        changed(&written, "", &mut all);
+        let (mut seen, mut silent) = (BTreeSet::new(), Vec::new());
+        for (path, other) in &all {
+            // What is no definition any more is nobody's change, nor is another spelling of the same.
+            let Ok(after) = Definition::from_value(other) else { continue };
+            if after == before {
+                continue;
+            }
+            seen.insert(path.split([' ', '[']).next().unwrap().to_owned());
+            if changes(&before, &after, Way::On).is_empty() {
+                silent.push(path);
+            }
+        }
+        assert!(silent.is_empty(), "{silent:#?}");
+        assert!(seen.len() >= 5 && all.len() > 500, "{} {seen:?}", all.len());
     }
 }

@@ -1,219 +1,212 @@
-//! What is said of each part of a definition, so that it can be compared.
+//! What is said of each part of a definition, so that it can be compared: its written form, field by field, in words.
+//!
+//! Nothing is listed that could be forgotten: a field without words of its own is called by its name, and its value is shown
+//! as JSON.
 
-use std::fmt::Debug;
-
-use usher_engine::definition::{
-    Attribute, AttributeKind, Choice, EventTable, Example, ExampleCall, ExampleEvent, Increment, KeyEvent,
-    Output, OutputSource, Personalization, Section, StitchKey,
-};
+use usher_engine::definition::{Output, OutputSource};
 use usher_engine::syntax::Expr;
-use usher_engine::value::Value;
+use usher_engine::value::{FromValue, Value};
 
 /// Labels and texts, compared one by one.
-pub(super) type Facts = Vec<(&'static str, String)>;
+pub(super) type Facts = Vec<(String, String)>;
 
-pub(super) fn key_event(event: &KeyEvent) -> Facts {
-    vec![
-        ("table", format!("{}.{}", event.table.database, event.table.table)),
-        ("filter", filter(event.filter.as_ref())),
-        (
-            "columns",
-            if event.columns.is_empty() { "not listed".to_owned() } else { event.columns.join(", ") },
-        ),
-        ("description", show(event.description.as_ref())),
-    ]
-}
-
-pub(super) fn attribute(attribute: &Attribute) -> Facts {
-    let mut facts = vec![
-        ("sensitivity", if attribute.sensitive { "sensitive" } else { "non-sensitive" }.to_owned()),
-        ("description", show(attribute.description.as_ref())),
-    ];
-    match &attribute.kind {
-        AttributeKind::Single {
-            key_event,
-            filter: only,
-            column,
-            aggregation,
-            duration_ms,
-            data_type,
-            backfill,
-        } => {
-            facts.extend([
-                ("kind", "single".to_owned()),
-                ("event", key_event.clone()),
-                ("filter", filter(only.as_ref())),
-                ("column", column.clone()),
-                ("aggregation", lower(aggregation)),
-                ("duration", span(*duration_ms)),
-                ("type", data_type.map_or_else(|| show(None), |known| known.as_str().to_owned())),
-                ("backfill", show(backfill.as_ref().map(|known| &known.attribute))),
-                ("time of backfill", show(backfill.as_ref().and_then(|known| known.time_attribute.as_ref()))),
-            ]);
-        }
-        AttributeKind::List {
-            key_event,
-            filter: only,
-            column,
-            keep,
-            items_max,
-            duration_ms,
-            parts,
-            actions,
-        } => {
-            facts.extend([
-                ("kind", "list".to_owned()),
-                ("event", key_event.clone()),
-                ("filter", filter(only.as_ref())),
-                ("column", show(column.as_ref())),
-                ("kept", lower(keep)),
-                ("most items", items_max.to_string()),
-                ("duration", span(Some(*duration_ms))),
-                ("parts", list(parts.iter().map(|part| format!("{part:?}")))),
-                ("actions", list(actions.iter().map(|action| format!("{action:?}")))),
-            ]);
-        }
-        AttributeKind::Counter { key_event, filter: only, increment, window_ms, parts, backfill } => {
-            let counted = match increment {
-                Increment::Constant(number) => number.to_string(),
-                Increment::Column(column) => format!("the column {column}"),
-            };
-            let windows = parts.iter().map(|part| format!("{} of {}", part.name, span(Some(part.window_ms))));
-            facts.extend([
-                ("kind", "counter".to_owned()),
-                ("event", key_event.clone()),
-                ("filter", filter(only.as_ref())),
-                ("each adds", counted),
-                ("window", span(*window_ms)),
-                ("further windows", list(windows)),
-                ("backfill", show(backfill.as_ref().map(|known| &known.attribute))),
-                ("time of backfill", show(backfill.as_ref().and_then(|known| known.time_attribute.as_ref()))),
-            ]);
-        }
-        AttributeKind::Batch { column, data_type } => facts.extend([
-            ("kind", "batch".to_owned()),
-            ("column", column.clone()),
-            ("type", data_type.map_or_else(|| show(None), |known| known.as_str().to_owned())),
-        ]),
-    }
+/// All that a part says. `what` is its kind, such as `attribute`.
+pub(super) fn facts_of(what: &str, part: &Value) -> Facts {
+    let mut facts = Facts::new();
+    walk(what, "", part, &mut facts);
     facts
 }
 
-pub(super) fn stitch_key(key: &StitchKey) -> Facts {
-    vec![
-        ("normalize", list(key.normalize.iter().map(lower))),
-        ("valid_regexp", show(key.valid_regexp.as_ref())),
-        ("exclude_regex", show(key.exclude_regex.as_ref())),
-        ("invalid texts", list(key.invalid_texts.iter().cloned())),
-        ("placeholders", key.placeholders.to_string()),
-        ("workflow_only", key.workflow_only.to_string()),
-        ("trust", lower(&key.trust)),
-    ]
+/// How a field is shown when it is not written, because it has its default.
+pub(super) fn unwritten(label: &str) -> &'static str {
+    match label {
+        "columns" => "not listed",
+        "duration" | "window" => "for ever",
+        "unknown profiles" => "true",
+        "include_sensitive" | "workflow_only" | "placeholders" => "false",
+        "trust" => "open",
+        "list of placeholders" => "0",
+        "kept" => "newest",
+        _ => "none",
+    }
 }
 
-pub(super) fn personalization(personalization: &Personalization) -> Facts {
-    let choice = match personalization.choice {
-        Choice::All => "all",
-        Choice::First => "first",
-    };
-    let required = |required| if required { ", required" } else { "" };
-    let inputs = personalization.inputs.iter();
-    let inputs = inputs
-        .map(|input| format!("{} ({}{})", input.name, input.data_type.as_str(), required(input.required)));
-    vec![
-        ("choice", choice.to_owned()),
-        ("trigger", show(personalization.trigger.as_ref())),
-        ("inputs", list(inputs)),
-        ("order of sections", list(personalization.sections.iter().map(|section| section.name.clone()))),
-        ("description", show(personalization.description.as_ref())),
-    ]
+fn walk(what: &str, path: &str, value: &Value, facts: &mut Facts) {
+    match (path, value) {
+        // What a part is found by is compared by whoever finds it, and so are the parts within it.
+        ("name", _) if what != "audience" => {}
+        ("keys", Value::List(keys)) => {
+            let names = keys.iter().filter_map(|key| field(key, "name")).map(shown);
+            facts.push(("keys".to_owned(), list(names)));
+        }
+        ("sections", Value::List(sections)) => {
+            let names = sections.iter().filter_map(|section| field(section, "name")).map(shown);
+            facts.push(("order of sections".to_owned(), list(names)));
+        }
+        ("kind", Value::Object(fields)) => {
+            for (kind, content) in fields {
+                facts.push(("kind".to_owned(), kind.clone()));
+                walk(what, "", content, facts);
+            }
+        }
+        ("" | "backfill", Value::Object(fields)) => {
+            for (name, value) in fields {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                walk(what, &path, value, facts);
+            }
+        }
+        _ => facts.push((label(what, path).to_owned(), said(path, value))),
+    }
 }
 
-pub(super) fn section(section: &Section) -> Facts {
-    vec![
-        ("key event", show(section.key_event.as_ref())),
-        ("event filter", filter(section.event_filter.as_ref())),
-        ("criteria", filter(Some(&section.criteria))),
-        ("unknown profiles", section.accept_unknown_profiles.to_string()),
-        ("outputs", list(section.outputs.iter().map(output))),
-        ("segments", list(section.segments.iter().cloned())),
-        ("include_sensitive", section.include_sensitive.to_string()),
-    ]
+/// What a field is called.
+fn label<'p>(what: &str, path: &'p str) -> &'p str {
+    match path {
+        "tables" => "event tables",
+        "sensitive" => "sensitivity",
+        "key_event" if what == "attribute" => "event",
+        "key_event" => "key event",
+        "duration_ms" => "duration",
+        "window_ms" => "window",
+        "data_type" => "type",
+        "backfill.attribute" => "backfill",
+        "backfill.time_attribute" => "time of backfill",
+        "keep" => "kept",
+        "items_max" => "most items",
+        "increment" => "each adds",
+        "primary_key" => "primary key",
+        "lookup_key" => "lookup key",
+        "placeholder_list" => "list of placeholders",
+        "invalid_texts" => "invalid texts",
+        "event_filter" => "event filter",
+        "accept_unknown_profiles" => "unknown profiles",
+        "now_ms" => "time",
+        "records" => "batch records",
+        "expect" => "expected",
+        other => other,
+    }
 }
 
-pub(super) fn example(example: &Example) -> Facts {
-    let value = |value: &Value| serde_json::to_string(value).unwrap_or_default();
-    let event = |event: &ExampleEvent| {
-        let EventTable { database, table } = &event.table;
-        let ago = if event.before_ms == 0 {
-            String::new()
-        } else {
-            format!(" {} before", span(Some(event.before_ms)))
-        };
-        format!("{database}.{table}{ago} {}", value(&event.columns))
-    };
-    let call = match &example.call {
-        ExampleCall::Event(told) => event(told),
-        ExampleCall::Lookup(None) => "a lookup of nobody".to_owned(),
-        ExampleCall::Lookup(Some(key)) => format!("a lookup of {} = {}", key.name, key.value),
-    };
-    let expected = example.expect.iter().map(|expected| match &expected.attributes {
-        Value::Null => expected.section.clone(),
-        attributes => format!("{} with {}", expected.section, value(attributes)),
-    });
-    vec![
-        ("time", example.now_ms.map_or_else(|| show(None), |ms| ms.to_string())),
-        ("sender", lower(&example.sender)),
-        ("batch records", list(example.records.iter().map(value))),
-        ("events", list(example.events.iter().map(event))),
-        ("call", call),
-        ("personalization", show(example.personalization.as_ref())),
-        ("inputs", value(&example.inputs)),
-        ("expected", list(expected)),
-    ]
+/// What a field says.
+fn said(path: &str, value: &Value) -> String {
+    match (path, value) {
+        ("sensitive", Value::Boolean(true)) => "sensitive".to_owned(),
+        ("sensitive", _) => "non-sensitive".to_owned(),
+        ("duration_ms" | "window_ms", value) => {
+            value.as_number().map_or_else(|| shown(value), |ms| span(ms.to_f64()))
+        }
+        ("filter" | "event_filter" | "criteria", value) => criterion(value),
+        ("table", value) => table(value),
+        ("tables", Value::List(tables)) => list(tables.iter().map(table)),
+        ("outputs", Value::List(outputs)) => list(outputs.iter().map(output)),
+        ("parts", Value::List(parts)) => list(parts.iter().map(part)),
+        ("actions", Value::List(actions)) => list(actions.iter().map(action)),
+        ("inputs", Value::List(inputs)) => list(inputs.iter().map(input)),
+        ("increment", value) => match field(value, "column") {
+            Some(column) => format!("the column {}", shown(column)),
+            None => field(value, "constant").map_or_else(|| shown(value), shown),
+        },
+        (_, value) => shown(value),
+    }
 }
 
-fn output(output: &Output) -> String {
-    let name = &output.name;
-    match &output.source {
-        OutputSource::Attribute { name: attribute, part: None } if attribute == name => name.clone(),
+/// Texts bare, lists by their items, all else as JSON.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.to_string(),
+        Value::List(items) => list(items.iter().map(shown)),
+        Value::Null => "none".to_owned(),
+        other => json(other),
+    }
+}
+
+fn json(value: &Value) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+fn field<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
+    match value {
+        Value::Object(fields) => fields.iter().find(|(known, _)| known == name).map(|(_, value)| value),
+        _ => None,
+    }
+}
+
+fn table(value: &Value) -> String {
+    match (field(value, "database"), field(value, "table")) {
+        (Some(database), Some(table)) => format!("{}.{}", shown(database), shown(table)),
+        _ => json(value),
+    }
+}
+
+fn criterion(value: &Value) -> String {
+    match Expr::from_value(value).map(|expr| expr.to_string()) {
+        Ok(text) if text.is_empty() => "always".to_owned(),
+        Ok(text) => format!("`{text}`"),
+        Err(_) => json(value),
+    }
+}
+
+/// What a list of names and words becomes: only the fields that are known to be all there are; else JSON.
+fn only<const N: usize>(value: &Value, names: [&str; N]) -> Option<[String; N]> {
+    let Value::Object(fields) = value else { return None };
+    let known = fields.iter().all(|(name, _)| names.contains(&name.as_str()));
+    known.then(|| names.map(|name| field(value, name).map(shown).unwrap_or_default()))
+}
+
+fn part(value: &Value) -> String {
+    if let Some([name, ms]) = only(value, ["name", "window_ms"]) {
+        return format!("{name} of {}", ms.parse().map_or(ms, span));
+    }
+    match only(value, ["name", "aggregation", "column"]) {
+        Some([name, aggregation, column]) => format!("{name} ({aggregation} of {column})"),
+        None => json(value),
+    }
+}
+
+fn action(value: &Value) -> String {
+    let filter = field(value, "filter").map(criterion);
+    match only(value, ["action", "key_event", "filter"]) {
+        Some([action, event, _]) => match filter {
+            Some(filter) => format!("{action} on {event} where {filter}"),
+            None => format!("{action} on {event}"),
+        },
+        None => json(value),
+    }
+}
+
+fn input(value: &Value) -> String {
+    match only(value, ["name", "data_type", "required"]) {
+        Some([name, data_type, required]) => {
+            format!("{name} ({data_type}{})", if required == "true" { ", required" } else { "" })
+        }
+        None => json(value),
+    }
+}
+
+fn output(value: &Value) -> String {
+    let Ok(Output { name, source }) = Output::from_value(value) else { return json(value) };
+    match source {
+        OutputSource::Attribute { name: attribute, part: None } if attribute == name => name,
         OutputSource::Attribute { name: attribute, part: None } => format!("{name} from {attribute}"),
         OutputSource::Attribute { name: attribute, part: Some(part) } => {
             format!("{name} from {attribute}.{part}")
         }
-        OutputSource::Constant(value) => {
-            format!("{name} = {}", serde_json::to_string(value).unwrap_or_default())
+        OutputSource::Constant(value) => format!("{name} = {}", json(&value)),
+        OutputSource::Text(texts) => {
+            format!("{name} = texts {}", json(&Value::List(texts.iter().map(Value::string).collect())))
         }
-        OutputSource::Text(texts) => format!("{name} = '{}'", texts.concat()),
         OutputSource::Template(text) => format!("{name} = '{text}'"),
     }
 }
 
-pub(super) fn show(text: Option<&String>) -> String {
-    text.cloned().unwrap_or_else(|| "none".to_owned())
-}
-
-fn filter(expr: Option<&Expr>) -> String {
-    match expr.map(ToString::to_string) {
-        None => "none".to_owned(),
-        Some(text) if text.is_empty() => "always".to_owned(),
-        Some(text) => format!("`{text}`"),
-    }
-}
-
-pub(super) fn list(items: impl Iterator<Item = String>) -> String {
+fn list(items: impl Iterator<Item = String>) -> String {
     let items: Vec<String> = items.collect();
     if items.is_empty() { "none".to_owned() } else { items.join(", ") }
 }
 
-/// The name of a variant.
-fn lower(variant: &impl Debug) -> String {
-    format!("{variant:?}").to_lowercase()
-}
-
-pub(super) fn span(ms: Option<i64>) -> String {
-    let Some(ms) = ms else { return "for ever".to_owned() };
-    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")];
-    let (size, unit) = units.into_iter().find(|(size, _)| ms % size == 0).unwrap_or((1, "ms"));
+/// A span of milliseconds.
+pub(super) fn span(ms: f64) -> String {
+    let units = [(86_400_000.0, "d"), (3_600_000.0, "h"), (60_000.0, "m"), (1_000.0, "s"), (1.0, "ms")];
+    let (size, unit) = units.into_iter().find(|(size, _)| ms % size == 0.0).unwrap_or((1.0, "ms"));
     format!("{}{unit}", ms / size)
 }

@@ -38,7 +38,7 @@ pub(super) fn reset_reason(before: &AttributeKind, after: &AttributeKind) -> Opt
             let new = window_ms.iter().chain(parts.iter().map(|part| &part.window_ms));
             let windows: Vec<String> = new
                 .filter(|window_ms| !known.contains(&bucket_ms(**window_ms)))
-                .map(|window_ms| span(Some(*window_ms)))
+                .map(|window_ms| span(*window_ms as f64))
                 .collect();
             if windows.is_empty() { None } else { Some(format!("the window of {}", windows.join(", "))) }
         }
