@@ -145,6 +145,13 @@ impl Keyring {
     pub(crate) fn read(secret: Option<&str>, demo: bool) -> Result<Keyring, String> {
         let text = secret.filter(|text| !text.trim().is_empty()).ok_or("USHER_KEYS is not set")?;
         let value = read::document(text.as_bytes()).map_err(|_| "USHER_KEYS is not JSON")?;
+        if value.get("USHER_KEYS").is_some() {
+            return Err(
+                "USHER_KEYS holds the keys themselves: make new ones, and give it what `usher keys secret` \
+                        prints of them"
+                    .to_owned(),
+            );
+        }
         // What does not fit is named by its shape; the values are hashes, and are not repeated either.
         let mut secret = Secret::from_value(&value)
             .map_err(|unfit| format!("USHER_KEYS is not what it should be: {unfit}"))?;
@@ -254,6 +261,8 @@ mod tests {
         assert_eq!(complaint(None), "USHER_KEYS is not set");
         assert_eq!(complaint(Some(" ")), "USHER_KEYS is not set");
         assert_eq!(complaint(Some("{")), "USHER_KEYS is not JSON");
+        let whole = complaint(Some(r#"{"write_key":"1/zz","USHER_KEYS":"{}"}"#));
+        assert!(whole.contains("usher keys secret") && !whole.contains("zz"), "{whole}");
         for bad in [secret("zz"), secret(&"+f".repeat(32)), r#"{"keys":[]}"#.to_owned()] {
             let complaint = complaint(Some(&bad));
             assert!(complaint.starts_with("USHER_KEYS is not what it should be"), "{complaint}");
