@@ -78,13 +78,22 @@ impl Bed {
     /// Which version the edge runs; it must be one of them everywhere, and whole.
     fn runs(&self) -> usize {
         let admin = [("authorization", &*format!("TD1 {ADMIN_KEY}"))];
-        let found = self.edge.get_as(&format!("/v1/audiences/{AUDIENCE}/bundle"), &admin);
+        let list = || self.edge.get_as(&format!("/v1/audiences/{AUDIENCE}/bundles"), &admin);
+        // What a killed push had sent whole may still be on its way into storage: two equal lists have none between them.
+        let (mut before, mut found, mut listed);
+        loop {
+            before = list();
+            found = self.edge.get_as(&format!("/v1/audiences/{AUDIENCE}/bundle"), &admin);
+            listed = list();
+            if before.text == listed.text {
+                break;
+            }
+        }
         assert_eq!(found.status, 200, "{found:?}");
         let hash = Sha256::digest(found.text.as_bytes());
         let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(found.header("etag"), Some(&*format!("\"{hash}\"")));
         assert_eq!(self.edge.get("/healthz").body["status"], "ok");
-        let listed = self.edge.get_as(&format!("/v1/audiences/{AUDIENCE}/bundles"), &admin);
         assert_eq!(
             (&listed.body["status"], &listed.body["bundles"][0]["hash"]),
             (&json!("ok"), &json!(hash))
