@@ -131,6 +131,12 @@ impl<'a> Text<'a> {
             rest.bytes().take_while(|byte| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'));
         let digits = rest.get(..length.count()).unwrap_or_default();
         self.at += digits.len();
+        // Most are short and whole; as many as these fit 64 bits.
+        let short = (1..=18).contains(&digits.len()) && (digits.len() == 1 || !digits.starts_with('0'));
+        if short && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            let whole = digits.bytes().fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0'));
+            return Ok(whole.into());
+        }
         let number = Number::parse_or_beyond(digits).ok_or(Unreadable::Malformed)?;
         self.repairs.number |= number.is_none();
         Ok(number.map_or(Value::Null, Value::Number))
