@@ -46,6 +46,10 @@ impl Criterion {
 
     /// Compiles a criterion over fields of these names and types. Where no type is declared, the one type that its uses
     /// agree on holds. Names with `event.` or `edge.` and segments need no declaration. `Err` holds every finding.
+    ///
+    /// # Errors
+    ///
+    /// Every finding: unknown fields, types that do not agree, patterns that do not compile.
     pub fn compile(expr: &Expr, fields: &[(&str, Option<DataType>)]) -> Result<Criterion, Vec<Diagnostic>> {
         let fields = Fields::new(fields);
         let scope = Scope { table: None, columns_only: false, inputs: &[] };

@@ -165,6 +165,33 @@ pub struct ObservedValue {
 
 impl Plan {
     /// [`Prepared::explain`] of one call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use usher_engine::definition::*;
+    /// # use usher_engine::{Access, Asked, Event, Evidence, Plan, Profile, ProfileId, Query, syntax};
+    /// # let table = EventTable { database: "web".into(), table: "pages".into() };
+    /// # let view = KeyEvent { name: "view".into(), table, filter: None, columns: vec![], description: None };
+    /// # let kind = AttributeKind::Counter { key_event: "view".into(), filter: None, increment: Increment::Constant(1), window_ms: Some(86_400_000), parts: vec![], backfill: None };
+    /// # let views = Attribute { name: "views".into(), kind, sensitive: false, description: None };
+    /// # let criteria = syntax::parse("views >= 1").unwrap();
+    /// # let section = Section { name: "Welcome".into(), key_event: None, event_filter: None, criteria, accept_unknown_profiles: true, outputs: vec![], segments: vec![], include_sensitive: false };
+    /// # let home = Personalization { name: "home".into(), description: None, choice: Choice::First, trigger: Some("view".into()), inputs: vec![], sections: vec![section] };
+    /// # let keys = vec![StitchKey { name: "visitor".into(), ..StitchKey::default() }];
+    /// # let identity = Identity { keys, primary_key: Some("visitor".into()), ..Identity::default() };
+    /// # let definition = Definition { audience: Audience { id: "7".into(), name: None }, key_events: vec![view], attributes: vec![views], identity, personalizations: vec![home], ..Definition::default() };
+    /// # let plan = Plan::compile(&definition).unwrap();
+    /// # let now_ms = 1_790_000_000_000;
+    /// # let table = plan.table("web", "pages").unwrap();
+    /// # let event = Event::resolve(table, vec![("visitor".into(), "anna".into())], now_ms, "id-1".into());
+    /// # let mut profile = Profile::new(ProfileId([1; 16]), now_ms);
+    /// # plan.ingest(&mut profile, &event, now_ms);
+    /// # let query = Query { event: Some(&event), asked: Asked::Triggered, inputs: &[], edge: &[], access: Access::default(), blind: false };
+    /// let explanation = plan.explain(&profile, &query, now_ms);
+    /// let criteria = &explanation.personalizations[0].sections[0].criteria;
+    /// assert_eq!(criteria.text, "views >= 1");
+    /// ```
     pub fn explain(&self, profile: &Profile, query: &Query<'_>, now_ms: i64) -> Explanation<'_> {
         self.call(profile, query, now_ms).explain()
     }

@@ -105,6 +105,30 @@ pub enum Entry {
 
 impl Plan {
     /// The identifiers that come with an event, in routing order. Keys that want proof identify only with it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use usher_engine::definition::*;
+    /// # use usher_engine::{Access, Asked, Event, Evidence, Plan, Profile, ProfileId, Query, syntax};
+    /// # let table = EventTable { database: "web".into(), table: "pages".into() };
+    /// # let view = KeyEvent { name: "view".into(), table, filter: None, columns: vec![], description: None };
+    /// # let kind = AttributeKind::Counter { key_event: "view".into(), filter: None, increment: Increment::Constant(1), window_ms: Some(86_400_000), parts: vec![], backfill: None };
+    /// # let views = Attribute { name: "views".into(), kind, sensitive: false, description: None };
+    /// # let criteria = syntax::parse("views >= 1").unwrap();
+    /// # let section = Section { name: "Welcome".into(), key_event: None, event_filter: None, criteria, accept_unknown_profiles: true, outputs: vec![], segments: vec![], include_sensitive: false };
+    /// # let home = Personalization { name: "home".into(), description: None, choice: Choice::First, trigger: Some("view".into()), inputs: vec![], sections: vec![section] };
+    /// # let keys = vec![StitchKey { name: "visitor".into(), ..StitchKey::default() }];
+    /// # let identity = Identity { keys, primary_key: Some("visitor".into()), ..Identity::default() };
+    /// # let definition = Definition { audience: Audience { id: "7".into(), name: None }, key_events: vec![view], attributes: vec![views], identity, personalizations: vec![home], ..Definition::default() };
+    /// # let plan = Plan::compile(&definition).unwrap();
+    /// # let now_ms = 1_790_000_000_000;
+    /// # let table = plan.table("web", "pages").unwrap();
+    /// # let event = Event::resolve(table, vec![("visitor".into(), "anna".into())], now_ms, "id-1".into());
+    /// let keys = plan.keys(&event, &Evidence::NONE);
+    /// assert_eq!((keys.usable[0].name.as_str(), keys.usable[0].value.as_str()), ("visitor", "anna"));
+    /// assert!(keys.refused.is_empty());
+    /// ```
     pub fn keys(&self, event: &Event, evidence: &Evidence<'_>) -> Keys {
         let mut keys = Keys::default();
         for rule in self.key_rules.iter().filter(|rule| !rule.workflow_only) {
@@ -169,6 +193,10 @@ impl Plan {
     }
 
     /// The key of an imported record: only the lookup key's column identifies.
+    ///
+    /// # Errors
+    ///
+    /// Why the value is no key, in RT 2.0's words where it has some.
     pub fn record_key(&self, value: Option<&Value>, computed_ms: i64) -> Result<Key, &'static str> {
         let rule = self.lookup_rule().ok_or("Key is not present in the config file.")?;
         let text = rule.admit(value.ok_or("The key column is missing.")?)?;
@@ -179,6 +207,34 @@ impl Plan {
     ///
     /// `fresh` names the profile that is made when none is known; `now_ms` is when. Without any usable key there is no
     /// profile to stitch to: callers evaluate on [`Profile::unknown`] and store nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use usher_engine::definition::*;
+    /// # use usher_engine::{Access, Asked, Event, Evidence, Plan, Profile, ProfileId, Query, syntax};
+    /// # let table = EventTable { database: "web".into(), table: "pages".into() };
+    /// # let view = KeyEvent { name: "view".into(), table, filter: None, columns: vec![], description: None };
+    /// # let kind = AttributeKind::Counter { key_event: "view".into(), filter: None, increment: Increment::Constant(1), window_ms: Some(86_400_000), parts: vec![], backfill: None };
+    /// # let views = Attribute { name: "views".into(), kind, sensitive: false, description: None };
+    /// # let criteria = syntax::parse("views >= 1").unwrap();
+    /// # let section = Section { name: "Welcome".into(), key_event: None, event_filter: None, criteria, accept_unknown_profiles: true, outputs: vec![], segments: vec![], include_sensitive: false };
+    /// # let home = Personalization { name: "home".into(), description: None, choice: Choice::First, trigger: Some("view".into()), inputs: vec![], sections: vec![section] };
+    /// # let keys = vec![StitchKey { name: "visitor".into(), ..StitchKey::default() }];
+    /// # let identity = Identity { keys, primary_key: Some("visitor".into()), ..Identity::default() };
+    /// # let definition = Definition { audience: Audience { id: "7".into(), name: None }, key_events: vec![view], attributes: vec![views], identity, personalizations: vec![home], ..Definition::default() };
+    /// # let plan = Plan::compile(&definition).unwrap();
+    /// # let now_ms = 1_790_000_000_000;
+    /// # let table = plan.table("web", "pages").unwrap();
+    /// # let event = Event::resolve(table, vec![("visitor".into(), "anna".into())], now_ms, "id-1".into());
+    /// let keys = plan.keys(&event, &Evidence::NONE);
+    /// let stitched = plan.stitch(&keys, vec![], ProfileId([1; 16]), now_ms);
+    /// assert_eq!(stitched.profile.id, ProfileId([1; 16]));
+    /// assert!(stitched.profile.has_key("visitor", "anna"));
+    /// // The next event of this visitor finds that profile by its key.
+    /// let again = plan.stitch(&keys, vec![stitched.profile], ProfileId([2; 16]), now_ms);
+    /// assert_eq!(again.profile.id, ProfileId([1; 16]));
+    /// ```
     pub fn stitch(&self, keys: &Keys, found: Vec<Profile>, fresh: ProfileId, now_ms: i64) -> Stitched {
         let keys = keys.usable.as_slice();
         let primary = self.primary_key.as_deref();

@@ -5,6 +5,7 @@
 //! finds it again, and state of a kind that this build does not know is not overwritten. No definition knows parked state;
 //! it is purged like the state of a dropped attribute.
 
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -30,16 +31,18 @@ pub(crate) fn absorb(
         align(&mut other, attribute);
     }
     let Some(forgot) = profile.absorb_all_but_states(&other) else { return false };
-    for (name, theirs) in other.states() {
+    let names: Vec<String> = other.states().map(|(name, _)| name.into()).collect();
+    for name in &names {
+        let Some(theirs) = other.state_mut(name).take() else { continue };
         let place = profile.state_mut(name);
         let (stays, parked) = match place.take() {
-            None => (theirs.clone(), None),
-            Some(mine) if are_alike(&mine, theirs) => {
-                let kind = attributes.iter().find(|known| known.name == name).map(|known| &known.kind);
-                (join(kind, mine, theirs.clone(), now_ms), None)
+            None => (theirs, None),
+            Some(mine) if are_alike(&mine, &theirs) => {
+                let kind = attributes.iter().find(|known| known.name == *name).map(|known| &known.kind);
+                (join(kind, mine, theirs, now_ms), None)
             }
-            Some(mine) if theirs.rank() > mine.rank() => (theirs.clone(), Some(mine)),
-            Some(mine) => (mine, Some(theirs.clone())),
+            Some(mine) if theirs.rank() > mine.rank() => (theirs, Some(mine)),
+            Some(mine) => (mine, Some(theirs)),
         };
         *place = Some(stays);
         if let Some(parked) = parked {

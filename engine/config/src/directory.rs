@@ -24,6 +24,10 @@ pub struct Listing {
 /// Files whose names begin with a dot are none. Other things live beside definitions (keys, package manifests): a mapping that carries no mark of any dialect is left
 /// out with an info, unless it names an audience beside a misspelt mark. Named alone, the same file is an error, because then somebody meant it. A text that cannot be read
 /// stays in, so that a slip of the pen never drops a definition in silence.
+///
+/// # Errors
+///
+/// If the directory or a file in it cannot be read. A file that is not UTF-8 is a finding.
 pub fn definition_files(directory: &Path) -> io::Result<Listing> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(directory)? {

@@ -100,6 +100,16 @@ pub fn read(sources: &[Source]) -> Reading {
 }
 
 /// Reads all sources, adds warnings and what the engine says of the definition, in the order of the text.
+///
+/// # Examples
+///
+/// ```
+/// let text = "parent_segment_id: '1'\nevents:\n  - {name: view, database: web, table: pages}\n";
+/// let sources = [usher_config::Source { name: "rt.yaml".to_owned(), text: text.to_owned() }];
+/// let reading = usher_config::check(&sources);
+/// assert!(!reading.has_errors());
+/// assert_eq!(reading.definition.key_events[0].name, "view");
+/// ```
 pub fn check(sources: &[Source]) -> Reading {
     check_with(sources, &Sample::default())
 }

@@ -43,6 +43,16 @@ const EXAMPLES: &str = "examples.yaml";
 ///
 /// Read in the order of their names they are the definition again, so names begin with a number where the order of the
 /// personalizations asks for one. The same definition gives the same texts.
+///
+/// # Examples
+///
+/// ```
+/// let text = "parent_segment_id: '1'\nevents:\n  - {name: view, database: web, table: pages}\n";
+/// let sources = [usher_config::Source { name: "rt.yaml".to_owned(), text: text.to_owned() }];
+/// let definition = usher_config::read(&sources).definition;
+/// let files = usher_config::write(&definition);
+/// assert_eq!(usher_config::read(&files).definition, definition);
+/// ```
 pub fn write(definition: &Definition) -> Vec<Source> {
     let names = file_name::of(definition.personalizations.iter().map(|service| service.name.as_str()));
     let services = definition.personalizations.iter().map(|it| service::text(&definition.audience, it));

@@ -27,11 +27,43 @@ impl Plan {
     /// Compiles a definition. `Err` holds every finding: the errors, and with the feature `words` what
     /// [`warnings`](Plan::warnings) says of the parts that are sound. A plan may still have warnings, which `usher-config`
     /// reports, because they are about what was meant.
+    ///
+    /// # Errors
+    ///
+    /// Every finding, if one of them is an error. None is dropped at the first.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use usher_engine::definition::*;
+    /// # use usher_engine::{Access, Asked, Event, Evidence, Plan, Profile, ProfileId, Query, syntax};
+    /// # let table = EventTable { database: "web".into(), table: "pages".into() };
+    /// # let view = KeyEvent { name: "view".into(), table, filter: None, columns: vec![], description: None };
+    /// # let kind = AttributeKind::Counter { key_event: "view".into(), filter: None, increment: Increment::Constant(1), window_ms: Some(86_400_000), parts: vec![], backfill: None };
+    /// # let views = Attribute { name: "views".into(), kind, sensitive: false, description: None };
+    /// # let criteria = syntax::parse("views >= 1").unwrap();
+    /// # let section = Section { name: "Welcome".into(), key_event: None, event_filter: None, criteria, accept_unknown_profiles: true, outputs: vec![], segments: vec![], include_sensitive: false };
+    /// # let home = Personalization { name: "home".into(), description: None, choice: Choice::First, trigger: Some("view".into()), inputs: vec![], sections: vec![section] };
+    /// # let keys = vec![StitchKey { name: "visitor".into(), ..StitchKey::default() }];
+    /// # let identity = Identity { keys, primary_key: Some("visitor".into()), ..Identity::default() };
+    /// # let definition = Definition { audience: Audience { id: "7".into(), name: None }, key_events: vec![view], attributes: vec![views], identity, personalizations: vec![home], ..Definition::default() };
+    /// let plan = Plan::compile(&definition).unwrap();
+    /// assert_eq!(plan.tables().len(), 1);
+    ///
+    /// let mut broken = definition.clone();
+    /// broken.personalizations[0].trigger = Some("purchase".into());
+    /// let findings = Plan::compile(&broken).unwrap_err();
+    /// assert_eq!(findings[0].path, "personalizations[0].trigger");
+    /// ```
     pub fn compile(definition: &Definition) -> Result<Plan, Vec<Diagnostic>> {
         Plan::compile_owned(definition.clone())
     }
 
     /// The same for a definition that is not wanted any more, which the plan keeps.
+    ///
+    /// # Errors
+    ///
+    /// As [`compile`](Plan::compile).
     pub fn compile_owned(definition: Definition) -> Result<Plan, Vec<Diagnostic>> {
         let mut compiler = Compiler::new(&definition);
         let plan = compiler.plan();

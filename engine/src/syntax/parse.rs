@@ -15,11 +15,29 @@ use crate::limits::{CRITERIA_BYTES_MAX, CRITERIA_DEPTH_MAX, IN_VALUES_MAX};
 use crate::value::{Number, Value};
 
 /// Reads one criterion. The empty text is always true.
+///
+/// # Errors
+///
+/// What is wrong, where, and how to mend it.
+///
+/// # Examples
+///
+/// ```
+/// use usher_engine::syntax::parse;
+///
+/// let expr = parse("tier = 'VIP' and not views < 3").unwrap();
+/// assert_eq!(parse(&expr.to_string()).unwrap(), expr);
+/// assert_eq!(parse("tier =").unwrap_err().start, 6);
+/// ```
 pub fn parse(text: &str) -> Result<Expr, ParseError> {
     read(text, None)
 }
 
 /// The same, with where each condition stands: tests and segments as they are written, in bytes of the text.
+///
+/// # Errors
+///
+/// As [`parse`].
 #[cfg(feature = "words")]
 pub fn parse_located(text: &str) -> Result<(Expr, Vec<Range<usize>>), ParseError> {
     let mut conditions = Vec::new();

@@ -68,6 +68,10 @@ pub struct Fields<'a>(&'a [(String, Value)]);
 
 impl<'a> Fields<'a> {
     /// Takes an object that has no other entries than these, and none twice.
+    ///
+    /// # Errors
+    ///
+    /// If it is no object, or has a name that is not known.
     pub fn of(value: &'a Value, known: &[&str]) -> Result<Fields<'a>, Unfit> {
         let entries = value.as_object().ok_or_else(|| Unfit::new("not an object"))?;
         for (index, (name, _)) in entries.iter().enumerate() {
@@ -83,6 +87,10 @@ impl<'a> Fields<'a> {
     }
 
     /// A field that must be there.
+    ///
+    /// # Errors
+    ///
+    /// If it is missing or does not fit.
     pub fn required<T: FromValue>(self, name: &str) -> Result<T, Unfit> {
         match self.find(name) {
             Some(value) => T::from_value(value).map_err(|unfit| unfit.inside(name)),
@@ -91,6 +99,10 @@ impl<'a> Fields<'a> {
     }
 
     /// A field that stands for this when it is not there.
+    ///
+    /// # Errors
+    ///
+    /// If it is there and does not fit.
     pub fn or<T: FromValue>(self, name: &str, default: T) -> Result<T, Unfit> {
         match self.find(name) {
             Some(value) => T::from_value(value).map_err(|unfit| unfit.inside(name)),
@@ -104,6 +116,10 @@ impl<'a> Fields<'a> {
 }
 
 /// A variant's name and content; one without content is its name alone.
+///
+/// # Errors
+///
+/// If it is not of that shape.
 pub fn variant(value: &Value) -> Result<(&str, &Value), Unfit> {
     match value {
         Value::String(name) => Ok((name, &Value::Null)),
@@ -121,6 +137,10 @@ pub(crate) fn tagged(name: &str, content: Value) -> Value {
 }
 
 /// What a name stands for.
+///
+/// # Errors
+///
+/// If it is none of the names.
 pub fn named<T: Copy>(value: &Value, names: &[(&str, T)]) -> Result<T, Unfit> {
     let text = value.as_str();
     let found = names.iter().find(|(name, _)| text == Some(name)).map(|(_, meaning)| *meaning);
