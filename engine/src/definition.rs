@@ -28,6 +28,8 @@ pub struct Definition {
     pub attributes: Vec<Attribute>,
     /// How identifiers belong together.
     pub identity: Identity,
+    /// The column in which an event's id is looked for first, before `uuid`, `event_id` and `messageId`.
+    pub event_id_column: Option<String>,
     /// Ordered lists of sections.
     pub personalizations: Vec<Personalization>,
 }

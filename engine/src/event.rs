@@ -1,12 +1,14 @@
 //! Events: flat objects with an id and a time, resolved once when they arrive.
 
-use alloc::string::String;
+use alloc::borrow::Cow;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::compare::equal;
-use crate::limits::EVENT_ID_BYTES_MAX;
+use crate::limits::{DAY_MS, EVENT_ID_BYTES_MAX};
+use crate::plan::Plan;
 use crate::time;
-use crate::value::Value;
+use crate::value::{Number, Value};
 
 /// One event as the engine sees it.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,8 +34,14 @@ pub enum Note {
     TimeUnreadable,
     /// Its time lay in the future; arrival stands for it.
     TimeInFuture,
+    /// Its time lay before the year 2000; arrival stands for it.
+    TimeImplausible,
+    /// When its batch was sent could not be read, or cannot be; its time is as it was said.
+    SentAtUnusable,
     /// Its id was longer than the bound; it has none.
     IdTooLong,
+    /// A column of its id held neither a text nor an integer.
+    IdUnusable,
 }
 
 impl Note {
@@ -42,57 +50,130 @@ impl Note {
         match self {
             Note::TimeUnreadable => "time_unreadable",
             Note::TimeInFuture => "time_in_future",
+            Note::TimeImplausible => "time_implausible",
+            Note::SentAtUnusable => "sent_at_unusable",
             Note::IdTooLong => "id_too_long",
+            Note::IdUnusable => "id_unusable",
         }
     }
 }
 
-impl Event {
-    /// Resolves id and time of what arrived at `arrival_ms`. `minted_id` is used when it has no id of its own.
-    pub fn resolve(table: usize, columns: Vec<(String, Value)>, arrival_ms: i64, minted_id: String) -> Event {
-        Event::resolve_sent(table, columns, arrival_ms, minted_id, None)
-    }
+/// When a batch says that it was sent, by a clock that may be wrong.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SentAt {
+    /// It does not say.
+    #[default]
+    Absent,
+    /// What it says is no time, or none at which it can have been sent.
+    Unusable,
+    /// Unix milliseconds.
+    At(i64),
+}
 
-    /// The same for an event of a batch that says when it was sent, by a clock that may be wrong: its times are shifted
-    /// by what that clock is off.
-    pub fn resolve_sent(
+impl SentAt {
+    /// Reads the `sentAt` of a batch that arrived at `arrival_ms`; null is missing. A clock may be wrong, but not before
+    /// 2000 nor more than a day ahead: what says so is in another unit, or nobody's time.
+    pub fn read(value: Option<&Value>, arrival_ms: i64) -> SentAt {
+        let Some(value) = value.and_then(Value::present) else { return SentAt::Absent };
+        let is_usable =
+            |sent_ms: &i64| *sent_ms >= YEAR_2000_MS && *sent_ms <= arrival_ms.saturating_add(DAY_MS);
+        time::instant_ms(value).filter(is_usable).map_or(SentAt::Unusable, SentAt::At)
+    }
+}
+
+/// The columns in which an event's id is looked for, in order.
+pub(crate) const ID_COLUMNS: [&str; 3] = ["uuid", "event_id", "messageId"];
+
+/// What lies before is no time of an event: 2000-01-01T00:00:00Z.
+const YEAR_2000_MS: i64 = 946_684_800_000;
+
+impl Plan {
+    /// Resolves id and time of what arrived at `arrival_ms` in an event table, given by its index. `minted_id` is used
+    /// when it has no id of its own. Times are shifted by what the clock of `sent` is off.
+    pub fn event(
+        &self,
         table: usize,
         columns: Vec<(String, Value)>,
         arrival_ms: i64,
         minted_id: String,
-        sent_ms: Option<i64>,
+        sent: SentAt,
     ) -> Event {
-        let mut notes = Vec::new();
-        let named = ["uuid", "event_id", "messageId"]
-            .iter()
-            .filter_map(|name| top(&columns, name)?.as_str())
-            .find(|id| !id.is_empty());
-        let id = match named {
-            Some(id) if id.len() > EVENT_ID_BYTES_MAX => {
-                notes.push(Note::IdTooLong);
-                None
+        let id_columns = self.id_columns.iter().map(String::as_str);
+        resolve(id_columns, table, columns, arrival_ms, minted_id, sent)
+    }
+}
+
+fn resolve<'c>(
+    id_columns: impl Iterator<Item = &'c str>,
+    table: usize,
+    columns: Vec<(String, Value)>,
+    arrival_ms: i64,
+    minted_id: String,
+    sent: SentAt,
+) -> Event {
+    let mut notes = Vec::new();
+    let mut named: Option<Cow<'_, str>> = None;
+    for value in id_columns.filter_map(|name| column_of(&columns, name)) {
+        let id = match value {
+            Value::String(id) if !id.is_empty() => Cow::Borrowed(id.as_str()),
+            Value::Number(Number::Integer(id)) => Cow::Owned(id.to_string()),
+            _ => {
+                note(&mut notes, Note::IdUnusable);
+                continue;
             }
-            named => named.map(String::from),
         };
-        let times = ["time", "timestamp"].map(|name| top(&columns, name));
-        let read = times.iter().flatten().find_map(|value| time::instant_ms(value));
-        if read.is_none() && times.iter().any(Option::is_some) {
-            notes.push(Note::TimeUnreadable);
+        named.get_or_insert(id);
+    }
+    let id = named.filter(|id| {
+        let fits = id.len() <= EVENT_ID_BYTES_MAX;
+        if !fits {
+            note(&mut notes, Note::IdTooLong);
         }
-        let shift_ms = sent_ms.map_or(0, |sent_ms| arrival_ms.saturating_sub(sent_ms));
-        let said = read.map(|time_ms| time_ms.saturating_add(shift_ms));
-        if said.is_some_and(|time_ms| time_ms > arrival_ms) {
-            notes.push(Note::TimeInFuture);
+        fits
+    });
+    let id = id.map(Cow::into_owned);
+    let times = ["time", "timestamp"].map(|name| top(&columns, name));
+    let read = times.iter().flatten().find_map(|value| time::instant_ms(value));
+    if read.is_none() && times.iter().any(Option::is_some) {
+        note(&mut notes, Note::TimeUnreadable);
+    }
+    let shift_ms = match sent {
+        SentAt::Absent => 0,
+        SentAt::Unusable => {
+            note(&mut notes, Note::SentAtUnusable);
+            0
         }
-        let said = said.filter(|time_ms| *time_ms <= arrival_ms);
-        Event {
-            table,
-            minted: id.is_none(),
-            id: id.unwrap_or(minted_id),
-            time_ms: said.unwrap_or(arrival_ms),
-            columns,
-            notes,
+        SentAt::At(sent_ms) => arrival_ms.saturating_sub(sent_ms),
+    };
+    let said = read.map(|time_ms| time_ms.saturating_add(shift_ms)).filter(|time_ms| {
+        if *time_ms > arrival_ms {
+            note(&mut notes, Note::TimeInFuture);
+        } else if *time_ms < YEAR_2000_MS {
+            note(&mut notes, Note::TimeImplausible);
         }
+        (YEAR_2000_MS..=arrival_ms).contains(time_ms)
+    });
+    Event {
+        table,
+        minted: id.is_none(),
+        id: id.unwrap_or(minted_id),
+        time_ms: said.unwrap_or(arrival_ms),
+        columns,
+        notes,
+    }
+}
+
+fn note(notes: &mut Vec<Note>, note: Note) {
+    if !notes.contains(&note) {
+        notes.push(note);
+    }
+}
+
+impl Event {
+    /// Resolves id and time of what arrived at `arrival_ms`, where no definition names columns of its own:
+    /// [`Plan::event`] does.
+    pub fn resolve(table: usize, columns: Vec<(String, Value)>, arrival_ms: i64, minted_id: String) -> Event {
+        resolve(ID_COLUMNS.into_iter(), table, columns, arrival_ms, minted_id, SentAt::Absent)
     }
 
     /// A column that was sent, by its literal name or, with dots, by its path; null is missing.
@@ -146,23 +227,75 @@ mod tests {
     use super::*;
     use alloc::vec;
 
+    const NOW_MS: i64 = 1_790_000_000_000;
+
     fn event(columns: Vec<(&str, Value)>) -> Event {
+        sent(columns, SentAt::Absent)
+    }
+
+    fn sent(columns: Vec<(&str, Value)>, sent: SentAt) -> Event {
         let columns = columns.into_iter().map(|(name, value)| (name.into(), value)).collect();
-        Event::resolve(0, columns, 1_000_000, "minted".into())
+        resolve(ID_COLUMNS.into_iter(), 0, columns, NOW_MS, "minted".into(), sent)
     }
 
     #[test]
-    fn ids_and_times() {
-        let plain = event(vec![("uuid", "".into()), ("event_id", "e".into()), ("time", 500.into())]);
-        assert_eq!((plain.id.as_str(), plain.minted, plain.time_ms), ("e", false, 500_000));
-        let bare = event(vec![("uuid", 7.into())]);
-        assert_eq!((bare.id.as_str(), bare.minted, bare.time_ms), ("minted", true, 1_000_000));
-        let second = event(vec![("time", "soon".into()), ("timestamp", 600.into())]);
-        assert_eq!((second.time_ms, second.notes.len()), (600_000, 0));
-        let late = event(vec![("time", 2_000.into())]);
-        assert_eq!((late.time_ms, late.notes), (1_000_000, vec![Note::TimeInFuture]));
+    fn ids() {
+        let float = |value| Value::Number(Number::float(value).unwrap());
+        for (columns, id, notes) in [
+            (vec![("event_id", "e".into()), ("uuid", "u".into())], "u", vec![]),
+            (vec![("event_id", "e".into())], "e", vec![]),
+            (vec![("uuid", 7.into())], "7", vec![]),
+            (vec![("uuid", i64::MIN.into())], "-9223372036854775808", vec![]),
+            (vec![("uuid", "".into()), ("event_id", "e".into())], "e", vec![Note::IdUnusable]),
+            (vec![("uuid", "u".into()), ("messageId", true.into())], "u", vec![Note::IdUnusable]),
+            (
+                vec![("uuid", float(1e20)), ("event_id", Value::List(vec![]))],
+                "minted",
+                vec![Note::IdUnusable],
+            ),
+            (vec![("uuid", Value::Null)], "minted", vec![]),
+            (vec![], "minted", vec![]),
+            (vec![("uuid", "u".repeat(257).as_str().into())], "minted", vec![Note::IdTooLong]),
+        ] {
+            let found = event(columns);
+            assert_eq!((found.id.as_str(), found.minted, found.notes), (id, id == "minted", notes));
+        }
+        assert_eq!(event(vec![("uuid", "u".repeat(256).as_str().into())]).id.len(), 256);
+    }
+
+    #[test]
+    fn times() {
+        let second = event(vec![("time", "soon".into()), ("timestamp", 1_600_000_000.into())]);
+        assert_eq!((second.time_ms, second.notes.len()), (1_600_000_000_000, 0));
+        let late = event(vec![("time", 1_790_000_001.into())]);
+        assert_eq!((late.time_ms, late.notes), (NOW_MS, vec![Note::TimeInFuture]));
         let broken = event(vec![("time", "soon".into())]);
-        assert_eq!((broken.time_ms, broken.notes), (1_000_000, vec![Note::TimeUnreadable]));
+        assert_eq!((broken.time_ms, broken.notes), (NOW_MS, vec![Note::TimeUnreadable]));
+        let oldest = event(vec![("time", 946_684_800.into())]);
+        assert_eq!((oldest.time_ms, oldest.notes.len()), (YEAR_2000_MS, 0));
+        let older = event(vec![("time", "1999-12-31T23:59:59.999Z".into())]);
+        assert_eq!((older.time_ms, older.notes), (NOW_MS, vec![Note::TimeImplausible]));
+    }
+
+    #[test]
+    fn a_clock_that_is_wrong_shifts_times_if_it_can_be_told() {
+        let at = |value: Value| SentAt::read(Some(&value), NOW_MS);
+        for (value, expected) in [
+            (Value::Null, SentAt::Absent),
+            (1_789_999_000.into(), SentAt::At(1_789_999_000_000)),
+            (1_789_999_000_000_000_i64.into(), SentAt::At(1_789_999_000_000)),
+            (946_684_800.into(), SentAt::At(YEAR_2000_MS)),
+            (946_684_799.into(), SentAt::Unusable),
+            ((1_790_000_000 + 86_400).into(), SentAt::At(NOW_MS + DAY_MS)),
+            ((NOW_MS + DAY_MS + 1).into(), SentAt::Unusable),
+            ("yesterday".into(), SentAt::Unusable),
+        ] {
+            assert_eq!(at(value.clone()), expected, "{value}");
+        }
+        let slow = sent(vec![("time", 1_789_998_990.into())], SentAt::At(1_789_999_000_000));
+        assert_eq!((slow.time_ms, slow.notes.len()), (NOW_MS - 10_000, 0));
+        let unusable = sent(vec![("time", 1_789_999_990.into())], SentAt::Unusable);
+        assert_eq!((unusable.time_ms, unusable.notes), (NOW_MS - 10_000, vec![Note::SentAtUnusable]));
     }
 
     #[test]
@@ -177,9 +310,15 @@ mod tests {
 
     #[test]
     fn a_batch_from_the_future_keeps_its_order() {
-        let times = [Value::from(2_000), 1.into(), 3_000.into(), "soon".into(), Value::Null];
+        let times = [
+            Value::from(1_790_000_001),
+            1_600_000_000.into(),
+            1_790_000_002.into(),
+            "soon".into(),
+            Value::Null,
+        ];
         let mut batch = times.map(|time| event(vec![("time", time)]));
         order_clamped(batch.iter_mut());
-        assert_eq!(batch.map(|event| event.time_ms), [999_999, 1_000, 1_000_000, 1_000_000, 1_000_000]);
+        assert_eq!(batch.map(|event| event.time_ms), [NOW_MS - 1, 1_600_000_000_000, NOW_MS, NOW_MS, NOW_MS]);
     }
 }

@@ -47,7 +47,7 @@ mod query;
 mod section;
 
 pub use criterion::{Criterion, Row};
-pub use event::{Event, Note, order_clamped};
+pub use event::{Event, Note, SentAt, order_clamped};
 pub use explain::{
     ConditionTrace, Explanation, KnownAttribute, ObservedValue, Outcome, PersonalizationTrace, SectionTrace,
     Source,

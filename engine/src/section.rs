@@ -270,7 +270,7 @@ impl Plan {
     }
 
     /// Whether a personalization is triggered: by its key event, or, where it has none for all, by one that a section waits
-    /// for; a section that waits for none answers then. Whoever names a personalization needs no such section.
+    /// for and lets pass; a section that waits for none answers then. Whoever names a personalization needs no such section.
     pub(crate) fn triggers<'c>(
         &self,
         plan: &PersonalizationPlan,
@@ -281,7 +281,11 @@ impl Plan {
         match (plan.trigger, asked) {
             (Some(trigger), _) => self.happens(trigger, call, memo),
             (None, Asked::Triggered) => {
-                plan.awaited.iter().any(|key_event| self.happens(*key_event, call, memo))
+                let mut awaited = plan.awaited.iter().filter_map(|number| plan.sections.get(*number));
+                awaited.any(|section| {
+                    let happens = section.key_event.is_some_and(|it| self.happens(it, call, memo));
+                    happens && self.passes(section, call, memo)
+                })
             }
             (None, Asked::Named(_)) => true,
         }

@@ -4,10 +4,12 @@
 
 use crate::value::{Number, Value};
 
-/// Numbers above this are milliseconds, below it seconds (10¹¹ s is the year 5138).
-const SECONDS_MAX: i64 = 100_000_000_000;
+// From which size a number is no longer seconds, milliseconds, microseconds: each is the year 5138.
+const MILLISECONDS: u64 = 100_000_000_000;
+const MICROSECONDS: u64 = MILLISECONDS * 1_000;
+const NANOSECONDS: u64 = MICROSECONDS * 1_000;
 
-/// The instant that a value names: Unix seconds or milliseconds, RFC 3339, or a date (its midnight, UTC). A text of
+/// The instant that a value names: Unix time in the unit that its size tells, RFC 3339, or a date (its midnight, UTC). A text of
 /// ten digits or more is its number: what a CSV file holds are texts.
 pub fn instant_ms(value: &Value) -> Option<i64> {
     match value {
@@ -35,16 +37,28 @@ pub(crate) fn words_ms(text: &str) -> Option<i64> {
     rfc3339_ms(text).or_else(|| date_ms(text))
 }
 
-/// Unix seconds, or milliseconds when above 10¹¹.
+/// Unix seconds; by their size milliseconds (from 10¹¹), microseconds (from 10¹⁴) or nanoseconds (from 10¹⁷), to the
+/// millisecond before. None for what is beyond 64 bits.
 pub fn unix_ms(number: Number) -> Option<i64> {
-    let beyond =
-        |limit: i64| number > Number::Integer(limit) || number < Number::Integer(limit.saturating_neg());
-    let milliseconds = beyond(SECONDS_MAX);
     match number {
-        Number::Integer(value) => Some(if milliseconds { value } else { value.saturating_mul(1_000) }),
-        // Nothing below 2^63 saturates here; what is beyond is no time.
+        Number::Integer(value) => Some(match value.unsigned_abs() {
+            NANOSECONDS.. => value.div_euclid(1_000_000),
+            MICROSECONDS..NANOSECONDS => value.div_euclid(1_000),
+            MILLISECONDS..MICROSECONDS => value,
+            _ => value.saturating_mul(1_000),
+        }),
         Number::Float(value) => {
-            (!beyond(i64::MAX / 2)).then_some((if milliseconds { value } else { value * 1_000.0 }) as i64)
+            let size = value.abs();
+            let milliseconds = if size < MILLISECONDS as f64 {
+                value * 1_000.0
+            } else if size < MICROSECONDS as f64 {
+                value
+            } else if size < NANOSECONDS as f64 {
+                value / 1_000.0
+            } else {
+                value / 1_000_000.0
+            };
+            (size < i64::MAX as f64).then_some(milliseconds as i64)
         }
     }
 }
@@ -205,8 +219,25 @@ mod tests {
         assert_eq!(unix_ms(Number::Float(1e300)), None);
         // Before 1970 as well.
         assert_eq!(unix_ms(Number::Integer(-1)), Some(-1_000));
-        assert_eq!(unix_ms(Number::Integer(-SECONDS_MAX)), Some(-SECONDS_MAX * 1_000));
-        assert_eq!(unix_ms(Number::Integer(-SECONDS_MAX - 1)), Some(-SECONDS_MAX - 1));
+        // The unit is told by the size.
+        for (number, expected) in [
+            (99_999_999_999, 99_999_999_999_000),
+            (100_000_000_000, 100_000_000_000),
+            (99_999_999_999_999, 99_999_999_999_999),
+            (100_000_000_000_000, 100_000_000_000),
+            (1_790_000_000_123_999, 1_790_000_000_123),
+            (99_999_999_999_999_999, 99_999_999_999_999),
+            (100_000_000_000_000_000, 100_000_000_000),
+            (1_790_000_000_123_999_999, 1_790_000_000_123),
+            (i64::MAX, 9_223_372_036_854),
+            (-99_999_999_999, -99_999_999_999_000),
+            (-100_000_000_000, -100_000_000_000),
+            (-100_000_000_000_001, -100_000_000_001),
+        ] {
+            assert_eq!(unix_ms(Number::Integer(number)), Some(expected), "{number}");
+        }
+        assert_eq!(unix_ms(Number::Float(1_790_000_000_123_456.5)), Some(1_790_000_000_123));
+        assert_eq!(unix_ms(Number::Float(1.79e18)), Some(1_790_000_000_000));
         for (text, expected) in [
             ("1790000000", Some(1_790_000_000_000)),
             ("1790000000123", Some(1_790_000_000_123)),

@@ -26,7 +26,8 @@ pub fn definition(random: &mut Random) -> Definition {
     let personalizations = several(random, 4, |random| personalization(random, &key_events, &attributes));
     let audience = Audience { id: name(random), name: maybe(random, text) };
     let identity = if random.one_in(4) { Identity::default() } else { identity(random) };
-    Definition { audience, tables, key_events, attributes, identity, personalizations }
+    let event_id_column = maybe(random, name);
+    Definition { audience, tables, key_events, attributes, identity, personalizations, event_id_column }
 }
 
 /// Examples of a definition, which name what it has.

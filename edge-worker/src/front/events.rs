@@ -1,6 +1,6 @@
 //! Event routes: personalization for one event, public and private, and ingestion of batches.
 
-use usher_engine::{Event, Evidence};
+use usher_engine::{Evidence, SentAt};
 
 use super::checked_head::CheckedHead;
 use crate::edge::{Edge, Running};
@@ -29,7 +29,8 @@ pub(super) fn personalize(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) 
         sensitive_scope: caller.access.sensitive_scope,
     };
     let columns = read::event(body).map_err(Refusal::from)?.columns;
-    let event = Event::resolve(index, columns, admitted.head.ambient.now_ms, String::new());
+    let event =
+        running.plan.event(index, columns, admitted.head.ambient.now_ms, String::new(), SentAt::Absent);
     let evidence = Evidence { server: caller.is_server, keys: &[] };
     let first = running.plan.keys(&event, &evidence).usable.into_iter().next();
     let first = first.as_ref().map(|key| (key.name.as_str(), key.value.as_str()));

@@ -6,7 +6,7 @@ mod request;
 pub use answer::{Candidate, answer};
 pub(crate) use request::{LookupRequest, keys_of, prepare};
 use usher_engine::value::Value;
-use usher_engine::{Access, Event, Plan};
+use usher_engine::{Access, Event, Plan, SentAt};
 
 use crate::keys::Seen;
 use crate::message::Ambient;
@@ -45,6 +45,6 @@ impl NamedEvent {
     /// As an event of now; None: a later bundle does not know its table.
     fn resolve(&self, plan: &Plan, now_ms: i64) -> Option<Event> {
         let table = plan.table(&self.database, &self.table)?;
-        Some(Event::resolve(table, self.columns.clone(), now_ms, "explained".to_owned()))
+        Some(plan.event(table, self.columns.clone(), now_ms, "explained".to_owned(), SentAt::Absent))
     }
 }

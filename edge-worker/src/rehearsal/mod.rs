@@ -12,7 +12,7 @@ use usher_engine::limits::{
 };
 use usher_engine::profile::{Key, codec};
 use usher_engine::value::Value;
-use usher_engine::{Access, Asked, Event, Evidence, Plan, Profile, Query};
+use usher_engine::{Access, Asked, Event, Evidence, Plan, Profile, Query, SentAt};
 
 use crate::answer::{self, Meta};
 use crate::bundle::{self, Bundle};
@@ -305,12 +305,8 @@ impl<'s> Stage<'s> {
     fn resolved(&self, plan: &Plan, event: &ExampleEvent) -> Option<Event> {
         let table = plan.table(&event.table.database, &event.table.table)?;
         let columns = event.columns.as_object()?.to_vec();
-        Some(Event::resolve(
-            table,
-            columns,
-            self.now_ms.saturating_sub(event.before_ms),
-            "example".to_owned(),
-        ))
+        let at_ms = self.now_ms.saturating_sub(event.before_ms);
+        Some(plan.event(table, columns, at_ms, "example".to_owned(), SentAt::Absent))
     }
 
     fn query<'q>(&'q self, event: Option<&'q Event>, named: &'q [usize]) -> Query<'q> {

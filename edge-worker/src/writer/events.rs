@@ -6,7 +6,7 @@ mod pass;
 pub(crate) use batch::Batch;
 use batch::{LeftOut, OfAudience, OneEvent, TOO_LARGE, UNAVAILABLE, UNREADABLE};
 use pass::Pass;
-use usher_engine::{Answer, Event, Evidence, Why, order_clamped};
+use usher_engine::{Answer, Event, Evidence, SentAt, Why, order_clamped};
 
 use super::set::{KeysRead, Mint, ProfileIndex, ProfileSet, unreadable};
 use crate::answer;
@@ -35,7 +35,7 @@ pub(super) fn open(edge: &Edge, mut message: Events) -> Result<(Option<Read>, Ba
     let read::Batch { events: rows, sent } = rows.map_err(|_| refuse(Refusal::EVENT_INVALID))?;
     let valid: Vec<bool> = rows.iter().map(Option::is_some).collect();
     let now_ms = message.ambient.now_ms;
-    let sent_ms = sent.as_ref().and_then(usher_engine::time::instant_ms);
+    let sent = SentAt::read(sent.as_ref(), now_ms);
     let mut audiences = Vec::new();
     let mut keys_read = KeysRead::new(&message.ambient);
     for (id, _) in &message.audiences {
@@ -47,7 +47,7 @@ pub(super) fn open(edge: &Edge, mut message: Events) -> Result<(Option<Read>, Ba
         let mut events: Vec<Event> = rows
             .iter()
             .flatten()
-            .map(|row| Event::resolve_sent(table, row.columns.clone(), now_ms, mint.event(), sent_ms))
+            .map(|row| running.plan.event(table, row.columns.clone(), now_ms, mint.event(), sent))
             .collect();
         order_clamped(events.iter_mut());
         let with_keys = |(event, row): (Event, &read::Row)| {

@@ -56,9 +56,9 @@ pub struct Counter {
 
 impl Counter {
     /// Adds what one event adds, to all rings.
-    pub(crate) fn put(&mut self, time_ms: i64, amount: i128) {
+    pub(crate) fn put(&mut self, time_ms: i64, now_ms: i64, amount: i128) {
         for ring in &mut self.rings {
-            ring.put(time_ms, amount, add);
+            ring.put(time_ms, now_ms, amount, add);
         }
     }
 

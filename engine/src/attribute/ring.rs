@@ -9,7 +9,7 @@
 
 use alloc::vec::Vec;
 
-use crate::limits::{BUCKETS_MAX, DAY_MS};
+use crate::limits::{BUCKETS_MAX, DAY_MS, FUTURE_SKEW_MS};
 
 const SECOND: i64 = 1_000;
 const MINUTE: i64 = 60 * SECOND;
@@ -66,6 +66,11 @@ pub fn bucket_ms(window_ms: i64) -> i64 {
     Window::new(window_ms).width_ms
 }
 
+/// The last bucket that may have begun, on the clock of whoever wrote it.
+fn latest(now_ms: i64, width_ms: i64) -> i64 {
+    now_ms.saturating_add(FUTURE_SKEW_MS).div_euclid(width_ms.max(1))
+}
+
 /// What happened, by bucket.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ring<T> {
@@ -81,14 +86,32 @@ impl<T> Ring<T> {
         Ring { width_ms: width_ms.max(1), buckets: Vec::new() }
     }
 
-    /// Adds what happened in one bucket.
+    /// Adds what happened in one bucket, at `now_ms` or before.
     #[inline]
-    pub(crate) fn put(&mut self, time_ms: i64, value: T, join: impl FnOnce(&mut T, T)) {
+    pub(crate) fn put(&mut self, time_ms: i64, now_ms: i64, value: T, join: impl FnOnce(&mut T, T)) {
         // Most events are of now, so of the newest bucket.
         match self.newest_at(time_ms) {
             Some(known) => join(known, value),
-            None => self.put_anywhere(time_ms, value, join),
+            None => {
+                self.forget_future(now_ms);
+                self.put_anywhere(time_ms, value, join);
+            }
         }
+    }
+
+    /// Drops what a clock that jumped ahead and back left in buckets that are still to come: the ring would take nothing
+    /// of today for older than those. Clocks may differ by a little.
+    pub(crate) fn forget_future(&mut self, now_ms: i64) {
+        if self.has_future(now_ms) {
+            let last = latest(now_ms, self.width_ms);
+            self.buckets.truncate(self.buckets.partition_point(|(bucket, _)| *bucket <= last));
+        }
+    }
+
+    /// Whether a bucket is still to come. Without a division: most rings have none.
+    fn has_future(&self, now_ms: i64) -> bool {
+        let latest_ms = now_ms.saturating_add(FUTURE_SKEW_MS);
+        self.buckets.last().is_some_and(|(newest, _)| newest.wrapping_mul(self.width_ms) > latest_ms)
     }
 
     /// What happened in the newest bucket, where a time lies in it. To see that takes no division, which takes longer than
@@ -129,15 +152,20 @@ impl<T> Ring<T> {
     /// Takes over the buckets of a ring of the same width.
     pub(crate) fn merge(&mut self, other: Ring<T>, join: impl Fn(&mut T, T)) {
         for (bucket, value) in other.buckets {
-            self.put(bucket.saturating_mul(self.width_ms), value, &join);
+            self.put(bucket.saturating_mul(self.width_ms), i64::MAX, value, &join);
         }
     }
 
-    /// The buckets that end after `now_ms - length_ms`, oldest first.
+    /// The buckets that end after `now_ms - length_ms` and are not still to come, oldest first.
     pub(crate) fn within(&self, window: Window, now_ms: i64) -> &[(i64, T)] {
         let from = now_ms.saturating_sub(window.length_ms).div_euclid(self.width_ms.max(1));
         let first = self.buckets.partition_point(|(bucket, _)| *bucket < from);
-        self.buckets.get(first..).unwrap_or(&[])
+        let buckets = self.buckets.get(first..).unwrap_or(&[]);
+        if self.has_future(now_ms) {
+            let last = latest(now_ms, self.width_ms);
+            return buckets.get(..buckets.partition_point(|(bucket, _)| *bucket <= last)).unwrap_or(&[]);
+        }
+        buckets
     }
 
     fn forget(&mut self) {
@@ -187,7 +215,7 @@ mod tests {
                 // At the edges of the buckets around it, and anywhere.
                 let start_ms = newest.saturating_add(buckets).wrapping_mul(width_ms);
                 let time_ms = if is_far { far } else { start_ms.saturating_add(edge_ms) };
-                ring.put(time_ms, 1, |sum, value| *sum += value);
+                ring.put(time_ms, i64::MAX, 1, |sum, value| *sum += value);
                 slow_put(&mut slow, time_ms, 1);
                 prop_assert_eq!(&ring, &slow, "{}", time_ms);
             }

@@ -17,6 +17,7 @@ records! {
         key_events = Vec::new(),
         attributes = Vec::new(),
         identity = Identity::default(),
+        event_id_column = None,
         personalizations = Vec::new(),
     }
     Audience { id, name = None }

@@ -29,7 +29,7 @@ pub(crate) fn update(
         Kind::List(list) => return add_item(profile, attribute, list, event, now_ms),
         Kind::Pick { pick, column, window, .. } => {
             if let Some(value) = admitted(attribute.types, event, column)? {
-                prefer(current(profile, attribute, near), *pick, *window, event, value);
+                prefer(current(profile, attribute, near), *pick, *window, (event, now_ms), value);
             }
         }
         Kind::Sum { column, window } => {
@@ -38,7 +38,7 @@ pub(crate) fn update(
                 match window {
                     None => sum(state, Nanos(nanos)),
                     Some(Window { width_ms, .. }) => {
-                        count(state, Unit::Nanos, slice::from_ref(width_ms), event.time_ms, nanos);
+                        count(state, Unit::Nanos, slice::from_ref(width_ms), (event.time_ms, now_ms), nanos);
                     }
                 }
             }
@@ -46,7 +46,7 @@ pub(crate) fn update(
         Kind::Counter { amount, widths_ms, .. } => {
             if let Some(added) = added(amount, attribute.types, event)? {
                 let state = current(profile, attribute, near);
-                count(state, amount.unit(), widths_ms, event.time_ms, added);
+                count(state, amount.unit(), widths_ms, (event.time_ms, now_ms), added);
             }
         }
         Kind::Total { amount, .. } => {
@@ -73,7 +73,13 @@ fn current<'p>(
     profile.at(place)
 }
 
-fn prefer(state: &mut Option<State>, pick: Pick, window: Option<Window>, event: &Event, value: Value) {
+fn prefer(
+    state: &mut Option<State>,
+    pick: Pick,
+    window: Option<Window>,
+    (event, now_ms): (&Event, i64),
+    value: Value,
+) {
     let stamped = |value| Stamped { time_ms: event.time_ms, event_id: event.id.clone(), value };
     match (window, state) {
         (None, Some(State::Picked(_, kept))) => {
@@ -83,11 +89,11 @@ fn prefer(state: &mut Option<State>, pick: Pick, window: Option<Window>, event: 
         }
         (None, state) => *state = Some(State::Picked(pick, stamped(value))),
         (Some(_), Some(State::PickedWithin(_, ring))) => {
-            ring.put(event.time_ms, stamped(value), |known, new| pick.join(known, new));
+            ring.put(event.time_ms, now_ms, stamped(value), |known, new| pick.join(known, new));
         }
         (Some(window), state) => {
             let mut ring = Ring::new(window.width_ms);
-            ring.put(event.time_ms, stamped(value), |_, _| {});
+            ring.put(event.time_ms, now_ms, stamped(value), |_, _| {});
             *state = Some(State::PickedWithin(pick, ring));
         }
     }
@@ -184,16 +190,22 @@ fn with_list(profile: &mut Profile, attribute: &AttributePlan, change: impl FnOn
 }
 
 /// Adds to a counter, which may lack rings of some of these widths.
-fn count(state: &mut Option<State>, unit: Unit, widths_ms: &[i64], time_ms: i64, amount: i128) {
+fn count(
+    state: &mut Option<State>,
+    unit: Unit,
+    widths_ms: &[i64],
+    (time_ms, now_ms): (i64, i64),
+    amount: i128,
+) {
     if let Some(State::Counter(counter)) = state {
         if counter.rings.len() < widths_ms.len() {
             counter.widen(widths_ms);
         }
-        counter.put(time_ms, amount);
+        counter.put(time_ms, now_ms, amount);
     } else {
         let mut counter = Counter { unit, rings: Vec::new() };
         counter.widen(widths_ms);
-        counter.put(time_ms, amount);
+        counter.put(time_ms, now_ms, amount);
         *state = Some(State::Counter(counter));
     }
 }
@@ -253,17 +265,25 @@ fn admitted(types: TypeSet, event: &Event, column: &str) -> Result<Option<Value>
     }
 }
 
-/// How large a value is, as compact JSON without its escapes.
+/// How large a value is: a text in UTF-8, any other as compact JSON without its escapes.
 pub(crate) fn bytes(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        value => json_bytes(value),
+    }
+}
+
+fn json_bytes(value: &Value) -> usize {
     let inner = |sizes: usize, count: usize| sizes.saturating_add(count).saturating_add(1);
     match value {
         Value::Null | Value::Boolean(_) => 4,
         Value::Number(Number::Integer(_) | Number::Float(_)) => 8,
         Value::String(text) => text.len().saturating_add(2),
-        Value::List(items) => inner(items.iter().map(bytes).fold(0, usize::saturating_add), items.len()),
+        Value::List(items) => inner(items.iter().map(json_bytes).fold(0, usize::saturating_add), items.len()),
         Value::Object(entries) => {
-            let entry =
-                |(name, value): &(String, Value)| name.len().saturating_add(3).saturating_add(bytes(value));
+            let entry = |(name, value): &(String, Value)| {
+                name.len().saturating_add(3).saturating_add(json_bytes(value))
+            };
             inner(entries.iter().map(entry).fold(0, usize::saturating_add), entries.len())
         }
     }

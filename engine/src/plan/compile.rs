@@ -9,6 +9,7 @@ use super::{KeyEventPlan, Plan};
 use crate::attribute::shape::PARKED_SEPARATOR;
 use crate::definition::{AttributeKind, Definition, EventTable, Identity, ListAction, Trust};
 use crate::diagnostic::{At, Code, Diagnostic, Severity, words};
+use crate::event::ID_COLUMNS;
 use crate::expr::Node;
 use crate::expr::check::Checker;
 use crate::expr::op::compile_pattern;
@@ -216,6 +217,7 @@ impl<'a> Compiler<'a> {
         let mut facts = self.facts(&directory, &uses);
         let attributes = self.attributes(&mut facts, &mut key_events, own_filters);
         let key_rules = self.key_rules();
+        let id_columns = self.id_columns(&key_rules);
         let personalizations =
             self.personalizations(&directory, &program, &key_event_tables, resolved, lowered);
         self.section_names(&personalizations);
@@ -232,8 +234,22 @@ impl<'a> Compiler<'a> {
             key_rules,
             primary_key: identity.primary_key.clone(),
             lookup_key: identity.lookup_key.clone().or_else(|| identity.primary_key.clone()),
+            id_columns,
             personalizations,
         }
+    }
+
+    /// The columns of an event's id, but those that identify visitors: every event of one would be a copy of the first.
+    fn id_columns(&mut self, keys: &[KeyRule]) -> Vec<String> {
+        let own = self.definition.event_id_column.as_deref();
+        let is_key = |name: &str| keys.iter().any(|rule| rule.name == name);
+        if let Some(own) = own.filter(|own| is_key(own)) {
+            let message = words!("`{own}` is a stitching key, so it names visitors and no events");
+            let help = words!("name a column that is different for each event");
+            self.report(Code::DuplicateName, At::list("event_id_column"), message, Some(help));
+        }
+        let known = ID_COLUMNS.into_iter().filter(|name| Some(*name) != own);
+        own.into_iter().chain(known).filter(|name| !is_key(name)).map(String::from).collect()
     }
 
     #[cold]

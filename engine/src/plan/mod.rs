@@ -38,6 +38,8 @@ pub struct Plan {
     pub(crate) key_rules: Vec<KeyRule>,
     pub(crate) primary_key: Option<String>,
     lookup_key: Option<String>,
+    /// Where an event's id is looked for, in order: no key is an id.
+    pub(crate) id_columns: Vec<String>,
     /// In the definition's order.
     pub(crate) personalizations: Vec<PersonalizationPlan>,
 }
@@ -58,7 +60,7 @@ pub(crate) struct PersonalizationPlan {
     pub(crate) tables: Vec<usize>,
     /// Index of the key event that triggers all of its sections.
     pub(crate) trigger: Option<usize>,
-    /// Indexes of the key events that sections wait for, distinct.
+    /// Indexes of sections that wait for a key event; of several that let the same events pass, one.
     pub(crate) awaited: Vec<usize>,
     pub(crate) sections: Vec<SectionPlan>,
     pub(crate) candidates: Candidates,

@@ -13,7 +13,23 @@ use crate::diagnostic::{At, Code, words};
 use crate::expr::scope::Names;
 use crate::expr::{Node, Program};
 use crate::index::Index;
-use crate::order;
+
+/// Which sections to ask whether an event is one that a personalization waits for. A section without a filter of its own
+/// stands for all of its key event.
+fn awaited(sections: &[SectionPlan]) -> Vec<usize> {
+    let mut plain: Vec<usize> = Vec::new();
+    let mut asked = Vec::new();
+    let numbered = || sections.iter().enumerate().filter_map(|(n, it)| Some((n, it.key_event?, it)));
+    for (number, key_event, section) in numbered() {
+        if matches!(section.event_filter, Node::Constant(true)) && !plain.contains(&key_event) {
+            plain.push(key_event);
+            asked.push(number);
+        }
+    }
+    let filtered = numbered().filter(|(_, key_event, _)| !plain.contains(key_event));
+    asked.extend(filtered.map(|(number, ..)| number));
+    asked
+}
 
 impl Compiler<'_> {
     /// For each section: the key event it waits for, and the table whose columns its `event.` names mean.
@@ -86,9 +102,7 @@ impl Compiler<'_> {
                     tables.insert(at, *table);
                 }
             }
-            let mut awaited: Vec<usize> = events.iter().filter_map(|(key_event, _)| *key_event).collect();
-            order::sort(&mut awaited, Ord::cmp);
-            awaited.dedup();
+            let awaited = awaited(&sections);
             let candidates = Candidates::new(
                 program,
                 sections.iter().map(|section| (section.key_event, &section.criteria)),

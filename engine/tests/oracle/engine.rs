@@ -6,7 +6,7 @@ use usher_engine::profile::Key;
 use usher_engine::profile::codec::{self, Form};
 use usher_engine::value::Value;
 use usher_engine::{
-    Access, Asked, Entry, Event, Evidence, Keys, Plan, Profile, ProfileId, Query, order_clamped,
+    Access, Asked, Entry, Event, Evidence, Keys, Plan, Profile, ProfileId, Query, SentAt, order_clamped,
 };
 
 use crate::generate::{Columns, Proof};
@@ -31,7 +31,7 @@ pub fn number_of(id: ProfileId) -> u64 {
 /// An event as the plan sees it.
 pub fn resolve(plan: &Plan, table: &str, columns: &Columns, at_ms: i64, minted_id: &str) -> Event {
     let table = plan.table("web", table).expect("known");
-    let mut event = Event::resolve(table, columns.clone(), at_ms, minted_id.into());
+    let mut event = plan.event(table, columns.clone(), at_ms, minted_id.into(), SentAt::Absent);
     order_clamped(std::iter::once(&mut event));
     event
 }

@@ -34,7 +34,13 @@ pub fn follows(case: &Case) -> Law {
             }
             What::Event { table, columns, minted_id, proof } => {
                 let event = engine::resolve(plan, table, columns, step.at_ms, minted_id);
-                let resolved = Rc::new(model::resolve(table, columns, step.at_ms, minted_id));
+                let resolved = Rc::new(model::resolve(
+                    definition.event_id_column.as_deref(),
+                    table,
+                    columns,
+                    step.at_ms,
+                    minted_id,
+                ));
                 agree_on(&event, &resolved).map_err(at)?;
                 (
                     store.event((plan, bundle), &event, proof, fresh),
@@ -309,7 +315,13 @@ impl Given {
             let what = match &step.what {
                 What::Event { table, columns, minted_id, .. } => {
                     let event = engine::resolve(plan, table, columns, step.at_ms, minted_id);
-                    let resolved = model::resolve(table, columns, step.at_ms, minted_id);
+                    let resolved = model::resolve(
+                        case.definitions[0].event_id_column.as_deref(),
+                        table,
+                        columns,
+                        step.at_ms,
+                        minted_id,
+                    );
                     let (event, resolved) =
                         first.entry(event.id.clone()).or_insert((event, Rc::new(resolved))).clone();
                     Played::Event(event, resolved)

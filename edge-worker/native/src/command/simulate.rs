@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use usher_engine::definition::{AttributeKind, Definition, Increment};
 use usher_engine::value::Value as EngineValue;
-use usher_engine::{Event, Evidence, Plan};
+use usher_engine::{Event, Evidence, Plan, SentAt};
 
 use super::explain::table;
 use crate::clock::{instant, now_ms, rfc3339};
@@ -159,7 +159,7 @@ impl Cast {
         let table = self.plan.table(&sent.database, &sent.table)?;
         let columns: EngineValue = serde_json::from_value(sent.event.clone()).ok()?;
         let EngineValue::Object(columns) = columns else { return None };
-        Some(Event::resolve(table, columns, arrival_ms, String::new()))
+        Some(self.plan.event(table, columns, arrival_ms, String::new(), SentAt::Absent))
     }
 
     fn import(&mut self, file: &Path, now_ms: i64) -> Result<(), Failure> {

@@ -50,7 +50,7 @@ pub(crate) fn recognize(node: &Node) -> Option<Dialect> {
     if ["events", "attributes", "id_stitching"].into_iter().any(has) {
         return Some(Dialect::RtConfig);
     }
-    if any(&["keyColumns", "eventTables", "batchAttributes", "extLookupKey"]) {
+    if any(&["keyColumns", "eventTables", "batchAttributes", "extLookupKey", "eventIdColumn"]) {
         return Some(Dialect::ApiSetting);
     }
     if any(&["realtimeKeyEventId", "realtimeAttributeKind"]) || is_attribute(node) {

@@ -11,7 +11,7 @@ use super::common::{self, columns};
 use super::example::examples;
 use super::filter::filter;
 use crate::document::Node;
-use crate::lower::Lower;
+use crate::lower::{Fields, Lower};
 pub(super) use attribute::attribute;
 pub(super) use identity::{identity, placeholder_list, stitch_key};
 
@@ -23,6 +23,7 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) {
         "events",
         "attributes",
         "id_stitching",
+        "event_id_column",
         "examples",
     ];
     let Some(root) = lower.fields(node, "an rt_config", &known) else { return };
@@ -39,7 +40,21 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) {
     if let Some(node) = root.get("id_stitching") {
         identity(lower, node, "id_stitching");
     }
+    event_id_column(lower, root, "event_id_column");
     examples(lower, root, None);
+}
+
+/// The column of an event's id; bodies of the API say it, too.
+pub(super) fn event_id_column(lower: &mut Lower, fields: Fields<'_>, key: &str) {
+    lower.leave();
+    let Some(node) = fields.get(key) else { return };
+    if lower.definition.event_id_column.is_some() {
+        let message = format!("`{key}` is written twice; an audience has one");
+        lower.note(Code::DuplicateName, node.span, message);
+        return;
+    }
+    lower.places.insert("event_id_column".to_owned(), (lower.text, node.span));
+    lower.definition.event_id_column = lower.name_of(node, key);
 }
 
 fn event(lower: &mut Lower, node: &Node) {

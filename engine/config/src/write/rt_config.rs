@@ -25,6 +25,7 @@ pub(super) fn text(definition: &Definition) -> String {
         .maybe("events", if bare { Some(Yaml::Spaced(events)) } else { spaced(events) })
         .maybe("attributes", spaced(attributes))
         .maybe("id_stitching", id_stitching.map(Yaml::Map))
+        .maybe_text("event_id_column", definition.event_id_column.as_ref())
         .document()
 }
 

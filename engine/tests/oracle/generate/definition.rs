@@ -133,6 +133,7 @@ fn first(dice: &mut Dice, bent: Bent) -> Definition {
         key_events,
         attributes,
         identity: identity(dice, bent),
+        event_id_column: if dice.once_in(4) { Some("number".into()) } else { None },
         ..Definition::default()
     }
 }

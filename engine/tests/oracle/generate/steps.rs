@@ -70,7 +70,7 @@ pub fn looks(dice: &mut Dice, definitions: &[Definition], steps: &[Step]) -> Vec
         let step = dice.pick(steps);
         let time_ms = match &step.what {
             What::Event { table, columns, minted_id, .. } => {
-                crate::model::resolve(table, columns, step.at_ms, minted_id).time_ms
+                crate::model::resolve(None, table, columns, step.at_ms, minted_id).time_ms
             }
             _ => step.at_ms,
         };
@@ -185,21 +185,34 @@ fn event(
     let table = if dice.once_in(3) { "carts" } else { "pages" };
     let mut columns: Columns = Vec::new();
     if !dice.once_in(6) {
-        let name = *dice.pick(&["uuid", "event_id", "messageId"]);
-        columns.push((name.into(), Value::string(format!("{:02x}-{index}", dice.below(256)))));
+        let name = *dice.pick(&["uuid", "event_id", "messageId", "number"]);
+        // Each id is of one event.
+        let id = match dice.below(8) {
+            0 => Value::from(index + 1_000 * dice.below(256) as i64),
+            _ => Value::string(format!("{:02x}-{index}", dice.below(256))),
+        };
+        columns.push((name.into(), id));
+    }
+    if dice.once_in(20) {
+        columns.push(("messageId".into(), dice.pick(&[true.into(), Value::List(vec![])]).clone()));
     }
     if dice.once_in(20) {
         columns.push(("uuid".into(), "".into()));
     }
     match dice.below(16) {
         0..=3 => {}
-        4 => columns.push(("time".into(), "soon".into())),
+        4 => columns.push(("time".into(), dice.pick(&["soon".into(), Value::from(946_684_799)]).clone())),
         5 => columns.push(("timestamp".into(), Value::from(now_ms + dice.between(1, DAY_MS)))),
         drawn => {
             let name = if drawn == 6 { "timestamp" } else { "time" };
             let time_ms = past(dice, now_ms, spans_ms);
             let seconds = time_ms.rem_euclid(1_000) == 0 && dice.once_in(2);
-            let time = if seconds { time_ms / 1_000 } else { time_ms };
+            let time = match dice.below(8) {
+                _ if seconds => time_ms / 1_000,
+                0 => time_ms * 1_000 + dice.between(0, 999),
+                1 => time_ms * 1_000_000 + dice.between(0, 999_999),
+                _ => time_ms,
+            };
             let in_text = dice.once_in(8);
             columns.push((name.into(), if in_text { Value::string(time.to_string()) } else { time.into() }));
         }
@@ -379,8 +392,8 @@ fn number(dice: &mut Dice) -> Value {
 fn text(dice: &mut Dice) -> Value {
     match dice.below(16) {
         0 => Value::from(5),
-        1 => Value::string("s".repeat(498)),
-        2 => Value::string("s".repeat(499)),
+        1 => Value::string("s".repeat(500)),
+        2 => Value::string("s".repeat(501)),
         3 => "".into(),
         4 => "\u{e9}".into(),
         _ => (*dice.pick(&["a", "b", "B", "aa"])).into(),
@@ -394,7 +407,7 @@ fn instant(dice: &mut Dice) -> Value {
         8 => "1790000000".into(),
         9 => "1790000000123".into(),
         10 => dice.pick(&["1790000000.5", "01790000000", " 1790000000", "5e300"]).to_owned().into(),
-        2 => Value::from(1_790_000_000),
+        2 => Value::from(*dice.pick(&[1_790_000_000, 1_790_000_000_123_456, 1_790_000_000_123_456_789])),
         3 => Value::from(1_790_000_000_123),
         4 => Value::Number(Number::float(1_790_000_000.5).expect("finite")),
         _ => dice.pick(&INSTANTS).0.into(),

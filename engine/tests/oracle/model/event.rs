@@ -2,21 +2,29 @@
 
 use usher_engine::definition::{AttributeKind, Definition};
 use usher_engine::syntax::{Comparison, Expr, Test};
-use usher_engine::value::{DataType, Value};
+use usher_engine::value::{DataType, Number, Value};
 
 use super::Resolved;
 use super::value::{instant_ms, number, order, same};
 
-/// Decides an event's id and time.
-pub fn resolve(table: &str, columns: &[(String, Value)], arrival_ms: i64, minted_id: &str) -> Resolved {
+/// Decides an event's id and time. `own` is the column that the definition names for ids; no case has a key of such a name.
+pub fn resolve(
+    own: Option<&str>,
+    table: &str,
+    columns: &[(String, Value)],
+    arrival_ms: i64,
+    minted_id: &str,
+) -> Resolved {
     let sent = |name: &str| columns.iter().find(|(known, _)| known == name).map(|(_, value)| value);
-    // The first of three that is a non-empty string.
-    let named = ["uuid", "event_id", "messageId"].iter().find_map(|name| match sent(name) {
+    // The first that is a non-empty string or an integer.
+    let named = own.into_iter().chain(["uuid", "event_id", "messageId"]).find_map(|name| match sent(name) {
         Some(Value::String(id)) if !id.is_empty() => Some(id.clone()),
+        Some(Value::Number(Number::Integer(id))) => Some(id.to_string()),
         _ => None,
     });
-    // The first that can be read; the future becomes arrival.
+    // The first that can be read; the future becomes arrival, and so does what lies before 2000.
     let time_ms = ["time", "timestamp"].iter().find_map(|name| instant_ms(sent(name)?));
+    let time_ms = time_ms.filter(|time_ms| *time_ms >= 946_684_800_000);
     Resolved {
         table: table.into(),
         minted: named.is_none(),

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use usher_engine::value::{DataType, Number, Value};
 
-/// How large a value may be to be kept, in bytes of compact JSON.
+/// How large a value may be to be kept, in bytes.
 const VALUE_BYTES: usize = 500;
 
 /// What becomes of a value where this type is declared: itself, or the number that its text is. None: missing, or
@@ -31,7 +31,8 @@ pub fn admit(declared: Option<DataType>, value: &Value) -> Option<Value> {
         }
         (Some(DataType::StringArray | DataType::NumberArray), _) => None,
     };
-    kept.filter(|value| json_bytes(value) <= VALUE_BYTES)
+    // A text by its UTF-8, anything else by its JSON.
+    kept.filter(|value| value.as_str().map_or_else(|| json_bytes(value), str::len) <= VALUE_BYTES)
 }
 
 /// A number, or text in JSON's grammar of numbers.
@@ -54,15 +55,26 @@ pub fn number(value: &Value) -> Option<Number> {
     }
 }
 
-/// The instant of a timestamp: Unix seconds, milliseconds above 10¹¹, as a number or its text, or the texts that cases
-/// are made of.
+/// The instant of a timestamp: Unix seconds, by size milliseconds (from 10¹¹), microseconds (10¹⁴) or nanoseconds (10¹⁷), as
+/// a number or its text, or the texts that cases are made of.
 pub fn instant_ms(value: &Value) -> Option<i64> {
     match value {
-        Value::Number(Number::Integer(n)) if n.unsigned_abs() > 100_000_000_000 => Some(*n),
-        Value::Number(Number::Integer(n)) => Some(n * 1_000),
-        Value::Number(Number::Float(f)) if f.abs() > 4e18 => None,
-        Value::Number(Number::Float(f)) if f.abs() > 1e11 => Some(*f as i64),
-        Value::Number(Number::Float(f)) => Some((f * 1_000.0) as i64),
+        Value::Number(Number::Integer(n)) => {
+            let (n, size) = (i128::from(*n), i128::from(*n).abs());
+            let nanos = [(100_000_000_000, 1_000_000_000), (100_000_000_000_000, 1_000_000)]
+                .into_iter()
+                .chain([(100_000_000_000_000_000, 1_000), (i128::MAX, 1)])
+                .find(|(from, _)| size < *from)
+                .map(|(_, nanos)| n * nanos);
+            nanos.map(|nanos| nanos.div_euclid(1_000_000) as i64)
+        }
+        Value::Number(Number::Float(f)) => match f.abs() {
+            size if size < 1e11 => Some((f * 1_000.0) as i64),
+            size if size < 1e14 => Some(*f as i64),
+            size if size < 1e17 => Some((f / 1_000.0) as i64),
+            size if size < 9.2e18 => Some((f / 1_000_000.0) as i64),
+            _ => None,
+        },
         Value::String(text) => match INSTANTS.iter().find(|(known, _)| known == text) {
             Some((_, ms)) => Some(*ms),
             // Reading: fewer digits are a date without its signs, or a year.

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Deserialize;
 use usher_engine::profile::Profile;
 use usher_engine::value::Value;
-use usher_engine::{Event, Evidence, Plan, ProfileId};
+use usher_engine::{Evidence, Plan, ProfileId, SentAt};
 
 use crate::exit::Failure;
 use crate::terminal::{clean, note};
@@ -47,7 +47,7 @@ pub(super) fn fold(plan: &Plan, file: &Path, now_ms: i64) -> Result<Option<Profi
         let name = format!("events[{index}]");
         let at = format!("`{name}` in `{shown}`");
         let table = table(plan, &sent.database, &sent.table).map_err(|failure| failure.at(&at))?;
-        let event = Event::resolve(table, columns(sent.event, &at)?, now_ms, name.clone());
+        let event = plan.event(table, columns(sent.event, &at)?, now_ms, name.clone(), SentAt::Absent);
         for problem in &event.notes {
             warn(&format!("{name}: {}", in_words(problem.as_str())));
         }

@@ -20,6 +20,7 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) {
         "primaryKey",
         "batchAttributes",
         "placeholderList",
+        "eventIdColumn",
     ];
     let unused = ["id", "status", "statusDetailed"].into_iter().chain(READ_BACK).collect::<Vec<_>>();
     let Some(fields) = lower.fields_and(node, "a realtime_setting", &known, &unused) else { return };
@@ -53,6 +54,7 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) {
         }
         rt_config::placeholder_list(lower, fields, "placeholderList");
     }
+    rt_config::event_id_column(lower, fields, "eventIdColumn");
     for item in lower.items(fields, "batchAttributes").unwrap_or_default() {
         column(lower, item);
     }
