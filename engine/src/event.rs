@@ -6,7 +6,6 @@ use alloc::vec::Vec;
 
 use crate::compare::equal;
 use crate::limits::{DAY_MS, EVENT_ID_BYTES_MAX};
-use crate::plan::Plan;
 use crate::time;
 use crate::value::{Number, Value};
 
@@ -87,23 +86,8 @@ pub(crate) const ID_COLUMNS: [&str; 3] = ["uuid", "event_id", "messageId"];
 /// What lies before is no time of an event: 2000-01-01T00:00:00Z.
 const YEAR_2000_MS: i64 = 946_684_800_000;
 
-impl Plan {
-    /// Resolves id and time of what arrived at `arrival_ms` in an event table, given by its index. `minted_id` is used
-    /// when it has no id of its own. Times are shifted by what the clock of `sent` is off.
-    pub fn event(
-        &self,
-        table: usize,
-        columns: Vec<(String, Value)>,
-        arrival_ms: i64,
-        minted_id: String,
-        sent: SentAt,
-    ) -> Event {
-        let id_columns = self.id_columns.iter().map(String::as_str);
-        resolve(id_columns, table, columns, arrival_ms, minted_id, sent)
-    }
-}
-
-fn resolve<'c>(
+/// Resolves id and time; `id_columns` are looked at in order.
+pub(crate) fn resolve<'c>(
     id_columns: impl Iterator<Item = &'c str>,
     table: usize,
     columns: Vec<(String, Value)>,

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use crate::attribute::plan::Kind;
 use crate::attribute::{BatchRecord, put_record};
 use crate::ingest::update::bytes;
-use crate::limits::VALUE_BYTES_MAX;
+use crate::limits::{RECORD_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::plan::Plan;
 use crate::profile::{Key, Profile};
 use crate::time;
@@ -132,8 +132,21 @@ impl Plan {
         let ignored = ignored.cloned().collect();
         let content =
             BatchRecord { key: key.value.clone(), computed_ms, arrival_ms: now_ms, segments, values };
+        if record_bytes(&content) > RECORD_BYTES_MAX {
+            return Err("The record is too large.");
+        }
         Ok(Record { key, content, refused, ignored })
     }
+}
+
+/// How large a record is: its key, names of segments, and values with their columns.
+fn record_bytes(record: &BatchRecord) -> usize {
+    let segments = record.segments.iter().flatten().map(|segment| segment.len().saturating_add(2));
+    let values = record
+        .values
+        .iter()
+        .map(|(column, value)| column.len().saturating_add(bytes(value)).saturating_add(4));
+    segments.chain(values).fold(record.key.len(), usize::saturating_add)
 }
 
 impl Profile {

@@ -5,9 +5,10 @@ pub(crate) mod update;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::attribute::State;
 use crate::attribute::plan::Kind;
 use crate::call::Call;
-use crate::event::Event;
+use crate::event::{Event, SentAt, resolve};
 use crate::expr::Node;
 use crate::expr::eval::{Memo, holds};
 use crate::limits::PATTERN_TEXT_BYTES_MAX;
@@ -40,6 +41,20 @@ pub struct RefusedValue {
 }
 
 impl Plan {
+    /// Resolves id and time of what arrived at `arrival_ms` in an event table, given by its index. `minted_id` is used
+    /// when it has no id of its own. Times are shifted by what the clock of `sent` is off.
+    pub fn event(
+        &self,
+        table: usize,
+        columns: Vec<(String, Value)>,
+        arrival_ms: i64,
+        minted_id: String,
+        sent: SentAt,
+    ) -> Event {
+        let id_columns = self.id_columns.iter().map(String::as_str);
+        resolve(id_columns, table, columns, arrival_ms, minted_id, sent)
+    }
+
     /// Folds an event into a profile; a second copy of it changes nothing.
     ///
     /// # Examples
@@ -124,12 +139,58 @@ impl Plan {
         }
     }
 
+    /// Drops what has expired, of whichever attribute: no answer tells the difference.
+    fn expire(&self, profile: &mut Profile, now_ms: i64) {
+        for attribute in &self.attributes {
+            let has_expired = |state| has_expired(&attribute.kind, state, now_ms);
+            if profile.state(&attribute.name).is_some_and(has_expired) {
+                let state = profile.state_mut(&attribute.name);
+                *state = state.take().and_then(|state| without_expired(&attribute.kind, state, now_ms));
+            }
+        }
+    }
+
     /// Notes that this plan's bundle writes a profile: state that its definition does not know is kept for 30 days more,
     /// and what it reads is where it reads it.
     pub fn adopt(&self, profile: &mut Profile, bundle: u64, now_ms: i64) {
         if profile.is_new_to(bundle) {
             self.attributes.iter().for_each(|attribute| align(profile, attribute));
         }
+        self.expire(profile, now_ms);
         profile.adopt(bundle, |name| self.attributes.iter().any(|attribute| attribute.name == name), now_ms);
     }
+}
+
+/// Whether something of a state is over for good.
+fn has_expired(kind: &Kind, state: &State, now_ms: i64) -> bool {
+    match (kind, state) {
+        (Kind::Pick { duration_ms: Some(duration_ms), .. }, State::Picked(_, stamped)) => {
+            now_ms.saturating_sub(stamped.time_ms) >= *duration_ms
+        }
+        (_, State::PickedWithin(_, ring)) => ring.has_expired(now_ms),
+        (_, State::Counter(counter)) => counter.rings.iter().any(|ring| ring.has_expired(now_ms)),
+        (Kind::List(list), State::List(items)) => items.has_expired(list.bounds, now_ms),
+        _ => false,
+    }
+}
+
+/// What is left of it; None: nothing.
+fn without_expired(kind: &Kind, mut state: State, now_ms: i64) -> Option<State> {
+    let is_empty = match (kind, &mut state) {
+        (_, State::Picked(..)) => true,
+        (_, State::PickedWithin(_, ring)) => {
+            ring.expire(now_ms);
+            ring.buckets.is_empty()
+        }
+        (_, State::Counter(counter)) => {
+            counter.rings.iter_mut().for_each(|ring| ring.expire(now_ms));
+            counter.rings.iter().all(|ring| ring.buckets.is_empty())
+        }
+        (Kind::List(list), State::List(items)) => {
+            items.forget(list.bounds, now_ms);
+            items.items.is_empty() && items.removed.is_empty() && items.cleared.is_none()
+        }
+        _ => false,
+    };
+    (!is_empty).then_some(state)
 }

@@ -50,6 +50,8 @@ pub const SEEN_MS: i64 = 7 * DAY_MS;
 pub const VALUE_BYTES_MAX: usize = 500;
 /// How deep a stored value nests that is read: four times what the service takes in, so that only the stack bounds it.
 pub const STORED_DEPTH_MAX: u8 = 64;
+/// How large a batch record is, in bytes of its key, segments and values: half a profile, so that one record never fills it.
+pub const RECORD_BYTES_MAX: usize = 128 * 1024;
 /// How large an encoded profile is, in bytes.
 pub const PROFILE_BYTES_MAX: usize = 256 * 1024;
 /// How many items a list keeps at most.

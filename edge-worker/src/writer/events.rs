@@ -116,10 +116,17 @@ fn fold_audience<'p>(
             log.extend(set.reasons.iter().map(|why| unreadable(*why)));
             left_out.extend(events.unreadable(&set));
         }
-        let pass = pass::run(plan, batch, events, &left_out, &mut set, mint);
+        let mut pass = pass::run(plan, batch, events, &left_out, &mut set, mint);
         let mut write = Write::default();
         let Err(too_large) = set.commit(plan, message.ambient.now_ms, &mut write) else {
             log.extend((0..set.made_room).map(|_| Line::of("profile_made_room")));
+            log.extend(set.trimmed.iter().map(|_| Line::of("profile_trimmed")));
+            let owners = pass.owners.iter().filter(|(_, owner)| set.trimmed.contains(&set.current(*owner)));
+            for (index, _) in owners {
+                if let Some(receipt) = pass.receipts.get_mut(*index) {
+                    receipt.note("profile_trimmed");
+                }
+            }
             log.extend((0..set.forgot_event_ids).map(|_| Line::of("event_ids_forgotten")));
             let seen = set.seen_tokens(&pass.owners);
             return Ok(FoldedAudience { pass, left_out, write, seen });

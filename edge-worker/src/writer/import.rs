@@ -106,6 +106,7 @@ pub(super) fn fold(edge: &Edge, rows: &Rows, found: &[FoundProfile]) -> Folded {
         let committed = set.commit(&running.plan, message.ambient.now_ms, &mut write);
         let Err(full) = committed else {
             log.extend((0..set.made_room).map(|_| Line::of("profile_made_room")));
+            log.extend(set.trimmed.iter().map(|_| Line::of("profile_trimmed")));
             let mut rejected = rows.rejected.clone();
             for (index, reason) in left_out {
                 let Some(row) = rows.records.get(index) else { continue };

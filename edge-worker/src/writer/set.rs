@@ -75,6 +75,8 @@ pub(super) struct ProfileSet {
     pub(super) forgot_event_ids: usize,
     retired: Vec<Retired>,
     journal: Vec<JournalRow>,
+    /// Full profiles, which had to let go of what their attributes promise to keep.
+    pub(super) trimmed: Vec<ProfileIndex>,
 }
 
 /// The position of a profile in its set.
@@ -142,6 +144,7 @@ impl ProfileSet {
             forgot_event_ids: 0,
             retired: Vec::new(),
             journal: Vec::new(),
+            trimmed: Vec::new(),
         })
     }
 
@@ -293,6 +296,11 @@ impl ProfileSet {
             let over = state.len().saturating_sub(PROFILE_BYTES_MAX);
             if over > 0 && held.profile.make_room(over) {
                 self.made_room += 1;
+                state = codec::encode(&held.profile, PROFILE_FORM);
+            }
+            let over = state.len().saturating_sub(PROFILE_BYTES_MAX);
+            if over > 0 && held.profile.trim(over) {
+                self.trimmed.push(ProfileIndex(index));
                 state = codec::encode(&held.profile, PROFILE_FORM);
             }
             if state.len() > PROFILE_BYTES_MAX {

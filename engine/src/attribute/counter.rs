@@ -154,6 +154,16 @@ impl Total {
         }
     }
 
+    /// Tells the oldest hour no longer apart from those before it. Says whether there was one.
+    pub(crate) fn fold_oldest_hour(&mut self) -> bool {
+        let any = !self.hours.is_empty();
+        for (hour, amount) in self.hours.drain(..usize::from(any)) {
+            add(&mut self.earlier, amount);
+            self.until = self.until.max(hour);
+        }
+        any
+    }
+
     /// The newest hours stay apart: which those are depends on all hours there were, not on their order.
     fn settle(&mut self) {
         let over = self.hours.len().saturating_sub(TOTAL_HOURS_MAX);

@@ -251,6 +251,15 @@ impl ItemList {
         }
     }
 
+    /// Whether [`ItemList::forget`] would drop anything.
+    pub(crate) fn has_expired(&self, bounds: Bounds, now_ms: i64) -> bool {
+        let is_over = |time_ms: i64| !bounds.alive(time_ms, now_ms);
+        bounds.keep != Keep::Oldest
+            && (self.items.last().is_some_and(|item| is_over(item.time_ms))
+                || self.removed.last().is_some_and(|removed| is_over(removed.time_ms))
+                || self.cleared.as_ref().is_some_and(|(time_ms, _)| is_over(*time_ms)))
+    }
+
     fn cap(&mut self, max: u32) {
         let over = self.items.len().saturating_sub(max as usize);
         match self.keep {

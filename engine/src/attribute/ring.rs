@@ -108,6 +108,24 @@ impl<T> Ring<T> {
         }
     }
 
+    /// Whether there are buckets before every window of this width, or still to come.
+    pub(crate) fn has_expired(&self, now_ms: i64) -> bool {
+        let first = self.buckets.first().map(|(bucket, _)| *bucket);
+        first.is_some_and(|first| first < self.earliest(now_ms)) || self.has_future(now_ms)
+    }
+
+    /// Drops them.
+    pub(crate) fn expire(&mut self, now_ms: i64) {
+        let earliest = self.earliest(now_ms);
+        self.buckets.drain(..self.buckets.partition_point(|(bucket, _)| *bucket < earliest));
+        self.forget_future(now_ms);
+    }
+
+    /// The first bucket that the longest window of this width may still count.
+    fn earliest(&self, now_ms: i64) -> i64 {
+        now_ms.div_euclid(self.width_ms.max(1)).saturating_sub(BUCKETS_MAX)
+    }
+
     /// Whether a bucket is still to come. Without a division: most rings have none.
     fn has_future(&self, now_ms: i64) -> bool {
         let latest_ms = now_ms.saturating_add(FUTURE_SKEW_MS);

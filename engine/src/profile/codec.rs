@@ -228,7 +228,7 @@ fn section(out: &mut Writer, form: Form, tag: Tag, fill: impl FnOnce(&mut Writer
     }
 }
 
-fn write_record(w: &mut Writer, record: &BatchRecord) {
+pub(super) fn write_record(w: &mut Writer, record: &BatchRecord) {
     w.text(&record.key);
     w.signed(record.computed_ms);
     w.signed(record.arrival_ms);

@@ -12,6 +12,7 @@ mod seen_ids;
 mod state;
 mod states;
 mod stored;
+mod trim;
 
 pub use parts::{Key, Orphan, ProfileId};
 pub(crate) use seen_ids::Dedupe;

@@ -1,7 +1,8 @@
 //! Events of visitors whose profiles are full or damaged, beside others.
 
 use usher_engine::definition::{
-    Attribute, AttributeKind, Audience, Definition, EventTable, Identity, Keep, KeyEvent, StitchKey,
+    Aggregation, Attribute, AttributeKind, Audience, Definition, EventTable, Identity, Keep, KeyEvent,
+    StitchKey,
 };
 
 use super::*;
@@ -11,21 +12,36 @@ use crate::store::Pointer;
 
 /// An edge whose one audience keeps lists that can grow beyond what a profile may be.
 fn edge_of_lists(keys: &[&str], primary: Option<&str>) -> Edge {
-    let list = |index: usize| Attribute {
-        name: format!("list{index}"),
-        kind: AttributeKind::List {
-            key_event: "view".to_owned(),
-            filter: None,
-            column: Some(format!("c{index}")),
-            keep: Keep::Newest,
-            items_max: 100,
-            duration_ms: 86_400_000,
-            parts: Vec::new(),
-            actions: Vec::new(),
-        },
-        sensitive: false,
-        description: None,
+    let list = |index: usize| AttributeKind::List {
+        key_event: "view".to_owned(),
+        filter: None,
+        column: Some(format!("c{index}")),
+        keep: Keep::Newest,
+        items_max: 100,
+        duration_ms: 86_400_000,
+        parts: Vec::new(),
+        actions: Vec::new(),
     };
+    edge_of((0..6).map(list), keys, primary)
+}
+
+/// An edge whose one audience keeps 600 single values, which are more than a profile may be and never make room.
+fn edge_of_singles(keys: &[&str], primary: Option<&str>) -> Edge {
+    let single = |index: usize| AttributeKind::Single {
+        key_event: "view".to_owned(),
+        filter: None,
+        column: format!("c{index}"),
+        aggregation: Aggregation::Last,
+        duration_ms: None,
+        data_type: None,
+        backfill: None,
+    };
+    edge_of((0..600).map(single), keys, primary)
+}
+
+fn edge_of(kinds: impl Iterator<Item = AttributeKind>, keys: &[&str], primary: Option<&str>) -> Edge {
+    let attribute =
+        |(index, kind)| Attribute { name: format!("a{index}"), kind, sensitive: false, description: None };
     let table = EventTable { database: "web".to_owned(), table: "views".to_owned() };
     let definition = Definition {
         audience: Audience { id: "7".to_owned(), name: None },
@@ -36,7 +52,7 @@ fn edge_of_lists(keys: &[&str], primary: Option<&str>) -> Edge {
             columns: Vec::new(),
             description: None,
         }],
-        attributes: (0..6).map(list).collect(),
+        attributes: kinds.enumerate().map(attribute).collect(),
         identity: Identity {
             keys: keys
                 .iter()
@@ -69,9 +85,10 @@ fn batch_of(events: &str) -> Events {
 
 #[test]
 fn a_profile_that_is_full_keeps_no_other_from_its_events() {
-    let edge = edge_of_lists(&["visitor"], None);
+    let edge = edge_of_singles(&["visitor"], None);
     let event = |visitor: &str, index: usize| {
-        let columns: Vec<String> = (0..6).map(|column| format!("\"c{column}\":\"{index:0>490}\"")).collect();
+        let columns: Vec<String> =
+            (0..6).map(|column| format!("\"c{}\":\"{index:0>490}\"", index * 6 + column)).collect();
         format!("{{\"visitor\":\"{visitor}\",{}}}", columns.join(","))
     };
     let mut events: Vec<String> = (0..100).map(|index| event("greedy", index)).collect();
@@ -150,13 +167,13 @@ fn a_profile_of_a_newer_build_is_neither_damaged_nor_written() {
 
 #[test]
 fn many_who_take_a_full_profile_over_are_refused_together() {
-    let edge = edge_of_lists(&["id", "visitor"], Some("id"));
+    let edge = edge_of_singles(&["id", "visitor"], Some("id"));
     // As large as it may be, but for a little.
-    let columns = |index: usize, lists: usize| -> String {
-        (0..lists).map(|column| format!(",\"c{column}\":\"{index:0>490}\"")).collect()
+    let columns = |first: usize, count: usize| -> String {
+        (first..first + count).map(|column| format!(",\"c{column}\":\"{column:0>490}\"")).collect()
     };
     let filled = |count: usize| {
-        let event = |index: usize| format!("{{\"visitor\":\"v\"{}}}", columns(index, 5));
+        let event = |index: usize| format!("{{\"visitor\":\"v\"{}}}", columns(index * 5, 5));
         let events: Vec<String> = (0..count).map(event).collect();
         let (_, batch) = open(&edge, batch_of(&events.join(","))).unwrap();
         let Folded::Done(outcome) = fold(&edge, &batch, &[]) else { panic!("behind") };
@@ -164,8 +181,9 @@ fn many_who_take_a_full_profile_over_are_refused_together() {
     };
     let row = (80..=100).rev().find_map(filled).expect("one that fits");
     // Everybody on this browser says to be somebody else, and one does not use it.
-    let own =
-        |index: usize| format!("{{\"id\":\"p{index}\",\"visitor\":\"v\"{}}}", columns(1_000 + index, 6));
+    let own = |index: usize| {
+        format!("{{\"id\":\"p{index}\",\"visitor\":\"v\"{}}}", columns(500 + index % 16 * 6, 6))
+    };
     let mut events: Vec<String> = (0..300).map(own).collect();
     events.push(r#"{"id":"elsewhere","c0":1}"#.to_owned());
     let (_, batch) = open(&edge, batch_of(&events.join(","))).unwrap();
@@ -269,4 +287,27 @@ fn a_source_that_has_used_its_rate_is_refused_before_anything_is_read() {
     assert!(crate::drive::open(&mut edge, &from("b", false)).is_ok());
     // What it is answered when storage fails costs it nothing.
     assert_eq!(crate::drive::unavailable(&edge, &from("a", false)).status, 503);
+}
+
+#[test]
+fn a_profile_that_lists_fill_loses_their_oldest_items_and_says_so() {
+    let edge = edge_of_lists(&["visitor"], None);
+    let event = |index: usize| {
+        let columns: Vec<String> = (0..6).map(|column| format!("\"c{column}\":\"{index:0>490}\"")).collect();
+        format!("{{\"visitor\":\"v\",\"time\":{},{}}}", 1_789_999_000 + index, columns.join(","))
+    };
+    let events: Vec<String> = (0..100).map(event).collect();
+    let (_, batch) = open(&edge, batch_of(&events.join(","))).unwrap();
+    let Folded::Done(outcome) = fold(&edge, &batch, &[]) else { panic!("behind") };
+    let body = String::from_utf8(outcome.response.body).unwrap();
+    assert_eq!(body.matches(r#"{"success":true,"notes":["profile_trimmed"]}"#).count(), 100);
+    assert_eq!(outcome.log, [Line::of("profile_trimmed")]);
+    let [row] = outcome.write.profiles.as_slice() else { panic!("one profile") };
+    assert!(row.state.len() <= usher_engine::limits::PROFILE_BYTES_MAX);
+    let profile = usher_engine::profile::codec::decode(&row.state).unwrap();
+    for (_, state) in profile.states() {
+        let usher_engine::attribute::State::List(list) = state else { panic!("lists") };
+        assert!((70..90).contains(&list.items.len()), "{}", list.items.len());
+        assert_eq!(list.items[0].time_ms, 1_789_999_099_000, "the newest stays");
+    }
 }

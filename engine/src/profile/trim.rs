@@ -1,0 +1,109 @@
+//! Room in a profile that is full: what attributes promise to keep goes, oldest first, so that a profile never freezes.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::bytes::Writer;
+use super::state::write_state;
+use super::{Profile, edit};
+use crate::attribute::{ItemList, Ring, State};
+
+impl Profile {
+    /// Makes room in a profile that is so many bytes too large, and marks it: the largest list loses its oldest items;
+    /// when lists have none, counters and windows lose their oldest parts; then the oldest records of other keys go. Says
+    /// whether anything went.
+    pub fn trim(&mut self, bytes: usize) -> bool {
+        let lists = self.trim_states(bytes, drop_oldest_item);
+        let parts = self.trim_states(bytes.saturating_sub(lists), drop_oldest_part);
+        let room = lists.saturating_add(parts);
+        let records = self.trim_records(bytes.saturating_sub(room));
+        let trimmed = room > 0 || records > 0;
+        self.trimmed |= trimmed;
+        trimmed
+    }
+
+    /// Takes from the largest state, again and again, until there is room or nothing is left to take. Returns the bytes
+    /// that went.
+    fn trim_states(&mut self, bytes: usize, drop_oldest: fn(&mut State) -> bool) -> usize {
+        if bytes == 0 {
+            return 0;
+        }
+        let mut sizes: Vec<(usize, String)> =
+            self.states().map(|(name, state)| (size(state), name.into())).collect();
+        let mut room = 0_usize;
+        while room < bytes {
+            let largest = sizes.iter().enumerate().max_by_key(|(_, (size, _))| *size);
+            let Some((index, (before, name))) = largest.map(|(index, (size, name))| (index, (*size, name)))
+            else {
+                break;
+            };
+            let after =
+                self.state_mut(name).as_mut().and_then(|state| drop_oldest(state).then(|| size(state)));
+            match (after, sizes.get_mut(index)) {
+                (Some(after), Some(entry)) => {
+                    room = room.saturating_add(before.saturating_sub(after));
+                    entry.0 = after;
+                }
+                _ => {
+                    sizes.swap_remove(index);
+                }
+            }
+        }
+        room
+    }
+
+    /// Drops the oldest records, all but the newest. Returns about how many bytes went.
+    fn trim_records(&mut self, bytes: usize) -> usize {
+        let mut room = 0_usize;
+        while room < bytes && self.batch().len() > 1 {
+            edit(&mut self.batch, |records| {
+                let oldest = records.iter().enumerate().min_by_key(|(_, record)| record.age_key());
+                if let Some(index) = oldest.map(|(index, _)| index) {
+                    let record = records.remove(index);
+                    let mut written = Writer::default();
+                    super::codec::write_record(&mut written, &record);
+                    room = room.saturating_add(written.0.len());
+                }
+            });
+        }
+        room
+    }
+}
+
+fn size(state: &State) -> usize {
+    let mut written = Writer::default();
+    write_state(&mut written, state);
+    written.0.len()
+}
+
+/// Takes the oldest item of a list, or what it remembers of one that was deleted longest ago.
+fn drop_oldest_item(state: &mut State) -> bool {
+    let State::List(ItemList { items, removed, .. }) = state else { return false };
+    if items.pop().is_some() {
+        return true;
+    }
+    let oldest = removed.iter().enumerate().min_by_key(|(_, removed)| removed.time_ms);
+    let Some(index) = oldest.map(|(index, _)| index) else { return false };
+    removed.remove(index);
+    true
+}
+
+/// Takes the oldest part of a counter, window or total.
+fn drop_oldest_part(state: &mut State) -> bool {
+    fn oldest<T>(ring: &mut Ring<T>) -> bool {
+        let any = !ring.buckets.is_empty();
+        if any {
+            ring.buckets.remove(0);
+        }
+        any
+    }
+    match state {
+        State::Counter(counter) => {
+            let fullest = counter.rings.iter_mut().max_by_key(|ring| ring.buckets.len());
+            fullest.is_some_and(oldest)
+        }
+        State::PickedWithin(_, ring) => oldest(ring),
+        State::Total(total) => total.fold_oldest_hour(),
+        _ => false,
+    }
+}
