@@ -49,6 +49,8 @@ pub const TARGET_BYTES_MAX: usize = 4 * 1024;
 
 /// Greatest age at which a snapshot answers, in milliseconds, wherever it was kept; also how long KV keeps it.
 pub const SNAPSHOT_MS: i64 = 60_000;
+/// Greatest age at which it answers in need, when the writer does not, in milliseconds.
+pub const STALE_SNAPSHOT_MS: i64 = 24 * 60 * 60 * 1_000;
 /// Longest life of a preview token, in seconds.
 pub const PREVIEW_SECONDS_MAX: i64 = 24 * 60 * 60;
 /// Seconds of its rate that a source may use at once.

@@ -13,6 +13,8 @@ const NOTHING = 4;
 
 /** What an isolate remembers at most; it has 128 MB for everything. */
 const MEMORY_BYTES_MAX = 16 * 1024 * 1024;
+/** What an entry takes besides its bytes: the objects of the buffer and its view, the key's, a place in the map. */
+const ENTRY_BYTES = 320;
 /** A snapshot of nobody: a time, and a profile of no bytes. */
 const NOBODY_BYTES = 12;
 /** As long as a snapshot may answer (`limits.rs`); the platform keeps nothing shorter. */
@@ -39,10 +41,12 @@ export async function lookUp(service, env, context, frame, { shard, message, cac
   }
   const truth = await fromWriter(env, shard, message);
   if (truth) {
-    if (cacheKey) {
+    // A key that nobody has is kept nowhere: whoever makes up keys would push out what visitors have.
+    if (cacheKey && truth.length > NOBODY_BYTES) {
       remember(cacheKey, truth);
-      // A key that nobody has costs no write: whoever makes up keys would make up writes.
-      if (truth.length > NOBODY_BYTES) context.waitUntil(toKv(env, cacheKey, truth));
+      context.waitUntil(toKv(env, cacheKey, truth));
+    } else if (cacheKey) {
+      forget(cacheKey);
     }
     const response = answer(WRITER, truth);
     if (response) return response;
@@ -57,8 +61,9 @@ export async function lookUp(service, env, context, frame, { shard, message, cac
 
 function remember(key, snapshot) {
   forget(key);
-  memory.set(key, snapshot);
-  memoryBytes += key.length + snapshot.length;
+  // The bytes alone: what comes from wasm or a stream is a view of a buffer that may be larger.
+  memory.set(key, snapshot.slice());
+  memoryBytes += sizeOf(key, snapshot);
   while (memoryBytes > MEMORY_BYTES_MAX) forget(memory.keys().next().value);
 }
 
@@ -66,7 +71,11 @@ function forget(key) {
   const snapshot = memory.get(key);
   if (!snapshot) return;
   memory.delete(key);
-  memoryBytes -= key.length + snapshot.length;
+  memoryBytes -= sizeOf(key, snapshot);
+}
+
+function sizeOf(key, snapshot) {
+  return ENTRY_BYTES + key.length + snapshot.length;
 }
 
 /** The writer knows better anyway, if KV fails or keeps us waiting. */

@@ -6,7 +6,7 @@ use super::PendingLookup;
 use crate::answer::{self, Meta};
 use crate::edge::Edge;
 use crate::keys::{SeenToken, Signer};
-use crate::limits::SNAPSHOT_MS;
+use crate::limits::{SNAPSHOT_MS, STALE_SNAPSHOT_MS};
 use crate::message::Snapshot;
 use crate::wire::Response;
 
@@ -48,9 +48,13 @@ impl Candidate<'_> {
         }
     }
 
-    /// True for a copy that holds for a while only.
-    fn is_cached(&self) -> bool {
-        matches!(self, Candidate::Memory(_) | Candidate::Kv(_))
+    /// Greatest age at which it answers, in milliseconds: a copy holds for a while only, and longer in need.
+    fn age_ms_max(&self) -> i64 {
+        match self {
+            Candidate::Memory(_) | Candidate::Kv(_) => SNAPSHOT_MS,
+            Candidate::Stale(_) => STALE_SNAPSHOT_MS,
+            Candidate::Writer(_) | Candidate::Nothing => i64::MAX,
+        }
     }
 }
 
@@ -65,7 +69,7 @@ pub fn answer(edge: &Edge, pending: &PendingLookup, candidate: Candidate<'_>) ->
     };
     let age_ms = snapshot.as_ref().map_or(0, |snapshot| now_ms.saturating_sub(snapshot.taken_ms).max(0));
     let profile = snapshot.and_then(|snapshot| snapshot.profile);
-    let is_too_old = candidate.is_cached() && age_ms > SNAPSHOT_MS;
+    let is_too_old = age_ms > candidate.age_ms_max();
     // The writer's is the newest; where none is left, nothing newer will come.
     let is_newest = matches!(candidate, Candidate::Writer(_) | Candidate::Nothing);
     if is_too_old || !(is_newest || pending.has_seen_no_newer(profile.as_ref(), &keyring.signer)) {
