@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak costs mutants fuzz fuzz-module worker size size-engine bench-engine bench-worker lint clean-state setup
+.PHONY: help demo attacks test soak costs mutants fuzz fuzz-module worker size size-engine bench-engine bench-worker lint clean-state setup
 
 PORT ?= 8787
 WORKER := target/worker/release
@@ -24,6 +24,11 @@ demo: setup ## build and start everything on this machine: http://127.0.0.1:8787
 
 test: setup ## run every test, layer by layer
 	@node tests/run.mjs
+
+attacks: setup ## attack an edge, natively and in workerd, with a victim beside (FILES=tests/attacks/…)
+	@node edge-worker/cloudflare/build.mjs $(WORKER) | tail -1
+	@cargo build --locked --quiet -p usher
+	@node --test --test-concurrency=1 $(or $(FILES),tests/attacks/*.test.mjs)
 
 soak: setup ## hold attributes and identity to their oracle, 100 times as long as tests do
 	@USHER_CASES=100 cargo test --locked --release -p usher-engine --test oracle
@@ -47,8 +52,9 @@ fuzz-module: ## build what is fuzzed to wasm
 worker: setup ## build the Cloudflare worker into edge-worker/cloudflare/dist, ready for wrangler
 	@node edge-worker/cloudflare/build.mjs edge-worker/cloudflare/dist
 
-size: setup ## print name, raw and gzip bytes of everything that ships to an edge or a browser
+size: setup ## print raw and gzip bytes of what ships, and how the worker's module grew (CHECK=1 fails if it did)
 	@node edge-worker/cloudflare/build.mjs $(WORKER)
+	@node edge-worker/cloudflare/size.mjs $(WORKER)
 	@node www/size.mjs
 
 size-engine: setup ## print what the engine alone weighs as wasm; CHECK=1 fails over the must

@@ -43,6 +43,8 @@ await layer("fuzz", async () => {
   await run("node", ["--test", ...tests("fuzz")], { USHER_FUZZ_MODULE: join(target, "wasm32-unknown-unknown/wasm/usher_fuzz_module.wasm") });
 });
 await layer("workerd", () => run("node", ["--test", ...tests("workerd")], built));
+// One file after the other: what is measured beside an attack is not another attack.
+await layer("attacks", () => run("node", ["--test", "--test-concurrency=1", ...tests("attacks")], built));
 await layer("browser", () => run("node", ["--test", ...tests("browser")], built));
 
 console.log(`\nminutes: ${minutes.join(", ")}`);

@@ -22,8 +22,9 @@ const SIGNING_KEY = "07".repeat(32);
 /** Where a page of this origin may call from, unless a test says otherwise. */
 const [origin] = credentials.allowed_origins;
 
-/** The folder of a built worker: `test` obeys `x-usher-fault`, `release` is what ships. */
+/** The folder of a built worker: `test` obeys `x-usher-fault`, `release` is what ships; any other is a folder's name. */
 export function builtWorker(kind) {
+  if (!["release", "test"].includes(kind)) return resolve(root, kind);
   const variable = kind === "release" ? "USHER_TEST_WORKER_RELEASE" : "USHER_TEST_WORKER";
   const folder = resolve(root, process.env[variable] || join("target/worker", kind));
   if (existsSync(join(folder, "usher.wasm"))) return folder;
@@ -63,11 +64,12 @@ let bundleBody;
 
 /** The example audience as a bundle: from USHER_TEST_BUNDLE, or made by the project's own compiler. */
 export async function bundle() {
-  return (bundleBody ??= process.env.USHER_TEST_BUNDLE ? readFileSync(process.env.USHER_TEST_BUNDLE) : await makeBundle());
+  return (bundleBody ??= process.env.USHER_TEST_BUNDLE ? readFileSync(process.env.USHER_TEST_BUNDLE) : await bundleOf("examples/shop"));
 }
 
-async function makeBundle() {
-  const args = ["run", "--quiet", "--locked", "-p", "usher-tests", "--bin", "bundle", "--", "examples/shop"];
+/** A folder of definitions as a bundle. */
+export async function bundleOf(folder) {
+  const args = ["run", "--quiet", "--locked", "-p", "usher-tests", "--bin", "bundle", "--", folder];
   const { stdout } = await promisify(execFile)("cargo", args, { cwd: root, encoding: "buffer", maxBuffer: 64 << 20 });
   return stdout;
 }
@@ -92,7 +94,7 @@ export function temporaryFolder(t) {
  * Starts a worker for a test and publishes the example audience; it stops with the test.
  *
  * @param {import("node:test").TestContext} t
- * @param {"test" | "release"} kind
+ * @param {string} kind `test`, `release`, or the folder of another build
  * @param {object} [options] further options of `startWorkerd`; `origins` of the keys; `kv`, the address of a service
  *   that takes the place of the local key-value store; `isolates`, 2 for one more beside the first
  */
@@ -113,8 +115,10 @@ export class Deployment {
   #worker;
   #agent;
   #dist;
-  /** What the worker printed, newest last, all starts together. */
+  /** The last of what the worker printed, all starts together. */
   log = "";
+  /** How many lines it printed. */
+  lines = 0;
 
   constructor(t, kind, { origins, kv, data, isolates = 1, ...options }) {
     this.#isolates = isolates;
@@ -157,7 +161,10 @@ export class Deployment {
     if (this.#isolates > 1) worker = await withSecondIsolate(worker, this.data, keys);
     for (const stream of [worker.child.stdout, worker.child.stderr]) {
       stream.setEncoding("utf8");
-      stream.on("data", (text) => (this.log = (this.log + text).slice(-65_536)));
+      stream.on("data", (text) => {
+        this.log = (this.log + text).slice(-65_536);
+        this.lines += text.split("\n").length - 1;
+      });
     }
     this.#worker = worker;
     // Connections of an earlier process are of no use.
@@ -185,6 +192,12 @@ export class Deployment {
   async restart() {
     await this.stop();
     await this.start();
+  }
+
+  /** Another build from its next start on, on the same data. */
+  replace(kind) {
+    rmSync(this.#dist, { recursive: true });
+    cpSync(builtWorker(kind), this.#dist, { recursive: true });
   }
 
   /** Resident memory of the process, in MiB. */

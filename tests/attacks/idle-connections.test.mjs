@@ -1,0 +1,74 @@
+// Connections that say nothing, connections that say a byte at a time, and connections that never read their answers:
+// they cost whoever opens them, and everybody else is served.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { as } from "../workerd/deployment.mjs";
+import { attacked, attacker, beside, hosts } from "./edges.mjs";
+
+/** Above what one process of the native server takes at once. */
+const CONNECTIONS = 1_500;
+/** How long an answer may wait for its reader, in ms. */
+const UNREAD_MS = 45_000;
+
+for (const host of hosts) {
+  for (const [name, addresses] of [["one address", 1], ["a hundred addresses", 100]]) {
+    test(`${host}: ${CONNECTIONS} silent or slow connections from ${name}`, { timeout: 60_000 }, async (t) => {
+      const edge = await attacked(t, host);
+      const sockets = [];
+      t.after(() => sockets.forEach((socket) => socket.destroy()));
+      await beside(t, edge, async () => {
+        for (let index = 0; index < CONNECTIONS; index++) {
+          const slow = index % 5 === 0;
+          sockets.push(edge.connection(slow ? "POST /web/pageviews HTTP/1.1\r\nHost: e" : "", attacker(index % addresses)));
+          if (index % 100 === 99) await sleep(20);
+        }
+        for (let round = 0; round < 10; round++) {
+          for (let index = 0; index < sockets.length; index += 5) sockets[index].write("x");
+          await sleep(200);
+        }
+      });
+      // Somebody who was not there before is served, too.
+      const stranger = await edge.call("GET", "/healthz", {}, undefined, "127.0.0.3", 5_000);
+      assert.equal(stranger.status, 200);
+    });
+  }
+
+  test(`${host}: connections that never read`, { timeout: 90_000 }, async (t) => {
+    const edge = await attacked(t, host);
+    // An answer as large as a public answer becomes.
+    const note = (index) => Object.fromEntries(["a", "b", "c", "d", "e", "f"].map((list) => [list, `${list}-${index}-${"v".repeat(380)}`]));
+    for (let batch = 0; batch < 5; batch++) {
+      const events = Array.from({ length: 20 }, (_, index) => ({ td_client_id: "hoarder", ...note(batch * 20 + index) }));
+      const answer = await edge.batch("notes", events, attacker(batch));
+      assert.equal(answer.status, 200, answer.text);
+    }
+    const body = JSON.stringify({ td_client_id: "hoarder", a: "once" });
+    const headers = Object.entries({ ...as.browser, host: "edge", "content-length": String(body.length) });
+    const request = `POST /public/web/notes HTTP/1.1\r\n${headers.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n${body}`;
+    const size = (await edge.call("POST", "/public/web/notes", as.browser, body, attacker(6))).text.length;
+    const sockets = [];
+    t.after(() => sockets.forEach((socket) => socket.destroy()));
+    await beside(t, edge, async () => {
+      for (let index = 0; index < 20; index++) {
+        const socket = edge.connection(request.repeat(30), attacker(10 + index));
+        socket.pause();
+        sockets.push(socket);
+      }
+      await sleep(2_000);
+    });
+    t.diagnostic(`30 answers of ${size} bytes for each of ${sockets.length} connections`);
+    if (host === "workerd") {
+      t.diagnostic("what becomes of them is the platform's: workerd has no setting for it");
+      return;
+    }
+    const start = Date.now();
+    const held = () => sockets.filter((socket) => !socket.closed && edge.holds(socket)).length;
+    while (held() > 0 && Date.now() - start < UNREAD_MS) await sleep(250);
+    const left = held();
+    t.diagnostic(`${sockets.length - left} of ${sockets.length} closed after ${((Date.now() - start) / 1000).toFixed(0)} s`);
+    assert.equal(left, 0, `${left} connections are still held`);
+  });
+}
