@@ -227,6 +227,10 @@ codes! {
     Unquoted = "W014", Warning;
     /// A pattern between slashes, which are part of it.
     DelimitedPattern = "W015", Warning;
+    /// An attribute that cannot go on with what profiles keep of it.
+    StartsAnew = "W016", Warning;
+    /// A key whose rule changes for values that profiles may be known by.
+    ChangedKeyRule = "W017", Warning;
     /// A key that RT 2.0 knows and Usher does not use.
     Ignored = "I001", Info;
     /// A section that a sensitive value lets a visitor into.

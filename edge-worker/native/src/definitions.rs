@@ -109,6 +109,24 @@ impl Definitions {
         Err(failure.exit(Exit::InvalidDefinition))
     }
 
+    /// What ran before, as a bundle or as definitions say it.
+    pub(crate) fn before(path: &Path) -> Result<Definition, Failure> {
+        if let Some(bundle) = fs::read(path).ok().and_then(|bytes| Bundle::read(&bytes).ok()) {
+            return Ok(bundle.definition);
+        }
+        let before = Definitions::load(&[path.to_owned()])?;
+        if before.count(Severity::Error) > 0 {
+            let message = format!("the definition in `{}` has errors itself", path.display());
+            return Err(Failure::new(message).help("`usher validate` shows them"));
+        }
+        Ok(before.reading.definition)
+    }
+
+    /// Adds what somebody says of the definition, at its place.
+    pub(crate) fn add(&mut self, found: Vec<Diagnostic>) {
+        self.findings.extend(found.into_iter().map(|diagnostic| self.reading.locate(diagnostic)));
+    }
+
     /// What to do where only a part of a definition was named, so that names of the other part are missing.
     pub(crate) fn missing(&self) -> Option<&'static str> {
         let Definition { key_events, attributes, .. } = self.definition();

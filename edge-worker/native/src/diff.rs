@@ -5,7 +5,8 @@ mod reset;
 
 use std::collections::BTreeSet;
 
-use usher_engine::definition::{Definition, Example};
+use usher_engine::definition::{Definition, Example, StitchKey, Trust};
+use usher_engine::diagnostic::{Code, Diagnostic};
 use usher_engine::value::{ToValue, Value};
 
 use crate::terminal::clean;
@@ -71,6 +72,44 @@ pub(crate) fn changes(before: &Definition, after: &Definition, way: Way) -> Vec<
         parts(&mut out, &what, sections, &after.sections, |s| &s.name);
     }
     out
+}
+
+/// What profiles that exist notice of a change: attributes that start anew, and keys whose rule is another.
+pub(crate) fn consequences(before: &Definition, after: &Definition) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for (index, attribute) in after.attributes.iter().enumerate() {
+        let known = before.attributes.iter().find(|known| known.name == attribute.name);
+        if let Some(what) = known.and_then(|known| reset_reason(&known.kind, &attribute.kind)) {
+            let name = &attribute.name;
+            let what = if what == "it" {
+                format!("attribute `{name}`")
+            } else {
+                format!("{what} of the attribute `{name}`")
+            };
+            let message = format!("{what} starts anew: profiles hold nothing of it that goes on");
+            let help = "give it another name to keep both; for 30 days a rollback finds what was kept before";
+            let at = format_args!("attributes[{index}].kind");
+            found.push(Diagnostic::new(Code::StartsAnew, message).at(at).help(help));
+        }
+    }
+    for (index, key) in after.identity.keys.iter().enumerate() {
+        let Some(known) = before.identity.keys.iter().find(|known| known.name == key.name) else { continue };
+        // Whose word counts is no rule about values.
+        let rule = |key: &StitchKey| StitchKey { trust: Trust::Open, workflow_only: false, ..key.clone() };
+        if rule(known) != rule(key) {
+            let message = format!(
+                "the rule of the key `{}` changes: values that profiles are known by may be refused now",
+                key.name
+            );
+            let help = "events with such a value no longer find their profile; reading and erasing still do";
+            found.push(
+                Diagnostic::new(Code::ChangedKeyRule, message)
+                    .at(format_args!("identity.keys[{index}]"))
+                    .help(help),
+            );
+        }
+    }
+    found
 }
 
 /// What a definition says beside its parts: the audience, and whatever is no list of parts.

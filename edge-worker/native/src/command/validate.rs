@@ -7,6 +7,7 @@ use usher_config::{Sample, render, sarif};
 use usher_engine::diagnostic::Severity;
 
 use crate::definitions::Definitions;
+use crate::diff;
 use crate::exit::{Exit, Failure};
 use crate::lines::{self, Lines};
 use crate::terminal::{note, print};
@@ -26,6 +27,7 @@ use crate::terminal::{note, print};
 ///   usher validate definitions/
 ///   usher validate rt_config.yaml web_personalization.yaml --format plain
 ///   usher validate definitions/ --sample events.ndjson
+///   usher validate definitions/ --against running/
 ///   usher validate definitions/ --format sarif > usher.sarif
 ///   usher validate definitions/ --format json | jq '.findings[] | select(.severity == "error")'
 ///
@@ -40,6 +42,9 @@ pub(crate) struct Args {
     /// A file with events that arrived, or - for standard input
     #[arg(long, value_name = "FILE")]
     sample: Option<PathBuf>,
+    /// What runs now, as definitions or a bundle: says what starts anew, and which keys have another rule
+    #[arg(long, value_name = "PATH")]
+    against: Option<PathBuf>,
     /// How findings are written
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -59,7 +64,11 @@ enum Format {
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let sample = args.sample.as_deref().map(sample).transpose()?.unwrap_or_default();
-    let definitions = Definitions::load_with(&args.paths, &sample)?;
+    let mut definitions = Definitions::load_with(&args.paths, &sample)?;
+    if let Some(path) = &args.against {
+        let found = diff::consequences(&Definitions::before(path)?, definitions.definition());
+        definitions.add(found);
+    }
     report(&definitions, args.format)
 }
 
