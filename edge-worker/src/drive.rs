@@ -9,10 +9,10 @@ use crate::front;
 use crate::host::{Request, Step};
 use crate::limits::COMMITS_MAX;
 use crate::lookup::{self, Candidate};
-use crate::message::Message;
-use crate::outcome::{Folded, Outcome};
+use crate::message::{self, Message, WhichRelease};
+use crate::outcome::Folded;
 use crate::releases::{self, DROPPED};
-use crate::store::{Basis, CommitError, Found, Read, Store};
+use crate::store::{Basis, CommitError, Found, Pointer, Read, Store};
 use crate::wire::Response;
 use crate::writer;
 
@@ -46,12 +46,21 @@ pub fn serve(
 
 /// Catches up with the control object: what it points to runs here, or the last good one still does.
 pub fn refresh(edge: &mut Edge, store: &mut impl Store, log: &mut impl FnMut(&str)) {
-    let pointers = match store.read(&Read::Pointers) {
-        Ok(Found::Pointers(pointers)) => pointers,
-        Ok(_) => return,
-        Err(failure) => return log(&failure.to_string()),
-    };
-    for pointer in edge.update_pointers(pointers) {
+    let Some(mut pointers) = read_pointers(store, &Read::Pointers, log) else { return };
+    let mut written = Vec::new();
+    if edge.doubts(&pointers) {
+        let Some(found) = read_pointers(store, &Read::Written, log) else { return };
+        written = found;
+        let overtaken = Edge::overtaken(&pointers, &written);
+        for (audience, above) in &overtaken {
+            deliver(edge, store, &message::raise(audience, *above), log);
+        }
+        if !overtaken.is_empty() {
+            let Some(raised) = read_pointers(store, &Read::Pointers, log) else { return };
+            pointers = raised;
+        }
+    }
+    for pointer in edge.update_pointers(pointers, written) {
         let body = match store.read(&Read::Bundle { hash: pointer.hash.clone() }) {
             Ok(Found::Bundle(Some(body))) => body,
             Ok(_) => Vec::new(),
@@ -62,6 +71,37 @@ pub fn refresh(edge: &mut Edge, store: &mut impl Store, log: &mut impl FnMut(&st
         };
         if let Err(reason) = edge.install(&pointer, body) {
             log(&reason);
+            stand_in(edge, store, &pointer, log);
+        }
+    }
+}
+
+fn read_pointers(store: &mut impl Store, read: &Read, log: &mut impl FnMut(&str)) -> Option<Vec<Pointer>> {
+    match store.read(read) {
+        Ok(Found::Pointers(pointers)) => Some(pointers),
+        Ok(_) => None,
+        Err(failure) => {
+            log(&failure.to_string());
+            None
+        }
+    }
+}
+
+/// Runs the newest bundle of the history that does run, where an audience runs none.
+fn stand_in(edge: &mut Edge, store: &mut impl Store, pointer: &Pointer, log: &mut impl FnMut(&str)) {
+    let mut before = pointer.number;
+    loop {
+        let read = Read::Release { audience: pointer.audience.clone(), which: WhichRelease::Before(before) };
+        match store.read(&read) {
+            Ok(Found::Release { wanted: Some((release, body)), .. }) => {
+                before = release.number;
+                match edge.stand_in(pointer, &release.hash, body) {
+                    Ok(()) => return,
+                    Err(reason) => log(&format!("bundle {before} of the history: {reason}")),
+                }
+            }
+            Ok(_) => return,
+            Err(failure) => return log(&failure.to_string()),
         }
     }
 }
@@ -125,12 +165,11 @@ fn open_unmetered(edge: &Edge, message: &[u8]) -> Result<Opened, Response> {
 /// Decides a message by what its read found.
 pub fn fold(edge: &mut Edge, opened: &Opened, found: Found) -> Folded {
     match (&opened.work, found) {
-        (Work::Writer(work), Found::Profiles(profiles)) => {
-            let folded = writer::fold(edge, work, &profiles);
+        (Work::Writer(work), found) => {
+            let folded = writer::fold(edge, work, &found);
             writer::charge(&mut edge.meter, work, &folded);
             folded
         }
-        (Work::Writer(_), _) => Outcome::of(Response::refused(Refusal::INTERNAL)),
         (Work::Control(work), found) => releases::fold(work, found),
     }
 }
@@ -142,7 +181,7 @@ pub fn unavailable(edge: &Edge, message: &[u8]) -> Response {
 
 /// Takes one message through its read, its fold and its write.
 fn deliver(edge: &mut Edge, store: &mut impl Store, message: &[u8], log: &mut impl FnMut(&str)) -> Response {
-    let mut caught_up = false;
+    let mut attempts_to_catch_up = 0;
     // Again when another writer was faster, and once more because a writer that runs an older bundle catches up first.
     for attempt in 0..COMMITS_MAX {
         let opened = match open_metered(edge, message, attempt > 0) {
@@ -162,10 +201,14 @@ fn deliver(edge: &mut Edge, store: &mut impl Store, message: &[u8], log: &mut im
         };
         let basis = opened.read.as_ref().map(|read| Basis::of(read, &found)).unwrap_or_default();
         match fold(edge, &opened, found) {
-            Folded::NeedsNewerBundle if caught_up => break,
-            Folded::NeedsNewerBundle => {
+            Folded::NeedsNewerBundle { audience, number } => {
+                match attempts_to_catch_up {
+                    0 => {}
+                    1 => drop(deliver(edge, store, &message::raise(&audience, number), log)),
+                    _ => break,
+                }
+                attempts_to_catch_up += 1;
                 refresh(edge, store, log);
-                caught_up = true;
             }
             Folded::Done(outcome) => {
                 if !outcome.write.is_empty() {

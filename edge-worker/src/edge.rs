@@ -16,6 +16,8 @@ pub struct Edge {
     audiences: Vec<Audience>,
     /// Why the host cannot catch up with the control object.
     host_fault: Option<String>,
+    /// The control object knows less than a shard does: it was lost, or restored to an earlier time.
+    control_is_behind: bool,
     shards: u32,
     /// The use that callers by public keys have made of their rates.
     pub(crate) meter: Meter,
@@ -37,6 +39,8 @@ pub(crate) struct Running {
     pub(crate) plan: Plan,
     /// The bundle as it was put.
     pub(crate) body: Vec<u8>,
+    /// An earlier bundle that answers while the stored body of the one with this number is damaged.
+    is_stand_in: bool,
 }
 
 /// The effect of installing a bundle.
@@ -56,6 +60,7 @@ impl Edge {
             keyring: Keyring::read(secret, demo),
             audiences: Vec::new(),
             host_fault: None,
+            control_is_behind: false,
             shards: 1,
             meter: Meter::default(),
         }
@@ -65,7 +70,7 @@ impl Edge {
     pub(crate) fn of_plan(plan: Plan) -> Edge {
         let mut edge = Edge::new(None, false);
         let id = plan.definition().audience.id.clone();
-        let running = Running { number: 1, hash: String::new(), plan, body: Vec::new() };
+        let running = Running { number: 1, hash: String::new(), plan, body: Vec::new(), is_stand_in: false };
         edge.audience_mut(&id).running = Some(running);
         edge
     }
@@ -110,7 +115,14 @@ impl Edge {
 
     /// True when something that should run does not.
     pub(crate) fn is_degraded(&self) -> bool {
-        self.host_fault.is_some() || self.audiences.iter().any(|known| known.fault.is_some())
+        self.host_fault.is_some()
+            || self.control_is_behind
+            || self.audiences.iter().any(|known| known.fault.is_some())
+    }
+
+    /// True when an audience should run a bundle and runs none: which tables it declares is not known then.
+    pub(crate) fn lacks_a_bundle(&self) -> bool {
+        self.audiences.iter().any(|known| known.running.is_none() && known.fault.is_some())
     }
 
     /// True when this audience may not run the bundle that it should.
@@ -124,16 +136,48 @@ impl Edge {
         self.all_running().next().is_none() && self.host_fault.is_some()
     }
 
+    /// True when the control object's pointers leave out what runs here, or there are none: it may be a new deployment, or
+    /// the control object was lost. The newest bundles that wrote to the shards tell ([`Edge::update_pointers`]).
+    pub fn doubts(&self, pointers: &[Pointer]) -> bool {
+        let runs_less = |(id, running): (&str, &Running)| {
+            let pointer = pointers.iter().find(|pointer| pointer.audience == id);
+            pointer.is_none_or(|pointer| pointer.number < running.number)
+        };
+        pointers.is_empty() || self.all_running().any(runs_less)
+    }
+
+    /// The audiences whose pointers are older than what wrote to a shard, each with the number above which the control
+    /// object has to go on ([`message::raise`](crate::message::raise)).
+    pub fn overtaken<'p>(pointers: &[Pointer], written: &'p [Pointer]) -> Vec<(&'p str, u64)> {
+        let above = |seen: &'p Pointer| {
+            let known = pointers.iter().find(|known| known.audience == seen.audience)?;
+            // The same content may have the same number.
+            let above = if known.hash == seen.hash { seen.number.saturating_sub(1) } else { seen.number };
+            (known.number <= above && *known != *seen).then_some((seen.audience.as_str(), above))
+        };
+        written.iter().filter_map(above).collect()
+    }
+
     /// Compares the control object's pointers with what runs, and returns those whose bundles have to be installed. A
     /// bundle that runs and was published again only takes its new number: profiles and fronts know it by that.
-    pub fn update_pointers(&mut self, mut pointers: Vec<Pointer>) -> Vec<Pointer> {
+    ///
+    /// `written` are the newest bundles that wrote to the shards, where the pointers were in doubt. What a shard knows and
+    /// the control object does not runs all the same, and `/healthz` says `degraded`.
+    pub fn update_pointers(&mut self, mut pointers: Vec<Pointer>, written: Vec<Pointer>) -> Vec<Pointer> {
+        self.control_is_behind = false;
+        for lost in written {
+            if pointers.iter().all(|pointer| pointer.audience != lost.audience) {
+                pointers.push(lost);
+                self.control_is_behind = true;
+            }
+        }
         pointers.retain(|pointer| {
             let Some(known) = self.audiences.iter_mut().find(|known| known.id == pointer.audience) else {
                 return true;
             };
             // A pointer that was read before a later one took effect is out of date.
             !known.takes_number_of(pointer)
-                && known.running.as_ref().is_none_or(|running| running.number < pointer.number)
+                && known.running.as_ref().is_none_or(|running| running.is_before(pointer))
         });
         pointers
     }
@@ -150,7 +194,7 @@ impl Edge {
             return Ok(Installed::Same);
         }
         // Its body arrived after a later bundle, or after the rollback that replaced it.
-        if known.running.as_ref().is_some_and(|running| running.number >= pointer.number) {
+        if known.running.as_ref().is_some_and(|running| !running.is_before(pointer)) {
             return Ok(Installed::Same);
         }
         let plan = if hash_of(&body) == pointer.hash {
@@ -160,8 +204,8 @@ impl Edge {
         };
         match plan {
             Ok(plan) => {
-                let running = Running { number: pointer.number, hash: pointer.hash.clone(), plan, body };
-                known.running = Some(running);
+                let (number, hash) = (pointer.number, pointer.hash.clone());
+                known.running = Some(Running { number, hash, plan, body, is_stand_in: false });
                 known.fault = None;
                 Ok(Installed::New)
             }
@@ -171,6 +215,26 @@ impl Edge {
                 Err(reason)
             }
         }
+    }
+
+    /// Runs an earlier bundle of the history under the number of the one that cannot run, if the audience runs nothing.
+    /// `/healthz` says `degraded` until the right one is there.
+    ///
+    /// # Errors
+    ///
+    /// Why this one does not run either, in one sentence for the log.
+    pub fn stand_in(&mut self, pointer: &Pointer, hash: &str, body: Vec<u8>) -> Result<(), String> {
+        if self.running(&pointer.audience).is_some() {
+            return Ok(());
+        }
+        if hash_of(&body) != hash {
+            return Err("the stored bundle is damaged".to_owned());
+        }
+        let plan = Bundle::plan(&body, &pointer.audience)?;
+        let (number, hash) = (pointer.number, hash.to_owned());
+        let running = Running { number, hash, plan, body, is_stand_in: true };
+        self.audience_mut(&pointer.audience).running = Some(running);
+        Ok(())
     }
 
     /// Records a fault that the host found: why an audience does not run what it should, or with an empty name why the
@@ -198,12 +262,20 @@ impl Edge {
     }
 }
 
+impl Running {
+    /// True when the pointer's bundle takes the place of this one.
+    fn is_before(&self, pointer: &Pointer) -> bool {
+        self.number < pointer.number || (self.is_stand_in && self.number == pointer.number)
+    }
+}
+
 impl Audience {
     /// True when the pointer's content runs already; then it runs under the higher number.
     fn takes_number_of(&mut self, pointer: &Pointer) -> bool {
         match &mut self.running {
             Some(running) if running.hash == pointer.hash => {
                 running.number = running.number.max(pointer.number);
+                running.is_stand_in = false;
                 self.fault = None;
                 true
             }
@@ -227,10 +299,10 @@ mod tests {
         let pointer =
             |number| Pointer { audience: "1069944".to_owned(), number, hash: hash_of(shop.as_bytes()) };
         let mut edge = Edge::new(None, false);
-        assert_eq!(edge.update_pointers(vec![pointer(1)]), [pointer(1)]);
+        assert_eq!(edge.update_pointers(vec![pointer(1)], Vec::new()), [pointer(1)]);
         assert_eq!(edge.install(&pointer(1), shop.as_bytes().to_vec()), Ok(Installed::New));
         // Another one ran in between, which this edge never saw.
-        assert_eq!(edge.update_pointers(vec![pointer(3)]), []);
+        assert_eq!(edge.update_pointers(vec![pointer(3)], Vec::new()), []);
         assert_eq!(edge.running("1069944").map(|running| running.number), Some(3));
     }
 
@@ -245,9 +317,9 @@ mod tests {
         };
         let mut edge = Edge::new(None, false);
         assert_eq!(edge.install(&pointer(1, shop), shop.as_bytes().to_vec()), Ok(Installed::New));
-        assert_eq!(edge.update_pointers(vec![pointer(2, &other)]), [pointer(2, &other)]);
+        assert_eq!(edge.update_pointers(vec![pointer(2, &other)], Vec::new()), [pointer(2, &other)]);
         // While its body is on its way, it is rolled back.
-        assert_eq!(edge.update_pointers(vec![pointer(3, shop)]), []);
+        assert_eq!(edge.update_pointers(vec![pointer(3, shop)], Vec::new()), []);
         for late in [other.as_bytes().to_vec(), Vec::new()] {
             assert_eq!(edge.install(&pointer(2, &other), late), Ok(Installed::Same));
             let running = edge.running("1069944").unwrap();

@@ -21,7 +21,7 @@
 //! // The SHA-256 of the key `admin`.
 //! let hash = "8c6976e5b5410415bde908bd4dee15dfb167a9c873fc4bb8a81f6f2ab448a918";
 //! let secret = format!(
-//!     r#"{{"signing_key": "{}", "keys": [{{"kind": "admin", "sha256": "{hash}"}}]}}"#,
+//!     r#"{{"signing_key": "{}", "keys": [{{"kind": "admin", "audience": "*", "sha256": "{hash}"}}]}}"#,
 //!     "07".repeat(32),
 //! );
 //! let (mut edge, mut store) = (Edge::new(Some(&secret), false), MemoryStore::default());

@@ -1,15 +1,22 @@
 //! The outcome of a message: what is written, and what is answered once that is durable.
 
 use crate::log::{Line, bounded};
-use crate::store::Write;
+use crate::store::{Pointer, Write};
 use crate::wire::Response;
+use crate::wire::frame::FrameWriter;
 
 /// The result of folding a message into what its read found.
 #[derive(Debug)]
 pub enum Folded {
     /// This writer runs an older bundle than the front or the profile's last writer: catch up with the control object,
-    /// then open the message again.
-    NeedsNewerBundle,
+    /// then open the message again. When that knows none either, it was lost, and is told of the number
+    /// ([`message::raise`](crate::message::raise)).
+    NeedsNewerBundle {
+        /// The audience's id.
+        audience: String,
+        /// The number of the newer bundle.
+        number: u64,
+    },
     /// It is decided.
     Done(Box<Outcome>),
 }
@@ -29,6 +36,15 @@ impl Outcome {
     pub(crate) fn done(mut self) -> Folded {
         self.log = bounded(self.log);
         Folded::Done(Box::new(self))
+    }
+
+    /// An answer that only hosts read, a frame: a list of `audience · number · hash`.
+    pub(crate) fn of_pointers(pointers: &[Pointer]) -> Folded {
+        let mut frame = FrameWriter::default();
+        frame.list(pointers, |w, pointer| {
+            w.text(&pointer.audience).long(pointer.number.cast_signed()).text(&pointer.hash);
+        });
+        Outcome::of(Response::typed(200, "application/octet-stream", frame.0))
     }
 
     /// An answer that changes nothing.

@@ -1,7 +1,7 @@
 // The wasm instance: what it is asked, what becomes of it when it traps, and how it learns what to run.
 
 import { FrameReader, FrameWriter } from "./frame.js";
-import { control } from "./objects.js";
+import { control, writer } from "./objects.js";
 import { patiently } from "./patience.js";
 import wasm from "./usher.wasm";
 
@@ -18,6 +18,8 @@ const CONSTANTS = 8;
 const DEGRADE = 9;
 const FAILED = 10;
 const ADMIT = 11;
+const EARLIER = 12;
+const STAND_IN = 13;
 
 /** Why a request failed, in the order of `operation.rs`. */
 export const INTERNAL = 0;
@@ -110,10 +112,13 @@ class Engine {
     return out.byte() === 0 ? { response: readResponse(out) } : { statements: readStatements(out) };
   }
 
-  /** What a message changes and answers; undefined when this isolate must catch up first. */
+  /**
+   * What a message changes and answers. When this isolate must catch up first: `raise`, the message that tells the control
+   * object of the number it needs, should it not know that either.
+   */
   fold(rows) {
     const out = this.#call(FOLD, rows);
-    if (out.byte() === 0) return undefined;
+    if (out.byte() === 0) return { raise: out.bytes() };
     return { parts: responseParts(out), statements: readStatements(out), log: out.list((r) => r.text()) };
   }
 
@@ -149,7 +154,7 @@ class Engine {
       const object = control(env);
       const pointers = await ask(object, this.#pointersMessage);
       this.#renumber(pointers);
-      const behind = this.#call(BEHIND, pointers).list((r) => {
+      const behind = (await this.#behind(env, object, pointers)).list((r) => {
         const [audience, number, hash] = [r.text(), r.long(), r.text()];
         return { audience, number, hash, message: r.bytes().slice() };
       });
@@ -158,7 +163,9 @@ class Engine {
       for (const audience of this.#degraded.keys()) if (!missing.has(audience)) this.#degraded.delete(audience);
       for (const { audience, number, hash, message } of behind) {
         const reason = await this.#caughtUp(env, { audience, number, hash }, () => ask(object, message));
-        if (reason) this.#degrade(audience, reason);
+        if (!reason) continue;
+        await this.#standIn(object, { audience, number, hash });
+        this.#degrade(audience, reason);
       }
       this.#known = true;
       this.#checked = Date.now();
@@ -166,6 +173,47 @@ class Engine {
     } catch (error) {
       this.#degrade("", "the control object does not answer");
       console.error(JSON.stringify({ event: "refresh_failed", detail: String(error?.message ?? error) }));
+    }
+  }
+
+  /** What has to be installed. Pointers that leave out what was running are compared with what the shards have seen. */
+  async #behind(env, object, pointers) {
+    const doubt = this.#call(BEHIND, pointers);
+    if (doubt.byte() === 1) return afterRaises(doubt);
+    // There is one shard.
+    const written = await ask(writer(env, 0), doubt.bytes());
+    const compared = (pointers) => {
+      const out = this.#call(BEHIND, new FrameWriter(1024).raw(pointers).raw(written).done());
+      out.byte();
+      return out;
+    };
+    const raises = compared(pointers).list((r) => r.bytes().slice());
+    for (const message of raises) await ask(object, message);
+    return afterRaises(compared(raises.length > 0 ? await ask(object, this.#pointersMessage) : pointers));
+  }
+
+  /** Where nothing runs: the newest bundle of the history that does, until the right one is there. */
+  async #standIn(object, pointer) {
+    const { audience, number } = pointer;
+    if (this.#running.has(audience)) return;
+    for (let before = number; ; ) {
+      const question = this.#call(EARLIER, new FrameWriter().text(audience).long(before).done()).bytes();
+      const response = await object.fetch("http://store/", { method: "POST", body: question });
+      if (response.status !== 200) return;
+      before = Number(response.headers.get("usher-bundle"));
+      const hash = response.headers.get("etag").slice(1, -1);
+      const body = new Uint8Array(await response.arrayBuffer());
+      const earlier = { number, hash, body, standsInFor: pointer };
+      if (this.#trapped.has(hash)) continue;
+      try {
+        if (new FrameReader(this.#run(STAND_IN, standInFrame(earlier))).text()) continue;
+      } catch (error) {
+        this.#trap({ audience, number: before, hash }, error);
+        this.#start();
+        continue;
+      }
+      this.#running.set(audience, earlier);
+      return;
     }
   }
 
@@ -189,7 +237,8 @@ class Engine {
       this.#start();
       return reason;
     }
-    const later = this.#running.get(audience)?.number >= number;
+    const running = this.#running.get(audience);
+    const later = running && !running.standsInFor && running.number >= number;
     if (!complaint && !later) this.#running.set(audience, { number, hash, body });
     return complaint;
   }
@@ -234,9 +283,11 @@ class Engine {
 
   /** Whether all that ran runs again; if not, one audience less is left to try. */
   #reinstall() {
-    for (const [audience, { number, hash, body }] of this.#running) {
+    for (const [audience, running] of this.#running) {
+      const { number, hash, body } = running;
       try {
-        this.#run(INSTALL, installFrame(audience, number, hash, body));
+        if (running.standsInFor) this.#run(STAND_IN, standInFrame(running));
+        else this.#run(INSTALL, installFrame(audience, number, hash, body));
       } catch (error) {
         this.#note(audience, this.#trap({ audience, number, hash }, error));
         this.#running.delete(audience);
@@ -274,6 +325,15 @@ function trapped({ audience, number }) {
 
 function degradeFrame(audience, reason) {
   return new FrameWriter().text(audience).text(reason).done();
+}
+
+function afterRaises(out) {
+  out.list((r) => r.bytes());
+  return out;
+}
+
+function standInFrame({ standsInFor: { audience, number, hash: missing }, hash, body }) {
+  return new FrameWriter(body.length + 256).text(audience).long(number).text(missing).text(hash).bytes(body).done();
 }
 
 function installFrame(audience, number, hash, body) {

@@ -4,6 +4,7 @@
 
 import { engine, respond } from "./engine.js";
 import { FrameWriter } from "./frame.js";
+import { control } from "./objects.js";
 
 export class UsherStore {
   #storage;
@@ -21,10 +22,12 @@ export class UsherStore {
     const service = engine(this.#env);
     try {
       const message = new Uint8Array(await request.arrayBuffer());
-      for (let attempt = 0; attempt < 2; attempt++) {
-        const response = this.#deliver(service, message);
+      for (let attempt = 0; attempt < 3; attempt++) {
+        const { response, raise } = this.#deliver(service, message);
         if (response) return response;
-        // This isolate runs an older bundle than the front or the profile's last writer.
+        // This isolate runs an older bundle than the front or the profile's last writer. If the control object knows no
+        // newer one, it was lost or restored to an earlier time.
+        if (attempt === 1) await control(this.#env).fetch("http://store/", { method: "POST", body: raise });
         await service.refresh(this.#env);
       }
       return service.unavailable(message);
@@ -34,10 +37,10 @@ export class UsherStore {
     }
   }
 
-  /** Synchronous from the first read to the commit: no other message comes between. */
+  /** Synchronous from the first read to the commit: no other message comes between. The answer, or what to catch up with. */
   #deliver(service, message) {
     const opened = service.open(message);
-    if (opened.response) return opened.response;
+    if (opened.response) return opened;
     let folded;
     try {
       const rows = new FrameWriter(4096).number(opened.statements.length);
@@ -47,16 +50,16 @@ export class UsherStore {
         for (const row of found) writeRow(rows, row);
       }
       folded = service.fold(rows.done());
-      if (!folded) return undefined;
+      if (folded.raise) return folded;
       this.#write(folded.statements);
     } catch (error) {
       if (error instanceof WebAssembly.RuntimeError) throw error;
       console.error(JSON.stringify({ event: "storage_failed", detail: String(error?.message ?? error) }));
-      return service.unavailable(message);
+      return { response: service.unavailable(message) };
     }
     for (const line of folded.log) console.log(line);
     // The platform holds the answer back until the write is durable.
-    return respond(folded.parts);
+    return { response: respond(folded.parts) };
   }
 
   /** All or nothing. */

@@ -35,6 +35,8 @@ impl Instance {
             9 => self.degrade(FrameReader(input)),
             10 => self.failed(FrameReader(input), &mut out),
             11 => self.admit(FrameReader(input), &mut out),
+            12 => earlier(FrameReader(input), &mut out),
+            13 => self.stand_in(FrameReader(input), &mut out),
             _ => None,
         };
         done.map(|()| out.0).unwrap_or_default()
@@ -113,7 +115,7 @@ impl Instance {
         Some(())
     }
 
-    /// `rows of each statement` → `0 | 1 response statements log`, of the message that is open
+    /// `rows of each statement` → `0 message | 1 response statements log`, of the message that is open
     fn fold(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let edge = self.edge.as_mut()?;
         let opened = self.opened.take()?;
@@ -134,8 +136,8 @@ impl Instance {
             }
         };
         match folded {
-            Folded::NeedsNewerBundle => {
-                out.byte(0);
+            Folded::NeedsNewerBundle { audience, number } => {
+                out.byte(0).bytes(&message::raise(&audience, number));
             }
             Folded::Done(outcome) => {
                 response(out.byte(1), &outcome.response);
@@ -148,10 +150,24 @@ impl Instance {
         Some(())
     }
 
-    /// `pointers` → those whose bundles do not run here
+    /// `pointers · written?` → `0 message`, which asks the shards what was written; or `1`, messages that raise numbers of the
+    /// control object, after which it is asked again, and the pointers whose bundles do not run here, each with the message
+    /// that asks for its body
     fn behind(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
+        let edge = self.edge.as_mut()?;
         let pointers = input.list(pointer)?;
-        out.list(&self.edge.as_mut()?.update_pointers(pointers), |w, pointer| {
+        let written = match input.0 {
+            [] if edge.doubts(&pointers) => {
+                out.byte(0).bytes(&message::written());
+                return Some(());
+            }
+            [] => Vec::new(),
+            _ => input.list(pointer)?,
+        };
+        out.byte(1).list(&Edge::overtaken(&pointers, &written), |w, (audience, above)| {
+            w.bytes(&message::raise(audience, *above));
+        });
+        out.list(&edge.update_pointers(pointers, written), |w, pointer| {
             w.text(&pointer.audience).long(pointer.number.cast_signed()).text(&pointer.hash);
             w.bytes(&message::bundle(&pointer.hash));
         });
@@ -164,6 +180,14 @@ impl Instance {
         let body = input.bytes()?.to_vec();
         fault(&body, pointer.number);
         out.text(&self.edge.as_mut()?.install(&pointer, body).err().unwrap_or_default());
+        Some(())
+    }
+
+    /// `pointer · hash · body` → `complaint`
+    fn stand_in(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
+        let pointer = pointer(&mut input)?;
+        let (hash, body) = (input.text()?, input.bytes()?.to_vec());
+        out.text(&self.edge.as_mut()?.stand_in(&pointer, hash, body).err().unwrap_or_default());
         Some(())
     }
 
@@ -206,6 +230,13 @@ impl Instance {
         self.edge.as_mut()?.set_fault(audience, Some(reason).filter(|reason| !reason.is_empty()));
         Some(())
     }
+}
+
+/// `audience · number` → the message that asks for the newest bundle before that number
+fn earlier(mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
+    let (audience, number) = (input.text()?, input.long()?.cast_unsigned());
+    out.bytes(&message::earlier_bundle(audience, number));
+    Some(())
 }
 
 /// What never changes: `schema · names of headers · message that asks for pointers · internal error`

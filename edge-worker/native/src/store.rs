@@ -228,7 +228,7 @@ fn make_private(directory: &Path) -> std::io::Result<()> {
 }
 
 #[cfg(test)]
-mod two_writers;
+mod trials;
 
 #[cfg(test)]
 mod tests {
@@ -263,7 +263,7 @@ mod tests {
     fn bodies_from_before_there_was_a_history_go() {
         let (directory, mut store) = opened("history");
         let release = Release { number: 3, hash: "runs".to_owned(), origin: 3, at_ms: 5 };
-        let (audience, body) = ("7".to_owned(), b"runs".to_vec());
+        let (audience, body) = ("7".to_owned(), Some(b"runs".to_vec()));
         let published = Published { audience, release, body, forgotten: 0, dropped: Vec::new() };
         store.commit(&Basis::default(), &Write { bundle: Some(published), ..Write::default() }).unwrap();
         // As an earlier build left it.
@@ -293,7 +293,7 @@ mod tests {
         let published = |number: u64, hash: &str, origin: u64| Published {
             audience: "7".to_owned(),
             release: Release { number, hash: hash.to_owned(), origin, at_ms: 5 },
-            body: vec![0, u8::try_from(number).unwrap()],
+            body: Some(vec![0, u8::try_from(number).unwrap()]),
             forgotten: number.saturating_sub(3),
             dropped: if number == 5 { vec!["x".to_owned()] } else { Vec::new() },
         };
@@ -357,7 +357,7 @@ mod tests {
             bundle: Some(Published {
                 audience: "7".to_owned(),
                 release: Release { number, hash: format!("h{number}"), origin: number, at_ms: 5 },
-                body: vec![u8::try_from(number).unwrap(); 300_000],
+                body: Some(vec![u8::try_from(number).unwrap(); 300_000]),
                 forgotten: number.saturating_sub(2),
                 dropped: number.checked_sub(2).map(|old| format!("h{old}")).into_iter().collect(),
             }),
@@ -446,7 +446,7 @@ mod tests {
             bundle: Some(Published {
                 audience: "7".to_owned(),
                 release: Release { number: 1, hash: "h".to_owned(), origin: 1, at_ms: 5 },
-                body: b"h".to_vec(),
+                body: Some(b"h".to_vec()),
                 forgotten: 0,
                 dropped: Vec::new(),
             }),

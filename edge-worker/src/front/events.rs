@@ -47,7 +47,8 @@ pub(super) fn ingest(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> Re
     };
     let audiences: Vec<(String, u64)> = edge.all_running().filter_map(declares).collect();
     if audiences.is_empty() {
-        return Err(Refusal::TABLE_UNKNOWN.into());
+        let unknown = if edge.lacks_a_bundle() { Refusal::STORAGE } else { Refusal::TABLE_UNKNOWN };
+        return Err(unknown.into());
     }
     read::batch(body).map_err(Refusal::from)?;
     let shard = shard::of_key("", None, edge.shards());

@@ -20,7 +20,7 @@ impl Message {
     pub(crate) fn decode(bytes: &[u8]) -> Option<Message> {
         let mut r = FrameReader(bytes);
         let message = match r.byte()? {
-            which @ 1..=3 => Message::Writer(read_to_writer(which, &mut r)?),
+            which @ (1..=3 | 10) => Message::Writer(read_to_writer(which, &mut r)?),
             which => Message::Control(read_to_control(which, &mut r)?),
         };
         r.0.is_empty().then_some(message)
@@ -59,6 +59,9 @@ fn write_to_writer(w: &mut FrameWriter, message: &ToWriter) {
                 w.text(&key.audience).text(&key.name).text(&key.value);
             });
         }
+        ToWriter::Written => {
+            w.byte(10);
+        }
     }
 }
 
@@ -95,6 +98,7 @@ fn read_to_writer(which: u8, r: &mut FrameReader<'_>) -> Option<ToWriter> {
                 Some(KeyOf { audience: text()?, name: text()?, value: text()? })
             })?,
         }),
+        10 => ToWriter::Written,
         _ => return None,
     })
 }
@@ -119,6 +123,9 @@ fn write_to_control(w: &mut FrameWriter, message: &ToControl) {
             w.byte(8).text(audience).long(here.cast_signed());
         }
         ToControl::Release { audience, which: wanted } => which(w.byte(9).text(audience), wanted),
+        ToControl::Raise { audience, above } => {
+            w.byte(11).text(audience).long(above.cast_signed());
+        }
     }
 }
 
@@ -141,6 +148,7 @@ fn read_to_control(which: u8, r: &mut FrameReader<'_>) -> Option<ToControl> {
         }),
         8 => ToControl::Releases { audience: r.text()?.to_owned(), here: r.long()?.cast_unsigned() },
         9 => ToControl::Release { audience: r.text()?.to_owned(), which: read_which(r)? },
+        11 => ToControl::Raise { audience: r.text()?.to_owned(), above: r.long()?.cast_unsigned() },
         _ => return None,
     })
 }
@@ -159,6 +167,7 @@ fn which(w: &mut FrameWriter, which: &WhichRelease) {
         WhichRelease::Previous => w.byte(0),
         WhichRelease::Number(number) => w.byte(1).long(number.cast_signed()),
         WhichRelease::Hash(hash) => w.byte(2).text(hash),
+        WhichRelease::Before(number) => w.byte(3).long(number.cast_signed()),
     };
 }
 
@@ -167,6 +176,7 @@ fn read_which(r: &mut FrameReader<'_>) -> Option<WhichRelease> {
         0 => WhichRelease::Previous,
         1 => WhichRelease::Number(r.long()?.cast_unsigned()),
         2 => WhichRelease::Hash(r.text()?.to_owned()),
+        3 => WhichRelease::Before(r.long()?.cast_unsigned()),
         _ => return None,
     })
 }
@@ -217,6 +227,7 @@ mod tests {
             }),
             ToWriter::Import(Import { ambient, audience: "7".into(), number: u64::MAX, body: vec![0, 255] }),
             ToWriter::Snapshot(SnapshotRequest { ambient, keys: vec![key] }),
+            ToWriter::Written,
         ];
         let to_control = [
             ToControl::Pointers,
@@ -237,6 +248,8 @@ mod tests {
             ToControl::Releases { audience: "7".into(), here: 9 },
             ToControl::Release { audience: "7".into(), which: WhichRelease::Previous },
             ToControl::Release { audience: "7".into(), which: WhichRelease::Hash("ab".into()) },
+            ToControl::Release { audience: "7".into(), which: WhichRelease::Before(8) },
+            ToControl::Raise { audience: "7".into(), above: 9 },
         ];
         let messages = to_writer.map(Message::Writer).into_iter();
         for message in messages.chain(to_control.map(Message::Control)) {

@@ -18,6 +18,8 @@ pub(crate) enum ToWriter {
     Events(Events),
     Import(Import),
     Snapshot(SnapshotRequest),
+    /// The newest bundle of each audience with which profiles were written in this shard.
+    Written,
 }
 
 /// For the control object: bundles are read or changed.
@@ -42,6 +44,11 @@ pub(crate) enum ToControl {
         audience: String,
         which: WhichRelease,
     },
+    /// The number of what an audience runs becomes higher than this one, which a shard has seen.
+    Raise {
+        audience: String,
+        above: u64,
+    },
 }
 
 /// The message by which a host asks the control object on its own account which bundles should run. The answer is a list
@@ -53,6 +60,23 @@ pub fn pointers() -> Vec<u8> {
 /// The message by which a host asks the control object for the body of a bundle.
 pub fn bundle(hash: &str) -> Vec<u8> {
     Message::Control(ToControl::Bundle { hash: hash.to_owned() }).encode()
+}
+
+/// The message by which a host asks the control object for the newest bundle of an audience before this number, to run it
+/// while a later one is damaged.
+pub fn earlier_bundle(audience: &str, number: u64) -> Vec<u8> {
+    let which = WhichRelease::Before(number);
+    Message::Control(ToControl::Release { audience: audience.to_owned(), which }).encode()
+}
+
+/// The message by which a host asks a shard which bundles wrote to it. The answer is a list as for [`pointers`].
+pub fn written() -> Vec<u8> {
+    Message::Writer(ToWriter::Written).encode()
+}
+
+/// The message by which a host tells the control object that a shard has seen a higher number than it knows.
+pub fn raise(audience: &str, above: u64) -> Vec<u8> {
+    Message::Control(ToControl::Raise { audience: audience.to_owned(), above }).encode()
 }
 
 /// The fact under which a source travels.
@@ -180,6 +204,8 @@ pub enum WhichRelease {
     Number(u64),
     /// The newest one with this hash.
     Hash(String),
+    /// The newest one with a lower number than this.
+    Before(u64),
 }
 
 /// Time and randomness: they enter once per request, as arguments.

@@ -21,7 +21,7 @@ use crate::lookup;
 use crate::message::{Ambient, Events, Import, KeyOf, Mode, Snapshot, SnapshotRequest, ToWriter};
 use crate::outcome::Folded;
 use crate::store::memory::MemoryStore;
-use crate::store::{Basis, Found, FoundProfile, Read, Store};
+use crate::store::{Basis, Found, Read, Store};
 use crate::wire::json::Json;
 use crate::wire::{Response, read};
 use crate::writer;
@@ -263,22 +263,15 @@ impl<'s> Stage<'s> {
         let writer::Opened { read, work } =
             writer::open(edge, message).map_err(|_| "an event or record is refused")?;
         let found = match read {
-            Some(read) => self.profiles(&read),
-            None => Vec::new(),
+            Some(read) => self.store.read(&read).map_err(|_| "the store fails")?,
+            None => Found::Profiles(Vec::new()),
         };
         match writer::fold(edge, &work, &found) {
             Folded::Done(outcome) => {
                 self.store.commit(&Basis::default(), &outcome.write).map_err(|_| "the store fails")?;
                 Ok(outcome.response)
             }
-            Folded::NeedsNewerBundle => Err("the definition does not run"),
-        }
-    }
-
-    fn profiles(&mut self, read: &Read) -> Vec<FoundProfile> {
-        match self.store.read(read) {
-            Ok(Found::Profiles(profiles)) => profiles,
-            _ => Vec::new(),
+            Folded::NeedsNewerBundle { .. } => Err("the definition does not run"),
         }
     }
 
@@ -299,7 +292,8 @@ impl<'s> Stage<'s> {
         let audience = &self.rehearsal.audience;
         let of_audience = |Key { name, value, .. }| KeyOf { audience: audience.clone(), name, value };
         let read = Read::Profiles(keys.into_iter().map(of_audience).collect());
-        codec::decode(&self.profiles(&read).first()?.state).ok()
+        let Ok(Found::Profiles(profiles)) = self.store.read(&read) else { return None };
+        codec::decode(&profiles.first()?.state).ok()
     }
 
     fn resolved(&self, plan: &Plan, event: &ExampleEvent) -> Option<Event> {

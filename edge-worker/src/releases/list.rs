@@ -3,19 +3,9 @@
 use crate::error::Refusal;
 use crate::limits::BUNDLES_KEPT;
 use crate::outcome::{Folded, Outcome};
-use crate::store::{Pointer, Release};
+use crate::store::Release;
 use crate::wire::Response;
-use crate::wire::frame::FrameWriter;
 use crate::wire::json::Json;
-
-/// A frame: a list of `audience · number · hash`.
-pub(super) fn pointers(pointers: &[Pointer]) -> Folded {
-    let mut frame = FrameWriter::default();
-    frame.list(pointers, |w, pointer| {
-        w.text(&pointer.audience).long(pointer.number.cast_signed()).text(&pointer.hash);
-    });
-    Outcome::of(Response::typed(200, "application/octet-stream", frame.0))
-}
 
 /// A body, or 404.
 pub(super) fn bundle(body: Option<Vec<u8>>) -> Folded {

@@ -29,6 +29,7 @@ pub(crate) enum Work {
     Rollback(Rollback),
     Releases { here: u64 },
     Release,
+    Raise { audience: String, above: u64 },
 }
 
 /// Says what a message must read.
@@ -45,13 +46,16 @@ pub(crate) fn open(message: ToControl) -> (Read, Work) {
         }
         ToControl::Releases { audience, here } => (Read::Releases { audience }, Work::Releases { here }),
         ToControl::Release { audience, which } => (Read::Release { audience, which }, Work::Release),
+        ToControl::Raise { audience, above } => {
+            (Read::Releases { audience: audience.clone() }, Work::Raise { audience, above })
+        }
     }
 }
 
 /// Decides a message by what its read found.
 pub(crate) fn fold(work: &Work, found: Found) -> Folded {
     match (work, found) {
-        (Work::Pointers, Found::Pointers(pointers)) => list::pointers(&pointers),
+        (Work::Pointers, Found::Pointers(pointers)) => Outcome::of_pointers(&pointers),
         (Work::Bundle, Found::Bundle(body)) => list::bundle(body),
         (Work::Publish(message), Found::Releases(releases)) => publish(message, &releases),
         (Work::Rollback(message), Found::Release { releases, wanted }) => {
@@ -59,6 +63,7 @@ pub(crate) fn fold(work: &Work, found: Found) -> Folded {
         }
         (Work::Releases { here }, Found::Releases(releases)) => list::releases(&releases, *here),
         (Work::Release, Found::Release { wanted, .. }) => list::release(wanted),
+        (Work::Raise { audience, above }, Found::Releases(releases)) => raise(audience, *above, &releases),
         _ => Outcome::of(Response::refused(Refusal::INTERNAL)),
     }
 }
@@ -67,7 +72,7 @@ pub(crate) fn fold(work: &Work, found: Found) -> Folded {
 pub(crate) fn unavailable(work: &Work) -> Response {
     match work {
         Work::Pointers | Work::Bundle => Response::refused(Refusal::STORAGE),
-        Work::Publish(_) | Work::Rollback(_) | Work::Releases { .. } | Work::Release => {
+        Work::Publish(_) | Work::Rollback(_) | Work::Releases { .. } | Work::Release | Work::Raise { .. } => {
             Response::problem(Refusal::STORAGE, None)
         }
     }
@@ -83,11 +88,17 @@ fn publish(publish: &Publish, releases: &[Release]) -> Folded {
         return Outcome::of(if is_kept { refused } else { refused.header(DROPPED, publish.hash.clone()) });
     }
     if let Some(running) = running.filter(|running| running.hash == publish.hash) {
-        return Outcome::of(runs(running, false));
+        // What is stored of it may be damaged: it is written again, and runs where it did not.
+        let (audience, release) = (publish.audience.clone(), running.clone());
+        let response = runs(running, false);
+        let body = Some(publish.body.clone());
+        let published = Published { audience, release, body, forgotten: 0, dropped: Vec::new() };
+        let write = Write { bundle: Some(published), ..Write::default() };
+        return Outcome { write, response, log: Vec::new() }.done();
     }
     let number = running.map_or(0, |running| running.number) + 1;
     let release = Release { number, hash: publish.hash.clone(), origin: number, at_ms: publish.now_ms };
-    run(&publish.audience, release, publish.body.clone(), releases)
+    run(&publish.audience, release, Some(publish.body.clone()), releases)
 }
 
 /// Makes a bundle that ran before the audience's next one.
@@ -113,12 +124,27 @@ fn roll_back(rollback: &Rollback, releases: &[Release], wanted: Option<(Release,
         return Outcome::of(Response::problem(Refusal::BUNDLE_INVALID, Some(&reason)));
     }
     let release = Release { number: running.number + 1, at_ms: rollback.now_ms, ..wanted };
-    run(&rollback.audience, release, body, releases)
+    run(&rollback.audience, release, Some(body), releases)
+}
+
+/// Gives what an audience runs a number above one that a shard has seen: the control object was lost, or restored to an
+/// earlier time, and numbers only rise.
+fn raise(audience: &str, above: u64, releases: &[Release]) -> Folded {
+    let Some(running) = releases.first() else {
+        return Outcome::of(Response::problem(Refusal::AUDIENCE_UNKNOWN, None));
+    };
+    if running.number > above {
+        return Outcome::of(runs(running, false));
+    }
+    let number = above.saturating_add(1);
+    run(audience, Release { number, ..running.clone() }, None, releases)
 }
 
 /// The next number, and what is forgotten with it.
-fn run(audience: &str, release: Release, body: Vec<u8>, releases: &[Release]) -> Folded {
-    let forgotten = release.number.saturating_sub(BUNDLES_KEPT);
+fn run(audience: &str, release: Release, body: Option<Vec<u8>>, releases: &[Release]) -> Folded {
+    // One place is taken by the new one. Numbers may have gaps.
+    let kept = usize::try_from(BUNDLES_KEPT).unwrap_or(usize::MAX);
+    let forgotten = releases.get(kept.saturating_sub(1)).map_or(0, |first_forgotten| first_forgotten.number);
     let is_kept = |hash: &str| {
         hash == release.hash || releases.iter().any(|known| known.number > forgotten && known.hash == hash)
     };
@@ -133,7 +159,9 @@ fn run(audience: &str, release: Release, body: Vec<u8>, releases: &[Release]) ->
         response = response.header(DROPPED, dropped.join(","));
     }
     let said = format!("audience {audience} number {}", release.number);
-    let log = vec![if release.origin == release.number {
+    let log = vec![if body.is_none() {
+        Line::with_detail("bundle_renumbered", &said)
+    } else if release.origin == release.number {
         Line::with_detail("bundle_published", &said)
     } else {
         Line::with_detail("bundle_rolled_back", format!("{said} restores {}", release.origin))
@@ -235,9 +263,9 @@ mod tests {
     #[test]
     fn only_a_rollback_is_logged_as_one() {
         let release = |number, origin| Release { number, hash: String::new(), origin, at_ms: 5 };
-        let logged = |release| match run("7", release, Vec::new(), &[]) {
+        let logged = |release| match run("7", release, Some(Vec::new()), &[]) {
             Folded::Done(outcome) => outcome.log.iter().map(Line::to_json).collect(),
-            Folded::NeedsNewerBundle => String::new(),
+            Folded::NeedsNewerBundle { .. } => String::new(),
         };
         let (put, back) = (logged(release(2, 2)), logged(release(3, 1)));
         assert!(put.contains("bundle_published") && !put.contains("restores"), "{put}");
@@ -277,7 +305,7 @@ mod tests {
         let damaged = Published {
             audience: "elsewhere".to_owned(),
             release,
-            body: b"{}".to_vec(),
+            body: Some(b"{}".to_vec()),
             forgotten: 0,
             dropped: Vec::new(),
         };

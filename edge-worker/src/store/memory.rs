@@ -21,6 +21,7 @@ pub struct MemoryStore {
     bundles: Vec<(String, Vec<u8>)>,
     /// Ascending by audience.
     histories: Vec<History>,
+    written: Vec<Pointer>,
     /// Profiles that are no more.
     pub retired: Vec<Retired>,
     /// Steps of stitching.
@@ -75,6 +76,7 @@ impl Store for MemoryStore {
                 wanted: self.wanted(audience, which),
             },
             Read::Bundle { hash } => Found::Bundle(self.bundle(hash).cloned()),
+            Read::Written => Found::Pointers(self.written.clone()),
         })
     }
 
@@ -109,16 +111,26 @@ impl Store for MemoryStore {
             }
         }
         self.journal.extend(write.journal.iter().cloned());
+        for written in &write.written {
+            match self.written.iter_mut().find(|known| known.audience == written.audience) {
+                Some(known) if known.number < written.number => *known = written.clone(),
+                Some(_) => {}
+                None => self.written.push(written.clone()),
+            }
+        }
         if let Some(published) = &write.bundle {
             let (audience, release) = (&published.audience, &published.release);
-            self.bundles.retain(|(hash, _)| *hash != release.hash);
-            self.bundles.push((release.hash.clone(), published.body.clone()));
+            if let Some(body) = &published.body {
+                self.bundles.retain(|(hash, _)| *hash != release.hash);
+                self.bundles.push((release.hash.clone(), body.clone()));
+            }
             let pointer =
                 Pointer { audience: audience.clone(), number: release.number, hash: release.hash.clone() };
             let at = self.histories.partition_point(|history| history.pointer.audience < *audience);
             match self.histories.get_mut(at).filter(|history| history.pointer.audience == *audience) {
                 Some(history) => {
                     history.pointer = pointer;
+                    history.releases.retain(|known| known.number != release.number);
                     history.releases.push(release.clone());
                     history.releases.retain(|known| known.number > published.forgotten);
                 }
@@ -216,6 +228,7 @@ impl MemoryStore {
             WhichRelease::Previous => release.number < running.origin && release.hash != running.hash,
             WhichRelease::Number(number) => release.number == *number,
             WhichRelease::Hash(hash) => release.hash == *hash,
+            WhichRelease::Before(number) => release.number < *number,
         })?;
         Some((wanted.clone(), self.bundle(&wanted.hash)?.clone()))
     }

@@ -1,7 +1,8 @@
 //! Storage in the service's nouns: one [`Read`] and one [`Write`] per message, and the trait of a [`Store`].
 //!
 //! A write names the versions and keys that its message read ([`Basis`]) and fails with [`CommitError::Conflict`] when
-//! one of them has changed since: whoever folded the message reads again and folds again. [`sql`] says both as statements, once for every host that stores in SQLite; [`memory`] keeps everything in memory.
+//! one of them has changed since: whoever folded the message reads again and folds again. [`sql`] says both as statements,
+//! once for every host that stores in SQLite; [`memory`] keeps everything in memory.
 
 pub(crate) mod index;
 pub mod memory;
@@ -33,6 +34,8 @@ pub enum Read {
         /// Its hash.
         hash: String,
     },
+    /// The newest bundle of each audience with which profiles were written here.
+    Written,
 }
 
 /// The result of a [`Read`].
@@ -101,8 +104,8 @@ pub struct Published {
     pub audience: String,
     /// Its place in the history.
     pub release: Release,
-    /// The bundle as it was put.
-    pub body: Vec<u8>,
+    /// The bundle as it was put; None: what is stored of it stays.
+    pub body: Option<Vec<u8>>,
     /// Numbers up to this one are forgotten.
     pub forgotten: u64,
     /// Hashes of the bodies that nobody can go back to any more.
@@ -120,6 +123,8 @@ pub struct Write {
     pub journal: Vec<JournalRow>,
     /// A bundle that an audience runs from now on.
     pub bundle: Option<Published>,
+    /// Bundles with which profiles of this write were written first.
+    pub written: Vec<Pointer>,
 }
 
 impl Write {
@@ -129,6 +134,7 @@ impl Write {
         self.retired.append(&mut other.retired);
         self.journal.append(&mut other.journal);
         self.bundle = self.bundle.take().or(other.bundle);
+        self.written.append(&mut other.written);
     }
 
     /// True if there is nothing to do.

@@ -28,11 +28,13 @@ pub const SCHEMA: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS release (
        audience TEXT NOT NULL, number INTEGER NOT NULL, hash TEXT NOT NULL, origin INTEGER NOT NULL,
        at_ms INTEGER NOT NULL, PRIMARY KEY (audience, number)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS written (
+       audience TEXT PRIMARY KEY, number INTEGER NOT NULL, hash TEXT NOT NULL) WITHOUT ROWID",
     // What ran before there was a history is its beginning.
     "INSERT OR IGNORE INTO release (audience, number, hash, origin, at_ms)
        SELECT audience, number, hash, number, 0 FROM pointer",
-    // Bodies from before there was one, to which nobody can go back.
-    "DELETE FROM bundle WHERE hash NOT IN (SELECT hash FROM release)",
+    // Bodies from before there was one, to which nobody can go back. That of what wrote last is there if the history is lost.
+    "DELETE FROM bundle WHERE hash NOT IN (SELECT hash FROM release UNION SELECT hash FROM written)",
 ];
 
 /// One statement with its parameters.
@@ -81,6 +83,10 @@ pub fn reads(read: &Read) -> Vec<Statement> {
         Read::Bundle { hash } => {
             vec![Statement { sql: "SELECT body FROM bundle WHERE hash = ?", params: vec![text(hash)] }]
         }
+        Read::Written => vec![Statement {
+            sql: "SELECT audience, number, hash FROM written ORDER BY audience",
+            params: Vec::new(),
+        }],
     }
 }
 
@@ -107,6 +113,12 @@ fn release(audience: &str, which: &WhichRelease) -> Statement {
         WhichRelease::Number(number) => Statement {
             sql: "SELECT r.number, r.hash, r.origin, r.at_ms, b.body FROM release r
                   JOIN bundle b ON b.hash = r.hash WHERE r.audience = ? AND r.number = ?",
+            params: vec![text(audience), integer(*number)],
+        },
+        WhichRelease::Before(number) => Statement {
+            sql: "SELECT r.number, r.hash, r.origin, r.at_ms, b.body FROM release r
+                  JOIN bundle b ON b.hash = r.hash WHERE r.audience = ? AND r.number < ?
+                  ORDER BY r.number DESC LIMIT 1",
             params: vec![text(audience), integer(*number)],
         },
         WhichRelease::Hash(hash) => Statement {
@@ -141,7 +153,7 @@ pub fn found(read: &Read, rows: Vec<Rows>) -> Result<Found, StoreFailure> {
         }
         // Its statements find rows of two kinds.
         Read::Release { .. } => Err(odd()),
-        Read::Pointers => {
+        Read::Pointers | Read::Written => {
             let pointer = |row: Vec<Cell>| match <[Cell; 3]>::try_from(row) {
                 Ok([Cell::Text(audience), Cell::Number(number), Cell::Text(hash)]) => {
                     Ok(Pointer { audience, number: u64::try_from(number).map_err(|_| odd())?, hash })
@@ -311,9 +323,19 @@ pub fn writes(write: &Write) -> Vec<Statement> {
             vec![text(&row.audience), bytes(&row.profile), Cell::Number(row.at_ms), text(&row.entry)],
         );
     }
+    for Pointer { audience, number, hash } in &write.written {
+        push(
+            "INSERT INTO written (audience, number, hash) VALUES (?, ?, ?)
+             ON CONFLICT (audience) DO UPDATE SET number = excluded.number, hash = excluded.hash
+             WHERE excluded.number > number",
+            vec![text(audience), integer(*number), text(hash)],
+        );
+    }
     if let Some(Published { audience, release, body, forgotten, dropped }) = &write.bundle {
         let Release { number, hash, origin, at_ms } = release;
-        push("INSERT OR REPLACE INTO bundle (hash, body) VALUES (?, ?)", vec![text(hash), bytes(body)]);
+        if let Some(body) = body {
+            push("INSERT OR REPLACE INTO bundle (hash, body) VALUES (?, ?)", vec![text(hash), bytes(body)]);
+        }
         push(
             "INSERT OR REPLACE INTO pointer (audience, number, hash) VALUES (?, ?, ?)",
             vec![text(audience), integer(*number), text(hash)],

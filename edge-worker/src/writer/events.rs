@@ -69,10 +69,14 @@ pub(super) fn fold(edge: &Edge, batch: &Batch, found: &[FoundProfile]) -> Folded
     for (id, number) in &batch.message.audiences {
         let running = edge.running(id).filter(|running| running.number >= *number);
         let events = batch.audiences.iter().find(|audience| audience.id == *id);
-        let (Some(running), Some(events)) = (running, events) else { return Folded::NeedsNewerBundle };
+        let (Some(running), Some(events)) = (running, events) else {
+            return Folded::NeedsNewerBundle { audience: id.clone(), number: *number };
+        };
         match fold_audience(batch, running, events, found, &mut mint, &mut result.log) {
             Ok(audience) => result.add(audience),
-            Err(Stop::NeedsNewerBundle) => return Folded::NeedsNewerBundle,
+            Err(Stop::NeedsNewerBundle(number)) => {
+                return Folded::NeedsNewerBundle { audience: id.clone(), number };
+            }
             Err(Stop::ProfileTooLarge) => {
                 let response = batch.refused(TOO_LARGE, Refusal::TOO_LARGE);
                 return Outcome { write: Write::default(), response, log: result.log }.done();
@@ -92,7 +96,7 @@ struct FoldedAudience<'p> {
 
 /// Why a batch is not folded.
 enum Stop {
-    NeedsNewerBundle,
+    NeedsNewerBundle(u64),
     /// A profile was too large before, or too many are in a row.
     ProfileTooLarge,
 }
@@ -111,14 +115,14 @@ fn fold_audience<'p>(
     let mut left_out: Vec<LeftOut> = Vec::new();
     for passes in 1..=FOLDS_MAX {
         let loaded = ProfileSet::load(&events.id, running.number, batch.keys, found);
-        let mut set = loaded.ok_or(Stop::NeedsNewerBundle)?;
+        let mut set = loaded.map_err(Stop::NeedsNewerBundle)?;
         if passes == 1 {
             log.extend(set.reasons.iter().map(|why| unreadable(*why)));
             left_out.extend(events.unreadable(&set));
         }
         let mut pass = pass::run(plan, batch, events, &left_out, &mut set, mint);
         let mut write = Write::default();
-        let Err(too_large) = set.commit(plan, message.ambient.now_ms, &mut write) else {
+        let Err(too_large) = set.commit(running, message.ambient.now_ms, &mut write) else {
             log.extend((0..set.made_room).map(|_| Line::of("profile_made_room")));
             log.extend(set.trimmed.iter().map(|_| Line::of("profile_trimmed")));
             let owners = pass.owners.iter().filter(|(_, owner)| set.trimmed.contains(&set.current(*owner)));

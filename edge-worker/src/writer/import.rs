@@ -79,7 +79,10 @@ pub(super) fn fold(edge: &Edge, rows: &Rows, found: &[FoundProfile]) -> Folded {
     let message = &rows.message;
     let running = match edge.running(&message.audience) {
         Some(running) if running.number >= message.number => running,
-        _ => return Folded::NeedsNewerBundle,
+        _ => {
+            let (audience, number) = (message.audience.clone(), message.number);
+            return Folded::NeedsNewerBundle { audience, number };
+        }
     };
     // A row is for one profile. Rows of one that cannot be read or would be too large are left out, and the others
     // folded again from what was found.
@@ -88,7 +91,12 @@ pub(super) fn fold(edge: &Edge, rows: &Rows, found: &[FoundProfile]) -> Folded {
     let mut reasons_logged = false;
     loop {
         let loaded = ProfileSet::load(&message.audience, running.number, rows.keys, found);
-        let Some(mut set) = loaded else { return Folded::NeedsNewerBundle };
+        let mut set = match loaded {
+            Ok(set) => set,
+            Err(number) => {
+                return Folded::NeedsNewerBundle { audience: message.audience.clone(), number };
+            }
+        };
         if !reasons_logged {
             reasons_logged = true;
             log.extend(set.reasons.iter().map(|why| unreadable(*why)));
@@ -103,7 +111,7 @@ pub(super) fn fold(edge: &Edge, rows: &Rows, found: &[FoundProfile]) -> Folded {
         }
         let imported = import_rows(&running.plan, rows, &left_out, &mut set);
         let mut write = Write::default();
-        let committed = set.commit(&running.plan, message.ambient.now_ms, &mut write);
+        let committed = set.commit(running, message.ambient.now_ms, &mut write);
         let Err(full) = committed else {
             log.extend((0..set.made_room).map(|_| Line::of("profile_made_room")));
             log.extend(set.trimmed.iter().map(|_| Line::of("profile_trimmed")));

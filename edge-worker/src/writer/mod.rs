@@ -11,9 +11,9 @@ mod snapshot;
 use crate::edge::Edge;
 use crate::error::Refusal;
 use crate::message::{SnapshotRequest, ToWriter};
-use crate::outcome::Folded;
+use crate::outcome::{Folded, Outcome};
 use crate::rates::Meter;
-use crate::store::{FoundProfile, Read};
+use crate::store::{Found, Read};
 use crate::wire::Response;
 
 /// A message that waits for its read.
@@ -30,6 +30,7 @@ pub(crate) enum Work {
     Events(Box<events::Batch>),
     Import(import::Rows),
     Snapshot(SnapshotRequest),
+    Written,
 }
 
 /// Says what a message must read; `Err` is its answer when it cannot be taken at all.
@@ -46,6 +47,7 @@ pub(crate) fn open(edge: &Edge, message: ToWriter) -> Result<Opened, Response> {
         ToWriter::Snapshot(request) => {
             Ok(Opened { read: Some(Read::Profiles(request.keys.clone())), work: Work::Snapshot(request) })
         }
+        ToWriter::Written => Ok(Opened { read: Some(Read::Written), work: Work::Written }),
     }
 }
 
@@ -54,7 +56,7 @@ pub(crate) fn open(edge: &Edge, message: ToWriter) -> Result<Opened, Response> {
 pub(crate) fn meter(meter: &mut Meter, work: &mut Work, again: bool) -> Result<(), Response> {
     match work {
         Work::Events(batch) => batch.meter(meter, again),
-        Work::Import(_) | Work::Snapshot(_) => Ok(()),
+        Work::Import(_) | Work::Snapshot(_) | Work::Written => Ok(()),
     }
 }
 
@@ -65,12 +67,14 @@ pub(crate) fn charge(meter: &mut Meter, work: &Work, folded: &Folded) {
     }
 }
 
-/// Decides a message by the profiles that its read found.
-pub(crate) fn fold(edge: &Edge, work: &Work, found: &[FoundProfile]) -> Folded {
-    match work {
-        Work::Events(batch) => events::fold(edge, batch, found),
-        Work::Import(rows) => import::fold(edge, rows, found),
-        Work::Snapshot(request) => snapshot::fold(request, found),
+/// Decides a message by what its read found.
+pub(crate) fn fold(edge: &Edge, work: &Work, found: &Found) -> Folded {
+    match (work, found) {
+        (Work::Events(batch), Found::Profiles(profiles)) => events::fold(edge, batch, profiles),
+        (Work::Import(rows), Found::Profiles(profiles)) => import::fold(edge, rows, profiles),
+        (Work::Snapshot(request), Found::Profiles(profiles)) => snapshot::fold(request, profiles),
+        (Work::Written, Found::Pointers(pointers)) => Outcome::of_pointers(pointers),
+        _ => Outcome::of(Response::refused(Refusal::INTERNAL)),
     }
 }
 
@@ -79,6 +83,6 @@ pub(crate) fn unavailable(work: &Work) -> Response {
     match work {
         Work::Events(batch) => batch.unavailable(),
         Work::Import(_) => Response::problem(Refusal::STORAGE, None),
-        Work::Snapshot(_) => Response::refused(Refusal::STORAGE),
+        Work::Snapshot(_) | Work::Written => Response::refused(Refusal::STORAGE),
     }
 }

@@ -6,12 +6,13 @@ use usher_engine::profile::codec::{self, Unreadable};
 use usher_engine::profile::{Key, Profile};
 use usher_engine::{Entry, Keys, Plan, ProfileId};
 
+use crate::edge::Running;
 use crate::keys::SeenToken;
 use crate::limits::PROFILE_FORM;
 use crate::log::Line;
 use crate::message::{Ambient, KeyOf};
 use crate::store::index::HashIndex;
-use crate::store::{FoundProfile, JournalRow, ProfileRow, Read, Retired, Write};
+use crate::store::{FoundProfile, JournalRow, Pointer, ProfileRow, Read, Retired, Write};
 use crate::wire::json::Json;
 
 /// The keys that a message reads, each once: a profile that is looked for is found by their indexes.
@@ -103,14 +104,14 @@ impl Held {
 }
 
 impl ProfileSet {
-    /// `keys` is how many keys were read. None: a later bundle has written one of the profiles, and this writer must
-    /// catch up.
+    /// `keys` is how many keys were read. `Err` is the number of a later bundle that wrote one of the profiles: this writer
+    /// must catch up.
     pub(super) fn load(
         audience: &str,
         number: u64,
         keys: usize,
         found: &[FoundProfile],
-    ) -> Option<ProfileSet> {
+    ) -> Result<ProfileSet, u64> {
         let mut held = Vec::new();
         let mut holders = vec![None; keys];
         let (mut unreadable, mut reasons) = (Vec::new(), Vec::new());
@@ -124,7 +125,7 @@ impl ProfileSet {
                 }
             };
             if profile.bundle > number {
-                return None;
+                return Err(profile.bundle);
             }
             for key in &found.keys {
                 if let Some(holder) = holders.get_mut(*key) {
@@ -133,7 +134,7 @@ impl ProfileSet {
             }
             held.push(Held { stored: Some(profile.clone()), profile, into: None });
         }
-        Some(ProfileSet {
+        Ok(ProfileSet {
             audience: audience.to_owned(),
             number,
             held,
@@ -280,10 +281,11 @@ impl ProfileSet {
     /// `Err` says which profiles would be too large; then nothing is to be written of this set.
     pub(super) fn commit(
         &mut self,
-        plan: &Plan,
+        running: &Running,
         now_ms: i64,
         write: &mut Write,
     ) -> Result<(), Vec<ProfileIndex>> {
+        let mut is_first_of_bundle = false;
         let mut too_large = Vec::new();
         for (index, held) in self.held.iter_mut().enumerate() {
             // A duplicate changes nothing, and then nothing is written.
@@ -291,7 +293,8 @@ impl ProfileSet {
                 continue;
             }
             held.profile.version += 1;
-            plan.adopt(&mut held.profile, self.number, now_ms);
+            is_first_of_bundle |= held.stored.as_ref().is_none_or(|stored| stored.bundle < self.number);
+            running.plan.adopt(&mut held.profile, self.number, now_ms);
             let mut state = codec::encode(&held.profile, PROFILE_FORM);
             let over = state.len().saturating_sub(PROFILE_BYTES_MAX);
             if over > 0 && held.profile.make_room(over) {
@@ -318,6 +321,10 @@ impl ProfileSet {
         }
         if !too_large.is_empty() {
             return Err(too_large);
+        }
+        if is_first_of_bundle {
+            let (audience, hash) = (self.audience.clone(), running.hash.clone());
+            write.written.push(Pointer { audience, number: self.number, hash });
         }
         write.retired.append(&mut self.retired);
         write.journal.append(&mut self.journal);

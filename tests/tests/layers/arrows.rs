@@ -91,7 +91,7 @@ patience  →
 request   → frame
 engine    → frame objects patience
 snapshots → engine objects patience
-store     → engine frame
+store     → engine frame objects
 index     → engine objects patience request snapshots store
 ";
 

@@ -1,36 +1,16 @@
 //! Two writers on one store: whatever another writer commits between the read and the commit of a message, nothing is
 //! lost and nobody becomes two.
 
-use std::cell::{Cell, RefCell};
-use std::fs::File;
+use std::cell::RefCell;
+use std::fs::{self, File};
 use std::rc::Rc;
 
-use sha2::{Digest, Sha256};
-use usher_config::Source;
 use usher_edge::limits::COMMITS_MAX;
 use usher_edge::store::memory::MemoryStore;
-use usher_edge::{Ambient, Edge, Request, Response, serve};
+use usher_edge::store::{Basis, CommitError, Found, Read, Store, StoreFailure, Write};
 
-use super::*;
-
-const DEFINITION: &str = r#"
-parent_segment_id: "7"
-events:
-  - {name: view, database: web, table: views, filter: {field: ref, pattern: "."}}
-attributes:
-  - {name: views, type: counter, source_event: view, aggregation: count, sensitivity: non-sensitive}
-  - {name: tier, type: imported_batch, column: tier, data_type: string, sensitivity: non-sensitive}
-id_stitching:
-  primary_key: customer_id
-  stitching_keys: [{name: cookie}, {name: customer_id}]
-"#;
-
-const SERVICE: &str = r#"
-parent_segment_id: "7"
-personalization_service:
-  name: home
-  sections: [{name: all, criteria: "", attributes: [views, tier]}]
-"#;
+use super::super::{SqliteStore, connect};
+use super::{Writer, bundle, text};
 
 /// Both ends of one database.
 trait Shared: Store + Sized {
@@ -88,64 +68,6 @@ impl<S: Shared> Store for Contested<'_, S> {
     }
 }
 
-/// A process with its own edge.
-struct Writer<S> {
-    edge: Edge,
-    store: S,
-    calls: Rc<Cell<u64>>,
-}
-
-impl<S: Store> Writer<S> {
-    fn new(store: S, calls: &Rc<Cell<u64>>) -> Writer<S> {
-        let record = |kind: &str, more: &str| {
-            let hash: String = Sha256::digest(kind).iter().map(|byte| format!("{byte:02x}")).collect();
-            format!(r#"{{"kind":"{kind}","audience":"7","sha256":"{hash}"{more}}}"#)
-        };
-        let records = [
-            record("admin", ""),
-            record("write", r#","account":"1""#),
-            record("server", r#","account":"1","scopes":["personalize","import"]"#),
-        ];
-        let secret = format!(r#"{{"signing_key":"{}","keys":[{}]}}"#, "07".repeat(32), records.join(","));
-        let mut edge = Edge::new(Some(&secret), false);
-        assert_eq!(edge.complaint(), None);
-        let mut store = store;
-        usher_edge::refresh(&mut edge, &mut store, &mut |_| {});
-        Writer { edge, store, calls: Rc::clone(calls) }
-    }
-
-    /// By the key that the route wants.
-    fn ask(&mut self, method: &str, target: &str, body: &str) -> Response {
-        let key = match target {
-            _ if target.contains("/bundle") => "admin",
-            _ if target.starts_with("/v1") => "server",
-            _ => "write",
-        };
-        self.calls.set(self.calls.get() + 1);
-        let mut entropy = [0; 32];
-        entropy[..8].copy_from_slice(&self.calls.get().to_le_bytes());
-        let ambient =
-            Ambient { now_ms: 1_790_000_000_000 + i64::try_from(self.calls.get()).unwrap(), entropy };
-        let headers = [("authorization".to_owned(), format!("TD1 {key}"))];
-        let request = Request { method, target, headers: &headers, body: body.as_bytes(), ambient };
-        serve(&mut self.edge, &mut self.store, &request, &mut |_| {})
-    }
-
-    fn offer(&mut self, key: &str, value: &str) -> String {
-        let key = format!(r#"{{"name":"{key}","value":"{value}"}}"#);
-        let body = format!(r#"{{"audience":"7","personalization":"home","key":{key}}}"#);
-        let answer = self.ask("POST", "/v1/personalize", &body);
-        String::from_utf8_lossy(&answer.body).split(r#","meta""#).next().unwrap_or("").to_owned()
-    }
-}
-
-fn bundle(name: &str) -> String {
-    let source = |path: &str, text: &str| Source { name: path.to_owned(), text: text.replace("home", name) };
-    let reading = usher_config::read(&[source("rt.yaml", DEFINITION), source("home.yaml", SERVICE)]);
-    assert!(!reading.has_errors(), "{:?}", reading.findings);
-    String::from_utf8(usher_edge::bundle_of(&reading.definition).expect("a bundle")).expect("text")
-}
-
 /// Two writers of one store that runs the bundle, the second of which comes before the first one's next commits with
 /// this request.
 fn contested<'a, S: Shared>(
@@ -154,9 +76,9 @@ fn contested<'a, S: Shared>(
     times: usize,
 ) -> Writer<Contested<'a, S>> {
     let calls = Rc::default();
-    let mut rival = Writer::new(store.again(), &calls);
+    let mut rival = Writer::start(store.again(), &calls);
     assert_eq!(rival.ask("PUT", "/v1/audiences/7/bundle", &bundle("home")).status, 200);
-    Writer::new(Contested { own: store, rival, request, times }, &calls)
+    Writer::start(Contested { own: store, rival, request, times }, &calls)
 }
 
 /// Runs one check on the reference store and on SQLite, with a connection for each writer there.
@@ -233,8 +155,4 @@ fn refused(store: impl Shared) {
     writer.store.times = 0;
     assert!(writer.offer("cookie", "c").contains(r#""views":1"#), "{}", writer.offer("cookie", "c"));
     assert_eq!(text(&writer.ask("POST", "/web/views", VIEW)), r#"{"receipts":[{"success":true}]}"#);
-}
-
-fn text(response: &Response) -> String {
-    String::from_utf8_lossy(&response.body).into_owned()
 }
