@@ -275,7 +275,7 @@ impl Plan {
                         !moves
                     });
                 });
-                records.extend(moved.iter().filter_map(|key| self.record_of(other, key)));
+                records.extend(moved.iter().flat_map(|key| self.records_of(other, key)));
             }
         } else if !others.is_empty() {
             journal.push(Entry::Ambiguous { left: others.iter().map(|profile| profile.id).collect() });
@@ -300,7 +300,7 @@ impl Plan {
         if !records.is_empty() {
             profile.edit_batch(|mine| {
                 for record in records {
-                    put_record(mine, record);
+                    put_record(mine, record, false);
                 }
             });
         }
@@ -339,17 +339,21 @@ impl Plan {
             let first = evictable.min_by_key(|key| (rank(key), key.name.as_str(), key.value.as_str()));
             let Some(first) = first.cloned() else { break };
             profile.edit_keys(|keys| keys.retain(|key| !is(key, &first)));
-            self.record_of(profile, &first);
+            self.records_of(profile, &first);
             journal.push(Entry::KeyEvicted { name: first.name });
         }
     }
 
-    /// Takes out of a profile the record that is filed under this key, if it is a lookup key and has one.
-    fn record_of(&self, profile: &mut Profile, key: &Key) -> Option<BatchRecord> {
-        if self.lookup_key() != Some(key.name.as_str()) {
-            return None;
+    /// Takes out of a profile the records that are filed under this key, if it is a lookup key.
+    fn records_of(&self, profile: &mut Profile, key: &Key) -> Vec<BatchRecord> {
+        let is_of = |record: &BatchRecord| record.key == key.value;
+        if self.lookup_key() != Some(key.name.as_str()) || !profile.batch().iter().any(is_of) {
+            return Vec::new();
         }
-        let index = profile.batch().iter().position(|record| record.key == key.value)?;
-        Some(profile.edit_batch(|records| records.remove(index)))
+        profile.edit_batch(|records| {
+            let (gone, kept) = core::mem::take(records).into_iter().partition(is_of);
+            *records = kept;
+            gone
+        })
     }
 }

@@ -130,8 +130,14 @@ impl Plan {
             .map(|(name, _)| name)
             .filter(|name| !known(name) && !used.contains(&name.as_str()) && field(name).is_some());
         let ignored = ignored.cloned().collect();
-        let content =
-            BatchRecord { key: key.value.clone(), computed_ms, arrival_ms: now_ms, segments, values };
+        let content = BatchRecord {
+            key: key.value.clone(),
+            computed_ms,
+            arrival_ms: now_ms,
+            segments,
+            values,
+            patch: false,
+        };
         if record_bytes(&content) > RECORD_BYTES_MAX {
             return Err("The record is too large.");
         }
@@ -149,10 +155,19 @@ fn record_bytes(record: &BatchRecord) -> usize {
     segments.chain(values).fold(record.key.len(), usize::saturating_add)
 }
 
+impl Record {
+    /// The same as a patch: it adds what it says to older records of its key, instead of replacing them.
+    #[must_use]
+    pub fn patching(mut self) -> Record {
+        self.content.patch = true;
+        self
+    }
+}
+
 impl Profile {
     /// Takes a record; one that is older than what is known of its key changes nothing.
     pub fn import(&mut self, record: Record) -> bool {
         self.learn(record.key);
-        self.edit_batch(|records| put_record(records, record.content))
+        self.edit_batch(|records| put_record(records, record.content, true))
     }
 }

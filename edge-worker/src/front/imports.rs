@@ -2,7 +2,7 @@
 
 use super::checked_head::CheckedHead;
 use crate::edge::Edge;
-use crate::error::Result;
+use crate::error::{Refusal, Refused, Result};
 use crate::host::Step;
 use crate::message::{Import, Message, ToWriter};
 use crate::shard;
@@ -17,8 +17,20 @@ pub(super) fn import(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> Re
         audience: audience.to_owned(),
         number: edge.running_or_refuse(audience)?.number,
         body: body.to_vec(),
+        patch: mode(admitted)? == "patch",
     }));
     Ok(Step::Write { shard: shard::of_key(audience, None, edge.shards()), message: message.encode() })
+}
+
+/// What becomes of older records of a key: the new ones replace them whole, or add to them.
+const MODES: [&str; 2] = ["replace", "patch"];
+
+fn mode(admitted: &CheckedHead<'_>) -> Result<&'static str> {
+    let Some((_, query)) = admitted.head.target.split_once('?') else { return Ok("replace") };
+    let written = query.split('&').find_map(|pair| pair.strip_prefix("mode="));
+    let Some(written) = written else { return Ok("replace") };
+    let known = MODES.into_iter().find(|mode| *mode == written);
+    known.ok_or_else(|| Refused::with_detail(Refusal::BODY_INVALID, "`mode` is `replace` or `patch`"))
 }
 
 /// `GET /v1/audiences/{audience}/profiles/import`: the columns of a record that the running definition reads, and as what.
@@ -32,7 +44,7 @@ pub(super) fn columns(edge: &Edge, admitted: &CheckedHead<'_>, _: &[u8]) -> Resu
             o.field("key").text(key);
         }
         // A caller that wants another one is told so before it sends anything.
-        o.field("modes").list(&["replace"], |json, mode| json.text(mode));
+        o.field("modes").list(&MODES, |json, mode| json.text(mode));
         o.field("columns").list(&columns, |json, (name, types)| {
             json.object(|o| {
                 o.field("name").text(name);

@@ -20,12 +20,15 @@ impl Message {
     pub(crate) fn decode(bytes: &[u8]) -> Option<Message> {
         let mut r = FrameReader(bytes);
         let message = match r.byte()? {
-            which @ (1..=3 | 10) => Message::Writer(read_to_writer(which, &mut r)?),
+            which @ (1..=3 | 10 | PATCH) => Message::Writer(read_to_writer(which, &mut r)?),
             which => Message::Control(read_to_control(which, &mut r)?),
         };
         r.0.is_empty().then_some(message)
     }
 }
+
+/// An import that adds to older records.
+const PATCH: u8 = 12;
 
 fn write_to_writer(w: &mut FrameWriter, message: &ToWriter) {
     match message {
@@ -50,7 +53,8 @@ fn write_to_writer(w: &mut FrameWriter, message: &ToWriter) {
             w.bytes(&events.body);
         }
         ToWriter::Import(import) => {
-            ambient(w.byte(2), &import.ambient);
+            // A build that knows no patches refuses such a message, and replaces nothing.
+            ambient(w.byte(if import.patch { PATCH } else { 2 }), &import.ambient);
             w.text(&import.audience).long(import.number.cast_signed()).bytes(&import.body);
         }
         ToWriter::Snapshot(request) => {
@@ -85,7 +89,8 @@ fn read_to_writer(which: u8, r: &mut FrameReader<'_>) -> Option<ToWriter> {
             },
             body: r.bytes()?.to_vec(),
         }),
-        2 => ToWriter::Import(Import {
+        2 | PATCH => ToWriter::Import(Import {
+            patch: which == PATCH,
             ambient: read_ambient(r)?,
             audience: r.text()?.to_owned(),
             number: r.long()?.cast_unsigned(),
@@ -225,7 +230,14 @@ mod tests {
                 edge: vec![("country".into(), "NO".into())],
                 body: b"{}".to_vec(),
             }),
-            ToWriter::Import(Import { ambient, audience: "7".into(), number: u64::MAX, body: vec![0, 255] }),
+            ToWriter::Import(Import {
+                ambient,
+                audience: "7".into(),
+                number: u64::MAX,
+                body: vec![0, 255],
+                patch: false,
+            }),
+            ToWriter::Import(Import { ambient, audience: "7".into(), number: 1, body: vec![], patch: true }),
             ToWriter::Snapshot(SnapshotRequest { ambient, keys: vec![key] }),
             ToWriter::Written,
         ];

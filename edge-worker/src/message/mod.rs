@@ -133,6 +133,8 @@ pub(crate) struct Import {
     pub(crate) number: u64,
     /// NDJSON, as it was sent.
     pub(crate) body: Vec<u8>,
+    /// Whether the records add to older ones.
+    pub(crate) patch: bool,
 }
 
 /// Asks for a [`Snapshot`].

@@ -227,6 +227,7 @@ impl<'s> Stage<'s> {
             audience: self.rehearsal.audience.clone(),
             number: 1,
             body: written(record),
+            patch: false,
         };
         let response = self.deliver(ToWriter::Import(import))?;
         let answer = read::document(&response.body).map_err(|_| "a record is refused")?;

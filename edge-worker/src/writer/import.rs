@@ -63,6 +63,8 @@ pub(super) fn open(edge: &Edge, message: Import) -> Result<(Option<Read>, Rows),
         let record = row
             .map_err(|_| "not a JSON object within the bounds of an event")
             .and_then(|row| Ok((running.plan.record(&row.columns, message.ambient.now_ms)?, row.repairs)));
+        let record =
+            record.map(|(record, repairs)| (if message.patch { record.patching() } else { record }, repairs));
         match record {
             Ok((record, repairs)) => {
                 let key = keys.index(&message.audience, &record.key);
@@ -240,6 +242,7 @@ mod tests {
             ambient: Ambient { now_ms: 1_790_000_000_000, entropy: [5; 32] },
             audience: "7".to_owned(),
             number: 1,
+            patch: false,
             body: b"{\"card\":\"a\"}\n{\"card\":\"b\"}\n\n{}\n{\"card\":\"a\"}".to_vec(),
         };
         let (_, rows) = open(&edge, message).unwrap();

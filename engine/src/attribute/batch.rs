@@ -1,10 +1,13 @@
 //! Batch records: what an import said about one lookup key.
 //!
-//! Merge law: per lookup key the newest record, by (computed at, arrival), replaces the older whole; commutative,
-//! associative, idempotent. A profile with several keys takes each value from the newest record that has it.
+//! Merge law: per lookup key the newest record that replaces, by (computed at, arrival), drops all that are older; of those
+//! that patch each keeps the columns that none says newer. Records of one age are joined by what they say, so the order
+//! does not matter. Commutative, associative, idempotent. A profile takes each value from the newest record that has it.
 
 use alloc::string::String;
 use alloc::vec::Vec;
+
+use core::cmp::Ordering;
 
 use crate::order;
 use crate::value::Value;
@@ -22,31 +25,104 @@ pub struct BatchRecord {
     pub segments: Option<Vec<String>>,
     /// Values by column, ascending.
     pub values: Vec<(String, Value)>,
+    /// Whether it adds to older records of its key; otherwise it replaces them.
+    pub patch: bool,
 }
 
 impl BatchRecord {
-    /// Newer records come first.
-    pub(crate) fn age_key(&self) -> (i64, i64, &str) {
-        (self.computed_ms, self.arrival_ms, &self.key)
+    /// The greatest is the newest; of one age and key a patch comes after what it adds to.
+    pub(crate) fn age_key(&self) -> (i64, i64, &str, bool) {
+        (self.computed_ms, self.arrival_ms, &self.key, self.patch)
+    }
+
+    fn age(&self, other: &BatchRecord) -> Ordering {
+        (self.computed_ms, self.arrival_ms).cmp(&(other.computed_ms, other.arrival_ms))
+    }
+
+    fn is_of(&self, other: &BatchRecord, patch: bool) -> bool {
+        self.key == other.key && self.patch == patch
+    }
+
+    fn says_nothing(&self) -> bool {
+        self.values.is_empty() && self.segments.is_none()
+    }
+
+    /// What it says as one text, to choose between records of one age.
+    fn content(&self) -> String {
+        let mut text = alloc::format!("{:?}", self.segments);
+        for (column, value) in &self.values {
+            text.push_str(&alloc::format!("\n{column}\n{value}"));
+        }
+        text
+    }
+
+    /// Leaves out what another one says.
+    fn without(&mut self, other: &BatchRecord) {
+        self.values.retain(|(column, _)| !other.values.iter().any(|(known, _)| known == column));
+        if other.segments.is_some() {
+            self.segments = None;
+        }
     }
 }
 
-/// Adds a record to those of a profile; an older one of its key changes nothing.
-pub(crate) fn put(records: &mut Vec<BatchRecord>, mut record: BatchRecord) -> bool {
+/// Adds a record to those of a profile. Says whether it changed them: what is older than what is known of its key does not.
+/// `wins`: of two records of one age it is the later one; where nobody knows, what they say decides.
+pub(crate) fn put(records: &mut Vec<BatchRecord>, mut record: BatchRecord, wins: bool) -> bool {
     order::sort(&mut record.values, |(a, _), (b, _)| a.cmp(b));
-    match records.iter_mut().find(|known| known.key == record.key) {
+    let whole = records.iter().position(|known| known.is_of(&record, false));
+    let known = whole.and_then(|index| records.get_mut(index));
+    if record.patch {
+        return known.is_none_or(|known| record.age(known).is_ge()) && put_patch(records, record, wins);
+    }
+    match known {
         Some(known) => {
-            let newer = (record.computed_ms, record.arrival_ms) >= (known.computed_ms, known.arrival_ms);
-            if newer {
-                *known = record;
+            let content = || if wins { Ordering::Greater } else { record.content().cmp(&known.content()) };
+            if record.age(known).then_with(content).is_le() {
+                return false;
             }
-            newer
+            *known = record.clone();
         }
-        None => {
-            records.push(record);
-            true
+        None => records.push(record.clone()),
+    }
+    records.retain(|known| !known.is_of(&record, true) || known.age(&record).is_ge());
+    true
+}
+
+/// Of several patches each column stays in the newest that says it.
+fn put_patch(records: &mut Vec<BatchRecord>, mut record: BatchRecord, wins: bool) -> bool {
+    for known in records.iter_mut() {
+        if !known.is_of(&record, true) {
+            continue;
+        }
+        match known.age(&record) {
+            Ordering::Greater => record.without(known),
+            Ordering::Less => known.without(&record),
+            Ordering::Equal => {
+                // One of them is enough: what both say stays in the one whose word counts.
+                for (column, value) in &known.values {
+                    match record.values.iter_mut().find(|(name, _)| name == column) {
+                        None => record.values.push((column.clone(), value.clone())),
+                        Some((_, own)) if !wins && alloc::format!("{value}") > alloc::format!("{own}") => {
+                            *own = value.clone();
+                        }
+                        Some(_) => {}
+                    }
+                }
+                if record.segments.is_none() || (!wins && known.segments > record.segments) {
+                    record.segments.clone_from(&known.segments);
+                }
+                known.values.clear();
+                known.segments = None;
+            }
         }
     }
+    order::sort(&mut record.values, |(a, _), (b, _)| a.cmp(b));
+    records.retain(|known| !known.is_of(&record, true) || !known.says_nothing());
+    let says = !record.says_nothing();
+    if says {
+        records.push(record);
+    }
+    says
 }
 
 /// The record that a column is read from: the newest that has it.
@@ -66,4 +142,52 @@ pub(crate) fn segments(records: &[BatchRecord]) -> Option<(&BatchRecord, &[Strin
         .iter()
         .filter_map(|record| Some((record, record.segments.as_deref()?)))
         .max_by_key(|(record, _)| record.age_key())
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use proptest::prelude::*;
+
+    fn record() -> impl Strategy<Value = BatchRecord> {
+        let values = prop::collection::btree_map("[ab]", 0_i64..3, 0..3);
+        let segments = prop::option::of(prop::collection::vec("[xy]", 0..2));
+        (0_i64..3, 0_i64..2, values, segments, any::<bool>()).prop_map(
+            |(computed_ms, arrival_ms, values, segments, patch)| BatchRecord {
+                key: "k".into(),
+                computed_ms,
+                arrival_ms,
+                segments,
+                values: values.into_iter().map(|(column, value)| (column, value.into())).collect(),
+                patch,
+            },
+        )
+    }
+
+    fn all(records: &[BatchRecord]) -> Vec<BatchRecord> {
+        let mut kept = vec![];
+        for record in records {
+            put(&mut kept, record.clone(), false);
+        }
+        kept.sort_by(|a, b| a.age_key().cmp(&b.age_key()));
+        kept
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_records_does_not_matter(records in prop::collection::vec(record(), 0..6), at in 0_usize..6) {
+            let mut turned = records.clone();
+            turned.rotate_left(at.min(records.len()));
+            let once = all(&records);
+            prop_assert_eq!(&once, &all(&turned));
+            turned.reverse();
+            prop_assert_eq!(&once, &all(&turned));
+            // Two profiles, each with some of them, and one that saw all of them twice.
+            let (first, second) = records.split_at(at.min(records.len()));
+            prop_assert_eq!(&once, &all(&[all(first), all(second)].concat()));
+            prop_assert_eq!(&once, &all(&[once.clone(), records].concat()));
+        }
+    }
 }

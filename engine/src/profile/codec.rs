@@ -27,6 +27,7 @@ use core::ops::Range;
 
 use super::Profile;
 use super::bytes::{Damaged, Reader, Writer, checksum};
+use super::parts::PATCH;
 use super::stored::{Stored, Tag};
 use crate::attribute::BatchRecord;
 
@@ -229,7 +230,13 @@ fn section(out: &mut Writer, form: Form, tag: Tag, fill: impl FnOnce(&mut Writer
 }
 
 pub(super) fn write_record(w: &mut Writer, record: &BatchRecord) {
-    w.text(&record.key);
+    if record.patch {
+        // As a record of a key of its own, which no column can hold: builds that know no patches read it beside the others.
+        let BatchRecord { key, computed_ms, arrival_ms, .. } = record;
+        w.text(&alloc::format!("{key}{PATCH}{computed_ms}.{arrival_ms}"));
+    } else {
+        w.text(&record.key);
+    }
     w.signed(record.computed_ms);
     w.signed(record.arrival_ms);
     w.optional(record.segments.as_ref(), |w, segments| w.list(segments, |w, segment| w.text(segment)));

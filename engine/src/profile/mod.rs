@@ -278,7 +278,7 @@ impl Profile {
         let forgot = self.edit_seen_ids(|seen| seen.merge(other.seen_ids()));
         self.edit_batch(|records| {
             for record in other.batch() {
-                put_record(records, record.clone());
+                put_record(records, record.clone(), false);
             }
         });
         self.orphans();

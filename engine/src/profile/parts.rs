@@ -41,3 +41,6 @@ pub struct Orphan {
     /// When a bundle without it first wrote the profile, Unix milliseconds.
     pub since_ms: i64,
 }
+
+/// Between the key of a record that patches and its age, as it is stored.
+pub(super) const PATCH: char = '\0';

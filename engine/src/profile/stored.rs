@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::bytes::{Damaged, Reader};
-use super::parts::{Key, Orphan, ProfileId};
+use super::parts::{Key, Orphan, PATCH, ProfileId};
 use super::seen_ids::SeenIds;
 use super::states;
 use crate::attribute::BatchRecord;
@@ -123,8 +123,11 @@ impl Stored {
 
     pub(super) fn records(&self) -> Vec<BatchRecord> {
         self.list(Tag::Batch, |r| {
+            let mut key = r.text()?;
+            let patch = key.find(PATCH).inspect(|at| key.truncate(*at)).is_some();
             Ok(BatchRecord {
-                key: r.text()?,
+                key,
+                patch,
                 computed_ms: r.signed()?,
                 arrival_ms: r.signed()?,
                 segments: r.optional(|r| r.many(Reader::text))?,

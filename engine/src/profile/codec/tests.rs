@@ -34,6 +34,7 @@ fn sample() -> Profile {
                 ("list".into(), Value::List(vec![1.into()])),
                 ("object".into(), Value::Object(vec![("a".into(), 1.into())])),
             ],
+            patch: false,
         });
     });
     let stamped = || Stamped { time_ms: 4, event_id: "e".into(), value: Value::Number(Number::Float(-0.5)) };
@@ -105,6 +106,29 @@ const OF_FORM_2: [&[u8]; 4] = [
     include_bytes!("form-2/visitor.bin"),
     include_bytes!("form-2/full.bin"),
 ];
+
+/// Builds that know no patches read one as a record of another key, and keep it.
+#[test]
+fn a_patch_comes_back_beside_the_record_that_it_adds_to() {
+    let mut profile = sample();
+    let record = |key: &str, patch| BatchRecord {
+        key: key.into(),
+        computed_ms: 5,
+        arrival_ms: -6,
+        segments: None,
+        values: vec![("city".into(), "Bern".into())],
+        patch,
+    };
+    profile.edit_batch(|records| {
+        records.extend([record("c-1", true), record("c-2", true), record("c-2", false)])
+    });
+    for form in Form::ALL {
+        let bytes = encode(&profile, form);
+        assert_eq!(decode(&bytes).unwrap(), profile);
+        let keys = |key: &[u8]| bytes.windows(key.len()).filter(|window| *window == key).count();
+        assert_eq!((keys(b"c-1\x005.-6"), keys(b"c-2\x005.-6")), (1, 1));
+    }
+}
 
 #[test]
 fn what_was_stored_before_is_read_and_written_as_it_was() {
@@ -301,7 +325,7 @@ fn what_cannot_be_read_is_damage_and_not_empty() {
         let record = |value: Value| {
             let (key, segments, values) = ("c".into(), None, vec![("v".into(), value)]);
             let mut w = Writer::default();
-            let record = BatchRecord { key, computed_ms: 0, arrival_ms: 0, segments, values };
+            let record = BatchRecord { key, computed_ms: 0, arrival_ms: 0, segments, values, patch: false };
             w.list(&[record], write_record);
             w.0
         };
