@@ -94,7 +94,9 @@ impl<'a> Known<'a> {
     pub(crate) fn has(&self, column: &str) -> bool {
         // The column `time` is when the event happened, which is known of every event.
         let holds = |at: usize| column.get(..at).is_some_and(|outer| self.names.contains(outer));
-        column == "time" || self.names.contains(column) || column.match_indices('.').any(|(at, _)| holds(at))
+        column == "time"
+            || self.names.contains(column)
+            || column.match_indices(['.', '[']).any(|(at, _)| holds(at))
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &'a str> {
@@ -124,7 +126,9 @@ mod tests {
         let columns = Columns::of(&definition, &sample);
         let known = columns.known(&table).unwrap();
         assert_eq!(known.names().collect::<Vec<_>>(), ["a", "b", "b.c", "b.c.d", "e"]);
-        for (column, has) in [("a", true), ("b.c.d", true), ("e.f", true), ("f", false), ("time", true)] {
+        for (column, has) in
+            [("a", true), ("b.c.d", true), ("e.f", true), ("b[].x", true), ("f", false), ("time", true)]
+        {
             assert_eq!(known.has(column), has, "{column}");
         }
         assert_eq!(columns.unknown().count(), 0);

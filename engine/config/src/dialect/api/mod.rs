@@ -113,7 +113,7 @@ pub(super) fn finish(lower: &mut Lower) {
         })
         .collect();
     let names: Vec<String> = definition.attributes.iter().map(|attribute| attribute.name.clone()).collect();
-    for index in bodies.own {
+    for index in bodies.own.iter().copied() {
         let Some(attribute) = definition.attributes.get_mut(index) else { continue };
         let (AttributeKind::Single { backfill: Some(backfill), .. }
         | AttributeKind::Counter { backfill: Some(backfill), .. }) = &mut attribute.kind
@@ -130,7 +130,7 @@ pub(super) fn finish(lower: &mut Lower) {
         }
     }
     for (name, path, at) in bodies.wholes {
-        whole(lower, &name, &path, at);
+        whole(lower, &bodies.own, &name, &path, at);
     }
     // RT 2.0 looks profiles up by the parent segment's primary key.
     let identity = &mut lower.definition.identity;
@@ -150,9 +150,9 @@ pub(super) fn finish(lower: &mut Lower) {
     }
 }
 
-/// A payload of the API shows a list by one of its parts, in whatever dialect the list is written; a list that has several is
-/// refused by the engine.
-fn whole(lower: &mut Lower, name: &str, path: &str, at: At) {
+/// A payload of the API shows a list of the API (`own`) by one of its parts. A list of YAML goes by its name where it has
+/// one aggregation; of one that has several the engine asks which.
+fn whole(lower: &mut Lower, own: &[usize], name: &str, path: &str, at: At) {
     let definition = &lower.definition;
     let Some(index) = definition.attributes.iter().position(|attribute| attribute.name == name) else {
         return;
@@ -163,7 +163,7 @@ fn whole(lower: &mut Lower, name: &str, path: &str, at: At) {
     };
     let several = column.is_some() && !parts.is_empty();
     // What could not be read may have been its parts.
-    if several || lower.broken.contains(&format!("attributes[{index}]")) {
+    if several || !own.contains(&index) || lower.broken.contains(&format!("attributes[{index}]")) {
         return;
     }
     let part = parts.first().map_or("items", |part| part.name.as_str());
