@@ -2,6 +2,7 @@
 
 pub(crate) mod fact;
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::OnceCell;
@@ -13,6 +14,7 @@ use crate::expr::eval::Values;
 use crate::expr::operand::Operand;
 use crate::expr::types::TypeSet;
 use crate::expr::{Slot, TypedSlot};
+use crate::objects::values_of;
 use crate::plan::Plan;
 use crate::profile::Profile;
 use crate::query::Query;
@@ -34,6 +36,22 @@ pub(crate) struct Call<'a> {
     segments: Option<&'a [String]>,
     /// The event's time as its column shows it.
     time: Option<Value>,
+    /// What objects of arrays said when criteria asked.
+    arrays: Arrays,
+}
+
+/// Lists that are made while a call runs, each kept behind the one before.
+#[derive(Default)]
+struct Arrays(OnceCell<Box<(Vec<Value>, Arrays)>>);
+
+impl Arrays {
+    fn keep(&self, values: Vec<Value>) -> &[Value] {
+        let mut at = self;
+        while let Some(kept) = at.0.get() {
+            at = &kept.1;
+        }
+        &at.0.get_or_init(|| Box::new((values, Arrays::default()))).0
+    }
 }
 
 impl<'a> Call<'a> {
@@ -49,6 +67,7 @@ impl<'a> Call<'a> {
             source: None,
             segments: None,
             time: Some(Value::from(event.time_seconds())),
+            arrays: Arrays::default(),
         }
     }
 
@@ -65,6 +84,7 @@ impl<'a> Call<'a> {
             source: Some((plan, profile)),
             segments: attribute::batch_segments(profile.batch()).map(|(_, segments)| segments),
             time: event.map(|event| Value::from(event.time_seconds())),
+            arrays: Arrays::default(),
         }
     }
 
@@ -81,6 +101,13 @@ impl<'a> Call<'a> {
 
     fn column_of<'s>(&'s self, event: &'s Event, name: &str) -> Option<&'s Value> {
         if name == "time" { self.time.as_ref() } else { event.column(name) }
+    }
+
+    /// What the objects of an array say.
+    #[cold]
+    fn of_objects(&self, name: &str, types: TypeSet) -> Operand<'_> {
+        let values = self.event.map_or_else(Vec::new, |event| values_of(&event.columns, name, types));
+        if values.is_empty() { Operand::Missing } else { Operand::List(self.arrays.keep(values)) }
     }
 
     pub(crate) fn fact(&self, index: u16) -> &Fact<'a> {
@@ -121,9 +148,11 @@ impl Values for Call<'_> {
         let operand = |value| Operand::of(value, typed.types);
         match &typed.slot {
             Slot::Segment(name) => Operand::Boolean(self.in_segment(name)),
-            Slot::Column(name) => {
-                self.event.and_then(|event| self.column_of(event, name)).map_or(Operand::Missing, operand)
-            }
+            Slot::Column(name) => match self.event.and_then(|event| self.column_of(event, name)) {
+                Some(value) => operand(value),
+                None if typed.many => self.of_objects(name, typed.types),
+                None => Operand::Missing,
+            },
             Slot::Input(name) => self.input(name).map_or(Operand::Missing, operand),
             Slot::Edge(name) => self
                 .edge

@@ -11,7 +11,9 @@ use crate::call::Call;
 use crate::call::fact::{Fact, batch_ms};
 use crate::definition::{Choice, Section};
 use crate::expr::eval::{Memo, Truth, evaluate};
+use crate::expr::types::TypeSet;
 use crate::expr::{Node, Slot};
+use crate::objects::values_of;
 use crate::plan::Plan;
 use crate::profile::Profile;
 use crate::query::Query;
@@ -405,10 +407,12 @@ impl Teller<'_, '_> {
             }
             Slot::Column(column) => {
                 // An event's columns alone: what the caller handed in besides is no column.
-                let value = self
-                    .call
-                    .event
-                    .and_then(|event| Call::of_event(event, self.call.now_ms).input(column).cloned());
+                let value = self.call.event.and_then(|event| {
+                    Call::of_event(event, self.call.now_ms).input(column).cloned().or_else(|| {
+                        let said = values_of(&event.columns, column, TypeSet::ANY);
+                        (!said.is_empty()).then_some(Value::List(said))
+                    })
+                });
                 self.guarded(name, column, value, Source::Event)
             }
             Slot::Input(input) => self.guarded(name, input, self.call.input(input).cloned(), Source::Input),
@@ -465,5 +469,5 @@ impl Teller<'_, '_> {
 /// Whether two columns are one, or one lies within the other: `user` and `user.email`.
 fn overlap(a: &str, b: &str) -> bool {
     let (short, long) = if a.len() < b.len() { (a, b) } else { (b, a) };
-    long.strip_prefix(short).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    long.strip_prefix(short).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }

@@ -36,6 +36,7 @@ mod identity;
 mod import;
 mod ingest;
 mod merge;
+mod objects;
 pub mod profile;
 
 mod call;

@@ -87,9 +87,12 @@ fn name(random: &mut Random) -> Name {
         "segment",
         "days",
         "with",
+        "event.products[].sku",
     ];
-    let odd =
-        ["", " ", ".", "a.", ".a", "a..b", "1a", "a b", "é", "a.in", "\"", "a\"b", "'", "NOT", "null", "-1"];
+    let odd = [
+        "", " ", ".", "a.", ".a", "a..b", "1a", "a b", "é", "a.in", "a[]", "a[].", "\"", "a\"b", "'", "NOT",
+        "null", "-1",
+    ];
     Name(match random.below(4) {
         0..=1 => (random.pick(&words)).to_owned(),
         2 => (random.pick(&odd)).to_owned(),

@@ -15,6 +15,7 @@ use core::cmp::Ordering;
 use crate::definition::{Keep, ListAggregation};
 use crate::expr::types::TypeSet;
 use crate::limits::LIST_ITEMS_MAX;
+use crate::objects::event_id;
 use crate::value::{DataType, Value};
 
 /// The items of a list, and what was taken out of it.
@@ -198,7 +199,8 @@ impl ItemList {
 
     /// Whether a removal that is known is not older than the item.
     fn takes_out(&self, item: &Item) -> bool {
-        let when = (item.time_ms, item.event_id.as_str());
+        // An object of an event is as old as that.
+        let when = (item.time_ms, event_id(&item.event_id));
         let cleared = self.cleared.as_ref().is_some_and(|(time_ms, id)| when <= (*time_ms, id.as_str()));
         cleared
             || self

@@ -22,6 +22,8 @@ pub(crate) struct AttributePlan {
     pub(crate) sensitive: bool,
     /// Which events of its key event count.
     pub(crate) filter: Node,
+    /// The array of an event whose objects each count by themselves.
+    pub(crate) array: Option<String>,
 }
 
 /// An attribute's kind with its numbers ready.
@@ -143,7 +145,7 @@ pub(crate) enum Part {
 
 impl Kind {
     /// The column that it reads, of an event or of a record.
-    pub(crate) fn columns(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn columns(&self) -> impl Iterator<Item = &str> + Clone {
         let (one, many): (Option<&String>, &[String]) = match self {
             Kind::Pick { column, .. } | Kind::Sum { column, .. } | Kind::Batch { column } => {
                 (Some(column), &[])

@@ -82,6 +82,7 @@ impl Uses {
             if let Slot::Column(column) = &typed.slot
                 && column != "time"
             {
+                typed.many |= Name::array_and_column(column).is_some();
                 typed.types = typed.types.and_lists();
             }
         }

@@ -12,12 +12,45 @@ use crate::event::Event;
 use crate::expr::types::TypeSet;
 use crate::limits::VALUE_BYTES_MAX;
 use crate::merge::align;
+use crate::objects::{event_id, events_of};
 use crate::profile::Profile;
 use crate::value::{DataType, Nanos, Number, Value};
 
 /// Adds what the event says; a column that is missing says nothing. `Err` is a stable name for what was refused.
 /// `near` says where the profile may keep it, see [`Profile::place_near`].
 pub(crate) fn update(
+    profile: &mut Profile,
+    attribute: &AttributePlan,
+    event: &Event,
+    now_ms: i64,
+    near: &mut usize,
+) -> Result<(), &'static str> {
+    if let Some(array) = &attribute.array {
+        return update_by_each(profile, attribute, array, event, now_ms);
+    }
+    update_by(profile, attribute, event, now_ms, near)
+}
+
+/// Adds what each object of an array says. What one of them cannot say is refused, and the others count.
+#[cold]
+fn update_by_each(
+    profile: &mut Profile,
+    attribute: &AttributePlan,
+    array: &str,
+    event: &Event,
+    now_ms: i64,
+) -> Result<(), &'static str> {
+    let objects = events_of(event, array, attribute.kind.columns())?;
+    let mut all = Ok(());
+    for object in &objects {
+        let one = update_by(profile, attribute, object, now_ms, &mut 0);
+        all = all.and(one);
+    }
+    all
+}
+
+#[inline(always)]
+fn update_by(
     profile: &mut Profile,
     attribute: &AttributePlan,
     event: &Event,
@@ -125,17 +158,36 @@ pub(crate) fn take_out(
     event: &Event,
     now_ms: i64,
 ) -> Result<(), &'static str> {
-    let id = match (removal, &list.column) {
-        (Removal::DeleteItem, Some(column)) => match item_id(list, event, column)? {
-            Some(id) => Some(id),
-            None => return Ok(()),
-        },
-        _ => None,
+    let (Removal::DeleteItem, Some(column)) = (removal, &list.column) else {
+        take_out_item(profile, attribute, list, None, event, now_ms);
+        return Ok(());
     };
+    let objects = match &attribute.array {
+        Some(array) => Some(events_of(event, array, core::iter::once(column.as_str()))?),
+        None => None,
+    };
+    let mut all = Ok(());
+    for event in objects.as_deref().unwrap_or(slice::from_ref(event)) {
+        match item_id(list, event, column) {
+            Ok(Some(id)) => take_out_item(profile, attribute, list, Some(id), event, now_ms),
+            Ok(None) => {}
+            Err(reason) => all = all.and(Err(reason)),
+        }
+    }
+    all
+}
+
+fn take_out_item(
+    profile: &mut Profile,
+    attribute: &AttributePlan,
+    list: &ListPlan,
+    id: Option<Value>,
+    event: &Event,
+    now_ms: i64,
+) {
     with_list(profile, attribute, |items| {
-        items.remove(id, event.time_ms, &event.id, list.bounds, now_ms);
+        items.remove(id, event.time_ms, event_id(&event.id), list.bounds, now_ms);
     });
-    Ok(())
 }
 
 fn add_item(

@@ -19,6 +19,7 @@ use crate::expr::types::TypeSet;
 use crate::expr::uses::Uses;
 use crate::limits;
 use crate::order;
+use crate::syntax::Name;
 
 impl Compiler<'_> {
     /// What can be asked of attributes, with the types that their declarations and uses leave.
@@ -155,7 +156,8 @@ impl Compiler<'_> {
                 AttributeKind::Batch { column, .. } => Kind::Batch { column: column.clone() },
             };
             let (name, sensitive) = (attribute.name.clone(), attribute.sensitive);
-            plans.push(AttributePlan { name, kind, types, sensitive, filter });
+            let array = self.array(&kind, at);
+            plans.push(AttributePlan { name, kind, types, sensitive, filter, array });
         }
         for fact in facts {
             if let (Some(Kind::List(list)), Part::Items { column, aggregation, .. }) =
@@ -173,6 +175,33 @@ impl Compiler<'_> {
             order::sort(&mut key_event.feeds, |a, b| name(a).cmp(&name(b)));
         }
         plans
+    }
+
+    /// The array whose objects an attribute takes one by one.
+    fn array(&mut self, kind: &Kind, at: At<'_>) -> Option<String> {
+        if matches!(kind, Kind::Batch { .. }) {
+            return None;
+        }
+        let mut arrays = kind.columns().filter_map(|column| Some(Name::array_and_column(column)?.0));
+        let array = arrays.next()?;
+        let (message, help) = if let Kind::Pick { pick: Pick::Last | Pick::First, .. } = kind {
+            let help = words!("take its `min`, `max` or `sum`, or make it a list, which takes each of them");
+            (words!("`last` and `first` are one value, and `{array}[]` are several objects"), help)
+        } else if arrays.any(|other| other != array) {
+            let help = words!("make an attribute of each");
+            (words!("one attribute reads the objects of two arrays"), help)
+        } else if let Kind::List(ListPlan { column: Some(column), .. }) = kind
+            && Name::array_and_column(column).is_none()
+        {
+            let help = words!("tell the items apart by a column of the objects, such as `{array}[].id`");
+            (words!("an item of `{column}` is one, and `{array}[]` are several objects"), help)
+        } else if kind.columns().any(|column| column.matches("[]").count() > 1) {
+            (words!("objects within objects of an array are out of reach"), words!("name one array"))
+        } else {
+            return Some(array.into());
+        };
+        self.report(Code::NotSupported, at.field("column"), message, Some(help));
+        None
     }
 
     fn duration(&mut self, duration_ms: Option<i64>, at: At<'_>) {

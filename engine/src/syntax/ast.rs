@@ -44,6 +44,11 @@ impl Name {
         Name(alloc::format!("{}{column}", Name::EVENT))
     }
 
+    /// The array whose objects a column is of, and the column in each of them: `products[].sku`.
+    pub fn array_and_column(column: &str) -> Option<(&str, &str)> {
+        column.split_once("[].")
+    }
+
     /// What names of event columns start with.
     pub const EVENT: &'static str = "event.";
     /// What names of edge context start with.

@@ -484,6 +484,10 @@ mod tests {
             ("TRUE OR false", "TRUE OR FALSE"),
             ("\ta\n=\r\n1\u{a0}AND\u{2003} b = 2 \t", "a = 1 AND b = 2"),
             ("event.price > 20", "event.price > 20"),
+            ("event.products[].sku = 'a'", "event.products[].sku = 'a'"),
+            ("\"event.a b[].sku\" = 'a'", "\"event.a b[].sku\" = 'a'"),
+            ("products[] = 'a'", ""),
+            ("products[0].sku = 'a'", ""),
         ] {
             match parse(text) {
                 Ok(expr) => assert_eq!(expr.to_string(), canonical, "{text}"),

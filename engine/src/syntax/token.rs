@@ -57,7 +57,13 @@ pub(super) fn is_keyword(word: &str) -> bool {
 
 /// Whether text reads as one bare word.
 pub(super) fn is_bare(name: &str) -> bool {
-    name.split('.').all(|part| {
+    let mut parts = name.split('.').peekable();
+    core::iter::from_fn(|| {
+        let part = parts.next()?;
+        // Objects of an array are named `products[].sku`.
+        Some(if parts.peek().is_some() { part.strip_suffix("[]").unwrap_or(part) } else { part })
+    })
+    .all(|part| {
         let mut characters = part.chars();
         characters.next().is_some_and(starts_word) && characters.all(continues_word)
     })
@@ -170,11 +176,14 @@ impl<'a> Lexer<'a> {
         let start = self.at;
         loop {
             self.skip(|byte| continues_word(char::from(byte)));
-            let after = self.text.as_bytes().get(self.at.saturating_add(1)).copied();
-            if self.byte() != Some(b'.') || !after.map(char::from).is_some_and(starts_word) {
+            // Objects of an array are named `products[].sku`.
+            let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+            let point = if rest.starts_with(b"[].") { 2_usize } else { 0 };
+            let after = rest.get(point.saturating_add(1)).copied();
+            if rest.get(point) != Some(&b'.') || !after.map(char::from).is_some_and(starts_word) {
                 return self.since(start);
             }
-            self.at = self.at.saturating_add(1);
+            self.at = self.at.saturating_add(point).saturating_add(1);
         }
     }
 

@@ -22,19 +22,20 @@ definition → syntax value
 event      → compare time value
 query      → event value
 expr       → compare definition diagnostic index order pattern syntax time value
-attribute  → definition expr order time value
+objects    → event expr syntax value
+attribute  → definition expr objects order time value
 candidates → expr index value
 profile    → attribute compare definition order value
 merge      → attribute profile
 plan       → attribute candidates definition diagnostic event expr index order pattern suggest syntax value
 criterion  → diagnostic expr index suggest syntax value
-call       → attribute definition event expr merge plan profile query time value
+call       → attribute definition event expr merge objects plan profile query time value
 identity   → attribute definition event merge order plan profile value
-ingest     → attribute call definition event expr merge plan profile value
+ingest     → attribute call definition event expr merge objects plan profile value
 import     → attribute ingest plan profile time value
 payload    → call definition expr plan query value
 section    → call candidates definition event expr index payload plan profile query value
-explain    → attribute call definition expr plan profile query section syntax value
+explain    → attribute call definition expr objects plan profile query section syntax value
 ";
 
 const CONFIG: &str = "

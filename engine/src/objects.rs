@@ -1,0 +1,98 @@
+//! Columns that name objects inside an array of an event: `products[].sku`.
+//!
+//! Each object is as an event of its own for whatever an attribute keeps of it: the columns of the array are the
+//! object's, all others the event's. The array's order is the order of age, the last object the newest: the position
+//! stands behind the event's id.
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::event::{Event, column_of};
+use crate::expr::types::TypeSet;
+use crate::limits::ARRAY_ITEMS_MAX;
+use crate::syntax::Name;
+use crate::value::Value;
+
+/// Between an event's id and the position of one of its objects.
+const POSITION: char = '\0';
+
+/// How many digits a position has.
+const POSITION_DIGITS: usize = 3;
+
+/// What the objects of an event say in such a column, as it is kept where these types may stand; an object whose value
+/// does not fit says nothing. Empty, too, when there are too many of them.
+pub(crate) fn values_of(columns: &[(String, Value)], name: &str, types: TypeSet) -> Vec<Value> {
+    let Some((array, column)) = Name::array_and_column(name) else { return Vec::new() };
+    let objects = column_of(columns, array).and_then(Value::as_list).unwrap_or_default();
+    if objects.len() > ARRAY_ITEMS_MAX {
+        return Vec::new();
+    }
+    let types = types.and_items().without(TypeSet::LISTS);
+    let said = objects.iter().filter_map(|object| column_of(object.as_object()?, column));
+    said.filter_map(|value| match value {
+        Value::List(_) => None,
+        value => types.admit(value).ok().flatten(),
+    })
+    .collect()
+}
+
+/// The objects of an event's array, each as an event with these columns, oldest first. `Err` is a stable name for why
+/// none of them is taken.
+pub(crate) fn events_of<'n>(
+    event: &Event,
+    array: &str,
+    names: impl Iterator<Item = &'n str> + Clone,
+) -> Result<Vec<Event>, &'static str> {
+    let Some(value) = event.column(array) else { return Ok(Vec::new()) };
+    let objects = value.as_list().ok_or("wrong_type")?;
+    if objects.len() > ARRAY_ITEMS_MAX {
+        return Err("too_large");
+    }
+    let one = |(position, object): (usize, &Value)| {
+        let object = object.as_object()?;
+        let columns = names.clone().filter_map(|name| {
+            let value = match Name::array_and_column(name) {
+                Some((_, column)) => column_of(object, column),
+                None => event.column(name),
+            };
+            Some((name.to_owned(), value?.clone()))
+        });
+        Some(Event {
+            table: event.table,
+            id: alloc::format!("{}{POSITION}{position:0POSITION_DIGITS$}", event.id),
+            minted: event.minted,
+            time_ms: event.time_ms,
+            columns: columns.collect(),
+            notes: Vec::new(),
+        })
+    };
+    Ok(objects.iter().enumerate().filter_map(one).collect())
+}
+
+/// The id of the event that an object came in; of any other event its own.
+pub(crate) fn event_id(id: &str) -> &str {
+    match id.rsplit_once(POSITION) {
+        Some((event, position))
+            if position.len() == POSITION_DIGITS && position.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
+            event
+        }
+        _ => id,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_stand_behind_ids_and_keep_their_order() {
+        assert_eq!(event_id("e\x00007"), "e");
+        for id in ["", "e", "e\x00", "e\x007", "e\x000007", "e\x0000x", "\x00"] {
+            assert_eq!(event_id(id), id, "{id:?}");
+        }
+        assert!("e\x00002" < "e\x00010" && "e" < "e\x00000" && "e\x00255" < "e-1");
+        assert!(ARRAY_ITEMS_MAX <= 10_usize.pow(POSITION_DIGITS as u32));
+    }
+}
