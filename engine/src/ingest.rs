@@ -12,7 +12,7 @@ use crate::event::{Event, SentAt, resolve};
 use crate::expr::Node;
 use crate::expr::eval::{Memo, holds};
 use crate::limits::PATTERN_TEXT_BYTES_MAX;
-use crate::merge::align;
+use crate::merge::{align, reads};
 use crate::plan::Plan;
 use crate::profile::{Dedupe, Profile};
 use crate::value::Value;
@@ -157,7 +157,7 @@ impl Plan {
             self.attributes.iter().for_each(|attribute| align(profile, attribute));
         }
         self.expire(profile, now_ms);
-        profile.adopt(bundle, |name| self.attributes.iter().any(|attribute| attribute.name == name), now_ms);
+        profile.adopt(bundle, |name| self.attributes.iter().any(|attribute| reads(attribute, name)), now_ms);
     }
 }
 

@@ -11,7 +11,8 @@ use alloc::vec::Vec;
 
 use crate::attribute::plan::{AttributePlan, Kind};
 use crate::attribute::shape::{FOREIGN, Shape, are_alike, widths};
-use crate::attribute::{Counter, State};
+use crate::attribute::{Counter, State, Total, Unit};
+use crate::limits::TOTAL_HOURS_MAX;
 use crate::profile::Profile;
 
 /// Merges another profile into this one, once: a profile that is known to be absorbed changes nothing. Returns whether the
@@ -34,12 +35,16 @@ pub(crate) fn absorb(
     let names: Vec<String> = other.states().map(|(name, _)| name.into()).collect();
     for name in &names {
         let Some(theirs) = other.state_mut(name).take() else { continue };
+        let mut collapsed = None;
         let place = profile.state_mut(name);
         let (stays, parked) = match place.take() {
             None => (theirs, None),
             Some(mine) if are_alike(&mine, &theirs) => {
                 let kind = attributes.iter().find(|known| known.name == *name).map(|known| &known.kind);
-                (join(kind, mine, theirs, now_ms), None)
+                let (merged, gone) =
+                    keeping_hours(mine, theirs, |mine, theirs| join(kind, mine, theirs, now_ms));
+                collapsed = gone;
+                (merged, None)
             }
             Some(mine) if theirs.rank() > mine.rank() => (theirs, Some(mine)),
             Some(mine) => (mine, Some(theirs)),
@@ -48,8 +53,85 @@ pub(crate) fn absorb(
         if let Some(parked) = parked {
             park(profile, name, parked);
         }
+        if let Some((unit, hours)) = collapsed {
+            archive(profile, name, unit, hours);
+        }
     }
     forgot
+}
+
+/// Hours of a total that it does not keep apart any more, with their amounts.
+type Hours = (Unit, Vec<(i64, i128)>);
+
+/// Merges two states. Of totals also returns the hours that the merged one does not keep apart any more.
+fn keeping_hours(
+    mine: State,
+    theirs: State,
+    merge: impl FnOnce(State, State) -> State,
+) -> (State, Option<Hours>) {
+    let mut hours = Vec::new();
+    for state in [&mine, &theirs] {
+        if let State::Total(total) = state {
+            hours.extend_from_slice(&total.hours);
+        }
+    }
+    let merged = merge(mine, theirs);
+    let State::Total(total) = &merged else { return (merged, None) };
+    hours.retain(|(hour, _)| *hour <= total.until);
+    let unit = total.unit;
+    (merged, (!hours.is_empty()).then_some((unit, hours)))
+}
+
+/// Keeps hours of a total apart that the total itself does not: in states beside it, each of a stretch of hours that one
+/// total holds. A base of long ago is added to what came after it, and to nothing else.
+pub(crate) fn archive(profile: &mut Profile, name: &str, unit: Unit, hours: Vec<(i64, i128)>) {
+    for (hour, amount) in hours {
+        let stretch = stretch(hour);
+        if stretch == 0 {
+            // Events of 1970 are none.
+            continue;
+        }
+        let state = profile.state_mut(&Shape::of_archive(unit, stretch).address(name));
+        match state {
+            Some(State::Total(total)) => total.put_archived(hour, amount),
+            state => {
+                let mut total = Total::new(unit);
+                total.put_archived(hour, amount);
+                *state = Some(State::Total(total));
+            }
+        }
+    }
+}
+
+/// What a total archived of the hours before this one.
+pub(crate) fn archived_before(profile: &Profile, name: &str, unit: Unit, hour: i64) -> i128 {
+    let is_before = |stretch_of: &i64| *stretch_of != 0 && *stretch_of <= stretch(hour);
+    let stretches = profile.state_names().filter_map(|state| archived_stretch(state, name, unit));
+    let states = stretches.filter(is_before).filter_map(|stretch| {
+        match profile.state(&Shape::of_archive(unit, stretch).address(name)) {
+            Some(State::Total(total)) => Some(total),
+            _ => None,
+        }
+    });
+    let hours = states.flat_map(|total| &total.hours).filter(|(known, _)| *known < hour);
+    hours.fold(0_i128, |sum, (_, amount)| sum.saturating_add(*amount))
+}
+
+/// Whether an attribute reads a state of this name: its own, or what its total archived.
+pub(crate) fn reads(attribute: &AttributePlan, state: &str) -> bool {
+    let archives = |unit| archived_stretch(state, &attribute.name, unit).is_some_and(|stretch| stretch != 0);
+    attribute.name == state
+        || matches!(&attribute.kind, Kind::Total { amount, .. } if archives(amount.unit()))
+}
+
+fn archived_stretch(state: &str, name: &str, unit: Unit) -> Option<i64> {
+    let shape = state.strip_prefix(name)?;
+    let zero = Shape::of_archive(unit, 0).address("");
+    shape.strip_prefix(zero.strip_suffix('0')?)?.parse().ok()
+}
+
+fn stretch(hour: i64) -> i64 {
+    hour.div_euclid(i64::try_from(TOTAL_HOURS_MAX).unwrap_or(i64::MAX))
 }
 
 /// Merges two states of one shape as the running definition sees them. Expired items of lists go first: they do not count
@@ -132,10 +214,14 @@ pub(crate) fn align(profile: &mut Profile, attribute: &AttributePlan) {
     for address in shapes.into_iter().map(|shape| shape.address(name)) {
         if let Some(parked) = profile.unpark(&address) {
             let state = profile.state_mut(name);
-            *state = Some(match state.take() {
-                Some(state) => state.merge(parked),
-                None => parked,
-            });
+            let (merged, collapsed) = match state.take() {
+                Some(state) => keeping_hours(state, parked, State::merge),
+                None => (parked, None),
+            };
+            *state = Some(merged);
+            if let Some((unit, hours)) = collapsed {
+                archive(profile, name, unit, hours);
+            }
         }
     }
 }

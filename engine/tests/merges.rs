@@ -4,7 +4,7 @@
 
 use usher_engine::attribute::State;
 use usher_engine::definition::{
-    Aggregation, Attribute, AttributeKind, Audience, CounterPart, Definition, EventTable, Identity,
+    Aggregation, Attribute, AttributeKind, Audience, Backfill, CounterPart, Definition, EventTable, Identity,
     Increment, Keep, KeyEvent, StitchKey,
 };
 use usher_engine::profile::Key;
@@ -57,6 +57,61 @@ fn counter(window_ms: i64, parts: &[i64]) -> AttributeKind {
             .map(|(index, window_ms)| CounterPart { name: format!("p{index}"), window_ms: *window_ms })
             .collect(),
         backfill: None,
+    }
+}
+
+/// A total with what a batch counted before: more hours than a total keeps apart, and a base of long ago.
+#[test]
+fn a_base_of_long_ago_is_added_to_what_came_after_it() {
+    let total = AttributeKind::Counter {
+        key_event: "view".into(),
+        filter: None,
+        increment: Increment::Constant(1),
+        window_ms: None,
+        parts: vec![],
+        backfill: Some(Backfill { attribute: "b".into(), time_attribute: None }),
+    };
+    let attribute =
+        |name: &str, kind| Attribute { name: name.into(), kind, sensitive: false, description: None };
+    let batch = AttributeKind::Batch { column: "b".into(), data_type: None };
+    let definition = plan_of(None, &["cookie"], Some("cookie")).definition().clone();
+    let attributes = vec![attribute("a", total), attribute("b", batch)];
+    let plan = Plan::compile(&Definition { attributes, ..definition }).unwrap();
+    let hours: Vec<i64> = (0..1_300).collect();
+    let based = |mut profile: Profile, hour: i64| {
+        let record = [
+            ("cookie", Value::from("both")),
+            ("b", 1_000.into()),
+            ("computed_at", (NOW_MS + hour * HOUR_MS).into()),
+        ];
+        let record = record.map(|(name, value)| (name.to_owned(), value));
+        profile.import(plan.record(&record, NOW_MS + 2_000 * HOUR_MS).unwrap());
+        profile
+    };
+    let seen = |hours: &[i64], cookie: &str, fresh: u8| {
+        let cookie = [("cookie", Value::from(cookie))];
+        let mut found = vec![];
+        for hour in hours {
+            let time = [("time", Value::from(NOW_MS + hour * HOUR_MS))];
+            let columns = [&cookie[..], &time].concat();
+            found = vec![view(&plan, found, fresh, 1, &columns, NOW_MS + 1_500 * HOUR_MS + hour)];
+        }
+        found.remove(0)
+    };
+    let (even, odd): (Vec<i64>, Vec<i64>) = hours.iter().partition(|hour| *hour % 2 == 0);
+    let backwards: Vec<i64> = hours.iter().rev().copied().collect();
+    let both = merged(&plan, vec![seen(&even, "a", 1), seen(&odd, "b", 2)], 1, NOW_MS + 1_500 * HOUR_MS);
+    // Merging takes one more event.
+    let profiles = [(seen(&hours, "both", 1), 1_300), (seen(&backwards, "both", 1), 1_300), (both, 1_301)];
+    for (profile, events) in profiles {
+        for hour in [0, 1, 499, 700, 1_299] {
+            let expected = 1_000 + events - hour;
+            let profile = based(profile.clone(), hour);
+            assert_eq!(known(&plan, &profile, NOW_MS + 2_000 * HOUR_MS), Some(expected.into()), "{hour}");
+        }
+        assert_eq!(known(&plan, &profile, NOW_MS), Some(events.into()));
+        // The state beside the total is the total's, and not left by another definition.
+        assert_eq!(profile.orphans(), []);
     }
 }
 

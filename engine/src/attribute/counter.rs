@@ -2,7 +2,8 @@
 //!
 //! Merge law: amounts add up, bucket by bucket; commutative and associative, because they are whole numbers. Each event
 //! is counted by one profile only, so idempotence is not asked. A total also knows what a batch counted before: it is
-//! the batch's total and everything after the batch's time, exact to the hour that the batch's time lies in.
+//! the batch's total and everything after the batch's time, exact to the hour that the batch's time lies in. Hours that it
+//! does not keep apart any more are kept beside it (`merge::archive`), for a batch of long ago.
 
 use alloc::vec::Vec;
 
@@ -109,10 +110,25 @@ impl Total {
         Total { unit, earlier: 0, until: i64::MIN, hours: Vec::new() }
     }
 
-    /// Adds what one event adds.
-    pub(crate) fn put(&mut self, time_ms: i64, amount: i128) {
-        self.put_hour(time_ms.div_euclid(HOUR_MS), amount);
-        self.settle();
+    /// Adds what one event adds. Returns the hours, with their amounts, that are not kept apart any more.
+    pub(crate) fn put(&mut self, time_ms: i64, amount: i128) -> Vec<(i64, i128)> {
+        let hour = Total::hour(time_ms);
+        if hour <= self.until {
+            add(&mut self.earlier, amount);
+            return Vec::from([(hour, amount)]);
+        }
+        self.put_hour(hour, amount);
+        self.settle()
+    }
+
+    /// The hour of a time, since the epoch.
+    pub(crate) fn hour(time_ms: i64) -> i64 {
+        time_ms.div_euclid(HOUR_MS)
+    }
+
+    /// Whether hours that end after this time are not kept apart any more.
+    pub(crate) fn is_collapsed(&self, after_ms: i64) -> bool {
+        self.until >= Total::hour(after_ms)
     }
 
     /// Both together.
@@ -122,7 +138,12 @@ impl Total {
         for (hour, amount) in other.hours {
             self.put_hour(hour, amount);
         }
-        self.settle();
+        drop(self.settle());
+    }
+
+    /// Adds what happened in an hour.
+    pub(crate) fn put_archived(&mut self, hour: i64, amount: i128) {
+        self.put_hour(hour, amount);
     }
 
     /// Everything, or everything in hours that end after this time.
@@ -165,13 +186,15 @@ impl Total {
     }
 
     /// The newest hours stay apart: which those are depends on all hours there were, not on their order.
-    fn settle(&mut self) {
+    fn settle(&mut self) -> Vec<(i64, i128)> {
         let over = self.hours.len().saturating_sub(TOTAL_HOURS_MAX);
         let within = self.hours.partition_point(|(hour, _)| *hour <= self.until);
-        for (hour, amount) in self.hours.drain(..over.max(within)) {
-            add(&mut self.earlier, amount);
-            self.until = self.until.max(hour);
+        let gone: Vec<(i64, i128)> = self.hours.drain(..over.max(within)).collect();
+        for (hour, amount) in &gone {
+            add(&mut self.earlier, *amount);
+            self.until = self.until.max(*hour);
         }
+        gone
     }
 }
 
@@ -198,10 +221,11 @@ mod tests {
     fn hours_beyond_the_bound_are_counted_together() {
         let hours = TOTAL_HOURS_MAX as i64 + 2;
         let mut total = Total::new(Unit::Events);
-        (0..hours).for_each(|hour| total.put(hour * HOUR_MS, 1));
+        let gone: Vec<_> = (0..hours).flat_map(|hour| total.put(hour * HOUR_MS, 1)).collect();
+        assert_eq!(gone, [(0, 1), (1, 1)]);
         assert_eq!((total.hours.len(), total.earlier, total.until), (TOTAL_HOURS_MAX, 2, 1));
         // Late, for an hour that does not stand apart any more.
-        total.put(0, 1);
+        assert_eq!(total.put(0, 1), [(0, 1)]);
         assert_eq!((total.hours.len(), total.earlier), (TOTAL_HOURS_MAX, 3));
         assert_eq!(total.read(None), i128::from(hours) + 1);
         // What a batch counted up to an hour that stands apart is left out, with all before it.

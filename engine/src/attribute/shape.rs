@@ -40,6 +40,11 @@ impl Shape {
         }
     }
 
+    /// Of the archived hours of a total, by the stretch of hours that they lie in, which is never 0.
+    pub(crate) fn of_archive(counted: Unit, stretch: i64) -> Shape {
+        Shape { kind: 5, detail: unit(counted), width_ms: stretch }
+    }
+
     pub(crate) fn of_counter(counted: Unit) -> Shape {
         Shape { kind: 4, detail: unit(counted), width_ms: 0 }
     }

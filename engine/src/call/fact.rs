@@ -10,7 +10,7 @@ use crate::attribute::{Item, Order, Pick, State, Total, Unit, Window};
 use crate::definition::ListAggregation;
 use crate::expr::operand::Items;
 use crate::expr::types::TypeSet;
-use crate::merge::find;
+use crate::merge::{archived_before, find};
 use crate::profile::Profile;
 use crate::time;
 use crate::value::{Nanos, Number, Value};
@@ -89,9 +89,13 @@ pub(crate) fn fact<'a>(
             let state = find(profile, attribute, window.width_ms);
             Fact::Number(counted(state, amount.unit(), window, now_ms))
         }
-        Kind::Total { amount, base } => {
-            Fact::Number(total(counted_ever(state(), amount.unit()), amount.unit(), base.as_ref(), profile))
-        }
+        Kind::Total { amount, base } => Fact::Number(total(
+            counted_ever(state(), amount.unit()),
+            amount.unit(),
+            base.as_ref(),
+            profile,
+            &attribute.name,
+        )),
     }
 }
 
@@ -187,11 +191,20 @@ fn counted_ever(state: Option<&State>, unit: Unit) -> Option<&Total> {
     }
 }
 
-fn total(known: Option<&Total>, unit: Unit, base: Option<&Base>, profile: &Profile) -> Number {
-    let events = |after_ms| known.map_or(0, |total| total.read(after_ms));
+fn total(known: Option<&Total>, unit: Unit, base: Option<&Base>, profile: &Profile, name: &str) -> Number {
     match base.and_then(|base| base.number(profile)) {
-        None => unit.number(events(None)),
-        Some((base, time_ms)) => base.plus(unit.nanos(events(Some(time_ms)))).to_number(),
+        None => unit.number(known.map_or(0, |total| total.read(None))),
+        Some((base, time_ms)) => {
+            let events = known.map_or(0, |total| {
+                let events = total.read(Some(time_ms));
+                // The base is older than the hours that are kept apart.
+                let before = total
+                    .is_collapsed(time_ms)
+                    .then(|| archived_before(profile, name, unit, Total::hour(time_ms)));
+                events.saturating_sub(before.unwrap_or(0))
+            });
+            base.plus(unit.nanos(events)).to_number()
+        }
     }
 }
 

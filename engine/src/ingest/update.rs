@@ -11,7 +11,7 @@ use crate::definition::Removal;
 use crate::event::Event;
 use crate::expr::types::TypeSet;
 use crate::limits::VALUE_BYTES_MAX;
-use crate::merge::align;
+use crate::merge::{align, archive};
 use crate::objects::{event_id, events_of};
 use crate::profile::Profile;
 use crate::value::{DataType, Nanos, Number, Value};
@@ -84,7 +84,11 @@ fn update_by(
         }
         Kind::Total { amount, .. } => {
             if let Some(added) = added(amount, attribute.types, event)? {
-                total(current(profile, attribute, near), amount.unit(), event.time_ms, added);
+                let state = current(profile, attribute, near);
+                let collapsed = total(state, amount.unit(), event.time_ms, added);
+                if !collapsed.is_empty() {
+                    archive(profile, &attribute.name, amount.unit(), collapsed);
+                }
             }
         }
     }
@@ -139,14 +143,14 @@ fn sum(state: &mut Option<State>, summand: Nanos) {
     }
 }
 
-fn total(state: &mut Option<State>, unit: Unit, time_ms: i64, amount: i128) {
+fn total(state: &mut Option<State>, unit: Unit, time_ms: i64, amount: i128) -> Vec<(i64, i128)> {
     if let Some(State::Total(total)) = state {
-        total.put(time_ms, amount);
-    } else {
-        let mut total = Total::new(unit);
-        total.put(time_ms, amount);
-        *state = Some(State::Total(total));
+        return total.put(time_ms, amount);
     }
+    let mut total = Total::new(unit);
+    let collapsed = total.put(time_ms, amount);
+    *state = Some(State::Total(total));
+    collapsed
 }
 
 /// Takes out of a list what the event names.

@@ -113,6 +113,11 @@ impl Profile {
         self.states.iter(self.stored.part(Tag::Attributes))
     }
 
+    /// The names of its states, ascending.
+    pub(crate) fn state_names(&self) -> impl Iterator<Item = &str> {
+        self.states.names(self.stored.part(Tag::Attributes))
+    }
+
     /// Whether a batch record says something about it.
     pub fn is_known(&self) -> bool {
         !self.batch().is_empty()

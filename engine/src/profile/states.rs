@@ -96,6 +96,11 @@ impl States {
         })
     }
 
+    /// Their names, ascending.
+    pub(super) fn names<'a>(&'a self, stored: &'a [u8]) -> impl Iterator<Item = &'a str> {
+        self.sources(stored).map(|(name, _)| name)
+    }
+
     pub(super) fn write(&self, stored: &[u8], out: &mut Writer) {
         if self.changed.is_empty() {
             out.bytes(stored);
