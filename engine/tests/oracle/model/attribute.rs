@@ -79,6 +79,16 @@ fn given<'h>(history: &'h [Happening], wanted: &Attribute, window_ms: Option<i64
                 if forgotten.by(knows, *number, !all.is_empty(), *now_ms) {
                     all.clear();
                 }
+                // Whoever writes a profile drops what has expired as its definition sees it.
+                let kind = definition.attributes.iter().find(|a| is_kept(a)).map(|a| &a.kind);
+                if let Some(AttributeKind::Single {
+                    aggregation: Aggregation::Last,
+                    duration_ms: Some(duration_ms),
+                    ..
+                }) = kind
+                {
+                    all.retain(|given| *now_ms - given.event.time_ms < *duration_ms);
+                }
             }
         }
     }

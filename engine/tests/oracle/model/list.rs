@@ -169,6 +169,10 @@ fn play(history: &[Happening], wanted: &Attribute) -> Played {
                 if forgotten.by(knows, *number, played.any, *now_ms) {
                     played = Played::default();
                 }
+                // Whoever writes a profile drops what has expired as its definition sees it.
+                if let Some(attribute) = definition.attributes.iter().find(|a| is_kept(a)) {
+                    played.settle(attribute, *now_ms);
+                }
             }
         }
     }
