@@ -1,4 +1,4 @@
-//! One call's view of values: where a slot's value is, and whether it fits what is asked of it.
+//! The values of one call: where a slot's value is, and whether it fits the types asked of it.
 
 pub(crate) mod fact;
 
@@ -21,20 +21,20 @@ use crate::query::Query;
 use crate::value::Value;
 use fact::{Fact, fact};
 
-/// Everything that a criterion may look at.
+/// Every value that a criterion may read.
 pub(crate) struct Call<'a> {
     pub(crate) event: Option<&'a Event>,
-    /// What the caller handed in; an event's columns are inputs, too.
+    /// The caller's inputs; an event's columns are inputs, too.
     pub(crate) inputs: &'a [(String, Value)],
     pub(crate) edge: &'a [(String, String)],
     pub(crate) now_ms: i64,
     /// Whether the profile could not be read.
     pub(crate) blind: bool,
-    /// Each is found out when it is first asked for, and so is how criteria see it; items are seen where they are.
+    /// Each fact, and its operand for criteria, is computed on first use; items are read in place.
     facts: Vec<OnceCell<(Fact<'a>, Option<Operand<'a>>)>>,
     source: Option<(&'a Plan, &'a Profile)>,
     segments: Option<&'a [String]>,
-    /// The event's time as its column shows it.
+    /// The event's time, as the column `time` shows it.
     time: Option<Value>,
     /// What objects of arrays said when criteria asked.
     arrays: Arrays,
@@ -55,7 +55,7 @@ impl Arrays {
 }
 
 impl<'a> Call<'a> {
-    /// For filters, which look at columns only.
+    /// For filters, which read columns only.
     pub(crate) fn of_event(event: &'a Event, now_ms: i64) -> Call<'a> {
         Call {
             event: Some(event),
@@ -93,7 +93,7 @@ impl<'a> Call<'a> {
         self.segments.is_some_and(|segments| segments.iter().any(|segment| segment == name))
     }
 
-    /// An input: the event's column, and where it has none, what the caller handed in.
+    /// An input: the event's column, or, where it has none, the caller's value.
     pub(crate) fn input(&self, name: &str) -> Option<&Value> {
         let column = self.event.and_then(|event| self.column_of(event, name));
         column.or_else(|| handed_in(self.inputs, name))
@@ -133,12 +133,12 @@ impl<'a> Call<'a> {
     }
 }
 
-/// What a caller handed in; null is missing.
+/// The caller's value of an input; null is missing.
 pub(crate) fn handed_in<'i>(inputs: &'i [(String, Value)], name: &str) -> Option<&'i Value> {
     inputs.iter().find(|(known, _)| known == name)?.1.present()
 }
 
-/// Whether a value is one of the input's type; another one is missing.
+/// Whether a value has the input's type; a value of another type is missing.
 pub(crate) fn fits(value: &Value, input: &Input) -> bool {
     !matches!(Operand::of(value, TypeSet::one(input.data_type)), Operand::Missing)
 }

@@ -1,11 +1,13 @@
-//! Which sections are worth asking: a personalization's sections by what their criteria demand.
+//! Candidates: the sections of a personalization whose criteria may be true in this call.
 //!
-//! A section whose criteria are an AND enters only where every part of it is true. A part that several sections have in
-//! common is their gate: it is asked once, and unless it is true they all stay out. An equality of a section's own says
-//! which value it demands, so sections are kept by those values, and a call looks up its own. All others are asked always.
-//! Sections of a key event are kept apart, so that they cost nothing when another one happens.
+//! A section whose criteria are an AND enters only where every part is true. A part that several sections share is
+//! their gate: it is evaluated once, and unless it is true none of them enters. An equality that only one section has
+//! demands one value of a slot, so such sections are indexed by value, and a call looks up its own value. All other
+//! sections are always candidates. Sections of a key event are kept apart, so that they cost nothing when another one
+//! happens.
 //!
-//! Nothing is decided here: a candidate's criteria are asked in full, and explanations ask every section.
+//! The index only rules sections out: the criteria of a candidate are evaluated in full, and explanations evaluate
+//! every section.
 
 use alloc::vec::Vec;
 use core::ops::Bound;
@@ -18,17 +20,17 @@ use crate::index::Index;
 use crate::limits::{ARRAY_ITEMS_MAX, DEMANDED_SLOTS_MAX};
 use crate::value::Value;
 
-/// From how many sections on a slot is worth a look: finding a value costs as much as asking some sections.
+/// The number of sections from which a slot is indexed: finding a value costs as much as evaluating some sections.
 const SECTIONS_MIN: usize = 8;
 
-/// From how many sections on a question that they share is asked for all of them first.
+/// The number of sections from which a shared predicate becomes a gate.
 const GATE_SECTIONS_MIN: usize = 6;
 
-/// The sections of a personalization, by what they demand.
+/// The index of one personalization's sections.
 #[derive(Debug, Default)]
 pub(crate) struct Candidates {
     groups: Vec<Group>,
-    /// How many blocks a set of all sections has.
+    /// The number of blocks in a set of all sections.
     blocks: usize,
 }
 
@@ -41,33 +43,33 @@ struct Group {
     gates: Vec<Gate>,
 }
 
-/// Sections that stay out unless a predicate is true.
+/// Sections that cannot enter unless a predicate is true.
 #[derive(Debug)]
 struct Gate {
     predicate: u32,
     sections: Sections,
 }
 
-/// Sections that demand a value of one slot.
+/// Sections indexed by the value of one slot that they demand.
 #[derive(Debug, Default)]
 struct Demand {
     slot: u32,
     texts: Index,
     /// Ascending; booleans are 0 and 1.
     integers: Vec<(i64, usize)>,
-    /// Of each value.
+    /// The sections of each value.
     sections: Vec<Sections>,
 }
 
-/// A piece of a set of numbers, one bit for each: as much as processors join at once.
+/// 128 bits of a set of section numbers: as wide as one SIMD operation.
 pub(crate) type Block = [u64; 2];
 
-/// Numbers of sections as the blocks of a set that are not empty, ascending, each with its typed.
+/// A set of section numbers: its non-empty blocks, ascending, each with its index.
 #[derive(Debug, Default)]
 struct Sections(Vec<(usize, Block)>);
 
 impl Candidates {
-    /// Of sections as the key event that each waits for and its criteria, in their order.
+    /// `sections` gives each section's key event and criteria, in the order of the definition.
     pub(crate) fn new<'n>(
         program: &Program,
         sections: impl ExactSizeIterator<Item = (Option<usize>, &'n Node)>,
@@ -101,12 +103,13 @@ impl Candidates {
         Candidates { groups: groups.collect(), blocks }
     }
 
-    /// How many blocks a set of all sections has.
+    /// The number of blocks in a set of all sections.
     pub(crate) fn blocks(&self) -> usize {
         self.blocks
     }
 
-    /// The set of sections that may enter, as bits; it has [`Candidates::blocks`]. `happens` says whether a key event matches this call's event.
+    /// The sections that may enter, as bits in [`Candidates::blocks`] blocks. `happens` says whether a key event
+    /// matches this call's event.
     pub(crate) fn find<'v>(
         &self,
         set: &mut [Block],
@@ -139,21 +142,21 @@ pub(crate) fn numbers(set: &[Block]) -> impl Iterator<Item = usize> {
         let mut rest = *word;
         core::iter::from_fn(move || {
             let bit = rest.trailing_zeros();
-            // Without its lowest bit; nothing is left of nothing.
+            // Clears the lowest bit; None when no bit is left.
             rest &= rest.checked_sub(1)?;
             Some(index.saturating_mul(WORD_BITS).saturating_add(bit as usize))
         })
     })
 }
 
-/// Up to so many blocks are a set that needs no allocation.
+/// Sets of up to this many blocks need no allocation.
 pub(crate) const FEW_BLOCKS: usize = 8;
 
 const WORD_BITS: usize = u64::BITS as usize;
 const BITS: usize = size_of::<Block>() * 8;
 
 impl Sections {
-    /// Adds one that is not less than all before.
+    /// Adds a number that is not less than any before.
     fn add(&mut self, number: usize) {
         let index = number / BITS;
         if self.0.last().is_none_or(|(last, _)| *last != index) {
@@ -189,14 +192,14 @@ impl Sections {
     }
 }
 
-/// A section that no demand stands for yet, with the predicates that could.
+/// A section that is not indexed yet, with the predicates that it could be indexed by.
 struct Open {
     number: usize,
     demanded: Vec<u32>,
 }
 
 impl Gate {
-    /// The predicates that several of these sections demand; what is left to each are equalities of its own.
+    /// The predicates that several of these sections demand. Afterwards each section has only its own equalities left.
     fn all(program: &Program, open: &mut [Open]) -> Vec<Gate> {
         let mut counts = alloc::vec![0_usize; program.predicates.len()];
         for index in open.iter().flat_map(|section| &section.demanded) {
@@ -205,7 +208,7 @@ impl Gate {
             }
         }
         let mut gates: Vec<Gate> = Vec::new();
-        // By predicate: one more than its gate.
+        // By predicate: one more than the index of its gate.
         let mut known = alloc::vec![0_usize; counts.len()];
         for Open { number, demanded } in open {
             demanded.retain(|index| {
@@ -228,7 +231,7 @@ impl Gate {
                 false
             });
         }
-        // Those first that cost least: what they keep out needs no others.
+        // Cheap gates first: the sections they rule out need no other gate.
         let is_quick = |gate: &Gate| {
             program.predicates.get(gate.predicate as usize).is_some_and(|predicate| predicate.op.is_quick())
         };
@@ -239,7 +242,8 @@ impl Gate {
 }
 
 impl Demand {
-    /// Takes the sections that demand a value of the slot that tells most of them apart, if any slot is worth it.
+    /// Takes out the sections that demand a value of the slot that separates the most of them, if indexing any slot
+    /// pays.
     fn best(program: &Program, open: &mut Vec<Open>) -> Option<Demand> {
         if open.len() < SECTIONS_MIN {
             return None;
@@ -258,7 +262,7 @@ impl Demand {
                 *questions = questions.saturating_add(1);
             }
         }
-        // With n questions about it, a visitor is taken to miss n of n + 1 sections.
+        // With n questions about a slot, a visitor is assumed to miss n of n + 1 sections.
         let missed = |(sections, questions): (usize, usize)| {
             sections.saturating_mul(questions).checked_div(questions.saturating_add(1)).unwrap_or(0)
         };
@@ -283,7 +287,7 @@ impl Demand {
             Op::Numbers { low, .. } => self.add_integer(*low, section),
             Op::InNumbers(integers, _) => integers.iter().for_each(|value| self.add_integer(value, section)),
             Op::EqualBoolean(value) => self.add_integer(i64::from(*value), section),
-            // The only other that demands: a segment.
+            // The only other predicate that demands a value: a segment.
             _ => self.add_integer(1, section),
         }
     }
@@ -314,7 +318,7 @@ impl Demand {
         }
     }
 
-    /// Those that demand this value; a time may be several.
+    /// The sections that demand this value; a time may be written as several values.
     #[inline(always)]
     fn sections_for(&self, operand: Operand<'_>, mut found: impl FnMut(&Sections)) {
         let sections = match operand {
@@ -343,7 +347,7 @@ impl Demand {
         }
     }
 
-    /// Those that demand an item of a list.
+    /// The sections that demand an item of a list.
     #[inline(never)]
     fn of_item(&self, item: &Value) -> Option<&Sections> {
         match item {
@@ -359,7 +363,7 @@ impl Demand {
     }
 }
 
-/// The predicates without which criteria are not true.
+/// The predicates that must be true for the criteria to be true.
 fn demanded_by(criteria: &Node, out: &mut Vec<u32>) {
     match criteria {
         Node::And(parts) => parts.iter().for_each(|part| demanded_by(part, out)),

@@ -1,7 +1,7 @@
 //! Compares texts a word at a time.
 //!
-//! Most texts that are compared are short: names, countries, tiers. A call of `memcmp` takes longer than they do, and in
-//! wasm, where there is none in the processor's own words, it looks at byte after byte.
+//! Most texts compared here are short: names, countries, tiers. A call of `memcmp` takes longer than comparing them,
+//! and wasm, which has no native one, compares byte by byte.
 
 use core::cmp::Ordering;
 
@@ -16,7 +16,7 @@ pub(crate) fn equal(a: &str, b: &str) -> bool {
 #[inline(always)]
 fn words(a: &[u8], b: &[u8]) -> bool {
     if let (Some(last_a), Some(last_b)) = (a.last_chunk::<8>(), b.last_chunk::<8>()) {
-        // The last word overlaps the one before it, so that nothing is left over.
+        // The last word overlaps the one before it, so that no byte is left over.
         let (words_a, _) = a.as_chunks::<8>();
         let (words_b, _) = b.as_chunks::<8>();
         let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
@@ -31,7 +31,7 @@ fn words(a: &[u8], b: &[u8]) -> bool {
     short(a) == short(b)
 }
 
-/// How two texts compare, by their bytes; those of less than a word are left to the standard library.
+/// Compares two texts by their bytes; texts shorter than a word are left to the standard library.
 #[inline(always)]
 pub(crate) fn order_of(a: &[u8], b: &[u8]) -> Ordering {
     let word = |bytes: &[u8; 8]| u64::from_be_bytes(*bytes);
@@ -43,11 +43,11 @@ pub(crate) fn order_of(a: &[u8], b: &[u8]) -> Ordering {
             return word(a).cmp(&word(b));
         }
     }
-    // The last word that both have overlaps the one before it, so that nothing is left over.
+    // The last word that both have overlaps the one before it, so that no byte is left over.
     last_a.cmp(&last_b).then(a.len().cmp(&b.len()))
 }
 
-/// At most three bytes as one number, without a loop: the first, the one in the middle and the last are all there are.
+/// At most three bytes as one number, without a loop: the first, middle and last byte are all of them.
 #[inline(always)]
 pub(crate) fn short(bytes: &[u8]) -> u32 {
     match (bytes.first(), bytes.get(bytes.len() >> 1), bytes.last()) {

@@ -1,7 +1,7 @@
-//! One criterion by itself: compiled against named fields, asked about rows of them.
+//! A single criterion, compiled against named fields and evaluated on rows of them.
 //!
-//! For whoever has values and no visitor: the command line, comparisons with other engines, measurements. It is the
-//! same language, compiler and evaluation as a plan's.
+//! For tools that have values but no visitor: the command line, comparisons with other engines, benchmarks. The
+//! language, compiler and evaluation are those of a plan.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -25,16 +25,17 @@ use crate::value::{DataType, Value};
 pub struct Criterion {
     program: Program,
     node: Node,
-    /// What the row is asked for, by slot.
+    /// The name of the row's value, by slot.
     names: Vec<String>,
 }
 
-/// The values that one criterion asks about, as they fit there: made by [`Criterion::row`], for that criterion alone.
+/// The values that one criterion asks about, fitted to their slots: made by [`Criterion::row`], for that criterion
+/// alone.
 #[derive(Clone)]
 pub struct Row<'a>(Vec<Operand<'a>>);
 
 impl fmt::Debug for Row<'_> {
-    // By hand: what is derived would reach every value that a list may hold, in wasm too.
+    // Not derived: a derived `Debug` would format every value of a list, and add that code to the wasm.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Row of {}", self.0.len())
     }
@@ -92,12 +93,13 @@ impl Criterion {
         Row(operand.collect())
     }
 
-    /// Whether it is true of a row at `now_ms`, Unix milliseconds. Does not allocate, but for regular expressions that
-    /// are more than a prefix, suffix, substring or equality.
-    // Inlined, because a call costs as much as the answer.
+    /// Whether the criterion is true of a row at `now_ms`, Unix milliseconds. Does not allocate, except for regular
+    /// expressions that are more than a prefix, suffix, substring or equality.
+    // Inlined, because the call would cost as much as the evaluation.
     #[inline(always)]
     pub fn evaluate(&self, row: &Row<'_>, now_ms: i64) -> Truth {
-        // Most are one question. A group takes the values by reference, for which they must lie in memory.
+        // Fast path: most criteria are a single question. A group takes the values by reference, for which they must
+        // lie in memory.
         match &self.node {
             Node::Predicate(index) => one(&self.program, *index, &mut Asked { row, now_ms }),
             _ => self.evaluate_group(row, now_ms),
@@ -110,7 +112,7 @@ impl Criterion {
     }
 }
 
-/// A row at a moment. It remembers no answers: one criterion seldom asks the same twice.
+/// A row at a moment. It caches no answers: one criterion seldom repeats a question.
 struct Asked<'r, 'a> {
     row: &'r Row<'a>,
     now_ms: i64,
@@ -134,7 +136,7 @@ impl Frame for Asked<'_, '_> {
     fn keep(&mut self, _: u32, _: Truth) {}
 }
 
-/// Declared names; they stand where attributes stand in a plan.
+/// Declared fields; they take the place of a plan's attributes.
 struct Fields {
     index: Index,
     names: Vec<String>,
@@ -146,7 +148,7 @@ impl Fields {
         let mut declared = Fields { index: Index::default(), names: Vec::new(), types: Vec::new() };
         for (name, data_type) in fields {
             let next = declared.names.len();
-            // Of two of a name the first is meant.
+            // The first of several fields with one name counts.
             if declared.index.number(name, next) == next {
                 declared.names.push((*name).into());
                 declared.types.push(data_type.map_or(TypeSet::ANY, TypeSet::one));
@@ -240,7 +242,7 @@ mod tests {
         }
         let unknown = findings.iter().find(|finding| finding.code == Code::UnknownName).unwrap();
         assert_eq!(unknown.help.as_deref(), Some("did you mean `age`?"));
-        // Uses that disagree are no type.
+        // Uses that disagree leave no type.
         assert!(compile("free = 5 AND free = 'x'").is_err());
     }
 }

@@ -1,7 +1,7 @@
-//! What was written: one audience's events, attributes, identity and personalizations, as every dialect lowers to it.
+//! Definitions: one audience's events, attributes, identity and personalizations, as every dialect lowers to them.
 //!
-//! A `Definition` is plain data. It is what a bundle carries and what `pull` writes back; nothing compiled is in it.
-//! Names refer to each other by text here; [`Plan::compile`](crate::Plan::compile) resolves them.
+//! A `Definition` is plain data. A bundle carries it, and `pull` writes it back; it holds nothing compiled. Names refer
+//! to each other by text; [`Plan::compile`](crate::Plan::compile) resolves them.
 
 mod data;
 mod event_table;
@@ -15,10 +15,10 @@ pub use example::{Example, ExampleCall, ExampleEvent, ExampleKey, Expected, Send
 use crate::syntax::Expr;
 use crate::value::{DataType, Value};
 
-/// Everything that is written about one audience.
+/// The whole definition of one audience.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Definition {
-    /// Whose profiles these are.
+    /// The audience whose profiles it describes.
     pub audience: Audience,
     /// Event tables that are declared without any key event on them.
     pub tables: Vec<EventTable>,
@@ -37,9 +37,9 @@ pub struct Definition {
 /// The set of visitors that a definition is about (RT 2.0: parent segment).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Audience {
-    /// As RT 2.0 numbers it; digits in practice, any text here.
+    /// The id; a number in RT 2.0, any text here.
     pub id: String,
-    /// For people.
+    /// A display name.
     pub name: Option<String>,
 }
 
@@ -57,24 +57,25 @@ impl Audience {
 pub struct KeyEvent {
     /// Unique in the audience.
     pub name: String,
-    /// Where its rows arrive.
+    /// The table that its rows arrive in.
     pub table: EventTable,
-    /// Which rows count; names in it are columns, written `event.column`. None: every row.
+    /// The filter on rows; names in it are columns, written `event.column`. None: every row counts.
     pub filter: Option<Expr>,
-    /// Columns that rows of the table have, if its author says so. Nothing runs by them: they are for checks.
+    /// The table's columns, if its author lists them. Only checks use them.
     pub columns: Vec<String>,
     /// For people.
     pub description: Option<String>,
 }
 
-/// A fact that is kept per visitor.
+/// A fact kept per visitor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attribute {
     /// Unique in the audience; the stable identifier under which its state is stored.
     pub name: String,
-    /// What is kept and how.
+    /// The kind, with its rule of computation.
     pub kind: AttributeKind,
-    /// Whether its value may leave only through a server route, section and key that all say so.
+    /// Whether its value is sensitive: it may leave only through a server route, with a section and a key that both
+    /// allow it.
     pub sensitive: bool,
     /// For people.
     pub description: Option<String>,
@@ -87,53 +88,53 @@ pub enum AttributeKind {
     Single {
         /// Name of the key event that feeds it.
         key_event: String,
-        /// Which of its events count; names in it are columns, written `event.column`. None: all.
+        /// The filter on its events; names in it are columns, written `event.column`. None: all count.
         filter: Option<Expr>,
         /// The event's column that is read.
         column: String,
         /// How several events make one value.
         aggregation: Aggregation,
-        /// `last`: how long after its event the value is missing again. All others: how far back they look, a sliding
-        /// window. In milliseconds; None: for ever.
+        /// `last`: how long after its event the value expires. All others: the length of their sliding window. In
+        /// milliseconds; None: no limit.
         duration_ms: Option<i64>,
         /// The declared type, if one was written.
         data_type: Option<DataType>,
-        /// `last` only: a batch attribute that knows an earlier value.
+        /// `last` only: a batch attribute that holds an earlier value.
         backfill: Option<Backfill>,
     },
     /// Items, newest first.
     List {
         /// Name of the key event that feeds it.
         key_event: String,
-        /// Which of its events count; names in it are columns, written `event.column`. None: all.
+        /// The filter on its events; names in it are columns, written `event.column`. None: all count.
         filter: Option<Expr>,
-        /// The event's column that tells items apart: of two events with one value the newer is the item. None: every
+        /// The event's column that identifies items: of two events with one value the newer is the item. None: every
         /// event is an item of its own.
         column: Option<String>,
-        /// Which items stay when there are too many.
+        /// Which items stay over the cap.
         keep: Keep,
         /// How many items are kept.
         items_max: u32,
-        /// How long after its newest event an item lives, in milliseconds.
+        /// How long after its newest event an item expires, in milliseconds.
         duration_ms: i64,
-        /// What is told of the items, each by its own name. None: what `column` says of each.
+        /// The parts, each with its own name. None: the value of `column` for each item.
         parts: Vec<ListPart>,
-        /// Events that take items out again.
+        /// Events that remove items.
         actions: Vec<ListAction>,
     },
-    /// How often, or how much.
+    /// A number of events, or a sum of amounts.
     Counter {
         /// Name of the key event that feeds it.
         key_event: String,
-        /// Which of its events count; names in it are columns, written `event.column`. None: all.
+        /// The filter on its events; names in it are columns, written `event.column`. None: all count.
         filter: Option<Expr>,
-        /// What one event adds.
+        /// The amount that one event adds.
         increment: Increment,
         /// Length of the sliding window in milliseconds. None: a total, which only grows.
         window_ms: Option<i64>,
         /// Further windows of the same events, each by its own name.
         parts: Vec<CounterPart>,
-        /// Totals only: a batch attribute that counted what came before.
+        /// Totals only: a batch attribute that counted earlier events.
         backfill: Option<Backfill>,
     },
     /// Comes with a profile import, never from an event.
@@ -160,27 +161,27 @@ pub enum Aggregation {
     Sum,
 }
 
-/// Which items of a list stay when there are too many.
+/// Which items of a list stay over the cap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
-    /// Those seen last.
+    /// The items seen last.
     Newest,
-    /// Those seen first.
+    /// The items seen first.
     Oldest,
 }
 
-/// One thing that is told of a list's items (RT 2.0: an aggregation with its sub-identifier).
+/// A value computed from a list's items (RT 2.0: an aggregation with its sub-identifier).
 #[derive(Clone, Debug, PartialEq)]
 pub struct ListPart {
     /// Unique in the list; addressed as `list.name`.
     pub name: String,
-    /// The column of the items' events; items without it are passed over.
+    /// The column of the items' events; items without it are skipped.
     pub column: String,
     /// How the items make one value.
     pub aggregation: ListAggregation,
 }
 
-/// How the living items of a list make one value.
+/// How the unexpired items of a list make one value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListAggregation {
     /// Every item's value, newest first.
@@ -199,23 +200,23 @@ pub enum ListAggregation {
     Max,
 }
 
-/// An event that takes items out of a list. What was added later stays, or comes back.
+/// An event that removes items of a list. Items added later stay, or come back.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ListAction {
-    /// What is taken out.
+    /// Which items it removes.
     pub action: Removal,
-    /// Name of the key event that does it.
+    /// Name of the key event that removes them.
     pub key_event: String,
-    /// Which of its events do; names in it are columns, written `event.column`. None: all.
+    /// The filter on its events; names in it are columns, written `event.column`. None: all count.
     pub filter: Option<Expr>,
 }
 
-/// What an event takes out of a list.
+/// Which items an event removes from a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Removal {
     /// The item that the event names in the list's own `column`.
     DeleteItem,
-    /// All of them.
+    /// All items.
     Clear,
 }
 
@@ -228,40 +229,41 @@ pub struct CounterPart {
     pub window_ms: i64,
 }
 
-/// What a batch knows of the time before events arrived: names of batch attributes.
+/// A batch base from before events arrived: names of batch attributes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backfill {
-    /// The value, or the total.
+    /// The batch attribute that holds the value, or the total.
     pub attribute: String,
-    /// Its time. None: when the batch was computed.
+    /// The batch attribute that holds its time. None: the time at which the batch was computed.
     pub time_attribute: Option<String>,
 }
 
-/// What one event adds to a counter.
+/// The amount that one event adds to a counter.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Increment {
-    /// The same each time.
+    /// The same for every event.
     Constant(i64),
-    /// The number in a column; nothing when it is missing or no number.
+    /// The number in a column; 0 when it is missing or not a number.
     Column(String),
 }
 
-/// How identifiers belong together.
+/// The rules of identity: keys, and which of them identify people.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Identity {
-    /// The key whose values tell people apart: profiles with different ones never merge.
+    /// The key that identifies a person: profiles with different values of it never merge.
     pub primary_key: Option<String>,
     /// In the order in which they are tried.
     pub keys: Vec<StitchKey>,
     /// The key column of imported records; also tried first. None: the primary key.
     pub lookup_key: Option<String>,
-    /// Version of the list of texts that mean nobody, such as `undefined`, at most [`Identity::PLACEHOLDER_LIST`]; 0: no
-    /// list, as before there was one. A definition names it, so that the list never grows under one that runs.
+    /// Version of the list of placeholder texts such as `undefined`, at most [`Identity::PLACEHOLDER_LIST`]; 0: no
+    /// list, as in definitions from before the list existed. The version is part of the definition, so that a running
+    /// definition keeps its list.
     pub placeholder_list: u32,
 }
 
 impl Identity {
-    /// The newest list of texts that mean nobody. What is read from texts that name none has list 1.
+    /// The newest list of placeholder texts. A definition read from text that names no version has list 1.
     pub const PLACEHOLDER_LIST: u32 = 1;
 }
 
@@ -270,7 +272,7 @@ impl Identity {
 pub struct StitchKey {
     /// The column, which is also the key's name.
     pub name: String,
-    /// What is done to a value before any other rule looks at it, wherever it comes from.
+    /// Steps that normalize a value before any other rule applies, wherever the value comes from.
     pub normalize: Vec<Normalize>,
     /// A value must match this regular expression, if there is one.
     pub valid_regexp: Option<String>,
@@ -278,34 +280,34 @@ pub struct StitchKey {
     pub exclude_regex: Option<String>,
     /// Values that identify nobody, matched exactly.
     pub invalid_texts: Vec<String>,
-    /// Whether texts of the list of placeholders identify all the same.
+    /// Whether the texts of the placeholder list identify a visitor all the same.
     pub placeholders: bool,
-    /// Never stitches by events (`workflow_only`, `internal`).
+    /// Whether events never stitch by this key (`workflow_only`, `internal`).
     pub workflow_only: bool,
-    /// Whose word is enough.
+    /// The evidence that it needs.
     pub trust: Trust,
 }
 
-/// How the value of a key is made one of many spellings.
+/// A step that normalizes a key's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Normalize {
-    /// Without Unicode white space before and behind it.
+    /// Removes leading and trailing Unicode white space.
     Trim,
-    /// In Unicode's simple lower case, one code point for one.
+    /// Maps to Unicode's simple lower case, one code point to one.
     Lowercase,
 }
 
-/// Whose word for a key's value is enough to stitch by it, and to read through it.
+/// The evidence that a key's value needs to stitch by it, and to read through it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Trust {
-    /// Anybody's, as in RT 2.0.
+    /// None: any caller may name it, as in RT 2.0.
     #[default]
     Open,
-    /// A server's, or that of a signed identity token.
+    /// A server key, or a signed identity token.
     Verified,
 }
 
-/// An ordered list of sections (the seeds also say service and entity).
+/// An ordered list of sections (the dialects also say service and entity).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Personalization {
     /// Unique in the audience.
@@ -316,7 +318,7 @@ pub struct Personalization {
     pub choice: Choice,
     /// The key event that triggers all of its sections, if one is named for all.
     pub trigger: Option<String>,
-    /// What a caller hands in.
+    /// The inputs that a caller hands in.
     pub inputs: Vec<Input>,
     /// In the order in which they are tried.
     pub sections: Vec<Section>,
@@ -331,35 +333,35 @@ pub enum Choice {
     First,
 }
 
-/// A value that a caller hands in with the call (`input_params`).
+/// A value that a caller passes with the call (`input_params`).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Input {
-    /// Unique in the personalization; one that is named like a key looks the profile up.
+    /// Unique in the personalization; an input with the name of a key looks the profile up.
     pub name: String,
-    /// What it must be.
+    /// Its type.
     pub data_type: DataType,
     /// Whether a call without it is refused.
     pub required: bool,
 }
 
-/// One entry of a personalization: when it applies and what it answers.
+/// One entry of a personalization: the conditions to enter it, and its answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Section {
-    /// The offer's name; unique among personalizations that one table triggers.
+    /// The section's name, which is the offer's; unique among personalizations that one table triggers.
     pub name: String,
-    /// The key event that this section alone waits for.
+    /// The key event that only this section waits for.
     pub key_event: Option<String>,
     /// A further filter on that key event; names in it are columns, written `event.column`.
     pub event_filter: Option<Expr>,
-    /// What must be true of the visitor.
+    /// The criteria that the visitor must fulfil.
     pub criteria: Expr,
     /// Whether a profile without a batch record may enter.
     pub accept_unknown_profiles: bool,
-    /// What it answers, in order.
+    /// Its answer, in order.
     pub outputs: Vec<Output>,
-    /// Segments that are named in the answer when the profile is in them.
+    /// Segments that the answer lists when the profile is in them.
     pub segments: Vec<String>,
-    /// Whether it may carry sensitive values to a caller that may have them.
+    /// Whether it may carry sensitive values to a caller with access to them.
     pub include_sensitive: bool,
 }
 
@@ -368,11 +370,11 @@ pub struct Section {
 pub struct Output {
     /// Unique in its section.
     pub name: String,
-    /// Where the value comes from.
+    /// The source of its value.
     pub source: OutputSource,
 }
 
-/// Where an output's value comes from.
+/// The source of an output's value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum OutputSource {
     /// An attribute by name, with the sub-identifier if one was written.
@@ -382,11 +384,11 @@ pub enum OutputSource {
         /// A part of it, such as `items` of a list.
         part: Option<String>,
     },
-    /// The same for everybody.
+    /// The same value for every visitor.
     Constant(Value),
-    /// Texts, concatenated (`stringBuilder`).
+    /// Texts to concatenate (`stringBuilder`).
     Text(Vec<String>),
-    /// A text with `{{name}}` in it, where values of attributes go: texts bare, all else as JSON. Missing and withheld
-    /// values leave the output out.
+    /// A text with `{{name}}` placeholders for attributes: texts are inserted bare, other values as JSON. A missing or
+    /// withheld value leaves the output out.
     Template(String),
 }

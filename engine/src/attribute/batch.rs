@@ -1,4 +1,4 @@
-//! Batch records: what an import said about one lookup key.
+//! Batch records: the imported values of one lookup key.
 //!
 //! Merge law: per lookup key the newest record that replaces, by (computed at, arrival), drops all that are older; of those
 //! that patch each keeps the columns that none says newer. Records of one age are joined by what they say, so the order
@@ -15,7 +15,7 @@ use crate::value::Value;
 /// One imported record.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BatchRecord {
-    /// The lookup key's value that it came under.
+    /// The lookup key's value that the record was filed under.
     pub key: String,
     /// When it was computed, Unix milliseconds.
     pub computed_ms: i64,
@@ -23,7 +23,7 @@ pub struct BatchRecord {
     pub arrival_ms: i64,
     /// Names of the batch segments that the profile is in; None when the record does not say.
     pub segments: Option<Vec<String>>,
-    /// Values by column, ascending.
+    /// Values by column, ascending by name.
     pub values: Vec<(String, Value)>,
     /// Whether it adds to older records of its key; otherwise it replaces them.
     pub patch: bool,
@@ -125,7 +125,7 @@ fn put_patch(records: &mut Vec<BatchRecord>, mut record: BatchRecord, wins: bool
     says
 }
 
-/// The record that a column is read from: the newest that has it.
+/// The record that a column is read from: the newest that has the column.
 pub(crate) fn read<'a>(records: &'a [BatchRecord], column: &str) -> Option<(&'a BatchRecord, &'a Value)> {
     records
         .iter()
@@ -136,7 +136,7 @@ pub(crate) fn read<'a>(records: &'a [BatchRecord], column: &str) -> Option<(&'a 
         .max_by_key(|(record, _)| record.age_key())
 }
 
-/// The newest record that says which segments the profile is in.
+/// The newest record that lists segments.
 pub(crate) fn segments(records: &[BatchRecord]) -> Option<(&BatchRecord, &[String])> {
     records
         .iter()

@@ -1,4 +1,4 @@
-//! Amounts: counters and sums, within sliding windows or since ever.
+//! Amounts: counters and sums, within sliding windows or over all time.
 //!
 //! Merge law: amounts add up, bucket by bucket; commutative and associative, because they are whole numbers. Each event
 //! is counted by one profile only, so idempotence is not asked. A total also knows what a batch counted before: it is
@@ -13,7 +13,7 @@ use crate::value::{Nanos, Number};
 
 const HOUR_MS: i64 = 60 * 60 * 1_000;
 
-/// What amounts are counted in.
+/// The unit of an amount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Unit {
     /// Whole events, or whole multiples of them.
@@ -46,30 +46,30 @@ pub(crate) fn add(sum: &mut i128, amount: i128) {
     *sum = sum.saturating_add(amount);
 }
 
-/// Amounts within sliding windows: a ring for every width that a window needs.
+/// Amounts within sliding windows: one ring per bucket width.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Counter {
-    /// What they are counted in.
+    /// The unit of all amounts.
     pub unit: Unit,
-    /// By width, ascending.
+    /// One ring per width, ascending by width.
     pub rings: Vec<Ring<i128>>,
 }
 
 impl Counter {
-    /// Adds what one event adds, to all rings.
+    /// Adds the amount of one event to all rings.
     pub(crate) fn put(&mut self, time_ms: i64, now_ms: i64, amount: i128) {
         for ring in &mut self.rings {
             ring.put(time_ms, now_ms, amount, add);
         }
     }
 
-    /// Makes a ring of each of these widths that has none.
+    /// Adds a ring for each of these widths that has none.
     pub(crate) fn widen(&mut self, widths_ms: &[i64]) {
         let rings = widths_ms.iter().map(|width_ms| Ring::new(*width_ms)).collect();
         self.merge(Counter { unit: self.unit, rings });
     }
 
-    /// Both together.
+    /// Merges another counter into this one.
     pub(crate) fn merge(&mut self, other: Counter) {
         for ring in other.rings {
             match self.rings.binary_search_by_key(&ring.width_ms, |mine| mine.width_ms) {
@@ -83,7 +83,7 @@ impl Counter {
         }
     }
 
-    /// What is in the window; None without any event in it.
+    /// The amount within the window; None without any event in it.
     pub(crate) fn read(&self, window: Window, now_ms: i64) -> Option<i128> {
         let ring = self.rings.iter().find(|ring| ring.width_ms == window.width_ms)?;
         let buckets = ring.within(window, now_ms);
@@ -92,14 +92,14 @@ impl Counter {
     }
 }
 
-/// Amounts since ever, by the hour as far as they may have to be told apart from what a batch counted.
+/// Amounts over all time, kept by the hour as far back as a batch base may reach.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Total {
-    /// What they are counted in.
+    /// The unit of all amounts.
     pub unit: Unit,
-    /// The amount of all hours that are not told apart any more.
+    /// The amount of all hours that are no longer kept apart.
     pub earlier: i128,
-    /// The last of those hours; the smallest number when there is none.
+    /// The last of those hours; `i64::MIN` when there is none.
     pub until: i64,
     /// (hour since the epoch, amount), ascending, all after `until`.
     pub hours: Vec<(i64, i128)>,
@@ -131,7 +131,7 @@ impl Total {
         self.until >= Total::hour(after_ms)
     }
 
-    /// Both together.
+    /// Merges another total into this one.
     pub(crate) fn merge(&mut self, other: Total) {
         add(&mut self.earlier, other.earlier);
         self.until = self.until.max(other.until);
@@ -146,7 +146,7 @@ impl Total {
         self.put_hour(hour, amount);
     }
 
-    /// Everything, or everything in hours that end after this time.
+    /// The whole amount, or the amount of the hours that end after this time.
     pub(crate) fn read(&self, after_ms: Option<i64>) -> i128 {
         let from = after_ms.map_or(i64::MIN, |after_ms| after_ms.div_euclid(HOUR_MS));
         let earlier = if self.until >= from { self.earlier } else { 0 };
@@ -154,7 +154,7 @@ impl Total {
         later.fold(earlier, |sum, (_, amount)| sum.saturating_add(*amount))
     }
 
-    /// Whether anything is known of hours that end after this time.
+    /// Whether any event is counted in an hour that ends after this time.
     pub(crate) fn counted(&self, after_ms: i64) -> bool {
         let from = after_ms.div_euclid(HOUR_MS);
         self.until >= from || self.hours.last().is_some_and(|(hour, _)| *hour >= from)
@@ -175,7 +175,7 @@ impl Total {
         }
     }
 
-    /// Tells the oldest hour no longer apart from those before it. Says whether there was one.
+    /// Folds the oldest separate hour into `earlier`. Returns whether there was one.
     pub(crate) fn fold_oldest_hour(&mut self) -> bool {
         let any = !self.hours.is_empty();
         for (hour, amount) in self.hours.drain(..usize::from(any)) {
@@ -228,10 +228,10 @@ mod tests {
         assert_eq!(total.put(0, 1), [(0, 1)]);
         assert_eq!((total.hours.len(), total.earlier), (TOTAL_HOURS_MAX, 3));
         assert_eq!(total.read(None), i128::from(hours) + 1);
-        // What a batch counted up to an hour that stands apart is left out, with all before it.
+        // Hours that the batch counted are left out, with all before them.
         assert_eq!(total.read(Some(2 * HOUR_MS)), i128::from(hours) - 2);
         assert_eq!(total.read(Some((hours - 1) * HOUR_MS)), 1);
-        // Hours that were counted together cannot be told apart.
+        // Folded hours are counted or left out together.
         assert_eq!(total.read(Some(HOUR_MS)), i128::from(hours) + 1);
     }
 }

@@ -1,11 +1,11 @@
-//! Lists: items, newest first, bounded in number and in age, that other events can take out again.
+//! Lists: items, newest first, bounded in number and in age, that other events can remove.
 //!
-//! Merge law: an item is known by its id (5 = 5.0, 5 ≠ "5"; without one every event is an item of its own) and its
-//! newest (time, event id) wins whole; a removal takes out what is not newer than itself, and the newest removal of an
-//! id wins. Of the items the newest (or oldest) `max` stay. Commutative, associative and idempotent up to that cap, and
-//! beyond it for lists without removals: an item that was evicted had `max` newer ones, and those only get newer. In a
-//! list of the oldest, the first `max` hold their places also when they have expired: whatever comes after them was
-//! never in the list, whenever it arrives.
+//! Merge law: an item is identified by its id (5 = 5.0, 5 ≠ "5"; without an id column every event is an item of its
+//! own). The newest (time, event id) of an id wins whole; a removal removes items that are not newer than itself, and
+//! the newest removal of an id wins. The newest (or oldest) `max` items stay. Commutative, associative and idempotent
+//! up to that cap, and beyond it for lists without removals: an evicted item had `max` newer ones, and those only get
+//! newer. In a list of the oldest, the first `max` keep their places even when expired: a later item was never in the
+//! list, whenever it arrives.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -18,44 +18,45 @@ use crate::limits::LIST_ITEMS_MAX;
 use crate::objects::event_id;
 use crate::value::{DataType, Value};
 
-/// The items of a list, and what was taken out of it.
+/// The items of a list, and the removals it remembers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ItemList {
-    /// Whether items are told apart by an id, and not by their events. The two kinds of lists do not merge.
+    /// Whether items are identified by an id column; if not, each event is an item. The two kinds of lists do not
+    /// merge.
     pub has_ids: bool,
-    /// Which items stay when there are too many.
+    /// Which items stay over the cap.
     pub keep: Keep,
-    /// The columns that are kept of each item, ascending.
+    /// The columns stored for each item, ascending.
     pub columns: Vec<String>,
-    /// Newest first, dead ones included.
+    /// Newest first, expired ones included.
     pub items: Vec<Item>,
-    /// Ids that were taken out, newest first.
+    /// Removed ids, newest removal first.
     pub removed: Vec<Removed>,
-    /// The newest event that took everything out: its time and id.
+    /// The newest event that cleared the list: its time and id.
     pub cleared: Option<(i64, String)>,
 }
 
 /// One item and when it was last seen.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Item {
-    /// What tells it apart: a string, number or boolean. Null: its event.
+    /// The item's id: a string, number or boolean. Null: the event is the item.
     pub id: Value,
     /// When it was last seen, Unix milliseconds.
     pub time_ms: i64,
-    /// The event that said so.
+    /// The id of the event that added it last.
     pub event_id: String,
-    /// What the event said in each of the list's columns.
+    /// The event's value in each of the list's columns.
     pub fields: Vec<Option<Value>>,
 }
 
-/// An id that was taken out, and by which event.
+/// A removed id, and the event that removed it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Removed {
     /// The item's id.
     pub id: Value,
-    /// When it was taken out, Unix milliseconds.
+    /// When it was removed, Unix milliseconds.
     pub time_ms: i64,
-    /// The event that did it.
+    /// The id of the removing event.
     pub event_id: String,
 }
 
@@ -87,7 +88,7 @@ impl Default for ItemList {
 }
 
 impl ItemList {
-    /// Adds what one event saw; `columns`, ascending, name its fields.
+    /// Adds the item of one event; `columns`, ascending, name its fields.
     pub(crate) fn add(&mut self, item: Item, columns: &[String], bounds: Bounds, now_ms: i64) {
         self.keep = bounds.keep;
         self.forget(bounds, now_ms);
@@ -95,11 +96,12 @@ impl ItemList {
             let item = self.fitted(item, columns);
             self.insert(item);
         }
-        // What a merge left over the cap goes with the next event that adds, whatever becomes of that one.
+        // A merge may leave more items than the cap; the next event that adds an item trims them, even when it is
+        // refused.
         self.cap(bounds.items_max);
     }
 
-    /// Takes out one item, or all of them, as far as they are not newer than this event.
+    /// Removes one item, or all, unless they are newer than this event.
     pub(crate) fn remove(
         &mut self,
         id: Option<Value>,
@@ -118,9 +120,9 @@ impl ItemList {
         self.removed.truncate(bounds.items_max as usize);
     }
 
-    /// Both together.
+    /// Merges another list into this one.
     pub(crate) fn merge(&mut self, other: ItemList) {
-        // Lists of two definitions: the later way to keep wins, on either side.
+        // Two definitions may keep differently: the later variant wins on both sides, so order does not matter.
         if other.keep == Keep::Oldest {
             self.keep = Keep::Oldest;
         }
@@ -139,9 +141,9 @@ impl ItemList {
         self.removed.truncate(LIST_ITEMS_MAX as usize);
     }
 
-    /// The living items that the definition has room for, newest first.
+    /// The unexpired items within the definition's cap, newest first.
     pub(crate) fn alive(&self, bounds: Bounds, now_ms: i64) -> &[Item] {
-        // Newest first, so the living stand in front.
+        // Newest first, so unexpired items come first.
         let alive = self.items.partition_point(|item| bounds.alive(item.time_ms, now_ms));
         let max = bounds.items_max as usize;
         let range = match bounds.keep {
@@ -151,12 +153,13 @@ impl ItemList {
         self.items.get(range).unwrap_or(&[])
     }
 
-    /// Where a column's value stands among an item's fields.
+    /// The index of a column among an item's fields.
     pub(crate) fn column(&self, name: &str) -> Option<usize> {
         self.columns.binary_search_by(|known| known.as_str().cmp(name)).ok()
     }
 
-    /// The item with its fields in the order of this list's columns, which are more afterwards if it has others.
+    /// The item with its fields in the order of this list's columns. Columns that only the item has are added to the
+    /// list.
     fn fitted(&mut self, mut item: Item, columns: &[String]) -> Item {
         if self.columns == columns {
             return item;
@@ -197,7 +200,7 @@ impl ItemList {
         self.items.insert(index, item);
     }
 
-    /// Whether a removal that is known is not older than the item.
+    /// Whether a remembered removal is not older than the item.
     fn takes_out(&self, item: &Item) -> bool {
         // An object of an event is as old as that.
         let when = (item.time_ms, event_id(&item.event_id));
@@ -238,8 +241,9 @@ impl ItemList {
         }
     }
 
-    /// Dead items do not count toward the cap, and nothing older than a list lives needs to be taken out. In a list of the
-    /// oldest they hold their places, and what a clear took out may come again at any age.
+    /// Drops expired items and removals. Expired items do not count toward the cap, and no removal older than the
+    /// list's duration is needed. In a list of the oldest, expired items keep their places, and cleared items may come
+    /// again at any age.
     pub(crate) fn forget(&mut self, bounds: Bounds, now_ms: i64) {
         if bounds.keep == Keep::Oldest {
             return;
@@ -271,15 +275,15 @@ impl ItemList {
     }
 }
 
-/// Living items of a list, seen through one of its parts.
+/// Unexpired items of a list, read through one of its parts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Living<'a> {
     pub(crate) items: &'a [Item],
-    /// Which field; None: the id.
+    /// The field to read; None: the id.
     pub(crate) field: Option<usize>,
-    /// What its values may be; others are missing.
+    /// The types that its values may have; values of other types are missing.
     pub(crate) types: TypeSet,
-    /// Whether equal values are one.
+    /// Whether equal values count once.
     pub(crate) distinct: bool,
 }
 
@@ -295,9 +299,9 @@ impl<'a> Living<'a> {
         })
     }
 
-    /// The values that the part tells, newest first.
+    /// The values of the part, newest first.
     pub(crate) fn values(self) -> impl Iterator<Item = Cow<'a, Value>> {
-        // Ids are distinct, but those that become numbers may meet.
+        // Ids are distinct, but two of them may become the same number.
         let distinct = self.distinct && (self.field.is_some() || self.types != TypeSet::ANY);
         self.all().enumerate().filter_map(move |(index, (_, value))| {
             let value = self.kept(value);
@@ -306,7 +310,7 @@ impl<'a> Living<'a> {
         })
     }
 
-    /// A value as it is kept where these types may stand: what was stored before they were asked may be a numeric text.
+    /// The value as these types keep it: a numeric text that was stored before the types were known becomes a number.
     pub(crate) fn kept(self, value: &'a Value) -> Cow<'a, Value> {
         match value {
             Value::String(text) if !self.types.has(DataType::String) => self
@@ -319,13 +323,13 @@ impl<'a> Living<'a> {
 }
 
 impl ListAggregation {
-    /// Whether it tells several values.
+    /// Whether the part gives several values.
     pub(crate) fn is_list(self) -> bool {
         matches!(self, ListAggregation::Values | ListAggregation::DistinctList)
     }
 }
 
-/// By time, newest first; items of one event by what they are.
+/// By time, newest first; items of one event by their id and fields.
 pub(crate) fn newest_first(a: &Item, b: &Item) -> Ordering {
     (b.time_ms, &b.event_id).cmp(&(a.time_ms, &a.event_id)).then_with(|| compare(&a.id, &b.id))
 }

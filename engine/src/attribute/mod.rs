@@ -1,7 +1,7 @@
-//! Attributes: what is kept of events, one kind per file, each with its merge law.
+//! Attributes: the state kept of events, one kind per file, each with its merge law.
 //!
 //! State is a function of the set of accepted events: applying them in any order, and merging profiles that saw parts
-//! of them in any order, gives the same state. Reading takes `now`, because some of it fades.
+//! of them in any order, gives the same state. Reading takes `now`, because values expire.
 
 pub(crate) mod batch;
 mod counter;
@@ -26,12 +26,12 @@ use alloc::vec::Vec;
 
 use crate::value::Nanos;
 
-/// What a profile keeps of one attribute that is computed from events.
+/// The stored state of one attribute that events feed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum State {
     /// The one value that stays.
     Picked(Pick, Stamped),
-    /// The value that stays of every bucket of a sliding window.
+    /// One picked value for each bucket of a sliding window.
     PickedWithin(Pick, Ring<Stamped>),
     /// The exact sum.
     Sum(Nanos),
@@ -41,15 +41,15 @@ pub enum State {
     Counter(Counter),
     /// Amounts since ever.
     Total(Total),
-    /// What this build cannot read: its kind, and its bytes as they were stored. Carried along, and missing; an event that
-    /// changes the attribute makes it wait beside what the event says.
+    /// State that this build cannot read: its kind, and its bytes as stored. It is carried along and reads as missing.
+    /// When an event changes the attribute, it is parked.
     Foreign(u8, Vec<u8>),
 }
 
 impl State {
-    /// Both together. Commutative and associative for states of one kind, and idempotent where the kind is.
+    /// Merges two states. Commutative and associative for states of one kind, and idempotent where the kind is.
     ///
-    /// States of different kinds meet only when a definition changed in between, and then one of them waits instead. Here
+    /// States of different kinds meet only when a definition changed in between, and then one of them is parked. Here
     /// the later kind (in the order of this enum) stays, so that the order of merging does not matter.
     #[must_use]
     pub fn merge(mut self, other: State) -> State {
@@ -80,7 +80,7 @@ impl State {
         self
     }
 
-    /// Distinct for states that do not merge.
+    /// Orders states of different shapes; distinct for states that do not merge.
     pub(crate) fn rank(&self) -> (u8, Option<Pick>, i64) {
         let unit = |unit: &Unit| i64::from(*unit == Unit::Nanos);
         match self {
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
     use crate::value::Value;
 
-    /// One state of every shape, in the order in which they stay.
+    /// One state of every shape, ascending by rank.
     fn shapes() -> Vec<State> {
         let stamped = || Stamped { value: Value::from(5), time_ms: 5, event_id: "e".into() };
         let within =

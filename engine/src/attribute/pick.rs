@@ -1,4 +1,4 @@
-//! One value of many: the last, first, smallest or largest, for ever or within a sliding window.
+//! One value of many: the last, first, smallest or largest, over all time or within a sliding window.
 //!
 //! Merge law: of two values the preferred one stays. `last` prefers the greater (time, event id), `first` the smaller;
 //! `min` and `max` prefer by value and, among equal ones, the older event. Each is a total order, so merging is
@@ -11,12 +11,12 @@ use core::cmp::Ordering;
 use crate::time;
 use crate::value::{Number, Value};
 
-/// Which of several values stays.
+/// The rule that picks one of several values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Pick {
-    /// That of the newest event.
+    /// The value of the newest event.
     Last,
-    /// That of the oldest event.
+    /// The value of the oldest event.
     First,
     /// The smallest.
     Min(Order),
@@ -24,7 +24,7 @@ pub enum Pick {
     Max(Order),
 }
 
-/// What makes a value small or large.
+/// The order that `min` and `max` compare by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Order {
     /// Numbers, by value.
@@ -35,19 +35,19 @@ pub enum Order {
     Instant,
 }
 
-/// A value and the event that said it.
+/// A value, with the time and id of its event.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stamped {
     /// When the event happened, Unix milliseconds.
     pub time_ms: i64,
-    /// The event's id, which decides between events of one time.
+    /// The event's id; decides between events of one time.
     pub event_id: String,
     /// The value as it was ingested.
     pub value: Value,
 }
 
 impl Pick {
-    /// All there are, by their number.
+    /// Every rule, by its stored number.
     pub(crate) const ALL: [Pick; 8] = [
         Pick::Last,
         Pick::First,
@@ -59,12 +59,13 @@ impl Pick {
         Pick::Max(Order::Instant),
     ];
 
-    /// Whether what is known needs a window: `last` only fades, the others are taken over what is left of the past.
+    /// Whether a limited duration needs a ring of buckets. `last` only expires; the others pick among the remaining
+    /// buckets.
     pub(crate) fn needs_window(self) -> bool {
         self != Pick::Last
     }
 
-    /// As it is stored: for ever.
+    /// The stored number of this rule. It never changes.
     pub(crate) fn number(self) -> u8 {
         match self {
             Pick::Last => 0,
@@ -74,7 +75,7 @@ impl Pick {
         }
     }
 
-    /// Whether a value said by this event stays instead of the one that is known.
+    /// Whether the value of this event replaces the known one.
     pub(crate) fn prefers(self, time_ms: i64, event_id: &str, value: &Value, known: &Stamped) -> bool {
         let age = (time_ms, event_id).cmp(&(known.time_ms, known.event_id.as_str()));
         match self {
@@ -85,7 +86,7 @@ impl Pick {
         }
     }
 
-    /// Takes over what is preferred.
+    /// Keeps the preferred of the two values.
     pub(crate) fn join(self, known: &mut Stamped, other: Stamped) {
         if self.prefers(other.time_ms, &other.event_id, &other.value, known) {
             *known = other;
@@ -94,8 +95,7 @@ impl Pick {
 }
 
 impl Order {
-    /// How two values of this order compare. Others than the order's are not stored; were there any, they would come
-    /// first.
+    /// Compares two values in this order. Values of other types are not stored; if they were, they would come first.
     pub(crate) fn compare(self, a: &Value, b: &Value) -> Ordering {
         match self {
             Order::Number => numeric(a).cmp(&numeric(b)),
@@ -105,8 +105,8 @@ impl Order {
     }
 }
 
-/// The number that a value is, or that its text is: ids of items are kept as they came, and types may have changed since
-/// a value was stored.
+/// The number that a value is, or that its text reads as: ids of items are stored as they came, and types may have
+/// changed since a value was stored.
 pub(crate) fn numeric(value: &Value) -> Option<Number> {
     match value {
         Value::String(text) => Number::parse(text),
@@ -118,7 +118,7 @@ pub(crate) fn numeric(value: &Value) -> Option<Number> {
 mod tests {
     use super::Pick;
 
-    /// Stored numbers are read by their place.
+    /// Stored numbers are indexes into `ALL`.
     #[test]
     fn all_stand_by_their_numbers() {
         let numbers: alloc::vec::Vec<u8> = Pick::ALL.into_iter().map(Pick::number).collect();

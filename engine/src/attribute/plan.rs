@@ -1,4 +1,4 @@
-//! Attributes with everything ready: columns, windows, domains, and the facts that can be asked of each.
+//! Compiled attributes: columns, windows, domains, and the facts that criteria can name.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -12,24 +12,24 @@ use crate::expr::Node;
 use crate::expr::types::TypeSet;
 use crate::value::DataType;
 
-/// An attribute as it is run.
+/// A compiled attribute.
 #[derive(Debug)]
 pub(crate) struct AttributePlan {
     pub(crate) name: String,
     pub(crate) kind: Kind,
-    /// What its value may be; the ingest rule.
+    /// The types that its value may have (the ingest rule).
     pub(crate) types: TypeSet,
     pub(crate) sensitive: bool,
-    /// Which events of its key event count.
+    /// The filter on events of its key event.
     pub(crate) filter: Node,
     /// The array of an event whose objects each count by themselves.
     pub(crate) array: Option<String>,
 }
 
-/// An attribute's kind with its numbers ready.
+/// An attribute's kind with windows and durations in milliseconds.
 #[derive(Debug)]
 pub(crate) enum Kind {
-    /// One value; a duration is how long `last` lives and how far back the others look.
+    /// One value. The duration is how long a `last` value lives, and how far back the others look.
     Pick {
         pick: Pick,
         column: String,
@@ -56,7 +56,7 @@ pub(crate) enum Kind {
     },
 }
 
-/// What one event adds.
+/// The amount that one event adds.
 #[derive(Debug)]
 pub(crate) enum Amount {
     Constant(i64),
@@ -72,7 +72,7 @@ impl Amount {
     }
 }
 
-/// Columns of records that know what was before events arrived.
+/// Record columns that hold a value or total from before events arrived (a backfill).
 #[derive(Debug)]
 pub(crate) struct Base {
     pub(crate) column: String,
@@ -81,25 +81,25 @@ pub(crate) struct Base {
 
 #[derive(Debug)]
 pub(crate) struct ListPlan {
-    /// What tells items apart; None: their events.
+    /// The column that identifies items; None: each event is an item.
     pub(crate) column: Option<String>,
-    /// What ids may be: what the uses of the list and of its parts that tell ids leave.
+    /// The types that ids may have: the intersection of all uses of the list and of the parts that read ids.
     pub(crate) id_types: TypeSet,
-    /// What is kept of each, ascending; the id is kept anyway.
+    /// The columns stored for each item, ascending; the id is always stored.
     pub(crate) columns: Vec<String>,
-    /// What each of them may be.
+    /// The types that each of these columns may have.
     pub(crate) types: Vec<TypeSet>,
     pub(crate) bounds: Bounds,
     pub(crate) actions: Vec<ActionPlan>,
 }
 
 impl ListPlan {
-    /// Whether its items are told apart by what a column says.
+    /// Whether a column identifies its items.
     pub(crate) fn has_ids(&self) -> bool {
         self.column.is_some()
     }
 
-    /// What items may say in a column; None: what their ids may be.
+    /// The types that an item's value in a column may have; None: the types of its id.
     pub(crate) fn types_of(&self, column: Option<&str>) -> TypeSet {
         let Some(column) = column else { return self.id_types };
         let kept = self.columns.binary_search_by(|known| known.as_str().cmp(column)).ok();
@@ -113,27 +113,28 @@ pub(crate) struct ActionPlan {
     pub(crate) filter: Node,
 }
 
-/// Something that can be asked of an attribute: its value, or a part of it.
+/// A fact that criteria and outputs can name: an attribute's value, or a part of it.
 #[derive(Debug)]
 pub(crate) struct FactPlan {
-    /// As it is addressed.
+    /// The name in criteria and outputs.
     pub(crate) name: String,
-    /// Whether another one says the same under a shorter name.
+    /// Whether another fact has the same value under a shorter name.
     pub(crate) alias: bool,
     /// Index of the attribute.
     pub(crate) attribute: usize,
     pub(crate) part: Part,
-    /// What its value may be.
+    /// The types that its value may have.
     pub(crate) types: TypeSet,
-    /// What criteria ask of it: what declaration and uses leave, whatever `min` and `max` compare by.
+    /// The types that criteria compare it as: those left by declaration and uses, regardless of the order of `min` and
+    /// `max`.
     pub(crate) asked: TypeSet,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) enum Part {
     Whole,
-    /// Of a list: what the items say in a column (None: their ids), and how that makes one value. The order is that of
-    /// `min` and `max`.
+    /// Of a list: the column read from the items (None: their ids), and how the items make one value. The order is that
+    /// of `min` and `max`.
     Items {
         column: Option<String>,
         aggregation: ListAggregation,
@@ -165,15 +166,15 @@ pub(crate) struct Address<'d> {
     /// None: the attribute's own name.
     pub(crate) name: Option<&'d str>,
     pub(crate) part: Part,
-    /// What its declaration says.
+    /// The types of its declaration.
     pub(crate) types: TypeSet,
     /// Whether an answer can show it.
     pub(crate) shows: bool,
-    /// Whether another one says the same under a shorter name.
+    /// Whether another address has the same value under a shorter name.
     pub(crate) alias: bool,
 }
 
-/// Everything that can be asked of an attribute.
+/// Every fact of an attribute.
 pub(crate) fn addresses(kind: &AttributeKind) -> Vec<Address<'_>> {
     let number = TypeSet::one(DataType::Number);
     let whole = |types| Address { name: None, part: Part::Whole, types, shows: true, alias: false };
@@ -181,7 +182,7 @@ pub(crate) fn addresses(kind: &AttributeKind) -> Vec<Address<'_>> {
     let mut all = Vec::new();
     match kind {
         AttributeKind::Single { aggregation: Aggregation::Sum, .. } => all.push(whole(number)),
-        // The column `time` is the event's time, whatever was sent in it.
+        // The column `time` is the event's time, even if the event has a column of that name.
         AttributeKind::Single { column, data_type: None, .. } if column == "time" => {
             all.push(whole(TypeSet::one(DataType::Timestamp)));
         }
@@ -242,8 +243,9 @@ pub(crate) fn addresses(kind: &AttributeKind) -> Vec<Address<'_>> {
     all
 }
 
-/// What `min` and `max` compare by, of the types that a value may have: without declaration or use numbers, and what is
-/// compared with times is times, because texts and times have no order in common.
+/// The order that `min` and `max` compare by, given the types that a value may have. Without declaration or use it is
+/// that of numbers; a value that is compared with times has that of times, because texts and times have no common
+/// order.
 pub(crate) fn order_of(types: TypeSet) -> (Order, TypeSet) {
     if types == TypeSet::ANY || types.has(DataType::Number) {
         (Order::Number, TypeSet::one(DataType::Number))

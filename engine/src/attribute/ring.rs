@@ -1,11 +1,10 @@
 //! Sliding windows: rings of absolute, epoch-aligned buckets.
 //!
-//! The bucket's width is the smallest of a fixed list that needs at most 64 buckets for the window. Counted are the
-//! buckets that end after `now - window`: no event inside the window is missed, one may stay up to one bucket longer.
+//! The bucket's width is the smallest of a fixed list that needs at most 64 buckets for the window. Buckets that end
+//! after `now - window` count: no event inside the window is missed, and an event may count up to one bucket longer.
 //!
-//! Merge law: buckets of one time join by the law of what is in them, and of all buckets those within 65 of the newest
-//! stay; commutative and associative where the join is. A bucket that was dropped lies before the window of every later
-//! reading.
+//! Merge law: buckets of one time merge by the law of their content, and of all buckets those within 65 of the newest
+//! stay; commutative and associative where that law is. A dropped bucket lies before the window of every later reading.
 
 use alloc::vec::Vec;
 
@@ -15,7 +14,7 @@ const SECOND: i64 = 1_000;
 const MINUTE: i64 = 60 * SECOND;
 const HOUR: i64 = 60 * MINUTE;
 
-/// What a bucket may span, in milliseconds; the last is enough for the longest window, 640 days.
+/// The possible bucket widths in milliseconds; the last is enough for the longest window, 640 days.
 const WIDTHS_MS: [i64; 21] = [
     SECOND,
     2 * SECOND,
@@ -43,7 +42,7 @@ const WIDTHS_MS: [i64; 21] = [
 /// The widest bucket; less than 2³⁰ ms.
 const WIDEST_MS: i64 = 10 * DAY_MS;
 
-/// Below this number a bucket starts within 2⁶² ms, however wide it is. Those of a second come to it in 2106.
+/// A bucket below this number starts within 2⁶² ms, whatever its width. Buckets of one second reach it in 2106.
 const BUCKET_NEAR: i64 = 1 << 32;
 
 /// A window and the width of its buckets.
@@ -61,35 +60,35 @@ impl Window {
     }
 }
 
-/// How long a bucket of a window of this length is, both in milliseconds.
+/// The bucket width for a window of this length, both in milliseconds.
 pub fn bucket_ms(window_ms: i64) -> i64 {
     Window::new(window_ms).width_ms
 }
 
-/// The last bucket that may have begun, on the clock of whoever wrote it.
+/// The last bucket that may have begun, by the clock of any writer.
 fn latest(now_ms: i64, width_ms: i64) -> i64 {
     now_ms.saturating_add(FUTURE_SKEW_MS).div_euclid(width_ms.max(1))
 }
 
-/// What happened, by bucket.
+/// Content by bucket.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ring<T> {
-    /// How long a bucket is, in milliseconds; less than one counts as one.
+    /// The bucket width in milliseconds; less than one counts as one.
     pub width_ms: i64,
-    /// (bucket's number since the epoch, what happened in it), ascending.
+    /// (bucket number since the epoch, content), ascending.
     pub buckets: Vec<(i64, T)>,
 }
 
 impl<T> Ring<T> {
-    /// Without any event.
+    /// An empty ring.
     pub fn new(width_ms: i64) -> Ring<T> {
         Ring { width_ms: width_ms.max(1), buckets: Vec::new() }
     }
 
-    /// Adds what happened in one bucket, at `now_ms` or before.
+    /// Adds content to the bucket of a time that is not after `now_ms`.
     #[inline]
     pub(crate) fn put(&mut self, time_ms: i64, now_ms: i64, value: T, join: impl FnOnce(&mut T, T)) {
-        // Most events are of now, so of the newest bucket.
+        // Fast path: most events belong to the newest bucket.
         match self.newest_at(time_ms) {
             Some(known) => join(known, value),
             None => {
@@ -99,8 +98,8 @@ impl<T> Ring<T> {
         }
     }
 
-    /// Drops what a clock that jumped ahead and back left in buckets that are still to come: the ring would take nothing
-    /// of today for older than those. Clocks may differ by a little.
+    /// Drops buckets in the future, which a clock that jumped ahead and back has left: beside them, today's buckets
+    /// would count as too old. Clocks may differ by a little.
     pub(crate) fn forget_future(&mut self, now_ms: i64) {
         if self.has_future(now_ms) {
             let last = latest(now_ms, self.width_ms);
@@ -108,13 +107,13 @@ impl<T> Ring<T> {
         }
     }
 
-    /// Whether there are buckets before every window of this width, or still to come.
+    /// Whether some buckets lie before every window of this width, or in the future.
     pub(crate) fn has_expired(&self, now_ms: i64) -> bool {
         let first = self.buckets.first().map(|(bucket, _)| *bucket);
         first.is_some_and(|first| first < self.earliest(now_ms)) || self.has_future(now_ms)
     }
 
-    /// Drops them.
+    /// Drops buckets that lie before every window of this width, or in the future.
     pub(crate) fn expire(&mut self, now_ms: i64) {
         let earliest = self.earliest(now_ms);
         self.buckets.drain(..self.buckets.partition_point(|(bucket, _)| *bucket < earliest));
@@ -126,14 +125,14 @@ impl<T> Ring<T> {
         now_ms.div_euclid(self.width_ms.max(1)).saturating_sub(BUCKETS_MAX)
     }
 
-    /// Whether a bucket is still to come. Without a division: most rings have none.
+    /// Whether a bucket lies in the future. Avoids a division, because most rings have none.
     fn has_future(&self, now_ms: i64) -> bool {
         let latest_ms = now_ms.saturating_add(FUTURE_SKEW_MS);
         self.buckets.last().is_some_and(|(newest, _)| newest.wrapping_mul(self.width_ms) > latest_ms)
     }
 
-    /// What happened in the newest bucket, where a time lies in it. To see that takes no division, which takes longer than
-    /// all else, nor a multiplication that asks whether it fits, which is a call in wasm: of these bounds it does.
+    /// The content of the newest bucket, if a time lies in it. Avoids a division, which would take longer than all the
+    /// rest, and a checked multiplication, which is a call in wasm: these bounds cannot overflow.
     fn newest_at(&mut self, time_ms: i64) -> Option<&mut T> {
         let width_ms = self.width_ms.cast_unsigned();
         let (newest, known) = self.buckets.last_mut()?;
@@ -147,7 +146,7 @@ impl<T> Ring<T> {
     fn put_anywhere(&mut self, time_ms: i64, value: T, join: impl FnOnce(&mut T, T)) {
         let bucket = time_ms.div_euclid(self.width_ms.max(1));
         let place = match self.buckets.last() {
-            // It lies before every bucket that still counts.
+            // Older than every bucket that still counts.
             Some((newest, _)) if bucket < newest.saturating_sub(BUCKETS_MAX) => return,
             Some((newest, _)) if bucket <= *newest => {
                 self.buckets.binary_search_by_key(&bucket, |(known, _)| *known)
@@ -167,14 +166,14 @@ impl<T> Ring<T> {
         }
     }
 
-    /// Takes over the buckets of a ring of the same width.
+    /// Merges a ring of the same width.
     pub(crate) fn merge(&mut self, other: Ring<T>, join: impl Fn(&mut T, T)) {
         for (bucket, value) in other.buckets {
             self.put(bucket.saturating_mul(self.width_ms), i64::MAX, value, &join);
         }
     }
 
-    /// The buckets that end after `now_ms - length_ms` and are not still to come, oldest first.
+    /// The buckets that end after `now_ms - length_ms` and are not in the future, oldest first.
     pub(crate) fn within(&self, window: Window, now_ms: i64) -> &[(i64, T)] {
         let from = now_ms.saturating_sub(window.length_ms).div_euclid(self.width_ms.max(1));
         let first = self.buckets.partition_point(|(bucket, _)| *bucket < from);
@@ -201,7 +200,7 @@ mod tests {
     use alloc::vec;
     use proptest::prelude::*;
 
-    /// The same with a division for every event.
+    /// Reference: divides for every event.
     fn slow_put(ring: &mut Ring<u32>, time_ms: i64, value: u32) {
         let bucket = time_ms.div_euclid(ring.width_ms.max(1));
         let newest = ring.buckets.last().map_or(bucket, |(newest, _)| *newest);
@@ -261,7 +260,7 @@ mod tests {
         let minutes = seconds.map(|minutes| minutes * 60_000);
         let days = [1, 2, 5, 10].map(|days| days * DAY_MS);
         let widths = [&seconds.map(|seconds| seconds * 1_000)[..], &minutes, &hours, &days].concat();
-        // 64 buckets are enough for each, and for not a millisecond more.
+        // 64 buckets are enough for each length, but not for one millisecond more.
         for (index, width) in widths.iter().enumerate() {
             assert_eq!(bucket_ms(64 * width), *width);
             assert_eq!(bucket_ms(64 * width + 1), *widths.get(index + 1).unwrap_or(width));

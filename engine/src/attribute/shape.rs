@@ -20,7 +20,7 @@ pub(crate) const FOREIGN: u8 = u8::MAX;
 pub(crate) struct Shape {
     /// The stored number of the kind, see `profile::state`.
     pub(crate) kind: u8,
-    /// The number of the pick, of the unit, or of how a list tells items apart; [`FOREIGN`] if unreadable.
+    /// The number of the pick, of the unit, or of the way a list identifies items; [`FOREIGN`] if unreadable.
     pub(crate) detail: u8,
     /// The width of a ring's buckets; 0 for a state without a ring. A counter has several rings, parked one by one.
     pub(crate) width_ms: i64,
@@ -97,12 +97,12 @@ pub(crate) fn are_alike(a: &State, b: &State) -> bool {
     Shape::of(a) == Shape::of(b)
 }
 
-/// Whether a state is what this kind of attribute goes on with, and nothing besides.
+/// Whether a state has exactly the shape that this kind of attribute reads.
 #[inline]
 pub(crate) fn is_current(kind: &Kind, state: &State) -> bool {
     let rings = |counter: &Counter| counter.rings.iter().map(|ring| &ring.width_ms).eq(widths(kind));
     match (kind, state) {
-        // What most are; shapes say the same, and take longer.
+        // Fast path for the most frequent states; comparing shapes gives the same result, but takes longer.
         (Kind::Counter { amount, .. }, State::Counter(counter)) => {
             counter.unit == amount.unit() && rings(counter)
         }

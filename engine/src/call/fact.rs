@@ -1,4 +1,4 @@
-//! Facts: what is known of an attribute, or of a part of it, at one moment. Nothing here allocates.
+//! Facts: the value of an attribute, or of a part of it, at one moment. Nothing here allocates.
 
 use alloc::borrow::Cow;
 
@@ -15,15 +15,15 @@ use crate::profile::Profile;
 use crate::time;
 use crate::value::{Nanos, Number, Value};
 
-/// What is known.
+/// The value of a fact.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fact<'a> {
     Missing,
-    /// A stored value, and when it was said.
+    /// A stored value, and the time of its event or record.
     Value(&'a Value, i64),
     /// A value that is computed when it is read.
     Number(Number),
-    /// The living items of a list, newest first; at least one of them says something.
+    /// The unexpired items of a list, newest first; at least one has a value.
     Items(Living<'a>),
 }
 
@@ -77,7 +77,7 @@ pub(crate) fn fact<'a>(
                     },
                 };
                 let distinct = *aggregation == ListAggregation::DistinctList;
-                // What was kept before criteria and parts asked what they ask now.
+                // Stored before criteria and parts asked for these types.
                 let types = plan.types_of(column.as_deref());
                 let living = Living { items: list.alive(plan.bounds, now_ms), field, types, distinct };
                 aggregate(living, *aggregation, *order, fact.types)
@@ -99,8 +99,8 @@ pub(crate) fn fact<'a>(
     }
 }
 
-/// When a batch said what is known of an attribute that events make, if no event has a part in it: `last` that is what
-/// the batch says, and a total without an event after its base.
+/// The time of the batch base, if the value comes from the batch alone: `last` without a newer event, and a total
+/// without an event after its base.
 pub(crate) fn batch_ms(attribute: &AttributePlan, profile: &Profile) -> Option<i64> {
     let state = || find(profile, attribute, 0);
     match &attribute.kind {
@@ -124,8 +124,8 @@ struct Told<'a> {
     by_batch: bool,
 }
 
-/// Of what events say and what a batch knew before them, the newer; an event of that very time is newer. A base that does
-/// not fit the attribute's type is none, as for totals.
+/// The newer of the events' value and the batch base; at equal times the event's. A base that does not fit the
+/// attribute's type is ignored, as for totals.
 fn picked<'a>(
     state: Option<&'a State>,
     pick: Pick,
@@ -145,7 +145,7 @@ fn picked<'a>(
     }
 }
 
-/// The order of what a list's items say, for `min` and `max`; see [`Part::Items`].
+/// The order of the items' values, for `min` and `max`; see [`Part::Items`].
 fn aggregate<'a>(living: Living<'a>, aggregation: ListAggregation, order: Order, types: TypeSet) -> Fact<'a> {
     let mut said = living.all();
     let fitting = living.all().filter(|(_, value)| types.fits(value));
@@ -209,7 +209,7 @@ fn total(known: Option<&Total>, unit: Unit, base: Option<&Base>, profile: &Profi
 }
 
 impl Base {
-    /// What the batch knows, and of when.
+    /// The base's value, and its time.
     fn read<'a>(&self, profile: &'a Profile) -> Option<(&'a Value, i64)> {
         let (record, value) = read_batch(profile.batch(), &self.column)?;
         let own = self.time_column.as_ref().and_then(|column| {
@@ -219,7 +219,7 @@ impl Base {
         Some((value, own.unwrap_or(record.computed_ms)))
     }
 
-    /// The same of a total; a base that is no number is none.
+    /// The base of a total as a number; a base that is not a number is ignored.
     fn number(&self, profile: &Profile) -> Option<(Nanos, i64)> {
         let (value, time_ms) = self.read(profile)?;
         Some((Nanos::from_number(numeric(value)?)?, time_ms))
@@ -231,7 +231,7 @@ fn living(value: &Value, time_ms: i64, duration_ms: Option<i64>, now_ms: i64, ty
     if alive { fitting(value, time_ms, types) } else { Fact::Missing }
 }
 
-/// A type may have changed since it was stored.
+/// The type may have changed since the value was stored.
 fn fitting(value: &Value, time_ms: i64, types: TypeSet) -> Fact<'_> {
     if types.fits(value) { Fact::Value(value, time_ms) } else { Fact::Missing }
 }
