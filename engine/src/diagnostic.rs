@@ -1,7 +1,7 @@
-//! A finding about a definition: what is wrong, where, and how to mend it.
+//! Diagnostics: findings about a definition, each with its place and a way to fix it.
 //!
-//! The engine knows where in the *definition* a finding is ([`Diagnostic::path`]); `usher-config` knows where that
-//! stands in the *text*. Codes are stable and never reused; each is described once, in [`Code`].
+//! The engine reports where in the *definition* a finding is ([`Diagnostic::path`]); `usher-config` maps that to the
+//! *text*. Codes are stable and never reused; each is described once, in [`Code`].
 
 use alloc::string::{String, ToString};
 use core::fmt;
@@ -9,44 +9,44 @@ use core::fmt;
 /// One finding.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Diagnostic {
-    /// Which rule it breaks.
+    /// The rule that it breaks.
     pub code: Code,
     /// Lower case, no period, user text in backticks.
     pub message: String,
-    /// Where in the definition, such as `personalizations[0].sections[2].criteria`. Empty: the whole of it.
+    /// The place in the definition, such as `personalizations[0].sections[2].criteria`. Empty: the whole definition.
     pub path: String,
-    /// How to mend it, if that can be said.
+    /// How to fix it, if known.
     pub help: Option<String>,
 }
 
 impl Diagnostic {
-    /// A finding about the whole, without help.
+    /// A finding about the whole definition, without help.
     #[cold]
     pub fn new(code: Code, message: impl Into<String>) -> Diagnostic {
         Diagnostic { code, message: message.into(), path: String::new(), help: None }
     }
 
-    /// The same, about this part of the definition.
+    /// The same finding at this part of the definition.
     #[cold]
     pub fn at(mut self, path: impl fmt::Display) -> Diagnostic {
         self.path = path.to_string();
         self
     }
 
-    /// The same, saying how to mend it.
+    /// The same finding with this help.
     #[cold]
     pub fn help(mut self, help: impl Into<String>) -> Diagnostic {
         self.help = Some(help.into());
         self
     }
 
-    /// How bad it is; a property of its code.
+    /// Its severity, which its code determines.
     pub fn severity(&self) -> Severity {
         self.code.severity()
     }
 }
 
-/// Where in a definition something stands. Written out only when there is something to say about it.
+/// A place in a definition. Formatted only when there is something to report.
 #[derive(Clone, Copy)]
 pub(crate) struct At<'a> {
     above: Option<&'a At<'a>>,
@@ -55,27 +55,27 @@ pub(crate) struct At<'a> {
 }
 
 impl<'a> At<'a> {
-    /// A list, or a field, of the definition itself.
+    /// A field of the definition itself.
     pub(crate) fn list(name: &'a str) -> At<'a> {
         At { above: None, name, index: None }
     }
 
-    /// An item of a list of the definition itself.
+    /// An item of one of the definition's lists.
     pub(crate) fn item(name: &'a str, index: usize) -> At<'a> {
         At { above: None, name, index: Some(index) }
     }
 
-    /// A field of what stands here.
+    /// A field of this item.
     pub(crate) fn field(&'a self, name: &'a str) -> At<'a> {
         At { above: Some(self), name, index: None }
     }
 
-    /// An item of a list of what stands here.
+    /// An item of a list in this item.
     pub(crate) fn inner(&'a self, name: &'a str, index: usize) -> At<'a> {
         At { above: Some(self), name, index: Some(index) }
     }
 
-    /// An item of the list that stands here.
+    /// An item of this list.
     pub(crate) fn nth(self, index: usize) -> At<'a> {
         At { index: Some(index), ..self }
     }
@@ -99,7 +99,7 @@ impl fmt::Display for At<'_> {
     }
 }
 
-/// What a finding says, where anybody reads it (feature `words`); elsewhere nothing, and no wasm for it.
+/// The text of a finding. Empty without the feature `words`, so that the wasm does not carry it.
 macro_rules! words {
     ($($words:tt)*) => {
         if cfg!(feature = "words") { alloc::format!($($words)*) } else { alloc::string::String::new() }
@@ -107,12 +107,12 @@ macro_rules! words {
 }
 pub(crate) use words;
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// Known to RT 2.0 and not used by Usher, or simply worth knowing.
+    /// Known to RT 2.0 and not used by Usher, or worth knowing.
     Info,
-    /// Works, and is probably not what was meant.
+    /// Works, but is probably not intended.
     Warning,
     /// The definition is refused.
     Error,
@@ -144,7 +144,7 @@ macro_rules! codes {
                 match self { $(Code::$name => $text,)+ }
             }
 
-            /// How bad it is to break this rule.
+            /// The severity of breaking this rule.
             pub fn severity(self) -> Severity {
                 match self { $(Code::$name => Severity::$severity,)+ }
             }
@@ -159,7 +159,7 @@ codes! {
     UnknownDialect = "E002", Error;
     /// A key that no dialect knows here.
     UnknownKey = "E003", Error;
-    /// A key that must be there is not.
+    /// A required key is missing.
     MissingKey = "E004", Error;
     /// A value of the wrong kind.
     WrongType = "E005", Error;
@@ -173,13 +173,13 @@ codes! {
     BadDuration = "E009", Error;
     /// A text criterion that cannot be read.
     BadCriteria = "E010", Error;
-    /// A comparison of things that do not compare.
+    /// A comparison of values that do not compare.
     TypeMismatch = "E011", Error;
     /// The primary key is not among the stitching keys.
     PrimaryKeyNotStitched = "E012", Error;
     /// A size, count or length over its bound.
     OverBound = "E013", Error;
-    /// Something RT 2.0 has and this version of Usher does not.
+    /// A feature of RT 2.0 that this version of Usher does not have.
     NotSupported = "E014", Error;
     /// An empty list where one is not allowed, such as `stringBuilder: []`.
     EmptyList = "E015", Error;
@@ -189,13 +189,13 @@ codes! {
     BadTemplate = "E017", Error;
     /// A column that its event table does not have.
     UnknownColumn = "E018", Error;
-    /// An example that does not come out as it says.
+    /// An example whose result differs from its expectation.
     FailedExample = "E019", Error;
-    /// A database or table that no event can be sent to.
+    /// A database or table name that no event can be sent to.
     BadTableName = "E020", Error;
     /// A section that answers nothing.
     NoPayload = "E021", Error;
-    /// An id that cannot be one.
+    /// A text that cannot be an id.
     BadId = "E022", Error;
     /// A key event without a filter.
     NoFilter = "W001", Warning;
@@ -207,11 +207,11 @@ codes! {
     Unreachable = "W004", Warning;
     /// An attribute whose sensitivity is not written.
     NoSensitivity = "W005", Warning;
-    /// A key that looks like a login and stitches by anybody's word.
+    /// A key that looks like a login and stitches without evidence.
     OpenIdentity = "W006", Warning;
     /// Criteria that no visitor can fulfil.
     Contradiction = "W007", Warning;
-    /// A total counter with a window, which it does not look at.
+    /// A total counter with a window, which it ignores.
     TotalWindow = "W008", Warning;
     /// A column that no event of the sample has.
     UnseenColumn = "W009", Warning;
@@ -219,21 +219,21 @@ codes! {
     NoKeyColumn = "W010", Warning;
     /// An answer that can become larger than RT 2.0 sends.
     LargeAnswer = "W011", Warning;
-    /// An output that can never leave, because what it shows is sensitive.
+    /// An output that is always withheld, because its value is sensitive.
     Withheld = "W012", Warning;
-    /// A condition that is the same for everybody, because of what its attribute can be.
+    /// A condition with the same result for every visitor, because of the values its attribute can have.
     FixedCondition = "W013", Warning;
-    /// A text without quotes that is read as a number, or a number that is read as a text.
+    /// A text without quotes that reads as a number, or a number that is read as a text.
     Unquoted = "W014", Warning;
-    /// A pattern between slashes, which are part of it.
+    /// A pattern between slashes, which would be part of it.
     DelimitedPattern = "W015", Warning;
-    /// An attribute that cannot go on with what profiles keep of it.
+    /// An attribute that would not continue from its stored state.
     StartsAnew = "W016", Warning;
-    /// A key whose rule changes for values that profiles may be known by.
+    /// A key whose rule changes for values that stored profiles may have.
     ChangedKeyRule = "W017", Warning;
     /// A key that RT 2.0 knows and Usher does not use.
     Ignored = "I001", Info;
-    /// A section that a sensitive value lets a visitor into.
+    /// A section that a sensitive value can open to a visitor.
     SensitiveCriteria = "I002", Info;
 }
 

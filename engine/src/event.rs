@@ -9,35 +9,35 @@ use crate::limits::{DAY_MS, EVENT_ID_BYTES_MAX};
 use crate::time;
 use crate::value::{Number, Value};
 
-/// One event as the engine sees it.
+/// One event, with its id and time resolved.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
     /// Index of its event table in the plan.
     pub table: usize,
-    /// Names it; of two copies the first to arrive is the event.
+    /// The event's id; of two events with one id the first to arrive counts.
     pub id: String,
     /// Whether the id was minted for this request, so that the event is never a duplicate.
     pub minted: bool,
     /// When it happened, Unix milliseconds; never after its arrival.
     pub time_ms: i64,
-    /// Its columns in the order in which they came.
+    /// Its columns in the order in which they were sent.
     pub columns: Vec<(String, Value)>,
-    /// What had to be put right, for the receipt.
+    /// The corrections made to it, for the receipt.
     pub notes: Vec<Note>,
 }
 
-/// What was wrong with an event that was taken all the same.
+/// A correction made to an event that was accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Note {
-    /// Its time could not be read; arrival stands for it.
+    /// Its time could not be read and was replaced by its arrival.
     TimeUnreadable,
-    /// Its time lay in the future; arrival stands for it.
+    /// Its time lay in the future and was replaced by its arrival.
     TimeInFuture,
-    /// Its time lay before the year 2000; arrival stands for it.
+    /// Its time lay before the year 2000 and was replaced by its arrival.
     TimeImplausible,
-    /// When its batch was sent could not be read, or cannot be; its time is as it was said.
+    /// The batch's `sentAt` could not be read, or is impossible; the event's time was not corrected by it.
     SentAtUnusable,
-    /// Its id was longer than the bound; it has none.
+    /// Its id was longer than the bound and was dropped.
     IdTooLong,
     /// A column of its id held neither a text nor an integer.
     IdUnusable,
@@ -57,21 +57,21 @@ impl Note {
     }
 }
 
-/// When a batch says that it was sent, by a clock that may be wrong.
+/// The time at which a batch was sent, by a clock that may be wrong.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SentAt {
-    /// It does not say.
+    /// The batch gives none.
     #[default]
     Absent,
-    /// What it says is no time, or none at which it can have been sent.
+    /// Not a time, or one at which no batch can have been sent.
     Unusable,
     /// Unix milliseconds.
     At(i64),
 }
 
 impl SentAt {
-    /// Reads the `sentAt` of a batch that arrived at `arrival_ms`; null is missing. A clock may be wrong, but not before
-    /// 2000 nor more than a day ahead: what says so is in another unit, or nobody's time.
+    /// Reads the `sentAt` of a batch that arrived at `arrival_ms`; null is missing. A time before 2000 or more than a
+    /// day ahead is unusable: it is in another unit, or no clock shows it.
     pub fn read(value: Option<&Value>, arrival_ms: i64) -> SentAt {
         let Some(value) = value.and_then(Value::present) else { return SentAt::Absent };
         let is_usable =
@@ -80,13 +80,13 @@ impl SentAt {
     }
 }
 
-/// The columns in which an event's id is looked for, in order.
+/// The columns that may hold an event's id, in order of preference.
 pub(crate) const ID_COLUMNS: [&str; 3] = ["uuid", "event_id", "messageId"];
 
-/// What lies before is no time of an event: 2000-01-01T00:00:00Z.
+/// The earliest possible time of an event: 2000-01-01T00:00:00Z.
 const YEAR_2000_MS: i64 = 946_684_800_000;
 
-/// Resolves id and time; `id_columns` are looked at in order.
+/// Resolves id and time; `id_columns` are tried in order.
 pub(crate) fn resolve<'c>(
     id_columns: impl Iterator<Item = &'c str>,
     table: usize,
@@ -154,15 +154,16 @@ fn note(notes: &mut Vec<Note>, note: Note) {
 }
 
 impl Event {
-    /// Resolves id and time of what arrived at `arrival_ms`, where no definition names columns of its own:
-    /// [`Plan::event`] does.
+    /// Resolves id and time of an event that arrived at `arrival_ms`, with the standard id columns; [`Plan::event`]
+    /// also tries the definition's own.
     pub fn resolve(table: usize, columns: Vec<(String, Value)>, arrival_ms: i64, minted_id: String) -> Event {
         resolve(ID_COLUMNS.into_iter(), table, columns, arrival_ms, minted_id, SentAt::Absent)
     }
 
-    /// A column that was sent, by its literal name or, with dots, by its path; null is missing.
+    /// A column as sent, by its literal name or, with dots, by its path; null is missing.
     ///
-    /// The resolved [`Event::time_ms`] stands for the column `time`; who asks for it does not get here.
+    /// Does not replace the column `time` by the resolved [`Event::time_ms`]; callers that need the latter read it
+    /// themselves.
     pub fn column(&self, name: &str) -> Option<&Value> {
         column_of(&self.columns, name)
     }
@@ -173,10 +174,10 @@ impl Event {
     }
 }
 
-/// Keeps the order of a batch whose times lay in the future: they became arrival, and stand 1 ms apart before it.
+/// Keeps the order of a batch whose times lay in the future: such events are placed 1 ms apart before their arrival.
 ///
-/// Events that say no time stand at arrival itself, so that none is older than what arrived before it; among those the ids
-/// decide, and minted ones rise.
+/// Events without a time get the arrival itself, so that none is older than an event that arrived before it; among
+/// those their ids decide, and minted ids ascend.
 pub fn order_clamped<'a>(batch: impl DoubleEndedIterator<Item = &'a mut Event>) {
     let mut step = 0_i64;
     for event in batch.rev().filter(|event| event.notes.contains(&Note::TimeInFuture)) {
@@ -185,7 +186,7 @@ pub fn order_clamped<'a>(batch: impl DoubleEndedIterator<Item = &'a mut Event>) 
     }
 }
 
-/// The same of columns that are no event yet.
+/// The same for columns that are not an event yet.
 pub(crate) fn column_of<'v>(columns: &'v [(String, Value)], name: &str) -> Option<&'v Value> {
     if let Some(value) = top(columns, name) {
         return Some(value);

@@ -1,6 +1,6 @@
-//! Explain: the same decisions once more, watched, with the values that were seen and how old they are.
+//! Explain: the decisions of an answer, with the observed values and their age.
 //!
-//! Sensitive values are never shown, whoever asks. Without an explanation asked for, none of this runs.
+//! Sensitive values are never shown to any caller. This code runs only when an explanation is requested.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -21,16 +21,16 @@ use crate::section::{Answer, Fate, Prepared, Why};
 use crate::syntax::Expr;
 use crate::value::Value;
 
-/// An answer and why it is that.
+/// An answer and the reasons for it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Explanation<'p> {
-    /// What they should see.
+    /// The answer.
     pub answer: Answer<'p>,
-    /// What is known of them, in the order of the definition; missing ones are left out.
+    /// The profile's attributes, in the order of the definition; missing ones are left out.
     pub attributes: Vec<KnownAttribute>,
-    /// The batch segments they are in.
+    /// The batch segments that the profile is in.
     pub segments: Vec<String>,
-    /// What was decided, in the order of the definition.
+    /// The decisions, in the order of the definition.
     pub personalizations: Vec<PersonalizationTrace>,
 }
 
@@ -41,20 +41,20 @@ pub struct KnownAttribute {
     pub name: String,
     /// None when it is sensitive.
     pub value: Option<Value>,
-    /// Where it came from.
+    /// The source of the value.
     pub source: Source,
-    /// How long ago it was said, in milliseconds, where that is one moment.
+    /// The age of the value in milliseconds, where it has a single time.
     pub age_ms: Option<i64>,
-    /// How much longer than its window an event may count, in milliseconds: a counter's bucket.
+    /// The width of a counter's bucket, in milliseconds: how much longer than its window an event may count.
     pub width_ms: Option<i64>,
 }
 
-/// Where a value comes from.
+/// The source of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// An import; of what events go on with (a backfill), as long as no event has a part in it.
+    /// An import. A backfilled attribute has this source as long as no event contributes to it.
     Batch,
-    /// What the edge knows of the request.
+    /// The edge's context of the request.
     Edge,
     /// Events, this one or earlier ones.
     Event,
@@ -74,16 +74,16 @@ impl Source {
     }
 }
 
-/// What became of a part of a decision.
+/// The outcome of a part of a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// True.
     Matched,
     /// False.
     NotMatched,
-    /// A value was missing, or a text longer than a pattern looks at.
+    /// A value was missing, or a text was too long for a pattern.
     Unknown,
-    /// Decided before it was asked.
+    /// Decided before this part was evaluated.
     NotReached,
 }
 
@@ -109,7 +109,7 @@ impl From<Truth> for Outcome {
     }
 }
 
-/// What one personalization decided.
+/// The decision about one personalization.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PersonalizationTrace {
     /// Its name.
@@ -118,50 +118,50 @@ pub struct PersonalizationTrace {
     pub choice: Choice,
     /// Whether any section entered.
     pub result: Outcome,
-    /// Why none was asked, if none was.
+    /// Why no section was evaluated, if so.
     pub note: Option<String>,
-    /// In order.
+    /// Its sections, in order.
     pub sections: Vec<SectionTrace>,
 }
 
-/// What one section decided.
+/// The decision about one section.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SectionTrace {
     /// Its name.
     pub name: String,
     /// Whether it entered.
     pub result: Outcome,
-    /// What kept it from its criteria, in words.
+    /// Why its criteria were not evaluated, if so.
     pub note: Option<String>,
     /// Its criteria.
     pub criteria: ConditionTrace,
 }
 
-/// What one condition was found to be.
+/// The outcome of one condition.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConditionTrace {
-    /// In canonical text.
+    /// The condition in canonical text.
     pub text: String,
-    /// What it was found to be.
+    /// Its outcome.
     pub result: Outcome,
-    /// The value it asks about, where it asks about one.
+    /// The observed value, if the condition is about a single one.
     pub observed: Option<ObservedValue>,
-    /// The conditions it is made of.
+    /// The conditions that it consists of.
     pub parts: Vec<ConditionTrace>,
 }
 
-/// A value that a condition looked at.
+/// A value that a condition observed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ObservedValue {
     /// The name in the condition.
     pub name: String,
     /// None: missing, or withheld.
     pub value: Option<Value>,
-    /// Whether there is a value that must not be shown.
+    /// Whether the value is withheld as sensitive.
     pub redacted: bool,
-    /// Where it comes from.
+    /// The source of the value.
     pub source: Source,
-    /// How long ago it was said, in milliseconds, where that is one moment.
+    /// The age of the value in milliseconds, where it has a single time.
     pub age_ms: Option<i64>,
 }
 
@@ -200,7 +200,7 @@ impl Plan {
 }
 
 impl<'p> Prepared<'p, '_> {
-    /// The answer, and why it is that. The answer is the same as [`Prepared::personalize`]'s.
+    /// The answer, as [`Prepared::personalize`] gives it, and the reasons for it.
     pub fn explain(&self) -> Explanation<'p> {
         let Prepared { plan: all, profile, query, call } = self;
         let mut memo = Memo::new(&all.program);
@@ -292,7 +292,7 @@ impl<'p> Prepared<'p, '_> {
     }
 }
 
-/// What the decisions were, ascending by personalization and section.
+/// The fates of the sections, ascending by personalization and section.
 struct Log(Vec<(usize, usize, Fate)>);
 
 impl Log {
@@ -346,7 +346,7 @@ impl Teller<'_, '_> {
                 parts.push(inner);
                 result
             }
-            // Asked again where nothing remembers it: an answer does not change within a call.
+            // Evaluated once more if no memo holds it: the result does not change within a call.
             (_, Node::Predicate(_)) if reached => {
                 evaluate(&self.plan.program, node, self.call, &mut self.memo).into()
             }
@@ -360,7 +360,7 @@ impl Teller<'_, '_> {
         ConditionTrace { text: expr.to_string(), result, observed, parts }
     }
 
-    /// A group stops at the first part that decides it; what stands behind is not reached.
+    /// A group stops at the first part that decides it; later parts are not reached.
     fn group(
         &mut self,
         exprs: &[Expr],
@@ -392,7 +392,7 @@ impl Teller<'_, '_> {
         let predicate = self.plan.program.predicates.get(predicate as usize)?;
         let name = match expr {
             Expr::Test { name, .. } => name.0.clone(),
-            // What is asked about a segment is all there is to ask.
+            // The condition names only the segment.
             _ => expr.to_string(),
         };
         match &self.plan.program.typed_slot(predicate)?.slot {
@@ -406,7 +406,7 @@ impl Teller<'_, '_> {
                 Some(ObservedValue { name, value: value.filter(|_| !redacted), redacted, source, age_ms })
             }
             Slot::Column(column) => {
-                // An event's columns alone: what the caller handed in besides is no column.
+                // Only the event's columns: a caller's input is not a column.
                 let value = self.call.event.and_then(|event| {
                     Call::of_event(event, self.call.now_ms).input(column).cloned().or_else(|| {
                         let said = values_of(&event.columns, column, TypeSet::ANY);
@@ -430,8 +430,8 @@ impl Teller<'_, '_> {
         }
     }
 
-    /// A column or input of the name of a sensitive attribute, or of a column that it reads, is as sensitive as that, and
-    /// so is what holds it and what it holds.
+    /// Whether a column or input is sensitive: it has the name of a sensitive attribute or of a column that such an
+    /// attribute reads, or it contains or is contained in one.
     fn guarded(
         &self,
         name: String,
@@ -447,8 +447,8 @@ impl Teller<'_, '_> {
         Some(ObservedValue { name, value: value.filter(|_| !redacted), redacted, source, age_ms: None })
     }
 
-    /// Who said what is known of an attribute, and how long ago, in milliseconds, where that is one moment. Of what a batch
-    /// knew and events went on with, the batch said it as long as no event has a part in it.
+    /// The source of an attribute's value, and its age in milliseconds, where it has a single time. A backfilled value
+    /// comes from the batch as long as no event contributes to it.
     fn origin(&self, fact: &Fact<'_>, attribute: &AttributePlan) -> (Source, Option<i64>) {
         let imported = matches!(attribute.kind, Kind::Batch { .. });
         let (said_ms, batch_ms) = match fact {
@@ -466,7 +466,7 @@ impl Teller<'_, '_> {
     }
 }
 
-/// Whether two columns are one, or one lies within the other: `user` and `user.email`.
+/// Whether two columns are the same, or one contains the other: `user` and `user.email`.
 fn overlap(a: &str, b: &str) -> bool {
     let (short, long) = if a.len() < b.len() { (a, b) } else { (b, a) };
     long.strip_prefix(short).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))

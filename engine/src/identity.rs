@@ -1,8 +1,9 @@
-//! Identity: which identifiers an event carries, and which profile it belongs to.
+//! Identity: the identifiers of an event, and the profile it belongs to.
 //!
-//! No known key makes a new profile; one profile learns the new keys; several merge, and the earliest-created survives
-//! (tie: smaller id). Profiles with different values of the primary key never merge: two people on one browser stay two
-//! people. Sources: RT 2.0's identity rules and reason texts; the primary-key rule is Usher's own.
+//! If no key is known, a new profile is made; if one profile is found, it gets the new keys; if several are found, they
+//! merge and the earliest-created survives (tie: smaller id). Profiles with different values of the primary key never
+//! merge: two people on one browser stay two people. Sources: RT 2.0's identity rules and reason texts; the primary-key
+//! rule is Usher's own.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -18,26 +19,27 @@ use crate::plan::Plan;
 use crate::profile::{Key, Profile, ProfileId};
 use crate::value::Value;
 
-/// What the identifiers of one event are worth.
+/// The identifiers of one event, sorted by whether they may be used.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Keys {
-    /// Those that identify, in routing order.
+    /// The identifiers to stitch by, in routing order.
     pub usable: Vec<Key>,
-    /// Those that do not; they never block the event.
+    /// The refused ones; they never block the event.
     pub refused: Vec<RefusedKey>,
 }
 
-/// Who vouches for the identifiers that come with a call.
+/// Evidence for the identifiers of a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Evidence<'a> {
-    /// A server, for all that it sends.
+    /// A server key, which covers every identifier of the call.
     pub server: bool,
-    /// A signed identity token, for these: names and values of keys. They count whether the event repeats them or not.
+    /// A signed identity token, which covers these names and values of keys. They count whether or not the event
+    /// repeats them.
     pub keys: &'a [(String, String)],
 }
 
 impl Evidence<'_> {
-    /// Nobody: what the call says is what anybody can say.
+    /// No evidence, as for any public call.
     pub const NONE: Evidence<'static> = Evidence { server: false, keys: &[] };
 
     fn of(&self, key: &str) -> Option<&str> {
@@ -45,30 +47,30 @@ impl Evidence<'_> {
     }
 }
 
-/// An identifier that identifies nobody. Its value is not kept: it may be anything.
+/// A refused identifier. Its value is not kept, because it may be anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusedKey {
-    /// The column it stood in.
+    /// The column that held it.
     pub name: String,
-    /// In RT 2.0's words where it has some.
+    /// The reason, in RT 2.0's words where it has some.
     pub reason: &'static str,
 }
 
-/// Our own reason, beside RT 2.0's six.
+/// A reason of Usher's own, beside RT 2.0's six.
 const NOT_VERIFIED: &str = "Value is not verified.";
 
-/// Where an event belongs, and what that did to the profiles around it.
+/// The result of stitching one event.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stitched {
     /// The event's profile.
     pub profile: Profile,
-    /// Profiles that lost a key to it; they must be written, too.
+    /// Profiles that lost a key to it; they must be written as well.
     pub others: Vec<Profile>,
-    /// Profiles that were merged into it and are no more.
+    /// Profiles that were merged into it and no longer exist.
     pub absorbed: Vec<ProfileId>,
-    /// Whether the bound on remembered ids of events made it forget some of theirs.
+    /// Whether the bound on remembered event ids dropped some in a merge.
     pub forgot: bool,
-    /// What happened, in order.
+    /// The journal entries, in order.
     pub journal: Vec<Entry>,
 }
 
@@ -77,26 +79,27 @@ pub struct Stitched {
 pub enum Entry {
     /// No key was known.
     Created,
-    /// The keys named these profiles; they are one now.
+    /// The keys were those of these profiles, which have become one.
     Merged {
         /// The survivor.
         into: ProfileId,
-        /// Those that are no more.
+        /// The merged profiles, which no longer exist.
         sources: Vec<ProfileId>,
     },
-    /// A key left a profile of somebody else for the event's own.
+    /// A key moved from another person's profile to the event's own.
     KeyMoved {
         /// The key's name; its value is in the profile.
         name: String,
-        /// Whom it belonged to.
+        /// The profile that had it before.
         from: ProfileId,
     },
-    /// Keys named profiles of different people, and the event did not say whose it is: the first of them has it.
+    /// The keys are those of different people, and the event has no primary key: it goes to the first of their
+    /// profiles.
     Ambiguous {
-        /// The profiles that were left alone.
+        /// The profiles that did not change.
         left: Vec<ProfileId>,
     },
-    /// Over the bound on keys of a profile; the one seen longest ago went.
+    /// A key was dropped over the bound on keys of a profile; the one seen longest ago goes first.
     KeyEvicted {
         /// The key's name.
         name: String,
@@ -104,7 +107,7 @@ pub enum Entry {
 }
 
 impl Plan {
-    /// The identifiers that come with an event, in routing order. Keys that want proof identify only with it.
+    /// The identifiers of an event, in routing order. Keys with `trust: verified` count only with evidence.
     ///
     /// # Examples
     ///
@@ -144,7 +147,7 @@ impl Plan {
                     Ok(text) => keys.usable.push(key(text)),
                     Err(reason) => keys.refused.push(refused(&rule.name, reason)),
                 }
-                // Of two values the vouched one counts.
+                // If two values differ, the one with evidence counts.
                 let agrees = |text: &str| rule.normalized(text) == rule.normalized(vouched);
                 if asserted.is_some_and(|value| !value.as_str().is_some_and(agrees)) {
                     keys.refused.push(refused(&rule.name, NOT_VERIFIED));
@@ -173,16 +176,15 @@ impl Plan {
     /// Whether a profile may be looked up by this key and value.
     pub fn may_look_up(&self, name: &str, value: &str, evidence: &Evidence<'_>) -> bool {
         let Some(rule) = self.key_rules.iter().find(|rule| rule.name == name) else { return false };
-        // A key that no event may stitch by is not for pages to read through either.
+        // A key that events may not stitch by is not readable by pages either.
         let open = rule.trust == Trust::Open && !rule.workflow_only;
         let vouched =
             || evidence.of(name).is_some_and(|known| rule.normalized(known) == rule.normalized(value));
         open || evidence.server || vouched()
     }
 
-    /// The values under which a profile may be stored that is read or erased by this one, in the order in which they are
-    /// tried: as the key spells it, then as it is written. Rules may have changed since it was stored, so no rule refuses
-    /// a value here.
+    /// The spellings under which a profile with this value may be stored, in the order to try them: normalized, then as
+    /// written. Rules may have changed since it was stored, so no rule refuses a value here.
     pub fn stored_values<'a>(&self, name: &str, value: &'a str) -> Vec<Cow<'a, str>> {
         let rule = self.key_rules.iter().find(|rule| rule.name == name);
         let mut values: Vec<Cow<'a, str>> = rule.map(|rule| rule.normalized(value)).into_iter().collect();
@@ -203,9 +205,9 @@ impl Plan {
         Ok(Key { name: rule.name.clone(), value: text.into(), seen_ms: computed_ms })
     }
 
-    /// The profile of an event with these keys, of those that are known by any of them.
+    /// Finds or makes the profile of an event with these keys, given the profiles stored under any of them.
     ///
-    /// `fresh` names the profile that is made when none is known; `now_ms` is when. Without any usable key there is no
+    /// `fresh` is the id of a new profile, made at `now_ms` if none is found. Without any usable key there is no
     /// profile to stitch to: callers evaluate on [`Profile::unknown`] and store nothing.
     ///
     /// # Examples
@@ -250,16 +252,16 @@ impl Plan {
         };
         order::sort(&mut found, |a, b| rank(a).cmp(&rank(b)));
 
-        // Over the bound those stay by which this event may have found a profile.
+        // Keys that may have found a profile for this event stay over the bound.
         let is_known = |key: &&Key| found.iter().any(|profile| profile.has_key(&key.name, &key.value));
         let known: Vec<&Key> = keys.iter().filter(is_known).collect();
 
-        // Whose event it is: what it says itself, else the first person among the profiles its keys name.
+        // The person of the event: its own primary key's value, else that of the first profile that has one.
         let person = own.map(String::from).or_else(|| found.iter().find_map(whose));
         let (mut mine, mut others): (Vec<Profile>, Vec<Profile>) =
             found.into_iter().partition(|profile| whose(profile).is_none_or(|other| Some(other) == person));
 
-        // What imports said under a lookup key is for the profile that carries it.
+        // Records imported under a lookup key move with that key.
         let mut records = Vec::new();
         if own.is_some() {
             for other in &mut others {
@@ -305,7 +307,7 @@ impl Plan {
             });
         }
 
-        // Without a word of its own, an event leaves the keys of other people where they are.
+        // An event without a primary key does not move keys of other people.
         for key in keys {
             let elsewhere = own.is_none() && others.iter().any(|other| other.has_key(&key.name, &key.value));
             if !elsewhere {
@@ -314,16 +316,16 @@ impl Plan {
         }
         self.bound_keys(&mut profile, &known, &mut journal);
         if own.is_none() {
-            // Nothing of them changed.
+            // None of them changed.
             others.clear();
         }
         Stitched { profile, others, absorbed, forgot, journal }
     }
 
-    /// Evicts the keys over the bound, those seen longest ago first: keys that anybody can say before those that want
-    /// proof, and lookup keys, each with its record, last. So nobody can push a verified key out by open ones. The primary
-    /// key stays: without it the profile would no longer be somebody's; and so does each key in `known`, by which this event
-    /// found the profile. A new key may go at once.
+    /// Evicts the keys over the bound, those seen longest ago first: open keys before verified ones, and lookup keys,
+    /// each with its records, last. So nobody can evict a verified key by naming open ones. The primary key stays,
+    /// because it says whose profile it is; so does each key in `known`, by which this event found the profile. A new
+    /// key may be evicted at once.
     fn bound_keys(&self, profile: &mut Profile, known: &[&Key], journal: &mut Vec<Entry>) {
         let is = |key: &Key, other: &Key| key.name == other.name && key.value == other.value;
         let stays = |key: &Key| {
@@ -344,7 +346,7 @@ impl Plan {
         }
     }
 
-    /// Takes out of a profile the records that are filed under this key, if it is a lookup key.
+    /// Takes from a profile the records filed under this key, if it is a lookup key.
     fn records_of(&self, profile: &mut Profile, key: &Key) -> Vec<BatchRecord> {
         let is_of = |record: &BatchRecord| record.key == key.value;
         if self.lookup_key() != Some(key.name.as_str()) || !profile.batch().iter().any(is_of) {

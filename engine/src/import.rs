@@ -1,4 +1,4 @@
-//! Import: one batch record into the profile that carries its key.
+//! Import: adds one batch record to the profile that has its key.
 //!
 //! Only the lookup key's column identifies; every other column is a value. Reserved: `batch_segments`, `computed_at`.
 
@@ -14,20 +14,20 @@ use crate::profile::{Key, Profile};
 use crate::time;
 use crate::value::{DataType, Value};
 
-/// A record as the plan takes it.
+/// A record with its columns admitted by the plan.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
-    /// Whose profile it is for.
+    /// The key of the profile that it is for.
     pub key: Key,
-    /// What it says.
+    /// Its values.
     pub content: BatchRecord,
-    /// Columns whose value it could not take, once each.
+    /// Columns whose value was refused, once each.
     pub refused: Vec<RefusedColumn>,
     /// Columns that no batch attribute reads.
     pub ignored: Vec<String>,
 }
 
-/// A column of a record whose value did not become an attribute; the attribute is missing.
+/// A column whose value was refused; the attribute is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusedColumn {
     /// The column's name.
@@ -37,8 +37,8 @@ pub struct RefusedColumn {
 }
 
 impl Plan {
-    /// The columns that batch attributes read, in the order of the attributes, each with the types that its value may have:
-    /// all of them where neither a declaration nor a use says. A column of several attributes stands once for each.
+    /// The columns that batch attributes read, in the order of the attributes, each with the types that its value may
+    /// have: all types without a declaration or use. A column that several attributes read appears once for each.
     pub fn record_columns(&self) -> impl Iterator<Item = (&str, Vec<DataType>)> {
         self.attributes.iter().filter_map(|attribute| match &attribute.kind {
             Kind::Batch { column } => Some((
@@ -49,7 +49,7 @@ impl Plan {
         })
     }
 
-    /// Reads one imported row that arrived at `now_ms`; `Err` says why it is refused whole.
+    /// Reads one imported row that arrived at `now_ms`.
     ///
     /// # Errors
     ///
@@ -87,7 +87,7 @@ impl Plan {
             |name: &str| row.iter().find(|(known, _)| known == name).and_then(|(_, value)| value.present());
         let lookup_key = self.lookup_key().ok_or("Key is not present in the config file.")?;
         let computed_ms = match field("computed_at") {
-            // Like an event's time never after its arrival: a record of the future would stand before all that follow.
+            // Not after its arrival, as for events: a record of the future would win over all later ones.
             Some(value) => time::instant_ms(value).ok_or("computed_at is not a time.")?.min(now_ms),
             None => now_ms,
         };
@@ -145,7 +145,7 @@ impl Plan {
     }
 }
 
-/// How large a record is: its key, names of segments, and values with their columns.
+/// The size of a record in bytes: its key, names of segments, and values with their columns.
 fn record_bytes(record: &BatchRecord) -> usize {
     let segments = record.segments.iter().flatten().map(|segment| segment.len().saturating_add(2));
     let values = record
@@ -156,7 +156,7 @@ fn record_bytes(record: &BatchRecord) -> usize {
 }
 
 impl Record {
-    /// The same as a patch: it adds what it says to older records of its key, instead of replacing them.
+    /// The same record as a patch: it adds its values to older records of its key, instead of replacing them.
     #[must_use]
     pub fn patching(mut self) -> Record {
         self.content.patch = true;
@@ -165,7 +165,8 @@ impl Record {
 }
 
 impl Profile {
-    /// Takes a record; one that is older than what is known of its key changes nothing.
+    /// Adds a record; one that is older than the stored records of its key changes nothing. Returns whether it was
+    /// added.
     pub fn import(&mut self, record: Record) -> bool {
         self.learn(record.key);
         self.edit_batch(|records| put_record(records, record.content, true))

@@ -1,4 +1,4 @@
-//! Ingest: one accepted event into the attributes that its key events feed.
+//! Ingest: applies one accepted event to the attributes that its key events feed.
 
 pub(crate) mod update;
 
@@ -18,20 +18,20 @@ use crate::profile::{Dedupe, Profile};
 use crate::value::Value;
 use update::{take_out, update};
 
-/// What became of one event.
+/// The result of ingesting one event.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ingested {
-    /// Whether its id was counted before: nothing changed.
+    /// Whether its id was counted before, so that nothing changed.
     pub duplicate: bool,
-    /// Whether the bound on remembered ids made the profile forget one that was younger than 7 days.
+    /// Whether the bound on remembered ids dropped one younger than 7 days.
     pub forgot: bool,
-    /// Columns that an attribute wanted and could not take.
+    /// Columns whose value an attribute refused.
     pub refused: Vec<RefusedValue>,
-    /// Columns whose text is longer than what a pattern that is asked of them looks at, by their names.
+    /// Names of columns whose text is longer than a pattern reads.
     pub too_long: Vec<String>,
 }
 
-/// A value that did not become part of an attribute; the attribute keeps what it had.
+/// A value that an attribute refused; the attribute keeps its state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusedValue {
     /// The attribute's name.
@@ -41,8 +41,9 @@ pub struct RefusedValue {
 }
 
 impl Plan {
-    /// Resolves id and time of what arrived at `arrival_ms` in an event table, given by its index. `minted_id` is used
-    /// when it has no id of its own. Times are shifted by what the clock of `sent` is off.
+    /// Resolves id and time of an event that arrived at `arrival_ms` in the event table of this index. `minted_id` is
+    /// used when it has no id of its own. Its time is corrected by the offset of the sender's clock, if `sent` is
+    /// known.
     pub fn event(
         &self,
         table: usize,
@@ -122,13 +123,14 @@ impl Plan {
         ingested
     }
 
-    /// Whether a filter lets an event through. Most are none, which nobody has to be asked.
+    /// Whether a filter accepts an event. Inlined, because most key events have no filter.
     #[inline(always)]
     fn lets_through<'v>(&self, filter: &Node, call: &'v Call<'_>, memo: &mut Memo<'v>) -> bool {
         matches!(filter, Node::Constant(true)) || holds(&self.program, filter, call, memo)
     }
 
-    /// The columns of an event that patterns cannot look at, whether or not this event's key events ask them.
+    /// Adds the columns of an event that are too long for a pattern, whether or not this event's key events use that
+    /// pattern.
     fn too_long(&self, event: &Event, out: &mut Vec<String>) {
         let searched = self.program.searched.iter();
         for (_, column) in searched.filter(|(table, _)| table.is_none_or(|table| table == event.table)) {
@@ -139,7 +141,7 @@ impl Plan {
         }
     }
 
-    /// Drops what has expired, of whichever attribute: no answer tells the difference.
+    /// Drops expired state of every attribute, which no answer depends on.
     fn expire(&self, profile: &mut Profile, now_ms: i64) {
         for attribute in &self.attributes {
             let has_expired = |state| has_expired(&attribute.kind, state, now_ms);
@@ -150,8 +152,8 @@ impl Plan {
         }
     }
 
-    /// Notes that this plan's bundle writes a profile: state that its definition does not know is kept for 30 days more,
-    /// and what it reads is where it reads it.
+    /// Notes the bundle that writes a profile: state that its definition does not know is kept for 30 more days, and
+    /// parked state that it reads is taken back.
     pub fn adopt(&self, profile: &mut Profile, bundle: u64, now_ms: i64) {
         if profile.is_new_to(bundle) {
             self.attributes.iter().for_each(|attribute| align(profile, attribute));
@@ -161,7 +163,7 @@ impl Plan {
     }
 }
 
-/// Whether something of a state is over for good.
+/// Whether a part of a state has expired for good.
 fn has_expired(kind: &Kind, state: &State, now_ms: i64) -> bool {
     match (kind, state) {
         (Kind::Pick { duration_ms: Some(duration_ms), .. }, State::Picked(_, stamped)) => {
@@ -174,7 +176,7 @@ fn has_expired(kind: &Kind, state: &State, now_ms: i64) -> bool {
     }
 }
 
-/// What is left of it; None: nothing.
+/// The state without its expired parts; None if nothing is left.
 fn without_expired(kind: &Kind, mut state: State, now_ms: i64) -> Option<State> {
     let is_empty = match (kind, &mut state) {
         (_, State::Picked(..)) => true,

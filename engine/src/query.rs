@@ -1,41 +1,41 @@
-//! Queries: what a caller asks of a profile, and what it may have.
+//! Queries: the request for an answer about a profile, and the caller's access.
 
 use alloc::string::String;
 
 use crate::event::Event;
 use crate::value::Value;
 
-/// What a caller asks.
+/// A request for an answer.
 #[derive(Clone, Copy, Debug)]
 pub struct Query<'a> {
     /// The event of an event call, or the one that a lookup names.
     pub event: Option<&'a Event>,
-    /// Which personalizations answer.
+    /// The personalizations to answer.
     pub asked: Asked<'a>,
-    /// What the caller hands in: inputs that the event, if there is one, has no column for.
+    /// The caller's inputs, for names that the event, if any, has no column for.
     pub inputs: &'a [(String, Value)],
-    /// What the edge knows of the request: `country`, `city`, `device`.
+    /// The edge's context of the request: `country`, `city`, `device`.
     pub edge: &'a [(String, String)],
-    /// What may leave.
+    /// The caller's access.
     pub access: Access,
-    /// Whether the profile could not be read: only sections without criteria may enter, because nothing is known, which
-    /// is not the same as a profile that knows nothing.
+    /// Whether the profile could not be read. Only sections without criteria may enter then: an unreadable profile is
+    /// not the same as an empty one.
     pub blind: bool,
 }
 
-/// Which personalizations answer.
+/// The personalizations to answer.
 #[derive(Clone, Copy, Debug)]
 pub enum Asked<'a> {
-    /// Those that a key event on the event's table triggers.
+    /// Those triggered by a key event on the event's table.
     Triggered,
-    /// These, by index: what a token names, or what a lookup asks for.
+    /// These, by index, as a token or lookup names them.
     Named(&'a [usize]),
 }
 
-/// What a caller may have.
+/// The caller's access to sensitive values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Access {
-    /// Whether the route is the server's; on a public one no sensitive value ever leaves.
+    /// Whether the route is a server route; a public one never shows sensitive values.
     pub server_route: bool,
     /// Whether the server key has the scope for sensitive values.
     pub sensitive_scope: bool,

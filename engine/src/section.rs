@@ -1,4 +1,4 @@
-//! Personalize: which sections a visitor enters, and so what they see.
+//! Personalize: decides which sections a visitor enters, and so which offers they see.
 //!
 //! Failure policy: a section that cannot be decided does not enter and says so; it never fails the answer. Today nothing
 //! but a missing required input makes one undecidable, because criteria are total.
@@ -20,55 +20,54 @@ use crate::profile::Profile;
 use crate::query::{Asked, Query};
 use crate::value::Value;
 
-/// What they should see.
+/// The answer to a call.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answer<'p> {
     /// In the order of personalizations and sections.
     pub offers: Vec<Offer<'p>>,
-    /// What could not be asked or told, and why.
+    /// Personalizations and sections that were skipped, and why.
     pub skipped: Vec<Skipped<'p>>,
 }
 
-/// A personalization, or a section of it, that does not answer whatever the visitor is.
+/// A personalization or section that is skipped for any visitor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skipped<'p> {
     /// The personalization's name.
     pub personalization: &'p str,
-    /// What is skipped, and why.
+    /// The part that is skipped, and why.
     pub why: Why<'p>,
 }
 
-/// Why something is skipped.
+/// The reason for skipping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why<'p> {
     /// The personalization: this required input is missing.
     MissingInput(&'p str),
-    /// The section of this name: another personalization of the call answers under that name already.
+    /// The section of this name: another personalization of the call already answers under it.
     SectionTaken(&'p str),
 }
 
-/// What became of a section.
+/// The outcome of one section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
     /// Its key event, or its filter on it, did not match this call's event.
     OtherEvent,
-    /// It wants a profile with a batch record.
+    /// It needs a profile with a batch record.
     UnknownProfile,
     /// Its criteria were false or unknown.
     Refused(Truth),
     Entered,
 }
 
-/// What a walk over the personalizations of a call comes by, in the order of personalizations and sections.
+/// An item found in a walk over the personalizations of a call, in the order of personalizations and sections.
 pub(crate) enum Found<'p> {
-    /// A personalization and its required input that is missing.
+    /// A personalization, and its required input that is missing.
     Skipped(&'p str, &'p str),
     /// A section that enters, and its personalization.
     Entered(usize, usize),
 }
 
-/// A profile, a query and a moment, and what was found out about them: everything that one call may look at, read once,
-/// when it is first asked for. Made by [`Plan::call`].
+/// One call: a profile, a query and a moment. Each value is read once, on first use. Made by [`Plan::call`].
 pub struct Prepared<'p, 'a> {
     pub(crate) plan: &'p Plan,
     pub(crate) profile: &'a Profile,
@@ -78,20 +77,20 @@ pub struct Prepared<'p, 'a> {
 
 impl fmt::Debug for Prepared<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // By hand: what is derived would write out the whole plan.
+        // Not derived: a derived `Debug` would format the whole plan.
         write!(f, "Prepared for {:?} at {}", self.query.asked, self.call.now_ms)
     }
 }
 
 impl<'p> Prepared<'p, '_> {
-    /// The answer for the profile as it is at that moment.
+    /// The answer for the profile at that moment.
     pub fn personalize(&self) -> Answer<'p> {
         self.answer(&mut Memo::new(&self.plan.program))
     }
 
-    /// Only which sections enter: adds the indexes of their personalization and of themselves within it, in order.
+    /// Adds the indexes of the sections that enter, each with that of its personalization, in order.
     ///
-    /// Allocates for itself (what was seen, what was found, what may enter), never for a section but to add it.
+    /// Allocates a fixed number of times per call, not per section, except to grow `entered`.
     pub fn entered(&self, entered: &mut Vec<(usize, usize)>) {
         let memo = &mut Memo::new(&self.plan.program);
         self.plan.walk(self.profile, &self.call, &self.query, memo, &mut |found| {
@@ -104,7 +103,7 @@ impl<'p> Prepared<'p, '_> {
     pub(crate) fn answer<'c>(&'c self, memo: &mut Memo<'c>) -> Answer<'p> {
         let (plan, call) = (self.plan, &self.call);
         let mut answer = Answer::default();
-        // Personalizations that one event triggers share no names; whoever names several may have chosen two that do.
+        // Personalizations that one event triggers share no section names; those that a caller names may.
         let may_share = matches!(self.query.asked, Asked::Named([_, _, ..]));
         let mut taken = Index::default();
         plan.walk(self.profile, call, &self.query, memo, &mut |found| match found {
