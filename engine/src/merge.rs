@@ -26,7 +26,7 @@ pub(crate) fn absorb(
     attributes: &[AttributePlan],
     now_ms: i64,
 ) -> bool {
-    // Bundles may have changed since either was written.
+    // Bundles may have changed since either profile was written.
     for attribute in attributes {
         align(profile, attribute);
         align(&mut other, attribute);

@@ -1,7 +1,7 @@
-//! Sorting what is short.
+//! Sorts short lists.
 //!
-//! The standard library's sorts are fast for long slices and cost 5 to 8 KB of wasm for every type they sort. Nothing
-//! here is long: keys of a profile, items of a list, values of an `IN`.
+//! The standard library's sorts are fast for long slices and cost 5 to 8 KB of wasm for every type they sort. The lists
+//! here are short: keys of a profile, items of a list, values of an `IN`.
 
 use alloc::vec::Vec;
 use core::cmp::Ordering;
@@ -10,7 +10,7 @@ use core::cmp::Ordering;
 pub(crate) fn sort<T>(items: &mut Vec<T>, compare: impl Fn(&T, &T) -> Ordering) {
     let mut sorted: Vec<T> = Vec::with_capacity(items.len());
     for item in items.drain(..) {
-        // Behind all that are not greater.
+        // After all items that are not greater.
         let index = sorted.iter().rposition(|known| compare(known, &item).is_le());
         sorted.insert(index.map_or(0, |index| index.saturating_add(1)), item);
     }

@@ -1,4 +1,4 @@
-//! Payloads: attribute values leave the engine here and nowhere else, so sensitivity is decided once ([`may_leave`]).
+//! Payloads: the only place where attribute values leave the engine, so sensitivity is decided once ([`may_leave`]).
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -10,7 +10,7 @@ use crate::plan::{OutputPlan, Piece, Plan, SectionPlan};
 use crate::query::Access;
 use crate::value::Value;
 
-/// What one section answers. Names are the plan's own.
+/// The answer of one section. Names borrow from the plan.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Offer<'p> {
     /// The personalization it belongs to.
@@ -21,14 +21,14 @@ pub struct Offer<'p> {
     pub attributes: Vec<(&'p str, Value)>,
     /// Those of the section's segments that the profile is in.
     pub segments: Vec<&'p str>,
-    /// Why it answers.
+    /// The reason for the answer.
     pub reason: Reason,
 }
 
-/// Why a section answers, in OpenFeature's words.
+/// The reason for an answer, in OpenFeature's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// It is for everybody.
+    /// The section is for every visitor.
     Default,
     /// Its key event or criteria matched.
     TargetingMatch,
@@ -44,7 +44,7 @@ impl Reason {
     }
 }
 
-/// Whether an attribute's value may leave: it is not sensitive, or section, route and key all agree.
+/// True if an attribute's value may leave: it is not sensitive, or section, route and key all allow it.
 pub(crate) fn may_leave(sensitive: bool, section: &Section, access: Access) -> bool {
     !sensitive || (section.include_sensitive && access.server_route && access.sensitive_scope)
 }
@@ -102,7 +102,7 @@ pub(crate) fn offer<'p>(
     })
 }
 
-/// Why a section that entered answers.
+/// The reason for the answer of a section that entered.
 pub(crate) fn reason(definition: &Personalization, section: &Section, plan: &SectionPlan) -> Reason {
     let for_everybody = matches!(plan.criteria, Node::Constant(true))
         && section.key_event.is_none()

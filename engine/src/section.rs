@@ -129,8 +129,8 @@ impl<'p> Prepared<'p, '_> {
 }
 
 impl Plan {
-    /// Gets ready to answer about a profile as it is at `now_ms`, Unix milliseconds. Whoever asks several things of one
-    /// profile at one moment asks the result; the other methods make one for themselves.
+    /// Gets ready to answer about a profile as it is at `now_ms`, Unix milliseconds. Callers with several questions
+    /// about one profile at one moment ask the result; the other methods make a new one for each call.
     pub fn call<'p: 'a, 'a>(
         &'p self,
         profile: &'a Profile,
@@ -182,8 +182,8 @@ impl Plan {
         self.call(profile, query, now_ms).entered(entered);
     }
 
-    /// The first required input of a personalization that neither the event that a lookup names has a column for, nor the
-    /// caller hands in; what is not of the input's type is missing.
+    /// The first required input of a personalization that is missing: neither the lookup's event has a column for it,
+    /// nor does the caller pass a value of the input's type.
     pub fn missing_input(
         &self,
         personalization: usize,
@@ -202,7 +202,7 @@ impl Plan {
         missing.map(|input| input.name.as_str())
     }
 
-    /// Which personalizations a call asks, with the first required input that is missing, if one is.
+    /// The personalizations that a call asks, each with its first missing required input.
     pub(crate) fn asked<'p>(
         &'p self,
         call: &Call<'_>,
@@ -220,7 +220,7 @@ impl Plan {
         })
     }
 
-    /// Asks the sections that may enter.
+    /// Evaluates the candidates of each personalization.
     fn walk<'p, 'c>(
         &'p self,
         profile: &Profile,
@@ -268,8 +268,9 @@ impl Plan {
         }
     }
 
-    /// Whether a personalization is triggered: by its key event, or, where it has none for all, by one that a section waits
-    /// for and lets pass; a section that waits for none answers then. Whoever names a personalization needs no such section.
+    /// True if a personalization is triggered: by its key event or, where it has none, by an event that one of its
+    /// sections waits for and accepts; sections that wait for no event answer then as well. A personalization that the
+    /// caller names needs no such section.
     pub(crate) fn triggers<'c>(
         &self,
         plan: &PersonalizationPlan,
@@ -290,7 +291,7 @@ impl Plan {
         }
     }
 
-    /// Whether a key event matches this call's event. A lookup without an event skips what is asked of one.
+    /// True if a key event matches this call's event. A lookup without an event does not check key events.
     fn happens<'c>(&self, key_event: usize, call: &'c Call<'_>, memo: &mut Memo<'c>) -> bool {
         let Some(event) = call.event else { return true };
         self.key_events.get(key_event).is_some_and(|key_event| {
@@ -298,13 +299,13 @@ impl Plan {
         })
     }
 
-    /// Whether a section's further filter lets this call's event pass.
+    /// True if a section's own event filter accepts this call's event.
     fn passes<'c>(&self, section: &SectionPlan, call: &'c Call<'_>, memo: &mut Memo<'c>) -> bool {
         call.event.is_none() || holds(&self.program, &section.event_filter, call, memo)
     }
 
-    /// What becomes of a section of a personalization that is triggered, reached by no index: for explanations, which tell
-    /// of every section.
+    /// The outcome of one section of a triggered personalization, found without the index: explanations cover every
+    /// section.
     pub(crate) fn fate<'c>(
         &self,
         profile: &Profile,
@@ -330,7 +331,7 @@ impl Plan {
     }
 }
 
-/// Whether nothing can be said of a section, because the profile could not be read.
+/// True if a section cannot be decided, because the profile could not be read.
 fn is_hidden(call: &Call<'_>, section: &SectionPlan) -> bool {
     call.blind && !matches!(section.criteria, Node::Constant(true))
 }

@@ -1,4 +1,4 @@
-//! Trees to a typed, slotted program, with a diagnostic for everything that cannot be one.
+//! Lowers trees to a typed program with slots; reports a diagnostic for each tree that cannot be lowered.
 //!
 //! Two passes over every criterion of a plan: [`Uses`] collects which types each name's uses allow, then [`Checker`]
 //! lowers the trees with the intersection in hand.
@@ -27,9 +27,9 @@ pub(crate) struct Checker<'a, N> {
     program: Program,
     /// Slots of batch segments by their names.
     segments: Index,
-    /// Predicates by what makes them equal: the slot that is asked about, and the question.
+    /// Predicates by the hash of their slot and test.
     known: HashIndex,
-    /// Each predicate's question; a segment's is its slot.
+    /// Each predicate's test; None for a segment, which its slot identifies.
     asked: Vec<Option<&'a Test>>,
     /// Predicates that several conditions share.
     shared: Vec<bool>,
@@ -48,7 +48,7 @@ impl<'a, N: Names> Checker<'a, N> {
         }
     }
 
-    /// What all criteria together ask.
+    /// The program of all lowered criteria.
     pub(crate) fn finish(mut self) -> Program {
         let mut memos = 0_u32;
         for (predicate, shared) in self.program.predicates.iter_mut().zip(&self.shared) {
@@ -61,7 +61,7 @@ impl<'a, N: Names> Checker<'a, N> {
         self.program
     }
 
-    /// One criterion. What is wrong with it goes to `out`; a criterion with an error is never.
+    /// Lowers one criterion. Its errors go to `out`; a criterion with an error is false.
     pub(crate) fn lower(
         &mut self,
         expr: &'a Expr,
@@ -147,7 +147,7 @@ impl<'a, N: Names> Checker<'a, N> {
         u32::try_from(index).unwrap_or(u32::MAX)
     }
 
-    /// The predicate of a question, which is made ready only if nobody asked it before.
+    /// The predicate of a test, compiled only if it is new.
     fn share(
         &mut self,
         slot: u32,
@@ -178,7 +178,7 @@ impl<'a, N: Names> Checker<'a, N> {
         Ok(Node::Predicate(u32::try_from(index).unwrap_or(u32::MAX)))
     }
 
-    /// `Err(None)`: what is wrong was reported when the uses were collected.
+    /// `Err(None)`: the error was reported when the uses were collected.
     fn question(
         &mut self,
         name: &Name,
@@ -194,7 +194,7 @@ impl<'a, N: Names> Checker<'a, N> {
                 None => diagnostic,
             }
         })?;
-        // All uses were added before; without its own a value is nothing.
+        // All uses were added before; an unused slot does not exist.
         let number = self.uses.find(&slot, scope).unwrap_or(u32::MAX);
         let mut is_bounded = false;
         let node = self.share(number, Some(test), negated, |typed| {

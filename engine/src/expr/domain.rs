@@ -1,4 +1,4 @@
-//! What a value can be whoever the visitor is: what entailment may count on beside what a criterion asks.
+//! Domains: limits on a value that hold for every visitor, which entailment uses beside the criteria.
 
 use alloc::vec::Vec;
 
@@ -8,12 +8,12 @@ use super::op::Op;
 #[derive(Default)]
 pub(crate) struct Domains(pub(crate) Vec<Domain>);
 
-/// What is known of one slot.
+/// The domain of one slot.
 #[derive(Default)]
 pub(crate) struct Domain {
-    /// Questions that every value of it answers with yes.
+    /// Ops that are true of every value.
     pub(crate) ops: Vec<Op>,
-    /// Whether it is a whole number.
+    /// True if it is always a whole number.
     pub(crate) is_whole: bool,
 }
 

@@ -1,5 +1,5 @@
-//! Texts that must begin or end with something: `STARTS WITH`, `LIKE 'a%'`, `MATCHES '^a'` and their opposites ask the same
-//! in several spellings, and some of them exclude each other.
+//! Prefixes and suffixes of texts: `STARTS WITH`, `LIKE 'a%'`, `MATCHES '^a'` and their opposites ask the same in
+//! several spellings, and some of them exclude each other.
 
 use alloc::vec::Vec;
 use core::ops::Bound;
@@ -7,8 +7,8 @@ use core::ops::Bound;
 use super::interval::Interval;
 use super::op::Op;
 
-/// Whether no text answers these questions as it should, because of what it would have to begin or end with. `held` are
-/// the ranges that it must be in.
+/// True if no text gives the required answers, because of the prefixes and suffixes that they demand. `held` are the
+/// ranges that the text must lie in.
 pub(super) fn no_text(questions: &[(&Op, bool)], held: &[&Op]) -> bool {
     let wanted = |of: for<'o> fn(&'o Op) -> Option<Vec<&'o str>>| {
         let asked = questions.iter().filter(|(_, holds)| *holds);
@@ -29,7 +29,7 @@ pub(super) fn no_text(questions: &[(&Op, bool)], held: &[&Op]) -> bool {
         || starts.iter().any(|any| ranges().any(|range| any.iter().all(|start| is_outside(start, range))))
 }
 
-/// Whether what a text must have cannot be had together, or comes with what it must not have. `has` says whether the first
+/// True if the wanted prefixes (or suffixes) exclude each other, or include a refused one. `has` says whether the first
 /// text has the second at that end.
 fn exclude(wanted: &[Vec<&str>], refused: &[&str], has: fn(&str, &str) -> bool) -> bool {
     let apart = |one: &&str, other: &&str| !has(one, other) && !has(other, one);
@@ -42,7 +42,7 @@ fn exclude(wanted: &[Vec<&str>], refused: &[&str], has: fn(&str, &str) -> bool) 
     })
 }
 
-/// Whether every text that begins like this lies outside of a range.
+/// True if every text with this prefix lies outside of a range.
 fn is_outside(start: &str, range: &Interval<alloc::boxed::Box<str>>) -> bool {
     let behind = match &range.high {
         Bound::Included(high) => start > &**high,
@@ -56,7 +56,7 @@ fn is_outside(start: &str, range: &Interval<alloc::boxed::Box<str>>) -> bool {
     behind || before
 }
 
-/// One of these begins every text of which the answer is yes; None: nothing is known.
+/// Prefixes of which every text with the answer yes has one; None if unknown.
 fn starts(op: &Op) -> Option<Vec<&str>> {
     match op {
         Op::StartsWith(text) => Some(alloc::vec![text]),
@@ -68,7 +68,7 @@ fn starts(op: &Op) -> Option<Vec<&str>> {
     }
 }
 
-/// The same of the end.
+/// The same for suffixes.
 fn ends(op: &Op) -> Option<Vec<&str>> {
     match op {
         Op::EndsWith(text) => Some(alloc::vec![text]),
@@ -80,7 +80,7 @@ fn ends(op: &Op) -> Option<Vec<&str>> {
     }
 }
 
-/// What no text begins with of which the answer is no.
+/// Prefixes that no text with the answer no has.
 fn refused_starts(op: &Op) -> Vec<&str> {
     match op {
         Op::StartsWith(text) => alloc::vec![text],
@@ -90,7 +90,7 @@ fn refused_starts(op: &Op) -> Vec<&str> {
     }
 }
 
-/// The same of the end.
+/// The same for suffixes.
 fn refused_ends(op: &Op) -> Vec<&str> {
     match op {
         Op::EndsWith(text) => alloc::vec![text],
@@ -100,7 +100,7 @@ fn refused_ends(op: &Op) -> Vec<&str> {
     }
 }
 
-/// Whether a part of a `LIKE` stands for itself.
+/// True if a part of a `LIKE` is literal text.
 fn is_literal(part: &&str) -> bool {
     !part.contains(['%', '_'])
 }

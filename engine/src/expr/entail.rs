@@ -1,7 +1,7 @@
-//! What conditions that must all hold leave open: whether anything fulfils them, and what follows from them.
+//! Entailment: whether any visitor can fulfil all of several conditions, and which conditions follow from them.
 //!
-//! Only what is certain is said. Questions are put together by the value that they ask about; a condition follows where
-//! no value that answers the others as it should answers it otherwise, or not at all.
+//! Sound but incomplete: it reports only what is certain. Conditions are grouped by the value they test; a condition
+//! follows where every value that fulfils the others also fulfils it.
 
 use alloc::vec::Vec;
 
@@ -23,9 +23,9 @@ use crate::value::{DataType, Number};
 pub(crate) struct All<'p> {
     program: &'p Program,
     domains: &'p Domains,
-    /// Questions, and whether their answer must be yes.
+    /// Predicates, each with the answer that it must have.
     literals: Vec<(&'p Predicate, bool)>,
-    /// Groups of which at least one part must be as it should.
+    /// Groups of which at least one part must have the required answer.
     either: Vec<(&'p [Node], bool)>,
     never: bool,
 }
@@ -35,7 +35,7 @@ impl<'p> All<'p> {
         All { program, domains, literals: Vec::new(), either: Vec::new(), never: false }
     }
 
-    /// What must be when a node is to be true, or false.
+    /// Adds the requirement that a node is true, or false.
     pub(crate) fn add(&mut self, node: &'p Node, holds: bool) {
         match (node, holds) {
             (Node::Constant(value), _) => self.never |= *value != holds,
@@ -44,7 +44,7 @@ impl<'p> All<'p> {
                 parts.iter().for_each(|part| self.add(part, holds));
             }
             (Node::Or(parts), true) | (Node::And(parts), false) => {
-                // One of them must be as it should; none can be when each alone cannot.
+                // One part must have the required answer; the group is impossible when no part can.
                 let cannot = |part: &'p Node| {
                     let mut alone = All::new(self.program, self.domains);
                     alone.add(part, holds);
@@ -60,7 +60,7 @@ impl<'p> All<'p> {
         }
     }
 
-    /// Whether nobody fulfils all of them.
+    /// True if no visitor fulfils all conditions.
     pub(crate) fn are_never(&self) -> bool {
         self.never
             || self
@@ -69,7 +69,7 @@ impl<'p> All<'p> {
                 .any(|(predicate, _)| self.is_nobody(predicate.slot, &self.of_slot(predicate.slot)))
     }
 
-    /// Whether a node is true of whoever fulfils them.
+    /// True if a node is true for every visitor who fulfils the conditions.
     pub(crate) fn imply(&self, node: &'p Node) -> bool {
         let of_each = |(parts, holds): &(&'p [Node], bool)| {
             parts.len() <= ENTAILED_PARTS_MAX
@@ -112,7 +112,7 @@ impl<'p> All<'p> {
         }
         let others = if holds { complement(&predicate.op) } else { None };
         match others {
-            // However it is not so, it cannot be.
+            // The opposite must be impossible, in every way in which it could hold.
             Some(others) => others.iter().all(|other| {
                 let mut questions = questions.clone();
                 questions.push((other, true));
@@ -125,11 +125,10 @@ impl<'p> All<'p> {
         }
     }
 
-    /// Whether no value of a slot answers all of these questions about it as it should, neither as a time nor as what
-    /// else it may be.
+    /// True if no value of a slot gives all the required answers, neither as a time nor as any other type it may have.
     fn is_nobody(&self, slot: u32, questions: &[(&Op, bool)]) -> bool {
         let typed = self.program.slots.get(slot as usize);
-        // Its items may each answer another question.
+        // Each item may answer a different test.
         if typed.is_some_and(|typed| typed.many) {
             return false;
         }
@@ -156,7 +155,7 @@ impl<'p> All<'p> {
         }
     }
 
-    /// What is asked of a slot, and what every value of it answers.
+    /// The tests of a slot, and the ops of its domain.
     fn of_slot(&self, slot: u32) -> Vec<(&'p Op, bool)> {
         let own = self.literals.iter().filter(|(predicate, _)| predicate.slot == slot);
         let domain: &'p [Op] = self.domains.get(slot).map_or(&[], |Domain { ops, .. }| ops);
@@ -165,17 +164,17 @@ impl<'p> All<'p> {
     }
 }
 
-/// A question as it is asked of texts that are no times.
+/// An op as it applies to texts that are not times.
 fn of_texts(op: &Op) -> &Op {
     if let Op::TextOrTime(either) = op { &either.text } else { op }
 }
 
-/// The same of times.
+/// The same for times.
 fn of_times(op: &Op) -> &Op {
     if let Op::TextOrTime(either) = op { &either.time } else { op }
 }
 
-/// What a comparison with numbers asks of times.
+/// A comparison with numbers, as it applies to times.
 fn as_instants(op: &Op) -> Option<Op> {
     match op {
         Op::Numbers { exact, .. } => Some(instants(exact.as_instants())),
@@ -188,7 +187,7 @@ fn as_instants(op: &Op) -> Option<Op> {
     }
 }
 
-/// What a question takes a value to be; of another kind it is unknown.
+/// The kind of value that an op applies to; for another kind the answer is unknown.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Anything,
@@ -228,25 +227,25 @@ fn kind(op: &Op) -> Kind {
     }
 }
 
-/// Whether a question is true or false of whatever answers the others as it should.
+/// True if an op has an answer for every value that gives the other required answers.
 fn is_answered(questions: &[(&Op, bool)], op: &Op) -> bool {
     match op {
         Op::Null => true,
-        // A text may be too long to be looked at.
+        // The text may be too long for the pattern.
         Op::Matches(pattern) if pattern.is_bounded() => false,
-        // So may an item, or it is no version.
+        // So may an item, or it is not a version.
         Op::Items(_) => false,
         op => questions.iter().any(|(other, _)| kind(other) == kind(op)),
     }
 }
 
-/// Whether no value, or no whole number, answers all of these questions about it as it should.
+/// True if no value, or no whole number, gives all the required answers.
 fn is_empty(questions: &[(&Op, bool)], is_whole: bool) -> bool {
-    // A value that must be there and must not.
+    // The value is required to be missing and to be present.
     let missing = questions.iter().any(|(op, holds)| matches!(op, Op::Null) && *holds);
     let refused = |operand: Operand<'_>| {
         questions.iter().any(|(op, holds)| match op {
-            // It is true at one time and false at another.
+            // The answer depends on the time of evaluation.
             Op::Within(_) | Op::Older(_) => matches!(operand, Operand::Missing),
             op => compare(op, operand, 0) != Some(*holds),
         })
@@ -254,7 +253,7 @@ fn is_empty(questions: &[(&Op, bool)], is_whole: bool) -> bool {
     if missing {
         return refused(Operand::Missing);
     }
-    // Values of which it must be one, if a question says so.
+    // The finite set of values that a test requires, if any.
     for (op, _) in questions.iter().filter(|(_, holds)| *holds) {
         let none = match op {
             Op::EqualText(text) => refused(Operand::Text(text)),
@@ -278,7 +277,7 @@ fn is_empty(questions: &[(&Op, bool)], is_whole: bool) -> bool {
     if questions.iter().any(|(op, _)| matches!(op, Op::EqualBoolean(_) | Op::Segment)) {
         return refused(Operand::Boolean(true)) && refused(Operand::Boolean(false));
     }
-    // Ranges that it must be in, and those that are left where it must not be in one.
+    // The ranges that the value must lie in, and the complements of those it must not.
     let left = questions.iter().filter(|(_, holds)| !holds).filter_map(|(op, _)| complement(op));
     let (one, several): (Vec<Vec<Op>>, Vec<Vec<Op>>) = left.partition(|parts| parts.len() == 1);
     let held = questions.iter().filter(|(_, holds)| *holds).map(|(op, _)| *op);

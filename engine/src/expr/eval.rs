@@ -1,4 +1,4 @@
-//! Truth: three-valued, total, and without allocation.
+//! Evaluation: three-valued, total, and without allocation.
 
 use alloc::vec::Vec;
 use core::ops::RangeBounds;
@@ -41,7 +41,7 @@ impl From<bool> for Truth {
     }
 }
 
-/// Where values come from, for one call.
+/// The source of values for one call.
 pub(crate) trait Values {
     /// The value of a slot, fitted to its type; missing if it does not fit.
     fn operand(&self, typed: &TypedSlot) -> Operand<'_>;
@@ -49,15 +49,15 @@ pub(crate) trait Values {
     fn now_ms(&self) -> i64;
 }
 
-/// What was found so far in one call: a value is fetched once, and a shared predicate answered once.
+/// Results cached within one call: each value is fetched once, each shared predicate evaluated once.
 pub(crate) struct Memo<'v> {
     /// By slot.
     operands: Vec<Option<Operand<'v>>>,
-    /// Two bits for each memo: not asked, or a truth.
+    /// Two bits for each memo: not evaluated, or its truth.
     truths: Vec<u64>,
 }
 
-/// How many memos a word holds.
+/// The number of memos in a word.
 const MEMOS_A_WORD: u32 = u64::BITS / 2;
 
 impl<'v> Memo<'v> {
@@ -77,7 +77,7 @@ pub(crate) fn evaluate<'v>(
     truth(program, node, &mut Remembered { values, memo })
 }
 
-/// Whether a criterion is true: the same as [`evaluate`], which also stops at unknown where only true counts.
+/// True if a criterion is true. Like [`evaluate`], but also stops at unknown where only true counts.
 pub(crate) fn holds<'v>(
     program: &Program,
     node: &Node,
@@ -91,7 +91,7 @@ pub(crate) fn holds<'v>(
     }
 }
 
-/// Whether a predicate is true.
+/// True if a predicate is true.
 #[inline(always)]
 pub(crate) fn is_true<'v>(
     program: &Program,
@@ -115,17 +115,17 @@ pub(crate) fn fetch<'v>(
     })
 }
 
-/// How a program gets at what it asks about.
+/// Access to the values and cached results of one evaluation.
 pub(crate) trait Frame {
     /// The value of a slot.
     fn operand(&mut self, program: &Program, slot: u32) -> &Operand<'_>;
     /// Unix milliseconds.
     fn now_ms(&self) -> i64;
-    /// Whether answers are kept.
+    /// True if results are cached.
     const REMEMBERS: bool;
-    /// What was answered before, if that is kept.
+    /// The cached result of a memo.
     fn recall(&self, memo: u32) -> Option<Truth>;
-    /// Keeps an answer.
+    /// Caches a result.
     fn keep(&mut self, memo: u32, truth: Truth);
 }
 
@@ -170,25 +170,25 @@ impl<V: Values> Frame for Remembered<'_, '_, V> {
     }
 }
 
-/// Where the bits of a memo stand in their word.
+/// The position of a memo's bits in their word.
 fn shift(memo: u32) -> u32 {
     (memo % MEMOS_A_WORD) << 1
 }
 
 /// The truth of a criterion.
 ///
-/// This and what it needs for a single question are inlined, because a call would cost as much as the answer; groups and
-/// rare questions are not, so that they do not make this long.
+/// This function and the path for a single predicate are inlined, because a call would cost as much as the evaluation;
+/// groups and rare ops are not, to keep the code short.
 #[inline(always)]
 pub(crate) fn truth(program: &Program, node: &Node, frame: &mut impl Frame) -> Truth {
-    // First, because most are this; what is chosen by its number costs a jump.
+    // Checked first, because most nodes are predicates, and a `match` would cost a jump.
     if let Node::Predicate(index) = node {
         return one(program, *index, frame);
     }
     compound(program, node, frame)
 }
 
-/// The truth of a single question.
+/// The truth of a single predicate.
 #[inline(always)]
 pub(crate) fn one(program: &Program, predicate: u32, frame: &mut impl Frame) -> Truth {
     match program.predicates.get(predicate as usize) {
@@ -197,14 +197,14 @@ pub(crate) fn one(program: &Program, predicate: u32, frame: &mut impl Frame) -> 
     }
 }
 
-/// The same of a group: asks part after part until one is decisive. Of the others unknown counts, and none is the
-/// opposite.
+/// The truth of a group: evaluates part after part until one decides. Otherwise the result is unknown if any part was,
+/// else the opposite.
 #[inline(never)]
 fn compound(program: &Program, node: &Node, frame: &mut impl Frame) -> Truth {
     let (parts, decisive, negated) = match node {
         Node::Predicate(_) => return Truth::Unknown,
         Node::Constant(value) => return Truth::from(*value),
-        // All of one is itself.
+        // AND of a single part is that part.
         Node::Not(inner) => (core::slice::from_ref(&**inner), Truth::False, true),
         Node::And(parts) => (&**parts, Truth::False, false),
         Node::Or(parts) => (&**parts, Truth::True, false),
@@ -234,12 +234,12 @@ fn answer<F: Frame>(program: &Program, predicate: &Predicate, frame: &mut F) -> 
     truth
 }
 
-/// The questions that are most of all criteria stand here, so that they cost no call.
+/// The most frequent ops, inlined so that they cost no call.
 #[inline(always)]
 fn ask(program: &Program, predicate: &Predicate, frame: &mut impl Frame) -> Truth {
     let now_ms = frame.now_ms();
     let held = match (&predicate.op, frame.operand(program, predicate.slot)) {
-        // Both ends are asked, because a branch costs more.
+        // Both ends are compared, because a branch costs more.
         (Op::Numbers { low, high, .. }, Operand::Number(Number::Integer(left))) => {
             (low <= left) & (left <= high)
         }
@@ -249,7 +249,7 @@ fn ask(program: &Program, predicate: &Predicate, frame: &mut impl Frame) -> Trut
     Truth::from(held != predicate.negated)
 }
 
-/// The next most: of sets.
+/// The next most frequent ops: sets.
 #[inline(never)]
 fn ask_of_sets(predicate: &Predicate, operand: &Operand<'_>, now_ms: i64) -> Truth {
     let held = match (&predicate.op, operand) {
@@ -260,7 +260,7 @@ fn ask_of_sets(predicate: &Predicate, operand: &Operand<'_>, now_ms: i64) -> Tru
     Truth::from(held != predicate.negated)
 }
 
-/// All others.
+/// All other ops.
 #[inline(never)]
 fn ask_all_others(predicate: &Predicate, operand: &Operand<'_>, now_ms: i64) -> Truth {
     let held = match (compare(&predicate.op, *operand, now_ms), operand) {
@@ -275,13 +275,13 @@ fn ask_all_others(predicate: &Predicate, operand: &Operand<'_>, now_ms: i64) -> 
     }
 }
 
-/// Whether a question about one value holds for any item of a list.
+/// True if an op about one value holds for any item of a list.
 #[cold]
 fn any_item(op: &Op, operand: Operand<'_>, now_ms: i64) -> Option<bool> {
     decide(Quantity::Any, operand, &mut |item| compare(op, item, now_ms))
 }
 
-/// Whether it holds for any of several questions.
+/// True if any of several ops holds.
 fn any_of(questions: &[Op], operand: Operand<'_>, now_ms: i64) -> Option<bool> {
     let mut answer = Some(false);
     for question in questions {
@@ -294,8 +294,8 @@ fn any_of(questions: &[Op], operand: Operand<'_>, now_ms: i64) -> Option<bool> {
     answer
 }
 
-/// Whether a question holds for a value; None when it is missing, or of a kind that this does not compare. A text that
-/// can be nothing but a time is compared with numbers as an instant: those that are asked about it are times, too.
+/// The result of an op on a value; None when it is missing, or of a type that the op does not compare. A text that can
+/// only be a time is compared with numbers as an instant: the numbers are times, too.
 pub(super) fn compare(op: &Op, operand: Operand<'_>, now_ms: i64) -> Option<bool> {
     Some(match op {
         Op::Null => matches!(operand, Operand::Missing),
@@ -342,7 +342,7 @@ pub(super) fn compare(op: &Op, operand: Operand<'_>, now_ms: i64) -> Option<bool
         Op::ContainsNumber(right) => member(operand, &|item| item.as_number() == Some(*right))?,
         Op::Matches(pattern) => {
             let left = text(operand)?;
-            // A text beyond the bound is not looked at: unknown, so that a negation does not match either.
+            // A text beyond the bound is not searched: unknown, so that a negation does not match either.
             if left.len() > PATTERN_TEXT_BYTES_MAX && pattern.is_bounded() {
                 return None;
             }
@@ -364,7 +364,7 @@ pub(super) fn compare(op: &Op, operand: Operand<'_>, now_ms: i64) -> Option<bool
     })
 }
 
-/// The same of what is, or may be, a time in words. By itself, so that what most criteria ask stays short.
+/// The same for a value that is, or may be, a time in words. Separate, to keep the frequent path short.
 #[cold]
 #[inline(never)]
 fn of_time(op: &Op, operand: Operand<'_>, now_ms: i64) -> Option<bool> {
@@ -417,8 +417,8 @@ fn member(operand: Operand<'_>, matches: &dyn Fn(&Value) -> bool) -> Option<bool
     }
 }
 
-/// `%` is any text, `_` any one character; both match line ends. Linear in practice: one `%` is remembered, the last,
-/// because an earlier one never needs to take more.
+/// `%` is any text, `_` any one character; both match line ends. Linear in practice: only the last `%` is remembered,
+/// because an earlier one never needs to match more.
 fn like(pattern: &str, text: &str) -> bool {
     let (mut pattern, mut text) = (pattern.chars(), text.chars());
     let mut retry: Option<(core::str::Chars<'_>, core::str::Chars<'_>)> = None;
@@ -451,7 +451,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The definition of LIKE, written as it is read.
+    /// LIKE by its definition, as a reference.
     fn slow_like(pattern: &[char], text: &[char]) -> bool {
         match (pattern.split_first(), text.split_first()) {
             (None, None) => true,

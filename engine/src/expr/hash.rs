@@ -4,7 +4,7 @@ use crate::index::Hasher32;
 use crate::syntax::Test;
 use crate::value::{Number, Value};
 
-/// The hash of a test of a slot; None for a segment, which is its slot alone.
+/// The hash of a test of a slot; for a segment, None: its slot identifies it.
 pub(super) fn hash(slot: u32, test: Option<&Test>, negated: bool) -> u32 {
     let mut hash = Hasher32::default();
     hash.word((u64::from(slot) << 1) | u64::from(negated));
@@ -35,7 +35,7 @@ fn of_test(hash: &mut Hasher32, test: &Test) {
             hash.text(comparison.as_str());
             of_text(hash, 13, version);
         }
-        // How many is told by comparing the tests themselves.
+        // The quantity is left out; comparing the tests distinguishes it.
         Test::Items(_, tests) => {
             hash.word(14);
             tests.iter().for_each(|test| of_test(hash, test));
@@ -60,7 +60,7 @@ fn of_values<'v>(hash: &mut Hasher32, kind: u64, values: impl IntoIterator<Item 
             Value::Number(Number::Float(value)) => hash.word(value.to_bits()),
             Value::Boolean(value) => hash.word(u64::from(*value)),
             Value::String(text) => hash.text(text),
-            // No spelling makes these.
+            // No text spells these.
             Value::Null | Value::List(_) | Value::Object(_) => {}
         }
     }

@@ -18,7 +18,7 @@ impl<T: Clone + Ord> Interval<T> {
         Interval { low: Bound::Included(value.clone()), high: Bound::Included(value) }
     }
 
-    /// None: `=` and `!=` order nothing.
+    /// The interval of a comparison; None for `=` and `!=`.
     pub(super) fn ordered(comparison: Comparison, value: T) -> Option<Interval<T>> {
         let (low, high) = match comparison {
             Comparison::Less => (Bound::Unbounded, Bound::Excluded(value)),
@@ -36,8 +36,8 @@ impl<T: Clone + Ord> Interval<T> {
 }
 
 impl Interval<Number> {
-    /// The instants between what the ends are as Unix seconds or milliseconds. What is too large for a time is later
-    /// than all of them, or earlier.
+    /// The interval of instants whose ends are these numbers as Unix seconds or milliseconds. A number beyond the range
+    /// of times lies after all of them, or before.
     pub(super) fn as_instants(&self) -> Interval<i64> {
         let instant = |number: Number| {
             let beyond = if number < Number::Integer(0) { i64::MIN } else { i64::MAX };

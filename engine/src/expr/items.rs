@@ -1,11 +1,11 @@
-//! How many items of a list answer yes, when some do not answer.
+//! Counts the items of a list that answer yes, when some answers are unknown.
 
 use super::operand::Operand;
 use crate::limits::ARRAY_ITEMS_MAX;
 use crate::syntax::Quantity;
 
-/// Whether so many items of a list answer yes; a value that is no list is a list of one. None: nothing is there, there
-/// are too many to be asked, or those that do not answer could decide.
+/// The answer for a quantity of items; a value that is not a list counts as a list of one. None: the value is missing,
+/// the list is too long, or the unknown items could change the answer.
 pub(super) fn decide(
     quantity: Quantity,
     operand: Operand<'_>,
@@ -27,7 +27,7 @@ pub(super) fn decide(
     count.decide(quantity)
 }
 
-/// What items answered.
+/// The number of items for each answer.
 #[derive(Default)]
 struct Count {
     yes: u64,
@@ -42,7 +42,7 @@ impl Count {
         self.unknown = self.unknown.saturating_add(u64::from(answer.is_none()));
     }
 
-    /// What is so whatever the unknown ones would say.
+    /// The answer that holds whatever the unknown items would be; None if they could change it.
     fn decide(&self, quantity: Quantity) -> Option<bool> {
         let most = self.yes.saturating_add(self.unknown);
         let within = |low: u64, high: u64| {

@@ -1,8 +1,8 @@
-//! Criteria from trees to truth: [`check`] makes a typed, slotted program of them, [`eval`] runs it.
+//! Criteria from tree to truth: [`check`] lowers it to a typed program with slots, [`eval`] runs it.
 //!
 //! Names are resolved and types decided once, when a plan is compiled; evaluation cannot fail on either. A value is
-//! fetched and fitted to its type at most once per call, whoever asks about it. Equal tests share one predicate, and a
-//! shared one is answered at most once per call.
+//! fetched and fitted to its type at most once per call. Equal tests share one predicate, and a shared one is evaluated
+//! at most once per call.
 
 mod allowed;
 pub(crate) mod check;
@@ -29,35 +29,36 @@ use alloc::vec::Vec;
 use op::Op;
 use types::TypeSet;
 
-/// What all criteria of a plan ask.
+/// The compiled form of all criteria of a plan.
 #[derive(Debug, Default)]
 pub(crate) struct Program {
-    /// Every value that is asked about, once.
+    /// Every distinct value that criteria test.
     pub(crate) slots: Vec<TypedSlot>,
     pub(crate) predicates: Vec<Predicate>,
-    /// How many of the predicates have a memo.
+    /// The number of predicates with a memo.
     pub(crate) memos: u32,
-    /// Columns that a pattern is asked of which looks at no long text, each with its event table; None: whatever it is.
+    /// Columns that a pattern with a bound on text length reads, each with its event table; None: any table.
     pub(crate) searched: Vec<(Option<usize>, String)>,
 }
 
 impl Program {
-    /// The value that a predicate asks about.
+    /// The slot that a predicate tests.
     pub(crate) fn typed_slot(&self, predicate: &Predicate) -> Option<&TypedSlot> {
         self.slots.get(predicate.slot as usize)
     }
 }
 
-/// A value, and what it may be; one that does not fit is missing.
+/// A value and the types that it may have; a value of another type is missing.
 #[derive(Clone, Debug)]
 pub(crate) struct TypedSlot {
     pub(crate) slot: Slot,
     pub(crate) types: TypeSet,
-    /// Whether a question about it may be one about each item of a list: it says yes to several that exclude each other.
+    /// True if a test about it may apply to each item of a list: several tests that exclude each other can be true at
+    /// once.
     pub(crate) many: bool,
 }
 
-/// A criterion; it has the shape of the tree it was made from, which explain walks beside it.
+/// A compiled criterion. It has the shape of its tree, which explain walks in parallel.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Node {
     Constant(bool),
@@ -68,28 +69,28 @@ pub(crate) enum Node {
     Predicate(u32),
 }
 
-/// One distinct question about one value.
+/// One distinct test of one value.
 #[derive(Debug)]
 pub(crate) struct Predicate {
     /// Index into [`Program::slots`].
     pub(crate) slot: u32,
-    /// Where its answer is remembered, counted over all memos; None where asking again costs no more than remembering.
+    /// Index of its cached result; None where evaluating again costs no more than caching.
     pub(crate) memo: Option<u32>,
     pub(crate) negated: bool,
     pub(crate) op: Op,
 }
 
-/// Where a value comes from.
+/// The source of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Slot {
     /// Index into the plan's attributes.
     Attribute(u16),
-    /// A column of the event at hand.
+    /// A column of the call's event.
     Column(String),
-    /// What the edge knows of the request.
+    /// The edge's context of the request.
     Edge(String),
-    /// What the caller handed in.
+    /// An input of the caller.
     Input(String),
-    /// Whether the profile is in a batch segment.
+    /// True if the profile is in this batch segment.
     Segment(String),
 }

@@ -1,4 +1,5 @@
-//! Questions with their right sides ready: literals become what the left side is, patterns are compiled, lists sorted.
+//! Ops: tests with their right side ready to compare: literals converted to the type of the left side, patterns
+//! compiled, lists sorted.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -16,12 +17,12 @@ use crate::syntax::{Comparison, Name, Quantity, Test};
 use crate::time;
 use crate::value::{DataType, Number, Value};
 
-/// A question, with its right side ready to compare.
+/// A test with its right side ready to compare.
 #[derive(Debug)]
 pub(crate) enum Op {
     EqualText(Box<str>),
     EqualBoolean(bool),
-    /// `=`, an order or `BETWEEN`: the integers it holds for, and the numbers themselves for what is no integer.
+    /// `=`, an order or `BETWEEN`: the integers it holds for, and the numbers themselves for other operands.
     Numbers {
         low: i64,
         high: i64,
@@ -34,11 +35,11 @@ pub(crate) enum Op {
     },
     Texts(Box<Interval<Box<str>>>),
     InTexts(Texts),
-    /// Those that are integers, and those that are not.
+    /// The integers of the list, and its other numbers.
     InNumbers(Integers, Box<[Number]>),
     /// Unix milliseconds.
     InInstants(Integers),
-    /// `=`, an order, `BETWEEN` or `IN` with texts that are times, of a value that may be a text or a time.
+    /// `=`, an order, `BETWEEN` or `IN` with times as text, for a value that may be a text or a time.
     TextOrTime(Box<TextOrTime>),
     Like(Box<str>),
     StartsWith(Box<str>),
@@ -52,21 +53,21 @@ pub(crate) enum Op {
     /// Milliseconds.
     Older(i64),
     Versions(Box<Interval<Version>>),
-    /// Of how many items any of several questions holds; of any, and one question, it is that question itself.
+    /// A quantity of items for which any of several ops holds. `ANY` with a single op is that op itself.
     Items(Box<ItemsOp>),
     Size(Comparison, i64),
-    /// The slot itself is the answer.
+    /// The slot itself holds the answer.
     Segment,
 }
 
 impl Op {
-    /// An interval as a question.
+    /// The op of an interval.
     pub(crate) fn numbers(interval: Interval<Number>) -> Op {
         let (low, high) = integers(&interval);
         Op::Numbers { low, high, exact: Box::new(interval) }
     }
 
-    /// Whether it is answered in one comparison of a word or two.
+    /// True if it takes one comparison of a word or two.
     pub(crate) fn is_quick(&self) -> bool {
         matches!(
             self,
@@ -79,7 +80,7 @@ impl Op {
         )
     }
 
-    /// Whether asking it takes about as long for every value: what looks through a text or a list does not.
+    /// True if it takes about the same time for every value: ops that search a text or a list do not.
     pub(crate) fn is_cheap(&self) -> bool {
         !matches!(
             self,
@@ -92,7 +93,7 @@ impl Op {
         )
     }
 
-    /// The regular expressions that it searches for.
+    /// The regular expressions that it runs.
     pub(crate) fn patterns(&self) -> impl Iterator<Item = &Pattern> {
         let of_items = if let Op::Items(items) = self { items.questions.as_slice() } else { &[] };
         core::iter::once(self).chain(of_items).filter_map(|op| match op {
@@ -102,31 +103,31 @@ impl Op {
     }
 }
 
-/// Questions about each item of a list.
+/// Ops applied to each item of a list.
 #[derive(Debug)]
 pub(crate) struct ItemsOp {
     pub(crate) quantity: Quantity,
-    /// An item answers yes when it does to any of them.
+    /// An item answers yes when any of them holds.
     pub(crate) questions: Vec<Op>,
 }
 
-/// One question twice.
+/// One test in two forms.
 #[derive(Debug)]
 pub(crate) struct TextOrTime {
-    /// As it is asked of texts that are no times,
+    /// For texts that are not times.
     pub(crate) text: Op,
-    /// and of all else.
+    /// For all other values.
     pub(crate) time: Op,
 }
 
-/// Instants are integers all along.
+/// Instants are integers.
 pub(super) fn instants(interval: Interval<i64>) -> Op {
     let number = |bound: Bound<i64>| bound.map(Number::Integer);
     let (low, high) = integers(&Interval { low: number(interval.low), high: number(interval.high) });
     Op::Instants { low, high }
 }
 
-/// The numbers that are this instant as Unix seconds or milliseconds; all others of a list are not.
+/// The numbers that are this instant as Unix seconds or milliseconds.
 pub(crate) fn numbers_of(instant_ms: i64) -> impl Iterator<Item = i64> {
     let as_seconds = instant_ms.div_euclid(1_000);
     [instant_ms, as_seconds]
@@ -134,7 +135,7 @@ pub(crate) fn numbers_of(instant_ms: i64) -> impl Iterator<Item = i64> {
         .filter(move |number| time::unix_ms(Number::Integer(*number)) == Some(instant_ms))
 }
 
-/// The integer that a number is, if it is one.
+/// The integer that a number equals, if any.
 pub(crate) fn whole(number: Number) -> Option<i64> {
     match number {
         Number::Integer(value) => Some(value),
@@ -142,10 +143,10 @@ pub(crate) fn whole(number: Number) -> Option<i64> {
     }
 }
 
-/// The smallest and the largest integer of an interval; the first is greater where there is none.
+/// The smallest and the largest integer of an interval; the first is greater when there is none.
 fn integers(interval: &Interval<Number>) -> (i64, i64) {
     const NONE: (i64, i64) = (1, 0);
-    // Cut toward zero, so at most one away.
+    // Truncated toward zero, so off by one at most.
     let near = |number: Number| {
         let near = match number {
             Number::Integer(value) => value,
@@ -166,15 +167,15 @@ fn integers(interval: &Interval<Number>) -> (i64, i64) {
     low.zip(high).unwrap_or(NONE)
 }
 
-/// The question with its right side ready. `types` is not empty and allows the test.
+/// The op of a test. `types` is not empty and allows the test.
 ///
-/// A literal is compared as what the value is of all that `types` leave it: two numbers as numbers; a text that is a time
-/// with one that is none as texts; and else as instants, where a time may stand. So whether a time is told in words,
-/// seconds or milliseconds makes no difference beside a time in words, and what other criteria ask only rules readings out.
+/// A literal is compared as the type that the value has of all that `types` leave: two numbers as numbers; a text that
+/// is a time with one that is not as texts; otherwise as instants, where a time is possible. So a time in words equals
+/// the same time in seconds or milliseconds, and other criteria only rule readings out.
 pub(super) fn op(name: &Name, test: &Test, types: TypeSet) -> Result<Op, Diagnostic> {
     let compares = matches!(test, Test::Equal(_) | Test::Order(..) | Test::Between(..) | Test::In(_));
     if compares && types.is_text_or_time() {
-        // All that is asked of such a value are times, or it would be a text.
+        // Every use of the value is as a time, otherwise its type would be a text.
         let text = TypeSet::one(DataType::String);
         let (text, time) = (op(name, test, text)?, op(name, test, types.without(text))?);
         return Ok(Op::TextOrTime(Box::new(TextOrTime { text, time })));
@@ -252,7 +253,7 @@ pub(super) fn op(name: &Name, test: &Test, types: TypeSet) -> Result<Op, Diagnos
     })
 }
 
-/// So many days in milliseconds.
+/// A number of days in milliseconds.
 fn days_ms(days: Number) -> Result<i64, Diagnostic> {
     let milliseconds = days.to_f64() * DAY_MS as f64;
     // 10⁶ days keep every instant in range.
@@ -332,7 +333,7 @@ enum Literal {
     Boolean(bool),
 }
 
-/// The right side as what the left side is. What may be a number or a time is asked as a number, see
+/// The right side as the type of the left side. A value that may be a number or a time is compared as a number, see
 /// [`super::eval::compare`].
 fn literal(value: &Value, types: TypeSet) -> Option<Literal> {
     match value {

@@ -1,33 +1,33 @@
-//! Operands: values fitted to their slots, which predicates compare.
+//! Operands: values fitted to their slots, for predicates to compare.
 
 use super::types::TypeSet;
 use crate::time;
 use crate::value::{DataType, Number, Value};
 
-/// A value fitted to its slot: what a predicate compares. Lists stay where they are.
+/// A value fitted to its slot. Lists stay in place.
 #[derive(Clone, Copy)]
 pub(crate) enum Operand<'a> {
     Missing,
     Boolean(bool),
     Number(Number),
-    /// Unix milliseconds: a text that can be nothing but a time.
+    /// Unix milliseconds, of a text that can only be a time.
     Instant(i64),
     Text(&'a str),
-    /// A text where a time may stand, too.
+    /// A text where a time is also possible.
     TextOrTime(&'a str),
     List(&'a [Value]),
     Items(&'a dyn Items),
 }
 
-/// Living items of a list attribute.
+/// Unexpired items of a list attribute.
 pub(crate) trait Items {
     fn count(&self) -> usize;
     fn any(&self, matches: &mut dyn FnMut(&Value) -> bool) -> bool;
 }
 
 impl<'a> Operand<'a> {
-    /// The ingest rule at reading, without a copy: a value that does not fit is missing, a numeric text becomes its
-    /// number.
+    /// Applies the ingest rule when reading, without a copy: a value of another type is missing, a numeric text becomes
+    /// its number.
     pub(crate) fn of(value: &'a Value, types: TypeSet) -> Operand<'a> {
         match value {
             Value::Null | Value::Object(_) => Operand::Missing,
@@ -65,7 +65,7 @@ impl<'a> Operand<'a> {
         }
     }
 
-    /// A number where numbers or times may stand; of a date its day counts.
+    /// A number where numbers or times are possible; a date is reduced to its day.
     pub(super) fn of_digits(number: Number, types: TypeSet) -> Operand<'a> {
         if types.has(DataType::Number) || types.has(DataType::Timestamp) {
             return Operand::Number(number);

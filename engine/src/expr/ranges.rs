@@ -1,4 +1,4 @@
-//! Ranges of numbers, texts, times and sizes: what they leave out, and whether several have anything in common.
+//! Ranges of numbers, texts, times and sizes: their complements, and whether several have anything in common.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -9,7 +9,7 @@ use super::interval::Interval;
 use super::op::Op;
 use crate::syntax::Comparison;
 
-/// What a range leaves out, as ranges; None for what is no range.
+/// The complement of a range, as ranges; None for an op that is not a range.
 pub(super) fn complement(op: &Op) -> Option<Vec<Op>> {
     Some(match op {
         Op::Numbers { exact, .. } => outside(exact).map(Op::numbers).collect(),
@@ -46,7 +46,7 @@ fn outside<T: Clone>(interval: &Interval<T>) -> impl Iterator<Item = Interval<T>
     below.into_iter().chain(above)
 }
 
-/// Whether ranges have nothing in common, or no whole number.
+/// True if ranges have no value, or no whole number, in common.
 pub(super) fn are_apart(held: &[&Op], is_whole: bool) -> bool {
     let held = || held.iter().copied();
     let integers = held().filter_map(|op| match op {
@@ -83,7 +83,7 @@ fn are_disjoint(ranges: impl Iterator<Item = (i64, i64)>) -> bool {
     from > to
 }
 
-/// The one value of an interval that has no other.
+/// The only value of an interval that has just one.
 pub(super) fn point<T: PartialEq>(interval: &Interval<T>) -> Option<&T> {
     match (&interval.low, &interval.high) {
         (Bound::Included(low), Bound::Included(high)) if low == high => Some(low),
@@ -91,7 +91,7 @@ pub(super) fn point<T: PartialEq>(interval: &Interval<T>) -> Option<&T> {
     }
 }
 
-/// Whether intervals have nothing in common: one begins behind the end of another.
+/// True if intervals have nothing in common: one begins after the end of another.
 fn is_gap<T: Ord>(intervals: &[&Interval<T>]) -> bool {
     intervals.iter().any(|one| {
         intervals.iter().any(|other| match (&one.low, &other.high) {
@@ -104,7 +104,7 @@ fn is_gap<T: Ord>(intervals: &[&Interval<T>]) -> bool {
     })
 }
 
-/// Whether no list has such a size.
+/// True if no list has such a size.
 fn no_size<'o>(held: impl Iterator<Item = &'o Op> + Clone) -> bool {
     let sizes = held.filter_map(|op| match op {
         Op::Size(comparison, count) => Some((*comparison, *count)),
@@ -127,7 +127,7 @@ fn no_size<'o>(held: impl Iterator<Item = &'o Op> + Clone) -> bool {
     low > high
 }
 
-/// Whether a moment is to lie within some days, and not within as many or more; or to be older than some, and not older
+/// True if no moment fulfils all: within n days, but not within as many or more; or older than n days, but not older
 /// than fewer, or within as many.
 pub(super) fn no_moment(questions: &[(&Op, bool)]) -> bool {
     let spans = |wanted: bool, older: bool| {

@@ -1,4 +1,4 @@
-//! Names in criteria: what a name means where a criterion stands, and where a condition stands within it.
+//! Names in criteria: their meaning where a criterion stands, and the path of a condition within it.
 
 use alloc::string::String;
 
@@ -9,33 +9,33 @@ use crate::diagnostic::{Code, words};
 use crate::syntax::{Expr, Name, Test};
 use crate::value::DataType;
 
-/// Where a criterion stands: which names it can see.
+/// The place of a criterion, which decides the names it can use.
 #[derive(Clone, Copy)]
 pub(crate) struct Scope<'a> {
-    /// The event table whose columns `event.` names mean; columns of one name in two tables are two columns.
+    /// The event table that `event.` names refer to; columns of one name in two tables are two columns.
     pub(crate) table: Option<usize>,
-    /// Whether only columns of the event may be named (filters).
+    /// True if only columns of the event may be named (filters).
     pub(crate) columns_only: bool,
-    /// What the caller hands in.
+    /// The caller's inputs.
     pub(crate) inputs: &'a [Input],
 }
 
-/// What a name can mean outside one criterion.
+/// The names that criteria share outside of one criterion.
 pub(crate) trait Names {
-    /// The attribute of this name (and part), with its declared types; `Err` says what is wrong with the part.
+    /// The attribute of this name (and part), with its declared types; `Err` is a problem with the part.
     fn attribute(&self, name: &str) -> Option<Result<(u16, TypeSet), String>>;
-    /// A name that is close to this one.
+    /// A declared name that is similar to this one.
     fn suggest(&self, name: &str) -> Option<String>;
 }
 
-/// Where one condition of a criterion stands: its tests and segments, numbered as they are written,
+/// Path of one condition in a criterion: its tests and segments, numbered in the order of the text.
 pub(super) const CONDITIONS: &str = "conditions";
-/// the name that it asks about,
+/// Path of the name that the condition is about.
 pub(super) const NAME: &str = "name";
-/// and what it compares with.
+/// Path of the value that it compares with.
 pub(super) const VALUE: &str = "value";
 
-/// What the edge knows of a request.
+/// The edge's context of a request.
 const EDGE_NAMES: [&str; 3] = ["country", "city", "device"];
 
 pub(super) fn resolve(
@@ -75,7 +75,7 @@ pub(super) fn resolve(
     }
 }
 
-/// Every test with its number among the conditions of the criterion.
+/// Visits every test with its number among the conditions of the criterion.
 pub(super) fn for_each_test(expr: &Expr, next: &mut usize, visit: &mut impl FnMut(usize, &Name, &Test)) {
     match expr {
         Expr::Constant(_) => {}
@@ -90,7 +90,7 @@ pub(super) fn for_each_test(expr: &Expr, next: &mut usize, visit: &mut impl FnMu
 }
 
 pub(super) fn depth(expr: &Expr) -> usize {
-    // Trees come from bounded readers; what is read as data nests at most as deep as its reader allows.
+    // Trees come from readers that bound the depth.
     match expr {
         Expr::Constant(_) | Expr::Segment(_) | Expr::Test { .. } => 1,
         Expr::And(parts) | Expr::Or(parts) => parts.iter().map(depth).max().unwrap_or(0).saturating_add(1),

@@ -1,7 +1,7 @@
-//! Sets that are asked for members often.
+//! Sets for fast membership tests.
 //!
-//! Most that is asked for is no member, and of a short list one bit of 64 knows that nearly always. What passes is looked
-//! for in sorted order; texts are found by a number of theirs, so that each step compares two numbers and not two texts.
+//! Most lookups miss, and for a short list one bit of 64 rules nearly all misses out. The rest are found by binary
+//! search; texts are ordered by a 64-bit print, so that each step compares two numbers instead of two texts.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -12,7 +12,7 @@ use crate::order;
 /// Distinct integers.
 #[derive(Debug)]
 pub(crate) struct Integers {
-    /// The bit that each is marked by.
+    /// A bit mask of all members' marks.
     marks: u64,
     /// Ascending.
     integers: Box<[i64]>,
@@ -39,7 +39,7 @@ impl Integers {
 /// Distinct texts.
 #[derive(Debug)]
 pub(crate) struct Texts {
-    /// The bit that each is marked by.
+    /// A bit mask of all members' marks.
     marks: u64,
     /// Ascending.
     prints: Box<[u64]>,
@@ -61,7 +61,7 @@ impl Texts {
         self.marks & mark(wanted) != 0 && self.has_of_print(wanted, text)
     }
 
-    /// The same of a text whose mark is there. Long texts of one make have one print, so there may be many of them.
+    /// Looks for a text whose mark is set. Long texts with equal length and ends have one print, so there may be many.
     fn has_of_print(&self, wanted: u64, text: &str) -> bool {
         let start = self.prints.partition_point(|print| *print < wanted);
         let end = self.prints.partition_point(|print| *print <= wanted);
@@ -77,17 +77,17 @@ impl Texts {
     }
 }
 
-/// The bit that marks a mixed number: by its first six bits.
+/// The mask bit of a mixed number: chosen by its first six bits.
 fn mark(mixed: u64) -> u64 {
     1 << (mixed >> 58)
 }
 
-/// Every bit of a number in the first ones: times are multiples of large numbers, and ids follow each other.
+/// Mixes every bit of a number into the first ones: times are multiples of large numbers, and ids are consecutive.
 fn mixed(number: u64) -> u64 {
     number.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-/// A number that texts seldom share: made of the length and both ends, because that takes no loop.
+/// A 64-bit print of a text, not collision-resistant: its length and both ends, because that takes no loop.
 fn print(text: &str) -> u64 {
     let bytes = text.as_bytes();
     let ends = if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
@@ -106,7 +106,7 @@ mod tests {
     use alloc::string::String;
     use proptest::prelude::*;
 
-    /// Short ones, and long ones of one print.
+    /// Short texts, and long ones with one print.
     const TEXT: &str = "[ab]{0,3}|https://a.b/[0-9]{2}/details.html|[a-zé]{3,9}";
 
     proptest! {

@@ -1,4 +1,4 @@
-//! Which types a value may have: the intersection of its declaration and its uses.
+//! Type sets: the types that a value may have, the intersection of its declaration and its uses.
 
 use core::fmt;
 
@@ -10,12 +10,12 @@ use crate::value::{DataType, Number, Value};
 pub(crate) struct TypeSet(u8);
 
 impl TypeSet {
-    /// Nothing is known: any scalar or list passes.
+    /// Unrestricted: any scalar or list fits.
     pub(crate) const ANY: TypeSet = TypeSet(0x7f);
-    /// What `WITHIN n DAYS` can read: times, and what is declared or otherwise used as a text or number that may be one.
+    /// The types that `WITHIN n DAYS` can read: times, and texts and numbers that may be times.
     pub(crate) const TIMES: TypeSet =
         TypeSet::of(&[DataType::Timestamp, DataType::Date, DataType::Number, DataType::String]);
-    /// What has a size.
+    /// The types that have a size.
     pub(crate) const LISTS: TypeSet = TypeSet::of(&[DataType::StringArray, DataType::NumberArray]);
 
     pub(crate) const fn of(types: &[DataType]) -> TypeSet {
@@ -56,12 +56,12 @@ impl TypeSet {
         self.0 == 0
     }
 
-    /// Whether a list may stand here.
+    /// True if a list is possible.
     pub(crate) fn has_lists(self) -> bool {
         !self.and(TypeSet::LISTS).is_empty()
     }
 
-    /// These, and lists of them.
+    /// These types, and lists of them.
     pub(crate) fn and_lists(self) -> TypeSet {
         let texts = self.has(DataType::String) || self.has_times();
         let numbers = self.has(DataType::Number) || self.has(DataType::Timestamp);
@@ -69,7 +69,7 @@ impl TypeSet {
         TypeSet(self.0 | lists(texts, DataType::StringArray) | lists(numbers, DataType::NumberArray))
     }
 
-    /// These, and what items of those lists among them are.
+    /// These types, and the item types of the lists among them.
     pub(crate) fn and_items(self) -> TypeSet {
         let items = |has: bool, item: DataType| if has { TypeSet::one(item).0 } else { 0 };
         TypeSet(
@@ -79,7 +79,7 @@ impl TypeSet {
         )
     }
 
-    /// What each item of a list of these types may be.
+    /// The types of each item of a list of these types.
     pub(crate) fn items(self) -> TypeSet {
         match (self.has(DataType::StringArray), self.has(DataType::NumberArray)) {
             (true, false) => TypeSet::one(DataType::String),
@@ -88,23 +88,23 @@ impl TypeSet {
         }
     }
 
-    /// The times among these.
+    /// The time types among these.
     pub(crate) fn times(self) -> TypeSet {
         self.and(TypeSet::of(&[DataType::Timestamp, DataType::Date]))
     }
 
-    /// Whether a time may stand here.
+    /// True if a time is possible.
     pub(crate) fn has_times(self) -> bool {
         !self.times().is_empty()
     }
 
-    /// Whether a text that is a time is compared as one, and any other as a text: some use asks for a time, and none
+    /// True if texts that are times are compared as times, and others as texts: some use asks for a time, and none
     /// rules out a text.
     pub(crate) fn is_text_or_time(self) -> bool {
         self != TypeSet::ANY && self.has(DataType::String) && self.has_times()
     }
 
-    /// The ingest rule: the value as it is kept, or None when it fits no type of the set. An empty list is missing
+    /// The ingest rule: the value as stored, or `Err` when it fits no type of the set. An empty list is missing
     /// (`Ok(None)`).
     pub(crate) fn admit(self, value: &Value) -> Result<Option<Value>, Misfit> {
         Ok(self.fit(value)?.map(|fit| match fit {
@@ -136,19 +136,19 @@ impl TypeSet {
         }
     }
 
-    /// Whether the value is there and fits as it is, or as the number that its text is.
+    /// True if the value is present and fits, as it is or as the number in its text.
     pub(crate) fn fits(self, value: &Value) -> bool {
         matches!(self.fit(value), Ok(Some(_)))
     }
 
-    /// The number that a text is where a number may stand, or a time in Unix seconds or a unit below.
+    /// The number in a text, where a number is possible, or a time in Unix seconds or a smaller unit.
     pub(crate) fn number_in(self, text: &str) -> Option<Number> {
         let number =
             if self.has(DataType::Number) || self.has_times() { Number::parse(text)? } else { return None };
         (self.has(DataType::Number) || time::digits_ms(number).is_some()).then_some(number)
     }
 
-    /// A timestamp may be written as a date, which is its midnight, and a date as an instant, which is its day.
+    /// A timestamp may be written as a date (its midnight), and a date as an instant (its day).
     fn is_instant(self, value: &Value) -> bool {
         self.has_times()
             && match value {
@@ -158,13 +158,13 @@ impl TypeSet {
             }
     }
 
-    /// The instant that a time of these types is compared as: that of its day where only dates may stand.
+    /// The instant that a time of these types is compared as: its day's where only dates are possible.
     pub(crate) fn instant(self, instant_ms: i64) -> i64 {
         if self.times() == TypeSet::one(DataType::Date) { time::midnight_ms(instant_ms) } else { instant_ms }
     }
 }
 
-/// How a value is kept that fits.
+/// How a fitting value is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fit {
     AsItIs,
@@ -172,7 +172,7 @@ pub(crate) enum Fit {
     AsNumber(Number),
 }
 
-/// A value that fits no type it may have.
+/// A value that fits none of the allowed types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Misfit;
 

@@ -1,4 +1,4 @@
-//! Which types each value may have: what the criteria that name it ask of it, all together.
+//! Uses: the types that all criteria together allow for each value.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -12,23 +12,23 @@ use crate::index::Index;
 use crate::limits::CRITERIA_DEPTH_MAX;
 use crate::syntax::{Expr, Name, Test};
 
-/// Every value that is asked about, and which types its uses allow.
+/// Every value that criteria test, with the types that its uses allow.
 #[derive(Default)]
 pub(crate) struct Uses {
-    /// Values by what identifies them across criteria: attributes by their index, one more than the slot (0: none),
+    /// Slots of attributes, by attribute index, each plus one (0: none).
     known_attributes: Vec<u32>,
-    /// and all others by a text.
+    /// Slots of all other values, by a key text.
     known: Index,
-    /// What the program's slots will be, but for segments.
+    /// The slots of the program, without segments.
     pub(super) slots: Vec<TypedSlot>,
-    /// Those that are asked for their age.
+    /// Slots of values whose age is tested.
     aged: Vec<u32>,
-    /// Those whose items are asked, each by itself.
+    /// Slots of lists whose items are tested one by one.
     many: Vec<u32>,
 }
 
 impl Uses {
-    /// Adds what one criterion says about the values it names.
+    /// Adds the uses in one criterion.
     pub(crate) fn add(
         &mut self,
         expr: &Expr,
@@ -41,14 +41,14 @@ impl Uses {
             return;
         }
         for_each_test(expr, &mut 0, &mut |number, name, test| {
-            // What cannot be resolved is reported when the criterion is lowered.
+            // Unresolved names are reported when the criterion is lowered.
             let Some((slot, declared)) = resolve(name, scope, names).ok() else { return };
             let index = self.number(slot, declared, scope);
             let Some(typed) = self.slots.get_mut(index as usize) else { return };
             let wanted = allowed(test);
             let both = typed.types.and(wanted);
             if both.is_empty() {
-                // The uses before hold, so that one that is wrong is reported alone.
+                // Earlier uses hold, so that only the wrong one is reported.
                 let at = at.inner(CONDITIONS, number);
                 out.push(disagreement(name, test, declared, typed.types).at(at.field(VALUE)));
             } else {
@@ -62,8 +62,8 @@ impl Uses {
         });
     }
 
-    /// Decides what all uses leave open, when every criterion was added: what is asked for its age is a time, unless it
-    /// is declared as something else, or used as that.
+    /// Decides the types that uses leave open, after every criterion was added: a value whose age is tested is a time,
+    /// unless it is declared or used as something else.
     pub(crate) fn settle(&mut self) {
         for index in self.aged.drain(..) {
             if let Some(typed) = self.slots.get_mut(index as usize)
@@ -78,7 +78,7 @@ impl Uses {
             }
         }
         for typed in &mut self.slots {
-            // A question about a column holds when it holds for any item of the array that an event may have in it.
+            // A test of a column is true when it is true of any item of an array in that column.
             if let Slot::Column(column) = &typed.slot
                 && column != "time"
             {
@@ -88,7 +88,7 @@ impl Uses {
         }
     }
 
-    /// What an attribute may be: its declaration and all its uses.
+    /// The types that an attribute may have: its declaration and all its uses.
     pub(crate) fn of_attribute(&self, index: u16, declared: TypeSet) -> TypeSet {
         let typed = self.attribute(index).and_then(|typed| self.slots.get(typed as usize));
         typed.map_or(declared, |typed| typed.types)
@@ -98,7 +98,7 @@ impl Uses {
         self.known_attributes.get(usize::from(index))?.checked_sub(1)
     }
 
-    /// The slot of a value that was added.
+    /// The slot of an added value.
     pub(super) fn find(&self, slot: &Slot, scope: Scope<'_>) -> Option<u32> {
         match slot {
             Slot::Attribute(index) => self.attribute(*index),
@@ -128,7 +128,8 @@ impl Uses {
     }
 }
 
-/// Why a value is not asked this: no type allows it, not the declared one, or none that other uses leave.
+/// The reason why a value cannot be tested so: no type allows it, its declared type does not, or no type that other
+/// uses leave.
 #[cold]
 fn disagreement(name: &Name, test: &Test, declared: TypeSet, so_far: TypeSet) -> Diagnostic {
     let wanted = allowed(test);
@@ -165,7 +166,7 @@ fn disagreement(name: &Name, test: &Test, declared: TypeSet, so_far: TypeSet) ->
     Diagnostic::new(Code::TypeMismatch, message).help(help)
 }
 
-/// What identifies a value across criteria, if it is no attribute.
+/// A key that identifies a value across criteria, for all but attributes.
 fn identity(slot: &Slot, scope: Scope<'_>) -> String {
     match slot {
         Slot::Column(column) => match scope.table {
@@ -173,7 +174,7 @@ fn identity(slot: &Slot, scope: Scope<'_>) -> String {
             None => alloc::format!("event..{column}"),
         },
         Slot::Edge(name) => ["edge.", name].concat(),
-        // Personalizations declare their inputs each for itself: of another type it is another value.
+        // Personalizations declare inputs separately: an input of another type is another value.
         Slot::Input(name) => {
             let declared = scope.inputs.iter().find(|input| input.name == *name);
             ["input.", declared.map_or("", |input| input.data_type.as_str()), ".", name].concat()

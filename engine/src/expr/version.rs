@@ -1,7 +1,7 @@
 //! Versions of software: `1.2.3-beta.1+build`, compared by the precedence of SemVer 2.0.
 //!
-//! A part that is not written is 0 (`1.2` is `1.2.0`, `1.2-beta` is `1.2.0-beta`) and a leading `v` is dropped. Numbers
-//! have no leading zeros and any length. Build metadata does not count.
+//! Missing parts are 0 (`1.2` is `1.2.0`, `1.2-beta` is `1.2.0-beta`) and a leading `v` is dropped. Numbers have no
+//! leading zeros and any length. Build metadata does not count.
 
 use alloc::boxed::Box;
 use core::cmp::Ordering;
@@ -14,7 +14,7 @@ use super::interval::Interval;
 pub(crate) struct Version(Box<str>);
 
 impl Version {
-    /// None for what is no version.
+    /// None for a text that is not a version.
     pub(super) fn new(text: &str) -> Option<Version> {
         Parts::of(text)?;
         Some(Version(text.into()))
@@ -46,7 +46,7 @@ impl Ord for Version {
 }
 
 impl Interval<Version> {
-    /// Whether a text is a version between the ends; None when it is no version.
+    /// True if a text is a version between the ends; None when it is not a version.
     pub(super) fn has(&self, text: &str) -> Option<bool> {
         let parts = Parts::of(text)?;
         let to = |end: &Version| parts.compare(end.parts());
@@ -64,12 +64,12 @@ impl Interval<Version> {
     }
 }
 
-/// A version taken apart.
+/// A version split into its parts.
 #[derive(Clone, Copy)]
 struct Parts<'a> {
     /// Major, minor and patch, in digits.
     numbers: [&'a str; 3],
-    /// What makes it a version before the one of these numbers.
+    /// The pre-release identifiers, which sort before the release.
     before: Option<&'a str>,
 }
 
@@ -110,7 +110,7 @@ impl<'a> Parts<'a> {
             (None, None) => Ordering::Equal,
             (None, Some(_)) => Ordering::Greater,
             (Some(_), None) => Ordering::Less,
-            // Name by name; a number comes before a name, and fewer of them before more.
+            // Identifier by identifier; a numeric one comes before an alphanumeric one, and fewer before more.
             (Some(mine), Some(theirs)) => {
                 mine.split('.').map(Identifier).cmp(theirs.split('.').map(Identifier))
             }
@@ -118,7 +118,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// One name of a pre-release.
+/// One identifier of a pre-release.
 #[derive(PartialEq, Eq)]
 struct Identifier<'a>(&'a str);
 
@@ -147,7 +147,7 @@ fn has_no_zeros_before(digits: &str) -> bool {
     digits.len() == 1 || !digits.starts_with('0')
 }
 
-/// Digits without zeros before them, of any length.
+/// Compares digits without leading zeros, of any length.
 fn by_number(a: &str, b: &str) -> Ordering {
     a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }

@@ -1,4 +1,4 @@
-//! Updates: what one event does to one attribute.
+//! Updates: the effect of one event on one attribute.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -16,8 +16,8 @@ use crate::objects::{event_id, events_of};
 use crate::profile::Profile;
 use crate::value::{DataType, Nanos, Number, Value};
 
-/// Adds what the event says; a column that is missing says nothing. `Err` is a stable name for what was refused.
-/// `near` says where the profile may keep it, see [`Profile::place_near`].
+/// Applies the event to an attribute; a missing column changes nothing. `Err` is a stable name of the reason for a
+/// refusal. `near` is the index where the profile may hold the state, see [`Profile::place_near`].
 pub(crate) fn update(
     profile: &mut Profile,
     attribute: &AttributePlan,
@@ -95,7 +95,7 @@ fn update_by(
     Ok(())
 }
 
-/// The state of the attribute's shape, or none; what another definition left makes room.
+/// The state of the attribute's shape, or none; state of another shape is parked.
 #[inline]
 fn current<'p>(
     profile: &'p mut Profile,
@@ -153,7 +153,7 @@ fn total(state: &mut Option<State>, unit: Unit, time_ms: i64, amount: i128) -> V
     collapsed
 }
 
-/// Takes out of a list what the event names.
+/// Removes the items that an event names from a list.
 pub(crate) fn take_out(
     profile: &mut Profile,
     attribute: &AttributePlan,
@@ -211,7 +211,7 @@ fn add_item(
     let mut refused = None;
     let mut fields: Vec<Option<Value>> = Vec::with_capacity(list.columns.len());
     for (column, types) in list.columns.iter().zip(&list.types) {
-        // The item is there all the same; what it cannot say is missing.
+        // The item is added all the same; the refused field is missing.
         fields.push(match scalar(admitted(*types, event, column)) {
             Ok(value) => value,
             Err(reason) => {
@@ -228,7 +228,7 @@ fn add_item(
     refused.map_or(Ok(()), Err)
 }
 
-/// Changes a list; what another definition left makes room.
+/// Changes a list; state of another shape is parked.
 fn with_list(profile: &mut Profile, attribute: &AttributePlan, change: impl FnOnce(&mut ItemList)) {
     let state = profile.state_mut(&attribute.name);
     if !state.as_ref().is_some_and(|state| is_current(&attribute.kind, state)) {
@@ -270,7 +270,7 @@ fn item_id(list: &ListPlan, event: &Event, column: &str) -> Result<Option<Value>
     scalar(admitted(list.id_types, event, column))
 }
 
-/// Items say scalars.
+/// Items hold scalars only.
 fn scalar(value: Result<Option<Value>, &'static str>) -> Result<Option<Value>, &'static str> {
     match value? {
         Some(Value::List(_) | Value::Object(_)) => Err("wrong_type"),
@@ -286,10 +286,10 @@ fn added(amount: &Amount, types: TypeSet, event: &Event) -> Result<Option<i128>,
     }
 }
 
-// Inlined, because what it returns is too large for registers and would be waited for.
+// Inlined, because the result is too large for registers.
 #[inline(always)]
 fn summand(types: TypeSet, event: &Event, column: &str) -> Result<Option<Nanos>, &'static str> {
-    // As most events say it.
+    // Fast path: a value of the right type.
     if column != "time"
         && types.has(DataType::Number)
         && let Some(Value::Number(number)) = event.column(column)
@@ -299,7 +299,7 @@ fn summand(types: TypeSet, event: &Event, column: &str) -> Result<Option<Nanos>,
     summand_of_another_type(types, event, column)
 }
 
-/// The rest, such as numbers in text, is looked at closely.
+/// All other values, such as numeric texts.
 #[cold]
 fn summand_of_another_type(
     types: TypeSet,
@@ -321,7 +321,7 @@ fn admitted(types: TypeSet, event: &Event, column: &str) -> Result<Option<Value>
     }
 }
 
-/// How large a value is: a text in UTF-8, any other as compact JSON without its escapes.
+/// The size of a value in bytes: a text in UTF-8, any other as compact JSON without escapes.
 pub(crate) fn bytes(value: &Value) -> usize {
     match value {
         Value::String(text) => text.len(),

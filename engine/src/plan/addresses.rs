@@ -1,4 +1,4 @@
-//! The part of the compiler that finds names of attributes, and of their parts, that mean something else.
+//! The part of the compiler that checks the names of attributes and of their parts for collisions.
 
 use alloc::string::String;
 
@@ -8,7 +8,7 @@ use crate::diagnostic::{At, Code, words};
 use crate::syntax::Name;
 
 impl Compiler<'_> {
-    /// What criteria and outputs call an attribute, or a part of one, means nothing else.
+    /// Checks that each name of an attribute or part has no second meaning.
     pub(super) fn addresses(&mut self, directory: &Directory) {
         let mut reserved = None;
         for fact in &directory.facts {
@@ -23,7 +23,7 @@ impl Compiler<'_> {
             let first = directory.names.get(&fact.name).and_then(|first| directory.facts.get(first));
             let Some(first) = first else { continue };
             let (one, other) = (self.attribute_of(first), self.attribute_of(fact));
-            // Two attributes, or two parts of one, that are called alike are reported as that.
+            // Attributes or parts of one name are reported as duplicates.
             if one == other {
                 continue;
             }
@@ -49,7 +49,7 @@ impl Compiler<'_> {
     }
 }
 
-/// What names of this form mean in criteria, if they are none of attributes.
+/// The other meaning of a name of this form in criteria, if any.
 fn reserved_for(name: &str) -> Option<&'static str> {
     if name.starts_with(Name::EVENT) {
         Some("a column of the event")

@@ -1,4 +1,4 @@
-//! The part of the compiler that makes attributes ready: windows, bases, domains, and what is wrong with them.
+//! The part of the compiler that compiles attributes: windows, bases, domains, and their errors.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -22,7 +22,7 @@ use crate::order;
 use crate::syntax::Name;
 
 impl Compiler<'_> {
-    /// What can be asked of attributes, with the types that their declarations and uses leave.
+    /// The facts of all attributes, with the types that declarations and uses leave.
     pub(super) fn facts(&mut self, directory: &Directory, uses: &Uses) -> Vec<FactPlan> {
         let mut facts = Vec::with_capacity(directory.facts.len());
         for (index, declared) in directory.facts.iter().enumerate() {
@@ -52,7 +52,8 @@ impl Compiler<'_> {
         facts
     }
 
-    /// `filters` are those of attributes and of lists' actions, in the order of the definition.
+    /// Compiles the attributes. `filters` are those of attributes and of lists' actions, in the order of the
+    /// definition.
     pub(super) fn attributes(
         &mut self,
         facts: &mut [FactPlan],
@@ -164,12 +165,12 @@ impl Compiler<'_> {
                 (plans.get(fact.attribute).map(|plan| &plan.kind), &fact.part)
                 && matches!(aggregation, ListAggregation::First | ListAggregation::Last)
             {
-                // One of the items is what items of the list may be.
+                // Items of a list also fit the types of its single-valued parts.
                 let types = list.types_of(column.as_deref());
                 (fact.types, fact.asked) = (fact.types.and(types), fact.asked.and(types));
             }
         }
-        // As profiles keep them, so that each is found behind the one before.
+        // In the order in which profiles store them, so that each is found after the one before.
         let name = |index: &usize| plans.get(*index).map(|plan| plan.name.as_str());
         for key_event in key_events.iter_mut() {
             order::sort(&mut key_event.feeds, |a, b| name(a).cmp(&name(b)));
@@ -228,8 +229,8 @@ impl Compiler<'_> {
         self.parts(parts.iter().map(|part| part.name.as_str()), at);
     }
 
-    /// The columns that a list keeps of each item, ascending, and what they may be. A column that several parts read has
-    /// to suit all of them.
+    /// The columns that a list stores for each item, ascending, with their types. A column that several parts read must
+    /// suit all of them.
     fn list_columns<'f>(
         &mut self,
         facts: impl Iterator<Item = &'f FactPlan>,
@@ -254,7 +255,7 @@ impl Compiler<'_> {
         columns.into_iter().unzip()
     }
 
-    /// What the ids of a list may be. Parts that make one value of them read what of them suits.
+    /// The types of a list's ids. Parts that pick one of them read the ids that fit.
     fn id_types<'f>(
         &mut self,
         facts: impl Iterator<Item = &'f FactPlan>,
@@ -319,7 +320,7 @@ impl Compiler<'_> {
         self.unique(at.field("parts"), names, "part");
     }
 
-    /// The columns of the batch attributes that a backfill names.
+    /// The record columns of the batch attributes that a backfill names.
     fn base(&mut self, backfill: Option<&Backfill>, at: At<'_>) -> Option<Base> {
         let backfill = backfill?;
         let definition = self.definition;
@@ -338,7 +339,7 @@ impl Compiler<'_> {
     }
 }
 
-/// The key event that feeds it, and whether it has a filter of its own.
+/// The key event that feeds an attribute, and whether the attribute has a filter of its own.
 fn key_event_of(kind: &AttributeKind) -> Option<(&str, bool)> {
     match kind {
         AttributeKind::Single { key_event, filter, .. }

@@ -1,4 +1,4 @@
-//! The compiler: a definition, part by part, into a plan. Findings are collected; none ends it.
+//! The compiler: turns a definition into a plan, part by part. It collects all findings; none stops it.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -21,17 +21,16 @@ use crate::order;
 use crate::suggest::closest;
 use crate::syntax::Expr;
 
-/// How many names a finding lists of those that there are.
+/// Number of declared names that a finding lists.
 const NAMES_SHOWN: usize = 8;
 
 impl Plan {
-    /// Compiles a definition. `Err` holds every finding: the errors, and with the feature `words` what
-    /// [`warnings`](Plan::warnings) says of the parts that are sound. A plan may still have warnings, which `usher-config`
-    /// reports, because they are about what was meant.
+    /// Compiles a definition. A plan may still have [`warnings`](Plan::warnings), which `usher-config` reports.
     ///
     /// # Errors
     ///
-    /// Every finding, if one of them is an error. None is dropped at the first.
+    /// Every finding, if one of them is an error. With the feature `words` they include the warnings about the parts
+    /// without errors.
     ///
     /// # Examples
     ///
@@ -60,7 +59,7 @@ impl Plan {
         Plan::compile_owned(definition.clone())
     }
 
-    /// The same for a definition that is not wanted any more, which the plan keeps.
+    /// Compiles a definition and keeps it in the plan, without a copy.
     ///
     /// # Errors
     ///
@@ -74,7 +73,7 @@ impl Plan {
                 let warnings = plan.warnings_of(&definition, &found);
                 found.extend(warnings);
             }
-            // What a name means twice is said once, where it is declared; here it marked the criteria that name it.
+            // A duplicate name is reported once, where it is declared; here it only marked the criteria that use it.
             found.retain(|finding| {
                 finding.code != Code::DuplicateName || !finding.path.contains(".conditions[")
             });
@@ -84,7 +83,7 @@ impl Plan {
     }
 }
 
-/// One definition on its way to a plan, and what was found wrong with it.
+/// A definition while it is compiled, with the findings so far.
 pub(super) struct Compiler<'a> {
     pub(super) definition: &'a Definition,
     pub(super) out: Vec<Diagnostic>,
@@ -137,7 +136,7 @@ impl<'a> Compiler<'a> {
         let directory = Directory::of(definition);
         self.addresses(&directory);
 
-        // Every criterion with where it stands; types need all of them before any can be lowered.
+        // All criteria with their paths: types need every criterion before any can be lowered.
         let mut uses = Uses::default();
         let key_event_tables: Vec<usize> = definition.key_events.iter().map(|k| table_of(&k.table)).collect();
         for (index, key_event) in definition.key_events.iter().enumerate() {
@@ -224,7 +223,7 @@ impl<'a> Compiler<'a> {
 
         let identity = &definition.identity;
         Plan {
-            // The caller puts it in when nothing looks at it any more.
+            // The caller moves the definition in when nothing borrows it any more.
             definition: Definition::default(),
             tables,
             program,
@@ -239,7 +238,8 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// The columns of an event's id, but those that identify visitors: every event of one would be a copy of the first.
+    /// The columns of an event's id, except those that identify visitors: all events of a visitor would have the same
+    /// id.
     fn id_columns(&mut self, keys: &[KeyRule]) -> Vec<String> {
         let own = self.definition.event_id_column.as_deref();
         let is_key = |name: &str| keys.iter().any(|rule| rule.name == name);
@@ -323,7 +323,7 @@ impl<'a> Compiler<'a> {
         found
     }
 
-    /// The filters that attributes and the actions of lists have besides their key events'.
+    /// The filters that attributes and list actions have beside those of their key events.
     fn own_filters(&self, key_event_tables: &[usize]) -> Vec<OwnFilter<'a>> {
         let definition = self.definition;
         let table = |name: &String| {
@@ -375,7 +375,7 @@ impl<'a> Compiler<'a> {
             });
         }
         if let Some(lookup_key) = lookup_key {
-            // It is a key without being listed, and the first to be tried.
+            // The lookup key is a key without being listed, and the first to be tried.
             if !rules.iter().any(|rule| rule.name == *lookup_key) {
                 rules.push(KeyRule {
                     name: lookup_key.clone(),
@@ -391,7 +391,7 @@ impl<'a> Compiler<'a> {
             order::sort(&mut rules, |a, b| (a.name != *lookup_key).cmp(&(b.name != *lookup_key)));
         }
         if let Some(primary) = &identity.primary_key
-            // Who names it as the lookup key has said that it is a key.
+            // The lookup key needs no entry in the list.
             && identity.lookup_key.as_ref() != Some(primary)
             && !identity.keys.iter().any(|key| key.name == *primary)
         {
@@ -411,10 +411,10 @@ impl<'a> Compiler<'a> {
     }
 }
 
-/// A filter that an attribute, or an action of a list, has besides its key event's.
+/// A filter that an attribute or a list action has beside that of its key event.
 struct OwnFilter<'a> {
     filter: &'a Expr,
-    /// Whose columns it names.
+    /// The table whose columns it names.
     table: Option<usize>,
     attribute: usize,
     action: Option<usize>,

@@ -1,4 +1,4 @@
-//! What every part of the compiler looks the names of attributes up in.
+//! The directory in which every part of the compiler looks up names of attributes.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -11,12 +11,12 @@ use crate::expr::types::TypeSet;
 use crate::index::Index;
 use crate::suggest::closest;
 
-/// Everything that can be asked of attributes, by name.
+/// All facts by name.
 #[derive(Default)]
 pub(super) struct Directory {
     pub(super) facts: Vec<Declared>,
     pub(super) names: Index,
-    /// Names of attributes alone, for what is said about their parts.
+    /// Names of attributes alone, for messages about their parts.
     attributes: Index,
 }
 
@@ -41,7 +41,7 @@ impl Directory {
                     Some(part) => [declared.name.as_str(), ".", part].concat(),
                     None => declared.name.clone(),
                 };
-                // Of several of one name the first is meant; `Compiler::addresses` says that they are several.
+                // The first of several facts with one name counts; `Compiler::addresses` reports the collision.
                 directory.names.number(&name, directory.facts.len());
                 directory.facts.push(Declared {
                     name,
@@ -61,7 +61,7 @@ impl Directory {
         self.names.get(name).and_then(|index| u16::try_from(index).ok())
     }
 
-    /// The names of an attribute's parts, for what is said about them.
+    /// The names of an attribute's parts, for messages.
     pub(super) fn parts_of(&self, name: &str) -> Vec<&str> {
         let of = |full: &&str| full.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
         self.names.iter().filter(of).collect()

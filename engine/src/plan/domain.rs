@@ -1,5 +1,5 @@
-//! What a value can be whoever the visitor is, by the kind of its attribute: a counter is never missing and, where each
-//! event adds a constant, a whole number from 0 up; a list has at most as many items as it keeps.
+//! Domains of attributes by their kind: a counter is never missing and, where each event adds a constant, a whole
+//! number from 0 up; a list has at most as many items as it keeps.
 
 use core::ops::Bound;
 
@@ -28,7 +28,7 @@ impl Domain {
     fn of(fact: &FactPlan, kind: &AttributeKind) -> Domain {
         match (kind, &fact.part) {
             (AttributeKind::Counter { increment, backfill, .. }, _) => {
-                // A column may say negative and broken numbers, and so may a batch.
+                // A column or a batch may hold negative numbers and fractions.
                 let is_count = matches!(increment, Increment::Constant(_)) && backfill.is_none();
                 let low = if is_count { Bound::Included(Number::Integer(0)) } else { Bound::Unbounded };
                 let from = Op::numbers(Interval { low, high: Bound::Unbounded });

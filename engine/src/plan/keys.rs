@@ -1,4 +1,4 @@
-//! Stitching keys as the plan has them: which values of their columns identify.
+//! Compiled stitching keys: the rules for values that identify.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -17,20 +17,20 @@ pub(crate) struct KeyRule {
     pub(crate) valid: Option<Pattern>,
     pub(crate) exclude: Option<Pattern>,
     pub(crate) invalid_texts: Vec<String>,
-    /// Version of the list of placeholders that are refused; 0: none are.
+    /// Version of the list of placeholders that are refused; 0: none.
     pub(crate) placeholder_list: u32,
     pub(crate) workflow_only: bool,
     pub(crate) trust: Trust,
 }
 
 impl KeyRule {
-    /// The value as a key, or why it is none.
+    /// The value as a key, or the reason to refuse it.
     pub(crate) fn admit<'a>(&self, value: &'a Value) -> Result<Cow<'a, str>, &'static str> {
         let Value::String(text) = value else { return Err("Value is not a string.") };
         self.admit_text(text)
     }
 
-    /// The same of a text.
+    /// The same for a text.
     pub(crate) fn admit_text<'a>(&self, text: &'a str) -> Result<Cow<'a, str>, &'static str> {
         let text = self.normalized(text);
         if text.is_empty() {
@@ -52,7 +52,7 @@ impl KeyRule {
         }
     }
 
-    /// A value as this key spells it.
+    /// A value as this key normalizes it.
     pub(crate) fn normalized<'a>(&self, text: &'a str) -> Cow<'a, str> {
         self.normalize.iter().fold(Cow::Borrowed(text), |text, step| match (step, text) {
             (Normalize::Trim, Cow::Borrowed(text)) => Cow::Borrowed(text.trim()),
@@ -63,20 +63,20 @@ impl KeyRule {
     }
 }
 
-/// One code point for one: of those that full lower case makes several of (`İ`), the first is the simple one.
+/// Maps one code point to one: where full lower case gives several (`İ`), the first is the simple one.
 fn lowercase(c: char) -> char {
     c.to_lowercase().next().unwrap_or(c)
 }
 
-/// Whether a text is in the first list of placeholders: what pages send when they know nobody, in any case. The list is
-/// in docs/definitions.md, too, and is never changed: another one is a second version.
+/// True if a text is in the first list of placeholders: the texts that pages send for an unknown visitor, in any case.
+/// The list is also in docs/definitions.md and never changes: another list is a second version.
 fn means_nobody(text: &str) -> bool {
     const TEXTS: [&str; 9] =
         ["undefined", "null", "none", "nan", "true", "false", "0", "[object object]", "(not set)"];
     TEXTS.iter().any(|known| known.eq_ignore_ascii_case(text)) || is_zero_id(text)
 }
 
-/// A UUID or advertising id of nothing but zeros, with its four hyphens or without any.
+/// True for a UUID or advertising id of zeros only, with its four hyphens or without any.
 fn is_zero_id(text: &str) -> bool {
     const HYPHENS: [usize; 4] = [8, 13, 18, 23];
     let is_zero = |(_, byte): (usize, u8)| byte == b'0';

@@ -1,4 +1,4 @@
-//! What is run: a [`Definition`] with every name resolved, every type decided and every pattern compiled.
+//! Plans: a [`Definition`] with every name resolved, every type decided and every pattern compiled.
 //!
 //! Compiling reports all findings at once; a plan exists only when none of them is an error. A plan is never
 //! serialized: isolates compile it from the definition that a bundle carries.
@@ -32,13 +32,13 @@ pub struct Plan {
     pub(crate) key_events: Vec<KeyEventPlan>,
     /// In the definition's order.
     pub(crate) attributes: Vec<AttributePlan>,
-    /// What can be asked of them; slots and outputs index it.
+    /// The facts of all attributes; slots and outputs index it.
     pub(crate) facts: Vec<FactPlan>,
     /// In routing order: the lookup key first.
     pub(crate) key_rules: Vec<KeyRule>,
     pub(crate) primary_key: Option<String>,
     lookup_key: Option<String>,
-    /// Where an event's id is looked for, in order: no key is an id.
+    /// Columns that may hold an event's id, in order; no key is among them.
     pub(crate) id_columns: Vec<String>,
     /// In the definition's order.
     pub(crate) personalizations: Vec<PersonalizationPlan>,
@@ -50,17 +50,17 @@ pub(crate) struct KeyEventPlan {
     pub(crate) filter: Node,
     /// Indexes of the attributes that it feeds.
     pub(crate) feeds: Vec<usize>,
-    /// Lists that it takes items out of: index of the attribute, and of its action.
+    /// The lists that it removes items from: index of the attribute, and of its action.
     pub(crate) takes: Vec<(usize, usize)>,
 }
 
 #[derive(Debug)]
 pub(crate) struct PersonalizationPlan {
-    /// Indexes of the tables whose events it answers, ascending.
+    /// Indexes of the tables whose events trigger it, ascending.
     pub(crate) tables: Vec<usize>,
     /// Index of the key event that triggers all of its sections.
     pub(crate) trigger: Option<usize>,
-    /// Indexes of sections that wait for a key event; of several that let the same events pass, one.
+    /// Indexes of sections that wait for a key event; of several that accept the same events, one.
     pub(crate) awaited: Vec<usize>,
     pub(crate) sections: Vec<SectionPlan>,
     pub(crate) candidates: Candidates,
@@ -74,12 +74,12 @@ pub(crate) struct SectionPlan {
     pub(crate) outputs: Vec<OutputPlan>,
 }
 
-/// What an output needs beside its source.
+/// Compiled data of an output, beside its source.
 #[derive(Debug)]
 pub(crate) enum OutputPlan {
-    /// It is the same for everybody.
+    /// The source is enough.
     Same,
-    /// Index of the fact that it shows.
+    /// Index of the fact to show.
     Fact(u16),
     Template(Vec<Piece>),
 }
@@ -88,17 +88,17 @@ pub(crate) enum OutputPlan {
 #[derive(Debug)]
 pub(crate) enum Piece {
     Text(String),
-    /// Index of the fact that stands there.
+    /// Index of the fact to insert.
     Fact(u16),
 }
 
 impl Plan {
-    /// What it was compiled from.
+    /// The definition that it was compiled from.
     pub fn definition(&self) -> &Definition {
         &self.definition
     }
 
-    /// The event tables that events may arrive at, ascending; [`Event::table`](crate::Event) indexes them.
+    /// The event tables of the audience, ascending; [`Event::table`](crate::Event) is an index into them.
     pub fn tables(&self) -> &[EventTable] {
         &self.tables
     }
@@ -115,7 +115,7 @@ impl Plan {
         self.definition.personalizations.iter().position(|personalization| personalization.name == name)
     }
 
-    /// Whether events on a table may trigger the personalization of this name.
+    /// True if events on a table may trigger the personalization of this name.
     pub fn is_triggered_on(&self, personalization: &str, table: usize) -> bool {
         let index = self.personalization(personalization);
         index
@@ -128,7 +128,7 @@ impl Plan {
         self.lookup_key.as_deref()
     }
 
-    /// Whether a name is that of a key that visitors are looked up by.
+    /// True if visitors can be looked up by a key of this name.
     pub fn is_key(&self, name: &str) -> bool {
         self.key_rules.iter().any(|rule| rule.name == name)
     }

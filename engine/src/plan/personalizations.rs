@@ -1,4 +1,4 @@
-//! The part of the compiler that makes personalizations ready: what triggers them, what they show.
+//! The part of the compiler that compiles personalizations: their triggers and outputs.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -14,8 +14,8 @@ use crate::expr::scope::Names;
 use crate::expr::{Node, Program};
 use crate::index::Index;
 
-/// Which sections to ask whether an event is one that a personalization waits for. A section without a filter of its own
-/// stands for all of its key event.
+/// The sections to check for whether an event is awaited. A section without a filter of its own covers all events of
+/// its key event.
 fn awaited(sections: &[SectionPlan]) -> Vec<usize> {
     let mut plain: Vec<usize> = Vec::new();
     let mut asked = Vec::new();
@@ -32,7 +32,7 @@ fn awaited(sections: &[SectionPlan]) -> Vec<usize> {
 }
 
 impl Compiler<'_> {
-    /// For each section: the key event it waits for, and the table whose columns its `event.` names mean.
+    /// For each section: the key event that it waits for, and the table of its `event.` columns.
     pub(super) fn section_events(
         &mut self,
         index: usize,
@@ -112,7 +112,7 @@ impl Compiler<'_> {
         plans
     }
 
-    /// A criterion that names an input could mean an attribute of that name.
+    /// An input with the name of an attribute is an error: criteria that name it would be ambiguous.
     fn inputs(&mut self, directory: &Directory, personalization: &Personalization, at: At<'_>) {
         for (number, input) in personalization.inputs.iter().enumerate() {
             let name = &input.name;
@@ -137,7 +137,7 @@ impl Compiler<'_> {
         }
     }
 
-    /// Text with `{{name}}` in it.
+    /// Compiles a text with `{{name}}` placeholders.
     fn template(&mut self, directory: &Directory, text: &str, at: At<'_>) -> Vec<Piece> {
         let mut pieces = Vec::new();
         let mut rest = text;
@@ -155,7 +155,7 @@ impl Compiler<'_> {
         pieces
     }
 
-    /// The fact that an answer shows under this name.
+    /// The fact that an output of this name shows.
     fn shown(&mut self, directory: &Directory, name: &str, part: Option<&String>, at: At<'_>) -> Option<u16> {
         let full = match part {
             Some(part) => [name, ".", part].concat(),
@@ -189,7 +189,7 @@ impl Compiler<'_> {
         None
     }
 
-    /// An answer names its offers by section, so personalizations that one event triggers share no section names.
+    /// An answer names its offers by section, so personalizations that one event triggers must not share section names.
     pub(super) fn section_names(&mut self, plans: &[PersonalizationPlan]) {
         let definition = self.definition;
         let mut taken: Vec<Index> = Vec::new();

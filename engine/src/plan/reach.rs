@@ -1,9 +1,10 @@
-//! What cannot be: criteria that no visitor fulfils, and sections that nobody gets to.
+//! Reachability: finds criteria that no visitor fulfils, and sections that no visitor reaches.
 //!
-//! Only what is certain is reported. A section enters on true alone, so a condition that is false or unknown of
-//! everybody rules it out. Found are contradictions among the conditions that one AND asks of one value, conditions that are
-//! the same for everybody because of what an attribute can be, and sections each of whose conditions follows from those of
-//! a later one; what takes several values together, or a pattern that is more than a few texts, is not looked into.
+//! It reports only what is certain. A section enters only when its criteria are true, so a condition that is false or
+//! unknown for every visitor rules it out. It finds contradictions among the conditions that one AND puts on one value,
+//! conditions with the same result for every visitor because of their attribute's domain, and sections of which every
+//! condition follows from those of a later section. It does not examine relations between several values, nor patterns
+//! that are more than a few texts.
 
 use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
@@ -20,17 +21,17 @@ use crate::limits::ENTAILED_PAIRS_MAX;
 use crate::syntax::Expr;
 
 impl Plan {
-    /// What works and cannot have been meant: criteria that contradict themselves, conditions that are the same for
-    /// everybody, sections that no visitor reaches.
+    /// Warnings about criteria that contradict themselves, conditions with the same result for every visitor, and
+    /// sections that no visitor reaches.
     pub fn warnings(&self) -> Vec<Diagnostic> {
         self.warnings_of(self.definition(), &[])
     }
 
-    /// The same of a plan that was given up, for what has no errors among these findings: what could not be resolved
-    /// asks something else than it was meant to.
+    /// The same for a plan with errors, for the parts that these findings do not concern: a criterion with an
+    /// unresolved name does not ask what its author meant.
     pub(crate) fn warnings_of(&self, definition: &Definition, found: &[Diagnostic]) -> Vec<Diagnostic> {
         let errors = found.iter().filter(|found| found.severity() == Severity::Error);
-        // The whole of a criterion is in doubt when one condition of it is.
+        // An error in one condition makes the whole criterion doubtful.
         let whole = |path: &String| path.split(".conditions[").next().unwrap_or("").to_string();
         let domains = Domains::of(definition, &self.program, &self.facts);
         let (wrong, out) = (errors.map(|found| whole(&found.path)).collect(), Vec::new());
@@ -76,7 +77,7 @@ impl Plan {
         out
     }
 
-    /// Whether a section lets everybody in whose profile can be read.
+    /// True if a section lets every visitor in whose profile can be read.
     pub fn lets_everybody_in(&self, personalization: usize, section: usize) -> bool {
         let plan = self.personalizations.get(personalization).and_then(|plan| plan.sections.get(section));
         let personalization = self.definition().personalizations.get(personalization);
@@ -91,14 +92,14 @@ impl Plan {
     }
 }
 
-/// What is looked through, and what was found so far.
+/// The state of one search.
 struct Reach<'p> {
     plan: &'p Plan,
     definition: &'p Definition,
     domains: Domains,
-    /// As if nothing were known of any value.
+    /// Empty domains.
     any: Domains,
-    /// Paths of what has errors.
+    /// Paths of parts with errors.
     wrong: BTreeSet<String>,
     out: Vec<Diagnostic>,
 }
@@ -118,7 +119,7 @@ impl Reach<'_> {
         self.out.push(Diagnostic::new(code, message).at(at).help(help));
     }
 
-    /// Whether a criterion is true of nobody, which is reported.
+    /// Reports a criterion that is true for no visitor. Returns true if so.
     fn never(&mut self, node: &Node, at: At<'_>) -> bool {
         let found = self.is_sound(at) && self.are_never(&[node], &self.domains);
         if found {
@@ -129,7 +130,7 @@ impl Reach<'_> {
         found
     }
 
-    /// The same of a filter on the events of a key event, which has one of its own.
+    /// The same for a filter, together with the filter of its key event.
     fn filter(&mut self, key_event: Option<usize>, node: &Node, at: At<'_>) -> bool {
         let outer = key_event.and_then(|index| Some((self.definition.key_events.get(index)?, index)));
         let Some((key_event, plan)) =
@@ -153,7 +154,7 @@ impl Reach<'_> {
         found
     }
 
-    /// Filters that attributes and the actions of lists have of their own.
+    /// Checks the filters of attributes and of list actions.
     fn filters(&mut self) {
         let definition = self.definition;
         let event = |name: &String| definition.key_events.iter().position(|event| event.name == *name);
@@ -176,21 +177,22 @@ impl Reach<'_> {
         }
     }
 
-    /// Whether a section's criteria are true of nobody; that is reported, and so is each condition that is the same for
-    /// everybody because of what its attribute can be.
+    /// Reports criteria that are true for no visitor, and each condition with the same result for every visitor because
+    /// of its attribute's domain. Returns true if no visitor fulfils the criteria.
     fn criteria(&mut self, section: &Section, node: &Node, at: At<'_>) -> bool {
         if !self.is_sound(at) {
             return false;
         }
         let fixed = self.fixed(&section.criteria, node, at, &mut 0);
         if fixed && !self.are_never(&[node], &self.any) {
-            // Of what follows from that nothing more is said.
+            // A fixed condition explains it; no second warning.
             return self.are_never(&[node], &self.domains);
         }
         self.never(node, at)
     }
 
-    /// Whether any condition of a criterion is the same for everybody. `next` numbers them as they are written.
+    /// Reports each condition with the same result for every visitor. `next` numbers them in the order of the text.
+    /// Returns true if there is one.
     fn fixed(&mut self, expr: &Expr, node: &Node, at: At<'_>, next: &mut usize) -> bool {
         match (expr, node) {
             (Expr::And(exprs), Node::And(nodes)) | (Expr::Or(exprs), Node::Or(nodes)) => {
@@ -224,7 +226,7 @@ impl Reach<'_> {
         }
     }
 
-    /// Why a condition is the same for everybody.
+    /// Why a condition has the same result for every visitor.
     fn because(&self, node: &Node) -> Option<String> {
         let Node::Predicate(index) = node else { return None };
         let place = self.plan.program.typed_slot(self.plan.program.predicates.get(*index as usize)?)?;
@@ -245,7 +247,7 @@ impl Reach<'_> {
     }
 }
 
-/// `equal`: the section before asks neither more nor less.
+/// `equal`: the other section has the same conditions.
 fn unreachable(own: &Demands<'_>, other: &Demands<'_>, equal: bool) -> Diagnostic {
     let (section, before) = (&own.section.name, &other.section.name);
     let (why, help) = if equal && !other.always {
@@ -264,7 +266,7 @@ fn unreachable(own: &Demands<'_>, other: &Demands<'_>, equal: bool) -> Diagnosti
             words!("move it before `{before}`, which lets more visitors in"),
         )
     };
-    // A section without criteria also answers where a profile cannot be read.
+    // A section without criteria also answers when a profile cannot be read.
     let visitor = if other.always && own.plan.criteria == Node::Constant(true) {
         words!("visitor whose profile can be read")
     } else {
@@ -274,21 +276,22 @@ fn unreachable(own: &Demands<'_>, other: &Demands<'_>, equal: bool) -> Diagnosti
     Diagnostic::new(Code::Unreachable, message).help(help)
 }
 
-/// What a section asks before it enters.
+/// The conditions of a section.
 struct Demands<'p> {
     section: &'p Section,
     plan: &'p SectionPlan,
-    /// Whether its criteria are true of everybody because of what attributes can be.
+    /// True if its criteria are true for every visitor because of the attributes' domains.
     always: bool,
-    /// All of these, and any order.
+    /// The parts of the AND, in no order.
     parts: Vec<&'p Node>,
-    /// What its criteria leave open.
+    /// Its criteria.
     criteria: All<'p>,
-    /// What they and its event's filter leave open together.
+    /// Its criteria and its event filter together.
     event: All<'p>,
-    /// A bit for some of the values that a part of the criteria asks about by itself,
+    /// A bit for each slot (modulo 64) that a part of the criteria tests alone.
     needs: u64,
-    /// and for all that they ask about: what lacks a bit that another needs cannot answer it.
+    /// A bit for each slot (modulo 64) that the criteria test: criteria without a bit that another needs cannot entail
+    /// it.
     knows: u64,
 }
 
@@ -316,13 +319,13 @@ impl<'p> Demands<'p> {
             && self.section.accept_unknown_profiles
     }
 
-    /// Whether whoever enters the other section would have entered this one.
+    /// True if every visitor who enters the other section would have entered this one.
     fn covers(&self, other: &Demands<'p>, pairs: &mut usize) -> bool {
         let (own, others) = (self.plan, other.plan);
         let may = self.needs & !other.knows == 0
             && (own.key_event.is_none() || own.key_event == others.key_event)
             && (self.section.accept_unknown_profiles || !other.section.accept_unknown_profiles)
-            // Without a profile to read, only what has no criteria at all may enter.
+            // Without a readable profile, only a section without criteria may enter.
             && (others.criteria != Node::Constant(true) || own.criteria == Node::Constant(true) || self.always);
         if !may {
             return false;
@@ -335,13 +338,13 @@ impl<'p> Demands<'p> {
             return false;
         }
         *pairs = pairs.saturating_sub(1);
-        // Without an event nobody asks filters, so nothing in the criteria may rest on the other's.
+        // Without an event, filters are not evaluated, so the proof for criteria must not use the other's filter.
         self.parts.iter().all(|part| other.parts.contains(part) || other.criteria.imply(part))
             && (own.event_filter == others.event_filter || other.event.imply(&own.event_filter))
     }
 }
 
-/// The parts that all must be true.
+/// The parts of an AND.
 fn parts_of<'p>(node: &'p Node, out: &mut Vec<&'p Node>) {
     match node {
         Node::And(parts) => parts.iter().for_each(|part| parts_of(part, out)),
@@ -350,7 +353,7 @@ fn parts_of<'p>(node: &'p Node, out: &mut Vec<&'p Node>) {
     }
 }
 
-/// A bit for some of the values that a criterion asks about.
+/// A bit for each slot (modulo 64) that a criterion tests.
 fn slots_of(program: &Program, node: &Node) -> u64 {
     match node {
         Node::Constant(_) => 0,

@@ -1,4 +1,4 @@
-//! What an event or an answer takes at most: for those who play many of them before anybody waits.
+//! Upper bounds on the work of an event or an answer, for rehearsals that run many of them.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -11,11 +11,11 @@ use crate::limits::{ARRAY_ITEMS_MAX, PATTERN_TEXT_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::pattern::Pattern;
 use crate::value::Value;
 
-/// What an attribute that an event feeds takes: its filter, its state, and to read and write the profile again.
+/// The work of an attribute that an event feeds: its filter, its state, and reading and writing the profile.
 const FED: u64 = 2_000;
 
 impl Plan {
-    /// What folding an event of a table takes at most, in steps of a pattern on a character. `columns` are those it has.
+    /// The most work that folding an event of a table takes, in steps of a pattern on a character.
     pub fn work_of_event(&self, table: usize, columns: &[(String, Value)]) -> u64 {
         let key_events = self.key_events.iter().filter(|key_event| key_event.table == table);
         let fed = key_events
@@ -32,8 +32,8 @@ impl Plan {
         rules.fold(patterns.saturating_add(count(fed).saturating_mul(FED)), u64::saturating_add)
     }
 
-    /// What an answer takes at most in the same steps, beyond its event's own work. `columns` are those of the event that
-    /// is answered.
+    /// The most work that an answer takes in the same steps, beyond its event's own. `columns` are those of the
+    /// answered event.
     pub fn work_of_answer(&self, columns: &[(String, Value)], inputs: &[(String, Value)]) -> u64 {
         self.work_of_patterns(|slot| match slot {
             Slot::Attribute(index) => self.texts_of_attribute(*index),
@@ -44,7 +44,7 @@ impl Plan {
         })
     }
 
-    /// A list may have a text in each of its items.
+    /// The lengths of an attribute's texts: a list may have one in each item.
     fn texts_of_attribute(&self, fact: u16) -> Vec<usize> {
         let fact = self.facts.get(usize::from(fact));
         let attribute = fact.and_then(|fact| self.attributes.get(fact.attribute));
@@ -57,7 +57,7 @@ impl Plan {
         alloc::vec![VALUE_BYTES_MAX; count]
     }
 
-    /// Each is asked once at most, however many criteria share it.
+    /// Each pattern runs once at most, however many criteria share it.
     fn work_of_patterns(&self, lengths: impl Fn(&Slot) -> Vec<usize>) -> u64 {
         let of = |predicate: &Predicate| {
             let typed = self.program.typed_slot(predicate);
@@ -69,7 +69,7 @@ impl Plan {
     }
 }
 
-/// How long the text there is that a pattern is asked of, or each of an array is.
+/// The lengths of the texts in a column or input, one for each item of an array.
 fn texts_of(values: &[(String, Value)], name: &str) -> Vec<usize> {
     let items = match column_of(values, name) {
         Some(Value::List(items)) => items.get(..ARRAY_ITEMS_MAX).unwrap_or(items),
