@@ -28,7 +28,7 @@ pub(crate) struct Call<'a> {
     pub(crate) inputs: &'a [(String, Value)],
     pub(crate) edge: &'a [(String, String)],
     pub(crate) now_ms: i64,
-    /// Whether the profile could not be read.
+    /// True if the profile could not be read.
     pub(crate) blind: bool,
     /// Each fact, and its operand for criteria, is computed on first use; items are read in place.
     facts: Vec<OnceCell<(Fact<'a>, Option<Operand<'a>>)>>,
@@ -36,7 +36,7 @@ pub(crate) struct Call<'a> {
     segments: Option<&'a [String]>,
     /// The event's time, as the column `time` shows it.
     time: Option<Value>,
-    /// What objects of arrays said when criteria asked.
+    /// Values of objects in arrays that criteria have asked for.
     arrays: Arrays,
 }
 
@@ -88,7 +88,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Whether the profile is in a batch segment; without a batch record it is in none.
+    /// True if the profile is in a batch segment; without a batch record it is in none.
     pub(crate) fn in_segment(&self, name: &str) -> bool {
         self.segments.is_some_and(|segments| segments.iter().any(|segment| segment == name))
     }
@@ -103,7 +103,7 @@ impl<'a> Call<'a> {
         if name == "time" { self.time.as_ref() } else { event.column(name) }
     }
 
-    /// What the objects of an array say.
+    /// The values of an array's objects.
     #[cold]
     fn of_objects(&self, name: &str, types: TypeSet) -> Operand<'_> {
         let values = self.event.map_or_else(Vec::new, |event| values_of(&event.columns, name, types));
@@ -138,7 +138,7 @@ pub(crate) fn handed_in<'i>(inputs: &'i [(String, Value)], name: &str) -> Option
     inputs.iter().find(|(known, _)| known == name)?.1.present()
 }
 
-/// Whether a value has the input's type; a value of another type is missing.
+/// True if a value has the input's type; a value of another type is missing.
 pub(crate) fn fits(value: &Value, input: &Input) -> bool {
     !matches!(Operand::of(value, TypeSet::one(input.data_type)), Operand::Missing)
 }

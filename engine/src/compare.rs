@@ -5,7 +5,7 @@
 
 use core::cmp::Ordering;
 
-/// Whether two texts are equal.
+/// True if two texts are equal.
 #[inline]
 pub(crate) fn equal(a: &str, b: &str) -> bool {
     let (a, b) = (a.as_bytes(), b.as_bytes());

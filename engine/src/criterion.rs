@@ -93,7 +93,7 @@ impl Criterion {
         Row(operand.collect())
     }
 
-    /// Whether the criterion is true of a row at `now_ms`, Unix milliseconds. Does not allocate, except for regular
+    /// True if the criterion is true of a row at `now_ms`, Unix milliseconds. Does not allocate, except for regular
     /// expressions that are more than a prefix, suffix, substring or equality.
     // Inlined, because the call would cost as much as the evaluation.
     #[inline(always)]

@@ -26,7 +26,7 @@ pub struct Definition {
     pub key_events: Vec<KeyEvent>,
     /// Facts that are kept per visitor.
     pub attributes: Vec<Attribute>,
-    /// How identifiers belong together.
+    /// The rules of identity.
     pub identity: Identity,
     /// The column in which an event's id is looked for first, before `uuid`, `event_id` and `messageId`.
     pub event_id_column: Option<String>,
@@ -44,7 +44,7 @@ pub struct Audience {
 }
 
 impl Audience {
-    /// Whether a text can be an audience's id, which stands in addresses: letters, digits, `-`, `_`, `.` and `~`, not
+    /// True if a text can be an audience's id, which stands in addresses: letters, digits, `-`, `_`, `.` and `~`, not
     /// beginning with a dot.
     pub fn is_id(text: &str) -> bool {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
@@ -74,7 +74,7 @@ pub struct Attribute {
     pub name: String,
     /// The kind, with its rule of computation.
     pub kind: AttributeKind,
-    /// Whether its value is sensitive: it may leave only through a server route, with a section and a key that both
+    /// True if its value is sensitive: it may leave only through a server route, with a section and a key that both
     /// allow it.
     pub sensitive: bool,
     /// For people.
@@ -92,7 +92,7 @@ pub enum AttributeKind {
         filter: Option<Expr>,
         /// The event's column that is read.
         column: String,
-        /// How several events make one value.
+        /// The aggregation of several events to one value.
         aggregation: Aggregation,
         /// `last`: how long after its event the value expires. All others: the length of their sliding window. In
         /// milliseconds; None: no limit.
@@ -113,9 +113,9 @@ pub enum AttributeKind {
         column: Option<String>,
         /// Which items stay over the cap.
         keep: Keep,
-        /// How many items are kept.
+        /// The number of items that are kept.
         items_max: u32,
-        /// How long after its newest event an item expires, in milliseconds.
+        /// The time from an item's newest event to its expiry, in milliseconds.
         duration_ms: i64,
         /// The parts, each with its own name. None: the value of `column` for each item.
         parts: Vec<ListPart>,
@@ -146,7 +146,7 @@ pub enum AttributeKind {
     },
 }
 
-/// How several events make the one value of a `Single`.
+/// The aggregation of several events to the value of a `Single`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Aggregation {
     /// The value of the newest event, by (time, id).
@@ -177,11 +177,11 @@ pub struct ListPart {
     pub name: String,
     /// The column of the items' events; items without it are skipped.
     pub column: String,
-    /// How the items make one value.
+    /// The aggregation of the items to one value.
     pub aggregation: ListAggregation,
 }
 
-/// How the unexpired items of a list make one value.
+/// The aggregation of a list's unexpired items to one value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListAggregation {
     /// Every item's value, newest first.
@@ -280,9 +280,9 @@ pub struct StitchKey {
     pub exclude_regex: Option<String>,
     /// Values that identify nobody, matched exactly.
     pub invalid_texts: Vec<String>,
-    /// Whether the texts of the placeholder list identify a visitor all the same.
+    /// True if the texts of the placeholder list identify a visitor all the same.
     pub placeholders: bool,
-    /// Whether events never stitch by this key (`workflow_only`, `internal`).
+    /// True if events never stitch by this key (`workflow_only`, `internal`).
     pub workflow_only: bool,
     /// The evidence that it needs.
     pub trust: Trust,
@@ -314,7 +314,7 @@ pub struct Personalization {
     pub name: String,
     /// For people.
     pub description: Option<String>,
-    /// How many sections may answer.
+    /// The number of sections that may answer.
     pub choice: Choice,
     /// The key event that triggers all of its sections, if one is named for all.
     pub trigger: Option<String>,
@@ -324,7 +324,7 @@ pub struct Personalization {
     pub sections: Vec<Section>,
 }
 
-/// How many sections of a personalization may answer.
+/// The number of a personalization's sections that may answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
     /// Every section that matches.
@@ -340,7 +340,7 @@ pub struct Input {
     pub name: String,
     /// Its type.
     pub data_type: DataType,
-    /// Whether a call without it is refused.
+    /// True if a call without it is refused.
     pub required: bool,
 }
 
@@ -355,13 +355,13 @@ pub struct Section {
     pub event_filter: Option<Expr>,
     /// The criteria that the visitor must fulfil.
     pub criteria: Expr,
-    /// Whether a profile without a batch record may enter.
+    /// True if a profile without a batch record may enter.
     pub accept_unknown_profiles: bool,
     /// Its answer, in order.
     pub outputs: Vec<Output>,
     /// Segments that the answer lists when the profile is in them.
     pub segments: Vec<String>,
-    /// Whether it may carry sensitive values to a caller with access to them.
+    /// True if it may carry sensitive values to a caller with access to them.
     pub include_sensitive: bool,
 }
 

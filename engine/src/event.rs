@@ -16,7 +16,7 @@ pub struct Event {
     pub table: usize,
     /// The event's id; of two events with one id the first to arrive counts.
     pub id: String,
-    /// Whether the id was minted for this request, so that the event is never a duplicate.
+    /// True if the id was minted for this request, so that the event is never a duplicate.
     pub minted: bool,
     /// When it happened, Unix milliseconds; never after its arrival.
     pub time_ms: i64,

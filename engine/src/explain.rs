@@ -114,9 +114,9 @@ impl From<Truth> for Outcome {
 pub struct PersonalizationTrace {
     /// Its name.
     pub name: String,
-    /// How many of its sections may answer.
+    /// The number of its sections that may answer.
     pub choice: Choice,
-    /// Whether any section entered.
+    /// True if any section entered.
     pub result: Outcome,
     /// Why no section was evaluated, if so.
     pub note: Option<String>,
@@ -129,7 +129,7 @@ pub struct PersonalizationTrace {
 pub struct SectionTrace {
     /// Its name.
     pub name: String,
-    /// Whether it entered.
+    /// True if it entered.
     pub result: Outcome,
     /// Why its criteria were not evaluated, if so.
     pub note: Option<String>,
@@ -157,7 +157,7 @@ pub struct ObservedValue {
     pub name: String,
     /// None: missing, or withheld.
     pub value: Option<Value>,
-    /// Whether the value is withheld as sensitive.
+    /// True if the value is withheld as sensitive.
     pub redacted: bool,
     /// The source of the value.
     pub source: Source,
@@ -430,7 +430,7 @@ impl Teller<'_, '_> {
         }
     }
 
-    /// Whether a column or input is sensitive: it has the name of a sensitive attribute or of a column that such an
+    /// True if a column or input is sensitive: it has the name of a sensitive attribute or of a column that such an
     /// attribute reads, or it contains or is contained in one.
     fn guarded(
         &self,
@@ -466,7 +466,7 @@ impl Teller<'_, '_> {
     }
 }
 
-/// Whether two columns are the same, or one contains the other: `user` and `user.email`.
+/// True if two columns are the same, or one contains the other: `user` and `user.email`.
 fn overlap(a: &str, b: &str) -> bool {
     let (short, long) = if a.len() < b.len() { (a, b) } else { (b, a) };
     long.strip_prefix(short).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))

@@ -68,7 +68,7 @@ pub struct Stitched {
     pub others: Vec<Profile>,
     /// Profiles that were merged into it and no longer exist.
     pub absorbed: Vec<ProfileId>,
-    /// Whether the bound on remembered event ids dropped some in a merge.
+    /// True if the bound on remembered event ids dropped some in a merge.
     pub forgot: bool,
     /// The journal entries, in order.
     pub journal: Vec<Entry>,
@@ -173,7 +173,7 @@ impl Plan {
         keys
     }
 
-    /// Whether a profile may be looked up by this key and value.
+    /// True if a profile may be looked up by this key and value.
     pub fn may_look_up(&self, name: &str, value: &str, evidence: &Evidence<'_>) -> bool {
         let Some(rule) = self.key_rules.iter().find(|rule| rule.name == name) else { return false };
         // A key that events may not stitch by is not readable by pages either.

@@ -21,9 +21,9 @@ use update::{take_out, update};
 /// The result of ingesting one event.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ingested {
-    /// Whether its id was counted before, so that nothing changed.
+    /// True if its id was counted before, so that nothing changed.
     pub duplicate: bool,
-    /// Whether the bound on remembered ids dropped one younger than 7 days.
+    /// True if the bound on remembered ids dropped one younger than 7 days.
     pub forgot: bool,
     /// Columns whose value an attribute refused.
     pub refused: Vec<RefusedValue>,
@@ -123,7 +123,7 @@ impl Plan {
         ingested
     }
 
-    /// Whether a filter accepts an event. Inlined, because most key events have no filter.
+    /// True if a filter accepts an event. Inlined, because most key events have no filter.
     #[inline(always)]
     fn lets_through<'v>(&self, filter: &Node, call: &'v Call<'_>, memo: &mut Memo<'v>) -> bool {
         matches!(filter, Node::Constant(true)) || holds(&self.program, filter, call, memo)
@@ -163,7 +163,7 @@ impl Plan {
     }
 }
 
-/// Whether a part of a state has expired for good.
+/// True if a part of a state has expired for good.
 fn has_expired(kind: &Kind, state: &State, now_ms: i64) -> bool {
     match (kind, state) {
         (Kind::Pick { duration_ms: Some(duration_ms), .. }, State::Picked(_, stamped)) => {

@@ -39,13 +39,13 @@ pub const KEYS_MAX: usize = 200;
 /// profile's bytes. Absorbing a remembered profile again changes nothing; storage guards the others: it seals a source
 /// before it is absorbed, and never returns it again.
 pub const ABSORBED_MAX: usize = 256;
-/// How long state is kept that no definition reads, in milliseconds.
+/// Time for which state is kept that no definition reads, in milliseconds.
 pub const ORPHAN_MS: i64 = 30 * DAY_MS;
 /// Maximum length of an event's id, in bytes; a longer one is refused.
 pub const EVENT_ID_BYTES_MAX: usize = 256;
 /// Maximum number of event ids that a profile remembers.
 pub const SEEN_MAX: usize = 1_000;
-/// How long an event id is remembered, in milliseconds.
+/// Time for which an event id is remembered, in milliseconds.
 pub const SEEN_MS: i64 = 7 * DAY_MS;
 /// Maximum size of one stored value, in bytes.
 pub const VALUE_BYTES_MAX: usize = 500;
@@ -66,7 +66,7 @@ pub const PARTS_MAX: usize = 32;
 pub const ACTIONS_MAX: usize = 16;
 /// Maximum number of hours with events that a total keeps apart from a batch base.
 pub const TOTAL_HOURS_MAX: usize = 500;
-/// How long a list item lives by default, in milliseconds.
+/// Default time until a list item expires, in milliseconds.
 pub const LIST_DURATION_MS_DEFAULT: i64 = 60 * DAY_MS;
 /// Maximum length of a window or duration, in milliseconds.
 pub const WINDOW_MS_MAX: i64 = 640 * DAY_MS;
@@ -112,7 +112,7 @@ pub const SECTIONS_MAX: usize = 10_000;
 pub const DEMANDED_SLOTS_MAX: usize = 32;
 /// Maximum number of outputs of a section.
 pub const OUTPUTS_MAX: usize = 100;
-/// How far in the future `WITHIN n DAYS` still accepts a time, in milliseconds.
+/// Largest distance into the future at which `WITHIN n DAYS` accepts a time, in milliseconds.
 pub const FUTURE_SKEW_MS: i64 = 5 * 60 * 1_000;
 
 /// A day in milliseconds.

@@ -103,7 +103,7 @@ pub(crate) fn archive(profile: &mut Profile, name: &str, unit: Unit, hours: Vec<
     }
 }
 
-/// What a total archived of the hours before this one.
+/// The hours before this one that a total has archived.
 pub(crate) fn archived_before(profile: &Profile, name: &str, unit: Unit, hour: i64) -> i128 {
     let is_before = |stretch_of: &i64| *stretch_of != 0 && *stretch_of <= stretch(hour);
     let stretches = profile.state_names().filter_map(|state| archived_stretch(state, name, unit));
@@ -117,7 +117,7 @@ pub(crate) fn archived_before(profile: &Profile, name: &str, unit: Unit, hour: i
     hours.fold(0_i128, |sum, (_, amount)| sum.saturating_add(*amount))
 }
 
-/// Whether an attribute reads a state of this name: its own, or what its total archived.
+/// True if an attribute reads a state of this name: its own, or what its total archived.
 pub(crate) fn reads(attribute: &AttributePlan, state: &str) -> bool {
     let archives = |unit| archived_stretch(state, &attribute.name, unit).is_some_and(|stretch| stretch != 0);
     attribute.name == state

@@ -1,8 +1,7 @@
 //! Columns that name objects inside an array of an event: `products[].sku`.
 //!
-//! Each object is as an event of its own for whatever an attribute keeps of it: the columns of the array are the
-//! object's, all others the event's. The array's order is the order of age, the last object the newest: the position
-//! stands behind the event's id.
+//! For an attribute, each object is an event of its own: the columns of the array are the object's, all others the
+//! event's. Objects later in the array count as newer: the position is appended to the event's id.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -14,14 +13,14 @@ use crate::limits::ARRAY_ITEMS_MAX;
 use crate::syntax::Name;
 use crate::value::Value;
 
-/// Between an event's id and the position of one of its objects.
+/// Separates an event's id and the position of one of its objects.
 const POSITION: char = '\0';
 
-/// How many digits a position has.
+/// Number of digits of a position.
 const POSITION_DIGITS: usize = 3;
 
-/// What the objects of an event say in such a column, as it is kept where these types may stand; an object whose value
-/// does not fit says nothing. Empty, too, when there are too many of them.
+/// The values of such a column in the objects of an event, as these types store them; an object whose value does not
+/// fit is skipped. Empty when there are too many objects.
 pub(crate) fn values_of(columns: &[(String, Value)], name: &str, types: TypeSet) -> Vec<Value> {
     let Some((array, column)) = Name::array_and_column(name) else { return Vec::new() };
     let objects = column_of(columns, array).and_then(Value::as_list).unwrap_or_default();
@@ -37,8 +36,8 @@ pub(crate) fn values_of(columns: &[(String, Value)], name: &str, types: TypeSet)
     .collect()
 }
 
-/// The objects of an event's array, each as an event with these columns, oldest first. `Err` is a stable name for why
-/// none of them is taken.
+/// The objects of an event's array, each as an event with these columns, oldest first. `Err` is a stable name of the
+/// reason for refusing all of them.
 pub(crate) fn events_of<'n>(
     event: &Event,
     array: &str,
@@ -70,7 +69,7 @@ pub(crate) fn events_of<'n>(
     Ok(objects.iter().enumerate().filter_map(one).collect())
 }
 
-/// The id of the event that an object came in; of any other event its own.
+/// The id of the event that contained an object; any other event's own id.
 pub(crate) fn event_id(id: &str) -> &str {
     match id.rsplit_once(POSITION) {
         Some((event, position))

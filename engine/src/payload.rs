@@ -19,7 +19,7 @@ pub struct Offer<'p> {
     pub section: &'p str,
     /// Outputs by name, in the order of the definition; missing and withheld ones are left out.
     pub attributes: Vec<(&'p str, Value)>,
-    /// Those of the section's segments that the profile is in.
+    /// The section's segments that the profile is in.
     pub segments: Vec<&'p str>,
     /// The reason for the answer.
     pub reason: Reason,

@@ -18,7 +18,7 @@ pub struct Query<'a> {
     pub edge: &'a [(String, String)],
     /// The caller's access.
     pub access: Access,
-    /// Whether the profile could not be read. Only sections without criteria may enter then: an unreadable profile is
+    /// True if the profile could not be read. Only sections without criteria may enter then: an unreadable profile is
     /// not the same as an empty one.
     pub blind: bool,
 }
@@ -26,7 +26,7 @@ pub struct Query<'a> {
 /// The personalizations to answer.
 #[derive(Clone, Copy, Debug)]
 pub enum Asked<'a> {
-    /// Those triggered by a key event on the event's table.
+    /// The personalizations that a key event on the event's table triggers.
     Triggered,
     /// These, by index, as a token or lookup names them.
     Named(&'a [usize]),
@@ -35,8 +35,8 @@ pub enum Asked<'a> {
 /// The caller's access to sensitive values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Access {
-    /// Whether the route is a server route; a public one never shows sensitive values.
+    /// True if the route is a server route; a public one never shows sensitive values.
     pub server_route: bool,
-    /// Whether the server key has the scope for sensitive values.
+    /// True if the server key has the scope for sensitive values.
     pub sensitive_scope: bool,
 }

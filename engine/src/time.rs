@@ -1,16 +1,16 @@
-//! Instants in Unix milliseconds, read from what events and records carry.
+//! Instants in Unix milliseconds, parsed from events and records.
 //!
-//! There is no clock here: `now` is always an argument.
+//! This module has no clock: `now` is always an argument.
 
 use crate::value::{Number, Value};
 
-// From which size a number is no longer seconds, milliseconds, microseconds: each is the year 5138.
+// The sizes from which a number is no longer seconds, milliseconds, or microseconds: each is the year 5138.
 const MILLISECONDS: u64 = 100_000_000_000;
 const MICROSECONDS: u64 = MILLISECONDS * 1_000;
 const NANOSECONDS: u64 = MICROSECONDS * 1_000;
 
-/// The instant that a value names: Unix time in the unit that its size tells, RFC 3339, or a date (its midnight, UTC). A text of
-/// ten digits or more is its number: what a CSV file holds are texts.
+/// The instant that a value names: Unix time in the unit that its magnitude implies, RFC 3339, or a date (its midnight,
+/// UTC). A text of ten digits or more counts as a number, because a CSV file holds only texts.
 pub fn instant_ms(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => unix_ms(*number),
@@ -19,26 +19,26 @@ pub fn instant_ms(value: &Value) -> Option<i64> {
     }
 }
 
-/// The same of a text. Of digits only as many as seconds have had since 2001: fewer are a date without its signs
+/// The same for a text. Digits need at least ten, as Unix seconds have since 2001: fewer are a date without separators
 /// (`20260504`), or a year, and not a time in 1970.
 pub(crate) fn text_ms(text: &str) -> Option<i64> {
     words_ms(text).or_else(|| digits_ms(Number::parse(text)?))
 }
 
-/// What a text of digits says.
+/// The instant of a number written as text.
 pub(crate) fn digits_ms(number: Number) -> Option<i64> {
-    // The first moment whose seconds have ten digits.
+    // The first second with ten digits.
     let enough = number >= Number::Integer(1_000_000_000);
     if enough { unix_ms(number) } else { None }
 }
 
-/// The same of a text that stays one: RFC 3339, or a date.
+/// The instant of a text that is not a number: RFC 3339, or a date.
 pub(crate) fn words_ms(text: &str) -> Option<i64> {
     rfc3339_ms(text).or_else(|| date_ms(text))
 }
 
-/// Unix seconds; by their size milliseconds (from 10¹¹), microseconds (from 10¹⁴) or nanoseconds (from 10¹⁷), to the
-/// millisecond before. None for what is beyond 64 bits.
+/// Unix seconds; by magnitude milliseconds (from 10¹¹), microseconds (from 10¹⁴) or nanoseconds (from 10¹⁷), rounded
+/// down to the millisecond. None beyond 64 bits.
 pub fn unix_ms(number: Number) -> Option<i64> {
     match number {
         Number::Integer(value) => Some(match value.unsigned_abs() {
@@ -63,7 +63,7 @@ pub fn unix_ms(number: Number) -> Option<i64> {
     }
 }
 
-/// `2026-05-04T10:15:00Z`, with a fraction or an offset if there is one.
+/// `2026-05-04T10:15:00Z`, with an optional fraction or offset.
 pub fn rfc3339_ms(text: &str) -> Option<i64> {
     let mut reader = Reader(text.as_bytes());
     let day = reader.date()?;
@@ -74,7 +74,7 @@ pub fn rfc3339_ms(text: &str) -> Option<i64> {
     reader.expect(b':')?;
     let minute = reader.below(60)?;
     reader.expect(b':')?;
-    // A leap second is the last second of its minute.
+    // A leap second counts as the last second of its minute.
     let second = reader.below(61)?.min(59);
     let mut fraction_ms = 0_i64;
     if reader.peek() == Some(b'.') {
@@ -108,7 +108,7 @@ pub fn rfc3339_ms(text: &str) -> Option<i64> {
     Some(seconds.saturating_mul(1_000).saturating_add(fraction_ms))
 }
 
-/// `2026-05-04`, as its midnight in UTC.
+/// `2026-05-04`: its midnight in UTC.
 pub fn date_ms(text: &str) -> Option<i64> {
     let mut reader = Reader(text.as_bytes());
     let day = reader.date()?;
@@ -169,7 +169,7 @@ impl Reader<'_> {
         if !(1..=length).contains(&day) {
             return None;
         }
-        // Years that begin in March put the leap day last; 400 of them are 146,097 days.
+        // With years that begin in March the leap day comes last; 400 of them are 146,097 days.
         let shifted = if month <= 2 { year.saturating_sub(1) } else { year };
         let from_march = if month > 2 { month.saturating_sub(3) } else { month.saturating_add(9) };
         let day_of_year = from_march
@@ -219,7 +219,7 @@ mod tests {
         assert_eq!(unix_ms(Number::Float(1e300)), None);
         // Before 1970 as well.
         assert_eq!(unix_ms(Number::Integer(-1)), Some(-1_000));
-        // The unit is told by the size.
+        // The magnitude implies the unit.
         for (number, expected) in [
             (99_999_999_999, 99_999_999_999_000),
             (100_000_000_000, 100_000_000_000),

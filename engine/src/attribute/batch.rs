@@ -1,8 +1,9 @@
 //! Batch records: the imported values of one lookup key.
 //!
-//! Merge law: per lookup key the newest record that replaces, by (computed at, arrival), drops all that are older; of those
-//! that patch each keeps the columns that none says newer. Records of one age are joined by what they say, so the order
-//! does not matter. Commutative, associative, idempotent. A profile takes each value from the newest record that has it.
+//! Merge law: per lookup key the newest record that replaces, by (computed at, arrival), drops all older ones; of the
+//! patches each keeps the columns for which it is the newest. Records of one age are joined by their content, so the
+//! order does not matter. Commutative, associative, idempotent. A profile takes each value from the newest record that
+//! has it.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -25,12 +26,12 @@ pub struct BatchRecord {
     pub segments: Option<Vec<String>>,
     /// Values by column, ascending by name.
     pub values: Vec<(String, Value)>,
-    /// Whether it adds to older records of its key; otherwise it replaces them.
+    /// True if it adds to older records of its key; otherwise it replaces them.
     pub patch: bool,
 }
 
 impl BatchRecord {
-    /// The greatest is the newest; of one age and key a patch comes after what it adds to.
+    /// The greatest is the newest; among records of one age and key a patch comes after the record that it adds to.
     pub(crate) fn age_key(&self) -> (i64, i64, &str, bool) {
         (self.computed_ms, self.arrival_ms, &self.key, self.patch)
     }
@@ -47,7 +48,7 @@ impl BatchRecord {
         self.values.is_empty() && self.segments.is_none()
     }
 
-    /// What it says as one text, to choose between records of one age.
+    /// Its content as one text, to choose between records of one age.
     fn content(&self) -> String {
         let mut text = alloc::format!("{:?}", self.segments);
         for (column, value) in &self.values {
@@ -56,7 +57,7 @@ impl BatchRecord {
         text
     }
 
-    /// Leaves out what another one says.
+    /// Drops the columns that another record has.
     fn without(&mut self, other: &BatchRecord) {
         self.values.retain(|(column, _)| !other.values.iter().any(|(known, _)| known == column));
         if other.segments.is_some() {
@@ -65,8 +66,8 @@ impl BatchRecord {
     }
 }
 
-/// Adds a record to those of a profile. Says whether it changed them: what is older than what is known of its key does not.
-/// `wins`: of two records of one age it is the later one; where nobody knows, what they say decides.
+/// Adds a record to those of a profile. Returns whether it changed them: a record that is older than those of its key
+/// does not. `wins`: of two records of one age this one counts; otherwise their content decides.
 pub(crate) fn put(records: &mut Vec<BatchRecord>, mut record: BatchRecord, wins: bool) -> bool {
     order::sort(&mut record.values, |(a, _), (b, _)| a.cmp(b));
     let whole = records.iter().position(|known| known.is_of(&record, false));
@@ -88,7 +89,7 @@ pub(crate) fn put(records: &mut Vec<BatchRecord>, mut record: BatchRecord, wins:
     true
 }
 
-/// Of several patches each column stays in the newest that says it.
+/// Adds a patch: each column stays in the newest patch that has it.
 fn put_patch(records: &mut Vec<BatchRecord>, mut record: BatchRecord, wins: bool) -> bool {
     for known in records.iter_mut() {
         if !known.is_of(&record, true) {
@@ -98,7 +99,7 @@ fn put_patch(records: &mut Vec<BatchRecord>, mut record: BatchRecord, wins: bool
             Ordering::Greater => record.without(known),
             Ordering::Less => known.without(&record),
             Ordering::Equal => {
-                // One of them is enough: what both say stays in the one whose word counts.
+                // One of them is enough: a column that both have stays with the value that counts.
                 for (column, value) in &known.values {
                     match record.values.iter_mut().find(|(name, _)| name == column) {
                         None => record.values.push((column.clone(), value.clone())),
@@ -184,7 +185,7 @@ mod tests {
             prop_assert_eq!(&once, &all(&turned));
             turned.reverse();
             prop_assert_eq!(&once, &all(&turned));
-            // Two profiles, each with some of them, and one that saw all of them twice.
+            // Two profiles with a part of the records each, and one that saw all of them twice.
             let (first, second) = records.split_at(at.min(records.len()));
             prop_assert_eq!(&once, &all(&[all(first), all(second)].concat()));
             prop_assert_eq!(&once, &all(&[once.clone(), records].concat()));

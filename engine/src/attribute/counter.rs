@@ -1,9 +1,9 @@
 //! Amounts: counters and sums, within sliding windows or over all time.
 //!
 //! Merge law: amounts add up, bucket by bucket; commutative and associative, because they are whole numbers. Each event
-//! is counted by one profile only, so idempotence is not asked. A total also knows what a batch counted before: it is
-//! the batch's total and everything after the batch's time, exact to the hour that the batch's time lies in. Hours that it
-//! does not keep apart any more are kept beside it (`merge::archive`), for a batch of long ago.
+//! is counted by one profile only, so idempotence is not needed. A total may have a base that a batch counted: its
+//! value is the base plus all amounts after the base's time, exact to the hour that contains that time. Hours that a
+//! total no longer keeps apart are archived (`merge::archive`), for a base of long ago.
 
 use alloc::vec::Vec;
 
@@ -110,7 +110,7 @@ impl Total {
         Total { unit, earlier: 0, until: i64::MIN, hours: Vec::new() }
     }
 
-    /// Adds what one event adds. Returns the hours, with their amounts, that are not kept apart any more.
+    /// Adds the amount of one event. Returns the hours, with their amounts, that are no longer kept apart.
     pub(crate) fn put(&mut self, time_ms: i64, amount: i128) -> Vec<(i64, i128)> {
         let hour = Total::hour(time_ms);
         if hour <= self.until {
@@ -126,7 +126,7 @@ impl Total {
         time_ms.div_euclid(HOUR_MS)
     }
 
-    /// Whether hours that end after this time are not kept apart any more.
+    /// True if hours that end after this time are no longer kept apart.
     pub(crate) fn is_collapsed(&self, after_ms: i64) -> bool {
         self.until >= Total::hour(after_ms)
     }
@@ -141,7 +141,7 @@ impl Total {
         drop(self.settle());
     }
 
-    /// Adds what happened in an hour.
+    /// Adds the amount of an archived hour.
     pub(crate) fn put_archived(&mut self, hour: i64, amount: i128) {
         self.put_hour(hour, amount);
     }
@@ -154,7 +154,7 @@ impl Total {
         later.fold(earlier, |sum, (_, amount)| sum.saturating_add(*amount))
     }
 
-    /// Whether any event is counted in an hour that ends after this time.
+    /// True if any event is counted in an hour that ends after this time.
     pub(crate) fn counted(&self, after_ms: i64) -> bool {
         let from = after_ms.div_euclid(HOUR_MS);
         self.until >= from || self.hours.last().is_some_and(|(hour, _)| *hour >= from)
@@ -185,7 +185,8 @@ impl Total {
         any
     }
 
-    /// The newest hours stay apart: which those are depends on all hours there were, not on their order.
+    /// Keeps only the newest hours apart. The result depends on the set of hours, not on their order. Returns the
+    /// others.
     fn settle(&mut self) -> Vec<(i64, i128)> {
         let over = self.hours.len().saturating_sub(TOTAL_HOURS_MAX);
         let within = self.hours.partition_point(|(hour, _)| *hour <= self.until);
@@ -224,7 +225,7 @@ mod tests {
         let gone: Vec<_> = (0..hours).flat_map(|hour| total.put(hour * HOUR_MS, 1)).collect();
         assert_eq!(gone, [(0, 1), (1, 1)]);
         assert_eq!((total.hours.len(), total.earlier, total.until), (TOTAL_HOURS_MAX, 2, 1));
-        // Late, for an hour that does not stand apart any more.
+        // Late, for an hour that is folded already.
         assert_eq!(total.put(0, 1), [(0, 1)]);
         assert_eq!((total.hours.len(), total.earlier), (TOTAL_HOURS_MAX, 3));
         assert_eq!(total.read(None), i128::from(hours) + 1);

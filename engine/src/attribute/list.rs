@@ -21,7 +21,7 @@ use crate::value::{DataType, Value};
 /// The items of a list, and the removals it remembers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ItemList {
-    /// Whether items are identified by an id column; if not, each event is an item. The two kinds of lists do not
+    /// True if items are identified by an id column; if not, each event is an item. The two kinds of lists do not
     /// merge.
     pub has_ids: bool,
     /// Which items stay over the cap.
@@ -60,7 +60,7 @@ pub struct Removed {
     pub event_id: String,
 }
 
-/// How a definition bounds a list.
+/// A definition's bounds on a list.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     pub(crate) keep: Keep,
@@ -200,7 +200,7 @@ impl ItemList {
         self.items.insert(index, item);
     }
 
-    /// Whether a remembered removal is not older than the item.
+    /// True if a remembered removal is not older than the item.
     fn takes_out(&self, item: &Item) -> bool {
         // An object of an event is as old as that.
         let when = (item.time_ms, event_id(&item.event_id));
@@ -257,7 +257,7 @@ impl ItemList {
         }
     }
 
-    /// Whether [`ItemList::forget`] would drop anything.
+    /// True if [`ItemList::forget`] would drop anything.
     pub(crate) fn has_expired(&self, bounds: Bounds, now_ms: i64) -> bool {
         let is_over = |time_ms: i64| !bounds.alive(time_ms, now_ms);
         bounds.keep != Keep::Oldest
@@ -283,7 +283,7 @@ pub(crate) struct Living<'a> {
     pub(crate) field: Option<usize>,
     /// The types that its values may have; values of other types are missing.
     pub(crate) types: TypeSet,
-    /// Whether equal values count once.
+    /// True if equal values count once.
     pub(crate) distinct: bool,
 }
 
@@ -323,7 +323,7 @@ impl<'a> Living<'a> {
 }
 
 impl ListAggregation {
-    /// Whether the part gives several values.
+    /// True if the part gives several values.
     pub(crate) fn is_list(self) -> bool {
         matches!(self, ListAggregation::Values | ListAggregation::DistinctList)
     }

@@ -59,7 +59,7 @@ impl Pick {
         Pick::Max(Order::Instant),
     ];
 
-    /// Whether a limited duration needs a ring of buckets. `last` only expires; the others pick among the remaining
+    /// True if a limited duration needs a ring of buckets. `last` only expires; the others pick among the remaining
     /// buckets.
     pub(crate) fn needs_window(self) -> bool {
         self != Pick::Last
@@ -75,7 +75,7 @@ impl Pick {
         }
     }
 
-    /// Whether the value of this event replaces the known one.
+    /// True if the value of this event replaces the known one.
     pub(crate) fn prefers(self, time_ms: i64, event_id: &str, value: &Value, known: &Stamped) -> bool {
         let age = (time_ms, event_id).cmp(&(known.time_ms, known.event_id.as_str()));
         match self {

@@ -94,7 +94,7 @@ pub(crate) struct ListPlan {
 }
 
 impl ListPlan {
-    /// Whether a column identifies its items.
+    /// True if a column identifies its items.
     pub(crate) fn has_ids(&self) -> bool {
         self.column.is_some()
     }
@@ -118,7 +118,7 @@ pub(crate) struct ActionPlan {
 pub(crate) struct FactPlan {
     /// The name in criteria and outputs.
     pub(crate) name: String,
-    /// Whether another fact has the same value under a shorter name.
+    /// True if another fact has the same value under a shorter name.
     pub(crate) alias: bool,
     /// Index of the attribute.
     pub(crate) attribute: usize,
@@ -168,9 +168,9 @@ pub(crate) struct Address<'d> {
     pub(crate) part: Part,
     /// The types of its declaration.
     pub(crate) types: TypeSet,
-    /// Whether an answer can show it.
+    /// True if an answer can show it.
     pub(crate) shows: bool,
-    /// Whether another address has the same value under a shorter name.
+    /// True if another address has the same value under a shorter name.
     pub(crate) alias: bool,
 }
 

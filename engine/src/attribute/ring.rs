@@ -107,7 +107,7 @@ impl<T> Ring<T> {
         }
     }
 
-    /// Whether some buckets lie before every window of this width, or in the future.
+    /// True if some buckets lie before every window of this width, or in the future.
     pub(crate) fn has_expired(&self, now_ms: i64) -> bool {
         let first = self.buckets.first().map(|(bucket, _)| *bucket);
         first.is_some_and(|first| first < self.earliest(now_ms)) || self.has_future(now_ms)
@@ -125,7 +125,7 @@ impl<T> Ring<T> {
         now_ms.div_euclid(self.width_ms.max(1)).saturating_sub(BUCKETS_MAX)
     }
 
-    /// Whether a bucket lies in the future. Avoids a division, because most rings have none.
+    /// True if a bucket lies in the future. Avoids a division, because most rings have none.
     fn has_future(&self, now_ms: i64) -> bool {
         let latest_ms = now_ms.saturating_add(FUTURE_SKEW_MS);
         self.buckets.last().is_some_and(|(newest, _)| newest.wrapping_mul(self.width_ms) > latest_ms)

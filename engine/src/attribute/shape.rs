@@ -92,12 +92,12 @@ pub(crate) fn widths(kind: &Kind) -> &[i64] {
     }
 }
 
-/// Whether two states merge.
+/// True if two states merge.
 pub(crate) fn are_alike(a: &State, b: &State) -> bool {
     Shape::of(a) == Shape::of(b)
 }
 
-/// Whether a state has exactly the shape that this kind of attribute reads.
+/// True if a state has exactly the shape that this kind of attribute reads.
 #[inline]
 pub(crate) fn is_current(kind: &Kind, state: &State) -> bool {
     let rings = |counter: &Counter| counter.rings.iter().map(|ring| &ring.width_ms).eq(widths(kind));

@@ -27,7 +27,7 @@ pub(crate) enum Fact<'a> {
     Items(Living<'a>),
 }
 
-/// What is known now. A state of another shape than the plan's is missing: what changed starts anew.
+/// The value of a fact now. State of another shape than the plan's is missing: a changed attribute starts over.
 pub(crate) fn fact<'a>(
     fact: &FactPlan,
     attribute: &AttributePlan,

@@ -1,4 +1,5 @@
-//! Definitions as data: the shape of a bundle's `definition`, which may grow and must keep reading what was written.
+//! Definitions as data: the format of a bundle's `definition`, which may grow but must keep reading what older builds
+//! wrote.
 
 use alloc::vec::Vec;
 

@@ -1,5 +1,5 @@
-//! Examples: somebody comes, and this is what they get. They are written beside a definition, carried with it in a
-//! bundle, and played before it runs; nothing of them is in a plan.
+//! Examples: a visitor's events and the expected answer. They are written beside a definition, carried with it in a
+//! bundle, and rehearsed before it runs; a plan holds none of them.
 
 use alloc::{string::String, vec::Vec};
 
@@ -7,47 +7,47 @@ use super::event_table::EventTable;
 use crate::value::data::{names, records, tagged};
 use crate::value::{FromValue, ToValue, Unfit, Value, variant};
 
-/// One of them.
+/// One example.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Example {
-    /// Unique among them.
+    /// Its name; unique among the examples.
     pub name: String,
-    /// When it takes place, Unix milliseconds; None: at [`EXAMPLE_NOW_MS`](crate::limits::EXAMPLE_NOW_MS).
+    /// The time of its call, Unix milliseconds; None: [`EXAMPLE_NOW_MS`](crate::limits::EXAMPLE_NOW_MS).
     pub now_ms: Option<i64>,
-    /// Who calls, and sends the events.
+    /// The caller, who also sends the events.
     pub sender: Sender,
     /// Batch records, imported before the first event; each an object.
     pub records: Vec<Value>,
-    /// What happened before the call, in the order of arrival.
+    /// Events before the call, in the order of arrival.
     pub events: Vec<ExampleEvent>,
-    /// What asks for an answer.
+    /// The call to answer.
     pub call: ExampleCall,
-    /// Which personalization is asked; None: those that the event triggers.
+    /// The personalization that is asked; None: those that the event triggers.
     pub personalization: Option<String>,
-    /// Of a lookup: an object of named values.
+    /// Inputs of a lookup: an object of named values.
     pub inputs: Value,
-    /// The sections that answer, in this order and no others.
+    /// The sections that must answer, in this order and no others.
     pub expect: Vec<Expected>,
 }
 
-/// Who sends events and calls.
+/// The sender of events and calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sender {
-    /// A server, with its key: all keys stitch, and it may look up by all.
+    /// A server with its key: all keys stitch, and any key can be looked up.
     #[default]
     Server,
-    /// A page: keys of `trust: verified` do not stitch, and nobody is looked up by them.
+    /// A page: keys of `trust: verified` neither stitch nor can be looked up.
     Browser,
 }
 
 /// An event of an example.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ExampleEvent {
-    /// Where it arrives.
+    /// The table that it is sent to.
     pub table: EventTable,
-    /// How long before the example takes place it arrives, in milliseconds.
+    /// Time from its arrival to the call, in milliseconds.
     pub before_ms: i64,
-    /// An object of its columns.
+    /// Its columns, an object.
     pub columns: Value,
 }
 
@@ -56,7 +56,7 @@ pub struct ExampleEvent {
 pub enum ExampleCall {
     /// A last event, which is answered.
     Event(ExampleEvent),
-    /// A lookup; without a key it is about a visitor whom nobody knows.
+    /// A lookup; without a key it is for an unknown visitor.
     Lookup(Option<ExampleKey>),
 }
 
@@ -66,7 +66,7 @@ impl Default for ExampleCall {
     }
 }
 
-/// Who is looked up.
+/// The key of a looked-up visitor.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ExampleKey {
     /// The stitching key.
@@ -75,12 +75,12 @@ pub struct ExampleKey {
     pub value: String,
 }
 
-/// A section that answers.
+/// A section that must answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expected {
     /// Its name.
     pub section: String,
-    /// Outputs that it has, by name; null: it lacks this one. Others may be there.
+    /// Outputs that it must have, by name; null: it must lack this one. It may have others.
     pub attributes: Value,
 }
 

@@ -164,7 +164,7 @@ impl TypeSet {
     }
 }
 
-/// How a fitting value is stored.
+/// The stored form of a fitting value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fit {
     AsItIs,

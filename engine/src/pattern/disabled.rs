@@ -1,4 +1,4 @@
-//! The twin of `enabled` for builds without patterns: the same names, and nothing compiles.
+//! The stand-in for `enabled` in builds without patterns: the same names, but nothing compiles.
 
 use alloc::string::String;
 use alloc::vec::Vec;

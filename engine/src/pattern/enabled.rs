@@ -1,4 +1,4 @@
-//! Patterns by our own parser and program: text → tree → comparisons, or else a program.
+//! Patterns with a parser and program of their own: text → tree → text comparisons, or else a program.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -24,7 +24,7 @@ pub(crate) enum Pattern {
 }
 
 impl Pattern {
-    /// Reads a pattern; the error says what is wrong with it, in words for its author.
+    /// Compiles a pattern; the error describes the problem to its author.
     pub(crate) fn compile(pattern: &str) -> Result<Pattern, String> {
         if pattern.len() > PATTERN_BYTES_MAX {
             return Err(alloc::format!("longer than {PATTERN_BYTES_MAX} bytes"));
@@ -39,7 +39,7 @@ impl Pattern {
         }
     }
 
-    /// Whether it is found anywhere in the text.
+    /// True if the pattern is found anywhere in the text.
     pub(crate) fn is_match(&self, text: &str) -> bool {
         match self {
             Pattern::Texts(texts) => texts.iter().any(|wanted| wanted.is_match(text)),
@@ -47,22 +47,22 @@ impl Pattern {
         }
     }
 
-    /// Whether it looks at no text that is longer than the bound.
+    /// True if it reads only texts up to the bound.
     pub(crate) fn is_bounded(&self) -> bool {
         matches!(self, Pattern::Program(_))
     }
 
-    /// Texts one of which begins every text that it is found in; None: nothing is known.
+    /// Texts of which every matching text begins with one; None if unknown.
     pub(crate) fn starts(&self) -> Option<Vec<&str>> {
         self.texts()?.map(Text::start).collect()
     }
 
-    /// The same of the end.
+    /// The same for the end.
     pub(crate) fn ends(&self) -> Option<Vec<&str>> {
         self.texts()?.map(Text::end).collect()
     }
 
-    /// Texts with each of which a text begins only if it is found in it.
+    /// Texts for which every text that begins with one of them matches.
     pub(crate) fn every_start(&self) -> Vec<&str> {
         self.texts()
             .into_iter()
@@ -72,7 +72,7 @@ impl Pattern {
             .collect()
     }
 
-    /// The same of the end.
+    /// The same for the end.
     pub(crate) fn every_end(&self) -> Vec<&str> {
         self.texts()
             .into_iter()
@@ -89,7 +89,7 @@ impl Pattern {
         }
     }
 
-    /// What one character of a text costs at most, in steps.
+    /// The most that one character of a text costs, in steps.
     pub(crate) fn weight(&self) -> usize {
         match self {
             Pattern::Texts(texts) => texts.len(),
@@ -97,7 +97,7 @@ impl Pattern {
         }
     }
 
-    /// How many steps answering took.
+    /// The number of steps that a search took.
     #[cfg(test)]
     pub(super) fn steps(&self, text: &str) -> usize {
         let mut steps = 0;

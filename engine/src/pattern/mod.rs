@@ -1,12 +1,12 @@
 //! Regular expressions: linear time, bounded at compile, searched unanchored.
 //!
-//! What is really a prefix, suffix, substring or equality is lowered to one, which most event filters are
-//! (`^/product/.*`). The rest runs as a program over a set of places. Without the `patterns` feature no pattern
-//! compiles, and the definition that needs one is refused with a diagnostic.
+//! A pattern that amounts to a prefix, suffix, substring or equality is lowered to one; most event filters do
+//! (`^/product/.*`). Others run as a program over a set of positions. Without the `patterns` feature no pattern
+//! compiles, and a definition that needs one is refused with a diagnostic.
 //!
-//! The syntax is that of the `regex` crate, whose answers are the tests' oracle, with these differences: `\d \w \s \b`
-//! and `(?i)` are about ASCII, everything is about characters and nothing about bytes, and there are no Unicode
-//! classes, no classes within classes and no operations on them.
+//! The syntax is that of the `regex` crate, which is the oracle of the tests, with these differences: `\d \w \s \b` and
+//! `(?i)` concern ASCII only, matching is by character and not by byte, and there are no Unicode classes, no nested
+//! classes and no class operations.
 
 #[cfg(feature = "patterns")]
 mod enabled;

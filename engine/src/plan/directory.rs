@@ -27,7 +27,7 @@ pub(super) struct Declared {
     pub(super) attribute: usize,
     pub(super) part: Part,
     pub(super) types: TypeSet,
-    /// Whether an answer can show it.
+    /// True if an answer can show it.
     pub(super) shows: bool,
 }
 

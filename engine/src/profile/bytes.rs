@@ -1,4 +1,4 @@
-//! The bytes that profiles are made of: LEB128 numbers, signed ones zigzag, and everything else with its length first.
+//! The byte encoding of profiles: LEB128 numbers, signed ones in zigzag, and everything else prefixed with its length.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -23,7 +23,7 @@ impl Writer {
         if value <= 0x7f {
             return self.0.push(value as u8);
         }
-        // Filled first and copied once: most of a profile is such numbers.
+        // Filled first and copied once, because most of a profile is such numbers.
         let mut bytes = [0; 10];
         let mut length = 0_usize;
         for byte in &mut bytes {
@@ -46,7 +46,7 @@ impl Writer {
         self.unsigned(((value << 1) ^ (value >> 63)).cast_unsigned());
     }
 
-    /// As `signed` writes it, where it fits.
+    /// Like `signed`, with 128 bits.
     pub(super) fn wide(&mut self, value: i128) {
         if let Ok(value) = i64::try_from(value) {
             return self.signed(value);
@@ -136,7 +136,7 @@ impl<'a> Reader<'a> {
 
     #[inline(always)]
     pub(super) fn unsigned(&mut self) -> Result<u64, Damaged> {
-        // Most are lengths, and those are short.
+        // Fast path: most numbers are short lengths.
         if let Some((byte @ 0..=0x7f, rest)) = self.0.split_first() {
             self.0 = rest;
             return Ok(u64::from(*byte));
@@ -150,7 +150,7 @@ impl<'a> Reader<'a> {
         let mut shift = 0_u32;
         for (index, byte) in self.0.iter().enumerate() {
             let bits = u64::from(byte & 0x7f);
-            // The last byte of 64 bits has room for one of them.
+            // The last byte of 64 bits holds only one of them.
             if shift > 63 || (shift == 63 && bits > 1) {
                 return Err(Damaged("a number is too large"));
             }
@@ -165,7 +165,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn wide(&mut self) -> Result<i128, Damaged> {
-        // What fits nine bytes is read as a short number.
+        // Numbers of up to nine bytes take the path for 64 bits.
         if self.0.iter().take(9).any(|byte| byte & 0x80 == 0) {
             return self.signed().map(i128::from);
         }
@@ -173,7 +173,7 @@ impl<'a> Reader<'a> {
         for shift in (0..128).step_by(7) {
             let byte = self.byte()?;
             let bits = u128::from(byte & 0x7f);
-            // The last byte of 128 bits has room for two of them.
+            // The last byte of 128 bits holds only two of them.
             if shift == 126 && bits > 3 {
                 return Err(Damaged("a number is too large"));
             }
@@ -190,7 +190,7 @@ impl<'a> Reader<'a> {
         Ok((raw >> 1).cast_signed() ^ (raw & 1).cast_signed().wrapping_neg())
     }
 
-    /// A length that the remaining bytes can hold, so that nothing is reserved for content that is not there.
+    /// A length that the remaining bytes can hold, so that no memory is reserved for absent content.
     pub(super) fn length(&mut self) -> Result<usize, Damaged> {
         let length = usize::try_from(self.unsigned()?).map_err(|_| Damaged("a length is too large"))?;
         if length > self.0.len() { Err(Damaged("ends early")) } else { Ok(length) }
@@ -201,7 +201,7 @@ impl<'a> Reader<'a> {
         mut read: impl FnMut(&mut Reader<'a>) -> Result<T, Damaged>,
     ) -> Result<Vec<T>, Damaged> {
         let count = self.length()?;
-        // A loop and no `collect`, which is three functions more for every type.
+        // A loop instead of `collect`, which compiles to three more functions for every type.
         let mut items = Vec::with_capacity(count.min(128));
         for _ in 0..count {
             items.push(read(self)?);
@@ -224,7 +224,7 @@ impl<'a> Reader<'a> {
         self.shown().map(String::from)
     }
 
-    /// A text where it stands.
+    /// A text, borrowed from the bytes.
     pub(super) fn shown(&mut self) -> Result<&'a str, Damaged> {
         let length = self.length()?;
         core::str::from_utf8(self.take(length)?).map_err(|_| Damaged("a text is not UTF-8"))
@@ -234,7 +234,7 @@ impl<'a> Reader<'a> {
         self.nested_value(STORED_DEPTH_MAX)
     }
 
-    /// Walks over a value that `value` would read.
+    /// Skips a value that `value` would read.
     pub(super) fn skip_value(&mut self, depth: u8) -> Result<(), Damaged> {
         let depth = depth.checked_sub(1).ok_or(Damaged("a value nests too deep"))?;
         match self.byte()? {
@@ -282,8 +282,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// 64 bits that tell whether bytes are as they were written: four lanes of eight bytes at a time, each mixed in by steps
-/// that can be undone, so that a change within one such word never goes unseen, and any other hardly ever.
+/// A 64-bit checksum: four lanes of eight bytes at a time, each mixed in by invertible steps, so that a change within
+/// one such word is always detected, and other changes almost always.
 pub(super) fn checksum(bytes: &[u8]) -> u64 {
     const ODD: [u64; 4] =
         [0x9e37_79b1_85eb_ca87, 0xc2b2_ae3d_27d4_eb4f, 0x1656_67b1_9e37_79f9, 0x85eb_ca77_c2b2_ae63];
@@ -302,7 +302,7 @@ pub(super) fn checksum(bytes: &[u8]) -> u64 {
     for word in words {
         a = mix(a, u64::from_le_bytes(*word), odd_b);
     }
-    // What is less than a word is filled up; the length, mixed in first, tells such ends apart.
+    // A partial word is padded; the length, mixed in first, distinguishes such ends.
     let mut last = [0; 8];
     for (to, from) in last.iter_mut().zip(rest) {
         *to = *from;
@@ -312,7 +312,7 @@ pub(super) fn checksum(bytes: &[u8]) -> u64 {
     (sum ^ (sum >> 32)).wrapping_mul(odd_a)
 }
 
-/// Why a part of the bytes cannot be read.
+/// The reason why bytes cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Damaged(pub(super) &'static str);
 
@@ -340,7 +340,7 @@ mod tests {
         }
     }
 
-    /// It is stored with every profile: another one would call all of them damaged.
+    /// Stored with every profile: with another checksum all of them would count as damaged.
     #[test]
     fn the_checksum_is_what_it_was() {
         let bytes: alloc::vec::Vec<u8> = (0..100).collect();

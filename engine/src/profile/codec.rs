@@ -4,20 +4,20 @@
 //! form 2: "USHP" · 2 · checksum of the rest (8 bytes) · every section: tag (1 byte) · length (4 bytes) · content
 //! form 3: "USHP" · 3 · checksum of the rest (8 bytes) · sections with content: tag (1 byte) · length (LEB128) · content
 //! ```
-//! Sections stand in the order of their tags. This build reads both [`Form`]s and writes the one it is asked for, so that
-//! old and new code can run beside each other: storage is written in the previous form until every writer reads the
-//! present one. What form 2 cannot hold is lost when a profile is written in it, and nothing else is:
+//! Sections are ordered by tag. This build reads both [`Form`]s and writes the one it is asked for, so that old and new
+//! code can run at the same time: storage is written in the previous form until every writer reads the present one.
+//! Form 2 loses one thing, and nothing else:
 //!
-//! - that the profile was trimmed ([`Profile::trimmed`]): the next reader believes that it holds everything.
+//! that the profile was trimmed ([`Profile::trimmed`]): the next reader assumes that it is complete.
 //!
-//! Form 3 has no section of candidates, which nothing reads; form 2 writes those that it read. States of attributes are
-//! the same bytes in both.
+//! Form 3 has no section of candidates, which nothing reads; form 2 keeps those that it has read. States of attributes
+//! have the same bytes in both.
 //!
-//! A blob that a newer build wrote is [`Unreadable::TooNew`], never damaged: who reads it answers later or leaves it to
-//! another, and does not write. One that is not as it was written, or that holds what no build writes, is damaged: never
-//! a fresh profile or an empty section. Bounds on what a profile keeps are no rules of its form: one that holds more than
-//! today's bounds is read. One that is sound is opened without making anything of its sections, which is left to whoever
-//! asks for what is in them; states of attributes are looked at then, see [`State::Foreign`].
+//! A blob that a newer build wrote is [`Unreadable::TooNew`], never damaged: its reader answers later, or lets another
+//! build answer, and does not write. A blob that differs from what was written, or that no build writes, is damaged:
+//! never a fresh profile or an empty section. Bounds on the content of a profile are not part of the form: a profile
+//! beyond today's bounds is readable. Opening a profile checks its sections but decodes them only on use; a state is
+//! decoded then, see [`State::Foreign`].
 //!
 //! [`State::Foreign`]: crate::attribute::State::Foreign
 
@@ -47,16 +47,16 @@ pub enum Form {
 }
 
 impl Form {
-    /// All that this build reads and writes, oldest first.
+    /// Every form that this build reads and writes, oldest first.
     pub const ALL: [Form; 2] = [Form::Two, Form::Three];
 
-    /// Its number, as it stands in the bytes.
+    /// The number stored in the bytes.
     pub const fn number(self) -> u8 {
         self as u8
     }
 }
 
-/// The profile as bytes of this form.
+/// Encodes a profile in this form.
 pub fn encode(profile: &Profile, form: Form) -> Vec<u8> {
     let stored = &profile.stored;
     let mut out = Writer(Vec::with_capacity(stored.bytes.len().saturating_add(256)));
@@ -72,7 +72,7 @@ pub fn encode(profile: &Profile, form: Form) -> Vec<u8> {
             w.unsigned(TRIMMED);
         }
     });
-    // What nobody asked for is written as it was.
+    // Sections that were not decoded are written as they were.
     section(&mut out, form, Tag::Keys, |w| match profile.keys.get() {
         None => w.bytes(stored.part(Tag::Keys)),
         Some(keys) => w.list(keys, |w, key| {
@@ -121,11 +121,11 @@ pub fn encode(profile: &Profile, form: Form) -> Vec<u8> {
     out.0
 }
 
-/// The profile that these bytes are, of whichever form.
+/// Decodes a profile of any form.
 ///
 /// # Errors
 ///
-/// [`Unreadable::TooNew`] for what a newer build wrote, [`Unreadable::Damaged`] for what is not as any build writes it.
+/// [`Unreadable::TooNew`] for bytes of a newer build, [`Unreadable::Damaged`] for bytes that no build writes.
 pub fn decode(bytes: &[u8]) -> Result<Profile, Unreadable> {
     let mut reader = Reader(bytes);
     if reader.take(MAGIC.len())? != MAGIC {
@@ -156,7 +156,7 @@ pub fn decode(bytes: &[u8]) -> Result<Profile, Unreadable> {
         }
         before = *tag;
         let part = usize::from(*tag).checked_sub(1).and_then(|index| parts.get_mut(index));
-        // An older build must not rewrite, and so lose, what a newer one stored.
+        // An older build must not rewrite a newer profile, and so lose parts of it.
         *part.ok_or(Unreadable::TooNew)? = start..start.saturating_add(length);
     }
     if form == Form::Two && usize::from(before) != Tag::COUNT {
@@ -177,9 +177,9 @@ pub fn decode(bytes: &[u8]) -> Result<Profile, Unreadable> {
 /// Why bytes cannot be read as a profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unreadable {
-    /// They are not as any build writes them, and why.
+    /// No build writes these bytes, for this reason.
     Damaged(&'static str),
-    /// A newer build wrote them: they are sound, and not for this one.
+    /// A newer build wrote them: they are valid, but this build cannot read them.
     TooNew,
 }
 
@@ -208,7 +208,7 @@ fn section(out: &mut Writer, form: Form, tag: Tag, fill: impl FnOnce(&mut Writer
     }
     let start = out.0.len();
     fill(out);
-    // A list without anything in it is stored as nothing, so that who only looked at it changes no byte.
+    // An empty list is stored as an absent section, so that reading it changes no byte.
     if out.0.get(start..) == Some(&[0]) {
         out.0.truncate(start);
     }

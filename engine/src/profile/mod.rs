@@ -1,9 +1,8 @@
 //! The state of one stitched visitor.
 //!
-//! A profile is plain data; what its attributes mean is in the plan. [`codec`] stores it. What was stored is read when
-//! it is asked for, and what nobody asked for is stored again as it was: an answer that needs 8 of 60 attributes reads
-//! 8, and state that the running plan does not know is carried along untouched, so that a rollback finds its counters
-//! again.
+//! A profile is plain data; the plan gives its attributes their meaning. [`codec`] stores it. Stored parts are decoded
+//! on use, and parts that were not decoded are stored again unchanged: an answer that needs 8 of 60 attributes decodes
+//! 8, and state that the running plan does not know is kept, so that a rollback finds its counters again.
 
 mod bytes;
 pub mod codec;
@@ -32,15 +31,15 @@ use stored::{Stored, Tag};
 /// The state of one stitched visitor.
 #[derive(Clone, Debug)]
 pub struct Profile {
-    /// Names it.
+    /// The internal id.
     pub id: ProfileId,
-    /// Arrival of the first row that made it, Unix milliseconds: of several profiles the earliest survives a merge.
+    /// Arrival of the first row that created it, Unix milliseconds: of several profiles the earliest survives a merge.
     pub created_ms: i64,
-    /// How many commits it has seen; 0 before the first.
+    /// Number of its commits; 0 before the first.
     pub version: u64,
-    /// The number of the bundle that wrote it last; an older one must not.
+    /// Number of the bundle that wrote it last; an older bundle must not write it.
     pub bundle: u64,
-    /// Whether it had to let go of what the laws of its attributes promise to keep, because it was full.
+    /// True if it was too large and lost state that the merge laws of its attributes promise to keep.
     pub trimmed: bool,
     stored: Stored,
     keys: OnceCell<Vec<Key>>,
@@ -49,17 +48,17 @@ pub struct Profile {
     batch: OnceCell<Vec<BatchRecord>>,
     orphans: OnceCell<Vec<Orphan>>,
     states: States,
-    /// Whether it took over what another bundle wrote, and no bundle has looked at it since.
+    /// True if it took over state that another bundle wrote, and no bundle has adopted it since.
     mixed: bool,
 }
 
 impl Profile {
-    /// A profile that knows nothing.
+    /// An empty profile.
     pub fn new(id: ProfileId, created_ms: i64) -> Profile {
         Profile { id, created_ms, ..Profile::of(Stored::default()) }
     }
 
-    /// The profile of somebody unknown: for answers that are not stored.
+    /// The profile of an unknown visitor, for answers that are not stored.
     pub fn unknown() -> Profile {
         Profile::new(ProfileId([0; 16]), 0)
     }
@@ -83,32 +82,32 @@ impl Profile {
         }
     }
 
-    /// The identifiers it is known by.
+    /// Its identifiers.
     pub fn keys(&self) -> &[Key] {
         self.keys.get_or_init(|| self.stored.keys())
     }
 
-    /// Profiles that were merged into it, ascending; of more than [`ABSORBED_MAX`] those that were made last.
+    /// Ids of profiles that were merged into it, ascending; of more than [`ABSORBED_MAX`] the latest.
     pub fn absorbed(&self) -> &[ProfileId] {
         self.absorbed.get_or_init(|| self.stored.ids())
     }
 
-    /// Ids of the events that were counted.
+    /// Ids of the counted events.
     pub fn seen_ids(&self) -> &SeenIds {
         self.seen_ids.get_or_init(|| self.stored.seen_ids())
     }
 
-    /// What imports said.
+    /// Its batch records.
     pub fn batch(&self) -> &[BatchRecord] {
         self.batch.get_or_init(|| self.stored.records())
     }
 
-    /// State that no definition knows any more, and since when.
+    /// State that no definition reads, and since when.
     pub fn orphans(&self) -> &[Orphan] {
         self.orphans.get_or_init(|| self.stored.orphans())
     }
 
-    /// What events said, by the attribute's name, ascending.
+    /// State of event-fed attributes, by the attribute's name, ascending.
     pub fn states(&self) -> impl Iterator<Item = (&str, &State)> {
         self.states.iter(self.stored.part(Tag::Attributes))
     }
@@ -118,12 +117,12 @@ impl Profile {
         self.states.names(self.stored.part(Tag::Attributes))
     }
 
-    /// Whether a batch record says something about it.
+    /// True if it has a batch record.
     pub fn is_known(&self) -> bool {
         !self.batch().is_empty()
     }
 
-    /// Whether it is known by this identifier.
+    /// True if it has this identifier.
     pub fn has_key(&self, name: &str, value: &str) -> bool {
         self.keys().iter().any(|key| key.name == name && key.value == value)
     }
@@ -133,52 +132,52 @@ impl Profile {
         self.keys().iter().find(|key| key.name == name).map(|key| key.value.as_str())
     }
 
-    /// What is kept under an attribute's name.
+    /// The state of an attribute.
     pub fn state(&self, name: &str) -> Option<&State> {
         self.states.get(self.stored.part(Tag::Attributes), name)
     }
 
-    /// What is kept under an attribute's name, to be changed.
+    /// The state of an attribute, mutable.
     pub fn state_mut(&mut self, name: &str) -> &mut Option<State> {
         let place = self.place_near(name, &mut 0);
         self.at(place)
     }
 
-    /// Where a state is kept that is going to be changed, until another one is asked for. `near` is where it may be found,
-    /// and is handed from one name to the next, ascending.
+    /// The index of a state to change; valid until another one is requested. `near` is a guess of that index, and is
+    /// passed on from one name to the next, ascending.
     pub(crate) fn place_near(&mut self, name: &str, near: &mut usize) -> usize {
         self.states.place(self.stored.part(Tag::Attributes), name, near)
     }
 
-    /// What is kept at a place.
+    /// The state at an index.
     pub(crate) fn at(&mut self, place: usize) -> &mut Option<State> {
         self.states.at(place)
     }
 
-    /// Changes the identifiers it is known by.
+    /// Changes its identifiers.
     pub fn edit_keys(&mut self, change: impl FnOnce(&mut Vec<Key>)) {
         self.keys();
         edit(&mut self.keys, change);
     }
 
-    /// Changes the ids of the events that were counted.
+    /// Changes the ids of the counted events.
     pub fn edit_seen_ids<T>(&mut self, change: impl FnOnce(&mut SeenIds) -> T) -> T {
         self.seen_ids();
         edit(&mut self.seen_ids, change)
     }
 
-    /// Changes what imports said.
+    /// Changes its batch records.
     pub fn edit_batch<T>(&mut self, change: impl FnOnce(&mut Vec<BatchRecord>) -> T) -> T {
         self.batch();
         edit(&mut self.batch, change)
     }
 
-    /// Whether it may hold parked state.
+    /// True if it may hold parked state.
     pub(crate) fn has_parked(&self) -> bool {
         self.mixed || self.orphans().iter().any(|orphan| orphan.name.contains(PARKED_SEPARATOR))
     }
 
-    /// Whether a bundle has not looked at all of it yet.
+    /// True if a bundle has not adopted all of it yet.
     pub(crate) fn is_new_to(&self, bundle: u64) -> bool {
         self.mixed || self.bundle != bundle
     }
@@ -193,15 +192,15 @@ impl Profile {
         });
     }
 
-    /// Takes out the state that is parked under an address.
+    /// Removes and returns the state that is parked under an address.
     pub(crate) fn unpark(&mut self, address: &str) -> Option<State> {
         self.state(address)?;
         self.mixed = true;
         self.state_mut(address).take()
     }
 
-    /// Notes that a bundle writes it, and which of its state that bundle's definition does not know. What has not been
-    /// known for 30 days goes.
+    /// Notes the bundle that writes it, and the state that this bundle's definition does not know. State unknown for 30
+    /// days is dropped.
     pub(crate) fn adopt(&mut self, bundle: u64, knows: impl Fn(&str) -> bool, now_ms: i64) {
         if self.is_new_to(bundle) {
             self.bundle = bundle;
@@ -214,7 +213,8 @@ impl Profile {
                 orphans.retain(|orphan| unknown.contains(&orphan.name));
                 for name in unknown {
                     if !orphans.iter().any(|orphan| orphan.name == name) {
-                        // Parked state has been unread since its attribute was, if no definition knew that either.
+                        // Parked state is unread since the same time as its attribute, if no definition knew that
+                        // either.
                         let own = name.split(PARKED_SEPARATOR).next();
                         let known = before.iter().find(|orphan| Some(orphan.name.as_str()) == own);
                         let since_ms = known.map_or(now_ms, |orphan| orphan.since_ms);
@@ -236,8 +236,8 @@ impl Profile {
         }
     }
 
-    /// Makes room in a profile that is so many bytes too large: state that no definition reads goes, first what has been
-    /// so longest. Says whether anything went; what is asked today has the right of way.
+    /// Makes room in a profile that is this many bytes too large: drops state that no definition reads, the longest
+    /// unread first. Returns whether anything was dropped.
     pub fn make_room(&mut self, bytes: usize) -> bool {
         let mut orphans: Vec<(i64, String)> =
             self.orphans().iter().map(|orphan| (orphan.since_ms, orphan.name.clone())).collect();
@@ -258,11 +258,11 @@ impl Profile {
         room > 0
     }
 
-    /// Merges everything of another profile but its states. None when that profile is known to be absorbed; else whether
-    /// the bound on remembered event ids dropped some.
+    /// Merges everything of another profile but its states. None when that profile is already absorbed; otherwise
+    /// whether the bound on remembered event ids dropped some.
     ///
-    /// Absorbed ids are known up to a bound. That is the second line: a source is sealed before it is absorbed, in the same
-    /// commit or an earlier one, and a sealed profile is never loaded again.
+    /// Absorbed ids are kept up to a bound. They are the second guard: a source is sealed before it is absorbed, in the
+    /// same commit or an earlier one, and a sealed profile is never loaded again.
     pub(crate) fn absorb_all_but_states(&mut self, other: &Profile) -> Option<bool> {
         if other.id == self.id || self.absorbed().contains(&other.id) {
             return None;
@@ -273,7 +273,7 @@ impl Profile {
                     absorbed.insert(index, *id);
                 }
             }
-            // The greatest ids of all: which these are does not depend on the order of merging.
+            // Keeps the greatest ids, which do not depend on the order of merging.
             absorbed.drain(..absorbed.len().saturating_sub(ABSORBED_MAX));
         });
         self.mixed |= other.mixed || self.bundle != other.bundle;
@@ -298,14 +298,14 @@ impl Profile {
         Some(forgot)
     }
 
-    /// Adds an identifier, or notes that it was seen again.
+    /// Adds an identifier, or updates when it was last seen.
     pub(crate) fn learn(&mut self, key: Key) {
         self.edit_keys(|keys| learn(keys, key));
     }
 }
 
 impl PartialEq for Profile {
-    /// By what they say, read or not.
+    /// Compares content, whether decoded or not.
     fn eq(&self, other: &Profile) -> bool {
         let head = |p: &Profile| (p.id, p.created_ms, p.version, p.bundle, p.trimmed);
         head(self) == head(other)
@@ -318,7 +318,7 @@ impl PartialEq for Profile {
     }
 }
 
-/// Changes what was read before.
+/// Changes a part that was decoded before.
 fn edit<T: Default, R>(cell: &mut OnceCell<T>, change: impl FnOnce(&mut T) -> R) -> R {
     let mut value = cell.take().unwrap_or_default();
     let result = change(&mut value);

@@ -1,4 +1,4 @@
-//! The parts of a profile that are plain data: its id, its identifiers, the names of its orphaned state.
+//! The plain-data parts of a profile: its id, its identifiers, the names of its orphaned state.
 
 use alloc::string::String;
 use core::fmt;
@@ -33,7 +33,7 @@ pub struct Key {
     pub seen_ms: i64,
 }
 
-/// State under a name that no definition knows any more.
+/// State under a name that no definition knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Orphan {
     /// The attribute's name.

@@ -1,37 +1,37 @@
-//! The ids of the events that a profile counted: each once for 7 days after its arrival.
+//! The ids of a profile's counted events, each kept for 7 days after its arrival.
 
 use alloc::vec::Vec;
 
 use crate::limits::{SEEN_MAX, SEEN_MS};
 use crate::order;
 
-/// The ids of the events that a profile counted: each once for 7 days after its arrival.
+/// The ids of a profile's counted events, each kept for 7 days after its arrival.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SeenIds {
     /// (hash of the id, arrival in Unix milliseconds), oldest arrival first.
     pub events: Vec<(u64, i64)>,
 }
 
-/// Whether an event's id is counted, as [`SeenIds::note`] found.
+/// The result of [`SeenIds::note`] for one event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dedupe {
-    /// Counted already.
+    /// It was counted already.
     Duplicate,
-    /// New, and remembered now.
+    /// It is new, and remembered.
     New,
-    /// New, and remembered now; the bound dropped an id younger than 7 days.
+    /// It is new, and remembered; the bound dropped an id younger than 7 days.
     NewForgotOther,
 }
 
 impl SeenIds {
-    /// Counts an event's id, unless it is counted already. `now_ms` is the arrival, Unix milliseconds.
+    /// Counts an event's id, unless it was counted already. `now_ms` is the arrival, Unix milliseconds.
     pub(crate) fn note(&mut self, id: &str, now_ms: i64) -> Dedupe {
-        // Oldest first, so those that are over stand in front.
+        // Oldest first, so expired ids come first.
         let over =
             self.events.partition_point(|(_, arrival_ms)| now_ms.saturating_sub(*arrival_ms) >= SEEN_MS);
         self.events.drain(..over);
         let hash = hash(id);
-        // Without a branch for each: most ids are new, so that all are looked at.
+        // No branch per id: most ids are new, so that all are compared.
         let known = self
             .events
             .chunks(16)
@@ -44,11 +44,11 @@ impl SeenIds {
         if self.forget() { Dedupe::NewForgotOther } else { Dedupe::New }
     }
 
-    /// Whether the bound made it forget some.
+    /// Merges the ids of another profile. Returns whether the bound dropped some.
     pub(super) fn merge(&mut self, other: &SeenIds) -> bool {
         for (hash, arrival_ms) in other.events.iter().copied() {
             match self.events.iter_mut().find(|(known, _)| *known == hash) {
-                // Counted by both: remembered from the first arrival, as if one profile had seen both.
+                // Counted by both: kept with the first arrival, as if one profile had counted both.
                 Some((_, mine)) => *mine = (*mine).min(arrival_ms),
                 None => self.events.push((hash, arrival_ms)),
             }
@@ -64,9 +64,10 @@ impl SeenIds {
     }
 }
 
-/// 64 bits of an event's id. Of 1,000 ids two collide with a chance of 3 in 10¹⁴, and then one event goes uncounted.
+/// A 64-bit hash of an event's id. Among 1,000 ids two collide with a probability of 3 in 10¹⁴; then one event is not
+/// counted.
 fn hash(id: &str) -> u64 {
-    // FNV-1a, with the finalizer of MurmurHash3 to spread what similar ids leave in the low bits.
+    // FNV-1a, with the finalizer of MurmurHash3, because similar ids differ little in the low bits.
     let mut hash = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     });
@@ -85,11 +86,11 @@ mod tests {
         let mut seen = SeenIds::default();
         assert_eq!(seen.note("a", 0), Dedupe::New);
         assert_eq!(seen.note("a", 7 * DAY_MS - 1), Dedupe::Duplicate);
-        // Not renewed by the duplicate, and strictly less.
+        // A duplicate does not extend the 7 days, which end exactly then.
         assert_eq!(seen.note("a", 7 * DAY_MS), Dedupe::New);
     }
 
-    /// What is remembered of ids is stored: another hash would count what was counted before.
+    /// Hashes are stored: with another hash, events would be counted again.
     #[test]
     fn ids_are_remembered_as_ever() {
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Attribute states as bytes: the kind, and what is kept. A kind that this build does not know is carried along.
+//! Attribute states as bytes: the kind, then the content. State of an unknown kind is kept as it is.
 
 use alloc::vec::Vec;
 
@@ -11,7 +11,7 @@ use crate::definition::Keep;
 use crate::limits::BUCKETS_MAX;
 use crate::value::{Nanos, Value};
 
-// Kinds of state as they are stored. Their numbers are for ever.
+// Kinds of state as they are stored. Their numbers never change.
 const PICKED: u8 = 1;
 const SUM: u8 = 2;
 const LIST: u8 = 3;
@@ -19,7 +19,7 @@ const COUNTER: u8 = 4;
 const TOTAL: u8 = 5;
 const PICKED_WITHIN: u8 = 6;
 
-/// A state, its kind first.
+/// Writes a state, its kind first.
 pub(super) fn write_state(w: &mut Writer, state: &State) {
     match state {
         State::Picked(pick, stamped) => {
@@ -61,7 +61,7 @@ pub(super) fn write_state(w: &mut Writer, state: &State) {
     }
 }
 
-/// The state that these bytes are; [`State::Foreign`] when this build cannot tell.
+/// Decodes a state; [`State::Foreign`] when this build cannot.
 pub(super) fn read_state(bytes: &[u8]) -> State {
     let Some((kind, content)) = bytes.split_first() else { return State::Foreign(0, Vec::new()) };
     let mut reader = Reader(content);
@@ -127,7 +127,7 @@ fn read_stamped(r: &mut Reader<'_>) -> Result<Stamped, Damaged> {
     Ok(Stamped { time_ms: r.signed()?, event_id: r.text()?, value: r.value()? })
 }
 
-/// Buckets lie within 65 of each other: the first, which of those behind it are there, and what is in each.
+/// Buckets lie within 65 of each other: writes the first, a bit map of those that follow, and their content.
 fn write_ring<T>(w: &mut Writer, ring: &Ring<T>, write: impl FnOnce(&mut Writer, &[(i64, T)])) {
     w.signed(ring.width_ms);
     let Some((first, _)) = ring.buckets.first() else { return w.bytes(&[0; MAP_BYTES]) };
@@ -135,7 +135,7 @@ fn write_ring<T>(w: &mut Writer, ring: &Ring<T>, write: impl FnOnce(&mut Writer,
     for (bucket, _) in &ring.buckets {
         match u32::try_from(bucket.wrapping_sub(*first)).ok().and_then(|place| 1_u64.checked_shl(place)) {
             Some(bit) => there |= bit,
-            // No bucket lies farther off than this one.
+            // No bucket lies further away than this one.
             None => last = 1,
         }
     }
@@ -169,18 +169,18 @@ fn read_ring<'a, T>(
     Ok(ring)
 }
 
-/// 65 bits.
+/// 65 bits, in bytes.
 const MAP_BYTES: usize = 9;
 
-/// Amounts, all as wide as the widest of them needs.
+/// Writes amounts, all in the width that the widest needs.
 fn write_amounts(w: &mut Writer, amounts: &[(i64, i128)]) {
     let most = amounts.iter().fold(0, |most, (_, amount)| most | (amount ^ (amount >> 127)));
-    // One more for the sign.
+    // One bit more, for the sign.
     let bits = i128::BITS.saturating_sub(most.leading_zeros()).saturating_add(1);
     let width = (bits.div_ceil(8) as usize).next_power_of_two();
     w.byte(width as u8);
     w.0.reserve(amounts.len().saturating_mul(width));
-    // Narrower is no loss: the widest has been measured.
+    // Truncating loses nothing, because the widest amount fits.
     match width {
         1 => amounts.iter().for_each(|(_, amount)| w.byte(*amount as u8)),
         2 => amounts.iter().for_each(|(_, amount)| w.bytes(&(*amount as i16).to_le_bytes())),
@@ -206,7 +206,7 @@ fn read_amounts(r: &mut Reader<'_>, count: usize) -> Result<Vec<i128>, Damaged> 
     })
 }
 
-/// Numbered things, ascending: all but the first number by how much more they are than the one before, less one.
+/// Writes numbered entries, ascending: the first number, then each difference to the one before, less one.
 fn write_steps<T>(w: &mut Writer, steps: &[(i64, T)], mut write: impl FnMut(&mut Writer, &T)) {
     let mut before = None;
     w.list(steps, |w, (number, content)| {
@@ -279,7 +279,7 @@ fn read_list(r: &mut Reader<'_>) -> Result<ItemList, Damaged> {
     }
     let removed = r.many(|r| Ok(Removed { time_ms: r.signed()?, event_id: r.text()?, id: r.value()? }))?;
     let cleared = r.optional(|r| Ok((r.signed()?, r.text()?)))?;
-    // Earlier builds did not say it.
+    // Earlier builds did not store it.
     let has_ids = has_ids && items.iter().all(|item| item.id != Value::Null);
     Ok(ItemList { has_ids, keep, columns, items, removed, cleared })
 }
@@ -292,7 +292,7 @@ mod tests {
     use super::*;
     use crate::value::Value;
 
-    /// What only a build with an error could have written is carried along and not believed.
+    /// Invalid state, which only a faulty build could have written, is kept but reads as missing.
     #[test]
     fn what_is_out_of_order_is_not_read() {
         let reads = |bytes: &[u8]| !matches!(read_state(bytes), State::Foreign(..));

@@ -1,9 +1,9 @@
-//! The states of a profile's attributes: stored ones are found by name and read when they are asked for.
+//! The states of a profile's attributes: found by name, decoded on use.
 //!
 //! ```text
 //! count (4 bytes) · count × (end of name, end of state: 4 bytes each) · names, ascending · states, each: kind · content
 //! ```
-//! Numbers here are little-endian and of fixed size, so that a name is found by halving; ends count from the first name
+//! Numbers here are little-endian and of fixed size, so that binary search finds a name; ends count from the first name
 //! and the first state.
 
 use alloc::boxed::Box;
@@ -18,14 +18,14 @@ use super::state::{read_state, write_state};
 use crate::attribute::State;
 use crate::compare::{equal, order_of};
 
-/// What was stored, what was read of it, and what was changed since.
+/// The stored states, those decoded so far, and the changes.
 #[derive(Clone, Debug, Default)]
 pub struct States {
-    /// One for every stored state.
+    /// One cell for every stored state.
     read: Vec<OnceCell<Box<State>>>,
-    /// What stands instead of what was stored, by name, ascending; None: nothing.
+    /// Replacements for stored states, by name, ascending; None: removed.
     changed: Vec<(String, Option<State>)>,
-    /// What a place that cannot be missing would be, if it were.
+    /// The result for an invalid index, which cannot occur.
     nothing: Option<State>,
 }
 
@@ -51,8 +51,8 @@ impl States {
         Some(state)
     }
 
-    /// Where a state that is going to be changed is among those that were. `near` is where it may be found, and is
-    /// afterwards where the one behind it may be: who changes several by name, ascending, finds all but the first at once.
+    /// The index among the changed states of a state to change. `near` is a guess of that index, and becomes a guess
+    /// for the next one: a caller that changes several by name, ascending, finds all but the first at once.
     pub(super) fn place(&mut self, stored: &[u8], name: &str, near: &mut usize) -> usize {
         let hit = self.changed.get(*near).is_some_and(|(known, _)| equal(known, name));
         let index = if hit { *near } else { self.search(stored, name) };
@@ -75,7 +75,7 @@ impl States {
         }
     }
 
-    /// What is at a place; it is there, found or put there by who asked for the place.
+    /// The state at an index that [`Self::place`] returned.
     pub(super) fn at(&mut self, place: usize) -> &mut Option<State> {
         match self.changed.get_mut(place) {
             Some((_, state)) => state,
@@ -83,7 +83,7 @@ impl States {
         }
     }
 
-    /// All of them, by name, ascending.
+    /// All states by name, ascending.
     pub(super) fn iter<'a>(&'a self, stored: &'a [u8]) -> impl Iterator<Item = (&'a str, &'a State)> {
         self.sources(stored).filter_map(move |(name, source)| {
             Some((
@@ -129,7 +129,7 @@ impl States {
         out.bytes(&states.0);
     }
 
-    /// Where each state is, by name, ascending.
+    /// The source of each state, by name, ascending.
     fn sources<'a>(&'a self, stored: &'a [u8]) -> impl Iterator<Item = (&'a str, Source<'a>)> {
         let table = Table::of(stored);
         let (mut index, mut changed) = (0_usize, self.changed.iter().peekable());
@@ -156,8 +156,8 @@ impl States {
     }
 }
 
-/// Whether stored states can be found: everything is where its table says, and there is nothing besides. That names
-/// ascend is not asked again: no bound of any build changes it, and the checksum has said that they are as they were
+/// True if the table of stored states is consistent: every entry lies within the bytes, and there is nothing besides.
+/// The order of names is not checked: no bound of any build changes it, and the checksum proves that they are as
 /// written.
 pub(super) fn is_sound(stored: &[u8]) -> bool {
     let Some((count, _)) = stored.split_first_chunk() else { return stored.is_empty() };
@@ -180,10 +180,10 @@ enum Source<'a> {
     Changed(&'a State),
 }
 
-/// Stored states. Whether they add up was asked when the profile was opened, see [`is_sound`].
+/// Stored states, whose table was checked when the profile was opened, see [`is_sound`].
 #[derive(Clone, Copy)]
 struct Table<'a> {
-    /// Of each entry the end of its name and that of its state.
+    /// For each entry, the end of its name and that of its state.
     ends: &'a [[u8; 8]],
     names: &'a [u8],
     states: &'a [u8],
@@ -194,7 +194,7 @@ impl<'a> Table<'a> {
         let Some((count, rest)) = stored.split_first_chunk() else {
             return Table { ends: &[], names: &[], states: &[] };
         };
-        // No more than there is room for.
+        // At most as many as fit.
         let count = u32::from_le_bytes(*count) as usize;
         let (ends, rest) = rest.split_at(count.min(rest.len() / 8).saturating_mul(8));
         let ends = ends.as_chunks().0;

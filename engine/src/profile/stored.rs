@@ -1,4 +1,4 @@
-//! The sections of a stored profile, each checked when it is opened and read when it is asked for.
+//! The sections of a stored profile, each checked when it is opened and decoded on use.
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -10,7 +10,7 @@ use super::states;
 use crate::attribute::BatchRecord;
 use crate::limits::STORED_DEPTH_MAX;
 
-/// The sections, in their order.
+/// The sections, ordered by tag.
 #[derive(Clone, Copy)]
 pub(super) enum Tag {
     Head = 1,
@@ -27,7 +27,7 @@ impl Tag {
     pub(super) const COUNT: usize = Tag::Attributes as usize;
 }
 
-/// The bytes that a profile was opened from, and where its sections are in them.
+/// The bytes of a stored profile, and the positions of its sections.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Stored {
     pub(super) bytes: Vec<u8>,
@@ -40,7 +40,7 @@ impl Stored {
         range.and_then(|range| self.bytes.get(range.clone())).unwrap_or(&[])
     }
 
-    /// Whether every section can be read.
+    /// Checks that every section can be read.
     pub(super) fn check(&self) -> Result<(), Damaged> {
         for tag in [Tag::Keys, Tag::Candidates] {
             self.walk(tag, |r| {
@@ -49,8 +49,8 @@ impl Stored {
                 r.signed().map(drop)
             })?;
         }
-        // As many as there may be. That they are there is clear from the length, as the checksum has said that they are
-        // as they were written.
+        // At most as many as the bound. Their number follows from the length, because the checksum proves that they are
+        // as written.
         let mut ids = Reader(self.part(Tag::Absorbed));
         if !ids.0.is_empty() && ids.length()?.checked_mul(16) != Some(ids.0.len()) {
             return Err(Damaged("has ids of another length"));
@@ -84,7 +84,7 @@ impl Stored {
         }
     }
 
-    /// Walks over what a section lists, and nothing behind it.
+    /// Walks over the items of a section, and checks that nothing follows them.
     fn walk<'a>(
         &'a self,
         tag: Tag,
@@ -98,7 +98,7 @@ impl Stored {
         if reader.0.is_empty() { Ok(()) } else { Err(Damaged("has more than it lists")) }
     }
 
-    /// What a section lists. It has been checked, so it can be read, unless it is empty.
+    /// The items of a section; none if it is empty. It was checked, so reading cannot fail.
     fn list<'a, T>(&'a self, tag: Tag, read: impl FnMut(&mut Reader<'a>) -> Result<T, Damaged>) -> Vec<T> {
         Reader(self.part(tag)).many(read).unwrap_or_default()
     }

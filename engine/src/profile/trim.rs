@@ -1,4 +1,5 @@
-//! Room in a profile that is full: what attributes promise to keep goes, oldest first, so that a profile never freezes.
+//! Trims a profile that is full: drops the oldest state that attributes promise to keep, so that a profile can always
+//! be written.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -9,9 +10,9 @@ use super::{Profile, edit};
 use crate::attribute::{ItemList, Ring, State};
 
 impl Profile {
-    /// Makes room in a profile that is so many bytes too large, and marks it: the largest list loses its oldest items;
-    /// when lists have none, counters and windows lose their oldest parts; then the oldest records of other keys go. Says
-    /// whether anything went.
+    /// Makes room in a profile that is this many bytes too large, and marks it: the largest list loses its oldest
+    /// items; when lists have none, counters and windows lose their oldest parts; then the oldest records of other keys
+    /// are dropped. Returns whether anything was dropped.
     pub fn trim(&mut self, bytes: usize) -> bool {
         let lists = self.trim_states(bytes, drop_oldest_item);
         let parts = self.trim_states(bytes.saturating_sub(lists), drop_oldest_part);
@@ -22,8 +23,8 @@ impl Profile {
         trimmed
     }
 
-    /// Takes from the largest state, again and again, until there is room or nothing is left to take. Returns the bytes
-    /// that went.
+    /// Drops from the largest state, again and again, until there is room or nothing is left. Returns the number of
+    /// bytes dropped.
     fn trim_states(&mut self, bytes: usize, drop_oldest: fn(&mut State) -> bool) -> usize {
         if bytes == 0 {
             return 0;
@@ -52,7 +53,7 @@ impl Profile {
         room
     }
 
-    /// Drops the oldest records, all but the newest. Returns about how many bytes went.
+    /// Drops the oldest records, all but the newest. Returns about how many bytes were dropped.
     fn trim_records(&mut self, bytes: usize) -> usize {
         let mut room = 0_usize;
         while room < bytes && self.batch().len() > 1 {
@@ -76,7 +77,7 @@ fn size(state: &State) -> usize {
     written.0.len()
 }
 
-/// Takes the oldest item of a list, or what it remembers of one that was deleted longest ago.
+/// Drops the oldest item of a list, or its oldest removal.
 fn drop_oldest_item(state: &mut State) -> bool {
     let State::List(ItemList { items, removed, .. }) = state else { return false };
     if items.pop().is_some() {
@@ -88,7 +89,7 @@ fn drop_oldest_item(state: &mut State) -> bool {
     true
 }
 
-/// Takes the oldest part of a counter, window or total.
+/// Drops the oldest part of a counter, window or total.
 fn drop_oldest_part(state: &mut State) -> bool {
     fn oldest<T>(ring: &mut Ring<T>) -> bool {
         let any = !ring.buckets.is_empty();

@@ -19,27 +19,27 @@ pub enum Expr {
     Not(Box<Expr>),
     /// The profile is in this batch segment: `segment('high_value')`.
     Segment(String),
-    /// A question about one value.
+    /// A test of one value.
     Test {
-        /// The value asked about.
+        /// The value's name.
         name: Name,
-        /// The question.
+        /// The test.
         test: Test,
-        /// Whether the opposite is asked, as in `!=` or `NOT LIKE`. Unknown stays unknown; the opposite of
-        /// [`Test::Null`] is two-valued.
+        /// True for the opposite, as in `!=` or `NOT LIKE`. Unknown stays unknown; the opposite of [`Test::Null`] is
+        /// two-valued.
         negated: bool,
     },
 }
 
 /// The name of a value, as written: `loyalty_tier`, `cart.items`, `event.price`, `edge.country`.
 ///
-/// Names that start with `event.` are columns of the event at hand, those with `edge.` are what the edge knows of the
-/// request; all others are attributes (with the sub-identifier behind the last dot) or inputs.
+/// Names that start with `event.` are columns of the call's event, those with `edge.` are the edge's context of the
+/// request; all others are attributes (with the sub-identifier after the last dot) or inputs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(pub String);
 
 impl Name {
-    /// A column of the event at hand.
+    /// The name of a column of the call's event.
     pub fn column(column: &str) -> Name {
         Name(alloc::format!("{}{column}", Name::EVENT))
     }
@@ -49,14 +49,13 @@ impl Name {
         column.split_once("[].")
     }
 
-    /// What names of event columns start with.
+    /// The prefix of names of event columns.
     pub const EVENT: &'static str = "event.";
-    /// What names of edge context start with.
+    /// The prefix of names of edge context.
     pub const EDGE: &'static str = "edge.";
 }
 
-/// A question about one value. A missing value makes every one of them unknown, except [`Test::Null`] and
-/// [`Test::Size`].
+/// A test of one value. A missing value makes every one of them unknown, except [`Test::Null`] and [`Test::Size`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Test {
     /// `=` with a string, number or boolean; `!=` when negated.
@@ -83,32 +82,32 @@ pub enum Test {
     WithinDays(Number),
     /// `MORE THAN n DAYS AGO`: now − value > n · 24 h.
     MoreThanDaysAgo(Number),
-    /// `= VERSION '1.2'`, `< VERSION '1.2'`: by the precedence of SemVer 2.0; `!=` is `=` negated. What is no version is
-    /// unknown.
+    /// `= VERSION '1.2'`, `< VERSION '1.2'`: by the precedence of SemVer 2.0; `!=` is `=` negated. A text that is not a
+    /// version is unknown.
     Version(Comparison, String),
-    /// `ALL(x) STARTS WITH 'a'`: how many items of a list answer yes to any of these questions, which are about one value
-    /// each. A value that is no list is a list of one.
+    /// `ALL(x) STARTS WITH 'a'`: a quantity of list items for which any of these tests holds; each test is about a
+    /// single value. A value that is not a list counts as a list of one.
     Items(Quantity, Vec<Test>),
-    /// `SIZE(x) > n`: how many items a list has; a missing list has none. Two-valued.
+    /// `SIZE(x) > n`: the number of items in a list; a missing list has none. Two-valued.
     Size(Comparison, i64),
 }
 
-/// How many items of a list.
+/// A quantity of list items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quantity {
     /// At least one.
     Any,
     /// Every one.
     All,
-    /// So many or more.
+    /// This many or more.
     AtLeast(u32),
-    /// So many or fewer.
+    /// This many or fewer.
     AtMost(u32),
-    /// Exactly so many.
+    /// Exactly this many.
     Exactly(u32),
 }
 
-/// How two values are ordered.
+/// An order of two values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {
     /// `<`
@@ -126,7 +125,7 @@ pub enum Comparison {
 }
 
 impl Comparison {
-    /// As text spells it.
+    /// The sign in criteria text.
     pub fn as_str(self) -> &'static str {
         match self {
             Comparison::Less => "<",
@@ -138,7 +137,7 @@ impl Comparison {
         }
     }
 
-    /// Whether it holds for things that compare this way.
+    /// True if it holds for values with this ordering.
     pub fn holds(self, ordering: core::cmp::Ordering) -> bool {
         match self {
             Comparison::Less => ordering.is_lt(),
@@ -152,7 +151,7 @@ impl Comparison {
 }
 
 impl Test {
-    /// Whether text has a sign or word for its opposite, such as `!=` or `NOT LIKE`.
+    /// True if text has a sign or word for its opposite, such as `!=` or `NOT LIKE`.
     pub fn has_opposite(&self) -> bool {
         match self {
             Test::Order(..)
@@ -173,17 +172,17 @@ impl Test {
         }
     }
 
-    /// Whether it may be asked of each item of a list: it is about one value that is there.
+    /// True if it can apply to each item of a list: it tests a single value that is present.
     pub fn is_of_item(&self) -> bool {
         !matches!(self, Test::Contains(_) | Test::Null | Test::Size(..) | Test::Items(..))
     }
 }
 
 impl Expr {
-    /// A question about one value, in canonical form: what text cannot spell with a sign of its own is wrapped in a
-    /// [`Expr::Not`], which means the same.
+    /// A test in canonical form: an opposite without a sign of its own is wrapped in [`Expr::Not`], which means the
+    /// same.
     pub fn new_test(name: Name, test: Test, negated: bool) -> Expr {
-        // `!=` is the opposite of `=`, of versions as of other values.
+        // `!=` is the opposite of `=`, for versions as for other values.
         let (test, negated) = match test {
             Test::Version(Comparison::NotEqual, version) => {
                 (Test::Version(Comparison::Equal, version), !negated)
@@ -204,7 +203,7 @@ impl Expr {
         }
     }
 
-    /// Any of these; one is itself, and none is an error of whoever asks: None.
+    /// Any of these; one is itself. None for an empty list, which is the caller's error.
     pub fn any(parts: Vec<Expr>) -> Option<Expr> {
         match <[Expr; 1]>::try_from(parts) {
             Ok([only]) => Some(only),

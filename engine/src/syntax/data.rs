@@ -1,5 +1,5 @@
-//! Criteria as data: canonical text, and trees for what no text spells or what is too long for one. Both are read, because
-//! bundles had trees alone before.
+//! Criteria as data: canonical text, or a tree where no text spells the criterion or the text would be too long. Both
+//! are readable, because older bundles have only trees.
 
 use alloc::string::ToString;
 
@@ -177,7 +177,7 @@ mod tests {
     use super::*;
     use crate::value::Number;
 
-    /// Bundles that were written before texts have trees.
+    /// Older bundles have trees.
     #[test]
     fn trees_are_read() {
         let tests = [
@@ -216,7 +216,7 @@ mod tests {
         ] {
             assert_eq!(Expr::from_value(&tree).as_ref(), Ok(&expr));
         }
-        // What reads back as itself is written as text; what does not, such as AND of one, as a tree.
+        // Criteria that read back as themselves are written as text; others, such as an AND of one, as a tree.
         let one = Expr::Segment("vip".into());
         assert_eq!(one.to_value(), Value::from("segment('vip')"));
         let and_of_one = Expr::And(vec![one]);

@@ -1,17 +1,17 @@
-//! Syntax errors: what is wrong with a criterion's text, and where.
+//! Syntax errors: the problem in a criterion's text, and its place.
 
 use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 
-/// Why a text is no criterion, and where: byte offsets into it.
+/// The reason why a text is not a criterion, and its place in byte offsets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseError {
     /// Lower case, no period.
     pub message: String,
-    /// How to mend it, if that can be said.
+    /// How to fix it, if known.
     pub help: Option<String>,
-    /// First byte of what is wrong.
+    /// First byte of the wrong part.
     pub start: usize,
     /// The byte after it.
     pub end: usize,
@@ -38,5 +38,5 @@ impl fmt::Display for ParseError {
 
 impl core::error::Error for ParseError {}
 
-/// What a part of the grammar gives. Boxed, because each hands it to the next, and errors are large and rare.
+/// The result of parsing one rule of the grammar. Boxed, because each rule passes it on, and errors are large and rare.
 pub(super) type Parsed<T> = Result<T, Box<ParseError>>;

@@ -1,7 +1,7 @@
 //! The one criteria language: text to tree ([`parse`]) and tree to canonical text (`Display`).
 //!
-//! Three spellings lower to this tree: text is parsed here, the operator tree of service YAML and the condition JSON of
-//! the API are lowered by `usher-config`. `parse(&expr.to_string()) == expr` holds for every tree.
+//! Three spellings lower to this tree: text, which is parsed here, and the operator tree of service YAML and the
+//! condition JSON of the API, which `usher-config` lowers. `parse(&expr.to_string()) == expr` holds for every tree.
 
 mod ast;
 mod data;

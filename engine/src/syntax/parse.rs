@@ -18,7 +18,7 @@ use crate::value::{Number, Value};
 ///
 /// # Errors
 ///
-/// What is wrong, where, and how to mend it.
+/// The problem, its place, and how to fix it.
 ///
 /// # Examples
 ///
@@ -33,7 +33,7 @@ pub fn parse(text: &str) -> Result<Expr, ParseError> {
     read(text, None)
 }
 
-/// The same, with where each condition stands: tests and segments as they are written, in bytes of the text.
+/// The same, with the range of each condition (tests and segments) in the order of the text, in bytes.
 ///
 /// # Errors
 ///
@@ -73,12 +73,12 @@ fn whole<'a>(text: &'a str, conditions: Option<&'a mut Vec<Range<usize>>>) -> Pa
 
 struct Parser<'a> {
     lexer: Lexer<'a>,
-    /// The token at hand.
+    /// The current token.
     token: Token<'a>,
-    /// Where the token before it ends.
+    /// The end of the token before it.
     end: usize,
     depth: usize,
-    /// Where each condition stands, if anybody asks.
+    /// The range of each condition, if requested.
     conditions: Option<&'a mut Vec<Range<usize>>>,
 }
 
@@ -192,7 +192,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// The name of a list, and the bracket behind it.
+    /// The name of a list, and the closing bracket.
     fn list_name(&mut self) -> Parsed<Name> {
         let name = match &self.token.kind {
             Kind::Word(word) if !is_keyword(word) => Name((*word).into()),
@@ -225,13 +225,13 @@ impl<'a> Parser<'a> {
         Ok(Expr::Test { name, test: Test::Size(comparison, count), negated: false })
     }
 
-    /// What is asked about a name.
+    /// Test of a named value.
     fn test(&mut self, name: Name) -> Parsed<Expr> {
         let (test, negated) = self.question()?;
         Ok(Expr::new_test(name, test, negated))
     }
 
-    /// A question, and whether its opposite is meant.
+    /// A test, and whether it is negated.
     fn question(&mut self) -> Parsed<(Test, bool)> {
         let comparison = match self.token.kind {
             Kind::Equal | Kind::NotEqual => {
@@ -313,7 +313,7 @@ impl<'a> Parser<'a> {
         Ok(days)
     }
 
-    /// VERSION '1.2', if that stands here.
+    /// VERSION '1.2', if it is next.
     fn version(&mut self) -> Parsed<Option<String>> {
         if self.eat("VERSION")? { self.text("a version in single quotes").map(Some) } else { Ok(None) }
     }
@@ -371,7 +371,7 @@ impl<'a> Parser<'a> {
             Kind::Equal => {
                 return Err(self.unexpected(words!("expected a value")).help(words!("equality is one `=`")));
             }
-            // The other way round it is another sign.
+            // With the sides swapped, the sign is swapped as well.
             Kind::Greater => {
                 let help = words!("at least is `>=`, at most is `<=`, not equal is `!=`");
                 return Err(self.unexpected(words!("expected a value")).help(help));
@@ -430,7 +430,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// The first of several, with room for as many as there mostly are.
+/// A list with its first item, and room for as many as are common.
 fn several<T>(first: T) -> Vec<T> {
     let mut all = Vec::with_capacity(6);
     all.push(first);

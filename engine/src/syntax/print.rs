@@ -1,4 +1,4 @@
-//! Tree to canonical text: keywords in capitals, one blank, parentheses only where they are needed.
+//! Tree to canonical text: keywords in capitals, single blanks, parentheses only where needed.
 
 use core::fmt;
 
@@ -72,7 +72,7 @@ fn print_test(f: &mut fmt::Formatter<'_>, name: &Name, test: &Test, negated: boo
     }
 }
 
-/// What stands behind the name; without a name of its own for its opposite, `negated` stands before it.
+/// Prints the part after the name. If the opposite has no sign of its own, the caller prints NOT before the name.
 fn print_question(f: &mut fmt::Formatter<'_>, test: &Test, negated: bool) -> fmt::Result {
     let not = if negated { "NOT " } else { "" };
     match test {
@@ -98,7 +98,7 @@ fn print_question(f: &mut fmt::Formatter<'_>, test: &Test, negated: bool) -> fmt
         Test::Null => write!(f, "IS {not}NULL"),
         Test::WithinDays(days) => write!(f, "WITHIN {days} DAYS"),
         Test::MoreThanDaysAgo(days) => write!(f, "MORE THAN {days} DAYS AGO"),
-        // No spelling makes these questions about one item; a hand-made tree with one is refused when it is compiled.
+        // No text spells these tests of one item; a hand-made tree with one is refused when it is compiled.
         Test::Size(..) | Test::Items(..) => f.write_str("IS NULL"),
     }
 }
@@ -121,7 +121,7 @@ impl fmt::Display for Literal<'_> {
             Value::Boolean(value) => f.write_str(if *value { "TRUE" } else { "FALSE" }),
             Value::Number(number) => write!(f, "{number}"),
             Value::String(text) => write!(f, "{}", Quoted(text, '\'')),
-            // No spelling makes these; a hand-made tree with one is refused when it is compiled.
+            // No text spells these; a hand-made tree with one is refused when it is compiled.
             Value::Null | Value::List(_) | Value::Object(_) => f.write_str("NULL"),
         }
     }

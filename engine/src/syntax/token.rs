@@ -1,4 +1,4 @@
-//! Text to tokens: the words, literals and signs of a criterion, each with where it stands.
+//! Text to tokens: the words, literals and signs of a criterion, each with its range.
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -19,7 +19,7 @@ pub(super) struct Token<'a> {
 pub(super) enum Kind<'a> {
     /// A bare word with its dots: a name, or a keyword in any case.
     Word(&'a str),
-    /// A name in double quotes, which is never a keyword.
+    /// A name in double quotes; never a keyword.
     Quoted(Cow<'a, str>),
     /// A text in single quotes.
     Text(Cow<'a, str>),
@@ -39,23 +39,23 @@ pub(super) enum Kind<'a> {
 /// Functions that count the items of a list.
 const QUANTITIES: [&str; 5] = ["ANY", "ALL", "AT_LEAST", "AT_MOST", "EXACTLY"];
 
-/// Whether a word is a function that counts items.
+/// True if a word is a function that counts items.
 pub(super) fn counts_items(word: &str) -> bool {
     QUANTITIES.iter().any(|quantity| word.eq_ignore_ascii_case(quantity))
 }
 
-/// Words that a bare name cannot be, because the grammar expects them where a name may stand.
+/// Words that cannot be bare names, because the grammar expects them where a name may stand.
 pub(super) const KEYWORDS: [&str; 14] = [
     "AND", "OR", "NOT", "IN", "BETWEEN", "LIKE", "IS", "NULL", "CONTAINS", "MATCHES", "WITHIN", "STARTS",
     "ENDS", "TRUE",
 ];
 
-/// Whether a name must be quoted to be read as one.
+/// True if a name needs quotes.
 pub(super) fn is_keyword(word: &str) -> bool {
     word.eq_ignore_ascii_case("FALSE") || KEYWORDS.iter().any(|keyword| word.eq_ignore_ascii_case(keyword))
 }
 
-/// Whether text reads as one bare word.
+/// True if text reads as one bare word.
 pub(super) fn is_bare(name: &str) -> bool {
     let mut parts = name.split('.').peekable();
     core::iter::from_fn(|| {
@@ -77,7 +77,7 @@ fn continues_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-/// Reads one token after another; after the last it gives [`Kind::End`].
+/// Reads token after token; after the last it returns [`Kind::End`].
 pub(super) struct Lexer<'a> {
     text: &'a str,
     at: usize,
@@ -105,7 +105,7 @@ impl<'a> Lexer<'a> {
     fn skip_blanks(&mut self) {
         loop {
             self.skip(|byte| byte == b' ');
-            // Printable characters, of which most criteria are; all others are looked at one by one.
+            // Fast path for printable ASCII; other characters are examined one by one.
             if self.byte().is_none_or(|byte| byte.is_ascii_graphic())
                 || !self.peek().is_some_and(char::is_whitespace)
             {
@@ -115,7 +115,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// What stands here; no character that a criterion knows takes more than one byte.
+    /// The next byte; every character of the grammar is a single byte.
     fn byte(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
@@ -136,14 +136,14 @@ impl<'a> Lexer<'a> {
         self.at = self.at.saturating_add(self.peek().map_or(0, char::len_utf8));
     }
 
-    /// Goes on to the first byte that is not one of these.
+    /// Skips bytes while the condition holds.
     fn skip(&mut self, mut while_it: impl FnMut(u8) -> bool) {
         let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
         let count = rest.iter().position(|byte| !while_it(*byte)).unwrap_or(rest.len());
         self.at = self.at.saturating_add(count);
     }
 
-    /// What stands between two quotes; a doubled quote is one of it.
+    /// The text between two quotes; a doubled quote stands for one.
     fn quoted(&mut self, quote: u8) -> Parsed<Cow<'a, str>> {
         let start = self.at;
         let mut content = Cow::Borrowed("");
@@ -191,7 +191,7 @@ impl<'a> Lexer<'a> {
         let start = self.at;
         let mut before = 0;
         self.skip(|byte| {
-            // The first may be a sign, and so may the one behind an `e`.
+            // The first character may be a sign, and so may the one after an `e`.
             let sign = matches!(byte, b'+' | b'-') && matches!(before, 0 | b'e' | b'E');
             before = byte;
             sign || byte.is_ascii_alphanumeric() || byte == b'.'

@@ -1,43 +1,42 @@
-//! Data in and out of values: how a definition is read from what a bundle carries, and written into it.
+//! Conversion between data types and values: reading a definition from a bundle, and writing it.
 //!
-//! By hand and not by serde: readers that are derived for every type and format were a fifth of the worker's wasm.
-//! A record is an object and says its fields once, for both directions. A variant is `"name"` or `{"name": content}`.
-//! What is not known is refused, with the path to it; the message never repeats a value, which may be a secret.
+//! Not derived with serde: derived readers for every type and format were a fifth of the worker's wasm. A record is an
+//! object and lists its fields once, for both directions. A variant is `"name"` or `{"name": content}`. Unknown names
+//! are refused, with the path to them; the message never repeats a value, which may be a secret.
 
 use alloc::{borrow::ToOwned, boxed::Box, string::String, vec::Vec};
 use core::fmt;
 
 use super::{DataType, Number, Value};
 
-/// Data that is read out of a value.
+/// Data that can be read from a value.
 pub trait FromValue: Sized {
-    /// Reads it; nothing else than what it knows may be there.
+    /// Reads it; refuses unknown entries.
     fn from_value(value: &Value) -> Result<Self, Unfit>;
 }
 
-/// Data that is written into a value, from which it reads back.
+/// Data that can be written to a value, from which it reads back.
 pub trait ToValue {
     /// Writes it.
     fn to_value(&self) -> Value;
 }
 
-/// A value that is not of the shape that was asked for: the path to it, and the problem. Boxed, because every reader
-/// passes it on.
+/// A value of the wrong shape: the path to it, and the problem. Boxed, because every reader passes it on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unfit(Box<(String, String)>);
 
 impl Unfit {
-    /// What is wrong with the value at hand.
+    /// An error about the value itself.
     pub fn new(problem: &str) -> Unfit {
         Unfit(Box::new((String::new(), problem.to_owned())))
     }
 
-    /// It is none of these names.
+    /// An error that lists the allowed names.
     pub fn none_of(names: &[&str]) -> Unfit {
         Unfit::new(&["not one of: ", &names.join(", ")].concat())
     }
 
-    /// The same, seen from the object whose entry it is about.
+    /// The same error, with the path extended by an entry's name.
     #[must_use]
     pub fn inside(mut self, name: &str) -> Unfit {
         let path = &mut self.0.0;
@@ -62,21 +61,21 @@ impl fmt::Display for Unfit {
 
 impl core::error::Error for Unfit {}
 
-/// An object whose entries are all known by name.
+/// An object whose entries have known names.
 #[derive(Clone, Copy, Debug)]
 pub struct Fields<'a>(&'a [(String, Value)]);
 
 impl<'a> Fields<'a> {
-    /// Takes an object that has no other entries than these, and none twice.
+    /// Reads an object with these entries only, none of them twice.
     ///
     /// # Errors
     ///
-    /// If it is no object, or has a name that is not known.
+    /// If it is not an object, or has an unknown name.
     pub fn of(value: &'a Value, known: &[&str]) -> Result<Fields<'a>, Unfit> {
         let entries = value.as_object().ok_or_else(|| Unfit::new("not an object"))?;
         for (index, (name, _)) in entries.iter().enumerate() {
             if !known.contains(&name.as_str()) {
-                // Which one is not said: an answer does not repeat what was sent.
+                // The name is not repeated, because it may be a secret.
                 return Err(Unfit::new("has a key that is not known there"));
             }
             if entries.iter().take(index).any(|(earlier, _)| earlier == name) {
@@ -86,7 +85,7 @@ impl<'a> Fields<'a> {
         Ok(Fields(entries))
     }
 
-    /// A field that must be there.
+    /// A required field.
     ///
     /// # Errors
     ///
@@ -98,11 +97,11 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A field that stands for this when it is not there.
+    /// An optional field with a default.
     ///
     /// # Errors
     ///
-    /// If it is there and does not fit.
+    /// If it is present and does not fit.
     pub fn or<T: FromValue>(self, name: &str, default: T) -> Result<T, Unfit> {
         match self.find(name) {
             Some(value) => T::from_value(value).map_err(|unfit| unfit.inside(name)),
@@ -119,7 +118,7 @@ impl<'a> Fields<'a> {
 ///
 /// # Errors
 ///
-/// If it is not of that shape.
+/// If it does not have that shape.
 pub fn variant(value: &Value) -> Result<(&str, &Value), Unfit> {
     match value {
         Value::String(name) => Ok((name, &Value::Null)),
@@ -131,29 +130,29 @@ pub fn variant(value: &Value) -> Result<(&str, &Value), Unfit> {
     }
 }
 
-/// A variant with content.
+/// A variant with content, as a value.
 pub(crate) fn tagged(name: &str, content: Value) -> Value {
     Value::Object(Vec::from([(name.to_owned(), content)]))
 }
 
-/// What a name stands for.
+/// The meaning of a name.
 ///
 /// # Errors
 ///
-/// If it is none of the names.
+/// If it is none of these names.
 pub fn named<T: Copy>(value: &Value, names: &[(&str, T)]) -> Result<T, Unfit> {
     let text = value.as_str();
     let found = names.iter().find(|(name, _)| text == Some(name)).map(|(_, meaning)| *meaning);
     found.ok_or_else(|| Unfit::none_of(&names.iter().map(|(name, _)| *name).collect::<Vec<_>>()))
 }
 
-/// Exactly so many values.
+/// A list of exactly this many values.
 pub(crate) fn tuple<const N: usize>(value: &Value) -> Result<&[Value; N], Unfit> {
     let items: Option<&[Value; N]> = value.as_list().and_then(|items| items.try_into().ok());
     items.ok_or_else(|| Unfit::new("not a list of as many values as belong there"))
 }
 
-/// Reads `Type { field, field = default }` out of a value; a field without a default must be there.
+/// Reads `Type { field, field = default }` from a value; a field without a default is required.
 macro_rules! read_fields {
     ($value:expr => $($kind:ident)::+ { $($field:ident $(= $default:expr)?),* $(,)? }) => {
         $crate::value::Fields::of($value, &[$(stringify!($field)),*]).and_then(|fields| {
@@ -165,7 +164,7 @@ macro_rules! read_fields {
 }
 pub(crate) use read_fields;
 
-/// Writes variables of these names as an object. What is not there, or is what stands for that, is not written.
+/// Writes variables of these names as an object, without missing values and defaults.
 macro_rules! write_fields {
     ($($field:ident $(= $default:expr)?),* $(,)?) => {
         $crate::value::data::object([
@@ -177,12 +176,12 @@ macro_rules! write_fields {
 }
 pub(crate) use write_fields;
 
-/// The value, or null if it is this one.
+/// The value, or null if it equals the default.
 pub(crate) fn unless<T: ToValue + PartialEq>(value: &T, default: T) -> Value {
     if *value == default { Value::Null } else { value.to_value() }
 }
 
-/// An object of those entries that are there.
+/// An object of the entries that are present.
 pub(crate) fn object<const N: usize>(entries: [(&str, Value); N]) -> Value {
     let mut written = Vec::with_capacity(N);
     for (name, value) in entries {
@@ -204,7 +203,7 @@ macro_rules! records {
 
         impl $crate::value::ToValue for $type {
             fn to_value(&self) -> $crate::value::Value {
-                // By pattern, so that a field that is not named above does not compile.
+                // A pattern, so that a field that is not listed above does not compile.
                 let $type { $($field),* } = self;
                 $crate::value::data::write_fields!($($field $(= $default)?),*)
             }
@@ -213,7 +212,7 @@ macro_rules! records {
 }
 pub(crate) use records;
 
-/// Reads and writes enums that are only names.
+/// Reads and writes enums whose variants are names only.
 macro_rules! names {
     ($($type:ident { $($variant:ident = $name:literal),* $(,)? })*) => { $(
         impl $crate::value::FromValue for $type {
@@ -321,7 +320,7 @@ impl ToValue for String {
     }
 }
 
-/// Null is none.
+/// Null reads as None.
 impl<T: FromValue> FromValue for Option<T> {
     fn from_value(value: &Value) -> Result<Option<T>, Unfit> {
         value.present().map(T::from_value).transpose()

@@ -1,7 +1,7 @@
-//! A float as the fewest digits that are nearest to it alone.
+//! Floats as the shortest decimal digits that read back as the same float.
 //!
-//! What prices and scores look like is found by one exact multiplication. The rest is counted out with whole numbers of
-//! any length: slower than the standard library, which brings 15 KB of code, and as exact.
+//! Typical prices and scores need one exact multiplication. Other floats are converted with whole numbers of any
+//! length: slower than the standard library, which adds 15 KB of code, and as exact.
 
 use core::fmt;
 
@@ -19,12 +19,12 @@ pub(super) fn shortest(float: f64) -> (u64, i64) {
     for (places, power) in few {
         let scaled = float * power;
         let whole = scaled as u64;
-        // Up to 15 digits no two decimals are one float, so the first that fits has no digit too many.
+        // With up to 15 digits no two decimals are the same float, so the first that fits has no digit too many.
         if scaled < 1e15 && whole as f64 == scaled && scaled / power == float {
             return trimmed(whole, places.saturating_neg());
         }
     }
-    // Two more than any float needs, so that the last of them is rounded by what follows.
+    // Two digits more than any float needs, so that the last needed one is rounded correctly.
     let (digits, exponent) = nineteen(float);
     let reads_back = |places: u32| {
         let power = 10_u64.pow(places);
@@ -37,7 +37,7 @@ pub(super) fn shortest(float: f64) -> (u64, i64) {
         });
         found.map(|found| (found, exponent))
     };
-    // 17 digits read back, and so does one more than what does: how many can be left out is found by halving.
+    // 17 digits read back, and so does any number with more digits: binary search finds the fewest.
     let (mut fewest, mut most) = (2_u32, 18_u32);
     let mut rounded = (digits, exponent);
     while fewest <= most {
@@ -53,8 +53,8 @@ pub(super) fn shortest(float: f64) -> (u64, i64) {
     trimmed(rounded.0, rounded.1)
 }
 
-/// A finite float as the standard library's `{:?}` prints it: a point or an exponent always, an exponent from 10^16 on
-/// and below 10^-4.
+/// Prints a finite float like the standard library's `{:?}`: always with a point or an exponent, an exponent from 10^16
+/// on and below 10^-4.
 pub(super) fn print(f: &mut fmt::Formatter<'_>, float: f64) -> fmt::Result {
     use fmt::Write;
     if float.is_sign_negative() {
@@ -65,7 +65,7 @@ pub(super) fn print(f: &mut fmt::Formatter<'_>, float: f64) -> fmt::Result {
     }
     let (digits, exponent) = shortest(float.abs());
     let count = i64::from(digits.checked_ilog10().unwrap_or(0)).saturating_add(1);
-    // Where the point stands, counted from the first digit.
+    // The position of the point, from the first digit.
     let point = count.saturating_add(exponent);
     let scientific = !(-3..=16).contains(&point);
     let before = if scientific { 1 } else { point };
@@ -110,7 +110,7 @@ fn nineteen(float: f64) -> (u64, i64) {
     // float = mantissa × 2^exponent
     let mantissa = if biased == 0 { fraction } else { fraction | 1 << 52 };
     let exponent = biased.max(1).saturating_sub(1075);
-    // 2^n has about 0.30103 n digits; one more or less is put right below.
+    // 2^n has about 0.30103 n digits; an error of one is corrected below.
     let size = i64::from(u64::BITS.saturating_sub(mantissa.leading_zeros())).saturating_add(exponent);
     let mut tens_up = 19_i64.saturating_sub(size.saturating_mul(30_103).div_euclid(100_000));
     loop {
@@ -129,13 +129,13 @@ fn nineteen(float: f64) -> (u64, i64) {
     }
 }
 
-/// Factors of 2^`power` that fit a word.
+/// Factors of 2^`power`, each of one word.
 fn twos(power: u64) -> impl Iterator<Item = u32> {
     let whole = usize::try_from(power / 31).unwrap_or(0);
     core::iter::repeat_n(1 << 31, whole).chain((0..power % 31).map(|_| 2))
 }
 
-/// Factors of 10^`power` that fit a word.
+/// Factors of 10^`power`, each of one word.
 fn tens(power: u64) -> impl Iterator<Item = u32> {
     let whole = usize::try_from(power / 9).unwrap_or(0);
     core::iter::repeat_n(1_000_000_000, whole).chain((0..power % 9).map(|_| 10))

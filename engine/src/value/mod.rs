@@ -1,8 +1,8 @@
-//! Values: what events carry, attributes keep and answers show.
+//! Values: the content of events, attributes and answers.
 //!
 //! A number is an `i64` or a finite `f64`, and comparison across the two is exact. Missing and null are the same and
-//! have no value of their own at the top: they are `Option::None`; [`Value::Null`] only stands inside lists and objects.
-//! Sums are kept in whole billionths ([`Nanos`]), so that their order does not matter.
+//! have no value of their own at the top: they are `Option::None`; [`Value::Null`] occurs only inside lists and
+//! objects. Sums are kept in whole billionths ([`Nanos`]), so that their order does not matter.
 
 pub(crate) mod data;
 mod decimal;
@@ -127,7 +127,7 @@ impl Number {
         Number::parse_or_beyond(text)?
     }
 
-    /// The same with `Some(None)` for what is a number by the grammar and beyond `f64`.
+    /// The same, with `Some(None)` for a number by the grammar that is beyond `f64`.
     pub fn parse_or_beyond(text: &str) -> Option<Option<Number>> {
         let digits = text.strip_prefix('-').unwrap_or(text).as_bytes();
         let (whole, rest) = digits.split_at(digits.iter().take_while(|b| b.is_ascii_digit()).count());
@@ -156,7 +156,7 @@ impl Number {
         if exponent.is_empty() || !exponent.iter().all(u8::is_ascii_digit) {
             return None;
         }
-        // What is beyond any text's digits is as good as infinite.
+        // An exponent beyond the length of any text is as good as infinite.
         let exponent = exponent.iter().fold(0_i64, |sum, digit| {
             sum.saturating_mul(10).saturating_add(i64::from(digit.saturating_sub(b'0'))).min(1 << 40)
         });
@@ -193,7 +193,7 @@ impl Ord for Number {
     fn cmp(&self, other: &Number) -> Ordering {
         match (*self, *other) {
             (Number::Integer(a), Number::Integer(b)) => a.cmp(&b),
-            // Both are finite, so there is an order; zero and minus zero are one value.
+            // Both are finite, so they have an order; zero and minus zero are equal.
             (Number::Float(a), Number::Float(b)) => a.partial_cmp(&b).unwrap_or(Ordering::Equal),
             (Number::Integer(a), Number::Float(b)) => compare_mixed(a, b),
             (Number::Float(a), Number::Integer(b)) => compare_mixed(b, a).reverse(),
@@ -203,7 +203,7 @@ impl Ord for Number {
 
 /// Compares an integer and a finite float by their exact values.
 fn compare_mixed(integer: i64, float: f64) -> Ordering {
-    // 2^63 is a float exactly; from there on every float is beyond every i64.
+    // 2^63 is a float exactly; every float from there on is beyond every i64.
     const BEYOND: f64 = 9_223_372_036_854_775_808.0;
     if float >= BEYOND {
         return Ordering::Less;
@@ -260,7 +260,7 @@ impl DataType {
         DataType::NumberArray,
     ];
 
-    /// As definitions spell it.
+    /// The spelling in definitions.
     pub fn as_str(self) -> &'static str {
         match self {
             DataType::String => "string",

@@ -1,34 +1,34 @@
-//! Sums of billionths, exact whatever the order.
+//! Sums in billionths, exact in any order.
 
 use super::Number;
 use crate::limits::SUMMAND_MAX;
 
-/// Whole billionths: what sums are kept in, so that they are exact and do not depend on order.
+/// Whole billionths: the unit of sums, so that they are exact and do not depend on order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Nanos(pub i128);
 
 impl Nanos {
     const ONE: i128 = 1_000_000_000;
 
-    /// The nearest billionth, halves to even. None above the bound on what a sum takes, ±10¹⁵.
-    // Inlined, because what it returns is too large for registers.
+    /// The nearest billionth, halves to even. None above the bound on summands, ±10¹⁵.
+    // Inlined, because the result is too large for registers.
     #[inline(always)]
     pub fn from_number(number: Number) -> Option<Nanos> {
         match number {
             Number::Integer(value) => (SUMMAND_MAX.saturating_neg()..=SUMMAND_MAX)
                 .contains(&value)
                 .then(|| signed(value < 0, billionths(value.unsigned_abs()).joined())),
-            // The bound is a whole number below 2⁵³: as a float it is itself.
+            // The bound is a whole number below 2⁵³, so it is exact as a float.
             Number::Float(value) => (value.abs() <= SUMMAND_MAX as f64).then(|| of_float(value)),
         }
     }
 
-    /// The sum; it cannot overflow in practice (10¹⁴ summands of the largest size) and saturates if it does.
+    /// The sum. It cannot overflow in practice (10¹⁴ summands of the largest size), and saturates if it does.
     pub fn plus(self, other: Nanos) -> Nanos {
         Nanos(self.0.saturating_add(other.0))
     }
 
-    /// An integer where it is one, else the nearest float.
+    /// An integer if it is whole, otherwise the nearest float.
     pub fn to_number(self) -> Number {
         let whole = self.0.checked_div(Nanos::ONE).unwrap_or(0);
         let rest = self.0.checked_rem(Nanos::ONE).unwrap_or(0);
@@ -44,10 +44,10 @@ fn of_float(value: f64) -> Nanos {
     let bits = value.to_bits();
     let exponent = (bits >> 52) & 0x7ff;
     let fraction = bits & 0x000f_ffff_ffff_ffff;
-    // Subnormals are far below half a billionth: nothing.
+    // Subnormals are far below half a billionth, so they become zero.
     let mantissa = if exponent == 0 { 0 } else { fraction | (1 << 52) };
-    // value = mantissa × 2^(exponent - 1075), and it is less than 2⁵⁰, so three bits go at least. All but the last of
-    // them go here, and that one says on which side of the half it is.
+    // value = mantissa × 2^(exponent - 1075) is less than 2⁵⁰, so at least three bits are dropped. All but the last of
+    // them are dropped here; that one decides on which side of the half it is.
     let (doubled, rest) = billionths(mantissa).without(1074_u64.saturating_sub(exponent));
     let (floor, half) = (doubled >> 1, doubled & 1 == 1);
     let up = half && (rest || floor & 1 == 1);
@@ -78,11 +78,11 @@ impl Words {
         u128::from(self.high) << 64 | u128::from(self.low)
     }
 
-    /// Without so many of the last bits, and whether any of those was set.
+    /// Drops this many of the last bits. Returns whether any of those was set.
     fn without(&self, bits: u64) -> (u128, bool) {
         let Words { high, low } = *self;
         let shift = bits & 63;
-        // What a shift by a whole word would be takes two steps.
+        // Two shifts, because a shift by a whole word is undefined.
         let over = |word: u64| (word << 1) << (63 ^ shift);
         match bits {
             0..64 => (Words { high: high >> shift, low: low >> shift | over(high) }.joined(), over(low) != 0),
@@ -98,8 +98,8 @@ fn nanos_to_float(nanos: i128) -> f64 {
     if magnitude == 0 {
         return 0.0;
     }
-    // Shift left as far as fits, so that the quotient has more bits than a float keeps; what the division drops is
-    // remembered in the lowest bit, where the cast's rounding still sees it.
+    // Shift left as far as fits, so that the quotient has more bits than a float keeps; the remainder of the division
+    // is kept in the lowest bit, so that the cast rounds correctly.
     let up = magnitude.leading_zeros();
     let shifted = magnitude << up;
     let divisor = Nanos::ONE.unsigned_abs();
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn what_a_division_drops_decides_between_two_floats() {
-        // A billionth more than the middle of two: the upper, though the lower is even.
+        // A billionth more than the midpoint of two floats: the upper, though the lower is even.
         for nanos in [
             158_456_325_028_528_648_798_808_834_048_000_000_001,
             158_456_325_028_528_648_798_808_834_048_500_000_001,
@@ -145,7 +145,7 @@ mod tests {
         }
     }
 
-    /// The same in one wide number.
+    /// Reference: the same in one wide number.
     fn slow_of_float(value: f64) -> i128 {
         let (mantissa, down) = match (value.to_bits() >> 52) & 0x7ff {
             0 => (value.to_bits() & 0x000f_ffff_ffff_ffff, 1074),
@@ -168,7 +168,7 @@ mod tests {
             mantissa in any::<u64>(), exponent in 900..1073_u64, cut in 0..53_u32, negative in any::<bool>(),
             integer in -SUMMAND_MAX..=SUMMAND_MAX,
         ) {
-            // Of all sizes and with few bits, so that halves come up.
+            // Of all sizes and with few bits, so that halves occur.
             let fraction = (mantissa >> 12) >> cut << cut;
             let value = f64::from_bits(u64::from(negative) << 63 | exponent << 52 | fraction);
             if value.abs() <= SUMMAND_MAX as f64 {

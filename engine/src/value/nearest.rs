@@ -1,8 +1,8 @@
-//! Decimal digits to the nearest float, in time that is linear in their number.
+//! Decimal digits to the nearest float, in linear time.
 //!
-//! What prices and scores look like is one exact multiplication or division. Anything else is multiplied with a power of
-//! ten of 128 bits, and the error that this can have is known. Only where a half lies within the error are all digits
-//! compared with that half, as whole numbers. The standard library's tables for the same are 10 KB, this one is 416 bytes.
+//! Typical prices and scores need one exact multiplication or division. Others are multiplied with a power of ten of
+//! 128 bits, with a known error bound. Only where a midpoint lies within the error are all digits compared with that
+//! midpoint, as whole numbers. The standard library's tables for the same take 10 KB, this one 416 bytes.
 
 use alloc::vec::Vec;
 use core::cmp::Ordering;
@@ -10,24 +10,24 @@ use core::cmp::Ordering;
 use super::whole::Whole;
 use crate::limits::DIGITS_MAX;
 
-/// Up to here powers of ten are floats.
+/// Powers of ten up to this one are exact floats.
 const EXACT_POWER: u64 = 22;
 
-/// How many digits fit 64 bits, whatever they are; twice as many fit 128.
+/// Number of digits that always fit 64 bits; twice as many fit 128.
 const DIGITS_OF_WORD: usize = 19;
 
 /// The float nearest to `digits` × 10^`exponent`, halves to even; infinite beyond the largest. The digits are ASCII.
 pub(super) fn nearest(digits: impl Iterator<Item = u8> + Clone, exponent: i64) -> f64 {
     let digits = digits.skip_while(|digit| *digit == b'0');
     let (mut high, mut low) = (0_u64, 0_u64);
-    // What `high` is multiplied with to stand before `low`.
+    // The factor of `high` that makes room for `low`.
     let mut scale = 1_u64;
     let mut count = 0_usize;
-    // Whether any digit beyond those is not zero.
+    // True if any digit beyond those is not zero.
     let mut more = false;
     for digit in digits.clone() {
         let value = value(digit);
-        // Neither overflows: each takes 19 digits at most.
+        // No overflow: each takes 19 digits at most.
         if count < DIGITS_OF_WORD {
             high = high.wrapping_mul(10).wrapping_add(value);
         } else if count < DIGITS_OF_WORD * 2 {
@@ -39,7 +39,7 @@ pub(super) fn nearest(digits: impl Iterator<Item = u8> + Clone, exponent: i64) -
         count = count.saturating_add(1);
     }
     if count <= DIGITS_OF_WORD && high < 1 << 53 && exponent.unsigned_abs() <= EXACT_POWER {
-        // Both are exact, so the one operation rounds once.
+        // Both are exact, so the single operation rounds once.
         let scale = (0..exponent.unsigned_abs()).fold(1.0, |scale, _| scale * 10.0);
         return if exponent < 0 { high as f64 / scale } else { high as f64 * scale };
     }
@@ -53,8 +53,8 @@ pub(super) fn nearest(digits: impl Iterator<Item = u8> + Clone, exponent: i64) -
     }
     let taken = u128::from(high).wrapping_mul(u128::from(scale)).wrapping_add(u128::from(low));
     let power = magnitude.saturating_sub(i64::try_from(count.min(DIGITS_OF_WORD * 2)).unwrap_or(0));
-    // Everything is cut off, nothing rounded up: the number is less than `error` above what comes out. A unit of the
-    // 38th digit is below 2^-122 of the number, each of the three products and powers cuts off less than 2^-126.
+    // Everything is truncated, nothing rounded up: the number is less than `error` above the result. A unit of the 38th
+    // digit is below 2^-122 of the number, and each of the three products and powers truncates less than 2^-126.
     let error = if more { 128 } else { 8 };
     let wide = Wide::of(taken).times_power_of_ten(i32::try_from(power).unwrap_or(0));
     wide.to_float(error, |half| compare(digits, exponent, half))
@@ -64,14 +64,14 @@ fn value(digit: u8) -> u64 {
     u64::from(digit.wrapping_sub(b'0'))
 }
 
-/// `bits` × 2^`exponent`. The highest of the bits is set.
+/// `bits` × 2^`exponent`. The highest bit is set.
 #[derive(Clone, Copy)]
 struct Wide {
     bits: u128,
     exponent: i32,
 }
 
-/// How far the powers in [`FIVES`] are apart. 5^27 is the last below 2^64.
+/// The distance of the powers in [`FIVES`]. 5^27 is the last below 2^64.
 const STEP: i32 = 27;
 
 /// The first 128 bits of 5^(27 n), for n from -14.
@@ -111,13 +111,13 @@ impl Wide {
         Wide { bits: number.wrapping_shl(zeros), exponent: 0_i32.wrapping_sub_unsigned(zeros) }
     }
 
-    /// From -378 on, and below 324.
+    /// For powers from -378 to 323.
     fn times_power_of_ten(self, power: i32) -> Wide {
         let (steps, rest) = (power.div_euclid(STEP), power.rem_euclid(STEP));
         let mut product = self;
         if let Some(bits) = usize::try_from(steps.wrapping_add(14)).ok().and_then(|at| FIVES.get(at)) {
             let five = steps.wrapping_mul(STEP);
-            // Of 5^n the highest bit is that of 2^⌊n log2 5⌋.
+            // The highest bit of 5^n is that of 2^⌊n log2 5⌋.
             let highest = (five.wrapping_mul(217_706) >> 16).wrapping_sub(five);
             product = product.times(Wide { bits: *bits, exponent: highest.wrapping_sub(127) });
         }
@@ -125,7 +125,7 @@ impl Wide {
         Wide { exponent: product.exponent.wrapping_add(power), ..product }
     }
 
-    /// Cut off, not rounded.
+    /// Truncated, not rounded.
     fn times(self, other: Wide) -> Wide {
         let halves = |bits: u128| (bits >> 64, bits & u128::from(u64::MAX));
         let ((a, b), (c, d)) = (halves(self.bits), halves(other.bits));
@@ -142,10 +142,10 @@ impl Wide {
         Wide { bits: high << 1 | next, exponent: exponent.wrapping_sub(1) }
     }
 
-    /// The nearest float of a number that is up to `error` above this; `compare` says how it stands to a half, where
-    /// that is not clear.
+    /// The nearest float of a number that is up to `error` above this; `compare` compares it with a midpoint where the
+    /// error leaves that open.
     fn to_float(self, error: u128, compare: impl FnOnce(Half) -> Ordering) -> f64 {
-        // The last bit that a float of this size has; small ones have fewer.
+        // The last bit of a float of this size; small ones have fewer bits.
         let last = self.exponent.wrapping_add(127 - 52).max(-1_074);
         let dropped = last.wrapping_sub(self.exponent).unsigned_abs();
         let (mantissa, rest, half) = match dropped {
@@ -154,7 +154,7 @@ impl Wide {
                 (self.bits >> dropped, self.bits & unit.wrapping_sub(1), unit >> 1)
             }
             128 => (0, self.bits, 1 << 127),
-            // Below a half of the smallest, if not by much.
+            // Below half of the smallest float, but only just.
             _ if dropped == 129 && self.bits.checked_add(error).is_none() => (0, 0, 0),
             _ => return 0.0,
         };
@@ -167,26 +167,26 @@ impl Wide {
             compare(Half { odd: mantissa.wrapping_mul(2).wrapping_add(1), exponent: last.wrapping_sub(1) })
         };
         let up = order == Ordering::Greater || (order == Ordering::Equal && mantissa & 1 == 1);
-        // The highest bit of the mantissa, if it is set, is the one of the exponent: adding carries as it should.
+        // The highest bit of the mantissa, if set, is the one of the exponent: adding carries correctly.
         let biased = u64::from(last.wrapping_add(1_074).unsigned_abs());
         let joined = (biased << 52).saturating_add(mantissa).saturating_add(u64::from(up));
         f64::from_bits(joined.min(f64::INFINITY.to_bits()))
     }
 }
 
-/// `odd` × 2^`exponent`: what lies between two floats.
+/// `odd` × 2^`exponent`: the midpoint between two floats.
 struct Half {
     odd: u64,
     exponent: i32,
 }
 
-/// How `digits` × 10^`exponent` stands to a half. The first digit is not 0.
+/// Compares `digits` × 10^`exponent` with a midpoint. The first digit is not 0.
 fn compare(digits: impl Iterator<Item = u8>, exponent: i64, half: Half) -> Ordering {
     let mut number = Whole(Vec::new());
     let mut exponent = exponent;
     let mut count = 0_usize;
     let mut more = false;
-    // Nine digits at once are a word.
+    // Nine digits at a time fit a word.
     let (mut part, mut scale) = (0_u32, 1_u32);
     for digit in digits {
         if count == DIGITS_MAX {
@@ -204,7 +204,7 @@ fn compare(digits: impl Iterator<Item = u8>, exponent: i64, half: Half) -> Order
     }
     number.multiply_add(scale, part);
     let mut half_number = Whole::of(half.odd);
-    // Where the exponent is below zero, both are multiplied with what it divides by.
+    // With an exponent below zero, both sides are multiplied by the divisor.
     let (fives, twos) = (exponent.unsigned_abs(), exponent.saturating_sub(i64::from(half.exponent)));
     if exponent < 0 {
         half_number.times_power_of_five(fives);
@@ -216,7 +216,7 @@ fn compare(digits: impl Iterator<Item = u8>, exponent: i64, half: Half) -> Order
     } else {
         number.times_power_of_two(twos.unsigned_abs());
     }
-    // No half has as many digits as are counted, so those beyond only show in what is equal.
+    // No midpoint has as many digits as are counted, so the rest decides only between equals.
     number.compare(&half_number).then(if more { Ordering::Greater } else { Ordering::Equal })
 }
 
@@ -234,7 +234,7 @@ mod tests {
         let expected: f64 = text.parse().unwrap();
         let found = Number::parse(text).map(Number::to_f64);
         match found {
-            // An integer has no minus zero.
+            // Integers have no minus zero.
             Some(found) => assert!(
                 found.to_bits() == expected.to_bits() || found == 0.0 && expected == 0.0,
                 "{text}: {found:e}"
@@ -243,7 +243,7 @@ mod tests {
         }
     }
 
-    /// The first 128 bits of a power of five, counted out.
+    /// The first 128 bits of a power of five, computed exactly.
     fn five(power: i32) -> u128 {
         let mut whole = Whole::of(1);
         if power >= 0 {
@@ -264,7 +264,7 @@ mod tests {
         for (steps, bits) in (-14..).zip(FIVES) {
             assert_eq!(bits, five(steps * STEP), "5^{}", steps * STEP);
         }
-        // Halves between two floats and their neighbors, at every size.
+        // Midpoints between two floats and their neighbours, at every size.
         for power in -1_074..1_024 {
             let float = 2_f64.powi(power);
             for float in [float, float.next_down(), float * 1.234_567] {
@@ -287,7 +287,7 @@ mod tests {
             "9007199254740993.0",
             "9007199254740995.0",
             "9007199254740992.5",
-            // Halves and a little more, beyond the digits that count one by one.
+            // Midpoints and slightly more, beyond the digits that are read one by one.
             &format!("9007199254740993.{}", "0".repeat(900)),
             &format!("9007199254740993.{}1", "0".repeat(900)),
             "9007199254740993.0000000000000000000000000000000000000001",
@@ -318,7 +318,7 @@ mod tests {
         agrees(&format!("9007199254740993.{}1", "0".repeat(1_200)));
     }
 
-    /// All digits of the half above a float.
+    /// All digits of the midpoint above a float.
     fn half_above(float: f64) -> String {
         let (bits, biased) = (float.to_bits() & 0x000f_ffff_ffff_ffff, float.to_bits() >> 52);
         let mantissa = if biased == 0 { bits } else { bits | 1 << 52 };
@@ -349,7 +349,7 @@ mod tests {
         fn between_two_floats_the_nearer_is_taken(bits in any::<u64>(), more in "[0-9]{0,3}") {
             let float = f64::from_bits(bits);
             prop_assume!(float.is_finite());
-            // Many exact digits, and a few that are not.
+            // Many exact digits, and a few inexact ones.
             agrees(&format!("{float:.40e}").replace('e', &format!("{more}e")));
         }
 
@@ -369,7 +369,7 @@ mod tests {
             agrees(&half);
             let (digits, exponent) = half.split_once('e').unwrap();
             agrees(&format!("{digits}.{}1e{exponent}", "0".repeat(zeros)));
-            // A little less.
+            // Slightly less.
             let less = digits.trim_end_matches('0');
             let last = less.len() - 1;
             prop_assume!(last > 0);

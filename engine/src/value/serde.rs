@@ -1,5 +1,4 @@
-//! Values by `serde`: the shapes of JSON, whatever the format. For tools; what runs at an edge reads and writes by
-//! itself.
+//! Serde for values: the shapes of JSON in any format. For tools only; the edge has its own reader and writer.
 
 use alloc::{string::String, vec::Vec};
 use core::fmt;

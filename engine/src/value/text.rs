@@ -1,4 +1,4 @@
-//! Values as text, in the notation of JSON: what a template shows of lists and numbers.
+//! Values as text in JSON notation: how a template shows lists and numbers.
 
 use core::fmt;
 

@@ -1,4 +1,4 @@
-//! Whole numbers of any length, for what floats cannot say exactly.
+//! Whole numbers of any length, for exact arithmetic beyond floats.
 
 use alloc::vec::Vec;
 use core::cmp::Ordering;
@@ -14,7 +14,7 @@ impl Whole {
     pub(super) fn multiply_add(&mut self, factor: u32, summand: u32) {
         let mut carry = u64::from(summand);
         for word in &mut self.0 {
-            // At most (2^32 - 1)², and a carry of 32 bits: it fits.
+            // At most (2^32 - 1)² plus a carry of 32 bits: it fits.
             let product = u64::from(*word).wrapping_mul(u64::from(factor)).wrapping_add(carry);
             (*word, carry) = (low(product), product >> 32);
         }
@@ -35,7 +35,7 @@ impl Whole {
         self.0.splice(0..0, core::iter::repeat_n(0, words));
     }
 
-    /// The rest.
+    /// Divides in place and returns the remainder.
     pub(super) fn divide(&mut self, divisor: u32) -> u64 {
         let divisor = u64::from(divisor);
         let mut rest = 0;

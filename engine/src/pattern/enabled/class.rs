@@ -1,14 +1,14 @@
-//! Sets of characters: ASCII as bits, and ranges of the others.
+//! Sets of characters: ASCII as bits, other characters as ranges.
 //!
-//! Whatever has a name here, and whatever ignores case, is about ASCII alone. So the bits take all the arithmetic, and
-//! the other characters need no more than a list and whether it is meant or excluded.
+//! Named classes, and ignoring case, concern ASCII only. So the bits take all the arithmetic, and other characters need
+//! only a list and whether it is included or excluded.
 
 use alloc::vec::Vec;
 
-/// Where the letters of either case stand in the second word. Exactly half a word is between the cases.
+/// The letters of both cases in the second word. The cases are exactly half a word apart.
 const LETTERS: u64 = 0x07FF_FFFE_07FF_FFFE;
 
-/// The sets with names, each as pairs of first and last characters.
+/// The named sets, each as pairs of first and last characters.
 const NAMED: [(&str, &[u8]); 14] = [
     ("alnum", b"09AZaz"),
     ("alpha", b"AZaz"),
@@ -30,14 +30,14 @@ const NAMED: [(&str, &[u8]); 14] = [
 #[derive(Debug, Default)]
 pub(super) struct Class {
     ascii: [u64; 2],
-    /// Characters beyond ASCII.
+    /// Ranges of characters beyond ASCII.
     others: Vec<(char, char)>,
-    /// Whether it is the others that are excluded.
+    /// True if those ranges are excluded.
     excluded: bool,
 }
 
 impl Class {
-    /// A set by its name in POSIX.
+    /// A set by its POSIX name.
     pub(super) fn named(name: &str) -> Option<Class> {
         let (_, pairs) = NAMED.iter().find(|(known, _)| *known == name)?;
         let mut class = Class::default();
@@ -55,7 +55,7 @@ impl Class {
         class
     }
 
-    /// Adds all characters between two, these included.
+    /// Adds all characters between two, both included.
     pub(super) fn add(&mut self, first: char, last: char) {
         for code in u32::from(first)..=u32::from(last).min(127) {
             if let Some(word) = self.ascii.get_mut(usize::from(code >= 64)) {
@@ -67,7 +67,7 @@ impl Class {
         }
     }
 
-    /// Adds a set that knows of the others all or none, as named ones do.
+    /// Adds a set with all or no characters beyond ASCII, as named ones have.
     pub(super) fn join(&mut self, named: &Class) {
         for (word, more) in self.ascii.iter_mut().zip(named.ascii) {
             *word |= more;
@@ -83,7 +83,7 @@ impl Class {
         *letters |= (*letters & LETTERS).rotate_left(32);
     }
 
-    /// Turns it into all characters that it had not.
+    /// Turns it into its complement.
     pub(super) fn negate(&mut self) {
         self.ascii = self.ascii.map(|word| !word);
         self.excluded = !self.excluded;
@@ -99,7 +99,7 @@ impl Class {
         self.others.iter().any(|(first, last)| (*first..=*last).contains(&character)) != self.excluded
     }
 
-    /// How much work it is to look a character up, in comparisons.
+    /// The cost of a membership test, in comparisons.
     pub(super) fn weight(&self) -> usize {
         self.others.len().saturating_add(1)
     }

@@ -1,4 +1,4 @@
-//! From the text of a pattern to its tree.
+//! Parses the text of a pattern to its tree.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -9,22 +9,22 @@ use crate::limits::PATTERN_DEPTH_MAX;
 
 mod brackets;
 
-/// What a pattern says. Groups are gone: they only hold together, and nobody asks what they held.
+/// A node of a pattern. Groups leave no node: they only bind, and captures are not supported.
 #[derive(Debug)]
 pub(super) enum Node {
     Assert(Assert),
     Char(char),
-    /// A character of the tree's class of this number.
+    /// Any character of the tree's class of this number.
     Class(usize),
-    /// One after the other; none is nothing.
+    /// A sequence; an empty one matches the empty text.
     Concat(Vec<Node>),
-    /// Any of them, of which there is at least one.
+    /// Alternatives, at least one.
     Either(Vec<Node>),
-    /// At least so many times and at most.
+    /// A repetition with its minimum and maximum.
     Repeat(Box<Node>, u32, Option<u32>),
 }
 
-/// What must hold between two characters.
+/// A condition between two characters.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Assert {
     End,
@@ -35,14 +35,14 @@ pub(super) enum Assert {
     WordBoundary,
 }
 
-/// A pattern as it was read.
+/// A parsed pattern.
 #[derive(Debug)]
 pub(super) struct Tree {
     pub(super) root: Node,
     pub(super) classes: Vec<Class>,
 }
 
-/// Reads a pattern; the error says what is wrong with it.
+/// Parses a pattern; the error describes the problem.
 pub(super) fn parse(pattern: &str) -> Result<Tree> {
     let flags = Flags::default();
     let mut parser = Parser { rest: pattern.chars(), flags, depth: 0, classes: Vec::new() };
@@ -57,7 +57,7 @@ type Result<T> = core::result::Result<T, &'static str>;
 
 const UNCLOSED_GROUP: &str = "unclosed group";
 
-/// What is in force from here to the end of the group.
+/// Flags, in force up to the end of the group.
 #[derive(Clone, Copy, Default)]
 struct Flags {
     dot_takes_line_ends: bool,
@@ -66,7 +66,7 @@ struct Flags {
     many_lines: bool,
 }
 
-/// What one character stands for, or several after a backslash.
+/// The meaning of one character, or of an escape.
 enum Item {
     Assert(Assert),
     Char(char),
@@ -124,10 +124,10 @@ impl Parser<'_> {
         Ok(Node::Either(branches))
     }
 
-    /// What stands one after the other, up to the next alternative.
+    /// A sequence, up to the next alternative.
     fn concat(&mut self) -> Result<Node> {
         let mut parts = Vec::new();
-        // How often what stands last was repeated; nothing stands there after flags.
+        // The repetitions of the last node; None after flags.
         let mut repeated = None;
         let depth = self.depth;
         loop {
@@ -168,7 +168,7 @@ impl Parser<'_> {
         })
     }
 
-    /// Least and most of a repetition. Whether it is lazy changes what is found, not whether.
+    /// Minimum and maximum of a repetition. Laziness changes which match is found, but not whether there is one.
     fn repetition(&mut self) -> Result<(u32, Option<u32>)> {
         let bounds = match self.rest.next() {
             Some('*') => (0, None),
@@ -218,7 +218,7 @@ impl Parser<'_> {
         count
     }
 
-    /// A group, or nothing where flags are set for what follows.
+    /// A group; None where flags are set for the rest of the enclosing group.
     fn group(&mut self) -> Result<Option<Node>> {
         self.rest.next();
         self.space();
@@ -237,7 +237,7 @@ impl Parser<'_> {
         if self.eat(")") { Ok(Some(node)) } else { Err(UNCLOSED_GROUP) }
     }
 
-    /// A group's name, which nobody asks for.
+    /// Skips a group's name, which has no use.
     fn name(&mut self) -> Result<()> {
         let name = self.rest.as_str().split_once('>').map(|(name, rest)| {
             self.rest = rest.chars();
@@ -251,7 +251,7 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// What stands after `(?`, and the character that ended it.
+    /// Reads flags after `(?`, and returns the character that ended them.
     fn set_flags(&mut self) -> Result<char> {
         let mut seen = alloc::string::String::new();
         let mut on = true;
@@ -267,7 +267,7 @@ impl Parser<'_> {
                 'm' => self.flags.many_lines = on,
                 's' => self.flags.dot_takes_line_ends = on,
                 'x' => self.flags.ignores_space = on,
-                // Which repetitions are lazy.
+                // Swaps lazy and greedy repetitions.
                 'U' => {}
                 'P' => return Err("a group is named by `(?P<name>…)`; backreferences are not supported"),
                 'u' | 'R' => return Err("the flags `u` and `R` are not supported"),
@@ -277,7 +277,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Anything but a group.
+    /// Any atom except a group.
     fn atom(&mut self) -> Result<Node> {
         let item = match self.rest.next() {
             Some('.') => {
@@ -314,7 +314,7 @@ impl Parser<'_> {
         Node::Class(self.classes.len().saturating_sub(1))
     }
 
-    /// What stands after a backslash.
+    /// The meaning of an escape, after the backslash.
     fn escape(&mut self) -> Result<Item> {
         let sign = self.rest.next().ok_or("a backslash has nothing after it")?;
         Ok(Item::Char(match sign {
@@ -349,7 +349,7 @@ impl Parser<'_> {
         }))
     }
 
-    /// A character by its number: so many hexadecimal digits, or any in braces.
+    /// A character by its code: this many hexadecimal digits, or any number in braces.
     fn code(&mut self, digits: usize) -> Result<char> {
         let wrong = "a character's number is hexadecimal, as in `\\x41`, `\\u00E9` or `\\x{1F600}`";
         self.space();

@@ -1,7 +1,7 @@
-//! From the tree to a program: numbered steps, each of which knows the number of the next.
+//! Compiles a tree to a program: numbered steps, each with the number of the next.
 //!
-//! It is built from its end to its beginning, so that what comes next has a number already. Counted repetitions are
-//! written out; the bound on the program is what bounds them.
+//! Built from its end to its beginning, so that the next step has a number already. Counted repetitions are unrolled;
+//! the bound on the program's size limits them.
 
 use alloc::vec::Vec;
 
@@ -9,35 +9,35 @@ use super::class::Class;
 use super::parse::{Assert, Node, Tree};
 use crate::limits::PATTERN_SIZE_MAX;
 
-/// A compiled pattern that is no comparison.
+/// A compiled pattern that comparisons cannot replace.
 #[derive(Debug)]
 pub(crate) struct Program {
     pub(super) steps: Vec<Step>,
     pub(super) classes: Vec<Class>,
     pub(super) start: u16,
-    /// Whether it can only begin where the text does.
+    /// True if it can match only at the start of the text.
     pub(super) anchored: bool,
-    /// What one character of a text can cost at most.
+    /// The most that one character of a text costs.
     pub(super) weight: usize,
 }
 
 /// One step, and the number of the next.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Step {
-    /// Goes on if this holds between two characters.
+    /// Continues if this holds between two characters.
     Assert(Assert, u16),
-    /// Takes this character.
+    /// Consumes this character.
     Char(char, u16),
-    /// Takes a character of the class of this number.
+    /// Consumes a character of the class of this number.
     Class(u16, u16),
-    /// The pattern is found.
+    /// The pattern matches.
     Match,
-    /// Goes on in both ways.
+    /// Continues at both steps.
     Split(u16, u16),
 }
 
 impl Program {
-    /// Compiles a tree, or nothing if it becomes too large.
+    /// Compiles a tree; None if it becomes too large.
     pub(super) fn of(tree: Tree) -> Option<Program> {
         let mut builder = Builder { steps: Vec::new(), weight: 0, classes: &tree.classes };
         let end = builder.push(Step::Match, 1)?;
@@ -47,7 +47,7 @@ impl Program {
     }
 }
 
-/// Whether every way into a node asks for the start of the text.
+/// True if every path into a node requires the start of the text.
 fn is_anchored(node: &Node) -> bool {
     match node {
         Node::Assert(assert) => *assert == Assert::Start,
@@ -60,7 +60,7 @@ fn is_anchored(node: &Node) -> bool {
 
 struct Builder<'t> {
     steps: Vec<Step>,
-    /// What one character of a text can cost at most.
+    /// The most that one character of a text costs.
     weight: usize,
     classes: &'t [Class],
 }
@@ -76,7 +76,7 @@ impl Builder<'_> {
         Some(number)
     }
 
-    /// Adds the steps of a node that is followed by a step; the answer is its first step.
+    /// Adds the steps of a node that continues at `next`. Returns its first step.
     fn node(&mut self, node: &Node, next: u16) -> Option<u16> {
         Some(match node {
             Node::Assert(assert) => self.push(Step::Assert(*assert, next), 1)?,
@@ -132,7 +132,7 @@ impl Builder<'_> {
         }
         for _ in 0..required {
             let entry = self.node(part, first)?;
-            // What adds no step adds none the next time, and nothing would bound how often.
+            // A body without steps adds none the next time either, so nothing would bound the loop.
             if entry == first {
                 break;
             }

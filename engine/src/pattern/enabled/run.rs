@@ -1,7 +1,7 @@
-//! Whether a program finds its pattern in a text: all ways at once, character by character.
+//! Runs a program on a text: all paths at once, character by character.
 //!
-//! A set of steps is a bit for each. Between two characters every step is taken at most once, so the work is bounded by
-//! text × program, and nothing is allocated.
+//! A set of steps has one bit for each. Between two characters every step is taken at most once, so the work is bounded
+//! by text × program, and nothing is allocated.
 
 use core::mem;
 
@@ -12,7 +12,7 @@ use crate::limits::PATTERN_SIZE_MAX;
 const WORDS: usize = PATTERN_SIZE_MAX.div_ceil(64);
 
 impl Program {
-    /// Whether the pattern is found anywhere; `each` is told of every step.
+    /// True if the pattern is found anywhere; `each` is called for every step.
     pub(super) fn is_match(&self, text: &str, mut each: impl FnMut()) -> bool {
         let (mut one, mut other) = (OpenSteps::new(), OpenSteps::new());
         let (mut here, mut there) = (&mut one, &mut other);
@@ -56,11 +56,11 @@ impl Program {
     }
 }
 
-/// Steps to take at one place of the text.
+/// The steps to take at one position of the text.
 struct OpenSteps {
     open: [u64; WORDS],
     taken: [u64; WORDS],
-    /// No word behind this one has anything open.
+    /// The last word that may hold an open step.
     last: usize,
 }
 
@@ -69,7 +69,7 @@ impl OpenSteps {
         OpenSteps { open: [0; WORDS], taken: [0; WORDS], last: 0 }
     }
 
-    /// Opens a step, unless it was taken here.
+    /// Opens a step, unless it was taken at this position.
     fn add(&mut self, number: u16) {
         let index = usize::from(number >> 6);
         let bit = 1_u64.wrapping_shl(number.into());
@@ -81,7 +81,7 @@ impl OpenSteps {
         }
     }
 
-    /// Takes the open step of the highest number: programs are built from their end, so most lead to lower ones.
+    /// Takes the open step of the highest number: programs are built from their end, so most steps lead to lower ones.
     fn take(&mut self) -> Option<usize> {
         loop {
             let open = self.open.get_mut(self.last)?;
@@ -104,7 +104,7 @@ impl OpenSteps {
         self.last == 0 && self.open.first() == Some(&0)
     }
 
-    /// Makes it new for a program of this size. Nothing is open any more.
+    /// Resets it for a program of this size, with no step open.
     fn forget(&mut self, steps: usize) {
         self.taken.iter_mut().take(steps.div_ceil(64)).for_each(|word| *word = 0);
     }

@@ -1,4 +1,4 @@
-//! What is really a comparison with a text, or with one of a few.
+//! Lowers patterns that amount to a comparison with one of a few texts.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::parse::{Assert, Node};
 use crate::limits::PATTERN_TEXTS_MAX;
 
-/// A text and where it has to stand.
+/// A text and where it must occur.
 #[derive(Debug)]
 pub(crate) struct Text {
     anchor: Anchor,
@@ -32,23 +32,23 @@ impl Text {
         }
     }
 
-    /// What it makes a text begin with.
+    /// The prefix that it demands.
     pub(super) fn start(&self) -> Option<&str> {
         matches!(self.anchor, Anchor::Start | Anchor::Whole).then_some(&self.text)
     }
 
-    /// What it makes a text end with.
+    /// The suffix that it demands.
     pub(super) fn end(&self) -> Option<&str> {
         matches!(self.anchor, Anchor::End | Anchor::Whole).then_some(&self.text)
     }
 
-    /// Whether it asks for nothing else.
+    /// True if it demands only a prefix or only a suffix.
     pub(super) fn is_only_an_end(&self) -> bool {
         matches!(self.anchor, Anchor::Start | Anchor::End)
     }
 }
 
-/// The comparisons any of which is the pattern, if there are such.
+/// The comparisons of which any one is the pattern, if there are such.
 pub(super) fn lower(root: &Node) -> Option<Vec<Text>> {
     let branches = match root {
         Node::Either(branches) => branches,
@@ -66,8 +66,8 @@ pub(super) fn lower(root: &Node) -> Option<Vec<Text>> {
     (found.len() <= PATTERN_TEXTS_MAX).then_some(found)
 }
 
-/// Where a branch is held, and what is left of it. Searches are unanchored, so a repetition that may take nothing says
-/// nothing at an open end.
+/// Where a branch is anchored, and the rest of it. Searches are unanchored, so an optional repetition at an open end
+/// has no effect.
 fn placed(branch: &Node) -> (Anchor, &[Node]) {
     let mut parts = match branch {
         Node::Concat(parts) => parts,
@@ -93,7 +93,7 @@ fn placed(branch: &Node) -> (Anchor, &[Node]) {
     (anchor, parts)
 }
 
-/// All texts that a node makes of these beginnings, if it is about texts and they are few.
+/// All texts that a node appends to these, if it matches a few fixed texts only.
 fn spelled(node: &Node, mut texts: Vec<String>) -> Option<Vec<String>> {
     match node {
         Node::Char(character) => texts.iter_mut().for_each(|text| text.push(*character)),

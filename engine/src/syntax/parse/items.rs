@@ -1,4 +1,4 @@
-//! Questions about each item of a list: `ALL(tags) = 'a'`.
+//! Tests of each item of a list: `ALL(tags) = 'a'`.
 
 use alloc::vec::Vec;
 

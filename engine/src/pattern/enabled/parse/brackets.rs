@@ -6,12 +6,12 @@ use super::{Item, Parser, Result};
 const UNCLOSED: &str = "unclosed character class";
 
 impl Parser<'_> {
-    /// A class in brackets, behind the first one.
+    /// A class in brackets, after the first bracket.
     pub(super) fn class(&mut self) -> Result<Class> {
         let mut class = Class::default();
         self.space();
         let negated = self.eat("^");
-        // What would end a class or a range stands for itself where there is none yet.
+        // At the beginning, a character that ends a class or range is literal.
         let mut fresh = true;
         self.space();
         while self.eat("-") {
@@ -44,14 +44,14 @@ impl Parser<'_> {
         Ok(class)
     }
 
-    /// One character of a class, or from one to another, or what a backslash names.
+    /// A character of a class, a range, or an escape.
     fn range(&mut self, sign: char, class: &mut Class) -> Result<()> {
         let first = self.item(sign)?;
         self.space();
         let behind = self.rest.clone();
         let mut last = None;
         if self.eat("-") {
-            // Readers differ on whether what stands in such a comment counts.
+            // Engines differ on whether the content of such a comment counts.
             if self.flags.ignores_space && self.rest.as_str().trim_start().starts_with('#') {
                 return Err("a comment stands within a range");
             }
@@ -80,7 +80,7 @@ impl Parser<'_> {
         if sign == '\\' { self.escape() } else { Ok(Item::Char(sign)) }
     }
 
-    /// `[:name:]` or `[:^name:]` within a class, behind its first bracket.
+    /// `[:name:]` or `[:^name:]` within a class, after its first bracket.
     fn posix(&mut self, class: &mut Class) -> Result<()> {
         let named = self.rest.as_str().strip_prefix(':').and_then(|text| {
             let (name, rest) = text.split_once(":]")?;
