@@ -1,22 +1,27 @@
 //! Bundles: how a definition and its examples are sent and stored, and the hash that names one.
 
+mod needs;
+
 use sha2::{Digest, Sha256};
 use usher_engine::Plan;
 use usher_engine::definition::{Definition, Example};
-use usher_engine::value::{Fields, ToValue, Unfit};
+use usher_engine::value::{Fields, FromValue, ToValue, Unfit};
 
+use crate::form::Form;
 use crate::limits::BUNDLE_BYTES_MAX;
 use crate::wire::hex::hex;
 use crate::wire::json::Json;
 use crate::wire::read;
 
-/// The version of the bundle's own shape that is written.
-const FORMAT: i64 = 2;
-/// The one before it, which has no examples.
+/// The version of the bundle's own shape where its definition needs [`Form::Two`].
+const FORMAT: i64 = 3;
+/// The one that release 0.1.0 reads, too; written wherever it is enough.
+const FORMAT_OF_FORM_1: i64 = 2;
+/// The first one, which has no examples.
 const FORMAT_WITHOUT_EXAMPLES: i64 = 1;
 
-/// A bundle as it is sent and stored: `{"format": 2, "definition": {…}, "examples": […]}`, one audience's definition and the
-/// examples that it is held to before it runs.
+/// A bundle as it is sent and stored: `{"format": 2, "definition": {…}, "examples": […]}`, with format 3 where release 0.1.0
+/// could not run the definition. It is one audience's definition and the examples that this is held to before it runs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Bundle {
     /// The definition that runs.
@@ -62,7 +67,7 @@ impl Bundle {
     pub fn write(&self) -> Result<Vec<u8>, String> {
         let mut json = Json::new();
         json.object(|o| {
-            o.field("format").number(FORMAT);
+            o.field("format").number(self.format());
             o.field("definition").value(&self.definition.to_value());
             if !self.examples.is_empty() {
                 o.field("examples").value(&self.examples.to_value());
@@ -73,6 +78,10 @@ impl Bundle {
             return Err(format!("the bundle is over {BUNDLE_BYTES_MAX} bytes"));
         }
         Ok(body)
+    }
+
+    fn format(&self) -> i64 {
+        if needs::form_2(&self.definition).is_some() { FORMAT } else { FORMAT_OF_FORM_1 }
     }
 
     /// The plan of a body that was published; `Err` says in one sentence why it does not run here.
@@ -93,9 +102,9 @@ fn with_fields<T>(body: &[u8], read: impl FnOnce(i64, Fields<'_>) -> Result<T, S
     let fields = Fields::of(&value, &["format", "definition", "examples"]).map_err(unfit)?;
     // First, because it says how the rest is to be read.
     let format: i64 = fields.required("format").map_err(unfit)?;
-    if ![FORMAT_WITHOUT_EXAMPLES, FORMAT].contains(&format) {
+    if !(FORMAT_WITHOUT_EXAMPLES..=FORMAT).contains(&format) {
         return Err(format!(
-            "the bundle's format is {format}, this build reads {FORMAT_WITHOUT_EXAMPLES} and {FORMAT}"
+            "the bundle's format is {format}, this build reads {FORMAT_WITHOUT_EXAMPLES} to {FORMAT}"
         ));
     }
     read(format, fields)
@@ -125,6 +134,25 @@ pub(crate) fn compile(definition: Definition, audience: &str) -> Result<Plan, St
 /// It is larger than [`BUNDLE_BYTES_MAX`].
 pub fn bundle_of(definition: &Definition) -> Result<Vec<u8>, String> {
     Bundle { definition: definition.clone(), examples: Vec::new() }.write()
+}
+
+/// True for the bundle of a newer build.
+pub(crate) fn is_too_new(body: &[u8]) -> bool {
+    let document = read::document(body).ok();
+    let format = document.as_ref().and_then(|document| i64::from_value(document.get("format")?).ok());
+    format.is_some_and(|format| format > FORMAT)
+}
+
+/// Why a bundle may not run where this form is written, and how to mend it: an earlier build that shares the data could not
+/// run it. None: it may.
+pub(crate) fn beyond(form: Form, definition: &Definition) -> Option<String> {
+    let path = needs::form_2(definition).filter(|_| form < Form::Two)?;
+    // The list is what texts have that say nothing of it.
+    let or = if path == "identity.placeholder_list" { "; or write `placeholder_list: 0`" } else { "" };
+    Some(format!(
+        "definition.{path} needs form 2, and this edge writes form 1: set form 2 (USHER_FORM, or `usher serve --form 2`) once \
+         no build of release 0.1.0 runs any more and none will be rolled back to{or}"
+    ))
 }
 
 /// The definition that a bundle holds.
@@ -170,11 +198,43 @@ mod tests {
         assert!(json(&written) == json(TODAY.as_bytes()), "{}", String::from_utf8_lossy(&written));
     }
 
+    /// Release 0.1.0 runs a bundle or refuses it, and never runs it otherwise than it is meant.
+    #[test]
+    fn what_the_previous_release_could_not_run_has_a_format_of_its_own() {
+        let format = |body: &[u8]| Bundle::read(body).unwrap().write().map(|body| body[..11].to_vec());
+        for golden in BEFORE {
+            assert_eq!(format(golden.as_bytes()).unwrap(), b"{\"format\":2");
+            let definition = definition_of(golden.as_bytes()).unwrap();
+            assert_eq!(beyond(Form::One, &definition), None);
+        }
+        let [shop, ..] = BEFORE;
+        let column = r#""column":"product_id","aggregation""#;
+        let key = r#"{"name":"td_client_id","#;
+        let filter = r#"{"test":{"name":"event.td_path","test":{"matches":"^/product/.*"},"negated":false}}"#;
+        for (from, to, path) in [
+            (r#""tables":[],"#, r#""event_id_column":"order_id","#, "event_id_column"),
+            (r#""identity":{"#, r#""identity":{"placeholder_list":1,"#, "identity.placeholder_list"),
+            (key, &format!("{key}\"normalize\":[\"trim\"],"), "identity.keys[0].normalize"),
+            (key, &format!("{key}\"placeholders\":true,"), "identity.keys[0].placeholders"),
+            (filter, r#""event.at MORE THAN 3 DAYS AGO""#, "key_events[1].filter"),
+            (column, &column.replace("product_id", "products[].sku"), "attributes[0].column"),
+            (r#"{"constant":true}"#, r#""email = VERSION '1.2'""#, ".criteria"),
+        ] {
+            assert!(shop.contains(from), "{from}");
+            let body = shop.replacen(from, to, 1);
+            assert_eq!(format(body.as_bytes()).unwrap(), b"{\"format\":3", "{to}");
+            let definition = definition_of(body.as_bytes()).unwrap();
+            assert_eq!(beyond(Form::Two, &definition), None);
+            let detail = beyond(Form::One, &definition).unwrap();
+            assert!(detail.contains(&format!("{path} needs form 2")), "{detail}");
+        }
+    }
+
     #[test]
     fn what_does_not_fit_is_named_by_its_path() {
         let [shop, ..] = BEFORE;
         for (from, to, complaint) in [
-            ("\"format\":1", "\"format\":3", "the bundle's format is 3, this build reads 1 and 2"),
+            ("\"format\":1", "\"format\":4", "the bundle's format is 4, this build reads 1 to 3"),
             ("\"format\":1", "\"format\":\"1\"", "not a bundle: format: not an integer"),
             ("\"format\":1,", "", "not a bundle: format: missing"),
             (

@@ -8,11 +8,12 @@ use crate::error::Refusal;
 use crate::front;
 use crate::host::{Request, Step};
 use crate::limits::COMMITS_MAX;
+use crate::log::Line;
 use crate::lookup::{self, Candidate};
-use crate::message::{self, Message, WhichRelease};
-use crate::outcome::Folded;
+use crate::message::{self, Message, Received, Unreadable, WhichRelease};
+use crate::outcome::{Folded, Outcome};
 use crate::releases::{self, DROPPED};
-use crate::store::{Basis, CommitError, Found, Pointer, Read, Store};
+use crate::store::{Basis, CommitError, Found, Pointer, Read, Store, Write};
 use crate::wire::Response;
 use crate::writer;
 
@@ -46,6 +47,10 @@ pub fn serve(
 
 /// Catches up with the control object: what it points to runs here, or the last good one still does.
 pub fn refresh(edge: &mut Edge, store: &mut impl Store, log: &mut impl FnMut(&str)) {
+    // What a newer build wrote has no pointers that this one knows.
+    if edge.storage_is_too_new() {
+        return;
+    }
     let Some(mut pointers) = read_pointers(store, &Read::Pointers, log) else { return };
     let mut written = Vec::new();
     if edge.doubts(&pointers) {
@@ -53,7 +58,7 @@ pub fn refresh(edge: &mut Edge, store: &mut impl Store, log: &mut impl FnMut(&st
         written = found;
         let overtaken = Edge::overtaken(&pointers, &written);
         for (audience, above) in &overtaken {
-            deliver(edge, store, &message::raise(audience, *above), log);
+            deliver(edge, store, &message::raise(audience, *above, edge.form()), log);
         }
         if !overtaken.is_empty() {
             let Some(raised) = read_pointers(store, &Read::Pointers, log) else { return };
@@ -118,6 +123,8 @@ pub struct Opened {
 enum Work {
     Writer(writer::Work),
     Control(releases::Work),
+    /// A newer build sent it, or wrote what is stored; the line for the log.
+    TooNew(&'static str),
 }
 
 impl Opened {
@@ -126,6 +133,7 @@ impl Opened {
         match &self.work {
             Work::Writer(work) => writer::unavailable(work),
             Work::Control(work) => releases::unavailable(work),
+            Work::TooNew(_) => Response::refused(Refusal::TOO_NEW),
         }
     }
 }
@@ -149,10 +157,18 @@ fn open_metered(edge: &mut Edge, message: &[u8], again: bool) -> Result<Opened, 
 }
 
 fn open_unmetered(edge: &Edge, message: &[u8]) -> Result<Opened, Response> {
-    // Messages come from the front of the same build; one that cannot be read is a mistake of ours.
-    match Message::decode(message).ok_or_else(|| Response::refused(Refusal::INTERNAL))? {
+    if edge.storage_is_too_new() {
+        return Ok(Opened { read: None, work: Work::TooNew("storage_too_new") });
+    }
+    let Received { message, reads } = match Message::decode(message) {
+        Ok(received) => received,
+        Err(Unreadable::TooNew) => return Ok(Opened { read: None, work: Work::TooNew("message_too_new") }),
+        // No build sends it.
+        Err(Unreadable::Broken) => return Err(Response::refused(Refusal::INTERNAL)),
+    };
+    match message {
         Message::Writer(message) => {
-            let writer::Opened { read, work } = writer::open(edge, message)?;
+            let writer::Opened { read, work } = writer::open(edge, message, reads)?;
             Ok(Opened { read, work: Work::Writer(work) })
         }
         Message::Control(message) => {
@@ -170,7 +186,11 @@ pub fn fold(edge: &mut Edge, opened: &Opened, found: Found) -> Folded {
             writer::charge(&mut edge.meter, work, &folded);
             folded
         }
-        (Work::Control(work), found) => releases::fold(work, found),
+        (Work::Control(work), found) => releases::fold(work, found, edge.form()),
+        (Work::TooNew(event), _) => {
+            let log = vec![Line::of(event)];
+            Outcome { write: Write::default(), response: opened.unavailable(), log }.done()
+        }
     }
 }
 
@@ -204,7 +224,7 @@ fn deliver(edge: &mut Edge, store: &mut impl Store, message: &[u8], log: &mut im
             Folded::NeedsNewerBundle { audience, number } => {
                 match attempts_to_catch_up {
                     0 => {}
-                    1 => drop(deliver(edge, store, &message::raise(&audience, number), log)),
+                    1 => drop(deliver(edge, store, &message::raise(&audience, number, edge.form()), log)),
                     _ => break,
                 }
                 attempts_to_catch_up += 1;

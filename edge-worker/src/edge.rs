@@ -3,8 +3,9 @@
 
 use usher_engine::Plan;
 
-use crate::bundle::{Bundle, hash_of};
+use crate::bundle::{Bundle, hash_of, is_too_new};
 use crate::error::Refusal;
+use crate::form::{Form, Written};
 use crate::keys::Keyring;
 use crate::rates::{Meter, Rates};
 use crate::store::Pointer;
@@ -18,6 +19,7 @@ pub struct Edge {
     host_fault: Option<String>,
     /// The control object knows less than a shard does: it was lost, or restored to an earlier time.
     control_is_behind: bool,
+    written: Written,
     shards: u32,
     /// The use that callers by public keys have made of their rates.
     pub(crate) meter: Meter,
@@ -29,6 +31,8 @@ struct Audience {
     running: Option<Running>,
     /// Why it does not run the bundle that it should.
     fault: Option<String>,
+    /// A newer build wrote that bundle.
+    is_too_new: bool,
 }
 
 /// A bundle that runs.
@@ -61,6 +65,7 @@ impl Edge {
             audiences: Vec::new(),
             host_fault: None,
             control_is_behind: false,
+            written: Written::alone(),
             shards: 1,
             meter: Meter::default(),
         }
@@ -90,6 +95,36 @@ impl Edge {
         self.keyring.as_ref().ok()
     }
 
+    /// The form in which messages, profiles and bundles are written.
+    pub fn form(&self) -> Form {
+        self.written.form()
+    }
+
+    /// Says in which form the deployment writes, as `USHER_FORM` has it: a number, or nothing. Nothing is [`Form::One`], until
+    /// storage turns out to be in a later one. What is no form leaves the edge unconfigured, and [`Edge::complaint`] says why.
+    pub fn set_form(&mut self, setting: &str) {
+        match Form::of_setting(setting) {
+            Ok(said) => self.written = Written::as_said(said),
+            Err(complaint) => self.keyring = Err(complaint),
+        }
+    }
+
+    /// Takes in the form of what is stored, 0 where storage says none, and returns the form that is written from now on. None: a
+    /// newer build wrote it, and every route but `/healthz` answers 503.
+    pub fn meet_form(&mut self, stored: i64) -> Option<Form> {
+        self.written.meet(stored)
+    }
+
+    /// Why another form is written than the deployment says, for the operator's log.
+    pub fn form_complaint(&self) -> Option<String> {
+        self.written.complaint()
+    }
+
+    /// True when a newer build wrote what is stored.
+    pub(crate) fn storage_is_too_new(&self) -> bool {
+        self.written.is_too_new()
+    }
+
     /// The number of shards that hold profiles.
     pub(crate) fn shards(&self) -> u32 {
         self.shards
@@ -104,7 +139,12 @@ impl Edge {
     /// the same as nothing published.
     pub(crate) fn running_or_refuse(&self, audience: &str) -> Result<&Running, Refusal> {
         let has_fault = self.audience(audience).is_some_and(|known| known.fault.is_some());
-        let missing = if has_fault { Refusal::STORAGE } else { Refusal::AUDIENCE_UNKNOWN };
+        let is_too_new = self.audience(audience).is_some_and(|known| known.is_too_new);
+        let missing = match has_fault {
+            true if is_too_new => Refusal::TOO_NEW,
+            true => Refusal::STORAGE,
+            false => Refusal::AUDIENCE_UNKNOWN,
+        };
         self.running(audience).ok_or(missing)
     }
 
@@ -117,6 +157,7 @@ impl Edge {
     pub(crate) fn is_degraded(&self) -> bool {
         self.host_fault.is_some()
             || self.control_is_behind
+            || self.form_complaint().is_some()
             || self.audiences.iter().any(|known| known.fault.is_some())
     }
 
@@ -212,6 +253,7 @@ impl Edge {
             Err(reason) => {
                 let reason = format!("bundle {} of audience {}: {reason}", pointer.number, pointer.audience);
                 known.fault = Some(reason.clone());
+                known.is_too_new = is_too_new(&body);
                 Err(reason)
             }
         }
@@ -256,7 +298,8 @@ impl Edge {
     fn audience_mut(&mut self, id: &str) -> &mut Audience {
         let at = self.audiences.partition_point(|known| known.id.as_str() < id);
         if self.audiences.get(at).is_none_or(|known| known.id != id) {
-            self.audiences.insert(at, Audience { id: id.to_owned(), running: None, fault: None });
+            self.audiences
+                .insert(at, Audience { id: id.to_owned(), running: None, fault: None, is_too_new: false });
         }
         &mut self.audiences[at]
     }

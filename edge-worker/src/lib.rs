@@ -75,12 +75,14 @@ pub mod store;
 pub mod wire;
 
 mod error;
+mod form;
 pub mod limits;
 
 pub use bundle::{Bundle, bundle_of, definition_of};
 pub use drive::{refresh, serve};
 pub use edge::{Edge, Installed};
 pub use error::Refusal;
+pub use form::Form;
 pub use host::{Request, Step};
 pub use keys::preview_token;
 pub use log::Line;

@@ -1,11 +1,5 @@
 //! Every bound of the service, in one place. Bounds of the engine stand in `usher_engine::limits`.
 
-use usher_engine::profile::codec::Form;
-
-/// The form in which profiles are stored. Old and new code run beside each other while a release is rolled out, so this
-/// is the one that the previous release reads.
-pub const PROFILE_FORM: Form = Form::Two;
-
 /// Largest body of an ingestion batch or import, in bytes, after inflation.
 pub const BATCH_BYTES_MAX: usize = 5 * 1024 * 1024;
 /// Most events in a batch.

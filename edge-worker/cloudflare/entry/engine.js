@@ -20,6 +20,7 @@ const FAILED = 10;
 const ADMIT = 11;
 const EARLIER = 12;
 const STAND_IN = 13;
+const MEET = 14;
 
 /** Why a request failed, in the order of `operation.rs`. */
 export const INTERNAL = 0;
@@ -41,6 +42,7 @@ export function engine(env) {
 class Engine {
   #secret;
   #demo;
+  #formSetting;
   #exports;
   /** What runs, so that a new instance runs it, too: pointer and body by audience. */
   #running = new Map();
@@ -52,6 +54,14 @@ class Engine {
   #known = false;
   #pointersMessage;
   #internal;
+  /** Why another form is written than is set; logged once. */
+  #formComplaint = "";
+  /** The form that is written here. */
+  form = 0;
+  /** Statements for the form of a storage: making its table, reading, writing. */
+  formTable;
+  readForm;
+  writeForm;
   /** Names of the headers that Rust looks at. */
   headers;
   /** Statements that make the tables. */
@@ -60,9 +70,11 @@ class Engine {
   constructor(env) {
     this.#secret = env.USHER_KEYS ?? "";
     this.#demo = env.USHER_DEMO === "1";
+    this.#formSetting = String(env.USHER_FORM ?? "");
     const complaint = this.#start();
     if (complaint) console.error(JSON.stringify({ event: "unconfigured", detail: complaint }));
     const constants = this.#call(CONSTANTS, NOTHING);
+    [this.formTable, this.readForm, this.writeForm] = [constants.text(), constants.text(), constants.text()];
     this.schema = constants.list((r) => r.text());
     this.headers = constants.list((r) => r.text());
     this.#pointersMessage = constants.bytes();
@@ -122,6 +134,19 @@ class Engine {
     return { parts: responseParts(out), statements: readStatements(out), log: out.list((r) => r.text()) };
   }
 
+  /** Takes in the form in which a storage was written; 0 when a newer build wrote it, else the form that is written now. */
+  meet(stored) {
+    return this.#met(this.#call(MEET, new FrameWriter(8).long(stored).done()));
+  }
+
+  #met(out) {
+    const [form, complaint] = [out.byte(), out.text()];
+    if (form) this.form = form;
+    if (complaint && complaint !== this.#formComplaint) console.error(JSON.stringify({ event: "form_refused", detail: complaint }));
+    this.#formComplaint = complaint;
+    return form;
+  }
+
   /** The answer to a message whose writer does not answer. */
   unavailable(message) {
     return readResponse(this.#call(UNAVAILABLE, message));
@@ -152,7 +177,7 @@ class Engine {
   async refresh(env) {
     try {
       const object = control(env);
-      const pointers = await ask(object, this.#pointersMessage);
+      const pointers = await ask(object, this.#pointersMessage, (form) => this.meet(form));
       this.#renumber(pointers);
       const behind = (await this.#behind(env, object, pointers)).list((r) => {
         const [audience, number, hash] = [r.text(), r.long(), r.text()];
@@ -273,8 +298,10 @@ class Engine {
   #start() {
     for (;;) {
       this.#exports = new WebAssembly.Instance(wasm, {}).exports;
-      const input = new FrameWriter().text(this.#secret).byte(this.#demo ? 1 : 0).done();
-      const complaint = new FrameReader(this.#run(CONFIGURE, input)).text();
+      const input = new FrameWriter().text(this.#secret).byte(this.#demo ? 1 : 0).text(this.#formSetting).long(this.form).done();
+      const out = new FrameReader(this.#run(CONFIGURE, input));
+      const complaint = out.text();
+      this.#met(out);
       if (!this.#reinstall()) continue;
       for (const [audience, reason] of this.#degraded) this.#run(DEGRADE, degradeFrame(audience, reason));
       return complaint;
@@ -340,9 +367,11 @@ function installFrame(audience, number, hash, body) {
   return new FrameWriter(body.length + 256).text(audience).long(number).text(hash).bytes(body).done();
 }
 
-async function ask(object, message) {
+async function ask(object, message, meet) {
   const response = await object.fetch("http://store/", { method: "POST", body: message });
   if (response.status !== 200) throw new Error(`the control object answered ${response.status}`);
+  const form = Number(response.headers.get("usher-form"));
+  if (form && meet) meet(form);
   return new Uint8Array(await response.arrayBuffer());
 }
 

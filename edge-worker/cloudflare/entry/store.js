@@ -10,12 +10,14 @@ export class UsherStore {
   #storage;
   #env;
   #context;
+  /** The form that is written here; 0 when a newer build wrote what is stored. */
+  #form = 0;
 
   constructor(context, env) {
     this.#context = context;
     this.#storage = context.storage;
     this.#env = env;
-    for (const sql of engine(env).schema) this.#storage.sql.exec(sql);
+    this.#meet(engine(env));
   }
 
   async fetch(request) {
@@ -37,8 +39,21 @@ export class UsherStore {
     }
   }
 
+  /** Makes the tables, unless a newer build wrote them, and remembers the form before anything is written in it. */
+  #meet(service) {
+    const { sql } = this.#storage;
+    sql.exec(service.formTable);
+    const [[stored = 0] = []] = [...sql.exec(service.readForm).raw()];
+    this.#form = service.meet(stored);
+    if (!this.#form) return;
+    for (const statement of service.schema) sql.exec(statement);
+    if (stored < this.#form) sql.exec(service.writeForm, this.#form);
+  }
+
   /** Synchronous from the first read to the commit: no other message comes between. The answer, or what to catch up with. */
   #deliver(service, message) {
+    // Another object of this isolate may have raised it.
+    if (this.#form !== service.form) this.#meet(service);
     const opened = service.open(message);
     if (opened.response) return opened;
     let folded;

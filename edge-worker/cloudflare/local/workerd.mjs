@@ -19,6 +19,7 @@ const COMPATIBILITY_DATE = "2026-10-20";
  * @param {number} options.port    0 for any free one
  * @param {string} options.keys    USHER_KEYS
  * @param {boolean} [options.demo] USHER_DEMO=1
+ * @param {string} [options.form]  USHER_FORM; "2" when missing, empty for none
  * @param {string} [options.www]   folder of a site to serve beside the worker
  * @param {{key: string, certificate: string}} [options.tls] PEM texts; serves HTTPS instead of HTTP
  * @param {"inherit"|"ignore"|"pipe"} [options.log]
@@ -81,7 +82,7 @@ export function listening(port) {
   });
 }
 
-function capnp({ dist, data, port, www, tls }) {
+function capnp({ dist, data, port, www, tls, form = "2" }) {
   const text = (value) => JSON.stringify(value);
   const here = join(root, "edge-worker/cloudflare/local");
   // An embedded file is found from where the configuration lies; a leading slash would mean the import path.
@@ -120,7 +121,8 @@ ${modules.map((name) => `        (name = "${name}", esModule = ${embed(join(reso
         (name = "USHER_STORE", durableObjectNamespace = "UsherStore"),
         (name = "USHER_KV", kvNamespace = "kv"),
         (name = "USHER_KEYS", fromEnvironment = "USHER_KEYS"),
-        (name = "USHER_DEMO", fromEnvironment = "USHER_DEMO")])),
+        (name = "USHER_DEMO", fromEnvironment = "USHER_DEMO"),
+        (name = "USHER_FORM", text = ${text(form)})])),
     (name = "do-disk", disk = (path = ${text(join(data, "do"))}, writable = true)),
     (name = "kv", worker = (
       compatibilityDate = "${COMPATIBILITY_DATE}",

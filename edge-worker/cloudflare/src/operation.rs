@@ -6,7 +6,7 @@ use usher_edge::lookup::{self, Candidate, PendingLookup};
 use usher_edge::store::sql::{self, Cell, Statement};
 use usher_edge::store::{Found, Pointer};
 use usher_edge::wire::frame::{FrameReader, FrameWriter};
-use usher_edge::{Ambient, Edge, Folded, Refusal, Request, Response, Step, front, message};
+use usher_edge::{Ambient, Edge, Folded, Form, Refusal, Request, Response, Step, front, message};
 
 /// One instance: an edge, the message that is open, and the last lookup.
 #[derive(Default)]
@@ -31,23 +31,33 @@ impl Instance {
             5 => self.behind(FrameReader(input), &mut out),
             6 => self.install(FrameReader(input), &mut out),
             7 => self.unavailable(input, &mut out),
-            8 => constants(&mut out),
+            8 => constants(self.edge.as_ref(), &mut out),
             9 => self.degrade(FrameReader(input)),
             10 => self.failed(FrameReader(input), &mut out),
             11 => self.admit(FrameReader(input), &mut out),
-            12 => earlier(FrameReader(input), &mut out),
+            12 => earlier(self.edge.as_ref(), FrameReader(input), &mut out),
             13 => self.stand_in(FrameReader(input), &mut out),
+            14 => self.meet(FrameReader(input), &mut out),
             _ => None,
         };
         done.map(|()| out.0).unwrap_or_default()
     }
 
-    /// `secret · demo` → `complaint`
+    /// `secret · demo · form as set · form of what is stored` → `complaint · form · complaint of the form`
     fn configure(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let (secret, demo) = (input.text()?, input.byte()? != 0);
-        let edge = Edge::new(Some(secret), demo);
+        let mut edge = Edge::new(Some(secret), demo);
+        edge.set_form(input.text()?);
+        let stored = input.long()?;
         out.text(edge.complaint().unwrap_or(""));
+        meet(&mut edge, stored, out);
         self.edge = Some(edge);
+        Some(())
+    }
+
+    /// `form of what is stored` → `form, 0 for what a newer build wrote · complaint of the form`
+    fn meet(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
+        meet(self.edge.as_mut()?, input.long()?, out);
         Some(())
     }
 
@@ -137,7 +147,7 @@ impl Instance {
         };
         match folded {
             Folded::NeedsNewerBundle { audience, number } => {
-                out.byte(0).bytes(&message::raise(&audience, number));
+                out.byte(0).bytes(&message::raise(&audience, number, edge.form()));
             }
             Folded::Done(outcome) => {
                 response(out.byte(1), &outcome.response);
@@ -156,20 +166,21 @@ impl Instance {
     fn behind(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let edge = self.edge.as_mut()?;
         let pointers = input.list(pointer)?;
+        let form = edge.form();
         let written = match input.0 {
             [] if edge.doubts(&pointers) => {
-                out.byte(0).bytes(&message::written());
+                out.byte(0).bytes(&message::written(form));
                 return Some(());
             }
             [] => Vec::new(),
             _ => input.list(pointer)?,
         };
         out.byte(1).list(&Edge::overtaken(&pointers, &written), |w, (audience, above)| {
-            w.bytes(&message::raise(audience, *above));
+            w.bytes(&message::raise(audience, *above, form));
         });
         out.list(&edge.update_pointers(pointers, written), |w, pointer| {
             w.text(&pointer.audience).long(pointer.number.cast_signed()).text(&pointer.hash);
-            w.bytes(&message::bundle(&pointer.hash));
+            w.bytes(&message::bundle(&pointer.hash, form));
         });
         Some(())
     }
@@ -233,18 +244,25 @@ impl Instance {
 }
 
 /// `audience · number` → the message that asks for the newest bundle before that number
-fn earlier(mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
+fn earlier(edge: Option<&Edge>, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
     let (audience, number) = (input.text()?, input.long()?.cast_unsigned());
-    out.bytes(&message::earlier_bundle(audience, number));
+    out.bytes(&message::earlier_bundle(audience, number, edge?.form()));
     Some(())
 }
 
-/// What never changes: `schema · names of headers · message that asks for pointers · internal error`
-fn constants(out: &mut FrameWriter) -> Option<()> {
+fn meet(edge: &mut Edge, stored: i64, out: &mut FrameWriter) {
+    let form = edge.meet_form(stored);
+    out.byte(form.map_or(0, Form::number)).text(&edge.form_complaint().unwrap_or_default());
+}
+
+/// What never changes: `statements for the form: its table, reading, writing · schema · names of headers · message that asks
+/// for pointers · internal error`
+fn constants(edge: Option<&Edge>, out: &mut FrameWriter) -> Option<()> {
     let texts = |w: &mut FrameWriter, text: &&str| {
         w.text(text);
     };
-    out.list(sql::SCHEMA, texts).list(HEADERS, texts).bytes(&message::pointers());
+    out.text(sql::META).text(sql::READ_FORM).text(sql::WRITE_FORM);
+    out.list(sql::SCHEMA, texts).list(HEADERS, texts).bytes(&message::pointers(edge?.form()));
     response(out, &Response::refused(Refusal::INTERNAL));
     Some(())
 }

@@ -31,7 +31,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::signal;
 use tokio::time::timeout;
 use usher_edge::host::{HEADERS, SOURCE_HEADER};
-use usher_edge::{Ambient, Edge, Rates, Refusal, Response, front};
+use usher_edge::{Ambient, Edge, Form, Rates, Refusal, Response, front};
 
 use crate::clock::now_ms;
 use crate::exit::Failure;
@@ -55,6 +55,8 @@ pub(crate) struct Settings {
     pub(crate) secret: Option<String>,
     /// Whether the demo's keys are good enough.
     pub(crate) demo: bool,
+    /// The form in which data is written, if one was said.
+    pub(crate) form: Option<Form>,
     pub(crate) rates: Rates,
     /// Whose `X-Forwarded-For` is believed.
     pub(crate) proxies: Proxies,
@@ -65,7 +67,7 @@ pub(crate) fn run(settings: Settings) -> Result<(), Failure> {
     let website = settings.www.as_deref().map(website).transpose()?;
     let store = SqliteStore::open(&settings.data)?;
     let door = Edge::new(settings.secret.as_deref(), settings.demo);
-    let writer = Writer::start(store, settings.secret, settings.demo, settings.rates)?;
+    let writer = Writer::start(store, settings.secret, settings.demo, settings.rates, settings.form)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
-use rusqlite::{Connection, ErrorCode, ToSql, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, ToSql, TransactionBehavior};
+use usher_edge::Form;
 use usher_edge::store::sql::{self, Cell, Rows, Statement};
 use usher_edge::store::{Basis, CommitError, Found, Read, Store, StoreFailure, Write};
 
@@ -31,6 +32,8 @@ pub(crate) struct SqliteStore {
     /// None: after a commit of which nobody can say whether it happened.
     connection: Option<Connection>,
     database: PathBuf,
+    /// Nothing was in it when it was opened.
+    is_new: bool,
     /// Held as long as the store is.
     _lock: File,
 }
@@ -53,9 +56,26 @@ impl SqliteStore {
         let database = directory.join("usher.sqlite3");
         // SQLite gives the files that it makes beside the database the same permissions.
         private(&database).map_err(|error| Failure::of_file("make", database.display(), error))?;
+        let is_new = !fs::metadata(&database).is_ok_and(|file| file.len() > 0);
         let connection =
             connect(&database).map_err(|error| Failure::of_file("open the database in", shown, error))?;
-        Ok(SqliteStore { connection: Some(connection), database, _lock: lock })
+        Ok(SqliteStore { connection: Some(connection), database, is_new, _lock: lock })
+    }
+
+    /// Whether nothing was in it when it was opened, so that no earlier build has written here.
+    pub(crate) fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// The newest form in which something was written; 0: none was said.
+    pub(crate) fn form(&self) -> Result<i64, StoreFailure> {
+        stored_form(self.connection.as_ref().ok_or_else(in_doubt)?).map_err(failure)
+    }
+
+    /// Remembers the form in which is written from now on.
+    pub(crate) fn set_form(&mut self, form: Form) -> Result<(), StoreFailure> {
+        let connection = self.connection.as_ref().ok_or_else(in_doubt)?;
+        connection.execute(sql::WRITE_FORM, [form.number()]).map(drop).map_err(failure)
     }
 
     /// Whether it cannot say what it holds. Nothing is read or written any more; a new process can, once the disk works.
@@ -90,10 +110,18 @@ fn connect(database: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-    for statement in sql::SCHEMA {
-        connection.execute(statement, [])?;
+    connection.execute(sql::META, [])?;
+    // What a newer build wrote is left as it is.
+    if stored_form(&connection)? <= i64::from(Form::NEWEST.number()) {
+        for statement in sql::SCHEMA {
+            connection.execute(statement, [])?;
+        }
     }
     Ok(connection)
+}
+
+fn stored_form(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row(sql::READ_FORM, [], |row| row.get(0)).optional().map(Option::unwrap_or_default)
 }
 
 /// How a write failed.

@@ -3,7 +3,7 @@
 use usher_engine::value::{Fields, Unfit, Value};
 
 use super::checked_head::CheckedHead;
-use crate::bundle::hash_of;
+use crate::bundle::{self, hash_of};
 use crate::edge::Edge;
 use crate::error::{Refusal, Refused, Result};
 use crate::host::{Head, Step};
@@ -13,10 +13,14 @@ use crate::wire::json::Json;
 use crate::wire::{Response, entity_tag, read};
 
 /// `PUT /v1/audiences/{audience}/bundle`: checked here, once, before anything is stored.
-pub(super) fn publish(_: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> Result<Step> {
+pub(super) fn publish(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> Result<Step> {
     let [audience, _] = admitted.parameters;
     let invalid = |reason: String| Refused::with_detail(Refusal::BUNDLE_INVALID, reason);
     rehearsal::check(body, audience).map_err(invalid)?;
+    let definition = bundle::definition_of(body).map_err(invalid)?;
+    if let Some(detail) = bundle::beyond(edge.form(), &definition) {
+        return Err(Refused::with_detail(Refusal::BUNDLE_FORM, detail));
+    }
     let hash = hash_of(body);
     let message = Message::Control(ToControl::Publish(Publish {
         audience: audience.to_owned(),
@@ -25,7 +29,7 @@ pub(super) fn publish(_: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> Resu
         now_ms: admitted.head.ambient.now_ms,
         body: body.to_vec(),
     }));
-    Ok(Step::Publish { hash, body: body.to_vec(), message: message.encode() })
+    Ok(Step::Publish { hash, body: body.to_vec(), message: message.encode(edge.form()) })
 }
 
 /// `GET /v1/audiences`: which audiences run here.
@@ -53,11 +57,11 @@ pub(super) fn list(edge: &Edge, admitted: &CheckedHead<'_>, _: &[u8]) -> Result<
     let [audience, _] = admitted.parameters;
     let here = edge.running(audience).map_or(0, |running| running.number);
     let message = Message::Control(ToControl::Releases { audience: audience.to_owned(), here });
-    Ok(Step::Control { message: message.encode() })
+    Ok(Step::Control { message: message.encode(edge.form()) })
 }
 
 /// `GET /v1/audiences/{audience}/bundles/{which}`: one of them; `which` is `previous`, a number or a hash.
-pub(super) fn kept(_: &Edge, admitted: &CheckedHead<'_>, _: &[u8]) -> Result<Step> {
+pub(super) fn kept(edge: &Edge, admitted: &CheckedHead<'_>, _: &[u8]) -> Result<Step> {
     let [audience, which] = admitted.parameters;
     let which = if which == "previous" {
         WhichRelease::Previous
@@ -67,12 +71,12 @@ pub(super) fn kept(_: &Edge, admitted: &CheckedHead<'_>, _: &[u8]) -> Result<Ste
         WhichRelease::Hash(which.to_owned())
     };
     let message = Message::Control(ToControl::Release { audience: audience.to_owned(), which });
-    Ok(Step::Control { message: message.encode() })
+    Ok(Step::Control { message: message.encode(edge.form()) })
 }
 
 /// `POST /v1/audiences/{audience}/rollback`: what ran before runs again. Which one stands in the body: `{"number": 3}` or
 /// `{"hash": "…"}`, the previous one without.
-pub(super) fn roll_back(_: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> Result<Step> {
+pub(super) fn roll_back(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> Result<Step> {
     let [audience, _] = admitted.parameters;
     let message = Message::Control(ToControl::Rollback(Rollback {
         audience: audience.to_owned(),
@@ -80,7 +84,7 @@ pub(super) fn roll_back(_: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> Re
         if_match: if_match(&admitted.head),
         now_ms: admitted.head.ambient.now_ms,
     }));
-    Ok(Step::Control { message: message.encode() })
+    Ok(Step::Control { message: message.encode(edge.form()) })
 }
 
 /// `GET /v1/audiences/{audience}/bundle`: what runs here.

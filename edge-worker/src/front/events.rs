@@ -35,7 +35,7 @@ pub(super) fn personalize(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) 
     let first = running.plan.keys(&event, &evidence).usable.into_iter().next();
     let first = first.as_ref().map(|key| (key.name.as_str(), key.value.as_str()));
     let shard = shard::of_key(audience, first, edge.shards());
-    Ok(to_writer(admitted, shard, vec![(audience.to_owned(), running.number)], mode, body))
+    Ok(to_writer(edge, admitted, shard, vec![(audience.to_owned(), running.number)], mode, body))
 }
 
 /// `POST /{database}/{table}` without a token: a batch in, receipts out.
@@ -52,10 +52,11 @@ pub(super) fn ingest(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> Re
     }
     read::batch(body).map_err(Refusal::from)?;
     let shard = shard::of_key("", None, edge.shards());
-    Ok(to_writer(admitted, shard, audiences, Mode::Ingest, body))
+    Ok(to_writer(edge, admitted, shard, audiences, Mode::Ingest, body))
 }
 
 fn to_writer(
+    edge: &Edge,
     admitted: &CheckedHead<'_>,
     shard: u32,
     audiences: Vec<(String, u64)>,
@@ -63,9 +64,9 @@ fn to_writer(
     body: &[u8],
 ) -> Step {
     let (head, caller, [database, table]) = (&admitted.head, &admitted.caller, admitted.parameters);
-    let mut edge = head.edge_context();
+    let mut facts = head.edge_context();
     if let Some(source) = head.header(SOURCE_HEADER).filter(|_| !caller.is_server) {
-        edge.push((SOURCE_FACT.to_owned(), source.to_owned()));
+        facts.push((SOURCE_FACT.to_owned(), source.to_owned()));
     }
     let message = Message::Writer(ToWriter::Events(Events {
         ambient: head.ambient,
@@ -75,8 +76,8 @@ fn to_writer(
         mode,
         server: caller.is_server,
         origin: caller.origin.unwrap_or("").to_owned(),
-        edge,
+        edge: facts,
         body: body.to_vec(),
     }));
-    Step::Write { shard, message: message.encode() }
+    Step::Write { shard, message: message.encode(edge.form()) }
 }

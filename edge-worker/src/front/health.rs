@@ -7,10 +7,13 @@ use crate::host::Step;
 use crate::wire::Response;
 use crate::wire::json::Json;
 
-/// `{"status", "version", "bundles": [{"number", "hash"}]}`; 503 without usable keys.
+/// `{"status", "version", "form", "bundles": [{"number", "hash"}]}`, and `detail` where the form is not the one that is set;
+/// 503 without usable keys, and where a newer build wrote what is stored.
 pub(super) fn health(edge: &Edge, _: &CheckedHead<'_>, _: &[u8]) -> Result<Step> {
     let (code, status) = if edge.keyring().is_none() {
         (503, "unconfigured")
+    } else if edge.storage_is_too_new() {
+        (503, "too_new")
     } else if edge.is_degraded() {
         (200, "degraded")
     } else {
@@ -20,6 +23,10 @@ pub(super) fn health(edge: &Edge, _: &CheckedHead<'_>, _: &[u8]) -> Result<Step>
     body.object(|o| {
         o.field("status").text(status);
         o.field("version").text(env!("CARGO_PKG_VERSION"));
+        o.field("form").number(i64::from(edge.form().number()));
+        if let Some(complaint) = edge.form_complaint() {
+            o.field("detail").text(&complaint);
+        }
         o.field("bundles").list(edge.all_running(), |json, (_, running)| {
             json.object(|o| {
                 o.field("number").number(i64::try_from(running.number).unwrap_or(i64::MAX));

@@ -19,7 +19,10 @@ pub(super) fn import(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> Re
         body: body.to_vec(),
         patch: mode(admitted)? == "patch",
     }));
-    Ok(Step::Write { shard: shard::of_key(audience, None, edge.shards()), message: message.encode() })
+    Ok(Step::Write {
+        shard: shard::of_key(audience, None, edge.shards()),
+        message: message.encode(edge.form()),
+    })
 }
 
 /// What becomes of older records of a key: the new ones replace them whole, or add to them.

@@ -81,6 +81,9 @@ pub fn admit<'a>(edge: &'a Edge, head: &Head<'a>) -> Result<Admitted<'a>, Respon
     if head.method == "OPTIONS" {
         return Err(cors::preflight(keyring, &head));
     }
+    if edge.storage_is_too_new() {
+        return Err(failed(edge, &head, Refusal::TOO_NEW));
+    }
     if edge.has_never_caught_up() {
         return Err(failed(edge, &head, Refusal::STORAGE));
     }

@@ -63,7 +63,7 @@ pub(crate) fn prepare(edge: &Edge, request: LookupRequest<'_>) -> Result<Pending
     let first = keys.first().map(|key| (key.name.as_str(), key.value.as_str()));
     let lookup = PendingLookup {
         shard: shard::of_key(audience, first, edge.shards()),
-        message: message.encode(),
+        message: message.encode(edge.form()),
         // An explanation is about what is, not about what a cache remembers.
         cache_key: (!request.explain && !keys.is_empty()).then(|| cache_key(&keys)),
         ambient,

@@ -1,14 +1,48 @@
-//! Messages as bytes: a byte that says which message follows, then its parts.
+//! Messages as bytes.
+//!
+//! ```text
+//! form 1: tag (1 byte, 1 to 9) · fields
+//! form 2: 0x80 · form (1 byte) · newest form that the sender reads (1 byte) · tag · fields · extras
+//! ```
+//! Extras are facts that a message may carry besides, each `tag (1 byte) · length (4 bytes) · content`; a reader skips those
+//! that it does not know, so that they cost no new form. A new field or a new meaning costs one.
 
 use super::{
     Ambient, Events, Import, KeyOf, Message, Mode, Publish, Rollback, SnapshotRequest, ToControl, ToWriter,
     WhichRelease,
 };
+use crate::form::Form;
 use crate::wire::frame::{FrameReader, FrameWriter};
 
+/// The first byte of a message with a form: no tag, so that a build before forms reads none of its fields.
+const VERSIONED: u8 = 0x80;
+/// The greatest tag that this build knows.
+const TAG_LAST: u8 = 12;
+
+/// A message as it arrived.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Received {
+    pub(crate) message: Message,
+    /// The newest form in which its sender reads an answer.
+    pub(crate) reads: Form,
+}
+
+/// Why bytes are no message for this build.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unreadable {
+    /// No build writes them.
+    Broken,
+    /// A newer build wrote them.
+    TooNew,
+}
+
 impl Message {
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    /// The message in this form.
+    pub(crate) fn encode(&self, form: Form) -> Vec<u8> {
         let mut w = FrameWriter::default();
+        if form >= Form::Two {
+            w.byte(VERSIONED).byte(form.number()).byte(Form::NEWEST.number());
+        }
         match self {
             Message::Writer(message) => write_to_writer(&mut w, message),
             Message::Control(message) => write_to_control(&mut w, message),
@@ -16,15 +50,38 @@ impl Message {
         w.0
     }
 
-    /// None: the bytes are no message of this build.
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Message> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Received, Unreadable> {
         let mut r = FrameReader(bytes);
-        let message = match r.byte()? {
-            which @ (1..=3 | 10 | PATCH) => Message::Writer(read_to_writer(which, &mut r)?),
-            which => Message::Control(read_to_control(which, &mut r)?),
-        };
-        r.0.is_empty().then_some(message)
+        let first = r.byte().ok_or(Unreadable::Broken)?;
+        if first < VERSIONED {
+            let message = read(first, &mut r)?;
+            return if r.0.is_empty() {
+                Ok(Received { message, reads: Form::One })
+            } else {
+                Err(Unreadable::Broken)
+            };
+        }
+        let mut byte = || r.byte().ok_or(Unreadable::Broken);
+        let (form, reads, tag) = (byte()?, byte()?, byte()?);
+        if first != VERSIONED || form > Form::NEWEST.number() {
+            return Err(Unreadable::TooNew);
+        }
+        let reads = Form::shared_with(reads).ok_or(Unreadable::Broken)?;
+        let message = read(tag, &mut r)?;
+        while !r.0.is_empty() {
+            r.byte().and_then(|_| r.bytes()).ok_or(Unreadable::Broken)?;
+        }
+        Ok(Received { message, reads })
     }
+}
+
+fn read(tag: u8, r: &mut FrameReader<'_>) -> Result<Message, Unreadable> {
+    let message = match tag {
+        1..=3 | 10 | PATCH => read_to_writer(tag, r).map(Message::Writer),
+        0..=TAG_LAST => read_to_control(tag, r).map(Message::Control),
+        _ => return Err(Unreadable::TooNew),
+    };
+    message.ok_or(Unreadable::Broken)
 }
 
 /// An import that adds to older records.
@@ -213,8 +270,7 @@ fn read_optional_texts(r: &mut FrameReader<'_>) -> Option<Option<Vec<String>>> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn messages_come_back() {
+    fn messages() -> Vec<Message> {
         let ambient = Ambient { now_ms: -5, entropy: [9; 32] };
         let named = Some(vec!["a".to_owned(), String::new()]);
         let key = KeyOf { audience: "7".into(), name: "email".into(), value: "é".into() };
@@ -264,12 +320,79 @@ mod tests {
             ToControl::Raise { audience: "7".into(), above: 9 },
         ];
         let messages = to_writer.map(Message::Writer).into_iter();
-        for message in messages.chain(to_control.map(Message::Control)) {
-            let bytes = message.encode();
-            assert_eq!(Message::decode(&bytes), Some(message));
-            for length in 0..bytes.len() {
-                assert_eq!(Message::decode(&bytes[..length]), None, "cut at {length}");
+        messages.chain(to_control.map(Message::Control)).collect()
+    }
+
+    #[test]
+    fn messages_come_back_and_cut_ones_are_broken() {
+        for message in messages() {
+            for form in [Form::One, Form::Two] {
+                let bytes = message.encode(form);
+                assert_eq!(Message::decode(&bytes), Ok(Received { message: message.clone(), reads: form }));
+                for length in 0..bytes.len() {
+                    assert_eq!(Message::decode(&bytes[..length]), Err(Unreadable::Broken), "cut at {length}");
+                }
             }
         }
+    }
+
+    /// As release 0.1.0 wrote them.
+    #[test]
+    fn messages_without_a_form_are_read_and_written_as_ever() {
+        let golden = include_str!("../../golden/messages-form-1.txt");
+        let mut tags = std::collections::BTreeSet::new();
+        for line in golden.lines() {
+            let (name, hex) = line.split_once(' ').unwrap();
+            let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+            let bytes: Vec<u8> = (0..hex.len()).step_by(2).map(byte).collect();
+            let received = Message::decode(&bytes).unwrap();
+            assert_eq!(received.reads, Form::One, "{name}");
+            assert_eq!(received.message.encode(Form::One), bytes, "{name}");
+            // The present form says the same.
+            let present = Message::decode(&received.message.encode(Form::Two)).unwrap();
+            assert_eq!(present, Received { message: received.message, reads: Form::Two }, "{name}");
+            tags.insert(bytes[0]);
+        }
+        assert!(tags.into_iter().eq(1..=9));
+    }
+
+    #[test]
+    fn extras_are_skipped() {
+        for message in messages() {
+            let mut bytes = message.encode(Form::Two);
+            let extras = [&[7, 3, 0, 0, 0, 1, 2, 3][..], &[200, 0, 0, 0, 0]].concat();
+            let whole = bytes.len();
+            bytes.extend(&extras);
+            for length in whole..=bytes.len() {
+                let at_an_end = [0, 8, extras.len()].contains(&(length - whole));
+                let read = Message::decode(&bytes[..length]);
+                assert_eq!(read.is_ok(), at_an_end, "{length}");
+                assert!(read.is_err() || read.is_ok_and(|read| read.message == message));
+            }
+            // A build before forms knew none.
+            assert_eq!(
+                Message::decode(&[&message.encode(Form::One)[..], &extras].concat()),
+                Err(Unreadable::Broken)
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_newer_build_sends_is_not_broken() {
+        let bytes = Message::Control(ToControl::Pointers).encode(Form::Two);
+        let with = |index: usize, value: u8| {
+            let mut bytes = bytes.clone();
+            bytes[index] = value;
+            Message::decode(&bytes).map(|received| received.reads)
+        };
+        assert_eq!(with(0, VERSIONED + 1), Err(Unreadable::TooNew));
+        assert_eq!(with(1, 3), Err(Unreadable::TooNew));
+        assert_eq!(with(3, TAG_LAST + 1), Err(Unreadable::TooNew));
+        assert_eq!(Message::decode(&[TAG_LAST + 1]), Err(Unreadable::TooNew));
+        // One that reads more than this build writes is answered in what both know; nobody reads nothing.
+        assert_eq!(with(2, 9), Ok(Form::NEWEST));
+        assert_eq!(with(2, 1), Ok(Form::One));
+        assert_eq!(with(2, 0), Err(Unreadable::Broken));
+        assert_eq!(Message::decode(&[0]), Err(Unreadable::Broken));
     }
 }

@@ -3,7 +3,10 @@
 mod codec;
 mod snapshot;
 
+pub(crate) use codec::{Received, Unreadable};
 pub(crate) use snapshot::Snapshot;
+
+use crate::form::Form;
 
 /// A request of a front.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,30 +56,30 @@ pub(crate) enum ToControl {
 
 /// The message by which a host asks the control object on its own account which bundles should run. The answer is a list
 /// of `audience · number · hash`.
-pub fn pointers() -> Vec<u8> {
-    Message::Control(ToControl::Pointers).encode()
+pub fn pointers(form: Form) -> Vec<u8> {
+    Message::Control(ToControl::Pointers).encode(form)
 }
 
 /// The message by which a host asks the control object for the body of a bundle.
-pub fn bundle(hash: &str) -> Vec<u8> {
-    Message::Control(ToControl::Bundle { hash: hash.to_owned() }).encode()
+pub fn bundle(hash: &str, form: Form) -> Vec<u8> {
+    Message::Control(ToControl::Bundle { hash: hash.to_owned() }).encode(form)
 }
 
 /// The message by which a host asks the control object for the newest bundle of an audience before this number, to run it
 /// while a later one is damaged.
-pub fn earlier_bundle(audience: &str, number: u64) -> Vec<u8> {
+pub fn earlier_bundle(audience: &str, number: u64, form: Form) -> Vec<u8> {
     let which = WhichRelease::Before(number);
-    Message::Control(ToControl::Release { audience: audience.to_owned(), which }).encode()
+    Message::Control(ToControl::Release { audience: audience.to_owned(), which }).encode(form)
 }
 
 /// The message by which a host asks a shard which bundles wrote to it. The answer is a list as for [`pointers`].
-pub fn written() -> Vec<u8> {
-    Message::Writer(ToWriter::Written).encode()
+pub fn written(form: Form) -> Vec<u8> {
+    Message::Writer(ToWriter::Written).encode(form)
 }
 
 /// The message by which a host tells the control object that a shard has seen a higher number than it knows.
-pub fn raise(audience: &str, above: u64) -> Vec<u8> {
-    Message::Control(ToControl::Raise { audience: audience.to_owned(), above }).encode()
+pub fn raise(audience: &str, above: u64, form: Form) -> Vec<u8> {
+    Message::Control(ToControl::Raise { audience: audience.to_owned(), above }).encode(form)
 }
 
 /// The fact under which a source travels.

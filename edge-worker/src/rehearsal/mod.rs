@@ -262,7 +262,7 @@ impl<'s> Stage<'s> {
     fn deliver(&mut self, message: ToWriter) -> Result<Response, &'static str> {
         let edge = &self.rehearsal.edge;
         let writer::Opened { read, work } =
-            writer::open(edge, message).map_err(|_| "an event or record is refused")?;
+            writer::open(edge, message, edge.form()).map_err(|_| "an event or record is refused")?;
         let found = match read {
             Some(read) => self.store.read(&read).map_err(|_| "the store fails")?,
             None => Found::Profiles(Vec::new()),

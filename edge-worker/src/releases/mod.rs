@@ -7,8 +7,9 @@ mod list;
 
 use list::{signed, unknown};
 
-use crate::bundle::{Bundle, hash_of};
+use crate::bundle::{Bundle, hash_of, is_too_new};
 use crate::error::Refusal;
+use crate::form::Form;
 use crate::limits::BUNDLES_KEPT;
 use crate::log::Line;
 use crate::message::{Publish, Rollback, ToControl};
@@ -19,6 +20,9 @@ use crate::wire::{Response, entity_tag};
 
 /// A header of the control object's answer that only its host reads: the hashes of bodies that nobody needs any more.
 pub(crate) const DROPPED: &str = "usher-dropped";
+
+/// A header of the control object's answer that names the form that is written there.
+const FORM: &str = "usher-form";
 
 /// The work that is left once the history was read.
 #[derive(Debug)]
@@ -52,10 +56,10 @@ pub(crate) fn open(message: ToControl) -> (Read, Work) {
     }
 }
 
-/// Decides a message by what its read found.
-pub(crate) fn fold(work: &Work, found: Found) -> Folded {
+/// Decides a message by what its read found. `form` is the one that is written here.
+pub(crate) fn fold(work: &Work, found: Found, form: Form) -> Folded {
     match (work, found) {
-        (Work::Pointers, Found::Pointers(pointers)) => Outcome::of_pointers(&pointers),
+        (Work::Pointers, Found::Pointers(pointers)) => with_form(Outcome::of_pointers(&pointers), form),
         (Work::Bundle, Found::Bundle(body)) => list::bundle(body),
         (Work::Publish(message), Found::Releases(releases)) => publish(message, &releases),
         (Work::Rollback(message), Found::Release { releases, wanted }) => {
@@ -66,6 +70,14 @@ pub(crate) fn fold(work: &Work, found: Found) -> Folded {
         (Work::Raise { audience, above }, Found::Releases(releases)) => raise(audience, *above, &releases),
         _ => Outcome::of(Response::refused(Refusal::INTERNAL)),
     }
+}
+
+/// The answer with the form that is written here: a front that asks which bundles run learns it besides.
+fn with_form(mut folded: Folded, form: Form) -> Folded {
+    if let Folded::Done(outcome) = &mut folded {
+        outcome.response.headers.push((FORM, form.number().to_string()));
+    }
+    folded
 }
 
 /// The answer when storage does not answer, before or after the fold.
@@ -120,6 +132,9 @@ fn roll_back(rollback: &Rollback, releases: &[Release], wanted: Option<(Release,
     } else {
         Err("the stored bundle is damaged".to_owned())
     };
+    if is_too_new(&body) {
+        return Outcome::of(Response::problem(Refusal::TOO_NEW, None));
+    }
     if let Err(reason) = fit {
         return Outcome::of(Response::problem(Refusal::BUNDLE_INVALID, Some(&reason)));
     }
@@ -258,6 +273,46 @@ mod tests {
         assert_eq!(running, bundle(6));
         // Nothing before it is kept.
         assert_eq!(ask(&mut edge, &mut store, "POST", "/v1/audiences/7/rollback", "").0, 404);
+    }
+
+    #[test]
+    fn what_needs_a_newer_form_is_refused_until_that_is_written() {
+        let (mut edge, mut store) = (admin(), MemoryStore::default());
+        let bundle =
+            |more: &str| format!("{{\"format\":3,\"definition\":{{\"audience\":{{\"id\":\"7\"}}{more}}}}}");
+        let put = |edge: &mut Edge, store: &mut MemoryStore, body: &str| {
+            ask(edge, store, "PUT", "/v1/audiences/7/bundle", body)
+        };
+        let newer = bundle(",\"event_id_column\":\"order\"");
+        edge.set_form("1");
+        let (status, answer) = put(&mut edge, &mut store, &newer);
+        assert!(status == 409 && answer.contains("event_id_column needs form 2"), "{answer}");
+        assert!(answer.contains("usher serve --form 2"), "{answer}");
+        assert_eq!(put(&mut edge, &mut store, &bundle("")).0, 200);
+        edge.set_form("2");
+        assert_eq!(put(&mut edge, &mut store, &newer).0, 200);
+        // A setting that no build knows runs nothing by guess.
+        edge.set_form("3");
+        assert_eq!(put(&mut edge, &mut store, &newer).0, 503);
+        assert_eq!(edge.complaint(), Some("USHER_FORM: this build writes forms 1 and 2"));
+    }
+
+    #[test]
+    fn a_bundle_of_a_newer_build_is_too_new_and_not_damaged() {
+        let mut edge = admin();
+        let body = b"{\"format\":4,\"new\":{}}".to_vec();
+        let pointer = crate::store::Pointer { audience: "7".to_owned(), number: 1, hash: hash_of(&body) };
+        assert!(edge.install(&pointer, body.clone()).is_err());
+        assert_eq!(edge.running_or_refuse("7").map(drop), Err(Refusal::TOO_NEW));
+        let release = |number, hash: String| Release { number, hash, origin: number, at_ms: 5 };
+        let (audience, which) = ("7".to_owned(), crate::message::WhichRelease::Previous);
+        let message = Rollback { audience, which, if_match: None, now_ms: 5 };
+        let wanted = Some((release(1, pointer.hash), body));
+        let Folded::Done(outcome) = roll_back(&message, &[release(2, "runs".to_owned())], wanted) else {
+            panic!("it is decided")
+        };
+        let answer = String::from_utf8(outcome.response.body).unwrap();
+        assert!(outcome.response.status == 503 && answer.contains("newer build"), "{answer}");
     }
 
     #[test]

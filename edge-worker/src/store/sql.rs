@@ -7,7 +7,19 @@ use super::{Basis, Found, FoundProfile, Holder, Pointer, Published, Read, Releas
 use crate::message::{KeyOf, WhichRelease};
 use crate::wire::json::Json;
 
-/// Makes the tables, if they are not there. Every statement may be run again.
+/// Makes the table that says in which form the others are written. It is there before anything else is looked at, because
+/// what a newer build wrote is not for [`SCHEMA`].
+pub const META: &str =
+    "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID";
+
+/// Finds the newest form in which something was written; no row: none was said, as before there were forms.
+pub const READ_FORM: &str = "SELECT value FROM meta WHERE name = 'form'";
+
+/// Remembers the form in which is written from now on. Its parameter is the form's number.
+pub const WRITE_FORM: &str = "INSERT INTO meta (name, value) VALUES ('form', ?)
+  ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE excluded.value > value";
+
+/// Makes the tables, if they are not there. Every statement may be run again, and only adds.
 pub const SCHEMA: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS profile (
        audience TEXT NOT NULL, id BLOB NOT NULL, version INTEGER NOT NULL, touched_ms INTEGER NOT NULL,

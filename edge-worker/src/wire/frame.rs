@@ -1,7 +1,8 @@
 //! Frames: how a host and the service, or the front and a writer, hand each other bytes.
 //!
-//! Little-endian, lengths as `u32`, no alignment: what a few lines of JavaScript read and write. Both ends are built
-//! together, so there is no version in it.
+//! Little-endian, lengths as `u32`, no alignment: what a few lines of JavaScript read and write. A frame
+//! has no version of its own: between a host and its service both ends are one build, and messages say their form
+//! themselves (`message/codec.rs`).
 
 /// Writes a frame.
 #[derive(Debug, Default)]

@@ -12,6 +12,7 @@ use super::set::{KeysRead, Mint, ProfileIndex, ProfileSet, unreadable};
 use crate::answer;
 use crate::edge::{Edge, Running};
 use crate::error::Refusal;
+use crate::form::Form;
 use crate::keys::SeenToken;
 use crate::limits::FOLDS_MAX;
 use crate::log::Line;
@@ -72,7 +73,7 @@ pub(super) fn fold(edge: &Edge, batch: &Batch, found: &[FoundProfile]) -> Folded
         let (Some(running), Some(events)) = (running, events) else {
             return Folded::NeedsNewerBundle { audience: id.clone(), number: *number };
         };
-        match fold_audience(batch, running, events, found, &mut mint, &mut result.log) {
+        match fold_audience(batch, running, events, found, &mut mint, &mut result.log, edge.form()) {
             Ok(audience) => result.add(audience),
             Err(Stop::NeedsNewerBundle(number)) => {
                 return Folded::NeedsNewerBundle { audience: id.clone(), number };
@@ -110,6 +111,7 @@ fn fold_audience<'p>(
     found: &[FoundProfile],
     mint: &mut Mint,
     log: &mut Vec<Line>,
+    form: Form,
 ) -> Result<FoldedAudience<'p>, Stop> {
     let (plan, message) = (&running.plan, &batch.message);
     let mut left_out: Vec<LeftOut> = Vec::new();
@@ -122,7 +124,7 @@ fn fold_audience<'p>(
         }
         let mut pass = pass::run(plan, batch, events, &left_out, &mut set, mint);
         let mut write = Write::default();
-        let Err(too_large) = set.commit(running, message.ambient.now_ms, &mut write) else {
+        let Err(too_large) = set.commit(running, form, message.ambient.now_ms, &mut write) else {
             log.extend((0..set.made_room).map(|_| Line::of("profile_made_room")));
             log.extend(set.trimmed.iter().map(|_| Line::of("profile_trimmed")));
             let owners = pass.owners.iter().filter(|(_, owner)| set.trimmed.contains(&set.current(*owner)));

@@ -113,7 +113,7 @@ pub(super) fn fold(edge: &Edge, rows: &Rows, found: &[FoundProfile]) -> Folded {
         }
         let imported = import_rows(&running.plan, rows, &left_out, &mut set);
         let mut write = Write::default();
-        let committed = set.commit(running, message.ambient.now_ms, &mut write);
+        let committed = set.commit(running, edge.form(), message.ambient.now_ms, &mut write);
         let Err(full) = committed else {
             log.extend((0..set.made_room).map(|_| Line::of("profile_made_room")));
             log.extend(set.trimmed.iter().map(|_| Line::of("profile_trimmed")));

@@ -10,6 +10,7 @@ mod snapshot;
 
 use crate::edge::Edge;
 use crate::error::Refusal;
+use crate::form::Form;
 use crate::message::{SnapshotRequest, ToWriter};
 use crate::outcome::{Folded, Outcome};
 use crate::rates::Meter;
@@ -29,12 +30,14 @@ pub(crate) struct Opened {
 pub(crate) enum Work {
     Events(Box<events::Batch>),
     Import(import::Rows),
-    Snapshot(SnapshotRequest),
+    /// With the newest form in which its asker reads it.
+    Snapshot(SnapshotRequest, Form),
     Written,
 }
 
-/// Says what a message must read; `Err` is its answer when it cannot be taken at all.
-pub(crate) fn open(edge: &Edge, message: ToWriter) -> Result<Opened, Response> {
+/// Says what a message must read; `Err` is its answer when it cannot be taken at all. `reads` is the newest form in which
+/// its sender reads an answer.
+pub(crate) fn open(edge: &Edge, message: ToWriter, reads: Form) -> Result<Opened, Response> {
     match message {
         ToWriter::Events(events) => {
             let (read, batch) = events::open(edge, events)?;
@@ -45,7 +48,8 @@ pub(crate) fn open(edge: &Edge, message: ToWriter) -> Result<Opened, Response> {
             Ok(Opened { read, work: Work::Import(rows) })
         }
         ToWriter::Snapshot(request) => {
-            Ok(Opened { read: Some(Read::Profiles(request.keys.clone())), work: Work::Snapshot(request) })
+            let read = Some(Read::Profiles(request.keys.clone()));
+            Ok(Opened { read, work: Work::Snapshot(request, reads) })
         }
         ToWriter::Written => Ok(Opened { read: Some(Read::Written), work: Work::Written }),
     }
@@ -56,7 +60,7 @@ pub(crate) fn open(edge: &Edge, message: ToWriter) -> Result<Opened, Response> {
 pub(crate) fn meter(meter: &mut Meter, work: &mut Work, again: bool) -> Result<(), Response> {
     match work {
         Work::Events(batch) => batch.meter(meter, again),
-        Work::Import(_) | Work::Snapshot(_) | Work::Written => Ok(()),
+        Work::Import(_) | Work::Snapshot(..) | Work::Written => Ok(()),
     }
 }
 
@@ -72,7 +76,9 @@ pub(crate) fn fold(edge: &Edge, work: &Work, found: &Found) -> Folded {
     match (work, found) {
         (Work::Events(batch), Found::Profiles(profiles)) => events::fold(edge, batch, profiles),
         (Work::Import(rows), Found::Profiles(profiles)) => import::fold(edge, rows, profiles),
-        (Work::Snapshot(request), Found::Profiles(profiles)) => snapshot::fold(request, profiles),
+        (Work::Snapshot(request, reads), Found::Profiles(profiles)) => {
+            snapshot::fold(request, *reads, profiles)
+        }
         (Work::Written, Found::Pointers(pointers)) => Outcome::of_pointers(pointers),
         _ => Outcome::of(Response::refused(Refusal::INTERNAL)),
     }
@@ -83,6 +89,6 @@ pub(crate) fn unavailable(work: &Work) -> Response {
     match work {
         Work::Events(batch) => batch.unavailable(),
         Work::Import(_) => Response::problem(Refusal::STORAGE, None),
-        Work::Snapshot(_) | Work::Written => Response::refused(Refusal::STORAGE),
+        Work::Snapshot(..) | Work::Written => Response::refused(Refusal::STORAGE),
     }
 }

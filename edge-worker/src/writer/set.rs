@@ -7,8 +7,8 @@ use usher_engine::profile::{Key, Profile};
 use usher_engine::{Entry, Keys, Plan, ProfileId};
 
 use crate::edge::Running;
+use crate::form::Form;
 use crate::keys::SeenToken;
-use crate::limits::PROFILE_FORM;
 use crate::log::Line;
 use crate::message::{Ambient, KeyOf};
 use crate::store::index::HashIndex;
@@ -282,6 +282,7 @@ impl ProfileSet {
     pub(super) fn commit(
         &mut self,
         running: &Running,
+        form: Form,
         now_ms: i64,
         write: &mut Write,
     ) -> Result<(), Vec<ProfileIndex>> {
@@ -295,16 +296,16 @@ impl ProfileSet {
             held.profile.version += 1;
             is_first_of_bundle |= held.stored.as_ref().is_none_or(|stored| stored.bundle < self.number);
             running.plan.adopt(&mut held.profile, self.number, now_ms);
-            let mut state = codec::encode(&held.profile, PROFILE_FORM);
+            let mut state = codec::encode(&held.profile, form.of_profiles());
             let over = state.len().saturating_sub(PROFILE_BYTES_MAX);
             if over > 0 && held.profile.make_room(over) {
                 self.made_room += 1;
-                state = codec::encode(&held.profile, PROFILE_FORM);
+                state = codec::encode(&held.profile, form.of_profiles());
             }
             let over = state.len().saturating_sub(PROFILE_BYTES_MAX);
             if over > 0 && held.profile.trim(over) {
                 self.trimmed.push(ProfileIndex(index));
-                state = codec::encode(&held.profile, PROFILE_FORM);
+                state = codec::encode(&held.profile, form.of_profiles());
             }
             if state.len() > PROFILE_BYTES_MAX {
                 too_large.push(ProfileIndex(index));

@@ -1,23 +1,31 @@
 //! Snapshots: the profile that a lookup is answered from.
 
+use std::borrow::Cow;
+
 use usher_engine::profile::codec;
 
 use crate::error::Refusal;
+use crate::form::Form;
 use crate::message::{Snapshot, SnapshotRequest};
 use crate::outcome::{Folded, Outcome};
 use crate::store::{FoundProfile, Write};
 use crate::wire::Response;
 
-/// Answers with a [`Snapshot`] of the profile of the first key that is known.
+/// Answers with a [`Snapshot`] of the profile of the first key that is known, in a form that its asker reads.
 ///
 /// A profile that cannot be read refuses the lookups that would be answered from it, and no others.
-pub(super) fn fold(request: &SnapshotRequest, found: &[FoundProfile]) -> Folded {
-    let mut first: &[u8] = &[];
+pub(super) fn fold(request: &SnapshotRequest, reads: Form, found: &[FoundProfile]) -> Folded {
+    let mut first = Cow::Borrowed(&[][..]);
     for (index, key) in request.keys.iter().enumerate() {
         let Some(found) = found.iter().find(|found| found.keys.contains(&index)) else { continue };
         match codec::decode(&found.state) {
             Ok(profile) if profile.has_key(&key.name, &key.value) => {
-                first = &found.state;
+                let stored_newer = codec::form_of(&found.state) > Some(reads.of_profiles());
+                first = if stored_newer {
+                    Cow::Owned(codec::encode(&profile, reads.of_profiles()))
+                } else {
+                    Cow::Borrowed(&*found.state)
+                };
                 break;
             }
             Ok(_) => {}
@@ -28,7 +36,7 @@ pub(super) fn fold(request: &SnapshotRequest, found: &[FoundProfile]) -> Folded 
             }
         }
     }
-    let bytes = Snapshot::encode(request.ambient.now_ms, first);
+    let bytes = Snapshot::encode(request.ambient.now_ms, &first);
     Outcome::of(Response::typed(200, "application/octet-stream", bytes))
 }
 
@@ -37,7 +45,6 @@ mod tests {
     use usher_engine::profile::{Key, Profile, ProfileId};
 
     use super::*;
-    use crate::limits::PROFILE_FORM;
     use crate::message::{Ambient, KeyOf};
 
     fn key(name: &str) -> KeyOf {
@@ -52,16 +59,20 @@ mod tests {
             keys: vec![index],
             id: [0; 16],
             version: 1,
-            state: codec::encode(&profile, PROFILE_FORM),
+            state: codec::encode(&profile, codec::Form::Three),
         }
     }
 
     fn asked(found: &[FoundProfile]) -> (u16, Vec<u8>, usize) {
+        asked_by(Form::Two, found)
+    }
+
+    fn asked_by(reads: Form, found: &[FoundProfile]) -> (u16, Vec<u8>, usize) {
         let message = SnapshotRequest {
             ambient: Ambient { now_ms: 5, entropy: [0; 32] },
             keys: vec![key("nobody"), key("first"), key("second")],
         };
-        let Folded::Done(outcome) = fold(&message, found) else { panic!("it needs no other bundle") };
+        let Folded::Done(outcome) = fold(&message, reads, found) else { panic!("it needs no other bundle") };
         (outcome.response.status, outcome.response.body, outcome.log.len())
     }
 
@@ -77,6 +88,11 @@ mod tests {
         let (first, second) = (known_by("first", 1), known_by("second", 2));
         let alone = asked(core::slice::from_ref(&first));
         assert!(alone.0 == 200 && alone.1.ends_with(&first.state));
+        // Who does not read that form gets it in one that it reads.
+        let before = asked_by(Form::One, core::slice::from_ref(&first));
+        let read = |bytes: &[u8]| Snapshot::decode(bytes).unwrap().profile.unwrap();
+        assert!(before.1.ends_with(&codec::encode(&read(&alone.1), codec::Form::Two)));
+        assert_eq!(read(&before.1), read(&alone.1));
         // Behind the one that answers it is nobody's business, wherever storage names it.
         assert_eq!(asked(&[first.clone(), damaged(2)]), alone);
         assert_eq!(asked(&[damaged(2), first]), alone);

@@ -54,6 +54,15 @@ impl Form {
     pub const fn number(self) -> u8 {
         self as u8
     }
+
+    fn of_number(number: u8) -> Option<Form> {
+        Form::ALL.into_iter().find(|form| form.number() == number)
+    }
+}
+
+/// The form in which these bytes say that they are a profile, without a look at the rest.
+pub fn form_of(bytes: &[u8]) -> Option<Form> {
+    bytes.strip_prefix(MAGIC)?.first().and_then(|number| Form::of_number(*number))
 }
 
 /// Encodes a profile in this form.
@@ -132,8 +141,7 @@ pub fn decode(bytes: &[u8]) -> Result<Profile, Unreadable> {
         return Err(Unreadable::Damaged("not a profile"));
     }
     let number = reader.byte()?;
-    let form = Form::ALL.into_iter().find(|form| form.number() == number);
-    let form = match form {
+    let form = match Form::of_number(number) {
         Some(form) => form,
         None if number > Form::Three.number() => return Err(Unreadable::TooNew),
         None => return Err(Unreadable::Damaged("written in an unknown form")),

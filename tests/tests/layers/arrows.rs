@@ -59,7 +59,7 @@ sarif       → codes source
 ";
 
 const EDGE: &str = "
-(all)     → error limits
+(all)     → error form limits
 
 wire      →
 message   → wire
@@ -78,7 +78,7 @@ lookup    → answer edge keys message shard wire
 rehearsal → answer bundle edge lookup message outcome store wire writer
 host      → lookup message wire
 front     → bundle edge host keys lookup message rehearsal shard wire
-drive     → edge front host lookup message outcome releases store wire writer
+drive     → edge front host log lookup message outcome releases store wire writer
 ";
 
 const CLOUDFLARE: &str = "

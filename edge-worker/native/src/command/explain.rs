@@ -8,11 +8,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use usher_edge::limits::PROFILE_FORM;
 use usher_edge::lookup::{self, Candidate};
 use usher_edge::store::Pointer;
 use usher_edge::wire::frame::FrameWriter;
-use usher_edge::{Ambient, Edge, Request, Step, front};
+use usher_edge::{Ambient, Edge, Form, Request, Step, front};
 use usher_engine::Plan;
 use usher_engine::definition::Definition;
 use usher_engine::profile::{Profile, codec};
@@ -197,9 +196,11 @@ fn ask(
     let response = match front::handle(&edge, &request) {
         Step::LookUp(pending) => {
             let mut snapshot = FrameWriter::default();
-            snapshot
-                .long(now_ms)
-                .bytes(&profile.map(|profile| codec::encode(profile, PROFILE_FORM)).unwrap_or_default());
+            snapshot.long(now_ms).bytes(
+                &profile
+                    .map(|profile| codec::encode(profile, Form::NEWEST.of_profiles()))
+                    .unwrap_or_default(),
+            );
             lookup::answer(&edge, &pending, Candidate::Writer(&snapshot.0))
         }
         Step::Respond(response) => Some(response),

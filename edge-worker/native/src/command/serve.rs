@@ -4,7 +4,7 @@ use std::env;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use usher_edge::Rates;
+use usher_edge::{Form, Rates};
 
 use crate::exit::{Exit, Failure};
 use crate::secrets;
@@ -46,9 +46,18 @@ pub(crate) struct Args {
     /// Profiles that one source may make by public keys; 0 for any number. Further events are answered and not stored
     #[arg(long, value_name = "N", default_value_t = Rates::default().new_profiles)]
     new_profiles_per_minute: u32,
+    /// The form in which data is written: 1 while release 0.1.0 may read it, else 2. New data has 2, other data keeps its
+    /// form, and a form is never lowered
+    #[arg(long, value_name = "N", value_parser = form)]
+    form: Option<Form>,
     /// A file with the secret
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
+}
+
+fn form(text: &str) -> Result<Form, String> {
+    let form = text.parse().ok().and_then(Form::of_number);
+    form.ok_or_else(|| "this build writes forms 1 and 2".to_owned())
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
@@ -59,6 +68,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         secret: secrets::find(secrets::SECRET, args.keys.as_deref())?,
         rates: Rates { events: args.events_per_second, new_profiles: args.new_profiles_per_minute },
         proxies: Proxies(args.trusted_proxies.clone()),
+        form: args.form,
         demo: env::var_os("USHER_DEMO").is_some_and(|value| value == "1"),
     })?;
     Ok(Exit::Fine)

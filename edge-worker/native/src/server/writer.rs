@@ -6,8 +6,9 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::{mpsc, oneshot};
 use usher_edge::host::Head;
+use usher_edge::store::StoreFailure;
 use usher_edge::wire::json::Json;
-use usher_edge::{Ambient, Edge, Rates, Refusal, Request, Response, front, refresh, serve};
+use usher_edge::{Ambient, Edge, Form, Rates, Refusal, Request, Response, front, refresh, serve};
 
 use crate::clock::now_ms;
 use crate::exit::Failure;
@@ -47,16 +48,25 @@ impl Writer {
         secret: Option<String>,
         demo: bool,
         rates: Rates,
+        form: Option<Form>,
     ) -> Result<Writer, Failure> {
-        let make = move || {
+        // No earlier build shares what is new.
+        let form = form.or(store.is_new().then_some(Form::NEWEST));
+        let form = form.map_or_else(String::new, |form| form.number().to_string());
+        let make = move |store: &mut SqliteStore| {
             let mut edge = Edge::new(secret.as_deref(), demo);
             edge.set_rates(rates);
-            edge
+            edge.set_form(&form);
+            meet(&mut edge, store).map(|()| edge)
         };
-        let mut edge = make();
+        let unknown = |failure: StoreFailure| Failure::new(format!("the form of the data: {failure}"));
+        let mut edge = make(&mut store).map_err(unknown)?;
         if let Some(complaint) = edge.complaint() {
             // Not an end: a deployment without keys says so at `/healthz` and refuses everything else.
             log(&format!("{complaint}; every route but /healthz answers 503"));
+        }
+        if let Some(complaint) = edge.form_complaint() {
+            log(&complaint);
         }
         refresh(&mut edge, &mut store, &mut log);
         let (jobs, mut waiting) = mpsc::channel::<(Job, oneshot::Sender<Response>)>(JOBS_MAX);
@@ -67,7 +77,13 @@ impl Writer {
                 let result = catch_unwind(AssertUnwindSafe(|| answer(&mut edge, &mut store, &job)));
                 let response = result.unwrap_or_else(|_| {
                     log("the service panicked; it starts anew from its store");
-                    edge = make();
+                    match make(&mut store) {
+                        Ok(made) => edge = made,
+                        Err(failure) => {
+                            log(&failure.to_string());
+                            process::exit(1);
+                        }
+                    }
                     refresh(&mut edge, &mut store, &mut log);
                     Response::refused(Refusal::INTERNAL)
                 });
@@ -98,6 +114,19 @@ impl Writer {
         drop(self.jobs);
         // It does not end by a panic, which it catches.
         let _ = self.thread.join();
+    }
+}
+
+/// Brings the forms of the edge and of its store together, before anything is written.
+fn meet(edge: &mut Edge, store: &mut SqliteStore) -> Result<(), StoreFailure> {
+    let stored = store.form()?;
+    match edge.meet_form(stored) {
+        Some(form) if i64::from(form.number()) > stored => store.set_form(form),
+        Some(_) => Ok(()),
+        None => {
+            log("a newer build wrote the data; every route but /healthz answers 503");
+            Ok(())
+        }
     }
 }
 

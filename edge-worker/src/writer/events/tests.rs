@@ -275,7 +275,7 @@ fn a_source_that_has_used_its_rate_is_refused_before_anything_is_read() {
             edge,
             ..batch_of(&events)
         }))
-        .encode()
+        .encode(crate::Form::One)
     };
     for _ in 0..12 {
         assert!(crate::drive::open(&mut edge, &from("a", false)).is_ok());

@@ -40,7 +40,12 @@ impl Shared for SqliteStore {
     fn again(&self) -> SqliteStore {
         let lock = File::open(&self.database).expect("it is there");
         let connection = connect(&self.database).expect("a second connection");
-        SqliteStore { connection: Some(connection), database: self.database.clone(), _lock: lock }
+        SqliteStore {
+            connection: Some(connection),
+            database: self.database.clone(),
+            is_new: false,
+            _lock: lock,
+        }
     }
 }
 

@@ -1,0 +1,78 @@
+// The worker: one thin path around synchronous calls into wasm. JavaScript moves bytes; Rust decides.
+//
+// A plain object is the default export and bodies are read whole, because that is what costs least on this platform.
+
+import { INTERNAL, STORAGE, engine } from "./engine.js";
+import { patiently } from "./patience.js";
+import { encodeRequest } from "./request.js";
+import { lookUp } from "./snapshots.js";
+import { control, writer } from "./store.js";
+
+export { UsherStore } from "./store.js";
+
+export default {
+  async fetch(request, env, context) {
+    const service = engine(env);
+    let frame;
+    try {
+      await service.fresh(env, context);
+      frame = await encodeRequest(request, service.headers);
+      const step = service.front(frame);
+      switch (step.kind) {
+        case "respond":
+          return step.response;
+        case "write":
+          return await deliver(service, writer(env, step.shard), step.message);
+        case "look":
+          return await lookUp(service, env, context, frame, step);
+        case "publish":
+          return await publish(service, env, frame, step);
+        case "control":
+          return await instruct(service, env, step.message);
+      }
+    } catch (error) {
+      // A trap has replaced the instance already; whatever it was, the visitor gets an answer.
+      console.error(JSON.stringify({ event: "failure", detail: String(error?.message ?? error) }));
+      return frame ? service.failed(frame, INTERNAL) : service.internal();
+    }
+  },
+};
+
+/** Hands a message to the object that owns the data; its answer is the caller's. */
+async function deliver(service, object, message) {
+  try {
+    return await object.fetch("http://store/", { method: "POST", body: message });
+  } catch (error) {
+    console.error(JSON.stringify({ event: "storage_unavailable", detail: String(error?.message ?? error) }));
+    return service.unavailable(message);
+  }
+}
+
+/** The body first, read back, then the pointer: no one is pointed at what cannot be found. */
+async function publish(service, env, frame, { hash, body, message }) {
+  const name = `bundle/${hash}`;
+  try {
+    await env.USHER_KV.put(name, body);
+    const stored = await env.USHER_KV.get(name, "arrayBuffer");
+    if (stored?.byteLength !== body.length) throw new Error("the bundle did not read back");
+  } catch (error) {
+    console.error(JSON.stringify({ event: "storage_unavailable", detail: String(error?.message ?? error) }));
+    return service.failed(frame, STORAGE);
+  }
+  return await instruct(service, env, message);
+}
+
+/** Asks the control object, and catches up with what it says runs. Bodies that it forgot go from the copies, too. */
+async function instruct(service, env, message) {
+  const response = await deliver(service, control(env), message);
+  await service.refresh(env);
+  const dropped = response.headers.get("usher-dropped");
+  if (!dropped) return response;
+  for (const hash of dropped.split(",")) {
+    // A copy that stays costs its place and nothing else.
+    await patiently(env.USHER_KV.delete(`bundle/${hash}`));
+  }
+  const answer = new Response(response.body, response);
+  answer.headers.delete("usher-dropped");
+  return answer;
+}
