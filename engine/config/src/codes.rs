@@ -1,18 +1,18 @@
-//! What each code of a finding means, at length: one page of Markdown per code, in `codes/`.
+//! The reference pages of the diagnostic codes: one page of Markdown per code, in `codes/`.
 //!
-//! A page says what the rule is for, shows a definition that breaks it and one that just does not, and how to get from
-//! one to the other. Tests hold both to what [`check`](crate::check) finds. The engine knows only codes and severities.
+//! A page explains the rule, shows a definition that breaks it and a similar one that does not, and how to fix the
+//! first. Tests check both against [`check`](crate::check). The engine knows only codes and severities.
 
 use usher_engine::diagnostic::{Code, Severity};
 
-/// What there is to say about one code.
+/// The page of one code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// Which one.
+    /// The code.
     pub code: Code,
     /// Its meaning in one line.
     pub title: &'static str,
-    /// The rest, as Markdown.
+    /// The body, as Markdown.
     pub text: &'static str,
 }
 
@@ -38,7 +38,7 @@ pub fn page(code: Code) -> Option<Page> {
     Some(Page { code, title, text: text.trim_start() })
 }
 
-/// The code that is printed like this, in any case.
+/// The code with this printed form, in any case.
 pub fn find(name: &str) -> Option<Code> {
     Code::ALL.iter().copied().find(|code| code.as_str().eq_ignore_ascii_case(name))
 }
@@ -68,7 +68,7 @@ pub fn reference() -> String {
     out
 }
 
-/// A title within a sentence; names in capitals stay.
+/// Lowers the first letter of a title, for use within a sentence; names in capitals stay.
 fn lower(title: &str) -> String {
     let mut chars = title.chars();
     match chars.next() {

@@ -1,4 +1,4 @@
-//! Which columns event tables have: as their authors list them, and as events of a sample show them.
+//! The columns of event tables: as definitions list them, and as events of a sample have them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,16 +8,16 @@ use usher_engine::limits::COLUMNS_MAX;
 
 use crate::limits::COLUMN_DEPTH_MAX;
 
-/// Events that really arrived, for what can be told only from them.
+/// A sample of real events, for checks that need them.
 #[derive(Clone, Debug, Default)]
 pub struct Sample {
     tables: BTreeMap<EventTable, BTreeSet<String>>,
 }
 
 impl Sample {
-    /// Takes one event, as `usher simulate` reads it: `{"database": "web", "table": "pageviews", "event": {…}}`.
+    /// Adds one event in the format of `usher simulate`: `{"database": "web", "table": "pageviews", "event": {…}}`.
     ///
-    /// `Err` says what is wrong with it.
+    /// `Err` describes the problem with the line.
     pub fn add(&mut self, line: &str) -> Result<(), String> {
         let value: Value = serde_json::from_str(line).map_err(|error| format!("this is no JSON: {error}"))?;
         let text = |key: &str| {
@@ -33,7 +33,7 @@ impl Sample {
     }
 }
 
-/// The columns of an object by their paths: those of one within another have a dot.
+/// The columns of an object by their paths; nested ones have a dot.
 fn columns_of(value: &Value, prefix: &str, depth: usize, out: &mut BTreeSet<String>) {
     let Value::Object(fields) = value else { return };
     for (key, inner) in fields {
@@ -46,15 +46,15 @@ fn columns_of(value: &Value, prefix: &str, depth: usize, out: &mut BTreeSet<Stri
     }
 }
 
-/// What is known of every table of a definition.
+/// The known columns of every table of a definition.
 pub(crate) struct Columns<'a> {
     tables: BTreeMap<&'a EventTable, Known<'a>>,
 }
 
-/// What is known of one table.
+/// The known columns of one table.
 #[derive(Default)]
 pub(crate) struct Known<'a> {
-    /// Whether somebody listed its columns, so that what is not among them is wrong.
+    /// True if a definition lists its columns, so that any other is an error.
     pub(crate) listed: bool,
     names: BTreeSet<&'a str>,
 }
@@ -76,23 +76,23 @@ impl<'a> Columns<'a> {
         Columns { tables }
     }
 
-    /// What is known of a table; None: nothing.
+    /// The known columns of a table, if any.
     pub(crate) fn known(&self, table: &EventTable) -> Option<&Known<'a>> {
         self.tables.get(table).filter(|known| !known.names.is_empty())
     }
 
-    /// Tables of whose columns nothing is known.
+    /// Tables without known columns.
     pub(crate) fn unknown(&self) -> impl Iterator<Item = &'a EventTable> {
         let unknown = self.tables.iter().filter(|(_, known)| known.names.is_empty()).map(|(table, _)| *table);
-        // One without a name is reported as what it is.
+        // A table without a name is reported separately.
         unknown.filter(|table| !table.database.is_empty() && !table.table.is_empty())
     }
 }
 
 impl<'a> Known<'a> {
-    /// Whether the table has a column, or one that holds it.
+    /// True if the table has a column, or one that contains it.
     pub(crate) fn has(&self, column: &str) -> bool {
-        // The column `time` is when the event happened, which is known of every event.
+        // The column `time` is the event's time, which every event has.
         let holds = |at: usize| column.get(..at).is_some_and(|outer| self.names.contains(outer));
         column == "time"
             || self.names.contains(column)

@@ -1,5 +1,5 @@
-//! What only follows from another mistake: an attribute that could not be read has no parts and another type than meant, and
-//! whoever asks for it would be told of that, too.
+//! Follow-up findings: an attribute that could not be read has no parts and an unknown type, so findings about its uses
+//! are suppressed.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use usher_engine::diagnostic::{Code, Diagnostic};
 use usher_engine::syntax::{Expr, Name};
 use usher_engine::value::DataType;
 
-/// Whether a finding is about a use of an attribute that is broken itself. `broken` holds paths of the definition.
+/// True if a finding is about a use of an attribute that is broken itself. `broken` holds paths of the definition.
 pub(crate) fn follows(definition: &Definition, broken: &BTreeSet<String>, diagnostic: &Diagnostic) -> bool {
     let of_use = matches!(
         diagnostic.code,
@@ -29,7 +29,7 @@ pub(crate) fn follows(definition: &Definition, broken: &BTreeSet<String>, diagno
     })
 }
 
-/// The attribute that a path leads into: `attributes[3]`.
+/// The attribute that contains a path: `attributes[3]`.
 pub(crate) fn attribute_of(path: &str) -> Option<String> {
     let end = path.strip_prefix("attributes[")?.find(']')?;
     path.get(..="attributes[".len() + end).map(str::to_owned)
@@ -43,7 +43,7 @@ fn used<'d>(definition: &'d Definition, path: &str) -> Option<Vec<&'d str>> {
     if let Some((output, _)) = rest.strip_prefix('.').and_then(|rest| indexed(rest, "outputs")) {
         return section.outputs.get(output).map(|output| shown(&output.source));
     }
-    // What is said of a section by its name is about all that it shows.
+    // A finding about the section's name is about all its outputs.
     if rest == ".name" {
         return Some(section.outputs.iter().flat_map(|output| shown(&output.source)).collect());
     }
@@ -65,7 +65,7 @@ fn shown(source: &OutputSource) -> Vec<&str> {
     }
 }
 
-/// The type that is declared of what the condition at a path asks about; what counts or adds up is a number.
+/// The declared type of the attribute in the condition at a path; counters and sums are numbers.
 pub(crate) fn declared(definition: &Definition, path: &str) -> Option<DataType> {
     let name = *used(definition, path)?.first()?;
     let (personalization, _) = indexed(path, "personalizations")?;
@@ -84,13 +84,13 @@ pub(crate) fn declared(definition: &Definition, path: &str) -> Option<DataType> 
     }
 }
 
-/// The index of an item of a list at the start of a path, and what follows.
+/// The index of a list's item at the start of a path, and the rest of the path.
 fn indexed<'p>(path: &'p str, list: &str) -> Option<(usize, &'p str)> {
     let (index, rest) = path.strip_prefix(list)?.strip_prefix('[')?.split_once(']')?;
     Some((index.parse().ok()?, rest))
 }
 
-/// The names that the conditions of a criterion ask about, in the order in which they are written; segments have none.
+/// The names in a criterion's conditions, in the order of the text; segments have none.
 pub(crate) fn conditions<'e>(expr: &'e Expr, out: &mut Vec<Option<&'e Name>>) {
     match expr {
         Expr::Constant(_) => {}

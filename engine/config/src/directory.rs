@@ -10,20 +10,21 @@ use crate::limits::FILE_BYTES_MAX;
 use crate::source::{Finding, Location, Source};
 use crate::{dialect, document};
 
-/// What a directory holds.
+/// The content of a directory.
 #[derive(Clone, Debug, Default)]
 pub struct Listing {
-    /// The files that are definitions, or meant to be, in the order of their names.
+    /// The files that are, or seem to be, definitions, in the order of their names.
     pub sources: Vec<Source>,
-    /// What was left out, and why.
+    /// The files that were skipped, and why.
     pub findings: Vec<Finding>,
 }
 
 /// Reads a directory's `*.yaml`, `*.yml` and `*.json`, in the order of their names.
 ///
-/// Files whose names begin with a dot are none. Other things live beside definitions (keys, package manifests): a mapping that carries no mark of any dialect is left
-/// out with an info, unless it names an audience beside a misspelt mark. Named alone, the same file is an error, because then somebody meant it. A text that cannot be read
-/// stays in, so that a slip of the pen never drops a definition in silence.
+/// Files whose names begin with a dot are skipped. Other files live beside definitions (keys, package manifests): a
+/// mapping without an identifying key of any dialect is skipped with an info, unless it names an audience beside a
+/// misspelled key. The same file is an error when it is named on its own, because then it was meant. An unreadable text
+/// is kept, so that a typo never drops a definition silently.
 ///
 /// # Errors
 ///
@@ -34,7 +35,7 @@ pub fn definition_files(directory: &Path) -> io::Result<Listing> {
         let path = entry?.path();
         let extension =
             path.extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase);
-        // What an editor or a file system keeps beside files is no definition, whatever it is called behind the dot.
+        // Files of an editor or file system are not definitions, whatever follows the dot.
         let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
         if !hidden && matches!(extension.as_deref(), Some("yaml" | "yml" | "json")) && path.is_file() {
             paths.push(path);
@@ -45,12 +46,12 @@ pub fn definition_files(directory: &Path) -> io::Result<Listing> {
     for path in paths {
         let name = path.display().to_string();
         let mut bytes = Vec::new();
-        // One byte more than the bound is enough for the reader to see that the file is over it.
+        // One byte more than the bound shows the reader that the file exceeds it.
         File::open(&path)?.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
         let over = bytes.len() > FILE_BYTES_MAX;
         let text = match String::from_utf8(bytes) {
             Ok(text) => text,
-            // The cut may have hit a character; over the bound it does not matter which.
+            // The cut may have split a character, which does not matter over the bound.
             Err(error) if over => String::from_utf8_lossy(error.as_bytes()).into_owned(),
             Err(_) => {
                 listing.findings.push(whole(Code::Unreadable, name, "the file is not UTF-8"));

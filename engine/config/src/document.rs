@@ -1,7 +1,7 @@
-//! A text as a tree whose every node knows where it stands: the one thing all dialects read.
+//! Parses a text to a tree with the place of every node; all dialects read this tree.
 //!
 //! YAML comes from the events of `saphyr-parser`, JSON from a reader of our own (a YAML parser refuses surrogate pairs
-//! and accepts what is no JSON). Both end in the same [`Node`]s, with byte offsets into the text.
+//! and accepts invalid JSON). Both produce the same [`Node`]s, with byte offsets into the text.
 
 mod json;
 mod node;

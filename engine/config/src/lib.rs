@@ -1,5 +1,5 @@
-//! Reads definitions: texts in, one [`Definition`] out, with every finding at its file, line and column; and writes them
-//! back ([`write`](fn@write)).
+//! Reads definitions: merges texts into one [`Definition`], with every finding at its file, line and column; and writes
+//! definitions back ([`write`](fn@write)).
 //!
 //! ```
 //! let text = "parent_segment_id: '1'\nevents:\n  - {name: view, database: web, tabel: pages}\n";
@@ -14,8 +14,8 @@
 //!
 //! # What this crate does not do
 //!
-//! It never evaluates, and it is linked into no wasm: at the edge a definition arrives as data. Whether names resolve and
-//! types agree is decided by [`Plan::compile`]; [`check`] asks it and puts what it says at its place in the text.
+//! It never evaluates, and no wasm links it: at the edge a definition arrives as data. [`Plan::compile`] resolves names
+//! and checks types; [`check`] calls it and maps its findings to the text.
 
 pub mod codes;
 mod columns;
@@ -54,11 +54,11 @@ use text::Text;
 
 /// Reads all sources as one definition.
 ///
-/// With errors among the findings the definition holds what could be read, for more findings, not for use.
+/// With errors among the findings, the definition is partial: use it for further checks only.
 pub fn read(sources: &[Source]) -> Reading {
     let mut lower = Lower::new(sources);
     let texts: Vec<_> = sources.iter().map(|source| document::read(&source.name, &source.text)).collect();
-    // Bodies of the API name each other by ids, in any order.
+    // Bodies of the API refer to each other by ids, in any order.
     for node in texts.iter().flat_map(|(documents, _)| documents) {
         dialect::declare(&mut lower, node);
     }
@@ -99,7 +99,7 @@ pub fn read(sources: &[Source]) -> Reading {
     reading
 }
 
-/// Reads all sources, adds warnings and what the engine says of the definition, in the order of the text.
+/// Reads all sources, and adds warnings and the engine's findings, in the order of the text.
 ///
 /// # Examples
 ///
@@ -114,7 +114,7 @@ pub fn check(sources: &[Source]) -> Reading {
     check_with(sources, &Sample::default())
 }
 
-/// The same, with events that really arrived: columns that none of them has are found, too.
+/// The same, with a sample of real events: columns that none of them has are reported as well.
 pub fn check_with(sources: &[Source], sample: &Sample) -> Reading {
     let mut reading = read(sources);
     let compiled = Plan::compile(&reading.definition);
@@ -126,7 +126,7 @@ pub fn check_with(sources: &[Source], sample: &Sample) -> Reading {
         Err(findings) => findings,
     };
     reading.unchecked = unchecked;
-    // What has two meanings is told before what one of them leads to.
+    // Duplicate names are reported before findings that they cause.
     let is_twice = |diagnostic: &Diagnostic| diagnostic.code == Code::DuplicateName;
     let (twice, compiled): (Vec<_>, Vec<_>) = compiled.into_iter().partition(is_twice);
     for diagnostic in twice.into_iter().chain(compiled).chain(lints) {
@@ -138,34 +138,34 @@ pub fn check_with(sources: &[Source], sample: &Sample) -> Reading {
     reading
 }
 
-/// What the texts say, and where they say it.
+/// The definition in the texts, with the place of each part.
 #[derive(Clone, Debug)]
 pub struct Reading {
-    /// All sources together.
+    /// The definition of all sources together.
     pub definition: Definition,
-    /// What must come of it; whoever can run it holds it to them.
+    /// The examples; whoever can run the definition checks them.
     pub examples: Vec<Example>,
     /// In the order of the text.
     pub findings: Vec<Finding>,
-    /// Event tables of whose columns nothing is known, so that nothing was checked against them. Empty before [`check`].
+    /// Event tables without known columns, so that columns were not checked. Empty before [`check`].
     pub unchecked: Vec<EventTable>,
     texts: Vec<Text>,
     places: BTreeMap<String, At>,
     broken: BTreeSet<String>,
     incomplete: bool,
-    /// Bodies that spell the API's keys in snake case.
+    /// Bodies that have the API's keys in snake case.
     snake_case: Vec<Body>,
-    /// Scalars that are read as something that looks otherwise.
+    /// Scalars that are read as something other than they look.
     unquoted: Vec<(String, Unquoted, At)>,
 }
 
 impl Reading {
-    /// Whether the definition is refused.
+    /// True if the definition is refused.
     pub fn has_errors(&self) -> bool {
         self.findings.iter().any(|finding| finding.diagnostic.severity() == Severity::Error)
     }
 
-    /// Finds where the part that a diagnostic speaks of stands, or else the nearest part around it.
+    /// Locates the part that a diagnostic is about, or the closest enclosing part.
     pub fn locate(&self, mut diagnostic: Diagnostic) -> Finding {
         let mut path = diagnostic.path.as_str();
         let at = loop {
@@ -186,7 +186,7 @@ impl Reading {
         self.texts.get(text).map(|text| text.place(span))
     }
 
-    /// Adds that nothing names an audience, if nothing else is wrong: what has none cannot be pushed.
+    /// Reports that no audience is named, if nothing else is wrong: such a definition cannot be pushed.
     fn nameless(&mut self) {
         if !self.definition.audience.id.is_empty() || self.has_errors() || self.texts.is_empty() {
             return;
@@ -197,7 +197,7 @@ impl Reading {
         self.findings.push(Finding { diagnostic, place: self.place((0, document::Span::default())) });
     }
 
-    /// Adds what is said of scalars without quotes, unless they stand where a number is declared, or are wrong otherwise.
+    /// Adds warnings about scalars without quotes, unless they stand where a number is declared, or have another error.
     fn unquoted(&mut self) {
         for (path, unquoted, at) in std::mem::take(&mut self.unquoted) {
             let place = self.place(at);
@@ -228,7 +228,7 @@ impl Reading {
         }
     }
 
-    /// Adds what somebody says of the definition, unless it was said already or follows from what was.
+    /// Adds a diagnostic, unless it was reported already or follows from another one.
     fn add(&mut self, diagnostic: Diagnostic) {
         let known = |finding: &Finding| {
             (finding.diagnostic.code, &finding.diagnostic.path) == (diagnostic.code, &diagnostic.path)
@@ -237,25 +237,25 @@ impl Reading {
         };
         let names = diagnostic.code == Code::UnknownName;
         let broken = |part: &String| {
-            // What is wrong with a personalization or the identity says nothing about a part of it.
+            // An error in a personalization or the identity as a whole does not explain errors in its parts.
             let whole = part == "identity" || (part.starts_with("personalizations[") && !part.contains('.'));
             let below = diagnostic.path.strip_prefix(part.as_str());
             below.is_some_and(|rest| rest.is_empty() || (!whole && rest.starts_with(['.', '['])))
         };
-        // A name that nothing declares is wrong wherever it stands, unless the declaration may be what was not read.
-        // Which keys and tables there are is not known when one of them could not be read.
+        // An undeclared name is an error wherever it is used, unless its declaration may be the unreadable part. The
+        // keys and tables are unknown when one of them could not be read.
         let of_keys = diagnostic.code == Code::NoKeyColumn
             || (diagnostic.code == Code::OpenIdentity && diagnostic.path == "identity.lookup_key");
         let keys =
             of_keys && (self.incomplete || self.broken.iter().any(|part| part.starts_with("identity")));
-        // That a name is taken is no consequence of anything else that is wrong with what has it.
+        // A duplicate name does not follow from other errors of the same part.
         let taken = diagnostic.code == Code::DuplicateName
             && diagnostic.path.strip_suffix(".name").is_some_and(|part| self.broken.contains(part));
         let follows = keys
             || (names && self.incomplete)
             || (!names && !taken && self.broken.iter().any(broken))
             || consequence::follows(&self.definition, &self.broken, &diagnostic);
-        // However much is only remarked, an error is told.
+        // Errors are kept beyond the bound on findings.
         let error = diagnostic.severity() == Severity::Error;
         let max = limits::FINDINGS_MAX.saturating_mul(if error { 2 } else { 1 });
         if self.findings.len() < max && !follows && !self.findings.iter().any(known) {
@@ -267,7 +267,7 @@ impl Reading {
             }
             let finding = self.locate(diagnostic);
             if finding.diagnostic.code == Code::DuplicateName {
-                // Which of the two is meant elsewhere, nobody knows.
+                // References to a duplicate name are ambiguous.
                 self.broken.extend(consequence::attribute_of(&finding.diagnostic.path));
             }
             self.findings.push(finding);
@@ -280,7 +280,7 @@ impl Reading {
             let file = self.texts.iter().position(|text| text.name() == place.file);
             Some((file, place.line, place.column))
         };
-        // Stable: what stands at one place stays in the order in which it was found.
+        // Stable, so that findings at one place keep their order.
         self.findings.sort_by_cached_key(|finding| order(&finding.place));
     }
 }

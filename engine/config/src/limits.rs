@@ -1,28 +1,28 @@
-//! Every bound of reading, in one place. Bounds of what is read stand in [`usher_engine::limits`].
+//! Every bound of reading, in one place. Bounds of the definition itself are in [`usher_engine::limits`].
 
-/// How large one file is, in bytes.
+/// Maximum size of one file, in bytes.
 pub(crate) const FILE_BYTES_MAX: usize = 1024 * 1024;
-/// How deep lists and mappings nest.
+/// Maximum depth of lists and mappings.
 pub(crate) const DOCUMENT_DEPTH_MAX: usize = 64;
-/// How many bytes are read once more because of tabs behind colons, all together.
+/// Maximum number of bytes parsed again because of tabs after colons, in total.
 pub(crate) const TAB_WORK_BYTES_MAX: usize = 2 * 1024 * 1024;
-/// How many lists, mappings and scalars a file has, each counted as often as aliases repeat it.
+/// Maximum number of lists, mappings and scalars in a file; aliased ones count each time.
 pub(crate) const NODES_MAX: usize = 100_000;
-/// How many findings are kept; a file with more needs another look anyway.
+/// Maximum number of findings that are kept.
 pub(crate) const FINDINGS_MAX: usize = 200;
-/// How long a name is in characters for a similar one to be looked for.
+/// Maximum length in characters of a name for which a similar one is searched.
 pub(crate) const SUGGESTION_CHARS_MAX: usize = 64;
-/// How many names are compared with one that is unknown.
+/// Maximum number of names that are compared with an unknown one.
 pub(crate) const SUGGESTION_NAMES_MAX: usize = 1_000;
-/// How long an output's name is, in characters.
+/// Maximum length of an output's name, in characters.
 pub(crate) const OUTPUT_NAME_CHARS_MAX: usize = 256;
-/// How much of a line an excerpt shows, in characters.
+/// Maximum length of an excerpt, in characters.
 pub(crate) const EXCERPT_CHARS_MAX: usize = 120;
-/// How deep a sample's columns are looked into for their paths.
+/// Maximum depth at which a sample's columns are collected.
 pub(crate) const COLUMN_DEPTH_MAX: usize = 16;
-/// What RT 2.0 sends as one answer, in bytes.
+/// Size of the largest answer of RT 2.0, in bytes.
 pub(crate) const ANSWER_BYTES_MAX: usize = 10 * 1024;
-/// How much of a service's name its file's name takes, in characters.
+/// Maximum length of a service's name within its file's name, in characters.
 pub(crate) const FILE_STEM_CHARS_MAX: usize = 60;
-/// How long a key of a constant is to stand before its value by itself; YAML wants keys marked from 1,024 characters.
+/// Maximum length of a simple key in a constant; YAML requires an explicit mark from 1,024 characters on.
 pub(crate) const SIMPLE_KEY_BYTES_MAX: usize = 200;

@@ -1,5 +1,5 @@
-//! What works and is probably not what was meant: findings over a whole definition, whatever dialect it came from.
-//! What follows from compiled criteria is found by [`Plan::warnings`](usher_engine::Plan::warnings).
+//! Lints: definitions that work but are probably not intended, in any dialect.
+//! [`Plan::warnings`](usher_engine::Plan::warnings) adds findings that need compiled criteria.
 
 mod answer;
 mod columns;
@@ -14,7 +14,7 @@ use usher_engine::syntax::Expr;
 
 use crate::columns::Columns;
 
-/// All lints, in the order of the definition; `plan` is what it compiles to, if it does.
+/// All lints, in the order of the definition; `plan` is the compiled definition, if it compiles.
 pub(crate) fn lint(definition: &Definition, plan: Option<&Plan>, columns: &Columns<'_>) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     no_filter(definition, &mut found);
@@ -39,7 +39,7 @@ fn no_filter(definition: &Definition, found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Words that a name of something personal has among its parts, or is joined from.
+/// Words that occur in names of personal data.
 const PERSONAL: [&str; 20] = [
     "address",
     "birth",
@@ -81,10 +81,10 @@ fn looks_sensitive(attributes: &[Attribute], found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Keys that people type or that systems hand out by counting, so that anybody can send somebody else's.
+/// Keys that people type or that systems number consecutively, so that anybody can send another person's.
 const LOGINS: [&str; 6] = ["customerid", "email", "mail", "phone", "phonenumber", "userid"];
 
-/// Whether events stitch by it on anybody's word.
+/// True if events stitch by it without evidence.
 fn open(key: &StitchKey) -> bool {
     !key.workflow_only && key.trust == Trust::Open
 }
@@ -109,7 +109,7 @@ fn identity(definition: &Definition, found: &mut Vec<Diagnostic>) {
             report(&key.name, format_args!("identity.keys[{index}]"), help);
         }
     }
-    // The lookup key is a key without being listed, and then an open one.
+    // A lookup key that is not listed is an open key.
     let listed = |name: &String| identity.keys.iter().any(|key| key.name == *name);
     if let Some(name) = identity.lookup_key.as_ref().filter(|name| !listed(name) && looks_like_a_login(name))
     {
@@ -141,7 +141,7 @@ fn fallback(
     found.push(Diagnostic::new(Code::NoFallback, message).at(path(last)).help(help));
 }
 
-/// Whether a section lets everybody in.
+/// True if a section lets every visitor in.
 fn always(section: &Section) -> bool {
     section.criteria == Expr::Constant(true)
         && section.key_event.is_none()

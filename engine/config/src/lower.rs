@@ -1,4 +1,4 @@
-//! What all dialects need to lower a document: a place for every part of the definition, findings, and typed reads.
+//! The state of lowering that all dialects share: the place of every part of the definition, findings, and typed reads.
 
 mod at;
 mod bodies;
@@ -24,7 +24,7 @@ pub(crate) use unquoted::Unquoted;
 use unquoted::unquoted;
 use wanted::wanted;
 
-/// A range of a text that is a body of the API.
+/// The range of a body of the API in a text.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Body(usize, Span);
 
@@ -34,42 +34,43 @@ impl Body {
     }
 }
 
-/// The definition as far as it is read, and what was found on the way.
+/// The definition as far as it is read, with its findings.
 #[derive(Default)]
 pub(crate) struct Lower {
     pub(crate) texts: Vec<Text>,
-    /// The text that is being read.
+    /// The current text.
     pub(crate) text: usize,
     pub(crate) definition: Definition,
     pub(crate) examples: Vec<Example>,
     pub(crate) findings: Vec<(Diagnostic, Option<At>)>,
-    /// Where each part of the definition stands, by its path.
+    /// The place of each part of the definition, by its path.
     pub(crate) places: BTreeMap<String, At>,
-    /// Parts that were read with errors: what the engine or a lint says of them is only a consequence.
+    /// Parts that were read with errors: further findings about them are consequences.
     pub(crate) broken: BTreeSet<String>,
-    /// Whether something may be missing that others refer to: a text that is no YAML, an event without a name.
+    /// True if a declaration may be missing because it was unreadable: a text that is not YAML, an event without a
+    /// name.
     pub(crate) incomplete: bool,
-    /// Keys that are there under a wrong name, by text and mapping: they are not missing as well.
+    /// Keys that are misspelled, by text and mapping: they are not reported as missing.
     misspelled: BTreeSet<(usize, usize, &'static str)>,
-    /// The part that is being read.
+    /// The current part.
     path: String,
-    /// The criterion within it that is being read, and how many of its conditions are.
+    /// The current criterion, and the number of its conditions so far.
     criterion: (String, usize),
-    /// Bodies of the API that write their keys in snake case.
+    /// Bodies of the API that have their keys in snake case.
     pub(crate) snake_case: Vec<Body>,
-    /// Scalars without quotes that are read as something that looks otherwise, by the path of what they are.
+    /// Scalars without quotes that are read as something other than they look, by the path of their part.
     pub(crate) unquoted: Vec<(String, Unquoted, At)>,
-    /// Where the audience was named first.
+    /// The place of the first audience.
     pub(crate) audience: Option<At>,
-    /// What bodies of the control API say of each other.
+    /// References between bodies of the control API.
     pub(crate) bodies: Bodies,
 }
 
-/// A mapping whose keys are known.
+/// A mapping whose keys were checked.
 #[derive(Clone, Copy)]
 pub(crate) struct Fields<'n> {
     pub(crate) node: &'n Node,
-    /// In words, such as "an event".
+    /// The kind of mapping in words, such as "an event".
     pub(crate) what: &'static str,
 }
 
@@ -79,12 +80,12 @@ impl<'n> Fields<'n> {
         self.node.get(key)
     }
 
-    /// A key that is written, be its value null.
+    /// An entry, even if its value is null.
     pub(crate) fn entry(self, key: &str) -> Option<&'n Entry> {
         self.node.entry(key)
     }
 
-    /// Where something about a key is to be shown: its value, or else the whole mapping.
+    /// The range for a finding about a key: its value, or else the whole mapping.
     pub(crate) fn span(self, key: &str) -> Span {
         self.get(key).map_or(self.node.span, |node| node.span)
     }
@@ -96,12 +97,12 @@ impl Lower {
         Lower { texts: sources.iter().map(Text::new).collect(), ..Lower::default() }
     }
 
-    /// Notes something that is wrong, or worth knowing, with the part that is being read.
+    /// Reports a finding about the current part.
     pub(crate) fn note(&mut self, code: Code, span: Span, message: impl Into<String>) {
         self.note_with(code, span, message, None);
     }
 
-    /// The same, saying how to mend it.
+    /// The same, with help.
     pub(crate) fn note_with(
         &mut self,
         code: Code,
@@ -126,7 +127,7 @@ impl Lower {
         self.push(diagnostic, Some((self.text, span)));
     }
 
-    /// What is said of this body spells the API's keys in snake case, as it does.
+    /// Findings about this body name the API's keys in snake case, as it does.
     pub(crate) fn write_snake_case(&mut self, span: Span) {
         self.snake_case.push(Body(self.text, span));
     }
@@ -136,7 +137,7 @@ impl Lower {
             self.findings.push((diagnostic, at));
             return;
         }
-        // Only errors that are dropped are an error.
+        // Dropped findings are an error only if one of them is.
         let code = if diagnostic.severity() == Severity::Error { Code::OverBound } else { Code::Ignored };
         if !self.findings.iter().skip(FINDINGS_MAX).any(|(known, _)| known.code == code) {
             let message = format!("there are more than {FINDINGS_MAX} findings; the rest is not shown");
@@ -144,7 +145,7 @@ impl Lower {
         }
     }
 
-    /// Whether further findings are dropped.
+    /// True if further findings are dropped.
     pub(crate) fn is_full(&self) -> bool {
         self.findings.len() > FINDINGS_MAX
     }
@@ -153,34 +154,34 @@ impl Lower {
         self.note_with(fault.code, fault.span, fault.message, fault.help);
     }
 
-    /// From here on, what is read is this part of the definition.
+    /// Makes this part the current one.
     pub(crate) fn enter(&mut self, path: impl Into<String>, span: Span) {
         self.path = path.into();
         self.places.insert(self.path.clone(), (self.text, span));
     }
 
-    /// Back outside of all parts.
+    /// Leaves the current part.
     pub(crate) fn leave(&mut self) {
         self.path.clear();
     }
 
-    /// The path of a smaller part of the part that is being read.
+    /// The path of a subpart of the current part.
     pub(crate) fn path_of(&self, part: &str) -> String {
         format!("{}{part}", self.path)
     }
 
-    /// Remembers where a smaller part of the part that is being read stands.
+    /// Stores the place of a subpart.
     pub(crate) fn mark(&mut self, part: &str, span: Span) {
         self.places.insert(self.path_of(part), (self.text, span));
     }
 
-    /// Remembers where a criterion stands; its conditions follow, in the order in which they are written.
+    /// Stores the place of a criterion; those of its conditions follow, in the order of the text.
     pub(crate) fn mark_criterion(&mut self, part: &str, span: Span) {
         self.mark(part, span);
         self.criterion = (part.to_owned(), 0);
     }
 
-    /// Remembers where the next condition stands, the name in it, and what that is compared with.
+    /// Stores the place of the next condition, of the name in it, and of the value that it compares with.
     pub(crate) fn mark_condition(&mut self, whole: Span, name: Span, value: Span) {
         let (criterion, number) = &mut self.criterion;
         let part = format!("{criterion}.conditions[{number}]");
@@ -190,7 +191,7 @@ impl Lower {
         }
     }
 
-    /// The same for a part of an attribute, its name and its column.
+    /// Stores the places of an attribute's part, its name and its column.
     pub(crate) fn mark_part(&mut self, part: &str, node: &Node) {
         self.mark(part, node.span);
         let name = node.get("identifier").or_else(|| node.get("name"));
@@ -201,7 +202,7 @@ impl Lower {
         }
     }
 
-    /// The same for the value of a key, if it is there.
+    /// Stores the place of a key's value, if it is present.
     pub(crate) fn mark_key(&mut self, part: &str, fields: Fields<'_>, key: &str) {
         if let Some(node) = fields.get(key) {
             self.mark(part, node.span);
@@ -209,7 +210,7 @@ impl Lower {
     }
 }
 
-/// Whether a key that an event or an attribute does not know is one of the whole file, and indented too far.
+/// True if an unknown key of an event or attribute belongs to the top of the file, and is indented too far.
 fn is_of_the_top(key: &str, what: &str) -> bool {
     let top = [
         "parent_segment_id",
@@ -224,7 +225,7 @@ fn is_of_the_top(key: &str, what: &str) -> bool {
     top.contains(&key) && within.contains(&what)
 }
 
-/// Whether a text stands for what somebody has still to fill in: `<id>`, `${ID}`, `{{id}}`.
+/// True if a text is a placeholder to fill in: `<id>`, `${ID}`, `{{id}}`.
 fn is_placeholder(text: &str) -> bool {
     let text = text.trim();
     [("<", ">"), ("${", "}"), ("{{", "}}")].iter().any(|(open, close)| {
@@ -232,9 +233,10 @@ fn is_placeholder(text: &str) -> bool {
     })
 }
 
-/// Typed reads. Each reports what does not fit and answers None; a missing or null value is None without a word.
+/// Typed reads. Each reports a value that does not fit and returns None; a missing or null value is None without a
+/// finding.
 impl Lower {
-    /// A mapping that may have these keys.
+    /// A mapping with these keys only.
     pub(crate) fn fields<'n>(
         &mut self,
         node: &'n Node,
@@ -244,7 +246,7 @@ impl Lower {
         self.fields_and(node, what, known, &[])
     }
 
-    /// The same, with keys that RT 2.0 has here and Usher does not use.
+    /// The same, with keys of RT 2.0 that Usher ignores.
     pub(crate) fn fields_and<'n>(
         &mut self,
         node: &'n Node,
@@ -264,9 +266,9 @@ impl Lower {
             if unused.contains(&key.as_str()) {
                 self.note(Code::Ignored, *key_span, format!("`{key}` in {what} is not used"));
             } else if !known.contains(&key.as_str()) {
-                // At the top of a file an unknown list may be a misspelled one.
+                // At the top of a file, an unknown list may be a misspelled one.
                 self.incomplete |= self.path.is_empty() && !matches!(value.content, Content::Scalar(_));
-                // Suggestions cost more than anything else here, so nobody pays for those that nobody will see.
+                // Suggestions are the most expensive step, so they are skipped when the finding would be dropped.
                 let near = if self.is_full() { None } else { meant(key, known) };
                 let list = || format!("known here: {}", known.join(", "));
                 let help = match near {
@@ -295,14 +297,14 @@ impl Lower {
         fields.get(key).and_then(|node| self.text_of(node, key))
     }
 
-    /// A text that must be there and not be empty.
+    /// A required text that is not empty.
     pub(crate) fn need_text(&mut self, fields: Fields<'_>, key: &str) -> Option<String> {
         let node = self.need(fields, key)?;
         let text = self.text_of(node, key)?;
         self.not_empty(text, node.span, key)
     }
 
-    /// A text that must not be empty.
+    /// A text that is not empty.
     pub(crate) fn name_of(&mut self, node: &Node, what: &str) -> Option<String> {
         let text = self.text_of(node, what)?;
         self.not_empty(text, node.span, what)
@@ -315,7 +317,7 @@ impl Lower {
         (!text.is_empty()).then_some(text)
     }
 
-    /// A key that must be there.
+    /// A required key.
     pub(crate) fn need<'n>(&mut self, fields: Fields<'n>, key: &str) -> Option<&'n Node> {
         let found = fields.get(key);
         if found.is_none() {
@@ -324,12 +326,12 @@ impl Lower {
         found
     }
 
-    /// Whether a key is there under a wrong name.
+    /// True if a key is present under a wrong name.
     pub(crate) fn is_misspelled(&self, fields: Fields<'_>, key: &'static str) -> bool {
         self.misspelled.contains(&(self.text, fields.node.span.start, key))
     }
 
-    /// Notes that a key is not there, unless it was only misspelled.
+    /// Reports a missing key, unless it was misspelled.
     pub(crate) fn missing(&mut self, fields: Fields<'_>, key: &str, help: Option<String>) {
         let start = fields.node.span.start;
         if !self.misspelled.contains(&(self.text, start, key)) {
@@ -356,7 +358,7 @@ impl Lower {
         None
     }
 
-    /// An id: a text, or the digits of an integer as they are written.
+    /// An id: a text, or the digits of an integer as written.
     pub(crate) fn need_id(&mut self, fields: Fields<'_>, key: &str) -> Option<String> {
         let node = self.need(fields, key)?;
         if let Content::Scalar(scalar) = &node.content
@@ -459,7 +461,7 @@ impl Lower {
         found
     }
 
-    /// A value; `part` is what of the part that is being read it is.
+    /// A value; `part` is the subpart that it belongs to.
     pub(crate) fn value_at(&mut self, node: &Node, part: &str) -> Option<Value> {
         let mut found = Vec::new();
         unquoted(node, &mut found);
@@ -468,7 +470,7 @@ impl Lower {
         self.value_of(node)
     }
 
-    /// What the next condition is compared with.
+    /// The value that the next condition compares with.
     pub(crate) fn compared(&mut self, node: &Node) -> Option<Value> {
         let (criterion, number) = &self.criterion;
         let part = format!("{criterion}.conditions[{number}].value");
@@ -483,7 +485,7 @@ impl Lower {
         value
     }
 
-    /// `what` and `wanted` in words, quotes included.
+    /// `what` and `wanted` are in words, quotes included.
     pub(crate) fn wrong(&mut self, node: &Node, what: &str, wanted: &str) {
         self.note(Code::WrongType, node.span, format!("{what} must be {wanted}, found {}", node.kind()));
     }

@@ -1,7 +1,7 @@
-//! Findings for people and for machines.
+//! Renders findings for people and for machines.
 //!
-//! What a definition says is never printed raw: characters that move the cursor or turn the reading direction are dropped
-//! from messages, names and excerpts alike.
+//! Text of a definition is never printed raw: characters that move the cursor or change the reading direction are
+//! removed from messages, names and excerpts.
 
 use usher_engine::diagnostic::Severity;
 
@@ -9,7 +9,7 @@ use crate::limits::EXCERPT_CHARS_MAX;
 use crate::source::{Finding, Source};
 use crate::text;
 
-/// Several lines: the message, the line it is about with a caret, and help. Ends with a line break.
+/// Several lines: the message, the source line with a caret, and help. Ends with a line break.
 pub fn human(finding: &Finding, sources: &[Source], color: bool) -> String {
     let diagnostic = &finding.diagnostic;
     let (paint, blue, bold, plain) = match (color, diagnostic.severity()) {
@@ -54,7 +54,7 @@ pub fn plain(finding: &Finding) -> String {
     }
 }
 
-/// For machines; what is not known is null.
+/// For machines; unknown fields are null.
 pub fn json(finding: &Finding) -> serde_json::Value {
     let diagnostic = &finding.diagnostic;
     let place = finding.place.as_ref();
@@ -71,7 +71,7 @@ pub fn json(finding: &Finding) -> serde_json::Value {
     })
 }
 
-/// The part of a line around a column, how many characters stand before the caret, and how many carets there are.
+/// The part of a line around a column, the number of characters before the caret, and the number of carets.
 fn excerpt(line: &str, column: usize, length: usize) -> (String, usize, usize) {
     let column = column.saturating_sub(1);
     let skipped = if column < EXCERPT_CHARS_MAX * 2 / 3 { 0 } else { column - EXCERPT_CHARS_MAX / 3 };
@@ -93,17 +93,17 @@ fn excerpt(line: &str, column: usize, length: usize) -> (String, usize, usize) {
     (shown.trim_end().to_owned(), before, carets.max(1))
 }
 
-/// The text without what a terminal would obey instead of show.
+/// The text without characters that a terminal would interpret.
 fn clean(text: &str) -> String {
     text.chars().filter_map(printable).collect()
 }
 
-/// What is shown for a character of a text that somebody else wrote; None for what a terminal would obey, or would show as
+/// The printable form of a character from untrusted text; None for one that a terminal would interpret, or show as
 /// nothing.
 pub fn printable(c: char) -> Option<char> {
     match c {
         '\t' => Some(' '),
-        // Marks, embeddings, overrides and isolates of direction; line and paragraph separators; invisible ones.
+        // Direction marks, embeddings, overrides and isolates; line and paragraph separators; invisible characters.
         '\u{61c}'
         | '\u{200b}'..='\u{200f}'
         | '\u{2028}'..='\u{202e}'

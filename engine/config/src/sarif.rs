@@ -1,4 +1,4 @@
-//! Findings as SARIF 2.1.0, which code hosts show beside the lines that they are about.
+//! Findings as SARIF 2.1.0, which code hosts show beside the lines.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use usher_engine::diagnostic::{Code, Severity};
 use crate::codes;
 use crate::source::{Finding, Location, Source};
 
-/// The whole log. A finding about no place is shown at the beginning of the first source: hosts want one.
+/// The whole log. A finding without a place is put at the beginning of the first source, because hosts require one.
 pub fn log(findings: &[Finding], sources: &[Source]) -> Value {
     let raised: BTreeSet<Code> = findings.iter().map(|finding| finding.diagnostic.code).collect();
     let rules: Vec<Value> = raised.iter().filter_map(|code| codes::page(*code)).map(rule).collect();
@@ -71,7 +71,7 @@ fn level(severity: Severity) -> &'static str {
     }
 }
 
-/// A path as a URI; one that is relative stays so, which is what a checkout wants.
+/// A path as a URI; a relative one stays relative, as a checkout needs it.
 fn uri(path: &str) -> String {
     let path = path.strip_prefix("./").unwrap_or(path);
     let mut uri = String::from(if path.starts_with('/') { "file://" } else { "" });

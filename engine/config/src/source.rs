@@ -1,22 +1,22 @@
-//! Texts that are read, and findings about them.
+//! Source texts, and findings about them.
 
 use usher_engine::diagnostic::Diagnostic;
 
-/// One text and the name it is reported by. A name that ends in `.json` is read as JSON, any other as YAML.
+/// One text with its name. A name that ends in `.json` is read as JSON, any other as YAML.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Source {
     /// Usually a path.
     pub name: String,
-    /// All of it.
+    /// The whole content.
     pub text: String,
 }
 
-/// A diagnostic and where in the texts it belongs.
+/// A diagnostic and its place in the texts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
-    /// What is found.
+    /// The diagnostic.
     pub diagnostic: Diagnostic,
-    /// None: the definition as a whole.
+    /// The place; None: the definition as a whole.
     pub place: Option<Location>,
 }
 

@@ -1,6 +1,6 @@
-//! The two spellings of the API's keys: its own is camel case, some documents of RT 2.0 have snake case.
+//! The two spellings of the API's keys: camel case, and snake case in some documents of RT 2.0.
 
-/// The keys of bodies that have more than one word.
+/// The keys of bodies with more than one word.
 const KEYS: [&str; 58] = [
     "acceptUnknownProfiles",
     "aggregationType",
@@ -62,13 +62,13 @@ const KEYS: [&str; 58] = [
     "segmentFolderId",
 ];
 
-/// The key that is meant: `event_tables` is `eventTables`.
+/// The key in camel case: `event_tables` is `eventTables`.
 pub(crate) fn camel(key: &str) -> &str {
     let same = |known: &&str| letters(known).eq(key.chars());
     if key.contains('_') { KEYS.into_iter().find(same).unwrap_or(key) } else { key }
 }
 
-/// The same in snake case; None: it is none of these keys.
+/// The key in snake case; None for other words.
 pub(crate) fn snake(key: &str) -> Option<String> {
     KEYS.contains(&key).then(|| letters(key).collect())
 }
@@ -77,7 +77,7 @@ fn letters(key: &str) -> impl Iterator<Item = char> + '_ {
     key.chars().flat_map(|c| [c.is_ascii_uppercase().then_some('_'), Some(c.to_ascii_lowercase())]).flatten()
 }
 
-/// What is said of a body, with the API's keys in snake case.
+/// A message about a body, with the API's keys in snake case.
 pub(crate) fn in_snake_case(words: &str) -> String {
     let mut out = String::new();
     for word in words.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {

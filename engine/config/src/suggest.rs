@@ -1,16 +1,16 @@
-//! "Did you mean": the known name nearest to one that is not known.
+//! "Did you mean": finds the known name that is nearest to an unknown one.
 
 use usher_engine::definition::{AttributeKind, Definition};
 use usher_engine::diagnostic::Diagnostic;
 
 use crate::limits::{SUGGESTION_CHARS_MAX, SUGGESTION_NAMES_MAX};
 
-/// The help that names the nearest name, if one is near.
+/// Help with the nearest name, if one is near.
 pub fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     nearest(wrong, known).map(|name| format!("did you mean `{name}`?"))
 }
 
-/// The help that names the nearest names, and then all that there are.
+/// Help with the nearest name, if one is near, and all known names.
 pub(crate) fn one_of_these<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
     let all = known.join(", ");
@@ -20,7 +20,7 @@ pub(crate) fn one_of_these<'a>(wrong: &str, known: impl IntoIterator<Item = &'a 
     }
 }
 
-/// The help with what the engine says of a name that nothing declares: the nearest of those that are declared.
+/// Help for a finding of the engine about an undeclared name: the nearest declared one.
 pub(crate) fn mended(definition: &Definition, diagnostic: &Diagnostic) -> Option<String> {
     let wrong = diagnostic.message.split('`').nth(1)?;
     if diagnostic.message.starts_with("Unknown event name") {
@@ -42,7 +42,7 @@ pub(crate) fn mended(definition: &Definition, diagnostic: &Diagnostic) -> Option
     did_you_mean(wrong, whole.chain(parts.iter().map(String::as_str)))
 }
 
-/// Words for the same thing: what other definitions call it, and what it is called here.
+/// Synonyms: the word in other definitions, and the one in this dialect.
 const SAME: [(&str, &str); 21] = [
     ("column", "field"),
     ("column", "source_field"),
@@ -67,7 +67,7 @@ const SAME: [(&str, &str); 21] = [
     ("window", "window_duration"),
 ];
 
-/// The known key that a wrong one means: by another word for it, or because it is near.
+/// The known key that an unknown one means: a synonym, or the nearest.
 pub(crate) fn meant<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
     let written = plain(wrong);
     let same = SAME.iter().filter(|(word, _)| plain(word) == written);
@@ -75,7 +75,7 @@ pub(crate) fn meant<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
     same.filter_map(|(_, name)| of_word(name)).next().or_else(|| nearest(wrong, known.iter().copied()))
 }
 
-/// The known name nearest to a wrong one, if one is near.
+/// The known name nearest to an unknown one, if one is near.
 pub(crate) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wrong = plain(wrong);
     let length = wrong.chars().count();
@@ -89,7 +89,7 @@ pub(crate) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>)
             let candidate = plain(name);
             let longest = length.max(candidate.chars().count());
             let edits = strsim::osa_distance(&wrong, &candidate);
-            // Two names with nothing in common are not near, however short they are.
+            // Names with nothing in common are not near, however short.
             let is_near = edits <= (longest / 3).max(1) && edits < longest;
             (is_near && longest <= SUGGESTION_CHARS_MAX).then_some((edits, name))
         })
@@ -97,7 +97,7 @@ pub(crate) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>)
         .map(|(_, name)| name)
 }
 
-/// Case and separators are what people get wrong most; they cost nothing.
+/// Ignores case and separators, which are the most frequent mistakes.
 fn plain(name: &str) -> String {
     name.chars()
         .take(SUGGESTION_CHARS_MAX + 1)

@@ -1,4 +1,4 @@
-//! The texts that were read, and from byte offsets to what people count: lines and characters.
+//! The source texts, with the lines and columns of byte offsets.
 
 use crate::document::Span;
 use crate::source::{Location, Source};
@@ -13,7 +13,7 @@ pub(crate) struct Text {
 
 impl Text {
     pub(crate) fn new(source: &Source) -> Text {
-        // What is over the bound is never read, so it need not be kept.
+        // A text over the bound is never read, so it is not kept.
         let text = if source.text.len() > crate::limits::FILE_BYTES_MAX { "" } else { source.text.as_str() };
         Text { name: source.name.clone(), text: text.to_owned(), lines: line_starts(text) }
     }
@@ -26,13 +26,13 @@ impl Text {
         &self.text
     }
 
-    /// Line and column of a range, and how much of it stands on its first line.
+    /// Line and column of a range, and its length on its first line.
     pub(crate) fn place(&self, span: Span) -> Location {
         let line = self.lines.partition_point(|&start| start <= span.start).max(1);
         let start = self.lines.get(line - 1).copied().unwrap_or_default();
         let mut column = self.text.get(start..span.start).unwrap_or_default().chars().count() + 1;
         if start == 0 && self.text.starts_with('\u{feff}') && column > 1 {
-            // The byte order mark is no character that anybody sees.
+            // The byte order mark is not a visible character.
             column -= 1;
         }
         let within = self.text.get(span.start..span.end).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Writes definitions: one [`Definition`] and its examples out as the YAML files that people would have written.
+//! Writes a [`Definition`] and its examples as YAML files, in the form that people write.
 //!
 //! ```
 //! let text = "parent_segment_id: '1'\nevents:\n  - {name: view, database: web, table: pages}\n";
@@ -13,10 +13,10 @@
 //! assert_eq!(read(&written[0].text).definition, definition);
 //! ```
 //!
-//! What is read back is what was written, for everything that [`Plan::compile`](usher_engine::Plan::compile) accepts, with
-//! these exceptions: criteria come back in the form that [`parse`](usher_engine::syntax::parse) gives them, which means
-//! the same (a group of one is its condition), braces in the texts of a `stringBuilder` are refused, and so are tables that no
-//! event can be sent to, and an example that looks somebody up names the personalization that it asks.
+//! Reading the files gives the same definition, for everything that [`Plan::compile`](usher_engine::Plan::compile)
+//! accepts, with these exceptions: criteria return in the form that [`parse`](usher_engine::syntax::parse) gives them,
+//! which means the same (a group of one is its condition), braces in the texts of a `stringBuilder` are refused, and so
+//! are tables that no event can be sent to, and an example with a lookup names its personalization.
 
 mod criteria;
 mod example;
@@ -34,15 +34,15 @@ pub use instant::rfc3339;
 
 use crate::source::Source;
 
-/// The file that holds what is not a service.
+/// The file for everything except services and examples.
 const RT_CONFIG: &str = "rt_config.yaml";
-/// The one that holds examples.
+/// The file for examples.
 const EXAMPLES: &str = "examples.yaml";
 
 /// A definition as files: `rt_config.yaml`, then one service for each personalization.
 ///
-/// Read in the order of their names they are the definition again, so names begin with a number where the order of the
-/// personalizations asks for one. The same definition gives the same texts.
+/// Read in the order of their names they give the same definition, so names begin with a number where the order of the
+/// personalizations requires it. Equal definitions give equal texts.
 ///
 /// # Examples
 ///
@@ -63,7 +63,7 @@ pub fn write(definition: &Definition) -> Vec<Source> {
         .collect()
 }
 
-/// The same with the examples beside a definition, which stand in `examples.yaml`, if there are any.
+/// The same, with the examples in `examples.yaml`, if there are any.
 pub fn write_with_examples(definition: &Definition, examples: &[Example]) -> Vec<Source> {
     let mut files = write(definition);
     if !examples.is_empty() {

@@ -1,4 +1,4 @@
-//! What several dialects have in common: the audience, and the parts of a personalization.
+//! Readers that several dialects share: the audience, and the parts of a personalization.
 
 use usher_engine::definition::{Audience, Choice, EventTable, Output, Section};
 use usher_engine::diagnostic::Code;
@@ -11,7 +11,7 @@ use crate::limits::OUTPUT_NAME_CHARS_MAX;
 use crate::lower::{Fields, Lower};
 use crate::text::Text;
 
-/// What a section may say in both service dialects; the outputs have a name in each.
+/// The keys of a section in both service dialects, without the key of its outputs.
 pub(super) const SERVICE_SECTION: [&str; 8] = [
     "name",
     "description",
@@ -24,7 +24,7 @@ pub(super) const SERVICE_SECTION: [&str; 8] = [
 ];
 
 impl Lower {
-    /// The audience that a file names; all files must name the same.
+    /// The audience that a file names; all files must name the same one.
     pub(super) fn audience(&mut self, fields: Fields<'_>, id_key: &str, name_key: &str) {
         let name = self.text(fields, name_key);
         let Some(id) = self.need_id(fields, id_key) else { return };
@@ -73,7 +73,7 @@ impl Lower {
         }
     }
 
-    /// The sections of a personalization, each by its dialect's reader.
+    /// The sections of a personalization; `read` reads one in its dialect.
     pub(super) fn sections(
         &mut self,
         fields: Fields<'_>,
@@ -93,7 +93,7 @@ impl Lower {
         sections
     }
 
-    /// A section as both service dialects end it.
+    /// The parts of a section that both service dialects share.
     pub(super) fn service_section(
         &mut self,
         fields: Fields<'_>,
@@ -119,9 +119,9 @@ impl Lower {
         })
     }
 
-    /// Adds an output whose name is its own in the section.
+    /// Adds an output; its name must be unique in the section.
     pub(super) fn output(&mut self, outputs: &mut Vec<Output>, output: Output, span: Span) {
-        // One more than the bound, for the engine to see and say.
+        // Keeps one more than the bound, for the engine to report.
         if outputs.len() > OUTPUTS_MAX {
             return;
         }
@@ -138,7 +138,7 @@ impl Lower {
         outputs.push(output);
     }
 
-    /// Segments whose names a section's answer carries.
+    /// Segments that a section's answer lists.
     pub(super) fn segments(&mut self, fields: Fields<'_>) -> Vec<String> {
         let mut segments = Vec::new();
         for (name, span) in self.names(fields, "batch_segments") {
@@ -166,7 +166,7 @@ impl Lower {
         segments.push(name);
     }
 
-    /// Criteria in the text spelling; errors point into the text, through its quotes.
+    /// Criteria as text; errors point into the text, through its quotes.
     pub(super) fn criteria_text(&mut self, node: &Node, what: &str) -> Option<Expr> {
         let Content::Scalar(scalar) = &node.content else {
             let message = format!("{what} must be a text, found {}", node.kind());
@@ -202,7 +202,7 @@ impl Lower {
     }
 }
 
-/// The two names of an event's table, each a path element of the address that its events are sent to.
+/// The two names of an event's table, each a path element of its address.
 pub(super) fn event_table(lower: &mut Lower, fields: Fields<'_>, keys: [&str; 2]) -> [Option<String>; 2] {
     let [database, _] = keys;
     keys.map(|key| {
@@ -247,7 +247,7 @@ pub(super) fn columns(lower: &mut Lower, fields: Fields<'_>) -> Vec<String> {
     columns
 }
 
-/// The one of two spellings that is in use; both at once are an error.
+/// The one of two spellings that is used; using both is an error.
 pub(super) fn spelling(lower: &mut Lower, fields: Fields<'_>, keys: [&'static str; 2]) -> &'static str {
     let [first, second] = keys;
     match (fields.get(first), fields.entry(second).filter(|entry| !entry.value.is_null())) {
@@ -264,11 +264,11 @@ pub(super) fn spelling(lower: &mut Lower, fields: Fields<'_>, keys: [&'static st
     }
 }
 
-/// Whether somebody wrote that there is none. A key with nothing behind it was forgotten.
+/// True if a key is explicitly null. A key with nothing after the colon was forgotten.
 pub(super) fn says_none(fields: Fields<'_>, key: &str) -> bool {
     let value = fields.entry(key).map(|entry| &entry.value).filter(|node| node.is_null());
     value.is_some_and(|node| matches!(&node.content, Content::Scalar(scalar) if !scalar.text.is_empty()))
 }
 
-/// What stands for criteria that could not be read: nobody enters, and no section after it seems unreachable.
+/// The substitute for unreadable criteria: no visitor enters, and later sections do not seem unreachable.
 pub(super) const UNREAD: Expr = Expr::Constant(false);

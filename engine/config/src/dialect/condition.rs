@@ -9,7 +9,7 @@ use crate::document::Node;
 use crate::lower::{Fields, Lower};
 use crate::suggest::{did_you_mean, one_of_these};
 
-/// What conditions ask about: the event at hand, or the visitor.
+/// The subject of conditions: the event or the visitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Subject {
     Event,
@@ -77,13 +77,13 @@ fn group(lower: &mut Lower, fields: Fields<'_>, subject: Subject, any: bool) -> 
         lower.note_with(Code::EmptyList, fields.span("conditions"), message, Some(help));
         return None;
     }
-    // All of them are read before one that failed ends the group, so that all findings come at once.
+    // All parts are read before an error ends the group, so that all findings come at once.
     let parts: Vec<Option<Expr>> = items.iter().map(|item| condition(lower, item, subject)).collect();
     let parts = parts.into_iter().collect::<Option<Vec<_>>>()?;
     if any { Expr::any(parts) } else { Some(Expr::all(parts)) }
 }
 
-/// The operators; those in one row are the same.
+/// The operators; those in one row are synonyms.
 const OPERATORS: [&[&str]; 12] = [
     &["Equal"],
     &["Greater", "GreaterThan"],
@@ -158,7 +158,7 @@ fn operator(lower: &mut Lower, condition: Fields<'_>, name: Option<Name>) -> Opt
         }
         operator => {
             let values = right_values(lower, fields, &text)?;
-            // Each item is one value: what it contains is itself.
+            // An item is a single value: containing means being equal.
             let operator = if operator == "Contain" && matching != Ok(None) { "Equal" } else { operator };
             let tests: Option<Vec<Test>> = values.into_iter().map(|value| test(operator, value)).collect();
             if tests.is_none() {
@@ -184,12 +184,12 @@ fn operator(lower: &mut Lower, condition: Fields<'_>, name: Option<Name>) -> Opt
     if tests.len() == 1 {
         return tests.pop().map(|test| Expr::new_test(name, test, negated));
     }
-    // Several values mean any of them; the opposite is none of them.
+    // Several values mean any of them; the opposite means none of them.
     let any = Expr::any(tests.into_iter().map(|test| Expr::new_test(name.clone(), test, false)).collect())?;
     Some(if negated { Expr::Not(Box::new(any)) } else { any })
 }
 
-/// How many items of an array the operator must hold for, where that is written; `Err` is a finding.
+/// The quantity of array items for which the operator must hold, if written; `Err` was reported.
 fn array_matching(lower: &mut Lower, owners: [Fields<'_>; 2]) -> Result<Option<Quantity>, ()> {
     let mut written = owners.into_iter().filter_map(|owner| owner.get("arrayMatching"));
     let Some(node) = written.next() else { return Ok(None) };

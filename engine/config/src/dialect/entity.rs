@@ -12,13 +12,13 @@ use super::output::no_template;
 use crate::document::{Content, Entry, Node};
 use crate::lower::{Fields, Lower};
 
-/// What an answer of the API carries beyond what was sent to it.
+/// Keys that only answers of the API have.
 const READ_BACK: [&str; 7] =
     ["id", "status", "createdAt", "updatedAt", "createdBy", "updatedBy", "referencingRealtimeAttributes"];
 
 pub(super) fn lower(lower: &mut Lower, node: &Node) {
     let node = &spelled(lower, node);
-    // Where an entity is filed matters to nobody but the console, so `relationships` passes in silence.
+    // `relationships` is ignored silently: only the console uses it.
     let Some(root) =
         lower.fields_and(node, "an entity", &["attributes", "relationships", "examples"], &["id", "type"])
     else {
@@ -128,7 +128,7 @@ fn response_node(lower: &mut Lower, node: &Node, section: &mut Section) {
     }
 }
 
-/// A list that is null when it is not wanted, never empty: RT 2.0 refuses an empty one with a riddle.
+/// A list that may be null but not empty: RT 2.0 refuses an empty one with an unclear message.
 fn payload_list<'n>(lower: &mut Lower, fields: Fields<'n>, key: &str) -> &'n [Node] {
     let items = lower.items(fields, key);
     if items.is_some_and(<[Node]>::is_empty) {
@@ -212,7 +212,7 @@ fn segments(lower: &mut Lower, node: &Node, section: &mut Section) {
     let items = lower.need(fields, "batchSegments").and_then(|node| lower.items_of(node, "batchSegments"));
     for item in items.unwrap_or_default() {
         let Some(fields) = lower.fields(item, "a batch segment", &["id", "name"]) else { continue };
-        // The name is what a profile's record carries; the id is for audiences whose records carry ids.
+        // A profile's record lists segment names; some audiences have ids there.
         let key = if fields.get("name").is_some() { "name" } else { "id" };
         if let Some(name) = lower.need_id(fields, key) {
             lower.segment(&mut section.segments, name, fields.span(key));

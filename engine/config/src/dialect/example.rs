@@ -1,5 +1,5 @@
-//! `examples:` of a definition: who comes, and what they get. Every dialect has them at its top, and a file may have
-//! nothing else.
+//! `examples:` of a definition: a visitor's events and the expected answer. Every dialect has them at its top, and a
+//! file may hold nothing else.
 
 use usher_engine::definition::{
     EventTable, Example, ExampleCall, ExampleEvent, ExampleKey, Expected, Sender,
@@ -24,11 +24,11 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) {
     examples(lower, root, None);
 }
 
-/// Those at the top of a document; where it is a service, they are about it unless they say otherwise.
+/// The examples at the top of a document; in a service, they are about it unless they name another.
 pub(super) fn examples(lower: &mut Lower, root: Fields<'_>, service: Option<&str>) {
     for item in lower.items(root, "examples").unwrap_or_default() {
         if lower.examples.len() > EXAMPLES_MAX {
-            // The one beyond the bound is enough to be told of.
+            // Keeps one more than the bound, for the engine to report.
             return;
         }
         lower.enter(format!("examples[{}]", lower.examples.len()), item.span);
@@ -137,7 +137,7 @@ fn event(lower: &mut Lower, node: &Node, part: &str) -> Option<ExampleEvent> {
     Some(ExampleEvent { table: table?, before_ms: before_ms?, columns: columns? })
 }
 
-/// `table: web.pageviews`; a database that has a dot stands by itself, as in events.
+/// `table: web.pageviews`; a database with a dot has a key of its own, as in events.
 fn event_table(lower: &mut Lower, fields: Fields<'_>) -> Option<EventTable> {
     let table = lower.need_text(fields, "table")?;
     if fields.get("database").is_some() {
@@ -152,7 +152,7 @@ fn event_table(lower: &mut Lower, fields: Fields<'_>) -> Option<EventTable> {
     split.map(|(database, table)| EventTable { database: database.to_owned(), table: table.to_owned() })
 }
 
-/// `at: -2h`: how long before the example takes place.
+/// `at: -2h`: the time from the event to the call.
 fn before(lower: &mut Lower, fields: Fields<'_>) -> Option<i64> {
     let Some(node) = fields.get("at") else { return Some(0) };
     let text = match &node.content {
@@ -160,7 +160,7 @@ fn before(lower: &mut Lower, fields: Fields<'_>) -> Option<i64> {
         _ => "",
     };
     let digits = text.strip_prefix('-').unwrap_or_default();
-    // The longest suffix first.
+    // Longest suffix first.
     let units = [("ms", 1), ("d", DAY_MS), ("h", DAY_MS / 24), ("m", DAY_MS / 1_440), ("s", 1_000)];
     let found = units.iter().find_map(|(unit, ms)| Some((digits.strip_suffix(unit)?, ms)));
     let before_ms = found
@@ -258,7 +258,7 @@ fn bounded(lower: &mut Lower, fields: Fields<'_>, example: &Example) {
     lower.note(Code::OverBound, fields.span("name"), complaint);
 }
 
-/// Settles the names, once everything is read.
+/// Resolves the names, once all texts are read.
 pub(super) fn finish(lower: &mut Lower) {
     let examples = std::mem::take(&mut lower.examples);
     let mut settled: Vec<Example> = Vec::new();
@@ -268,7 +268,7 @@ pub(super) fn finish(lower: &mut Lower) {
             let message = format!("the example `{}` is written twice", example.name);
             complain(lower, Code::DuplicateName, format!("{path}.name"), message, None);
         }
-        // A lookup of the one that there is need not say so.
+        // A lookup may leave out the only personalization.
         if let ([only], None, ExampleCall::Lookup(_)) =
             (lower.definition.personalizations.as_slice(), &example.personalization, &example.call)
         {

@@ -1,4 +1,4 @@
-//! Which events count, as YAML says it: a column and a pattern, criteria as text, or criteria as a tree of operators.
+//! Event filters in YAML: a column and a pattern, criteria as text, or criteria as an operator tree.
 
 use usher_engine::syntax::{Expr, Name, Test};
 

@@ -1,4 +1,4 @@
-//! The dialects: one file each, told apart by the keys at the top of a document.
+//! The dialects: one file each, recognized by the keys at the top of a document.
 
 mod api;
 mod common;
@@ -57,18 +57,18 @@ pub(crate) fn lower(lower: &mut Lower, node: &Node) {
     lower.leave();
 }
 
-/// Remembers how a document may be called by others that are read before it.
+/// Collects the names that other documents may use for a document, before any is lowered.
 pub(crate) fn declare(lower: &mut Lower, node: &Node) {
     api::declare(lower, node);
 }
 
-/// Settles what only all documents together tell.
+/// Resolves references that need all documents.
 pub(crate) fn finish(lower: &mut Lower) {
     api::finish(lower);
     example::finish(lower);
 }
 
-/// Lowers a document that holds several.
+/// Lowers a document that contains several.
 fn lower_several(lower: &mut Lower, node: &Node) {
     if let Content::Map(_) = node.content {
         let known = ["data", "pagination", "links", "meta", "included"];

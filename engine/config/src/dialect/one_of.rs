@@ -1,4 +1,4 @@
-//! Values that are one of a few words, and the words that several dialects share.
+//! Values from a fixed set of words, and the sets that several dialects share.
 
 use usher_engine::definition::{ListAggregation, Removal};
 use usher_engine::diagnostic::Code;
@@ -6,7 +6,7 @@ use usher_engine::diagnostic::Code;
 use crate::lower::{Fields, Lower};
 use crate::suggest::did_you_mean;
 
-/// A word of a list of words.
+/// A word of the set, as its value.
 pub(super) fn one_of<T: Copy>(
     lower: &mut Lower,
     fields: Fields<'_>,
@@ -34,6 +34,6 @@ pub(super) const AGGREGATIONS: [(&str, ListAggregation); 6] = [
     ("max", ListAggregation::Max),
 ];
 
-/// What takes items out of a list.
+/// The actions that remove items of a list.
 pub(super) const REMOVALS: [(&str, Removal); 2] =
     [("delete_item", Removal::DeleteItem), ("clear", Removal::Clear)];

@@ -1,4 +1,4 @@
-//! Criteria as a tree of operators: `operator: AND, OR, NOT` with `conditions`, or a question about one attribute.
+//! Criteria as an operator tree: `operator: AND, OR, NOT` with `conditions`, or a test of one attribute.
 
 use usher_engine::diagnostic::Code;
 use usher_engine::syntax::{Comparison, Expr, Name, Quantity, Test};
@@ -8,7 +8,7 @@ use crate::document::{Content, Node};
 use crate::lower::{Fields, Lower};
 use crate::suggest::one_of_these;
 
-/// A group (`operator: AND, OR, NOT, ALWAYS`), a question about one attribute, or a criterion as text.
+/// A group (`operator: AND, OR, NOT, ALWAYS`), a test of one attribute, or a criterion as text.
 pub(super) fn condition(lower: &mut Lower, node: &Node) -> Option<Expr> {
     if matches!(node.content, Content::Scalar(_)) {
         return lower.criteria_text(node, "a condition");
@@ -16,7 +16,7 @@ pub(super) fn condition(lower: &mut Lower, node: &Node) -> Option<Expr> {
     let known = ["attribute", "operator", "value", "array_matching", "conditions", "nested_conditions"];
     let fields = lower.fields(node, "a condition", &known)?;
     let Some(operator) = lower.need_text(fields, "operator") else {
-        // What stands in the group is wrong or right by itself.
+        // The members are checked separately.
         for key in MEMBERS {
             lower.items(fields, key).unwrap_or_default().iter().for_each(|item| {
                 condition(lower, item);
@@ -43,7 +43,7 @@ pub(super) fn condition(lower: &mut Lower, node: &Node) -> Option<Expr> {
     }
 }
 
-/// Where the members of a group stand; in both, they are members of one group.
+/// The keys of a group's members; members under both keys form one group.
 const MEMBERS: [&str; 2] = ["conditions", "nested_conditions"];
 
 fn group(lower: &mut Lower, fields: Fields<'_>, operator: &str) -> Option<Expr> {
@@ -66,7 +66,7 @@ fn group(lower: &mut Lower, fields: Fields<'_>, operator: &str) -> Option<Expr> 
         lower.note(Code::EmptyList, fields.span(written.first().unwrap_or(&"conditions")), message);
         return None;
     }
-    // All of them are read before one that failed ends the group, so that all findings come at once.
+    // All parts are read before an error ends the group, so that all findings come at once.
     let parts: Vec<Option<Expr>> = items.into_iter().map(|item| condition(lower, item)).collect();
     let parts = parts.into_iter().collect::<Option<Vec<_>>>()?;
     match operator {
@@ -76,7 +76,7 @@ fn group(lower: &mut Lower, fields: Fields<'_>, operator: &str) -> Option<Expr> 
     }
 }
 
-/// Whether the profile is in the batch segment that `value` names.
+/// Membership in the batch segment that `value` names.
 fn segment(lower: &mut Lower, fields: Fields<'_>) -> Option<Expr> {
     for key in ["attribute", "array_matching"].into_iter().chain(MEMBERS) {
         if let Some(entry) = fields.entry(key).filter(|entry| !entry.value.is_null()) {
@@ -89,7 +89,7 @@ fn segment(lower: &mut Lower, fields: Fields<'_>) -> Option<Expr> {
     lower.text_of(node, "value").map(Expr::Segment)
 }
 
-/// What an operator asks its `value` to be.
+/// The kind of `value` that an operator takes.
 #[derive(Clone, Copy, PartialEq)]
 enum Takes {
     Nothing,
@@ -108,7 +108,7 @@ enum Takes {
     Pair,
 }
 
-/// The operators of the tree: name, what the value is, what is asked, whether its opposite is meant.
+/// The operators of the tree: name, kind of value, test, and whether it is negated.
 const OPERATORS: [(&str, Takes, Ask, bool); 38] = [
     ("greater_than", Takes::Ordered, Ask::Order(Comparison::Greater), false),
     ("greater_equal", Takes::Ordered, Ask::Order(Comparison::GreaterEqual), false),
@@ -238,7 +238,7 @@ fn question(lower: &mut Lower, fields: Fields<'_>, operator: &str) -> Option<Exp
     lower.mark_condition(fields.node.span, fields.span("attribute"), fields.span("value"));
     let test = match (quantity, ask.test(value)?) {
         (None, test) => test,
-        // Each item is one value: what it contains is itself.
+        // An item is a single value: containing means being equal.
         (Some(quantity), Test::Contains(value)) => Test::Items(quantity, vec![Test::Equal(value)]),
         (Some(quantity), test) if test.is_of_item() => Test::Items(quantity, vec![test]),
         (Some(_), _) => {
@@ -250,7 +250,7 @@ fn question(lower: &mut Lower, fields: Fields<'_>, operator: &str) -> Option<Exp
     Some(Expr::new_test(Name(attribute?), test, negated))
 }
 
-/// How many items of a list: `any`, `all`, or a mapping of one of three words to a number.
+/// A quantity of list items: `any`, `all`, or a mapping of one of three words to a number.
 pub(super) fn quantity(
     lower: &mut Lower,
     node: &Node,
@@ -328,7 +328,7 @@ impl Takes {
 }
 
 impl Ask {
-    /// The question with its value; None only for a value that [`Takes::accepts`] refuses.
+    /// The test with its value; None only for a value that [`Takes::accepts`] refuses.
     fn test(self, value: Value) -> Option<Test> {
         Some(match (self, value) {
             (Ask::Contains, value) => Test::Contains(value),

@@ -1,4 +1,4 @@
-//! An output as both service dialects write it: an attribute, a constant, a template, or texts in a row.
+//! An output in both service dialects: an attribute, a constant, a template, or texts to concatenate.
 
 use usher_engine::definition::{Output, OutputSource};
 use usher_engine::diagnostic::Code;
@@ -6,7 +6,7 @@ use usher_engine::diagnostic::Code;
 use crate::document::{Entry, Node};
 use crate::lower::{Fields, Lower};
 
-/// Where a value may come from; an output has one of them.
+/// The sources of a value; an output has one of them.
 const SOURCES: [&str; 4] = ["attribute", "value", "template", "string_builder"];
 
 pub(super) fn service_output(lower: &mut Lower, outputs: &mut Vec<Output>, node: &Node) {
@@ -43,13 +43,13 @@ pub(super) fn service_output(lower: &mut Lower, outputs: &mut Vec<Output>, node:
         lower.note(Code::WrongType, entry.key_span, message);
     }
     if let (Some(name), Some(source)) = (name, source) {
-        // What is wrong with a template is wrong in its text.
+        // Problems of a template are in its text.
         let place = if first == "template" { first } else { "name" };
         lower.output(outputs, Output { name, source }, fields.span(place));
     }
 }
 
-/// Null is a value, and of the other keys as good as nothing.
+/// Null is a value for `value`; for the other keys it counts as absent.
 fn is_written(fields: Fields<'_>, key: &str) -> bool {
     fields.entry(key).is_some_and(|entry| key == "value" || !entry.value.is_null())
 }
@@ -61,7 +61,7 @@ fn attribute(lower: &mut Lower, outputs: &mut Vec<Output>, fields: Fields<'_>) {
         Some(node) => lower.name_of(node, "name"),
         None => Some(written.clone()),
     };
-    // Where the part is written by itself, even if there is none, dots belong to the attribute's name.
+    // With a separate key for the part, even a null one, dots belong to the attribute's name.
     let (attribute, part) = match fields.entry("sub_attribute_identifier") {
         Some(_) => (written, lower.text(fields, "sub_attribute_identifier")),
         None => split_part(written),
@@ -72,7 +72,7 @@ fn attribute(lower: &mut Lower, outputs: &mut Vec<Output>, fields: Fields<'_>) {
     }
 }
 
-/// Texts that are concatenated, as they are.
+/// Texts to concatenate, as they are.
 fn texts(lower: &mut Lower, node: &Node) -> Option<Vec<String>> {
     let items = lower.items_of(node, "string_builder")?;
     if items.is_empty() {
@@ -88,7 +88,7 @@ fn texts(lower: &mut Lower, node: &Node) -> Option<Vec<String>> {
     Some(texts)
 }
 
-/// Whoever writes braces into texts that are only concatenated expects them to be filled.
+/// Reports braces in texts that are only concatenated: their author probably expects a template.
 pub(super) fn no_template(lower: &mut Lower, text: &str, node: &Node) {
     if text.contains("{{") || text.contains("}}") {
         let message = "a stringBuilder knows no templates: `{{` and `}}` are not allowed";
@@ -97,7 +97,7 @@ pub(super) fn no_template(lower: &mut Lower, text: &str, node: &Node) {
     }
 }
 
-/// The attribute that an output or condition names, and the sub-identifier behind its last dot.
+/// Splits a name into the attribute and the sub-identifier after its last dot.
 pub(crate) fn split_part(name: String) -> (String, Option<String>) {
     match name.rsplit_once('.') {
         Some((name, part)) if !name.is_empty() && !part.is_empty() => {

@@ -1,4 +1,4 @@
-//! KaflowSQL pipelines: recognized, said to be skipped, not read.
+//! KaflowSQL pipelines: recognized and reported as skipped, not read.
 
 use usher_engine::diagnostic::Code;
 

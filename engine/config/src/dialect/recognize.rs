@@ -5,12 +5,12 @@ use super::api::spelling::has as has_key;
 use crate::document::{Content, Node, Span};
 use crate::suggest::nearest;
 
-/// How a document is to be read.
+/// The dialect of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
     ApiAttribute,
     ApiKeyEvent,
-    /// A body that the API has and Usher does not: in words, and what to do instead.
+    /// A body of the API that Usher does not support: its description, and what to do instead.
     ApiOther(&'static str, &'static str),
     /// A body as the `attributes` of a resource.
     ApiResource,
@@ -26,7 +26,7 @@ pub(crate) enum Dialect {
     Several,
 }
 
-/// The dialect whose marks a document carries.
+/// The dialect whose keys a document has.
 pub(crate) fn recognize(node: &Node) -> Option<Dialect> {
     let has = |key: &str| node.entry(key).is_some();
     let any = |keys: &[&str]| keys.iter().any(|key| has_key(node, key));
@@ -73,7 +73,7 @@ pub(crate) fn recognize(node: &Node) -> Option<Dialect> {
     several.iter().any(|inner| recognize(inner).is_some()).then_some(Dialect::Several)
 }
 
-/// The keys that tell dialects apart, beside those of an audience.
+/// The keys that identify dialects, beside those of an audience.
 const MARKS: [&str; 16] = [
     "events",
     "attributes",
@@ -93,19 +93,19 @@ const MARKS: [&str; 16] = [
     "filterRule",
 ];
 
-/// The key of a document of no dialect that is nearest to the mark of one, and that mark.
+/// The key of an unrecognized document that is closest to an identifying key, and that key.
 pub(super) fn misspelled(node: &Node) -> Option<(Span, &'static str)> {
     let Content::Map(entries) = &node.content else { return None };
     entries.iter().take(MARKS.len()).find_map(|entry| Some((entry.key_span, nearest(&entry.key, MARKS)?)))
 }
 
-/// Whether a document of no dialect is meant to be one: it says whose it is, and misspells the mark of a dialect.
+/// True if an unrecognized document is probably a definition: it names an audience and misspells an identifying key.
 pub(crate) fn is_slip(node: &Node) -> bool {
     ["parent_segment_id", "audienceId"].iter().any(|key| node.entry(key).is_some())
         && misspelled(node).is_some()
 }
 
-/// What holds several documents: a list, or an answer with `data`.
+/// The documents in a container: a list, or an answer with `data`.
 pub(super) fn several(node: &Node) -> Option<&[Node]> {
     let inner = match &node.content {
         Content::List(_) => node,
@@ -129,7 +129,7 @@ pub(super) fn resource(node: &Node) -> Option<&Node> {
     })
 }
 
-/// Whether a document has the type of an attribute.
+/// True if a document has the type of an attribute.
 fn is_attribute(node: &Node) -> bool {
     let text = node.get("type").and_then(Node::as_text);
     text.is_some_and(|text| TYPES.iter().any(|(name, _)| *name == text)) && has_key(node, "name")

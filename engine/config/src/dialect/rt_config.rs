@@ -44,7 +44,7 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) {
     examples(lower, root, None);
 }
 
-/// The column of an event's id; bodies of the API say it, too.
+/// The column of an event's id; bodies of the API have it, too.
 pub(super) fn event_id_column(lower: &mut Lower, fields: Fields<'_>, key: &str) {
     lower.leave();
     let Some(node) = fields.get(key) else { return };
@@ -70,7 +70,7 @@ fn event(lower: &mut Lower, node: &Node) {
     let filter = filter(lower, fields, "filter", ".filter");
     let columns = columns(lower, fields);
     let description = lower.text(fields, "description");
-    // Kept even when something in it is wrong, so that those who refer to it are not wrong too.
+    // Kept even when a part is wrong, so that references to it are not errors, too.
     if let Some(name) = name {
         lower.definition.key_events.push(KeyEvent {
             name,
@@ -82,7 +82,7 @@ fn event(lower: &mut Lower, node: &Node) {
     }
 }
 
-/// A table that no event above is on.
+/// An event table without a key event.
 pub(super) fn event_table(lower: &mut Lower, node: &Node) {
     lower.enter(format!("tables[{}]", lower.definition.tables.len()), node.span);
     let Some(fields) = lower.fields(node, "an event table", &["database", "table"]) else { return };

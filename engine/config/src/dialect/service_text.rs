@@ -45,7 +45,7 @@ fn section(lower: &mut Lower, node: &Node) -> Option<Section> {
     let criteria = fields.get("criteria").and_then(|node| {
         lower.mark_criterion(".criteria", node.span);
         match node.content {
-            // What is too long for one text may be cut into several by a tree.
+            // A criterion that is too long for one text may be split by a tree.
             Content::Map(_) => condition(lower, node),
             _ => lower.criteria_text(node, "criteria"),
         }
@@ -57,7 +57,7 @@ fn section(lower: &mut Lower, node: &Node) -> Option<Section> {
     lower.mark_key(".outputs", fields, "attributes");
     let mut outputs = Vec::new();
     for (index, item) in lower.items(fields, "attributes").unwrap_or_default().iter().enumerate() {
-        // Beside plain names stands whatever the other service dialect knows.
+        // Beside plain names, every form of the other service dialect is accepted.
         if let Content::Map(_) = item.content {
             service_output(lower, &mut outputs, item);
         } else if let Some(attribute) = lower.name_of(item, &format!("attributes[{index}]")) {

@@ -42,7 +42,7 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) {
     }
 }
 
-/// What a caller hands in.
+/// The inputs of a caller.
 pub(super) fn inputs(lower: &mut Lower, fields: Fields<'_>, path: &str) -> Vec<Input> {
     let mut inputs: Vec<Input> = Vec::new();
     for item in lower.items(fields, "input_params").unwrap_or_default() {

@@ -1,4 +1,4 @@
-//! JSON by RFC 8259, nothing more: no comments, no trailing commas.
+//! Parses JSON by RFC 8259: no comments, no trailing commas.
 
 use usher_engine::diagnostic::Code;
 use usher_engine::value::Number;
@@ -6,7 +6,7 @@ use usher_engine::value::Number;
 use super::node::{Content, Entry, Fault, Node, Scalar, Span, Style};
 use crate::limits::{DOCUMENT_DEPTH_MAX, NODES_MAX};
 
-/// Reads the one document of a text.
+/// Parses the only document of a text.
 pub(super) fn read(text: &str, faults: &mut Vec<Fault>) -> Result<Node, Fault> {
     let at = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let mut reader = Reader { text, at, nodes: 0, faults };
@@ -103,12 +103,12 @@ impl Reader<'_> {
         }
     }
 
-    /// A number or one of the three words, kept as text; what it means is the core schema's business.
+    /// A number or one of the three words, kept as text; the core schema gives it a meaning.
     fn word(&mut self) -> Result<Content, Fault> {
         let rest = self.text.get(self.at..).unwrap_or_default();
         let length = rest.bytes().take_while(|b| b.is_ascii_alphanumeric() || b"+-.".contains(b)).count();
         let word = rest.get(..length).unwrap_or_default();
-        // One that is too large is reported as what it is.
+        // An overlarge number gets a finding of its own.
         if !matches!(word, "true" | "false" | "null") && Number::parse_or_beyond(word).is_none() {
             return Err(self.fault(self.at, "this is no JSON value; texts stand in double quotes"));
         }
@@ -166,7 +166,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Something else stands here; what people write most is called by its name.
+    /// An error about an unexpected character; frequent mistakes have their own messages.
     fn expected(&self, what: &str) -> Fault {
         let rest = self.text.get(self.at..).unwrap_or_default();
         let before = self.text.get(..self.at).unwrap_or_default().trim_end();
@@ -197,7 +197,7 @@ impl Reader<'_> {
     }
 }
 
-/// What an escape at the start of the text stands for, and how many bytes it takes.
+/// The character of an escape at the start of the text, and its length in bytes.
 pub(super) fn escape(text: &str) -> Option<(char, usize)> {
     let hex = |text: &str| {
         let digits = text.strip_prefix("\\u")?.get(..4)?;

@@ -1,9 +1,9 @@
-//! The tree of a text: scalars, lists and mappings, each with the bytes it covers.
+//! The tree of a text: scalars, lists and mappings, each with its byte range.
 
 use usher_engine::diagnostic::Code;
 use usher_engine::value::{Number, Value};
 
-/// What is wrong with a text before anybody asks what it means.
+/// A problem of a text that is found before any dialect reads it.
 #[derive(Debug)]
 pub(crate) struct Fault {
     pub(crate) code: Code,
@@ -39,7 +39,7 @@ pub(crate) struct Span {
     pub(crate) end: usize,
 }
 
-/// A value and where it stands.
+/// A value and its range.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub(crate) content: Content,
@@ -54,7 +54,7 @@ pub(crate) enum Content {
     Map(Vec<Entry>),
 }
 
-/// One key of a mapping and its value. Keys are unique; the first one written stays.
+/// One key of a mapping and its value. Keys are unique; the first of several stays.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) key: String,
@@ -62,21 +62,21 @@ pub(crate) struct Entry {
     pub(crate) value: Node,
 }
 
-/// A text, decoded, and how it was quoted.
+/// A decoded text, and the style of its quotes.
 #[derive(Clone, Debug)]
 pub(crate) struct Scalar {
     pub(crate) text: String,
     pub(crate) style: Style,
 }
 
-/// How a scalar was written.
+/// The style of a scalar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Style {
-    /// Without quotes: the only one that may be a number, a boolean or null.
+    /// Without quotes: the only style that may be a number, a boolean or null.
     Plain,
     /// `'…'`
     Single,
-    /// `"…"`, in JSON too.
+    /// `"…"`, also in JSON.
     Double,
     /// `|`
     Literal,
@@ -85,7 +85,7 @@ pub(crate) enum Style {
 }
 
 impl Node {
-    /// What a finding about a whole document points at: its first key.
+    /// The range for a finding about a whole document: its first key.
     pub(crate) fn first_key(&self) -> Span {
         match &self.content {
             Content::Map(entries) => entries.first().map_or(self.span, |entry| entry.key_span),
@@ -98,7 +98,7 @@ impl Node {
         self.entry(key).map(|entry| &entry.value).filter(|value| !value.is_null())
     }
 
-    /// A key that is written, be its value null.
+    /// An entry, even if its value is null.
     pub(crate) fn entry(&self, key: &str) -> Option<&Entry> {
         match &self.content {
             Content::Map(entries) => entries.iter().find(|entry| entry.key == key),
@@ -110,7 +110,7 @@ impl Node {
         matches!(&self.content, Content::Scalar(scalar) if scalar.value() == Some(Value::Null))
     }
 
-    /// The text of a scalar that is one.
+    /// The text of a scalar that is a text.
     pub(crate) fn as_text(&self) -> Option<&str> {
         match &self.content {
             Content::Scalar(scalar) if matches!(scalar.value(), Some(Value::String(_))) => Some(&scalar.text),
@@ -118,7 +118,7 @@ impl Node {
         }
     }
 
-    /// In words, for "must be a text, found …".
+    /// The kind in words, for "must be a text, found …".
     pub(crate) fn kind(&self) -> String {
         match &self.content {
             Content::List(_) => "a list".to_owned(),
@@ -126,13 +126,13 @@ impl Node {
             Content::Scalar(scalar) => match scalar.value() {
                 Some(Value::Null) => "null".to_owned(),
                 Some(Value::String(_)) => "a text".to_owned(),
-                // The quotes are missing more often than the value is wrong, so it is shown.
+                // Shown with its text, because missing quotes are the most frequent cause.
                 _ => format!("`{}`", scalar.text),
             },
         }
     }
 
-    /// The whole of it as a value; None when a number in it is not finite.
+    /// The node as a value; None when a number in it is not finite.
     pub(crate) fn value(&self) -> Option<Value> {
         Some(match &self.content {
             Content::Scalar(scalar) => scalar.value()?,
@@ -146,7 +146,7 @@ impl Node {
 }
 
 impl Scalar {
-    /// What it means by the core schema of YAML 1.2, which JSON shares: `yes` and `no` are texts. None: a number that is
+    /// The value by the core schema of YAML 1.2, which JSON shares: `yes` and `no` are texts. None: a number that is
     /// not finite.
     pub(crate) fn value(&self) -> Option<Value> {
         if self.style != Style::Plain {

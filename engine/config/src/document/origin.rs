@@ -1,13 +1,13 @@
-//! From a place in a decoded scalar back to the text it was written in.
+//! Maps a position in a decoded scalar back to the source text.
 //!
-//! A criterion in single quotes doubles its quotes, one in double quotes has escapes, folded ones lose line breaks. Here
-//! source and decoded text are walked side by side; where they do not agree, the answer is None and the caller points at
-//! the scalar's start.
+//! A criterion in single quotes doubles its quotes, one in double quotes has escapes, folded ones lose line breaks.
+//! Source and decoded text are walked in parallel; where they differ, the result is None and the caller points at the
+//! scalar's start.
 
 use super::json;
 use super::node::{Scalar, Span, Style};
 
-/// The byte of `text` that the byte `target` of the decoded scalar came from.
+/// The byte of `text` that produced the byte `target` of the decoded scalar.
 pub(crate) fn origin(text: &str, scalar: &Scalar, span: Span, target: usize) -> Option<usize> {
     let quoted = matches!(scalar.style, Style::Single | Style::Double);
     let start = span.start + usize::from(quoted);
@@ -60,11 +60,11 @@ impl Walk<'_> {
         Some(())
     }
 
-    /// Lines of a block scalar; `before` is all text up to its first character, which the indentation is read from.
+    /// Lines of a block scalar; `before` is all text up to its first character, from which the indentation is derived.
     fn block(&mut self, before: &str, style: Style) -> Option<()> {
         let line = before.rsplit(['\n', '\r']).next()?;
         if !line.bytes().all(|byte| byte == b' ') {
-            // Not a block scalar but a plain one that a tag made a text.
+            // A plain scalar that a tag made a text.
             return self.flow(Style::Plain);
         }
         let kept = self.decoded.trim_start_matches('\n');
@@ -125,7 +125,7 @@ fn line_break(text: &str) -> Option<usize> {
     if text.starts_with("\r\n") { Some(2) } else { text.starts_with(['\n', '\r']).then_some(1) }
 }
 
-/// How many line breaks stand at the start of the text, and how many bytes they and the blanks between and behind take.
+/// The number of line breaks at the start of the text, and the bytes that they and the surrounding blanks take.
 fn fold(text: &str) -> (usize, usize) {
     let (mut breaks, mut rest) = (0, text);
     while let Some(length) = line_break(rest) {
@@ -135,12 +135,12 @@ fn fold(text: &str) -> (usize, usize) {
     (breaks, text.len() - rest.len())
 }
 
-/// How many bytes the escape at the start of a text in double quotes takes; None: it is none.
+/// The length in bytes of the escape at the start of a text in double quotes; None if it is not one.
 pub(super) fn escape(text: &str) -> Option<usize> {
     json::escape(text).or_else(|| yaml_escape(text)).map(|(_, length)| length)
 }
 
-/// The escapes that YAML has and JSON has not.
+/// The escapes that YAML has in addition to JSON.
 fn yaml_escape(text: &str) -> Option<(char, usize)> {
     let code = |digits: usize| {
         let code = u32::from_str_radix(text.get(2..2 + digits)?, 16).ok()?;
@@ -168,7 +168,7 @@ mod tests {
     use super::super::{Content, read};
     use super::*;
 
-    /// Every character of the decoded text that is written as itself must be found at its place.
+    /// Every character of the decoded text that is written as itself must map to its own position.
     fn check(yaml: &str, decoded: &str, needle: &str, at: usize) {
         let (nodes, faults) = read("a.yaml", yaml);
         assert!(faults.is_empty(), "{yaml:?} {faults:?}");

@@ -1,4 +1,4 @@
-//! YAML 1.2, from the parser's events. Nothing here recurses, so no nesting can exhaust the stack.
+//! Parses YAML 1.2 from the parser's events. Nothing here recurses, so no nesting can exhaust the stack.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -12,7 +12,7 @@ use super::origin::escape;
 use super::yaml_words::words;
 use crate::limits::{DOCUMENT_DEPTH_MAX, NODES_MAX, TAB_WORK_BYTES_MAX};
 
-/// Reads the documents of a text.
+/// Parses the documents of a text.
 pub(super) fn read(text: &str, faults: &mut Vec<Fault>) -> Result<Vec<Node>, Fault> {
     let mut blank = Cow::Borrowed(text);
     let (known, mut work) = (faults.len(), 0);
@@ -24,7 +24,7 @@ pub(super) fn read(text: &str, faults: &mut Vec<Fault>) -> Result<Vec<Node>, Fau
             None => return Ok(builder.documents),
             Some(error) => error,
         };
-        // YAML allows a tab behind the colon of a key, the parser does not: there a blank is as good.
+        // YAML allows a tab after the colon of a key, the parser does not: the tab is replaced by a blank.
         let at = builder.offsets.byte(error.marker().index());
         work += at;
         let Some(tabs) = tabs_behind_colon(text, at).filter(|_| work <= TAB_WORK_BYTES_MAX) else {
@@ -36,7 +36,7 @@ pub(super) fn read(text: &str, faults: &mut Vec<Fault>) -> Result<Vec<Node>, Fau
     }
 }
 
-/// The blanks and tabs that end at a byte, if a colon stands before them and a tab is among them.
+/// The blanks and tabs that end at a byte, if they follow a colon and include a tab.
 fn tabs_behind_colon(text: &str, end: usize) -> Option<Range<usize>> {
     let before = text.get(..end)?;
     let start = before.trim_end_matches([' ', '\t']).len();
@@ -44,7 +44,7 @@ fn tabs_behind_colon(text: &str, end: usize) -> Option<Range<usize>> {
     is_one.then_some(start..end)
 }
 
-/// Collects events into trees.
+/// Builds trees from events.
 #[derive(Default)]
 struct Builder<'a> {
     text: &'a str,
@@ -52,26 +52,26 @@ struct Builder<'a> {
     documents: Vec<Node>,
     open: Vec<Frame>,
     anchors: HashMap<usize, Measured>,
-    /// Where the last event ended.
+    /// The end of the last event.
     end: usize,
-    /// Counts copies too: of aliases, and of what anchors keep for them.
+    /// Includes copies: those of aliases, and those that anchors keep.
     nodes: usize,
 }
 
-/// A list or mapping that has not ended yet.
+/// An open list or mapping.
 struct Frame {
     start: usize,
     anchor: usize,
     content: Content,
-    /// The keys so far, to find a second one.
+    /// The keys so far, to detect duplicates.
     keys: HashSet<String>,
-    /// A key that waits for its value.
+    /// A key without its value yet.
     key: Option<(String, Span)>,
     size: usize,
     height: usize,
 }
 
-/// A node with what copying it would cost.
+/// A node with the cost of copying it.
 #[derive(Clone)]
 struct Measured {
     node: Node,
@@ -80,7 +80,7 @@ struct Measured {
 }
 
 impl Builder<'_> {
-    /// Takes all events of a text, up to what the parser cannot read.
+    /// Reads all events of a text, up to the first error of the parser.
     fn all(&mut self, body: &str, faults: &mut Vec<Fault>) -> Result<Option<ScanError>, Fault> {
         for event in Parser::new_from_str(body) {
             match event {
@@ -96,7 +96,7 @@ impl Builder<'_> {
 
     fn take(&mut self, event: Event<'_>, marks: Marks, faults: &mut Vec<Fault>) -> Result<(), Fault> {
         let mut span = self.offsets.span(marks);
-        // A tag stands at the beginning of what the parser counts to a node.
+        // A tag belongs to the range that the parser reports for a node.
         let properties = span;
         match event {
             Event::Scalar(text, style, anchor, tag) => {
@@ -149,9 +149,9 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// Puts a finished node where it belongs.
+    /// Adds a finished node to its parent.
     fn keep(&mut self, anchor: usize, measured: Measured, faults: &mut Vec<Fault>) -> Result<(), Fault> {
-        // A list has counted its items already, when they were kept.
+        // The items of a list were counted already, when they were kept.
         self.nodes += 1;
         if anchor > 0 {
             self.nodes += measured.size;
@@ -195,7 +195,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// How a scalar is to be read: `!!str` makes a plain one a text, no other tag is known.
+    /// The style of a scalar: `!!str` makes a plain one a text, other tags are unknown.
     fn style(&self, style: ScalarStyle, tag: Option<Cow<'_, Tag>>, span: Span) -> Result<Style, Fault> {
         if let Some(tag) = tag {
             let known = tag.is_yaml_core_schema() && tag.suffix == "str";
@@ -208,7 +208,7 @@ impl Builder<'_> {
                 return Err(fault);
             }
             if style == ScalarStyle::Plain {
-                // Literal is the style that says "a text" and asks for no quote at its start.
+                // Literal is the style of a text without a quote at its start.
                 return Ok(Style::Literal);
             }
         }
@@ -253,7 +253,7 @@ impl Builder<'_> {
 }
 
 impl<'a> Builder<'a> {
-    /// The first tab that indents a line, from where the last event ended to the line that cannot be read.
+    /// The first tab that indents a line, from the end of the last event to the line of the error.
     fn tab_in_indentation(&self, until: usize) -> Option<usize> {
         let from = self.text.get(..self.end.min(until))?.rfind('\n').map_or(0, |at| at + 1);
         let until = until + self.text.get(until..)?.find('\n').unwrap_or(self.text.len() - until);
@@ -269,7 +269,7 @@ impl<'a> Builder<'a> {
         None
     }
 
-    /// The first backslash of a text in double quotes that begins no escape, and what it does begin.
+    /// The first backslash in double quotes that does not begin an escape, and the text after it.
     fn escape(&self, start: usize) -> Option<(usize, &'a str)> {
         let mut at = start;
         loop {
@@ -284,13 +284,13 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// From the parser's characters to our bytes.
+/// Maps the parser's character positions to bytes.
 #[derive(Default)]
 struct Offsets {
     /// Bytes before the first character (a byte order mark).
     base: usize,
     length: usize,
-    /// Where each character starts; empty when all are ASCII.
+    /// The byte offset of each character; empty when all are ASCII.
     starts: Vec<usize>,
 }
 
@@ -317,7 +317,7 @@ impl Offsets {
     }
 }
 
-/// Past the anchor and tag that the parser counts to a node.
+/// The position after the anchor and tag, which the parser includes in the range of a node.
 fn after_properties(text: &str, span: Span) -> usize {
     let mut rest = text.get(span.start..).unwrap_or_default();
     while rest.starts_with(['&', '!']) {
@@ -327,7 +327,7 @@ fn after_properties(text: &str, span: Span) -> usize {
     text.len() - rest.len()
 }
 
-/// The parser counts a comment behind a quoted scalar to it; this finds the closing quote.
+/// The position after the closing quote: the parser includes a comment after a quoted scalar in its range.
 fn scalar_end(text: &str, span: Span, style: Style) -> usize {
     let quote = match style {
         Style::Single => b'\'',
@@ -355,7 +355,7 @@ fn scalar_end(text: &str, span: Span, style: Style) -> usize {
 mod tests {
     use super::*;
 
-    /// Whether a text is refused for its size, and how many values were made or copied until then.
+    /// True if a text is refused for its size, and the number of values made or copied until then.
     fn work(text: &str) -> (bool, usize) {
         let mut builder = Builder { text, offsets: Offsets::of(text, text), ..Builder::default() };
         for event in Parser::new_from_str(text) {
@@ -372,11 +372,11 @@ mod tests {
 
     #[test]
     fn no_text_makes_more_work_than_the_bound() {
-        // Ten times as many values with each line.
+        // Each line has ten times as many values as the one before.
         let tens = |name: &str| [name; 10].join(", ");
         let lines = (1..40).map(|at| format!("a{at}: &a{at} [{}]\n", tens(&format!("*a{}", at - 1))));
         let laughs = format!("a0: &a0 [{}]\n{}", tens("lol"), lines.collect::<String>());
-        // One long list, repeated; lists that anchors keep at every depth; keys that are aliases.
+        // A long list, repeated; lists kept by anchors at every depth; keys that are aliases.
         let long =
             format!("a: &a [{}]\nb: [{}]\n", vec!["x"; 30_000].join(", "), vec!["*a"; 30_000].join(", "));
         let kept: String = (0..60).map(|at| format!("{}&k{at} \n", "- ") + &"  ".repeat(at + 1)).collect();
@@ -416,7 +416,7 @@ mod tests {
             assert!(faults.is_empty());
             nodes.unwrap();
         }
-        // What stands in quotes or in a block keeps its tabs.
+        // Tabs in quotes or in a block are kept.
         let nodes = read("a: \"x:\ty\"\nb: |\n  x:\ty\nc:\td\n", &mut Vec::new()).unwrap();
         assert_eq!(nodes[0].get("a").unwrap().as_text(), Some("x:\ty"));
         assert_eq!(nodes[0].get("b").unwrap().as_text(), Some("x:\ty\n"));

@@ -1,6 +1,6 @@
-//! What the YAML parser says, in words for people who do not parse YAML.
+//! Rewrites the YAML parser's messages for people who do not know its terms.
 
-/// Parts of the parser's messages, what is said instead, and how to mend it.
+/// Parts of the parser's messages, their replacements, and help.
 const WORDS: [(&str, &str, &str); 18] = [
     (
         "mapping values are not allowed",
@@ -58,7 +58,7 @@ const WORDS: [(&str, &str, &str); 18] = [
     ("<document", "something follows the end of the document", "separate documents by a line `---`"),
 ];
 
-/// What to say instead of a message, and how to mend it; the message itself if nobody has better words.
+/// The replacement of a message, with help; the message itself if there is none.
 pub(super) fn words(info: &str) -> (String, Option<String>) {
     match WORDS.iter().find(|(part, ..)| info.contains(part)) {
         Some((_, message, help)) => ((*message).to_owned(), Some((*help).to_owned())),

@@ -1,8 +1,8 @@
-//! What a section answers: what can never leave, what its answer alone shows, and how large it can become. RT 2.0 ends at 10 KB; a page waits for
-//! every byte.
+//! Lints of a section's answer: outputs that are always withheld, sensitive values that the answer reveals, and its
+//! size. RT 2.0 ends at 10 KB, and a page waits for every byte.
 //!
-//! The size is counted from the bounds of what a section shows: a stored value has at most 500 bytes, and so has each item of
-//! a list. What JSON adds for escapes is left out: it is rare, and would make every bound six times as large.
+//! The size is computed from the bounds of the outputs: a stored value has at most 500 bytes, and so has each item of a
+//! list. Escapes in JSON are not counted: they are rare, and would make every bound six times as large.
 
 use usher_engine::definition::{
     Aggregation, Attribute, AttributeKind, Definition, ListAggregation, Output, OutputSource, Section,
@@ -47,7 +47,7 @@ pub(super) fn lint(definition: &Definition, found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Sensitive values leave only by sections that say so, whoever asks.
+/// Sensitive values leave only through sections that include them.
 fn withheld(definition: &Definition, section: &Section, output: &Output) -> Option<Diagnostic> {
     if section.include_sensitive {
         return None;
@@ -69,8 +69,8 @@ fn withheld(definition: &Definition, section: &Section, output: &Output) -> Opti
     Some(Diagnostic::new(Code::Withheld, message).help(help))
 }
 
-/// A page sees which sections answer, and so learns of the values that they ask about: the number of the first condition
-/// that asks about a sensitive one.
+/// The number of the first condition on a sensitive value, in a section that a page can ask: the page would learn about
+/// the value from whether the section answers.
 fn gated(definition: &Definition, section: &Section) -> Option<(usize, Diagnostic)> {
     let mut names = Vec::new();
     conditions(&section.criteria, &mut names);
@@ -137,7 +137,7 @@ fn shown<'a>(definition: &'a Definition, source: &'a OutputSource) -> Vec<(&'a A
     }
 }
 
-/// The attribute that a name means, or the attribute and its part.
+/// The attribute of a name, with its part if it names one.
 fn find<'a>(definition: &'a Definition, name: &'a str) -> Option<(&'a Attribute, Option<&'a str>)> {
     let named = |name: &str| definition.attributes.iter().find(|attribute| attribute.name == name);
     match named(name) {

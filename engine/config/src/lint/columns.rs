@@ -1,5 +1,5 @@
-//! Columns that are read and that their event tables do not have: filters that never match, attributes that stay empty,
-//! keys that never stitch. Tables of which nothing is known are left alone.
+//! Lints of columns that a definition reads but their event tables do not have: filters that never match, attributes
+//! that stay empty, keys that never stitch. Tables without known columns are skipped.
 
 use usher_engine::definition::{AttributeKind, Definition, EventTable, Increment};
 use usher_engine::diagnostic::{Code, Diagnostic};
@@ -29,7 +29,7 @@ pub(super) fn lint(definition: &Definition, columns: &Columns<'_>, found: &mut V
     keys(definition, columns, found);
 }
 
-/// What reads columns, and what is said of it.
+/// Collects findings about the columns that are read.
 struct Reads<'a, 'f> {
     definition: &'a Definition,
     columns: &'a Columns<'a>,
@@ -110,7 +110,7 @@ impl Reads<'_, '_> {
     }
 }
 
-/// Keys that no table has, and tables that have no key: their events belong to nobody.
+/// Reports keys that no table has, and tables without a key: their events belong to no visitor.
 fn keys(definition: &Definition, columns: &Columns<'_>, found: &mut Vec<Diagnostic>) {
     let identity = &definition.identity;
     let lookup = identity.lookup_key.iter().chain(&identity.primary_key).map(String::as_str);
@@ -144,7 +144,7 @@ fn keys(definition: &Definition, columns: &Columns<'_>, found: &mut Vec<Diagnost
     }
     tables.extend(&definition.tables);
     let known: Vec<_> = tables.iter().filter_map(|table| columns.known(table)).collect();
-    // A table of which nothing is known may have any key.
+    // A table without known columns may have any key.
     if known.is_empty() || known.len() < tables.len() {
         return;
     }

@@ -1,4 +1,4 @@
-//! Patterns that somebody wrote as another language delimits them, `/…/i`: here the slashes are part of what is searched for.
+//! Lints of patterns in the delimiters of another language, `/…/i`: here the slashes are part of the pattern.
 
 use usher_engine::definition::{AttributeKind, Definition};
 use usher_engine::diagnostic::{Code, Diagnostic};
@@ -47,7 +47,7 @@ fn of_expr(expr: Option<&Expr>, at: &str, found: &mut Vec<Diagnostic>) {
     expr.into_iter().for_each(|expr| tests(expr, &mut next, &mut visit));
 }
 
-/// Every test with its number among the conditions, as they are written.
+/// Visits every test with its number among the conditions, in the order of the text.
 fn tests(expr: &Expr, next: &mut usize, visit: &mut impl FnMut(usize, &Test)) {
     match expr {
         Expr::And(parts) | Expr::Or(parts) => parts.iter().for_each(|part| tests(part, next, visit)),
@@ -61,8 +61,8 @@ fn tests(expr: &Expr, next: &mut usize, visit: &mut impl FnMut(usize, &Test)) {
     }
 }
 
-/// A finding about a pattern between slashes: with flags behind the last, or with what only makes sense between them. A path
-/// such as `/cart/` is none.
+/// A finding about a pattern between slashes: with flags after the last, or with syntax that only makes sense between
+/// them. A path such as `/cart/` is fine.
 fn delimited(pattern: &str) -> Option<Diagnostic> {
     let (inner, flags) = pattern.strip_prefix('/')?.rsplit_once('/')?;
     let has_flags =

@@ -1,6 +1,6 @@
-//! Where something stands.
+//! Places in the texts.
 
 use crate::document::Span;
 
-/// Where something stands: which text, which bytes.
+/// A place: the index of the text, and the range in it.
 pub(crate) type At = (usize, Span);

@@ -1,4 +1,4 @@
-//! Durations and windows, in the two ways in which they are written.
+//! Durations and windows, in both spellings.
 
 use usher_engine::diagnostic::Code;
 use usher_engine::limits::{DAY_MS, WINDOW_MS_MAX};
@@ -6,7 +6,7 @@ use usher_engine::limits::{DAY_MS, WINDOW_MS_MAX};
 use super::{Fields, Lower};
 use crate::document::{Content, Span};
 
-/// What a duration's key may say.
+/// The kind of duration under a key, in words.
 fn of_key(key: &str) -> &'static str {
     if key == "expiry_days" { "30" } else { "24h" }
 }
@@ -27,7 +27,7 @@ impl Lower {
             return None;
         };
         let text = &scalar.text;
-        // Nobody writes milliseconds, but a bundle may hold any number of them.
+        // Bundles may have any number of milliseconds, although people do not write them.
         let units = [("ms", 1), ("m", DAY_MS / 1_440), ("h", DAY_MS / 24), ("d", DAY_MS)];
         let known = |(unit, unit_ms)| Some((text.strip_suffix(unit)?, unit_ms));
         let (digits, unit_ms) = units.into_iter().find_map(known).unwrap_or_default();
@@ -44,8 +44,8 @@ impl Lower {
         )
     }
 
-    /// Whether a duration's key has nothing behind it, which is noted: only without the key it lasts for ever, or for as
-    /// long as is usual. Null is written by those who mean it.
+    /// True if a duration's key is empty, which is reported: only without the key the default applies. An explicit null
+    /// is accepted.
     pub(crate) fn forgotten(&mut self, fields: Fields<'_>, key: &str) -> bool {
         let empty = |content: &Content| matches!(content, Content::Scalar(scalar) if scalar.text.is_empty());
         let entry = fields.entry(key).filter(|entry| entry.value.is_null() && empty(&entry.value.content));
@@ -57,7 +57,7 @@ impl Lower {
         entry.is_some()
     }
 
-    /// `value` and `unit`; `key` says what they are of.
+    /// `value` and `unit` of the duration under `key`.
     pub(crate) fn parts_ms(&mut self, parts: Fields<'_>, key: &str) -> Option<i64> {
         let value = self.need(parts, "value").and_then(|_| self.count(parts, "value", i64::MAX));
         let unit = self.need_text(parts, "unit")?;

@@ -1,19 +1,19 @@
-//! Scalars without quotes that look like one thing and are another: `0123` is the number 123, `1_000` is a text.
+//! Scalars without quotes that look like another type: `0123` is the number 123, `1_000` is a text.
 
 use usher_engine::value::{Number, Value};
 
 use crate::document::{Content, Node, Scalar, Span, Style};
 
-/// What was written, and what it is read as.
+/// A scalar as written, and as read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Unquoted {
-    /// A number that does not print as it was written, and with what it prints as.
+    /// A number that does not print as it was written, and its printed form.
     Number(String, String),
-    /// A text that other readers of YAML take for a number, and that number.
+    /// A text that other YAML readers take for a number, and that number.
     Text(String, String),
 }
 
-/// All of them within a value.
+/// Collects them within a value.
 pub(super) fn unquoted(node: &Node, out: &mut Vec<(Unquoted, Span)>) {
     match &node.content {
         Content::Scalar(scalar) => out.extend(of(scalar).map(|found| (found, node.span))),
@@ -30,7 +30,7 @@ fn of(scalar: &Scalar) -> Option<Unquoted> {
             let leading =
                 digits.starts_with('0') && digits.as_bytes().get(1).is_some_and(u8::is_ascii_alphanumeric);
             let exponent = digits.contains(['e', 'E']);
-            // An integer that is none for us has lost digits.
+            // An integer beyond 64 bits has lost digits.
             let long = matches!(number, Number::Float(_)) && digits.bytes().all(|byte| byte.is_ascii_digit());
             (leading || exponent || long || text.starts_with('+'))
                 .then(|| Unquoted::Number(text.clone(), shown(number)))
@@ -45,7 +45,7 @@ fn of(scalar: &Scalar) -> Option<Unquoted> {
     }
 }
 
-/// A whole number without a point behind it.
+/// Prints a whole number without a point.
 fn shown(number: Number) -> String {
     let text = number.to_string();
     text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)

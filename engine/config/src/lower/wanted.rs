@@ -1,6 +1,6 @@
-//! Help for keys that are not there.
+//! Help for missing keys.
 
-/// What a key that must be there is for.
+/// The purpose of a required key.
 pub(super) fn wanted(key: &str) -> Option<&'static str> {
     Some(match key {
         "parent_segment_id" => "write the id of the parent segment, such as `parent_segment_id: \"1069944\"`",

@@ -14,7 +14,7 @@ use crate::document::Node;
 use crate::lower::{Fields, Lower};
 use crate::suggest::did_you_mean;
 
-/// The types of attributes, those that are not supported last, each with the keys that only some have.
+/// The types of attributes, unsupported ones last, each with its specific keys.
 pub(in crate::dialect) const TYPES: [(&str, &[&str]); 5] = [
     (
         "single",
@@ -57,11 +57,11 @@ pub(in crate::dialect) const TYPES: [(&str, &[&str]); 5] = [
     ("lookupCatalog", &["lookupCatalogTableName", "lookupCatalogColumns", "lookupKeys"]),
 ];
 
-/// What every attribute may say.
+/// The keys that every attribute may have.
 const COMMON: [&str; 8] =
     ["id", "audienceId", "name", "identifier", "type", "realtimeAttributeKind", "description", "sensitive"];
 
-/// What documents of RT 2.0 send with lists, and its API does not know.
+/// Keys that documents of RT 2.0 have in lists, but its API ignores.
 const OF_NO_USE_IN_LISTS: [&str; 2] = ["valueColumn", "dataType"];
 
 const OF_SINGLES: [(&str, Aggregation); 5] = [
@@ -102,10 +102,10 @@ pub(super) fn lower(lower: &mut Lower, node: &Node, id: Option<String>) {
     }
     let kind = kind(lower, fields);
     let description = lower.text(fields, "description");
-    // Those that cannot say are not sensitive; what a batch knows is, unless it says otherwise.
+    // Attributes without the key are not sensitive; batch attributes are by default.
     let batch = matches!(kind, Some(AttributeKind::Batch { .. }));
     let sensitive = lower.boolean(fields, "sensitive").unwrap_or(batch);
-    // Kept even when something in it is wrong, so that those who refer to it are not wrong too.
+    // Kept even when a part is wrong, so that references to it are not errors, too.
     if let Some(name) = name {
         let called = lower.text(fields, "name");
         unique(lower, fields, &name, [id.as_deref(), called.as_deref()], "attribute");
@@ -205,7 +205,7 @@ fn list(lower: &mut Lower, fields: Fields<'_>) -> Option<AttributeKind> {
         }
         parts.push(part);
     }
-    // One that could not be read may be what reads it.
+    // An unreadable part may be the one that uses it.
     for (name, span) in kept.iter().filter(|_| parts.len() == written.len()) {
         if Some(name) != column.as_ref() && !parts.iter().any(|part| part.column == *name) {
             let message = format!("no aggregation reads the field `{name}`; it is not kept");
@@ -223,7 +223,7 @@ fn list(lower: &mut Lower, fields: Fields<'_>) -> Option<AttributeKind> {
     Some(AttributeKind::List { key_event, filter, column, keep, items_max, duration_ms, parts, actions })
 }
 
-/// An aggregation of a list, which its sub-identifier addresses.
+/// An aggregation of a list, addressed by its sub-identifier.
 fn part(lower: &mut Lower, node: &Node) -> Option<ListPart> {
     let fields =
         lower.fields(node, "an aggregation", &["name", "identifier", "aggregationType", "column"])?;

@@ -1,14 +1,14 @@
-//! Reads that all bodies share: whose they are, and what they call each other.
+//! Reads that all bodies share: the audience, and references to other bodies.
 
 use usher_engine::diagnostic::Code;
 
 use crate::lower::{Fields, Lower};
 
-/// What an answer of the API carries beyond what was sent to it.
+/// Keys that only answers of the API have.
 pub(super) const READ_BACK: [&str; 5] = ["createdAt", "updatedAt", "createdBy", "updatedBy", "notation"];
 
 impl Lower {
-    /// The audience, which a body may say.
+    /// The audience, which a body may name.
     pub(super) fn body_audience(&mut self, fields: Fields<'_>) {
         if fields.get("audienceId").is_some() {
             self.audience(fields, "audienceId", "audienceName");
@@ -17,20 +17,20 @@ impl Lower {
         }
     }
 
-    /// The name of the key event that a body calls by its id or name.
+    /// The name of the key event that a body refers to by id or name.
     pub(in crate::dialect) fn key_event_id(&mut self, fields: Fields<'_>, key: &str) -> Option<String> {
         let id = self.need_id(fields, key)?;
         Some(self.bodies.key_events.get(&id).cloned().unwrap_or(id))
     }
 
-    /// The name of the attribute that a body calls by its id, identifier or name.
+    /// The name of the attribute that a body refers to by id, identifier or name.
     pub(in crate::dialect) fn attribute_id(&mut self, fields: Fields<'_>, key: &str) -> Option<String> {
         let id = self.need_id(fields, key)?;
         Some(self.bodies.attributes.get(&id).cloned().unwrap_or(id))
     }
 }
 
-/// Notes an id or a name that another body has, too: whoever calls it would get one of them by chance.
+/// Reports an id or a name that two bodies share, because references to it would be ambiguous.
 pub(super) fn unique(
     lower: &mut Lower,
     fields: Fields<'_>,

@@ -45,7 +45,7 @@ pub(super) fn lower(lower: &mut Lower, node: &Node, id: Option<String>) {
     let filter = filter_rule(lower, fields, ".filter");
     let columns = columns(lower, fields);
     let description = lower.text(fields, "description");
-    // Kept even when something in it is wrong, so that those who refer to it are not wrong too.
+    // Kept even when a part is wrong, so that references to it are not errors, too.
     if let Some(name) = name {
         super::body::unique(lower, fields, &name, [id.as_deref(), None], "key event");
         let table = EventTable { database, table };
@@ -53,7 +53,7 @@ pub(super) fn lower(lower: &mut Lower, node: &Node, id: Option<String>) {
     }
 }
 
-/// Which events count; an empty `And` is as good as none.
+/// The filter of events; an empty `And` counts as none.
 pub(super) fn filter_rule(lower: &mut Lower, fields: Fields<'_>, part: &str) -> Option<Expr> {
     let node = fields.get("filterRule")?;
     lower.mark_criterion(part, node.span);

@@ -1,7 +1,8 @@
-//! Bodies of the control API: `realtime_setting`, key events and attributes, alone, in lists, or as the API answers them.
+//! Bodies of the control API: `realtime_setting`, key events and attributes, alone, in lists, or as the API answers
+//! them.
 //!
-//! They name each other by ids, in any order and over several files: [`declare`] walks all of them first, [`finish`]
-//! settles what only the whole can tell. Keys may be written in snake case, too.
+//! They refer to each other by ids, in any order and across files: [`declare`] collects the ids first, [`finish`]
+//! resolves what needs all of them. Keys may also be in snake case.
 
 pub(super) mod attribute;
 mod body;
@@ -20,7 +21,7 @@ use crate::document::{Content, Node};
 use crate::lower::{At, Bodies, Lower};
 use spelling::spelled;
 
-/// Remembers by which ids and names a document's bodies may be called.
+/// Collects the ids and names of a document's bodies.
 pub(super) fn declare(lower: &mut Lower, node: &Node) {
     match recognize(node) {
         Some(Dialect::Several) => {
@@ -47,7 +48,7 @@ fn declare_body(bodies: &mut Bodies, node: &Node, id: Option<String>) {
         _ => return,
     };
     let Some(own) = own else { return };
-    // Ids and identifiers are meant first, then names for people.
+    // Ids and identifiers take precedence over display names.
     for sure in id.into_iter().chain([own.clone()]) {
         names.insert(sure, own.clone());
     }
@@ -65,7 +66,7 @@ fn id_of(node: &Node) -> Option<String> {
 
 /// Lowers a body; `id` is that of the resource around it.
 pub(super) fn lower(lower: &mut Lower, node: &Node, dialect: Dialect, id: Option<String>) {
-    // Some documents send attributes in the words of `rt_config`, which are in snake case.
+    // Some documents have attributes with the keys of `rt_config`, which are in snake case.
     if dialect == Dialect::ApiAttribute && node.entry("source_event").is_some() {
         return rt_config::attribute(lower, node);
     }
@@ -88,12 +89,12 @@ pub(super) fn lower_resource(lower: &mut Lower, node: &Node) {
     }
 }
 
-/// Settles what only all texts together tell.
+/// Resolves references that need all texts.
 pub(super) fn finish(lower: &mut Lower) {
     let bodies = std::mem::take(&mut lower.bodies);
     let definition = &mut lower.definition;
     for (name, column, at) in bodies.columns {
-        // An attribute of its own says more than the setting's list.
+        // An attribute body takes precedence over the setting's list.
         let known = definition.attributes.iter().any(|attribute| {
             attribute.name == name
                 || matches!(&attribute.kind, AttributeKind::Batch { column: other, .. } if *other == column)
@@ -120,7 +121,7 @@ pub(super) fn finish(lower: &mut Lower) {
         else {
             continue;
         };
-        // The API says batch columns where the definition says the attributes that read them.
+        // The API names batch columns where the definition names the attributes that read them.
         for name in [Some(&mut backfill.attribute), backfill.time_attribute.as_mut()].into_iter().flatten() {
             if !names.contains(name)
                 && let Some(own) = bodies.attributes.get(name).or_else(|| columns.get(name))
@@ -150,8 +151,8 @@ pub(super) fn finish(lower: &mut Lower) {
     }
 }
 
-/// A payload of the API shows a list of the API (`own`) by one of its parts. A list of YAML goes by its name where it has
-/// one aggregation; of one that has several the engine asks which.
+/// A payload of the API shows a list of the API (`own`) by one of its parts. A list of YAML is addressed by its name if
+/// it has one aggregation; if it has several, the engine reports the ambiguity.
 fn whole(lower: &mut Lower, own: &[usize], name: &str, path: &str, at: At) {
     let definition = &lower.definition;
     let Some(index) = definition.attributes.iter().position(|attribute| attribute.name == name) else {
@@ -162,7 +163,7 @@ fn whole(lower: &mut Lower, own: &[usize], name: &str, path: &str, at: At) {
         return;
     };
     let several = column.is_some() && !parts.is_empty();
-    // What could not be read may have been its parts.
+    // The unreadable entries may be its parts.
     if several || !own.contains(&index) || lower.broken.contains(&format!("attributes[{index}]")) {
         return;
     }

@@ -1,7 +1,7 @@
-//! `realtime_setting`: event tables, keys, what batch columns are imported. Each body may hold some of it, as a PATCH does.
+//! `realtime_setting`: event tables, keys, imported batch columns. Each body may hold some of it, as a PATCH does.
 //!
-//! The API has no word for the key that tells people apart. RT 2.0's lookup key is the parent segment's primary key, so
-//! `extLookupKey` does, unless `primaryKey`, a key of Usher's own, names another.
+//! The API has no term for the primary key. RT 2.0's lookup key is the parent segment's primary key, so `extLookupKey`
+//! is the primary key, unless `primaryKey`, a key of Usher's own, names another.
 
 use usher_engine::diagnostic::Code;
 
@@ -60,7 +60,7 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) {
     }
 }
 
-/// Whether a part of the identity was written before; a setting's bodies add up, none replaces what another says.
+/// True if a part of the identity was set before; bodies of a setting add up, and none replaces a part of another.
 fn again(lower: &mut Lower, fields: Fields<'_>, key: &str, part: &str) -> bool {
     let known = lower.places.contains_key(part);
     if known {
@@ -74,7 +74,7 @@ fn again(lower: &mut Lower, fields: Fields<'_>, key: &str, part: &str) -> bool {
 }
 
 fn keys(lower: &mut Lower, node: &Node) {
-    // Some documents have a mapping here that is `id_stitching` by another name.
+    // Some documents have a mapping here that is `id_stitching` under another name.
     if let Content::Map(_) = node.content {
         return rt_config::identity(lower, &snake_keys(node), "keyColumns");
     }

@@ -1,4 +1,4 @@
-//! One spelling of keys: RT 2.0's documents write some bodies in snake case that its API has in camel case.
+//! Normalizes key spelling: RT 2.0's documents write some bodies in snake case that its API has in camel case.
 
 use usher_engine::diagnostic::Code;
 
@@ -6,7 +6,8 @@ use crate::document::{Content, Entry, Node};
 use crate::lower::Lower;
 use crate::spelling::{camel, snake};
 
-/// The document with its keys in camel case; a key in both spellings is noted. Findings about it keep to its own spelling.
+/// The document with its keys in camel case; a key in both spellings is reported. Findings keep the document's own
+/// spelling.
 pub(in crate::dialect) fn spelled(lower: &mut Lower, node: &Node) -> Node {
     if any_key(node, |key| camel(key) != key) && !any_key(node, |key| snake(key).is_some_and(|it| it != key))
     {
@@ -23,7 +24,7 @@ fn any_key(node: &Node, is: fn(&str) -> bool) -> bool {
     }
 }
 
-/// The keys of a document as they are written, where [`spelled`] has changed them.
+/// The keys of a document as written, before [`spelled`] changed them.
 pub(in crate::dialect) fn snake_keys(node: &Node) -> Node {
     let content = match &node.content {
         Content::Scalar(_) => return node.clone(),
@@ -64,7 +65,7 @@ fn camel_keys(lower: &mut Lower, node: &Node) -> Node {
     Node { content, span: node.span }
 }
 
-/// Whether a document has a key, in either spelling.
+/// True if a document has a key, in either spelling.
 pub(in crate::dialect) fn has(node: &Node, key: &str) -> bool {
     match &node.content {
         Content::Map(entries) => entries.iter().any(|entry| camel(&entry.key) == key),

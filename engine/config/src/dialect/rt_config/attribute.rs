@@ -12,7 +12,7 @@ use crate::document::Node;
 use crate::lower::{Fields, Lower};
 use crate::suggest::did_you_mean;
 
-/// The kinds, the aggregations that each has (its own first), and the keys that fit.
+/// The kinds, each with its aggregations (the default first) and its keys.
 const KINDS: [Kind; 4] = [
     Kind {
         name: "single",
@@ -59,7 +59,7 @@ struct Kind {
     keys: &'static [&'static str],
 }
 
-/// What every kind of attribute may say.
+/// The keys that every kind of attribute has.
 const COMMON: [&str; 4] = ["name", "type", "sensitivity", "description"];
 
 /// The keys that only some kinds have, each once.
@@ -99,7 +99,7 @@ pub(in crate::dialect) fn attribute(lower: &mut Lower, node: &Node) {
     let description = lower.text(fields, "description");
     let batch = matches!(kind, Some(AttributeKind::Batch { .. }));
     let sensitive = sensitive(lower, fields, name.as_deref(), batch);
-    // Kept even when something in it is wrong, so that those who refer to it are not wrong too.
+    // Kept even when a part is wrong, so that references to it are not errors, too.
     if let Some(name) = name {
         let kind = kind.unwrap_or_else(|| AttributeKind::Batch { column: name.clone(), data_type: None });
         lower.definition.attributes.push(Attribute { name, kind, sensitive, description });
@@ -108,7 +108,7 @@ pub(in crate::dialect) fn attribute(lower: &mut Lower, node: &Node) {
 
 fn kind(lower: &mut Lower, fields: Fields<'_>, name: Option<&str>) -> Option<AttributeKind> {
     let text = lower.need_text(fields, "type")?;
-    // The API's word is as good.
+    // The API's word is accepted, too.
     let text = if text == "imported" { "imported_batch".to_owned() } else { text };
     let Some(kind) = KINDS.iter().find(|kind| kind.name == text) else {
         let help = did_you_mean(&text, KINDS.iter().map(|kind| kind.name));
@@ -137,7 +137,7 @@ fn kind(lower: &mut Lower, fields: Fields<'_>, name: Option<&str>) -> Option<Att
     }
 }
 
-/// The aggregation as written, or the kind's own.
+/// The aggregation as written, or the kind's default.
 fn aggregation(lower: &mut Lower, fields: Fields<'_>, kind: &'static Kind) -> Option<&'static str> {
     let Some(node) = fields.get("aggregation") else { return kind.aggregations.first().copied() };
     let text = lower.text_of(node, "aggregation")?;
@@ -187,7 +187,7 @@ fn counter(
     filter: Option<Expr>,
     aggregation: Option<&str>,
 ) -> Option<AttributeKind> {
-    // Without a window it is a total.
+    // A counter without a window is a total.
     let window_ms = lower.duration_ms(fields, "window_duration");
     let wanted = fields.entry("window_duration").is_some_and(|entry| !says_none(fields, &entry.key));
     if wanted && window_ms.is_none() {
@@ -234,7 +234,7 @@ fn window(lower: &mut Lower, node: &Node) -> Option<CounterPart> {
     Some(CounterPart { name: name?, window_ms: window_ms? })
 }
 
-/// The batch attributes that know what was before events arrived.
+/// The batch attributes that hold a value or total from before events arrived.
 fn backfill(lower: &mut Lower, fields: Fields<'_>) -> Option<Backfill> {
     let known = ["attribute_identifier", "timestamp_identifier"];
     let fields = lower.fields(fields.get("backfill")?, "a backfill", &known)?;

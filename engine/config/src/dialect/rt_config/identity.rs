@@ -1,4 +1,4 @@
-//! `id_stitching`: which keys there are, and which one tells people apart.
+//! `id_stitching`: the keys, and which one is the primary key.
 
 use usher_engine::definition::{Identity, Normalize, StitchKey, Trust};
 use usher_engine::diagnostic::Code;
@@ -9,7 +9,7 @@ use crate::document::Node;
 use crate::lower::{Fields, Lower};
 use crate::suggest::did_you_mean;
 
-/// `key` is what it stands behind.
+/// Reads the identity under `key`.
 pub(in crate::dialect) fn identity(lower: &mut Lower, node: &Node, key: &'static str) {
     if lower.places.contains_key("identity") {
         let message = format!("`{key}` says again how keys belong together; an audience says it once");
@@ -36,8 +36,8 @@ pub(in crate::dialect) fn identity(lower: &mut Lower, node: &Node, key: &'static
     }
 }
 
-/// Which list of texts that mean nobody holds; the first, unless a key says otherwise. Bodies of the API may say it apart
-/// from the keys.
+/// The version of the placeholder list; the first, unless a key names another. Bodies of the API may have it apart from
+/// the keys.
 pub(in crate::dialect) fn placeholder_list(lower: &mut Lower, fields: Fields<'_>, key: &str) {
     let Some(node) = fields.get(key) else {
         if !lower.places.contains_key("identity.placeholder_list") {
@@ -108,7 +108,7 @@ pub(in crate::dialect) fn stitch_key(lower: &mut Lower, node: &Node) {
     lower.definition.identity.keys.push(key);
 }
 
-/// The steps that make one spelling of many, in their order.
+/// The normalization steps, in their order.
 fn normalize(lower: &mut Lower, fields: Fields<'_>) -> Vec<Normalize> {
     let mut steps = Vec::new();
     for (name, span) in lower.names(fields, "normalize") {

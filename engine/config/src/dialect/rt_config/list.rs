@@ -1,5 +1,5 @@
-//! A list of `rt_config`. In its short form it keeps one column, by `source_field` and `aggregation`; in its long form
-//! it says by `id_column` what tells items apart and by `aggregations` what is told of them, as the API does.
+//! A list of `rt_config`. Its short form keeps one column, with `source_field` and `aggregation`; its long form has an
+//! `id_column` that identifies items and `aggregations` for its parts, as the API does.
 
 use usher_engine::definition::{AttributeKind, Keep, ListAction, ListAggregation, ListPart};
 use usher_engine::diagnostic::Code;
@@ -58,7 +58,7 @@ pub(super) fn list(
     })
 }
 
-/// What a list keeps.
+/// The columns and parts of a list.
 struct Kept {
     column: Option<String>,
     keep: Keep,
@@ -68,7 +68,7 @@ struct Kept {
 fn short_form(lower: &mut Lower, fields: Fields<'_>, aggregation: Option<&str>) -> Option<Kept> {
     let column = lower.need_text(fields, "source_field");
     let (aggregation, column) = (aggregation?, column?);
-    // The first or last values of a list are of its events, not of its distinct values.
+    // First and last values of a list are per event, not per distinct value.
     let (column, parts) = match aggregation {
         "first" | "last" => {
             let aggregation = ListAggregation::Values;
@@ -80,7 +80,7 @@ fn short_form(lower: &mut Lower, fields: Fields<'_>, aggregation: Option<&str>) 
     Some(Kept { column, keep, parts })
 }
 
-/// `key` is the one of its keys that is there.
+/// `key` is the key of the long form that is present.
 fn long_form(lower: &mut Lower, fields: Fields<'_>, key: &str) -> Option<Kept> {
     for short in ["source_field", "aggregation"] {
         if let Some(entry) = fields.entry(short).filter(|entry| !entry.value.is_null()) {
@@ -105,7 +105,7 @@ fn long_form(lower: &mut Lower, fields: Fields<'_>, key: &str) -> Option<Kept> {
     Some(Kept { column, keep: keep?, parts })
 }
 
-/// What is told of a list's items.
+/// One part of a list.
 fn part(lower: &mut Lower, node: &Node) -> Option<ListPart> {
     let fields = lower.fields(node, "an aggregation", &["identifier", "aggregation_type", "column"])?;
     let name = lower.need_text(fields, "identifier");
