@@ -11,7 +11,7 @@ use crate::limits::COMMITS_MAX;
 use crate::log::Line;
 use crate::lookup::{self, Candidate};
 use crate::message::{self, Message, Received, Unreadable, WhichRelease};
-use crate::outcome::{Folded, Outcome};
+use crate::outcome::{FORGET, Folded, Outcome};
 use crate::releases::{self, DROPPED};
 use crate::store::{Basis, CommitError, Found, Pointer, Read, Store, Write};
 use crate::wire::Response;
@@ -26,7 +26,12 @@ pub fn serve(
 ) -> Response {
     match front::handle(edge, request) {
         Step::Respond(response) => response,
-        Step::Write { message, .. } => deliver(edge, store, &message, log),
+        Step::Write { message, .. } => {
+            let mut response = deliver(edge, store, &message, log);
+            // There are no copies to be forgotten.
+            response.headers.retain(|(name, _)| *name != FORGET);
+            response
+        }
         Step::Publish { message, .. } | Step::Control { message } => {
             let mut response = deliver(edge, store, &message, log);
             // There are no copies to be dropped.
@@ -39,7 +44,7 @@ pub fn serve(
             let snapshot = deliver(edge, store, &pending.message, log);
             let candidate =
                 if snapshot.status == 200 { Candidate::Writer(&snapshot.body) } else { Candidate::Nothing };
-            lookup::answer(edge, &pending, candidate)
+            lookup::answer(edge, &pending, candidate, i64::MIN)
                 .unwrap_or_else(|| front::failed(edge, &request.head(), Refusal::STORAGE))
         }
     }

@@ -30,6 +30,8 @@ pub const OBJECT_KEYS_MAX: usize = 1_024;
 pub const FOLDS_MAX: usize = 8;
 /// Most folds of a message whose commits other writers came before; then it is answered as a storage failure.
 pub const COMMITS_MAX: usize = 8;
+/// Most snapshots that one message makes a host forget by name; beyond that it forgets all.
+pub const FORGOTTEN_NAMES_MAX: usize = 64;
 /// Most rows in one import request.
 pub const IMPORT_ROWS_MAX: usize = 2_000;
 /// Most values in its rows together: as many flat rows as there may be, each of as many columns.

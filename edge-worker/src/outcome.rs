@@ -1,9 +1,29 @@
 //! The outcome of a message: what is written, and what is answered once that is durable.
 
+use crate::limits::FORGOTTEN_NAMES_MAX;
 use crate::log::{Line, bounded};
 use crate::store::{Pointer, Write};
 use crate::wire::Response;
 use crate::wire::frame::FrameWriter;
+
+/// A header that only the host reads, `<Unix milliseconds> <names>`: copies of snapshots that the message makes wrong, by
+/// their names in caches, separated by commas; `*` is all that were taken until then.
+pub(crate) const FORGET: &str = "usher-forget";
+/// A header that only the host reads, of the answer to a request for a snapshot: the name under which it may be kept.
+pub(crate) const SNAPSHOT_NAME: &str = "usher-snapshot";
+
+/// The header [`FORGET`] for these names.
+pub(crate) fn forget(now_ms: i64, names: &[String]) -> (&'static str, String) {
+    if names.len() > FORGOTTEN_NAMES_MAX {
+        return forget_all(now_ms);
+    }
+    (FORGET, format!("{now_ms} {}", names.join(",")))
+}
+
+/// The header [`FORGET`] for every snapshot.
+pub(crate) fn forget_all(now_ms: i64) -> (&'static str, String) {
+    (FORGET, format!("{now_ms} *"))
+}
 
 /// The result of folding a message into what its read found.
 #[derive(Debug)]

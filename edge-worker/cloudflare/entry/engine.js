@@ -108,12 +108,12 @@ class Engine {
   }
 
   /**
-   * The answer from a snapshot of this tier, or undefined when it is not good enough. `waited` unless nothing was
-   * awaited since the front.
+   * The answer from a snapshot of this tier, or undefined when it is not good enough, as copies that were taken until
+   * `forgottenMs` are not. `waited` unless nothing was awaited since the front.
    */
-  answer(frame, tier, snapshot, waited) {
-    const input = new FrameWriter(frame.length + snapshot.length + 16);
-    input.byte(tier).bytes(snapshot).byte(waited ? 1 : 0).raw(frame);
+  answer(frame, tier, snapshot, forgottenMs, waited) {
+    const input = new FrameWriter(frame.length + snapshot.length + 32);
+    input.byte(tier).bytes(snapshot).long(forgottenMs).byte(waited ? 1 : 0).raw(frame);
     const out = this.#call(ANSWER, input.done());
     return out.byte() === 1 ? readResponse(out) : undefined;
   }

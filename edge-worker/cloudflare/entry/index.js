@@ -6,7 +6,7 @@ import { BODY, INTERNAL, STORAGE, engine } from "./engine.js";
 import { control, writer } from "./objects.js";
 import { patiently } from "./patience.js";
 import { appendBody, bodyOf, discardBody, encodeHead } from "./request.js";
-import { lookUp } from "./snapshots.js";
+import { lookUp, withoutCopies } from "./snapshots.js";
 
 export { UsherStore } from "./store.js";
 
@@ -35,7 +35,7 @@ export default {
         case "respond":
           return step.response;
         case "write":
-          return await deliver(service, writer(env, step.shard), step.message);
+          return withoutCopies(env, context, await deliver(service, writer(env, step.shard), step.message));
         case "look":
           return await lookUp(service, env, context, frame, step);
         case "publish":

@@ -15,22 +15,22 @@ const NOTHING = 4;
 const MEMORY_BYTES_MAX = 16 * 1024 * 1024;
 /** What an entry takes besides its bytes: the objects of the buffer and its view, the key's, a place in the map. */
 const ENTRY_BYTES = 320;
-/** A snapshot of nobody: a time, and a profile of no bytes. */
-const NOBODY_BYTES = 12;
-/** As long as a snapshot may answer (`limits.rs`); the platform keeps nothing shorter. */
-const KV_SECONDS = 60;
+/** As long as a snapshot may answer when its writer does not (`STALE_SNAPSHOT_MS` in `limits.rs`). */
+const KV_SECONDS = 24 * 60 * 60;
 
 /** Oldest first, because a map keeps the order of insertion. */
 const memory = new Map();
 let memoryBytes = 0;
+/** Until when the writer of an import wants every copy forgotten, in milliseconds. */
+let forgottenMs = 0;
 
 export async function lookUp(service, env, context, frame, { shard, message, cacheKey }) {
   const near = cacheKey && memory.get(cacheKey);
   if (near) {
-    const response = service.answer(frame, MEMORY, near, false);
+    const response = service.answer(frame, MEMORY, near, forgottenMs, false);
     if (response) return response;
   }
-  const answer = (tier, snapshot) => service.answer(frame, tier, snapshot, true);
+  const answer = (tier, snapshot) => service.answer(frame, tier, snapshot, forgottenMs, true);
   const kept = cacheKey && (await fromKv(env, cacheKey));
   if (kept) {
     const response = answer(KV, kept);
@@ -41,22 +41,42 @@ export async function lookUp(service, env, context, frame, { shard, message, cac
   }
   const truth = await fromWriter(env, shard, message);
   if (truth) {
-    // A key that nobody has is kept nowhere: whoever makes up keys would push out what visitors have.
-    if (cacheKey && truth.length > NOBODY_BYTES) {
-      remember(cacheKey, truth);
-      context.waitUntil(toKv(env, cacheKey, truth));
-    } else if (cacheKey) {
-      forget(cacheKey);
+    // A key that nobody has is kept nowhere: whoever makes up keys would push out what visitors have. A lookup by several
+    // keys is kept under the one that found somebody.
+    if (cacheKey && truth.name) {
+      remember(truth.name, truth.snapshot);
+      context.waitUntil(toKv(env, truth.name, truth.snapshot));
     }
-    const response = answer(WRITER, truth);
+    if (cacheKey && truth.name !== cacheKey) forget(cacheKey);
+    const response = answer(WRITER, truth.snapshot);
     if (response) return response;
   }
-  // Storage failure is not "no profile": an old snapshot is better, and nothing at all is said to be nothing.
-  for (const old of [near, kept]) {
-    const response = old && answer(STALE, old);
-    if (response) return response;
-  }
+  // Storage failure is not "no profile": an old snapshot is better, and nothing at all is said to be nothing. That of this
+  // isolate's memory is not enough: KV alone would have lost it, had the key moved to somebody else meanwhile.
+  const old = kept && answer(STALE, kept);
+  if (old) return old;
   return answer(NOTHING, new Uint8Array()) ?? service.failed(frame, STORAGE);
+}
+
+/** The answer of a writer to the caller, after the copies that it makes wrong are forgotten. */
+export function withoutCopies(env, context, response) {
+  const forgotten = response.headers.get("usher-forget");
+  if (!forgotten) return response;
+  const [timeMs, names] = forgotten.split(" ");
+  if (names === "*") {
+    forgottenMs = Math.max(forgottenMs, Number(timeMs));
+    memory.clear();
+    memoryBytes = 0;
+  } else {
+    for (const name of names.split(",")) {
+      forget(name);
+      // A copy that stays is refused by its age, within a minute.
+      context.waitUntil(patiently(() => env.USHER_KV.delete(name)));
+    }
+  }
+  const answer = new Response(response.body, response);
+  answer.headers.delete("usher-forget");
+  return answer;
 }
 
 function remember(key, snapshot) {
@@ -95,7 +115,8 @@ async function toKv(env, key, snapshot) {
 async function fromWriter(env, shard, message) {
   try {
     const response = await writer(env, shard).fetch("http://store/", { method: "POST", body: message });
-    return response.status === 200 ? new Uint8Array(await response.arrayBuffer()) : undefined;
+    if (response.status !== 200) return undefined;
+    return { name: response.headers.get("usher-snapshot"), snapshot: new Uint8Array(await response.arrayBuffer()) };
   } catch (error) {
     console.error(JSON.stringify({ event: "storage_unavailable", detail: String(error?.message ?? error) }));
     return undefined;

@@ -84,11 +84,12 @@ impl Instance {
         Some(())
     }
 
-    /// `tier · snapshot · waited · request` → `0 | 1 response`; the request is the one whose front asked to look. After a
+    /// `tier · snapshot · forgotten-ms · waited · request` → `0 | 1 response`; the request is the one whose front asked to look. After a
     /// wait, other requests or another instance have come between, so it is asked once more.
     fn answer(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let edge = self.edge.as_ref()?;
-        let (tier, snapshot, waited) = (input.byte()?, input.bytes()?, input.byte()? != 0);
+        let (tier, snapshot, forgotten_ms) = (input.byte()?, input.bytes()?, input.long()?);
+        let waited = input.byte()? != 0;
         let look = match self.look.take().filter(|_| !waited) {
             Some(look) => look,
             None => match with_request(&mut input, |request| front::handle(edge, request))? {
@@ -103,7 +104,7 @@ impl Instance {
             3 => Candidate::Stale(snapshot),
             _ => Candidate::Nothing,
         };
-        match lookup::answer(edge, &look, candidate) {
+        match lookup::answer(edge, &look, candidate, forgotten_ms) {
             Some(answer) => response(out.byte(1), &answer),
             None => {
                 out.byte(0);

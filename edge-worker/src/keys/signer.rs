@@ -29,6 +29,16 @@ impl Signer {
         tag
     }
 
+    /// The name of a key's snapshot in caches. Without the deployment's secret nobody can guess whose it is.
+    pub(crate) fn snapshot_name(&self, audience: &str, name: &str, value: &str) -> String {
+        let mut payload = Vec::with_capacity(audience.len() + name.len() + value.len() + 24);
+        for part in [audience, name, value] {
+            payload.extend_from_slice(&part.len().to_le_bytes());
+            payload.extend_from_slice(part.as_bytes());
+        }
+        format!("snapshot/{}", base64url(&self.tag("snapshot", &payload)))
+    }
+
     pub(super) fn sign(&self, purpose: &str, payload: &[u8]) -> String {
         joined(payload, &self.tag(purpose, payload))
     }

@@ -59,7 +59,15 @@ impl Candidate<'_> {
 }
 
 /// The answer from this snapshot; None when it is not good enough and the next one should be tried.
-pub fn answer(edge: &Edge, pending: &PendingLookup, candidate: Candidate<'_>) -> Option<Response> {
+///
+/// Copies that were taken until `forgotten_ms` (Unix milliseconds) are not good enough: the host heard of a change then that
+/// makes them wrong ([`FORGET`](crate::outcome::FORGET)).
+pub fn answer(
+    edge: &Edge,
+    pending: &PendingLookup,
+    candidate: Candidate<'_>,
+    forgotten_ms: i64,
+) -> Option<Response> {
     let keyring = edge.keyring()?;
     let running = edge.running(&pending.audience)?;
     let (plan, now_ms) = (&running.plan, pending.ambient.now_ms);
@@ -68,8 +76,10 @@ pub fn answer(edge: &Edge, pending: &PendingLookup, candidate: Candidate<'_>) ->
         None => None,
     };
     let age_ms = snapshot.as_ref().map_or(0, |snapshot| now_ms.saturating_sub(snapshot.taken_ms).max(0));
+    let is_forgotten = snapshot.as_ref().is_some_and(|snapshot| snapshot.taken_ms <= forgotten_ms);
+    let is_too_old =
+        age_ms > candidate.age_ms_max() || (is_forgotten && !matches!(candidate, Candidate::Writer(_)));
     let profile = snapshot.and_then(|snapshot| snapshot.profile);
-    let is_too_old = age_ms > candidate.age_ms_max();
     // The writer's is the newest; where none is left, nothing newer will come.
     let is_newest = matches!(candidate, Candidate::Writer(_) | Candidate::Nothing);
     if is_too_old || !(is_newest || pending.has_seen_no_newer(profile.as_ref(), &keyring.signer)) {

@@ -1,6 +1,5 @@
 //! A lookup's keys, event and inputs, read from its body.
 
-use sha2::{Digest, Sha256};
 use usher_engine::value::Value;
 use usher_engine::{Access, Evidence, Plan};
 
@@ -10,7 +9,6 @@ use crate::error::{Refusal, Refused};
 use crate::keys::Seen;
 use crate::message::{Ambient, KeyOf, Message, SnapshotRequest, ToWriter};
 use crate::shard;
-use crate::wire::hex::hex;
 
 type Result<T> = std::result::Result<T, Refused>;
 
@@ -65,7 +63,11 @@ pub(crate) fn prepare(edge: &Edge, request: LookupRequest<'_>) -> Result<Pending
         shard: shard::of_key(audience, first, edge.shards()),
         message: message.encode(edge.form()),
         // An explanation is about what is, not about what a cache remembers.
-        cache_key: (!request.explain && !keys.is_empty()).then(|| cache_key(&keys)),
+        // The first key decides, if it is known: only its own snapshot can say so without the writer.
+        cache_key: keys
+            .first()
+            .filter(|_| !request.explain)
+            .and_then(|key| Some(edge.keyring()?.signer.snapshot_name(&key.audience, &key.name, &key.value))),
         ambient,
         audience: audience.clone(),
         personalizations: names(plan, &personalizations),
@@ -142,13 +144,4 @@ fn event_of(plan: &Plan, event: &Value) -> Result<NamedEvent> {
         }),
         _ => Err(wants("event.columns")),
     }
-}
-
-fn cache_key(keys: &[KeyOf]) -> String {
-    let mut hasher = Sha256::new();
-    for part in keys.iter().flat_map(|key| [&key.audience, &key.name, &key.value]) {
-        hasher.update(part.len().to_le_bytes());
-        hasher.update(part.as_bytes());
-    }
-    format!("snapshot/{}", hex(&hasher.finalize()))
 }

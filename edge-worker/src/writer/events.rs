@@ -12,12 +12,11 @@ use super::set::{KeysRead, Mint, ProfileIndex, ProfileSet, unreadable};
 use crate::answer;
 use crate::edge::{Edge, Running};
 use crate::error::Refusal;
-use crate::form::Form;
 use crate::keys::SeenToken;
 use crate::limits::FOLDS_MAX;
 use crate::log::Line;
 use crate::message::{Events, Mode, Receipt};
-use crate::outcome::{Folded, Outcome};
+use crate::outcome::{Folded, Outcome, forget};
 use crate::rates::Meter;
 use crate::store::{FoundProfile, Read, Write};
 use crate::wire::json::Json;
@@ -73,7 +72,7 @@ pub(super) fn fold(edge: &Edge, batch: &Batch, found: &[FoundProfile]) -> Folded
         let (Some(running), Some(events)) = (running, events) else {
             return Folded::NeedsNewerBundle { audience: id.clone(), number: *number };
         };
-        match fold_audience(batch, running, events, found, &mut mint, &mut result.log, edge.form()) {
+        match fold_audience(edge, batch, running, events, found, &mut mint, &mut result.log) {
             Ok(audience) => result.add(audience),
             Err(Stop::NeedsNewerBundle(number)) => {
                 return Folded::NeedsNewerBundle { audience: id.clone(), number };
@@ -93,6 +92,8 @@ struct FoldedAudience<'p> {
     left_out: Vec<LeftOut>,
     write: Write,
     seen: Vec<SeenToken>,
+    /// Names of snapshots that are wrong now.
+    forgotten: Vec<String>,
 }
 
 /// Why a batch is not folded.
@@ -105,13 +106,13 @@ enum Stop {
 /// A batch is atomic per profile: events of one that cannot be read or would be too large are left out, and the others
 /// folded again from what was found.
 fn fold_audience<'p>(
+    edge: &Edge,
     batch: &Batch,
     running: &'p Running,
     events: &OfAudience,
     found: &[FoundProfile],
     mint: &mut Mint,
     log: &mut Vec<Line>,
-    form: Form,
 ) -> Result<FoldedAudience<'p>, Stop> {
     let (plan, message) = (&running.plan, &batch.message);
     let mut left_out: Vec<LeftOut> = Vec::new();
@@ -124,7 +125,7 @@ fn fold_audience<'p>(
         }
         let mut pass = pass::run(plan, batch, events, &left_out, &mut set, mint);
         let mut write = Write::default();
-        let Err(too_large) = set.commit(running, form, message.ambient.now_ms, &mut write) else {
+        let Err(too_large) = set.commit(running, edge.form(), message.ambient.now_ms, &mut write) else {
             log.extend((0..set.made_room).map(|_| Line::of("profile_made_room")));
             log.extend(set.trimmed.iter().map(|_| Line::of("profile_trimmed")));
             let owners = pass.owners.iter().filter(|(_, owner)| set.trimmed.contains(&set.current(*owner)));
@@ -135,7 +136,11 @@ fn fold_audience<'p>(
             }
             log.extend((0..set.forgot_event_ids).map(|_| Line::of("event_ids_forgotten")));
             let seen = set.seen_tokens(&pass.owners);
-            return Ok(FoldedAudience { pass, left_out, write, seen });
+            let name = |(name, value): &(String, String)| {
+                Some(edge.keyring()?.signer.snapshot_name(&events.id, name, value))
+            };
+            let forgotten = set.moved.iter().filter_map(name).collect();
+            return Ok(FoldedAudience { pass, left_out, write, seen, forgotten });
         };
         let is_full = |owner: &ProfileIndex| too_large.contains(&set.current(*owner));
         let full = pass.owners.iter().filter(|(_, owner)| is_full(owner));
@@ -160,6 +165,8 @@ struct BatchResult<'b, 'p> {
     receipts: Vec<Receipt>,
     answer: Answer<'p>,
     seen: Vec<SeenToken>,
+    /// Names of snapshots that are wrong now.
+    forgotten: Vec<String>,
     write: Write,
     log: Vec<Line>,
 }
@@ -172,13 +179,15 @@ impl<'b, 'p> BatchResult<'b, 'p> {
             receipts: vec![Receipt::default(); valid],
             answer: Answer::default(),
             seen: Vec::new(),
+            forgotten: Vec::new(),
             write: Write::default(),
             log: Vec::new(),
         }
     }
 
     fn add(&mut self, audience: FoldedAudience<'p>) {
-        let FoldedAudience { pass, left_out, write, seen } = audience;
+        let FoldedAudience { pass, left_out, write, seen, mut forgotten } = audience;
+        self.forgotten.append(&mut forgotten);
         self.write.append(write);
         for (receipt, of_pass) in self.receipts.iter_mut().zip(pass.receipts) {
             of_pass.notes.into_iter().for_each(|note| receipt.note(note));
@@ -227,6 +236,10 @@ impl<'b, 'p> BatchResult<'b, 'p> {
         // A batch of several visitors has no one to look up.
         if let ([token], Some(keyring)) = (self.seen.as_slice(), edge.keyring()) {
             response = response.header("usher-seen", token.sign(&keyring.signer));
+        }
+        if !self.forgotten.is_empty() {
+            let (name, value) = forget(batch.message.ambient.now_ms, &self.forgotten);
+            response = response.header(name, value);
         }
         Outcome { write: self.write, response, log: self.log }.done()
     }

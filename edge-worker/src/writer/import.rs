@@ -9,7 +9,7 @@ use crate::error::Refusal;
 use crate::limits::{IMPORT_REFUSALS_MAX, IMPORT_REJECTIONS_MAX, IMPORT_ROWS_MAX, IMPORT_VALUES_MAX};
 use crate::log::Line;
 use crate::message::Import;
-use crate::outcome::{Folded, Outcome};
+use crate::outcome::{Folded, Outcome, forget_all};
 use crate::store::{FoundProfile, Read, Write};
 use crate::wire::json::Json;
 use crate::wire::{Response, read};
@@ -123,7 +123,9 @@ pub(super) fn fold(edge: &Edge, rows: &Rows, found: &[FoundProfile]) -> Folded {
                 let at = rejected.partition_point(|(line, _)| *line < row.line);
                 rejected.insert(at, (row.line, reason));
             }
-            return Outcome { write, response: Response::json(200, imported.body(&rejected)), log }.done();
+            let (name, all) = forget_all(message.ambient.now_ms);
+            let response = Response::json(200, imported.body(&rejected)).header(name, all);
+            return Outcome { write, response, log }.done();
         };
         let before = left_out.len();
         for (index, own) in imported.owners {

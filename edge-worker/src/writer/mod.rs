@@ -77,7 +77,7 @@ pub(crate) fn fold(edge: &Edge, work: &Work, found: &Found) -> Folded {
         (Work::Events(batch), Found::Profiles(profiles)) => events::fold(edge, batch, profiles),
         (Work::Import(rows), Found::Profiles(profiles)) => import::fold(edge, rows, profiles),
         (Work::Snapshot(request, reads), Found::Profiles(profiles)) => {
-            snapshot::fold(request, *reads, profiles)
+            snapshot::fold(edge, request, *reads, profiles)
         }
         (Work::Written, Found::Pointers(pointers)) => Outcome::of_pointers(pointers),
         _ => Outcome::of(Response::refused(Refusal::INTERNAL)),

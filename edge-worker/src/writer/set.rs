@@ -76,6 +76,8 @@ pub(super) struct ProfileSet {
     pub(super) forgot_event_ids: usize,
     retired: Vec<Retired>,
     journal: Vec<JournalRow>,
+    /// Keys, name and value, that lead to another profile than storage says.
+    pub(super) moved: Vec<(String, String)>,
     /// Full profiles, which had to let go of what their attributes promise to keep.
     pub(super) trimmed: Vec<ProfileIndex>,
 }
@@ -93,6 +95,13 @@ struct Held {
 }
 
 impl Held {
+    /// The keys by which storage finds this profile and that do not lead to it any more.
+    fn lost_keys(&self) -> impl Iterator<Item = (String, String)> {
+        let stored = self.stored.as_ref().map_or(&[][..], |stored| stored.keys());
+        let is_lost = |key: &&Key| self.into.is_some() || !self.profile.has_key(&key.name, &key.value);
+        stored.iter().filter(is_lost).map(|key| (key.name.clone(), key.value.clone()))
+    }
+
     /// All its keys, if they are not those that storage has.
     fn changed_keys(&self) -> Option<Vec<(String, String)>> {
         let before = self.stored.as_ref().map_or(&[][..], |stored| stored.keys());
@@ -145,6 +154,7 @@ impl ProfileSet {
             forgot_event_ids: 0,
             retired: Vec::new(),
             journal: Vec::new(),
+            moved: Vec::new(),
             trimmed: Vec::new(),
         })
     }
@@ -288,6 +298,7 @@ impl ProfileSet {
     ) -> Result<(), Vec<ProfileIndex>> {
         let mut is_first_of_bundle = false;
         let mut too_large = Vec::new();
+        self.moved = self.held.iter().flat_map(Held::lost_keys).collect();
         for (index, held) in self.held.iter_mut().enumerate() {
             // A duplicate changes nothing, and then nothing is written.
             if held.into.is_some() || held.stored.as_ref() == Some(&held.profile) {

@@ -4,18 +4,20 @@ use std::borrow::Cow;
 
 use usher_engine::profile::codec;
 
+use crate::edge::Edge;
 use crate::error::Refusal;
 use crate::form::Form;
 use crate::message::{Snapshot, SnapshotRequest};
-use crate::outcome::{Folded, Outcome};
+use crate::outcome::{Folded, Outcome, SNAPSHOT_NAME};
 use crate::store::{FoundProfile, Write};
 use crate::wire::Response;
 
 /// Answers with a [`Snapshot`] of the profile of the first key that is known, in a form that its asker reads.
 ///
 /// A profile that cannot be read refuses the lookups that would be answered from it, and no others.
-pub(super) fn fold(request: &SnapshotRequest, reads: Form, found: &[FoundProfile]) -> Folded {
+pub(super) fn fold(edge: &Edge, request: &SnapshotRequest, reads: Form, found: &[FoundProfile]) -> Folded {
     let mut first = Cow::Borrowed(&[][..]);
+    let mut name = None;
     for (index, key) in request.keys.iter().enumerate() {
         let Some(found) = found.iter().find(|found| found.keys.contains(&index)) else { continue };
         match codec::decode(&found.state) {
@@ -26,6 +28,9 @@ pub(super) fn fold(request: &SnapshotRequest, reads: Form, found: &[FoundProfile
                 } else {
                     Cow::Borrowed(&*found.state)
                 };
+                name = edge
+                    .keyring()
+                    .map(|keyring| keyring.signer.snapshot_name(&key.audience, &key.name, &key.value));
                 break;
             }
             Ok(_) => {}
@@ -37,7 +42,11 @@ pub(super) fn fold(request: &SnapshotRequest, reads: Form, found: &[FoundProfile
         }
     }
     let bytes = Snapshot::encode(request.ambient.now_ms, &first);
-    Outcome::of(Response::typed(200, "application/octet-stream", bytes))
+    let response = Response::typed(200, "application/octet-stream", bytes);
+    Outcome::of(match name {
+        Some(name) => response.header(SNAPSHOT_NAME, name),
+        None => response,
+    })
 }
 
 #[cfg(test)]
@@ -72,7 +81,9 @@ mod tests {
             ambient: Ambient { now_ms: 5, entropy: [0; 32] },
             keys: vec![key("nobody"), key("first"), key("second")],
         };
-        let Folded::Done(outcome) = fold(&message, reads, found) else { panic!("it needs no other bundle") };
+        let Folded::Done(outcome) = fold(&Edge::new(None, false), &message, reads, found) else {
+            panic!("it needs no other bundle")
+        };
         (outcome.response.status, outcome.response.body, outcome.log.len())
     }
 

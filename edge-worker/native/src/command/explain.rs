@@ -201,7 +201,7 @@ fn ask(
                     .map(|profile| codec::encode(profile, Form::NEWEST.of_profiles()))
                     .unwrap_or_default(),
             );
-            lookup::answer(&edge, &pending, Candidate::Writer(&snapshot.0))
+            lookup::answer(&edge, &pending, Candidate::Writer(&snapshot.0), i64::MIN)
         }
         Step::Respond(response) => Some(response),
         _ => None,
