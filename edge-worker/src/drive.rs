@@ -32,14 +32,13 @@ pub fn serve(
             response.headers.retain(|(name, _)| *name != FORGET);
             response
         }
-        Step::Publish { message, .. } | Step::Control { message } => {
-            let mut response = deliver(edge, store, &message, log);
-            // There are no copies to be dropped.
-            response.headers.retain(|(name, _)| *name != DROPPED);
-            // This process runs the new bundle at once; others find it by its pointer.
-            refresh(edge, store, log);
-            response
+        Step::Publish { message, restore, .. } => {
+            if let Some(restore) = restore {
+                deliver(edge, store, &restore, log);
+            }
+            instruct(edge, store, &message, log)
         }
+        Step::Control { message } => instruct(edge, store, &message, log),
         Step::LookUp(pending) => {
             let snapshot = deliver(edge, store, &pending.message, log);
             let candidate =
@@ -48,6 +47,16 @@ pub fn serve(
                 .unwrap_or_else(|| front::failed(edge, &request.head(), Refusal::STORAGE))
         }
     }
+}
+
+/// Takes a message to the control object, and catches up with it.
+fn instruct(edge: &mut Edge, store: &mut impl Store, message: &[u8], log: &mut impl FnMut(&str)) -> Response {
+    let mut response = deliver(edge, store, message, log);
+    // There are no copies to be dropped.
+    response.headers.retain(|(name, _)| *name != DROPPED);
+    // This process runs the new bundle at once; others find it by its pointer.
+    refresh(edge, store, log);
+    response
 }
 
 /// Catches up with the control object: what it points to runs here, or the last good one still does.

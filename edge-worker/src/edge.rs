@@ -7,6 +7,7 @@ use crate::bundle::{Bundle, hash_of, is_too_new};
 use crate::error::Refusal;
 use crate::form::{Form, Written};
 use crate::keys::Keyring;
+use crate::message;
 use crate::rates::{Meter, Rates};
 use crate::store::Pointer;
 
@@ -17,8 +18,8 @@ pub struct Edge {
     audiences: Vec<Audience>,
     /// Why the host cannot catch up with the control object.
     host_fault: Option<String>,
-    /// The control object knows less than a shard does: it was lost, or restored to an earlier time.
-    control_is_behind: bool,
+    /// What shards were written with and the control object knows nothing of: it was lost.
+    lost: Vec<Pointer>,
     written: Written,
     shards: u32,
     /// The use that callers by public keys have made of their rates.
@@ -64,7 +65,7 @@ impl Edge {
             keyring: Keyring::read(secret, demo),
             audiences: Vec::new(),
             host_fault: None,
-            control_is_behind: false,
+            lost: Vec::new(),
             written: Written::alone(),
             shards: 1,
             meter: Meter::default(),
@@ -156,8 +157,8 @@ impl Edge {
     /// True when something that should run does not.
     pub(crate) fn is_degraded(&self) -> bool {
         self.host_fault.is_some()
-            || self.control_is_behind
             || self.form_complaint().is_some()
+            || !self.lost.is_empty()
             || self.audiences.iter().any(|known| known.fault.is_some())
     }
 
@@ -187,6 +188,12 @@ impl Edge {
         pointers.is_empty() || self.all_running().any(runs_less)
     }
 
+    /// The message that lets the control object go on from what it lost, before a bundle of this audience is published.
+    pub(crate) fn restoring(&self, audience: &str) -> Option<Vec<u8>> {
+        let lost = self.lost.iter().find(|lost| lost.audience == audience)?;
+        Some(message::restore(audience, lost.number, &lost.hash, self.form()))
+    }
+
     /// The audiences whose pointers are older than what wrote to a shard, each with the number above which the control
     /// object has to go on ([`message::raise`](crate::message::raise)).
     pub fn overtaken<'p>(pointers: &[Pointer], written: &'p [Pointer]) -> Vec<(&'p str, u64)> {
@@ -205,11 +212,11 @@ impl Edge {
     /// `written` are the newest bundles that wrote to the shards, where the pointers were in doubt. What a shard knows and
     /// the control object does not runs all the same, and `/healthz` says `degraded`.
     pub fn update_pointers(&mut self, mut pointers: Vec<Pointer>, written: Vec<Pointer>) -> Vec<Pointer> {
-        self.control_is_behind = false;
+        self.lost.clear();
         for lost in written {
             if pointers.iter().all(|pointer| pointer.audience != lost.audience) {
+                self.lost.push(lost.clone());
                 pointers.push(lost);
-                self.control_is_behind = true;
             }
         }
         pointers.retain(|pointer| {

@@ -127,6 +127,8 @@ pub enum Step {
         body: Vec<u8>,
         /// For `drive::open`, in the control object.
         message: Vec<u8>,
+        /// The same, to be handed over before, where the control object lost the audience.
+        restore: Option<Vec<u8>>,
     },
     /// Hand this message to the control object, answer what it answers, and catch up with it.
     Control {

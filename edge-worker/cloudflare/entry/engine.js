@@ -99,7 +99,7 @@ class Engine {
       case 2:
         return { kind: "look", shard: out.number(), message: out.bytes(), cacheKey: out.text() };
       case 3:
-        return { kind: "publish", hash: out.text(), body: out.bytes(), message: out.bytes() };
+        return { kind: "publish", hash: out.text(), body: out.bytes(), message: out.bytes(), restore: out.bytes() };
       case 4:
         return { kind: "control", message: out.bytes() };
       default:

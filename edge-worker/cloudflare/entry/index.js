@@ -72,7 +72,7 @@ async function deliver(service, object, message) {
 }
 
 /** The body first, read back, then the pointer: no one is pointed at what cannot be found. */
-async function publish(service, env, frame, { hash, body, message }) {
+async function publish(service, env, frame, { hash, body, message, restore }) {
   const name = `bundle/${hash}`;
   try {
     await env.USHER_KV.put(name, body);
@@ -82,6 +82,8 @@ async function publish(service, env, frame, { hash, body, message }) {
     console.error(JSON.stringify({ event: "storage_unavailable", detail: String(error?.message ?? error) }));
     return service.failed(frame, STORAGE);
   }
+  // A control object that lost the audience goes on from what the shards know.
+  if (restore.length > 0) await deliver(service, control(env), restore);
   return await instruct(service, env, message);
 }
 

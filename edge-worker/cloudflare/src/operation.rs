@@ -61,7 +61,7 @@ impl Instance {
         Some(())
     }
 
-    /// `request` → `0 response | 1 shard message | 2 shard message cache-key | 3 hash body message | 4 message`
+    /// `request` → `0 response | 1 shard message | 2 shard message cache-key | 3 hash body message restore | 4 message`
     fn front(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let edge = self.edge.as_ref()?;
         match with_request(&mut input, |request| front::handle(edge, request))? {
@@ -74,8 +74,9 @@ impl Instance {
                 out.byte(2).number(look.shard).bytes(&look.message).text(cache_key);
                 self.look = Some(look);
             }
-            Step::Publish { hash, body, message } => {
-                out.byte(3).text(&hash).bytes(&body).bytes(&message);
+            Step::Publish { hash, body, message, restore } => {
+                let restore = restore.unwrap_or_default();
+                out.byte(3).text(&hash).bytes(&body).bytes(&message).bytes(&restore);
             }
             Step::Control { message } => {
                 out.byte(4).bytes(&message);

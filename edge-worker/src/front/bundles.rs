@@ -29,7 +29,8 @@ pub(super) fn publish(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> R
         now_ms: admitted.head.ambient.now_ms,
         body: body.to_vec(),
     }));
-    Ok(Step::Publish { hash, body: body.to_vec(), message: message.encode(edge.form()) })
+    let restore = edge.restoring(audience);
+    Ok(Step::Publish { hash, body: body.to_vec(), message: message.encode(edge.form()), restore })
 }
 
 /// `GET /v1/audiences`: which audiences run here.

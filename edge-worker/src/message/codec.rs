@@ -185,8 +185,8 @@ fn write_to_control(w: &mut FrameWriter, message: &ToControl) {
             w.byte(8).text(audience).long(here.cast_signed());
         }
         ToControl::Release { audience, which: wanted } => which(w.byte(9).text(audience), wanted),
-        ToControl::Raise { audience, above } => {
-            w.byte(11).text(audience).long(above.cast_signed());
+        ToControl::Raise { audience, above, lost } => {
+            optional_text(w.byte(11).text(audience).long(above.cast_signed()), lost.as_deref());
         }
     }
 }
@@ -210,7 +210,11 @@ fn read_to_control(which: u8, r: &mut FrameReader<'_>) -> Option<ToControl> {
         }),
         8 => ToControl::Releases { audience: r.text()?.to_owned(), here: r.long()?.cast_unsigned() },
         9 => ToControl::Release { audience: r.text()?.to_owned(), which: read_which(r)? },
-        11 => ToControl::Raise { audience: r.text()?.to_owned(), above: r.long()?.cast_unsigned() },
+        11 => ToControl::Raise {
+            audience: r.text()?.to_owned(),
+            above: r.long()?.cast_unsigned(),
+            lost: read_optional_text(r)?,
+        },
         _ => return None,
     })
 }
@@ -317,7 +321,8 @@ mod tests {
             ToControl::Release { audience: "7".into(), which: WhichRelease::Previous },
             ToControl::Release { audience: "7".into(), which: WhichRelease::Hash("ab".into()) },
             ToControl::Release { audience: "7".into(), which: WhichRelease::Before(8) },
-            ToControl::Raise { audience: "7".into(), above: 9 },
+            ToControl::Raise { audience: "7".into(), above: 9, lost: None },
+            ToControl::Raise { audience: "7".into(), above: 9, lost: Some("ab".into()) },
         ];
         let messages = to_writer.map(Message::Writer).into_iter();
         messages.chain(to_control.map(Message::Control)).collect()

@@ -48,9 +48,12 @@ pub(crate) enum ToControl {
         which: WhichRelease,
     },
     /// The number of what an audience runs becomes higher than this one, which a shard has seen.
+    ///
+    /// `lost` is the hash of what ran under that number, where the control object knows nothing of the audience.
     Raise {
         audience: String,
         above: u64,
+        lost: Option<String>,
     },
 }
 
@@ -79,7 +82,13 @@ pub fn written(form: Form) -> Vec<u8> {
 
 /// The message by which a host tells the control object that a shard has seen a higher number than it knows.
 pub fn raise(audience: &str, above: u64, form: Form) -> Vec<u8> {
-    Message::Control(ToControl::Raise { audience: audience.to_owned(), above }).encode(form)
+    Message::Control(ToControl::Raise { audience: audience.to_owned(), above, lost: None }).encode(form)
+}
+
+/// The message that tells a control object that lost an audience what ran, so that its numbers go on.
+pub(crate) fn restore(audience: &str, number: u64, hash: &str, form: Form) -> Vec<u8> {
+    let (audience, lost) = (audience.to_owned(), Some(hash.to_owned()));
+    Message::Control(ToControl::Raise { audience, above: number, lost }).encode(form)
 }
 
 /// The fact under which a source travels.

@@ -33,7 +33,7 @@ pub(crate) enum Work {
     Rollback(Rollback),
     Releases { here: u64 },
     Release,
-    Raise { audience: String, above: u64 },
+    Raise { audience: String, above: u64, lost: Option<String> },
 }
 
 /// Says what a message must read.
@@ -50,8 +50,8 @@ pub(crate) fn open(message: ToControl) -> (Read, Work) {
         }
         ToControl::Releases { audience, here } => (Read::Releases { audience }, Work::Releases { here }),
         ToControl::Release { audience, which } => (Read::Release { audience, which }, Work::Release),
-        ToControl::Raise { audience, above } => {
-            (Read::Releases { audience: audience.clone() }, Work::Raise { audience, above })
+        ToControl::Raise { audience, above, lost } => {
+            (Read::Releases { audience: audience.clone() }, Work::Raise { audience, above, lost })
         }
     }
 }
@@ -67,7 +67,9 @@ pub(crate) fn fold(work: &Work, found: Found, form: Form) -> Folded {
         }
         (Work::Releases { here }, Found::Releases(releases)) => list::releases(&releases, *here),
         (Work::Release, Found::Release { wanted, .. }) => list::release(wanted),
-        (Work::Raise { audience, above }, Found::Releases(releases)) => raise(audience, *above, &releases),
+        (Work::Raise { audience, above, lost }, Found::Releases(releases)) => {
+            raise(audience, *above, lost.as_deref(), &releases)
+        }
         _ => Outcome::of(Response::refused(Refusal::INTERNAL)),
     }
 }
@@ -144,9 +146,16 @@ fn roll_back(rollback: &Rollback, releases: &[Release], wanted: Option<(Release,
 
 /// Gives what an audience runs a number above one that a shard has seen: the control object was lost, or restored to an
 /// earlier time, and numbers only rise.
-fn raise(audience: &str, above: u64, releases: &[Release]) -> Folded {
-    let Some(running) = releases.first() else {
-        return Outcome::of(Response::problem(Refusal::AUDIENCE_UNKNOWN, None));
+fn raise(audience: &str, above: u64, lost: Option<&str>, releases: &[Release]) -> Folded {
+    let running = match (releases.first(), lost) {
+        // It knows again, or always did.
+        (Some(running), Some(_)) => return Outcome::of(runs(running, false)),
+        (Some(running), None) => running,
+        (None, Some(hash)) => {
+            let release = Release { number: above, hash: hash.to_owned(), origin: above, at_ms: 0 };
+            return run(audience, release, None, releases);
+        }
+        (None, None) => return Outcome::of(Response::problem(Refusal::AUDIENCE_UNKNOWN, None)),
     };
     if running.number > above {
         return Outcome::of(runs(running, false));

@@ -67,7 +67,7 @@ store     → message wire
 keys      → wire
 bundle    → wire
 rates     → message
-edge      → bundle keys rates store
+edge      → bundle keys message rates store
 log       → wire
 outcome   → log store wire
 answer    → message wire
