@@ -1,4 +1,4 @@
-//! Bundles: how a definition and its examples are sent and stored, and the hash that names one.
+//! Bundles: the format in which a definition and its examples are sent and stored, and the hash that names a bundle.
 
 mod needs;
 
@@ -13,29 +13,30 @@ use crate::wire::hex::hex;
 use crate::wire::json::Json;
 use crate::wire::read;
 
-/// The version of the bundle's own shape where its definition needs [`Form::Two`].
+/// The format of bundles whose definition needs [`Form::Two`].
 const FORMAT: i64 = 3;
-/// The one that release 0.1.0 reads, too; written wherever it is enough.
+/// The format that release 0.1.0 also reads; written wherever it is enough.
 const FORMAT_OF_FORM_1: i64 = 2;
-/// The first one, which has no examples.
+/// The first format, without examples.
 const FORMAT_WITHOUT_EXAMPLES: i64 = 1;
 
-/// A bundle as it is sent and stored: `{"format": 2, "definition": {…}, "examples": […]}`, with format 3 where release 0.1.0
-/// could not run the definition. It is one audience's definition and the examples that this is held to before it runs.
+/// A bundle as sent and stored: `{"format": 2, "definition": {…}, "examples": […]}`, with format 3 where release 0.1.0
+/// could not run the definition. It contains one audience's definition and the examples that are rehearsed before it
+/// runs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Bundle {
-    /// The definition that runs.
+    /// The definition to run.
     pub definition: Definition,
-    /// Examples that must come out as they say.
+    /// Examples that must pass.
     pub examples: Vec<Example>,
 }
 
 impl Bundle {
-    /// Reads a bundle. Its examples may be more than an edge plays: that is checked when it is published.
+    /// Reads a bundle. The number of examples is checked when it is published, not here.
     ///
     /// # Errors
     ///
-    /// Why it is no bundle, in one sentence.
+    /// The reason why it is not a bundle, in one sentence.
     ///
     /// # Examples
     ///
@@ -59,11 +60,11 @@ impl Bundle {
         })
     }
 
-    /// Writes it, as `push` sends it.
+    /// Writes the bundle as `push` sends it.
     ///
     /// # Errors
     ///
-    /// It is larger than [`BUNDLE_BYTES_MAX`].
+    /// If it is larger than [`BUNDLE_BYTES_MAX`].
     pub fn write(&self) -> Result<Vec<u8>, String> {
         let mut json = Json::new();
         json.object(|o| {
@@ -84,23 +85,23 @@ impl Bundle {
         if needs::form_2(&self.definition).is_some() { FORMAT } else { FORMAT_OF_FORM_1 }
     }
 
-    /// The plan of a body that was published; `Err` says in one sentence why it does not run here.
+    /// The plan of a published body; `Err` is the reason why it cannot run here, in one sentence.
     ///
-    /// Its examples were played then and are not looked at again: what they hold, or how many an edge plays today, is no
-    /// reason to run something else.
+    /// Its examples were rehearsed on publication and are not checked again: their content and today's bounds are no
+    /// reason to run another bundle.
     pub(crate) fn plan(body: &[u8], audience: &str) -> Result<Plan, String> {
         compile(definition_of(body)?, audience)
     }
 }
 
-/// Reads a body as far as the version of its shape.
+/// Reads the format version of a body, and passes it on with the other fields.
 fn with_fields<T>(body: &[u8], read: impl FnOnce(i64, Fields<'_>) -> Result<T, String>) -> Result<T, String> {
     if body.len() > BUNDLE_BYTES_MAX {
         return Err(format!("the bundle is over {BUNDLE_BYTES_MAX} bytes"));
     }
     let value = read::document(body).map_err(|_| "not a bundle: it is no JSON".to_owned())?;
     let fields = Fields::of(&value, &["format", "definition", "examples"]).map_err(unfit)?;
-    // First, because it says how the rest is to be read.
+    // Read first, because it decides how to read the rest.
     let format: i64 = fields.required("format").map_err(unfit)?;
     if !(FORMAT_WITHOUT_EXAMPLES..=FORMAT).contains(&format) {
         return Err(format!(
@@ -116,7 +117,7 @@ fn unfit(unfit: Unfit) -> String {
 
 pub(crate) fn compile(definition: Definition, audience: &str) -> Result<Plan, String> {
     let plan = Plan::compile_owned(definition).map_err(|findings| {
-        // Where, and which rule: an answer does not repeat what was sent.
+        // Only place and code: an answer does not repeat what was sent.
         let errors: Vec<String> =
             findings.iter().map(|finding| format!("{} at {}", finding.code, finding.path)).collect();
         format!("{}; `usher validate` says more", errors.join("; "))
@@ -131,23 +132,23 @@ pub(crate) fn compile(definition: Definition, audience: &str) -> Result<Plan, St
 ///
 /// # Errors
 ///
-/// It is larger than [`BUNDLE_BYTES_MAX`].
+/// If it is larger than [`BUNDLE_BYTES_MAX`].
 pub fn bundle_of(definition: &Definition) -> Result<Vec<u8>, String> {
     Bundle { definition: definition.clone(), examples: Vec::new() }.write()
 }
 
-/// True for the bundle of a newer build.
+/// True if a newer build wrote the bundle.
 pub(crate) fn is_too_new(body: &[u8]) -> bool {
     let document = read::document(body).ok();
     let format = document.as_ref().and_then(|document| i64::from_value(document.get("format")?).ok());
     format.is_some_and(|format| format > FORMAT)
 }
 
-/// Why a bundle may not run where this form is written, and how to mend it: an earlier build that shares the data could not
-/// run it. None: it may.
+/// The reason why a bundle may not run where this form is written, and how to fix it: an earlier build that shares the
+/// data could not run it. None: it may.
 pub(crate) fn beyond(form: Form, definition: &Definition) -> Option<String> {
     let path = needs::form_2(definition).filter(|_| form < Form::Two)?;
-    // The list is what texts have that say nothing of it.
+    // Texts that name no list have this one.
     let or = if path == "identity.placeholder_list" { "; or write `placeholder_list: 0`" } else { "" };
     Some(format!(
         "definition.{path} needs form 2, and this edge writes form 1: set form 2 (USHER_FORM, or `usher serve --form 2`) once \
@@ -155,16 +156,16 @@ pub(crate) fn beyond(form: Form, definition: &Definition) -> Option<String> {
     ))
 }
 
-/// The definition that a bundle holds.
+/// The definition in a bundle.
 ///
 /// # Errors
 ///
-/// Why there is none, in one sentence.
+/// The reason why it holds none, in one sentence.
 pub fn definition_of(bundle: &[u8]) -> Result<Definition, String> {
     with_fields(bundle, |_, fields| fields.required("definition").map_err(unfit))
 }
 
-/// A body's name: SHA-256 in hexadecimal digits.
+/// The name of a body: its SHA-256 as hexadecimal digits.
 pub(crate) fn hash_of(body: &[u8]) -> String {
     hex(&Sha256::digest(body))
 }
@@ -174,14 +175,14 @@ mod tests {
     use super::*;
     use crate::limits::DOCUMENT_DEPTH_MAX;
 
-    /// The example and a definition with every variant, as they were written first, and one with every field, as it was
-    /// written last while criteria were trees.
+    /// Bundles in earlier formats: the example, a definition with every variant, and one with every field from when
+    /// criteria were trees.
     const BEFORE: [&str; 3] = [
         include_str!("../golden/shop.json"),
         include_str!("../golden/everything.json"),
         include_str!("../golden/everything-trees.json"),
     ];
-    /// A definition with every variant and every field of today.
+    /// A definition with every variant and every field of today's format.
     const TODAY: &str = include_str!("../golden/everything-today.json");
 
     #[test]
@@ -198,7 +199,7 @@ mod tests {
         assert!(json(&written) == json(TODAY.as_bytes()), "{}", String::from_utf8_lossy(&written));
     }
 
-    /// Release 0.1.0 runs a bundle or refuses it, and never runs it otherwise than it is meant.
+    /// Release 0.1.0 either runs a bundle as intended or refuses it.
     #[test]
     fn what_the_previous_release_could_not_run_has_a_format_of_its_own() {
         let format = |body: &[u8]| Bundle::read(body).unwrap().write().map(|body| body[..11].to_vec());

@@ -1,7 +1,7 @@
 //! The steps of a message, and the loop that hosts with synchronous storage run.
 //!
-//! A message goes to the room that decides it: profiles to the writer, bundles to releases. Hosts with other manners of
-//! storage call [`open`] and [`fold`] themselves.
+//! Each message has one recipient: the writer for profiles, releases for bundles. Hosts with asynchronous storage call
+//! [`open`] and [`fold`] themselves.
 
 use crate::edge::Edge;
 use crate::error::Refusal;
@@ -17,7 +17,7 @@ use crate::store::{Basis, CommitError, Found, Pointer, Read, Store, Write};
 use crate::wire::Response;
 use crate::writer;
 
-/// Runs one request to its end on storage that answers at once. One store holds everything: profiles, pointers, bundles.
+/// Runs one request to its end on synchronous storage. One store holds profiles, pointers and bundles.
 pub fn serve(
     edge: &mut Edge,
     store: &mut impl Store,
@@ -61,7 +61,7 @@ fn instruct(edge: &mut Edge, store: &mut impl Store, message: &[u8], log: &mut i
 
 /// Catches up with the control object: what it points to runs here, or the last good one still does.
 pub fn refresh(edge: &mut Edge, store: &mut impl Store, log: &mut impl FnMut(&str)) {
-    // What a newer build wrote has no pointers that this one knows.
+    // This build cannot read pointers that a newer one wrote.
     if edge.storage_is_too_new() {
         return;
     }
@@ -106,7 +106,7 @@ fn read_pointers(store: &mut impl Store, read: &Read, log: &mut impl FnMut(&str)
     }
 }
 
-/// Runs the newest bundle of the history that does run, where an audience runs none.
+/// Runs the newest bundle of the history that compiles, where an audience runs none.
 fn stand_in(edge: &mut Edge, store: &mut impl Store, pointer: &Pointer, log: &mut impl FnMut(&str)) {
     let mut before = pointer.number;
     loop {
@@ -125,7 +125,7 @@ fn stand_in(edge: &mut Edge, store: &mut impl Store, pointer: &Pointer, log: &mu
     }
 }
 
-/// A message that waits for its read.
+/// A message whose read is pending.
 #[derive(Debug)]
 pub struct Opened {
     /// The one read that it needs; None: nothing is needed.
@@ -137,12 +137,12 @@ pub struct Opened {
 enum Work {
     Writer(writer::Work),
     Control(releases::Work),
-    /// A newer build sent it, or wrote what is stored; the line for the log.
+    /// A newer build sent it, or wrote the stored data; holds the line for the log.
     TooNew(&'static str),
 }
 
 impl Opened {
-    /// The answer when storage does not answer, before or after the fold.
+    /// The answer when storage fails, before or after the fold.
     pub fn unavailable(&self) -> Response {
         match &self.work {
             Work::Writer(work) => writer::unavailable(work),
@@ -152,16 +152,16 @@ impl Opened {
     }
 }
 
-/// Says what a message must read.
+/// Determines the read that a message needs.
 ///
 /// # Errors
 ///
-/// The answer to a message that cannot be taken at all.
+/// The answer to a message that is refused at once.
 pub fn open(edge: &mut Edge, message: &[u8]) -> Result<Opened, Response> {
     open_metered(edge, message, false)
 }
 
-/// `again`: the message took its part of its source's rate before.
+/// `again`: the message was metered before.
 fn open_metered(edge: &mut Edge, message: &[u8], again: bool) -> Result<Opened, Response> {
     let mut opened = open_unmetered(edge, message)?;
     if let Work::Writer(work) = &mut opened.work {
@@ -192,7 +192,7 @@ fn open_unmetered(edge: &Edge, message: &[u8]) -> Result<Opened, Response> {
     }
 }
 
-/// Decides a message by what its read found.
+/// Decides a message, given the result of its read.
 pub fn fold(edge: &mut Edge, opened: &Opened, found: Found) -> Folded {
     match (&opened.work, found) {
         (Work::Writer(work), found) => {
@@ -208,15 +208,15 @@ pub fn fold(edge: &mut Edge, opened: &Opened, found: Found) -> Folded {
     }
 }
 
-/// The answer to a message whose writer does not answer, or cannot catch up.
+/// The answer to a message when the writer fails, or cannot catch up.
 pub fn unavailable(edge: &Edge, message: &[u8]) -> Response {
     open_unmetered(edge, message).map_or_else(|refused| refused, |opened| opened.unavailable())
 }
 
-/// Takes one message through its read, its fold and its write.
+/// Takes one message through read, fold and write.
 fn deliver(edge: &mut Edge, store: &mut impl Store, message: &[u8], log: &mut impl FnMut(&str)) -> Response {
     let mut attempts_to_catch_up = 0;
-    // Again when another writer was faster, and once more because a writer that runs an older bundle catches up first.
+    // Repeats when another writer was faster, and once more when this writer must first catch up with a newer bundle.
     for attempt in 0..COMMITS_MAX {
         let opened = match open_metered(edge, message, attempt > 0) {
             Ok(opened) => opened,

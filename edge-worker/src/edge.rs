@@ -1,4 +1,4 @@
-//! The state of a process or isolate: its keys, and the bundle that each audience runs. A bundle that does not compile
+//! The state of a process or isolate: its keys, and the running bundle of each audience. A bundle that does not compile
 //! leaves the last good one running.
 
 use usher_engine::Plan;
@@ -14,37 +14,37 @@ use crate::store::Pointer;
 /// The keys of a deployment and the running bundles.
 pub struct Edge {
     keyring: Result<Keyring, String>,
-    /// Ascending by id. There are a few: no map is needed to find one.
+    /// Ascending by id. Few entries, so no map is needed.
     audiences: Vec<Audience>,
-    /// Why the host cannot catch up with the control object.
+    /// The reason why the host cannot catch up with the control object.
     host_fault: Option<String>,
     /// What shards were written with and the control object knows nothing of: it was lost.
     lost: Vec<Pointer>,
     written: Written,
     shards: u32,
-    /// The use that callers by public keys have made of their rates.
+    /// The use of rates by callers with public keys.
     pub(crate) meter: Meter,
 }
 
-/// One audience, as far as this process knows it.
+/// The state of one audience in this process.
 struct Audience {
     id: String,
     running: Option<Running>,
-    /// Why it does not run the bundle that it should.
+    /// The reason why it does not run the bundle that it should.
     fault: Option<String>,
-    /// A newer build wrote that bundle.
+    /// True if a newer build wrote that bundle.
     is_too_new: bool,
 }
 
-/// A bundle that runs.
+/// A running bundle.
 pub(crate) struct Running {
     pub(crate) number: u64,
-    /// Empty for a plan that came without a bundle.
+    /// Empty for a plan without a bundle.
     pub(crate) hash: String,
     pub(crate) plan: Plan,
-    /// The bundle as it was put.
+    /// The body of the bundle as published.
     pub(crate) body: Vec<u8>,
-    /// An earlier bundle that answers while the stored body of the one with this number is damaged.
+    /// True for an earlier bundle that runs while the stored body of the one with this number is damaged.
     is_stand_in: bool,
 }
 
@@ -53,13 +53,13 @@ pub(crate) struct Running {
 pub enum Installed {
     /// It runs now.
     New,
-    /// It ran already, or a later one does.
+    /// It was running already, or a later one is.
     Same,
 }
 
 impl Edge {
-    /// An edge that runs nothing yet. `secret` is `USHER_KEYS`; with an unusable one every route but `/healthz` answers
-    /// 503, and [`Edge::complaint`] says why.
+    /// An edge without any bundle. `secret` is `USHER_KEYS`; with an unusable one every route but `/healthz` answers
+    /// 503, and [`Edge::complaint`] gives the reason.
     pub fn new(secret: Option<&str>, demo: bool) -> Edge {
         Edge {
             keyring: Keyring::read(secret, demo),
@@ -81,7 +81,7 @@ impl Edge {
         edge
     }
 
-    /// Sets how much a source may send by public keys.
+    /// Sets the rates for callers by public keys.
     pub fn set_rates(&mut self, rates: Rates) {
         self.meter.set_rates(rates);
     }
@@ -101,8 +101,9 @@ impl Edge {
         self.written.form()
     }
 
-    /// Says in which form the deployment writes, as `USHER_FORM` has it: a number, or nothing. Nothing is [`Form::One`], until
-    /// storage turns out to be in a later one. What is no form leaves the edge unconfigured, and [`Edge::complaint`] says why.
+    /// Sets the form in which the deployment writes, from `USHER_FORM`: a number, or nothing. Nothing means
+    /// [`Form::One`], unless storage is in a later form. An invalid setting leaves the edge unconfigured, and
+    /// [`Edge::complaint`] gives the reason.
     pub fn set_form(&mut self, setting: &str) {
         match Form::of_setting(setting) {
             Ok(said) => self.written = Written::as_said(said),
@@ -110,18 +111,18 @@ impl Edge {
         }
     }
 
-    /// Takes in the form of what is stored, 0 where storage says none, and returns the form that is written from now on. None: a
-    /// newer build wrote it, and every route but `/healthz` answers 503.
+    /// Takes the form of stored data into account (0: storage names none), and returns the form to write from now on.
+    /// None: a newer build wrote it, and every route but `/healthz` answers 503.
     pub fn meet_form(&mut self, stored: i64) -> Option<Form> {
         self.written.meet(stored)
     }
 
-    /// Why another form is written than the deployment says, for the operator's log.
+    /// The reason why another form is written than the deployment sets, for the operator's log.
     pub fn form_complaint(&self) -> Option<String> {
         self.written.complaint()
     }
 
-    /// True when a newer build wrote what is stored.
+    /// True if a newer build wrote the stored data.
     pub(crate) fn storage_is_too_new(&self) -> bool {
         self.written.is_too_new()
     }
@@ -131,13 +132,13 @@ impl Edge {
         self.shards
     }
 
-    /// The bundle that an audience runs; None: none, for whatever reason.
+    /// The running bundle of an audience, if any.
     pub(crate) fn running(&self, audience: &str) -> Option<&Running> {
         self.audience(audience)?.running.as_ref()
     }
 
-    /// The bundle that an audience runs, or the refusal that says why there is none: what should run and does not is not
-    /// the same as nothing published.
+    /// The running bundle of an audience, or the refusal that explains why there is none: a bundle that should run but
+    /// does not is not the same as nothing published.
     pub(crate) fn running_or_refuse(&self, audience: &str) -> Result<&Running, Refusal> {
         let has_fault = self.audience(audience).is_some_and(|known| known.fault.is_some());
         let is_too_new = self.audience(audience).is_some_and(|known| known.is_too_new);
@@ -154,7 +155,7 @@ impl Edge {
         self.audiences.iter().filter_map(|known| Some((known.id.as_str(), known.running.as_ref()?)))
     }
 
-    /// True when something that should run does not.
+    /// True if a bundle should run but does not.
     pub(crate) fn is_degraded(&self) -> bool {
         self.host_fault.is_some()
             || self.form_complaint().is_some()
@@ -162,24 +163,25 @@ impl Edge {
             || self.audiences.iter().any(|known| known.fault.is_some())
     }
 
-    /// True when an audience should run a bundle and runs none: which tables it declares is not known then.
+    /// True if an audience should run a bundle but runs none: its tables are then unknown.
     pub(crate) fn lacks_a_bundle(&self) -> bool {
         self.audiences.iter().any(|known| known.running.is_none() && known.fault.is_some())
     }
 
-    /// True when this audience may not run the bundle that it should.
+    /// True if this audience may not run the bundle that it should.
     pub(crate) fn is_behind(&self, audience: &str) -> bool {
         self.host_fault.is_some() || self.audience(audience).is_some_and(|known| known.fault.is_some())
     }
 
-    /// True when nothing runs because the control object could not be asked, which is not the same as nothing being
+    /// True if nothing runs because the control object could not be reached, which is not the same as nothing
     /// published.
     pub(crate) fn has_never_caught_up(&self) -> bool {
         self.all_running().next().is_none() && self.host_fault.is_some()
     }
 
-    /// True when the control object's pointers leave out what runs here, or there are none: it may be a new deployment, or
-    /// the control object was lost. The newest bundles that wrote to the shards tell ([`Edge::update_pointers`]).
+    /// True if the control object's pointers lack a bundle that runs here, or there are none: it may be a new
+    /// deployment, or the control object was lost. The newest bundles that wrote to the shards decide that
+    /// ([`Edge::update_pointers`]).
     pub fn doubts(&self, pointers: &[Pointer]) -> bool {
         let runs_less = |(id, running): (&str, &Running)| {
             let pointer = pointers.iter().find(|pointer| pointer.audience == id);
@@ -199,18 +201,19 @@ impl Edge {
     pub fn overtaken<'p>(pointers: &[Pointer], written: &'p [Pointer]) -> Vec<(&'p str, u64)> {
         let above = |seen: &'p Pointer| {
             let known = pointers.iter().find(|known| known.audience == seen.audience)?;
-            // The same content may have the same number.
+            // Equal content may have an equal number.
             let above = if known.hash == seen.hash { seen.number.saturating_sub(1) } else { seen.number };
             (known.number <= above && *known != *seen).then_some((seen.audience.as_str(), above))
         };
         written.iter().filter_map(above).collect()
     }
 
-    /// Compares the control object's pointers with what runs, and returns those whose bundles have to be installed. A
-    /// bundle that runs and was published again only takes its new number: profiles and fronts know it by that.
+    /// Compares the control object's pointers with the running bundles, and returns those whose bundles have to be
+    /// installed. A running bundle that was published again only takes its new number: profiles and fronts refer to it
+    /// by number.
     ///
-    /// `written` are the newest bundles that wrote to the shards, where the pointers were in doubt. What a shard knows and
-    /// the control object does not runs all the same, and `/healthz` says `degraded`.
+    /// `written` are the newest bundles that wrote to the shards, where the pointers were in doubt. A bundle that only
+    /// a shard knows runs all the same, and `/healthz` says `degraded`.
     pub fn update_pointers(&mut self, mut pointers: Vec<Pointer>, written: Vec<Pointer>) -> Vec<Pointer> {
         self.lost.clear();
         for lost in written {
@@ -223,15 +226,15 @@ impl Edge {
             let Some(known) = self.audiences.iter_mut().find(|known| known.id == pointer.audience) else {
                 return true;
             };
-            // A pointer that was read before a later one took effect is out of date.
+            // A pointer read before a later one took effect is stale.
             !known.takes_number_of(pointer)
                 && known.running.as_ref().is_none_or(|running| running.is_before(pointer))
         });
         pointers
     }
 
-    /// Runs a bundle, if its bytes have the pointer's hash and compile; otherwise the last good one keeps running and
-    /// `/healthz` says `degraded`.
+    /// Installs a bundle, if its bytes have the pointer's hash and compile; otherwise the last good one keeps running
+    /// and `/healthz` says `degraded`.
     ///
     /// # Errors
     ///
@@ -241,7 +244,7 @@ impl Edge {
         if known.takes_number_of(pointer) {
             return Ok(Installed::Same);
         }
-        // Its body arrived after a later bundle, or after the rollback that replaced it.
+        // The body arrived after a later bundle, or after the rollback that replaced it.
         if known.running.as_ref().is_some_and(|running| !running.is_before(pointer)) {
             return Ok(Installed::Same);
         }
@@ -267,7 +270,7 @@ impl Edge {
     }
 
     /// Runs an earlier bundle of the history under the number of the one that cannot run, if the audience runs nothing.
-    /// `/healthz` says `degraded` until the right one is there.
+    /// `/healthz` says `degraded` until the right one is installed.
     ///
     /// # Errors
     ///
@@ -286,8 +289,8 @@ impl Edge {
         Ok(())
     }
 
-    /// Records a fault that the host found: why an audience does not run what it should, or with an empty name why the
-    /// edge cannot catch up with the control object at all. None clears it.
+    /// Records a fault found by the host: the reason why an audience does not run its bundle, or with an empty name why
+    /// the edge cannot catch up with the control object at all. None clears it.
     pub fn set_fault(&mut self, audience: &str, reason: Option<&str>) {
         let reason = reason.map(str::to_owned);
         if audience.is_empty() {
@@ -313,14 +316,14 @@ impl Edge {
 }
 
 impl Running {
-    /// True when the pointer's bundle takes the place of this one.
+    /// True if the pointer's bundle replaces this one.
     fn is_before(&self, pointer: &Pointer) -> bool {
         self.number < pointer.number || (self.is_stand_in && self.number == pointer.number)
     }
 }
 
 impl Audience {
-    /// True when the pointer's content runs already; then it runs under the higher number.
+    /// True if the pointer's content runs already; it then takes the higher number.
     fn takes_number_of(&mut self, pointer: &Pointer) -> bool {
         match &mut self.running {
             Some(running) if running.hash == pointer.hash => {
@@ -351,7 +354,7 @@ mod tests {
         let mut edge = Edge::new(None, false);
         assert_eq!(edge.update_pointers(vec![pointer(1)], Vec::new()), [pointer(1)]);
         assert_eq!(edge.install(&pointer(1), shop.as_bytes().to_vec()), Ok(Installed::New));
-        // Another one ran in between, which this edge never saw.
+        // Another bundle ran in between, unknown to this edge.
         assert_eq!(edge.update_pointers(vec![pointer(3)], Vec::new()), []);
         assert_eq!(edge.running("1069944").map(|running| running.number), Some(3));
     }
@@ -368,7 +371,7 @@ mod tests {
         let mut edge = Edge::new(None, false);
         assert_eq!(edge.install(&pointer(1, shop), shop.as_bytes().to_vec()), Ok(Installed::New));
         assert_eq!(edge.update_pointers(vec![pointer(2, &other)], Vec::new()), [pointer(2, &other)]);
-        // While its body is on its way, it is rolled back.
+        // The bundle is rolled back while its body is on its way.
         assert_eq!(edge.update_pointers(vec![pointer(3, shop)], Vec::new()), []);
         for late in [other.as_bytes().to_vec(), Vec::new()] {
             assert_eq!(edge.install(&pointer(2, &other), late), Ok(Installed::Same));
@@ -385,7 +388,7 @@ mod tests {
         let with = |examples: &str| format!("{{\"format\":2,{definition},\"examples\":{examples}}}");
         let nobody = "{\"name\":\"n\",\"personalization\":\"web_personalization\",\"expect\":[]}";
         let many = format!("[{}]", vec![nobody; EXAMPLES_MAX + 1].join(","));
-        // A key that this build does not know, more than it plays, one that comes out otherwise.
+        // An unknown key, more examples than the bound, and an example that fails.
         for examples in ["[{\"device\":\"phone\"}]", &*many, &*format!("[{nobody}]")] {
             let body = with(examples).into_bytes();
             assert!(rehearsal::check(&body, "1069944").is_err(), "{examples}");

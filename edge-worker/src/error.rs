@@ -1,29 +1,29 @@
-//! Refusals: every way in which a request is turned down, with its status and its stable code.
+//! Refusals: every reason for which a request is refused, with its status and its stable code.
 //!
 //! RT routes answer `{"code":int,"message":string}` with RT 2.0's codes where it has one; native routes answer
 //! problem+json. Neither ever echoes what was sent.
 
-/// Why a request is turned down.
+/// The reason for which a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// HTTP status.
     pub status: u16,
-    /// RT 2.0's code, or ours beyond its range.
+    /// RT 2.0's code, or Usher's beyond its range.
     pub code: u16,
-    /// The stable name of the native routes.
+    /// The stable name on native routes.
     pub name: &'static str,
-    /// For people.
+    /// The message for people.
     pub message: &'static str,
 }
 
-/// A value, or why the request is refused.
+/// A value, or the refusal of the request.
 pub(crate) type Result<T> = std::result::Result<T, Refused>;
 
-/// A refusal on its way out.
+/// A refusal with its details.
 #[derive(Debug)]
 pub(crate) struct Refused {
     pub(crate) refusal: Refusal,
-    /// The way to mend it, for native routes; never an echo.
+    /// How to fix the request, for native routes; never an echo.
     pub(crate) detail: Option<String>,
     /// The page that may read it.
     pub(crate) origin: Option<String>,

@@ -1,28 +1,28 @@
-//! Forms: one number for what crosses a process or outlives it.
+//! Forms: one version number for all data that leaves a process or outlives it.
 //!
 //! | form | messages | stored profiles | bundles | storage |
 //! |---|---|---|---|---|
 //! | 1, of release 0.1.0 | begin with their tag | their form 2 | formats 1 and 2 | without a form |
 //! | 2 | begin with a mark, their form and the newest one that their sender reads | their form 3 | format 3, too | says its form in the table `meta` |
 //!
-//! A build reads every form up to [`Form::NEWEST`]. Which one it writes is the deployment's setting, because old and new code
-//! run beside each other while a release is rolled out, and code may be rolled back: what is written stays readable for the
-//! release before until an operator says that it need not. Storage remembers the newest form that was written in it, and
-//! nothing older is written there again. What a newer build wrote is *too new*: it is answered 503, and never damaged.
+//! A build reads every form up to [`Form::NEWEST`]. The deployment sets the form to write, because old and new code run
+//! at the same time during a release, and code may be rolled back: written data stays readable for the previous release
+//! until an operator decides otherwise. Storage records the newest form written to it, and nothing older is written
+//! there again. Data of a newer build is *too new*: the answer is 503, and the data is never treated as damaged.
 
 use usher_engine::profile::codec;
 
 /// A form that this build reads and writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Form {
-    /// That of release 0.1.0.
+    /// The form of release 0.1.0.
     One = 1,
-    /// The present one.
+    /// The present form.
     Two = 2,
 }
 
 impl Form {
-    /// The newest one that this build reads.
+    /// The newest form that this build reads.
     pub const NEWEST: Form = Form::Two;
 
     const ALL: [Form; 2] = [Form::One, Form::Two];
@@ -32,16 +32,16 @@ impl Form {
         self as u8
     }
 
-    /// The form of this number; None: this build knows none.
+    /// The form of this number; None if this build does not know it.
     pub fn of_number(number: i64) -> Option<Form> {
         Form::ALL.into_iter().find(|form| i64::from(form.number()) == number)
     }
 
-    /// The form that a deployment's setting names; None where it names none.
+    /// The form in a deployment's setting; None if it is empty.
     ///
     /// # Errors
     ///
-    /// What may stand there, in one sentence.
+    /// The allowed values, in one sentence.
     pub fn of_setting(text: &str) -> Result<Option<Form>, String> {
         match text.trim() {
             "" => Ok(None),
@@ -52,7 +52,8 @@ impl Form {
         }
     }
 
-    /// The newest form that both this build and one that reads up to this number read; None for no number of a form.
+    /// The newest form that both this build and one that reads up to this number can read; None if the number is not a
+    /// form.
     pub(crate) fn shared_with(reads: u8) -> Option<Form> {
         Form::ALL.into_iter().rfind(|form| form.number() <= reads)
     }
@@ -66,22 +67,22 @@ impl Form {
     }
 }
 
-/// The form that is written here: never older than what the deployment says, nor than what is stored already.
+/// The form to write: never older than the deployment's setting, nor than the stored data.
 #[derive(Debug)]
 pub(crate) struct Written {
     said: Option<Form>,
     form: Form,
-    /// Storage is in a form that this build does not know.
+    /// True if storage is in a form that this build does not know.
     too_new: bool,
 }
 
 impl Written {
-    /// The newest form, for whoever shares data with nobody.
+    /// The newest form, for processes that share data with no other build.
     pub(crate) const fn alone() -> Written {
         Written { said: None, form: Form::NEWEST, too_new: false }
     }
 
-    /// As the deployment says; where it says nothing, 0.1.0 may still share its data.
+    /// The form that the deployment sets; without a setting, 0.1.0 may still share its data.
     pub(crate) fn as_said(said: Option<Form>) -> Written {
         Written { said, form: said.unwrap_or(Form::One), too_new: false }
     }
@@ -94,7 +95,7 @@ impl Written {
         self.too_new
     }
 
-    /// Takes in the form of what is stored, 0 where storage says none. None: a newer build wrote it.
+    /// Takes the form of stored data into account (0: storage names none). None: a newer build wrote it.
     pub(crate) fn meet(&mut self, stored: i64) -> Option<Form> {
         match Form::of_number(stored.max(1)) {
             Some(stored) => self.form = self.form.max(stored),
@@ -103,7 +104,7 @@ impl Written {
         (!self.too_new).then_some(self.form)
     }
 
-    /// Why another form is written than the deployment says.
+    /// The reason why another form is written than the deployment sets.
     pub(crate) fn complaint(&self) -> Option<String> {
         let said = self.said.filter(|said| *said < self.form)?;
         let (said, form) = (said.number(), self.form.number());
@@ -135,7 +136,7 @@ mod tests {
             let mut written = Written::as_said(said);
             (written.meet(stored), written.complaint().is_some())
         };
-        // Nothing said: what 0.1.0 may share stays as it is, and so does what was switched.
+        // Without a setting, data that 0.1.0 may share keeps its form, and so does data in form 2.
         assert_eq!([0, 1, 2].map(|stored| met(None, stored).0), [Form::One, Form::One, Form::Two].map(Some));
         assert!(!met(None, 2).1);
         for stored in 0..=2 {

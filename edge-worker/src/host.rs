@@ -1,4 +1,4 @@
-//! The duties of a host: hand in requests, keep bytes, carry messages. Nothing here decides anything.
+//! The duties of a host: pass in requests, store bytes, deliver messages. A host decides nothing.
 //!
 //! The service is synchronous and never calls out. It answers with the next step as data: a [`Step`] of the front, a
 //! [`Read`](crate::store::Read) and a [`Write`](crate::store::Write) of the writer.
@@ -18,11 +18,11 @@ pub struct Request<'a> {
     pub headers: &'a [(String, String)],
     /// As sent, inflated if it was compressed.
     pub body: &'a [u8],
-    /// When it arrived, and its randomness.
+    /// Its arrival time and randomness.
     pub ambient: Ambient,
 }
 
-/// A request without its body: what the front checks before a host reads any of it.
+/// A request without its body: the front checks it before a host reads the body.
 #[derive(Clone, Copy, Debug)]
 pub struct Head<'a> {
     /// `GET`, `POST`, …
@@ -31,11 +31,11 @@ pub struct Head<'a> {
     pub target: &'a str,
     /// Names in lower case; those of [`HEADERS`] are enough.
     pub headers: &'a [(String, String)],
-    /// When it arrived, and its randomness.
+    /// Its arrival time and randomness.
     pub ambient: Ambient,
 }
 
-/// The headers that the service looks at, in lower case.
+/// The headers that the service reads, in lower case.
 pub const HEADERS: &[&str] = &[
     "access-control-request-headers",
     "access-control-request-method",
@@ -54,12 +54,12 @@ pub const HEADERS: &[&str] = &[
     "x-usher-now",
 ];
 
-/// Facts about the origin of a request that a host may know. A host adds them itself and never passes a caller's: they stand
-/// beside the headers and are not among [`HEADERS`].
+/// Facts about the origin of a request that a host may know. A host adds them itself, and never passes on a caller's:
+/// they are not among [`HEADERS`].
 pub const EDGE_HEADERS: &[(&str, &str)] = &[("usher-edge-country", "country"), ("usher-edge-city", "city")];
 
-/// The caller, as a host counts callers: one address, or one network that is one customer's. A host adds it as it adds
-/// those of [`EDGE_HEADERS`].
+/// The source of a request, as a host counts callers: one address, or one customer's network. A host adds it in the
+/// same way as [`EDGE_HEADERS`].
 pub const SOURCE_HEADER: &str = "usher-edge-source";
 
 impl<'a> Request<'a> {
@@ -71,19 +71,19 @@ impl<'a> Request<'a> {
 }
 
 impl<'a> Head<'a> {
-    /// A header's value; one that is empty is not there.
+    /// A header's value; an empty one counts as absent.
     pub fn header(&self, name: &str) -> Option<&'a str> {
         let found = self.headers.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.trim()).filter(|value| !value.is_empty())
     }
 
-    /// True for a preflight that announces this header for the call itself.
+    /// True for a preflight that announces this header.
     pub(crate) fn will_send(&self, name: &str) -> bool {
         let announced = self.header("access-control-request-headers").unwrap_or("");
         announced.split(',').any(|known| known.trim().eq_ignore_ascii_case(name))
     }
 
-    /// The facts that criteria see as `edge.country`, `edge.city` and `edge.device`.
+    /// The facts that criteria read as `edge.country`, `edge.city` and `edge.device`.
     pub(crate) fn edge_context(&self) -> Vec<(String, String)> {
         let from_host = EDGE_HEADERS.iter().filter_map(|(header, name)| Some((*name, self.header(header)?)));
         let device = self.header("user-agent").map(|agent| ("device", device_of(agent)));
@@ -91,10 +91,10 @@ impl<'a> Head<'a> {
     }
 }
 
-/// The kind of device that a browser says it runs on.
+/// The kind of device in a browser's user agent.
 fn device_of(user_agent: &str) -> &'static str {
     let says = |word: &str| user_agent.contains(word);
-    // Android tablets are Android without "Mobile".
+    // Android tablets send "Android" without "Mobile".
     if says("iPad") || says("Tablet") || (says("Android") && !says("Mobile")) {
         "tablet"
     } else if says("Mobi") || says("iPhone") {
@@ -107,32 +107,32 @@ fn device_of(user_agent: &str) -> &'static str {
 /// The next step for a request.
 #[derive(Debug)]
 pub enum Step {
-    /// It is done.
+    /// Send this answer.
     Respond(Response),
-    /// Hand this message to the writer of this shard and answer what it answers.
+    /// Deliver this message to the writer of this shard, and send its answer.
     Write {
         /// The shard's number, from 0.
         shard: u32,
-        /// For `drive::open`, there.
+        /// For `drive::open` in the writer.
         message: Vec<u8>,
     },
     /// Answer from the nearest snapshot that [`lookup::answer`](crate::lookup::answer) accepts.
     LookUp(Box<PendingLookup>),
-    /// Keep the body under its hash where every isolate finds it, read it back, then hand the message to the control
-    /// object and answer what it answers.
+    /// Store the body under its hash where every isolate finds it, read it back, then deliver the message to the
+    /// control object and send its answer.
     Publish {
-        /// SHA-256 of the body, as hexadecimal digits: its name.
+        /// The name of the body: its SHA-256 as hexadecimal digits.
         hash: String,
         /// The bundle.
         body: Vec<u8>,
-        /// For `drive::open`, in the control object.
+        /// For `drive::open` in the control object.
         message: Vec<u8>,
         /// The same, to be handed over before, where the control object lost the audience.
         restore: Option<Vec<u8>>,
     },
-    /// Hand this message to the control object, answer what it answers, and catch up with it.
+    /// Deliver this message to the control object, send its answer, and catch up with it.
     Control {
-        /// For `drive::open`, there.
+        /// For `drive::open` in the control object.
         message: Vec<u8>,
     },
 }

@@ -10,7 +10,7 @@
 //!    [`drive::fold`] makes of it what to write and to answer ([`Folded`]).
 //! 4. A lookup is answered from the nearest snapshot that is good enough: [`lookup::answer`].
 //!
-//! [`serve`] is that loop for hosts whose storage answers at once. Hosts with other manners run the same steps.
+//! [`serve`] is that loop for hosts with synchronous storage. Other hosts run the same steps themselves.
 //!
 //! # Examples
 //!
@@ -49,9 +49,9 @@
 //!
 //! # What this crate does not do
 //!
-//! No sockets, no async, no clock, no randomness, no storage: all of it is handed in or out as data. It knows no host.
+//! No sockets, no async, no clock, no randomness, no storage: all of it is passed in or out as data. It knows no host.
 
-// In the order in which a newcomer should read them: the path of a request, then what it stands on.
+// In reading order: the path of a request, then the modules it uses.
 pub mod drive;
 pub mod front;
 pub mod host;

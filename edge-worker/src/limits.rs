@@ -10,8 +10,7 @@ pub const EVENT_BYTES_MAX: usize = 1024 * 1024;
 pub const EVENT_KEYS_MAX: usize = 256;
 /// Deepest nesting of an event; the event itself is the first level.
 pub const EVENT_DEPTH_MAX: usize = 16;
-/// Most values in the body of a batch, whatever they are called: what it takes in memory is a multiple of this, and
-/// an isolate has little.
+/// Most values in the body of a batch, at any name: memory is proportional to it, and an isolate has little.
 pub const BATCH_VALUES_MAX: usize = 200_000;
 /// Most values in an event, list items included.
 pub const EVENT_VALUES_MAX: usize = 8_192;
@@ -19,22 +18,22 @@ pub const EVENT_VALUES_MAX: usize = 8_192;
 pub const NATIVE_BYTES_MAX: usize = 64 * 1024;
 /// Largest bundle, in bytes.
 pub const BUNDLE_BYTES_MAX: usize = 2 * 1024 * 1024;
-/// Bundles of an audience that are kept to go back to, the running one included; each is at most
+/// Number of an audience's bundles that are stored for rollbacks, including the running one; each is at most
 /// [`BUNDLE_BYTES_MAX`].
 pub const BUNDLES_KEPT: u64 = 20;
 /// Deepest nesting of a bundle; criteria take two levels for each of theirs.
 pub const DOCUMENT_DEPTH_MAX: usize = 120;
 /// Most names in one object of a document: each is compared with those before it.
 pub const OBJECT_KEYS_MAX: usize = 1_024;
-/// Most folds of the events of a batch, to find those that make a profile too large.
+/// Most folds of a batch's events, to find those that make a profile too large.
 pub const FOLDS_MAX: usize = 8;
-/// Most folds of a message whose commits other writers came before; then it is answered as a storage failure.
+/// Most folds of a message whose commit failed because of other writers; then the answer is that of a storage failure.
 pub const COMMITS_MAX: usize = 8;
 /// Most snapshots that one message makes a host forget by name; beyond that it forgets all.
 pub const FORGOTTEN_NAMES_MAX: usize = 64;
 /// Most rows in one import request.
 pub const IMPORT_ROWS_MAX: usize = 2_000;
-/// Most values in its rows together: as many flat rows as there may be, each of as many columns.
+/// Most values in all rows together: as many flat rows as allowed, each with as many columns as allowed.
 pub const IMPORT_VALUES_MAX: usize = IMPORT_ROWS_MAX * (EVENT_KEYS_MAX + 1);
 /// Most rejected rows that an import names; further ones are only counted.
 pub const IMPORT_REJECTIONS_MAX: usize = 1_000;
@@ -43,15 +42,15 @@ pub const IMPORT_REFUSALS_MAX: usize = 1_000;
 /// Longest request target, in bytes.
 pub const TARGET_BYTES_MAX: usize = 4 * 1024;
 
-/// Greatest age at which a snapshot answers, in milliseconds, wherever it was kept; also how long KV keeps it.
+/// Greatest age at which any copy of a snapshot is used, in milliseconds; also its lifetime in KV.
 pub const SNAPSHOT_MS: i64 = 60_000;
-/// Greatest age at which it answers in need, when the writer does not, in milliseconds.
+/// Greatest age at which it is used when the writer fails, in milliseconds.
 pub const STALE_SNAPSHOT_MS: i64 = 24 * 60 * 60 * 1_000;
 /// Longest life of a preview token, in seconds.
 pub const PREVIEW_SECONDS_MAX: i64 = 24 * 60 * 60;
-/// Seconds of its rate that a source may use at once.
+/// The burst of a source, in seconds of its rate.
 pub const RATE_SECONDS: u64 = 60;
-/// Sources whose rates are kept at once, as 32 bytes each; beyond it those go that came longest ago.
+/// Number of sources whose rates are tracked, 32 bytes each; beyond it the least recently seen are dropped.
 pub const SOURCES_MAX: usize = 8_192;
 /// Most lines that one request logs; further ones are counted.
 pub const LOG_LINES_MAX: usize = 10;

@@ -1,13 +1,13 @@
-//! Lines for the operator's log. None holds a value of a visitor.
+//! Lines for the operator's log. None contains a visitor's values.
 
 use crate::limits::LOG_LINES_MAX;
 use crate::wire::json::Json;
 
-/// One line: the stable name of what happened, and details.
+/// One line: a stable event name, and details.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     event: &'static str,
-    /// Empty: there are none.
+    /// May be empty.
     detail: String,
 }
 
@@ -35,7 +35,7 @@ impl Line {
     }
 }
 
-/// The first lines of a request, and one that says how many more there were: nobody fills a log by one request.
+/// Keeps the first lines of a request and adds one with the number of others, so that one request cannot fill a log.
 pub(crate) fn bounded(mut lines: Vec<Line>) -> Vec<Line> {
     let more = lines.len().saturating_sub(LOG_LINES_MAX);
     if more > 0 {

@@ -1,4 +1,4 @@
-//! The outcome of a message: what is written, and what is answered once that is durable.
+//! The outcome of a message: a write, and the answer once it is durable.
 
 use crate::limits::FORGOTTEN_NAMES_MAX;
 use crate::log::{Line, bounded};
@@ -29,26 +29,26 @@ pub(crate) fn forget_all(now_ms: i64) -> (&'static str, String) {
 #[derive(Debug)]
 pub enum Folded {
     /// This writer runs an older bundle than the front or the profile's last writer: catch up with the control object,
-    /// then open the message again. When that knows none either, it was lost, and is told of the number
-    /// ([`message::raise`](crate::message::raise)).
+    /// then open the message again. If the control object has no newer bundle either, it was lost, and must be given
+    /// the number ([`message::raise`](crate::message::raise)).
     NeedsNewerBundle {
         /// The audience's id.
         audience: String,
         /// The number of the newer bundle.
         number: u64,
     },
-    /// It is decided.
+    /// The message is decided.
     Done(Box<Outcome>),
 }
 
 /// A write, and the answer once it is durable.
 #[derive(Debug)]
 pub struct Outcome {
-    /// All or nothing; empty for messages that change nothing.
+    /// All or nothing; empty if the message changes nothing.
     pub write: Write,
     /// The answer, if the write succeeds.
     pub response: Response,
-    /// For the log; a few lines, and a count of those beyond.
+    /// Lines for the log, bounded.
     pub log: Vec<Line>,
 }
 
@@ -58,7 +58,7 @@ impl Outcome {
         Folded::Done(Box::new(self))
     }
 
-    /// An answer that only hosts read, a frame: a list of `audience · number · hash`.
+    /// An answer for hosts only, as a frame: a list of `audience · number · hash`.
     pub(crate) fn of_pointers(pointers: &[Pointer]) -> Folded {
         let mut frame = FrameWriter::default();
         frame.list(pointers, |w, pointer| {

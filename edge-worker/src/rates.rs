@@ -1,20 +1,20 @@
-//! Rates of callers by public keys, by where they come from: one source that sends without end stops nobody else.
+//! Rates for callers by public keys, per source: a source that sends without end does not affect others.
 //!
-//! A source has as much as it gets in [`RATE_SECONDS`]; what it has used comes back second by second. So a page that sends what it
-//! kept while it was offline is taken, and a stream above the rate is not. Everything is in memory: it begins anew with
-//! the process, or with the object of a shard.
+//! A source may use [`RATE_SECONDS`] of its rate at once; what it used is refilled second by second. So a page may send
+//! what it collected offline, but not a stream above the rate. Everything is in memory: it starts over with the
+//! process, or with the object of a shard.
 
 use sha2::{Digest, Sha256};
 
 use crate::limits::{BATCH_EVENTS_MAX, RATE_SECONDS, SOURCES_MAX};
 use crate::message::Ambient;
 
-/// How much a source may send.
+/// The rates of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rates {
-    /// Events in a second; 0: any number.
+    /// Events per second; 0: unlimited.
     pub events: u32,
-    /// New profiles in a minute; 0: any number.
+    /// New profiles per minute; 0: unlimited.
     pub new_profiles: u32,
 }
 
@@ -24,26 +24,26 @@ impl Default for Rates {
     }
 }
 
-/// What sources have used.
+/// The use of rates by source.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
     rates: Rates,
-    /// Makes hashes of sources unlike those of any other process: nobody chooses with whom to share a place.
+    /// Makes the hashes of sources differ between processes, so that nobody can choose sources that collide.
     seed: [u8; 32],
-    /// Sets of [`WAYS`] sources each; empty until the first one comes.
+    /// Sets of [`WAYS`] sources each; empty until the first request.
     used: Vec<Used>,
 }
 
-/// How many places a source may stand in.
+/// The number of slots that may hold a source.
 const WAYS: usize = 4;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Used {
-    /// Of the source; 0: nobody's.
+    /// The hash of the source; 0: an empty slot.
     hash: u64,
-    /// When it was last brought up to date, Unix milliseconds.
+    /// Time of the last update, Unix milliseconds.
     at_ms: i64,
-    /// In thousandths.
+    /// In thousandths of an event.
     events: u64,
     new_profiles: u64,
 }
@@ -53,11 +53,11 @@ impl Meter {
         self.rates = rates;
     }
 
-    /// Takes so many events of a source.
+    /// Takes this many events from a source's rate.
     ///
     /// # Errors
     ///
-    /// In how many seconds it may come again; nothing was taken.
+    /// The number of seconds until it may retry; nothing was taken.
     pub(crate) fn take_events(&mut self, source: &str, events: usize, ambient: &Ambient) -> Result<(), u64> {
         let rate = u64::from(self.rates.events);
         if rate == 0 || events == 0 {
@@ -65,7 +65,7 @@ impl Meter {
         }
         let used = self.used(source, ambient);
         let wanted = used.events.saturating_add(thousandths(events));
-        // A whole batch is always one that can come.
+        // A whole batch always fits.
         let most = (rate * RATE_SECONDS * 1_000).max(thousandths(BATCH_EVENTS_MAX));
         if wanted > most {
             return Err((wanted - most).div_ceil(rate * 1_000));
@@ -74,7 +74,7 @@ impl Meter {
         Ok(())
     }
 
-    /// How many new profiles a source may still make; None: any number.
+    /// The number of new profiles that a source may still create; None: unlimited.
     pub(crate) fn new_profiles_left(&mut self, source: &str, ambient: &Ambient) -> Option<usize> {
         let most = u64::from(self.rates.new_profiles) * 1_000;
         (most > 0).then(|| {
@@ -90,7 +90,7 @@ impl Meter {
         }
     }
 
-    /// What a source has used by now. Where there is no place for a new one, that of the one goes that came longest ago.
+    /// The current use of a source. Without a free slot, the least recently seen source is dropped.
     fn used(&mut self, source: &str, ambient: &Ambient) -> &mut Used {
         if self.used.is_empty() {
             self.seed = ambient.entropy;
@@ -110,7 +110,7 @@ impl Meter {
         if known.is_none() {
             *used = Used { hash, at_ms: ambient.now_ms, events: 0, new_profiles: 0 };
         }
-        // A clock that goes back gives nothing.
+        // A clock that goes back refills nothing.
         let passed = u64::try_from(ambient.now_ms.saturating_sub(used.at_ms)).unwrap_or(0);
         used.at_ms = ambient.now_ms;
         used.events = used.events.saturating_sub(passed.saturating_mul(u64::from(rates.events)));
@@ -146,11 +146,11 @@ mod tests {
         }
         assert_eq!(meter.take_events("a", 1, &at(0)), Err(1));
         assert_eq!(meter.take_events("a", 500, &at(0)), Err(5));
-        // Others are others.
+        // Other sources have rates of their own.
         assert_eq!(meter.take_events("b", 500, &at(0)), Ok(()));
         assert_eq!(meter.take_events("a", 100, &at(999)), Err(1));
         assert_eq!(meter.take_events("a", 100, &at(1_000)), Ok(()));
-        // What is refused costs nothing, and a clock that goes back gives nothing.
+        // A refused request costs nothing, and a clock that goes back refills nothing.
         assert_eq!(meter.take_events("a", 1, &at(-60_000)), Err(1));
         assert_eq!(meter.take_events("a", 1, &at(-59_000)), Ok(()));
     }

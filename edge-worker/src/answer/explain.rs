@@ -32,7 +32,7 @@ pub(crate) fn explanation(
         o.field("profile").object(|o| {
             o.field("known").boolean(known);
             o.field("batch_record").boolean(profile.is_known());
-            // Identifiers are personal: their names are shown, and how many there are.
+            // Identifiers are personal: only their names and number are shown.
             o.field("keys")
                 .list(profile.keys(), |json, key| json.object(|o| o.field("name").text(&key.name)));
             o.field("segments").list(&explanation.segments, |json, segment| json.text(segment));
@@ -96,7 +96,7 @@ fn section(json: &mut Json, trace: &SectionTrace) {
     });
 }
 
-/// As deep as criteria nest, which is bounded.
+/// Recursion is bounded by the depth of criteria.
 fn condition(json: &mut Json, trace: &ConditionTrace) {
     json.object(|o| {
         o.field("text").text(&trace.text);

@@ -1,6 +1,7 @@
-//! The parts of a definition that release 0.1.0 does not read, or reads otherwise.
+//! The parts of a definition that release 0.1.0 cannot read, or interprets differently.
 //!
-//! Every field and variant is named here, without a rest: whoever adds one decides whether it needs a newer form.
+//! Every field and variant is listed here, without a rest pattern: a new one does not compile until its author decides
+//! whether it needs a newer form.
 
 use usher_engine::definition::{
     Attribute, AttributeKind, Audience, Backfill, Definition, Identity, Increment, KeyEvent, ListAction,
@@ -144,12 +145,12 @@ fn column_needs(column: &str) -> Option<String> {
     named("column", is_of_objects(column))
 }
 
-/// A column of objects in an array, `products[].sku`: 0.1.0 takes it for a name.
+/// True for a column of objects in an array, `products[].sku`: 0.1.0 takes it for a plain name.
 fn is_of_objects(column: &str) -> bool {
     column.contains("[].")
 }
 
-/// True for a criterion with a question that 0.1.0 does not know.
+/// True for a criterion with a test that 0.1.0 does not know.
 fn asks_more(criterion: &Expr) -> bool {
     match criterion {
         Expr::Constant(_) | Expr::Segment(_) => false,

@@ -1,4 +1,4 @@
-//! Callers: keys, tokens and preview tokens of a request's head, checked in the order that costs least.
+//! Callers: checks the key, token and preview token of a request's head, cheapest check first.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use crate::keys::{KeyRecord, Keyring, Kind, Preview, Scope};
 /// The callers that a route admits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Callers {
-    /// Everybody.
+    /// Any caller.
     Anyone,
     /// A page, with a write key and a public token.
     PublicToken,
@@ -30,28 +30,28 @@ pub(super) enum Callers {
 }
 
 impl Callers {
-    /// True when a page may be among them.
+    /// True if pages may call.
     pub(super) fn include_pages(self) -> bool {
         matches!(self, Callers::PublicToken | Callers::Ingest | Callers::Lookup | Callers::Explain)
     }
 }
 
-/// The rights of a caller whose keys were checked.
+/// The rights of an authorized caller.
 #[derive(Debug, Default)]
 pub(super) struct Caller<'a> {
-    /// The page that calls and may read the answer.
+    /// The origin of the calling page, which may read the answer.
     pub(super) origin: Option<&'a str>,
-    /// The one audience that it may ask; None: all.
+    /// The only audience that it may ask; None: all.
     pub(super) audience: Option<Cow<'a, str>>,
-    /// True when a token names the audience.
+    /// True if a token names the audience.
     pub(super) has_token: bool,
     /// The personalizations that key and token both allow; None: all.
     pub(super) personalizations: Option<Vec<String>>,
-    /// True when a token names its personalizations: they are asked whatever triggers them.
+    /// True if a token names its personalizations: they are asked whether or not they are triggered.
     pub(super) token_names_personalizations: bool,
-    /// True for a server key: the server vouches for the keys of its events.
+    /// True for a server key: it is evidence for the keys of its events.
     pub(super) is_server: bool,
-    /// The values that may be answered.
+    /// The access to sensitive values.
     pub(super) access: Access,
 }
 
@@ -70,18 +70,18 @@ impl<'a> Caller<'a> {
         }
     }
 
-    /// True when the caller may ask about this audience.
+    /// True if the caller may ask about this audience.
     pub(super) fn covers(&self, audience: &str) -> bool {
         self.audience.as_deref().is_none_or(|own| own == audience)
     }
 
-    /// True when the caller may ask this personalization.
+    /// True if the caller may ask this personalization.
     pub(super) fn may_ask(&self, personalization: &str) -> bool {
         self.personalizations.as_ref().is_none_or(|names| names.iter().any(|known| known == personalization))
     }
 }
 
-/// Checks that a request comes from one of these callers. `audience` is the one that the route's path names.
+/// Checks that a request comes from one of these callers. `audience` is the one in the route's path.
 pub(super) fn authorize<'a>(
     callers: Callers,
     keyring: &'a Keyring,
@@ -111,7 +111,7 @@ pub(super) fn authorize<'a>(
             if key.kind != Kind::Server {
                 return Ok(Caller::new(key, None, page(key, head)?));
             }
-            // A server key in a page is a leak; nothing is done with it.
+            // A server key in a page is a leak, so it is refused.
             if head.header("origin").is_some() {
                 return Err(Refusal::ORIGIN_INVALID.into());
             }
@@ -129,7 +129,7 @@ pub(super) fn authorize<'a>(
 fn lookup<'a>(keyring: &'a Keyring, head: &Head<'a>) -> Result<Caller<'a>> {
     let key = key(keyring, head, &[Kind::Write, Kind::Server])?;
     let (origin, token) = if head.header("wp13n-token").is_some() {
-        // A write key stands in pages: with it, only a public token from an allowed page looks up.
+        // Write keys are public: with one, only a public token from an allowed page may look up.
         let public = key.kind == Kind::Write;
         let token = token(keyring, head, key, public)?;
         let origin = if public { page(token, head)? } else { None };
@@ -159,7 +159,7 @@ fn explain<'a>(keyring: &'a Keyring, head: &Head<'a>) -> Result<Caller<'a>> {
     if origin.is_some_and(|origin| !keyring.knows_origin(origin)) {
         return Err(Refusal::ORIGIN_INVALID.into());
     }
-    // It stands in a page: it sees whom a page may look up, and nobody's sensitive values.
+    // It is used in a page: it may look up only as a page, and sees no sensitive values.
     Ok(Caller { origin, audience: Some(Cow::Owned(preview.audience)), ..Caller::default() })
 }
 
@@ -169,7 +169,7 @@ fn presented<'a>(head: &Head<'a>) -> Option<&'a str> {
     (scheme.eq_ignore_ascii_case("TD1") || scheme.eq_ignore_ascii_case("Bearer")).then(|| key.trim())
 }
 
-/// The record of a key of one of these kinds; unknown and wrong take the same path.
+/// The record of a key of one of these kinds; unknown and wrong keys take the same time.
 fn key<'k>(keyring: &'k Keyring, head: &Head<'_>, kinds: &[Kind]) -> Result<&'k KeyRecord> {
     let record = keyring.find(presented(head).unwrap_or("")).ok_or(Refusal::KEY_INVALID)?;
     if record.kind == Kind::Token {
@@ -178,7 +178,7 @@ fn key<'k>(keyring: &'k Keyring, head: &Head<'_>, kinds: &[Kind]) -> Result<&'k 
     if kinds.contains(&record.kind) { Ok(record) } else { Err(Refusal::SCOPE.into()) }
 }
 
-/// A key whose route is the server's: no page may call it.
+/// A key for a server's route, which no page may call.
 fn server<'k>(
     keyring: &'k Keyring,
     head: &Head<'_>,
@@ -215,7 +215,7 @@ fn token<'k>(keyring: &'k Keyring, head: &Head<'_>, key: &KeyRecord, public: boo
     }
 }
 
-/// The personalizations that a call may ask for: those that its key and its token both allow; None: all.
+/// The personalizations that both key and token allow; None: all.
 fn personalizations(key: &KeyRecord, token: Option<&KeyRecord>) -> Option<Vec<String>> {
     let of_token = token.and_then(|token| token.personalizations.as_deref());
     match (key.personalizations.as_deref(), of_token) {
@@ -227,7 +227,7 @@ fn personalizations(key: &KeyRecord, token: Option<&KeyRecord>) -> Option<Vec<St
     }
 }
 
-/// The page that calls, if this key or token is for it. Without an Origin it is no page.
+/// The origin of the calling page, if this key or token allows it. A call without Origin does not come from a page.
 fn page<'r>(record: &KeyRecord, head: &Head<'r>) -> Result<Option<&'r str>> {
     match head.header("origin") {
         None => Ok(None),

@@ -33,7 +33,7 @@ pub(super) fn publish(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> R
     Ok(Step::Publish { hash, body: body.to_vec(), message: message.encode(edge.form()), restore })
 }
 
-/// `GET /v1/audiences`: which audiences run here.
+/// `GET /v1/audiences`: the audiences that run here.
 pub(super) fn list_audiences(edge: &Edge, admitted: &CheckedHead<'_>, _: &[u8]) -> Result<Step> {
     let covered = edge.all_running().filter(|(id, _)| admitted.caller.covers(id));
     let mut body = Json::new();
@@ -53,7 +53,7 @@ pub(super) fn list_audiences(edge: &Edge, admitted: &CheckedHead<'_>, _: &[u8]) 
     Ok(Step::Respond(Response::json(200, body)))
 }
 
-/// `GET /v1/audiences/{audience}/bundles`: which bundles are kept, the running one first.
+/// `GET /v1/audiences/{audience}/bundles`: the stored bundles, the running one first.
 pub(super) fn list(edge: &Edge, admitted: &CheckedHead<'_>, _: &[u8]) -> Result<Step> {
     let [audience, _] = admitted.parameters;
     let here = edge.running(audience).map_or(0, |running| running.number);
@@ -61,7 +61,7 @@ pub(super) fn list(edge: &Edge, admitted: &CheckedHead<'_>, _: &[u8]) -> Result<
     Ok(Step::Control { message: message.encode(edge.form()) })
 }
 
-/// `GET /v1/audiences/{audience}/bundles/{which}`: one of them; `which` is `previous`, a number or a hash.
+/// `GET /v1/audiences/{audience}/bundles/{which}`: a stored bundle; `which` is `previous`, a number or a hash.
 pub(super) fn kept(edge: &Edge, admitted: &CheckedHead<'_>, _: &[u8]) -> Result<Step> {
     let [audience, which] = admitted.parameters;
     let which = if which == "previous" {
@@ -75,8 +75,8 @@ pub(super) fn kept(edge: &Edge, admitted: &CheckedHead<'_>, _: &[u8]) -> Result<
     Ok(Step::Control { message: message.encode(edge.form()) })
 }
 
-/// `POST /v1/audiences/{audience}/rollback`: what ran before runs again. Which one stands in the body: `{"number": 3}` or
-/// `{"hash": "…"}`, the previous one without.
+/// `POST /v1/audiences/{audience}/rollback`: runs an earlier bundle again. The body names it: `{"number": 3}` or
+/// `{"hash": "…"}`; an empty body means the previous one.
 pub(super) fn roll_back(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> Result<Step> {
     let [audience, _] = admitted.parameters;
     let message = Message::Control(ToControl::Rollback(Rollback {
@@ -88,10 +88,10 @@ pub(super) fn roll_back(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) ->
     Ok(Step::Control { message: message.encode(edge.form()) })
 }
 
-/// `GET /v1/audiences/{audience}/bundle`: what runs here.
+/// `GET /v1/audiences/{audience}/bundle`: the running bundle.
 pub(super) fn running(edge: &Edge, admitted: &CheckedHead<'_>, _: &[u8]) -> Result<Step> {
     let [audience, _] = admitted.parameters;
-    // Also where something should run and does not: a push asks first, and heals it.
+    // Also where a bundle should run but does not: a push asks first, and repairs that.
     let running = edge.running(audience).ok_or(Refusal::AUDIENCE_UNKNOWN)?;
     let response = Response::typed(200, "application/json", running.body.clone())
         .header("etag", format!("\"{}\"", running.hash))
@@ -105,13 +105,13 @@ fn status(edge: &Edge, audience: &str) -> &'static str {
     if edge.is_behind(audience) { "inconsistent" } else { "ok" }
 }
 
-/// What may run now, if the caller minds.
+/// The caller's `If-Match`, if any.
 fn if_match(head: &Head<'_>) -> Option<String> {
     let given = head.header("if-match").map(entity_tag::if_match);
     given.or_else(|| head.header("if-none-match").and_then(entity_tag::if_none_match))
 }
 
-/// The bundle that a rollback wants.
+/// The bundle that a rollback names.
 fn wanted(body: &[u8]) -> Result<WhichRelease> {
     let malformed = || {
         Refused::with_detail(Refusal::BODY_INVALID, "write {\"number\": 3} or {\"hash\": \"…\"}, or no body")

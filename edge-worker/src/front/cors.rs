@@ -1,4 +1,4 @@
-//! Preflights: which pages may call a route.
+//! Preflights: the pages that may call a route.
 
 use super::route;
 use crate::error::Refusal;
@@ -29,6 +29,6 @@ pub(super) fn preflight(keyring: &Keyring, head: &Head<'_>) -> Response {
             "access-control-allow-headers",
             "authorization, content-type, wp13n-token, accept, user-agent",
         )
-        // Ten minutes, as long as every browser honors.
+        // Ten minutes, the longest time that every browser honors.
         .header("access-control-max-age", "600")
 }

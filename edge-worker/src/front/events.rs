@@ -20,7 +20,7 @@ pub(super) fn personalize(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) 
     if !caller.token_names_personalizations
         && let Some(named) = &mut named
     {
-        // Only the key names them: they answer where they are triggered.
+        // Personalizations that only the key names answer where they are triggered.
         named.retain(|name| running.plan.is_triggered_on(name, index));
     }
     let mode = Mode::Personalize {

@@ -1,4 +1,4 @@
-//! `GET /healthz`: the state of the edge, without any name that a stranger should not know.
+//! `GET /healthz`: the state of the edge, without names that are not public.
 
 use super::checked_head::CheckedHead;
 use crate::edge::Edge;
@@ -7,8 +7,8 @@ use crate::host::Step;
 use crate::wire::Response;
 use crate::wire::json::Json;
 
-/// `{"status", "version", "form", "bundles": [{"number", "hash"}]}`, and `detail` where the form is not the one that is set;
-/// 503 without usable keys, and where a newer build wrote what is stored.
+/// `{"status", "version", "form", "bundles": [{"number", "hash"}]}`, and `detail` where the form differs from the
+/// setting; 503 without usable keys, and where a newer build wrote the stored data.
 pub(super) fn health(edge: &Edge, _: &CheckedHead<'_>, _: &[u8]) -> Result<Step> {
     let (code, status) = if edge.keyring().is_none() {
         (503, "unconfigured")

@@ -1,4 +1,4 @@
-//! Import routes: batch records, one a line, and the columns that they may have.
+//! Import routes: batch records, one per line, and the columns that they may have.
 
 use super::checked_head::CheckedHead;
 use crate::edge::Edge;
@@ -25,7 +25,7 @@ pub(super) fn import(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> Re
     })
 }
 
-/// What becomes of older records of a key: the new ones replace them whole, or add to them.
+/// The effect of new records on older ones of a key: they replace them whole, or add to them.
 const MODES: [&str; 2] = ["replace", "patch"];
 
 fn mode(admitted: &CheckedHead<'_>) -> Result<&'static str> {
@@ -36,7 +36,8 @@ fn mode(admitted: &CheckedHead<'_>) -> Result<&'static str> {
     known.ok_or_else(|| Refused::with_detail(Refusal::BODY_INVALID, "`mode` is `replace` or `patch`"))
 }
 
-/// `GET /v1/audiences/{audience}/profiles/import`: the columns of a record that the running definition reads, and as what.
+/// `GET /v1/audiences/{audience}/profiles/import`: the record columns that the running definition reads, with their
+/// types.
 pub(super) fn columns(edge: &Edge, admitted: &CheckedHead<'_>, _: &[u8]) -> Result<Step> {
     let [audience, _] = admitted.parameters;
     let plan = &edge.running_or_refuse(audience)?.plan;
@@ -46,7 +47,7 @@ pub(super) fn columns(edge: &Edge, admitted: &CheckedHead<'_>, _: &[u8]) -> Resu
         if let Some(key) = plan.lookup_key() {
             o.field("key").text(key);
         }
-        // A caller that wants another one is told so before it sends anything.
+        // A client that needs another mode learns it before it sends anything.
         o.field("modes").list(&MODES, |json, mode| json.text(mode));
         o.field("columns").list(&columns, |json, (name, types)| {
             json.object(|o| {

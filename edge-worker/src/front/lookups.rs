@@ -47,7 +47,7 @@ pub(super) fn explain(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> R
     let asked: Vec<usize> = match (name, &caller.personalizations) {
         (Some(name), _) => index(name).filter(|_| caller.may_ask(name)).into_iter().collect(),
         (None, Some(names)) => names.iter().filter_map(|name| index(name)).collect(),
-        // All of them.
+        // All personalizations.
         (None, None) => Vec::new(),
     };
     let asks_all = caller.personalizations.is_none() && name.is_none();
@@ -79,7 +79,7 @@ fn look_up(
     Ok(Step::LookUp(Box::new(lookup::prepare(edge, request)?)))
 }
 
-/// A body that has to be a JSON object.
+/// Reads a body that must be a JSON object.
 fn object(body: &[u8]) -> Result<Value> {
     match read::value(body) {
         Ok(body @ Value::Object(_)) => Ok(body),

@@ -1,7 +1,7 @@
-//! The front: route, authenticate, bound, decode; then answer, or say which writer goes on.
+//! The front: routes, authenticates, bounds and decodes a request; then answers, or names the writer that continues.
 //!
-//! Cheap checks come first. [`admit`] decides by the head of a request alone who may send a body, and how large a one;
-//! [`serve`] takes the body.
+//! Cheap checks come first. [`admit`] decides from the head of a request alone whether its caller may send a body, and
+//! of what size; [`serve`] takes the body.
 
 mod auth;
 mod bundles;
@@ -22,7 +22,7 @@ use crate::error::{Refusal, Refused};
 use crate::host::{Head, Request, Step};
 use crate::wire::Response;
 
-/// Takes a request as far as it goes without storage, for hosts that have all of it.
+/// Handles a request as far as possible without storage, for hosts that have its body already.
 pub fn handle(edge: &Edge, request: &Request<'_>) -> Step {
     match admit(edge, &request.head()) {
         Ok(admitted) => serve(edge, &admitted, request.body),
@@ -48,7 +48,7 @@ impl Admitted<'_> {
 ///
 /// # Errors
 ///
-/// The answer: a refusal, or what a preflight asked for. The body is not needed for it.
+/// The answer: a refusal, or a preflight's. Neither needs the body.
 ///
 /// # Examples
 ///
@@ -99,24 +99,24 @@ pub fn admit<'a>(edge: &'a Edge, head: &Head<'a>) -> Result<Admitted<'a>, Respon
     }
 }
 
-/// Takes the body of a request, inflated, as far as it goes without storage.
+/// Handles the body of a request, inflated, as far as possible without storage.
 pub fn serve(edge: &Edge, admitted: &Admitted<'_>, body: &[u8]) -> Step {
     let result = match admitted.route.body_bytes_max {
         Some(max) if body.len() > max => Err(Refusal::TOO_LARGE.into()),
         _ => (admitted.route.handler)(edge, &admitted.checked, body),
     };
-    // A page that may call may also read why it was refused.
+    // A page that may call may also read the refusal.
     result.unwrap_or_else(|refused| {
         Step::Respond(refuse(admitted.route.family, &refused.with_cors(admitted.checked.caller.origin)))
     })
 }
 
-/// The answer to a request that could not be served, in the form of its route; a page that may call may read it.
+/// The answer to a failed request, in the format of its route; a page that may call may read it.
 pub fn failed(edge: &Edge, head: &Head<'_>, refusal: Refusal) -> Response {
     let known = |origin: &&str| edge.keyring().is_some_and(|keyring| keyring.knows_origin(origin));
     let refused = Refused::from(refusal).with_cors(head.header("origin").filter(known));
     let response = refuse(route::family(head), &refused);
-    // There is room again as soon as what is being answered is.
+    // Capacity is free again as soon as current requests are answered.
     if refusal == Refusal::RATE { response.header("retry-after", "1") } else { response }
 }
 
@@ -128,7 +128,7 @@ fn refuse(family: Family, refused: &Refused) -> Response {
     response.with_cors(refused.origin.as_deref())
 }
 
-/// The answer where no route has the path, or none has the method.
+/// The answer where no route has the path, or the method.
 fn no_route(head: &Head<'_>) -> Response {
     let mut methods: Vec<&str> = route::of_path(head).map(|(route, _)| route.method).collect();
     methods.dedup();
@@ -138,8 +138,8 @@ fn no_route(head: &Head<'_>) -> Response {
     refuse(route.family, &Refusal::METHOD.into()).header("allow", methods.join(", "))
 }
 
-/// True where a host name or address may stand, with a port or not. Where a URL is made of `Host` and target, a slash in
-/// the one would be taken for the other's.
+/// True for a host name or address, with or without a port. In a URL made of `Host` and target, a slash in `Host` would
+/// become a part of the target.
 fn is_authority(host: &str) -> bool {
     host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte))
 }
@@ -158,7 +158,7 @@ fn with_test_clock(head: Head<'_>) -> Head<'_> {
     head
 }
 
-/// In a fault build the header `x-usher-fault` is obeyed.
+/// In a fault build the header `x-usher-fault` selects a fault.
 #[cfg(feature = "fault")]
 #[expect(clippy::panic, reason = "it is what a fault build is for")]
 fn obey_fault(head: &Head<'_>) {

@@ -1,4 +1,4 @@
-//! The table of routes. It is read for routing, for `Allow`, for CORS, and for what is checked on a request's head.
+//! The table of routes, for routing, `Allow`, CORS, and the checks of a request's head.
 
 use usher_engine::definition::EventTable;
 
@@ -11,7 +11,7 @@ use crate::host::{Head, Step};
 use crate::keys::Scope;
 use crate::limits::{BATCH_BYTES_MAX, BUNDLE_BYTES_MAX, NATIVE_BYTES_MAX, TARGET_BYTES_MAX};
 
-/// One route: everything that is known of a request before its body is read, and who takes it from there.
+/// One route: the checks before the body is read, and the handler.
 #[derive(Debug)]
 pub(super) struct Route {
     pub(super) method: &'static str,
@@ -26,7 +26,7 @@ pub(super) struct Route {
     pub(super) handler: fn(&Edge, &CheckedHead<'_>, &[u8]) -> Result<Step>,
 }
 
-/// The form of a route's refusals.
+/// The format of a route's refusals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Family {
     /// `{"code", "message"}`
@@ -111,7 +111,7 @@ const fn native(callers: Callers, handler: fn(&Edge, &CheckedHead<'_>, &[u8]) ->
     Route { method, path, with_token: None, family, callers, body_bytes_max: None, handler }
 }
 
-/// The routes of a request's path, whatever its method, each with its parameters in the order of the path.
+/// The routes with a request's path, for any method, each with its parameters in the order of the path.
 pub(super) fn of_path<'a>(head: &Head<'a>) -> impl Iterator<Item = (&'static Route, [&'a str; 2])> {
     let path = head.target.split_once('?').map_or(head.target, |(path, _)| path);
     let path = if head.target.len() > TARGET_BYTES_MAX { "" } else { path };
@@ -120,12 +120,12 @@ pub(super) fn of_path<'a>(head: &Head<'a>) -> impl Iterator<Item = (&'static Rou
     ROUTES.iter().filter(of_token).filter_map(move |route| Some((route, parameters(route.path, path)?)))
 }
 
-/// The family of a path; RT's for one that is no route.
+/// The family of a path; RT's if no route has it.
 pub(super) fn family(head: &Head<'_>) -> Family {
     of_path(head).next().map_or(Family::Rt, |(route, _)| route.family)
 }
 
-/// The parameters of a path that a pattern matches.
+/// The parameters in a path, if it matches the pattern.
 fn parameters<'a>(pattern: &str, path: &'a str) -> Option<[&'a str; 2]> {
     let mut parameters = [""; 2];
     let mut free = parameters.iter_mut();
@@ -139,7 +139,7 @@ fn parameters<'a>(pattern: &str, path: &'a str) -> Option<[&'a str; 2]> {
             continue;
         }
         let is_table = ["{database}", "{table}"].contains(&pattern);
-        // What begins like another route is no database.
+        // A reserved first element belongs to another route, and is not a database.
         let is_reserved = index == 1 && EventTable::RESERVED.contains(&part);
         if is_table && (is_reserved || !EventTable::is_name(part)) {
             return None;

@@ -1,4 +1,4 @@
-//! The keyring: the keys and tokens of a deployment, one secret, hashes only.
+//! The keyring: the keys and tokens of a deployment in one secret, as hashes.
 //!
 //! ```json
 //! {"signing_key": "64 hex digits",
@@ -7,9 +7,9 @@
 //!           {"kind": "server", "sha256": "…", "account": "1", "audience": "1069944", "scopes": ["personalize", "import"]},
 //!           {"kind": "admin", "sha256": "…", "audience": "*"}]}
 //! ```
-//! Every record names its audience; `"*"` says all of them, which is never meant by leaving it out, and which no token
-//! may say. Whoever holds the secret can sign tokens and cannot find any key in it. Comparison looks at every record and takes
-//! the same time for an unknown key as for a known one.
+//! Every record names its audience; `"*"` means all of them, which an absent name never does, and which tokens may not
+//! have. The secret allows its holder to sign tokens, but not to recover a key. Comparison visits every record and
+//! takes the same time for an unknown key as for a known one.
 
 use std::borrow::Cow;
 
@@ -22,7 +22,7 @@ use crate::limits::KEYS_MAX;
 use crate::wire::hex::from_hex;
 use crate::wire::read;
 
-/// Everything that a deployment accepts.
+/// The keys and tokens of a deployment.
 pub(crate) struct Keyring {
     records: Vec<KeyRecord>,
     pub(crate) signer: Signer,
@@ -35,9 +35,9 @@ pub(crate) struct KeyRecord {
     sha256: [u8; 32],
     /// Keys and tokens of one account belong together.
     pub(crate) account: Option<String>,
-    /// The one that it is good for; None: all, which the secret says by `"*"`.
+    /// The only audience that it is valid for; None: all, `"*"` in the secret.
     pub(crate) audience: Option<String>,
-    /// True for a token that is for browsers.
+    /// True for a token for browsers.
     pub(crate) public: bool,
     /// The pages that may use it from a browser.
     pub(crate) origins: Vec<String>,
@@ -48,26 +48,26 @@ pub(crate) struct KeyRecord {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Public; appends events.
+    /// Public; sends events.
     Write,
-    /// Asks for personalizations; stands beside a key.
+    /// Asks for personalizations; accompanies a key.
     Token,
-    /// A server of the customer's.
+    /// A server of the customer.
     Server,
-    /// Publishes.
+    /// Publishes bundles.
     Admin,
 }
 
-/// A right of a server key beyond appending events.
+/// A right of a server key beyond sending events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
     /// Look visitors up.
     Personalize,
-    /// See values that are marked sensitive.
+    /// See sensitive values.
     Sensitive,
     /// Import batch records.
     Import,
-    /// See why.
+    /// Explain answers.
     Explain,
 }
 
@@ -128,10 +128,10 @@ impl FromValue for Scope {
     }
 }
 
-/// The audience of a record that is good for all of them.
+/// The audience name that means all audiences.
 const ALL: &str = "*";
 
-/// SHA-256 of the demo's keys and tokens, which stand in a public file.
+/// SHA-256 of the demo's keys and tokens, which are public.
 const DEMO: [&str; 5] = [
     "60b6c3f14d164675cf28d18e7855eb4586971adfa6db51fdc249280eada3c465",
     "7a8cd300a9eebf41756ab6d5d72468608c3059436a3f6dd9522527dd8c3b29a9",
@@ -152,7 +152,7 @@ impl Keyring {
                     .to_owned(),
             );
         }
-        // What does not fit is named by its shape; the values are hashes, and are not repeated either.
+        // Errors name the shape, not the values, although these are hashes.
         let mut secret = Secret::from_value(&value)
             .map_err(|unfit| format!("USHER_KEYS is not what it should be: {unfit}"))?;
         let signing_key =
@@ -185,10 +185,10 @@ impl Keyring {
         Ok(Keyring { records: secret.keys, signer: Signer::new(signing_key) })
     }
 
-    /// The record of what a caller presents.
+    /// The record of a presented key.
     pub(crate) fn find(&self, presented: &str) -> Option<&KeyRecord> {
         let hash: [u8; 32] = Sha256::digest(presented.as_bytes()).into();
-        // Every record is compared whole, and the place of the right one is chosen without a branch.
+        // Every record is compared in full, and the match is selected without a branch.
         let mut found = u64::MAX;
         for (place, record) in (0_u64..).zip(&self.records) {
             found.conditional_assign(&place, record.sha256.ct_eq(&hash));
@@ -196,13 +196,13 @@ impl Keyring {
         self.records.get(usize::try_from(found).ok()?)
     }
 
-    /// True if any key or token may be used from this page; a preflight does not say which it will be.
+    /// True if any key or token allows this page; a preflight does not name the one that follows.
     pub(crate) fn knows_origin(&self, origin: &str) -> bool {
         self.records.iter().any(|record| record.allows_origin(origin))
     }
 }
 
-/// An origin as browsers serialize it: scheme and host in lower case, without the scheme's own port.
+/// An origin as browsers serialize it: scheme and host in lower case, without the scheme's default port.
 fn serialized(origin: &str) -> Cow<'_, str> {
     let lower: Cow<'_, str> = if origin.bytes().any(|byte| byte.is_ascii_uppercase()) {
         origin.to_ascii_lowercase().into()

@@ -10,12 +10,12 @@ pub(crate) use token::{Preview, Seen, SeenToken};
 
 use crate::limits::PREVIEW_SECONDS_MAX;
 
-/// A token that lets a page explain the answers of one audience until `expires` (Unix seconds, at most 24 h ahead of
-/// `now`). `secret` is `USHER_KEYS`.
+/// A token that allows a page to explain the answers of one audience until `expires` (Unix seconds, at most 24 h ahead
+/// of `now`). `secret` is `USHER_KEYS`.
 ///
 /// # Errors
 ///
-/// One sentence for the operator: the secret cannot be used, or `expires` is out of range.
+/// One sentence for the operator: the secret is unusable, or `expires` is out of range.
 pub fn preview_token(secret: &str, audience: &str, expires: i64, now: i64) -> Result<String, String> {
     if expires <= now || expires - now > PREVIEW_SECONDS_MAX {
         return Err("a preview token lives for at most 24 hours".to_owned());

@@ -1,5 +1,5 @@
-//! Signing: `base64url(payload).base64url(tag)`. The tag is HMAC-SHA-256 of a purpose and the payload, cut to 16 bytes,
-//! so that a token of one kind is never one of the other.
+//! Signing: `base64url(payload).base64url(tag)`. The tag is HMAC-SHA-256 of a purpose and the payload, truncated to 16
+//! bytes, so that a token of one kind is never valid as another.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -18,7 +18,7 @@ impl Signer {
 
     /// A keyed hash of a purpose and a payload.
     pub(super) fn tag(&self, purpose: &str, payload: &[u8]) -> [u8; TAG_BYTES] {
-        // A key of any length is taken; without one nothing would be signed by anybody.
+        // HMAC accepts a key of any length, so this does not fail.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return [0; TAG_BYTES] };
         mac.update(purpose.as_bytes());
         mac.update(&[0]);
@@ -88,7 +88,7 @@ fn from_base64url(text: &str) -> Option<Vec<u8>> {
             word = word << 6 | u32::try_from(digit).ok()?;
         }
         let [_, three @ ..] = word.to_be_bytes();
-        // A lone digit is no byte, and unused bits must be zero: one text per value.
+        // A single digit is not a byte, and unused bits must be zero, so that each value has one text.
         let (whole, unused) = three.split_at_checked((chunk.len() * 6) / 8).filter(|_| chunk.len() > 1)?;
         if unused.iter().any(|byte| *byte != 0) {
             return None;

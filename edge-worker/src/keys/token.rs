@@ -1,4 +1,4 @@
-//! Tokens that the service signs: read-your-writes tokens and preview tokens.
+//! The tokens that the service signs: read-your-writes tokens and preview tokens.
 
 use subtle::ConstantTimeEq;
 use usher_engine::ProfileId;
@@ -6,19 +6,19 @@ use usher_engine::ProfileId;
 use super::Signer;
 use super::signer::{TAG_BYTES, joined, parts};
 
-/// Read your writes: names the version of a profile that a caller has seen. A lookup that carries it never sees an older
-/// one.
+/// Read your writes: the version of a profile that a caller has seen. A lookup with this token never answers from an
+/// older one.
 ///
-/// Whoever holds it learns nothing by it: neither the profile's id, which holds the time of its birth, nor how often it
-/// was written. The profile stands in it as a keyed hash; the version is masked by a keyed hash of the token's own tag,
-/// and the tag is one of both in clear.
+/// Its holder learns nothing from it: neither the profile's id, which contains its creation time, nor the number of
+/// writes. It contains the profile as a keyed hash; the version is masked by a keyed hash of the token's own tag, and
+/// the tag covers both in clear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SeenToken {
     pub(crate) profile: ProfileId,
     pub(crate) version: u64,
 }
 
-/// What a verified [`SeenToken`] says.
+/// The content of a verified [`SeenToken`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
     profile_hash: [u8; TAG_BYTES],
@@ -43,7 +43,7 @@ impl Seen {
         bool::from(seen.tag(signer).ct_eq(&tag)).then_some(seen)
     }
 
-    /// True when this version of this profile is not older than the one that was seen.
+    /// True if this version of this profile is not older than the one that was seen.
     pub(crate) fn is_met_by(&self, profile: ProfileId, version: u64, signer: &Signer) -> bool {
         self.profile_hash == profile_hash(profile, signer) && version >= self.version
     }
@@ -57,14 +57,14 @@ fn profile_hash(profile: ProfileId, signer: &Signer) -> [u8; TAG_BYTES] {
     signer.tag("seen profile", &profile.0)
 }
 
-/// The version as it stands in a token of this tag, and back.
+/// Masks a version for a token with this tag, and unmasks it.
 fn masked(version: u64, tag: &[u8; TAG_BYTES], signer: &Signer) -> u64 {
     let mask = u128::from_le_bytes(signer.tag("seen version", tag));
-    // The lower half.
+    // Uses the lower half.
     version ^ (mask & u128::from(u64::MAX)) as u64
 }
 
-/// Lets a page explain the answers of one audience for a while.
+/// Allows a page to explain the answers of one audience for a limited time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Preview {
     pub(crate) audience: String,
@@ -127,7 +127,7 @@ mod tests {
             .collect();
         for (payload, version) in tokens.iter().zip(1_u64..) {
             assert!(!payload.windows(4).any(|window| window == [7; 4]), "{payload:?}");
-            // Neither the version nor how it differs from the one before.
+            // Neither the version nor its difference to the one before is visible.
             let shown = u64::from_le_bytes(payload[TAG_BYTES..].try_into().unwrap());
             assert!(shown > 1 << 32, "{version}: {shown}");
         }

@@ -1,4 +1,4 @@
-//! The answer to a lookup, from the nearest snapshot that is good enough.
+//! Answers a lookup from the nearest snapshot that is new enough.
 
 use usher_engine::{Asked, Plan, Profile, Query};
 
@@ -10,18 +10,18 @@ use crate::limits::{SNAPSHOT_MS, STALE_SNAPSHOT_MS};
 use crate::message::Snapshot;
 use crate::wire::Response;
 
-/// A snapshot with the tier that it comes from, nearest first.
+/// A snapshot and its tier, nearest first.
 #[derive(Clone, Copy, Debug)]
 pub enum Candidate<'a> {
     /// The isolate's memory.
     Memory(&'a [u8]),
     /// The key-value store.
     Kv(&'a [u8]),
-    /// The writer: the truth.
+    /// The writer, which is authoritative.
     Writer(&'a [u8]),
-    /// Any that is left, when the writer does not answer.
+    /// Any other snapshot, when the writer fails.
     Stale(&'a [u8]),
-    /// None is left.
+    /// No snapshot.
     Nothing,
 }
 
@@ -48,7 +48,7 @@ impl Candidate<'_> {
         }
     }
 
-    /// Greatest age at which it answers, in milliseconds: a copy holds for a while only, and longer in need.
+    /// Greatest age at which it is used, in milliseconds.
     fn age_ms_max(&self) -> i64 {
         match self {
             Candidate::Memory(_) | Candidate::Kv(_) => SNAPSHOT_MS,
@@ -89,7 +89,7 @@ pub fn answer(
     let mut profile = profile.unwrap_or_else(Profile::unknown);
     let event = pending.event.as_ref().and_then(|named| named.resolve(plan, now_ms));
     if let Some(event) = &event {
-        // On a copy: what is explained is not stored.
+        // On a copy: an explanation stores nothing.
         plan.ingest(&mut profile, event, now_ms);
     }
     let named = pending.asked(plan);
@@ -125,10 +125,10 @@ impl PendingLookup {
             .is_none_or(|seen| profile.is_some_and(|known| seen.is_met_by(known.id, known.version, signer)))
     }
 
-    /// The personalizations that are asked by name, by their indexes.
+    /// The indexes of the personalizations that are asked by name.
     fn asked(&self, plan: &Plan) -> Vec<usize> {
         if self.personalizations.is_empty() {
-            // Without an event or a name, every personalization is explained as a lookup; a lookup names one.
+            // Without an event or a name, every personalization is explained as for a lookup; a lookup names one.
             (0..plan.definition().personalizations.len()).collect()
         } else {
             self.personalizations.iter().filter_map(|name| plan.personalization(name)).collect()

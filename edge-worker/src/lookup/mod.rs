@@ -1,4 +1,5 @@
-//! Lookups: the keys that say who is meant, what waits for a snapshot, and the answer from the nearest that is good enough.
+//! Lookups: the keys of the visitor, the pending lookup that needs a snapshot, and the answer from the nearest snapshot
+//! that is new enough.
 
 mod answer;
 mod request;
@@ -11,18 +12,18 @@ use usher_engine::{Access, Event, Plan, SentAt};
 use crate::keys::Seen;
 use crate::message::Ambient;
 
-/// A lookup that waits for a snapshot.
+/// A lookup that needs a snapshot.
 #[derive(Debug)]
 pub struct PendingLookup {
-    /// The shard whose writer knows the profile.
+    /// The shard that holds the profile.
     pub shard: u32,
-    /// For `drive::open`, there: asks for a snapshot.
+    /// The request for a snapshot, for `drive::open` in the writer.
     pub message: Vec<u8>,
-    /// The snapshot's name in caches; nothing personal can be read from it. None: caches are not asked.
+    /// The snapshot's key in caches, which reveals nothing personal. None: caches are skipped.
     pub cache_key: Option<String>,
     ambient: Ambient,
     audience: String,
-    /// By name: the bundle that answers may be a later one than that which was asked.
+    /// By name, because a later bundle may answer than the one that was asked.
     personalizations: Vec<String>,
     inputs: Vec<(String, Value)>,
     event: Option<NamedEvent>,
@@ -42,7 +43,7 @@ struct NamedEvent {
 }
 
 impl NamedEvent {
-    /// As an event of now; None: a later bundle does not know its table.
+    /// The event at the present time; None if a later bundle does not know its table.
     fn resolve(&self, plan: &Plan, now_ms: i64) -> Option<Event> {
         let table = plan.table(&self.database, &self.table)?;
         Some(plan.event(table, self.columns.clone(), now_ms, "explained".to_owned(), SentAt::Absent))

@@ -1,4 +1,4 @@
-//! A lookup's keys, event and inputs, read from its body.
+//! Reads a lookup's keys, event and inputs from its body.
 
 use usher_engine::value::Value;
 use usher_engine::{Access, Evidence, Plan};
@@ -12,24 +12,24 @@ use crate::shard;
 
 type Result<T> = std::result::Result<T, Refused>;
 
-/// A lookup whose caller was checked.
+/// A lookup of an authorized caller.
 pub(crate) struct LookupRequest<'a> {
     pub(crate) ambient: Ambient,
-    /// The bundle of the audience that is asked.
+    /// The running bundle of the requested audience.
     pub(crate) running: &'a Running,
-    /// The JSON object that was sent.
+    /// The JSON object of the body.
     pub(crate) body: &'a Value,
-    /// The personalizations that are asked, by their indexes in the plan.
+    /// The indexes of the requested personalizations in the plan.
     pub(crate) personalizations: Vec<usize>,
     pub(crate) access: Access,
-    /// Facts of the request that criteria see as `edge.<name>`.
+    /// Facts of the request that criteria read as `edge.<name>`.
     pub(crate) edge: Vec<(String, String)>,
     /// The page that may read the answer.
     pub(crate) origin: Option<&'a str>,
     pub(crate) explain: bool,
 }
 
-/// Reads whom a lookup is about and with which event and inputs.
+/// Reads the visitor, event and inputs of a lookup.
 pub(crate) fn prepare(edge: &Edge, request: LookupRequest<'_>) -> Result<PendingLookup> {
     let LookupRequest { ambient, running, body, personalizations, access, .. } = request;
     let plan = &running.plan;
@@ -41,7 +41,7 @@ pub(crate) fn prepare(edge: &Edge, request: LookupRequest<'_>) -> Result<Pending
             return Err(Refused::with_detail(Refusal::BODY_INVALID, "`inputs` is an object of named values"));
         }
     };
-    // Who asks by a server key vouches for whom; everybody else may look up by open keys only.
+    // A server key is evidence for any key; other callers may look up by open keys only.
     let evidence = Evidence { server: access.server_route, keys: &[] };
     let keys = keys_of(plan, audience, named_key(plan, body)?, &inputs, &evidence);
     let event = match body.get("event") {
@@ -55,7 +55,7 @@ pub(crate) fn prepare(edge: &Edge, request: LookupRequest<'_>) -> Result<Pending
         let detail = format!("the input `{input}` is required");
         return Err(Refused::with_detail(Refusal::INPUT_MISSING, detail));
     }
-    // A token of another deployment, or none: the nearest snapshot will do.
+    // A token of another deployment, or none: any snapshot is new enough.
     let seen = text(body, "seen").and_then(|token| Seen::verify(token, &edge.keyring()?.signer));
     let message = Message::Writer(ToWriter::Snapshot(SnapshotRequest { ambient, keys: keys.clone() }));
     let first = keys.first().map(|key| (key.name.as_str(), key.value.as_str()));
@@ -105,7 +105,7 @@ fn named_key<'v>(plan: &Plan, body: &'v Value) -> Result<Option<(&'v str, &'v st
     }
 }
 
-/// The keys that a lookup tries, in routing order: what it names, and inputs that are named like keys.
+/// The keys that a lookup tries, in routing order: the named one, and inputs with names of keys.
 pub(crate) fn keys_of(
     plan: &Plan,
     audience: &str,
@@ -118,7 +118,7 @@ pub(crate) fn keys_of(
     given.extend(named_like_keys.filter(|(name, _)| plan.is_key(name)));
     let in_order = plan.key_names().flat_map(|name| given.iter().filter(move |(known, _)| *known == name));
     let mut keys: Vec<KeyOf> = Vec::new();
-    // What may not be looked up is nobody, as if it were not known.
+    // A key that may not be looked up finds no visitor, as if it were unknown.
     for (name, value) in in_order.filter(|(name, value)| plan.may_look_up(name, value, evidence)) {
         for stored in plan.stored_values(name, value) {
             let (name, value) = ((*name).to_owned(), stored.into_owned());

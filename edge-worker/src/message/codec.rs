@@ -4,8 +4,8 @@
 //! form 1: tag (1 byte, 1 to 9) · fields
 //! form 2: 0x80 · form (1 byte) · newest form that the sender reads (1 byte) · tag · fields · extras
 //! ```
-//! Extras are facts that a message may carry besides, each `tag (1 byte) · length (4 bytes) · content`; a reader skips those
-//! that it does not know, so that they cost no new form. A new field or a new meaning costs one.
+//! Extras are optional facts, each `tag (1 byte) · length (4 bytes) · content`; a reader skips unknown ones, so that
+//! they need no new form. A new field or a new meaning needs one.
 
 use super::{
     Ambient, Events, Import, KeyOf, Message, Mode, Publish, Rollback, SnapshotRequest, ToControl, ToWriter,
@@ -14,12 +14,12 @@ use super::{
 use crate::form::Form;
 use crate::wire::frame::{FrameReader, FrameWriter};
 
-/// The first byte of a message with a form: no tag, so that a build before forms reads none of its fields.
+/// The first byte of a message with a form. It is not a tag, so that a build before forms reads none of its fields.
 const VERSIONED: u8 = 0x80;
 /// The greatest tag that this build knows.
 const TAG_LAST: u8 = 12;
 
-/// A message as it arrived.
+/// A received message.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Received {
     pub(crate) message: Message,
@@ -27,17 +27,17 @@ pub(crate) struct Received {
     pub(crate) reads: Form,
 }
 
-/// Why bytes are no message for this build.
+/// The reason why this build cannot read bytes as a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unreadable {
-    /// No build writes them.
+    /// No build writes such bytes.
     Broken,
     /// A newer build wrote them.
     TooNew,
 }
 
 impl Message {
-    /// The message in this form.
+    /// Encodes the message in this form.
     pub(crate) fn encode(&self, form: Form) -> Vec<u8> {
         let mut w = FrameWriter::default();
         if form >= Form::Two {
@@ -110,7 +110,7 @@ fn write_to_writer(w: &mut FrameWriter, message: &ToWriter) {
             w.bytes(&events.body);
         }
         ToWriter::Import(import) => {
-            // A build that knows no patches refuses such a message, and replaces nothing.
+            // A build without patches refuses such a message, and replaces nothing.
             ambient(w.byte(if import.patch { PATCH } else { 2 }), &import.ambient);
             w.text(&import.audience).long(import.number.cast_signed()).bytes(&import.body);
         }
@@ -341,7 +341,7 @@ mod tests {
         }
     }
 
-    /// As release 0.1.0 wrote them.
+    /// As written by release 0.1.0.
     #[test]
     fn messages_without_a_form_are_read_and_written_as_ever() {
         let golden = include_str!("../../golden/messages-form-1.txt");
@@ -353,7 +353,7 @@ mod tests {
             let received = Message::decode(&bytes).unwrap();
             assert_eq!(received.reads, Form::One, "{name}");
             assert_eq!(received.message.encode(Form::One), bytes, "{name}");
-            // The present form says the same.
+            // The present form has the same content.
             let present = Message::decode(&received.message.encode(Form::Two)).unwrap();
             assert_eq!(present, Received { message: received.message, reads: Form::Two }, "{name}");
             tags.insert(bytes[0]);
@@ -394,7 +394,7 @@ mod tests {
         assert_eq!(with(1, 3), Err(Unreadable::TooNew));
         assert_eq!(with(3, TAG_LAST + 1), Err(Unreadable::TooNew));
         assert_eq!(Message::decode(&[TAG_LAST + 1]), Err(Unreadable::TooNew));
-        // One that reads more than this build writes is answered in what both know; nobody reads nothing.
+        // The answer uses the newest form that both know; no build reads form 0.
         assert_eq!(with(2, 9), Ok(Form::NEWEST));
         assert_eq!(with(2, 1), Ok(Form::One));
         assert_eq!(with(2, 0), Err(Unreadable::Broken));

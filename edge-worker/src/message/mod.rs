@@ -1,4 +1,4 @@
-//! Messages from the front to a writer or to the control object, and the nouns that both use.
+//! Messages from the front to a writer or to the control object, and the types that both use.
 
 mod codec;
 mod snapshot;
@@ -15,34 +15,34 @@ pub(crate) enum Message {
     Control(ToControl),
 }
 
-/// For the writer of a shard: profiles are read or changed.
+/// For the writer of a shard: reads or changes profiles.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum ToWriter {
     Events(Events),
     Import(Import),
     Snapshot(SnapshotRequest),
-    /// The newest bundle of each audience with which profiles were written in this shard.
+    /// Asks for the newest bundle of each audience that wrote profiles in this shard.
     Written,
 }
 
-/// For the control object: bundles are read or changed.
+/// For the control object: reads or changes bundles.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum ToControl {
-    /// The bundle that each audience runs, without bodies.
+    /// Asks for the bundle that each audience runs, without bodies.
     Pointers,
-    /// A bundle's body.
+    /// Asks for a bundle's body.
     Bundle {
         hash: String,
     },
     Publish(Publish),
     Rollback(Rollback),
-    /// The last bundles of an audience. `here` is the number of the one that the front runs; 0: none that is as it
-    /// should be.
+    /// Asks for the stored bundles of an audience. `here` is the number of the one that the front runs; 0: none, or a
+    /// stand-in.
     Releases {
         audience: String,
         here: u64,
     },
-    /// One of them, with its body.
+    /// Asks for one of them, with its body.
     Release {
         audience: String,
         which: WhichRelease,
@@ -57,8 +57,8 @@ pub(crate) enum ToControl {
     },
 }
 
-/// The message by which a host asks the control object on its own account which bundles should run. The answer is a list
-/// of `audience · number · hash`.
+/// The message by which a host asks the control object for the bundles that should run. The answer is a list of
+/// `audience · number · hash`.
 pub fn pointers(form: Form) -> Vec<u8> {
     Message::Control(ToControl::Pointers).encode(form)
 }
@@ -68,19 +68,19 @@ pub fn bundle(hash: &str, form: Form) -> Vec<u8> {
     Message::Control(ToControl::Bundle { hash: hash.to_owned() }).encode(form)
 }
 
-/// The message by which a host asks the control object for the newest bundle of an audience before this number, to run it
-/// while a later one is damaged.
+/// The message by which a host asks the control object for the newest bundle of an audience before this number, to run
+/// it while a later one is damaged.
 pub fn earlier_bundle(audience: &str, number: u64, form: Form) -> Vec<u8> {
     let which = WhichRelease::Before(number);
     Message::Control(ToControl::Release { audience: audience.to_owned(), which }).encode(form)
 }
 
-/// The message by which a host asks a shard which bundles wrote to it. The answer is a list as for [`pointers`].
+/// The message by which a host asks a shard for the bundles that wrote to it. The answer is a list as for [`pointers`].
 pub fn written(form: Form) -> Vec<u8> {
     Message::Writer(ToWriter::Written).encode(form)
 }
 
-/// The message by which a host tells the control object that a shard has seen a higher number than it knows.
+/// The message by which a host informs the control object that a shard has seen a higher number.
 pub fn raise(audience: &str, above: u64, form: Form) -> Vec<u8> {
     Message::Control(ToControl::Raise { audience: audience.to_owned(), above, lost: None }).encode(form)
 }
@@ -91,38 +91,38 @@ pub(crate) fn restore(audience: &str, number: u64, hash: &str, form: Form) -> Ve
     Message::Control(ToControl::Raise { audience, above: number, lost }).encode(form)
 }
 
-/// The fact under which a source travels.
+/// The name of the fact that carries the source.
 pub(crate) const SOURCE_FACT: &str = ".source";
 
-/// Events to ingest, of one table.
+/// Events of one table to ingest.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Events {
     pub(crate) ambient: Ambient,
-    /// Audiences that declare the table, each with the number of the bundle that the front runs.
+    /// The audiences that declare the table, each with the number of the bundle that the front runs.
     pub(crate) audiences: Vec<(String, u64)>,
     pub(crate) database: String,
     pub(crate) table: String,
     pub(crate) mode: Mode,
-    /// True when a server key sent them: the server vouches for the keys.
+    /// True for a server key, which is evidence for the keys.
     pub(crate) server: bool,
     /// The page that may read the answer; empty: none.
     pub(crate) origin: String,
-    /// Facts of the request that criteria see as `edge.<name>`.
+    /// Facts of the request that criteria read as `edge.<name>`.
     pub(crate) edge: Vec<(String, String)>,
-    /// As it was sent.
+    /// The body as sent.
     pub(crate) body: Vec<u8>,
 }
 
 impl Events {
-    /// Takes out the source of a caller by a public key. It travels among the facts of the request, under a name that no
-    /// criterion has, so that a writer of the previous build reads the message as well.
+    /// Takes out the source of a caller by a public key. It is among the facts of the request, under a name that no
+    /// criterion can have, so that a writer of the previous build also reads the message.
     pub(crate) fn take_source(&mut self) -> Option<String> {
         let at = self.edge.iter().position(|(name, _)| name == SOURCE_FACT)?;
         Some(self.edge.remove(at).1).filter(|_| !self.server)
     }
 }
 
-/// The answer that the caller wants.
+/// The kind of answer.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Mode {
     /// Receipts.
@@ -143,9 +143,9 @@ pub(crate) struct Import {
     pub(crate) audience: String,
     /// The number of the bundle that the front runs.
     pub(crate) number: u64,
-    /// NDJSON, as it was sent.
+    /// The body as sent: NDJSON.
     pub(crate) body: Vec<u8>,
-    /// Whether the records add to older ones.
+    /// True if the records add to older ones.
     pub(crate) patch: bool,
 }
 
@@ -153,28 +153,28 @@ pub(crate) struct Import {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct SnapshotRequest {
     pub(crate) ambient: Ambient,
-    /// In the order in which they are tried.
+    /// In the order to try them.
     pub(crate) keys: Vec<KeyOf>,
 }
 
-/// A bundle to run from now on.
+/// A bundle to run.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Publish {
     pub(crate) audience: String,
     pub(crate) hash: String,
-    /// What may run now, as `wire::entity_tag` writes it: hashes, or `*`; None: anything.
+    /// Hashes that may run now, as `wire::entity_tag` writes them, or `*`; None: any.
     pub(crate) if_match: Option<String>,
     /// Unix milliseconds.
     pub(crate) now_ms: i64,
     pub(crate) body: Vec<u8>,
 }
 
-/// A bundle that ran before, to run again.
+/// An earlier bundle to run again.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Rollback {
     pub(crate) audience: String,
     pub(crate) which: WhichRelease,
-    /// What may run now, as `wire::entity_tag` writes it: hashes, or `*`; None: anything.
+    /// Hashes that may run now, as `wire::entity_tag` writes them, or `*`; None: any.
     pub(crate) if_match: Option<String>,
     /// Unix milliseconds.
     pub(crate) now_ms: i64,
@@ -183,9 +183,9 @@ pub(crate) struct Rollback {
 /// The outcome of one event, over all audiences.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Receipt {
-    /// Why it was not ingested, in the SDKs' words where they have one; None: it was.
+    /// The reason why it was not ingested, in the SDKs' words where they have one; None: it was.
     pub(crate) failure: Option<&'static str>,
-    /// Stable names of remarks about an event that was ingested, each once.
+    /// Stable names of remarks about an ingested event, each once.
     pub(crate) notes: Vec<&'static str>,
 }
 
@@ -211,22 +211,22 @@ pub struct KeyOf {
 /// Selects one of an audience's bundles.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WhichRelease {
-    /// The last one with other content that was published before the content that runs. So a second rollback goes further
-    /// back, and none goes forward again.
+    /// The last bundle with other content that was published before the running content. So a second rollback goes
+    /// further back, and none goes forward.
     Previous,
-    /// The one with this number.
+    /// The bundle with this number.
     Number(u64),
-    /// The newest one with this hash.
+    /// The newest bundle with this hash.
     Hash(String),
-    /// The newest one with a lower number than this.
+    /// The newest bundle with a lower number.
     Before(u64),
 }
 
-/// Time and randomness: they enter once per request, as arguments.
+/// Time and randomness, passed in once per request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ambient {
     /// Unix milliseconds.
     pub now_ms: i64,
-    /// Unpredictable; ids are made of it.
+    /// Unpredictable bytes, from which ids are made.
     pub entropy: [u8; 32],
 }

@@ -1,7 +1,7 @@
-//! Examples, played on an empty stage: the messages that a writer takes, folded into profiles that nobody keeps.
+//! Rehearsals: run examples on empty storage, with the messages that a writer takes. Nothing is kept.
 //!
-//! An example's expectation is compared with the service's own answer, at the time that the example says. Nothing is
-//! read or written but the example's own records and events.
+//! An example's expectation is compared with the service's own answer, at the example's time. Only the example's own
+//! records and events are read or written.
 
 mod work;
 
@@ -28,14 +28,14 @@ use crate::writer;
 
 pub use work::Excess;
 
-/// A definition that runs where nobody is.
+/// A definition that runs on empty storage.
 pub struct Rehearsal {
     edge: Edge,
     audience: String,
 }
 
-/// Checks that a body may become the audience's next bundle: it compiles, is of this audience, and its examples come out
-/// as they say. `Err` says in one sentence why not.
+/// Checks that a body may become the audience's next bundle: it compiles, belongs to this audience, and its examples
+/// pass. `Err` gives the reason in one sentence.
 pub(crate) fn check(body: &[u8], audience: &str) -> Result<(), String> {
     let Bundle { definition, examples } = Bundle::read(body)?;
     if !are_bounded(&examples) {
@@ -56,22 +56,22 @@ pub(crate) fn check(body: &[u8], audience: &str) -> Result<(), String> {
     }
 }
 
-/// The difference between an example's outcome and its expectation.
+/// The difference between an example's result and its expectation.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Failed {
-    /// It cannot be played: why, in one sentence.
+    /// It cannot be run, for this reason in one sentence.
     Unplayable(&'static str),
     /// Other sections answer: these.
     Sections(Vec<String>),
-    /// A section has another value there.
+    /// An output of a section has another value.
     Attribute {
         /// The section.
         section: String,
         /// The output.
         name: String,
-        /// The expected value; null: nothing.
+        /// The expected value; null: none.
         expected: Value,
-        /// The answered value; null: nothing.
+        /// The answered value; null: none.
         found: Value,
     },
 }
@@ -79,7 +79,7 @@ pub enum Failed {
 /// The offers of an answer, by section.
 type Offers = Vec<(String, Value)>;
 
-/// True if there are no more examples, and no longer ones, than an edge plays.
+/// True if the number and length of examples are within the bounds.
 pub(crate) fn are_bounded(examples: &[Example]) -> bool {
     let steps = |example: &Example| example.records.len() + example.events.len();
     examples.len() <= EXAMPLES_MAX
@@ -88,13 +88,13 @@ pub(crate) fn are_bounded(examples: &[Example]) -> bool {
 }
 
 impl Rehearsal {
-    /// A stage for this plan.
+    /// A rehearsal of this plan.
     pub fn new(plan: Plan) -> Rehearsal {
         let audience = plan.definition().audience.id.clone();
         Rehearsal { edge: Edge::of_plan(plan), audience }
     }
 
-    /// The difference, if the example does not come out as it says.
+    /// The difference, if the example fails.
     pub fn failure(&self, example: &Example) -> Option<Failed> {
         match Stage::new(self, example).offers() {
             Ok(offers) => difference(example, &offers),
@@ -102,7 +102,7 @@ impl Rehearsal {
         }
     }
 
-    /// The explanation of the example's answer, as `/v1/explain` gives it; None when it cannot be played.
+    /// The explanation of the example's answer, as `/v1/explain` gives it; None if it cannot be run.
     pub fn explanation(&self, example: &Example) -> Option<Vec<u8>> {
         let mut stage = Stage::new(self, example);
         stage.offers().ok()?;
@@ -153,13 +153,13 @@ fn difference(example: &Example, offers: &[(String, Value)]) -> Option<Failed> {
     None
 }
 
-/// One example as it is played.
+/// One running example.
 struct Stage<'s> {
     rehearsal: &'s Rehearsal,
     example: &'s Example,
     now_ms: i64,
     store: MemoryStore,
-    /// The number of messages so far; ids are made of it.
+    /// The number of messages so far, from which ids are made.
     messages: u8,
 }
 
@@ -174,14 +174,14 @@ impl<'s> Stage<'s> {
         running.map(|running| &running.plan).ok_or("the definition does not run")
     }
 
-    /// Everything that happens, and what is answered in the end.
+    /// Runs the example, and returns its answer.
     fn offers(&mut self) -> Result<Offers, &'static str> {
         let plan = self.plan()?;
         let named = match &self.example.personalization {
             Some(name) => vec![plan.personalization(name).ok_or("there is no such personalization")?],
             None => Vec::new(),
         };
-        // Before every event, also before those that are moved.
+        // The time before every event, also those that are moved.
         let earliest = self.example.events.iter().map(|event| event.before_ms).max().unwrap_or(0);
         let earliest = earliest.saturating_add(i64::try_from(self.example.events.len()).unwrap_or(i64::MAX));
         for record in &self.example.records {
@@ -189,7 +189,7 @@ impl<'s> Stage<'s> {
         }
         let (events, call) = (&self.example.events, &self.example.call);
         for (index, event) in events.iter().enumerate() {
-            // Of several at one moment each arrives a millisecond before the next, so that they happen as they are written.
+            // Events at one moment arrive 1 ms apart, in the order of the example.
             let answered = if let ExampleCall::Event(event) = call { Some(event) } else { None };
             let later = events.iter().skip(index + 1).chain(answered);
             let at_once = later.take_while(|later| later.before_ms == event.before_ms).count();
@@ -258,7 +258,7 @@ impl<'s> Stage<'s> {
         if response.status == 200 && !refused { Ok(response.body) } else { Err("an event is refused") }
     }
 
-    /// Takes a message through its read, its fold and its write, as a host does.
+    /// Takes a message through read, fold and write, as a host does.
     fn deliver(&mut self, message: ToWriter) -> Result<Response, &'static str> {
         let edge = &self.rehearsal.edge;
         let writer::Opened { read, work } =
@@ -276,7 +276,7 @@ impl<'s> Stage<'s> {
         }
     }
 
-    /// Whom a lookup by this key, and by inputs that are named like keys, finds.
+    /// The profile found by this key, and by inputs with names of keys.
     fn look_up(&mut self, plan: &Plan, key: Option<&ExampleKey>) -> Result<Option<Profile>, &'static str> {
         if key.is_some_and(|key| !plan.is_key(&key.name)) {
             return Err("a lookup is by a key that is not declared");
@@ -288,7 +288,7 @@ impl<'s> Stage<'s> {
         Snapshot::decode(&response.body).map(|snapshot| snapshot.profile).ok_or("a lookup is refused")
     }
 
-    /// The profile of the first of these keys that is known.
+    /// The profile of the first of these keys that has one.
     fn find(&mut self, keys: Vec<Key>) -> Option<Profile> {
         let audience = &self.rehearsal.audience;
         let of_audience = |Key { name, value, .. }| KeyOf { audience: audience.clone(), name, value };
@@ -313,7 +313,7 @@ impl<'s> Stage<'s> {
         self.example.inputs.as_object().unwrap_or_default()
     }
 
-    /// Whatever an example holds, its author wrote: a server sees what it may see at most.
+    /// The author wrote all values of an example, so it has the full access of a server.
     fn access(&self) -> Access {
         Access { server_route: self.evidence().server, sensitive_scope: self.evidence().server }
     }

@@ -1,4 +1,4 @@
-//! The work that examples take, before any of them is played: a publisher waits for it, and a worker has little time.
+//! The work of examples, bounded before any of them runs: a publisher waits for it, and a worker has little time.
 
 use core::fmt;
 
@@ -9,20 +9,20 @@ use usher_engine::value::Value;
 
 use super::{Rehearsal, written};
 
-/// The work of a byte of an event or record: it is read, and may be kept.
+/// The work of a byte of an event or record: reading and maybe storing it.
 const BYTE: u64 = 10;
 
-/// The first example that is more than an edge plays.
+/// The first example that exceeds a bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Excess {
-    /// This example's event, record or call is over [`EXAMPLE_EVENT_BYTES_MAX`].
+    /// This example's event, record or call exceeds [`EXAMPLE_EVENT_BYTES_MAX`].
     Bytes(usize),
-    /// With this example all of them are over [`EXAMPLES_WORK_MAX`].
+    /// With this example, all of them together exceed [`EXAMPLES_WORK_MAX`].
     Work(usize),
 }
 
 impl fmt::Display for Excess {
-    /// As the answer to a bundle says it.
+    /// The text for the answer to a bundle.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (index, what) = match self {
             Excess::Bytes(index) => (index, "an event, a record or the inputs are too long"),
@@ -33,7 +33,7 @@ impl fmt::Display for Excess {
 }
 
 impl Rehearsal {
-    /// The first example that is more than an edge plays, if there is one; asked before any of them is played.
+    /// The first example that exceeds a bound, if any; check it before running any of them.
     pub fn excess(&self, examples: &[Example]) -> Option<Excess> {
         let mut work: u64 = 0;
         for (index, example) in examples.iter().enumerate() {
@@ -48,7 +48,7 @@ impl Rehearsal {
         None
     }
 
-    /// The work of playing an example, at most; None: one of its parts is too long.
+    /// The most work of an example; None if one of its parts is too long.
     fn work(&self, example: &Example) -> Option<u64> {
         let plan = &self.edge.running(&self.audience)?.plan;
         let by_bytes = |value: &Value| {
@@ -121,14 +121,14 @@ mod tests {
         let long = format!(r#""c":"{}""#, "ab".repeat(1_000));
         let refused = |index| Err(format!("{}", Excess::Work(index)));
         for (attributes, examples, events, columns, expected) in [
-            // As much as a definition of a busy shop would have.
+            // The size of a definition for a busy shop.
             (plain(60), 10, 50, r#""c":"short""#, Ok(())),
             (plain(600), 6, 50, r#""c":"short""#, Ok(())),
             (plain(600), 10, 50, r#""c":"short""#, refused(6)),
             (heavy.to_vec(), 1, 1, &*long, Ok(())),
             (heavy.to_vec(), 3, 1, &*long, refused(1)),
             (heavy.to_vec(), 10, 50, &*long, refused(0)),
-            // A text that no pattern looks at.
+            // A text that no pattern reads.
             (heavy.to_vec(), 10, 50, r#""d":"short""#, Ok(())),
         ] {
             let body = bundle(&attributes, examples, events, columns);
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn an_event_has_so_many_bytes() {
-        // `{"id":"a","c":""}` has 17.
+        // `{"id":"a","c":""}` has 17 bytes.
         for (length, expected) in [
             (EXAMPLE_EVENT_BYTES_MAX - 17, Ok(())),
             (EXAMPLE_EVENT_BYTES_MAX - 16, Err(format!("{}", Excess::Bytes(1)))),

@@ -1,4 +1,4 @@
-//! Lists and bodies of releases: pointers, the history of an audience, one bundle.
+//! Answers about releases: pointers, an audience's history, and single bundles.
 
 use crate::error::Refusal;
 use crate::limits::BUNDLES_KEPT;
@@ -15,9 +15,10 @@ pub(super) fn bundle(body: Option<Vec<u8>>) -> Folded {
     })
 }
 
-/// The bundles that are kept: `{"status", "kept", "bundles": [{"number", "hash", "restores", "at_ms"}]}`, the running one first.
+/// The stored bundles: `{"status", "kept", "bundles": [{"number", "hash", "restores", "at_ms"}]}`, the running one
+/// first.
 ///
-/// The status is in RT 2.0's words: `ok`, or `updating` while the place that was asked runs another one than this.
+/// The status is in RT 2.0's words: `ok`, or `updating` while the front runs another bundle.
 pub(super) fn releases(releases: &[Release], here: u64) -> Folded {
     let Some(running) = releases.first() else {
         return Outcome::of(Response::problem(Refusal::AUDIENCE_UNKNOWN, None));
@@ -42,7 +43,7 @@ pub(super) fn releases(releases: &[Release], here: u64) -> Folded {
     Outcome::of(Response::json(200, body))
 }
 
-/// One bundle of them, as it was put.
+/// One stored bundle, as published.
 pub(super) fn release(wanted: Option<(Release, Vec<u8>)>) -> Folded {
     let Some((release, body)) = wanted else { return Outcome::of(unknown()) };
     Outcome::of(

@@ -1,7 +1,7 @@
 //! Releases: which bundle an audience runs; publishing, rolling back, listing.
 //!
-//! Numbers only rise. A rollback publishes what ran before once more, under the next number: a writer refuses to write
-//! with a bundle older than the one that a profile was last written with, and that order must not turn.
+//! Numbers only rise. A rollback publishes an earlier bundle again under the next number: a writer refuses to write
+//! with a bundle older than the one that last wrote a profile, and that order must hold.
 
 mod list;
 
@@ -18,13 +18,13 @@ use crate::store::{Found, Published, Read, Release, Write};
 use crate::wire::json::Json;
 use crate::wire::{Response, entity_tag};
 
-/// A header of the control object's answer that only its host reads: the hashes of bodies that nobody needs any more.
+/// A header of the control object's answer for its host: the hashes of bodies that are no longer needed.
 pub(crate) const DROPPED: &str = "usher-dropped";
 
-/// A header of the control object's answer that names the form that is written there.
+/// A header of the control object's answer with the form that is written there.
 const FORM: &str = "usher-form";
 
-/// The work that is left once the history was read.
+/// The work that remains after the history was read.
 #[derive(Debug)]
 pub(crate) enum Work {
     Pointers,
@@ -36,7 +36,7 @@ pub(crate) enum Work {
     Raise { audience: String, above: u64, lost: Option<String> },
 }
 
-/// Says what a message must read.
+/// Determines the read that a message needs.
 pub(crate) fn open(message: ToControl) -> (Read, Work) {
     match message {
         ToControl::Pointers => (Read::Pointers, Work::Pointers),
@@ -56,7 +56,7 @@ pub(crate) fn open(message: ToControl) -> (Read, Work) {
     }
 }
 
-/// Decides a message by what its read found. `form` is the one that is written here.
+/// Decides a message, given the result of its read. `form` is the one to write.
 pub(crate) fn fold(work: &Work, found: Found, form: Form) -> Folded {
     match (work, found) {
         (Work::Pointers, Found::Pointers(pointers)) => with_form(Outcome::of_pointers(&pointers), form),
@@ -74,7 +74,7 @@ pub(crate) fn fold(work: &Work, found: Found, form: Form) -> Folded {
     }
 }
 
-/// The answer with the form that is written here: a front that asks which bundles run learns it besides.
+/// Adds the form that is written here, for a front that asks for the pointers.
 fn with_form(mut folded: Folded, form: Form) -> Folded {
     if let Folded::Done(outcome) = &mut folded {
         outcome.response.headers.push((FORM, form.number().to_string()));
@@ -82,7 +82,7 @@ fn with_form(mut folded: Folded, form: Form) -> Folded {
     folded
 }
 
-/// The answer when storage does not answer, before or after the fold.
+/// The answer when storage fails, before or after the fold.
 pub(crate) fn unavailable(work: &Work) -> Response {
     match work {
         Work::Pointers | Work::Bundle => Response::refused(Refusal::STORAGE),
@@ -92,17 +92,17 @@ pub(crate) fn unavailable(work: &Work) -> Response {
     }
 }
 
-/// Makes a bundle the audience's next one, unless another one runs than the publisher thinks.
+/// Makes a bundle the audience's next one, unless the running one differs from the one that the publisher expects.
 fn publish(publish: &Publish, releases: &[Release]) -> Folded {
     let running = releases.first();
     let detail = "pull what runs, look at the difference, and push again";
     if let Some(refused) = changed(publish.if_match.as_deref(), running, detail) {
-        // Its host has put a copy where isolates look already.
+        // Its host has already stored a copy where isolates read it.
         let is_kept = releases.iter().any(|known| known.hash == publish.hash);
         return Outcome::of(if is_kept { refused } else { refused.header(DROPPED, publish.hash.clone()) });
     }
     if let Some(running) = running.filter(|running| running.hash == publish.hash) {
-        // What is stored of it may be damaged: it is written again, and runs where it did not.
+        // The stored body may be damaged: it is written again, and runs where it did not.
         let (audience, release) = (publish.audience.clone(), running.clone());
         let response = runs(running, false);
         let body = Some(publish.body.clone());
@@ -115,7 +115,7 @@ fn publish(publish: &Publish, releases: &[Release]) -> Folded {
     run(&publish.audience, release, Some(publish.body.clone()), releases)
 }
 
-/// Makes a bundle that ran before the audience's next one.
+/// Makes an earlier bundle the audience's next one.
 fn roll_back(rollback: &Rollback, releases: &[Release], wanted: Option<(Release, Vec<u8>)>) -> Folded {
     let Some(running) = releases.first() else {
         return Outcome::of(Response::problem(Refusal::AUDIENCE_UNKNOWN, None));
@@ -128,7 +128,7 @@ fn roll_back(rollback: &Rollback, releases: &[Release], wanted: Option<(Release,
     if wanted.hash == running.hash {
         return Outcome::of(runs(running, false));
     }
-    // It was checked when it was put; by a build that may have been another one than this, so it may not run here.
+    // It was checked on publication, but maybe by another build, so it may not run here.
     let fit = if hash_of(&body) == wanted.hash {
         Bundle::plan(&body, &rollback.audience).map(drop)
     } else {
@@ -164,9 +164,9 @@ fn raise(audience: &str, above: u64, lost: Option<&str>, releases: &[Release]) -
     run(audience, Release { number, ..running.clone() }, None, releases)
 }
 
-/// The next number, and what is forgotten with it.
+/// Runs a release under the next number, and drops the oldest ones over the bound.
 fn run(audience: &str, release: Release, body: Option<Vec<u8>>, releases: &[Release]) -> Folded {
-    // One place is taken by the new one. Numbers may have gaps.
+    // One place is for the new one. Numbers may have gaps.
     let kept = usize::try_from(BUNDLES_KEPT).unwrap_or(usize::MAX);
     let forgotten = releases.get(kept.saturating_sub(1)).map_or(0, |first_forgotten| first_forgotten.number);
     let is_kept = |hash: &str| {
@@ -194,7 +194,7 @@ fn run(audience: &str, release: Release, body: Option<Vec<u8>>, releases: &[Rele
     Outcome { write: Write { bundle: Some(published), ..Write::default() }, response, log }.done()
 }
 
-/// Says what runs, and whether it did not before.
+/// The answer with the running release, and whether it changed.
 fn runs(release: &Release, changed: bool) -> Response {
     let mut body = Json::new();
     body.object(|o| {
@@ -209,7 +209,7 @@ fn runs(release: &Release, changed: bool) -> Response {
     Response::json(200, body).header("etag", format!("\"{}\"", release.hash))
 }
 
-/// The refusal, if something else runs than the caller looked at.
+/// The refusal, if the running release is not one that the caller expects.
 fn changed(if_match: Option<&str>, running: Option<&Release>, detail: &str) -> Option<Response> {
     let hash = running.map(|running| running.hash.as_str());
     let differs = if_match.is_some_and(|condition| !entity_tag::allows(condition, hash));
@@ -268,7 +268,7 @@ mod tests {
             let kept = ask(&mut edge, &mut store, "GET", &format!("/v1/audiences/7/bundles/{number}"), "");
             assert_eq!(kept.0, if number > 5 { 200 } else { 404 }, "{}", kept.1);
         }
-        // What is brought back stays, whatever becomes of the number that it had.
+        // A restored bundle stays, whatever happens to its earlier number.
         let (status, answer) =
             ask(&mut edge, &mut store, "POST", "/v1/audiences/7/rollback", "{\"number\": 6}");
         assert!(
@@ -280,7 +280,7 @@ mod tests {
         assert_eq!(listed.matches("\"hash\"").count(), usize::try_from(BUNDLES_KEPT).unwrap());
         let (_, running) = ask(&mut edge, &mut store, "GET", "/v1/audiences/7/bundle", "");
         assert_eq!(running, bundle(6));
-        // Nothing before it is kept.
+        // No earlier bundle is stored.
         assert_eq!(ask(&mut edge, &mut store, "POST", "/v1/audiences/7/rollback", "").0, 404);
     }
 

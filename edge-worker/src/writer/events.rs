@@ -1,4 +1,4 @@
-//! Events into profiles, and offers or receipts out.
+//! Ingests events into profiles, and answers with offers or receipts.
 
 mod batch;
 mod pass;
@@ -31,7 +31,7 @@ pub(super) fn open(edge: &Edge, mut message: Events) -> Result<(Option<Read>, Ba
             read::event(&message.body).map(|row| read::Batch { events: vec![Some(row)], sent: None })
         }
     };
-    // The front has read the same bytes.
+    // The front has parsed the same bytes.
     let read::Batch { events: rows, sent } = rows.map_err(|_| refuse(Refusal::EVENT_INVALID))?;
     let valid: Vec<bool> = rows.iter().map(Option::is_some).collect();
     let now_ms = message.ambient.now_ms;
@@ -39,10 +39,10 @@ pub(super) fn open(edge: &Edge, mut message: Events) -> Result<(Option<Read>, Ba
     let mut audiences = Vec::new();
     let mut keys_read = KeysRead::new(&message.ambient);
     for (id, _) in &message.audiences {
-        // An audience that this writer does not run yet is found out when the message is folded.
+        // If this writer does not run an audience yet, the fold finds out.
         let Some(running) = edge.running(id) else { continue };
         let Some(table) = running.plan.table(&message.database, &message.table) else { continue };
-        // One event of one id is the same event for every audience.
+        // An event has the same id for every audience.
         let mut mint = Mint::new(message.ambient);
         let mut events: Vec<Event> = rows
             .iter()
@@ -86,7 +86,7 @@ pub(super) fn fold(edge: &Edge, batch: &Batch, found: &[FoundProfile]) -> Folded
     result.finish(edge)
 }
 
-/// The events of one audience, folded.
+/// The folded events of one audience.
 struct FoldedAudience<'p> {
     pass: Pass<'p>,
     left_out: Vec<LeftOut>,
@@ -96,15 +96,15 @@ struct FoldedAudience<'p> {
     forgotten: Vec<String>,
 }
 
-/// Why a batch is not folded.
+/// The reason why a batch is not folded.
 enum Stop {
     NeedsNewerBundle(u64),
-    /// A profile was too large before, or too many are in a row.
+    /// A profile was already too large, or too many become so.
     ProfileTooLarge,
 }
 
-/// A batch is atomic per profile: events of one that cannot be read or would be too large are left out, and the others
-/// folded again from what was found.
+/// A batch is atomic per profile: events of a profile that is unreadable or would be too large are left out, and the
+/// others are folded again from the stored state.
 fn fold_audience<'p>(
     edge: &Edge,
     batch: &Batch,
@@ -146,7 +146,7 @@ fn fold_audience<'p>(
         let full = pass.owners.iter().filter(|(_, owner)| is_full(owner));
         let before = left_out.len();
         left_out.extend(full.map(|(index, _)| (*index, TOO_LARGE)));
-        // Each of many events may take a full profile over once those before it are left out.
+        // Each of many events may overfill a profile once those before it are left out.
         if passes > 1 {
             events.leave_out_with(&mut left_out, batch.keys);
         }
@@ -211,7 +211,7 @@ impl<'b, 'p> BatchResult<'b, 'p> {
         let batch = self.batch;
         let is_unreadable = |receipt: &&Receipt| matches!(receipt.failure, Some(UNREADABLE | UNAVAILABLE));
         let unreadable = self.receipts.iter().filter(is_unreadable).count();
-        // Nothing was stored, and there is nothing else to tell.
+        // Nothing was stored, and there is nothing else to report.
         if unreadable > 0 && unreadable == batch.valid.len() && self.write.is_empty() {
             return Outcome { write: self.write, response: batch.unavailable(), log: self.log }.done();
         }
@@ -233,7 +233,7 @@ impl<'b, 'p> BatchResult<'b, 'p> {
             }
         };
         let mut response = response.with_cors(Some(&batch.message.origin));
-        // A batch of several visitors has no one to look up.
+        // A batch of several visitors has no single profile to look up.
         if let ([token], Some(keyring)) = (self.seen.as_slice(), edge.keyring()) {
             response = response.header("usher-seen", token.sign(&keyring.signer));
         }
@@ -259,7 +259,7 @@ impl Batch {
         Ok(())
     }
 
-    /// Counts the profiles that it makes: those that are written for the first time.
+    /// Counts the profiles that it creates.
     pub(super) fn charge(&self, meter: &mut Meter, write: &Write) {
         if let Some(source) = &self.source {
             let made = write.profiles.iter().filter(|row| row.version == 1).count();
@@ -267,7 +267,7 @@ impl Batch {
         }
     }
 
-    /// One receipt per element that was sent, in order.
+    /// One receipt per element of the body, in order.
     fn receipts(&self, taken: &[Receipt]) -> Json {
         let mut taken = taken.iter();
         let refused = Receipt { failure: Some("InvalidPropertyValueError"), notes: Vec::new() };
@@ -276,7 +276,7 @@ impl Batch {
         answer::receipts(&receipts)
     }
 
-    /// The answer when storage does not answer: nothing was stored.
+    /// The answer when storage fails: nothing was stored.
     pub(super) fn unavailable(&self) -> Response {
         Response::refused(Refusal::STORAGE).with_cors(Some(&self.message.origin))
     }

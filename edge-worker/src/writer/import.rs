@@ -1,4 +1,4 @@
-//! Batch records into the profiles that carry their key.
+//! Imports batch records into the profiles that have their key.
 
 use usher_engine::profile::codec::Unreadable;
 use usher_engine::{Keys, Plan, Record, RefusedColumn};
@@ -14,11 +14,11 @@ use crate::store::{FoundProfile, Read, Write};
 use crate::wire::json::Json;
 use crate::wire::{Response, read};
 
-/// The rows of an import: records, and lines that are none.
+/// The rows of an import: records, and rejected lines.
 #[derive(Debug)]
 pub(crate) struct Rows {
     message: Import,
-    /// The number of keys that are read.
+    /// The number of keys to read.
     keys: usize,
     records: Vec<Row>,
     rejected: Vec<(usize, &'static str)>,
@@ -26,22 +26,22 @@ pub(crate) struct Rows {
 
 #[derive(Debug)]
 struct Row {
-    /// Of the request, from 1.
+    /// The line in the request, from 1.
     line: usize,
-    /// Position of its key among those that are read.
+    /// Index of its key among the keys to read.
     key: usize,
     record: Record,
-    /// True if it had a number that no float holds.
+    /// True if it had a number beyond every float.
     beyond: bool,
 }
 
-// Why a row is refused that would be a record.
+// Reasons to reject a row that is a valid record.
 const TOO_LARGE: &str = "The profile would be too large.";
 const UNREADABLE: &str = "The stored profile cannot be read.";
 
 pub(super) fn open(edge: &Edge, message: Import) -> Result<(Option<Read>, Rows), Response> {
     let Some(running) = edge.running(&message.audience) else {
-        // Found out when it is folded: this writer must catch up first.
+        // The fold reports that this writer must catch up first.
         let rows = Rows { message, keys: 0, records: Vec::new(), rejected: Vec::new() };
         return Ok((None, rows));
     };
@@ -86,8 +86,8 @@ pub(super) fn fold(edge: &Edge, rows: &Rows, found: &[FoundProfile]) -> Folded {
             return Folded::NeedsNewerBundle { audience, number };
         }
     };
-    // A row is for one profile. Rows of one that cannot be read or would be too large are left out, and the others
-    // folded again from what was found.
+    // A row is for one profile. Rows of a profile that is unreadable or would be too large are left out, and the others
+    // are folded again from the stored state.
     let mut left_out: Vec<(usize, &'static str)> = Vec::new();
     let mut log = Vec::new();
     let mut reasons_logged = false;
@@ -103,7 +103,7 @@ pub(super) fn fold(edge: &Edge, rows: &Rows, found: &[FoundProfile]) -> Folded {
             reasons_logged = true;
             log.extend(set.reasons.iter().map(|why| unreadable(*why)));
             if set.reasons.contains(&Unreadable::TooNew) {
-                // It is over when every writer runs the newer build: the import may then be sent again.
+                // The import may be sent again when every writer runs the newer build.
                 let response = Response::refused(Refusal::STORAGE);
                 return Outcome { write: Write::default(), response, log }.done();
             }
@@ -135,20 +135,20 @@ pub(super) fn fold(edge: &Edge, rows: &Rows, found: &[FoundProfile]) -> Folded {
             }
         }
         if left_out.len() == before {
-            // Nothing but rows changes profiles here.
+            // Only rows change profiles here.
             let response = Response::problem(Refusal::TOO_LARGE, Some("a profile would be over its bound"));
             return Outcome { write: Write::default(), response, log }.done();
         }
     }
 }
 
-/// Counts over the rows that were imported.
+/// Counts of the imported rows.
 #[derive(Default)]
 struct Imported<'r> {
     imported: i64,
     unchanged: i64,
     values_refused: i64,
-    /// The first of them, with the line that each stands on.
+    /// The first of them, each with its line.
     refused: Vec<(usize, &'r RefusedColumn)>,
     ignored: Vec<&'r str>,
     /// The profile of each row, by the row's index.
@@ -191,7 +191,7 @@ fn import_rows<'r>(
 }
 
 impl Imported<'_> {
-    /// The answer. `rejected` are lines and reasons, ascending.
+    /// The answer. `rejected` are lines and reasons, ascending by line.
     fn body(&self, rejected: &[(usize, &'static str)]) -> Json {
         let mut body = Json::new();
         body.object(|o| {
@@ -248,7 +248,7 @@ mod tests {
             body: b"{\"card\":\"a\"}\n{\"card\":\"b\"}\n\n{}\n{\"card\":\"a\"}".to_vec(),
         };
         let (_, rows) = open(&edge, message).unwrap();
-        // The first of the keys that are read is that of the first row.
+        // The first key to read is that of the first row.
         let damaged = FoundProfile {
             audience: "7".to_owned(),
             keys: vec![0],
@@ -273,7 +273,7 @@ mod tests {
             outcome.log.iter().map(Line::to_json).collect::<Vec<_>>(),
             ["{\"event\":\"damaged_profile\",\"detail\":\"damaged profile: not a profile\"}"]
         );
-        // One that a newer build wrote is whole: the import may be sent again when every writer runs that build.
+        // A profile of a newer build is intact: the import may be sent again when every writer runs that build.
         let newer = FoundProfile {
             audience: "7".to_owned(),
             keys: vec![0],

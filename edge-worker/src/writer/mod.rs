@@ -1,7 +1,7 @@
-//! The writer: where profiles are read and changed, beside their data.
+//! The writer: reads and changes profiles, next to their storage.
 //!
-//! A message is opened (which profiles must be read?) and folded (what is written, what is answered?), without waiting in
-//! between but for that one read. Everything that a message changes is one write: all of it or nothing.
+//! A message is opened, which determines the profiles to read, and folded, which determines the write and the answer.
+//! Between the two the writer waits only for that one read. All changes of a message are one write: all or nothing.
 
 mod events;
 mod import;
@@ -17,7 +17,7 @@ use crate::rates::Meter;
 use crate::store::{Found, Read};
 use crate::wire::Response;
 
-/// A message that waits for its read.
+/// A message whose read is pending.
 #[derive(Debug)]
 pub(crate) struct Opened {
     /// The one read that it needs; None: nothing is needed.
@@ -25,18 +25,18 @@ pub(crate) struct Opened {
     pub(crate) work: Work,
 }
 
-/// The work that is left once the profiles were read.
+/// The work that remains after the profiles were read.
 #[derive(Debug)]
 pub(crate) enum Work {
     Events(Box<events::Batch>),
     Import(import::Rows),
-    /// With the newest form in which its asker reads it.
+    /// With the newest form that its sender reads.
     Snapshot(SnapshotRequest, Form),
     Written,
 }
 
-/// Says what a message must read; `Err` is its answer when it cannot be taken at all. `reads` is the newest form in which
-/// its sender reads an answer.
+/// Determines the read that a message needs; `Err` is the answer to a message that is refused at once. `reads` is the
+/// newest form in which its sender reads an answer.
 pub(crate) fn open(edge: &Edge, message: ToWriter, reads: Form) -> Result<Opened, Response> {
     match message {
         ToWriter::Events(events) => {
@@ -55,8 +55,8 @@ pub(crate) fn open(edge: &Edge, message: ToWriter, reads: Form) -> Result<Opened
     }
 }
 
-/// Takes the part of its source's rates that a message uses; `Err` is the answer when too little is left.
-/// `again`: it took its events before.
+/// Takes a message's use from its source's rates; `Err` is the answer when too little is left. `again`: its events were
+/// metered before.
 pub(crate) fn meter(meter: &mut Meter, work: &mut Work, again: bool) -> Result<(), Response> {
     match work {
         Work::Events(batch) => batch.meter(meter, again),
@@ -64,14 +64,14 @@ pub(crate) fn meter(meter: &mut Meter, work: &mut Work, again: bool) -> Result<(
     }
 }
 
-/// Counts the profiles that a message makes.
+/// Counts the profiles that a message creates.
 pub(crate) fn charge(meter: &mut Meter, work: &Work, folded: &Folded) {
     if let (Work::Events(batch), Folded::Done(outcome)) = (work, folded) {
         batch.charge(meter, &outcome.write);
     }
 }
 
-/// Decides a message by what its read found.
+/// Decides a message, given the result of its read.
 pub(crate) fn fold(edge: &Edge, work: &Work, found: &Found) -> Folded {
     match (work, found) {
         (Work::Events(batch), Found::Profiles(profiles)) => events::fold(edge, batch, profiles),
@@ -84,7 +84,7 @@ pub(crate) fn fold(edge: &Edge, work: &Work, found: &Found) -> Folded {
     }
 }
 
-/// The answer when storage does not answer, before or after the fold.
+/// The answer when storage fails, before or after the fold.
 pub(crate) fn unavailable(work: &Work) -> Response {
     match work {
         Work::Events(batch) => batch.unavailable(),

@@ -1,4 +1,4 @@
-//! The profiles that one message works on, and what it did to them.
+//! The profiles of one message, and the changes to them.
 
 use sha2::{Digest, Sha256};
 use usher_engine::limits::PROFILE_BYTES_MAX;
@@ -15,7 +15,7 @@ use crate::store::index::HashIndex;
 use crate::store::{FoundProfile, JournalRow, Pointer, ProfileRow, Read, Retired, Write};
 use crate::wire::json::Json;
 
-/// The keys that a message reads, each once: a profile that is looked for is found by their indexes.
+/// The keys that a message reads, each once; profiles are found by their indexes.
 #[derive(Debug)]
 pub(super) struct KeysRead {
     keys: Vec<KeyOf>,
@@ -23,7 +23,8 @@ pub(super) struct KeysRead {
 }
 
 impl KeysRead {
-    /// None yet. The entropy of the message keeps callers from choosing keys that are slow to find.
+    /// Without keys. The entropy of the message seeds the hash, so that callers cannot choose keys that are slow to
+    /// find.
     pub(super) fn new(ambient: &Ambient) -> KeysRead {
         let [a, b, c, d, e, f, g, h, ..] = ambient.entropy;
         KeysRead {
@@ -51,7 +52,7 @@ impl KeysRead {
         self.keys.len()
     }
 
-    /// The read of all of them; None: there are none.
+    /// The read of all keys; None if there are none.
     pub(super) fn read(self) -> Option<Read> {
         (!self.keys.is_empty()).then_some(Read::Profiles(self.keys))
     }
@@ -60,19 +61,20 @@ impl KeysRead {
 /// The profiles of one audience.
 pub(super) struct ProfileSet {
     audience: String,
-    /// The number of the bundle that writes.
+    /// The number of the writing bundle.
     number: u64,
-    /// A profile keeps its index; one that was merged names the profile that absorbed it.
+    /// A profile keeps its index; a merged one names the profile that absorbed it.
     held: Vec<Held>,
-    /// For each key that was read, the profile that was last seen with it.
+    /// For each read key, the profile that had it last.
     holders: Vec<Option<ProfileIndex>>,
-    /// Keys whose profile cannot be read, by their indexes, and why. It is never taken for a fresh one, nor written.
+    /// Keys of unreadable profiles, by index, with the index of the reason. Such a profile is never treated as new, nor
+    /// written.
     unreadable: Vec<(usize, Unreadable)>,
-    /// The reason of each profile that cannot be read.
+    /// The reason for each unreadable profile.
     pub(super) reasons: Vec<Unreadable>,
-    /// The number of profiles that dropped state that no definition reads, to have room.
+    /// The number of profiles that dropped state without a reader, to make room.
     pub(super) made_room: usize,
-    /// The number of merges that made a profile forget ids of events.
+    /// The number of merges in which the bound dropped event ids.
     pub(super) forgot_event_ids: usize,
     retired: Vec<Retired>,
     journal: Vec<JournalRow>,
@@ -88,9 +90,9 @@ pub(super) struct ProfileIndex(usize);
 
 struct Held {
     profile: Profile,
-    /// As storage has it; None for one that is new.
+    /// The stored profile; None for a new one.
     stored: Option<Profile>,
-    /// The profile that absorbed it in the course of this message.
+    /// The profile that absorbed it in this message.
     into: Option<ProfileIndex>,
 }
 
@@ -113,8 +115,8 @@ impl Held {
 }
 
 impl ProfileSet {
-    /// `keys` is how many keys were read. `Err` is the number of a later bundle that wrote one of the profiles: this writer
-    /// must catch up.
+    /// `keys` is the number of read keys. `Err` is the number of a later bundle that wrote one of the profiles: this
+    /// writer must catch up.
     pub(super) fn load(
         audience: &str,
         number: u64,
@@ -159,14 +161,14 @@ impl ProfileSet {
         })
     }
 
-    /// Why the profile of one of these keys, by their indexes, cannot be read: whoever names it is refused. That one is too
-    /// new for this writer goes before damage: it is over when the writer is replaced.
+    /// The reason why the profile of one of these keys, by index, cannot be read: events with that key are refused. Too
+    /// new takes precedence over damaged, because a new writer resolves it.
     pub(super) fn unreadable(&self, read: &[usize]) -> Option<Unreadable> {
         let reasons = self.unreadable.iter().filter(|(index, _)| read.contains(index)).map(|(_, why)| *why);
         reasons.max_by_key(|why| *why == Unreadable::TooNew)
     }
 
-    /// True when a profile has one of these usable keys, which stand at `read` among those that were read.
+    /// True if a profile has one of these usable keys, whose indexes are `read`.
     pub(super) fn knows(&self, keys: &Keys, read: &[usize]) -> bool {
         keys.usable.iter().zip(read).any(|(key, read_as)| {
             let holder = self.holders.get(*read_as).copied().flatten().map(|index| self.current(index));
@@ -174,13 +176,13 @@ impl ProfileSet {
         })
     }
 
-    /// The number of profiles that storage does not have.
+    /// The number of profiles that are not stored yet.
     pub(super) fn new_profiles(&self) -> usize {
         self.held.iter().filter(|held| held.stored.is_none() && held.into.is_none()).count()
     }
 
-    /// The profile of an event with these keys; it is in the set from now on. `read` are the indexes of
-    /// the usable keys among those that were read.
+    /// Stitches an event with these keys: returns its profile, which is in the set from now on. `read` are the indexes
+    /// of the usable keys.
     pub(super) fn stitch(
         &mut self,
         plan: &Plan,
@@ -216,12 +218,12 @@ impl ProfileSet {
             let other = held.profile.id;
             if stitched.absorbed.contains(&other) {
                 held.into = Some(own);
-                // One that was made by this message and absorbed again leaves no trace in storage.
+                // A profile that this message created and absorbed leaves no trace in storage.
                 if held.stored.is_some() {
                     self.retired.push(Retired { audience: self.audience.clone(), id: other.0, into: id.0 });
                 }
             } else if let Some(changed) = stitched.others.iter().find(|changed| changed.id == other) {
-                // What belongs to other people is not returned when the event does not say whose it is: it stays.
+                // Profiles of other people are returned only when the event has a primary key.
                 held.profile = changed.clone();
             }
         }
@@ -233,8 +235,8 @@ impl ProfileSet {
             }
         }
         self.forgot_event_ids += usize::from(stitched.forgot);
-        // Being made is in the profile itself. That keys name several people is told when the event changed whose a key is,
-        // and not again for each further event.
+        // Creation is visible in the profile itself. An ambiguity is logged when the event changed the owner of a key,
+        // and not for each further event.
         let is_told = |entry: &&Entry| match entry {
             Entry::Created => false,
             Entry::Ambiguous { .. } => learned,
@@ -254,7 +256,7 @@ impl ProfileSet {
         own
     }
 
-    /// The position of this profile now: its own, or that of the one that absorbed it.
+    /// The current position of this profile: its own, or that of the one that absorbed it.
     pub(super) fn current(&self, mut index: ProfileIndex) -> ProfileIndex {
         while let Some(into) = self.held.get(index.0).and_then(|held| held.into) {
             index = into;
@@ -267,7 +269,7 @@ impl ProfileSet {
         self.held.get(self.current(index).0).map(|held| &held.profile)
     }
 
-    /// The same, to change it.
+    /// The same, mutable.
     pub(super) fn get_mut(&mut self, index: ProfileIndex) -> Option<&mut Profile> {
         let index = self.current(index);
         self.held.get_mut(index.0).map(|held| &mut held.profile)
@@ -288,7 +290,7 @@ impl ProfileSet {
 
     /// Adds the changed profiles to the write, each with a version one higher.
     ///
-    /// `Err` says which profiles would be too large; then nothing is to be written of this set.
+    /// `Err` lists the profiles that would be too large; then nothing of this set may be written.
     pub(super) fn commit(
         &mut self,
         running: &Running,
@@ -300,7 +302,7 @@ impl ProfileSet {
         let mut too_large = Vec::new();
         self.moved = self.held.iter().flat_map(Held::lost_keys).collect();
         for (index, held) in self.held.iter_mut().enumerate() {
-            // A duplicate changes nothing, and then nothing is written.
+            // A duplicate changes nothing, so nothing is written.
             if held.into.is_some() || held.stored.as_ref() == Some(&held.profile) {
                 continue;
             }
@@ -344,7 +346,7 @@ impl ProfileSet {
     }
 }
 
-/// The line for the log about a profile that cannot be read.
+/// The line for the log about an unreadable profile.
 pub(super) fn unreadable(why: Unreadable) -> Line {
     match why {
         Unreadable::Damaged(_) => Line::with_detail("damaged_profile", why.to_string()),
@@ -380,8 +382,8 @@ fn describe(entry: &Entry) -> String {
     json.into_text()
 }
 
-/// Ids of one message: unpredictable, distinct by their number and by what they are for, and in its order as far as 12 bits
-/// count: of events at one moment that have no ids of their own, the later is the newer.
+/// Mints the ids of one message: unpredictable, distinct by number and purpose, and ascending as far as 12 bits reach:
+/// of events at one moment without ids of their own, the later is the newer.
 pub(super) struct Mint {
     ambient: Ambient,
     count: u64,
@@ -392,14 +394,13 @@ impl Mint {
         Mint { ambient, count: 0 }
     }
 
-    /// The id of the next event of the batch. It hangs on the event's place in the whole batch alone, so that it is the
-    /// same for every audience.
+    /// The id of the next event of the batch. It depends only on the event's position in the whole batch, so that it is
+    /// the same for every audience.
     pub(super) fn event(&mut self) -> String {
         self.uuid(&[b"event"]).to_string()
     }
 
-    /// The id of a profile that is made for this key: two writers that have the same entropy, each with its keys, mint
-    /// different ones.
+    /// The id of a new profile for this key: two writers with equal entropy but different keys mint different ids.
     pub(super) fn profile(&mut self, audience: &str, key: &Key) -> ProfileId {
         self.uuid(&[b"profile", audience.as_bytes(), key.name.as_bytes(), key.value.as_bytes()])
     }

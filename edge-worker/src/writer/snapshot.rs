@@ -1,4 +1,4 @@
-//! Snapshots: the profile that a lookup is answered from.
+//! Snapshots: the profile from which a lookup is answered.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ use crate::outcome::{Folded, Outcome, SNAPSHOT_NAME};
 use crate::store::{FoundProfile, Write};
 use crate::wire::Response;
 
-/// Answers with a [`Snapshot`] of the profile of the first key that is known, in a form that its asker reads.
+/// Answers with a [`Snapshot`] of the profile of the first key that has one, in a form that the sender reads.
 ///
 /// A profile that cannot be read refuses the lookups that would be answered from it, and no others.
 pub(super) fn fold(edge: &Edge, request: &SnapshotRequest, reads: Form, found: &[FoundProfile]) -> Folded {
@@ -99,18 +99,18 @@ mod tests {
         let (first, second) = (known_by("first", 1), known_by("second", 2));
         let alone = asked(core::slice::from_ref(&first));
         assert!(alone.0 == 200 && alone.1.ends_with(&first.state));
-        // Who does not read that form gets it in one that it reads.
+        // A sender that does not read that form gets one that it reads.
         let before = asked_by(Form::One, core::slice::from_ref(&first));
         let read = |bytes: &[u8]| Snapshot::decode(bytes).unwrap().profile.unwrap();
         assert!(before.1.ends_with(&codec::encode(&read(&alone.1), codec::Form::Two)));
         assert_eq!(read(&before.1), read(&alone.1));
-        // Behind the one that answers it is nobody's business, wherever storage names it.
+        // A profile after the answering one does not matter, even if it is damaged.
         assert_eq!(asked(&[first.clone(), damaged(2)]), alone);
         assert_eq!(asked(&[damaged(2), first]), alone);
-        // What it would have answered is not answered by the next.
+        // The next profile does not answer in place of a damaged one.
         let refused = asked(&[damaged(1), second.clone()]);
         assert_eq!((refused.0, refused.2), (503, 1));
-        // Nor is what a newer build wrote.
+        // Nor in place of one that a newer build wrote.
         let newer = FoundProfile { state: b"USHP\x09and more".to_vec(), ..damaged(1) };
         let refused = asked(&[newer, second]);
         assert_eq!((refused.0, refused.2), (503, 1));

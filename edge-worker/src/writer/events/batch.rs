@@ -1,4 +1,4 @@
-//! A batch of events for each audience, and which of them are left out of a fold.
+//! A batch of events for each audience, and the events that a fold leaves out.
 
 use usher_engine::profile::codec::Unreadable;
 use usher_engine::{Event, Keys};
@@ -11,14 +11,14 @@ use crate::wire::read;
 #[derive(Debug)]
 pub(crate) struct Batch {
     pub(super) message: Events,
-    /// For each element that was sent, true if it is an event at all.
+    /// For each element of the body, true if it is an event.
     pub(super) valid: Vec<bool>,
-    /// The number of keys that are read.
+    /// The number of keys to read.
     pub(super) keys: usize,
     pub(super) audiences: Vec<OfAudience>,
     /// The source of a caller by a public key, if its host knows it.
     pub(super) source: Option<String>,
-    /// The number of profiles that it may make; None: any.
+    /// The number of profiles that it may create; None: unlimited.
     pub(super) new_profiles_max: Option<usize>,
 }
 
@@ -30,23 +30,23 @@ pub(super) struct OfAudience {
     pub(super) events: Vec<OneEvent>,
 }
 
-/// One event, and the keys that it is stitched by.
+/// One event, and the keys to stitch it by.
 #[derive(Debug)]
 pub(super) struct OneEvent {
     pub(super) event: Event,
     pub(super) repairs: read::Repairs,
     pub(super) keys: Keys,
-    /// Positions of the usable ones among those that are read.
+    /// Indexes of its usable keys among the keys to read.
     pub(super) read: Vec<usize>,
 }
 
-/// An event that is left out, by its index, and the failure in its receipt.
+/// An event that is left out, by its index, and the failure for its receipt.
 pub(super) type LeftOut = (usize, &'static str);
 
-// Why an event is not taken, in receipts: its profile would be too large, or what storage has of it cannot be read.
+// Failures in receipts: the profile would be too large, or its stored bytes cannot be read.
 pub(super) const TOO_LARGE: &str = "ProfileTooLarge";
 pub(super) const UNREADABLE: &str = "ProfileUnreadable";
-/// A newer build wrote its profile: the caller may ask again when every writer runs it.
+/// A newer build wrote its profile: the caller may retry when every writer runs that build.
 pub(super) const UNAVAILABLE: &str = "StorageUnavailable";
 
 impl OfAudience {
@@ -59,7 +59,7 @@ impl OfAudience {
         self.events.iter().enumerate().filter_map(failure).collect()
     }
 
-    /// Leaves out every event that has a key in common with one that is left out, or with one of these, and so on.
+    /// Leaves out every event that shares a key with one that is left out, transitively.
     pub(super) fn leave_out_with(&self, left_out: &mut Vec<LeftOut>, keys: usize) {
         let mut out = vec![false; self.events.len()];
         for (index, _) in left_out.iter() {

@@ -11,16 +11,16 @@ use crate::message::{Mode, Receipt};
 /// The result of a pass.
 #[derive(Default)]
 pub(super) struct Pass<'p> {
-    /// As many as there are events.
+    /// One for each event.
     pub(super) receipts: Vec<Receipt>,
-    /// The profile of each event, by the event's index; events of nobody are not among them.
+    /// The profile of each event, by the event's index; events without a profile are absent.
     pub(super) owners: Vec<(usize, ProfileIndex)>,
-    /// For one event that is personalized.
+    /// The answer for a personalized event.
     pub(super) answer: Option<Answer<'p>>,
     pub(super) log: Vec<Line>,
 }
 
-/// Takes the events that are not left out, in order.
+/// Processes the events that are not left out, in order.
 pub(super) fn run<'p>(
     plan: &'p Plan,
     batch: &Batch,
@@ -54,7 +54,7 @@ pub(super) fn run<'p>(
             let fresh = mint.profile(&of_audience.id, first);
             let owner = set.stitch(plan, &one.keys, &one.read, fresh, now_ms);
             pass.owners.push((index, owner));
-            // It was put there just now.
+            // Stitching has just put it there.
             set.get_mut(owner).unwrap_or(&mut nobody)
         } else {
             &mut nobody
@@ -72,7 +72,7 @@ pub(super) fn run<'p>(
     pass
 }
 
-/// The receipt of an event as far as its columns tell.
+/// The receipt of an event, as far as its columns determine it.
 fn receipt_of(one: &OneEvent) -> Receipt {
     let mut receipt = Receipt::default();
     one.event.notes.iter().for_each(|note| receipt.note(note.as_str()));
