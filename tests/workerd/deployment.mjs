@@ -11,7 +11,7 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
-import { freePort, listening, startWorkerd, workerdBinary } from "../../edge-worker/cloudflare/local/workerd.mjs";
+import { freePort, listening, modulesOf, startWorkerd, workerdBinary } from "../../edge-worker/cloudflare/local/workerd.mjs";
 
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 export const audience = "1069944";
@@ -96,7 +96,8 @@ export function temporaryFolder(t) {
  * @param {import("node:test").TestContext} t
  * @param {string} kind `test`, `release`, or the folder of another build
  * @param {object} [options] further options of `startWorkerd`; `origins` of the keys; `kv`, the address of a service
- *   that takes the place of the local key-value store; `isolates`, 2 for one more beside the first
+ *   that takes the place of the local key-value store; `isolates`, 2 for one more beside the first, and `front`, the
+ *   folder of another build that this one runs
  */
 export async function deploy(t, kind, options = {}) {
   const deployment = new Deployment(t, kind, options);
@@ -112,6 +113,7 @@ export class Deployment {
   #origins;
   #kv;
   #isolates;
+  #front;
   #worker;
   #agent;
   #dist;
@@ -120,8 +122,9 @@ export class Deployment {
   /** How many lines it printed. */
   lines = 0;
 
-  constructor(t, kind, { origins, kv, data, isolates = 1, ...options }) {
+  constructor(t, kind, { origins, kv, data, isolates = 1, front, ...options }) {
     this.#isolates = isolates;
+    this.#front = front;
     this.#kind = kind;
     this.#options = options;
     this.#origins = origins;
@@ -146,7 +149,7 @@ export class Deployment {
   }
 
   async start() {
-    const keys = secret(this.#origins);
+    const keys = this.#options.keys ?? secret(this.#origins);
     let worker = await startWorkerd({
       demo: true,
       keys,
@@ -158,7 +161,7 @@ export class Deployment {
       data: this.data,
     });
     if (this.#kv) worker = await withForeignKv(worker, this.data, keys, this.#kv);
-    if (this.#isolates > 1) worker = await withSecondIsolate(worker, this.data, keys);
+    if (this.#isolates > 1) worker = await withSecondIsolate(worker, this.data, keys, this.#front);
     for (const stream of [worker.child.stdout, worker.child.stderr]) {
       stream.setEncoding("utf8");
       stream.on("data", (text) => {
@@ -187,6 +190,16 @@ export class Deployment {
     const timer = setTimeout(() => this.#worker.child.kill("SIGKILL"), 2_000);
     await this.#worker.exited;
     clearTimeout(timer);
+  }
+
+  /** Another build goes on with the data, with these options besides. */
+  async become(kind, { front = this.#front, isolates = this.#isolates, ...options } = {}) {
+    await this.stop();
+    rmSync(this.#dist, { recursive: true });
+    cpSync(builtWorker(kind), this.#dist, { recursive: true });
+    [this.#front, this.#isolates] = [front, isolates];
+    this.#options = { ...this.#options, ...options };
+    await this.start();
   }
 
   async restart() {
@@ -311,7 +324,7 @@ export async function startStore(t) {
 /**
  * Starts the worker again, now with an isolate more that has the same storage; the answer's `second` is its address.
  */
-async function withSecondIsolate(worker, data, keys) {
+async function withSecondIsolate(worker, data, keys, front) {
   const port = await freePort();
   return {
     ...(await again(worker, data, keys, (config) => {
@@ -321,6 +334,7 @@ async function withSecondIsolate(worker, data, keys) {
       const second = config
         .slice(from, to)
         .replace('name = "usher"', 'name = "second"')
+        .replace(/modules = \[[^]*?\)\]/, (own) => (front ? modulesOf(front, data) : own))
         .replace(own, "")
         .replace('durableObjectNamespace = "UsherStore"', 'durableObjectNamespace = (className = "UsherStore", serviceName = "usher")');
       const socket = `(name = "second", address = "127.0.0.1:${port}", service = "second", http = ()),`;

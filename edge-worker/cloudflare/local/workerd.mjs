@@ -82,14 +82,23 @@ export function listening(port) {
   });
 }
 
+/** The modules of a built worker, for a configuration in the folder `data`. */
+export function modulesOf(dist, data) {
+  // An embedded file is found from where the configuration lies; a leading slash would mean the import path.
+  const embed = (file) => `embed ${JSON.stringify(relative(data, file))}`;
+  // The first one is where it begins; which others there are is the build's.
+  const others = readdirSync(resolve(dist)).filter((name) => name.endsWith(".js") && name !== "index.js");
+  const modules = ["index.js", ...others.sort()];
+  return `modules = [
+${modules.map((name) => `        (name = "${name}", esModule = ${embed(join(resolve(dist), name))}),`).join("\n")}
+        (name = "usher.wasm", wasm = ${embed(join(resolve(dist), "usher.wasm"))})]`;
+}
+
 function capnp({ dist, data, port, www, tls, form = "2" }) {
   const text = (value) => JSON.stringify(value);
   const here = join(root, "edge-worker/cloudflare/local");
   // An embedded file is found from where the configuration lies; a leading slash would mean the import path.
   const embed = (file) => `embed ${text(relative(data, file))}`;
-  // The first one is where it begins; which others there are is the build's.
-  const others = readdirSync(resolve(dist)).filter((name) => name.endsWith(".js") && name !== "index.js");
-  const modules = ["index.js", ...others.sort()];
   const protocol = tls
     ? `https = (options = (), tlsOptions = (keypair = (privateKey = ${text(tls.key)}, certificateChain = ${text(tls.certificate)})))`
     : "http = ()";
@@ -112,9 +121,7 @@ const config :Workerd.Config = (
   services = [
     (name = "usher", worker = (
       compatibilityDate = "${COMPATIBILITY_DATE}",
-      modules = [
-${modules.map((name) => `        (name = "${name}", esModule = ${embed(join(resolve(dist), name))}),`).join("\n")}
-        (name = "usher.wasm", wasm = ${embed(join(resolve(dist), "usher.wasm"))})],
+      ${modulesOf(dist, data)},
       durableObjectNamespaces = [(className = "UsherStore", uniqueKey = "usher-store", enableSql = true)],
       durableObjectStorage = (localDisk = "do-disk"),
       bindings = [
