@@ -82,7 +82,7 @@ refusals! {
     INPUT_MISSING = 400, 3004, "input_missing", "a required input is missing";
     BUNDLE_INVALID = 422, 4220, "bundle_invalid", "bundle does not compile";
     BUNDLE_UNKNOWN = 404, 4041, "bundle_unknown", "no such bundle is kept";
-    BUNDLE_FORM = 409, 4090, "bundle_form", "bundle needs a newer form than the one that is written here";
+    NEEDS_FORM = 409, 4090, "needs_form", "it needs a newer form than the one that is written here";
     BUNDLE_CHANGED = 412, 4120, "bundle_changed", "another bundle runs than the one in If-Match";
     STORAGE = 503, 2021, "storage_unavailable", "storage is unavailable";
     TOO_NEW = 503, 2021, "written_by_newer_build", "what is stored or sent was written by a newer build than this";

@@ -56,3 +56,5 @@ pub const SOURCES_MAX: usize = 8_192;
 pub const LOG_LINES_MAX: usize = 10;
 /// Most keys and tokens of a deployment.
 pub const KEYS_MAX: usize = 1_000;
+/// How long the journal of merges is kept, in milliseconds.
+pub const JOURNAL_MS: i64 = 400 * 24 * 60 * 60 * 1_000;

@@ -157,7 +157,7 @@ test("past the switch the previous build counts nothing, and going forward finds
   // What 0.1.0 could not run waits for the switch.
   const newer = shop.replace('"identity":{', '"identity":{"placeholder_list":1,');
   const refused = await send("PUT", route, as.admin, newer);
-  assert.deepEqual([refused.status, refused.json.code], [409, "bundle_form"], refused.text);
+  assert.deepEqual([refused.status, refused.json.code], [409, "needs_form"], refused.text);
   assert.match(refused.json.detail, /identity\.placeholder_list needs form 2.*USHER_FORM/);
   await worker.become("release", { form: "2" });
   await visitors.view("old");

@@ -481,7 +481,7 @@ mod tests {
             ..Write::default()
         };
         let retired = Write {
-            retired: vec![Retired { audience: "7".to_owned(), id: [9; 16], into: [1; 16] }],
+            retired: vec![Retired { audience: "7".to_owned(), id: [1; 16], into: [2; 16] }],
             ..Write::default()
         };
         for write in [profiles, bundle, retired] {

@@ -82,6 +82,11 @@ fn data_of_the_previous_release_are_read_and_written_as_it_reads_them() {
     }
     assert_eq!(put(&edge, "browser-new", 3, "new-1").status, 200);
     assert!((cart(&edge, "browser-2") - 52.5).abs() < 1e-9);
+    let headers = [("authorization", &*format!("TD1 {SERVER_KEY}"))];
+    let import = format!("/v1/audiences/{AUDIENCE}/profiles/import");
+    let patch = edge.post(&format!("{import}?mode=patch"), &headers, b"{\"customer_id\":\"c-1001\"}");
+    assert_eq!((patch.status, &patch.body["code"]), (409, &json!("needs_form")), "{patch:?}");
+    assert_eq!(edge.get_as(&import, &headers).body["modes"], json!(["replace"]));
     // What needs the present form is refused, and says how to have it.
     let mut push = bed::command(&["push", bed::text(&bed::shop()), "--to", &edge.url, "-y"]);
     let pushed = bed::run(push.env("USHER_ADMIN_KEY", bed::ADMIN_KEY), "");

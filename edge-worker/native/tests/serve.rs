@@ -277,6 +277,24 @@ fn a_panic_is_one_callers_misfortune() {
 }
 
 #[test]
+fn a_damaged_profile_is_not_explained_as_nobody() {
+    let (directory, serving) = started();
+    serving.fill();
+    assert_eq!(serving.ingest("/web/pageviews", page_view("damaged-1")).status, 200);
+    let database = rusqlite::Connection::open(directory.join("data/usher.sqlite3")).unwrap();
+    database.execute("UPDATE profile SET state = x'00'", []).unwrap();
+    let visitor = page_view("")["td_client_id"].clone();
+    let body = json!({"audience": AUDIENCE, "key": {"name": "td_client_id", "value": visitor}});
+    let headers = [("authorization", &*format!("TD1 {SERVER_KEY}"))];
+    let answer = serving.post("/v1/explain", &headers, body.to_string().as_bytes());
+    assert_eq!((answer.status, &answer.body["code"]), (503, &json!("storage_unavailable")), "{answer:?}");
+    // Whom nobody knows is explained as nobody.
+    let body = json!({"audience": AUDIENCE, "key": {"name": "td_client_id", "value": "nobody"}});
+    let answer = serving.post("/v1/explain", &headers, body.to_string().as_bytes());
+    assert_eq!((answer.status, &answer.body["profile"]["known"]), (200, &json!(false)), "{answer:?}");
+}
+
+#[test]
 fn one_process_owns_a_directory() {
     let (directory, serving) = started();
     let data = directory.join("data");

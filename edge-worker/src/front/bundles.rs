@@ -19,7 +19,7 @@ pub(super) fn publish(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> R
     rehearsal::check(body, audience).map_err(invalid)?;
     let definition = bundle::definition_of(body).map_err(invalid)?;
     if let Some(detail) = bundle::beyond(edge.form(), &definition) {
-        return Err(Refused::with_detail(Refusal::BUNDLE_FORM, detail));
+        return Err(Refused::with_detail(Refusal::NEEDS_FORM, detail));
     }
     let hash = hash_of(body);
     let message = Message::Control(ToControl::Publish(Publish {

@@ -3,6 +3,7 @@
 use super::checked_head::CheckedHead;
 use crate::edge::Edge;
 use crate::error::{Refusal, Refused, Result};
+use crate::form::Form;
 use crate::host::Step;
 use crate::message::{Import, Message, ToWriter};
 use crate::shard;
@@ -12,12 +13,17 @@ use crate::wire::json::Json;
 /// `POST /v1/audiences/{audience}/profiles/import`: NDJSON.
 pub(super) fn import(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> Result<Step> {
     let [audience, _] = admitted.parameters;
+    let mode = mode(admitted)?;
+    if !modes(edge.form()).contains(&mode) {
+        let detail = "`mode=patch` needs form 2, and this edge writes form 1: see docs/operate.md";
+        return Err(Refused::with_detail(Refusal::NEEDS_FORM, detail));
+    }
     let message = Message::Writer(ToWriter::Import(Import {
         ambient: admitted.head.ambient,
         audience: audience.to_owned(),
         number: edge.running_or_refuse(audience)?.number,
         body: body.to_vec(),
-        patch: mode(admitted)? == "patch",
+        patch: mode == "patch",
     }));
     Ok(Step::Write {
         shard: shard::of_key(audience, None, edge.shards()),
@@ -27,6 +33,14 @@ pub(super) fn import(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> Re
 
 /// The effect of new records on older ones of a key: they replace them whole, or add to them.
 const MODES: [&str; 2] = ["replace", "patch"];
+
+/// Those that every build reads which may share the data.
+fn modes(form: Form) -> &'static [&'static str] {
+    match form {
+        Form::One => &MODES[..1],
+        Form::Two => &MODES,
+    }
+}
 
 fn mode(admitted: &CheckedHead<'_>) -> Result<&'static str> {
     let Some((_, query)) = admitted.head.target.split_once('?') else { return Ok("replace") };
@@ -48,7 +62,7 @@ pub(super) fn columns(edge: &Edge, admitted: &CheckedHead<'_>, _: &[u8]) -> Resu
             o.field("key").text(key);
         }
         // A client that needs another mode learns it before it sends anything.
-        o.field("modes").list(&MODES, |json, mode| json.text(mode));
+        o.field("modes").list(modes(edge.form()), |json, mode| json.text(mode));
         o.field("columns").list(&columns, |json, (name, types)| {
             json.object(|o| {
                 o.field("name").text(name);

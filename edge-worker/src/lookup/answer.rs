@@ -71,6 +71,10 @@ pub fn answer(
     let keyring = edge.keyring()?;
     let running = edge.running(&pending.audience)?;
     let (plan, now_ms) = (&running.plan, pending.ambient.now_ms);
+    // An explanation is of what is: where nobody can say that, there is none.
+    if pending.explain && matches!(candidate, Candidate::Nothing) {
+        return None;
+    }
     let snapshot = match candidate.bytes() {
         Some(bytes) => Some(Snapshot::decode(bytes)?),
         None => None,

@@ -6,6 +6,7 @@ use super::{
     Basis, CommitError, Found, FoundProfile, JournalRow, Pointer, Read, Release, Retired, Store,
     StoreFailure, Write,
 };
+use crate::limits::JOURNAL_MS;
 use crate::message::{KeyOf, WhichRelease};
 
 /// Profiles, keys and bundles of one writer.
@@ -109,6 +110,9 @@ impl Store for MemoryStore {
                 entry.state = Some(row.state.clone());
                 entry.version = row.version;
             }
+        }
+        if let Some(newest_ms) = write.journal.iter().map(|row| row.at_ms).max() {
+            self.journal.retain(|row| row.at_ms > newest_ms.saturating_sub(JOURNAL_MS));
         }
         self.journal.extend(write.journal.iter().cloned());
         for written in &write.written {

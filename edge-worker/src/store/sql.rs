@@ -4,6 +4,7 @@
 //! and runs those of a [`Write`] in one transaction. Values only enter as parameters.
 
 use super::{Basis, Found, FoundProfile, Holder, Pointer, Published, Read, Release, StoreFailure, Write};
+use crate::limits::JOURNAL_MS;
 use crate::message::{KeyOf, WhichRelease};
 use crate::wire::json::Json;
 
@@ -28,12 +29,15 @@ pub const SCHEMA: &[&str] = &[
        audience TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, profile BLOB NOT NULL,
        PRIMARY KEY (audience, name, value)) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS profile_key_of ON profile_key (audience, profile)",
+    // Release 0.1.0 writes it, and nothing reads it.
     "CREATE TABLE IF NOT EXISTS retired (
        audience TEXT NOT NULL, id BLOB NOT NULL, merged_into BLOB NOT NULL,
        PRIMARY KEY (audience, id)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS journal (
        number INTEGER PRIMARY KEY, audience TEXT NOT NULL, profile BLOB NOT NULL, at_ms INTEGER NOT NULL,
        entry TEXT NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS journal_at ON journal (at_ms)",
+    "CREATE INDEX IF NOT EXISTS journal_of ON journal (audience, profile)",
     "CREATE TABLE IF NOT EXISTS bundle (hash TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS pointer (
        audience TEXT PRIMARY KEY, number INTEGER NOT NULL, hash TEXT NOT NULL) WITHOUT ROWID",
@@ -242,7 +246,7 @@ pub fn trace(write: &Write) -> Option<Statement> {
         });
     }
     write.retired.first().map(|retired| Statement {
-        sql: "SELECT 1 FROM retired WHERE audience = ? AND id = ?",
+        sql: "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM profile WHERE audience = ? AND id = ?)",
         params: vec![text(&retired.audience), bytes(&retired.id)],
     })
 }
@@ -306,10 +310,6 @@ pub fn writes(write: &Write) -> Vec<Statement> {
         let of = || vec![text(&retired.audience), bytes(&retired.id)];
         push("DELETE FROM profile_key WHERE audience = ? AND profile = ?", of());
         push("DELETE FROM profile WHERE audience = ? AND id = ?", of());
-        push(
-            "INSERT OR REPLACE INTO retired (audience, id, merged_into) VALUES (?, ?, ?)",
-            vec![text(&retired.audience), bytes(&retired.id), bytes(&retired.into)],
-        );
     }
     for row in &write.profiles {
         push(
@@ -328,6 +328,13 @@ pub fn writes(write: &Write) -> Vec<Statement> {
                 vec![text(&row.audience), text(name), text(value), bytes(&row.id)],
             );
         }
+    }
+    // It grows by nothing else, so it is cut whenever it grows.
+    if let Some(newest_ms) = write.journal.iter().map(|row| row.at_ms).max() {
+        push(
+            "DELETE FROM journal WHERE at_ms <= ?",
+            vec![Cell::Number(newest_ms.saturating_sub(JOURNAL_MS))],
+        );
     }
     for row in &write.journal {
         push(
