@@ -8,7 +8,7 @@ use crate::error::Refusal;
 use crate::front;
 use crate::host::{Request, Step};
 use crate::limits::COMMITS_MAX;
-use crate::log::Line;
+use crate::log::{DAMAGED_PROFILE, Line};
 use crate::lookup::{self, Candidate};
 use crate::message::{self, Message, Received, Unreadable, WhichRelease};
 use crate::outcome::{FORGET, Folded, Outcome};
@@ -198,6 +198,14 @@ pub fn fold(edge: &mut Edge, opened: &Opened, found: Found) -> Folded {
         (Work::Writer(work), found) => {
             let folded = writer::fold(edge, work, &found);
             writer::charge(&mut edge.meter, work, &folded);
+            if let Folded::Done(outcome) = &folded {
+                if outcome.log.iter().any(|line| line.is(DAMAGED_PROFILE)) {
+                    edge.note_storage_fault();
+                }
+                if let Some(now_ms) = outcome.write.probed_ms {
+                    edge.note_probe(now_ms);
+                }
+            }
             folded
         }
         (Work::Control(work), found) => releases::fold(work, found, edge.form()),
@@ -209,7 +217,8 @@ pub fn fold(edge: &mut Edge, opened: &Opened, found: Found) -> Folded {
 }
 
 /// The answer to a message when the writer fails, or cannot catch up.
-pub fn unavailable(edge: &Edge, message: &[u8]) -> Response {
+pub fn unavailable(edge: &mut Edge, message: &[u8]) -> Response {
+    edge.note_storage_fault();
     open_unmetered(edge, message).map_or_else(|refused| refused, |opened| opened.unavailable())
 }
 
@@ -230,6 +239,7 @@ fn deliver(edge: &mut Edge, store: &mut impl Store, message: &[u8], log: &mut im
             Ok(found) => found,
             Err(failure) => {
                 log(&failure.to_string());
+                edge.note_storage_fault();
                 return opened.unavailable();
             }
         };
@@ -251,6 +261,7 @@ fn deliver(edge: &mut Edge, store: &mut impl Store, message: &[u8], log: &mut im
                         Err(CommitError::Conflict) => continue,
                         Err(CommitError::Failed(failure)) => {
                             log(&failure.to_string());
+                            edge.note_storage_fault();
                             return opened.unavailable();
                         }
                     }

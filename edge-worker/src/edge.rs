@@ -7,6 +7,7 @@ use crate::bundle::{Bundle, hash_of, is_too_new};
 use crate::error::Refusal;
 use crate::form::{Form, Written};
 use crate::keys::Keyring;
+use crate::limits::{PROBE_MS, STORAGE_DEGRADED_MS};
 use crate::message;
 use crate::rates::{Meter, Rates};
 use crate::store::Pointer;
@@ -22,8 +23,20 @@ pub struct Edge {
     lost: Vec<Pointer>,
     written: Written,
     shards: u32,
+    storage: StorageHealth,
     /// The use of rates by callers with public keys.
     pub(crate) meter: Meter,
+}
+
+/// The faults of storage that this process met.
+#[derive(Default)]
+struct StorageHealth {
+    /// Since somebody asked last.
+    failed: bool,
+    /// Unix milliseconds.
+    degraded_until_ms: i64,
+    /// When storage was written to for no other reason, Unix milliseconds.
+    probed_ms: i64,
 }
 
 /// The state of one audience in this process.
@@ -68,6 +81,7 @@ impl Edge {
             lost: Vec::new(),
             written: Written::alone(),
             shards: 1,
+            storage: StorageHealth::default(),
             meter: Meter::default(),
         }
     }
@@ -161,6 +175,29 @@ impl Edge {
             || self.form_complaint().is_some()
             || !self.lost.is_empty()
             || self.audiences.iter().any(|known| known.fault.is_some())
+    }
+
+    /// Records that storage did not answer, or holds what cannot be read.
+    pub(crate) fn note_storage_fault(&mut self) {
+        self.storage.failed = true;
+    }
+
+    /// True when storage failed within the last minutes, as far as this process has met it.
+    pub(crate) fn storage_failed_lately(&self, now_ms: i64) -> bool {
+        self.storage.failed || now_ms < self.storage.degraded_until_ms
+    }
+
+    /// True when storage should be written to, to see whether it can be. Anybody may ask, and each write costs a sync.
+    pub(crate) fn probe_is_due(&self, now_ms: i64) -> bool {
+        now_ms.saturating_sub(self.storage.probed_ms).unsigned_abs() >= PROBE_MS
+    }
+
+    /// Records that storage is written to, and that somebody hears of the faults until now.
+    pub(crate) fn note_probe(&mut self, now_ms: i64) {
+        self.storage.probed_ms = now_ms;
+        if core::mem::take(&mut self.storage.failed) {
+            self.storage.degraded_until_ms = now_ms.saturating_add(STORAGE_DEGRADED_MS);
+        }
     }
 
     /// True if an audience should run a bundle but runs none: its tables are then unknown.

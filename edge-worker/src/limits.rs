@@ -31,6 +31,10 @@ pub const FOLDS_MAX: usize = 8;
 pub const COMMITS_MAX: usize = 8;
 /// Most snapshots that one message makes a host forget by name; beyond that it forgets all.
 pub const FORGOTTEN_NAMES_MAX: usize = 64;
+/// How often `/healthz` has storage written to, at most, in milliseconds.
+pub const PROBE_MS: u64 = 5_000;
+/// How long `/healthz` says `degraded` after storage failed, in milliseconds.
+pub const STORAGE_DEGRADED_MS: i64 = 5 * 60 * 1_000;
 /// Most rows in one import request.
 pub const IMPORT_ROWS_MAX: usize = 2_000;
 /// Most values in all rows together: as many flat rows as allowed, each with as many columns as allowed.

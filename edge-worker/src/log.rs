@@ -11,6 +11,9 @@ pub struct Line {
     detail: String,
 }
 
+/// A stored profile is not as it was written.
+pub(crate) const DAMAGED_PROFILE: &str = "damaged_profile";
+
 impl Line {
     /// A line without details.
     pub(crate) fn of(event: &'static str) -> Line {
@@ -20,6 +23,11 @@ impl Line {
     /// A line with details.
     pub(crate) fn with_detail(event: &'static str, detail: impl Into<String>) -> Line {
         Line { event, detail: detail.into() }
+    }
+
+    /// True when this is what happened.
+    pub(crate) fn is(&self, event: &str) -> bool {
+        self.event == event
     }
 
     /// `{"event", "detail"}` as JSON on one line.

@@ -206,7 +206,7 @@ impl Instance {
 
     /// `message` → `response`, when its writer does not answer
     fn unavailable(&mut self, message: &[u8], out: &mut FrameWriter) -> Option<()> {
-        response(out, &drive::unavailable(self.edge.as_ref()?, message));
+        response(out, &drive::unavailable(self.edge.as_mut()?, message));
         Some(())
     }
 

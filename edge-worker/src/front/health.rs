@@ -3,13 +3,18 @@
 use super::checked_head::CheckedHead;
 use crate::edge::Edge;
 use crate::error::Result;
+use crate::form::Form;
 use crate::host::Step;
+use crate::message::{Message, Probe, ToWriter};
 use crate::wire::Response;
 use crate::wire::json::Json;
 
 /// `{"status", "version", "form", "bundles": [{"number", "hash"}]}`, and `detail` where the form differs from the
 /// setting; 503 without usable keys, and where a newer build wrote the stored data.
-pub(super) fn health(edge: &Edge, _: &CheckedHead<'_>, _: &[u8]) -> Result<Step> {
+///
+/// A healthy front asks the shard to read and write: it is degraded on a full disk, and for five minutes after storage failed
+/// or held a damaged profile.
+pub(super) fn health(edge: &Edge, head: &CheckedHead<'_>, _: &[u8]) -> Result<Step> {
     let (code, status) = if edge.keyring().is_none() {
         (503, "unconfigured")
     } else if edge.storage_is_too_new() {
@@ -19,6 +24,18 @@ pub(super) fn health(edge: &Edge, _: &CheckedHead<'_>, _: &[u8]) -> Result<Step>
     } else {
         (200, "ok")
     };
+    // A shard of the form before does not know the question.
+    if status != "ok" || edge.form() < Form::Two {
+        return Ok(Step::Respond(Response::json(code, body(edge, status))));
+    }
+    let (well, degraded) = (body(edge, status).into_bytes(), body(edge, "degraded").into_bytes());
+    let probe = Probe { now_ms: head.head.ambient.now_ms, well, degraded };
+    let message = Message::Writer(ToWriter::Probe(probe)).encode(edge.form());
+    // There is one shard.
+    Ok(Step::Write { shard: 0, message })
+}
+
+fn body(edge: &Edge, status: &str) -> Json {
     let mut body = Json::new();
     body.object(|o| {
         o.field("status").text(status);
@@ -34,5 +51,5 @@ pub(super) fn health(edge: &Edge, _: &CheckedHead<'_>, _: &[u8]) -> Result<Step>
             });
         });
     });
-    Ok(Step::Respond(Response::json(code, body)))
+    body
 }

@@ -8,8 +8,8 @@
 //! they need no new form. A new field or a new meaning needs one.
 
 use super::{
-    Ambient, Events, Import, KeyOf, Message, Mode, Publish, Rollback, SnapshotRequest, ToControl, ToWriter,
-    WhichRelease,
+    Ambient, Events, Import, KeyOf, Message, Mode, Probe, Publish, Rollback, SnapshotRequest, ToControl,
+    ToWriter, WhichRelease,
 };
 use crate::form::Form;
 use crate::wire::frame::{FrameReader, FrameWriter};
@@ -17,7 +17,7 @@ use crate::wire::frame::{FrameReader, FrameWriter};
 /// The first byte of a message with a form. It is not a tag, so that a build before forms reads none of its fields.
 const VERSIONED: u8 = 0x80;
 /// The greatest tag that this build knows.
-const TAG_LAST: u8 = 12;
+const TAG_LAST: u8 = PROBE;
 
 /// A received message.
 #[derive(Debug, PartialEq)]
@@ -77,7 +77,7 @@ impl Message {
 
 fn read(tag: u8, r: &mut FrameReader<'_>) -> Result<Message, Unreadable> {
     let message = match tag {
-        1..=3 | 10 | PATCH => read_to_writer(tag, r).map(Message::Writer),
+        1..=3 | 10 | PATCH | PROBE => read_to_writer(tag, r).map(Message::Writer),
         0..=TAG_LAST => read_to_control(tag, r).map(Message::Control),
         _ => return Err(Unreadable::TooNew),
     };
@@ -86,6 +86,9 @@ fn read(tag: u8, r: &mut FrameReader<'_>) -> Result<Message, Unreadable> {
 
 /// An import that adds to older records.
 const PATCH: u8 = 12;
+
+/// Asks whether a shard reads and writes.
+const PROBE: u8 = 13;
 
 fn write_to_writer(w: &mut FrameWriter, message: &ToWriter) {
     match message {
@@ -122,6 +125,9 @@ fn write_to_writer(w: &mut FrameWriter, message: &ToWriter) {
         }
         ToWriter::Written => {
             w.byte(10);
+        }
+        ToWriter::Probe(probe) => {
+            w.byte(PROBE).long(probe.now_ms).bytes(&probe.well).bytes(&probe.degraded);
         }
     }
 }
@@ -161,6 +167,11 @@ fn read_to_writer(which: u8, r: &mut FrameReader<'_>) -> Option<ToWriter> {
             })?,
         }),
         10 => ToWriter::Written,
+        PROBE => ToWriter::Probe(Probe {
+            now_ms: r.long()?,
+            well: r.bytes()?.to_vec(),
+            degraded: r.bytes()?.to_vec(),
+        }),
         _ => return None,
     })
 }
@@ -300,6 +311,7 @@ mod tests {
             ToWriter::Import(Import { ambient, audience: "7".into(), number: 1, body: vec![], patch: true }),
             ToWriter::Snapshot(SnapshotRequest { ambient, keys: vec![key] }),
             ToWriter::Written,
+            ToWriter::Probe(Probe { now_ms: 5, well: b"{}".to_vec(), degraded: vec![] }),
         ];
         let to_control = [
             ToControl::Pointers,

@@ -23,6 +23,8 @@ pub(crate) enum ToWriter {
     Snapshot(SnapshotRequest),
     /// Asks for the newest bundle of each audience that wrote profiles in this shard.
     Written,
+    /// Asks whether the shard reads and writes.
+    Probe(Probe),
 }
 
 /// For the control object: reads or changes bundles.
@@ -155,6 +157,16 @@ pub(crate) struct SnapshotRequest {
     pub(crate) ambient: Ambient,
     /// In the order to try them.
     pub(crate) keys: Vec<KeyOf>,
+}
+
+/// Asks whether a shard reads and writes.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Probe {
+    /// Unix milliseconds.
+    pub(crate) now_ms: i64,
+    /// The answer if it does, and if it does not.
+    pub(crate) well: Vec<u8>,
+    pub(crate) degraded: Vec<u8>,
 }
 
 /// A bundle to run.

@@ -125,6 +125,8 @@ pub struct Write {
     pub bundle: Option<Published>,
     /// Bundles with which profiles of this write were written first.
     pub written: Vec<Pointer>,
+    /// When the shard was asked whether it writes, Unix milliseconds.
+    pub probed_ms: Option<i64>,
 }
 
 impl Write {
@@ -135,6 +137,7 @@ impl Write {
         self.journal.append(&mut other.journal);
         self.bundle = self.bundle.take().or(other.bundle);
         self.written.append(&mut other.written);
+        self.probed_ms = self.probed_ms.or(other.probed_ms);
     }
 
     /// True if there is nothing to do.

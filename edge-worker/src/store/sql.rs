@@ -46,6 +46,7 @@ pub const SCHEMA: &[&str] = &[
        at_ms INTEGER NOT NULL, PRIMARY KEY (audience, number)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS written (
        audience TEXT PRIMARY KEY, number INTEGER NOT NULL, hash TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS probe (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL)",
     // What ran before there was a history is its beginning.
     "INSERT OR IGNORE INTO release (audience, number, hash, origin, at_ms)
        SELECT audience, number, hash, number, 0 FROM pointer",
@@ -341,6 +342,9 @@ pub fn writes(write: &Write) -> Vec<Statement> {
             "INSERT INTO journal (audience, profile, at_ms, entry) VALUES (?, ?, ?, ?)",
             vec![text(&row.audience), bytes(&row.profile), Cell::Number(row.at_ms), text(&row.entry)],
         );
+    }
+    if let Some(at_ms) = write.probed_ms {
+        push("INSERT OR REPLACE INTO probe (id, at_ms) VALUES (0, ?)", vec![Cell::Number(at_ms)]);
     }
     for Pointer { audience, number, hash } in &write.written {
         push(

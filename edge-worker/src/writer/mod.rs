@@ -11,10 +11,10 @@ mod snapshot;
 use crate::edge::Edge;
 use crate::error::Refusal;
 use crate::form::Form;
-use crate::message::{SnapshotRequest, ToWriter};
+use crate::message::{Probe, SnapshotRequest, ToWriter};
 use crate::outcome::{Folded, Outcome};
 use crate::rates::Meter;
-use crate::store::{Found, Read};
+use crate::store::{Found, Read, Write};
 use crate::wire::Response;
 
 /// A message whose read is pending.
@@ -33,6 +33,7 @@ pub(crate) enum Work {
     /// With the newest form that its sender reads.
     Snapshot(SnapshotRequest, Form),
     Written,
+    Probe(Probe),
 }
 
 /// Determines the read that a message needs; `Err` is the answer to a message that is refused at once. `reads` is the
@@ -52,6 +53,7 @@ pub(crate) fn open(edge: &Edge, message: ToWriter, reads: Form) -> Result<Opened
             Ok(Opened { read, work: Work::Snapshot(request, reads) })
         }
         ToWriter::Written => Ok(Opened { read: Some(Read::Written), work: Work::Written }),
+        ToWriter::Probe(probe) => Ok(Opened { read: Some(Read::Written), work: Work::Probe(probe) }),
     }
 }
 
@@ -60,7 +62,7 @@ pub(crate) fn open(edge: &Edge, message: ToWriter, reads: Form) -> Result<Opened
 pub(crate) fn meter(meter: &mut Meter, work: &mut Work, again: bool) -> Result<(), Response> {
     match work {
         Work::Events(batch) => batch.meter(meter, again),
-        Work::Import(_) | Work::Snapshot(..) | Work::Written => Ok(()),
+        Work::Import(_) | Work::Snapshot(..) | Work::Written | Work::Probe(_) => Ok(()),
     }
 }
 
@@ -80,6 +82,14 @@ pub(crate) fn fold(edge: &Edge, work: &Work, found: &Found) -> Folded {
             snapshot::fold(edge, request, *reads, profiles)
         }
         (Work::Written, Found::Pointers(pointers)) => Outcome::of_pointers(pointers),
+        (Work::Probe(probe), Found::Pointers(_)) => {
+            let well = !edge.storage_failed_lately(probe.now_ms);
+            let body = if well { &probe.well } else { &probe.degraded };
+            let response = Response::typed(200, "application/json", body.clone());
+            let probed_ms = edge.probe_is_due(probe.now_ms).then_some(probe.now_ms);
+            let write = Write { probed_ms, ..Write::default() };
+            Outcome { write, response, log: Vec::new() }.done()
+        }
         _ => Outcome::of(Response::refused(Refusal::INTERNAL)),
     }
 }
@@ -90,5 +100,6 @@ pub(crate) fn unavailable(work: &Work) -> Response {
         Work::Events(batch) => batch.unavailable(),
         Work::Import(_) => Response::problem(Refusal::STORAGE, None),
         Work::Snapshot(..) | Work::Written => Response::refused(Refusal::STORAGE),
+        Work::Probe(probe) => Response::typed(200, "application/json", probe.degraded.clone()),
     }
 }

@@ -9,7 +9,7 @@ use usher_engine::{Entry, Keys, Plan, ProfileId};
 use crate::edge::Running;
 use crate::form::Form;
 use crate::keys::SeenToken;
-use crate::log::Line;
+use crate::log::{DAMAGED_PROFILE, Line};
 use crate::message::{Ambient, KeyOf};
 use crate::store::index::HashIndex;
 use crate::store::{FoundProfile, JournalRow, Pointer, ProfileRow, Read, Retired, Write};
@@ -349,7 +349,7 @@ impl ProfileSet {
 /// The line for the log about an unreadable profile.
 pub(super) fn unreadable(why: Unreadable) -> Line {
     match why {
-        Unreadable::Damaged(_) => Line::with_detail("damaged_profile", why.to_string()),
+        Unreadable::Damaged(_) => Line::with_detail(DAMAGED_PROFILE, why.to_string()),
         Unreadable::TooNew => Line::of("profile_too_new"),
     }
 }

@@ -286,7 +286,7 @@ fn a_source_that_has_used_its_rate_is_refused_before_anything_is_read() {
     assert!(crate::drive::open(&mut edge, &from("a", true)).is_ok());
     assert!(crate::drive::open(&mut edge, &from("b", false)).is_ok());
     // What it is answered when storage fails costs it nothing.
-    assert_eq!(crate::drive::unavailable(&edge, &from("a", false)).status, 503);
+    assert_eq!(crate::drive::unavailable(&mut edge, &from("a", false)).status, 503);
 }
 
 #[test]

@@ -144,3 +144,35 @@ fn a_control_object_of_an_earlier_time_catches_up() {
     drop(writer);
     assert_eq!(database.start().health(), r#"{"status":"ok""#);
 }
+
+#[test]
+fn a_full_disk_is_not_well() {
+    let database = Database::new("full");
+    let mut writer = database.start();
+    put(&mut writer, "home");
+    view(&mut writer);
+    assert_eq!(writer.health(), r#"{"status":"ok""#);
+    // No page can be added any more. The write of the question itself needs none, so a visitor has to find out.
+    let connection = writer.store.connection.as_ref().unwrap();
+    let pages: i64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+    connection.pragma_update(None, "max_page_count", pages).unwrap();
+    let mut refused = 0;
+    for visitor in 0..200 {
+        let event = format!(r#"{{"events":[{{"cookie":"{visitor}-{}","ref":"r"}}]}}"#, "x".repeat(200));
+        refused += usize::from(writer.ask("POST", "/web/views", &event).status == 503);
+    }
+    assert!(refused > 0, "the disk is full");
+    assert_eq!(writer.health(), r#"{"status":"degraded""#);
+}
+
+#[test]
+fn a_damaged_profile_is_not_well() {
+    let database = Database::new("profile");
+    let mut writer = database.start();
+    put(&mut writer, "home");
+    view(&mut writer);
+    database.run("UPDATE profile SET state = x'00'");
+    assert_eq!(writer.health(), r#"{"status":"ok""#, "nobody has met it");
+    assert_eq!(writer.ask("POST", "/web/views", VIEW).status, 503);
+    assert_eq!(writer.health(), r#"{"status":"degraded""#);
+}
