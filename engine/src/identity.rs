@@ -240,7 +240,7 @@ impl Plan {
     pub fn stitch(&self, keys: &Keys, found: Vec<Profile>, fresh: ProfileId, now_ms: i64) -> Stitched {
         let keys = keys.usable.as_slice();
         let primary = self.primary_key.as_deref();
-        let own = keys.iter().find(|key| Some(key.name.as_str()) == primary).map(|key| key.value.as_str());
+        let own = self.person_of(keys);
         let whose = |profile: &Profile| primary.and_then(|name| profile.key(name)).map(String::from);
         let mut journal = Vec::new();
 
@@ -320,6 +320,21 @@ impl Plan {
             others.clear();
         }
         Stitched { profile, others, absorbed, forgot, journal }
+    }
+
+    /// True if [`Plan::stitch`] would make a profile for these keys, given the profiles stored under any of them: there
+    /// are none, or all of them are of other people than the one whom the event names.
+    pub fn makes_profile<'a>(&self, keys: &Keys, found: impl IntoIterator<Item = &'a Profile>) -> bool {
+        let own = self.person_of(&keys.usable);
+        let whose = |profile: &'a Profile| self.primary_key.as_deref().and_then(|name| profile.key(name));
+        let is_own = |profile| own.is_none() || whose(profile).is_none_or(|other| Some(other) == own);
+        !found.into_iter().any(is_own)
+    }
+
+    /// The value of the primary key among these.
+    fn person_of<'a>(&self, keys: &'a [Key]) -> Option<&'a str> {
+        let primary = self.primary_key.as_deref();
+        keys.iter().find(|key| Some(key.name.as_str()) == primary).map(|key| key.value.as_str())
     }
 
     /// Evicts the keys over the bound, those seen longest ago first: open keys before verified ones, and lookup keys,

@@ -77,3 +77,33 @@ fn beyond_its_new_profiles_events_are_answered_and_not_stored() {
     let made = batch(&serving, SERVER_KEY, "x", 20, 100);
     assert!(made.body["receipts"][19].get("notes").is_none(), "{made:?}");
 }
+
+#[test]
+fn a_known_key_beside_new_ones_makes_no_more_profiles_than_the_bound() {
+    let directory = Directory::new();
+    directory.demo_secret();
+    let serving = Serving::start(&directory, &["--new-profiles-per-minute", "5"]);
+    serving.fill();
+    assert_eq!(batch(&serving, WRITE_KEY, "x", 1, 0).status, 200);
+    // Each names another person on the browser that is known, and each would be a profile of its own.
+    let people: Vec<_> =
+        (0..50).map(|at| json!({"td_client_id": "v-0", "customer_id": format!("p-{at}")})).collect();
+    let authorization = format!("TD1 {WRITE_KEY}");
+    let headers = [("authorization", authorization.as_str()), ("origin", ORIGIN)];
+    let send = |events: &[serde_json::Value]| {
+        let body = json!({"events": events}).to_string();
+        let answer = serving.post("/web/pageviews", &headers, body.as_bytes());
+        let receipts = answer.body["receipts"].as_array().unwrap();
+        let noted = |receipt: &&serde_json::Value| receipt.to_string().contains("profile_not_made");
+        receipts.iter().filter(noted).count()
+    };
+    // The first of them becomes the browser's own profile, which is made already.
+    assert_eq!(send(&people), 45);
+    let is_known = |at: usize| {
+        let attributes = &serving.personalize("customer_id", &format!("p-{at}"))["Default"]["attributes"];
+        attributes["page_views_24h"] != 0
+    };
+    assert!((0..5).all(is_known) && !(5..50).any(is_known));
+    // Of those that are made, events go on.
+    assert_eq!(send(&people[..5]), 0);
+}

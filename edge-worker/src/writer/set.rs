@@ -168,12 +168,24 @@ impl ProfileSet {
         reasons.max_by_key(|why| *why == Unreadable::TooNew)
     }
 
-    /// True if a profile has one of these usable keys, whose indexes are `read`.
-    pub(super) fn knows(&self, keys: &Keys, read: &[usize]) -> bool {
-        keys.usable.iter().zip(read).any(|(key, read_as)| {
+    /// The profiles that have these usable keys, whose indexes are `read`; each once.
+    fn holders_of(&self, keys: &Keys, read: &[usize]) -> Vec<ProfileIndex> {
+        let mut indexes: Vec<ProfileIndex> = Vec::new();
+        for (key, read_as) in keys.usable.iter().zip(read) {
             let holder = self.holders.get(*read_as).copied().flatten().map(|index| self.current(index));
-            holder.and_then(|index| self.get(index)).is_some_and(|held| held.has_key(&key.name, &key.value))
-        })
+            // It may have lost the key since.
+            let holds = |index: &ProfileIndex| {
+                self.get(*index).is_some_and(|held| held.has_key(&key.name, &key.value))
+            };
+            indexes.extend(holder.filter(|index| !indexes.contains(index) && holds(index)));
+        }
+        indexes
+    }
+
+    /// True if an event with these usable keys is the first of a new profile, even if others have one of the keys.
+    pub(super) fn makes_profile(&self, plan: &Plan, keys: &Keys, read: &[usize]) -> bool {
+        let holders = self.holders_of(keys, read);
+        plan.makes_profile(keys, holders.iter().filter_map(|index| self.get(*index)))
     }
 
     /// The number of profiles that are not stored yet.
@@ -191,15 +203,7 @@ impl ProfileSet {
         fresh: ProfileId,
         now_ms: i64,
     ) -> ProfileIndex {
-        let mut indexes: Vec<ProfileIndex> = Vec::new();
-        for (key, read_as) in keys.usable.iter().zip(read) {
-            let holder = self.holders.get(*read_as).copied().flatten().map(|index| self.current(index));
-            // It may have lost the key since.
-            let holds = |index: &ProfileIndex| {
-                self.get(*index).is_some_and(|held| held.has_key(&key.name, &key.value))
-            };
-            indexes.extend(holder.filter(|index| !indexes.contains(index) && holds(index)));
-        }
+        let indexes = self.holders_of(keys, read);
         let found = indexes.iter().filter_map(|index| self.get(*index)).cloned().collect();
         let keys_before = |id: ProfileId| {
             let before = indexes.iter().filter_map(|index| self.get(*index)).find(|held| held.id == id);

@@ -70,6 +70,8 @@ impl Store {
         let known: Vec<Profile> = found;
         self.profiles = rest;
         let stitched = plan.stitch(keys, known.clone(), profile_id(fresh), now_ms);
+        let is_new = known.iter().all(|profile| profile.id != stitched.profile.id);
+        assert_eq!(plan.makes_profile(keys, &known), is_new, "told before as it is done: {keys:?}");
         let mut receipt = Receipt { visitor: Some(number_of(stitched.profile.id)), ..Receipt::default() };
         for entry in &stitched.journal {
             match entry {

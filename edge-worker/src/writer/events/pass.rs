@@ -46,7 +46,7 @@ pub(super) fn run<'p>(
         let profile = if one.keys.usable.is_empty() {
             receipt.note("no_usable_key");
             &mut nobody
-        } else if !set.knows(&one.keys, &one.read) && !may_make(set) {
+        } else if !may_make(set) && set.makes_profile(plan, &one.keys, &one.read) {
             receipt.note("profile_not_made");
             pass.log.push(Line::of("profile_not_made"));
             &mut nobody
