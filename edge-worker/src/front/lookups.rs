@@ -7,12 +7,12 @@ use crate::edge::{Edge, Running};
 use crate::error::{Refusal, Refused, Result};
 use crate::host::Step;
 use crate::lookup::{self, LookupRequest};
-use crate::wire::read;
+use crate::wire::read::{self, Repairs};
 
 /// `POST /v1/personalize`
 pub(super) fn personalize(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> Result<Step> {
     let caller = &admitted.caller;
-    let body = object(body)?;
+    let (body, repairs) = object(body)?;
     let audience = match caller.audience.as_deref().filter(|_| caller.has_token) {
         Some(audience) => audience,
         None => text(&body, "audience").ok_or_else(|| missing("audience"))?,
@@ -26,13 +26,13 @@ pub(super) fn personalize(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) 
         let detail = "what runs has none, or the key or token names others";
         return Err(Refused::with_detail(Refusal::PERSONALIZATION_UNKNOWN, detail));
     };
-    look_up(edge, admitted, running, &body, vec![index], false)
+    look_up(edge, admitted, running, (&body, repairs), vec![index], false)
 }
 
 /// `POST /v1/explain`
 pub(super) fn explain(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> Result<Step> {
     let caller = &admitted.caller;
-    let body = object(body)?;
+    let (body, repairs) = object(body)?;
     let audience = match (caller.audience.as_deref(), text(&body, "audience")) {
         (Some(own), Some(asked)) if own != asked => return Err(Refusal::SCOPE.into()),
         (Some(audience), _) | (None, Some(audience)) => audience,
@@ -54,14 +54,14 @@ pub(super) fn explain(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> R
     if asked.is_empty() && !asks_all {
         return Err(Refusal::PERSONALIZATION_UNKNOWN.into());
     }
-    look_up(edge, admitted, running, &body, asked, true)
+    look_up(edge, admitted, running, (&body, repairs), asked, true)
 }
 
 fn look_up(
     edge: &Edge,
     admitted: &CheckedHead<'_>,
     running: &Running,
-    body: &Value,
+    (body, repairs): (&Value, Repairs),
     personalizations: Vec<usize>,
     explain: bool,
 ) -> Result<Step> {
@@ -70,6 +70,7 @@ fn look_up(
         ambient: head.ambient,
         running,
         body,
+        text_repaired: repairs.text,
         personalizations,
         access: caller.access,
         edge: head.edge_context(),
@@ -80,9 +81,9 @@ fn look_up(
 }
 
 /// Reads a body that must be a JSON object.
-fn object(body: &[u8]) -> Result<Value> {
-    match read::value(body) {
-        Ok(body @ Value::Object(_)) => Ok(body),
+fn object(body: &[u8]) -> Result<(Value, Repairs)> {
+    match read::value_with_repairs(body) {
+        Ok((body @ Value::Object(_), repairs)) => Ok((body, repairs)),
         Ok(_) => Err(Refusal::BODY_INVALID.into()),
         Err(unreadable) => Err(Refusal::from(unreadable).into()),
     }

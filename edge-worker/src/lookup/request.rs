@@ -19,6 +19,8 @@ pub(crate) struct LookupRequest<'a> {
     pub(crate) running: &'a Running,
     /// The JSON object of the body.
     pub(crate) body: &'a Value,
+    /// True if a text in it had half of a surrogate pair, which U+FFFD has replaced.
+    pub(crate) text_repaired: bool,
     /// The indexes of the requested personalizations in the plan.
     pub(crate) personalizations: Vec<usize>,
     pub(crate) access: Access,
@@ -43,7 +45,11 @@ pub(crate) fn prepare(edge: &Edge, request: LookupRequest<'_>) -> Result<Pending
     };
     // A server key is evidence for any key; other callers may look up by open keys only.
     let evidence = Evidence { server: access.server_route, keys: &[] };
-    let keys = keys_of(plan, audience, named_key(plan, body)?, &inputs, &evidence);
+    let named = named_key(plan, body)?;
+    if request.text_repaired {
+        refuse_cut_keys(plan, named, &inputs)?;
+    }
+    let keys = keys_of(plan, audience, named, &inputs, &evidence);
     let event = match body.get("event") {
         None => None,
         Some(event) => Some(event_of(plan, event)?),
@@ -103,6 +109,22 @@ fn named_key<'v>(plan: &Plan, body: &'v Value) -> Result<Option<(&'v str, &'v st
         (Some(_), Some(_)) => Err(Refused::with_detail(Refusal::BODY_INVALID, "`key.name` is no key")),
         _ => Err(Refused::with_detail(Refusal::BODY_INVALID, "`key` is {\"name\", \"value\"}, both texts")),
     }
+}
+
+/// Refuses a key that was cut within a character: it is not the one that was meant, and may belong to another person.
+fn refuse_cut_keys(plan: &Plan, named: Option<(&str, &str)>, inputs: &[(String, Value)]) -> Result<()> {
+    let is_cut = |value: &str| value.contains(char::REPLACEMENT_CHARACTER);
+    let is_cut_key =
+        |(name, value): &(String, Value)| plan.is_key(name) && value.as_str().is_some_and(is_cut);
+    let place = if named.is_some_and(|(_, value)| is_cut(value)) {
+        "key.value".to_owned()
+    } else if let Some((name, _)) = inputs.iter().find(|input| is_cut_key(input)) {
+        format!("inputs.{name}")
+    } else {
+        return Ok(());
+    };
+    let detail = format!("`{place}` was cut within a character: it has half of a surrogate pair");
+    Err(Refused::with_detail(Refusal::BODY_INVALID, detail))
 }
 
 /// The keys that a lookup tries, in routing order: the named one, and inputs with names of keys.

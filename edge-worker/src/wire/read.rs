@@ -41,7 +41,14 @@ fn row(body: &[u8], left: &mut usize) -> Result<Row, Unreadable> {
 
 /// One value within the bounds of an event.
 pub(crate) fn value(body: &[u8]) -> Result<Value, Unreadable> {
-    one_event(&mut Text::new(body)?, &mut EVENT_VALUES_MAX.clone())
+    value_with_repairs(body).map(|(value, _)| value)
+}
+
+/// The same, with what was put right in it.
+pub(crate) fn value_with_repairs(body: &[u8]) -> Result<(Value, Repairs), Unreadable> {
+    let mut text = Text::new(body)?;
+    let value = one_event(&mut text, &mut EVENT_VALUES_MAX.clone())?;
+    Ok((value, text.repairs))
 }
 
 fn one_event(text: &mut Text<'_>, left: &mut usize) -> Result<Value, Unreadable> {

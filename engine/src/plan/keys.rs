@@ -39,6 +39,9 @@ impl KeyRule {
             Err("Value is too long.")
         } else if text.chars().any(char::is_control) {
             Err("Value has a control character.")
+        } else if text.contains(char::REPLACEMENT_CHARACTER) {
+            // It stands for what could not be read: texts that differ there are the same with it.
+            Err("Value has a character that was lost (U+FFFD).")
         } else if self.valid.as_ref().is_some_and(|pattern| !pattern.is_match(&text)) {
             Err("Value does not meet the valid_regexp for this key.")
         } else if self.exclude.as_ref().is_some_and(|pattern| pattern.is_match(&text)) {
