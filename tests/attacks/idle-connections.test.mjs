@@ -1,5 +1,5 @@
-// Connections that say nothing, connections that say a byte at a time, and connections that never read their answers:
-// they cost whoever opens them, and everybody else is served.
+// Connections that say nothing, connections whose heads or bodies come a byte at a time or never, and connections that never
+// read their answers: they cost whoever opens them, and everybody else is served.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -10,8 +10,16 @@ import { attacked, attacker, beside, hosts } from "./edges.mjs";
 
 /** Above what one process of the native server takes at once. */
 const CONNECTIONS = 1_500;
+/** As many as one process of the native server takes at once. */
+const WAITING = 900;
 /** How long an answer may wait for its reader, in ms. */
 const UNREAD_MS = 45_000;
+
+/** The head of a batch of so many bytes. */
+function upload(bytes) {
+  const headers = Object.entries({ ...as.collector, host: "edge", "content-length": String(bytes) });
+  return `POST /web/pageviews HTTP/1.1\r\n${headers.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`;
+}
 
 for (const host of hosts) {
   for (const [name, addresses] of [["one address", 1], ["a hundred addresses", 100]]) {
@@ -31,6 +39,43 @@ for (const host of hosts) {
         }
       });
       // Somebody who was not there before is served, too.
+      const stranger = await edge.call("GET", "/healthz", {}, undefined, "127.0.0.3", 5_000);
+      assert.equal(stranger.status, 200);
+    });
+  }
+
+  for (const [name, request, trickle] of [
+    ["without a key, whose bodies never come", "GET /healthz HTTP/1.1\r\nHost: e\r\nTransfer-Encoding: chunked\r\n\r\n", ""],
+    ["by a public key, whose bodies come a byte at a time", upload(1_000), " "],
+  ]) {
+    test(`${host}: ${WAITING} connections from four addresses ${name}`, { timeout: 60_000 }, async (t) => {
+      const edge = await attacked(t, host);
+      const sockets = new Set();
+      let attacking = true;
+      t.after(() => {
+        attacking = false;
+        sockets.forEach((socket) => socket.destroy());
+      });
+      const open = (index) => {
+        const socket = edge.connection(request, attacker(index % 4));
+        sockets.add(socket);
+        // What is closed comes again.
+        socket.resume().once("close", () => {
+          sockets.delete(socket);
+          if (attacking) setTimeout(() => attacking && open(index), 200);
+        });
+      };
+      await beside(t, edge, async () => {
+        for (let index = 0; index < WAITING; index++) {
+          open(index);
+          if (index % 100 === 99) await sleep(20);
+        }
+        // Beyond the time that any body has.
+        for (let round = 0; round < 4; round++) {
+          await sleep(2_000);
+          if (trickle) sockets.forEach((socket) => socket.write(trickle));
+        }
+      });
       const stranger = await edge.call("GET", "/healthz", {}, undefined, "127.0.0.3", 5_000);
       assert.equal(stranger.status, 200);
     });

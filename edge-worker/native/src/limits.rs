@@ -7,6 +7,10 @@ use std::time::Duration;
 pub(crate) const CONNECTIONS_MAX: usize = 900;
 /// How many of them one source has that is no trusted proxy.
 pub(crate) const SOURCE_CONNECTIONS_MAX: usize = 256;
+/// How many connections are kept free for sources that have few, so that those with many never have all.
+pub(crate) const SPARE_CONNECTIONS: usize = CONNECTIONS_MAX / 4;
+/// How many connections of one source are few: as many as a browser opens to one host, and two.
+pub(crate) const FEW_CONNECTIONS: usize = 8;
 /// How many callers wait to be accepted; systems lower it to what they have.
 pub(crate) const WAITING_MAX: u32 = 4_096;
 /// How much of what a connection sends is read ahead; also the longest head.
@@ -26,6 +30,8 @@ pub(crate) const HEAD_TIME: Duration = Duration::from_secs(10);
 pub(crate) const IDLE_TIME: Duration = Duration::from_secs(75);
 /// How long a caller may take to send its body.
 pub(crate) const BODY_TIME: Duration = Duration::from_secs(30);
+/// How much of a body has to come on average, once `BODY_PAUSE` has passed.
+pub(crate) const BODY_BYTES_PER_SECOND: u64 = 1_024;
 /// How long nothing of a body may come.
 pub(crate) const BODY_PAUSE: Duration = Duration::from_secs(5);
 /// How long a caller may take to read its answer.

@@ -183,7 +183,7 @@ fn connection(
         let (host, seat) = (Arc::clone(&host), Arc::clone(&seat));
         async move {
             seat.serve();
-            let response = host.answer(request, peer.ip()).await;
+            let response = host.answer(request, peer.ip(), &seat).await;
             seat.answer();
             Ok::<_, Infallible>(response)
         }
@@ -208,7 +208,7 @@ struct Host {
 }
 
 impl Host {
-    async fn answer(&self, request: hyper::Request<Incoming>, peer: IpAddr) -> HttpResponse {
+    async fn answer(&self, request: hyper::Request<Incoming>, peer: IpAddr, seat: &Seat) -> HttpResponse {
         let (parts, incoming) = request.into_parts();
         if let Some(refusal) = refused_head(&parts) {
             body::discard(incoming, &parts.headers);
@@ -237,7 +237,7 @@ impl Host {
         // Nothing of a body is taken for a caller who may not send one.
         let admitted = front::admit(&self.door, &job.head()).map(|admitted| admitted.body_bytes_max());
         match admitted {
-            Ok(most) => job.body = body::read(incoming, &parts.headers, most, &mut room).await,
+            Ok(most) => job.body = body::read(incoming, &parts.headers, most, &mut room, seat).await,
             Err(refused) => {
                 body::discard(incoming, &parts.headers);
                 return http(refused);

@@ -1,6 +1,7 @@
 //! Bodies: counted while they are read, inflated where they are packed, and never more than the caller may send.
 
 use std::io::Read;
+use std::time::Instant;
 
 use flate2::bufread::GzDecoder;
 use http_body_util::BodyExt;
@@ -10,17 +11,26 @@ use tokio::time::timeout;
 use usher_edge::Refusal;
 
 use super::room::Part;
+use super::seats::Seat;
 use crate::limits::{BODY_PAUSE, BODY_TIME, DISCARDED_BYTES_MAX};
 
-/// The body of a caller who may send `most` bytes, inflated; or why there is none.
+/// The body of a caller who may send `most` bytes, inflated; or why there is none. Its seat knows what has come of it.
 pub(super) async fn read(
     body: Incoming,
     headers: &HeaderMap,
     most: usize,
     room: &mut Part,
+    seat: &Seat,
 ) -> Result<Vec<u8>, Refusal> {
-    let sent =
-        timeout(BODY_TIME, collect(body, headers, most, room)).await.unwrap_or(Err(Refusal::TIMEOUT))?;
+    if most == 0 {
+        // A route without a body does not mind one, and does not wait for it.
+        discard(body, headers);
+        return Ok(Vec::new());
+    }
+    seat.await_body();
+    let sent = timeout(BODY_TIME, collect(body, headers, most, room, seat)).await;
+    seat.serve();
+    let sent = sent.unwrap_or(Err(Refusal::TIMEOUT))?;
     let encoding = headers.get(CONTENT_ENCODING).map_or("", |value| value.to_str().unwrap_or("").trim());
     // One that is not known was refused with the head.
     if !["gzip", "x-gzip"].iter().any(|known| encoding.eq_ignore_ascii_case(known)) {
@@ -38,25 +48,32 @@ async fn collect(
     headers: &HeaderMap,
     most: usize,
     room: &mut Part,
+    seat: &Seat,
 ) -> Result<Vec<u8>, Refusal> {
     let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if declared > most {
         discard(body, headers);
-        // A route without a body does not mind one.
-        return if most == 0 { Ok(Vec::new()) } else { Err(Refusal::TOO_LARGE) };
+        return Err(Refusal::TOO_LARGE);
     }
     let mut bytes = Vec::new();
-    while let Some(frame) = timeout(BODY_PAUSE, body.frame()).await.map_err(|_| Refusal::TIMEOUT)? {
+    let start = Instant::now();
+    loop {
+        // A byte now and then is as good as none.
+        let due = start + BODY_PAUSE + seat.time_earned();
+        let patience = BODY_PAUSE.min(due.saturating_duration_since(Instant::now()));
+        let frame = timeout(patience, body.frame()).await.map_err(|_| Refusal::TIMEOUT)?;
+        let Some(frame) = frame else { break };
         // A caller that went away reads no answer.
         let data = frame.map_err(|_| Refusal::BODY_INVALID)?.into_data().unwrap_or_else(|_| Bytes::new());
         if bytes.len() + data.len() > most {
             discard(body, headers);
-            return if most == 0 { Ok(Vec::new()) } else { Err(Refusal::TOO_LARGE) };
+            return Err(Refusal::TOO_LARGE);
         }
         if let Err(refusal) = room.grow(data.len()) {
             discard(body, headers);
             return Err(refusal);
         }
+        seat.received(data.len());
         bytes.extend_from_slice(&data);
     }
     Ok(bytes)

@@ -1,9 +1,11 @@
 //! Who is connected, and what each connection is doing: none waits for ever, and one source leaves room for others.
 //!
 //! A connection that is answered costs nobody anything; one that is silent, or sends or reads slowly, holds a seat. Each
-//! phase has its time. Where there is no seat left for a newcomer, the one goes that has waited longest for its head, or
-//! has rested longest: a caller that sends its request at once is never the one.
+//! phase has its time. Where there is no seat left for a newcomer, the one goes that has held its own longest for nothing:
+//! that is silent or slow with its head, its body or the reading of its answer, or rests. A caller that sends its request
+//! at once is never the one. A part of the seats is for sources that have few; they are also the last to lose one.
 
+use std::collections::HashMap;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -17,8 +19,12 @@ use tokio::sync::Notify;
 
 use super::source::Source;
 use crate::limits::{
-    ANSWER_PAUSE, ANSWER_TIME, BODY_PAUSE, CONNECTIONS_MAX, HEAD_TIME, IDLE_TIME, SOURCE_CONNECTIONS_MAX,
+    ANSWER_PAUSE, ANSWER_TIME, BODY_BYTES_PER_SECOND, CONNECTIONS_MAX, FEW_CONNECTIONS, HEAD_TIME, IDLE_TIME,
+    SOURCE_CONNECTIONS_MAX, SPARE_CONNECTIONS,
 };
+
+/// How long a caller may read nothing of its answer before its seat may be another's.
+const UNREAD_TIME: Duration = Duration::from_secs(1);
 
 /// How often seats are looked through.
 const SWEEP: Duration = Duration::from_millis(250);
@@ -30,10 +36,12 @@ enum Phase {
     Head = 0,
     /// It rests between two requests.
     Idle = 1,
-    /// Its body is read, or its request is answered, both of which have bounds of their own.
-    Service = 2,
+    /// Its body is awaited, which has times of its own.
+    Body = 2,
+    /// Its request is answered.
+    Service = 3,
     /// Its answer is sent.
-    Answer = 3,
+    Answer = 4,
 }
 
 /// One connection's.
@@ -46,6 +54,8 @@ pub(super) struct Seat {
     /// When the phase began, and when something last moved in it; milliseconds since the seats were made.
     began_ms: AtomicU64,
     moved_ms: AtomicU64,
+    /// Bytes of its body that have come.
+    received: AtomicU64,
     epoch: Instant,
     gone: Notify,
 }
@@ -56,9 +66,27 @@ impl Seat {
         self.gone.notified().await;
     }
 
-    /// A request is read and answered from here on.
+    /// Its request is answered from here on.
     pub(super) fn serve(&self) {
         self.enter(Phase::Service);
+    }
+
+    /// A body is awaited from here on.
+    pub(super) fn await_body(&self) {
+        self.received.store(0, Ordering::Relaxed);
+        self.enter(Phase::Body);
+    }
+
+    /// So many bytes more of the body have come.
+    pub(super) fn received(&self, bytes: usize) {
+        self.received.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.moved_ms.store(self.now_ms(), Ordering::Relaxed);
+    }
+
+    /// The time that what has come of its body may take at the lowest rate.
+    pub(super) fn time_earned(&self) -> Duration {
+        let received = self.received.load(Ordering::Relaxed);
+        Duration::from_millis(received.saturating_mul(1_000) / BODY_BYTES_PER_SECOND)
     }
 
     /// Its answer is on its way.
@@ -77,7 +105,8 @@ impl Seat {
         match self.phase.load(Ordering::Relaxed) {
             0 => Phase::Head,
             1 => Phase::Idle,
-            2 => Phase::Service,
+            2 => Phase::Body,
+            3 => Phase::Service,
             _ => Phase::Answer,
         }
     }
@@ -96,18 +125,20 @@ impl Seat {
         match self.phase() {
             Phase::Head => phase > HEAD_TIME,
             Phase::Idle => phase > IDLE_TIME,
-            Phase::Service => false,
+            Phase::Body | Phase::Service => false,
             Phase::Answer => phase > ANSWER_TIME || rest > ANSWER_PAUSE,
         }
     }
 
     /// How long it has held its seat for nothing; None: it is being served.
     fn wasted(&self) -> Option<Duration> {
-        let phase = self.since(&self.began_ms);
+        let (phase, rest) = (self.since(&self.began_ms), self.since(&self.moved_ms));
         match self.phase() {
             Phase::Head | Phase::Idle => Some(phase),
+            // Bytes that came fast earn no silence after them.
+            Phase::Body => Some(rest.max(phase.saturating_sub(self.time_earned()))),
             Phase::Service => None,
-            Phase::Answer => (self.since(&self.moved_ms) > BODY_PAUSE).then_some(phase),
+            Phase::Answer => (rest > UNREAD_TIME).then_some(phase),
         }
     }
 }
@@ -124,14 +155,18 @@ impl Seats {
         Seats { taken: Mutex::new(Vec::new()), epoch: Instant::now() }
     }
 
-    /// A seat for a newcomer; None: all that could be given are being served. `bounded`: it is no trusted proxy.
+    /// A seat for a newcomer; None: all that could be given are being served. `bounded`: it is no trusted proxy, so that
+    /// how many seats it has says something.
     pub(super) fn take(&self, source: Source, bounded: bool) -> Option<Arc<Seat>> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_source = |seat: &Arc<Seat>| seat.bounded && seat.source == source;
-        if bounded && taken.iter().filter(|seat| of_source(seat)).count() >= SOURCE_CONNECTIONS_MAX {
+        let of_source = |seat: &Seat| seat.bounded && seat.source == source;
+        let own = taken.iter().filter(|seat| bounded && of_source(seat)).count();
+        if own >= SOURCE_CONNECTIONS_MAX {
             free(&mut taken, of_source)?;
+        } else if own >= FEW_CONNECTIONS && taken.len() >= CONNECTIONS_MAX - SPARE_CONNECTIONS {
+            free_of_many(&mut taken)?;
         } else if taken.len() >= CONNECTIONS_MAX {
-            free(&mut taken, |_| true)?;
+            free_of_many(&mut taken).or_else(|| free(&mut taken, |_| true))?;
         }
         let seat = Arc::new(Seat {
             source,
@@ -139,6 +174,7 @@ impl Seats {
             phase: AtomicU8::new(Phase::Head as u8),
             began_ms: AtomicU64::new(0),
             moved_ms: AtomicU64::new(0),
+            received: AtomicU64::new(0),
             epoch: self.epoch,
             gone: Notify::new(),
         });
@@ -162,8 +198,17 @@ impl Seats {
     }
 }
 
+/// The same, among those of sources that have many.
+fn free_of_many(taken: &mut Vec<Arc<Seat>>) -> Option<()> {
+    let mut counts: HashMap<Source, usize> = HashMap::new();
+    for seat in taken.iter().filter(|seat| seat.bounded) {
+        *counts.entry(seat.source).or_default() += 1;
+    }
+    free(taken, |seat| seat.bounded && counts.get(&seat.source).is_some_and(|count| *count > FEW_CONNECTIONS))
+}
+
 /// Takes the seat of the one that has wasted its own longest.
-fn free(taken: &mut Vec<Arc<Seat>>, of: impl Fn(&Arc<Seat>) -> bool) -> Option<()> {
+fn free(taken: &mut Vec<Arc<Seat>>, of: impl Fn(&Seat) -> bool) -> Option<()> {
     let wasted = taken.iter().enumerate().filter(|(_, seat)| of(seat));
     let wasted = wasted.filter_map(|(at, seat)| Some((seat.wasted()?, at)));
     let (_, at) = wasted.max()?;
@@ -268,6 +313,57 @@ mod tests {
         seats.leave(&first);
         assert!(seats.take(many, true).is_some());
         drop(others);
+    }
+
+    #[test]
+    fn sources_with_many_leave_seats_to_those_with_few() {
+        let seats = Seats::new();
+        let taken: Vec<_> = (0..CONNECTIONS_MAX)
+            .filter_map(|at| {
+                seats.take(source(["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"][at % 4]), true)
+            })
+            .inspect(|seat| seat.serve())
+            .collect();
+        assert_eq!(taken.len(), CONNECTIONS_MAX - SPARE_CONNECTIONS);
+        // Though nobody can be sent away, others come in, as many as a browser is.
+        for at in 0..SPARE_CONNECTIONS / FEW_CONNECTIONS {
+            let other = Source::of([203, 0, 113, u8::try_from(at).unwrap()].into());
+            assert!((0..FEW_CONNECTIONS).all(|_| seats.take(other, true).is_some()), "{at}");
+        }
+    }
+
+    #[test]
+    fn whose_body_does_not_come_is_sent_away_before_who_sends() {
+        let seats = Seats::new();
+        // Nobody has many: each could be the one.
+        let all: Vec<_> = (0..CONNECTIONS_MAX)
+            .map(|at| {
+                let address = [10, 0, u8::try_from(at / 200).unwrap(), u8::try_from(at % 200).unwrap()];
+                let seat = seats.take(Source::of(address.into()), true).unwrap();
+                seat.serve();
+                seat
+            })
+            .collect();
+        let ago = |seat: &Seat, began: u64, moved: u64| {
+            // Seats are as old as their clock: the others began at its start.
+            seat.began_ms.store(seat.now_ms().saturating_sub(began), Ordering::Relaxed);
+            seat.moved_ms.store(seat.now_ms().saturating_sub(moved), Ordering::Relaxed);
+        };
+        std::thread::sleep(Duration::from_millis(60));
+        let (sends, trickles, silent) = (&all[3], &all[5], &all[7]);
+        [sends, trickles, silent].iter().for_each(|seat| seat.await_body());
+        sends.received(1_000_000);
+        ago(sends, 60, 0);
+        trickles.received(1);
+        ago(trickles, 50, 0);
+        silent.received(1_000_000);
+        ago(silent, 60, 20);
+        let gone =
+            |seat: &Arc<Seat>| !seats.taken.lock().unwrap().iter().any(|other| Arc::ptr_eq(other, seat));
+        assert!(seats.take(source("203.0.113.5"), true).is_some());
+        assert_eq!([trickles, silent, sends].map(gone), [true, false, false]);
+        assert!(seats.take(source("203.0.113.6"), true).is_some());
+        assert_eq!([trickles, silent, sends].map(gone), [true, true, false]);
     }
 
     #[test]
