@@ -17,7 +17,7 @@ if (!out) {
   process.exit(64);
 }
 
-/** What workerd and every browser of the last years run; named so that wasm-opt may use them. */
+/** Supported by workerd and by browsers of recent years; listed so that wasm-opt may use them. */
 const WASM_FEATURES = ["bulk-memory", "multivalue", "mutable-globals", "nontrapping-float-to-int", "reference-types", "sign-ext"];
 
 const cargo = ["build", "--quiet", "--locked", "--profile", "wasm", "--target", "wasm32-unknown-unknown", "-p", "usher-cloudflare"];

@@ -1,4 +1,4 @@
-//! Key → shard. One shard holds everything until merges reach across them.
+//! Maps keys to shards. A single shard holds everything until merges work across shards.
 
 use sha2::{Digest, Sha256};
 
@@ -24,7 +24,7 @@ mod tests {
         let found: Vec<u32> = (0..100).map(|number| shard(&number.to_string())).collect();
         assert!((0..4).all(|shard| found.contains(&shard)) && found.iter().all(|shard| *shard < 4));
         assert_eq!(shard("a"), shard("a"));
-        // Parts do not run into each other.
+        // Name and value are hashed with their lengths.
         assert_ne!(of_key("7", Some(("ab", "c")), u32::MAX), of_key("7", Some(("a", "bc")), u32::MAX));
         assert_eq!((of_key("7", None, 4), of_key("7", Some(("email", "a")), 0)), (0, 0));
     }

@@ -1,4 +1,4 @@
-// The wasm instance: what it is asked, what becomes of it when it traps, and how it learns what to run.
+// The wasm instance: its operations, recovery from traps, and catching up with the control object.
 
 import { FrameReader, FrameWriter } from "./frame.js";
 import { control, writer } from "./objects.js";
@@ -22,12 +22,12 @@ const EARLIER = 12;
 const STAND_IN = 13;
 const MEET = 14;
 
-/** Why a request failed, in the order of `operation.rs`. */
+/** The reason for a failed request, in the order of `operation.rs`. */
 export const INTERNAL = 0;
 export const STORAGE = 1;
 export const BODY = 2;
 
-/** How long an isolate trusts what it knows of the pointers. */
+/** How long an isolate uses the pointers that it knows. */
 const POINTERS_MS = 15_000;
 
 const NOTHING = new Uint8Array();
@@ -44,27 +44,27 @@ class Engine {
   #demo;
   #formSetting;
   #exports;
-  /** What runs, so that a new instance runs it, too: pointer and body by audience. */
+  /** Pointer and body of the running bundles by audience, for a new instance. */
   #running = new Map();
-  /** Hashes of bundles that trapped while they were installed. They are not tried again: each trap costs an instance. */
+  /** Hashes of bundles that trapped on installation. They are not tried again: each trap costs an instance. */
   #trapped = new Set();
-  /** Why an audience does not run what it should, so that a new instance says it, too; "" is the control object. */
+  /** The reason why an audience does not run its bundle, for a new instance; "" is the control object. */
   #degraded = new Map();
   #checked = 0;
   #known = false;
   #pointersMessage;
   #internal;
-  /** Why another form is written than is set; logged once. */
+  /** The reason why another form is written than is set; logged once. */
   #formComplaint = "";
-  /** The form that is written here. */
+  /** The form to write. */
   form = 0;
-  /** Statements for the form of a storage: making its table, reading, writing. */
+  /** Statements for the form of a storage: creating its table, reading, writing. */
   formTable;
   readForm;
   writeForm;
-  /** Names of the headers that Rust looks at. */
+  /** Names of the headers that Rust reads. */
   headers;
-  /** Statements that make the tables. */
+  /** Statements that create the tables. */
   schema;
 
   constructor(env) {
@@ -82,13 +82,13 @@ class Engine {
     this.#internal = responseParts(constants);
   }
 
-  /** By the head of a request and what its body says it is long: the answer, or how long a body may be. */
+  /** From the head of a request and the declared length of its body: the answer, or the largest body to read. */
   admit(head, declared) {
     const out = this.#call(ADMIT, new FrameWriter(head.length + 8).long(declared).raw(head).done());
     return out.byte() === 0 ? { response: readResponse(out) } : { max: out.number() };
   }
 
-  /** What to do with a request. */
+  /** The next step for a request. */
   front(frame) {
     const out = this.#call(FRONT, frame);
     switch (out.byte()) {
@@ -118,7 +118,7 @@ class Engine {
     return out.byte() === 1 ? readResponse(out) : undefined;
   }
 
-  /** What a message must read, or its answer when it cannot be taken. The fold must follow without waiting. */
+  /** The read of a message, or its answer when it is refused at once. The fold must follow without waiting. */
   open(message) {
     const out = this.#call(OPEN, message);
     return out.byte() === 0 ? { response: readResponse(out) } : { statements: readStatements(out) };
@@ -134,7 +134,7 @@ class Engine {
     return { parts: responseParts(out), statements: readStatements(out), log: out.list((r) => r.text()) };
   }
 
-  /** Takes in the form in which a storage was written; 0 when a newer build wrote it, else the form that is written now. */
+  /** Passes in the form of a storage, 0 for none; returns the form to write, 0 when a newer build wrote it. */
   meet(stored) {
     return this.#met(this.#call(MEET, new FrameWriter(8).long(stored).done()));
   }
@@ -147,12 +147,12 @@ class Engine {
     return form;
   }
 
-  /** The answer to a message whose writer does not answer. */
+  /** The answer to a message whose writer fails. */
   unavailable(message) {
     return readResponse(this.#call(UNAVAILABLE, message));
   }
 
-  /** The answer to a request that could not be served, in the words of its route. */
+  /** The answer to a failed request, in the format of its route. */
   failed(frame, why) {
     return readResponse(this.#call(FAILED, new FrameWriter(frame.length + 8).byte(why).raw(frame).done()));
   }
@@ -162,18 +162,18 @@ class Engine {
     return respond(this.#internal);
   }
 
-  /** Catches up when it is time; waits for it only when nothing is known yet. */
+  /** Catches up when it is due; waits only when nothing is known yet. */
   async fresh(env, context) {
     const now = Date.now();
-    // While nothing is known every request asks for itself: one that waited for another's promise would wait forever
-    // if the platform canceled that other one.
+    // While nothing is known, every request asks by itself: one that waited for another's promise would wait forever if
+    // the platform canceled that other one.
     if (!this.#known) return this.refresh(env);
     if (now - this.#checked < POINTERS_MS) return;
     this.#checked = now;
     context.waitUntil(this.refresh(env));
   }
 
-  /** Runs what the control object points to. On any failure the last good bundle keeps running. */
+  /** Installs the bundles that the control object points to. On any failure the last good bundle keeps running. */
   async refresh(env) {
     try {
       const object = control(env);
@@ -183,7 +183,7 @@ class Engine {
         const [audience, number, hash] = [r.text(), r.long(), r.text()];
         return { audience, number, hash, message: r.bytes().slice() };
       });
-      // What the others were missing is here by now.
+      // The other audiences have caught up by now.
       const missing = new Set(behind.map(({ audience }) => audience));
       for (const audience of this.#degraded.keys()) if (!missing.has(audience)) this.#degraded.delete(audience);
       for (const { audience, number, hash, message } of behind) {
@@ -201,7 +201,7 @@ class Engine {
     }
   }
 
-  /** What has to be installed. Pointers that leave out what was running are compared with what the shards have seen. */
+  /** The pointers to install. Pointers that lack a running bundle are compared with those of the shards. */
   async #behind(env, object, pointers) {
     const doubt = this.#call(BEHIND, pointers);
     if (doubt.byte() === 1) return afterRaises(doubt);
@@ -217,7 +217,7 @@ class Engine {
     return afterRaises(compared(raises.length > 0 ? await ask(object, this.#pointersMessage) : pointers));
   }
 
-  /** Where nothing runs: the newest bundle of the history that does, until the right one is there. */
+  /** For an audience that runs nothing: the newest bundle of the history that runs, until its own does. */
   async #standIn(object, pointer) {
     const { audience, number } = pointer;
     if (this.#running.has(audience)) return;
@@ -242,13 +242,13 @@ class Engine {
     }
   }
 
-  /** Runs this bundle, from KV or the control object; why it does not run, or nothing. */
+  /** Installs this bundle, from KV or the control object; returns the reason if it does not run. */
   async #caughtUp(env, pointer, fromControl) {
     if (this.#trapped.has(pointer.hash)) return trapped(pointer);
     const copy = await stored(env, pointer.hash);
     if (copy && !this.#install(pointer, copy)) return "";
     if (this.#trapped.has(pointer.hash)) return trapped(pointer);
-    // One audience that cannot be had keeps no other from catching up; an empty body is refused by its hash.
+    // An unavailable bundle does not stop other audiences from catching up; an empty body is refused by its hash.
     return this.#install(pointer, await fromControl().catch(() => NOTHING));
   }
 
@@ -258,7 +258,7 @@ class Engine {
       complaint = new FrameReader(this.#run(INSTALL, installFrame(audience, number, hash, body))).text();
     } catch (error) {
       const reason = this.#trap({ audience, number, hash }, error);
-      // The other audiences run on in a new instance, and this one runs what it ran before.
+      // The other audiences keep running in a new instance, and this one runs its earlier bundle.
       this.#start();
       return reason;
     }
@@ -268,7 +268,7 @@ class Engine {
     return complaint;
   }
 
-  /** What runs and was published again has a new number, in an instance to come, too. */
+  /** A running bundle that was published again has a new number, also in a later instance. */
   #renumber(pointers) {
     new FrameReader(pointers).list((r) => {
       const [audience, number, hash] = [r.text(), r.long(), r.text()];
@@ -277,13 +277,13 @@ class Engine {
     });
   }
 
-  /** Remembers a bundle that trapped; what to say about it. */
+  /** Remembers a bundle that trapped; returns the reason for the log. */
   #trap(pointer, error) {
     this.#trapped.add(pointer.hash);
     return `${trapped(pointer)}: ${error?.message ?? error}`;
   }
 
-  /** Lets `/healthz` say `degraded`; the log says why, once. */
+  /** Makes `/healthz` say `degraded`; logs the reason once. */
   #degrade(audience, reason) {
     this.#note(audience, reason);
     this.#call(DEGRADE, degradeFrame(audience, reason));
@@ -294,7 +294,10 @@ class Engine {
     this.#degraded.set(audience, reason);
   }
 
-  /** A new instance that runs what the last one ran, but for bundles that trap now; what is wrong with the keys. */
+  /**
+   * Starts an instance with the bundles of the last one, except those that trap now; returns the complaint about the
+   * keys.
+   */
   #start() {
     for (;;) {
       this.#exports = new WebAssembly.Instance(wasm, {}).exports;
@@ -308,7 +311,7 @@ class Engine {
     }
   }
 
-  /** Whether all that ran runs again; if not, one audience less is left to try. */
+  /** True if all bundles run again; otherwise one was removed, and the rest must be tried again. */
   #reinstall() {
     for (const [audience, running] of this.#running) {
       const { number, hash, body } = running;
@@ -324,7 +327,7 @@ class Engine {
     return true;
   }
 
-  /** One operation. A trap costs its own request; the next one finds a new instance that runs the same bundles. */
+  /** Runs one operation. A trap fails only its own request; the next one gets a new instance with the same bundles. */
   #call(operation, input) {
     let bytes;
     try {
@@ -338,7 +341,7 @@ class Engine {
 
   #run(operation, input) {
     const { memory, input: reserve, call, output } = this.#exports;
-    // `reserve` may grow memory, which makes views of it stale; so may the call.
+    // `reserve` may grow memory, which makes earlier views stale; so may the call.
     const at = reserve(input.length);
     new Uint8Array(memory.buffer, at, input.length).set(input);
     const length = call(operation);
@@ -375,7 +378,7 @@ async function ask(object, message, meet) {
   return new Uint8Array(await response.arrayBuffer());
 }
 
-/** A body from KV; the control object has it, too, if KV fails or keeps us waiting. */
+/** A body from KV, or undefined if KV fails or is slow; the control object has it, too. */
 async function stored(env, hash) {
   const body = await patiently(() => env.USHER_KV.get(`bundle/${hash}`, "arrayBuffer"));
   return body && new Uint8Array(body);

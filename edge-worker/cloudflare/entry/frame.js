@@ -26,7 +26,7 @@ export class FrameWriter {
     return this;
   }
 
-  /** Writes over a number that stands here. */
+  /** Overwrites a number at this position. */
   setNumber(at, value) {
     this.#view.setUint32(at, value, true);
   }
@@ -39,7 +39,7 @@ export class FrameWriter {
     return this;
   }
 
-  /** Bytes without their length. */
+  /** Bytes without a length prefix. */
   raw(bytes) {
     this.#reserve(bytes.length);
     this.#bytes.set(bytes, this.length);
@@ -52,7 +52,7 @@ export class FrameWriter {
   }
 
   text(text) {
-    // At most three bytes a UTF-16 unit.
+    // At most three bytes per UTF-16 unit.
     this.#reserve(4 + text.length * 3);
     const { written } = encoder.encodeInto(text, this.#bytes.subarray(this.length + 4));
     this.#view.setUint32(this.length, written, true);

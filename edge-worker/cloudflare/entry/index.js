@@ -1,6 +1,6 @@
 // The worker: one thin path around synchronous calls into wasm. JavaScript moves bytes; Rust decides.
 //
-// A plain object is the default export and small bodies are read whole, because that is what costs least on this platform.
+// A plain object is the default export and small bodies are read whole, because that costs least on this platform.
 
 import { BODY, INTERNAL, STORAGE, engine } from "./engine.js";
 import { control, writer } from "./objects.js";
@@ -44,14 +44,14 @@ export default {
           return await instruct(service, env, step.message);
       }
     } catch (error) {
-      // A trap has replaced the instance already; whatever it was, the visitor gets an answer.
+      // A trap has already replaced the instance; in any case the visitor gets an answer.
       console.error(JSON.stringify({ event: "failure", detail: String(error?.message ?? error) }));
       return inNeed(service, frame);
     }
   },
 };
 
-/** An answer in the words of the route, or in those that need no instance. */
+/** An answer in the format of the route, or a constant one if there is no instance. */
 function inNeed(service, frame) {
   try {
     if (frame) return service.failed(frame, INTERNAL);
@@ -61,7 +61,7 @@ function inNeed(service, frame) {
   return service.internal();
 }
 
-/** Hands a message to the object that owns the data; its answer is the caller's. */
+/** Delivers a message to the object that owns the data; its answer is the caller's. */
 async function deliver(service, object, message) {
   try {
     return await object.fetch("http://store/", { method: "POST", body: message });
@@ -71,7 +71,7 @@ async function deliver(service, object, message) {
   }
 }
 
-/** The body first, read back, then the pointer: no one is pointed at what cannot be found. */
+/** Stores the body first and reads it back, then the pointer, so that no pointer refers to a missing body. */
 async function publish(service, env, frame, { hash, body, message, restore }) {
   const name = `bundle/${hash}`;
   try {
@@ -82,19 +82,21 @@ async function publish(service, env, frame, { hash, body, message, restore }) {
     console.error(JSON.stringify({ event: "storage_unavailable", detail: String(error?.message ?? error) }));
     return service.failed(frame, STORAGE);
   }
-  // A control object that lost the audience goes on from what the shards know.
+  // A control object that lost the audience continues from the shards' number.
   if (restore.length > 0) await deliver(service, control(env), restore);
   return await instruct(service, env, message);
 }
 
-/** Asks the control object, and catches up with what it says runs. Bodies that it forgot go from the copies, too. */
+/**
+ * Delivers a message to the control object, and catches up with it. Bodies that it dropped are deleted from KV, too.
+ */
 async function instruct(service, env, message) {
   const response = await deliver(service, control(env), message);
   await service.refresh(env);
   const dropped = response.headers.get("usher-dropped");
   if (!dropped) return response;
   for (const hash of dropped.split(",")) {
-    // A copy that stays costs its place and nothing else.
+    // A copy that stays only takes space.
     await patiently(() => env.USHER_KV.delete(`bundle/${hash}`));
   }
   const answer = new Response(response.body, response);

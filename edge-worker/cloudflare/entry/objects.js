@@ -5,7 +5,7 @@ export function writer(env, shard) {
   return env.USHER_STORE.get(env.USHER_STORE.idFromName(`shard-${shard}`));
 }
 
-/** The object that says which bundles run. */
+/** The control object, which stores the bundles and their pointers. */
 export function control(env) {
   return env.USHER_STORE.get(env.USHER_STORE.idFromName("control"));
 }

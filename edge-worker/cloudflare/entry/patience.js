@@ -1,9 +1,9 @@
-// How long a request waits for what it can do without.
+// The time limit for operations that a request can do without.
 
-/** Far beyond what KV takes, far below what a visitor notices as broken. */
+/** Far longer than KV takes, far shorter than a visitor would notice. */
 const PATIENCE_MS = 600;
 
-/** What is asked for, or undefined when that fails or keeps us waiting. */
+/** The result, or undefined when the operation fails or is too slow. */
 export async function patiently(ask) {
   // A binding may also throw at once.
   const quiet = (async () => ask())().catch((error) => {

@@ -1,4 +1,5 @@
-// A request as the frames that Rust reads: its head, `now · entropy · method · target · headers`, and then its body.
+// Encodes a request as the frames that Rust reads: its head, `now · entropy · method · target · headers`, and then its
+// body.
 
 import { FrameWriter } from "./frame.js";
 
@@ -8,7 +9,7 @@ import { FrameWriter } from "./frame.js";
  */
 const SMALL_BYTES_MAX = 64 * 1024;
 
-/** As the native server has it. */
+/** The same as in the native server. */
 const DISCARDED_BYTES_MAX = 20 * 1024 * 1024;
 const DISCARD_MS = 2_000;
 
@@ -22,7 +23,7 @@ export function encodeHead(request, names) {
     const value = request.headers.get(name);
     if (value !== null) headers.push([name, value]);
   }
-  // What the platform knows, under names that no caller's header is read by.
+  // The platform's facts, under names that are never read from a caller.
   if (request.cf?.country) headers.push(["usher-edge-country", request.cf.country]);
   if (request.cf?.city) headers.push(["usher-edge-city", request.cf.city]);
   const address = request.headers.get("cf-connecting-ip");
@@ -32,7 +33,7 @@ export function encodeHead(request, names) {
   return frame;
 }
 
-/** Who is counted as one: an IPv4 address, or the /64 of an IPv6 address, which is one customer's. */
+/** The unit that rates count: an IPv4 address, or the /64 of an IPv6 address, which belongs to one customer. */
 function sourceOf(address) {
   if (!address.includes(":")) return address;
   const [head, tail = ""] = address.split("::");
@@ -41,7 +42,7 @@ function sourceOf(address) {
   return [...front, ...zeros, ...back].slice(0, 4).join(":");
 }
 
-/** Path and query of the raw URL; parsing it would cost more than everything else here. */
+/** Path and query of the raw URL; parsing it would cost more than the rest of this function. */
 function targetOf(url) {
   const start = url.indexOf("/", url.indexOf("://") + 3);
   return start < 0 ? "/" : url.slice(start);
@@ -58,7 +59,7 @@ export function bodyOf(request) {
     const declared = Number(length);
     return { packed, declared, small: !packed && declared <= SMALL_BYTES_MAX };
   }
-  // Asked last, because the stream behind `request.body` is made only when somebody looks at it.
+  // Checked last, because reading `request.body` creates its stream.
   return { packed, declared: request.body === null ? 0 : -1, small: request.body === null };
 }
 
@@ -68,7 +69,7 @@ export function bodyOf(request) {
  */
 export async function appendBody(frame, request, { packed, declared }, max) {
   try {
-    // A route without a body does not mind one.
+    // A route without a body ignores one.
     if (max === 0) frame.bytes(new Uint8Array());
     else if (declared >= 0 && !packed) frame.bytes(new Uint8Array(await request.arrayBuffer()));
     else await appendStream(frame, packed ? request.body.pipeThrough(new DecompressionStream("gzip")) : request.body, packed, max);
@@ -78,10 +79,10 @@ export async function appendBody(frame, request, { packed, declared }, max) {
   }
 }
 
-/** Reads on for a while and keeps nothing: a caller that is still sending would not see its answer otherwise. */
+/** Reads for a while and discards: a caller that is still sending would not see its answer otherwise. */
 export async function discardBody(request) {
   if (request.body === null) return;
-  // Into one buffer again and again: buffers of their own would be garbage faster than it is collected.
+  // Reuses one buffer: new ones would become garbage faster than it is collected.
   const reader = request.body.getReader({ mode: "byob" });
   let buffer = new Uint8Array(SMALL_BYTES_MAX);
   const until = Date.now() + DISCARD_MS;
@@ -93,7 +94,7 @@ export async function discardBody(request) {
       buffer = new Uint8Array(value.buffer);
     }
   } catch {
-    // It went away.
+    // The caller disconnected.
   }
 }
 
@@ -106,7 +107,7 @@ async function appendStream(frame, stream, packed, max) {
     const kept = part.subarray(0, max + 1 - length);
     frame.raw(kept);
     length += kept.length;
-    // One byte too many is enough to be refused; what follows is read only as far as a caller is to see that.
+    // One byte too many is enough to refuse; the rest is read only so far that the caller sees the answer.
     discarded += part.length - kept.length;
     if (length > max && (packed || discarded > DISCARDED_BYTES_MAX)) break;
   }

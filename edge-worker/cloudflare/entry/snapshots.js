@@ -11,17 +11,17 @@ const WRITER = 2;
 const STALE = 3;
 const NOTHING = 4;
 
-/** What an isolate remembers at most; it has 128 MB for everything. */
+/** The most memory for snapshots in an isolate, which has 128 MB in total. */
 const MEMORY_BYTES_MAX = 16 * 1024 * 1024;
-/** What an entry takes besides its bytes: the objects of the buffer and its view, the key's, a place in the map. */
+/** The memory of an entry besides its bytes: the objects of the buffer, its view and the key, and a slot in the map. */
 const ENTRY_BYTES = 320;
-/** As long as a snapshot may answer when its writer does not (`STALE_SNAPSHOT_MS` in `limits.rs`). */
+/** The greatest age of a snapshot that answers when its writer fails (`STALE_SNAPSHOT_MS` in `limits.rs`). */
 const KV_SECONDS = 24 * 60 * 60;
 
 /** Oldest first, because a map keeps the order of insertion. */
 const memory = new Map();
 let memoryBytes = 0;
-/** Until when the writer of an import wants every copy forgotten, in milliseconds. */
+/** Copies up to this time, in milliseconds, are invalid after an import. */
 let forgottenMs = 0;
 
 export async function lookUp(service, env, context, frame, { shard, message, cacheKey }) {
@@ -41,8 +41,8 @@ export async function lookUp(service, env, context, frame, { shard, message, cac
   }
   const truth = await fromWriter(env, shard, message);
   if (truth) {
-    // A key that nobody has is kept nowhere: whoever makes up keys would push out what visitors have. A lookup by several
-    // keys is kept under the one that found somebody.
+    // A key without a profile is not cached: invented keys would evict real visitors. A lookup by several keys is
+    // cached under the one that found a profile.
     if (cacheKey && truth.name) {
       remember(truth.name, truth.snapshot);
       context.waitUntil(toKv(env, truth.name, truth.snapshot));
@@ -51,14 +51,14 @@ export async function lookUp(service, env, context, frame, { shard, message, cac
     const response = answer(WRITER, truth.snapshot);
     if (response) return response;
   }
-  // Storage failure is not "no profile": an old snapshot is better, and nothing at all is said to be nothing. That of this
-  // isolate's memory is not enough: KV alone would have lost it, had the key moved to somebody else meanwhile.
+  // A storage failure does not mean "no profile": an old snapshot is better, and without one the answer names no
+  // profile. This isolate's memory is not used: only KV forgets a snapshot when its key moves to another visitor.
   const old = kept && answer(STALE, kept);
   if (old) return old;
   return answer(NOTHING, new Uint8Array()) ?? service.failed(frame, STORAGE);
 }
 
-/** The answer of a writer to the caller, after the copies that it makes wrong are forgotten. */
+/** Sends a writer's answer to the caller, after the copies that it invalidates are deleted. */
 export function withoutCopies(env, context, response) {
   const forgotten = response.headers.get("usher-forget");
   if (!forgotten) return response;
@@ -70,7 +70,7 @@ export function withoutCopies(env, context, response) {
   } else {
     for (const name of names.split(",")) {
       forget(name);
-      // A copy that stays is refused by its age, within a minute.
+      // A copy that stays expires within a minute.
       context.waitUntil(patiently(() => env.USHER_KV.delete(name)));
     }
   }
@@ -81,7 +81,7 @@ export function withoutCopies(env, context, response) {
 
 function remember(key, snapshot) {
   forget(key);
-  // The bytes alone: what comes from wasm or a stream is a view of a buffer that may be larger.
+  // Copies the bytes: a view from wasm or a stream may keep a larger buffer alive.
   memory.set(key, snapshot.slice());
   memoryBytes += sizeOf(key, snapshot);
   while (memoryBytes > MEMORY_BYTES_MAX) forget(memory.keys().next().value);
@@ -98,7 +98,7 @@ function sizeOf(key, snapshot) {
   return ENTRY_BYTES + key.length + snapshot.length;
 }
 
-/** The writer knows better anyway, if KV fails or keeps us waiting. */
+/** A snapshot from KV, or undefined if KV fails or is slow; the writer has the newest one. */
 async function fromKv(env, key) {
   const snapshot = await patiently(() => env.USHER_KV.get(key, "arrayBuffer"));
   return snapshot && new Uint8Array(snapshot);

@@ -1,6 +1,6 @@
-// The Durable Object beside the data: a message in, statements on its own SQLite, an answer out.
+// The Durable Object with the data: takes a message, runs statements on its own SQLite, returns an answer.
 //
-// One class serves the writers of profiles and the control object; they differ in what they are sent.
+// One class serves the writers of profiles and the control object; they differ in the messages they get.
 
 import { engine, respond } from "./engine.js";
 import { FrameWriter } from "./frame.js";
@@ -10,7 +10,7 @@ export class UsherStore {
   #storage;
   #env;
   #context;
-  /** The form that is written here; 0 when a newer build wrote what is stored. */
+  /** The form to write; 0 when a newer build wrote the stored data. */
   #form = 0;
 
   constructor(context, env) {
@@ -27,7 +27,7 @@ export class UsherStore {
       for (let attempt = 0; attempt < 3; attempt++) {
         const { response, raise } = this.#deliver(service, message);
         if (response) return response;
-        // This isolate runs an older bundle than the front or the profile's last writer. If the control object knows no
+        // This isolate runs an older bundle than the front or the profile's last writer. If the control object has no
         // newer one, it was lost or restored to an earlier time.
         if (attempt === 1) await control(this.#env).fetch("http://store/", { method: "POST", body: raise });
         await service.refresh(this.#env);
@@ -39,7 +39,7 @@ export class UsherStore {
     }
   }
 
-  /** Makes the tables, unless a newer build wrote them, and remembers the form before anything is written in it. */
+  /** Creates the tables, unless a newer build wrote them, and stores the form before anything is written in it. */
   #meet(service) {
     const { sql } = this.#storage;
     sql.exec(service.formTable);
@@ -50,7 +50,10 @@ export class UsherStore {
     if (stored < this.#form) sql.exec(service.writeForm, this.#form);
   }
 
-  /** Synchronous from the first read to the commit: no other message comes between. The answer, or what to catch up with. */
+  /**
+   * Synchronous from the read to the commit, so that no other message comes between. Returns the answer, or the bundle
+   * to catch up with.
+   */
   #deliver(service, message) {
     // Another object of this isolate may have raised it.
     if (this.#form !== service.form) this.#meet(service);
@@ -77,7 +80,7 @@ export class UsherStore {
     return { response: respond(folded.parts) };
   }
 
-  /** All or nothing. */
+  /** Runs the statements: all or nothing. */
   #write(statements) {
     const run = ({ sql, params }) => this.#storage.sql.exec(sql, ...params);
     // One statement is its own transaction.

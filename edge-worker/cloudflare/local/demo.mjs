@@ -83,7 +83,7 @@ try {
   worker.child.kill("SIGTERM");
 }
 
-/** Runs the command line that everybody uses; what it prints is returned, what it says is shown when it fails. */
+/** Runs the command line; returns its output, and shows its messages when it fails. */
 function usher(args, env = {}) {
   return execFileSync(join(process.env.CARGO_TARGET_DIR ?? join(root, "target"), "debug/usher"), args, {
     encoding: "utf8",

@@ -1,6 +1,6 @@
-// Workers KV on this machine: the protocol that a `kvNamespace` binding speaks, kept in a Durable Object's SQLite.
+// Workers KV on this machine: the protocol of a `kvNamespace` binding, stored in a Durable Object's SQLite.
 //
-// Unlike the real one it is consistent at once.
+// Unlike the real one it is consistent immediately.
 
 export default {
   async fetch(request, env) {

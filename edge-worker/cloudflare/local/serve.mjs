@@ -1,4 +1,4 @@
-// Starts the worker in workerd and says where: one JSON line, `{"url", "pid"}`. Stops when its input is closed.
+// Starts the worker in workerd and prints its address: one JSON line, `{"url", "pid"}`. Stops when its input is closed.
 //
 // usage: node serve.mjs --dist <folder> --data <folder> [--port <n>] [--www <folder>]; USHER_KEYS and USHER_DEMO from
 // the environment.

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
 
-/** The platform's behavior on this day; not newer than the installed workerd. */
+/** The compatibility date; not newer than the installed workerd. */
 const COMPATIBILITY_DATE = "2026-10-20";
 
 /**
@@ -51,7 +51,7 @@ export function workerdBinary() {
   return createRequire(import.meta.url).resolve(`${platform}/bin/workerd`);
 }
 
-/** A port that nothing listens on. */
+/** A free port. */
 export function freePort() {
   return new Promise((done, fail) => {
     const server = createServer();
@@ -63,7 +63,7 @@ export function freePort() {
   });
 }
 
-/** Waits until something listens there. */
+/** Waits until the port accepts connections. */
 export function listening(port) {
   return new Promise((done, fail) => {
     const deadline = Date.now() + 30_000;

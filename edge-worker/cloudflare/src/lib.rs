@@ -1,8 +1,8 @@
 //! The service as one wasm module: bytes in, bytes out, nothing imported.
 //!
-//! JavaScript reserves room ([`input`]), fills it, calls one operation ([`call`]) and copies the answer from
-//! [`output`], all without waiting in between. Operations are numbers here and in `entry/engine.js`; both list them in
-//! the same order. A trap leaves the instance unusable: the entry throws it away and starts another.
+//! JavaScript reserves input ([`input`]), fills it, calls one operation ([`call`]) and copies the answer from
+//! [`output`], all synchronously. Operations are numbers here and in `entry/engine.js`; both list them in the same
+//! order. A trap leaves the instance unusable: the entry discards it and starts another.
 
 #![cfg_attr(
     target_arch = "wasm32",
@@ -21,7 +21,7 @@ thread_local! {
     static OUTPUT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Room for this many bytes of input; where it begins. Views of memory taken before are stale after it.
+/// Reserves this many bytes of input and returns their address. Earlier views of memory are then stale.
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
 pub extern "C" fn input(length: usize) -> *mut u8 {
     INPUT.with_borrow_mut(|input| {
@@ -31,7 +31,7 @@ pub extern "C" fn input(length: usize) -> *mut u8 {
     })
 }
 
-/// Runs one operation on the input; how long its output is.
+/// Runs one operation on the input and returns the length of its output.
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
 pub extern "C" fn call(operation: u32) -> usize {
     let answer =
@@ -42,7 +42,7 @@ pub extern "C" fn call(operation: u32) -> usize {
     })
 }
 
-/// Where the last output begins; it stays until the next call.
+/// The address of the last output, valid until the next call.
 #[cfg_attr(target_arch = "wasm32", unsafe(no_mangle))]
 pub extern "C" fn output() -> *const u8 {
     OUTPUT.with_borrow(|output| output.as_ptr())

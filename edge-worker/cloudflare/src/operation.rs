@@ -1,4 +1,4 @@
-//! What JavaScript can ask for, each with the frames it takes and gives.
+//! The operations that JavaScript can call, each with its input and output frames.
 
 use usher_edge::drive::{self, Opened};
 use usher_edge::host::{HEADERS, Head};
@@ -8,18 +8,17 @@ use usher_edge::store::{Found, Pointer};
 use usher_edge::wire::frame::{FrameReader, FrameWriter};
 use usher_edge::{Ambient, Edge, Folded, Form, Refusal, Request, Response, Step, front, message};
 
-/// One instance: an edge, the message that is open, and the last lookup.
+/// One instance: an edge, the open message, and the last lookup.
 #[derive(Default)]
 pub(crate) struct Instance {
     edge: Option<Edge>,
     opened: Option<Opened>,
-    /// What the last front found to be a lookup: whoever has a snapshot without waiting finds it here.
+    /// The lookup that the last front found, for a snapshot that is available without waiting.
     look: Option<Box<PendingLookup>>,
 }
 
 impl Instance {
-    /// Runs an operation. A frame that cannot be read is a mistake of ours and answers nothing, which the entry takes
-    /// for a failure.
+    /// Runs an operation. An unreadable frame is a bug and gives an empty output, which the entry treats as a failure.
     pub(crate) fn run(&mut self, operation: u32, input: &[u8]) -> Vec<u8> {
         let mut out = FrameWriter::default();
         let done = match operation {
@@ -55,7 +54,7 @@ impl Instance {
         Some(())
     }
 
-    /// `form of what is stored` → `form, 0 for what a newer build wrote · complaint of the form`
+    /// `form of stored data` → `form, 0 for data of a newer build · complaint of the form`
     fn meet(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         meet(self.edge.as_mut()?, input.long()?, out);
         Some(())
@@ -85,8 +84,9 @@ impl Instance {
         Some(())
     }
 
-    /// `tier · snapshot · forgotten-ms · waited · request` → `0 | 1 response`; the request is the one whose front asked to look. After a
-    /// wait, other requests or another instance have come between, so it is asked once more.
+    /// `tier · snapshot · forgotten-ms · waited · request` → `0 | 1 response`; the request is the one whose front
+    /// returned the lookup. After a wait the front runs again, because other requests or another instance may have come
+    /// between.
     fn answer(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let edge = self.edge.as_ref()?;
         let (tier, snapshot, forgotten_ms) = (input.byte()?, input.bytes()?, input.long()?);
@@ -127,7 +127,7 @@ impl Instance {
         Some(())
     }
 
-    /// `rows of each statement` → `0 message | 1 response statements log`, of the message that is open
+    /// `rows of each statement` → `0 message | 1 response statements log`, of the open message
     fn fold(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let edge = self.edge.as_mut()?;
         let opened = self.opened.take()?;
@@ -162,9 +162,9 @@ impl Instance {
         Some(())
     }
 
-    /// `pointers · written?` → `0 message`, which asks the shards what was written; or `1`, messages that raise numbers of the
-    /// control object, after which it is asked again, and the pointers whose bundles do not run here, each with the message
-    /// that asks for its body
+    /// `pointers · written?` → `0 message`, which asks the shards for the bundles that wrote to them; or `1`, messages
+    /// that raise numbers of the control object, after which it is asked again, and the pointers whose bundles do not
+    /// run here, each with the message that asks for its body
     fn behind(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let edge = self.edge.as_mut()?;
         let pointers = input.list(pointer)?;
@@ -204,13 +204,13 @@ impl Instance {
         Some(())
     }
 
-    /// `message` → `response`, when its writer does not answer
+    /// `message` → `response`, when its writer fails
     fn unavailable(&mut self, message: &[u8], out: &mut FrameWriter) -> Option<()> {
         response(out, &drive::unavailable(self.edge.as_mut()?, message));
         Some(())
     }
 
-    /// `0 internal | 1 storage | 2 body · head` → `response`, in the words of its route
+    /// `0 internal | 1 storage | 2 body · head` → `response`, in the format of its route
     fn failed(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let refusal = match input.byte()? {
             0 => Refusal::INTERNAL,
@@ -237,7 +237,7 @@ impl Instance {
         })
     }
 
-    /// `audience · reason` → nothing; an empty reason clears it, an empty audience is all of them
+    /// `audience · reason` → nothing; an empty reason clears the fault, an empty audience means all
     fn degrade(&mut self, mut input: FrameReader<'_>) -> Option<()> {
         let (audience, reason) = (input.text()?, input.text()?);
         self.edge.as_mut()?.set_fault(audience, Some(reason).filter(|reason| !reason.is_empty()));
@@ -257,8 +257,8 @@ fn meet(edge: &mut Edge, stored: i64, out: &mut FrameWriter) {
     out.byte(form.map_or(0, Form::number)).text(&edge.form_complaint().unwrap_or_default());
 }
 
-/// What never changes: `statements for the form: its table, reading, writing · schema · names of headers · message that asks
-/// for pointers · internal error`
+/// Constants: `statements for the form: its table, reading, writing · schema · names of headers · message that asks for
+/// pointers · internal error`
 fn constants(edge: Option<&Edge>, out: &mut FrameWriter) -> Option<()> {
     let texts = |w: &mut FrameWriter, text: &&str| {
         w.text(text);
@@ -328,8 +328,8 @@ fn pointer(r: &mut FrameReader<'_>) -> Option<Pointer> {
     })
 }
 
-/// In a fault build a bundle that says `x-usher-fault: install from 2` traps where it is installed under that number or
-/// a later one, though it was published.
+/// In a fault build a bundle with `x-usher-fault: install from 2` traps on installation under that number or a later
+/// one, although it was published.
 #[cfg(feature = "fault")]
 #[expect(clippy::panic, reason = "it is what a fault build is for")]
 fn fault(bundle: &[u8], number: u64) {

@@ -300,7 +300,7 @@ mod tests {
         assert_eq!(put(&mut edge, &mut store, &bundle("")).0, 200);
         edge.set_form("2");
         assert_eq!(put(&mut edge, &mut store, &newer).0, 200);
-        // A setting that no build knows runs nothing by guess.
+        // A setting that this build does not know leaves the edge unconfigured.
         edge.set_form("3");
         assert_eq!(put(&mut edge, &mut store, &newer).0, 503);
         assert_eq!(edge.complaint(), Some("USHER_FORM: this build writes forms 1 and 2"));

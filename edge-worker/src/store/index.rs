@@ -1,17 +1,16 @@
-//! A hash index over a list that its owner keeps. The standard library's maps cost 6 to 10 KB of wasm each.
+//! A hash index over a list that its owner stores. The standard library's maps cost 6 to 10 KB of wasm each.
 
-/// Positions in a list, by the names of what stands there. A name is a list of parts.
+/// Positions in a list, by the names of its items. A name consists of several parts.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HashIndex {
-    /// Hash and position of each name. As many as a power of two, or none.
+    /// Hash and position of each name, by bucket. The number of buckets is 0 or a power of two.
     buckets: Vec<Vec<(u64, usize)>>,
     count: usize,
     seed: u64,
 }
 
 impl HashIndex {
-    /// An empty index. Where callers choose the names, an unpredictable seed keeps them from choosing ones that meet in
-    /// one bucket.
+    /// An empty index. Where callers choose the names, an unpredictable seed keeps them from filling one bucket.
     pub(crate) fn with_seed(seed: u64) -> HashIndex {
         HashIndex { seed, ..HashIndex::default() }
     }
@@ -23,7 +22,7 @@ impl HashIndex {
         bucket.iter().find(|(known, position)| *known == hash && is(*position)).map(|(_, position)| *position)
     }
 
-    /// The same; where there is none, `next`, which is filed under the name.
+    /// The same; if there is none, files `next` under the name and returns it.
     pub(crate) fn find_or_put(&mut self, name: &[&[u8]], next: usize, is: impl Fn(usize) -> bool) -> usize {
         if let Some(position) = self.find(name, is) {
             return position;
@@ -56,7 +55,7 @@ impl HashIndex {
     }
 }
 
-/// FNV-1a, 64 bits, not collision-resistant. The high bits are folded in, because a bucket is its low bits.
+/// FNV-1a, 64 bits, not collision-resistant. The high bits are folded in, because the low bits select the bucket.
 fn hash(seed: u64, name: &[&[u8]]) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64 ^ seed;
     for part in name {

@@ -1,5 +1,5 @@
-//! The reference store: everything in memory, with faults on demand. Tests hold the others to it, and examples are played
-//! on it.
+//! The reference store: in memory, with faults on demand. Tests compare the other stores with it, and rehearsals use
+//! it.
 
 use super::index::HashIndex;
 use super::{
@@ -12,10 +12,10 @@ use crate::message::{KeyOf, WhichRelease};
 /// Profiles, keys and bundles of one writer.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
-    /// One that was retired has no state.
+    /// A retired profile has no state.
     profiles: Vec<ProfileEntry>,
     profile_index: HashIndex,
-    /// Each key with the position of its profile; None: no profile has it any more.
+    /// Each key with the position of its profile; None: no profile has it.
     keys: Vec<(KeyOf, Option<usize>)>,
     key_index: HashIndex,
     /// Hash and body.
@@ -23,11 +23,11 @@ pub struct MemoryStore {
     /// Ascending by audience.
     histories: Vec<History>,
     written: Vec<Pointer>,
-    /// Profiles that are no more.
+    /// Profiles that were merged into others.
     pub retired: Vec<Retired>,
     /// Steps of stitching.
     pub journal: Vec<JournalRow>,
-    /// The operations that fail from now on.
+    /// The operations that fail.
     pub fault: Fault,
 }
 
@@ -88,7 +88,7 @@ impl Store for MemoryStore {
         if !self.holds(basis) {
             return Err(CommitError::Conflict);
         }
-        // Keys move between profiles within one write, so all of them let go before any takes hold.
+        // Keys move between profiles within one write, so all of them are released before any is assigned.
         for row in write.profiles.iter().filter(|row| row.keys.is_some()) {
             let position = self.profile_position(&row.audience, row.id);
             self.release_keys(position);
@@ -147,7 +147,7 @@ impl Store for MemoryStore {
 }
 
 impl MemoryStore {
-    /// Whether everything is as it was read.
+    /// True if nothing of the basis has changed.
     fn holds(&self, basis: &Basis) -> bool {
         let keys: Vec<KeyOf> = basis.keys.iter().map(|(key, _)| key.clone()).collect();
         let held = Basis::of(&Read::Profiles(keys.clone()), &Found::Profiles(self.profiles_of(&keys))).keys;
@@ -193,7 +193,7 @@ impl MemoryStore {
         position
     }
 
-    /// The profile has no keys any more.
+    /// Releases all keys of a profile.
     fn release_keys(&mut self, position: usize) {
         let Some(entry) = self.profiles.get_mut(position) else { return };
         for key in entry.keys.drain(..) {
@@ -205,7 +205,7 @@ impl MemoryStore {
         }
     }
 
-    /// The key is the profile's, whoever had it.
+    /// Assigns a key to a profile, and takes it from any other.
     fn hold_key(&mut self, position: usize, audience: &str, name: &str, value: &str) {
         let key = KeyOf { audience: audience.to_owned(), name: name.to_owned(), value: value.to_owned() };
         let keys = &self.keys;

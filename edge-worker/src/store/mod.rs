@@ -1,8 +1,8 @@
-//! Storage in the service's nouns: one [`Read`] and one [`Write`] per message, and the trait of a [`Store`].
+//! Storage in the service's terms: one [`Read`] and one [`Write`] per message, and the trait of a [`Store`].
 //!
 //! A write names the versions and keys that its message read ([`Basis`]) and fails with [`CommitError::Conflict`] when
-//! one of them has changed since: whoever folded the message reads again and folds again. [`sql`] says both as statements,
-//! once for every host that stores in SQLite; [`memory`] keeps everything in memory.
+//! one of them has changed since: the message is then read and folded again. [`sql`] turns both into statements, once
+//! for every host that stores in SQLite; [`memory`] keeps everything in memory.
 
 pub(crate) mod index;
 pub mod memory;
@@ -13,11 +13,11 @@ use crate::message::{KeyOf, WhichRelease};
 /// The data that a message needs before it can be folded; one read per message.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Read {
-    /// The profiles that are known by any of these keys, each once.
+    /// The profiles that have any of these keys, each once.
     Profiles(Vec<KeyOf>),
     /// The bundle that each audience runs.
     Pointers,
-    /// The last bundles of one audience, of which the first runs.
+    /// The stored bundles of one audience; the first runs.
     Releases {
         /// The audience's id.
         audience: String,
@@ -26,7 +26,7 @@ pub enum Read {
     Release {
         /// The audience's id.
         audience: String,
-        /// The one that is wanted.
+        /// The requested one.
         which: WhichRelease,
     },
     /// A bundle's body.
@@ -34,7 +34,7 @@ pub enum Read {
         /// Its hash.
         hash: String,
     },
-    /// The newest bundle of each audience with which profiles were written here.
+    /// The newest bundle of each audience that wrote profiles here.
     Written,
 }
 
@@ -47,14 +47,14 @@ pub enum Found {
     Pointers(Vec<Pointer>),
     /// Newest first.
     Releases(Vec<Release>),
-    /// Those that are kept, and the one that was asked for with its body.
+    /// The stored bundles, and the requested one with its body.
     Release {
-        /// All that are kept, newest first; empty: the audience runs nothing.
+        /// All stored bundles, newest first; empty: the audience runs nothing.
         releases: Vec<Release>,
-        /// None: there is no such one, or it is no longer kept.
+        /// None: there is no such bundle, or it is no longer stored.
         wanted: Option<(Release, Vec<u8>)>,
     },
-    /// A body, if it is there.
+    /// A body, if stored.
     Bundle(Option<Vec<u8>>),
 }
 
@@ -63,13 +63,13 @@ pub enum Found {
 pub struct FoundProfile {
     /// The audience's id.
     pub audience: String,
-    /// The keys that name it, by their indexes among those that were read, ascending.
+    /// The keys that it has, by their indexes among the read keys, ascending.
     pub keys: Vec<usize>,
     /// The profile's id.
     pub id: [u8; 16],
-    /// How many times it was committed.
+    /// Number of its commits.
     pub version: u64,
-    /// As it was encoded.
+    /// The encoded profile.
     pub state: Vec<u8>,
 }
 
@@ -91,46 +91,46 @@ pub struct Release {
     pub number: u64,
     /// The bundle's hash.
     pub hash: String,
-    /// The number under which this content was published: its own, or for a rollback the one that it brought back.
+    /// The number under which this content was first published: its own, or for a rollback that of the restored bundle.
     pub origin: u64,
-    /// When it began to run, Unix milliseconds; 0 where nobody wrote it down.
+    /// When it began to run, Unix milliseconds; 0 if unknown.
     pub at_ms: i64,
 }
 
-/// A bundle that an audience runs from now on.
+/// A bundle to run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Published {
     /// The audience's id.
     pub audience: String,
     /// Its place in the history.
     pub release: Release,
-    /// The bundle as it was put; None: what is stored of it stays.
+    /// The body of the bundle; None: it is stored already.
     pub body: Option<Vec<u8>>,
-    /// Numbers up to this one are forgotten.
+    /// Numbers up to this one are dropped from the history.
     pub forgotten: u64,
-    /// Hashes of the bodies that nobody can go back to any more.
+    /// Hashes of the bodies that no stored bundle has.
     pub dropped: Vec<String>,
 }
 
 /// The changes of a message; all of them or none.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Write {
-    /// Profiles as they are now.
+    /// Changed profiles.
     pub profiles: Vec<ProfileRow>,
-    /// Profiles that are no more.
+    /// Profiles that were merged into others.
     pub retired: Vec<Retired>,
     /// Steps of stitching, for operators.
     pub journal: Vec<JournalRow>,
-    /// A bundle that an audience runs from now on.
+    /// A bundle to run.
     pub bundle: Option<Published>,
-    /// Bundles with which profiles of this write were written first.
+    /// Bundles that write profiles here for the first time.
     pub written: Vec<Pointer>,
     /// When the shard was asked whether it writes, Unix milliseconds.
     pub probed_ms: Option<i64>,
 }
 
 impl Write {
-    /// Both together; they are of different audiences.
+    /// Appends another write; the two are for different audiences.
     pub(crate) fn append(&mut self, mut other: Write) {
         self.profiles.append(&mut other.profiles);
         self.retired.append(&mut other.retired);
@@ -140,22 +140,22 @@ impl Write {
         self.probed_ms = self.probed_ms.or(other.probed_ms);
     }
 
-    /// True if there is nothing to do.
+    /// True if there is nothing to write.
     pub fn is_empty(&self) -> bool {
         *self == Write::default()
     }
 }
 
-/// The facts that a message read, as far as its write depends on them.
+/// The facts that a write depends on, as the message read them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Basis {
-    /// Each key that was read, with the profile that holds it and that profile's version; none: nobody holds it.
+    /// Each key that was read, with the id and version of the profile that has it; None: no profile.
     pub keys: Vec<(KeyOf, Option<Holder>)>,
-    /// The audience whose history was read, with the number that it runs; 0: it runs nothing.
+    /// The audience whose history was read, with the number of its running bundle; 0: none.
     pub running: Option<(String, u64)>,
 }
 
-/// Who holds a key.
+/// The profile that has a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Holder {
     /// The profile's id.
@@ -165,7 +165,7 @@ pub struct Holder {
 }
 
 impl Basis {
-    /// What a read found, before a message is folded with it.
+    /// The basis in the result of a read, taken before the message is folded.
     pub fn of(read: &Read, found: &Found) -> Basis {
         match (read, found) {
             (Read::Profiles(keys), Found::Profiles(profiles)) => {
@@ -193,7 +193,7 @@ impl Basis {
     }
 }
 
-/// A profile as storage keeps it.
+/// A profile to store.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProfileRow {
     /// The audience's id.
@@ -206,8 +206,8 @@ pub struct ProfileRow {
     pub touched_ms: i64,
     /// The encoded profile.
     pub state: Vec<u8>,
-    /// All keys it is known by, (name, value), where they changed: others that storage has for it are gone. None: they
-    /// are what storage has, and most events change none.
+    /// All its keys as (name, value), if they changed; stored keys that are not listed are removed. None: unchanged, as
+    /// for most events.
     pub keys: Option<Vec<(String, String)>>,
 }
 
@@ -216,9 +216,9 @@ pub struct ProfileRow {
 pub struct Retired {
     /// The audience's id.
     pub audience: String,
-    /// Which.
+    /// The merged profile's id.
     pub id: [u8; 16],
-    /// Into which.
+    /// The id of the profile that absorbed it.
     pub into: [u8; 16],
 }
 
@@ -237,27 +237,27 @@ pub struct JournalRow {
 
 /// Storage of a writer.
 pub trait Store {
-    /// Reads what a message needs.
+    /// Runs the read of a message.
     ///
     /// # Errors
     ///
-    /// Storage did not answer; nothing may be concluded about what it holds.
+    /// If storage fails; the stored data is then unknown.
     fn read(&mut self, read: &Read) -> Result<Found, StoreFailure>;
-    /// Writes what a message changed, durably, before it returns: all of it or nothing.
+    /// Stores the changes of a message durably before it returns: all or nothing.
     ///
     /// # Errors
     ///
-    /// [`CommitError::Conflict`] when another writer has changed what the message read; nothing is written then.
-    /// [`CommitError::Failed`] when storage does not answer.
+    /// [`CommitError::Conflict`] when another writer has changed data of the basis; nothing is written then.
+    /// [`CommitError::Failed`] when storage fails.
     fn commit(&mut self, basis: &Basis, write: &Write) -> Result<(), CommitError>;
 }
 
-/// Why a write did not take place.
+/// The reason why a write was not made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CommitError {
-    /// Another writer was faster.
+    /// Another writer changed the data first.
     Conflict,
-    /// Storage did not answer.
+    /// Storage failed.
     Failed(StoreFailure),
 }
 
@@ -267,7 +267,7 @@ impl From<StoreFailure> for CommitError {
     }
 }
 
-/// Storage did not answer. What it says is for the log; callers get 503.
+/// Storage failed. The message is for the log; callers get 503.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreFailure(pub String);
 

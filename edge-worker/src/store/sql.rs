@@ -1,26 +1,26 @@
-//! The schema and the statements, once for every host that stores in SQLite.
+//! The schema and the statements for every host that stores in SQLite.
 //!
-//! A host runs [`SCHEMA`] when it opens a database, runs the statements of a [`Read`] and hands back what they found,
-//! and runs those of a [`Write`] in one transaction. Values only enter as parameters.
+//! A host runs [`SCHEMA`] when it opens a database, runs the statements of a [`Read`] and passes their rows back, and
+//! runs those of a [`Write`] in one transaction. Values are always parameters.
 
 use super::{Basis, Found, FoundProfile, Holder, Pointer, Published, Read, Release, StoreFailure, Write};
 use crate::limits::JOURNAL_MS;
 use crate::message::{KeyOf, WhichRelease};
 use crate::wire::json::Json;
 
-/// Makes the table that says in which form the others are written. It is there before anything else is looked at, because
-/// what a newer build wrote is not for [`SCHEMA`].
+/// Creates the table with the form of all others. It is read first, because [`SCHEMA`] must not run on data of a newer
+/// build.
 pub const META: &str =
     "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID";
 
-/// Finds the newest form in which something was written; no row: none was said, as before there were forms.
+/// Reads the newest form that was written here; no row: none, as before there were forms.
 pub const READ_FORM: &str = "SELECT value FROM meta WHERE name = 'form'";
 
-/// Remembers the form in which is written from now on. Its parameter is the form's number.
+/// Stores the form to write. Its parameter is the form's number.
 pub const WRITE_FORM: &str = "INSERT INTO meta (name, value) VALUES ('form', ?)
   ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE excluded.value > value";
 
-/// Makes the tables, if they are not there. Every statement may be run again, and only adds.
+/// Creates the tables that are missing. Every statement may run again, and only adds.
 pub const SCHEMA: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS profile (
        audience TEXT NOT NULL, id BLOB NOT NULL, version INTEGER NOT NULL, touched_ms INTEGER NOT NULL,
@@ -50,7 +50,7 @@ pub const SCHEMA: &[&str] = &[
     // What ran before there was a history is its beginning.
     "INSERT OR IGNORE INTO release (audience, number, hash, origin, at_ms)
        SELECT audience, number, hash, number, 0 FROM pointer",
-    // Bodies from before there was one, to which nobody can go back. That of what wrote last is there if the history is lost.
+    // Removes bodies that no history refers to. The body of the last writing bundle stays, in case the history is lost.
     "DELETE FROM bundle WHERE hash NOT IN (SELECT hash FROM release UNION SELECT hash FROM written)",
 ];
 
@@ -59,7 +59,7 @@ pub const SCHEMA: &[&str] = &[
 pub struct Statement {
     /// With `?` for each parameter.
     pub sql: &'static str,
-    /// In order.
+    /// The parameters, in order.
     pub params: Vec<Cell>,
 }
 
@@ -80,7 +80,7 @@ pub type Rows = Vec<Vec<Cell>>;
 /// The statements of a read.
 pub fn reads(read: &Read) -> Vec<Statement> {
     match read {
-        // A million keys are one statement; each profile comes once, with the indexes of the keys that name it.
+        // All keys are one statement; each profile is found once, with the indexes of its keys.
         Read::Profiles(keys) => vec![Statement {
             sql: "SELECT named.keys, p.audience, p.id, p.version, p.state FROM
                     (SELECT k.audience AS audience, k.profile AS id, group_concat(asked.key) AS keys
@@ -115,7 +115,7 @@ fn releases(audience: &str) -> Statement {
     }
 }
 
-/// One of them with its body.
+/// One bundle with its body.
 fn release(audience: &str, which: &WhichRelease) -> Statement {
     match which {
         WhichRelease::Previous => Statement {
@@ -147,11 +147,11 @@ fn release(audience: &str, which: &WhichRelease) -> Statement {
     }
 }
 
-/// The result of a read's statements, each with its rows in the order of [`reads`].
+/// The result of a read, from the rows of its statements in the order of [`reads`].
 ///
 /// # Errors
 ///
-/// A row is not what its statement selects.
+/// If a row does not have the columns of its statement.
 pub fn found(read: &Read, rows: Vec<Rows>) -> Result<Found, StoreFailure> {
     if let Read::Release { .. } = read {
         return found_release(rows);
@@ -160,7 +160,7 @@ pub fn found(read: &Read, rows: Vec<Rows>) -> Result<Found, StoreFailure> {
         Read::Profiles(_) => {
             let mut profiles =
                 rows.into_iter().flatten().map(found_profile).collect::<Result<Vec<_>, _>>()?;
-            // In the order of the first key that names each.
+            // Ordered by the first key of each.
             profiles.sort_unstable_by_key(|profile| profile.keys.first().copied());
             Ok(Found::Profiles(profiles))
         }
@@ -168,7 +168,7 @@ pub fn found(read: &Read, rows: Vec<Rows>) -> Result<Found, StoreFailure> {
             let releases = rows.into_iter().flatten().map(read_release);
             Ok(Found::Releases(releases.collect::<Result<_, _>>()?))
         }
-        // Its statements find rows of two kinds.
+        // Its statements return two kinds of rows, see `found_release`.
         Read::Release { .. } => Err(odd()),
         Read::Pointers | Read::Written => {
             let pointer = |row: Vec<Cell>| match <[Cell; 3]>::try_from(row) {
@@ -203,7 +203,7 @@ fn found_profile(row: Vec<Cell>) -> Result<FoundProfile, StoreFailure> {
     Ok(FoundProfile { audience, keys, id, version, state })
 }
 
-/// All of them, then the wanted one with its body.
+/// The result of `Read::Release`: all bundles, then the requested one with its body.
 fn found_release(rows: Vec<Rows>) -> Result<Found, StoreFailure> {
     let [releases, mut wanted] = <[Rows; 2]>::try_from(rows).map_err(|_| odd())?;
     let releases = releases.into_iter().map(read_release).collect::<Result<_, _>>()?;
@@ -231,8 +231,8 @@ fn odd() -> StoreFailure {
     StoreFailure("a row is not what its statement selects".to_owned())
 }
 
-/// Finds a row if the write was made; None for one of which nothing can be found again. What a write changes is changed
-/// together, so one part of it speaks for all.
+/// A statement that finds a row if the write was made; None if the write leaves no unique row. A write is atomic, so
+/// one part of it proves the whole.
 pub fn trace(write: &Write) -> Option<Statement> {
     if let Some(row) = write.profiles.first() {
         return Some(Statement {
@@ -252,9 +252,8 @@ pub fn trace(write: &Write) -> Option<Statement> {
     })
 }
 
-/// Statements that find a row when something that a message read has changed since; a host whose storage has another
-/// writer runs them in the transaction of [`writes`], and answers [`CommitError::Conflict`](super::CommitError::Conflict)
-/// when one does.
+/// Statements that find a row if the basis has changed since; a host whose storage has another writer runs them in the
+/// transaction of [`writes`], and returns [`CommitError::Conflict`](super::CommitError::Conflict) if one does.
 pub fn checks(basis: &Basis) -> Vec<Statement> {
     let keys = (!basis.keys.is_empty()).then(|| Statement {
         sql: "SELECT 1 FROM json_each(?) AS asked
@@ -271,15 +270,15 @@ pub fn checks(basis: &Basis) -> Vec<Statement> {
     keys.into_iter().chain(running).collect()
 }
 
-/// Keys as JSON, `[[audience, name, value], …]`; where it is to be checked, with the holder's id (in hexadecimal digits,
-/// empty for nobody) and version.
+/// Keys as JSON, `[[audience, name, value], …]`; for a check also with the holder's id (in hexadecimal digits, empty
+/// for none) and version.
 fn asked<'k>(keys: impl Iterator<Item = (&'k KeyOf, Option<Option<Holder>>)>) -> Cell {
     let mut json = Json::new();
     json.list(keys, |json, (key, holder)| {
         json.list(0..if holder.is_some() { 5 } else { 3 }, |json, field| match field {
             0 => json.text(&key.audience),
             1 => json.text(&key.name),
-            // SQLite ends a text of JSON at U+0000, and would find somebody else. No key holds one.
+            // SQLite ends a JSON text at U+0000, and would find another key. No stored key contains it.
             2 if key.value.contains('\0') => json.null(),
             2 => json.text(&key.value),
             3 => json.text(&holder.flatten().map(|holder| upper_hex(&holder.id)).unwrap_or_default()),
@@ -289,18 +288,18 @@ fn asked<'k>(keys: impl Iterator<Item = (&'k KeyOf, Option<Option<Holder>>)>) ->
     Cell::Text(json.into_text())
 }
 
-/// As SQLite's `hex` prints bytes.
+/// Hexadecimal digits as SQLite's `hex` prints them.
 fn upper_hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
-/// The statements of a write, to be run in one transaction.
+/// The statements of a write, for one transaction.
 pub fn writes(write: &Write) -> Vec<Statement> {
     let mut statements = Vec::new();
     let mut push = |sql, params| statements.push(Statement { sql, params });
-    // Keys move between profiles within one write, so all of them let go before any takes hold.
+    // Keys move between profiles within one write, so all of them are released before any is assigned.
     for row in write.profiles.iter().filter(|row| row.keys.is_some()) {
         push(
             "DELETE FROM profile_key WHERE audience = ? AND profile = ?",

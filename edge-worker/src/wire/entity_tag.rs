@@ -1,10 +1,10 @@
-//! Entity tags as RFC 9110 writes them in `If-Match`, and `If-None-Match: *`.
+//! Entity tags of RFC 9110 in `If-Match`, and `If-None-Match: *`.
 
-/// The condition that nothing is there; no hash is written so.
+/// The condition that no bundle runs; not a possible hash.
 const NOTHING: &str = "!";
 
-/// The hashes that a condition allows, with commas between; `*` for anything that is there. A weak tag names nothing
-/// (RFC 9110, 13.1.1: the comparison is strong), and neither does what is no tag; but one hash alone may go without its
+/// The hashes that a condition allows, separated by commas; `*` for any running bundle. A weak tag matches nothing (RFC
+/// 9110, 13.1.1: the comparison is strong), and neither does text that is not a tag; but a single hash may be without
 /// quotes.
 pub(crate) fn if_match(header: &str) -> String {
     let header = header.trim();
@@ -24,19 +24,19 @@ pub(crate) fn if_match(header: &str) -> String {
             }
             rest = after;
         }
-        // Whatever else stands before the next comma is no tag.
+        // Other text up to the next comma is not a tag.
         rest = rest.split_once(',').map_or("", |(_, after)| after.trim_start());
     }
     tags.join(",")
 }
 
-/// The condition of an `If-None-Match` header: `*` asks that nothing is there. Any other list asks nothing of a writer here,
-/// which names what it replaces.
+/// The condition of an `If-None-Match` header: `*` requires that no bundle runs. Other lists set no condition, because
+/// a publisher names the bundle that it replaces in `If-Match`.
 pub(crate) fn if_none_match(header: &str) -> Option<String> {
     (header.trim() == "*").then(|| NOTHING.to_owned())
 }
 
-/// True when the condition allows what runs: its hash, or nothing.
+/// True if the condition allows the running hash, or none.
 pub(crate) fn allows(condition: &str, running: Option<&str>) -> bool {
     if condition == NOTHING {
         return running.is_none();
@@ -60,7 +60,7 @@ mod tests {
             ("W/\"ab\"", false, false),
             ("W/\"ab\", \"x\"", false, false),
             ("W/\"x\", \"ab\"", true, false),
-            // One tag whose text has a comma.
+            // One tag whose text contains a comma.
             ("\"x,ab\"", false, false),
             ("\"x, \"ab", false, false),
             ("\"\"", false, false),
@@ -82,7 +82,7 @@ mod tests {
         let condition = if_none_match(" * ").unwrap();
         assert!(allows(&condition, None) && !allows(&condition, Some("ab")));
         assert_eq!(if_none_match("\"ab\""), None);
-        // Nobody writes it in the other header.
+        // The other header cannot express it.
         assert!(!allows(&if_match("!"), None) && !allows(&if_match("\"!\""), None));
     }
 }

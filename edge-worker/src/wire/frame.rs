@@ -1,8 +1,7 @@
-//! Frames: how a host and the service, or the front and a writer, hand each other bytes.
+//! Frames: the byte format between a host and the service, and between the front and a writer.
 //!
-//! Little-endian, lengths as `u32`, no alignment: what a few lines of JavaScript read and write. A frame
-//! has no version of its own: between a host and its service both ends are one build, and messages say their form
-//! themselves (`message/codec.rs`).
+//! Little-endian, lengths as `u32`, no alignment, so that a few lines of JavaScript can read and write it. A frame has
+//! no version of its own: a host and its service are one build, and messages carry their form (`message/codec.rs`).
 
 /// Writes a frame.
 #[derive(Debug, Default)]
@@ -53,7 +52,7 @@ impl FrameWriter {
     }
 }
 
-/// Reads a frame; None when it ends early, which only a mistake of ours makes it do.
+/// Reads a frame; None when it ends early, which only a bug can cause.
 #[derive(Clone, Copy, Debug)]
 pub struct FrameReader<'a>(pub &'a [u8]);
 

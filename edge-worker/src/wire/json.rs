@@ -1,15 +1,15 @@
-//! Writing JSON: straight into bytes, in the order in which it is said.
+//! Writes JSON directly into bytes, in the order of the calls.
 
 use core::fmt::Write;
 
 use usher_engine::value::Value;
 
-/// A JSON text that is being written.
+/// A JSON text under construction.
 #[derive(Debug, Default)]
 pub struct Json(String);
 
 impl Json {
-    /// Nothing yet.
+    /// An empty text.
     pub fn new() -> Json {
         Json(String::with_capacity(256))
     }
@@ -53,7 +53,7 @@ impl Json {
                 '\n' => self.0.push_str("\\n"),
                 '\r' => self.0.push_str("\\r"),
                 '\t' => self.0.push_str("\\t"),
-                // `<` never opens a tag, should the answer be read as HTML by mistake.
+                // `<` is escaped, so that no tag opens if the answer is read as HTML by mistake.
                 '\u{0}'..='\u{1f}' | '<' | '\u{2028}' | '\u{2029}' => {
                     // Writing to a string cannot fail.
                     let _ = write!(self.0, "\\u{:04x}", u32::from(c));
@@ -98,7 +98,7 @@ impl Json {
     }
 }
 
-/// An object that is being written.
+/// An object under construction.
 #[derive(Debug)]
 pub struct Object<'a> {
     json: &'a mut Json,
@@ -106,7 +106,7 @@ pub struct Object<'a> {
 }
 
 impl Object<'_> {
-    /// `"name":`, and then the value by whoever is given the text.
+    /// Writes `"name":`; the caller writes the value into the returned text.
     pub fn field(&mut self, name: &str) -> &mut Json {
         if !self.first {
             self.json.0.push(',');

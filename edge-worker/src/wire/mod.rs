@@ -1,4 +1,4 @@
-//! Bytes in and out: JSON of callers, responses, frames between the service and its host.
+//! Byte formats: callers' JSON, responses, and frames between the service and its host.
 
 pub(crate) mod entity_tag;
 pub mod frame;

@@ -1,7 +1,7 @@
-//! Reading JSON of callers, with every bound counted while it is read.
+//! Reads callers' JSON, and enforces every bound while reading.
 //!
-//! A body has one budget, whatever its parts are called: a field that nobody asks for, a second list of events and the
-//! lines of an import count like everything else. Time and memory grow with the bytes of the body and with nothing more.
+//! A body has one budget for all its parts: unknown fields, a second list of events and the lines of an import count
+//! like everything else. Time and memory are linear in the bytes of the body.
 
 mod names;
 mod text;
@@ -16,7 +16,7 @@ use crate::limits::{
     EVENT_VALUES_MAX, IMPORT_VALUES_MAX, OBJECT_KEYS_MAX,
 };
 
-/// The columns of an event, in the order in which they came.
+/// The columns of an event, in the order of the body.
 pub(crate) type Columns = Vec<(String, Value)>;
 
 /// One flat event, or a record.
@@ -57,7 +57,7 @@ fn one_event(text: &mut Text<'_>, left: &mut usize) -> Result<Value, Unreadable>
     if size(&value) > EVENT_BYTES_MAX { Err(Unreadable::TooLarge) } else { Ok(value) }
 }
 
-/// A document of an operator's: a bundle or a secret, whose bytes were bounded before. Nothing in it is put right.
+/// An operator's document: a bundle or a secret, whose size was bounded before. Nothing in it is repaired.
 pub(crate) fn document(body: &[u8]) -> Result<Value, Unreadable> {
     let mut text = Text::new(body)?;
     let value = Bounds::DOCUMENT.value(&mut text, &mut usize::MAX.clone())?;
@@ -68,13 +68,13 @@ pub(crate) fn document(body: &[u8]) -> Result<Value, Unreadable> {
 /// `{"events":[…], "sentAt": …}`
 #[derive(Debug, PartialEq)]
 pub(crate) struct Batch {
-    /// Each event, or None for an element that is no object.
+    /// Each event, or None for an element that is not an object.
     pub(crate) events: Vec<Option<Row>>,
-    /// When it was sent by the sender's clock, as the sender says it.
+    /// The time of sending by the sender's clock, as sent.
     pub(crate) sent: Option<Value>,
 }
 
-/// A batch of events. Of two fields of one name the later stands.
+/// A batch of events. Of two fields with one name the later counts.
 pub(crate) fn batch(body: &[u8]) -> Result<Batch, Unreadable> {
     let mut text = Text::new(body)?;
     let mut left = BATCH_VALUES_MAX;
@@ -120,20 +120,21 @@ fn list_of_events(
     Ok(events)
 }
 
-/// The rows of a body of NDJSON that are not blank, each with its number, from 1.
+/// The non-blank lines of an NDJSON body, each with its number, from 1.
 pub(crate) struct Lines<'a> {
     rest: Option<&'a [u8]>,
     number: usize,
     left: usize,
 }
 
-/// Reads lines one by one. [`Unreadable::TooLarge`] for good once the lines together are over their bound.
+/// Reads lines one by one. Returns [`Unreadable::TooLarge`] for all further lines once they exceed their bound
+/// together.
 pub(crate) fn lines(body: &[u8]) -> Lines<'_> {
     Lines { rest: Some(body), number: 0, left: IMPORT_VALUES_MAX + 1 }
 }
 
 impl Lines<'_> {
-    /// Whether nothing more of this body is read.
+    /// True if no further line is read.
     pub(crate) fn is_over_bound(&self) -> bool {
         self.left == 0
     }
@@ -160,7 +161,7 @@ impl Iterator for Lines<'_> {
     }
 }
 
-/// How large a value is as compact JSON, to within its escapes and the digits of its numbers.
+/// The size of a value as compact JSON, without escapes and up to the digits of its numbers.
 fn size(value: &Value) -> usize {
     match value {
         Value::Null | Value::Boolean(_) => 4,
@@ -173,22 +174,22 @@ fn size(value: &Value) -> usize {
     }
 }
 
-/// What one value may have.
+/// The bounds of one value.
 #[derive(Clone, Copy)]
 struct Bounds {
     keys: usize,
     depth: usize,
-    /// Whether what is read is wanted; what is not is checked and forgotten at once.
+    /// True if the value is kept; an unused one is only checked.
     kept: bool,
 }
 
 impl Bounds {
     const EVENT: Bounds = Bounds { keys: EVENT_KEYS_MAX, depth: EVENT_DEPTH_MAX, kept: true };
-    /// What stands beside the events of a batch, and is read by nobody.
+    /// The bounds of unused fields beside the events of a batch.
     const UNUSED: Bounds = Bounds { keys: usize::MAX, depth: EVENT_DEPTH_MAX, kept: false };
     const DOCUMENT: Bounds = Bounds { keys: usize::MAX, depth: DOCUMENT_DEPTH_MAX, kept: true };
 
-    /// Reads one value; `left` is how many values the body may still have.
+    /// Reads one value; `left` is the number of values that the body may still have.
     fn value(mut self, text: &mut Text<'_>, left: &mut usize) -> Result<Value, Unreadable> {
         self.read(text, left)
     }
@@ -219,7 +220,7 @@ impl Bounds {
                     if !self.kept {
                         return Ok(());
                     }
-                    // Of two values of one name the later stands, as JavaScript reads it.
+                    // Of two values with one name the later counts, as in JavaScript.
                     let full = entries.len() == OBJECT_KEYS_MAX;
                     match names.find_or_put(&entries, &name).and_then(|at| entries.get_mut(at)) {
                         Some((_, known)) => *known = value,
@@ -299,22 +300,22 @@ mod tests {
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert!(beside(&nested(EVENT_DEPTH_MAX)).is_ok());
         assert_eq!(beside(&nested(EVENT_DEPTH_MAX + 1)), Err(Unreadable::TooLarge));
-        // Names that nobody asks for are not compared with each other: as many as there are values end quickly.
+        // Unused names are not compared with each other: as many as there may be values take linear time.
         let wide = |keys: usize| {
             let fields: Vec<String> = (0..keys).map(|key| format!("\"k{key}\":0")).collect();
             format!("{{{}}}", fields.join(","))
         };
-        // One value is the object, one the event.
+        // The object and the event are one value each.
         assert!(beside(&wide(BATCH_VALUES_MAX - 2)).is_ok());
         assert_eq!(beside(&wide(BATCH_VALUES_MAX - 1)), Err(Unreadable::TooLarge));
-        // In a document they are, and so are few in one object.
+        // In a document they are compared, so an object may have only a few.
         assert!(document(wide(OBJECT_KEYS_MAX).as_bytes()).is_ok());
         assert_eq!(document(wide(OBJECT_KEYS_MAX + 1).as_bytes()), Err(Unreadable::TooLarge));
     }
 
     #[test]
     fn a_body_has_one_budget_whatever_its_parts_are_called() {
-        // As many lists of 1,000 as there is room for, and one more; each item and each list counts.
+        // As many lists of 1,000 items as fit, and one more; each item and each list counts.
         let lists = |count: usize, name: &dyn Fn(usize) -> String| {
             let list = format!("[{}]", vec!["0"; 999].join(","));
             let fields: Vec<String> = (0..count).map(|at| format!("\"{}\":{list}", name(at))).collect();
@@ -327,14 +328,14 @@ mod tests {
             assert!(batch(lists(most, name).as_bytes()).is_ok());
             assert_eq!(batch(lists(most + 1, name).as_bytes()), Err(Unreadable::TooLarge));
         }
-        // Events of a list that does not stand count, too.
+        // Events of a replaced list count, too.
         let twice = |count: usize| {
             let list = format!("[{}]", vec!["{}"; count].join(","));
             format!("{{\"events\":{list},\"events\":{list}}}")
         };
         assert_eq!(batch(twice(BATCH_EVENTS_MAX / 2).as_bytes()).unwrap().events.len(), BATCH_EVENTS_MAX / 2);
         assert_eq!(batch(twice(BATCH_EVENTS_MAX / 2 + 1).as_bytes()), Err(Unreadable::TooLarge));
-        // Lines of an import: those within the bound are read, and the first one beyond it is not.
+        // Lines of an import: those within the bound are read, the first one beyond it is not.
         let row = format!("{{\"a\":[{}]}}\n", vec!["0"; EVENT_VALUES_MAX - 2].join(","));
         let most = IMPORT_VALUES_MAX / EVENT_VALUES_MAX;
         let body = row.repeat(most + 1);
@@ -355,14 +356,14 @@ mod tests {
         assert_eq!(events[1].columns, [("a".into(), "\u{fffd}".into()), ("b".into(), 1.into())]);
         let list = Value::List(vec![Value::Null, 2.into()]);
         assert_eq!(events[2].columns, [("a".into(), list), ("b".into(), Value::Null)]);
-        // A byte order mark is none of the text, at the beginning.
+        // A byte order mark at the beginning is not part of the text.
         assert_eq!(event(b"\xef\xbb\xbf{\"a\":1}"), event(b"{\"a\":1}"));
         assert_eq!(batch(b"\xef\xbb\xbf{\"events\":[{}]}").unwrap().events.len(), 1);
         assert_eq!(
             lines(b"\xef\xbb\xbf{}\n\n{}").map(|(line, row)| (line, row.is_ok())).collect::<Vec<_>>(),
             [(1, true), (3, true)]
         );
-        // In a document nothing is put right.
+        // In a document nothing is repaired.
         for body in [&b"{\"a\":1e999}"[..], b"{\"a\":\"\\ud83c\"}"] {
             assert!(event(body).is_ok());
             assert_eq!(document(body), Err(Unreadable::Malformed));

@@ -1,4 +1,4 @@
-//! HTTP responses: answers and refusals, and which page may read them.
+//! HTTP responses: answers, refusals and CORS.
 
 use super::json::Json;
 use super::read::Unreadable;
@@ -11,17 +11,17 @@ pub struct Response {
     pub status: u16,
     /// Names in lower case.
     pub headers: Vec<(&'static str, String)>,
-    /// As it is sent.
+    /// The body as sent.
     pub body: Vec<u8>,
 }
 
 impl Response {
-    /// A JSON answer. Nothing that this service says may be kept by a cache between it and the visitor.
+    /// A JSON answer. No cache may store it.
     pub fn json(status: u16, body: Json) -> Response {
         Response::typed(status, "application/json", body.into_bytes())
     }
 
-    /// An answer of another kind.
+    /// An answer of another content type.
     pub(crate) fn typed(status: u16, content_type: &'static str, body: Vec<u8>) -> Response {
         let headers = vec![
             ("content-type", content_type.to_owned()),
@@ -31,7 +31,7 @@ impl Response {
         Response { status, headers, body }
     }
 
-    /// A refusal as the RT routes say it.
+    /// A refusal in the format of the RT routes.
     pub fn refused(refusal: Refusal) -> Response {
         let mut body = Json::new();
         body.object(|o| {
@@ -41,7 +41,7 @@ impl Response {
         Response::json(refusal.status, body)
     }
 
-    /// A refusal as the native routes say it, with what to do about it where that can be said.
+    /// A refusal in the format of the native routes, with a hint where there is one.
     pub(crate) fn problem(refusal: Refusal, detail: Option<&str>) -> Response {
         let mut body = Json::new();
         body.object(|o| {
@@ -56,8 +56,8 @@ impl Response {
         Response::typed(refusal.status, "application/problem+json", body.into_bytes())
     }
 
-    /// Lets a page of this origin read the answer, and says that answers differ by page. CORS: the exact origin, never a
-    /// star. The stock SDK sends credentials, so they are allowed. An empty origin is none.
+    /// Allows a page of this origin to read the answer, and declares that answers differ by origin. CORS: the exact
+    /// origin, never a star. The stock SDK sends credentials, so they are allowed. An empty origin means none.
     pub(crate) fn with_cors(self, origin: Option<&str>) -> Response {
         let response = self.header("vary", "Origin");
         match origin.filter(|origin| !origin.is_empty()) {

@@ -1,18 +1,18 @@
-//! Which names an object has, without comparing each with all before it.
+//! Finds duplicate names of an object, without comparing each with all before it.
 
 use usher_engine::value::Value;
 
-/// Up to here comparing with each is faster than order.
+/// Up to this number of entries, a linear search is faster than binary search.
 const FEW: usize = 16;
 
-/// The places of an object's entries in the order of their names; nothing while there are few.
+/// The positions of an object's entries, ordered by name; empty while there are few.
 #[derive(Debug, Default)]
 pub(super) struct Names(Vec<usize>);
 
 impl Names {
-    /// Where this name stands among the entries; None: nowhere, and it is the next one that is put there.
+    /// The position of this name among the entries; None if it is new, and the next one to be added.
     ///
-    /// Not by hash: whoever sends the names would choose those of one hash.
+    /// Not a hash table: a sender could choose names with one hash.
     pub(super) fn find_or_put(&mut self, entries: &[(String, Value)], name: &str) -> Option<usize> {
         if entries.len() < FEW {
             return entries.iter().position(|(known, _)| known == name);

@@ -1,50 +1,50 @@
-//! JSON by its grammar (RFC 8259), one step at a time; who asks builds the values and keeps the bounds.
+//! A JSON tokenizer (RFC 8259); its callers build the values and enforce the bounds.
 //!
-//! Our own and not a library's: it reads every request, and a general one is ten times the wasm. Tests hold it against
-//! `serde_json`, which takes and refuses the same texts.
+//! Not a library: it reads every request, and a general one takes ten times the wasm. Tests compare it with
+//! `serde_json`, which accepts and refuses the same texts.
 
 use usher_engine::value::{Number, Value};
 
-/// Why a body cannot be taken.
+/// The reason why a body is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unreadable {
-    /// It is not the JSON that the route reads.
+    /// It is not the JSON that the route expects.
     Malformed,
-    /// It is over a bound.
+    /// It exceeds a bound.
     TooLarge,
 }
 
-/// What was put right while a text was read.
+/// The repairs made while reading.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Repairs {
-    /// U+FFFD stands for half of a surrogate pair.
+    /// Half of a surrogate pair was replaced by U+FFFD.
     pub(crate) text: bool,
-    /// Null stands for a number that no float holds.
+    /// A number beyond every float was replaced by null.
     pub(crate) number: bool,
 }
 
-/// A JSON text and how far it was read.
+/// A JSON text and the current position.
 pub(super) struct Text<'a> {
     text: &'a str,
     at: usize,
-    /// What was put right since somebody last asked.
+    /// The repairs since they were last taken.
     pub(super) repairs: Repairs,
 }
 
 impl<'a> Text<'a> {
     pub(super) fn new(body: &'a [u8]) -> Result<Text<'a>, Unreadable> {
-        // Editors put a byte order mark before what they write.
+        // Some editors prefix a byte order mark.
         let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
         let text = str::from_utf8(body).map_err(|_| Unreadable::Malformed)?;
         Ok(Text { text, at: 0, repairs: Repairs::default() })
     }
 
-    /// Nothing but blanks may follow.
+    /// Checks that only blanks follow.
     pub(super) fn end(&mut self) -> Result<(), Unreadable> {
         if self.peek().is_none() { Ok(()) } else { Err(Unreadable::Malformed) }
     }
 
-    /// What the next thing begins with, behind blanks.
+    /// The next byte after blanks.
     pub(super) fn peek(&mut self) -> Option<u8> {
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.byte() {
             self.at += 1;
@@ -52,7 +52,7 @@ impl<'a> Text<'a> {
         self.byte()
     }
 
-    /// `[…]`, by whoever reads an item.
+    /// Reads `[…]`; `item` reads each item.
     pub(super) fn list(
         &mut self,
         item: &mut dyn FnMut(&mut Self) -> Result<(), Unreadable>,
@@ -60,7 +60,7 @@ impl<'a> Text<'a> {
         self.enclosed(b'[', b']', item)
     }
 
-    /// `{…}`, by whoever reads the value of a name.
+    /// Reads `{…}`; `value` reads the value of each name.
     pub(super) fn object(
         &mut self,
         entry: &mut dyn FnMut(&mut Self, String) -> Result<(), Unreadable>,
@@ -112,7 +112,7 @@ impl<'a> Text<'a> {
         Ok(())
     }
 
-    /// The text from here on; `at` never stands inside a character.
+    /// The remaining text; `at` is always at the start of a character.
     fn rest(&self) -> &'a str {
         self.text.get(self.at..).unwrap_or_default()
     }
@@ -131,7 +131,7 @@ impl<'a> Text<'a> {
             rest.bytes().take_while(|byte| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'));
         let digits = rest.get(..length.count()).unwrap_or_default();
         self.at += digits.len();
-        // Most are short and whole; as many as these fit 64 bits.
+        // Fast path for short whole numbers; 18 digits fit 64 bits.
         let short = (1..=18).contains(&digits.len()) && (digits.len() == 1 || !digits.starts_with('0'));
         if short && digits.bytes().all(|byte| byte.is_ascii_digit()) {
             let whole = digits.bytes().fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0'));
@@ -180,8 +180,8 @@ impl<'a> Text<'a> {
         })
     }
 
-    /// The character of four digits, or of twice four when the first are half of a pair. A half alone is no character;
-    /// U+FFFD stands for it, as in a text that is encoded.
+    /// The character of an escape with four digits, or of two that form a surrogate pair. Half a pair becomes U+FFFD,
+    /// as in encoded text.
     fn code_point(&mut self) -> Result<char, Unreadable> {
         let unit = self.digits()?;
         let mut code = unit;
@@ -190,7 +190,7 @@ impl<'a> Text<'a> {
             let low = self.word("\\u", Value::Null).and_then(|_| self.digits());
             match low {
                 Ok(low @ 0xdc00..=0xdfff) => code = 0x1_0000 + ((unit - 0xd800) << 10) + (low - 0xdc00),
-                // It belongs to what comes next.
+                // It belongs to the next escape.
                 _ => self.at = after,
             }
         }
@@ -219,7 +219,7 @@ mod tests {
     use super::*;
     use crate::wire::read::{Bounds, document};
 
-    /// What `serde_json` makes of it.
+    /// The value that `serde_json` reads.
     fn theirs(body: &[u8]) -> Option<Value> {
         serde_json::from_slice(body).ok().map(converted)
     }
@@ -241,7 +241,7 @@ mod tests {
         }
     }
 
-    /// With the entries of objects in one order, which `serde_json` does not keep.
+    /// Sorts the entries of objects, whose order `serde_json` does not keep.
     fn ordered(value: Value) -> Value {
         match value {
             Value::List(items) => Value::List(items.into_iter().map(ordered).collect()),
@@ -253,8 +253,8 @@ mod tests {
         }
     }
 
-    /// A document is read or refused as `serde_json` does it, but for a byte order mark. What a caller sends is read
-    /// where that reads it, and beyond that only with repairs.
+    /// A document is accepted or refused as by `serde_json`, except for a byte order mark. A caller's body is accepted
+    /// where `serde_json` accepts it, and otherwise only with repairs.
     fn agrees(body: &[u8]) {
         let (ours, theirs) = (document(body), theirs(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)));
         assert_ne!(ours, Err(Unreadable::TooLarge));
@@ -415,7 +415,7 @@ mod tests {
             let mut body = serde_json::to_vec(&value).unwrap();
             for (index, change, byte, usual) in changes {
                 let at = index.index(body.len() + 1);
-                // Half of the time a byte of the grammar, which goes further than any.
+                // Every second byte is one of the grammar, which reaches deeper than random bytes.
                 let usual_bytes = b"{}[]\",:\\/u0dD19eE+-. \n";
                 let byte = if usual { usual_bytes[usize::from(byte) % usual_bytes.len()] } else { byte };
                 match change {
