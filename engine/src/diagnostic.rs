@@ -228,7 +228,7 @@ codes! {
     /// A pattern between slashes, which would be part of it.
     DelimitedPattern = "W015", Warning;
     /// An attribute that would not continue from its stored state.
-    StartsAnew = "W016", Warning;
+    StartsOver = "W016", Warning;
     /// A key whose rule changes for values that stored profiles may have.
     ChangedKeyRule = "W017", Warning;
     /// A key that RT 2.0 knows and Usher does not use.

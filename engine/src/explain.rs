@@ -262,8 +262,8 @@ impl<'p> Prepared<'p, '_> {
             }
         });
         let personalizations = personalizations.collect();
-        let told = (0_u16..).zip(&all.facts).filter(|(_, asked)| !asked.alias);
-        let known = told.filter_map(|(index, asked)| {
+        let shown = (0_u16..).zip(&all.facts).filter(|(_, asked)| !asked.alias);
+        let known = shown.filter_map(|(index, asked)| {
             let attribute = all.attributes.get(asked.attribute)?;
             let fact = call.fact(index);
             let value = fact.output(asked.types)?;
@@ -454,7 +454,7 @@ impl Teller<'_, '_> {
         let (said_ms, batch_ms) = match fact {
             Fact::Missing => (None, None),
             Fact::Value(_, said_ms) => (Some(*said_ms), batch_ms(attribute, self.profile)),
-            Fact::Items(living) => (living.items.first().map(|item| item.time_ms), None),
+            Fact::Items(items) => (items.items.first().map(|item| item.time_ms), None),
             Fact::Number(_) => (None, batch_ms(attribute, self.profile)),
         };
         let source = if imported || batch_ms.is_some() { Source::Batch } else { Source::Event };

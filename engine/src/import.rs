@@ -108,12 +108,12 @@ impl Plan {
             let Kind::Batch { column } = &attribute.kind else { continue };
             let Some(value) = field(column) else { continue };
             used.push(column);
-            let taken = match attribute.types.admit(value) {
+            let admitted = match attribute.types.admit(value) {
                 Ok(Some(value)) if bytes(&value) > VALUE_BYTES_MAX => Err("too_large"),
                 Ok(value) => Ok(value),
                 Err(_) => Err("wrong_type"),
             };
-            match taken {
+            match admitted {
                 Ok(Some(value)) if !values.iter().any(|(known, _)| known == column) => {
                     values.push((column.clone(), value));
                 }

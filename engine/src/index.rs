@@ -87,7 +87,7 @@ impl HashIndex {
     fn put(&mut self, hash: u32, entry: u32) {
         let last = self.buckets.len().wrapping_sub(1);
         let mut at = hash as usize & last;
-        while self.buckets.get(at).is_some_and(|(_, taken)| *taken != 0) {
+        while self.buckets.get(at).is_some_and(|(_, entry)| *entry != 0) {
             at = at.wrapping_add(1) & last;
         }
         if let Some(bucket) = self.buckets.get_mut(at) {

@@ -105,7 +105,7 @@ impl<'p> Prepared<'p, '_> {
         let mut answer = Answer::default();
         // Personalizations that one event triggers share no section names; those that a caller names may.
         let may_share = matches!(self.query.asked, Asked::Named([_, _, ..]));
-        let mut taken = Index::default();
+        let mut names = Index::default();
         plan.walk(self.profile, call, &self.query, memo, &mut |found| match found {
             Found::Skipped(personalization, missing_input) => {
                 answer.skipped.push(Skipped { personalization, why: Why::MissingInput(missing_input) });
@@ -115,7 +115,7 @@ impl<'p> Prepared<'p, '_> {
                 let section = definition.and_then(|definition| definition.sections.get(number));
                 if may_share
                     && let (Some(definition), Some(section)) = (definition, section)
-                    && taken.number(&section.name, index) != index
+                    && names.number(&section.name, index) != index
                 {
                     let why = Why::SectionTaken(&section.name);
                     answer.skipped.push(Skipped { personalization: &definition.name, why });

@@ -14,7 +14,7 @@ pub(crate) struct Instance {
     edge: Option<Edge>,
     opened: Option<Opened>,
     /// The lookup that the last front found, for a snapshot that is available without waiting.
-    look: Option<Box<PendingLookup>>,
+    pending: Option<Box<PendingLookup>>,
 }
 
 impl Instance {
@@ -68,10 +68,10 @@ impl Instance {
             Step::Write { shard, message } => {
                 out.byte(1).number(shard).bytes(&message);
             }
-            Step::LookUp(look) => {
-                let cache_key = look.cache_key.as_deref().unwrap_or("");
-                out.byte(2).number(look.shard).bytes(&look.message).text(cache_key);
-                self.look = Some(look);
+            Step::LookUp(pending) => {
+                let cache_key = pending.cache_key.as_deref().unwrap_or("");
+                out.byte(2).number(pending.shard).bytes(&pending.message).text(cache_key);
+                self.pending = Some(pending);
             }
             Step::Publish { hash, body, message, restore } => {
                 let restore = restore.unwrap_or_default();
@@ -91,10 +91,10 @@ impl Instance {
         let edge = self.edge.as_ref()?;
         let (tier, snapshot, forgotten_ms) = (input.byte()?, input.bytes()?, input.long()?);
         let waited = input.byte()? != 0;
-        let look = match self.look.take().filter(|_| !waited) {
-            Some(look) => look,
+        let pending = match self.pending.take().filter(|_| !waited) {
+            Some(pending) => pending,
             None => match with_request(&mut input, |request| front::handle(edge, request))? {
-                Step::LookUp(look) => look,
+                Step::LookUp(pending) => pending,
                 _ => return None,
             },
         };
@@ -105,7 +105,7 @@ impl Instance {
             3 => Candidate::Stale(snapshot),
             _ => Candidate::Nothing,
         };
-        match lookup::answer(edge, &look, candidate, forgotten_ms) {
+        match lookup::answer(edge, &pending, candidate, forgotten_ms) {
             Some(answer) => response(out.byte(1), &answer),
             None => {
                 out.byte(0);

@@ -33,17 +33,17 @@ impl Change {
     }
 }
 
-/// Where a change comes from.
+/// The direction of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
-    /// From what somebody wrote: what cannot go on starts anew.
-    On,
-    /// From what ran before, whose state profiles still have.
-    Back,
+pub(crate) enum Direction {
+    /// To a newly written definition: attributes that cannot continue from stored state start over.
+    Publish,
+    /// To an earlier definition, whose state profiles may still have.
+    Rollback,
 }
 
 /// All differences, part by part, in the order of the new definition; what is gone comes last in its part.
-pub(crate) fn changes(before: &Definition, after: &Definition, way: Way) -> Vec<Change> {
+pub(crate) fn changes(before: &Definition, after: &Definition, direction: Direction) -> Vec<Change> {
     let mut out = Vec::new();
     whole(&mut out, before, after);
     parts(&mut out, "key event", &before.key_events, &after.key_events, |k| &k.name);
@@ -53,9 +53,11 @@ pub(crate) fn changes(before: &Definition, after: &Definition, way: Way) -> Vec<
     for after in &after.attributes {
         let known = before.attributes.iter().find(|known| known.name == after.name);
         if let Some(what) = known.and_then(|known| reset_reason(&known.kind, &after.kind)) {
-            let becomes = match way {
-                Way::On => "starts anew; for 30 days a rollback finds what was kept before",
-                Way::Back => "goes on with what was kept when it last ran, for which there are 30 days",
+            let becomes = match direction {
+                Direction::Publish => "starts over; for 30 days a rollback finds what was kept before",
+                Direction::Rollback => {
+                    "goes on with what was kept when it last ran, for which there are 30 days"
+                }
             };
             out.push(Change { sign: '~', what: format!("attribute: `{}`, {what} {becomes}", after.name) });
         }
@@ -74,7 +76,7 @@ pub(crate) fn changes(before: &Definition, after: &Definition, way: Way) -> Vec<
     out
 }
 
-/// What profiles that exist notice of a change: attributes that start anew, and keys whose rule is another.
+/// What profiles that exist notice of a change: attributes that start over, and keys whose rule is another.
 pub(crate) fn consequences(before: &Definition, after: &Definition) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for (index, attribute) in after.attributes.iter().enumerate() {
@@ -86,10 +88,10 @@ pub(crate) fn consequences(before: &Definition, after: &Definition) -> Vec<Diagn
             } else {
                 format!("{what} of the attribute `{name}`")
             };
-            let message = format!("{what} starts anew: profiles hold nothing of it that goes on");
+            let message = format!("{what} starts over: profiles hold nothing of it that goes on");
             let help = "give it another name to keep both; for 30 days a rollback finds what was kept before";
             let at = format_args!("attributes[{index}].kind");
-            found.push(Diagnostic::new(Code::StartsAnew, message).at(at).help(help));
+            found.push(Diagnostic::new(Code::StartsOver, message).at(at).help(help));
         }
     }
     for (index, key) in after.identity.keys.iter().enumerate() {
@@ -220,8 +222,8 @@ sections:
 
     #[test]
     fn every_change_has_words() {
-        assert_eq!(changes(&read(TEXT), &read(TEXT), Way::On), []);
-        let other = changes(&read(TEXT), &read(&TEXT.replace("\"7\"", "\"8\"")), Way::On);
+        assert_eq!(changes(&read(TEXT), &read(TEXT), Direction::Publish), []);
+        let other = changes(&read(TEXT), &read(&TEXT.replace("\"7\"", "\"8\"")), Direction::Publish);
         assert_eq!(other[0].line(false), "  ~ audience, id: 7 → 8");
         for (old, new, words) in [
             ("table: pages", "table: sites", "~ key event: `view`, table: web.pages → web.sites"),
@@ -232,8 +234,8 @@ sections:
             ),
             ("24h", "2h", "~ attribute: `views`, window: 1d → 2h"),
             ("aggregation: last", "aggregation: max", "~ attribute: `last`, aggregation: last → max"),
-            ("24h", "2h", "~ attribute: `views`, the window of 2h starts anew; for 30 days a rollback"),
-            ("aggregation: last", "aggregation: max", "~ attribute: `last`, it starts anew"),
+            ("24h", "2h", "~ attribute: `views`, the window of 2h starts over; for 30 days a rollback"),
+            ("aggregation: last", "aggregation: max", "~ attribute: `last`, it starts over"),
             ("max_items: 9", "max_items: 8", "~ attribute: `all`, most items: 9 → 8"),
             (
                 "sensitivity: sensitive",
@@ -255,7 +257,7 @@ sections:
             ("trigger_event: view", "choice: all", "~ personalization: `home`, choice: first → all"),
         ] {
             assert!(TEXT.contains(old), "{old}");
-            let found = changes(&read(TEXT), &read(&TEXT.replacen(old, new, 1)), Way::On);
+            let found = changes(&read(TEXT), &read(&TEXT.replacen(old, new, 1)), Direction::Publish);
             let lines: Vec<String> = found.iter().map(|change| change.line(false)).collect();
             assert!(lines.iter().any(|line| line.contains(words)), "{words} in {lines:#?}");
         }
@@ -285,14 +287,14 @@ sections:
                 "~ order of personalizations: home, sale → sale, home",
             ),
         ] {
-            let lines: Vec<String> = changes(&read(&before), &read(&after), Way::On)
+            let lines: Vec<String> = changes(&read(&before), &read(&after), Direction::Publish)
                 .iter()
                 .map(|change| change.line(false))
                 .collect();
             assert_eq!(lines, [format!("  {words}")]);
         }
         // What is new stands where it stands.
-        let added = changes(&read(TEXT), &read(&of_events(&second)), Way::On);
+        let added = changes(&read(TEXT), &read(&of_events(&second)), Direction::Publish);
         assert!(added.iter().all(|change| change.sign == '+'), "{added:?}");
     }
 
@@ -305,9 +307,9 @@ sections:
             ("source_field: a, aggregation: last", "source_field: b, aggregation: last"),
         ] {
             assert!(TEXT.contains(old), "{old}");
-            let found = changes(&read(TEXT), &read(&TEXT.replacen(old, new, 1)), Way::On);
+            let found = changes(&read(TEXT), &read(&TEXT.replacen(old, new, 1)), Direction::Publish);
             assert!(
-                !found.is_empty() && !found.iter().any(|change| change.what.contains("anew")),
+                !found.is_empty() && !found.iter().any(|change| change.what.contains("starts over")),
                 "{found:?}"
             );
         }
@@ -377,7 +379,7 @@ sections:
     fn a_change_of_any_field_is_seen() {
         let written = everything();
         let before = Definition::from_value(&written).unwrap();
-        assert_eq!(changes(&before, &before, Way::On), []);
+        assert_eq!(changes(&before, &before, Direction::Publish), []);
         let mut all = Vec::new();
         changed(&written, "", &mut all);
         let (mut seen, mut silent) = (BTreeSet::new(), Vec::new());
@@ -388,7 +390,7 @@ sections:
                 continue;
             }
             seen.insert(path.split([' ', '[']).next().unwrap().to_owned());
-            if changes(&before, &after, Way::On).is_empty() {
+            if changes(&before, &after, Direction::Publish).is_empty() {
                 silent.push(path);
             }
         }

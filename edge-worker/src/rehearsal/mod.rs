@@ -231,8 +231,8 @@ impl<'s> Stage<'s> {
         };
         let response = self.deliver(ToWriter::Import(import))?;
         let answer = read::document(&response.body).map_err(|_| "a record is refused")?;
-        let taken = answer.get("rejected_count") == Some(&Value::from(0));
-        if response.status == 200 && taken { Ok(()) } else { Err("a record is refused") }
+        let accepted = answer.get("rejected_count") == Some(&Value::from(0));
+        if response.status == 200 && accepted { Ok(()) } else { Err("a record is refused") }
     }
 
     fn event(&mut self, event: &ExampleEvent, before_ms: i64, mode: Mode) -> Result<Vec<u8>, &'static str> {

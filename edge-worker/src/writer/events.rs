@@ -268,10 +268,10 @@ impl Batch {
     }
 
     /// One receipt per element of the body, in order.
-    fn receipts(&self, taken: &[Receipt]) -> Json {
-        let mut taken = taken.iter();
+    fn receipts(&self, valid: &[Receipt]) -> Json {
+        let mut receipts = valid.iter();
         let refused = Receipt { failure: Some("InvalidPropertyValueError"), notes: Vec::new() };
-        let receipts = self.valid.iter().map(|valid| if *valid { taken.next() } else { None });
+        let receipts = self.valid.iter().map(|valid| if *valid { receipts.next() } else { None });
         let receipts: Vec<&Receipt> = receipts.map(|receipt| receipt.unwrap_or(&refused)).collect();
         answer::receipts(&receipts)
     }

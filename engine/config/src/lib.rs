@@ -249,11 +249,11 @@ impl Reading {
         let keys =
             of_keys && (self.incomplete || self.broken.iter().any(|part| part.starts_with("identity")));
         // A duplicate name does not follow from other errors of the same part.
-        let taken = diagnostic.code == Code::DuplicateName
+        let is_duplicate = diagnostic.code == Code::DuplicateName
             && diagnostic.path.strip_suffix(".name").is_some_and(|part| self.broken.contains(part));
         let follows = keys
             || (names && self.incomplete)
-            || (!names && !taken && self.broken.iter().any(broken))
+            || (!names && !is_duplicate && self.broken.iter().any(broken))
             || consequence::follows(&self.definition, &self.broken, &diagnostic);
         // Errors are kept beyond the bound on findings.
         let error = diagnostic.severity() == Severity::Error;

@@ -277,7 +277,7 @@ impl ItemList {
 
 /// Unexpired items of a list, read through one of its parts.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Living<'a> {
+pub(crate) struct LiveItems<'a> {
     pub(crate) items: &'a [Item],
     /// The field to read; None: the id.
     pub(crate) field: Option<usize>,
@@ -287,7 +287,7 @@ pub(crate) struct Living<'a> {
     pub(crate) distinct: bool,
 }
 
-impl<'a> Living<'a> {
+impl<'a> LiveItems<'a> {
     /// Every item that has a value, with its value, newest first.
     pub(crate) fn all(self) -> impl DoubleEndedIterator<Item = (&'a Item, &'a Value)> + Clone {
         self.items.iter().filter_map(move |item| {

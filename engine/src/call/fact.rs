@@ -3,7 +3,7 @@
 use alloc::borrow::Cow;
 
 use crate::attribute::batch::read as read_batch;
-use crate::attribute::list::Living;
+use crate::attribute::list::LiveItems;
 use crate::attribute::pick::numeric;
 use crate::attribute::plan::{AttributePlan, Base, FactPlan, Kind, Part};
 use crate::attribute::{Item, Order, Pick, State, Total, Unit, Window};
@@ -24,7 +24,7 @@ pub(crate) enum Fact<'a> {
     /// A value that is computed when it is read.
     Number(Number),
     /// The unexpired items of a list, newest first; at least one has a value.
-    Items(Living<'a>),
+    Items(LiveItems<'a>),
 }
 
 /// The value of a fact now. State of another shape than the plan's is missing: a changed attribute starts over.
@@ -42,7 +42,9 @@ pub(crate) fn fact<'a>(
         },
         Kind::Pick { pick, duration_ms, window, base, .. } => match (window, state()) {
             (None, state) => match picked(state, *pick, base.as_ref(), attribute, profile) {
-                Some(Told { value, time_ms, .. }) => living(value, time_ms, *duration_ms, now_ms, fact.types),
+                Some(PickedValue { value, time_ms, .. }) => {
+                    unexpired(value, time_ms, *duration_ms, now_ms, fact.types)
+                }
                 None => Fact::Missing,
             },
             (Some(window), Some(State::PickedWithin(known, ring)))
@@ -79,8 +81,8 @@ pub(crate) fn fact<'a>(
                 let distinct = *aggregation == ListAggregation::DistinctList;
                 // Stored before criteria and parts asked for these types.
                 let types = plan.types_of(column.as_deref());
-                let living = Living { items: list.alive(plan.bounds, now_ms), field, types, distinct };
-                aggregate(living, *aggregation, *order, fact.types)
+                let items = LiveItems { items: list.alive(plan.bounds, now_ms), field, types, distinct };
+                aggregate(items, *aggregation, *order, fact.types)
             }
             _ => Fact::Missing,
         },
@@ -105,8 +107,8 @@ pub(crate) fn batch_ms(attribute: &AttributePlan, profile: &Profile) -> Option<i
     let state = || find(profile, attribute, 0);
     match &attribute.kind {
         Kind::Pick { pick, window: None, base, .. } => {
-            let told = picked(state(), *pick, base.as_ref(), attribute, profile)?;
-            told.by_batch.then_some(told.time_ms)
+            let picked = picked(state(), *pick, base.as_ref(), attribute, profile)?;
+            picked.by_batch.then_some(picked.time_ms)
         }
         Kind::Total { amount, base } => {
             let (_, time_ms) = base.as_ref()?.number(profile)?;
@@ -117,8 +119,8 @@ pub(crate) fn batch_ms(attribute: &AttributePlan, profile: &Profile) -> Option<i
     }
 }
 
-/// The value that stays, and who said it.
-struct Told<'a> {
+/// The picked value, with its time and source.
+struct PickedValue<'a> {
     value: &'a Value,
     time_ms: i64,
     by_batch: bool,
@@ -132,13 +134,13 @@ fn picked<'a>(
     base: Option<&Base>,
     attribute: &AttributePlan,
     profile: &'a Profile,
-) -> Option<Told<'a>> {
+) -> Option<PickedValue<'a>> {
     let base = base.and_then(|base| base.read(profile));
     let base = base.filter(|(value, _)| attribute.types.fits(value));
-    let base = base.map(|(value, time_ms)| Told { value, time_ms, by_batch: true });
+    let base = base.map(|(value, time_ms)| PickedValue { value, time_ms, by_batch: true });
     match state {
         Some(State::Picked(known, stamped)) if *known == pick => {
-            let said = Told { value: &stamped.value, time_ms: stamped.time_ms, by_batch: false };
+            let said = PickedValue { value: &stamped.value, time_ms: stamped.time_ms, by_batch: false };
             Some(base.filter(|base| base.time_ms > said.time_ms).unwrap_or(said))
         }
         _ => base,
@@ -146,16 +148,21 @@ fn picked<'a>(
 }
 
 /// The order of the items' values, for `min` and `max`; see [`Part::Items`].
-fn aggregate<'a>(living: Living<'a>, aggregation: ListAggregation, order: Order, types: TypeSet) -> Fact<'a> {
-    let mut said = living.all();
-    let fitting = living.all().filter(|(_, value)| types.fits(value));
+fn aggregate<'a>(
+    items: LiveItems<'a>,
+    aggregation: ListAggregation,
+    order: Order,
+    types: TypeSet,
+) -> Fact<'a> {
+    let mut all = items.all();
+    let fitting = items.all().filter(|(_, value)| types.fits(value));
     let one = |found: Option<(&'a Item, &'a Value)>| {
         found.map_or(Fact::Missing, |(item, value)| Fact::Value(value, item.time_ms))
     };
     match aggregation {
         ListAggregation::Values | ListAggregation::DistinctList => {
-            if said.next().is_some() {
-                Fact::Items(living)
+            if all.next().is_some() {
+                Fact::Items(items)
             } else {
                 Fact::Missing
             }
@@ -169,7 +176,7 @@ fn aggregate<'a>(living: Living<'a>, aggregation: ListAggregation, order: Order,
             one(fitting.clone().reduce(|a, b| if order.compare(b.1, a.1).is_gt() { b } else { a }))
         }
         ListAggregation::Sum => {
-            let numbers = said.filter_map(|(_, value)| Nanos::from_number(numeric(value)?));
+            let numbers = all.filter_map(|(_, value)| Nanos::from_number(numeric(value)?));
             numbers.reduce(Nanos::plus).map_or(Fact::Missing, |sum| Fact::Number(sum.to_number()))
         }
     }
@@ -226,7 +233,7 @@ impl Base {
     }
 }
 
-fn living(value: &Value, time_ms: i64, duration_ms: Option<i64>, now_ms: i64, types: TypeSet) -> Fact<'_> {
+fn unexpired(value: &Value, time_ms: i64, duration_ms: Option<i64>, now_ms: i64, types: TypeSet) -> Fact<'_> {
     let alive = duration_ms.is_none_or(|duration| now_ms.saturating_sub(time_ms) < duration);
     if alive { fitting(value, time_ms, types) } else { Fact::Missing }
 }
@@ -243,12 +250,12 @@ impl Fact<'_> {
             Fact::Missing => None,
             Fact::Value(value, _) => types.admit(value).ok().flatten(),
             Fact::Number(number) => Some(Value::Number(*number)),
-            Fact::Items(living) => Some(Value::List(living.values().map(Cow::into_owned).collect())),
+            Fact::Items(items) => Some(Value::List(items.values().map(Cow::into_owned).collect())),
         }
     }
 }
 
-impl Items for Living<'_> {
+impl Items for LiveItems<'_> {
     fn count(&self) -> usize {
         self.values().count()
     }

@@ -119,8 +119,8 @@ mod tests {
             for text in texts.iter().chain(&others) {
                 prop_assert_eq!(set.has(text), texts.contains(text), "{}", text);
             }
-            let told: Vec<String> = set.iter().map(String::from).collect();
-            prop_assert_eq!(told.len(), texts.iter().collect::<alloc::collections::BTreeSet<_>>().len());
+            let texts_read: Vec<String> = set.iter().map(String::from).collect();
+            prop_assert_eq!(texts_read.len(), texts.iter().collect::<alloc::collections::BTreeSet<_>>().len());
         }
 
         #[test]

@@ -16,7 +16,7 @@ impl Compiler<'_> {
                 // Once for an attribute with all its parts.
                 if reserved.replace(fact.attribute) != Some(fact.attribute) {
                     let message = words!("`{}` means {meant}, never an attribute", fact.name);
-                    self.taken(fact, message, words!("rename the attribute"));
+                    self.ambiguous(fact, message, words!("rename the attribute"));
                 }
                 continue;
             }
@@ -35,7 +35,7 @@ impl Compiler<'_> {
                 let name = &fact.name;
                 (fact, words!("`{name}` is a part of both attributes `{one}` and `{other}`"))
             };
-            self.taken(at, message, words!("rename one of them: criteria and outputs could mean either"));
+            self.ambiguous(at, message, words!("rename one of them: criteria and outputs could mean either"));
         }
     }
 
@@ -43,7 +43,7 @@ impl Compiler<'_> {
         self.definition.attributes.get(fact.attribute).map_or("", |attribute| attribute.name.as_str())
     }
 
-    fn taken(&mut self, fact: &Declared, message: String, help: String) {
+    fn ambiguous(&mut self, fact: &Declared, message: String, help: String) {
         let at = At::item("attributes", fact.attribute);
         self.report(Code::DuplicateName, at.field("name"), message, Some(help));
     }

@@ -192,14 +192,14 @@ impl Compiler<'_> {
     /// An answer names its offers by section, so personalizations that one event triggers must not share section names.
     pub(super) fn section_names(&mut self, plans: &[PersonalizationPlan]) {
         let definition = self.definition;
-        let mut taken: Vec<Index> = Vec::new();
+        let mut by_table: Vec<Index> = Vec::new();
         for (index, (personalization, plan)) in definition.personalizations.iter().zip(plans).enumerate() {
             for (number, section) in personalization.sections.iter().enumerate() {
                 for table in &plan.tables {
-                    if taken.len() <= *table {
-                        taken.resize_with(table.saturating_add(1), Index::default);
+                    if by_table.len() <= *table {
+                        by_table.resize_with(table.saturating_add(1), Index::default);
                     }
-                    let Some(names) = taken.get_mut(*table) else { continue };
+                    let Some(names) = by_table.get_mut(*table) else { continue };
                     let other = names.number(&section.name, index);
                     if other != index {
                         let other = definition.personalizations.get(other).map_or("", |p| p.name.as_str());

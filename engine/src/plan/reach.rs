@@ -217,7 +217,7 @@ impl Reach<'_> {
                 } else {
                     self.are_never(&[node], &self.any)
                 };
-                let Some(help) = self.because(node).filter(|_| !known) else { return false };
+                let Some(help) = self.fixed_by(node).filter(|_| !known) else { return false };
                 let message =
                     words!("this condition is true of {}", if holds { "everybody" } else { "nobody" });
                 self.report(Code::FixedCondition, at.inner("conditions", number), message, help);
@@ -227,7 +227,7 @@ impl Reach<'_> {
     }
 
     /// Why a condition has the same result for every visitor.
-    fn because(&self, node: &Node) -> Option<String> {
+    fn fixed_by(&self, node: &Node) -> Option<String> {
         let Node::Predicate(index) = node else { return None };
         let place = self.plan.program.typed_slot(self.plan.program.predicates.get(*index as usize)?)?;
         let Slot::Attribute(index) = place.slot else { return None };

@@ -111,9 +111,9 @@ pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 
 impl<'a> Reader<'a> {
     pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], Damaged> {
-        let (taken, rest) = self.0.split_at_checked(length).ok_or(Damaged("ends early"))?;
+        let (bytes, rest) = self.0.split_at_checked(length).ok_or(Damaged("ends early"))?;
         self.0 = rest;
-        Ok(taken)
+        Ok(bytes)
     }
 
     pub(super) fn byte(&mut self) -> Result<u8, Damaged> {

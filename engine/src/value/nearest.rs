@@ -51,12 +51,12 @@ pub(super) fn nearest(digits: impl Iterator<Item = u8> + Clone, exponent: i64) -
     if magnitude > 310 {
         return f64::INFINITY;
     }
-    let taken = u128::from(high).wrapping_mul(u128::from(scale)).wrapping_add(u128::from(low));
+    let leading = u128::from(high).wrapping_mul(u128::from(scale)).wrapping_add(u128::from(low));
     let power = magnitude.saturating_sub(i64::try_from(count.min(DIGITS_OF_WORD * 2)).unwrap_or(0));
     // Everything is truncated, nothing rounded up: the number is less than `error` above the result. A unit of the 38th
     // digit is below 2^-122 of the number, and each of the three products and powers truncates less than 2^-126.
     let error = if more { 128 } else { 8 };
-    let wide = Wide::of(taken).times_power_of_ten(i32::try_from(power).unwrap_or(0));
+    let wide = Wide::of(leading).times_power_of_ten(i32::try_from(power).unwrap_or(0));
     wide.to_float(error, |half| compare(digits, exponent, half))
 }
 

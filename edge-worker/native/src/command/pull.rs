@@ -11,7 +11,7 @@ use usher_engine::diagnostic::Severity;
 
 use crate::client::{Client, Published};
 use crate::definitions::Definitions;
-use crate::diff::{self, Way};
+use crate::diff::{self, Direction};
 use crate::exit::{Exit, Failure};
 use crate::secrets;
 use crate::targets::{self, Asked, Role};
@@ -259,7 +259,7 @@ impl Running {
         if back.definition == definition && back.examples == examples {
             return Ok(());
         }
-        let mut changes = diff::changes(&definition, &back.definition, Way::On);
+        let mut changes = diff::changes(&definition, &back.definition, Direction::Publish);
         changes.extend(diff::examples(&examples, &back.examples));
         let what = changes.first().map(|change| change.line(false).trim().to_owned());
         Err(lost(what.unwrap_or_else(|| "something that no list of differences shows".to_owned())))

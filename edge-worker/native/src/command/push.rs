@@ -8,7 +8,7 @@ use usher_engine::diagnostic::Severity;
 
 use crate::client::{Client, Published};
 use crate::definitions::{Definitions, many};
-use crate::diff::{self, Way};
+use crate::diff::{self, Direction};
 use crate::exit::{Exit, Failure};
 use crate::secrets;
 use crate::targets::{self, Asked, Role};
@@ -105,7 +105,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         Some(pointed) => (Some(pointed.bundle), pointed.here),
         None => (None, false),
     };
-    show(running.as_ref(), &bundle, &hash, Way::On);
+    show(running.as_ref(), &bundle, &hash, Direction::Publish);
     if args.dry_run {
         return dry(&hash);
     }
@@ -177,7 +177,7 @@ pub(super) fn agreed(question: &str, refused: &str, without: &str) -> Result<(),
 }
 
 /// Says what a bundle would change.
-pub(super) fn show(running: Option<&Published>, bundle: &Bundle, hash: &str, way: Way) {
+pub(super) fn show(running: Option<&Published>, bundle: &Bundle, hash: &str, direction: Direction) {
     let Some(running) = running else {
         note("Nothing of this audience runs there yet.");
         return;
@@ -186,7 +186,7 @@ pub(super) fn show(running: Option<&Published>, bundle: &Bundle, hash: &str, way
         note(&format!("Bundle {} runs there; this build cannot read it to compare.", running.number));
         return;
     };
-    let mut changes = diff::changes(&before.definition, &bundle.definition, way);
+    let mut changes = diff::changes(&before.definition, &bundle.definition, direction);
     changes.extend(diff::examples(&before.examples, &bundle.examples));
     if changes.is_empty() {
         let what =

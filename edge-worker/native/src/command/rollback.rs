@@ -7,7 +7,7 @@ use usher_edge::Bundle;
 
 use super::push::{agreed, done, report, show};
 use crate::client::Pointed;
-use crate::diff::Way;
+use crate::diff::Direction;
 use crate::exit::{Exit, Failure};
 use crate::targets::{self, Asked, Role};
 use crate::terminal::{note, print, progress};
@@ -105,7 +105,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         Failure::new(format!("this build cannot read bundle {}: {reason}", earlier.number))
     })?;
     note(&format!("Back to bundle {}.", earlier.number));
-    show(Some(&running), &bundle, &earlier.hash, Way::Back);
+    show(Some(&running), &bundle, &earlier.hash, Direction::Rollback);
     if args.dry_run {
         print(&format!(
             "dry run: nothing was changed; bundle {} has the hash {}\n",

@@ -42,7 +42,7 @@ pub(crate) struct Args {
     /// A file with events that arrived, or - for standard input
     #[arg(long, value_name = "FILE")]
     sample: Option<PathBuf>,
-    /// What runs now, as definitions or a bundle: says what starts anew, and which keys have another rule
+    /// What runs now, as definitions or a bundle: says what starts over, and which keys have another rule
     #[arg(long, value_name = "PATH")]
     against: Option<PathBuf>,
     /// How findings are written

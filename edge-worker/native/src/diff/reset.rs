@@ -1,4 +1,4 @@
-//! What a change makes start anew.
+//! What a change makes start over.
 
 use usher_engine::attribute::bucket_ms;
 use usher_engine::definition::{Aggregation, AttributeKind, Increment};

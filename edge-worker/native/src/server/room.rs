@@ -31,11 +31,11 @@ impl Part {
     ///
     /// # Errors
     ///
-    /// The refusal for a source that has its part, or for everybody when all of it is taken.
+    /// The refusal for a source that has its part, or for everybody when all of it is used.
     pub(super) fn grow(&mut self, bytes: usize) -> Result<(), Refusal> {
-        let mut taken = self.room.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let all: usize = taken.values().sum();
-        let own = taken.entry(self.source).or_default();
+        let mut used = self.room.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all: usize = used.values().sum();
+        let own = used.entry(self.source).or_default();
         let refusal = if *own + bytes > SOURCE_BODIES_BYTES_MAX {
             Some(Refusal::RATE)
         } else if all + bytes > BODIES_BYTES_MAX {
@@ -45,7 +45,7 @@ impl Part {
         };
         if let Some(refusal) = refusal {
             if *own == 0 {
-                taken.remove(&self.source);
+                used.remove(&self.source);
             }
             return Err(refusal);
         }
@@ -57,11 +57,11 @@ impl Part {
 
 impl Drop for Part {
     fn drop(&mut self) {
-        let mut taken = self.room.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(own) = taken.get_mut(&self.source) {
+        let mut used = self.room.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = used.get_mut(&self.source) {
             *own = own.saturating_sub(self.bytes);
             if *own == 0 {
-                taken.remove(&self.source);
+                used.remove(&self.source);
             }
         }
     }

@@ -146,13 +146,13 @@ impl Seat {
 /// All of them.
 #[derive(Debug)]
 pub(super) struct Seats {
-    taken: Mutex<Vec<Arc<Seat>>>,
+    occupied: Mutex<Vec<Arc<Seat>>>,
     epoch: Instant,
 }
 
 impl Seats {
     pub(super) fn new() -> Seats {
-        Seats { taken: Mutex::new(Vec::new()), epoch: Instant::now() }
+        Seats { occupied: Mutex::new(Vec::new()), epoch: Instant::now() }
     }
 
     /// A seat for a newcomer; None: all that could be given are being served. `bounded`: it is no trusted proxy, so that
@@ -179,21 +179,21 @@ impl Seats {
             gone: Notify::new(),
         });
         seat.enter(Phase::Head);
-        taken.push(Arc::clone(&seat));
+        occupied.push(Arc::clone(&seat));
         Some(seat)
     }
 
     pub(super) fn leave(&self, seat: &Arc<Seat>) {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.retain(|other| !Arc::ptr_eq(other, seat));
+        let mut occupied = self.occupied.lock().unwrap_or_else(PoisonError::into_inner);
+        occupied.retain(|other| !Arc::ptr_eq(other, seat));
     }
 
     /// Closes connections whose time is over, for ever.
     pub(super) async fn sweep(&self) {
         loop {
             tokio::time::sleep(SWEEP).await;
-            let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-            taken.iter().filter(|seat| seat.is_over_time()).for_each(|seat| seat.gone.notify_one());
+            let occupied = self.occupied.lock().unwrap_or_else(PoisonError::into_inner);
+            occupied.iter().filter(|seat| seat.is_over_time()).for_each(|seat| seat.gone.notify_one());
         }
     }
 }
@@ -212,7 +212,7 @@ fn free(taken: &mut Vec<Arc<Seat>>, of: impl Fn(&Seat) -> bool) -> Option<()> {
     let wasted = taken.iter().enumerate().filter(|(_, seat)| of(seat));
     let wasted = wasted.filter_map(|(at, seat)| Some((seat.wasted()?, at)));
     let (_, at) = wasted.max()?;
-    taken.swap_remove(at).gone.notify_one();
+    occupied.swap_remove(at).gone.notify_one();
     Some(())
 }
 
@@ -296,12 +296,12 @@ mod tests {
         let first = seats.take(many, true).unwrap();
         first.serve();
         let silent: Vec<_> = (1..SOURCE_CONNECTIONS_MAX).map(|_| seats.take(many, true).unwrap()).collect();
-        let count = || seats.taken.lock().unwrap().len();
+        let count = || seats.occupied.lock().unwrap().len();
         assert_eq!(count(), SOURCE_CONNECTIONS_MAX);
         // One more takes the seat of one that says nothing.
         let one_more = seats.take(many, true).unwrap();
         assert_eq!(count(), SOURCE_CONNECTIONS_MAX);
-        assert!(seats.taken.lock().unwrap().iter().any(|seat| Arc::ptr_eq(seat, &first)));
+        assert!(seats.occupied.lock().unwrap().iter().any(|seat| Arc::ptr_eq(seat, &first)));
         // Others have room.
         let others: Vec<_> = (0..SOURCE_CONNECTIONS_MAX).map(|_| seats.take(other, true).unwrap()).collect();
         assert_eq!(count(), 2 * SOURCE_CONNECTIONS_MAX);
@@ -374,6 +374,6 @@ mod tests {
             assert!(seats.take(Source::of(address.into()), true).is_some());
         }
         assert!(seats.take(source("203.0.113.5"), true).is_some());
-        assert_eq!(seats.taken.lock().unwrap().len(), CONNECTIONS_MAX);
+        assert_eq!(seats.occupied.lock().unwrap().len(), CONNECTIONS_MAX);
     }
 }

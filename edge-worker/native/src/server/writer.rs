@@ -76,7 +76,7 @@ impl Writer {
                 // whose open transaction was rolled back. A release build aborts instead and is started again.
                 let result = catch_unwind(AssertUnwindSafe(|| answer(&mut edge, &mut store, &job)));
                 let response = result.unwrap_or_else(|_| {
-                    log("the service panicked; it starts anew from its store");
+                    log("the service panicked; it starts over from its store");
                     match make(&mut store) {
                         Ok(made) => edge = made,
                         Err(failure) => {

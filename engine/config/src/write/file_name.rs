@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::limits::FILE_STEM_CHARS_MAX;
 
 /// Names that mean a device on some systems, or another file here.
-const TAKEN: [&str; 8] = ["aux", "com", "con", "examples", "lpt", "nul", "prn", "rt_config"];
+const RESERVED: [&str; 8] = ["aux", "com", "con", "examples", "lpt", "nul", "prn", "rt_config"];
 
 /// One name for each; sorted they stand as they do here.
 pub(super) fn of<'n>(names: impl Iterator<Item = &'n str>) -> Vec<String> {
@@ -29,7 +29,7 @@ fn stem(name: &str) -> String {
         "service".clone_into(&mut stem);
     }
     let word = stem.trim_end_matches(|c: char| c.is_ascii_digit());
-    if TAKEN.iter().any(|taken| word.eq_ignore_ascii_case(taken)) {
+    if RESERVED.iter().any(|name| word.eq_ignore_ascii_case(name)) {
         stem.push('_');
     }
     // What begins with a dash is taken for an option.

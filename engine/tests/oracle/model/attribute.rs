@@ -56,7 +56,7 @@ impl Given<'_> {
 
 /// The events that count for an attribute, or for one of its windows, as they arrived.
 ///
-/// Reading: what changes its kind, aggregation or the width of its buckets starts anew, and what was kept before waits as
+/// Reading: what changes its kind, aggregation or the width of its buckets starts over, and what was kept before waits as
 /// state that the running bundle does not know, so a rollback finds it, without what happened in between.
 fn given<'h>(history: &'h [Happening], wanted: &Attribute, window_ms: Option<i64>) -> Vec<Given<'h>> {
     let mut all: Vec<Given<'h>> = Vec::new();

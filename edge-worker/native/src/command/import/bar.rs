@@ -12,16 +12,16 @@ use crate::lines::Input;
 /// How wide the bar is, in characters.
 const WIDTH: u64 = 24;
 
-/// An input that counts what is taken of it.
+/// An input that counts what is read of it.
 pub(super) struct Counted {
     input: Input,
-    taken: Rc<Cell<u64>>,
+    read: Rc<Cell<u64>>,
 }
 
 /// How far an import is.
 pub(super) struct Bar {
     started: Instant,
-    taken: Rc<Cell<u64>>,
+    read: Rc<Cell<u64>>,
     /// Bytes of the file; None where they are not known, as for standard input.
     size: Option<u64>,
 }
@@ -29,15 +29,15 @@ pub(super) struct Bar {
 impl Counted {
     pub(super) fn open(input: Input, file: &Path) -> (Counted, Bar) {
         let size = fs::metadata(file).ok().filter(fs::Metadata::is_file).map(|metadata| metadata.len());
-        let taken = Rc::new(Cell::new(0));
-        (Counted { input, taken: Rc::clone(&taken) }, Bar { started: Instant::now(), taken, size })
+        let read = Rc::new(Cell::new(0));
+        (Counted { input, read: Rc::clone(&read) }, Bar { started: Instant::now(), read, size })
     }
 }
 
 impl Read for Counted {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let count = self.input.read(into)?;
-        self.taken.set(self.taken.get() + count as u64);
+        self.read.set(self.read.get() + count as u64);
         Ok(count)
     }
 }
@@ -48,7 +48,7 @@ impl BufRead for Counted {
     }
 
     fn consume(&mut self, count: usize) {
-        self.taken.set(self.taken.get() + count as u64);
+        self.read.set(self.read.get() + count as u64);
         self.input.consume(count);
     }
 }
@@ -56,14 +56,14 @@ impl BufRead for Counted {
 impl Bar {
     pub(super) fn line(&self, rows: u64, rejected: u64) -> String {
         let seconds = self.started.elapsed().as_secs_f64().max(0.001);
-        draw(self.taken.get(), self.size, rows, rejected, seconds)
+        draw(self.read.get(), self.size, rows, rejected, seconds)
     }
 }
 
-fn draw(taken: u64, size: Option<u64>, rows: u64, rejected: u64, seconds: f64) -> String {
-    let share = size.filter(|size| *size > 0).map(|size| (taken.min(size), size));
-    let bar = share.map(|(taken, size)| {
-        let part = |of: u64| (u128::from(taken) * u128::from(of) / u128::from(size)) as u64;
+fn draw(read: u64, size: Option<u64>, rows: u64, rejected: u64, seconds: f64) -> String {
+    let share = size.filter(|size| *size > 0).map(|size| (read.min(size), size));
+    let bar = share.map(|(read, size)| {
+        let part = |of: u64| (u128::from(read) * u128::from(of) / u128::from(size)) as u64;
         let full = part(WIDTH) as usize;
         format!("[{}{}] {:>3}%  ", "█".repeat(full), "·".repeat(WIDTH as usize - full), part(100))
     });

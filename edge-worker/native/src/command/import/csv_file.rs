@@ -164,21 +164,21 @@ impl<R: BufRead> Csv<R> {
             }
             let end = self.line;
             if !self.physical_line(&mut record)? {
-                let taken = match end.saturating_sub(first) {
+                let range = match end.saturating_sub(first) {
                     0 => String::new(),
                     _ => format!(": lines {first} to {end}, the end of the file, were taken as one row"),
                 };
-                return unfit(format!("a quote is never closed{taken}"), Some(lossy(&record)));
+                return unfit(format!("a quote is never closed{range}"), Some(lossy(&record)));
             }
         }
         if quotes.stray {
             // Whatever is made of it would be a guess, which may well hide a row.
-            let taken = match self.line.saturating_sub(first) {
+            let range = match self.line.saturating_sub(first) {
                 0 => String::new(),
                 _ => format!(": lines {first} to {} were taken as one row", self.line),
             };
             let reason =
-                format!("a cell goes on behind its closing quote, or a quote in it is not doubled{taken}");
+                format!("a cell goes on behind its closing quote, or a quote in it is not doubled{range}");
             return unfit(reason, Some(lossy(&record)));
         }
         match String::from_utf8(record) {

@@ -42,8 +42,8 @@ fn put(writer: &mut Writer<SqliteStore>, name: &str) -> String {
 }
 
 fn view(writer: &mut Writer<SqliteStore>) {
-    let taken = writer.ask("POST", "/web/views", VIEW);
-    assert_eq!((taken.status, text(&taken)), (200, r#"{"receipts":[{"success":true}]}"#.to_owned()));
+    let accepted = writer.ask("POST", "/web/views", VIEW);
+    assert_eq!((accepted.status, text(&accepted)), (200, r#"{"receipts":[{"success":true}]}"#.to_owned()));
 }
 
 #[test]

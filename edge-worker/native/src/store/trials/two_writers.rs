@@ -66,8 +66,8 @@ impl<S: Shared> Store for Contested<'_, S> {
         if self.times > 0 {
             self.times -= 1;
             let (method, target, body) = self.request;
-            let taken = self.rival.ask(method, target, body);
-            assert_eq!(taken.status, 200, "{}", String::from_utf8_lossy(&taken.body));
+            let accepted = self.rival.ask(method, target, body);
+            assert_eq!(accepted.status, 200, "{}", String::from_utf8_lossy(&accepted.body));
         }
         self.own.commit(basis, write)
     }
@@ -108,8 +108,8 @@ on_both!(events_of_both_are_counted, both_count);
 fn both_count(store: impl Shared) {
     // The first event of a visitor: without a look at the key there would be two of them. Then one that is known.
     let mut writer = contested(store, OTHER_VIEW, 1);
-    let taken = writer.ask("POST", "/web/views", VIEW);
-    assert_eq!((taken.status, text(&taken)), (200, r#"{"receipts":[{"success":true}]}"#.to_owned()));
+    let accepted = writer.ask("POST", "/web/views", VIEW);
+    assert_eq!((accepted.status, text(&accepted)), (200, r#"{"receipts":[{"success":true}]}"#.to_owned()));
     assert!(writer.offer("cookie", "c").contains(r#""views":2"#), "{}", writer.offer("cookie", "c"));
     writer.store.times = 1;
     writer.store.request.2 = r#"{"events":[{"cookie":"c","ref":"rival","event_id":"r2"}]}"#;
@@ -120,8 +120,8 @@ fn both_count(store: impl Shared) {
 on_both!(one_event_at_both_is_counted_once, once);
 fn once(store: impl Shared) {
     let mut writer = contested(store, ("POST", "/web/views", VIEW), 1);
-    let taken = writer.ask("POST", "/web/views", VIEW);
-    assert_eq!(text(&taken), r#"{"receipts":[{"success":true,"notes":["duplicate"]}]}"#);
+    let accepted = writer.ask("POST", "/web/views", VIEW);
+    assert_eq!(text(&accepted), r#"{"receipts":[{"success":true,"notes":["duplicate"]}]}"#);
     assert!(writer.offer("cookie", "c").contains(r#""views":1"#), "{}", writer.offer("cookie", "c"));
 }
 
@@ -153,8 +153,8 @@ on_both!(who_never_comes_first_is_told_so, refused);
 fn refused(store: impl Shared) {
     // Each event of the rival is later than the one before it, so that each is a commit.
     let mut writer = contested(store, OTHER_VIEW, 1_000);
-    let taken = writer.ask("POST", "/web/views", VIEW);
-    assert_eq!(taken.status, 503, "{}", text(&taken));
+    let accepted = writer.ask("POST", "/web/views", VIEW);
+    assert_eq!(accepted.status, 503, "{}", text(&accepted));
     assert_eq!(writer.store.times, 1_000 - COMMITS_MAX);
     // Nothing of it was stored.
     writer.store.times = 0;

@@ -265,8 +265,8 @@ fn sensitive(lower: &mut Lower, fields: Fields<'_>, name: Option<&str>, batch: b
         if lower.is_misspelled(fields, "sensitivity") {
             return true;
         }
-        let (taken, name) = (if batch { "sensitive" } else { "non-sensitive" }, name.unwrap_or("?"));
-        let message = format!("attribute `{name}` does not say its sensitivity; `{taken}` is assumed");
+        let (assumed, name) = (if batch { "sensitive" } else { "non-sensitive" }, name.unwrap_or("?"));
+        let message = format!("attribute `{name}` does not say its sensitivity; `{assumed}` is assumed");
         let help = "write `sensitivity: sensitive` or `sensitivity: non-sensitive`".to_owned();
         lower.note_with(Code::NoSensitivity, fields.span("name"), message, Some(help));
         return batch;
