@@ -158,15 +158,15 @@ impl Seats {
     /// A seat for a newcomer; None: all that could be given are being served. `bounded`: it is no trusted proxy, so that
     /// how many seats it has says something.
     pub(super) fn take(&self, source: Source, bounded: bool) -> Option<Arc<Seat>> {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut occupied = self.occupied.lock().unwrap_or_else(PoisonError::into_inner);
         let of_source = |seat: &Seat| seat.bounded && seat.source == source;
-        let own = taken.iter().filter(|seat| bounded && of_source(seat)).count();
+        let own = occupied.iter().filter(|seat| bounded && of_source(seat)).count();
         if own >= SOURCE_CONNECTIONS_MAX {
-            free(&mut taken, of_source)?;
-        } else if own >= FEW_CONNECTIONS && taken.len() >= CONNECTIONS_MAX - SPARE_CONNECTIONS {
-            free_of_many(&mut taken)?;
-        } else if taken.len() >= CONNECTIONS_MAX {
-            free_of_many(&mut taken).or_else(|| free(&mut taken, |_| true))?;
+            free(&mut occupied, of_source)?;
+        } else if own >= FEW_CONNECTIONS && occupied.len() >= CONNECTIONS_MAX - SPARE_CONNECTIONS {
+            free_of_many(&mut occupied)?;
+        } else if occupied.len() >= CONNECTIONS_MAX {
+            free_of_many(&mut occupied).or_else(|| free(&mut occupied, |_| true))?;
         }
         let seat = Arc::new(Seat {
             source,
@@ -199,17 +199,19 @@ impl Seats {
 }
 
 /// The same, among those of sources that have many.
-fn free_of_many(taken: &mut Vec<Arc<Seat>>) -> Option<()> {
+fn free_of_many(occupied: &mut Vec<Arc<Seat>>) -> Option<()> {
     let mut counts: HashMap<Source, usize> = HashMap::new();
-    for seat in taken.iter().filter(|seat| seat.bounded) {
+    for seat in occupied.iter().filter(|seat| seat.bounded) {
         *counts.entry(seat.source).or_default() += 1;
     }
-    free(taken, |seat| seat.bounded && counts.get(&seat.source).is_some_and(|count| *count > FEW_CONNECTIONS))
+    free(occupied, |seat| {
+        seat.bounded && counts.get(&seat.source).is_some_and(|count| *count > FEW_CONNECTIONS)
+    })
 }
 
 /// Takes the seat of the one that has wasted its own longest.
-fn free(taken: &mut Vec<Arc<Seat>>, of: impl Fn(&Seat) -> bool) -> Option<()> {
-    let wasted = taken.iter().enumerate().filter(|(_, seat)| of(seat));
+fn free(occupied: &mut Vec<Arc<Seat>>, of: impl Fn(&Seat) -> bool) -> Option<()> {
+    let wasted = occupied.iter().enumerate().filter(|(_, seat)| of(seat));
     let wasted = wasted.filter_map(|(at, seat)| Some((seat.wasted()?, at)));
     let (_, at) = wasted.max()?;
     occupied.swap_remove(at).gone.notify_one();
@@ -318,13 +320,13 @@ mod tests {
     #[test]
     fn sources_with_many_leave_seats_to_those_with_few() {
         let seats = Seats::new();
-        let taken: Vec<_> = (0..CONNECTIONS_MAX)
+        let occupied: Vec<_> = (0..CONNECTIONS_MAX)
             .filter_map(|at| {
                 seats.take(source(["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"][at % 4]), true)
             })
             .inspect(|seat| seat.serve())
             .collect();
-        assert_eq!(taken.len(), CONNECTIONS_MAX - SPARE_CONNECTIONS);
+        assert_eq!(occupied.len(), CONNECTIONS_MAX - SPARE_CONNECTIONS);
         // Though nobody can be sent away, others come in, as many as a browser is.
         for at in 0..SPARE_CONNECTIONS / FEW_CONNECTIONS {
             let other = Source::of([203, 0, 113, u8::try_from(at).unwrap()].into());
@@ -359,7 +361,7 @@ mod tests {
         silent.received(1_000_000);
         ago(silent, 60, 20);
         let gone =
-            |seat: &Arc<Seat>| !seats.taken.lock().unwrap().iter().any(|other| Arc::ptr_eq(other, seat));
+            |seat: &Arc<Seat>| !seats.occupied.lock().unwrap().iter().any(|other| Arc::ptr_eq(other, seat));
         assert!(seats.take(source("203.0.113.5"), true).is_some());
         assert_eq!([trickles, silent, sends].map(gone), [true, false, false]);
         assert!(seats.take(source("203.0.113.6"), true).is_some());
