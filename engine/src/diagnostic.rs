@@ -231,6 +231,8 @@ codes! {
     StartsOver = "W016", Warning;
     /// A key whose rule changes for values that stored profiles may have.
     ChangedKeyRule = "W017", Warning;
+    /// A version that is compared as a text.
+    TextVersion = "W018", Warning;
     /// A key that RT 2.0 knows and Usher does not use.
     Ignored = "I001", Info;
     /// A section that a sensitive value can open to a visitor.

@@ -1,8 +1,10 @@
-//! Lints of patterns in the delimiters of another language, `/…/i`: here the slashes are part of the pattern.
+//! Lints of texts in criteria: a pattern in the delimiters of another language, `/…/i`, whose slashes are part of it here;
+//! a version that is compared as a text, where `1.9` comes after `1.10`.
 
 use usher_engine::definition::{AttributeKind, Definition};
 use usher_engine::diagnostic::{Code, Diagnostic};
 use usher_engine::syntax::{Expr, Test};
+use usher_engine::value::Value;
 
 pub(super) fn lint(definition: &Definition, found: &mut Vec<Diagnostic>) {
     for (index, event) in definition.key_events.iter().enumerate() {
@@ -40,9 +42,14 @@ pub(super) fn lint(definition: &Definition, found: &mut Vec<Diagnostic>) {
 fn of_expr(expr: Option<&Expr>, at: &str, found: &mut Vec<Diagnostic>) {
     let mut next = 0;
     let mut visit = |number: usize, test: &Test| {
-        if let Test::Matches(pattern) = test {
-            found.extend(delimited(pattern).map(|it| it.at(format_args!("{at}.conditions[{number}].value"))));
-        }
+        let tests = if let Test::Items(_, tests) = test { tests } else { std::slice::from_ref(test) };
+        let of_test = tests.iter().find_map(|test| match test {
+            Test::Matches(pattern) => delimited(pattern),
+            Test::Order(comparison, Value::String(text)) => version(comparison.as_str(), text),
+            Test::Between(Value::String(low), Value::String(_)) => version(">=", low),
+            _ => None,
+        });
+        found.extend(of_test.map(|it| it.at(format_args!("{at}.conditions[{number}].value"))));
     };
     expr.into_iter().for_each(|expr| tests(expr, &mut next, &mut visit));
 }
@@ -59,6 +66,19 @@ fn tests(expr: &Expr, next: &mut usize, visit: &mut impl FnMut(usize, &Test)) {
         Expr::Segment(_) => *next += 1,
         _ => {}
     }
+}
+
+/// A finding about a text that is ordered, and looks like a version: numbers with points between them.
+fn version(sign: &str, text: &str) -> Option<Diagnostic> {
+    let core = text.strip_prefix('v').unwrap_or(text).split(['-', '+']).next().unwrap_or_default();
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !(2..=3).contains(&core.split('.').count()) || !core.split('.').all(is_number) {
+        return None;
+    }
+    let message = format!("the version `{text}` is compared as a text, in which `1.9` is more than `1.10`");
+    let help =
+        format!("write `{sign} VERSION '{text}'` (in operator trees `version_greater_equal` and so on)");
+    Some(Diagnostic::new(Code::TextVersion, message).help(help))
 }
 
 /// A finding about a pattern between slashes: with flags after the last, or with syntax that only makes sense between
@@ -82,6 +102,23 @@ fn delimited(pattern: &str) -> Option<Diagnostic> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn versions_are_told_from_other_texts() {
+        for (text, found) in [
+            ("1.10", true),
+            ("v2.0.1", true),
+            ("1.2.3-beta.1", true),
+            ("1", false),
+            ("2026-01-01", false),
+            ("1.2.3.4", false),
+            ("a.b", false),
+            ("1.", false),
+            ("", false),
+        ] {
+            assert_eq!(version("<", text).is_some(), found, "{text}");
+        }
+    }
 
     #[test]
     fn delimiters_are_told_from_paths() {
