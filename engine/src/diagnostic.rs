@@ -197,6 +197,8 @@ codes! {
     NoPayload = "E021", Error;
     /// A text that cannot be an id.
     BadId = "E022", Error;
+    /// Attributes of which a profile may have to keep more than it can.
+    LargeState = "E023", Error;
     /// A key event without a filter.
     NoFilter = "W001", Warning;
     /// An attribute that looks personal and is marked non-sensitive.

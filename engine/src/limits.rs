@@ -54,6 +54,11 @@ pub const STORED_DEPTH_MAX: u8 = 64;
 /// Maximum size of a batch record, in bytes of its key, segments and values: half a profile, so that one record never
 /// fills it.
 pub const RECORD_BYTES_MAX: usize = 128 * 1024;
+/// Maximum number of bytes that events may make a profile keep, lists aside: half a profile, so that they never fill one.
+pub const STATE_BYTES_MAX: usize = 128 * 1024;
+/// Number of events of one visitor that one bucket of a window, or one hour of a total, is assumed to count at most: 100 a
+/// second for 11 days.
+pub const BUCKET_EVENTS_MAX: i128 = 100_000_000;
 /// Maximum size of an encoded profile, in bytes.
 pub const PROFILE_BYTES_MAX: usize = 256 * 1024;
 /// Maximum number of items that a list may keep.

@@ -157,10 +157,10 @@ mod tests {
     fn more_than_an_edge_plays_is_told_by_its_place_and_not_played() {
         let attributes: String = (0..600)
             .map(|index| {
-                format!("  - {{name: a{index}, type: single, source_event: view, source_field: c, aggregation: last, sensitivity: non-sensitive}}\n")
+                format!("  - {{name: a{index}, type: single, source_event: view, source_field: c, aggregation: sum, sensitivity: non-sensitive}}\n")
             })
             .collect();
-        let events = vec!["{table: web.pages, at: -1h, columns: {id: a, c: b}}"; 50].join(", ");
+        let events = vec!["{table: web.pages, at: -1h, columns: {id: a, c: 1}}"; 50].join(", ");
         let text = |examples: usize| {
             let examples: String = (0..examples)
                 .map(|index| format!("  - {{name: e{index}, events: [{events}], lookup: {{id: a}}, personalization: p, expect: [s]}}\n"))

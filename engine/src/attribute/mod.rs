@@ -4,6 +4,7 @@
 //! of them in any order, gives the same state. Reading takes `now`, because values expire.
 
 pub(crate) mod batch;
+mod bytes_max;
 mod counter;
 pub(crate) mod list;
 pub(crate) mod pick;
@@ -14,6 +15,7 @@ pub(crate) mod shape;
 
 pub use batch::BatchRecord;
 pub(crate) use batch::{put as put_record, segments as batch_segments};
+pub(crate) use bytes_max::bytes_max;
 pub use counter::{Counter, Total, Unit};
 pub(crate) use list::Bounds;
 pub(crate) use list::newest_first;

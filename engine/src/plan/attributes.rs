@@ -9,7 +9,7 @@ use super::directory::Directory;
 use crate::attribute::plan::{
     ActionPlan, Amount, AttributePlan, Base, FactPlan, Kind, ListPlan, Part, amount, order_of,
 };
-use crate::attribute::{Bounds, Pick, Window};
+use crate::attribute::{Bounds, Pick, Window, bytes_max};
 use crate::definition::{
     Aggregation, AttributeKind, Backfill, CounterPart, ListAction, ListAggregation, ListPart, Removal,
 };
@@ -170,12 +170,39 @@ impl Compiler<'_> {
                 (fact.types, fact.asked) = (fact.types.and(types), fact.asked.and(types));
             }
         }
+        self.state_bytes(&plans);
         // In the order in which profiles store them, so that each is found after the one before.
         let name = |index: &usize| plans.get(*index).map(|plan| plan.name.as_str());
         for key_event in key_events.iter_mut() {
             order::sort(&mut key_event.feeds, |a, b| name(a).cmp(&name(b)));
         }
         plans
+    }
+
+    /// What events may make a profile keep, lists aside, has a bound: it cannot let go of it, and would not take events
+    /// any more.
+    fn state_bytes(&mut self, plans: &[AttributePlan]) {
+        let bytes = plans.iter().map(bytes_max).fold(0_usize, usize::saturating_add);
+        if bytes <= limits::STATE_BYTES_MAX {
+            return;
+        }
+        let mut largest: Vec<(usize, usize)> = plans.iter().map(bytes_max).enumerate().collect();
+        order::sort(&mut largest, |(_, a), (_, b)| b.cmp(a));
+        let most = largest
+            .iter()
+            .take(3)
+            .filter_map(|(index, bytes)| plans.get(*index).map(|plan| words!("`{}` ({bytes})", plan.name)));
+        let most: Vec<String> = most.collect();
+        let message = words!(
+            "a profile may have to keep {bytes} bytes of these attributes, lists aside; at most {} are allowed",
+            limits::STATE_BYTES_MAX
+        );
+        let help = words!(
+            "most is kept of {}; declare numbers and booleans as such, take `last` instead of another value within a duration, count events instead of adding up a column, leave out windows, or leave out attributes",
+            most.join(", ")
+        );
+        let at = At::item("attributes", largest.first().map_or(0, |(index, _)| *index));
+        self.report(Code::LargeState, at, message, Some(help));
     }
 
     /// The array whose objects an attribute takes one by one.

@@ -1,9 +1,14 @@
 //! Events of visitors whose profiles are full or damaged, beside others.
 
+use usher_engine::attribute::BatchRecord;
 use usher_engine::definition::{
     Aggregation, Attribute, AttributeKind, Audience, Definition, EventTable, Identity, Keep, KeyEvent,
     StitchKey,
 };
+use usher_engine::limits::PROFILE_BYTES_MAX;
+use usher_engine::profile::codec::{Form, encode};
+use usher_engine::profile::{Key, Profile, ProfileId};
+use usher_engine::value::Value;
 
 use super::*;
 use crate::bundle::{bundle_of, hash_of};
@@ -25,7 +30,7 @@ fn edge_of_lists(keys: &[&str], primary: Option<&str>) -> Edge {
     edge_of((0..6).map(list), keys, primary)
 }
 
-/// An edge whose one audience keeps 600 single values, which are more than a profile may be and never make room.
+/// An edge whose one audience keeps 100 single values, which never make room.
 fn edge_of_singles(keys: &[&str], primary: Option<&str>) -> Edge {
     let single = |index: usize| AttributeKind::Single {
         key_event: "view".to_owned(),
@@ -36,7 +41,29 @@ fn edge_of_singles(keys: &[&str], primary: Option<&str>) -> Edge {
         data_type: None,
         backfill: None,
     };
-    edge_of((0..600).map(single), keys, primary)
+    edge_of((0..100).map(single), keys, primary)
+}
+
+/// A visitor's profile that has room for less than 2 KB, and of which nothing can go: one record fills it.
+fn full_profile(visitor: &str) -> Vec<u8> {
+    let mut profile = Profile::new(ProfileId([0; 16]), 0);
+    (profile.version, profile.bundle) = (1, 1);
+    profile.edit_keys(|keys| {
+        keys.push(Key { name: "visitor".to_owned(), value: visitor.to_owned(), seen_ms: 0 });
+    });
+    profile.edit_batch(|records| {
+        records.push(BatchRecord {
+            key: visitor.to_owned(),
+            computed_ms: 0,
+            arrival_ms: 0,
+            segments: None,
+            values: vec![("filled".to_owned(), Value::from("x".repeat(PROFILE_BYTES_MAX - 2_000).as_str()))],
+            patch: false,
+        });
+    });
+    let state = encode(&profile, Form::Two);
+    assert!((PROFILE_BYTES_MAX - 2_000..PROFILE_BYTES_MAX).contains(&state.len()));
+    state
 }
 
 fn edge_of(kinds: impl Iterator<Item = AttributeKind>, keys: &[&str], primary: Option<&str>) -> Edge {
@@ -88,13 +115,16 @@ fn a_profile_that_is_full_keeps_no_other_from_its_events() {
     let edge = edge_of_singles(&["visitor"], None);
     let event = |visitor: &str, index: usize| {
         let columns: Vec<String> =
-            (0..6).map(|column| format!("\"c{}\":\"{index:0>490}\"", index * 6 + column)).collect();
+            (0..6).map(|column| format!("\"c{}\":\"{index:0>490}\"", index % 16 * 6 + column)).collect();
         format!("{{\"visitor\":\"{visitor}\",{}}}", columns.join(","))
     };
     let mut events: Vec<String> = (0..100).map(|index| event("greedy", index)).collect();
     events.insert(50, event("modest", 0));
     let (_, batch) = open(&edge, batch_of(&events.join(","))).unwrap();
-    let Folded::Done(outcome) = fold(&edge, &batch, &[]) else { panic!("behind") };
+    // The first of the keys that are read is that of the first event.
+    let (audience, state) = ("7".to_owned(), full_profile("greedy"));
+    let greedy = FoundProfile { audience, keys: vec![0], id: [0; 16], version: 1, state };
+    let Folded::Done(outcome) = fold(&edge, &batch, &[greedy]) else { panic!("behind") };
     let body = String::from_utf8(outcome.response.body).unwrap();
     assert_eq!(body.matches("ProfileTooLarge").count(), 100);
     assert_eq!(body.matches("\"success\":true").count(), 1);
@@ -168,22 +198,12 @@ fn a_profile_of_a_newer_build_is_neither_damaged_nor_written() {
 #[test]
 fn many_who_take_a_full_profile_over_are_refused_together() {
     let edge = edge_of_singles(&["id", "visitor"], Some("id"));
-    // As large as it may be, but for a little.
     let columns = |first: usize, count: usize| -> String {
         (first..first + count).map(|column| format!(",\"c{column}\":\"{column:0>490}\"")).collect()
     };
-    let filled = |count: usize| {
-        let event = |index: usize| format!("{{\"visitor\":\"v\"{}}}", columns(index * 5, 5));
-        let events: Vec<String> = (0..count).map(event).collect();
-        let (_, batch) = open(&edge, batch_of(&events.join(","))).unwrap();
-        let Folded::Done(outcome) = fold(&edge, &batch, &[]) else { panic!("behind") };
-        outcome.write.profiles.into_iter().next()
-    };
-    let row = (80..=100).rev().find_map(filled).expect("one that fits");
     // Everybody on this browser says to be somebody else, and one does not use it.
-    let own = |index: usize| {
-        format!("{{\"id\":\"p{index}\",\"visitor\":\"v\"{}}}", columns(500 + index % 16 * 6, 6))
-    };
+    let own =
+        |index: usize| format!("{{\"id\":\"p{index}\",\"visitor\":\"v\"{}}}", columns(index % 16 * 6, 6));
     let mut events: Vec<String> = (0..300).map(own).collect();
     events.push(r#"{"id":"elsewhere","c0":1}"#.to_owned());
     let (_, batch) = open(&edge, batch_of(&events.join(","))).unwrap();
@@ -198,7 +218,7 @@ fn many_who_take_a_full_profile_over_are_refused_together() {
         keys: vec![key],
         id: [0; 16],
         version: 1,
-        state: row.state.clone(),
+        state: full_profile("v"),
     };
     let Folded::Done(outcome) = fold(&edge, &batch, &[found]) else { panic!("behind") };
     let body = String::from_utf8(outcome.response.body).unwrap();

@@ -1,10 +1,12 @@
 //! Random definitions: a handful of attributes of every kind.
 
+use usher_engine::Plan;
 use usher_engine::definition::{
     Aggregation, Attribute, AttributeKind, Audience, Backfill, Choice, CounterPart, Definition, EventTable,
     Identity, Increment, Keep, KeyEvent, ListAction, ListAggregation, ListPart, Normalize, Personalization,
     Removal, Section, StitchKey, Trust,
 };
+use usher_engine::diagnostic::Code;
 use usher_engine::syntax::{Expr, Name, Test, parse};
 use usher_engine::value::{DataType, Value};
 
@@ -63,8 +65,23 @@ pub fn series(dice: &mut Dice, bent: Bent) -> Vec<Definition> {
     }
     for definition in &mut all {
         definition.personalizations = uses(dice, &definition.attributes);
+        lighten(definition);
     }
     all
+}
+
+/// Values look back without end, where all their windows are more than a profile may have to keep.
+fn lighten(definition: &mut Definition) {
+    while let Err(findings) = Plan::compile(definition) {
+        let largest = findings.iter().find(|finding| finding.code == Code::LargeState).and_then(|finding| {
+            let index = finding.path.strip_prefix("attributes[")?.strip_suffix(']')?;
+            definition.attributes.get_mut(index.parse::<usize>().ok()?)
+        });
+        match largest.map(|attribute| &mut attribute.kind) {
+            Some(AttributeKind::Single { duration_ms, .. }) => *duration_ms = None,
+            _ => return,
+        }
+    }
 }
 
 /// Criteria that say what some of the lists are lists of.
