@@ -8,7 +8,7 @@ use crate::error::Refusal;
 use crate::form::{Form, Written};
 use crate::keys::Keyring;
 use crate::limits::{PROBE_MS, STORAGE_DEGRADED_MS};
-use crate::message;
+use crate::message::{self, NO_BUNDLE};
 use crate::rates::{Meter, Rates};
 use crate::store::Pointer;
 
@@ -261,8 +261,12 @@ impl Edge {
         }
         pointers.retain(|pointer| {
             let Some(known) = self.audiences.iter_mut().find(|known| known.id == pointer.audience) else {
-                return true;
+                return pointer.hash != NO_BUNDLE;
             };
+            if pointer.hash == NO_BUNDLE {
+                known.take_out(pointer.number);
+                return false;
+            }
             // A pointer read before a later one took effect is stale.
             !known.takes_number_of(pointer)
                 && known.running.as_ref().is_none_or(|running| running.is_before(pointer))
@@ -360,6 +364,14 @@ impl Running {
 }
 
 impl Audience {
+    /// Runs nothing any more, unless a later bundle runs already.
+    fn take_out(&mut self, number: u64) {
+        if self.running.as_ref().is_none_or(|running| running.number < number) {
+            self.running = None;
+            self.fault = None;
+        }
+    }
+
     /// True if the pointer's content runs already; it then takes the higher number.
     fn takes_number_of(&mut self, pointer: &Pointer) -> bool {
         match &mut self.running {

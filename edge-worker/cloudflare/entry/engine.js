@@ -273,6 +273,8 @@ class Engine {
     new FrameReader(pointers).list((r) => {
       const [audience, number, hash] = [r.text(), r.long(), r.text()];
       const running = this.#running.get(audience);
+      // It was taken out.
+      if (hash === "" && running?.number < number) this.#running.delete(audience);
       if (running?.hash === hash && running.number < number) running.number = number;
     });
   }

@@ -7,7 +7,7 @@ use crate::bundle::{self, hash_of};
 use crate::edge::Edge;
 use crate::error::{Refusal, Refused, Result};
 use crate::host::{Head, Step};
-use crate::message::{Message, Publish, Rollback, ToControl, WhichRelease};
+use crate::message::{Message, NO_BUNDLE, Publish, Rollback, ToControl, WhichRelease};
 use crate::rehearsal;
 use crate::wire::json::Json;
 use crate::wire::{Response, entity_tag, read};
@@ -31,6 +31,19 @@ pub(super) fn publish(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> R
     }));
     let restore = edge.restoring(audience);
     Ok(Step::Publish { hash, body: body.to_vec(), message: message.encode(edge.form()), restore })
+}
+
+/// `DELETE /v1/audiences/{audience}/bundle`: the audience runs nothing from now on. Its history and profiles stay.
+pub(super) fn take_out(edge: &Edge, checked: &CheckedHead<'_>, _: &[u8]) -> Result<Step> {
+    let [audience, _] = checked.parameters;
+    let message = Message::Control(ToControl::Publish(Publish {
+        audience: audience.to_owned(),
+        hash: NO_BUNDLE.to_owned(),
+        if_match: if_match(&checked.head),
+        now_ms: checked.head.ambient.now_ms,
+        body: Vec::new(),
+    }));
+    Ok(Step::Control { message: message.encode(edge.form()) })
 }
 
 /// `GET /v1/audiences`: the audiences that run here.

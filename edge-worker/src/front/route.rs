@@ -87,6 +87,7 @@ pub(super) const ROUTES: &[Route] = &[
         body_bytes_max: Some(BUNDLE_BYTES_MAX),
         ..native(Callers::Admin, bundles::publish)
     },
+    Route { method: "DELETE", path: BUNDLE, ..native(Callers::Admin, bundles::take_out) },
     Route { path: "/v1/audiences/{audience}/bundles", ..native(Callers::Admin, bundles::list) },
     Route { path: "/v1/audiences/{audience}/bundles/{which}", ..native(Callers::Admin, bundles::kept) },
     Route {

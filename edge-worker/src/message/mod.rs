@@ -159,6 +159,9 @@ pub(crate) struct SnapshotRequest {
     pub(crate) keys: Vec<KeyOf>,
 }
 
+/// The hash in a pointer or release of an audience that was taken out: it runs nothing.
+pub(crate) const NO_BUNDLE: &str = "";
+
 /// Asks whether a shard reads and writes.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Probe {

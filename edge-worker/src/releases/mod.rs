@@ -12,7 +12,7 @@ use crate::error::Refusal;
 use crate::form::Form;
 use crate::limits::BUNDLES_KEPT;
 use crate::log::Line;
-use crate::message::{Publish, Rollback, ToControl};
+use crate::message::{NO_BUNDLE, Publish, Rollback, ToControl};
 use crate::outcome::{Folded, Outcome};
 use crate::store::{Found, Published, Read, Release, Write};
 use crate::wire::json::Json;
@@ -101,6 +101,9 @@ fn publish(publish: &Publish, releases: &[Release]) -> Folded {
         let is_kept = releases.iter().any(|known| known.hash == publish.hash);
         return Outcome::of(if is_kept { refused } else { refused.header(DROPPED, publish.hash.clone()) });
     }
+    if publish.hash == NO_BUNDLE {
+        return take_out(publish, releases);
+    }
     if let Some(running) = running.filter(|running| running.hash == publish.hash) {
         // The stored body may be damaged: it is written again, and runs where it did not.
         let (audience, release) = (publish.audience.clone(), running.clone());
@@ -113,6 +116,19 @@ fn publish(publish: &Publish, releases: &[Release]) -> Folded {
     let number = running.map_or(0, |running| running.number) + 1;
     let release = Release { number, hash: publish.hash.clone(), origin: number, at_ms: publish.now_ms };
     run(&publish.audience, release, Some(publish.body.clone()), releases)
+}
+
+/// Makes nothing the audience's next bundle: under a number of its own, because numbers only rise.
+fn take_out(publish: &Publish, releases: &[Release]) -> Folded {
+    let Some(running) = releases.first() else {
+        return Outcome::of(Response::problem(Refusal::AUDIENCE_UNKNOWN, None));
+    };
+    if running.hash == NO_BUNDLE {
+        return Outcome::of(runs(running, false));
+    }
+    let number = running.number + 1;
+    let release = Release { number, hash: NO_BUNDLE.to_owned(), origin: number, at_ms: publish.now_ms };
+    run(&publish.audience, release, None, releases)
 }
 
 /// Makes an earlier bundle the audience's next one.
@@ -183,7 +199,9 @@ fn run(audience: &str, release: Release, body: Option<Vec<u8>>, releases: &[Rele
         response = response.header(DROPPED, dropped.join(","));
     }
     let said = format!("audience {audience} number {}", release.number);
-    let log = vec![if body.is_none() {
+    let log = vec![if release.hash == NO_BUNDLE {
+        Line::with_detail("audience_taken_out", &said)
+    } else if body.is_none() {
         Line::with_detail("bundle_renumbered", &said)
     } else if release.origin == release.number {
         Line::with_detail("bundle_published", &said)
@@ -211,7 +229,7 @@ fn runs(release: &Release, changed: bool) -> Response {
 
 /// The refusal, if the running release is not one that the caller expects.
 fn changed(if_match: Option<&str>, running: Option<&Release>, detail: &str) -> Option<Response> {
-    let hash = running.map(|running| running.hash.as_str());
+    let hash = running.map(|running| running.hash.as_str()).filter(|hash| *hash != NO_BUNDLE);
     let differs = if_match.is_some_and(|condition| !entity_tag::allows(condition, hash));
     differs.then(|| Response::problem(Refusal::BUNDLE_CHANGED, Some(detail)))
 }
@@ -326,7 +344,7 @@ mod tests {
 
     #[test]
     fn only_a_rollback_is_logged_as_one() {
-        let release = |number, origin| Release { number, hash: String::new(), origin, at_ms: 5 };
+        let release = |number, origin| Release { number, hash: "h".to_owned(), origin, at_ms: 5 };
         let logged = |release| match run("7", release, Some(Vec::new()), &[]) {
             Folded::Done(outcome) => outcome.log.iter().map(Line::to_json).collect(),
             Folded::NeedsNewerBundle { .. } => String::new(),
