@@ -262,7 +262,7 @@ mod trials;
 mod tests {
     use usher_edge::message::{KeyOf, WhichRelease};
     use usher_edge::store::memory::MemoryStore;
-    use usher_edge::store::{ProfileRow, Published, Release, Retired};
+    use usher_edge::store::{JournalRow, ProfileRow, Published, Release, Retired};
 
     use super::*;
 
@@ -325,6 +325,12 @@ mod tests {
             forgotten: number.saturating_sub(3),
             dropped: if number == 5 { vec!["x".to_owned()] } else { Vec::new() },
         };
+        let journal = |profile, at_ms: i64| JournalRow {
+            audience: "7".to_owned(),
+            profile,
+            at_ms,
+            entry: format!("{{\"number\":{at_ms}}}"),
+        };
         let bundle = |number, hash, origin| Write {
             bundle: Some(published(number, hash, origin)),
             ..Write::default()
@@ -342,6 +348,7 @@ mod tests {
             Write {
                 profiles: vec![profile(2, 3, &["a", "c"])],
                 retired: vec![Retired { audience: "7".to_owned(), id: [1; 16], into: [2; 16] }],
+                journal: vec![journal([2; 16], 5), journal([3; 16], 6), journal([2; 16], 7)],
                 ..Write::default()
             },
         ];
@@ -354,6 +361,8 @@ mod tests {
         let reads = [
             Read::Profiles(["a", "b", "c", "", "A"].map(|value| key("7", value)).to_vec()),
             Read::Profiles(vec![key("8", "a")]),
+            // By two keys of one profile.
+            Read::Journals(vec![key("7", "a"), key("7", "c"), key("8", "a")]),
             Read::Releases { audience: "7".to_owned() },
             Read::Releases { audience: "8".to_owned() },
             release("7", WhichRelease::Previous),

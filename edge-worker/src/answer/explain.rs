@@ -8,6 +8,7 @@ use usher_engine::{
 
 use super::{Meta, offers, signed};
 use crate::wire::json::{Json, Object};
+use crate::wire::read;
 
 /// An answer with its reasons, and the profile behind it.
 pub(crate) fn explanation(
@@ -15,6 +16,7 @@ pub(crate) fn explanation(
     known: bool,
     explanation: &Explanation<'_>,
     meta: &Meta,
+    journal: &[(i64, String)],
 ) -> Json {
     let mut json = Json::new();
     json.object(|o| {
@@ -42,10 +44,24 @@ pub(crate) fn explanation(
                 }
             });
         });
+        if !journal.is_empty() {
+            o.field("journal")
+                .list(journal, |json, (at_ms, entry)| json.object(|o| journal_row(o, *at_ms, entry)));
+        }
         offers(o, &explanation.answer);
         o.field("personalizations").list(&explanation.personalizations, personalization);
     });
     json
+}
+
+/// `{"at_ms", "kind", …}`
+fn journal_row(o: &mut Object<'_>, at_ms: i64, entry: &str) {
+    o.field("at_ms").number(at_ms);
+    if let Ok(Value::Object(fields)) = read::value(entry.as_bytes()) {
+        for (name, value) in &fields {
+            o.field(name).value(value);
+        }
+    }
 }
 
 fn known_attribute(o: &mut Object<'_>, attribute: &KnownAttribute) {

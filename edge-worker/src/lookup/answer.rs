@@ -83,7 +83,8 @@ pub fn answer(
     let is_forgotten = snapshot.as_ref().is_some_and(|snapshot| snapshot.taken_ms <= forgotten_ms);
     let is_too_old =
         age_ms > candidate.age_ms_max() || (is_forgotten && !matches!(candidate, Candidate::Writer(_)));
-    let profile = snapshot.and_then(|snapshot| snapshot.profile);
+    let (profile, journal) =
+        snapshot.map_or((None, Vec::new()), |snapshot| (snapshot.profile, snapshot.journal));
     // The writer's is the newest; where none is left, nothing newer will come.
     let is_newest = matches!(candidate, Candidate::Writer(_) | Candidate::Nothing);
     if is_too_old || !(is_newest || pending.has_seen_no_newer(profile.as_ref(), &keyring.signer)) {
@@ -110,7 +111,7 @@ pub fn answer(
     let (bundle, version, source) = (running.number, profile.version, candidate.source());
     let meta = Meta { bundle, version, source, age_ms, stale };
     let body = if pending.explain {
-        answer::explanation(&profile, known, &plan.explain(&profile, &query, now_ms), &meta)
+        answer::explanation(&profile, known, &plan.explain(&profile, &query, now_ms), &meta, &journal)
     } else {
         answer::answer(&plan.personalize(&profile, &query, now_ms), Some(&meta))
     };

@@ -63,7 +63,12 @@ pub(crate) fn prepare(edge: &Edge, request: LookupRequest<'_>) -> Result<Pending
     }
     // A token of another deployment, or none: any snapshot is new enough.
     let seen = text(body, "seen").and_then(|token| Seen::verify(token, &edge.keyring()?.signer));
-    let message = Message::Writer(ToWriter::Snapshot(SnapshotRequest { ambient, keys: keys.clone() }));
+    let message = Message::Writer(ToWriter::Snapshot(SnapshotRequest {
+        ambient,
+        keys: keys.clone(),
+        // Who merged with whom is for servers.
+        journal: request.explain && access.server_route,
+    }));
     let first = keys.first().map(|key| (key.name.as_str(), key.value.as_str()));
     let lookup = PendingLookup {
         shard: shard::of_key(audience, first, edge.shards()),

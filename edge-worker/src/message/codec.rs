@@ -16,6 +16,8 @@ use crate::wire::frame::{FrameReader, FrameWriter};
 
 /// The first byte of a message with a form. It is not a tag, so that a build before forms reads none of its fields.
 const VERSIONED: u8 = 0x80;
+/// An extra without content: a snapshot with the journal of its profile.
+const JOURNAL: u8 = 1;
 /// The greatest tag that this build knows.
 const TAG_LAST: u8 = PROBE;
 
@@ -47,6 +49,11 @@ impl Message {
             Message::Writer(message) => write_to_writer(&mut w, message),
             Message::Control(message) => write_to_control(&mut w, message),
         }
+        if let Message::Writer(ToWriter::Snapshot(SnapshotRequest { journal: true, .. })) = self
+            && form >= Form::Two
+        {
+            w.byte(JOURNAL).bytes(&[]);
+        }
         w.0
     }
 
@@ -67,9 +74,12 @@ impl Message {
             return Err(Unreadable::TooNew);
         }
         let reads = Form::shared_with(reads).ok_or(Unreadable::Broken)?;
-        let message = read(tag, &mut r)?;
+        let mut message = read(tag, &mut r)?;
         while !r.0.is_empty() {
-            r.byte().and_then(|_| r.bytes()).ok_or(Unreadable::Broken)?;
+            let extra = r.byte().and_then(|extra| r.bytes().map(|_| extra)).ok_or(Unreadable::Broken)?;
+            if let (JOURNAL, Message::Writer(ToWriter::Snapshot(request))) = (extra, &mut message) {
+                request.journal = true;
+            }
         }
         Ok(Received { message, reads })
     }
@@ -165,6 +175,7 @@ fn read_to_writer(which: u8, r: &mut FrameReader<'_>) -> Option<ToWriter> {
                 let mut text = || r.text().map(str::to_owned);
                 Some(KeyOf { audience: text()?, name: text()?, value: text()? })
             })?,
+            journal: false,
         }),
         10 => ToWriter::Written,
         PROBE => ToWriter::Probe(Probe {
@@ -309,7 +320,7 @@ mod tests {
                 patch: false,
             }),
             ToWriter::Import(Import { ambient, audience: "7".into(), number: 1, body: vec![], patch: true }),
-            ToWriter::Snapshot(SnapshotRequest { ambient, keys: vec![key] }),
+            ToWriter::Snapshot(SnapshotRequest { ambient, keys: vec![key], journal: false }),
             ToWriter::Written,
             ToWriter::Probe(Probe { now_ms: 5, well: b"{}".to_vec(), degraded: vec![] }),
         ];
@@ -351,6 +362,17 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn who_does_not_know_the_journal_is_not_asked_for_it() {
+        let request = |journal| {
+            let ambient = Ambient { now_ms: 5, entropy: [9; 32] };
+            Message::Writer(ToWriter::Snapshot(SnapshotRequest { ambient, keys: Vec::new(), journal }))
+        };
+        let read = |bytes: &[u8]| Message::decode(bytes).unwrap().message;
+        assert_eq!(read(&request(true).encode(Form::Two)), request(true));
+        assert_eq!(request(true).encode(Form::One), request(false).encode(Form::One));
     }
 
     /// As written by release 0.1.0.

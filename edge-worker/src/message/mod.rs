@@ -157,6 +157,8 @@ pub(crate) struct SnapshotRequest {
     pub(crate) ambient: Ambient,
     /// In the order to try them.
     pub(crate) keys: Vec<KeyOf>,
+    /// True to have the journal of the profile, too; no message of form 1 says it.
+    pub(crate) journal: bool,
 }
 
 /// The hash in a pointer or release of an audience that was taken out: it runs nothing.

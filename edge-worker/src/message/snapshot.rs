@@ -11,13 +11,20 @@ pub(crate) struct Snapshot {
     pub(crate) taken_ms: i64,
     /// None: no profile has any of the keys.
     pub(crate) profile: Option<Profile>,
+    /// Its journal as times (Unix milliseconds) and entries, newest first, if it was asked for.
+    pub(crate) journal: Vec<(i64, String)>,
 }
 
 impl Snapshot {
-    /// `now · profile`, which is empty if there is none.
-    pub(crate) fn encode(taken_ms: i64, encoded_profile: &[u8]) -> Vec<u8> {
+    /// `now · profile`, which is empty if there is none; then the journal, unless that is empty.
+    pub(crate) fn encode(taken_ms: i64, encoded_profile: &[u8], journal: &[(i64, &str)]) -> Vec<u8> {
         let mut frame = FrameWriter::default();
         frame.long(taken_ms).bytes(encoded_profile);
+        if !journal.is_empty() {
+            frame.list(journal, |w, (at_ms, entry)| {
+                w.long(*at_ms).text(entry);
+            });
+        }
         frame.0
     }
 
@@ -27,6 +34,11 @@ impl Snapshot {
         let taken_ms = reader.long()?;
         let profile = reader.bytes()?;
         let profile = if profile.is_empty() { None } else { Some(codec::decode(profile).ok()?) };
-        Some(Snapshot { taken_ms, profile })
+        let journal = if reader.0.is_empty() {
+            Vec::new()
+        } else {
+            reader.list(|r| Some((r.long()?, r.text()?.to_owned())))?
+        };
+        Some(Snapshot { taken_ms, profile, journal })
     }
 }

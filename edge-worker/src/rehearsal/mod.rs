@@ -125,7 +125,7 @@ impl Rehearsal {
         let query = stage.query(event.as_ref(), &named);
         let explanation = plan.explain(&profile, &query, stage.now_ms);
         let meta = Meta { bundle: 1, version: profile.version, source: "example", age_ms: 0, stale: false };
-        Some(answer::explanation(&profile, known, &explanation, &meta).into_bytes())
+        Some(answer::explanation(&profile, known, &explanation, &meta, &[]).into_bytes())
     }
 }
 
@@ -284,7 +284,7 @@ impl<'s> Stage<'s> {
         let named = key.map(|key| (key.name.as_str(), key.value.as_str()));
         let keys = lookup::keys_of(plan, &self.rehearsal.audience, named, self.inputs(), &self.evidence());
         let ambient = self.ambient(0);
-        let response = self.deliver(ToWriter::Snapshot(SnapshotRequest { ambient, keys }))?;
+        let response = self.deliver(ToWriter::Snapshot(SnapshotRequest { ambient, keys, journal: false }))?;
         Snapshot::decode(&response.body).map(|snapshot| snapshot.profile).ok_or("a lookup is refused")
     }
 

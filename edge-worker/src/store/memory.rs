@@ -6,7 +6,7 @@ use super::{
     Basis, CommitError, Found, FoundProfile, JournalRow, Pointer, Read, Release, Retired, Store,
     StoreFailure, Write,
 };
-use crate::limits::JOURNAL_MS;
+use crate::limits::{JOURNAL_MS, JOURNAL_ROWS_MAX};
 use crate::message::{KeyOf, WhichRelease};
 
 /// Profiles, keys and bundles of one writer.
@@ -68,6 +68,15 @@ impl Store for MemoryStore {
         }
         Ok(match read {
             Read::Profiles(keys) => Found::Profiles(self.profiles_of(keys)),
+            Read::Journals(keys) => {
+                let profiles = self.profiles_of(keys);
+                let is_of = |row: &&JournalRow| {
+                    profiles.iter().any(|found| (&found.audience, found.id) == (&row.audience, row.profile))
+                };
+                let journal = self.journal.iter().rev().filter(is_of).take(JOURNAL_ROWS_MAX).cloned();
+                let journal = journal.collect();
+                Found::Journals(profiles, journal)
+            }
             Read::Pointers => {
                 Found::Pointers(self.histories.iter().map(|history| history.pointer.clone()).collect())
             }

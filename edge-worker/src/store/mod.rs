@@ -34,6 +34,8 @@ pub enum Read {
         /// Its hash.
         hash: String,
     },
+    /// The same with what the journal has of them.
+    Journals(Vec<KeyOf>),
     /// The newest bundle of each audience that wrote profiles here.
     Written,
 }
@@ -43,6 +45,8 @@ pub enum Read {
 pub enum Found {
     /// Profiles, each once, in the order of the first key that names it.
     Profiles(Vec<FoundProfile>),
+    /// The same, and the journal of them all, newest first.
+    Journals(Vec<FoundProfile>, Vec<JournalRow>),
     /// Pointers, ascending by audience.
     Pointers(Vec<Pointer>),
     /// Newest first.

@@ -3,8 +3,10 @@
 //! A host runs [`SCHEMA`] when it opens a database, runs the statements of a [`Read`] and passes their rows back, and
 //! runs those of a [`Write`] in one transaction. Values are always parameters.
 
-use super::{Basis, Found, FoundProfile, Holder, Pointer, Published, Read, Release, StoreFailure, Write};
-use crate::limits::JOURNAL_MS;
+use super::{
+    Basis, Found, FoundProfile, Holder, JournalRow, Pointer, Published, Read, Release, StoreFailure, Write,
+};
+use crate::limits::{JOURNAL_MS, JOURNAL_ROWS_MAX};
 use crate::message::{KeyOf, WhichRelease};
 use crate::wire::json::Json;
 
@@ -80,17 +82,8 @@ pub type Rows = Vec<Vec<Cell>>;
 /// The statements of a read.
 pub fn reads(read: &Read) -> Vec<Statement> {
     match read {
-        // All keys are one statement; each profile is found once, with the indexes of its keys.
-        Read::Profiles(keys) => vec![Statement {
-            sql: "SELECT named.keys, p.audience, p.id, p.version, p.state FROM
-                    (SELECT k.audience AS audience, k.profile AS id, group_concat(asked.key) AS keys
-                     FROM json_each(?) AS asked CROSS JOIN profile_key AS k
-                       ON k.audience = asked.value ->> 0 AND k.name = asked.value ->> 1
-                       AND k.value = asked.value ->> 2
-                     GROUP BY k.audience, k.profile) AS named
-                  CROSS JOIN profile AS p ON p.audience = named.audience AND p.id = named.id",
-            params: vec![asked(keys.iter().map(|key| (key, None)))],
-        }],
+        Read::Profiles(keys) => vec![profiles(keys)],
+        Read::Journals(keys) => vec![profiles(keys), journals(keys)],
         Read::Pointers => vec![Statement {
             sql: "SELECT audience, number, hash FROM pointer ORDER BY audience",
             params: Vec::new(),
@@ -104,6 +97,34 @@ pub fn reads(read: &Read) -> Vec<Statement> {
             sql: "SELECT audience, number, hash FROM written ORDER BY audience",
             params: Vec::new(),
         }],
+    }
+}
+
+/// All keys are one statement; each profile is found once, with the indexes of its keys.
+fn profiles(keys: &[KeyOf]) -> Statement {
+    Statement {
+        sql: "SELECT named.keys, p.audience, p.id, p.version, p.state FROM
+                (SELECT k.audience AS audience, k.profile AS id, group_concat(asked.key) AS keys
+                 FROM json_each(?) AS asked CROSS JOIN profile_key AS k
+                   ON k.audience = asked.value ->> 0 AND k.name = asked.value ->> 1
+                   AND k.value = asked.value ->> 2
+                 GROUP BY k.audience, k.profile) AS named
+              CROSS JOIN profile AS p ON p.audience = named.audience AND p.id = named.id",
+        params: vec![asked(keys.iter().map(|key| (key, None)))],
+    }
+}
+
+/// The newest rows of the journal of the profiles that these keys name.
+fn journals(keys: &[KeyOf]) -> Statement {
+    Statement {
+        sql: "SELECT j.audience, j.profile, j.at_ms, j.entry FROM json_each(?) AS asked CROSS JOIN profile_key AS k
+                ON k.audience = asked.value ->> 0 AND k.name = asked.value ->> 1 AND k.value = asked.value ->> 2
+              CROSS JOIN journal AS j ON j.audience = k.audience AND j.profile = k.profile
+              GROUP BY j.number ORDER BY j.number DESC LIMIT ?",
+        params: vec![
+            asked(keys.iter().map(|key| (key, None))),
+            Cell::Number(i64::try_from(JOURNAL_ROWS_MAX).unwrap_or(i64::MAX)),
+        ],
     }
 }
 
@@ -156,20 +177,19 @@ pub fn found(read: &Read, rows: Vec<Rows>) -> Result<Found, StoreFailure> {
     if let Read::Release { .. } = read {
         return found_release(rows);
     }
+    if let Read::Journals(_) = read {
+        let [profiles, journal] = <[Rows; 2]>::try_from(rows).map_err(|_| odd())?;
+        let journal = journal.into_iter().map(found_journal).collect::<Result<_, _>>()?;
+        return Ok(Found::Journals(found_profiles(profiles)?, journal));
+    }
     match read {
-        Read::Profiles(_) => {
-            let mut profiles =
-                rows.into_iter().flatten().map(found_profile).collect::<Result<Vec<_>, _>>()?;
-            // Ordered by the first key of each.
-            profiles.sort_unstable_by_key(|profile| profile.keys.first().copied());
-            Ok(Found::Profiles(profiles))
-        }
+        Read::Profiles(_) => Ok(Found::Profiles(found_profiles(rows.into_iter().flatten().collect())?)),
         Read::Releases { .. } => {
             let releases = rows.into_iter().flatten().map(read_release);
             Ok(Found::Releases(releases.collect::<Result<_, _>>()?))
         }
-        // Its statements return two kinds of rows, see `found_release`.
-        Read::Release { .. } => Err(odd()),
+        // Their statements return two kinds of rows.
+        Read::Release { .. } | Read::Journals(_) => Err(odd()),
         Read::Pointers | Read::Written => {
             let pointer = |row: Vec<Cell>| match <[Cell; 3]>::try_from(row) {
                 Ok([Cell::Text(audience), Cell::Number(number), Cell::Text(hash)]) => {
@@ -186,6 +206,22 @@ pub fn found(read: &Read, rows: Vec<Rows>) -> Result<Found, StoreFailure> {
                 _ => Err(odd()),
             },
         },
+    }
+}
+
+/// In the order of the first key that names each.
+fn found_profiles(rows: Rows) -> Result<Vec<FoundProfile>, StoreFailure> {
+    let mut profiles = rows.into_iter().map(found_profile).collect::<Result<Vec<_>, _>>()?;
+    profiles.sort_unstable_by_key(|profile| profile.keys.first().copied());
+    Ok(profiles)
+}
+
+fn found_journal(row: Vec<Cell>) -> Result<JournalRow, StoreFailure> {
+    match <[Cell; 4]>::try_from(row) {
+        Ok([Cell::Text(audience), Cell::Bytes(profile), Cell::Number(at_ms), Cell::Text(entry)]) => {
+            Ok(JournalRow { audience, profile: profile.try_into().map_err(|_| odd())?, at_ms, entry })
+        }
+        _ => Err(odd()),
     }
 }
 

@@ -49,7 +49,8 @@ pub(crate) fn open(edge: &Edge, message: ToWriter, reads: Form) -> Result<Opened
             Ok(Opened { read, work: Work::Import(rows) })
         }
         ToWriter::Snapshot(request) => {
-            let read = Some(Read::Profiles(request.keys.clone()));
+            let keys = request.keys.clone();
+            let read = Some(if request.journal { Read::Journals(keys) } else { Read::Profiles(keys) });
             Ok(Opened { read, work: Work::Snapshot(request, reads) })
         }
         ToWriter::Written => Ok(Opened { read: Some(Read::Written), work: Work::Written }),
@@ -79,7 +80,10 @@ pub(crate) fn fold(edge: &Edge, work: &Work, found: &Found) -> Folded {
         (Work::Events(batch), Found::Profiles(profiles)) => events::fold(edge, batch, profiles),
         (Work::Import(rows), Found::Profiles(profiles)) => import::fold(edge, rows, profiles),
         (Work::Snapshot(request, reads), Found::Profiles(profiles)) => {
-            snapshot::fold(edge, request, *reads, profiles)
+            snapshot::fold(edge, request, *reads, profiles, &[])
+        }
+        (Work::Snapshot(request, reads), Found::Journals(profiles, journal)) => {
+            snapshot::fold(edge, request, *reads, profiles, journal)
         }
         (Work::Written, Found::Pointers(pointers)) => Outcome::of_pointers(pointers),
         (Work::Probe(probe), Found::Pointers(_)) => {

@@ -9,13 +9,20 @@ use crate::error::Refusal;
 use crate::form::Form;
 use crate::message::{Snapshot, SnapshotRequest};
 use crate::outcome::{Folded, Outcome, SNAPSHOT_NAME};
-use crate::store::{FoundProfile, Write};
+use crate::store::{FoundProfile, JournalRow, Write};
 use crate::wire::Response;
 
 /// Answers with a [`Snapshot`] of the profile of the first key that has one, in a form that the sender reads.
 ///
 /// A profile that cannot be read refuses the lookups that would be answered from it, and no others.
-pub(super) fn fold(edge: &Edge, request: &SnapshotRequest, reads: Form, found: &[FoundProfile]) -> Folded {
+pub(super) fn fold(
+    edge: &Edge,
+    request: &SnapshotRequest,
+    reads: Form,
+    found: &[FoundProfile],
+    journal: &[JournalRow],
+) -> Folded {
+    let mut own: Vec<(i64, &str)> = Vec::new();
     let mut first = Cow::Borrowed(&[][..]);
     let mut name = None;
     for (index, key) in request.keys.iter().enumerate() {
@@ -28,6 +35,8 @@ pub(super) fn fold(edge: &Edge, request: &SnapshotRequest, reads: Form, found: &
                 } else {
                     Cow::Borrowed(&*found.state)
                 };
+                let of_it = journal.iter().filter(|row| row.profile == profile.id.0);
+                own = of_it.map(|row| (row.at_ms, row.entry.as_str())).collect();
                 name = edge
                     .keyring()
                     .map(|keyring| keyring.signer.snapshot_name(&key.audience, &key.name, &key.value));
@@ -41,7 +50,7 @@ pub(super) fn fold(edge: &Edge, request: &SnapshotRequest, reads: Form, found: &
             }
         }
     }
-    let bytes = Snapshot::encode(request.ambient.now_ms, &first);
+    let bytes = Snapshot::encode(request.ambient.now_ms, &first, &own);
     let response = Response::typed(200, "application/octet-stream", bytes);
     Outcome::of(match name {
         Some(name) => response.header(SNAPSHOT_NAME, name),
@@ -80,8 +89,9 @@ mod tests {
         let message = SnapshotRequest {
             ambient: Ambient { now_ms: 5, entropy: [0; 32] },
             keys: vec![key("nobody"), key("first"), key("second")],
+            journal: false,
         };
-        let Folded::Done(outcome) = fold(&Edge::new(None, false), &message, reads, found) else {
+        let Folded::Done(outcome) = fold(&Edge::new(None, false), &message, reads, found, &[]) else {
             panic!("it needs no other bundle")
         };
         (outcome.response.status, outcome.response.body, outcome.log.len())
