@@ -48,13 +48,12 @@ impl BatchRecord {
         self.values.is_empty() && self.segments.is_none()
     }
 
-    /// Its content as one text, to choose between records of one age.
-    fn content(&self) -> String {
-        let mut text = alloc::format!("{:?}", self.segments);
-        for (column, value) in &self.values {
-            text.push_str(&alloc::format!("\n{column}\n{value}"));
-        }
-        text
+    /// Orders records of one age by their content, so that every order of arrival ends with the same one.
+    fn by_content(&self, other: &BatchRecord) -> Ordering {
+        let texts = |record: &BatchRecord| {
+            record.values.iter().map(|(column, value)| (column.clone(), alloc::format!("{value}"))).collect::<Vec<_>>()
+        };
+        self.segments.cmp(&other.segments).then_with(|| texts(self).cmp(&texts(other)))
     }
 
     /// Drops the columns that another record has.
@@ -77,7 +76,7 @@ pub(crate) fn put(records: &mut Vec<BatchRecord>, mut record: BatchRecord, wins:
     }
     match known {
         Some(known) => {
-            let content = || if wins { Ordering::Greater } else { record.content().cmp(&known.content()) };
+            let content = || if wins { Ordering::Greater } else { record.by_content(known) };
             if record.age(known).then_with(content).is_le() {
                 return false;
             }
