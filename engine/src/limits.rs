@@ -71,6 +71,8 @@ pub const PARTS_MAX: usize = 32;
 pub const ACTIONS_MAX: usize = 16;
 /// Maximum number of hours with events that a total keeps apart from a batch base.
 pub const TOTAL_HOURS_MAX: usize = 500;
+/// Maximum number of stretches, of [`TOTAL_HOURS_MAX`] hours each, in which a total archives older hours for a batch base.
+pub const ARCHIVE_STRETCHES_MAX: usize = 8;
 /// Default time until a list item expires, in milliseconds.
 pub const LIST_DURATION_MS_DEFAULT: i64 = 60 * DAY_MS;
 /// Maximum length of a window or duration, in milliseconds.

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use crate::attribute::plan::{AttributePlan, Kind};
 use crate::attribute::shape::{FOREIGN, Shape, are_alike, widths};
 use crate::attribute::{Counter, State, Total, Unit};
-use crate::limits::TOTAL_HOURS_MAX;
+use crate::limits::{ARCHIVE_STRETCHES_MAX, TOTAL_HOURS_MAX};
 use crate::profile::Profile;
 
 /// Merges another profile into this one, once: a profile that is known to be absorbed changes nothing. Returns whether the
@@ -36,11 +36,11 @@ pub(crate) fn absorb(
     for name in &names {
         let Some(theirs) = other.state_mut(name).take() else { continue };
         let mut collapsed = None;
+        let kind = attributes.iter().find(|known| known.name == *name).map(|known| &known.kind);
         let place = profile.state_mut(name);
         let (stays, parked) = match place.take() {
             None => (theirs, None),
             Some(mine) if are_alike(&mine, &theirs) => {
-                let kind = attributes.iter().find(|known| known.name == *name).map(|known| &known.kind);
                 let (merged, gone) =
                     keeping_hours(mine, theirs, |mine, theirs| join(kind, mine, theirs, now_ms));
                 collapsed = gone;
@@ -53,8 +53,14 @@ pub(crate) fn absorb(
         if let Some(parked) = parked {
             park(profile, name, parked);
         }
-        if let Some((unit, hours)) = collapsed {
+        let is_based = !matches!(kind, Some(Kind::Total { base: None, .. }));
+        if let Some((unit, hours)) = collapsed.filter(|_| is_based) {
             archive(profile, name, unit, hours);
+        }
+    }
+    for attribute in attributes {
+        if let Kind::Total { amount, base: Some(_) } = &attribute.kind {
+            bound_archive(profile, &attribute.name, amount.unit());
         }
     }
     forgot
@@ -83,7 +89,8 @@ fn keeping_hours(
 }
 
 /// Keeps hours of a total apart that the total itself does not: in states beside it, each of a stretch of hours that one
-/// total holds. A base of long ago is added to what came after it, and to nothing else.
+/// total holds. A base of long ago is added to what came after it, and to nothing else. The newest stretches are kept,
+/// up to a bound: of which times events come is the sender's choice.
 pub(crate) fn archive(profile: &mut Profile, name: &str, unit: Unit, hours: Vec<(i64, i128)>) {
     for (hour, amount) in hours {
         let stretch = stretch(hour);
@@ -100,6 +107,19 @@ pub(crate) fn archive(profile: &mut Profile, name: &str, unit: Unit, hours: Vec<
                 *state = Some(State::Total(total));
             }
         }
+    }
+    bound_archive(profile, name, unit);
+}
+
+/// Drops the oldest stretches over the bound. What is left does not depend on the order in which hours came.
+fn bound_archive(profile: &mut Profile, name: &str, unit: Unit) {
+    let stretches = profile.state_names().filter_map(|state| archived_stretch(state, name, unit));
+    let mut stretches: Vec<i64> = stretches.filter(|stretch| *stretch != 0).collect();
+    while stretches.len() > ARCHIVE_STRETCHES_MAX
+        && let Some(oldest) = stretches.iter().copied().min()
+    {
+        stretches.retain(|stretch| *stretch != oldest);
+        *profile.state_mut(&Shape::of_archive(unit, oldest).address(name)) = None;
     }
 }
 

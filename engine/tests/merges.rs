@@ -115,6 +115,63 @@ fn a_base_of_long_ago_is_added_to_what_came_after_it() {
     }
 }
 
+/// Events choose their times: a total with a base archives what a base may need, and no more.
+#[test]
+fn hours_of_any_number_of_years_neither_fill_a_profile_nor_cost_a_list_its_items() {
+    let total = |backfill| AttributeKind::Counter {
+        key_event: "view".into(),
+        filter: None,
+        increment: Increment::Constant(1),
+        window_ms: None,
+        parts: vec![],
+        backfill,
+    };
+    let attribute =
+        |name: &str, kind| Attribute { name: name.into(), kind, sensitive: false, description: None };
+    let base = Backfill { attribute: "b".into(), time_attribute: None };
+    let attributes = vec![
+        attribute("a", total(Some(base))),
+        attribute("b", AttributeKind::Batch { column: "b".into(), data_type: None }),
+        attribute("plain", total(None)),
+        attribute("l", list(Keep::Newest, 100)),
+    ];
+    let definition = plan_of(None, &["cookie"], Some("cookie")).definition().clone();
+    let plan = Plan::compile(&Definition { attributes, ..definition }).unwrap();
+    let seen = |hours: &mut dyn Iterator<Item = i64>, fresh: u8| {
+        let mut found = vec![];
+        for hour in hours {
+            let time = Value::from(NOW_MS - hour * HOUR_MS);
+            let columns = [("cookie", Value::from("c")), ("time", time), ("item", hour.into())];
+            found = vec![view(&plan, found, fresh, 1, &columns, NOW_MS)];
+        }
+        found.remove(0)
+    };
+    // One for each hour of eight years.
+    const HOURS: i64 = 70_000;
+    let size = |profile: &Profile| codec::encode(profile, Form::Three).len();
+    let forwards = seen(&mut (0..HOURS), 1);
+    assert!(size(&forwards) < 32 * 1024, "{}", size(&forwards));
+    // In whatever order they come, and from two profiles.
+    let backwards = seen(&mut (0..HOURS).rev(), 1);
+    let even = seen(&mut (0..HOURS).filter(|hour| hour % 2 == 0), 1);
+    let odd = seen(&mut (0..HOURS).filter(|hour| hour % 2 == 1), 2);
+    let names =
+        |profile: &Profile| -> Vec<String> { profile.states().map(|(name, _)| name.to_owned()).collect() };
+    assert_eq!(names(&forwards), names(&backwards));
+    assert_eq!(names(&forwards), names(&merged(&plan, vec![even, odd], 1, NOW_MS)));
+
+    // Where a profile is full all the same, they go before what a list holds.
+    let items = |profile: &Profile| match profile.state("l") {
+        Some(State::List(list)) => list.items.len(),
+        _ => 0,
+    };
+    let mut full = forwards.clone();
+    assert_eq!(items(&full), 100);
+    assert!(full.trim(2_000));
+    assert_eq!(items(&full), 100);
+    assert!(size(&full) <= size(&forwards) - 2_000);
+}
+
 fn list(keep: Keep, items_max: u32) -> AttributeKind {
     AttributeKind::List {
         key_event: "view".into(),

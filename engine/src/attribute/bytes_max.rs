@@ -1,7 +1,7 @@
 //! The most bytes that a profile keeps for an attribute, counted from the bounds of what it may hold.
 //!
-//! Lists do not count: a full profile lets go of their items. Nor do the hours that a total archives beside itself, which
-//! have no bound of their own and go when the profile is full.
+//! Lists do not count: a full profile lets go of their items. Nor do the hours that a total archives beside itself: a full
+//! profile drops them before anything else.
 
 use super::plan::{Amount, AttributePlan, Kind};
 use super::shape::widths;

@@ -45,6 +45,15 @@ impl Shape {
         Shape { kind: 5, detail: unit(counted), width_ms: stretch }
     }
 
+    /// The stretch of an archive's address; None for any other name of a state.
+    pub(crate) fn archived_stretch(address: &str) -> Option<i64> {
+        let (_, shape) = address.split_once(PARKED_SEPARATOR)?;
+        let (kind, width) = (shape.split('.').next()?, shape.rsplit('.').next()?);
+        // Totals that are parked have no width.
+        let stretch = width.parse().ok().filter(|stretch| *stretch != 0);
+        stretch.filter(|_| kind == "5")
+    }
+
     pub(crate) fn of_counter(counted: Unit) -> Shape {
         Shape { kind: 4, detail: unit(counted), width_ms: 0 }
     }

@@ -82,11 +82,11 @@ fn update_by(
                 count(state, amount.unit(), widths_ms, (event.time_ms, now_ms), added);
             }
         }
-        Kind::Total { amount, .. } => {
+        Kind::Total { amount, base } => {
             if let Some(added) = added(amount, attribute.types, event)? {
                 let state = current(profile, attribute, near);
                 let collapsed = total(state, amount.unit(), event.time_ms, added);
-                if !collapsed.is_empty() {
+                if base.is_some() && !collapsed.is_empty() {
                     archive(profile, &attribute.name, amount.unit(), collapsed);
                 }
             }

@@ -7,20 +7,42 @@ use alloc::vec::Vec;
 use super::bytes::Writer;
 use super::state::write_state;
 use super::{Profile, edit};
+use crate::attribute::shape::Shape;
 use crate::attribute::{ItemList, Ring, State};
+use crate::order;
 
 impl Profile {
-    /// Makes room in a profile that is this many bytes too large, and marks it: the largest list loses its oldest
-    /// items; when lists have none, counters and windows lose their oldest parts; then the oldest records of other keys
+    /// Makes room in a profile that is this many bytes too large, and marks it: the oldest archived hours of totals go
+    /// first, which matter to a base of long ago alone; then the largest list loses its oldest items; when lists have none, counters and windows lose their oldest parts; then the oldest records of other keys
     /// are dropped. Returns whether anything was dropped.
     pub fn trim(&mut self, bytes: usize) -> bool {
-        let lists = self.trim_states(bytes, drop_oldest_item);
-        let parts = self.trim_states(bytes.saturating_sub(lists), drop_oldest_part);
-        let room = lists.saturating_add(parts);
+        let archives = self.trim_archives(bytes);
+        let lists = self.trim_states(bytes.saturating_sub(archives), drop_oldest_item);
+        let room = archives.saturating_add(lists);
+        let parts = self.trim_states(bytes.saturating_sub(room), drop_oldest_part);
+        let room = room.saturating_add(parts);
         let records = self.trim_records(bytes.saturating_sub(room));
         let trimmed = room > 0 || records > 0;
         self.trimmed |= trimmed;
         trimmed
+    }
+
+    /// Drops archived hours of totals, the oldest stretch first. Returns the number of bytes dropped.
+    fn trim_archives(&mut self, bytes: usize) -> usize {
+        let archived = self.states().filter_map(|(name, state)| {
+            Shape::archived_stretch(name).map(|stretch| (stretch, size(state), String::from(name)))
+        });
+        let mut archived: Vec<(i64, usize, String)> = archived.collect();
+        order::sort(&mut archived, Ord::cmp);
+        let mut room = 0_usize;
+        for (_, size, name) in archived {
+            if room >= bytes {
+                break;
+            }
+            room = room.saturating_add(size);
+            *self.state_mut(&name) = None;
+        }
+        room
     }
 
     /// Drops from the largest state, again and again, until there is room or nothing is left. Returns the number of
