@@ -43,6 +43,8 @@ pub const IMPORT_VALUES_MAX: usize = IMPORT_ROWS_MAX * (EVENT_KEYS_MAX + 1);
 pub const IMPORT_REJECTIONS_MAX: usize = 1_000;
 /// Most values of a wrong type that an import names; further ones are only counted.
 pub const IMPORT_REFUSALS_MAX: usize = 1_000;
+/// Most columns without an attribute that an import names; an answer that names fewer than there are says so.
+pub const IMPORT_IGNORED_MAX: usize = 100;
 /// Longest request target, in bytes.
 pub const TARGET_BYTES_MAX: usize = 4 * 1024;
 

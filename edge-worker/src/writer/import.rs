@@ -6,7 +6,9 @@ use usher_engine::{Keys, Plan, Record, RefusedColumn};
 use super::set::{KeysRead, Mint, ProfileIndex, ProfileSet, unreadable};
 use crate::edge::Edge;
 use crate::error::Refusal;
-use crate::limits::{IMPORT_REFUSALS_MAX, IMPORT_REJECTIONS_MAX, IMPORT_ROWS_MAX, IMPORT_VALUES_MAX};
+use crate::limits::{
+    IMPORT_IGNORED_MAX, IMPORT_REFUSALS_MAX, IMPORT_REJECTIONS_MAX, IMPORT_ROWS_MAX, IMPORT_VALUES_MAX,
+};
 use crate::log::Line;
 use crate::message::Import;
 use crate::outcome::{Folded, Outcome, forget_all};
@@ -151,6 +153,8 @@ struct Imported<'r> {
     /// The first of them, each with its line.
     refused: Vec<(usize, &'r RefusedColumn)>,
     ignored: Vec<&'r str>,
+    /// There are more of them.
+    ignored_more: bool,
     /// The profile of each row, by the row's index.
     owners: Vec<(usize, ProfileIndex)>,
 }
@@ -182,9 +186,14 @@ fn import_rows<'r>(
         let room = IMPORT_REFUSALS_MAX.saturating_sub(imported.refused.len());
         imported.refused.extend(record.refused.iter().take(room).map(|refused| (*line, refused)));
         for column in &record.ignored {
-            if !imported.ignored.contains(&column.as_str()) {
-                imported.ignored.push(column);
+            if imported.ignored.contains(&column.as_str()) {
+                continue;
             }
+            if imported.ignored.len() == IMPORT_IGNORED_MAX {
+                imported.ignored_more = true;
+                break;
+            }
+            imported.ignored.push(column);
         }
     }
     imported
@@ -216,6 +225,9 @@ impl Imported<'_> {
                 },
             );
             o.field("ignored_columns").list(&self.ignored, |json, column| json.text(column));
+            if self.ignored_more {
+                o.field("more_ignored_columns").boolean(true);
+            }
         });
         body
     }
@@ -230,8 +242,42 @@ mod tests {
     use crate::message::Ambient;
     use crate::store::Pointer;
 
+    /// Columns that nobody reads cost what columns cost, however many names they have.
     #[test]
-    fn a_profile_that_cannot_be_read_keeps_no_other_from_its_rows() {
+    fn names_without_end_are_named_up_to_a_bound_and_cost_no_more_than_one() {
+        let edge = edge_of_cards();
+        let import = |name: &dyn Fn(usize, usize) -> String| {
+            let row = |row: usize| {
+                let columns: String = (0..50).map(|column| format!(",\"{}\":1", name(row, column))).collect();
+                format!("{{\"card\":\"{row}\"{columns}}}\n")
+            };
+            let body: String = (0..IMPORT_ROWS_MAX).map(row).collect();
+            let (_, rows) = open(&edge, import_of(body.as_bytes())).unwrap();
+            let start = std::time::Instant::now();
+            let Folded::Done(outcome) = fold(&edge, &rows, &[]) else { panic!("behind") };
+            (String::from_utf8(outcome.response.body).unwrap(), start.elapsed())
+        };
+        let (answer, usual) = import(&|_, column| format!("column-of-all-{column:06}"));
+        assert!(answer.contains("column-of-all-000049") && !answer.contains("more_ignored"), "{answer}");
+        let (answer, various) = import(&|row, column| format!("column-of-one-{row:04}{column:02}"));
+        assert!(
+            answer.contains(r#""imported":2000,"#) && answer.ends_with(r#""more_ignored_columns":true}"#)
+        );
+        assert_eq!(answer.matches("column-of-one-").count(), IMPORT_IGNORED_MAX);
+        assert!(various < 5 * usual, "{various:?}, {usual:?} with the same names in each row");
+    }
+
+    fn import_of(body: &[u8]) -> Import {
+        Import {
+            ambient: Ambient { now_ms: 1_790_000_000_000, entropy: [5; 32] },
+            audience: "7".to_owned(),
+            number: 1,
+            patch: false,
+            body: body.to_vec(),
+        }
+    }
+
+    fn edge_of_cards() -> Edge {
         let definition = Definition {
             audience: Audience { id: "7".to_owned(), name: None },
             identity: Identity { lookup_key: Some("card".to_owned()), ..Identity::default() },
@@ -240,14 +286,14 @@ mod tests {
         let body = bundle_of(&definition).unwrap();
         let mut edge = Edge::new(None, false);
         edge.install(&Pointer { audience: "7".to_owned(), number: 1, hash: hash_of(&body) }, body).unwrap();
-        let message = Import {
-            ambient: Ambient { now_ms: 1_790_000_000_000, entropy: [5; 32] },
-            audience: "7".to_owned(),
-            number: 1,
-            patch: false,
-            body: b"{\"card\":\"a\"}\n{\"card\":\"b\"}\n\n{}\n{\"card\":\"a\"}".to_vec(),
-        };
-        let (_, rows) = open(&edge, message).unwrap();
+        edge
+    }
+
+    #[test]
+    fn a_profile_that_cannot_be_read_keeps_no_other_from_its_rows() {
+        let edge = edge_of_cards();
+        let body = b"{\"card\":\"a\"}\n{\"card\":\"b\"}\n\n{}\n{\"card\":\"a\"}";
+        let (_, rows) = open(&edge, import_of(body)).unwrap();
         // The first key to read is that of the first row.
         let damaged = FoundProfile {
             audience: "7".to_owned(),

@@ -224,6 +224,9 @@ struct Imported {
     refused: Vec<Refused>,
     #[serde(default)]
     ignored_columns: Vec<String>,
+    /// The edge names no more than it did.
+    #[serde(default)]
+    more_ignored_columns: bool,
 }
 
 #[derive(Deserialize)]
@@ -300,6 +303,7 @@ fn add(total: &mut Total, chunk: &Chunk, answer: Imported, columns: &Columns) ->
     total.counts.rejected += answer.rejected_count + chunk.unfit.len() as u64;
     total.counts.values_refused += answer.values_refused + refused_here;
     total.ignored_columns.extend(answer.ignored_columns);
+    total.more_ignored_columns |= answer.more_ignored_columns;
     let mut rejected: Vec<Reject> = Vec::new();
     for (line, Unfit { reason, text }) in &chunk.unfit {
         let row = text.as_deref().into();

@@ -33,6 +33,8 @@ pub(super) struct Total {
     file: String,
     pub(super) counts: Counts,
     pub(super) ignored_columns: BTreeSet<String>,
+    /// There are more of them than their names here.
+    pub(super) more_ignored_columns: bool,
     /// Where rejected rows go.
     rejects: Option<(String, BufWriter<File>)>,
 }
@@ -81,6 +83,7 @@ impl Total {
             file: file.to_owned(),
             counts,
             ignored_columns: BTreeSet::new(),
+            more_ignored_columns: false,
             rejects: rejects.map(open).transpose()?,
         })
     }
@@ -137,7 +140,8 @@ impl Total {
         }
         if !self.ignored_columns.is_empty() {
             let columns: Vec<String> = self.ignored_columns.iter().map(|column| clean(column)).collect();
-            note(&format!("columns that no attribute reads: {}", columns.join(", ")));
+            let more = if self.more_ignored_columns { ", and more" } else { "" };
+            note(&format!("columns that no attribute reads: {}{more}", columns.join(", ")));
         }
         Ok(())
     }
