@@ -15,6 +15,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http_body_util::Full;
@@ -77,6 +78,7 @@ pub(crate) fn run(settings: Settings) -> Result<(), Failure> {
         door,
         website,
         proxies: settings.proxies,
+        unnamed_proxy: AtomicBool::new(false),
         seats: Seats::new(),
         room: Room::default(),
     };
@@ -202,6 +204,8 @@ struct Host {
     door: Edge,
     website: Option<Website>,
     proxies: Proxies,
+    /// The log said that there is a proxy that nobody named.
+    unnamed_proxy: AtomicBool,
     seats: Seats,
     /// For bodies.
     room: Room,
@@ -223,6 +227,7 @@ impl Host {
             log("the operating system gives no randomness");
             return http(Response::refused(Refusal::INTERNAL));
         };
+        self.note_unnamed_proxy(peer, &parts.headers);
         let forwarded = parts.headers.get_all("x-forwarded-for").iter();
         let source = self.proxies.source(peer, forwarded.filter_map(|value| value.to_str().ok()));
         // Given back when the answer is there.
@@ -248,6 +253,20 @@ impl Host {
             return http(Response::refused(Refusal::STORAGE));
         }
         http(answered.await.unwrap_or_else(|_| Response::refused(Refusal::INTERNAL)))
+    }
+
+    /// Says once that a proxy may stand before this process without being named: nothing else tells that all visitors behind
+    /// it share one source's bounds.
+    fn note_unnamed_proxy(&self, peer: IpAddr, headers: &HeaderMap) {
+        if headers.contains_key("x-forwarded-for")
+            && !self.proxies.trust(peer)
+            && !self.unnamed_proxy.swap(true, Ordering::Relaxed)
+        {
+            log(
+                "a request with X-Forwarded-For came from a peer that --trusted-proxies does not name; if that is a \
+                 proxy, everybody behind it counts as one source",
+            );
+        }
     }
 
     async fn page(&self, path: &str) -> Option<HttpResponse> {

@@ -4,7 +4,7 @@
 
 mod bed;
 
-use bed::{Answer, Directory, ORIGIN, SERVER_KEY, Serving, WRITE_KEY};
+use bed::{Answer, Directory, ORIGIN, SERVER_KEY, Serving, WRITE_KEY, command};
 use serde_json::json;
 
 fn batch(serving: &Serving, key: &str, from: &str, events: usize, first: usize) -> Answer {
@@ -106,4 +106,25 @@ fn a_known_key_beside_new_ones_makes_no_more_profiles_than_the_bound() {
     assert!((0..5).all(is_known) && !(5..50).any(is_known));
     // Of those that are made, events go on.
     assert_eq!(send(&people[..5]), 0);
+}
+
+#[test]
+fn a_proxy_that_nobody_named_is_told_of_once() {
+    let directory = Directory::new();
+    directory.demo_secret();
+    let (data, keys) = (directory.join("data"), directory.join("keys.json"));
+    let path = |path: &std::path::Path| path.to_str().unwrap().to_owned();
+    let logged = |more: &[&str]| {
+        let log = directory.join("serve.log");
+        let (data, keys) = (path(&data), path(&keys));
+        let args = [&["serve", "--listen", "127.0.0.1:0", "--data", &data, "--keys", &keys], more].concat();
+        let serving = Serving::logging_to(&mut command(&args), std::fs::File::create(&log).unwrap());
+        for from in ["198.51.100.1", "198.51.100.2"] {
+            batch(&serving, WRITE_KEY, from, 1, 0);
+        }
+        drop(serving);
+        std::fs::read_to_string(&log).unwrap().matches("X-Forwarded-For").count()
+    };
+    assert_eq!(logged(&[]), 1);
+    assert_eq!(logged(&["--trusted-proxies", "127.0.0.1"]), 0);
 }

@@ -132,7 +132,12 @@ impl Serving {
     }
 
     pub(crate) fn of(command: &mut Command) -> Serving {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        Serving::logging_to(command, Stdio::null())
+    }
+
+    /// With its log there.
+    pub(crate) fn logging_to(command: &mut Command, log: impl Into<Stdio>) -> Serving {
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let url = line.trim().strip_prefix("listening on ").expect("it listens").to_owned();
