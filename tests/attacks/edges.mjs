@@ -4,7 +4,7 @@
 // in workerd, which has no edge network in front of it, a header says the address as that network would.
 
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
 import { Agent, request as httpRequest } from "node:http";
 import { connect } from "node:net";
@@ -25,9 +25,12 @@ const PATIENCE_MS = 8_000;
 
 let definition;
 
-/** An edge that runs `tests/attacks/definition`; it stops with the test. */
-export async function attacked(t, host) {
-  const edge = host === "native" ? new NativeEdge(t) : new WorkerdEdge(t);
+/**
+ * An edge that runs `tests/attacks/definition`; it stops with the test. A native one may have a disk of its own of so many
+ * MiB, which needs `unshare`.
+ */
+export async function attacked(t, host, disk) {
+  const edge = host === "native" ? new NativeEdge(t, disk) : new WorkerdEdge(t);
   await edge.start();
   definition ??= await bundleOf("tests/attacks/definition");
   const published = await edge.push(definition);
@@ -204,11 +207,13 @@ class WorkerdEdge extends Edge {
 
 class NativeEdge extends Edge {
   #child;
+  #disk;
   log = "";
   lines = 0;
 
-  constructor(t) {
+  constructor(t, disk) {
     super();
+    this.#disk = disk;
     // Stops before its folder goes.
     t.after(() => this.stop());
     this.data = join(temporaryFolder(t), "data");
@@ -220,7 +225,9 @@ class NativeEdge extends Edge {
 
   async start() {
     const env = { PATH: process.env.PATH, USHER_KEYS: secret(), USHER_DEMO: "1" };
-    const child = spawn(usher(), ["serve", "--listen", "127.0.0.1:0", "--data", this.data], { env, stdio: ["ignore", "pipe", "pipe"] });
+    const serve = [usher(), "serve", "--listen", "127.0.0.1:0", "--data", this.data];
+    const [command, ...more] = this.#disk ? [...onDisk(this.#disk, this.data), ...serve] : serve;
+    const child = spawn(command, more, { env, stdio: ["ignore", "pipe", "pipe"] });
     this.#child = child;
     child.stderr.setEncoding("utf8");
     child.stderr.on("data", (text) => {
@@ -253,6 +260,17 @@ class NativeEdge extends Edge {
   databases() {
     return readdirSync(this.data).filter((name) => name.endsWith(".sqlite3")).map((name) => join(this.data, name));
   }
+}
+
+/** Runs what follows with a file system of so many MiB at this path, which nobody else sees. */
+function onDisk(mebibytes, path) {
+  const mount = 'mkdir -p "$1" && mount -t tmpfs -o size="$0m" tmpfs "$1" && shift && exec "$@"';
+  return ["unshare", "-rm", "sh", "-c", mount, String(mebibytes), path];
+}
+
+/** Whether this machine lets a process mount a file system of its own. */
+export function canMount() {
+  return spawnSync("unshare", ["-rm", "sh", "-c", "mount -t tmpfs tmpfs /mnt"]).status === 0;
 }
 
 /** The command line: as the other layers built it, or as `cargo build` does. */

@@ -149,7 +149,10 @@ fn write_once(connection: &mut Connection, basis: &Basis, write: &Write) -> Resu
         prepared.execute(params).map_err(Failed::Undone)?;
     }
     match transaction.commit() {
-        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+        // A full disk did not take a page of the log, and so not the last one, which is what makes it a commit.
+        Err(error)
+            if matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DiskFull)) =>
+        {
             Err(Failed::Undone(error))
         }
         committed => committed.map(|()| true).map_err(Failed::InDoubt),
