@@ -264,21 +264,7 @@ impl Plan {
         // Records imported under a lookup key move with that key.
         let mut records = Vec::new();
         if own.is_some() {
-            for other in &mut others {
-                let from = other.id;
-                let mut moved = Vec::new();
-                other.edit_keys(|held| {
-                    held.retain(|held| {
-                        let moves = keys.iter().any(|key| key.name == held.name && key.value == held.value);
-                        if moves {
-                            journal.push(Entry::KeyMoved { name: held.name.clone(), from });
-                            moved.push(held.clone());
-                        }
-                        !moves
-                    });
-                });
-                records.extend(moved.iter().flat_map(|key| self.records_of(other, key)));
-            }
+            records = self.take_keys(keys, &mut others, &mut journal);
         } else if !others.is_empty() {
             journal.push(Entry::Ambiguous { left: others.iter().map(|profile| profile.id).collect() });
         }
@@ -335,6 +321,27 @@ impl Plan {
     fn person_of<'a>(&self, keys: &'a [Key]) -> Option<&'a str> {
         let primary = self.primary_key.as_deref();
         keys.iter().find(|key| Some(key.name.as_str()) == primary).map(|key| key.value.as_str())
+    }
+
+    /// Takes these keys from profiles of other people. Returns the records filed under them.
+    fn take_keys(&self, keys: &[Key], others: &mut [Profile], journal: &mut Vec<Entry>) -> Vec<BatchRecord> {
+        let mut records = Vec::new();
+        for other in others {
+            let from = other.id;
+            let mut moved = Vec::new();
+            other.edit_keys(|held| {
+                held.retain(|held| {
+                    let moves = keys.iter().any(|key| key.name == held.name && key.value == held.value);
+                    if moves {
+                        journal.push(Entry::KeyMoved { name: held.name.clone(), from });
+                        moved.push(held.clone());
+                    }
+                    !moves
+                });
+            });
+            records.extend(moved.iter().flat_map(|key| self.records_of(other, key)));
+        }
+        records
     }
 
     /// Evicts the keys over the bound, those seen longest ago first: open keys before verified ones, and lookup keys,

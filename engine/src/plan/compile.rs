@@ -3,23 +3,18 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use super::Plan;
 use super::directory::Directory;
 use super::keys::KeyRule;
-use super::{KeyEventPlan, Plan};
 use crate::attribute::shape::PARKED_SEPARATOR;
-use crate::definition::{AttributeKind, Definition, EventTable, Identity, ListAction, Trust};
+use crate::definition::{Definition, EventTable, Identity, Trust};
 use crate::diagnostic::{At, Code, Diagnostic, Severity, words};
 use crate::event::ID_COLUMNS;
-use crate::expr::Node;
-use crate::expr::check::Checker;
 use crate::expr::op::compile_pattern;
-use crate::expr::scope::Scope;
-use crate::expr::uses::Uses;
 use crate::index::Index;
 use crate::limits;
 use crate::order;
 use crate::suggest::closest;
-use crate::syntax::Expr;
 
 /// Number of declared names that a finding lists.
 const NAMES_SHOWN: usize = 8;
@@ -102,6 +97,42 @@ impl<'a> Compiler<'a> {
     pub(super) fn plan(&mut self) -> Plan {
         let definition = self.definition;
         self.bounds();
+        self.names();
+        let tables = tables_of(definition);
+        let directory = Directory::of(definition);
+        self.addresses(&directory);
+
+        let (criteria, uses) = self.criteria(&tables, &directory);
+        let mut lowered = self.lower(&criteria, &directory, &uses);
+        let mut facts = self.facts(&directory, &uses);
+        let attributes = self.attributes(&mut facts, &mut lowered.key_events, lowered.own_filters);
+        let key_rules = self.key_rules();
+        let id_columns = self.id_columns(&key_rules);
+        let (events, program) = (criteria.section_events, lowered.program);
+        let personalizations =
+            self.personalizations(&directory, &program, &criteria.key_event_tables, events, lowered.sections);
+        self.section_names(&personalizations);
+
+        let identity = &definition.identity;
+        Plan {
+            // The caller moves the definition in when nothing borrows it any more.
+            definition: Definition::default(),
+            tables,
+            program,
+            key_events: lowered.key_events,
+            attributes,
+            facts,
+            key_rules,
+            primary_key: identity.primary_key.clone(),
+            lookup_key: identity.lookup_key.clone().or_else(|| identity.primary_key.clone()),
+            id_columns,
+            personalizations,
+        }
+    }
+
+    /// Checks that names are unique, and that none contains the separator of parked state.
+    fn names(&mut self) {
+        let definition = self.definition;
         self.unique(
             At::list("key_events"),
             definition.key_events.iter().map(|k| k.name.as_str()),
@@ -113,7 +144,6 @@ impl<'a> Compiler<'a> {
             "attribute",
         );
         for (index, attribute) in definition.attributes.iter().enumerate() {
-            // In a profile it separates the name of a parked state from its shape.
             if attribute.name.contains(PARKED_SEPARATOR) {
                 let message = words!("the name of this attribute holds a NUL");
                 self.report(Code::WrongType, At::item("attributes", index), message, None);
@@ -126,116 +156,6 @@ impl<'a> Compiler<'a> {
         );
         let names = definition.personalizations.iter().map(|p| p.name.as_str());
         self.unique(At::list("personalizations"), names, "personalization");
-
-        let mut tables: Vec<EventTable> = definition.tables.clone();
-        tables.extend(definition.key_events.iter().map(|key_event| key_event.table.clone()));
-        order::sort(&mut tables, Ord::cmp);
-        tables.dedup();
-        let table_of = |table: &EventTable| tables.binary_search(table).unwrap_or(0);
-
-        let directory = Directory::of(definition);
-        self.addresses(&directory);
-
-        // All criteria with their paths: types need every criterion before any can be lowered.
-        let mut uses = Uses::default();
-        let key_event_tables: Vec<usize> = definition.key_events.iter().map(|k| table_of(&k.table)).collect();
-        for (index, key_event) in definition.key_events.iter().enumerate() {
-            if let Some(filter) = &key_event.filter {
-                let scope =
-                    Scope { table: key_event_tables.get(index).copied(), columns_only: true, inputs: &[] };
-                let at = At::item("key_events", index);
-                uses.add(filter, scope, &directory, at.field("filter"), &mut self.out);
-            }
-        }
-        let own_filters = self.own_filters(&key_event_tables);
-        for own in &own_filters {
-            own.with(|filter, scope, at| uses.add(filter, scope, &directory, at, &mut self.out));
-        }
-        let resolved: Vec<Vec<(Option<usize>, Option<usize>)>> = definition
-            .personalizations
-            .iter()
-            .enumerate()
-            .map(|(index, personalization)| self.section_events(index, personalization, &key_event_tables))
-            .collect();
-        let each_section = || {
-            definition.personalizations.iter().zip(&resolved).enumerate().flat_map(
-                |(index, (personalization, events))| {
-                    personalization.sections.iter().zip(events).enumerate().map(
-                        move |(number, (section, (_, table)))| {
-                            let inputs = personalization.inputs.as_slice();
-                            (section, Scope { table: *table, columns_only: false, inputs }, (index, number))
-                        },
-                    )
-                },
-            )
-        };
-        for (section, scope, (index, number)) in each_section() {
-            let at = At::item("personalizations", index);
-            let at = at.inner("sections", number);
-            uses.add(&section.criteria, scope, &directory, at.field("criteria"), &mut self.out);
-            if let Some(filter) = &section.event_filter {
-                let scope = Scope { columns_only: true, ..scope };
-                uses.add(filter, scope, &directory, at.field("event_filter"), &mut self.out);
-            }
-        }
-
-        uses.settle();
-        let mut checker = Checker::new(&directory, &uses);
-        let mut key_events: Vec<KeyEventPlan> = definition
-            .key_events
-            .iter()
-            .enumerate()
-            .map(|(index, key_event)| {
-                let table = table_of(&key_event.table);
-                let scope = Scope { table: Some(table), columns_only: true, inputs: &[] };
-                let at = At::item("key_events", index);
-                let filter = match &key_event.filter {
-                    Some(filter) => checker.lower(filter, scope, at.field("filter"), &mut self.out),
-                    None => Node::Constant(true),
-                };
-                KeyEventPlan { table, filter, feeds: Vec::new(), takes: Vec::new() }
-            })
-            .collect();
-        let own_filters = own_filters
-            .iter()
-            .map(|own| own.with(|filter, scope, at| checker.lower(filter, scope, at, &mut self.out)))
-            .collect();
-        let mut lowered: Vec<(Node, Node)> = Vec::new();
-        for (section, scope, (index, number)) in each_section() {
-            let at = At::item("personalizations", index);
-            let at = at.inner("sections", number);
-            let criteria = checker.lower(&section.criteria, scope, at.field("criteria"), &mut self.out);
-            let scope = Scope { columns_only: true, ..scope };
-            let filter = match &section.event_filter {
-                Some(filter) => checker.lower(filter, scope, at.field("event_filter"), &mut self.out),
-                None => Node::Constant(true),
-            };
-            lowered.push((criteria, filter));
-        }
-        let program = checker.finish();
-        let mut facts = self.facts(&directory, &uses);
-        let attributes = self.attributes(&mut facts, &mut key_events, own_filters);
-        let key_rules = self.key_rules();
-        let id_columns = self.id_columns(&key_rules);
-        let personalizations =
-            self.personalizations(&directory, &program, &key_event_tables, resolved, lowered);
-        self.section_names(&personalizations);
-
-        let identity = &definition.identity;
-        Plan {
-            // The caller moves the definition in when nothing borrows it any more.
-            definition: Definition::default(),
-            tables,
-            program,
-            key_events,
-            attributes,
-            facts,
-            key_rules,
-            primary_key: identity.primary_key.clone(),
-            lookup_key: identity.lookup_key.clone().or_else(|| identity.primary_key.clone()),
-            id_columns,
-            personalizations,
-        }
     }
 
     /// The columns of an event's id, except those that identify visitors: all events of a visitor would have the same
@@ -323,34 +243,6 @@ impl<'a> Compiler<'a> {
         found
     }
 
-    /// The filters that attributes and list actions have beside those of their key events.
-    fn own_filters(&self, key_event_tables: &[usize]) -> Vec<OwnFilter<'a>> {
-        let definition = self.definition;
-        let table = |name: &String| {
-            let key_event = definition.key_events.iter().position(|key_event| key_event.name == *name);
-            key_event_tables.get(key_event?).copied()
-        };
-        let mut filters = Vec::new();
-        for (attribute, declared) in definition.attributes.iter().enumerate() {
-            let (key_event, filter, actions): (_, _, &[ListAction]) = match &declared.kind {
-                AttributeKind::Single { key_event, filter, .. }
-                | AttributeKind::Counter { key_event, filter, .. } => (key_event, filter, &[]),
-                AttributeKind::List { key_event, filter, actions, .. } => (key_event, filter, actions),
-                AttributeKind::Batch { .. } => continue,
-            };
-            if let Some(filter) = filter {
-                filters.push(OwnFilter { filter, table: table(key_event), attribute, action: None });
-            }
-            for (number, action) in actions.iter().enumerate() {
-                if let Some(filter) = &action.filter {
-                    let table = table(&action.key_event);
-                    filters.push(OwnFilter { filter, table, attribute, action: Some(number) });
-                }
-            }
-        }
-        filters
-    }
-
     fn key_rules(&mut self) -> Vec<KeyRule> {
         let identity = &self.definition.identity;
         let lookup_key = identity.lookup_key.as_ref().or(identity.primary_key.as_ref());
@@ -411,22 +303,11 @@ impl<'a> Compiler<'a> {
     }
 }
 
-/// A filter that an attribute or a list action has beside that of its key event.
-struct OwnFilter<'a> {
-    filter: &'a Expr,
-    /// The table whose columns it names.
-    table: Option<usize>,
-    attribute: usize,
-    action: Option<usize>,
-}
-
-impl<'a> OwnFilter<'a> {
-    fn with<T>(&self, with: impl FnOnce(&'a Expr, Scope<'_>, At<'_>) -> T) -> T {
-        let scope = Scope { table: self.table, columns_only: true, inputs: &[] };
-        let at = At::item("attributes", self.attribute);
-        match self.action {
-            None => with(self.filter, scope, at.field("filter")),
-            Some(number) => with(self.filter, scope, at.inner("actions", number).field("filter")),
-        }
-    }
+/// The event tables of a definition, ascending and distinct.
+fn tables_of(definition: &Definition) -> Vec<EventTable> {
+    let mut tables: Vec<EventTable> = definition.tables.clone();
+    tables.extend(definition.key_events.iter().map(|key_event| key_event.table.clone()));
+    order::sort(&mut tables, Ord::cmp);
+    tables.dedup();
+    tables
 }

@@ -6,6 +6,7 @@
 mod addresses;
 mod attributes;
 mod compile;
+mod criteria;
 mod directory;
 mod domain;
 mod keys;
