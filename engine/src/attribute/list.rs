@@ -324,7 +324,7 @@ impl<'a> LiveItems<'a> {
 
 impl ListAggregation {
     /// True if the part gives several values.
-    pub(crate) fn is_list(self) -> bool {
+    pub fn is_list(self) -> bool {
         matches!(self, ListAggregation::Values | ListAggregation::DistinctList)
     }
 }

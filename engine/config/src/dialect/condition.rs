@@ -1,8 +1,11 @@
 //! Condition JSON: `filterRule`, `keyEventFilters` and `profileCriteria` of API bodies.
 
+use std::collections::BTreeSet;
+
+use usher_engine::definition::{Attribute, AttributeKind, Definition};
 use usher_engine::diagnostic::Code;
 use usher_engine::syntax::{Comparison, Expr, Name, Quantity, Test};
-use usher_engine::value::Value;
+use usher_engine::value::{DataType, Value};
 
 use super::operator_tree::quantity;
 use crate::document::Node;
@@ -274,4 +277,56 @@ fn scalar(lower: &mut Lower, node: &Node, operator: &str) -> Option<Value> {
         }
         value => Some(value),
     }
+}
+
+/// Without `arrayMatching` a condition on a list holds for any item. Lists are known when all bodies are read. `paths` are
+/// those of the sections with condition JSON.
+pub(super) fn any_of_lists(definition: &mut Definition, paths: &[String]) {
+    let lists = lists(&definition.attributes);
+    for (index, personalization) in definition.personalizations.iter_mut().enumerate() {
+        for (number, section) in personalization.sections.iter_mut().enumerate() {
+            if paths.contains(&format!("personalizations[{index}].sections[{number}]")) {
+                any_item(&mut section.criteria, &lists);
+            }
+        }
+    }
+}
+
+fn any_item(expr: &mut Expr, lists: &BTreeSet<String>) {
+    match expr {
+        Expr::And(parts) | Expr::Or(parts) => parts.iter_mut().for_each(|part| any_item(part, lists)),
+        Expr::Not(inner) => any_item(inner, lists),
+        Expr::Test { test: Test::Items(..) | Test::Contains(_) | Test::Null, .. } => {}
+        Expr::Test { name, test, negated } if lists.contains(&name.0) => {
+            *expr = Expr::new_test(name.clone(), Test::Items(Quantity::Any, vec![test.clone()]), *negated);
+        }
+        _ => {}
+    }
+}
+
+/// The names of lists in criteria.
+fn lists(attributes: &[Attribute]) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for Attribute { name, kind, .. } in attributes {
+        match kind {
+            AttributeKind::List { column, parts, .. } => {
+                let of_parts = parts.iter().filter(|part| part.aggregation.is_list());
+                names.extend(of_parts.map(|part| format!("{name}.{}", part.name)));
+                let first = parts.first().filter(|_| column.is_none());
+                if first.is_none_or(|part| part.aggregation.is_list()) {
+                    names.insert(name.clone());
+                }
+                if parts.is_empty() {
+                    names.insert(format!("{name}.items"));
+                }
+            }
+            AttributeKind::Single { data_type, .. } | AttributeKind::Batch { data_type, .. }
+                if matches!(data_type, Some(DataType::StringArray | DataType::NumberArray)) =>
+            {
+                names.insert(name.clone());
+            }
+            _ => {}
+        }
+    }
+    names
 }

@@ -86,6 +86,8 @@ fn entry_criteria(lower: &mut Lower, node: &Node, section: &mut Section) {
     if let Some(node) = fields.get("profileCriteria") {
         lower.mark_criterion(".criteria", node.span);
         section.criteria = condition(lower, node, Subject::Profile).unwrap_or(UNREAD);
+        let path = lower.path_of("");
+        lower.bodies.criteria.push(path);
     }
     let Some(node) = fields.get("keyEventCriteria") else { return };
     let Some(fields) = lower.fields(node, "keyEventCriteria", &["keyEventId", "keyEventFilters"]) else {

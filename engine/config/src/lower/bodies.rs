@@ -17,6 +17,8 @@ pub(crate) struct Bodies {
     pub(crate) columns: Vec<(String, String, At)>,
     /// Attributes that a payload names without a part: the name, the output's path, and its place.
     pub(crate) wholes: Vec<(String, String, At)>,
+    /// The sections, by their paths, whose criteria are condition JSON.
+    pub(crate) criteria: Vec<String>,
     /// The first body that names no audience, because its address does.
     pub(crate) first: Option<At>,
     /// True if the lookup key becomes the primary key, because the API has no term for the latter.

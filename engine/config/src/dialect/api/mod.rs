@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use usher_engine::definition::{Attribute, AttributeKind};
 use usher_engine::diagnostic::{Code, Diagnostic};
 
+use super::condition::any_of_lists;
 use super::recognize::{Dialect, recognize, resource, several};
 use super::rt_config;
 use crate::document::{Content, Node};
@@ -133,6 +134,7 @@ pub(super) fn finish(lower: &mut Lower) {
     for (name, path, at) in bodies.wholes {
         whole(lower, &bodies.own, &name, &path, at);
     }
+    any_of_lists(&mut lower.definition, &bodies.criteria);
     // RT 2.0 looks profiles up by the parent segment's primary key.
     let identity = &mut lower.definition.identity;
     if bodies.setting && identity.primary_key.is_none() {
