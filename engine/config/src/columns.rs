@@ -99,6 +99,11 @@ impl<'a> Known<'a> {
             || column.match_indices(['.', '[']).any(|(at, _)| holds(at))
     }
 
+    /// True if the table has a column of exactly this name.
+    pub(crate) fn lists(&self, column: &str) -> bool {
+        self.names.contains(column)
+    }
+
     pub(crate) fn names(&self) -> impl Iterator<Item = &'a str> {
         self.names.iter().copied()
     }

@@ -3,6 +3,7 @@
 mod at;
 mod bodies;
 mod duration;
+mod placeholder;
 mod unquoted;
 mod wanted;
 
@@ -20,6 +21,7 @@ use crate::suggest::{did_you_mean, meant};
 use crate::text::Text;
 pub(crate) use at::At;
 pub(crate) use bodies::Bodies;
+use placeholder::{is_enclosed, is_placeholder};
 pub(crate) use unquoted::Unquoted;
 use unquoted::unquoted;
 use wanted::wanted;
@@ -225,14 +227,6 @@ fn is_of_the_top(key: &str, what: &str) -> bool {
     top.contains(&key) && within.contains(&what)
 }
 
-/// True if a text is a placeholder to fill in: `<id>`, `${ID}`, `{{id}}`.
-fn is_placeholder(text: &str) -> bool {
-    let text = text.trim();
-    [("<", ">"), ("${", "}"), ("{{", "}}")].iter().any(|(open, close)| {
-        text.len() > open.len() + close.len() && text.starts_with(open) && text.ends_with(close)
-    })
-}
-
 /// Typed reads. Each reports a value that does not fit and returns None; a missing or null value is None without a
 /// finding.
 impl Lower {
@@ -371,8 +365,11 @@ impl Lower {
             return Some(text);
         }
         let message = format!("`{key}` is a placeholder, not an id: {text}");
-        let help = "write the id itself in its place, without the signs around it".to_owned();
-        self.note_with(Code::BadId, node.span, message, Some(help));
+        let help = match is_enclosed(&text) {
+            true => "write the id itself in its place, without the signs around it",
+            false => "write the id itself in its place, such as `1069944`",
+        };
+        self.note_with(Code::BadId, node.span, message, Some(help.to_owned()));
         None
     }
 

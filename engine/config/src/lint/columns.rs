@@ -26,6 +26,7 @@ pub(super) fn lint(definition: &Definition, columns: &Columns<'_>, found: &mut V
             reads.filter(section.event_filter.as_ref(), event, &format!("{at}.event_filter"));
         }
     }
+    keys_of_objects(definition, columns, found);
     keys(definition, columns, found);
 }
 
@@ -86,7 +87,17 @@ impl Reads<'_, '_> {
     fn named(&mut self, column: &str, event: Option<&str>, at: &str, what: &str) {
         let event = self.definition.key_events.iter().find(|known| Some(known.name.as_str()) == event);
         let Some(EventTable { database, table }) = event.map(|event| &event.table) else { return };
-        let Some(known) = event.and_then(|event| self.columns.known(&event.table)) else { return };
+        let known = event.and_then(|event| self.columns.known(&event.table));
+        if column.ends_with("[]") && !known.is_some_and(|known| known.lists(column)) {
+            let message =
+                format!("{what}`{column}` names the objects of an array, and none of their columns");
+            let array = column.trim_end_matches("[]");
+            let help =
+                format!("name a column of the objects, such as `{column}.id`, or the whole array: `{array}`");
+            self.found.push(Diagnostic::new(Code::NotSupported, message).at(at).help(help));
+            return;
+        }
+        let Some(known) = known else { return };
         if known.has(column) {
             return;
         }
@@ -107,6 +118,25 @@ impl Reads<'_, '_> {
             Diagnostic::new(Code::UnseenColumn, message).help(help)
         };
         self.found.push(finding.at(at));
+    }
+}
+
+/// Reports keys that name objects of an array: a key is one value of an event.
+fn keys_of_objects(definition: &Definition, columns: &Columns<'_>, found: &mut Vec<Diagnostic>) {
+    let identity = &definition.identity;
+    let listed = identity.keys.iter().enumerate();
+    let listed = listed.map(|(index, key)| (&key.name, format!("identity.keys[{index}].name")));
+    let unlisted = |name: &&String| !identity.keys.iter().any(|key| key.name == **name);
+    let lookup =
+        identity.lookup_key.iter().filter(unlisted).map(|name| (name, "identity.lookup_key".to_owned()));
+    for (name, at) in listed.chain(lookup) {
+        let mut tables = definition.key_events.iter().filter_map(|event| columns.known(&event.table));
+        if (name.contains("[].") || name.ends_with("[]")) && !tables.any(|known| known.lists(name)) {
+            let message =
+                format!("the key `{name}` names objects of an array, and a key is one value of an event");
+            let help = "stitch by a column of the event itself, such as `user_id`";
+            found.push(Diagnostic::new(Code::NotSupported, message).at(at).help(help));
+        }
     }
 }
 
