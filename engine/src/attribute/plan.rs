@@ -89,6 +89,8 @@ pub(crate) struct ListPlan {
     pub(crate) columns: Vec<String>,
     /// The types that each of these columns may have.
     pub(crate) types: Vec<TypeSet>,
+    /// The columns that a part sums; None: the ids.
+    pub(crate) summed: Vec<Option<String>>,
     pub(crate) bounds: Bounds,
     pub(crate) actions: Vec<ActionPlan>,
 }
@@ -142,6 +144,16 @@ pub(crate) enum Part {
     },
     /// Of a counter: another window.
     Window(Window),
+}
+
+impl Part {
+    /// The column of a list's items that it sums; None within: their ids.
+    pub(crate) fn summed(&self) -> Option<Option<String>> {
+        match self {
+            Part::Items { column, aggregation: ListAggregation::Sum, .. } => Some(column.clone()),
+            _ => None,
+        }
+    }
 }
 
 impl Kind {

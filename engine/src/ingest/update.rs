@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::slice;
 
+use crate::attribute::pick::numeric;
 use crate::attribute::plan::{Amount, AttributePlan, Kind, ListPlan};
 use crate::attribute::shape::is_current;
 use crate::attribute::{Counter, Item, ItemList, Pick, Ring, Stamped, State, Total, Unit, Window};
@@ -220,12 +221,29 @@ fn add_item(
             }
         });
     }
+    if !list.summed.is_empty() && list.summed.iter().any(|column| is_beyond_sums(list, column, &id, &fields))
+    {
+        // The item keeps the value for its other parts.
+        refused = Some("out_of_range");
+    }
     if !list.has_ids() && fields.iter().all(Option::is_none) {
         return refused.map_or(Ok(()), Err);
     }
     let item = Item { id, time_ms: event.time_ms, event_id: event.id.clone(), fields };
     with_list(profile, attribute, |items| items.add(item, &list.columns, list.bounds, now_ms));
     refused.map_or(Ok(()), Err)
+}
+
+/// True if an item's value in a summed column is a number beyond what sums take.
+fn is_beyond_sums(list: &ListPlan, column: &Option<String>, id: &Value, fields: &[Option<Value>]) -> bool {
+    let value = match column {
+        None => Some(id),
+        Some(column) => {
+            let index = list.columns.binary_search(column).ok();
+            index.and_then(|index| fields.get(index)).and_then(Option::as_ref)
+        }
+    };
+    value.and_then(numeric).is_some_and(|number| Nanos::from_number(number).is_none())
 }
 
 /// Changes a list; state of another shape is parked.

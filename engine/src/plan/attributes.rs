@@ -115,6 +115,7 @@ impl Compiler<'_> {
                         self.report(Code::OverBound, at, message, None);
                     }
                     let id_types = self.id_types(own.clone(), column.as_deref(), at);
+                    let summed = own.clone().filter_map(|fact| fact.part.summed()).collect();
                     let (columns, types) = self.list_columns(own, at);
                     let actions = actions.iter().enumerate().map(|(number, action)| {
                         let at = at.inner("actions", number);
@@ -130,7 +131,7 @@ impl Compiler<'_> {
                     });
                     let actions = actions.collect();
                     let column = column.clone();
-                    Kind::List(ListPlan { column, id_types, columns, types, bounds, actions })
+                    Kind::List(ListPlan { column, id_types, columns, types, summed, bounds, actions })
                 }
                 AttributeKind::Counter { increment, window_ms, parts, backfill, .. } => {
                     let amount = amount(increment);
