@@ -51,7 +51,13 @@ pub(crate) fn deployed(text: &str) -> Option<String> {
     }
 }
 
-/// The same where nothing goes without it.
+/// The key under this name in what `usher keys new` wrote.
+pub(crate) fn key_of(text: &str, field: &str) -> Option<String> {
+    let value: serde_json::Value = serde_json::from_str(text).ok()?;
+    value.get(field)?.as_str().map(str::to_owned)
+}
+
+/// A key or secret as [`find`] finds it, where nothing goes without it.
 pub(crate) fn require(variable: &str, file: Option<&Path>, option: &str) -> Result<String, Failure> {
     find(variable, file)?.ok_or_else(|| match file {
         Some(path) => Failure::usage(format!("`{}` is empty", path.display())),

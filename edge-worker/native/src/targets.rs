@@ -121,8 +121,8 @@ fn key(
         Role::Admin => secrets::ADMIN_KEY,
         Role::Server => secrets::SERVER_KEY,
     };
-    if file.is_some() {
-        return Ok((secrets::require(variable, file, "--key-file")?, "--key-file".to_owned()));
+    if let Some(path) = file {
+        return Ok((key_in(path, role)?, "--key-file".to_owned()));
     }
     if let Some(found) = chosen.and_then(|target| target.key(role)) {
         return found;
@@ -137,6 +137,23 @@ fn key(
     }
     Err(Failure::usage(format!("{variable} is not set"))
         .help("set it in the environment, or name a file with --key-file, or a target in usher.toml"))
+}
+
+/// The key in a file: the file is the key alone, or what `usher keys new` wrote.
+fn key_in(path: &Path, role: Role) -> Result<String, Failure> {
+    let text = secrets::require("", Some(path), "--key-file")?;
+    if !text.starts_with('{') {
+        return Ok(text);
+    }
+    let (field, what) = match role {
+        Role::Admin => ("admin_key", "an admin key"),
+        Role::Server => ("server_key", "a server key"),
+    };
+    secrets::key_of(&text, field).ok_or_else(|| {
+        Failure::usage(format!("`{}` holds no `{field}`", path.display())).help(format!(
+            "name a file that holds {what} and nothing else, or one that `usher keys new --out` wrote"
+        ))
+    })
 }
 
 /// A variable that says something.
@@ -231,9 +248,7 @@ impl Target {
                     .help("usher.toml says that it holds this target's key")),
                 Err(failure) => Err(failure),
             },
-            (None, Some(path)) => {
-                secrets::require("", Some(path), "").map(|key| (key, path.display().to_string()))
-            }
+            (None, Some(path)) => key_in(path, role).map(|key| (key, path.display().to_string())),
             (None, None) => return None,
         })
     }

@@ -35,3 +35,28 @@ fn every_value_that_does_not_fit_is_named_however_many_there_are() {
         (1..=1_000).flat_map(|line| ["loyalty_tier", "customer_tier"].map(|name| (line, name.to_owned())));
     assert_eq!(places, expected.collect::<Vec<_>>());
 }
+
+#[test]
+fn utf_16_is_named_and_how_to_convert_it() {
+    let directory = Directory::new();
+    directory.demo_secret();
+    let edge = Serving::start(&directory, &[]);
+    edge.fill();
+    let marked = "\u{feff}customer_id,loyalty_tier\nc-1,Gold\n";
+    let unmarked = &marked[3..];
+    let little = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let big = |text: &str| text.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<u8>>();
+    for (name, bytes) in [
+        ("little.csv", little(marked)),
+        ("big.csv", big(marked)),
+        ("unmarked.csv", little(unmarked)),
+        ("big-unmarked.ndjson", big("{\"customer_id\": \"c-1\"}\n")),
+    ] {
+        let file = directory.write(name, bytes);
+        let args = ["import", text(&file), "--to", &edge.url, "--audience", AUDIENCE];
+        let ended = run(command(&args).env("USHER_SERVER_KEY", SERVER_KEY), "");
+        assert_eq!(ended.code, 1, "{ended:?}");
+        assert!(ended.err.contains("the file is UTF-16 text, and UTF-8 is read"), "{ended:?}");
+        assert!(ended.err.contains("iconv -f UTF-16 -t UTF-8"), "{ended:?}");
+    }
+}

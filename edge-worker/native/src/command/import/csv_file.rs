@@ -83,13 +83,20 @@ impl<R: BufRead> Csv<R> {
 
     /// Refuses columns of one name, or of none.
     fn named(self) -> Result<Csv<R>, String> {
-        let twice = |(index, column): &(usize, &Column)| {
-            column.name.is_empty() || self.columns.iter().take(*index).any(|known| known.name == column.name)
-        };
-        match self.columns.iter().enumerate().find(twice) {
-            Some((index, _)) => Err(format!("column {} of the first line has no name of its own", index + 1)),
-            None => Ok(self),
+        for (index, column) in self.columns.iter().enumerate() {
+            let number = index + 1;
+            if column.name.is_empty() {
+                return Err(format!("column {number} of the first line has no name"));
+            }
+            if let Some(first) = self.columns.iter().take(index).position(|known| known.name == column.name) {
+                return Err(format!(
+                    "columns {} and {number} of the first line are both named `{}`; rename or remove one",
+                    first + 1,
+                    column.name
+                ));
+            }
         }
+        Ok(self)
     }
 
     /// The names of the columns.
