@@ -40,6 +40,9 @@ pub fn serve(
         }
         Step::Control { message } => instruct(edge, store, &message, log),
         Step::LookUp(pending) => {
+            if let Err(refused) = lookup::meter(edge, &pending) {
+                return refused;
+            }
             let snapshot = deliver(edge, store, &pending.message, log);
             let candidate =
                 if snapshot.status == 200 { Candidate::Writer(&snapshot.body) } else { Candidate::Nothing };

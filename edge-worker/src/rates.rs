@@ -36,16 +36,38 @@ pub(crate) struct Meter {
 
 /// The number of slots that may hold a source.
 const WAYS: usize = 4;
+/// One profile, in the unit of [`Used::new_profiles`].
+const PROFILE: u64 = 60_000;
+/// The time that refills everything.
+const FULL_MS: i64 = RATE_SECONDS as i64 * 1_000;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Used {
     /// The hash of the source; 0: an empty slot.
     hash: u64,
-    /// Time of the last update, Unix milliseconds.
+    /// The time up to which it was refilled, Unix milliseconds.
     at_ms: i64,
+    /// The latest time that was seen.
+    latest_ms: i64,
     /// In thousandths of an event.
     events: u64,
+    /// In sixty-thousandths of a profile: at one a minute, each millisecond refills one, so that nothing is rounded.
     new_profiles: u64,
+}
+
+impl Used {
+    /// The milliseconds that refill. A clock that goes back refills nothing, nor does its return.
+    fn passed(&mut self, now_ms: i64) -> u64 {
+        let passed = now_ms.saturating_sub(self.at_ms);
+        // Behind a time that was seen, as long a step is the clock's return.
+        let returns = self.at_ms < self.latest_ms && passed > FULL_MS;
+        // A clock that was set back for long is followed: nobody waits until it is where it was.
+        if passed > 0 || passed < -FULL_MS {
+            self.at_ms = now_ms;
+        }
+        self.latest_ms = self.latest_ms.max(now_ms);
+        if returns { 0 } else { u64::try_from(passed).unwrap_or(0) }
+    }
 }
 
 impl Meter {
@@ -76,9 +98,9 @@ impl Meter {
 
     /// The number of new profiles that a source may still create; None: unlimited.
     pub(crate) fn new_profiles_left(&mut self, source: &str, ambient: &Ambient) -> Option<usize> {
-        let most = u64::from(self.rates.new_profiles) * 1_000;
+        let most = u64::from(self.rates.new_profiles) * PROFILE;
         (most > 0).then(|| {
-            let left = most.saturating_sub(self.used(source, ambient).new_profiles) / 1_000;
+            let left = most.saturating_sub(self.used(source, ambient).new_profiles) / PROFILE;
             usize::try_from(left).unwrap_or(usize::MAX)
         })
     }
@@ -86,7 +108,8 @@ impl Meter {
     pub(crate) fn made_profiles(&mut self, source: &str, profiles: usize, ambient: &Ambient) {
         if profiles > 0 && self.rates.new_profiles > 0 {
             let used = self.used(source, ambient);
-            used.new_profiles = used.new_profiles.saturating_add(thousandths(profiles));
+            let made = u64::try_from(profiles).unwrap_or(u64::MAX).saturating_mul(PROFILE);
+            used.new_profiles = used.new_profiles.saturating_add(made);
         }
     }
 
@@ -108,14 +131,13 @@ impl Meter {
         let rates = self.rates;
         let used = &mut self.used[first + way];
         if known.is_none() {
-            *used = Used { hash, at_ms: ambient.now_ms, events: 0, new_profiles: 0 };
+            let (at_ms, latest_ms) = (ambient.now_ms, ambient.now_ms);
+            *used = Used { hash, at_ms, latest_ms, events: 0, new_profiles: 0 };
         }
-        // A clock that goes back refills nothing.
-        let passed = u64::try_from(ambient.now_ms.saturating_sub(used.at_ms)).unwrap_or(0);
-        used.at_ms = ambient.now_ms;
+        let passed = used.passed(ambient.now_ms);
         used.events = used.events.saturating_sub(passed.saturating_mul(u64::from(rates.events)));
-        let profiles = passed.saturating_mul(u64::from(rates.new_profiles)) / 60;
-        used.new_profiles = used.new_profiles.saturating_sub(profiles);
+        used.new_profiles =
+            used.new_profiles.saturating_sub(passed.saturating_mul(u64::from(rates.new_profiles)));
         used
     }
 
@@ -152,7 +174,42 @@ mod tests {
         assert_eq!(meter.take_events("a", 100, &at(1_000)), Ok(()));
         // A refused request costs nothing, and a clock that goes back refills nothing.
         assert_eq!(meter.take_events("a", 1, &at(-60_000)), Err(1));
-        assert_eq!(meter.take_events("a", 1, &at(-59_000)), Ok(()));
+        assert_eq!(meter.take_events("a", 1, &at(1_000)), Err(1));
+        assert_eq!(meter.take_events("a", 1, &at(1_010)), Ok(()));
+    }
+
+    #[test]
+    fn a_clock_that_jumps_refills_nothing() {
+        for back_ms in [1_i64, 1_000, 59_999, 60_000, 60_001, 90_000, 3_600_000] {
+            let mut meter = Meter::default();
+            meter.set_rates(Rates { events: 10, new_profiles: 60 });
+            assert_eq!(meter.take_events("a", 600, &at(0)), Ok(()));
+            meter.made_profiles("a", 60, &at(0));
+            for _ in 0..3 {
+                assert!(meter.take_events("a", 1, &at(-back_ms)).is_err(), "{back_ms}");
+                assert!(meter.take_events("a", 1, &at(0)).is_err(), "{back_ms}");
+                assert_eq!(meter.new_profiles_left("a", &at(0)), Some(0), "{back_ms}");
+            }
+            assert_eq!(meter.take_events("a", 10, &at(1_000)), Ok(()), "{back_ms}");
+        }
+        // Set back for an hour, it refills second by second all the same.
+        let mut meter = Meter::default();
+        meter.set_rates(Rates { events: 10, new_profiles: 60 });
+        assert_eq!(meter.take_events("a", 600, &at(0)), Ok(()));
+        assert!(meter.take_events("a", 1, &at(-3_600_000)).is_err());
+        assert_eq!(meter.take_events("a", 10, &at(-3_599_000)), Ok(()));
+    }
+
+    #[test]
+    fn who_calls_often_gets_new_profiles_back() {
+        let mut meter = Meter::default();
+        meter.set_rates(Rates { events: 100, new_profiles: 10 });
+        meter.made_profiles("a", 10, &at(0));
+        // 10 a minute are one in 6 s; it calls each millisecond.
+        for ms in 1..6_000 {
+            assert_eq!(meter.new_profiles_left("a", &at(ms)), Some(0), "{ms}");
+        }
+        assert_eq!(meter.new_profiles_left("a", &at(6_000)), Some(1));
     }
 
     #[test]

@@ -69,6 +69,11 @@ impl Instance {
                 out.byte(1).number(shard).bytes(&message);
             }
             Step::LookUp(pending) => {
+                if let Err(refused) = lookup::meter(self.edge.as_mut()?, &pending) {
+                    response(out.byte(0), &refused);
+                    self.pending = None;
+                    return Some(());
+                }
                 let cache_key = pending.cache_key.as_deref().unwrap_or("");
                 out.byte(2).number(pending.shard).bytes(&pending.message).text(cache_key);
                 self.pending = Some(pending);

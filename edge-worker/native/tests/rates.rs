@@ -128,3 +128,46 @@ fn a_proxy_that_nobody_named_is_told_of_once() {
     assert_eq!(logged(&[]), 1);
     assert_eq!(logged(&["--trusted-proxies", "127.0.0.1"]), 0);
 }
+
+#[test]
+fn lookups_by_a_public_token_and_bodies_without_events_draw_on_the_rate() {
+    let directory = Directory::new();
+    directory.demo_secret();
+    let slow = ["--trusted-proxies", "127.0.0.0/8,::1", "--events-per-second", "1"];
+    let serving = Serving::start(&directory, &slow);
+    serving.fill();
+    let look_up = |from: &str, keys: &[(&str, &str)]| {
+        let body = json!({"audience": bed::AUDIENCE, "personalization": "web_personalization",
+            "key": {"name": "td_client_id", "value": "v"}});
+        let headers: Vec<_> = keys.iter().copied().chain([("x-forwarded-for", from)]).collect();
+        serving.post("/v1/personalize", &headers, body.to_string().as_bytes())
+    };
+    let (write, server) = (format!("TD1 {WRITE_KEY}"), format!("TD1 {SERVER_KEY}"));
+    let page = [("authorization", write.as_str()), ("wp13n-token", bed::PUBLIC_TOKEN), ("origin", ORIGIN)];
+    // 60 s of one event a second are less than a batch: 500 are there at once.
+    assert_eq!(batch(&serving, WRITE_KEY, "198.51.100.1", 490, 0).status, 200);
+    for _ in 0..10 {
+        assert_eq!(look_up("198.51.100.1", &page).status, 200);
+    }
+    let mut refused = look_up("198.51.100.1", &page);
+    // What passed meanwhile refilled a little.
+    for _ in 0..20 {
+        if refused.status == 429 {
+            break;
+        }
+        refused = look_up("198.51.100.1", &page);
+    }
+    assert_eq!((refused.status, &refused.body["code"]), (429, &json!("rate")), "{refused:?}");
+    assert_eq!(refused.header("access-control-allow-origin"), Some(ORIGIN));
+    assert!(refused.header("retry-after").is_some(), "{refused:?}");
+    // A server has no rate, and another source its own.
+    assert_eq!(look_up("198.51.100.1", &[("authorization", &server)]).status, 200);
+    assert_eq!(look_up("198.51.100.2", &page).status, 200);
+    let nothing = |events: &str| {
+        let headers = [page[0], page[2], ("x-forwarded-for", "198.51.100.3")];
+        serving.post("/web/pageviews", &headers, format!("{{\"events\":[{events}]}}").as_bytes()).status
+    };
+    assert_eq!(nothing(&["1"; 490].join(",")), 200);
+    let refused = (0..40).any(|_| nothing("") == 429);
+    assert!(refused, "bodies without events take nothing");
+}

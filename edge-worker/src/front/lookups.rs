@@ -5,7 +5,7 @@ use usher_engine::value::Value;
 use super::checked_head::CheckedHead;
 use crate::edge::{Edge, Running};
 use crate::error::{Refusal, Refused, Result};
-use crate::host::Step;
+use crate::host::{SOURCE_HEADER, Step};
 use crate::lookup::{self, LookupRequest};
 use crate::wire::read::{self, Repairs};
 
@@ -76,6 +76,8 @@ fn look_up(
         edge: head.edge_context(),
         origin: caller.origin,
         explain,
+        is_server: caller.is_server,
+        source: head.header(SOURCE_HEADER).filter(|_| !caller.is_server),
     };
     Ok(Step::LookUp(Box::new(lookup::prepare(edge, request)?)))
 }

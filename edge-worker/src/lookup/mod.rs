@@ -9,8 +9,11 @@ pub(crate) use request::{LookupRequest, keys_of, prepare};
 use usher_engine::value::Value;
 use usher_engine::{Access, Event, Plan, SentAt};
 
+use crate::edge::Edge;
+use crate::error::Refusal;
 use crate::keys::Seen;
 use crate::message::Ambient;
+use crate::wire::Response;
 
 /// A lookup that needs a snapshot.
 #[derive(Debug)]
@@ -32,6 +35,21 @@ pub struct PendingLookup {
     seen: Option<Seen>,
     explain: bool,
     origin: Option<String>,
+    /// The source that it draws from; None: nobody counts it.
+    source: Option<String>,
+}
+
+/// Takes a lookup from its source's rate, as one event.
+///
+/// # Errors
+///
+/// The answer when too little is left.
+pub fn meter(edge: &mut Edge, lookup: &PendingLookup) -> Result<(), Response> {
+    let Some(source) = &lookup.source else { return Ok(()) };
+    edge.meter.take_events(source, 1, &lookup.ambient).map_err(|seconds| {
+        let response = Response::problem(Refusal::RATE, None).with_cors(lookup.origin.as_deref());
+        response.header("retry-after", seconds.to_string())
+    })
 }
 
 /// An event that a lookup names.

@@ -29,6 +29,10 @@ pub(crate) struct LookupRequest<'a> {
     /// The page that may read the answer.
     pub(crate) origin: Option<&'a str>,
     pub(crate) explain: bool,
+    /// True for a server key, whoever the token speaks for.
+    pub(crate) is_server: bool,
+    /// Where a caller by a public key or token is, if the host knows it.
+    pub(crate) source: Option<&'a str>,
 }
 
 /// Reads the visitor, event and inputs of a lookup.
@@ -45,7 +49,7 @@ pub(crate) fn prepare(edge: &Edge, request: LookupRequest<'_>) -> Result<Pending
     };
     // A server key is evidence for any key; other callers may look up by open keys only.
     let evidence = Evidence { server: access.server_route, keys: &[] };
-    let named = named_key(plan, body)?;
+    let named = named_key(plan, body, request.is_server)?;
     if request.text_repaired {
         refuse_cut_keys(plan, named, &inputs)?;
     }
@@ -89,6 +93,7 @@ pub(crate) fn prepare(edge: &Edge, request: LookupRequest<'_>) -> Result<Pending
         seen,
         explain: request.explain,
         origin: request.origin.map(str::to_owned),
+        source: request.source.map(str::to_owned),
     };
     Ok(lookup)
 }
@@ -107,11 +112,21 @@ fn wants(name: &str) -> Refused {
 }
 
 /// The key that a lookup names: name and value.
-fn named_key<'v>(plan: &Plan, body: &'v Value) -> Result<Option<(&'v str, &'v str)>> {
+fn named_key<'v>(plan: &Plan, body: &'v Value, is_server: bool) -> Result<Option<(&'v str, &'v str)>> {
     let Some(key) = body.get("key") else { return Ok(None) };
     match (key.get("name").and_then(Value::as_str), key.get("value").and_then(Value::as_str)) {
         (Some(name), Some(value)) if plan.is_key(name) => Ok(Some((name, value))),
-        (Some(_), Some(_)) => Err(Refused::with_detail(Refusal::BODY_INVALID, "`key.name` is no key")),
+        (Some(_), Some(_)) => {
+            // Names of keys are the definition's, which a page need not know.
+            let known = match is_server {
+                true => format!(
+                    ": the keys are {}",
+                    plan.key_names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+                ),
+                false => String::new(),
+            };
+            Err(Refused::with_detail(Refusal::BODY_INVALID, format!("`key.name` is no key{known}")))
+        }
         _ => Err(Refused::with_detail(Refusal::BODY_INVALID, "`key` is {\"name\", \"value\"}, both texts")),
     }
 }

@@ -250,7 +250,8 @@ impl Batch {
     pub(super) fn meter(&mut self, meter: &mut Meter, again: bool) -> Result<(), Response> {
         let Some(source) = &self.source else { return Ok(()) };
         let ambient = &self.message.ambient;
-        let events = if again { 0 } else { self.valid.len() };
+        // A body without any event costs as much as one.
+        let events = if again { 0 } else { self.valid.len().max(1) };
         meter.take_events(source, events, ambient).map_err(|seconds| {
             let response = Response::refused(Refusal::RATE).with_cors(Some(&self.message.origin));
             response.header("retry-after", seconds.to_string())
