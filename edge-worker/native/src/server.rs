@@ -193,6 +193,8 @@ fn connection(
     // Its seat says how long it may wait for a head.
     http1::Builder::new()
         .header_read_timeout(None)
+        // A caller may close its side once its request is sent.
+        .half_close(true)
         .max_buf_size(BUFFER_BYTES_MAX)
         .serve_connection(TokioIo::new(watched), service)
 }

@@ -94,6 +94,37 @@ fn an_empty_header_is_none() {
 }
 
 #[test]
+fn who_closes_its_side_after_the_request_is_answered() {
+    let (_directory, serving) = started();
+    serving.fill();
+    let body = "{\"events\":[{\"td_client_id\":\"half\"}]}";
+    let length = body.len();
+    let head = format!("POST /web/pageviews HTTP/1.1\r\nhost: e\r\nauthorization: TD1 {WRITE_KEY}\r\n");
+    for request in [
+        "GET /healthz HTTP/1.1\r\nhost: e\r\n\r\n".to_owned(),
+        format!("{head}content-length: {length}\r\n\r\n{body}"),
+        format!("{head}transfer-encoding: chunked\r\n\r\n{length:x}\r\n{body}\r\n0\r\n\r\n"),
+    ] {
+        for _ in 0..20 {
+            let mut stream = connected(&serving);
+            stream.write_all(request.as_bytes()).unwrap();
+            stream.shutdown(std::net::Shutdown::Write).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            assert!(answer.contains(" 200 OK\r\n"), "{request}: {answer}");
+        }
+    }
+    // One whose body ends early is told so, in the words of every host.
+    let mut stream = connected(&serving);
+    write!(stream, "{head}transfer-encoding: chunked\r\n\r\nzz\r\n").unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains(" 400 Bad Request\r\n"), "{answer}");
+    assert!(answer.contains("event is not a valid JSON object"), "{answer}");
+}
+
+#[test]
 fn silent_connections_keep_nobody_out() {
     let (_directory, serving) = started();
     // More than one address may have, and more than there are.

@@ -64,7 +64,7 @@ async fn collect(
         let frame = timeout(patience, body.frame()).await.map_err(|_| Refusal::TIMEOUT)?;
         let Some(frame) = frame else { break };
         // A caller that went away reads no answer.
-        let data = frame.map_err(|_| Refusal::BODY_INVALID)?.into_data().unwrap_or_else(|_| Bytes::new());
+        let data = frame.map_err(|_| Refusal::EVENT_INVALID)?.into_data().unwrap_or_else(|_| Bytes::new());
         if bytes.len() + data.len() > most {
             discard(body, headers);
             return Err(Refusal::TOO_LARGE);
