@@ -16,6 +16,7 @@ use crate::expr::types::TypeSet;
 use crate::expr::uses::Uses;
 use crate::expr::{Node, Program, Slot};
 use crate::index::Index;
+use crate::objects::values_of;
 use crate::suggest::closest;
 use crate::syntax::{Expr, Name};
 use crate::value::{DataType, Value};
@@ -86,11 +87,34 @@ impl Criterion {
                     let segments = value.and_then(Value::as_list).unwrap_or_default();
                     Operand::Boolean(segments.iter().any(|one| one.as_str() == Some(segment)))
                 }
+                (Slot::Column(column), Some(Value::List(values)))
+                    if Name::array_and_column(column).is_some() =>
+                {
+                    Operand::List(values)
+                }
                 (_, Some(value)) => Operand::of(value, typed.types),
                 (_, None) => Operand::Missing,
             }
         });
         Row(operand.collect())
+    }
+
+    /// The values of the columns of objects in arrays (`event.products[].sku`) that the criterion mentions, by their names:
+    /// [`Criterion::row`] asks for those, too. An object that lacks its column has null there. `value_of` is asked for the
+    /// arrays (`event.products`).
+    pub fn of_objects<'a>(
+        &self,
+        mut value_of: impl FnMut(&str) -> Option<&'a Value>,
+    ) -> Vec<(String, Value)> {
+        let slots = self.program.slots.iter().zip(&self.names);
+        let values = slots.filter_map(|(typed, name)| {
+            let Slot::Column(column) = &typed.slot else { return None };
+            let (array, _) = Name::array_and_column(column)?;
+            let objects = value_of(&Name::column(array).0)?;
+            let values = values_of(&[(array.into(), objects.clone())], column, typed.types);
+            (!values.is_empty()).then(|| (name.clone(), Value::List(values)))
+        });
+        values.collect()
     }
 
     /// True if the criterion is true of a row at `now_ms`, Unix milliseconds. Does not allocate, except for regular

@@ -19,8 +19,8 @@ const POSITION: char = '\0';
 /// Number of digits of a position.
 const POSITION_DIGITS: usize = 3;
 
-/// The values of such a column in the objects of an event, as these types store them; an object whose value does not
-/// fit is skipped. Empty when there are too many objects.
+/// The values of such a column in the objects of an event, as these types store them. An object that lacks it, or whose
+/// value does not fit, has null in its place. Empty when there are too many objects.
 pub(crate) fn values_of(columns: &[(String, Value)], name: &str, types: TypeSet) -> Vec<Value> {
     let Some((array, column)) = Name::array_and_column(name) else { return Vec::new() };
     let objects = column_of(columns, array).and_then(Value::as_list).unwrap_or_default();
@@ -28,12 +28,11 @@ pub(crate) fn values_of(columns: &[(String, Value)], name: &str, types: TypeSet)
         return Vec::new();
     }
     let types = types.and_items().without(TypeSet::LISTS);
-    let said = objects.iter().filter_map(|object| column_of(object.as_object()?, column));
-    said.filter_map(|value| match value {
-        Value::List(_) => None,
-        value => types.admit(value).ok().flatten(),
-    })
-    .collect()
+    let one = |object| match column_of(object, column) {
+        None | Some(Value::List(_)) => Value::Null,
+        Some(value) => types.admit(value).ok().flatten().unwrap_or(Value::Null),
+    };
+    objects.iter().filter_map(Value::as_object).map(one).collect()
 }
 
 /// The objects of an event's array, each as an event with these columns, oldest first. `Err` is a stable name of the

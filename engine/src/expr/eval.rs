@@ -298,7 +298,12 @@ fn any_of(questions: &[Op], operand: Operand<'_>, now_ms: i64) -> Option<bool> {
 /// only be a time is compared with numbers as an instant: the numbers are times, too.
 pub(super) fn compare(op: &Op, operand: Operand<'_>, now_ms: i64) -> Option<bool> {
     Some(match op {
-        Op::Null => matches!(operand, Operand::Missing),
+        Op::Null => match operand {
+            Operand::Missing => true,
+            // As any other question, it holds when it holds for an item.
+            Operand::List(items) => items.iter().any(|item| matches!(item, Value::Null)),
+            _ => false,
+        },
         Op::Size(comparison, count) => {
             let size = match operand {
                 Operand::Missing => 0,

@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt::{self, Write};
 use core::slice;
 
 use crate::attribute::pick::numeric;
@@ -15,7 +16,7 @@ use crate::limits::VALUE_BYTES_MAX;
 use crate::merge::{align, archive};
 use crate::objects::{event_id, events_of};
 use crate::profile::Profile;
-use crate::value::{DataType, Nanos, Number, Value};
+use crate::value::{DataType, Nanos, Value};
 
 /// Applies the event to an attribute; a missing column changes nothing. `Err` is a stable name of the reason for a
 /// refusal. `near` is the index where the profile may hold the state, see [`Profile::place_near`].
@@ -339,26 +340,53 @@ fn admitted(types: TypeSet, event: &Event, column: &str) -> Result<Option<Value>
     }
 }
 
-/// The size of a value in bytes: a text in UTF-8, any other as compact JSON without escapes.
+/// The size of a value in bytes: a text in UTF-8, a list or object as compact JSON, any other as eight.
 pub(crate) fn bytes(value: &Value) -> usize {
     match value {
         Value::String(text) => text.len(),
-        value => json_bytes(value),
+        Value::List(_) | Value::Object(_) => json_bytes(value),
+        Value::Null | Value::Boolean(_) | Value::Number(_) => 8,
     }
 }
 
+/// The size of a value as compact JSON: only what has to be escaped is, in the shortest way.
 fn json_bytes(value: &Value) -> usize {
-    let inner = |sizes: usize, count: usize| sizes.saturating_add(count).saturating_add(1);
+    let inner = |sizes: usize, count: usize| sizes.saturating_add(count.max(1)).saturating_add(1);
     match value {
-        Value::Null | Value::Boolean(_) => 4,
-        Value::Number(Number::Integer(_) | Number::Float(_)) => 8,
-        Value::String(text) => text.len().saturating_add(2),
+        Value::Null | Value::Boolean(true) => 4,
+        Value::Boolean(false) => 5,
+        Value::Number(number) => {
+            let mut printed = Printed(0);
+            // Counting cannot fail.
+            let _ = write!(printed, "{number}");
+            printed.0
+        }
+        Value::String(text) => quoted_bytes(text),
         Value::List(items) => inner(items.iter().map(json_bytes).fold(0, usize::saturating_add), items.len()),
         Value::Object(entries) => {
             let entry = |(name, value): &(String, Value)| {
-                name.len().saturating_add(3).saturating_add(json_bytes(value))
+                quoted_bytes(name).saturating_add(1).saturating_add(json_bytes(value))
             };
             inner(entries.iter().map(entry).fold(0, usize::saturating_add), entries.len())
         }
+    }
+}
+
+fn quoted_bytes(text: &str) -> usize {
+    let escaped = |byte: u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | b'\x08' | b'\x0c' => 2,
+        ..b' ' => 6,
+        _ => 1,
+    };
+    text.bytes().map(escaped).fold(2, usize::saturating_add)
+}
+
+/// Counts the bytes that are printed to it.
+struct Printed(usize);
+
+impl fmt::Write for Printed {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 = self.0.saturating_add(text.len());
+        Ok(())
     }
 }

@@ -71,8 +71,11 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     while let Some(line) = next(&mut lines, &args.file)? {
         match row(&line) {
             Ok(row) => {
+                let of_objects = criterion.of_objects(|name| lookup(&row, name));
                 let row = criterion.row(|name| {
-                    let value = lookup(&row, name).and_then(Value::present);
+                    let of_objects =
+                        of_objects.iter().find(|(known, _)| known == name).map(|(_, value)| value);
+                    let value = of_objects.or_else(|| lookup(&row, name).and_then(Value::present));
                     value.or_else(|| counters.contains(name).then_some(&zero))
                 });
                 print(match criterion.evaluate(&row, now_ms) {
