@@ -158,10 +158,8 @@ pub fn of_nanos(nanos: i128) -> Value {
 
 fn json_bytes(value: &Value) -> usize {
     match value {
-        Value::Null | Value::Boolean(_) => 4,
-        Value::Number(_) => 8,
-        Value::String(text) => text.len() + 2,
-        Value::List(items) => items.iter().map(|item| json_bytes(item) + 1).sum::<usize>() + 1,
+        Value::List(items) => items.iter().map(|item| json_bytes(item) + 1).sum::<usize>().max(1) + 1,
         Value::Object(_) => VALUE_BYTES + 1,
+        value => value.to_string().len(),
     }
 }
