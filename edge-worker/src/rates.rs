@@ -62,7 +62,7 @@ impl Used {
         // Behind a time that was seen, as long a step is the clock's return.
         let returns = self.at_ms < self.latest_ms && passed > FULL_MS;
         // A clock that was set back for long is followed: nobody waits until it is where it was.
-        if passed > 0 || passed < -FULL_MS {
+        if !(-FULL_MS..=0).contains(&passed) {
             self.at_ms = now_ms;
         }
         self.latest_ms = self.latest_ms.max(now_ms);

@@ -7,8 +7,7 @@ use super::plan::{Amount, AttributePlan, Kind};
 use super::shape::widths;
 use crate::expr::types::TypeSet;
 use crate::limits::{
-    BUCKET_EVENTS_MAX, BUCKETS_MAX, EVENT_ID_BYTES_MAX, SUMMAND_MAX, TOTAL_DAYS_MAX, TOTAL_HOURS_MAX,
-    TOTAL_MONTHS_MAX, VALUE_BYTES_MAX,
+    BUCKET_EVENTS_MAX, BUCKETS_MAX, EVENT_ID_BYTES_MAX, SUMMAND_MAX, TOTAL_HOURS_MAX, VALUE_BYTES_MAX,
 };
 use crate::value::DataType;
 
@@ -24,8 +23,6 @@ const BUCKETS: usize = BUCKETS_MAX as usize + 1;
 const SUM: usize = 19;
 /// Of a total: what it does not keep apart any more, until when, and how many hours it keeps apart.
 const TOTAL: usize = SUM + 10 + 2;
-/// The kind, unit and width of an archive, behind the name of its total.
-const ARCHIVE: usize = 15;
 /// How many hours an hour of a total comes after the one before: 239 years.
 const HOUR: usize = 3;
 
@@ -44,12 +41,7 @@ pub(crate) fn bytes_max(attribute: &AttributePlan) -> usize {
         Kind::Sum { window: Some(_), .. } => rings(most_nanos()),
         Kind::Counter { amount, .. } => rings(most(amount)),
         Kind::Total { amount, .. } => {
-            let hour = HOUR.saturating_add(leb128(most(amount)));
-            let kept = |buckets: usize| buckets.saturating_mul(hour).saturating_add(TOTAL);
-            let archived =
-                |buckets| kept(buckets).saturating_add(ENTRY + ARCHIVE).saturating_add(attribute.name.len());
-            let archive = archived(TOTAL_DAYS_MAX).saturating_add(archived(TOTAL_MONTHS_MAX));
-            kept(TOTAL_HOURS_MAX).saturating_add(archive)
+            TOTAL_HOURS_MAX.saturating_mul(HOUR.saturating_add(leb128(most(amount)))).saturating_add(TOTAL)
         }
     };
     state.saturating_add(ENTRY).saturating_add(attribute.name.len())
@@ -95,7 +87,6 @@ mod tests {
     use alloc::vec::Vec;
 
     use super::*;
-    use crate::attribute::shape::Shape;
     use crate::attribute::{Counter, Pick, Ring, Stamped, State, Total, Unit, Window};
     use crate::expr::Node;
     use crate::limits::{DAY_MS, WINDOW_MS_MAX};
@@ -112,14 +103,6 @@ mod tests {
         // The table of states is there without this one.
         *profile.state_mut("") = Some(State::Sum(Nanos(0)));
         let before = bytes(&profile);
-        if let State::Total(total) = &state {
-            let amount = total.hours[0].1;
-            for (width_ms, most) in [(DAY_MS, TOTAL_DAYS_MAX), (30 * DAY_MS, TOTAL_MONTHS_MAX)] {
-                let buckets = (0..most as i64).map(|bucket| (bucket * 100_000, amount)).collect();
-                let address = Shape::of_archive(total.unit, width_ms).address("name");
-                *profile.state_mut(&address) = Some(State::Total(Total { hours: buckets, ..total.clone() }));
-            }
-        }
         *profile.state_mut("name") = Some(state);
         bytes(&profile) - before
     }
