@@ -28,7 +28,7 @@ candidates → expr index value
 profile    → attribute compare definition order value
 merge      → attribute profile
 plan       → attribute candidates definition diagnostic event expr index order pattern suggest syntax value
-criterion  → diagnostic expr index suggest syntax value
+criterion  → diagnostic expr index objects suggest syntax value
 call       → attribute definition event expr merge objects plan profile query time value
 identity   → attribute definition event merge order plan profile value
 ingest     → attribute call definition event expr merge objects plan profile value
