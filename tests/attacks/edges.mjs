@@ -304,7 +304,7 @@ export async function beside(t, edge, attack) {
     `${during.length} views of a victim: p99 ${p99(beside).toFixed(1)} ms, ${p99(before).toFixed(1)} ms before: ` +
       `${(p99(beside) / p99(before)).toFixed(1)} ×; slowest ${beside.at(-1).toFixed(0)} ms`,
   );
-  return { slowest: beside.at(-1), calm: p99(before), p99: p99(beside) };
+  return { slowest: beside.at(-1) };
 }
 
 async function visit(edge) {
