@@ -14,6 +14,8 @@ const WANTED = { native: 5_000, workerd: 1_500 };
 const HANDLES = Number(process.report.getReport().userLimits.open_files.soft) || Infinity;
 /** As many as one process of the native server takes at once. */
 const WAITING = 900;
+/** Requests of a connection that never reads: their answers are more than what the kernels at both ends keep. */
+const UNREAD = 100;
 /** How long an answer may wait for its reader, in ms. */
 const UNREAD_MS = 45_000;
 
@@ -107,13 +109,13 @@ for (const host of hosts) {
     t.after(() => sockets.forEach((socket) => socket.destroy()));
     await beside(t, edge, async () => {
       for (let index = 0; index < 20; index++) {
-        const socket = edge.connection(request.repeat(30), attacker(10 + index));
+        const socket = edge.connection(request.repeat(UNREAD), attacker(10 + index));
         socket.pause();
         sockets.push(socket);
       }
       await sleep(2_000);
     });
-    t.diagnostic(`30 answers of ${size} bytes for each of ${sockets.length} connections`);
+    t.diagnostic(`${UNREAD} answers of ${size} bytes for each of ${sockets.length} connections`);
     if (host === "workerd") {
       t.diagnostic("what becomes of them is the platform's: workerd has no setting for it");
       return;

@@ -24,10 +24,15 @@ pub fn definition(random: &mut Random) -> Definition {
     let mut seen = BTreeSet::new();
     tables.retain(|table| seen.insert(table.clone()));
     let personalizations = several(random, 4, |random| personalization(random, &key_events, &attributes));
-    let audience = Audience { id: name(random), name: maybe(random, text) };
+    let audience = Audience { id: audience_id(random), name: maybe(random, text) };
     let identity = if random.one_in(4) { Identity::default() } else { identity(random) };
     let event_id_column = maybe(random, name);
     Definition { audience, tables, key_events, attributes, identity, personalizations, event_id_column }
+}
+
+/// It stands in addresses; a number is a text all the same.
+fn audience_id(random: &mut Random) -> String {
+    random.pick(&["1069944", "0123", "1e3", "shop", "true", "a-b_c.d~e"]).to_string()
 }
 
 /// Examples of a definition, which name what it has.
@@ -75,7 +80,8 @@ fn example(random: &mut Random, definition: &Definition) -> Example {
         name: name(random).chars().take(40).collect(),
         now_ms: maybe(random, |random| match random.below(3) {
             0 => 1_790_000_000_000 + random.below(100_000_000).cast_signed() as i64,
-            1 => random.bits().cast_signed() >> random.below(64),
+            // A larger number would be microseconds.
+            1 => (random.bits().cast_signed() >> random.below(64)) % 100_000_000_000_000,
             _ => random.below(10).cast_signed() as i64 * DAY_MS,
         }),
         sender: random.pick(&[Sender::Server, Sender::Browser]),

@@ -373,7 +373,7 @@ mod tests {
         let open = |text: &str| Csv::open(text.as_bytes(), &known()).err();
         assert_eq!(open("").as_deref(), Some("the file is empty"));
         assert!(open("id,,b\n").unwrap().contains("column 2"));
-        assert!(open("id,a,a\n").unwrap().contains("column 3"));
+        assert!(open("id,a,a\n").unwrap().contains("columns 2 and 3"));
         assert!(open("c-1,gold\nc-2,gold\n").unwrap().contains("does not name the column `id`"));
         assert_eq!(read("id\n\"x\n"), [(2, Err("a quote is never closed".to_owned()))]);
         let mut csv = Csv::open("id,b\n\"x,1\ny,2\nz,3".as_bytes(), &known()).unwrap();
