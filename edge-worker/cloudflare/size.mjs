@@ -1,4 +1,4 @@
-// How large the module that serves visitors is, beside what it was: a cold isolate compiles all of it.
+// Prints the size of the module that serves visitors, beside its former size: a cold isolate compiles all of it.
 //
 // usage: node size.mjs <folder of the worker>; CHECK=1 fails when it grew
 

@@ -1,11 +1,11 @@
 //! Profiles and bundles in SQLite: the statements are `usher_edge::sql`'s, this runs them.
 //!
-//! What a write returned from is on disk: the log is synced with every commit, so an acknowledged event survives a
+//! A commit that returned is on disk: the log is synced with every commit, so an acknowledged event survives a
 //! crash and a power failure. One process at a time owns a directory; a lock on a file beside the database says whose.
 //!
 //! A commit that fails, such as by a sync that the disk refuses, may have happened all the same: its pages may lie in the
 //! log, and count when that is read again. So the database is opened anew and asked before anything else is answered
-//! ([`SqliteStore::write`]). Where even that fails, nobody can say what is stored, and the process has to end.
+//! ([`SqliteStore::settle`]). Where even that fails, nobody can say what is stored, and the process has to end.
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};

@@ -70,10 +70,10 @@ pub(crate) struct Args {
     /// A name of usher.toml for where the edge answers
     #[arg(long, value_name = "NAME", conflicts_with = "to")]
     target: Option<String>,
-    /// What the file is; by its name or its first character without this
+    /// Format of the file; without this it follows from the name or the first character
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// What becomes of columns that a record lacks
+    /// Effect on columns that a record lacks
     #[arg(long, value_enum, default_value_t = Mode::Replace)]
     mode: Mode,
     /// Write rejected rows and values to this file, an object with `line`, `reason`, `row` and perhaps `column` a line
@@ -325,7 +325,7 @@ fn add(total: &mut Total, chunk: &Chunk, answer: Imported, columns: &Columns) ->
             rejected.push(Reject { line: row.line, column, reason, row: row.as_given() });
         }
     }
-    // What is sent has no blank lines, so that its lines are the chunk's rows.
+    // Chunks have no blank lines, so that line numbers of an answer are the chunk's rows.
     let at = |line: usize| chunk.rows.get(line.saturating_sub(1));
     let unnamed = answer.rejected_count.saturating_sub(answer.rejected.len() as u64)
         + answer.values_refused.saturating_sub(answer.refused.len() as u64);
@@ -356,7 +356,7 @@ struct Lacking<'a> {
     mode: Mode,
     file: &'a str,
     said: BTreeSet<String>,
-    /// Whether rows have columns of their own: in CSV an empty cell is one, and the first line says which there are.
+    /// True if rows have columns of their own: in CSV an empty cell is one, and the first line says which there are.
     of_rows: bool,
 }
 
@@ -382,7 +382,7 @@ impl<'a> Lacking<'a> {
             return;
         }
         for row in &chunk.rows {
-            // What the edge rejects empties nothing.
+            // Rejected rows empty no column.
             let Some(names) = row.names().filter(|names| names.contains_key(&self.columns.key)) else {
                 continue;
             };
