@@ -66,6 +66,8 @@ pub struct Stitched {
     pub profile: Profile,
     /// Profiles that lost a key to it; they must be written as well.
     pub others: Vec<Profile>,
+    /// The other profiles that were found, unchanged: see [`Entry::Ambiguous`].
+    pub left: Vec<Profile>,
     /// Profiles that were merged into it and no longer exist.
     pub absorbed: Vec<ProfileId>,
     /// True if the bound on remembered event ids dropped some in a merge.
@@ -301,11 +303,9 @@ impl Plan {
             }
         }
         self.bound_keys(&mut profile, &known, &mut journal);
-        if own.is_none() {
-            // None of them changed.
-            others.clear();
-        }
-        Stitched { profile, others, absorbed, forgot, journal }
+        // An event without a primary key changes none of them.
+        let (others, left) = if own.is_some() { (others, Vec::new()) } else { (Vec::new(), others) };
+        Stitched { profile, others, left, absorbed, forgot, journal }
     }
 
     /// True if [`Plan::stitch`] would make a profile for these keys, given the profiles stored under any of them: there

@@ -89,29 +89,40 @@ pub(super) struct ProfileSet {
 pub(super) struct ProfileIndex(usize);
 
 struct Held {
+    /// An empty one while it is stitched, and once another profile has absorbed it.
     profile: Profile,
-    /// The stored profile; None for a new one.
-    stored: Option<Profile>,
+    /// False for a new one.
+    is_stored: bool,
     /// The profile that absorbed it in this message.
     into: Option<ProfileIndex>,
 }
 
 impl Held {
-    /// The keys by which storage finds this profile and that do not lead to it any more.
+    /// The keys by which storage finds this profile, and that do not lead to it any more.
     fn lost_keys(&self) -> impl Iterator<Item = (String, String)> {
-        let stored = self.stored.as_ref().map_or(&[][..], |stored| stored.keys());
-        let is_lost = |key: &&Key| self.into.is_some() || !self.profile.has_key(&key.name, &key.value);
-        stored.iter().filter(is_lost).map(|key| (key.name.clone(), key.value.clone()))
+        let stored = self.profile.stored_keys().into_iter();
+        let lost = stored.filter(|(name, value)| !self.profile.has_key(name, value));
+        lost.map(|(name, value)| (name.to_owned(), value.to_owned()))
     }
 
     /// All its keys, if they are not those that storage has.
     fn changed_keys(&self) -> Option<Vec<(String, String)>> {
-        let before = self.stored.as_ref().map_or(&[][..], |stored| stored.keys());
+        let before = self.profile.stored_keys();
         let now = self.profile.keys();
-        let known = |key: &Key| before.iter().any(|old| (&old.name, &old.value) == (&key.name, &key.value));
+        let known = |key: &Key| before.contains(&(&key.name, &key.value));
         let same = before.len() == now.len() && now.iter().all(known);
         (!same).then(|| now.iter().map(|key| (key.name.clone(), key.value.clone())).collect())
     }
+}
+
+/// A profile that is being stitched, as it was before.
+struct Taken {
+    index: ProfileIndex,
+    id: ProfileId,
+    /// The number of its keys.
+    keys: usize,
+    /// The keys by which storage finds it, if it may be absorbed.
+    stored_keys: Vec<(String, String)>,
 }
 
 impl ProfileSet {
@@ -143,7 +154,7 @@ impl ProfileSet {
                     *holder = Some(ProfileIndex(held.len()));
                 }
             }
-            held.push(Held { stored: Some(profile.clone()), profile, into: None });
+            held.push(Held { profile, is_stored: true, into: None });
         }
         Ok(ProfileSet {
             audience: audience.to_owned(),
@@ -190,7 +201,7 @@ impl ProfileSet {
 
     /// The number of profiles that are not stored yet.
     pub(super) fn new_profiles(&self) -> usize {
-        self.held.iter().filter(|held| held.stored.is_none() && held.into.is_none()).count()
+        self.held.iter().filter(|held| !held.is_stored && held.into.is_none()).count()
     }
 
     /// Stitches an event with these keys: returns its profile, which is in the set from now on. `read` are the indexes
@@ -204,31 +215,55 @@ impl ProfileSet {
         now_ms: i64,
     ) -> ProfileIndex {
         let indexes = self.holders_of(keys, read);
-        let found = indexes.iter().filter_map(|index| self.get(*index)).cloned().collect();
-        let keys_before = |id: ProfileId| {
-            let before = indexes.iter().filter_map(|index| self.get(*index)).find(|held| held.id == id);
-            before.map_or(0, |held| held.keys().len())
-        };
-        let stitched = plan.stitch(keys, found, fresh, now_ms);
-        let learned = stitched.profile.keys().len() > keys_before(stitched.profile.id);
-        let id = stitched.profile.id;
-        let own = indexes.iter().copied().find(|index| self.get(*index).is_some_and(|held| held.id == id));
-        let own = own.unwrap_or_else(|| {
-            self.held.push(Held { profile: Profile::unknown(), stored: None, into: None });
-            ProfileIndex(self.held.len() - 1)
-        });
-        for index in indexes.into_iter().filter(|index| *index != own) {
+        // Profiles are taken out and put back, never copied: one may be as large as the bound.
+        let mut taken: Vec<Taken> = Vec::with_capacity(indexes.len());
+        let mut found = Vec::with_capacity(indexes.len());
+        for index in indexes {
             let Some(held) = self.held.get_mut(index.0) else { continue };
-            let other = held.profile.id;
-            if stitched.absorbed.contains(&other) {
-                held.into = Some(own);
-                // A profile that this message created and absorbed leaves no trace in storage.
-                if held.stored.is_some() {
-                    self.retired.push(Retired { audience: self.audience.clone(), id: other.0, into: id.0 });
-                }
-            } else if let Some(changed) = stitched.others.iter().find(|changed| changed.id == other) {
-                // Profiles of other people are returned only when the event has a primary key.
-                held.profile = changed.clone();
+            let profile = core::mem::replace(&mut held.profile, Profile::unknown());
+            taken.push(Taken { index, id: profile.id, keys: profile.keys().len(), stored_keys: Vec::new() });
+            found.push(profile);
+        }
+        // Of several some may be absorbed.
+        if let [_, _, ..] = found.as_slice() {
+            for (taken, profile) in taken.iter_mut().zip(&found) {
+                let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+                taken.stored_keys = profile.stored_keys().into_iter().map(own).collect();
+            }
+        }
+        let stitched = plan.stitch(keys, found, fresh, now_ms);
+        let id = stitched.profile.id;
+        let mut of_id = |id: ProfileId| {
+            let position = taken.iter().position(|taken| taken.id == id)?;
+            Some(taken.swap_remove(position))
+        };
+        let own = of_id(id);
+        let learned = stitched.profile.keys().len() > own.as_ref().map_or(0, |own| own.keys);
+        let own = own.map_or_else(
+            || {
+                self.held.push(Held { profile: Profile::unknown(), is_stored: false, into: None });
+                ProfileIndex(self.held.len() - 1)
+            },
+            |own| own.index,
+        );
+        // Profiles of other people: they lost a key, or are as they were.
+        for other in stitched.others.into_iter().chain(stitched.left) {
+            if let Some(held) = of_id(other.id).and_then(|taken| self.held.get_mut(taken.index.0)) {
+                held.profile = other;
+            }
+        }
+        for absorbed in taken {
+            let Some(held) = self.held.get_mut(absorbed.index.0) else { continue };
+            held.into = Some(own);
+            self.moved.extend(absorbed.stored_keys);
+            // A profile that this message created and absorbed leaves no trace in storage.
+            if held.is_stored {
+                let id = absorbed.id.0;
+                self.retired.push(Retired {
+                    audience: self.audience.clone(),
+                    id,
+                    into: stitched.profile.id.0,
+                });
             }
         }
         for (key, read_as) in keys.usable.iter().zip(read) {
@@ -304,14 +339,15 @@ impl ProfileSet {
     ) -> Result<(), Vec<ProfileIndex>> {
         let mut is_first_of_bundle = false;
         let mut too_large = Vec::new();
-        self.moved = self.held.iter().flat_map(Held::lost_keys).collect();
+        let kept = self.held.iter().filter(|held| held.into.is_none());
+        self.moved.extend(kept.flat_map(Held::lost_keys));
         for (index, held) in self.held.iter_mut().enumerate() {
             // A duplicate changes nothing, so nothing is written.
-            if held.into.is_some() || held.stored.as_ref() == Some(&held.profile) {
+            if held.into.is_some() || (held.is_stored && !held.profile.is_changed()) {
                 continue;
             }
+            is_first_of_bundle |= held.profile.bundle < self.number;
             held.profile.version += 1;
-            is_first_of_bundle |= held.stored.as_ref().is_none_or(|stored| stored.bundle < self.number);
             running.plan.adopt(&mut held.profile, self.number, now_ms);
             let mut state = codec::encode(&held.profile, form.of_profiles());
             let over = state.len().saturating_sub(PROFILE_BYTES_MAX);

@@ -27,7 +27,7 @@ use core::ops::Range;
 
 use super::Profile;
 use super::bytes::{Damaged, Reader, Writer, checksum};
-use super::parts::PATCH;
+use super::parts::{PATCH, ProfileId};
 use super::stored::{Stored, Tag};
 use crate::attribute::BatchRecord;
 
@@ -81,48 +81,13 @@ pub fn encode(profile: &Profile, form: Form) -> Vec<u8> {
             w.unsigned(TRIMMED);
         }
     });
-    // Sections that were not decoded are written as they were.
-    section(&mut out, form, Tag::Keys, |w| match profile.keys.get() {
-        None => w.bytes(stored.part(Tag::Keys)),
-        Some(keys) => w.list(keys, |w, key| {
-            w.text(&key.name);
-            w.text(&key.value);
-            w.signed(key.seen_ms);
-        }),
-    });
-    if form == Form::Two {
-        section(&mut out, form, Tag::Candidates, |w| w.bytes(stored.part(Tag::Candidates)));
-    }
-    section(&mut out, form, Tag::Absorbed, |w| match profile.absorbed.get() {
-        None => w.bytes(stored.part(Tag::Absorbed)),
-        Some(ids) => w.list(ids, |w, id| w.bytes(&id.0)),
-    });
-    section(&mut out, form, Tag::SeenIds, |w| match profile.seen_ids.get() {
-        None => w.bytes(stored.part(Tag::SeenIds)),
-        Some(seen) => {
-            // Arrivals ascend, so their differences are small.
-            let mut before_ms = 0;
-            w.list(&seen.events, |w, (hash, arrival_ms)| {
-                w.bytes(&hash.to_le_bytes());
-                w.signed(arrival_ms.wrapping_sub(before_ms));
-                before_ms = *arrival_ms;
-            });
+    for tag in
+        [Tag::Keys, Tag::Candidates, Tag::Absorbed, Tag::SeenIds, Tag::Batch, Tag::Orphans, Tag::Attributes]
+    {
+        if form == Form::Two || !matches!(tag, Tag::Candidates) {
+            section(&mut out, form, tag, |w| write_part(profile, tag, w));
         }
-    });
-    section(&mut out, form, Tag::Batch, |w| match profile.batch.get() {
-        None => w.bytes(stored.part(Tag::Batch)),
-        Some(records) => w.list(records, write_record),
-    });
-    section(&mut out, form, Tag::Orphans, |w| match profile.orphans.get() {
-        None => w.bytes(stored.part(Tag::Orphans)),
-        Some(orphans) => w.list(orphans, |w, orphan| {
-            w.text(&orphan.name);
-            w.signed(orphan.since_ms);
-        }),
-    });
-    section(&mut out, form, Tag::Attributes, |w| {
-        profile.states.write(stored.part(Tag::Attributes), w);
-    });
+    }
     let sum = checksum(out.0.get(HEAD..).unwrap_or(&[]));
     if let Some(place) = out.0.get_mut(HEAD.saturating_sub(8)..HEAD) {
         place.copy_from_slice(&sum.to_le_bytes());
@@ -172,6 +137,12 @@ pub fn decode(bytes: &[u8]) -> Result<Profile, Unreadable> {
     }
     let stored = Stored { bytes: bytes.into(), parts };
     stored.check()?;
+    let (id, created_ms, version, bundle, trimmed) = head_of(&stored)?;
+    Ok(Profile { id, created_ms, version, bundle, trimmed, ..Profile::of(stored) })
+}
+
+/// Id, creation, version, bundle and the mark of a trim, as stored.
+pub(super) fn head_of(stored: &Stored) -> Result<(ProfileId, i64, u64, u64, bool), Unreadable> {
     let mut head = Reader(stored.part(Tag::Head));
     let (id, created_ms) = (head.id()?, head.signed()?);
     let (version, bundle) = (head.unsigned()?, head.unsigned()?);
@@ -179,7 +150,7 @@ pub fn decode(bytes: &[u8]) -> Result<Profile, Unreadable> {
     if marks > TRIMMED || !head.0.is_empty() {
         return Err(Unreadable::TooNew);
     }
-    Ok(Profile { id, created_ms, version, bundle, trimmed: marks == TRIMMED, ..Profile::of(stored) })
+    Ok((id, created_ms, version, bundle, marks == TRIMMED))
 }
 
 /// Why bytes cannot be read as a profile.
@@ -234,6 +205,51 @@ fn section(out: &mut Writer, form: Form, tag: Tag, fill: impl FnOnce(&mut Writer
             written.count(length);
             out.0.splice(start..start, written.0);
         }
+    }
+}
+
+/// Writes the content of a section behind the head, the same in every form. A section that was not decoded is written as
+/// it was.
+pub(super) fn write_part(profile: &Profile, tag: Tag, w: &mut Writer) {
+    let stored = profile.stored.part(tag);
+    match tag {
+        Tag::Head | Tag::Candidates => w.bytes(stored),
+        Tag::Keys => match profile.keys.get() {
+            None => w.bytes(stored),
+            Some(keys) => w.list(keys, |w, key| {
+                w.text(&key.name);
+                w.text(&key.value);
+                w.signed(key.seen_ms);
+            }),
+        },
+        Tag::Absorbed => match profile.absorbed.get() {
+            None => w.bytes(stored),
+            Some(ids) => w.list(ids, |w, id| w.bytes(&id.0)),
+        },
+        Tag::SeenIds => match profile.seen_ids.get() {
+            None => w.bytes(stored),
+            Some(seen) => {
+                // Arrivals ascend, so their differences are small.
+                let mut before_ms = 0;
+                w.list(&seen.events, |w, (hash, arrival_ms)| {
+                    w.bytes(&hash.to_le_bytes());
+                    w.signed(arrival_ms.wrapping_sub(before_ms));
+                    before_ms = *arrival_ms;
+                });
+            }
+        },
+        Tag::Batch => match profile.batch.get() {
+            None => w.bytes(stored),
+            Some(records) => w.list(records, write_record),
+        },
+        Tag::Orphans => match profile.orphans.get() {
+            None => w.bytes(stored),
+            Some(orphans) => w.list(orphans, |w, orphan| {
+                w.text(&orphan.name);
+                w.signed(orphan.since_ms);
+            }),
+        },
+        Tag::Attributes => profile.states.write(stored, w),
     }
 }
 

@@ -5,6 +5,7 @@
 //! 8, and state that the running plan does not know is kept, so that a rollback finds its counters again.
 
 mod bytes;
+mod changes;
 pub mod codec;
 mod parts;
 mod seen_ids;

@@ -129,6 +129,20 @@ impl States {
         out.bytes(&states.0);
     }
 
+    /// True if a state is not as it was stored.
+    pub(super) fn differ(&self, stored: &[u8]) -> bool {
+        let table = Table::of(stored);
+        self.changed.iter().any(|(name, state)| match (state, table.find(name)) {
+            (None, at) => at.is_some(),
+            (Some(_), None) => true,
+            (Some(state), Some(at)) => {
+                let mut written = Writer::default();
+                write_state(&mut written, state);
+                written.0 != table.state(at)
+            }
+        })
+    }
+
     /// The source of each state, by name, ascending.
     fn sources<'a>(&'a self, stored: &'a [u8]) -> impl Iterator<Item = (&'a str, Source<'a>)> {
         let table = Table::of(stored);

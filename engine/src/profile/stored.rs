@@ -107,6 +107,14 @@ impl Stored {
         self.list(Tag::Keys, |r| Ok(Key { name: r.text()?, value: r.text()?, seen_ms: r.signed()? }))
     }
 
+    pub(super) fn named_keys(&self) -> Vec<(&str, &str)> {
+        self.list(Tag::Keys, |r| {
+            let key = (r.shown()?, r.shown()?);
+            r.signed()?;
+            Ok(key)
+        })
+    }
+
     pub(super) fn ids(&self) -> Vec<ProfileId> {
         self.list(Tag::Absorbed, Reader::id)
     }

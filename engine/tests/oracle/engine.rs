@@ -55,8 +55,16 @@ impl Store {
         if keys.usable.is_empty() {
             return Receipt { refused, ..Receipt::default() };
         }
+        let as_stored: Vec<Profile> =
+            self.profiles.iter().filter(|profile| !profile.is_changed()).cloned().collect();
         let (mut profile, mut receipt) = self.stitch(plan, &keys, fresh, now_ms);
         receipt.duplicate = plan.ingest(&mut profile, event, now_ms).duplicate;
+        // A host writes what has changed.
+        for now in self.profiles.iter().chain([&profile]) {
+            if let Some(before) = as_stored.iter().find(|before| before.id == now.id) {
+                assert_eq!(now.is_changed(), now != before, "{before:?}\n{now:?}");
+            }
+        }
         plan.adopt(&mut profile, bundle, now_ms);
         receipt.refused = refused;
         self.profiles.push(profile);
@@ -148,6 +156,9 @@ pub fn stored(profile: &Profile) -> Result<Profile, String> {
         }
         if codec::encode(&back, form) != bytes {
             return Err(format!("read, it is written otherwise in {form:?}"));
+        }
+        if back.is_changed() {
+            return Err(format!("read and compared, it counts as changed in {form:?}"));
         }
     }
     // A copy that nobody has looked at, by way of the other form.

@@ -331,3 +331,87 @@ fn a_profile_that_lists_fill_loses_their_oldest_items_and_says_so() {
         assert_eq!(list.items[0].time_ms, 1_789_999_099_000, "the newest stays");
     }
 }
+
+/// What is not written is told apart by content: whether something was read, or set to what it was, does not count.
+#[test]
+fn an_event_that_changes_nothing_is_not_written() {
+    let edge = edge_of_lists(&["visitor", "app"], None);
+    let fold = |events: &str, found: &[FoundProfile]| {
+        let (_, batch) = open(&edge, batch_of(events)).unwrap();
+        let Folded::Done(outcome) = fold(&edge, &batch, found) else { panic!("behind") };
+        outcome
+    };
+    let first = fold(r#"{"visitor":"v","app":"a","uuid":"1","time":1789999000,"c0":7}"#, &[]);
+    let [row] = first.write.profiles.as_slice() else { panic!("one profile") };
+    let stored = FoundProfile {
+        audience: "7".to_owned(),
+        keys: vec![0],
+        id: row.id,
+        version: row.version,
+        state: row.state.clone(),
+    };
+    let nothing_new = [
+        // A copy of it, also with other columns: the id alone decides.
+        r#"{"visitor":"v","uuid":"1","time":1789999000,"c0":7}"#,
+        r#"{"visitor":"v","uuid":"1","time":1789999000,"c0":8,"c1":9}"#,
+        // An event that no attribute and no rule about ids keeps anything of.
+        r#"{"visitor":"v","time":1789998000,"c9":7}"#,
+        // An older one of the same item.
+        r#"{"visitor":"v","time":1789998000,"c0":7}"#,
+    ];
+    for event in nothing_new {
+        let outcome = fold(event, core::slice::from_ref(&stored));
+        assert!(outcome.write.is_empty(), "{event}: {:?}", outcome.write);
+        let token = outcome.response.headers.iter().find(|(name, _)| *name == "usher-seen");
+        assert!(token.is_none(), "without keys nothing is signed");
+    }
+    // All of them in one batch, too, and beside another visitor, who alone is written.
+    let beside = format!("{},{{\"visitor\":\"other\"}}", nothing_new.join(","));
+    let written = fold(&beside, core::slice::from_ref(&stored)).write.profiles;
+    let keys: Vec<_> = written.iter().map(|row| row.keys.clone().unwrap()).collect();
+    assert_eq!(keys, [[("visitor".to_owned(), "other".to_owned())]]);
+
+    let something_new = [
+        // The key was seen later.
+        r#"{"visitor":"v","uuid":"1","time":1789999001}"#,
+        r#"{"visitor":"v","app":"b","uuid":"1","time":1789999000}"#,
+        r#"{"visitor":"v","uuid":"2","time":1789999000}"#,
+        r#"{"visitor":"v","time":1789998000,"c0":8}"#,
+    ];
+    for event in something_new {
+        let outcome = fold(event, core::slice::from_ref(&stored));
+        let [row] = outcome.write.profiles.as_slice() else { panic!("{event}") };
+        assert_eq!((row.id, row.version), (stored.id, 2), "{event}");
+        assert_eq!(row.keys.is_some(), event.contains("app"), "{event}");
+    }
+}
+
+/// One visitor's batch costs its events, not a profile each.
+#[test]
+fn a_profile_is_not_copied_for_each_event() {
+    let edge = edge_of_singles(&["visitor", "app"], None);
+    let bytes = |events: usize| {
+        let event =
+            |index: usize| format!("{{\"visitor\":\"v\",\"app\":\"a\",\"time\":{}}}", 1_789_999_000 + index);
+        let events: Vec<String> = (0..events).map(event).collect();
+        let (_, batch) = open(&edge, batch_of(&events.join(","))).unwrap();
+        let found = FoundProfile {
+            audience: "7".to_owned(),
+            keys: vec![0],
+            id: [0; 16],
+            version: 1,
+            state: full_profile("v"),
+        };
+        let mut written = 0;
+        let counted = allocation_counter::measure(|| {
+            let Folded::Done(outcome) = fold(&edge, &batch, &[found]) else { panic!("behind") };
+            written = outcome.write.profiles.len();
+        });
+        assert_eq!(written, 1);
+        usize::try_from(counted.bytes_total).unwrap()
+    };
+    let (one, many) = (bytes(1), bytes(500));
+    // It is read once and written once.
+    assert!(one < 5 * PROFILE_BYTES_MAX, "{one}");
+    assert!(many - one < 10 * PROFILE_BYTES_MAX, "{one}, and {many} for 500 events");
+}
