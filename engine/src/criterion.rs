@@ -17,7 +17,6 @@ use crate::expr::uses::Uses;
 use crate::expr::{Node, Program, Slot};
 use crate::index::Index;
 use crate::objects::values_of;
-use crate::suggest::closest;
 use crate::syntax::{Expr, Name};
 use crate::value::{DataType, Value};
 
@@ -192,16 +191,12 @@ impl Names for Fields {
         let types = self.types.get(index).copied()?;
         Some(Ok((u16::try_from(index).ok()?, types)))
     }
-
-    fn suggest(&self, name: &str) -> Option<String> {
-        closest(name, self.index.iter())
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnostic::Code;
+    use crate::diagnostic::{Code, NameKind, Unknown};
     use crate::syntax;
     use alloc::vec;
 
@@ -265,7 +260,8 @@ mod tests {
             assert!(codes.contains(&code), "{findings:?}");
         }
         let unknown = findings.iter().find(|finding| finding.code == Code::UnknownName).unwrap();
-        assert_eq!(unknown.help.as_deref(), Some("did you mean `age`?"));
+        let agee = Unknown { kind: NameKind::Attribute, name: "agee".into() };
+        assert_eq!(unknown.unknown, Some(agee));
         // Uses that disagree leave no type.
         assert!(compile("free = 5 AND free = 'x'").is_err());
     }

@@ -3,6 +3,7 @@
 //! The engine reports where in the *definition* a finding is ([`Diagnostic::path`]); `usher-config` maps that to the
 //! *text*. Codes are stable and never reused; each is described once, in [`Code`].
 
+use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
 use core::fmt;
 
@@ -17,13 +18,36 @@ pub struct Diagnostic {
     pub path: String,
     /// How to fix it, if known.
     pub help: Option<String>,
+    /// The name that nothing declares, from which `usher-config` finds the one that was meant. None for other findings,
+    /// and without the feature `words`.
+    pub unknown: Option<Unknown>,
+}
+
+/// A name that nothing declares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unknown {
+    /// The kind of the names among which it should be.
+    pub kind: NameKind,
+    /// As written, with its part: `cart.total`.
+    pub name: String,
+}
+
+/// A kind of names that a definition declares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameKind {
+    /// Attributes and their parts; for a [`Criterion`](crate::Criterion) its fields.
+    Attribute,
+    /// Batch attributes alone.
+    BatchAttribute,
+    /// Key events.
+    KeyEvent,
 }
 
 impl Diagnostic {
     /// A finding about the whole definition, without help.
     #[cold]
     pub fn new(code: Code, message: impl Into<String>) -> Diagnostic {
-        Diagnostic { code, message: message.into(), path: String::new(), help: None }
+        Diagnostic { code, message: message.into(), path: String::new(), help: None, unknown: None }
     }
 
     /// The same finding at this part of the definition.
@@ -37,6 +61,15 @@ impl Diagnostic {
     #[cold]
     pub fn help(mut self, help: impl Into<String>) -> Diagnostic {
         self.help = Some(help.into());
+        self
+    }
+
+    /// The same finding, about this undeclared name.
+    #[cold]
+    pub(crate) fn unknown(mut self, kind: NameKind, name: &str) -> Diagnostic {
+        if cfg!(feature = "words") {
+            self.unknown = Some(Unknown { kind, name: name.to_owned() });
+        }
         self
     }
 

@@ -28,7 +28,6 @@ mod index;
 mod order;
 mod pattern;
 mod plan;
-mod suggest;
 
 pub mod attribute;
 mod event;

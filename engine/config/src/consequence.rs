@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use usher_engine::definition::{Aggregation, AttributeKind, Definition, OutputSource};
+use usher_engine::definition::{Aggregation, AttributeKind, Definition, Input, OutputSource};
 use usher_engine::diagnostic::{Code, Diagnostic};
 use usher_engine::syntax::{Expr, Name};
 use usher_engine::value::DataType;
@@ -68,9 +68,7 @@ fn shown(source: &OutputSource) -> Vec<&str> {
 /// The declared type of the attribute in the condition at a path; counters and sums are numbers.
 pub(crate) fn declared(definition: &Definition, path: &str) -> Option<DataType> {
     let name = *used(definition, path)?.first()?;
-    let (personalization, _) = indexed(path, "personalizations")?;
-    let inputs = &definition.personalizations.get(personalization)?.inputs;
-    if let Some(input) = inputs.iter().find(|input| input.name == name) {
+    if let Some(input) = inputs(definition, path).iter().find(|input| input.name == name) {
         return Some(input.data_type);
     }
     let whole = |name: &str| definition.attributes.iter().find(|attribute| attribute.name == name);
@@ -82,6 +80,13 @@ pub(crate) fn declared(definition: &Definition, path: &str) -> Option<DataType> 
         AttributeKind::Single { data_type, .. } | AttributeKind::Batch { data_type, .. } => *data_type,
         AttributeKind::List { .. } => None,
     }
+}
+
+/// The inputs that the criterion at a path can name.
+pub(crate) fn inputs<'d>(definition: &'d Definition, path: &str) -> &'d [Input] {
+    let index = indexed(path, "personalizations").filter(|_| path.contains(".criteria."));
+    let personalization = index.and_then(|(index, _)| definition.personalizations.get(index));
+    personalization.map_or(&[], |personalization| &personalization.inputs)
 }
 
 /// The index of a list's item at the start of a path, and the rest of the path.

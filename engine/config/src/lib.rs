@@ -260,10 +260,11 @@ impl Reading {
         let max = limits::FINDINGS_MAX.saturating_mul(if error { 2 } else { 1 });
         if self.findings.len() < max && !follows && !self.findings.iter().any(known) {
             let mut diagnostic = diagnostic;
-            if diagnostic.code == Code::UnknownName
-                && let Some(help) = suggest::mended(&self.definition, &diagnostic)
-            {
-                diagnostic.help = Some(help);
+            if let Some(near) = suggest::of_declared(&self.definition, &diagnostic) {
+                diagnostic.help = Some(match diagnostic.help {
+                    Some(help) => format!("{near} {help}"),
+                    None => near,
+                });
             }
             let finding = self.locate(diagnostic);
             if finding.diagnostic.code == Code::DuplicateName {

@@ -12,6 +12,8 @@ pub(crate) const NODES_MAX: usize = 100_000;
 pub(crate) const FINDINGS_MAX: usize = 200;
 /// Maximum length in characters of a name for which a similar one is searched.
 pub(crate) const SUGGESTION_CHARS_MAX: usize = 64;
+/// Maximum number of declared names that a finding lists.
+pub(crate) const NAMES_SHOWN_MAX: usize = 8;
 /// Maximum number of names that are compared with an unknown one.
 pub(crate) const SUGGESTION_NAMES_MAX: usize = 1_000;
 /// Maximum length of an output's name, in characters.

@@ -1,9 +1,10 @@
 //! "Did you mean": finds the known name that is nearest to an unknown one.
 
-use usher_engine::definition::{AttributeKind, Definition};
-use usher_engine::diagnostic::Diagnostic;
+use usher_engine::definition::{Attribute, AttributeKind, Definition};
+use usher_engine::diagnostic::{Diagnostic, NameKind};
 
-use crate::limits::{SUGGESTION_CHARS_MAX, SUGGESTION_NAMES_MAX};
+use crate::consequence;
+use crate::limits::{NAMES_SHOWN_MAX, SUGGESTION_CHARS_MAX, SUGGESTION_NAMES_MAX};
 
 /// Help with the nearest name, if one is near.
 pub fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
@@ -20,26 +21,63 @@ pub(crate) fn one_of_these<'a>(wrong: &str, known: impl IntoIterator<Item = &'a 
     }
 }
 
-/// Help for a finding of the engine about an undeclared name: the nearest declared one.
-pub(crate) fn mended(definition: &Definition, diagnostic: &Diagnostic) -> Option<String> {
-    let wrong = diagnostic.message.split('`').nth(1)?;
-    if diagnostic.message.starts_with("Unknown event name") {
-        return did_you_mean(wrong, definition.key_events.iter().map(|event| event.name.as_str()));
+/// Help for a finding of the engine about an undeclared name: the nearest declared one, or the names that there are.
+pub(crate) fn of_declared(definition: &Definition, diagnostic: &Diagnostic) -> Option<String> {
+    let unknown = diagnostic.unknown.as_ref()?;
+    match unknown.kind {
+        NameKind::KeyEvent => {
+            let names = definition.key_events.iter().map(|event| event.name.as_str());
+            did_you_mean(&unknown.name, names.clone()).or_else(|| events_are_named(names))
+        }
+        NameKind::Attribute => of_parts(definition, &unknown.name).or_else(|| {
+            let parts: Vec<String> = definition.attributes.iter().flat_map(parts_of).collect();
+            let whole = definition.attributes.iter().map(|attribute| attribute.name.as_str());
+            let inputs = consequence::inputs(definition, &diagnostic.path).iter();
+            let names = inputs.map(|input| input.name.as_str()).chain(whole);
+            did_you_mean(&unknown.name, names.chain(parts.iter().map(String::as_str)))
+        }),
+        NameKind::BatchAttribute => {
+            let attributes = definition.attributes.iter();
+            let batch = attributes.filter(|one| matches!(one.kind, AttributeKind::Batch { .. }));
+            did_you_mean(&unknown.name, batch.map(|attribute| attribute.name.as_str()))
+        }
     }
-    if !diagnostic.message.starts_with("unknown attribute") {
-        return None;
+}
+
+/// The first declared names, each once.
+fn events_are_named<'a>(names: impl Iterator<Item = &'a str>) -> Option<String> {
+    let mut known: Vec<&str> = Vec::new();
+    for name in names.filter(|name| !name.is_empty()) {
+        if known.len() < NAMES_SHOWN_MAX && !known.contains(&name) {
+            known.push(name);
+        }
     }
-    let parts = definition.attributes.iter().flat_map(|attribute| {
-        let names: Vec<&String> = match &attribute.kind {
-            AttributeKind::List { parts, .. } => parts.iter().map(|part| &part.name).collect(),
-            AttributeKind::Counter { parts, .. } => parts.iter().map(|part| &part.name).collect(),
-            _ => Vec::new(),
-        };
-        names.into_iter().map(|part| format!("{}.{part}", attribute.name)).collect::<Vec<_>>()
-    });
-    let parts: Vec<String> = parts.collect();
-    let whole = definition.attributes.iter().map(|attribute| attribute.name.as_str());
-    did_you_mean(wrong, whole.chain(parts.iter().map(String::as_str)))
+    (!known.is_empty()).then(|| format!("events are named {}", known.join(", ")))
+}
+
+/// Help where the attribute is declared and its part is not.
+fn of_parts(definition: &Definition, wrong: &str) -> Option<String> {
+    let (name, part) = wrong.rsplit_once('.')?;
+    let attribute = definition.attributes.iter().find(|attribute| attribute.name == name)?;
+    let parts = parts_of(attribute);
+    if parts.is_empty() {
+        return Some(format!("it has no parts; name it `{name}`"));
+    }
+    let own = parts.iter().filter_map(|full| full.rsplit_once('.')).map(|(_, part)| part);
+    let near = nearest(part, own).map(|part| format!("did you mean `{name}.{part}`?"));
+    near.or_else(|| Some(format!("its parts are {}", parts.join(", "))))
+}
+
+/// The parts of an attribute, as criteria name them.
+fn parts_of(attribute: &Attribute) -> Vec<String> {
+    let names: Vec<&str> = match &attribute.kind {
+        // The one aggregation of a list without parts.
+        AttributeKind::List { parts, .. } if parts.is_empty() => vec!["items"],
+        AttributeKind::List { parts, .. } => parts.iter().map(|part| part.name.as_str()).collect(),
+        AttributeKind::Counter { parts, .. } => parts.iter().map(|part| part.name.as_str()).collect(),
+        AttributeKind::Single { .. } | AttributeKind::Batch { .. } => Vec::new(),
+    };
+    names.into_iter().map(|part| format!("{}.{part}", attribute.name)).collect()
 }
 
 /// Synonyms: the word in other definitions, and the one in this dialect.

@@ -187,13 +187,7 @@ impl<'a, N: Names> Checker<'a, N> {
         scope: Scope<'_>,
         at: At<'_>,
     ) -> Result<Node, Option<Diagnostic>> {
-        let (slot, _) = resolve(name, scope, self.names).map_err(|(code, message)| {
-            let diagnostic = Diagnostic::new(code, message).at(at.field(NAME));
-            match self.names.suggest(&name.0).filter(|_| code == Code::UnknownName && !scope.columns_only) {
-                Some(other) => diagnostic.help(words!("did you mean `{other}`?")),
-                None => diagnostic,
-            }
-        })?;
+        let (slot, _) = resolve(name, scope, self.names).map_err(|found| found.at(at.field(NAME)))?;
         // All uses were added before; an unused slot does not exist.
         let number = self.uses.find(&slot, scope).unwrap_or(u32::MAX);
         let mut is_bounded = false;

@@ -5,7 +5,7 @@ use alloc::string::String;
 use super::Slot;
 use super::types::TypeSet;
 use crate::definition::Input;
-use crate::diagnostic::{Code, words};
+use crate::diagnostic::{Code, Diagnostic, NameKind, words};
 use crate::syntax::{Expr, Name, Test};
 use crate::value::DataType;
 
@@ -24,8 +24,6 @@ pub(crate) struct Scope<'a> {
 pub(crate) trait Names {
     /// The attribute of this name (and part), with its declared types; `Err` is a problem with the part.
     fn attribute(&self, name: &str) -> Option<Result<(u16, TypeSet), String>>;
-    /// A declared name that is similar to this one.
-    fn suggest(&self, name: &str) -> Option<String>;
 }
 
 /// Path of one condition in a criterion: its tests and segments, numbered in the order of the text.
@@ -38,11 +36,12 @@ pub(super) const VALUE: &str = "value";
 /// The edge's context of a request.
 const EDGE_NAMES: [&str; 3] = ["country", "city", "device"];
 
+/// The slot of a name and its declared types; the finding has no path.
 pub(super) fn resolve(
     name: &Name,
     scope: Scope<'_>,
     names: &impl Names,
-) -> Result<(Slot, TypeSet), (Code, String)> {
+) -> Result<(Slot, TypeSet), Diagnostic> {
     if let Some(column) = name.0.strip_prefix(Name::EVENT) {
         // The column `time` is the event's resolved time.
         let declared = if column == "time" { TypeSet::one(DataType::Timestamp) } else { TypeSet::ANY };
@@ -50,29 +49,31 @@ pub(super) fn resolve(
     }
     if scope.columns_only {
         let message = words!("`{name}` is no column; a filter names columns, as `event.{}`", name.0);
-        return Err((Code::UnknownName, message));
+        return Err(Diagnostic::new(Code::UnknownName, message));
     }
     if let Some(edge) = name.0.strip_prefix(Name::EDGE) {
         return if EDGE_NAMES.contains(&edge) {
             Ok((Slot::Edge(edge.into()), TypeSet::one(DataType::String)))
         } else {
             let known = "edge.country, edge.city and edge.device";
-            Err((Code::UnknownName, words!("unknown edge value `{name}`: there are {known}")))
+            let message = words!("unknown edge value `{name}`: there are {known}");
+            Err(Diagnostic::new(Code::UnknownName, message))
         };
     }
     if let Some(input) = scope.inputs.iter().find(|input| input.name == name.0) {
         return if names.attribute(&name.0).is_some() {
             let message = words!("`{name}` is both an attribute and an input");
-            Err((Code::DuplicateName, message))
+            Err(Diagnostic::new(Code::DuplicateName, message))
         } else {
             Ok((Slot::Input(input.name.clone()), TypeSet::one(input.data_type)))
         };
     }
-    match names.attribute(&name.0) {
-        Some(Ok((index, types))) => Ok((Slot::Attribute(index), types)),
-        Some(Err(message)) => Err((Code::UnknownName, message)),
-        None => Err((Code::UnknownName, words!("unknown attribute `{}`", name.0))),
-    }
+    let message = match names.attribute(&name.0) {
+        Some(Ok((index, types))) => return Ok((Slot::Attribute(index), types)),
+        Some(Err(message)) => message,
+        None => words!("unknown attribute `{}`", name.0),
+    };
+    Err(Diagnostic::new(Code::UnknownName, message).unknown(NameKind::Attribute, &name.0))
 }
 
 /// Visits every test with its number among the conditions of the criterion.

@@ -13,7 +13,7 @@ use crate::attribute::{Bounds, Pick, Window, bytes_max};
 use crate::definition::{
     Aggregation, AttributeKind, Backfill, CounterPart, ListAction, ListAggregation, ListPart, Removal,
 };
-use crate::diagnostic::{At, Code, words};
+use crate::diagnostic::{At, Code, Diagnostic, NameKind, words};
 use crate::expr::Node;
 use crate::expr::types::TypeSet;
 use crate::expr::uses::Uses;
@@ -358,8 +358,9 @@ impl Compiler<'_> {
                 return Some(column.clone());
             }
             let message = words!("Batch attribute not found: `{name}`");
-            let at = at.field("backfill");
-            self.report(Code::UnknownName, at, message, Some(words!("a backfill names batch attributes")));
+            let unknown = Diagnostic::new(Code::UnknownName, message).at(at.field("backfill"));
+            let unknown = unknown.help(words!("a backfill names batch attributes"));
+            self.out.push(unknown.unknown(NameKind::BatchAttribute, name));
             None
         };
         let time_column = backfill.time_attribute.as_ref().and_then(&mut column);

@@ -8,16 +8,12 @@ use super::directory::Directory;
 use super::keys::KeyRule;
 use crate::attribute::shape::PARKED_SEPARATOR;
 use crate::definition::{Definition, EventTable, Identity, Trust};
-use crate::diagnostic::{At, Code, Diagnostic, Severity, words};
+use crate::diagnostic::{At, Code, Diagnostic, NameKind, Severity, words};
 use crate::event::ID_COLUMNS;
 use crate::expr::op::compile_pattern;
 use crate::index::Index;
 use crate::limits;
 use crate::order;
-use crate::suggest::closest;
-
-/// Number of declared names that a finding lists.
-const NAMES_SHOWN: usize = 8;
 
 impl Plan {
     /// Compiles a definition. A plan may still have [`warnings`](Plan::warnings), which `usher-config` reports.
@@ -174,7 +170,13 @@ impl<'a> Compiler<'a> {
 
     #[cold]
     pub(super) fn report(&mut self, code: Code, at: At<'_>, message: String, help: Option<String>) {
-        self.out.push(Diagnostic { code, message, path: at.to_string(), help });
+        self.out.push(Diagnostic { code, message, path: at.to_string(), help, unknown: None });
+    }
+
+    /// Reports a name that nothing declares.
+    #[cold]
+    pub(super) fn unknown(&mut self, kind: NameKind, name: &str, at: At<'_>, message: String) {
+        self.out.push(Diagnostic::new(Code::UnknownName, message).at(at).unknown(kind, name));
     }
 
     fn bounds(&mut self) {
@@ -227,18 +229,7 @@ impl<'a> Compiler<'a> {
     pub(super) fn key_event(&mut self, name: &str, at: At<'_>) -> Option<usize> {
         let found = self.definition.key_events.iter().position(|key_event| key_event.name == name);
         if found.is_none() {
-            let names = self.definition.key_events.iter().map(|key_event| key_event.name.as_str());
-            let help = closest(name, names.clone()).map(|other| words!("did you mean `{other}`?"));
-            let help = help.or_else(|| {
-                let mut known: Vec<&str> = Vec::new();
-                for name in names.filter(|name| !name.is_empty()) {
-                    if known.len() < NAMES_SHOWN && !known.contains(&name) {
-                        known.push(name);
-                    }
-                }
-                (!known.is_empty()).then(|| words!("events are named {}", known.join(", ")))
-            });
-            self.report(Code::UnknownName, at, words!("Unknown event name `{name}`"), help);
+            self.unknown(NameKind::KeyEvent, name, at, words!("Unknown event name `{name}`"));
         }
         found
     }

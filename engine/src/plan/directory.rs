@@ -9,7 +9,6 @@ use crate::diagnostic::words;
 use crate::expr::scope::Names;
 use crate::expr::types::TypeSet;
 use crate::index::Index;
-use crate::suggest::closest;
 
 /// All facts by name.
 #[derive(Default)]
@@ -77,9 +76,5 @@ impl Names for Directory {
         let (name, part) = name.rsplit_once('.')?;
         self.attributes.get(name)?;
         Some(Err(words!("attribute `{name}` has no part `{part}`")))
-    }
-
-    fn suggest(&self, name: &str) -> Option<String> {
-        closest(name, self.names.iter())
     }
 }

@@ -9,7 +9,7 @@ use super::directory::Directory;
 use super::{OutputPlan, PersonalizationPlan, Piece, SectionPlan};
 use crate::candidates::Candidates;
 use crate::definition::{Output, OutputSource, Personalization};
-use crate::diagnostic::{At, Code, words};
+use crate::diagnostic::{At, Code, NameKind, words};
 use crate::expr::scope::Names;
 use crate::expr::{Node, Program};
 use crate::index::Index;
@@ -170,21 +170,8 @@ impl Compiler<'_> {
                 let help = words!("name one: {}", directory.parts_of(&full).join(", "));
                 self.report(Code::MissingKey, at, message, Some(help));
             }
-            Some(Err(message)) => {
-                let name =
-                    if part.is_none() { full.rsplit_once('.').map_or(name, |(name, _)| name) } else { name };
-                let parts = directory.parts_of(name);
-                let help = if parts.is_empty() {
-                    words!("it has no parts; name it `{name}`")
-                } else {
-                    words!("its parts are {}", parts.join(", "))
-                };
-                self.report(Code::UnknownName, at, message, Some(help));
-            }
-            None => {
-                let help = directory.suggest(name).map(|other| words!("did you mean `{other}`?"));
-                self.report(Code::UnknownName, at, words!("unknown attribute `{full}`"), help);
-            }
+            Some(Err(message)) => self.unknown(NameKind::Attribute, &full, at, message),
+            None => self.unknown(NameKind::Attribute, &full, at, words!("unknown attribute `{full}`")),
         }
         None
     }

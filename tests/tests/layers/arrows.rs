@@ -13,7 +13,6 @@ compare    →
 diagnostic →
 index      →
 order      →
-suggest    →
 value      →
 time       → value
 pattern    →
@@ -27,8 +26,8 @@ attribute  → definition expr objects order time value
 candidates → expr index value
 profile    → attribute compare definition order value
 merge      → attribute profile
-plan       → attribute candidates definition diagnostic event expr index order pattern suggest syntax value
-criterion  → diagnostic expr index objects suggest syntax value
+plan       → attribute candidates definition diagnostic event expr index order pattern syntax value
+criterion  → diagnostic expr index objects syntax value
 call       → attribute definition event expr merge objects plan profile query time value
 identity   → attribute definition event merge order plan profile value
 ingest     → attribute call definition event expr merge objects plan profile value
@@ -46,8 +45,8 @@ consequence →
 source      →
 document    →
 spelling    →
-suggest     →
 columns     →
+suggest     → consequence
 lint        → columns consequence suggest
 text        → document source
 lower       → document source spelling suggest text

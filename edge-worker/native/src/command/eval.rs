@@ -147,9 +147,14 @@ fn compile(text: &str, fields: &[(String, Option<DataType>)]) -> Result<Criterio
     let sources = [Source { name: "criteria".to_owned(), text: text.to_owned() }];
     let color = colored(&std::io::stderr());
     for (diagnostic, span) in &findings {
-        let help = (diagnostic.code == Code::UnknownName && diagnostic.help.is_none())
-            .then(|| diagnostic.clone().help("declare it with --type NAME=TYPE, or with --definition"));
-        let diagnostic = help.unwrap_or_else(|| diagnostic.clone());
+        let mut diagnostic = diagnostic.clone();
+        if diagnostic.code == Code::UnknownName {
+            let near = diagnostic.unknown.as_ref().and_then(|unknown| {
+                usher_config::did_you_mean(&unknown.name, fields.iter().map(|(name, _)| *name))
+            });
+            let declare = || "declare it with --type NAME=TYPE, or with --definition".to_owned();
+            diagnostic.help = Some(near.or(diagnostic.help).unwrap_or_else(declare));
+        }
         let finding = Finding { diagnostic, place: Some(place(text, *span)) };
         note(&render::human(&finding, &sources, color));
     }
