@@ -9,12 +9,12 @@ use crate::attribute;
 use crate::attribute::plan::{AttributePlan, Kind, Part};
 use crate::call::Call;
 use crate::call::fact::{Fact, batch_ms};
-use crate::definition::{Choice, Section};
+use crate::definition::{Choice, Personalization, Section};
 use crate::expr::eval::{Memo, Truth, evaluate};
 use crate::expr::types::TypeSet;
 use crate::expr::{Node, Slot};
 use crate::objects::values_of;
-use crate::plan::Plan;
+use crate::plan::{PersonalizationPlan, Plan};
 use crate::profile::Profile;
 use crate::query::Query;
 use crate::section::{Answer, Fate, Prepared, Why};
@@ -202,72 +202,113 @@ impl Plan {
 impl<'p> Prepared<'p, '_> {
     /// The answer, as [`Prepared::personalize`] gives it, and the reasons for it.
     pub fn explain(&self) -> Explanation<'p> {
-        let Prepared { plan: all, profile, query, call } = self;
-        let mut memo = Memo::new(&all.program);
+        let Prepared { plan, profile, call, .. } = self;
+        let mut memo = Memo::new(&plan.program);
         let answer = self.answer(&mut memo);
-        let mut log = Log(Vec::new());
+        let fates = self.fates(&mut memo);
+        let mut tracer = Tracer { plan, profile, call, memo };
+        let definitions = plan.definition().personalizations.iter().enumerate();
+        let personalizations = definitions.zip(&plan.personalizations).map(|((index, definition), plan)| {
+            let skipped = answer.skipped.iter().find(|skipped| skipped.personalization == definition.name);
+            tracer.personalization(definition, plan, fates.of(index), skipped.map(|skipped| &skipped.why))
+        });
+        let personalizations = personalizations.collect();
+        let attributes = tracer.attributes();
+        let segments = attribute::batch_segments(profile.batch()).map(|(_, segments)| segments.to_vec());
+        Explanation { answer, attributes, segments: segments.unwrap_or_default(), personalizations }
+    }
+
+    /// The fates of the sections that an answer evaluates, without the index of candidates.
+    fn fates<'c>(&'c self, memo: &mut Memo<'c>) -> Fates {
+        let Prepared { plan: all, profile, query, call } = self;
+        let mut fates = Fates(Vec::new());
         for (index, definition, plan, _) in all.asked(call, query).filter(|(.., missing)| missing.is_none()) {
-            let triggered = all.triggers(plan, query.asked, call, &mut memo);
+            let triggered = all.triggers(plan, query.asked, call, memo);
             for (number, (section, section_plan)) in
                 definition.sections.iter().zip(&plan.sections).enumerate()
             {
                 let fate = if triggered {
-                    all.fate(profile, call, section, section_plan, &mut memo)
+                    all.fate(profile, call, section, section_plan, memo)
                 } else {
                     Fate::OtherEvent
                 };
-                log.0.push((index, number, fate));
+                fates.0.push((index, number, fate));
                 if fate == Fate::Entered && definition.choice == Choice::First {
                     break;
                 }
             }
         }
-        let mut teller = Teller { plan: all, profile, call, memo };
-        let every = all.definition().personalizations.iter().zip(&all.personalizations).enumerate();
-        let personalizations = every.map(|(index, (definition, plan))| {
-            let sections: Vec<SectionTrace> = definition
-                .sections
-                .iter()
-                .zip(&plan.sections)
-                .enumerate()
-                .map(|(number, (section, plan))| {
-                    teller.section(section, &plan.criteria, log.fate(index, number))
-                })
-                .collect();
-            let skipped = answer.skipped.iter().find(|skipped| skipped.personalization == definition.name);
-            let asked = log.0.iter().any(|(known, _, _)| *known == index);
-            PersonalizationTrace {
-                name: definition.name.clone(),
-                choice: definition.choice,
-                result: if !asked {
-                    Outcome::NotReached
-                } else if sections.iter().any(|section| section.result == Outcome::Matched) {
-                    Outcome::Matched
-                } else {
-                    Outcome::NotMatched
-                },
-                note: match skipped {
-                    Some(skipped) => Some(match skipped.why {
-                        Why::MissingInput(input) => {
-                            alloc::format!("the required input `{input}` is missing")
-                        }
-                        Why::SectionTaken(section) => {
-                            alloc::format!("another personalization answers as `{section}` already")
-                        }
-                    }),
-                    None if !asked => Some("this call does not ask for it".to_string()),
-                    None => None,
-                },
-                sections,
-            }
+        fates
+    }
+}
+
+/// The fates of the sections by the numbers of personalization and section, ascending.
+struct Fates(Vec<(usize, usize, Fate)>);
+
+impl Fates {
+    /// The fates of one personalization's first sections; later ones were not reached.
+    fn of(&self, personalization: usize) -> &[(usize, usize, Fate)] {
+        let start = self.0.partition_point(|(index, ..)| *index < personalization);
+        let end = self.0.partition_point(|(index, ..)| *index <= personalization);
+        self.0.get(start..end).unwrap_or_default()
+    }
+}
+
+/// A call and its memo, for the traces of its parts.
+struct Tracer<'c, 'a> {
+    plan: &'c Plan,
+    profile: &'c Profile,
+    call: &'c Call<'a>,
+    memo: Memo<'c>,
+}
+
+impl Tracer<'_, '_> {
+    fn personalization(
+        &mut self,
+        definition: &Personalization,
+        plan: &PersonalizationPlan,
+        fates: &[(usize, usize, Fate)],
+        skipped: Option<&Why>,
+    ) -> PersonalizationTrace {
+        let sections = definition.sections.iter().zip(&plan.sections).enumerate();
+        let sections = sections.map(|(number, (section, plan))| {
+            let fate = fates.get(number).map(|(.., fate)| *fate);
+            self.section(section, &plan.criteria, fate)
         });
-        let personalizations = personalizations.collect();
-        let shown = (0_u16..).zip(&all.facts).filter(|(_, asked)| !asked.alias);
+        let sections: Vec<SectionTrace> = sections.collect();
+        let asked = !fates.is_empty();
+        let result = if !asked {
+            Outcome::NotReached
+        } else if sections.iter().any(|section| section.result == Outcome::Matched) {
+            Outcome::Matched
+        } else {
+            Outcome::NotMatched
+        };
+        let note = match skipped {
+            Some(Why::MissingInput(input)) => Some(alloc::format!("the required input `{input}` is missing")),
+            Some(Why::SectionTaken(section)) => {
+                Some(alloc::format!("another personalization answers as `{section}` already"))
+            }
+            None if !asked => Some("this call does not ask for it".to_string()),
+            None => None,
+        };
+        PersonalizationTrace {
+            name: definition.name.clone(),
+            choice: definition.choice,
+            result,
+            note,
+            sections,
+        }
+    }
+
+    /// The attributes that have a value.
+    fn attributes(&self) -> Vec<KnownAttribute> {
+        let shown = (0_u16..).zip(&self.plan.facts).filter(|(_, asked)| !asked.alias);
         let known = shown.filter_map(|(index, asked)| {
-            let attribute = all.attributes.get(asked.attribute)?;
-            let fact = call.fact(index);
+            let attribute = self.plan.attributes.get(asked.attribute)?;
+            let fact = self.call.fact(index);
             let value = fact.output(asked.types)?;
-            let (source, age_ms) = teller.origin(fact, attribute);
+            let (source, age_ms) = self.origin(fact, attribute);
             let width_ms = match (&attribute.kind, &asked.part) {
                 (_, Part::Window(window))
                 | (
@@ -278,38 +319,12 @@ impl<'p> Prepared<'p, '_> {
                 ) => Some(window.width_ms),
                 _ => None,
             };
-            Some(KnownAttribute {
-                name: asked.name.clone(),
-                value: (!attribute.sensitive).then_some(value),
-                source,
-                age_ms,
-                width_ms,
-            })
+            let value = (!attribute.sensitive).then_some(value);
+            Some(KnownAttribute { name: asked.name.clone(), value, source, age_ms, width_ms })
         });
-        let attributes = known.collect();
-        let segments = attribute::batch_segments(profile.batch()).map(|(_, segments)| segments.to_vec());
-        Explanation { answer, attributes, segments: segments.unwrap_or_default(), personalizations }
+        known.collect()
     }
-}
 
-/// The fates of the sections, ascending by personalization and section.
-struct Log(Vec<(usize, usize, Fate)>);
-
-impl Log {
-    fn fate(&self, personalization: usize, section: usize) -> Option<Fate> {
-        let at = self.0.binary_search_by_key(&(personalization, section), |(p, s, _)| (*p, *s)).ok()?;
-        self.0.get(at).map(|(_, _, fate)| *fate)
-    }
-}
-
-struct Teller<'c, 'a> {
-    plan: &'c Plan,
-    profile: &'c Profile,
-    call: &'c Call<'a>,
-    memo: Memo<'c>,
-}
-
-impl Teller<'_, '_> {
     fn section(&mut self, section: &Section, criteria: &Node, fate: Option<Fate>) -> SectionTrace {
         let (result, note) = match fate {
             None => (Outcome::NotReached, None),

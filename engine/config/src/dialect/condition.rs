@@ -104,83 +104,29 @@ const OPERATORS: [&[&str]; 12] = [
 
 fn operator(lower: &mut Lower, condition: Fields<'_>, name: Option<Name>) -> Option<Expr> {
     let node = lower.need(condition, "operator")?;
-    if let Some(kind) = node.get("type").and_then(|node| node.value())
-        && kind.as_str().is_some_and(|kind| kind.starts_with("Time"))
-    {
-        let kind = kind.as_str().unwrap_or_default();
-        let help = "attributes know `within_days` in the YAML dialects".to_owned();
-        lower.note_with(
-            Code::NotSupported,
-            node.span,
-            format!("the operator `{kind}` is not supported yet"),
-            Some(help),
-        );
+    if is_time_operator(lower, node) {
         return None;
     }
     let known = ["type", "not", "rightValue", "rightValues", "minValue", "maxValue", "arrayMatching"];
     let fields = lower.fields(node, "an operator", &known)?;
     let matching = array_matching(lower, [condition, fields]);
-    let value = ["rightValue", "rightValues", "minValue"].into_iter().find(|key| fields.get(key).is_some());
     let text = lower.need_text(fields, "type")?;
     let negated = lower.boolean(fields, "not").unwrap_or(false);
-    let Some(operator) =
-        OPERATORS.into_iter().find(|names| names.contains(&text.as_str())).and_then(<[_]>::first)
-    else {
-        let help = one_of_these(&text, OPERATORS.iter().flat_map(|names| names.iter().copied()));
-        let message = format!("unknown operator `{text}`");
-        lower.note_with(Code::UnknownName, fields.span("type"), message, Some(help));
+    let operator = known_operator(lower, fields, &text)?;
+    if operator == "IsNull"
+        && let Some(node) = [condition, fields].iter().find_map(|owner| owner.get("arrayMatching"))
+    {
+        lower.note(Code::WrongType, node.span, "`IsNull` takes no `arrayMatching`");
         return None;
-    };
-    let tests = match *operator {
-        "IsNull" => {
-            if let Some(node) = [condition, fields].iter().find_map(|owner| owner.get("arrayMatching")) {
-                lower.note(Code::WrongType, node.span, "`IsNull` takes no `arrayMatching`");
-                return None;
-            }
-            if let Some(node) =
-                fields.get("rightValue").filter(|node| node.value() == Some(Value::Boolean(false)))
-            {
-                let help = Some("write `\"not\": true` for the opposite".to_owned());
-                lower.note_with(Code::WrongType, node.span, "`IsNull` takes no `rightValue`", help);
-                return None;
-            }
-            vec![Test::Null]
-        }
-        "Between" => {
-            let min = lower.need(fields, "minValue").and_then(|node| scalar(lower, node, &text));
-            let max = lower.need(fields, "maxValue").and_then(|node| scalar(lower, node, &text));
-            vec![Test::Between(min?, max?)]
-        }
-        "Equal" | "In" => {
-            let mut values = right_values(lower, fields, &text)?;
-            vec![if values.len() == 1 && *operator == "Equal" {
-                Test::Equal(values.remove(0))
-            } else {
-                Test::In(values)
-            }]
-        }
-        operator => {
-            let values = right_values(lower, fields, &text)?;
-            // An item is a single value: containing means being equal.
-            let operator = if operator == "Contain" && matching != Ok(None) { "Equal" } else { operator };
-            let tests: Option<Vec<Test>> = values.into_iter().map(|value| test(operator, value)).collect();
-            if tests.is_none() {
-                let span = value.map_or(fields.node.span, |key| fields.span(key));
-                let help = "put it in quotes".to_owned();
-                lower.note_with(Code::WrongType, span, format!("`{text}` takes a text"), Some(help));
-            }
-            tests?
-        }
-    };
+    }
+    let mut tests = tests(lower, fields, operator, &text, matching != Ok(None))?;
     let name = name?;
-    let keys = ["column", "realtimeAttributeId"];
-    let asked = keys.into_iter().find(|key| condition.get(key).is_some()).unwrap_or("type");
+    let asked = ["column", "realtimeAttributeId"].into_iter().find(|key| condition.get(key).is_some());
+    let value = fields.span(value_key(fields).unwrap_or("type"));
     let conditions = if matching == Ok(None) { tests.len() } else { 1 };
     for _ in 0..conditions {
-        let value = fields.span(value.unwrap_or("type"));
-        lower.mark_condition(condition.node.span, condition.span(asked), value);
+        lower.mark_condition(condition.node.span, condition.span(asked.unwrap_or("type")), value);
     }
-    let mut tests = tests;
     if let Some(quantity) = matching.ok()? {
         return Some(Expr::new_test(name, Test::Items(quantity, tests), negated));
     }
@@ -190,6 +136,81 @@ fn operator(lower: &mut Lower, condition: Fields<'_>, name: Option<Name>) -> Opt
     // Several values mean any of them; the opposite means none of them.
     let any = Expr::any(tests.into_iter().map(|test| Expr::new_test(name.clone(), test, false)).collect())?;
     Some(if negated { Expr::Not(Box::new(any)) } else { any })
+}
+
+/// True for an operator about times, which is reported.
+fn is_time_operator(lower: &mut Lower, node: &Node) -> bool {
+    let kind = node.get("type").and_then(|node| node.value());
+    let Some(kind) = kind.as_ref().and_then(Value::as_str).filter(|kind| kind.starts_with("Time")) else {
+        return false;
+    };
+    let message = format!("the operator `{kind}` is not supported yet");
+    let help = "attributes know `within_days` in the YAML dialects".to_owned();
+    lower.note_with(Code::NotSupported, node.span, message, Some(help));
+    true
+}
+
+/// The first of the operator's synonyms.
+fn known_operator(lower: &mut Lower, fields: Fields<'_>, text: &str) -> Option<&'static str> {
+    if let Some(names) = OPERATORS.into_iter().find(|names| names.contains(&text)) {
+        return names.first().copied();
+    }
+    let help = one_of_these(text, OPERATORS.iter().flat_map(|names| names.iter().copied()));
+    let message = format!("unknown operator `{text}`");
+    lower.note_with(Code::UnknownName, fields.span("type"), message, Some(help));
+    None
+}
+
+/// The key under which an operator has its value.
+fn value_key(fields: Fields<'_>) -> Option<&'static str> {
+    ["rightValue", "rightValues", "minValue"].into_iter().find(|key| fields.get(key).is_some())
+}
+
+/// The tests of an operator: any of them may hold. `text` is the operator as written; `of_items` is true beside
+/// `arrayMatching`.
+fn tests(
+    lower: &mut Lower,
+    fields: Fields<'_>,
+    operator: &str,
+    text: &str,
+    of_items: bool,
+) -> Option<Vec<Test>> {
+    match operator {
+        "IsNull" => {
+            let value = fields.get("rightValue");
+            if let Some(node) = value.filter(|node| node.value() == Some(Value::Boolean(false))) {
+                let help = Some("write `\"not\": true` for the opposite".to_owned());
+                lower.note_with(Code::WrongType, node.span, "`IsNull` takes no `rightValue`", help);
+                return None;
+            }
+            Some(vec![Test::Null])
+        }
+        "Between" => {
+            let min = lower.need(fields, "minValue").and_then(|node| scalar(lower, node, text));
+            let max = lower.need(fields, "maxValue").and_then(|node| scalar(lower, node, text));
+            Some(vec![Test::Between(min?, max?)])
+        }
+        "Equal" | "In" => {
+            let mut values = right_values(lower, fields, text)?;
+            Some(vec![if values.len() == 1 && operator == "Equal" {
+                Test::Equal(values.remove(0))
+            } else {
+                Test::In(values)
+            }])
+        }
+        operator => {
+            let values = right_values(lower, fields, text)?;
+            // An item is a single value: containing means being equal.
+            let operator = if operator == "Contain" && of_items { "Equal" } else { operator };
+            let tests: Option<Vec<Test>> = values.into_iter().map(|value| test(operator, value)).collect();
+            if tests.is_none() {
+                let span = value_key(fields).map_or(fields.node.span, |key| fields.span(key));
+                let help = "put it in quotes".to_owned();
+                lower.note_with(Code::WrongType, span, format!("`{text}` takes a text"), Some(help));
+            }
+            tests
+        }
+    }
 }
 
 /// The quantity of array items for which the operator must hold, if written; `Err` was reported.

@@ -186,51 +186,7 @@ fn question(lower: &mut Lower, fields: Fields<'_>, operator: &str) -> Option<Exp
         return None;
     }
     let attribute = lower.need_text(fields, "attribute");
-    let value = match (fields.entry("value"), takes) {
-        (Some(entry), Takes::Nothing) if !entry.value.is_null() => {
-            lower.note_with(
-                Code::WrongType,
-                entry.key_span,
-                format!("`{name}` takes no `value`"),
-                Some("remove the `value`, or compare with `equals`".to_owned()),
-            );
-            return None;
-        }
-        (_, Takes::Nothing) => Value::Null,
-        (entry, _) => {
-            let Some(entry) = entry.filter(|entry| !entry.value.is_null()) else {
-                let span = entry.map_or(fields.span("operator"), |entry| entry.key_span);
-                let help = format!("`{name}` takes {}", takes.in_words());
-                lower.note_with(Code::MissingKey, span, format!("missing `value` for `{name}`"), Some(help));
-                return None;
-            };
-            let value = lower.compared(&entry.value)?;
-            if !takes.accepts(&value) {
-                let found = match &value {
-                    Value::List(items) if matches!(takes, Takes::List | Takes::Pair) => match items.len() {
-                        0 => "an empty list".to_owned(),
-                        count if takes == Takes::Pair && count != 2 => format!("a list of {count}"),
-                        _ => "a list of something else".to_owned(),
-                    },
-                    _ => entry.value.kind(),
-                };
-                let message = format!("`{name}` takes {}, found {found}", takes.in_words());
-                let help = match (&value, takes) {
-                    (Value::List(_), Takes::Scalar) => Some("to ask for any of several use `in`".to_owned()),
-                    (Value::List(items), Takes::List) if items.is_empty() => {
-                        Some("give it values, or remove the condition".to_owned())
-                    }
-                    (Value::List(_), Takes::Pair) => {
-                        Some("write the lowest and the highest: `value: [1, 5]`".to_owned())
-                    }
-                    _ => None,
-                };
-                lower.note_with(Code::WrongType, entry.value.span, message, help);
-                return None;
-            }
-            value
-        }
-    };
+    let value = value(lower, fields, name, takes)?;
     let quantity = match fields.get("array_matching") {
         Some(node) => Some(quantity(lower, node, "array_matching", ["at_least", "at_most", "exactly"])?),
         None => None,
@@ -248,6 +204,37 @@ fn question(lower: &mut Lower, fields: Fields<'_>, operator: &str) -> Option<Exp
         }
     };
     Some(Expr::new_test(Name(attribute?), test, negated))
+}
+
+/// The `value` of an operator, null if it takes none.
+fn value(lower: &mut Lower, fields: Fields<'_>, name: &str, takes: Takes) -> Option<Value> {
+    let entry = fields.entry("value");
+    let written = entry.filter(|entry| !entry.value.is_null());
+    match (written, takes) {
+        (Some(entry), Takes::Nothing) => {
+            let message = format!("`{name}` takes no `value`");
+            let help = "remove the `value`, or compare with `equals`".to_owned();
+            lower.note_with(Code::WrongType, entry.key_span, message, Some(help));
+            None
+        }
+        (None, Takes::Nothing) => Some(Value::Null),
+        (None, _) => {
+            let span = entry.map_or(fields.span("operator"), |entry| entry.key_span);
+            let help = format!("`{name}` takes {}", takes.in_words());
+            lower.note_with(Code::MissingKey, span, format!("missing `value` for `{name}`"), Some(help));
+            None
+        }
+        (Some(entry), _) => {
+            let value = lower.compared(&entry.value)?;
+            if takes.accepts(&value) {
+                return Some(value);
+            }
+            let found = takes.found(&value).unwrap_or_else(|| entry.value.kind());
+            let message = format!("`{name}` takes {}, found {found}", takes.in_words());
+            lower.note_with(Code::WrongType, entry.value.span, message, takes.help(&value));
+            None
+        }
+    }
 }
 
 /// A quantity of list items: `any`, `all`, or a mapping of one of three words to a number.
@@ -306,6 +293,31 @@ impl Takes {
             Takes::List => "a list of one or more texts, numbers or booleans",
             Takes::Pair => "a list of two numbers or two texts",
         }
+    }
+
+    /// A list that is not accepted, in words; None for another value.
+    fn found(self, value: &Value) -> Option<String> {
+        match value {
+            Value::List(items) if matches!(self, Takes::List | Takes::Pair) => Some(match items.len() {
+                0 => "an empty list".to_owned(),
+                count if self == Takes::Pair && count != 2 => format!("a list of {count}"),
+                _ => "a list of something else".to_owned(),
+            }),
+            _ => None,
+        }
+    }
+
+    /// Help for a value that is not accepted.
+    fn help(self, value: &Value) -> Option<String> {
+        let help = match (value, self) {
+            (Value::List(_), Takes::Scalar) => "to ask for any of several use `in`",
+            (Value::List(items), Takes::List) if items.is_empty() => {
+                "give it values, or remove the condition"
+            }
+            (Value::List(_), Takes::Pair) => "write the lowest and the highest: `value: [1, 5]`",
+            _ => return None,
+        };
+        Some(help.to_owned())
     }
 
     fn accepts(self, value: &Value) -> bool {
