@@ -27,7 +27,7 @@ pub(super) fn read(text: &str, faults: &mut Vec<Fault>) -> Result<Vec<Node>, Fau
         // YAML allows a tab after the colon of a key, the parser does not: the tab is replaced by a blank.
         let at = builder.offsets.byte(error.marker().index());
         work += at;
-        let Some(tabs) = tabs_behind_colon(text, at).filter(|_| work <= TAB_WORK_BYTES_MAX) else {
+        let Some(tabs) = tabs_behind_colon(&blank, at).filter(|_| work <= TAB_WORK_BYTES_MAX) else {
             return Err(builder.unreadable(&error));
         };
         faults.truncate(known);
