@@ -107,7 +107,11 @@ impl<'a> Call<'a> {
     #[cold]
     fn of_objects(&self, name: &str, types: TypeSet) -> Operand<'_> {
         let values = self.event.map_or_else(Vec::new, |event| values_of(&event.columns, name, types));
-        if values.is_empty() { Operand::Missing } else { Operand::List(self.arrays.keep(values)) }
+        if values.is_empty() {
+            Operand::Missing
+        } else {
+            Operand::List(self.arrays.keep(values), types.items())
+        }
     }
 
     pub(crate) fn fact(&self, index: u16) -> &Fact<'a> {
@@ -140,7 +144,7 @@ pub(crate) fn handed_in<'i>(inputs: &'i [(String, Value)], name: &str) -> Option
 
 /// True if a value has the input's type; a value of another type is missing.
 pub(crate) fn fits(value: &Value, input: &Input) -> bool {
-    !matches!(Operand::of(value, TypeSet::one(input.data_type)), Operand::Missing)
+    TypeSet::one(input.data_type).fits(value)
 }
 
 impl Values for Call<'_> {
@@ -149,7 +153,7 @@ impl Values for Call<'_> {
         match &typed.slot {
             Slot::Segment(name) => Operand::Boolean(self.in_segment(name)),
             Slot::Column(name) => match self.event.and_then(|event| self.column_of(event, name)) {
-                Some(value) => operand(value),
+                Some(value) => Operand::of_column(value, typed.types),
                 None if typed.many => self.of_objects(name, typed.types),
                 None => Operand::Missing,
             },
@@ -161,7 +165,7 @@ impl Values for Call<'_> {
                 .map_or(Operand::Missing, |(_, text)| Operand::Text(text)),
             Slot::Attribute(index) => match self.known(*index) {
                 Some((_, Some(operand))) => *operand,
-                Some((Fact::Items(items), None)) => Operand::Items(items),
+                Some((Fact::Items(items), None)) => Operand::Items(items, typed.types.items()),
                 _ => Operand::Missing,
             },
         }

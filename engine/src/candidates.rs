@@ -18,7 +18,6 @@ use crate::expr::operand::Operand;
 use crate::expr::{Node, Predicate, Program};
 use crate::index::Index;
 use crate::limits::{ARRAY_ITEMS_MAX, DEMANDED_SLOTS_MAX};
-use crate::value::Value;
 
 /// The number of sections from which a slot is indexed: finding a value costs as much as evaluating some sections.
 const SECTIONS_MIN: usize = 8;
@@ -329,13 +328,14 @@ impl Demand {
                 numbers_of(instant_ms).filter_map(|integer| self.of_integer(integer)).for_each(found);
                 return;
             }
-            Operand::List(items) => {
-                items.iter().take(ARRAY_ITEMS_MAX).filter_map(|item| self.of_item(item)).for_each(found);
+            Operand::List(items, types) => {
+                let items = items.iter().take(ARRAY_ITEMS_MAX);
+                items.for_each(|item| self.sections_for_item(Operand::of(item, types), &mut found));
                 return;
             }
-            Operand::Items(items) => {
+            Operand::Items(items, types) => {
                 items.any(&mut |item| {
-                    self.of_item(item).into_iter().for_each(&mut found);
+                    self.sections_for_item(Operand::of(item, types), &mut found);
                     false
                 });
                 return;
@@ -349,11 +349,19 @@ impl Demand {
 
     /// The sections that demand an item of a list.
     #[inline(never)]
-    fn of_item(&self, item: &Value) -> Option<&Sections> {
-        match item {
-            Value::String(text) => self.texts.get(text).and_then(|index| self.sections.get(index)),
-            Value::Number(number) => self.of_integer(whole(*number)?),
+    fn sections_for_item(&self, item: Operand<'_>, found: &mut dyn FnMut(&Sections)) {
+        let sections = match item {
+            Operand::Text(text) => self.texts.get(text).and_then(|index| self.sections.get(index)),
+            Operand::Number(number) => whole(number).and_then(|integer| self.of_integer(integer)),
+            Operand::Boolean(value) => self.of_integer(i64::from(value)),
+            Operand::Instant(instant_ms) => {
+                numbers_of(instant_ms).filter_map(|integer| self.of_integer(integer)).for_each(found);
+                return;
+            }
             _ => None,
+        };
+        if let Some(sections) = sections {
+            found(sections);
         }
     }
 

@@ -89,8 +89,9 @@ impl Criterion {
                 (Slot::Column(column), Some(Value::List(values)))
                     if Name::array_and_column(column).is_some() =>
                 {
-                    Operand::List(values)
+                    Operand::List(values, typed.types.items())
                 }
+                (Slot::Column(_), Some(value)) => Operand::of_column(value, typed.types),
                 (_, Some(value)) => Operand::of(value, typed.types),
                 (_, None) => Operand::Missing,
             }

@@ -27,7 +27,7 @@ pub(crate) fn values_of(columns: &[(String, Value)], name: &str, types: TypeSet)
     if objects.len() > ARRAY_ITEMS_MAX {
         return Vec::new();
     }
-    let types = types.and_items().without(TypeSet::LISTS);
+    let types = types.items();
     let one = |object| match column_of(object, column) {
         None | Some(Value::List(_)) => Value::Null,
         Some(value) => types.admit(value).ok().flatten().unwrap_or(Value::Null),

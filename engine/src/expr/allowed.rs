@@ -29,7 +29,7 @@ pub(super) fn allowed(test: &Test) -> TypeSet {
 /// The types that one item may have under these tests.
 pub(super) fn of_item(tests: &[Test]) -> TypeSet {
     let of = |test: &Test| if test.is_of_item() { allowed(test) } else { TypeSet::of(&[]) };
-    tests.iter().fold(TypeSet::ANY.without(TypeSet::LISTS), |types, test| types.and(of(test)))
+    tests.iter().fold(TypeSet::ANY.scalars(), |types, test| types.and(of(test)))
 }
 
 fn of_literal(value: &Value) -> TypeSet {

@@ -7,6 +7,7 @@ use super::interval::Interval;
 use super::items::decide;
 use super::op::{Op, numbers_of, whole};
 use super::operand::Operand;
+use super::types::TypeSet;
 use super::{Node, Predicate, Program, TypedSlot};
 use crate::compare::equal;
 use crate::limits::{FUTURE_SKEW_MS, PATTERN_TEXT_BYTES_MAX};
@@ -264,7 +265,7 @@ fn ask_of_sets(predicate: &Predicate, operand: &Operand<'_>, now_ms: i64) -> Tru
 #[inline(never)]
 fn ask_all_others(predicate: &Predicate, operand: &Operand<'_>, now_ms: i64) -> Truth {
     let held = match (compare(&predicate.op, *operand, now_ms), operand) {
-        (None, Operand::List(_) | Operand::Items(_)) if !matches!(predicate.op, Op::Items(_)) => {
+        (None, Operand::List(..) | Operand::Items(..)) if !matches!(predicate.op, Op::Items(_)) => {
             any_item(&predicate.op, *operand, now_ms)
         }
         (held, _) => held,
@@ -301,14 +302,14 @@ pub(super) fn compare(op: &Op, operand: Operand<'_>, now_ms: i64) -> Option<bool
         Op::Null => match operand {
             Operand::Missing => true,
             // As any other question, it holds when it holds for an item.
-            Operand::List(items) => items.iter().any(|item| matches!(item, Value::Null)),
+            Operand::List(items, types) => items.iter().any(|item| is_missing(item, types)),
             _ => false,
         },
         Op::Size(comparison, count) => {
             let size = match operand {
                 Operand::Missing => 0,
-                Operand::List(items) => items.len(),
-                Operand::Items(items) => items.count(),
+                Operand::List(items, _) => items.len(),
+                Operand::Items(items, _) => items.count(),
                 _ => return None,
             };
             comparison.holds(i64::try_from(size).unwrap_or(i64::MAX).cmp(count))
@@ -342,9 +343,14 @@ pub(super) fn compare(op: &Op, operand: Operand<'_>, now_ms: i64) -> Option<bool
         Op::EndsWith(right) => text(operand)?.ends_with(&**right),
         Op::ContainsText(right) => match operand {
             Operand::Text(left) => left.contains(&**right),
-            operand => member(operand, &|item| item.as_str() == Some(right))?,
+            operand => return member(operand, &|item, _| Some(item.as_str()? == &**right)),
         },
-        Op::ContainsNumber(right) => member(operand, &|item| item.as_number() == Some(*right))?,
+        Op::ContainsNumber(right) => {
+            return member(operand, &|item, types| match item {
+                Value::Number(left) => Some(left == right),
+                item => Some(number(Operand::of(item, types))? == *right),
+            });
+        }
         Op::Matches(pattern) => {
             let left = text(operand)?;
             // A text beyond the bound is not searched: unknown, so that a negation does not match either.
@@ -414,12 +420,28 @@ fn instant(operand: Operand<'_>) -> Option<i64> {
     }
 }
 
-fn member(operand: Operand<'_>, matches: &dyn Fn(&Value) -> bool) -> Option<bool> {
-    match operand {
-        Operand::List(items) => Some(items.iter().any(matches)),
-        Operand::Items(items) => Some(items.any(&mut |item| matches(item))),
-        _ => None,
-    }
+/// True if an item is the one that is asked for; None if none is and one is missing.
+fn member(operand: Operand<'_>, is_it: &dyn Fn(&Value, TypeSet) -> Option<bool>) -> Option<bool> {
+    let mut missing = false;
+    let mut found = |item: &Value, types| match is_it(item, types) {
+        Some(found) => found,
+        None => {
+            missing = true;
+            false
+        }
+    };
+    let found = match operand {
+        Operand::List(items, types) => items.iter().any(|item| found(item, types)),
+        Operand::Items(items, types) => items.any(&mut |item| found(item, types)),
+        _ => return None,
+    };
+    (found || !missing).then_some(found)
+}
+
+/// True if an item of an array is null, or does not fit. Where any type fits, lists and objects are there, too.
+fn is_missing(item: &Value, types: TypeSet) -> bool {
+    matches!(item, Value::Null)
+        || (types != TypeSet::ANY && matches!(Operand::of(item, types), Operand::Missing))
 }
 
 /// `%` is any text, `_` any one character; both match line ends. Linear in practice: only the last `%` is remembered,

@@ -14,11 +14,13 @@ pub(super) fn decide(
     let mut count = Count::default();
     match operand {
         Operand::Missing => return None,
-        Operand::List(items) if items.len() > ARRAY_ITEMS_MAX => return None,
-        Operand::List(items) => items.iter().for_each(|item| count.add(ask(Operand::of_item(item)))),
-        Operand::Items(items) => {
+        Operand::List(items, _) if items.len() > ARRAY_ITEMS_MAX => return None,
+        Operand::List(items, types) => {
+            items.iter().for_each(|item| count.add(ask(Operand::of(item, types))));
+        }
+        Operand::Items(items, types) => {
             items.any(&mut |item| {
-                count.add(ask(Operand::of_item(item)));
+                count.add(ask(Operand::of(item, types)));
                 false
             });
         }

@@ -238,7 +238,7 @@ pub(super) fn op(name: &Name, test: &Test, types: TypeSet) -> Result<Op, Diagnos
             Op::Versions(Box::new(interval.ok_or_else(mismatch)?))
         }
         Test::Items(quantity, tests) => {
-            let types = types.and_items().and(of_item(tests));
+            let types = types.items().and(of_item(tests));
             let questions: Result<Vec<Op>, Diagnostic> =
                 tests.iter().map(|test| op(name, test, types)).collect();
             match <[Op; 1]>::try_from(questions?) {

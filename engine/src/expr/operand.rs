@@ -15,8 +15,9 @@ pub(crate) enum Operand<'a> {
     Text(&'a str),
     /// A text where a time is also possible.
     TextOrTime(&'a str),
-    List(&'a [Value]),
-    Items(&'a dyn Items),
+    /// A list, and the types that each item may have.
+    List(&'a [Value], TypeSet),
+    Items(&'a dyn Items, TypeSet),
 }
 
 /// Unexpired items of a list attribute.
@@ -40,28 +41,24 @@ impl<'a> Operand<'a> {
             }
             Value::Number(number) if types.has(DataType::Date) => Operand::of_digits(*number, types),
             Value::String(text) => Operand::of_text(text, types),
-            Value::List(items) if items.is_empty() => Operand::Missing,
-            Value::List(items) => {
-                let strings =
-                    types.has(DataType::StringArray) && items.iter().all(|i| matches!(i, Value::String(_)));
-                let numbers =
-                    types.has(DataType::NumberArray) && items.iter().all(|i| matches!(i, Value::Number(_)));
-                if types == TypeSet::ANY || strings || numbers {
-                    Operand::List(items)
-                } else {
-                    Operand::Missing
-                }
-            }
+            Value::List(items) if types.fits(value) => Operand::List(items, types.items()),
             _ => Operand::Missing,
         }
     }
 
-    /// An item of a list.
-    pub(crate) fn of_item(item: &'a Value) -> Operand<'a> {
-        match item {
-            Value::String(text) => Operand::Text(text),
-            Value::Number(number) => Operand::Number(*number),
-            Value::Null | Value::Boolean(_) | Value::List(_) | Value::Object(_) => Operand::Missing,
+    /// A column of an event. Each item of an array is fitted by itself, and is missing where it does not fit; an array of
+    /// more than one type, or of booleans, is missing.
+    pub(crate) fn of_column(value: &'a Value, types: TypeSet) -> Operand<'a> {
+        match value {
+            Value::List(items)
+                if types.has_lists()
+                    && !items.is_empty()
+                    && (items.iter().all(|item| matches!(item, Value::String(_)))
+                        || items.iter().all(|item| matches!(item, Value::Number(_)))) =>
+            {
+                Operand::List(items, types.items())
+            }
+            value => Operand::of(value, types),
         }
     }
 

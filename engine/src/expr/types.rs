@@ -5,18 +5,25 @@ use core::fmt;
 use crate::time;
 use crate::value::{DataType, Number, Value};
 
-/// A set of types.
+/// A set of types, and, if lists are among them, the types that each item of a list may have.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TypeSet(u8);
+pub(crate) struct TypeSet(u16);
+
+/// The types of items stand above those of values.
+const ITEMS: u32 = 8;
 
 impl TypeSet {
     /// Unrestricted: any scalar or list fits.
-    pub(crate) const ANY: TypeSet = TypeSet(0x7f);
+    pub(crate) const ANY: TypeSet = TypeSet(0x1f7f);
     /// The types that `WITHIN n DAYS` can read: times, and texts and numbers that may be times.
     pub(crate) const TIMES: TypeSet =
         TypeSet::of(&[DataType::Timestamp, DataType::Date, DataType::Number, DataType::String]);
-    /// The types that have a size.
-    pub(crate) const LISTS: TypeSet = TypeSet::of(&[DataType::StringArray, DataType::NumberArray]);
+    /// The types that have a size, whatever their items are.
+    pub(crate) const LISTS: TypeSet = TypeSet(0x1f60);
+    const SCALARS: TypeSet = TypeSet(0x1f);
+    const STRING_ARRAY: u16 = 32;
+    const NUMBER_ARRAY: u16 = 64;
+    const VALUES: u16 = 0x7f;
 
     pub(crate) const fn of(types: &[DataType]) -> TypeSet {
         let mut bits = 0;
@@ -35,21 +42,36 @@ impl TypeSet {
             DataType::Boolean => 4,
             DataType::Timestamp => 8,
             DataType::Date => 16,
-            DataType::StringArray => 32,
-            DataType::NumberArray => 64,
+            DataType::StringArray => TypeSet::STRING_ARRAY | (TypeSet::one(DataType::String).0 << ITEMS),
+            DataType::NumberArray => TypeSet::NUMBER_ARRAY | (TypeSet::one(DataType::Number).0 << ITEMS),
         })
     }
 
     pub(crate) fn has(self, data_type: DataType) -> bool {
-        self.0 & TypeSet::one(data_type).0 != 0
+        self.0 & TypeSet::one(data_type).0 & TypeSet::VALUES != 0
     }
 
+    /// The types in both; a list stays while an item of it may have a type.
     pub(crate) fn and(self, other: TypeSet) -> TypeSet {
-        TypeSet(self.0 & other.0)
+        let both = self.0 & other.0;
+        let items = TypeSet(both >> ITEMS);
+        let possible = |item: DataType, list: u16| {
+            if items.has(item) || items.has_times() { both & list } else { 0 }
+        };
+        let lists = possible(DataType::String, TypeSet::STRING_ARRAY)
+            | possible(DataType::Number, TypeSet::NUMBER_ARRAY);
+        let scalars = both & TypeSet::SCALARS.0;
+        TypeSet(if lists == 0 { scalars } else { scalars | lists | (items.0 << ITEMS) })
     }
 
-    pub(crate) fn without(self, other: TypeSet) -> TypeSet {
-        TypeSet(self.0 & !other.0)
+    /// The types that no list has.
+    pub(crate) fn scalars(self) -> TypeSet {
+        TypeSet(self.0 & TypeSet::SCALARS.0)
+    }
+
+    /// These types without some that no list has.
+    pub(crate) fn without(self, scalars: TypeSet) -> TypeSet {
+        TypeSet(self.0 & !scalars.scalars().0)
     }
 
     pub(crate) fn is_empty(self) -> bool {
@@ -58,39 +80,38 @@ impl TypeSet {
 
     /// True if a list is possible.
     pub(crate) fn has_lists(self) -> bool {
-        !self.and(TypeSet::LISTS).is_empty()
+        self.0 & (TypeSet::STRING_ARRAY | TypeSet::NUMBER_ARRAY) != 0
     }
 
     /// These types, and lists of them.
     pub(crate) fn and_lists(self) -> TypeSet {
         let texts = self.has(DataType::String) || self.has_times();
         let numbers = self.has(DataType::Number) || self.has(DataType::Timestamp);
-        let lists = |has: bool, list: DataType| if has { TypeSet::one(list).0 } else { 0 };
-        TypeSet(self.0 | lists(texts, DataType::StringArray) | lists(numbers, DataType::NumberArray))
+        let list = |has: bool, list: u16| if has { list } else { 0 };
+        let lists = list(texts, TypeSet::STRING_ARRAY) | list(numbers, TypeSet::NUMBER_ARRAY);
+        TypeSet(if lists == 0 { self.0 } else { self.0 | lists | (self.scalars().0 << ITEMS) })
     }
 
-    /// These types, and the item types of the lists among them.
-    pub(crate) fn and_items(self) -> TypeSet {
-        let items = |has: bool, item: DataType| if has { TypeSet::one(item).0 } else { 0 };
-        TypeSet(
-            self.0
-                | items(self.has(DataType::StringArray), DataType::String)
-                | items(self.has(DataType::NumberArray), DataType::Number),
-        )
-    }
-
-    /// The types of each item of a list of these types.
+    /// The types of each item of a list of these types; where no list is possible, these types.
     pub(crate) fn items(self) -> TypeSet {
-        match (self.has(DataType::StringArray), self.has(DataType::NumberArray)) {
-            (true, false) => TypeSet::one(DataType::String),
-            (false, true) => TypeSet::one(DataType::Number),
-            _ => TypeSet::ANY,
+        let items = TypeSet(self.0 >> ITEMS);
+        match (self.has_lists(), items == TypeSet::SCALARS) {
+            (false, _) => self,
+            (true, true) => TypeSet::ANY,
+            (true, false) => items,
         }
+    }
+
+    /// The time types among these, and among those of items; without a time type among them they stay as they are.
+    pub(crate) fn preferring_times(self) -> TypeSet {
+        let of = |types: TypeSet| if types.has_times() { types.times() } else { types }.0;
+        let lists = self.0 & (TypeSet::STRING_ARRAY | TypeSet::NUMBER_ARRAY);
+        TypeSet(of(self.scalars()) | lists | (of(TypeSet(self.0 >> ITEMS)) << ITEMS))
     }
 
     /// The time types among these.
     pub(crate) fn times(self) -> TypeSet {
-        self.and(TypeSet::of(&[DataType::Timestamp, DataType::Date]))
+        TypeSet(self.0 & TypeSet::of(&[DataType::Timestamp, DataType::Date]).0)
     }
 
     /// True if a time is possible.
@@ -101,7 +122,7 @@ impl TypeSet {
     /// True if texts that are times are compared as times, and others as texts: some use asks for a time, and none
     /// rules out a text.
     pub(crate) fn is_text_or_time(self) -> bool {
-        self != TypeSet::ANY && self.has(DataType::String) && self.has_times()
+        self.scalars() != TypeSet::SCALARS && self.has(DataType::String) && self.has_times()
     }
 
     /// The ingest rule: the value as stored, or `Err` when it fits no type of the set. An empty list is missing
@@ -110,6 +131,11 @@ impl TypeSet {
         Ok(self.fit(value)?.map(|fit| match fit {
             Fit::AsItIs => value.clone(),
             Fit::AsNumber(number) => Value::Number(number),
+            Fit::AsNumbers => {
+                let items = value.as_list().unwrap_or_default();
+                let numbers = items.iter().filter_map(|item| self.items().number_in(item.as_str()?));
+                Value::List(numbers.map(Value::Number).collect())
+            }
         }))
     }
 
@@ -128,10 +154,15 @@ impl TypeSet {
                 self.number_in(text).map(|number| Some(Fit::AsNumber(number))).ok_or(Misfit)
             }
             Value::List(items) => {
-                let all = |fits: fn(&Value) -> bool| items.iter().all(fits);
-                let strings = self.has(DataType::StringArray) && all(|item| matches!(item, Value::String(_)));
-                let numbers = self.has(DataType::NumberArray) && all(|item| matches!(item, Value::Number(_)));
-                is(strings || numbers)
+                let types = self.items();
+                let all = |fits: &dyn Fn(&Value) -> bool| items.iter().all(fits);
+                let strings = all(&|item| matches!(item, Value::String(_)) && types.fits(item));
+                let numbers = all(&|item| matches!(item, Value::Number(_)) && types.fits(item));
+                let numeric = |item: &Value| matches!(types.fit(item), Ok(Some(Fit::AsNumber(_))));
+                if strings && self.has(DataType::NumberArray) && all(&numeric) {
+                    return Ok(Some(Fit::AsNumbers));
+                }
+                is(strings && self.has(DataType::StringArray) || numbers && self.has(DataType::NumberArray))
             }
         }
     }
@@ -170,6 +201,8 @@ pub(crate) enum Fit {
     AsItIs,
     /// A numeric text.
     AsNumber(Number),
+    /// A list of numeric texts.
+    AsNumbers,
 }
 
 /// A value that fits none of the allowed types.

@@ -53,10 +53,14 @@ impl Uses {
                 out.push(disagreement(name, test, declared, typed.types).at(at.field(VALUE)));
             } else {
                 typed.types = both;
-                match test {
-                    Test::WithinDays(_) | Test::MoreThanDaysAgo(_) => self.aged.push(index),
-                    Test::Items(..) => self.many.push(index),
-                    _ => {}
+                let is_aged = |test: &Test| matches!(test, Test::WithinDays(_) | Test::MoreThanDaysAgo(_));
+                if let Test::Items(_, tests) = test {
+                    self.many.push(index);
+                    if tests.iter().any(is_aged) {
+                        self.aged.push(index);
+                    }
+                } else if is_aged(test) {
+                    self.aged.push(index);
                 }
             }
         });
@@ -66,10 +70,8 @@ impl Uses {
     /// unless it is declared or used as something else.
     pub(crate) fn settle(&mut self) {
         for index in self.aged.drain(..) {
-            if let Some(typed) = self.slots.get_mut(index as usize)
-                && typed.types.has_times()
-            {
-                typed.types = typed.types.times();
+            if let Some(typed) = self.slots.get_mut(index as usize) {
+                typed.types = typed.types.preferring_times();
             }
         }
         for index in self.many.drain(..) {

@@ -39,7 +39,7 @@ pub const WINDOWS: [i64; 18] = [
     640 * D,
 ];
 
-const FILTERS: [&str; 11] = [
+const FILTERS: [&str; 15] = [
     "event.kind = 'a'",
     "event.kind != 'a'",
     "event.kind IN ('a', 'b')",
@@ -51,6 +51,10 @@ const FILTERS: [&str; 11] = [
     "event.n > 3 OR event.kind = 'a'",
     "event.n = 5",
     "event.o.n < 2",
+    "event.p[].n > 3",
+    "event.p[].n IS NULL OR event.p[].n <= 2",
+    "event.p[].gift = TRUE",
+    "NOT event.p[].gift = TRUE",
 ];
 
 /// The definition that is in force first, and those that follow.

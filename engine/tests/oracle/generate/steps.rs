@@ -239,6 +239,16 @@ fn event(
     if !dice.once_in(6) {
         say("id", item(dice));
     }
+    if dice.once_in(3) {
+        let objects = (0..dice.below(4)).map(|_| object(dice)).collect();
+        say("p", Value::List(objects));
+    }
+    if dice.once_in(8) {
+        // An array of texts, or of all that there is.
+        let items = (0..dice.between(1, 3))
+            .map(|_| if dice.once_in(2) { (*dice.pick(&["5", "2", "x"])).into() } else { number(dice) });
+        say("n", Value::List(items.collect()));
+    }
     match dice.below(6) {
         0 | 1 => say("o", Value::Object(vec![("n".into(), number(dice))])),
         2 => say("o.n", number(dice)),
@@ -398,6 +408,19 @@ fn text(dice: &mut Dice) -> Value {
         4 => "\u{e9}".into(),
         _ => (*dice.pick(&["a", "b", "B", "aa"])).into(),
     }
+}
+
+/// An object of an array, or what is none.
+fn object(dice: &mut Dice) -> Value {
+    let mut columns = Vec::new();
+    if !dice.once_in(4) {
+        columns.push(("n".into(), number(dice)));
+    }
+    if !dice.once_in(3) {
+        let gift: [Value; 4] = [true.into(), false.into(), "true".into(), 1.into()];
+        columns.push(("gift".into(), dice.pick(&gift).clone()));
+    }
+    if dice.once_in(12) { number(dice) } else { Value::Object(columns) }
 }
 
 fn instant(dice: &mut Dice) -> Value {

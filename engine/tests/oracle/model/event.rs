@@ -87,32 +87,50 @@ impl Resolved {
 
     fn asked(&self, definition: &Definition, column: &str, test: &Test) -> Option<bool> {
         let declared = column_type(definition, &self.table, column);
-        let value = self.column(column).and_then(|value| match declared {
-            None => super::value::admit(None, &value),
-            Some(DataType::Number) => match &value {
-                Value::List(items) => {
-                    let fits = items.iter().all(|item| item.as_number().is_some());
-                    (fits && !items.is_empty()).then(|| value.clone())
+        let fitted = |value: &Value| match (declared, value) {
+            (_, Value::List(_)) => None,
+            (None, value) => super::value::admit(None, value),
+            (Some(DataType::Number), value) => number(value).map(Value::Number),
+            (Some(DataType::String), value) => Some(value.clone()).filter(|value| value.as_str().is_some()),
+            (Some(DataType::Boolean), value) => {
+                Some(value.clone()).filter(|value| matches!(value, Value::Boolean(_)))
+            }
+            (Some(other), _) => panic!("no case has columns of type {other:?}"),
+        };
+        let values: Vec<Option<Value>> = match column.split_once("[].") {
+            // What an object lacks, or has of another type, is missing in its place.
+            Some((array, inner)) => match self.column(array) {
+                Some(Value::List(items)) => {
+                    let objects = items.iter().filter(|item| matches!(item, Value::Object(_)));
+                    objects.map(|object| fitted(object.get(inner)?)).collect()
                 }
-                value => number(value).map(Value::Number),
+                _ => Vec::new(),
             },
-            Some(DataType::String) => match &value {
-                Value::List(items) => {
-                    let fits = items.iter().all(|item| item.as_str().is_some());
-                    (fits && !items.is_empty()).then(|| value.clone())
+            None => match self.column(column) {
+                // Reading: the items of an array of texts, or of numbers, are fitted one by one; any other array is missing.
+                Some(Value::List(items)) if declared.is_some() => {
+                    let texts = items.iter().all(|item| item.as_str().is_some());
+                    let numbers = items.iter().all(|item| item.as_number().is_some());
+                    let one_by_one = (texts || numbers) && declared != Some(DataType::Boolean);
+                    items.iter().filter(|_| one_by_one).map(fitted).collect()
                 }
-                value => Some(value.clone()).filter(|value| value.as_str().is_some()),
+                Some(Value::List(items)) => vec![(!items.is_empty()).then_some(Value::Null)],
+                value => value.iter().map(fitted).collect(),
             },
-            Some(other) => panic!("no case has columns of type {other:?}"),
-        });
+        };
         if *test == Test::Null {
-            return Some(value.is_none());
+            return Some(values.is_empty() || values.contains(&None));
         }
-        match value? {
-            // Reading: an array in a column fits when all of its items are of the type, and one of them decides.
-            Value::List(items) => Some(items.iter().any(|item| is_so(item, test))),
-            value => Some(is_so(&value, test)),
+        // It holds when it holds for one, and is unknown where one that is missing could.
+        let mut answer = if values.is_empty() { None } else { Some(false) };
+        for value in &values {
+            match value.as_ref().map(|value| is_so(value, test)) {
+                Some(true) => return Some(true),
+                Some(false) => {}
+                None => answer = None,
+            }
         }
+        answer
     }
 }
 
@@ -145,6 +163,7 @@ fn column_type(definition: &Definition, table: &str, column: &str) -> Option<Dat
             Expr::Test { name, test, .. } if name.0.strip_prefix("event.") == Some(column) => match test {
                 Test::Equal(Value::String(_)) | Test::In(_) => Some(DataType::String),
                 Test::Equal(Value::Number(_)) | Test::Order(..) => Some(DataType::Number),
+                Test::Equal(Value::Boolean(_)) => Some(DataType::Boolean),
                 _ => None,
             },
             _ => None,

@@ -26,8 +26,12 @@ pub fn admit(declared: Option<DataType>, value: &Value) -> Option<Value> {
         (Some(DataType::StringArray), Value::List(items)) => {
             fits(items.iter().all(|item| matches!(item, Value::String(_))))
         }
+        // An array of numeric texts is one of numbers; what holds both is neither.
         (Some(DataType::NumberArray), Value::List(items)) => {
-            fits(items.iter().all(|item| matches!(item, Value::Number(_))))
+            let texts = items.iter().all(|item| matches!(item, Value::String(_)));
+            let numbers = items.iter().all(|item| matches!(item, Value::Number(_)));
+            let read: Option<Vec<Value>> = items.iter().map(|item| number(item).map(Value::Number)).collect();
+            read.filter(|_| texts || numbers).map(Value::List)
         }
         (Some(DataType::StringArray | DataType::NumberArray), _) => None,
     };
