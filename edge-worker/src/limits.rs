@@ -6,7 +6,7 @@ pub const BATCH_BYTES_MAX: usize = 5 * 1024 * 1024;
 pub const BATCH_EVENTS_MAX: usize = 500;
 /// Largest event, in bytes of compact JSON.
 pub const EVENT_BYTES_MAX: usize = 1024 * 1024;
-/// Most keys in an event, nested ones included.
+/// Most keys in an event, and in each object of an array in it, nested ones included.
 pub const EVENT_KEYS_MAX: usize = 256;
 /// Deepest nesting of an event; the event itself is the first level.
 pub const EVENT_DEPTH_MAX: usize = 16;

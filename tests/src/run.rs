@@ -287,6 +287,23 @@ fn filler(what: &str, count: usize) -> String {
             .collect::<Vec<_>>()
             .join(","),
         "items" => each(&|index| format!("{{\"item\":\"i{index:03}\",\"ago\":\"{}s\"}}", count - index)),
+        // Of an order of Segment's, with all that its documents name.
+        "products" => each(&|index| {
+            format!(
+                "{{\"product_id\":\"p{index:03}\",\"sku\":\"s{index:03}\",\"category\":\"Games\",\"name\":\"Game {index}\",\
+                 \"brand\":\"Usher\",\"variant\":\"red\",\"price\":19.5,\"quantity\":1,\"coupon\":\"MAY\",\"position\":{index},\
+                 \"url\":\"https://shop.example/s{index:03}\",\"image_url\":\"https://shop.example/s{index:03}.jpg\"}}"
+            )
+        }),
+        // Of a purchase of GA4's, with 15 parameters.
+        "purchased" => each(&|index| {
+            format!(
+                "{{\"item_id\":\"s{index:03}\",\"item_name\":\"Game {index}\",\"affiliation\":\"Shop\",\"coupon\":\"MAY\",\
+                 \"discount\":0.5,\"index\":{index},\"item_brand\":\"Usher\",\"item_category\":\"Games\",\
+                 \"item_category2\":\"Board\",\"item_list_id\":\"l\",\"item_list_name\":\"New\",\"item_variant\":\"red\",\
+                 \"location_id\":\"here\",\"price\":19.5,\"quantity\":1}}"
+            )
+        }),
         "rows" => each(&|index| format!("{{\"customer_id\":\"row-{index}\"}}")).replace("},", "}\n"),
         _ => panic!("nothing is called @{{{what}:{count}}}"),
     }

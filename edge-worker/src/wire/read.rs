@@ -177,17 +177,23 @@ fn size(value: &Value) -> usize {
 /// The bounds of one value.
 #[derive(Clone, Copy)]
 struct Bounds {
+    /// Names that the objects read now may still have: an object in a list has its own, nested ones included.
     keys: usize,
+    keys_max: usize,
     depth: usize,
     /// True if the value is kept; an unused one is only checked.
     kept: bool,
 }
 
 impl Bounds {
-    const EVENT: Bounds = Bounds { keys: EVENT_KEYS_MAX, depth: EVENT_DEPTH_MAX, kept: true };
+    const EVENT: Bounds = Bounds::new(EVENT_KEYS_MAX, EVENT_DEPTH_MAX, true);
     /// The bounds of unused fields beside the events of a batch.
-    const UNUSED: Bounds = Bounds { keys: usize::MAX, depth: EVENT_DEPTH_MAX, kept: false };
-    const DOCUMENT: Bounds = Bounds { keys: usize::MAX, depth: DOCUMENT_DEPTH_MAX, kept: true };
+    const UNUSED: Bounds = Bounds::new(usize::MAX, EVENT_DEPTH_MAX, false);
+    const DOCUMENT: Bounds = Bounds::new(usize::MAX, DOCUMENT_DEPTH_MAX, true);
+
+    const fn new(keys_max: usize, depth: usize, kept: bool) -> Bounds {
+        Bounds { keys: keys_max, keys_max, depth, kept }
+    }
 
     /// Reads one value; `left` is the number of values that the body may still have.
     fn value(mut self, text: &mut Text<'_>, left: &mut usize) -> Result<Value, Unreadable> {
@@ -200,13 +206,16 @@ impl Bounds {
             Some(b'[') => {
                 take(&mut self.depth)?;
                 let mut items = Vec::new();
+                let keys = self.keys;
                 text.list(&mut |text| {
+                    self.keys = self.keys_max;
                     let item = self.read(text, left)?;
                     if self.kept {
                         items.push(item);
                     }
                     Ok(())
                 })?;
+                self.keys = keys;
                 self.depth += 1;
                 Ok(Value::List(items))
             }
@@ -258,6 +267,19 @@ mod tests {
         };
         assert!(event(wide(EVENT_KEYS_MAX).as_bytes()).is_ok());
         assert_eq!(event(wide(EVENT_KEYS_MAX + 1).as_bytes()), Err(Unreadable::TooLarge));
+
+        // Each object in a list has as many, whatever stands around it, and the rest of the event no more for that.
+        let order = |beside: usize, inside: usize| {
+            let objects = vec![wide(inside); 3].join(",");
+            let fields: String = (1..beside).map(|key| format!(",\"k{key}\":1")).collect();
+            format!("{{\"a\":[{objects},[{objects}]]{fields}}}")
+        };
+        assert!(event(order(EVENT_KEYS_MAX, EVENT_KEYS_MAX).as_bytes()).is_ok());
+        assert_eq!(event(order(EVENT_KEYS_MAX + 1, 1).as_bytes()), Err(Unreadable::TooLarge));
+        assert_eq!(event(order(1, EVENT_KEYS_MAX + 1).as_bytes()), Err(Unreadable::TooLarge));
+        let inner = |keys: usize| format!("{{\"a\":[{{\"b\":{}}}]}}", wide(keys));
+        assert!(event(inner(EVENT_KEYS_MAX - 1).as_bytes()).is_ok());
+        assert_eq!(event(inner(EVENT_KEYS_MAX).as_bytes()), Err(Unreadable::TooLarge));
 
         let many = |events: usize| format!("{{\"events\":[{}]}}", vec!["{}"; events].join(","));
         assert_eq!(batch(many(BATCH_EVENTS_MAX).as_bytes()).unwrap().events.len(), BATCH_EVENTS_MAX);
