@@ -47,11 +47,22 @@ pub(crate) fn bytes_max(attribute: &AttributePlan) -> usize {
     state.saturating_add(ENTRY).saturating_add(attribute.name.len())
 }
 
-/// A value of these types: a number, or a text or list with its length.
+/// A value of these types: a number, a text with its length, or a list of numbers. Where any type fits, a text is assumed:
+/// a definition that declares nothing is no error for lists of floats that nobody sends.
 fn value(types: TypeSet) -> usize {
     let short = TypeSet::of(&[DataType::Number, DataType::Boolean]);
-    if types.without(short).is_empty() { 11 } else { VALUE_BYTES_MAX.saturating_add(3) }
+    if types.without(short).is_empty() {
+        11
+    } else if types != TypeSet::ANY && types.has(DataType::NumberArray) {
+        FLOATS
+    } else {
+        VALUE_BYTES_MAX.saturating_add(3)
+    }
 }
+
+/// A list of as many floats as there may be: in JSON at least four bytes each, as in `1.5,`, and nine in storage. The rest of
+/// its JSON is one digit.
+const FLOATS: usize = (VALUE_BYTES_MAX - 1) / 4 * 9 + 2 + 2;
 
 /// The largest amount of one bucket or hour.
 fn most(amount: &Amount) -> i128 {
@@ -89,10 +100,11 @@ mod tests {
     use super::*;
     use crate::attribute::{Counter, Pick, Ring, Stamped, State, Total, Unit, Window};
     use crate::expr::Node;
+    use crate::ingest::update::bytes;
     use crate::limits::{DAY_MS, WINDOW_MS_MAX};
     use crate::profile::codec::{Form, encode};
     use crate::profile::{Profile, ProfileId};
-    use crate::value::{Nanos, Value};
+    use crate::value::{Nanos, Number, Value};
 
     const NOW_MS: i64 = 4_102_444_800_000;
 
@@ -127,6 +139,10 @@ mod tests {
         let column = || Amount::Column(String::new());
         let texts = TypeSet::one(DataType::String);
         let numbers = TypeSet::of(&[DataType::Number, DataType::Boolean]);
+        let mut floats: Vec<Value> = (0..124).map(|_| Value::Number(Number::Float(1.5))).collect();
+        floats.push(1.into());
+        let floats = Value::List(floats);
+        assert!((VALUE_BYTES_MAX - 1..=VALUE_BYTES_MAX).contains(&bytes(&floats)));
         let lengths = [60_000, DAY_MS, WINDOW_MS_MAX].map(Window::new);
         let widths_ms: Vec<i64> = lengths.iter().map(|window| window.width_ms).collect();
         let pick = |window| Kind::Pick {
@@ -154,6 +170,11 @@ mod tests {
         let total_of = |amount| Kind::Total { amount, base: None };
         let cases = [
             (pick(None), texts, State::Picked(Pick::First, stamped(&text, NOW_MS))),
+            (
+                pick(None),
+                TypeSet::one(DataType::NumberArray),
+                State::Picked(Pick::First, stamped(&floats, NOW_MS)),
+            ),
             (pick(None), numbers, State::Picked(Pick::First, stamped(&number, NOW_MS))),
             (pick(Some(lengths[0])), texts, within(&text)),
             (pick(Some(lengths[0])), numbers, within(&number)),
