@@ -129,9 +129,9 @@ impl TypeSet {
     /// (`Ok(None)`).
     pub(crate) fn admit(self, value: &Value) -> Result<Option<Value>, Misfit> {
         Ok(self.fit(value)?.map(|fit| match fit {
-            Fit::AsItIs => value.clone(),
-            Fit::AsNumber(number) => Value::Number(number),
-            Fit::AsNumbers => {
+            Fit::Same => value.clone(),
+            Fit::Number(number) => Value::Number(number),
+            Fit::Numbers => {
                 let items = value.as_list().unwrap_or_default();
                 let numbers = items.iter().filter_map(|item| self.items().number_in(item.as_str()?));
                 Value::List(numbers.map(Value::Number).collect())
@@ -141,7 +141,7 @@ impl TypeSet {
 
     /// The same without a copy.
     pub(crate) fn fit(self, value: &Value) -> Result<Option<Fit>, Misfit> {
-        let is = |fits: bool| if fits { Ok(Some(Fit::AsItIs)) } else { Err(Misfit) };
+        let is = |fits: bool| if fits { Ok(Some(Fit::Same)) } else { Err(Misfit) };
         match value {
             Value::Null => Ok(None),
             Value::Object(_) => Err(Misfit),
@@ -150,17 +150,15 @@ impl TypeSet {
             Value::Boolean(_) => is(self.has(DataType::Boolean)),
             Value::Number(_) => is(self.has(DataType::Number) || self.is_instant(value)),
             Value::String(_) if self.has(DataType::String) || self.is_instant(value) => is(true),
-            Value::String(text) => {
-                self.number_in(text).map(|number| Some(Fit::AsNumber(number))).ok_or(Misfit)
-            }
+            Value::String(text) => self.number_in(text).map(|number| Some(Fit::Number(number))).ok_or(Misfit),
             Value::List(items) => {
                 let types = self.items();
                 let all = |fits: &dyn Fn(&Value) -> bool| items.iter().all(fits);
                 let strings = all(&|item| matches!(item, Value::String(_)) && types.fits(item));
                 let numbers = all(&|item| matches!(item, Value::Number(_)) && types.fits(item));
-                let numeric = |item: &Value| matches!(types.fit(item), Ok(Some(Fit::AsNumber(_))));
+                let numeric = |item: &Value| matches!(types.fit(item), Ok(Some(Fit::Number(_))));
                 if strings && self.has(DataType::NumberArray) && all(&numeric) {
-                    return Ok(Some(Fit::AsNumbers));
+                    return Ok(Some(Fit::Numbers));
                 }
                 is(strings && self.has(DataType::StringArray) || numbers && self.has(DataType::NumberArray))
             }
@@ -198,11 +196,11 @@ impl TypeSet {
 /// The stored form of a fitting value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fit {
-    AsItIs,
+    Same,
     /// A numeric text.
-    AsNumber(Number),
+    Number(Number),
     /// A list of numeric texts.
-    AsNumbers,
+    Numbers,
 }
 
 /// A value that fits none of the allowed types.
