@@ -23,7 +23,7 @@ query      → event value
 expr       → compare definition diagnostic index order pattern syntax time value
 objects    → event expr syntax value
 attribute  → definition expr objects order time value
-candidates → expr index value
+candidates → expr index
 profile    → attribute compare definition order value
 merge      → attribute profile
 plan       → attribute candidates definition diagnostic event expr index order pattern syntax value
