@@ -3,18 +3,22 @@
 //! The standard library's sorts are fast for long slices and cost 5 to 8 KB of wasm for every type they sort. The lists
 //! here are short: keys of a profile, items of a list, values of an `IN`.
 
-use alloc::vec::Vec;
 use core::cmp::Ordering;
+use core::mem;
 
-/// Sorts by `compare`; equal items keep their order. Quadratic.
-pub(crate) fn sort<T>(items: &mut Vec<T>, compare: impl Fn(&T, &T) -> Ordering) {
-    let mut sorted: Vec<T> = Vec::with_capacity(items.len());
-    for item in items.drain(..) {
-        // After all items that are not greater.
-        let index = sorted.iter().rposition(|known| compare(known, &item).is_le());
-        sorted.insert(index.map_or(0, |index| index.saturating_add(1)), item);
+/// Sorts by `compare`; equal items keep their order. Quadratic, and linear for what is sorted already.
+pub(crate) fn sort<T>(items: &mut [T], compare: impl Fn(&T, &T) -> Ordering) {
+    for end in 1..items.len() {
+        // Down to its place, which is after all items that are not greater.
+        let mut at = end;
+        while let Some(below) = at.checked_sub(1)
+            && let Some([lower, item]) = items.get_mut(below..=at)
+            && compare(lower, item).is_gt()
+        {
+            mem::swap(lower, item);
+            at = below;
+        }
     }
-    *items = sorted;
 }
 
 #[cfg(test)]

@@ -177,13 +177,15 @@ pub fn found(read: &Read, rows: Vec<Rows>) -> Result<Found, StoreFailure> {
     if let Read::Release { .. } = read {
         return found_release(rows);
     }
-    if let Read::Journals(_) = read {
+    if let Read::Journals(asked) = read {
         let [profiles, journal] = <[Rows; 2]>::try_from(rows).map_err(|_| odd())?;
         let journal = journal.into_iter().map(found_journal).collect::<Result<_, _>>()?;
-        return Ok(Found::Journals(found_profiles(profiles)?, journal));
+        return Ok(Found::Journals(found_profiles(asked, profiles)?, journal));
     }
     match read {
-        Read::Profiles(_) => Ok(Found::Profiles(found_profiles(rows.into_iter().flatten().collect())?)),
+        Read::Profiles(asked) => {
+            Ok(Found::Profiles(found_profiles(asked, rows.into_iter().flatten().collect())?))
+        }
         Read::Releases { .. } => {
             let releases = rows.into_iter().flatten().map(read_release);
             Ok(Found::Releases(releases.collect::<Result<_, _>>()?))
@@ -210,10 +212,15 @@ pub fn found(read: &Read, rows: Vec<Rows>) -> Result<Found, StoreFailure> {
 }
 
 /// In the order of the first key that names each.
-fn found_profiles(rows: Rows) -> Result<Vec<FoundProfile>, StoreFailure> {
-    let mut profiles = rows.into_iter().map(found_profile).collect::<Result<Vec<_>, _>>()?;
-    profiles.sort_unstable_by_key(|profile| profile.keys.first().copied());
-    Ok(profiles)
+fn found_profiles(asked: &[KeyOf], rows: Rows) -> Result<Vec<FoundProfile>, StoreFailure> {
+    // A key names one profile at most, so each has a place of its own and nothing is compared.
+    let mut by_first_key: Vec<Option<FoundProfile>> = asked.iter().map(|_| None).collect();
+    for row in rows {
+        let profile = found_profile(row)?;
+        let place = profile.keys.first().and_then(|first| by_first_key.get_mut(*first));
+        *place.ok_or_else(odd)? = Some(profile);
+    }
+    Ok(by_first_key.into_iter().flatten().collect())
 }
 
 fn found_journal(row: Vec<Cell>) -> Result<JournalRow, StoreFailure> {
@@ -231,9 +238,13 @@ fn found_profile(row: Vec<Cell>) -> Result<FoundProfile, StoreFailure> {
     else {
         return Err(odd());
     };
-    let keys = named.split(',').map(|index| index.parse().map_err(|_| odd()));
-    let mut keys = keys.collect::<Result<Vec<usize>, _>>()?;
-    keys.sort_unstable();
+    let mut keys: Vec<usize> = Vec::new();
+    for index in named.split(',') {
+        let index = index.parse().map_err(|_| odd())?;
+        // Few, and nearly always in order.
+        let before = keys.iter().rposition(|known| *known < index);
+        keys.insert(before.map_or(0, |before| before + 1), index);
+    }
     let id = id.try_into().map_err(|_| odd())?;
     let version = u64::try_from(version).map_err(|_| odd())?;
     Ok(FoundProfile { audience, keys, id, version, state })

@@ -89,9 +89,7 @@ pub fn encode(profile: &Profile, form: Form) -> Vec<u8> {
         }
     }
     let sum = checksum(out.0.get(HEAD..).unwrap_or(&[]));
-    if let Some(place) = out.0.get_mut(HEAD.saturating_sub(8)..HEAD) {
-        place.copy_from_slice(&sum.to_le_bytes());
-    }
+    overwrite(&mut out, HEAD.saturating_sub(8), &sum.to_le_bytes());
     out.0
 }
 
@@ -180,31 +178,43 @@ impl From<Damaged> for Unreadable {
 }
 
 fn section(out: &mut Writer, form: Form, tag: Tag, fill: impl FnOnce(&mut Writer)) {
-    let before = out.0.len();
     out.byte(tag as u8);
     if form == Form::Two {
         out.bytes(&[0; 4]);
     }
     let start = out.0.len();
     fill(out);
+    finish_section(out, form, start);
+}
+
+/// Writes the length of a section whose content starts here.
+fn finish_section(out: &mut Writer, form: Form, start: usize) {
     // An empty list is stored as an absent section, so that reading it changes no byte.
     if out.0.get(start..) == Some(&[0]) {
         out.0.truncate(start);
     }
-    let length = out.0.len().saturating_sub(start);
+    let end = out.0.len();
+    let length = end.saturating_sub(start);
     match form {
         Form::Two => {
             let length = u32::try_from(length).unwrap_or(u32::MAX);
-            if let Some(place) = out.0.get_mut(start.saturating_sub(4)..start) {
-                place.copy_from_slice(&length.to_le_bytes());
-            }
+            overwrite(out, start.saturating_sub(4), &length.to_le_bytes());
         }
-        Form::Three if length == 0 => out.0.truncate(before),
+        // Without its tag.
+        Form::Three if length == 0 => out.0.truncate(start.saturating_sub(1)),
         Form::Three => {
             let mut written = Writer::default();
             written.count(length);
-            out.0.splice(start..start, written.0);
+            out.bytes(&written.0);
+            out.0.copy_within(start..end, start.saturating_add(written.0.len()));
+            overwrite(out, start, &written.0);
         }
+    }
+}
+
+fn overwrite(out: &mut Writer, at: usize, bytes: &[u8]) {
+    if let Some(place) = out.0.get_mut(at..at.saturating_add(bytes.len())) {
+        place.copy_from_slice(bytes);
     }
 }
 

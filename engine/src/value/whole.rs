@@ -32,7 +32,9 @@ impl Whole {
     pub(super) fn times_power_of_two(&mut self, power: u64) {
         self.multiply_add(1 << (power % 32), 0);
         let words = usize::try_from(power / 32).unwrap_or(0);
-        self.0.splice(0..0, core::iter::repeat_n(0, words));
+        let mut shifted = alloc::vec![0; words];
+        shifted.append(&mut self.0);
+        self.0 = shifted;
     }
 
     /// Divides in place and returns the remainder.
