@@ -5,7 +5,7 @@ mod needs;
 use sha2::{Digest, Sha256};
 use usher_engine::Plan;
 use usher_engine::definition::{Definition, Example};
-use usher_engine::value::{Fields, FromValue, ToValue, Unfit};
+use usher_engine::value::{Fields, FromValue, Reading, ToValue, Unfit};
 
 use crate::form::Form;
 use crate::limits::BUNDLE_BYTES_MAX;
@@ -50,14 +50,14 @@ impl Bundle {
     /// # Ok::<(), String>(())
     /// ```
     pub fn read(body: &[u8]) -> Result<Bundle, String> {
-        with_fields(body, |format, fields| {
-            let definition = fields.required("definition").map_err(unfit)?;
-            let examples: Vec<Example> = fields.or("examples", Vec::new()).map_err(unfit)?;
-            if format == FORMAT_WITHOUT_EXAMPLES && !examples.is_empty() {
-                return Err(format!("not a bundle: format {format} has no examples"));
-            }
-            Ok(Bundle { definition, examples })
-        })
+        let (format, bundle) = with_fields(body, |fields, reading| Bundle {
+            definition: fields.required("definition", reading),
+            examples: fields.or("examples", Vec::new(), reading),
+        })?;
+        if format == FORMAT_WITHOUT_EXAMPLES && !bundle.examples.is_empty() {
+            return Err(format!("not a bundle: format {format} has no examples"));
+        }
+        Ok(bundle)
     }
 
     /// Writes the bundle as `push` sends it.
@@ -94,25 +94,26 @@ impl Bundle {
     }
 }
 
-/// Reads the format version of a body, and passes it on with the other fields.
-fn with_fields<T>(body: &[u8], read: impl FnOnce(i64, Fields<'_>) -> Result<T, String>) -> Result<T, String> {
+/// Reads the format of a body, and then what is wanted of its fields.
+fn with_fields<T>(body: &[u8], read: impl FnOnce(Fields<'_>, &mut Reading) -> T) -> Result<(i64, T), String> {
     if body.len() > BUNDLE_BYTES_MAX {
         return Err(format!("the bundle is over {BUNDLE_BYTES_MAX} bytes"));
     }
     let value = read::document(body).map_err(|_| "not a bundle: it is no JSON".to_owned())?;
-    let fields = Fields::of(&value, &["format", "definition", "examples"]).map_err(unfit)?;
+    let unfit = |unfit: Unfit| format!("not a bundle: {unfit}");
+    let mut reading = Reading::default();
+    let fields = Fields::of(&value, &["format", "definition", "examples"], &mut reading);
     // Read first, because it decides how to read the rest.
-    let format: i64 = fields.required("format").map_err(unfit)?;
+    let format: i64 = fields.required("format", &mut reading);
+    reading.done().map_err(unfit)?;
     if !(FORMAT_WITHOUT_EXAMPLES..=FORMAT).contains(&format) {
         return Err(format!(
             "the bundle's format is {format}, this build reads {FORMAT_WITHOUT_EXAMPLES} to {FORMAT}"
         ));
     }
-    read(format, fields)
-}
-
-fn unfit(unfit: Unfit) -> String {
-    format!("not a bundle: {unfit}")
+    let read = read(fields, &mut reading);
+    reading.done().map_err(unfit)?;
+    Ok((format, read))
 }
 
 pub(crate) fn compile(definition: Definition, audience: &str) -> Result<Plan, String> {
@@ -162,7 +163,8 @@ pub(crate) fn beyond(form: Form, definition: &Definition) -> Option<String> {
 ///
 /// The reason why it holds none, in one sentence.
 pub fn definition_of(bundle: &[u8]) -> Result<Definition, String> {
-    with_fields(bundle, |_, fields| fields.required("definition").map_err(unfit))
+    with_fields(bundle, |fields, reading| fields.required("definition", reading))
+        .map(|(_, definition)| definition)
 }
 
 /// The name of a body: its SHA-256 as hexadecimal digits.

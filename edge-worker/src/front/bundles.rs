@@ -1,6 +1,6 @@
 //! Routes of operators: publish, read and roll back bundles.
 
-use usher_engine::value::{Fields, Unfit, Value};
+use usher_engine::value::{Fields, Reading};
 
 use super::checked_head::CheckedHead;
 use crate::bundle::{self, hash_of};
@@ -133,11 +133,12 @@ fn wanted(body: &[u8]) -> Result<WhichRelease> {
         return Ok(WhichRelease::Previous);
     }
     let value = read::value(body).map_err(Refusal::from)?;
-    let read = |value: &Value| -> std::result::Result<(Option<i64>, Option<String>), Unfit> {
-        let fields = Fields::of(value, &["number", "hash"])?;
-        Ok((fields.or("number", None)?, fields.or("hash", None)?))
-    };
-    match read(&value).map_err(|_| malformed())? {
+    let mut reading = Reading::default();
+    let fields = Fields::of(&value, &["number", "hash"], &mut reading);
+    let number: Option<i64> = fields.or("number", None, &mut reading);
+    let hash: Option<String> = fields.or("hash", None, &mut reading);
+    reading.done().map_err(|_| malformed())?;
+    match (number, hash) {
         (None, None) => Ok(WhichRelease::Previous),
         (Some(number), None) => u64::try_from(number).map(WhichRelease::Number).map_err(|_| malformed()),
         (None, Some(hash)) => Ok(WhichRelease::Hash(hash)),

@@ -15,7 +15,7 @@ use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
 use subtle::{ConditionallySelectable, ConstantTimeEq};
-use usher_engine::value::{Fields, FromValue, Unfit, Value, named};
+use usher_engine::value::{Fields, FromValue, Reading, Value, named};
 
 use super::Signer;
 use crate::limits::KEYS_MAX;
@@ -77,54 +77,57 @@ struct Secret {
 }
 
 impl FromValue for Secret {
-    fn from_value(value: &Value) -> Result<Secret, Unfit> {
-        let fields = Fields::of(value, &["signing_key", "keys"])?;
-        Ok(Secret { signing_key: fields.required("signing_key")?, keys: fields.required("keys")? })
+    fn read(value: &Value, reading: &mut Reading) -> Secret {
+        let fields = Fields::of(value, &["signing_key", "keys"], reading);
+        Secret {
+            signing_key: fields.required("signing_key", reading),
+            keys: fields.required("keys", reading),
+        }
     }
 }
 
 impl FromValue for KeyRecord {
-    fn from_value(value: &Value) -> Result<KeyRecord, Unfit> {
+    fn read(value: &Value, reading: &mut Reading) -> KeyRecord {
         let known =
             ["kind", "sha256", "account", "audience", "public", "origins", "personalizations", "scopes"];
-        let fields = Fields::of(value, &known)?;
-        Ok(KeyRecord {
-            kind: fields.required("kind")?,
-            sha256: {
-                let text: String = fields.required("sha256")?;
-                from_hex(&text).ok_or_else(|| Unfit::new("not 64 hexadecimal digits").inside("sha256"))?
-            },
-            account: fields.or("account", None)?,
-            audience: fields.or("audience", None)?,
-            public: fields.or("public", false)?,
-            origins: fields.or("origins", Vec::new())?,
-            personalizations: fields.or("personalizations", None)?,
-            scopes: fields.or("scopes", Vec::new())?,
-        })
+        let fields = Fields::of(value, &known, reading);
+        let Hash(sha256) = fields.required("sha256", reading);
+        KeyRecord {
+            kind: fields.required("kind", reading),
+            sha256,
+            account: fields.or("account", None, reading),
+            audience: fields.or("audience", None, reading),
+            public: fields.or("public", false, reading),
+            origins: fields.or("origins", Vec::new(), reading),
+            personalizations: fields.or("personalizations", None, reading),
+            scopes: fields.or("scopes", Vec::new(), reading),
+        }
+    }
+}
+
+struct Hash([u8; 32]);
+
+impl FromValue for Hash {
+    fn read(value: &Value, reading: &mut Reading) -> Hash {
+        Hash(value.as_str().and_then(from_hex).unwrap_or_else(|| {
+            reading.note("not 64 hexadecimal digits");
+            [0; 32]
+        }))
     }
 }
 
 impl FromValue for Kind {
-    fn from_value(value: &Value) -> Result<Kind, Unfit> {
-        let names = [
-            ("write", Kind::Write),
-            ("token", Kind::Token),
-            ("server", Kind::Server),
-            ("admin", Kind::Admin),
-        ];
-        named(value, &names)
+    fn read(value: &Value, reading: &mut Reading) -> Kind {
+        let others = [("token", Kind::Token), ("server", Kind::Server), ("admin", Kind::Admin)];
+        named(value, ("write", Kind::Write), &others, reading)
     }
 }
 
 impl FromValue for Scope {
-    fn from_value(value: &Value) -> Result<Scope, Unfit> {
-        let names = [
-            ("personalize", Scope::Personalize),
-            ("sensitive", Scope::Sensitive),
-            ("import", Scope::Import),
-            ("explain", Scope::Explain),
-        ];
-        named(value, &names)
+    fn read(value: &Value, reading: &mut Reading) -> Scope {
+        let others =
+            [("sensitive", Scope::Sensitive), ("import", Scope::Import), ("explain", Scope::Explain)];
+        named(value, ("personalize", Scope::Personalize), &others, reading)
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     OutputSource, Personalization, Removal, Section, StitchKey, Trust,
 };
 use crate::value::data::{names, read_fields, records, tagged, write_fields};
-use crate::value::{FromValue, ToValue, Unfit, Value, variant};
+use crate::value::{FromValue, Reading, ToValue, Value, variant};
 
 records! {
     Definition {
@@ -74,23 +74,21 @@ names! {
 }
 
 impl FromValue for AttributeKind {
-    fn from_value(value: &Value) -> Result<AttributeKind, Unfit> {
-        let (name, content) = variant(value)?;
-        let kind = match name {
-            "single" => read_fields!(content => AttributeKind::Single {
+    fn read(value: &Value, reading: &mut Reading) -> AttributeKind {
+        let (name, content) = variant(value, &["single", "list", "counter", "batch"], reading);
+        reading.inside(name, |reading| match name {
+            "single" => read_fields!(content, reading => AttributeKind::Single {
                 key_event, filter = None, column, aggregation, duration_ms = None, data_type = None, backfill = None,
             }),
-            "list" => read_fields!(content => AttributeKind::List {
+            "list" => read_fields!(content, reading => AttributeKind::List {
                 key_event, filter = None, column = None, keep = Keep::Newest, items_max, duration_ms,
                 parts = Vec::new(), actions = Vec::new(),
             }),
-            "counter" => read_fields!(content => AttributeKind::Counter {
+            "counter" => read_fields!(content, reading => AttributeKind::Counter {
                 key_event, filter = None, increment, window_ms = None, parts = Vec::new(), backfill = None,
             }),
-            "batch" => read_fields!(content => AttributeKind::Batch { column, data_type = None }),
-            _ => return Err(Unfit::none_of(&["single", "list", "counter", "batch"])),
-        };
-        kind.map_err(|unfit| unfit.inside(name))
+            _ => read_fields!(content, reading => AttributeKind::Batch { column, data_type = None }),
+        })
     }
 }
 
@@ -131,14 +129,12 @@ impl ToValue for AttributeKind {
 }
 
 impl FromValue for Increment {
-    fn from_value(value: &Value) -> Result<Increment, Unfit> {
-        let (name, content) = variant(value)?;
-        let increment = match name {
-            "constant" => FromValue::from_value(content).map(Increment::Constant),
-            "column" => FromValue::from_value(content).map(Increment::Column),
-            _ => return Err(Unfit::none_of(&["constant", "column"])),
-        };
-        increment.map_err(|unfit| unfit.inside(name))
+    fn read(value: &Value, reading: &mut Reading) -> Increment {
+        let (name, content) = variant(value, &["constant", "column"], reading);
+        reading.inside(name, |reading| match name {
+            "constant" => Increment::Constant(FromValue::read(content, reading)),
+            _ => Increment::Column(FromValue::read(content, reading)),
+        })
     }
 }
 
@@ -152,16 +148,14 @@ impl ToValue for Increment {
 }
 
 impl FromValue for OutputSource {
-    fn from_value(value: &Value) -> Result<OutputSource, Unfit> {
-        let (name, content) = variant(value)?;
-        let source = match name {
-            "attribute" => read_fields!(content => OutputSource::Attribute { name, part = None }),
-            "constant" => FromValue::from_value(content).map(OutputSource::Constant),
-            "text" => FromValue::from_value(content).map(OutputSource::Text),
-            "template" => FromValue::from_value(content).map(OutputSource::Template),
-            _ => return Err(Unfit::none_of(&["attribute", "constant", "text", "template"])),
-        };
-        source.map_err(|unfit| unfit.inside(name))
+    fn read(value: &Value, reading: &mut Reading) -> OutputSource {
+        let (name, content) = variant(value, &["attribute", "constant", "text", "template"], reading);
+        reading.inside(name, |reading| match name {
+            "attribute" => read_fields!(content, reading => OutputSource::Attribute { name, part = None }),
+            "constant" => OutputSource::Constant(FromValue::read(content, reading)),
+            "text" => OutputSource::Text(FromValue::read(content, reading)),
+            _ => OutputSource::Template(FromValue::read(content, reading)),
+        })
     }
 }
 

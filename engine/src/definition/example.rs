@@ -5,7 +5,7 @@ use alloc::{string::String, vec::Vec};
 
 use super::event_table::EventTable;
 use crate::value::data::{names, records, tagged};
-use crate::value::{FromValue, ToValue, Unfit, Value, variant};
+use crate::value::{FromValue, Reading, ToValue, Value, variant};
 
 /// One example.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,14 +106,12 @@ names! {
 }
 
 impl FromValue for ExampleCall {
-    fn from_value(value: &Value) -> Result<ExampleCall, Unfit> {
-        let (name, content) = variant(value)?;
-        let call = match name {
-            "event" => FromValue::from_value(content).map(ExampleCall::Event),
-            "lookup" => FromValue::from_value(content).map(ExampleCall::Lookup),
-            _ => return Err(Unfit::none_of(&["event", "lookup"])),
-        };
-        call.map_err(|unfit| unfit.inside(name))
+    fn read(value: &Value, reading: &mut Reading) -> ExampleCall {
+        let (name, content) = variant(value, &["event", "lookup"], reading);
+        reading.inside(name, |reading| match name {
+            "event" => ExampleCall::Event(FromValue::read(content, reading)),
+            _ => ExampleCall::Lookup(FromValue::read(content, reading)),
+        })
     }
 }
 

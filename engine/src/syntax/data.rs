@@ -4,8 +4,8 @@
 use alloc::string::ToString;
 
 use super::{Comparison, Expr, Name, Quantity, Test, parse};
-use crate::value::data::{names, read_fields, tagged, tuple, write_fields};
-use crate::value::{FromValue, ToValue, Unfit, Value, variant};
+use crate::value::data::{names, pair, read_fields, tagged, write_fields};
+use crate::value::{FromValue, Reading, ToValue, Value, variant};
 
 names! {
     Comparison {
@@ -19,8 +19,8 @@ names! {
 }
 
 impl FromValue for Name {
-    fn from_value(value: &Value) -> Result<Name, Unfit> {
-        FromValue::from_value(value).map(Name)
+    fn read(value: &Value, reading: &mut Reading) -> Name {
+        Name(FromValue::read(value, reading))
     }
 }
 
@@ -31,21 +31,22 @@ impl ToValue for Name {
 }
 
 impl FromValue for Expr {
-    fn from_value(value: &Value) -> Result<Expr, Unfit> {
+    fn read(value: &Value, reading: &mut Reading) -> Expr {
         if let Value::String(text) = value {
-            return parse(text).map_err(|_| Unfit::new("no criterion"));
+            return parse(text).unwrap_or_else(|_| {
+                reading.note("no criterion");
+                Expr::Constant(false)
+            });
         }
-        let (name, content) = variant(value)?;
-        let expr = match name {
-            "constant" => FromValue::from_value(content).map(Expr::Constant),
-            "and" => FromValue::from_value(content).map(Expr::And),
-            "or" => FromValue::from_value(content).map(Expr::Or),
-            "not" => FromValue::from_value(content).map(Expr::Not),
-            "segment" => FromValue::from_value(content).map(Expr::Segment),
-            "test" => read_fields!(content => Expr::Test { name, test, negated }),
-            _ => return Err(Unfit::none_of(&["constant", "and", "or", "not", "segment", "test"])),
-        };
-        expr.map_err(|unfit| unfit.inside(name))
+        let (name, content) = variant(value, &["constant", "and", "or", "not", "segment", "test"], reading);
+        reading.inside(name, |reading| match name {
+            "and" => Expr::And(FromValue::read(content, reading)),
+            "or" => Expr::Or(FromValue::read(content, reading)),
+            "not" => Expr::Not(FromValue::read(content, reading)),
+            "segment" => Expr::Segment(FromValue::read(content, reading)),
+            "test" => read_fields!(content, reading => Expr::Test { name, test, negated }),
+            _ => Expr::Constant(FromValue::read(content, reading)),
+        })
     }
 }
 
@@ -67,17 +68,23 @@ impl ToValue for Expr {
 }
 
 impl FromValue for Quantity {
-    fn from_value(value: &Value) -> Result<Quantity, Unfit> {
-        let (name, content) = variant(value)?;
-        let quantity = match name {
-            "any" if *content == Value::Null => Ok(Quantity::Any),
-            "all" if *content == Value::Null => Ok(Quantity::All),
-            "at_least" => FromValue::from_value(content).map(Quantity::AtLeast),
-            "at_most" => FromValue::from_value(content).map(Quantity::AtMost),
-            "exactly" => FromValue::from_value(content).map(Quantity::Exactly),
-            _ => return Err(Unfit::none_of(&["any", "all", "at_least", "at_most", "exactly"])),
-        };
-        quantity.map_err(|unfit| unfit.inside(name))
+    fn read(value: &Value, reading: &mut Reading) -> Quantity {
+        let (name, content) = variant(value, &["any", "all", "at_least", "at_most", "exactly"], reading);
+        reading.inside(name, |reading| match name {
+            "at_least" => Quantity::AtLeast(FromValue::read(content, reading)),
+            "at_most" => Quantity::AtMost(FromValue::read(content, reading)),
+            "exactly" => Quantity::Exactly(FromValue::read(content, reading)),
+            _ => {
+                without_content(content, reading);
+                if name == "all" { Quantity::All } else { Quantity::Any }
+            }
+        })
+    }
+}
+
+fn without_content(content: &Value, reading: &mut Reading) {
+    if *content != Value::Null {
+        reading.note("a name alone has no content");
     }
 }
 
@@ -94,54 +101,54 @@ impl ToValue for Quantity {
 }
 
 impl FromValue for Test {
-    fn from_value(value: &Value) -> Result<Test, Unfit> {
-        let (name, content) = variant(value)?;
-        let pair = || tuple(content).map(|[first, second]| (first, second));
-        let test = match name {
-            "equal" => FromValue::from_value(content).map(Test::Equal),
-            "order" => pair().and_then(|(comparison, value)| {
-                Ok(Test::Order(FromValue::from_value(comparison)?, value.clone()))
-            }),
-            "in" => FromValue::from_value(content).map(Test::In),
-            "between" => pair().map(|(low, high)| Test::Between(low.clone(), high.clone())),
-            "like" => FromValue::from_value(content).map(Test::Like),
-            "starts_with" => FromValue::from_value(content).map(Test::StartsWith),
-            "ends_with" => FromValue::from_value(content).map(Test::EndsWith),
-            "contains" => FromValue::from_value(content).map(Test::Contains),
-            "matches" => FromValue::from_value(content).map(Test::Matches),
-            "null" if *content == Value::Null => Ok(Test::Null),
-            "within_days" => FromValue::from_value(content).map(Test::WithinDays),
-            "more_than_days_ago" => FromValue::from_value(content).map(Test::MoreThanDaysAgo),
-            "version" => pair().and_then(|(comparison, version)| {
-                Ok(Test::Version(FromValue::from_value(comparison)?, FromValue::from_value(version)?))
-            }),
-            "items" => pair().and_then(|(quantity, tests)| {
-                Ok(Test::Items(FromValue::from_value(quantity)?, FromValue::from_value(tests)?))
-            }),
-            "size" => pair().and_then(|(comparison, size)| {
-                Ok(Test::Size(FromValue::from_value(comparison)?, FromValue::from_value(size)?))
-            }),
-            _ => {
-                return Err(Unfit::none_of(&[
-                    "equal",
-                    "order",
-                    "in",
-                    "between",
-                    "like",
-                    "starts_with",
-                    "ends_with",
-                    "contains",
-                    "matches",
-                    "null",
-                    "within_days",
-                    "more_than_days_ago",
-                    "version",
-                    "items",
-                    "size",
-                ]));
+    fn read(value: &Value, reading: &mut Reading) -> Test {
+        let known = [
+            "equal",
+            "order",
+            "in",
+            "between",
+            "like",
+            "starts_with",
+            "ends_with",
+            "contains",
+            "matches",
+            "null",
+            "within_days",
+            "more_than_days_ago",
+            "version",
+            "items",
+            "size",
+        ];
+        let (name, content) = variant(value, &known, reading);
+        reading.inside(name, |reading| match name {
+            "equal" => Test::Equal(content.clone()),
+            "order" | "between" | "version" | "items" | "size" => {
+                of_two(name, pair(content, reading), reading)
             }
-        };
-        test.map_err(|unfit| unfit.inside(name))
+            "in" => Test::In(FromValue::read(content, reading)),
+            "like" => Test::Like(FromValue::read(content, reading)),
+            "starts_with" => Test::StartsWith(FromValue::read(content, reading)),
+            "ends_with" => Test::EndsWith(FromValue::read(content, reading)),
+            "contains" => Test::Contains(content.clone()),
+            "matches" => Test::Matches(FromValue::read(content, reading)),
+            "within_days" => Test::WithinDays(FromValue::read(content, reading)),
+            "more_than_days_ago" => Test::MoreThanDaysAgo(FromValue::read(content, reading)),
+            _ => {
+                without_content(content, reading);
+                Test::Null
+            }
+        })
+    }
+}
+
+/// A test whose content is a pair.
+fn of_two(name: &str, [first, second]: [&Value; 2], reading: &mut Reading) -> Test {
+    match name {
+        "order" => Test::Order(FromValue::read(first, reading), second.clone()),
+        "version" => Test::Version(FromValue::read(first, reading), FromValue::read(second, reading)),
+        "items" => Test::Items(FromValue::read(first, reading), FromValue::read(second, reading)),
+        "size" => Test::Size(FromValue::read(first, reading), FromValue::read(second, reading)),
+        _ => Test::Between(first.clone(), second.clone()),
     }
 }
 

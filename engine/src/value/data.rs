@@ -11,8 +11,70 @@ use super::{DataType, Number, Value};
 
 /// Data that can be read from a value.
 pub trait FromValue: Sized {
-    /// Reads it; refuses unknown entries.
-    fn from_value(value: &Value) -> Result<Self, Unfit>;
+    /// Reads it; refuses unknown entries. A value that does not fit is noted, and something stands for it: so no reader
+    /// has to return from the middle of a record, which costs more code than everything else that it does.
+    fn read(value: &Value, reading: &mut Reading) -> Self;
+
+    /// Reads it.
+    ///
+    /// # Errors
+    ///
+    /// The first problem, if it does not fit.
+    fn from_value(value: &Value) -> Result<Self, Unfit> {
+        let mut reading = Reading::default();
+        let read = Self::read(value, &mut reading);
+        reading.done().map(|()| read)
+    }
+}
+
+/// One reading: the first problem that it met.
+#[derive(Debug, Default)]
+pub struct Reading(Option<Unfit>);
+
+impl Reading {
+    /// Notes a problem of the value that is read, unless there was one before.
+    #[cold]
+    pub fn note(&mut self, problem: &str) {
+        self.0.get_or_insert_with(|| Unfit(Box::new((String::new(), problem.to_owned()))));
+    }
+
+    /// Notes that the value is none of the allowed names.
+    #[cold]
+    pub fn none_of(&mut self, names: &[&str]) {
+        self.note(&["not one of: ", &names.join(", ")].concat());
+    }
+
+    /// Reads a part; the paths of its problems begin with its name.
+    pub fn inside<T>(&mut self, name: &str, read: impl FnOnce(&mut Reading) -> T) -> T {
+        let before = self.0.is_some();
+        let part = read(self);
+        self.leave(before, name);
+        part
+    }
+
+    /// Extends the path of a problem that was not there before a part of this name was read.
+    fn leave(&mut self, before: bool, name: &str) {
+        if !before && let Some(Unfit(unfit)) = &mut self.0 {
+            let path = &mut unfit.0;
+            let point = if path.is_empty() || path.starts_with('[') { "" } else { "." };
+            *path = [name, point, path].concat();
+        }
+    }
+
+    fn leave_item(&mut self, before: bool, index: usize) {
+        if !before && self.0.is_some() {
+            self.leave(before, &alloc::format!("[{index}]"));
+        }
+    }
+
+    /// The end of the reading, or of its first part.
+    ///
+    /// # Errors
+    ///
+    /// The first problem.
+    pub fn done(&mut self) -> Result<(), Unfit> {
+        self.0.take().map_or(Ok(()), Err)
+    }
 }
 
 /// Data that can be written to a value, from which it reads back.
@@ -21,34 +83,9 @@ pub trait ToValue {
     fn to_value(&self) -> Value;
 }
 
-/// A value of the wrong shape: the path to it, and the problem. Boxed, because every reader passes it on.
+/// A value of the wrong shape: the path to it, and the problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unfit(Box<(String, String)>);
-
-impl Unfit {
-    /// An error about the value itself.
-    pub fn new(problem: &str) -> Unfit {
-        Unfit(Box::new((String::new(), problem.to_owned())))
-    }
-
-    /// An error that lists the allowed names.
-    pub fn none_of(names: &[&str]) -> Unfit {
-        Unfit::new(&["not one of: ", &names.join(", ")].concat())
-    }
-
-    /// The same error, with the path extended by an entry's name.
-    #[must_use]
-    pub fn inside(mut self, name: &str) -> Unfit {
-        let path = &mut self.0.0;
-        let point = if path.is_empty() || path.starts_with('[') { "" } else { "." };
-        *path = [name, point, path].concat();
-        self
-    }
-
-    fn at(self, index: usize) -> Unfit {
-        self.inside(&alloc::format!("[{index}]"))
-    }
-}
 
 impl fmt::Display for Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -67,45 +104,39 @@ pub struct Fields<'a>(&'a [(String, Value)]);
 
 impl<'a> Fields<'a> {
     /// Reads an object with these entries only, none of them twice.
-    ///
-    /// # Errors
-    ///
-    /// If it is not an object, or has an unknown name.
-    pub fn of(value: &'a Value, known: &[&str]) -> Result<Fields<'a>, Unfit> {
-        let entries = value.as_object().ok_or_else(|| Unfit::new("not an object"))?;
+    pub fn of(value: &'a Value, known: &[&str], reading: &mut Reading) -> Fields<'a> {
+        let Some(entries) = value.as_object() else {
+            reading.note("not an object");
+            return Fields(&[]);
+        };
         for (index, (name, _)) in entries.iter().enumerate() {
             if !known.contains(&name.as_str()) {
                 // The name is not repeated, because it may be a secret.
-                return Err(Unfit::new("has a key that is not known there"));
+                reading.note("has a key that is not known there");
             }
             if entries.iter().take(index).any(|(earlier, _)| earlier == name) {
-                return Err(Unfit::new("there twice").inside(name));
+                reading.inside(name, |reading| reading.note("there twice"));
             }
         }
-        Ok(Fields(entries))
+        Fields(entries)
     }
 
     /// A required field.
-    ///
-    /// # Errors
-    ///
-    /// If it is missing or does not fit.
-    pub fn required<T: FromValue>(self, name: &str) -> Result<T, Unfit> {
-        match self.find(name) {
-            Some(value) => T::from_value(value).map_err(|unfit| unfit.inside(name)),
-            None => Err(Unfit::new("missing").inside(name)),
-        }
+    pub fn required<T: FromValue>(self, name: &str, reading: &mut Reading) -> T {
+        reading.inside(name, |reading| {
+            let value = self.find(name).unwrap_or_else(|| {
+                reading.note("missing");
+                &Value::Null
+            });
+            T::read(value, reading)
+        })
     }
 
     /// An optional field with a default.
-    ///
-    /// # Errors
-    ///
-    /// If it is present and does not fit.
-    pub fn or<T: FromValue>(self, name: &str, default: T) -> Result<T, Unfit> {
+    pub fn or<T: FromValue>(self, name: &str, default: T, reading: &mut Reading) -> T {
         match self.find(name) {
-            Some(value) => T::from_value(value).map_err(|unfit| unfit.inside(name)),
-            None => Ok(default),
+            Some(value) => reading.inside(name, |reading| T::read(value, reading)),
+            None => default,
         }
     }
 
@@ -114,20 +145,26 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A variant's name and content; one without content is its name alone.
-///
-/// # Errors
-///
-/// If it does not have that shape.
-pub fn variant(value: &Value) -> Result<(&str, &Value), Unfit> {
-    match value {
-        Value::String(name) => Ok((name, &Value::Null)),
+/// A variant's name and content; one without content is its name alone. Neither, if it is none of these variants.
+pub fn variant<'a>(value: &'a Value, known: &[&str], reading: &mut Reading) -> (&'a str, &'a Value) {
+    let (name, content) = match value {
+        Value::String(name) => (name, &Value::Null),
         Value::Object(entries) => match entries.as_slice() {
-            [(name, content)] => Ok((name, content)),
-            _ => Err(Unfit::new("not an object with one key")),
+            [(name, content)] => (name, content),
+            _ => return nothing(reading, "not an object with one key"),
         },
-        _ => Err(Unfit::new("not a name or an object with one key")),
+        _ => return nothing(reading, "not a name or an object with one key"),
+    };
+    if known.contains(&name.as_str()) {
+        return (name, content);
     }
+    reading.none_of(known);
+    ("", &Value::Null)
+}
+
+fn nothing(reading: &mut Reading, problem: &str) -> (&'static str, &'static Value) {
+    reading.note(problem);
+    ("", &Value::Null)
 }
 
 /// A variant with content, as a value.
@@ -135,32 +172,35 @@ pub(crate) fn tagged(name: &str, content: Value) -> Value {
     Value::Object(Vec::from([(name.to_owned(), content)]))
 }
 
-/// The meaning of a name.
-///
-/// # Errors
-///
-/// If it is none of these names.
-pub fn named<T: Copy>(value: &Value, names: &[(&str, T)]) -> Result<T, Unfit> {
+/// The meaning of a name, the first if it is none of these.
+pub fn named<T: Copy>(value: &Value, first: (&str, T), others: &[(&str, T)], reading: &mut Reading) -> T {
     let text = value.as_str();
-    let found = names.iter().find(|(name, _)| text == Some(name)).map(|(_, meaning)| *meaning);
-    found.ok_or_else(|| Unfit::none_of(&names.iter().map(|(name, _)| *name).collect::<Vec<_>>()))
+    let mut all = others.iter().chain([&first]);
+    if let Some((_, meaning)) = all.find(|(name, _)| text == Some(name)) {
+        return *meaning;
+    }
+    let names: Vec<&str> = [&first].into_iter().chain(others).map(|(name, _)| *name).collect();
+    reading.none_of(&names);
+    first.1
 }
 
-/// A list of exactly this many values.
-pub(crate) fn tuple<const N: usize>(value: &Value) -> Result<&[Value; N], Unfit> {
-    let items: Option<&[Value; N]> = value.as_list().and_then(|items| items.try_into().ok());
-    items.ok_or_else(|| Unfit::new("not a list of as many values as belong there"))
+/// A list of exactly two values.
+pub(crate) fn pair<'a>(value: &'a Value, reading: &mut Reading) -> [&'a Value; 2] {
+    if let Some([first, second]) = value.as_list() {
+        return [first, second];
+    }
+    reading.note("not a list of two values");
+    [&Value::Null, &Value::Null]
 }
 
 /// Reads `Type { field, field = default }` from a value; a field without a default is required.
 macro_rules! read_fields {
-    ($value:expr => $($kind:ident)::+ { $($field:ident $(= $default:expr)?),* $(,)? }) => {
-        $crate::value::Fields::of($value, &[$(stringify!($field)),*]).and_then(|fields| {
-            Ok($($kind)::+ { $($field: $crate::value::data::read_fields!(@ fields $field $($default)?)),* })
-        })
-    };
-    (@ $fields:ident $field:ident) => { $fields.required(stringify!($field))? };
-    (@ $fields:ident $field:ident $default:expr) => { $fields.or(stringify!($field), $default)? };
+    ($value:expr, $reading:expr => $($kind:ident)::+ { $($field:ident $(= $default:expr)?),* $(,)? }) => {{
+        let fields = $crate::value::Fields::of($value, &[$(stringify!($field)),*], $reading);
+        $($kind)::+ { $($field: $crate::value::data::read_fields!(@ fields $reading; $field $($default)?)),* }
+    }};
+    (@ $fields:ident $reading:expr; $field:ident) => { $fields.required(stringify!($field), $reading) };
+    (@ $fields:ident $reading:expr; $field:ident $default:expr) => { $fields.or(stringify!($field), $default, $reading) };
 }
 pub(crate) use read_fields;
 
@@ -196,8 +236,8 @@ pub(crate) fn object<const N: usize>(entries: [(&str, Value); N]) -> Value {
 macro_rules! records {
     ($($type:ident { $($field:ident $(= $default:expr)?),* $(,)? })*) => { $(
         impl $crate::value::FromValue for $type {
-            fn from_value(value: &$crate::value::Value) -> Result<$type, $crate::value::Unfit> {
-                $crate::value::data::read_fields!(value => $type { $($field $(= $default)?),* })
+            fn read(value: &$crate::value::Value, reading: &mut $crate::value::Reading) -> $type {
+                $crate::value::data::read_fields!(value, reading => $type { $($field $(= $default)?),* })
             }
         }
 
@@ -214,16 +254,17 @@ pub(crate) use records;
 
 /// Reads and writes enums whose variants are names only.
 macro_rules! names {
-    ($($type:ident { $($variant:ident = $name:literal),* $(,)? })*) => { $(
+    ($($type:ident { $first:ident = $first_name:literal $(, $variant:ident = $name:literal)* $(,)? })*) => { $(
         impl $crate::value::FromValue for $type {
-            fn from_value(value: &$crate::value::Value) -> Result<$type, $crate::value::Unfit> {
-                $crate::value::named(value, &[$(($name, $type::$variant)),*])
+            fn read(value: &$crate::value::Value, reading: &mut $crate::value::Reading) -> $type {
+                let first = ($first_name, $type::$first);
+                $crate::value::named(value, first, &[$(($name, $type::$variant)),*], reading)
             }
         }
 
         impl $crate::value::ToValue for $type {
             fn to_value(&self) -> $crate::value::Value {
-                match self { $($type::$variant => $name.into()),* }
+                match self { $type::$first => $first_name.into() $(, $type::$variant => $name.into())* }
             }
         }
     )* };
@@ -231,8 +272,9 @@ macro_rules! names {
 pub(crate) use names;
 
 impl FromValue for DataType {
-    fn from_value(value: &Value) -> Result<DataType, Unfit> {
-        named(value, &DataType::ALL.map(|data_type| (data_type.as_str(), data_type)))
+    fn read(value: &Value, reading: &mut Reading) -> DataType {
+        let [first, others @ ..] = DataType::ALL.map(|data_type| (data_type.as_str(), data_type));
+        named(value, first, &others, reading)
     }
 }
 
@@ -243,8 +285,8 @@ impl ToValue for DataType {
 }
 
 impl FromValue for Value {
-    fn from_value(value: &Value) -> Result<Value, Unfit> {
-        Ok(value.clone())
+    fn read(value: &Value, _: &mut Reading) -> Value {
+        value.clone()
     }
 }
 
@@ -255,11 +297,12 @@ impl ToValue for Value {
 }
 
 impl FromValue for bool {
-    fn from_value(value: &Value) -> Result<bool, Unfit> {
-        match value {
-            Value::Boolean(value) => Ok(*value),
-            _ => Err(Unfit::new("not true or false")),
+    fn read(value: &Value, reading: &mut Reading) -> bool {
+        if let Value::Boolean(value) = value {
+            return *value;
         }
+        reading.note("not true or false");
+        false
     }
 }
 
@@ -270,8 +313,11 @@ impl ToValue for bool {
 }
 
 impl FromValue for Number {
-    fn from_value(value: &Value) -> Result<Number, Unfit> {
-        value.as_number().ok_or_else(|| Unfit::new("not a number"))
+    fn read(value: &Value, reading: &mut Reading) -> Number {
+        value.as_number().unwrap_or_else(|| {
+            reading.note("not a number");
+            Number::Integer(0)
+        })
     }
 }
 
@@ -282,11 +328,12 @@ impl ToValue for Number {
 }
 
 impl FromValue for i64 {
-    fn from_value(value: &Value) -> Result<i64, Unfit> {
-        match value {
-            Value::Number(Number::Integer(value)) => Ok(*value),
-            _ => Err(Unfit::new("not an integer")),
+    fn read(value: &Value, reading: &mut Reading) -> i64 {
+        if let Value::Number(Number::Integer(value)) = value {
+            return *value;
         }
+        reading.note("not an integer");
+        0
     }
 }
 
@@ -297,8 +344,11 @@ impl ToValue for i64 {
 }
 
 impl FromValue for u32 {
-    fn from_value(value: &Value) -> Result<u32, Unfit> {
-        i64::from_value(value)?.try_into().map_err(|_| Unfit::new("below 0 or too large"))
+    fn read(value: &Value, reading: &mut Reading) -> u32 {
+        u32::try_from(i64::read(value, reading)).unwrap_or_else(|_| {
+            reading.note("below 0 or too large");
+            0
+        })
     }
 }
 
@@ -309,8 +359,12 @@ impl ToValue for u32 {
 }
 
 impl FromValue for String {
-    fn from_value(value: &Value) -> Result<String, Unfit> {
-        value.as_str().map(str::to_owned).ok_or_else(|| Unfit::new("not a text"))
+    fn read(value: &Value, reading: &mut Reading) -> String {
+        let text = value.as_str().unwrap_or_else(|| {
+            reading.note("not a text");
+            ""
+        });
+        text.to_owned()
     }
 }
 
@@ -322,8 +376,8 @@ impl ToValue for String {
 
 /// Null reads as None.
 impl<T: FromValue> FromValue for Option<T> {
-    fn from_value(value: &Value) -> Result<Option<T>, Unfit> {
-        value.present().map(T::from_value).transpose()
+    fn read(value: &Value, reading: &mut Reading) -> Option<T> {
+        value.present().map(|value| T::read(value, reading))
     }
 }
 
@@ -334,13 +388,18 @@ impl<T: ToValue> ToValue for Option<T> {
 }
 
 impl<T: FromValue> FromValue for Vec<T> {
-    fn from_value(value: &Value) -> Result<Vec<T>, Unfit> {
-        let values = value.as_list().ok_or_else(|| Unfit::new("not a list"))?;
+    fn read(value: &Value, reading: &mut Reading) -> Vec<T> {
+        let values = value.as_list().unwrap_or_else(|| {
+            reading.note("not a list");
+            &[]
+        });
         let mut items = Vec::with_capacity(values.len());
         for (index, value) in values.iter().enumerate() {
-            items.push(T::from_value(value).map_err(|unfit| unfit.at(index))?);
+            let before = reading.0.is_some();
+            items.push(T::read(value, reading));
+            reading.leave_item(before, index);
         }
-        Ok(items)
+        items
     }
 }
 
@@ -351,8 +410,8 @@ impl<T: ToValue> ToValue for Vec<T> {
 }
 
 impl<T: FromValue> FromValue for Box<T> {
-    fn from_value(value: &Value) -> Result<Box<T>, Unfit> {
-        T::from_value(value).map(Box::new)
+    fn read(value: &Value, reading: &mut Reading) -> Box<T> {
+        Box::new(T::read(value, reading))
     }
 }
 

@@ -12,7 +12,7 @@ mod nearest;
 mod serde;
 mod text;
 mod whole;
-pub use data::{Fields, FromValue, ToValue, Unfit, named, variant};
+pub use data::{Fields, FromValue, Reading, ToValue, Unfit, named, variant};
 pub use nanos::Nanos;
 
 use alloc::{string::String, vec::Vec};
