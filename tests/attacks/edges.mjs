@@ -120,6 +120,18 @@ class Edge {
     return Number(execFileSync("ps", ["-o", "rss=", "-p", String(this.pid)], { encoding: "utf8" })) / 1024;
   }
 
+  /** Processor time that the process has taken, in ms. */
+  cpu() {
+    const file = `/proc/${this.pid}/stat`;
+    if (existsSync(file)) {
+      const [user, system] = readFileSync(file, "utf8").split(") ").at(-1).split(" ").slice(11, 13);
+      return (Number(user) + Number(system)) * 10;
+    }
+    // `1:02.34`, and before the minutes hours.
+    const parts = execFileSync("ps", ["-o", "time=", "-p", String(this.pid)], { encoding: "utf8" }).trim().split(":");
+    return parts.reduce((sum, part) => sum * 60 + Number(part), 0) * 1_000;
+  }
+
   /** How much its memory grows at most while something is done, in MiB. */
   async growth(work) {
     const before = this.memory();
@@ -286,7 +298,7 @@ function usher() {
  */
 export async function beside(t, edge, attack) {
   const calm = [];
-  for (let index = 0; index < 30; index++) calm.push(await visit(edge));
+  for (let index = 0; index < 100; index++) calm.push(await visit(edge));
   const during = [];
   let attacking = true;
   const attackers = attack().finally(() => (attacking = false));
@@ -304,7 +316,7 @@ export async function beside(t, edge, attack) {
     `${during.length} views of a victim: p99 ${p99(beside).toFixed(1)} ms, ${p99(before).toFixed(1)} ms before: ` +
       `${(p99(beside) / p99(before)).toFixed(1)} ×; slowest ${beside.at(-1).toFixed(0)} ms`,
   );
-  return { slowest: beside.at(-1) };
+  return { slowest: beside.at(-1), views: calm.length + during.length };
 }
 
 async function visit(edge) {

@@ -82,7 +82,10 @@ pub(crate) fn run(settings: Settings) -> Result<(), Failure> {
         seats: Seats::new(),
         room: Room::default(),
     };
-    let served = runtime.block_on(listen(settings.listen, Arc::new(host)));
+    // In a task: accepting yields to connections after a bounded turn, and they start on its thread without waking another.
+    let listening = runtime.spawn(listen(settings.listen, Arc::new(host)));
+    let served =
+        runtime.block_on(listening).unwrap_or_else(|error| Err(Failure::new(format!("stopped: {error}"))));
     // What still runs after its time is dropped here; then the writer ends what it took, and closes the database.
     runtime.shutdown_timeout(Duration::from_secs(1));
     writer.stop();

@@ -8,8 +8,8 @@
 use std::collections::HashMap;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -23,8 +23,8 @@ use crate::limits::{
     SOURCE_CONNECTIONS_MAX, SPARE_CONNECTIONS,
 };
 
-/// How long a caller may read nothing of its answer before its seat may be another's.
-const UNREAD_TIME: Duration = Duration::from_secs(1);
+/// How long a caller may read nothing of its answer before its seat may be another's, in ms.
+const UNREAD_MS: u64 = 1_000;
 
 /// How often seats are looked through.
 const SWEEP: Duration = Duration::from_millis(250);
@@ -48,8 +48,10 @@ enum Phase {
 #[derive(Debug)]
 pub(super) struct Seat {
     source: Source,
-    /// Whether the source's bound holds for it.
-    bounded: bool,
+    /// How many seats the source has; None: no bound holds for it.
+    of_source: Option<Arc<AtomicUsize>>,
+    /// Its place among the occupied ones.
+    at: AtomicUsize,
     phase: AtomicU8,
     /// When the phase began, and when something last moved in it; milliseconds since the seats were made.
     began_ms: AtomicU64,
@@ -85,8 +87,11 @@ impl Seat {
 
     /// The time that what has come of its body may take at the lowest rate.
     pub(super) fn time_earned(&self) -> Duration {
-        let received = self.received.load(Ordering::Relaxed);
-        Duration::from_millis(received.saturating_mul(1_000) / BODY_BYTES_PER_SECOND)
+        Duration::from_millis(self.earned_ms())
+    }
+
+    fn earned_ms(&self) -> u64 {
+        self.received.load(Ordering::Relaxed).saturating_mul(1_000) / BODY_BYTES_PER_SECOND
     }
 
     /// Its answer is on its way.
@@ -112,16 +117,23 @@ impl Seat {
     }
 
     fn now_ms(&self) -> u64 {
-        u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
+        ms_since(self.epoch)
     }
 
-    /// How long ago, by one of its two clocks.
-    fn since(&self, clock: &AtomicU64) -> Duration {
-        Duration::from_millis(self.now_ms().saturating_sub(clock.load(Ordering::Relaxed)))
+    /// Whether its source has more than a few.
+    fn is_of_many(&self) -> bool {
+        self.of_source.as_ref().is_some_and(|count| count.load(Ordering::Relaxed) > FEW_CONNECTIONS)
     }
 
-    fn is_over_time(&self) -> bool {
-        let (phase, rest) = (self.since(&self.began_ms), self.since(&self.moved_ms));
+    /// How long its phase lasts, and how long nothing has moved in it, in ms.
+    fn ages(&self, now_ms: u64) -> (u64, u64) {
+        let (began, moved) = (self.began_ms.load(Ordering::Relaxed), self.moved_ms.load(Ordering::Relaxed));
+        (now_ms.saturating_sub(began), now_ms.saturating_sub(moved))
+    }
+
+    fn is_over_time(&self, now_ms: u64) -> bool {
+        let (phase, rest) = self.ages(now_ms);
+        let (phase, rest) = (Duration::from_millis(phase), Duration::from_millis(rest));
         match self.phase() {
             Phase::Head => phase > HEAD_TIME,
             Phase::Idle => phase > IDLE_TIME,
@@ -130,15 +142,15 @@ impl Seat {
         }
     }
 
-    /// How long it has held its seat for nothing; None: it is being served.
-    fn wasted(&self) -> Option<Duration> {
-        let (phase, rest) = (self.since(&self.began_ms), self.since(&self.moved_ms));
+    /// How long it has held its seat for nothing, in ms; None: it is being served.
+    fn wasted(&self, now_ms: u64) -> Option<u64> {
+        let (phase, rest) = self.ages(now_ms);
         match self.phase() {
             Phase::Head | Phase::Idle => Some(phase),
             // Bytes that came fast earn no silence after them.
-            Phase::Body => Some(rest.max(phase.saturating_sub(self.time_earned()))),
+            Phase::Body => Some(rest.max(phase.saturating_sub(self.earned_ms()))),
             Phase::Service => None,
-            Phase::Answer => (rest > UNREAD_TIME).then_some(phase),
+            Phase::Answer => (rest > UNREAD_MS).then_some(phase),
         }
     }
 }
@@ -146,76 +158,124 @@ impl Seat {
 /// All of them.
 #[derive(Debug)]
 pub(super) struct Seats {
-    occupied: Mutex<Vec<Arc<Seat>>>,
+    taken: Mutex<Taken>,
     epoch: Instant,
+}
+
+/// A newcomer costs one look at each seat at most, where there is none left, and nothing is counted anew: whoever opens
+/// connections without end holds up those who wait to be accepted behind them.
+#[derive(Debug, Default)]
+struct Taken {
+    seats: Vec<Arc<Seat>>,
+    /// How many of them each source has that has any.
+    sources: HashMap<Source, Arc<AtomicUsize>>,
 }
 
 impl Seats {
     pub(super) fn new() -> Seats {
-        Seats { occupied: Mutex::new(Vec::new()), epoch: Instant::now() }
+        Seats { taken: Mutex::default(), epoch: Instant::now() }
     }
 
     /// A seat for a newcomer; None: all that could be given are being served. `bounded`: it is no trusted proxy, so that
     /// how many seats it has says something.
     pub(super) fn take(&self, source: Source, bounded: bool) -> Option<Arc<Seat>> {
-        let mut occupied = self.occupied.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_source = |seat: &Seat| seat.bounded && seat.source == source;
-        let own = occupied.iter().filter(|seat| bounded && of_source(seat)).count();
+        let now_ms = ms_since(self.epoch);
+        let mut taken = self.taken();
+        let own = if bounded { taken.of_source(source) } else { 0 };
         if own >= SOURCE_CONNECTIONS_MAX {
-            free(&mut occupied, of_source)?;
-        } else if own >= FEW_CONNECTIONS && occupied.len() >= CONNECTIONS_MAX - SPARE_CONNECTIONS {
-            free_of_many(&mut occupied)?;
-        } else if occupied.len() >= CONNECTIONS_MAX {
-            free_of_many(&mut occupied).or_else(|| free(&mut occupied, |_| true))?;
+            taken.free(now_ms, |seat| seat.of_source.is_some() && seat.source == source)?;
+        } else if own >= FEW_CONNECTIONS && taken.seats.len() >= CONNECTIONS_MAX - SPARE_CONNECTIONS {
+            taken.free(now_ms, Seat::is_of_many)?;
+        } else if taken.seats.len() >= CONNECTIONS_MAX {
+            taken.free(now_ms, Seat::is_of_many).or_else(|| taken.free(now_ms, |_| true))?;
+        }
+        let of_source = bounded.then(|| Arc::clone(taken.sources.entry(source).or_default()));
+        if let Some(count) = &of_source {
+            count.fetch_add(1, Ordering::Relaxed);
         }
         let seat = Arc::new(Seat {
             source,
-            bounded,
+            of_source,
+            at: AtomicUsize::new(taken.seats.len()),
             phase: AtomicU8::new(Phase::Head as u8),
-            began_ms: AtomicU64::new(0),
-            moved_ms: AtomicU64::new(0),
+            began_ms: AtomicU64::new(now_ms),
+            moved_ms: AtomicU64::new(now_ms),
             received: AtomicU64::new(0),
             epoch: self.epoch,
             gone: Notify::new(),
         });
-        seat.enter(Phase::Head);
-        occupied.push(Arc::clone(&seat));
+        taken.seats.push(Arc::clone(&seat));
         Some(seat)
     }
 
     pub(super) fn leave(&self, seat: &Arc<Seat>) {
-        let mut occupied = self.occupied.lock().unwrap_or_else(PoisonError::into_inner);
-        occupied.retain(|other| !Arc::ptr_eq(other, seat));
+        let mut taken = self.taken();
+        let at = seat.at.load(Ordering::Relaxed);
+        // Whose seat was given away is not there any more.
+        if taken.seats.get(at).is_some_and(|other| Arc::ptr_eq(other, seat)) {
+            taken.remove(at);
+        }
     }
 
     /// Closes connections whose time is over, for ever.
     pub(super) async fn sweep(&self) {
         loop {
             tokio::time::sleep(SWEEP).await;
-            let occupied = self.occupied.lock().unwrap_or_else(PoisonError::into_inner);
-            occupied.iter().filter(|seat| seat.is_over_time()).for_each(|seat| seat.gone.notify_one());
+            let taken = self.taken();
+            let now_ms = ms_since(self.epoch);
+            taken
+                .seats
+                .iter()
+                .filter(|seat| seat.is_over_time(now_ms))
+                .for_each(|seat| seat.gone.notify_one());
         }
     }
-}
 
-/// The same, among those of sources that have many.
-fn free_of_many(occupied: &mut Vec<Arc<Seat>>) -> Option<()> {
-    let mut counts: HashMap<Source, usize> = HashMap::new();
-    for seat in occupied.iter().filter(|seat| seat.bounded) {
-        *counts.entry(seat.source).or_default() += 1;
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    free(occupied, |seat| {
-        seat.bounded && counts.get(&seat.source).is_some_and(|count| *count > FEW_CONNECTIONS)
-    })
 }
 
-/// Takes the seat of the one that has wasted its own longest.
-fn free(occupied: &mut Vec<Arc<Seat>>, of: impl Fn(&Seat) -> bool) -> Option<()> {
-    let wasted = occupied.iter().enumerate().filter(|(_, seat)| of(seat));
-    let wasted = wasted.filter_map(|(at, seat)| Some((seat.wasted()?, at)));
-    let (_, at) = wasted.max()?;
-    occupied.swap_remove(at).gone.notify_one();
-    Some(())
+fn ms_since(epoch: Instant) -> u64 {
+    u64::try_from(epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Taken {
+    fn of_source(&self, source: Source) -> usize {
+        self.sources.get(&source).map_or(0, |count| count.load(Ordering::Relaxed))
+    }
+
+    /// Takes the seat of the one among these that has wasted its own longest.
+    fn free(&mut self, now_ms: u64, of: impl Fn(&Seat) -> bool) -> Option<()> {
+        let mut longest = None;
+        for seat in &self.seats {
+            if let Some(wasted) = seat.wasted(now_ms)
+                && longest.is_none_or(|(longest, _)| wasted >= longest)
+                && of(seat)
+            {
+                longest = Some((wasted, seat.at.load(Ordering::Relaxed)));
+            }
+        }
+        let (_, at) = longest?;
+        self.remove(at)?.gone.notify_one();
+        Some(())
+    }
+
+    fn remove(&mut self, at: usize) -> Option<Arc<Seat>> {
+        if at >= self.seats.len() {
+            return None;
+        }
+        let seat = self.seats.swap_remove(at);
+        if let Some(moved) = self.seats.get(at) {
+            moved.at.store(at, Ordering::Relaxed);
+        }
+        if let Some(count) = &seat.of_source
+            && count.fetch_sub(1, Ordering::Relaxed) == 1
+        {
+            self.sources.remove(&seat.source);
+        }
+        Some(seat)
+    }
 }
 
 /// A connection's stream, which tells its seat what moves.
@@ -298,12 +358,12 @@ mod tests {
         let first = seats.take(many, true).unwrap();
         first.serve();
         let silent: Vec<_> = (1..SOURCE_CONNECTIONS_MAX).map(|_| seats.take(many, true).unwrap()).collect();
-        let count = || seats.occupied.lock().unwrap().len();
+        let count = || seats.taken().seats.len();
         assert_eq!(count(), SOURCE_CONNECTIONS_MAX);
         // One more takes the seat of one that says nothing.
         let one_more = seats.take(many, true).unwrap();
         assert_eq!(count(), SOURCE_CONNECTIONS_MAX);
-        assert!(seats.occupied.lock().unwrap().iter().any(|seat| Arc::ptr_eq(seat, &first)));
+        assert!(seats.taken().seats.iter().any(|seat| Arc::ptr_eq(seat, &first)));
         // Others have room.
         let others: Vec<_> = (0..SOURCE_CONNECTIONS_MAX).map(|_| seats.take(other, true).unwrap()).collect();
         assert_eq!(count(), 2 * SOURCE_CONNECTIONS_MAX);
@@ -360,8 +420,7 @@ mod tests {
         ago(trickles, 50, 0);
         silent.received(1_000_000);
         ago(silent, 60, 20);
-        let gone =
-            |seat: &Arc<Seat>| !seats.occupied.lock().unwrap().iter().any(|other| Arc::ptr_eq(other, seat));
+        let gone = |seat: &Arc<Seat>| !seats.taken().seats.iter().any(|other| Arc::ptr_eq(other, seat));
         assert!(seats.take(source("203.0.113.5"), true).is_some());
         assert_eq!([trickles, silent, sends].map(gone), [true, false, false]);
         assert!(seats.take(source("203.0.113.6"), true).is_some());
@@ -376,6 +435,6 @@ mod tests {
             assert!(seats.take(Source::of(address.into()), true).is_some());
         }
         assert!(seats.take(source("203.0.113.5"), true).is_some());
-        assert_eq!(seats.occupied.lock().unwrap().len(), CONNECTIONS_MAX);
+        assert_eq!(seats.taken().seats.len(), CONNECTIONS_MAX);
     }
 }
