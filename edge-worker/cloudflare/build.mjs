@@ -1,4 +1,4 @@
-// Builds the worker: cargo, wasm-opt, and the entry beside it. Prints what ships.
+// Builds the worker: cargo and wasm-opt for each module, and the entry beside them. Prints what ships.
 //
 // usage: node build.mjs <out folder> [cargo features, such as test-clock,fault]
 
@@ -28,17 +28,11 @@ const PANICS = [
 /** Supported by workerd and by browsers of recent years; listed so that wasm-opt may use them. */
 const WASM_FEATURES = ["bulk-memory", "multivalue", "mutable-globals", "nontrapping-float-to-int", "reference-types", "sign-ext"];
 
-const cargo = ["build", "--quiet", "--locked", "--profile", "wasm", "--target", "wasm32-unknown-unknown", "-p", "usher-cloudflare"];
-run("cargo", features ? [...cargo, "--features", features] : cargo);
-const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
-const built = join(target, "wasm32-unknown-unknown/wasm/usher_cloudflare.wasm");
+/** The modules, each with its features: what serves visitors, and what the entry starts when the control plane is asked. */
+const MODULES = { "usher.wasm": [], "usher-control.wasm": ["control-plane"] };
+
 mkdirSync(resolve(out), { recursive: true });
-const wasm = join(resolve(out), "usher.wasm");
-const optimized = `${wasm}.new`;
-// Optimizing takes longer than everything else of a second build; the same input gives the same output.
-const stamp = join(resolve(out), ".built-from");
-const source = createHash("sha256").update(readFileSync(built)).digest("hex");
-if (!existsSync(wasm) || !existsSync(stamp) || readFileSync(stamp, "utf8") !== source) optimize();
+for (const [name, own] of Object.entries(MODULES)) build(name, [...own, ...features.split(",").filter(Boolean)]);
 
 for (const name of readdirSync(join(here, "entry"))) {
   rmSync(join(resolve(out), name), { force: true });
@@ -50,11 +44,30 @@ for (const name of readdirSync(resolve(out)).filter((name) => !name.startsWith("
   console.log(`${name.padEnd(24)} ${String(bytes.length).padStart(9)} bytes ${String(gzipSync(bytes, { level: 9 }).length).padStart(8)} gzip`);
 }
 
-function optimize() {
-  const silent = join(resolve(out), ".silent.wasm");
-  writeFileSync(silent, withSilentPanics(readFileSync(built)));
+function build(name, features) {
+  const cargo = ["build", "--quiet", "--locked", "--profile", "wasm", "--target", "wasm32-unknown-unknown", "-p", "usher-cloudflare"];
+  run("cargo", features.length > 0 ? [...cargo, "--features", features.join(",")] : cargo);
+  const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
+  const built = readFileSync(join(target, "wasm32-unknown-unknown/wasm/usher_cloudflare.wasm"));
+  const wasm = join(resolve(out), name);
+  // Optimizing takes longer than everything else of a second build; the same input gives the same output.
+  const stamp = join(resolve(out), `.${name}.built-from`);
+  const source = createHash("sha256").update(built).update(readFileSync(fileURLToPath(import.meta.url))).digest("hex");
+  if (existsSync(wasm) && existsSync(stamp) && readFileSync(stamp, "utf8") === source) return;
+  optimize(built, wasm);
+  writeFileSync(stamp, source);
+}
+
+function optimize(built, wasm) {
+  const optimized = `${wasm}.new`;
+  const silent = `${wasm}.silent`;
+  writeFileSync(silent, withSilentPanics(built));
   run(process.execPath, [
     join(root, "node_modules/binaryen/bin/wasm-opt"),
+    // Control flow is rebuilt from flat code, which is smaller than what the compiler leaves.
+    "--flatten",
+    "--rereloop",
+    "-Oz",
     "-Oz",
     "--strip-debug",
     "--strip-producers",
@@ -67,7 +80,6 @@ function optimize() {
   rmSync(silent);
   // Renamed into place, so that an interrupted build leaves the old one or the new one.
   renameSync(optimized, wasm);
-  writeFileSync(stamp, source);
 }
 
 /** A panic traps at once: nobody hears its message, which takes 6 KB to write, and the trap is all that the entry sees. */

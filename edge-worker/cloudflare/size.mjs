@@ -1,14 +1,30 @@
-// Prints the size of the module that serves visitors, beside its former size: a cold isolate compiles all of it.
+// Prints what the worker's modules weigh: the one that serves visitors beside its former size, because a cold isolate
+// compiles all of it; the one of the control plane; and all that is uploaded, which the platform bounds.
 //
-// usage: node size.mjs <folder of the worker>; CHECK=1 fails when it grew
+// usage: node size.mjs <folder of the worker>; CHECK=1 fails when the module for visitors grew
 
-import { statSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 
-/** Bytes at the release before; a change that is worth its bytes says so here. */
-const BEFORE = 474_776;
+/** Bytes of the module for visitors at the release before; a change that is worth its bytes says so here. */
+const BEFORE = { raw: 474_776, gzip: 207_734 };
+/** The platform's bound for a script with all its modules, packed: that of its free plan. */
+const UPLOAD_GZIP_BYTES = 3 * 1024 * 1024;
 
-const now = statSync(join(process.argv[2], "usher.wasm")).size;
-const grew = now - BEFORE;
-console.log(`the worker's module: ${now} bytes, ${BEFORE} before: ${grew > 0 ? "+" : ""}${grew} (${((100 * grew) / BEFORE).toFixed(1)} %)`);
-if (grew > 0 && process.env.CHECK === "1") process.exit(1);
+const [dist] = process.argv.slice(2);
+const size = (names) => {
+  const files = names.map((name) => readFileSync(join(dist, name)));
+  const sum = (length) => files.reduce((sum, file) => sum + length(file), 0);
+  return { raw: sum((file) => file.length), gzip: sum((file) => gzipSync(file, { level: 9 }).length) };
+};
+const said = ({ raw, gzip }) => `${raw} bytes, ${gzip} gzip`;
+
+const visitors = size(["usher.wasm"]);
+const all = size(readdirSync(dist).filter((name) => /\.(js|wasm)$/.test(name)));
+const grew = visitors.raw - BEFORE.raw;
+console.log(`the module for visitors: ${said(visitors)}; before: ${said(BEFORE)}; ${grew > 0 ? "+" : ""}${grew} (${((100 * grew) / BEFORE.raw).toFixed(1)} %)`);
+console.log(`the module of the control plane: ${said(size(["usher-control.wasm"]))}`);
+console.log(`all that is uploaded: ${said(all)} (at most ${UPLOAD_GZIP_BYTES} packed)`);
+const fails = visitors.raw > BEFORE.raw || all.gzip > UPLOAD_GZIP_BYTES;
+if (fails && process.env.CHECK === "1") process.exit(1);

@@ -12,6 +12,7 @@ use crate::log::{DAMAGED_PROFILE, Line};
 use crate::lookup::{self, Candidate};
 use crate::message::{self, Message, Received, Unreadable, WhichRelease};
 use crate::outcome::{FORGET, Folded, Outcome};
+use crate::plane::HAS_CONTROL_PLANE;
 use crate::releases::{self, DROPPED};
 use crate::store::{Basis, CommitError, Found, Pointer, Read, Store, Write};
 use crate::wire::Response;
@@ -49,6 +50,8 @@ pub fn serve(
             lookup::answer(edge, &pending, candidate, i64::MIN)
                 .unwrap_or_else(|| front::failed(edge, &request.head(), Refusal::STORAGE))
         }
+        // Builds without the control plane are for hosts that run the steps themselves.
+        Step::ControlPlane => front::failed(edge, &request.head(), Refusal::INTERNAL),
     }
 }
 
@@ -153,6 +156,12 @@ impl Opened {
             Work::TooNew(_) => Response::refused(Refusal::TOO_NEW),
         }
     }
+}
+
+/// True if this build has no control plane and the message is for it: a build with one opens it.
+pub fn needs_control_plane(edge: &Edge, message: &[u8]) -> bool {
+    // Data of a newer build are refused here, for whichever message.
+    !HAS_CONTROL_PLANE && !edge.storage_is_too_new() && message::is_of_control_plane(message)
 }
 
 /// Determines the read that a message needs.

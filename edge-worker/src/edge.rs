@@ -155,9 +155,8 @@ impl Edge {
     /// does not is not the same as nothing published.
     pub(crate) fn running_or_refuse(&self, audience: &str) -> Result<&Running, Refusal> {
         let has_fault = self.audience(audience).is_some_and(|known| known.fault.is_some());
-        let is_too_new = self.audience(audience).is_some_and(|known| known.is_too_new);
         let missing = match has_fault {
-            true if is_too_new => Refusal::TOO_NEW,
+            true if self.is_too_new(audience) => Refusal::TOO_NEW,
             true => Refusal::STORAGE,
             false => Refusal::AUDIENCE_UNKNOWN,
         };
@@ -178,8 +177,13 @@ impl Edge {
     }
 
     /// Records that storage did not answer, or holds what cannot be read.
-    pub(crate) fn note_storage_fault(&mut self) {
+    pub fn note_storage_fault(&mut self) {
         self.storage.failed = true;
+    }
+
+    /// True if that was recorded since this was asked last: for hosts that answer `/healthz` from another edge.
+    pub fn take_storage_fault(&mut self) -> bool {
+        core::mem::take(&mut self.storage.failed)
     }
 
     /// True when storage failed within the last minutes, as far as this process has met it.
@@ -331,14 +335,21 @@ impl Edge {
     }
 
     /// Records a fault found by the host: the reason why an audience does not run its bundle, or with an empty name why
-    /// the edge cannot catch up with the control object at all. None clears it.
-    pub fn set_fault(&mut self, audience: &str, reason: Option<&str>) {
+    /// the edge cannot catch up with the control object at all. None clears it. `is_too_new`: a newer build wrote the
+    /// audience's bundle.
+    pub fn set_fault(&mut self, audience: &str, reason: Option<&str>, is_too_new: bool) {
         let reason = reason.map(str::to_owned);
         if audience.is_empty() {
             self.host_fault = reason;
         } else {
-            self.audience_mut(audience).fault = reason;
+            let known = self.audience_mut(audience);
+            (known.fault, known.is_too_new) = (reason, is_too_new);
         }
+    }
+
+    /// True if an audience does not run its bundle because a newer build wrote that.
+    pub fn is_too_new(&self, audience: &str) -> bool {
+        self.audience(audience).is_some_and(|known| known.fault.is_some() && known.is_too_new)
     }
 
     fn audience(&self, id: &str) -> Option<&Audience> {

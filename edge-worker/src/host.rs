@@ -135,4 +135,6 @@ pub enum Step {
         /// For `drive::open` in the control object.
         message: Vec<u8>,
     },
+    /// Ask the front of a build with the control plane; this one has none.
+    ControlPlane,
 }

@@ -77,6 +77,7 @@ pub mod wire;
 mod error;
 mod form;
 pub mod limits;
+mod plane;
 
 pub use bundle::{Bundle, bundle_of, definition_of};
 pub use drive::{refresh, serve};

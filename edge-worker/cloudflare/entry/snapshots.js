@@ -24,13 +24,14 @@ let memoryBytes = 0;
 /** Copies up to this time, in milliseconds, are invalid after an import. */
 let forgottenMs = 0;
 
-export async function lookUp(service, env, context, frame, { shard, message, cacheKey }) {
+export async function lookUp(service, env, context, frame, step) {
+  const { shard, message, cacheKey } = step;
   const near = cacheKey && memory.get(cacheKey);
   if (near) {
-    const response = service.answer(frame, MEMORY, near, forgottenMs, false);
+    const response = step.answer(MEMORY, near, forgottenMs, false);
     if (response) return response;
   }
-  const answer = (tier, snapshot) => service.answer(frame, tier, snapshot, forgottenMs, true);
+  const answer = (tier, snapshot) => step.answer(tier, snapshot, forgottenMs, true);
   const kept = cacheKey && (await fromKv(env, cacheKey));
   if (kept) {
     const response = answer(KV, kept);

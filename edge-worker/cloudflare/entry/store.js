@@ -67,7 +67,7 @@ export class UsherStore {
         rows.number(found.length);
         for (const row of found) writeRow(rows, row);
       }
-      folded = service.fold(rows.done());
+      folded = opened.fold(rows.done());
       if (folded.raise) return folded;
       this.#write(folded.statements);
     } catch (error) {

@@ -89,9 +89,10 @@ export function modulesOf(dist, data) {
   // The first one is where it begins; which others there are is the build's.
   const others = readdirSync(resolve(dist)).filter((name) => name.endsWith(".js") && name !== "index.js");
   const modules = ["index.js", ...others.sort()];
+  const wasm = readdirSync(resolve(dist)).filter((name) => name.endsWith(".wasm"));
   return `modules = [
 ${modules.map((name) => `        (name = "${name}", esModule = ${embed(join(resolve(dist), name))}),`).join("\n")}
-        (name = "usher.wasm", wasm = ${embed(join(resolve(dist), "usher.wasm"))})]`;
+${wasm.map((name) => `        (name = "${name}", wasm = ${embed(join(resolve(dist), name))})`).join(",\n")}]`;
 }
 
 function capnp({ dist, data, port, www, tls, form = "2" }) {

@@ -8,6 +8,9 @@ use usher_edge::store::{Found, Pointer};
 use usher_edge::wire::frame::{FrameReader, FrameWriter};
 use usher_edge::{Ambient, Edge, Folded, Form, Refusal, Request, Response, Step, front, message};
 
+/// True for the module of the control plane, which the entry asks for what the other one does not have.
+const IS_CONTROL_PLANE: bool = cfg!(feature = "control-plane");
+
 /// One instance: an edge, the open message, and the last lookup.
 #[derive(Default)]
 pub(crate) struct Instance {
@@ -37,6 +40,8 @@ impl Instance {
             12 => earlier(self.edge.as_ref(), FrameReader(input), &mut out),
             13 => self.stand_in(FrameReader(input), &mut out),
             14 => self.meet(FrameReader(input), &mut out),
+            15 => self.meter(FrameReader(input), &mut out),
+            16 => self.note_storage_fault(),
             _ => None,
         };
         done.map(|()| out.0).unwrap_or_default()
@@ -60,7 +65,8 @@ impl Instance {
         Some(())
     }
 
-    /// `request` → `0 response | 1 shard message | 2 shard message cache-key | 3 hash body message restore | 4 message`
+    /// `request` → `0 response | 1 shard message | 2 shard message cache-key | 3 hash body message restore | 4 message |
+    /// 5`, which hands the request over to the control plane
     fn front(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let edge = self.edge.as_ref()?;
         match with_request(&mut input, |request| front::handle(edge, request))? {
@@ -69,7 +75,8 @@ impl Instance {
                 out.byte(1).number(shard).bytes(&message);
             }
             Step::LookUp(pending) => {
-                if let Err(refused) = lookup::meter(self.edge.as_mut()?, &pending) {
+                // The other module counts what sources use.
+                if !IS_CONTROL_PLANE && let Err(refused) = lookup::meter(self.edge.as_mut()?, &pending) {
                     response(out.byte(0), &refused);
                     self.pending = None;
                     return Some(());
@@ -84,6 +91,9 @@ impl Instance {
             }
             Step::Control { message } => {
                 out.byte(4).bytes(&message);
+            }
+            Step::ControlPlane => {
+                out.byte(5);
             }
         }
         Some(())
@@ -119,9 +129,27 @@ impl Instance {
         Some(())
     }
 
-    /// `message` → `0 response | 1 statements`
+    /// `head` → `0 | 1 response`, of a lookup that the control plane found
+    fn meter(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
+        let edge = self.edge.as_mut()?;
+        match with_head(&mut input, |head, _| front::meter(edge, head))? {
+            Err(refused) => response(out.byte(1), &refused),
+            Ok(()) => {
+                out.byte(0);
+            }
+        }
+        Some(())
+    }
+
+    /// `message` → `0 response | 1 statements | 2`, which hands the message over to the control plane
     fn open(&mut self, message: &[u8], out: &mut FrameWriter) -> Option<()> {
-        match drive::open(self.edge.as_mut()?, message) {
+        let edge = self.edge.as_mut()?;
+        fault(message, "open", 0);
+        if drive::needs_control_plane(edge, message) {
+            out.byte(2);
+            return Some(());
+        }
+        match drive::open(edge, message) {
             Err(answer) => response(out.byte(0), &answer),
             Ok(opened) => {
                 let reads = opened.read.as_ref().map(sql::reads).unwrap_or_default();
@@ -132,7 +160,8 @@ impl Instance {
         Some(())
     }
 
-    /// `rows of each statement` → `0 message | 1 response statements log`, of the open message
+    /// `rows of each statement` → `0 message | 1 response statements log fault`, of the open message; `fault` is 1 when the
+    /// control plane met a fault of storage, which the other module has to hear of
     fn fold(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let edge = self.edge.as_mut()?;
         let opened = self.opened.take()?;
@@ -149,6 +178,7 @@ impl Instance {
                 out.list(&[failure.to_string()], |w, line| {
                     w.text(line);
                 });
+                out.byte(0);
                 return Some(());
             }
         };
@@ -162,6 +192,7 @@ impl Instance {
                 out.list(&outcome.log, |w, line| {
                     w.text(&line.to_json());
                 });
+                out.byte(u8::from(IS_CONTROL_PLANE && edge.take_storage_fault()));
             }
         }
         Some(())
@@ -192,12 +223,14 @@ impl Instance {
         Some(())
     }
 
-    /// `pointer · body` → `complaint`
+    /// `pointer · body` → `complaint · 1 if a newer build wrote it`
     fn install(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let pointer = pointer(&mut input)?;
         let body = input.bytes()?.to_vec();
-        fault(&body, pointer.number);
-        out.text(&self.edge.as_mut()?.install(&pointer, body).err().unwrap_or_default());
+        fault(&body, "install", pointer.number);
+        let edge = self.edge.as_mut()?;
+        out.text(&edge.install(&pointer, body).err().unwrap_or_default());
+        out.byte(u8::from(edge.is_too_new(&pointer.audience)));
         Some(())
     }
 
@@ -209,9 +242,21 @@ impl Instance {
         Some(())
     }
 
-    /// `message` → `response`, when its writer fails
+    /// `message` → `0 response | 2`, as for opening it, when its writer fails
     fn unavailable(&mut self, message: &[u8], out: &mut FrameWriter) -> Option<()> {
-        response(out, &drive::unavailable(self.edge.as_mut()?, message));
+        let edge = self.edge.as_mut()?;
+        if drive::needs_control_plane(edge, message) {
+            edge.note_storage_fault();
+            out.byte(2);
+        } else {
+            response(out.byte(0), &drive::unavailable(edge, message));
+        }
+        Some(())
+    }
+
+    /// Nothing → nothing
+    fn note_storage_fault(&mut self) -> Option<()> {
+        self.edge.as_mut()?.note_storage_fault();
         Some(())
     }
 
@@ -242,10 +287,12 @@ impl Instance {
         })
     }
 
-    /// `audience · reason` → nothing; an empty reason clears the fault, an empty audience means all
+    /// `audience · reason · 1 if a newer build wrote its bundle` → nothing; an empty reason clears the fault, an empty
+    /// audience means all
     fn degrade(&mut self, mut input: FrameReader<'_>) -> Option<()> {
         let (audience, reason) = (input.text()?, input.text()?);
-        self.edge.as_mut()?.set_fault(audience, Some(reason).filter(|reason| !reason.is_empty()));
+        let reason = Some(reason).filter(|reason| !reason.is_empty());
+        self.edge.as_mut()?.set_fault(audience, reason, input.byte()? != 0);
         Some(())
     }
 }
@@ -333,17 +380,21 @@ fn pointer(r: &mut FrameReader<'_>) -> Option<Pointer> {
     })
 }
 
-/// In a fault build a bundle with `x-usher-fault: install from 2` traps on installation under that number or a later
-/// one, although it was published.
+/// In a fault build these bytes can ask for a trap while they are worked at: a bundle with `x-usher-fault: install from 2`
+/// traps on installation under that number or a later one, although it was published; with `control install from 2` in the
+/// control plane alone.
 #[cfg(feature = "fault")]
 #[expect(clippy::panic, reason = "it is what a fault build is for")]
-fn fault(bundle: &[u8], number: u64) {
-    let text = String::from_utf8_lossy(bundle);
-    let from = text.split_once("x-usher-fault: install from ").and_then(|(_, rest)| rest.split_once('"'));
-    if from.is_some_and(|(from, _)| from.parse().is_ok_and(|from: u64| number >= from)) {
-        panic!("asked for by a bundle");
+fn fault(bytes: &[u8], work: &str, number: u64) {
+    let text = String::from_utf8_lossy(bytes);
+    let asks = |work: &str| {
+        let from = text.split_once(&format!("x-usher-fault: {work} from "))?.1.split_once('"')?.0;
+        from.parse().ok().filter(|from: &u64| number >= *from)
+    };
+    if asks(work).is_some() || (IS_CONTROL_PLANE && asks(&format!("control {work}")).is_some()) {
+        panic!("asked for by what was sent");
     }
 }
 
 #[cfg(not(feature = "fault"))]
-fn fault(_: &[u8], _: u64) {}
+fn fault(_: &[u8], _: &str, _: u64) {}

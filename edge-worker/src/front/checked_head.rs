@@ -1,7 +1,7 @@
 //! The checked head of a request: the input of a handler beside the body.
 
 use super::auth::Caller;
-use crate::host::Head;
+use crate::host::{Head, SOURCE_HEADER};
 
 /// Path parameters, headers and caller of a request that its route accepts.
 #[derive(Debug)]
@@ -10,4 +10,11 @@ pub(super) struct CheckedHead<'a> {
     pub(super) parameters: [&'a str; 2],
     pub(super) head: Head<'a>,
     pub(super) caller: Caller<'a>,
+}
+
+impl<'a> CheckedHead<'a> {
+    /// Where a caller by a public key or token is, if the host knows it.
+    pub(super) fn source(&self) -> Option<&'a str> {
+        self.head.header(SOURCE_HEADER).filter(|_| !self.caller.is_server)
+    }
 }

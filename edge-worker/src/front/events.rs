@@ -5,7 +5,7 @@ use usher_engine::{Evidence, SentAt};
 use super::checked_head::CheckedHead;
 use crate::edge::{Edge, Running};
 use crate::error::{Refusal, Result};
-use crate::host::{SOURCE_HEADER, Step};
+use crate::host::Step;
 use crate::message::{Events, Message, Mode, SOURCE_FACT, ToWriter};
 use crate::shard;
 use crate::wire::read;
@@ -65,7 +65,7 @@ fn to_writer(
 ) -> Step {
     let (head, caller, [database, table]) = (&admitted.head, &admitted.caller, admitted.parameters);
     let mut facts = head.edge_context();
-    if let Some(source) = head.header(SOURCE_HEADER).filter(|_| !caller.is_server) {
+    if let Some(source) = admitted.source() {
         facts.push((SOURCE_FACT.to_owned(), source.to_owned()));
     }
     let message = Message::Writer(ToWriter::Events(Events {

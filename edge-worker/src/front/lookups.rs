@@ -5,7 +5,7 @@ use usher_engine::value::Value;
 use super::checked_head::CheckedHead;
 use crate::edge::{Edge, Running};
 use crate::error::{Refusal, Refused, Result};
-use crate::host::{SOURCE_HEADER, Step};
+use crate::host::Step;
 use crate::lookup::{self, LookupRequest};
 use crate::wire::read::{self, Repairs};
 
@@ -77,7 +77,7 @@ fn look_up(
         origin: caller.origin,
         explain,
         is_server: caller.is_server,
-        source: head.header(SOURCE_HEADER).filter(|_| !caller.is_server),
+        source: admitted.source(),
     };
     Ok(Step::LookUp(Box::new(lookup::prepare(edge, request)?)))
 }

@@ -20,6 +20,9 @@ use route::{Family, Route};
 use crate::edge::Edge;
 use crate::error::{Refusal, Refused};
 use crate::host::{Head, Request, Step};
+use crate::lookup;
+#[cfg(feature = "fault")]
+use crate::plane::HAS_CONTROL_PLANE;
 use crate::wire::Response;
 
 /// Handles a request as far as possible without storage, for hosts that have its body already.
@@ -92,7 +95,7 @@ pub fn admit<'a>(edge: &'a Edge, head: &Head<'a>) -> Result<Admitted<'a>, Respon
         return Err(failed(edge, &head, Refusal::ENCODING));
     }
     let Some((route, parameters)) = found else { return Err(no_route(&head)) };
-    let audience = route.path.contains("{audience}").then_some(parameters[0]);
+    let audience = route.path.starts_with(route::OF_AUDIENCE).then_some(parameters[0]);
     match auth::authorize(route.callers, keyring, &head, audience) {
         Ok(caller) => Ok(Admitted { route, checked: CheckedHead { parameters, head, caller } }),
         Err(refused) => Err(refuse(route.family, &refused)),
@@ -109,6 +112,19 @@ pub fn serve(edge: &Edge, admitted: &Admitted<'_>, body: &[u8]) -> Step {
     result.unwrap_or_else(|refused| {
         Step::Respond(refuse(admitted.route.family, &refused.with_cors(admitted.checked.caller.origin)))
     })
+}
+
+/// Takes a lookup from its source's rate, as one event ([`lookup::meter`]): for hosts with a module of the control plane,
+/// which finds lookups, too. Sources are counted in one place.
+///
+/// # Errors
+///
+/// The answer when too little is left.
+pub fn meter(edge: &mut Edge, head: &Head<'_>) -> Result<(), Response> {
+    let checked = admit(edge, head)?.checked;
+    let (source, origin) = (checked.source().map(str::to_owned), checked.caller.origin.map(str::to_owned));
+    let ambient = checked.head.ambient;
+    lookup::take(edge, source.as_deref(), &ambient, origin.as_deref())
 }
 
 /// The answer to a failed request, in the format of its route; a page that may call may read it.
@@ -164,6 +180,7 @@ fn with_test_clock(head: Head<'_>) -> Head<'_> {
 fn obey_fault(head: &Head<'_>) {
     match head.header("x-usher-fault") {
         Some("panic") => panic!("asked for by x-usher-fault"),
+        Some("control panic") if HAS_CONTROL_PLANE => panic!("asked for by x-usher-fault"),
         Some("memory") => {
             let mut hoard = Vec::new();
             loop {

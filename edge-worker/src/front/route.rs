@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::host::{Head, Step};
 use crate::keys::Scope;
 use crate::limits::{BATCH_BYTES_MAX, BUNDLE_BYTES_MAX, NATIVE_BYTES_MAX, TARGET_BYTES_MAX};
+use crate::plane::HAS_CONTROL_PLANE;
 
 /// One route: the checks before the body is read, and the handler.
 #[derive(Debug)]
@@ -23,8 +24,10 @@ pub(super) struct Route {
     pub(super) callers: Callers,
     /// Largest body in bytes, after inflation; None: the route reads none.
     pub(super) body_bytes_max: Option<usize>,
-    pub(super) handler: fn(&Edge, &CheckedHead<'_>, &[u8]) -> Result<Step>,
+    pub(super) handler: Handler,
 }
+
+type Handler = fn(&Edge, &CheckedHead<'_>, &[u8]) -> Result<Step>;
 
 /// The format of a route's refusals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +38,8 @@ pub(super) enum Family {
     Native,
 }
 
+/// The beginning of the paths whose first parameter is an audience.
+pub(super) const OF_AUDIENCE: &str = "/v1/audiences/{audience}";
 const BUNDLE: &str = "/v1/audiences/{audience}/bundle";
 const IMPORT: &str = "/v1/audiences/{audience}/profiles/import";
 
@@ -77,39 +82,49 @@ pub(super) const ROUTES: &[Route] = &[
         method: "POST",
         path: "/v1/explain",
         body_bytes_max: Some(NATIVE_BYTES_MAX),
-        ..native(Callers::Explain, lookups::explain)
+        ..control(Callers::Explain, lookups::explain)
     },
-    Route { path: "/v1/audiences", ..native(Callers::Admin, bundles::list_audiences) },
-    Route { path: BUNDLE, ..native(Callers::Admin, bundles::running) },
+    Route { path: "/v1/audiences", ..control(Callers::Admin, bundles::list_audiences) },
+    Route { path: BUNDLE, ..control(Callers::Admin, bundles::running) },
     Route {
         method: "PUT",
         path: BUNDLE,
         body_bytes_max: Some(BUNDLE_BYTES_MAX),
-        ..native(Callers::Admin, bundles::publish)
+        ..control(Callers::Admin, bundles::publish)
     },
-    Route { method: "DELETE", path: BUNDLE, ..native(Callers::Admin, bundles::take_out) },
-    Route { path: "/v1/audiences/{audience}/bundles", ..native(Callers::Admin, bundles::list) },
-    Route { path: "/v1/audiences/{audience}/bundles/{which}", ..native(Callers::Admin, bundles::kept) },
+    Route { method: "DELETE", path: BUNDLE, ..control(Callers::Admin, bundles::take_out) },
+    Route { path: "/v1/audiences/{audience}/bundles", ..control(Callers::Admin, bundles::list) },
+    Route { path: "/v1/audiences/{audience}/bundles/{which}", ..control(Callers::Admin, bundles::kept) },
     Route {
         method: "POST",
         path: "/v1/audiences/{audience}/rollback",
         body_bytes_max: Some(NATIVE_BYTES_MAX),
-        ..native(Callers::Admin, bundles::roll_back)
+        ..control(Callers::Admin, bundles::roll_back)
     },
     Route {
         method: "POST",
         path: IMPORT,
         body_bytes_max: Some(BATCH_BYTES_MAX),
-        ..native(Callers::Server(Scope::Import), imports::import)
+        ..control(Callers::Server(Scope::Import), imports::import)
     },
-    Route { path: IMPORT, ..native(Callers::Server(Scope::Import), imports::columns) },
+    Route { path: IMPORT, ..control(Callers::Server(Scope::Import), imports::columns) },
     Route { path: "/healthz", family: Family::Rt, ..native(Callers::Anyone, health::health) },
 ];
 
 /// A native route; `GET` and without a body unless it says otherwise.
-const fn native(callers: Callers, handler: fn(&Edge, &CheckedHead<'_>, &[u8]) -> Result<Step>) -> Route {
+const fn native(callers: Callers, handler: Handler) -> Route {
     let (method, path, family) = ("GET", "", Family::Native);
     Route { method, path, with_token: None, family, callers, body_bytes_max: None, handler }
+}
+
+/// A native route of the control plane.
+const fn control(callers: Callers, handler: Handler) -> Route {
+    native(callers, if HAS_CONTROL_PLANE { handler } else { hand_over })
+}
+
+/// The handler of the control plane's routes in a build without it.
+fn hand_over(_: &Edge, _: &CheckedHead<'_>, _: &[u8]) -> Result<Step> {
+    Ok(Step::ControlPlane)
 }
 
 /// The routes with a request's path, for any method, each with its parameters in the order of the path.

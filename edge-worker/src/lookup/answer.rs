@@ -8,6 +8,7 @@ use crate::edge::Edge;
 use crate::keys::{SeenToken, Signer};
 use crate::limits::{SNAPSHOT_MS, STALE_SNAPSHOT_MS};
 use crate::message::Snapshot;
+use crate::plane::HAS_CONTROL_PLANE;
 use crate::wire::Response;
 
 /// A snapshot and its tier, nearest first.
@@ -110,7 +111,7 @@ pub fn answer(
     let stale = matches!(candidate, Candidate::Stale(_) | Candidate::Nothing);
     let (bundle, version, source) = (running.number, profile.version, candidate.source());
     let meta = Meta { bundle, version, source, age_ms, stale };
-    let body = if pending.explain {
+    let body = if HAS_CONTROL_PLANE && pending.explain {
         answer::explanation(&profile, known, &plan.explain(&profile, &query, now_ms), &meta, &journal)
     } else {
         answer::answer(&plan.personalize(&profile, &query, now_ms), Some(&meta))

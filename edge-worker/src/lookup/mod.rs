@@ -45,9 +45,19 @@ pub struct PendingLookup {
 ///
 /// The answer when too little is left.
 pub fn meter(edge: &mut Edge, lookup: &PendingLookup) -> Result<(), Response> {
-    let Some(source) = &lookup.source else { return Ok(()) };
-    edge.meter.take_events(source, 1, &lookup.ambient).map_err(|seconds| {
-        let response = Response::problem(Refusal::RATE, None).with_cors(lookup.origin.as_deref());
+    take(edge, lookup.source.as_deref(), &lookup.ambient, lookup.origin.as_deref())
+}
+
+/// The same for the lookup of a source, by a page of this origin.
+pub(crate) fn take(
+    edge: &mut Edge,
+    source: Option<&str>,
+    ambient: &Ambient,
+    origin: Option<&str>,
+) -> Result<(), Response> {
+    let Some(source) = source else { return Ok(()) };
+    edge.meter.take_events(source, 1, ambient).map_err(|seconds| {
+        let response = Response::problem(Refusal::RATE, None).with_cors(origin);
         response.header("retry-after", seconds.to_string())
     })
 }

@@ -12,6 +12,7 @@ use super::{
     ToWriter, WhichRelease,
 };
 use crate::form::Form;
+use crate::plane::HAS_CONTROL_PLANE;
 use crate::wire::frame::{FrameReader, FrameWriter};
 
 /// The first byte of a message with a form. It is not a tag, so that a build before forms reads none of its fields.
@@ -85,6 +86,20 @@ impl Message {
     }
 }
 
+/// True for messages that only the control plane opens.
+pub(crate) fn is_of_control_plane(bytes: &[u8]) -> bool {
+    match bytes {
+        [VERSIONED, form, _, tag, ..] if *form <= Form::NEWEST.number() => is_tag_of_control_plane(*tag),
+        [tag, ..] => *tag < VERSIONED && is_tag_of_control_plane(*tag),
+        [] => false,
+    }
+}
+
+/// Every isolate asks the control object for pointers (4) and bundles (5), so these are not.
+const fn is_tag_of_control_plane(tag: u8) -> bool {
+    matches!(tag, 2 | 6..=9 | 11 | PATCH)
+}
+
 fn read(tag: u8, r: &mut FrameReader<'_>) -> Result<Message, Unreadable> {
     let message = match tag {
         1..=3 | 10 | PATCH | PROBE => read_to_writer(tag, r).map(Message::Writer),
@@ -122,6 +137,7 @@ fn write_to_writer(w: &mut FrameWriter, message: &ToWriter) {
             }
             w.bytes(&events.body);
         }
+        ToWriter::Import(_) if !HAS_CONTROL_PLANE => {}
         ToWriter::Import(import) => {
             // A build without patches refuses such a message, and replaces nothing.
             ambient(w.byte(if import.patch { PATCH } else { 2 }), &import.ambient);
@@ -162,7 +178,7 @@ fn read_to_writer(which: u8, r: &mut FrameReader<'_>) -> Option<ToWriter> {
             },
             body: r.bytes()?.to_vec(),
         }),
-        2 | PATCH => ToWriter::Import(Import {
+        2 | PATCH if HAS_CONTROL_PLANE => ToWriter::Import(Import {
             patch: which == PATCH,
             ambient: read_ambient(r)?,
             audience: r.text()?.to_owned(),
@@ -195,6 +211,9 @@ fn write_to_control(w: &mut FrameWriter, message: &ToControl) {
         ToControl::Bundle { hash } => {
             w.byte(5).text(hash);
         }
+        // Nothing but the control plane makes them.
+        ToControl::Publish(_) | ToControl::Rollback(_) | ToControl::Releases { .. } if !HAS_CONTROL_PLANE => {
+        }
         ToControl::Publish(publish) => {
             w.byte(6).text(&publish.audience).text(&publish.hash).long(publish.now_ms);
             optional_text(w, publish.if_match.as_deref()).bytes(&publish.body);
@@ -217,6 +236,7 @@ fn read_to_control(which: u8, r: &mut FrameReader<'_>) -> Option<ToControl> {
     Some(match which {
         4 => ToControl::Pointers,
         5 => ToControl::Bundle { hash: r.text()?.to_owned() },
+        _ if !HAS_CONTROL_PLANE => return None,
         6 => ToControl::Publish(Publish {
             audience: r.text()?.to_owned(),
             hash: r.text()?.to_owned(),

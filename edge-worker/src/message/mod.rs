@@ -3,7 +3,7 @@
 mod codec;
 mod snapshot;
 
-pub(crate) use codec::{Received, Unreadable};
+pub(crate) use codec::{Received, Unreadable, is_of_control_plane};
 pub(crate) use snapshot::Snapshot;
 
 use crate::form::Form;

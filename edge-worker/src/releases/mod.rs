@@ -14,6 +14,7 @@ use crate::limits::BUNDLES_KEPT;
 use crate::log::Line;
 use crate::message::{NO_BUNDLE, Publish, Rollback, ToControl};
 use crate::outcome::{Folded, Outcome};
+use crate::plane::HAS_CONTROL_PLANE;
 use crate::store::{Found, Published, Read, Release, Write};
 use crate::wire::json::Json;
 use crate::wire::{Response, entity_tag};
@@ -61,6 +62,7 @@ pub(crate) fn fold(work: &Work, found: Found, form: Form) -> Folded {
     match (work, found) {
         (Work::Pointers, Found::Pointers(pointers)) => with_form(Outcome::of_pointers(&pointers), form),
         (Work::Bundle, Found::Bundle(body)) => list::bundle(body),
+        _ if !HAS_CONTROL_PLANE => Outcome::of(Response::refused(Refusal::INTERNAL)),
         (Work::Publish(message), Found::Releases(releases)) => publish(message, &releases),
         (Work::Rollback(message), Found::Release { releases, wanted }) => {
             roll_back(message, &releases, wanted)

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::limits::{JOURNAL_MS, JOURNAL_ROWS_MAX};
 use crate::message::{KeyOf, WhichRelease};
+use crate::plane::HAS_CONTROL_PLANE;
 use crate::wire::json::Json;
 
 /// Creates the table with the form of all others. It is read first, because [`SCHEMA`] must not run on data of a newer
@@ -88,6 +89,7 @@ pub fn reads(read: &Read) -> Vec<Statement> {
             sql: "SELECT audience, number, hash FROM pointer ORDER BY audience",
             params: Vec::new(),
         }],
+        Read::Releases { .. } | Read::Release { .. } if !HAS_CONTROL_PLANE => Vec::new(),
         Read::Releases { audience } => vec![releases(audience)],
         Read::Release { audience, which } => vec![releases(audience), release(audience, which)],
         Read::Bundle { hash } => {
@@ -174,7 +176,7 @@ fn release(audience: &str, which: &WhichRelease) -> Statement {
 ///
 /// If a row does not have the columns of its statement.
 pub fn found(read: &Read, rows: Vec<Rows>) -> Result<Found, StoreFailure> {
-    if let Read::Release { .. } = read {
+    if HAS_CONTROL_PLANE && let Read::Release { .. } = read {
         return found_release(rows);
     }
     if let Read::Journals(asked) = read {
@@ -186,12 +188,12 @@ pub fn found(read: &Read, rows: Vec<Rows>) -> Result<Found, StoreFailure> {
         Read::Profiles(asked) => {
             Ok(Found::Profiles(found_profiles(asked, rows.into_iter().flatten().collect())?))
         }
-        Read::Releases { .. } => {
+        Read::Releases { .. } if HAS_CONTROL_PLANE => {
             let releases = rows.into_iter().flatten().map(read_release);
             Ok(Found::Releases(releases.collect::<Result<_, _>>()?))
         }
-        // Their statements return two kinds of rows.
-        Read::Release { .. } | Read::Journals(_) => Err(odd()),
+        // Two of their statements return two kinds of rows.
+        Read::Releases { .. } | Read::Release { .. } | Read::Journals(_) => Err(odd()),
         Read::Pointers | Read::Written => {
             let pointer = |row: Vec<Cell>| match <[Cell; 3]>::try_from(row) {
                 Ok([Cell::Text(audience), Cell::Number(number), Cell::Text(hash)]) => {
@@ -400,7 +402,9 @@ pub fn writes(write: &Write) -> Vec<Statement> {
             vec![text(audience), integer(*number), text(hash)],
         );
     }
-    if let Some(Published { audience, release, body, forgotten, dropped }) = &write.bundle {
+    if HAS_CONTROL_PLANE
+        && let Some(Published { audience, release, body, forgotten, dropped }) = &write.bundle
+    {
         let Release { number, hash, origin, at_ms } = release;
         if let Some(body) = body {
             push("INSERT OR REPLACE INTO bundle (hash, body) VALUES (?, ?)", vec![text(hash), bytes(body)]);

@@ -13,6 +13,7 @@ use crate::error::Refusal;
 use crate::form::Form;
 use crate::message::{Probe, SnapshotRequest, ToWriter};
 use crate::outcome::{Folded, Outcome};
+use crate::plane::HAS_CONTROL_PLANE;
 use crate::rates::Meter;
 use crate::store::{Found, Read, Write};
 use crate::wire::Response;
@@ -44,6 +45,7 @@ pub(crate) fn open(edge: &Edge, message: ToWriter, reads: Form) -> Result<Opened
             let (read, batch) = events::open(edge, events)?;
             Ok(Opened { read, work: Work::Events(Box::new(batch)) })
         }
+        ToWriter::Import(_) if !HAS_CONTROL_PLANE => Err(Response::refused(Refusal::INTERNAL)),
         ToWriter::Import(import) => {
             let (read, rows) = import::open(edge, import)?;
             Ok(Opened { read, work: Work::Import(rows) })
@@ -78,7 +80,9 @@ pub(crate) fn charge(meter: &mut Meter, work: &Work, folded: &Folded) {
 pub(crate) fn fold(edge: &Edge, work: &Work, found: &Found) -> Folded {
     match (work, found) {
         (Work::Events(batch), Found::Profiles(profiles)) => events::fold(edge, batch, profiles),
-        (Work::Import(rows), Found::Profiles(profiles)) => import::fold(edge, rows, profiles),
+        (Work::Import(rows), Found::Profiles(profiles)) if HAS_CONTROL_PLANE => {
+            import::fold(edge, rows, profiles)
+        }
         (Work::Snapshot(request, reads), Found::Profiles(profiles)) => {
             snapshot::fold(edge, request, *reads, profiles, &[])
         }

@@ -58,7 +58,7 @@ sarif       → codes source
 ";
 
 const EDGE: &str = "
-(all)     → error form limits
+(all)     → error form limits plane
 
 wire      →
 message   → wire
@@ -88,8 +88,11 @@ const ENTRY: &str = "
 frame     →
 objects   →
 patience  →
+instance  →
 request   → frame
-engine    → frame objects patience
+planes    → frame instance
+pointers  → frame instance objects patience
+engine    → frame instance planes pointers
 snapshots → engine objects patience
 store     → engine frame objects
 index     → engine objects patience request snapshots store

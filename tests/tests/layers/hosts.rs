@@ -79,19 +79,24 @@ fn what_tests_may_say_to_a_build_is_behind_features() {
 
 #[test]
 fn what_ships_has_no_ear_for_tests() {
-    let built = root().join("target/worker/release/usher.wasm");
-    let Ok(bytes) = std::fs::read(&built) else {
-        println!("skipped: {} is not there; `make worker` and `make test` build it", built.display());
-        return;
-    };
-    for word in ["x-usher-now", "x-usher-fault"] {
-        let found = bytes.windows(word.len()).any(|window| window == word.as_bytes());
-        assert!(!found, "{}: a build that ships knows {word}", built.display());
-    }
-    // A build with them does know them, or the search above finds nothing at all.
-    let test = PathBuf::from("target/worker/test/usher.wasm");
-    if let Ok(bytes) = std::fs::read(root().join(test)) {
-        let word = b"x-usher-now";
-        assert!(bytes.windows(word.len()).any(|window| window == word), "the test build has lost its clock");
+    for module in ["usher.wasm", "usher-control.wasm"] {
+        let built = root().join("target/worker/release").join(module);
+        let Ok(bytes) = std::fs::read(&built) else {
+            println!("skipped: {} is not there; `make worker` and `make test` build it", built.display());
+            return;
+        };
+        for word in ["x-usher-now", "x-usher-fault"] {
+            let found = bytes.windows(word.len()).any(|window| window == word.as_bytes());
+            assert!(!found, "{}: a build that ships knows {word}", built.display());
+        }
+        // A build with them does know them, or the search above finds nothing at all.
+        let test = PathBuf::from("target/worker/test").join(module);
+        if let Ok(bytes) = std::fs::read(root().join(test)) {
+            let word = b"x-usher-now";
+            assert!(
+                bytes.windows(word.len()).any(|window| window == word),
+                "the test build has lost its clock"
+            );
+        }
     }
 }

@@ -1,0 +1,244 @@
+// The wasm instances of an isolate: one for visitors, and one of the control plane while that is needed. Both run the same
+// bundles. A trap costs an instance; the next one gets the state of the last.
+
+import { FrameReader, FrameWriter } from "./frame.js";
+import { BEHIND, CONFIGURE, DEGRADE, INSTALL, Instance, MEET, OPEN, STAND_IN } from "./instance.js";
+import controlModule from "./usher-control.wasm";
+import visitorsModule from "./usher.wasm";
+
+/** A larger memory of the control plane is given back after each use: an isolate has 128 MB for everything. */
+const CONTROL_BYTES_KEPT = 24 * 1024 * 1024;
+
+export class Planes {
+  #secret;
+  #demo;
+  #formSetting;
+  #visitors;
+  /** Undefined until it is asked, and after each change of what runs. */
+  #control;
+  /** Pointer and body of the running bundles by audience. */
+  #running = new Map();
+  /** Hashes of bundles that trapped on installation. They are not tried again: each trap costs an instance. */
+  #trapped = new Set();
+  /** The same for those that trapped in the control plane alone, each with the reason. Visitors are still served. */
+  #trappedInControl = new Map();
+  /** The reason why an audience does not run its bundle; "" is the control object. */
+  #degraded = new Map();
+  /** The audiences whose bundle was written by a newer build. */
+  #tooNew = new Set();
+  /** The pointers that were compared last, as a frame. */
+  #pointers;
+  /** The reason why another form is written than is set; logged once. */
+  #formComplaint = "";
+  /** The form to write. */
+  form = 0;
+
+  constructor(env) {
+    this.#secret = env.USHER_KEYS ?? "";
+    this.#demo = env.USHER_DEMO === "1";
+    this.#formSetting = String(env.USHER_FORM ?? "");
+    const complaint = this.#start();
+    if (complaint) console.error(JSON.stringify({ event: "unconfigured", detail: complaint }));
+  }
+
+  /** Runs an operation for visitors. A trap fails only its own request. */
+  visitors = (operation, input) => {
+    try {
+      return new FrameReader(this.#visitors.run(operation, input));
+    } catch (error) {
+      this.#start();
+      throw error;
+    }
+  };
+
+  /** Runs an operation of the control plane. A trap fails only its own request, and no visitor's. */
+  control = (operation, input) => {
+    this.#control ??= this.#startControl();
+    const instance = this.#control;
+    // A trap leaves it there no more, nor does a memory that has grown; what was opened is folded in the same instance.
+    this.#control = undefined;
+    const output = instance.run(operation, input);
+    if (operation === OPEN || instance.bytes <= CONTROL_BYTES_KEPT) this.#control = instance;
+    return new FrameReader(output);
+  };
+
+  /** Passes in the form of a storage, 0 for none; returns the form to write, 0 when a newer build wrote it. */
+  meet(stored) {
+    return this.#met(this.visitors(MEET, new FrameWriter(8).long(stored).done()));
+  }
+
+  /** Compares pointers (`pointers · written?`) with what runs; the answer of the operation. */
+  behind(input) {
+    const out = this.#change(BEHIND, input);
+    if (out.byte() === 0) return { question: out.bytes() };
+    this.#pointers = input;
+    return { raises: out.list((r) => r.bytes().slice()), behind: out };
+  }
+
+  runs(audience) {
+    return this.#running.has(audience);
+  }
+
+  /** The reason why a bundle is not tried again, if it trapped. */
+  trapped({ audience, number, hash }) {
+    return this.#trapped.has(hash) ? trapped(audience, number) : "";
+  }
+
+  /** Installs a bundle; returns the reason if it does not run. */
+  install({ audience, number, hash }, body) {
+    const installed = this.#try({ audience, number, hash }, INSTALL, installFrame(audience, { number, hash, body }));
+    if (installed.trapped) return installed.trapped;
+    const [complaint, tooNew] = [installed.text(), installed.byte()];
+    if (tooNew) this.#tooNew.add(audience);
+    else this.#tooNew.delete(audience);
+    if (complaint) return complaint;
+    this.#degraded.delete(audience);
+    const running = this.#running.get(audience);
+    const later = running && !running.standsInFor && running.number >= number;
+    if (!later) this.#running.set(audience, { number, hash, body });
+    return "";
+  }
+
+  /** Runs an earlier bundle in place of one that does not run; false if it does not run either. */
+  standIn(standsInFor, { number, hash, body }) {
+    const { audience } = standsInFor;
+    const running = { number: standsInFor.number, hash, body, standsInFor };
+    const installed = this.#try({ audience, number, hash }, STAND_IN, standInFrame(running));
+    if (installed.trapped || installed.text()) return false;
+    this.#running.set(audience, running);
+    return true;
+  }
+
+  /** A running bundle that was published again has a new number, also in a later instance. */
+  renumber(pointers) {
+    for (const { audience, number, hash } of pointers) {
+      const running = this.#running.get(audience);
+      // It was taken out.
+      if (hash === "" && running?.number < number) this.#running.delete(audience);
+      if (running?.hash === hash && running.number < number) running.number = number;
+    }
+  }
+
+  /** Makes `/healthz` say `degraded`; logs the reason once. */
+  degrade(audience, reason) {
+    this.#note(audience, reason);
+    this.#change(DEGRADE, this.#degradeFrame(audience, reason));
+  }
+
+  /** The control object answers, and these audiences alone do not run their bundles. */
+  recover(missing) {
+    for (const audience of this.#degraded.keys()) if (!missing.has(audience)) this.#degraded.delete(audience);
+    for (const audience of this.#tooNew) if (!missing.has(audience)) this.#tooNew.delete(audience);
+  }
+
+  /** The control object answered to the end. */
+  caughtUp() {
+    this.#change(DEGRADE, this.#degradeFrame("", ""));
+  }
+
+  /** Runs an operation that changes what runs. The control plane starts anew with that. */
+  #change(operation, input) {
+    this.#control = undefined;
+    return this.visitors(operation, input);
+  }
+
+  /** The same for a bundle that may trap: the other audiences keep running in a new instance. */
+  #try(pointer, operation, input) {
+    try {
+      this.#control = undefined;
+      return new FrameReader(this.#visitors.run(operation, input));
+    } catch (error) {
+      const reason = this.#trap(pointer, error);
+      this.#start();
+      return { trapped: reason };
+    }
+  }
+
+  /** Remembers a bundle that trapped; returns the reason for the log. */
+  #trap({ audience, number, hash }, error) {
+    this.#trapped.add(hash);
+    return `${trapped(audience, number)}: ${error?.message ?? error}`;
+  }
+
+  #note(audience, reason) {
+    if (!this.#degraded.has(audience)) console.error(JSON.stringify({ event: "degraded", detail: reason }));
+    this.#degraded.set(audience, reason);
+  }
+
+  #met(out) {
+    const [form, complaint] = [out.byte(), out.text()];
+    if (form && form !== this.form) [this.form, this.#control] = [form, undefined];
+    if (complaint && complaint !== this.#formComplaint) console.error(JSON.stringify({ event: "form_refused", detail: complaint }));
+    this.#formComplaint = complaint;
+    return form;
+  }
+
+  /** Starts the instance for visitors without the bundles that trap now; returns the complaint about the keys. */
+  #start() {
+    for (;;) {
+      const instance = new Instance(visitorsModule);
+      const out = this.#configure(instance);
+      const complaint = out.text();
+      this.#met(out);
+      this.#visitors = instance;
+      const broken = this.#restore(instance, this.#trapped);
+      if (!broken) return complaint;
+      this.#note(broken.audience, this.#trap(broken, broken.error));
+      this.#running.delete(broken.audience);
+    }
+  }
+
+  /** Starts an instance of the control plane; it refuses requests about bundles that trap in it. */
+  #startControl() {
+    for (;;) {
+      const instance = new Instance(controlModule);
+      this.#configure(instance);
+      const broken = this.#restore(instance, this.#trappedInControl);
+      if (!broken) return instance;
+      const reason = `${trapped(broken.audience, broken.number)} in the control plane: ${broken.error?.message ?? broken.error}`;
+      console.error(JSON.stringify({ event: "degraded", detail: reason }));
+      this.#trappedInControl.set(broken.hash, reason);
+    }
+  }
+
+  #configure(instance) {
+    const input = new FrameWriter().text(this.#secret).byte(this.#demo ? 1 : 0).text(this.#formSetting).long(this.form).done();
+    return new FrameReader(instance.run(CONFIGURE, input));
+  }
+
+  /** Gives a new instance the state of the last one; returns the bundle that traps now, if one does. */
+  #restore(instance, without) {
+    const faults = new Map(this.#degraded);
+    for (const [audience, running] of this.#running) {
+      if (without.has(running.hash)) {
+        faults.set(audience, trapped(audience, running.number));
+        continue;
+      }
+      try {
+        if (running.standsInFor) instance.run(STAND_IN, standInFrame(running));
+        else instance.run(INSTALL, installFrame(audience, running));
+      } catch (error) {
+        return { audience, number: running.number, hash: running.hash, error };
+      }
+    }
+    if (this.#pointers) instance.run(BEHIND, this.#pointers);
+    for (const [audience, reason] of faults) instance.run(DEGRADE, this.#degradeFrame(audience, reason));
+    return undefined;
+  }
+
+  #degradeFrame(audience, reason) {
+    return new FrameWriter().text(audience).text(reason).byte(this.#tooNew.has(audience) ? 1 : 0).done();
+  }
+}
+
+function trapped(audience, number) {
+  return `bundle ${number} of audience ${audience} stopped the engine`;
+}
+
+function installFrame(audience, { number, hash, body }) {
+  return new FrameWriter(body.length + 256).text(audience).long(number).text(hash).bytes(body).done();
+}
+
+function standInFrame({ standsInFor: { audience, number, hash: missing }, hash, body }) {
+  return new FrameWriter(body.length + 256).text(audience).long(number).text(missing).text(hash).bytes(body).done();
+}

@@ -1,0 +1,118 @@
+// Catching up with the control object: the bundles to which it points are installed.
+
+import { FrameReader, FrameWriter } from "./frame.js";
+import { EARLIER } from "./instance.js";
+import { control, writer } from "./objects.js";
+import { patiently } from "./patience.js";
+
+/** How long an isolate uses the pointers that it knows. */
+const POINTERS_MS = 15_000;
+
+const NOTHING = new Uint8Array();
+
+export class Pointers {
+  #planes;
+  /** The message that asks for the pointers. */
+  #message;
+  #checked = 0;
+  #known = false;
+
+  constructor(planes, message) {
+    this.#planes = planes;
+    this.#message = message;
+  }
+
+  /** Catches up when it is due; waits only when nothing is known yet. */
+  async fresh(env, context) {
+    const now = Date.now();
+    // While nothing is known, every request asks by itself: one that waited for another's promise would wait forever if
+    // the platform canceled that other one.
+    if (!this.#known) return this.refresh(env);
+    if (now - this.#checked < POINTERS_MS) return;
+    this.#checked = now;
+    context.waitUntil(this.refresh(env));
+  }
+
+  /** Installs the bundles that the control object points to. On any failure the last good bundle keeps running. */
+  async refresh(env) {
+    try {
+      const object = control(env);
+      const pointers = await ask(object, this.#message, (form) => this.#planes.meet(form));
+      this.#planes.renumber(readPointers(new FrameReader(pointers)));
+      const behind = readPointers(await this.#behind(env, object, pointers), (r) => r.bytes().slice());
+      // The other audiences have caught up by now.
+      this.#planes.recover(new Set(behind.map(({ audience }) => audience)));
+      for (const pointer of behind) {
+        const reason = await this.#caughtUp(env, pointer, () => ask(object, pointer.message));
+        if (!reason) continue;
+        await this.#standIn(object, pointer);
+        this.#planes.degrade(pointer.audience, reason);
+      }
+      this.#known = true;
+      this.#checked = Date.now();
+      this.#planes.caughtUp();
+    } catch (error) {
+      this.#planes.degrade("", "the control object does not answer");
+      console.error(JSON.stringify({ event: "refresh_failed", detail: String(error?.message ?? error) }));
+    }
+  }
+
+  /** The pointers to install, as a frame. Pointers that lack a running bundle are compared with those of the shards. */
+  async #behind(env, object, pointers) {
+    const { question, behind } = this.#planes.behind(pointers);
+    if (!question) return behind;
+    // There is one shard.
+    const written = await ask(writer(env, 0), question);
+    const compared = (pointers) => this.#planes.behind(new FrameWriter(1024).raw(pointers).raw(written).done());
+    const found = compared(pointers);
+    if (found.raises.length === 0) return found.behind;
+    for (const message of found.raises) await ask(object, message);
+    return compared(await ask(object, this.#message)).behind;
+  }
+
+  /** For an audience that runs nothing: the newest bundle of the history that runs, until its own does. */
+  async #standIn(object, pointer) {
+    const { audience, number } = pointer;
+    if (this.#planes.runs(audience)) return;
+    for (let before = number; ; ) {
+      const question = this.#planes.visitors(EARLIER, new FrameWriter().text(audience).long(before).done()).bytes();
+      const response = await object.fetch("http://store/", { method: "POST", body: question });
+      if (response.status !== 200) return;
+      before = Number(response.headers.get("usher-bundle"));
+      const hash = response.headers.get("etag").slice(1, -1);
+      const body = new Uint8Array(await response.arrayBuffer());
+      const earlier = { audience, number: before, hash, body };
+      if (!this.#planes.trapped(earlier) && this.#planes.standIn(pointer, earlier)) return;
+    }
+  }
+
+  /** Installs this bundle, from KV or the control object; returns the reason if it does not run. */
+  async #caughtUp(env, pointer, fromControl) {
+    const trapped = () => this.#planes.trapped(pointer);
+    if (trapped()) return trapped();
+    const copy = await stored(env, pointer.hash);
+    if (copy && !this.#planes.install(pointer, copy)) return "";
+    if (trapped()) return trapped();
+    // An unavailable bundle does not stop other audiences from catching up; an empty body is refused by its hash.
+    return this.#planes.install(pointer, await fromControl().catch(() => NOTHING));
+  }
+}
+
+/** `audience · number · hash`, each with what else is read for it. */
+function readPointers(frame, readMessage = () => undefined) {
+  return frame.list((r) => ({ audience: r.text(), number: r.long(), hash: r.text(), message: readMessage(r) }));
+}
+
+async function ask(object, message, meet) {
+  const response = await object.fetch("http://store/", { method: "POST", body: message });
+  if (response.status !== 200) throw new Error(`the control object answered ${response.status}`);
+  const form = Number(response.headers.get("usher-form"));
+  if (form && meet) meet(form);
+  return new Uint8Array(await response.arrayBuffer());
+}
+
+/** A body from KV, or undefined if KV fails or is slow; the control object has it, too. */
+async function stored(env, hash) {
+  const body = await patiently(() => env.USHER_KV.get(`bundle/${hash}`, "arrayBuffer"));
+  return body && new Uint8Array(body);
+}

@@ -1,0 +1,8 @@
+//! The two planes: what visitors use, and the control plane, which publishes, rehearses, lists, imports and explains.
+//!
+//! A host may build each into a module of its own, so that what serves visitors stays small. A build without the control
+//! plane answers [`Step::ControlPlane`](crate::Step::ControlPlane) to its requests, and
+//! [`drive::needs_control_plane`](crate::drive::needs_control_plane) tells its messages; a build with it has both planes.
+
+/// True if this build has the control plane. The linker drops what only the other case uses.
+pub(crate) const HAS_CONTROL_PLANE: bool = cfg!(feature = "control-plane");
