@@ -59,3 +59,18 @@ for (const host of hosts) {
     }
   });
 }
+
+for (const host of hosts) {
+  test(`${host}: an import finds a damaged profile`, { timeout: 120_000 }, async (t) => {
+    const edge = await attacked(t, host);
+    const row = () => edge.call("POST", `/v1/audiences/${audience}/profiles/import`, as.server, '{"customer_id":"c-1"}');
+    assert.equal((await row()).json.imported, 1);
+    await edge.stop();
+    for (const database of holding(edge, "profile")) sql(database, "UPDATE profile SET state = CAST(substr(state, 1, length(state) - 3) AS BLOB)");
+    await edge.start();
+    assert.equal(await edge.health(), "ok", "nobody has looked");
+    const answer = await row();
+    assert.deepEqual([answer.status, answer.json.imported, answer.json.rejected_count], [200, 0, 1], answer.text);
+    assert.equal(await edge.health(), "degraded");
+  });
+}
