@@ -4,6 +4,7 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::lowercase::lowercase;
 use crate::definition::{Normalize, Trust};
 use crate::limits::KEY_BYTES_MAX;
 use crate::pattern::Pattern;
@@ -64,11 +65,6 @@ impl KeyRule {
             (Normalize::Lowercase, text) => Cow::Owned(text.chars().map(lowercase).collect()),
         })
     }
-}
-
-/// Maps one code point to one: where full lower case gives several (`İ`), the first is the simple one.
-fn lowercase(c: char) -> char {
-    c.to_lowercase().next().unwrap_or(c)
 }
 
 /// True if a text is in the first list of placeholders: the texts that pages send for an unknown visitor, in any case.

@@ -10,6 +10,7 @@ mod criteria;
 mod directory;
 mod domain;
 mod keys;
+mod lowercase;
 mod personalizations;
 mod reach;
 mod work;
