@@ -14,9 +14,13 @@
 //! ```
 //!
 //! Reading the files gives the same definition, for everything that [`Plan::compile`](usher_engine::Plan::compile)
-//! accepts, with these exceptions: criteria return in the form that [`parse`](usher_engine::syntax::parse) gives them,
-//! which means the same (a group of one is its condition), braces in the texts of a `stringBuilder` are refused, and so
-//! are tables that no event can be sent to, and an example with a lookup names its personalization.
+//! accepts, with these exceptions:
+//!
+//! - Criteria return in the form that [`parse`](usher_engine::syntax::parse) gives them, which means the same: a group of
+//!   one is its condition.
+//! - A text of a `stringBuilder` returns in pieces where it has `{{` or `}}`; an answer joins them.
+//! - An example with a lookup names its personalization.
+//! - Tables that no event can be sent to are written, and refused when they are read.
 
 mod criteria;
 mod example;
@@ -64,6 +68,16 @@ pub fn write(definition: &Definition) -> Vec<Source> {
 }
 
 /// The same, with the examples in `examples.yaml`, if there are any.
+///
+/// # Examples
+///
+/// ```
+/// # let text = "parent_segment_id: '1'\nexamples:\n  - {name: nobody, lookup: null, personalization: home, expect: []}\n";
+/// # let sources = [usher_config::Source { name: "a.yaml".to_owned(), text: text.to_owned() }];
+/// let reading = usher_config::read(&sources);
+/// let files = usher_config::write_with_examples(&reading.definition, &reading.examples);
+/// assert_eq!(files.last().map(|file| file.name.as_str()), Some("examples.yaml"));
+/// ```
 pub fn write_with_examples(definition: &Definition, examples: &[Example]) -> Vec<Source> {
     let mut files = write(definition);
     if !examples.is_empty() {

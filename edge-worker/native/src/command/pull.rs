@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use usher_config::{Source, read, render};
 use usher_edge::Bundle;
+use usher_engine::definition::OutputSource;
 use usher_engine::diagnostic::Severity;
 
 use crate::client::{Client, Published};
@@ -253,7 +254,7 @@ impl Running {
         if let Some(finding) = reading.findings.iter().find(error) {
             return Err(lost(render::plain(finding)));
         }
-        // Criteria may come back in another form that means the same.
+        // Criteria and texts may come back in another form that means the same.
         let Bundle { definition, examples } = normal(&self.bundle);
         let back = normal(&Bundle { definition: reading.definition, examples: reading.examples });
         if back.definition == definition && back.examples == examples {
@@ -266,8 +267,37 @@ impl Running {
     }
 }
 
-/// A bundle with its criteria as texts give them.
+/// A bundle with its criteria as texts give them, and each `stringBuilder` as one text.
 fn normal(bundle: &Bundle) -> Bundle {
     let written = bundle.write().ok().and_then(|body| Bundle::read(&body).ok());
-    written.unwrap_or_else(|| bundle.clone())
+    let mut bundle = written.unwrap_or_else(|| bundle.clone());
+    let sections = bundle.definition.personalizations.iter_mut().flat_map(|service| &mut service.sections);
+    for output in sections.flat_map(|section| &mut section.outputs) {
+        if let OutputSource::Text(texts) = &mut output.source {
+            *texts = vec![texts.concat()];
+        }
+    }
+    bundle
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn braces_of_a_string_builder_are_pulled() {
+        let text = "parent_segment_id: '1'\nservice_name: s\nsections:\n  - name: A\n    criteria: {operator: ALWAYS}\n    outputs: [{name: x, string_builder: [a, b]}]\n";
+        let source = |text: String| [Source { name: "s.yaml".to_owned(), text }];
+        let mut definition = read(&source(text.to_owned())).definition;
+        let texts = vec!["{{a}}".to_owned(), "}{{{{".to_owned()];
+        definition.personalizations[0].sections[0].outputs[0].source = OutputSource::Text(texts.clone());
+        let bundle = Bundle { definition, examples: Vec::new() };
+        let running = Running { number: "3".to_owned(), bundle, header: String::new() };
+        let written = running.one_text().expect("it can be written");
+        let definition = read(&source(written)).definition;
+        let OutputSource::Text(read) = &definition.personalizations[0].sections[0].outputs[0].source else {
+            panic!("{definition:?}");
+        };
+        assert_eq!(read.concat(), texts.concat());
+    }
 }

@@ -47,14 +47,26 @@ fn output(output: &Output) -> Yaml {
         OutputSource::Attribute { name, part } => return attribute(output, name, part.as_ref()),
         OutputSource::Constant(value) => named.with("value", Yaml::Value(value.clone())),
         OutputSource::Text(texts) => {
-            let texts = texts.iter().map(|text| Yaml::Text(text.clone())).collect();
+            let texts = texts.iter().flat_map(|text| without_braces(text)).map(Yaml::Text).collect();
             named.with("string_builder", Yaml::List(texts))
         }
         OutputSource::Template(text) => named.text("template", text),
     })
 }
 
-/// An attribute by its name where that says all.
+/// A text in pieces without `{{` and `}}`, which a `string_builder` must not have: an answer joins its texts.
+fn without_braces(text: &str) -> Vec<String> {
+    let mut pieces = vec![String::new()];
+    for c in text.chars() {
+        if let Some(piece) = pieces.last_mut() {
+            let is_pair = matches!(c, '{' | '}') && piece.ends_with(c);
+            if is_pair { pieces.push(c.to_string()) } else { piece.push(c) }
+        }
+    }
+    pieces
+}
+
+/// An attribute: its name alone, if the part and the output's name follow from it.
 fn attribute(output: &Output, name: &str, part: Option<&String>) -> Yaml {
     let joined = part.map_or_else(|| name.to_owned(), |part| format!("{name}.{part}"));
     let splits = split_part(joined.clone()) == (name.to_owned(), part.cloned());
