@@ -134,6 +134,10 @@ pub(crate) fn compile(definition: Definition, audience: &str) -> Result<Plan, St
 /// # Errors
 ///
 /// If it is larger than [`BUNDLE_BYTES_MAX`].
+///
+/// # Examples
+///
+/// In the example of [`definition_of`].
 pub fn bundle_of(definition: &Definition) -> Result<Vec<u8>, String> {
     Bundle { definition: definition.clone(), examples: Vec::new() }.write()
 }
@@ -162,6 +166,15 @@ pub(crate) fn beyond(form: Form, definition: &Definition) -> Option<String> {
 /// # Errors
 ///
 /// The reason why it holds none, in one sentence.
+///
+/// # Examples
+///
+/// ```
+/// # use usher_engine::definition::Definition;
+/// let bundle = usher_edge::bundle_of(&Definition::default())?;
+/// assert_eq!(usher_edge::definition_of(&bundle)?, Definition::default());
+/// # Ok::<(), String>(())
+/// ```
 pub fn definition_of(bundle: &[u8]) -> Result<Definition, String> {
     with_fields(bundle, |fields, reading| fields.required("definition", reading))
         .map(|(_, definition)| definition)

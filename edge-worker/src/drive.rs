@@ -19,6 +19,10 @@ use crate::wire::Response;
 use crate::writer;
 
 /// Runs one request to its end on synchronous storage. One store holds profiles, pointers and bundles.
+///
+/// # Examples
+///
+/// In the example of the [crate](crate#examples).
 pub fn serve(
     edge: &mut Edge,
     store: &mut impl Store,
@@ -169,6 +173,50 @@ pub fn needs_control_plane(edge: &Edge, message: &[u8]) -> bool {
 /// # Errors
 ///
 /// The answer to a message that is refused at once.
+///
+/// # Examples
+///
+/// One message through read, fold and write, on any storage:
+///
+/// ```
+/// # use usher_edge::store::memory::MemoryStore;
+/// # use usher_edge::{Ambient, Edge, Request, Step, serve};
+/// # // The SHA-256 of the keys `admin`, `write` and `server`.
+/// # let admin = "8c6976e5b5410415bde908bd4dee15dfb167a9c873fc4bb8a81f6f2ab448a918";
+/// # let write = "10fd874b68dad080ed706762c8e163dabb20514bddae38fb159c56f714a3b143";
+/// # let server = "b3eacd33433b31b5252351032c9b3e7a2e7aa7738d5decdf0dd6c62680853c06";
+/// # let secret = format!(
+/// #     r#"{{"signing_key": "{}", "keys": [{{"kind": "admin", "audience": "7", "sha256": "{admin}"}},
+/// #         {{"kind": "write", "audience": "7", "account": "1", "sha256": "{write}"}},
+/// #         {{"kind": "server", "audience": "7", "account": "1", "sha256": "{server}", "scopes": ["personalize"]}}]}}"#,
+/// #     "07".repeat(32),
+/// # );
+/// # let (mut edge, mut store) = (Edge::new(Some(&secret), false), MemoryStore::default());
+/// # let ambient = Ambient { now_ms: 1_790_000_000_000, entropy: [7; 32] };
+/// # let with_key = |key: &str| [("authorization".to_owned(), format!("TD1 {key}"))];
+/// # let bundle = r#"{"format": 2, "definition": {"audience": {"id": "7"},
+/// #     "key_events": [{"name": "view", "table": {"database": "web", "table": "pages"}}],
+/// #     "identity": {"keys": [{"name": "visitor"}]},
+/// #     "personalizations": [{"name": "home", "choice": "first", "sections": [
+/// #         {"name": "Welcome", "criteria": "", "outputs": [{"name": "text", "source": {"constant": "Hello"}}]}]}]}}"#;
+/// # let publish = Request { method: "PUT", target: "/v1/audiences/7/bundle", headers: &with_key("admin"), body: bundle.as_bytes(), ambient };
+/// # assert_eq!(serve(&mut edge, &mut store, &publish, &mut |_line| ()).status, 200);
+/// use usher_edge::store::{Basis, Store};
+/// use usher_edge::{Folded, drive, front};
+///
+/// let body = br#"{"events": [{"visitor": "anna"}]}"#;
+/// let request = Request { method: "POST", target: "/web/pages", headers: &with_key("write"), body, ambient };
+/// let Step::Write { message, .. } = front::handle(&edge, &request) else { panic!("events are for a writer") };
+///
+/// let opened = drive::open(&mut edge, &message).expect("nothing is wrong with it");
+/// let read = opened.read.as_ref().expect("the profile of the key");
+/// let found = store.read(read)?;
+/// let basis = Basis::of(read, &found);
+/// let Folded::Done(outcome) = drive::fold(&mut edge, &opened, found) else { panic!("the bundle is the newest") };
+/// store.commit(&basis, &outcome.write).expect("there is no other writer");
+/// assert_eq!(outcome.response.body, br#"{"receipts":[{"success":true}]}"#);
+/// # Ok::<(), usher_edge::store::StoreFailure>(())
+/// ```
 pub fn open(edge: &mut Edge, message: &[u8]) -> Result<Opened, Response> {
     open_metered(edge, message, false)
 }
@@ -205,6 +253,10 @@ fn open_unmetered(edge: &Edge, message: &[u8]) -> Result<Opened, Response> {
 }
 
 /// Decides a message, given the result of its read.
+///
+/// # Examples
+///
+/// In the example of [`open`].
 pub fn fold(edge: &mut Edge, opened: &Opened, found: Found) -> Folded {
     match (&opened.work, found) {
         (Work::Writer(work), found) => {

@@ -19,7 +19,7 @@ pub struct Edge {
     audiences: Vec<Audience>,
     /// The reason why the host cannot catch up with the control object.
     host_fault: Option<String>,
-    /// What shards were written with and the control object knows nothing of: it was lost.
+    /// Bundles with which shards were written and which the control object does not know, because it was lost.
     lost: Vec<Pointer>,
     written: Written,
     shards: u32,
@@ -72,7 +72,17 @@ pub enum Installed {
 
 impl Edge {
     /// An edge without any bundle. `secret` is `USHER_KEYS`; with an unusable one every route but `/healthz` answers
-    /// 503, and [`Edge::complaint`] gives the reason.
+    /// 503, and [`Edge::complaint`] gives the reason. `demo` accepts the keys of the demo, which are public.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use usher_edge::Edge;
+    ///
+    /// let secret = format!(r#"{{"signing_key": "{}", "keys": []}}"#, "07".repeat(32));
+    /// assert_eq!(Edge::new(Some(&secret), false).complaint(), None);
+    /// assert!(Edge::new(None, false).complaint().is_some());
+    /// ```
     pub fn new(secret: Option<&str>, demo: bool) -> Edge {
         Edge {
             keyring: Keyring::read(secret, demo),

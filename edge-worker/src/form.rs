@@ -6,8 +6,8 @@
 //! | 2 | begin with a mark, their form and the newest one that their sender reads | their form 3 | format 3, too | says its form in the table `meta` |
 //!
 //! A build reads every form up to [`Form::NEWEST`]. The deployment sets the form to write, because old and new code run
-//! at the same time during a release, and code may be rolled back: written data stays readable for the previous release
-//! until an operator decides otherwise. Storage records the newest form written to it, and nothing older is written
+//! at the same time during a release, and code may be rolled back: the previous release can read what is written until an
+//! operator decides otherwise. Storage records the newest form written to it, and nothing older is written
 //! there again. Data of a newer build is *too new*: the answer is 503, and the data is never treated as damaged.
 
 use usher_engine::profile::codec;
@@ -42,6 +42,16 @@ impl Form {
     /// # Errors
     ///
     /// The allowed values, in one sentence.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use usher_edge::Form;
+    ///
+    /// assert_eq!(Form::of_setting("2"), Ok(Some(Form::Two)));
+    /// assert_eq!(Form::of_setting(""), Ok(None));
+    /// assert!(Form::of_setting("3").is_err());
+    /// ```
     pub fn of_setting(text: &str) -> Result<Option<Form>, String> {
         match text.trim() {
             "" => Ok(None),

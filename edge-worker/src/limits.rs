@@ -31,9 +31,9 @@ pub const FOLDS_MAX: usize = 8;
 pub const COMMITS_MAX: usize = 8;
 /// Most snapshots that one message makes a host forget by name; beyond that it forgets all.
 pub const FORGOTTEN_NAMES_MAX: usize = 64;
-/// How often `/healthz` has storage written to, at most, in milliseconds.
+/// Minimum time between two writes of `/healthz` to storage, in milliseconds.
 pub const PROBE_MS: u64 = 5_000;
-/// How long `/healthz` says `degraded` after storage failed, in milliseconds.
+/// Time for which `/healthz` says `degraded` after storage failed, in milliseconds.
 pub const STORAGE_DEGRADED_MS: i64 = 5 * 60 * 1_000;
 /// Most rows in one import request.
 pub const IMPORT_ROWS_MAX: usize = 2_000;
@@ -62,7 +62,7 @@ pub const SOURCES_MAX: usize = 8_192;
 pub const LOG_LINES_MAX: usize = 10;
 /// Most keys and tokens of a deployment.
 pub const KEYS_MAX: usize = 1_000;
-/// How long the journal of merges is kept, in milliseconds.
+/// Time for which the journal of merges is kept, in milliseconds.
 pub const JOURNAL_MS: i64 = 400 * 24 * 60 * 60 * 1_000;
 /// Most of its rows that an explanation shows, the newest ones.
 pub const JOURNAL_ROWS_MAX: usize = 100;

@@ -61,7 +61,7 @@ impl Used {
         let passed = now_ms.saturating_sub(self.at_ms);
         // Behind a time that was seen, as long a step is the clock's return.
         let returns = self.at_ms < self.latest_ms && passed > FULL_MS;
-        // A clock that was set back for long is followed: nobody waits until it is where it was.
+        // A clock that was set back is followed at once; otherwise nothing would be refilled until its earlier time.
         if !(-FULL_MS..=0).contains(&passed) {
             self.at_ms = now_ms;
         }

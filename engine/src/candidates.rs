@@ -33,7 +33,7 @@ pub(crate) struct Candidates {
     blocks: usize,
 }
 
-/// Sections that wait for the same key event, or for none.
+/// Sections with the same key event, or with none.
 #[derive(Debug)]
 struct Group {
     key_event: Option<usize>,

@@ -349,7 +349,7 @@ pub struct Input {
 pub struct Section {
     /// The section's name, which is the offer's; unique among personalizations that one table triggers.
     pub name: String,
-    /// The key event that only this section waits for.
+    /// The key event that triggers this section alone.
     pub key_event: Option<String>,
     /// A further filter on that key event; names in it are columns, written `event.column`.
     pub event_filter: Option<Expr>,

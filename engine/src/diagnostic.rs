@@ -45,6 +45,15 @@ pub enum NameKind {
 
 impl Diagnostic {
     /// A finding about the whole definition, without help.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use usher_engine::diagnostic::{Code, Diagnostic, Severity};
+    ///
+    /// let finding = Diagnostic::new(Code::NoFilter, "no filter").at("key_events[0]").help("add a filter");
+    /// assert_eq!((finding.code.as_str(), finding.severity()), ("W001", Severity::Warning));
+    /// ```
     #[cold]
     pub fn new(code: Code, message: impl Into<String>) -> Diagnostic {
         Diagnostic { code, message: message.into(), path: String::new(), help: None, unknown: None }

@@ -72,6 +72,18 @@ pub enum SentAt {
 impl SentAt {
     /// Reads the `sentAt` of a batch that arrived at `arrival_ms`; null is missing. A time before 2000 or more than a
     /// day ahead is unusable: it is in another unit, or no clock shows it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use usher_engine::SentAt;
+    ///
+    /// let arrival_ms = 1_790_000_000_000;
+    /// let sent = SentAt::read(Some(&"2026-09-21T14:13:10Z".into()), arrival_ms);
+    /// assert_eq!(sent, SentAt::At(1_789_999_990_000));
+    /// assert_eq!(SentAt::read(Some(&"yesterday".into()), arrival_ms), SentAt::Unusable);
+    /// assert_eq!(SentAt::read(None, arrival_ms), SentAt::Absent);
+    /// ```
     pub fn read(value: Option<&Value>, arrival_ms: i64) -> SentAt {
         let Some(value) = value.and_then(Value::present) else { return SentAt::Absent };
         let is_usable =
@@ -154,8 +166,18 @@ fn note(notes: &mut Vec<Note>, note: Note) {
 }
 
 impl Event {
-    /// Resolves id and time of an event that arrived at `arrival_ms`, with the standard id columns; [`Plan::event`]
-    /// also tries the definition's own.
+    /// Resolves id and time of an event that arrived at `arrival_ms`, with the standard id columns;
+    /// [`Plan::event`](crate::Plan::event) also tries the definition's own.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use usher_engine::Event;
+    ///
+    /// let columns = vec![("event_id".into(), "e-7".into()), ("time".into(), 1_790_000_000.into())];
+    /// let event = Event::resolve(0, columns, 1_790_000_005_000, "minted".into());
+    /// assert_eq!((event.id.as_str(), event.time_ms), ("e-7", 1_790_000_000_000));
+    /// ```
     pub fn resolve(table: usize, columns: Vec<(String, Value)>, arrival_ms: i64, minted_id: String) -> Event {
         resolve(ID_COLUMNS.into_iter(), table, columns, arrival_ms, minted_id, SentAt::Absent)
     }
@@ -178,6 +200,18 @@ impl Event {
 ///
 /// Events without a time get the arrival itself, so that none is older than an event that arrived before it; among
 /// those their ids decide, and minted ids ascend.
+///
+/// # Examples
+///
+/// ```
+/// use usher_engine::{Event, order_clamped};
+///
+/// let arrival_ms = 1_790_000_000_000;
+/// let ahead = |id: &str| Event::resolve(0, vec![("time".into(), 1_800_000_000.into())], arrival_ms, id.into());
+/// let mut batch = [ahead("a"), ahead("b")];
+/// order_clamped(batch.iter_mut());
+/// assert_eq!(batch.map(|event| event.time_ms), [arrival_ms - 1, arrival_ms]);
+/// ```
 pub fn order_clamped<'a>(batch: impl DoubleEndedIterator<Item = &'a mut Event>) {
     let mut step = 0_i64;
     for event in batch.rev().filter(|event| event.notes.contains(&Note::TimeInFuture)) {

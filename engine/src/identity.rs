@@ -178,7 +178,7 @@ impl Plan {
     /// True if a profile may be looked up by this key and value.
     pub fn may_look_up(&self, name: &str, value: &str, evidence: &Evidence<'_>) -> bool {
         let Some(rule) = self.key_rules.iter().find(|rule| rule.name == name) else { return false };
-        // A key that events may not stitch by is not readable by pages either.
+        // A page may not look up by a key that its events may not stitch by.
         let open = rule.trust == Trust::Open && !rule.workflow_only;
         let vouched =
             || evidence.of(name).is_some_and(|known| rule.normalized(known) == rule.normalized(value));

@@ -1,7 +1,7 @@
 //! A map from names to numbers, the only map of the engine.
 //!
-//! A map of the standard library costs 5 to 10 KB of wasm for every type of key and value, and everything that a plan is
-//! compiled with is found by a text. So all lookups share this one, a table of open addresses.
+//! A map of the standard library costs 5 to 10 KB of wasm for every type of key and value. The compiler finds everything by
+//! name, so all its lookups share this map, which uses open addressing.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -9,9 +9,9 @@ use alloc::vec::Vec;
 /// A map from names to numbers.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    /// All names, one behind the other in the order in which they came: one allocation for many.
+    /// All names in the order of their insertion, concatenated: one allocation for many.
     text: String,
-    /// Where each ends, and its number.
+    /// The end of each name in `names`, and its number.
     names: Vec<(usize, usize)>,
     hashes: HashIndex,
 }

@@ -129,8 +129,28 @@ impl<'p> Prepared<'p, '_> {
 }
 
 impl Plan {
-    /// Gets ready to answer about a profile as it is at `now_ms`, Unix milliseconds. Callers with several questions
-    /// about one profile at one moment ask the result; the other methods make a new one for each call.
+    /// Prepares answers about a profile as it is at `now_ms`, Unix milliseconds. Use it for several questions about one
+    /// profile at one moment; the other methods prepare each call for itself.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use usher_engine::definition::*;
+    /// # use usher_engine::{Access, Asked, Plan, Profile, Query, syntax};
+    /// # let views = Attribute { name: "tier".into(), kind: AttributeKind::Batch { column: "tier".into(), data_type: None }, sensitive: false, description: None };
+    /// # let section = Section { name: "Welcome".into(), key_event: None, event_filter: None, criteria: syntax::parse("tier IS NULL").unwrap(), accept_unknown_profiles: true, outputs: vec![], segments: vec![], include_sensitive: false };
+    /// # let home = Personalization { name: "home".into(), description: None, choice: Choice::First, trigger: None, inputs: vec![], sections: vec![section] };
+    /// # let definition = Definition { attributes: vec![views], personalizations: vec![home], ..Definition::default() };
+    /// let plan = Plan::compile(&definition).unwrap();
+    /// let query = Query { event: None, asked: Asked::Named(&[0]), inputs: &[], edge: &[], access: Access::default(), blind: false };
+    /// let profile = Profile::unknown();
+    /// let call = plan.call(&profile, &query, 1_790_000_000_000);
+    /// assert_eq!(call.personalize().offers[0].section, "Welcome");
+    /// assert_eq!(call.explain().personalizations[0].sections[0].criteria.text, "tier IS NULL");
+    /// let mut entered = Vec::new();
+    /// call.entered(&mut entered);
+    /// assert_eq!(entered, [(0, 0)]);
+    /// ```
     pub fn call<'p: 'a, 'a>(
         &'p self,
         profile: &'a Profile,
@@ -269,7 +289,7 @@ impl Plan {
     }
 
     /// True if a personalization is triggered: by its key event or, where it has none, by an event that one of its
-    /// sections waits for and accepts; sections that wait for no event answer then as well. A personalization that the
+    /// sections names and accepts; then sections without a key event answer as well. A personalization that the
     /// caller names needs no such section.
     pub(crate) fn triggers<'c>(
         &self,

@@ -11,6 +11,17 @@ const NANOSECONDS: u64 = MICROSECONDS * 1_000;
 
 /// The instant that a value names: Unix time in the unit that its magnitude implies, RFC 3339, or a date (its midnight,
 /// UTC). A text of ten digits or more counts as a number, because a CSV file holds only texts.
+///
+/// # Examples
+///
+/// ```
+/// use usher_engine::time::instant_ms;
+///
+/// for value in [1_790_000_000.into(), 1_790_000_000_000_i64.into(), "2026-09-21T14:13:20Z".into()] {
+///     assert_eq!(instant_ms(&value), Some(1_790_000_000_000));
+/// }
+/// assert_eq!(instant_ms(&"20260921".into()), None);
+/// ```
 pub fn instant_ms(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => unix_ms(*number),

@@ -34,7 +34,7 @@ pub(super) fn import(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> Re
 /// The effect of new records on older ones of a key: they replace them whole, or add to them.
 const MODES: [&str; 2] = ["replace", "patch"];
 
-/// Those that every build reads which may share the data.
+/// The modes that every build reads which may share the data.
 fn modes(form: Form) -> &'static [&'static str] {
     match form {
         Form::One => &MODES[..1],

@@ -26,6 +26,18 @@ use crate::plane::HAS_CONTROL_PLANE;
 use crate::wire::Response;
 
 /// Handles a request as far as possible without storage, for hosts that have its body already.
+///
+/// # Examples
+///
+/// ```
+/// use usher_edge::{Ambient, Edge, Request, Step, front};
+///
+/// let ambient = Ambient { now_ms: 1_790_000_000_000, entropy: [7; 32] };
+/// let request = Request { method: "POST", target: "/web/pages", headers: &[], body: b"{}", ambient };
+/// // Without keys nobody may send anything.
+/// let Step::Respond(response) = front::handle(&Edge::new(None, false), &request) else { panic!("refused") };
+/// assert_eq!(response.status, 503);
+/// ```
 pub fn handle(edge: &Edge, request: &Request<'_>) -> Step {
     match admit(edge, &request.head()) {
         Ok(admitted) => serve(edge, &admitted, request.body),
@@ -103,6 +115,19 @@ pub fn admit<'a>(edge: &'a Edge, head: &Head<'a>) -> Result<Admitted<'a>, Respon
 }
 
 /// Handles the body of a request, inflated, as far as possible without storage.
+///
+/// # Examples
+///
+/// ```
+/// use usher_edge::host::Head;
+/// use usher_edge::{Ambient, Edge, Step, front};
+///
+/// let edge = Edge::new(None, false);
+/// let ambient = Ambient { now_ms: 1_790_000_000_000, entropy: [7; 32] };
+/// let head = Head { method: "GET", target: "/healthz", headers: &[], ambient };
+/// let admitted = front::admit(&edge, &head).expect("it is for anyone");
+/// assert!(matches!(front::serve(&edge, &admitted, b""), Step::Write { .. } | Step::Respond(_)));
+/// ```
 pub fn serve(edge: &Edge, admitted: &Admitted<'_>, body: &[u8]) -> Step {
     let result = match admitted.route.body_bytes_max {
         Some(max) if body.len() > max => Err(Refusal::TOO_LARGE.into()),

@@ -16,6 +16,17 @@ use crate::limits::PREVIEW_SECONDS_MAX;
 /// # Errors
 ///
 /// One sentence for the operator: the secret is unusable, or `expires` is out of range.
+///
+/// # Examples
+///
+/// ```
+/// let secret = format!(r#"{{"signing_key": "{}", "keys": []}}"#, "07".repeat(32));
+/// let now = 1_790_000_000;
+/// let token = usher_edge::preview_token(&secret, "7", now + 3_600, now)?;
+/// assert!(token.contains('.'));
+/// assert!(usher_edge::preview_token(&secret, "7", now + 100_000, now).is_err());
+/// # Ok::<(), String>(())
+/// ```
 pub fn preview_token(secret: &str, audience: &str, expires: i64, now: i64) -> Result<String, String> {
     if expires <= now || expires - now > PREVIEW_SECONDS_MAX {
         return Err("a preview token lives for at most 24 hours".to_owned());

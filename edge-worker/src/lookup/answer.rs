@@ -63,6 +63,44 @@ impl Candidate<'_> {
 ///
 /// Copies that were taken until `forgotten_ms` (Unix milliseconds) are not good enough: the host heard of a change then that
 /// makes them wrong ([`FORGET`](crate::outcome::FORGET)).
+///
+/// # Examples
+///
+/// ```
+/// # use usher_edge::store::memory::MemoryStore;
+/// # use usher_edge::{Ambient, Edge, Request, Step, serve};
+/// # // The SHA-256 of the keys `admin`, `write` and `server`.
+/// # let admin = "8c6976e5b5410415bde908bd4dee15dfb167a9c873fc4bb8a81f6f2ab448a918";
+/// # let write = "10fd874b68dad080ed706762c8e163dabb20514bddae38fb159c56f714a3b143";
+/// # let server = "b3eacd33433b31b5252351032c9b3e7a2e7aa7738d5decdf0dd6c62680853c06";
+/// # let secret = format!(
+/// #     r#"{{"signing_key": "{}", "keys": [{{"kind": "admin", "audience": "7", "sha256": "{admin}"}},
+/// #         {{"kind": "write", "audience": "7", "account": "1", "sha256": "{write}"}},
+/// #         {{"kind": "server", "audience": "7", "account": "1", "sha256": "{server}", "scopes": ["personalize"]}}]}}"#,
+/// #     "07".repeat(32),
+/// # );
+/// # let (mut edge, mut store) = (Edge::new(Some(&secret), false), MemoryStore::default());
+/// # let ambient = Ambient { now_ms: 1_790_000_000_000, entropy: [7; 32] };
+/// # let with_key = |key: &str| [("authorization".to_owned(), format!("TD1 {key}"))];
+/// # let bundle = r#"{"format": 2, "definition": {"audience": {"id": "7"},
+/// #     "key_events": [{"name": "view", "table": {"database": "web", "table": "pages"}}],
+/// #     "identity": {"keys": [{"name": "visitor"}]},
+/// #     "personalizations": [{"name": "home", "choice": "first", "sections": [
+/// #         {"name": "Welcome", "criteria": "", "outputs": [{"name": "text", "source": {"constant": "Hello"}}]}]}]}}"#;
+/// # let publish = Request { method: "PUT", target: "/v1/audiences/7/bundle", headers: &with_key("admin"), body: bundle.as_bytes(), ambient };
+/// # assert_eq!(serve(&mut edge, &mut store, &publish, &mut |_line| ()).status, 200);
+/// use usher_edge::lookup::{Candidate, answer};
+/// use usher_edge::front;
+///
+/// let body = br#"{"audience": "7", "personalization": "home", "inputs": {"visitor": "anna"}}"#;
+/// let request = Request { method: "POST", target: "/v1/personalize", headers: &with_key("server"), body, ambient };
+/// let Step::LookUp(pending) = front::handle(&edge, &request) else { panic!("a lookup needs a snapshot") };
+///
+/// // A damaged copy is not used; where nobody has a snapshot, the visitor is unknown.
+/// assert_eq!(answer(&edge, &pending, Candidate::Kv(b"damaged"), i64::MIN), None);
+/// let response = answer(&edge, &pending, Candidate::Nothing, i64::MIN).expect("an answer");
+/// assert!(response.body.starts_with(br#"{"offers":{"Welcome":{"attributes":{"text":"Hello"}"#));
+/// ```
 pub fn answer(
     edge: &Edge,
     pending: &PendingLookup,

@@ -29,6 +29,25 @@ use crate::writer;
 pub use work::Excess;
 
 /// A definition that runs on empty storage.
+///
+/// # Examples
+///
+/// ```
+/// use usher_edge::{Bundle, Failed, Rehearsal};
+/// use usher_engine::Plan;
+///
+/// let bundle = br#"{"format": 2, "definition": {"audience": {"id": "7"},
+///     "personalizations": [{"name": "home", "choice": "first", "sections": [
+///         {"name": "Welcome", "criteria": "", "outputs": [{"name": "text", "source": {"constant": "Hello"}}]}]}]},
+///     "examples": [{"name": "a stranger", "call": {"lookup": null}, "personalization": "home",
+///         "expect": [{"section": "Goodbye"}]}]}"#;
+/// let Bundle { definition, examples } = Bundle::read(bundle)?;
+/// let rehearsal = Rehearsal::new(Plan::compile(&definition).expect("a valid definition"));
+/// assert_eq!(rehearsal.excess(&examples), None);
+/// assert_eq!(rehearsal.failure(&examples[0]), Some(Failed::Sections(vec!["Welcome".to_owned()])));
+/// assert!(rehearsal.explanation(&examples[0]).is_some());
+/// # Ok::<(), String>(())
+/// ```
 pub struct Rehearsal {
     edge: Edge,
     audience: String,

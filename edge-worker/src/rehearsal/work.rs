@@ -1,4 +1,4 @@
-//! The work of examples, bounded before any of them runs: a publisher waits for it, and a worker has little time.
+//! Bounds the work of examples before any of them runs: publishing takes as long as they do, and a worker has little time.
 
 use core::fmt;
 

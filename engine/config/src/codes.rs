@@ -27,11 +27,24 @@ const PAGES: &[(&str, &str)] = pages! {
 };
 
 /// Every page, in the order of [`Code::ALL`].
+///
+/// # Examples
+///
+/// ```
+/// assert!(usher_config::codes::pages().all(|page| page.text.ends_with('\n')));
+/// ```
 pub fn pages() -> impl Iterator<Item = Page> {
     Code::ALL.iter().filter_map(|code| page(*code))
 }
 
 /// The page of a code; every code has one.
+///
+/// # Examples
+///
+/// ```
+/// let page = usher_config::codes::find("e012").and_then(usher_config::codes::page);
+/// assert_eq!(page.map(|page| page.title), Some("The primary key is not among the stitching keys"));
+/// ```
 pub fn page(code: Code) -> Option<Page> {
     let (_, page) = PAGES.iter().find(|(name, _)| *name == code.as_str())?;
     let (title, text) = page.strip_prefix("# ")?.split_once('\n')?;

@@ -17,7 +17,18 @@ pub struct Sample {
 impl Sample {
     /// Adds one event in the format of `usher simulate`: `{"database": "web", "table": "pageviews", "event": {…}}`.
     ///
-    /// `Err` describes the problem with the line.
+    /// # Errors
+    ///
+    /// The problem with the line, in one sentence.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut sample = usher_config::Sample::default();
+    /// sample.add(r#"{"database": "web", "table": "pages", "event": {"visitor": "anna"}}"#)?;
+    /// assert_eq!(sample.add("{}").unwrap_err(), "an event needs a `database`");
+    /// # Ok::<(), String>(())
+    /// ```
     pub fn add(&mut self, line: &str) -> Result<(), String> {
         let value: Value = serde_json::from_str(line).map_err(|error| format!("this is no JSON: {error}"))?;
         let text = |key: &str| {

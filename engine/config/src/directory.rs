@@ -29,6 +29,15 @@ pub struct Listing {
 /// # Errors
 ///
 /// If the directory or a file in it cannot be read. A file that is not UTF-8 is a finding.
+///
+/// # Examples
+///
+/// ```
+/// # let directory = std::path::Path::new("../../examples/shop");
+/// let listing = usher_config::definition_files(directory)?;
+/// assert!(!usher_config::check(&listing.sources).has_errors());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn definition_files(directory: &Path) -> io::Result<Listing> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(directory)? {

@@ -12,6 +12,17 @@
 //! );
 //! ```
 //!
+//! # Verbs
+//!
+//! | verb | does |
+//! |---|---|
+//! | [`definition_files`] | lists the files of a directory that are definitions |
+//! | [`read`] | texts into one definition, with findings about the texts |
+//! | [`check`], [`check_with`] | the same, with the engine's findings, warnings, and a sample of events |
+//! | [`write`](fn@write), [`write_with_examples`] | a definition into files that read back as the same |
+//! | [`render`], [`sarif`] | findings for people and for tools |
+//! | [`codes`] | the page of each code |
+//!
 //! # What this crate does not do
 //!
 //! It never evaluates, and no wasm links it: at the edge a definition arrives as data. [`Plan::compile`] resolves names
@@ -52,9 +63,24 @@ use lower::{At, Body, Lower, Unquoted};
 use spelling::in_snake_case;
 use text::Text;
 
-/// Reads all sources as one definition.
+/// Reads all sources as one definition, without the engine's checks.
 ///
 /// With errors among the findings, the definition is partial: use it for further checks only.
+///
+/// # Examples
+///
+/// ```
+/// let source = |name: &str, text: &str| usher_config::Source { name: name.to_owned(), text: text.to_owned() };
+/// let sources = [
+///     source("rt.yaml", "parent_segment_id: '1'\nevents:\n  - {name: view, database: web, table: pages}\n"),
+///     source("home.yaml", "parent_segment_id: '1'\nservice_name: home\ntrigger_event: veiw\nsections:\n  - {name: all, criteria: {operator: ALWAYS}, outputs: [{name: a, value: 1}]}\n"),
+/// ];
+/// let reading = usher_config::read(&sources);
+/// assert_eq!(reading.definition.personalizations[0].name, "home");
+/// assert!(!reading.has_errors());
+/// // The name of the event is resolved by the engine.
+/// assert!(usher_config::check(&sources).has_errors());
+/// ```
 pub fn read(sources: &[Source]) -> Reading {
     let mut lower = Lower::new(sources);
     let texts: Vec<_> = sources.iter().map(|source| document::read(&source.name, &source.text)).collect();
@@ -115,6 +141,21 @@ pub fn check(sources: &[Source]) -> Reading {
 }
 
 /// The same, with a sample of real events: columns that none of them has are reported as well.
+///
+/// # Examples
+///
+/// ```
+/// # let text = "parent_segment_id: '1'\nevents:\n  - {name: view, database: web, table: pages, filter: {field: td_pth, pattern: ^/}}\n";
+/// # let sources = [usher_config::Source { name: "rt.yaml".to_owned(), text: text.to_owned() }];
+/// let mut sample = usher_config::Sample::default();
+/// sample.add(r#"{"database": "web", "table": "pages", "event": {"td_path": "/"}}"#)?;
+/// let reading = usher_config::check_with(&sources, &sample);
+/// assert_eq!(
+///     usher_config::render::plain(&reading.findings[0]),
+///     "rt.yaml:3:63: warning[W009]: no event of the sample on `web.pages` has the column `td_pth`"
+/// );
+/// # Ok::<(), String>(())
+/// ```
 pub fn check_with(sources: &[Source], sample: &Sample) -> Reading {
     let mut reading = read(sources);
     let compiled = Plan::compile(&reading.definition);

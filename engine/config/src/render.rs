@@ -9,7 +9,25 @@ use crate::limits::EXCERPT_CHARS_MAX;
 use crate::source::{Finding, Source};
 use crate::text;
 
-/// Several lines: the message, the source line with a caret, and help. Ends with a line break.
+/// Several lines: the message, the source line with a caret, and help. Ends with a line break. `color` adds the codes of a
+/// terminal.
+///
+/// # Examples
+///
+/// ```
+/// # let text = "parent_segment_id: '1'\nevents:\n  - {name: view, database: web, tabel: pages}\n";
+/// # let sources = [usher_config::Source { name: "rt.yaml".to_owned(), text: text.to_owned() }];
+/// let reading = usher_config::read(&sources);
+/// let shown = usher_config::render::human(&reading.findings[0], &sources, false);
+/// assert_eq!(shown, "\
+/// error[E003]: unknown key `tabel` in an event
+///  --> rt.yaml:3:33
+///   |
+/// 3 |   - {name: view, database: web, tabel: pages}
+///   |                                 ^^^^^
+///   = help: did you mean `table`?
+/// ");
+/// ```
 pub fn human(finding: &Finding, sources: &[Source], color: bool) -> String {
     let diagnostic = &finding.diagnostic;
     let (paint, blue, bold, plain) = match (color, diagnostic.severity()) {
@@ -42,6 +60,15 @@ pub fn human(finding: &Finding, sources: &[Source], color: bool) -> String {
 }
 
 /// One line: `file:line:column: error[E007]: message`.
+///
+/// # Examples
+///
+/// ```
+/// # use usher_config::{Finding, render};
+/// # use usher_engine::diagnostic::{Code, Diagnostic};
+/// let finding = Finding { diagnostic: Diagnostic::new(Code::NoFallback, "no fallback"), place: None };
+/// assert_eq!(render::plain(&finding), "warning[W003]: no fallback");
+/// ```
 pub fn plain(finding: &Finding) -> String {
     let diagnostic = &finding.diagnostic;
     let (severity, code, message) = (diagnostic.severity(), diagnostic.code, clean(&diagnostic.message));
@@ -54,7 +81,18 @@ pub fn plain(finding: &Finding) -> String {
     }
 }
 
-/// For machines; unknown fields are null.
+/// An object for machines; unknown fields are null.
+///
+/// # Examples
+///
+/// ```
+/// # use usher_config::{Finding, render};
+/// # use usher_engine::diagnostic::{Code, Diagnostic};
+/// let finding = Finding { diagnostic: Diagnostic::new(Code::NoFallback, "no fallback"), place: None };
+/// let json = render::json(&finding);
+/// assert_eq!((json["code"].as_str(), json["severity"].as_str()), (Some("W003"), Some("warning")));
+/// assert!(json["file"].is_null());
+/// ```
 pub fn json(finding: &Finding) -> serde_json::Value {
     let diagnostic = &finding.diagnostic;
     let place = finding.place.as_ref();

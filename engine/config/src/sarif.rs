@@ -9,6 +9,15 @@ use crate::codes;
 use crate::source::{Finding, Location, Source};
 
 /// The whole log. A finding without a place is put at the beginning of the first source, because hosts require one.
+///
+/// # Examples
+///
+/// ```
+/// let text = "parent_segment_id: '1'\nevents:\n  - {name: view, database: web, tabel: pages}\n";
+/// let sources = [usher_config::Source { name: "rt.yaml".to_owned(), text: text.to_owned() }];
+/// let log = usher_config::sarif::log(&usher_config::read(&sources).findings, &sources);
+/// assert_eq!(log["runs"][0]["results"][0]["ruleId"], "E003");
+/// ```
 pub fn log(findings: &[Finding], sources: &[Source]) -> Value {
     let raised: BTreeSet<Code> = findings.iter().map(|finding| finding.diagnostic.code).collect();
     let rules: Vec<Value> = raised.iter().filter_map(|code| codes::page(*code)).map(rule).collect();

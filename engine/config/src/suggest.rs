@@ -6,7 +6,15 @@ use usher_engine::diagnostic::{Diagnostic, NameKind};
 use crate::consequence;
 use crate::limits::{NAMES_SHOWN_MAX, SUGGESTION_CHARS_MAX, SUGGESTION_NAMES_MAX};
 
-/// Help with the nearest name, if one is near.
+/// Help with the nearest name, if one is near. Case and separators do not count.
+///
+/// # Examples
+///
+/// ```
+/// let known = ["source_event", "source_field"];
+/// assert_eq!(usher_config::did_you_mean("sourceEvnt", known).as_deref(), Some("did you mean `source_event`?"));
+/// assert_eq!(usher_config::did_you_mean("price", known), None);
+/// ```
 pub fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     nearest(wrong, known).map(|name| format!("did you mean `{name}`?"))
 }

@@ -1,7 +1,7 @@
 //! The most bytes that a profile keeps for an attribute, counted from the bounds of what it may hold.
 //!
-//! Lists do not count: a full profile lets go of their items. Nor do the hours that a total archives beside itself: a full
-//! profile drops them before anything else.
+//! Lists do not count, because a full profile drops their oldest items. Nor do the archived hours of totals, which a full
+//! profile drops first.
 
 use super::plan::{Amount, AttributePlan, Kind};
 use super::shape::widths;
@@ -11,22 +11,22 @@ use crate::limits::{
 };
 use crate::value::DataType;
 
-/// Where the name and the state end, and the state's kind and detail.
+/// The ends of the name and the state, and the state's kind and detail.
 const ENTRY: usize = 10;
 /// The time of an event, in milliseconds until the year 4199, and the length of its id.
 const STAMP: usize = 7 + 2 + EVENT_ID_BYTES_MAX;
-/// Of a ring: its width, which buckets there are, the number of the first, and how wide amounts are.
+/// The head of a ring: its bucket width, the bit map of its buckets, the number of the first, and the width of amounts.
 const RING: usize = 5 + 9 + 5 + 1;
 /// The buckets of a ring.
 const BUCKETS: usize = BUCKETS_MAX as usize + 1;
 /// An i128 in LEB128.
 const SUM: usize = 19;
-/// Of a total: what it does not keep apart any more, until when, and how many hours it keeps apart.
+/// The head of a total: the sum of its older hours, their end, and the number of hours that are kept apart.
 const TOTAL: usize = SUM + 10 + 2;
-/// How many hours an hour of a total comes after the one before: 239 years.
+/// The distance between two hours of a total, in hours: up to 239 years.
 const HOUR: usize = 3;
 
-/// The most bytes that a profile keeps for this attribute, its name included; 0 for a list and for what imports say.
+/// The most bytes that a profile keeps for this attribute, with its name; 0 for lists and batch attributes.
 pub(crate) fn bytes_max(attribute: &AttributePlan) -> usize {
     let stamped = || STAMP.saturating_add(value(attribute.types));
     let rings = |amount| {
@@ -72,12 +72,12 @@ fn most(amount: &Amount) -> i128 {
     }
 }
 
-/// The same of a column, in billionths.
+/// The largest amount of one bucket or hour of a column, in billionths.
 fn most_nanos() -> i128 {
     i128::from(SUMMAND_MAX).saturating_mul(1_000_000_000).saturating_mul(BUCKET_EVENTS_MAX)
 }
 
-/// How many bits an amount has, with its sign.
+/// The number of bits of an amount, with its sign.
 fn bits(amount: i128) -> u32 {
     i128::BITS.saturating_sub(amount.unsigned_abs().leading_zeros()).saturating_add(1)
 }
@@ -108,7 +108,7 @@ mod tests {
 
     const NOW_MS: i64 = 4_102_444_800_000;
 
-    /// How many bytes a profile grows by a state.
+    /// The number of bytes by which a state makes a profile grow.
     fn grown(state: State) -> usize {
         let bytes = |profile: &Profile| encode(profile, Form::Two).len();
         let mut profile = Profile::new(ProfileId([0; 16]), 0);

@@ -16,7 +16,7 @@ const HOUR_MS: i64 = 60 * 60 * 1_000;
 /// The unit of an amount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Unit {
-    /// Whole events, or whole multiples of them.
+    /// An integer: a number of events, or a multiple of it.
     Events,
     /// Billionths of a column's values.
     Nanos,

@@ -180,8 +180,7 @@ impl Compiler<'_> {
         plans
     }
 
-    /// What events may make a profile keep, lists aside, has a bound: it cannot let go of it, and would not take events
-    /// any more.
+    /// Bounds the state of all attributes but lists: a full profile cannot drop it, and would refuse further events.
     fn state_bytes(&mut self, plans: &[AttributePlan]) {
         let bytes = plans.iter().map(bytes_max).fold(0_usize, usize::saturating_add);
         if bytes <= limits::STATE_BYTES_MAX {

@@ -62,7 +62,7 @@ pub(crate) struct PersonalizationPlan {
     pub(crate) tables: Vec<usize>,
     /// Index of the key event that triggers all of its sections.
     pub(crate) trigger: Option<usize>,
-    /// Indexes of sections that wait for a key event; of several that accept the same events, one.
+    /// Indexes of sections with a key event; one of several that accept the same events.
     pub(crate) awaited: Vec<usize>,
     pub(crate) sections: Vec<SectionPlan>,
     pub(crate) candidates: Candidates,

@@ -32,7 +32,7 @@ fn awaited(sections: &[SectionPlan]) -> Vec<usize> {
 }
 
 impl Compiler<'_> {
-    /// For each section: the key event that it waits for, and the table of its `event.` columns.
+    /// For each section: its key event, and the table of its `event.` columns.
     pub(super) fn section_events(
         &mut self,
         index: usize,

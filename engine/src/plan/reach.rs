@@ -23,6 +23,19 @@ use crate::syntax::Expr;
 impl Plan {
     /// Warnings about criteria that contradict themselves, conditions with the same result for every visitor, and
     /// sections that no visitor reaches.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use usher_engine::definition::*;
+    /// # use usher_engine::{Plan, diagnostic::Code, syntax};
+    /// # let views = Attribute { name: "tier".into(), kind: AttributeKind::Batch { column: "tier".into(), data_type: None }, sensitive: false, description: None };
+    /// # let section = Section { name: "Welcome".into(), key_event: None, event_filter: None, criteria: syntax::parse("tier = 'a' AND tier = 'b'").unwrap(), accept_unknown_profiles: true, outputs: vec![], segments: vec![], include_sensitive: false };
+    /// # let home = Personalization { name: "home".into(), description: None, choice: Choice::First, trigger: None, inputs: vec![], sections: vec![section] };
+    /// # let definition = Definition { attributes: vec![views], personalizations: vec![home], ..Definition::default() };
+    /// let plan = Plan::compile(&definition).unwrap();
+    /// assert_eq!(plan.warnings()[0].code, Code::Contradiction);
+    /// ```
     pub fn warnings(&self) -> Vec<Diagnostic> {
         self.warnings_of(self.definition(), &[])
     }
@@ -325,7 +338,7 @@ impl<'p> Demands<'p> {
         let may = self.needs & !other.knows == 0
             && (own.key_event.is_none() || own.key_event == others.key_event)
             && (self.section.accept_unknown_profiles || !other.section.accept_unknown_profiles)
-            // Without a readable profile, only a section without criteria may enter.
+            // If the profile cannot be read, only a section without criteria may enter.
             && (others.criteria != Node::Constant(true) || own.criteria == Node::Constant(true) || self.always);
         if !may {
             return false;

@@ -16,7 +16,7 @@
 //! A blob that a newer build wrote is [`Unreadable::TooNew`], never damaged: its reader answers later, or lets another
 //! build answer, and does not write. A blob that differs from what was written, or that no build writes, is damaged:
 //! never a fresh profile or an empty section. Bounds on the content of a profile are not part of the form: a profile
-//! beyond today's bounds is readable. Opening a profile checks its sections but decodes them only on use; a state is
+//! beyond today's bounds can be read. Opening a profile checks its sections but decodes them only on use; a state is
 //! decoded then, see [`State::Foreign`].
 //!
 //! [`State::Foreign`]: crate::attribute::State::Foreign
@@ -66,6 +66,19 @@ pub fn form_of(bytes: &[u8]) -> Option<Form> {
 }
 
 /// Encodes a profile in this form.
+///
+/// # Examples
+///
+/// ```
+/// use usher_engine::profile::codec::{Form, Unreadable, decode, encode};
+/// use usher_engine::{Profile, ProfileId};
+///
+/// let profile = Profile::new(ProfileId([7; 16]), 1_790_000_000_000);
+/// let mut bytes = encode(&profile, Form::Three);
+/// assert_eq!(decode(&bytes).unwrap().id, profile.id);
+/// *bytes.last_mut().unwrap() ^= 1;
+/// assert!(matches!(decode(&bytes), Err(Unreadable::Damaged(_))));
+/// ```
 pub fn encode(profile: &Profile, form: Form) -> Vec<u8> {
     let stored = &profile.stored;
     let mut out = Writer(Vec::with_capacity(stored.bytes.len().saturating_add(256)));

@@ -12,9 +12,10 @@ use crate::attribute::{ItemList, Ring, State};
 use crate::order;
 
 impl Profile {
-    /// Makes room in a profile that is this many bytes too large, and marks it: the oldest archived hours of totals go
-    /// first, which matter to a base of long ago alone; then the largest list loses its oldest items; when lists have none, counters and windows lose their oldest parts; then the oldest records of other keys
-    /// are dropped. Returns whether anything was dropped.
+    /// Makes room in a profile that is this many bytes too large, and marks it. It drops, in this order: the oldest
+    /// archived hours of totals, which only a base of long ago needs; the oldest items of the largest list; when no list
+    /// has any, the oldest parts of counters and windows; the oldest records of other keys. Returns whether anything was
+    /// dropped.
     pub fn trim(&mut self, bytes: usize) -> bool {
         let archives = self.trim_archives(bytes);
         let lists = self.trim_states(bytes.saturating_sub(archives), drop_oldest_item);

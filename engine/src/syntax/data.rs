@@ -1,5 +1,5 @@
-//! Criteria as data: canonical text, or a tree where no text spells the criterion or the text would be too long. Both
-//! are readable, because older bundles have only trees.
+//! Criteria as data: canonical text, or a tree where no text spells the criterion or the text would be too long. Readers
+//! accept both, because older bundles have only trees.
 
 use alloc::string::ToString;
 

@@ -38,6 +38,14 @@ pub fn parse(text: &str) -> Result<Expr, ParseError> {
 /// # Errors
 ///
 /// As [`parse`].
+///
+/// # Examples
+///
+/// ```
+/// let text = "tier = 'VIP' AND views > 3";
+/// let (_, conditions) = usher_engine::syntax::parse_located(text).unwrap();
+/// assert_eq!(conditions.iter().map(|range| &text[range.clone()]).collect::<Vec<_>>(), ["tier = 'VIP'", "views > 3"]);
+/// ```
 #[cfg(feature = "words")]
 pub fn parse_located(text: &str) -> Result<(Expr, Vec<Range<usize>>), ParseError> {
     let mut conditions = Vec::new();

@@ -123,6 +123,16 @@ impl Number {
 
     /// Reads a number by the JSON grammar, without blanks: integers beyond `i64` become floats, floats beyond `f64`
     /// are refused.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use usher_engine::value::Number;
+    ///
+    /// assert_eq!(Number::parse("5.0"), Some(Number::Integer(5)));
+    /// assert_eq!(Number::parse("1e400"), None);
+    /// assert_eq!(Number::parse("007"), None);
+    /// ```
     pub fn parse(text: &str) -> Option<Number> {
         Number::parse_or_beyond(text)?
     }

@@ -3,7 +3,17 @@
 use super::Number;
 use crate::limits::SUMMAND_MAX;
 
-/// Whole billionths: the unit of sums, so that they are exact and do not depend on order.
+/// An integer number of billionths: the unit of sums, which so are exact and do not depend on order.
+///
+/// # Examples
+///
+/// ```
+/// use usher_engine::value::{Nanos, Number};
+///
+/// let tenth = Nanos::from_number(Number::Float(0.1)).unwrap();
+/// let sum = (0..10).fold(Nanos(0), |sum, _| sum.plus(tenth));
+/// assert_eq!(sum.to_number(), Number::Integer(1));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Nanos(pub i128);
 

@@ -1,4 +1,4 @@
-//! Criteria as text, or as a tree of texts where one would be too long; filters and durations, too.
+//! Writes criteria as text, or as a tree of texts when one text would be too long. Writes filters and durations, too.
 
 use usher_engine::limits::DAY_MS;
 use usher_engine::syntax::{Comparison, Expr, Name, Quantity, Test, parse};
@@ -6,17 +6,17 @@ use usher_engine::value::Value;
 
 use super::yaml::{Map, Yaml};
 
-/// A criterion; the empty text is always true.
+/// A criterion. The empty text is one that is always true.
 pub(super) fn criteria(expr: &Expr) -> Yaml {
     if *expr == Expr::Constant(true) {
         return Yaml::Text(String::new());
     }
     let text = expr.to_string();
-    // What nobody but a program writes has no text: what is too long for one, and groups of one or none.
+    // Criteria that only programs write have no text: those that are too long, and groups of one part or none.
     if parse(&text).is_ok() && !has_odd_group(expr) { Yaml::Text(text) } else { Yaml::Map(tree(expr)) }
 }
 
-/// Which events count. A pattern on one column is written as `rt_config` always had it.
+/// A filter of events. A pattern on one column is written as `field` and `pattern`.
 pub(super) fn filter(expr: &Expr) -> Yaml {
     if let Expr::Test { name: Name(name), test: Test::Matches(pattern), negated: false } = expr
         && let Some(column) = name.strip_prefix(Name::EVENT).filter(|column| !column.is_empty())
@@ -27,7 +27,7 @@ pub(super) fn filter(expr: &Expr) -> Yaml {
     criteria(expr)
 }
 
-/// Whether some group prints as something else than a group.
+/// True if a group has fewer than two parts: its text would read back as something else.
 fn has_odd_group(expr: &Expr) -> bool {
     match expr {
         Expr::And(parts) | Expr::Or(parts) => parts.len() < 2 || parts.iter().any(has_odd_group),
@@ -79,7 +79,7 @@ fn question(name: &str, test: &Test, negated: bool) -> Map {
     };
     let map = Map::default().text("attribute", name).word("operator", operator);
     let map = map.maybe("value", value.map(Yaml::Value));
-    // These have no opposite of their own.
+    // Operators without an opposite stand in a `NOT`.
     if negated && !test.has_opposite() { opposite(map) } else { map }
 }
 
@@ -87,7 +87,7 @@ fn opposite(map: Map) -> Map {
     Map::default().word("operator", "NOT").with("conditions", Yaml::List(vec![Yaml::Map(map)]))
 }
 
-/// What is asked of each item of a list.
+/// A test of each item of a list.
 fn of_items(name: &str, quantity: Quantity, tests: &[Test], negated: bool) -> Map {
     let count = |key, count: u32| Yaml::Map(Map::default().with(key, Yaml::Value(i64::from(count).into())));
     let matching = match quantity {
@@ -100,7 +100,7 @@ fn of_items(name: &str, quantity: Quantity, tests: &[Test], negated: bool) -> Ma
     let map = if let [only] = tests {
         question(name, only, false).with("array_matching", matching)
     } else {
-        // Only text says several questions about one item.
+        // A tree has no form for several tests of one item, so they are written as text.
         let test = Test::Items(quantity, tests.to_vec());
         let text = Expr::Test { name: Name(name.to_owned()), test, negated: false }.to_string();
         Map::default().word("operator", "AND").with("conditions", Yaml::List(vec![Yaml::Text(text)]))
@@ -141,10 +141,9 @@ fn size_of(comparison: Comparison) -> &'static str {
     }
 }
 
-/// A duration as people write it: 24h, 7d, 90m.
+/// A duration in the largest unit that divides it: `7d`, `36h`, `90m`. One day is `24h`.
 pub(super) fn duration(duration_ms: i64) -> Yaml {
     let units = [(DAY_MS, "d"), (DAY_MS / 24, "h"), (DAY_MS / 1_440, "m")];
-    // One day is 24 hours to everybody, two days are not 48.
     let fits = |(unit_ms, _): &(i64, &str)| duration_ms % unit_ms == 0 && duration_ms != DAY_MS;
     let day = (DAY_MS / 24, "h");
     let (unit_ms, unit) = match units.into_iter().find(fits) {

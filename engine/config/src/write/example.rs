@@ -1,4 +1,4 @@
-//! The file of examples, in which their order is kept.
+//! The file of examples, in their order.
 
 use usher_engine::definition::{Audience, Example, ExampleCall, ExampleEvent, Expected, Sender};
 use usher_engine::limits::DAY_MS;
@@ -35,7 +35,7 @@ fn example(example: &Example) -> Yaml {
             let key = vec![(key.name.clone(), Value::string(&key.value))];
             map.with("lookup", Yaml::Value(Value::Object(key)))
         }
-        // Somebody whom nobody knows, whatever happened before.
+        // A lookup of an unknown visitor. It is written only where the key of the events would be used otherwise.
         ExampleCall::Lookup(None) if happened => map.word("lookup", "null"),
         ExampleCall::Lookup(None) => map,
     };
@@ -49,7 +49,7 @@ fn example(example: &Example) -> Yaml {
 
 fn event(event: &ExampleEvent) -> Yaml {
     let table = &event.table;
-    // A dot in the database would be taken for the one before the table.
+    // `table` is split at its first dot, so a database with a dot has a key of its own.
     let map = if table.database.contains('.') || table.database.is_empty() || table.table.is_empty() {
         Map::default().text("database", &table.database).text("table", &table.table)
     } else {
@@ -68,13 +68,13 @@ fn expected(expected: &Expected) -> Yaml {
     Yaml::Map(Map::default().text("section", &expected.section).with("attributes", attributes))
 }
 
-/// A time, or milliseconds where no calendar reaches.
+/// A time as RFC 3339, or in milliseconds outside of the years 0 to 9999.
 fn now(ms: i64) -> Yaml {
     let text = rfc3339(ms);
     if rfc3339_ms(&text) == Some(ms) { Yaml::Text(text) } else { Yaml::Word(ms.to_string()) }
 }
 
-/// How long before, in the largest unit that says it.
+/// The time from an event to the call, negative, in the largest unit that divides it.
 fn ago(before_ms: i64) -> Yaml {
     let units = [(DAY_MS, "d"), (DAY_MS / 24, "h"), (DAY_MS / 1_440, "m"), (1_000, "s")];
     let found = units.into_iter().find(|(unit_ms, _)| before_ms % unit_ms == 0);

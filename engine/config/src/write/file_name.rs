@@ -1,19 +1,20 @@
-//! File names of services: from their names, safe on every system, each once, and in the order of the services.
+//! File names of services. They are made from the services' names, safe on every system, unique, and sorted in the
+//! order of the services.
 
 use std::collections::BTreeSet;
 
 use crate::limits::FILE_STEM_CHARS_MAX;
 
-/// Names that mean a device on some systems, or another file here.
+/// Names of devices on some systems, and of the other files.
 const RESERVED: [&str; 8] = ["aux", "com", "con", "examples", "lpt", "nul", "prn", "rt_config"];
 
-/// One name for each; sorted they stand as they do here.
+/// One file name for each service name.
 pub(super) fn of<'n>(names: impl Iterator<Item = &'n str>) -> Vec<String> {
     let stems: Vec<String> = names.map(stem).collect();
     let plain: Vec<String> = stems.iter().map(|stem| format!("{stem}.yaml")).collect();
-    // Some file systems do not tell small letters from capitals.
-    let each_once = stems.iter().map(|stem| stem.to_ascii_lowercase()).collect::<BTreeSet<_>>().len();
-    if plain.is_sorted() && each_once == stems.len() {
+    // Some file systems ignore case.
+    let distinct = stems.iter().map(|stem| stem.to_ascii_lowercase()).collect::<BTreeSet<_>>().len();
+    if plain.is_sorted() && distinct == stems.len() {
         return plain;
     }
     let width = stems.len().to_string().len();
@@ -21,7 +22,7 @@ pub(super) fn of<'n>(names: impl Iterator<Item = &'n str>) -> Vec<String> {
     stems.iter().enumerate().map(numbered).collect()
 }
 
-/// The letters and digits of a name, and `_` for all else.
+/// The name with `_` for every character that is no letter, digit or hyphen.
 fn stem(name: &str) -> String {
     let kept = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
     let mut stem: String = name.chars().take(FILE_STEM_CHARS_MAX).map(kept).collect();
@@ -32,7 +33,7 @@ fn stem(name: &str) -> String {
     if RESERVED.iter().any(|name| word.eq_ignore_ascii_case(name)) {
         stem.push('_');
     }
-    // What begins with a dash is taken for an option.
+    // A command would read a name that begins with a hyphen as an option.
     if stem.starts_with('-') { format!("_{stem}") } else { stem }
 }
 

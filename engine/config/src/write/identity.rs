@@ -1,10 +1,10 @@
-//! `id_stitching`.
+//! Writes `id_stitching`.
 
 use usher_engine::definition::{Identity, Normalize, StitchKey, Trust};
 
 use super::yaml::{Map, Yaml};
 
-/// None when nothing is said of it.
+/// None for an identity without any keys.
 pub(super) fn identity(identity: &Identity) -> Option<Map> {
     if *identity == Identity::default() {
         return None;
@@ -13,7 +13,7 @@ pub(super) fn identity(identity: &Identity) -> Option<Map> {
         Some(key) => Map::default().text("primary_key", key),
         None => Map::default().word("primary_key", "null"),
     };
-    // What names no list has the first.
+    // Without the key a file has list 1.
     let list = identity.placeholder_list;
     let list = (list != 1).then(|| Yaml::Word(list.to_string()));
     Some(

@@ -1,9 +1,16 @@
-//! Times as people read them.
+//! Times as RFC 3339.
 
-/// A time in Unix milliseconds by RFC 3339 in UTC, with milliseconds where there are any; of the years 0 to 9999.
+/// A time in Unix milliseconds as RFC 3339 in UTC, with a fraction unless it is a whole second. Years 0 to 9999.
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(usher_config::rfc3339(1_790_000_000_000), "2026-09-21T14:13:20Z");
+/// assert_eq!(usher_config::rfc3339(-1), "1969-12-31T23:59:59.999Z");
+/// ```
 pub fn rfc3339(ms: i64) -> String {
     let (days, of_day) = (ms.div_euclid(86_400_000), ms.rem_euclid(86_400_000));
-    // Days are counted from the 1st of March of a year that 400 divides, so that leap days end every cycle.
+    // Years begin on the 1st of March here, so that a leap day is the last day of its year.
     let from = days + 719_468;
     let (era, day) = (from.div_euclid(146_097), from.rem_euclid(146_097));
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;

@@ -16,7 +16,7 @@ pub(super) fn text(definition: &Definition) -> String {
     let events: Vec<Yaml> = definition.key_events.iter().map(event).collect();
     let attributes: Vec<Yaml> = definition.attributes.iter().map(attribute).collect();
     let id_stitching = identity(&definition.identity);
-    // A file without any of these would be no rt_config.
+    // Without any of these keys the file would not be recognized as an rt_config.
     let bare = attributes.is_empty() && id_stitching.is_none();
     Map::default()
         .text("parent_segment_id", &definition.audience.id)
@@ -93,7 +93,7 @@ fn attribute(attribute: &Attribute) -> Yaml {
     Yaml::Map(map.word("sensitivity", if attribute.sensitive { "sensitive" } else { "non-sensitive" }))
 }
 
-/// What a list keeps, in the short form if that can say it.
+/// The columns and parts of a list, in the short form where that is possible.
 fn kept(map: Map, column: Option<&String>, keep: Keep, parts: &[ListPart]) -> Map {
     match (column, keep, parts) {
         (Some(column), Keep::Newest, []) => {

@@ -1,11 +1,12 @@
-//! A text as a scalar of YAML: bare where every reader of YAML 1.1 and 1.2 sees the same text, else in quotes, or in lines.
+//! Writes a text as a scalar of YAML: without quotes if every reader of YAML 1.1 and 1.2 reads the same text, else in quotes
+//! or as a block of lines.
 
 use std::fmt::Write;
 
-/// Words that some version of YAML reads as something else than a text, in small letters.
+/// Words in lower case that a version of YAML reads as a boolean, a number or null.
 const WORDS: [&str; 10] = ["false", "n", "nan", "no", "null", "off", "on", "true", "y", "yes"];
 
-/// Writes a text where a block stands; lines of their own are indented this far.
+/// Writes a text in block style. `indent` is the indentation of its lines, in blanks.
 pub(super) fn scalar(out: &mut String, text: &str, indent: usize) {
     if is_bare(text) {
         out.push_str(text);
@@ -16,10 +17,10 @@ pub(super) fn scalar(out: &mut String, text: &str, indent: usize) {
     }
 }
 
-/// Writes a text in quotes, on one line, in whatever it stands.
+/// Writes a text in quotes on one line, which is valid in block and flow style.
 pub(super) fn quoted(out: &mut String, text: &str) {
     let escapes = text.chars().any(is_escaped);
-    // Backslashes and double quotes stand for themselves in single quotes, where nothing can be escaped.
+    // Single quotes need no escapes for backslashes and double quotes, but cannot escape other characters.
     if text.is_empty() || (!escapes && text.contains(['\\', '"'])) {
         let _ = write!(out, "'{}'", text.replace('\'', "''"));
         return;
@@ -47,13 +48,13 @@ pub(super) fn quoted(out: &mut String, text: &str) {
     out.push('"');
 }
 
-/// Whether a text is a name that may stand without quotes anywhere, a flow mapping too.
+/// True if a text needs no quotes anywhere, including flow mappings.
 pub(super) fn is_word(text: &str) -> bool {
     text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && is_bare(text)
 }
 
-/// Whether a text may stand without quotes: it begins as a word does, and nothing in it or around it can be taken for a
-/// sign, a comment, a key or another type.
+/// True if a text needs no quotes in block style: it begins like a word, and no part of it can be read as an indicator, a
+/// comment, a key or another type.
 fn is_bare(text: &str) -> bool {
     let first = text.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_');
     let inside = |c: char| c.is_alphanumeric() || " _-./()=<>!+*%^$'|?~,;@&".contains(c);
@@ -63,14 +64,14 @@ fn is_bare(text: &str) -> bool {
         && !WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
-/// Whether a text has several lines that can be written as they are.
+/// True if a text has several lines and needs no escapes.
 fn is_lines(text: &str) -> bool {
     let text = text.strip_suffix('\n').unwrap_or(text);
-    let shown = |line: &str| !line.ends_with(' ') && !line.chars().any(is_escaped);
+    let is_plain = |line: &str| !line.ends_with(' ') && !line.chars().any(is_escaped);
     text.contains('\n')
         && !text.starts_with([' ', '\n'])
         && !text.ends_with('\n')
-        && text.split('\n').all(shown)
+        && text.split('\n').all(is_plain)
 }
 
 fn lines(out: &mut String, text: &str, indent: usize) {
@@ -81,7 +82,7 @@ fn lines(out: &mut String, text: &str, indent: usize) {
     }
 }
 
-/// Whether a character is not to be seen, moves others about, or is nothing that texts are exchanged in.
+/// True for characters that are invisible, change the reading direction, are for private use, or are no characters.
 fn is_escaped(c: char) -> bool {
     let code = u32::from(c);
     c.is_control()
@@ -98,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_quoted_where_somebody_reads_them_otherwise() {
+    fn texts_are_quoted_where_a_reader_of_yaml_would_differ() {
         for (text, expected) in [
             ("page_view", "page_view"),
             ("views >= 3 AND tier = 'gold'", "views >= 3 AND tier = 'gold'"),

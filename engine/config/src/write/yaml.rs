@@ -1,4 +1,4 @@
-//! A tree to be written, and its text: mappings and lists in block style, values of any shape in flow style.
+//! A tree of YAML and its text: mappings and lists in block style, values of any shape in flow style.
 
 use std::fmt::Write;
 
@@ -7,17 +7,17 @@ use usher_engine::value::Value;
 use super::scalar::{is_word, quoted, scalar};
 use crate::limits::SIMPLE_KEY_BYTES_MAX;
 
-/// How far each level stands to the right of the one around it.
+/// The indentation of one level, in blanks.
 const STEP: usize = 2;
 
-/// What a key or an item of a list says.
+/// The value of a key or an item of a list.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Yaml {
-    /// Quoted where it must be.
+    /// A text, in quotes if it needs them.
     Text(String),
-    /// As it stands: a number, `true`, a duration.
+    /// A scalar that never has quotes: a number, `true`, a duration.
     Word(String),
-    /// Of any shape, in flow style; texts as [`Yaml::Text`].
+    /// A value of any shape, in flow style; a text as [`Yaml::Text`].
     Value(Value),
     Map(Map),
     List(Vec<Yaml>),
@@ -25,7 +25,7 @@ pub(super) enum Yaml {
     Spaced(Vec<Yaml>),
 }
 
-/// A mapping, in the order in which it is written.
+/// A mapping in the order of its text.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Map(Vec<(&'static str, Yaml)>);
 
@@ -54,7 +54,7 @@ impl Map {
         self.with(key, Yaml::Word(word.to_string()))
     }
 
-    /// `key: true` or nothing.
+    /// `key: true`, unless it is not set.
     pub(super) fn flag(self, key: &'static str, is_set: bool) -> Map {
         self.maybe(key, is_set.then(|| Yaml::Word("true".to_owned())))
     }
@@ -68,7 +68,7 @@ impl Map {
         self.list(key, texts.iter().map(|text| Yaml::Text(text.clone())).collect())
     }
 
-    /// A whole file: what has parts of its own stands apart.
+    /// A whole file. A blank line separates mappings and lists from the key before.
     pub(super) fn document(&self) -> String {
         let mut out = String::new();
         for (index, (key, value)) in self.0.iter().enumerate() {
@@ -82,7 +82,7 @@ impl Map {
 }
 
 impl Yaml {
-    /// Whether it starts on a line of its own.
+    /// True if it begins on the line after its key.
     fn is_block(&self) -> bool {
         match self {
             Yaml::Map(Map(entries)) => !entries.is_empty(),
@@ -122,7 +122,7 @@ fn block(out: &mut String, value: &Yaml, indent: usize) {
 fn item(out: &mut String, value: &Yaml, indent: usize) {
     let _ = write!(out, "{:indent$}- ", "");
     if value.is_block() {
-        // Its first line stands behind the dash, the others below it.
+        // The first line follows the hyphen, so its indentation is dropped.
         let mut inner = String::new();
         block(&mut inner, value, indent + STEP);
         out.push_str(inner.get(indent + STEP..).unwrap_or_default());
@@ -131,7 +131,7 @@ fn item(out: &mut String, value: &Yaml, indent: usize) {
     }
 }
 
-/// What stands on the line where it begins, and the end of that line.
+/// A value that begins on the line of its key, and the end of that line.
 fn line(out: &mut String, value: &Yaml, indent: usize) {
     match value {
         Yaml::Text(text) | Yaml::Value(Value::String(text)) => scalar(out, text, indent + STEP),
@@ -143,7 +143,7 @@ fn line(out: &mut String, value: &Yaml, indent: usize) {
     out.push('\n');
 }
 
-/// A number as YAML 1.1 has it, too, where one with an exponent has a point and a sign.
+/// A number that YAML 1.1 reads as a number, too: with an exponent it needs a point and a sign.
 fn plain_number(text: &str) -> String {
     let Some((digits, exponent)) = text.split_once(['e', 'E']) else { return text.to_owned() };
     let point = if digits.contains('.') { "" } else { ".0" };
