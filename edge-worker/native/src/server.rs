@@ -10,7 +10,6 @@ mod seats;
 pub(crate) mod source;
 mod writer;
 
-use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -30,6 +29,7 @@ use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::signal;
+use tokio::sync::oneshot::{self, error::RecvError};
 use tokio::time::timeout;
 use usher_edge::host::{HEADERS, SOURCE_HEADER};
 use usher_edge::{Ambient, Edge, Form, Rates, Refusal, Response, front};
@@ -190,7 +190,7 @@ fn connection(
             seat.serve();
             let response = host.answer(request, peer.ip(), &seat).await;
             seat.answer();
-            Ok::<_, Infallible>(response)
+            response
         }
     });
     // Its seat says how long it may wait for a head.
@@ -217,20 +217,28 @@ struct Host {
 }
 
 impl Host {
-    async fn answer(&self, request: hyper::Request<Incoming>, peer: IpAddr, seat: &Seat) -> HttpResponse {
+    /// # Errors
+    ///
+    /// Nobody knows what came of the request: its connection is closed without an answer.
+    async fn answer(
+        &self,
+        request: hyper::Request<Incoming>,
+        peer: IpAddr,
+        seat: &Seat,
+    ) -> Result<HttpResponse, RecvError> {
         let (parts, incoming) = request.into_parts();
         if let Some(refusal) = refused_head(&parts) {
             body::discard(incoming, &parts.headers);
-            return http(Response::refused(refusal));
+            return Ok(http(Response::refused(refusal)));
         }
         if parts.method == hyper::Method::GET
             && let Some(page) = self.page(parts.uri.path()).await
         {
-            return page;
+            return Ok(page);
         }
         let Ok(entropy) = random() else {
             log("the operating system gives no randomness");
-            return http(Response::refused(Refusal::INTERNAL));
+            return Ok(http(Response::refused(Refusal::INTERNAL)));
         };
         self.note_unnamed_proxy(peer, &parts.headers);
         let forwarded = parts.headers.get_all("x-forwarded-for").iter();
@@ -250,14 +258,14 @@ impl Host {
             Ok(most) => job.body = body::read(incoming, &parts.headers, most, &mut room, seat).await,
             Err(refused) => {
                 body::discard(incoming, &parts.headers);
-                return http(refused);
+                return Ok(http(refused));
             }
         }
-        let (reply, answered) = tokio::sync::oneshot::channel();
+        let (reply, answered) = oneshot::channel();
         if self.jobs.send((job, reply)).await.is_err() {
-            return http(Response::refused(Refusal::STORAGE));
+            return Ok(http(Response::refused(Refusal::STORAGE)));
         }
-        http(answered.await.unwrap_or_else(|_| Response::refused(Refusal::INTERNAL)))
+        answered.await.map(http)
     }
 
     /// Says once that a proxy may stand before this process without being named: nothing else tells that all visitors behind

@@ -5,11 +5,12 @@
 //!
 //! A commit that fails, such as by a sync that the disk refuses, may have happened all the same: its pages may lie in the
 //! log, and count when that is read again. So the database is opened anew and asked before anything else is answered
-//! ([`SqliteStore::settle`]). Where even that fails, nobody can say what is stored, and the process has to end.
+//! (`settle`). Where even that fails, the store is in doubt: it reads and writes nothing until the database can be asked,
+//! which [`SqliteStore::settle_again`] tries at most once a second.
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, ToSql, TransactionBehavior};
@@ -24,13 +25,23 @@ const BUSY: Duration = Duration::from_secs(5);
 /// How often it is asked whether a commit happened, and how long in between, times the attempts so far.
 const SETTLE_ATTEMPTS: u32 = 5;
 const SETTLE_PAUSE: Duration = Duration::from_millis(200);
+/// How long a store in doubt waits at least before it asks again.
+const DOUBT_PAUSE: Duration = Duration::from_secs(1);
 /// How many statements stay prepared; there are fewer.
 const STATEMENTS_MAX: usize = 32;
 
+struct Doubt {
+    write: Write,
+    /// The database is not asked before.
+    next: Instant,
+}
+
 /// The store of this process.
 pub(crate) struct SqliteStore {
-    /// None: after a commit of which nobody can say whether it happened.
+    /// None: in doubt.
     connection: Option<Connection>,
+    /// A commit of which it is not known whether it happened.
+    doubt: Option<Doubt>,
     database: PathBuf,
     /// Nothing was in it when it was opened.
     is_new: bool,
@@ -59,7 +70,7 @@ impl SqliteStore {
         let is_new = !fs::metadata(&database).is_ok_and(|file| file.len() > 0);
         let connection =
             connect(&database).map_err(|error| Failure::of_file("open the database in", shown, error))?;
-        Ok(SqliteStore { connection: Some(connection), database, is_new, _lock: lock })
+        Ok(SqliteStore { connection: Some(connection), doubt: None, database, is_new, _lock: lock })
     }
 
     /// Whether nothing was in it when it was opened, so that no earlier build has written here.
@@ -78,9 +89,23 @@ impl SqliteStore {
         connection.execute(sql::WRITE_FORM, [form.number()]).map(drop).map_err(failure)
     }
 
-    /// Whether it cannot say what it holds. Nothing is read or written any more; a new process can, once the disk works.
+    /// Whether it cannot say what it holds, so that it reads and writes nothing.
     pub(crate) fn is_in_doubt(&self) -> bool {
-        self.connection.is_none()
+        self.doubt.is_some()
+    }
+
+    /// Asks the database again, where the store is in doubt and has waited long enough. Some: now it is known whether the
+    /// commit happened.
+    pub(crate) fn settle_again(&mut self) -> Option<bool> {
+        let doubt = self.doubt.take_if(|doubt| Instant::now() >= doubt.next)?;
+        let start = Instant::now();
+        let settled = self.settle(&doubt.write);
+        if settled.is_err() {
+            // A disk that takes long to fail holds up nobody for more than a part of the time.
+            let pause = DOUBT_PAUSE.max(start.elapsed() * 4);
+            self.doubt = Some(Doubt { next: Instant::now() + pause, ..doubt });
+        }
+        settled.ok()
     }
 
     /// Opens the database anew after a commit that failed, and says whether it happened.
@@ -185,6 +210,7 @@ impl Store for SqliteStore {
                 Err(_) => std::thread::sleep(SETTLE_PAUSE * attempt),
             }
         }
+        self.doubt = Some(Doubt { write: write.clone(), next: Instant::now() + DOUBT_PAUSE });
         Err(failure(failed).into())
     }
 }
@@ -223,9 +249,7 @@ fn rows(connection: &Connection, statement: &Statement) -> rusqlite::Result<Rows
 }
 
 fn in_doubt() -> StoreFailure {
-    StoreFailure(
-        "a commit failed, and the database cannot be opened again to see whether it happened".to_owned(),
-    )
+    StoreFailure("a commit failed, and the database cannot be asked whether it happened".to_owned())
 }
 
 /// SQLite's own words name tables and files, never values.
@@ -509,7 +533,6 @@ mod tests {
         // Without its folder there is nothing to ask, and nothing is answered any more.
         fs::remove_dir_all(&directory).unwrap();
         assert!(store.settle(&Write { profiles: vec![row(1, 1)], ..Write::default() }).is_err());
-        assert!(store.is_in_doubt());
         assert!(
             store.read(&Read::Pointers).is_err()
                 && store.commit(&Basis::default(), &Write::default()).is_err()

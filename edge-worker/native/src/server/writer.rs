@@ -32,7 +32,7 @@ impl Job {
     }
 }
 
-/// Where requests are handed in, each with who waits for its answer.
+/// Where requests are handed in, each with who waits for its answer; there is none when nobody knows what came of it.
 pub(super) type Jobs = mpsc::Sender<(Job, oneshot::Sender<Response>)>;
 
 /// The running thread.
@@ -72,6 +72,14 @@ impl Writer {
         let (jobs, mut waiting) = mpsc::channel::<(Job, oneshot::Sender<Response>)>(JOBS_MAX);
         let work = move || {
             while let Some((job, reply)) = waiting.blocking_recv() {
+                if let Some(happened) = store.settle_again() {
+                    log(&format!(
+                        "the database can be asked again: the commit in doubt {}",
+                        if happened { "happened" } else { "did not happen" }
+                    ));
+                    refresh(&mut edge, &mut store, &mut log);
+                }
+                let was_in_doubt = store.is_in_doubt();
                 // Nothing in the service panics; should it, one caller is told, and the edge is made anew from the store,
                 // whose open transaction was rolled back. A release build aborts instead and is started again.
                 let result = catch_unwind(AssertUnwindSafe(|| answer(&mut edge, &mut store, &job)));
@@ -87,11 +95,12 @@ impl Writer {
                     refresh(&mut edge, &mut store, &mut log);
                     Response::refused(Refusal::INTERNAL)
                 });
-                if store.is_in_doubt() {
-                    // Nothing that it would say now is known to be true. Whoever watches the process starts it again, and
-                    // it reads what the disk has.
-                    log("it is not known what the database holds; the process ends");
-                    process::exit(1);
+                if store.is_in_doubt() && !was_in_doubt {
+                    // Neither that it happened nor that it did not would be true for sure: the caller gets no answer.
+                    log(
+                        "it is not known whether a commit happened; until the database can be asked, nothing is taken",
+                    );
+                    continue;
                 }
                 // Whoever hung up meanwhile does not want it.
                 let _ = reply.send(response);

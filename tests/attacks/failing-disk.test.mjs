@@ -1,0 +1,56 @@
+// A disk whose syncs fail for a while: nothing is acknowledged that is not durable, nothing is counted that was refused, and
+// the process goes on.
+
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { attacked } from "./edges.mjs";
+
+const skip = spawnSync("strace", ["-o", "/dev/null", "true"]).status !== 0 && "this machine has no strace, or lets it trace nothing";
+
+/** Has the process's syncs fail until the returned function is called. */
+async function failSyncs(t, edge) {
+  const calls = "fsync,fdatasync";
+  const tracer = spawn("strace", ["-f", "-q", "-p", String(edge.pid), "-e", `trace=${calls}`, "-e", `inject=${calls}:error=EIO`], { stdio: ["ignore", "ignore", "pipe"] });
+  let traced = "";
+  tracer.stderr.setEncoding("utf8").on("data", (text) => (traced += text));
+  t.after(() => tracer.kill("SIGKILL"));
+  // It has no word for "attached".
+  await sleep(1_000);
+  return async () => {
+    const ended = new Promise((done) => tracer.once("exit", done));
+    tracer.kill("SIGINT");
+    await ended;
+    assert.match(traced, /EIO.*INJECTED/, "no sync was made to fail");
+  };
+}
+
+test("native: a disk whose syncs fail for a while", { timeout: 60_000, skip }, async (t) => {
+  const edge = await attacked(t, "native");
+  const counted = async () => (await edge.lookup("td_client_id", "counted")).json.offers.Default.attributes.page_views_24h;
+  const send = (id) => edge.batch("pageviews", [{ td_client_id: "counted", event_id: id }], "127.0.0.3");
+  assert.equal((await send("before")).status, 200);
+  assert.equal(await counted(), 1);
+  const recover = await failSyncs(t, edge);
+  // The first one's commit is in doubt: it is neither taken nor refused.
+  await assert.rejects(send("in doubt"), /socket hang up|ECONNRESET/);
+  for (const id of ["in doubt", "refused", "before"]) assert.equal((await send(id)).status, 503, id);
+  const lookup = await edge.lookup("td_client_id", "counted");
+  assert.equal(lookup.status, 200, lookup.text);
+  assert.equal(lookup.json.meta.source, "none");
+  assert.equal(await edge.health(), "degraded");
+  await recover();
+  let again;
+  for (let attempt = 0; attempt < 20 && again?.status !== 200; attempt++) {
+    await sleep(500);
+    again = await send("in doubt");
+  }
+  assert.equal(again.status, 200, again.text);
+  // It is counted once, whether it was stored before or only now; what was refused is not counted.
+  assert.equal(await counted(), 2);
+  assert.match(edge.log, /the commit in doubt (happened|did not happen)/);
+  assert.equal((await send("after")).status, 200);
+  assert.equal(await counted(), 3);
+});
