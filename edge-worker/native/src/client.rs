@@ -82,7 +82,8 @@ impl Client {
         let (Some(number), Some(hash)) = (number, hash) else { return Err(self.not_an_edge()) };
         let (number, hash) = (number.to_string(), hash.to_owned());
         // A body that is lost, or that no place can run, keeps nobody from replacing it.
-        let body = self.kept(audience, &hash)?.map(|kept| kept.body).unwrap_or_default();
+        let kept = if hash.is_empty() { None } else { self.kept(audience, &hash)? };
+        let body = kept.map(|kept| kept.body).unwrap_or_default();
         let here = listed.get("status").and_then(Value::as_str) == Some("ok");
         Ok(Some(Pointed { bundle: Published { hash, number, body }, here }))
     }
@@ -132,11 +133,19 @@ impl Client {
             .put(format!("{}{path}", self.base))
             .header("authorization", &self.authorization)
             .content_type("application/json");
-        let request = match running {
-            Some(hash) => request.header("if-match", format!("\"{hash}\"")),
-            None => request.header("if-none-match", "*"),
-        };
-        self.answer(request.send(body)).map_err(Refused::into_failure)
+        let (name, value) = condition(running);
+        self.answer(request.header(name, value).send(body)).map_err(Refused::into_failure)
+    }
+
+    /// `DELETE`, once, if the bundle with this hash runs.
+    pub(crate) fn delete(&self, path: &str, running: &str) -> Result<Value, Failure> {
+        let (name, value) = condition(Some(running));
+        let request = self
+            .agent
+            .delete(format!("{}{path}", self.base))
+            .header("authorization", &self.authorization)
+            .header(name, value);
+        self.answer(request.call()).map_err(Refused::into_failure)
     }
 
     /// What a route says.
@@ -146,13 +155,14 @@ impl Client {
         self.answer(request.call()).map_err(Refused::into_failure)
     }
 
-    /// `POST` of JSON, once, if the bundle with this hash runs.
-    pub(crate) fn post_if(&self, path: &str, if_match: &str, body: &[u8]) -> Result<Value, Failure> {
+    /// `POST` of JSON, once, if the bundle with this hash runs, or none where none is given.
+    pub(crate) fn post_if(&self, path: &str, running: Option<&str>, body: &[u8]) -> Result<Value, Failure> {
+        let (name, value) = condition(running);
         let request = self
             .agent
             .post(format!("{}{path}", self.base))
             .header("authorization", &self.authorization)
-            .header("if-match", format!("\"{if_match}\""))
+            .header(name, value)
             .content_type("application/json");
         self.answer(request.send(body)).map_err(Refused::into_failure)
     }
@@ -222,12 +232,28 @@ impl Client {
     }
 }
 
+/// The header that lets a change happen only if the bundle with this hash runs, or none.
+fn condition(running: Option<&str>) -> (&'static str, String) {
+    match running {
+        Some(hash) => ("if-match", format!("\"{hash}\"")),
+        None => ("if-none-match", "*".to_owned()),
+    }
+}
+
 /// A bundle as an edge has it.
 pub(crate) struct Published {
+    /// Empty: the audience was unpublished, and runs nothing.
     pub(crate) hash: String,
     /// Counts the bundles of the audience, from 1.
     pub(crate) number: String,
     pub(crate) body: Vec<u8>,
+}
+
+impl Published {
+    /// The hash of a bundle that runs; None when the audience was unpublished.
+    pub(crate) fn running(&self) -> Option<&str> {
+        Some(self.hash.as_str()).filter(|hash| !hash.is_empty())
+    }
 }
 
 /// What should run.

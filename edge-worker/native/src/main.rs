@@ -32,7 +32,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use command::{
     codes, completions, eval, explain, import, init, keys, ps, pull, push, rollback, serve, simulate,
-    validate,
+    unpublish, validate,
 };
 use exit::Exit;
 
@@ -56,6 +56,7 @@ fn main() -> ExitCode {
         Verb::Push(args) => push::run(&args),
         Verb::Pull(args) => pull::run(&args),
         Verb::Rollback(args) => rollback::run(&args),
+        Verb::Unpublish(args) => unpublish::run(&args),
         Verb::Import(args) => import::run(&args),
         Verb::Ps(args) => ps::run(&args),
         Verb::Keys(args) => keys::run(&args),
@@ -98,6 +99,7 @@ enum Verb {
     Push(push::Args),
     Pull(pull::Args),
     Rollback(rollback::Args),
+    Unpublish(unpublish::Args),
     Import(import::Args),
     Ps(ps::Args),
     Keys(keys::Args),

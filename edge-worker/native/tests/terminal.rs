@@ -168,6 +168,15 @@ fn push_asks_and_does_what_it_is_told() {
     terminal.types("y\r");
     let (status, screen, _) = terminal.end();
     assert!(status.success() && screen.contains("it is bundle 1 once more"), "{screen}");
+
+    for (keys, code) in [("\r", 1), ("y\r", 0)] {
+        let mut terminal = Terminal::run(&["unpublish", "--audience", AUDIENCE, "--to", &serving.url], &key);
+        terminal.until("[y/N] ");
+        terminal.types(keys);
+        let (status, screen, _) = terminal.end();
+        assert_eq!(status.code(), Some(code), "{screen}");
+        assert_eq!(runs(&serving) == Value::Null, code == 0, "{screen}");
+    }
 }
 
 #[test]

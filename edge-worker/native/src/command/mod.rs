@@ -13,4 +13,5 @@ pub(crate) mod push;
 pub(crate) mod rollback;
 pub(crate) mod serve;
 pub(crate) mod simulate;
+pub(crate) mod unpublish;
 pub(crate) mod validate;

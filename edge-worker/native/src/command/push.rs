@@ -127,7 +127,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         ));
     }
     // What was looked at is what is replaced: whoever published in between is not overwritten.
-    let seen = running.as_ref().map(|running| running.hash.as_str());
+    let seen = running.as_ref().and_then(Published::running);
     let replaced = args.if_match.as_deref().map(|hash| hash.trim_matches('"')).or(seen);
     progress("publishing");
     let answer = client.put(&format!("/v1/audiences/{audience}/bundle"), replaced, &body);
@@ -182,6 +182,10 @@ pub(super) fn show(running: Option<&Published>, bundle: &Bundle, hash: &str, dir
         note("Nothing of this audience runs there yet.");
         return;
     };
+    if running.running().is_none() {
+        note("Nothing of this audience runs there since it was unpublished.");
+        return;
+    }
     let Ok(before) = Bundle::read(&running.body) else {
         note(&format!("Bundle {} runs there; this build cannot read it to compare.", running.number));
         return;

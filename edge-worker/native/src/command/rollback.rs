@@ -124,8 +124,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     progress("rolling back");
     // What was looked at is what is replaced, and what was shown is what replaces it.
     let path = format!("/v1/audiences/{audience}/rollback");
-    let if_match = args.if_match.as_deref().map_or(running.hash.as_str(), |hash| hash.trim_matches('"'));
-    let answer = client.post_if(&path, if_match, json!({"number": number}).to_string().as_bytes());
+    let replaced = args.if_match.as_deref().map(|hash| hash.trim_matches('"')).or(running.running());
+    let answer = client.post_if(&path, replaced, json!({"number": number}).to_string().as_bytes());
     progress("");
     report(&client, audience, &answer?)
 }
