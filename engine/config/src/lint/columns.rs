@@ -97,6 +97,14 @@ impl Reads<'_, '_> {
             self.found.push(Diagnostic::new(Code::NotSupported, message).at(at).help(help));
             return;
         }
+        // Attributes are refused by the compiler.
+        if what.is_empty() && column.matches("[].").count() > 1 {
+            let message =
+                format!("`{column}` names objects within objects of an array, which are out of reach");
+            let help = "name one array".to_owned();
+            self.found.push(Diagnostic::new(Code::NotSupported, message).at(at).help(help));
+            return;
+        }
         let Some(known) = known else { return };
         if known.has(column) {
             return;
