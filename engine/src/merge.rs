@@ -10,7 +10,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::attribute::plan::{AttributePlan, Kind};
-use crate::attribute::shape::{FOREIGN, Shape, are_alike, widths};
+use crate::attribute::shape::{FOREIGN, PARKED_SEPARATOR, Shape, are_alike, widths};
 use crate::attribute::{Counter, State, Total, Unit};
 use crate::limits::{ARCHIVE_STRETCHES_MAX, TOTAL_HOURS_MAX};
 use crate::profile::Profile;
@@ -55,7 +55,9 @@ pub(crate) fn absorb(
         }
         let is_based = !matches!(kind, Some(Kind::Total { base: None, .. }));
         if let Some((unit, hours)) = collapsed.filter(|_| is_based) {
-            archive(profile, name, unit, hours);
+            // The hours of a parked total are those of its attribute.
+            let own = name.split(PARKED_SEPARATOR).next().unwrap_or(name);
+            archive(profile, own, unit, hours);
         }
     }
     for attribute in attributes {
@@ -185,7 +187,8 @@ pub(crate) fn find<'p>(profile: &'p Profile, attribute: &AttributePlan, width_ms
     }
 }
 
-/// Parks a state under the address of its name and shape, a counter ring by ring; it merges with what is parked there.
+/// Parks a state under the address of its name and shape, a counter ring by ring; it merges with what is parked there. Hours
+/// that a total does not keep apart then are archived, as those of the total that the definition reads are.
 pub(crate) fn park(profile: &mut Profile, name: &str, state: State) {
     match state {
         State::Counter(Counter { unit, rings }) => {
@@ -194,7 +197,17 @@ pub(crate) fn park(profile: &mut Profile, name: &str, state: State) {
                 profile.park(&address, State::Counter(Counter { unit, rings: vec![ring] }));
             }
         }
-        state => profile.park(&Shape::of(&state).address(name), state),
+        state => {
+            let address = Shape::of(&state).address(name);
+            let (state, collapsed) = match profile.unpark(&address) {
+                Some(known) => keeping_hours(known, state, State::merge),
+                None => (state, None),
+            };
+            profile.park(&address, state);
+            if let Some((unit, hours)) = collapsed {
+                archive(profile, name, unit, hours);
+            }
+        }
     }
 }
 

@@ -82,3 +82,33 @@ fn room_is_made_by_what_was_unknown_longest() {
     assert!(!one.make_room(1), "the rest is in use");
     assert_eq!(states(&one), [("c".into(), State::Sum(Nanos(3)))]);
 }
+
+#[test]
+fn hours_of_a_parked_total_are_archived_however_it_meets_another() {
+    let most = TOTAL_HOURS_MAX as i64;
+    let total = |from: i64| {
+        let hours = (from..from + most).map(|hour| (hour, 1)).collect();
+        State::Total(Total { unit: Unit::Events, earlier: 0, until: i64::MIN, hours })
+    };
+    // Of two totals the one of a column stays.
+    let of_column = || State::Total(Total::new(Unit::Nanos));
+    let address = Shape::of(&total(0)).address("a");
+    let (first, second) = (480_000, 480_000 + most);
+    let parked = |id, from| profile(id, vec![("a", of_column()), (address.as_str(), total(from))]);
+    let read = |id, from| profile(id, vec![("a", total(from))]);
+    for (one, other) in [
+        (parked(1, first), parked(2, second)),
+        (parked(1, first), read(2, second)),
+        (parked(1, second), read(2, first)),
+    ] {
+        for merged in [absorbed(&one, &other), absorbed(&other, &one)] {
+            // The first hours are not kept apart any more, and are found by themselves.
+            let Some(State::Total(total)) = merged.state(&address) else { panic!("it is parked") };
+            assert_eq!((total.earlier, total.until), (i128::from(most), second - 1));
+            for (hour, amount) in [(first, 0), (first + 5, 5), (second, most)] {
+                let before = archived_before(&merged, "a", Unit::Events, hour);
+                assert_eq!(before, i128::from(amount), "{hour}");
+            }
+        }
+    }
+}
