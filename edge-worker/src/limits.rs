@@ -35,10 +35,13 @@ pub const FORGOTTEN_NAMES_MAX: usize = 64;
 pub const PROBE_MS: u64 = 5_000;
 /// Time for which `/healthz` says `degraded` after storage failed, in milliseconds.
 pub const STORAGE_DEGRADED_MS: i64 = 5 * 60 * 1_000;
-/// Most rows in one import request.
-pub const IMPORT_ROWS_MAX: usize = 2_000;
-/// Most values in all rows together: as many flat rows as allowed, each with as many columns as allowed.
-pub const IMPORT_VALUES_MAX: usize = IMPORT_ROWS_MAX * (EVENT_KEYS_MAX + 1);
+/// Most rows in one import request. New profiles take some 5 KB each until they are written, so that these and a body of
+/// [`BATCH_BYTES_MAX`] fit an isolate's memory, beside its bundles.
+pub const IMPORT_ROWS_MAX: usize = 10_000;
+/// Most rows that every writer takes while form 1 is written: one of release 0.1.0 may be the one that gets them.
+pub const IMPORT_ROWS_OF_FORM_1: usize = 2_000;
+/// Most values in all rows together: 2,000 flat rows, each with as many columns as allowed.
+pub const IMPORT_VALUES_MAX: usize = 2_000 * (EVENT_KEYS_MAX + 1);
 /// Most rejected rows that an import names; further ones are only counted.
 pub const IMPORT_REJECTIONS_MAX: usize = 1_000;
 /// Most values of a wrong type that an import names; further ones are only counted.

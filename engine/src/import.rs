@@ -125,11 +125,10 @@ impl Plan {
             }
         }
         let known = |name: &str| name == lookup_key || matches!(name, "batch_segments" | "computed_at");
-        let ignored = row
-            .iter()
-            .map(|(name, _)| name)
-            .filter(|name| !known(name) && !used.contains(&name.as_str()) && field(name).is_some());
-        let ignored = ignored.cloned().collect();
+        let is_ignored = |(name, value): &&(String, Value)| {
+            value.present().is_some() && !known(name) && !used.contains(&name.as_str())
+        };
+        let ignored = row.iter().filter(is_ignored).map(|(name, _)| name.clone()).collect();
         let content = BatchRecord {
             key: key.value.clone(),
             computed_ms,

@@ -14,15 +14,15 @@ fn every_value_that_does_not_fit_is_named_however_many_there_are() {
     directory.demo_secret();
     let edge = Serving::start(&directory, &[]);
     edge.fill();
-    // Two values of each of 1,000 rows, and an edge names 1,000 at most.
+    // Two values of each of 2,500 rows, and an edge names 1,000 at most.
     let row = |index| format!("{{\"customer_id\":\"n-{index}\",\"loyalty_tier\":5,\"customer_tier\":[1]}}\n");
-    let file = directory.write("rows.ndjson", (0..1_000).map(row).collect::<String>());
+    let file = directory.write("rows.ndjson", (0..2_500).map(row).collect::<String>());
     let rejects = directory.join("rejects.ndjson");
     let args =
         ["import", text(&file), "--to", &edge.url, "--audience", AUDIENCE, "--rejects", text(&rejects)];
     let ended = run(command(&args).env("USHER_SERVER_KEY", SERVER_KEY), "");
     assert_eq!(ended.code, 1, "{ended:?}");
-    assert_eq!(ended.out, "imported 1000, unchanged 0, rejected 0, values refused 2000\n");
+    assert_eq!(ended.out, "imported 2500, unchanged 0, rejected 0, values refused 5000\n");
     let rejects = fs::read_to_string(rejects).unwrap();
     let places: Vec<(u64, String)> = rejects
         .lines()
@@ -32,7 +32,7 @@ fn every_value_that_does_not_fit_is_named_however_many_there_are() {
         })
         .collect();
     let expected =
-        (1..=1_000).flat_map(|line| ["loyalty_tier", "customer_tier"].map(|name| (line, name.to_owned())));
+        (1..=2_500).flat_map(|line| ["loyalty_tier", "customer_tier"].map(|name| (line, name.to_owned())));
     assert_eq!(places, expected.collect::<Vec<_>>());
 }
 

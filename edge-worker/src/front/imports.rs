@@ -5,6 +5,7 @@ use crate::edge::Edge;
 use crate::error::{Refusal, Refused, Result};
 use crate::form::Form;
 use crate::host::Step;
+use crate::limits::{IMPORT_ROWS_MAX, IMPORT_ROWS_OF_FORM_1};
 use crate::message::{Import, Message, ToWriter};
 use crate::shard;
 use crate::wire::Response;
@@ -61,8 +62,10 @@ pub(super) fn columns(edge: &Edge, admitted: &CheckedHead<'_>, _: &[u8]) -> Resu
         if let Some(key) = plan.lookup_key() {
             o.field("key").text(key);
         }
-        // A client that needs another mode learns it before it sends anything.
+        // A client learns before it sends anything whether its mode is known and how much one request may have.
         o.field("modes").list(modes(edge.form()), |json, mode| json.text(mode));
+        let rows_max = if edge.form() == Form::One { IMPORT_ROWS_OF_FORM_1 } else { IMPORT_ROWS_MAX };
+        o.field("rows_max").number(i64::try_from(rows_max).unwrap_or(i64::MAX));
         o.field("columns").list(&columns, |json, (name, types)| {
             json.object(|o| {
                 o.field("name").text(name);

@@ -6,6 +6,8 @@
 mod names;
 mod text;
 
+use core::ops::Range;
+
 use names::Names;
 use text::Text;
 pub(crate) use text::{Repairs, Unreadable};
@@ -123,6 +125,8 @@ fn list_of_events(
 /// The non-blank lines of an NDJSON body, each with its number, from 1.
 pub(crate) struct Lines<'a> {
     rest: Option<&'a [u8]>,
+    /// Where in the body the rest begins.
+    at: usize,
     number: usize,
     left: usize,
 }
@@ -130,7 +134,7 @@ pub(crate) struct Lines<'a> {
 /// Reads lines one by one. Returns [`Unreadable::TooLarge`] for all further lines once they exceed their bound
 /// together.
 pub(crate) fn lines(body: &[u8]) -> Lines<'_> {
-    Lines { rest: Some(body), number: 0, left: IMPORT_VALUES_MAX + 1 }
+    Lines { rest: Some(body), at: 0, number: 0, left: IMPORT_VALUES_MAX + 1 }
 }
 
 impl Lines<'_> {
@@ -140,14 +144,19 @@ impl Lines<'_> {
     }
 }
 
+/// A line: its number, its place in the body, and its row.
+pub(crate) type Line = (usize, Range<usize>, Result<Row, Unreadable>);
+
 impl Iterator for Lines<'_> {
-    type Item = (usize, Result<Row, Unreadable>);
+    type Item = Line;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             let mut parts = self.rest?.splitn(2, |byte| *byte == b'\n');
             let line = parts.next().unwrap_or_default();
             self.rest = parts.next();
+            let place = self.at..self.at + line.len();
+            self.at = place.end + 1;
             self.number += 1;
             if line.trim_ascii().is_empty() {
                 continue;
@@ -156,7 +165,7 @@ impl Iterator for Lines<'_> {
             let before = of_row;
             let row = row(line, &mut of_row);
             self.left -= before - of_row;
-            return Some((self.number, row));
+            return Some((self.number, place, row));
         }
     }
 }
@@ -362,8 +371,11 @@ mod tests {
         let most = IMPORT_VALUES_MAX / EVENT_VALUES_MAX;
         let body = row.repeat(most + 1);
         let mut lines = lines(body.as_bytes());
-        assert!(lines.by_ref().take(most).all(|(_, row)| row.is_ok()));
-        assert_eq!(lines.next(), Some((most + 1, Err(Unreadable::TooLarge))));
+        assert!(lines.by_ref().take(most).all(|(_, _, row)| row.is_ok()));
+        assert_eq!(
+            lines.next().map(|(line, _, row)| (line, row)),
+            Some((most + 1, Err(Unreadable::TooLarge)))
+        );
         assert!(lines.is_over_bound());
     }
 
@@ -382,8 +394,10 @@ mod tests {
         assert_eq!(event(b"\xef\xbb\xbf{\"a\":1}"), event(b"{\"a\":1}"));
         assert_eq!(batch(b"\xef\xbb\xbf{\"events\":[{}]}").unwrap().events.len(), 1);
         assert_eq!(
-            lines(b"\xef\xbb\xbf{}\n\n{}").map(|(line, row)| (line, row.is_ok())).collect::<Vec<_>>(),
-            [(1, true), (3, true)]
+            lines(b"\xef\xbb\xbf{}\n\n{}")
+                .map(|(line, place, row)| (line, place, row.is_ok()))
+                .collect::<Vec<_>>(),
+            [(1, 0..5, true), (3, 7..9, true)]
         );
         // In a document nothing is repaired.
         for body in [&b"{\"a\":1e999}"[..], b"{\"a\":\"\\ud83c\"}"] {

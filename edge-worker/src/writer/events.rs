@@ -128,7 +128,10 @@ fn fold_audience<'p>(
         let Err(too_large) = set.commit(running, edge.form(), message.ambient.now_ms, &mut write) else {
             log.extend((0..set.made_room).map(|_| Line::of("profile_made_room")));
             log.extend(set.trimmed.iter().map(|_| Line::of("profile_trimmed")));
-            let owners = pass.owners.iter().filter(|(_, owner)| set.trimmed.contains(&set.current(*owner)));
+            let owners = pass
+                .owners
+                .iter()
+                .filter(|(_, owner)| set.trimmed.binary_search(&set.current(*owner)).is_ok());
             for (index, _) in owners {
                 if let Some(receipt) = pass.receipts.get_mut(*index) {
                     receipt.note("profile_trimmed");
@@ -142,7 +145,7 @@ fn fold_audience<'p>(
             let forgotten = set.moved.iter().filter_map(name).collect();
             return Ok(FoldedAudience { pass, left_out, write, seen, forgotten });
         };
-        let is_full = |owner: &ProfileIndex| too_large.contains(&set.current(*owner));
+        let is_full = |owner: &ProfileIndex| too_large.binary_search(&set.current(*owner)).is_ok();
         let full = pass.owners.iter().filter(|(_, owner)| is_full(owner));
         let before = left_out.len();
         left_out.extend(full.map(|(index, _)| (*index, TOO_LARGE)));

@@ -1,5 +1,7 @@
 //! Imports batch records into the profiles that have their key.
 
+use core::ops::Range;
+
 use usher_engine::profile::codec::Unreadable;
 use usher_engine::{Keys, Plan, Record, RefusedColumn};
 
@@ -12,29 +14,59 @@ use crate::limits::{
 use crate::log::Line;
 use crate::message::Import;
 use crate::outcome::{Folded, Outcome, forget_all};
+use crate::store::index::HashIndex;
 use crate::store::{FoundProfile, Read, Write};
 use crate::wire::json::Json;
 use crate::wire::{Response, read};
 
-/// The rows of an import: records, and rejected lines.
+/// The rows of an import: records and rejected lines, each in the order of the lines.
 #[derive(Debug)]
 pub(crate) struct Rows {
     message: Import,
     /// The number of keys to read.
     keys: usize,
     records: Vec<Row>,
+    /// Lines and reasons, ascending.
     rejected: Vec<(usize, &'static str)>,
+    ignored: Ignored,
 }
 
+/// A row that is a record. The record is read again when it is folded: those of a whole import would take many times the
+/// memory of its bytes.
 #[derive(Debug)]
 struct Row {
     /// The line in the request, from 1.
     line: usize,
+    /// The place of the line in the body.
+    place: Range<usize>,
     /// Index of its key among the keys to read.
     key: usize,
-    record: Record,
-    /// True if it had a number beyond every float.
-    beyond: bool,
+}
+
+/// The first columns that no attribute reads, each once.
+#[derive(Debug, Default)]
+struct Ignored {
+    columns: Vec<String>,
+    known: HashIndex,
+    /// There are more of them.
+    more: bool,
+}
+
+impl Ignored {
+    fn add(&mut self, columns: Vec<String>) {
+        for column in columns {
+            let is = |at: usize| self.columns.get(at).is_some_and(|known| *known == column);
+            if self.known.find(&[column.as_bytes()], is).is_some() {
+                continue;
+            }
+            if self.columns.len() == IMPORT_IGNORED_MAX {
+                self.more = true;
+                return;
+            }
+            self.known.find_or_put(&[column.as_bytes()], self.columns.len(), |_| false);
+            self.columns.push(column);
+        }
+    }
 }
 
 // Reasons to reject a row that is a valid record.
@@ -44,39 +76,47 @@ const UNREADABLE: &str = "The stored profile cannot be read.";
 pub(super) fn open(edge: &Edge, message: Import) -> Result<(Option<Read>, Rows), Response> {
     let Some(running) = edge.running(&message.audience) else {
         // The fold reports that this writer must catch up first.
-        let rows = Rows { message, keys: 0, records: Vec::new(), rejected: Vec::new() };
+        let ignored = Ignored::default();
+        let rows = Rows { message, keys: 0, records: Vec::new(), rejected: Vec::new(), ignored };
         return Ok((None, rows));
     };
     let mut records = Vec::new();
     let mut rejected = Vec::new();
+    let mut ignored = Ignored::default();
     let mut keys = KeysRead::new(&message.ambient);
     let mut lines = read::lines(&message.body);
     let over = |what: String| {
         let detail = format!("more than {what}; send them in several requests");
         Err(Response::problem(Refusal::TOO_LARGE, Some(&detail)))
     };
-    while let Some((line, row)) = lines.next() {
+    while let Some((line, place, row)) = lines.next() {
         if lines.is_over_bound() {
             return over(format!("{IMPORT_VALUES_MAX} values"));
         }
         if records.len() + rejected.len() == IMPORT_ROWS_MAX {
             return over(format!("{IMPORT_ROWS_MAX} rows"));
         }
-        let record = row
-            .map_err(|_| "not a JSON object within the bounds of an event")
-            .and_then(|row| Ok((running.plan.record(&row.columns, message.ambient.now_ms)?, row.repairs)));
-        let record =
-            record.map(|(record, repairs)| (if message.patch { record.patching() } else { record }, repairs));
-        match record {
-            Ok((record, repairs)) => {
+        match record_of(&running.plan, row, message.ambient.now_ms) {
+            Ok((record, _)) => {
+                ignored.add(record.ignored);
                 let key = keys.index(&message.audience, &record.key);
-                records.push(Row { line, key, record, beyond: repairs.number });
+                records.push(Row { line, place, key });
             }
             Err(reason) => rejected.push((line, reason)),
         }
     }
-    let rows = Rows { message, keys: keys.len(), records, rejected };
+    let rows = Rows { message, keys: keys.len(), records, rejected, ignored };
     Ok((keys.read(), rows))
+}
+
+/// The record of a line, and what was put right in it.
+fn record_of(
+    plan: &Plan,
+    row: Result<read::Row, read::Unreadable>,
+    now_ms: i64,
+) -> Result<(Record, read::Repairs), &'static str> {
+    let row = row.map_err(|_| "not a JSON object within the bounds of an event")?;
+    Ok((plan.record(&row.columns, now_ms)?, row.repairs))
 }
 
 pub(super) fn fold(edge: &Edge, rows: &Rows, found: &[FoundProfile]) -> Folded {
@@ -90,7 +130,7 @@ pub(super) fn fold(edge: &Edge, rows: &Rows, found: &[FoundProfile]) -> Folded {
     };
     // A row is for one profile. Rows of a profile that is unreadable or would be too large are left out, and the others
     // are folded again from the stored state.
-    let mut left_out: Vec<(usize, &'static str)> = Vec::new();
+    let mut left_out: Vec<Option<&'static str>> = vec![None; rows.records.len()];
     let mut log = Vec::new();
     let mut reasons_logged = false;
     loop {
@@ -109,9 +149,9 @@ pub(super) fn fold(edge: &Edge, rows: &Rows, found: &[FoundProfile]) -> Folded {
                 let response = Response::refused(Refusal::STORAGE);
                 return Outcome { write: Write::default(), response, log }.done();
             }
-            let damaged = rows.records.iter().enumerate();
-            let damaged = damaged.filter(|(_, row)| set.unreadable(&[row.key]).is_some());
-            left_out.extend(damaged.map(|(index, _)| (index, UNREADABLE)));
+            for (reason, row) in left_out.iter_mut().zip(&rows.records) {
+                *reason = set.unreadable(&[row.key]).map(|_| UNREADABLE);
+            }
         }
         let imported = import_rows(&running.plan, rows, &left_out, &mut set);
         let mut write = Write::default();
@@ -119,24 +159,22 @@ pub(super) fn fold(edge: &Edge, rows: &Rows, found: &[FoundProfile]) -> Folded {
         let Err(full) = committed else {
             log.extend((0..set.made_room).map(|_| Line::of("profile_made_room")));
             log.extend(set.trimmed.iter().map(|_| Line::of("profile_trimmed")));
-            let mut rejected = rows.rejected.clone();
-            for (index, reason) in left_out {
-                let Some(row) = rows.records.get(index) else { continue };
-                let at = rejected.partition_point(|(line, _)| *line < row.line);
-                rejected.insert(at, (row.line, reason));
-            }
             let (name, all) = forget_all(message.ambient.now_ms);
-            let response = Response::json(200, imported.body(&rejected)).header(name, all);
+            let body = imported.body(&rows.rejected_with(&left_out), &rows.ignored);
+            let response = Response::json(200, body).header(name, all);
             return Outcome { write, response, log }.done();
         };
-        let before = left_out.len();
+        let mut found_more = false;
         for (index, own) in imported.owners {
-            if full.contains(&set.current(own)) {
+            if full.binary_search(&set.current(own)).is_ok()
+                && let Some(reason) = left_out.get_mut(index)
+            {
                 log.push(Line::of("profile_too_large"));
-                left_out.push((index, TOO_LARGE));
+                *reason = Some(TOO_LARGE);
+                found_more = true;
             }
         }
-        if left_out.len() == before {
+        if !found_more {
             // Only rows change profiles here.
             let response = Response::problem(Refusal::TOO_LARGE, Some("a profile would be over its bound"));
             return Outcome { write: Write::default(), response, log }.done();
@@ -144,64 +182,70 @@ pub(super) fn fold(edge: &Edge, rows: &Rows, found: &[FoundProfile]) -> Folded {
     }
 }
 
+impl Rows {
+    /// The rejected lines and those that are left out, ascending, with their reasons.
+    fn rejected_with(&self, left_out: &[Option<&'static str>]) -> Vec<(usize, &'static str)> {
+        let mut all = Vec::new();
+        let mut rejected = self.rejected.iter().copied().peekable();
+        for (row, reason) in self.records.iter().zip(left_out) {
+            let Some(reason) = reason else { continue };
+            while let Some(before) = rejected.next_if(|(line, _)| *line < row.line) {
+                all.push(before);
+            }
+            all.push((row.line, *reason));
+        }
+        all.extend(rejected);
+        all
+    }
+}
+
 /// Counts of the imported rows.
 #[derive(Default)]
-struct Imported<'r> {
+struct Imported {
     imported: i64,
     unchanged: i64,
     values_refused: i64,
     /// The first of them, each with its line.
-    refused: Vec<(usize, &'r RefusedColumn)>,
-    ignored: Vec<&'r str>,
-    /// There are more of them.
-    ignored_more: bool,
+    refused: Vec<(usize, RefusedColumn)>,
     /// The profile of each row, by the row's index.
     owners: Vec<(usize, ProfileIndex)>,
 }
 
-fn import_rows<'r>(
+fn import_rows(
     plan: &Plan,
-    rows: &'r Rows,
-    left_out: &[(usize, &str)],
+    rows: &Rows,
+    left_out: &[Option<&'static str>],
     set: &mut ProfileSet,
-) -> Imported<'r> {
-    let now_ms = rows.message.ambient.now_ms;
-    let mut mint = Mint::new(rows.message.ambient);
+) -> Imported {
+    let Import { ambient, audience, patch, body, .. } = &rows.message;
+    let mut mint = Mint::new(*ambient);
     let mut imported = Imported::default();
-    for (index, Row { line, key, record, beyond }) in rows.records.iter().enumerate() {
-        if left_out.iter().any(|(known, _)| *known == index) {
-            continue;
-        }
+    let kept = rows.records.iter().zip(left_out).enumerate().filter(|(_, (_, reason))| reason.is_none());
+    for (index, (Row { line, place, key }, _)) in kept {
+        let row = read::event(body.get(place.clone()).unwrap_or_default());
+        // It was a record before, under the same plan.
+        let Ok((record, repairs)) = record_of(plan, row, ambient.now_ms) else { continue };
         let keys = Keys { usable: vec![record.key.clone()], ..Keys::default() };
-        let fresh = mint.profile(&rows.message.audience, &record.key);
-        let own = set.stitch(plan, &keys, &[*key], fresh, now_ms);
+        let fresh = mint.profile(audience, &record.key);
+        let own = set.stitch(plan, &keys, &[*key], fresh, ambient.now_ms);
         imported.owners.push((index, own));
-        if set.get_mut(own).is_some_and(|profile| profile.import(record.clone())) {
+        let refused = record.refused.len();
+        imported.values_refused += i64::try_from(refused).unwrap_or(i64::MAX) + i64::from(repairs.number);
+        let room = IMPORT_REFUSALS_MAX.saturating_sub(imported.refused.len());
+        imported.refused.extend(record.refused.iter().take(room).map(|refused| (*line, refused.clone())));
+        let record = if *patch { record.patching() } else { record };
+        if set.get_mut(own).is_some_and(|profile| profile.import(record)) {
             imported.imported += 1;
         } else {
             imported.unchanged += 1;
-        }
-        imported.values_refused +=
-            i64::try_from(record.refused.len()).unwrap_or(i64::MAX) + i64::from(*beyond);
-        let room = IMPORT_REFUSALS_MAX.saturating_sub(imported.refused.len());
-        imported.refused.extend(record.refused.iter().take(room).map(|refused| (*line, refused)));
-        for column in &record.ignored {
-            if imported.ignored.contains(&column.as_str()) {
-                continue;
-            }
-            if imported.ignored.len() == IMPORT_IGNORED_MAX {
-                imported.ignored_more = true;
-                break;
-            }
-            imported.ignored.push(column);
         }
     }
     imported
 }
 
-impl Imported<'_> {
+impl Imported {
     /// The answer. `rejected` are lines and reasons, ascending by line.
-    fn body(&self, rejected: &[(usize, &'static str)]) -> Json {
+    fn body(&self, rejected: &[(usize, &'static str)], ignored: &Ignored) -> Json {
         let mut body = Json::new();
         body.object(|o| {
             o.field("imported").number(self.imported);
@@ -224,8 +268,8 @@ impl Imported<'_> {
                     });
                 },
             );
-            o.field("ignored_columns").list(&self.ignored, |json, column| json.text(column));
-            if self.ignored_more {
+            o.field("ignored_columns").list(&ignored.columns, |json, column| json.text(column));
+            if ignored.more {
                 o.field("more_ignored_columns").boolean(true);
             }
         });
@@ -235,10 +279,13 @@ impl Imported<'_> {
 
 #[cfg(test)]
 mod tests {
-    use usher_engine::definition::{Audience, Definition, Identity};
+    use usher_engine::definition::{Attribute, AttributeKind, Audience, Definition, Identity};
+    use usher_engine::profile::codec::{Form, encode};
+    use usher_engine::profile::{Key, Profile, ProfileId};
 
     use super::*;
     use crate::bundle::{bundle_of, hash_of};
+    use crate::limits::BATCH_BYTES_MAX;
     use crate::message::Ambient;
     use crate::store::Pointer;
 
@@ -251,7 +298,7 @@ mod tests {
                 let columns: String = (0..50).map(|column| format!(",\"{}\":1", name(row, column))).collect();
                 format!("{{\"card\":\"{row}\"{columns}}}\n")
             };
-            let body: String = (0..IMPORT_ROWS_MAX).map(row).collect();
+            let body: String = (0..2_000).map(row).collect();
             let (_, rows) = open(&edge, import_of(body.as_bytes())).unwrap();
             let start = std::time::Instant::now();
             let Folded::Done(outcome) = fold(&edge, &rows, &[]) else { panic!("behind") };
@@ -267,6 +314,95 @@ mod tests {
         assert!(various < 5 * usual, "{various:?}, {usual:?} with the same names in each row");
     }
 
+    /// Rows of an import's most rows, each with a key and these columns.
+    fn rows_with(columns: &dyn Fn(usize) -> String) -> Vec<u8> {
+        let row = |row: usize| format!("{{\"card\":\"{row:06}\"{}}}\n", columns(row));
+        (0..IMPORT_ROWS_MAX).map(row).collect::<String>().into_bytes()
+    }
+
+    /// From the message to the statements of its write. Here a pointer has twice the bytes that it has in an isolate, and
+    /// memory may grow to 96 MiB there.
+    #[test]
+    fn an_import_at_its_bounds_fits_an_isolate() {
+        let edge = edge_of_cards();
+        let long = "x".repeat(BATCH_BYTES_MAX / IMPORT_ROWS_MAX / 2 - 30);
+        let ignored = |row: usize| (0..48).map(|column| format!(",\"{row}.{column}\":1")).collect::<String>();
+        let numbers = |_: usize| (0..COLUMNS).map(|column| format!(",\"c{column}\":1.5")).collect::<String>();
+        let texts = |_: usize| format!(",\"c1\":\"{long}\",\"c2\":\"{long}\"");
+        let shapes: [(&str, &dyn Fn(usize) -> String); 4] = [
+            ("keys alone", &|_| String::new()),
+            ("names that nobody reads", &ignored),
+            ("numbers", &numbers),
+            ("texts", &texts),
+        ];
+        for (what, columns) in shapes {
+            let body = rows_with(columns);
+            let mut found: Vec<FoundProfile> = Vec::new();
+            // New visitors, and then the same again.
+            for later_ms in 0..2 {
+                let mut stored = Vec::new();
+                let counted = allocation_counter::measure(|| {
+                    let mut message = import_of(&body);
+                    message.ambient.now_ms += later_ms;
+                    let (_, rows) = open(&edge, message).unwrap();
+                    let Folded::Done(outcome) = fold(&edge, &rows, &found) else { panic!("behind") };
+                    drop(crate::store::sql::writes(&outcome.write));
+                    stored = outcome.write.profiles;
+                });
+                assert_eq!(stored.len(), IMPORT_ROWS_MAX, "{what}");
+                assert!(counted.bytes_max < 64 * 1024 * 1024, "{what}: {}", counted.bytes_max);
+                found = stored.into_iter().enumerate().map(|(at, row)| found_at(at, row.state)).collect();
+            }
+        }
+    }
+
+    /// Four times as many rows take about four times as long, whatever becomes of them.
+    #[test]
+    fn an_import_takes_time_by_its_rows() {
+        let edge = edge_of_cards();
+        let time = |body: &[u8], found: &[FoundProfile]| {
+            let run = |_| {
+                let start = std::time::Instant::now();
+                let (_, rows) = open(&edge, import_of(body)).unwrap();
+                let Folded::Done(outcome) = fold(&edge, &rows, found) else { panic!("behind") };
+                assert_eq!(outcome.response.status, 200);
+                start.elapsed()
+            };
+            (0..3).map(run).min().unwrap()
+        };
+        let rows = |count: usize, row: &dyn Fn(usize) -> String| {
+            (0..count).map(row).collect::<String>().into_bytes()
+        };
+        let damaged = |at: usize| found_at(at, b"echo_me_not".to_vec());
+        let mut large = Profile::new(ProfileId([0; 16]), 0);
+        large.bundle = 1;
+        large.edit_keys(|keys| keys.push(Key { name: "card".to_owned(), value: "0".to_owned(), seen_ms: 0 }));
+        large.edit_seen_ids(|seen| seen.events = (0..1_000).map(|id| (id, 0)).collect());
+        let large = found_at(0, encode(&large, Form::Two));
+        type Shape<'a> = (&'a str, &'a dyn Fn(usize) -> String, &'a dyn Fn(usize) -> Vec<FoundProfile>);
+        let shapes: [Shape<'_>; 4] = [
+            ("new", &|row| format!("{{\"card\":\"{row}\"}}\n"), &|_| Vec::new()),
+            ("of one visitor", &|_| "{\"card\":\"0\",\"c1\":1}\n".to_owned(), &|_| vec![large.clone()]),
+            ("no objects", &|_| "[]\n".to_owned(), &|_| Vec::new()),
+            ("damaged, and no objects between", &|row| format!("{{\"card\":\"{row}\"}}\n[]\n"), &|count| {
+                (0..count).map(damaged).collect()
+            }),
+        ];
+        for (what, row, found) in shapes {
+            let most = IMPORT_ROWS_MAX / 2;
+            let of = |count: usize| time(&rows(count, row), &found(count));
+            let (few, many) = (of(most / 4), of(most));
+            assert!(many < 9 * few, "{what}: {few:?}, and {many:?} for four times as many");
+        }
+    }
+
+    /// A profile with the key of this index among those that are read.
+    fn found_at(key: usize, state: Vec<u8>) -> FoundProfile {
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&(key as u64).to_be_bytes());
+        FoundProfile { audience: "7".to_owned(), keys: vec![key], id, version: 1, state }
+    }
+
     fn import_of(body: &[u8]) -> Import {
         Import {
             ambient: Ambient { now_ms: 1_790_000_000_000, entropy: [5; 32] },
@@ -277,9 +413,19 @@ mod tests {
         }
     }
 
+    /// The number of columns that attributes read, `c0` and so on.
+    const COLUMNS: usize = 38;
+
     fn edge_of_cards() -> Edge {
+        let column = |column: usize| Attribute {
+            name: format!("c{column}"),
+            kind: AttributeKind::Batch { column: format!("c{column}"), data_type: None },
+            sensitive: false,
+            description: None,
+        };
         let definition = Definition {
             audience: Audience { id: "7".to_owned(), name: None },
+            attributes: (0..COLUMNS).map(column).collect(),
             identity: Identity { lookup_key: Some("card".to_owned()), ..Identity::default() },
             ..Definition::default()
         };

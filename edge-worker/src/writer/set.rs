@@ -67,9 +67,9 @@ pub(super) struct ProfileSet {
     held: Vec<Held>,
     /// For each read key, the profile that had it last.
     holders: Vec<Option<ProfileIndex>>,
-    /// Keys of unreadable profiles, by index, with the index of the reason. Such a profile is never treated as new, nor
-    /// written.
-    unreadable: Vec<(usize, Unreadable)>,
+    /// For each read key, the reason if its profile is unreadable; empty if none is. Such a profile is never treated as
+    /// new, nor written.
+    unreadable: Vec<Option<Unreadable>>,
     /// The reason for each unreadable profile.
     pub(super) reasons: Vec<Unreadable>,
     /// The number of profiles that dropped state without a reader, to make room.
@@ -80,12 +80,12 @@ pub(super) struct ProfileSet {
     journal: Vec<JournalRow>,
     /// Keys, name and value, that lead to another profile than storage says.
     pub(super) moved: Vec<(String, String)>,
-    /// Full profiles, which had to let go of what their attributes promise to keep.
+    /// Full profiles, ascending, which had to let go of what their attributes promise to keep.
     pub(super) trimmed: Vec<ProfileIndex>,
 }
 
 /// The position of a profile in its set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ProfileIndex(usize);
 
 struct Held {
@@ -141,7 +141,12 @@ impl ProfileSet {
             let profile = match codec::decode(&found.state) {
                 Ok(profile) => profile,
                 Err(what) => {
-                    unreadable.extend(found.keys.iter().map(|key| (*key, what)));
+                    unreadable.resize(keys, None);
+                    for key in &found.keys {
+                        if let Some(reason) = unreadable.get_mut(*key) {
+                            *reason = Some(what);
+                        }
+                    }
                     reasons.push(what);
                     continue;
                 }
@@ -175,8 +180,8 @@ impl ProfileSet {
     /// The reason why the profile of one of these keys, by index, cannot be read: events with that key are refused. Too
     /// new takes precedence over damaged, because a new writer resolves it.
     pub(super) fn unreadable(&self, read: &[usize]) -> Option<Unreadable> {
-        let reasons = self.unreadable.iter().filter(|(index, _)| read.contains(index)).map(|(_, why)| *why);
-        reasons.max_by_key(|why| *why == Unreadable::TooNew)
+        let why = |index: &usize| self.unreadable.get(*index).copied().flatten();
+        read.iter().filter_map(why).max_by_key(|why| *why == Unreadable::TooNew)
     }
 
     /// The profiles that have these usable keys, whose indexes are `read`; each once.
@@ -329,7 +334,7 @@ impl ProfileSet {
 
     /// Adds the changed profiles to the write, each with a version one higher.
     ///
-    /// `Err` lists the profiles that would be too large; then nothing of this set may be written.
+    /// `Err` lists the profiles that would be too large, ascending; then nothing of this set may be written.
     pub(super) fn commit(
         &mut self,
         running: &Running,
@@ -364,14 +369,12 @@ impl ProfileSet {
                 too_large.push(ProfileIndex(index));
                 continue;
             }
-            write.profiles.push(ProfileRow {
-                audience: self.audience.clone(),
-                id: held.profile.id.0,
-                version: held.profile.version,
-                touched_ms: now_ms,
-                state,
-                keys: held.changed_keys(),
-            });
+            let (id, version, keys) = (held.profile.id, held.profile.version, held.changed_keys());
+            let (audience, touched_ms) = (self.audience.clone(), now_ms);
+            write.profiles.push(ProfileRow { audience, id: id.0, version, touched_ms, state, keys });
+            // Its content is in the write. An import may have thousands, each many times as large as its bytes.
+            held.profile = Profile::new(id, now_ms);
+            held.profile.version = version;
         }
         if !too_large.is_empty() {
             return Err(too_large);

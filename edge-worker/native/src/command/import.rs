@@ -29,7 +29,7 @@ use total::{Reject, Total};
 
 /// Import batch records into profiles
 ///
-/// Reads NDJSON, a record a line, or CSV, and sends it in requests of at most 1,000 rows. Every record carries the
+/// Reads NDJSON, a record a line, or CSV, and sends it in requests of at most 10,000 rows. Every record carries the
 /// audience's lookup key; an older record never replaces a newer one, so an import that stopped may simply be run again,
 /// or from where it stopped with --from-line or --state.
 ///
@@ -138,7 +138,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     if let Source::Csv(csv) = &source {
         lacking.of_file(csv);
     }
-    let mut rows = Rows::new(source, from_line);
+    let mut rows = Rows::new(source, from_line, columns.rows_max);
     let rejects = args.rejects.as_deref();
     let mut total = Total::new(&name, rejects, from_line > 1, before.counts, before.rejects_bytes)?;
     loop {
@@ -273,12 +273,16 @@ impl Imported {
     }
 }
 
+/// Rows that are sent once more, to have what was rejected of them named.
+const ROWS_AGAIN: usize = 1_000;
+
 /// Sends rows. An answer names a bounded number of rejected rows and refused values: where there are more, the rows behind
-/// are sent once more, which changes nothing, to have those of them named.
+/// are sent once more, some at a time, which changes nothing, to have those of them named.
 fn send(client: &Client, path: &str, rows: &[Row]) -> Result<Imported, Failure> {
     let mut all = Imported::default();
     let mut start = 0;
     while let Some(rest) = rows.get(start..).filter(|rest| !rest.is_empty()) {
+        let rest = if start == 0 { rest } else { rest.get(..ROWS_AGAIN).unwrap_or(rest) };
         let mut body = Vec::new();
         for row in rest {
             body.extend_from_slice(&row.json);

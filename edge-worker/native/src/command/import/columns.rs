@@ -17,7 +17,12 @@ pub(super) struct Columns {
     read: BTreeMap<String, Vec<Vec<DataType>>>,
     /// Ways to import that the edge knows.
     modes: Vec<String>,
+    /// The most rows of one request there.
+    pub(super) rows_max: usize,
 }
+
+/// The most rows of one request to an edge that does not say how many it takes: 2,000 in release 0.1.0.
+const ROWS_UNSAID: usize = 1_000;
 
 /// What becomes of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +43,7 @@ struct Answer {
     columns: Vec<Read>,
     #[serde(default)]
     modes: Vec<String>,
+    rows_max: Option<usize>,
 }
 
 #[derive(Deserialize)]
@@ -57,7 +63,8 @@ impl Columns {
             Failure::new("the definition that runs there has no `ext_lookup_key` and no `primary_key`")
                 .help("one of them says which column identifies a record")
         })?;
-        let mut columns = Columns { key, read: BTreeMap::new(), modes: answer.modes };
+        let rows_max = answer.rows_max.unwrap_or(ROWS_UNSAID).max(1);
+        let mut columns = Columns { key, read: BTreeMap::new(), modes: answer.modes, rows_max };
         for Read { name, types } in answer.columns {
             // A type of a newer edge is none that a cell could be converted to.
             let known = |data_type: &DataType| types.iter().any(|name| name == data_type.as_str());
@@ -124,7 +131,7 @@ impl Columns {
             DataType::ALL.into_iter().filter(|known| names.contains(&known.as_str())).collect()
         };
         let read = read.iter().map(|(name, names)| ((*name).to_owned(), vec![types(names)])).collect();
-        Columns { key: key.to_owned(), read, modes: Vec::new() }
+        Columns { key: key.to_owned(), read, modes: Vec::new(), rows_max: ROWS_UNSAID }
     }
 }
 

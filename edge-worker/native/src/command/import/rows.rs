@@ -10,8 +10,8 @@ use usher_engine::value::DataType;
 use super::csv_file::{Cells, Csv, Record, Unfit};
 use crate::lines::{LINE_BYTES_MAX, Line, Lines};
 
-/// How many rows one request has, at most.
-const ROWS_MAX: usize = 1_000;
+/// How many rows one request has, at most, whatever the edge takes.
+const ROWS_MAX: usize = 10_000;
 /// How many bytes one request has, at most: the longest row fits.
 const BYTES_MAX: usize = LINE_BYTES_MAX;
 
@@ -69,6 +69,8 @@ pub(super) struct Rows<R> {
     source: Source<R>,
     /// What stands before this line is left out.
     from_line: u64,
+    /// How many rows one request has, at most.
+    rows_max: usize,
     /// A row that did not fit the last chunk.
     held: Option<Row>,
 }
@@ -80,8 +82,8 @@ pub(super) enum Source<R> {
 }
 
 impl<R: BufRead> Rows<R> {
-    pub(super) fn new(source: Source<R>, from_line: u64) -> Rows<R> {
-        Rows { source, from_line, held: None }
+    pub(super) fn new(source: Source<R>, from_line: u64, rows_max: usize) -> Rows<R> {
+        Rows { source, from_line, rows_max: rows_max.min(ROWS_MAX), held: None }
     }
 
     /// The next chunk; an empty one was the last.
@@ -89,7 +91,7 @@ impl<R: BufRead> Rows<R> {
         let mut chunk = Chunk::default();
         let mut bytes = 0;
         // A row that cannot be sent counts, too: what is kept of a file has a bound.
-        while chunk.rows.len() + chunk.unfit.len() < ROWS_MAX {
+        while chunk.rows.len() + chunk.unfit.len() < self.rows_max {
             let row = match self.held.take() {
                 Some(held) => held,
                 None => match self.next()? {
@@ -135,7 +137,11 @@ mod tests {
     use super::*;
 
     fn chunks(text: &str) -> Vec<(usize, Vec<u64>, Vec<u64>)> {
-        let mut rows = Rows::new(Source::Ndjson(Lines::new(text.as_bytes())), 0);
+        chunks_of(text, usize::MAX)
+    }
+
+    fn chunks_of(text: &str, rows_max: usize) -> Vec<(usize, Vec<u64>, Vec<u64>)> {
+        let mut rows = Rows::new(Source::Ndjson(Lines::new(text.as_bytes())), 0, rows_max);
         let mut chunks = Vec::new();
         loop {
             let chunk = rows.chunk().unwrap();
@@ -160,6 +166,9 @@ mod tests {
         let many = "{}\n".repeat(ROWS_MAX + 1);
         let lines: Vec<usize> = chunks(&many).iter().map(|(_, lines, _)| lines.len()).collect();
         assert_eq!(lines, [ROWS_MAX, 1]);
+        // An edge may take fewer.
+        let lines: Vec<usize> = chunks_of(&many, 4_000).iter().map(|(_, lines, _)| lines.len()).collect();
+        assert_eq!(lines, [4_000, 4_000, ROWS_MAX + 1 - 8_000]);
         // The second row would carry the first request over its bound by one byte.
         let half = "x".repeat(BYTES_MAX / 2);
         let found =
