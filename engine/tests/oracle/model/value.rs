@@ -163,7 +163,12 @@ pub fn of_nanos(nanos: i128) -> Value {
 fn json_bytes(value: &Value) -> usize {
     match value {
         Value::List(items) => items.iter().map(|item| json_bytes(item) + 1).sum::<usize>().max(1) + 1,
-        Value::Object(_) => VALUE_BYTES + 1,
+        Value::Object(entries) => {
+            let entry = |(name, value): &(String, Value)| {
+                Value::from(name.as_str()).to_string().len() + json_bytes(value) + 2
+            };
+            entries.iter().map(entry).sum::<usize>().max(1) + 1
+        }
         value => value.to_string().len(),
     }
 }
