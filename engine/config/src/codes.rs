@@ -62,8 +62,8 @@ pub fn reference() -> String {
         "# What `usher validate` finds\n\n\
          Written from `engine/config/src/codes/` by `BLESS=1 cargo test -p usher-config --test codes`; do not edit it here.\n\
          `usher codes E012` prints one of these on the terminal.\n\n\
-         An *error* refuses the definition (exit status 2). A *warning* is about what works and is probably not meant. An *info* is\n\
-         worth knowing. Codes are stable and never reused.\n\n\
+         An *error* refuses the definition (exit status 2). A *warning* is about something that works and is probably not intended. An\n\
+         *info* is worth knowing. Codes are stable and never reused.\n\n\
          | code | severity | meaning |\n|---|---|---|\n",
     );
     for Page { code, title, .. } in pages() {
