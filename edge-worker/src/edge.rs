@@ -201,12 +201,12 @@ impl Edge {
         self.storage.failed || now_ms < self.storage.degraded_until_ms
     }
 
-    /// True when storage should be written to, to see whether it can be. Anybody may ask, and each write costs a sync.
+    /// True if it is time for a test write to storage. Anyone can ask for `/healthz`, and each write costs a sync.
     pub(crate) fn probe_is_due(&self, now_ms: i64) -> bool {
         now_ms.saturating_sub(self.storage.probed_ms).unsigned_abs() >= PROBE_MS
     }
 
-    /// Records that storage is written to, and that somebody hears of the faults until now.
+    /// Records a test write, whose caller gets the faults that were noted until now.
     pub(crate) fn note_probe(&mut self, now_ms: i64) {
         self.storage.probed_ms = now_ms;
         if core::mem::take(&mut self.storage.failed) {

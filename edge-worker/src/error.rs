@@ -23,7 +23,7 @@ pub(crate) type Result<T> = std::result::Result<T, Refused>;
 #[derive(Debug)]
 pub(crate) struct Refused {
     pub(crate) refusal: Refusal,
-    /// How to fix the request, for native routes; never an echo.
+    /// A way to fix the request, for native routes; never an echo.
     pub(crate) detail: Option<String>,
     /// The page that may read it.
     pub(crate) origin: Option<String>,

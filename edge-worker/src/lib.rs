@@ -2,15 +2,28 @@
 //!
 //! # The path of a request
 //!
-//! 1. A host hands in a request: [`front::admit`] checks its head ([`host::Head`]: route, method, key, token, page) and says
-//!    how large a body the caller may send; [`front::serve`] takes the body. [`front::handle`] does both for hosts that have
-//!    all of it.
-//! 2. The front answers, or says what is needed next, as data: a [`Step`].
-//! 3. A message goes to the writer of a shard, or to the control object: [`drive::open`] says what to read,
-//!    [`drive::fold`] makes of it what to write and to answer ([`Folded`]).
-//! 4. A lookup is answered from the nearest snapshot that is good enough: [`lookup::answer`].
+//! 1. A host passes in a request. [`front::admit`] checks its head ([`host::Head`]: route, method, key, token, page) and
+//!    returns the size of the body that the caller may send; [`front::serve`] takes the body. [`front::handle`] does both
+//!    for hosts that have the whole request.
+//! 2. The front answers, or returns the next step as data: a [`Step`].
+//! 3. A message goes to the writer of a shard, or to the control object. [`drive::open`] returns what to read,
+//!    [`drive::fold`] what to write and to answer ([`Folded`]).
+//! 4. A lookup is answered from the nearest snapshot that is new enough: [`lookup::answer`].
 //!
-//! [`serve`] is that loop for hosts with synchronous storage. Other hosts run the same steps themselves.
+//! [`serve`] is the loop for hosts with synchronous storage. Other hosts run the same steps themselves.
+//!
+//! # Verbs
+//!
+//! | verb | does |
+//! |---|---|
+//! | [`serve`] | one request to its end, on synchronous storage |
+//! | [`refresh`] | catches up with the control object |
+//! | [`front::admit`], [`front::serve`], [`front::handle`] | a request to its next step |
+//! | [`drive::open`], [`drive::fold`] | a message to its read, then to its write and answer |
+//! | [`lookup::answer`] | a lookup and a snapshot to an answer |
+//! | [`Bundle::read`], [`Bundle::write`] | a definition and its examples from and to bytes |
+//! | [`Rehearsal::failure`] | runs an example |
+//! | [`preview_token`] | a token for a page that explains |
 //!
 //! # Examples
 //!
@@ -41,11 +54,18 @@
 //!
 //! # Rooms
 //!
-//! [`front`] routes and authenticates · [`lookup`] answers from snapshots · [`drive`] sends messages to the writer or to
-//! releases · [`host`] has the types that a host hands in · [`message`] is what front and writer send each other ·
-//! [`store`] is storage as a trait, with [`store::sql`] and [`store::memory`] · [`wire`] is bytes: JSON, frames,
-//! [`Response`] · [`limits`] has every bound · [`Bundle`] is a definition as it is published, [`Rehearsal`] plays its
-//! examples, [`Edge`] is what runs.
+//! | room | holds |
+//! |---|---|
+//! | [`front`] | routes and authentication |
+//! | [`lookup`] | pending lookups, and answers from snapshots |
+//! | [`drive`] | the steps of a message |
+//! | [`host`] | requests, heads, steps |
+//! | [`message`] | messages between the front, a writer and the control object |
+//! | [`store`] | storage as a trait, with [`store::sql`] and [`store::memory`] |
+//! | [`wire`] | JSON, frames, [`Response`] |
+//! | [`limits`] | every bound |
+//!
+//! [`Edge`] is the state of a process: its keys and the running bundles.
 //!
 //! # What this crate does not do
 //!

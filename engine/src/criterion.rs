@@ -1,7 +1,7 @@
 //! A single criterion, compiled against named fields and evaluated on rows of them.
 //!
-//! For tools that have values but no visitor: the command line, comparisons with other engines, benchmarks. The
-//! language, compiler and evaluation are those of a plan.
+//! For tools that have values but no visitor: the command line, comparisons with other engines, benchmarks. Language,
+//! compiler and evaluation are the same as those of a plan.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -51,6 +51,24 @@ impl Criterion {
     /// # Errors
     ///
     /// Every finding: unknown fields, types that do not agree, patterns that do not compile.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use usher_engine::value::{DataType, Value};
+    /// use usher_engine::{Criterion, Truth, syntax};
+    ///
+    /// let fields = [("age", Some(DataType::Number)), ("tier", None)];
+    /// let expr = syntax::parse("age >= 18 AND tier = 'gold'").unwrap();
+    /// let criterion = Criterion::compile(&expr, &fields).unwrap();
+    ///
+    /// let (age, tier) = (Value::from(20), Value::from("gold"));
+    /// let row = criterion.row(|name| if name == "age" { Some(&age) } else { Some(&tier) });
+    /// assert_eq!(criterion.evaluate(&row, 1_790_000_000_000), Truth::True);
+    /// // A condition on a missing value is unknown.
+    /// let row = criterion.row(|name| (name == "age").then_some(&age));
+    /// assert_eq!(criterion.evaluate(&row, 1_790_000_000_000), Truth::Unknown);
+    /// ```
     pub fn compile(expr: &Expr, fields: &[(&str, Option<DataType>)]) -> Result<Criterion, Vec<Diagnostic>> {
         let fields = Fields::new(fields);
         let scope = Scope { table: None, columns_only: false, inputs: &[] };

@@ -16,7 +16,7 @@ pub struct Diagnostic {
     pub message: String,
     /// The place in the definition, such as `personalizations[0].sections[2].criteria`. Empty: the whole definition.
     pub path: String,
-    /// How to fix it, if known.
+    /// A way to fix it, if known.
     pub help: Option<String>,
     /// The name that nothing declares, from which `usher-config` finds the one that was meant. None for other findings,
     /// and without the feature `words`.

@@ -1,4 +1,4 @@
-//! What a call allocates: a few times for itself, and never for a section that it asks.
+//! Allocations of a call: a few for the call itself, and none for each section.
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has found something")]
 

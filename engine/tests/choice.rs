@@ -66,7 +66,7 @@ fn number() -> BoxedStrategy<Value> {
     .boxed()
 }
 
-/// What a record may say, fitting or not.
+/// Values of a record, fitting or not.
 fn given(data_type: Option<DataType>, values: Values) -> BoxedStrategy<Option<Value>> {
     let odd =
         prop_oneof![Just(Value::from("1")), Just(Value::from("2.5")), Just(Value::from(true)), number()];
@@ -197,7 +197,7 @@ fn definition(shapes: &[Shape], choice: Choice) -> Definition {
     }
 }
 
-/// What is known of a visitor: a value for each field, and segments.
+/// A visitor: a value for each field, and segments.
 type Known = (Vec<Option<Value>>, Vec<bool>);
 
 fn known() -> impl Strategy<Value = Option<Known>> {

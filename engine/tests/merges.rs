@@ -1,4 +1,4 @@
-//! What becomes of state when bundles change, and when profiles merge that have seen different bundles or times.
+//! State when bundles change, and when profiles merge that have seen different bundles or times.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has found something")]
 

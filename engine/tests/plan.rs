@@ -1,4 +1,4 @@
-//! What a plan says of its definition, of a row and of the work they make. Definitions as they are written in a dialect
+//! Plans: their answers about a definition, about a row, and about the work of both. Definitions as they are written in a dialect
 //! have more tests where they are read; here they are made by hand.
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that panics has found something")]
@@ -289,7 +289,7 @@ fn a_record_says_a_column_once() {
     assert_eq!(record.ignored, [""; 0]);
 }
 
-/// What patterns are asked of, and what events feed, is work; all else is none that counts.
+/// Work is counted for the texts that patterns search and the attributes that events feed, and for nothing else.
 #[test]
 fn work_grows_with_what_is_asked() {
     let mut asking = section("name MATCHES 'x+y' AND event.path MATCHES 'x+y' AND tier = 'gold'");

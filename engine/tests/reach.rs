@@ -1,4 +1,4 @@
-//! What is reported as impossible, and what is not.
+//! Conditions and sections that are reported as impossible, and neighbours that are not.
 
 #![allow(
     clippy::arithmetic_side_effects,
@@ -261,7 +261,7 @@ fn what_can_be_is_not_reported() {
     }
 }
 
-/// What is said of a single section, in brief.
+/// The findings about a single section, in brief.
 fn brief(text: &str) -> Vec<String> {
     let of = |found: Diagnostic| {
         let place = found.path.strip_prefix("personalizations[0].sections[0].criteria").unwrap_or_default();
@@ -402,7 +402,7 @@ fn many_sections_are_compared_as_they_are_written() {
     assert_eq!(warnings(&criteria, Choice::First), expected);
 }
 
-/// What a number and a text may be asked, with ends that are few enough to meet.
+/// Tests of a number and a text, with so few ends that they meet.
 fn condition() -> impl Strategy<Value = String> {
     let number = || prop::sample::select(vec!["1", "2", "2.5", "3"]);
     let text = || prop::sample::select(vec!["'x'", "'y'", "'z'"]);

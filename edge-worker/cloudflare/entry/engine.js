@@ -143,8 +143,8 @@ class Engine {
   }
 
   /**
-   * What a message changes and answers. When this isolate must catch up first: `raise`, the message that tells the control
-   * object of the number it needs, should it not know that either.
+   * The changes and the answer of a message. If this isolate must catch up first: `raise`, the message that informs the
+   * control object of the number, if it does not know it either.
    */
   #fold(plane, rows) {
     const out = plane(FOLD, rows);

@@ -4,8 +4,8 @@
 import { FrameWriter } from "./frame.js";
 
 /**
- * A body that says it is no larger is read without asking first who sends it: it saves a call into wasm for nearly every
- * request, and a stranger cannot make an isolate keep more of it than of a head, which the platform bounds at as much.
+ * A body of at most this declared length is read before its caller is known, which saves a call into wasm for nearly every
+ * request. It takes no more memory than a head, for which the platform has the same bound.
  */
 const SMALL_BYTES_MAX = 64 * 1024;
 
@@ -49,8 +49,8 @@ function targetOf(url) {
 }
 
 /**
- * How a request's body comes: how long it says it is, if it does, and whether it is packed. `small`: it may be read
- * before its caller is known.
+ * The declared length of a request's body, if any, and whether it is compressed. `small`: it may be read before its caller
+ * is known.
  */
 export function bodyOf(request) {
   const packed = /^\s*(x-)?gzip\s*$/i.test(request.headers.get("content-encoding") ?? "");
@@ -64,8 +64,8 @@ export function bodyOf(request) {
 }
 
 /**
- * Appends the body to its head, and of one that is over the bound one byte more. False when it cannot be read: the caller
- * went away, or it is no gzip, which is one member and nothing after it. That is not the same as an empty body.
+ * Appends the body to its head, and at most one byte more than the bound. False when it cannot be read, because the caller
+ * disconnected or it is not one gzip member; an empty body is read.
  */
 export async function appendBody(frame, request, { packed, declared }, max) {
   try {
@@ -79,7 +79,7 @@ export async function appendBody(frame, request, { packed, declared }, max) {
   }
 }
 
-/** Reads for a while and discards: a caller that is still sending would not see its answer otherwise. */
+/** Reads for a while and discards, because a caller does not see its answer while it is sending. */
 export async function discardBody(request) {
   if (request.body === null) return;
   // Reuses one buffer: new ones would become garbage faster than it is collected.

@@ -110,7 +110,7 @@ pub fn answer(
     let keyring = edge.keyring()?;
     let running = edge.running(&pending.audience)?;
     let (plan, now_ms) = (&running.plan, pending.ambient.now_ms);
-    // An explanation is of what is: where nobody can say that, there is none.
+    // An explanation needs the stored state; without a snapshot there is none.
     if pending.explain && matches!(candidate, Candidate::Nothing) {
         return None;
     }
@@ -124,7 +124,7 @@ pub fn answer(
         age_ms > candidate.age_ms_max() || (is_forgotten && !matches!(candidate, Candidate::Writer(_)));
     let (profile, journal) =
         snapshot.map_or((None, Vec::new()), |snapshot| (snapshot.profile, snapshot.journal));
-    // The writer's is the newest; where none is left, nothing newer will come.
+    // The writer's snapshot is the newest. With none left to try, no newer one follows.
     let is_newest = matches!(candidate, Candidate::Writer(_) | Candidate::Nothing);
     if is_too_old || !(is_newest || pending.has_seen_no_newer(profile.as_ref(), &keyring.signer)) {
         return None;

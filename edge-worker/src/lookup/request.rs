@@ -70,14 +70,14 @@ pub(crate) fn prepare(edge: &Edge, request: LookupRequest<'_>) -> Result<Pending
     let message = Message::Writer(ToWriter::Snapshot(SnapshotRequest {
         ambient,
         keys: keys.clone(),
-        // Who merged with whom is for servers.
+        // Only servers get the journal of merges.
         journal: request.explain && access.server_route,
     }));
     let first = keys.first().map(|key| (key.name.as_str(), key.value.as_str()));
     let lookup = PendingLookup {
         shard: shard::of_key(audience, first, edge.shards()),
         message: message.encode(edge.form()),
-        // An explanation is about what is, not about what a cache remembers.
+        // An explanation is about the stored state, not a cached one.
         // The first key decides, if it is known: only its own snapshot can say so without the writer.
         cache_key: keys
             .first()

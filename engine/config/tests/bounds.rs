@@ -1,4 +1,4 @@
-//! Whatever a file holds, reading it ends soon: files at the bound, of the kinds that cost most.
+//! Reading ends soon for every file: files at the bound, of the kinds that cost most.
 
 use std::time::{Duration, Instant};
 

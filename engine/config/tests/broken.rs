@@ -13,7 +13,7 @@ use std::path::Path;
 use serde::Deserialize;
 use usher_config::{Source, check, render};
 
-/// How many slips there are at least.
+/// The minimum number of cases.
 const CASES_MIN: usize = 300;
 
 #[derive(Deserialize)]
@@ -46,7 +46,7 @@ struct Edit {
     /// Stands in the file once.
     from: String,
     to: String,
-    /// How often `to` is written.
+    /// The number of times that `to` is written.
     #[serde(default = "once")]
     times: usize,
 }
@@ -71,7 +71,7 @@ fn families() -> Vec<(String, Family)> {
     families
 }
 
-/// What is said of files: in brief, in full, and as people see it.
+/// The findings about files: in brief, in full, and rendered.
 fn said(files: &[File]) -> (Vec<String>, String, String) {
     let sources: Vec<Source> =
         files.iter().map(|file| Source { name: file.name.clone(), text: file.text.clone() }).collect();

@@ -6,7 +6,7 @@ use usher_engine::limits;
 
 const HEAD: &str = "parent_segment_id: '1'\n";
 
-/// What a definition with a list of so many of something is, and the bound on them.
+/// A definition with a list of so many items, and the bound on them.
 type Counted = (&'static str, usize, fn(usize) -> String);
 
 fn errors(text: &str) -> Vec<(Code, String)> {

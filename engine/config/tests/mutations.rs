@@ -1,4 +1,4 @@
-//! Whatever a file holds, reading it ends without a panic: the shop's files and bodies of the API, damaged in 20,000 ways.
+//! Reading never panics: the shop's files and bodies of the API, damaged in 20,000 ways.
 //!
 //! The damage is drawn from a fixed seed, so a failure comes back with its number.
 

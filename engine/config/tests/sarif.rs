@@ -11,7 +11,7 @@ use std::path::Path;
 use serde_json::Value;
 use usher_config::{Source, check, sarif};
 
-/// What an object may hold, and how each part is checked; parts that must be there begin with `!`.
+/// The keys that an object may have, and the check of each; required keys begin with `!`.
 type Object = &'static [(&'static str, Kind)];
 
 #[derive(Clone, Copy)]

@@ -24,7 +24,7 @@ struct Index {
 struct Page {
     name: String,
     about: String,
-    /// How many blocks it has that are YAML or JSON, counted in the document itself.
+    /// The number of its blocks that are YAML or JSON, counted in the document itself.
     blocks: usize,
 }
 
@@ -51,7 +51,7 @@ fn index() -> Index {
     toml::from_str(&fs::read_to_string(directory().join("index.toml")).unwrap()).unwrap()
 }
 
-/// What is said of a block, and of the files beside it.
+/// The findings about a block and the files beside it.
 fn findings(block: &Block) -> (Vec<Finding>, Vec<Finding>) {
     let files = block.with.iter().chain([&block.file]);
     let sources: Vec<Source> = files

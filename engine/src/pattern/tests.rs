@@ -1,4 +1,4 @@
-//! What patterns match, what they lower to, and what they cost.
+//! Tests of patterns: the texts they match, the comparisons they lower to, and their cost.
 
 use alloc::string::String;
 

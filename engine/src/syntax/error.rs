@@ -9,7 +9,7 @@ use core::fmt;
 pub struct ParseError {
     /// Lower case, no period.
     pub message: String,
-    /// How to fix it, if known.
+    /// A way to fix it, if known.
     pub help: Option<String>,
     /// First byte of the wrong part.
     pub start: usize,

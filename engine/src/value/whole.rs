@@ -1,4 +1,4 @@
-//! Whole numbers of any length, for exact arithmetic beyond floats.
+//! Integers of any length, for exact arithmetic beyond floats.
 
 use alloc::vec::Vec;
 use core::cmp::Ordering;

@@ -43,7 +43,7 @@ pub enum What {
 
 pub type Columns = Vec<(String, Value)>;
 
-/// Who vouches for an event's keys.
+/// The evidence for an event's keys.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Proof {
     Nobody,
@@ -51,7 +51,7 @@ pub enum Proof {
     Token(Vec<(String, String)>),
 }
 
-/// What cases are about.
+/// The subjects of cases.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Bent {
     /// Attributes of one or two visitors.
@@ -105,7 +105,7 @@ impl Dice {
     }
 }
 
-/// What is left out does not matter to any case.
+/// Fields that are left out do not matter to any case.
 impl std::fmt::Display for Case {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (index, definition) in self.definitions.iter().enumerate() {

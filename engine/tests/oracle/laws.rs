@@ -1,4 +1,4 @@
-//! What must hold of every case.
+//! The laws that must hold for every case.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -244,7 +244,7 @@ fn agree_on(event: &Event, resolved: &Resolved) -> Law {
     if told == expected { Ok(()) } else { Err(format!("the event is {told:?} instead of {expected:?}")) }
 }
 
-/// Whether every profile is what the oracle says of its visitor.
+/// Compares every profile with the oracle's visitor.
 fn agree(store: &Store, world: &World, (plan, definition): (&Plan, &Definition), now_ms: i64) -> Law {
     let ids = |ids: &mut dyn Iterator<Item = u64>| ids.collect::<BTreeSet<u64>>();
     let told = ids(&mut store.profiles.iter().map(|profile| engine::number_of(profile.id)));
@@ -407,7 +407,7 @@ impl Given {
         Ok((store, visitors))
     }
 
-    /// Whether copies of one event are in several homes.
+    /// True if copies of one event are in several homes.
     fn is_counted_twice(&self, homes: usize) -> bool {
         let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
         (0..self.all.len()).any(|index| match &self.all[index].what {

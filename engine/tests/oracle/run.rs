@@ -10,7 +10,7 @@ use crate::generate::{Bent, Case, Dice, What, case};
 
 pub type Law = fn(&Case) -> Result<(), String>;
 
-/// How findings begin that are not about the law: a case without a plan says nothing.
+/// The beginning of findings that are not about a law: a case without a plan shows nothing.
 pub const NO_PLAN: &str = "no plan: ";
 
 /// Tries a law on so many cases, times the factor in `USHER_CASES`; or on the one in `USHER_SEED`.

@@ -332,7 +332,7 @@ fn a_profile_that_lists_fill_loses_their_oldest_items_and_says_so() {
     }
 }
 
-/// What is not written is told apart by content: whether something was read, or set to what it was, does not count.
+/// Profiles are written by their content: reading a part, or setting it to the same value, writes nothing.
 #[test]
 fn an_event_that_changes_nothing_is_not_written() {
     let edge = edge_of_lists(&["visitor", "app"], None);

@@ -35,7 +35,7 @@ fn example(example: &Example) -> Yaml {
             let key = vec![(key.name.clone(), Value::string(&key.value))];
             map.with("lookup", Yaml::Value(Value::Object(key)))
         }
-        // A lookup of an unknown visitor. It is written only where the key of the events would be used otherwise.
+        // A lookup of an unknown visitor, the default only without events and records.
         ExampleCall::Lookup(None) if happened => map.word("lookup", "null"),
         ExampleCall::Lookup(None) => map,
     };

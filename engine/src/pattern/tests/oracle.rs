@@ -54,7 +54,7 @@ fn finds(oracle: &Regex, text: &str) -> bool {
     oracle.find_iter(text.as_bytes()).any(|found| text.is_char_boundary(found.start()))
 }
 
-/// What it reads and we refuse, by our words.
+/// Patterns that `regex` accepts and we refuse, by our message.
 const REFUSED_BY_US: [&str; 8] = [
     "a comment stands within a range",
     "class within a class",
@@ -66,7 +66,7 @@ const REFUSED_BY_US: [&str; 8] = [
     "of word boundaries there are",
 ];
 
-/// What it refuses and we read, by its words.
+/// Patterns that `regex` refuses and we accept, by its message.
 const READ_BY_US: [&str; 1] = [
     // Nobody asks what a group held, so nobody minds.
     "duplicate capture group name",

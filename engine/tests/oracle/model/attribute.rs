@@ -1,4 +1,4 @@
-//! What every kind of attribute is at a moment, from all events there were.
+//! The value of every kind of attribute at a moment, from all events.
 
 use usher_engine::definition::{Aggregation, Attribute, AttributeKind, Backfill, Definition, Increment};
 use usher_engine::value::{DataType, Number, Value};
@@ -95,7 +95,7 @@ fn given<'h>(history: &'h [Happening], wanted: &Attribute, window_ms: Option<i64
     all
 }
 
-/// Whether what is kept for one of them is nothing to the other: the kind changed, or the aggregation did.
+/// True if the state of one of them is of no use to the other: the kind or the aggregation differs.
 pub fn is_other_kind(a: &Attribute, b: &Attribute) -> bool {
     shape(a) != shape(b)
 }
@@ -146,7 +146,7 @@ impl Forgotten {
     }
 }
 
-/// What an event says to an attribute; None: it does not count. (Lists are elsewhere.)
+/// The value that an event gives an attribute; None: it does not count. (Lists are elsewhere.)
 fn counts(definition: &Definition, attribute: &Attribute, event: &Resolved) -> Option<Value> {
     match &attribute.kind {
         AttributeKind::Single { key_event, filter, column, aggregation, data_type, .. } => {
@@ -202,7 +202,7 @@ pub fn width_ms(window_ms: i64) -> i64 {
     *widths.concat().iter().find(|width_ms| window_ms <= 64 * **width_ms).expect("at most 640 days")
 }
 
-/// Those in buckets that end after `now - window`.
+/// The events in buckets that end after `now - window`.
 fn within<'g, 'h>(given: &'g [Given<'h>], window_ms: i64, now_ms: i64) -> Vec<&'g Given<'h>> {
     let width_ms = width_ms(window_ms);
     let ends_ms = |given: &Given<'_>| (given.event.time_ms.div_euclid(width_ms) + 1) * width_ms;
@@ -309,7 +309,7 @@ fn newest<'r>(records: &'r [BatchRecord], column: &str) -> Option<(&'r BatchReco
     with.max_by_key(|(record, _)| (record.computed_ms, record.arrival_ms))
 }
 
-/// What a batch knows of the time before events, and when it was.
+/// The value of a batch from before events arrived, and its time.
 fn base(records: &[BatchRecord], definition: &Definition, backfill: &Backfill) -> Option<(Value, i64)> {
     let column = |name: &String| {
         definition.attributes.iter().find_map(|attribute| match &attribute.kind {

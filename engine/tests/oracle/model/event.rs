@@ -49,7 +49,7 @@ impl Resolved {
         value.filter(|value| **value != Value::Null).cloned()
     }
 
-    /// Whether it is an event of this key event that also passes the attribute's own filter: only *true* passes.
+    /// True if it is an event of this key event and passes the attribute's own filter: only *true* passes.
     pub fn feeds(&self, definition: &Definition, key_event: &str, own: Option<&Expr>) -> bool {
         let key_event = definition.key_events.iter().find(|known| known.name == key_event).expect("known");
         let passes =
@@ -134,7 +134,7 @@ impl Resolved {
     }
 }
 
-/// What is asked of one value.
+/// A test of one value.
 fn is_so(value: &Value, test: &Test) -> bool {
     match test {
         Test::Equal(wanted) => same(value, wanted),

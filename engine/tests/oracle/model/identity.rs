@@ -1,4 +1,4 @@
-//! Who an event's visitor is: §5, on a plain list of visitors.
+//! The visitor of an event: identity (§5) on a plain list of visitors.
 
 use std::rc::Rc;
 
@@ -15,10 +15,10 @@ pub struct World {
     pub visitors: Vec<Visitor>,
 }
 
-/// What became of an event or a row.
+/// The outcome of an event or a row.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Receipt {
-    /// Whose it is; None: nobody's, and nothing is stored.
+    /// The visitor; None: nobody, and nothing is stored.
     pub visitor: Option<u64>,
     pub duplicate: bool,
     pub created: bool,

@@ -18,7 +18,7 @@ struct Played {
     /// Items that were taken out, and when.
     deleted: Vec<(Value, Stamp)>,
     cleared: Option<Stamp>,
-    /// Whether anything happened to it.
+    /// True if any event changed it.
     any: bool,
 }
 
@@ -123,7 +123,7 @@ fn column_type(definition: &Definition, attribute: &Attribute, column: &str) -> 
     })
 }
 
-/// What the ids of a list are used as, by themselves or through a part that tells them.
+/// The types that uses of a list's ids allow, by themselves or through a part that shows them.
 fn id_type(definition: &Definition, attribute: &Attribute) -> Option<DataType> {
     let AttributeKind::List { column: Some(column), parts, .. } = &attribute.kind else { return None };
     let through = parts.iter().filter(|part| part.column == *column && tells_list(part));
@@ -179,7 +179,7 @@ fn play(history: &[Happening], wanted: &Attribute) -> Played {
     played
 }
 
-/// Whether an event adds to a list, or takes out of it.
+/// True if an event adds an item to a list or removes one.
 pub fn touches_list(definition: &Definition, attribute: &Attribute, event: &Resolved) -> bool {
     let AttributeKind::List { column, actions, .. } = &attribute.kind else { return false };
     let id = || column.as_ref().and_then(|column| item_id(definition, attribute, event, column));
@@ -316,7 +316,7 @@ impl Played {
     }
 }
 
-/// Whether a list's order independence is promised for these events: not when it is beyond its cap and something takes
+/// True if a list's order independence is promised for these events: not when it is beyond its cap and something takes
 /// items out.
 pub fn is_promised(visitor: &Visitor, attribute: &Attribute) -> bool {
     let AttributeKind::List { column, items_max, actions, .. } = &attribute.kind else {

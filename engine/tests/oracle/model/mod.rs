@@ -57,7 +57,7 @@ pub struct Resolved {
     pub columns: Vec<(String, Value)>,
 }
 
-/// What an import said about one lookup key.
+/// A record of an import, about one lookup key.
 #[derive(Clone, Debug)]
 pub struct BatchRecord {
     pub key: String,

@@ -4,10 +4,10 @@ use std::cmp::Ordering;
 
 use usher_engine::value::{DataType, Number, Value};
 
-/// How large a value may be to be kept, in bytes.
+/// The maximum size of a value that is kept, in bytes.
 const VALUE_BYTES: usize = 500;
 
-/// What becomes of a value where this type is declared: itself, or the number that its text is. None: missing, or
+/// The value as an attribute of this declared type keeps it: itself, or the number that its text is. None: missing, or
 /// refused, which is the same to the attribute.
 pub fn admit(declared: Option<DataType>, value: &Value) -> Option<Value> {
     let fits = |kept: bool| kept.then(|| value.clone());
@@ -112,7 +112,7 @@ pub fn order(a: Number, b: Number) -> Ordering {
     }
 }
 
-/// Whether two values are one: numbers by value, all else as it is.
+/// True if two values are equal: numbers by value, all else as it is.
 pub fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => order(*a, *b).is_eq(),
@@ -121,7 +121,7 @@ pub fn same(a: &Value, b: &Value) -> bool {
     }
 }
 
-/// Whole billionths, halves to even; None for what is too large to be added up.
+/// An integer number of billionths, halves to even; None for a number that is too large to be added up.
 pub fn nanos(number: Number) -> Option<i128> {
     let limit = 1_000_000_000_000_000;
     if order(number, Number::Integer(limit)).is_gt() || order(number, Number::Integer(-limit)).is_lt() {
