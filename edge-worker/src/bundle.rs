@@ -5,6 +5,7 @@ mod needs;
 use sha2::{Digest, Sha256};
 use usher_engine::Plan;
 use usher_engine::definition::{Definition, Example};
+use usher_engine::diagnostic::Diagnostic;
 use usher_engine::value::{Fields, FromValue, Reading, ToValue, Unfit};
 
 use crate::form::Form;
@@ -119,8 +120,12 @@ fn with_fields<T>(body: &[u8], read: impl FnOnce(Fields<'_>, &mut Reading) -> T)
 pub(crate) fn compile(definition: Definition, audience: &str) -> Result<Plan, String> {
     let plan = Plan::compile_owned(definition).map_err(|findings| {
         // Only place and code: an answer does not repeat what was sent.
-        let errors: Vec<String> =
-            findings.iter().map(|finding| format!("{} at {}", finding.code, finding.path)).collect();
+        let place = |finding: &Diagnostic| match finding.path.as_str() {
+            // A build that only runs what was published elsewhere does not say where.
+            "" => finding.code.to_string(),
+            path => format!("{} at {path}", finding.code),
+        };
+        let errors: Vec<String> = findings.iter().map(place).collect();
         format!("{}; `usher validate` says more", errors.join("; "))
     })?;
     if plan.definition().audience.id != audience {

@@ -62,7 +62,9 @@ impl Diagnostic {
     /// The same finding at this part of the definition.
     #[cold]
     pub fn at(mut self, path: impl fmt::Display) -> Diagnostic {
-        self.path = path.to_string();
+        if CHECKS {
+            self.path = path.to_string();
+        }
         self
     }
 
@@ -140,6 +142,9 @@ impl fmt::Display for At<'_> {
         }
     }
 }
+
+/// True if a definition is checked before it is compiled, and findings say where they are. See the feature.
+pub(crate) const CHECKS: bool = cfg!(feature = "checks");
 
 /// The text of a finding. Empty without the feature `words`, so that the wasm does not carry it.
 macro_rules! words {

@@ -1,4 +1,4 @@
-//! The part of the compiler that compiles attributes: windows, bases, domains, and their errors.
+//! The part of the compiler that compiles attributes: windows, bases, and the types of what lists keep.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -7,19 +7,16 @@ use super::KeyEventPlan;
 use super::compile::Compiler;
 use super::directory::Directory;
 use crate::attribute::plan::{
-    ActionPlan, Amount, AttributePlan, Base, FactPlan, Kind, ListPlan, Part, amount, order_of,
+    ActionPlan, AttributePlan, Base, FactPlan, Kind, ListPlan, Part, amount, order_of,
 };
-use crate::attribute::{Bounds, Pick, Window, bytes_max};
-use crate::definition::{
-    Aggregation, AttributeKind, Backfill, CounterPart, ListAction, ListAggregation, ListPart, Removal,
-};
+use crate::attribute::{Bounds, Pick, Window};
+use crate::definition::{Aggregation, AttributeKind, Backfill, ListAggregation};
 use crate::diagnostic::{At, Code, Diagnostic, NameKind, words};
 use crate::expr::Node;
 use crate::expr::types::TypeSet;
 use crate::expr::uses::Uses;
-use crate::limits;
 use crate::order;
-use crate::syntax::Name;
+use crate::syntax::{Expr, Name};
 
 impl Compiler<'_> {
     /// The facts of all attributes, with the types that declarations and uses leave.
@@ -62,101 +59,33 @@ impl Compiler<'_> {
     ) -> Vec<AttributePlan> {
         let definition = self.definition;
         let mut filters = filters.into_iter();
+        let mut own_filter = |filter: &Option<Expr>| match filter {
+            Some(_) => filters.next().unwrap_or(Node::Constant(false)),
+            None => Node::Constant(true),
+        };
         let mut plans = Vec::new();
         for (index, attribute) in definition.attributes.iter().enumerate() {
             let at = At::item("attributes", index);
-            let own = facts.iter().filter(|fact| fact.attribute == index);
-            let types = own.clone().next().map_or(TypeSet::ANY, |fact| fact.types);
-            let (key_event, mut filter) = (key_event_of(&attribute.kind), Node::Constant(true));
-            if let Some((name, own)) = key_event {
-                if let Some(fed) = self.key_event(name, at.field("key_event"))
-                    && let Some(key_event) = key_events.get_mut(fed)
-                {
+            let own: Vec<&FactPlan> = facts.iter().filter(|fact| fact.attribute == index).collect();
+            let types = own.first().map_or(TypeSet::ANY, |fact| fact.types);
+            let mut filter = Node::Constant(true);
+            if let Some((key_event, own)) = fed_by(&attribute.kind) {
+                filter = own_filter(own);
+                if let Some(key_event) = self.key_event_in(key_events, key_event, at) {
                     key_event.feeds.push(index);
                 }
-                if own {
-                    filter = filters.next().unwrap_or(Node::Constant(false));
+            }
+            let mut kind = self.kind(&attribute.kind, types, &own, at);
+            if let (AttributeKind::List { actions, .. }, Kind::List(list)) = (&attribute.kind, &mut kind) {
+                for (number, action) in actions.iter().enumerate() {
+                    let at = at.inner("actions", number);
+                    if let Some(key_event) = self.key_event_in(key_events, &action.key_event, at) {
+                        key_event.takes.push((index, number));
+                    }
+                    let filter = own_filter(&action.filter);
+                    list.actions.push(ActionPlan { removal: action.action, filter });
                 }
             }
-            let kind = match &attribute.kind {
-                AttributeKind::Single { column, aggregation, duration_ms, backfill, .. } => {
-                    self.duration(*duration_ms, at.field("duration_ms"));
-                    if backfill.is_some() && *aggregation != Aggregation::Last {
-                        let message = words!("only `last` can begin with what a batch knows");
-                        let help = words!("remove `backfill`, or use a total counter");
-                        self.report(Code::NotSupported, at.field("backfill"), message, Some(help));
-                    }
-                    let window = duration_ms.map(Window::new);
-                    let (order, _) = order_of(types);
-                    let pick = match aggregation {
-                        Aggregation::Last => Some(Pick::Last),
-                        Aggregation::First => Some(Pick::First),
-                        Aggregation::Min => Some(Pick::Min(order)),
-                        Aggregation::Max => Some(Pick::Max(order)),
-                        Aggregation::Sum => None,
-                    };
-                    match pick {
-                        None => Kind::Sum { column: column.clone(), window },
-                        Some(pick) => Kind::Pick {
-                            pick,
-                            column: column.clone(),
-                            duration_ms: *duration_ms,
-                            window: window.filter(|_| pick.needs_window()),
-                            base: self.base(backfill.as_ref(), at),
-                        },
-                    }
-                }
-                AttributeKind::List { column, keep, items_max, duration_ms, parts, actions, .. } => {
-                    self.duration(Some(*duration_ms), at.field("duration_ms"));
-                    let bounds = Bounds { keep: *keep, items_max: *items_max, duration_ms: *duration_ms };
-                    self.list(column.as_deref(), *items_max, parts, at);
-                    if actions.len() > limits::ACTIONS_MAX {
-                        let message = words!("more than {} actions", limits::ACTIONS_MAX);
-                        self.report(Code::OverBound, at, message, None);
-                    }
-                    let id_types = self.id_types(own.clone(), column.as_deref(), at);
-                    let summed = own.clone().filter_map(|fact| fact.part.summed()).collect();
-                    let (columns, types) = self.list_columns(own, at);
-                    let actions = actions.iter().enumerate().map(|(number, action)| {
-                        let at = at.inner("actions", number);
-                        let filter = match &action.filter {
-                            Some(_) => filters.next().unwrap_or(Node::Constant(false)),
-                            None => Node::Constant(true),
-                        };
-                        let fed = self.action(action, column.is_some(), at);
-                        if let Some(key_event) = fed.and_then(|fed| key_events.get_mut(fed)) {
-                            key_event.takes.push((index, number));
-                        }
-                        ActionPlan { removal: action.action, filter }
-                    });
-                    let actions = actions.collect();
-                    let column = column.clone();
-                    Kind::List(ListPlan { column, id_types, columns, types, summed, bounds, actions })
-                }
-                AttributeKind::Counter { increment, window_ms, parts, backfill, .. } => {
-                    let amount = amount(increment);
-                    self.counter(is_nothing(&amount), *window_ms, parts, at);
-                    let base = self.base(backfill.as_ref(), at);
-                    match window_ms {
-                        None => Kind::Total { amount, base },
-                        Some(window_ms) => {
-                            if backfill.is_some() {
-                                let message =
-                                    words!("a counter with a window forgets what a batch counted before");
-                                let help = words!("remove `backfill`, or make it a total counter");
-                                self.report(Code::NotSupported, at.field("backfill"), message, Some(help));
-                            }
-                            let lengths = parts.iter().map(|part| part.window_ms).chain([*window_ms]);
-                            let mut widths_ms: Vec<i64> =
-                                lengths.map(|length_ms| Window::new(length_ms).width_ms).collect();
-                            order::sort(&mut widths_ms, Ord::cmp);
-                            widths_ms.dedup();
-                            Kind::Counter { amount, window: Window::new(*window_ms), widths_ms }
-                        }
-                    }
-                }
-                AttributeKind::Batch { column, .. } => Kind::Batch { column: column.clone() },
-            };
             let (name, sensitive) = (attribute.name.clone(), attribute.sensitive);
             let array = self.array(&kind, at);
             plans.push(AttributePlan { name, kind, types, sensitive, filter, array });
@@ -171,7 +100,6 @@ impl Compiler<'_> {
                 (fact.types, fact.asked) = (fact.types.and(types), fact.asked.and(types));
             }
         }
-        self.state_bytes(&plans);
         // In the order in which profiles store them, so that each is found after the one before.
         let name = |index: &usize| plans.get(*index).map(|plan| plan.name.as_str());
         for key_event in key_events.iter_mut() {
@@ -180,29 +108,57 @@ impl Compiler<'_> {
         plans
     }
 
-    /// Bounds the state of all attributes but lists: a full profile cannot drop it, and would refuse further events.
-    fn state_bytes(&mut self, plans: &[AttributePlan]) {
-        let bytes = plans.iter().map(bytes_max).fold(0_usize, usize::saturating_add);
-        if bytes <= limits::STATE_BYTES_MAX {
-            return;
+    fn key_event_in<'k>(
+        &mut self,
+        key_events: &'k mut [KeyEventPlan],
+        name: &str,
+        at: At<'_>,
+    ) -> Option<&'k mut KeyEventPlan> {
+        self.key_event(name, at.field("key_event")).and_then(|index| key_events.get_mut(index))
+    }
+
+    /// `facts` are those of the attribute, and `types` those of its own value. A list's actions come later.
+    fn kind(&mut self, kind: &AttributeKind, types: TypeSet, facts: &[&FactPlan], at: At<'_>) -> Kind {
+        match kind {
+            AttributeKind::Single { column, aggregation, duration_ms, backfill, .. } => {
+                let window = duration_ms.map(Window::new);
+                let (order, _) = order_of(types);
+                let pick = match aggregation {
+                    Aggregation::Last => Pick::Last,
+                    Aggregation::First => Pick::First,
+                    Aggregation::Min => Pick::Min(order),
+                    Aggregation::Max => Pick::Max(order),
+                    Aggregation::Sum => return Kind::Sum { column: column.clone(), window },
+                };
+                Kind::Pick {
+                    pick,
+                    column: column.clone(),
+                    duration_ms: *duration_ms,
+                    window: window.filter(|_| pick.needs_window()),
+                    base: self.base(backfill.as_ref(), at),
+                }
+            }
+            AttributeKind::List { column, keep, items_max, duration_ms, .. } => {
+                let bounds = Bounds { keep: *keep, items_max: *items_max, duration_ms: *duration_ms };
+                let id_types = self.id_types(facts, column.as_deref(), at);
+                let summed = facts.iter().filter_map(|fact| fact.part.summed()).collect();
+                let (columns, types) = self.list_columns(facts, at);
+                let (column, actions) = (column.clone(), Vec::new());
+                Kind::List(ListPlan { column, id_types, columns, types, summed, bounds, actions })
+            }
+            AttributeKind::Counter { increment, window_ms, parts, backfill, .. } => {
+                let amount = amount(increment);
+                let base = self.base(backfill.as_ref(), at);
+                let Some(window_ms) = window_ms else { return Kind::Total { amount, base } };
+                let lengths = parts.iter().map(|part| part.window_ms).chain([*window_ms]);
+                let mut widths_ms: Vec<i64> =
+                    lengths.map(|length_ms| Window::new(length_ms).width_ms).collect();
+                order::sort(&mut widths_ms, Ord::cmp);
+                widths_ms.dedup();
+                Kind::Counter { amount, window: Window::new(*window_ms), widths_ms }
+            }
+            AttributeKind::Batch { column, .. } => Kind::Batch { column: column.clone() },
         }
-        let mut largest: Vec<(usize, usize)> = plans.iter().map(bytes_max).enumerate().collect();
-        order::sort(&mut largest, |(_, a), (_, b)| b.cmp(a));
-        let most = largest
-            .iter()
-            .take(3)
-            .filter_map(|(index, bytes)| plans.get(*index).map(|plan| words!("`{}` ({bytes})", plan.name)));
-        let most: Vec<String> = most.collect();
-        let message = words!(
-            "a profile may have to keep {bytes} bytes of these attributes, lists aside; at most {} are allowed",
-            limits::STATE_BYTES_MAX
-        );
-        let help = words!(
-            "most is kept of {}; declare numbers and booleans as such, take `last` instead of another value within a duration, count events instead of adding up a column, leave out windows, or leave out attributes",
-            most.join(", ")
-        );
-        let at = At::item("attributes", largest.first().map_or(0, |(index, _)| *index));
-        self.report(Code::LargeState, at, message, Some(help));
     }
 
     /// The array whose objects an attribute takes one by one.
@@ -232,37 +188,9 @@ impl Compiler<'_> {
         None
     }
 
-    fn duration(&mut self, duration_ms: Option<i64>, at: At<'_>) {
-        if let Some(duration_ms) = duration_ms
-            && !(1..=limits::WINDOW_MS_MAX).contains(&duration_ms)
-        {
-            let message = words!(
-                "Invalid window_duration: a window or duration is more than nothing and at most 640 days"
-            );
-            self.report(Code::BadDuration, at, message, None);
-        }
-    }
-
-    fn list(&mut self, column: Option<&str>, items_max: u32, parts: &[ListPart], at: At<'_>) {
-        if !(1..=limits::LIST_ITEMS_MAX).contains(&items_max) {
-            let message = words!("`{items_max}` items; a list keeps 1 to {}", limits::LIST_ITEMS_MAX);
-            self.report(Code::OverBound, at, message, None);
-        }
-        if column.is_none() && parts.is_empty() {
-            let message =
-                words!("a list needs a column that tells its items apart, or parts to tell of them");
-            self.report(Code::MissingKey, at, message, None);
-        }
-        self.parts(parts.iter().map(|part| part.name.as_str()), at);
-    }
-
     /// The columns that a list stores for each item, ascending, with their types. A column that several parts read must
     /// suit all of them.
-    fn list_columns<'f>(
-        &mut self,
-        facts: impl Iterator<Item = &'f FactPlan>,
-        at: At<'_>,
-    ) -> (Vec<String>, Vec<TypeSet>) {
+    fn list_columns(&mut self, facts: &[&FactPlan], at: At<'_>) -> (Vec<String>, Vec<TypeSet>) {
         let mut columns: Vec<(String, TypeSet)> = Vec::new();
         for fact in facts {
             let Part::Items { column: Some(column), aggregation, .. } = &fact.part else { continue };
@@ -283,13 +211,8 @@ impl Compiler<'_> {
     }
 
     /// The types of a list's ids. Parts that pick one of them read the ids that fit.
-    fn id_types<'f>(
-        &mut self,
-        facts: impl Iterator<Item = &'f FactPlan>,
-        column: Option<&str>,
-        at: At<'_>,
-    ) -> TypeSet {
-        let types = facts.fold(TypeSet::ANY, |types, fact| match &fact.part {
+    fn id_types(&mut self, facts: &[&FactPlan], column: Option<&str>, at: At<'_>) -> TypeSet {
+        let types = facts.iter().fold(TypeSet::ANY, |types, fact| match &fact.part {
             Part::Items { column: None, aggregation, .. } if aggregation.is_list() => {
                 types.and(fact.types.items())
             }
@@ -301,50 +224,6 @@ impl Compiler<'_> {
             self.report(Code::TypeMismatch, at, message, None);
         }
         types
-    }
-
-    fn action(&mut self, action: &ListAction, has_ids: bool, at: At<'_>) -> Option<usize> {
-        if action.action == Removal::DeleteItem && !has_ids {
-            let message = words!("`delete_item` needs a list whose items a column tells apart");
-            self.report(
-                Code::MissingKey,
-                at,
-                message,
-                Some(words!("use `clear`, or give the list an id column")),
-            );
-        }
-        self.key_event(&action.key_event, at.field("key_event"))
-    }
-
-    fn counter(&mut self, nothing: bool, window_ms: Option<i64>, parts: &[CounterPart], at: At<'_>) {
-        self.duration(window_ms, at.field("window_ms"));
-        if nothing {
-            let message = words!("a counter that adds nothing");
-            self.report(Code::OverBound, at, message, Some(words!("add at least 1")));
-        }
-        for (number, part) in parts.iter().enumerate() {
-            let at = at.inner("parts", number);
-            self.duration(Some(part.window_ms), at);
-            if window_ms.is_some_and(|window_ms| part.window_ms > window_ms) {
-                let message = words!("the window of `{}` is longer than its counter's", part.name);
-                let help = words!("windows of parts lie inside the counter's own");
-                self.report(Code::BadDuration, at, message, Some(help));
-            }
-        }
-        if window_ms.is_none() && !parts.is_empty() {
-            let message = words!("a total counter counts since ever, so it has no further windows");
-            let help = words!("give the counter a window of its own, or remove these");
-            self.report(Code::BadDuration, at.field("parts").nth(0), message, Some(help));
-        }
-        self.parts(parts.iter().map(|part| part.name.as_str()), at);
-    }
-
-    fn parts<'n>(&mut self, names: impl Iterator<Item = &'n str> + Clone, at: At<'_>) {
-        if names.clone().count() > limits::PARTS_MAX {
-            let message = words!("more than {} parts", limits::PARTS_MAX);
-            self.report(Code::OverBound, at, message, None);
-        }
-        self.unique(at.field("parts"), names, "part");
     }
 
     /// The record columns of the batch attributes that a backfill names.
@@ -367,16 +246,12 @@ impl Compiler<'_> {
     }
 }
 
-/// The key event that feeds an attribute, and whether the attribute has a filter of its own.
-fn key_event_of(kind: &AttributeKind) -> Option<(&str, bool)> {
+/// The key event that feeds an attribute, and the attribute's own filter.
+fn fed_by(kind: &AttributeKind) -> Option<(&str, &Option<Expr>)> {
     match kind {
         AttributeKind::Single { key_event, filter, .. }
         | AttributeKind::List { key_event, filter, .. }
-        | AttributeKind::Counter { key_event, filter, .. } => Some((key_event, filter.is_some())),
+        | AttributeKind::Counter { key_event, filter, .. } => Some((key_event, filter)),
         AttributeKind::Batch { .. } => None,
     }
-}
-
-fn is_nothing(amount: &Amount) -> bool {
-    matches!(amount, Amount::Constant(constant) if *constant < 1)
 }

@@ -1,18 +1,15 @@
 //! The compiler: turns a definition into a plan, part by part. It collects all findings; none stops it.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Plan;
 use super::directory::Directory;
 use super::keys::KeyRule;
-use crate::attribute::shape::PARKED_SEPARATOR;
 use crate::definition::{Definition, EventTable, Identity, Trust};
-use crate::diagnostic::{At, Code, Diagnostic, NameKind, Severity, words};
+use crate::diagnostic::{At, CHECKS, Code, Diagnostic, NameKind, Severity, words};
 use crate::event::ID_COLUMNS;
 use crate::expr::op::compile_pattern;
-use crate::index::Index;
-use crate::limits;
 use crate::order;
 
 impl Plan {
@@ -92,11 +89,11 @@ impl<'a> Compiler<'a> {
 
     pub(super) fn plan(&mut self) -> Plan {
         let definition = self.definition;
-        self.bounds();
-        self.names();
         let tables = tables_of(definition);
         let directory = Directory::of(definition);
-        self.addresses(&directory);
+        if CHECKS {
+            self.check(&directory);
+        }
 
         let (criteria, uses) = self.criteria(&tables, &directory);
         let mut lowered = self.lower(&criteria, &directory, &uses);
@@ -107,7 +104,9 @@ impl<'a> Compiler<'a> {
         let (events, program) = (criteria.section_events, lowered.program);
         let personalizations =
             self.personalizations(&directory, &program, &criteria.key_event_tables, events, lowered.sections);
-        self.section_names(&personalizations);
+        if CHECKS {
+            self.check_plans(&attributes, &personalizations);
+        }
 
         let identity = &definition.identity;
         Plan {
@@ -126,104 +125,24 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// Checks that names are unique, and that none contains the separator of parked state.
-    fn names(&mut self) {
-        let definition = self.definition;
-        self.unique(
-            At::list("key_events"),
-            definition.key_events.iter().map(|k| k.name.as_str()),
-            "key event",
-        );
-        self.unique(
-            At::list("attributes"),
-            definition.attributes.iter().map(|a| a.name.as_str()),
-            "attribute",
-        );
-        for (index, attribute) in definition.attributes.iter().enumerate() {
-            if attribute.name.contains(PARKED_SEPARATOR) {
-                let message = words!("the name of this attribute holds a NUL");
-                self.report(Code::WrongType, At::item("attributes", index), message, None);
-            }
-        }
-        self.unique(
-            At::list("identity.keys"),
-            definition.identity.keys.iter().map(|k| k.name.as_str()),
-            "key",
-        );
-        let names = definition.personalizations.iter().map(|p| p.name.as_str());
-        self.unique(At::list("personalizations"), names, "personalization");
-    }
-
     /// The columns of an event's id, except those that identify visitors: all events of a visitor would have the same
     /// id.
-    fn id_columns(&mut self, keys: &[KeyRule]) -> Vec<String> {
+    fn id_columns(&self, keys: &[KeyRule]) -> Vec<String> {
         let own = self.definition.event_id_column.as_deref();
         let is_key = |name: &str| keys.iter().any(|rule| rule.name == name);
-        if let Some(own) = own.filter(|own| is_key(own)) {
-            let message = words!("`{own}` is a stitching key, so it names visitors and no events");
-            let help = words!("name a column that is different for each event");
-            self.report(Code::DuplicateName, At::list("event_id_column"), message, Some(help));
-        }
         let known = ID_COLUMNS.into_iter().filter(|name| Some(*name) != own);
         own.into_iter().chain(known).filter(|name| !is_key(name)).map(String::from).collect()
     }
 
     #[cold]
     pub(super) fn report(&mut self, code: Code, at: At<'_>, message: String, help: Option<String>) {
-        self.out.push(Diagnostic { code, message, path: at.to_string(), help, unknown: None });
+        self.out.push(Diagnostic { help, ..Diagnostic::new(code, message).at(at) });
     }
 
     /// Reports a name that nothing declares.
     #[cold]
     pub(super) fn unknown(&mut self, kind: NameKind, name: &str, at: At<'_>, message: String) {
         self.out.push(Diagnostic::new(Code::UnknownName, message).at(at).unknown(kind, name));
-    }
-
-    fn bounds(&mut self) {
-        let definition = self.definition;
-        let mut check = |at: At<'_>, count: usize, max: usize| {
-            if count > max {
-                let message = words!("{count} {}, at most {max} are allowed", at.name());
-                self.report(Code::OverBound, at, message, None);
-            }
-        };
-        check(At::list("tables"), definition.tables.len(), limits::TABLES_MAX);
-        check(At::list("key_events"), definition.key_events.len(), limits::KEY_EVENTS_MAX);
-        for (index, key_event) in definition.key_events.iter().enumerate() {
-            let at = At::item("key_events", index);
-            check(at.field("columns"), key_event.columns.len(), limits::COLUMNS_MAX);
-        }
-        check(At::list("attributes"), definition.attributes.len(), limits::ATTRIBUTES_MAX);
-        check(At::list("identity.keys"), definition.identity.keys.len(), limits::STITCH_KEYS_MAX);
-        for (index, key) in definition.identity.keys.iter().enumerate() {
-            let at = At::item("identity.keys", index);
-            check(at.field("invalid_texts"), key.invalid_texts.len(), limits::INVALID_TEXTS_MAX);
-        }
-        let personalizations = &definition.personalizations;
-        check(At::list("personalizations"), personalizations.len(), limits::PERSONALIZATIONS_MAX);
-        for (index, personalization) in personalizations.iter().enumerate() {
-            let at = At::item("personalizations", index);
-            check(at.field("inputs"), personalization.inputs.len(), limits::INPUTS_MAX);
-            check(at.field("sections"), personalization.sections.len(), limits::SECTIONS_MAX);
-            for (number, section) in personalization.sections.iter().enumerate() {
-                let at = at.inner("sections", number);
-                check(at.field("outputs"), section.outputs.len(), limits::OUTPUTS_MAX);
-                check(at.field("segments"), section.segments.len(), limits::SEGMENTS_MAX);
-            }
-        }
-    }
-
-    pub(super) fn unique<'n>(&mut self, list: At<'_>, names: impl Iterator<Item = &'n str>, what: &str) {
-        let mut known = Index::default();
-        for (index, name) in names.enumerate() {
-            if name.is_empty() {
-                self.report(Code::MissingKey, list.nth(index), words!("this {what} has no name"), None);
-            } else if known.number(name, index) != index {
-                let message = words!("Duplicate {what} name `{name}`");
-                let help = words!("remove one of them, or rename it");
-                self.report(Code::DuplicateName, list.nth(index).field("name"), message, Some(help));
-            }
-        }
     }
 
     pub(super) fn key_event(&mut self, name: &str, at: At<'_>) -> Option<usize> {
@@ -272,15 +191,6 @@ impl<'a> Compiler<'a> {
                 });
             }
             order::sort(&mut rules, |a, b| (a.name != *lookup_key).cmp(&(b.name != *lookup_key)));
-        }
-        if let Some(primary) = &identity.primary_key
-            // The lookup key needs no entry in the list.
-            && identity.lookup_key.as_ref() != Some(primary)
-            && !identity.keys.iter().any(|key| key.name == *primary)
-        {
-            let message = words!("Primary key not in stitching_keys");
-            let help = words!("add `{primary}` to the stitching keys");
-            self.report(Code::PrimaryKeyNotStitched, At::list("identity.primary_key"), message, Some(help));
         }
         if identity.placeholder_list > Identity::PLACEHOLDER_LIST {
             let message = words!(

@@ -13,6 +13,7 @@ mod keys;
 mod lowercase;
 mod personalizations;
 mod reach;
+mod rules;
 mod work;
 
 use alloc::string::String;

@@ -12,7 +12,6 @@ use crate::definition::{Output, OutputSource, Personalization};
 use crate::diagnostic::{At, Code, NameKind, words};
 use crate::expr::scope::Names;
 use crate::expr::{Node, Program};
-use crate::index::Index;
 
 /// The sections to check for whether an event is awaited. A section without a filter of its own covers all events of
 /// its key event.
@@ -67,14 +66,6 @@ impl Compiler<'_> {
         for (index, (personalization, events)) in definition.personalizations.iter().zip(resolved).enumerate()
         {
             let at = At::item("personalizations", index);
-            let inputs = personalization.inputs.iter().map(|input| input.name.as_str());
-            self.unique(at.field("inputs"), inputs, "input");
-            self.inputs(directory, personalization, at);
-            self.unique(
-                at.field("sections"),
-                personalization.sections.iter().map(|section| section.name.as_str()),
-                "section",
-            );
             let trigger = personalization
                 .trigger
                 .as_ref()
@@ -84,8 +75,6 @@ impl Compiler<'_> {
                 personalization.sections.iter().zip(&events).enumerate()
             {
                 let at = at.inner("sections", number);
-                let names = section.outputs.iter().map(|output| output.name.as_str());
-                self.unique(at.field("outputs"), names, "output");
                 let outputs =
                     section.outputs.iter().enumerate().map(|(position, output)| {
                         self.output(directory, output, at.inner("outputs", position))
@@ -110,21 +99,6 @@ impl Compiler<'_> {
             plans.push(PersonalizationPlan { tables, trigger, awaited, sections, candidates });
         }
         plans
-    }
-
-    /// An input with the name of an attribute is an error: criteria that name it would be ambiguous.
-    fn inputs(&mut self, directory: &Directory, personalization: &Personalization, at: At<'_>) {
-        for (number, input) in personalization.inputs.iter().enumerate() {
-            let name = &input.name;
-            let message = match directory.attribute(name) {
-                None => continue,
-                Some(Ok(_)) => words!("`{name}` is both an attribute and an input"),
-                Some(Err(_)) => words!("the input `{name}` is named like a part of an attribute"),
-            };
-            let help = words!("rename the input, or the attribute: criteria could mean either");
-            let at = at.inner("inputs", number);
-            self.report(Code::DuplicateName, at.field("name"), message, Some(help));
-        }
     }
 
     fn output(&mut self, directory: &Directory, output: &Output, at: At<'_>) -> OutputPlan {
@@ -174,34 +148,5 @@ impl Compiler<'_> {
             None => self.unknown(NameKind::Attribute, &full, at, words!("unknown attribute `{full}`")),
         }
         None
-    }
-
-    /// An answer names its offers by section, so personalizations that one event triggers must not share section names.
-    pub(super) fn section_names(&mut self, plans: &[PersonalizationPlan]) {
-        let definition = self.definition;
-        let mut by_table: Vec<Index> = Vec::new();
-        for (index, (personalization, plan)) in definition.personalizations.iter().zip(plans).enumerate() {
-            for (number, section) in personalization.sections.iter().enumerate() {
-                for table in &plan.tables {
-                    if by_table.len() <= *table {
-                        by_table.resize_with(table.saturating_add(1), Index::default);
-                    }
-                    let Some(names) = by_table.get_mut(*table) else { continue };
-                    let other = names.number(&section.name, index);
-                    if other != index {
-                        let other = definition.personalizations.get(other).map_or("", |p| p.name.as_str());
-                        let message = words!(
-                            "section `{}` stands in `{other}` too, and one event triggers both",
-                            section.name
-                        );
-                        let at = At::item("personalizations", index);
-                        let at = at.inner("sections", number);
-                        let help = words!("rename one of them: an answer names its offers by section");
-                        self.report(Code::DuplicateName, at, message, Some(help));
-                        break;
-                    }
-                }
-            }
-        }
     }
 }
