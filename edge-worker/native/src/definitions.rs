@@ -15,14 +15,14 @@ use crate::exit::{Exit, Failure};
 use crate::files;
 use crate::terminal::{clean, colored, note};
 
-/// How much of a file is read; the reader refuses what is over its own bound, which is lower.
+/// The bytes of a file that are read at most; the reader refuses what is over its own bound, which is lower.
 const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
-/// What stands in a directory while `pull` replaces its files, and after a pull that was interrupted there: until the next
+/// The mark in a directory while `pull` replaces its files, and after a pull that was interrupted there: until the next
 /// one, its files are of two bundles.
 pub(crate) const PULLING: &str = ".usher-pull";
 
-/// What the files say.
+/// The definitions that were read, with their findings.
 pub(crate) struct Definitions {
     pub(crate) sources: Vec<Source>,
     reading: Reading,
@@ -109,7 +109,7 @@ impl Definitions {
         Err(failure.exit(Exit::InvalidDefinition))
     }
 
-    /// What ran before, as a bundle or as definitions say it.
+    /// The definition that ran before, from a bundle or from files.
     pub(crate) fn before(path: &Path) -> Result<Definition, Failure> {
         if let Some(bundle) = fs::read(path).ok().and_then(|bytes| Bundle::read(&bytes).ok()) {
             return Ok(bundle.definition);
@@ -127,7 +127,7 @@ impl Definitions {
         self.findings.extend(found.into_iter().map(|diagnostic| self.reading.locate(diagnostic)));
     }
 
-    /// What to do where only a part of a definition was named, so that names of the other part are missing.
+    /// Help where only a part of a definition was named, so that names of the other part are missing.
     pub(crate) fn missing(&self) -> Option<&'static str> {
         let Definition { key_events, attributes, .. } = self.definition();
         let unknown = self.findings.iter().any(|finding| finding.diagnostic.code == Code::UnknownName);
@@ -175,7 +175,7 @@ impl Definitions {
         tables.map(|EventTable { database, table }| clean(&format!("{database}.{table}"))).collect()
     }
 
-    /// What there is of everything, a line each.
+    /// The number of objects of each kind, a line each.
     pub(crate) fn summary(&self) -> Vec<String> {
         let definition = self.definition();
         let audience = &definition.audience;
@@ -291,6 +291,9 @@ fn read(path: &Path) -> Result<String, Failure> {
     let mut bytes = Vec::new();
     let file = File::open(path).and_then(|file| file.take(FILE_BYTES_MAX).read_to_end(&mut bytes));
     file.map_err(|error| Failure::of_file("read", path.display(), error))?;
+    if usher_config::is_utf16(&bytes) {
+        return Err(files::utf16(path));
+    }
     String::from_utf8(bytes)
         .map_err(|_| Failure::new(format!("`{}` is not UTF-8 text", path.display())).help("save it as UTF-8"))
 }

@@ -82,6 +82,14 @@ pub(crate) fn unread(path: &Path, error: &io::Error) -> Failure {
     }
 }
 
+/// The failure of a file that has to be converted first.
+pub(crate) fn utf16(path: &Path) -> Failure {
+    let (shown, extension) = (path.display(), path.extension().map(|name| name.to_string_lossy()));
+    let converted = format!("utf-8.{}", extension.as_deref().unwrap_or("txt"));
+    Failure::new(format!("{shown}: the file is UTF-16 text, and UTF-8 is read"))
+        .help(format!("save it as UTF-8, or convert it: iconv -f UTF-16 -t UTF-8 {shown} > {converted}"))
+}
+
 fn options(readers: Readers) -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

@@ -10,16 +10,21 @@ use crate::files;
 /// The longest line that is read.
 pub(crate) const LINE_BYTES_MAX: usize = 1024 * 1024;
 
-/// What a file's lines are read from.
+/// The reader of lines.
 pub(crate) type Input = Box<dyn BufRead>;
 
 /// Opens a file, or standard input for `-`.
 pub(crate) fn open(path: &Path) -> Result<Input, Failure> {
-    if path == Path::new("-") {
-        return Ok(Box::new(io::stdin().lock()));
+    let mut input: Input = if path == Path::new("-") {
+        Box::new(io::stdin().lock())
+    } else {
+        Box::new(BufReader::new(File::open(path).map_err(|error| files::unread(path, &error))?))
+    };
+    // One that cannot be read says so to whoever reads it.
+    if input.fill_buf().is_ok_and(usher_config::is_utf16) {
+        return Err(files::utf16(path));
     }
-    let file = File::open(path).map_err(|error| files::unread(path, &error))?;
-    Ok(Box::new(BufReader::new(file)))
+    Ok(input)
 }
 
 /// The lines that are not blank, as they are read.

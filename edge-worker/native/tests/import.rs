@@ -59,4 +59,24 @@ fn utf_16_is_named_and_how_to_convert_it() {
         assert!(ended.err.contains("the file is UTF-16 text, and UTF-8 is read"), "{ended:?}");
         assert!(ended.err.contains("iconv -f UTF-16 -t UTF-8"), "{ended:?}");
     }
+    // Definitions and events as well, in whatever verb reads them.
+    let definition = little("\u{feff}parent_segment_id: '7'\nevents: []\n");
+    std::fs::create_dir_all(directory.join("all")).unwrap();
+    let (file, _) =
+        (directory.write("rt.yaml", definition.clone()), directory.write("all/rt.yaml", definition));
+    let unmarked = directory.write("rt-unmarked.yaml", little("parent_segment_id: '7'\nevents: []\n"));
+    let events = directory.write("events.ndjson", little("{\"database\": \"web\"}\n"));
+    let (file, unmarked, all) = (text(&file), text(&unmarked), directory.join("all"));
+    let shop = bed::shop();
+    for (args, code) in [
+        (vec!["validate", file], 1),
+        (vec!["validate", unmarked], 1),
+        (vec!["validate", text(&all)], 2),
+        (vec!["validate", text(&shop), "--sample", text(&events)], 1),
+        (vec!["simulate", text(&shop), text(&events)], 1),
+    ] {
+        let ended = run(&mut command(&args), "");
+        assert_eq!(ended.code, code, "{args:?} {ended:?}");
+        assert!(ended.err.contains("the file is UTF-16 text, and UTF-8 is read"), "{args:?} {ended:?}");
+    }
 }

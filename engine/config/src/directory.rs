@@ -58,6 +58,12 @@ pub fn definition_files(directory: &Path) -> io::Result<Listing> {
         // One byte more than the bound shows the reader that the file exceeds it.
         File::open(&path)?.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
         let over = bytes.len() > FILE_BYTES_MAX;
+        if is_utf16(&bytes) {
+            let mut finding = whole(Code::Unreadable, name, "the file is UTF-16 text, and UTF-8 is read");
+            finding.diagnostic = finding.diagnostic.help("save it as UTF-8");
+            listing.findings.push(finding);
+            continue;
+        }
         let text = match String::from_utf8(bytes) {
             Ok(text) => text,
             // The cut may have split a character, which does not matter over the bound.
@@ -76,6 +82,20 @@ pub fn definition_files(directory: &Path) -> io::Result<Listing> {
         }
     }
     Ok(listing)
+}
+
+/// True for the mark at the start of UTF-16 text, or a zero beside an ASCII character, as it has without one.
+///
+/// # Examples
+///
+/// ```
+/// assert!(usher_config::is_utf16(b"\xff\xfee\0"));
+/// assert!(usher_config::is_utf16(b"e\0v\0"));
+/// assert!(!usher_config::is_utf16(b"events:"));
+/// ```
+pub fn is_utf16(start: &[u8]) -> bool {
+    let half_zero = matches!(start, [first, second, ..] if (*first == 0) != (*second == 0));
+    start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff") || half_zero
 }
 
 /// A finding about a whole file.

@@ -53,7 +53,7 @@ use usher_engine::diagnostic::{Code, Diagnostic, Severity};
 use usher_engine::value::DataType;
 
 pub use columns::Sample;
-pub use directory::{Listing, definition_files};
+pub use directory::{Listing, definition_files, is_utf16};
 pub use source::{Finding, Location, Source};
 pub use suggest::did_you_mean;
 pub use write::{rfc3339, write, write_with_examples};

@@ -189,10 +189,6 @@ fn source<R: BufRead>(
         _ => None,
     };
     let start = input.fill_buf().map_err(|error| Failure::of_file("read", name, error))?;
-    if is_utf16(start) {
-        return Err(Failure::new(format!("{name}: the file is UTF-16 text, and UTF-8 is read"))
-            .help(format!("save it as UTF-8, or convert it: iconv -f UTF-16 -t UTF-8 {name} > utf-8.csv")));
-    }
     let first = start.trim_ascii_start().first().copied();
     let is = |format| args.format == Some(format) || args.format.is_none() && named == Some(format);
     if first == Some(b'[') && !is(Format::Csv) {
@@ -215,13 +211,7 @@ fn source<R: BufRead>(
     }
 }
 
-/// True for the mark at the start of UTF-16 text, or a zero beside an ASCII character, as it has without one.
-fn is_utf16(start: &[u8]) -> bool {
-    let half_zero = matches!(start, [first, second, ..] if (*first == 0) != (*second == 0));
-    start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff") || half_zero
-}
-
-/// What an edge answers.
+/// The answer of an edge to an import.
 #[derive(Default, Deserialize)]
 struct Imported {
     imported: u64,
