@@ -10,11 +10,11 @@ use ureq::{Agent, Proxy};
 use crate::exit::Failure;
 use crate::terminal::note;
 
-/// How long one request may take.
+/// The time that one request may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// How long to wait before each further try.
+/// The pause before each further try.
 const PAUSES: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(3)];
-/// How much of an answer is read; answers to these verbs are small.
+/// The bytes of an answer that are read at most; answers to these verbs are small.
 const ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// An edge, and the key to present there.
@@ -22,7 +22,7 @@ pub(crate) struct Client {
     agent: Agent,
     base: String,
     authorization: String,
-    /// What to look at when the key is refused.
+    /// The place of the key, for messages about its refusal.
     key_name: String,
 }
 
@@ -69,8 +69,8 @@ impl Client {
         self.published(&format!("/v1/audiences/{audience}/bundles/{which}"))
     }
 
-    /// What the control object lets an audience run; None when nothing was published. The place that answers may still run
-    /// an earlier one: [`Client::bundle`] says which.
+    /// The bundle that the control object names for an audience; None when nothing was published. The place that answers
+    /// may still run an earlier one: [`Client::bundle`] says which.
     pub(crate) fn pointed(&self, audience: &str) -> Result<Option<Pointed>, Failure> {
         let Some(response) = self.found(&format!("/v1/audiences/{audience}/bundles"))? else {
             return Ok(None);
@@ -115,7 +115,7 @@ impl Client {
         }
     }
 
-    /// Whoever answers is no edge.
+    /// The failure where the answer is not an edge's.
     pub(crate) fn not_an_edge(&self) -> Failure {
         Failure::new(format!("`{}` does not answer as an edge does", self.base))
     }
@@ -148,7 +148,7 @@ impl Client {
         self.answer(request.call()).map_err(Refused::into_failure)
     }
 
-    /// What a route says.
+    /// The JSON body of a `GET`.
     pub(crate) fn get(&self, path: &str) -> Result<Value, Failure> {
         let request =
             self.agent.get(format!("{}{path}", self.base)).header("authorization", &self.authorization);
@@ -256,17 +256,17 @@ impl Published {
     }
 }
 
-/// What should run.
+/// The bundle that should run.
 pub(crate) struct Pointed {
     /// Its body is empty when it cannot be had.
     pub(crate) bundle: Published,
-    /// Whether the place that was asked runs it.
+    /// True if the place that was asked runs it.
     pub(crate) here: bool,
 }
 
 /// Why there is no answer.
 struct Refused {
-    /// Whether it may be another in a moment.
+    /// True if a second try may succeed.
     passing: bool,
     failure: Failure,
 }

@@ -1,4 +1,4 @@
-//! What changes from one definition to another, in words.
+//! The changes from one definition to another, in words.
 
 mod facts;
 mod reset;
@@ -76,7 +76,7 @@ pub(crate) fn changes(before: &Definition, after: &Definition, direction: Direct
     out
 }
 
-/// What profiles that exist notice of a change: attributes that start over, and keys whose rule is another.
+/// The consequences of a change for stored profiles: attributes that start over, and keys with another rule.
 pub(crate) fn consequences(before: &Definition, after: &Definition) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for (index, attribute) in after.attributes.iter().enumerate() {
@@ -114,7 +114,7 @@ pub(crate) fn consequences(before: &Definition, after: &Definition) -> Vec<Diagn
     found
 }
 
-/// What a definition says beside its parts: the audience, and whatever is no list of parts.
+/// The changes beside the lists of parts: the audience and other single fields.
 fn whole(out: &mut Vec<Change>, before: &Definition, after: &Definition) {
     let parts = ["key_events", "attributes", "identity", "personalizations"];
     let of = |definition: &Definition| {
@@ -162,7 +162,7 @@ fn order<T>(out: &mut Vec<Change>, what: &str, before: &[T], after: &[T], name: 
     }
 }
 
-/// What differs between two written forms of one thing. `what` is its kind, `of_name` how it is called.
+/// The differences between two written forms of one object. `what` is its kind, `of_name` its name.
 fn facts(out: &mut Vec<Change>, what: &str, of_name: &str, forms: [Value; 2]) {
     let [before, after] = forms.map(|form| facts_of(what, &form));
     let of = |facts: &Facts, label: &str| {

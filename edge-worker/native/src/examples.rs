@@ -8,7 +8,7 @@ use usher_engine::diagnostic::{Code, Diagnostic};
 use usher_engine::limits::EXAMPLE_EVENT_BYTES_MAX;
 use usher_engine::value::Value as EngineValue;
 
-/// What to say of those that fail. A definition that does not compile has findings of its own.
+/// The findings of examples that fail. A definition that does not compile has findings of its own.
 pub(crate) fn play(definition: &Definition, examples: &[Example]) -> Vec<Diagnostic> {
     if examples.is_empty() {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! How a verb ends: its exit status, and what it says when it cannot go on.
+//! The end of a verb: its exit status, and the message of a failure.
 
 use std::fmt::Display;
 use std::process::ExitCode;
@@ -30,7 +30,7 @@ pub(crate) struct Failure {
     pub(crate) exit: Exit,
     pub(crate) message: String,
     pub(crate) help: Option<String>,
-    /// Whether an edge said that the key may not do this.
+    /// True if an edge said that the key may not do this.
     forbidden: bool,
 }
 
@@ -70,7 +70,7 @@ impl Failure {
         Failure { forbidden: true, ..self }
     }
 
-    /// Whether an edge said that the key may not do this: it is what it says of names that are not the key's, too.
+    /// True if an edge said that the key may not do this, which it also says of names that are not the key's.
     pub(crate) fn is_forbidden(&self) -> bool {
         self.forbidden
     }

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use crate::exit::Failure;
 
-/// Who may read a file that is written.
+/// The permissions of a file that is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Readers {
-    /// Whoever the user's umask lets.
+    /// Everybody whom the user's umask lets.
     Usual,
     /// The owner alone.
     Owner,

@@ -71,7 +71,7 @@ fn main() -> ExitCode {
 /// above, or the file that USHER_CONFIG names), by USHER_URL or USHER_TARGET, or by the file's default_target, in this
 /// order. Keys come from files and from USHER_SERVER_KEY, USHER_ADMIN_KEY or USHER_KEY, never from the command line.
 ///
-/// What is asked for goes to standard output; findings, questions and progress go to standard error. NO_COLOR keeps
+/// Results go to standard output; findings, questions and progress go to standard error. NO_COLOR keeps
 /// colors off, which only terminals get anyway.
 ///
 /// Examples:

@@ -92,7 +92,7 @@ impl Credentials {
         })
     }
 
-    /// What a deployment keeps: `USHER_KEYS`, with a hash in the place of every key.
+    /// The secret of a deployment: `USHER_KEYS`, with a hash in the place of every key.
     ///
     /// Every key is good for this audience alone; tokens may ask for these personalizations, or for all where none is named.
     ///

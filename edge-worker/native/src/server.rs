@@ -46,7 +46,7 @@ use seats::{Seat, Seats, Watched};
 use source::{Proxies, Source};
 use writer::{Job, Jobs, Writer, log};
 
-/// What an operator says.
+/// The options of `usher serve`.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) listen: SocketAddr,
@@ -54,12 +54,12 @@ pub(crate) struct Settings {
     pub(crate) www: Option<PathBuf>,
     /// `USHER_KEYS`
     pub(crate) secret: Option<String>,
-    /// Whether the demo's keys are good enough.
+    /// True if the demo's keys are accepted.
     pub(crate) demo: bool,
     /// The form in which data is written, if one was said.
     pub(crate) form: Option<Form>,
     pub(crate) rates: Rates,
-    /// Whose `X-Forwarded-For` is believed.
+    /// The proxies whose `X-Forwarded-For` is believed.
     pub(crate) proxies: Proxies,
 }
 
@@ -202,7 +202,7 @@ fn connection(
         .serve_connection(TokioIo::new(watched), service)
 }
 
-/// What connections share.
+/// The state that connections share.
 struct Host {
     jobs: Jobs,
     /// Looks at heads. It runs no bundle and is never changed, so nobody waits for it.
@@ -295,7 +295,7 @@ impl Host {
     }
 }
 
-/// What HTTP itself asks of a head: a host that is one, once (RFC 9112, 3.2), and no tunnel.
+/// The refusal of a head that breaks HTTP: a host that is none or not given once (RFC 9112, 3.2), or a tunnel.
 fn refused_head(parts: &Parts) -> Option<Refusal> {
     if parts.method == hyper::Method::CONNECT {
         return Some(Refusal::METHOD);

@@ -14,7 +14,7 @@ use crate::secrets::{self, Credentials};
 /// The page that browsers are taken to show.
 const ORIGIN: &str = "https://simulated.invalid";
 
-/// Who sends an event.
+/// The sender of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Sender {
@@ -33,16 +33,16 @@ pub(crate) struct Simulation {
     requests: u64,
 }
 
-/// What became of one event.
+/// The outcome of one event.
 pub(crate) struct Outcome {
     /// As ingestion answers it.
     pub(crate) receipt: Value,
-    /// What a personalization call answers: its status, and the body.
+    /// The answer to a personalization call: its status and body.
     pub(crate) status: u16,
     pub(crate) answer: Value,
-    /// What stitching did, in the words of the journal.
+    /// The journal entries that stitching wrote.
     pub(crate) journal: Vec<Value>,
-    /// What the edge logs of it.
+    /// The lines that the edge logs about it.
     pub(crate) log: Vec<Value>,
 }
 
@@ -119,7 +119,7 @@ impl Simulation {
         Outcome { receipt, status: response.status, answer: body(&response), journal, log }
     }
 
-    /// What is known of the visitor with this key, as an explanation shows it, with the profile's id.
+    /// The profile of the visitor with this key, as an explanation shows it, with its id.
     pub(crate) fn profile(&mut self, name: &str, value: &str, now_ms: i64) -> Option<Value> {
         let key = format!("TD1 {}", self.credentials.server_key);
         let asked = json!({"key": {"name": name, "value": value}}).to_string();
@@ -181,7 +181,7 @@ fn body(response: &Response) -> Value {
     serde_json::from_slice(&response.body).unwrap_or(Value::Null)
 }
 
-/// What an edge says when it refuses.
+/// The message of a refusal.
 pub(crate) fn refused(answer: &Value) -> Failure {
     let said = |name: &str| answer[name].as_str().map(str::to_owned);
     let title = said("title").or_else(|| said("message")).unwrap_or_else(|| "it was refused".to_owned());

@@ -20,14 +20,14 @@ use usher_edge::store::{Basis, CommitError, Found, Read, Store, StoreFailure, Wr
 
 use crate::exit::Failure;
 
-/// How long a reader from outside, such as a backup, may hold a commit up.
+/// The time that a reader from outside, such as a backup, may hold a commit up.
 const BUSY: Duration = Duration::from_secs(5);
-/// How often it is asked whether a commit happened, and how long in between, times the attempts so far.
+/// The attempts to ask whether a commit happened, and the pause between them, times the attempts so far.
 const SETTLE_ATTEMPTS: u32 = 5;
 const SETTLE_PAUSE: Duration = Duration::from_millis(200);
-/// How long a store in doubt waits at least before it asks again.
+/// The time that a store in doubt waits at least before it asks again.
 const DOUBT_PAUSE: Duration = Duration::from_secs(1);
-/// How many statements stay prepared; there are fewer.
+/// The statements that stay prepared at most; there are fewer.
 const STATEMENTS_MAX: usize = 32;
 
 struct Doubt {
@@ -73,7 +73,7 @@ impl SqliteStore {
         Ok(SqliteStore { connection: Some(connection), doubt: None, database, is_new, _lock: lock })
     }
 
-    /// Whether nothing was in it when it was opened, so that no earlier build has written here.
+    /// True if nothing was in it when it was opened, so that no earlier build has written here.
     pub(crate) fn is_new(&self) -> bool {
         self.is_new
     }
@@ -89,7 +89,7 @@ impl SqliteStore {
         connection.execute(sql::WRITE_FORM, [form.number()]).map(drop).map_err(failure)
     }
 
-    /// Whether it cannot say what it holds, so that it reads and writes nothing.
+    /// True if it is not known what the database holds, so that nothing is read or written.
     pub(crate) fn is_in_doubt(&self) -> bool {
         self.doubt.is_some()
     }
@@ -149,7 +149,7 @@ fn stored_form(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row(sql::READ_FORM, [], |row| row.get(0)).optional().map(Option::unwrap_or_default)
 }
 
-/// How a write failed.
+/// The failure of a write.
 enum Failed {
     /// Before its commit: nothing of it is stored.
     Undone(rusqlite::Error),
@@ -413,7 +413,7 @@ mod tests {
         fs::remove_dir_all(directory).unwrap();
     }
 
-    /// What a crash leaves is what is on disk at that moment: after each statement the files are copied and opened.
+    /// A crash leaves what is on disk at that moment: after each statement the files are copied and opened.
     #[test]
     fn a_crash_between_the_statements_of_a_bundle_leaves_old_or_new() {
         let (directory, mut store) = opened("crash");

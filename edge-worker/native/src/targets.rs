@@ -22,7 +22,7 @@ const TARGET: &str = "USHER_TARGET";
 const AUDIENCE: &str = "USHER_AUDIENCE";
 /// The one with the path of the configuration file.
 const CONFIG: &str = "USHER_CONFIG";
-/// What the file is called where nobody names it.
+/// The default name of the file.
 const FILE_NAME: &str = "usher.toml";
 
 /// Which key a verb presents.
@@ -32,7 +32,7 @@ pub(crate) enum Role {
     Server,
 }
 
-/// What the command line says of an edge.
+/// The options that name an edge.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Asked<'a> {
     pub(crate) url: Option<&'a str>,
@@ -46,7 +46,7 @@ pub(crate) struct Destination {
     pub(crate) url: String,
     pub(crate) audience: Option<String>,
     key: String,
-    /// What to look at when the key is refused.
+    /// The place of the key, for messages about its refusal.
     key_name: String,
 }
 
@@ -56,7 +56,7 @@ impl Destination {
     }
 }
 
-/// Whether an edge is named at all, for verbs that can do without.
+/// True if an edge is named at all, for verbs that can do without.
 pub(crate) fn is_named(asked: Asked<'_>) -> Result<bool, Failure> {
     let said = asked.url.is_some() || asked.target.is_some();
     Ok(said
@@ -185,7 +185,7 @@ struct Target {
     /// The variable that holds the key, whichever a verb wants; or the file.
     key_env: Option<String>,
     key_file: Option<PathBuf>,
-    /// Those of one kind, before the others.
+    /// Keys of one kind, tried before the others.
     admin_key_env: Option<String>,
     admin_key_file: Option<PathBuf>,
     server_key_env: Option<String>,

@@ -1,4 +1,4 @@
-//! What is printed, and for whom: answers on standard output, everything else on standard error.
+//! Output: answers on standard output, everything else on standard error.
 //!
 //! A closed pipe (`usher … | head -1`) is not an error: what follows is dropped and the verb keeps its exit status.
 
@@ -43,7 +43,7 @@ pub(crate) fn progress(line: &str) {
     }
 }
 
-/// Whether this stream shows color and nobody asked for none (<https://no-color.org>).
+/// True if this stream shows color and `NO_COLOR` is not set (<https://no-color.org>).
 pub(crate) fn colored(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

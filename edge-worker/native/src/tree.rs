@@ -18,7 +18,7 @@ pub(crate) fn draw(explanation: &Value, color: bool) -> String {
     tree.text
 }
 
-/// What is known of a visitor, as lines.
+/// The profile of a visitor, as lines.
 pub(crate) fn profile(profile: &Value) -> String {
     let mut tree = Tree { text: String::new(), color: false };
     tree.visitor(profile);
@@ -30,7 +30,7 @@ pub(crate) fn attribute(name: &str, known: &Value) -> String {
     format!("{name} {}", seen(known))
 }
 
-/// What an offer holds, in one line that follows its name.
+/// The content of an offer, in one line that follows its name.
 pub(crate) fn offered(offer: &Value) -> String {
     let attributes = offer["attributes"].as_object().into_iter().flatten();
     let mut parts: Vec<String> = attributes.map(|(name, value)| format!("{name} = {value}")).collect();

@@ -13,7 +13,7 @@ use bed::{ADMIN_KEY, AUDIENCE, Directory, Ended, command, run, text};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// What is kept, oldest first, and what the isolate that answers runs of it.
+/// The kept bundles, oldest first, and the one that the answering isolate runs.
 struct Control {
     bodies: Vec<String>,
     isolate: Option<usize>,
@@ -23,7 +23,7 @@ struct Control {
 struct Stub {
     url: String,
     changes: Arc<Mutex<Vec<(String, String)>>>,
-    /// What the last of them sent.
+    /// The body of the last of them.
     sent: Arc<Mutex<String>>,
 }
 

@@ -1,4 +1,4 @@
-//! What callers do to connections: silence, slowness, heads that are none.
+//! Silent and slow connections, and heads that are none.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
@@ -24,7 +24,7 @@ fn connected(serving: &Serving) -> TcpStream {
     stream
 }
 
-/// What comes back until the connection ends.
+/// All bytes that come back until the connection ends.
 fn answer_to(serving: &Serving, request: &str) -> String {
     let mut stream = connected(serving);
     stream.write_all(request.as_bytes()).unwrap();
@@ -202,7 +202,7 @@ fn a_body_is_asked_for_when_its_head_was_looked_at() {
     assert!(answer.contains(&format!("access-control-allow-origin: {ORIGIN}\r\n")), "{answer}");
 }
 
-/// Who has no key costs no memory: what it sends goes by.
+/// The body of a caller without a key costs no memory: it is discarded.
 #[test]
 #[cfg(target_os = "linux")]
 fn bodies_without_a_key_are_not_kept() {

@@ -1,4 +1,4 @@
-//! What the command line prints: the cases of `tests/cli`, whose README says how they are written.
+//! The output of the command line: the cases of `tests/cli`, whose README says how they are written.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use bed::{ADMIN_KEY, AUDIENCE, Directory, Serving, command, run, text};
 
 const SERVICES: usize = 60;
-/// How many times it is killed while it writes, and as often while it puts in place.
+/// The number of kills while it writes, and as many while it puts in place.
 const KILLS: u32 = 8;
 
 #[test]

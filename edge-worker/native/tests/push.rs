@@ -18,7 +18,7 @@ use bed::{ADMIN_KEY, AUDIENCE, Directory, SERVER_KEY, Serving, command, run, tex
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-/// How long the edge may take to end what it took.
+/// The time that the edge has to end what it took.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Two versions that say which they are in two places, and are long enough to be sent in several parts.

@@ -1,4 +1,4 @@
-//! How much one source may send by public keys.
+//! The rates of one source by public keys.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 

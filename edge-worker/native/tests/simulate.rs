@@ -64,7 +64,7 @@ fn a_running_edge_answers_the_same() {
     }
 }
 
-/// What a profile says, without how old it is.
+/// The profile without its age.
 fn values(profile: &Value) -> Value {
     let mut profile = profile.clone();
     profile.as_object_mut().unwrap().remove("id");

@@ -12,7 +12,7 @@ use std::process::Command;
 
 use bed::{Directory, Ended, Serving, run};
 
-/// What stands between what one command prints and the next one's.
+/// The line between the output of two commands.
 const MARK: &str = "== ended with ";
 
 /// Commands of README that no line below runs, each with the reason.

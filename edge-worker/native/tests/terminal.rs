@@ -1,4 +1,4 @@
-//! What a person at a terminal sees and is asked, on a real one.
+//! The screen and the questions of a person at a real terminal.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
@@ -18,11 +18,11 @@ use pty_process::Size;
 use pty_process::blocking::{Command, Pty, open};
 use serde_json::{Value, json};
 
-/// How long anything may take here.
+/// The time that anything may take here.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// What begins a color.
+/// The beginning of a color.
 const COLOR: &str = "\u{1b}[3";
-/// What begins an error's heading, in bold.
+/// The beginning of an error's heading, in bold.
 const ESCAPE: char = '\u{1b}';
 
 /// Somebody at a terminal, where the binary runs.
@@ -31,7 +31,7 @@ struct Terminal {
     shown: Receiver<Vec<u8>>,
     so_far: String,
     child: std::process::Child,
-    /// What went to a pipe instead of the terminal.
+    /// The bytes that went to a pipe instead of the terminal.
     piped: Option<thread::JoinHandle<String>>,
 }
 
@@ -95,7 +95,7 @@ impl Terminal {
         (&*self.keys).write_all(keys.as_bytes()).unwrap();
     }
 
-    /// How it ended, what stood on the screen, and what went to the pipe.
+    /// The status, the screen, and the bytes of the pipe.
     fn end(mut self) -> (ExitStatus, String, String) {
         let deadline = Instant::now() + PATIENCE;
         let status = loop {
@@ -120,7 +120,7 @@ fn started() -> (Directory, Serving) {
     (directory, serving)
 }
 
-/// How many bundles the edge has run.
+/// The number of bundles that the edge has run.
 fn runs(serving: &Serving) -> Value {
     serving.get("/healthz").body["bundles"][0]["number"].clone()
 }
@@ -246,7 +246,7 @@ fn a_difference_is_colored_on_a_terminal_unless_nobody_wants_it() {
     }
 }
 
-/// How many times a color or weight is chosen, which is not how the cursor moves.
+/// The number of times that a color or weight is chosen, without movements of the cursor.
 fn colors(screen: &str) -> usize {
     let sequences = screen.split(ESCAPE).skip(1);
     sequences

@@ -63,7 +63,7 @@ pub(crate) struct Args {
     /// Only this personalization
     #[arg(long, value_name = "NAME")]
     personalization: Option<String>,
-    /// What the caller hands in: name=text, or name:=json; may be repeated
+    /// An input of the lookup: name=text, or name:=json; may be repeated
     #[arg(long, value_name = "INPUT", value_parser = input)]
     input: Vec<(String, Value)>,
     /// The time to explain for, such as 2026-05-04T10:15:00Z; now without it
@@ -157,7 +157,7 @@ fn from_files(args: &Args, file: &Path) -> Result<Value, Failure> {
     ask(definition, profile.as_ref(), &body, now_ms)
 }
 
-/// What both ways ask.
+/// The question as JSON, the same for files and edges.
 fn question(args: &Args) -> Value {
     let mut body = json!({"inputs": Value::Object(args.input.iter().cloned().collect())});
     if let Some(name) = &args.personalization {

@@ -25,7 +25,7 @@ use crate::terminal::print;
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// What it is for
+    /// The use case
     #[arg(value_enum, value_name = "USE_CASE")]
     use_case: Option<UseCase>,
     /// The directory for the files; made if it is not there
@@ -138,7 +138,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     Ok(Exit::Fine)
 }
 
-/// What to do next, each line as it is typed.
+/// The next commands, each line as it is typed.
 fn next(output: &Path, audience: &str) -> String {
     let (directory, edge) = (output.display(), "http://127.0.0.1:8787");
     format!(

@@ -114,7 +114,7 @@ struct Preview {
     /// The audience's id (parent segment)
     #[arg(long, value_name = "ID", value_parser = secrets::audience)]
     audience: String,
-    /// How long it is good for
+    /// Hours for which the token is valid
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(i64).range(1..=24))]
     hours: i64,
     /// A file with the secret, or with keys and secret

@@ -61,7 +61,7 @@ pub(crate) struct Args {
     force: bool,
 }
 
-/// Whose bundle it is, and where it runs.
+/// The audience of the bundle, and the edge where it runs.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Edge {
     /// Where the edge answers
@@ -126,7 +126,7 @@ fn in_the_way(shown: &str, what: &str, names: &[String]) -> Failure {
         .help("pull into another directory, or move them out of this one first")
 }
 
-/// Whether what is there may be replaced.
+/// Asks whether the files that are there may be replaced.
 pub(crate) fn agree(
     differ: &[&str],
     aside: &[(String, String)],
@@ -174,7 +174,7 @@ pub(crate) fn nothing(audience: &str) -> Failure {
 }
 
 impl Edge {
-    /// Whether the command line says which audience is meant.
+    /// True if the command line names the audience.
     pub(crate) fn says_audience(&self) -> bool {
         self.audience.is_some()
     }
@@ -216,7 +216,7 @@ impl Running {
         Ok(Some(Running { number, bundle, header }))
     }
 
-    /// Whether a file or a directory means the same already, however it puts it.
+    /// True if a file or a directory already has the same meaning, in whatever words.
     pub(crate) fn is_said_by(&self, path: &Path) -> bool {
         let known = path.exists().then(|| Definitions::load(&[path.to_owned()]));
         known.and_then(Result::ok).is_some_and(|known| {

@@ -135,7 +135,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     report(&client, &audience, &answer?)
 }
 
-/// What of the bundle that runs is wholly gone in another: rather files that nobody named than files that somebody emptied.
+/// The kinds of objects that the running bundle has and another has none of: files that were not named, rather than emptied.
 fn removed(running: &Published, bundle: &Bundle) -> Option<String> {
     let before = Bundle::read(&running.body).ok()?.definition;
     let after = &bundle.definition;

@@ -13,12 +13,12 @@ use crate::server::{self, Settings};
 
 /// Serve HTTP on this machine, with profiles in SQLite
 ///
-/// What it has acknowledged is on disk. It prints the address it listens on, logs JSON lines without any visitor's data
+/// Acknowledged events are on disk. It prints the address it listens on, logs JSON lines without any visitor's data
 /// to standard error, and on SIGINT or SIGTERM ends what it is answering, within 5 seconds.
 ///
 /// The secret (hashes of keys) comes from the environment variable USHER_KEYS or from a file: one that `usher keys new`
-/// wrote, or one with what `usher keys secret` prints, which needs no key. Without a usable one, every route but /healthz answers 503 and the log says why. USHER_DEMO=1 allows the keys
-/// of the public demo.
+/// wrote, or one with the output of `usher keys secret`, which needs no key. Without a usable one, every route but
+/// /healthz answers 503 and the log says why. USHER_DEMO=1 allows the keys of the public demo.
 ///
 /// Examples:
 ///   usher serve --keys keys.json

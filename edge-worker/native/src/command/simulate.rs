@@ -59,7 +59,7 @@ pub(crate) struct Args {
     /// The time at which the first event arrives, such as 2026-05-04T10:15:00Z, and each other a millisecond later
     #[arg(long, value_name = "TIME", value_parser = instant)]
     at: Option<i64>,
-    /// Who sends events that do not say it
+    /// The sender of events that name none
     #[arg(long, value_enum, default_value_t = Sender::Browser)]
     sender: Sender,
     /// Print JSON, a line for every event and visitor
@@ -182,7 +182,7 @@ impl Cast {
         Ok(())
     }
 
-    /// What became of an event, the profile that it went to, and the columns of the keys that were refused, in order.
+    /// The outcome of an event, the profile that it went to, and the columns of the keys that were refused, in order.
     fn play(&mut self, sent: &Sent, sender: Sender, now_ms: i64) -> (Outcome, Option<Value>, Vec<String>) {
         let sender = sent.sender.unwrap_or(sender);
         let outcome = self.simulation.event(sender, &sent.database, &sent.table, &sent.event, now_ms);

@@ -16,9 +16,9 @@ use crate::terminal::{note, print};
 ///
 /// Reads files, or the *.yaml, *.yml and *.json of directories, as one definition.
 ///
-/// Whether a filter, an attribute or a key names a column that events really have can be told only where columns are
-/// known: an event lists them as `columns:`, or --sample names a file with events that arrived, an event a line as
-/// `usher simulate` reads them. What was not checked for want of them is said.
+/// Columns that filters, attributes and keys name are checked only where the columns of events are known: an event lists
+/// them as `columns:`, or --sample names a file with events that arrived, an event a line as `usher simulate` reads them.
+/// The result names the tables whose columns were not checked.
 ///
 /// For people, findings go to standard error with the line they are about, and the result to standard output. For
 /// machines (`--format plain`, `json` or `sarif`), findings go to standard output. `usher codes E012` explains a code.
@@ -42,10 +42,10 @@ pub(crate) struct Args {
     /// A file with events that arrived, or - for standard input
     #[arg(long, value_name = "FILE")]
     sample: Option<PathBuf>,
-    /// What runs now, as definitions or a bundle: says what starts over, and which keys have another rule
+    /// The definitions or bundle that run now: lists what starts over, and which keys have another rule
     #[arg(long, value_name = "PATH")]
     against: Option<PathBuf>,
-    /// How findings are written
+    /// The format of findings
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
 }
@@ -131,7 +131,7 @@ pub(super) fn json(definitions: &Definitions) -> Result<Exit, Failure> {
     report(definitions, Format::Json)
 }
 
-/// What could not be checked, and what it would take.
+/// The columns that could not be checked, and how to have them checked.
 fn not_checked(definitions: &Definitions) -> Option<String> {
     let tables = definitions.unchecked();
     (!tables.is_empty()).then(|| {
@@ -142,7 +142,7 @@ fn not_checked(definitions: &Definitions) -> Option<String> {
     })
 }
 
-/// What a person sees when nothing is wrong.
+/// The output for people when nothing is wrong.
 fn accepted(definitions: &Definitions) -> String {
     let mut text = "✅ Configuration is valid\n\nValidation Results:\n".to_owned();
     for line in definitions.summary() {

@@ -1,4 +1,4 @@
-//! What is said of each part of a definition, so that it can be compared: its written form, field by field, in words.
+//! The facts of each part of a definition, for comparison: its written form, field by field, in words.
 //!
 //! Nothing is listed that could be forgotten: a field without words of its own is called by its name, and its value is shown
 //! as JSON.
@@ -17,7 +17,7 @@ pub(super) fn facts_of(what: &str, part: &Value) -> Facts {
     facts
 }
 
-/// How a field is shown when it is not written, because it has its default.
+/// The text for a field that is not written, because it has its default.
 pub(super) fn unwritten(label: &str) -> &'static str {
     match label {
         "columns" => "not listed",
@@ -59,7 +59,7 @@ fn walk(what: &str, path: &str, value: &Value, facts: &mut Facts) {
     }
 }
 
-/// What a field is called.
+/// The name of a field.
 fn label<'p>(what: &str, path: &'p str) -> &'p str {
     match path {
         "tables" => "event tables",
@@ -87,7 +87,7 @@ fn label<'p>(what: &str, path: &'p str) -> &'p str {
     }
 }
 
-/// What a field says.
+/// The value of a field in words.
 fn said(path: &str, value: &Value) -> String {
     match (path, value) {
         ("sensitive", Value::Boolean(true)) => "sensitive".to_owned(),
@@ -146,7 +146,7 @@ fn criterion(value: &Value) -> String {
     }
 }
 
-/// What a list of names and words becomes: only the fields that are known to be all there are; else JSON.
+/// The values of these fields, if the object has no others; else None, and it is shown as JSON.
 fn only<const N: usize>(value: &Value, names: [&str; N]) -> Option<[String; N]> {
     let Value::Object(fields) = value else { return None };
     let known = fields.iter().all(|(name, _)| names.contains(&name.as_str()));

@@ -1,4 +1,4 @@
-//! What a change makes start over.
+//! The attributes that a change makes start over.
 
 use usher_engine::attribute::bucket_ms;
 use usher_engine::definition::{Aggregation, AttributeKind, Increment};
@@ -6,7 +6,7 @@ use usher_engine::value::DataType;
 
 use super::facts::span;
 
-/// What of an attribute cannot go on with what profiles keep, because it is of another kind, picks or counts something
+/// The part of an attribute that cannot go on with stored state, because it is of another kind, picks or counts something
 /// else, or has windows whose buckets nobody filled.
 pub(super) fn reset_reason(before: &AttributeKind, after: &AttributeKind) -> Option<String> {
     let whole = || Some("it".to_owned());
@@ -46,7 +46,7 @@ pub(super) fn reset_reason(before: &AttributeKind, after: &AttributeKind) -> Opt
     }
 }
 
-/// What makes a value small or large; numbers are meant where nothing is declared.
+/// The order of values; numbers are meant where nothing is declared.
 fn order_of(data_type: Option<DataType>) -> &'static str {
     match data_type {
         Some(DataType::String) => "text",

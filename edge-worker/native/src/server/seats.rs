@@ -1,4 +1,4 @@
-//! Who is connected, and what each connection is doing: none waits for ever, and one source leaves room for others.
+//! The open connections and their phases: none waits for ever, and one source leaves room for others.
 //!
 //! A connection that is answered costs nobody anything; one that is silent, or sends or reads slowly, holds a seat. Each
 //! phase has its time. Where there is no seat left for a newcomer, the one goes that has held its own longest for nothing:
@@ -23,13 +23,13 @@ use crate::limits::{
     SOURCE_CONNECTIONS_MAX, SPARE_CONNECTIONS,
 };
 
-/// How long a caller may read nothing of its answer before its seat may be another's, in ms.
+/// The time that a caller may read nothing of its answer before its seat may be another's, in ms.
 const UNREAD_MS: u64 = 1_000;
 
-/// How often seats are looked through.
+/// The time between two looks at all seats.
 const SWEEP: Duration = Duration::from_millis(250);
 
-/// What a connection is doing.
+/// The phase of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// Its request line and headers are awaited.
@@ -48,7 +48,7 @@ enum Phase {
 #[derive(Debug)]
 pub(super) struct Seat {
     source: Source,
-    /// How many seats the source has; None: no bound holds for it.
+    /// The number of seats of the source; None: no bound holds for it.
     of_source: Option<Arc<AtomicUsize>>,
     /// Its place among the occupied ones.
     at: AtomicUsize,
@@ -120,12 +120,12 @@ impl Seat {
         ms_since(self.epoch)
     }
 
-    /// Whether its source has more than a few.
+    /// True if its source has more than a few seats.
     fn is_of_many(&self) -> bool {
         self.of_source.as_ref().is_some_and(|count| count.load(Ordering::Relaxed) > FEW_CONNECTIONS)
     }
 
-    /// How long its phase lasts, and how long nothing has moved in it, in ms.
+    /// The ages of its phase and of the last byte in it, in ms.
     fn ages(&self, now_ms: u64) -> (u64, u64) {
         let (began, moved) = (self.began_ms.load(Ordering::Relaxed), self.moved_ms.load(Ordering::Relaxed));
         (now_ms.saturating_sub(began), now_ms.saturating_sub(moved))
@@ -142,7 +142,7 @@ impl Seat {
         }
     }
 
-    /// How long it has held its seat for nothing, in ms; None: it is being served.
+    /// The time for which it has held its seat for nothing, in ms; None: it is being served.
     fn wasted(&self, now_ms: u64) -> Option<u64> {
         let (phase, rest) = self.ages(now_ms);
         match self.phase() {
@@ -167,7 +167,7 @@ pub(super) struct Seats {
 #[derive(Debug, Default)]
 struct Taken {
     seats: Vec<Arc<Seat>>,
-    /// How many of them each source has that has any.
+    /// The number of seats of each source that has any.
     sources: HashMap<Source, Arc<AtomicUsize>>,
 }
 

@@ -1,10 +1,10 @@
-//! Where a request comes from: the peer, or what stands before the proxies that an operator trusts.
+//! The source of a request: the peer, or the last hop before the proxies that an operator trusts.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
-/// Who is counted as one: an IPv4 address, or the /64 of an IPv6 address, which is one customer's.
+/// A caller as rates count it: an IPv4 address, or the /64 of an IPv6 address, which is one customer's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Source(IpAddr);
 

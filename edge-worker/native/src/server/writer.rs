@@ -32,7 +32,7 @@ impl Job {
     }
 }
 
-/// Where requests are handed in, each with who waits for its answer; there is none when nobody knows what came of it.
+/// The queue of requests, each with the channel for its answer; it is closed without one when the outcome is not known.
 pub(super) type Jobs = mpsc::Sender<(Job, oneshot::Sender<Response>)>;
 
 /// The running thread.
@@ -113,7 +113,7 @@ impl Writer {
         Ok(Writer { jobs, thread })
     }
 
-    /// Where requests are handed in.
+    /// The queue of requests.
     pub(super) fn jobs(&self) -> Jobs {
         self.jobs.clone()
     }

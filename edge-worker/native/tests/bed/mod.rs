@@ -1,4 +1,4 @@
-//! What tests of the binary stand on: a directory of their own, the binary itself, and a running `usher serve`.
+//! The bed of tests of the binary: a directory of their own, the binary itself, and a running `usher serve`.
 #![allow(dead_code, reason = "every test file uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
@@ -67,7 +67,7 @@ impl Drop for Directory {
     }
 }
 
-/// How a run of the binary ended.
+/// The end of a run of the binary.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) code: i32,
@@ -199,7 +199,7 @@ impl Serving {
         self.post(table, &[("authorization", &format!("TD1 {WRITE_KEY}"))], body.as_bytes())
     }
 
-    /// What the audience's page of `web_personalization` shows a visitor.
+    /// The offers of `web_personalization` for a visitor.
     pub(crate) fn personalize(&self, key: &str, value: &str) -> Value {
         let body = json!({"audience": AUDIENCE, "personalization": "web_personalization",
             "key": {"name": key, "value": value}});

@@ -1,4 +1,4 @@
-//! What is known of one visitor, read from a file and folded into a profile.
+//! One visitor, read from a file and folded into a profile.
 
 use std::fs;
 use std::io::{self, Read};
@@ -12,12 +12,12 @@ use usher_engine::{Evidence, Plan, ProfileId, SentAt};
 use crate::exit::Failure;
 use crate::terminal::{clean, note};
 
-/// Whoever writes the file vouches for what is in it.
+/// The writer of the file vouches for its content.
 const BY_WORD: Evidence<'static> = Evidence { server: true, keys: &[] };
 
 /// The profile of the visitor in a file, as of `now_ms`; None when the file says nothing of them.
 ///
-/// What an edge would refuse or put right is told on standard error.
+/// Standard error names what an edge would refuse or correct.
 pub(super) fn fold(plan: &Plan, file: &Path, now_ms: i64) -> Result<Option<Profile>, Failure> {
     let shown = file.display().to_string();
     let visitor = Visitor::read(file, &shown)?;

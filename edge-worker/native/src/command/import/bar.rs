@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use crate::lines::Input;
 
-/// How wide the bar is, in characters.
+/// The width of the bar in characters.
 const WIDTH: u64 = 24;
 
 /// An input that counts what is read of it.
@@ -18,7 +18,7 @@ pub(super) struct Counted {
     read: Rc<Cell<u64>>,
 }
 
-/// How far an import is.
+/// The progress bar of an import.
 pub(super) struct Bar {
     started: Instant,
     read: Rc<Cell<u64>>,

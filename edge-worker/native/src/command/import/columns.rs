@@ -9,7 +9,7 @@ use usher_engine::value::{self, DataType};
 use crate::client::Client;
 use crate::exit::Failure;
 
-/// What an edge says of the records of an audience.
+/// The columns that an edge reads of the records of an audience.
 pub(super) struct Columns {
     /// The column that identifies a record.
     pub(super) key: String,
@@ -24,7 +24,7 @@ pub(super) struct Columns {
 /// The most rows of one request to an edge that does not say how many it takes: 2,000 in release 0.1.0.
 const ROWS_UNSAID: usize = 1_000;
 
-/// What becomes of a cell.
+/// The conversion of a cell to JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Conversion {
     /// It is sent as it stands, and the edge says whether it fits.
@@ -77,12 +77,12 @@ impl Columns {
         self.modes.iter().any(|known| known == mode)
     }
 
-    /// Whether the definition reads the column.
+    /// True if the definition reads the column.
     pub(super) fn reads(&self, name: &str) -> bool {
         name == self.key || self.read.contains_key(name)
     }
 
-    /// How many columns attributes read.
+    /// The number of columns that attributes read.
     pub(super) fn len(&self) -> usize {
         self.read.len()
     }
@@ -92,7 +92,7 @@ impl Columns {
         self.read.keys().map(String::as_str).filter(move |name| !given(name))
     }
 
-    /// What becomes of cells of a column about which the first line says no more than the name.
+    /// The conversion of a column whose header has no type.
     pub(super) fn conversion(&self, name: &str) -> Conversion {
         if name == "batch_segments" {
             return Conversion::Json;

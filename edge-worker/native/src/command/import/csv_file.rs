@@ -8,7 +8,7 @@ use usher_engine::value::DataType;
 use super::columns::{Columns, Conversion};
 use crate::lines::LINE_BYTES_MAX;
 
-/// What may stand between cells.
+/// The characters that may separate cells.
 const DELIMITERS: [(u8, &str); 4] = [(b',', "commas"), (b';', "semicolons"), (b'\t', "tabs"), (b'|', "bars")];
 
 /// The records behind a line of column names.
@@ -104,7 +104,7 @@ impl<R: BufRead> Csv<R> {
         self.columns.iter().map(|column| column.name.as_str())
     }
 
-    /// What stands between cells, where it is not a comma.
+    /// The character that separates cells, where it is not a comma.
     pub(super) fn unusual_delimiter(&self) -> Option<&'static str> {
         let found = DELIMITERS.into_iter().find(|(delimiter, _)| *delimiter == self.delimiter);
         found.filter(|(delimiter, _)| *delimiter != b',').map(|(_, name)| name)
@@ -248,9 +248,9 @@ fn lossy(record: &[u8]) -> String {
 /// Where quotes of a record stand, looked at byte by byte as it is read.
 struct Quotes {
     delimiter: u8,
-    /// Whether the record goes on: a quote is open.
+    /// True if a quote is open, so that the record goes on.
     open: bool,
-    /// Whether something stands between a closing quote and the end of its cell.
+    /// True if something stands between a closing quote and the end of its cell.
     stray: bool,
     at: At,
 }

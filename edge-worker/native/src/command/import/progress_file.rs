@@ -1,4 +1,4 @@
-//! How far an import came, for the next run of the same one.
+//! The progress of an import, for the next run of the same one.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -17,15 +17,15 @@ pub(super) struct ProgressFile {
     pub(super) reached: Reached,
 }
 
-/// How far an import came.
+/// The progress of an import.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub(super) struct Reached {
     /// Everything up to this line was taken.
     pub(super) last_line: u64,
-    /// What became of it.
+    /// The outcome of these lines.
     pub(super) counts: Counts,
-    /// How much of the file of rejected rows is about it; None when there was no such file.
+    /// The bytes of the file of rejected rows that are about these lines; None when there was no such file.
     pub(super) rejects_bytes: Option<u64>,
 }
 

@@ -10,9 +10,9 @@ use usher_engine::value::DataType;
 use super::csv_file::{Cells, Csv, Record, Unfit};
 use crate::lines::{LINE_BYTES_MAX, Line, Lines};
 
-/// How many rows one request has, at most, whatever the edge takes.
+/// The rows of one request at most, whatever the edge takes.
 const ROWS_MAX: usize = 10_000;
-/// How many bytes one request has, at most: the longest row fits.
+/// The bytes of one request at most: the longest row fits.
 const BYTES_MAX: usize = LINE_BYTES_MAX;
 
 /// The rows of one request, and those between them that cannot be sent.
@@ -67,15 +67,15 @@ impl Row {
 /// The rows of a file, read as they are sent.
 pub(super) struct Rows<R> {
     source: Source<R>,
-    /// What stands before this line is left out.
+    /// Lines before this one are left out.
     from_line: u64,
-    /// How many rows one request has, at most.
+    /// The rows of one request at most.
     rows_max: usize,
     /// A row that did not fit the last chunk.
     held: Option<Row>,
 }
 
-/// What the file is.
+/// The format of the file.
 pub(super) enum Source<R> {
     Ndjson(Lines<R>),
     Csv(Csv<R>),

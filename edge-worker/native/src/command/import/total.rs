@@ -1,4 +1,4 @@
-//! What became of the rows of a file: the counts, and what was rejected, in the order of its lines.
+//! The outcome of the rows of a file: counts and rejected rows, in the order of its lines.
 
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
@@ -28,7 +28,7 @@ impl Counts {
     }
 }
 
-/// What became of the whole file so far.
+/// The outcome of the whole file so far.
 pub(super) struct Total {
     file: String,
     pub(super) counts: Counts,

@@ -16,19 +16,19 @@ use crate::files::{self, Readers};
 
 /// Where files wait until all of them are written.
 const WAITING: &str = ".usher-pull.new";
-/// What `rt_config.yaml` was, while its directory is marked.
+/// The previous `rt_config.yaml`, while its directory is marked.
 const BEFORE: &str = "rt_config.before";
 
-/// What is to stand in a directory, and what stands there now.
+/// The files that a directory will have, and those that it has now.
 pub(super) struct Pulled<'a> {
     directory: &'a Path,
     /// In the order in which they are put in place.
     files: Vec<(Source, State)>,
-    /// What an earlier pull wrote and this one does not: its name, and the one that it gets.
+    /// The files of an earlier pull that this one does not write: name and new name.
     aside: Vec<(String, String)>,
 }
 
-/// What becomes of a file.
+/// The change to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     New,
@@ -81,7 +81,7 @@ impl<'a> Pulled<'a> {
         self.files.iter().map(|(file, state)| (file.name.as_str(), *state))
     }
 
-    /// What is moved aside, and what it is called then.
+    /// The files that are moved aside, with their new names.
     pub(super) fn aside(&self) -> &[(String, String)] {
         &self.aside
     }

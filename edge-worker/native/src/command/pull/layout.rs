@@ -11,7 +11,7 @@ use crate::exit::Failure;
 /// The first line of a file with a part of a bundle. Which bundle it is says `rt_config.yaml`, so that this line stays the
 /// same from one to the next.
 const PART: &str = "# A part of what `usher pull` wrote; rt_config.yaml says which bundle it is.\n";
-/// How the first line of `rt_config.yaml` begins.
+/// The beginning of the first line of `rt_config.yaml`.
 const BUNDLE: &str = "# Bundle ";
 
 /// The files, and what is there beside them that would be read with them and make something else of them.
@@ -21,7 +21,7 @@ pub(super) struct Layout {
     pub(super) files: Vec<Source>,
     /// Names of files in the way that an earlier pull wrote.
     pub(super) pulled: Vec<String>,
-    /// Those that somebody else wrote.
+    /// Files that no pull wrote.
     pub(super) foreign: Vec<String>,
 }
 

@@ -13,7 +13,7 @@ use crate::tree;
 /// Visitors have numbers, by the order in which they come.
 pub(super) struct Story {
     visitors: BTreeMap<String, usize>,
-    /// What was last known of each, by their ids.
+    /// The last known state of each profile, by id.
     known: BTreeMap<String, Value>,
     /// The column that each attribute reads.
     columns: BTreeMap<String, String>,
@@ -82,7 +82,7 @@ impl Story {
         format!("visitor {}", self.visitors.entry(id.to_owned()).or_insert(next))
     }
 
-    /// What the receipt and the log say, each once.
+    /// The notes of receipt and log, each once.
     fn notes(&self, outcome: &Outcome, refused_keys: &[String]) -> Vec<String> {
         let mut said: Vec<String> = Vec::new();
         // The log names no column of a caller's; they come in the order of its lines.
