@@ -6,6 +6,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use usher_engine::definition::EventTable;
+
 /// A directory of files.
 #[derive(Clone, Debug)]
 pub(crate) struct Website {
@@ -18,8 +20,8 @@ pub(crate) struct Page {
     pub(crate) body: Vec<u8>,
 }
 
-/// First parts of paths that are the service's, whatever the directory holds.
-const RESERVED: &[&str] = &["audiences", "cdp", "healthz", "metrics", "ofrep", "public", "v1"];
+/// First parts of paths that are the service's, besides [`EventTable::RESERVED`], whatever the directory holds.
+const RESERVED: [&str; 2] = ["healthz", "metrics"];
 
 impl Website {
     pub(crate) fn new(root: &Path) -> io::Result<Website> {
@@ -32,7 +34,8 @@ impl Website {
         let relative = path.strip_prefix('/')?;
         let mut wanted = self.root.clone();
         let mut parts = relative.split('/').peekable();
-        if parts.peek().is_some_and(|first| RESERVED.contains(first)) {
+        let is_reserved = |first: &&str| RESERVED.contains(first) || EventTable::RESERVED.contains(first);
+        if parts.peek().is_some_and(is_reserved) {
             return None;
         }
         while let Some(part) = parts.next() {
@@ -80,13 +83,17 @@ mod tests {
     fn no_path_leads_out() {
         let base = std::env::temp_dir().join(format!("usher-website-{}", std::process::id()));
         let root = base.join("www");
-        fs::create_dir_all(root.join("v1")).unwrap();
+        for directory in ["v1", "tree", "healthz"] {
+            fs::create_dir_all(root.join(directory)).unwrap();
+        }
         fs::create_dir_all(root.join("sub")).unwrap();
         for (name, text) in [
             ("../secret.txt", "s"),
             ("index.html", "i"),
             (".env.txt", "e"),
             ("v1/x.txt", "v"),
+            ("tree/x.txt", "t"),
+            ("healthz/x.txt", "h"),
             ("sub/a.js", "a"),
         ] {
             fs::write(root.join(name), text).unwrap();
@@ -106,6 +113,8 @@ mod tests {
             "/link.txt",
             "/.env.txt",
             "/v1/x.txt",
+            "/tree/x.txt",
+            "/healthz/x.txt",
             "//secret.txt",
             "/sub",
             "/sub/",

@@ -17,7 +17,8 @@ impl EventTable {
     pub const NAME_BYTES: RangeInclusive<usize> = 3..=255;
 
     /// First path elements of other routes: no event can be sent to a database of that name.
-    pub const RESERVED: [&str; 5] = ["v1", "public", "audiences", "cdp", "ofrep"];
+    pub const RESERVED: [&str; 9] =
+        ["audiences", "entities", "tree", "cdp", "public", "postback", "v1", "v4", "ofrep"];
 
     /// True if a path element can name a database or table: `[a-z0-9_]{3,255}`, as the stock SDK allows. The routes
     /// check addresses by it, and `usher-config` checks definitions.
