@@ -92,7 +92,7 @@ pub fn admit<'a>(edge: &'a Edge, head: &Head<'a>) -> Result<Admitted<'a>, Respon
     {
         return Ok(Admitted { route, checked: CheckedHead { parameters, head, caller: Caller::default() } });
     }
-    let Some(keyring) = edge.keyring() else { return Err(Response::refused(Refusal::UNCONFIGURED)) };
+    let Some(keyring) = edge.keyring() else { return Err(failed(edge, &head, Refusal::UNCONFIGURED)) };
     if head.method == "OPTIONS" {
         return Err(cors::preflight(keyring, &head));
     }
@@ -106,11 +106,13 @@ pub fn admit<'a>(edge: &'a Edge, head: &Head<'a>) -> Result<Admitted<'a>, Respon
     if !["identity", "gzip", "x-gzip"].iter().any(|known| coding.eq_ignore_ascii_case(known)) {
         return Err(failed(edge, &head, Refusal::ENCODING));
     }
-    let Some((route, parameters)) = found else { return Err(no_route(&head)) };
+    let Some((route, parameters)) = found else { return Err(no_route(edge, &head)) };
     let audience = route.path.starts_with(route::OF_AUDIENCE).then_some(parameters[0]);
     match auth::authorize(route.callers, keyring, &head, audience) {
         Ok(caller) => Ok(Admitted { route, checked: CheckedHead { parameters, head, caller } }),
-        Err(refused) => Err(refuse(route.family, &refused)),
+        // Its key or token does not allow this origin, whatever others do.
+        Err(refused) if refused.refusal == Refusal::ORIGIN_INVALID => Err(refuse(route.family, &refused)),
+        Err(refused) => Err(refuse(route.family, &refused.with_cors(readable_by(edge, &head)))),
     }
 }
 
@@ -154,11 +156,19 @@ pub fn meter(edge: &mut Edge, head: &Head<'_>) -> Result<(), Response> {
 
 /// The answer to a failed request, in the format of its route; a page that may call may read it.
 pub fn failed(edge: &Edge, head: &Head<'_>, refusal: Refusal) -> Response {
-    let known = |origin: &&str| edge.keyring().is_some_and(|keyring| keyring.knows_origin(origin));
-    let refused = Refused::from(refusal).with_cors(head.header("origin").filter(known));
+    let refused = Refused::from(refusal).with_cors(readable_by(edge, head));
     let response = refuse(route::family(head), &refused);
     // Capacity is free again as soon as current requests are answered.
     if refusal == Refusal::RATE { response.header("retry-after", "1") } else { response }
+}
+
+/// The origin of the page that may read a refusal whose key is not known: any that some key or token allows, but not on
+/// a path for servers alone.
+fn readable_by<'a>(edge: &Edge, head: &Head<'a>) -> Option<&'a str> {
+    let mut routes = route::of_path(head).map(|(route, _)| route.callers.include_pages()).peekable();
+    let is_for_servers = routes.peek().is_some() && !routes.any(|for_pages| for_pages);
+    let is_known = |origin: &&str| edge.keyring().is_some_and(|keyring| keyring.knows_origin(origin));
+    head.header("origin").filter(is_known).filter(|_| !is_for_servers)
 }
 
 fn refuse(family: Family, refused: &Refused) -> Response {
@@ -170,13 +180,13 @@ fn refuse(family: Family, refused: &Refused) -> Response {
 }
 
 /// The answer where no route has the path, or the method.
-fn no_route(head: &Head<'_>) -> Response {
+fn no_route(edge: &Edge, head: &Head<'_>) -> Response {
     let mut methods: Vec<&str> = route::of_path(head).map(|(route, _)| route.method).collect();
     methods.dedup();
-    let Some((route, _)) = route::of_path(head).next() else {
-        return refuse(Family::Rt, &Refusal::NOT_FOUND.into());
-    };
-    refuse(route.family, &Refusal::METHOD.into()).header("allow", methods.join(", "))
+    if methods.is_empty() {
+        return failed(edge, head, Refusal::NOT_FOUND);
+    }
+    failed(edge, head, Refusal::METHOD).header("allow", methods.join(", "))
 }
 
 /// True for a host name or address, with or without a port. In a URL made of `Host` and target, a slash in `Host` would

@@ -88,3 +88,18 @@ fn a_body_is_refused_beyond_the_bound_of_its_route() {
     // Within the bound it is read, and is no JSON.
     assert_eq!((status(NATIVE_BYTES_MAX), status(NATIVE_BYTES_MAX + 1)), (400, 413));
 }
+
+#[test]
+fn without_keys_each_route_refuses_in_its_own_format() {
+    let edge = Edge::new(None, false);
+    let ambient = Ambient { now_ms: 5, entropy: [0; 32] };
+    for (method, target, content_type) in [
+        ("POST", "/web/pageviews", "application/json"),
+        ("POST", "/v1/personalize", "application/problem+json"),
+        ("GET", "/v1/audiences/7/bundle", "application/problem+json"),
+    ] {
+        let refused = admit(&edge, &Head { method, target, headers: &[], ambient }).unwrap_err();
+        assert_eq!(refused.status, 503, "{target}");
+        assert!(refused.headers.contains(&("content-type", content_type.to_owned())), "{refused:?}");
+    }
+}

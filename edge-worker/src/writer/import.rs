@@ -146,7 +146,7 @@ pub(super) fn fold(edge: &Edge, rows: &Rows, found: &[FoundProfile]) -> Folded {
             log.extend(set.reasons.iter().map(|why| unreadable(*why)));
             if set.reasons.contains(&Unreadable::TooNew) {
                 // The import may be sent again when every writer runs the newer build.
-                let response = Response::refused(Refusal::STORAGE);
+                let response = Response::problem(Refusal::STORAGE, None);
                 return Outcome { write: Write::default(), response, log }.done();
             }
             for (reason, row) in left_out.iter_mut().zip(&rows.records) {
