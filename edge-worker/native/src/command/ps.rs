@@ -41,7 +41,7 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 enum Verb {
     List(List),
-    View(Named),
+    View(View),
     Fields(Fields),
     /// Publish definitions to an edge
     ///
@@ -123,6 +123,15 @@ struct RtList {
 /// or a missing key.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
+struct View {
+    #[command(flatten)]
+    named: Named,
+    /// Print it all the same: RT 2.0 opens its console, and Usher has none
+    #[arg(long)]
+    web: bool,
+}
+
+#[derive(Debug, clap::Args)]
 struct Named {
     /// The parent segment, by id or name
     #[arg(value_name = "PARENT_SEGMENT")]
@@ -252,8 +261,11 @@ fn show(as_json: bool, rows: Vec<Value>, columns: &[&str]) -> Result<Exit, Failu
     Ok(Exit::Fine)
 }
 
-fn view(named: &Named) -> Result<Exit, Failure> {
+fn view(View { named, web }: &View) -> Result<Exit, Failure> {
     let segment = named.place.segment(&named.segment)?;
+    if *web {
+        note("there is no console to open: this is what it would show");
+    }
     let view = shapes::view(&segment);
     print(&if named.place.json { format!("{view:#}\n") } else { shapes::page(&segment) })?;
     Ok(Exit::Fine)
