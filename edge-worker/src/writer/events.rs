@@ -138,6 +138,7 @@ fn fold_audience<'p>(
                 }
             }
             log.extend((0..set.forgot_event_ids).map(|_| Line::of("event_ids_forgotten")));
+            log.extend((0..set.evicted_keys).map(|_| Line::of("key_evicted")));
             let seen = set.seen_tokens(&pass.owners);
             let name = |(name, value): &(String, String)| {
                 Some(edge.keyring()?.signer.snapshot_name(&events.id, name, value))

@@ -76,6 +76,8 @@ pub(super) struct ProfileSet {
     pub(super) made_room: usize,
     /// The number of merges in which the bound dropped event ids.
     pub(super) forgot_event_ids: usize,
+    /// The number of keys that were dropped over the bound on keys of a profile.
+    pub(super) evicted_keys: usize,
     retired: Vec<Retired>,
     journal: Vec<JournalRow>,
     /// Keys, name and value, that lead to another profile than storage says.
@@ -170,6 +172,7 @@ impl ProfileSet {
             reasons,
             made_room: 0,
             forgot_event_ids: 0,
+            evicted_keys: 0,
             retired: Vec::new(),
             journal: Vec::new(),
             moved: Vec::new(),
@@ -279,6 +282,8 @@ impl ProfileSet {
             }
         }
         self.forgot_event_ids += usize::from(stitched.forgot);
+        let evicted = stitched.journal.iter().filter(|entry| matches!(entry, Entry::KeyEvicted { .. }));
+        self.evicted_keys += evicted.count();
         // Creation is visible in the profile itself. An ambiguity is logged when the event changed the owner of a key,
         // and not for each further event.
         let is_told = |entry: &&Entry| match entry {

@@ -267,6 +267,14 @@ fn what_was_cut_or_refused_is_logged() {
         vec![full, FoundProfile { keys: vec![1], ..other }],
     );
     assert_eq!(logged(&merged), [forgotten]);
+
+    // A visitor of 200 keys, and two more.
+    let cards = |count: usize| {
+        let event = |card: usize| format!(r#"{{"visitor":"v","other":"{card}"}}"#);
+        (0..count).map(event).collect::<Vec<_>>().join(",")
+    };
+    assert!(fold(&cards(199), Vec::new()).log.is_empty());
+    assert_eq!(logged(&fold(&cards(201), Vec::new())), [r#"{"event":"key_evicted"}"#; 2]);
 }
 
 #[test]
