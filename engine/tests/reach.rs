@@ -317,8 +317,8 @@ fn what_is_true_of_everybody_is_the_last_to_answer() {
             let (_, rest) = found.path.split_once("sections[").unwrap();
             format!("{} {}", found.code, rest.split(']').next().unwrap())
         };
-        let told: Vec<String> = found(criteria, Choice::First).iter().map(of).collect();
-        assert_eq!(told, expected, "{criteria:?}");
+        let actual: Vec<String> = found(criteria, Choice::First).iter().map(of).collect();
+        assert_eq!(actual, expected, "{criteria:?}");
     }
 }
 
@@ -511,7 +511,7 @@ proptest! {
     #[test]
     fn who_is_told_to_be_turned_away_is(first in criterion(), second in criterion()) {
         let found = found(&[&first, &second], Choice::First);
-        let told: Vec<String> = found.iter().map(|found| format!("{} {}", found.code, found.path)).collect();
+        let actual: Vec<String> = found.iter().map(|found| format!("{} {}", found.code, found.path)).collect();
         let [before, behind] = fits([&first, &second]);
         for found in found.iter().filter(|found| found.code == Code::FixedCondition) {
             // A condition by itself is true of everybody, or of nobody.
@@ -523,11 +523,11 @@ proptest! {
             let [fits] = fits([&alone.to_string()]);
             prop_assert!(fits.iter().all(|fits| *fits == expected), "{}", alone);
         }
-        if told.contains(&"W004 personalizations[0].sections[1]".to_owned()) {
+        if actual.contains(&"W004 personalizations[0].sections[1]".to_owned()) {
             prop_assert!(before.iter().zip(&behind).all(|(before, behind)| *before || !behind));
         }
         for (number, fits) in [before, behind].iter().enumerate() {
-            if told.contains(&format!("W007 personalizations[0].sections[{number}].criteria")) {
+            if actual.contains(&format!("W007 personalizations[0].sections[{number}].criteria")) {
                 prop_assert!(fits.iter().all(|fits| !fits));
             }
         }
@@ -546,8 +546,8 @@ proptest! {
         let [before, behind] = fits([&first, &second]);
         let never = |fits: &[bool]| fits.iter().all(|fits| !fits);
         prop_assume!(!never(&before) && !never(&behind));
-        let told = warnings(&[&first, &second], Choice::First);
+        let actual = warnings(&[&first, &second], Choice::First);
         let turned = before.iter().zip(&behind).all(|(before, behind)| *before || !behind);
-        prop_assert_eq!(told.contains(&"W004 personalizations[0].sections[1]".to_owned()), turned);
+        prop_assert_eq!(actual.contains(&"W004 personalizations[0].sections[1]".to_owned()), turned);
     }
 }

@@ -23,7 +23,7 @@ use crate::vector::read;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Table {
-    /// What it shows, in a sentence.
+    /// Its subject, in a sentence.
     pub about: String,
     /// Unix seconds at which everything is asked.
     pub now: i64,
@@ -47,7 +47,7 @@ impl Table {
         )
     }
 
-    /// Whether the engine decides every case as the table says.
+    /// Compares the engine's decision of every case with the table.
     pub fn decide(&self) -> Vec<Outcome> {
         let outcomes = self.cases.iter().map(|(text, given, expected)| {
             let found = self.decided(text, &Given::read(given, self));
@@ -90,7 +90,7 @@ impl Table {
         truth(explanation.personalizations[0].sections[0].criteria.result.as_str(), entered)
     }
 
-    /// Whether a host answers every case as the table says.
+    /// Compares a host's answer to every case with the table.
     pub fn ask(&self, target: &mut dyn Target) -> Vec<Outcome> {
         let cases = self.cases.iter().enumerate().filter(|(_, (_, _, expected))| expected != "error");
         let name = |index: usize| format!("case-{index}");
@@ -193,7 +193,7 @@ fn personalization(name: String, criteria: syntax::Expr) -> Personalization {
     }
 }
 
-/// What is known of a visitor: a record, and the event at hand.
+/// A visitor: a record, and the current event.
 struct Given {
     values: Map<String, Value>,
     event: Option<Map<String, Value>>,

@@ -373,7 +373,7 @@ fn name(random: &mut Random) -> String {
     if text.is_empty() { "_".to_owned() } else { text }
 }
 
-/// What YAML takes for something else, signs, and lines.
+/// Texts that YAML reads as another type, signs, and lines.
 const TEXTS: [&str; 60] = [
     "",
     " ",

@@ -11,17 +11,17 @@ use crate::run::Outcome;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyTable {
-    /// What it shows, in a sentence.
+    /// Its subject, in a sentence.
     pub about: String,
     /// Definitions, as texts.
     pub definition: Vec<String>,
-    /// What each shows, who vouches (`nobody`, `server`, or the keys of a signed token as JSON), the event's columns,
+    /// The subject of each, the evidence (`nobody`, `server`, or the keys of a signed token as JSON), the event's columns,
     /// the names of the keys that identify, in order, and the others with their reasons.
     pub keys: Vec<(String, String, String, String, String)>,
 }
 
 impl KeyTable {
-    /// Whether the engine decides every case as the table says.
+    /// Compares the engine's decision of every case with the table.
     pub fn decide(&self) -> Vec<Outcome> {
         let sources = self
             .definition

@@ -1,4 +1,4 @@
-//! What an answer must look like: JSON, in which some texts stand for what cannot be known before.
+//! The expected shape of an answer: JSON, in which some texts stand for values that are not known before.
 
 use serde_json::Value;
 

@@ -26,7 +26,7 @@ impl Random {
         (self.bits() >> 33) as usize % end
     }
 
-    /// Whether one of `of` comes up.
+    /// True with a probability of one in `of`.
     pub fn one_in(&mut self, of: usize) -> bool {
         self.below(of) == 0
     }

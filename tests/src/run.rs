@@ -20,7 +20,7 @@ pub const AUDIENCE: &str = "1069944";
 /// A refusal never repeats what was sent; vectors write this where a careless message would.
 pub const MARK: &str = "echo_me_not";
 
-/// What one step came to.
+/// The result of one step.
 pub struct Outcome {
     pub step: String,
     pub failure: Option<String>,
@@ -49,7 +49,7 @@ pub(crate) fn unix_now() -> i64 {
 struct Run<'t> {
     target: &'t mut dyn Target,
     keys: Keys,
-    /// What a live clock is ahead of the vector's.
+    /// The difference of a live clock to the vector's.
     shift: i64,
     at: i64,
     before: Option<Answer>,
@@ -142,7 +142,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// What explain says of a visitor, without what passes with time: `{"bundle", "profile", "facts"}`.
+    /// The explanation of a visitor, without parts that change with time: `{"bundle", "profile", "facts"}`.
     fn seen(&mut self, visitor: &str) -> Result<Value, String> {
         let (name, value) = visitor.split_once('=').expect("key=value");
         let body = json!({"audience": AUDIENCE, "key": {"name": name, "value": value}}).to_string();
@@ -185,7 +185,7 @@ fn needed(step: &str, answer: &Answer) -> Outcome {
     Outcome { step: step.to_owned(), failure }
 }
 
-/// What holds for every answer.
+/// Rules that hold for every answer.
 fn rules(answer: &Answer) -> Result<(), String> {
     if answer.header("cache-control") != Some("private, no-store") {
         return Err(format!("cache-control is {:?}", answer.header("cache-control")));

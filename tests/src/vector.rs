@@ -13,7 +13,7 @@ use crate::visits::Visits;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Vector {
-    /// What it shows, in a sentence.
+    /// Its subject, in a sentence.
     pub about: String,
     /// A folder of definitions to publish first, from the project's root.
     #[serde(default)]
@@ -27,7 +27,7 @@ pub struct Vector {
     /// The visitor that steps with `unchanged` look at, as `key=value`.
     #[serde(default)]
     pub watch: Option<String>,
-    /// Whether a host with a live clock can run it, with its times shifted so that the last step is now.
+    /// True if a host with a live clock can run it, with its times shifted so that the last step is now.
     #[serde(default)]
     pub live: bool,
     /// Hosts that cannot run it, with the reason.
@@ -56,16 +56,16 @@ pub struct Step {
     /// Instead of a request: definitions that are published in place of those before.
     #[serde(default)]
     pub definition: Vec<String>,
-    /// Who calls: see [`Keys::headers`](deployment::Keys::headers).
+    /// The caller: see [`Keys::headers`](deployment::Keys::headers).
     #[serde(rename = "as", default = "nobody")]
     pub who: String,
     /// Headers besides; an empty value removes one.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
-    /// What is sent.
+    /// The body to send.
     #[serde(default)]
     pub body: String,
-    /// Whether it is sent packed, and how.
+    /// The compression of the body.
     #[serde(default)]
     pub gzip: Gzip,
     /// The header of the step before's answer that stands for `@{kept}` in body and headers.
@@ -73,13 +73,13 @@ pub struct Step {
     pub keep: Option<String>,
     #[serde(default = "ok")]
     pub status: u16,
-    /// What comes back: JSON, as `pattern` describes. None: not looked at.
+    /// The expected answer: JSON, as `pattern` describes. None: not checked.
     #[serde(default)]
     pub answer: Option<String>,
     /// Headers that must come back; `<missing>` must not.
     #[serde(default)]
     pub answer_headers: BTreeMap<String, String>,
-    /// Whether the watched visitor and the bundle must be as they were before it.
+    /// True if the watched visitor and the bundle must stay unchanged.
     #[serde(default)]
     pub unchanged: bool,
     /// The earlier look that must have seen the same profile.
@@ -90,7 +90,7 @@ pub struct Step {
     pub unlike: Option<String>,
 }
 
-/// How a body is packed.
+/// The compression of a body.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(from = "GzipText")]
 pub enum Gzip {
@@ -161,7 +161,7 @@ pub fn keys() -> Vec<(String, KeyTable)> {
     read("keys")
 }
 
-/// What a vector says must make sense, or it shows less than it seems to.
+/// Checks that a vector is consistent; otherwise it would test less than it seems to.
 fn check(path: &str, vector: &Vector) {
     let names: BTreeSet<&str> = vector.steps.iter().map(|step| step.name.as_str()).collect();
     assert_eq!(names.len(), vector.steps.len(), "{path}: two steps of one name");

@@ -15,7 +15,7 @@ use crate::target::{Call, Target};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Visits {
-    /// What it shows, in a sentence.
+    /// Its subject, in a sentence.
     pub about: String,
     /// Unix seconds at which everything arrives.
     pub now: i64,
@@ -39,13 +39,13 @@ pub struct Case {
     /// A batch record, as JSON, or a list of them. `ago` is when it was computed.
     #[serde(default)]
     pub record: String,
-    /// How long after `now` it is looked at, in seconds.
+    /// Time from `now` to the check, in seconds.
     #[serde(default)]
     pub after: i64,
     /// The ways in which it is told: all of [`WAYS`], unless only some come to this.
     #[serde(default = "all_ways")]
     pub ways: Vec<String>,
-    /// What is known then, by attribute.
+    /// The expected values then, by attribute.
     #[serde(default)]
     pub values: String,
     /// Notes of the receipts of events that are told in order.
@@ -64,7 +64,7 @@ fn all_ways() -> Vec<String> {
 }
 
 impl Visits {
-    /// Whether a host comes to what each case says, in each of its ways.
+    /// Compares a host's result for each case, in each of its ways, with the expected one.
     pub fn ask(&self, target: &mut dyn Target) -> Vec<Outcome> {
         let mut host = Host { target, keys: Keys::demo(), now: self.now };
         let bundle = deployment::bundle_of_texts(&self.definition);

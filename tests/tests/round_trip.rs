@@ -86,7 +86,7 @@ fn vectors(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Whether there was something to be written.
+/// True if the definition has no errors and was compared.
 fn read_and_back(sources: &[Source], place: &Path) -> bool {
     let reading = read(sources);
     // Some are wrong on purpose.

@@ -19,7 +19,7 @@ const EXPRESSIONS: usize = 100_000;
 const BATCH: usize = 100;
 /// Rows that each expression of a batch is asked about.
 const ROWS: usize = 8;
-/// What one side cannot say is left out, and that must stay rare.
+/// Maximum share of criteria that one side cannot express, and that are left out.
 const SKIPPED_SHARE: f64 = 0.01;
 
 const COLUMNS: [(&str, DataType); 7] = [
@@ -105,7 +105,7 @@ fn criteria_are_as_true_as_sqlite_says() {
     assert!(answers.len() == 3 && answers.values().all(|count| *count > ROWS), "{answers:?}");
 }
 
-/// How often what was answered, and left out for which reason.
+/// The number of each answer, and of the criteria left out by reason.
 #[derive(Default)]
 struct Tally {
     answers: BTreeMap<&'static str, usize>,

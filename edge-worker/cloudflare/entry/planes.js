@@ -136,7 +136,7 @@ export class Planes {
     this.#change(DEGRADE, this.#degradeFrame("", ""));
   }
 
-  /** Runs an operation that changes what runs. The control plane starts anew with that. */
+  /** Runs an operation that changes the running bundles. The control plane then starts again with them. */
   #change(operation, input) {
     this.#control = undefined;
     return this.visitors(operation, input);

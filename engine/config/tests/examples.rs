@@ -181,12 +181,12 @@ examples: [{name: of the tree, expect: [S]}]
     ]);
     let plain: Vec<String> = reading.findings.iter().map(render::plain).collect();
     assert!(!reading.has_errors(), "{plain:#?}");
-    let told: Vec<_> = reading
+    let actual: Vec<_> = reading
         .examples
         .iter()
         .map(|example| (example.name.as_str(), example.personalization.as_deref().unwrap()))
         .collect();
     let expected =
         [("of the config", "p"), ("of the tree", "home"), ("of the entity", "p"), ("alone", "home")];
-    assert_eq!(told, expected);
+    assert_eq!(actual, expected);
 }

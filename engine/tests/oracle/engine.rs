@@ -79,7 +79,7 @@ impl Store {
         self.profiles = rest;
         let stitched = plan.stitch(keys, known.clone(), profile_id(fresh), now_ms);
         let is_new = known.iter().all(|profile| profile.id != stitched.profile.id);
-        assert_eq!(plan.makes_profile(keys, &known), is_new, "told before as it is done: {keys:?}");
+        assert_eq!(plan.makes_profile(keys, &known), is_new, "the forecast differs: {keys:?}");
         let mut receipt = Receipt { visitor: Some(number_of(stitched.profile.id)), ..Receipt::default() };
         for entry in &stitched.journal {
             match entry {
@@ -94,7 +94,7 @@ impl Store {
                 Entry::KeyEvicted { name } => receipt.evicted.push(name.clone()),
             }
         }
-        // What is not told of stays as it was.
+        // Profiles that are not mentioned stay unchanged.
         for profile in known {
             let gone = stitched.absorbed.contains(&profile.id) || stitched.profile.id == profile.id;
             if !gone {

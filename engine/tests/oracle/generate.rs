@@ -125,7 +125,7 @@ impl std::fmt::Display for Case {
         }
         for (index, step) in self.steps.iter().enumerate() {
             write!(f, "{index:3}. at {} ", step.at_ms)?;
-            let told = |columns: &Columns| {
+            let written = |columns: &Columns| {
                 columns.iter().fold(String::new(), |mut text, (name, value)| {
                     let _ = write!(text, " {name}={value}");
                     text
@@ -135,9 +135,9 @@ impl std::fmt::Display for Case {
                 What::Event { table, columns, minted_id, proof } => {
                     let proof =
                         if *proof == Proof::Nobody { String::new() } else { format!(" by {proof:?}") };
-                    writeln!(f, "{table}{proof} ({minted_id}):{}", told(columns))?;
+                    writeln!(f, "{table}{proof} ({minted_id}):{}", written(columns))?;
                 }
-                What::Row(columns) => writeln!(f, "import:{}", told(columns))?,
+                What::Row(columns) => writeln!(f, "import:{}", written(columns))?,
                 What::Bundle(index) => writeln!(f, "definition {index} comes into force")?,
             }
         }

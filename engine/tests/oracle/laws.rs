@@ -26,7 +26,7 @@ pub fn follows(case: &Case) -> Law {
         let at = |found: String| format!("step {index}: {found}");
         let (plan, definition) = (&*plans[current], &definitions[current]);
         let fresh = (1_000 - index as u64, step.at_ms);
-        let (told, expected) = match &step.what {
+        let (actual, expected) = match &step.what {
             What::Bundle(next) => {
                 current = *next;
                 bundle += 1;
@@ -51,8 +51,8 @@ pub fn follows(case: &Case) -> Law {
                 (store.import((plan, bundle), row, fresh), world.import((definition, bundle), row, fresh))
             }
         };
-        if told.clone().sorted() != expected.clone().sorted() {
-            return Err(at(format!("receipts differ\n  engine {told:?}\n  oracle {expected:?}")));
+        if actual.clone().sorted() != expected.clone().sorted() {
+            return Err(at(format!("receipts differ\n  engine {actual:?}\n  oracle {expected:?}")));
         }
         store.store(|id| (step.mark ^ id) % 4 == 0).map_err(at)?;
         if step.mark % 8 == 0 {
@@ -239,45 +239,45 @@ fn compiled(case: &Case) -> Result<Vec<Compiled>, String> {
 }
 
 fn agree_on(event: &Event, resolved: &Resolved) -> Law {
-    let told = (&event.id, event.minted, event.time_ms);
+    let actual = (&event.id, event.minted, event.time_ms);
     let expected = (&resolved.id, resolved.minted, resolved.time_ms);
-    if told == expected { Ok(()) } else { Err(format!("the event is {told:?} instead of {expected:?}")) }
+    if actual == expected { Ok(()) } else { Err(format!("the event is {actual:?} instead of {expected:?}")) }
 }
 
 /// Compares every profile with the oracle's visitor.
 fn agree(store: &Store, world: &World, (plan, definition): (&Plan, &Definition), now_ms: i64) -> Law {
     let ids = |ids: &mut dyn Iterator<Item = u64>| ids.collect::<BTreeSet<u64>>();
-    let told = ids(&mut store.profiles.iter().map(|profile| engine::number_of(profile.id)));
+    let actual = ids(&mut store.profiles.iter().map(|profile| engine::number_of(profile.id)));
     let expected = ids(&mut world.visitors.iter().map(|visitor| visitor.id));
-    if told != expected {
-        return Err(format!("visitors are {told:?} instead of {expected:?}"));
+    if actual != expected {
+        return Err(format!("visitors are {actual:?} instead of {expected:?}"));
     }
     for visitor in &world.visitors {
         let profile = store.get(visitor.id).expect("it is there");
-        let told: BTreeSet<_> =
+        let actual: BTreeSet<_> =
             profile.keys().iter().map(|key| (key.name.clone(), key.value.clone(), key.seen_ms)).collect();
         let expected: BTreeSet<_> = visitor.keys.iter().cloned().collect();
         let whose = |text: &str| format!("{text} of {}", visitor.id);
-        same_or(&whose("keys"), &told, &expected)?;
+        same_or(&whose("keys"), &actual, &expected)?;
         same_or(&whose("birth"), &profile.created_ms, &visitor.created_ms)?;
-        let told: BTreeSet<u64> = profile.absorbed().iter().copied().map(engine::number_of).collect();
-        same_or(&whose("absorbed"), &told, &visitor.absorbed)?;
-        let (told, expected) = (facts(plan, profile, now_ms), visitor.facts(definition, now_ms));
-        differ(&whose("facts"), &told, "oracle", &expected, now_ms)?;
+        let actual: BTreeSet<u64> = profile.absorbed().iter().copied().map(engine::number_of).collect();
+        same_or(&whose("absorbed"), &actual, &visitor.absorbed)?;
+        let (actual, expected) = (facts(plan, profile, now_ms), visitor.facts(definition, now_ms));
+        differ(&whose("facts"), &actual, "oracle", &expected, now_ms)?;
     }
     Ok(())
 }
 
-fn same_or<T: PartialEq + std::fmt::Debug>(what: &str, told: &T, expected: &T) -> Law {
-    if told == expected { Ok(()) } else { Err(format!("{what}: {told:?} instead of {expected:?}")) }
+fn same_or<T: PartialEq + std::fmt::Debug>(what: &str, actual: &T, expected: &T) -> Law {
+    if actual == expected { Ok(()) } else { Err(format!("{what}: {actual:?} instead of {expected:?}")) }
 }
 
-fn differ(a: &str, told: &Facts, b: &str, expected: &Facts, now_ms: i64) -> Law {
-    let names: Vec<&String> = told.iter().chain(expected).map(|(name, _)| name).collect();
+fn differ(a: &str, actual: &Facts, b: &str, expected: &Facts, now_ms: i64) -> Law {
+    let names: Vec<&String> = actual.iter().chain(expected).map(|(name, _)| name).collect();
     for name in names {
         let of =
             |facts: &Facts| facts.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
-        let (left, right) = (of(told), of(expected));
+        let (left, right) = (of(actual), of(expected));
         let equal = match (&left, &right) {
             (Some(left), Some(right)) => same(left, right),
             (left, right) => left.is_none() && right.is_none(),

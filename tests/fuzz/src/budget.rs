@@ -1,4 +1,4 @@
-//! What an input may cost, target by target: the one table of it.
+//! The table of costs that an input may have, by target.
 
 use usher_fuzz_inputs::Target;
 
@@ -39,7 +39,7 @@ pub fn of(target: Target) -> &'static Budget {
 }
 
 impl Budget {
-    /// What an input of this length may burn.
+    /// The fuel for an input of this length.
     pub fn fuel(&self, length: usize) -> u64 {
         self.base + self.per_byte * length as u64
     }

@@ -8,11 +8,11 @@ use usher_fuzz_inputs::{Target, damaged, made};
 use crate::budget;
 use crate::machine::{Ending, Machine, Run, Worker};
 
-/// How many inputs that showed something new are kept beside the corpus.
+/// The number of inputs with new outcomes that are kept beside the corpus.
 const POOL: usize = 512;
 /// Of how many inputs one is run twice more, each time alone.
 const TWICE_ONE_IN: u64 = 64;
-/// How many failures of one lane are made small and kept.
+/// The number of failures of one lane that are reduced and kept.
 const FAILURES_KEPT: usize = 5;
 const SHRINKING_RUNS: usize = 600;
 
@@ -20,7 +20,7 @@ const SHRINKING_RUNS: usize = 600;
 const SHORT_BYTES: usize = 256;
 const LONG_BYTES: usize = 8 * 1024;
 
-/// What came of a share of a target's inputs.
+/// The results of a share of a target's inputs.
 #[derive(Default)]
 pub struct Found {
     pub inputs: u64,
@@ -29,7 +29,7 @@ pub struct Found {
     /// The largest share of its fuel that an input took, and which.
     pub share: f64,
     pub dearest: Vec<u8>,
-    /// What the budget is made of: the most fuel that a short input took, and the most for each byte of a long one.
+    /// The basis of the budget: the most fuel of a short input, and the most for each byte of a long one.
     pub short_fuel: u64,
     pub byte_fuel: u64,
     pub grown_bytes: usize,
@@ -94,7 +94,7 @@ pub fn hunt(machine: &Machine, target: Target, seeds: &[Vec<u8>], seed: u64, inp
     found
 }
 
-/// Whether two instances that saw nothing else answer alike, and like this one.
+/// True if two fresh instances give the same answer as this one.
 fn same_alone(machine: &Machine, target: Target, input: &[u8], run: &Run) -> bool {
     let fuel = budget::of(target).fuel(input.len());
     let (first, second) = (machine.alone(target, input, fuel), machine.alone(target, input, fuel));

@@ -7,10 +7,10 @@ use crate::budget;
 
 /// After so many inputs an instance is replaced, so that what it keeps cannot pile up.
 const INPUTS_PER_INSTANCE: u32 = 256;
-/// How much an instance may grow before it is replaced, and the input that made it grow is measured alone.
+/// The growth at which an instance is replaced, and the input that caused it is measured alone.
 const GROWTH_BYTES: usize = 4 << 20;
 
-/// What one input came to.
+/// The result of one input.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
     pub ending: Ending,
@@ -31,7 +31,7 @@ pub enum Ending {
 }
 
 impl Ending {
-    /// What makes it a failure, in a word that can be a file's name.
+    /// The kind of failure, in a word that can be a file's name.
     pub fn failure(&self) -> Option<&'static str> {
         match self {
             Ending::Answered(..) => None,

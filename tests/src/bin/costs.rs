@@ -17,7 +17,7 @@ use usher_edge::store::Pointer;
 use usher_edge::{Ambient, Edge, Request, Step, drive, front};
 use usher_tests::deployment::{Keys, bundle, root};
 
-/// How many times as much as plain JSON a body may cost.
+/// Maximum cost of a body, as a multiple of plain JSON.
 const TIMES_MAX: f64 = 5.0;
 /// About how many bytes each body has: as many as 500 plain events.
 const BYTES: usize = 240_000;
@@ -31,7 +31,7 @@ struct Case {
     path: &'static str,
     who: &'static str,
     body: Vec<u8>,
-    /// How many events of it are taken.
+    /// The number of its events that are taken.
     events: usize,
 }
 
@@ -111,7 +111,7 @@ fn pack(body: &[u8]) -> Vec<u8> {
     encoder.finish().expect("memory")
 }
 
-/// What a shop's pages send.
+/// A batch as a shop's pages send it.
 fn plain_batch() -> Vec<u8> {
     let event = |at: usize| {
         format!(

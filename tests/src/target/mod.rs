@@ -11,7 +11,7 @@ pub trait Target {
     /// Sends a request and waits for the answer.
     fn call(&mut self, call: &Call<'_>) -> Answer;
 
-    /// Whether its clock is the real one: it takes no time from requests.
+    /// True if its clock is the real one: it takes no time from requests.
     fn live(&self) -> bool {
         false
     }
@@ -27,7 +27,7 @@ pub struct Call<'a> {
     pub now: i64,
 }
 
-/// What came back.
+/// An answer of a host.
 pub struct Answer {
     pub status: u16,
     pub headers: Vec<(String, String)>,

@@ -1,7 +1,7 @@
 //! Which room may import which, for every crate. A room is a folder or a file below `src`, under its name.
 //!
-//! What a row says on its right may be imported by the room on its left, and nothing else. A row that the code no longer
-//! needs fails, too, so the tables are the drawing of what is. Rooms stand from the ground up.
+//! The room on the left of a row may import the rooms on its right, and no others. A row that the code no longer
+//! needs fails, too, so the tables describe the code as it is. Rooms are in the order of their imports.
 
 use crate::imports::{Graph, Table, js, rust, shown};
 use crate::{files, is_test, none};
@@ -205,7 +205,7 @@ fn crates_import_what_their_table_says() {
     assert!(table.circles().is_empty());
 }
 
-/// Whether a file holds a module of tests. The crate `usher_tests` consists of what others call tests.
+/// True if a file is a module of tests. In the crate `usher_tests` no file counts as one.
 fn is_test_module(path: &str) -> bool {
     is_test(path) && !path.starts_with("tests/src/")
 }

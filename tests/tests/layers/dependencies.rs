@@ -1,4 +1,4 @@
-//! What a crate may depend on, and which words of the world it may not say.
+//! The dependencies that a crate may have, and the words of the outside world that it may not use.
 
 use std::collections::BTreeSet;
 

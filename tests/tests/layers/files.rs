@@ -1,4 +1,4 @@
-//! How files look: their length, their first line, their names, their bounds.
+//! Rules for files: their length, their first line, their names, their bounds.
 
 use std::collections::BTreeSet;
 use std::path::Path;

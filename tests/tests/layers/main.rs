@@ -51,7 +51,7 @@ fn is_test(path: &str) -> bool {
     path.starts_with("tests/") || path.contains("/tests/") || path.ends_with("/tests.rs")
 }
 
-/// What ships of a Rust file: without its tests and comments.
+/// The lines of a Rust file that ship: without its tests and comments.
 fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let before = text.find("#[cfg(test)]\nmod tests").unwrap_or(text.len());
     let lines = text[..before].lines().enumerate().map(|(index, line)| (index + 1, line));
@@ -74,7 +74,7 @@ fn lines_with(files: &[(String, String)], words: &[&str]) -> Vec<String> {
     found
 }
 
-/// Whether a word stands in a line by itself, and not within a longer one.
+/// True if a line has the word by itself, not within a longer one.
 fn has_word(line: &str, word: &str) -> bool {
     let part_of_name = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
     line.match_indices(word).any(|(at, _)| {

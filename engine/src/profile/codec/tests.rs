@@ -135,7 +135,7 @@ fn what_was_stored_before_is_read_and_written_as_it_was() {
     for bytes in OF_FORM_2 {
         let profile = decode(bytes).unwrap();
         assert_eq!(encode(&profile, Form::Two), bytes);
-        // Everything is read for this, and written anew.
+        // This decodes everything, and encodes it again.
         assert_eq!(profile, decode(bytes).unwrap());
         assert_eq!(encode(&profile, Form::Two), bytes);
         let present = encode(&profile, Form::Three);

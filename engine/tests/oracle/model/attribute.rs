@@ -100,7 +100,7 @@ pub fn is_other_kind(a: &Attribute, b: &Attribute) -> bool {
     shape(a) != shape(b)
 }
 
-/// Reading: a kind has changed when what it keeps cannot be told from what was kept before. A sliding counter of a column
+/// Reading: a kind has changed when its state differs in shape from the earlier state. A sliding counter of a column
 /// keeps what a `sum` within a duration does: amounts by bucket.
 fn shape(attribute: &Attribute) -> (&str, Option<Aggregation>, bool, Option<DataType>) {
     match &attribute.kind {

@@ -35,7 +35,7 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// The order of what happened at one time is not told.
+    /// The order of entries with the same time is not defined.
     pub fn sorted(mut self) -> Receipt {
         self.merged.sort_unstable();
         self.moved.sort_unstable();

@@ -13,10 +13,10 @@ use crate::subject::yggdrasil::Yggdrasil;
 use crate::subject::zen::Zen;
 use crate::subject::{Subject, atree};
 
-/// How many profiles everybody is asked about.
+/// The number of profiles that every subject decides.
 const PROFILES: usize = 10_000;
 
-/// What was compared.
+/// The result of a comparison.
 pub struct Agreement {
     pub rules: usize,
     /// Rules that some subject has no words for.

@@ -16,7 +16,7 @@ fn body() -> Vec<u8> {
     bundle_of(&usher::sections(&sections(SECTIONS))).expect("a bundle")
 }
 
-/// What an edge does with a bundle: its hash is taken and compared, the JSON read, the plan compiled.
+/// The work of an edge on a bundle: hash and compare it, read its JSON, compile its plan.
 pub fn usher() -> Run {
     let body = body();
     let hash: String = Sha256::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect();
@@ -42,7 +42,7 @@ pub fn wirefilter() -> Run {
     })
 }
 
-/// How many bytes each reads.
+/// The number of bytes that each subject reads.
 pub fn bytes() -> [usize; 2] {
     let texts = sections(SECTIONS);
     [body().len(), texts.iter().filter_map(Wirefilter::spell).map(|text| text.len()).sum()]

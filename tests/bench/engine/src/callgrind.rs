@@ -19,7 +19,7 @@ pub fn instructions(row: &str, side: &str, count: u64) -> Result<f64, String> {
     }
 }
 
-/// Whether it is installed.
+/// True if it is installed.
 pub fn is_there() -> bool {
     Command::new("valgrind").arg("--version").output().is_ok_and(|output| output.status.success())
 }

@@ -168,7 +168,7 @@ fn wasm(report: &mut Report, rounds: usize) -> Result<(), String> {
     Ok(())
 }
 
-/// What `size.mjs` weighed, in bytes: with patterns and without.
+/// The sizes that `size.mjs` measured, in bytes: with patterns and without.
 fn sizes(report: &mut Report) -> Result<(), String> {
     let Ok(said) = std::env::var("SIZES") else { return Ok(()) };
     let limits = [("with patterns", 90, 60), ("without patterns", 60, 45)];

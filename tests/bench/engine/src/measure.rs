@@ -9,21 +9,21 @@ use crate::statistics::{Ratio, median};
 /// Something that runs so many times and says what came of it.
 pub type Run = Box<dyn FnMut(u64) -> u64>;
 
-/// How long a subject runs in one round at least.
+/// The minimum time of a subject in one round.
 const ROUND: Duration = Duration::from_millis(25);
 
-/// What came of measuring.
+/// The result of a measurement.
 pub struct Measured {
     pub ratio: Ratio,
     /// One run of each, in nanoseconds: the median.
     pub ours_ns: f64,
     pub theirs_ns: f64,
-    /// How often the first ran in a round.
+    /// The number of runs of the first in a round.
     pub ours_count: u64,
     pub theirs_count: u64,
 }
 
-/// What is measured goes through here, so that callgrind can tell it from what is around it.
+/// Every measured call goes through this function, so that callgrind can separate it from its surroundings.
 #[inline(never)]
 #[unsafe(export_name = "usher_bench_measured")]
 pub fn measured(run: &mut dyn FnMut(u64) -> u64, count: u64) -> u64 {
@@ -43,7 +43,7 @@ impl Clocked for Run {
     }
 }
 
-/// How many runs fill a round.
+/// The number of runs that fill a round.
 fn count(run: &mut dyn Clocked) -> u64 {
     let wanted = ROUND.as_nanos() as f64;
     let mut count = 1;

@@ -11,7 +11,7 @@ pub struct Line {
     pub times: Option<(f64, f64)>,
     /// The ratio of instructions.
     pub instructions: Option<f64>,
-    /// What must be, and what should be.
+    /// The required ratio, and the desired one.
     pub must: Option<(f64, f64)>,
 }
 

@@ -1,4 +1,4 @@
-//! What is compared with what, and what the ratio must be.
+//! The comparisons, and their required ratios.
 
 use usher_bench_work::rules::{self, Profile, Rule};
 use usher_bench_work::{self as work, size, usher};
@@ -16,15 +16,15 @@ use crate::{bundle, stored, window};
 pub struct Row {
     /// Names it on the command line.
     pub id: &'static str,
-    /// What both do.
+    /// The task of both.
     pub what: &'static str,
     /// Beside whom.
     pub peer: &'static str,
-    /// What the ratio of time must be at most, and what it should be.
+    /// The maximum ratio of time, and the desired one.
     pub must: Option<(f64, f64)>,
     pub ours: fn() -> Run,
     pub theirs: fn() -> Run,
-    /// Whether both give the same number for the same count.
+    /// True if both return the same number for the same count.
     pub same: bool,
 }
 

@@ -13,7 +13,7 @@ pub struct Ratio {
 }
 
 impl Ratio {
-    /// What was counted and not timed.
+    /// A figure that was counted, not timed.
     pub fn exact(value: f64) -> Ratio {
         Ratio { median: value, low: value, high: value }
     }

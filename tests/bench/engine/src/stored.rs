@@ -131,7 +131,7 @@ pub fn postcard() -> impl FnMut(u64) -> u64 {
     }
 }
 
-/// How many bytes each format makes of it: usher, rkyv, serde_json, postcard.
+/// The number of bytes in each format: usher, rkyv, serde_json, postcard.
 pub fn bytes() -> [usize; 4] {
     let stored = stored();
     [

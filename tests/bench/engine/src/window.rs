@@ -5,11 +5,11 @@ use std::collections::VecDeque;
 use usher_bench_work::cycle::turns;
 use usher_bench_work::usher::{COUNTERS, Counters, NOW_MS, PRICE_NANOS, WINDOW_MS};
 
-/// How long a bucket is, and how many a ring has: as the engine cuts an hour.
+/// The width of a bucket and the number in a ring, as in the engine's ring for an hour.
 const WIDTH_MS: i64 = 60_000;
 const BUCKETS: usize = 65;
 
-/// What one event adds to a counter.
+/// The amount that one event adds to a counter.
 fn amount(counter: usize) -> i128 {
     if counter % 2 == 0 { 1 } else { i128::from(PRICE_NANOS) }
 }

@@ -1,4 +1,4 @@
-//! What the repository has for each target: examples, cases and golden files.
+//! Inputs for each target from the repository: examples, cases and golden files.
 
 use crate::Target;
 

@@ -1,4 +1,4 @@
-//! What happens to an input: bits, bytes, chunks, words, brackets, lines, numbers, depth and size.
+//! Damage to an input: bits, bytes, chunks, words, brackets, lines, numbers, depth and size.
 
 use crate::grammar::{NUMBERS, TEXTS};
 use crate::random::Random;

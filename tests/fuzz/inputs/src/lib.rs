@@ -15,14 +15,14 @@ pub use profile::mended;
 
 use random::Random;
 
-/// How long an input is at most, in bytes, but for the few that are blown up.
+/// Maximum length of an input in bytes, except for the few large ones.
 pub const INPUT_BYTES_MAX: usize = 16 * 1024;
-/// How long one is that is blown up: what grows faster than its input shows there.
+/// Maximum length of a large input: work that grows faster than the input shows there.
 pub const LARGE_BYTES_MAX: usize = 96 * 1024;
 /// Of how many inputs one is blown up.
 pub const LARGE_ONE_IN: usize = 1_024;
 
-/// What reads something of somebody else's. The order is that of the numbers in the module.
+/// The readers of foreign data, in the order of their numbers in the module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// Criteria as text.
@@ -71,7 +71,7 @@ impl Target {
     }
 }
 
-/// How many stored profiles the module makes to begin with.
+/// The number of stored profiles that the module makes at its start.
 pub const STORED: u32 = 24;
 
 /// The input of a number, made of these.

@@ -94,7 +94,7 @@ pub(crate) fn bundle(body: &[u8]) -> Answer {
     told.answer()
 }
 
-/// What was answered, one after another.
+/// The answers, in their order.
 #[derive(Default)]
 struct Told {
     label: String,

@@ -17,7 +17,7 @@ thread_local! {
     static OUTPUT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// What an outcome is called, and what came of the input.
+/// The name of an outcome, and the result of the input.
 struct Answer {
     label: String,
     content: String,
@@ -29,7 +29,7 @@ impl Answer {
     }
 }
 
-/// What every input meets: a service that runs the example, and its plan.
+/// The state before every input: a service that runs the example, and its plan.
 struct Ready {
     service: edge::Service,
     visitor: visitor::Visitor,

@@ -85,7 +85,7 @@ pub(crate) fn condition(input: &[u8]) -> Answer {
     check_all(&[("declared.yaml", DECLARED), ("entity.json", &entity)])
 }
 
-/// What conditions may name.
+/// The names that conditions may use.
 const DECLARED: &str = "parent_segment_id: '7'
 events:
   - {name: view, database: web, table: pages}

@@ -11,7 +11,7 @@ use crate::Answer;
 const NOW_MS: i64 = 1_790_000_000_000;
 /// A definition with every kind of attribute.
 const EVERYTHING: &str = include_str!("../../../../edge-worker/golden/everything-today.json");
-/// Those of its attributes that compile: it is there for its shape, and others contradict themselves.
+/// The attributes of it that compile: it exists for its shape, and others contradict themselves.
 const KINDS: [&str; 13] =
     ["a0", "a4", "a16", "a18", "a1", "a5", "s0", "s1", "s2", "cart", "firsts", "subs", "total"];
 
@@ -127,7 +127,7 @@ impl Visitor {
     }
 }
 
-/// What is written reads back.
+/// A written profile reads back.
 fn stored(profile: &Profile) {
     for form in Form::ALL {
         // Form 2 has no mark of a trim.

@@ -1,8 +1,8 @@
-//! Who imports whom: the arrows between the files of a crate, and between its rooms.
+//! The imports between the files of a crate, and between its rooms, as arrows.
 //!
 //! An arrow is a name that one file uses and another defines. A re-export is no use: the arrow goes from who uses the
 //! name to the file that defines it. Declaring a module is no use either, nor is calling a method, which names no file.
-//! What only tests see is left out.
+//! Imports of tests are left out.
 
 pub(crate) mod js;
 pub(crate) mod rust;
@@ -106,7 +106,7 @@ impl<'t> Table<'t> {
         table
     }
 
-    /// What a graph and the table do not agree on: arrows that no row has, and rows or parts of them that no import uses.
+    /// The differences between a graph and the table: arrows that no row has, and rows or parts of them that no import uses.
     /// `room` says where a file belongs; None: to no room, such as the root that only declares the others.
     pub(crate) fn differences(&self, graph: &Graph, room: impl Fn(&str) -> Option<String>) -> Vec<String> {
         let mut used: BTreeSet<(String, String)> = BTreeSet::new();

@@ -39,7 +39,7 @@ fn tokens(path: &str, text: &str) -> TokenStream {
 /// A module's path from the root of its crate.
 type Path = Vec<String>;
 
-/// What one module says.
+/// The declarations and uses of one module.
 #[derive(Debug, Default)]
 struct Module {
     file: String,
@@ -179,7 +179,7 @@ impl Module {
     }
 }
 
-/// Whether parentheses behind `pub` belong to it, and are no tuple's.
+/// True if parentheses after `pub` belong to it, and not to a tuple.
 fn is_visibility(group: &Group) -> bool {
     let first = group.stream().into_iter().next();
     group.delimiter() == Delimiter::Parenthesis
@@ -218,7 +218,7 @@ fn path_from(first: String, rest: &mut Vec<TokenTree>) -> Path {
     }
 }
 
-/// Whether what follows an attribute is there for tests alone.
+/// True if the item after an attribute is for tests alone.
 fn is_of_tests(attribute: &TokenStream) -> bool {
     let condition = attribute.to_string().replace(' ', "");
     condition == "cfg(test)" || condition.starts_with("cfg(all(test,")
@@ -342,7 +342,7 @@ impl Modules {
         Some(&module.file)
     }
 
-    /// Whether the module of a path declares, defines or hands on its last name.
+    /// True if the module of a path declares, defines or re-exports its last name.
     fn has(&self, path: &Path) -> bool {
         let Some((name, module)) = path.split_last() else { return false };
         self.0.get(module).is_some_and(|module| {
@@ -351,5 +351,5 @@ impl Modules {
     }
 }
 
-/// How often a name is handed on, at most; more is a circle of re-exports.
+/// Maximum number of re-exports of a name; more is a circle.
 const MOST_HOPS: usize = 16;

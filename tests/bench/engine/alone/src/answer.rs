@@ -1,4 +1,4 @@
-//! What the engine gives, as values: every part of it, as a host would send it on.
+//! The engine's answers as values, with every part that a host would send.
 
 use usher_engine::diagnostic::Diagnostic;
 use usher_engine::value::Value;

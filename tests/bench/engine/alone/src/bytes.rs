@@ -2,10 +2,10 @@
 
 use usher_engine::value::{Number, Value};
 
-/// What is left to read.
+/// The bytes that are left to read.
 pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
 
-/// How deep values nest that are read here.
+/// Maximum depth of values.
 const DEPTH: u8 = 64;
 
 impl<'a> Reader<'a> {

@@ -21,7 +21,7 @@ thread_local! {
     static GIVEN: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// What a call gives: profiles, and a value.
+/// The result of a call: profiles, and a value.
 type Given = (Vec<Profile>, Value);
 
 /// Room for a call's bytes, which the host writes there.

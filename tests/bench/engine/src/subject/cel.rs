@@ -48,7 +48,7 @@ impl Subject for Cel {
         context
     }
 
-    /// What its own benchmark runs: without `Program::execute`'s conversion of the result.
+    /// As in its own benchmark: without `Program::execute`'s conversion of the result.
     fn evaluate(&mut self, rule: &Program, context: &Context<'static, 'static>) -> bool {
         let value = Value::resolve_val(rule.expression(), context).expect("a value");
         *value.downcast_ref::<CelBool>().expect("a truth").inner()

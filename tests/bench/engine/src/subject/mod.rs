@@ -12,9 +12,9 @@ use usher_bench_work::rules::{Profile, Rule, Test, name};
 
 /// A peer that evaluates rules one by one.
 pub trait Subject: 'static {
-    /// What is evaluated.
+    /// The compiled rule.
     type Rule: 'static;
-    /// What it is evaluated on.
+    /// The values that it is evaluated on.
     type Context: 'static;
 
     fn new() -> Self;
@@ -98,13 +98,13 @@ pub fn looping_from_profiles<S: Subject>(
     }
 }
 
-/// How languages with infix operators write a rule. Texts have letters only, so nothing is escaped.
+/// The spelling of a rule in languages with infix operators. Texts have letters only, so nothing is escaped.
 struct Words {
     and: &'static str,
     or: &'static str,
     not: &'static str,
     equal: &'static str,
-    /// What stands around a set, and between its items.
+    /// The brackets of a set, and the separator of its items.
     set: [&'static str; 3],
     /// Of a field, its low and its high end.
     between: fn(&str, i32, i32) -> String,

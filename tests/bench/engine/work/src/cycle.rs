@@ -18,7 +18,7 @@ pub fn cycle(n: u64, rules: usize, profiles: usize, mut pass: impl FnMut(usize, 
     found
 }
 
-/// How many of these are true; each is really asked.
+/// The number of true ones; each is evaluated.
 pub fn count<T>(of: impl Iterator<Item = T>, mut is_true: impl FnMut(T) -> bool) -> u64 {
     let mut found = 0;
     for one in of {

@@ -8,10 +8,10 @@ pub mod usher;
 
 use std::cell::RefCell;
 
-/// What is run; made once, then run as often as asked.
+/// A task that is made once and run as often as asked.
 type Run = Box<dyn FnMut(u64) -> u64>;
 
-/// How many works there are.
+/// The number of tasks.
 pub const WORKS: usize = 8;
 
 thread_local! {

@@ -28,7 +28,7 @@ pub const TEXTS: [(&str, usize); 8] = [
     ("plan", 5),
 ];
 
-/// How many fields a profile has: first the numbers, then the texts.
+/// The number of a profile's fields: first the numbers, then the texts.
 pub const FIELDS: usize = INTS.len() + TEXTS.len();
 
 /// A field's name.
@@ -36,7 +36,7 @@ pub fn name(field: usize) -> &'static str {
     INTS.get(field).map_or_else(|| TEXTS[field - INTS.len()].0, |(name, _)| name)
 }
 
-/// What is asked of a profile.
+/// A rule about a profile.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Rule {
     /// Each of them.
@@ -217,7 +217,7 @@ pub fn sections(seed: u64, count: usize) -> Vec<Rule> {
     (0..count).map(|_| section()).collect()
 }
 
-/// Whether a rule is true of a profile, as it is written: what every subject is held to.
+/// True if a rule holds for a profile: the reference for every subject.
 pub fn decide(rule: &Rule, profile: &Profile) -> bool {
     match rule {
         Rule::All(rules) => rules.iter().all(|rule| decide(rule, profile)),

@@ -80,7 +80,7 @@ pub fn row<'a>(criterion: &Criterion, values: &'a [Value; FIELDS]) -> Row<'a> {
     criterion.row(|wanted| (0..FIELDS).find(|field| name(*field) == wanted).map(|field| &values[field]))
 }
 
-/// Whether a criterion is true of a row.
+/// True if a criterion holds for a row.
 pub fn holds(criterion: &Criterion, row: &Row<'_>) -> bool {
     criterion.evaluate(row, NOW_MS) == usher_engine::Truth::True
 }
@@ -265,11 +265,11 @@ pub fn first(count: usize) -> impl FnMut(u64) -> u64 + use<> {
     counting(plan, visitors, (0..LISTS).collect())
 }
 
-/// How long the window of the counters is: an hour, so that a bucket is a minute.
+/// The window of the counters: an hour, so that a bucket is a minute.
 pub const WINDOW_MS: i64 = 3_600_000;
-/// How many attributes one event updates; every second one counts, the others add a price.
+/// The number of attributes that one event updates; every second one counts, the others add a price.
 pub const COUNTERS: usize = 10;
-/// What one event costs, in billionths.
+/// The price of one event, in billionths.
 pub const PRICE_NANOS: i64 = 12_500_000_000;
 
 /// Counters over a window that every event changes.
@@ -319,7 +319,7 @@ impl Counters {
         self.event.time_ms
     }
 
-    /// What a counter would read as now: its buckets that end within the window.
+    /// The value of a counter now: the sum of its buckets that end within the window.
     pub fn read(&self, index: usize) -> i128 {
         match self.profile.state(&format!("counter_{index}")) {
             Some(State::Counter(Counter { rings, .. })) => {
@@ -380,7 +380,7 @@ pub fn counters_bytes(per_window: i64) -> usize {
     codec::encode(&counters.profile, Form::Two).len() - codec::encode(&empty, Form::Two).len()
 }
 
-/// How many attributes the stored profile has, and how many of them are read.
+/// The number of attributes of the stored profile, and of those that are read.
 pub const ATTRIBUTES: usize = 60;
 pub const READ: usize = 8;
 
