@@ -112,3 +112,27 @@ fn hours_of_a_parked_total_are_archived_however_it_meets_another() {
         }
     }
 }
+
+#[test]
+fn of_archived_stretches_the_newest_stay_in_whatever_order_they_come() {
+    let most = TOTAL_HOURS_MAX as i64;
+    let stretches = ARCHIVE_STRETCHES_MAX as i64;
+    let hours: Vec<(i64, i128)> = (0..stretches + 3).map(|at| ((1_000 + at) * most, 1)).collect();
+    let backwards = hours.iter().rev().copied().collect();
+    for hours in [hours.clone(), backwards] {
+        // All at once, and one by one.
+        let (mut together, mut apart) = (profile(1, vec![]), profile(2, vec![]));
+        archive(&mut together, "a", Unit::Events, hours.clone());
+        for hour in hours {
+            archive(&mut apart, "a", Unit::Events, vec![hour]);
+        }
+        for kept in [&together, &apart] {
+            assert_eq!(states(kept).len(), ARCHIVE_STRETCHES_MAX);
+            let of_newest = Shape::of_archive(Unit::Events, 1_000 + stretches + 2).address("a");
+            assert!(kept.state(&of_newest).is_some());
+            let all = archived_before(kept, "a", Unit::Events, i64::MAX);
+            assert_eq!(all, i128::from(stretches));
+        }
+        assert_eq!(states(&together), states(&apart));
+    }
+}
