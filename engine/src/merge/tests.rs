@@ -4,7 +4,10 @@ use alloc::string::String;
 use alloc::vec;
 
 use super::*;
-use crate::attribute::{Pick, Ring, Stamped, Unit};
+use crate::attribute::{Pick, Ring, Stamped, Unit, Window};
+use crate::expr::Node;
+use crate::expr::types::TypeSet;
+use crate::limits::DAY_MS;
 use crate::profile::{Orphan, ProfileId};
 use crate::value::Nanos;
 
@@ -135,4 +138,22 @@ fn of_archived_stretches_the_newest_stay_in_whatever_order_they_come() {
         }
         assert_eq!(states(&together), states(&apart));
     }
+}
+
+#[test]
+fn a_ring_that_another_build_could_not_read_is_taken_back() {
+    let window = Window::new(DAY_MS);
+    let (name, filter) = (String::from("a"), Node::Constant(true));
+    let (pick, column) = (Pick::First, String::new());
+    let kind = Kind::Pick { pick, column, duration_ms: None, window: Some(window), base: None };
+    let attribute = AttributePlan { name, kind, types: TypeSet::ANY, sensitive: false, filter, array: None };
+    let stamped = Stamped { value: "v".into(), time_ms: 5, event_id: "e".into() };
+    let buckets = vec![(7, stamped)];
+    let state = State::PickedWithin(pick, Ring { width_ms: window.width_ms, buckets });
+    let mut one = profile(1, vec![]);
+    // Such a build knows no width.
+    let address = Shape { detail: FOREIGN, width_ms: 0, ..Shape::of(&state) }.address("a");
+    one.park(&address, state.clone());
+    align(&mut one, &attribute);
+    assert_eq!(states(&one), [("a".into(), state)]);
 }
