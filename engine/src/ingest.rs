@@ -171,7 +171,7 @@ fn has_expired(kind: &Kind, state: &State, now_ms: i64) -> bool {
         }
         (_, State::PickedWithin(_, ring)) => ring.has_expired(now_ms),
         (_, State::Counter(counter)) => counter.rings.iter().any(|ring| ring.has_expired(now_ms)),
-        (Kind::List(list), State::List(items)) => items.has_expired(list.bounds, now_ms),
+        (Kind::List(list), State::List(items)) => items.is_untrimmed(list.bounds, now_ms),
         _ => false,
     }
 }
@@ -189,7 +189,7 @@ fn without_expired(kind: &Kind, mut state: State, now_ms: i64) -> Option<State> 
             counter.rings.iter().all(|ring| ring.buckets.is_empty())
         }
         (Kind::List(list), State::List(items)) => {
-            items.forget(list.bounds, now_ms);
+            items.trim(list.bounds, now_ms);
             items.items.is_empty() && items.removed.is_empty() && items.cleared.is_none()
         }
         _ => false,

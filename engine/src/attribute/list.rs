@@ -116,8 +116,7 @@ impl ItemList {
             None => self.clear((time_ms, event_id.into())),
         }
         self.drop_removed();
-        self.forget(bounds, now_ms);
-        self.removed.truncate(bounds.items_max as usize);
+        self.trim(bounds, now_ms);
     }
 
     /// Merges another list into this one.
@@ -257,13 +256,20 @@ impl ItemList {
         }
     }
 
-    /// True if [`ItemList::forget`] would drop anything.
-    pub(crate) fn has_expired(&self, bounds: Bounds, now_ms: i64) -> bool {
+    /// Drops what [`ItemList::forget`] does, and removals over the cap, which a merge or a smaller cap leaves.
+    pub(crate) fn trim(&mut self, bounds: Bounds, now_ms: i64) {
+        self.forget(bounds, now_ms);
+        self.removed.truncate(bounds.items_max as usize);
+    }
+
+    /// True if [`ItemList::trim`] would drop anything.
+    pub(crate) fn is_untrimmed(&self, bounds: Bounds, now_ms: i64) -> bool {
         let is_over = |time_ms: i64| !bounds.alive(time_ms, now_ms);
-        bounds.keep != Keep::Oldest
+        let has_expired = bounds.keep != Keep::Oldest
             && (self.items.last().is_some_and(|item| is_over(item.time_ms))
                 || self.removed.last().is_some_and(|removed| is_over(removed.time_ms))
-                || self.cleared.as_ref().is_some_and(|(time_ms, _)| is_over(*time_ms)))
+                || self.cleared.as_ref().is_some_and(|(time_ms, _)| is_over(*time_ms)));
+        has_expired || self.removed.len() > bounds.items_max as usize
     }
 
     fn cap(&mut self, max: u32) {
@@ -373,6 +379,18 @@ mod tests {
         assert_eq!(list.items.len(), 3);
         list.add(item(-50, 4), &[], bounds, 50);
         assert_eq!(list.items, [item(3, 3), item(2, 2)]);
+    }
+
+    #[test]
+    fn removals_over_a_smaller_cap_go_at_any_write() {
+        let bounds = |items_max| Bounds { keep: Keep::Oldest, items_max, duration_ms: 100 };
+        let mut list = ItemList::default();
+        for time_ms in 1..4 {
+            list.remove(Some(time_ms.into()), time_ms, "e", bounds(3), 50);
+        }
+        assert!(!list.is_untrimmed(bounds(3), 50) && list.is_untrimmed(bounds(2), 50));
+        list.trim(bounds(2), 50);
+        assert!(list.removed.iter().map(|removed| removed.time_ms).eq([3, 2]));
     }
 
     #[test]
