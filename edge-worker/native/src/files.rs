@@ -76,7 +76,13 @@ pub(crate) fn unread(path: &Path, error: &io::Error) -> Failure {
         &wrong,
         names.iter().map(String::as_str).filter(|name| !name.starts_with('.')),
     );
-    match near {
+    // In the words of the command line, which names the directory, too.
+    let above = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let near = near.map(|help| match above {
+        Some(above) => help.replacen('`', &format!("`{}", above.join("").display()), 1),
+        None => help,
+    });
+    match near.or_else(|| below(path, &names)) {
         Some(help) => failure.help(help),
         None => failure,
     }
@@ -88,6 +94,15 @@ pub(crate) fn utf16(path: &Path) -> Failure {
     let converted = format!("utf-8.{}", extension.as_deref().unwrap_or("txt"));
     Failure::new(format!("{shown}: the file is UTF-16 text, and UTF-8 is read"))
         .help(format!("save it as UTF-8, or convert it: iconv -f UTF-16 -t UTF-8 {shown} > {converted}"))
+}
+
+/// The file of this name in a directory beside the one that is not there.
+fn below(path: &Path, directories: &[String]) -> Option<String> {
+    let name = path.file_name()?;
+    let above = path.parent()?;
+    let found =
+        directories.iter().map(|directory| above.join(directory).join(name)).find(|file| file.is_file())?;
+    Some(format!("did you mean `{}`?", found.display()))
 }
 
 fn options(readers: Readers) -> OpenOptions {

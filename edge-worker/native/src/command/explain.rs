@@ -52,10 +52,10 @@ use crate::{secrets, tree};
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// Files and directories with the definition
-    #[arg(value_name = "PATH", required_unless_present_any = ["from", "target", "key"])]
+    #[arg(value_name = "PATH", requires = "profile")]
     paths: Vec<PathBuf>,
     /// A file with what is known of the visitor, or - for standard input
-    #[arg(long, value_name = "FILE", required_unless_present_any = ["from", "target", "key"])]
+    #[arg(long, value_name = "FILE", requires = "paths")]
     profile: Option<PathBuf>,
     /// An event of the visitor, as database.table={"column": "value"}
     #[arg(long, value_name = "EVENT", value_parser = event)]
@@ -100,7 +100,13 @@ pub(super) struct Sent {
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let explanation = match &args.profile {
         Some(profile) => from_files(args, profile)?,
-        None => from_edge(args)?,
+        None if args.key.is_some() => from_edge(args)?,
+        None => {
+            return Err(Failure::usage("no visitor is named").help(
+                "of an edge: usher explain --key td_client_id=…; from files: usher explain definitions/ --profile \
+                 visitor.json",
+            ));
+        }
     };
     if args.json {
         print(&format!("{explanation:#}\n"))?;

@@ -168,6 +168,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         state.done()?;
     }
     let counts = total.counts;
+    if counts.rejected > 0 && counts.imported + counts.unchanged == 0 {
+        note(&format!("no row was imported; records are identified by the column `{}`", clean(&columns.key)));
+    }
     print(&format!(
         "imported {}, unchanged {}, rejected {}, values refused {}\n",
         counts.imported, counts.unchanged, counts.rejected, counts.values_refused

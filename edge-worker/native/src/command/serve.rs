@@ -1,7 +1,7 @@
 //! `usher serve`: the HTTP service on this machine.
 
 use std::env;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use usher_edge::{Form, Rates};
@@ -29,7 +29,7 @@ use crate::server::{self, Settings};
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// Where to listen; port 0 takes any that is free
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8787")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8787", value_parser = address)]
     listen: SocketAddr,
     /// The directory with the database; made if it is not there
     #[arg(long, value_name = "DIRECTORY", default_value = "usher-data")]
@@ -53,6 +53,13 @@ pub(crate) struct Args {
     /// A file with the secret
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
+}
+
+/// An address, or the first one of a name such as `localhost`, IPv4 before IPv6.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let named: Vec<SocketAddr> = text.to_socket_addrs().map(Iterator::collect).unwrap_or_default();
+    let address = named.iter().find(|address| address.is_ipv4()).or(named.first());
+    address.copied().ok_or_else(|| "write an address and a port, such as 127.0.0.1:8787".to_owned())
 }
 
 fn form(text: &str) -> Result<Form, String> {
