@@ -30,7 +30,7 @@ pub fn serve(
     log: &mut impl FnMut(&str),
 ) -> Response {
     match front::handle(edge, request) {
-        Step::Respond(response) => response,
+        Step::Respond(response) => front::charge(edge, &request.head(), response),
         Step::Write { message, .. } => {
             let mut response = deliver(edge, store, &message, log);
             // There are no copies to be forgotten.

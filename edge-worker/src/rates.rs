@@ -87,13 +87,25 @@ impl Meter {
         }
         let used = self.used(source, ambient);
         let wanted = used.events.saturating_add(thousandths(events));
-        // A whole batch always fits.
-        let most = (rate * RATE_SECONDS * 1_000).max(thousandths(BATCH_EVENTS_MAX));
+        let most = most(rate);
         if wanted > most {
             return Err((wanted - most).div_ceil(rate * 1_000));
         }
         used.events = wanted;
         Ok(())
+    }
+
+    /// The number of seconds until a source may send one event; None: it may now. Nothing is taken.
+    pub(crate) fn wait(&self, source: &str, ambient: &Ambient) -> Option<u64> {
+        let rate = u64::from(self.rates.events);
+        if rate == 0 || self.used.is_empty() {
+            return None;
+        }
+        let hash = self.hash(source);
+        let mut used = *self.set(hash).iter().find(|used| used.hash == hash)?;
+        let refilled = used.passed(ambient.now_ms).saturating_mul(rate);
+        let over = (used.events.saturating_sub(refilled) + thousandths(1)).saturating_sub(most(rate));
+        (over > 0).then(|| over.div_ceil(rate * 1_000))
     }
 
     /// The number of new profiles that a source may still create; None: unlimited.
@@ -120,9 +132,8 @@ impl Meter {
             self.used = vec![Used::default(); SOURCES_MAX];
         }
         let hash = self.hash(source);
-        let sets = self.used.len() / WAYS;
-        let first = usize::try_from(hash % sets as u64).unwrap_or(0) * WAYS;
-        let set = self.used.get(first..first + WAYS).unwrap_or_default();
+        let first = self.first(hash);
+        let set = self.set(hash);
         let known = set.iter().position(|used| used.hash == hash);
         let way = known.unwrap_or_else(|| {
             let oldest = set.iter().enumerate().min_by_key(|(_, used)| used.at_ms);
@@ -141,11 +152,27 @@ impl Meter {
         used
     }
 
+    /// The slots that may hold this hash.
+    fn set(&self, hash: u64) -> &[Used] {
+        let first = self.first(hash);
+        self.used.get(first..first + WAYS).unwrap_or_default()
+    }
+
+    fn first(&self, hash: u64) -> usize {
+        let sets = self.used.len() / WAYS;
+        usize::try_from(hash % sets as u64).unwrap_or(0) * WAYS
+    }
+
     fn hash(&self, source: &str) -> u64 {
         let digest = Sha256::new().chain_update(self.seed).chain_update(source.as_bytes()).finalize();
         let hash = digest.iter().take(8).fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
         hash.max(1)
     }
+}
+
+/// The thousandths of an event that a source may use at once; a whole batch always fits.
+fn most(rate: u64) -> u64 {
+    (rate * RATE_SECONDS * 1_000).max(thousandths(BATCH_EVENTS_MAX))
 }
 
 fn thousandths(count: usize) -> u64 {
@@ -176,6 +203,21 @@ mod tests {
         assert_eq!(meter.take_events("a", 1, &at(-60_000)), Err(1));
         assert_eq!(meter.take_events("a", 1, &at(1_000)), Err(1));
         assert_eq!(meter.take_events("a", 1, &at(1_010)), Ok(()));
+    }
+
+    #[test]
+    fn the_wait_of_a_source_is_that_of_one_event() {
+        let mut meter = Meter::default();
+        assert_eq!(meter.wait("a", &at(0)), None);
+        assert_eq!(meter.take_events("a", 6_000, &at(0)), Ok(()));
+        for ms in [0, 9, 10, 500] {
+            assert_eq!(meter.wait("a", &at(ms)), (ms < 10).then_some(1), "{ms}");
+        }
+        assert_eq!(meter.wait("b", &at(0)), None);
+        // It takes nothing, and refills nothing.
+        assert_eq!(meter.take_events("a", 1, &at(10)), Ok(()));
+        assert_eq!(meter.wait("a", &at(10)), Some(1));
+        assert_eq!(meter.take_events("a", 1, &at(10)), Err(1));
     }
 
     #[test]

@@ -9,6 +9,7 @@ import { Pointers } from "./pointers.js";
 export const INTERNAL = 0;
 export const STORAGE = 1;
 export const BODY = 2;
+export const RATE = 3;
 
 const NOTHING = new Uint8Array();
 
@@ -63,10 +64,13 @@ class Engine {
     return this.#pointers.refresh(env);
   }
 
-  /** From the head of a request and the declared length of its body: the answer, or the largest body to read. */
+  /**
+   * From the head of a request and the declared length of its body: the answer, or the largest body to read, and whether
+   * the rate of its source holds.
+   */
   admit(head, declared) {
     const out = this.#planes.visitors(ADMIT, new FrameWriter(head.length + 8).long(declared).raw(head).done());
-    return out.byte() === 0 ? { response: readResponse(out) } : { max: out.number() };
+    return out.byte() === 0 ? { response: readResponse(out) } : { max: out.number(), metered: out.byte() === 1 };
   }
 
   /** The next step for a request. */

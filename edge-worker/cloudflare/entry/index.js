@@ -2,10 +2,10 @@
 //
 // A plain object is the default export and small bodies are read whole, because that costs least on this platform.
 
-import { BODY, INTERNAL, STORAGE, engine } from "./engine.js";
+import { BODY, INTERNAL, RATE, STORAGE, engine } from "./engine.js";
 import { control, writer } from "./objects.js";
 import { patiently } from "./patience.js";
-import { appendBody, bodyOf, discardBody, encodeHead } from "./request.js";
+import { appendBody, bodyOf, discardBody, encodeHead, sourceOf } from "./request.js";
 import { lookUp, withoutCopies } from "./snapshots.js";
 
 export { UsherStore } from "./store.js";
@@ -20,13 +20,14 @@ export default {
       frame = encoded.done();
       const body = bodyOf(request);
       let max = body.declared;
-      if (!body.small) {
+      if (!body.small || env.USHER_RATE) {
         const admitted = service.admit(frame, body.declared);
-        if (admitted.response) {
+        const refused = admitted.response ?? (admitted.metered && (await overRate(env, request)) && service.failed(frame, RATE));
+        if (refused) {
           await discardBody(request);
-          return admitted.response;
+          return refused;
         }
-        max = admitted.max;
+        if (!body.small) max = admitted.max;
       }
       if (!(await appendBody(encoded, request, body, max))) return service.failed(frame, BODY);
       frame = encoded.done();
@@ -50,6 +51,19 @@ export default {
     }
   },
 };
+
+/** True if the rate-limiting binding, where there is one, has counted too many requests of this source in this location. */
+async function overRate(env, request) {
+  const key = sourceOf(request);
+  if (!env.USHER_RATE || !key) return false;
+  try {
+    return !(await env.USHER_RATE.limit({ key })).success;
+  } catch (error) {
+    // Whoever is counted elsewhere, too, is not refused for want of this count.
+    console.error(JSON.stringify({ event: "rate_unavailable", detail: String(error?.message ?? error) }));
+    return false;
+  }
+}
 
 /** An answer in the format of the route, or a constant one if there is no instance. */
 function inNeed(service, frame) {

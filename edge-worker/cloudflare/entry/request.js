@@ -26,16 +26,17 @@ export function encodeHead(request, names) {
   // The platform's facts, under names that are never read from a caller.
   if (request.cf?.country) headers.push(["usher-edge-country", request.cf.country]);
   if (request.cf?.city) headers.push(["usher-edge-city", request.cf.city]);
-  const address = request.headers.get("cf-connecting-ip");
-  if (address) headers.push(["usher-edge-source", sourceOf(address)]);
+  const source = sourceOf(request);
+  if (source) headers.push(["usher-edge-source", source]);
   frame.number(headers.length);
   for (const [name, value] of headers) frame.text(name).text(value);
   return frame;
 }
 
 /** The unit that rates count: an IPv4 address, or the /64 of an IPv6 address, which belongs to one customer. */
-function sourceOf(address) {
-  if (!address.includes(":")) return address;
+export function sourceOf(request) {
+  const address = request.headers.get("cf-connecting-ip");
+  if (!address?.includes(":")) return address;
   const [head, tail = ""] = address.split("::");
   const [front, back] = [head, tail].map((part) => part.split(":").filter(Boolean));
   const zeros = Array(Math.max(0, 8 - front.length - back.length)).fill("0");

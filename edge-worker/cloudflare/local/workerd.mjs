@@ -20,6 +20,7 @@ const COMPATIBILITY_DATE = "2026-10-20";
  * @param {string} options.keys    USHER_KEYS
  * @param {boolean} [options.demo] USHER_DEMO=1
  * @param {string} [options.form]  USHER_FORM; "2" when missing, empty for none
+ * @param {number} [options.rate]  requests a minute and source by a rate-limiting binding; none when missing
  * @param {string} [options.www]   folder of a site to serve beside the worker
  * @param {{key: string, certificate: string}} [options.tls] PEM texts; serves HTTPS instead of HTTP
  * @param {"inherit"|"ignore"|"pipe"} [options.log]
@@ -95,7 +96,7 @@ ${modules.map((name) => `        (name = "${name}", esModule = ${embed(join(reso
 ${wasm.map((name) => `        (name = "${name}", wasm = ${embed(join(resolve(dist), name))})`).join(",\n")}]`;
 }
 
-function capnp({ dist, data, port, www, tls, form = "2" }) {
+function capnp({ dist, data, port, www, tls, rate, form = "2" }) {
   const text = (value) => JSON.stringify(value);
   const here = join(root, "edge-worker/cloudflare/local");
   // An embedded file is found from where the configuration lies; a leading slash would mean the import path.
@@ -115,11 +116,18 @@ function capnp({ dist, data, port, www, tls, form = "2" }) {
     (name = "sdk", disk = (path = ${text(join(root, "node_modules/td-js-sdk/dist"))})),
     (name = "state", disk = (path = ${text(join(data, "site"))}))`
     : "";
+  const rateBinding = rate
+    ? `,
+        (name = "USHER_RATE", wrapped = (moduleName = "usher-local:rate", innerBindings = [(name = "limit", json = "${rate}")]))`
+    : "";
+  const rateModule = `extensions = [(modules = [
+    (name = "usher-local:rate", internal = true, esModule = ${embed(join(here, "rate.js"))})])],
+  `;
   if (www) mkdirSync(join(data, "site"), { recursive: true });
   return `using Workerd = import "/workerd/workerd.capnp";
 
 const config :Workerd.Config = (
-  services = [
+  ${rate ? rateModule : ""}services = [
     (name = "usher", worker = (
       compatibilityDate = "${COMPATIBILITY_DATE}",
       ${modulesOf(dist, data)},
@@ -130,7 +138,7 @@ const config :Workerd.Config = (
         (name = "USHER_KV", kvNamespace = "kv"),
         (name = "USHER_KEYS", fromEnvironment = "USHER_KEYS"),
         (name = "USHER_DEMO", fromEnvironment = "USHER_DEMO"),
-        (name = "USHER_FORM", text = ${text(form)})])),
+        (name = "USHER_FORM", text = ${text(form)})${rateBinding}])),
     (name = "do-disk", disk = (path = ${text(join(data, "do"))}, writable = true)),
     (name = "kv", worker = (
       compatibilityDate = "${COMPATIBILITY_DATE}",

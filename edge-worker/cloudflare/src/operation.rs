@@ -68,8 +68,12 @@ impl Instance {
     /// `request` → `0 response | 1 shard message | 2 shard message cache-key | 3 hash body message restore | 4 message |
     /// 5`, which hands the request over to the control plane
     fn front(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
-        let edge = self.edge.as_ref()?;
-        match with_request(&mut input, |request| front::handle(edge, request))? {
+        let edge = self.edge.as_mut()?;
+        let step = with_request(&mut input, |request| match front::handle(edge, request) {
+            Step::Respond(answer) => Step::Respond(front::charge(edge, &request.head(), answer)),
+            step => step,
+        })?;
+        match step {
             Step::Respond(answer) => response(out.byte(0), &answer),
             Step::Write { shard, message } => {
                 out.byte(1).number(shard).bytes(&message);
@@ -260,19 +264,26 @@ impl Instance {
         Some(())
     }
 
-    /// `0 internal | 1 storage | 2 body · head` → `response`, in the format of its route
+    /// `0 internal | 1 storage | 2 body | 3 rate · head` → `response`, in the format of its route
     fn failed(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let refusal = match input.byte()? {
             0 => Refusal::INTERNAL,
             1 => Refusal::STORAGE,
-            _ => Refusal::EVENT_INVALID,
+            2 => Refusal::EVENT_INVALID,
+            _ => Refusal::RATE,
         };
-        let edge = self.edge.as_ref()?;
-        response(out, &with_head(&mut input, |head, _| front::failed(edge, head, refusal))?);
+        let edge = self.edge.as_mut()?;
+        response(
+            out,
+            &with_head(&mut input, |head, _| {
+                let refused = front::failed(edge, head, refusal);
+                front::charge(edge, head, refused)
+            })?,
+        );
         Some(())
     }
 
-    /// `bytes of the body, -1 unknown · head` → `0 response | 1 most bytes of the body`
+    /// `bytes of the body, -1 unknown · head` → `0 response | 1 most bytes of the body · metered?`
     fn admit(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let edge = self.edge.as_ref()?;
         let declared = usize::try_from(input.long()?).unwrap_or(0);
@@ -283,6 +294,7 @@ impl Instance {
             }
             Ok(admitted) => {
                 out.byte(1).number(u32::try_from(admitted.body_bytes_max()).unwrap_or(u32::MAX));
+                out.byte(u8::from(admitted.is_metered()));
             }
         })
     }

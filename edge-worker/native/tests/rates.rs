@@ -28,8 +28,12 @@ fn a_source_has_its_rate_and_others_have_theirs() {
     assert_eq!(batch(&serving, WRITE_KEY, "198.51.100.1", 500, 0).status, 200);
     let refused = batch(&serving, WRITE_KEY, "198.51.100.1", 100, 0);
     assert_eq!((refused.status, &refused.body["code"]), (429, &json!(2003)), "{refused:?}");
-    // A page reads it, and when to come again: 100 events are 50 s, less what has passed.
+    // A page reads it, and when to come again: one event is there in half a second, and before that no body is looked at.
     assert_eq!(refused.header("access-control-allow-origin"), Some(ORIGIN));
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    // As soon as there is one, a batch hears how long it takes until there are enough: 100 are 50 s, less what has passed.
+    std::thread::sleep(std::time::Duration::from_millis(600));
+    let refused = batch(&serving, WRITE_KEY, "198.51.100.1", 100, 0);
     let seconds: u64 = refused.header("retry-after").unwrap().parse().unwrap();
     assert!((40..=50).contains(&seconds), "{seconds}");
     // What a caller writes itself is no proxy's word; a server has no rate; another source has its own.
@@ -170,4 +174,24 @@ fn lookups_by_a_public_token_and_bodies_without_events_draw_on_the_rate() {
     assert_eq!(nothing(&["1"; 490].join(",")), 200);
     let refused = (0..40).any(|_| nothing("") == 429);
     assert!(refused, "bodies without events take nothing");
+    // Nor is a body free that is no JSON, no gzip, or of an unknown table.
+    for (from, path, body, packed) in [
+        ("198.51.100.4", "/web/pageviews", "{", false),
+        ("198.51.100.5", "/web/pageviews", "{}", true),
+        ("198.51.100.6", "/web/no_such_table", "{\"events\":[]}", false),
+    ] {
+        let send = || {
+            let mut headers = vec![page[0], page[2], ("x-forwarded-for", from)];
+            headers.extend(packed.then_some(("content-encoding", "gzip")));
+            serving.post(path, &headers, body.as_bytes()).status
+        };
+        let first = send();
+        assert!(first == 400 || first == 404, "{first}");
+        assert_eq!(batch(&serving, WRITE_KEY, from, 490, 0).status, 200);
+        assert!((0..40).any(|_| send() == 429), "{path} {body} is free");
+    }
+    // Without a key there is no source to charge.
+    let stranger = || serving.post("/web/pageviews", &[("x-forwarded-for", "198.51.100.7")], b"{").status;
+    assert!((0..510).all(|_| stranger() == 401));
+    assert_eq!(batch(&serving, WRITE_KEY, "198.51.100.7", 490, 0).status, 200);
 }

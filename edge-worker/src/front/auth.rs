@@ -34,6 +34,11 @@ impl Callers {
     pub(super) fn include_pages(self) -> bool {
         matches!(self, Callers::PublicToken | Callers::Ingest | Callers::Lookup | Callers::Explain)
     }
+
+    /// True if public keys, or tokens for pages, may call.
+    pub(super) fn include_public_keys(self) -> bool {
+        self == Callers::PrivateToken || self.include_pages()
+    }
 }
 
 /// The rights of an authorized caller.

@@ -57,6 +57,16 @@ impl Admitted<'_> {
     pub fn body_bytes_max(&self) -> usize {
         self.route.body_bytes_max.unwrap_or(0)
     }
+
+    /// True if the request draws on its source's rate.
+    pub fn is_metered(&self) -> bool {
+        self.metered_source().is_some()
+    }
+
+    /// The source whose rate the request draws on.
+    fn metered_source(&self) -> Option<&str> {
+        self.checked.source().filter(|_| self.route.callers.include_public_keys())
+    }
 }
 
 /// Checks route, method, key, token, page and encoding, by the head of a request alone.
@@ -131,6 +141,11 @@ pub fn admit<'a>(edge: &'a Edge, head: &Head<'a>) -> Result<Admitted<'a>, Respon
 /// assert!(matches!(front::serve(&edge, &admitted, b""), Step::Write { .. } | Step::Respond(_)));
 /// ```
 pub fn serve(edge: &Edge, admitted: &Admitted<'_>, body: &[u8]) -> Step {
+    // Where the rate is used up the body is not looked at.
+    let ambient = &admitted.checked.head.ambient;
+    if let Some(seconds) = admitted.metered_source().and_then(|source| edge.meter.wait(source, ambient)) {
+        return Step::Respond(over_rate(admitted, seconds));
+    }
     let result = match admitted.route.body_bytes_max {
         Some(max) if body.len() > max => Err(Refusal::TOO_LARGE.into()),
         _ => (admitted.route.handler)(edge, &admitted.checked, body),
@@ -139,6 +154,29 @@ pub fn serve(edge: &Edge, admitted: &Admitted<'_>, body: &[u8]) -> Step {
     result.unwrap_or_else(|refused| {
         Step::Respond(refuse(admitted.route.family, &refused.with_cors(admitted.checked.caller.origin)))
     })
+}
+
+/// The answer to a request that was refused before any message, charged to its source's rate as one event: reading a body
+/// costs as much when it is refused. A refusal by the head alone costs nothing.
+pub fn charge(edge: &mut Edge, head: &Head<'_>, answer: Response) -> Response {
+    if !(400..500).contains(&answer.status) || answer.status == Refusal::RATE.status {
+        return answer;
+    }
+    let Ok(admitted) = admit(edge, head) else { return answer };
+    let Some(source) = admitted.metered_source() else { return answer };
+    let ambient = admitted.checked.head.ambient;
+    let used_up = edge.meter.wait(source, &ambient).map(|seconds| over_rate(&admitted, seconds));
+    let source = source.to_owned();
+    used_up.unwrap_or_else(|| {
+        // It fits, or there was a wait.
+        let _ = edge.meter.take_events(&source, 1, &ambient);
+        answer
+    })
+}
+
+fn over_rate(admitted: &Admitted<'_>, seconds: u64) -> Response {
+    let refused = Refused::from(Refusal::RATE).with_cors(admitted.checked.caller.origin);
+    refuse(admitted.route.family, &refused).header("retry-after", seconds.to_string())
 }
 
 /// Takes a lookup from its source's rate, as one event ([`lookup::meter`]): for hosts with a module of the control plane,

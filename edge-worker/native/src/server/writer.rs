@@ -147,7 +147,10 @@ fn answer(edge: &mut Edge, store: &mut SqliteStore, job: &Job) -> Response {
             ambient.now_ms = now_ms();
             serve(edge, store, &Request { method, target, headers, body, ambient }, &mut log)
         }
-        Err(refusal) => front::failed(edge, &job.head(), *refusal),
+        Err(refusal) => {
+            let refused = front::failed(edge, &job.head(), *refusal);
+            front::charge(edge, &job.head(), refused)
+        }
     }
 }
 
