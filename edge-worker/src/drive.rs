@@ -221,6 +221,16 @@ pub fn open(edge: &mut Edge, message: &[u8]) -> Result<Opened, Response> {
     open_metered(edge, message, false)
 }
 
+/// The same for a message that was opened before, and is opened again because its commit failed or this writer had to
+/// catch up: its events are not counted twice.
+///
+/// # Errors
+///
+/// The answer to a message that is refused at once.
+pub fn open_again(edge: &mut Edge, message: &[u8]) -> Result<Opened, Response> {
+    open_metered(edge, message, true)
+}
+
 /// `again`: the message was metered before.
 fn open_metered(edge: &mut Edge, message: &[u8], again: bool) -> Result<Opened, Response> {
     let mut opened = open_unmetered(edge, message)?;

@@ -8,7 +8,7 @@ use crate::wire::frame::FrameWriter;
 
 /// A header that only the host reads, `<Unix milliseconds> <names>`: copies of snapshots that the message makes wrong, by
 /// their names in caches, separated by commas; `*` is all that were taken until then.
-pub(crate) const FORGET: &str = "usher-forget";
+pub const FORGET: &str = "usher-forget";
 /// A header that only the host reads, of the answer to a request for a snapshot: the name under which it may be kept.
 pub(crate) const SNAPSHOT_NAME: &str = "usher-snapshot";
 

@@ -19,8 +19,9 @@ use crate::store::{Found, Published, Read, Release, Write};
 use crate::wire::json::Json;
 use crate::wire::{Response, entity_tag};
 
-/// A header of the control object's answer for its host: the hashes of bodies that are no longer needed.
-pub(crate) const DROPPED: &str = "usher-dropped";
+/// A header of the control object's answer that only the host reads: the hashes of bodies that are no longer needed,
+/// separated by commas.
+pub const DROPPED: &str = "usher-dropped";
 
 /// A header of the control object's answer with the form that is written there.
 const FORM: &str = "usher-form";
