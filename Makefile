@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo attacks test soak costs mutants fuzz fuzz-module worker size size-engine bench-engine bench-worker lint clean-state setup
+.PHONY: help demo attacks test soak costs mutants fuzz fuzz-module worker spin size size-engine bench-engine bench-worker lint clean-state setup
 
 PORT ?= 8787
 WORKER := target/worker/release
@@ -51,6 +51,10 @@ fuzz-module: ## build what is fuzzed to wasm
 
 worker: setup ## build the Cloudflare worker into edge-worker/cloudflare/dist, ready for wrangler
 	@node edge-worker/cloudflare/build.mjs edge-worker/cloudflare/dist
+
+spin: setup ## build the Spin component, which edge-worker/spin/spin.toml names
+	@cargo build --locked --quiet --release --target wasm32-wasip2 -p usher-spin
+	@echo "built $(TARGET)/wasm32-wasip2/release/usher_spin.wasm"
 
 size: setup ## print raw and gzip bytes of what ships, and how the worker's module grew (CHECK=1 fails if it did)
 	@node edge-worker/cloudflare/build.mjs $(WORKER)

@@ -98,6 +98,23 @@ store     → engine frame objects
 index     → engine objects patience request snapshots store
 ";
 
+const SPIN: &str = "
+(all)     → limits log
+
+edge      →
+patience  →
+response  →
+room      →
+copies    → patience
+database  → edge
+request   → patience room
+attempt   → database edge
+bundles   → attempt copies database edge
+instance  → bundles database edge
+deliver   → attempt edge instance
+serve     → attempt copies deliver edge instance request room
+";
+
 const NATIVE: &str = "
 (all)       → exit
 
@@ -126,25 +143,28 @@ usher_engine     →
 usher_config     → usher_engine
 usher_edge       → usher_engine
 usher_cloudflare → usher_edge
+usher_spin       → usher_edge
 usher            → usher_config usher_edge usher_engine
 usher_tests      → usher_config usher_edge usher_engine
 ";
 
 /// A crate or a folder of scripts: where its files are, and what its rooms may import.
-const HOUSES: [(&str, &str); 6] = [
+const HOUSES: [(&str, &str); 7] = [
     ("engine/src", ENGINE),
     ("engine/config/src", CONFIG),
     ("edge-worker/src", EDGE),
     ("edge-worker/cloudflare/src", CLOUDFLARE),
     ("edge-worker/cloudflare/entry", ENTRY),
+    ("edge-worker/spin/src", SPIN),
     ("edge-worker/native/src", NATIVE),
 ];
 
-const CRATE_FOLDERS: [(&str, &str); 6] = [
+const CRATE_FOLDERS: [(&str, &str); 7] = [
     ("engine/src", "usher_engine"),
     ("engine/config/src", "usher_config"),
     ("edge-worker/src", "usher_edge"),
     ("edge-worker/cloudflare/src", "usher_cloudflare"),
+    ("edge-worker/spin/src", "usher_spin"),
     ("edge-worker/native/src", "usher"),
     ("tests/src", "usher_tests"),
 ];

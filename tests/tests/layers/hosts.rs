@@ -1,7 +1,5 @@
 //! Hosts move bytes: they know no field and decide no status, and what ships listens to no test.
 
-use std::path::PathBuf;
-
 use usher_tests::deployment::root;
 
 use crate::{code, files, lines_with, none};
@@ -10,9 +8,10 @@ use crate::{code, files, lines_with, none};
 fn hosts() -> Vec<(String, String)> {
     let mut hosts = files("edge-worker/cloudflare/src", &[".rs"]);
     hosts.extend(files("edge-worker/cloudflare/entry", &[".js"]));
+    hosts.extend(files("edge-worker/spin/src", &[".rs"]));
     hosts.extend(files("edge-worker/native/src/server", &[".rs"]));
     hosts.extend(files("edge-worker/native/src", &["server.rs", "store.rs"]));
-    assert!(hosts.len() >= 10, "{:?}", hosts.iter().map(|(path, _)| path).collect::<Vec<_>>());
+    assert!(hosts.len() >= 24, "{:?}", hosts.iter().map(|(path, _)| path).collect::<Vec<_>>());
     hosts
 }
 
@@ -79,24 +78,23 @@ fn what_tests_may_say_to_a_build_is_behind_features() {
 
 #[test]
 fn what_ships_has_no_ear_for_tests() {
-    for module in ["usher.wasm", "usher-control.wasm"] {
-        let built = root().join("target/worker/release").join(module);
+    let of_worker = |module: &str| [format!("worker/release/{module}"), format!("worker/test/{module}")];
+    let spin = "wasm32-wasip2/release/usher_spin.wasm";
+    let builds =
+        [of_worker("usher.wasm"), of_worker("usher-control.wasm"), [spin.to_owned(), format!("spin/{spin}")]];
+    let has = |bytes: &[u8], word: &str| bytes.windows(word.len()).any(|window| window == word.as_bytes());
+    for [ships, tested] in builds {
+        let built = root().join("target").join(ships);
         let Ok(bytes) = std::fs::read(&built) else {
-            println!("skipped: {} is not there; `make worker` and `make test` build it", built.display());
-            return;
+            println!("skipped: {} is not there; make builds it", built.display());
+            continue;
         };
         for word in ["x-usher-now", "x-usher-fault"] {
-            let found = bytes.windows(word.len()).any(|window| window == word.as_bytes());
-            assert!(!found, "{}: a build that ships knows {word}", built.display());
+            assert!(!has(&bytes, word), "{}: a build that ships knows {word}", built.display());
         }
         // A build with them does know them, or the search above finds nothing at all.
-        let test = PathBuf::from("target/worker/test").join(module);
-        if let Ok(bytes) = std::fs::read(root().join(test)) {
-            let word = b"x-usher-now";
-            assert!(
-                bytes.windows(word.len()).any(|window| window == word),
-                "the test build has lost its clock"
-            );
+        if let Ok(bytes) = std::fs::read(root().join("target").join(tested)) {
+            assert!(has(&bytes, "x-usher-now"), "the test build has lost its clock");
         }
     }
 }

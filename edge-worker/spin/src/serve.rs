@@ -1,0 +1,93 @@
+//! One request, from head to answer.
+
+use spin_sdk::wasip3::http::types;
+use usher_edge::lookup::{self, Candidate};
+use usher_edge::{DROPPED, FORGET, Refusal, Response, Step, front};
+
+use crate::attempt::Lock;
+use crate::copies;
+use crate::deliver::deliver;
+use crate::edge::edge;
+use crate::instance::{catch_up, refresh};
+use crate::request::Incoming;
+use crate::room::Room;
+
+/// The service's answer.
+pub(crate) async fn answer(request: types::Request) -> Response {
+    let mut incoming = match Incoming::of(request) {
+        Ok(incoming) => incoming,
+        Err(refusal) => return Response::refused(refusal),
+    };
+    catch_up().await;
+    // A body is read only for a caller who may send it.
+    let admitted = edge(|edge| {
+        let head = incoming.head();
+        match front::admit(edge, &head) {
+            Ok(admitted) if incoming.declares_more_than(admitted.body_bytes_max()) => {
+                Err(front::failed(edge, &head, Refusal::TOO_LARGE))
+            }
+            Ok(admitted) => Ok(admitted.body_bytes_max()),
+            Err(refused) => Err(refused),
+        }
+    });
+    let most = match admitted {
+        Ok(most) => most,
+        Err(refused) => {
+            incoming.discard().await;
+            return refused;
+        }
+    };
+    // Held until the answer is there.
+    let mut room = Room::default();
+    let body = match incoming.body(most, &mut room).await {
+        Ok(body) => body,
+        Err(refusal) => return edge(|edge| front::failed(edge, &incoming.head(), refusal)),
+    };
+    // The head is checked again: the edge may have changed while the body came.
+    let step = edge(|edge| front::handle(edge, &incoming.with(&body)));
+    drop(body);
+    match step {
+        Step::Respond(response) => response,
+        Step::Write { message, .. } => {
+            let mut response = deliver(&message, Lock::FromRead).await;
+            // No snapshots are kept.
+            response.headers.retain(|(name, _)| *name != FORGET);
+            response
+        }
+        // The commit stores the body with its pointer. The instance that installs it first makes the copy.
+        Step::Publish { message, restore, .. } => {
+            if let Some(restore) = restore {
+                deliver(&restore, Lock::FromRead).await;
+            }
+            instruct(&message).await
+        }
+        Step::Control { message } => instruct(&message).await,
+        // This build has the control plane.
+        Step::ControlPlane => edge(|edge| front::failed(edge, &incoming.head(), Refusal::INTERNAL)),
+        Step::LookUp(pending) => {
+            if let Err(refused) = edge(|edge| lookup::meter(edge, &pending)) {
+                return refused;
+            }
+            let snapshot = deliver(&pending.message, Lock::ForWrite).await;
+            let candidate =
+                if snapshot.status == 200 { Candidate::Writer(&snapshot.body) } else { Candidate::Nothing };
+            edge(|edge| {
+                lookup::answer(edge, &pending, candidate, i64::MIN)
+                    .unwrap_or_else(|| front::failed(edge, &incoming.head(), Refusal::STORAGE))
+            })
+        }
+    }
+}
+
+/// Delivers a message about bundles, and catches up with it. Deletes the copies of bodies that it dropped.
+async fn instruct(message: &[u8]) -> Response {
+    let mut response = deliver(message, Lock::FromRead).await;
+    let is_dropped = |(name, _): &mut (&'static str, String)| *name == DROPPED;
+    let dropped: Vec<_> = response.headers.extract_if(.., is_dropped).map(|(_, hashes)| hashes).collect();
+    // This instance runs the new bundle at once; others read its pointer.
+    refresh().await;
+    for hash in dropped.iter().flat_map(|hashes| hashes.split(',')) {
+        copies::delete(hash).await;
+    }
+    response
+}
