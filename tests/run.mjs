@@ -15,6 +15,8 @@ const built = {
   USHER_TEST_NATIVE: host,
   USHER_TEST_WORKER: join(target, "worker/test"),
   USHER_TEST_WORKER_RELEASE: join(target, "worker/release"),
+  USHER_TEST_SPIN: join(target, "spin/debug/usher-spin-host"),
+  USHER_TEST_SPIN_COMPONENT: join(target, "spin/usher_spin.cwasm"),
 };
 const total = { passed: 0, failed: 0, skipped: 0 };
 const minutes = [];
@@ -36,6 +38,14 @@ await layer("no std", () =>
   run("cargo", ["build", "--locked", "--quiet", "--manifest-path", "tests/no-std/Cargo.toml", "--target", "x86_64-unknown-none"]),
 );
 await layer("units", () => run("cargo", ["test", "--locked", "--quiet", "--workspace", "--exclude", "usher-tests"]));
+await layer("spin", async () => {
+  // In its own target folder, because its profile and features differ.
+  const into = join(target, "spin");
+  await run("cargo", ["build", "--locked", "--quiet", "--release", "--target", "wasm32-wasip2", "--target-dir", into, "-p", "usher-spin", "--features", "test-clock,fault"]);
+  await run("cargo", ["build", "--locked", "--quiet", "--target-dir", into, "--manifest-path", "tests/spin/Cargo.toml"]);
+  await run(built.USHER_TEST_SPIN, ["compile", join(into, "wasm32-wasip2/release/usher_spin.wasm"), built.USHER_TEST_SPIN_COMPONENT]);
+  await run("node", ["--test", ...tests("spin")], built);
+});
 await layer("vectors", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "suite"], built));
 await layer("criteria", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "sqlite", "--test", "print", "--test", "round_trip"]));
 await layer("fuzz", async () => {

@@ -88,6 +88,16 @@ pub struct Step {
     /// The earlier look that must have seen another profile.
     #[serde(default)]
     pub unlike: Option<String>,
+    /// Hosts that cannot do it, with the reason.
+    #[serde(default)]
+    pub skip: BTreeMap<String, String>,
+}
+
+impl Vector {
+    /// The steps that a host cannot do, each with the reason.
+    pub fn skipped_steps<'v>(&'v self, host: &'v str) -> impl Iterator<Item = (&'v str, &'v str)> {
+        self.steps.iter().filter_map(move |step| Some((step.name.as_str(), step.skip.get(host)?.as_str())))
+    }
 }
 
 /// The compression of a body.

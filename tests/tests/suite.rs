@@ -2,11 +2,12 @@
 //!
 //! Hosts that are processes run where they have been built: `USHER_TEST_NATIVE` names the binary with a test clock,
 //! `USHER_TEST_WORKER` the folder of the worker with one, and `USHER_TEST_WORKER_RELEASE` that of the worker that
-//! ships. `make test` builds all of them; without one its host is skipped, and that is said.
+//! ships; `USHER_TEST_SPIN` the program that stands for Spin, and `USHER_TEST_SPIN_COMPONENT` what it compiled. `make test`
+//! builds all of them; without one its host is skipped, and that is said.
 
 use usher_tests::criteria;
 use usher_tests::run::{Outcome, run};
-use usher_tests::target::{InProcess, Native, Target, Workerd};
+use usher_tests::target::{InProcess, Native, Spin, Target, Workerd};
 use usher_tests::vector::{self, Vector};
 
 type Start = Box<dyn Fn() -> Box<dyn Target>>;
@@ -34,7 +35,12 @@ fn main() {
         for (path, vector) in &vectors {
             match reason_to_skip(vector, host, live) {
                 Some(reason) => tally.skip(&format!("{host} {path}"), reason),
-                None => tally.add(host, path, run(vector, start().as_mut())),
+                None => {
+                    for (step, reason) in vector.skipped_steps(host) {
+                        tally.skip(&format!("{host} {path}/{step}"), reason);
+                    }
+                    tally.add(host, path, run(vector, host, start().as_mut()));
+                }
             }
         }
         for (path, table) in &visits {
@@ -99,10 +105,14 @@ fn hosts() -> Vec<(&'static str, bool, Option<Start>)> {
     let worker = |name: &str, live: bool| {
         built(name).map(|dist| -> Start { Box::new(move || Box::new(Workerd::start(&dist, live))) })
     };
+    let spin = built("USHER_TEST_SPIN").zip(built("USHER_TEST_SPIN_COMPONENT")).map(
+        |(program, component)| -> Start { Box::new(move || Box::new(Spin::start(&program, &component))) },
+    );
     vec![
         ("in-process", false, Some(Box::new(|| Box::new(InProcess::start())))),
         ("native", false, native),
         ("workerd", false, worker("USHER_TEST_WORKER", false)),
+        ("spin", false, spin),
         ("workerd-release", true, worker("USHER_TEST_WORKER_RELEASE", true)),
     ]
 }

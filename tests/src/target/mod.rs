@@ -4,7 +4,7 @@ mod memory;
 mod process;
 
 pub use memory::InProcess;
-pub use process::{Native, Workerd};
+pub use process::{Native, Spin, Workerd};
 
 /// One host, started empty.
 pub trait Target {

@@ -14,6 +14,9 @@ pub struct Native(Process);
 /// The worker in workerd.
 pub struct Workerd(Process);
 
+/// The Spin component, in a program that runs it as Spin does.
+pub struct Spin(Process);
+
 struct Process {
     child: Child,
     url: String,
@@ -28,10 +31,19 @@ impl Native {
         let data = fresh_folder();
         let mut command = Command::new(program);
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(&data);
-        // `listening on http://127.0.0.1:1234`
-        let said =
-            |line: &str| line.split_whitespace().find(|word| word.starts_with("http://")).map(str::to_owned);
-        Native(Process::start(command, data, live, said))
+        Native(Process::start(command, data, live, listening))
+    }
+}
+
+impl Spin {
+    /// Starts an application; `program` compiled the component.
+    pub fn start(program: &str, component: &str) -> Spin {
+        let data = fresh_folder();
+        let mut command = Command::new(program);
+        command.args(["serve", component]).arg(root().join("edge-worker/spin/spin.toml"));
+        command.arg("--data").arg(&data);
+        command.env("SPIN_VARIABLE_USHER_KEYS", Keys::demo().secret()).env("SPIN_VARIABLE_USHER_DEMO", "1");
+        Spin(Process::start(command, data, false, listening))
     }
 }
 
@@ -57,6 +69,12 @@ impl Target for Native {
 
     fn live(&self) -> bool {
         self.0.live
+    }
+}
+
+impl Target for Spin {
+    fn call(&mut self, call: &Call<'_>) -> Answer {
+        self.0.call(call)
     }
 }
 
@@ -134,6 +152,11 @@ impl Drop for Process {
         let _ = self.child.wait();
         let _ = std::fs::remove_dir_all(&self.data);
     }
+}
+
+/// The address in `listening on http://127.0.0.1:1234`.
+fn listening(line: &str) -> Option<String> {
+    line.split_whitespace().find(|word| word.starts_with("http://")).map(str::to_owned)
 }
 
 fn fresh_folder() -> PathBuf {
