@@ -64,6 +64,8 @@ function optimize(built, wasm) {
   writeFileSync(silent, withSilentPanics(built));
   run(process.execPath, [
     join(root, "node_modules/binaryen/bin/wasm-opt"),
+    // The first 1,024 bytes are the last of the stack: no address is counted from below them.
+    "--low-memory-unused",
     // Control flow is rebuilt from flat code, which is smaller than what the compiler leaves.
     "--flatten",
     "--rereloop",
