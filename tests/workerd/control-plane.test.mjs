@@ -60,7 +60,14 @@ test("a bundle that traps in the control plane alone serves its visitors, and st
     const body = { audience: broken, personalization: "web_personalization", key: { name: "td_client_id", value: "somebody" } };
     return worker.call("POST", "/v1/personalize", as.server, body);
   };
+  const started = () => worker.log.split("in the control plane").length - 1;
   await publish("x-usher-fault: control install from 1");
+  // What visitors do starts no instance of it, which would trap.
+  assert.equal((await worker.batch("pageviews", [{ td_client_id: "other", td_path: "/" }])).status, 200);
+  assert.equal((await worker.lookup("other")).status, 200);
+  assert.equal((await worker.call("GET", "/healthz")).status, 200);
+  assert.equal((await worker.event("pageviews", { td_client_id: "other", td_path: "/" })).status, 200);
+  assert.equal(started(), 0, worker.log);
   for (let round = 1; round <= 3; round++) {
     assert.equal((await look()).status, 200);
     const refused = await importRows(worker, [{ customer_id: "c-1001" }], broken);
@@ -69,7 +76,7 @@ test("a bundle that traps in the control plane alone serves its visitors, and st
     assert.deepEqual([imported.status, imported.json.imported], [200, 1], imported.text);
     await view(worker, "steady", round);
   }
-  assert.equal(worker.log.split("in the control plane").length - 1, 1, `it is tried once: ${worker.log}`);
+  assert.equal(started(), 1, `it is tried once: ${worker.log}`);
   await publish("sound");
   assert.equal((await importRows(worker, [{ customer_id: "c-1001" }], broken)).status, 200);
 });
