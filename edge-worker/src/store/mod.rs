@@ -144,6 +144,11 @@ impl Write {
         self.probed_ms = self.probed_ms.or(other.probed_ms);
     }
 
+    /// The number of profiles that are stored for the first time.
+    pub(crate) fn new_profiles(&self) -> usize {
+        self.profiles.iter().filter(|row| row.version == 1).count()
+    }
+
     /// True if there is nothing to write.
     pub fn is_empty(&self) -> bool {
         *self == Write::default()

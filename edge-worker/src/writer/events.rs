@@ -8,7 +8,8 @@ use batch::{LeftOut, OfAudience, OneEvent, TOO_LARGE, UNAVAILABLE, UNREADABLE};
 use pass::Pass;
 use usher_engine::{Answer, Event, Evidence, SentAt, Why, order_clamped};
 
-use super::set::{KeysRead, Mint, ProfileIndex, ProfileSet, unreadable};
+use super::mint::{Mint, MintedIds};
+use super::set::{KeysRead, ProfileIndex, ProfileSet, unreadable};
 use crate::answer;
 use crate::edge::{Edge, Running};
 use crate::error::Refusal;
@@ -38,24 +39,26 @@ pub(super) fn open(edge: &Edge, mut message: Events) -> Result<(Option<Read>, Ba
     let sent = SentAt::read(sent.as_ref(), now_ms);
     let mut audiences = Vec::new();
     let mut keys_read = KeysRead::new(&message.ambient);
+    let mut minted = MintedIds::new(message.ambient);
     for (id, _) in &message.audiences {
         // If this writer does not run an audience yet, the fold finds out.
         let Some(running) = edge.running(id) else { continue };
         let Some(table) = running.plan.table(&message.database, &message.table) else { continue };
-        // An event has the same id for every audience.
-        let mut mint = Mint::new(message.ambient);
         let mut events: Vec<Event> = rows
             .iter()
             .flatten()
-            .map(|row| running.plan.event(table, row.columns.clone(), now_ms, mint.event(), sent))
+            .map(|row| running.plan.event(table, row.columns.clone(), now_ms, String::new(), sent))
             .collect();
         order_clamped(events.iter_mut());
-        let with_keys = |(event, row): (Event, &read::Row)| {
+        let with_keys = |(place, (mut event, row)): (usize, (Event, &read::Row))| {
             let keys = running.plan.keys(&event, &Evidence { server: message.server, keys: &[] });
             let read = keys.usable.iter().map(|key| keys_read.index(id, key)).collect();
+            if event.minted {
+                event.id = minted.id(place, keys.usable.first());
+            }
             OneEvent { event, repairs: row.repairs, keys, read }
         };
-        let events = events.into_iter().zip(rows.iter().flatten()).map(with_keys).collect();
+        let events = events.into_iter().zip(rows.iter().flatten()).enumerate().map(with_keys).collect();
         audiences.push(OfAudience { id: id.clone(), events });
     }
     let keys = keys_read.len();
@@ -64,7 +67,11 @@ pub(super) fn open(edge: &Edge, mut message: Events) -> Result<(Option<Read>, Ba
 }
 
 pub(super) fn fold(edge: &Edge, batch: &Batch, found: &[FoundProfile]) -> Folded {
-    let mut mint = Mint::new(batch.message.ambient);
+    let mut shared = Shared {
+        mint: Mint::new(batch.message.ambient),
+        new_profiles_left: batch.new_profiles_max,
+        log: Vec::new(),
+    };
     let mut result = BatchResult::new(batch);
     for (id, number) in &batch.message.audiences {
         let running = edge.running(id).filter(|running| running.number >= *number);
@@ -72,7 +79,9 @@ pub(super) fn fold(edge: &Edge, batch: &Batch, found: &[FoundProfile]) -> Folded
         let (Some(running), Some(events)) = (running, events) else {
             return Folded::NeedsNewerBundle { audience: id.clone(), number: *number };
         };
-        match fold_audience(edge, batch, running, events, found, &mut mint, &mut result.log) {
+        let folded = fold_audience(edge, batch, running, events, found, &mut shared);
+        result.log.append(&mut shared.log);
+        match folded {
             Ok(audience) => result.add(audience),
             Err(Stop::NeedsNewerBundle(number)) => {
                 return Folded::NeedsNewerBundle { audience: id.clone(), number };
@@ -84,6 +93,15 @@ pub(super) fn fold(edge: &Edge, batch: &Batch, found: &[FoundProfile]) -> Folded
         }
     }
     result.finish(edge)
+}
+
+/// What the audiences of a message share.
+struct Shared {
+    mint: Mint,
+    /// The number of profiles that the source may still create, whichever audience they are for; None: unlimited.
+    new_profiles_left: Option<usize>,
+    /// Lines of the audience that is folded.
+    log: Vec<Line>,
 }
 
 /// The folded events of one audience.
@@ -111,8 +129,7 @@ fn fold_audience<'p>(
     running: &'p Running,
     events: &OfAudience,
     found: &[FoundProfile],
-    mint: &mut Mint,
-    log: &mut Vec<Line>,
+    Shared { mint, new_profiles_left, log }: &mut Shared,
 ) -> Result<FoldedAudience<'p>, Stop> {
     let (plan, message) = (&running.plan, &batch.message);
     let mut left_out: Vec<LeftOut> = Vec::new();
@@ -123,7 +140,7 @@ fn fold_audience<'p>(
             log.extend(set.reasons.iter().map(|why| unreadable(*why)));
             left_out.extend(events.unreadable(&set));
         }
-        let mut pass = pass::run(plan, batch, events, &left_out, &mut set, mint);
+        let mut pass = pass::run(plan, batch, events, &left_out, *new_profiles_left, &mut set, mint);
         let mut write = Write::default();
         let Err(too_large) = set.commit(running, edge.form(), message.ambient.now_ms, &mut write) else {
             log.extend((0..set.made_room).map(|_| Line::of("profile_made_room")));
@@ -144,6 +161,7 @@ fn fold_audience<'p>(
                 Some(edge.keyring()?.signer.snapshot_name(&events.id, name, value))
             };
             let forgotten = set.moved.iter().filter_map(name).collect();
+            *new_profiles_left = new_profiles_left.map(|left| left.saturating_sub(write.new_profiles()));
             return Ok(FoldedAudience { pass, left_out, write, seen, forgotten });
         };
         let is_full = |owner: &ProfileIndex| too_large.binary_search(&set.current(*owner)).is_ok();
@@ -267,8 +285,7 @@ impl Batch {
     /// Counts the profiles that it creates.
     pub(super) fn charge(&self, meter: &mut Meter, write: &Write) {
         if let Some(source) = &self.source {
-            let made = write.profiles.iter().filter(|row| row.version == 1).count();
-            meter.made_profiles(source, made, &self.message.ambient);
+            meter.made_profiles(source, write.new_profiles(), &self.message.ambient);
         }
     }
 

@@ -5,7 +5,8 @@ use core::ops::Range;
 use usher_engine::profile::codec::Unreadable;
 use usher_engine::{Keys, Plan, Record, RefusedColumn};
 
-use super::set::{KeysRead, Mint, ProfileIndex, ProfileSet, unreadable};
+use super::mint::Mint;
+use super::set::{KeysRead, ProfileIndex, ProfileSet, unreadable};
 use crate::edge::Edge;
 use crate::error::Refusal;
 use crate::limits::{

@@ -5,6 +5,7 @@
 
 mod events;
 mod import;
+mod mint;
 mod set;
 mod snapshot;
 

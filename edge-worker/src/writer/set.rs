@@ -1,6 +1,5 @@
 //! The profiles of one message, and the changes to them.
 
-use sha2::{Digest, Sha256};
 use usher_engine::limits::PROFILE_BYTES_MAX;
 use usher_engine::profile::codec::{self, Unreadable};
 use usher_engine::profile::{Key, Profile};
@@ -428,83 +427,4 @@ fn describe(entry: &Entry) -> String {
         }
     });
     json.into_text()
-}
-
-/// Mints the ids of one message: unpredictable, distinct by number and purpose, and ascending as far as 12 bits reach:
-/// of events at one moment without ids of their own, the later is the newer.
-pub(super) struct Mint {
-    ambient: Ambient,
-    count: u64,
-}
-
-impl Mint {
-    pub(super) fn new(ambient: Ambient) -> Mint {
-        Mint { ambient, count: 0 }
-    }
-
-    /// The id of the next event of the batch. It depends only on the event's position in the whole batch, so that it is
-    /// the same for every audience.
-    pub(super) fn event(&mut self) -> String {
-        self.uuid(&[b"event"]).to_string()
-    }
-
-    /// The id of a new profile for this key: two writers with equal entropy but different keys mint different ids.
-    pub(super) fn profile(&mut self, audience: &str, key: &Key) -> ProfileId {
-        self.uuid(&[b"profile", audience.as_bytes(), key.name.as_bytes(), key.value.as_bytes()])
-    }
-
-    /// A UUIDv7: its first 48 bits are the time, so ids of older profiles are smaller.
-    fn uuid(&mut self, purpose: &[&[u8]]) -> ProfileId {
-        let mut hasher = Sha256::new();
-        hasher.update(self.ambient.entropy);
-        hasher.update(self.count.to_le_bytes());
-        for part in purpose {
-            hasher.update((part.len() as u64).to_le_bytes());
-            hasher.update(part);
-        }
-        let [.., high, low] = self.count.min(0x0fff).to_be_bytes();
-        self.count += 1;
-        let mut bytes = [0_u8; 16];
-        bytes.iter_mut().zip(hasher.finalize()).for_each(|(byte, random)| *byte = random);
-        bytes
-            .iter_mut()
-            .zip(self.ambient.now_ms.to_be_bytes().into_iter().skip(2))
-            .for_each(|(byte, time)| *byte = time);
-        (bytes[6], bytes[7]) = (high | 0x70, low);
-        bytes[8] = bytes[8] & 0x3f | 0x80;
-        ProfileId(bytes)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn minted_ids_are_uuids_of_their_time() {
-        let mut mint = Mint::new(Ambient { now_ms: 0x0123_4567_89ab, entropy: [1; 32] });
-        let (a, b) = (mint.event(), mint.event());
-        assert_ne!(a, b);
-        let many: Vec<String> = (0..4_000).map(|_| mint.event()).collect();
-        assert!(a < b && b < many[0] && many.is_sorted());
-        let text = a;
-        assert!(text.starts_with("01234567-89ab-7"), "{text}");
-        assert!(matches!(text.as_bytes()[19], b'8' | b'9' | b'a' | b'b'), "{text}");
-    }
-
-    #[test]
-    fn one_entropy_and_number_are_one_id_for_one_purpose_only() {
-        let mint = || Mint::new(Ambient { now_ms: 5, entropy: [1; 32] });
-        let key =
-            |name: &str, value: &str| Key { name: name.to_owned(), value: value.to_owned(), seen_ms: 0 };
-        assert_eq!(mint().event(), mint().event(), "another audience has the same event");
-        let profiles = [("7", "a", "bc"), ("7", "ab", "c"), ("7", "a", "b"), ("8", "a", "bc")]
-            .map(|(audience, name, value)| mint().profile(audience, &key(name, value)).to_string());
-        let mut all: Vec<&String> = profiles.iter().collect();
-        let event = mint().event();
-        all.push(&event);
-        all.sort();
-        all.dedup();
-        assert_eq!(all.len(), 5);
-    }
 }

@@ -3,7 +3,8 @@
 use usher_engine::profile::Profile;
 use usher_engine::{Access, Answer, Asked, Event, Ingested, Plan, Query};
 
-use super::super::set::{Mint, ProfileIndex, ProfileSet};
+use super::super::mint::Mint;
+use super::super::set::{ProfileIndex, ProfileSet};
 use super::batch::{Batch, LeftOut, OfAudience, OneEvent};
 use crate::log::Line;
 use crate::message::{Mode, Receipt};
@@ -26,11 +27,12 @@ pub(super) fn run<'p>(
     batch: &Batch,
     of_audience: &OfAudience,
     left_out: &[LeftOut],
+    new_profiles_max: Option<usize>,
     set: &mut ProfileSet,
     mint: &mut Mint,
 ) -> Pass<'p> {
     let now_ms = batch.message.ambient.now_ms;
-    let may_make = |set: &ProfileSet| batch.new_profiles_max.is_none_or(|most| set.new_profiles() < most);
+    let may_make = |set: &ProfileSet| new_profiles_max.is_none_or(|most| set.new_profiles() < most);
     let mut pass = Pass::default();
     for (index, one) in of_audience.events.iter().enumerate() {
         let mut receipt = receipt_of(one);

@@ -67,11 +67,37 @@ fn full_profile(visitor: &str) -> Vec<u8> {
 }
 
 fn edge_of(kinds: impl Iterator<Item = AttributeKind>, keys: &[&str], primary: Option<&str>) -> Edge {
+    let mut edge = Edge::new(None, false);
+    install_kinds(&mut edge, "7", kinds, keys, primary);
+    edge
+}
+
+/// One more audience, whose attribute keeps the last value of a column.
+fn install(edge: &mut Edge, audience: &str, keys: &[&str]) {
+    let kind = AttributeKind::Single {
+        key_event: "view".to_owned(),
+        filter: None,
+        column: "c0".to_owned(),
+        aggregation: Aggregation::Last,
+        duration_ms: None,
+        data_type: None,
+        backfill: None,
+    };
+    install_kinds(edge, audience, core::iter::once(kind), keys, None);
+}
+
+fn install_kinds(
+    edge: &mut Edge,
+    audience: &str,
+    kinds: impl Iterator<Item = AttributeKind>,
+    keys: &[&str],
+    primary: Option<&str>,
+) {
     let attribute =
         |(index, kind)| Attribute { name: format!("a{index}"), kind, sensitive: false, description: None };
     let table = EventTable { database: "web".to_owned(), table: "views".to_owned() };
     let definition = Definition {
-        audience: Audience { id: "7".to_owned(), name: None },
+        audience: Audience { id: audience.to_owned(), name: None },
         key_events: vec![KeyEvent {
             name: "view".to_owned(),
             table,
@@ -91,9 +117,8 @@ fn edge_of(kinds: impl Iterator<Item = AttributeKind>, keys: &[&str], primary: O
         ..Definition::default()
     };
     let body = bundle_of(&definition).unwrap();
-    let mut edge = Edge::new(None, false);
-    edge.install(&Pointer { audience: "7".to_owned(), number: 1, hash: hash_of(&body) }, body).unwrap();
-    edge
+    let pointer = Pointer { audience: audience.to_owned(), number: 1, hash: hash_of(&body) };
+    edge.install(&pointer, body).unwrap();
 }
 
 fn batch_of(events: &str) -> Events {
@@ -422,4 +447,86 @@ fn a_profile_is_not_copied_for_each_event() {
     // It is read once and written once.
     assert!(one < 5 * PROFILE_BYTES_MAX, "{one}");
     assert!(many - one < 10 * PROFILE_BYTES_MAX, "{one}, and {many} for 500 events");
+}
+
+/// Ids of the events whose values are kept, by the value.
+fn event_ids(outcome: &Outcome) -> Vec<String> {
+    let profiles = outcome.write.profiles.iter();
+    let profiles = profiles.map(|row| usher_engine::profile::codec::decode(&row.state).unwrap());
+    let id = |profile: &Profile| match profile.state("a0") {
+        Some(usher_engine::attribute::State::Picked(_, kept)) => kept.event_id.clone(),
+        other => panic!("a single value, not {other:?}"),
+    };
+    profiles.map(|profile| id(&profile)).collect()
+}
+
+/// Shards that get parts of one batch mint from the same entropy.
+#[test]
+fn parts_of_a_batch_mint_ids_of_their_own() {
+    let edge = edge_of_singles(&["visitor"], None);
+    let fold = |visitors: core::ops::Range<usize>| {
+        let events = visitors.map(|visitor| format!("{{\"visitor\":\"{visitor}\",\"c0\":1}}"));
+        let (_, batch) = open(&edge, batch_of(&events.collect::<Vec<_>>().join(","))).unwrap();
+        let Folded::Done(outcome) = fold(&edge, &batch, &[]) else { panic!("behind") };
+        outcome
+    };
+    let (one, other) = (fold(0..20), fold(20..40));
+    for part in [&one, &other] {
+        assert!(event_ids(part).is_sorted_by(|a, b| a < b), "in the order of the part");
+    }
+    let mut events = [event_ids(&one), event_ids(&other)].concat();
+    let profiles = [&one, &other].into_iter().flat_map(|part| part.write.profiles.iter().map(|row| row.id));
+    let mut profiles: Vec<[u8; 16]> = profiles.collect();
+    for (what, count) in [
+        ("events", {
+            events.sort();
+            events.dedup();
+            events.len()
+        }),
+        ("profiles", {
+            profiles.sort();
+            profiles.dedup();
+            profiles.len()
+        }),
+    ] {
+        assert_eq!(count, 40, "{what}");
+    }
+}
+
+#[test]
+fn an_event_without_an_id_has_one_for_every_audience() {
+    let mut edge = edge_of_singles(&["visitor"], None);
+    install(&mut edge, "8", &["other", "visitor"]);
+    let audiences = vec![("7".to_owned(), 1), ("8".to_owned(), 1)];
+    let events = r#"{"visitor":"a","other":"b","c0":1}"#;
+    let (_, batch) = open(&edge, Events { audiences, ..batch_of(events) }).unwrap();
+    let Folded::Done(outcome) = fold(&edge, &batch, &[]) else { panic!("behind") };
+    let [one, other] = event_ids(&outcome).try_into().unwrap();
+    assert_eq!(one, other);
+}
+
+/// A source's bound on new profiles is one, however many audiences declare the table.
+#[test]
+fn a_bound_on_new_profiles_is_one_for_all_audiences() {
+    let mut edge = edge_of_singles(&["visitor"], None);
+    install(&mut edge, "8", &["visitor"]);
+    install(&mut edge, "9", &["visitor"]);
+    edge.set_rates(crate::Rates { events: 0, new_profiles: 7 });
+    let message = |visitors: core::ops::Range<usize>| {
+        let events: Vec<String> = visitors.map(|visitor| format!("{{\"visitor\":\"{visitor}\"}}")).collect();
+        let audiences = ["7", "8", "9"].map(|id| (id.to_owned(), 1)).to_vec();
+        let source = vec![(".source".to_owned(), "a".to_owned())];
+        let events = Events { audiences, edge: source, ..batch_of(&events.join(",")) };
+        crate::message::Message::Writer(crate::message::ToWriter::Events(events)).encode(crate::Form::One)
+    };
+    let mut made = |visitors| {
+        let opened = crate::drive::open(&mut edge, &message(visitors)).unwrap();
+        let found = crate::store::Found::Profiles(Vec::new());
+        let Folded::Done(outcome) = crate::drive::fold(&mut edge, &opened, found) else { panic!("behind") };
+        let notes = String::from_utf8(outcome.response.body).unwrap().matches("profile_not_made").count();
+        (outcome.write.profiles.len(), notes)
+    };
+    // Five for the first audience, two for the second, none for the third: none is without a note.
+    assert_eq!(made(0..5), (7, 5));
+    assert_eq!(made(5..10), (0, 5), "nothing is left of the minute");
 }
