@@ -29,6 +29,8 @@ pub const OBJECT_KEYS_MAX: usize = 1_024;
 pub const FOLDS_MAX: usize = 8;
 /// Most folds of a message whose commit failed because of other writers; then the answer is that of a storage failure.
 pub const COMMITS_MAX: usize = 8;
+/// Most bytes of the keys in one statement; a batch with more reads by several. A Durable Object takes 2 MB a parameter.
+pub const ASKED_BYTES_MAX: usize = 1_000_000;
 /// Most snapshots that one message makes a host forget by name; beyond that it forgets all.
 pub const FORGOTTEN_NAMES_MAX: usize = 64;
 /// Minimum time between two writes of `/healthz` to storage, in milliseconds.

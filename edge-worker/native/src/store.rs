@@ -409,6 +409,34 @@ mod tests {
                 assert_eq!(store.read(read), reference.read(read), "{read:?}");
             }
         }
+        // The most keys of a batch: several statements, and profiles with keys in more than one of them.
+        let long = |index: usize| format!("{index:0>250}");
+        let keys: Vec<KeyOf> = (0..10_000).map(|index| key("7", &long(index))).collect();
+        let row = |id: u8, values: &[usize]| {
+            let keys = values.iter().map(|value| ("email".to_owned(), long(*value))).collect();
+            ProfileRow { keys: Some(keys), ..profile(id, 1, &[]) }
+        };
+        let many = Write {
+            profiles: vec![row(4, &[9_999, 7]), row(5, &[5_000]), row(6, &[3, 5_001, 9_998])],
+            ..Write::default()
+        };
+        let read = Read::Profiles(keys);
+        assert!(sql::reads(&read).len() > 2);
+        let before = Basis::of(&read, &store.read(&read).unwrap());
+        for store in [&mut store as &mut dyn Store, &mut reference] {
+            store.commit(&before, &many).unwrap();
+            assert_eq!(store.commit(&before, &many), Err(CommitError::Conflict));
+        }
+        let found = store.read(&read).unwrap();
+        assert_eq!(Ok(&found), reference.read(&read).as_ref());
+        let Found::Profiles(profiles) = &found else { unreachable!() };
+        assert_eq!(profiles.len(), 3);
+        // One key of the last statement has moved since.
+        let moved = Write { profiles: vec![row(5, &[9_999])], ..Write::default() };
+        for store in [&mut store as &mut dyn Store, &mut reference] {
+            store.commit(&Basis::of(&read, &found), &moved).unwrap();
+            assert_eq!(store.commit(&Basis::of(&read, &found), &moved), Err(CommitError::Conflict));
+        }
         drop(store);
         fs::remove_dir_all(directory).unwrap();
     }

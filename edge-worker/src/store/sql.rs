@@ -3,10 +3,11 @@
 //! A host runs [`SCHEMA`] when it opens a database, runs the statements of a [`Read`] and passes their rows back, and
 //! runs those of a [`Write`] in one transaction. Values are always parameters.
 
+use super::index::HashIndex;
 use super::{
     Basis, Found, FoundProfile, Holder, JournalRow, Pointer, Published, Read, Release, StoreFailure, Write,
 };
-use crate::limits::{JOURNAL_MS, JOURNAL_ROWS_MAX};
+use crate::limits::{ASKED_BYTES_MAX, JOURNAL_MS, JOURNAL_ROWS_MAX};
 use crate::message::{KeyOf, WhichRelease};
 use crate::plane::HAS_CONTROL_PLANE;
 use crate::wire::json::Json;
@@ -83,7 +84,8 @@ pub type Rows = Vec<Vec<Cell>>;
 /// The statements of a read.
 pub fn reads(read: &Read) -> Vec<Statement> {
     match read {
-        Read::Profiles(keys) => vec![profiles(keys)],
+        Read::Profiles(keys) => cut(keys, |key| key).into_iter().map(profiles).collect(),
+        // The keys of a lookup, whose body is far below the bound of a statement.
         Read::Journals(keys) => vec![profiles(keys), journals(keys)],
         Read::Pointers => vec![Statement {
             sql: "SELECT audience, number, hash FROM pointer ORDER BY audience",
@@ -102,7 +104,7 @@ pub fn reads(read: &Read) -> Vec<Statement> {
     }
 }
 
-/// All keys are one statement; each profile is found once, with the indexes of its keys.
+/// Each profile of these keys once, with the indexes of its keys.
 fn profiles(keys: &[KeyOf]) -> Statement {
     Statement {
         sql: "SELECT named.keys, p.audience, p.id, p.version, p.state FROM
@@ -182,11 +184,22 @@ pub fn found(read: &Read, rows: Vec<Rows>) -> Result<Found, StoreFailure> {
     if let Read::Journals(asked) = read {
         let [profiles, journal] = <[Rows; 2]>::try_from(rows).map_err(|_| odd())?;
         let journal = journal.into_iter().map(found_journal).collect::<Result<_, _>>()?;
-        return Ok(Found::Journals(found_profiles(asked, profiles)?, journal));
+        return Ok(Found::Journals(found_profiles(asked, vec![(0, profiles)])?, journal));
     }
     match read {
         Read::Profiles(asked) => {
-            Ok(Found::Profiles(found_profiles(asked, rows.into_iter().flatten().collect())?))
+            let parts = cut(asked, |key| key);
+            if parts.len() != rows.len() {
+                return Err(odd());
+            }
+            let mut next = 0;
+            let with_first_key = |(part, rows): (&[KeyOf], Rows)| {
+                let first_key = next;
+                next += part.len();
+                (first_key, rows)
+            };
+            let parts = parts.into_iter().zip(rows).map(with_first_key).collect();
+            Ok(Found::Profiles(found_profiles(asked, parts)?))
         }
         Read::Releases { .. } if HAS_CONTROL_PLANE => {
             let releases = rows.into_iter().flatten().map(read_release);
@@ -213,14 +226,28 @@ pub fn found(read: &Read, rows: Vec<Rows>) -> Result<Found, StoreFailure> {
     }
 }
 
-/// In the order of the first key that names each.
-fn found_profiles(asked: &[KeyOf], rows: Rows) -> Result<Vec<FoundProfile>, StoreFailure> {
-    // A key names one profile at most, so each has a place of its own and nothing is compared.
+/// Each once, in the order of the first key that names it. The rows are those of parts of the keys, each with the index of
+/// its first key.
+fn found_profiles(asked: &[KeyOf], parts: Vec<(usize, Rows)>) -> Result<Vec<FoundProfile>, StoreFailure> {
+    // A key names one profile at most, so each has a place of its own and nothing is sorted.
     let mut by_first_key: Vec<Option<FoundProfile>> = asked.iter().map(|_| None).collect();
-    for row in rows {
-        let profile = found_profile(row)?;
-        let place = profile.keys.first().and_then(|first| by_first_key.get_mut(*first));
-        *place.ok_or_else(odd)? = Some(profile);
+    let mut index = HashIndex::default();
+    for (first_key, rows) in parts {
+        for row in rows {
+            let mut found = found_profile(row)?;
+            found.keys.iter_mut().for_each(|key| *key += first_key);
+            let place = *found.keys.first().ok_or_else(odd)?;
+            let is = |at: usize| {
+                let known = by_first_key.get(at).and_then(Option::as_ref);
+                known.is_some_and(|known| (&known.audience, known.id) == (&found.audience, found.id))
+            };
+            let at = index.find_or_put(&[found.audience.as_bytes(), &found.id], place, is);
+            match by_first_key.get_mut(at).ok_or_else(odd)? {
+                // By keys of an earlier part, too.
+                Some(known) => known.keys.append(&mut found.keys),
+                empty => *empty = Some(found),
+            }
+        }
     }
     Ok(by_first_key.into_iter().flatten().collect())
 }
@@ -304,19 +331,44 @@ pub fn trace(write: &Write) -> Option<Statement> {
 /// Statements that find a row if the basis has changed since; a host whose storage has another writer runs them in the
 /// transaction of [`writes`], and returns [`CommitError::Conflict`](super::CommitError::Conflict) if one does.
 pub fn checks(basis: &Basis) -> Vec<Statement> {
-    let keys = (!basis.keys.is_empty()).then(|| Statement {
+    let keys = cut(&basis.keys, |(key, _)| key).into_iter().map(|keys| Statement {
         sql: "SELECT 1 FROM json_each(?) AS asked
               LEFT JOIN profile_key AS k ON k.audience = asked.value ->> 0 AND k.name = asked.value ->> 1
                 AND k.value = asked.value ->> 2
               LEFT JOIN profile AS p ON p.audience = k.audience AND p.id = k.profile
               WHERE hex(p.id) <> asked.value ->> 3 OR ifnull(p.version, 0) <> asked.value ->> 4 LIMIT 1",
-        params: vec![asked(basis.keys.iter().map(|(key, holder)| (key, Some(*holder))))],
+        params: vec![asked(keys.iter().map(|(key, holder)| (key, Some(*holder))))],
     });
     let running = basis.running.as_ref().map(|(audience, number)| Statement {
         sql: "SELECT 1 WHERE ifnull((SELECT number FROM pointer WHERE audience = ?), 0) <> ?",
         params: vec![text(audience), integer(*number)],
     });
-    keys.into_iter().chain(running).collect()
+    keys.chain(running).collect()
+}
+
+/// Parts of a list of keys, in order, each small enough for one statement; none of an empty list.
+fn cut<T>(list: &[T], key_of: impl Fn(&T) -> &KeyOf) -> Vec<&[T]> {
+    // Beside its texts, what a check says of a key.
+    const REST: usize = 80;
+    let bytes_of = |text: &str| text.len() + 5 * text.bytes().filter(|byte| is_escaped(*byte)).count();
+    let mut parts = Vec::new();
+    let (mut start, mut bytes) = (0, 0);
+    for (index, item) in list.iter().enumerate() {
+        let KeyOf { audience, name, value } = key_of(item);
+        let own = bytes_of(audience) + bytes_of(name) + bytes_of(value) + REST;
+        if bytes + own > ASKED_BYTES_MAX && bytes > 0 {
+            parts.extend(list.get(start..index));
+            (start, bytes) = (index, 0);
+        }
+        bytes += own;
+    }
+    parts.extend(list.get(start..).filter(|rest| !rest.is_empty()));
+    parts
+}
+
+/// True for a byte that [`Json::text`] may escape, in at most six. One of U+2028 and U+2029 begins with 0xe2.
+fn is_escaped(byte: u8) -> bool {
+    byte < b' ' || matches!(byte, b'"' | b'\\' | b'<' | 0xe2)
 }
 
 /// Keys as JSON, `[[audience, name, value], …]`; for a check also with the holder's id (in hexadecimal digits, empty
@@ -442,4 +494,71 @@ fn signed(number: u64) -> i64 {
 
 fn bytes(bytes: &[u8]) -> Cell {
     Cell::Bytes(bytes.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(value: &str) -> KeyOf {
+        KeyOf { audience: "7".to_owned(), name: "cookie".to_owned(), value: value.to_owned() }
+    }
+
+    fn parameter(statement: &Statement) -> &str {
+        match statement.params.as_slice() {
+            [Cell::Text(text)] => text,
+            other => panic!("one text, not {other:?}"),
+        }
+    }
+
+    /// The most keys of a lawful batch: 500 events with 20 keys of 256 bytes, here of bytes that are escaped.
+    #[test]
+    fn a_statement_has_a_bounded_number_of_keys() {
+        for value in [
+            "x".repeat(250),
+            "\u{1}".repeat(250),
+            "\u{e9}\"".repeat(80),
+            "<".repeat(250),
+            "\u{2028}".repeat(80),
+        ] {
+            let keys: Vec<KeyOf> = (0..10_000).map(|index| key(&format!("{index:04}{value}"))).collect();
+            let statements = reads(&Read::Profiles(keys.clone()));
+            assert!(statements.len() > 2, "{}", statements.len());
+            assert!(statements.iter().all(|statement| parameter(statement).len() <= ASKED_BYTES_MAX));
+            let lists = statements.iter().map(|statement| {
+                let list: serde_json::Value = serde_json::from_str(parameter(statement)).unwrap();
+                list.as_array().unwrap().clone()
+            });
+            let expected = keys.iter().map(|key| serde_json::json!([key.audience, key.name, key.value]));
+            assert!(lists.flatten().eq(expected), "each once, in order");
+            let holder = Holder { id: [255; 16], version: u64::MAX };
+            let keys = keys.into_iter().map(|key| (key, Some(holder))).collect();
+            let checks = checks(&Basis { keys, running: None });
+            assert!(checks.len() > 2 && checks.iter().all(|check| parameter(check).len() <= ASKED_BYTES_MAX));
+        }
+        // Few keys are one statement, and no keys are none.
+        assert_eq!(reads(&Read::Profiles(vec![key("a"), key("b")])).len(), 1);
+        assert_eq!((reads(&Read::Profiles(Vec::new())).len(), checks(&Basis::default()).len()), (0, 0));
+    }
+
+    #[test]
+    fn a_profile_with_keys_in_several_statements_is_found_once() {
+        let keys: Vec<KeyOf> = (0..10_000).map(|index| key(&format!("{index:0>250}"))).collect();
+        let read = Read::Profiles(keys);
+        let Read::Profiles(keys) = &read else { unreachable!() };
+        let sizes: Vec<usize> = cut(keys, |key| key).iter().map(|part| part.len()).collect();
+        let row = |id: u8, named: &str| {
+            let named = Cell::Text(named.to_owned());
+            vec![named, text("7"), bytes(&[id; 16]), Cell::Number(3), bytes(&[id])]
+        };
+        let mut rows: Vec<Rows> = vec![Vec::new(); sizes.len()];
+        rows[0] = vec![row(1, "5,2")];
+        rows[1] = vec![row(2, "0"), row(1, "1")];
+        let Ok(Found::Profiles(profiles)) = found(&read, rows.clone()) else { panic!("profiles") };
+        let keys: Vec<(u8, Vec<usize>)> =
+            profiles.into_iter().map(|profile| (profile.state[0], profile.keys)).collect();
+        assert_eq!(keys, [(1, vec![2, 5, sizes[0] + 1]), (2, vec![sizes[0]])]);
+        rows.pop();
+        assert!(found(&read, rows).is_err(), "rows of every statement");
+    }
 }
