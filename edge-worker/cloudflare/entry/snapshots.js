@@ -23,9 +23,12 @@ const memory = new Map();
 let memoryBytes = 0;
 /** Copies up to this time, in milliseconds, are invalid after an import. */
 let forgottenMs = 0;
+/** Counts the answers that made copies invalid. A lookup that read before such an answer keeps nothing of what it read. */
+let invalidations = 0;
 
 export async function lookUp(service, env, context, frame, step) {
   const { shard, message, cacheKey } = step;
+  const before = invalidations;
   const near = cacheKey && memory.get(cacheKey);
   if (near) {
     const response = step.answer(MEMORY, near, forgottenMs, false);
@@ -36,7 +39,7 @@ export async function lookUp(service, env, context, frame, step) {
   if (kept) {
     const response = answer(KV, kept);
     if (response) {
-      remember(cacheKey, kept);
+      if (invalidations === before) remember(cacheKey, kept);
       return response;
     }
   }
@@ -44,7 +47,7 @@ export async function lookUp(service, env, context, frame, step) {
   if (truth) {
     // A key without a profile is not cached: invented keys would evict real visitors. A lookup by several keys is
     // cached under the one that found a profile.
-    if (cacheKey && truth.name) {
+    if (cacheKey && truth.name && invalidations === before) {
       remember(truth.name, truth.snapshot);
       context.waitUntil(toKv(env, truth.name, truth.snapshot));
     }
@@ -63,6 +66,7 @@ export async function lookUp(service, env, context, frame, step) {
 export function withoutCopies(env, context, response) {
   const forgotten = response.headers.get("usher-forget");
   if (!forgotten) return response;
+  invalidations += 1;
   const [timeMs, names] = forgotten.split(" ");
   if (names === "*") {
     forgottenMs = Math.max(forgottenMs, Number(timeMs));

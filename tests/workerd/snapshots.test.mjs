@@ -1,0 +1,75 @@
+// Copies of snapshots while other requests make them invalid: the entry's own module, with answers that come when told.
+
+import assert from "node:assert/strict";
+import { register } from "node:module";
+import { test } from "node:test";
+
+// The module asks the engine for one constant, and nothing else of it.
+const hooks = `export async function resolve(specifier, context, next) {
+  if (specifier === "./engine.js") return { url: "data:text/javascript,export const STORAGE = 1;", shortCircuit: true };
+  const found = await next(specifier, context);
+  return found.url.includes("/cloudflare/entry/") ? { ...found, format: "module" } : found;
+}`;
+register(`data:text/javascript,${encodeURIComponent(hooks)}`);
+const { lookUp, withoutCopies } = await import("../../edge-worker/cloudflare/entry/snapshots.js");
+
+const TIERS = ["memory", "kv", "writer", "stale", "nothing"];
+
+/** A writer that answers when it is told to, and KV as a map. */
+function deployment() {
+  const kv = new Map();
+  const waiting = [];
+  const stub = { fetch: () => new Promise((answer) => waiting.push(answer)) };
+  const env = {
+    USHER_STORE: { idFromName: (name) => name, get: () => stub },
+    USHER_KV: {
+      get: async (key) => kv.get(key)?.buffer,
+      put: async (key, bytes) => void kv.set(key, bytes.slice()),
+      delete: async (key) => void kv.delete(key),
+    },
+  };
+  const later = [];
+  const context = { waitUntil: (promise) => later.push(promise) };
+  const settle = () => Promise.all(later.splice(0));
+  return { kv, waiting, env, context, settle };
+}
+
+/** A lookup by this key; its answer is the tier and the snapshot that it comes from. */
+function look({ env, context }, cacheKey) {
+  const answer = (tier, snapshot) => (TIERS[tier] === "stale" ? undefined : `${TIERS[tier]}: ${new TextDecoder().decode(snapshot)}`);
+  return lookUp({}, env, context, new Uint8Array(), { shard: 0, message: new Uint8Array(), cacheKey, answer });
+}
+
+const until = async (holds) => {
+  while (!holds()) await new Promise((turn) => setImmediate(turn));
+};
+
+const snapshotOf = (who, name) => new Response(who, { headers: { "usher-snapshot": name } });
+
+for (const [what, header] of [
+  ["moves its key", (name) => `5 ${name}`],
+  ["is an import", () => "5 *"],
+]) {
+  test(`a lookup that read before an event that ${what} leaves no copy`, async () => {
+    const here = deployment();
+    const name = `snapshot of ${what}`;
+    const first = look(here, name);
+    await until(() => here.waiting.length === 1);
+    // The event is answered while the snapshot of before is on its way.
+    const event = new Response("{}", { headers: { "usher-forget": header(name) } });
+    const answered = withoutCopies(here.env, here.context, event);
+    assert.equal(answered.headers.get("usher-forget"), null);
+    here.waiting.shift()(snapshotOf("alice", name));
+    assert.equal(await first, "writer: alice");
+    await here.settle();
+    assert.equal(here.kv.size, 0);
+    // The next one asks the writer again, and what that says is kept.
+    const second = look(here, name);
+    await until(() => here.waiting.length === 1);
+    here.waiting.shift()(snapshotOf("bob", name));
+    assert.equal(await second, "writer: bob");
+    await here.settle();
+    assert.equal(here.kv.size, 1);
+    assert.equal(await look(here, name), "memory: bob");
+  });
+}
