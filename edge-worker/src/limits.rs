@@ -69,5 +69,7 @@ pub const LOG_LINES_MAX: usize = 10;
 pub const KEYS_MAX: usize = 1_000;
 /// Time for which the journal of merges is kept, in milliseconds.
 pub const JOURNAL_MS: i64 = 400 * 24 * 60 * 60 * 1_000;
+/// Most of its rows that one profile keeps, the newest ones: how often keys move is the choice of senders.
+pub const JOURNAL_OF_PROFILE_MAX: usize = 100;
 /// Most of its rows that an explanation shows, the newest ones.
 pub const JOURNAL_ROWS_MAX: usize = 100;

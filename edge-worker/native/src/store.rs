@@ -409,6 +409,25 @@ mod tests {
                 assert_eq!(store.read(read), reference.read(read), "{read:?}");
             }
         }
+        // A key that moves without end: the newest rows of each profile stay, and those of others.
+        let moves = |from: i64| Write {
+            journal: (from..from + 130)
+                .map(|at_ms| journal([4 + u8::from(at_ms % 2 == 0); 16], at_ms))
+                .collect(),
+            ..Write::default()
+        };
+        let mut rows = Vec::new();
+        for write in [moves(10), moves(140)] {
+            store.commit(&Basis::default(), &write).unwrap();
+            reference.commit(&Basis::default(), &write).unwrap();
+            let connection = store.connection.as_ref().unwrap();
+            let mut prepared = connection.prepare("SELECT at_ms FROM journal ORDER BY number").unwrap();
+            rows =
+                prepared.query_map([], |row| row.get(0)).unwrap().collect::<Result<Vec<i64>, _>>().unwrap();
+            let expected: Vec<i64> = reference.journal.iter().map(|row| row.at_ms).collect();
+            assert_eq!(rows, expected);
+        }
+        assert_eq!((rows.len(), &rows[..4]), (203, &[5, 6, 7, 70][..]));
         // The most keys of a batch: several statements, and profiles with keys in more than one of them.
         let long = |index: usize| format!("{index:0>250}");
         let keys: Vec<KeyOf> = (0..10_000).map(|index| key("7", &long(index))).collect();

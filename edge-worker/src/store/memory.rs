@@ -6,7 +6,7 @@ use super::{
     Basis, CommitError, Found, FoundProfile, JournalRow, Pointer, Read, Release, Retired, Store,
     StoreFailure, Write,
 };
-use crate::limits::{JOURNAL_MS, JOURNAL_ROWS_MAX};
+use crate::limits::{JOURNAL_MS, JOURNAL_OF_PROFILE_MAX, JOURNAL_ROWS_MAX};
 use crate::message::{KeyOf, WhichRelease};
 
 /// Profiles, keys and bundles of one writer.
@@ -123,7 +123,15 @@ impl Store for MemoryStore {
         if let Some(newest_ms) = write.journal.iter().map(|row| row.at_ms).max() {
             self.journal.retain(|row| row.at_ms > newest_ms.saturating_sub(JOURNAL_MS));
         }
-        self.journal.extend(write.journal.iter().cloned());
+        for row in &write.journal {
+            self.journal.push(row.clone());
+            let is_of = |known: &JournalRow| (&known.audience, known.profile) == (&row.audience, row.profile);
+            if self.journal.iter().filter(|known| is_of(known)).count() > JOURNAL_OF_PROFILE_MAX
+                && let Some(oldest) = self.journal.iter().position(is_of)
+            {
+                self.journal.remove(oldest);
+            }
+        }
         for written in &write.written {
             match self.written.iter_mut().find(|known| known.audience == written.audience) {
                 Some(known) if known.number < written.number => *known = written.clone(),

@@ -7,7 +7,7 @@ use super::index::HashIndex;
 use super::{
     Basis, Found, FoundProfile, Holder, JournalRow, Pointer, Published, Read, Release, StoreFailure, Write,
 };
-use crate::limits::{ASKED_BYTES_MAX, JOURNAL_MS, JOURNAL_ROWS_MAX};
+use crate::limits::{ASKED_BYTES_MAX, JOURNAL_MS, JOURNAL_OF_PROFILE_MAX, JOURNAL_ROWS_MAX};
 use crate::message::{KeyOf, WhichRelease};
 use crate::plane::HAS_CONTROL_PLANE;
 use crate::wire::json::Json;
@@ -430,7 +430,7 @@ pub fn writes(write: &Write) -> Vec<Statement> {
             );
         }
     }
-    // It grows by nothing else, so it is cut whenever it grows.
+    // It grows by nothing else, so it is cut whenever it grows, by age and by profile.
     if let Some(newest_ms) = write.journal.iter().map(|row| row.at_ms).max() {
         push(
             "DELETE FROM journal WHERE at_ms <= ?",
@@ -442,6 +442,23 @@ pub fn writes(write: &Write) -> Vec<Statement> {
             "INSERT INTO journal (audience, profile, at_ms, entry) VALUES (?, ?, ?, ?)",
             vec![text(&row.audience), bytes(&row.profile), Cell::Number(row.at_ms), text(&row.entry)],
         );
+    }
+    let mut profiles = HashIndex::default();
+    for (at, row) in write.journal.iter().enumerate() {
+        let is = |known: usize| {
+            let known = write.journal.get(known);
+            known.is_some_and(|known| (&known.audience, known.profile) == (&row.audience, row.profile))
+        };
+        if profiles.find_or_put(&[row.audience.as_bytes(), &row.profile], at, is) == at {
+            let of = || [text(&row.audience), bytes(&row.profile)];
+            let most = Cell::Number(i64::try_from(JOURNAL_OF_PROFILE_MAX).unwrap_or(i64::MAX));
+            push(
+                "DELETE FROM journal WHERE audience = ? AND profile = ? AND number <=
+                   (SELECT number FROM journal WHERE audience = ? AND profile = ?
+                    ORDER BY number DESC LIMIT 1 OFFSET ?)",
+                of().into_iter().chain(of()).chain([most]).collect(),
+            );
+        }
     }
     if let Some(at_ms) = write.probed_ms {
         push("INSERT OR REPLACE INTO probe (id, at_ms) VALUES (0, ?)", vec![Cell::Number(at_ms)]);
