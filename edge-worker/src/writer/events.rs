@@ -37,29 +37,36 @@ pub(super) fn open(edge: &Edge, mut message: Events) -> Result<(Option<Read>, Ba
     let valid: Vec<bool> = rows.iter().map(Option::is_some).collect();
     let now_ms = message.ambient.now_ms;
     let sent = SentAt::read(sent.as_ref(), now_ms);
+    let mut rows: Vec<read::Row> = rows.into_iter().flatten().collect();
+    // If this writer does not run an audience yet, the fold finds out.
+    let declares = |(id, _): &(String, u64)| {
+        let running = edge.running(id)?;
+        Some((id.clone(), running, running.plan.table(&message.database, &message.table)?))
+    };
+    let declared: Vec<(String, &Running, usize)> = message.audiences.iter().filter_map(declares).collect();
     let mut audiences = Vec::new();
     let mut keys_read = KeysRead::new(&message.ambient);
     let mut minted = MintedIds::new(message.ambient);
-    for (id, _) in &message.audiences {
-        // If this writer does not run an audience yet, the fold finds out.
-        let Some(running) = edge.running(id) else { continue };
-        let Some(table) = running.plan.table(&message.database, &message.table) else { continue };
-        let mut events: Vec<Event> = rows
-            .iter()
-            .flatten()
-            .map(|row| running.plan.event(table, row.columns.clone(), now_ms, String::new(), sent))
-            .collect();
+    let mut left = declared.len();
+    for (id, running, table) in declared {
+        left -= 1;
+        // Only further audiences need a copy.
+        let columns = |row: &mut read::Row| {
+            if left == 0 { core::mem::take(&mut row.columns) } else { row.columns.clone() }
+        };
+        let event = |row| running.plan.event(table, columns(row), now_ms, String::new(), sent);
+        let mut events: Vec<Event> = rows.iter_mut().map(event).collect();
         order_clamped(events.iter_mut());
         let with_keys = |(place, (mut event, row)): (usize, (Event, &read::Row))| {
             let keys = running.plan.keys(&event, &Evidence { server: message.server, keys: &[] });
-            let read = keys.usable.iter().map(|key| keys_read.index(id, key)).collect();
+            let read = keys.usable.iter().map(|key| keys_read.index(&id, key)).collect();
             if event.minted {
                 event.id = minted.id(place, keys.usable.first());
             }
             OneEvent { event, repairs: row.repairs, keys, read }
         };
-        let events = events.into_iter().zip(rows.iter().flatten()).enumerate().map(with_keys).collect();
-        audiences.push(OfAudience { id: id.clone(), events });
+        let events = events.into_iter().zip(&rows).enumerate().map(with_keys).collect();
+        audiences.push(OfAudience { id, events });
     }
     let keys = keys_read.len();
     let batch = Batch { message, valid, keys, audiences, source, new_profiles_max: None };

@@ -530,3 +530,15 @@ fn a_bound_on_new_profiles_is_one_for_all_audiences() {
     assert_eq!(made(0..5), (7, 5));
     assert_eq!(made(5..10), (0, 5), "nothing is left of the minute");
 }
+
+/// Columns are most of a batch.
+#[test]
+fn a_batch_for_one_audience_is_not_copied() {
+    let edge = edge_of_singles(&["visitor"], None);
+    let columns: String = (0..200).map(|column| format!(",\"c{column}\":\"{column:0>100}\"")).collect();
+    let events = vec![format!("{{\"visitor\":\"v\"{columns}}}"); 100].join(",");
+    let message = batch_of(&events);
+    let read = allocation_counter::measure(|| drop(read::batch(&message.body).unwrap())).bytes_max;
+    let opened = allocation_counter::measure(|| drop(open(&edge, message).unwrap())).bytes_max;
+    assert!(opened < read + read / 4, "{opened}, and {read} to read it");
+}
