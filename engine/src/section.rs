@@ -78,7 +78,7 @@ pub struct Prepared<'p, 'a> {
 impl fmt::Debug for Prepared<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Not derived: a derived `Debug` would format the whole plan.
-        write!(f, "Prepared for {:?} at {}", self.query.asked, self.call.now_ms)
+        f.debug_struct("Prepared").field("asked", &self.query.asked).finish_non_exhaustive()
     }
 }
 

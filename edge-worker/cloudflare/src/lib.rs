@@ -15,6 +15,11 @@ use std::cell::RefCell;
 
 use operation::Instance;
 
+/// Half the size of the standard one, and faster.
+#[cfg(target_arch = "wasm32")]
+#[global_allocator]
+static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
+
 thread_local! {
     static INSTANCE: RefCell<Instance> = RefCell::new(Instance::default());
     static INPUT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };

@@ -2,7 +2,7 @@
 
 use usher_tests::deployment::root;
 
-use crate::{code, files, lines_with, none};
+use crate::{code, files, is_test, lines_with, none};
 
 /// The files that carry bytes between a platform and the service, on each host.
 fn hosts() -> Vec<(String, String)> {
@@ -74,6 +74,14 @@ fn what_tests_may_say_to_a_build_is_behind_features() {
             assert!(above.iter().any(|line| line.trim() == gate), "{path}:{number}: {header} without {gate}");
         }
     }
+}
+
+/// The worker's build empties every `Debug`: a text that needs one would be a trap there.
+#[test]
+fn what_ships_as_wasm_writes_nothing_by_debug() {
+    let rooms = ["engine/src", "edge-worker/src", "edge-worker/cloudflare/src"];
+    let shipped = rooms.iter().flat_map(|room| files(room, &[".rs"])).filter(|(path, _)| !is_test(path));
+    none(lines_with(&shipped.collect::<Vec<_>>(), &[":?}", ":#?}"]), "a worker has no `Debug`");
 }
 
 #[test]

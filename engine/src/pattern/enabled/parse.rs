@@ -48,14 +48,19 @@ pub(super) fn parse(pattern: &str) -> Result<Tree> {
     let mut parser = Parser { rest: pattern.chars(), flags, depth: 0, classes: Vec::new() };
     let root = parser.either()?;
     if parser.peek().is_some() {
-        return Err("unopened group");
+        return Err(said("unopened group"));
     }
     Ok(Tree { root, classes: parser.classes })
 }
 
 type Result<T> = core::result::Result<T, &'static str>;
 
-const UNCLOSED_GROUP: &str = "unclosed group";
+/// The words of an error, for who writes patterns.
+const fn said(words: &'static str) -> &'static str {
+    if cfg!(feature = "words") { words } else { "" }
+}
+
+const UNCLOSED_GROUP: &str = said("unclosed group");
 
 /// Flags, in force up to the end of the group.
 #[derive(Clone, Copy, Default)]
@@ -108,7 +113,7 @@ impl Parser<'_> {
 
     fn deeper(&mut self) -> Result<()> {
         self.depth = self.depth.saturating_add(1);
-        if self.depth > PATTERN_DEPTH_MAX { Err("groups or repetitions nest too deep") } else { Ok(()) }
+        if self.depth > PATTERN_DEPTH_MAX { Err(said("groups or repetitions nest too deep")) } else { Ok(()) }
     }
 
     /// Alternatives, up to the end of the group.
@@ -136,7 +141,7 @@ impl Parser<'_> {
                 None | Some('|' | ')') => break,
                 Some('*' | '+' | '?' | '{') => {
                     let part = parts.pop().filter(|_| repeated.is_some());
-                    let part = part.ok_or("a repetition has nothing before it to repeat")?;
+                    let part = part.ok_or(said("a repetition has nothing before it to repeat"))?;
                     let (least, most) = self.repetition()?;
                     if repeated == Some(true) {
                         self.deeper()?;
@@ -187,20 +192,20 @@ impl Parser<'_> {
     /// `n}`, `n,}` or `n,m}`
     fn counts(&mut self) -> Result<(u32, Option<u32>)> {
         self.space();
-        let least = self.count().ok_or("a `{` begins no repetition; the character itself is `\\{`")?;
+        let least = self.count().ok_or(said("a `{` begins no repetition; the character itself is `\\{`"))?;
         let mut most = Some(least);
         if self.eat(",") {
             self.space();
             most = None;
             if self.peek() != Some('}') {
-                most = Some(self.count().ok_or("a repetition has a wrong upper bound")?);
+                most = Some(self.count().ok_or(said("a repetition has a wrong upper bound"))?);
             }
         }
         if !self.eat("}") {
-            return Err("unclosed counted repetition");
+            return Err(said("unclosed counted repetition"));
         }
         if most.is_some_and(|most| most < least) {
-            return Err("a repetition has a lower bound above its upper one");
+            return Err(said("a repetition has a lower bound above its upper one"));
         }
         Ok((least, most))
     }
@@ -224,7 +229,7 @@ impl Parser<'_> {
         self.space();
         let outer = self.flags;
         if ["?=", "?!", "?<=", "?<!"].iter().any(|sign| self.rest.as_str().starts_with(sign)) {
-            return Err("look-around is not supported");
+            return Err(said("look-around is not supported"));
         }
         if self.eat("?P<") || self.eat("?<") {
             self.name()?;
@@ -243,10 +248,10 @@ impl Parser<'_> {
             self.rest = rest.chars();
             name
         });
-        let name = name.ok_or("unclosed name of a group")?;
+        let name = name.ok_or(said("unclosed name of a group"))?;
         let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         if !plain || !name.starts_with(|c: char| !c.is_ascii_digit()) {
-            return Err("a group's name is made of letters, digits and `_`, and begins with no digit");
+            return Err(said("a group's name is made of letters, digits and `_`, and begins with no digit"));
         }
         Ok(())
     }
@@ -258,10 +263,10 @@ impl Parser<'_> {
         loop {
             let sign = self.rest.next().ok_or(UNCLOSED_GROUP)?;
             match sign {
-                ')' if seen.is_empty() => return Err("a group sets flags and names none"),
-                ':' | ')' if seen.ends_with('-') => return Err("a `-` has no flag after it"),
+                ')' if seen.is_empty() => return Err(said("a group sets flags and names none")),
+                ':' | ')' if seen.ends_with('-') => return Err(said("a `-` has no flag after it")),
                 ':' | ')' => return Ok(sign),
-                sign if seen.contains(sign) => return Err("a flag stands twice in one group"),
+                sign if seen.contains(sign) => return Err(said("a flag stands twice in one group")),
                 '-' => on = false,
                 'i' => self.flags.ignores_case = on,
                 'm' => self.flags.many_lines = on,
@@ -269,9 +274,15 @@ impl Parser<'_> {
                 'x' => self.flags.ignores_space = on,
                 // Swaps lazy and greedy repetitions.
                 'U' => {}
-                'P' => return Err("a group is named by `(?P<name>…)`; backreferences are not supported"),
-                'u' | 'R' => return Err("the flags `u` and `R` are not supported"),
-                _ => return Err("after `(?` stand flags (`i m s x U`), a `:`, or a name as in `(?<name>…)`"),
+                'P' => {
+                    return Err(said("a group is named by `(?P<name>…)`; backreferences are not supported"));
+                }
+                'u' | 'R' => return Err(said("the flags `u` and `R` are not supported")),
+                _ => {
+                    return Err(said(
+                        "after `(?` stand flags (`i m s x U`), a `:`, or a name as in `(?<name>…)`",
+                    ));
+                }
             }
             seen.push(sign);
         }
@@ -316,7 +327,7 @@ impl Parser<'_> {
 
     /// The meaning of an escape, after the backslash.
     fn escape(&mut self) -> Result<Item> {
-        let sign = self.rest.next().ok_or("a backslash has nothing after it")?;
+        let sign = self.rest.next().ok_or(said("a backslash has nothing after it"))?;
         Ok(Item::Char(match sign {
             'A' => return Ok(Item::Assert(Assert::Start)),
             'z' => return Ok(Item::Assert(Assert::End)),
@@ -325,7 +336,7 @@ impl Parser<'_> {
                 let special = self.rest.as_str().strip_prefix('{');
                 if special.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '-'))
                 {
-                    return Err("of word boundaries there are `\\b` and `\\B`");
+                    return Err(said("of word boundaries there are `\\b` and `\\B`"));
                 }
                 return Ok(Item::Assert(Assert::WordBoundary));
             }
@@ -341,17 +352,17 @@ impl Parser<'_> {
             'u' => self.code(4)?,
             'U' => self.code(8)?,
             'x' => self.code(2)?,
-            'p' | 'P' => return Err("Unicode classes are not supported; write ranges such as `[à-ÿ]`"),
-            '0'..='9' => return Err("backreferences are not supported"),
-            '<' | '>' => return Err("of word boundaries there are `\\b` and `\\B`"),
+            'p' | 'P' => return Err(said("Unicode classes are not supported; write ranges such as `[à-ÿ]`")),
+            '0'..='9' => return Err(said("backreferences are not supported")),
+            '<' | '>' => return Err(said("of word boundaries there are `\\b` and `\\B`")),
             c if c.is_ascii() && !c.is_ascii_alphabetic() => c,
-            _ => return Err("a backslash stands before a character that it means nothing for"),
+            _ => return Err(said("a backslash stands before a character that it means nothing for")),
         }))
     }
 
     /// A character by its code: this many hexadecimal digits, or any number in braces.
     fn code(&mut self, digits: usize) -> Result<char> {
-        let wrong = "a character's number is hexadecimal, as in `\\x41`, `\\u00E9` or `\\x{1F600}`";
+        let wrong = said("a character's number is hexadecimal, as in `\\x41`, `\\u00E9` or `\\x{1F600}`");
         self.space();
         let braced = self.eat("{");
         let (mut code, mut read) = (0_u32, 0_usize);

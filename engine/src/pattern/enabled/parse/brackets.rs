@@ -1,9 +1,9 @@
 //! Classes in brackets.
 
 use super::super::class::Class;
-use super::{Item, Parser, Result};
+use super::{Item, Parser, Result, said};
 
-const UNCLOSED: &str = "unclosed character class";
+const UNCLOSED: &str = said("unclosed character class");
 
 impl Parser<'_> {
     /// A class in brackets, after the first bracket.
@@ -28,9 +28,9 @@ impl Parser<'_> {
                 ']' => break,
                 '[' => self.posix(&mut class)?,
                 sign @ ('&' | '-' | '~') if self.peek() == Some(sign) => {
-                    return Err(
+                    return Err(said(
                         "operations on classes (`&&`, `--`, `~~`) are not supported; escape the characters",
-                    );
+                    ));
                 }
                 sign => self.range(sign, &mut class)?,
             }
@@ -53,7 +53,7 @@ impl Parser<'_> {
         if self.eat("-") {
             // Engines differ on whether the content of such a comment counts.
             if self.flags.ignores_space && self.rest.as_str().trim_start().starts_with('#') {
-                return Err("a comment stands within a range");
+                return Err(said("a comment stands within a range"));
             }
             self.space();
             if matches!(self.peek(), Some(']' | '-')) {
@@ -66,12 +66,12 @@ impl Parser<'_> {
         match (first, last) {
             (Item::Char(only), None) => class.add(only, only),
             (Item::Char(first), Some(Item::Char(last))) if first <= last => class.add(first, last),
-            (Item::Char(_), Some(Item::Char(_))) => return Err("a range's end is before its start"),
+            (Item::Char(_), Some(Item::Char(_))) => return Err(said("a range's end is before its start")),
             (Item::Class(named), None) => class.join(&named),
             (Item::Assert(_), _) | (_, Some(Item::Assert(_))) => {
-                return Err("a class has characters in it, not places such as `\\b`");
+                return Err(said("a class has characters in it, not places such as `\\b`"));
             }
-            _ => return Err("a range goes from one character to another"),
+            _ => return Err(said("a range goes from one character to another")),
         }
         Ok(())
     }
@@ -96,7 +96,8 @@ impl Parser<'_> {
             Some(class)
         });
         class.join(
-            &named.ok_or("a class within a class is not supported; a `[` in a class is written `\\[`")?,
+            &named
+                .ok_or(said("a class within a class is not supported; a `[` in a class is written `\\[`"))?,
         );
         Ok(())
     }
