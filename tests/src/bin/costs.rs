@@ -198,6 +198,15 @@ fn cases() -> Vec<Case> {
             "many names in events",
             events(&|_| format!("{{{}}}", filled(2_000, |at| format!("\"n{at:03}\":0")))),
         ),
+        // Each object of an array may have as many names as an event.
+        (
+            "many names in objects of arrays",
+            events(&|_| {
+                let object = format!("{{{}}}", filled(2_000, |at| format!("\"n{at:03}\":0")));
+                format!("{{\"x\":{}}}", list(&object, 35))
+            }),
+        ),
+        ("many objects of arrays", events(&|_| format!("{{\"x\":{}}}", list("{\"n\":0}", 4_000)))),
         ("one name in events", events(&|_| format!("{{{}}}", filled(1_200, |_| "\"x\":0".to_owned())))),
         ("zeros in a field beside", beside(format!("\"x\":[{}]", filled(BYTES, |_| "0".to_owned())))),
         ("zeros in events", events(&|_| format!("{{\"x\":{}}}", list("0", 8_000)))),
@@ -217,6 +226,13 @@ fn cases() -> Vec<Case> {
     let one: Vec<(&'static str, String)> = vec![
         ("an event of floats", format!("{{\"x\":{}}}", list("1e-300", 8_000))),
         ("an event of names", format!("{{{}}}", filled(2_300, |at| format!("\"n{at:03}\":0")))),
+        (
+            "an event of objects",
+            format!(
+                "{{\"x\":{}}}",
+                list(&format!("{{{}}}", filled(2_300, |at| format!("\"n{at:03}\":0"))), 27)
+            ),
+        ),
         ("an event of one text", format!("{{\"x\":\"{}\"}}", "\\ud83d".repeat(40_000))),
     ];
     let rows: Vec<(&'static str, String)> = vec![
