@@ -41,13 +41,18 @@ pub(crate) async fn answer(request: types::Request) -> Response {
     let mut room = Room::default();
     let body = match incoming.body(most, &mut room).await {
         Ok(body) => body,
-        Err(refusal) => return edge(|edge| front::failed(edge, &incoming.head(), refusal)),
+        Err(refusal) => {
+            return edge(|edge| {
+                let refused = front::failed(edge, &incoming.head(), refusal);
+                front::charge(edge, &incoming.head(), refused)
+            });
+        }
     };
     // The head is checked again: the edge may have changed while the body came.
     let step = edge(|edge| front::handle(edge, &incoming.with(&body)));
     drop(body);
     match step {
-        Step::Respond(response) => response,
+        Step::Respond(response) => edge(|edge| front::charge(edge, &incoming.head(), response)),
         Step::Write { message, .. } => {
             let mut response = deliver(&message, Lock::FromRead).await;
             // No snapshots are kept.
