@@ -303,30 +303,31 @@ pub fn writes(write: &Write) -> Vec<Statement> {
             vec![text(audience), integer(*number), text(hash)],
         );
     }
-    if HAS_CONTROL_PLANE
-        && let Some(Published { audience, release, body, forgotten, dropped }) = &write.bundle
-    {
-        let Release { number, hash, origin, at_ms } = release;
-        if let Some(body) = body {
-            push("INSERT OR REPLACE INTO bundle (hash, body) VALUES (?, ?)", vec![text(hash), bytes(body)]);
-        }
-        push(
-            "INSERT OR REPLACE INTO pointer (audience, number, hash) VALUES (?, ?, ?)",
-            vec![text(audience), integer(*number), text(hash)],
-        );
-        push(
-            "INSERT OR REPLACE INTO release (audience, number, hash, origin, at_ms) VALUES (?, ?, ?, ?, ?)",
-            vec![text(audience), integer(*number), text(hash), integer(*origin), Cell::Number(*at_ms)],
-        );
-        push(
-            "DELETE FROM release WHERE audience = ? AND number <= ?",
-            vec![text(audience), integer(*forgotten)],
-        );
-        for hash in dropped {
-            push("DELETE FROM bundle WHERE hash = ?", vec![text(hash)]);
-        }
+    if HAS_CONTROL_PLANE && let Some(published) = &write.bundle {
+        publishes(published, push);
     }
     statements
+}
+
+/// The statements of a published bundle.
+fn publishes(published: &Published, mut push: impl FnMut(&'static str, Vec<Cell>)) {
+    let Published { audience, release, body, forgotten, dropped } = published;
+    let Release { number, hash, origin, at_ms } = release;
+    if let Some(body) = body {
+        push("INSERT OR REPLACE INTO bundle (hash, body) VALUES (?, ?)", vec![text(hash), bytes(body)]);
+    }
+    push(
+        "INSERT OR REPLACE INTO pointer (audience, number, hash) VALUES (?, ?, ?)",
+        vec![text(audience), integer(*number), text(hash)],
+    );
+    push(
+        "INSERT OR REPLACE INTO release (audience, number, hash, origin, at_ms) VALUES (?, ?, ?, ?, ?)",
+        vec![text(audience), integer(*number), text(hash), integer(*origin), Cell::Number(*at_ms)],
+    );
+    push("DELETE FROM release WHERE audience = ? AND number <= ?", vec![text(audience), integer(*forgotten)]);
+    for hash in dropped {
+        push("DELETE FROM bundle WHERE hash = ?", vec![text(hash)]);
+    }
 }
 
 fn text(text: &str) -> Cell {

@@ -116,8 +116,8 @@ impl Held {
     }
 }
 
-/// A profile that is being stitched, as it was before.
-struct Taken {
+/// A profile that was lent to stitching: its place, and what it was before.
+struct Lent {
     index: ProfileIndex,
     id: ProfileId,
     /// The number of its keys.
@@ -221,28 +221,12 @@ impl ProfileSet {
         fresh: ProfileId,
         now_ms: i64,
     ) -> ProfileIndex {
-        let indexes = self.holders_of(keys, read);
-        // Profiles are taken out and put back, never copied: one may be as large as the bound.
-        let mut taken: Vec<Taken> = Vec::with_capacity(indexes.len());
-        let mut found = Vec::with_capacity(indexes.len());
-        for index in indexes {
-            let Some(held) = self.held.get_mut(index.0) else { continue };
-            let profile = core::mem::replace(&mut held.profile, Profile::unknown());
-            taken.push(Taken { index, id: profile.id, keys: profile.keys().len(), stored_keys: Vec::new() });
-            found.push(profile);
-        }
-        // Of several some may be absorbed.
-        if let [_, _, ..] = found.as_slice() {
-            for (taken, profile) in taken.iter_mut().zip(&found) {
-                let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-                taken.stored_keys = profile.stored_keys().into_iter().map(own).collect();
-            }
-        }
+        let (mut lent, found) = self.lend(self.holders_of(keys, read));
         let stitched = plan.stitch(keys, found, fresh, now_ms);
         let id = stitched.profile.id;
         let mut of_id = |id: ProfileId| {
-            let position = taken.iter().position(|taken| taken.id == id)?;
-            Some(taken.swap_remove(position))
+            let position = lent.iter().position(|lent| lent.id == id)?;
+            Some(lent.swap_remove(position))
         };
         let own = of_id(id);
         let learned = stitched.profile.keys().len() > own.as_ref().map_or(0, |own| own.keys);
@@ -255,11 +239,11 @@ impl ProfileSet {
         );
         // Profiles of other people: they lost a key, or are as they were.
         for other in stitched.others.into_iter().chain(stitched.left) {
-            if let Some(held) = of_id(other.id).and_then(|taken| self.held.get_mut(taken.index.0)) {
+            if let Some(held) = of_id(other.id).and_then(|lent| self.held.get_mut(lent.index.0)) {
                 held.profile = other;
             }
         }
-        for absorbed in taken {
+        for absorbed in lent {
             let Some(held) = self.held.get_mut(absorbed.index.0) else { continue };
             held.into = Some(own);
             self.moved.extend(absorbed.stored_keys);
@@ -281,27 +265,47 @@ impl ProfileSet {
             }
         }
         self.forgot_event_ids += usize::from(stitched.forgot);
-        let evicted = stitched.journal.iter().filter(|entry| matches!(entry, Entry::KeyEvicted { .. }));
-        self.evicted_keys += evicted.count();
-        // Creation is visible in the profile itself. An ambiguity is logged when the event changed the owner of a key,
-        // and not for each further event.
-        let is_told = |entry: &&Entry| match entry {
-            Entry::Created => false,
-            Entry::Ambiguous { .. } => learned,
-            _ => true,
-        };
-        for entry in stitched.journal.iter().filter(is_told) {
-            self.journal.push(JournalRow {
-                audience: self.audience.clone(),
-                profile: id.0,
-                at_ms: now_ms,
-                entry: describe(entry),
-            });
-        }
+        self.log(&stitched.journal, id, learned, now_ms);
         if let Some(held) = self.held.get_mut(own.0) {
             held.profile = stitched.profile;
         }
         own
+    }
+
+    /// Takes profiles out for stitching, which puts them back. They are never copied: one may be as large as the bound.
+    fn lend(&mut self, indexes: Vec<ProfileIndex>) -> (Vec<Lent>, Vec<Profile>) {
+        let mut lent: Vec<Lent> = Vec::with_capacity(indexes.len());
+        let mut found = Vec::with_capacity(indexes.len());
+        for index in indexes {
+            let Some(held) = self.held.get_mut(index.0) else { continue };
+            let profile = core::mem::replace(&mut held.profile, Profile::unknown());
+            lent.push(Lent { index, id: profile.id, keys: profile.keys().len(), stored_keys: Vec::new() });
+            found.push(profile);
+        }
+        // Of several some may be absorbed.
+        if let [_, _, ..] = found.as_slice() {
+            for (lent, profile) in lent.iter_mut().zip(&found) {
+                let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+                lent.stored_keys = profile.stored_keys().into_iter().map(own).collect();
+            }
+        }
+        (lent, found)
+    }
+
+    /// Adds what stitching did to the journal of a profile; `learned` if that got a key. Creation is visible in the profile
+    /// itself. An ambiguity is logged when the event changed the owner of a key, and not for each further event.
+    fn log(&mut self, entries: &[Entry], id: ProfileId, learned: bool, now_ms: i64) {
+        let evicted = entries.iter().filter(|entry| matches!(entry, Entry::KeyEvicted { .. }));
+        self.evicted_keys += evicted.count();
+        let is_logged = |entry: &&Entry| match entry {
+            Entry::Created => false,
+            Entry::Ambiguous { .. } => learned,
+            _ => true,
+        };
+        for entry in entries.iter().filter(is_logged) {
+            let (audience, entry) = (self.audience.clone(), describe(entry));
+            self.journal.push(JournalRow { audience, profile: id.0, at_ms: now_ms, entry });
+        }
     }
 
     /// The current position of this profile: its own, or that of the one that absorbed it.
