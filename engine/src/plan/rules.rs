@@ -1,7 +1,7 @@
 //! The part of the compiler that holds a definition to the rules which a plan does not need to run: bounds, names, and
 //! what contradicts itself.
 //!
-//! Who publishes a definition wants them. A build without the feature `checks` compiles what was checked when it was
+//! Publication needs them. A build without the feature `checks` compiles what was checked when it was
 //! published, and refuses only what it cannot run.
 
 mod attributes;
