@@ -37,7 +37,11 @@ await layer("rules of the house", () => run("cargo", ["test", "--locked", "--qui
 await layer("no std", () =>
   run("cargo", ["build", "--locked", "--quiet", "--manifest-path", "tests/no-std/Cargo.toml", "--target", "x86_64-unknown-none"]),
 );
-await layer("units", () => run("cargo", ["test", "--locked", "--quiet", "--workspace", "--exclude", "usher-tests"]));
+await layer("units", async () => {
+  await run("cargo", ["test", "--locked", "--quiet", "--workspace", "--exclude", "usher-tests"]);
+  // The engine as the module for visitors has it.
+  await run("cargo", ["test", "--locked", "--quiet", "-p", "usher-engine", "--no-default-features", "--features", "patterns", "--test", "checks"]);
+});
 await layer("spin", async () => {
   // In its own target folder, because its profile and features differ.
   const into = join(target, "spin");
