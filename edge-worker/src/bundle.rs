@@ -88,10 +88,10 @@ impl Bundle {
 
     /// The plan of a published body; `Err` is the reason why it cannot run here, in one sentence.
     ///
-    /// Its examples were rehearsed on publication and are not checked again: their content and today's bounds are no
-    /// reason to run another bundle.
+    /// Its definition and examples were checked on publication, maybe by an earlier build, and are not checked again: a
+    /// rule that is new is no reason to run another bundle.
     pub(crate) fn plan(body: &[u8], audience: &str) -> Result<Plan, String> {
-        compile(definition_of(body)?, audience)
+        of_audience(Plan::compile_published(definition_of(body)?), audience)
     }
 }
 
@@ -115,8 +115,13 @@ fn with_fields<T>(body: &[u8], read: impl FnOnce(Fields<'_>, &mut Reading) -> T)
     Ok((format, read))
 }
 
+/// The plan of a definition that is to be published.
 pub(crate) fn compile(definition: Definition, audience: &str) -> Result<Plan, String> {
-    let plan = Plan::compile_owned(definition).map_err(|findings| {
+    of_audience(Plan::compile_owned(definition), audience)
+}
+
+fn of_audience(compiled: Result<Plan, Vec<Diagnostic>>, audience: &str) -> Result<Plan, String> {
+    let plan = compiled.map_err(|findings| {
         // Only place and code: an answer does not repeat what was sent.
         let place = |finding: &Diagnostic| match finding.path.as_str() {
             // A build that only runs what was published elsewhere does not say where.

@@ -466,4 +466,17 @@ mod tests {
             assert_eq!(Edge::new(None, false).install(&pointer, body), Ok(Installed::New), "{examples}");
         }
     }
+
+    #[test]
+    fn a_rule_of_a_newer_build_stops_nothing_that_was_published() {
+        // A rule that a plan does not need to run: no name twice.
+        let attributes = "\"attributes\":[";
+        let at = SHOP.find(attributes).unwrap() + attributes.len();
+        let end = at + SHOP[at..].find(",{\"name\"").unwrap();
+        let body = format!("{}{},{}", &SHOP[..at], &SHOP[at..end], &SHOP[at..]).into_bytes();
+        let refused = rehearsal::check(&body, "1069944").unwrap_err();
+        assert!(refused.contains("E006"), "{refused}");
+        let pointer = Pointer { audience: "1069944".to_owned(), number: 1, hash: hash_of(&body) };
+        assert_eq!(Edge::new(None, false).install(&pointer, body), Ok(Installed::New));
+    }
 }

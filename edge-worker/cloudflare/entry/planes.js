@@ -215,8 +215,10 @@ export class Planes {
         continue;
       }
       try {
-        if (running.standsInFor) instance.run(STAND_IN, standInFrame(running));
-        else instance.run(INSTALL, installFrame(audience, running));
+        const [operation, frame] = running.standsInFor ? [STAND_IN, standInFrame(running)] : [INSTALL, installFrame(audience, running)];
+        const complaint = new FrameReader(instance.run(operation, frame)).text();
+        if (complaint) console.error(JSON.stringify({ event: "degraded", detail: complaint }));
+        if (complaint) faults.set(audience, complaint);
       } catch (error) {
         return { audience, number: running.number, hash: running.hash, error };
       }

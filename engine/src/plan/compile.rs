@@ -53,7 +53,21 @@ impl Plan {
     ///
     /// As [`compile`](Plan::compile).
     pub fn compile_owned(definition: Definition) -> Result<Plan, Vec<Diagnostic>> {
-        let mut compiler = Compiler::new(&definition);
+        Plan::compiled(definition, CHECKS)
+    }
+
+    /// The same for a definition that was checked when it was published, maybe by an earlier build: rules that a plan does
+    /// not need to run are not applied again, so a rule that is new or stricter stops nothing that runs.
+    ///
+    /// # Errors
+    ///
+    /// Every reason why it cannot run.
+    pub fn compile_published(definition: Definition) -> Result<Plan, Vec<Diagnostic>> {
+        Plan::compiled(definition, false)
+    }
+
+    fn compiled(definition: Definition, checks: bool) -> Result<Plan, Vec<Diagnostic>> {
+        let mut compiler = Compiler { checks, ..Compiler::new(&definition) };
         let plan = compiler.plan();
         let mut found = compiler.found();
         if found.iter().any(|finding| finding.severity() == Severity::Error) {
@@ -75,11 +89,13 @@ impl Plan {
 pub(super) struct Compiler<'a> {
     pub(super) definition: &'a Definition,
     pub(super) out: Vec<Diagnostic>,
+    /// True if rules apply that a plan does not need to run.
+    checks: bool,
 }
 
 impl<'a> Compiler<'a> {
     pub(super) fn new(definition: &'a Definition) -> Compiler<'a> {
-        Compiler { definition, out: Vec::new() }
+        Compiler { definition, out: Vec::new(), checks: CHECKS }
     }
 
     /// Every finding, in the order of the definition's parts.
@@ -91,7 +107,7 @@ impl<'a> Compiler<'a> {
         let definition = self.definition;
         let tables = tables_of(definition);
         let directory = Directory::of(definition);
-        if CHECKS {
+        if CHECKS && self.checks {
             self.check(&directory);
         }
 
@@ -104,7 +120,7 @@ impl<'a> Compiler<'a> {
         let (events, program) = (criteria.section_events, lowered.program);
         let personalizations =
             self.personalizations(&directory, &program, &criteria.key_event_tables, events, lowered.sections);
-        if CHECKS {
+        if CHECKS && self.checks {
             self.check_plans(&attributes, &personalizations);
         }
 
