@@ -221,8 +221,8 @@ pub fn open(edge: &mut Edge, message: &[u8]) -> Result<Opened, Response> {
     open_metered(edge, message, false)
 }
 
-/// The same for a message that was opened before, and is opened again because its commit failed or this writer had to
-/// catch up: its events are not counted twice.
+/// The same for a message that was opened before, and is opened again because its commit failed, this writer had to
+/// catch up, or another bundle was installed meanwhile: its events are not counted twice.
 ///
 /// # Errors
 ///
@@ -328,6 +328,8 @@ fn deliver(edge: &mut Edge, store: &mut impl Store, message: &[u8], log: &mut im
                 attempts_to_catch_up += 1;
                 refresh(edge, store, log);
             }
+            // Nothing comes between here; the next attempt opens it again.
+            Folded::OpenAgain => {}
             Folded::Done(outcome) => {
                 if !outcome.write.is_empty() {
                     match store.commit(&basis, &outcome.write) {

@@ -37,6 +37,9 @@ pub enum Folded {
         /// The number of the newer bundle.
         number: u64,
     },
+    /// Another bundle was installed since the message was opened under the one before: open it again
+    /// ([`drive::open_again`](crate::drive::open_again)). Only hosts that install bundles between the two meet this.
+    OpenAgain,
     /// The message is decided.
     Done(Box<Outcome>),
 }

@@ -190,6 +190,8 @@ impl Instance {
             Folded::NeedsNewerBundle { audience, number } => {
                 out.byte(0).bytes(&message::raise(&audience, number, edge.form()));
             }
+            // The entry folds without waiting, so nothing was installed meanwhile. It takes an empty output for a failure.
+            Folded::OpenAgain => return None,
             Folded::Done(outcome) => {
                 response(out.byte(1), &outcome.response);
                 statements(out, &sql::writes(&outcome.write));

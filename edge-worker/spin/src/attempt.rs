@@ -26,7 +26,7 @@ pub(crate) enum Lock {
 pub(crate) enum Tried {
     /// The message is decided, or storage failed.
     Answered(Response),
-    /// Another writer was faster.
+    /// Another writer was faster, or another request installed a bundle.
     Conflict,
     /// A newer bundle is needed.
     Behind { audience: String, number: u64 },
@@ -69,6 +69,10 @@ async fn fold(opened: &Opened, lock: Lock) -> Result<Tried, StoreFailure> {
         Folded::NeedsNewerBundle { audience, number } => {
             session.roll_back().await;
             return Ok(Tried::Behind { audience, number });
+        }
+        Folded::OpenAgain => {
+            session.roll_back().await;
+            return Ok(Tried::Conflict);
         }
         Folded::Done(outcome) => outcome,
     };

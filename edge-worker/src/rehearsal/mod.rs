@@ -291,7 +291,7 @@ impl<'s> Stage<'s> {
                 self.store.commit(&Basis::default(), &outcome.write).map_err(|_| "the store fails")?;
                 Ok(outcome.response)
             }
-            Folded::NeedsNewerBundle { .. } => Err("the definition does not run"),
+            Folded::NeedsNewerBundle { .. } | Folded::OpenAgain => Err("the definition does not run"),
         }
     }
 

@@ -66,7 +66,7 @@ pub(super) fn open(edge: &Edge, mut message: Events) -> Result<(Option<Read>, Ba
             OneEvent { event, repairs: row.repairs, keys, read }
         };
         let events = events.into_iter().zip(&rows).enumerate().map(with_keys).collect();
-        audiences.push(OfAudience { id, events });
+        audiences.push(OfAudience { id, bundle: running.hash.clone(), events });
     }
     let keys = keys_read.len();
     let batch = Batch { message, valid, keys, audiences, source, new_profiles_max: None };
@@ -86,6 +86,9 @@ pub(super) fn fold(edge: &Edge, batch: &Batch, found: &[FoundProfile]) -> Folded
         let (Some(running), Some(events)) = (running, events) else {
             return Folded::NeedsNewerBundle { audience: id.clone(), number: *number };
         };
+        if running.hash != events.bundle {
+            return Folded::OpenAgain;
+        }
         let folded = fold_audience(edge, batch, running, events, found, &mut shared);
         result.log.append(&mut shared.log);
         match folded {

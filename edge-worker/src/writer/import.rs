@@ -24,6 +24,8 @@ use crate::wire::{Response, read};
 #[derive(Debug)]
 pub(crate) struct Rows {
     message: Import,
+    /// The hash of the bundle whose plan they are records of; None: nothing ran.
+    bundle: Option<String>,
     /// The number of keys to read.
     keys: usize,
     records: Vec<Row>,
@@ -78,7 +80,8 @@ pub(super) fn open(edge: &Edge, message: Import) -> Result<(Option<Read>, Rows),
     let Some(running) = edge.running(&message.audience) else {
         // The fold reports that this writer must catch up first.
         let ignored = Ignored::default();
-        let rows = Rows { message, keys: 0, records: Vec::new(), rejected: Vec::new(), ignored };
+        let (records, rejected) = (Vec::new(), Vec::new());
+        let rows = Rows { message, bundle: None, keys: 0, records, rejected, ignored };
         return Ok((None, rows));
     };
     let mut records = Vec::new();
@@ -106,7 +109,8 @@ pub(super) fn open(edge: &Edge, message: Import) -> Result<(Option<Read>, Rows),
             Err(reason) => rejected.push((line, reason)),
         }
     }
-    let rows = Rows { message, keys: keys.len(), records, rejected, ignored };
+    let bundle = Some(running.hash.clone());
+    let rows = Rows { message, bundle, keys: keys.len(), records, rejected, ignored };
     Ok((keys.read(), rows))
 }
 
@@ -129,6 +133,9 @@ pub(super) fn fold(edge: &Edge, rows: &Rows, found: &[FoundProfile]) -> Folded {
             return Folded::NeedsNewerBundle { audience, number };
         }
     };
+    if rows.bundle.as_ref() != Some(&running.hash) {
+        return Folded::OpenAgain;
+    }
     // A row is for one profile. Rows of a profile that is unreadable or would be too large are left out, and the others
     // are folded again from the stored state.
     let mut left_out: Vec<Option<&'static str>> = vec![None; rows.records.len()];
@@ -433,6 +440,13 @@ mod tests {
     const COLUMNS: usize = 38;
 
     fn edge_of_cards() -> Edge {
+        let mut edge = Edge::new(None, false);
+        install(&mut edge, 1, "card");
+        edge
+    }
+
+    /// Installs a bundle whose records have this key.
+    fn install(edge: &mut Edge, number: u64, key: &str) {
         let column = |column: usize| Attribute {
             name: format!("c{column}"),
             kind: AttributeKind::Batch { column: format!("c{column}"), data_type: None },
@@ -442,13 +456,36 @@ mod tests {
         let definition = Definition {
             audience: Audience { id: "7".to_owned(), name: None },
             attributes: (0..COLUMNS).map(column).collect(),
-            identity: Identity { lookup_key: Some("card".to_owned()), ..Identity::default() },
+            identity: Identity { lookup_key: Some(key.to_owned()), ..Identity::default() },
             ..Definition::default()
         };
         let body = bundle_of(&definition).unwrap();
+        let pointer = Pointer { audience: "7".to_owned(), number, hash: hash_of(&body) };
+        edge.install(&pointer, body).unwrap();
+    }
+
+    /// A host that waits between the two may install a bundle there, under which other lines are records.
+    #[test]
+    fn an_import_that_was_opened_under_the_bundle_before_is_opened_again() {
+        let message = || import_of(b"{\"card\":\"a\",\"c1\":1}\n{\"badge\":\"b\",\"c1\":1}");
+        let rejected = |edge: &Edge, rows: &Rows| match fold(edge, rows, &[]) {
+            Folded::Done(outcome) => {
+                let answer = String::from_utf8(outcome.response.body).unwrap();
+                assert!(answer.starts_with(r#"{"imported":1,"#), "{answer}");
+                [1, 2].into_iter().find(|line| answer.contains(&format!("{{\"line\":{line},")))
+            }
+            other => panic!("{other:?}"),
+        };
         let mut edge = Edge::new(None, false);
-        edge.install(&Pointer { audience: "7".to_owned(), number: 1, hash: hash_of(&body) }, body).unwrap();
-        edge
+        let (_, under_none) = open(&edge, message()).unwrap();
+        install(&mut edge, 1, "card");
+        assert!(matches!(fold(&edge, &under_none, &[]), Folded::OpenAgain));
+        let (_, under_cards) = open(&edge, message()).unwrap();
+        assert_eq!(rejected(&edge, &under_cards), Some(2));
+        install(&mut edge, 2, "badge");
+        assert!(matches!(fold(&edge, &under_cards, &[]), Folded::OpenAgain));
+        let (_, under_badges) = open(&edge, message()).unwrap();
+        assert_eq!(rejected(&edge, &under_badges), Some(1));
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub(crate) struct Batch {
 #[derive(Debug)]
 pub(super) struct OfAudience {
     pub(super) id: String,
+    /// The hash of the bundle whose plan they are resolved for: their tables and keys mean nothing under another.
+    pub(super) bundle: String,
     /// As many as are valid.
     pub(super) events: Vec<OneEvent>,
 }

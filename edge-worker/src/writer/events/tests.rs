@@ -9,6 +9,7 @@ use usher_engine::limits::PROFILE_BYTES_MAX;
 use usher_engine::profile::codec::{Form, encode};
 use usher_engine::profile::{Key, Profile, ProfileId};
 use usher_engine::value::Value;
+use usher_engine::{Access, Asked, Query};
 
 use super::*;
 use crate::bundle::{bundle_of, hash_of};
@@ -541,4 +542,78 @@ fn a_batch_for_one_audience_is_not_copied() {
     let read = allocation_counter::measure(|| drop(read::batch(&message.body).unwrap())).bytes_max;
     let opened = allocation_counter::measure(|| drop(open(&edge, message).unwrap())).bytes_max;
     assert!(opened < read + read / 4, "{opened}, and {read} to read it");
+}
+
+/// A host that waits between the two may install a bundle there. Events know their table by its place in the sorted
+/// tables of the plan, which the next bundle may move, and their keys by its identity.
+#[test]
+fn a_message_that_was_opened_under_the_bundle_before_is_opened_again() {
+    let with_tables = |number, databases: &[&str], key: &str| {
+        let event = |database: &&str| KeyEvent {
+            name: (*database).to_owned(),
+            table: EventTable { database: (*database).to_owned(), table: "views".to_owned() },
+            filter: None,
+            columns: Vec::new(),
+            description: None,
+        };
+        let last_of = |database: &&str| Attribute {
+            name: format!("last_{database}"),
+            kind: AttributeKind::Single {
+                key_event: (*database).to_owned(),
+                filter: None,
+                column: "price".to_owned(),
+                aggregation: Aggregation::Last,
+                duration_ms: None,
+                data_type: None,
+                backfill: None,
+            },
+            sensitive: false,
+            description: None,
+        };
+        let definition = Definition {
+            audience: Audience { id: "7".to_owned(), name: None },
+            key_events: databases.iter().map(event).collect(),
+            attributes: databases.iter().map(last_of).collect(),
+            identity: Identity {
+                keys: vec![StitchKey { name: key.to_owned(), ..StitchKey::default() }],
+                ..Identity::default()
+            },
+            ..Definition::default()
+        };
+        let body = bundle_of(&definition).unwrap();
+        (Pointer { audience: "7".to_owned(), number, hash: hash_of(&body) }, body)
+    };
+    let mut edge = Edge::new(None, false);
+    // The message uses all of its source's rate, so it would be refused if it were metered twice.
+    edge.set_rates(crate::Rates { events: 1, new_profiles: 0 });
+    let events = [r#"{"visitor":"v","member":"m","price":5}"#; crate::limits::BATCH_EVENTS_MAX].join(",");
+    let events = Events { edge: vec![(".source".to_owned(), "a".to_owned())], ..batch_of(&events) };
+    let message =
+        crate::message::Message::Writer(crate::message::ToWriter::Events(events)).encode(crate::Form::One);
+    let nothing = || crate::store::Found::Profiles(Vec::new());
+
+    let (pointer, body) = with_tables(1, &["web"], "visitor");
+    edge.install(&pointer, body.clone()).unwrap();
+    let opened = crate::drive::open(&mut edge, &message).unwrap();
+    // The same content under a new number changes nothing.
+    edge.install(&Pointer { number: 2, ..pointer }, body).unwrap();
+    let folded = crate::drive::fold(&mut edge, &opened, nothing());
+    assert!(matches!(folded, Folded::Done(_)), "{folded:?}");
+
+    let (pointer, body) = with_tables(3, &["shop", "web"], "member");
+    edge.install(&pointer, body).unwrap();
+    let folded = crate::drive::fold(&mut edge, &opened, nothing());
+    assert!(matches!(folded, Folded::OpenAgain), "{folded:?}");
+
+    let opened = crate::drive::open_again(&mut edge, &message).unwrap();
+    let Folded::Done(outcome) = crate::drive::fold(&mut edge, &opened, nothing()) else { panic!("behind") };
+    let [row] = outcome.write.profiles.as_slice() else { panic!("one visitor") };
+    assert_eq!(row.keys.as_deref(), Some([("member".to_owned(), "m".to_owned())].as_slice()));
+    let profile = usher_engine::profile::codec::decode(&row.state).unwrap();
+    let (asked, access) = (Asked::Named(&[]), Access::default());
+    let query = Query { event: None, asked, inputs: &[], edge: &[], access, blind: false };
+    let explanation = edge.running("7").unwrap().plan.explain(&profile, &query, 1_790_000_000_000);
+    let known: Vec<_> = explanation.attributes.iter().map(|known| (&*known.name, &known.value)).collect();
+    assert_eq!(known, [("last_web", &Some(Value::from(5)))]);
+    assert!(crate::drive::open(&mut edge, &message).is_err(), "the rate was used once");
 }
