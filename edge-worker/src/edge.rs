@@ -40,6 +40,7 @@ struct StorageHealth {
 }
 
 /// The state of one audience in this process.
+#[derive(Default)]
 struct Audience {
     id: String,
     running: Option<Running>,
@@ -47,6 +48,8 @@ struct Audience {
     fault: Option<String>,
     /// True if a newer build wrote that bundle.
     is_too_new: bool,
+    /// The number at which it was taken out, until a later bundle is published; 0: it was not.
+    taken_out: u64,
 }
 
 /// A running bundle.
@@ -159,6 +162,13 @@ impl Edge {
     /// The running bundle of an audience, if any.
     pub(crate) fn running(&self, audience: &str) -> Option<&Running> {
         self.audience(audience)?.running.as_ref()
+    }
+
+    /// True if an audience was taken out after the bundle of this number ran: it is not there for a message from a front
+    /// that has not heard of that.
+    pub(crate) fn was_taken_out_after(&self, audience: &str, number: u64) -> bool {
+        self.audience(audience)
+            .is_some_and(|known| known.running.is_none() && known.fault.is_none() && known.taken_out > number)
     }
 
     /// The running bundle of an audience, or the refusal that explains why there is none: a bundle that should run but
@@ -274,12 +284,16 @@ impl Edge {
             }
         }
         pointers.retain(|pointer| {
-            let Some(known) = self.audiences.iter_mut().find(|known| known.id == pointer.audience) else {
-                return pointer.hash != NO_BUNDLE;
-            };
             if pointer.hash == NO_BUNDLE {
-                known.take_out(pointer.number);
+                self.audience_mut(&pointer.audience).take_out(pointer.number);
                 return false;
+            }
+            let Some(known) = self.audiences.iter_mut().find(|known| known.id == pointer.audience) else {
+                return true;
+            };
+            // Its body may take a while to come.
+            if pointer.number > known.taken_out {
+                known.taken_out = 0;
             }
             // A pointer read before a later one took effect is stale.
             !known.takes_number_of(pointer)
@@ -370,8 +384,7 @@ impl Edge {
     fn audience_mut(&mut self, id: &str) -> &mut Audience {
         let at = self.audiences.partition_point(|known| known.id.as_str() < id);
         if self.audiences.get(at).is_none_or(|known| known.id != id) {
-            self.audiences
-                .insert(at, Audience { id: id.to_owned(), running: None, fault: None, is_too_new: false });
+            self.audiences.insert(at, Audience { id: id.to_owned(), ..Audience::default() });
         }
         &mut self.audiences[at]
     }
@@ -390,6 +403,7 @@ impl Audience {
         if self.running.as_ref().is_none_or(|running| running.number < number) {
             self.running = None;
             self.fault = None;
+            self.taken_out = self.taken_out.max(number);
         }
     }
 
@@ -448,6 +462,33 @@ mod tests {
             let running = edge.running("1069944").unwrap();
             assert_eq!((running.number, running.hash.clone()), (3, hash_of(shop.as_bytes())));
             assert!(!edge.is_behind("1069944"));
+        }
+    }
+
+    #[test]
+    fn the_number_at_which_an_audience_was_taken_out_is_known_until_it_is_published_again() {
+        let pointer = |number, hash: String| Pointer { audience: "1069944".to_owned(), number, hash };
+        let out = || vec![pointer(2, String::new())];
+        let shop = || pointer(1, hash_of(SHOP.as_bytes()));
+        let mut ran = Edge::new(None, false);
+        assert_eq!(ran.install(&shop(), SHOP.as_bytes().to_vec()), Ok(Installed::New));
+        assert!(!ran.was_taken_out_after("1069944", 0));
+        // Another edge starts with the pointers, and never ran it.
+        for mut edge in [ran, Edge::new(None, false)] {
+            assert_eq!(edge.update_pointers(out(), Vec::new()), []);
+            assert!(edge.was_taken_out_after("1069944", 1) && !edge.was_taken_out_after("1069944", 2));
+            assert!(!edge.is_degraded() && !edge.lacks_a_bundle());
+            // Published again: until it runs, its events wait for it.
+            let again = pointer(3, shop().hash);
+            assert_eq!(edge.update_pointers(vec![again.clone()], Vec::new()).len(), 1);
+            assert!(!edge.was_taken_out_after("1069944", 1));
+            assert!(edge.install(&again, Vec::new()).is_err());
+            assert!(edge.is_behind("1069944") && !edge.was_taken_out_after("1069944", 1));
+            assert_eq!(edge.install(&again, SHOP.as_bytes().to_vec()), Ok(Installed::New));
+            // Pointers that were read before are stale.
+            assert_eq!(edge.update_pointers(out(), Vec::new()), []);
+            assert!(!edge.was_taken_out_after("1069944", 1));
+            assert_eq!(edge.running("1069944").map(|running| running.number), Some(3));
         }
     }
 

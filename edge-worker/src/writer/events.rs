@@ -80,7 +80,12 @@ pub(super) fn fold(edge: &Edge, batch: &Batch, found: &[FoundProfile]) -> Folded
         log: Vec::new(),
     };
     let mut result = BatchResult::new(batch);
-    for (id, number) in &batch.message.audiences {
+    let is_there = |(id, number): &&(String, u64)| !edge.was_taken_out_after(id, *number);
+    let mut audiences = batch.message.audiences.iter().filter(is_there).peekable();
+    if audiences.peek().is_none() {
+        return Outcome::of(batch.unknown());
+    }
+    for (id, number) in audiences {
         let running = edge.running(id).filter(|running| running.number >= *number);
         let events = batch.audiences.iter().find(|audience| audience.id == *id);
         let (Some(running), Some(events)) = (running, events) else {
@@ -306,6 +311,15 @@ impl Batch {
         let receipts = self.valid.iter().map(|valid| if *valid { receipts.next() } else { None });
         let receipts: Vec<&Receipt> = receipts.map(|receipt| receipt.unwrap_or(&refused)).collect();
         answer::receipts(&receipts)
+    }
+
+    /// The answer when every audience was taken out, which is that of a front that has heard of it.
+    fn unknown(&self) -> Response {
+        let refusal = match self.message.mode {
+            Mode::Ingest => Refusal::TABLE_UNKNOWN,
+            Mode::Personalize { .. } => Refusal::AUDIENCE_UNKNOWN,
+        };
+        Response::refused(refusal).with_cors(Some(&self.message.origin))
     }
 
     /// The answer when storage fails: nothing was stored.

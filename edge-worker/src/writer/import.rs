@@ -126,6 +126,9 @@ fn record_of(
 
 pub(super) fn fold(edge: &Edge, rows: &Rows, found: &[FoundProfile]) -> Folded {
     let message = &rows.message;
+    if edge.was_taken_out_after(&message.audience, message.number) {
+        return Outcome::of(Response::problem(Refusal::AUDIENCE_UNKNOWN, None));
+    }
     let running = match edge.running(&message.audience) {
         Some(running) if running.number >= message.number => running,
         _ => {
@@ -323,6 +326,24 @@ mod tests {
         );
         assert_eq!(answer.matches("column-of-one-").count(), IMPORT_IGNORED_MAX);
         assert!(various < 5 * usual, "{various:?}, {usual:?} with the same names in each row");
+    }
+
+    #[test]
+    fn an_audience_that_was_taken_out_is_unknown() {
+        let mut edge = edge_of_cards();
+        let (_, before) = open(&edge, import_of(b"{\"card\":\"1\"}")).unwrap();
+        let out = |number| Pointer { audience: "7".to_owned(), number, hash: String::new() };
+        edge.update_pointers(vec![out(2)], Vec::new());
+        let (_, after) = open(&edge, import_of(b"{\"card\":\"1\"}")).unwrap();
+        for rows in [before, after] {
+            let Folded::Done(outcome) = fold(&edge, &rows, &[]) else { panic!("behind") };
+            let unknown = Response::problem(Refusal::AUDIENCE_UNKNOWN, None);
+            assert_eq!((outcome.response.status, outcome.response.body), (404, unknown.body));
+            assert!(outcome.write.is_empty());
+        }
+        // The front runs what was published since.
+        let (_, rows) = open(&edge, Import { number: 3, ..import_of(b"{\"card\":\"1\"}") }).unwrap();
+        assert!(matches!(fold(&edge, &rows, &[]), Folded::NeedsNewerBundle { number: 3, .. }));
     }
 
     /// Rows of an import's most rows, each with a key and these columns.

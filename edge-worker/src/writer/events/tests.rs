@@ -617,3 +617,56 @@ fn a_message_that_was_opened_under_the_bundle_before_is_opened_again() {
     assert_eq!(known, [("last_web", &Some(Value::from(5)))]);
     assert!(crate::drive::open(&mut edge, &message).is_err(), "the rate was used once");
 }
+
+/// The front that sent the message has not heard that one of its audiences was taken out.
+#[test]
+fn an_audience_that_was_taken_out_keeps_no_other_from_its_events() {
+    let mut edge = Edge::new(None, false);
+    install(&mut edge, "7", &["visitor"]);
+    install(&mut edge, "8", &["visitor"]);
+    let opened = |edge: &Edge, audiences: &[(&str, u64)], mode: Mode| {
+        let audiences = audiences.iter().map(|(id, number)| ((*id).to_owned(), *number)).collect();
+        let event = r#"{"visitor":"v","c0":5}"#;
+        let message = Events { audiences, mode: mode.clone(), ..batch_of(event) };
+        let body = if mode == Mode::Ingest { message.body } else { event.as_bytes().to_vec() };
+        open(edge, Events { body, ..message }).unwrap().1
+    };
+    let personalize = || Mode::Personalize { named: None, server_route: false, sensitive_scope: false };
+    let before = opened(&edge, &[("8", 1), ("7", 1)], Mode::Ingest);
+    let again =
+        Pointer { audience: "8".to_owned(), number: 3, hash: edge.running("8").unwrap().hash.clone() };
+    let body = edge.running("8").unwrap().body.clone();
+    edge.update_pointers(vec![Pointer { number: 2, hash: String::new(), ..again.clone() }], Vec::new());
+
+    // The other one gets them, also of a message that was opened while both ran.
+    for batch in [before, opened(&edge, &[("8", 1), ("7", 1)], Mode::Ingest)] {
+        let Folded::Done(outcome) = fold(&edge, &batch, &[]) else { panic!("behind") };
+        assert_eq!(outcome.response.body, br#"{"receipts":[{"success":true}]}"#);
+        let audiences: Vec<_> = outcome.write.profiles.iter().map(|row| row.audience.as_str()).collect();
+        assert_eq!(audiences, ["7"]);
+    }
+    // Without another one, the answer is that of a front that has heard of it.
+    for (mode, refusal) in
+        [(Mode::Ingest, Refusal::TABLE_UNKNOWN), (personalize(), Refusal::AUDIENCE_UNKNOWN)]
+    {
+        let Folded::Done(outcome) = fold(&edge, &opened(&edge, &[("8", 1)], mode), &[]) else {
+            panic!("behind")
+        };
+        assert_eq!((outcome.response.status, outcome.response.body), (404, Response::refused(refusal).body));
+        assert!(outcome.write.is_empty());
+    }
+    // It was published again, and this writer has not heard of that.
+    let batch = opened(&edge, &[("8", 3), ("7", 1)], Mode::Ingest);
+    let folded = fold(&edge, &batch, &[]);
+    assert!(
+        matches!(&folded, Folded::NeedsNewerBundle { audience, number: 3 } if audience == "8"),
+        "{folded:?}"
+    );
+    edge.update_pointers(vec![again.clone()], Vec::new());
+    edge.install(&again, body).unwrap();
+    for number in [1, 3] {
+        let batch = opened(&edge, &[("8", number), ("7", 1)], Mode::Ingest);
+        let Folded::Done(outcome) = fold(&edge, &batch, &[]) else { panic!("behind") };
+        assert_eq!(outcome.write.profiles.len(), 2);
+    }
+}
