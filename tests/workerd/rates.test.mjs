@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { as, audience, deploy } from "./deployment.mjs";
+import { as, audience, bundle, deploy } from "./deployment.mjs";
 
 /** Events that a source has at once: those of a minute. */
 const MINUTE = 6_000;
@@ -44,6 +44,28 @@ test("bodies that are refused, and lookups by a public token, draw on the rate o
     assert.equal((await edge.event("pageviews", { td_client_id: "v" }, from("203.0.113.9"))).status, 200, name);
     assert.equal((await edge.call("POST", "/v1/personalize", { ...as.server, ...from(address) }, body)).status, 200, name);
   }
+});
+
+test("a batch whose writer has to catch up is counted once", { timeout: 120_000 }, async (t) => {
+  // The writers are in the first isolate, which nobody else asks: it finds the next bundle when a batch names it.
+  const worker = await deploy(t, "test", { isolates: 2 });
+  const now = { ...from("192.0.2.7"), "x-usher-now": String(Date.now()) };
+  const batch = (count) => {
+    const events = Array.from({ length: count }, () => ({ td_client_id: "busy", td_path: "/" }));
+    return worker.second("POST", "/web/pageviews", { ...as.collector, ...now }, { events });
+  };
+  for (let sent = 0; sent < MINUTE - 500; sent += 500) {
+    const answer = await batch(500);
+    assert.equal(answer.status, 200, answer.text);
+  }
+  const next = JSON.parse(await bundle());
+  next.definition.audience.name = "next";
+  const published = await worker.second("PUT", `/v1/audiences/${audience}/bundle`, as.admin, next);
+  assert.equal(published.status, 200, published.text);
+  const late = await batch(400);
+  assert.deepEqual([late.status, late.json.receipts?.length], [200, 400], late.text);
+  assert.equal((await batch(101)).status, 429, "more than is left");
+  assert.equal((await batch(100)).status, 200, "what is left");
 });
 
 test("the rate-limiting binding refuses requests by public keys beyond its limit", async (t) => {

@@ -125,15 +125,19 @@ class Engine {
     return out.byte() === 1 ? readResponse(out) : undefined;
   }
 
-  /** The read of a message and its fold, or its answer when it is refused at once. The fold must follow without waiting. */
-  open(message) {
+  /**
+   * The read of a message and its fold, or its answer when it is refused at once. The fold must follow without waiting.
+   * `again`: it was opened before, so that its events are counted.
+   */
+  open(message, again) {
     const { visitors, control } = this.#planes;
-    return this.#open(visitors, message) ?? this.#open(control, message);
+    const frame = new FrameWriter(message.length + 1).byte(again ? 1 : 0).raw(message).done();
+    return this.#open(visitors, frame) ?? this.#open(control, frame);
   }
 
   /** The same in one plane; undefined hands the message over to the control plane. */
-  #open(plane, message) {
-    const out = plane(OPEN, message);
+  #open(plane, frame) {
+    const out = plane(OPEN, frame);
     switch (out.byte()) {
       case 0:
         return { response: readResponse(out) };

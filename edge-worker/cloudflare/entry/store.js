@@ -25,7 +25,7 @@ export class UsherStore {
     try {
       const message = new Uint8Array(await request.arrayBuffer());
       for (let attempt = 0; attempt < 3; attempt++) {
-        const { response, raise } = this.#deliver(service, message);
+        const { response, raise } = this.#deliver(service, message, attempt > 0);
         if (response) return response;
         // This isolate runs an older bundle than the front or the profile's last writer. If the control object has no
         // newer one, it was lost or restored to an earlier time.
@@ -52,12 +52,12 @@ export class UsherStore {
 
   /**
    * Synchronous from the read to the commit, so that no other message comes between. Returns the answer, or the bundle
-   * to catch up with.
+   * to catch up with. `again`: not the first attempt.
    */
-  #deliver(service, message) {
+  #deliver(service, message, again) {
     // Another object of this isolate may have raised it.
     if (this.#form !== service.form) this.#meet(service);
-    const opened = service.open(message);
+    const opened = service.open(message, again);
     if (opened.response) return opened;
     let folded;
     try {

@@ -28,7 +28,7 @@ impl Instance {
             0 => self.configure(FrameReader(input), &mut out),
             1 => self.front(FrameReader(input), &mut out),
             2 => self.answer(FrameReader(input), &mut out),
-            3 => self.open(input, &mut out),
+            3 => self.open(FrameReader(input), &mut out),
             4 => self.fold(FrameReader(input), &mut out),
             5 => self.behind(FrameReader(input), &mut out),
             6 => self.install(FrameReader(input), &mut out),
@@ -145,15 +145,19 @@ impl Instance {
         Some(())
     }
 
-    /// `message` → `0 response | 1 statements | 2`, which hands the message over to the control plane
-    fn open(&mut self, message: &[u8], out: &mut FrameWriter) -> Option<()> {
+    /// `again · message` → `0 response | 1 statements | 2`, which hands the message over to the control plane; again is 1
+    /// when this writer had to catch up after the message was opened
+    fn open(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let edge = self.edge.as_mut()?;
+        let again = input.byte()? != 0;
+        let message = input.0;
         fault(message, "open", 0);
         if drive::needs_control_plane(edge, message) {
             out.byte(2);
             return Some(());
         }
-        match drive::open(edge, message) {
+        let opened = if again { drive::open_again(edge, message) } else { drive::open(edge, message) };
+        match opened {
             Err(answer) => response(out.byte(0), &answer),
             Ok(opened) => {
                 let reads = opened.read.as_ref().map(sql::reads).unwrap_or_default();
