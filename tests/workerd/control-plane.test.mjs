@@ -102,3 +102,27 @@ test("events and explanations of one source draw from one rate", { timeout: 120_
   assert.equal((await explain(from(0, "192.0.2.8"))).status, 200, "another source has its own");
   assert.equal((await explain(from(1))).status, 200, "and a second later there is more");
 });
+
+test("explanations that are refused draw on the rate of their source", { timeout: 120_000 }, async (t) => {
+  const worker = await deploy(t, "test");
+  const begin = Date.now();
+  const from = (seconds, source = "192.0.2.7") => ({ "cf-connecting-ip": source, "x-usher-now": String(begin + 1_000 * seconds) });
+  const explain = (headers, body = "{") => worker.call("POST", "/v1/explain", { authorization: `TD1 ${previewToken()}`, ...headers }, body);
+  let sent = 0;
+  const statuses = new Map();
+  const caller = async () => {
+    while (sent < 6_000) {
+      sent++;
+      const { status } = await explain(from(0));
+      statuses.set(status, (statuses.get(status) ?? 0) + 1);
+    }
+  };
+  await Promise.all(Array.from({ length: 32 }, caller));
+  assert.deepEqual([...statuses], [[400, 6_000]], "a minute of the rate at once");
+  const refused = await explain(from(0));
+  assert.deepEqual([refused.status, refused.json.code, refused.headers["retry-after"]], [429, "rate", "1"], refused.text);
+  assert.equal((await explain(from(0), { audience, key: { name: "td_client_id", value: "busy" } })).status, 429);
+  assert.equal((await explain(from(0, "192.0.2.8"))).status, 400, "another source has its own");
+  assert.equal((await explain({ ...from(0), ...as.server })).status, 400, "and a server has no rate");
+  assert.equal((await explain(from(1))).status, 400, "a second later there is more");
+});

@@ -1,7 +1,7 @@
 // The service as a host uses it: requests and messages as calls into wasm, in the plane that each needs.
 
 import { FrameWriter } from "./frame.js";
-import { ADMIT, ANSWER, CONSTANTS, FAILED, FOLD, FRONT, METER, NOTE_STORAGE_FAULT, OPEN, UNAVAILABLE } from "./instance.js";
+import { ADMIT, ANSWER, CHARGE, CONSTANTS, FAILED, FOLD, FRONT, METER, NOTE_STORAGE_FAULT, OPEN, UNAVAILABLE } from "./instance.js";
 import { Planes } from "./planes.js";
 import { Pointers } from "./pointers.js";
 
@@ -88,7 +88,7 @@ class Engine {
       case 1:
         return { kind: "write", shard: out.number(), message: out.bytes() };
       case 2:
-        return this.#metered(plane, frame) ?? {
+        return this.#drawn(METER, plane, frame) ?? {
           kind: "look",
           shard: out.number(),
           message: out.bytes(),
@@ -101,16 +101,18 @@ class Engine {
         return { kind: "control", message: out.bytes() };
       case 5:
         return undefined;
+      case 6:
+        return this.#drawn(CHARGE, plane, frame) ?? { kind: "respond", response: readResponse(out) };
       default:
         throw new Error("the engine did not answer");
     }
   }
 
   /** What sources use is counted in the plane for visitors alone; the answer when too little is left. */
-  #metered(plane, frame) {
+  #drawn(operation, plane, frame) {
     const { visitors } = this.#planes;
     if (plane === visitors) return undefined;
-    const out = visitors(METER, frame);
+    const out = visitors(operation, frame);
     return out.byte() === 1 ? { kind: "respond", response: readResponse(out) } : undefined;
   }
 

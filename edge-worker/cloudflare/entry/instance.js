@@ -18,6 +18,7 @@ export const STAND_IN = 13;
 export const MEET = 14;
 export const METER = 15;
 export const NOTE_STORAGE_FAULT = 16;
+export const CHARGE = 17;
 
 export class Instance {
   #exports;

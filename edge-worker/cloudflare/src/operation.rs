@@ -40,8 +40,9 @@ impl Instance {
             12 => earlier(self.edge.as_ref(), FrameReader(input), &mut out),
             13 => self.stand_in(FrameReader(input), &mut out),
             14 => self.meet(FrameReader(input), &mut out),
-            15 => self.meter(FrameReader(input), &mut out),
+            15 => self.drawn(FrameReader(input), &mut out, front::meter),
             16 => self.note_storage_fault(),
+            17 => self.drawn(FrameReader(input), &mut out, front::charge_refusal),
             _ => None,
         };
         done.map(|()| out.0).unwrap_or_default()
@@ -66,20 +67,25 @@ impl Instance {
     }
 
     /// `request` → `0 response | 1 shard message | 2 shard message cache-key | 3 hash body message restore | 4 message |
-    /// 5`, which hands the request over to the control plane
+    /// 5`, which hands the request over to the control plane, or `6 response`, a refusal that the other module charges
     fn front(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let edge = self.edge.as_mut()?;
         let step = with_request(&mut input, |request| match front::handle(edge, request) {
-            Step::Respond(answer) => Step::Respond(front::charge(edge, &request.head(), answer)),
+            Step::Respond(answer) if !IS_CONTROL_PLANE => {
+                Step::Respond(front::charge(edge, &request.head(), answer))
+            }
             step => step,
         })?;
         match step {
-            Step::Respond(answer) => response(out.byte(0), &answer),
+            // The other module counts what sources use.
+            Step::Respond(answer) => {
+                let step = if IS_CONTROL_PLANE && front::is_charged(&answer) { 6 } else { 0 };
+                response(out.byte(step), &answer);
+            }
             Step::Write { shard, message } => {
                 out.byte(1).number(shard).bytes(&message);
             }
             Step::LookUp(pending) => {
-                // The other module counts what sources use.
                 if !IS_CONTROL_PLANE && let Err(refused) = lookup::meter(self.edge.as_mut()?, &pending) {
                     response(out.byte(0), &refused);
                     self.pending = None;
@@ -133,10 +139,15 @@ impl Instance {
         Some(())
     }
 
-    /// `head` → `0 | 1 response`, of a lookup that the control plane found
-    fn meter(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
+    /// `head` → `0 | 1 response`, of a lookup or a refusal that the control plane found
+    fn drawn(
+        &mut self,
+        mut input: FrameReader<'_>,
+        out: &mut FrameWriter,
+        draw: fn(&mut Edge, &Head<'_>) -> Result<(), Response>,
+    ) -> Option<()> {
         let edge = self.edge.as_mut()?;
-        match with_head(&mut input, |head, _| front::meter(edge, head))? {
+        match with_head(&mut input, |head, _| draw(edge, head))? {
             Err(refused) => response(out.byte(1), &refused),
             Ok(()) => {
                 out.byte(0);

@@ -159,19 +159,32 @@ pub fn serve(edge: &Edge, admitted: &Admitted<'_>, body: &[u8]) -> Step {
 /// The answer to a request that was refused before any message, charged to its source's rate as one event: reading a body
 /// costs as much when it is refused. A refusal by the head alone costs nothing.
 pub fn charge(edge: &mut Edge, head: &Head<'_>, answer: Response) -> Response {
-    if !(400..500).contains(&answer.status) || answer.status == Refusal::RATE.status {
-        return answer;
-    }
-    let Ok(admitted) = admit(edge, head) else { return answer };
-    let Some(source) = admitted.metered_source() else { return answer };
+    let charged = if is_charged(&answer) { charge_refusal(edge, head) } else { Ok(()) };
+    charged.map_or_else(|used_up| used_up, |()| answer)
+}
+
+/// True for an answer that [`charge`] charges, if the request has a rate.
+pub fn is_charged(answer: &Response) -> bool {
+    (400..500).contains(&answer.status) && answer.status != Refusal::RATE.status
+}
+
+/// Charges a refusal as [`charge`] does: for hosts with a module of the control plane, which finds refusals, too. Sources
+/// are counted in one place.
+///
+/// # Errors
+///
+/// The answer in place of the refusal when the rate is used up.
+pub fn charge_refusal(edge: &mut Edge, head: &Head<'_>) -> Result<(), Response> {
+    let Ok(admitted) = admit(edge, head) else { return Ok(()) };
+    let Some(source) = admitted.metered_source() else { return Ok(()) };
     let ambient = admitted.checked.head.ambient;
-    let used_up = edge.meter.wait(source, &ambient).map(|seconds| over_rate(&admitted, seconds));
+    if let Some(seconds) = edge.meter.wait(source, &ambient) {
+        return Err(over_rate(&admitted, seconds));
+    }
     let source = source.to_owned();
-    used_up.unwrap_or_else(|| {
-        // It fits, or there was a wait.
-        let _ = edge.meter.take_events(&source, 1, &ambient);
-        answer
-    })
+    // It fits, as there was no wait.
+    let _ = edge.meter.take_events(&source, 1, &ambient);
+    Ok(())
 }
 
 fn over_rate(admitted: &Admitted<'_>, seconds: u64) -> Response {
