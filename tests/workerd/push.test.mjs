@@ -200,3 +200,45 @@ test("what is rolled back where an isolate is behind", { timeout: 60_000 }, asyn
   const listed = await worker.call("GET", `${PATH}s`, as.admin);
   assert.deepEqual([listed.json.status, listed.json.bundles[0].hash], ["updating", first]);
 });
+
+test("what an audience's end is to an isolate that is behind", { timeout: 60_000 }, async (t) => {
+  const worker = await deploy(t, "release", { isolates: 2 });
+  const other = JSON.stringify({
+    format: 2,
+    definition: {
+      audience: { id: "7" },
+      key_events: [{ name: "view", table: { database: "web", table: "pageviews" } }],
+      attributes: [{ name: "views", sensitive: false, kind: { counter: { key_event: "view", increment: { constant: 1 } } } }],
+      identity: { keys: [{ name: "td_client_id" }] },
+    },
+  });
+  const ofOther = "/v1/audiences/7/bundle";
+  const put = async (number) => {
+    const answer = await worker.call("PUT", ofOther, as.admin, other);
+    assert.deepEqual([answer.status, answer.json.number], [200, number], answer.text);
+  };
+  const out = async (path) => {
+    const answer = await worker.call("DELETE", path, as.admin);
+    assert.deepEqual([answer.status, answer.json.hash], [200, ""], answer.text);
+  };
+  const send = async () => {
+    const answer = await worker.second("POST", "/web/pageviews", as.collector, { events: [{ td_client_id: "v", td_path: "/" }] });
+    assert.deepEqual([answer.status, answer.json], [200, { receipts: [{ success: true }] }], answer.text);
+  };
+  await put(1);
+  await send();
+  await out(ofOther);
+  // The second isolate still names both, and the one that is left gets the event.
+  const known = await worker.second("GET", "/v1/audiences", as.admin);
+  assert.deepEqual(known.json.audiences.map(({ id }) => id), [audience, "7"]);
+  await send();
+  await put(3);
+  await send();
+  const explained = await worker.call("POST", "/v1/explain", as.server, { audience: "7", key: { name: "td_client_id", value: "v" } });
+  assert.equal(explained.json.profile.attributes.views.value, 2, explained.text);
+  // An audience alone is as unknown as to an isolate that has heard of it.
+  await out(PATH);
+  const page = (send) => send.call(worker, "POST", "/public/web/pageviews", as.browser, { td_client_id: "v" });
+  const [behind, knows] = [await page(worker.second), await page(worker.call)];
+  assert.deepEqual([behind.status, behind.text], [404, knows.text]);
+});
