@@ -87,7 +87,9 @@ fn rules_are_for_those_who_publish() {
     let many = definition(many, "n1 > 0");
     let mut nameless = definition(vec![counter("", None)], "TRUE");
     nameless.personalizations.push(nameless.personalizations[0].clone());
-    for broken in [twice, windowless, long, many, nameless] {
+    let mut reserved = definition(vec![counter("n", None)], "n > 0");
+    reserved.key_events[0].table.database = "tree".into();
+    for broken in [twice, windowless, long, many, nameless, reserved] {
         let compiled = Plan::compile(&broken);
         assert_eq!(compiled.is_err(), cfg!(feature = "checks"), "{:?}", broken.attributes.first());
         match compiled {

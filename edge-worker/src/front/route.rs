@@ -156,7 +156,7 @@ fn parameters<'a>(pattern: &str, path: &'a str) -> Option<[&'a str; 2]> {
         }
         let is_table = ["{database}", "{table}"].contains(&pattern);
         // A reserved first element belongs to another route, and is not a database.
-        let is_reserved = index == 1 && EventTable::RESERVED.contains(&part);
+        let is_reserved = index == 1 && EventTable::ROUTED.contains(&part);
         if is_table && (is_reserved || !EventTable::is_name(part)) {
             return None;
         }

@@ -16,9 +16,13 @@ impl EventTable {
     /// Allowed length of a database or table name, in bytes.
     pub const NAME_BYTES: RangeInclusive<usize> = 3..=255;
 
-    /// First path elements of other routes: no event can be sent to a database of that name.
+    /// First path elements of other routes, those to come included: no definition may name a database so.
     pub const RESERVED: [&str; 9] =
         ["audiences", "entities", "tree", "cdp", "public", "postback", "v1", "v4", "ofrep"];
+
+    /// Those of today's routes: no event can be sent to a database of that name. A database that was published before its
+    /// name was reserved gets its events until a route needs the name.
+    pub const ROUTED: [&str; 5] = ["audiences", "cdp", "public", "v1", "ofrep"];
 
     /// True if a path element can name a database or table: `[a-z0-9_]{3,255}`, as the stock SDK allows. The routes
     /// check addresses by it, and `usher-config` checks definitions.

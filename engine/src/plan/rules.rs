@@ -14,6 +14,7 @@ use super::compile::Compiler;
 use super::directory::Directory;
 use crate::attribute::plan::AttributePlan;
 use crate::attribute::shape::PARKED_SEPARATOR;
+use crate::definition::EventTable;
 use crate::diagnostic::{At, Code, words};
 use crate::expr::scope::Names;
 use crate::index::Index;
@@ -23,6 +24,7 @@ impl Compiler<'_> {
     /// Checks the definition by itself.
     pub(super) fn check(&mut self, directory: &Directory) {
         self.bounds();
+        self.tables();
         self.names();
         self.addresses(directory);
         self.inputs(directory);
@@ -38,6 +40,21 @@ impl Compiler<'_> {
     ) {
         self.state_bytes(attributes);
         self.section_names(personalizations);
+    }
+
+    /// No event reaches a database whose name begins another address.
+    fn tables(&mut self) {
+        let definition = self.definition;
+        let of_key_events = definition.key_events.iter().enumerate();
+        let of_key_events = of_key_events.map(|(index, it)| (At::item("key_events", index), &it.table));
+        let of_tables =
+            definition.tables.iter().enumerate().map(|(index, it)| (At::item("tables", index), it));
+        for (at, table) in of_tables.chain(of_key_events) {
+            if EventTable::RESERVED.contains(&table.database.as_str()) {
+                let message = words!("no event can be sent to the database `{}`", table.database);
+                self.report(Code::BadTableName, at, message, None);
+            }
+        }
     }
 
     fn bounds(&mut self) {
