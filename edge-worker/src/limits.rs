@@ -40,6 +40,9 @@ pub const STORAGE_DEGRADED_MS: i64 = 5 * 60 * 1_000;
 /// Most rows in one import request. New profiles take some 5 KB each until they are written, so that these and a body of
 /// [`BATCH_BYTES_MAX`] fit an isolate's memory, beside its bundles.
 pub const IMPORT_ROWS_MAX: usize = 10_000;
+/// Most bytes of the stored profiles that the rows of one import change. They are read at once, in some six times as much
+/// memory, of which an isolate has 128 MB.
+pub const IMPORT_STORED_BYTES_MAX: usize = 12_000_000;
 /// Most rows that every writer takes while form 1 is written: one of release 0.1.0 may be the one that gets them.
 pub const IMPORT_ROWS_OF_FORM_1: usize = 2_000;
 /// Most values in all rows together: 2,000 flat rows, each with as many columns as allowed.

@@ -10,7 +10,8 @@ use super::set::{KeysRead, ProfileIndex, ProfileSet, unreadable};
 use crate::edge::Edge;
 use crate::error::Refusal;
 use crate::limits::{
-    IMPORT_IGNORED_MAX, IMPORT_REFUSALS_MAX, IMPORT_REJECTIONS_MAX, IMPORT_ROWS_MAX, IMPORT_VALUES_MAX,
+    IMPORT_IGNORED_MAX, IMPORT_REFUSALS_MAX, IMPORT_REJECTIONS_MAX, IMPORT_ROWS_MAX, IMPORT_STORED_BYTES_MAX,
+    IMPORT_VALUES_MAX,
 };
 use crate::log::Line;
 use crate::message::Import;
@@ -138,6 +139,10 @@ pub(super) fn fold(edge: &Edge, rows: &Rows, found: &[FoundProfile]) -> Folded {
     };
     if rows.bundle.as_ref() != Some(&running.hash) {
         return Folded::OpenAgain;
+    }
+    if found.iter().map(|found| found.state.len()).sum::<usize>() > IMPORT_STORED_BYTES_MAX {
+        let detail = "the profiles of these rows are too large to change at once: send fewer rows";
+        return Outcome::of(Response::problem(Refusal::TOO_LARGE, Some(detail)));
     }
     // A row is for one profile. Rows of a profile that is unreadable or would be too large are left out, and the others
     // are folded again from the stored state.
@@ -507,6 +512,25 @@ mod tests {
         assert!(matches!(fold(&edge, &under_cards, &[]), Folded::OpenAgain));
         let (_, under_badges) = open(&edge, message()).unwrap();
         assert_eq!(rejected(&edge, &under_badges), Some(1));
+    }
+
+    #[test]
+    fn profiles_that_are_too_large_together_are_refused_before_they_are_read() {
+        let edge = edge_of_cards();
+        let (_, rows) = open(&edge, import_of(b"{\"card\":\"a\"}\n{\"card\":\"b\"}")).unwrap();
+        let of = |key: u8, bytes: usize| FoundProfile {
+            audience: "7".to_owned(),
+            keys: vec![key.into()],
+            id: [key; 16],
+            version: 1,
+            state: vec![0; bytes],
+        };
+        let status = |bytes: usize| match fold(&edge, &rows, &[of(0, 1), of(1, bytes)]) {
+            Folded::Done(outcome) => (outcome.response.status, outcome.write.profiles.len()),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(status(IMPORT_STORED_BYTES_MAX), (413, 0));
+        assert_eq!(status(IMPORT_STORED_BYTES_MAX - 1).0, 200);
     }
 
     #[test]

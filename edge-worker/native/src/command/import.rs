@@ -29,7 +29,7 @@ use total::{Reject, Total};
 
 /// Import batch records into profiles
 ///
-/// Reads NDJSON, a record a line, or CSV, and sends it in requests of at most 10,000 rows. Every record carries the
+/// Reads NDJSON, a record a line, or CSV, and sends it in requests of at most 1,000 rows. Every record carries the
 /// audience's lookup key; an older record never replaces a newer one, so an import that stopped may simply be run again,
 /// or from where it stopped with --from-line or --state.
 ///

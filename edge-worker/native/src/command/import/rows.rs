@@ -10,8 +10,8 @@ use usher_engine::value::DataType;
 use super::csv_file::{Cells, Csv, Record, Unfit};
 use crate::lines::{LINE_BYTES_MAX, Line, Lines};
 
-/// The rows of one request at most, whatever the edge takes.
-const ROWS_MAX: usize = 10_000;
+/// The rows of one request at most, whatever the edge takes: the profiles of more may be too large to change at once.
+const ROWS_MAX: usize = 1_000;
 /// The bytes of one request at most: the longest row fits.
 const BYTES_MAX: usize = LINE_BYTES_MAX;
 
@@ -167,8 +167,8 @@ mod tests {
         let lines: Vec<usize> = chunks(&many).iter().map(|(_, lines, _)| lines.len()).collect();
         assert_eq!(lines, [ROWS_MAX, 1]);
         // An edge may take fewer.
-        let lines: Vec<usize> = chunks_of(&many, 4_000).iter().map(|(_, lines, _)| lines.len()).collect();
-        assert_eq!(lines, [4_000, 4_000, ROWS_MAX + 1 - 8_000]);
+        let lines: Vec<usize> = chunks_of(&many, 400).iter().map(|(_, lines, _)| lines.len()).collect();
+        assert_eq!(lines, [400, 400, ROWS_MAX + 1 - 800]);
         // The second row would carry the first request over its bound by one byte.
         let half = "x".repeat(BYTES_MAX / 2);
         let found =
