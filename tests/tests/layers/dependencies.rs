@@ -57,6 +57,37 @@ fn definitions_as_text_reach_no_edge() {
     }
 }
 
+/// `--locked` builds outside the workspace fail otherwise, and not all of them run in tests.
+#[test]
+fn lock_files_beside_the_workspace_know_its_dependencies() {
+    for path in [
+        "tests/bench/engine/Cargo.lock",
+        "tests/fuzz/Cargo.lock",
+        "tests/no-std/Cargo.lock",
+        "tests/spin/Cargo.lock",
+    ] {
+        let lock: Table = text(path).parse().expect("a lock file");
+        let packages = lock["package"].as_array().expect("packages");
+        for (name, manifest) in
+            [("usher-engine", "engine/Cargo.toml"), ("usher-edge", "edge-worker/Cargo.toml")]
+        {
+            let named = |package: &&Value| package["name"].as_str() == Some(name);
+            let Some(package) = packages.iter().find(named) else { continue };
+            let locked = package.get("dependencies").and_then(Value::as_array).into_iter().flatten();
+            // A dependency of which there are several versions is followed by its own.
+            let locked: BTreeSet<&str> = locked.filter_map(|it| it.as_str()?.split(' ').next()).collect();
+            let wanted = dependencies(manifest);
+            // `serde` is optional.
+            let is_lacking = |it: &&String| *it != "serde" && !locked.contains(it.as_str());
+            let lacking: Vec<_> = wanted.iter().filter(is_lacking).collect();
+            assert!(
+                lacking.is_empty(),
+                "{path} lacks {lacking:?} of {name}: run `cargo update --workspace` beside it"
+            );
+        }
+    }
+}
+
 /// Everything that a package depends on, as the lock file knows it.
 fn closure(lock: &Table, name: &str) -> BTreeSet<String> {
     let packages = lock["package"].as_array().expect("packages");
