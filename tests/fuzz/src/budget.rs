@@ -23,15 +23,15 @@ pub const BUDGETS: [Budget; 8] = [
     // A fresh service reads its keys; what compiles meets two events and an explanation.
     Budget { target: Target::Bundle, base: 4_000_000, per_byte: 4_000, memory_bytes: 4 * MIB },
     // Aliases make 100,000 nodes of a few bytes, each of which is read; then as with conditions.
-    Budget { target: Target::Definition, base: 150_000_000, per_byte: 20_000, memory_bytes: 16 * MIB },
+    Budget { target: Target::Definition, base: 150_000_000, per_byte: 20_000, memory_bytes: 24 * MIB },
     // Written, read and compared four times, and met by three events.
     Budget { target: Target::Profile, base: 5_000_000, per_byte: 4_000, memory_bytes: 2 * MIB },
     // Five requests; a number may take 30 times as long as its digits say.
     Budget { target: Target::Event, base: 6_000_000, per_byte: 6_000, memory_bytes: 4 * MIB },
     // Each visitor is looked for among those of the batch before it, and there are at most 500.
     Budget { target: Target::Batch, base: 10_000_000, per_byte: 30_000, memory_bytes: 4 * MIB },
-    // Twice. Each row is looked for among at most 2,000 before it, and it is those that the factor is made of.
-    Budget { target: Target::Import, base: 10_000_000, per_byte: 120_000, memory_bytes: 10 * MIB },
+    // Twice. Of at most 10,000 rows each may make a profile, which takes some 5 KB until it is written.
+    Budget { target: Target::Import, base: 10_000_000, per_byte: 120_000, memory_bytes: 56 * MIB },
 ];
 
 pub fn of(target: Target) -> &'static Budget {
