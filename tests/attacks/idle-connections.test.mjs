@@ -80,7 +80,7 @@ for (const host of hosts) {
   ]) {
     test(`${host}: ${WAITING} connections from four addresses ${name}`, { timeout: 60_000 }, async (t) => {
       const edge = await attacked(t, host);
-      // What is closed comes again, and it goes on beyond the time that any body has.
+      // The attacker reconnects when it is closed, and the attack lasts longer than any body may take.
       await beside(t, edge, () =>
         slowClients(t, edge, { connections: WAITING, addresses: 4, starts: [request], reopens: true, trickles, rounds: 4, pause: 2_000 }),
       );

@@ -154,7 +154,7 @@ fn lookups_by_a_public_token_and_bodies_without_events_draw_on_the_rate() {
         assert_eq!(look_up("198.51.100.1", &page).status, 200);
     }
     let mut refused = look_up("198.51.100.1", &page);
-    // What passed meanwhile refilled a little.
+    // The bucket refilled a little in the meantime.
     for _ in 0..20 {
         if refused.status == 429 {
             break;

@@ -110,7 +110,7 @@ pub(super) fn fold(edge: &Edge, batch: &Batch, found: &[FoundProfile]) -> Folded
     result.finish(edge)
 }
 
-/// What the audiences of a message share.
+/// The parts that the audiences of a message share.
 struct Shared {
     mint: Mint,
     /// The number of profiles that the source may still create, whichever audience they are for; None: unlimited.

@@ -85,7 +85,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         agreed(&format!("Unpublish audience {audience} at {}?", edge.url), "nothing was changed", without)?;
     }
     progress("unpublishing");
-    // What was looked at is what is taken out: whoever published in between is not undone.
+    // Only the bundle that was shown is taken out, so that a publication in between is not undone.
     let hash = args.if_match.as_deref().map_or(hash, |hash| hash.trim_matches('"'));
     let answer = client.delete(&format!("/v1/audiences/{audience}/bundle"), hash);
     progress("");

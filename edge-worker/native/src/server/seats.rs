@@ -211,7 +211,7 @@ impl Seats {
     pub(super) fn leave(&self, seat: &Arc<Seat>) {
         let mut taken = self.taken();
         let at = seat.at.load(Ordering::Relaxed);
-        // Whose seat was given away is not there any more.
+        // A connection whose seat was given away is no longer listed.
         if taken.seats.get(at).is_some_and(|other| Arc::ptr_eq(other, seat)) {
             taken.remove(at);
         }

@@ -98,7 +98,7 @@ impl Resolved {
             (Some(other), _) => panic!("no case has columns of type {other:?}"),
         };
         let values: Vec<Option<Value>> = match column.split_once("[].") {
-            // What an object lacks, or has of another type, is missing in its place.
+            // A value that an object lacks, or has of another type, is missing in its place.
             Some((array, inner)) => match self.column(array) {
                 Some(Value::List(items)) => {
                     let objects = items.iter().filter(|item| matches!(item, Value::Object(_)));
