@@ -82,6 +82,7 @@ refusals! {
     INPUT_MISSING = 400, 3004, "input_missing", "a required input is missing";
     BUNDLE_INVALID = 422, 4220, "bundle_invalid", "bundle does not compile";
     BUNDLE_UNKNOWN = 404, 4041, "bundle_unknown", "no such bundle is kept";
+    PROFILE_UNKNOWN = 404, 4043, "profile_unknown", "no profile has this key";
     NEEDS_FORM = 409, 4090, "needs_form", "it needs a newer form than the one that is written here";
     BUNDLE_CHANGED = 412, 4120, "bundle_changed", "another bundle runs than the one in If-Match";
     STORAGE = 503, 2021, "storage_unavailable", "storage is unavailable";

@@ -42,6 +42,7 @@ mod call;
 mod candidates;
 mod criterion;
 mod explain;
+mod export;
 mod payload;
 mod query;
 mod section;
@@ -52,6 +53,7 @@ pub use explain::{
     ConditionTrace, Explanation, KnownAttribute, ObservedValue, Outcome, PersonalizationTrace, SectionTrace,
     Source,
 };
+pub use export::{Export, export};
 pub use expr::eval::Truth;
 pub use identity::{Entry, Evidence, Keys, RefusedKey, Stitched};
 pub use import::{Record, RefusedColumn};

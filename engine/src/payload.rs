@@ -44,9 +44,10 @@ impl Reason {
     }
 }
 
-/// True if an attribute's value may leave: it is not sensitive, or section, route and key all allow it.
-pub(crate) fn may_leave(sensitive: bool, section: &Section, access: Access) -> bool {
-    !sensitive || (section.include_sensitive && access.server_route && access.sensitive_scope)
+/// True if an attribute's value may leave: it is not sensitive, or section, route and key all allow it. `included` is the
+/// section's word; an export has no section, and includes everything.
+pub(crate) fn may_leave(sensitive: bool, included: bool, access: Access) -> bool {
+    !sensitive || (included && access.server_route && access.sensitive_scope)
 }
 
 /// The payload of a section that entered; None for one that does not exist.
@@ -63,7 +64,7 @@ pub(crate) fn offer<'p>(
     let value = |index: u16| {
         let fact = plan.facts.get(usize::from(index))?;
         let attribute = plan.attributes.get(fact.attribute)?;
-        if may_leave(attribute.sensitive, section, access) {
+        if may_leave(attribute.sensitive, section.include_sensitive, access) {
             call.fact(index).output(fact.types)
         } else {
             None

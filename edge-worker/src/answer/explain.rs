@@ -55,7 +55,7 @@ pub(crate) fn explanation(
 }
 
 /// `{"at_ms", "kind", …}`
-fn journal_row(o: &mut Object<'_>, at_ms: i64, entry: &str) {
+pub(super) fn journal_row(o: &mut Object<'_>, at_ms: i64, entry: &str) {
     o.field("at_ms").number(at_ms);
     if let Ok(Value::Object(fields)) = read::value(entry.as_bytes()) {
         for (name, value) in &fields {

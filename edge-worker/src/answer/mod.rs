@@ -1,8 +1,10 @@
 //! The engine's answers, receipts and explanations as JSON.
 
 mod explain;
+mod profile;
 
 pub(crate) use explain::explanation;
+pub(crate) use profile::profile;
 
 use usher_engine::{Answer, Why};
 

@@ -14,7 +14,7 @@ use crate::wire::{Response, entity_tag, read};
 
 /// `PUT /v1/audiences/{audience}/bundle`: checked here, once, before anything is stored.
 pub(super) fn publish(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> Result<Step> {
-    let [audience, _] = admitted.parameters;
+    let [audience, ..] = admitted.parameters;
     let invalid = |reason: String| Refused::with_detail(Refusal::BUNDLE_INVALID, reason);
     rehearsal::check(body, audience).map_err(invalid)?;
     let definition = bundle::definition_of(body).map_err(invalid)?;
@@ -35,7 +35,7 @@ pub(super) fn publish(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> R
 
 /// `DELETE /v1/audiences/{audience}/bundle`: the audience runs nothing from now on. Its history and profiles stay.
 pub(super) fn take_out(edge: &Edge, checked: &CheckedHead<'_>, _: &[u8]) -> Result<Step> {
-    let [audience, _] = checked.parameters;
+    let [audience, ..] = checked.parameters;
     let message = Message::Control(ToControl::Publish(Publish {
         audience: audience.to_owned(),
         hash: NO_BUNDLE.to_owned(),
@@ -68,7 +68,7 @@ pub(super) fn list_audiences(edge: &Edge, admitted: &CheckedHead<'_>, _: &[u8]) 
 
 /// `GET /v1/audiences/{audience}/bundles`: the stored bundles, the running one first.
 pub(super) fn list(edge: &Edge, admitted: &CheckedHead<'_>, _: &[u8]) -> Result<Step> {
-    let [audience, _] = admitted.parameters;
+    let [audience, ..] = admitted.parameters;
     let here = edge.running(audience).map_or(0, |running| running.number);
     let message = Message::Control(ToControl::Releases { audience: audience.to_owned(), here });
     Ok(Step::Control { message: message.encode(edge.form()) })
@@ -76,7 +76,7 @@ pub(super) fn list(edge: &Edge, admitted: &CheckedHead<'_>, _: &[u8]) -> Result<
 
 /// `GET /v1/audiences/{audience}/bundles/{which}`: a stored bundle; `which` is `previous`, a number or a hash.
 pub(super) fn kept(edge: &Edge, admitted: &CheckedHead<'_>, _: &[u8]) -> Result<Step> {
-    let [audience, which] = admitted.parameters;
+    let [audience, which, _] = admitted.parameters;
     let which = if which == "previous" {
         WhichRelease::Previous
     } else if let Ok(number) = which.parse() {
@@ -91,7 +91,7 @@ pub(super) fn kept(edge: &Edge, admitted: &CheckedHead<'_>, _: &[u8]) -> Result<
 /// `POST /v1/audiences/{audience}/rollback`: runs an earlier bundle again. The body names it: `{"number": 3}` or
 /// `{"hash": "…"}`; an empty body means the previous one.
 pub(super) fn roll_back(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> Result<Step> {
-    let [audience, _] = admitted.parameters;
+    let [audience, ..] = admitted.parameters;
     let message = Message::Control(ToControl::Rollback(Rollback {
         audience: audience.to_owned(),
         which: wanted(body)?,
@@ -103,7 +103,7 @@ pub(super) fn roll_back(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) ->
 
 /// `GET /v1/audiences/{audience}/bundle`: the running bundle.
 pub(super) fn running(edge: &Edge, admitted: &CheckedHead<'_>, _: &[u8]) -> Result<Step> {
-    let [audience, _] = admitted.parameters;
+    let [audience, ..] = admitted.parameters;
     // Also where a bundle should run but does not: a push asks first, and repairs that.
     let running = edge.running(audience).ok_or(Refusal::AUDIENCE_UNKNOWN)?;
     let response = Response::typed(200, "application/json", running.body.clone())

@@ -6,8 +6,8 @@ use crate::host::{Head, SOURCE_HEADER};
 /// Path parameters, headers and caller of a request that its route accepts.
 #[derive(Debug)]
 pub(super) struct CheckedHead<'a> {
-    /// The parameters of the path, in its order.
-    pub(super) parameters: [&'a str; 2],
+    /// The parameters of the path, in its order; empty beyond the last.
+    pub(super) parameters: [&'a str; 3],
     pub(super) head: Head<'a>,
     pub(super) caller: Caller<'a>,
 }

@@ -12,7 +12,7 @@ use crate::wire::read;
 
 /// `POST /public/{database}/{table}` and `POST /{database}/{table}` with a token: one event in, offers out.
 pub(super) fn personalize(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> Result<Step> {
-    let (caller, [database, table]) = (&admitted.caller, admitted.parameters);
+    let (caller, [database, table, _]) = (&admitted.caller, admitted.parameters);
     let audience = caller.audience.as_deref().unwrap_or("");
     let running = edge.running_or_refuse(audience)?;
     let index = running.plan.table(database, table).ok_or(Refusal::TABLE_UNKNOWN)?;
@@ -40,7 +40,7 @@ pub(super) fn personalize(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) 
 
 /// `POST /{database}/{table}` without a token: a batch in, receipts out.
 pub(super) fn ingest(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> Result<Step> {
-    let [database, table] = admitted.parameters;
+    let [database, table, _] = admitted.parameters;
     let declares = |(id, running): (&str, &Running)| {
         (admitted.caller.covers(id) && running.plan.table(database, table).is_some())
             .then(|| (id.to_owned(), running.number))
@@ -63,7 +63,7 @@ fn to_writer(
     mode: Mode,
     body: &[u8],
 ) -> Step {
-    let (head, caller, [database, table]) = (&admitted.head, &admitted.caller, admitted.parameters);
+    let (head, caller, [database, table, _]) = (&admitted.head, &admitted.caller, admitted.parameters);
     let mut facts = head.edge_context();
     if let Some(source) = admitted.source() {
         facts.push((SOURCE_FACT.to_owned(), source.to_owned()));

@@ -13,7 +13,7 @@ use crate::wire::json::Json;
 
 /// `POST /v1/audiences/{audience}/profiles/import`: NDJSON.
 pub(super) fn import(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> Result<Step> {
-    let [audience, _] = admitted.parameters;
+    let [audience, ..] = admitted.parameters;
     let mode = mode(admitted)?;
     if !modes(edge.form()).contains(&mode) {
         let detail = "`mode=patch` needs form 2, and this edge writes form 1: see docs/operate.md";
@@ -54,7 +54,7 @@ fn mode(admitted: &CheckedHead<'_>) -> Result<&'static str> {
 /// `GET /v1/audiences/{audience}/profiles/import`: the record columns that the running definition reads, with their
 /// types.
 pub(super) fn columns(edge: &Edge, admitted: &CheckedHead<'_>, _: &[u8]) -> Result<Step> {
-    let [audience, _] = admitted.parameters;
+    let [audience, ..] = admitted.parameters;
     let plan = &edge.running_or_refuse(audience)?.plan;
     let columns: Vec<_> = plan.record_columns().collect();
     let mut body = Json::new();

@@ -11,6 +11,7 @@ mod events;
 mod health;
 mod imports;
 mod lookups;
+mod profiles;
 mod route;
 
 use auth::{Caller, Callers};

@@ -4,7 +4,7 @@ use usher_engine::definition::EventTable;
 
 use super::auth::Callers;
 use super::checked_head::CheckedHead;
-use super::{bundles, events, health, imports, lookups};
+use super::{bundles, events, health, imports, lookups, profiles};
 use crate::edge::Edge;
 use crate::error::Result;
 use crate::host::{Head, Step};
@@ -16,7 +16,7 @@ use crate::plane::HAS_CONTROL_PLANE;
 #[derive(Debug)]
 pub(super) struct Route {
     pub(super) method: &'static str,
-    /// Parts in braces are parameters, at most two; `{database}` and `{table}` are names of event tables.
+    /// Parts in braces are parameters, at most three; `{database}` and `{table}` are names of event tables.
     pub(super) path: &'static str,
     /// True: only requests with `WP13n-Token`; false: only those without; None: either.
     with_token: Option<bool>,
@@ -42,6 +42,7 @@ pub(super) enum Family {
 pub(super) const OF_AUDIENCE: &str = "/v1/audiences/{audience}";
 const BUNDLE: &str = "/v1/audiences/{audience}/bundle";
 const IMPORT: &str = "/v1/audiences/{audience}/profiles/import";
+const PROFILE: &str = "/v1/audiences/{audience}/profiles/{key}/{value}";
 
 /// In the order of docs/http.md.
 pub(super) const ROUTES: &[Route] = &[
@@ -108,6 +109,7 @@ pub(super) const ROUTES: &[Route] = &[
         ..control(Callers::Server(Scope::Import), imports::import)
     },
     Route { path: IMPORT, ..control(Callers::Server(Scope::Import), imports::columns) },
+    Route { path: PROFILE, ..control(Callers::Server(Scope::Read), profiles::read) },
     Route { path: "/healthz", family: Family::Rt, ..native(Callers::Anyone, health::health) },
 ];
 
@@ -128,7 +130,7 @@ fn hand_over(_: &Edge, _: &CheckedHead<'_>, _: &[u8]) -> Result<Step> {
 }
 
 /// The routes with a request's path, for any method, each with its parameters in the order of the path.
-pub(super) fn of_path<'a>(head: &Head<'a>) -> impl Iterator<Item = (&'static Route, [&'a str; 2])> {
+pub(super) fn of_path<'a>(head: &Head<'a>) -> impl Iterator<Item = (&'static Route, [&'a str; 3])> {
     let path = head.target.split_once('?').map_or(head.target, |(path, _)| path);
     let path = if head.target.len() > TARGET_BYTES_MAX { "" } else { path };
     let with_token = head.header("wp13n-token").is_some() || head.will_send("wp13n-token");
@@ -142,8 +144,8 @@ pub(super) fn family(head: &Head<'_>) -> Family {
 }
 
 /// The parameters in a path, if it matches the pattern.
-fn parameters<'a>(pattern: &str, path: &'a str) -> Option<[&'a str; 2]> {
-    let mut parameters = [""; 2];
+fn parameters<'a>(pattern: &str, path: &'a str) -> Option<[&'a str; 3]> {
+    let mut parameters = [""; 3];
     let mut free = parameters.iter_mut();
     let mut parts = path.split('/');
     for (index, pattern) in pattern.split('/').enumerate() {
@@ -184,20 +186,20 @@ mod tests {
     #[test]
     fn a_pattern_matches_its_paths_only() {
         let event = "/{database}/{table}";
-        assert_eq!(parameters(event, "/web/pageviews"), Some(["web", "pageviews"]));
+        assert_eq!(parameters(event, "/web/pageviews"), Some(["web", "pageviews", ""]));
         for path in
             ["/web", "/web/", "/web/pageviews/", "web/pageviews", "//pageviews", "/v1/audiences", "/We/x"]
         {
             assert_eq!(parameters(event, path), None, "{path}");
         }
-        assert_eq!(parameters(BUNDLE, "/v1/audiences/7/bundle"), Some(["7", ""]));
-        assert_eq!(parameters("/v1/audiences", "/v1/audiences"), Some(["", ""]));
+        assert_eq!(parameters(BUNDLE, "/v1/audiences/7/bundle"), Some(["7", "", ""]));
+        assert_eq!(parameters("/v1/audiences", "/v1/audiences"), Some(["", "", ""]));
     }
 
     #[test]
     fn every_parameter_has_room() {
         for route in ROUTES {
-            assert!(route.path.matches('{').count() <= 2, "{}", route.path);
+            assert!(route.path.matches('{').count() <= 3, "{}", route.path);
         }
     }
 }

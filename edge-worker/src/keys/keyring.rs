@@ -69,6 +69,10 @@ pub(crate) enum Scope {
     Import,
     /// Explain answers.
     Explain,
+    /// Read whole profiles.
+    Read,
+    /// Erase profiles.
+    Erase,
 }
 
 struct Secret {
@@ -125,8 +129,13 @@ impl FromValue for Kind {
 
 impl FromValue for Scope {
     fn read(value: &Value, reading: &mut Reading) -> Scope {
-        let others =
-            [("sensitive", Scope::Sensitive), ("import", Scope::Import), ("explain", Scope::Explain)];
+        let others = [
+            ("sensitive", Scope::Sensitive),
+            ("import", Scope::Import),
+            ("explain", Scope::Explain),
+            ("read", Scope::Read),
+            ("erase", Scope::Erase),
+        ];
         named(value, ("personalize", Scope::Personalize), &others, reading)
     }
 }

@@ -8,8 +8,8 @@
 //! they need no new form. A new field or a new meaning needs one.
 
 use super::{
-    Ambient, Events, Import, KeyOf, Message, Mode, Probe, Publish, Rollback, SnapshotRequest, ToControl,
-    ToWriter, WhichRelease,
+    Act, Ambient, Events, Import, KeyOf, Message, Mode, OfProfile, Probe, Publish, Rollback, SnapshotRequest,
+    ToControl, ToWriter, WhichRelease,
 };
 use crate::form::Form;
 use crate::plane::HAS_CONTROL_PLANE;
@@ -20,7 +20,7 @@ const VERSIONED: u8 = 0x80;
 /// An extra without content: a snapshot with the journal of its profile.
 const JOURNAL: u8 = 1;
 /// The greatest tag that this build knows.
-const TAG_LAST: u8 = PROBE;
+const TAG_LAST: u8 = PROFILE;
 
 /// A received message.
 #[derive(Debug, PartialEq)]
@@ -97,12 +97,12 @@ pub(crate) fn is_of_control_plane(bytes: &[u8]) -> bool {
 
 /// Every isolate asks the control object for pointers (4) and bundles (5), so these are not.
 const fn is_tag_of_control_plane(tag: u8) -> bool {
-    matches!(tag, 2 | 6..=9 | 11 | PATCH)
+    matches!(tag, 2 | 6..=9 | 11 | PATCH | PROFILE)
 }
 
 fn read(tag: u8, r: &mut FrameReader<'_>) -> Result<Message, Unreadable> {
     let message = match tag {
-        1..=3 | 10 | PATCH | PROBE => read_to_writer(tag, r).map(Message::Writer),
+        1..=3 | 10 | PATCH | PROBE | PROFILE => read_to_writer(tag, r).map(Message::Writer),
         0..=TAG_LAST => read_to_control(tag, r).map(Message::Control),
         _ => return Err(Unreadable::TooNew),
     };
@@ -114,6 +114,9 @@ const PATCH: u8 = 12;
 
 /// Asks whether a shard reads and writes.
 const PROBE: u8 = 13;
+
+/// For the profile of a key.
+const PROFILE: u8 = 14;
 
 fn write_to_writer(w: &mut FrameWriter, message: &ToWriter) {
     match message {
@@ -143,11 +146,18 @@ fn write_to_writer(w: &mut FrameWriter, message: &ToWriter) {
             ambient(w.byte(if import.patch { PATCH } else { 2 }), &import.ambient);
             w.text(&import.audience).long(import.number.cast_signed()).bytes(&import.body);
         }
+        ToWriter::Profile(_) if !HAS_CONTROL_PLANE => {}
+        ToWriter::Profile(of_profile) => {
+            ambient(w.byte(PROFILE), &of_profile.ambient);
+            w.text(&of_profile.audience).long(of_profile.number.cast_signed());
+            keys(w, &of_profile.keys);
+            w.byte(match of_profile.act {
+                Act::Read { sensitive } => u8::from(sensitive),
+            });
+        }
         ToWriter::Snapshot(request) => {
             ambient(w.byte(3), &request.ambient);
-            w.list(&request.keys, |w, key| {
-                w.text(&key.audience).text(&key.name).text(&key.value);
-            });
+            keys(w, &request.keys);
         }
         ToWriter::Written => {
             w.byte(10);
@@ -187,11 +197,18 @@ fn read_to_writer(which: u8, r: &mut FrameReader<'_>) -> Option<ToWriter> {
         }),
         3 => ToWriter::Snapshot(SnapshotRequest {
             ambient: read_ambient(r)?,
-            keys: r.list(|r| {
-                let mut text = || r.text().map(str::to_owned);
-                Some(KeyOf { audience: text()?, name: text()?, value: text()? })
-            })?,
+            keys: read_keys(r)?,
             journal: false,
+        }),
+        PROFILE if HAS_CONTROL_PLANE => ToWriter::Profile(OfProfile {
+            ambient: read_ambient(r)?,
+            audience: r.text()?.to_owned(),
+            number: r.long()?.cast_unsigned(),
+            keys: read_keys(r)?,
+            act: match r.byte()? {
+                sensitive @ 0..=1 => Act::Read { sensitive: sensitive == 1 },
+                _ => return None,
+            },
         }),
         10 => ToWriter::Written,
         PROBE => ToWriter::Probe(Probe {
@@ -270,6 +287,19 @@ fn read_ambient(r: &mut FrameReader<'_>) -> Option<Ambient> {
     Some(Ambient { now_ms: r.long()?, entropy: r.array()? })
 }
 
+fn keys(w: &mut FrameWriter, keys: &[KeyOf]) {
+    w.list(keys, |w, key| {
+        w.text(&key.audience).text(&key.name).text(&key.value);
+    });
+}
+
+fn read_keys(r: &mut FrameReader<'_>) -> Option<Vec<KeyOf>> {
+    r.list(|r| {
+        let mut text = || r.text().map(str::to_owned);
+        Some(KeyOf { audience: text()?, name: text()?, value: text()? })
+    })
+}
+
 fn which(w: &mut FrameWriter, which: &WhichRelease) {
     match which {
         WhichRelease::Previous => w.byte(0),
@@ -340,7 +370,14 @@ mod tests {
                 patch: false,
             }),
             ToWriter::Import(Import { ambient, audience: "7".into(), number: 1, body: vec![], patch: true }),
-            ToWriter::Snapshot(SnapshotRequest { ambient, keys: vec![key], journal: false }),
+            ToWriter::Snapshot(SnapshotRequest { ambient, keys: vec![key.clone()], journal: false }),
+            ToWriter::Profile(OfProfile {
+                ambient,
+                audience: "7".into(),
+                number: 3,
+                keys: vec![key],
+                act: Act::Read { sensitive: true },
+            }),
             ToWriter::Written,
             ToWriter::Probe(Probe { now_ms: 5, well: b"{}".to_vec(), degraded: vec![] }),
         ];

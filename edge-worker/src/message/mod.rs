@@ -20,6 +20,7 @@ pub(crate) enum Message {
 pub(crate) enum ToWriter {
     Events(Events),
     Import(Import),
+    Profile(OfProfile),
     Snapshot(SnapshotRequest),
     /// Asks for the newest bundle of each audience that wrote profiles in this shard.
     Written,
@@ -149,6 +150,28 @@ pub(crate) struct Import {
     pub(crate) body: Vec<u8>,
     /// True if the records add to older ones.
     pub(crate) patch: bool,
+}
+
+/// For the profile of a key, as an operator or a visitor's request wants it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct OfProfile {
+    pub(crate) ambient: Ambient,
+    pub(crate) audience: String,
+    /// The number of the bundle that the front runs; 0: none.
+    pub(crate) number: u64,
+    /// The spellings of the key, in the order to try them.
+    pub(crate) keys: Vec<KeyOf>,
+    pub(crate) act: Act,
+}
+
+/// The work on a profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Act {
+    /// Answers with all of it.
+    Read {
+        /// True if the caller may see sensitive values.
+        sensitive: bool,
+    },
 }
 
 /// Asks for a [`Snapshot`].

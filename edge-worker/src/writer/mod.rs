@@ -6,13 +6,14 @@
 mod events;
 mod import;
 mod mint;
+mod profile;
 mod set;
 mod snapshot;
 
 use crate::edge::Edge;
 use crate::error::Refusal;
 use crate::form::Form;
-use crate::message::{Probe, SnapshotRequest, ToWriter};
+use crate::message::{OfProfile, Probe, SnapshotRequest, ToWriter};
 use crate::outcome::{Folded, Outcome};
 use crate::plane::HAS_CONTROL_PLANE;
 use crate::rates::Meter;
@@ -32,6 +33,7 @@ pub(crate) struct Opened {
 pub(crate) enum Work {
     Events(Box<events::Batch>),
     Import(import::Rows),
+    Profile(OfProfile),
     /// With the newest form that its sender reads.
     Snapshot(SnapshotRequest, Form),
     Written,
@@ -46,10 +48,15 @@ pub(crate) fn open(edge: &Edge, message: ToWriter, reads: Form) -> Result<Opened
             let (read, batch) = events::open(edge, events)?;
             Ok(Opened { read, work: Work::Events(Box::new(batch)) })
         }
-        ToWriter::Import(_) if !HAS_CONTROL_PLANE => Err(Response::refused(Refusal::INTERNAL)),
+        ToWriter::Import(_) | ToWriter::Profile(_) if !HAS_CONTROL_PLANE => {
+            Err(Response::refused(Refusal::INTERNAL))
+        }
         ToWriter::Import(import) => {
             let (read, rows) = import::open(edge, import)?;
             Ok(Opened { read, work: Work::Import(rows) })
+        }
+        ToWriter::Profile(message) => {
+            Ok(Opened { read: Some(profile::read(&message)), work: Work::Profile(message) })
         }
         ToWriter::Snapshot(request) => {
             let keys = request.keys.clone();
@@ -66,7 +73,7 @@ pub(crate) fn open(edge: &Edge, message: ToWriter, reads: Form) -> Result<Opened
 pub(crate) fn meter(meter: &mut Meter, work: &mut Work, again: bool) -> Result<(), Response> {
     match work {
         Work::Events(batch) => batch.meter(meter, again),
-        Work::Import(_) | Work::Snapshot(..) | Work::Written | Work::Probe(_) => Ok(()),
+        Work::Import(_) | Work::Profile(_) | Work::Snapshot(..) | Work::Written | Work::Probe(_) => Ok(()),
     }
 }
 
@@ -84,6 +91,7 @@ pub(crate) fn fold(edge: &Edge, work: &Work, found: &Found) -> Folded {
         (Work::Import(rows), Found::Profiles(profiles)) if HAS_CONTROL_PLANE => {
             import::fold(edge, rows, profiles)
         }
+        (Work::Profile(message), found) if HAS_CONTROL_PLANE => profile::fold(edge, message, found),
         (Work::Snapshot(request, reads), Found::Profiles(profiles)) => {
             snapshot::fold(edge, request, *reads, profiles, &[])
         }
@@ -107,7 +115,7 @@ pub(crate) fn fold(edge: &Edge, work: &Work, found: &Found) -> Folded {
 pub(crate) fn unavailable(work: &Work) -> Response {
     match work {
         Work::Events(batch) => batch.unavailable(),
-        Work::Import(_) => Response::problem(Refusal::STORAGE, None),
+        Work::Import(_) | Work::Profile(_) => Response::problem(Refusal::STORAGE, None),
         Work::Snapshot(..) | Work::Written => Response::refused(Refusal::STORAGE),
         Work::Probe(probe) => Response::typed(200, "application/json", probe.degraded.clone()),
     }

@@ -33,6 +33,7 @@ identity   → attribute definition event merge order plan profile value
 ingest     → attribute call definition event expr merge objects plan profile value
 import     → attribute ingest plan profile time value
 payload    → call definition expr plan query value
+export     → attribute call payload plan profile query value
 section    → call candidates definition event expr index payload plan profile query value
 explain    → attribute call definition expr objects plan profile query section syntax value
 ";

@@ -1,0 +1,96 @@
+//! Routes of one profile, which its key and the key's value name.
+
+use std::borrow::Cow;
+
+use super::checked_head::CheckedHead;
+use crate::edge::Edge;
+use crate::error::{Refusal, Refused, Result};
+use crate::form::Form;
+use crate::host::Step;
+use crate::message::{Act, KeyOf, Message, OfProfile, ToWriter};
+use crate::shard;
+use crate::wire::hex::from_hex;
+
+/// `GET /v1/audiences/{audience}/profiles/{key}/{value}`: everything that is stored of the visitor.
+pub(super) fn read(edge: &Edge, checked: &CheckedHead<'_>, _: &[u8]) -> Result<Step> {
+    step(edge, checked, Act::Read { sensitive: checked.caller.access.sensitive_scope })
+}
+
+/// The message for the writer of the key. A value is tried as the key's rules normalize it and as it is written; no rule
+/// refuses it, because it may have been stored before the rule was.
+fn step(edge: &Edge, checked: &CheckedHead<'_>, act: Act) -> Result<Step> {
+    if edge.form() < Form::Two {
+        let detail = "this route needs form 2, and this edge writes form 1: see docs/operate.md";
+        return Err(Refused::with_detail(Refusal::NEEDS_FORM, detail));
+    }
+    let [audience, name, value] = checked.parameters;
+    let (name, value) = (decoded(name)?, decoded(value)?);
+    // An audience that was taken out has its profiles still; one that does not run what it should may lack the rules.
+    let running = match edge.running_or_refuse(audience) {
+        Ok(running) => Some(running),
+        Err(refusal) if refusal == Refusal::AUDIENCE_UNKNOWN => None,
+        Err(refusal) => return Err(refusal.into()),
+    };
+    let values = match running {
+        Some(running) => running.plan.stored_values(&name, &value),
+        None => vec![Cow::Borrowed(&*value)],
+    };
+    let key = |value: Cow<'_, str>| KeyOf {
+        audience: audience.to_owned(),
+        name: name.clone().into_owned(),
+        value: value.into_owned(),
+    };
+    let keys: Vec<KeyOf> = values.into_iter().map(key).filter(|key| !key.value.is_empty()).collect();
+    let first = keys.first().ok_or(Refusal::PROFILE_UNKNOWN)?;
+    let shard = shard::of_key(audience, Some((&first.name, &first.value)), edge.shards());
+    let message = Message::Writer(ToWriter::Profile(OfProfile {
+        ambient: checked.head.ambient,
+        audience: audience.to_owned(),
+        number: running.map_or(0, |running| running.number),
+        keys,
+        act,
+    }));
+    Ok(Step::Write { shard, message: message.encode(edge.form()) })
+}
+
+/// A part of a path without its percent-encoding.
+fn decoded(part: &str) -> Result<Cow<'_, str>> {
+    if !part.contains('%') {
+        return Ok(Cow::Borrowed(part));
+    }
+    let mut bytes = Vec::with_capacity(part.len());
+    let mut rest = part;
+    while let Some((before, after)) = rest.split_once('%') {
+        bytes.extend_from_slice(before.as_bytes());
+        // A sign that begins no byte is itself.
+        let byte = after.get(..2).and_then(from_hex::<1>);
+        rest = if byte.is_some() { after.get(2..).unwrap_or_default() } else { after };
+        bytes.extend(byte.unwrap_or(*b"%"));
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Refused::with_detail(Refusal::BODY_INVALID, "the path is not percent-encoded UTF-8"))?;
+    Ok(Cow::Owned(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_path_is_decoded_once() {
+        let read = |part| decoded(part).ok();
+        for (part, text) in [
+            ("jane%40x.example", "jane@x.example"),
+            ("a%2Fb+c", "a/b+c"),
+            ("%2540", "%40"),
+            ("%C3%A9", "\u{e9}"),
+            ("100%", "100%"),
+            ("%zz%4", "%zz%4"),
+            ("%\u{e9}", "%\u{e9}"),
+        ] {
+            assert_eq!(read(part).as_deref(), Some(text));
+        }
+        assert_eq!(read("%ff"), None);
+    }
+}
