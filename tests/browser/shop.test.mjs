@@ -1,18 +1,18 @@
 // The stock td-js-sdk in a real Chromium against the worker that ships: over TLS, as the SDK wants it, first with its
-// three calls alone and from another origin, then through the demo shop.
+// calls alone and from another origin, then through the demo shop.
 //
 // The SDK is the file of the npm package, untouched. Nothing is routed or faked between browser and worker.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 
 import { chromium } from "playwright-core";
 
 import { freePort } from "../../edge-worker/cloudflare/local/workerd.mjs";
-import { as, audience, credentials, deploy, previewToken, root, temporaryFolder } from "../workerd/deployment.mjs";
+import { as, audience, bundleOf, credentials, deploy, previewToken, root, temporaryFolder } from "../workerd/deployment.mjs";
 
 const executable = process.env.CHROMIUM || "/usr/bin/chromium";
 const missing = !existsSync(executable) && `${executable} is missing: apt-get install chromium, or name one in CHROMIUM`;
@@ -64,6 +64,63 @@ test("the stock SDK", { skip: missing, timeout: 300_000 }, async (t) => {
     assert.equal((await site.worker.values("c-1002", "customer_id")).page_views_24h, 3);
   });
   assert.ok(preflights > 0, "the calls went to another origin, so the browser must have asked");
+});
+
+test("modes, consent and segments of the stock SDK", { skip: missing, timeout: 300_000 }, async (t) => {
+  const site = await serveShop(t);
+  // The SDK writes consent into tables of its own, which a definition declares like any other.
+  const folder = join(temporaryFolder(t), "shop");
+  cpSync(join(root, "examples/shop"), folder, { recursive: true });
+  const tables = "\nevent_tables:\n  - {database: web, table: td_cm_context}\n  - {database: web, table: td_cm_consent}\n";
+  appendFileSync(join(folder, "rt_config.yaml"), tables);
+  const published = await site.worker.call("PUT", `/v1/audiences/${audience}/bundle`, as.admin, await bundleOf(folder));
+  assert.equal(published.status, 200, published.text);
+
+  await inBrowser(t, "sdk-modes", async (page) => {
+    await page.goto(`${site.page}/product/bare.html`);
+    const seen = await page.evaluate(
+      async ({ host, write_key, public_token }) => {
+        const td = new window.Treasure({ database: "web", writeKey: write_key, host, cdpHost: host });
+        const call = (start) =>
+          new Promise((done, fail) => start(done, (error) => fail(new Error(`the SDK called back with ${JSON.stringify(error?.message ?? error)}`))));
+        const view = () => call((done, fail) => td.trackPageview("pageviews", done, fail));
+        const where = { endpoint: host, database: "web", table: "pageviews", token: public_token };
+        const fetched = () => call((done, fail) => td.fetchPersonalization(where, td.getTrackValues(), done, fail));
+        const segments = (keys) => call((done, fail) => td.fetchUserSegments({ audienceToken: public_token, keys }, done, fail));
+
+        const anonymous = [await view(), await fetched()];
+        td.setSignedMode();
+        const signed = [await view(), await fetched()];
+        const visitor = td.getTrackValues().td_client_id;
+
+        td.addContext({ brand: "Shop", domain_name: "shop.example", collection_type: "banner", collection_point_id: "footer", context_id: "c-1" });
+        td.addConsents({ marketing: { description: "Letters", datatype: "Attributes", status: "given", expiry_date: "2040-01-01", context_id: "c-1" } });
+        const contexts = await call((done, fail) => td.saveContexts(done, fail));
+        const consents = await call((done, fail) => td.saveConsents(done, fail));
+
+        const customer = await segments({ customer_id: "c-1001" });
+        const several = await segments({ td_client_id: visitor, email: "a+b@shop.invalid" });
+        const nobody = await segments({ td_client_id: "nobody" });
+        return { anonymous, signed, visitor, contexts, consents, customer, several, nobody };
+      },
+      { host: site.host, ...credentials },
+    );
+    // Anonymous: the SDK sends nothing that tells the visitor, and nothing is kept.
+    const offer = (page_views_24h) => ({ offers: { Default: { attributes: { page_views_24h }, batch_segments: [] } } });
+    assert.deepEqual(seen.anonymous, [{ receipts: [{ success: true, notes: ["no_usable_key"] }] }, offer(1)]);
+    assert.deepEqual(seen.signed, [{ receipts: [{ success: true }] }, offer(2)]);
+    assert.deepEqual(seen.contexts, [{ receipts: [{ success: true, notes: ["no_usable_key"] }] }]);
+    assert.equal(seen.consents.marketing.status, "given");
+
+    assert.equal(seen.customer.length, 1);
+    assert.deepEqual(seen.customer[0].key, { customer_id: "c-1001" });
+    assert.deepEqual(seen.customer[0].values, ["high_value", "newsletter"]);
+    assert.equal(seen.customer[0].attributes.vip_discount_percentage, 15);
+    assert.equal(seen.customer[0].audienceId, audience);
+    assert.deepEqual(seen.several[0].key, { td_client_id: seen.visitor });
+    assert.equal(seen.several[0].attributes.page_views_24h, 2);
+    assert.deepEqual(seen.nobody, []);
+  });
 });
 
 test("the stock SDK is told when it may not", { skip: missing, timeout: 300_000 }, async (t) => {
