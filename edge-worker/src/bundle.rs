@@ -234,6 +234,7 @@ mod tests {
         let [shop, ..] = BEFORE;
         let column = r#""column":"product_id","aggregation""#;
         let key = r#"{"name":"td_client_id","#;
+        let service = r#""personalizations":[{"#;
         let filter = r#"{"test":{"name":"event.td_path","test":{"matches":"^/product/.*"},"negated":false}}"#;
         for (from, to, path) in [
             (r#""tables":[],"#, r#""event_id_column":"order_id","#, "event_id_column"),
@@ -243,6 +244,9 @@ mod tests {
             (filter, r#""event.at MORE THAN 3 DAYS AGO""#, "key_events[1].filter"),
             (column, &column.replace("product_id", "products[].sku"), "attributes[0].column"),
             (r#"{"constant":true}"#, r#""email = VERSION '1.2'""#, ".criteria"),
+            (service, &format!("{service}\"id\":\"290\","), "personalizations[0].id"),
+            (service, &format!("{service}\"segments_as\":\"ids\","), "personalizations[0].segments_as"),
+            (r#""segments":[]"#, r#""segments":[{"name":"s","id":"7"}]"#, ".segments[0].id"),
         ] {
             assert!(shop.contains(from), "{from}");
             let body = shop.replacen(from, to, 1);

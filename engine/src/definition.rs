@@ -312,10 +312,14 @@ pub enum Trust {
 pub struct Personalization {
     /// Unique in the audience.
     pub name: String,
+    /// The id under which the API knows it, if it has one: callers may name it by that, too.
+    pub id: Option<String>,
     /// For people.
     pub description: Option<String>,
     /// The number of sections that may answer.
     pub choice: Choice,
+    /// The form in which its offers list batch segments.
+    pub segments_as: SegmentsAs,
     /// The key event that triggers all of its sections, if one is named for all.
     pub trigger: Option<String>,
     /// The inputs that a caller hands in.
@@ -331,6 +335,18 @@ pub enum Choice {
     All,
     /// The first one that matches.
     First,
+}
+
+/// The form in which an offer lists the batch segments that the profile is in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SegmentsAs {
+    /// `["loyal"]`
+    #[default]
+    Names,
+    /// `[{"id": "55352"}]`; the name where no id is written.
+    Ids,
+    /// `{"loyal": true}`
+    Booleans,
 }
 
 /// A value that a caller passes with the call (`input_params`).
@@ -360,9 +376,18 @@ pub struct Section {
     /// Its answer, in order.
     pub outputs: Vec<Output>,
     /// Segments that the answer lists when the profile is in them.
-    pub segments: Vec<String>,
+    pub segments: Vec<Segment>,
     /// True if it may carry sensitive values to a caller with access to them.
     pub include_sensitive: bool,
+}
+
+/// A batch segment that a section lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// As batch records name it; unique in the section.
+    pub name: String,
+    /// The id under which the API knows it, if it was written beside the name.
+    pub id: Option<String>,
 }
 
 /// One named value of an answer.

@@ -4,7 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::call::Call;
-use crate::definition::{Choice, OutputSource, Personalization, Section};
+use crate::definition::{Choice, OutputSource, Personalization, Section, Segment, SegmentsAs};
 use crate::expr::Node;
 use crate::plan::{OutputPlan, Piece, Plan, SectionPlan};
 use crate::query::Access;
@@ -20,7 +20,9 @@ pub struct Offer<'p> {
     /// Outputs by name, in the order of the definition; missing and withheld ones are left out.
     pub attributes: Vec<(&'p str, Value)>,
     /// The section's segments that the profile is in.
-    pub segments: Vec<&'p str>,
+    pub segments: Vec<&'p Segment>,
+    /// The form in which it lists them.
+    pub segments_as: SegmentsAs,
     /// The reason for the answer.
     pub reason: Reason,
 }
@@ -93,12 +95,13 @@ pub(crate) fn offer<'p>(
         };
         Some((output.name.as_str(), value))
     });
-    let segments = section.segments.iter().map(String::as_str).filter(|segment| call.in_segment(segment));
+    let segments = section.segments.iter().filter(|segment| call.in_segment(&segment.name));
     Some(Offer {
         personalization: &personalization.name,
         section: &section.name,
         attributes: attributes.collect(),
         segments: segments.collect(),
+        segments_as: personalization.segments_as,
         reason: reason(personalization, section, section_plan),
     })
 }

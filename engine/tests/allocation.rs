@@ -93,8 +93,10 @@ fn plan(sections: usize) -> Plan {
         },
         personalizations: vec![Personalization {
             name: "home".to_owned(),
+            id: None,
             description: None,
             choice: Choice::All,
+            segments_as: Default::default(),
             trigger: None,
             inputs: vec![],
             sections: sections.collect(),

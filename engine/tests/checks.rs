@@ -52,8 +52,10 @@ fn definition(attributes: Vec<Attribute>, criteria: &str) -> Definition {
     };
     let home = Personalization {
         name: "home".into(),
+        id: None,
         description: None,
         choice: Choice::All,
+        segments_as: Default::default(),
         trigger: Some("view".into()),
         inputs: vec![],
         sections: vec![section],

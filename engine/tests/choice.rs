@@ -187,8 +187,10 @@ fn definition(shapes: &[Shape], choice: Choice) -> Definition {
         },
         personalizations: vec![Personalization {
             name: "home".to_owned(),
+            id: None,
             description: None,
             choice,
+            segments_as: Default::default(),
             trigger: None,
             inputs: vec![],
             sections: sections.collect(),

@@ -7,7 +7,7 @@ use usher_engine::attribute::{Pick, Ring, Stamped, State};
 use usher_engine::definition::{
     Aggregation, Attribute, AttributeKind, Audience, Choice, Definition, EventTable, Identity, Increment,
     Input, Keep, KeyEvent, ListAggregation, ListPart, Output, OutputSource, Personalization, Section,
-    StitchKey,
+    Segment, StitchKey,
 };
 use usher_engine::limits::{
     self, DAY_MS, EXAMPLE_EVENT_BYTES_MAX, OUTPUTS_MAX, PATTERN_TEXT_BYTES_MAX, PROFILE_BYTES_MAX,
@@ -78,8 +78,10 @@ fn section(criteria: &str) -> Section {
 fn personalization(name: &str, section: Section) -> Personalization {
     Personalization {
         name: name.to_owned(),
+        id: None,
         description: None,
         choice: Choice::First,
+        segments_as: Default::default(),
         trigger: None,
         inputs: Vec::new(),
         sections: vec![section],
@@ -169,7 +171,7 @@ fn every_list_ends_at_its_bound() {
         }),
         ("personalizations[0].sections[0].segments", limits::SEGMENTS_MAX, |count| {
             let mut long = section("");
-            long.segments = (0..count).map(|index| format!("s{index}")).collect();
+            long.segments = (0..count).map(|index| Segment { name: format!("s{index}"), id: None }).collect();
             definition(vec![], vec![personalization("home", long)])
         }),
         ("key_events[0].columns", limits::COLUMNS_MAX, |count| {

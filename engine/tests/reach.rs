@@ -107,8 +107,10 @@ fn found(criteria: &[&str], choice: Choice) -> Vec<Diagnostic> {
         },
         personalizations: vec![Personalization {
             name: "home".to_owned(),
+            id: None,
             description: None,
             choice,
+            segments_as: Default::default(),
             trigger: None,
             inputs: vec![],
             sections: sections.collect(),

@@ -185,8 +185,10 @@ fn personalization(name: String, criteria: syntax::Expr) -> Personalization {
     let trigger = Some("any_event".to_owned());
     Personalization {
         name,
+        id: None,
         description: None,
         choice: Choice::First,
+        segments_as: Default::default(),
         trigger,
         inputs: vec![],
         sections: vec![section],

@@ -7,7 +7,7 @@ use usher_engine::definition::{
     Aggregation, Attribute, AttributeKind, Audience, Backfill, Choice, CounterPart, Definition, EventTable,
     Example, ExampleCall, ExampleEvent, ExampleKey, Expected, Identity, Increment, Input, Keep, KeyEvent,
     ListAction, ListAggregation, ListPart, Normalize, Output, OutputSource, Personalization, Removal,
-    Section, Sender, StitchKey, Trust,
+    Section, Segment, SegmentsAs, Sender, StitchKey, Trust,
 };
 use usher_engine::limits::{DAY_MS, LIST_ITEMS_MAX, SUMMAND_MAX, WINDOW_MS_MAX};
 use usher_engine::syntax::{Expr, Name, Test};
@@ -278,8 +278,10 @@ fn personalization(
     sections.push(section(random, key_events, attributes));
     Personalization {
         name: name(random),
+        id: maybe(random, id),
         description: maybe(random, text),
         choice: random.pick(&[Choice::All, Choice::First]),
+        segments_as: random.pick(&[SegmentsAs::Names, SegmentsAs::Ids, SegmentsAs::Booleans]),
         trigger: maybe(random, key_event),
         inputs: several(random, 3, |random| Input {
             name: name(random),
@@ -294,9 +296,9 @@ fn section(random: &mut Random, key_events: &[KeyEvent], attributes: &[Attribute
     let mut outputs = several(random, 6, |random| output(random, attributes));
     let mut seen = BTreeSet::new();
     outputs.retain(|output| seen.insert(output.name.clone()));
-    let mut segments = several(random, 4, name);
+    let mut segments = several(random, 4, |random| Segment { name: name(random), id: maybe(random, id) });
     let mut seen = BTreeSet::new();
-    segments.retain(|segment| seen.insert(segment.clone()));
+    segments.retain(|segment| seen.insert(segment.name.clone()));
     Section {
         name: name(random),
         key_event: if random.one_in(3) { key_events.first().map(|it| it.name.clone()) } else { None },
@@ -364,6 +366,12 @@ fn value(random: &mut Random, depth: usize) -> Value {
 }
 
 /// A text that is not empty.
+/// An id: a name that is no placeholder for one.
+fn id(random: &mut Random) -> String {
+    let text = name(random);
+    if text.contains(['<', '{', '[', '$', '%']) { "290".to_owned() } else { text }
+}
+
 fn name(random: &mut Random) -> String {
     let words = ["page_view", "cart", "td_client_id", "loyalty_tier", "product.sku", "Home", "web", "email"];
     if random.one_in(2) {

@@ -247,6 +247,17 @@ sections:
             ("value: VIP", "value: Gold", "criteria: `tier = 'VIP'` → `tier = 'Gold'`"),
             ("{name: n, value: 5}", "{name: n, value: 6}", "outputs: last, n = 5 → last, n = 6"),
             ("[s]", "[s, t]", "segments: s → s, t"),
+            ("[s]", "[{name: s, id: 7}]", "segments: s → s (7)"),
+            (
+                "trigger_event: view",
+                "trigger_event: view\nid: 290",
+                "~ personalization: `home`, id: none → 290",
+            ),
+            (
+                "trigger_event: view",
+                "trigger_event: view\nbatch_segments_as: ids",
+                "~ personalization: `home`, form of segments: names → ids",
+            ),
             ("name: B", "name: C", "+ section of `home`: `C`"),
             ("service_name: home", "service_name: main", "- personalization: `home`"),
             (

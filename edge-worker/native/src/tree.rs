@@ -34,7 +34,7 @@ pub(crate) fn attribute(name: &str, known: &Value) -> String {
 pub(crate) fn offered(offer: &Value) -> String {
     let attributes = offer["attributes"].as_object().into_iter().flatten();
     let mut parts: Vec<String> = attributes.map(|(name, value)| format!("{name} = {value}")).collect();
-    let segments = texts(&offer["batch_segments"]);
+    let segments = segments(&offer["batch_segments"]);
     if !segments.is_empty() {
         parts.push(format!("segments {}", segments.join(", ")));
     }
@@ -144,7 +144,7 @@ impl Tree {
                     self.line(2, &format!("{name} = {value}"));
                 }
             }
-            let segments = texts(&offer["batch_segments"]);
+            let segments = segments(&offer["batch_segments"]);
             if !segments.is_empty() {
                 self.line(2, &format!("segments {}", segments.join(", ")));
             }
@@ -189,6 +189,12 @@ fn in_words(result: &str) -> String {
 
 fn items(list: &Value) -> &[Value] {
     list.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// The batch segments of an offer, in any of their forms.
+fn segments(listed: &Value) -> Vec<&str> {
+    let named = listed.as_object().into_iter().flat_map(|known| known.keys().map(String::as_str));
+    named.chain(items(listed).iter().map(|known| text(known.get("id").unwrap_or(known)))).collect()
 }
 
 fn texts(list: &Value) -> Vec<&str> {

@@ -6,7 +6,8 @@ mod profile;
 pub(crate) use explain::explanation;
 pub(crate) use profile::profile;
 
-use usher_engine::{Answer, Why};
+use usher_engine::definition::SegmentsAs;
+use usher_engine::{Answer, Offer, Why};
 
 use crate::message::Receipt;
 use crate::wire::json::{Json, Object};
@@ -58,10 +59,25 @@ fn offers(o: &mut Object<'_>, answer: &Answer<'_>) {
                         o.field(name).value(value);
                     }
                 });
-                o.field("batch_segments").list(&offer.segments, |json, segment| json.text(segment));
+                segments(o.field("batch_segments"), offer);
             });
         }
     });
+}
+
+/// The batch segments of an offer, in the form that its personalization asks for.
+fn segments(json: &mut Json, offer: &Offer<'_>) {
+    match offer.segments_as {
+        SegmentsAs::Names => json.list(&offer.segments, |json, segment| json.text(&segment.name)),
+        SegmentsAs::Ids => json.list(&offer.segments, |json, segment| {
+            json.object(|o| o.field("id").text(segment.id.as_ref().unwrap_or(&segment.name)));
+        }),
+        SegmentsAs::Booleans => json.object(|o| {
+            for segment in &offer.segments {
+                o.field(&segment.name).boolean(true);
+            }
+        }),
+    }
 }
 
 fn meta_fields(o: &mut Object<'_>, meta: &Meta) {

@@ -5,7 +5,7 @@
 
 use usher_engine::definition::{
     Attribute, AttributeKind, Audience, Backfill, Definition, Identity, Increment, KeyEvent, ListAction,
-    ListPart, Output, OutputSource, Personalization, Section, StitchKey,
+    ListPart, Output, OutputSource, Personalization, Section, Segment, SegmentsAs, StitchKey,
 };
 use usher_engine::syntax::{Expr, Test};
 
@@ -109,23 +109,36 @@ fn attribute_needs(attribute: &Attribute) -> Option<String> {
 }
 
 fn personalization_needs(personalization: &Personalization) -> Option<String> {
-    let Personalization { name: _, description: _, choice: _, trigger: _, inputs: _, sections } =
-        personalization;
-    first("sections", sections, |section| {
-        let Section {
-            name: _,
-            key_event: _,
-            event_filter,
-            criteria,
-            accept_unknown_profiles: _,
-            outputs,
-            segments: _,
-            include_sensitive: _,
-        } = section;
-        named("event_filter", event_filter.as_ref().is_some_and(asks_more))
-            .or_else(|| named("criteria", asks_more(criteria)))
-            .or_else(|| first("outputs", outputs, output_needs))
-    })
+    let Personalization {
+        name: _,
+        id,
+        description: _,
+        choice: _,
+        segments_as,
+        trigger: _,
+        inputs: _,
+        sections,
+    } = personalization;
+    let own = named("id", id.is_some()).or_else(|| named("segments_as", *segments_as != SegmentsAs::Names));
+    own.or_else(|| first("sections", sections, section_needs))
+}
+
+fn section_needs(section: &Section) -> Option<String> {
+    let Section {
+        name: _,
+        key_event: _,
+        event_filter,
+        criteria,
+        accept_unknown_profiles: _,
+        outputs,
+        segments,
+        include_sensitive: _,
+    } = section;
+    let segment_needs = |Segment { name: _, id }: &Segment| named("id", id.is_some());
+    named("event_filter", event_filter.as_ref().is_some_and(asks_more))
+        .or_else(|| named("criteria", asks_more(criteria)))
+        .or_else(|| first("outputs", outputs, output_needs))
+        .or_else(|| first("segments", segments, segment_needs))
 }
 
 fn output_needs(Output { name: _, source }: &Output) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use usher_engine::Access;
+use usher_engine::{Access, Plan};
 
 use crate::error::{Refusal, Refused, Result};
 use crate::host::Head;
@@ -50,8 +50,8 @@ pub(super) struct Caller<'a> {
     pub(super) audience: Option<Cow<'a, str>>,
     /// True if a token names the audience.
     pub(super) has_token: bool,
-    /// The personalizations that key and token both allow; None: all.
-    pub(super) personalizations: Option<Vec<String>>,
+    /// The personalizations that its key and its token allow, each by name or id; None: all.
+    allowed: [Option<&'a [String]>; 2],
     /// True if a token names its personalizations: they are asked whether or not they are triggered.
     pub(super) token_names_personalizations: bool,
     /// True for a server key: it is evidence for the keys of its events.
@@ -68,7 +68,7 @@ impl<'a> Caller<'a> {
             origin,
             audience: of_token.or(key.audience.as_deref()).map(Cow::Borrowed),
             has_token: token.is_some(),
-            personalizations: personalizations(key, token),
+            allowed: [Some(key), token].map(|record| record?.personalizations.as_deref()),
             token_names_personalizations: token.is_some_and(|token| token.personalizations.is_some()),
             is_server,
             access: Access { server_route: is_server, sensitive_scope: key.may(Scope::Sensitive) },
@@ -80,9 +80,15 @@ impl<'a> Caller<'a> {
         self.audience.as_deref().is_none_or(|own| own == audience)
     }
 
-    /// True if the caller may ask this personalization.
-    pub(super) fn may_ask(&self, personalization: &str) -> bool {
-        self.personalizations.as_ref().is_none_or(|names| names.iter().any(|known| known == personalization))
+    /// True if the caller may ask the personalization of this name or id.
+    pub(super) fn may_ask(&self, plan: &Plan, personalization: &str) -> bool {
+        self.allowed.iter().flatten().all(|allowed| allows(plan, allowed, personalization))
+    }
+
+    /// The personalizations that key and token both allow, by name or id; None: all.
+    pub(super) fn personalizations(&self, plan: &Plan) -> Option<Vec<String>> {
+        let named = self.allowed.iter().flatten().next()?;
+        Some(named.iter().filter(|named| self.may_ask(plan, named)).cloned().collect())
     }
 }
 
@@ -220,16 +226,14 @@ fn token<'k>(keyring: &'k Keyring, head: &Head<'_>, key: &KeyRecord, public: boo
     }
 }
 
-/// The personalizations that both key and token allow; None: all.
-fn personalizations(key: &KeyRecord, token: Option<&KeyRecord>) -> Option<Vec<String>> {
-    let of_token = token.and_then(|token| token.personalizations.as_deref());
-    match (key.personalizations.as_deref(), of_token) {
-        (None, None) => None,
-        (Some(names), None) | (None, Some(names)) => Some(names.to_vec()),
-        (Some(names), Some(others)) => {
-            Some(names.iter().filter(|name| others.contains(name)).cloned().collect())
-        }
-    }
+/// True if a list of personalizations, by name or id, has this one.
+fn allows(plan: &Plan, allowed: &[String], personalization: &str) -> bool {
+    let index = plan.personalization(personalization);
+    // What does not run yet is known by its text alone.
+    let is = |known: &String| {
+        *known == personalization || (index.is_some() && plan.personalization(known) == index)
+    };
+    allowed.iter().any(is)
 }
 
 /// The origin of the calling page, if this key or token allows it. A call without Origin does not come from a page.

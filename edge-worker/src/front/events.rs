@@ -16,7 +16,7 @@ pub(super) fn personalize(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) 
     let audience = caller.audience.as_deref().unwrap_or("");
     let running = edge.running_or_refuse(audience)?;
     let index = running.plan.table(database, table).ok_or(Refusal::TABLE_UNKNOWN)?;
-    let mut named = caller.personalizations.clone();
+    let mut named = caller.personalizations(&running.plan);
     if !caller.token_names_personalizations
         && let Some(named) = &mut named
     {

@@ -22,7 +22,8 @@ pub(super) fn personalize(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) 
     }
     let running = edge.running_or_refuse(audience)?;
     let name = text(&body, "personalization").ok_or_else(|| missing("personalization"))?;
-    let Some(index) = running.plan.personalization(name).filter(|_| caller.may_ask(name)) else {
+    let Some(index) = running.plan.personalization(name).filter(|_| caller.may_ask(&running.plan, name))
+    else {
         let detail = "what runs has none, or the key or token names others";
         return Err(Refused::with_detail(Refusal::PERSONALIZATION_UNKNOWN, detail));
     };
@@ -41,16 +42,17 @@ pub(super) fn explain(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> R
     let running = edge.running_or_refuse(audience)?;
     let name = text(&body, "personalization");
     if name.is_none() && body.get("personalization").is_some() {
-        return Err(Refused::with_detail(Refusal::BODY_INVALID, "`personalization` is a name"));
+        return Err(Refused::with_detail(Refusal::BODY_INVALID, "`personalization` is a name or an id"));
     }
     let index = |name: &str| running.plan.personalization(name);
-    let asked: Vec<usize> = match (name, &caller.personalizations) {
-        (Some(name), _) => index(name).filter(|_| caller.may_ask(name)).into_iter().collect(),
+    let allowed = caller.personalizations(&running.plan);
+    let asked: Vec<usize> = match (name, &allowed) {
+        (Some(name), _) => index(name).filter(|_| caller.may_ask(&running.plan, name)).into_iter().collect(),
         (None, Some(names)) => names.iter().filter_map(|name| index(name)).collect(),
         // All personalizations.
         (None, None) => Vec::new(),
     };
-    let asks_all = caller.personalizations.is_none() && name.is_none();
+    let asks_all = allowed.is_none() && name.is_none();
     if asked.is_empty() && !asks_all {
         return Err(Refusal::PERSONALIZATION_UNKNOWN.into());
     }

@@ -1,7 +1,7 @@
 //! The two spellings of the API's keys: camel case, and snake case in some documents of RT 2.0.
 
 /// The keys of bodies with more than one word.
-const KEYS: [&str; 58] = [
+const KEYS: [&str; 59] = [
     "acceptUnknownProfiles",
     "aggregationType",
     "arrayMatching",
@@ -11,6 +11,7 @@ const KEYS: [&str; 58] = [
     "audienceName",
     "batchAttributes",
     "batchSegments",
+    "batchSegmentsAs",
     "catalogPayload",
     "connectorType",
     "counterType",

@@ -20,7 +20,7 @@
 //!   one is its condition.
 //! - A text of a `stringBuilder` returns in pieces where it has `{{` or `}}`; an answer joins them.
 //! - An example with a lookup names its personalization.
-//! - Tables that no event can be sent to are written, and refused when they are read.
+//! - Tables that no event can be sent to, and ids that look like placeholders, are written, and refused when they are read.
 
 mod criteria;
 mod example;

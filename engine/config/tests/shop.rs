@@ -124,7 +124,8 @@ fn personalizations_arrive() {
     let [cart, entity, recommendations, web] = definition.personalizations.as_slice() else { panic!("four") };
     assert_eq!([cart.choice, entity.choice, web.choice], [Choice::First, Choice::All, Choice::First]);
     assert_eq!(web.trigger.as_deref(), Some("page_view"));
-    assert_eq!(web.sections[0].segments, ["high_value", "newsletter"]);
+    let listed: Vec<&str> = web.sections[0].segments.iter().map(|segment| segment.name.as_str()).collect();
+    assert_eq!(listed, ["high_value", "newsletter"]);
     assert!(recommendations.inputs[0].required && !recommendations.inputs[1].required);
     assert_eq!(cart.sections[0].outputs[2].source, OutputSource::Constant(Value::from(10)));
     let section = &entity.sections[0];

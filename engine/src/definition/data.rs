@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::{
     Aggregation, Attribute, AttributeKind, Audience, Backfill, Choice, CounterPart, Definition, EventTable,
     Identity, Increment, Input, Keep, KeyEvent, ListAction, ListAggregation, ListPart, Normalize, Output,
-    OutputSource, Personalization, Removal, Section, StitchKey, Trust,
+    OutputSource, Personalization, Removal, Section, Segment, SegmentsAs, StitchKey, Trust,
 };
 use crate::value::data::{names, read_fields, records, tagged, write_fields};
 use crate::value::{FromValue, Reading, ToValue, Value, variant};
@@ -40,7 +40,16 @@ records! {
     ListAction { action, key_event, filter = None }
     CounterPart { name, window_ms }
     Backfill { attribute, time_attribute = None }
-    Personalization { name, description = None, choice, trigger = None, inputs = Vec::new(), sections }
+    Personalization {
+        name,
+        id = None,
+        description = None,
+        choice,
+        segments_as = SegmentsAs::Names,
+        trigger = None,
+        inputs = Vec::new(),
+        sections,
+    }
     Input { name, data_type, required }
     Section {
         name,
@@ -71,6 +80,7 @@ names! {
     Normalize { Trim = "trim", Lowercase = "lowercase" }
     Trust { Open = "open", Verified = "verified" }
     Choice { All = "all", First = "first" }
+    SegmentsAs { Names = "names", Ids = "ids", Booleans = "booleans" }
 }
 
 impl FromValue for AttributeKind {
@@ -125,6 +135,22 @@ impl ToValue for AttributeKind {
             }
             AttributeKind::Batch { column, data_type } => tagged("batch", write_fields!(column, data_type)),
         }
+    }
+}
+
+impl FromValue for Segment {
+    fn read(value: &Value, reading: &mut Reading) -> Segment {
+        match value {
+            Value::Object(_) => read_fields!(value, reading => Segment { name, id = None }),
+            _ => Segment { name: FromValue::read(value, reading), id: None },
+        }
+    }
+}
+
+impl ToValue for Segment {
+    fn to_value(&self) -> Value {
+        let Segment { name, id } = self;
+        if id.is_none() { name.to_value() } else { write_fields!(name, id) }
     }
 }
 

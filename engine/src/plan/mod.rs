@@ -113,12 +113,14 @@ impl Plan {
             .ok()
     }
 
-    /// The index of a personalization.
-    pub fn personalization(&self, name: &str) -> Option<usize> {
-        self.definition.personalizations.iter().position(|personalization| personalization.name == name)
+    /// The index of the personalization of this name, or else of this id.
+    pub fn personalization(&self, name_or_id: &str) -> Option<usize> {
+        let all = &self.definition.personalizations;
+        let of_name = all.iter().position(|known| known.name == name_or_id);
+        of_name.or_else(|| all.iter().position(|known| known.id.as_deref() == Some(name_or_id)))
     }
 
-    /// True if events on a table may trigger the personalization of this name.
+    /// True if events on a table may trigger the personalization of this name or id.
     pub fn is_triggered_on(&self, personalization: &str, table: usize) -> bool {
         let index = self.personalization(personalization);
         index

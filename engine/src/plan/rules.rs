@@ -14,7 +14,7 @@ use super::compile::Compiler;
 use super::directory::Directory;
 use crate::attribute::plan::AttributePlan;
 use crate::attribute::shape::PARKED_SEPARATOR;
-use crate::definition::EventTable;
+use crate::definition::{EventTable, Personalization};
 use crate::diagnostic::{At, Code, words};
 use crate::expr::scope::Names;
 use crate::index::Index;
@@ -117,6 +117,7 @@ impl Compiler<'_> {
         );
         let names = definition.personalizations.iter().map(|p| p.name.as_str());
         self.unique(At::list("personalizations"), names, "personalization");
+        self.ids(&definition.personalizations);
         for (index, personalization) in definition.personalizations.iter().enumerate() {
             let at = At::item("personalizations", index);
             let inputs = personalization.inputs.iter().map(|input| input.name.as_str());
@@ -126,6 +127,27 @@ impl Compiler<'_> {
             for (number, section) in personalization.sections.iter().enumerate() {
                 let outputs = section.outputs.iter().map(|output| output.name.as_str());
                 self.unique(at.inner("sections", number).field("outputs"), outputs, "output");
+            }
+        }
+    }
+
+    /// Callers name a personalization by its name or its id, so that neither may mean two.
+    fn ids(&mut self, personalizations: &[Personalization]) {
+        for (index, personalization) in personalizations.iter().enumerate() {
+            let Some(id) = &personalization.id else { continue };
+            let at = At::item("personalizations", index);
+            if id.is_empty() {
+                self.report(Code::MissingKey, at.field("id"), words!("this id is empty"), None);
+                continue;
+            }
+            let others = personalizations.iter().enumerate().filter(|(number, _)| *number != index);
+            let mut others = others.filter(|(number, other)| {
+                other.name == *id || (*number < index && other.id.as_ref() == Some(id))
+            });
+            if let Some((_, other)) = others.next() {
+                let message = words!("`{id}` means the personalization `{}` as well", other.name);
+                let help = words!("callers name one by its name or its id: give it another id");
+                self.report(Code::DuplicateName, at.field("id"), message, Some(help));
             }
         }
     }

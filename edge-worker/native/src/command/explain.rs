@@ -60,7 +60,7 @@ pub(crate) struct Args {
     /// An event of the visitor, as database.table={"column": "value"}
     #[arg(long, value_name = "EVENT", value_parser = event)]
     event: Option<Sent>,
-    /// Only this personalization
+    /// Only the personalization of this name or id
     #[arg(long, value_name = "NAME")]
     personalization: Option<String>,
     /// An input of the lookup: name=text, or name:=json; may be repeated

@@ -66,7 +66,7 @@ struct New {
     /// A page that may use the public keys, such as https://shop.example; may be repeated
     #[arg(long, value_name = "ORIGIN", value_parser = origin, required_unless_present = "demo")]
     origin: Vec<String>,
-    /// A personalization that the tokens may ask for; may be repeated
+    /// A personalization that the tokens may ask for, by name or id; may be repeated
     #[arg(long, value_name = "NAME")]
     personalization: Vec<String>,
     /// Files and directories with the definition that has these personalizations
@@ -223,7 +223,8 @@ fn check_names(args: &New) -> Result<(), Failure> {
 
 fn personalization<'a>(definition: &'a Definition, name: &str) -> Result<&'a Personalization, Failure> {
     let known = &definition.personalizations;
-    known.iter().find(|one| one.name == name).ok_or_else(|| {
+    let of_id = || known.iter().find(|one| one.id.as_deref() == Some(name));
+    known.iter().find(|one| one.name == name).or_else(of_id).ok_or_else(|| {
         let names: Vec<String> = known.iter().map(|one| clean(&one.name)).collect();
         let near = usher_config::did_you_mean(name, names.iter().map(String::as_str));
         Failure::usage(format!("there is no personalization `{}`", clean(name)))

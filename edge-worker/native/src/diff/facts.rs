@@ -26,6 +26,7 @@ pub(super) fn unwritten(label: &str) -> &'static str {
         "include_sensitive" | "workflow_only" | "placeholders" => "false",
         "trust" => "open",
         "list of placeholders" => "0",
+        "form of segments" => "names",
         "kept" => "newest",
         _ => "none",
     }
@@ -80,6 +81,7 @@ fn label<'p>(what: &str, path: &'p str) -> &'p str {
         "invalid_texts" => "invalid texts",
         "event_filter" => "event filter",
         "accept_unknown_profiles" => "unknown profiles",
+        "segments_as" => "form of segments",
         "now_ms" => "time",
         "records" => "batch records",
         "expect" => "expected",
@@ -102,6 +104,7 @@ fn said(path: &str, value: &Value) -> String {
         ("parts", Value::List(parts)) => list(parts.iter().map(part)),
         ("actions", Value::List(actions)) => list(actions.iter().map(action)),
         ("inputs", Value::List(inputs)) => list(inputs.iter().map(input)),
+        ("segments", Value::List(segments)) => list(segments.iter().map(segment)),
         ("increment", value) => match field(value, "column") {
             Some(column) => format!("the column {}", shown(column)),
             None => field(value, "constant").map_or_else(|| shown(value), shown),
@@ -180,6 +183,13 @@ fn input(value: &Value) -> String {
             format!("{name} ({data_type}{})", if required == "true" { ", required" } else { "" })
         }
         None => json(value),
+    }
+}
+
+fn segment(value: &Value) -> String {
+    match only(value, ["name", "id"]) {
+        Some([name, id]) => format!("{name} ({id})"),
+        None => shown(value),
     }
 }
 

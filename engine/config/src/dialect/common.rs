@@ -1,6 +1,6 @@
 //! Readers that several dialects share: the audience, and the parts of a personalization.
 
-use usher_engine::definition::{Audience, Choice, EventTable, Output, Section};
+use usher_engine::definition::{Audience, Choice, EventTable, Output, Section, Segment, SegmentsAs};
 use usher_engine::diagnostic::Code;
 use usher_engine::limits::{COLUMNS_MAX, OUTPUTS_MAX, SEGMENTS_MAX};
 use usher_engine::syntax::Expr;
@@ -73,6 +73,25 @@ impl Lower {
         }
     }
 
+    /// The id of a personalization or segment, if one is written.
+    pub(super) fn id(&mut self, fields: Fields<'_>) -> Option<String> {
+        fields.get("id").and_then(|_| self.need_id(fields, "id"))
+    }
+
+    pub(super) fn segments_as(&mut self, fields: Fields<'_>, key: &str) -> SegmentsAs {
+        match self.text(fields, key).as_deref() {
+            None | Some("names") => SegmentsAs::Names,
+            Some("ids") => SegmentsAs::Ids,
+            Some("booleans") => SegmentsAs::Booleans,
+            Some(other) => {
+                let help = "write `names`, `ids` or `booleans`".to_owned();
+                let message = format!("unknown form of batch segments `{other}`");
+                self.note_with(Code::UnknownName, fields.span(key), message, Some(help));
+                SegmentsAs::Names
+            }
+        }
+    }
+
     /// The sections of a personalization; `read` reads one in its dialect.
     pub(super) fn sections(
         &mut self,
@@ -138,22 +157,27 @@ impl Lower {
         outputs.push(output);
     }
 
-    /// Segments that a section's answer lists.
-    pub(super) fn segments(&mut self, fields: Fields<'_>) -> Vec<String> {
+    /// Segments that a section's answer lists: names, or `{name, id}`.
+    pub(super) fn segments(&mut self, fields: Fields<'_>) -> Vec<Segment> {
         let mut segments = Vec::new();
-        for (name, span) in self.names(fields, "batch_segments") {
-            self.segment(&mut segments, name, span);
+        for (index, item) in self.items(fields, "batch_segments").unwrap_or_default().iter().enumerate() {
+            if let Content::Map(_) = item.content {
+                let Some(fields) = self.fields(item, "a batch segment", &["name", "id"]) else { continue };
+                if let Some(name) = self.need_text(fields, "name") {
+                    let id = self.id(fields);
+                    self.segment(&mut segments, Segment { name, id }, fields.span("name"));
+                }
+            } else if let Some(name) = self.name_of(item, &format!("batch_segments[{index}]")) {
+                self.segment(&mut segments, Segment { name, id: None }, item.span);
+            }
         }
         segments
     }
 
-    pub(super) fn segment(&mut self, segments: &mut Vec<String>, name: String, span: Span) {
-        if segments.contains(&name) {
-            self.note(
-                Code::DuplicateName,
-                span,
-                format!("the segment `{name}` is written twice in this section"),
-            );
+    pub(super) fn segment(&mut self, segments: &mut Vec<Segment>, segment: Segment, span: Span) {
+        if segments.iter().any(|known| known.name == segment.name) {
+            let message = format!("the segment `{}` is written twice in this section", segment.name);
+            self.note(Code::DuplicateName, span, message);
             return;
         }
         if segments.len() == SEGMENTS_MAX {
@@ -163,7 +187,7 @@ impl Lower {
             return;
         }
         self.mark(&format!(".segments[{}]", segments.len()), span);
-        segments.push(name);
+        segments.push(segment);
     }
 
     /// Criteria as text; errors point into the text, through its quotes.

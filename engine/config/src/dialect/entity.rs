@@ -1,6 +1,6 @@
 //! The personalization entity of the API: `attributes.sections[]` with `entryCriteria` and `payload`.
 
-use usher_engine::definition::{Choice, Output, OutputSource, Personalization, Section};
+use usher_engine::definition::{Choice, Output, OutputSource, Personalization, Section, Segment};
 use usher_engine::diagnostic::Code;
 use usher_engine::syntax::Expr;
 
@@ -13,32 +13,38 @@ use crate::document::{Content, Entry, Node};
 use crate::lower::{Fields, Lower};
 
 /// Keys that only answers of the API have.
-const READ_BACK: [&str; 7] =
-    ["id", "status", "createdAt", "updatedAt", "createdBy", "updatedBy", "referencingRealtimeAttributes"];
+const READ_BACK: [&str; 6] =
+    ["status", "createdAt", "updatedAt", "createdBy", "updatedBy", "referencingRealtimeAttributes"];
 
 pub(super) fn lower(lower: &mut Lower, node: &Node) {
     let node = &spelled(lower, node);
     // `relationships` is ignored silently: only the console uses it.
     let Some(root) =
-        lower.fields_and(node, "an entity", &["attributes", "relationships", "examples"], &["id", "type"])
+        lower.fields_and(node, "an entity", &["id", "attributes", "relationships", "examples"], &["type"])
     else {
         return;
     };
     let Some(node) = root.get("attributes") else { return };
     let path = format!("personalizations[{}]", lower.definition.personalizations.len());
-    let known = ["audienceId", "name", "description", "choice", "sections"];
+    let known = ["id", "audienceId", "name", "description", "choice", "batchSegmentsAs", "sections"];
     let Some(fields) = lower.fields_and(node, "an entity's attributes", &known, &READ_BACK) else { return };
     lower.audience(fields, "audienceId", "audienceName");
     lower.enter(&path, fields.span("name"));
     let name = lower.need_text(fields, "name");
     lower.mark_key(".name", fields, "name");
+    // The API answers it beside the attributes.
+    let with_id = if root.get("id").is_some() { root } else { fields };
+    lower.mark_key(".id", with_id, "id");
+    let id = lower.id(with_id);
     let description = lower.text(fields, "description");
     let choice = lower.choice(fields, Choice::All);
+    let segments_as = lower.segments_as(fields, "batchSegmentsAs");
     let sections = lower.sections(fields, &path, section);
     examples(lower, root, name.as_deref());
     if let Some(name) = name {
         let (trigger, inputs) = (None, Vec::new());
-        let personalization = Personalization { name, description, choice, trigger, inputs, sections };
+        let personalization =
+            Personalization { name, id, description, choice, segments_as, trigger, inputs, sections };
         lower.definition.personalizations.push(personalization);
     }
 }
@@ -217,7 +223,8 @@ fn segments(lower: &mut Lower, node: &Node, section: &mut Section) {
         // A profile's record lists segment names; some audiences have ids there.
         let key = if fields.get("name").is_some() { "name" } else { "id" };
         if let Some(name) = lower.need_id(fields, key) {
-            lower.segment(&mut section.segments, name, fields.span(key));
+            let id = if key == "name" { lower.id(fields) } else { None };
+            lower.segment(&mut section.segments, Segment { name, id }, fields.span(key));
         }
     }
 }

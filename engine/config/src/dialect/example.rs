@@ -2,7 +2,7 @@
 //! file may hold nothing else.
 
 use usher_engine::definition::{
-    EventTable, Example, ExampleCall, ExampleEvent, ExampleKey, Expected, Sender,
+    EventTable, Example, ExampleCall, ExampleEvent, ExampleKey, Expected, Personalization, Sender,
 };
 use usher_engine::diagnostic::{Code, Diagnostic};
 use usher_engine::limits::{
@@ -316,12 +316,14 @@ fn names(lower: &mut Lower, path: &str, example: &Example) {
     }
     let all = &definition.personalizations;
     let asked = example.personalization.as_ref();
-    if let Some(name) = asked.filter(|name| !all.iter().any(|known| known.name == **name)) {
+    let is =
+        |known: &Personalization, named: &String| known.name == *named || known.id.as_ref() == Some(named);
+    if let Some(name) = asked.filter(|name| !all.iter().any(|known| is(known, name))) {
         let help = did_you_mean(name, all.iter().map(|known| known.name.as_str()));
         unknown.push((format!("{path}.personalization"), format!("unknown personalization `{name}`"), help));
     }
     let sections = || {
-        let asked = all.iter().filter(|known| asked.is_none_or(|name| known.name == *name));
+        let asked = all.iter().filter(|known| asked.is_none_or(|name| is(known, name)));
         asked.flat_map(|known| &known.sections).map(|section| section.name.as_str())
     };
     for (index, expected) in example.expect.iter().enumerate() {

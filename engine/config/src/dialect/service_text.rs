@@ -17,21 +17,34 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) {
     let Some(node) = lower.need(root, "personalization_service") else { return };
     let path = format!("personalizations[{}]", lower.definition.personalizations.len());
     lower.enter(&path, node.span);
-    let known = ["name", "description", "choice", "trigger_event", "input_params", "sections"];
+    let known = [
+        "name",
+        "description",
+        "choice",
+        "trigger_event",
+        "input_params",
+        "sections",
+        "id",
+        "batch_segments_as",
+    ];
     let Some(fields) = lower.fields(node, "a personalization_service", &known) else { return };
     let name = lower.need_text(fields, "name");
     lower.enter(&path, fields.span("name"));
     lower.mark_key(".name", fields, "name");
+    lower.mark_key(".id", fields, "id");
     lower.mark_key(".trigger", fields, "trigger_event");
+    let id = lower.id(fields);
     let description = lower.text(fields, "description");
     let choice = lower.choice(fields, Choice::First);
+    let segments_as = lower.segments_as(fields, "batch_segments_as");
     let trigger = lower.text(fields, "trigger_event");
     let inputs = inputs(lower, fields, &path);
     lower.enter(&path, fields.span("name"));
     let sections = lower.sections(fields, &path, section);
     examples(lower, root, name.as_deref());
     if let Some(name) = name {
-        let personalization = Personalization { name, description, choice, trigger, inputs, sections };
+        let personalization =
+            Personalization { name, id, description, choice, segments_as, trigger, inputs, sections };
         lower.definition.personalizations.push(personalization);
     }
 }

@@ -21,6 +21,8 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) {
         "trigger_event",
         "input_params",
         "sections",
+        "id",
+        "batch_segments_as",
         "examples",
     ];
     let Some(root) = lower.fields(node, "a service", &known) else { return };
@@ -28,16 +30,20 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) {
     lower.enter(&path, root.span("service_name"));
     let name = lower.need_text(root, "service_name");
     lower.mark_key(".name", root, "service_name");
+    lower.mark_key(".id", root, "id");
     lower.mark_key(".trigger", root, "trigger_event");
+    let id = lower.id(root);
     let description = lower.text(root, "description");
     let choice = lower.choice(root, Choice::First);
+    let segments_as = lower.segments_as(root, "batch_segments_as");
     let trigger = lower.text(root, "trigger_event");
     let inputs = inputs(lower, root, &path);
     lower.enter(&path, root.span("service_name"));
     let sections = lower.sections(root, &path, section);
     examples(lower, root, name.as_deref());
     if let Some(name) = name {
-        let personalization = Personalization { name, description, choice, trigger, inputs, sections };
+        let personalization =
+            Personalization { name, id, description, choice, segments_as, trigger, inputs, sections };
         lower.definition.personalizations.push(personalization);
     }
 }

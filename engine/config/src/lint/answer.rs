@@ -90,7 +90,7 @@ fn gated(definition: &Definition, section: &Section) -> Option<(usize, Diagnosti
 
 fn large(definition: &Definition, section: &Section) -> Option<Diagnostic> {
     let size = |output: &Output| output.name.len() + bytes(definition, &output.source);
-    let segments: usize = section.segments.iter().map(|name| name.len() + AROUND_BYTES).sum();
+    let segments: usize = section.segments.iter().map(|segment| segment.name.len() + AROUND_BYTES).sum();
     let total = section.outputs.iter().map(size).sum::<usize>() + segments;
     if total <= ANSWER_BYTES_MAX {
         return None;

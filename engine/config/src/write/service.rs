@@ -1,6 +1,8 @@
 //! The file of a personalization: a `personalization_service` with criteria as text.
 
-use usher_engine::definition::{Audience, Choice, Input, Output, OutputSource, Personalization, Section};
+use usher_engine::definition::{
+    Audience, Choice, Input, Output, OutputSource, Personalization, Section, Segment, SegmentsAs,
+};
 
 use super::criteria::{criteria, filter};
 use super::yaml::{Map, Yaml};
@@ -8,10 +10,17 @@ use crate::dialect::split_part;
 
 pub(super) fn text(audience: &Audience, personalization: &Personalization) -> String {
     let choice = (personalization.choice == Choice::All).then(|| Yaml::Word("all".to_owned()));
+    let segments_as = match personalization.segments_as {
+        SegmentsAs::Names => None,
+        SegmentsAs::Ids => Some(Yaml::Word("ids".to_owned())),
+        SegmentsAs::Booleans => Some(Yaml::Word("booleans".to_owned())),
+    };
     let service = Map::default()
         .text("name", &personalization.name)
+        .maybe_text("id", personalization.id.as_ref())
         .maybe_text("description", personalization.description.as_ref())
         .maybe("choice", choice)
+        .maybe("batch_segments_as", segments_as)
         .maybe_text("trigger_event", personalization.trigger.as_ref())
         .list("input_params", personalization.inputs.iter().map(input).collect())
         .with("sections", Yaml::Spaced(personalization.sections.iter().map(section).collect()));
@@ -36,9 +45,16 @@ fn section(section: &Section) -> Yaml {
             .with("criteria", criteria(&section.criteria))
             .maybe("accept_unknown_profiles", known_only)
             .list("attributes", section.outputs.iter().map(output).collect())
-            .texts("batch_segments", &section.segments)
+            .list("batch_segments", section.segments.iter().map(segment).collect())
             .flag("include_sensitive", section.include_sensitive),
     )
+}
+
+fn segment(Segment { name, id }: &Segment) -> Yaml {
+    match id {
+        None => Yaml::Text(name.clone()),
+        Some(id) => Yaml::Map(Map::default().text("name", name).text("id", id)),
+    }
 }
 
 fn output(output: &Output) -> Yaml {

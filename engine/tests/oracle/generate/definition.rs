@@ -119,8 +119,16 @@ fn uses(dice: &mut Dice, attributes: &[Attribute]) -> Vec<Personalization> {
         });
     }
     let (name, description, trigger) = ("uses".to_owned(), None, None);
-    let all =
-        Personalization { name, description, choice: Choice::All, trigger, inputs: Vec::new(), sections };
+    let all = Personalization {
+        name,
+        id: None,
+        description,
+        choice: Choice::All,
+        segments_as: Default::default(),
+        trigger,
+        inputs: Vec::new(),
+        sections,
+    };
     if all.sections.is_empty() { Vec::new() } else { vec![all] }
 }
 

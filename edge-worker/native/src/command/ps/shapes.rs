@@ -108,7 +108,7 @@ pub(super) fn services(segment: &Segment) -> Vec<Value> {
         .map(|service| {
             let sections: Vec<&str> = service.sections.iter().map(|section| section.name.as_str()).collect();
             json!({
-                "id": service.name,
+                "id": service.id.as_ref().unwrap_or(&service.name),
                 "name": service.name,
                 "description": service.description,
                 "parent_segment_id": segment.definition.audience.id,
