@@ -77,7 +77,7 @@ pub(crate) fn answer(answer: &Answer) -> Value {
                     offer.attributes.iter().map(|(name, value)| (name.to_string(), value.clone())).collect(),
                 ),
             ),
-            ("segments", list(&offer.segments, |segment| Value::from(&**segment))),
+            ("segments", list(&offer.segments, |segment| Value::from(segment.name.as_str()))),
             ("reason", offer.reason.as_str().into()),
         ])
     };
