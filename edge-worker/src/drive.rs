@@ -29,14 +29,21 @@ pub fn serve(
     request: &Request<'_>,
     log: &mut impl FnMut(&str),
 ) -> Response {
-    match front::handle(edge, request) {
+    let step = front::handle(edge, request);
+    finish(edge, store, request, step, log)
+}
+
+/// Runs a request from its next step to its end on synchronous storage, for hosts that look at the step before.
+pub fn finish(
+    edge: &mut Edge,
+    store: &mut impl Store,
+    request: &Request<'_>,
+    step: Step,
+    log: &mut impl FnMut(&str),
+) -> Response {
+    match step {
         Step::Respond(response) => front::charge(edge, &request.head(), response),
-        Step::Write { message, .. } => {
-            let mut response = deliver(edge, store, &message, log);
-            // There are no copies to be forgotten.
-            response.headers.retain(|(name, _)| *name != FORGET);
-            response
-        }
+        Step::Write { message, .. } => write(edge, store, &message, log),
         Step::Publish { message, restore, .. } => {
             if let Some(restore) = restore {
                 deliver(edge, store, &restore, log);
@@ -57,6 +64,20 @@ pub fn serve(
         // Builds without the control plane are for hosts that run the steps themselves.
         Step::ControlPlane => front::failed(edge, &request.head(), Refusal::INTERNAL),
     }
+}
+
+/// Takes the message of a [`Step::Write`] through read, fold and write. Where its write turns out later not to be durable,
+/// because the store commits several together, [`unavailable`] is the answer instead.
+pub fn write(
+    edge: &mut Edge,
+    store: &mut impl Store,
+    message: &[u8],
+    log: &mut impl FnMut(&str),
+) -> Response {
+    let mut response = deliver(edge, store, message, log);
+    // There are no copies to be forgotten.
+    response.headers.retain(|(name, _)| *name != FORGET);
+    response
 }
 
 /// Takes a message to the control object, and catches up with it.

@@ -54,3 +54,21 @@ test("native: a disk whose syncs fail for a while", { timeout: 60_000, skip }, a
   assert.equal((await send("after")).status, 200);
   assert.equal(await counted(), 3);
 });
+
+test("native: a disk whose syncs fail while many callers share a commit", { timeout: 60_000, skip }, async (t) => {
+  const edge = await attacked(t, "native");
+  const callers = Array.from({ length: 40 }, (_, index) => `127.0.0.${10 + index}`);
+  const counted = async () => (await edge.lookup("td_client_id", "shared")).json.offers.Default.attributes.page_views_24h;
+  const send = (id, from) => edge.batch("pageviews", [{ td_client_id: "shared", event_id: id }], from);
+  const all = (round) => Promise.allSettled(callers.map((from, index) => send(`${round}-${index}`, from)));
+  const statuses = (answers) => answers.map((answer) => answer.value?.status);
+  assert.deepEqual([...new Set(statuses(await all("before")))], [200]);
+  const recover = await failSyncs(t, edge);
+  const during = statuses(await all("during"));
+  assert.ok(!during.includes(200), `acknowledged without a sync: ${during}`);
+  await recover();
+  for (let attempt = 0; attempt < 20 && (await send("probe", callers[0])).status !== 200; attempt++) await sleep(500);
+  // Whatever was stored, each is counted once when it is sent again.
+  assert.deepEqual([...new Set(statuses(await all("during")))], [200]);
+  assert.equal(await counted(), 2 * callers.length + 1);
+});

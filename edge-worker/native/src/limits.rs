@@ -21,6 +21,12 @@ pub(crate) const BODIES_BYTES_MAX: usize = 256 * 1024 * 1024;
 pub(crate) const SOURCE_BODIES_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Requests that wait for the writer; more wait in their connections.
 pub(crate) const JOBS_MAX: usize = 1_024;
+/// Requests that share a commit, at most.
+pub(crate) const TURN_JOBS_MAX: usize = 256;
+/// The time for which requests are taken into one commit, at most: the first of them waits so long.
+pub(crate) const TURN_TIME: Duration = Duration::from_millis(10);
+/// The body of a request that shares a commit, at most.
+pub(crate) const TURN_BODY_BYTES_MAX: usize = 256 * 1024;
 /// Bytes of a refused body that are still read, so that a caller that is sending gets to see its answer.
 pub(crate) const DISCARDED_BYTES_MAX: usize = 4 * usher_edge::limits::BATCH_BYTES_MAX;
 

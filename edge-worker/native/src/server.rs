@@ -1,13 +1,16 @@
 //! The HTTP host: sockets and SQLite around the service, which decides everything.
 //!
 //! One thread, the writer, owns the edge and its store and takes requests one by one: between what a request reads and
-//! what it writes nothing comes. Connections are served beside it: a head is looked at first, a body is read only for a
+//! what it writes nothing comes. Requests that wait at the same time share a commit. Connections are served beside it: a head is looked at first, a body is read only for a
 //! caller who may send it, and bounded while it is read.
 
 mod body;
+mod job;
+mod log;
 mod room;
 mod seats;
 pub(crate) mod source;
+mod turn;
 mod writer;
 
 use std::io;
@@ -41,10 +44,12 @@ use crate::secrets::random;
 use crate::store::SqliteStore;
 use crate::terminal::print;
 use crate::website::Website;
+use job::{Job, Jobs};
+use log::log;
 use room::Room;
 use seats::{Seat, Seats, Watched};
 use source::{Proxies, Source};
-use writer::{Job, Jobs, Writer, log};
+use writer::Writer;
 
 /// The options of `usher serve`.
 #[derive(Debug)]

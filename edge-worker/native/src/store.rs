@@ -3,6 +3,9 @@
 //! A commit that returned is on disk: the log is synced with every commit, so an acknowledged event survives a
 //! crash and a power failure. One process at a time owns a directory; a lock on a file beside the database says whose.
 //!
+//! Writes that wait at the same time are committed together ([`SqliteStore::open_group`]): one sync for all of them. Each is
+//! applied behind a savepoint of its own, so one that fails costs the others nothing.
+//!
 //! A commit that fails, such as by a sync that the disk refuses, may have happened all the same: its pages may lie in the
 //! log, and count when that is read again. So the database is opened anew and asked before anything else is answered
 //! (`settle`). Where even that fails, the store is in doubt: it reads and writes nothing until the database can be asked,
@@ -13,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
-use rusqlite::{Connection, ErrorCode, OptionalExtension, ToSql, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, ToSql};
 use usher_edge::Form;
 use usher_edge::store::sql::{self, Cell, Rows, Statement};
 use usher_edge::store::{Basis, CommitError, Found, Read, Store, StoreFailure, Write};
@@ -30,8 +33,22 @@ const DOUBT_PAUSE: Duration = Duration::from_secs(1);
 /// The statements that stay prepared at most; there are fewer.
 const STATEMENTS_MAX: usize = 32;
 
+/// Writes that are committed together.
+#[derive(Default)]
+struct Group {
+    /// Its transaction is open.
+    is_begun: bool,
+    /// The number of writes that were applied.
+    writes: usize,
+    /// Finds a row if the commit happened. That of the last write that leaves one: no later write of the group changes what
+    /// it finds.
+    trace: Option<Statement>,
+    /// Its transaction holds less or more than the applied writes, and is never committed.
+    is_broken: bool,
+}
+
 struct Doubt {
-    write: Write,
+    trace: Option<Statement>,
     /// The database is not asked before.
     next: Instant,
 }
@@ -40,6 +57,8 @@ struct Doubt {
 pub(crate) struct SqliteStore {
     /// None: in doubt.
     connection: Option<Connection>,
+    /// The writes that wait for their commit; None: each has its own.
+    group: Option<Group>,
     /// A commit of which it is not known whether it happened.
     doubt: Option<Doubt>,
     database: PathBuf,
@@ -70,7 +89,14 @@ impl SqliteStore {
         let is_new = !fs::metadata(&database).is_ok_and(|file| file.len() > 0);
         let connection =
             connect(&database).map_err(|error| Failure::of_file("open the database in", shown, error))?;
-        Ok(SqliteStore { connection: Some(connection), doubt: None, database, is_new, _lock: lock })
+        Ok(SqliteStore {
+            connection: Some(connection),
+            group: None,
+            doubt: None,
+            database,
+            is_new,
+            _lock: lock,
+        })
     }
 
     /// True if nothing was in it when it was opened, so that no earlier build has written here.
@@ -99,7 +125,7 @@ impl SqliteStore {
     pub(crate) fn settle_again(&mut self) -> Option<bool> {
         let doubt = self.doubt.take_if(|doubt| Instant::now() >= doubt.next)?;
         let start = Instant::now();
-        let settled = self.settle(&doubt.write);
+        let settled = self.settle(doubt.trace.as_ref());
         if settled.is_err() {
             // A disk that takes long to fail holds up nobody for more than a part of the time.
             let pause = DOUBT_PAUSE.max(start.elapsed() * 4);
@@ -108,8 +134,69 @@ impl SqliteStore {
         settled.ok()
     }
 
+    /// From here on writes wait for [`SqliteStore::close_group`], and reads find what waits.
+    pub(crate) fn open_group(&mut self) {
+        self.group = Some(Group::default());
+    }
+
+    /// The number of writes that wait for the commit of the open group.
+    pub(crate) fn waiting(&self) -> usize {
+        self.group.as_ref().map_or(0, |group| group.writes)
+    }
+
+    /// Makes all writes of the open group durable by one commit.
+    ///
+    /// # Errors
+    ///
+    /// None of them is stored; or that is not known ([`SqliteStore::is_in_doubt`]).
+    pub(crate) fn close_group(&mut self) -> Result<(), StoreFailure> {
+        let Some(group) = self.group.take().filter(|group| group.is_begun) else { return Ok(()) };
+        let connection = self.connection.as_mut().ok_or_else(in_doubt)?;
+        let failed = match end(connection, &group) {
+            Ok(()) => return Ok(()),
+            Err(Failed::Undone(failure)) if connection.is_autocommit() => return Err(failure),
+            Err(Failed::Undone(failure) | Failed::InDoubt(failure)) => failure,
+        };
+        for attempt in 0..SETTLE_ATTEMPTS {
+            match self.settle(group.trace.as_ref()) {
+                Ok(true) => return Ok(()),
+                Ok(false) => return Err(failed),
+                // A disk that is full or does not answer may do so again.
+                Err(_) => std::thread::sleep(SETTLE_PAUSE * attempt),
+            }
+        }
+        self.doubt = Some(Doubt { trace: group.trace, next: Instant::now() + DOUBT_PAUSE });
+        Err(failed)
+    }
+
+    /// Applies a write in the transaction of the open group.
+    fn add(&mut self, basis: &Basis, write: &Write) -> Result<(), CommitError> {
+        let connection = self.connection.as_mut().ok_or_else(in_doubt)?;
+        let group = self.group.get_or_insert_default();
+        if group.is_broken {
+            return Err(StoreFailure("a write before it ended their transaction".to_owned()).into());
+        }
+        if !group.is_begun {
+            connection.execute_batch("BEGIN IMMEDIATE").map_err(failure)?;
+            group.is_begun = true;
+        }
+        // Until it is known to be applied, or undone.
+        group.is_broken = true;
+        let applied = apply(connection, basis, write);
+        group.is_broken = matches!(applied, Err(Unapplied::Broken(_)));
+        match applied {
+            Ok(()) => {
+                group.writes += 1;
+                group.trace = sql::trace(write).or(group.trace.take());
+                Ok(())
+            }
+            Err(Unapplied::Conflict) => Err(CommitError::Conflict),
+            Err(Unapplied::Undone(error) | Unapplied::Broken(error)) => Err(failure(error).into()),
+        }
+    }
+
     /// Opens the database anew after a commit that failed, and says whether it happened.
-    fn settle(&mut self, write: &Write) -> rusqlite::Result<bool> {
+    fn settle(&mut self, trace: Option<&Statement>) -> rusqlite::Result<bool> {
         // Its cache may hold what the log does not.
         self.connection = None;
         let connection = connect(&self.database)?;
@@ -119,8 +206,8 @@ impl SqliteStore {
         if busy != 0 {
             return Err(rusqlite::Error::InvalidQuery);
         }
-        let happened = match sql::trace(write) {
-            Some(trace) => !rows(&connection, &trace)?.is_empty(),
+        let happened = match trace {
+            Some(trace) => !rows(&connection, trace)?.is_empty(),
             None => false,
         };
         self.connection = Some(connection);
@@ -149,39 +236,77 @@ fn stored_form(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row(sql::READ_FORM, [], |row| row.get(0)).optional().map(Option::unwrap_or_default)
 }
 
-/// The failure of a write.
+/// The failure of a group.
 enum Failed {
     /// Before its commit: nothing of it is stored.
-    Undone(rusqlite::Error),
+    Undone(StoreFailure),
     /// In its commit.
-    InDoubt(rusqlite::Error),
+    InDoubt(StoreFailure),
+}
+
+/// Commits the transaction of a group, or rolls it back if it is broken.
+fn end(connection: &Connection, group: &Group) -> Result<(), Failed> {
+    let failed = if group.is_broken {
+        Failed::Undone(StoreFailure("a write ended the transaction of a group".to_owned()))
+    } else {
+        match connection.execute_batch("COMMIT") {
+            Ok(()) => return Ok(()),
+            // A full disk did not take a page of the log, and so not the last one, which is what makes it a commit.
+            Err(error)
+                if matches!(
+                    error.sqlite_error_code(),
+                    Some(ErrorCode::DatabaseBusy | ErrorCode::DiskFull)
+                ) =>
+            {
+                Failed::Undone(failure(error))
+            }
+            Err(error) => Failed::InDoubt(failure(error)),
+        }
+    };
+    if !connection.is_autocommit() {
+        // Where it fails, the connection is not used any more.
+        let _ = connection.execute_batch("ROLLBACK");
+    }
+    Err(failed)
+}
+
+/// The reason why a write was not applied.
+enum Unapplied {
+    /// Another writer changed what the write builds on.
+    Conflict,
+    /// It failed, and what it had changed was undone.
+    Undone(rusqlite::Error),
+    /// It failed, and the transaction is not what it was before.
+    Broken(rusqlite::Error),
+}
+
+/// Applies a write in the open transaction: all of it or nothing.
+fn apply(connection: &mut Connection, basis: &Basis, write: &Write) -> Result<(), Unapplied> {
+    let savepoint = connection.savepoint().map_err(Unapplied::Undone)?;
+    match run(&savepoint, basis, write) {
+        Ok(true) => savepoint.commit().map_err(Unapplied::Broken),
+        Ok(false) => savepoint.finish().map_err(Unapplied::Broken).and(Err(Unapplied::Conflict)),
+        Err(error) => {
+            // After some failures SQLite has rolled back all of the transaction.
+            let is_undone = !savepoint.is_autocommit() && savepoint.finish().is_ok();
+            Err(if is_undone { Unapplied::Undone(error) } else { Unapplied::Broken(error) })
+        }
+    }
 }
 
 /// `false`: another writer changed what the write builds on, and nothing was written.
-fn write_once(connection: &mut Connection, basis: &Basis, write: &Write) -> Result<bool, Failed> {
-    let transaction =
-        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(Failed::Undone)?;
+fn run(connection: &Connection, basis: &Basis, write: &Write) -> rusqlite::Result<bool> {
     for check in sql::checks(basis) {
         let params = rusqlite::params_from_iter(check.params.iter().map(Bound));
-        let mut prepared = transaction.prepare_cached(check.sql).map_err(Failed::Undone)?;
-        if prepared.exists(params).map_err(Failed::Undone)? {
+        if connection.prepare_cached(check.sql)?.exists(params)? {
             return Ok(false);
         }
     }
     for statement in sql::writes(write) {
         let params = rusqlite::params_from_iter(statement.params.iter().map(Bound));
-        let mut prepared = transaction.prepare_cached(statement.sql).map_err(Failed::Undone)?;
-        prepared.execute(params).map_err(Failed::Undone)?;
+        connection.prepare_cached(statement.sql)?.execute(params)?;
     }
-    match transaction.commit() {
-        // A full disk did not take a page of the log, and so not the last one, which is what makes it a commit.
-        Err(error)
-            if matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DiskFull)) =>
-        {
-            Err(Failed::Undone(error))
-        }
-        committed => committed.map(|()| true).map_err(Failed::InDoubt),
-    }
+    Ok(true)
 }
 
 impl Store for SqliteStore {
@@ -193,25 +318,15 @@ impl Store for SqliteStore {
         sql::found(read, found)
     }
 
+    /// In an open group it is durable when the group is closed.
     fn commit(&mut self, basis: &Basis, write: &Write) -> Result<(), CommitError> {
-        let connection = self.connection.as_mut().ok_or_else(in_doubt)?;
-        let failed = match write_once(connection, basis, write) {
-            Ok(true) => return Ok(()),
-            Ok(false) => return Err(CommitError::Conflict),
-            // The rollback went well, too.
-            Err(Failed::Undone(error)) if connection.is_autocommit() => return Err(failure(error).into()),
-            Err(Failed::Undone(error) | Failed::InDoubt(error)) => error,
-        };
-        for attempt in 0..SETTLE_ATTEMPTS {
-            match self.settle(write) {
-                Ok(true) => return Ok(()),
-                Ok(false) => return Err(failure(failed).into()),
-                // A disk that is full or does not answer may do so again.
-                Err(_) => std::thread::sleep(SETTLE_PAUSE * attempt),
-            }
+        if self.group.is_some() {
+            return self.add(basis, write);
         }
-        self.doubt = Some(Doubt { write: write.clone(), next: Instant::now() + DOUBT_PAUSE });
-        Err(failure(failed).into())
+        self.open_group();
+        let added = self.add(basis, write);
+        let closed = self.close_group();
+        added.and(closed.map_err(CommitError::from))
     }
 }
 
@@ -282,8 +397,21 @@ fn make_private(directory: &Path) -> std::io::Result<()> {
     }
 }
 
+/// For trials of what is above the store.
 #[cfg(test)]
-mod trials;
+impl SqliteStore {
+    pub(crate) fn connection(&mut self) -> &mut Connection {
+        self.connection.as_mut().unwrap()
+    }
+
+    /// Has the database be there when it is opened the next time.
+    pub(crate) fn move_to(&mut self, database: PathBuf) -> PathBuf {
+        std::mem::replace(&mut self.database, database)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod trials;
 
 #[cfg(test)]
 mod tests {
@@ -550,6 +678,53 @@ mod tests {
     }
 
     #[test]
+    fn one_commit_stores_a_group_and_the_last_write_tells_whether_it_happened() {
+        let (directory, mut store) = opened("group");
+        let profiles = |rows: &[ProfileRow]| Write { profiles: rows.to_vec(), ..Write::default() };
+        let probe = Write { probed_ms: Some(7), ..Write::default() };
+        let other = connect(&store.database).unwrap();
+        store.open_group();
+        for write in [profiles(&[row(1, 1)]), profiles(&[row(2, 1)]), profiles(&[row(1, 2)]), probe] {
+            store.commit(&Basis::default(), &write).unwrap();
+        }
+        assert_eq!((store.waiting(), stored(&mut store, 1)), (4, vec![vec![1, 2]]));
+        // A second connection sees nothing of it before the commit, and all of it after.
+        let trace = store.group.as_ref().unwrap().trace.clone().unwrap();
+        assert_eq!(rows(&other, &trace).unwrap().len(), 0);
+        store.close_group().unwrap();
+        assert_eq!((store.waiting(), rows(&other, &trace).unwrap().len()), (0, 1));
+        drop(other);
+        assert!(store.settle(Some(&trace)).unwrap());
+        drop(store);
+        fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
+    fn a_write_that_fails_costs_its_group_nothing() {
+        let (directory, mut store) = opened("savepoint");
+        let profile = |row| Write { profiles: vec![row], ..Write::default() };
+        // It fails in its last statement.
+        store
+            .connection()
+            .execute_batch(
+                "CREATE TRIGGER refuse BEFORE INSERT ON profile_key WHEN NEW.value = '2'
+                 BEGIN SELECT RAISE(ABORT, 'refused'); END",
+            )
+            .unwrap();
+        store.open_group();
+        store.commit(&Basis::default(), &profile(row(1, 1))).unwrap();
+        assert!(store.commit(&Basis::default(), &profile(row(2, 1))).is_err());
+        let gone = Basis { running: Some(("7".to_owned(), 9)), ..Basis::default() };
+        assert_eq!(store.commit(&gone, &profile(row(4, 1))), Err(CommitError::Conflict));
+        store.commit(&Basis::default(), &profile(row(3, 1))).unwrap();
+        store.close_group().unwrap();
+        let found = [1, 2, 3, 4].map(|id| stored(&mut store, id).len());
+        assert_eq!(found, [1, 0, 1, 0]);
+        drop(store);
+        fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
     fn whether_a_commit_happened_is_asked_of_the_database() {
         let (directory, mut store) = opened("settled");
         let profiles = Write { profiles: vec![row(1, 1)], ..Write::default() };
@@ -568,18 +743,19 @@ mod tests {
             ..Write::default()
         };
         for write in [profiles, bundle, retired] {
-            assert!(!store.settle(&write).unwrap(), "{write:?}");
+            assert!(!store.settle(sql::trace(&write).as_ref()).unwrap(), "{write:?}");
             store.commit(&Basis::default(), &write).unwrap();
-            assert!(store.settle(&write).unwrap(), "{write:?}");
+            assert!(store.settle(sql::trace(&write).as_ref()).unwrap(), "{write:?}");
         }
         // A later version, or another state under the same one, is another write.
         let other = ProfileRow { state: vec![7], ..row(1, 1) };
         for row in [row(1, 2), other] {
-            assert!(!store.settle(&Write { profiles: vec![row], ..Write::default() }).unwrap());
+            let write = Write { profiles: vec![row], ..Write::default() };
+            assert!(!store.settle(sql::trace(&write).as_ref()).unwrap());
         }
         // Without its folder there is nothing to ask, and nothing is answered any more.
         fs::remove_dir_all(&directory).unwrap();
-        assert!(store.settle(&Write { profiles: vec![row(1, 1)], ..Write::default() }).is_err());
+        assert!(store.settle(None).is_err());
         assert!(
             store.read(&Read::Pointers).is_err()
                 && store.commit(&Basis::default(), &Write::default()).is_err()

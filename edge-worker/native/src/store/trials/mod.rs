@@ -40,35 +40,19 @@ struct Writer<S> {
 impl<S: Store> Writer<S> {
     /// Starts on what the store holds. `calls` makes the requests of several processes differ.
     fn start(mut store: S, calls: &Rc<Cell<u64>>) -> Writer<S> {
-        let record = |kind: &str, more: &str| {
-            let hash: String = Sha256::digest(kind).iter().map(|byte| format!("{byte:02x}")).collect();
-            format!(r#"{{"kind":"{kind}","audience":"7","sha256":"{hash}"{more}}}"#)
-        };
-        let records = [
-            record("admin", ""),
-            record("write", r#","account":"1""#),
-            record("server", r#","account":"1","scopes":["personalize","import"]"#),
-        ];
-        let secret = format!(r#"{{"signing_key":"{}","keys":[{}]}}"#, "07".repeat(32), records.join(","));
-        let mut edge = Edge::new(Some(&secret), false);
-        assert_eq!(edge.complaint(), None);
+        let mut edge = edge();
         usher_edge::refresh(&mut edge, &mut store, &mut |_| {});
         Writer { edge, store, calls: Rc::clone(calls) }
     }
 
     /// By the key that the route wants.
     fn ask(&mut self, method: &str, target: &str, body: &str) -> Response {
-        let key = match target {
-            _ if target.contains("/bundle") => "admin",
-            _ if target.starts_with("/v1") => "server",
-            _ => "write",
-        };
         self.calls.set(self.calls.get() + 1);
         let mut entropy = [0; 32];
         entropy[..8].copy_from_slice(&self.calls.get().to_le_bytes());
         let now_ms = 1_790_000_000_000 + i64::try_from(self.calls.get()).unwrap();
         let ambient = Ambient { now_ms, entropy };
-        let headers = [("authorization".to_owned(), format!("TD1 {key}"))];
+        let headers = [authorization(target)];
         let request = Request { method, target, headers: &headers, body: body.as_bytes(), ambient };
         serve(&mut self.edge, &mut self.store, &request, &mut |_| {})
     }
@@ -87,14 +71,41 @@ impl<S: Store> Writer<S> {
     }
 }
 
+/// An edge with a key of each kind, which is named as its kind.
+pub(crate) fn edge() -> Edge {
+    let record = |kind: &str, more: &str| {
+        let hash: String = Sha256::digest(kind).iter().map(|byte| format!("{byte:02x}")).collect();
+        format!(r#"{{"kind":"{kind}","audience":"7","sha256":"{hash}"{more}}}"#)
+    };
+    let records = [
+        record("admin", ""),
+        record("write", r#","account":"1""#),
+        record("server", r#","account":"1","scopes":["personalize","import"]"#),
+    ];
+    let secret = format!(r#"{{"signing_key":"{}","keys":[{}]}}"#, "07".repeat(32), records.join(","));
+    let edge = Edge::new(Some(&secret), false);
+    assert_eq!(edge.complaint(), None);
+    edge
+}
+
+/// The header with the key that the route wants.
+pub(crate) fn authorization(target: &str) -> (String, String) {
+    let key = match target {
+        _ if target.contains("/bundle") => "admin",
+        _ if target.starts_with("/v1") => "server",
+        _ => "write",
+    };
+    ("authorization".to_owned(), format!("TD1 {key}"))
+}
+
 /// The bundle of the definition, in which every personalization of the home page has this name.
-fn bundle(name: &str) -> String {
+pub(crate) fn bundle(name: &str) -> String {
     let source = |path: &str, text: &str| Source { name: path.to_owned(), text: text.replace("home", name) };
     let reading = usher_config::read(&[source("rt.yaml", DEFINITION), source("home.yaml", SERVICE)]);
     assert!(!reading.has_errors(), "{:?}", reading.findings);
     String::from_utf8(usher_edge::bundle_of(&reading.definition).expect("a bundle")).expect("text")
 }
 
-fn text(response: &Response) -> String {
+pub(crate) fn text(response: &Response) -> String {
     String::from_utf8_lossy(&response.body).into_owned()
 }

@@ -42,6 +42,7 @@ impl Shared for SqliteStore {
         let connection = connect(&self.database).expect("a second connection");
         SqliteStore {
             connection: Some(connection),
+            group: None,
             doubt: None,
             database: self.database.clone(),
             is_new: false,

@@ -1,0 +1,188 @@
+//! One turn of the writer: the requests that wait are served one after the other, committed together, and answered.
+//!
+//! While a commit is synced requests gather, and the next turn takes them: so a sync serves many callers under load, and
+//! nobody waits for company without it. No answer that rests on a write, by its own request or by one before it in the turn,
+//! leaves before the commit.
+
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::Receiver;
+use tokio::sync::oneshot;
+use usher_edge::host::Head;
+use usher_edge::{Edge, Refusal, Request, Response, Step, drive, front, refresh};
+
+use super::job::{Job, Waiting};
+use super::log::log;
+use crate::clock::now_ms;
+use crate::limits::{TURN_BODY_BYTES_MAX, TURN_JOBS_MAX};
+use crate::store::SqliteStore;
+
+/// The service panicked, in an unwinding build: one caller was told, and the edge has to be made anew.
+#[derive(Debug)]
+pub(super) struct Panicked;
+
+/// What came of a request.
+struct Served {
+    response: Response,
+    /// The message of a request that has written.
+    wrote: Option<Vec<u8>>,
+    /// Its lines for the log.
+    lines: Vec<String>,
+}
+
+impl Served {
+    fn leave(self, reply: oneshot::Sender<Response>) {
+        self.lines.iter().for_each(|line| log(line));
+        // Whoever hung up meanwhile does not want it.
+        let _ = reply.send(self.response);
+    }
+}
+
+/// An answer that waits for the commit.
+struct Held {
+    job: Job,
+    reply: oneshot::Sender<Response>,
+    served: Served,
+}
+
+/// Serves a request, and for so long those that wait behind it.
+///
+/// # Errors
+///
+/// If the service panicked. What was served before in this turn is committed and answered.
+pub(super) fn turn(
+    edge: &mut Edge,
+    store: &mut SqliteStore,
+    first: Waiting,
+    jobs: &mut Receiver<Waiting>,
+    time: Duration,
+) -> Result<(), Panicked> {
+    if let Some(happened) = store.settle_again() {
+        let what = if happened { "happened" } else { "did not happen" };
+        log(&format!("the database can be asked again: the commit in doubt {what}"));
+        refresh(edge, store, &mut log);
+    }
+    let start = Instant::now();
+    let mut next = Some(first);
+    let mut held = Vec::new();
+    store.open_group();
+    let mut result = Ok(());
+    while let Some((job, reply)) = next.take() {
+        // Nothing in the service panics; should it, one caller is told. A release build aborts and is started again.
+        match catch_unwind(AssertUnwindSafe(|| share(edge, store, &job))) {
+            // It has seen nothing that is not durable.
+            Ok(Some(served)) if store.waiting() == 0 => served.leave(reply),
+            Ok(Some(served)) => held.push(Held { job, reply, served }),
+            Ok(None) => {
+                close(edge, store, mem::take(&mut held));
+                result = alone(edge, store, &job, reply);
+                break;
+            }
+            Err(_) => {
+                let _ = reply.send(Response::refused(Refusal::INTERNAL));
+                result = Err(Panicked);
+                break;
+            }
+        }
+        if held.len() < TURN_JOBS_MAX && start.elapsed() < time {
+            next = jobs.try_recv().ok();
+        }
+    }
+    close(edge, store, held);
+    result
+}
+
+/// Serves a request in the open group. None: it has commits of its own, because a failed one of the control object's must be
+/// seen at once, and because nobody waits for the rows of an import.
+fn share(edge: &mut Edge, store: &mut SqliteStore, job: &Job) -> Option<Served> {
+    let mut lines = Vec::new();
+    let mut note = |line: &str| lines.push(line.to_owned());
+    let mut wrote = None;
+    let response = match &job.body {
+        Err(refusal) => refuse(edge, job, *refusal),
+        Ok(body) if body.len() > TURN_BODY_BYTES_MAX => return None,
+        Ok(body) => {
+            let request = request(job, body);
+            match front::handle(edge, &request) {
+                Step::Publish { .. } | Step::Control { .. } => return None,
+                Step::Write { message, .. } => {
+                    let before = store.waiting();
+                    let response = drive::write(edge, store, &message, &mut note);
+                    wrote = (store.waiting() > before).then_some(message);
+                    response
+                }
+                step => drive::finish(edge, store, &request, step, &mut note),
+            }
+        }
+    };
+    Some(Served { response, wrote, lines })
+}
+
+/// Serves a request with commits of its own.
+fn alone(
+    edge: &mut Edge,
+    store: &mut SqliteStore,
+    job: &Job,
+    reply: oneshot::Sender<Response>,
+) -> Result<(), Panicked> {
+    let was_in_doubt = store.is_in_doubt();
+    let served = catch_unwind(AssertUnwindSafe(|| match &job.body {
+        Ok(body) => usher_edge::serve(edge, store, &request(job, body), &mut log),
+        Err(refusal) => refuse(edge, job, *refusal),
+    }));
+    if store.is_in_doubt() && !was_in_doubt {
+        log(IN_DOUBT);
+        return Ok(());
+    }
+    // Whoever hung up meanwhile does not want it.
+    let _ =
+        reply.send(served.as_ref().map_or_else(|_| Response::refused(Refusal::INTERNAL), Response::clone));
+    served.map(drop).map_err(|_| Panicked)
+}
+
+/// Neither that it happened nor that it did not would be true for sure: whoever wrote gets no answer.
+const IN_DOUBT: &str =
+    "it is not known whether a commit happened; until the database can be asked, nothing is taken";
+
+/// Commits what was served, and answers.
+fn close(edge: &mut Edge, store: &mut SqliteStore, held: Vec<Held>) {
+    let Err(failure) = store.close_group() else {
+        held.into_iter().for_each(|held| held.served.leave(held.reply));
+        return;
+    };
+    let is_in_doubt = store.is_in_doubt();
+    log(&failure.to_string());
+    if is_in_doubt {
+        log(IN_DOUBT);
+    } else {
+        // What was installed meanwhile may be gone.
+        refresh(edge, store, &mut log);
+    }
+    for Held { job, reply, served } in held {
+        match served.wrote {
+            Some(_) if is_in_doubt => drop(reply),
+            Some(message) => {
+                let _ = reply.send(drive::unavailable(edge, &message));
+            }
+            // It may have seen what is not stored.
+            None => drop(alone(edge, store, &job, reply)),
+        }
+    }
+}
+
+fn refuse(edge: &mut Edge, job: &Job, refusal: Refusal) -> Response {
+    let refused = front::failed(edge, &job.head(), refusal);
+    front::charge(edge, &job.head(), refused)
+}
+
+fn request<'a>(job: &'a Job, body: &'a [u8]) -> Request<'a> {
+    let Head { method, target, headers, mut ambient } = job.head();
+    // It arrives here: what is written is in the order of its times.
+    ambient.now_ms = now_ms();
+    Request { method, target, headers, body, ambient }
+}
+
+#[cfg(test)]
+mod tests;
