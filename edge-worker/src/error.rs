@@ -3,6 +3,8 @@
 //! RT routes answer `{"code":int,"message":string}` with RT 2.0's codes where it has one; native routes answer
 //! problem+json. Neither ever echoes what was sent.
 
+use std::borrow::Cow;
+
 /// The reason for which a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -46,6 +48,16 @@ impl Refused {
     }
 }
 
+impl Refusal {
+    /// Its message, followed by a hint where there is one.
+    pub(crate) fn message_with(self, detail: Option<&str>) -> Cow<'static, str> {
+        match detail {
+            None => self.message.into(),
+            Some(detail) => [self.message, ": ", detail].concat().into(),
+        }
+    }
+}
+
 macro_rules! refusals {
     ($($name:ident = $status:literal, $code:literal, $text:literal, $message:literal;)+) => {
         impl Refusal {
@@ -74,11 +86,13 @@ refusals! {
     TABLE_UNKNOWN = 404, 4040, "not_found", "no event table of this database and name in what runs";
     AUDIENCE_UNKNOWN = 404, 4040, "not_found", "nothing runs for this audience: publish a bundle first";
     PERSONALIZATION_UNKNOWN = 404, 4040, "not_found", "no personalization of this name that may be asked";
+    NO_SECTION = 404, 4042, "no_section", "no section matched";
     TOO_LARGE = 413, 4130, "too_large", "request is over its bounds";
     HOST_INVALID = 400, 3004, "host_invalid", "host is missing, given twice, or no host";
     ENCODING = 415, 4150, "content_encoding", "content encoding is not supported";
     TIMEOUT = 408, 4080, "timeout", "body did not arrive in time";
     BODY_INVALID = 400, 3004, "body_invalid", "body is not what this route reads";
+    QUERY_INVALID = 400, 3004, "query_invalid", "path or query is not percent-encoded UTF-8";
     INPUT_MISSING = 400, 3004, "input_missing", "a required input is missing";
     BUNDLE_INVALID = 422, 4220, "bundle_invalid", "bundle does not compile";
     BUNDLE_UNKNOWN = 404, 4041, "bundle_unknown", "no such bundle is kept";

@@ -7,6 +7,7 @@ pub(crate) use explain::explanation;
 pub(crate) use profile::profile;
 
 use usher_engine::definition::SegmentsAs;
+use usher_engine::value::Value;
 use usher_engine::{Answer, Offer, Why};
 
 use crate::message::Receipt;
@@ -54,11 +55,7 @@ fn offers(o: &mut Object<'_>, answer: &Answer<'_>) {
     o.field("offers").object(|o| {
         for offer in &answer.offers {
             o.field(offer.section).object(|o| {
-                o.field("attributes").object(|o| {
-                    for (name, value) in &offer.attributes {
-                        o.field(name).value(value);
-                    }
-                });
+                o.field("attributes").object(|o| attributes(o, offer));
                 segments(o.field("batch_segments"), offer);
             });
         }
@@ -85,6 +82,51 @@ fn meta_fields(o: &mut Object<'_>, meta: &Meta) {
     o.field("version").number(signed(meta.version));
     o.field("source").text(meta.source);
     o.field("age_ms").number(meta.age_ms);
+}
+
+/// `{"<output>":…}`
+pub(crate) fn outputs(offer: &Offer<'_>) -> Json {
+    let mut json = Json::new();
+    json.object(|o| attributes(o, offer));
+    json
+}
+
+fn attributes(o: &mut Object<'_>, offer: &Offer<'_>) {
+    for (name, value) in &offer.attributes {
+        o.field(name).value(value);
+    }
+}
+
+/// `[{"key":{"<name>":"<value>"},"values":["<segment>",…],"attributes":{"<output>":…},"audienceId":"…"}]` of a visitor who
+/// was found by this key, `[]` of one who was not. Each segment and output is there once, as in the first offer with it.
+pub(crate) fn segments_of_visitor(audience: &str, key: Option<(&str, &str)>, answer: &Answer<'_>) -> Json {
+    let mut json = Json::new();
+    json.list(key, |json, (name, value)| {
+        json.object(|o| {
+            o.field("key").object(|o| o.field(name).text(value));
+            let mut values: Vec<&str> = Vec::new();
+            let mut outputs: Vec<(&str, &Value)> = Vec::new();
+            for offer in &answer.offers {
+                for segment in &offer.segments {
+                    let id = segment.id.as_ref().filter(|_| offer.segments_as == SegmentsAs::Ids);
+                    let value = id.unwrap_or(&segment.name).as_str();
+                    if !values.contains(&value) {
+                        values.push(value);
+                    }
+                }
+                for (name, value) in &offer.attributes {
+                    if outputs.iter().all(|(known, _)| known != name) {
+                        outputs.push((name, value));
+                    }
+                }
+            }
+            o.field("values").list(values, |json, segment| json.text(segment));
+            o.field("attributes")
+                .object(|o| outputs.iter().for_each(|(name, value)| o.field(name).value(value)));
+            o.field("audienceId").text(audience);
+        });
+    });
+    json
 }
 
 /// `{"receipts":[{"success":true},…]}`

@@ -7,6 +7,7 @@ use usher_engine::{Access, Plan};
 use crate::error::{Refusal, Refused, Result};
 use crate::host::Head;
 use crate::keys::{KeyRecord, Keyring, Kind, Preview, Scope};
+use crate::wire::query;
 
 /// The callers that a route admits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub(super) enum Callers {
     Ingest,
     /// A server key with `personalize`; or a page, with a write key and a public token.
     Lookup,
+    /// A page, with a public token in the query and no key.
+    Segments,
     /// A server key with `explain`; or a page, with a preview token.
     Explain,
     /// An admin key, from no page.
@@ -32,7 +35,10 @@ pub(super) enum Callers {
 impl Callers {
     /// True if pages may call.
     pub(super) fn include_pages(self) -> bool {
-        matches!(self, Callers::PublicToken | Callers::Ingest | Callers::Lookup | Callers::Explain)
+        matches!(
+            self,
+            Callers::PublicToken | Callers::Ingest | Callers::Lookup | Callers::Segments | Callers::Explain
+        )
     }
 
     /// True if public keys, or tokens for pages, may call.
@@ -129,6 +135,12 @@ pub(super) fn authorize<'a>(
             Ok(Caller::new(key, None, None))
         }
         Callers::Lookup => lookup(keyring, head),
+        Callers::Segments => {
+            let sent = query::secret(head.target, "token");
+            let token = of_type(known_token(keyring, sent.as_deref())?, true)?;
+            let origin = page(token, head)?.ok_or(Refusal::ORIGIN_INVALID)?;
+            Ok(Caller::new(token, Some(token), Some(origin)))
+        }
         Callers::Explain => explain(keyring, head),
         Callers::Admin => Ok(Caller::new(server(keyring, head, Kind::Admin, None, audience)?, None, None)),
         Callers::Server(scope) => {
@@ -207,18 +219,28 @@ fn server<'k>(
 
 /// The record of the `WP13n-Token` of a public or private call that presents this key.
 fn token<'k>(keyring: &'k Keyring, head: &Head<'_>, key: &KeyRecord, public: bool) -> Result<&'k KeyRecord> {
-    let token = head.header("wp13n-token").filter(|token| !token.is_empty()).ok_or(Refusal::TOKEN_MISSING)?;
-    if !well_formed(token) {
-        return Err(Refusal::TOKEN_FORMAT.into());
-    }
-    let record =
-        keyring.find(token).filter(|record| record.kind == Kind::Token).ok_or(Refusal::TOKEN_UNKNOWN)?;
+    let record = known_token(keyring, head.header("wp13n-token"))?;
     if record.account != key.account {
         return Err(Refusal::TOKEN_ACCOUNT.into());
     }
     if record.audience.as_deref().is_some_and(|audience| !key.covers(audience)) {
         return Err(Refusal::SCOPE.into());
     }
+    of_type(record, public)
+}
+
+/// The record of a token.
+fn known_token<'k>(keyring: &'k Keyring, token: Option<&str>) -> Result<&'k KeyRecord> {
+    let token = token.filter(|token| !token.is_empty()).ok_or(Refusal::TOKEN_MISSING)?;
+    if !well_formed(token) {
+        return Err(Refusal::TOKEN_FORMAT.into());
+    }
+    let record = keyring.find(token).filter(|record| record.kind == Kind::Token);
+    record.ok_or_else(|| Refusal::TOKEN_UNKNOWN.into())
+}
+
+/// The token's record, if it is for pages or for servers as the call needs it.
+fn of_type(record: &KeyRecord, public: bool) -> Result<&KeyRecord> {
     match (record.public, public) {
         (true, false) => Err(Refusal::TOKEN_PUBLIC.into()),
         (false, true) => Err(Refusal::TOKEN_PRIVATE.into()),

@@ -6,7 +6,7 @@ use super::checked_head::CheckedHead;
 use crate::edge::{Edge, Running};
 use crate::error::{Refusal, Refused, Result};
 use crate::host::Step;
-use crate::lookup::{self, LookupRequest};
+use crate::lookup::{self, LookupRequest, Shape};
 use crate::wire::read::{self, Repairs};
 
 /// `POST /v1/personalize`
@@ -27,7 +27,7 @@ pub(super) fn personalize(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) 
         let detail = "what runs has none, or the key or token names others";
         return Err(Refused::with_detail(Refusal::PERSONALIZATION_UNKNOWN, detail));
     };
-    look_up(edge, admitted, running, (&body, repairs), vec![index], false)
+    look_up(edge, admitted, running, (&body, repairs), vec![index], Shape::Offers)
 }
 
 /// `POST /v1/explain`
@@ -56,16 +56,16 @@ pub(super) fn explain(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> R
     if asked.is_empty() && !asks_all {
         return Err(Refusal::PERSONALIZATION_UNKNOWN.into());
     }
-    look_up(edge, admitted, running, (&body, repairs), asked, true)
+    look_up(edge, admitted, running, (&body, repairs), asked, Shape::Explanation)
 }
 
-fn look_up(
+pub(super) fn look_up(
     edge: &Edge,
     admitted: &CheckedHead<'_>,
     running: &Running,
     (body, repairs): (&Value, Repairs),
     personalizations: Vec<usize>,
-    explain: bool,
+    shape: Shape,
 ) -> Result<Step> {
     let (head, caller) = (&admitted.head, &admitted.caller);
     let request = LookupRequest {
@@ -77,7 +77,7 @@ fn look_up(
         access: caller.access,
         edge: head.edge_context(),
         origin: caller.origin,
-        explain,
+        shape,
         is_server: caller.is_server,
         source: admitted.source(),
     };
@@ -85,7 +85,7 @@ fn look_up(
 }
 
 /// Reads a body that must be a JSON object.
-fn object(body: &[u8]) -> Result<(Value, Repairs)> {
+pub(super) fn object(body: &[u8]) -> Result<(Value, Repairs)> {
     match read::value_with_repairs(body) {
         Ok((body @ Value::Object(_), repairs)) => Ok((body, repairs)),
         Ok(_) => Err(Refusal::BODY_INVALID.into()),

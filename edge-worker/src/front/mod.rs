@@ -8,11 +8,13 @@ mod bundles;
 mod checked_head;
 mod cors;
 mod events;
+mod flat;
 mod health;
 mod imports;
 mod lookups;
 mod profiles;
 mod route;
+mod segments;
 
 use auth::{Caller, Callers};
 use checked_head::CheckedHead;
@@ -118,7 +120,7 @@ pub fn admit<'a>(edge: &'a Edge, head: &Head<'a>) -> Result<Admitted<'a>, Respon
         return Err(failed(edge, &head, Refusal::ENCODING));
     }
     let Some((route, parameters)) = found else { return Err(no_route(edge, &head)) };
-    let audience = route.path.starts_with(route::OF_AUDIENCE).then_some(parameters[0]);
+    let audience = route.path.contains("/{audience}").then_some(parameters[0]);
     match auth::authorize(route.callers, keyring, &head, audience) {
         Ok(caller) => Ok(Admitted { route, checked: CheckedHead { parameters, head, caller } }),
         // Its key or token does not allow this origin, whatever others do.
@@ -145,7 +147,8 @@ pub fn serve(edge: &Edge, admitted: &Admitted<'_>, body: &[u8]) -> Step {
     // Where the rate is used up the body is not looked at.
     let ambient = &admitted.checked.head.ambient;
     if let Some(seconds) = admitted.metered_source().and_then(|source| edge.meter.wait(source, ambient)) {
-        return Step::Respond(over_rate(admitted, seconds));
+        let origin = admitted.checked.caller.origin;
+        return Step::Respond(over_rate(admitted.route.family, origin, seconds));
     }
     let result = match admitted.route.body_bytes_max {
         Some(max) if body.len() > max => Err(Refusal::TOO_LARGE.into()),
@@ -180,7 +183,7 @@ pub fn charge_refusal(edge: &mut Edge, head: &Head<'_>) -> Result<(), Response> 
     let Some(source) = admitted.metered_source() else { return Ok(()) };
     let ambient = admitted.checked.head.ambient;
     if let Some(seconds) = edge.meter.wait(source, &ambient) {
-        return Err(over_rate(&admitted, seconds));
+        return Err(over_rate(admitted.route.family, admitted.checked.caller.origin, seconds));
     }
     let source = source.to_owned();
     // It fits, as there was no wait.
@@ -188,9 +191,9 @@ pub fn charge_refusal(edge: &mut Edge, head: &Head<'_>) -> Result<(), Response> 
     Ok(())
 }
 
-fn over_rate(admitted: &Admitted<'_>, seconds: u64) -> Response {
-    let refused = Refused::from(Refusal::RATE).with_cors(admitted.checked.caller.origin);
-    refuse(admitted.route.family, &refused).header("retry-after", seconds.to_string())
+fn over_rate(family: Family, origin: Option<&str>, seconds: u64) -> Response {
+    let refused = Refused::from(Refusal::RATE).with_cors(origin);
+    refuse(family, &refused).header("retry-after", seconds.to_string())
 }
 
 /// Takes a lookup from its source's rate, as one event ([`lookup::meter`]): for hosts with a module of the control plane,
@@ -200,10 +203,12 @@ fn over_rate(admitted: &Admitted<'_>, seconds: u64) -> Response {
 ///
 /// The answer when too little is left.
 pub fn meter(edge: &mut Edge, head: &Head<'_>) -> Result<(), Response> {
-    let checked = admit(edge, head)?.checked;
-    let (source, origin) = (checked.source().map(str::to_owned), checked.caller.origin.map(str::to_owned));
-    let ambient = checked.head.ambient;
-    lookup::take(edge, source.as_deref(), &ambient, origin.as_deref())
+    let admitted = admit(edge, head)?;
+    let (source, ambient) = (admitted.checked.source().map(str::to_owned), admitted.checked.head.ambient);
+    let origin = admitted.checked.caller.origin.map(str::to_owned);
+    let family = admitted.route.family;
+    lookup::take(edge, source.as_deref(), &ambient)
+        .map_err(|seconds| over_rate(family, origin.as_deref(), seconds))
 }
 
 /// The answer to a failed request, in the format of its route; a page that may call may read it.
@@ -225,8 +230,9 @@ fn readable_by<'a>(edge: &Edge, head: &Head<'a>) -> Option<&'a str> {
 
 fn refuse(family: Family, refused: &Refused) -> Response {
     let response = match family {
-        Family::Rt => Response::refused(refused.refusal),
+        Family::Rt => Response::refused_with(refused.refusal, refused.detail.as_deref()),
         Family::Native => Response::problem(refused.refusal, refused.detail.as_deref()),
+        Family::Segments => Response::failed_lookup(refused.refusal, refused.detail.as_deref()),
     };
     response.with_cors(refused.origin.as_deref())
 }

@@ -9,7 +9,7 @@ use crate::form::Form;
 use crate::host::Step;
 use crate::message::{Act, KeyOf, Message, OfProfile, ToWriter};
 use crate::shard;
-use crate::wire::hex::from_hex;
+use crate::wire::query;
 
 /// `GET /v1/audiences/{audience}/profiles/{key}/{value}`: everything that is stored of the visitor.
 pub(super) fn read(edge: &Edge, checked: &CheckedHead<'_>, _: &[u8]) -> Result<Step> {
@@ -55,22 +55,8 @@ fn step(edge: &Edge, checked: &CheckedHead<'_>, act: Act) -> Result<Step> {
 
 /// A part of a path without its percent-encoding.
 fn decoded(part: &str) -> Result<Cow<'_, str>> {
-    if !part.contains('%') {
-        return Ok(Cow::Borrowed(part));
-    }
-    let mut bytes = Vec::with_capacity(part.len());
-    let mut rest = part;
-    while let Some((before, after)) = rest.split_once('%') {
-        bytes.extend_from_slice(before.as_bytes());
-        // A sign that begins no byte is itself.
-        let byte = after.get(..2).and_then(from_hex::<1>);
-        rest = if byte.is_some() { after.get(2..).unwrap_or_default() } else { after };
-        bytes.extend(byte.unwrap_or(*b"%"));
-    }
-    bytes.extend_from_slice(rest.as_bytes());
-    let text = String::from_utf8(bytes)
-        .map_err(|_| Refused::with_detail(Refusal::BODY_INVALID, "the path is not percent-encoded UTF-8"))?;
-    Ok(Cow::Owned(text))
+    let detail = "the path is not percent-encoded UTF-8";
+    query::decoded(part).ok_or_else(|| Refused::with_detail(Refusal::BODY_INVALID, detail))
 }
 
 #[cfg(test)]

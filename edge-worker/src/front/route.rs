@@ -4,7 +4,7 @@ use usher_engine::definition::EventTable;
 
 use super::auth::Callers;
 use super::checked_head::CheckedHead;
-use super::{bundles, events, health, imports, lookups, profiles};
+use super::{bundles, events, flat, health, imports, lookups, profiles, segments};
 use crate::edge::Edge;
 use crate::error::Result;
 use crate::host::{Head, Step};
@@ -16,7 +16,8 @@ use crate::plane::HAS_CONTROL_PLANE;
 #[derive(Debug)]
 pub(super) struct Route {
     pub(super) method: &'static str,
-    /// Parts in braces are parameters, at most three; `{database}` and `{table}` are names of event tables.
+    /// Parts in braces are parameters, at most three, of which an audience is the first; `{database}` and `{table}` are
+    /// names of event tables.
     pub(super) path: &'static str,
     /// True: only requests with `WP13n-Token`; false: only those without; None: either.
     with_token: Option<bool>,
@@ -36,10 +37,10 @@ pub(super) enum Family {
     Rt,
     /// Problem details.
     Native,
+    /// `{"error", "message", "status"}`
+    Segments,
 }
 
-/// The beginning of the paths whose first parameter is an audience.
-pub(super) const OF_AUDIENCE: &str = "/v1/audiences/{audience}";
 const BUNDLE: &str = "/v1/audiences/{audience}/bundle";
 const IMPORT: &str = "/v1/audiences/{audience}/profiles/import";
 const PROFILE: &str = "/v1/audiences/{audience}/profiles/{key}/{value}";
@@ -72,6 +73,23 @@ pub(super) const ROUTES: &[Route] = &[
         callers: Callers::Ingest,
         body_bytes_max: Some(BATCH_BYTES_MAX),
         handler: events::ingest,
+    },
+    Route {
+        path: "/audiences/{audience}/personalizations/{personalization}",
+        family: Family::Rt,
+        ..control(Callers::Server(Scope::Personalize), flat::by_path)
+    },
+    Route {
+        method: "POST",
+        path: "/audiences/{audience}/personalization",
+        family: Family::Rt,
+        body_bytes_max: Some(NATIVE_BYTES_MAX),
+        ..control(Callers::Server(Scope::Personalize), flat::by_body)
+    },
+    Route {
+        path: "/cdp/lookup/collect/segments",
+        family: Family::Segments,
+        ..control(Callers::Segments, segments::segments)
     },
     Route {
         method: "POST",

@@ -1,10 +1,11 @@
 //! Answers a lookup from the nearest snapshot that is new enough.
 
-use usher_engine::{Asked, Plan, Profile, Query};
+use usher_engine::{Asked, Evidence, Plan, Profile, Query};
 
-use super::PendingLookup;
+use super::{PendingLookup, Shape, keys_of};
 use crate::answer::{self, Meta};
 use crate::edge::Edge;
+use crate::error::Refusal;
 use crate::keys::{SeenToken, Signer};
 use crate::limits::{SNAPSHOT_MS, STALE_SNAPSHOT_MS};
 use crate::message::Snapshot;
@@ -110,8 +111,9 @@ pub fn answer(
     let keyring = edge.keyring()?;
     let running = edge.running(&pending.audience)?;
     let (plan, now_ms) = (&running.plan, pending.ambient.now_ms);
-    // An explanation needs the stored state; without a snapshot there is none.
-    if pending.explain && matches!(candidate, Candidate::Nothing) {
+    // An explanation needs the stored state, and no segments are not the same as unknown ones.
+    let needs_snapshot = matches!(pending.shape, Shape::Explanation | Shape::Segments);
+    if needs_snapshot && matches!(candidate, Candidate::Nothing) {
         return None;
     }
     let snapshot = match candidate.bytes() {
@@ -149,10 +151,24 @@ pub fn answer(
     let stale = matches!(candidate, Candidate::Stale(_) | Candidate::Nothing);
     let (bundle, version, source) = (running.number, profile.version, candidate.source());
     let meta = Meta { bundle, version, source, age_ms, stale };
-    let body = if HAS_CONTROL_PLANE && pending.explain {
-        answer::explanation(&profile, known, &plan.explain(&profile, &query, now_ms), &meta, &journal)
-    } else {
-        answer::answer(&plan.personalize(&profile, &query, now_ms), Some(&meta))
+    let body = match pending.shape {
+        Shape::Explanation if HAS_CONTROL_PLANE => {
+            answer::explanation(&profile, known, &plan.explain(&profile, &query, now_ms), &meta, &journal)
+        }
+        Shape::Outputs if HAS_CONTROL_PLANE => {
+            match plan.personalize(&profile, &query, now_ms).offers.first() {
+                Some(offer) => answer::outputs(offer),
+                // Another section may have matched if the profile could be read.
+                None if query.blind => return None,
+                None => return Some(pending.shape.refused(Refusal::NO_SECTION)),
+            }
+        }
+        Shape::Segments if HAS_CONTROL_PLANE => {
+            let key = pending.key_of(plan, &profile).filter(|_| known);
+            let found = key.as_ref().map(|(name, value)| (name.as_str(), value.as_str()));
+            answer::segments_of_visitor(&pending.audience, found, &plan.personalize(&profile, &query, now_ms))
+        }
+        _ => answer::answer(&plan.personalize(&profile, &query, now_ms), Some(&meta)),
     };
     let response = Response::json(200, body).with_cors(pending.origin.as_deref());
     if !known {
@@ -167,6 +183,14 @@ impl PendingLookup {
     fn has_seen_no_newer(&self, profile: Option<&Profile>, signer: &Signer) -> bool {
         self.seen
             .is_none_or(|seen| profile.is_some_and(|known| seen.is_met_by(known.id, known.version, signer)))
+    }
+
+    /// The first key of the lookup that this profile has: name and value.
+    fn key_of(&self, plan: &Plan, profile: &Profile) -> Option<(String, String)> {
+        let evidence = Evidence { server: self.access.server_route, keys: &[] };
+        let tried = keys_of(plan, &self.audience, None, &self.inputs, &evidence);
+        let found = tried.into_iter().find(|key| profile.has_key(&key.name, &key.value))?;
+        Some((found.name, found.value))
     }
 
     /// The indexes of the personalizations that are asked by name.

@@ -33,10 +33,34 @@ pub struct PendingLookup {
     edge: Vec<(String, String)>,
     access: Access,
     seen: Option<Seen>,
-    explain: bool,
+    shape: Shape,
     origin: Option<String>,
     /// The source that it draws from; None: nobody counts it.
     source: Option<String>,
+}
+
+/// The shape of a lookup's answer. All but the first take the control plane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// Offers, and `meta`.
+    Offers,
+    /// Offers and why.
+    Explanation,
+    /// The outputs of the first section that matched, by name.
+    Outputs,
+    /// The segments and outputs of all sections that matched, in a list of audiences.
+    Segments,
+}
+
+impl Shape {
+    /// A refusal of a request for it.
+    fn refused(self, refusal: Refusal) -> Response {
+        match self {
+            Shape::Offers | Shape::Explanation => Response::problem(refusal, None),
+            Shape::Outputs => Response::refused(refusal),
+            Shape::Segments => Response::failed_lookup(refusal, None),
+        }
+    }
 }
 
 /// Takes a lookup from its source's rate, as one event.
@@ -45,21 +69,15 @@ pub struct PendingLookup {
 ///
 /// The answer when too little is left.
 pub fn meter(edge: &mut Edge, lookup: &PendingLookup) -> Result<(), Response> {
-    take(edge, lookup.source.as_deref(), &lookup.ambient, lookup.origin.as_deref())
-}
-
-/// The same for the lookup of a source, by a page of this origin.
-pub(crate) fn take(
-    edge: &mut Edge,
-    source: Option<&str>,
-    ambient: &Ambient,
-    origin: Option<&str>,
-) -> Result<(), Response> {
-    let Some(source) = source else { return Ok(()) };
-    edge.meter.take_events(source, 1, ambient).map_err(|seconds| {
-        let response = Response::problem(Refusal::RATE, None).with_cors(origin);
+    take(edge, lookup.source.as_deref(), &lookup.ambient).map_err(|seconds| {
+        let response = lookup.shape.refused(Refusal::RATE).with_cors(lookup.origin.as_deref());
         response.header("retry-after", seconds.to_string())
     })
+}
+
+/// The same for the lookup of a source; `Err` are the seconds after which enough is left.
+pub(crate) fn take(edge: &mut Edge, source: Option<&str>, ambient: &Ambient) -> Result<(), u64> {
+    source.map_or(Ok(()), |source| edge.meter.take_events(source, 1, ambient))
 }
 
 /// An event that a lookup names.

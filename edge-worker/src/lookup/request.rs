@@ -3,7 +3,7 @@
 use usher_engine::value::Value;
 use usher_engine::{Access, Evidence, Plan};
 
-use super::{NamedEvent, PendingLookup};
+use super::{NamedEvent, PendingLookup, Shape};
 use crate::edge::{Edge, Running};
 use crate::error::{Refusal, Refused};
 use crate::keys::Seen;
@@ -28,7 +28,7 @@ pub(crate) struct LookupRequest<'a> {
     pub(crate) edge: Vec<(String, String)>,
     /// The page that may read the answer.
     pub(crate) origin: Option<&'a str>,
-    pub(crate) explain: bool,
+    pub(crate) shape: Shape,
     /// True for a server key, whoever the token speaks for.
     pub(crate) is_server: bool,
     /// Where a caller by a public key or token is, if the host knows it.
@@ -71,7 +71,7 @@ pub(crate) fn prepare(edge: &Edge, request: LookupRequest<'_>) -> Result<Pending
         ambient,
         keys: keys.clone(),
         // Only servers get the journal of merges.
-        journal: request.explain && access.server_route,
+        journal: request.shape == Shape::Explanation && access.server_route,
     }));
     let first = keys.first().map(|key| (key.name.as_str(), key.value.as_str()));
     let lookup = PendingLookup {
@@ -81,7 +81,7 @@ pub(crate) fn prepare(edge: &Edge, request: LookupRequest<'_>) -> Result<Pending
         // The first key decides, if it is known: only its own snapshot can say so without the writer.
         cache_key: keys
             .first()
-            .filter(|_| !request.explain)
+            .filter(|_| request.shape != Shape::Explanation)
             .and_then(|key| Some(edge.keyring()?.signer.snapshot_name(&key.audience, &key.name, &key.value))),
         ambient,
         audience: audience.clone(),
@@ -91,7 +91,7 @@ pub(crate) fn prepare(edge: &Edge, request: LookupRequest<'_>) -> Result<Pending
         edge: request.edge,
         access,
         seen,
-        explain: request.explain,
+        shape: request.shape,
         origin: request.origin.map(str::to_owned),
         source: request.source.map(str::to_owned),
     };

@@ -4,6 +4,7 @@ pub(crate) mod entity_tag;
 pub mod frame;
 pub(crate) mod hex;
 pub mod json;
+pub(crate) mod query;
 pub(crate) mod read;
 mod response;
 

@@ -33,10 +33,15 @@ impl Response {
 
     /// A refusal in the format of the RT routes.
     pub fn refused(refusal: Refusal) -> Response {
+        Response::refused_with(refusal, None)
+    }
+
+    /// The same, with a hint where there is one.
+    pub(crate) fn refused_with(refusal: Refusal, detail: Option<&str>) -> Response {
         let mut body = Json::new();
         body.object(|o| {
             o.field("code").number(i64::from(refusal.code));
-            o.field("message").text(refusal.message);
+            o.field("message").text(&refusal.message_with(detail));
         });
         Response::json(refusal.status, body)
     }
@@ -54,6 +59,17 @@ impl Response {
             }
         });
         Response::typed(refusal.status, "application/problem+json", body.into_bytes())
+    }
+
+    /// A refusal in the format of `fetchUserSegments`.
+    pub(crate) fn failed_lookup(refusal: Refusal, detail: Option<&str>) -> Response {
+        let mut body = Json::new();
+        body.object(|o| {
+            o.field("error").text(refusal.name);
+            o.field("message").text(&refusal.message_with(detail));
+            o.field("status").number(i64::from(refusal.status));
+        });
+        Response::json(refusal.status, body)
     }
 
     /// Allows a page of this origin to read the answer, and declares that answers differ by origin. CORS: the exact
