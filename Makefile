@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo attacks test soak costs mutants fuzz fuzz-module worker spin size size-engine bench-engine bench-worker lint clean-state setup
+.PHONY: help demo attacks test soak costs mutants fuzz fuzz-module worker rust-worker spin size size-engine bench-engine bench-worker lint clean-state setup
 
 PORT ?= 8787
 WORKER := target/worker/release
@@ -51,6 +51,9 @@ fuzz-module: ## build what is fuzzed to wasm
 
 worker: setup ## build the Cloudflare worker into edge-worker/cloudflare/dist, ready for wrangler
 	@node edge-worker/cloudflare/build.mjs edge-worker/cloudflare/dist
+
+rust-worker: setup ## build the Rust Worker of examples/rust-worker, with the service as a library
+	@node edge-worker/worker/build.mjs examples/rust-worker/dist
 
 spin: setup ## build the Spin component, which edge-worker/spin/spin.toml names
 	@cargo build --locked --quiet --release --target wasm32-wasip2 -p usher-spin

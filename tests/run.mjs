@@ -15,6 +15,7 @@ const built = {
   USHER_TEST_NATIVE: host,
   USHER_TEST_WORKER: join(target, "worker/test"),
   USHER_TEST_WORKER_RELEASE: join(target, "worker/release"),
+  USHER_TEST_RUST_WORKER: join(target, "worker/rust"),
   USHER_TEST_SPIN: join(target, "spin/debug/usher-spin-host"),
   USHER_TEST_SPIN_COMPONENT: join(target, "spin/usher_spin.cwasm"),
 };
@@ -49,6 +50,10 @@ await layer("spin", async () => {
   await run("cargo", ["build", "--locked", "--quiet", "--target-dir", into, "--manifest-path", "tests/spin/Cargo.toml"]);
   await run(built.USHER_TEST_SPIN, ["compile", join(into, "wasm32-wasip2/release/usher_spin.wasm"), built.USHER_TEST_SPIN_COMPONENT]);
   await run("node", ["--test", ...tests("spin")], built);
+});
+await layer("rust worker", async () => {
+  await run("node", ["edge-worker/worker/build.mjs", built.USHER_TEST_RUST_WORKER, "test-clock,fault"]);
+  await run("node", ["--test", ...tests("rust-worker")], built);
 });
 await layer("vectors", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "suite"], built));
 await layer("criteria", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "sqlite", "--test", "print", "--test", "round_trip"]));

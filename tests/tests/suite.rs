@@ -2,7 +2,7 @@
 //!
 //! Hosts that are processes run where they have been built: `USHER_TEST_NATIVE` names the binary with a test clock,
 //! `USHER_TEST_WORKER` the folder of the worker with one, and `USHER_TEST_WORKER_RELEASE` that of the worker that
-//! ships; `USHER_TEST_SPIN` the program that stands for Spin, and `USHER_TEST_SPIN_COMPONENT` what it compiled. `make test`
+//! ships; `USHER_TEST_RUST_WORKER` the folder of the Rust Worker in `examples`; `USHER_TEST_SPIN` the program that stands for Spin, and `USHER_TEST_SPIN_COMPONENT` what it compiled. `make test`
 //! builds all of them; without one its host is skipped, and that is said.
 
 use usher_tests::criteria;
@@ -112,6 +112,7 @@ fn hosts() -> Vec<(&'static str, bool, Option<Start>)> {
         ("in-process", false, Some(Box::new(|| Box::new(InProcess::start())))),
         ("native", false, native),
         ("workerd", false, worker("USHER_TEST_WORKER", false)),
+        ("rust-worker", false, worker("USHER_TEST_RUST_WORKER", false)),
         ("spin", false, spin),
         ("workerd-release", true, worker("USHER_TEST_WORKER_RELEASE", true)),
     ]

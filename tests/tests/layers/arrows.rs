@@ -116,6 +116,23 @@ deliver   → attempt edge instance
 serve     → attempt copies deliver edge instance request room
 ";
 
+const WORKER: &str = "
+(all)      → limits log
+
+installing →
+javascript →
+patience   →
+response   →
+edge       →
+body       → javascript
+head       → javascript
+objects    → patience
+bundles    → edge installing objects
+snapshots  → edge objects response
+store      → bundles edge javascript response
+serve      → body bundles edge head objects response snapshots
+";
+
 const NATIVE: &str = "
 (all)       → exit
 
@@ -145,27 +162,30 @@ usher_config     → usher_engine
 usher_edge       → usher_engine
 usher_cloudflare → usher_edge
 usher_spin       → usher_edge
+usher_worker     → usher_edge
 usher            → usher_config usher_edge usher_engine
 usher_tests      → usher_config usher_edge usher_engine
 ";
 
 /// A crate or a folder of scripts: where its files are, and what its rooms may import.
-const HOUSES: [(&str, &str); 7] = [
+const HOUSES: [(&str, &str); 8] = [
     ("engine/src", ENGINE),
     ("engine/config/src", CONFIG),
     ("edge-worker/src", EDGE),
     ("edge-worker/cloudflare/src", CLOUDFLARE),
     ("edge-worker/cloudflare/entry", ENTRY),
     ("edge-worker/spin/src", SPIN),
+    ("edge-worker/worker/src", WORKER),
     ("edge-worker/native/src", NATIVE),
 ];
 
-const CRATE_FOLDERS: [(&str, &str); 7] = [
+const CRATE_FOLDERS: [(&str, &str); 8] = [
     ("engine/src", "usher_engine"),
     ("engine/config/src", "usher_config"),
     ("edge-worker/src", "usher_edge"),
     ("edge-worker/cloudflare/src", "usher_cloudflare"),
     ("edge-worker/spin/src", "usher_spin"),
+    ("edge-worker/worker/src", "usher_worker"),
     ("edge-worker/native/src", "usher"),
     ("tests/src", "usher_tests"),
 ];

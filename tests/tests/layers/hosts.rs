@@ -9,10 +9,11 @@ fn hosts() -> Vec<(String, String)> {
     let mut hosts = files("edge-worker/cloudflare/src", &[".rs"]);
     hosts.extend(files("edge-worker/cloudflare/entry", &[".js"]));
     hosts.extend(files("edge-worker/spin/src", &[".rs"]));
+    hosts.extend(files("edge-worker/worker/src", &[".rs"]));
     hosts.extend(files("edge-worker/native/src/server", &[".rs"]));
     hosts.extend(files("edge-worker/native/src", &["server.rs", "store.rs"]));
     hosts.retain(|(path, _)| !is_test(path));
-    assert!(hosts.len() >= 24, "{:?}", hosts.iter().map(|(path, _)| path).collect::<Vec<_>>());
+    assert!(hosts.len() >= 36, "{:?}", hosts.iter().map(|(path, _)| path).collect::<Vec<_>>());
     hosts
 }
 

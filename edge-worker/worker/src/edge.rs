@@ -1,0 +1,40 @@
+//! The edge that all requests and objects of an isolate share. Others run wherever one waits, so it is lent to closures,
+//! which cannot wait.
+
+use std::cell::RefCell;
+
+use usher_edge::Edge;
+use worker::Env;
+
+use crate::log;
+
+thread_local! {
+    /// None until the settings were read.
+    static EDGE: RefCell<Option<Edge>> = const { RefCell::new(None) };
+}
+
+/// Lends the edge to a closure. The closure must not call this function.
+pub(crate) fn edge<T>(work: impl FnOnce(&mut Edge) -> T) -> T {
+    EDGE.with_borrow_mut(|edge| work(edge.get_or_insert_with(|| Edge::new(None, false))))
+}
+
+/// Reads the settings, once for an isolate.
+pub(crate) fn configure(env: &Env) {
+    EDGE.with_borrow_mut(|edge| {
+        if edge.is_some() {
+            return;
+        }
+        let secret = setting(env, "USHER_KEYS");
+        let mut made = Edge::new(Some(&secret), setting(env, "USHER_DEMO") == "1");
+        made.set_form(&setting(env, "USHER_FORM"));
+        if let Some(complaint) = made.complaint() {
+            log::event("unconfigured", complaint);
+        }
+        *edge = Some(made);
+    });
+}
+
+/// A secret or variable; empty if there is none.
+fn setting(env: &Env, name: &str) -> String {
+    env.var(name).map(|value| value.to_string()).unwrap_or_default()
+}

@@ -1,0 +1,19 @@
+//! Bounds of the host. Those of requests are the service's (`usher_edge::limits`).
+
+use std::time::Duration;
+
+/// A body of at most this declared length is read before its caller is known. It takes no more memory than a head, for which
+/// the platform has the same bound.
+pub(crate) const SMALL_BYTES_MAX: usize = 64 * 1024;
+/// Most bytes of a refused body that are read and dropped, so that a caller who is still sending sees the answer.
+pub(crate) const DISCARDED_BYTES_MAX: usize = 4 * usher_edge::limits::BATCH_BYTES_MAX;
+/// Longest time for which a refused body is read, in milliseconds.
+pub(crate) const DISCARD_MS: f64 = 2_000.0;
+/// Longest wait for the key-value store: far longer than it takes, far shorter than a visitor would notice.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(600);
+/// Greatest age of the pointers to bundles, in milliseconds.
+pub(crate) const POINTERS_MS: f64 = 15_000.0;
+/// Most memory for snapshots in an isolate, which has 128 MB in total.
+pub(crate) const SNAPSHOTS_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The memory of a snapshot besides its bytes.
+pub(crate) const SNAPSHOT_ENTRY_BYTES: usize = 320;

@@ -1,0 +1,71 @@
+//! The Durable Objects, and the key-value store for copies.
+
+use js_sys::Uint8Array;
+use worker::kv::KvStore;
+use worker::{Env, Method, Request, RequestInit, Response, Result, Stub};
+
+use crate::log;
+use crate::patience::patiently;
+
+/// The writer of a shard.
+///
+/// # Errors
+///
+/// If the Worker has no such binding.
+pub(crate) fn writer(env: &Env, shard: u32) -> Result<Stub> {
+    env.durable_object("USHER_STORE")?.get_by_name(&format!("shard-{shard}"))
+}
+
+/// The control object, which stores the bundles and their pointers.
+///
+/// # Errors
+///
+/// If the Worker has no such binding.
+pub(crate) fn control(env: &Env) -> Result<Stub> {
+    env.durable_object("USHER_STORE")?.get_by_name("control")
+}
+
+/// Takes a message to an object.
+///
+/// # Errors
+///
+/// If the object does not answer.
+pub(crate) async fn send(object: Result<Stub>, message: &[u8]) -> Result<Response> {
+    let mut init = RequestInit::new();
+    init.with_method(Method::Post).with_body(Some(Uint8Array::from(message).into()));
+    object?.fetch_with_request(Request::new_with_init("http://store/", &init)?).await
+}
+
+/// A value from the key-value store; None if there is none, or the store fails or is slow.
+pub(crate) async fn copy(env: &Env, name: &str) -> Option<Vec<u8>> {
+    let asked = async { store(env)?.get(name).bytes().await.map_err(Into::into) };
+    quiet("kv_failed", patiently(asked).await?).flatten()
+}
+
+/// Stores a value, for this many seconds or for good.
+///
+/// # Errors
+///
+/// If the store fails.
+pub(crate) async fn put_copy(env: &Env, name: &str, value: &[u8], seconds: Option<u64>) -> Result<()> {
+    let put = store(env)?.put_bytes(name, value)?;
+    let put = if let Some(seconds) = seconds { put.expiration_ttl(seconds) } else { put };
+    Ok(put.execute().await?)
+}
+
+/// Deletes a value. One that stays only takes space, or expires.
+pub(crate) async fn drop_copy(env: &Env, name: &str) {
+    let deleted = async { Ok(store(env)?.delete(name).await?) };
+    if let Some(deleted) = patiently(deleted).await {
+        quiet("kv_failed", deleted);
+    }
+}
+
+fn store(env: &Env) -> Result<KvStore> {
+    env.kv("USHER_KV")
+}
+
+/// The result; a failure is logged.
+pub(crate) fn quiet<T>(event: &str, result: Result<T>) -> Option<T> {
+    result.inspect_err(|error| log::event(event, &error.to_string())).ok()
+}

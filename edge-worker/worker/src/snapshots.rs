@@ -1,0 +1,158 @@
+//! Lookups from the nearest snapshot that the service accepts: the isolate's memory, the key-value store, the writer.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+
+use usher_edge::host::Head;
+use usher_edge::limits::STALE_SNAPSHOT_MS;
+use usher_edge::lookup::{self, Candidate, PendingLookup};
+use usher_edge::{FORGET, Refusal, front};
+use worker::{Context, Env, Response, Result};
+
+use crate::edge::edge;
+use crate::limits::{SNAPSHOT_ENTRY_BYTES, SNAPSHOTS_BYTES_MAX};
+use crate::objects::{copy, drop_copy, put_copy, quiet, send, writer};
+use crate::response::take;
+
+/// The snapshots of an isolate, oldest first.
+#[derive(Default)]
+struct Memory {
+    by_name: HashMap<String, (u64, Vec<u8>)>,
+    /// Names in the order in which they were stored, each with its number in that order; older numbers of a name are void.
+    order: VecDeque<(u64, String)>,
+    stored: u64,
+    bytes: usize,
+    /// Copies up to this time, in milliseconds, are invalid after an import.
+    forgotten_ms: i64,
+    /// Counts the answers that made copies invalid. A lookup that read before such an answer keeps nothing of what it read.
+    invalidations: u64,
+}
+
+impl Memory {
+    fn remember(&mut self, name: &str, snapshot: &[u8]) {
+        self.forget(name);
+        self.stored += 1;
+        self.bytes += size(name, snapshot);
+        self.by_name.insert(name.to_owned(), (self.stored, snapshot.to_vec()));
+        self.order.push_back((self.stored, name.to_owned()));
+        while self.bytes > SNAPSHOTS_BYTES_MAX
+            && let Some((number, oldest)) = self.order.pop_front()
+        {
+            if self.by_name.get(&oldest).is_some_and(|(stored, _)| *stored == number) {
+                self.forget(&oldest);
+            }
+        }
+        if self.order.len() > 2 * self.by_name.len() + 16 {
+            let Memory { by_name, order, .. } = self;
+            order.retain(|(number, name)| by_name.get(name).is_some_and(|(stored, _)| stored == number));
+        }
+    }
+
+    fn forget(&mut self, name: &str) {
+        if let Some((_, snapshot)) = self.by_name.remove(name) {
+            self.bytes -= size(name, &snapshot);
+        }
+    }
+
+    fn forget_all(&mut self, until_ms: i64) {
+        self.forgotten_ms = self.forgotten_ms.max(until_ms);
+        self.by_name.clear();
+        self.order.clear();
+        self.bytes = 0;
+    }
+}
+
+fn size(name: &str, snapshot: &[u8]) -> usize {
+    SNAPSHOT_ENTRY_BYTES + name.len() + snapshot.len()
+}
+
+thread_local! {
+    static MEMORY: RefCell<Memory> = RefCell::default();
+}
+
+/// Lends the memory to a closure, which cannot wait.
+fn memory<T>(work: impl FnOnce(&mut Memory) -> T) -> T {
+    MEMORY.with_borrow_mut(work)
+}
+
+/// The answer to a lookup.
+pub(crate) async fn look_up(
+    env: &Env,
+    context: &Context,
+    head: &Head<'_>,
+    pending: &PendingLookup,
+) -> usher_edge::Response {
+    let name = pending.cache_key.as_deref().unwrap_or("");
+    let before = memory(|memory| memory.invalidations);
+    let is_unchanged = || memory(|memory| memory.invalidations) == before;
+    let answer = |candidate: Candidate<'_>| {
+        let forgotten_ms = memory(|memory| memory.forgotten_ms);
+        edge(|edge| lookup::answer(edge, pending, candidate, forgotten_ms))
+    };
+    let near = memory(|memory| memory.by_name.get(name).map(|(_, snapshot)| snapshot.clone()));
+    if let Some(answered) = near.and_then(|near| answer(Candidate::Memory(&near))) {
+        return answered;
+    }
+    let kept = if name.is_empty() { None } else { copy(env, name).await };
+    if let Some(kept) = &kept
+        && let Some(answered) = answer(Candidate::Kv(kept))
+    {
+        if is_unchanged() {
+            memory(|memory| memory.remember(name, kept));
+        }
+        return answered;
+    }
+    if let Some((found, snapshot)) = quiet("storage_unavailable", from_writer(env, pending).await).flatten() {
+        // A key without a profile is not cached: invented keys would evict real visitors. A lookup by several keys is
+        // cached under the one that found a profile.
+        if let Some(found) = found.as_ref().filter(|_| !name.is_empty() && is_unchanged()) {
+            memory(|memory| memory.remember(found, &snapshot));
+            let (env, found, snapshot) = (env.clone(), found.clone(), snapshot.clone());
+            let seconds = u64::try_from(STALE_SNAPSHOT_MS / 1_000).unwrap_or_default();
+            context.wait_until(async move {
+                quiet("snapshot_not_kept", put_copy(&env, &found, &snapshot, Some(seconds)).await);
+            });
+        }
+        if found.as_deref() != Some(name) {
+            memory(|memory| memory.forget(name));
+        }
+        if let Some(answered) = answer(Candidate::Writer(&snapshot)) {
+            return answered;
+        }
+    }
+    // A storage failure does not mean "no profile": an old snapshot is better, and without one the answer names no profile.
+    // This isolate's memory is not used: only the key-value store forgets a snapshot when its key moves to another visitor.
+    let old = kept.and_then(|kept| answer(Candidate::Stale(&kept)));
+    old.or_else(|| answer(Candidate::Nothing))
+        .unwrap_or_else(|| edge(|edge| front::failed(edge, head, Refusal::STORAGE)))
+}
+
+/// The snapshot of the writer, and the name under which it may be kept.
+async fn from_writer(env: &Env, pending: &PendingLookup) -> Result<Option<(Option<String>, Vec<u8>)>> {
+    let mut answer = send(writer(env, pending.shard), &pending.message).await?;
+    if answer.status_code() != 200 {
+        return Ok(None);
+    }
+    let name = answer.headers().get("usher-snapshot")?;
+    Ok(Some((name, answer.bytes().await?)))
+}
+
+/// A writer's answer for the caller, after the copies that it invalidates are deleted.
+pub(crate) fn without_copies(env: &Env, context: &Context, response: Response) -> Result<Response> {
+    let (response, forgotten) = take(response, FORGET)?;
+    let Some(forgotten) = forgotten else { return Ok(response) };
+    memory(|memory| memory.invalidations += 1);
+    match forgotten.split_once(' ') {
+        Some((time_ms, "*")) => memory(|memory| memory.forget_all(time_ms.parse().unwrap_or_default())),
+        Some((_, names)) => {
+            for name in names.split(',') {
+                memory(|memory| memory.forget(name));
+                // A copy that stays expires within a minute.
+                let (env, name) = (env.clone(), name.to_owned());
+                context.wait_until(async move { drop_copy(&env, &name).await });
+            }
+        }
+        None => {}
+    }
+    Ok(response)
+}

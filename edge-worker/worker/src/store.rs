@@ -1,0 +1,191 @@
+//! The Durable Object with the data: takes a message, runs statements on its own SQLite, returns an answer.
+//!
+//! One class serves the writers of profiles and the control object; they differ in the messages they get.
+
+#![expect(missing_docs, reason = "the attribute generates exports without documentation")]
+
+use std::cell::Cell as Shared;
+
+use js_sys::Uint8Array;
+use usher_edge::drive::{self, Opened};
+use usher_edge::store::sql::{self, Cell, Rows, Statement};
+use usher_edge::store::{Found, StoreFailure};
+use usher_edge::{Folded, Form, Refusal};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::closure::Closure;
+use worker::{
+    DurableObject, Env, Request, Response, Result, SqlStorage, SqlStorageValue, State, durable_object,
+};
+
+use crate::bundles::{raise, refresh};
+use crate::edge::{configure, edge};
+use crate::javascript::{call, shown};
+use crate::{log, response};
+
+/// The Durable Object of the service; export it from your Worker.
+#[durable_object(fetch)]
+#[derive(Debug)]
+pub struct UsherStore {
+    state: State,
+    env: Env,
+    /// The form to write; None: a newer build wrote the stored data.
+    form: Shared<Option<Form>>,
+}
+
+impl DurableObject for UsherStore {
+    fn new(state: State, env: Env) -> Self {
+        configure(&env);
+        let object = UsherStore { state, env, form: Shared::new(None) };
+        if let Err(failure) = object.meet() {
+            log::event("storage_failed", &failure.0);
+        }
+        object
+    }
+
+    async fn fetch(&self, mut request: Request) -> Result<Response> {
+        let message = request.bytes().await?;
+        for attempt in 0..3 {
+            match self.deliver(&message, attempt > 0) {
+                Delivered::Answered(answer) => return response::of(answer),
+                Delivered::Behind { audience, number } => {
+                    // The control object has no newer bundle either: it was lost, or restored to an earlier time.
+                    if attempt == 1 {
+                        raise(&self.env, &audience, number).await;
+                    }
+                    refresh(&self.env).await;
+                }
+            }
+        }
+        response::of(edge(|edge| drive::unavailable(edge, &message)))
+    }
+}
+
+/// The end of an attempt.
+enum Delivered {
+    Answered(usher_edge::Response),
+    /// A newer bundle is needed.
+    Behind {
+        audience: String,
+        number: u64,
+    },
+}
+
+impl UsherStore {
+    /// Creates the tables, unless a newer build wrote them, and stores the form before anything is written in it.
+    fn meet(&self) -> std::result::Result<(), StoreFailure> {
+        self.run(&bare(sql::META))?;
+        let stored = match self.run(&bare(sql::READ_FORM))?.first().map(Vec::as_slice) {
+            Some([Cell::Number(stored)]) => *stored,
+            _ => 0,
+        };
+        let form = edge(|edge| edge.meet_form(stored));
+        self.form.set(form);
+        let Some(form) = form else { return Ok(()) };
+        for statement in sql::SCHEMA {
+            self.run(&bare(statement))?;
+        }
+        let number = i64::from(form.number());
+        if stored < number {
+            self.run(&Statement { sql: sql::WRITE_FORM, params: vec![Cell::Number(number)] })?;
+        }
+        Ok(())
+    }
+
+    /// Synchronous from the read to the commit, so that no other message comes between. `again`: not the first attempt.
+    fn deliver(&self, message: &[u8], again: bool) -> Delivered {
+        // Another object of this isolate may have raised it.
+        if self.form.get() != Some(edge(|edge| edge.form()))
+            && let Err(failure) = self.meet()
+        {
+            return failed(message, &failure);
+        }
+        let opened =
+            edge(|edge| if again { drive::open_again(edge, message) } else { drive::open(edge, message) });
+        let opened = match opened {
+            Ok(opened) => opened,
+            Err(answer) => return Delivered::Answered(answer),
+        };
+        match self.fold(&opened) {
+            Ok(delivered) => delivered,
+            Err(failure) => failed(message, &failure),
+        }
+    }
+
+    fn fold(&self, opened: &Opened) -> std::result::Result<Delivered, StoreFailure> {
+        let found = match &opened.read {
+            Some(read) => {
+                let rows = sql::reads(read).into_iter().map(|statement| self.run(&statement));
+                sql::found(read, rows.collect::<std::result::Result<_, _>>()?)?
+            }
+            None => Found::Profiles(Vec::new()),
+        };
+        Ok(match edge(|edge| drive::fold(edge, opened, found)) {
+            Folded::NeedsNewerBundle { audience, number } => Delivered::Behind { audience, number },
+            // Nothing is installed between the two.
+            Folded::OpenAgain => Delivered::Answered(usher_edge::Response::refused(Refusal::INTERNAL)),
+            Folded::Done(outcome) => {
+                self.write(sql::writes(&outcome.write))?;
+                outcome.log.iter().for_each(|line| log::line(&line.to_json()));
+                // The platform holds the answer back until the write is durable.
+                Delivered::Answered(outcome.response)
+            }
+        })
+    }
+
+    fn run(&self, statement: &Statement) -> std::result::Result<Rows, StoreFailure> {
+        run(&self.state.storage().sql(), statement).map_err(|thrown| StoreFailure(shown(&thrown)))
+    }
+
+    /// Runs the statements: all or nothing.
+    fn write(&self, statements: Vec<Statement>) -> std::result::Result<(), StoreFailure> {
+        // One statement is its own transaction.
+        if let [statement] = statements.as_slice() {
+            return self.run(statement).map(drop);
+        }
+        if statements.is_empty() {
+            return Ok(());
+        }
+        let storage = self.state.storage();
+        let sql = storage.sql();
+        let work = move || statements.iter().try_for_each(|statement| run(&sql, statement).map(drop));
+        // What it throws rolls the transaction back.
+        let work = Closure::<dyn FnMut() -> std::result::Result<(), JsValue>>::new(work);
+        call(storage.as_raw(), "transactionSync", &[work.as_ref()])
+            .map(drop)
+            .map_err(|thrown| StoreFailure(shown(&thrown)))
+    }
+}
+
+fn failed(message: &[u8], failure: &StoreFailure) -> Delivered {
+    log::event("storage_failed", &failure.0);
+    Delivered::Answered(edge(|edge| drive::unavailable(edge, message)))
+}
+
+fn bare(sql: &'static str) -> Statement {
+    Statement { sql, params: Vec::new() }
+}
+
+fn run(sql: &SqlStorage, statement: &Statement) -> std::result::Result<Rows, JsValue> {
+    let params: Vec<JsValue> = statement.params.iter().map(value).collect();
+    let cursor = sql.exec_raw(statement.sql, params).map_err(JsValue::from)?;
+    cursor.raw().map(|row| row.map_err(JsValue::from)?.into_iter().map(cell).collect()).collect()
+}
+
+/// The tables hold no other types.
+fn cell(value: SqlStorageValue) -> std::result::Result<Cell, JsValue> {
+    match value {
+        SqlStorageValue::Blob(bytes) => Ok(Cell::Bytes(bytes)),
+        SqlStorageValue::Integer(number) => Ok(Cell::Number(number)),
+        SqlStorageValue::String(text) => Ok(Cell::Text(text)),
+        _ => Err("a row has a value of an unexpected type".into()),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "the service stores numbers that JavaScript holds exactly")]
+fn value(cell: &Cell) -> JsValue {
+    match cell {
+        Cell::Bytes(bytes) => Uint8Array::from(bytes.as_slice()).into(),
+        Cell::Number(number) => JsValue::from_f64(*number as f64),
+        Cell::Text(text) => JsValue::from_str(text),
+    }
+}
