@@ -18,6 +18,8 @@ pub const EVENT_VALUES_MAX: usize = 8_192;
 pub const NATIVE_BYTES_MAX: usize = 64 * 1024;
 /// Largest bundle, in bytes: stored, it is a row with its hash, and a row of a Durable Object has at most 2 MB.
 pub const BUNDLE_BYTES_MAX: usize = 1_900_000;
+/// Most personalizations that one body of `/v1/e` asks for.
+pub const ASKED_NAMES_MAX: usize = 64;
 /// Number of an audience's bundles that are stored for rollbacks, including the running one; each is at most
 /// [`BUNDLE_BYTES_MAX`].
 pub const BUNDLES_KEPT: u64 = 20;

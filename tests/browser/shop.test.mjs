@@ -123,6 +123,38 @@ test("modes, consent and segments of the stock SDK", { skip: missing, timeout: 3
   });
 });
 
+test("events and offers in one request, for which no browser asks first", { skip: missing, timeout: 300_000 }, async (t) => {
+  const site = await serveShop(t);
+  const { preflights } = await inBrowser(t, "simple", async (page) => {
+    await page.goto(`${site.page}/product/bare.html`);
+    const seen = await page.evaluate(
+      async ({ host, write_key, public_token }) => {
+        const url = `https://${host}/v1/e?key=${write_key}`;
+        const body = (id) => JSON.stringify({
+          token: public_token,
+          sentAt: Date.now(),
+          events: [{ table: "web.pageviews", messageId: id, td_client_id: "simple", td_path: "/", timestamp: Date.now() }],
+          personalize: { names: ["web_personalization"] },
+        });
+        const answer = await fetch(url, { method: "POST", body: body("e-1"), keepalive: true, credentials: "include" });
+        const beacon = navigator.sendBeacon(url, body("e-2"));
+        return { status: answer.status, wire: answer.headers.get("usher-wire"), token: answer.headers.get("usher-seen"), json: await answer.json(), beacon };
+      },
+      { host: site.host, ...credentials },
+    );
+    assert.deepEqual([seen.status, seen.wire, seen.beacon], [200, "1", true]);
+    assert.ok(seen.token);
+    assert.deepEqual(seen.json.receipts, [{ id: "e-1", success: true }]);
+    assert.deepEqual(seen.json.offers, { Default: { attributes: { page_views_24h: 1 }, batch_segments: [] } });
+    assert.deepEqual(seen.json.meta.personalizations, { Default: "web_personalization" });
+    for (const until = Date.now() + PATIENCE_MS; (await site.worker.values("simple")).page_views_24h !== 2; ) {
+      assert.ok(Date.now() < until, "the beacon did not arrive");
+      await new Promise((done) => setTimeout(done, 50));
+    }
+  });
+  assert.equal(preflights, 0);
+});
+
 test("the stock SDK is told when it may not", { skip: missing, timeout: 300_000 }, async (t) => {
   const site = await serveShop(t);
   const { statuses } = await inBrowser(t, "sdk-refused", async (page) => {

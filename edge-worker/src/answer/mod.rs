@@ -27,28 +27,73 @@ pub(crate) fn answer(answer: &Answer<'_>, meta: Option<&Meta>) -> Json {
     let mut json = Json::new();
     json.object(|o| {
         offers(o, answer);
-        let Some(meta) = meta else { return };
+        if let Some(meta) = meta {
+            o.field("meta").object(|o| {
+                meta_fields(o, meta);
+                reasons(o, answer, meta);
+                skipped(o, answer, &[]);
+            });
+        }
+    });
+    json
+}
+
+/// The offers of personalizations that were asked for by name, and the names that are unknown.
+pub(crate) type Named<'a> = (&'a Answer<'a>, &'a Meta, Vec<&'a str>);
+
+/// `{"receipts":[{"id":"…","success":true},…]}`, and `offers` and `meta` if they were asked for. `meta` tells the
+/// personalization of each offer.
+pub(crate) fn mixed(receipts: &[&Receipt], ids: &[Option<&str>], named: Option<&Named<'_>>) -> Json {
+    let mut json = Json::new();
+    json.object(|o| {
+        o.field("receipts").list(receipts.iter().zip(ids), |json, (of_event, id)| {
+            json.object(|o| {
+                if let Some(id) = id {
+                    o.field("id").text(id);
+                }
+                receipt(o, of_event);
+            });
+        });
+        let Some((answer, meta, unknown)) = named else { return };
+        offers(o, answer);
         o.field("meta").object(|o| {
             meta_fields(o, meta);
-            o.field("reasons").object(|o| {
+            reasons(o, answer, meta);
+            o.field("personalizations").object(|o| {
                 for offer in &answer.offers {
-                    o.field(offer.section).text(if meta.stale { "STALE" } else { offer.reason.as_str() });
+                    o.field(offer.section).text(offer.personalization);
                 }
             });
-            if !answer.skipped.is_empty() {
-                o.field("skipped").list(&answer.skipped, |json, skipped| {
-                    json.object(|o| {
-                        o.field("personalization").text(skipped.personalization);
-                        match skipped.why {
-                            Why::MissingInput(input) => o.field("missing_input").text(input),
-                            Why::SectionTaken(section) => o.field("section_taken").text(section),
-                        }
-                    });
-                });
-            }
+            skipped(o, answer, unknown);
         });
     });
     json
+}
+
+fn reasons(o: &mut Object<'_>, answer: &Answer<'_>, meta: &Meta) {
+    o.field("reasons").object(|o| {
+        for offer in &answer.offers {
+            o.field(offer.section).text(if meta.stale { "STALE" } else { offer.reason.as_str() });
+        }
+    });
+}
+
+fn skipped(o: &mut Object<'_>, answer: &Answer<'_>, unknown: &[&str]) {
+    if answer.skipped.is_empty() && unknown.is_empty() {
+        return;
+    }
+    let known = answer.skipped.iter().map(|skipped| (skipped.personalization, Some(&skipped.why)));
+    let unknown = unknown.iter().map(|name| (*name, None));
+    o.field("skipped").list(known.chain(unknown), |json, (personalization, why)| {
+        json.object(|o| {
+            o.field("personalization").text(personalization);
+            match why {
+                Some(Why::MissingInput(input)) => o.field("missing_input").text(input),
+                Some(Why::SectionTaken(section)) => o.field("section_taken").text(section),
+                None => o.field("unknown").boolean(true),
+            }
+        });
+    });
 }
 
 fn offers(o: &mut Object<'_>, answer: &Answer<'_>) {
@@ -133,19 +178,19 @@ pub(crate) fn segments_of_visitor(audience: &str, key: Option<(&str, &str)>, ans
 pub(crate) fn receipts(receipts: &[&Receipt]) -> Json {
     let mut json = Json::new();
     json.object(|o| {
-        o.field("receipts").list(receipts, |json, receipt| {
-            json.object(|o| {
-                o.field("success").boolean(receipt.failure.is_none());
-                if let Some(failure) = receipt.failure {
-                    o.field("error").object(|o| o.field("name").text(failure));
-                }
-                if !receipt.notes.is_empty() {
-                    o.field("notes").list(&receipt.notes, |json, note| json.text(note));
-                }
-            });
-        });
+        o.field("receipts").list(receipts, |json, of_event| json.object(|o| receipt(o, of_event)));
     });
     json
+}
+
+fn receipt(o: &mut Object<'_>, receipt: &Receipt) {
+    o.field("success").boolean(receipt.failure.is_none());
+    if let Some(failure) = receipt.failure {
+        o.field("error").object(|o| o.field("name").text(failure));
+    }
+    if !receipt.notes.is_empty() {
+        o.field("notes").list(&receipt.notes, |json, note| json.text(note));
+    }
 }
 
 fn signed(value: u64) -> i64 {

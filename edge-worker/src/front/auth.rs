@@ -20,6 +20,8 @@ pub(super) enum Callers {
     PrivateToken,
     /// A write key, also from an allowed page; or a server key.
     Ingest,
+    /// A write key, in the query or the header, also from an allowed page.
+    Mixed,
     /// A server key with `personalize`; or a page, with a write key and a public token.
     Lookup,
     /// A page, with a public token in the query and no key.
@@ -37,7 +39,12 @@ impl Callers {
     pub(super) fn include_pages(self) -> bool {
         matches!(
             self,
-            Callers::PublicToken | Callers::Ingest | Callers::Lookup | Callers::Segments | Callers::Explain
+            Callers::PublicToken
+                | Callers::Ingest
+                | Callers::Mixed
+                | Callers::Lookup
+                | Callers::Segments
+                | Callers::Explain
         )
     }
 
@@ -109,7 +116,7 @@ pub(super) fn authorize<'a>(
         Callers::Anyone => Ok(Caller::default()),
         Callers::PublicToken => {
             let key = key(keyring, head, &[Kind::Write])?;
-            let token = token(keyring, head, key, true)?;
+            let token = token(keyring, head.header(TOKEN), key, true)?;
             let origin = page(token, head)?.ok_or(Refusal::ORIGIN_INVALID)?;
             Ok(Caller::new(key, Some(token), Some(origin)))
         }
@@ -118,7 +125,7 @@ pub(super) fn authorize<'a>(
             if head.header("origin").is_some() {
                 return Err(Refusal::ORIGIN_INVALID.into());
             }
-            let token = token(keyring, head, key, false)?;
+            let token = token(keyring, head.header(TOKEN), key, false)?;
             let mut caller = Caller::new(key, Some(token), None);
             caller.access.server_route = true;
             Ok(caller)
@@ -133,6 +140,10 @@ pub(super) fn authorize<'a>(
                 return Err(Refusal::ORIGIN_INVALID.into());
             }
             Ok(Caller::new(key, None, None))
+        }
+        Callers::Mixed => {
+            let key = write_key(keyring, head)?;
+            Ok(Caller::new(key, None, page(key, head)?))
         }
         Callers::Lookup => lookup(keyring, head),
         Callers::Segments => {
@@ -149,12 +160,28 @@ pub(super) fn authorize<'a>(
     }
 }
 
+/// The write key of the query or the header. Any other key in a query is a leak.
+fn write_key<'k>(keyring: &'k Keyring, head: &Head<'_>) -> Result<&'k KeyRecord> {
+    match query::secret(head.target, "key") {
+        Some(key) => of_kind(keyring, &key, &[Kind::Write]),
+        None => key(keyring, head, &[Kind::Write]),
+    }
+}
+
+/// The caller of a body that names a public token beside the write key of its head.
+pub(super) fn with_token<'a>(keyring: &'a Keyring, head: &Head<'a>, sent: &str) -> Result<Caller<'a>> {
+    let key = write_key(keyring, head)?;
+    let token = token(keyring, Some(sent), key, true)?;
+    let origin = page(token, head)?.ok_or(Refusal::ORIGIN_INVALID)?;
+    Ok(Caller::new(key, Some(token), Some(origin)))
+}
+
 fn lookup<'a>(keyring: &'a Keyring, head: &Head<'a>) -> Result<Caller<'a>> {
     let key = key(keyring, head, &[Kind::Write, Kind::Server])?;
-    let (origin, token) = if head.header("wp13n-token").is_some() {
+    let (origin, token) = if let Some(sent) = head.header(TOKEN) {
         // Write keys are public: with one, only a public token from an allowed page may look up.
         let public = key.kind == Kind::Write;
-        let token = token(keyring, head, key, public)?;
+        let token = token(keyring, Some(sent), key, public)?;
         let origin = if public { page(token, head)? } else { None };
         if public && origin.is_none() {
             return Err(Refusal::ORIGIN_INVALID.into());
@@ -186,6 +213,9 @@ fn explain<'a>(keyring: &'a Keyring, head: &Head<'a>) -> Result<Caller<'a>> {
     Ok(Caller { origin, audience: Some(Cow::Owned(preview.audience)), ..Caller::default() })
 }
 
+/// The header with a token.
+const TOKEN: &str = "wp13n-token";
+
 /// The key in `Authorization`, as `TD1 <key>` or `Bearer <key>`.
 fn presented<'a>(head: &Head<'a>) -> Option<&'a str> {
     let (scheme, key) = head.header("authorization")?.split_once(' ')?;
@@ -194,7 +224,11 @@ fn presented<'a>(head: &Head<'a>) -> Option<&'a str> {
 
 /// The record of a key of one of these kinds; unknown and wrong keys take the same time.
 fn key<'k>(keyring: &'k Keyring, head: &Head<'_>, kinds: &[Kind]) -> Result<&'k KeyRecord> {
-    let record = keyring.find(presented(head).unwrap_or("")).ok_or(Refusal::KEY_INVALID)?;
+    of_kind(keyring, presented(head).unwrap_or(""), kinds)
+}
+
+fn of_kind<'k>(keyring: &'k Keyring, key: &str, kinds: &[Kind]) -> Result<&'k KeyRecord> {
+    let record = keyring.find(key).ok_or(Refusal::KEY_INVALID)?;
     if record.kind == Kind::Token {
         return Err(Refusal::KEY_INVALID.into());
     }
@@ -217,9 +251,14 @@ fn server<'k>(
     if allowed { Ok(record) } else { Err(Refusal::SCOPE.into()) }
 }
 
-/// The record of the `WP13n-Token` of a public or private call that presents this key.
-fn token<'k>(keyring: &'k Keyring, head: &Head<'_>, key: &KeyRecord, public: bool) -> Result<&'k KeyRecord> {
-    let record = known_token(keyring, head.header("wp13n-token"))?;
+/// The record of the token of a public or private call that presents this key.
+fn token<'k>(
+    keyring: &'k Keyring,
+    sent: Option<&str>,
+    key: &KeyRecord,
+    public: bool,
+) -> Result<&'k KeyRecord> {
+    let record = known_token(keyring, sent)?;
     if record.account != key.account {
         return Err(Refusal::TOKEN_ACCOUNT.into());
     }

@@ -2,6 +2,7 @@
 
 use usher_engine::{Evidence, SentAt};
 
+use super::auth::Caller;
 use super::checked_head::CheckedHead;
 use crate::edge::{Edge, Running};
 use crate::error::{Refusal, Result};
@@ -35,7 +36,8 @@ pub(super) fn personalize(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) 
     let first = running.plan.keys(&event, &evidence).usable.into_iter().next();
     let first = first.as_ref().map(|key| (key.name.as_str(), key.value.as_str()));
     let shard = shard::of_key(audience, first, edge.shards());
-    Ok(to_writer(edge, admitted, shard, vec![(audience.to_owned(), running.number)], mode, body))
+    let audiences = vec![(audience.to_owned(), running.number)];
+    Ok(to_writer(edge, admitted, caller, shard, (audiences, [database, table], mode), body))
 }
 
 /// `POST /{database}/{table}` without a token: a batch in, receipts out.
@@ -52,18 +54,20 @@ pub(super) fn ingest(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> Re
     }
     read::batch(body).map_err(Refusal::from)?;
     let shard = shard::of_key("", None, edge.shards());
-    Ok(to_writer(edge, admitted, shard, audiences, Mode::Ingest, body))
+    let batch = (audiences, [database, table], Mode::Ingest);
+    Ok(to_writer(edge, admitted, &admitted.caller, shard, batch, body))
 }
 
-fn to_writer(
+/// Events for these audiences, of one table or, without its names, of those that they name.
+pub(super) fn to_writer(
     edge: &Edge,
     admitted: &CheckedHead<'_>,
+    caller: &Caller<'_>,
     shard: u32,
-    audiences: Vec<(String, u64)>,
-    mode: Mode,
+    (audiences, [database, table], mode): (Vec<(String, u64)>, [&str; 2], Mode),
     body: &[u8],
 ) -> Step {
-    let (head, caller, [database, table, _]) = (&admitted.head, &admitted.caller, admitted.parameters);
+    let head = &admitted.head;
     let mut facts = head.edge_context();
     if let Some(source) = admitted.source() {
         facts.push((SOURCE_FACT.to_owned(), source.to_owned()));

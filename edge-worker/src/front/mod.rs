@@ -12,6 +12,7 @@ mod flat;
 mod health;
 mod imports;
 mod lookups;
+mod mixed;
 mod profiles;
 mod route;
 mod segments;
@@ -232,6 +233,7 @@ fn refuse(family: Family, refused: &Refused) -> Response {
     let response = match family {
         Family::Rt => Response::refused_with(refused.refusal, refused.detail.as_deref()),
         Family::Native => Response::problem(refused.refusal, refused.detail.as_deref()),
+        Family::Mixed => Response::problem(refused.refusal, refused.detail.as_deref()).of_wire(),
         Family::Segments => Response::failed_lookup(refused.refusal, refused.detail.as_deref()),
     };
     response.with_cors(refused.origin.as_deref())

@@ -4,7 +4,7 @@ use usher_engine::definition::EventTable;
 
 use super::auth::Callers;
 use super::checked_head::CheckedHead;
-use super::{bundles, events, flat, health, imports, lookups, profiles, segments};
+use super::{bundles, events, flat, health, imports, lookups, mixed, profiles, segments};
 use crate::edge::Edge;
 use crate::error::Result;
 use crate::host::{Head, Step};
@@ -37,6 +37,8 @@ pub(super) enum Family {
     Rt,
     /// Problem details.
     Native,
+    /// Problem details, with the header that says whose they are.
+    Mixed,
     /// `{"error", "message", "status"}`
     Segments,
 }
@@ -90,6 +92,13 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/cdp/lookup/collect/segments",
         family: Family::Segments,
         ..control(Callers::Segments, segments::segments)
+    },
+    Route {
+        method: "POST",
+        path: "/v1/e",
+        family: Family::Mixed,
+        body_bytes_max: Some(NATIVE_BYTES_MAX),
+        ..native(Callers::Mixed, mixed::mixed)
     },
     Route {
         method: "POST",

@@ -57,6 +57,13 @@ fn a_head_tells_who_may_send_how_large_a_body() {
             Ok(BATCH_BYTES_MAX),
         ),
         ("POST", "/public/web/pageviews", vec![("authorization", "TD1 write"), token], Err(400)),
+        ("POST", "/v1/e?key=write", vec![], Ok(NATIVE_BYTES_MAX)),
+        ("POST", "/v1/e?key=write", vec![page], Ok(NATIVE_BYTES_MAX)),
+        ("POST", "/v1/e", vec![("authorization", "TD1 write")], Ok(NATIVE_BYTES_MAX)),
+        ("POST", "/v1/e", vec![("authorization", "TD1 server")], Err(403)),
+        ("POST", "/v1/e?key=server", vec![], Err(403)),
+        ("POST", "/v1/e?key=other", vec![], Err(401)),
+        ("POST", "/v1/e", vec![], Err(401)),
         ("POST", "/v1/personalize", vec![("authorization", "TD1 server")], Ok(NATIVE_BYTES_MAX)),
         ("POST", "/v1/personalize", vec![("authorization", "TD1 write")], Err(400)),
         ("POST", "/v1/explain", vec![("authorization", "TD1 server")], Err(403)),
@@ -87,6 +94,22 @@ fn a_body_is_refused_beyond_the_bound_of_its_route() {
     };
     // Within the bound it is read, and is no JSON.
     assert_eq!((status(NATIVE_BYTES_MAX), status(NATIVE_BYTES_MAX + 1)), (400, 413));
+}
+
+#[test]
+fn events_of_several_tables_need_form_2() {
+    let mut edge = edge();
+    let ambient = Ambient { now_ms: 5, entropy: [0; 32] };
+    let mut status = |form: &str| {
+        edge.set_form(form);
+        let head = Head { method: "POST", target: "/v1/e?key=write", headers: &[], ambient };
+        let admitted = admit(&edge, &head).expect("a write key");
+        match serve(&edge, &admitted, br#"{"events":[]}"#) {
+            Step::Respond(response) => response.status,
+            _ => 0,
+        }
+    };
+    assert_eq!((status("1"), status("2")), (409, 0));
 }
 
 #[test]

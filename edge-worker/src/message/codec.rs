@@ -8,8 +8,8 @@
 //! they need no new form. A new field or a new meaning needs one.
 
 use super::{
-    Act, Ambient, Events, Import, KeyOf, Message, Mode, OfProfile, Probe, Publish, Rollback, SnapshotRequest,
-    ToControl, ToWriter, WhichRelease,
+    Act, Ambient, Asking, Events, Import, KeyOf, Message, Mode, OfProfile, Probe, Publish, Rollback,
+    SnapshotRequest, ToControl, ToWriter, WhichRelease,
 };
 use crate::form::Form;
 use crate::plane::HAS_CONTROL_PLANE;
@@ -20,7 +20,7 @@ const VERSIONED: u8 = 0x80;
 /// An extra without content: a snapshot with the journal of its profile.
 const JOURNAL: u8 = 1;
 /// The greatest tag that this build knows.
-const TAG_LAST: u8 = PROFILE;
+const TAG_LAST: u8 = MIXED;
 
 /// A received message.
 #[derive(Debug, PartialEq)]
@@ -102,7 +102,7 @@ const fn is_tag_of_control_plane(tag: u8) -> bool {
 
 fn read(tag: u8, r: &mut FrameReader<'_>) -> Result<Message, Unreadable> {
     let message = match tag {
-        1..=3 | 10 | PATCH | PROBE | PROFILE => read_to_writer(tag, r).map(Message::Writer),
+        1..=3 | 10 | PATCH | PROBE | PROFILE | MIXED => read_to_writer(tag, r).map(Message::Writer),
         0..=TAG_LAST => read_to_control(tag, r).map(Message::Control),
         _ => return Err(Unreadable::TooNew),
     };
@@ -118,10 +118,14 @@ const PROBE: u8 = 13;
 /// For the profile of a key.
 const PROFILE: u8 = 14;
 
+/// Events of several tables.
+const MIXED: u8 = 15;
+
 fn write_to_writer(w: &mut FrameWriter, message: &ToWriter) {
     match message {
         ToWriter::Events(events) => {
-            ambient(w.byte(1), &events.ambient);
+            let tag = if matches!(events.mode, Mode::Mixed(_)) { MIXED } else { 1 };
+            ambient(w.byte(tag), &events.ambient);
             w.list(&events.audiences, |w, (id, number)| {
                 w.text(id).long(number.cast_signed());
             });
@@ -130,8 +134,13 @@ fn write_to_writer(w: &mut FrameWriter, message: &ToWriter) {
                 w.text(name).text(value);
             });
             match &events.mode {
-                Mode::Ingest => {
+                Mode::Ingest | Mode::Mixed(None) => {
                     w.byte(0);
+                }
+                Mode::Mixed(Some(asking)) => {
+                    w.byte(1);
+                    texts(w, &asking.named);
+                    texts(w, &asking.unknown);
                 }
                 Mode::Personalize { named, server_route, sensitive_scope } => {
                     w.byte(1 | u8::from(*server_route) << 1 | u8::from(*sensitive_scope) << 2);
@@ -170,7 +179,7 @@ fn write_to_writer(w: &mut FrameWriter, message: &ToWriter) {
 
 fn read_to_writer(which: u8, r: &mut FrameReader<'_>) -> Option<ToWriter> {
     Some(match which {
-        1 => ToWriter::Events(Events {
+        1 | MIXED => ToWriter::Events(Events {
             ambient: read_ambient(r)?,
             audiences: r.list(|r| Some((r.text()?.to_owned(), r.long()?.cast_unsigned())))?,
             database: r.text()?.to_owned(),
@@ -179,6 +188,10 @@ fn read_to_writer(which: u8, r: &mut FrameReader<'_>) -> Option<ToWriter> {
             origin: r.text()?.to_owned(),
             edge: r.list(|r| Some((r.text()?.to_owned(), r.text()?.to_owned())))?,
             mode: match r.byte()? {
+                0 if which == MIXED => Mode::Mixed(None),
+                _ if which == MIXED => {
+                    Mode::Mixed(Some(Asking { named: read_texts(r)?, unknown: read_texts(r)? }))
+                }
                 0 => Mode::Ingest,
                 flags => Mode::Personalize {
                     named: read_optional_texts(r)?,
@@ -329,17 +342,25 @@ fn read_optional_text(r: &mut FrameReader<'_>) -> Option<Option<String>> {
     Some(given.then_some(text))
 }
 
-fn optional_texts(w: &mut FrameWriter, texts: Option<&[String]>) {
-    w.byte(u8::from(texts.is_some()));
-    w.list(texts.unwrap_or(&[]), |w, text| {
+fn optional_texts(w: &mut FrameWriter, given: Option<&[String]>) {
+    w.byte(u8::from(given.is_some()));
+    texts(w, given.unwrap_or(&[]));
+}
+
+fn texts(w: &mut FrameWriter, texts: &[String]) {
+    w.list(texts, |w, text| {
         w.text(text);
     });
 }
 
 fn read_optional_texts(r: &mut FrameReader<'_>) -> Option<Option<Vec<String>>> {
     let given = r.byte()? != 0;
-    let texts = r.list(|r| r.text().map(str::to_owned))?;
+    let texts = read_texts(r)?;
     Some(given.then_some(texts))
+}
+
+fn read_texts(r: &mut FrameReader<'_>) -> Option<Vec<String>> {
+    r.list(|r| r.text().map(str::to_owned))
 }
 
 #[cfg(test)]
@@ -350,6 +371,19 @@ mod tests {
         let ambient = Ambient { now_ms: -5, entropy: [9; 32] };
         let named = Some(vec!["a".to_owned(), String::new()]);
         let key = KeyOf { audience: "7".into(), name: "email".into(), value: "é".into() };
+        let mixed = |asking| {
+            ToWriter::Events(Events {
+                ambient,
+                audiences: vec![("7".into(), 3), ("8".into(), 1)],
+                database: String::new(),
+                table: String::new(),
+                server: false,
+                mode: Mode::Mixed(asking),
+                origin: String::new(),
+                edge: Vec::new(),
+                body: b"{}".to_vec(),
+            })
+        };
         let to_writer = [
             ToWriter::Events(Events {
                 ambient,
@@ -362,6 +396,8 @@ mod tests {
                 edge: vec![("country".into(), "NO".into())],
                 body: b"{}".to_vec(),
             }),
+            mixed(None),
+            mixed(Some(Asking { named: vec!["a".into(), String::new()], unknown: vec!["b".into()] })),
             ToWriter::Import(Import {
                 ambient,
                 audience: "7".into(),

@@ -101,7 +101,7 @@ pub(crate) const SOURCE_FACT: &str = ".source";
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Events {
     pub(crate) ambient: Ambient,
-    /// The audiences that declare the table, each with the number of the bundle that the front runs.
+    /// The audiences that declare the table, or one of the tables, each with the number of the bundle that the front runs.
     pub(crate) audiences: Vec<(String, u64)>,
     pub(crate) database: String,
     pub(crate) table: String,
@@ -125,7 +125,7 @@ impl Events {
     }
 }
 
-/// The kind of answer.
+/// The kind of body and answer.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Mode {
     /// Receipts.
@@ -137,6 +137,17 @@ pub(crate) enum Mode {
         server_route: bool,
         sensitive_scope: bool,
     },
+    /// Receipts with ids, of events that each name their table; the message names none. Offers, too, if they are asked for:
+    /// then there is one audience. No message of form 1 has it.
+    Mixed(Option<Asking>),
+}
+
+/// The personalizations that a page asks for with its events, by name.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Asking {
+    pub(crate) named: Vec<String>,
+    /// Names that it may not ask for.
+    pub(crate) unknown: Vec<String>,
 }
 
 /// Batch records to import.

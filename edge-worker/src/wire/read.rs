@@ -28,6 +28,14 @@ pub(crate) struct Row {
     pub(crate) repairs: Repairs,
 }
 
+impl Row {
+    /// Database and table in the column `table`, `<database>.<table>`.
+    pub(crate) fn table(&self) -> Option<(&str, &str)> {
+        let (_, name) = self.columns.iter().find(|(name, _)| name == "table")?;
+        name.as_str()?.split_once('.')
+    }
+}
+
 /// One flat event.
 pub(crate) fn event(body: &[u8]) -> Result<Row, Unreadable> {
     row(body, &mut EVENT_VALUES_MAX.clone())
@@ -74,27 +82,36 @@ pub(crate) struct Batch {
     pub(crate) events: Vec<Option<Row>>,
     /// The time of sending by the sender's clock, as sent.
     pub(crate) sent: Option<Value>,
+    /// The fields beside them that were asked for, in the order of the body.
+    pub(crate) beside: Columns,
 }
 
 /// A batch of events. Of two fields with one name the later counts.
 pub(crate) fn batch(body: &[u8]) -> Result<Batch, Unreadable> {
+    batch_beside(body, &[])
+}
+
+/// The same, with the fields of these names beside the events.
+pub(crate) fn batch_beside(body: &[u8], names: &[&str]) -> Result<Batch, Unreadable> {
     let mut text = Text::new(body)?;
     let mut left = BATCH_VALUES_MAX;
     let mut room = BATCH_EVENTS_MAX;
     let mut events = None;
-    let mut sent = None;
+    let (mut sent, mut beside) = (None, Vec::new());
     text.object(&mut |text, name| {
         if name == "events" {
             events = Some(list_of_events(text, &mut left, &mut room)?);
         } else if name == "sentAt" {
             sent = Some(Bounds::EVENT.value(text, &mut left)?);
+        } else if names.contains(&name.as_str()) {
+            beside.push((name, Bounds::EVENT.value(text, &mut left)?));
         } else {
             Bounds::UNUSED.value(text, &mut left)?;
         }
         Ok(())
     })?;
     text.end()?;
-    Ok(Batch { events: events.ok_or(Unreadable::Malformed)?, sent })
+    Ok(Batch { events: events.ok_or(Unreadable::Malformed)?, sent, beside })
 }
 
 fn list_of_events(

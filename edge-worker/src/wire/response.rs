@@ -81,8 +81,14 @@ impl Response {
             Some(origin) => response
                 .header("access-control-allow-origin", origin)
                 .header("access-control-allow-credentials", "true")
-                .header("access-control-expose-headers", "usher-seen"),
+                .header("access-control-expose-headers", "usher-seen, usher-wire"),
         }
+    }
+
+    /// Marks an answer of `/v1/e`: what stands between a page and its edge, such as a portal that asks to sign in, answers 200,
+    /// too, and a page that takes that for receipts loses its events.
+    pub(crate) fn of_wire(self) -> Response {
+        self.header("usher-wire", "1")
     }
 
     pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Response {

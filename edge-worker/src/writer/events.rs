@@ -4,36 +4,36 @@ mod batch;
 mod pass;
 
 pub(crate) use batch::Batch;
-use batch::{LeftOut, OfAudience, OneEvent, TOO_LARGE, UNAVAILABLE, UNREADABLE};
+use batch::{LeftOut, OfAudience, OneEvent, TABLE_UNKNOWN, TOO_LARGE, UNAVAILABLE, UNREADABLE};
 use pass::Pass;
-use usher_engine::{Answer, Event, Evidence, SentAt, Why, order_clamped};
+use usher_engine::{Answer, Event, Evidence, Plan, SentAt, Why, order_clamped};
 
 use super::mint::{Mint, MintedIds};
 use super::set::{KeysRead, ProfileIndex, ProfileSet, unreadable};
-use crate::answer;
+use crate::answer::{self, Meta};
 use crate::edge::{Edge, Running};
 use crate::error::Refusal;
 use crate::keys::SeenToken;
 use crate::limits::FOLDS_MAX;
 use crate::log::Line;
-use crate::message::{Events, Mode, Receipt};
+use crate::message::{Asking, Events, Mode, Receipt};
 use crate::outcome::{Folded, Outcome, forget};
 use crate::rates::Meter;
 use crate::store::{FoundProfile, Read, Write};
-use crate::wire::json::Json;
 use crate::wire::{Response, read};
 
 pub(super) fn open(edge: &Edge, mut message: Events) -> Result<(Option<Read>, Batch), Response> {
     let source = message.take_source();
-    let refuse = |refusal| Response::refused(refusal).with_cors(Some(&message.origin));
     let rows = match message.mode {
-        Mode::Ingest => read::batch(&message.body),
+        Mode::Ingest | Mode::Mixed(_) => read::batch(&message.body),
         Mode::Personalize { .. } => {
-            read::event(&message.body).map(|row| read::Batch { events: vec![Some(row)], sent: None })
+            let one = |row| read::Batch { events: vec![Some(row)], sent: None, beside: Vec::new() };
+            read::event(&message.body).map(one)
         }
     };
     // The front has parsed the same bytes.
-    let read::Batch { events: rows, sent } = rows.map_err(|_| refuse(Refusal::EVENT_INVALID))?;
+    let rows = rows.map_err(|_| refuse(&message, Refusal::EVENT_INVALID))?;
+    let read::Batch { events: rows, sent, .. } = rows;
     let valid: Vec<bool> = rows.iter().map(Option::is_some).collect();
     let now_ms = message.ambient.now_ms;
     let sent = SentAt::read(sent.as_ref(), now_ms);
@@ -41,36 +41,64 @@ pub(super) fn open(edge: &Edge, mut message: Events) -> Result<(Option<Read>, Ba
     // If this writer does not run an audience yet, the fold finds out.
     let declares = |(id, _): &(String, u64)| {
         let running = edge.running(id)?;
-        Some((id.clone(), running, running.plan.table(&message.database, &message.table)?))
+        Some((id.clone(), running, tables(&running.plan, &message, &rows)?))
     };
-    let declared: Vec<(String, &Running, usize)> = message.audiences.iter().filter_map(declares).collect();
+    let declared: Vec<(String, &Running, Vec<Option<usize>>)> =
+        message.audiences.iter().filter_map(declares).collect();
+    if let Mode::Mixed(_) = message.mode {
+        rows.iter_mut().for_each(|row| row.columns.retain(|(name, _)| name != "table"));
+    }
     let mut audiences = Vec::new();
     let mut keys_read = KeysRead::new(&message.ambient);
     let mut minted = MintedIds::new(message.ambient);
     let mut left = declared.len();
-    for (id, running, table) in declared {
+    for (id, running, tables) in declared {
         left -= 1;
         // Only further audiences need a copy.
         let columns = |row: &mut read::Row| {
             if left == 0 { core::mem::take(&mut row.columns) } else { row.columns.clone() }
         };
-        let event = |row| running.plan.event(table, columns(row), now_ms, String::new(), sent);
-        let mut events: Vec<Event> = rows.iter_mut().map(event).collect();
-        order_clamped(events.iter_mut());
-        let with_keys = |(place, (mut event, row)): (usize, (Event, &read::Row))| {
+        let event = |(place, (row, table)): (usize, (&mut read::Row, Option<usize>))| {
+            let event = running.plan.event(table?, columns(row), now_ms, String::new(), sent);
+            Some((place, row.repairs, event))
+        };
+        let of_tables = rows.iter_mut().zip(tables).enumerate();
+        let mut events: Vec<(usize, read::Repairs, Event)> = of_tables.filter_map(event).collect();
+        order_clamped(events.iter_mut().map(|(_, _, event)| event));
+        let with_keys = |(place, repairs, mut event): (usize, read::Repairs, Event)| {
             let keys = running.plan.keys(&event, &Evidence { server: message.server, keys: &[] });
             let read = keys.usable.iter().map(|key| keys_read.index(&id, key)).collect();
             if event.minted {
                 event.id = minted.id(place, keys.usable.first());
             }
-            OneEvent { event, repairs: row.repairs, keys, read }
+            OneEvent { place, event, repairs, keys, read }
         };
-        let events = events.into_iter().zip(&rows).enumerate().map(with_keys).collect();
+        let events = events.into_iter().map(with_keys).collect();
         audiences.push(OfAudience { id, bundle: running.hash.clone(), events });
     }
     let keys = keys_read.len();
     let batch = Batch { message, valid, keys, audiences, source, new_profiles_max: None };
     Ok((keys_read.read(), batch))
+}
+
+/// For each event, the index of its table, if the plan has it; None where the message names one that the plan does not
+/// have.
+fn tables(plan: &Plan, message: &Events, rows: &[read::Row]) -> Option<Vec<Option<usize>>> {
+    if let Mode::Mixed(_) = message.mode {
+        let of_row = |row: &read::Row| row.table().and_then(|(database, table)| plan.table(database, table));
+        return Some(rows.iter().map(of_row).collect());
+    }
+    let table = plan.table(&message.database, &message.table)?;
+    Some(vec![Some(table); rows.len()])
+}
+
+/// A refusal in the format of the message's route.
+fn refuse(message: &Events, refusal: Refusal) -> Response {
+    let response = match message.mode {
+        Mode::Mixed(_) => Response::problem(refusal, None).of_wire(),
+        Mode::Ingest | Mode::Personalize { .. } => Response::refused(refusal),
+    };
+    response.with_cors(Some(&message.origin))
 }
 
 pub(super) fn fold(edge: &Edge, batch: &Batch, found: &[FoundProfile]) -> Folded {
@@ -97,7 +125,7 @@ pub(super) fn fold(edge: &Edge, batch: &Batch, found: &[FoundProfile]) -> Folded
         let folded = fold_audience(edge, batch, running, events, found, &mut shared);
         result.log.append(&mut shared.log);
         match folded {
-            Ok(audience) => result.add(audience),
+            Ok(audience) => result.add(events, audience),
             Err(Stop::NeedsNewerBundle(number)) => {
                 return Folded::NeedsNewerBundle { audience: id.clone(), number };
             }
@@ -125,6 +153,8 @@ struct FoldedAudience<'p> {
     left_out: Vec<LeftOut>,
     write: Write,
     seen: Vec<SeenToken>,
+    /// Of the answer, if offers were asked for by name.
+    meta: Option<Meta>,
     /// Names of snapshots that are wrong now.
     forgotten: Vec<String>,
 }
@@ -171,13 +201,24 @@ fn fold_audience<'p>(
             }
             log.extend((0..set.forgot_event_ids).map(|_| Line::of("event_ids_forgotten")));
             log.extend((0..set.evicted_keys).map(|_| Line::of("key_evicted")));
-            let seen = set.seen_tokens(&pass.owners);
+            // Of several visitors' events, the token is that of the one who gets the offers.
+            let seen = match &pass.asker {
+                Some(asker) => set.seen_tokens(core::slice::from_ref(asker)),
+                None => set.seen_tokens(&pass.owners),
+            };
+            let meta = Meta {
+                bundle: running.number,
+                version: seen.first().filter(|_| pass.asker.is_some()).map_or(0, |seen| seen.version),
+                source: "writer",
+                age_ms: 0,
+                stale: false,
+            };
             let name = |(name, value): &(String, String)| {
                 Some(edge.keyring()?.signer.snapshot_name(&events.id, name, value))
             };
             let forgotten = set.moved.iter().filter_map(name).collect();
             *new_profiles_left = new_profiles_left.map(|left| left.saturating_sub(write.new_profiles()));
-            return Ok(FoldedAudience { pass, left_out, write, seen, forgotten });
+            return Ok(FoldedAudience { pass, left_out, write, seen, meta: Some(meta), forgotten });
         };
         let is_full = |owner: &ProfileIndex| too_large.binary_search(&set.current(*owner)).is_ok();
         let full = pass.owners.iter().filter(|(_, owner)| is_full(owner));
@@ -201,6 +242,7 @@ struct BatchResult<'b, 'p> {
     /// One for each valid event.
     receipts: Vec<Receipt>,
     answer: Answer<'p>,
+    meta: Option<Meta>,
     seen: Vec<SeenToken>,
     /// Names of snapshots that are wrong now.
     forgotten: Vec<String>,
@@ -211,10 +253,13 @@ struct BatchResult<'b, 'p> {
 impl<'b, 'p> BatchResult<'b, 'p> {
     fn new(batch: &'b Batch) -> BatchResult<'b, 'p> {
         let valid = batch.valid.iter().filter(|valid| **valid).count();
+        // Until an audience takes it.
+        let failure = matches!(batch.message.mode, Mode::Mixed(_)).then_some(TABLE_UNKNOWN);
         BatchResult {
             batch,
-            receipts: vec![Receipt::default(); valid],
+            receipts: vec![Receipt { failure, notes: Vec::new() }; valid],
             answer: Answer::default(),
+            meta: None,
             seen: Vec::new(),
             forgotten: Vec::new(),
             write: Write::default(),
@@ -222,18 +267,22 @@ impl<'b, 'p> BatchResult<'b, 'p> {
         }
     }
 
-    fn add(&mut self, audience: FoldedAudience<'p>) {
-        let FoldedAudience { pass, left_out, write, seen, mut forgotten } = audience;
+    fn add(&mut self, events: &OfAudience, audience: FoldedAudience<'p>) {
+        let FoldedAudience { pass, left_out, write, seen, meta, mut forgotten } = audience;
         self.forgotten.append(&mut forgotten);
         self.write.append(write);
-        for (receipt, of_pass) in self.receipts.iter_mut().zip(pass.receipts) {
+        self.meta = meta;
+        for (one, of_pass) in events.events.iter().zip(pass.receipts) {
+            let Some(receipt) = self.receipts.get_mut(one.place) else { continue };
+            receipt.failure = receipt.failure.filter(|failure| *failure != TABLE_UNKNOWN);
             of_pass.notes.into_iter().for_each(|note| receipt.note(note));
         }
         for (index, failure) in left_out {
             if failure == TOO_LARGE {
                 self.log.push(Line::of("profile_too_large"));
             }
-            if let Some(receipt) = self.receipts.get_mut(index) {
+            let place = events.events.get(index).map(|one| one.place);
+            if let Some(receipt) = place.and_then(|place| self.receipts.get_mut(place)) {
                 receipt.failure = Some(failure);
             }
         }
@@ -257,7 +306,7 @@ impl<'b, 'p> BatchResult<'b, 'p> {
                 let response = batch.refused(TOO_LARGE, Refusal::TOO_LARGE);
                 return Outcome { write: Write::default(), response, log: self.log }.done();
             }
-            (Mode::Ingest, receipts) => Response::json(200, batch.receipts(receipts)),
+            (Mode::Ingest, receipts) => Response::json(200, answer::receipts(&batch.receipts(receipts))),
             (Mode::Personalize { .. }, _) => {
                 self.log.extend(self.answer.skipped.iter().map(|skipped| {
                     let event = match skipped.why {
@@ -267,6 +316,13 @@ impl<'b, 'p> BatchResult<'b, 'p> {
                     Line::with_detail(event, skipped.personalization)
                 }));
                 Response::json(200, answer::answer(&self.answer, None))
+            }
+            (Mode::Mixed(asking), receipts) => {
+                let asked = asking.as_ref().zip(self.meta.as_ref());
+                let offers =
+                    asked.map(|(asking, meta)| (&self.answer, meta, batch.unknown_names(edge, asking)));
+                let body = answer::mixed(&batch.receipts(receipts), &batch.ids(), offers.as_ref());
+                Response::json(200, body).of_wire()
             }
         };
         let mut response = response.with_cors(Some(&batch.message.origin));
@@ -290,7 +346,7 @@ impl Batch {
         // A body without any event costs as much as one.
         let events = if again { 0 } else { self.valid.len().max(1) };
         meter.take_events(source, events, ambient).map_err(|seconds| {
-            let response = Response::refused(Refusal::RATE).with_cors(Some(&self.message.origin));
+            let response = refuse(&self.message, Refusal::RATE);
             response.header("retry-after", seconds.to_string())
         })?;
         self.new_profiles_max = meter.new_profiles_left(source, ambient);
@@ -305,36 +361,57 @@ impl Batch {
     }
 
     /// One receipt per element of the body, in order.
-    fn receipts(&self, valid: &[Receipt]) -> Json {
+    fn receipts<'r>(&self, valid: &'r [Receipt]) -> Vec<&'r Receipt> {
+        static REFUSED: Receipt = Receipt { failure: Some("InvalidPropertyValueError"), notes: Vec::new() };
         let mut receipts = valid.iter();
-        let refused = Receipt { failure: Some("InvalidPropertyValueError"), notes: Vec::new() };
-        let receipts = self.valid.iter().map(|valid| if *valid { receipts.next() } else { None });
-        let receipts: Vec<&Receipt> = receipts.map(|receipt| receipt.unwrap_or(&refused)).collect();
-        answer::receipts(&receipts)
+        let of_element = |valid: &bool| if *valid { receipts.next() } else { None };
+        self.valid.iter().map(of_element).map(|receipt| receipt.unwrap_or(&REFUSED)).collect()
+    }
+
+    /// The id of each element of the body that some audience has a table for, in order.
+    fn ids(&self) -> Vec<Option<&str>> {
+        let mut of_place = vec![None; self.valid.len()];
+        for one in self.audiences.iter().flat_map(|audience| &audience.events) {
+            if let Some(id) = of_place.get_mut(one.place) {
+                id.get_or_insert(one.event.id.as_str());
+            }
+        }
+        let mut ids = of_place.into_iter();
+        self.valid.iter().map(|valid| if *valid { ids.next().flatten() } else { None }).collect()
+    }
+
+    /// The names of personalizations that are asked for and not answered.
+    fn unknown_names<'n>(&self, edge: &Edge, asking: &'n Asking) -> Vec<&'n str> {
+        let running = self.message.audiences.first().and_then(|(id, _)| edge.running(id));
+        let is_unknown =
+            |name: &&String| running.is_none_or(|running| running.plan.personalization(name).is_none());
+        asking.named.iter().filter(is_unknown).chain(&asking.unknown).map(String::as_str).collect()
     }
 
     /// The answer when every audience was taken out, which is that of a front that has heard of it.
     fn unknown(&self) -> Response {
-        let refusal = match self.message.mode {
-            Mode::Ingest => Refusal::TABLE_UNKNOWN,
-            Mode::Personalize { .. } => Refusal::AUDIENCE_UNKNOWN,
-        };
-        Response::refused(refusal).with_cors(Some(&self.message.origin))
+        match self.message.mode {
+            Mode::Ingest => refuse(&self.message, Refusal::TABLE_UNKNOWN),
+            Mode::Mixed(None) => self.refused(TABLE_UNKNOWN, Refusal::TABLE_UNKNOWN),
+            Mode::Personalize { .. } | Mode::Mixed(Some(_)) => {
+                refuse(&self.message, Refusal::AUDIENCE_UNKNOWN)
+            }
+        }
     }
 
     /// The answer when storage fails: nothing was stored.
     pub(super) fn unavailable(&self) -> Response {
-        Response::refused(Refusal::STORAGE).with_cors(Some(&self.message.origin))
+        refuse(&self.message, Refusal::STORAGE)
     }
 
     /// The answer when a profile cannot take the batch: nothing was stored.
     fn refused(&self, failure: &'static str, refusal: Refusal) -> Response {
+        let receipts = vec![Receipt { failure: Some(failure), notes: Vec::new() }; self.valid.len()];
+        let receipts = self.receipts(&receipts);
         let response = match self.message.mode {
-            Mode::Ingest => {
-                let receipt = Receipt { failure: Some(failure), notes: Vec::new() };
-                Response::json(200, self.receipts(&vec![receipt; self.valid.len()]))
-            }
-            Mode::Personalize { .. } => Response::refused(refusal),
+            Mode::Ingest => Response::json(200, answer::receipts(&receipts)),
+            Mode::Mixed(_) => Response::json(200, answer::mixed(&receipts, &self.ids(), None)).of_wire(),
+            Mode::Personalize { .. } => return refuse(&self.message, refusal),
         };
         response.with_cors(Some(&self.message.origin))
     }

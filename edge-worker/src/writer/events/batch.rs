@@ -28,13 +28,15 @@ pub(super) struct OfAudience {
     pub(super) id: String,
     /// The hash of the bundle whose plan they are resolved for: their tables and keys mean nothing under another.
     pub(super) bundle: String,
-    /// As many as are valid.
+    /// As many as are valid and of a table that it declares.
     pub(super) events: Vec<OneEvent>,
 }
 
 /// One event, and the keys to stitch it by.
 #[derive(Debug)]
 pub(super) struct OneEvent {
+    /// Its place among the valid events of the message.
+    pub(super) place: usize,
     pub(super) event: Event,
     pub(super) repairs: read::Repairs,
     pub(super) keys: Keys,
@@ -48,6 +50,8 @@ pub(super) type LeftOut = (usize, &'static str);
 // Failures in receipts: the profile would be too large, or its stored bytes cannot be read.
 pub(super) const TOO_LARGE: &str = "ProfileTooLarge";
 pub(super) const UNREADABLE: &str = "ProfileUnreadable";
+/// No audience declares its table. The SDKs of RT 2.0 drop an event with such a failure.
+pub(super) const TABLE_UNKNOWN: &str = "InvalidCollectionNameError";
 /// A newer build wrote its profile: the caller may retry when every writer runs that build.
 pub(super) const UNAVAILABLE: &str = "StorageUnavailable";
 

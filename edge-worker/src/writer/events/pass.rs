@@ -1,7 +1,7 @@
 //! One pass over the events of an audience: keys → stitch → ingest → personalize.
 
 use usher_engine::profile::Profile;
-use usher_engine::{Access, Answer, Asked, Event, Ingested, Plan, Query};
+use usher_engine::{Access, Answer, Asked, Ingested, Plan, Query};
 
 use super::super::mint::Mint;
 use super::super::set::{ProfileIndex, ProfileSet};
@@ -16,8 +16,10 @@ pub(super) struct Pass<'p> {
     pub(super) receipts: Vec<Receipt>,
     /// The profile of each event, by the event's index; events without a profile are absent.
     pub(super) owners: Vec<(usize, ProfileIndex)>,
-    /// The answer for a personalized event.
+    /// The answer for a personalized event, or for the visitor of the last event.
     pub(super) answer: Option<Answer<'p>>,
+    /// That visitor, by the event's index.
+    pub(super) asker: Option<(usize, ProfileIndex)>,
     pub(super) log: Vec<Line>,
 }
 
@@ -33,10 +35,12 @@ pub(super) fn run<'p>(
 ) -> Pass<'p> {
     let now_ms = batch.message.ambient.now_ms;
     let may_make = |set: &ProfileSet| new_profiles_max.is_none_or(|most| set.new_profiles() < most);
+    let is_left_out = |index: usize| left_out.iter().any(|(known, _)| *known == index);
+    let last = (0..of_audience.events.len()).rev().find(|index| !is_left_out(*index));
     let mut pass = Pass::default();
     for (index, one) in of_audience.events.iter().enumerate() {
         let mut receipt = receipt_of(one);
-        if left_out.iter().any(|(known, _)| *known == index) {
+        if is_left_out(index) {
             pass.receipts.push(receipt);
             continue;
         }
@@ -63,11 +67,34 @@ pub(super) fn run<'p>(
         };
         let ingested = plan.ingest(profile, &one.event, now_ms);
         note_ingested(&ingested, &mut receipt, &mut pass.log);
-        if let Mode::Personalize { named, server_route, sensitive_scope } = &batch.message.mode {
-            let access = Access { server_route: *server_route, sensitive_scope: *sensitive_scope };
-            let named = named.as_deref();
-            pass.answer =
-                Some(personalize(plan, profile, &one.event, &batch.message.edge, named, access, now_ms));
+        match &batch.message.mode {
+            Mode::Personalize { named, server_route, sensitive_scope } => {
+                let named = named.as_deref().map(|names| indexes(plan, names));
+                let query = Query {
+                    event: Some(&one.event),
+                    asked: named.as_deref().map_or(Asked::Triggered, Asked::Named),
+                    inputs: &[],
+                    edge: &batch.message.edge,
+                    access: Access { server_route: *server_route, sensitive_scope: *sensitive_scope },
+                    blind: false,
+                };
+                pass.answer = Some(plan.personalize(profile, &query, now_ms));
+            }
+            // A lookup of the last event's visitor, with all events folded that came before; its columns are the inputs.
+            Mode::Mixed(Some(asking)) if last == Some(index) => {
+                let named = indexes(plan, &asking.named);
+                let query = Query {
+                    event: None,
+                    asked: Asked::Named(&named),
+                    inputs: &one.event.columns,
+                    edge: &batch.message.edge,
+                    access: Access::default(),
+                    blind: false,
+                };
+                pass.answer = Some(plan.personalize(profile, &query, now_ms));
+                pass.asker = pass.owners.last().filter(|(owned, _)| *owned == index).copied();
+            }
+            Mode::Ingest | Mode::Mixed(_) => {}
         }
         pass.receipts.push(receipt);
     }
@@ -111,18 +138,7 @@ fn note_ingested(ingested: &Ingested, receipt: &mut Receipt, log: &mut Vec<Line>
     }
 }
 
-fn personalize<'p>(
-    plan: &'p Plan,
-    profile: &Profile,
-    event: &Event,
-    edge: &[(String, String)],
-    named: Option<&[String]>,
-    access: Access,
-    now_ms: i64,
-) -> Answer<'p> {
-    let named: Option<Vec<usize>> =
-        named.map(|names| names.iter().filter_map(|name| plan.personalization(name)).collect());
-    let asked = named.as_deref().map_or(Asked::Triggered, Asked::Named);
-    let query = Query { event: Some(event), asked, inputs: &[], edge, access, blind: false };
-    plan.personalize(profile, &query, now_ms)
+/// The personalizations of these names that the plan has.
+fn indexes(plan: &Plan, names: &[String]) -> Vec<usize> {
+    names.iter().filter_map(|name| plan.personalization(name)).collect()
 }

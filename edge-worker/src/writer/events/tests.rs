@@ -544,45 +544,96 @@ fn a_batch_for_one_audience_is_not_copied() {
     assert!(opened < read + read / 4, "{opened}, and {read} to read it");
 }
 
+/// A bundle of an audience that counts nothing but the last price of each database's views.
+fn with_tables(audience: &str, number: u64, databases: &[&str], key: &str) -> (Pointer, Vec<u8>) {
+    let event = |database: &&str| KeyEvent {
+        name: (*database).to_owned(),
+        table: EventTable { database: (*database).to_owned(), table: "views".to_owned() },
+        filter: None,
+        columns: Vec::new(),
+        description: None,
+    };
+    let last_of = |database: &&str| Attribute {
+        name: format!("last_{database}"),
+        kind: AttributeKind::Single {
+            key_event: (*database).to_owned(),
+            filter: None,
+            column: "price".to_owned(),
+            aggregation: Aggregation::Last,
+            duration_ms: None,
+            data_type: None,
+            backfill: None,
+        },
+        sensitive: false,
+        description: None,
+    };
+    let definition = Definition {
+        audience: Audience { id: audience.to_owned(), name: None },
+        key_events: databases.iter().map(event).collect(),
+        attributes: databases.iter().map(last_of).collect(),
+        identity: Identity {
+            keys: vec![StitchKey { name: key.to_owned(), ..StitchKey::default() }],
+            ..Identity::default()
+        },
+        ..Definition::default()
+    };
+    let body = bundle_of(&definition).unwrap();
+    (Pointer { audience: audience.to_owned(), number, hash: hash_of(&body) }, body)
+}
+
+/// Each audience has the events of its own tables, by other indexes than the body's, and receipts are in the body's order.
+#[test]
+fn events_of_several_tables_reach_the_audiences_that_declare_them() {
+    let mut edge = Edge::new(None, false);
+    for (audience, database) in [("7", "web"), ("8", "shop")] {
+        let (pointer, body) = with_tables(audience, 1, &[database], "visitor");
+        edge.install(&pointer, body).unwrap();
+    }
+    let events = r#"{"table":"web.views","uuid":"a","visitor":"v","price":1},7,{"table":"none.views","uuid":"b"},
+        {"table":"shop.views","uuid":"c","visitor":"bad"},{"table":"shop.views","uuid":"d","visitor":"v","price":2}"#;
+    let open = |mode: Mode, audiences: &[&str], events: &str| {
+        let audiences = audiences.iter().map(|id| ((*id).to_owned(), 1)).collect();
+        let (database, table) = (String::new(), String::new());
+        open(&edge, Events { mode, audiences, database, table, ..batch_of(events) }).unwrap().1
+    };
+    let batch = open(Mode::Mixed(None), &["7", "8"], events);
+    // Keys are read in the order of the audiences and their events.
+    let (audience, state) = ("8".to_owned(), b"echo_me_not".to_vec());
+    let damaged = FoundProfile { audience, keys: vec![1], id: [0; 16], version: 1, state };
+    let Folded::Done(outcome) = fold(&edge, &batch, std::slice::from_ref(&damaged)) else { panic!("behind") };
+    let body = String::from_utf8(outcome.response.body).unwrap();
+    let failed = |name: &str| format!(r#""success":false,"error":{{"name":"{name}"}}"#);
+    let receipts = [
+        r#""id":"a","success":true"#,
+        &failed("InvalidPropertyValueError"),
+        &failed("InvalidCollectionNameError"),
+        &format!(r#""id":"c",{}"#, failed("ProfileUnreadable")),
+        r#""id":"d","success":true"#,
+    ];
+    assert_eq!(body, format!(r#"{{"receipts":[{{{}}}]}}"#, receipts.join("},{")));
+    let written: Vec<_> = outcome.write.profiles.iter().map(|row| row.audience.as_str()).collect();
+    assert_eq!(written, ["7", "8"]);
+
+    // If nothing of it could be read, nothing is said to be taken, in the format of the route.
+    let asking = Some(Asking { named: Vec::new(), unknown: Vec::new() });
+    let damaged = FoundProfile { keys: vec![0], ..damaged };
+    let batch = open(Mode::Mixed(asking), &["8"], r#"{"table":"shop.views","visitor":"bad"}"#);
+    let Folded::Done(outcome) = fold(&edge, &batch, &[damaged]) else { panic!("behind") };
+    let Response { status, headers, .. } = outcome.response;
+    assert_eq!(status, 503);
+    for header in [("content-type", "application/problem+json"), ("usher-wire", "1")] {
+        assert!(headers.contains(&(header.0, header.1.to_owned())), "{headers:?}");
+    }
+    // A front that has not heard of a bundle without the table.
+    let batch = open(Mode::Mixed(None), &["7"], r#"{"table":"gone.views","visitor":"v"}"#);
+    let Folded::Done(outcome) = fold(&edge, &batch, &[]) else { panic!("behind") };
+    assert!(outcome.response.body.starts_with(br#"{"receipts":[{"success":false,"#));
+}
+
 /// A host that waits between the two may install a bundle there. Events know their table by its place in the sorted
 /// tables of the plan, which the next bundle may move, and their keys by its identity.
 #[test]
 fn a_message_that_was_opened_under_the_bundle_before_is_opened_again() {
-    let with_tables = |number, databases: &[&str], key: &str| {
-        let event = |database: &&str| KeyEvent {
-            name: (*database).to_owned(),
-            table: EventTable { database: (*database).to_owned(), table: "views".to_owned() },
-            filter: None,
-            columns: Vec::new(),
-            description: None,
-        };
-        let last_of = |database: &&str| Attribute {
-            name: format!("last_{database}"),
-            kind: AttributeKind::Single {
-                key_event: (*database).to_owned(),
-                filter: None,
-                column: "price".to_owned(),
-                aggregation: Aggregation::Last,
-                duration_ms: None,
-                data_type: None,
-                backfill: None,
-            },
-            sensitive: false,
-            description: None,
-        };
-        let definition = Definition {
-            audience: Audience { id: "7".to_owned(), name: None },
-            key_events: databases.iter().map(event).collect(),
-            attributes: databases.iter().map(last_of).collect(),
-            identity: Identity {
-                keys: vec![StitchKey { name: key.to_owned(), ..StitchKey::default() }],
-                ..Identity::default()
-            },
-            ..Definition::default()
-        };
-        let body = bundle_of(&definition).unwrap();
-        (Pointer { audience: "7".to_owned(), number, hash: hash_of(&body) }, body)
-    };
     let mut edge = Edge::new(None, false);
     // The message uses all of its source's rate, so it would be refused if it were metered twice.
     edge.set_rates(crate::Rates { events: 1, new_profiles: 0 });
@@ -592,7 +643,7 @@ fn a_message_that_was_opened_under_the_bundle_before_is_opened_again() {
         crate::message::Message::Writer(crate::message::ToWriter::Events(events)).encode(crate::Form::One);
     let nothing = || crate::store::Found::Profiles(Vec::new());
 
-    let (pointer, body) = with_tables(1, &["web"], "visitor");
+    let (pointer, body) = with_tables("7", 1, &["web"], "visitor");
     edge.install(&pointer, body.clone()).unwrap();
     let opened = crate::drive::open(&mut edge, &message).unwrap();
     // The same content under a new number changes nothing.
@@ -600,7 +651,7 @@ fn a_message_that_was_opened_under_the_bundle_before_is_opened_again() {
     let folded = crate::drive::fold(&mut edge, &opened, nothing());
     assert!(matches!(folded, Folded::Done(_)), "{folded:?}");
 
-    let (pointer, body) = with_tables(3, &["shop", "web"], "member");
+    let (pointer, body) = with_tables("7", 3, &["shop", "web"], "member");
     edge.install(&pointer, body).unwrap();
     let folded = crate::drive::fold(&mut edge, &opened, nothing());
     assert!(matches!(folded, Folded::OpenAgain), "{folded:?}");

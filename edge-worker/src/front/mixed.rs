@@ -1,0 +1,79 @@
+//! `POST /v1/e`: events of several tables in one body, and the offers that they lead to.
+
+use usher_engine::value::Value;
+
+use super::auth;
+use super::checked_head::CheckedHead;
+use super::events::to_writer;
+use crate::edge::{Edge, Running};
+use crate::error::{Refusal, Refused, Result};
+use crate::form::Form;
+use crate::host::Step;
+use crate::limits::ASKED_NAMES_MAX;
+use crate::message::{Asking, Mode};
+use crate::shard;
+use crate::wire::read;
+
+/// `{"token", "sentAt", "events": [{"table": "<database>.<table>", …}], "personalize": {"names": […]}}`: receipts, and
+/// offers where they are asked for, which takes a public token from an allowed page.
+pub(super) fn mixed(edge: &Edge, checked: &CheckedHead<'_>, body: &[u8]) -> Result<Step> {
+    if edge.form() < Form::Two {
+        let detail = "`/v1/e` needs form 2, and this edge writes form 1: see docs/operate.md";
+        return Err(Refused::with_detail(Refusal::NEEDS_FORM, detail));
+    }
+    let batch = read::batch_beside(body, &["token", "personalize"]).map_err(Refusal::from)?;
+    let field = |name: &str| {
+        let (_, value) = batch.beside.iter().rfind(|(known, _)| known == name)?;
+        value.present()
+    };
+    let of_token = match field("token") {
+        None => None,
+        Some(Value::String(token)) => {
+            let keyring = edge.keyring().ok_or(Refusal::UNCONFIGURED)?;
+            Some(auth::with_token(keyring, &checked.head, token)?)
+        }
+        Some(_) => return Err(Refused::with_detail(Refusal::BODY_INVALID, "`token` is a text")),
+    };
+    let caller = of_token.as_ref().unwrap_or(&checked.caller);
+    let mut asking = None;
+    let audiences = match caller.audience.as_deref().filter(|_| of_token.is_some()) {
+        Some(audience) => {
+            let running = edge.running_or_refuse(audience)?;
+            if let Some(asked) = field("personalize") {
+                let named = names(asked, &batch)?.into_iter();
+                let (named, unknown) = named.partition(|name| caller.may_ask(&running.plan, name));
+                asking = Some(Asking { named, unknown });
+            }
+            vec![(audience.to_owned(), running.number)]
+        }
+        None if field("personalize").is_some() => return Err(Refusal::TOKEN_MISSING.into()),
+        None => {
+            let declares = |running: &Running| {
+                let mut tables = batch.events.iter().flatten().filter_map(read::Row::table);
+                tables.any(|(database, table)| running.plan.table(database, table).is_some())
+            };
+            let covered = edge.all_running().filter(|(id, running)| caller.covers(id) && declares(running));
+            covered.map(|(id, running)| (id.to_owned(), running.number)).collect()
+        }
+    };
+    if audiences.is_empty() && edge.lacks_a_bundle() {
+        return Err(Refusal::STORAGE.into());
+    }
+    let shard = shard::of_key("", None, edge.shards());
+    Ok(to_writer(edge, checked, caller, shard, (audiences, ["", ""], Mode::Mixed(asking)), body))
+}
+
+/// The personalizations that are asked for.
+fn names(asked: &Value, batch: &read::Batch) -> Result<Vec<String>> {
+    let invalid = |detail: String| Refused::with_detail(Refusal::BODY_INVALID, detail);
+    if batch.events.is_empty() {
+        return Err(invalid("`personalize` needs an event, which says whose offers they are".to_owned()));
+    }
+    let texts = match asked.get("names") {
+        Some(Value::List(names)) if (1..=ASKED_NAMES_MAX).contains(&names.len()) => {
+            names.iter().map(|name| name.as_str().map(str::to_owned)).collect()
+        }
+        _ => None,
+    };
+    texts.ok_or_else(|| invalid(format!("`personalize.names` is a list of 1 to {ASKED_NAMES_MAX} names")))
+}
