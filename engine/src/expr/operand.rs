@@ -20,6 +20,9 @@ pub(crate) enum Operand<'a> {
     Items(&'a dyn Items, TypeSet),
 }
 
+#[cfg(target_pointer_width = "32")]
+const _: () = assert!(size_of::<Operand<'_>>() == 16);
+
 /// Unexpired items of a list attribute.
 pub(crate) trait Items {
     fn count(&self) -> usize;
