@@ -1,6 +1,7 @@
 //! Evaluation: three-valued, total, and without allocation.
 
 use alloc::vec::Vec;
+use core::hint::cold_path;
 use core::ops::RangeBounds;
 
 use super::interval::Interval;
@@ -235,7 +236,8 @@ fn answer<F: Frame>(program: &Program, predicate: &Predicate, frame: &mut F) -> 
     truth
 }
 
-/// The most frequent ops, inlined so that they cost no call.
+/// The most frequent ops, inlined so that they cost no call. The paths that are called cold are not rare, but the most
+/// frequent one must be found by a comparison, because wasm has a jump table for every other `match`.
 #[inline(always)]
 fn ask(program: &Program, predicate: &Predicate, frame: &mut impl Frame) -> Truth {
     let now_ms = frame.now_ms();
@@ -244,8 +246,14 @@ fn ask(program: &Program, predicate: &Predicate, frame: &mut impl Frame) -> Trut
         (Op::Numbers { low, high, .. }, Operand::Number(Number::Integer(left))) => {
             (low <= left) & (left <= high)
         }
-        (Op::EqualText(right), Operand::Text(left)) => equal(left, right),
-        (_, operand) => return ask_of_sets(predicate, operand, now_ms),
+        (Op::EqualText(right), Operand::Text(left)) => {
+            cold_path();
+            equal(left, right)
+        }
+        (_, operand) => {
+            cold_path();
+            return ask_of_sets(predicate, operand, now_ms);
+        }
     };
     Truth::from(held != predicate.negated)
 }
