@@ -64,6 +64,7 @@ impl Counter {
     }
 
     /// Adds a ring for each of these widths that has none.
+    #[inline(never)]
     pub(crate) fn widen(&mut self, widths_ms: &[i64]) {
         let rings = widths_ms.iter().map(|width_ms| Ring::new(*width_ms)).collect();
         self.merge(Counter { unit: self.unit, rings });

@@ -109,15 +109,22 @@ pub(crate) fn are_alike(a: &State, b: &State) -> bool {
 /// True if a state has exactly the shape that this kind of attribute reads.
 #[inline]
 pub(crate) fn is_current(kind: &Kind, state: &State) -> bool {
-    let rings = |counter: &Counter| counter.rings.iter().map(|ring| &ring.width_ms).eq(widths(kind));
-    match (kind, state) {
-        // Fast path for the most frequent states; comparing shapes gives the same result, but takes longer.
-        (Kind::Counter { amount, .. }, State::Counter(counter)) => {
-            counter.unit == amount.unit() && rings(counter)
-        }
-        (_, State::Counter(counter)) => {
-            Shape::wanted(kind) == Some(Shape::of_counter(counter.unit)) && rings(counter)
-        }
-        _ => Shape::wanted(kind) == Some(Shape::of(state)),
+    // Fast path for the most frequent states; comparing shapes gives the same result, but takes longer.
+    if let (Kind::Counter { amount, widths_ms, .. }, State::Counter(counter)) = (kind, state) {
+        return counter.unit == amount.unit() && has_rings(counter, widths_ms);
     }
+    has_shape(kind, state)
+}
+
+#[inline(never)]
+fn has_shape(kind: &Kind, state: &State) -> bool {
+    let rings = match state {
+        State::Counter(counter) => has_rings(counter, widths(kind)),
+        _ => true,
+    };
+    rings && Shape::wanted(kind) == Some(Shape::of(state))
+}
+
+fn has_rings(counter: &Counter, widths_ms: &[i64]) -> bool {
+    counter.rings.iter().map(|ring| &ring.width_ms).eq(widths_ms)
 }

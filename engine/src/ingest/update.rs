@@ -272,16 +272,14 @@ fn count(
     (time_ms, now_ms): (i64, i64),
     amount: i128,
 ) {
+    if !matches!(state, Some(State::Counter(_))) {
+        *state = Some(State::Counter(Counter { unit, rings: Vec::new() }));
+    }
     if let Some(State::Counter(counter)) = state {
         if counter.rings.len() < widths_ms.len() {
             counter.widen(widths_ms);
         }
         counter.put(time_ms, now_ms, amount);
-    } else {
-        let mut counter = Counter { unit, rings: Vec::new() };
-        counter.widen(widths_ms);
-        counter.put(time_ms, now_ms, amount);
-        *state = Some(State::Counter(counter));
     }
 }
 

@@ -60,6 +60,8 @@ impl States {
         index
     }
 
+    // Not inlined: its frame would be made and taken down for every hit.
+    #[inline(never)]
     fn search(&mut self, stored: &[u8], name: &str) -> usize {
         match self.changed.binary_search_by(|(known, _)| known.as_str().cmp(name)) {
             Ok(index) => index,
