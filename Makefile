@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo attacks test soak costs mutants fuzz fuzz-module worker rust-worker spin size size-engine bench-engine bench-worker lint clean-state setup
+.PHONY: help demo attacks test soak costs mutants fuzz fuzz-module worker rust-worker spin size size-engine bench-engine bench-edge lint clean-state setup
 
 PORT ?= 8787
 WORKER := target/worker/release
@@ -70,10 +70,11 @@ size-engine: setup ## print what the engine alone weighs as wasm; CHECK=1 fails 
 bench-engine: setup ## the decision engine beside its peers (QUICK=1, CHECK=1, WRITE=1, ROWS=…: tests/bench/README.md)
 	@node tests/bench/engine/run.mjs $(ROWS)
 
-bench-worker: setup ## CPU per answer in workerd, against JavaScript workers
-	@cargo build --locked --quiet -p usher
+bench-edge: setup ## the edge beside hand-written workers (QUICK=1, CHECK=1, WRITE=1, ROWS=…: tests/bench/README.md)
+	@cargo build --locked --quiet --release -p usher
 	@node edge-worker/cloudflare/build.mjs $(WORKER) >/dev/null
-	@node tests/bench/worker.mjs --dist $(WORKER)
+	@npm --prefix tests/bench/edge ci --silent --no-audit --no-fund
+	@node tests/bench/edge/run.mjs $(ROWS)
 
 lint: setup ## formatting and lints
 	@cargo fmt --all --check
