@@ -1,4 +1,5 @@
-//! Rates for callers by public keys, per source: a source that sends without end does not affect others.
+//! Rates for callers by public keys, per source, so that a source that sends without end does not affect others; and those
+//! of server keys that have one.
 //!
 //! A source may use [`RATE_SECONDS`] of its rate at once; what it used is refilled second by second. So a page may send
 //! what it collected offline, but not a stream above the rate. Everything is in memory: it starts over with the
@@ -7,7 +8,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::limits::{BATCH_EVENTS_MAX, RATE_SECONDS, SOURCES_MAX};
-use crate::message::Ambient;
+use crate::message::{Ambient, Payer};
 
 /// The rates of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +25,7 @@ impl Default for Rates {
     }
 }
 
-/// The use of rates by source.
+/// The use of rates by source and key.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
     rates: Rates,
@@ -75,17 +76,30 @@ impl Meter {
         self.rates = rates;
     }
 
-    /// Takes this many events from a source's rate.
+    /// The rates of this caller.
+    fn rates_of(&self, payer: &Payer<'_>) -> Rates {
+        match payer {
+            Payer::Source(_) => self.rates,
+            Payer::Key { events, .. } => Rates { events: *events, new_profiles: 0 },
+        }
+    }
+
+    /// Takes this many events from a caller's rate.
     ///
     /// # Errors
     ///
     /// The number of seconds until it may retry; nothing was taken.
-    pub(crate) fn take_events(&mut self, source: &str, events: usize, ambient: &Ambient) -> Result<(), u64> {
-        let rate = u64::from(self.rates.events);
+    pub(crate) fn take_events(
+        &mut self,
+        payer: &Payer<'_>,
+        events: usize,
+        ambient: &Ambient,
+    ) -> Result<(), u64> {
+        let rate = u64::from(self.rates_of(payer).events);
         if rate == 0 || events == 0 {
             return Ok(());
         }
-        let used = self.used(source, ambient);
+        let used = self.used(payer, ambient);
         let wanted = used.events.saturating_add(thousandths(events));
         let most = most(rate);
         if wanted > most {
@@ -95,43 +109,43 @@ impl Meter {
         Ok(())
     }
 
-    /// The number of seconds until a source may send one event; None: it may now. Nothing is taken.
-    pub(crate) fn wait(&self, source: &str, ambient: &Ambient) -> Option<u64> {
-        let rate = u64::from(self.rates.events);
+    /// The number of seconds until a caller may send one event; None: it may now. Nothing is taken.
+    pub(crate) fn wait(&self, payer: &Payer<'_>, ambient: &Ambient) -> Option<u64> {
+        let rate = u64::from(self.rates_of(payer).events);
         if rate == 0 || self.used.is_empty() {
             return None;
         }
-        let hash = self.hash(source);
+        let hash = self.hash(payer);
         let mut used = *self.set(hash).iter().find(|used| used.hash == hash)?;
         let refilled = used.passed(ambient.now_ms).saturating_mul(rate);
         let over = (used.events.saturating_sub(refilled) + thousandths(1)).saturating_sub(most(rate));
         (over > 0).then(|| over.div_ceil(rate * 1_000))
     }
 
-    /// The number of new profiles that a source may still create; None: unlimited.
-    pub(crate) fn new_profiles_left(&mut self, source: &str, ambient: &Ambient) -> Option<usize> {
-        let most = u64::from(self.rates.new_profiles) * PROFILE;
+    /// The number of new profiles that a caller may still create; None: unlimited.
+    pub(crate) fn new_profiles_left(&mut self, payer: &Payer<'_>, ambient: &Ambient) -> Option<usize> {
+        let most = u64::from(self.rates_of(payer).new_profiles) * PROFILE;
         (most > 0).then(|| {
-            let left = most.saturating_sub(self.used(source, ambient).new_profiles) / PROFILE;
+            let left = most.saturating_sub(self.used(payer, ambient).new_profiles) / PROFILE;
             usize::try_from(left).unwrap_or(usize::MAX)
         })
     }
 
-    pub(crate) fn made_profiles(&mut self, source: &str, profiles: usize, ambient: &Ambient) {
-        if profiles > 0 && self.rates.new_profiles > 0 {
-            let used = self.used(source, ambient);
+    pub(crate) fn made_profiles(&mut self, payer: &Payer<'_>, profiles: usize, ambient: &Ambient) {
+        if profiles > 0 && self.rates_of(payer).new_profiles > 0 {
+            let used = self.used(payer, ambient);
             let made = u64::try_from(profiles).unwrap_or(u64::MAX).saturating_mul(PROFILE);
             used.new_profiles = used.new_profiles.saturating_add(made);
         }
     }
 
-    /// The current use of a source. Without a free slot, the least recently seen source is dropped.
-    fn used(&mut self, source: &str, ambient: &Ambient) -> &mut Used {
+    /// The current use of a caller. Without a free slot, the least recently seen one is dropped.
+    fn used(&mut self, payer: &Payer<'_>, ambient: &Ambient) -> &mut Used {
         if self.used.is_empty() {
             self.seed = ambient.entropy;
             self.used = vec![Used::default(); SOURCES_MAX];
         }
-        let hash = self.hash(source);
+        let hash = self.hash(payer);
         let first = self.first(hash);
         let set = self.set(hash);
         let known = set.iter().position(|used| used.hash == hash);
@@ -139,7 +153,7 @@ impl Meter {
             let oldest = set.iter().enumerate().min_by_key(|(_, used)| used.at_ms);
             oldest.map_or(0, |(way, _)| way)
         });
-        let rates = self.rates;
+        let rates = self.rates_of(payer);
         let used = &mut self.used[first + way];
         if known.is_none() {
             let (at_ms, latest_ms) = (ambient.now_ms, ambient.now_ms);
@@ -163,8 +177,14 @@ impl Meter {
         usize::try_from(hash % sets as u64).unwrap_or(0) * WAYS
     }
 
-    fn hash(&self, source: &str) -> u64 {
-        let digest = Sha256::new().chain_update(self.seed).chain_update(source.as_bytes()).finalize();
+    fn hash(&self, payer: &Payer<'_>) -> u64 {
+        let seeded = Sha256::new().chain_update(self.seed);
+        let digest = match payer {
+            Payer::Source(source) => seeded.chain_update(source.as_bytes()),
+            // No source is a NUL and eight bytes.
+            Payer::Key { id, .. } => seeded.chain_update([0]).chain_update(id.to_le_bytes()),
+        }
+        .finalize();
         let hash = digest.iter().take(8).fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
         hash.max(1)
     }
@@ -187,37 +207,57 @@ mod tests {
         Ambient { now_ms: 1_790_000_000_000 + ms, entropy: [3; 32] }
     }
 
+    fn of(source: &str) -> Payer<'static> {
+        Payer::Source(source.to_owned().into())
+    }
+
+    #[test]
+    fn a_key_has_its_own_rate_and_makes_any_number_of_profiles() {
+        let mut meter = Meter::default();
+        meter.set_rates(Rates { events: 1, new_profiles: 1 });
+        let (key, other) = (Payer::Key { id: 7, events: 20 }, Payer::Key { id: 8, events: 20 });
+        assert_eq!(meter.take_events(&key, 1_200, &at(0)), Ok(()));
+        assert_eq!((meter.take_events(&key, 21, &at(0)), meter.wait(&key, &at(0))), (Err(2), Some(1)));
+        assert_eq!(meter.take_events(&key, 20, &at(1_000)), Ok(()));
+        assert_eq!(meter.take_events(&other, 500, &at(0)), Ok(()));
+        assert_eq!(meter.take_events(&of("7"), 500, &at(0)), Ok(()));
+        meter.made_profiles(&key, 5_000, &at(0));
+        assert_eq!(meter.new_profiles_left(&key, &at(0)), None);
+        // It is told apart by its id alone: a rate that was raised in the secret holds at once.
+        assert_eq!(meter.take_events(&Payer::Key { id: 7, events: 40 }, 1_200, &at(1_000)), Ok(()));
+    }
+
     #[test]
     fn a_source_has_a_minute_at_once_and_then_its_rate() {
         let mut meter = Meter::default();
         for _ in 0..12 {
-            assert_eq!(meter.take_events("a", 500, &at(0)), Ok(()));
+            assert_eq!(meter.take_events(&of("a"), 500, &at(0)), Ok(()));
         }
-        assert_eq!(meter.take_events("a", 1, &at(0)), Err(1));
-        assert_eq!(meter.take_events("a", 500, &at(0)), Err(5));
+        assert_eq!(meter.take_events(&of("a"), 1, &at(0)), Err(1));
+        assert_eq!(meter.take_events(&of("a"), 500, &at(0)), Err(5));
         // Other sources have rates of their own.
-        assert_eq!(meter.take_events("b", 500, &at(0)), Ok(()));
-        assert_eq!(meter.take_events("a", 100, &at(999)), Err(1));
-        assert_eq!(meter.take_events("a", 100, &at(1_000)), Ok(()));
+        assert_eq!(meter.take_events(&of("b"), 500, &at(0)), Ok(()));
+        assert_eq!(meter.take_events(&of("a"), 100, &at(999)), Err(1));
+        assert_eq!(meter.take_events(&of("a"), 100, &at(1_000)), Ok(()));
         // A refused request costs nothing, and a clock that goes back refills nothing.
-        assert_eq!(meter.take_events("a", 1, &at(-60_000)), Err(1));
-        assert_eq!(meter.take_events("a", 1, &at(1_000)), Err(1));
-        assert_eq!(meter.take_events("a", 1, &at(1_010)), Ok(()));
+        assert_eq!(meter.take_events(&of("a"), 1, &at(-60_000)), Err(1));
+        assert_eq!(meter.take_events(&of("a"), 1, &at(1_000)), Err(1));
+        assert_eq!(meter.take_events(&of("a"), 1, &at(1_010)), Ok(()));
     }
 
     #[test]
     fn the_wait_of_a_source_is_that_of_one_event() {
         let mut meter = Meter::default();
-        assert_eq!(meter.wait("a", &at(0)), None);
-        assert_eq!(meter.take_events("a", 6_000, &at(0)), Ok(()));
+        assert_eq!(meter.wait(&of("a"), &at(0)), None);
+        assert_eq!(meter.take_events(&of("a"), 6_000, &at(0)), Ok(()));
         for ms in [0, 9, 10, 500] {
-            assert_eq!(meter.wait("a", &at(ms)), (ms < 10).then_some(1), "{ms}");
+            assert_eq!(meter.wait(&of("a"), &at(ms)), (ms < 10).then_some(1), "{ms}");
         }
-        assert_eq!(meter.wait("b", &at(0)), None);
+        assert_eq!(meter.wait(&of("b"), &at(0)), None);
         // It takes nothing, and refills nothing.
-        assert_eq!(meter.take_events("a", 1, &at(10)), Ok(()));
-        assert_eq!(meter.wait("a", &at(10)), Some(1));
-        assert_eq!(meter.take_events("a", 1, &at(10)), Err(1));
+        assert_eq!(meter.take_events(&of("a"), 1, &at(10)), Ok(()));
+        assert_eq!(meter.wait(&of("a"), &at(10)), Some(1));
+        assert_eq!(meter.take_events(&of("a"), 1, &at(10)), Err(1));
     }
 
     #[test]
@@ -225,65 +265,65 @@ mod tests {
         for back_ms in [1_i64, 1_000, 59_999, 60_000, 60_001, 90_000, 3_600_000] {
             let mut meter = Meter::default();
             meter.set_rates(Rates { events: 10, new_profiles: 60 });
-            assert_eq!(meter.take_events("a", 600, &at(0)), Ok(()));
-            meter.made_profiles("a", 60, &at(0));
+            assert_eq!(meter.take_events(&of("a"), 600, &at(0)), Ok(()));
+            meter.made_profiles(&of("a"), 60, &at(0));
             for _ in 0..3 {
-                assert!(meter.take_events("a", 1, &at(-back_ms)).is_err(), "{back_ms}");
-                assert!(meter.take_events("a", 1, &at(0)).is_err(), "{back_ms}");
-                assert_eq!(meter.new_profiles_left("a", &at(0)), Some(0), "{back_ms}");
+                assert!(meter.take_events(&of("a"), 1, &at(-back_ms)).is_err(), "{back_ms}");
+                assert!(meter.take_events(&of("a"), 1, &at(0)).is_err(), "{back_ms}");
+                assert_eq!(meter.new_profiles_left(&of("a"), &at(0)), Some(0), "{back_ms}");
             }
-            assert_eq!(meter.take_events("a", 10, &at(1_000)), Ok(()), "{back_ms}");
+            assert_eq!(meter.take_events(&of("a"), 10, &at(1_000)), Ok(()), "{back_ms}");
         }
         // Set back for an hour, it refills second by second all the same.
         let mut meter = Meter::default();
         meter.set_rates(Rates { events: 10, new_profiles: 60 });
-        assert_eq!(meter.take_events("a", 600, &at(0)), Ok(()));
-        assert!(meter.take_events("a", 1, &at(-3_600_000)).is_err());
-        assert_eq!(meter.take_events("a", 10, &at(-3_599_000)), Ok(()));
+        assert_eq!(meter.take_events(&of("a"), 600, &at(0)), Ok(()));
+        assert!(meter.take_events(&of("a"), 1, &at(-3_600_000)).is_err());
+        assert_eq!(meter.take_events(&of("a"), 10, &at(-3_599_000)), Ok(()));
     }
 
     #[test]
     fn who_calls_often_gets_new_profiles_back() {
         let mut meter = Meter::default();
         meter.set_rates(Rates { events: 100, new_profiles: 10 });
-        meter.made_profiles("a", 10, &at(0));
+        meter.made_profiles(&of("a"), 10, &at(0));
         // 10 a minute are one in 6 s; it calls each millisecond.
         for ms in 1..6_000 {
-            assert_eq!(meter.new_profiles_left("a", &at(ms)), Some(0), "{ms}");
+            assert_eq!(meter.new_profiles_left(&of("a"), &at(ms)), Some(0), "{ms}");
         }
-        assert_eq!(meter.new_profiles_left("a", &at(6_000)), Some(1));
+        assert_eq!(meter.new_profiles_left(&of("a"), &at(6_000)), Some(1));
     }
 
     #[test]
     fn a_batch_can_always_come() {
         let mut meter = Meter::default();
         meter.set_rates(Rates { events: 1, new_profiles: 0 });
-        assert_eq!(meter.take_events("a", 500, &at(0)), Ok(()));
-        assert_eq!(meter.take_events("a", 10, &at(0)), Err(10));
-        assert_eq!(meter.new_profiles_left("a", &at(0)), None);
+        assert_eq!(meter.take_events(&of("a"), 500, &at(0)), Ok(()));
+        assert_eq!(meter.take_events(&of("a"), 10, &at(0)), Err(10));
+        assert_eq!(meter.new_profiles_left(&of("a"), &at(0)), None);
         meter.set_rates(Rates { events: 0, new_profiles: 1 });
-        assert_eq!(meter.take_events("a", 1_000_000, &at(0)), Ok(()));
+        assert_eq!(meter.take_events(&of("a"), 1_000_000, &at(0)), Ok(()));
     }
 
     #[test]
     fn new_profiles_have_a_bound_of_their_own() {
         let mut meter = Meter::default();
-        assert_eq!(meter.new_profiles_left("a", &at(0)), Some(3_000));
-        meter.made_profiles("a", 2_999, &at(0));
-        assert_eq!(meter.new_profiles_left("a", &at(0)), Some(1));
-        meter.made_profiles("a", 1, &at(0));
-        assert_eq!(meter.new_profiles_left("a", &at(19)), Some(0));
-        assert_eq!(meter.new_profiles_left("a", &at(20)), Some(1));
-        assert_eq!(meter.new_profiles_left("b", &at(20)), Some(3_000));
-        assert_eq!(meter.new_profiles_left("a", &at(60_000)), Some(3_000));
+        assert_eq!(meter.new_profiles_left(&of("a"), &at(0)), Some(3_000));
+        meter.made_profiles(&of("a"), 2_999, &at(0));
+        assert_eq!(meter.new_profiles_left(&of("a"), &at(0)), Some(1));
+        meter.made_profiles(&of("a"), 1, &at(0));
+        assert_eq!(meter.new_profiles_left(&of("a"), &at(19)), Some(0));
+        assert_eq!(meter.new_profiles_left(&of("a"), &at(20)), Some(1));
+        assert_eq!(meter.new_profiles_left(&of("b"), &at(20)), Some(3_000));
+        assert_eq!(meter.new_profiles_left(&of("a"), &at(60_000)), Some(3_000));
     }
 
     #[test]
     fn any_number_of_sources_takes_the_same_memory() {
         let mut meter = Meter::default();
-        assert_eq!(meter.take_events("steady", 500, &at(0)), Ok(()));
+        assert_eq!(meter.take_events(&of("steady"), 500, &at(0)), Ok(()));
         for source in 0..100_000 {
-            assert_eq!(meter.take_events(&format!("s{source}"), 500, &at(source)), Ok(()));
+            assert_eq!(meter.take_events(&of(&format!("s{source}")), 500, &at(source)), Ok(()));
         }
         assert_eq!(meter.used.len(), SOURCES_MAX);
     }

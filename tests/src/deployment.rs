@@ -22,6 +22,8 @@ const PLAIN_KEY: &str = "1/1111111111111111111111111111111111111111";
 const ELSEWHERE_KEY: &str = "1/7777777777777777777777777777777777777777";
 /// A server key that names what it may ask for.
 const LIMITED_KEY: &str = "1/2222222222222222222222222222222222222222";
+/// A server key with a rate of its own: 10 events a second.
+const PACED_KEY: &str = "1/4444444444444444444444444444444444444444";
 /// A private token that names what it may ask for.
 const PICKY_TOKEN: &str = "1/demo/33333333333333333333333333333333";
 
@@ -66,6 +68,8 @@ impl Keys {
                  "scopes": ["personalize", "sensitive", "import", "explain", "read", "erase"]},
                 {"kind": "server", "sha256": hash_of(LIMITED_KEY), "account": "1", "audience": "*", "personalizations": ["cart_recovery", "web_personalization"],
                  "scopes": ["personalize", "sensitive", "import", "explain", "read", "erase"]},
+                {"kind": "server", "sha256": hash_of(PACED_KEY), "account": "1", "audience": "*", "events_per_second": 10,
+                 "scopes": ["personalize", "sensitive", "import", "explain"]},
                 {"kind": "token", "sha256": hash_of(PICKY_TOKEN), "account": "1", "audience": audience,
                  "personalizations": ["product_recommendations", "banners"]},
             ],
@@ -90,6 +94,8 @@ impl Keys {
             "limited" => vec![bearer(LIMITED_KEY)],
             "limited-with-token" => vec![bearer(LIMITED_KEY), token("private_token")],
             "limited-picky" => vec![bearer(LIMITED_KEY), ("wp13n-token", PICKY_TOKEN.to_owned())],
+            "paced" => vec![bearer(PACED_KEY)],
+            "paced-with-token" => vec![bearer(PACED_KEY), token("private_token")],
             "picky" => vec![td1("write_key"), ("wp13n-token", PICKY_TOKEN.to_owned())],
             "picky-server" => vec![td1("server_key"), ("wp13n-token", PICKY_TOKEN.to_owned())],
             "browser" => vec![td1("write_key"), token("public_token"), origin()],

@@ -94,11 +94,17 @@ impl Credentials {
 
     /// The secret of a deployment: `USHER_KEYS`, with a hash in the place of every key.
     ///
-    /// Every key is good for this audience alone; tokens may ask for these personalizations, or for all where none is named.
+    /// Every key is good for this audience alone; tokens may ask for these personalizations, or for all where none is named. The
+    /// server key has this rate, in events per second, or none.
     ///
     /// # Errors
     /// When the operating system gives no randomness for the signing key.
-    pub(crate) fn secret(&self, audience: &str, personalizations: &[String]) -> Result<String, Failure> {
+    pub(crate) fn secret(
+        &self,
+        audience: &str,
+        personalizations: &[String],
+        server_rate: Option<u32>,
+    ) -> Result<String, Failure> {
         let account = self.write_key.split('/').next().unwrap_or("1");
         let origins = &self.allowed_origins;
         let mut secret = serde_json::json!({
@@ -115,10 +121,14 @@ impl Credentials {
                 {"kind": "admin", "sha256": hash(&self.admin_key), "audience": audience},
             ],
         });
-        if !personalizations.is_empty() {
-            let records = secret["keys"].as_array_mut().into_iter().flatten();
-            for token in records.filter(|record| record["kind"] == "token") {
-                token["personalizations"] = personalizations.into();
+        for record in secret["keys"].as_array_mut().into_iter().flatten() {
+            if record["kind"] == "token" && !personalizations.is_empty() {
+                record["personalizations"] = personalizations.into();
+            }
+            if record["kind"] == "server"
+                && let Some(rate) = server_rate
+            {
+                record["events_per_second"] = rate.into();
             }
         }
         Ok(secret.to_string())

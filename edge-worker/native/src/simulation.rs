@@ -58,7 +58,7 @@ impl Simulation {
             allowed_origins: vec![ORIGIN.to_owned()],
         };
         let audience = definition.audience.id.clone();
-        let mut edge = Edge::new(Some(&credentials.secret(&audience, &[])?), false);
+        let mut edge = Edge::new(Some(&credentials.secret(&audience, &[], None)?), false);
         let bundle = bundle_of(definition).map_err(Failure::new)?;
         let pointer = Pointer { audience: audience.clone(), number: 1, hash: secrets::hash(&bundle) };
         edge.install(&pointer, bundle).map_err(Failure::new)?;

@@ -7,6 +7,7 @@ use usher_engine::{Access, Plan};
 use crate::error::{Refusal, Refused, Result};
 use crate::host::Head;
 use crate::keys::{KeyRecord, Keyring, Kind, Preview, Scope};
+use crate::message::Payer;
 use crate::wire::query;
 
 /// The callers that a route admits.
@@ -69,6 +70,8 @@ pub(super) struct Caller<'a> {
     pub(super) token_names_personalizations: bool,
     /// True for a server key: it is evidence for the keys of its events.
     pub(super) is_server: bool,
+    /// The rate of the server key, if it has one.
+    pub(super) own_rate: Option<Payer<'static>>,
     /// The access to sensitive values.
     pub(super) access: Access,
 }
@@ -84,6 +87,7 @@ impl<'a> Caller<'a> {
             allowed: [Some(key), token].map(|record| record?.personalizations.as_deref()),
             token_names_personalizations: token.is_some_and(|token| token.personalizations.is_some()),
             is_server,
+            own_rate: key.own_rate().map(|(id, events)| Payer::Key { id, events }),
             access: Access { server_route: is_server, sensitive_scope: key.may(Scope::Sensitive) },
         }
     }

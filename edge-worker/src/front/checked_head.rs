@@ -2,6 +2,7 @@
 
 use super::auth::Caller;
 use crate::host::{Head, SOURCE_HEADER};
+use crate::message::Payer;
 
 /// Path parameters, headers and caller of a request that its route accepts.
 #[derive(Debug)]
@@ -13,8 +14,12 @@ pub(super) struct CheckedHead<'a> {
 }
 
 impl<'a> CheckedHead<'a> {
-    /// Where a caller by a public key or token is, if the host knows it.
-    pub(super) fn source(&self) -> Option<&'a str> {
-        self.head.header(SOURCE_HEADER).filter(|_| !self.caller.is_server)
+    /// The rate that the caller draws on: that of its source, if it calls by a public key or token and the host knows where
+    /// it is; a server key's own, if it has one.
+    pub(super) fn payer(&self) -> Option<Payer<'a>> {
+        if self.caller.is_server {
+            return self.caller.own_rate.clone();
+        }
+        self.head.header(SOURCE_HEADER).map(|source| Payer::Source(source.into()))
     }
 }

@@ -69,8 +69,8 @@ pub(super) fn to_writer(
 ) -> Step {
     let head = &admitted.head;
     let mut facts = head.edge_context();
-    if let Some(source) = admitted.source() {
-        facts.push((SOURCE_FACT.to_owned(), source.to_owned()));
+    if let Some(payer) = admitted.payer() {
+        facts.push((SOURCE_FACT.to_owned(), payer.to_text()));
     }
     let message = Message::Writer(ToWriter::Events(Events {
         ambient: head.ambient,

@@ -79,7 +79,7 @@ pub(super) fn look_up(
         origin: caller.origin,
         shape,
         is_server: caller.is_server,
-        source: admitted.source(),
+        payer: admitted.payer(),
     };
     Ok(Step::LookUp(Box::new(lookup::prepare(edge, request)?)))
 }

@@ -25,6 +25,7 @@ use crate::edge::Edge;
 use crate::error::{Refusal, Refused};
 use crate::host::{Head, Request, Step};
 use crate::lookup;
+use crate::message::Payer;
 #[cfg(feature = "fault")]
 use crate::plane::HAS_CONTROL_PLANE;
 use crate::wire::Response;
@@ -64,12 +65,12 @@ impl Admitted<'_> {
 
     /// True if the request draws on its source's rate.
     pub fn is_metered(&self) -> bool {
-        self.metered_source().is_some()
+        matches!(self.payer(), Some(Payer::Source(_)))
     }
 
-    /// The source whose rate the request draws on.
-    fn metered_source(&self) -> Option<&str> {
-        self.checked.source().filter(|_| self.route.callers.include_public_keys())
+    /// The rate that the request draws on.
+    fn payer(&self) -> Option<Payer<'_>> {
+        self.checked.payer().filter(|_| self.route.callers.include_public_keys())
     }
 }
 
@@ -147,7 +148,7 @@ pub fn admit<'a>(edge: &'a Edge, head: &Head<'a>) -> Result<Admitted<'a>, Respon
 pub fn serve(edge: &Edge, admitted: &Admitted<'_>, body: &[u8]) -> Step {
     // Where the rate is used up the body is not looked at.
     let ambient = &admitted.checked.head.ambient;
-    if let Some(seconds) = admitted.metered_source().and_then(|source| edge.meter.wait(source, ambient)) {
+    if let Some(seconds) = admitted.payer().and_then(|payer| edge.meter.wait(&payer, ambient)) {
         let origin = admitted.checked.caller.origin;
         return Step::Respond(over_rate(admitted.route.family, origin, seconds));
     }
@@ -161,7 +162,7 @@ pub fn serve(edge: &Edge, admitted: &Admitted<'_>, body: &[u8]) -> Step {
     })
 }
 
-/// The answer to a request that was refused before any message, charged to its source's rate as one event: reading a body
+/// The answer to a request that was refused before any message, charged to its caller's rate as one event: reading a body
 /// costs as much when it is refused. A refusal by the head alone costs nothing.
 pub fn charge(edge: &mut Edge, head: &Head<'_>, answer: Response) -> Response {
     let charged = if is_charged(&answer) { charge_refusal(edge, head) } else { Ok(()) };
@@ -181,14 +182,14 @@ pub fn is_charged(answer: &Response) -> bool {
 /// The answer in place of the refusal when the rate is used up.
 pub fn charge_refusal(edge: &mut Edge, head: &Head<'_>) -> Result<(), Response> {
     let Ok(admitted) = admit(edge, head) else { return Ok(()) };
-    let Some(source) = admitted.metered_source() else { return Ok(()) };
+    let Some(payer) = admitted.payer() else { return Ok(()) };
     let ambient = admitted.checked.head.ambient;
-    if let Some(seconds) = edge.meter.wait(source, &ambient) {
+    if let Some(seconds) = edge.meter.wait(&payer, &ambient) {
         return Err(over_rate(admitted.route.family, admitted.checked.caller.origin, seconds));
     }
-    let source = source.to_owned();
+    let payer = payer.into_owned();
     // It fits, as there was no wait.
-    let _ = edge.meter.take_events(&source, 1, &ambient);
+    let _ = edge.meter.take_events(&payer, 1, &ambient);
     Ok(())
 }
 
@@ -197,7 +198,7 @@ fn over_rate(family: Family, origin: Option<&str>, seconds: u64) -> Response {
     refuse(family, &refused).header("retry-after", seconds.to_string())
 }
 
-/// Takes a lookup from its source's rate, as one event ([`lookup::meter`]): for hosts with a module of the control plane,
+/// Takes a lookup from its caller's rate, as one event ([`lookup::meter`]): for hosts with a module of the control plane,
 /// which finds lookups, too. Sources are counted in one place.
 ///
 /// # Errors
@@ -205,10 +206,10 @@ fn over_rate(family: Family, origin: Option<&str>, seconds: u64) -> Response {
 /// The answer when too little is left.
 pub fn meter(edge: &mut Edge, head: &Head<'_>) -> Result<(), Response> {
     let admitted = admit(edge, head)?;
-    let (source, ambient) = (admitted.checked.source().map(str::to_owned), admitted.checked.head.ambient);
+    let (payer, ambient) = (admitted.checked.payer().map(Payer::into_owned), admitted.checked.head.ambient);
     let origin = admitted.checked.caller.origin.map(str::to_owned);
     let family = admitted.route.family;
-    lookup::take(edge, source.as_deref(), &ambient)
+    lookup::take(edge, payer.as_ref(), &ambient)
         .map_err(|seconds| over_rate(family, origin.as_deref(), seconds))
 }
 

@@ -4,7 +4,8 @@
 //! {"signing_key": "64 hex digits",
 //!  "keys": [{"kind": "write", "sha256": "…", "account": "1", "audience": "1069944", "origins": ["https://shop.example"]},
 //!           {"kind": "token", "sha256": "…", "account": "1", "audience": "1069944", "public": true, "origins": […]},
-//!           {"kind": "server", "sha256": "…", "account": "1", "audience": "1069944", "scopes": ["personalize", "import"]},
+//!           {"kind": "server", "sha256": "…", "account": "1", "audience": "1069944", "scopes": ["personalize", "import"],
+//!            "events_per_second": 200},
 //!           {"kind": "admin", "sha256": "…", "audience": "*"}]}
 //! ```
 //! Every record names its audience; `"*"` means all of them, which an absent name never does, and which tokens may not
@@ -44,6 +45,8 @@ pub(crate) struct KeyRecord {
     /// The personalizations that it may ask for; None: all.
     pub(crate) personalizations: Option<Vec<String>>,
     scopes: Vec<Scope>,
+    /// The rate of a server key; 0: none.
+    events_per_second: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,8 +95,17 @@ impl FromValue for Secret {
 
 impl FromValue for KeyRecord {
     fn read(value: &Value, reading: &mut Reading) -> KeyRecord {
-        let known =
-            ["kind", "sha256", "account", "audience", "public", "origins", "personalizations", "scopes"];
+        let known = [
+            "kind",
+            "sha256",
+            "account",
+            "audience",
+            "public",
+            "origins",
+            "personalizations",
+            "scopes",
+            "events_per_second",
+        ];
         let fields = Fields::of(value, &known, reading);
         let Hash(sha256) = fields.required("sha256", reading);
         KeyRecord {
@@ -105,6 +117,7 @@ impl FromValue for KeyRecord {
             origins: fields.or("origins", Vec::new(), reading),
             personalizations: fields.or("personalizations", None, reading),
             scopes: fields.or("scopes", Vec::new(), reading),
+            events_per_second: fields.or("events_per_second", 0, reading),
         }
     }
 }
@@ -185,6 +198,11 @@ impl Keyring {
                     ));
                 }
             };
+            if record.events_per_second > 0 && record.kind != Kind::Server {
+                return Err(format!(
+                    "USHER_KEYS: keys[{index}] has `events_per_second`, which only a server key has of its own"
+                ));
+            }
             for origin in &mut record.origins {
                 *origin = serialized(origin).into_owned();
             }
@@ -237,6 +255,13 @@ impl KeyRecord {
 
     pub(crate) fn may(&self, scope: Scope) -> bool {
         self.kind == Kind::Server && self.scopes.contains(&scope)
+    }
+
+    /// The rate of a server key that has one, in events per second, after a number that tells the key from others.
+    pub(crate) fn own_rate(&self) -> Option<(u64, u32)> {
+        let [a, b, c, d, e, f, g, h, ..] = self.sha256;
+        let id = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+        (self.events_per_second > 0).then_some((id, self.events_per_second))
     }
 
     pub(crate) fn covers(&self, audience: &str) -> bool {
@@ -309,6 +334,31 @@ mod tests {
             assert!(one.records[0].covers("7") && !one.records[0].covers("8"));
             let all = read(&format!(r#""kind":"{kind}","audience":"*""#));
             assert_eq!(all.as_ref().is_ok_and(|ring| ring.records[0].covers("8")), kind != "token");
+        }
+    }
+
+    #[test]
+    fn only_a_server_key_has_a_rate_of_its_own() {
+        let read = |kind: &str, rate: &str| {
+            let record = format!(
+                r#"{{"kind":"{kind}","audience":"7","sha256":"{}","events_per_second":{rate}}}"#,
+                "ab".repeat(32)
+            );
+            Keyring::read(
+                Some(&format!(r#"{{"signing_key":"{}","keys":[{record}]}}"#, "07".repeat(32))),
+                false,
+            )
+        };
+        let rate = |kind, rate| read(kind, rate).ok().unwrap().records[0].own_rate();
+        let id = u64::from_le_bytes([0xab; 8]);
+        assert_eq!(rate("server", "200"), Some((id, 200)));
+        assert_eq!((rate("server", "0"), rate("write", "0")), (None, None));
+        for kind in ["write", "token", "admin"] {
+            let refused = read(kind, "200").err().unwrap();
+            assert!(refused.contains("keys[0] has `events_per_second`"), "{refused}");
+        }
+        for bad in ["-1", "1.5", "\"9\"", "4294967296"] {
+            assert!(read("server", bad).is_err(), "{bad}");
         }
     }
 

@@ -12,7 +12,7 @@ use usher_engine::{Access, Event, Plan, SentAt};
 use crate::edge::Edge;
 use crate::error::Refusal;
 use crate::keys::Seen;
-use crate::message::Ambient;
+use crate::message::{Ambient, Payer};
 use crate::wire::Response;
 
 /// A lookup that needs a snapshot.
@@ -35,8 +35,8 @@ pub struct PendingLookup {
     seen: Option<Seen>,
     shape: Shape,
     origin: Option<String>,
-    /// The source that it draws from; None: nobody counts it.
-    source: Option<String>,
+    /// The rate that it draws on; None: nobody counts it.
+    payer: Option<Payer<'static>>,
 }
 
 /// The shape of a lookup's answer. All but the first take the control plane.
@@ -63,21 +63,21 @@ impl Shape {
     }
 }
 
-/// Takes a lookup from its source's rate, as one event.
+/// Takes a lookup from its caller's rate, as one event.
 ///
 /// # Errors
 ///
 /// The answer when too little is left.
 pub fn meter(edge: &mut Edge, lookup: &PendingLookup) -> Result<(), Response> {
-    take(edge, lookup.source.as_deref(), &lookup.ambient).map_err(|seconds| {
+    take(edge, lookup.payer.as_ref(), &lookup.ambient).map_err(|seconds| {
         let response = lookup.shape.refused(Refusal::RATE).with_cors(lookup.origin.as_deref());
         response.header("retry-after", seconds.to_string())
     })
 }
 
-/// The same for the lookup of a source; `Err` are the seconds after which enough is left.
-pub(crate) fn take(edge: &mut Edge, source: Option<&str>, ambient: &Ambient) -> Result<(), u64> {
-    source.map_or(Ok(()), |source| edge.meter.take_events(source, 1, ambient))
+/// The same for the lookup of a caller; `Err` are the seconds after which enough is left.
+pub(crate) fn take(edge: &mut Edge, payer: Option<&Payer<'_>>, ambient: &Ambient) -> Result<(), u64> {
+    payer.map_or(Ok(()), |payer| edge.meter.take_events(payer, 1, ambient))
 }
 
 /// An event that a lookup names.

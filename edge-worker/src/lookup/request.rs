@@ -7,7 +7,7 @@ use super::{NamedEvent, PendingLookup, Shape};
 use crate::edge::{Edge, Running};
 use crate::error::{Refusal, Refused};
 use crate::keys::Seen;
-use crate::message::{Ambient, KeyOf, Message, SnapshotRequest, ToWriter};
+use crate::message::{Ambient, KeyOf, Message, Payer, SnapshotRequest, ToWriter};
 use crate::shard;
 
 type Result<T> = std::result::Result<T, Refused>;
@@ -31,8 +31,8 @@ pub(crate) struct LookupRequest<'a> {
     pub(crate) shape: Shape,
     /// True for a server key, whoever the token speaks for.
     pub(crate) is_server: bool,
-    /// Where a caller by a public key or token is, if the host knows it.
-    pub(crate) source: Option<&'a str>,
+    /// The rate that the caller draws on, if any.
+    pub(crate) payer: Option<Payer<'a>>,
 }
 
 /// Reads the visitor, event and inputs of a lookup.
@@ -93,7 +93,7 @@ pub(crate) fn prepare(edge: &Edge, request: LookupRequest<'_>) -> Result<Pending
         seen,
         shape: request.shape,
         origin: request.origin.map(str::to_owned),
-        source: request.source.map(str::to_owned),
+        payer: request.payer.map(Payer::into_owned),
     };
     Ok(lookup)
 }

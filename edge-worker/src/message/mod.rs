@@ -1,9 +1,11 @@
 //! Messages from the front to a writer or to the control object, and the types that both use.
 
 mod codec;
+mod payer;
 mod snapshot;
 
 pub(crate) use codec::{Received, Unreadable, is_of_control_plane};
+pub(crate) use payer::Payer;
 pub(crate) use snapshot::Snapshot;
 
 use crate::form::Form;
@@ -94,7 +96,7 @@ pub(crate) fn restore(audience: &str, number: u64, hash: &str, form: Form) -> Ve
     Message::Control(ToControl::Raise { audience, above: number, lost }).encode(form)
 }
 
-/// The name of the fact that carries the source.
+/// The name of the fact that carries whose rate is drawn on.
 pub(crate) const SOURCE_FACT: &str = ".source";
 
 /// Events of one table to ingest.
@@ -117,11 +119,11 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    /// Takes out the source of a caller by a public key. It is among the facts of the request, under a name that no
-    /// criterion can have, so that a writer of the previous build also reads the message.
-    pub(crate) fn take_source(&mut self) -> Option<String> {
+    /// Takes out whose rate the events draw on. It is among the facts of the request, under a name that no criterion can
+    /// have, so that a writer of the previous build also reads the message.
+    pub(crate) fn take_payer(&mut self) -> Option<Payer<'static>> {
         let at = self.edge.iter().position(|(name, _)| name == SOURCE_FACT)?;
-        Some(self.edge.remove(at).1).filter(|_| !self.server)
+        Payer::of_text(self.edge.remove(at).1, self.server)
     }
 }
 

@@ -23,7 +23,7 @@ use crate::store::{FoundProfile, Read, Write};
 use crate::wire::{Response, read};
 
 pub(super) fn open(edge: &Edge, mut message: Events) -> Result<(Option<Read>, Batch), Response> {
-    let source = message.take_source();
+    let payer = message.take_payer();
     let rows = match message.mode {
         Mode::Ingest | Mode::Mixed(_) => read::batch(&message.body),
         Mode::Personalize { .. } => {
@@ -77,7 +77,7 @@ pub(super) fn open(edge: &Edge, mut message: Events) -> Result<(Option<Read>, Ba
         audiences.push(OfAudience { id, bundle: running.hash.clone(), events });
     }
     let keys = keys_read.len();
-    let batch = Batch { message, valid, keys, audiences, source, new_profiles_max: None };
+    let batch = Batch { message, valid, keys, audiences, payer, new_profiles_max: None };
     Ok((keys_read.read(), batch))
 }
 
@@ -339,24 +339,24 @@ impl<'b, 'p> BatchResult<'b, 'p> {
 }
 
 impl Batch {
-    /// Takes its events from its source's rate.
+    /// Takes its events from its caller's rate.
     pub(super) fn meter(&mut self, meter: &mut Meter, again: bool) -> Result<(), Response> {
-        let Some(source) = &self.source else { return Ok(()) };
+        let Some(payer) = &self.payer else { return Ok(()) };
         let ambient = &self.message.ambient;
         // A body without any event costs as much as one.
         let events = if again { 0 } else { self.valid.len().max(1) };
-        meter.take_events(source, events, ambient).map_err(|seconds| {
+        meter.take_events(payer, events, ambient).map_err(|seconds| {
             let response = refuse(&self.message, Refusal::RATE);
             response.header("retry-after", seconds.to_string())
         })?;
-        self.new_profiles_max = meter.new_profiles_left(source, ambient);
+        self.new_profiles_max = meter.new_profiles_left(payer, ambient);
         Ok(())
     }
 
     /// Counts the profiles that it creates.
     pub(super) fn charge(&self, meter: &mut Meter, write: &Write) {
-        if let Some(source) = &self.source {
-            meter.made_profiles(source, write.new_profiles(), &self.message.ambient);
+        if let Some(payer) = &self.payer {
+            meter.made_profiles(payer, write.new_profiles(), &self.message.ambient);
         }
     }
 

@@ -72,6 +72,9 @@ struct New {
     /// Files and directories with the definition that has these personalizations
     #[arg(long, value_name = "PATH", requires = "personalization")]
     definitions: Vec<PathBuf>,
+    /// Events that the server key may send in a second, over a minute; any number without it. Each of its lookups counts as one
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    server_events_per_second: Option<u32>,
     /// Take the keys of this file, and its origins beside the given ones; only for demos
     #[arg(long, value_name = "CREDENTIALS")]
     demo: Option<PathBuf>,
@@ -143,7 +146,7 @@ fn new(args: &New) -> Result<Exit, Failure> {
     if !args.personalization.is_empty() {
         check_names(args)?;
     }
-    let secret = credentials.secret(&args.audience, &args.personalization)?;
+    let secret = credentials.secret(&args.audience, &args.personalization, args.server_events_per_second)?;
     let mut document = serde_json::to_value(&credentials).map_err(|error| Failure::new(error.to_string()))?;
     document[secrets::SECRET] = secret.into();
     let text = format!("{document:#}\n");

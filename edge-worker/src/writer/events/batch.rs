@@ -4,7 +4,7 @@ use usher_engine::profile::codec::Unreadable;
 use usher_engine::{Event, Keys};
 
 use super::super::set::ProfileSet;
-use crate::message::Events;
+use crate::message::{Events, Payer};
 use crate::wire::read;
 
 /// The events of a message, resolved for each audience that declares their table.
@@ -16,8 +16,8 @@ pub(crate) struct Batch {
     /// The number of keys to read.
     pub(super) keys: usize,
     pub(super) audiences: Vec<OfAudience>,
-    /// The source of a caller by a public key, if its host knows it.
-    pub(super) source: Option<String>,
+    /// The rate that its events draw on, if any.
+    pub(super) payer: Option<Payer<'static>>,
     /// The number of profiles that it may create; None: unlimited.
     pub(super) new_profiles_max: Option<usize>,
 }
