@@ -34,6 +34,15 @@ pub struct Definition {
     pub personalizations: Vec<Personalization>,
 }
 
+impl Definition {
+    /// The index of the personalization of this name, or else of this id.
+    pub fn personalization(&self, name_or_id: &str) -> Option<usize> {
+        let all = &self.personalizations;
+        let of_name = all.iter().position(|known| known.name == name_or_id);
+        of_name.or_else(|| all.iter().position(|known| known.id.as_deref() == Some(name_or_id)))
+    }
+}
+
 /// The set of visitors that a definition is about (RT 2.0: parent segment).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Audience {

@@ -1,5 +1,9 @@
 //! Routes of operators: publish, read and roll back bundles.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use usher_engine::definition::Definition;
+use usher_engine::diagnostic::Code;
 use usher_engine::value::{Fields, Reading};
 
 use super::checked_head::CheckedHead;
@@ -7,6 +11,7 @@ use crate::bundle::{self, hash_of};
 use crate::edge::Edge;
 use crate::error::{Refusal, Refused, Result};
 use crate::host::{Head, Step};
+use crate::keys::Keyring;
 use crate::message::{Message, NO_BUNDLE, Publish, Rollback, ToControl, WhichRelease};
 use crate::rehearsal;
 use crate::wire::json::Json;
@@ -18,6 +23,9 @@ pub(super) fn publish(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> R
     let invalid = |reason: String| Refused::with_detail(Refusal::BUNDLE_INVALID, reason);
     rehearsal::check(body, audience).map_err(invalid)?;
     let definition = bundle::definition_of(body).map_err(invalid)?;
+    if let Some(reason) = edge.keyring().and_then(|keyring| shared_names(keyring, &definition)) {
+        return Err(invalid(reason));
+    }
     if let Some(detail) = bundle::beyond(edge.form(), &definition) {
         return Err(Refused::with_detail(Refusal::NEEDS_FORM, detail));
     }
@@ -31,6 +39,30 @@ pub(super) fn publish(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> R
     }));
     let restore = edge.restoring(audience);
     Ok(Step::Publish { hash, body: body.to_vec(), message: message.encode(edge.form()), restore })
+}
+
+/// The first two sections of one name that a token asks for together, as a finding: an answer names its offers by section.
+fn shared_names(keyring: &Keyring, definition: &Definition) -> Option<String> {
+    keyring.naming_tokens(&definition.audience.id).find_map(|(token, named)| {
+        let asked: BTreeSet<usize> =
+            named.iter().filter_map(|named| definition.personalization(named)).collect();
+        let mut known: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+        for index in asked {
+            let sections = definition.personalizations.get(index).map(|it| it.sections.as_slice());
+            for (number, section) in sections.unwrap_or_default().iter().enumerate() {
+                let (first, at) = *known.entry(&section.name).or_insert((index, number));
+                if first != index {
+                    return Some(format!(
+                        "{} at personalizations[{first}].sections[{at}] and personalizations[{index}].sections[{number}]: \
+                         they have one name, and a token (keys[{token}] of USHER_KEYS) asks for both; rename one, or make two \
+                         tokens",
+                        Code::DuplicateName
+                    ));
+                }
+            }
+        }
+        None
+    })
 }
 
 /// `DELETE /v1/audiences/{audience}/bundle`: the audience runs nothing from now on. Its history and profiles stay.

@@ -126,3 +126,42 @@ fn without_keys_each_route_refuses_in_its_own_format() {
         assert!(refused.headers.contains(&("content-type", content_type.to_owned())), "{refused:?}");
     }
 }
+
+#[test]
+fn a_bundle_is_held_to_the_tokens_with_both_places() {
+    let hash = |key: &str| hex(&Sha256::digest(key.as_bytes()));
+    let secret = format!(
+        r#"{{"signing_key":"{}","keys":[{{"kind":"admin","sha256":"{}","audience":"*"}},
+            {{"kind":"token","sha256":"{}","audience":"7","personalizations":["a","9"]}}]}}"#,
+        "07".repeat(32),
+        hash("admin"),
+        hash(TOKEN),
+    );
+    let edge = Edge::new(Some(&secret), false);
+    let headers = [("authorization".to_owned(), "TD1 admin".to_owned())];
+    let ambient = Ambient { now_ms: 5, entropy: [0; 32] };
+    let detail = |audience: &str, shared: &str| {
+        let section = |name: &str| format!(r#"{{"name":"{name}","criteria":"","segments":["s"]}}"#);
+        let body = format!(
+            r#"{{"format":2,"definition":{{"audience":{{"id":"{audience}"}},"personalizations":[
+                {{"name":"a","choice":"all","sections":[{}]}},{{"name":"b","id":"9","choice":"all","sections":[{},{}]}}]}}}}"#,
+            section("one"),
+            section("two"),
+            section(shared),
+        );
+        let target = format!("/v1/audiences/{audience}/bundle");
+        let request =
+            Request { method: "PUT", target: &target, headers: &headers, body: body.as_bytes(), ambient };
+        match handle(&edge, &request) {
+            Step::Respond(response) => String::from_utf8(response.body).unwrap(),
+            _ => String::new(),
+        }
+    };
+    let found = detail("7", "one");
+    let places = "E006 at personalizations[0].sections[0] and personalizations[1].sections[1]";
+    assert!(found.contains(places) && found.contains("keys[1]"), "{found}");
+    // Another name; another audience, whose token it is not.
+    for (audience, shared) in [("7", "three"), ("8", "one")] {
+        assert_eq!(detail(audience, shared), "", "{audience} {shared}");
+    }
+}

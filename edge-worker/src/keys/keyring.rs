@@ -226,6 +226,13 @@ impl Keyring {
         self.records.get(usize::try_from(found).ok()?)
     }
 
+    /// The tokens of an audience that name personalizations: their places in the secret, and the names or ids.
+    pub(crate) fn naming_tokens(&self, audience: &str) -> impl Iterator<Item = (usize, &[String])> {
+        let tokens = self.records.iter().enumerate();
+        let tokens = tokens.filter(move |(_, record)| record.kind == Kind::Token && record.covers(audience));
+        tokens.filter_map(|(place, record)| Some((place, record.personalizations.as_deref()?)))
+    }
+
     /// True if any key or token allows this page; a preflight does not name the one that follows.
     pub(crate) fn knows_origin(&self, origin: &str) -> bool {
         self.records.iter().any(|record| record.allows_origin(origin))

@@ -115,9 +115,7 @@ impl Plan {
 
     /// The index of the personalization of this name, or else of this id.
     pub fn personalization(&self, name_or_id: &str) -> Option<usize> {
-        let all = &self.definition.personalizations;
-        let of_name = all.iter().position(|known| known.name == name_or_id);
-        of_name.or_else(|| all.iter().position(|known| known.id.as_deref() == Some(name_or_id)))
+        self.definition.personalization(name_or_id)
     }
 
     /// True if events on a table may trigger the personalization of this name or id.
