@@ -1,13 +1,21 @@
 //! Talking to an edge: one request, one answer, and what a refusal means for the person at the terminal.
 
+use std::env;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use serde_json::Value;
 use ureq::http::Uri;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Proxy};
 
 use crate::exit::Failure;
+use crate::files;
 use crate::terminal::note;
 
 /// The time that one request may take.
@@ -16,6 +24,9 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 const PAUSES: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(3)];
 /// The bytes of an answer that are read at most; answers to these verbs are small.
 const ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// The environment variable with a file of certificates that are trusted instead of the public authorities.
+const AUTHORITIES: &str = "USHER_CA";
 
 /// An edge, and the key to present there.
 pub(crate) struct Client {
@@ -50,6 +61,7 @@ impl Client {
             // What runs on this machine is not to be found through a proxy.
             .proxy(if near { None } else { Proxy::try_from_env() })
             .timeout_global(Some(TIMEOUT))
+            .tls_config(TlsConfig::builder().root_certs(authorities()?).build())
             .build();
         Ok(Client {
             agent: config.into(),
@@ -230,6 +242,27 @@ impl Client {
         };
         Err(Refused { passing: matches!(status.as_u16(), 429 | 502 | 503 | 504), failure })
     }
+}
+
+/// Those by whom an edge's certificate has to be issued.
+fn authorities() -> Result<RootCerts, Failure> {
+    let Some(file) = env::var_os(AUTHORITIES).filter(|file| !file.is_empty()) else {
+        return Ok(RootCerts::WebPki);
+    };
+    let path = Path::new(&file);
+    let text = fs::read(path).map_err(|error| files::unread(path, &error).at(AUTHORITIES))?;
+    let found: Vec<Certificate<'static>> = CertificateDer::pem_slice_iter(&text)
+        .filter_map(Result::ok)
+        .map(|certificate| Certificate::from_der(&certificate).to_owned())
+        .collect();
+    if found.is_empty() {
+        return Err(Failure::usage(format!(
+            "{AUTHORITIES}: there is no certificate in `{}`",
+            path.display()
+        ))
+        .help("the file is PEM text, such as the `local.pem` of `usher serve --local-tls`"));
+    }
+    Ok(RootCerts::Specific(Arc::new(found)))
 }
 
 /// The header that lets a change happen only if the bundle with this hash runs, or none.

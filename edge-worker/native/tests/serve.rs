@@ -243,6 +243,49 @@ fn a_request_in_flight_is_answered_before_the_end() {
     assert_eq!(ending.join().unwrap().code(), Some(0));
 }
 
+/// A request whose body does not come: its head is taken, and it is waited for.
+fn stuck(serving: &Serving) -> TcpStream {
+    let mut stream = TcpStream::connect(serving.url.strip_prefix("http://").unwrap()).unwrap();
+    let head = format!(
+        "POST /web/pageviews HTTP/1.1\r\nhost: x\r\nauthorization: TD1 {WRITE_KEY}\r\ncontent-length: 100\r\n\
+         expect: 100-continue\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.read_exact(&mut [0; 25]).unwrap();
+    stream
+}
+
+#[test]
+fn who_says_nothing_does_not_delay_the_end() {
+    let (_directory, serving) = started();
+    let address = serving.url.strip_prefix("http://").unwrap().to_owned();
+    let silent: Vec<TcpStream> = (0..20).map(|_| TcpStream::connect(&address).unwrap()).collect();
+    assert_eq!(serving.get("/healthz").status, 200);
+    let start = Instant::now();
+    assert_eq!(serving.terminate().code(), Some(0));
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    drop(silent);
+}
+
+#[test]
+fn who_is_waited_for_is_cut_off_after_a_while_and_at_once_by_a_second_signal() {
+    for (again, code, seconds) in [(false, 0, 4..8), (true, 1, 0..4)] {
+        let (_directory, serving) = started();
+        serving.fill();
+        let stream = stuck(&serving);
+        let id = serving.id().to_string();
+        let start = Instant::now();
+        let ending = thread::spawn(move || serving.terminate());
+        thread::sleep(Duration::from_millis(700));
+        if again {
+            assert!(std::process::Command::new("kill").arg(&id).status().unwrap().success());
+        }
+        assert_eq!(ending.join().unwrap().code(), Some(code));
+        assert!(seconds.contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+        drop(stream);
+    }
+}
+
 #[test]
 fn callers_at_once_are_all_counted() {
     let (_directory, serving) = started();

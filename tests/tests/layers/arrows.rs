@@ -145,13 +145,13 @@ lines       → files
 store       →
 terminal    →
 secrets     → files
-client      → terminal
+client      → files terminal
 targets     → client secrets
 definitions → examples files terminal
 diff        → terminal
 tree        → definitions terminal
 simulation  → secrets
-server      → clock limits secrets store terminal website
+server      → clock files limits secrets store terminal website
 command     → client clock definitions diff files lines secrets server simulation targets terminal tree
 ";
 

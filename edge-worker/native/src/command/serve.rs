@@ -9,7 +9,8 @@ use usher_edge::{Form, Rates};
 use crate::exit::{Exit, Failure};
 use crate::secrets;
 use crate::server::source::{Network, Proxies};
-use crate::server::{self, Settings};
+use crate::server::tls::Certificate;
+use crate::server::{self, Security, Settings};
 
 /// Serve HTTP on this machine, with profiles in SQLite
 ///
@@ -20,8 +21,12 @@ use crate::server::{self, Settings};
 /// wrote, or one with the output of `usher keys secret`, which needs no key. Without a usable one, every route but
 /// /healthz answers 503 and the log says why. USHER_DEMO=1 allows the keys of the public demo.
 ///
+/// With --cert and --key it speaks TLS; on SIGHUP it reads both files again. With --local-tls it makes a certificate for tests
+/// on this machine, in the data directory, and says how to trust it: the stock SDK calls https:// alone.
+///
 /// Examples:
 ///   usher serve --keys keys.json
+///   usher serve --keys keys.json --local-tls
 ///   usher serve --listen 127.0.0.1:0 --data /var/lib/usher --keys /etc/usher/secret.json
 ///
 /// Exit status: 0 when it was told to stop, 1 when it cannot listen or open its data, 64 for a wrong command line.
@@ -53,6 +58,15 @@ pub(crate) struct Args {
     /// A file with the secret
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
+    /// Speak TLS with this certificate: PEM, the server's own first, then those that lead to a known authority
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// Its private key: PEM, not encrypted
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+    /// Speak TLS with a certificate for localhost that is made on the spot and kept in the data directory
+    #[arg(long, conflicts_with = "cert")]
+    local_tls: bool,
 }
 
 /// An address, or the first one of a name such as `localhost`, IPv4 before IPv6.
@@ -68,6 +82,11 @@ fn form(text: &str) -> Result<Form, String> {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    let security = match (&args.cert, &args.key) {
+        (Some(chain), Some(key)) => Security::Tls(Certificate { chain: chain.clone(), key: key.clone() }),
+        _ if args.local_tls => Security::LocalTls,
+        _ => Security::Plain,
+    };
     server::run(Settings {
         listen: args.listen,
         data: args.data.clone(),
@@ -76,6 +95,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         rates: Rates { events: args.events_per_second, new_profiles: args.new_profiles_per_minute },
         proxies: Proxies(args.trusted_proxies.clone()),
         form: args.form,
+        security,
         demo: env::var_os("USHER_DEMO").is_some_and(|value| value == "1"),
     })?;
     Ok(Exit::Fine)

@@ -14,7 +14,6 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use super::source::Source;
@@ -42,6 +41,8 @@ enum Phase {
     Service = 3,
     /// Its answer is sent.
     Answer = 4,
+    /// Nothing has come yet.
+    Silent = 5,
 }
 
 /// One connection's.
@@ -66,6 +67,11 @@ impl Seat {
     /// Ends when the connection has to.
     pub(super) async fn lost(&self) {
         self.gone.notified().await;
+    }
+
+    /// Its first bytes have come. The time for its head has begun before, with the connection; a handshake is within it.
+    pub(super) fn speak(&self) {
+        self.phase.store(Phase::Head as u8, Ordering::Relaxed);
     }
 
     /// Its request is answered from here on.
@@ -112,7 +118,8 @@ impl Seat {
             1 => Phase::Idle,
             2 => Phase::Body,
             3 => Phase::Service,
-            _ => Phase::Answer,
+            4 => Phase::Answer,
+            _ => Phase::Silent,
         }
     }
 
@@ -135,7 +142,7 @@ impl Seat {
         let (phase, rest) = self.ages(now_ms);
         let (phase, rest) = (Duration::from_millis(phase), Duration::from_millis(rest));
         match self.phase() {
-            Phase::Head => phase > HEAD_TIME,
+            Phase::Silent | Phase::Head => phase > HEAD_TIME,
             Phase::Idle => phase > IDLE_TIME,
             Phase::Body | Phase::Service => false,
             Phase::Answer => phase > ANSWER_TIME || rest > ANSWER_PAUSE,
@@ -146,7 +153,7 @@ impl Seat {
     fn wasted(&self, now_ms: u64) -> Option<u64> {
         let (phase, rest) = self.ages(now_ms);
         match self.phase() {
-            Phase::Head | Phase::Idle => Some(phase),
+            Phase::Silent | Phase::Head | Phase::Idle => Some(phase),
             // Bytes that came fast earn no silence after them.
             Phase::Body => Some(rest.max(phase.saturating_sub(self.earned_ms()))),
             Phase::Service => None,
@@ -197,7 +204,7 @@ impl Seats {
             source,
             of_source,
             at: AtomicUsize::new(taken.seats.len()),
-            phase: AtomicU8::new(Phase::Head as u8),
+            phase: AtomicU8::new(Phase::Silent as u8),
             began_ms: AtomicU64::new(now_ms),
             moved_ms: AtomicU64::new(now_ms),
             received: AtomicU64::new(0),
@@ -215,6 +222,16 @@ impl Seats {
         if taken.seats.get(at).is_some_and(|other| Arc::ptr_eq(other, seat)) {
             taken.remove(at);
         }
+    }
+
+    /// Closes connections on which nothing has come.
+    pub(super) fn dismiss_silent(&self) {
+        let taken = self.taken();
+        taken
+            .seats
+            .iter()
+            .filter(|seat| seat.phase() == Phase::Silent)
+            .for_each(|seat| seat.gone.notify_one());
     }
 
     /// Closes connections whose time is over, for ever.
@@ -279,12 +296,12 @@ impl Taken {
 }
 
 /// A connection's stream, which tells its seat what moves.
-pub(super) struct Watched {
-    pub(super) stream: TcpStream,
+pub(super) struct Watched<S> {
+    pub(super) stream: S,
     pub(super) seat: Arc<Seat>,
 }
 
-impl AsyncRead for Watched {
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -299,7 +316,7 @@ impl AsyncRead for Watched {
     }
 }
 
-impl AsyncWrite for Watched {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -336,7 +353,7 @@ impl AsyncWrite for Watched {
     }
 }
 
-impl Watched {
+impl<S> Watched<S> {
     fn moved(&self, written: usize) -> Poll<io::Result<usize>> {
         self.seat.moved_ms.store(self.seat.now_ms(), Ordering::Relaxed);
         Poll::Ready(Ok(written))

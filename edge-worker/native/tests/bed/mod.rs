@@ -90,6 +90,7 @@ pub(crate) fn command(args: &[&str]) -> Command {
         "USHER_TARGET",
         "USHER_AUDIENCE",
         "USHER_CONFIG",
+        "USHER_CA",
         "NO_COLOR",
     ];
     for name in settings.into_iter().chain(proxies) {
