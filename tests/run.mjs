@@ -55,8 +55,9 @@ await layer("rust worker", async () => {
   await run("node", ["edge-worker/worker/build.mjs", built.USHER_TEST_RUST_WORKER, "test-clock,fault"]);
   await run("node", ["--test", ...tests("rust-worker")], built);
 });
+await layer("openapi", () => run("node", ["--test", ...tests("openapi")]));
 await layer("vectors", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "suite"], built));
-await layer("criteria", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "sqlite", "--test", "print", "--test", "round_trip"]));
+await layer("criteria", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "openapi", "--test", "sqlite", "--test", "print", "--test", "round_trip"]));
 await layer("fuzz", async () => {
   await run("cargo", ["build", "--locked", "--quiet", "--profile", "wasm", "--target", "wasm32-unknown-unknown", "--target-dir", target, "--manifest-path", "tests/fuzz/Cargo.toml", "-p", "usher-fuzz-module"]);
   await run("node", ["--test", ...tests("fuzz")], { USHER_FUZZ_MODULE: join(target, "wasm32-unknown-unknown/wasm/usher_fuzz_module.wasm") });

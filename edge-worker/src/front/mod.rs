@@ -13,6 +13,7 @@ mod health;
 mod imports;
 mod lookups;
 mod mixed;
+mod openapi;
 mod profiles;
 mod route;
 mod segments;

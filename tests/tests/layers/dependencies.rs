@@ -111,7 +111,9 @@ fn closure(lock: &Table, name: &str) -> BTreeSet<String> {
 fn the_service_knows_no_host() {
     let known = set(&["hmac", "sha2", "subtle", "usher-engine"]);
     assert_eq!(dependencies("edge-worker/Cargo.toml"), known);
-    let files = files("edge-worker/src", &[".rs"]);
+    let mut files = files("edge-worker/src", &[".rs"]);
+    // A test may compare a page of the docs.
+    files.retain(|(path, _)| !is_test(path));
     let words = [
         "worker::",
         "spin_sdk",

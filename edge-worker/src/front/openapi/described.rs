@@ -1,0 +1,392 @@
+//! What a route takes and answers, for people and for machines. The table of routes has the rest.
+
+use crate::error::Refusal;
+
+/// One route of the table.
+pub(super) struct Described {
+    pub(super) method: &'static str,
+    pub(super) path: &'static str,
+    /// The name of the operation.
+    pub(super) id: &'static str,
+    /// One sentence.
+    pub(super) summary: &'static str,
+    /// Behind the path in docs/http.md.
+    pub(super) with: &'static str,
+    /// The column `key` of docs/http.md.
+    pub(super) key: &'static str,
+    /// The column `body → answer` of docs/http.md.
+    pub(super) text: &'static str,
+    /// Beside those of the path.
+    pub(super) parameters: &'static [Parameter],
+    /// Media types and the schema of the body.
+    pub(super) body: Option<(&'static [&'static str], &'static str)>,
+    pub(super) answers: &'static [Answer],
+    /// Beside those that every route with such callers and such a body has.
+    pub(super) refusals: &'static [Refusal],
+}
+
+/// A parameter in the query or a header.
+pub(super) struct Parameter {
+    /// `query` or `header`
+    pub(super) place: &'static str,
+    pub(super) name: &'static str,
+    pub(super) required: bool,
+    pub(super) about: &'static str,
+}
+
+/// An answer that is no refusal.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) about: &'static str,
+    /// The name of a schema.
+    pub(super) schema: &'static str,
+    /// Headers that it may have, beside `Cache-Control`.
+    pub(super) headers: &'static [&'static str],
+}
+
+const fn query(name: &'static str, required: bool, about: &'static str) -> Parameter {
+    Parameter { place: "query", name, required, about }
+}
+
+const fn answer(schema: &'static str, about: &'static str) -> Answer {
+    Answer { status: 200, about, schema, headers: &[] }
+}
+
+const SEEN: &[&str] = &["usher-seen"];
+const JSON: &[&str] = &["application/json"];
+const IF_MATCH: Parameter = Parameter {
+    place: "header",
+    name: "If-Match",
+    required: false,
+    about: "The bundle that runs now: a tag, a list of them, or `*` for any.",
+};
+const TOKEN: Parameter = Parameter {
+    place: "header",
+    name: "WP13n-Token",
+    required: true,
+    about: "A private token: with one, the body is one event, without it a batch.",
+};
+
+/// What most routes have none of.
+const NOTHING: Described = Described {
+    method: "GET",
+    path: "",
+    id: "",
+    summary: "",
+    with: "",
+    key: "admin",
+    text: "",
+    parameters: &[],
+    body: None,
+    answers: &[],
+    refusals: &[],
+};
+
+/// In the order of the table of routes.
+pub(super) const DESCRIBED: &[Described] = &[
+    Described {
+        method: "POST",
+        path: "/public/{database}/{table}",
+        id: "personalizePage",
+        summary: "Takes one event of a page, and answers with offers: the stock SDK's `fetchPersonalization`.",
+        key: "write, with a public token, from an allowed page",
+        text: "one event → offers",
+        body: Some((JSON, "Event")),
+        answers: &[Answer { headers: SEEN, ..answer("Offers", "The offers after the event.") }],
+        refusals: &[Refusal::AUDIENCE_UNKNOWN, Refusal::TABLE_UNKNOWN],
+        ..NOTHING
+    },
+    Described {
+        method: "POST",
+        path: "/{database}/{table}",
+        id: "personalize",
+        summary: "Takes one event of a server, and answers with offers.",
+        with: "with `WP13n-Token`",
+        key: "write or server, with a private token",
+        text: "one event → offers",
+        parameters: &[TOKEN],
+        body: Some((JSON, "Event")),
+        answers: &[Answer { headers: SEEN, ..answer("Offers", "The offers after the event.") }],
+        refusals: &[Refusal::AUDIENCE_UNKNOWN, Refusal::TABLE_UNKNOWN],
+    },
+    Described {
+        method: "POST",
+        path: "/{database}/{table}",
+        id: "ingest",
+        summary: "Takes a batch of events: the stock SDK's `trackEvent`, `trackPageview` and `addRecord`.",
+        key: "write or server",
+        text: "`{\"events\": […]}`, at most 500 and 5 MiB → receipts",
+        body: Some((JSON, "Batch")),
+        answers: &[Answer { headers: SEEN, ..answer("Receipts", "One receipt for each event, in order.") }],
+        refusals: &[Refusal::TABLE_UNKNOWN],
+        ..NOTHING
+    },
+    Described {
+        path: "/audiences/{audience}/personalizations/{personalization}",
+        id: "outputsByPath",
+        summary: "Looks a visitor up, and answers with the outputs of the first section that matches.",
+        with: "(`?<name>=<value>`)",
+        key: "server with `personalize`",
+        text: "a lookup, with keys and inputs in the query → the outputs of the first section, by name; 404 where none matched",
+        parameters: &[query("<name>", false, "Each key or input, as HTML forms encode them.")],
+        answers: &[Answer { headers: SEEN, ..answer("Outputs", "Outputs by name.") }],
+        refusals: &[
+            Refusal::QUERY_INVALID,
+            Refusal::INPUT_MISSING,
+            Refusal::AUDIENCE_UNKNOWN,
+            Refusal::PERSONALIZATION_UNKNOWN,
+            Refusal::NO_SECTION,
+        ],
+        ..NOTHING
+    },
+    Described {
+        method: "POST",
+        path: "/audiences/{audience}/personalization",
+        id: "outputsByBody",
+        summary: "The same, with keys and inputs in the body.",
+        key: "server with `personalize`",
+        text: "`{\"<input>\": …}`, and `service_name` where there are several personalizations → the same",
+        body: Some((JSON, "Inputs")),
+        answers: &[Answer { headers: SEEN, ..answer("Outputs", "Outputs by name.") }],
+        refusals: &[
+            Refusal::BODY_INVALID,
+            Refusal::INPUT_MISSING,
+            Refusal::AUDIENCE_UNKNOWN,
+            Refusal::PERSONALIZATION_UNKNOWN,
+            Refusal::NO_SECTION,
+        ],
+        ..NOTHING
+    },
+    Described {
+        path: "/cdp/lookup/collect/segments",
+        id: "fetchUserSegments",
+        summary: "Looks a visitor up for a page: the stock SDK's `fetchUserSegments`.",
+        with: "(`?version=2&token=…&key.<name>=<value>`)",
+        key: "public token in the query, from an allowed page",
+        text: "`fetchUserSegments` → segments and outputs",
+        parameters: &[
+            query("version", false, "2; it is not read."),
+            query("key.<name>", false, "Each key; a `+` is a plus."),
+        ],
+        answers: &[Answer {
+            headers: SEEN,
+            ..answer("Segments", "One element, or none for an unknown visitor.")
+        }],
+        refusals: &[
+            Refusal::QUERY_INVALID,
+            Refusal::BODY_INVALID,
+            Refusal::INPUT_MISSING,
+            Refusal::AUDIENCE_UNKNOWN,
+            Refusal::PERSONALIZATION_UNKNOWN,
+        ],
+        ..NOTHING
+    },
+    Described {
+        method: "POST",
+        path: "/v1/e",
+        id: "sendEvents",
+        summary: "Takes events of several tables from a page, and answers with receipts and offers.",
+        with: "(`?key=…`)",
+        key: "write, in the query or the header; offers with a public token, from an allowed page",
+        text: "events of several tables → receipts, and offers if they are asked for",
+        body: Some((&["text/plain", "application/json"], "MixedBatch")),
+        answers: &[Answer {
+            headers: &["usher-seen", "usher-wire"],
+            ..answer(
+                "MixedReceipts",
+                "One receipt for each event, in order, and offers if they were asked for.",
+            )
+        }],
+        refusals: &[Refusal::BODY_INVALID, Refusal::AUDIENCE_UNKNOWN, Refusal::NEEDS_FORM],
+        ..NOTHING
+    },
+    Described {
+        method: "POST",
+        path: "/v1/personalize",
+        id: "lookUp",
+        summary: "Looks a visitor up, and answers with the offers of a personalization.",
+        key: "server with `personalize`; or write, with a public token, from an allowed page",
+        text: "a lookup → offers and `meta`",
+        body: Some((JSON, "Lookup")),
+        answers: &[Answer { headers: SEEN, ..answer("OffersAndMeta", "Offers, and how they came about.") }],
+        refusals: &[
+            Refusal::BODY_INVALID,
+            Refusal::INPUT_MISSING,
+            Refusal::AUDIENCE_UNKNOWN,
+            Refusal::TABLE_UNKNOWN,
+            Refusal::PERSONALIZATION_UNKNOWN,
+        ],
+        ..NOTHING
+    },
+    Described {
+        method: "POST",
+        path: "/v1/explain",
+        id: "explain",
+        summary: "Answers like a lookup, with the reason of each offer, section and condition.",
+        key: "server with `explain`; or a preview token",
+        text: "a lookup → offers and why",
+        body: Some((JSON, "Lookup")),
+        answers: &[Answer { headers: SEEN, ..answer("Explanation", "Offers, profile and reasons.") }],
+        refusals: &[
+            Refusal::BODY_INVALID,
+            Refusal::INPUT_MISSING,
+            Refusal::AUDIENCE_UNKNOWN,
+            Refusal::TABLE_UNKNOWN,
+            Refusal::PERSONALIZATION_UNKNOWN,
+        ],
+        ..NOTHING
+    },
+    Described {
+        path: "/v1/audiences",
+        id: "listAudiences",
+        summary: "Lists the audiences that run here.",
+        text: "which audiences run here, with bundle number, hash and status",
+        answers: &[answer("Audiences", "The audiences that the key covers.")],
+        ..NOTHING
+    },
+    Described {
+        path: "/v1/audiences/{audience}/bundle",
+        id: "readBundle",
+        summary: "Reads the bundle that runs.",
+        text: "the bundle that runs; `ETag` is its hash",
+        answers: &[Answer {
+            headers: &["etag", "usher-bundle", "usher-status"],
+            ..answer("Bundle", "The bundle as it was published.")
+        }],
+        refusals: &[Refusal::AUDIENCE_UNKNOWN],
+        ..NOTHING
+    },
+    Described {
+        method: "PUT",
+        path: "/v1/audiences/{audience}/bundle",
+        id: "publish",
+        summary: "Publishes a bundle, which runs from now on.",
+        text: "a bundle, at most 1,900,000 bytes → its number; `If-Match` says which one it replaces: a tag, a list, `*` for any; \
+               weak tags match none; `If-None-Match: *` says that it is the first one",
+        parameters: &[
+            IF_MATCH,
+            Parameter { name: "If-None-Match", about: "`*`: it is the first one.", ..IF_MATCH },
+        ],
+        body: Some((JSON, "Bundle")),
+        answers: &[Answer { headers: &["etag"], ..answer("Release", "The bundle that runs.") }],
+        refusals: &[Refusal::BUNDLE_INVALID, Refusal::NEEDS_FORM, Refusal::BUNDLE_CHANGED],
+        ..NOTHING
+    },
+    Described {
+        method: "DELETE",
+        path: "/v1/audiences/{audience}/bundle",
+        id: "unpublish",
+        summary: "Takes an audience out: it runs nothing from now on.",
+        text: "takes the audience out: it runs nothing, its tables are unknown; history and profiles stay, a push or rollback brings \
+               it back; `If-Match` as above",
+        parameters: &[IF_MATCH],
+        answers: &[Answer {
+            headers: &["etag"],
+            ..answer("Release", "The number under which it was taken out.")
+        }],
+        refusals: &[Refusal::AUDIENCE_UNKNOWN, Refusal::BUNDLE_CHANGED, Refusal::NEEDS_FORM],
+        ..NOTHING
+    },
+    Described {
+        path: "/v1/audiences/{audience}/bundles",
+        id: "listBundles",
+        summary: "Lists the last bundles that ran, the running one first.",
+        text: "the last 20 that ran, the running one first",
+        answers: &[answer("Bundles", "The bundles that are kept.")],
+        refusals: &[Refusal::AUDIENCE_UNKNOWN],
+        ..NOTHING
+    },
+    Described {
+        path: "/v1/audiences/{audience}/bundles/{which}",
+        id: "readKeptBundle",
+        summary: "Reads one of the last bundles that ran.",
+        text: "one of them: `previous`, a number or a hash",
+        answers: &[Answer {
+            headers: &["etag", "usher-bundle"],
+            ..answer("Bundle", "The bundle as it was published.")
+        }],
+        refusals: &[Refusal::AUDIENCE_UNKNOWN, Refusal::BUNDLE_UNKNOWN],
+        ..NOTHING
+    },
+    Described {
+        method: "POST",
+        path: "/v1/audiences/{audience}/rollback",
+        id: "rollBack",
+        summary: "Runs one of the last bundles again.",
+        text: "`{\"number\": n}` or `{\"hash\": \"…\"}`, else the previous → it runs again",
+        parameters: &[IF_MATCH],
+        body: Some((JSON, "Rollback")),
+        answers: &[Answer { headers: &["etag"], ..answer("Release", "The bundle that runs.") }],
+        refusals: &[
+            Refusal::BODY_INVALID,
+            Refusal::AUDIENCE_UNKNOWN,
+            Refusal::BUNDLE_UNKNOWN,
+            Refusal::BUNDLE_CHANGED,
+            Refusal::NEEDS_FORM,
+        ],
+        ..NOTHING
+    },
+    Described {
+        method: "POST",
+        path: "/v1/audiences/{audience}/profiles/import",
+        id: "import",
+        summary: "Imports batch records, one in each line.",
+        with: "(`?mode=replace`, `patch`)",
+        key: "server with `import`",
+        text: "a record a line, at most 10,000 with 514,000 values in 5 MiB, for profiles of at most 12 MB together → counts, `rejected` \
+               lines and `refused` values, each with its reason; the first 1,000 of either are named; `ignored_columns` names 100, and \
+               `more_ignored_columns` says that there are others",
+        parameters: &[query(
+            "mode",
+            false,
+            "`replace` (default): a record replaces the older one; `patch`: it adds to it.",
+        )],
+        body: Some((&["application/x-ndjson"], "Records")),
+        answers: &[answer("Imported", "Counts, and what was not taken.")],
+        refusals: &[Refusal::BODY_INVALID, Refusal::AUDIENCE_UNKNOWN, Refusal::NEEDS_FORM],
+    },
+    Described {
+        path: "/v1/audiences/{audience}/profiles/import",
+        id: "recordColumns",
+        summary: "Tells the columns of batch records that the running bundle reads.",
+        key: "server with `import`",
+        text: "`key` and `columns` of records that the running bundle reads, each with its types; `modes` of importing; `rows_max`, the \
+               most rows of one request",
+        answers: &[answer("RecordColumns", "Columns, modes and bounds.")],
+        refusals: &[Refusal::AUDIENCE_UNKNOWN],
+        ..NOTHING
+    },
+    Described {
+        path: "/v1/audiences/{audience}/profiles/{key}/{value}",
+        id: "readProfile",
+        summary: "Reads everything that is stored of a visitor.",
+        key: "server with `read`",
+        text: "everything that is stored of a visitor: [below](#profiles)",
+        answers: &[answer("Profile", "The profile.")],
+        refusals: &[Refusal::BODY_INVALID, Refusal::PROFILE_UNKNOWN, Refusal::NEEDS_FORM],
+        ..NOTHING
+    },
+    Described {
+        path: "/openapi.json",
+        id: "openapi",
+        summary: "These routes, as OpenAPI 3.1.",
+        key: "none",
+        text: "these routes as an OpenAPI 3.1 document, with every body, answer and refusal",
+        answers: &[answer("Document", "This document.")],
+        ..NOTHING
+    },
+    Described {
+        path: "/healthz",
+        id: "health",
+        summary: "Tells the state of the edge.",
+        key: "none",
+        text: "`status`: `ok`, `degraded` (a bundle could not be read; the last good one answers) or, with 503, `unconfigured`; \
+               `too_new`, with 503: a newer build wrote the data. `form` is the one that is [written](operate.md), `detail` says why it \
+               is not the one that is set",
+        answers: &[
+            answer("Health", "`ok` or `degraded`."),
+            Answer { status: 503, ..answer("Health", "`unconfigured` or `too_new`.") },
+        ],
+        ..NOTHING
+    },
+];
