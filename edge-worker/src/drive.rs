@@ -14,7 +14,7 @@ use crate::message::{self, Message, Received, Unreadable, WhichRelease};
 use crate::outcome::{FORGET, Folded, Outcome};
 use crate::plane::HAS_CONTROL_PLANE;
 use crate::releases::{self, DROPPED};
-use crate::store::{Basis, CommitError, Found, Pointer, Read, Store, Write};
+use crate::store::{Basis, CommitError, Found, Pointer, Read, Store, StoreFailure, Write};
 use crate::wire::Response;
 use crate::writer;
 
@@ -29,6 +29,9 @@ pub fn serve(
     request: &Request<'_>,
     log: &mut impl FnMut(&str),
 ) -> Response {
+    if edge.is_cut_off() {
+        refresh(edge, store, log);
+    }
     let step = front::handle(edge, request);
     finish(edge, store, request, step, log)
 }
@@ -90,32 +93,41 @@ fn instruct(edge: &mut Edge, store: &mut impl Store, message: &[u8], log: &mut i
     response
 }
 
-/// Catches up with the control object: what it points to runs here, or the last good one still does.
+/// Catches up with the control object: what it points to runs here, or the last good one still does. Where storage fails, the
+/// edge notes that it may be behind, and [`serve`] tries again with the next request.
 pub fn refresh(edge: &mut Edge, store: &mut impl Store, log: &mut impl FnMut(&str)) {
     // This build cannot read pointers that a newer one wrote.
     if edge.storage_is_too_new() {
         return;
     }
-    let Some(mut pointers) = read_pointers(store, &Read::Pointers, log) else { return };
+    let caught_up = catch_up(edge, store, log);
+    if let Err(failure) = &caught_up {
+        log(&failure.to_string());
+    }
+    edge.set_fault("", caught_up.err().map(|_| "storage does not answer"), false);
+}
+
+fn catch_up(edge: &mut Edge, store: &mut impl Store, log: &mut impl FnMut(&str)) -> Result<(), StoreFailure> {
+    let mut pointers = read_pointers(store, &Read::Pointers)?;
     let mut written = Vec::new();
     if edge.doubts(&pointers) {
-        let Some(found) = read_pointers(store, &Read::Written, log) else { return };
-        written = found;
+        written = read_pointers(store, &Read::Written)?;
         let overtaken = Edge::overtaken(&pointers, &written);
         for (audience, above) in &overtaken {
             deliver(edge, store, &message::raise(audience, *above, edge.form()), log);
         }
         if !overtaken.is_empty() {
-            let Some(raised) = read_pointers(store, &Read::Pointers, log) else { return };
-            pointers = raised;
+            pointers = read_pointers(store, &Read::Pointers)?;
         }
     }
+    let mut caught_up = Ok(());
     for pointer in edge.update_pointers(pointers, written) {
         let body = match store.read(&Read::Bundle { hash: pointer.hash.clone() }) {
             Ok(Found::Bundle(Some(body))) => body,
             Ok(_) => Vec::new(),
+            // Other audiences may still catch up.
             Err(failure) => {
-                log(&failure.to_string());
+                caught_up = Err(failure);
                 continue;
             }
         };
@@ -124,16 +136,13 @@ pub fn refresh(edge: &mut Edge, store: &mut impl Store, log: &mut impl FnMut(&st
             stand_in(edge, store, &pointer, log);
         }
     }
+    caught_up
 }
 
-fn read_pointers(store: &mut impl Store, read: &Read, log: &mut impl FnMut(&str)) -> Option<Vec<Pointer>> {
-    match store.read(read) {
-        Ok(Found::Pointers(pointers)) => Some(pointers),
-        Ok(_) => None,
-        Err(failure) => {
-            log(&failure.to_string());
-            None
-        }
+fn read_pointers(store: &mut impl Store, read: &Read) -> Result<Vec<Pointer>, StoreFailure> {
+    match store.read(read)? {
+        Found::Pointers(pointers) => Ok(pointers),
+        _ => Ok(Vec::new()),
     }
 }
 
@@ -369,4 +378,59 @@ fn deliver(edge: &mut Edge, store: &mut impl Store, message: &[u8], log: &mut im
         }
     }
     unavailable(edge, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Ambient;
+    use crate::store::memory::MemoryStore;
+
+    /// Storage that fails to read this much.
+    struct Failing<'s>(&'s mut MemoryStore, fn(&Read) -> bool);
+
+    impl Store for Failing<'_> {
+        fn read(&mut self, read: &Read) -> Result<Found, StoreFailure> {
+            if (self.1)(read) {
+                Err(StoreFailure("a test wants it to fail".to_owned()))
+            } else {
+                self.0.read(read)
+            }
+        }
+
+        fn commit(&mut self, basis: &Basis, write: &Write) -> Result<(), CommitError> {
+            self.0.commit(basis, write)
+        }
+    }
+
+    fn ask(edge: &mut Edge, store: &mut impl Store, method: &str, body: &str) -> u16 {
+        let headers = [("authorization".to_owned(), "TD1 key".to_owned())];
+        let ambient = Ambient { now_ms: 5, entropy: [0; 32] };
+        let target = "/v1/audiences/7/bundle";
+        let request = Request { method, target, headers: &headers, body: body.as_bytes(), ambient };
+        serve(edge, store, &request, &mut |_| {}).status
+    }
+
+    #[test]
+    fn an_edge_that_could_not_read_what_runs_says_so_and_reads_it_with_the_next_request() {
+        let hash = crate::wire::hex::hex(&<sha2::Sha256 as sha2::Digest>::digest(b"key"));
+        let secret = format!(
+            "{{\"signing_key\":\"{}\",\"keys\":[{{\"kind\":\"admin\",\"audience\":\"*\",\"sha256\":\"{hash}\"}}]}}",
+            "07".repeat(32)
+        );
+        let start = || Edge::new(Some(&secret), false);
+        let mut store = MemoryStore::default();
+        let bundle = "{\"format\":2,\"definition\":{\"audience\":{\"id\":\"7\"}}}";
+        assert_eq!(ask(&mut start(), &mut store, "PUT", bundle), 200);
+        let fails: [fn(&Read) -> bool; 2] = [|_| true, |read| matches!(read, Read::Bundle { .. })];
+        for fails in fails {
+            let mut edge = start();
+            refresh(&mut edge, &mut Failing(&mut store, fails), &mut |_| {});
+            assert!(edge.is_cut_off());
+            // It is not as if nothing were published.
+            assert_eq!(ask(&mut edge, &mut Failing(&mut store, fails), "GET", ""), 503);
+            assert_eq!(ask(&mut edge, &mut store, "GET", ""), 200);
+            assert!(!edge.is_cut_off());
+        }
+    }
 }

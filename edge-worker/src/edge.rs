@@ -234,6 +234,11 @@ impl Edge {
         self.host_fault.is_some() || self.audience(audience).is_some_and(|known| known.fault.is_some())
     }
 
+    /// True if the host could not catch up with the control object when it tried last.
+    pub fn is_cut_off(&self) -> bool {
+        self.host_fault.is_some()
+    }
+
     /// True if nothing runs because the control object could not be reached, which is not the same as nothing
     /// published.
     pub(crate) fn has_never_caught_up(&self) -> bool {

@@ -64,6 +64,9 @@ pub(super) fn turn(
         log(&format!("the database can be asked again: the commit in doubt {what}"));
         refresh(edge, store, &mut log);
     }
+    if edge.is_cut_off() {
+        refresh(edge, store, &mut log);
+    }
     let start = Instant::now();
     let mut next = Some(first);
     let mut held = Vec::new();
