@@ -60,12 +60,43 @@ pub(crate) fn absorb(
             archive(profile, own, unit, hours);
         }
     }
+    reunite(profile);
     for attribute in attributes {
         if let Kind::Total { amount, base: Some(_) } = &attribute.kind {
             bound_archive(profile, &attribute.name, amount.unit());
         }
     }
     forgot
+}
+
+/// Merges parked state into the state of its name, where both have one shape. Two profiles may have been written under
+/// definitions that park differently, and no definition that aligns them need run.
+fn reunite(profile: &mut Profile) {
+    let names = profile.state_names().filter(|name| name.contains(PARKED_SEPARATOR));
+    let parked: Vec<String> = names.map(String::from).collect();
+    for address in parked {
+        let Some((name, _)) = address.split_once(PARKED_SEPARATOR) else { continue };
+        let is_of = |shape: Shape| shape.address(name) == address;
+        let belongs_to = |state: &State| match state {
+            State::Foreign(..) => false,
+            State::Counter(Counter { unit, rings }) => {
+                let shape = Shape::of_counter(*unit);
+                rings.iter().any(|ring| is_of(Shape { width_ms: ring.width_ms, ..shape }))
+            }
+            state => is_of(Shape::of(state)),
+        };
+        if !profile.state(name).is_some_and(belongs_to) {
+            continue;
+        }
+        let (Some(parked), Some(state)) = (profile.unpark(&address), profile.state_mut(name).take()) else {
+            continue;
+        };
+        let (merged, collapsed) = keeping_hours(state, parked, State::merge);
+        *profile.state_mut(name) = Some(merged);
+        if let Some((unit, hours)) = collapsed {
+            archive(profile, name, unit, hours);
+        }
+    }
 }
 
 /// Hours of a total that it does not keep apart any more, with their amounts.

@@ -57,6 +57,40 @@ fn of_two_shapes_the_later_stays_and_the_other_waits() {
 }
 
 #[test]
+fn what_one_profile_parked_and_the_other_did_not_is_one_again() {
+    let ring = |width_ms, amount| Ring { width_ms, buckets: vec![(7, amount)] };
+    let counter = |rings| State::Counter(Counter { unit: Unit::Events, rings });
+    let amount = |state: &State| match state {
+        State::Sum(Nanos(sum)) => *sum,
+        State::Counter(counter) => counter.rings.iter().flat_map(|ring| &ring.buckets).map(|(_, n)| n).sum(),
+        _ => 0,
+    };
+    for (mine, theirs) in [
+        (State::Sum(Nanos(2)), State::Sum(Nanos(3))),
+        (counter(vec![ring(1_000, 1), ring(60_000, 1)]), counter(vec![ring(1_000, 3)])),
+    ] {
+        let address = match &theirs {
+            State::Counter(_) => "a\x004.0.1000",
+            _ => "a\x002.0.0",
+        };
+        let one = profile(1, vec![("a", mine.clone())]);
+        let mut other = profile(
+            2,
+            vec![(
+                "a",
+                State::Picked(Pick::Last, Stamped { value: "v".into(), time_ms: 5, event_id: "e".into() }),
+            )],
+        );
+        other.park(address, theirs);
+        for merged in [absorbed(&one, &other), absorbed(&other, &one)] {
+            let sums: Vec<i128> = merged.states().map(|(_, state)| amount(state)).collect();
+            // Two states, the sum and the pick; which of them waits is the order of shapes.
+            assert_eq!((sums.len(), sums.iter().sum::<i128>()), (2, 5), "{:?}", states(&merged));
+        }
+    }
+}
+
+#[test]
 fn what_no_definition_knows_is_counted_from_when_the_first_did_not() {
     let forgotten = |id, now_ms| {
         let mut one = profile(id, vec![("a", State::Sum(Nanos(1))), ("b", State::Sum(Nanos(2)))]);
