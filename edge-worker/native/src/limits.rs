@@ -21,6 +21,8 @@ pub(crate) const BODIES_BYTES_MAX: usize = 256 * 1024 * 1024;
 pub(crate) const SOURCE_BODIES_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Requests that wait for the writer; more wait in their connections.
 pub(crate) const JOBS_MAX: usize = 1_024;
+/// Lines of the access log that wait to be written; more are dropped and counted.
+pub(crate) const ACCESS_LINES_MAX: usize = 16 * 1_024;
 /// Requests that share a commit, at most.
 pub(crate) const TURN_JOBS_MAX: usize = 256;
 /// The time for which requests are taken into one commit, at most: the first of them waits so long.

@@ -4,6 +4,7 @@
 //! what it writes nothing comes. Requests that wait at the same time share a commit. Connections are served beside it: a head is looked at first, a body is read only for a
 //! caller who may send it, and bounded while it is read.
 
+mod access;
 mod body;
 mod connection;
 mod host;
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use hyper_util::server::graceful::GracefulShutdown;
@@ -36,6 +38,7 @@ use crate::limits::{STOP_TIME, WAITING_MAX};
 use crate::store::SqliteStore;
 use crate::terminal::print;
 use crate::website::Website;
+use access::AccessLog;
 use connection::serve;
 use host::Host;
 use log::log;
@@ -62,6 +65,8 @@ pub(crate) struct Settings {
     /// The proxies whose `X-Forwarded-For` is believed.
     pub(crate) proxies: Proxies,
     pub(crate) security: Security,
+    /// True if each request is logged.
+    pub(crate) access_log: bool,
 }
 
 /// How callers reach the server.
@@ -86,11 +91,17 @@ pub(crate) fn run(settings: Settings) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("cannot start: {error}")))?;
+    let (access, logging) = if settings.access_log {
+        AccessLog::start().map(|(log, thread)| (Some(log), Some(thread)))?
+    } else {
+        (None, None)
+    };
     let host = Host {
         jobs: writer.jobs(),
         door,
         website,
         tls,
+        access,
         proxies: settings.proxies,
         unnamed_proxy: AtomicBool::new(false),
         seats: Seats::new(),
@@ -103,6 +114,8 @@ pub(crate) fn run(settings: Settings) -> Result<(), Failure> {
     // What still runs after its time is dropped here; then the writer ends what it took, and closes the database.
     runtime.shutdown_timeout(Duration::from_secs(1));
     writer.stop();
+    // It ends by no panic.
+    let _ = logging.map(JoinHandle::join);
     served
 }
 

@@ -214,6 +214,24 @@ pub fn meter(edge: &mut Edge, head: &Head<'_>) -> Result<(), Response> {
         .map_err(|seconds| over_rate(family, origin.as_deref(), seconds))
 }
 
+/// The path of a request's route as docs/http.md writes it, such as `/public/{database}/{table}`; None: no route has the
+/// path. It holds nothing that a caller wrote, so a log may.
+///
+/// # Examples
+///
+/// ```
+/// use usher_edge::host::Head;
+/// use usher_edge::{Ambient, front};
+///
+/// let ambient = Ambient { now_ms: 1_790_000_000_000, entropy: [7; 32] };
+/// let head = |target| Head { method: "POST", target, headers: &[], ambient };
+/// assert_eq!(front::route_of(&head("/web/pageviews?email=a@b.example")), Some("/{database}/{table}"));
+/// assert_eq!(front::route_of(&head("/a@b.example")), None);
+/// ```
+pub fn route_of(head: &Head<'_>) -> Option<&'static str> {
+    route::of_path(head).next().map(|(route, _)| route.path)
+}
+
 /// The answer to a failed request, in the format of its route; a page that may call may read it.
 pub fn failed(edge: &Edge, head: &Head<'_>, refusal: Refusal) -> Response {
     let refused = Refused::from(refusal).with_cors(readable_by(edge, head));

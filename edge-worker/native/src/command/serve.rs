@@ -67,6 +67,10 @@ pub(crate) struct Args {
     /// Speak TLS with a certificate for localhost that is made on the spot and kept in the data directory
     #[arg(long, conflicts_with = "cert")]
     local_tls: bool,
+    /// Log each request as a JSON line on standard error: time, id, method, route, status, bytes and milliseconds; never a key, a
+    /// path, a query or a value. Answers carry the id as X-Request-Id
+    #[arg(long)]
+    access_log: bool,
 }
 
 /// An address, or the first one of a name such as `localhost`, IPv4 before IPv6.
@@ -96,6 +100,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         proxies: Proxies(args.trusted_proxies.clone()),
         form: args.form,
         security,
+        access_log: args.access_log,
         demo: env::var_os("USHER_DEMO").is_some_and(|value| value == "1"),
     })?;
     Ok(Exit::Fine)

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use http_body_util::Full;
 use hyper::Version;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{HOST, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
@@ -13,6 +13,7 @@ use tokio::sync::oneshot::{self, error::RecvError};
 use usher_edge::host::{HEADERS, SOURCE_HEADER};
 use usher_edge::{Ambient, Edge, Refusal, Response, front};
 
+use super::access::{self, AccessLog};
 use super::body;
 use super::job::{Job, Jobs};
 use super::log::log;
@@ -31,6 +32,7 @@ pub(super) struct Host {
     pub(super) door: Edge,
     pub(super) website: Option<Website>,
     pub(super) tls: Option<Tls>,
+    pub(super) access: Option<AccessLog>,
     pub(super) proxies: Proxies,
     /// The log said that there is a proxy that nobody named.
     pub(super) unnamed_proxy: AtomicBool,
@@ -53,6 +55,8 @@ impl Host {
         }
     }
 
+    /// The answer to a request, logged if requests are.
+    ///
     /// # Errors
     ///
     /// Nobody knows what came of the request: its connection is closed without an answer.
@@ -62,6 +66,25 @@ impl Host {
         peer: IpAddr,
         seat: &Seat,
     ) -> Result<HttpResponse, RecvError> {
+        let Some(log) = &self.access else { return self.decide(request, peer, seat, None).await };
+        let mut entry = log.entry(request.method().as_str());
+        let mut response = self.decide(request, peer, seat, Some(&mut entry.route)).await?;
+        if let Ok(id) = HeaderValue::from_str(&entry.id) {
+            response.headers_mut().insert("x-request-id", id);
+        }
+        entry.status = response.status().as_u16();
+        entry.bytes = usize::try_from(response.body().size_hint().lower()).unwrap_or(usize::MAX);
+        Ok(response)
+    }
+
+    /// `route` becomes the request's, where it is wanted.
+    async fn decide(
+        &self,
+        request: hyper::Request<Incoming>,
+        peer: IpAddr,
+        seat: &Seat,
+        mut route: Option<&mut &'static str>,
+    ) -> Result<HttpResponse, RecvError> {
         let (parts, incoming) = request.into_parts();
         if let Some(refusal) = refused_head(&parts) {
             body::discard(incoming, &parts.headers);
@@ -70,6 +93,9 @@ impl Host {
         if parts.method == hyper::Method::GET
             && let Some(page) = self.page(parts.uri.path()).await
         {
+            if let Some(route) = &mut route {
+                **route = access::FILE;
+            }
             return Ok(page);
         }
         let Ok(entropy) = random() else {
@@ -88,6 +114,11 @@ impl Host {
             ambient: Ambient { now_ms: now_ms(), entropy },
             body: Ok(Vec::new()),
         };
+        if let Some(route) = route
+            && let Some(known) = front::route_of(&job.head())
+        {
+            *route = known;
+        }
         // Nothing of a body is taken for a caller who may not send one.
         let admitted = front::admit(&self.door, &job.head()).map(|admitted| admitted.body_bytes_max());
         match admitted {
