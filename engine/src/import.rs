@@ -79,7 +79,7 @@ impl Plan {
     /// // No batch attribute reads `tier`.
     /// assert_eq!(record.ignored, ["tier"]);
     /// let mut profile = Profile::new(ProfileId([1; 16]), now_ms);
-    /// assert!(profile.import(record));
+    /// assert!(profile.import(record, now_ms));
     /// assert!(plan.record(&[("visitor".into(), "".into())], now_ms).is_err());
     /// ```
     pub fn record(&self, row: &[(String, Value)], now_ms: i64) -> Result<Record, &'static str> {
@@ -164,10 +164,16 @@ impl Record {
 }
 
 impl Profile {
-    /// Adds a record; one that is older than the stored records of its key changes nothing. Returns whether it was
-    /// added.
-    pub fn import(&mut self, record: Record) -> bool {
+    /// Adds a record at this Unix time in milliseconds; one that is older than the stored records of its key changes nothing.
+    /// Returns whether it was added.
+    pub fn import(&mut self, record: Record, now_ms: i64) -> bool {
         self.learn(record.key);
-        self.edit_batch(|records| put_record(records, record.content, true))
+        self.edit_batch(|records| {
+            for known in records.iter_mut() {
+                known.computed_ms = time::settled(known.computed_ms, now_ms);
+                known.arrival_ms = time::settled(known.arrival_ms, now_ms);
+            }
+            put_record(records, record.content, true)
+        })
     }
 }

@@ -121,6 +121,9 @@ pub const DEMANDED_SLOTS_MAX: usize = 32;
 pub const OUTPUTS_MAX: usize = 100;
 /// Largest distance into the future at which `WITHIN n DAYS` accepts a time, in milliseconds.
 pub const FUTURE_SKEW_MS: i64 = 5 * 60 * 1_000;
+/// A stored time further ahead was stored while a server's clock was wrong. Within it the stored one may be right, and what
+/// is newer by it stays newer.
+pub const CLOCK_AHEAD_MS: i64 = DAY_MS;
 
 /// A day in milliseconds.
 pub const DAY_MS: i64 = 24 * 60 * 60 * 1_000;

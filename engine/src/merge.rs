@@ -188,13 +188,18 @@ fn stretch(hour: i64) -> i64 {
 }
 
 /// Merges two states of one shape as the running definition sees them. Expired items of lists go first: they do not count
-/// toward the cap.
+/// toward the cap. What lies in the future is not newer than the rest.
 fn join(kind: Option<&Kind>, mut mine: State, mut theirs: State, now_ms: i64) -> State {
-    if let Some(Kind::List(list)) = kind {
-        for state in [&mut mine, &mut theirs] {
-            if let State::List(items) = state {
-                items.forget(list.bounds, now_ms);
+    for state in [&mut mine, &mut theirs] {
+        match state {
+            State::List(items) => {
+                items.settle(now_ms);
+                if let Some(Kind::List(list)) = kind {
+                    items.forget(list.bounds, now_ms);
+                }
             }
+            State::Picked(_, kept) => kept.settle(now_ms),
+            _ => {}
         }
     }
     mine.merge(theirs)

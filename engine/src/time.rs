@@ -1,13 +1,27 @@
 //! Instants in Unix milliseconds, parsed from events and records.
 //!
 //! This module has no clock: `now` is always an argument.
+//!
+//! A server's clock may have been ahead while it stored something. What is stored lies in the future then, and would be newer
+//! than all that follows until that time comes; `settled` ends that.
 
+use crate::limits::{CLOCK_AHEAD_MS, FUTURE_SKEW_MS};
 use crate::value::{Number, Value};
 
 // The sizes from which a number is no longer seconds, milliseconds, or microseconds: each is the year 5138.
 const MILLISECONDS: u64 = 100_000_000_000;
 const MICROSECONDS: u64 = MILLISECONDS * 1_000;
 const NANOSECONDS: u64 = MICROSECONDS * 1_000;
+
+/// The time of something stored; if it lies far in the future, a time just before what happens now.
+pub(crate) fn settled(time_ms: i64, now_ms: i64) -> i64 {
+    if is_future(time_ms, now_ms) { now_ms.saturating_sub(FUTURE_SKEW_MS) } else { time_ms }
+}
+
+/// True if a stored time lies so far in the future that the clock was wrong when it was stored.
+pub(crate) fn is_future(time_ms: i64, now_ms: i64) -> bool {
+    time_ms > now_ms.saturating_add(CLOCK_AHEAD_MS)
+}
 
 /// The instant that a value names: Unix time in the unit that its magnitude implies, RFC 3339, or a date (its midnight,
 /// UTC). A text of ten digits or more counts as a number, because a CSV file holds only texts.

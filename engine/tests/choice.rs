@@ -292,7 +292,7 @@ proptest! {
             if let Some(known) = known {
                 let mut row = columns(known);
                 row.push(("customer".to_owned(), Value::from("anna")));
-                profile.import(plan.record(&row, NOW_MS).unwrap());
+                profile.import(plan.record(&row, NOW_MS).unwrap(), NOW_MS);
             }
             let at = event.map(|(table, page)| {
                 let columns = vec![("page".to_owned(), Value::from(page))];
@@ -357,7 +357,7 @@ fn numbers_and_booleans_are_looked_up() {
             let mut profile = Profile::new(ProfileId([1; 16]), NOW_MS);
             let mut row = columns(&known);
             row.push(("customer".to_owned(), Value::from("anna")));
-            profile.import(plan.record(&row, NOW_MS).unwrap());
+            profile.import(plan.record(&row, NOW_MS).unwrap(), NOW_MS);
             let expected = one_by_one(&shapes, &criteria, Choice::All, Some(&known), None);
             let expected: Vec<_> = expected.into_iter().map(|section| (0, section)).collect();
             let mut entered = Vec::new();

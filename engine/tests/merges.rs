@@ -85,7 +85,7 @@ fn a_base_of_long_ago_is_added_to_what_came_after_it() {
             ("computed_at", (NOW_MS + hour * HOUR_MS).into()),
         ];
         let record = record.map(|(name, value)| (name.to_owned(), value));
-        profile.import(plan.record(&record, NOW_MS + 2_000 * HOUR_MS).unwrap());
+        profile.import(plan.record(&record, NOW_MS + 2_000 * HOUR_MS).unwrap(), NOW_MS + 2_000 * HOUR_MS);
         profile
     };
     let seen = |hours: &[i64], cookie: &str, fresh: u8| {

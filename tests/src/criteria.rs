@@ -71,7 +71,7 @@ impl Table {
         let now_ms = self.now * 1_000;
         let mut profile = Profile::new(ProfileId([1; 16]), now_ms);
         if let Some(row) = given.record("visitor") {
-            profile.import(plan.record(&columns(row), now_ms)?);
+            profile.import(plan.record(&columns(row), now_ms)?, now_ms);
         }
         let event = given.event.clone().map(|event| {
             let table = plan.table("test", "events").expect("it is declared");

@@ -250,7 +250,7 @@ fn import_rows(
         let room = IMPORT_REFUSALS_MAX.saturating_sub(imported.refused.len());
         imported.refused.extend(record.refused.iter().take(room).map(|refused| (*line, refused.clone())));
         let record = if *patch { record.patching() } else { record };
-        if set.get_mut(own).is_some_and(|profile| profile.import(record)) {
+        if set.get_mut(own).is_some_and(|profile| profile.import(record, ambient.now_ms)) {
             imported.imported += 1;
         } else {
             imported.unchanged += 1;

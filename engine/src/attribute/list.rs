@@ -16,6 +16,8 @@ use crate::definition::{Keep, ListAggregation};
 use crate::expr::types::TypeSet;
 use crate::limits::LIST_ITEMS_MAX;
 use crate::objects::event_id;
+use crate::order;
+use crate::time::{is_future, settled};
 use crate::value::{DataType, Value};
 
 /// The items of a list, and the removals it remembers.
@@ -91,6 +93,7 @@ impl ItemList {
     /// Adds the item of one event; `columns`, ascending, name its fields.
     pub(crate) fn add(&mut self, item: Item, columns: &[String], bounds: Bounds, now_ms: i64) {
         self.keep = bounds.keep;
+        self.settle(now_ms);
         self.forget(bounds, now_ms);
         if bounds.keep == Keep::Oldest || bounds.alive(item.time_ms, now_ms) {
             let item = self.fitted(item, columns);
@@ -111,12 +114,38 @@ impl ItemList {
         now_ms: i64,
     ) {
         self.keep = bounds.keep;
+        self.settle(now_ms);
         match id {
             Some(id) => self.note(Removed { id, time_ms, event_id: event_id.into() }),
             None => self.clear((time_ms, event_id.into())),
         }
         self.drop_removed();
         self.trim(bounds, now_ms);
+    }
+
+    /// Gives items and removals far in the future, which a clock that jumped ahead and back has left, times before now, in
+    /// their order. Items that a removal left were newer than it.
+    pub(crate) fn settle(&mut self, now_ms: i64) {
+        let before = |time_ms: &mut i64, steps: &mut i64| {
+            if is_future(*time_ms, now_ms) {
+                *time_ms = settled(*time_ms, now_ms).saturating_sub(*steps);
+                *steps = steps.saturating_add(1);
+            }
+        };
+        if self.items.first().is_some_and(|newest| is_future(newest.time_ms, now_ms)) {
+            let mut steps = 0;
+            self.items.iter_mut().for_each(|item| before(&mut item.time_ms, &mut steps));
+            order::sort(&mut self.items, newest_first);
+        }
+        // Older than every item.
+        let mut steps = i64::from(LIST_ITEMS_MAX);
+        if self.removed.first().is_some_and(|newest| is_future(newest.time_ms, now_ms)) {
+            self.removed.iter_mut().for_each(|removed| before(&mut removed.time_ms, &mut steps));
+            order::sort(&mut self.removed, |a, b| b.time_ms.cmp(&a.time_ms));
+        }
+        if let Some((time_ms, _)) = &mut self.cleared {
+            before(time_ms, &mut steps);
+        }
     }
 
     /// Merges another list into this one.

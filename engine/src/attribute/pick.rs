@@ -46,6 +46,13 @@ pub struct Stamped {
     pub value: Value,
 }
 
+impl Stamped {
+    /// Ends that it is newer than all that follows, where a clock that jumped ahead and back has left it.
+    pub(crate) fn settle(&mut self, now_ms: i64) {
+        self.time_ms = time::settled(self.time_ms, now_ms);
+    }
+}
+
 impl Pick {
     /// Every rule, by its stored number.
     pub(crate) const ALL: [Pick; 8] = [

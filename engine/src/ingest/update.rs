@@ -122,6 +122,7 @@ fn prefer(
     let stamped = |value| Stamped { time_ms: event.time_ms, event_id: event.id.clone(), value };
     match (window, state) {
         (None, Some(State::Picked(_, kept))) => {
+            kept.settle(now_ms);
             if pick.prefers(event.time_ms, &event.id, &value, kept) {
                 *kept = stamped(value);
             }

@@ -117,7 +117,7 @@ impl Store {
         let created = found.is_none();
         let mut profile = found
             .map_or_else(|| Profile::new(profile_id(fresh), now_ms), |index| self.profiles.remove(index));
-        profile.import(record);
+        profile.import(record, now_ms);
         plan.adopt(&mut profile, bundle, now_ms);
         let visitor = Some(number_of(profile.id));
         self.profiles.push(profile);

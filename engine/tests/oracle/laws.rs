@@ -106,7 +106,7 @@ pub fn copies(case: &Case) -> Law {
                     if copy != index {
                         continue;
                     }
-                    profile.import(record.clone());
+                    profile.import(record.clone(), one.at_ms);
                     (true, false)
                 }
             };
@@ -346,7 +346,7 @@ impl Given {
                 plan.ingest(profile, event, now_ms);
             }
             Played::Record(record, _) => {
-                profile.import(record.clone());
+                profile.import(record.clone(), now_ms);
             }
         }
     }

@@ -41,7 +41,7 @@ pub(super) fn fold(plan: &Plan, file: &Path, now_ms: i64) -> Result<Option<Profi
         for column in &record.ignored {
             warn(&format!("batch: no attribute reads `{column}`"));
         }
-        profile.import(record);
+        profile.import(record, now_ms);
     }
     for (index, sent) in visitor.events.into_iter().enumerate() {
         let name = format!("events[{index}]");
