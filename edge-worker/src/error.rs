@@ -76,6 +76,7 @@ refusals! {
     TOKEN_ACCOUNT = 400, 3002, "token_account", "token belongs to another account than the key";
     TOKEN_FORMAT = 400, 3003, "token_format", "token format is invalid";
     EVENT_INVALID = 400, 3004, "event_invalid", "event is not a valid JSON object";
+    EVENTS_MISSING = 400, 3004, "events_missing", "body is an object without a list `events`, which holds the events";
     TOKEN_PRIVATE = 400, 3006, "token_type", "token is private, and calls from a page take a public one";
     TOKEN_PUBLIC = 400, 3006, "token_type", "token is public, and calls from a server take a private one";
     ORIGIN_INVALID = 400, 3007, "origin_invalid", "origin is missing or not allowed";

@@ -86,7 +86,7 @@ pub(crate) struct Batch {
     pub(crate) beside: Columns,
 }
 
-/// A batch of events. Of two fields with one name the later counts.
+/// A batch of events. Of two fields with one name the later counts; `events` that are no list are none.
 pub(crate) fn batch(body: &[u8]) -> Result<Batch, Unreadable> {
     batch_beside(body, &[])
 }
@@ -99,7 +99,7 @@ pub(crate) fn batch_beside(body: &[u8], names: &[&str]) -> Result<Batch, Unreada
     let mut events = None;
     let (mut sent, mut beside) = (None, Vec::new());
     text.object(&mut |text, name| {
-        if name == "events" {
+        if name == "events" && text.peek() == Some(b'[') {
             events = Some(list_of_events(text, &mut left, &mut room)?);
         } else if name == "sentAt" {
             sent = Some(Bounds::EVENT.value(text, &mut left)?);
@@ -111,7 +111,7 @@ pub(crate) fn batch_beside(body: &[u8], names: &[&str]) -> Result<Batch, Unreada
         Ok(())
     })?;
     text.end()?;
-    Ok(Batch { events: events.ok_or(Unreadable::Malformed)?, sent, beside })
+    Ok(Batch { events: events.ok_or(Unreadable::WithoutEvents)?, sent, beside })
 }
 
 fn list_of_events(
@@ -330,7 +330,10 @@ mod tests {
         for body in ["", "[]", "1", "{", "{\"a\":NaN}", "{} {}", "\u{feff}\u{feff}{}", "{}\u{feff}", "null"] {
             assert_eq!(event(body.as_bytes()), Err(Unreadable::Malformed), "{body}");
         }
-        for body in ["{}", "[]", "{\"events\":{}}", "{\"events\":null}", "{\"events\":[}"] {
+        for body in ["{}", "{\"a\":1}", "{\"events\":{}}", "{\"events\":null}"] {
+            assert_eq!(batch(body.as_bytes()), Err(Unreadable::WithoutEvents), "{body}");
+        }
+        for body in ["[]", "{\"events\":[}", "{\"events\":{}", "{\"events\":nul}"] {
             assert_eq!(batch(body.as_bytes()), Err(Unreadable::Malformed), "{body}");
         }
         assert_eq!(batch(b"{\"events\":[{},1]}").unwrap().events, vec![Some(Row::default()), None]);

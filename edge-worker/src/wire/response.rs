@@ -101,6 +101,7 @@ impl From<Unreadable> for Refusal {
     fn from(unreadable: Unreadable) -> Refusal {
         match unreadable {
             Unreadable::Malformed => Refusal::EVENT_INVALID,
+            Unreadable::WithoutEvents => Refusal::EVENTS_MISSING,
             Unreadable::TooLarge => Refusal::TOO_LARGE,
         }
     }

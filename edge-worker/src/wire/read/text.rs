@@ -10,6 +10,8 @@ use usher_engine::value::{Number, Value};
 pub(crate) enum Unreadable {
     /// It is not the JSON that the route expects.
     Malformed,
+    /// It is an object that should have a list of events.
+    WithoutEvents,
     /// It exceeds a bound.
     TooLarge,
 }
