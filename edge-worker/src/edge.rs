@@ -9,7 +9,7 @@ use crate::form::{Form, Written};
 use crate::keys::Keyring;
 use crate::limits::{PROBE_MS, STORAGE_DEGRADED_MS};
 use crate::message::{self, NO_BUNDLE};
-use crate::rates::{Meter, Rates};
+use crate::rates::{Meter, MeterMemory, Rates};
 use crate::store::Pointer;
 
 /// The keys of a deployment and the running bundles.
@@ -111,6 +111,12 @@ impl Edge {
     /// Sets the rates for callers by public keys.
     pub fn set_rates(&mut self, rates: Rates) {
         self.meter.set_rates(rates);
+    }
+
+    /// Makes the memory in which the use of sources is counted, before any is; a host that replaces trapped instances copies it.
+    /// The seed must be unpredictable, and the same for all of them.
+    pub fn start_rates(&mut self, seed: [u8; 32]) -> MeterMemory {
+        self.meter.start(seed)
     }
 
     /// The fault of the keys, for the operator's log.

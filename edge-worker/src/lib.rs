@@ -109,7 +109,7 @@ pub use keys::preview_token;
 pub use log::Line;
 pub use message::Ambient;
 pub use outcome::{FORGET, Folded, Outcome};
-pub use rates::Rates;
+pub use rates::{MeterMemory, Rates};
 pub use rehearsal::{Excess, Failed, Rehearsal};
 pub use releases::DROPPED;
 pub use store::Store;

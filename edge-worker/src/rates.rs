@@ -3,7 +3,8 @@
 //!
 //! A source may use [`RATE_SECONDS`] of its rate at once; what it used is refilled second by second. So a page may send
 //! what it collected offline, but not a stream above the rate. Everything is in memory: it starts over with the
-//! process, or with the object of a shard.
+//! process, or with the isolate of a shard. A trap does not end it: the host copies the numbers into the next instance
+//! ([`MeterMemory`]).
 
 use sha2::{Digest, Sha256};
 
@@ -33,6 +34,16 @@ pub(crate) struct Meter {
     seed: [u8; 32],
     /// Sets of [`WAYS`] sources each; empty until the first request.
     used: Vec<Used>,
+}
+
+/// Where an instance has what sources used, in its memory, which outlives a trap. It has plain numbers, so that a host may
+/// copy these bytes into another instance of the same build with the same seed, whenever the trap came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MeterMemory {
+    /// The address of the first byte.
+    pub address: usize,
+    /// In bytes.
+    pub length: usize,
 }
 
 /// The number of slots that may hold a source.
@@ -74,6 +85,13 @@ impl Used {
 impl Meter {
     pub(crate) fn set_rates(&mut self, rates: Rates) {
         self.rates = rates;
+    }
+
+    /// Makes the slots, which are not moved after. The seed must be unpredictable.
+    pub(crate) fn start(&mut self, seed: [u8; 32]) -> MeterMemory {
+        self.seed = seed;
+        self.used = vec![Used::default(); SOURCES_MAX];
+        MeterMemory { address: self.used.as_ptr().addr(), length: size_of_val(self.used.as_slice()) }
     }
 
     /// The rates of this caller.
@@ -142,8 +160,7 @@ impl Meter {
     /// The current use of a caller. Without a free slot, the least recently seen one is dropped.
     fn used(&mut self, payer: &Payer<'_>, ambient: &Ambient) -> &mut Used {
         if self.used.is_empty() {
-            self.seed = ambient.entropy;
-            self.used = vec![Used::default(); SOURCES_MAX];
+            self.start(ambient.entropy);
         }
         let hash = self.hash(payer);
         let first = self.first(hash);

@@ -68,6 +68,26 @@ test("a batch whose writer has to catch up is counted once", { timeout: 120_000 
   assert.equal((await batch(100)).status, 200, "what is left");
 });
 
+test("a trap gives no source its rate back", { timeout: 120_000 }, async (t) => {
+  const worker = await deploy(t, "test");
+  const at = (address) => ({ ...from(address), "x-usher-now": String(Date.now()) });
+  const [busy, calm] = [at("192.0.2.7"), at("192.0.2.8")];
+  const batch = (headers, count) => worker.batch("pageviews", Array.from({ length: count }, () => ({ td_client_id: "v" })), headers);
+  for (let sent = 0; sent < MINUTE; sent += 500) assert.equal((await batch(busy, 500)).status, 200);
+  assert.equal((await batch(calm, 100)).status, 200);
+  for (const fault of ["panic", "memory"]) {
+    const trapped = await worker.event("pageviews", { td_client_id: "faulty" }, { "x-usher-fault": fault });
+    assert.equal(trapped.status, 500, trapped.text);
+    const refused = await batch(busy, 1);
+    assert.equal(refused.status, 429, `after ${fault}: ${refused.text}`);
+    assert.equal((await batch(calm, 100)).status, 200, "another source has its own");
+  }
+  // What is left of the other one's minute is what it had not used.
+  for (let sent = 300; sent + 500 <= MINUTE; sent += 500) assert.equal((await batch(calm, 500)).status, 200);
+  assert.equal((await batch(calm, 201)).status, 429);
+  assert.equal((await batch(calm, 200)).status, 200);
+});
+
 test("the rate-limiting binding refuses requests by public keys beyond its limit", async (t) => {
   const edge = await deploy(t, "release", { rate: 5 });
   const view = (address) => edge.event("pageviews", { td_client_id: "v" }, from(address));

@@ -13,6 +13,8 @@ export class Planes {
   #secret;
   #demo;
   #formSetting;
+  /** Makes the hashes of sources unpredictable, in all instances the same. */
+  #seed = crypto.getRandomValues(new Uint8Array(32));
   #visitors;
   /** Undefined until it is asked, and after each change of what runs. */
   #control;
@@ -182,6 +184,7 @@ export class Planes {
       this.#met(out);
       this.#visitors = instance;
       const broken = this.#restore(instance, this.#trapped);
+      instance.count(out.number(), out.number(), this.#visitors);
       if (!broken) return complaint;
       this.#note(broken.audience, this.#trap(broken, broken.error));
       this.#running.delete(broken.audience);
@@ -202,7 +205,7 @@ export class Planes {
   }
 
   #configure(instance) {
-    const input = new FrameWriter().text(this.#secret).byte(this.#demo ? 1 : 0).text(this.#formSetting).long(this.form).done();
+    const input = new FrameWriter().text(this.#secret).byte(this.#demo ? 1 : 0).text(this.#formSetting).long(this.form).raw(this.#seed).done();
     return new FrameReader(instance.run(CONFIGURE, input));
   }
 

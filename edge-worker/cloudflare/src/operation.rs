@@ -48,7 +48,8 @@ impl Instance {
         done.map(|()| out.0).unwrap_or_default()
     }
 
-    /// `secret · demo · form as set · form of what is stored` → `complaint · form · complaint of the form`
+    /// `secret · demo · form as set · form of what is stored · seed` → `complaint · form · complaint of the form · address and
+    /// length of what sources used`, both 0 in the control plane, which does not count it
     fn configure(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let (secret, demo) = (input.text()?, input.byte()? != 0);
         let mut edge = Edge::new(Some(secret), demo);
@@ -56,6 +57,10 @@ impl Instance {
         let stored = input.long()?;
         out.text(edge.complaint().unwrap_or(""));
         meet(&mut edge, stored, out);
+        let used = if IS_CONTROL_PLANE { None } else { Some(edge.start_rates(input.array()?)) };
+        let number = |bytes: usize| u32::try_from(bytes).unwrap_or(0);
+        out.number(used.map_or(0, |used| number(used.address)))
+            .number(used.map_or(0, |used| number(used.length)));
         self.edge = Some(edge);
         Some(())
     }
