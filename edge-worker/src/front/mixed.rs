@@ -40,9 +40,7 @@ pub(super) fn mixed(edge: &Edge, checked: &CheckedHead<'_>, body: &[u8]) -> Resu
         Some(audience) => {
             let running = edge.running_or_refuse(audience)?;
             if let Some(asked) = field("personalize") {
-                let named = names(asked, &batch)?.into_iter();
-                let (named, unknown) = named.partition(|name| caller.may_ask(&running.plan, name));
-                asking = Some(Asking { named, unknown });
+                asking = Some(asked_for(asked, &batch, |name| caller.may_ask(&running.plan, name))?);
             }
             vec![(audience.to_owned(), running.number)]
         }
@@ -63,17 +61,26 @@ pub(super) fn mixed(edge: &Edge, checked: &CheckedHead<'_>, body: &[u8]) -> Resu
     Ok(to_writer(edge, checked, caller, shard, (audiences, ["", ""], Mode::Mixed(asking)), body))
 }
 
-/// The personalizations that are asked for.
-fn names(asked: &Value, batch: &read::Batch) -> Result<Vec<String>> {
-    let invalid = |detail: String| Refused::with_detail(Refusal::BODY_INVALID, detail);
+/// The personalizations that are asked for, and may be.
+fn asked_for(asked: &Value, batch: &read::Batch, may_ask: impl Fn(&str) -> bool) -> Result<Asking> {
+    let invalid = |detail: &str| Refused::with_detail(Refusal::BODY_INVALID, detail);
     if batch.events.is_empty() {
-        return Err(invalid("`personalize` needs an event, which says whose offers they are".to_owned()));
+        return Err(invalid("`personalize` needs an event, which says whose offers they are"));
     }
-    let texts = match asked.get("names") {
-        Some(Value::List(names)) if (1..=ASKED_NAMES_MAX).contains(&names.len()) => {
-            names.iter().map(|name| name.as_str().map(str::to_owned)).collect()
-        }
-        _ => None,
+    let names = match asked.get("names") {
+        Some(Value::List(names)) if (1..=ASKED_NAMES_MAX).contains(&names.len()) => names.as_slice(),
+        _ => &[],
     };
-    texts.ok_or_else(|| invalid(format!("`personalize.names` is a list of 1 to {ASKED_NAMES_MAX} names")))
+    let mut asking = Asking { named: Vec::new(), unknown: Vec::new() };
+    for name in names.iter().filter_map(Value::as_str) {
+        let list = if may_ask(name) { &mut asking.named } else { &mut asking.unknown };
+        list.push(name.to_owned());
+    }
+    // One that is no text is missing.
+    if names.is_empty() || asking.named.len() + asking.unknown.len() < names.len() {
+        return Err(invalid("`personalize.names` is a list of 1 to 64 names"));
+    }
+    Ok(asking)
 }
+
+const _: () = assert!(ASKED_NAMES_MAX == 64, "a refusal says how many");

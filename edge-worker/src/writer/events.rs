@@ -6,7 +6,7 @@ mod pass;
 pub(crate) use batch::Batch;
 use batch::{LeftOut, OfAudience, OneEvent, TABLE_UNKNOWN, TOO_LARGE, UNAVAILABLE, UNREADABLE};
 use pass::Pass;
-use usher_engine::{Answer, Event, Evidence, Plan, SentAt, Why, order_clamped};
+use usher_engine::{Answer, Evidence, Keys, SentAt, Why, order_clamped};
 
 use super::mint::{Mint, MintedIds};
 use super::set::{KeysRead, ProfileIndex, ProfileSet, unreadable};
@@ -38,58 +38,57 @@ pub(super) fn open(edge: &Edge, mut message: Events) -> Result<(Option<Read>, Ba
     let now_ms = message.ambient.now_ms;
     let sent = SentAt::read(sent.as_ref(), now_ms);
     let mut rows: Vec<read::Row> = rows.into_iter().flatten().collect();
-    // If this writer does not run an audience yet, the fold finds out.
-    let declares = |(id, _): &(String, u64)| {
-        let running = edge.running(id)?;
-        Some((id.clone(), running, tables(&running.plan, &message, &rows)?))
-    };
-    let declared: Vec<(String, &Running, Vec<Option<usize>>)> =
-        message.audiences.iter().filter_map(declares).collect();
-    if let Mode::Mixed(_) = message.mode {
-        rows.iter_mut().for_each(|row| row.columns.retain(|(name, _)| name != "table"));
-    }
+    let names = if let Mode::Mixed(_) = message.mode { Some(take_tables(&mut rows)) } else { None };
     let mut audiences = Vec::new();
     let mut keys_read = KeysRead::new(&message.ambient);
     let mut minted = MintedIds::new(message.ambient);
-    let mut left = declared.len();
-    for (id, running, tables) in declared {
+    let mut left = message.audiences.len();
+    for (id, _) in &message.audiences {
         left -= 1;
-        // Only further audiences need a copy.
-        let columns = |row: &mut read::Row| {
-            if left == 0 { core::mem::take(&mut row.columns) } else { row.columns.clone() }
-        };
-        let event = |(place, (row, table)): (usize, (&mut read::Row, Option<usize>))| {
-            let event = running.plan.event(table?, columns(row), now_ms, String::new(), sent);
-            Some((place, row.repairs, event))
-        };
-        let of_tables = rows.iter_mut().zip(tables).enumerate();
-        let mut events: Vec<(usize, read::Repairs, Event)> = of_tables.filter_map(event).collect();
-        order_clamped(events.iter_mut().map(|(_, _, event)| event));
-        let with_keys = |(place, repairs, mut event): (usize, read::Repairs, Event)| {
-            let keys = running.plan.keys(&event, &Evidence { server: message.server, keys: &[] });
-            let read = keys.usable.iter().map(|key| keys_read.index(&id, key)).collect();
-            if event.minted {
-                event.id = minted.id(place, keys.usable.first());
+        // If this writer does not run an audience yet, the fold finds out.
+        let Some(running) = edge.running(id) else { continue };
+        let plan = &running.plan;
+        let of_message = plan.table(&message.database, &message.table);
+        if names.is_none() && of_message.is_none() {
+            continue;
+        }
+        let mut events: Vec<OneEvent> = Vec::with_capacity(rows.len());
+        for (place, row) in rows.iter_mut().enumerate() {
+            let table = match &names {
+                Some(names) => names.get(place).and_then(|name| plan.table(&name.0, &name.1)),
+                None => of_message,
+            };
+            let Some(table) = table else { continue };
+            // Only further audiences need a copy.
+            let columns = if left == 0 { core::mem::take(&mut row.columns) } else { row.columns.clone() };
+            let event = plan.event(table, columns, now_ms, String::new(), sent);
+            let (keys, read) = (Keys::default(), Vec::new());
+            events.push(OneEvent { place, event, repairs: row.repairs, keys, read });
+        }
+        order_clamped(events.iter_mut().map(|one| &mut one.event));
+        for one in &mut events {
+            one.keys = plan.keys(&one.event, &Evidence { server: message.server, keys: &[] });
+            one.read.extend(one.keys.usable.iter().map(|key| keys_read.index(id, key)));
+            if one.event.minted {
+                one.event.id = minted.id(one.place, one.keys.usable.first());
             }
-            OneEvent { place, event, repairs, keys, read }
-        };
-        let events = events.into_iter().map(with_keys).collect();
-        audiences.push(OfAudience { id, bundle: running.hash.clone(), events });
+        }
+        audiences.push(OfAudience { id: id.clone(), bundle: running.hash.clone(), events });
     }
     let keys = keys_read.len();
     let batch = Batch { message, valid, keys, audiences, payer, new_profiles_max: None };
     Ok((keys_read.read(), batch))
 }
 
-/// For each event, the index of its table, if the plan has it; None where the message names one that the plan does not
-/// have.
-fn tables(plan: &Plan, message: &Events, rows: &[read::Row]) -> Option<Vec<Option<usize>>> {
-    if let Mode::Mixed(_) = message.mode {
-        let of_row = |row: &read::Row| row.table().and_then(|(database, table)| plan.table(database, table));
-        return Some(rows.iter().map(of_row).collect());
-    }
-    let table = plan.table(&message.database, &message.table)?;
-    Some(vec![Some(table); rows.len()])
+/// Takes the table out of each event: database and table, empty where it names none.
+fn take_tables(rows: &mut [read::Row]) -> Vec<(String, String)> {
+    let take = |row: &mut read::Row| {
+        let (database, table) = row.table().unwrap_or_default();
+        let names = (database.to_owned(), table.to_owned());
+        row.columns.retain(|(name, _)| name != "table");
+        names
+    };
+    rows.iter_mut().map(take).collect()
 }
 
 /// A refusal in the format of the message's route.
