@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo attacks test soak costs mutants fuzz fuzz-module worker rust-worker spin size size-engine bench-engine bench-edge lint clean-state setup
+.PHONY: help demo attacks test sim soak costs mutants fuzz fuzz-module worker rust-worker spin size size-engine bench-engine bench-edge lint clean-state setup
 
 PORT ?= 8787
 WORKER := target/worker/release
@@ -30,7 +30,11 @@ attacks: setup ## attack an edge, natively and in workerd, with a victim beside 
 	@cargo build --locked --quiet -p usher
 	@node --test --test-concurrency=1 $(or $(FILES),tests/attacks/*.test.mjs)
 
-soak: setup ## hold attributes and identity to their oracle, 100 times as long as tests do
+sim: setup ## make one run of the simulation again, with its steps (SEED=1 ACTIONS=20 WITHOUT=crash,kv)
+	@cargo run --locked --quiet --profile sim -p usher-sim -- $(or $(SEED),1) --actions "$(ACTIONS)" --without "$(WITHOUT)"
+
+soak: setup ## attributes and identity beside their oracle, and the simulation, 100 times as long as in tests
+	@USHER_CASES=100 cargo test --locked --profile sim -p usher-sim --test seeds -- --nocapture
 	@USHER_CASES=100 cargo test --locked --release -p usher-engine --test oracle
 
 costs: setup ## what hostile bodies cost to read, against plain JSON of as many bytes

@@ -39,7 +39,7 @@ await layer("no std", () =>
   run("cargo", ["build", "--locked", "--quiet", "--manifest-path", "tests/no-std/Cargo.toml", "--target", "x86_64-unknown-none"]),
 );
 await layer("units", async () => {
-  await run("cargo", ["test", "--locked", "--quiet", "--workspace", "--exclude", "usher-tests"]);
+  await run("cargo", ["test", "--locked", "--quiet", "--workspace", "--exclude", "usher-tests", "--exclude", "usher-sim"]);
   // The engine as the module for visitors has it.
   await run("cargo", ["test", "--locked", "--quiet", "-p", "usher-engine", "--no-default-features", "--features", "patterns", "--test", "checks"]);
 });
@@ -57,6 +57,11 @@ await layer("rust worker", async () => {
 });
 await layer("openapi", () => run("node", ["--test", ...tests("openapi")]));
 await layer("vectors", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "suite"], built));
+await layer("simulation", async () => {
+  // Each build with its own features, one after the other.
+  await run("cargo", ["test", "--locked", "--quiet", "--profile", "sim", "-p", "usher-sim", "--test", "seeds"]);
+  await run("cargo", ["test", "--locked", "--quiet", "--profile", "sim", "-p", "usher-sim", "--features", "planted", "--test", "planted"]);
+});
 await layer("criteria", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "openapi", "--test", "sqlite", "--test", "print", "--test", "round_trip"]));
 await layer("fuzz", async () => {
   await run("cargo", ["build", "--locked", "--quiet", "--profile", "wasm", "--target", "wasm32-unknown-unknown", "--target-dir", target, "--manifest-path", "tests/fuzz/Cargo.toml", "-p", "usher-fuzz-module"]);

@@ -113,4 +113,5 @@ pub use rates::{MeterMemory, Rates};
 pub use rehearsal::{Excess, Failed, Rehearsal};
 pub use releases::DROPPED;
 pub use store::Store;
+pub use usher_engine::planted;
 pub use wire::Response;

@@ -16,6 +16,7 @@ use crate::limits::KEYS_MAX;
 use crate::merge::absorb;
 use crate::order;
 use crate::plan::Plan;
+use crate::planted::{self, Bug};
 use crate::profile::{Key, Profile, ProfileId};
 use crate::value::Value;
 
@@ -179,7 +180,7 @@ impl Plan {
     pub fn may_look_up(&self, name: &str, value: &str, evidence: &Evidence<'_>) -> bool {
         let Some(rule) = self.key_rules.iter().find(|rule| rule.name == name) else { return false };
         // A page may not look up by a key that its events may not stitch by.
-        let open = rule.trust == Trust::Open && !rule.workflow_only;
+        let open = (rule.trust == Trust::Open && !rule.workflow_only) || planted::is(Bug::TrustsPages);
         let vouched =
             || evidence.of(name).is_some_and(|known| rule.normalized(known) == rule.normalized(value));
         open || evidence.server || vouched()

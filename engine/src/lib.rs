@@ -28,6 +28,7 @@ mod index;
 mod order;
 mod pattern;
 mod plan;
+pub mod planted;
 
 pub mod attribute;
 mod event;

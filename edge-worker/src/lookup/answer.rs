@@ -1,5 +1,6 @@
 //! Answers a lookup from the nearest snapshot that is new enough.
 
+use usher_engine::planted::{self, Bug};
 use usher_engine::{Asked, Evidence, Plan, Profile, Query};
 
 use super::{PendingLookup, Shape, keys_of};
@@ -128,6 +129,7 @@ pub fn answer(
         snapshot.map_or((None, Vec::new()), |snapshot| (snapshot.profile, snapshot.journal));
     // The writer's snapshot is the newest. With none left to try, no newer one follows.
     let is_newest = matches!(candidate, Candidate::Writer(_) | Candidate::Nothing);
+    let is_newest = is_newest || planted::is(Bug::IgnoresTokens);
     if is_too_old || !(is_newest || pending.has_seen_no_newer(profile.as_ref(), &keyring.signer)) {
         return None;
     }

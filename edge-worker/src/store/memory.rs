@@ -1,6 +1,8 @@
 //! The reference store: in memory, with faults on demand. Tests compare the other stores with it, and rehearsals use
 //! it.
 
+use usher_engine::planted::{self, Bug};
+
 use super::index::HashIndex;
 use super::{
     Basis, CommitError, Found, FoundProfile, JournalRow, Pointer, Read, Release, Retired, Store,
@@ -166,6 +168,9 @@ impl Store for MemoryStore {
 impl MemoryStore {
     /// True if nothing of the basis has changed.
     fn holds(&self, basis: &Basis) -> bool {
+        if planted::is(Bug::CommitsWithoutCondition) {
+            return true;
+        }
         let keys: Vec<KeyOf> = basis.keys.iter().map(|(key, _)| key.clone()).collect();
         let held = Basis::of(&Read::Profiles(keys.clone()), &Found::Profiles(self.profiles_of(&keys))).keys;
         let number = |audience: &str| self.releases(audience).next().map_or(0, |release| release.number);

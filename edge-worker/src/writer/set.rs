@@ -1,6 +1,7 @@
 //! The profiles of one message, and the changes to them.
 
 use usher_engine::limits::PROFILE_BYTES_MAX;
+use usher_engine::planted::{self, Bug};
 use usher_engine::profile::codec::{self, Unreadable};
 use usher_engine::profile::{Key, Profile};
 use usher_engine::{Entry, Keys, Plan, ProfileId};
@@ -112,6 +113,9 @@ impl Held {
         let now = self.profile.keys();
         let known = |key: &Key| before.contains(&(&key.name, &key.value));
         let same = before.len() == now.len() && now.iter().all(known);
+        if planted::is(Bug::LosesMovedKeys) && !before.is_empty() {
+            return None;
+        }
         (!same).then(|| now.iter().map(|key| (key.name.clone(), key.value.clone())).collect())
     }
 }
@@ -152,7 +156,7 @@ impl ProfileSet {
                     continue;
                 }
             };
-            if profile.bundle > number {
+            if profile.bundle > number && !planted::is(Bug::WritesWithOlderBundle) {
                 return Err(profile.bundle);
             }
             for key in &found.keys {

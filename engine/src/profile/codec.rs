@@ -30,6 +30,7 @@ use super::bytes::{Damaged, Reader, Writer, checksum};
 use super::parts::{PATCH, ProfileId};
 use super::stored::{Stored, Tag};
 use crate::attribute::BatchRecord;
+use crate::planted::{self, Bug};
 
 const MAGIC: &[u8; 4] = b"USHP";
 /// Magic, form and checksum.
@@ -140,6 +141,12 @@ pub fn decode(bytes: &[u8]) -> Result<Profile, Unreadable> {
         }
         before = *tag;
         let part = usize::from(*tag).checked_sub(1).and_then(|index| parts.get_mut(index));
+        let length =
+            if planted::is(Bug::MisreadsPreviousForm) && form == Form::Two && *tag == Tag::SeenIds as u8 {
+                0
+            } else {
+                length
+            };
         // An older build must not rewrite a newer profile, and so lose parts of it.
         *part.ok_or(Unreadable::TooNew)? = start..start.saturating_add(length);
     }

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use crate::limits::{SEEN_MAX, SEEN_MS};
 use crate::order;
+use crate::planted::{self, Bug};
 
 /// The ids of a profile's counted events, each kept for 7 days after its arrival.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -40,12 +41,18 @@ impl SeenIds {
             return Dedupe::Duplicate;
         }
         let index = self.events.partition_point(|(_, arrival_ms)| *arrival_ms <= now_ms);
+        if planted::is(Bug::ForgetsIds) && hash & 3 == 0 {
+            return Dedupe::New;
+        }
         self.events.insert(index, (hash, now_ms));
         if self.forget() { Dedupe::NewForgotOther } else { Dedupe::New }
     }
 
     /// Merges the ids of another profile. Returns whether the bound dropped some.
     pub(super) fn merge(&mut self, other: &SeenIds) -> bool {
+        if planted::is(Bug::MergesWithoutIds) {
+            return false;
+        }
         for (hash, arrival_ms) in other.events.iter().copied() {
             match self.events.iter_mut().find(|(known, _)| *known == hash) {
                 // Counted by both: kept with the first arrival, as if one profile had counted both.

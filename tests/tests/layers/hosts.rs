@@ -2,7 +2,7 @@
 
 use usher_tests::deployment::root;
 
-use crate::{code, files, is_test, lines_with, none};
+use crate::{code, files, is_test, lines_with, none, text};
 
 /// The files that carry bytes between a platform and the service, on each host.
 fn hosts() -> Vec<(String, String)> {
@@ -75,6 +75,26 @@ fn what_tests_may_say_to_a_build_is_behind_features() {
             let gate = format!("#[cfg(feature = \"{feature}\")]");
             assert!(above.iter().any(|line| line.trim() == gate), "{path}:{number}: {header} without {gate}");
         }
+    }
+}
+
+/// Bugs that the simulation has to find are in no build but its own.
+#[test]
+fn nothing_enables_planted_bugs_but_the_simulation() {
+    let mut found = Vec::new();
+    for (path, text) in files("", &["Cargo.toml"]) {
+        let manifest: toml::Table = text.parse().expect("a manifest");
+        let features = manifest.get("features").and_then(toml::Value::as_table).into_iter().flatten();
+        let enables = |enabled: &toml::Value| enabled.to_string().contains("planted");
+        found.extend(
+            features.filter(|(name, enabled)| *name != "planted" && enables(enabled)).map(|_| path.clone()),
+        );
+        let others = manifest.iter().filter(|(name, _)| !["features", "test"].contains(&name.as_str()));
+        found.extend(others.filter(|(_, part)| enables(part)).map(|(name, _)| format!("{path}: {name}")));
+    }
+    none(found, "only the feature `planted` of a crate enables that of another");
+    for text in [text("engine/Cargo.toml"), text("edge-worker/Cargo.toml"), text("tests/sim/Cargo.toml")] {
+        assert!(text.contains("\nplanted = ["), "the feature has another name now");
     }
 }
 
