@@ -14,6 +14,7 @@ pub struct InProcess {
     edge: Edge,
     pub store: MemoryStore,
     calls: u64,
+    log: String,
 }
 
 impl InProcess {
@@ -22,7 +23,20 @@ impl InProcess {
             edge: Edge::new(Some(&Keys::demo().secret()), true),
             store: MemoryStore::default(),
             calls: 0,
+            log: String::new(),
         }
+    }
+}
+
+impl InProcess {
+    /// The same in a deployment without keys.
+    pub fn without_keys() -> InProcess {
+        InProcess { edge: Edge::new(None, false), ..InProcess::start() }
+    }
+
+    /// What it has written into the operator's log.
+    pub fn log(&self) -> &str {
+        &self.log
     }
 }
 
@@ -45,7 +59,10 @@ impl Target for InProcess {
             ambient: Ambient { now_ms: call.now * 1_000, entropy },
         };
         let response = match body {
-            Some(_) => serve(&mut self.edge, &mut self.store, &request, &mut |_| {}),
+            Some(_) => serve(&mut self.edge, &mut self.store, &request, &mut |line| {
+                self.log.push_str(line);
+                self.log.push('\n');
+            }),
             None => usher_edge::front::failed(&self.edge, &request.head(), Refusal::EVENT_INVALID),
         };
         let headers = response.headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();

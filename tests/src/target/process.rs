@@ -33,6 +33,11 @@ impl Native {
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(&data);
         Native(Process::start(command, data, live, listening))
     }
+
+    /// What it has written into the operator's log.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.0.data.join("log")).expect("a log")
+    }
 }
 
 impl Spin {
