@@ -107,178 +107,238 @@ impl Writer {
     }
 }
 
-pub(super) struct Reader<'a>(pub(super) &'a [u8]);
+/// Reads what a [`Writer`] wrote. It does not stop at the first byte that does not fit, because code that returns from every
+/// field took 8 KB of wasm: it notes the reason and reads zeros and empty texts from there. A caller asks
+/// [`Reader::finish`] before it uses what it read.
+pub(super) struct Reader<'a> {
+    pub(super) rest: &'a [u8],
+    damage: Option<Damaged>,
+}
 
 impl<'a> Reader<'a> {
-    pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], Damaged> {
-        let (bytes, rest) = self.0.split_at_checked(length).ok_or(Damaged("ends early"))?;
-        self.0 = rest;
-        Ok(bytes)
+    pub(super) fn new(bytes: &'a [u8]) -> Reader<'a> {
+        Reader { rest: bytes, damage: None }
     }
 
-    pub(super) fn byte(&mut self) -> Result<u8, Damaged> {
-        let (first, rest) = self.0.split_first().ok_or(Damaged("ends early"))?;
-        self.0 = rest;
-        Ok(*first)
+    /// Notes why the bytes cannot be read, and reads none of the others.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn fail(&mut self, why: &'static str) {
+        self.damage.get_or_insert(Damaged(why));
+        self.rest = &[];
     }
 
-    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Damaged> {
-        self.take(N)?.try_into().map_err(|_| Damaged("ends early"))
+    /// `Err` if something did not fit.
+    pub(super) fn sound(&self) -> Result<(), Damaged> {
+        self.damage.map_or(Ok(()), Err)
     }
 
-    pub(super) fn id(&mut self) -> Result<ProfileId, Damaged> {
-        self.array().map(ProfileId)
+    /// `Err` if something did not fit, or if bytes are left.
+    pub(super) fn finish(&self) -> Result<(), Damaged> {
+        self.sound()?;
+        if self.rest.is_empty() { Ok(()) } else { Err(Damaged("has more than it lists")) }
     }
 
-    pub(super) fn hash(&mut self) -> Result<u64, Damaged> {
-        self.array().map(u64::from_le_bytes)
+    pub(super) fn take(&mut self, length: usize) -> &'a [u8] {
+        let Some((bytes, rest)) = self.rest.split_at_checked(length) else {
+            self.fail("ends early");
+            return &[];
+        };
+        self.rest = rest;
+        bytes
+    }
+
+    pub(super) fn byte(&mut self) -> u8 {
+        let Some((first, rest)) = self.rest.split_first() else {
+            self.fail("ends early");
+            return 0;
+        };
+        self.rest = rest;
+        *first
+    }
+
+    pub(super) fn array<const N: usize>(&mut self) -> [u8; N] {
+        self.take(N).try_into().unwrap_or([0; N])
+    }
+
+    pub(super) fn id(&mut self) -> ProfileId {
+        ProfileId(self.array())
+    }
+
+    pub(super) fn hash(&mut self) -> u64 {
+        u64::from_le_bytes(self.array())
     }
 
     #[inline(always)]
-    pub(super) fn unsigned(&mut self) -> Result<u64, Damaged> {
+    pub(super) fn unsigned(&mut self) -> u64 {
         // Fast path: most numbers are short lengths.
-        if let Some((byte @ 0..=0x7f, rest)) = self.0.split_first() {
-            self.0 = rest;
-            return Ok(u64::from(*byte));
+        if let Some((byte @ 0..=0x7f, rest)) = self.rest.split_first() {
+            self.rest = rest;
+            return u64::from(*byte);
         }
         self.long_unsigned()
     }
 
     #[inline(never)]
-    fn long_unsigned(&mut self) -> Result<u64, Damaged> {
+    fn long_unsigned(&mut self) -> u64 {
         let mut value = 0_u64;
         let mut shift = 0_u32;
-        for (index, byte) in self.0.iter().enumerate() {
+        for (index, byte) in self.rest.iter().enumerate() {
             let bits = u64::from(byte & 0x7f);
             // The last byte of 64 bits holds only one of them.
             if shift > 63 || (shift == 63 && bits > 1) {
-                return Err(Damaged("a number is too large"));
+                self.fail("a number is too large");
+                return 0;
             }
             value |= bits << shift;
             if byte & 0x80 == 0 {
-                self.0 = self.0.get(index..).and_then(|rest| rest.get(1..)).unwrap_or(&[]);
-                return Ok(value);
+                self.rest = self.rest.get(index..).and_then(|rest| rest.get(1..)).unwrap_or(&[]);
+                return value;
             }
             shift = shift.saturating_add(7);
         }
-        Err(Damaged("ends early"))
+        self.fail("ends early");
+        0
     }
 
-    pub(super) fn wide(&mut self) -> Result<i128, Damaged> {
+    pub(super) fn wide(&mut self) -> i128 {
         // Numbers of up to nine bytes take the path for 64 bits.
-        if self.0.iter().take(9).any(|byte| byte & 0x80 == 0) {
-            return self.signed().map(i128::from);
+        if self.rest.iter().take(9).any(|byte| byte & 0x80 == 0) {
+            return i128::from(self.signed());
         }
         let mut raw = 0_u128;
         for shift in (0..128).step_by(7) {
-            let byte = self.byte()?;
+            let byte = self.byte();
             let bits = u128::from(byte & 0x7f);
             // The last byte of 128 bits holds only two of them.
             if shift == 126 && bits > 3 {
-                return Err(Damaged("a number is too large"));
+                self.fail("a number is too large");
+                return 0;
             }
             raw |= bits << shift;
             if byte & 0x80 == 0 {
-                return Ok((raw >> 1).cast_signed() ^ (raw & 1).cast_signed().wrapping_neg());
+                return (raw >> 1).cast_signed() ^ (raw & 1).cast_signed().wrapping_neg();
             }
         }
-        Err(Damaged("a number is too long"))
+        self.fail("a number is too long");
+        0
     }
 
-    pub(super) fn signed(&mut self) -> Result<i64, Damaged> {
-        let raw = self.unsigned()?;
-        Ok((raw >> 1).cast_signed() ^ (raw & 1).cast_signed().wrapping_neg())
+    pub(super) fn signed(&mut self) -> i64 {
+        let raw = self.unsigned();
+        (raw >> 1).cast_signed() ^ (raw & 1).cast_signed().wrapping_neg()
     }
 
     /// A length that the remaining bytes can hold, so that no memory is reserved for absent content.
-    pub(super) fn length(&mut self) -> Result<usize, Damaged> {
-        let length = usize::try_from(self.unsigned()?).map_err(|_| Damaged("a length is too large"))?;
-        if length > self.0.len() { Err(Damaged("ends early")) } else { Ok(length) }
+    pub(super) fn length(&mut self) -> usize {
+        let length = self.unsigned();
+        if length > self.rest.len() as u64 {
+            self.fail("ends early");
+            return 0;
+        }
+        length as usize
     }
 
-    pub(super) fn many<T>(
-        &mut self,
-        mut read: impl FnMut(&mut Reader<'a>) -> Result<T, Damaged>,
-    ) -> Result<Vec<T>, Damaged> {
-        let count = self.length()?;
+    pub(super) fn many<T>(&mut self, mut read: impl FnMut(&mut Reader<'a>) -> T) -> Vec<T> {
+        let count = self.length();
         // A loop instead of `collect`, which compiles to three more functions for every type.
         let mut items = Vec::with_capacity(count.min(128));
         for _ in 0..count {
-            items.push(read(self)?);
+            items.push(read(self));
+            if self.damage.is_some() {
+                break;
+            }
         }
-        Ok(items)
+        items
     }
 
-    pub(super) fn optional<T>(
-        &mut self,
-        read: impl FnOnce(&mut Reader<'a>) -> Result<T, Damaged>,
-    ) -> Result<Option<T>, Damaged> {
-        match self.byte()? {
-            0 => Ok(None),
-            1 => read(self).map(Some),
-            _ => Err(Damaged("a flag is neither 0 nor 1")),
+    /// Reads over as many items as there are.
+    pub(super) fn skip_many(&mut self, skip: &mut dyn FnMut(&mut Reader<'a>)) {
+        for _ in 0..self.length() {
+            skip(self);
+            if self.damage.is_some() {
+                break;
+            }
         }
     }
 
-    pub(super) fn text(&mut self) -> Result<String, Damaged> {
-        self.shown().map(String::from)
+    pub(super) fn optional<T>(&mut self, read: impl FnOnce(&mut Reader<'a>) -> T) -> Option<T> {
+        match self.byte() {
+            0 => None,
+            1 => Some(read(self)),
+            _ => {
+                self.fail("a flag is neither 0 nor 1");
+                None
+            }
+        }
+    }
+
+    pub(super) fn text(&mut self) -> String {
+        self.shown().into()
     }
 
     /// A text, borrowed from the bytes.
-    pub(super) fn shown(&mut self) -> Result<&'a str, Damaged> {
-        let length = self.length()?;
-        core::str::from_utf8(self.take(length)?).map_err(|_| Damaged("a text is not UTF-8"))
+    pub(super) fn shown(&mut self) -> &'a str {
+        let length = self.length();
+        core::str::from_utf8(self.take(length)).unwrap_or_else(|_| {
+            self.fail("a text is not UTF-8");
+            ""
+        })
     }
 
-    pub(super) fn value(&mut self) -> Result<Value, Damaged> {
+    pub(super) fn value(&mut self) -> Value {
         self.nested_value(STORED_DEPTH_MAX)
     }
 
-    /// Skips a value that `value` would read.
-    pub(super) fn skip_value(&mut self, depth: u8) -> Result<(), Damaged> {
-        let depth = depth.checked_sub(1).ok_or(Damaged("a value nests too deep"))?;
-        match self.byte()? {
-            0..=2 => {}
-            3 => {
-                self.signed()?;
-            }
-            4 => {
-                let float = f64::from_le_bytes(self.array()?);
-                Number::float(float).ok_or(Damaged("a number is not finite"))?;
-            }
-            5 => {
-                self.shown()?;
-            }
-            6 => {
-                self.many(|r| r.skip_value(depth))?;
-            }
-            7 => {
-                self.many(|r| {
-                    r.shown()?;
-                    r.skip_value(depth)
-                })?;
-            }
-            _ => return Err(Damaged("a value is of an unknown kind")),
-        }
-        Ok(())
+    fn float(&mut self) -> Number {
+        Number::float(f64::from_le_bytes(self.array())).unwrap_or_else(|| {
+            self.fail("a number is not finite");
+            Number::Integer(0)
+        })
     }
 
-    fn nested_value(&mut self, depth: u8) -> Result<Value, Damaged> {
-        let depth = depth.checked_sub(1).ok_or(Damaged("a value nests too deep"))?;
-        Ok(match self.byte()? {
+    /// Skips a value that `value` would read.
+    pub(super) fn skip_value(&mut self, depth: u8) {
+        let Some(depth) = depth.checked_sub(1) else { return self.fail("a value nests too deep") };
+        match self.byte() {
+            0..=2 => {}
+            3 => {
+                self.signed();
+            }
+            4 => {
+                self.float();
+            }
+            5 => {
+                self.shown();
+            }
+            6 => self.skip_many(&mut |r| r.skip_value(depth)),
+            7 => self.skip_many(&mut |r| {
+                r.shown();
+                r.skip_value(depth);
+            }),
+            _ => self.fail("a value is of an unknown kind"),
+        }
+    }
+
+    fn nested_value(&mut self, depth: u8) -> Value {
+        let Some(depth) = depth.checked_sub(1) else {
+            self.fail("a value nests too deep");
+            return Value::Null;
+        };
+        match self.byte() {
             0 => Value::Null,
             1 => Value::Boolean(false),
             2 => Value::Boolean(true),
-            3 => Value::from(self.signed()?),
-            4 => {
-                let float = f64::from_le_bytes(self.array()?);
-                Value::Number(Number::float(float).ok_or(Damaged("a number is not finite"))?)
+            3 => Value::from(self.signed()),
+            4 => Value::Number(self.float()),
+            5 => Value::String(self.text()),
+            6 => Value::List(self.many(|r| r.nested_value(depth))),
+            7 => Value::Object(self.many(|r| (r.text(), r.nested_value(depth)))),
+            _ => {
+                self.fail("a value is of an unknown kind");
+                Value::Null
             }
-            5 => Value::String(self.text()?),
-            6 => Value::List(self.many(|r| r.nested_value(depth))?),
-            7 => Value::Object(self.many(|r| Ok((r.text()?, r.nested_value(depth)?)))?),
-            _ => return Err(Damaged("a value is of an unknown kind")),
-        })
+        }
     }
 }
 
@@ -322,12 +382,17 @@ mod tests {
 
     #[test]
     fn numbers_end_where_their_bits_end() {
-        let number = |last: u8| Reader(&[&[0xff; 9][..], &[last]].concat()).unsigned();
+        fn read<'a, T>(bytes: &'a [u8], read: impl FnOnce(&mut Reader<'a>) -> T) -> Result<T, Damaged> {
+            let mut reader = Reader::new(bytes);
+            let value = read(&mut reader);
+            reader.finish().map(|()| value)
+        }
+        let number = |last: u8| read(&[&[0xff; 9][..], &[last]].concat(), Reader::unsigned);
         assert_eq!(number(0), Ok(u64::MAX >> 1));
         assert_eq!(number(1), Ok(u64::MAX));
         assert_eq!(number(2), Err(Damaged("a number is too large")));
         assert_eq!(number(0x80), Err(Damaged("ends early")));
-        let wide = |last: u8| Reader(&[&[0xff; 18][..], &[last]].concat()).wide();
+        let wide = |last: u8| read(&[&[0xff; 18][..], &[last]].concat(), Reader::wide);
         // The lowest bit is the sign.
         assert_eq!(wide(3), Ok(i128::MIN));
         assert_eq!(wide(1), Ok(i128::MIN / 2));
@@ -336,8 +401,24 @@ mod tests {
         for value in [0, 1, -1, i128::from(i64::MAX), i128::from(i64::MAX) + 1, i128::MIN, i128::MAX] {
             let mut writer = Writer::default();
             writer.wide(value);
-            assert_eq!(Reader(&writer.0).wide(), Ok(value));
+            assert_eq!(read(&writer.0, Reader::wide), Ok(value));
         }
+    }
+
+    #[test]
+    fn the_first_byte_that_does_not_fit_is_the_reason() {
+        let mut reader = Reader::new(&[7, 1, b'a', 9, 9]);
+        let value = reader.value();
+        assert_eq!(
+            value,
+            Value::Object(alloc::vec![(String::new(), Value::Null)]),
+            "nothing is read behind it"
+        );
+        assert_eq!((reader.text().as_str(), reader.signed(), reader.byte()), ("", 0, 0));
+        assert_eq!(reader.finish(), Err(Damaged("ends early")));
+        let mut reader = Reader::new(&[5, 1, 0xff, 9]);
+        assert_eq!((reader.value(), reader.value()), (Value::from(""), Value::Null));
+        assert_eq!(reader.finish(), Err(Damaged("a text is not UTF-8")));
     }
 
     /// Stored with every profile: with another checksum all of them would count as damaged.

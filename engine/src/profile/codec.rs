@@ -113,29 +113,33 @@ pub fn encode(profile: &Profile, form: Form) -> Vec<u8> {
 ///
 /// [`Unreadable::TooNew`] for bytes of a newer build, [`Unreadable::Damaged`] for bytes that no build writes.
 pub fn decode(bytes: &[u8]) -> Result<Profile, Unreadable> {
-    let mut reader = Reader(bytes);
-    if reader.take(MAGIC.len())? != MAGIC {
+    let mut reader = Reader::new(bytes);
+    let (magic, number) = (reader.take(MAGIC.len()), reader.byte());
+    if !magic.is_empty() && magic != MAGIC {
         return Err(Unreadable::Damaged("not a profile"));
     }
-    let number = reader.byte()?;
+    reader.sound()?;
     let form = match Form::of_number(number) {
         Some(form) => form,
         None if number > Form::Three.number() => return Err(Unreadable::TooNew),
         None => return Err(Unreadable::Damaged("written in an unknown form")),
     };
-    if reader.hash()? != checksum(reader.0) {
+    let sum = reader.hash();
+    reader.sound()?;
+    if sum != checksum(reader.rest) {
         return Err(Unreadable::Damaged("not as it was written"));
     }
     let mut parts: [Range<usize>; Tag::COUNT] = Default::default();
     let mut before = 0;
-    while let Some((tag, rest)) = reader.0.split_first() {
-        reader.0 = rest;
+    while let Some((tag, rest)) = reader.rest.split_first() {
+        reader.rest = rest;
         let length = match form {
-            Form::Two => u32::from_le_bytes(reader.array()?) as usize,
-            Form::Three => reader.length()?,
+            Form::Two => u32::from_le_bytes(reader.array()) as usize,
+            Form::Three => reader.length(),
         };
-        let start = bytes.len().saturating_sub(reader.0.len());
-        reader.take(length)?;
+        let start = bytes.len().saturating_sub(reader.rest.len());
+        reader.take(length);
+        reader.sound()?;
         if *tag <= before || (form == Form::Two && *tag != before.saturating_add(1)) {
             return Err(Unreadable::Damaged("has sections out of order"));
         }
@@ -161,11 +165,12 @@ pub fn decode(bytes: &[u8]) -> Result<Profile, Unreadable> {
 
 /// Id, creation, version, bundle and the mark of a trim, as stored.
 pub(super) fn head_of(stored: &Stored) -> Result<(ProfileId, i64, u64, u64, bool), Unreadable> {
-    let mut head = Reader(stored.part(Tag::Head));
-    let (id, created_ms) = (head.id()?, head.signed()?);
-    let (version, bundle) = (head.unsigned()?, head.unsigned()?);
-    let marks = if head.0.is_empty() { 0 } else { head.unsigned()? };
-    if marks > TRIMMED || !head.0.is_empty() {
+    let mut head = Reader::new(stored.part(Tag::Head));
+    let (id, created_ms) = (head.id(), head.signed());
+    let (version, bundle) = (head.unsigned(), head.unsigned());
+    let marks = if head.rest.is_empty() { 0 } else { head.unsigned() };
+    head.sound()?;
+    if marks > TRIMMED || !head.rest.is_empty() {
         return Err(Unreadable::TooNew);
     }
     Ok((id, created_ms, version, bundle, marks == TRIMMED))

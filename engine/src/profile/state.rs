@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::bytes::{Damaged, Reader, Writer};
+use super::bytes::{Reader, Writer};
 
 use crate::attribute::{
     Counter, Item, ItemList, Pick, Removed, Ring, Stamped, State, Total, Unit, newest_first,
@@ -64,56 +64,62 @@ pub(super) fn write_state(w: &mut Writer, state: &State) {
 /// Decodes a state; [`State::Foreign`] when this build cannot.
 pub(super) fn read_state(bytes: &[u8]) -> State {
     let Some((kind, content)) = bytes.split_first() else { return State::Foreign(0, Vec::new()) };
-    let mut reader = Reader(content);
-    match known_state(&mut reader, *kind) {
-        Ok(state) if reader.0.is_empty() => state,
-        _ => State::Foreign(*kind, content.into()),
-    }
+    let mut reader = Reader::new(content);
+    let state = known_state(&mut reader, *kind);
+    if reader.finish().is_ok() { state } else { State::Foreign(*kind, content.into()) }
 }
 
-fn known_state(r: &mut Reader<'_>, kind: u8) -> Result<State, Damaged> {
-    Ok(match kind {
-        PICKED => State::Picked(read_pick(r)?, read_stamped(r)?),
+fn known_state(r: &mut Reader<'_>, kind: u8) -> State {
+    match kind {
+        PICKED => State::Picked(read_pick(r), read_stamped(r)),
         PICKED_WITHIN => State::PickedWithin(
-            read_pick(r)?,
-            read_ring(r, |r, count| (0..count).map(|_| read_stamped(r)).collect())?,
+            read_pick(r),
+            read_ring(r, |r, count| (0..count).map(|_| read_stamped(r)).collect()),
         ),
-        SUM => State::Sum(Nanos(r.wide()?)),
-        LIST => State::List(read_list(r)?),
+        SUM => State::Sum(Nanos(r.wide())),
+        LIST => State::List(read_list(r)),
         COUNTER => {
-            let unit = read_unit(r)?;
-            let rings = r.many(|r| read_ring(r, read_amounts))?;
+            let unit = read_unit(r);
+            let rings = r.many(|r| read_ring(r, read_amounts));
             if !rings.is_sorted_by(|a, b| a.width_ms < b.width_ms) {
-                return Err(Damaged("rings are not in order"));
+                r.fail("rings are not in order");
             }
             State::Counter(Counter { unit, rings })
         }
         TOTAL => {
-            let (unit, earlier, until) = (read_unit(r)?, r.wide()?, r.signed()?);
-            let hours = read_steps(r, Reader::wide)?;
-            State::Total(Total { unit, earlier, until, hours })
+            let (unit, earlier, until) = (read_unit(r), r.wide(), r.signed());
+            State::Total(Total { unit, earlier, until, hours: read_steps(r, Reader::wide) })
         }
-        _ => return Err(Damaged("a state is of an unknown kind")),
-    })
+        _ => {
+            r.fail("a state is of an unknown kind");
+            State::Sum(Nanos(0))
+        }
+    }
 }
 
 fn write_pick(w: &mut Writer, pick: Pick) {
     w.byte(pick.number());
 }
 
-fn read_pick(r: &mut Reader<'_>) -> Result<Pick, Damaged> {
-    Pick::ALL.get(usize::from(r.byte()?)).copied().ok_or(Damaged("a choice is of an unknown kind"))
+fn read_pick(r: &mut Reader<'_>) -> Pick {
+    Pick::ALL.get(usize::from(r.byte())).copied().unwrap_or_else(|| {
+        r.fail("a choice is of an unknown kind");
+        Pick::Last
+    })
 }
 
 fn write_unit(w: &mut Writer, unit: Unit) {
     w.byte(u8::from(unit == Unit::Nanos));
 }
 
-fn read_unit(r: &mut Reader<'_>) -> Result<Unit, Damaged> {
-    match r.byte()? {
-        0 => Ok(Unit::Events),
-        1 => Ok(Unit::Nanos),
-        _ => Err(Damaged("a unit is of an unknown kind")),
+fn read_unit(r: &mut Reader<'_>) -> Unit {
+    match r.byte() {
+        0 => Unit::Events,
+        1 => Unit::Nanos,
+        _ => {
+            r.fail("a unit is of an unknown kind");
+            Unit::Events
+        }
     }
 }
 
@@ -123,8 +129,8 @@ fn write_stamped(w: &mut Writer, stamped: &Stamped) {
     w.value(&stamped.value);
 }
 
-fn read_stamped(r: &mut Reader<'_>) -> Result<Stamped, Damaged> {
-    Ok(Stamped { time_ms: r.signed()?, event_id: r.text()?, value: r.value()? })
+fn read_stamped(r: &mut Reader<'_>) -> Stamped {
+    Stamped { time_ms: r.signed(), event_id: r.text(), value: r.value() }
 }
 
 /// Buckets lie within 65 of each other: writes the first, a bit map of those that follow, and their content.
@@ -145,28 +151,26 @@ fn write_ring<T>(w: &mut Writer, ring: &Ring<T>, write: impl FnOnce(&mut Writer,
     write(w, &ring.buckets);
 }
 
-fn read_ring<'a, T>(
-    r: &mut Reader<'a>,
-    read: impl FnOnce(&mut Reader<'a>, usize) -> Result<Vec<T>, Damaged>,
-) -> Result<Ring<T>, Damaged> {
-    let mut ring = Ring::new(r.signed()?);
+fn read_ring<'a, T>(r: &mut Reader<'a>, read: impl FnOnce(&mut Reader<'a>, usize) -> Vec<T>) -> Ring<T> {
+    let mut ring = Ring::new(r.signed());
     let mut map = [0; 16];
-    for (to, from) in map.iter_mut().zip(r.array::<MAP_BYTES>()?) {
+    for (to, from) in map.iter_mut().zip(r.array::<MAP_BYTES>()) {
         *to = from;
     }
     let there = u128::from_le_bytes(map);
     if there == 0 {
-        return Ok(ring);
+        return ring;
     }
-    let first = r.signed()?;
+    let first = r.signed();
     if there & 1 == 0 || there >> BUCKETS_MAX > 1 || first.checked_add(BUCKETS_MAX).is_none() {
-        return Err(Damaged("buckets are not in order"));
+        r.fail("buckets are not in order");
+        return ring;
     }
-    let mut contents = read(r, there.count_ones() as usize)?.into_iter();
+    let mut contents = read(r, there.count_ones() as usize).into_iter();
     for place in (0..=BUCKETS_MAX).filter(|place| there >> place & 1 == 1) {
         ring.buckets.extend(contents.next().map(|content| (first.saturating_add(place), content)));
     }
-    Ok(ring)
+    ring
 }
 
 /// 65 bits, in bytes.
@@ -190,20 +194,23 @@ fn write_amounts(w: &mut Writer, amounts: &[(i64, i128)]) {
     }
 }
 
-fn read_amounts(r: &mut Reader<'_>, count: usize) -> Result<Vec<i128>, Damaged> {
+fn read_amounts(r: &mut Reader<'_>, count: usize) -> Vec<i128> {
     fn all<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> i128) -> Vec<i128> {
         bytes.as_chunks::<N>().0.iter().map(|bytes| read(*bytes)).collect()
     }
-    let width = usize::from(r.byte()?);
-    let bytes = r.take(count.saturating_mul(width))?;
-    Ok(match width {
+    let width = usize::from(r.byte());
+    let bytes = r.take(count.saturating_mul(width));
+    match width {
         1 => all(bytes, |bytes| i128::from(i8::from_le_bytes(bytes))),
         2 => all(bytes, |bytes| i128::from(i16::from_le_bytes(bytes))),
         4 => all(bytes, |bytes| i128::from(i32::from_le_bytes(bytes))),
         8 => all(bytes, |bytes| i128::from(i64::from_le_bytes(bytes))),
         16 => all(bytes, i128::from_le_bytes),
-        _ => return Err(Damaged("amounts of an unknown width")),
-    })
+        _ => {
+            r.fail("amounts of an unknown width");
+            Vec::new()
+        }
+    }
 }
 
 /// Writes numbered entries, ascending: the first number, then each difference to the one before, less one.
@@ -219,21 +226,21 @@ fn write_steps<T>(w: &mut Writer, steps: &[(i64, T)], mut write: impl FnMut(&mut
     });
 }
 
-fn read_steps<'a, T>(
-    r: &mut Reader<'a>,
-    mut read: impl FnMut(&mut Reader<'a>) -> Result<T, Damaged>,
-) -> Result<Vec<(i64, T)>, Damaged> {
+fn read_steps<'a, T>(r: &mut Reader<'a>, mut read: impl FnMut(&mut Reader<'a>) -> T) -> Vec<(i64, T)> {
     let mut before: Option<i64> = None;
     r.many(|r| {
         let number = match before {
-            None => r.signed()?,
+            None => r.signed(),
             Some(before) => {
-                let number = before.checked_add_unsigned(r.unsigned()?).and_then(|n| n.checked_add(1));
-                number.ok_or(Damaged("a number is too large"))?
+                let number = before.checked_add_unsigned(r.unsigned()).and_then(|n| n.checked_add(1));
+                number.unwrap_or_else(|| {
+                    r.fail("a number is too large");
+                    before
+                })
             }
         };
         before = Some(number);
-        Ok((number, read(r)?))
+        (number, read(r))
     })
 }
 
@@ -257,31 +264,29 @@ fn write_list(w: &mut Writer, list: &ItemList) {
     });
 }
 
-fn read_list(r: &mut Reader<'_>) -> Result<ItemList, Damaged> {
-    let (keep, has_ids) = match r.byte()? {
-        0 => (Keep::Newest, true),
-        1 => (Keep::Oldest, true),
-        2 => (Keep::Newest, false),
-        3 => (Keep::Oldest, false),
-        _ => return Err(Damaged("a list is of no kind")),
-    };
-    let columns = r.many(Reader::text)?;
+fn read_list(r: &mut Reader<'_>) -> ItemList {
+    let kind = r.byte();
+    if kind > 3 {
+        r.fail("a list is of no kind");
+    }
+    let keep = if kind & 1 == 0 { Keep::Newest } else { Keep::Oldest };
+    let columns = r.many(Reader::text);
     let items = r.many(|r| {
-        let (time_ms, event_id, id) = (r.signed()?, r.text()?, r.value()?);
+        let (time_ms, event_id, id) = (r.signed(), r.text(), r.value());
         let mut fields = Vec::new();
         for _ in &columns {
-            fields.push(r.optional(Reader::value)?);
+            fields.push(r.optional(Reader::value));
         }
-        Ok(Item { id, time_ms, event_id, fields })
-    })?;
+        Item { id, time_ms, event_id, fields }
+    });
     if !columns.is_sorted_by(|a, b| a < b) || !items.is_sorted_by(|a, b| newest_first(a, b).is_lt()) {
-        return Err(Damaged("a list is not in order"));
+        r.fail("a list is not in order");
     }
-    let removed = r.many(|r| Ok(Removed { time_ms: r.signed()?, event_id: r.text()?, id: r.value()? }))?;
-    let cleared = r.optional(|r| Ok((r.signed()?, r.text()?)))?;
+    let removed = r.many(|r| Removed { time_ms: r.signed(), event_id: r.text(), id: r.value() });
+    let cleared = r.optional(|r| (r.signed(), r.text()));
     // Earlier builds did not store it.
-    let has_ids = has_ids && items.iter().all(|item| item.id != Value::Null);
-    Ok(ItemList { has_ids, keep, columns, items, removed, cleared })
+    let has_ids = kind & 2 == 0 && items.iter().all(|item| item.id != Value::Null);
+    ItemList { has_ids, keep, columns, items, removed, cleared }
 }
 
 #[cfg(test)]

@@ -43,39 +43,47 @@ impl Stored {
     /// Checks that every section can be read.
     pub(super) fn check(&self) -> Result<(), Damaged> {
         for tag in [Tag::Keys, Tag::Candidates] {
-            self.walk(tag, |r| {
-                r.shown()?;
-                r.shown()?;
-                r.signed().map(drop)
+            self.walk(tag, &mut |r| {
+                r.shown();
+                r.shown();
+                r.signed();
             })?;
         }
         // At most as many as the bound. Their number follows from the length, because the checksum proves that they are
         // as written.
-        let mut ids = Reader(self.part(Tag::Absorbed));
-        if !ids.0.is_empty() && ids.length()?.checked_mul(16) != Some(ids.0.len()) {
-            return Err(Damaged("has ids of another length"));
+        let mut ids = Reader::new(self.part(Tag::Absorbed));
+        if !ids.rest.is_empty() {
+            let count = ids.length();
+            ids.sound()?;
+            if count.checked_mul(16) != Some(ids.rest.len()) {
+                return Err(Damaged("has ids of another length"));
+            }
         }
-        let mut seen = Reader(self.part(Tag::SeenIds));
-        if !seen.0.is_empty() {
-            let count = seen.length()?;
-            if count.saturating_mul(9) > seen.0.len() {
+        let mut seen = Reader::new(self.part(Tag::SeenIds));
+        if !seen.rest.is_empty() {
+            let count = seen.length();
+            seen.sound()?;
+            if count.saturating_mul(9) > seen.rest.len() {
                 return Err(Damaged("ends early"));
             }
         }
-        self.walk(Tag::Batch, |r| {
-            r.shown()?;
-            r.signed()?;
-            r.signed()?;
-            r.optional(|r| r.many(|r| r.shown().map(drop)))?;
-            r.many(|r| {
-                r.shown()?;
-                r.skip_value(STORED_DEPTH_MAX)
-            })
-            .map(drop)
+        self.walk(Tag::Batch, &mut |r| {
+            r.shown();
+            r.signed();
+            r.signed();
+            r.optional(|r| {
+                r.skip_many(&mut |r| {
+                    r.shown();
+                });
+            });
+            r.skip_many(&mut |r| {
+                r.shown();
+                r.skip_value(STORED_DEPTH_MAX);
+            });
         })?;
-        self.walk(Tag::Orphans, |r| {
-            r.shown()?;
-            r.signed().map(drop)
+        self.walk(Tag::Orphans, &mut |r| {
+            r.shown();
+            r.signed();
         })?;
         if states::is_sound(self.part(Tag::Attributes)) {
             Ok(())
@@ -85,33 +93,29 @@ impl Stored {
     }
 
     /// Walks over the items of a section, and checks that nothing follows them.
-    fn walk<'a>(
-        &'a self,
-        tag: Tag,
-        skip: impl FnMut(&mut Reader<'a>) -> Result<(), Damaged>,
-    ) -> Result<(), Damaged> {
-        let mut reader = Reader(self.part(tag));
-        if reader.0.is_empty() {
-            return Ok(());
+    fn walk<'a>(&'a self, tag: Tag, skip: &mut dyn FnMut(&mut Reader<'a>)) -> Result<(), Damaged> {
+        let mut reader = Reader::new(self.part(tag));
+        if !reader.rest.is_empty() {
+            reader.skip_many(skip);
         }
-        reader.many(skip)?;
-        if reader.0.is_empty() { Ok(()) } else { Err(Damaged("has more than it lists")) }
+        reader.finish()
     }
 
     /// The items of a section; none if it is empty. It was checked, so reading cannot fail.
-    fn list<'a, T>(&'a self, tag: Tag, read: impl FnMut(&mut Reader<'a>) -> Result<T, Damaged>) -> Vec<T> {
-        Reader(self.part(tag)).many(read).unwrap_or_default()
+    fn list<'a, T>(&'a self, tag: Tag, read: impl FnMut(&mut Reader<'a>) -> T) -> Vec<T> {
+        let mut reader = Reader::new(self.part(tag));
+        if reader.rest.is_empty() { Vec::new() } else { reader.many(read) }
     }
 
     pub(super) fn keys(&self) -> Vec<Key> {
-        self.list(Tag::Keys, |r| Ok(Key { name: r.text()?, value: r.text()?, seen_ms: r.signed()? }))
+        self.list(Tag::Keys, |r| Key { name: r.text(), value: r.text(), seen_ms: r.signed() })
     }
 
     pub(super) fn named_keys(&self) -> Vec<(&str, &str)> {
         self.list(Tag::Keys, |r| {
-            let key = (r.shown()?, r.shown()?);
-            r.signed()?;
-            Ok(key)
+            let key = (r.shown(), r.shown());
+            r.signed();
+            key
         })
     }
 
@@ -122,29 +126,29 @@ impl Stored {
     pub(super) fn seen_ids(&self) -> SeenIds {
         let mut before_ms = 0_i64;
         let events = self.list(Tag::SeenIds, |r| {
-            let hash = r.hash()?;
-            before_ms = before_ms.wrapping_add(r.signed()?);
-            Ok((hash, before_ms))
+            let hash = r.hash();
+            before_ms = before_ms.wrapping_add(r.signed());
+            (hash, before_ms)
         });
         SeenIds { events }
     }
 
     pub(super) fn records(&self) -> Vec<BatchRecord> {
         self.list(Tag::Batch, |r| {
-            let mut key = r.text()?;
+            let mut key = r.text();
             let patch = key.find(PATCH).inspect(|at| key.truncate(*at)).is_some();
-            Ok(BatchRecord {
+            BatchRecord {
                 key,
                 patch,
-                computed_ms: r.signed()?,
-                arrival_ms: r.signed()?,
-                segments: r.optional(|r| r.many(Reader::text))?,
-                values: r.many(|r| Ok((r.text()?, r.value()?)))?,
-            })
+                computed_ms: r.signed(),
+                arrival_ms: r.signed(),
+                segments: r.optional(|r| r.many(Reader::text)),
+                values: r.many(|r| (r.text(), r.value())),
+            }
         })
     }
 
     pub(super) fn orphans(&self) -> Vec<Orphan> {
-        self.list(Tag::Orphans, |r| Ok(Orphan { name: r.text()?, since_ms: r.signed()? }))
+        self.list(Tag::Orphans, |r| Orphan { name: r.text(), since_ms: r.signed() })
     }
 }
