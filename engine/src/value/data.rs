@@ -122,6 +122,8 @@ impl<'a> Fields<'a> {
     }
 
     /// A required field.
+    // Not inlined, as the next: a definition has 80 fields of 20 types.
+    #[inline(never)]
     pub fn required<T: FromValue>(self, name: &str, reading: &mut Reading) -> T {
         reading.inside(name, |reading| {
             let value = self.find(name).unwrap_or_else(|| {
@@ -133,6 +135,7 @@ impl<'a> Fields<'a> {
     }
 
     /// An optional field with a default.
+    #[inline(never)]
     pub fn or<T: FromValue>(self, name: &str, default: T, reading: &mut Reading) -> T {
         match self.find(name) {
             Some(value) => reading.inside(name, |reading| T::read(value, reading)),
