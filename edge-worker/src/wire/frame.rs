@@ -96,7 +96,12 @@ impl<'a> FrameReader<'a> {
         if count > self.0.len() {
             return None;
         }
-        (0..count).map(|_| read(self)).collect()
+        // A loop instead of `collect`, which compiles to three more functions for every type.
+        let mut items = Vec::new();
+        for _ in 0..count {
+            items.push(read(self)?);
+        }
+        Some(items)
     }
 
     fn take(&mut self, length: usize) -> Option<&'a [u8]> {

@@ -18,7 +18,7 @@ pub fn found(read: &Read, rows: Vec<Rows>) -> Result<Found, StoreFailure> {
     }
     if let Read::Journals(asked) = read {
         let [profiles, journal] = <[Rows; 2]>::try_from(rows).map_err(|_| odd())?;
-        let journal = journal.into_iter().map(found_journal).collect::<Result<_, _>>()?;
+        let journal = each(vec![journal], found_journal)?;
         return Ok(Found::Journals(found_profiles(asked, vec![(0, profiles)])?, journal));
     }
     match read {
@@ -36,29 +36,85 @@ pub fn found(read: &Read, rows: Vec<Rows>) -> Result<Found, StoreFailure> {
             let parts = parts.into_iter().zip(rows).map(with_first_key).collect();
             Ok(Found::Profiles(found_profiles(asked, parts)?))
         }
-        Read::Releases { .. } if HAS_CONTROL_PLANE => {
-            let releases = rows.into_iter().flatten().map(read_release);
-            Ok(Found::Releases(releases.collect::<Result<_, _>>()?))
-        }
+        Read::Releases { .. } if HAS_CONTROL_PLANE => Ok(Found::Releases(each(rows, found_one_release)?)),
         // Two of their statements return two kinds of rows.
         Read::Releases { .. } | Read::Release { .. } | Read::Journals(_) => Err(odd()),
         Read::Pointers | Read::Written => {
-            let pointer = |row: Vec<Cell>| match <[Cell; 3]>::try_from(row) {
-                Ok([Cell::Text(audience), Cell::Number(number), Cell::Text(hash)]) => {
-                    Ok(Pointer { audience, number: u64::try_from(number).map_err(|_| odd())?, hash })
-                }
-                _ => Err(odd()),
-            };
-            Ok(Found::Pointers(rows.into_iter().flatten().map(pointer).collect::<Result<_, _>>()?))
+            let pointer =
+                |row: &mut Row| Pointer { audience: row.text(), number: row.counted(), hash: row.text() };
+            Ok(Found::Pointers(each(rows, pointer)?))
         }
-        Read::Bundle { .. } => match rows.into_iter().flatten().next() {
-            None => Ok(Found::Bundle(None)),
-            Some(row) => match <[Cell; 1]>::try_from(row) {
-                Ok([Cell::Bytes(body)]) => Ok(Found::Bundle(Some(body))),
-                _ => Err(odd()),
-            },
-        },
+        Read::Bundle { .. } => Ok(Found::Bundle(each(rows, Row::bytes)?.into_iter().next())),
     }
+}
+
+/// The cells of a row, read one after the other. It notes a cell of another type than is asked for, and reads on: code
+/// that returns from every column takes more than all the rest.
+struct Row {
+    cells: std::vec::IntoIter<Cell>,
+    is_odd: bool,
+}
+
+impl Row {
+    fn new(cells: Vec<Cell>) -> Row {
+        Row { cells: cells.into_iter(), is_odd: false }
+    }
+
+    fn text(&mut self) -> String {
+        if let Some(Cell::Text(text)) = self.cells.next() {
+            return text;
+        }
+        self.is_odd = true;
+        String::new()
+    }
+
+    fn bytes(&mut self) -> Vec<u8> {
+        if let Some(Cell::Bytes(bytes)) = self.cells.next() {
+            return bytes;
+        }
+        self.is_odd = true;
+        Vec::new()
+    }
+
+    fn number(&mut self) -> i64 {
+        if let Some(Cell::Number(number)) = self.cells.next() {
+            return number;
+        }
+        self.is_odd = true;
+        0
+    }
+
+    fn counted(&mut self) -> u64 {
+        u64::try_from(self.number()).unwrap_or_else(|_| {
+            self.is_odd = true;
+            0
+        })
+    }
+
+    fn id(&mut self) -> [u8; 16] {
+        self.bytes().try_into().unwrap_or_else(|_| {
+            self.is_odd = true;
+            [0; 16]
+        })
+    }
+
+    /// `Err` if a cell was of another type, or is left.
+    fn end(self) -> Result<(), StoreFailure> {
+        if self.is_odd || self.cells.len() > 0 { Err(odd()) } else { Ok(()) }
+    }
+}
+
+/// What each row holds.
+fn each<T>(rows: Vec<Rows>, mut read: impl FnMut(&mut Row) -> T) -> Result<Vec<T>, StoreFailure> {
+    let mut items = Vec::new();
+    for rows in rows {
+        for cells in rows {
+            let mut row = Row::new(cells);
+            items.push(read(&mut row));
+            row.end()?;
+        }
+    }
+    Ok(items)
 }
 
 /// Each once, in the order of the first key that names it. The rows are those of parts of the keys, each with the index of
@@ -87,57 +143,42 @@ fn found_profiles(asked: &[KeyOf], parts: Vec<(usize, Rows)>) -> Result<Vec<Foun
     Ok(by_first_key.into_iter().flatten().collect())
 }
 
-fn found_journal(row: Vec<Cell>) -> Result<JournalRow, StoreFailure> {
-    match <[Cell; 4]>::try_from(row) {
-        Ok([Cell::Text(audience), Cell::Bytes(profile), Cell::Number(at_ms), Cell::Text(entry)]) => {
-            Ok(JournalRow { audience, profile: profile.try_into().map_err(|_| odd())?, at_ms, entry })
-        }
-        _ => Err(odd()),
-    }
+fn found_journal(row: &mut Row) -> JournalRow {
+    JournalRow { audience: row.text(), profile: row.id(), at_ms: row.number(), entry: row.text() }
 }
 
-fn found_profile(row: Vec<Cell>) -> Result<FoundProfile, StoreFailure> {
-    let [Cell::Text(named), Cell::Text(audience), Cell::Bytes(id), Cell::Number(version), Cell::Bytes(state)] =
-        <[Cell; 5]>::try_from(row).map_err(|_| odd())?
-    else {
-        return Err(odd());
+fn found_profile(cells: Vec<Cell>) -> Result<FoundProfile, StoreFailure> {
+    let mut row = Row::new(cells);
+    let named = row.text();
+    let mut found = FoundProfile {
+        audience: row.text(),
+        keys: Vec::new(),
+        id: row.id(),
+        version: row.counted(),
+        state: row.bytes(),
     };
-    let mut keys: Vec<usize> = Vec::new();
+    row.end()?;
     for index in named.split(',') {
         let index = index.parse().map_err(|_| odd())?;
         // Few, and nearly always in order.
-        let before = keys.iter().rposition(|known| *known < index);
-        keys.insert(before.map_or(0, |before| before + 1), index);
+        let before = found.keys.iter().rposition(|known| *known < index);
+        found.keys.insert(before.map_or(0, |before| before + 1), index);
     }
-    let id = id.try_into().map_err(|_| odd())?;
-    let version = u64::try_from(version).map_err(|_| odd())?;
-    Ok(FoundProfile { audience, keys, id, version, state })
+    Ok(found)
 }
 
 /// The result of `Read::Release`: all bundles, then the requested one with its body.
 fn found_release(rows: Vec<Rows>) -> Result<Found, StoreFailure> {
-    let [releases, mut wanted] = <[Rows; 2]>::try_from(rows).map_err(|_| odd())?;
-    let releases = releases.into_iter().map(read_release).collect::<Result<_, _>>()?;
-    let wanted = match wanted.pop() {
-        None => None,
-        Some(mut row) => match row.pop() {
-            Some(Cell::Bytes(body)) => Some((read_release(row)?, body)),
-            _ => return Err(odd()),
-        },
-    };
-    Ok(Found::Release { releases, wanted })
+    let [releases, wanted] = <[Rows; 2]>::try_from(rows).map_err(|_| odd())?;
+    let wanted = each(vec![wanted], |row| (found_one_release(row), row.bytes()))?.pop();
+    Ok(Found::Release { releases: each(vec![releases], found_one_release)?, wanted })
 }
 
-fn read_release(row: Vec<Cell>) -> Result<Release, StoreFailure> {
-    match <[Cell; 4]>::try_from(row) {
-        Ok([Cell::Number(number), Cell::Text(hash), Cell::Number(origin), Cell::Number(at_ms)]) => {
-            let counted = |number| u64::try_from(number).map_err(|_| odd());
-            Ok(Release { number: counted(number)?, hash, origin: counted(origin)?, at_ms })
-        }
-        _ => Err(odd()),
-    }
+fn found_one_release(row: &mut Row) -> Release {
+    Release { number: row.counted(), hash: row.text(), origin: row.counted(), at_ms: row.number() }
 }
 
+#[cold]
 fn odd() -> StoreFailure {
     StoreFailure("a row is not what its statement selects".to_owned())
 }
