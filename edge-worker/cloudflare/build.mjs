@@ -62,7 +62,7 @@ function build(name, features) {
 function optimize(built, wasm) {
   const optimized = `${wasm}.new`;
   const silent = `${wasm}.silent`;
-  writeFileSync(silent, withSilentPanics(built));
+  writeFileSync(silent, withSilentPanics(withoutLocations(built)));
   run(process.execPath, [
     join(root, "node_modules/binaryen/bin/wasm-opt"),
     // The first 1,024 bytes are the last of the stack: no address is counted from below them.
@@ -83,6 +83,64 @@ function optimize(built, wasm) {
   rmSync(silent);
   // Renamed into place, so that an interrupted build leaves the old one or the new one.
   renameSync(optimized, wasm);
+}
+
+/**
+ * Zeroes the places of panics (text, length, line, column) and the names of files that they point to, which a silent panic
+ * does not read; wasm-opt drops zeros. The names would also tell where the module was built.
+ */
+function withoutLocations(built) {
+  const bytes = Buffer.from(built);
+  const data = dataOf(bytes);
+  /** The position in the file of bytes at an address. */
+  const at = (address, length) => {
+    const found = data.find((segment) => segment.address <= address && address + length <= segment.address + segment.length);
+    return found && found.start + address - found.address;
+  };
+  const names = new Map();
+  for (const { address, start, length } of data) {
+    for (let offset = -address & 3; offset + 16 <= length; offset += 4) {
+      const [text, size, line, column] = [0, 4, 8, 12].map((field) => bytes.readUInt32LE(start + offset + field));
+      const name = size > 3 && size < 256 && line > 0 && line < 1e5 && column > 0 && column < 1e3 ? at(text, size) : undefined;
+      if (name === undefined || !/^[\w/.-]+\.rs$/.test(bytes.toString("latin1", name, name + size))) continue;
+      names.set(name, size);
+      bytes.fill(0, start + offset, start + offset + 16);
+    }
+  }
+  for (const [name, size] of names) bytes.fill(0, name, name + size);
+  // The toolchain is pinned; another one may place them otherwise.
+  if (/\.rs(?![\w.])/.test(data.map(({ start, length }) => bytes.toString("latin1", start, start + length)).join(" "))) {
+    throw new Error("a name of a source file is left in the data");
+  }
+  return bytes;
+}
+
+/** The active segments of a module's data: address, position in the file, length. */
+function dataOf(bytes) {
+  let at = 8;
+  const number = () => {
+    for (let [value, shift] = [0, 0]; ; shift += 7) {
+      const byte = bytes[at++];
+      value += (byte & 0x7f) * 2 ** shift;
+      if (byte < 0x80) return value;
+    }
+  };
+  const segments = [];
+  while (at < bytes.length) {
+    const [section, size] = [bytes[at++], number()];
+    const end = at + size;
+    for (let left = section === 11 ? number() : 0; left > 0; left--) {
+      // Flags, the opcode of a constant, the constant, the opcode of the end.
+      at += 2;
+      const address = number();
+      at += 1;
+      const length = number();
+      segments.push({ address, start: at, length });
+      at += length;
+    }
+    at = end;
+  }
+  return segments;
 }
 
 /** A panic traps at once: nobody hears its message, which takes 6 KB to write, and the trap is all that the entry sees. */
