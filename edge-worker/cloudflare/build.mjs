@@ -11,6 +11,9 @@ import { gzipSync } from "node:zlib";
 
 import binaryen from "binaryen";
 
+import { withoutLocations } from "./locations.mjs";
+import { withOrder } from "./order.mjs";
+
 const here = dirname(fileURLToPath(import.meta.url));
 const root = resolve(here, "../..");
 const [out, features = ""] = process.argv.slice(2);
@@ -53,18 +56,17 @@ function build(name, features) {
   const wasm = join(resolve(out), name);
   // Optimizing takes longer than everything else of a second build; the same input gives the same output.
   const stamp = join(resolve(out), `.${name}.built-from`);
-  const source = createHash("sha256").update(built).update(readFileSync(fileURLToPath(import.meta.url))).digest("hex");
+  const script = ["build.mjs", "locations.mjs", "order.mjs", "sections.mjs"].map((name) => readFileSync(join(here, name)));
+  const source = [built, ...script].reduce((hash, part) => hash.update(part), createHash("sha256")).digest("hex");
   if (existsSync(wasm) && existsSync(stamp) && readFileSync(stamp, "utf8") === source) return;
   optimize(built, wasm);
   writeFileSync(stamp, source);
 }
 
 function optimize(built, wasm) {
-  const optimized = `${wasm}.new`;
-  const silent = `${wasm}.silent`;
+  const [silent, optimized, ordered] = ["silent", "optimized", "new"].map((step) => `${wasm}.${step}`);
   writeFileSync(silent, withSilentPanics(withoutLocations(built)));
-  run(process.execPath, [
-    join(root, "node_modules/binaryen/bin/wasm-opt"),
+  wasmOpt(silent, optimized, [
     // The first 1,024 bytes are the last of the stack: no address is counted from below them.
     "--low-memory-unused",
     // Control flow is rebuilt from flat code, which is smaller than what the compiler leaves.
@@ -72,75 +74,22 @@ function optimize(built, wasm) {
     "--rereloop",
     "-Oz",
     "-Oz",
+    "--reorder-functions",
     "--strip-debug",
     "--strip-producers",
     "--strip-target-features",
-    ...WASM_FEATURES.map((feature) => `--enable-${feature}`),
-    silent,
-    "-o",
-    optimized,
   ]);
+  writeFileSync(silent, withOrder(readFileSync(optimized)));
+  wasmOpt(silent, ordered, ["--reorder-functions-by-name", "--strip-debug"]);
   rmSync(silent);
+  rmSync(optimized);
   // Renamed into place, so that an interrupted build leaves the old one or the new one.
-  renameSync(optimized, wasm);
+  renameSync(ordered, wasm);
 }
 
-/**
- * Zeroes the places of panics (text, length, line, column) and the names of files that they point to, which a silent panic
- * does not read; wasm-opt drops zeros. The names would also tell where the module was built.
- */
-function withoutLocations(built) {
-  const bytes = Buffer.from(built);
-  const data = dataOf(bytes);
-  /** The position in the file of bytes at an address. */
-  const at = (address, length) => {
-    const found = data.find((segment) => segment.address <= address && address + length <= segment.address + segment.length);
-    return found && found.start + address - found.address;
-  };
-  const names = new Map();
-  for (const { address, start, length } of data) {
-    for (let offset = -address & 3; offset + 16 <= length; offset += 4) {
-      const [text, size, line, column] = [0, 4, 8, 12].map((field) => bytes.readUInt32LE(start + offset + field));
-      const name = size > 3 && size < 256 && line > 0 && line < 1e5 && column > 0 && column < 1e3 ? at(text, size) : undefined;
-      if (name === undefined || !/^[\w/.-]+\.rs$/.test(bytes.toString("latin1", name, name + size))) continue;
-      names.set(name, size);
-      bytes.fill(0, start + offset, start + offset + 16);
-    }
-  }
-  for (const [name, size] of names) bytes.fill(0, name, name + size);
-  // The toolchain is pinned; another one may place them otherwise.
-  if (/\.rs(?![\w.])/.test(data.map(({ start, length }) => bytes.toString("latin1", start, start + length)).join(" "))) {
-    throw new Error("a name of a source file is left in the data");
-  }
-  return bytes;
-}
-
-/** The active segments of a module's data: address, position in the file, length. */
-function dataOf(bytes) {
-  let at = 8;
-  const number = () => {
-    for (let [value, shift] = [0, 0]; ; shift += 7) {
-      const byte = bytes[at++];
-      value += (byte & 0x7f) * 2 ** shift;
-      if (byte < 0x80) return value;
-    }
-  };
-  const segments = [];
-  while (at < bytes.length) {
-    const [section, size] = [bytes[at++], number()];
-    const end = at + size;
-    for (let left = section === 11 ? number() : 0; left > 0; left--) {
-      // Flags, the opcode of a constant, the constant, the opcode of the end.
-      at += 2;
-      const address = number();
-      at += 1;
-      const length = number();
-      segments.push({ address, start: at, length });
-      at += length;
-    }
-    at = end;
-  }
-  return segments;
+function wasmOpt(from, to, passes) {
+  const features = WASM_FEATURES.map((feature) => `--enable-${feature}`);
+  run(process.execPath, [join(root, "node_modules/binaryen/bin/wasm-opt"), ...passes, ...features, from, "-o", to]);
 }
 
 /** A panic traps at once: nobody hears its message, which takes 6 KB to write, and the trap is all that the entry sees. */

@@ -1,0 +1,31 @@
+// Reads the sections of a wasm module.
+
+/** A position in a module. */
+class Cursor {
+  constructor(bytes, at) {
+    this.bytes = bytes;
+    this.at = at;
+  }
+
+  /** An unsigned LEB128 number. */
+  number() {
+    for (let [value, scale] = [0, 1]; ; scale *= 128) {
+      const byte = this.bytes[this.at++];
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) return value;
+    }
+  }
+}
+
+/** The content of the section of this id. */
+export function sectionOf(bytes, id) {
+  // Behind the magic number and the version.
+  const cursor = new Cursor(bytes, 8);
+  while (cursor.at < bytes.length) {
+    const found = bytes[cursor.at++];
+    const size = cursor.number();
+    if (found === id) return cursor;
+    cursor.at += size;
+  }
+  throw new Error(`a module without section ${id}`);
+}
