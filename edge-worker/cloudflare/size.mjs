@@ -1,14 +1,16 @@
-// Prints what the worker's modules weigh: the one that serves visitors beside its former size, because a cold isolate
+// Prints what the worker's modules weigh: the one that serves visitors beside its bound, because a cold isolate
 // compiles all of it; the one of the control plane; and all that is uploaded, which the platform bounds.
 //
-// usage: node size.mjs <folder of the worker>; CHECK=1 fails when the module for visitors grew
+// usage: node size.mjs <folder of the worker>; CHECK=1 fails when the module for visitors is larger than its bound
 
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
-/** Bytes of the module for visitors at the release before; a change that is worth its bytes says so here. */
-const BEFORE = { raw: 474_776, gzip: 207_734 };
+/** At most so many bytes of the module for visitors; a change that is worth its bytes says so here. */
+const MOST = { raw: 420_000, gzip: 189_000 };
+/** What it is to shrink to. */
+const WANTED = { raw: 400_000, gzip: 170_000 };
 /** The platform's bound for a script with all its modules, packed: that of its free plan. */
 const UPLOAD_GZIP_BYTES = 3 * 1024 * 1024;
 
@@ -22,9 +24,8 @@ const said = ({ raw, gzip }) => `${raw} bytes, ${gzip} gzip`;
 
 const visitors = size(["usher.wasm"]);
 const all = size(readdirSync(dist).filter((name) => /\.(js|wasm)$/.test(name)));
-const grew = visitors.raw - BEFORE.raw;
-console.log(`the module for visitors: ${said(visitors)}; before: ${said(BEFORE)}; ${grew > 0 ? "+" : ""}${grew} (${((100 * grew) / BEFORE.raw).toFixed(1)} %)`);
+console.log(`the module for visitors: ${said(visitors)}; at most ${said(MOST)}; wanted ${said(WANTED)}`);
 console.log(`the module of the control plane: ${said(size(["usher-control.wasm"]))}`);
 console.log(`all that is uploaded: ${said(all)} (at most ${UPLOAD_GZIP_BYTES} packed)`);
-const fails = visitors.raw > BEFORE.raw || visitors.gzip > BEFORE.gzip || all.gzip > UPLOAD_GZIP_BYTES;
+const fails = visitors.raw > MOST.raw || visitors.gzip > MOST.gzip || all.gzip > UPLOAD_GZIP_BYTES;
 if (fails && process.env.CHECK === "1") process.exit(1);
