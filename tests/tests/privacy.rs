@@ -20,14 +20,14 @@ const VALUES: usize = 60;
 #[test]
 fn no_refusal_and_no_log_has_a_secret_or_a_personal_value() {
     let mut here = InProcess::start();
-    let seen = ask_everything(&mut here);
+    let seen = ask_everything(&mut here, &Mistake::ALL);
     publish(&mut here);
     here.store.fault = Fault::Everything;
-    let seen_without_storage = ask_everything(&mut here);
+    let seen_without_storage = ask_everything(&mut here, &Mistake::ALL);
     here.store.fault = Fault::None;
     publish(&mut here);
     here.store.fault = Fault::Writes;
-    ask_everything(&mut here);
+    ask_everything(&mut here, &Mistake::ALL);
     here.store.fault = Fault::None;
     publish(&mut here);
     for status in [400, 401, 403, 404, 405, 412, 413, 415, 422] {
@@ -42,9 +42,11 @@ fn no_refusal_and_no_log_has_a_secret_or_a_personal_value() {
     );
     holds_nothing("the log", &logged);
     // Without keys.
-    ask_everything(&mut InProcess::without_keys());
+    ask_everything(&mut InProcess::without_keys(), &Mistake::ALL);
     if let Some(mut native) = native() {
-        ask_everything(&mut native);
+        // A long body of somebody who may not send it: the server may answer and hang up before all of it is written.
+        let short: Vec<Mistake> = Mistake::ALL.into_iter().filter(|m| *m != Mistake::Length).collect();
+        ask_everything(&mut native, &short);
         holds_nothing("the log of the native server", &native.log());
     }
 }
@@ -113,7 +115,7 @@ fn holds_nothing(place: &str, text: &str) {
 }
 
 /// Every route with every kind of caller and mistake, each with values of its own. Returns the statuses.
-fn ask_everything(target: &mut dyn Target) -> BTreeSet<u16> {
+fn ask_everything(target: &mut dyn Target, mistakes: &[Mistake]) -> BTreeSet<u16> {
     let keys = Keys::demo();
     let admin = keys.headers("admin", NOW);
     let body = shop();
@@ -127,7 +129,7 @@ fn ask_everything(target: &mut dyn Target) -> BTreeSet<u16> {
     let mut statuses = BTreeSet::new();
     for (method, pattern) in routes() {
         for who in ["nobody", "browser", "collector", "server", "server-with-token", "admin", "unscoped"] {
-            for mistake in Mistake::ALL {
+            for mistake in mistakes.iter().copied() {
                 let (path, headers, body) = mistake.make(&pattern, keys.headers(who, NOW), &mut next);
                 let method = if mistake == Mistake::Method { "PATCH" } else { method.as_str() };
                 let answer = target.call(&Call { method, path: &path, headers, body, now: NOW });
