@@ -9,11 +9,11 @@ use crate::edge::Edge;
 use crate::error::Refusal;
 use crate::front;
 use crate::host::{Request, Step};
-use crate::limits::COMMITS_MAX;
+use crate::limits::{COMMITS_MAX, UPKEEP_MS};
 use crate::log::{DAMAGED_PROFILE, Line};
 use crate::lookup::{self, Candidate};
-use crate::message::{self, Message, Received, Unreadable, WhichRelease};
-use crate::outcome::{FORGET, Folded, Outcome};
+use crate::message::{self, Ambient, Message, Received, Unreadable, WhichRelease};
+use crate::outcome::{FORGET, Folded, NEXT, Outcome};
 use crate::plane::HAS_CONTROL_PLANE;
 use crate::releases::{self, DROPPED};
 use crate::store::{Basis, CommitError, Found, Pointer, Read, Store, StoreFailure, Write};
@@ -81,8 +81,17 @@ pub fn write(
 ) -> Response {
     let mut response = deliver(edge, store, message, log);
     // There are no copies to be forgotten.
-    response.headers.retain(|(name, _)| *name != FORGET);
+    response.headers.retain(|(name, _)| *name != FORGET && *name != NEXT);
     response
+}
+
+/// Runs a turn of upkeep, for hosts that keep no copies of snapshots and have a clock of their own. Returns the time after
+/// which the next one is due, in milliseconds.
+pub fn upkeep(edge: &mut Edge, store: &mut impl Store, ambient: Ambient, log: &mut impl FnMut(&str)) -> i64 {
+    let message = message::upkeep(ambient, false, edge.form());
+    let response = deliver(edge, store, &message, log);
+    let next = response.headers.iter().find(|(name, _)| *name == NEXT);
+    next.and_then(|(_, next_ms)| next_ms.parse().ok()).unwrap_or(UPKEEP_MS)
 }
 
 /// Takes a message to the control object, and catches up with it.

@@ -7,7 +7,7 @@ use crate::bundle::{Bundle, hash_of, is_too_new};
 use crate::error::Refusal;
 use crate::form::{Form, Written};
 use crate::keys::Keyring;
-use crate::limits::{PROBE_MS, STORAGE_DEGRADED_MS};
+use crate::limits::{PROBE_MS, PROFILE_DAYS, PROFILE_DAYS_MAX, STORAGE_DEGRADED_MS};
 use crate::message::{self, NO_BUNDLE};
 use crate::rates::{Meter, MeterMemory, Rates};
 use crate::store::Pointer;
@@ -22,6 +22,7 @@ pub struct Edge {
     /// Bundles with which shards were written and which the control object does not know, because it was lost.
     lost: Vec<Pointer>,
     written: Written,
+    profile_days: u32,
     shards: u32,
     storage: StorageHealth,
     /// The use of rates by callers with public keys.
@@ -93,6 +94,7 @@ impl Edge {
             host_fault: None,
             lost: Vec::new(),
             written: Written::alone(),
+            profile_days: PROFILE_DAYS,
             shards: 1,
             storage: StorageHealth::default(),
             meter: Meter::default(),
@@ -142,6 +144,25 @@ impl Edge {
             Ok(said) => self.written = Written::as_said(said),
             Err(complaint) => self.keyring = Err(complaint),
         }
+    }
+
+    /// Sets the time without an event after which a profile without a batch record is deleted: a number of days, or nothing
+    /// for 400. An invalid setting leaves the edge unconfigured, and [`Edge::complaint`] gives the reason.
+    pub fn set_profile_days(&mut self, setting: &str) {
+        let setting = setting.trim();
+        match setting.parse() {
+            Ok(days) if (1..=PROFILE_DAYS_MAX).contains(&days) => self.profile_days = days,
+            _ if setting.is_empty() => {}
+            _ => {
+                let complaint = format!("USHER_PROFILE_DAYS: a number of days from 1 to {PROFILE_DAYS_MAX}");
+                self.keyring = Err(complaint);
+            }
+        }
+    }
+
+    /// The time without an event after which a profile without a batch record is deleted, in days.
+    pub(crate) fn profile_days(&self) -> u32 {
+        self.profile_days
     }
 
     /// Takes the form of stored data into account (0: storage names none), and returns the form to write from now on.

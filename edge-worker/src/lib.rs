@@ -108,7 +108,7 @@ pub use host::{Request, Step};
 pub use keys::preview_token;
 pub use log::Line;
 pub use message::Ambient;
-pub use outcome::{FORGET, Folded, Outcome};
+pub use outcome::{FORGET, Folded, NEXT, Outcome};
 pub use rates::{MeterMemory, Rates};
 pub use rehearsal::{Excess, Failed, Rehearsal};
 pub use releases::DROPPED;

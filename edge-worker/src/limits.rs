@@ -74,6 +74,25 @@ pub const LOG_LINES_MAX: usize = 10;
 pub const KEYS_MAX: usize = 1_000;
 /// Time for which the journal of merges is kept, in milliseconds.
 pub const JOURNAL_MS: i64 = 400 * 24 * 60 * 60 * 1_000;
+/// Time for which older events and imports of an erased key are refused, in milliseconds.
+pub const SUPPRESSION_MS: i64 = 400 * DAY_MS;
+/// Time without an event after which a profile without a batch record is deleted, in days, unless it is set.
+pub const PROFILE_DAYS: u32 = 400;
+/// Longest time that can be set.
+pub const PROFILE_DAYS_MAX: u32 = 36_500;
+/// Most profiles, and most rows of each other table, that one turn of upkeep deletes or looks at.
+pub const UPKEEP_ROWS_MAX: usize = 200;
+/// Time between two turns of upkeep, in milliseconds, if nothing is left to do.
+pub const UPKEEP_MS: i64 = DAY_MS;
+/// The same if something is left.
+pub const UPKEEP_MORE_MS: i64 = 1_000;
+/// Time for which a turn of upkeep keeps others off, in milliseconds, should it end early.
+pub const UPKEEP_LEASE_MS: i64 = 30_000;
+/// Age at which an erased profile's copies are replaced once more, in milliseconds: by then no lookup that was under way at its
+/// erasure writes one.
+pub const ENTOMB_AGAIN_MS: i64 = 60_000;
+/// A day, in milliseconds.
+pub const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 /// Most of its rows that one profile keeps, the newest ones: how often keys move is the choice of senders.
 pub const JOURNAL_OF_PROFILE_MAX: usize = 100;
 /// Most of its rows that an explanation shows, the newest ones.

@@ -5,12 +5,17 @@ use crate::log::{Line, bounded};
 use crate::store::{Pointer, Write};
 use crate::wire::Response;
 use crate::wire::frame::FrameWriter;
+use crate::wire::hex::hex;
 
 /// A header that only the host reads, `<Unix milliseconds> <names>`: copies of snapshots that the message makes wrong, by
-/// their names in caches, separated by commas; `*` is all that were taken until then.
+/// their names in caches, separated by commas; `*` is all that were taken until then. After an erasure a third part follows,
+/// in hexadecimal digits: the snapshot that takes their place.
 pub const FORGET: &str = "usher-forget";
 /// A header that only the host reads, of the answer to a request for a snapshot: the name under which it may be kept.
 pub(crate) const SNAPSHOT_NAME: &str = "usher-snapshot";
+
+/// A header that only the host reads: the time after which the next turn of upkeep is due, in milliseconds.
+pub const NEXT: &str = "usher-next";
 
 /// The header [`FORGET`] for these names.
 pub(crate) fn forget(now_ms: i64, names: &[String]) -> (&'static str, String) {
@@ -18,6 +23,11 @@ pub(crate) fn forget(now_ms: i64, names: &[String]) -> (&'static str, String) {
         return forget_all(now_ms);
     }
     (FORGET, format!("{now_ms} {}", names.join(",")))
+}
+
+/// The header [`FORGET`] after an erasure: a tombstone takes the place of every copy.
+pub(crate) fn entomb(now_ms: i64, names: &[String], tombstone: &[u8]) -> (&'static str, String) {
+    (FORGET, format!("{now_ms} {} {}", names.join(","), hex(tombstone)))
 }
 
 /// The header [`FORGET`] for every snapshot.

@@ -1,7 +1,7 @@
 // The service as a host uses it: requests and messages as calls into wasm, in the plane that each needs.
 
 import { FrameWriter } from "./frame.js";
-import { ADMIT, ANSWER, CHARGE, CONSTANTS, FAILED, FOLD, FRONT, METER, NOTE_STORAGE_FAULT, OPEN, UNAVAILABLE } from "./instance.js";
+import { ADMIT, ANSWER, CHARGE, CONSTANTS, FAILED, FOLD, FRONT, METER, NOTE_STORAGE_FAULT, OPEN, UNAVAILABLE, UPKEEP } from "./instance.js";
 import { Planes } from "./planes.js";
 import { Pointers } from "./pointers.js";
 
@@ -163,6 +163,13 @@ class Engine {
     // `/healthz` is answered in the plane for visitors.
     if (out.byte() === 1) this.#planes.visitors(NOTE_STORAGE_FAULT, NOTHING);
     return folded;
+  }
+
+  /** The message for a turn of upkeep. `entombs`: its answer names the copies that have to be replaced once more. */
+  upkeep(nowMs, entombs) {
+    const entropy = crypto.getRandomValues(new Uint8Array(32));
+    const input = new FrameWriter(48).long(nowMs).raw(entropy).byte(entombs ? 1 : 0).done();
+    return this.#planes.visitors(UPKEEP, input).bytes().slice();
   }
 
   /** The answer to a message whose writer fails. */

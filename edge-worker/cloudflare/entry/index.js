@@ -36,7 +36,7 @@ export default {
         case "respond":
           return step.response;
         case "write":
-          return withoutCopies(env, context, await deliver(service, writer(env, step.shard), step.message));
+          return await withoutCopies(env, context, await deliver(service, writer(env, step.shard), step.message));
         case "look":
           return await lookUp(service, env, context, frame, step);
         case "publish":

@@ -19,6 +19,7 @@ export const MEET = 14;
 export const METER = 15;
 export const NOTE_STORAGE_FAULT = 16;
 export const CHARGE = 17;
+export const UPKEEP = 18;
 
 export class Instance {
   #exports;

@@ -15,6 +15,7 @@ export class Planes {
   #formSetting;
   /** Makes the hashes of sources unpredictable, in all instances the same. */
   #seed = crypto.getRandomValues(new Uint8Array(32));
+  #profileDays;
   #visitors;
   /** Undefined until it is asked, and after each change of what runs. */
   #control;
@@ -39,6 +40,7 @@ export class Planes {
     this.#secret = env.USHER_KEYS ?? "";
     this.#demo = env.USHER_DEMO === "1";
     this.#formSetting = String(env.USHER_FORM ?? "");
+    this.#profileDays = String(env.USHER_PROFILE_DAYS ?? "");
     const complaint = this.#start();
     if (complaint) console.error(JSON.stringify({ event: "unconfigured", detail: complaint }));
   }
@@ -205,7 +207,7 @@ export class Planes {
   }
 
   #configure(instance) {
-    const input = new FrameWriter().text(this.#secret).byte(this.#demo ? 1 : 0).text(this.#formSetting).long(this.form).raw(this.#seed).done();
+    const input = new FrameWriter().text(this.#secret).byte(this.#demo ? 1 : 0).text(this.#formSetting).text(this.#profileDays).long(this.form).raw(this.#seed).done();
     return new FrameReader(instance.run(CONFIGURE, input));
   }
 

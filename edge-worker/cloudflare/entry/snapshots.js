@@ -62,13 +62,16 @@ export async function lookUp(service, env, context, frame, step) {
   return answer(NOTHING, new Uint8Array()) ?? service.failed(frame, STORAGE);
 }
 
-/** Sends a writer's answer to the caller, after the copies that it invalidates are deleted. */
-export function withoutCopies(env, context, response) {
+/** Sends a writer's answer to the caller, after the copies that it invalidates are deleted, or replaced by tombstones. */
+export async function withoutCopies(env, context, response) {
   const forgotten = response.headers.get("usher-forget");
   if (!forgotten) return response;
   invalidations += 1;
-  const [timeMs, names] = forgotten.split(" ");
-  if (names === "*") {
+  const [timeMs, names, tombstone] = forgotten.split(" ");
+  if (tombstone) {
+    names.split(",").forEach(forget);
+    await entomb(env, names, tombstone);
+  } else if (names === "*") {
     forgottenMs = Math.max(forgottenMs, Number(timeMs));
     memory.clear();
     memoryBytes = 0;
@@ -82,6 +85,16 @@ export function withoutCopies(env, context, response) {
   const answer = new Response(response.body, response);
   answer.headers.delete("usher-forget");
   return answer;
+}
+
+/**
+ * Puts a tombstone, in hexadecimal digits, under each name: who reads a copy there finds nobody. False when KV failed, and
+ * a copy may be left.
+ */
+export async function entomb(env, names, tombstone) {
+  const bytes = Uint8Array.from(tombstone.match(/../g), (digits) => parseInt(digits, 16));
+  const put = (name) => patiently(async () => (await env.USHER_KV.put(name, bytes, { expirationTtl: KV_SECONDS }), true));
+  return (await Promise.all(names.split(",").map(put))).every((done) => done);
 }
 
 function remember(key, snapshot) {

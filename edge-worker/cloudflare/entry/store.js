@@ -5,6 +5,14 @@
 import { engine, respond } from "./engine.js";
 import { FrameWriter } from "./frame.js";
 import { control } from "./objects.js";
+import { entomb } from "./snapshots.js";
+
+/** The time to the first turn of upkeep of a new object. */
+const FIRST_UPKEEP_MS = 60 * 60 * 1_000;
+/** An alarm that is this late is stuck. */
+const STUCK_MS = 60_000;
+/** The time to the next turn after one that failed. */
+const UPKEEP_AGAIN_MS = 10 * 60 * 1_000;
 
 export class UsherStore {
   #storage;
@@ -18,6 +26,7 @@ export class UsherStore {
     this.#storage = context.storage;
     this.#env = env;
     this.#meet(engine(env));
+    context.waitUntil(this.#alarmWithin(FIRST_UPKEEP_MS));
   }
 
   async fetch(request) {
@@ -26,7 +35,7 @@ export class UsherStore {
       const message = new Uint8Array(await request.arrayBuffer());
       for (let attempt = 0; attempt < 3; attempt++) {
         const { response, raise } = this.#deliver(service, message, attempt > 0);
-        if (response) return response;
+        if (response) return await this.#withoutNext(response);
         // This isolate runs an older bundle than the front or the profile's last writer. If the control object has no
         // newer one, it was lost or restored to an earlier time.
         if (attempt === 1) await control(this.#env).fetch("http://store/", { method: "POST", body: raise });
@@ -36,6 +45,47 @@ export class UsherStore {
     } catch (error) {
       console.error(JSON.stringify({ event: "failure", detail: String(error?.message ?? error) }));
       return service.internal();
+    }
+  }
+
+  /**
+   * A turn of upkeep. The platform gives up on an alarm that throws, so this does not, and the next one is set before the
+   * work.
+   */
+  async alarm() {
+    try {
+      await this.#storage.setAlarm(Date.now() + UPKEEP_AGAIN_MS);
+      const service = engine(this.#env);
+      const now = Date.now();
+      let { response } = this.#deliver(service, service.upkeep(now, true), false);
+      const [, names, tombstone] = (response?.headers.get("usher-forget") ?? "").split(" ");
+      // Noted only where all were replaced; otherwise the next turn does it again.
+      if (tombstone && (await entomb(this.#env, names, tombstone))) {
+        ({ response } = this.#deliver(service, service.upkeep(now, false), false));
+      }
+      const next = Number(response?.headers.get("usher-next") ?? 0);
+      if (next > 0) await this.#storage.setAlarm(Date.now() + next);
+    } catch (error) {
+      console.error(JSON.stringify({ event: "upkeep_failed", detail: String(error?.message ?? error) }));
+    }
+  }
+
+  /** The answer for the caller; when it says that a turn of upkeep is due, the alarm is set. */
+  async #withoutNext(response) {
+    const next = response.headers.get("usher-next");
+    if (!next) return response;
+    response.headers.delete("usher-next");
+    await this.#alarmWithin(Number(next));
+    return response;
+  }
+
+  /** Sets the alarm, unless it comes before that. */
+  async #alarmWithin(ms) {
+    try {
+      const [now, at] = [Date.now(), await this.#storage.getAlarm()];
+      if (at === null || at < now - STUCK_MS || at > now + ms) await this.#storage.setAlarm(now + ms);
+    } catch (error) {
+      console.error(JSON.stringify({ event: "alarm_failed", detail: String(error?.message ?? error) }));
     }
   }
 

@@ -43,17 +43,19 @@ impl Instance {
             15 => self.drawn(FrameReader(input), &mut out, front::meter),
             16 => self.note_storage_fault(),
             17 => self.drawn(FrameReader(input), &mut out, front::charge_refusal),
+            18 => upkeep(self.edge.as_ref(), FrameReader(input), &mut out),
             _ => None,
         };
         done.map(|()| out.0).unwrap_or_default()
     }
 
-    /// `secret · demo · form as set · form of what is stored · seed` → `complaint · form · complaint of the form · address and
-    /// length of what sources used`, both 0 in the control plane, which does not count it
+    /// `secret · demo · form as set · days of profiles as set · form of what is stored · seed` → `complaint · form ·
+    /// complaint of the form · address and length of what sources used`, both 0 in the control plane, which does not count it
     fn configure(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let (secret, demo) = (input.text()?, input.byte()? != 0);
         let mut edge = Edge::new(Some(secret), demo);
         edge.set_form(input.text()?);
+        edge.set_profile_days(input.text()?);
         let stored = input.long()?;
         out.text(edge.complaint().unwrap_or(""));
         meet(&mut edge, stored, out);
@@ -335,6 +337,14 @@ impl Instance {
 fn earlier(edge: Option<&Edge>, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
     let (audience, number) = (input.text()?, input.long()?.cast_unsigned());
     out.bytes(&message::earlier_bundle(audience, number, edge?.form()));
+    Some(())
+}
+
+/// `now · entropy · entombs` → the message for a turn of upkeep
+fn upkeep(edge: Option<&Edge>, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
+    let ambient = Ambient { now_ms: input.long()?, entropy: input.array()? };
+    let entombs = input.byte()? != 0;
+    out.bytes(&message::upkeep(ambient, entombs, edge?.form()));
     Some(())
 }
 

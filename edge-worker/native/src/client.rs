@@ -160,6 +160,19 @@ impl Client {
         self.answer(request.call()).map_err(Refused::into_failure)
     }
 
+    /// `DELETE`, once, whatever runs.
+    pub(crate) fn remove(&self, path: &str) -> Result<Value, Failure> {
+        let request =
+            self.agent.delete(format!("{}{path}", self.base)).header("authorization", &self.authorization);
+        self.answer(request.call()).map_err(Refused::into_failure)
+    }
+
+    /// The JSON body of a `GET`; None for 404.
+    pub(crate) fn get_any(&self, path: &str) -> Result<Option<Value>, Failure> {
+        let found = self.found(path)?;
+        found.map(|response| self.answer(Ok(response)).map_err(Refused::into_failure)).transpose()
+    }
+
     /// The JSON body of a `GET`.
     pub(crate) fn get(&self, path: &str) -> Result<Value, Failure> {
         let request =

@@ -46,5 +46,9 @@ pub(crate) const BODY_PAUSE: Duration = Duration::from_secs(5);
 pub(crate) const ANSWER_TIME: Duration = Duration::from_secs(60);
 /// The longest pause in that reading.
 pub(crate) const ANSWER_PAUSE: Duration = Duration::from_secs(10);
+/// The pause between two looks at whether upkeep is due, while nobody calls.
+pub(crate) const WAKE_TIME: Duration = Duration::from_secs(1);
+/// The time from the start to the first turn of upkeep.
+pub(crate) const FIRST_UPKEEP_TIME: Duration = Duration::from_secs(60);
 /// The time that open requests still have when the process is told to stop.
 pub(crate) const STOP_TIME: Duration = Duration::from_secs(5);

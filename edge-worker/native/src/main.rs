@@ -31,8 +31,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use command::{
-    codes, completions, eval, explain, import, init, keys, ps, pull, push, rollback, serve, simulate,
-    unpublish, validate,
+    codes, completions, erase, eval, explain, import, init, keys, profile, ps, pull, push, rollback, serve,
+    simulate, unpublish, validate,
 };
 use exit::Exit;
 
@@ -58,6 +58,8 @@ fn main() -> ExitCode {
         Verb::Rollback(args) => rollback::run(&args),
         Verb::Unpublish(args) => unpublish::run(&args),
         Verb::Import(args) => import::run(&args),
+        Verb::Profile(args) => profile::run(&args),
+        Verb::Erase(args) => erase::run(&args),
         Verb::Ps(args) => ps::run(&args),
         Verb::Keys(args) => keys::run(&args),
         Verb::Completions(args) => completions::run(&args, Cli::command()),
@@ -101,6 +103,8 @@ enum Verb {
     Rollback(rollback::Args),
     Unpublish(unpublish::Args),
     Import(import::Args),
+    Profile(profile::Args),
+    Erase(erase::Args),
     Ps(ps::Args),
     Keys(keys::Args),
     Completions(completions::Args),

@@ -47,7 +47,7 @@ use seats::Seats;
 use signals::{Signals, Told};
 use source::{Proxies, Source};
 use tls::{Certificate, Tls};
-use writer::Writer;
+use writer::{Writer, wake};
 
 /// The options of `usher serve`.
 #[derive(Debug)]
@@ -61,6 +61,8 @@ pub(crate) struct Settings {
     pub(crate) demo: bool,
     /// The form in which data is written, if one was said.
     pub(crate) form: Option<Form>,
+    /// Days without an event after which a profile without a batch record is deleted.
+    pub(crate) profile_days: u32,
     pub(crate) rates: Rates,
     /// The proxies whose `X-Forwarded-For` is believed.
     pub(crate) proxies: Proxies,
@@ -86,7 +88,14 @@ pub(crate) fn run(settings: Settings) -> Result<(), Failure> {
     let store = SqliteStore::open(&settings.data)?;
     let (tls, greeting) = secured(&settings)?;
     let door = Edge::new(settings.secret.as_deref(), settings.demo);
-    let writer = Writer::start(store, settings.secret, settings.demo, settings.rates, settings.form)?;
+    let writer = Writer::start(
+        store,
+        settings.secret,
+        settings.demo,
+        settings.rates,
+        settings.form,
+        settings.profile_days,
+    )?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -161,6 +170,7 @@ async fn listen(address: SocketAddr, greeting: String, host: Arc<Host>) -> Resul
         let host = Arc::clone(&host);
         async move { host.seats.sweep().await }
     });
+    let waker = tokio::spawn(wake(host.jobs.clone()));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -201,6 +211,7 @@ async fn listen(address: SocketAddr, greeting: String, host: Arc<Host>) -> Resul
         }
     }
     sweeper.abort();
+    waker.abort();
     Ok(())
 }
 

@@ -6,6 +6,10 @@
 //! Writes that wait at the same time are committed together ([`SqliteStore::open_group`]): one sync for all of them. Each is
 //! applied behind a savepoint of its own, so one that fails costs the others nothing.
 //!
+//! SQLite overwrites what it deletes (`secure_delete`), and after an erasure the log is emptied into the database, so that no
+//! file has anything of it. Where a reader holds that up, it is tried again ([`SqliteStore::forget`]); after a
+//! crash it is done when the database is opened.
+//!
 //! A commit that fails, such as by a sync that the disk refuses, may have happened all the same: its pages may lie in the
 //! log, and count when that is read again. So the database is opened anew and asked before anything else is answered
 //! (`settle`). Where even that fails, the store is in doubt: it reads and writes nothing until the database can be asked,
@@ -22,6 +26,9 @@ use usher_edge::store::sql::{self, Cell, Rows, Statement};
 use usher_edge::store::{Basis, CommitError, Found, Read, Store, StoreFailure, Write};
 
 use crate::exit::Failure;
+use erasing::{EMPTY_LOG, Erasing};
+
+mod erasing;
 
 /// The time that a reader from outside, such as a backup, may hold a commit up.
 const BUSY: Duration = Duration::from_secs(5);
@@ -43,6 +50,8 @@ struct Group {
     /// Finds a row if the commit happened. That of the last write that leaves one: no later write of the group changes what
     /// it finds.
     trace: Option<Statement>,
+    /// One of them erases.
+    erases: bool,
     /// Its transaction holds less or more than the applied writes, and is never committed.
     is_broken: bool,
 }
@@ -64,6 +73,7 @@ pub(crate) struct SqliteStore {
     database: PathBuf,
     /// Nothing was in it when it was opened.
     is_new: bool,
+    erasing: Erasing,
     /// Held as long as the store is.
     _lock: File,
 }
@@ -89,14 +99,34 @@ impl SqliteStore {
         let is_new = !fs::metadata(&database).is_ok_and(|file| file.len() > 0);
         let connection =
             connect(&database).map_err(|error| Failure::of_file("open the database in", shown, error))?;
+        let mut erasing = Erasing::at_start();
+        // Of an erasure that a crash interrupted.
+        erasing.forget(&connection, true, BUSY);
         Ok(SqliteStore {
             connection: Some(connection),
             group: None,
             doubt: None,
             database,
             is_new,
+            erasing,
             _lock: lock,
         })
+    }
+
+    /// Overwrites what an earlier build deleted, once ([`erasing`]). What a newer build wrote is left as it is.
+    pub(crate) fn scrub(&mut self) -> Result<(), StoreFailure> {
+        let is_newer = self.form()? > i64::from(Form::NEWEST.number());
+        let connection = self.connection.as_ref().ok_or_else(in_doubt)?;
+        let scrubbed = !is_newer && erasing::scrub(connection, self.is_new).map_err(failure)?;
+        self.forget(scrubbed);
+        Ok(())
+    }
+
+    /// Empties the log after a commit that erased something, or tries it again.
+    pub(crate) fn forget(&mut self, erased: bool) {
+        if let Some(connection) = &self.connection {
+            self.erasing.forget(connection, erased, BUSY);
+        }
     }
 
     /// True if nothing was in it when it was opened, so that no earlier build has written here.
@@ -153,7 +183,10 @@ impl SqliteStore {
         let Some(group) = self.group.take().filter(|group| group.is_begun) else { return Ok(()) };
         let connection = self.connection.as_mut().ok_or_else(in_doubt)?;
         let failed = match end(connection, &group) {
-            Ok(()) => return Ok(()),
+            Ok(()) => {
+                self.forget(group.erases);
+                return Ok(());
+            }
             Err(Failed::Undone(failure)) if connection.is_autocommit() => return Err(failure),
             Err(Failed::Undone(failure) | Failed::InDoubt(failure)) => failure,
         };
@@ -187,6 +220,7 @@ impl SqliteStore {
         match applied {
             Ok(()) => {
                 group.writes += 1;
+                group.erases |= write.erases();
                 group.trace = sql::trace(write).or(group.trace.take());
                 Ok(())
             }
@@ -202,7 +236,7 @@ impl SqliteStore {
         let connection = connect(&self.database)?;
         // What the log holds by now goes into the database, and is synced once more: a sync that failed before does not
         // fail again for the same pages.
-        let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        let busy: i64 = connection.query_row(EMPTY_LOG, [], |row| row.get(0))?;
         if busy != 0 {
             return Err(rusqlite::Error::InvalidQuery);
         }
@@ -221,6 +255,8 @@ fn connect(database: &Path) -> rusqlite::Result<Connection> {
     connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // Also of what is no erasure: a later version of a profile replaces an earlier one, which is erased with it.
+    connection.pragma_update(None, "secure_delete", "ON")?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     connection.execute(sql::META, [])?;
     // What a newer build wrote is left as it is.

@@ -2,7 +2,7 @@
 //!
 //! Closing a connection rolls its transaction back, so a call that ends early leaves nothing half done.
 
-use std::cell::RefCell;
+use std::cell::{self, RefCell};
 
 use spin_sdk::sqlite::{Connection, Error, Value};
 use usher_edge::store::sql::{self, Cell, Rows, Statement};
@@ -15,10 +15,16 @@ thread_local! {
     /// An idle connection. While it is open, SQLite keeps its log instead of writing it back and deleting it whenever a call
     /// closes its own.
     static KEEPER: RefCell<Option<Session>> = const { RefCell::new(None) };
+    /// The database refused to overwrite what it deletes, which was logged.
+    static KEEPS_DELETED: cell::Cell<bool> = const { cell::Cell::new(false) };
     /// The last logged reason why another form is written than the deployment sets.
     static FORM_COMPLAINT: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
+/// Has SQLite overwrite what it deletes. A connection has this mode until it is closed.
+const OVERWRITE: &str = "PRAGMA secure_delete = ON";
+/// Moves the log into the database and empties it, after an erasure.
+const EMPTY_LOG: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 const BEGIN: &str = "BEGIN";
 const BEGIN_WITH_LOCK: &str = "BEGIN IMMEDIATE";
 const COMMIT: &str = "COMMIT";
@@ -80,8 +86,14 @@ impl Session {
         Ok(Session { connection, has_begun: false })
     }
 
-    /// Begins a transaction with the lock for writing.
+    /// Begins a transaction with the lock for writing, in which SQLite overwrites what it deletes.
     pub(crate) async fn lock(&mut self) -> Result<(), StoreFailure> {
+        // Servers decide that themselves, and may refuse the statement.
+        if let Err(failure) = self.run(OVERWRITE, Vec::new()).await
+            && !KEEPS_DELETED.replace(true)
+        {
+            log::event("secure_delete_unset", &failure.0);
+        }
         self.begin(BEGIN_WITH_LOCK).await
     }
 
@@ -125,7 +137,12 @@ impl Session {
             self.end().await;
             return Err(refused);
         }
-        let Err(failure) = self.run(COMMIT, Vec::new()).await else { return Ok(()) };
+        let Err(failure) = self.run(COMMIT, Vec::new()).await else {
+            if write.erases() {
+                self.empty_log().await;
+            }
+            return Ok(());
+        };
         // A transaction that can be rolled back was not committed. Otherwise only the answer may have been lost.
         let is_undone = self.end().await;
         drop(self);
@@ -134,6 +151,20 @@ impl Session {
             None => false,
         };
         if happened { Ok(()) } else { Err(failure.into()) }
+    }
+
+    /// Empties the log of what was erased. Readers may hold that up; the next erasure tries again.
+    async fn empty_log(&self) {
+        let emptied = self.run(EMPTY_LOG, Vec::new()).await;
+        if !matches!(
+            emptied.as_ref().map(|rows| rows.first().and_then(|row| row.first())),
+            Ok(Some(Cell::Number(0)))
+        ) {
+            log::event(
+                "log_not_emptied",
+                "a reader holds it up; the log has what was erased until the next erasure",
+            );
+        }
     }
 
     async fn store(&mut self, basis: &Basis, write: &Write) -> Result<(), CommitError> {

@@ -70,9 +70,10 @@ async fn configure() {
             setting("usher_keys").await?,
             setting("usher_demo").await?,
             setting("usher_form").await?,
+            setting("usher_profile_days").await?,
         ))
     };
-    let (secret, demo, form) = match settings.await {
+    let (secret, demo, form, profile_days) = match settings.await {
         Ok(settings) => settings,
         // The edge stays unconfigured and answers so.
         Err(error) => return log::event("settings_failed", &error.to_string()),
@@ -83,6 +84,7 @@ async fn configure() {
     }
     let mut made = Edge::new(Some(&secret), demo == "1");
     made.set_form(&form);
+    made.set_profile_days(&profile_days);
     if let Some(complaint) = made.complaint() {
         log::event("unconfigured", complaint);
     }

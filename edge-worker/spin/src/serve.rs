@@ -2,7 +2,7 @@
 
 use spin_sdk::wasip3::http::types;
 use usher_edge::lookup::{self, Candidate};
-use usher_edge::{DROPPED, FORGET, Refusal, Response, Step, front};
+use usher_edge::{DROPPED, FORGET, NEXT, Refusal, Response, Step, front};
 
 use crate::attempt::Lock;
 use crate::copies;
@@ -56,7 +56,7 @@ pub(crate) async fn answer(request: types::Request) -> Response {
         Step::Write { message, .. } => {
             let mut response = deliver(&message, Lock::FromRead).await;
             // No snapshots are kept.
-            response.headers.retain(|(name, _)| *name != FORGET);
+            response.headers.retain(|(name, _)| *name != FORGET && *name != NEXT);
             response
         }
         // The commit stores the body with its pointer. The instance that installs it first makes the copy.

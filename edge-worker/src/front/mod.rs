@@ -17,6 +17,7 @@ mod openapi;
 mod profiles;
 mod route;
 mod segments;
+mod upkeep;
 
 use auth::{Caller, Callers};
 use checked_head::CheckedHead;

@@ -16,6 +16,16 @@ pub(super) fn read(edge: &Edge, checked: &CheckedHead<'_>, _: &[u8]) -> Result<S
     step(edge, checked, Act::Read { sensitive: checked.caller.access.sensitive_scope })
 }
 
+/// `DELETE /v1/audiences/{audience}/profiles/{key}/{value}`: the visitor is forgotten, in every tier.
+pub(super) fn erase(edge: &Edge, checked: &CheckedHead<'_>, _: &[u8]) -> Result<Step> {
+    step(edge, checked, Act::Erase)
+}
+
+/// `DELETE /v1/audiences/{audience}/suppressions/{key}/{value}`: imports of an erased key are taken again.
+pub(super) fn admit(edge: &Edge, checked: &CheckedHead<'_>, _: &[u8]) -> Result<Step> {
+    step(edge, checked, Act::Admit)
+}
+
 /// The message for the writer of the key. A value is tried as the key's rules normalize it and as it is written; no rule
 /// refuses it, because it may have been stored before the rule was.
 fn step(edge: &Edge, checked: &CheckedHead<'_>, act: Act) -> Result<Step> {

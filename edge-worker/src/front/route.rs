@@ -4,7 +4,7 @@ use usher_engine::definition::EventTable;
 
 use super::auth::Callers;
 use super::checked_head::CheckedHead;
-use super::{bundles, events, flat, health, imports, lookups, mixed, openapi, profiles, segments};
+use super::{bundles, events, flat, health, imports, lookups, mixed, openapi, profiles, segments, upkeep};
 use crate::edge::Edge;
 use crate::error::Result;
 use crate::host::{Head, Step};
@@ -137,6 +137,13 @@ pub(super) const ROUTES: &[Route] = &[
     },
     Route { path: IMPORT, ..control(Callers::Server(Scope::Import), imports::columns) },
     Route { path: PROFILE, ..control(Callers::Server(Scope::Read), profiles::read) },
+    Route { method: "DELETE", path: PROFILE, ..control(Callers::Server(Scope::Erase), profiles::erase) },
+    Route {
+        method: "DELETE",
+        path: "/v1/audiences/{audience}/suppressions/{key}/{value}",
+        ..control(Callers::Server(Scope::Erase), profiles::admit)
+    },
+    Route { method: "POST", path: "/v1/tick", ..control(Callers::Admin, upkeep::tick) },
     Route { path: "/openapi.json", ..control(Callers::Anyone, openapi::openapi) },
     Route { path: "/healthz", family: Family::Rt, ..native(Callers::Anyone, health::health) },
 ];

@@ -9,7 +9,7 @@
 
 use super::{
     Act, Ambient, Asking, Events, Import, KeyOf, Message, Mode, OfProfile, Probe, Publish, Rollback,
-    SnapshotRequest, ToControl, ToWriter, WhichRelease,
+    SnapshotRequest, ToControl, ToWriter, Upkeep, WhichRelease,
 };
 use crate::form::Form;
 use crate::plane::HAS_CONTROL_PLANE;
@@ -20,7 +20,7 @@ const VERSIONED: u8 = 0x80;
 /// An extra without content: a snapshot with the journal of its profile.
 const JOURNAL: u8 = 1;
 /// The greatest tag that this build knows.
-const TAG_LAST: u8 = MIXED;
+const TAG_LAST: u8 = UPKEEP;
 
 /// A received message.
 #[derive(Debug, PartialEq)]
@@ -97,12 +97,12 @@ pub(crate) fn is_of_control_plane(bytes: &[u8]) -> bool {
 
 /// Every isolate asks the control object for pointers (4) and bundles (5), so these are not.
 const fn is_tag_of_control_plane(tag: u8) -> bool {
-    matches!(tag, 2 | 6..=9 | 11 | PATCH | PROFILE)
+    matches!(tag, 2 | 6..=9 | 11 | PATCH | PROFILE | UPKEEP)
 }
 
 fn read(tag: u8, r: &mut FrameReader<'_>) -> Result<Message, Unreadable> {
     let message = match tag {
-        1..=3 | 10 | PATCH | PROBE | PROFILE | MIXED => read_to_writer(tag, r).map(Message::Writer),
+        1..=3 | 10 | PATCH | PROBE | PROFILE | MIXED | UPKEEP => read_to_writer(tag, r).map(Message::Writer),
         0..=TAG_LAST => read_to_control(tag, r).map(Message::Control),
         _ => return Err(Unreadable::TooNew),
     };
@@ -120,6 +120,9 @@ const PROFILE: u8 = 14;
 
 /// Events of several tables.
 const MIXED: u8 = 15;
+
+/// A turn of upkeep.
+const UPKEEP: u8 = 16;
 
 fn write_to_writer(w: &mut FrameWriter, message: &ToWriter) {
     match message {
@@ -155,6 +158,10 @@ fn write_to_writer(w: &mut FrameWriter, message: &ToWriter) {
             ambient(w.byte(if import.patch { PATCH } else { 2 }), &import.ambient);
             w.text(&import.audience).long(import.number.cast_signed()).bytes(&import.body);
         }
+        ToWriter::Upkeep(upkeep) => {
+            ambient(w.byte(UPKEEP), &upkeep.ambient);
+            w.byte(u8::from(upkeep.entombs));
+        }
         ToWriter::Profile(_) if !HAS_CONTROL_PLANE => {}
         ToWriter::Profile(of_profile) => {
             ambient(w.byte(PROFILE), &of_profile.ambient);
@@ -162,6 +169,8 @@ fn write_to_writer(w: &mut FrameWriter, message: &ToWriter) {
             keys(w, &of_profile.keys);
             w.byte(match of_profile.act {
                 Act::Read { sensitive } => u8::from(sensitive),
+                Act::Erase => 2,
+                Act::Admit => 3,
             });
         }
         ToWriter::Snapshot(request) => {
@@ -220,9 +229,12 @@ fn read_to_writer(which: u8, r: &mut FrameReader<'_>) -> Option<ToWriter> {
             keys: read_keys(r)?,
             act: match r.byte()? {
                 sensitive @ 0..=1 => Act::Read { sensitive: sensitive == 1 },
+                2 => Act::Erase,
+                3 => Act::Admit,
                 _ => return None,
             },
         }),
+        UPKEEP => ToWriter::Upkeep(Upkeep { ambient: read_ambient(r)?, entombs: r.byte()? != 0 }),
         10 => ToWriter::Written,
         PROBE => ToWriter::Probe(Probe {
             now_ms: r.long()?,
@@ -367,6 +379,12 @@ fn read_texts(r: &mut FrameReader<'_>) -> Option<Vec<String>> {
 mod tests {
     use super::*;
 
+    fn of_profile(key: &KeyOf, act: Act) -> ToWriter {
+        let ambient = Ambient { now_ms: 1, entropy: [3; 32] };
+        let (audience, keys) = (key.audience.clone(), vec![key.clone()]);
+        ToWriter::Profile(OfProfile { ambient, audience, number: 0, keys, act })
+    }
+
     fn messages() -> Vec<Message> {
         let ambient = Ambient { now_ms: -5, entropy: [9; 32] };
         let named = Some(vec!["a".to_owned(), String::new()]);
@@ -411,9 +429,12 @@ mod tests {
                 ambient,
                 audience: "7".into(),
                 number: 3,
-                keys: vec![key],
+                keys: vec![key.clone()],
                 act: Act::Read { sensitive: true },
             }),
+            ToWriter::Upkeep(Upkeep { ambient, entombs: true }),
+            of_profile(&key, Act::Erase),
+            of_profile(&key, Act::Admit),
             ToWriter::Written,
             ToWriter::Probe(Probe { now_ms: 5, well: b"{}".to_vec(), degraded: vec![] }),
         ];

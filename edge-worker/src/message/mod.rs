@@ -23,6 +23,7 @@ pub(crate) enum ToWriter {
     Events(Events),
     Import(Import),
     Profile(OfProfile),
+    Upkeep(Upkeep),
     Snapshot(SnapshotRequest),
     /// Asks for the newest bundle of each audience that wrote profiles in this shard.
     Written,
@@ -88,6 +89,12 @@ pub fn written(form: Form) -> Vec<u8> {
 /// The message by which a host informs the control object that a shard has seen a higher number.
 pub fn raise(audience: &str, above: u64, form: Form) -> Vec<u8> {
     Message::Control(ToControl::Raise { audience: audience.to_owned(), above, lost: None }).encode(form)
+}
+
+/// The message for a turn of upkeep in a shard. `entombs`: its answer names the copies of erased profiles that have to be
+/// replaced once more ([`FORGET`](crate::FORGET)); the next one with false notes that they were.
+pub fn upkeep(ambient: Ambient, entombs: bool, form: Form) -> Vec<u8> {
+    Message::Writer(ToWriter::Upkeep(Upkeep { ambient, entombs })).encode(form)
 }
 
 /// The message that tells a control object that lost an audience what ran, so that its numbers go on.
@@ -185,6 +192,19 @@ pub(crate) enum Act {
         /// True if the caller may see sensitive values.
         sensitive: bool,
     },
+    /// Removes it, and refuses older events and imports of its keys from now on.
+    Erase,
+    /// Takes imports of the key again after its profile was erased.
+    Admit,
+}
+
+/// One turn of deleting what is over its time.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Upkeep {
+    pub(crate) ambient: Ambient,
+    /// True if the copies of erased profiles have to be replaced once more, by whoever gets the answer; false if they were, or
+    /// there are none.
+    pub(crate) entombs: bool,
 }
 
 /// Asks for a [`Snapshot`].

@@ -1,14 +1,16 @@
 //! The reference store: in memory, with faults on demand. Tests compare the other stores with it, and rehearsals use
 //! it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use usher_engine::planted::{self, Bug};
 
 use super::index::HashIndex;
 use super::{
-    Basis, CommitError, Found, FoundProfile, JournalRow, Pointer, Read, Release, Retired, Store,
-    StoreFailure, Write,
+    Basis, CommitError, Due, DueBefore, DueProfile, ErasedKey, Found, FoundProfile, HeldKey, IdleSince,
+    JournalRow, Pointer, Read, Release, Retired, Store, StoreFailure, Upkeep, Write,
 };
-use crate::limits::{JOURNAL_MS, JOURNAL_OF_PROFILE_MAX, JOURNAL_ROWS_MAX};
+use crate::limits::{DAY_MS, JOURNAL_MS, JOURNAL_OF_PROFILE_MAX, JOURNAL_ROWS_MAX, UPKEEP_ROWS_MAX};
 use crate::message::{KeyOf, WhichRelease};
 
 /// Profiles, keys and bundles of one writer.
@@ -25,6 +27,12 @@ pub struct MemoryStore {
     /// Ascending by audience.
     histories: Vec<History>,
     written: Vec<Pointer>,
+    /// The erased keys by their names.
+    suppressed: BTreeMap<String, Suppressed>,
+    /// Each profile once, on a day on which it was seen.
+    idle: BTreeSet<IdleSince>,
+    /// Who does the upkeep, and until when.
+    lease: (i64, i64),
     /// Profiles that were merged into others.
     pub retired: Vec<Retired>,
     /// Steps of stitching.
@@ -33,11 +41,21 @@ pub struct MemoryStore {
     pub fault: Fault,
 }
 
+/// The refusal of a key.
+#[derive(Clone, Copy, Debug)]
+struct Suppressed {
+    at_ms: i64,
+    imports: bool,
+    /// Its copies were not replaced once more yet.
+    copies: bool,
+}
+
 #[derive(Clone, Debug)]
 struct ProfileEntry {
     audience: String,
     id: [u8; 16],
     version: u64,
+    touched_ms: i64,
     state: Option<Vec<u8>>,
     /// Positions of its keys.
     keys: Vec<usize>,
@@ -89,6 +107,19 @@ impl Store for MemoryStore {
             },
             Read::Bundle { hash } => Found::Bundle(self.bundle(hash).cloned()),
             Read::Written => Found::Pointers(self.written.clone()),
+            Read::Due(before) => Found::Due(Box::new(self.due(before))),
+            Read::Whole(keys) => {
+                let profiles = self.profiles_of(keys);
+                let held = profiles.iter().flat_map(|found| self.keys_of(found)).collect();
+                Found::Whole(profiles, held)
+            }
+            Read::Unerased { keys, names } => {
+                let erased = names.iter().enumerate().filter_map(|(key, name)| {
+                    let known = self.suppressed.get(name)?;
+                    Some(ErasedKey { key, at_ms: known.at_ms, imports: known.imports })
+                });
+                Found::Unerased(self.profiles_of(keys), erased.collect())
+            }
         })
     }
 
@@ -114,12 +145,17 @@ impl Store for MemoryStore {
         }
         for row in &write.profiles {
             let position = self.profile_position(&row.audience, row.id);
+            if row.version == 1 {
+                let day = row.touched_ms.div_euclid(DAY_MS);
+                self.idle.insert(IdleSince { day, audience: row.audience.clone(), id: row.id });
+            }
             for (name, value) in row.keys.iter().flatten() {
                 self.hold_key(position, &row.audience, name, value);
             }
             if let Some(entry) = self.profiles.get_mut(position) {
                 entry.state = Some(row.state.clone());
                 entry.version = row.version;
+                entry.touched_ms = row.touched_ms;
             }
         }
         if let Some(newest_ms) = write.journal.iter().map(|row| row.at_ms).max() {
@@ -140,6 +176,9 @@ impl Store for MemoryStore {
                 Some(_) => {}
                 None => self.written.push(written.clone()),
             }
+        }
+        if let Some(upkeep) = &write.upkeep {
+            self.keep_up(upkeep);
         }
         if let Some(published) = &write.bundle {
             let (audience, release) = (&published.audience, &published.release);
@@ -178,6 +217,92 @@ impl MemoryStore {
             && basis.running.as_ref().is_none_or(|(audience, known)| number(audience) == *known)
     }
 
+    fn keep_up(&mut self, upkeep: &Upkeep) {
+        for erased in &upkeep.erased {
+            let position = self.profile_position(&erased.audience, erased.id);
+            self.release_keys(position);
+            if let Some(entry) = self.profiles.get_mut(position) {
+                entry.state = None;
+            }
+            let is_of = |audience: &str, id: [u8; 16]| {
+                audience == erased.audience && (id == erased.id || erased.absorbed.contains(&id))
+            };
+            self.journal.retain(|row| !is_of(&row.audience, row.profile));
+            self.retired.retain(|retired| !is_of(&retired.audience, retired.id));
+        }
+        for new in &upkeep.suppressed {
+            let before = self.suppressed.get(&new.name).map_or(new.at_ms, |known| known.at_ms);
+            let suppressed = Suppressed { at_ms: new.at_ms.max(before), imports: true, copies: true };
+            self.suppressed.insert(new.name.clone(), suppressed);
+        }
+        for name in &upkeep.admitted {
+            if let Some(known) = self.suppressed.get_mut(name) {
+                known.imports = false;
+            }
+        }
+        let Some(turn) = &upkeep.turn else { return };
+        self.idle.retain(|since| !turn.unlisted.contains(since));
+        self.idle.extend(turn.listed.iter().cloned());
+        self.journal.retain(|row| row.at_ms > turn.due.journal_ms);
+        self.suppressed.retain(|_, known| known.at_ms > turn.due.suppressed_ms);
+        self.retired.clear();
+        for name in &turn.entombed {
+            if let Some(known) = self.suppressed.get_mut(name) {
+                known.copies = false;
+            }
+        }
+        self.lease = turn.lease;
+    }
+
+    fn due(&self, before: &DueBefore) -> Due {
+        let idle = self.idle.iter().filter(|since| since.day < before.day).take(UPKEEP_ROWS_MAX);
+        let profile = |since: &IdleSince| {
+            let is = |at: usize| {
+                let entry = self.profiles.get(at);
+                entry.is_some_and(|entry| entry.audience == since.audience && entry.id == since.id)
+            };
+            let position = self.profile_index.find(&[since.audience.as_bytes(), &since.id], is)?;
+            let entry = self.profiles.get(position)?;
+            Some((entry.touched_ms, entry.state.clone()?))
+        };
+        let due = |since: &IdleSince| {
+            let (touched_ms, state) = profile(since).unzip();
+            let is_idle = touched_ms.is_some_and(|at_ms| at_ms < before.day.saturating_mul(DAY_MS));
+            let state = state.filter(|_| is_idle).unwrap_or_default();
+            DueProfile { since: since.clone(), touched_ms, state }
+        };
+        let entombed =
+            self.suppressed.iter().filter(|(_, known)| known.copies && known.at_ms <= before.entomb_ms);
+        let mut entombed: Vec<(i64, String)> =
+            entombed.map(|(name, known)| (known.at_ms, name.clone())).collect();
+        entombed.sort();
+        entombed.truncate(UPKEEP_ROWS_MAX);
+        Due {
+            idle: idle.map(due).collect(),
+            unlisted: Vec::new(),
+            is_listing: false,
+            entombed: entombed.into_iter().map(|(_, name)| name).collect(),
+            journal: self.journal.iter().filter(|row| row.at_ms <= before.journal_ms).count(),
+            suppressed: self.suppressed.values().filter(|known| known.at_ms <= before.suppressed_ms).count(),
+            retired: self.retired.len(),
+            lease: self.lease,
+        }
+    }
+
+    /// All keys of a profile.
+    fn keys_of(&self, found: &FoundProfile) -> Vec<HeldKey> {
+        let is = |at: usize| {
+            self.profiles
+                .get(at)
+                .is_some_and(|entry| entry.audience == found.audience && entry.id == found.id)
+        };
+        let name = [found.audience.as_bytes(), &found.id[..]];
+        let Some(position) = self.profile_index.find(&name, is) else { return Vec::new() };
+        let held = self.keys.iter().filter(|(_, holder)| *holder == Some(position));
+        held.map(|(key, _)| HeldKey { profile: found.id, name: key.name.clone(), value: key.value.clone() })
+            .collect()
+    }
+
     /// Each profile once, in the order of the first key that names it.
     fn profiles_of(&self, keys: &[KeyOf]) -> Vec<FoundProfile> {
         let mut found: Vec<FoundProfile> = Vec::new();
@@ -210,7 +335,14 @@ impl MemoryStore {
         let position = self.profile_index.find_or_put(&[audience.as_bytes(), &id], profiles.len(), is);
         if position == self.profiles.len() {
             let audience = audience.to_owned();
-            self.profiles.push(ProfileEntry { audience, id, version: 0, state: None, keys: Vec::new() });
+            self.profiles.push(ProfileEntry {
+                audience,
+                id,
+                version: 0,
+                touched_ms: 0,
+                state: None,
+                keys: Vec::new(),
+            });
         }
         position
     }

@@ -38,6 +38,18 @@ pub enum Read {
     Journals(Vec<KeyOf>),
     /// The newest bundle of each audience that wrote profiles here.
     Written,
+    /// What upkeep has to look at.
+    Due(DueBefore),
+    /// The profiles of these keys, and all keys of each.
+    Whole(Vec<KeyOf>),
+    /// The profiles of these keys, and which of the keys were erased. `names` are the keys' as `Suppression` has them, in
+    /// the same order.
+    Unerased {
+        /// The keys.
+        keys: Vec<KeyOf>,
+        /// Their names.
+        names: Vec<String>,
+    },
 }
 
 /// The result of a [`Read`].
@@ -45,6 +57,12 @@ pub enum Read {
 pub enum Found {
     /// Profiles, each once, in the order of the first key that names it.
     Profiles(Vec<FoundProfile>),
+    /// What upkeep has to look at.
+    Due(Box<Due>),
+    /// Profiles, and all keys of each.
+    Whole(Vec<FoundProfile>, Vec<HeldKey>),
+    /// The same as for [`Found::Profiles`], and the keys that were erased.
+    Unerased(Vec<FoundProfile>, Vec<ErasedKey>),
     /// The same, and the journal of them all, newest first.
     Journals(Vec<FoundProfile>, Vec<JournalRow>),
     /// Pointers, ascending by audience.
@@ -75,6 +93,28 @@ pub struct FoundProfile {
     pub version: u64,
     /// The encoded profile.
     pub state: Vec<u8>,
+}
+
+/// A key of a profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldKey {
+    /// The profile's id.
+    pub profile: [u8; 16],
+    /// The key's name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// A key whose profile was erased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ErasedKey {
+    /// Its index among the read keys.
+    pub key: usize,
+    /// When it was erased, Unix milliseconds: earlier events are refused.
+    pub at_ms: i64,
+    /// True if imports are refused, too.
+    pub imports: bool,
 }
 
 /// The bundle that an audience runs.
@@ -131,6 +171,114 @@ pub struct Write {
     pub written: Vec<Pointer>,
     /// When the shard was asked whether it writes, Unix milliseconds.
     pub probed_ms: Option<i64>,
+    /// What operators and visitors' requests change.
+    pub upkeep: Option<Box<Upkeep>>,
+}
+
+/// Changes that only the control plane makes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Upkeep {
+    /// Profiles to remove.
+    pub erased: Vec<Erased>,
+    /// Keys that are refused from now on.
+    pub suppressed: Vec<Suppression>,
+    /// Names of keys whose imports are taken again.
+    pub admitted: Vec<String>,
+    /// A turn of upkeep.
+    pub turn: Option<Turn>,
+}
+
+/// The times that decide what upkeep looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DueBefore {
+    /// Profiles that were last seen before this day, since 1970.
+    pub day: i64,
+    /// Rows of the journal up to this time, Unix milliseconds.
+    pub journal_ms: i64,
+    /// Refusals of erased keys up to this time.
+    pub suppressed_ms: i64,
+    /// Erased keys whose copies have to be replaced once more: those that were erased until this time.
+    pub entomb_ms: i64,
+}
+
+/// What is due, of each at most [`UPKEEP_ROWS_MAX`](crate::limits::UPKEEP_ROWS_MAX).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Due {
+    /// Profiles that may have been idle for too long.
+    pub idle: Vec<DueProfile>,
+    /// Profiles of an earlier build, which have no day yet.
+    pub unlisted: Vec<IdleSince>,
+    /// True if there may be more of these.
+    pub is_listing: bool,
+    /// The names of erased keys whose copies have to be replaced once more.
+    pub entombed: Vec<String>,
+    /// The number of rows of the journal.
+    pub journal: usize,
+    /// The number of refusals of erased keys.
+    pub suppressed: usize,
+    /// The number of rows about merged profiles, which release 0.1.0 wrote and nothing reads.
+    pub retired: usize,
+    /// Who does the upkeep now, and until when, Unix milliseconds; 0: nobody.
+    pub lease: (i64, i64),
+}
+
+/// A profile that may have been idle for too long.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DueProfile {
+    /// Where it is listed.
+    pub since: IdleSince,
+    /// When it was last written, Unix milliseconds; None: there is no such profile any more.
+    pub touched_ms: Option<i64>,
+    /// The encoded profile, if that was before the day that is asked for.
+    pub state: Vec<u8>,
+}
+
+/// A profile and the day, since 1970, on which it was seen, or a later one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct IdleSince {
+    /// The day.
+    pub day: i64,
+    /// The audience's id.
+    pub audience: String,
+    /// The profile's id.
+    pub id: [u8; 16],
+}
+
+/// The changes of a turn of upkeep.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Turn {
+    /// The times that it was about.
+    pub due: DueBefore,
+    /// Profiles that are not listed there any more.
+    pub unlisted: Vec<IdleSince>,
+    /// Profiles that are listed.
+    pub listed: Vec<IdleSince>,
+    /// The last of the profiles of an earlier build that was listed; None: all are.
+    pub listing: Option<(String, [u8; 16])>,
+    /// Names of erased keys whose copies were replaced.
+    pub entombed: Vec<String>,
+    /// Who does the upkeep from now on, and until when; 0: nobody.
+    pub lease: (i64, i64),
+}
+
+/// A profile to remove with everything that leads to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Erased {
+    /// The audience's id.
+    pub audience: String,
+    /// The profile's id.
+    pub id: [u8; 16],
+    /// Ids of the profiles that it absorbed.
+    pub absorbed: Vec<[u8; 16]>,
+}
+
+/// The refusal of events and imports of a key whose profile was erased.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suppression {
+    /// A keyed hash of audience, key and value, which is also the name of their snapshot.
+    pub name: String,
+    /// Events before this time are refused, Unix milliseconds.
+    pub at_ms: i64,
 }
 
 impl Write {
@@ -142,11 +290,17 @@ impl Write {
         self.bundle = self.bundle.take().or(other.bundle);
         self.written.append(&mut other.written);
         self.probed_ms = self.probed_ms.or(other.probed_ms);
+        self.upkeep = self.upkeep.take().or(other.upkeep);
     }
 
     /// The number of profiles that are stored for the first time.
     pub(crate) fn new_profiles(&self) -> usize {
         self.profiles.iter().filter(|row| row.version == 1).count()
+    }
+
+    /// True if it erases profiles, of which nothing may be left in a file. Those that upkeep deletes may.
+    pub fn erases(&self) -> bool {
+        self.upkeep.as_ref().is_some_and(|upkeep| !upkeep.erased.is_empty() && upkeep.turn.is_none())
     }
 
     /// True if there is nothing to write.
@@ -177,7 +331,9 @@ impl Basis {
     /// The basis in the result of a read, taken before the message is folded.
     pub fn of(read: &Read, found: &Found) -> Basis {
         match (read, found) {
-            (Read::Profiles(keys), Found::Profiles(profiles)) => {
+            (Read::Profiles(keys), Found::Profiles(profiles))
+            | (Read::Whole(keys), Found::Whole(profiles, _))
+            | (Read::Unerased { keys, .. }, Found::Unerased(profiles, _)) => {
                 let mut held: Vec<(KeyOf, Option<Holder>)> =
                     keys.iter().map(|key| (key.clone(), None)).collect();
                 for profile in profiles {

@@ -6,15 +6,20 @@
 mod cell;
 mod found;
 mod part;
+mod statement;
+mod upkeep;
 
 pub use cell::{Cell, Rows};
 pub use found::found;
 use part::cut;
+pub use statement::Statement;
+use statement::{absent, bytes, integer, signed, text};
+use upkeep::{keeps_up, trace_of_upkeep};
 use usher_engine::planted::{self, Bug};
 
 use super::index::HashIndex;
 use super::{Basis, Holder, Pointer, Published, Read, Release, Write};
-use crate::limits::{JOURNAL_MS, JOURNAL_OF_PROFILE_MAX, JOURNAL_ROWS_MAX};
+use crate::limits::{DAY_MS, JOURNAL_MS, JOURNAL_OF_PROFILE_MAX, JOURNAL_ROWS_MAX};
 use crate::message::{KeyOf, WhichRelease};
 use crate::plane::HAS_CONTROL_PLANE;
 use crate::wire::json::Json;
@@ -57,6 +62,17 @@ pub const SCHEMA: &[&str] = &[
        at_ms INTEGER NOT NULL, PRIMARY KEY (audience, number)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS written (
        audience TEXT PRIMARY KEY, number INTEGER NOT NULL, hash TEXT NOT NULL) WITHOUT ROWID",
+    // Each profile once, on a day since 1970 on which it was seen.
+    "CREATE TABLE IF NOT EXISTS idle (
+       day INTEGER NOT NULL, audience TEXT NOT NULL, id BLOB NOT NULL, PRIMARY KEY (day, audience, id)) WITHOUT ROWID",
+    // The last profile of an earlier build that is listed there.
+    "CREATE TABLE IF NOT EXISTS listing (one INTEGER PRIMARY KEY, audience TEXT NOT NULL, id BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS lease (name TEXT PRIMARY KEY, holder INTEGER NOT NULL, until_ms INTEGER NOT NULL) WITHOUT ROWID",
+    // Keys whose profiles were erased, by a keyed hash.
+    "CREATE TABLE IF NOT EXISTS suppression (
+       name TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, imports INTEGER NOT NULL, copies INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS suppression_at ON suppression (at_ms)",
+    "CREATE INDEX IF NOT EXISTS suppression_copies ON suppression (at_ms, name) WHERE copies = 1",
     "CREATE TABLE IF NOT EXISTS probe (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL)",
     // What ran before there was a history is its beginning.
     "INSERT OR IGNORE INTO release (audience, number, hash, origin, at_ms)
@@ -65,19 +81,22 @@ pub const SCHEMA: &[&str] = &[
     "DELETE FROM bundle WHERE hash NOT IN (SELECT hash FROM release UNION SELECT hash FROM written)",
 ];
 
-/// One statement with its parameters.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Statement {
-    /// With `?` for each parameter.
-    pub sql: &'static str,
-    /// The parameters, in order.
-    pub params: Vec<Cell>,
-}
-
 /// The statements of a read.
 pub fn reads(read: &Read) -> Vec<Statement> {
     match read {
         Read::Profiles(keys) => cut(keys, |key| key).into_iter().map(profiles).collect(),
+        Read::Unerased { keys, names } => {
+            let mut names = names.as_slice();
+            let mut part = |keys: &[KeyOf]| {
+                let (own, rest) = names.split_at_checked(keys.len()).unwrap_or((names, &[]));
+                names = rest;
+                unerased(keys, own)
+            };
+            cut(keys, |key| key).into_iter().map(&mut part).collect()
+        }
+        Read::Whole(_) | Read::Due(_) if !HAS_CONTROL_PLANE => Vec::new(),
+        Read::Due(before) => upkeep::due(before),
+        Read::Whole(keys) => vec![profiles(keys), all_keys(keys)],
         // The keys of a lookup, whose body is far below the bound of a statement.
         Read::Journals(keys) => vec![profiles(keys), journals(keys)],
         Read::Pointers => vec![Statement {
@@ -107,6 +126,36 @@ fn profiles(keys: &[KeyOf]) -> Statement {
                    AND k.value = asked.value ->> 2
                  GROUP BY k.audience, k.profile) AS named
               CROSS JOIN profile AS p ON p.audience = named.audience AND p.id = named.id",
+        params: vec![asked(keys.iter().map(|key| (key, None)))],
+    }
+}
+
+/// The same, and a row for each of the keys that was erased: its index, nothing, no id, when, and whether imports are
+/// refused.
+fn unerased(keys: &[KeyOf], names: &[String]) -> Statement {
+    let mut json = Json::new();
+    json.list(names, |json, name| json.text(name));
+    Statement {
+        sql: "SELECT named.keys, p.audience, p.id, p.version, p.state FROM
+                (SELECT k.audience AS audience, k.profile AS id, group_concat(asked.key) AS keys
+                 FROM json_each(?) AS asked CROSS JOIN profile_key AS k
+                   ON k.audience = asked.value ->> 0 AND k.name = asked.value ->> 1
+                   AND k.value = asked.value ->> 2
+                 GROUP BY k.audience, k.profile) AS named
+              CROSS JOIN profile AS p ON p.audience = named.audience AND p.id = named.id
+              UNION ALL SELECT CAST(named.key AS TEXT), '', x'', s.at_ms, zeroblob(s.imports)
+                FROM json_each(?) AS named CROSS JOIN suppression AS s ON s.name = named.value",
+        params: vec![asked(keys.iter().map(|key| (key, None))), Cell::Text(json.into_text())],
+    }
+}
+
+/// All keys of the profiles that these keys name.
+fn all_keys(keys: &[KeyOf]) -> Statement {
+    Statement {
+        sql: "SELECT DISTINCT held.profile, held.name, held.value FROM json_each(?) AS asked
+              CROSS JOIN profile_key AS k ON k.audience = asked.value ->> 0 AND k.name = asked.value ->> 1
+                AND k.value = asked.value ->> 2
+              CROSS JOIN profile_key AS held ON held.audience = k.audience AND held.profile = k.profile",
         params: vec![asked(keys.iter().map(|key| (key, None)))],
     }
 }
@@ -180,10 +229,10 @@ pub fn trace(write: &Write) -> Option<Statement> {
             params: vec![text(audience), integer(release.number), text(&release.hash)],
         });
     }
-    write.retired.first().map(|retired| Statement {
-        sql: "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM profile WHERE audience = ? AND id = ?)",
-        params: vec![text(&retired.audience), bytes(&retired.id)],
-    })
+    if HAS_CONTROL_PLANE && let Some(upkeep) = &write.upkeep {
+        return trace_of_upkeep(upkeep);
+    }
+    write.retired.first().map(|retired| absent(&retired.audience, &retired.id))
 }
 
 /// Statements that find a row if the basis has changed since; a host whose storage has another writer runs them in the
@@ -259,6 +308,11 @@ pub fn writes(write: &Write) -> Vec<Statement> {
                 bytes(&row.state),
             ],
         );
+        // A later version was listed with the first.
+        if row.version == 1 {
+            let day = Cell::Number(row.touched_ms.div_euclid(DAY_MS));
+            push(upkeep::LIST, vec![day, text(&row.audience), bytes(&row.id)]);
+        }
         for (name, value) in row.keys.iter().flatten() {
             push(
                 "INSERT OR REPLACE INTO profile_key (audience, name, value, profile) VALUES (?, ?, ?, ?)",
@@ -307,8 +361,13 @@ pub fn writes(write: &Write) -> Vec<Statement> {
             vec![text(audience), integer(*number), text(hash)],
         );
     }
-    if HAS_CONTROL_PLANE && let Some(published) = &write.bundle {
-        publishes(published, push);
+    if HAS_CONTROL_PLANE {
+        if let Some(published) = &write.bundle {
+            publishes(published, &mut push);
+        }
+        if let Some(upkeep) = &write.upkeep {
+            keeps_up(upkeep, push);
+        }
     }
     statements
 }
@@ -332,22 +391,6 @@ fn publishes(published: &Published, mut push: impl FnMut(&'static str, Vec<Cell>
     for hash in dropped {
         push("DELETE FROM bundle WHERE hash = ?", vec![text(hash)]);
     }
-}
-
-fn text(text: &str) -> Cell {
-    Cell::Text(text.to_owned())
-}
-
-fn integer(number: u64) -> Cell {
-    Cell::Number(signed(number))
-}
-
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-fn bytes(bytes: &[u8]) -> Cell {
-    Cell::Bytes(bytes.to_vec())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ mod batch;
 mod pass;
 
 pub(crate) use batch::Batch;
-use batch::{LeftOut, OfAudience, OneEvent, TABLE_UNKNOWN, TOO_LARGE, UNAVAILABLE, UNREADABLE};
+use batch::{ERASED, LeftOut, OfAudience, OneEvent, TABLE_UNKNOWN, TOO_LARGE, UNAVAILABLE, UNREADABLE};
 use pass::Pass;
 use usher_engine::planted::{self, Bug};
 use usher_engine::{Answer, Evidence, Keys, SentAt, Why, order_clamped};
@@ -20,7 +20,7 @@ use crate::log::Line;
 use crate::message::{Asking, Events, Mode, Receipt};
 use crate::outcome::{Folded, Outcome, forget};
 use crate::rates::Meter;
-use crate::store::{FoundProfile, Read, Write};
+use crate::store::{ErasedKey, FoundProfile, Read, Write};
 use crate::wire::{Response, read};
 
 pub(super) fn open(edge: &Edge, mut message: Events) -> Result<(Option<Read>, Batch), Response> {
@@ -78,7 +78,7 @@ pub(super) fn open(edge: &Edge, mut message: Events) -> Result<(Option<Read>, Ba
     }
     let keys = keys_read.len();
     let batch = Batch { message, valid, keys, audiences, payer, new_profiles_max: None };
-    Ok((keys_read.read(), batch))
+    Ok((keys_read.read(edge), batch))
 }
 
 /// Takes the table out of each event: database and table, empty where it names none.
@@ -101,8 +101,9 @@ fn refuse(message: &Events, refusal: Refusal) -> Response {
     response.with_cors(Some(&message.origin))
 }
 
-pub(super) fn fold(edge: &Edge, batch: &Batch, found: &[FoundProfile]) -> Folded {
+pub(super) fn fold(edge: &Edge, batch: &Batch, found: &[FoundProfile], erased: &[ErasedKey]) -> Folded {
     let mut shared = Shared {
+        erased,
         mint: Mint::new(batch.message.ambient),
         new_profiles_left: batch.new_profiles_max,
         log: Vec::new(),
@@ -139,7 +140,9 @@ pub(super) fn fold(edge: &Edge, batch: &Batch, found: &[FoundProfile]) -> Folded
 }
 
 /// The parts that the audiences of a message share.
-struct Shared {
+struct Shared<'e> {
+    /// The keys that were erased.
+    erased: &'e [ErasedKey],
     mint: Mint,
     /// The number of profiles that the source may still create, whichever audience they are for; None: unlimited.
     new_profiles_left: Option<usize>,
@@ -174,7 +177,7 @@ fn fold_audience<'p>(
     running: &'p Running,
     events: &OfAudience,
     found: &[FoundProfile],
-    Shared { mint, new_profiles_left, log }: &mut Shared,
+    Shared { erased, mint, new_profiles_left, log }: &mut Shared<'_>,
 ) -> Result<FoldedAudience<'p>, Stop> {
     let (plan, message) = (&running.plan, &batch.message);
     let mut left_out: Vec<LeftOut> = Vec::new();
@@ -184,6 +187,7 @@ fn fold_audience<'p>(
         if passes == 1 {
             log.extend(set.reasons.iter().map(|why| unreadable(*why)));
             left_out.extend(events.unreadable(&set));
+            left_out.extend(events.erased(erased));
         }
         let mut pass = pass::run(plan, batch, events, &left_out, *new_profiles_left, &mut set, mint);
         let mut write = Write::default();
@@ -278,8 +282,10 @@ impl<'b, 'p> BatchResult<'b, 'p> {
             of_pass.notes.into_iter().for_each(|note| receipt.note(note));
         }
         for (index, failure) in left_out {
-            if failure == TOO_LARGE {
-                self.log.push(Line::of("profile_too_large"));
+            match failure {
+                TOO_LARGE => self.log.push(Line::of("profile_too_large")),
+                ERASED => self.log.push(Line::of("event_of_erased_key")),
+                _ => {}
             }
             let place = events.events.get(index).map(|one| one.place);
             if let Some(receipt) = place.and_then(|place| self.receipts.get_mut(place)) {
@@ -302,7 +308,8 @@ impl<'b, 'p> BatchResult<'b, 'p> {
             return Outcome { write: self.write, response: batch.unavailable(), log: self.log }.done();
         }
         let response = match (&batch.message.mode, self.receipts.as_slice()) {
-            (Mode::Personalize { .. }, [Receipt { failure: Some(_), .. }]) => {
+            // An event of an erased key is answered as that of an unknown visitor.
+            (Mode::Personalize { .. }, [Receipt { failure: Some(failure), .. }]) if *failure != ERASED => {
                 let response = batch.refused(TOO_LARGE, Refusal::TOO_LARGE);
                 return Outcome { write: Write::default(), response, log: self.log }.done();
             }

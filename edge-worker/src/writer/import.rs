@@ -17,7 +17,7 @@ use crate::log::Line;
 use crate::message::Import;
 use crate::outcome::{Folded, Outcome, forget_all};
 use crate::store::index::HashIndex;
-use crate::store::{FoundProfile, Read, Write};
+use crate::store::{ErasedKey, FoundProfile, Read, Write};
 use crate::wire::json::Json;
 use crate::wire::{Response, read};
 
@@ -76,6 +76,7 @@ impl Ignored {
 // Reasons to reject a row that is a valid record.
 const TOO_LARGE: &str = "The profile would be too large.";
 const UNREADABLE: &str = "The stored profile cannot be read.";
+const ERASED: &str = "erased";
 
 pub(super) fn open(edge: &Edge, message: Import) -> Result<(Option<Read>, Rows), Response> {
     let Some(running) = edge.running(&message.audience) else {
@@ -112,7 +113,7 @@ pub(super) fn open(edge: &Edge, message: Import) -> Result<(Option<Read>, Rows),
     }
     let bundle = Some(running.hash.clone());
     let rows = Rows { message, bundle, keys: keys.len(), records, rejected, ignored };
-    Ok((keys.read(), rows))
+    Ok((keys.read(edge), rows))
 }
 
 /// The record of a line, and what was put right in it.
@@ -125,7 +126,7 @@ fn record_of(
     Ok((plan.record(&row.columns, now_ms)?, row.repairs))
 }
 
-pub(super) fn fold(edge: &Edge, rows: &Rows, found: &[FoundProfile]) -> Folded {
+pub(super) fn fold(edge: &Edge, rows: &Rows, found: &[FoundProfile], erased: &[ErasedKey]) -> Folded {
     let message = &rows.message;
     if edge.was_taken_out_after(&message.audience, message.number) {
         return Outcome::of(Response::problem(Refusal::AUDIENCE_UNKNOWN, None));
@@ -165,8 +166,13 @@ pub(super) fn fold(edge: &Edge, rows: &Rows, found: &[FoundProfile]) -> Folded {
                 let response = Response::problem(Refusal::STORAGE, None);
                 return Outcome { write: Write::default(), response, log }.done();
             }
+            let is_erased = |key| erased.iter().any(|erased| erased.key == key && erased.imports);
             for (reason, row) in left_out.iter_mut().zip(&rows.records) {
                 *reason = set.unreadable(&[row.key]).map(|_| UNREADABLE);
+                // Nearly always none.
+                if !erased.is_empty() && is_erased(row.key) {
+                    *reason = Some(ERASED);
+                }
             }
         }
         let imported = import_rows(&running.plan, rows, &left_out, &mut set);
@@ -307,6 +313,11 @@ mod tests {
     use crate::limits::BATCH_BYTES_MAX;
     use crate::message::Ambient;
     use crate::store::Pointer;
+
+    /// Nobody was erased.
+    fn fold(edge: &Edge, rows: &Rows, found: &[FoundProfile]) -> Folded {
+        super::fold(edge, rows, found, &[])
+    }
 
     /// Columns that nobody reads cost what columns cost, however many names they have.
     #[test]

@@ -9,15 +9,16 @@ mod mint;
 mod profile;
 mod set;
 mod snapshot;
+mod upkeep;
 
 use crate::edge::Edge;
 use crate::error::Refusal;
 use crate::form::Form;
-use crate::message::{OfProfile, Probe, SnapshotRequest, ToWriter};
+use crate::message::{OfProfile, Probe, SnapshotRequest, ToWriter, Upkeep};
 use crate::outcome::{Folded, Outcome};
 use crate::plane::HAS_CONTROL_PLANE;
 use crate::rates::Meter;
-use crate::store::{Found, Read, Write};
+use crate::store::{DueBefore, Found, Read, Write};
 use crate::wire::Response;
 
 /// A message whose read is pending.
@@ -34,6 +35,7 @@ pub(crate) enum Work {
     Events(Box<events::Batch>),
     Import(import::Rows),
     Profile(OfProfile),
+    Upkeep(Upkeep, DueBefore),
     /// With the newest form that its sender reads.
     Snapshot(SnapshotRequest, Form),
     Written,
@@ -48,15 +50,19 @@ pub(crate) fn open(edge: &Edge, message: ToWriter, reads: Form) -> Result<Opened
             let (read, batch) = events::open(edge, events)?;
             Ok(Opened { read, work: Work::Events(Box::new(batch)) })
         }
-        ToWriter::Import(_) | ToWriter::Profile(_) if !HAS_CONTROL_PLANE => {
+        ToWriter::Import(_) | ToWriter::Profile(_) | ToWriter::Upkeep(_) if !HAS_CONTROL_PLANE => {
             Err(Response::refused(Refusal::INTERNAL))
+        }
+        ToWriter::Upkeep(message) => {
+            let due = upkeep::due(edge, &message);
+            Ok(Opened { read: Some(Read::Due(due)), work: Work::Upkeep(message, due) })
         }
         ToWriter::Import(import) => {
             let (read, rows) = import::open(edge, import)?;
             Ok(Opened { read, work: Work::Import(rows) })
         }
         ToWriter::Profile(message) => {
-            Ok(Opened { read: Some(profile::read(&message)), work: Work::Profile(message) })
+            Ok(Opened { read: Some(profile::read(edge, &message)), work: Work::Profile(message) })
         }
         ToWriter::Snapshot(request) => {
             let keys = request.keys.clone();
@@ -73,7 +79,12 @@ pub(crate) fn open(edge: &Edge, message: ToWriter, reads: Form) -> Result<Opened
 pub(crate) fn meter(meter: &mut Meter, work: &mut Work, again: bool) -> Result<(), Response> {
     match work {
         Work::Events(batch) => batch.meter(meter, again),
-        Work::Import(_) | Work::Profile(_) | Work::Snapshot(..) | Work::Written | Work::Probe(_) => Ok(()),
+        Work::Import(_)
+        | Work::Profile(_)
+        | Work::Upkeep(..)
+        | Work::Snapshot(..)
+        | Work::Written
+        | Work::Probe(_) => Ok(()),
     }
 }
 
@@ -87,9 +98,18 @@ pub(crate) fn charge(meter: &mut Meter, work: &Work, folded: &Folded) {
 /// Decides a message, given the result of its read.
 pub(crate) fn fold(edge: &Edge, work: &Work, found: &Found) -> Folded {
     match (work, found) {
-        (Work::Events(batch), Found::Profiles(profiles)) => events::fold(edge, batch, profiles),
+        (Work::Events(batch), Found::Profiles(profiles)) => events::fold(edge, batch, profiles, &[]),
+        (Work::Events(batch), Found::Unerased(profiles, erased)) => {
+            events::fold(edge, batch, profiles, erased)
+        }
         (Work::Import(rows), Found::Profiles(profiles)) if HAS_CONTROL_PLANE => {
-            import::fold(edge, rows, profiles)
+            import::fold(edge, rows, profiles, &[])
+        }
+        (Work::Import(rows), Found::Unerased(profiles, erased)) if HAS_CONTROL_PLANE => {
+            import::fold(edge, rows, profiles, erased)
+        }
+        (Work::Upkeep(message, before), Found::Due(due)) if HAS_CONTROL_PLANE => {
+            upkeep::fold(edge, message, *before, due)
         }
         (Work::Profile(message), found) if HAS_CONTROL_PLANE => profile::fold(edge, message, found),
         (Work::Snapshot(request, reads), Found::Profiles(profiles)) => {
@@ -115,7 +135,7 @@ pub(crate) fn fold(edge: &Edge, work: &Work, found: &Found) -> Folded {
 pub(crate) fn unavailable(work: &Work) -> Response {
     match work {
         Work::Events(batch) => batch.unavailable(),
-        Work::Import(_) | Work::Profile(_) => Response::problem(Refusal::STORAGE, None),
+        Work::Import(_) | Work::Profile(_) | Work::Upkeep(..) => Response::problem(Refusal::STORAGE, None),
         Work::Snapshot(..) | Work::Written => Response::refused(Refusal::STORAGE),
         Work::Probe(probe) => Response::typed(200, "application/json", probe.degraded.clone()),
     }

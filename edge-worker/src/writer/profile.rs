@@ -1,33 +1,59 @@
-//! Reads a whole profile.
+//! Reads a whole profile, erases it, and takes imports of an erased key again.
 
-use usher_engine::profile::codec;
+use usher_engine::profile::codec::{self, Unreadable};
 use usher_engine::{Access, export};
 
 use crate::answer;
 use crate::edge::Edge;
 use crate::error::Refusal;
-use crate::message::{Act, OfProfile};
-use crate::outcome::{Folded, Outcome};
-use crate::store::{Found, FoundProfile, JournalRow, Read, Write};
+use crate::keys::Signer;
+use crate::limits::{ENTOMB_AGAIN_MS, UPKEEP_MORE_MS};
+use crate::log::Line;
+use crate::message::{Act, KeyOf, OfProfile, Snapshot};
+use crate::outcome::{Folded, NEXT, Outcome, entomb};
+use crate::store::{
+    Erased, ErasedKey, Found, FoundProfile, HeldKey, JournalRow, Read, Suppression, Upkeep, Write,
+};
 use crate::wire::Response;
+use crate::wire::json::Json;
 
 /// The read of a message for a profile.
-pub(super) fn read(message: &OfProfile) -> Read {
-    Read::Journals(message.keys.clone())
+pub(super) fn read(edge: &Edge, message: &OfProfile) -> Read {
+    let keys = message.keys.clone();
+    match message.act {
+        Act::Read { .. } => Read::Journals(keys),
+        Act::Erase => Read::Whole(keys),
+        Act::Admit => Read::Unerased { names: names(edge, &keys), keys },
+    }
+}
+
+/// The names of keys in caches, and of their suppressions.
+fn names(edge: &Edge, keys: &[KeyOf]) -> Vec<String> {
+    let name = |signer: &Signer, key: &KeyOf| signer.snapshot_name(&key.audience, &key.name, &key.value);
+    let names = edge.keyring().map(|keyring| keys.iter().map(|key| name(&keyring.signer, key)).collect());
+    names.unwrap_or_default()
 }
 
 pub(super) fn fold(edge: &Edge, message: &OfProfile, found: &Found) -> Folded {
-    let Found::Journals(profiles, journal) = found else {
-        return Outcome::of(Response::problem(Refusal::INTERNAL, None));
-    };
-    // The first spelling that a profile has.
-    let of_key = |index| profiles.iter().find(|found| found.keys.contains(&index));
-    let Some(found) = (0..message.keys.len()).find_map(of_key) else {
-        return Outcome::of(Response::problem(Refusal::PROFILE_UNKNOWN, None));
-    };
-    match message.act {
-        Act::Read { sensitive } => show(edge, message, found, journal, sensitive),
+    let unknown = || Outcome::of(Response::problem(Refusal::PROFILE_UNKNOWN, None));
+    match (message.act, found) {
+        (Act::Read { sensitive }, Found::Journals(profiles, journal)) => match first(message, profiles) {
+            Some(found) => show(edge, message, found, journal, sensitive),
+            None => unknown(),
+        },
+        (Act::Erase, Found::Whole(profiles, held)) => match first(message, profiles) {
+            Some(found) => erase(edge, message, found, held),
+            None => unknown(),
+        },
+        (Act::Admit, Found::Unerased(_, erased)) => admit(edge, message, erased),
+        _ => Outcome::of(Response::problem(Refusal::INTERNAL, None)),
     }
+}
+
+/// The profile of the first spelling that one has.
+fn first<'p>(message: &OfProfile, profiles: &'p [FoundProfile]) -> Option<&'p FoundProfile> {
+    let of_key = |index| profiles.iter().find(|found| found.keys.contains(&index));
+    (0..message.keys.len()).find_map(of_key)
 }
 
 /// The answer with everything of a profile.
@@ -60,4 +86,65 @@ fn show(
     let of_it = journal.iter().filter(|row| row.profile == found.id);
     let journal: Vec<(i64, &str)> = of_it.map(|row| (row.at_ms, row.entry.as_str())).collect();
     Outcome::of(Response::json(200, answer::profile(&profile, &export, &journal)))
+}
+
+/// Removes a profile, and suppresses its keys. One that is damaged goes, too; what it absorbed is then unknown.
+fn erase(edge: &Edge, message: &OfProfile, found: &FoundProfile, held: &[HeldKey]) -> Folded {
+    let profile = match codec::decode(&found.state) {
+        Ok(profile) => Some(profile),
+        Err(Unreadable::Damaged(_)) => None,
+        // A newer build may keep more of it than this one knows.
+        Err(Unreadable::TooNew) => {
+            let log = vec![super::set::unreadable(Unreadable::TooNew)];
+            let response = Response::problem(Refusal::TOO_NEW, None);
+            return Outcome { write: Write::default(), response, log }.done();
+        }
+    };
+    let key = |name: &str, value: &str| KeyOf {
+        audience: found.audience.clone(),
+        name: name.to_owned(),
+        value: value.to_owned(),
+    };
+    // Those that storage finds it by are those of the profile, unless that is damaged.
+    let mut keys: Vec<KeyOf> = held
+        .iter()
+        .filter(|held| held.profile == found.id)
+        .map(|held| key(&held.name, &held.value))
+        .collect();
+    keys.extend(profile.iter().flat_map(|profile| profile.keys()).map(|own| key(&own.name, &own.value)));
+    keys.extend(found.keys.iter().filter_map(|index| message.keys.get(*index)).cloned());
+    keys.sort();
+    keys.dedup();
+    let names = names(edge, &keys);
+    let at_ms = message.ambient.now_ms;
+    let absorbed = profile.iter().flat_map(|profile| profile.absorbed()).map(|id| id.0).collect();
+    let upkeep = Upkeep {
+        erased: vec![Erased { audience: found.audience.clone(), id: found.id, absorbed }],
+        suppressed: names.iter().map(|name| Suppression { name: name.clone(), at_ms }).collect(),
+        ..Upkeep::default()
+    };
+    let mut body = Json::new();
+    body.object(|o| {
+        o.field("erased").boolean(true);
+        o.field("keys").number(i64::try_from(keys.len()).unwrap_or(i64::MAX));
+    });
+    let (header, value) = entomb(at_ms, &names, &Snapshot::encode(at_ms, &[], &[]));
+    // A lookup that is under way may write a copy once more.
+    let next_ms = ENTOMB_AGAIN_MS.saturating_add(UPKEEP_MORE_MS).to_string();
+    let response = Response::json(200, body).header(header, value).header(NEXT, next_ms);
+    let write = Write { upkeep: Some(Box::new(upkeep)), ..Write::default() };
+    Outcome { write, response, log: vec![Line::of("profile_erased")] }.done()
+}
+
+/// Takes imports of these spellings of a key again; events that happened before its erasure stay refused.
+fn admit(edge: &Edge, message: &OfProfile, erased: &[ErasedKey]) -> Folded {
+    let names = names(edge, &message.keys);
+    let refused = erased.iter().filter(|erased| erased.imports);
+    let admitted: Vec<String> = refused.filter_map(|erased| names.get(erased.key)).cloned().collect();
+    let mut body = Json::new();
+    body.object(|o| o.field("lifted").boolean(!admitted.is_empty()));
+    let response = Response::json(200, body);
+    let upkeep = Upkeep { admitted, ..Upkeep::default() };
+    let upkeep = (!upkeep.admitted.is_empty()).then(|| Box::new(upkeep));
+    Outcome { write: Write { upkeep, ..Write::default() }, response, log: Vec::new() }.done()
 }

@@ -6,9 +6,9 @@ use usher_engine::profile::codec::{self, Unreadable};
 use usher_engine::profile::{Key, Profile};
 use usher_engine::{Entry, Keys, Plan, ProfileId};
 
-use crate::edge::Running;
+use crate::edge::{Edge, Running};
 use crate::form::Form;
-use crate::keys::SeenToken;
+use crate::keys::{SeenToken, Signer};
 use crate::log::{DAMAGED_PROFILE, Line};
 use crate::message::{Ambient, KeyOf};
 use crate::store::index::HashIndex;
@@ -52,9 +52,21 @@ impl KeysRead {
         self.keys.len()
     }
 
-    /// The read of all keys; None if there are none.
-    pub(super) fn read(self) -> Option<Read> {
-        (!self.keys.is_empty()).then_some(Read::Profiles(self.keys))
+    /// The read of all keys, and of which were erased; None if there are no keys.
+    pub(super) fn read(self, edge: &Edge) -> Option<Read> {
+        let KeysRead { keys, .. } = self;
+        if keys.is_empty() {
+            return None;
+        }
+        let name = |signer: &Signer, key: &KeyOf| signer.snapshot_name(&key.audience, &key.name, &key.value);
+        // Nothing is erased while form 1 is written.
+        Some(match edge.keyring().filter(|_| edge.form() >= Form::Two) {
+            Some(keyring) => {
+                let names = keys.iter().map(|key| name(&keyring.signer, key)).collect();
+                Read::Unerased { keys, names }
+            }
+            None => Read::Profiles(keys),
+        })
     }
 }
 

@@ -137,22 +137,40 @@ async fn from_writer(env: &Env, pending: &PendingLookup) -> Result<Option<(Optio
     Ok(Some((name, answer.bytes().await?)))
 }
 
-/// A writer's answer for the caller, after the copies that it invalidates are deleted.
+/// A writer's answer for the caller; the copies that it invalidates are deleted, or replaced by tombstones.
 pub(crate) fn without_copies(env: &Env, context: &Context, response: Response) -> Result<Response> {
     let (response, forgotten) = take(response, FORGET)?;
     let Some(forgotten) = forgotten else { return Ok(response) };
     memory(|memory| memory.invalidations += 1);
+    let (forgotten, tombstone) = match forgotten.rsplit_once(' ') {
+        Some((before, tombstone)) if before.contains(' ') => (before, bytes_of(tombstone)),
+        _ => (forgotten.as_str(), Vec::new()),
+    };
     match forgotten.split_once(' ') {
         Some((time_ms, "*")) => memory(|memory| memory.forget_all(time_ms.parse().unwrap_or_default())),
         Some((_, names)) => {
             for name in names.split(',') {
                 memory(|memory| memory.forget(name));
                 // A copy that stays expires within a minute.
-                let (env, name) = (env.clone(), name.to_owned());
-                context.wait_until(async move { drop_copy(&env, &name).await });
+                let (env, name, tombstone) = (env.clone(), name.to_owned(), tombstone.clone());
+                context.wait_until(async move {
+                    if tombstone.is_empty() {
+                        drop_copy(&env, &name).await;
+                    } else {
+                        let seconds = u64::try_from(STALE_SNAPSHOT_MS / 1_000).unwrap_or_default();
+                        quiet("tombstone_not_put", put_copy(&env, &name, &tombstone, Some(seconds)).await);
+                    }
+                });
             }
         }
         None => {}
     }
     Ok(response)
+}
+
+/// The bytes of hexadecimal digits.
+fn bytes_of(digits: &str) -> Vec<u8> {
+    let (pairs, _) = digits.as_bytes().as_chunks::<2>();
+    let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    pairs.iter().filter_map(byte).collect()
 }

@@ -95,7 +95,7 @@ planes    → frame instance
 pointers  → frame instance objects patience
 engine    → frame instance planes pointers
 snapshots → engine objects patience
-store     → engine frame objects
+store     → engine frame objects snapshots
 index     → engine objects patience request snapshots store
 ";
 

@@ -2,11 +2,13 @@
 
 pub(crate) mod codes;
 pub(crate) mod completions;
+pub(crate) mod erase;
 pub(crate) mod eval;
 pub(crate) mod explain;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod keys;
+pub(crate) mod profile;
 pub(crate) mod ps;
 pub(crate) mod pull;
 pub(crate) mod push;

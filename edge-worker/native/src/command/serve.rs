@@ -4,6 +4,7 @@ use std::env;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
+use usher_edge::limits::{PROFILE_DAYS, PROFILE_DAYS_MAX};
 use usher_edge::{Form, Rates};
 
 use crate::exit::{Exit, Failure};
@@ -55,6 +56,9 @@ pub(crate) struct Args {
     /// form, and a form is never lowered
     #[arg(long, value_name = "N", value_parser = form)]
     form: Option<Form>,
+    /// Days without an event after which a profile without a batch record is deleted
+    #[arg(long, value_name = "N", default_value_t = PROFILE_DAYS, value_parser = clap::value_parser!(u32).range(1..=i64::from(PROFILE_DAYS_MAX)))]
+    profile_days: u32,
     /// A file with the secret
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
@@ -101,6 +105,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         form: args.form,
         security,
         access_log: args.access_log,
+        profile_days: args.profile_days,
         demo: env::var_os("USHER_DEMO").is_some_and(|value| value == "1"),
     })?;
     Ok(Exit::Fine)

@@ -15,6 +15,13 @@ pub(super) struct Job {
 }
 
 impl Job {
+    /// A job that is refused at once: it only wakes the writer.
+    pub(super) fn nothing() -> Job {
+        let ambient = Ambient { now_ms: 0, entropy: [0; 32] };
+        let (method, target) = (String::new(), String::new());
+        Job { method, target, headers: Vec::new(), ambient, body: Ok(Vec::new()) }
+    }
+
     pub(super) fn head(&self) -> Head<'_> {
         Head { method: &self.method, target: &self.target, headers: &self.headers, ambient: self.ambient }
     }

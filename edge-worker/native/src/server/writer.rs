@@ -1,17 +1,21 @@
 //! The writer: one thread that owns the edge and its store, and takes requests in the order in which they came.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process;
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use usher_edge::store::StoreFailure;
-use usher_edge::{Edge, Form, Rates, refresh};
+use usher_edge::{Ambient, Edge, Form, Rates, drive, refresh};
 
-use super::job::{Jobs, Waiting};
+use super::job::{Job, Jobs, Waiting};
 use super::log::log;
 use super::turn::turn;
+use crate::clock::now_ms;
 use crate::exit::Failure;
-use crate::limits::{JOBS_MAX, TURN_TIME};
+use crate::limits::{FIRST_UPKEEP_TIME, JOBS_MAX, TURN_TIME, WAKE_TIME};
+use crate::secrets::random;
 use crate::store::SqliteStore;
 
 /// The running thread.
@@ -28,6 +32,7 @@ impl Writer {
         demo: bool,
         rates: Rates,
         form: Option<Form>,
+        profile_days: u32,
     ) -> Result<Writer, Failure> {
         // No earlier build shares what is new.
         let form = form.or(store.is_new().then_some(Form::NEWEST));
@@ -36,6 +41,7 @@ impl Writer {
             let mut edge = Edge::new(secret.as_deref(), demo);
             edge.set_rates(rates);
             edge.set_form(&form);
+            edge.set_profile_days(&profile_days.to_string());
             meet(&mut edge, store).map(|()| edge)
         };
         let unknown = |failure: StoreFailure| Failure::new(format!("the form of the data: {failure}"));
@@ -47,10 +53,18 @@ impl Writer {
         if let Some(complaint) = edge.form_complaint() {
             log(&complaint);
         }
+        if let Err(failure) = store.scrub() {
+            log(&format!("the free space of the database may have what was deleted: {failure}"));
+        }
         refresh(&mut edge, &mut store, &mut log);
         let (jobs, mut waiting) = mpsc::channel::<Waiting>(JOBS_MAX);
+        let mut upkeep_at = Instant::now() + FIRST_UPKEEP_TIME;
         let work = move || {
             while let Some(first) = waiting.blocking_recv() {
+                store.forget(false);
+                if Instant::now() >= upkeep_at {
+                    upkeep_at = Instant::now() + upkeep(&mut edge, &mut store);
+                }
                 if turn(&mut edge, &mut store, first, &mut waiting, TURN_TIME).is_ok() {
                     continue;
                 }
@@ -83,6 +97,25 @@ impl Writer {
         // It does not end by a panic, which it catches.
         let _ = self.thread.join();
     }
+}
+
+/// Wakes the writer now and then, for its upkeep, where nobody calls.
+pub(super) async fn wake(jobs: Jobs) {
+    loop {
+        tokio::time::sleep(WAKE_TIME).await;
+        if jobs.send((Job::nothing(), oneshot::channel().0)).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// A turn of upkeep; the time to the next one.
+fn upkeep(edge: &mut Edge, store: &mut SqliteStore) -> Duration {
+    let Ok(entropy) = random() else { return FIRST_UPKEEP_TIME };
+    let ambient = Ambient { now_ms: now_ms(), entropy };
+    let next_ms = catch_unwind(AssertUnwindSafe(|| drive::upkeep(edge, store, ambient, &mut log)));
+    let next_ms = next_ms.ok().and_then(|next_ms| u64::try_from(next_ms).ok());
+    next_ms.map_or(FIRST_UPKEEP_TIME, Duration::from_millis)
 }
 
 /// Brings the forms of the edge and of its store together, before anything is written.

@@ -336,11 +336,7 @@ pub(super) const DESCRIBED: &[Described] = &[
         text: "a record a line, at most 10,000 with 514,000 values in 5 MiB, for profiles of at most 12 MB together → counts, `rejected` \
                lines and `refused` values, each with its reason; the first 1,000 of either are named; `ignored_columns` names 100, and \
                `more_ignored_columns` says that there are others",
-        parameters: &[query(
-            "mode",
-            false,
-            "`replace` (default): a record replaces the older one; `patch`: it adds to it.",
-        )],
+        parameters: &[query("mode", false, "`replace` (default) the older record, or `patch`: add to it.")],
         body: Some((&["application/x-ndjson"], "Records")),
         answers: &[answer("Imported", "Counts, and what was not taken.")],
         refusals: &[Refusal::BODY_INVALID, Refusal::AUDIENCE_UNKNOWN, Refusal::NEEDS_FORM],
@@ -364,6 +360,41 @@ pub(super) const DESCRIBED: &[Described] = &[
         text: "everything that is stored of a visitor: [below](#profiles)",
         answers: &[answer("Profile", "The profile.")],
         refusals: &[Refusal::BODY_INVALID, Refusal::PROFILE_UNKNOWN, Refusal::NEEDS_FORM],
+        ..NOTHING
+    },
+    Described {
+        method: "DELETE",
+        path: "/v1/audiences/{audience}/profiles/{key}/{value}",
+        id: "eraseProfile",
+        summary: "Erases a visitor.",
+        key: "server with `erase`",
+        text: "the visitor is forgotten → `erased`, and the number of its `keys`",
+        answers: &[answer("Erased", "It is erased.")],
+        refusals: &[Refusal::BODY_INVALID, Refusal::PROFILE_UNKNOWN, Refusal::NEEDS_FORM],
+        ..NOTHING
+    },
+    Described {
+        method: "DELETE",
+        path: "/v1/audiences/{audience}/suppressions/{key}/{value}",
+        id: "readmitKey",
+        summary: "Takes imports of an erased key again.",
+        key: "server with `erase`",
+        text: "imports of an erased key are taken again → `lifted`, false if they were not refused",
+        answers: &[answer("Lifted", "They are taken.")],
+        refusals: &[Refusal::BODY_INVALID, Refusal::PROFILE_UNKNOWN, Refusal::NEEDS_FORM],
+        ..NOTHING
+    },
+    Described {
+        method: "POST",
+        path: "/v1/tick",
+        id: "tick",
+        summary: "Deletes a part of what is over its time.",
+        with: "(`?shard=`)",
+        key: "admin",
+        text: "deletes a part of what is [over its time](operate.md#what-is-deleted-by-itself) → `purged`, `more`",
+        parameters: &[query("shard", false, "The number of a shard, from 0.")],
+        answers: &[answer("Upkeep", "What was done.")],
+        refusals: &[Refusal::BODY_INVALID],
         ..NOTHING
     },
     Described {

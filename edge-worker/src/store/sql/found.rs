@@ -5,7 +5,10 @@ use super::part::cut;
 use crate::message::KeyOf;
 use crate::plane::HAS_CONTROL_PLANE;
 use crate::store::index::HashIndex;
-use crate::store::{Found, FoundProfile, JournalRow, Pointer, Read, Release, StoreFailure};
+use crate::store::{
+    Due, DueProfile, ErasedKey, Found, FoundProfile, HeldKey, IdleSince, JournalRow, Pointer, Read, Release,
+    StoreFailure,
+};
 
 /// The result of a read, from the rows of its statements in the order of [`reads`](super::reads).
 ///
@@ -21,24 +24,42 @@ pub fn found(read: &Read, rows: Vec<Rows>) -> Result<Found, StoreFailure> {
         let journal = each(vec![journal], found_journal)?;
         return Ok(Found::Journals(found_profiles(asked, vec![(0, profiles)])?, journal));
     }
+    if HAS_CONTROL_PLANE && let Read::Whole(asked) = read {
+        let [profiles, keys] = <[Rows; 2]>::try_from(rows).map_err(|_| odd())?;
+        let key = |row: &mut Row| HeldKey { profile: row.id(), name: row.text(), value: row.text() };
+        return Ok(Found::Whole(found_profiles(asked, vec![(0, profiles)])?, each(vec![keys], key)?));
+    }
+    if HAS_CONTROL_PLANE && let Read::Due(_) = read {
+        return found_due(rows);
+    }
     match read {
-        Read::Profiles(asked) => {
+        Read::Profiles(asked) | Read::Unerased { keys: asked, .. } => {
             let parts = cut(asked, |key| key);
             if parts.len() != rows.len() {
                 return Err(odd());
             }
             let mut next = 0;
-            let with_first_key = |(part, rows): (&[KeyOf], Rows)| {
-                let first_key = next;
+            let mut with_rows = Vec::with_capacity(parts.len());
+            let mut erased = Vec::new();
+            for (part, mut rows) in parts.into_iter().zip(rows) {
+                // Nearly always none.
+                for row in rows.extract_if(.., |row| is_of_erased(row)) {
+                    erased.push(found_erased(row, next)?);
+                }
+                with_rows.push((next, rows));
                 next += part.len();
-                (first_key, rows)
-            };
-            let parts = parts.into_iter().zip(rows).map(with_first_key).collect();
-            Ok(Found::Profiles(found_profiles(asked, parts)?))
+            }
+            let profiles = found_profiles(asked, with_rows)?;
+            Ok(match read {
+                Read::Unerased { .. } => Found::Unerased(profiles, erased),
+                _ => Found::Profiles(profiles),
+            })
         }
         Read::Releases { .. } if HAS_CONTROL_PLANE => Ok(Found::Releases(each(rows, found_one_release)?)),
         // Two of their statements return two kinds of rows.
-        Read::Releases { .. } | Read::Release { .. } | Read::Journals(_) => Err(odd()),
+        Read::Releases { .. } | Read::Release { .. } | Read::Journals(_) | Read::Whole(_) | Read::Due(_) => {
+            Err(odd())
+        }
         Read::Pointers | Read::Written => {
             let pointer =
                 |row: &mut Row| Pointer { audience: row.text(), number: row.counted(), hash: row.text() };
@@ -141,6 +162,49 @@ fn found_profiles(asked: &[KeyOf], parts: Vec<(usize, Rows)>) -> Result<Vec<Foun
         }
     }
     Ok(by_first_key.into_iter().flatten().collect())
+}
+
+/// True for the row of an erased key, which has no id.
+fn is_of_erased(row: &[Cell]) -> bool {
+    matches!(row.get(2), Some(Cell::Bytes(id)) if id.is_empty())
+}
+
+/// The erased key of a row, whose index is one among those from `first_key` on.
+fn found_erased(cells: Vec<Cell>, first_key: usize) -> Result<ErasedKey, StoreFailure> {
+    let mut row = Row::new(cells);
+    let key: usize = row.text().parse().map_err(|_| odd())?;
+    let (_, _) = (row.text(), row.bytes());
+    let erased = ErasedKey { key: key + first_key, at_ms: row.number(), imports: !row.bytes().is_empty() };
+    row.end()?;
+    Ok(erased)
+}
+
+fn found_due(rows: Vec<Rows>) -> Result<Found, StoreFailure> {
+    let [idle, unlisted, entombed, counts] = <[Rows; 4]>::try_from(rows).map_err(|_| odd())?;
+    let since = |row: &mut Row| IdleSince { day: row.number(), audience: row.text(), id: row.id() };
+    let due = |row: &mut Row| {
+        let since = since(row);
+        let touched_ms = Some(row.number()).filter(|at_ms| *at_ms >= 0);
+        DueProfile { since, touched_ms, state: row.bytes() }
+    };
+    let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let counts = each(vec![counts], |row| {
+        let counts = [row.counted(), row.counted(), row.counted(), row.counted()];
+        (counts.map(count), (row.number(), row.number()))
+    })?;
+    let Some(([journal, suppressed, retired, listed], lease)) = counts.into_iter().next() else {
+        return Err(odd());
+    };
+    Ok(Found::Due(Box::new(Due {
+        idle: each(vec![idle], due)?,
+        unlisted: each(vec![unlisted], since)?,
+        is_listing: listed == 0,
+        entombed: each(vec![entombed], Row::text)?,
+        journal,
+        suppressed,
+        retired,
+        lease,
+    })))
 }
 
 fn found_journal(row: &mut Row) -> JournalRow {

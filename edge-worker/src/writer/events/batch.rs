@@ -5,6 +5,7 @@ use usher_engine::{Event, Keys};
 
 use super::super::set::ProfileSet;
 use crate::message::{Events, Payer};
+use crate::store::ErasedKey;
 use crate::wire::read;
 
 /// The events of a message, resolved for each audience that declares their table.
@@ -54,6 +55,8 @@ pub(super) const UNREADABLE: &str = "ProfileUnreadable";
 pub(super) const TABLE_UNKNOWN: &str = "InvalidCollectionNameError";
 /// A newer build wrote its profile: the caller may retry when every writer runs that build.
 pub(super) const UNAVAILABLE: &str = "StorageUnavailable";
+/// A key of it was erased after it happened.
+pub(super) const ERASED: &str = "erased";
 
 impl OfAudience {
     /// The events whose profile cannot be read.
@@ -65,15 +68,32 @@ impl OfAudience {
         self.events.iter().enumerate().filter_map(failure).collect()
     }
 
+    /// The events that happened before one of their keys was erased.
+    pub(super) fn erased(&self, erased: &[ErasedKey]) -> Vec<LeftOut> {
+        // Nearly always none.
+        let since = |key: &usize| erased.iter().find(|erased| erased.key == *key).map(|erased| erased.at_ms);
+        let is_before =
+            |one: &OneEvent| one.read.iter().filter_map(since).any(|erased_ms| one.event.time_ms < erased_ms);
+        if erased.is_empty() {
+            return Vec::new();
+        }
+        let events = self.events.iter().enumerate().filter(|(_, one)| is_before(one));
+        events.map(|(index, _)| (index, ERASED)).collect()
+    }
+
     /// Leaves out every event that shares a key with one that is left out, transitively.
     pub(super) fn leave_out_with(&self, left_out: &mut Vec<LeftOut>, keys: usize) {
         let mut out = vec![false; self.events.len()];
-        for (index, _) in left_out.iter() {
+        // An event of an erased key was not to be stored in any case, and takes nobody with it.
+        let mut alone = vec![false; self.events.len()];
+        for (index, why) in left_out.iter() {
             out[*index] = true;
+            alone[*index] = *why == ERASED;
         }
         let mut named = vec![false; keys];
         loop {
-            for (event, _) in self.events.iter().zip(&out).filter(|(_, out)| **out) {
+            let leading = out.iter().zip(&alone).map(|(out, alone)| *out && !*alone);
+            for (event, _) in self.events.iter().zip(leading).filter(|(_, leads)| *leads) {
                 for key in &event.read {
                     named[*key] = true;
                 }

@@ -5,7 +5,7 @@ use usher_engine::{Access, Answer, Asked, Ingested, Plan, Query};
 
 use super::super::mint::Mint;
 use super::super::set::{ProfileIndex, ProfileSet};
-use super::batch::{Batch, LeftOut, OfAudience, OneEvent};
+use super::batch::{Batch, ERASED, LeftOut, OfAudience, OneEvent};
 use crate::log::Line;
 use crate::message::{Mode, Receipt};
 
@@ -40,7 +40,9 @@ pub(super) fn run<'p>(
     let mut pass = Pass::default();
     for (index, one) in of_audience.events.iter().enumerate() {
         let mut receipt = receipt_of(one);
-        if is_left_out(index) {
+        let why_out = left_out.iter().find(|(known, _)| *known == index).map(|(_, why)| *why);
+        let is_answered = matches!(batch.message.mode, Mode::Personalize { .. }) && why_out == Some(ERASED);
+        if why_out.is_some() && !is_answered {
             pass.receipts.push(receipt);
             continue;
         }
@@ -49,7 +51,9 @@ pub(super) fn run<'p>(
         }
         log_refusals(one, &mut pass.log);
         let mut nobody = Profile::unknown();
-        let profile = if one.keys.usable.is_empty() {
+        let profile = if why_out.is_some() {
+            &mut nobody
+        } else if one.keys.usable.is_empty() {
             receipt.note("no_usable_key");
             &mut nobody
         } else if !may_make(set) && set.makes_profile(plan, &one.keys, &one.read) {

@@ -16,6 +16,11 @@ use crate::bundle::{bundle_of, hash_of};
 use crate::message::Ambient;
 use crate::store::Pointer;
 
+/// Nobody was erased.
+fn fold(edge: &Edge, batch: &Batch, found: &[FoundProfile]) -> Folded {
+    super::fold(edge, batch, found, &[])
+}
+
 /// An edge whose one audience keeps lists that can grow beyond what a profile may be.
 fn edge_of_lists(keys: &[&str], primary: Option<&str>) -> Edge {
     let list = |index: usize| AttributeKind::List {

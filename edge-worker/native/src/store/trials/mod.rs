@@ -3,6 +3,7 @@
 mod damage;
 mod doubt;
 mod two_writers;
+mod upkeep;
 
 use std::cell::Cell;
 use std::rc::Rc;

@@ -46,6 +46,7 @@ impl Shared for SqliteStore {
             doubt: None,
             database: self.database.clone(),
             is_new: false,
+            erasing: crate::store::Erasing::default(),
             _lock: lock,
         }
     }

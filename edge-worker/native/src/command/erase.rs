@@ -1,0 +1,101 @@
+//! `usher erase`: a visitor is forgotten.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::profile::{content, found, path, unknown};
+use super::push::agreed;
+use crate::exit::{Exit, Failure};
+use crate::terminal::{clean, note, print, progress};
+
+/// Erase everything that is stored of a visitor
+///
+/// Removes the profile that has this key, with all its keys and the profiles that it absorbed. For 400 days events from
+/// before the erasure and imports of its keys are refused; a later event begins a new profile. With --readmit imports of
+/// the key are taken again.
+///
+/// The server key needs the scope `erase`, and `read` to show what would be erased. It comes from the environment variable
+/// USHER_SERVER_KEY, from a file, or from where usher.toml says.
+///
+/// Examples:
+///   usher erase customer_id c-1001 --target production
+///   usher erase email jane@shop.example --audience 1069944 --to https://edge.example -y
+///   usher erase customer_id c-1001 --target production --readmit
+///
+/// Exit status: 0 when the visitor is erased, 1 when nobody has this key, the edge refused or somebody said no, 64 for a wrong
+/// command line, a missing key, or nobody to ask.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// The name of a key
+    #[arg(value_name = "KEY")]
+    key: String,
+    /// Its value
+    #[arg(value_name = "VALUE")]
+    value: String,
+    /// Where the edge answers
+    #[arg(long, value_name = "URL")]
+    to: Option<String>,
+    /// A name of usher.toml for where the edge answers
+    #[arg(long, value_name = "NAME", conflicts_with = "to")]
+    target: Option<String>,
+    /// The audience's id, where the target or USHER_AUDIENCE does not say it
+    #[arg(long, value_name = "ID")]
+    audience: Option<String>,
+    /// Take imports of an erased key again, and erase nothing
+    #[arg(long, conflicts_with_all = ["dry_run", "yes"])]
+    readmit: bool,
+    /// Show what would be erased, change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+    /// A file with the server key
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    let (url, target) = (args.to.as_deref(), args.target.as_deref());
+    let (edge, audience) = found(url, target, args.key_file.as_deref(), args.audience.as_deref())?;
+    let client = edge.client()?;
+    let said = |answer: &Value, name: &str| answer.get(name).and_then(Value::as_bool);
+    if args.readmit {
+        let answer = client.remove(&path(&audience, "suppressions", &args.key, &args.value))?;
+        let line = match said(&answer, "lifted").ok_or_else(|| client.not_an_edge())? {
+            true => "✅ Imports of this key are taken again",
+            false => "✅ Imports of this key were not refused",
+        };
+        print(&format!("{line}\n"))?;
+        return Ok(Exit::Fine);
+    }
+    let path = path(&audience, "profiles", &args.key, &args.value);
+    match client.get_any(&path) {
+        Ok(Some(profile)) => note(&clean(&content(&profile))),
+        Ok(None) => return Err(unknown(&args.key)),
+        Err(failure) if failure.is_forbidden() && !args.dry_run => {
+            note("The key may not read what would be erased.");
+        }
+        Err(failure) => return Err(failure),
+    }
+    if args.dry_run {
+        print("dry run: nothing was erased\n")?;
+        return Ok(Exit::Fine);
+    }
+    if !args.yes {
+        let question =
+            format!("Erase this visitor of audience {audience} at {}? It cannot be undone.", edge.url);
+        let without = "add -y to erase without being asked, or --dry-run to change nothing";
+        agreed(&question, "nothing was erased", without)?;
+    }
+    progress("erasing");
+    let answer = client.remove(&path);
+    progress("");
+    if said(&answer?, "erased") != Some(true) {
+        return Err(client.not_an_edge());
+    }
+    print("✅ The visitor is erased\nevents from before and imports of its keys are refused for 400 days\n")?;
+    Ok(Exit::Fine)
+}

@@ -1,0 +1,159 @@
+//! Erasures and turns of upkeep: SQLite keeps and finds what the reference store does.
+
+use std::fs;
+
+use usher_edge::limits::{DAY_MS, UPKEEP_ROWS_MAX};
+use usher_edge::message::KeyOf;
+use usher_edge::store::memory::MemoryStore;
+use usher_edge::store::sql;
+use usher_edge::store::{
+    Basis, DueBefore, Erased, Found, IdleSince, JournalRow, ProfileRow, Read, Store, StoreFailure,
+    Suppression, Turn, Upkeep, Write,
+};
+
+use super::super::SqliteStore;
+
+fn profile(id: u8, version: u64, day: i64, keys: &[&str]) -> ProfileRow {
+    ProfileRow {
+        audience: "7".to_owned(),
+        id: [id; 16],
+        version,
+        touched_ms: day * DAY_MS + 5,
+        state: vec![id, 1],
+        keys: Some(keys.iter().map(|value| ("email".to_owned(), (*value).to_owned())).collect()),
+    }
+}
+
+fn upkeep(upkeep: Upkeep) -> Write {
+    Write { upkeep: Some(Box::new(upkeep)), ..Write::default() }
+}
+
+fn suppression(value: &str, at_ms: i64) -> Suppression {
+    Suppression { name: format!("n/{value}"), at_ms }
+}
+
+fn erased(id: u8, absorbed: u8) -> Erased {
+    Erased { audience: "7".to_owned(), id: [id; 16], absorbed: vec![[absorbed; 16]] }
+}
+
+fn since(day: i64, id: u8) -> IdleSince {
+    IdleSince { day, audience: "7".to_owned(), id: [id; 16] }
+}
+
+fn before(day: i64) -> DueBefore {
+    DueBefore { day, journal_ms: 7, suppressed_ms: 8, entomb_ms: 9 }
+}
+
+/// Keys and erased keys are in no order; the reference has no profiles of earlier builds.
+fn sorted(found: Result<Found, StoreFailure>) -> Result<Found, StoreFailure> {
+    found.map(|found| match found {
+        Found::Whole(profiles, mut keys) => {
+            keys.sort_by(|a, b| (a.profile, &a.value).cmp(&(b.profile, &b.value)));
+            Found::Whole(profiles, keys)
+        }
+        Found::Unerased(profiles, mut erased) => {
+            erased.sort_by_key(|erased| erased.key);
+            Found::Unerased(profiles, erased)
+        }
+        Found::Due(mut due) => {
+            (due.unlisted, due.is_listing) = (Vec::new(), false);
+            Found::Due(due)
+        }
+        found => found,
+    })
+}
+
+#[test]
+fn it_keeps_what_the_reference_keeps() {
+    let directory = std::env::temp_dir().join(format!("usher-upkeep-{}", std::process::id()));
+    let mut store = SqliteStore::open(&directory).unwrap();
+    let mut reference = MemoryStore::default();
+    let journal = |id: u8, at_ms: i64| JournalRow {
+        audience: "7".to_owned(),
+        profile: [id; 16],
+        at_ms,
+        entry: "{}".to_owned(),
+    };
+    let turn = |day, unlisted, listed, entombed: &[&str]| {
+        let entombed = entombed.iter().map(|name| (*name).to_owned()).collect();
+        let turn = Turn { due: before(day), unlisted, listed, listing: None, entombed, lease: (-5, day) };
+        Upkeep { turn: Some(turn), ..Upkeep::default() }
+    };
+    let writes = [
+        Write {
+            profiles: vec![
+                profile(1, 1, 10, &["a", "b"]),
+                profile(2, 1, 10, &["c"]),
+                profile(3, 1, 11, &["d"]),
+            ],
+            journal: vec![journal(1, 6), journal(9, 6), journal(2, 7), journal(2, 8)],
+            ..Write::default()
+        },
+        // A later version is listed where the first was.
+        Write { profiles: vec![profile(3, 2, 20, &["d", "e"])], ..Write::default() },
+        upkeep(Upkeep {
+            erased: vec![erased(1, 9)],
+            suppressed: vec![suppression("a", 9), suppression("b", 9), suppression("z", 8)],
+            ..Upkeep::default()
+        }),
+        upkeep(Upkeep { admitted: vec!["n/a".to_owned(), "n/g".to_owned()], ..Upkeep::default() }),
+        // Erased again, by a clock that lags behind.
+        upkeep(Upkeep { suppressed: vec![suppression("a", 8)], ..Upkeep::default() }),
+        upkeep(Upkeep {
+            erased: vec![erased(2, 8)],
+            ..turn(12, vec![since(10, 1), since(10, 2)], vec![], &[])
+        }),
+        upkeep(turn(12, vec![since(11, 3)], vec![since(20, 3)], &["n/a", "n/b"])),
+        Write { profiles: vec![profile(1, 1, 30, &["a"])], ..Write::default() },
+    ];
+    let keys = |values: &[&str]| {
+        let key = |value: &&str| KeyOf {
+            audience: "7".to_owned(),
+            name: "email".to_owned(),
+            value: (*value).to_owned(),
+        };
+        values.iter().map(key).collect::<Vec<_>>()
+    };
+    let names = ["n/a", "n/c", "n/b", "n/z"].map(str::to_owned).to_vec();
+    let reads = [
+        Read::Whole(keys(&["a", "c", "d"])),
+        Read::Unerased { keys: keys(&["a", "c", "b", "z"]), names },
+        Read::Journals(keys(&["a", "c"])),
+        Read::Due(before(5)),
+        Read::Due(before(12)),
+        Read::Due(before(40)),
+    ];
+    for write in &writes {
+        store.commit(&Basis::default(), write).unwrap();
+        reference.commit(&Basis::default(), write).unwrap();
+        // Whether it happened is asked of the database.
+        if let Some(trace) = sql::trace(write) {
+            assert!(store.settle(Some(&trace)).unwrap(), "{write:?}");
+        }
+        for read in &reads {
+            assert_eq!(sorted(store.read(read)), sorted(reference.read(read)), "{read:?}");
+        }
+    }
+    // What did not happen.
+    let others = [
+        upkeep(turn(13, vec![], vec![], &[])),
+        upkeep(Upkeep { admitted: vec!["n/z".to_owned()], ..Upkeep::default() }),
+    ];
+    for other in others {
+        assert!(!store.settle(sql::trace(&other).as_ref()).unwrap(), "{other:?}");
+    }
+    // Many are read and deleted in parts.
+    let id = |number: u16| {
+        let mut id = [7; 16];
+        id[..2].copy_from_slice(&number.to_be_bytes());
+        id
+    };
+    let many = u16::try_from(UPKEEP_ROWS_MAX).unwrap() + 50;
+    let profiles = (0..many).map(|number| ProfileRow { id: id(number), ..profile(0, 1, 1, &[]) }).collect();
+    store.commit(&Basis::default(), &Write { profiles, ..Write::default() }).unwrap();
+    let Ok(Found::Due(due)) = store.read(&Read::Due(before(5))) else { panic!("what is due") };
+    assert_eq!(due.idle.len(), UPKEEP_ROWS_MAX);
+    assert_eq!((due.idle[7].since.id, &due.idle[7].state[..]), (id(7), &[0, 1][..]));
+    drop(store);
+    fs::remove_dir_all(directory).unwrap();
+}

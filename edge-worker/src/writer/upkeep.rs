@@ -1,0 +1,112 @@
+//! A turn of upkeep: deletes profiles that have been idle for too long, and what else is over its time.
+//!
+//! Every profile is listed on a day on which it was seen (`idle`). A turn takes those of the oldest days that are too long
+//! ago, a bounded number. A profile that was seen since is listed on its last day, and one with a batch record on the
+//! present day, so that no turn looks at it again for as long. So an event of a known visitor writes no row for this.
+
+use usher_engine::profile::codec;
+
+use crate::edge::Edge;
+use crate::form::Form;
+use crate::limits::{
+    DAY_MS, ENTOMB_AGAIN_MS, JOURNAL_MS, SUPPRESSION_MS, UPKEEP_LEASE_MS, UPKEEP_MORE_MS, UPKEEP_MS,
+    UPKEEP_ROWS_MAX,
+};
+use crate::log::Line;
+use crate::message::{self, Snapshot};
+use crate::outcome::{Folded, NEXT, Outcome, entomb};
+use crate::store::{Due, DueBefore, Erased, IdleSince, Turn, Upkeep, Write};
+use crate::wire::Response;
+use crate::wire::json::Json;
+
+/// The times of a turn.
+pub(super) fn due(edge: &Edge, message: &message::Upkeep) -> DueBefore {
+    let now_ms = message.ambient.now_ms;
+    let keep_ms = i64::from(edge.profile_days()).saturating_mul(DAY_MS);
+    DueBefore {
+        day: now_ms.saturating_sub(keep_ms).div_euclid(DAY_MS),
+        journal_ms: now_ms.saturating_sub(JOURNAL_MS),
+        suppressed_ms: now_ms.saturating_sub(SUPPRESSION_MS),
+        entomb_ms: now_ms.saturating_sub(ENTOMB_AGAIN_MS),
+    }
+}
+
+pub(super) fn fold(edge: &Edge, message: &message::Upkeep, before: DueBefore, due: &Due) -> Folded {
+    let now_ms = message.ambient.now_ms;
+    let [a, b, c, d, e, f, g, h, ..] = message.ambient.entropy;
+    let holder = i64::from_le_bytes([a, b, c, d, e, f, g, h]);
+    // Release 0.1.0 may write beside this build while form 1 is written, and lists no profile.
+    if edge.form() < Form::Two {
+        return Outcome::of(answer(0, false, false, UPKEEP_MS));
+    }
+    if due.lease.1 > now_ms && due.lease.1 <= now_ms.saturating_add(UPKEEP_LEASE_MS) {
+        return Outcome::of(answer(0, true, true, UPKEEP_LEASE_MS));
+    }
+    let mut erased = Vec::new();
+    let mut listed = due.unlisted.clone();
+    let mut log = Vec::new();
+    for profile in &due.idle {
+        let on = |day: i64| IdleSince { day, ..profile.since.clone() };
+        // One that was erased or merged is listed nowhere.
+        let Some(touched_ms) = profile.touched_ms else { continue };
+        let touched_day = touched_ms.div_euclid(DAY_MS);
+        if touched_day >= before.day {
+            listed.push(on(touched_day));
+            continue;
+        }
+        match codec::decode(&profile.state) {
+            Ok(known) if known.is_known() => listed.push(on(now_ms.div_euclid(DAY_MS))),
+            Ok(known) => {
+                let absorbed = known.absorbed().iter().map(|id| id.0).collect();
+                let IdleSince { audience, id, .. } = profile.since.clone();
+                erased.push(Erased { audience, id, absorbed });
+            }
+            // Whether it has a batch record is not known.
+            Err(unreadable) => {
+                log.push(super::set::unreadable(unreadable));
+                listed.push(on(now_ms.div_euclid(DAY_MS)));
+            }
+        }
+    }
+    let purged = erased.len();
+    let is_full = |count: usize| count >= UPKEEP_ROWS_MAX;
+    let lists_more = due.is_listing && is_full(due.unlisted.len());
+    let last = due.unlisted.last().filter(|_| lists_more);
+    let counts = [due.idle.len(), due.journal, due.suppressed, due.retired];
+    let more =
+        lists_more || counts.into_iter().any(is_full) || (!message.entombs && is_full(due.entombed.len()));
+    let turn = Turn {
+        due: before,
+        unlisted: due.idle.iter().map(|profile| profile.since.clone()).collect(),
+        listed,
+        listing: last.map(|last| (last.audience.clone(), last.id)),
+        entombed: if message.entombs { Vec::new() } else { due.entombed.clone() },
+        // A turn is one transaction: with its end the lease is given back.
+        lease: (holder, 0),
+    };
+    if purged > 0 {
+        log.push(Line::with_detail("profiles_purged", purged.to_string()));
+    }
+    let response = answer(purged, more, false, if more { UPKEEP_MORE_MS } else { UPKEEP_MS });
+    let response = if message.entombs && !due.entombed.is_empty() {
+        let (header, value) = entomb(now_ms, &due.entombed, &Snapshot::encode(now_ms, &[], &[]));
+        response.header(header, value)
+    } else {
+        response
+    };
+    let upkeep = Upkeep { erased, turn: Some(turn), ..Upkeep::default() };
+    Outcome { write: Write { upkeep: Some(Box::new(upkeep)), ..Write::default() }, response, log }.done()
+}
+
+/// The number of deleted profiles, and whether another turn has something to do.
+fn answer(purged: usize, more: bool, busy: bool, next_ms: i64) -> Response {
+    let mut body = Json::new();
+    body.object(|o| {
+        o.field("purged").number(i64::try_from(purged).unwrap_or(i64::MAX));
+        o.field("more").boolean(more);
+        if busy {
+            o.field("busy").boolean(true);
+        }
+    });
+    Response::json(200, body).header(NEXT, next_ms.to_string())
+}
