@@ -202,17 +202,35 @@ fn a_body_is_asked_for_when_its_head_was_looked_at() {
     assert!(answer.contains(&format!("access-control-allow-origin: {ORIGIN}\r\n")), "{answer}");
 }
 
+/// Memory of the process, in KiB.
+#[cfg(target_os = "linux")]
+fn resident(serving: &Serving) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", serving.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").trim().parse().unwrap()
+}
+
+/// Buffers are for callers who say something.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_silent_connection_takes_no_buffers() {
+    let (_directory, serving) = started();
+    assert_eq!(serving.get("/healthz").status, 200);
+    let before = resident(&serving);
+    // As many as one address may have, so that none of them is closed; the last one is answered after all were accepted.
+    let silent: Vec<TcpStream> = (0..250).map(|_| connected(&serving)).collect();
+    assert_eq!(serving.get("/healthz").status, 200);
+    let each = (resident(&serving) - before) * 1_024 / 250;
+    assert!(each < 6 * 1_024, "{each} bytes each");
+    drop(silent);
+}
+
 /// The body of a caller without a key costs no memory: it is discarded.
 #[test]
 #[cfg(target_os = "linux")]
 fn bodies_without_a_key_are_not_kept() {
     let (_directory, serving) = started();
-    let resident = || -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", serving.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim().trim_end_matches(" kB").trim().parse().unwrap()
-    };
-    let before = resident();
+    let before = resident(&serving);
     let part = vec![b' '; 64 * 1024];
     let mut streams: Vec<TcpStream> = (0..80)
         .map(|_| {
@@ -228,7 +246,7 @@ fn bodies_without_a_key_are_not_kept() {
             // It may be closed by now.
             let _ = stream.write_all(&part);
         }
-        most = most.max(resident());
+        most = most.max(resident(&serving));
     }
     for stream in &mut streams {
         let mut answer = [0; 20];

@@ -1,6 +1,7 @@
 //! One connection, from its first byte to its end.
 
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use hyper::server::conn::http1;
@@ -13,6 +14,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::host::Host;
 use super::seats::{Seat, Watched};
+use super::tls::Tls;
 use crate::limits::BUFFER_BYTES_MAX;
 
 /// Serves a connection to its end. Its seat says how long it may take for each step.
@@ -23,22 +25,37 @@ pub(super) async fn serve(
     host: Arc<Host>,
     watcher: Watcher,
 ) {
-    // A caller that says nothing costs this much, and no buffers.
-    if stream.readable().await.is_err() {
+    // A caller that says nothing costs this much, and no buffers. `readable` would not wait: a new stream counts as readable
+    // until it was read.
+    if stream.peek(&mut [0]).await.is_err() {
         return;
     }
     seat.speak();
+    talk(stream, peer, seat, host, watcher).await;
+}
+
+/// The rest of a connection, with its buffers. Boxed, because a silent connection would have the room of it otherwise.
+fn talk(
+    stream: TcpStream,
+    peer: IpAddr,
+    seat: Arc<Seat>,
+    host: Arc<Host>,
+    watcher: Watcher,
+) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     // Answers are small and whole; waiting for more of them only delays.
     let _ = stream.set_nodelay(true);
-    let Some(tls) = &host.tls else { return Box::pin(exchange(stream, peer, seat, host, watcher)).await };
-    let handshake = TlsAcceptor::from(tls.config()).accept(stream);
-    if let Ok(stream) = Box::pin(handshake).await {
-        Box::pin(exchange(stream, peer, seat, host, watcher)).await;
-    }
+    let Some(config) = host.tls.as_ref().map(Tls::config) else {
+        return Box::pin(exchange(stream, peer, seat, host, watcher));
+    };
+    Box::pin(async move {
+        if let Ok(stream) = TlsAcceptor::from(config).accept(stream).await {
+            exchange(stream, peer, seat, host, watcher).await;
+        }
+    })
 }
 
 async fn exchange(
-    stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: IpAddr,
     seat: Arc<Seat>,
     host: Arc<Host>,
