@@ -14,7 +14,7 @@ pub struct Request<'a> {
     pub method: &'a str,
     /// Path and query as sent, beginning with `/`.
     pub target: &'a str,
-    /// Names in lower case; those of [`HEADERS`] are enough.
+    /// Names in lower case; those of [`known_headers`] are enough.
     pub headers: &'a [(String, String)],
     /// As sent, inflated if it was compressed.
     pub body: &'a [u8],
@@ -29,22 +29,17 @@ pub struct Head<'a> {
     pub method: &'a str,
     /// Path and query as sent, beginning with `/`.
     pub target: &'a str,
-    /// Names in lower case; those of [`HEADERS`] are enough.
+    /// Names in lower case; those of [`known_headers`] are enough.
     pub headers: &'a [(String, String)],
     /// Its arrival time and randomness.
     pub ambient: Ambient,
 }
 
-/// The headers that the service reads, in lower case.
+/// The headers that the service reads of any request, in lower case.
 pub const HEADERS: &[&str] = &[
-    "access-control-request-headers",
-    "access-control-request-method",
     "authorization",
     "content-encoding",
-    "content-type",
     "host",
-    "if-match",
-    "if-none-match",
     "origin",
     "user-agent",
     "wp13n-token",
@@ -54,8 +49,19 @@ pub const HEADERS: &[&str] = &[
     "x-usher-now",
 ];
 
+/// The headers that it reads of a request of the method `OPTIONS`, besides.
+pub const PREFLIGHT_HEADERS: &[&str] = &["access-control-request-headers", "access-control-request-method"];
+
+/// The headers that routes of the control plane read, besides.
+pub const CONTROL_HEADERS: &[&str] = &["if-match", "if-none-match"];
+
+/// All of them, for hosts where it costs nothing to ask for one.
+pub fn known_headers() -> impl Iterator<Item = &'static str> {
+    [HEADERS, PREFLIGHT_HEADERS, CONTROL_HEADERS].into_iter().flatten().copied()
+}
+
 /// Facts about the origin of a request that a host may know. A host adds them itself, and never passes on a caller's:
-/// they are not among [`HEADERS`].
+/// they are not among [`known_headers`].
 pub const EDGE_HEADERS: &[(&str, &str)] = &[("usher-edge-country", "country"), ("usher-edge-city", "city")];
 
 /// The source of a request, as a host counts callers: one address, or one customer's network. A host adds it in the

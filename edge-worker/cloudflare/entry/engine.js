@@ -1,9 +1,10 @@
 // The service as a host uses it: requests and messages as calls into wasm, in the plane that each needs.
 
-import { FrameWriter } from "./frame.js";
+import { sharedFrame } from "./frame.js";
 import { ADMIT, ANSWER, CHARGE, CONSTANTS, FAILED, FOLD, FRONT, METER, NOTE_STORAGE_FAULT, OPEN, UNAVAILABLE, UPKEEP } from "./instance.js";
 import { Planes } from "./planes.js";
 import { Pointers } from "./pointers.js";
+import { encodeHead, withHeaders } from "./request.js";
 
 /** The reason for a failed request, in the order of `operation.rs`. */
 export const INTERNAL = 0;
@@ -28,7 +29,7 @@ class Engine {
   formTable;
   readForm;
   writeForm;
-  /** Names of the headers that Rust reads. */
+  /** Names of the headers that Rust reads: `any` of every request, `preflight` and `control` of some, besides. */
   headers;
   /** Statements that create the tables. */
   schema;
@@ -38,7 +39,8 @@ class Engine {
     const constants = this.#planes.visitors(CONSTANTS, NOTHING);
     [this.formTable, this.readForm, this.writeForm] = [constants.text(), constants.text(), constants.text()];
     this.schema = constants.list((r) => r.text());
-    this.headers = constants.list((r) => r.text());
+    const [any, preflight, control] = [0, 1, 2].map(() => constants.list((r) => r.text()));
+    this.headers = { any, preflight, control };
     this.#pointers = new Pointers(this.#planes, constants.bytes());
     // Kept as bytes: a response can be sent only once.
     this.#internal = responseParts(constants);
@@ -54,7 +56,7 @@ class Engine {
     return this.#planes.meet(stored);
   }
 
-  /** Catches up when it is due; waits only when nothing is known yet. */
+  /** Catches up when it is due; a promise only when nothing is known yet. */
   fresh(env, context) {
     return this.#pointers.fresh(env, context);
   }
@@ -69,31 +71,31 @@ class Engine {
    * the rate of its source holds.
    */
   admit(head, declared) {
-    const out = this.#planes.visitors(ADMIT, new FrameWriter(head.length + 8).long(declared).raw(head).done());
+    const out = this.#planes.visitors(ADMIT, encodeHead(sharedFrame().long(declared), head).done());
     return out.byte() === 0 ? { response: readResponse(out) } : { max: out.number(), metered: out.byte() === 1 };
   }
 
   /** The next step for a request. */
-  front(frame) {
+  front(head, body) {
     const { visitors, control } = this.#planes;
-    return this.#front(visitors, frame) ?? this.#front(control, frame);
+    return this.#front(visitors, head, body) ?? this.#front(control, withHeaders(head, this.headers.control), body);
   }
 
   /** The same in one plane; undefined hands the request over to the control plane. */
-  #front(plane, frame) {
-    const out = plane(FRONT, frame);
+  #front(plane, head, body) {
+    const out = plane(FRONT, encodeHead(sharedFrame(), head).bytes(body).done());
     switch (out.byte()) {
       case 0:
         return { kind: "respond", response: readResponse(out) };
       case 1:
         return { kind: "write", shard: out.number(), message: out.bytes() };
       case 2:
-        return this.#drawn(METER, plane, frame) ?? {
+        return this.#drawn(METER, plane, head) ?? {
           kind: "look",
           shard: out.number(),
           message: out.bytes(),
           cacheKey: out.text(),
-          answer: (...candidate) => this.#answer(plane, frame, ...candidate),
+          answer: (...candidate) => this.#answer(plane, head, body, ...candidate),
         };
       case 3:
         return { kind: "publish", hash: out.text(), body: out.bytes(), message: out.bytes(), restore: out.bytes() };
@@ -102,17 +104,17 @@ class Engine {
       case 5:
         return undefined;
       case 6:
-        return this.#drawn(CHARGE, plane, frame) ?? { kind: "respond", response: readResponse(out) };
+        return this.#drawn(CHARGE, plane, head) ?? { kind: "respond", response: readResponse(out) };
       default:
         throw new Error("the engine did not answer");
     }
   }
 
   /** What sources use is counted in the plane for visitors alone; the answer when too little is left. */
-  #drawn(operation, plane, frame) {
+  #drawn(operation, plane, head) {
     const { visitors } = this.#planes;
     if (plane === visitors) return undefined;
-    const out = visitors(operation, frame);
+    const out = visitors(operation, encodeHead(sharedFrame(), head).done());
     return out.byte() === 1 ? { kind: "respond", response: readResponse(out) } : undefined;
   }
 
@@ -120,9 +122,10 @@ class Engine {
    * The answer from a snapshot of this tier, or undefined when it is not good enough, as copies that were taken until
    * `forgottenMs` are not. `waited` unless nothing was awaited since the front.
    */
-  #answer(plane, frame, tier, snapshot, forgottenMs, waited) {
-    const input = new FrameWriter(frame.length + snapshot.length + 32);
-    input.byte(tier).bytes(snapshot).long(forgottenMs).byte(waited ? 1 : 0).raw(frame);
+  #answer(plane, head, body, tier, snapshot, forgottenMs, waited) {
+    const input = sharedFrame().byte(tier).bytes(snapshot).long(forgottenMs).byte(waited ? 1 : 0);
+    // Without a wait the front's lookup is still there.
+    if (waited) encodeHead(input, head).bytes(body);
     const out = plane(ANSWER, input.done());
     return out.byte() === 1 ? readResponse(out) : undefined;
   }
@@ -133,13 +136,12 @@ class Engine {
    */
   open(message, again) {
     const { visitors, control } = this.#planes;
-    const frame = new FrameWriter(message.length + 1).byte(again ? 1 : 0).raw(message).done();
-    return this.#open(visitors, frame) ?? this.#open(control, frame);
+    return this.#open(visitors, message, again) ?? this.#open(control, message, again);
   }
 
   /** The same in one plane; undefined hands the message over to the control plane. */
-  #open(plane, frame) {
-    const out = plane(OPEN, frame);
+  #open(plane, message, again) {
+    const out = plane(OPEN, sharedFrame().byte(again ? 1 : 0).raw(message).done());
     switch (out.byte()) {
       case 0:
         return { response: readResponse(out) };
@@ -168,7 +170,7 @@ class Engine {
   /** The message for a turn of upkeep. `entombs`: its answer names the copies that have to be replaced once more. */
   upkeep(nowMs, entombs) {
     const entropy = crypto.getRandomValues(new Uint8Array(32));
-    const input = new FrameWriter(48).long(nowMs).raw(entropy).byte(entombs ? 1 : 0).done();
+    const input = sharedFrame().long(nowMs).raw(entropy).byte(entombs ? 1 : 0).done();
     return this.#planes.visitors(UPKEEP, input).bytes().slice();
   }
 
@@ -181,8 +183,8 @@ class Engine {
   }
 
   /** The answer to a failed request, in the format of its route. */
-  failed(frame, why) {
-    return readResponse(this.#planes.visitors(FAILED, new FrameWriter(frame.length + 8).byte(why).raw(frame).done()));
+  failed(head, why) {
+    return readResponse(this.#planes.visitors(FAILED, encodeHead(sharedFrame().byte(why), head).done()));
   }
 
   /** The same for a message, which has no route. */
@@ -193,7 +195,10 @@ class Engine {
 
 function responseParts(frame) {
   const status = frame.number();
-  const headers = frame.list((r) => [r.text(), r.text()]);
+  // A line for each name and each value: one text is decoded in one step.
+  const lines = frame.text().split("\n");
+  const headers = {};
+  for (let index = 0; index + 1 < lines.length; index += 2) headers[lines[index]] = lines[index + 1];
   return { status, headers, body: frame.bytes() };
 }
 

@@ -3,6 +3,24 @@
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
+/** Numbers of 64 bits are written in halves: a BigInt for each would cost more than the rest. */
+const TWO_TO_32 = 4_294_967_296;
+
+/** A larger buffer is given back after its frame. */
+const KEPT_BYTES = 256 * 1024;
+
+let shared;
+
+/**
+ * A frame in a buffer that all such frames share: it must be passed on before the next one begins, without waiting. A new buffer
+ * for each would cost more than what is written.
+ */
+export function sharedFrame() {
+  if (!shared || shared.capacity > KEPT_BYTES) shared = new FrameWriter(16 * 1024);
+  shared.length = 0;
+  return shared;
+}
+
 export class FrameWriter {
   #bytes;
   #view;
@@ -11,6 +29,10 @@ export class FrameWriter {
   constructor(capacity = 1024) {
     this.#bytes = new Uint8Array(capacity);
     this.#view = new DataView(this.#bytes.buffer);
+  }
+
+  get capacity() {
+    return this.#bytes.length;
   }
 
   byte(value) {
@@ -26,15 +48,12 @@ export class FrameWriter {
     return this;
   }
 
-  /** Overwrites a number at this position. */
-  setNumber(at, value) {
-    this.#view.setUint32(at, value, true);
-  }
-
   /** A whole number that JavaScript holds exactly. */
   long(value) {
     this.#reserve(8);
-    this.#view.setBigInt64(this.length, BigInt(value), true);
+    const high = Math.floor(value / TWO_TO_32);
+    this.#view.setUint32(this.length, value - high * TWO_TO_32, true);
+    this.#view.setInt32(this.length + 4, high, true);
     this.length += 8;
     return this;
   }
@@ -95,9 +114,9 @@ export class FrameReader {
   }
 
   long() {
-    const value = this.#view.getBigInt64(this.#at, true);
+    const value = this.#view.getInt32(this.#at + 4, true) * TWO_TO_32 + this.#view.getUint32(this.#at, true);
     this.#at += 8;
-    return Number(value);
+    return value;
   }
 
   /** A part of the frame, not a copy. */

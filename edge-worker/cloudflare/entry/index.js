@@ -5,7 +5,7 @@
 import { BODY, INTERNAL, RATE, STORAGE, engine } from "./engine.js";
 import { control, writer } from "./objects.js";
 import { patiently } from "./patience.js";
-import { appendBody, bodyOf, discardBody, encodeHead, sourceOf } from "./request.js";
+import { bodyOf, discardBody, headOf, readBody, sourceOf } from "./request.js";
 import { lookUp, withoutCopies } from "./snapshots.js";
 
 export { UsherStore } from "./store.js";
@@ -13,41 +13,41 @@ export { UsherStore } from "./store.js";
 export default {
   async fetch(request, env, context) {
     const service = engine(env);
-    let frame;
+    let head;
     try {
-      await service.fresh(env, context);
-      const encoded = encodeHead(request, service.headers);
-      frame = encoded.done();
-      const body = bodyOf(request);
-      let max = body.declared;
-      if (!body.small || env.USHER_RATE) {
-        const admitted = service.admit(frame, body.declared);
-        const refused = admitted.response ?? (admitted.metered && (await overRate(env, request)) && service.failed(frame, RATE));
+      const waiting = service.fresh(env, context);
+      if (waiting) await waiting;
+      head = headOf(request, service.headers);
+      const declared = bodyOf(request);
+      let max = declared.declared;
+      if (!declared.small || env.USHER_RATE) {
+        const admitted = service.admit(head, declared.declared);
+        const refused = admitted.response ?? (admitted.metered && (await overRate(env, request)) && service.failed(head, RATE));
         if (refused) {
           await discardBody(request);
           return refused;
         }
-        if (!body.small) max = admitted.max;
+        if (!declared.small) max = admitted.max;
       }
-      if (!(await appendBody(encoded, request, body, max))) return service.failed(frame, BODY);
-      frame = encoded.done();
-      const step = service.front(frame);
+      const body = await readBody(request, declared, max);
+      if (!body) return service.failed(head, BODY);
+      const step = service.front(head, body);
       switch (step.kind) {
         case "respond":
           return step.response;
         case "write":
           return await withoutCopies(env, context, await deliver(service, writer(env, step.shard), step.message));
         case "look":
-          return await lookUp(service, env, context, frame, step);
+          return await lookUp(service, env, context, head, step);
         case "publish":
-          return await publish(service, env, frame, step);
+          return await publish(service, env, head, step);
         case "control":
           return await instruct(service, env, step.message);
       }
     } catch (error) {
       // A trap has already replaced the instance; in any case the visitor gets an answer.
       console.error(JSON.stringify({ event: "failure", detail: String(error?.message ?? error) }));
-      return inNeed(service, frame);
+      return inNeed(service, head);
     }
   },
 };
@@ -66,9 +66,9 @@ async function overRate(env, request) {
 }
 
 /** An answer in the format of the route, or a constant one if there is no instance. */
-function inNeed(service, frame) {
+function inNeed(service, head) {
   try {
-    if (frame) return service.failed(frame, INTERNAL);
+    if (head) return service.failed(head, INTERNAL);
   } catch (error) {
     console.error(JSON.stringify({ event: "failure", detail: String(error?.message ?? error) }));
   }
@@ -86,7 +86,7 @@ async function deliver(service, object, message) {
 }
 
 /** Stores the body first and reads it back, then the pointer, so that no pointer refers to a missing body. */
-async function publish(service, env, frame, { hash, body, message, restore }) {
+async function publish(service, env, head, { hash, body, message, restore }) {
   const name = `bundle/${hash}`;
   try {
     await env.USHER_KV.put(name, body);
@@ -94,7 +94,7 @@ async function publish(service, env, frame, { hash, body, message, restore }) {
     if (stored?.byteLength !== body.length) throw new Error("the bundle did not read back");
   } catch (error) {
     console.error(JSON.stringify({ event: "storage_unavailable", detail: String(error?.message ?? error) }));
-    return service.failed(frame, STORAGE);
+    return service.failed(head, STORAGE);
   }
   // A control object that lost the audience continues from the shards' number.
   if (restore.length > 0) await deliver(service, control(env), restore);

@@ -22,15 +22,16 @@ export class Pointers {
     this.#message = message;
   }
 
-  /** Catches up when it is due; waits only when nothing is known yet. */
-  async fresh(env, context) {
-    const now = Date.now();
+  /** Catches up when it is due; a promise to wait for only when nothing is known yet. */
+  fresh(env, context) {
     // While nothing is known, every request asks by itself: one that waited for another's promise would wait forever if
     // the platform canceled that other one.
     if (!this.#known) return this.refresh(env);
-    if (now - this.#checked < POINTERS_MS) return;
+    const now = Date.now();
+    if (now - this.#checked < POINTERS_MS) return undefined;
     this.#checked = now;
     context.waitUntil(this.refresh(env));
+    return undefined;
   }
 
   /** Installs the bundles that the control object points to. On any failure the last good bundle keeps running. */

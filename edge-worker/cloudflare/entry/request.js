@@ -1,5 +1,4 @@
-// Encodes a request as the frames that Rust reads: its head, `now · entropy · method · target · headers`, and then its
-// body.
+// Reads a request and encodes it as the frames that Rust reads: its head, `now · entropy · text`, and then its body.
 
 import { FrameWriter } from "./frame.js";
 
@@ -13,24 +12,57 @@ const SMALL_BYTES_MAX = 64 * 1024;
 const DISCARDED_BYTES_MAX = 20 * 1024 * 1024;
 const DISCARD_MS = 2_000;
 
-/** The head of a request; its body can be appended. */
-export function encodeHead(request, names) {
-  const frame = new FrameWriter(2048);
-  frame.long(Date.now()).raw(crypto.getRandomValues(new Uint8Array(32)));
-  frame.text(request.method).text(targetOf(request.url));
-  const headers = [];
-  for (const name of names) {
-    const value = request.headers.get(name);
-    if (value !== null) headers.push([name, value]);
-  }
+const NOTHING = new Uint8Array();
+
+/**
+ * The head of a request, before it is encoded: `text` is a line each for method and target, and then for the name and the value
+ * of each header. None of them can hold a line's end. One text is encoded in one step.
+ */
+export function headOf(request, names) {
+  let text = `${request.method}\n${targetOf(request.url)}`;
+  text += linesOf(request, names.any);
+  if (request.method === "OPTIONS") text += linesOf(request, names.preflight);
   // The platform's facts, under names that are never read from a caller.
-  if (request.cf?.country) headers.push(["usher-edge-country", request.cf.country]);
-  if (request.cf?.city) headers.push(["usher-edge-city", request.cf.city]);
+  const { cf } = request;
+  if (cf?.country) text += `\nusher-edge-country\n${cf.country}`;
+  if (cf?.city) text += `\nusher-edge-city\n${cf.city}`;
   const source = sourceOf(request);
-  if (source) headers.push(["usher-edge-source", source]);
-  frame.number(headers.length);
-  for (const [name, value] of headers) frame.text(name).text(value);
-  return frame;
+  if (source) text += `\nusher-edge-source\n${source}`;
+  return { request, now: Date.now(), entropy: entropy(), text };
+}
+
+/** Appends the frame of a head. */
+export function encodeHead(frame, { now, entropy, text }) {
+  return frame.long(now).raw(entropy).text(text);
+}
+
+/** The head with more of its headers. */
+export function withHeaders(head, names) {
+  return { ...head, text: head.text + linesOf(head.request, names) };
+}
+
+/** Each question costs, so that only those are asked for that are read. */
+function linesOf({ headers }, names) {
+  let lines = "";
+  for (const name of names) {
+    const value = headers.get(name);
+    if (value !== null) lines += `\n${name}\n${value}`;
+  }
+  return lines;
+}
+
+const ENTROPY_BYTES = 32;
+
+/** Randomness for many requests, taken at once. */
+const pool = new Uint8Array(128 * ENTROPY_BYTES);
+let used = pool.length;
+
+function entropy() {
+  if (used === pool.length) {
+    crypto.getRandomValues(pool);
+    used = 0;
+  }
+  return pool.slice(used, (used += ENTROPY_BYTES));
 }
 
 /** The unit that rates count: an IPv4 address, or the /64 of an IPv6 address, which belongs to one customer. */
@@ -65,18 +97,17 @@ export function bodyOf(request) {
 }
 
 /**
- * Appends the body to its head, and at most one byte more than the bound. False when it cannot be read, because the caller
- * disconnected or it is not one gzip member; an empty body is read.
+ * The body, and at most one byte more than the bound; undefined when it cannot be read, because the caller disconnected or it is
+ * not one gzip member.
  */
-export async function appendBody(frame, request, { packed, declared }, max) {
+export async function readBody(request, { packed, declared }, max) {
   try {
     // A route without a body ignores one.
-    if (max === 0) frame.bytes(new Uint8Array());
-    else if (declared >= 0 && !packed) frame.bytes(new Uint8Array(await request.arrayBuffer()));
-    else await appendStream(frame, packed ? request.body.pipeThrough(new DecompressionStream("gzip")) : request.body, packed, max);
-    return true;
+    if (max === 0 || (declared === 0 && !packed)) return NOTHING;
+    if (declared >= 0 && !packed) return new Uint8Array(await request.arrayBuffer());
+    return await readStream(packed ? request.body.pipeThrough(new DecompressionStream("gzip")) : request.body, packed, max);
   } catch {
-    return false;
+    return undefined;
   }
 }
 
@@ -99,18 +130,15 @@ export async function discardBody(request) {
   }
 }
 
-async function appendStream(frame, stream, packed, max) {
-  const begin = frame.length;
-  frame.number(0);
-  let length = 0;
+async function readStream(stream, packed, max) {
+  const bytes = new FrameWriter(SMALL_BYTES_MAX);
   let discarded = 0;
   for await (const part of stream) {
-    const kept = part.subarray(0, max + 1 - length);
-    frame.raw(kept);
-    length += kept.length;
+    const kept = part.subarray(0, max + 1 - bytes.length);
+    bytes.raw(kept);
     // One byte too many is enough to refuse; the rest is read only so far that the caller sees the answer.
     discarded += part.length - kept.length;
-    if (length > max && (packed || discarded > DISCARDED_BYTES_MAX)) break;
+    if (bytes.length > max && (packed || discarded > DISCARDED_BYTES_MAX)) break;
   }
-  frame.setNumber(begin, length);
+  return bytes.done();
 }

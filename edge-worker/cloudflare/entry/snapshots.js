@@ -26,7 +26,7 @@ let forgottenMs = 0;
 /** Counts the answers that made copies invalid. A lookup that read before such an answer keeps nothing of what it read. */
 let invalidations = 0;
 
-export async function lookUp(service, env, context, frame, step) {
+export async function lookUp(service, env, context, head, step) {
   const { shard, message, cacheKey } = step;
   const before = invalidations;
   const near = cacheKey && memory.get(cacheKey);
@@ -59,7 +59,7 @@ export async function lookUp(service, env, context, frame, step) {
   // profile. This isolate's memory is not used: only KV forgets a snapshot when its key moves to another visitor.
   const old = kept && answer(STALE, kept);
   if (old) return old;
-  return answer(NOTHING, new Uint8Array()) ?? service.failed(frame, STORAGE);
+  return answer(NOTHING, new Uint8Array()) ?? service.failed(head, STORAGE);
 }
 
 /** Sends a writer's answer to the caller, after the copies that it invalidates are deleted, or replaced by tombstones. */

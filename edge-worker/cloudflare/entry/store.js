@@ -3,7 +3,7 @@
 // One class serves the writers of profiles and the control object; they differ in the messages they get.
 
 import { engine, respond } from "./engine.js";
-import { FrameWriter } from "./frame.js";
+import { sharedFrame } from "./frame.js";
 import { control } from "./objects.js";
 import { entomb } from "./snapshots.js";
 
@@ -111,7 +111,7 @@ export class UsherStore {
     if (opened.response) return opened;
     let folded;
     try {
-      const rows = new FrameWriter(4096).number(opened.statements.length);
+      const rows = sharedFrame().number(opened.statements.length);
       for (const { sql, params } of opened.statements) {
         const found = [...this.#storage.sql.exec(sql, ...params).raw()];
         rows.number(found.length);

@@ -1,7 +1,7 @@
 //! The operations that JavaScript can call, each with its input and output frames.
 
 use usher_edge::drive::{self, Opened};
-use usher_edge::host::{HEADERS, Head};
+use usher_edge::host::{CONTROL_HEADERS, HEADERS, Head, PREFLIGHT_HEADERS};
 use usher_edge::lookup::{self, Candidate, PendingLookup};
 use usher_edge::store::sql::{self, Cell, Statement};
 use usher_edge::store::{Found, Pointer};
@@ -353,26 +353,35 @@ fn meet(edge: &mut Edge, stored: i64, out: &mut FrameWriter) {
     out.byte(form.map_or(0, Form::number)).text(&edge.form_complaint().unwrap_or_default());
 }
 
-/// Constants: `statements for the form: its table, reading, writing · schema · names of headers · message that asks for
+/// Constants: `statements for the form: its table, reading, writing · schema · names of headers: of any request, of a preflight, of the
+/// control plane · message that asks for
 /// pointers · internal error`
 fn constants(edge: Option<&Edge>, out: &mut FrameWriter) -> Option<()> {
     let texts = |w: &mut FrameWriter, text: &&str| {
         w.text(text);
     };
     out.text(sql::META).text(sql::READ_FORM).text(sql::WRITE_FORM);
-    out.list(sql::SCHEMA, texts).list(HEADERS, texts).bytes(&message::pointers(edge?.form()));
+    out.list(sql::SCHEMA, texts);
+    out.list(HEADERS, texts)
+        .list(PREFLIGHT_HEADERS, texts)
+        .list(CONTROL_HEADERS, texts)
+        .bytes(&message::pointers(edge?.form()));
     response(out, &Response::refused(Refusal::INTERNAL));
     Some(())
 }
 
-/// `now · entropy · method · target · headers`
+/// `now · entropy · text`; the text has a line each for method and target, and then for the name and the value of each header
 fn with_head<'i, T>(
     input: &mut FrameReader<'i>,
     run: impl FnOnce(&Head<'_>, &mut FrameReader<'i>) -> T,
 ) -> Option<T> {
     let ambient = Ambient { now_ms: input.long()?, entropy: input.array()? };
-    let (method, target) = (input.text()?, input.text()?);
-    let headers = input.list(|r| Some((r.text()?.to_owned(), r.text()?.to_owned())))?;
+    let mut lines = input.text()?.split('\n');
+    let (method, target) = (lines.next()?, lines.next()?);
+    let mut headers = Vec::with_capacity(HEADERS.len());
+    while let Some(name) = lines.next() {
+        headers.push((name.to_owned(), lines.next()?.to_owned()));
+    }
     Some(run(&Head { method, target, headers: &headers, ambient }, input))
 }
 
@@ -384,13 +393,19 @@ fn with_request<T>(input: &mut FrameReader<'_>, run: impl FnOnce(&Request<'_>) -
     })?
 }
 
-/// `status · headers · body`
+/// `status · text · body`; the text has a line for the name and the value of each header
 fn response(out: &mut FrameWriter, response: &Response) {
     out.number(u32::from(response.status));
-    out.list(&response.headers, |w, (name, value)| {
-        w.text(name).text(value);
-    });
-    out.bytes(&response.body);
+    let mut text = String::new();
+    for (name, value) in &response.headers {
+        for line in [name, value.as_str()] {
+            if !text.is_empty() {
+                text.push('\n');
+            }
+            text.push_str(line);
+        }
+    }
+    out.text(&text).bytes(&response.body);
 }
 
 /// Each `sql · parameters`

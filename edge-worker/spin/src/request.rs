@@ -7,7 +7,7 @@ use flate2::bufread::GzDecoder;
 use spin_sdk::wasip3::http::types::{self, ErrorCode, Method, Trailers};
 use spin_sdk::wasip3::{random, wit_future};
 use spin_sdk::wit_bindgen::{FutureReader, StreamReader, StreamResult};
-use usher_edge::host::{HEADERS, Head};
+use usher_edge::host::{Head, known_headers};
 use usher_edge::{Ambient, Refusal, Request};
 
 use crate::limits::{BODY_TIME, DISCARD_TIME, DISCARDED_BYTES_MAX, PART_BYTES};
@@ -44,7 +44,7 @@ impl Incoming {
         };
         let declared = joined("content-length").and_then(|length| length.trim().parse().ok());
         let mut headers: Vec<_> =
-            HEADERS.iter().filter_map(|name| Some(((*name).to_owned(), joined(name)?))).collect();
+            known_headers().filter_map(|name| Some((name.to_owned(), joined(name)?))).collect();
         // Spin moves the host out of the headers. It adds headers that begin with `spin-`, which are not read.
         if let Some(authority) = request.get_authority().filter(|_| joined("host").is_none()) {
             headers.push(("host".to_owned(), authority));

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use js_sys::Date;
-use usher_edge::host::{HEADERS, Head, SOURCE_HEADER};
+use usher_edge::host::{Head, SOURCE_HEADER, known_headers};
 use usher_edge::{Ambient, Request};
 use worker::Result;
 
@@ -26,9 +26,9 @@ impl OwnedHead {
     pub(crate) fn of(request: &worker::Request) -> Result<OwnedHead> {
         let sent = request.inner();
         let mut headers = Vec::new();
-        for name in HEADERS {
+        for name in known_headers() {
             if let Some(value) = request.headers().get(name)? {
-                headers.push(((*name).to_owned(), value));
+                headers.push((name.to_owned(), value));
             }
         }
         // Under names that are never read from a caller.

@@ -93,7 +93,7 @@ instance  →
 request   → frame
 planes    → frame instance
 pointers  → frame instance objects patience
-engine    → frame instance planes pointers
+engine    → frame instance planes pointers request
 snapshots → engine objects patience
 store     → engine frame objects snapshots
 index     → engine objects patience request snapshots store

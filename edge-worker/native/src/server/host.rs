@@ -10,7 +10,7 @@ use hyper::header::{HOST, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
 use tokio::sync::oneshot::{self, error::RecvError};
-use usher_edge::host::{HEADERS, SOURCE_HEADER};
+use usher_edge::host::{SOURCE_HEADER, known_headers};
 use usher_edge::{Ambient, Edge, Refusal, Response, front};
 
 use super::access::{self, AccessLog};
@@ -183,13 +183,13 @@ fn refused_head(parts: &Parts) -> Option<Refusal> {
 /// The headers that the service looks at, and who calls. Of one that came twice all values stand in one, as HTTP joins
 /// them: a check that expects a single value then refuses it.
 fn headers(sent: &HeaderMap, source: Source) -> Vec<(String, String)> {
-    let joined = |name: &&str| {
+    let joined = |name: &str| {
         let values: Vec<_> =
-            sent.get_all(*name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
-        (!values.is_empty()).then(|| ((*name).to_owned(), values.join(", ")))
+            sent.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+        (!values.is_empty()).then(|| (name.to_owned(), values.join(", ")))
     };
     let source = (SOURCE_HEADER.to_owned(), source.to_string());
-    HEADERS.iter().filter_map(joined).chain([source]).collect()
+    known_headers().filter_map(joined).chain([source]).collect()
 }
 
 fn http(response: Response) -> HttpResponse {
