@@ -23,11 +23,11 @@ export const UPKEEP = 18;
 
 export class Instance {
   #exports;
+  /** Where it has what sources used. */
+  #used = { address: 0, length: 0 };
 
   constructor(module) {
     this.#exports = new WebAssembly.Instance(module, {}).exports;
-  /** Where it has what sources used. */
-  #used = { address: 0, length: 0 };
   }
 
   /** The size of its memory, which never shrinks. */
@@ -35,24 +35,24 @@ export class Instance {
     return this.#exports.memory.buffer.byteLength;
   }
 
-  /** Runs one operation. After a trap the instance is of no use any more. */
-  run(operation, input) {
-    const { memory, input: reserve, call, output } = this.#exports;
   /** Counts what sources used there from now on, beginning with what an instance counted before it trapped. */
   count(address, length, before) {
     this.#used = { address, length };
     if (before) this.#usedBytes().set(before.#usedBytes());
   }
 
-  /** A view of its memory. A trap leaves memory as it is. */
-  #usedBytes() {
-    return new Uint8Array(this.#exports.memory.buffer, this.#used.address, this.#used.length);
-  }
-
+  /** Runs one operation. After a trap the instance is of no use any more. */
+  run(operation, input) {
+    const { memory, input: reserve, call, output } = this.#exports;
     // `reserve` may grow memory, which makes earlier views stale; so may the call.
     const at = reserve(input.length);
     new Uint8Array(memory.buffer, at, input.length).set(input);
     const length = call(operation);
     return new Uint8Array(memory.buffer, output(), length).slice();
+  }
+
+  /** A view of its memory. A trap leaves memory as it is. */
+  #usedBytes() {
+    return new Uint8Array(this.#exports.memory.buffer, this.#used.address, this.#used.length);
   }
 }
