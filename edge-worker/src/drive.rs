@@ -63,8 +63,12 @@ pub fn finish(
             let snapshot = deliver(edge, store, &pending.message, log);
             let candidate =
                 if snapshot.status == 200 { Candidate::Writer(&snapshot.body) } else { Candidate::Nothing };
-            lookup::answer(edge, &pending, candidate, i64::MIN)
-                .unwrap_or_else(|| front::failed(edge, &request.head(), Refusal::STORAGE))
+            let answer = lookup::answer(edge, &pending, candidate, i64::MIN)
+                .unwrap_or_else(|| front::failed(edge, &request.head(), Refusal::STORAGE));
+            if let Some((_, message)) = &pending.later {
+                deliver(edge, store, message, log);
+            }
+            answer
         }
         // Builds without the control plane are for hosts that run the steps themselves.
         Step::ControlPlane => front::failed(edge, &request.head(), Refusal::INTERNAL),

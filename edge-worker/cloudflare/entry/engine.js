@@ -95,6 +95,7 @@ class Engine {
           shard: out.number(),
           message: out.bytes(),
           cacheKey: out.text(),
+          later: { shard: out.number(), message: out.bytes() },
           answer: (...candidate) => this.#answer(plane, head, body, ...candidate),
         };
       case 3:

@@ -38,7 +38,7 @@ export default {
         case "write":
           return await withoutCopies(env, context, await deliver(service, writer(env, step.shard), step.message));
         case "look":
-          return await lookUp(service, env, context, head, step);
+          return afterwards(service, env, context, step.later, await lookUp(service, env, context, head, step));
         case "publish":
           return await publish(service, env, head, step);
         case "control":
@@ -73,6 +73,15 @@ function inNeed(service, head) {
     console.error(JSON.stringify({ event: "failure", detail: String(error?.message ?? error) }));
   }
   return service.internal();
+}
+
+/** An answer that does not wait for a message, which is empty if there is none. */
+function afterwards(service, env, context, { shard, message }, response) {
+  if (message.length > 0) {
+    const delivered = deliver(service, writer(env, shard), message);
+    context.waitUntil(delivered.then((answer) => withoutCopies(env, context, answer)));
+  }
+  return response;
 }
 
 /** Delivers a message to the object that owns the data; its answer is the caller's. */

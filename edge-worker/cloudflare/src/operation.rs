@@ -73,7 +73,7 @@ impl Instance {
         Some(())
     }
 
-    /// `request` → `0 response | 1 shard message | 2 shard message cache-key | 3 hash body message restore | 4 message |
+    /// `request` → `0 response | 1 shard message | 2 shard message cache-key later-shard later-message | 3 hash body message restore | 4 message |
     /// 5`, which hands the request over to the control plane, or `6 response`, a refusal that the other module charges
     fn front(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let edge = self.edge.as_mut()?;
@@ -100,6 +100,9 @@ impl Instance {
                 }
                 let cache_key = pending.cache_key.as_deref().unwrap_or("");
                 out.byte(2).number(pending.shard).bytes(&pending.message).text(cache_key);
+                let (shard, message) =
+                    pending.later.as_ref().map_or((0, &[][..]), |(shard, it)| (*shard, it));
+                out.number(shard).bytes(message);
                 self.pending = Some(pending);
             }
             Step::Publish { hash, body, message, restore } => {

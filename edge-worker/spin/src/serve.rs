@@ -76,10 +76,15 @@ pub(crate) async fn answer(request: types::Request) -> Response {
             let snapshot = deliver(&pending.message, Lock::ForWrite).await;
             let candidate =
                 if snapshot.status == 200 { Candidate::Writer(&snapshot.body) } else { Candidate::Nothing };
-            edge(|edge| {
+            let answer = edge(|edge| {
                 lookup::answer(edge, &pending, candidate, i64::MIN)
                     .unwrap_or_else(|| front::failed(edge, &incoming.head(), Refusal::STORAGE))
-            })
+            });
+            // An instance may end with its answer.
+            if let Some((_, message)) = &pending.later {
+                deliver(message, Lock::FromRead).await;
+            }
+            answer
         }
     }
 }

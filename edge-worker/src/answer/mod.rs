@@ -20,6 +20,8 @@ pub(crate) struct Meta {
     pub(crate) source: &'static str,
     pub(crate) age_ms: i64,
     pub(crate) stale: bool,
+    /// True if its event is still to be stored.
+    pub(crate) uncommitted: bool,
 }
 
 /// `{"offers":{"<section>":{"attributes":{…},"batch_segments":[…]}}}`, and `meta` on native routes.
@@ -127,6 +129,9 @@ fn meta_fields(o: &mut Object<'_>, meta: &Meta) {
     o.field("version").number(signed(meta.version));
     o.field("source").text(meta.source);
     o.field("age_ms").number(meta.age_ms);
+    if meta.uncommitted {
+        o.field("committed").boolean(false);
+    }
 }
 
 /// `{"<output>":…}`

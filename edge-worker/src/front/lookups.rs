@@ -1,12 +1,17 @@
 //! Lookup routes: personalization and explanation of a visitor.
 
+use usher_engine::SentAt;
 use usher_engine::value::Value;
 
 use super::checked_head::CheckedHead;
+use super::events::to_writer;
 use crate::edge::{Edge, Running};
 use crate::error::{Refusal, Refused, Result};
 use crate::host::Step;
-use crate::lookup::{self, LookupRequest, Shape};
+use crate::lookup::{self, LookupRequest, PendingLookup, Shape};
+use crate::message::Mode;
+use crate::shard;
+use crate::wire::json::Json;
 use crate::wire::read::{self, Repairs};
 
 /// `POST /v1/personalize`
@@ -27,7 +32,51 @@ pub(super) fn personalize(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) 
         let detail = "what runs has none, or the key or token names others";
         return Err(Refused::with_detail(Refusal::PERSONALIZATION_UNKNOWN, detail));
     };
-    look_up(edge, admitted, running, (&body, repairs), vec![index], Shape::Offers)
+    let later = match body.get("answer").and_then(Value::present) {
+        None => false,
+        Some(Value::String(from)) if from == "snapshot" && body.get("event").is_some() => true,
+        Some(_) => {
+            let detail = "`answer` is `snapshot`, and needs an `event`, which is stored later";
+            return Err(Refused::with_detail(Refusal::BODY_INVALID, detail));
+        }
+    };
+    let mut pending =
+        prepare(edge, admitted, running, (&body, repairs), (vec![index], Shape::Offers, later))?;
+    if later {
+        pending.later = commit(edge, admitted, (audience, running), &body)?;
+    }
+    Ok(Step::LookUp(Box::new(pending)))
+}
+
+/// The message that stores the event of a lookup. Its caller sends the event again until it has a receipt, so it needs an id
+/// to be counted once.
+fn commit(
+    edge: &Edge,
+    admitted: &CheckedHead<'_>,
+    (audience, running): (&str, &Running),
+    body: &Value,
+) -> Result<Option<(u32, Vec<u8>)>> {
+    let event = body.get("event");
+    let part = |name: &str| event.and_then(|event| event.get(name));
+    let (Some(database), Some(table), Some(Value::Object(columns))) =
+        (part("database").and_then(Value::as_str), part("table").and_then(Value::as_str), part("columns"))
+    else {
+        return Ok(None);
+    };
+    let index = running.plan.table(database, table).ok_or(Refusal::TABLE_UNKNOWN)?;
+    let now_ms = admitted.head.ambient.now_ms;
+    if running.plan.event(index, columns.clone(), now_ms, String::new(), SentAt::Absent).minted {
+        let detail = "`event.columns` needs an id, so that the event is counted once when it is sent again";
+        return Err(Refused::with_detail(Refusal::BODY_INVALID, detail));
+    }
+    let mut json = Json::new();
+    json.object(|o| o.field("events").list(part("columns"), |json, columns| json.value(columns)));
+    let batch = (vec![(audience.to_owned(), running.number)], [database, table], Mode::Ingest);
+    let shard = shard::of_key("", None, edge.shards());
+    match to_writer(edge, admitted, &admitted.caller, shard, batch, &json.into_bytes()) {
+        Step::Write { shard, message } => Ok(Some((shard, message))),
+        _ => Ok(None),
+    }
 }
 
 /// `POST /v1/explain`
@@ -67,6 +116,17 @@ pub(super) fn look_up(
     personalizations: Vec<usize>,
     shape: Shape,
 ) -> Result<Step> {
+    let pending = prepare(edge, admitted, running, (body, repairs), (personalizations, shape, false))?;
+    Ok(Step::LookUp(Box::new(pending)))
+}
+
+fn prepare(
+    edge: &Edge,
+    admitted: &CheckedHead<'_>,
+    running: &Running,
+    (body, repairs): (&Value, Repairs),
+    (personalizations, shape, later): (Vec<usize>, Shape, bool),
+) -> Result<PendingLookup> {
     let (head, caller) = (&admitted.head, &admitted.caller);
     let request = LookupRequest {
         ambient: head.ambient,
@@ -78,10 +138,11 @@ pub(super) fn look_up(
         edge: head.edge_context(),
         origin: caller.origin,
         shape,
+        later,
         is_server: caller.is_server,
         payer: admitted.payer(),
     };
-    Ok(Step::LookUp(Box::new(lookup::prepare(edge, request)?)))
+    lookup::prepare(edge, request)
 }
 
 /// Reads a body that must be a JSON object.

@@ -20,4 +20,6 @@ pub(super) fn openapi(_: &Edge, _: &CheckedHead<'_>, _: &[u8]) -> Result<Step> {
 #[cfg(test)]
 mod described;
 #[cfg(test)]
+mod parts;
+#[cfg(test)]
 mod tests;

@@ -152,7 +152,7 @@ pub fn answer(
     };
     let stale = matches!(candidate, Candidate::Stale(_) | Candidate::Nothing);
     let (bundle, version, source) = (running.number, profile.version, candidate.source());
-    let meta = Meta { bundle, version, source, age_ms, stale };
+    let meta = Meta { bundle, version, source, age_ms, stale, uncommitted: pending.later.is_some() };
     let body = match pending.shape {
         Shape::Explanation if HAS_CONTROL_PLANE => {
             answer::explanation(&profile, known, &plan.explain(&profile, &query, now_ms), &meta, &journal)

@@ -24,6 +24,9 @@ pub struct PendingLookup {
     pub message: Vec<u8>,
     /// The snapshot's key in caches, which reveals nothing personal. None: caches are skipped.
     pub cache_key: Option<String>,
+    /// The message of an event that was answered from a snapshot, and its shard: to be delivered once there is an answer,
+    /// whatever that is; what comes of it nobody hears.
+    pub later: Option<(u32, Vec<u8>)>,
     ambient: Ambient,
     audience: String,
     /// By name, because a later bundle may answer than the one that was asked.

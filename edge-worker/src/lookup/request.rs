@@ -29,6 +29,8 @@ pub(crate) struct LookupRequest<'a> {
     /// The page that may read the answer.
     pub(crate) origin: Option<&'a str>,
     pub(crate) shape: Shape,
+    /// True if the event that it names is to be stored, after it was answered.
+    pub(crate) later: bool,
     /// True for a server key, whoever the token speaks for.
     pub(crate) is_server: bool,
     /// The rate that the caller draws on, if any.
@@ -53,7 +55,13 @@ pub(crate) fn prepare(edge: &Edge, request: LookupRequest<'_>) -> Result<Pending
     if request.text_repaired {
         refuse_cut_keys(plan, named, &inputs)?;
     }
-    let keys = keys_of(plan, audience, named, &inputs, &evidence);
+    let keys = match body.get("event").and_then(|event| event.get("columns")) {
+        // The event says whose it is.
+        Some(Value::Object(columns)) if request.later => {
+            keys_of(plan, audience, named, &[inputs.as_slice(), columns].concat(), &evidence)
+        }
+        _ => keys_of(plan, audience, named, &inputs, &evidence),
+    };
     let event = match body.get("event") {
         None => None,
         Some(event) => Some(event_of(plan, event)?),
@@ -83,6 +91,7 @@ pub(crate) fn prepare(edge: &Edge, request: LookupRequest<'_>) -> Result<Pending
             .first()
             .filter(|_| request.shape != Shape::Explanation)
             .and_then(|key| Some(edge.keyring()?.signer.snapshot_name(&key.audience, &key.name, &key.value))),
+        later: None,
         ambient,
         audience: audience.clone(),
         personalizations: names(plan, &personalizations),

@@ -143,7 +143,14 @@ impl Rehearsal {
             example.personalization.iter().filter_map(|name| plan.personalization(name)).collect();
         let query = stage.query(event.as_ref(), &named);
         let explanation = plan.explain(&profile, &query, stage.now_ms);
-        let meta = Meta { bundle: 1, version: profile.version, source: "example", age_ms: 0, stale: false };
+        let meta = Meta {
+            bundle: 1,
+            version: profile.version,
+            source: "example",
+            age_ms: 0,
+            stale: false,
+            uncommitted: false,
+        };
         Some(answer::explanation(&profile, known, &explanation, &meta, &[]).into_bytes())
     }
 }

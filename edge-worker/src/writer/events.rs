@@ -216,6 +216,7 @@ fn fold_audience<'p>(
                 source: "writer",
                 age_ms: 0,
                 stale: false,
+                uncommitted: false,
             };
             let name = |(name, value): &(String, String)| {
                 Some(edge.keyring()?.signer.snapshot_name(&events.id, name, value))

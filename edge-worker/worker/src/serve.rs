@@ -10,7 +10,7 @@ use crate::head::{OwnedHead, source};
 use crate::log;
 use crate::objects::{control, copy, drop_copy, put_copy, quiet, send, writer};
 use crate::response::{self, take};
-use crate::snapshots::{look_up, without_copies};
+use crate::snapshots::{forget_copies, look_up, without_copies};
 
 /// The service's answer to a request.
 ///
@@ -70,7 +70,19 @@ pub async fn fetch(mut request: Request, env: Env, context: Context) -> Result<R
             let refused = edge(|edge| lookup::meter(edge, &pending)).err();
             let answer = match refused {
                 Some(refused) => refused,
-                None => look_up(&env, &context, &head.head(), &pending).await,
+                None => {
+                    let answer = look_up(&env, &context, &head.head(), &pending).await;
+                    if let Some((shard, message)) = pending.later {
+                        let env = env.clone();
+                        context.wait_until(async move {
+                            let answer = deliver(send(writer(&env, shard), &message).await, &message);
+                            if let Some(answer) = quiet("storage_unavailable", answer) {
+                                forget_copies(&env, answer).await;
+                            }
+                        });
+                    }
+                    answer
+                }
             };
             response::of(answer)
         }

@@ -139,33 +139,54 @@ async fn from_writer(env: &Env, pending: &PendingLookup) -> Result<Option<(Optio
 
 /// A writer's answer for the caller; the copies that it invalidates are deleted, or replaced by tombstones.
 pub(crate) fn without_copies(env: &Env, context: &Context, response: Response) -> Result<Response> {
+    let (response, names, tombstone) = forget_near(response)?;
+    for name in names {
+        let (env, tombstone) = (env.clone(), tombstone.clone());
+        context.wait_until(async move { forget_far(&env, &name, &tombstone).await });
+    }
+    Ok(response)
+}
+
+/// The same for an answer that nobody waits for.
+pub(crate) async fn forget_copies(env: &Env, response: Response) {
+    let Some((_, names, tombstone)) = quiet("failure", forget_near(response)) else { return };
+    for name in names {
+        forget_far(env, &name, &tombstone).await;
+    }
+}
+
+/// Forgets the copies in memory that an answer invalidates; returns it, the names of the copies in KV, and what takes their
+/// place.
+fn forget_near(response: Response) -> Result<(Response, Vec<String>, Vec<u8>)> {
     let (response, forgotten) = take(response, FORGET)?;
-    let Some(forgotten) = forgotten else { return Ok(response) };
+    let Some(forgotten) = forgotten else { return Ok((response, Vec::new(), Vec::new())) };
     memory(|memory| memory.invalidations += 1);
     let (forgotten, tombstone) = match forgotten.rsplit_once(' ') {
         Some((before, tombstone)) if before.contains(' ') => (before, bytes_of(tombstone)),
         _ => (forgotten.as_str(), Vec::new()),
     };
+    let mut names = Vec::new();
     match forgotten.split_once(' ') {
         Some((time_ms, "*")) => memory(|memory| memory.forget_all(time_ms.parse().unwrap_or_default())),
-        Some((_, names)) => {
-            for name in names.split(',') {
+        Some((_, listed)) => {
+            for name in listed.split(',') {
                 memory(|memory| memory.forget(name));
-                // A copy that stays expires within a minute.
-                let (env, name, tombstone) = (env.clone(), name.to_owned(), tombstone.clone());
-                context.wait_until(async move {
-                    if tombstone.is_empty() {
-                        drop_copy(&env, &name).await;
-                    } else {
-                        let seconds = u64::try_from(STALE_SNAPSHOT_MS / 1_000).unwrap_or_default();
-                        quiet("tombstone_not_put", put_copy(&env, &name, &tombstone, Some(seconds)).await);
-                    }
-                });
+                names.push(name.to_owned());
             }
         }
         None => {}
     }
-    Ok(response)
+    Ok((response, names, tombstone))
+}
+
+/// Deletes a copy in KV, or puts a tombstone in its place. A copy that stays expires within a minute.
+async fn forget_far(env: &Env, name: &str, tombstone: &[u8]) {
+    if tombstone.is_empty() {
+        drop_copy(env, name).await;
+    } else {
+        let seconds = u64::try_from(STALE_SNAPSHOT_MS / 1_000).unwrap_or_default();
+        quiet("tombstone_not_put", put_copy(env, name, tombstone, Some(seconds)).await);
+    }
 }
 
 /// The bytes of hexadecimal digits.

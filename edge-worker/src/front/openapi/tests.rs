@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use super::described::{Answer, DESCRIBED, Described, Parameter};
+use super::described::DESCRIBED;
+use super::parts::{Answer, Described, Parameter};
 use crate::error::Refusal;
 use crate::front::auth::Callers;
 use crate::front::route::{Family, ROUTES, Route};

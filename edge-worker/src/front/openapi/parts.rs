@@ -1,0 +1,83 @@
+//! The parts of what is said of a route.
+
+use crate::error::Refusal;
+
+/// One route of the table.
+pub(super) struct Described {
+    pub(super) method: &'static str,
+    pub(super) path: &'static str,
+    /// The name of the operation.
+    pub(super) id: &'static str,
+    /// One sentence.
+    pub(super) summary: &'static str,
+    /// Behind the path in docs/http.md.
+    pub(super) with: &'static str,
+    /// The column `key` of docs/http.md.
+    pub(super) key: &'static str,
+    /// The column `body → answer` of docs/http.md.
+    pub(super) text: &'static str,
+    /// Beside those of the path.
+    pub(super) parameters: &'static [Parameter],
+    /// Media types and the schema of the body.
+    pub(super) body: Option<(&'static [&'static str], &'static str)>,
+    pub(super) answers: &'static [Answer],
+    /// Beside those that every route with such callers and such a body has.
+    pub(super) refusals: &'static [Refusal],
+}
+
+/// A parameter in the query or a header.
+pub(super) struct Parameter {
+    /// `query` or `header`
+    pub(super) place: &'static str,
+    pub(super) name: &'static str,
+    pub(super) required: bool,
+    pub(super) about: &'static str,
+}
+
+/// An answer that is no refusal.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) about: &'static str,
+    /// The name of a schema.
+    pub(super) schema: &'static str,
+    /// Headers that it may have, beside `Cache-Control`.
+    pub(super) headers: &'static [&'static str],
+}
+
+pub(super) const fn query(name: &'static str, required: bool, about: &'static str) -> Parameter {
+    Parameter { place: "query", name, required, about }
+}
+
+pub(super) const fn answer(schema: &'static str, about: &'static str) -> Answer {
+    Answer { status: 200, about, schema, headers: &[] }
+}
+
+pub(super) const SEEN: &[&str] = &["usher-seen"];
+pub(super) const JSON: &[&str] = &["application/json"];
+pub(super) const IF_MATCH: Parameter = Parameter {
+    place: "header",
+    name: "If-Match",
+    required: false,
+    about: "The bundle that runs now: a tag, a list of them, or `*` for any.",
+};
+pub(super) const TOKEN: Parameter = Parameter {
+    place: "header",
+    name: "WP13n-Token",
+    required: true,
+    about: "A private token: with one, the body is one event, without it a batch.",
+};
+
+/// What most routes have none of.
+pub(super) const NOTHING: Described = Described {
+    method: "GET",
+    path: "",
+    id: "",
+    summary: "",
+    with: "",
+    key: "admin",
+    text: "",
+    parameters: &[],
+    body: None,
+    answers: &[],
+    refusals: &[],
+};
