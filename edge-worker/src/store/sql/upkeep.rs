@@ -22,7 +22,8 @@ pub(super) fn due(before: &DueBefore) -> Vec<Statement> {
             params: vec![number(before.day.saturating_mul(DAY_MS)), number(before.day), most()],
         },
         Statement {
-            sql: "SELECT p.touched_ms / ?, p.audience, p.id FROM profile AS p
+            // A Durable Object binds numbers as floats, by which a quotient is one, too.
+            sql: "SELECT CAST(p.touched_ms / ? AS INTEGER), p.audience, p.id FROM profile AS p
                   WHERE (p.audience, p.id) >
                     (ifnull((SELECT audience FROM listing), ''), ifnull((SELECT id FROM listing), x''))
                     AND NOT EXISTS (SELECT 1 FROM meta WHERE name = 'listed')
