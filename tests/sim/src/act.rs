@@ -37,7 +37,17 @@ impl World {
                     self.send(call);
                 }
             }
-            90..=92 => {
+            90 => {
+                let key = match self.chance.below(2) {
+                    0 => ("cid".to_owned(), self.persons[person].browsers[0].clone()),
+                    _ => ("email".to_owned(), self.persons[person].email.clone()),
+                };
+                if self.meets_often(Fault::Erase) {
+                    let call = call::erase(&mut self.model, key);
+                    self.send(call);
+                }
+            }
+            91..=92 => {
                 if self.meets_often(Fault::Crash) {
                     let isolate = self.chance.below(self.isolates.len());
                     let setting = self.isolates[isolate].setting;
@@ -99,7 +109,7 @@ impl World {
         refresh(edge, &mut store, &mut |line| lines.push(line.to_owned()));
         let written = store.written;
         for write in &written {
-            let held = self.model.committed(write, &[], self.setting.only_form_1, None);
+            let held = self.model.committed(write, &[], self.setting.only_form_1, None, self.now_ms);
             self.hold(held);
         }
         let now_ms = self.clock(index);

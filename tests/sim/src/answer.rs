@@ -33,6 +33,8 @@ impl World {
         let fits = match (&call.what, response.status) {
             (_, 200 | 503) => true,
             // Before anything is known of what was lost.
+            // Nobody has the key, or form 1 is written.
+            (What::Erase { .. }, 404 | 409) => true,
             (_, 404) => self.model.has_lost_control || matches!(call.what, What::RollBack),
             (What::Publish(_) | What::RollBack, 409 | 412 | 422) => self.model.has_lost_control,
             _ => false,
@@ -82,6 +84,8 @@ impl World {
         // Without a snapshot nobody is known, and nothing is answered that could be older.
         let must =
             if source == "none" || (key.0 == "member" && caller == Caller::Browser) { &[] } else { must };
+        let is_erased = self.model.may_be_erased(key);
+        let must = if is_erased { &[] } else { must };
         let held = self.model.check_lookup(key, &seen, &ids, must);
         self.hold(held);
         if source == "memory" {
@@ -97,8 +101,20 @@ impl World {
             }
         }
         let has_clocks = self.setting.rate(Fault::Clock) > 0;
+        let is_back = |event: &&usize| {
+            let known = &self.model.events[**event];
+            known.committed_ms < known.erased_ms && known.erased_ms < self.now_ms - FRESH_MS
+        };
+        if source != "stale"
+            && !has_clocks
+            && let Some(event) = seen.keys().find(is_back)
+        {
+            let law = format!("event {event} is answered from {source} minutes after it was erased");
+            return self.fail(law);
+        }
         if ["memory", "kv", "writer"].contains(&source)
             && !has_clocks
+            && !is_erased
             && self.model.people == People::Merge
             && key.0 != "member"
         {
@@ -119,8 +135,13 @@ impl World {
             self.answers.insert(number, response.clone());
         }
         if response.status != 200 {
-            // Nothing to roll back to, or somebody else was faster.
-            if matches!(call.what, What::RollBack) && response.status == 404 {
+            // Nothing to roll back to, or nobody to erase.
+            let is_final = match &call.what {
+                What::RollBack => response.status == 404,
+                What::Erase { .. } => [404, 409].contains(&response.status),
+                _ => false,
+            };
+            if is_final {
                 self.calls[number].is_answered = true;
                 return;
             }
@@ -133,6 +154,11 @@ impl World {
             return;
         }
         self.calls[number].is_answered = true;
+        if let What::Erase { gone, .. } = &call.what {
+            for event in gone {
+                self.model.events[*event].erased_ms = call.sent_ms;
+            }
+        }
         let acked = match call.what {
             What::Offers => call.events.clone(),
             What::Events => self.acked(&call.events, &response.body),

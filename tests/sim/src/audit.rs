@@ -73,7 +73,9 @@ impl World {
         self.say(|| "audited".to_owned());
     }
 
-    fn audited(&self, found: &BTreeMap<Key, Stored>) -> Result<(), String> {
+    fn audited(&mut self, found: &BTreeMap<Key, Stored>) -> Result<(), String> {
+        let first_keys: Vec<Key> = self.model.events.iter().map(|event| event.keys[0].clone()).collect();
+        let wanted_gone: Vec<bool> = first_keys.iter().map(|key| self.model.may_be_erased(key)).collect();
         let by_profile: BTreeMap<&str, &Stored> =
             found.values().map(|stored| (stored.profile.as_str(), stored)).collect();
         let known = self.model.events.len();
@@ -93,7 +95,10 @@ impl World {
                 (true, true) => 1,
                 (true, false) => holders.len(),
             };
-            if event.is_acked && total == 0 {
+            if total > 0 && event.erased_ms < i64::MAX && event.committed_ms < event.erased_ms {
+                return Err(format!("event {number} was erased, and is there again"));
+            }
+            if event.is_acked && total == 0 && !wanted_gone[number] {
                 return Err(format!("event {number} was acknowledged, and is lost"));
             }
             if total > most {
@@ -116,7 +121,8 @@ impl World {
                     event.keys
                 ));
             }
-            if event.has_id && is_fixed && is_parked(number) && !self.model.has_lost_control {
+            let is_known = !self.model.has_lost_control && !wanted_gone[number];
+            if event.has_id && is_fixed && is_parked(number) && is_known {
                 let parked = holders.iter().any(|stored| stored.parked.contains_key(&number));
                 let expected = event.kind.is_some_and(Kind::adds_to_parked);
                 if parked != expected {

@@ -49,6 +49,13 @@ pub enum What {
         /// The events that the caller has seen.
         must: Vec<usize>,
     },
+    /// The profile of a key is to be erased.
+    Erase {
+        /// The key.
+        key: Key,
+        /// The events that are certainly in it.
+        gone: Vec<usize>,
+    },
     /// What is stored under a key, at the end.
     Explain,
     /// A definition to run.
@@ -238,6 +245,13 @@ pub fn lookup(people: People, persons: &[Person], person: usize, chance: &mut Ch
 pub fn explain(key: &Key) -> Call {
     let body = json!({"audience": AUDIENCE, "key": {"name": key.0, "value": key.1}});
     call(Caller::Server, What::Explain, "POST", "/v1/explain", body.to_string().into_bytes(), Vec::new(), 0)
+}
+
+/// The profile of a key is to be erased.
+pub fn erase(model: &mut Model, key: Key) -> Call {
+    let target = format!("/v1/audiences/{AUDIENCE}/profiles/{}/{}", key.0, key.1.replace('@', "%40"));
+    let gone = model.erase(&key);
+    call(Caller::Server, What::Erase { key, gone }, "DELETE", &target, Vec::new(), Vec::new(), 0)
 }
 
 /// A definition to run.

@@ -129,7 +129,7 @@ pub fn secret() -> &'static str {
             "keys": [
                 {"kind": "write", "sha256": hash("1/write"), "account": "1", "audience": "*", "origins": [ORIGIN]},
                 {"kind": "server", "sha256": hash("1/server"), "account": "1", "audience": "*",
-                 "scopes": ["personalize", "sensitive", "import", "explain"]},
+                 "scopes": ["personalize", "sensitive", "import", "explain", "erase"]},
                 {"kind": "admin", "sha256": hash("admin"), "audience": "*"},
                 {"kind": "token", "sha256": hash("1/page/0123456789abcdef0123456789abcdef"), "account": "1",
                  "audience": AUDIENCE, "public": true, "origins": [ORIGIN]},

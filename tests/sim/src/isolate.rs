@@ -66,18 +66,23 @@ impl Copies {
         self.snapshots.remove(name);
     }
 
-    /// Does what an answer's header says, and returns the names that KV has to delete.
-    pub fn invalidate(&mut self, forget: &str) -> Vec<String> {
+    /// Does what an answer's header says. Returns the names that KV has to delete, and what takes their place.
+    pub fn invalidate(&mut self, forget: &str) -> (Vec<String>, Option<Vec<u8>>) {
         self.invalidations += 1;
-        let (time, names) = forget.split_once(' ').unwrap_or((forget, ""));
+        let mut parts = forget.split(' ');
+        let (time, names) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
+        let tombstone = parts.next().map(|digits| {
+            let byte = |at: usize| u8::from_str_radix(digits.get(at..at + 2).unwrap_or("0"), 16).unwrap_or(0);
+            (0..digits.len()).step_by(2).map(byte).collect()
+        });
         if names == "*" {
             self.forgotten_ms = self.forgotten_ms.max(time.parse().unwrap_or(0));
             self.snapshots.clear();
-            return Vec::new();
+            return (Vec::new(), None);
         }
         let names: Vec<String> = names.split(',').map(str::to_owned).collect();
         names.iter().for_each(|name| self.forget(name));
-        names
+        (names, tombstone)
     }
 }
 

@@ -25,6 +25,10 @@ pub struct Event {
     pub deliveries: usize,
     /// The definition under which it was first committed.
     pub kind: Option<Kind>,
+    /// When a message with it was last committed, true time.
+    pub committed_ms: i64,
+    /// When its profile was certainly erased after it, true time; `i64::MAX`: never.
+    pub erased_ms: i64,
 }
 
 impl Event {
@@ -86,6 +90,8 @@ pub struct Model {
     pub sent: Groups,
     /// Keys that acknowledged events join: who is one visitor at least.
     pub acked: Groups,
+    /// Keys of which an erasure was asked.
+    erased: Vec<Key>,
     profiles: BTreeMap<[u8; 16], Known>,
     kinds: Vec<(String, Kind)>,
     /// The definition of each number.
@@ -105,6 +111,7 @@ impl Model {
             events: Vec::new(),
             sent: Groups::default(),
             acked: Groups::default(),
+            erased: Vec::new(),
             profiles: BTreeMap::new(),
             kinds,
             numbers: BTreeMap::new(),
@@ -121,9 +128,31 @@ impl Model {
     /// An event is going to be sent.
     pub fn send(&mut self, keys: Vec<Key>, has_id: bool) -> usize {
         self.sent.join(&keys);
-        let event = Event { keys, has_id, is_acked: false, acked_ms: 0, deliveries: 0, kind: None };
+        let event = Event {
+            keys,
+            has_id,
+            is_acked: false,
+            acked_ms: 0,
+            deliveries: 0,
+            kind: None,
+            committed_ms: 0,
+            erased_ms: i64::MAX,
+        };
         self.events.push(event);
         self.events.len() - 1
+    }
+
+    /// An erasure is asked. Returns the events that are certainly in the profile.
+    pub fn erase(&mut self, key: &Key) -> Vec<usize> {
+        self.erased.push(key.clone());
+        self.certain(std::slice::from_ref(key))
+    }
+
+    /// True if an event, or a key, may have been of a profile that somebody wanted to be erased.
+    pub fn may_be_erased(&mut self, key: &Key) -> bool {
+        let root = self.sent.root(key);
+        let erased = self.erased.clone();
+        erased.iter().any(|known| self.sent.root(known) == root)
     }
 
     /// Its client has a receipt.
@@ -185,6 +214,7 @@ impl Model {
         events: &[usize],
         only_form_1: bool,
         standing: Option<Kind>,
+        now_ms: i64,
     ) -> Result<(), String> {
         let mut kind = None;
         for row in &write.profiles {
@@ -225,6 +255,7 @@ impl Model {
             for event in events {
                 let first = &mut self.events[*event].kind;
                 *first = first.or(kind);
+                self.events[*event].committed_ms = now_ms;
             }
         }
         if let Some(published) = &write.bundle {

@@ -290,9 +290,10 @@ impl World {
         };
         let (location, now_ms) = (self.isolates[index].location, self.now_ms);
         if let Some(forgotten) = take(&mut response, FORGET) {
-            for name in self.isolates[index].copies.invalidate(&forgotten) {
+            let (names, tombstone) = self.isolates[index].copies.invalidate(&forgotten);
+            for name in names {
                 if !self.meets(Fault::Kv) {
-                    self.kv.put(location, &name, None, now_ms);
+                    self.kv.put(location, &name, tombstone.as_deref(), now_ms);
                 }
             }
         }

@@ -41,11 +41,13 @@ pub enum Fault {
     Sharing,
     /// The control object loses its data.
     Loss,
+    /// Profiles are erased.
+    Erase,
 }
 
 impl Fault {
     /// All of them, with the names by which a replay leaves them out.
-    pub const ALL: [(Fault, &str); 12] = [
+    pub const ALL: [(Fault, &str); 13] = [
         (Fault::Lost, "lost"),
         (Fault::Twice, "twice"),
         (Fault::Slow, "slow"),
@@ -58,6 +60,7 @@ impl Fault {
         (Fault::Form, "form"),
         (Fault::Sharing, "sharing"),
         (Fault::Loss, "loss"),
+        (Fault::Erase, "erase"),
     ];
 }
 

@@ -78,7 +78,7 @@ impl World {
         let response = serve(edge, &mut store, &request, &mut |line| lines.push(line.to_owned()));
         let (written, is_in_doubt) = (store.written, store.is_in_doubt);
         for write in &written {
-            let held = self.model.committed(write, &call.events, self.setting.only_form_1, None);
+            let held = self.model.committed(write, &call.events, self.setting.only_form_1, None, self.now_ms);
             self.hold(held);
             self.note_moves(write);
         }

@@ -482,7 +482,7 @@ impl World {
         }
         self.disks[disk].commit(basis, write)?;
         self.moved = self.note_moves(write);
-        let held = self.model.committed(write, events, self.setting.only_form_1, self.standing);
+        let held = self.model.committed(write, events, self.setting.only_form_1, self.standing, self.now_ms);
         self.hold(held);
         if self.meets(Fault::Doubt) {
             self.say(|| "storage writes, and says that it failed".to_owned());
