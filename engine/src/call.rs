@@ -103,6 +103,28 @@ impl<'a> Call<'a> {
         if name == "time" { self.time.as_ref() } else { event.column(name) }
     }
 
+    /// The value of a slot that is no attribute. Not inlined, for a short frame where it is one.
+    #[inline(never)]
+    fn operand_of_call(&self, typed: &TypedSlot) -> Operand<'_> {
+        let operand = |value| Operand::of(value, typed.types);
+        match &typed.slot {
+            Slot::Segment(name) => Operand::Boolean(self.in_segment(name)),
+            Slot::Column(name) => match self.event.and_then(|event| self.column_of(event, name)) {
+                Some(value) => Operand::of_column(value, typed.types),
+                None if typed.many => self.of_objects(name, typed.types),
+                None => Operand::Missing,
+            },
+            Slot::Input(name) => self.input(name).map_or(Operand::Missing, operand),
+            Slot::Edge(name) => self
+                .edge
+                .iter()
+                .find(|(known, _)| known == name)
+                .map_or(Operand::Missing, |(_, text)| Operand::Text(text)),
+            // Found above.
+            Slot::Attribute(_) => Operand::Missing,
+        }
+    }
+
     /// The values of an array's objects.
     #[cold]
     fn of_objects(&self, name: &str, types: TypeSet) -> Operand<'_> {
@@ -149,26 +171,15 @@ pub(crate) fn fits(value: &Value, input: &Input) -> bool {
 
 impl Values for Call<'_> {
     fn operand(&self, typed: &TypedSlot) -> Operand<'_> {
-        let operand = |value| Operand::of(value, typed.types);
-        match &typed.slot {
-            Slot::Segment(name) => Operand::Boolean(self.in_segment(name)),
-            Slot::Column(name) => match self.event.and_then(|event| self.column_of(event, name)) {
-                Some(value) => Operand::of_column(value, typed.types),
-                None if typed.many => self.of_objects(name, typed.types),
-                None => Operand::Missing,
-            },
-            Slot::Input(name) => self.input(name).map_or(Operand::Missing, operand),
-            Slot::Edge(name) => self
-                .edge
-                .iter()
-                .find(|(known, _)| known == name)
-                .map_or(Operand::Missing, |(_, text)| Operand::Text(text)),
-            Slot::Attribute(index) => match self.known(*index) {
+        // Found by a comparison, because it is the most frequent source.
+        if let Slot::Attribute(index) = &typed.slot {
+            return match self.known(*index) {
                 Some((_, Some(operand))) => *operand,
                 Some((Fact::Items(items), None)) => Operand::Items(items, typed.types.items()),
                 _ => Operand::Missing,
-            },
+            };
         }
+        self.operand_of_call(typed)
     }
 
     fn now_ms(&self) -> i64 {
