@@ -27,6 +27,7 @@ pub(crate) fn configure(env: &Env) {
         let secret = setting(env, "USHER_KEYS");
         let mut made = Edge::new(Some(&secret), setting(env, "USHER_DEMO") == "1");
         made.set_form(&setting(env, "USHER_FORM"));
+        made.set_profile_days(&setting(env, "USHER_PROFILE_DAYS"));
         if let Some(complaint) = made.complaint() {
             log::event("unconfigured", complaint);
         }

@@ -2,12 +2,11 @@
 
 use std::net::IpAddr;
 
-use js_sys::Date;
 use usher_edge::host::{Head, SOURCE_HEADER, known_headers};
 use usher_edge::{Ambient, Request};
 use worker::Result;
 
-use crate::javascript::entropy;
+use crate::javascript::ambient;
 
 /// A head, held by the host.
 pub(crate) struct OwnedHead {
@@ -38,9 +37,8 @@ impl OwnedHead {
         add("usher-edge-country", request.cf().and_then(worker::Cf::country));
         add("usher-edge-city", request.cf().and_then(worker::Cf::city));
         add(SOURCE_HEADER, source(request));
-        #[expect(clippy::cast_possible_truncation, reason = "a date in milliseconds is a whole number")]
-        let ambient = Ambient { now_ms: Date::now() as i64, entropy: entropy()? };
-        Ok(OwnedHead { method: sent.method(), target: target(&sent.url()).to_owned(), headers, ambient })
+        let target = target(&sent.url()).to_owned();
+        Ok(OwnedHead { method: sent.method(), target, headers, ambient: ambient()? })
     }
 
     /// The same as the service reads it.

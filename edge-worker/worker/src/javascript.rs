@@ -1,6 +1,7 @@
 //! Calls to JavaScript that the `worker` crate does not wrap.
 
-use js_sys::{Array, Function, Promise, Reflect};
+use js_sys::{Array, Date, Function, Promise, Reflect};
+use usher_edge::Ambient;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
@@ -10,15 +11,17 @@ extern "C" {
     fn get_random_values(bytes: &mut [u8]) -> Result<JsValue, JsValue>;
 }
 
-/// 32 random bytes.
+/// The time, and fresh randomness.
 ///
 /// # Errors
 ///
 /// If the platform gives none.
-pub(crate) fn entropy() -> Result<[u8; 32], JsValue> {
-    let mut bytes = [0; 32];
-    get_random_values(&mut bytes)?;
-    Ok(bytes)
+pub(crate) fn ambient() -> Result<Ambient, JsValue> {
+    let mut entropy = [0; 32];
+    get_random_values(&mut entropy)?;
+    #[expect(clippy::cast_possible_truncation, reason = "a date in milliseconds is a whole number")]
+    let now_ms = Date::now() as i64;
+    Ok(Ambient { now_ms, entropy })
 }
 
 /// Calls a method by its name.

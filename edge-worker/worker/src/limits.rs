@@ -17,3 +17,9 @@ pub(crate) const POINTERS_MS: f64 = 15_000.0;
 pub(crate) const SNAPSHOTS_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The memory of a snapshot besides its bytes.
 pub(crate) const SNAPSHOT_ENTRY_BYTES: usize = 320;
+/// The time to the first turn of upkeep of a new object.
+pub(crate) const FIRST_UPKEEP: Duration = Duration::from_secs(60 * 60);
+/// The time to the next turn after one that failed.
+pub(crate) const UPKEEP_AGAIN: Duration = Duration::from_secs(10 * 60);
+/// An alarm that is this late is stuck, in milliseconds.
+pub(crate) const STUCK_MS: f64 = 60_000.0;

@@ -184,9 +184,26 @@ async fn forget_far(env: &Env, name: &str, tombstone: &[u8]) {
     if tombstone.is_empty() {
         drop_copy(env, name).await;
     } else {
-        let seconds = u64::try_from(STALE_SNAPSHOT_MS / 1_000).unwrap_or_default();
-        quiet("tombstone_not_put", put_copy(env, name, tombstone, Some(seconds)).await);
+        quiet("tombstone_not_put", put_tombstone(env, name, tombstone).await);
     }
+}
+
+/// Replaces the copies that an answer names by its tombstone. False when it names none, or a copy may be left.
+pub(crate) async fn entomb(env: &Env, answer: &usher_edge::Response) -> bool {
+    let forget = answer.headers.iter().find(|(name, _)| *name == FORGET);
+    let parts: Vec<&str> = forget.map(|(_, value)| value.split(' ').collect()).unwrap_or_default();
+    let [_, names, tombstone] = parts.as_slice() else { return false };
+    let tombstone = bytes_of(tombstone);
+    let mut is_done = true;
+    for name in names.split(',') {
+        is_done &= quiet("tombstone_not_put", put_tombstone(env, name, &tombstone).await).is_some();
+    }
+    is_done
+}
+
+async fn put_tombstone(env: &Env, name: &str, tombstone: &[u8]) -> Result<()> {
+    let seconds = u64::try_from(STALE_SNAPSHOT_MS / 1_000).unwrap_or_default();
+    put_copy(env, name, tombstone, Some(seconds)).await
 }
 
 /// The bytes of hexadecimal digits.

@@ -5,25 +5,30 @@
 #![expect(missing_docs, reason = "the attribute generates exports without documentation")]
 
 use std::cell::Cell as Shared;
+use std::time::Duration;
 
-use js_sys::Uint8Array;
+use js_sys::{Date, Uint8Array};
 use usher_edge::drive::{self, Opened};
 use usher_edge::store::sql::{self, Cell, Rows, Statement};
 use usher_edge::store::{Found, StoreFailure};
-use usher_edge::{Folded, Form, Refusal};
+use usher_edge::{Folded, Form, NEXT, Refusal, message};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::closure::Closure;
 use worker::{
-    DurableObject, Env, Request, Response, Result, SqlStorage, SqlStorageValue, State, durable_object,
+    DurableObject, Env, Request, Response, ResponseBuilder, Result, SqlStorage, SqlStorageValue, State,
+    Storage, durable_object,
 };
 
 use crate::bundles::{raise, refresh};
 use crate::edge::{configure, edge};
-use crate::javascript::{call, shown};
+use crate::javascript::{ambient, call, shown};
+use crate::limits::{FIRST_UPKEEP, STUCK_MS, UPKEEP_AGAIN};
+use crate::objects::quiet;
+use crate::snapshots::entomb;
 use crate::{log, response};
 
 /// The Durable Object of the service; export it from your Worker.
-#[durable_object(fetch)]
+#[durable_object(alarm)]
 #[derive(Debug)]
 pub struct UsherStore {
     state: State,
@@ -39,6 +44,8 @@ impl DurableObject for UsherStore {
         if let Err(failure) = object.meet() {
             log::event("storage_failed", &failure.0);
         }
+        let storage = object.state.storage();
+        object.state.wait_until(async move { alarm_within(&storage, FIRST_UPKEEP).await });
         object
     }
 
@@ -46,7 +53,12 @@ impl DurableObject for UsherStore {
         let message = request.bytes().await?;
         for attempt in 0..3 {
             match self.deliver(&message, attempt > 0) {
-                Delivered::Answered(answer) => return response::of(answer),
+                Delivered::Answered(mut answer) => {
+                    if let Some(next) = take_next(&mut answer) {
+                        alarm_within(&self.state.storage(), next).await;
+                    }
+                    return response::of(answer);
+                }
                 Delivered::Behind { audience, number } => {
                     // The control object has no newer bundle either: it was lost, or restored to an earlier time.
                     if attempt == 1 {
@@ -57,6 +69,12 @@ impl DurableObject for UsherStore {
             }
         }
         response::of(edge(|edge| drive::unavailable(edge, &message)))
+    }
+
+    /// A turn of upkeep. The platform gives up on an alarm that fails, so this does not.
+    async fn alarm(&self) -> Result<Response> {
+        quiet("upkeep_failed", self.upkeep().await);
+        Ok(ResponseBuilder::new().empty())
     }
 }
 
@@ -71,6 +89,30 @@ enum Delivered {
 }
 
 impl UsherStore {
+    /// Deletes what is over its time. The next alarm is set before the work.
+    async fn upkeep(&self) -> Result<()> {
+        let storage = self.state.storage();
+        storage.set_alarm(UPKEEP_AGAIN).await?;
+        let ambient = ambient()?;
+        let turn = |entombs| {
+            let message = edge(|edge| message::upkeep(ambient, entombs, edge.form()));
+            match self.deliver(&message, false) {
+                Delivered::Answered(answer) => Some(answer),
+                Delivered::Behind { .. } => None,
+            }
+        };
+        let Some(mut answer) = turn(true) else { return Ok(()) };
+        // Noted only where all were replaced; otherwise the next turn does it again.
+        if entomb(&self.env, &answer).await {
+            let Some(noted) = turn(false) else { return Ok(()) };
+            answer = noted;
+        }
+        if let Some(next) = take_next(&mut answer).filter(|next| !next.is_zero()) {
+            storage.set_alarm(next).await?;
+        }
+        Ok(())
+    }
+
     /// Creates the tables, unless a newer build wrote them, and stores the form before anything is written in it.
     fn meet(&self) -> std::result::Result<(), StoreFailure> {
         self.run(&bare(sql::META))?;
@@ -154,6 +196,26 @@ impl UsherStore {
             .map(drop)
             .map_err(|thrown| StoreFailure(shown(&thrown)))
     }
+}
+
+/// The time to the next turn of upkeep, which only the host reads.
+fn take_next(answer: &mut usher_edge::Response) -> Option<Duration> {
+    let at = answer.headers.iter().position(|(name, _)| *name == NEXT)?;
+    answer.headers.swap_remove(at).1.parse().ok().map(Duration::from_millis)
+}
+
+/// Sets the alarm, unless it comes before that.
+async fn alarm_within(storage: &Storage, time: Duration) {
+    let set = async {
+        let now = Date::now();
+        #[expect(clippy::cast_precision_loss, reason = "JavaScript has it as a number, too")]
+        let is_soon = storage.get_alarm().await?.is_some_and(|at| {
+            let at = at as f64;
+            at >= now - STUCK_MS && at <= now + time.as_secs_f64() * 1_000.0
+        });
+        if is_soon { Ok(()) } else { storage.set_alarm(time).await }
+    };
+    quiet("alarm_failed", set.await);
 }
 
 fn failed(message: &[u8], failure: &StoreFailure) -> Delivered {

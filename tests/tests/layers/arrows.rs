@@ -129,7 +129,7 @@ head       → javascript
 objects    → patience
 bundles    → edge installing objects
 snapshots  → edge objects response
-store      → bundles edge javascript response
+store      → bundles edge javascript objects response snapshots
 serve      → body bundles edge head objects response snapshots
 ";
 
