@@ -319,7 +319,7 @@ pub fn fold(edge: &mut Edge, opened: &Opened, found: Found) -> Folded {
             writer::charge(&mut edge.meter, work, &folded);
             if let Folded::Done(outcome) = &folded {
                 if outcome.log.iter().any(|line| line.is(DAMAGED_PROFILE)) {
-                    edge.note_storage_fault();
+                    edge.note_damage();
                 }
                 if let Some(now_ms) = outcome.write.probed_ms {
                     edge.note_probe(now_ms);

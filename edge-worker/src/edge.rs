@@ -9,6 +9,7 @@ use crate::form::{Form, Written};
 use crate::keys::Keyring;
 use crate::limits::{PROBE_MS, PROFILE_DAYS, PROFILE_DAYS_MAX, STORAGE_DEGRADED_MS};
 use crate::message::{self, NO_BUNDLE};
+use crate::metrics::{COUNTS, Count, Metrics};
 use crate::rates::{Meter, MeterMemory, Rates};
 use crate::store::Pointer;
 
@@ -27,6 +28,8 @@ pub struct Edge {
     storage: StorageHealth,
     /// The use of rates by callers with public keys.
     pub(crate) meter: Meter,
+    /// Of hosts that keep them.
+    pub(crate) metrics: Option<Box<Metrics>>,
 }
 
 /// The faults of storage that this process met.
@@ -98,6 +101,7 @@ impl Edge {
             shards: 1,
             storage: StorageHealth::default(),
             meter: Meter::default(),
+            metrics: None,
         }
     }
 
@@ -119,6 +123,14 @@ impl Edge {
     /// The seed must be unpredictable, and the same for all of them.
     pub fn start_rates(&mut self, seed: [u8; 32]) -> MeterMemory {
         self.meter.start(seed)
+    }
+
+    /// Keeps counts for `GET /metrics` from now on: for hosts whose one process serves all requests, and hands each answer to
+    /// [`front::count`](crate::front::count).
+    pub fn keep_metrics(&mut self) {
+        if COUNTS {
+            self.metrics.get_or_insert_default();
+        }
     }
 
     /// The fault of the keys, for the operator's log.
@@ -223,8 +235,16 @@ impl Edge {
             || self.audiences.iter().any(|known| known.fault.is_some())
     }
 
-    /// Records that storage did not answer, or holds what cannot be read.
+    /// Records that storage did not answer.
     pub fn note_storage_fault(&mut self) {
+        self.note_damage();
+        if let Some(metrics) = &mut self.metrics {
+            metrics.add(Count::StoreError, 1);
+        }
+    }
+
+    /// Records that storage holds what cannot be read.
+    pub(crate) fn note_damage(&mut self) {
         self.storage.failed = true;
     }
 

@@ -25,6 +25,11 @@ impl Line {
         Line { event, detail: detail.into() }
     }
 
+    /// What happened.
+    pub(crate) fn event(&self) -> &'static str {
+        self.event
+    }
+
     /// True when this is what happened.
     pub(crate) fn is(&self, event: &str) -> bool {
         self.event == event

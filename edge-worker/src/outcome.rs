@@ -2,6 +2,7 @@
 
 use crate::limits::FORGOTTEN_NAMES_MAX;
 use crate::log::{Line, bounded};
+use crate::metrics::{COUNTS, Count};
 use crate::store::{Pointer, Write};
 use crate::wire::Response;
 use crate::wire::frame::FrameWriter;
@@ -67,6 +68,10 @@ pub struct Outcome {
 
 impl Outcome {
     pub(crate) fn done(mut self) -> Folded {
+        if COUNTS {
+            let counted = self.log.iter().filter_map(|line| Count::of_line(line.event()));
+            counted.for_each(|count| self.response.counts.add(count));
+        }
         self.log = bounded(self.log);
         Folded::Done(Box::new(self))
     }

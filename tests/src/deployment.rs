@@ -54,7 +54,7 @@ impl Keys {
             "keys": [
                 {"kind": "write", "sha256": hash("write_key"), "account": "1", "audience": "*", "origins": origins},
                 {"kind": "server", "sha256": hash("server_key"), "account": "1", "audience": "*",
-                 "scopes": ["personalize", "sensitive", "import", "explain", "read", "erase"]},
+                 "scopes": ["personalize", "sensitive", "import", "explain", "read", "erase", "metrics"]},
                 {"kind": "admin", "sha256": hash("admin_key"), "audience": "*"},
                 {"kind": "token", "sha256": hash("public_token"), "account": "1", "audience": audience,
                  "public": true, "origins": origins},

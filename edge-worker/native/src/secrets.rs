@@ -117,7 +117,7 @@ impl Credentials {
                 {"kind": "token", "sha256": hash(&self.private_token), "account": account,
                  "audience": audience, "public": false},
                 {"kind": "server", "sha256": hash(&self.server_key), "account": account,
-                 "audience": audience, "scopes": ["personalize", "sensitive", "import", "explain", "read", "erase"]},
+                 "audience": audience, "scopes": ["personalize", "sensitive", "import", "explain", "read", "erase", "metrics"]},
                 {"kind": "admin", "sha256": hash(&self.admin_key), "audience": audience},
             ],
         });

@@ -5,7 +5,7 @@ use spin_sdk::wasip3::{spawn, wit_future, wit_stream};
 
 /// Hands an answer of the service to Spin.
 pub(crate) fn send(answer: usher_edge::Response) -> Response {
-    let usher_edge::Response { status, headers, body } = answer;
+    let usher_edge::Response { status, headers, body, .. } = answer;
     let mut entries: Vec<(String, Vec<u8>)> =
         headers.into_iter().map(|(name, value)| (name.to_owned(), value.into_bytes())).collect();
     if status != 204 {

@@ -8,9 +8,10 @@ pub(crate) use profile::profile;
 
 use usher_engine::definition::SegmentsAs;
 use usher_engine::value::Value;
-use usher_engine::{Answer, Offer, Why};
+use usher_engine::{Answer, Offer, Reason, Why};
 
 use crate::message::Receipt;
+use crate::metrics::{Count, Counts};
 use crate::wire::json::{Json, Object};
 
 /// The source of the profile that an answer came from, for native routes.
@@ -38,6 +39,20 @@ pub(crate) fn answer(answer: &Answer<'_>, meta: Option<&Meta>) -> Json {
         }
     });
     json
+}
+
+/// Counts the decisions of an answer.
+pub(crate) fn count(answer: &Answer<'_>, stale: bool, counts: &mut Counts) {
+    if answer.offers.is_empty() {
+        counts.add(Count::NoOffer);
+    }
+    for offer in &answer.offers {
+        counts.add(match offer.reason {
+            _ if stale => Count::Stale,
+            Reason::Default => Count::Default,
+            Reason::TargetingMatch => Count::TargetingMatch,
+        });
+    }
 }
 
 /// The offers of personalizations that were asked for by name, and the names that are unknown.

@@ -33,6 +33,8 @@ pub(super) enum Callers {
     Admin,
     /// A server key with this scope, from no page.
     Server(Scope),
+    /// An admin key, or a server key with `metrics`, from no page.
+    Operator,
 }
 
 impl Callers {
@@ -158,6 +160,11 @@ pub(super) fn authorize<'a>(
         }
         Callers::Explain => explain(keyring, head),
         Callers::Admin => Ok(Caller::new(server(keyring, head, Kind::Admin, None, audience)?, None, None)),
+        Callers::Operator => {
+            let record = key(keyring, head, &[Kind::Admin, Kind::Server])?;
+            let scope = (record.kind == Kind::Server).then_some(Scope::Metrics);
+            Ok(Caller::new(server(keyring, head, record.kind, scope, audience)?, None, None))
+        }
         Callers::Server(scope) => {
             Ok(Caller::new(server(keyring, head, Kind::Server, Some(scope), audience)?, None, None))
         }

@@ -17,11 +17,7 @@ pub(super) fn preflight(keyring: &Keyring, head: &Head<'_>) -> Response {
     let (false, Some(origin)) = (for_pages.is_empty(), origin) else {
         return Response::refused(Refusal::ORIGIN_INVALID).with_cors(None);
     };
-    let response = Response {
-        status: 204,
-        headers: vec![("cache-control", "private, no-store".to_owned())],
-        body: Vec::new(),
-    };
+    let response = Response::empty(204);
     response
         .with_cors(Some(origin))
         .header("access-control-allow-methods", for_pages.join(", "))

@@ -4,7 +4,9 @@ use usher_engine::definition::EventTable;
 
 use super::auth::Callers;
 use super::checked_head::CheckedHead;
-use super::{bundles, events, flat, health, imports, lookups, mixed, openapi, profiles, segments, upkeep};
+use super::{
+    bundles, events, flat, health, imports, lookups, metrics, mixed, openapi, profiles, segments, upkeep,
+};
 use crate::edge::Edge;
 use crate::error::Result;
 use crate::host::{Head, Step};
@@ -146,6 +148,7 @@ pub(super) const ROUTES: &[Route] = &[
     Route { method: "POST", path: "/v1/tick", ..control(Callers::Admin, upkeep::tick) },
     Route { path: "/openapi.json", ..control(Callers::Anyone, openapi::openapi) },
     Route { path: "/healthz", family: Family::Rt, ..native(Callers::Anyone, health::health) },
+    Route { path: "/metrics", ..control(Callers::Operator, metrics::metrics) },
 ];
 
 /// A native route; `GET` and without a body unless it says otherwise.

@@ -76,6 +76,8 @@ pub(crate) enum Scope {
     Read,
     /// Erase profiles.
     Erase,
+    /// Read what this process counts.
+    Metrics,
 }
 
 struct Secret {
@@ -148,6 +150,7 @@ impl FromValue for Scope {
             ("explain", Scope::Explain),
             ("read", Scope::Read),
             ("erase", Scope::Erase),
+            ("metrics", Scope::Metrics),
         ];
         named(value, ("personalize", Scope::Personalize), &others, reading)
     }

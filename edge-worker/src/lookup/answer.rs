@@ -10,6 +10,7 @@ use crate::error::Refusal;
 use crate::keys::{SeenToken, Signer};
 use crate::limits::{SNAPSHOT_MS, STALE_SNAPSHOT_MS};
 use crate::message::Snapshot;
+use crate::metrics::{COUNTS, Count, Counts};
 use crate::plane::HAS_CONTROL_PLANE;
 use crate::wire::Response;
 
@@ -48,6 +49,16 @@ impl Candidate<'_> {
             Candidate::Writer(_) => "writer",
             Candidate::Stale(_) => "stale",
             Candidate::Nothing => "none",
+        }
+    }
+
+    fn count(&self) -> Count {
+        match self {
+            Candidate::Memory(_) => Count::FromMemory,
+            Candidate::Kv(_) => Count::FromKv,
+            Candidate::Writer(_) => Count::FromWriter,
+            Candidate::Stale(_) => Count::FromStale,
+            Candidate::Nothing => Count::FromNothing,
         }
     }
 
@@ -153,12 +164,20 @@ pub fn answer(
     let stale = matches!(candidate, Candidate::Stale(_) | Candidate::Nothing);
     let (bundle, version, source) = (running.number, profile.version, candidate.source());
     let meta = Meta { bundle, version, source, age_ms, stale, uncommitted: pending.later.is_some() };
+    let mut counts = Counts::default();
+    let mut personalize = || {
+        let answer = plan.personalize(&profile, &query, now_ms);
+        if COUNTS {
+            answer::count(&answer, stale, &mut counts);
+        }
+        answer
+    };
     let body = match pending.shape {
         Shape::Explanation if HAS_CONTROL_PLANE => {
             answer::explanation(&profile, known, &plan.explain(&profile, &query, now_ms), &meta, &journal)
         }
         Shape::Outputs if HAS_CONTROL_PLANE => {
-            match plan.personalize(&profile, &query, now_ms).offers.first() {
+            match personalize().offers.first() {
                 Some(offer) => answer::outputs(offer),
                 // Another section may have matched if the profile could be read.
                 None if query.blind => return None,
@@ -168,11 +187,16 @@ pub fn answer(
         Shape::Segments if HAS_CONTROL_PLANE => {
             let key = pending.key_of(plan, &profile).filter(|_| known);
             let found = key.as_ref().map(|(name, value)| (name.as_str(), value.as_str()));
-            answer::segments_of_visitor(&pending.audience, found, &plan.personalize(&profile, &query, now_ms))
+            answer::segments_of_visitor(&pending.audience, found, &personalize())
         }
-        _ => answer::answer(&plan.personalize(&profile, &query, now_ms), Some(&meta)),
+        _ => answer::answer(&personalize(), Some(&meta)),
     };
-    let response = Response::json(200, body).with_cors(pending.origin.as_deref());
+    let mut response = Response::json(200, body).with_cors(pending.origin.as_deref());
+    if COUNTS {
+        counts.add(candidate.count());
+        counts.age_ms = Some(age_ms).filter(|_| known);
+        response.counts = counts;
+    }
     if !known {
         return Some(response);
     }

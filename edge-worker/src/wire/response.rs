@@ -3,6 +3,7 @@
 use super::json::Json;
 use super::read::Unreadable;
 use crate::error::Refusal;
+use crate::metrics::Counts;
 
 /// An HTTP response.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub struct Response {
     pub headers: Vec<(&'static str, String)>,
     /// The body as sent.
     pub body: Vec<u8>,
+    /// What is to be counted of its request, for [`front::count`](crate::front::count).
+    pub counts: Counts,
 }
 
 impl Response {
@@ -28,7 +31,13 @@ impl Response {
             ("cache-control", "private, no-store".to_owned()),
             ("x-content-type-options", "nosniff".to_owned()),
         ];
-        Response { status, headers, body }
+        Response { status, headers, body, counts: Counts::default() }
+    }
+
+    /// An answer without a body.
+    pub(crate) fn empty(status: u16) -> Response {
+        let headers = vec![("cache-control", "private, no-store".to_owned())];
+        Response { status, headers, body: Vec::new(), counts: Counts::default() }
     }
 
     /// A refusal in the format of the RT routes.

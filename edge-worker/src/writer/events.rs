@@ -1,10 +1,12 @@
 //! Ingests events into profiles, and answers with offers or receipts.
 
 mod batch;
+mod counted;
 mod pass;
 
 pub(crate) use batch::Batch;
 use batch::{ERASED, LeftOut, OfAudience, OneEvent, TABLE_UNKNOWN, TOO_LARGE, UNAVAILABLE, UNREADABLE};
+use counted::counted;
 use pass::Pass;
 use usher_engine::planted::{self, Bug};
 use usher_engine::{Answer, Evidence, Keys, SentAt, Why, order_clamped};
@@ -18,6 +20,7 @@ use crate::keys::SeenToken;
 use crate::limits::FOLDS_MAX;
 use crate::log::Line;
 use crate::message::{Asking, Events, Mode, Receipt};
+use crate::metrics::COUNTS;
 use crate::outcome::{Folded, Outcome, forget};
 use crate::rates::Meter;
 use crate::store::{ErasedKey, FoundProfile, Read, Write};
@@ -334,6 +337,11 @@ impl<'b, 'p> BatchResult<'b, 'p> {
             }
         };
         let mut response = response.with_cors(Some(&batch.message.origin));
+        if COUNTS {
+            let answers = !matches!(batch.message.mode, Mode::Ingest | Mode::Mixed(None));
+            let answer = answers.then_some(&self.answer);
+            response.counts = counted(batch.valid.len(), &self.receipts, answer);
+        }
         // A batch of several visitors has no single profile to look up.
         if let ([token], Some(keyring)) = (self.seen.as_slice(), edge.keyring()) {
             response = response.header("usher-seen", token.sign(&keyring.signer));

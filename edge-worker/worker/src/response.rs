@@ -8,7 +8,7 @@ use worker::{Headers, Response, ResponseBuilder, Result};
 ///
 /// If the platform refuses a header, which the service's never are.
 pub(crate) fn of(answer: usher_edge::Response) -> Result<Response> {
-    let usher_edge::Response { status, headers, body } = answer;
+    let usher_edge::Response { status, headers, body, .. } = answer;
     let sent = Headers::new();
     for (name, value) in &headers {
         sent.append(name, value)?;

@@ -4,7 +4,7 @@ use std::io::Read;
 
 use usher_edge::limits::BATCH_BYTES_MAX;
 use usher_edge::store::memory::MemoryStore;
-use usher_edge::{Ambient, Edge, Refusal, Request, serve};
+use usher_edge::{Ambient, Edge, Refusal, Request, front, serve};
 
 use super::{Answer, Call, Target};
 use crate::deployment::Keys;
@@ -19,12 +19,9 @@ pub struct InProcess {
 
 impl InProcess {
     pub fn start() -> InProcess {
-        InProcess {
-            edge: Edge::new(Some(&Keys::demo().secret()), true),
-            store: MemoryStore::default(),
-            calls: 0,
-            log: String::new(),
-        }
+        let mut edge = Edge::new(Some(&Keys::demo().secret()), true);
+        edge.keep_metrics();
+        InProcess { edge, store: MemoryStore::default(), calls: 0, log: String::new() }
     }
 }
 
@@ -63,8 +60,9 @@ impl Target for InProcess {
                 self.log.push_str(line);
                 self.log.push('\n');
             }),
-            None => usher_edge::front::failed(&self.edge, &request.head(), Refusal::EVENT_INVALID),
+            None => front::failed(&self.edge, &request.head(), Refusal::EVENT_INVALID),
         };
+        front::count(&mut self.edge, &request.head(), &response, 1);
         let headers = response.headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         Answer { status: response.status, headers, body: response.body }
     }

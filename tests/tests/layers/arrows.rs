@@ -61,23 +61,24 @@ sarif       → codes source
 const EDGE: &str = "
 (all)     → error form limits plane
 
-wire      →
+metrics   →
+wire      → metrics
 message   → wire
 store     → message wire
 keys      → wire
 bundle    → wire
 rates     → message
-edge      → bundle keys message rates store
+edge      → bundle keys message metrics rates store
 log       → wire
-outcome   → log store wire
-answer    → message wire
+outcome   → log metrics store wire
+answer    → message metrics wire
 shard     →
-writer    → answer edge keys log message outcome rates store wire
+writer    → answer edge keys log message metrics outcome rates store wire
 releases  → bundle log message outcome store wire
-lookup    → answer edge keys message shard wire
+lookup    → answer edge keys message metrics shard wire
 rehearsal → answer bundle edge lookup message outcome store wire writer
 host      → lookup message wire
-front     → bundle edge host keys lookup message rehearsal shard wire
+front     → bundle edge host keys lookup message metrics rehearsal shard wire
 drive     → edge front host log lookup message outcome releases store wire writer
 ";
 

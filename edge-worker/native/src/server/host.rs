@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use http_body_util::Full;
 use hyper::Version;
@@ -112,6 +113,7 @@ impl Host {
             target: parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned(),
             headers: headers(&parts.headers, source),
             ambient: Ambient { now_ms: now_ms(), entropy },
+            arrived: Instant::now(),
             body: Ok(Vec::new()),
         };
         if let Some(route) = route

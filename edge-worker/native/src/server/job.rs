@@ -1,5 +1,7 @@
 //! Requests on their way to the writer.
 
+use std::time::Instant;
+
 use tokio::sync::{mpsc, oneshot};
 use usher_edge::host::Head;
 use usher_edge::{Ambient, Refusal, Response};
@@ -10,6 +12,8 @@ pub(super) struct Job {
     pub(super) target: String,
     pub(super) headers: Vec<(String, String)>,
     pub(super) ambient: Ambient,
+    /// When its head was there.
+    pub(super) arrived: Instant,
     /// Or why there is none.
     pub(super) body: Result<Vec<u8>, Refusal>,
 }
@@ -19,7 +23,7 @@ impl Job {
     pub(super) fn nothing() -> Job {
         let ambient = Ambient { now_ms: 0, entropy: [0; 32] };
         let (method, target) = (String::new(), String::new());
-        Job { method, target, headers: Vec::new(), ambient, body: Ok(Vec::new()) }
+        Job { method, target, headers: Vec::new(), ambient, arrived: Instant::now(), body: Ok(Vec::new()) }
     }
 
     pub(super) fn head(&self) -> Head<'_> {

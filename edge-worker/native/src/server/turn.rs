@@ -33,11 +33,21 @@ struct Served {
 }
 
 impl Served {
-    fn leave(self, reply: oneshot::Sender<Response>) {
+    fn leave(self, edge: &mut Edge, job: &Job, reply: oneshot::Sender<Response>) {
         self.lines.iter().for_each(|line| log(line));
-        // Whoever hung up meanwhile does not want it.
-        let _ = reply.send(self.response);
+        answer(edge, job, reply, self.response);
     }
+}
+
+/// Counts an answer and sends it.
+fn answer(edge: &mut Edge, job: &Job, reply: oneshot::Sender<Response>, response: Response) {
+    let micros = u64::try_from(job.arrived.elapsed().as_micros()).unwrap_or(u64::MAX);
+    // What only wakes the writer is nobody's request.
+    if !job.method.is_empty() {
+        front::count(edge, &job.head(), &response, micros);
+    }
+    // Whoever hung up meanwhile does not want it.
+    let _ = reply.send(response);
 }
 
 /// An answer that waits for the commit.
@@ -76,7 +86,7 @@ pub(super) fn turn(
         // Nothing in the service panics; should it, one caller is told. A release build aborts and is started again.
         match catch_unwind(AssertUnwindSafe(|| share(edge, store, &job))) {
             // It has seen nothing that is not durable.
-            Ok(Some(served)) if store.waiting() == 0 => served.leave(reply),
+            Ok(Some(served)) if store.waiting() == 0 => served.leave(edge, &job, reply),
             Ok(Some(served)) => held.push(Held { job, reply, served }),
             Ok(None) => {
                 close(edge, store, mem::take(&mut held));
@@ -139,10 +149,16 @@ fn alone(
         log(IN_DOUBT);
         return Ok(());
     }
-    // Whoever hung up meanwhile does not want it.
-    let _ =
-        reply.send(served.as_ref().map_or_else(|_| Response::refused(Refusal::INTERNAL), Response::clone));
-    served.map(drop).map_err(|_| Panicked)
+    match served {
+        Ok(response) => {
+            answer(edge, job, reply, response);
+            Ok(())
+        }
+        Err(_) => {
+            let _ = reply.send(Response::refused(Refusal::INTERNAL));
+            Err(Panicked)
+        }
+    }
 }
 
 /// Neither that it happened nor that it did not would be true for sure: whoever wrote gets no answer.
@@ -152,7 +168,7 @@ const IN_DOUBT: &str =
 /// Commits what was served, and answers.
 fn close(edge: &mut Edge, store: &mut SqliteStore, held: Vec<Held>) {
     let Err(failure) = store.close_group() else {
-        held.into_iter().for_each(|held| held.served.leave(held.reply));
+        held.into_iter().for_each(|held| held.served.leave(edge, &held.job, held.reply));
         return;
     };
     let is_in_doubt = store.is_in_doubt();
@@ -167,7 +183,8 @@ fn close(edge: &mut Edge, store: &mut SqliteStore, held: Vec<Held>) {
         match served.wrote {
             Some(_) if is_in_doubt => drop(reply),
             Some(message) => {
-                let _ = reply.send(drive::unavailable(edge, &message));
+                let response = drive::unavailable(edge, &message);
+                answer(edge, &job, reply, response);
             }
             // It may have seen what is not stored.
             None => drop(alone(edge, store, &job, reply)),

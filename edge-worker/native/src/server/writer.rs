@@ -42,6 +42,7 @@ impl Writer {
             edge.set_rates(rates);
             edge.set_form(&form);
             edge.set_profile_days(&profile_days.to_string());
+            edge.keep_metrics();
             meet(&mut edge, store).map(|()| edge)
         };
         let unknown = |failure: StoreFailure| Failure::new(format!("the form of the data: {failure}"));

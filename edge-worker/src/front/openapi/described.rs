@@ -346,4 +346,14 @@ pub(super) const DESCRIBED: &[Described] = &[
         ],
         ..NOTHING
     },
+    Described {
+        path: "/metrics",
+        id: "metrics",
+        summary: "Shows what this process counts.",
+        key: "admin, or server with `metrics`",
+        text: "counts of this process as Prometheus text: [operate.md](operate.md#metrics); 404 where a host keeps none",
+        answers: &[answer("Metrics", "Prometheus text.")],
+        refusals: &[Refusal::NOT_FOUND],
+        ..NOTHING
+    },
 ];

@@ -120,6 +120,7 @@ fn security(callers: Callers) -> Value {
         Callers::Segments => json!([{"tokenInQuery": []}]),
         Callers::Explain => json!([scope("explain"), {"previewToken": []}]),
         Callers::Admin => json!([{"adminKey": []}]),
+        Callers::Operator => json!([{"adminKey": []}, scope("metrics")]),
         Callers::Server(kind) => json!([scope(&format!("{kind:?}").to_lowercase())]),
     }
 }
@@ -151,12 +152,14 @@ fn refusals(route: &Route, described: &Described) -> Vec<Refusal> {
             all.extend([Refusal::TOKEN_PRIVATE, Refusal::TOKEN_PUBLIC]);
         }
         Callers::Segments => all.extend(of_tokens.into_iter().chain([Refusal::TOKEN_PRIVATE])),
-        Callers::Ingest | Callers::Explain | Callers::Admin | Callers::Server(_) => all.extend(of_keys),
+        Callers::Ingest | Callers::Explain | Callers::Admin | Callers::Operator | Callers::Server(_) => {
+            all.extend(of_keys);
+        }
     }
     if route.body_bytes_max.is_some() {
         all.extend([Refusal::TOO_LARGE, Refusal::TIMEOUT, Refusal::EVENT_INVALID]);
     }
-    if !matches!(route.callers, Callers::Anyone | Callers::Admin) {
+    if !matches!(route.callers, Callers::Anyone | Callers::Admin | Callers::Operator) {
         all.push(Refusal::RATE);
     }
     all.extend_from_slice(described.refusals);
@@ -228,9 +231,10 @@ fn parameter(parameter: &Parameter) -> Value {
 fn responses(route: &Route, described: &Described) -> Value {
     let mut by_status: BTreeMap<u16, Value> = BTreeMap::new();
     for Answer { status, about, schema, headers } in described.answers {
+        let media = if *schema == "Metrics" { "text/plain" } else { "application/json" };
         let mut response = json!({
             "description": about,
-            "content": {"application/json": {"schema": {"$ref": format!("#/components/schemas/{schema}")}}},
+            "content": {media: {"schema": {"$ref": format!("#/components/schemas/{schema}")}}},
         });
         if !headers.is_empty() {
             let headers =

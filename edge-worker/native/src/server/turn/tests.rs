@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 use usher_edge::{Ambient, Edge, Response, refresh};
@@ -50,6 +50,7 @@ impl Desk {
             target: target.to_owned(),
             headers: vec![authorization(target)],
             ambient: Ambient { now_ms: now_ms(), entropy },
+            arrived: Instant::now(),
             body: Ok(body.as_bytes().to_vec()),
         };
         let (reply, answer) = oneshot::channel();
