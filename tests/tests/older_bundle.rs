@@ -20,8 +20,15 @@ struct Shared {
 impl Store for Shared {
     fn read(&mut self, read: &Read) -> Result<Found, StoreFailure> {
         match read {
-            Read::Profiles(_) => self.memory.read(read),
-            _ if self.is_alone => Err(StoreFailure("the control object is away".to_owned())),
+            Read::Pointers
+            | Read::Releases { .. }
+            | Read::Release { .. }
+            | Read::Bundle { .. }
+            | Read::Written
+                if self.is_alone =>
+            {
+                Err(StoreFailure("the control object is away".to_owned()))
+            }
             _ => self.memory.read(read),
         }
     }
