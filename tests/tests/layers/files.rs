@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use usher_tests::deployment::root;
+
 use crate::{code, is_test, manifest, none, sources};
 
 /// Bounds that are nobody else's business: they follow from a format, or they are the host's own.
@@ -74,6 +76,19 @@ fn bounds_stand_in_one_file() {
     }
     found.extend(unused.iter().map(|bound| format!("{bound}: it is no more")));
     none(found, "bounds stand in limits.rs, or in the list of this file with a reason");
+}
+
+#[test]
+fn every_test_runs() {
+    let run = std::fs::read_to_string(root().join("tests/run.mjs")).expect("the runner");
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(root().join("tests/tests")).expect("the tests").flatten() {
+        let name = entry.file_name().to_string_lossy().trim_end_matches(".rs").to_owned();
+        if !run.contains(&format!("\"--test\", \"{name}\"")) {
+            found.push(format!("tests/tests/{name}"));
+        }
+    }
+    none(found, "`make test` runs every test: tests/run.mjs names it");
 }
 
 #[test]
