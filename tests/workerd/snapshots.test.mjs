@@ -52,12 +52,13 @@ for (const [what, header] of [
 ]) {
   test(`a lookup that read before an event that ${what} leaves no copy`, async () => {
     const here = deployment();
-    const name = `snapshot of ${what}`;
+    // Names have no spaces.
+    const name = `snapshot-of-${what.replaceAll(" ", "-")}`;
     const first = look(here, name);
     await until(() => here.waiting.length === 1);
     // The event is answered while the snapshot of before is on its way.
     const event = new Response("{}", { headers: { "usher-forget": header(name) } });
-    const answered = withoutCopies(here.env, here.context, event);
+    const answered = await withoutCopies(here.env, here.context, event);
     assert.equal(answered.headers.get("usher-forget"), null);
     here.waiting.shift()(snapshotOf("alice", name));
     assert.equal(await first, "writer: alice");

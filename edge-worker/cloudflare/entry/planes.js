@@ -184,9 +184,10 @@ export class Planes {
       const out = this.#configure(instance);
       const complaint = out.text();
       this.#met(out);
+      // From the one that trapped, before it is replaced.
+      instance.count(out.number(), out.number(), this.#visitors);
       this.#visitors = instance;
       const broken = this.#restore(instance, this.#trapped);
-      instance.count(out.number(), out.number(), this.#visitors);
       if (!broken) return complaint;
       this.#note(broken.audience, this.#trap(broken, broken.error));
       this.#running.delete(broken.audience);
