@@ -25,7 +25,7 @@ impl Line {
         Line { event, detail: detail.into() }
     }
 
-    /// What happened.
+    /// The name of the event.
     pub(crate) fn event(&self) -> &'static str {
         self.event
     }

@@ -1,8 +1,8 @@
-//! What an edge counts for its operators. Every series is a variant, so labels are bounded, and none is a word of a caller.
+//! Counters for operators. Every series is a variant, so labels are bounded, and none is a word of a caller.
 //!
-//! The parts of the service do not count: a [`Response`](crate::Response) carries what is to be counted of its request, and the host that sends it
-//! hands it to [`front::count`](crate::front::count) then. So nothing counts that was not answered, and there is no state beside
-//! the edge's own.
+//! The parts of the service do not count: a [`Response`](crate::Response) carries the counts of its request, and the host that
+//! sends it hands it to [`front::count`](crate::front::count) then. So nothing counts that was not answered, and there is no
+//! state beside the edge's own.
 
 use crate::plane::HAS_CONTROL_PLANE;
 
@@ -106,7 +106,7 @@ pub(crate) const AGES_MS: [u64; 6] = [1_000, 5_000, 15_000, 60_000, 3_600_000, 8
 pub(crate) const STATUSES: [u16; 16] =
     [200, 204, 304, 400, 401, 403, 404, 405, 408, 409, 412, 413, 415, 422, 429, 503];
 
-/// How many values fell into each bucket, and their sum.
+/// The number of values in each bucket, and their sum.
 #[derive(Clone, Debug)]
 pub(crate) struct Histogram<const N: usize> {
     /// One for each upper end; the last one is for what is above.
@@ -194,7 +194,7 @@ impl Metrics {
     }
 }
 
-/// What is to be counted of one request.
+/// The counts of one request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub(crate) series: Vec<(Count, u64)>,

@@ -36,7 +36,7 @@ pub(crate) struct Meter {
     used: Vec<Used>,
 }
 
-/// Where an instance has what sources used, in its memory, which outlives a trap. It has plain numbers, so that a host may
+/// The place of the sources' use in an instance's memory, which outlives a trap. It has plain numbers, so that a host may
 /// copy these bytes into another instance of the same build with the same seed, whenever the trap came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MeterMemory {

@@ -93,7 +93,7 @@ fn import(edge: &mut Edge, store: &mut Shared) -> u16 {
     ask(edge, store, "server", "POST", &target, r#"{"td_client_id":"v","tier":"Gold"}"#).0
 }
 
-/// What an up-to-date edge says of the visitor's attributes.
+/// The visitor's attributes, as an up-to-date edge explains them.
 fn known(store: &mut Shared) -> String {
     let mut edge = edge(store);
     let body = format!(r#"{{"audience":"{AUDIENCE}","key":{{"name":"td_client_id","value":"v"}}}}"#);

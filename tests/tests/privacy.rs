@@ -101,7 +101,7 @@ fn value(number: usize) -> String {
     }
 }
 
-/// What no text has by chance, in lower case.
+/// Texts that nothing contains by chance, in lower case.
 fn mark(number: usize) -> String {
     format!("zq{number:02}xk")
 }
@@ -165,7 +165,7 @@ fn routes() -> Vec<(String, String)> {
     routes
 }
 
-/// Where a request goes wrong.
+/// The mistakes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mistake {
     Bounds,

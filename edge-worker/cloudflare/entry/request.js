@@ -131,7 +131,7 @@ export async function discardBody(request) {
 }
 
 async function readStream(stream, packed, max) {
-  const bytes = new FrameWriter(SMALL_BYTES_MAX);
+  const bytes = new FrameWriter(4 * 1024);
   let discarded = 0;
   for await (const part of stream) {
     const kept = part.subarray(0, max + 1 - bytes.length);

@@ -234,7 +234,7 @@ impl Instance {
     /// run here, each with the message that asks for its body
     fn behind(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let edge = self.edge.as_mut()?;
-        let pointers = input.list(pointer)?;
+        let pointers = input.list(Pointer::read)?;
         let form = edge.form();
         let written = match input.0 {
             [] if edge.doubts(&pointers) => {
@@ -242,7 +242,7 @@ impl Instance {
                 return Some(());
             }
             [] => Vec::new(),
-            _ => input.list(pointer)?,
+            _ => input.list(Pointer::read)?,
         };
         out.byte(1).list(&Edge::overtaken(&pointers, &written), |w, (audience, above)| {
             w.bytes(&message::raise(audience, *above, form));
@@ -256,7 +256,7 @@ impl Instance {
 
     /// `pointer · body` → `complaint · 1 if a newer build wrote it`
     fn install(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
-        let pointer = pointer(&mut input)?;
+        let pointer = Pointer::read(&mut input)?;
         let body = input.bytes()?.to_vec();
         fault(&body, "install", pointer.number);
         let edge = self.edge.as_mut()?;
@@ -267,7 +267,7 @@ impl Instance {
 
     /// `pointer · hash · body` → `complaint`
     fn stand_in(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
-        let pointer = pointer(&mut input)?;
+        let pointer = Pointer::read(&mut input)?;
         let (hash, body) = (input.text()?, input.bytes()?.to_vec());
         out.text(&self.edge.as_mut()?.stand_in(&pointer, hash, body).err().unwrap_or_default());
         Some(())
@@ -356,9 +356,8 @@ fn meet(edge: &mut Edge, stored: i64, out: &mut FrameWriter) {
     out.byte(form.map_or(0, Form::number)).text(&edge.form_complaint().unwrap_or_default());
 }
 
-/// Constants: `statements for the form: its table, reading, writing · schema · names of headers: of any request, of a preflight, of the
-/// control plane · message that asks for
-/// pointers · internal error`
+/// Constants: `statements for the form: its table, reading, writing · schema · names of headers: of any request, of a preflight,
+/// of the control plane · message that asks for pointers · internal error`
 fn constants(edge: Option<&Edge>, out: &mut FrameWriter) -> Option<()> {
     let texts = |w: &mut FrameWriter, text: &&str| {
         w.text(text);
@@ -431,14 +430,6 @@ fn cell(r: &mut FrameReader<'_>) -> Option<Cell> {
         1 => Cell::Number(r.long()?),
         2 => Cell::Text(r.text()?.to_owned()),
         _ => return None,
-    })
-}
-
-fn pointer(r: &mut FrameReader<'_>) -> Option<Pointer> {
-    Some(Pointer {
-        audience: r.text()?.to_owned(),
-        number: r.long()?.cast_unsigned(),
-        hash: r.text()?.to_owned(),
     })
 }
 

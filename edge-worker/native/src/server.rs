@@ -1,8 +1,8 @@
 //! The HTTP host: sockets and SQLite around the service, which decides everything.
 //!
 //! One thread, the writer, owns the edge and its store and takes requests one by one: between what a request reads and
-//! what it writes nothing comes. Requests that wait at the same time share a commit. Connections are served beside it: a head is looked at first, a body is read only for a
-//! caller who may send it, and bounded while it is read.
+//! what it writes nothing comes. Requests that wait at the same time share a commit. Connections are served beside it: a
+//! head is looked at first, a body is read only for a caller who may send it, and bounded while it is read.
 
 mod access;
 mod body;
@@ -44,7 +44,7 @@ use host::Host;
 use log::log;
 use room::Room;
 use seats::Seats;
-use signals::{Signals, Told};
+use signals::{Signal, Signals};
 use source::{Proxies, Source};
 use tls::{Certificate, Tls};
 use writer::{Writer, wake};
@@ -71,7 +71,7 @@ pub(crate) struct Settings {
     pub(crate) access_log: bool,
 }
 
-/// How callers reach the server.
+/// Plain HTTP or TLS.
 #[derive(Debug)]
 pub(crate) enum Security {
     /// Plain HTTP: on this machine, or behind a proxy that terminates TLS.
@@ -174,9 +174,9 @@ async fn listen(address: SocketAddr, greeting: String, host: Arc<Host>) -> Resul
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            told = signals.told() => match told {
-                Told::Stop => break,
-                Told::Reload => {
+            told = signals.next() => match told {
+                Signal::Stop => break,
+                Signal::Reload => {
                     host.reload();
                     continue;
                 }
@@ -206,7 +206,7 @@ async fn listen(address: SocketAddr, greeting: String, host: Arc<Host>) -> Resul
         _ = timeout(STOP_TIME, graceful.shutdown()) => {}
         () = signals.stop() => {
             log("told to stop a second time: what is still answered is cut off");
-            // What was acknowledged is on disk.
+            // Acknowledged events are on disk.
             process::exit(1);
         }
     }

@@ -54,6 +54,14 @@ impl Destination {
     pub(crate) fn client(&self) -> Result<Client, Failure> {
         Client::new(&self.url, &self.key, &self.key_name)
     }
+
+    /// The audience, for verbs that need one.
+    pub(crate) fn named_audience(&self) -> Result<&str, Failure> {
+        self.audience.as_deref().ok_or_else(|| {
+            Failure::usage("no audience is named")
+                .help("name it with --audience, in usher.toml or in USHER_AUDIENCE")
+        })
+    }
 }
 
 /// True if an edge is named at all, for verbs that can do without.

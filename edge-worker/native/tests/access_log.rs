@@ -11,7 +11,7 @@ use std::net::TcpStream;
 use bed::{Directory, PUBLIC_TOKEN, SERVER_KEY, Serving, WRITE_KEY, command, text};
 use serde_json::{Value, json};
 
-/// What a caller may write anywhere.
+/// Texts that a caller may write anywhere.
 const CANARY: &str = "canary-mira@shop.example";
 
 #[test]

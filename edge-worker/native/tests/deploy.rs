@@ -49,7 +49,7 @@ fn the_command_of_the_image_starts_a_server() {
     assert!(CONTAINER.contains("ENTRYPOINT [\"/usr/local/bin/usher\"]"));
 }
 
-/// Where systemd is, it finds nothing to complain of but that the binary and its user are not installed here.
+/// On a machine with systemd its check complains only that the binary and its user are not installed.
 #[test]
 fn systemd_takes_the_unit() {
     let unit = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/usher.service");

@@ -112,7 +112,7 @@ mod tests {
     use crate::wire::hex::hex;
     use sha2::{Digest, Sha256};
 
-    /// What was sent besides, and must not be seen.
+    /// Texts that were sent besides, and must not be seen.
     const SECRETS: [&str; 4] = ["admin-key", "write-key", "anna@example.com", "shop-of-anna"];
 
     fn edge() -> Edge {

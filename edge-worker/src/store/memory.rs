@@ -31,7 +31,7 @@ pub struct MemoryStore {
     suppressed: BTreeMap<String, Suppressed>,
     /// Each profile once, on a day on which it was seen.
     idle: BTreeSet<IdleSince>,
-    /// Who does the upkeep, and until when.
+    /// The holder of the lease on upkeep, and its end.
     lease: (i64, i64),
     /// Profiles that were merged into others.
     pub retired: Vec<Retired>,

@@ -9,6 +9,7 @@ pub mod memory;
 pub mod sql;
 
 use crate::message::{KeyOf, WhichRelease};
+use crate::wire::frame::FrameReader;
 
 /// The data that a message needs before it can be folded; one read per message.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,7 +39,7 @@ pub enum Read {
     Journals(Vec<KeyOf>),
     /// The newest bundle of each audience that wrote profiles here.
     Written,
-    /// What upkeep has to look at.
+    /// Rows that are due for upkeep.
     Due(DueBefore),
     /// The profiles of these keys, and all keys of each.
     Whole(Vec<KeyOf>),
@@ -57,7 +58,7 @@ pub enum Read {
 pub enum Found {
     /// Profiles, each once, in the order of the first key that names it.
     Profiles(Vec<FoundProfile>),
-    /// What upkeep has to look at.
+    /// Rows that are due for upkeep.
     Due(Box<Due>),
     /// Profiles, and all keys of each.
     Whole(Vec<FoundProfile>, Vec<HeldKey>),
@@ -128,6 +129,14 @@ pub struct Pointer {
     pub hash: String,
 }
 
+impl Pointer {
+    /// Reads `audience · number · hash`, as answers for hosts have it.
+    pub fn read(frame: &mut FrameReader<'_>) -> Option<Pointer> {
+        let (audience, number) = (frame.text()?.to_owned(), frame.long()?.cast_unsigned());
+        Some(Pointer { audience, number, hash: frame.text()?.to_owned() })
+    }
+}
+
 /// One number in the history of an audience's bundles.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Release {
@@ -171,7 +180,7 @@ pub struct Write {
     pub written: Vec<Pointer>,
     /// When the shard was asked whether it writes, Unix milliseconds.
     pub probed_ms: Option<i64>,
-    /// What operators and visitors' requests change.
+    /// Erasures, suppressions and a turn of upkeep.
     pub upkeep: Option<Box<Upkeep>>,
 }
 
@@ -201,7 +210,7 @@ pub struct DueBefore {
     pub entomb_ms: i64,
 }
 
-/// What is due, of each at most [`UPKEEP_ROWS_MAX`](crate::limits::UPKEEP_ROWS_MAX).
+/// The rows that are due, of each kind at most [`UPKEEP_ROWS_MAX`](crate::limits::UPKEEP_ROWS_MAX).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Due {
     /// Profiles that may have been idle for too long.
@@ -218,14 +227,14 @@ pub struct Due {
     pub suppressed: usize,
     /// The number of rows about merged profiles, which release 0.1.0 wrote and nothing reads.
     pub retired: usize,
-    /// Who does the upkeep now, and until when, Unix milliseconds; 0: nobody.
+    /// The holder of the lease on upkeep and its end, in Unix milliseconds; 0: there is none.
     pub lease: (i64, i64),
 }
 
 /// A profile that may have been idle for too long.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DueProfile {
-    /// Where it is listed.
+    /// Its row in the list of idle profiles.
     pub since: IdleSince,
     /// When it was last written, Unix milliseconds; None: there is no such profile any more.
     pub touched_ms: Option<i64>,
@@ -257,7 +266,7 @@ pub struct Turn {
     pub listing: Option<(String, [u8; 16])>,
     /// Names of erased keys whose copies were replaced.
     pub entombed: Vec<String>,
-    /// Who does the upkeep from now on, and until when; 0: nobody.
+    /// The same from now on.
     pub lease: (i64, i64),
 }
 

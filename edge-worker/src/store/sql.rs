@@ -116,18 +116,22 @@ pub fn reads(read: &Read) -> Vec<Statement> {
     }
 }
 
+/// The text of a statement that is a part of another.
+macro_rules! profiles_of_keys {
+    () => {
+        "SELECT named.keys, p.audience, p.id, p.version, p.state FROM
+            (SELECT k.audience AS audience, k.profile AS id, group_concat(asked.key) AS keys
+             FROM json_each(?) AS asked CROSS JOIN profile_key AS k
+           ON k.audience = asked.value ->> 0 AND k.name = asked.value ->> 1
+           AND k.value = asked.value ->> 2
+             GROUP BY k.audience, k.profile) AS named
+          CROSS JOIN profile AS p ON p.audience = named.audience AND p.id = named.id"
+    };
+}
+
 /// Each profile of these keys once, with the indexes of its keys.
 fn profiles(keys: &[KeyOf]) -> Statement {
-    Statement {
-        sql: "SELECT named.keys, p.audience, p.id, p.version, p.state FROM
-                (SELECT k.audience AS audience, k.profile AS id, group_concat(asked.key) AS keys
-                 FROM json_each(?) AS asked CROSS JOIN profile_key AS k
-                   ON k.audience = asked.value ->> 0 AND k.name = asked.value ->> 1
-                   AND k.value = asked.value ->> 2
-                 GROUP BY k.audience, k.profile) AS named
-              CROSS JOIN profile AS p ON p.audience = named.audience AND p.id = named.id",
-        params: vec![asked(keys.iter().map(|key| (key, None)))],
-    }
+    Statement { sql: profiles_of_keys!(), params: vec![asked(keys.iter().map(|key| (key, None)))] }
 }
 
 /// The same, and a row for each of the keys that was erased: its index, nothing, no id, when, and whether imports are
@@ -136,15 +140,11 @@ fn unerased(keys: &[KeyOf], names: &[String]) -> Statement {
     let mut json = Json::new();
     json.list(names, |json, name| json.text(name));
     Statement {
-        sql: "SELECT named.keys, p.audience, p.id, p.version, p.state FROM
-                (SELECT k.audience AS audience, k.profile AS id, group_concat(asked.key) AS keys
-                 FROM json_each(?) AS asked CROSS JOIN profile_key AS k
-                   ON k.audience = asked.value ->> 0 AND k.name = asked.value ->> 1
-                   AND k.value = asked.value ->> 2
-                 GROUP BY k.audience, k.profile) AS named
-              CROSS JOIN profile AS p ON p.audience = named.audience AND p.id = named.id
-              UNION ALL SELECT CAST(named.key AS TEXT), '', x'', s.at_ms, zeroblob(s.imports)
-                FROM json_each(?) AS named CROSS JOIN suppression AS s ON s.name = named.value",
+        sql: concat!(
+            profiles_of_keys!(),
+            " UNION ALL SELECT CAST(named.key AS TEXT), '', x'', s.at_ms, zeroblob(s.imports)
+                FROM json_each(?) AS named CROSS JOIN suppression AS s ON s.name = named.value"
+        ),
         params: vec![asked(keys.iter().map(|key| (key, None))), Cell::Text(json.into_text())],
     }
 }

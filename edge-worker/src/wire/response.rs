@@ -14,7 +14,7 @@ pub struct Response {
     pub headers: Vec<(&'static str, String)>,
     /// The body as sent.
     pub body: Vec<u8>,
-    /// What is to be counted of its request, for [`front::count`](crate::front::count).
+    /// The counts of its request, for [`front::count`](crate::front::count).
     pub counts: Counts,
 }
 

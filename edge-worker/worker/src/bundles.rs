@@ -101,14 +101,9 @@ fn succeeded(answer: worker::Response) -> Result<worker::Response> {
 }
 
 fn decoded(frame: &[u8]) -> Result<Vec<Pointer>> {
-    let pointer = |r: &mut FrameReader<'_>| {
-        Some(Pointer {
-            audience: r.text()?.to_owned(),
-            number: r.long()?.cast_unsigned(),
-            hash: r.text()?.to_owned(),
-        })
-    };
-    FrameReader(frame).list(pointer).ok_or_else(|| Error::RustError("the pointers are unreadable".to_owned()))
+    FrameReader(frame)
+        .list(Pointer::read)
+        .ok_or_else(|| Error::RustError("the pointers are unreadable".to_owned()))
 }
 
 /// Installs a bundle from its copy, or from the control object; the error is the reason why it does not run.

@@ -28,7 +28,7 @@ pub(crate) fn ambient() -> Result<Ambient, JsValue> {
 ///
 /// # Errors
 ///
-/// What it throws; that there is no such method.
+/// The value that it throws; a type error if there is no such method.
 pub(crate) fn call(object: &JsValue, name: &str, arguments: &[&JsValue]) -> Result<JsValue, JsValue> {
     let method: Function = property(object, name)?.dyn_into()?;
     method.apply(object, &arguments.iter().copied().collect::<Array>())
@@ -38,7 +38,7 @@ pub(crate) fn call(object: &JsValue, name: &str, arguments: &[&JsValue]) -> Resu
 ///
 /// # Errors
 ///
-/// What it throws, or the reason of a promise that was rejected.
+/// The value that it throws, or the reason of a promise that was rejected.
 pub(crate) async fn call_and_wait(
     object: &JsValue,
     name: &str,

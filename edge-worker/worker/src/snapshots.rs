@@ -89,8 +89,12 @@ pub(crate) async fn look_up(
         let forgotten_ms = memory(|memory| memory.forgotten_ms);
         edge(|edge| lookup::answer(edge, pending, candidate, forgotten_ms))
     };
-    let near = memory(|memory| memory.by_name.get(name).map(|(_, snapshot)| snapshot.clone()));
-    if let Some(answered) = near.and_then(|near| answer(Candidate::Memory(&near))) {
+    // Without a copy of the snapshot: the edge and the memory are lent separately.
+    let near = memory(|memory| {
+        let (_, snapshot) = memory.by_name.get(name)?;
+        edge(|edge| lookup::answer(edge, pending, Candidate::Memory(snapshot), memory.forgotten_ms))
+    });
+    if let Some(answered) = near {
         return answered;
     }
     let kept = if name.is_empty() { None } else { copy(env, name).await };

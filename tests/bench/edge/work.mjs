@@ -1,7 +1,7 @@
 // The work of the rows: one audience with a number of sections, made from a seed, as Usher's definition and as JavaScript.
 //
 // Each section has five criteria over the same eleven attributes. What the hand-written workers run is the JavaScript that a
-// person would write for these sections; a test of the bench compares the answers before anything is timed.
+// person would write for these sections; the answers are compared before anything is timed.
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

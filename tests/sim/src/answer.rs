@@ -13,7 +13,7 @@ use crate::model::{Counts, counts};
 use crate::setting::Fault;
 use crate::world::{Due, Exchange, Heard, World};
 
-/// How old a copy of a snapshot may be, and what a request may take, in milliseconds.
+/// The greatest age of a copy of a snapshot, and the longest time of a request, in milliseconds.
 const FRESH_MS: i64 = 60_000 + 2 * LAG_MS + POINTERS_MS + 60_000;
 
 impl World {

@@ -10,7 +10,7 @@ use crate::deployment::{Kind, People};
 use crate::model::{Counts, Key, counts};
 use crate::world::World;
 
-/// What is stored under a key.
+/// The stored state of a key.
 struct Stored {
     profile: String,
     counts: Counts,

@@ -1,4 +1,4 @@
-//! What clients and operators ask.
+//! The calls of clients and operators.
 
 use serde_json::{Map, Value, json};
 
@@ -9,9 +9,9 @@ use crate::model::{Key, Model};
 /// A request of a client, which may send it again.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// Who calls.
+    /// The caller.
     pub caller: Caller,
-    /// What it is about.
+    /// Its subject.
     pub what: What,
     /// `POST`, …
     pub method: &'static str,
@@ -23,7 +23,7 @@ pub struct Call {
     pub events: Vec<usize>,
     /// The person who sends it.
     pub person: usize,
-    /// How often it was sent.
+    /// The number of times that it was sent.
     pub attempts: usize,
     /// True if there is an answer that counts.
     pub is_answered: bool,
@@ -35,7 +35,7 @@ pub struct Call {
     pub certain: Vec<usize>,
 }
 
-/// What a call is about.
+/// The subject of a call.
 #[derive(Clone, Debug)]
 pub enum What {
     /// A batch of events.
@@ -56,7 +56,7 @@ pub enum What {
         /// The events that are certainly in it.
         gone: Vec<usize>,
     },
-    /// What is stored under a key, at the end.
+    /// An explanation of a key at the end.
     Explain,
     /// A definition to run.
     Publish(Kind),

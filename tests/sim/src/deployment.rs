@@ -1,4 +1,4 @@
-//! What is deployed: keys, and the definitions that are published and rolled back.
+//! The keys of a deployment, and the definitions that are published and rolled back.
 
 use std::sync::OnceLock;
 
@@ -41,7 +41,7 @@ impl Kind {
     }
 }
 
-/// Whether people have a primary key.
+/// The rule for two people on one browser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum People {
     /// Nobody has one: whoever shares a key is one visitor.

@@ -6,18 +6,18 @@ use usher_edge::Edge;
 
 use crate::deployment::{self, Kind};
 
-/// How long an isolate uses the pointers that it knows, in milliseconds.
+/// The time for which an isolate uses the pointers that it knows, in milliseconds.
 pub const POINTERS_MS: i64 = 15_000;
 
 /// An isolate, instance or process.
 pub struct Isolate {
-    /// What the service keeps here.
+    /// The service's state.
     pub edge: Edge,
     /// The form that it is set to write; 0: none.
     pub setting: u8,
     /// Rises with each restart: what was in flight before is gone.
     pub epoch: u32,
-    /// Where it is, for KV.
+    /// Its location, for KV.
     pub location: usize,
     /// Its clock: what it is ahead, and what it drifts in a million milliseconds.
     pub skew_ms: i64,
@@ -110,7 +110,7 @@ impl Isolate {
         *self = Isolate { epoch, ..Isolate::start(setting, self.location, self.skew_ms, self.drift) };
     }
 
-    /// What its clock shows, when it is `true_ms`, `since` milliseconds after the beginning.
+    /// The time on its clock when it is `true_ms`, `since` milliseconds after the beginning.
     pub fn now_ms(&self, true_ms: i64, since: i64) -> i64 {
         true_ms + self.skew_ms + since * self.drift / 1_000_000
     }

@@ -5,9 +5,9 @@ use std::rc::Rc;
 
 use crate::chance::Chance;
 
-/// How long a location keeps what it read, and how old what it reads can be, in milliseconds.
+/// The time for which a location keeps what it read, and the greatest age of what it reads, in milliseconds.
 pub const LAG_MS: i64 = 60_000;
-/// How long a snapshot is kept, in milliseconds.
+/// The lifetime of a snapshot, in milliseconds.
 const LIFE_MS: i64 = 24 * 60 * 60 * 1_000;
 
 type Bytes = Option<Rc<[u8]>>;
@@ -16,7 +16,7 @@ type Bytes = Option<Rc<[u8]>>;
 #[derive(Default)]
 pub struct Kv {
     values: BTreeMap<String, Vec<(i64, Bytes)>>,
-    /// What a location read or wrote, and when.
+    /// The entries that a location read or wrote, with their times.
     near: BTreeMap<(usize, String), (i64, Bytes)>,
 }
 

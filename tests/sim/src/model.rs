@@ -1,4 +1,4 @@
-//! What must be true: every event that was sent and acknowledged, every commit that was seen, and the laws over both.
+//! The laws, and what they are held on: every event that was sent and acknowledged, and every commit that was seen.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ pub struct Event {
     pub is_acked: bool,
     /// When, in true time.
     pub acked_ms: i64,
-    /// How often it was given to the network.
+    /// The number of times that it was given to the network.
     pub deliveries: usize,
     /// The definition under which it was first committed.
     pub kind: Option<Kind>,
@@ -73,7 +73,7 @@ impl Groups {
     }
 }
 
-/// What the model knows of a profile.
+/// A profile as the model knows it.
 struct Known {
     version: u64,
     bundle: u64,
@@ -318,7 +318,7 @@ impl Model {
     }
 }
 
-/// How often each event is counted.
+/// The number of times that each event is counted.
 pub type Counts = BTreeMap<usize, usize>;
 
 /// The counts in the sums of a profile; `value` gives the sum of this name.

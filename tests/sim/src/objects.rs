@@ -1,6 +1,6 @@
 //! A deployment as on Cloudflare: fronts, one object that writes, one that controls, copies in isolates and KV.
 //!
-//! What runs here is the service's code for each step. The steps between are those of the Cloudflare entry (`index.js`,
+//! The service's own code runs for each step. The steps between are those of the Cloudflare entry (`index.js`,
 //! `pointers.js`, `snapshots.js`, `store.js`), which is JavaScript and cannot run here.
 
 use usher_edge::host::Request;
@@ -23,7 +23,7 @@ pub enum Object {
     Control = 1,
 }
 
-/// How far a lookup is.
+/// The progress of a lookup.
 pub struct Looking {
     /// The name of the snapshot in caches.
     pub name: Option<String>,
@@ -31,7 +31,7 @@ pub struct Looking {
     pub message: Vec<u8>,
     /// The isolate's count of invalidations when it began.
     pub before: u64,
-    /// What KV had, if it was asked.
+    /// The copy from KV, if it was asked.
     pub kept: Option<Vec<u8>>,
 }
 

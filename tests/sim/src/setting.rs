@@ -1,9 +1,9 @@
-//! What a seed decides before the run: the kind of deployment, and which faults it meets.
+//! The choices of a seed before the run: the kind of deployment, and the faults that it meets.
 
 use crate::chance::Chance;
 use crate::deployment::People;
 
-/// How a deployment is built, after the hosts.
+/// The kinds of deployment, after the hosts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
     /// As on Cloudflare: fronts in several isolates, one object that writes, one that controls, copies in isolates and KV.
@@ -67,7 +67,7 @@ impl Fault {
 /// The decisions of a seed.
 #[derive(Clone, Debug)]
 pub struct Setting {
-    /// How it is built.
+    /// Its kind.
     pub style: Style,
     /// True for SQLite, false for the store in memory.
     pub sqlite: bool,
@@ -83,7 +83,7 @@ pub struct Setting {
     pub forms: Vec<u8>,
     /// True if nothing newer than form 1 may be seen, because the previous release runs beside.
     pub only_form_1: bool,
-    /// How often each fault comes, in percent of its occasions.
+    /// The frequency of each fault, in percent of its occasions.
     rates: [u32; Fault::ALL.len()],
 }
 
@@ -128,7 +128,7 @@ impl Setting {
         setting
     }
 
-    /// How often a fault comes, in percent of its occasions.
+    /// The frequency of a fault, in percent of its occasions.
     pub fn rate(&self, fault: Fault) -> u32 {
         self.rates[Fault::ALL.iter().position(|(known, _)| *known == fault).expect("one of all")]
     }

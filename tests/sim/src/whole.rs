@@ -16,7 +16,7 @@ pub struct Unreliable<'w> {
     chance: &'w mut Chance,
     fails: u32,
     in_doubt: u32,
-    /// What was written.
+    /// The writes.
     pub written: Vec<Write>,
     /// A write of which the process does not know whether it was made: its caller gets no answer.
     is_in_doubt: bool,

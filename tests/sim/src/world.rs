@@ -20,10 +20,10 @@ use crate::{Options, planted};
 
 /// True time at the beginning, Unix milliseconds.
 pub const START_MS: i64 = 1_790_000_000_000;
-/// How long a client waits for an answer, in milliseconds.
+/// The time that a client waits for an answer, in milliseconds.
 const PATIENCE_MS: i64 = 30_000;
 
-/// What happens next.
+/// An event of the simulation.
 pub enum Due {
     /// The next action of the run.
     Act,
@@ -53,13 +53,13 @@ pub enum Due {
 pub struct Exchange {
     /// Its call.
     pub call: usize,
-    /// Where it is served.
+    /// The isolate that serves it.
     pub isolate: usize,
     /// The isolate's epoch since it arrived; None: it has not.
     pub epoch: Option<u32>,
     /// Its arrival there.
     pub ambient: Ambient,
-    /// Where it is.
+    /// Its place.
     pub stage: Stage,
     /// Keys that its commit moved to others, and whose they were.
     pub moved: Vec<(Key, String)>,
@@ -79,7 +79,7 @@ pub struct Heard {
     pub at: usize,
 }
 
-/// Where a request is.
+/// The place of a request on its way.
 pub enum Stage {
     /// Before the front.
     Front,
@@ -107,7 +107,7 @@ pub struct World {
     pub setting: Setting,
     /// Storage of profiles, and for objects that of the control object.
     pub disks: [Disk; 2],
-    /// Where each object is.
+    /// The location of each object.
     pub places: [usize; 2],
     /// The form in which each object writes; None: it has just started.
     pub object_forms: [Option<Form>; 2],
@@ -121,7 +121,7 @@ pub struct World {
     pub calls: Vec<Call>,
     /// Requests on their way.
     pub exchanges: BTreeMap<u64, Exchange>,
-    /// What must be true.
+    /// The laws, and the events that they are held on.
     pub model: Model,
     /// Moves of keys that isolates have heard of.
     pub heard: Vec<Heard>,
@@ -259,7 +259,7 @@ impl World {
         self.due.insert(self.next, due);
     }
 
-    /// How long a message is on its way, in milliseconds.
+    /// The time that a message is on its way, in milliseconds.
     pub fn way_ms(&mut self) -> i64 {
         let usual = self.chance.between(1, 40);
         if self.meets(Fault::Slow) { usual + self.chance.between(0, 12_000) } else { usual }
@@ -423,7 +423,7 @@ impl World {
         Some((exchange, way))
     }
 
-    /// What an isolate's clock shows.
+    /// The time on an isolate's clock.
     pub fn clock(&self, isolate: usize) -> i64 {
         self.isolates[isolate].now_ms(self.now_ms, self.now_ms - START_MS)
     }

@@ -31,7 +31,7 @@ impl InProcess {
         InProcess { edge: Edge::new(None, false), ..InProcess::start() }
     }
 
-    /// What it has written into the operator's log.
+    /// The lines of the operator's log.
     pub fn log(&self) -> &str {
         &self.log
     }

@@ -116,10 +116,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     };
     let edge = targets::find(asked, Role::Server)?;
     let client = edge.client()?;
-    let audience = edge.audience.as_deref().ok_or_else(|| {
-        Failure::usage("no audience is named")
-            .help("name it with --audience, in usher.toml or in USHER_AUDIENCE")
-    })?;
+    let audience = edge.named_audience()?;
     let path = format!("/v1/audiences/{audience}/profiles/import");
     let state = args.state.as_deref().map(|path| ProgressFile::open(path, &name)).transpose()?;
     let (input, bar) = Counted::open(lines::open(&args.file)?, &args.file);

@@ -64,10 +64,7 @@ pub(super) fn found(
     audience: Option<&str>,
 ) -> Result<(Destination, String), Failure> {
     let edge = targets::find(Asked { url, target, key_file, audience }, Role::Server)?;
-    let Some(audience) = edge.audience.clone() else {
-        return Err(Failure::usage("no audience is named")
-            .help("add --audience with its id, or a target of usher.toml that says it"));
-    };
+    let audience = edge.named_audience()?.to_owned();
     Ok((edge, audience))
 }
 
@@ -91,7 +88,7 @@ fn encoded(text: &str) -> String {
     text.bytes().map(encode).collect()
 }
 
-/// What the edge has of a visitor, in one line without any value.
+/// One line with the names of a visitor's keys and the numbers of records and attributes; no values.
 pub(super) fn content(profile: &Value) -> String {
     let many = |name: &str, what: &str| {
         let count = profile.get(name).map_or(0, |field| {

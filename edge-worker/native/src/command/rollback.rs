@@ -75,10 +75,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         audience: args.audience.as_deref(),
     };
     let edge = targets::find(asked, Role::Admin)?;
-    let Some(audience) = &edge.audience else {
-        return Err(Failure::usage("no audience is named")
-            .help("add --audience with its id, or a target of usher.toml that says it"));
-    };
+    let audience = edge.named_audience()?;
     let client = edge.client()?;
     progress("reading what runs");
     // What should run, not what the place that answers runs: it may be behind, or unable to run it.

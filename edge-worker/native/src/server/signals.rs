@@ -1,12 +1,12 @@
-//! What the process is told from outside: to stop, or to read its certificate again.
+//! Signals of the operating system: stop, or read the certificate again.
 
 use tokio::signal;
 
 use crate::exit::Failure;
 
-/// What a signal says.
+/// A signal that the server obeys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum Signal {
     /// SIGINT or SIGTERM.
     Stop,
     /// SIGHUP.
@@ -35,11 +35,11 @@ impl Signals {
         })
     }
 
-    pub(super) async fn told(&mut self) -> Told {
+    pub(super) async fn next(&mut self) -> Signal {
         tokio::select! {
-            _ = self.interrupt.recv() => Told::Stop,
-            _ = self.terminate.recv() => Told::Stop,
-            _ = self.hangup.recv() => Told::Reload,
+            _ = self.interrupt.recv() => Signal::Stop,
+            _ = self.terminate.recv() => Signal::Stop,
+            _ = self.hangup.recv() => Signal::Reload,
         }
     }
 }
@@ -53,15 +53,15 @@ impl Signals {
         Ok(Signals)
     }
 
-    pub(super) async fn told(&mut self) -> Told {
+    pub(super) async fn next(&mut self) -> Signal {
         let _ = signal::ctrl_c().await;
-        Told::Stop
+        Signal::Stop
     }
 }
 
 impl Signals {
     /// Ends when the process is told to stop.
     pub(super) async fn stop(&mut self) {
-        while self.told().await != Told::Stop {}
+        while self.next().await != Signal::Stop {}
     }
 }

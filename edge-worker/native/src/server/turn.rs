@@ -23,7 +23,7 @@ use crate::store::SqliteStore;
 #[derive(Debug)]
 pub(super) struct Panicked;
 
-/// What came of a request.
+/// The result of a request.
 struct Served {
     response: Response,
     /// The message of a request that has written.

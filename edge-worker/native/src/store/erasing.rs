@@ -1,4 +1,4 @@
-//! What an erasure leaves in the files: nothing.
+//! Keeps erased data out of the files of the database.
 
 use std::time::{Duration, Instant};
 
@@ -66,7 +66,7 @@ mod tests {
 
     use super::*;
 
-    /// What an earlier build deleted is in the file until it is opened the first time.
+    /// Data that an earlier build deleted are in the file until it is opened the first time.
     #[test]
     fn what_was_deleted_is_overwritten() {
         let file = std::env::temp_dir().join(format!("usher-erasing-{}", std::process::id()));

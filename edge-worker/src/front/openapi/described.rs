@@ -1,4 +1,4 @@
-//! What a route takes and answers, for people and for machines. The table of routes has the rest.
+//! Parameters, bodies and answers of each route, for people and for machines. The table of routes has the rest.
 
 use super::parts::{Answer, Described, IF_MATCH, JSON, NOTHING, Parameter, SEEN, TOKEN, answer, query};
 use crate::error::Refusal;

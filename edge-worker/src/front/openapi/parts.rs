@@ -67,7 +67,7 @@ pub(super) const TOKEN: Parameter = Parameter {
     about: "A private token: with one, the body is one event, without it a batch.",
 };
 
-/// What most routes have none of.
+/// A route without any of the fields that most routes lack.
 pub(super) const NOTHING: Described = Described {
     method: "GET",
     path: "",

@@ -125,7 +125,7 @@ impl Row {
     }
 }
 
-/// What each row holds.
+/// One item from each row.
 fn each<T>(rows: Vec<Rows>, mut read: impl FnMut(&mut Row) -> T) -> Result<Vec<T>, StoreFailure> {
     let mut items = Vec::new();
     for rows in rows {

@@ -1,4 +1,4 @@
-//! What is counted of a batch: its events by what came of them, and the decisions of its answer.
+//! The counts of a batch: its events by their results, and the decisions of its answer.
 
 use usher_engine::Answer;
 

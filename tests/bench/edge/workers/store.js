@@ -1,4 +1,4 @@
-// What a person writes by hand for the sections of `sections.js`: the same routes, key check, identity by one key, windows, list,
+// A worker as a person writes it by hand for the sections of `sections.js`: the same routes, key check, identity by one key, windows, list,
 // deduplication, signed token and answers, with profiles as JSON. Without merges, trust, bounds, and explanations.
 
 import { answer } from "./decide.js";

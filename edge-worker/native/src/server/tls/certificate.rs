@@ -81,7 +81,7 @@ pub(super) fn check(chain: &[CertificateDer<'_>], at: UnixTime, shown: &str) -> 
     Ok(())
 }
 
-/// What is wrong with a certificate at this time, when nobody is trusted.
+/// The defect of a certificate at this time, checked without any trusted root; None: it has none of its own.
 fn defect(certificate: &CertificateDer<'_>, at: UnixTime) -> Option<CertificateError> {
     let nobody = RootCertStore::empty();
     let algorithms = ring::default_provider().signature_verification_algorithms.all;
