@@ -157,7 +157,8 @@ fn catch_up(edge: &mut Edge, store: &mut impl Store, log: &mut impl FnMut(&str))
 fn read_pointers(store: &mut impl Store, read: &Read) -> Result<Vec<Pointer>, StoreFailure> {
     match store.read(read)? {
         Found::Pointers(pointers) => Ok(pointers),
-        _ => Ok(Vec::new()),
+        // As if nothing ran would take every audience out.
+        _ => Err(StoreFailure("storage answered another question".to_owned())),
     }
 }
 
