@@ -12,8 +12,8 @@ use crate::host::{Request, Step};
 use crate::limits::{COMMITS_MAX, UPKEEP_MS};
 use crate::log::{DAMAGED_PROFILE, Line};
 use crate::lookup::{self, Candidate};
-use crate::message::{self, Ambient, Message, Received, Unreadable, WhichRelease};
-use crate::outcome::{FORGET, Folded, NEXT, Outcome};
+use crate::message::{self, Ambient, Message, Received, ToControl, Unreadable, WhichRelease};
+use crate::outcome::{FORGET, Folded, NEXT, Outcome, PLACEMENT_FAULT};
 use crate::plane::HAS_CONTROL_PLANE;
 use crate::releases::{self, DROPPED};
 use crate::store::{Basis, CommitError, Found, Pointer, Read, Store, StoreFailure, Write};
@@ -296,6 +296,11 @@ fn open_unmetered(edge: &Edge, message: &[u8]) -> Result<Opened, Response> {
         // No build sends it.
         Err(Unreadable::Broken) => return Err(Response::refused(Refusal::INTERNAL)),
     };
+    if let Some(reason) = edge.placement_fault() {
+        let refused = Response::refused(Refusal::UNCONFIGURED);
+        let is_of_front = matches!(message, Message::Control(ToControl::Pointers));
+        return Err(if is_of_front { refused.header(PLACEMENT_FAULT, reason.to_owned()) } else { refused });
+    }
     match message {
         Message::Writer(message) => {
             let writer::Opened { read, work } = writer::open(edge, message, reads)?;

@@ -23,6 +23,8 @@ pub struct Edge {
     /// Bundles with which shards were written and which the control object does not know, because it was lost.
     lost: Vec<Pointer>,
     written: Written,
+    /// The reason why the data are not where the settings say.
+    placement_fault: Option<String>,
     profile_days: u32,
     shards: u32,
     storage: StorageHealth,
@@ -97,6 +99,7 @@ impl Edge {
             host_fault: None,
             lost: Vec::new(),
             written: Written::alone(),
+            placement_fault: None,
             profile_days: PROFILE_DAYS,
             shards: 1,
             storage: StorageHealth::default(),
@@ -138,9 +141,20 @@ impl Edge {
         self.keyring.as_ref().err().map(String::as_str)
     }
 
-    /// The keys; None: the deployment has no usable ones.
+    /// The keys; None: the deployment has no usable ones, or its data are elsewhere.
     pub(crate) fn keyring(&self) -> Option<&Keyring> {
-        self.keyring.as_ref().ok()
+        self.keyring.as_ref().ok().filter(|_| self.placement_fault.is_none())
+    }
+
+    /// Records that the settings do not say where the data are, and why: every route but `/healthz`, which shows the reason,
+    /// and every message answers 503 from now on, because an edge that looks elsewhere finds nobody.
+    pub fn set_placement_fault(&mut self, reason: &str) {
+        self.placement_fault = Some(reason.to_owned());
+    }
+
+    /// That reason.
+    pub(crate) fn placement_fault(&self) -> Option<&str> {
+        self.placement_fault.as_deref()
     }
 
     /// The form in which messages, profiles and bundles are written.

@@ -18,6 +18,10 @@ pub(crate) const SNAPSHOT_NAME: &str = "usher-snapshot";
 /// A header that only the host reads: the time after which the next turn of upkeep is due, in milliseconds.
 pub const NEXT: &str = "usher-next";
 
+/// A header that only the host reads, of the control object's answer: the reason why the data are not where the settings say
+/// ([`Edge::set_placement_fault`](crate::Edge::set_placement_fault)).
+pub(crate) const PLACEMENT_FAULT: &str = "usher-placement-fault";
+
 /// The header [`FORGET`] for these names.
 pub(crate) fn forget(now_ms: i64, names: &[String]) -> (&'static str, String) {
     if names.len() > FORGOTTEN_NAMES_MAX {

@@ -94,3 +94,17 @@ test("both Workers run on the same data", { timeout: 300_000 }, async (t) => {
   await worker.become("test");
   await answers(worker, "both", 3);
 });
+
+test("data that the ready-made Worker put into a jurisdiction are refused, and so is the setting", { timeout: 300_000 }, async (t) => {
+  const worker = await deploy(t, "release", { jurisdiction: "eu" });
+  await answers(worker, "steady", 1);
+  for (const [jurisdiction, reason] of [["", /the data are in a jurisdiction/], ["eu", /USHER_JURISDICTION is a setting of the ready-made Worker/]]) {
+    await worker.become(built, { jurisdiction });
+    assert.equal((await worker.event("pageviews", { td_client_id: "steady", td_path: "/" })).status, 503);
+    const health = await worker.call("GET", "/healthz");
+    assert.deepEqual([health.status, health.json.status], [503, "unconfigured"]);
+    assert.match(health.json.detail, reason);
+  }
+  await worker.become("release", { jurisdiction: "eu" });
+  await answers(worker, "steady", 2);
+});

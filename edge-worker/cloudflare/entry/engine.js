@@ -29,6 +29,9 @@ class Engine {
   formTable;
   readForm;
   writeForm;
+  /** Statements for the place of the deployment's data: reading, writing. */
+  readPlacement;
+  writePlacement;
   /** Names of the headers that Rust reads: `any` of every request, `preflight` and `control` of some, besides. */
   headers;
   /** Statements that create the tables. */
@@ -38,6 +41,7 @@ class Engine {
     this.#planes = new Planes(env);
     const constants = this.#planes.visitors(CONSTANTS, NOTHING);
     [this.formTable, this.readForm, this.writeForm] = [constants.text(), constants.text(), constants.text()];
+    [this.readPlacement, this.writePlacement] = [constants.text(), constants.text()];
     this.schema = constants.list((r) => r.text());
     const [any, preflight, control] = [0, 1, 2].map(() => constants.list((r) => r.text()));
     this.headers = { any, preflight, control };
@@ -54,6 +58,11 @@ class Engine {
   /** Passes in the form of a storage, 0 for none; returns the form to write, 0 when a newer build wrote it. */
   meet(stored) {
     return this.#planes.meet(stored);
+  }
+
+  /** Refuses everything from now on, because the data are not where the settings say. */
+  misplace(reason) {
+    this.#planes.misplace(reason);
   }
 
   /** Catches up when it is due; a promise only when nothing is known yet. */

@@ -20,6 +20,7 @@ export const METER = 15;
 export const NOTE_STORAGE_FAULT = 16;
 export const CHARGE = 17;
 export const UPKEEP = 18;
+export const MISPLACE = 19;
 
 export class Instance {
   #exports;

@@ -2,7 +2,8 @@
 // bundles. A trap costs an instance; the next one gets the state of the last.
 
 import { FrameReader, FrameWriter } from "./frame.js";
-import { BEHIND, CONFIGURE, DEGRADE, INSTALL, Instance, MEET, OPEN, STAND_IN } from "./instance.js";
+import { BEHIND, CONFIGURE, DEGRADE, INSTALL, Instance, MEET, MISPLACE, OPEN, STAND_IN } from "./instance.js";
+import { placementOf } from "./objects.js";
 import controlModule from "./usher-control.wasm";
 import visitorsModule from "./usher.wasm";
 
@@ -33,6 +34,8 @@ export class Planes {
   #pointers;
   /** The reason why another form is written than is set; logged once. */
   #formComplaint = "";
+  /** The reason why the data are not where the settings say; empty: they are. */
+  #placementFault;
   /** The form to write. */
   form = 0;
 
@@ -41,7 +44,8 @@ export class Planes {
     this.#demo = env.USHER_DEMO === "1";
     this.#formSetting = String(env.USHER_FORM ?? "");
     this.#profileDays = String(env.USHER_PROFILE_DAYS ?? "");
-    const complaint = this.#start();
+    this.#placementFault = placementOf(env).complaint;
+    const complaint = this.#start() || this.#placementFault;
     if (complaint) console.error(JSON.stringify({ event: "unconfigured", detail: complaint }));
   }
 
@@ -69,6 +73,14 @@ export class Planes {
   /** Passes in the form of a storage, 0 for none; returns the form to write, 0 when a newer build wrote it. */
   meet(stored) {
     return this.#met(this.visitors(MEET, new FrameWriter(8).long(stored).done()));
+  }
+
+  /** Refuses everything from now on, because the data are not where the settings say; logs the reason once. */
+  misplace(reason) {
+    if (reason === this.#placementFault) return;
+    console.error(JSON.stringify({ event: "misplaced", detail: reason }));
+    this.#placementFault = reason;
+    this.#change(MISPLACE, new FrameWriter().text(reason).done());
   }
 
   /** Compares pointers (`pointers · written?`) with what runs; the answer of the operation. */
@@ -208,7 +220,8 @@ export class Planes {
   }
 
   #configure(instance) {
-    const input = new FrameWriter().text(this.#secret).byte(this.#demo ? 1 : 0).text(this.#formSetting).text(this.#profileDays).long(this.form).raw(this.#seed).done();
+    const settings = new FrameWriter().text(this.#secret).byte(this.#demo ? 1 : 0).text(this.#formSetting).text(this.#profileDays);
+    const input = settings.text(this.#placementFault).long(this.form).raw(this.#seed).done();
     return new FrameReader(instance.run(CONFIGURE, input));
   }
 

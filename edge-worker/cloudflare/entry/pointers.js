@@ -38,7 +38,7 @@ export class Pointers {
   async refresh(env) {
     try {
       const object = control(env);
-      const pointers = await ask(object, this.#message, (form) => this.#planes.meet(form));
+      const pointers = await ask(object, this.#message, this.#planes);
       this.#planes.renumber(readPointers(new FrameReader(pointers)));
       const behind = readPointers(await this.#behind(env, object, pointers), (r) => r.bytes().slice());
       // The other audiences have caught up by now.
@@ -104,11 +104,13 @@ function readPointers(frame, readMessage = () => undefined) {
   return frame.list((r) => ({ audience: r.text(), number: r.long(), hash: r.text(), message: readMessage(r) }));
 }
 
-async function ask(object, message, meet) {
+async function ask(object, message, planes) {
   const response = await object.fetch("http://store/", { method: "POST", body: message });
+  const misplaced = response.headers.get("usher-placement-fault");
+  if (misplaced && planes) planes.misplace(misplaced);
   if (response.status !== 200) throw new Error(`the control object answered ${response.status}`);
   const form = Number(response.headers.get("usher-form"));
-  if (form && meet) meet(form);
+  if (form && planes) planes.meet(form);
   return new Uint8Array(await response.arrayBuffer());
 }
 

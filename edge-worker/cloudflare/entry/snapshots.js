@@ -26,6 +26,11 @@ let forgottenMs = 0;
 /** Counts the answers that made copies invalid. A lookup that read before such an answer keeps nothing of what it read. */
 let invalidations = 0;
 
+/** KV has no jurisdiction: where one is set, it gets nothing of visitors. */
+function keepsCopies(env) {
+  return !env.USHER_JURISDICTION;
+}
+
 export async function lookUp(service, env, context, head, step) {
   const { shard, message, cacheKey } = step;
   const before = invalidations;
@@ -35,7 +40,7 @@ export async function lookUp(service, env, context, head, step) {
     if (response) return response;
   }
   const answer = (tier, snapshot) => step.answer(tier, snapshot, forgottenMs, true);
-  const kept = cacheKey && (await fromKv(env, cacheKey));
+  const kept = cacheKey && keepsCopies(env) && (await fromKv(env, cacheKey));
   if (kept) {
     const response = answer(KV, kept);
     if (response) {
@@ -49,7 +54,7 @@ export async function lookUp(service, env, context, head, step) {
     // cached under the one that found a profile.
     if (cacheKey && truth.name && invalidations === before) {
       remember(truth.name, truth.snapshot);
-      context.waitUntil(toKv(env, truth.name, truth.snapshot));
+      if (keepsCopies(env)) context.waitUntil(toKv(env, truth.name, truth.snapshot));
     }
     if (cacheKey && truth.name !== cacheKey) forget(cacheKey);
     const response = answer(WRITER, truth.snapshot);
@@ -79,7 +84,7 @@ export async function withoutCopies(env, context, response) {
     for (const name of names.split(",")) {
       forget(name);
       // A copy that stays expires within a minute.
-      context.waitUntil(patiently(() => env.USHER_KV.delete(name)));
+      if (keepsCopies(env)) context.waitUntil(patiently(() => env.USHER_KV.delete(name)));
     }
   }
   const answer = new Response(response.body, response);
@@ -92,6 +97,7 @@ export async function withoutCopies(env, context, response) {
  * a copy may be left.
  */
 export async function entomb(env, names, tombstone) {
+  if (!keepsCopies(env)) return true;
   const bytes = Uint8Array.from(tombstone.match(/../g), (digits) => parseInt(digits, 16));
   const put = (name) => patiently(async () => (await env.USHER_KV.put(name, bytes, { expirationTtl: KV_SECONDS }), true));
   return (await Promise.all(names.split(",").map(put))).every((done) => done);

@@ -4,7 +4,7 @@
 
 import { engine, respond } from "./engine.js";
 import { sharedFrame } from "./frame.js";
-import { control } from "./objects.js";
+import { control, misplaced, placementOf } from "./objects.js";
 import { entomb } from "./snapshots.js";
 
 /** The time to the first turn of upkeep of a new object. */
@@ -98,6 +98,17 @@ export class UsherStore {
     if (!this.#form) return;
     for (const statement of service.schema) sql.exec(statement);
     if (stored < this.#form) sql.exec(service.writeForm, this.#form);
+    this.#place(service);
+  }
+
+  /** Stores where the data are before there are any, and refuses settings that say otherwise later. */
+  #place(service) {
+    const { sql } = this.#storage;
+    const [[stored, holds]] = sql.exec(service.readPlacement).raw();
+    const { stored: wanted, complaint } = placementOf(this.#env);
+    const reason = misplaced(this.#env, stored, holds === 1);
+    if (reason) service.misplace(reason);
+    else if (stored !== wanted && !complaint) sql.exec(service.writePlacement, wanted);
   }
 
   /**

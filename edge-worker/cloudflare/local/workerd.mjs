@@ -21,6 +21,8 @@ const COMPATIBILITY_DATE = "2026-10-20";
  * @param {boolean} [options.demo] USHER_DEMO=1
  * @param {string} [options.form]  USHER_FORM; "2" when missing, empty for none
  * @param {number} [options.rate]  requests a minute and source by a rate-limiting binding; none when missing
+ * @param {string} [options.jurisdiction] USHER_JURISDICTION; it and the hint by a local counterpart of the namespace
+ * @param {string} [options.hint]  USHER_LOCATION_HINT
  * @param {string} [options.www]   folder of a site to serve beside the worker
  * @param {{key: string, certificate: string}} [options.tls] PEM texts; serves HTTPS instead of HTTP
  * @param {"inherit"|"ignore"|"pipe"} [options.log]
@@ -96,7 +98,7 @@ ${modules.map((name) => `        (name = "${name}", esModule = ${embed(join(reso
 ${wasm.map((name) => `        (name = "${name}", wasm = ${embed(join(resolve(dist), name))})`).join(",\n")}]`;
 }
 
-function capnp({ dist, data, port, www, tls, rate, form = "2" }) {
+function capnp({ dist, data, port, www, tls, rate, jurisdiction = "", hint = "", form = "2" }) {
   const text = (value) => JSON.stringify(value);
   const here = join(root, "edge-worker/cloudflare/local");
   // An embedded file is found from where the configuration lies; a leading slash would mean the import path.
@@ -120,21 +122,27 @@ function capnp({ dist, data, port, www, tls, rate, form = "2" }) {
     ? `,
         (name = "USHER_RATE", wrapped = (moduleName = "usher-local:rate", innerBindings = [(name = "limit", json = "${rate}")]))`
     : "";
-  const rateModule = `extensions = [(modules = [
-    (name = "usher-local:rate", internal = true, esModule = ${embed(join(here, "rate.js"))})])],
-  `;
+  const placed = jurisdiction || hint;
+  const store = placed
+    ? `wrapped = (moduleName = "usher-local:objects", innerBindings = [(name = "objects", durableObjectNamespace = "UsherStore")])`
+    : `durableObjectNamespace = "UsherStore"`;
+  const local = (name) => `(name = "usher-local:${name}", internal = true, esModule = ${embed(join(here, `${name}.js`))})`;
+  const counterparts = [rate && "rate", placed && "objects"].filter(Boolean).map(local);
+  const extensions = counterparts.length > 0 ? `extensions = [(modules = [${counterparts.join(", ")}])],\n  ` : "";
   if (www) mkdirSync(join(data, "site"), { recursive: true });
   return `using Workerd = import "/workerd/workerd.capnp";
 
 const config :Workerd.Config = (
-  ${rate ? rateModule : ""}services = [
+  ${extensions}services = [
     (name = "usher", worker = (
       compatibilityDate = "${COMPATIBILITY_DATE}",
       ${modulesOf(dist, data)},
       durableObjectNamespaces = [(className = "UsherStore", uniqueKey = "usher-store", enableSql = true)],
       durableObjectStorage = (localDisk = "do-disk"),
       bindings = [
-        (name = "USHER_STORE", durableObjectNamespace = "UsherStore"),
+        (name = "USHER_STORE", ${store}),
+        (name = "USHER_JURISDICTION", text = ${text(jurisdiction)}),
+        (name = "USHER_LOCATION_HINT", text = ${text(hint)}),
         (name = "USHER_KV", kvNamespace = "kv"),
         (name = "USHER_KEYS", fromEnvironment = "USHER_KEYS"),
         (name = "USHER_DEMO", fromEnvironment = "USHER_DEMO"),

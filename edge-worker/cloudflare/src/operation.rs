@@ -44,18 +44,24 @@ impl Instance {
             16 => self.note_storage_fault(),
             17 => self.drawn(FrameReader(input), &mut out, front::charge_refusal),
             18 => upkeep(self.edge.as_ref(), FrameReader(input), &mut out),
+            19 => self.misplace(FrameReader(input)),
             _ => None,
         };
         done.map(|()| out.0).unwrap_or_default()
     }
 
-    /// `secret · demo · form as set · days of profiles as set · form of what is stored · seed` → `complaint · form ·
+    /// `secret · demo · form as set · days of profiles as set · reason why the data are elsewhere, if they are · form of what is
+    /// stored · seed` → `complaint · form ·
     /// complaint of the form · address and length of what sources used`, both 0 in the control plane, which does not count it
     fn configure(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let (secret, demo) = (input.text()?, input.byte()? != 0);
         let mut edge = Edge::new(Some(secret), demo);
         edge.set_form(input.text()?);
         edge.set_profile_days(input.text()?);
+        match input.text()? {
+            "" => {}
+            reason => edge.set_placement_fault(reason),
+        }
         let stored = input.long()?;
         out.text(edge.complaint().unwrap_or(""));
         meet(&mut edge, stored, out);
@@ -64,6 +70,12 @@ impl Instance {
         out.number(used.map_or(0, |used| number(used.address)))
             .number(used.map_or(0, |used| number(used.length)));
         self.edge = Some(edge);
+        Some(())
+    }
+
+    /// `reason why the data are elsewhere` → nothing
+    fn misplace(&mut self, mut input: FrameReader<'_>) -> Option<()> {
+        self.edge.as_mut()?.set_placement_fault(input.text()?);
         Some(())
     }
 
@@ -356,13 +368,14 @@ fn meet(edge: &mut Edge, stored: i64, out: &mut FrameWriter) {
     out.byte(form.map_or(0, Form::number)).text(&edge.form_complaint().unwrap_or_default());
 }
 
-/// Constants: `statements for the form: its table, reading, writing · schema · names of headers: of any request, of a preflight,
+/// Constants: `statements for the form: its table, reading, writing · for the placement: reading, writing · schema · names of headers: of any request, of a preflight,
 /// of the control plane · message that asks for pointers · internal error`
 fn constants(edge: Option<&Edge>, out: &mut FrameWriter) -> Option<()> {
     let texts = |w: &mut FrameWriter, text: &&str| {
         w.text(text);
     };
     out.text(sql::META).text(sql::READ_FORM).text(sql::WRITE_FORM);
+    out.text(sql::READ_PLACEMENT).text(sql::WRITE_PLACEMENT);
     out.list(sql::SCHEMA, texts);
     out.list(HEADERS, texts)
         .list(PREFLIGHT_HEADERS, texts)

@@ -9,8 +9,8 @@ use crate::message::{Message, Probe, ToWriter};
 use crate::wire::Response;
 use crate::wire::json::Json;
 
-/// `{"status", "version", "form", "bundles": [{"number", "hash"}]}`, and `detail` where the form differs from the
-/// setting; 503 without usable keys, and where a newer build wrote the stored data.
+/// `{"status", "version", "form", "bundles": [{"number", "hash"}]}`, and `detail` where the form or the
+/// place of the data differs from the setting; 503 without usable keys, and where a newer build wrote the stored data.
 ///
 /// A healthy front asks the shard to read and write: it is degraded on a full disk, and for five minutes after storage failed
 /// or held a damaged profile.
@@ -41,7 +41,7 @@ fn body(edge: &Edge, status: &str) -> Json {
         o.field("status").text(status);
         o.field("version").text(env!("CARGO_PKG_VERSION"));
         o.field("form").number(i64::from(edge.form().number()));
-        if let Some(complaint) = edge.form_complaint() {
+        if let Some(complaint) = edge.placement_fault().map(str::to_owned).or_else(|| edge.form_complaint()) {
             o.field("detail").text(&complaint);
         }
         o.field("bundles").list(edge.all_running(), |json, (_, running)| {

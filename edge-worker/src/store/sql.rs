@@ -36,6 +36,14 @@ pub const READ_FORM: &str = "SELECT value FROM meta WHERE name = 'form'";
 pub const WRITE_FORM: &str = "INSERT INTO meta (name, value) VALUES ('form', ?)
   ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE excluded.value > value";
 
+/// Reads where the data of the deployment are, in the host's words, and whether there are any here. Empty: an earlier build
+/// wrote what there is. It is read after [`SCHEMA`] has run.
+pub const READ_PLACEMENT: &str = "SELECT ifnull((SELECT value FROM meta WHERE name = 'placement'), ''),
+  EXISTS (SELECT 1 FROM profile) OR EXISTS (SELECT 1 FROM release)";
+
+/// Stores where the data of the deployment are. Its parameter must not look like a number.
+pub const WRITE_PLACEMENT: &str = "INSERT OR REPLACE INTO meta (name, value) VALUES ('placement', ?)";
+
 /// Creates the tables that are missing. Every statement may run again, and only adds.
 pub const SCHEMA: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS profile (

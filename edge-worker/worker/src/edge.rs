@@ -28,6 +28,9 @@ pub(crate) fn configure(env: &Env) {
         let mut made = Edge::new(Some(&secret), setting(env, "USHER_DEMO") == "1");
         made.set_form(&setting(env, "USHER_FORM"));
         made.set_profile_days(&setting(env, "USHER_PROFILE_DAYS"));
+        if !setting(env, "USHER_JURISDICTION").is_empty() {
+            made.set_placement_fault("USHER_JURISDICTION is a setting of the ready-made Worker alone");
+        }
         if let Some(complaint) = made.complaint() {
             log::event("unconfigured", complaint);
         }
@@ -36,6 +39,6 @@ pub(crate) fn configure(env: &Env) {
 }
 
 /// A secret or variable; empty if there is none.
-fn setting(env: &Env, name: &str) -> String {
+pub(crate) fn setting(env: &Env, name: &str) -> String {
     env.var(name).map(|value| value.to_string()).unwrap_or_default()
 }

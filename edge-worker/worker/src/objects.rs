@@ -4,6 +4,7 @@ use js_sys::Uint8Array;
 use worker::kv::KvStore;
 use worker::{Env, Method, Request, RequestInit, Response, Result, Stub};
 
+use crate::edge::setting;
 use crate::log;
 use crate::patience::patiently;
 
@@ -13,7 +14,7 @@ use crate::patience::patiently;
 ///
 /// If the Worker has no such binding.
 pub(crate) fn writer(env: &Env, shard: u32) -> Result<Stub> {
-    env.durable_object("USHER_STORE")?.get_by_name(&format!("shard-{shard}"))
+    at(env, &format!("shard-{shard}"))
 }
 
 /// The control object, which stores the bundles and their pointers.
@@ -22,7 +23,16 @@ pub(crate) fn writer(env: &Env, shard: u32) -> Result<Stub> {
 ///
 /// If the Worker has no such binding.
 pub(crate) fn control(env: &Env) -> Result<Stub> {
-    env.durable_object("USHER_STORE")?.get_by_name("control")
+    at(env, "control")
+}
+
+/// An object; the platform reads the hint when it makes it.
+fn at(env: &Env, name: &str) -> Result<Stub> {
+    let objects = env.durable_object("USHER_STORE")?;
+    match setting(env, "USHER_LOCATION_HINT").as_str() {
+        "" => objects.get_by_name(name),
+        hint => objects.get_by_name_with_location_hint(name, hint),
+    }
 }
 
 /// Takes a message to an object.

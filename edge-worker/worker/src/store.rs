@@ -78,6 +78,9 @@ impl DurableObject for UsherStore {
     }
 }
 
+/// The placement that the ready-made Worker stores beside data as this one has them: one shard, no jurisdiction.
+const ONE_SHARD: &str = "1/";
+
 /// The end of an attempt.
 enum Delivered {
     Answered(usher_edge::Response),
@@ -129,6 +132,19 @@ impl UsherStore {
         let number = i64::from(form.number());
         if stored < number {
             self.run(&Statement { sql: sql::WRITE_FORM, params: vec![Cell::Number(number)] })?;
+        }
+        self.find()
+    }
+
+    /// Refuses data that the ready-made Worker put where this one does not look.
+    fn find(&self) -> std::result::Result<(), StoreFailure> {
+        let found = self.run(&bare(sql::READ_PLACEMENT))?;
+        if let Some([Cell::Text(placement), Cell::Number(1)]) = found.first().map(Vec::as_slice)
+            && !["", ONE_SHARD].contains(&placement.as_str())
+        {
+            let reason = "the data are in a jurisdiction: only the ready-made Worker finds them there";
+            log::event("misplaced", reason);
+            edge(|edge| edge.set_placement_fault(reason));
         }
         Ok(())
     }

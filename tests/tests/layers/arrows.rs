@@ -92,7 +92,7 @@ objects   →
 patience  →
 instance  →
 request   → frame
-planes    → frame instance
+planes    → frame instance objects
 pointers  → frame instance objects patience
 engine    → frame instance planes pointers request
 snapshots → engine objects patience
@@ -127,7 +127,7 @@ response   →
 edge       →
 body       → javascript
 head       → javascript
-objects    → patience
+objects    → edge patience
 bundles    → edge installing objects
 snapshots  → edge objects response
 store      → bundles edge javascript objects response snapshots
