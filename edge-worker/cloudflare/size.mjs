@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
 /** At most so many bytes of the module for visitors; a change that is worth its bytes says so here. */
-const MOST = { raw: 425_000, gzip: 190_500 };
+const MOST = { raw: 434_000, gzip: 193_500 };
 /** What it is to shrink to. */
 const WANTED = { raw: 400_000, gzip: 170_000 };
 /** The platform's bound for a script with all its modules, packed: that of its free plan. */

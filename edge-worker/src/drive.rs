@@ -184,7 +184,7 @@ fn stand_in(edge: &mut Edge, store: &mut impl Store, pointer: &Pointer, log: &mu
 /// A message whose read is pending.
 #[derive(Debug)]
 pub struct Opened {
-    /// The one read that it needs; None: nothing is needed.
+    /// The read that it needs, or that its next part needs; None: nothing is needed.
     pub read: Option<Read>,
     work: Work,
 }
@@ -214,7 +214,7 @@ pub fn needs_control_plane(edge: &Edge, message: &[u8]) -> bool {
     !HAS_CONTROL_PLANE && !edge.storage_is_too_new() && message::is_of_control_plane(message)
 }
 
-/// Determines the read that a message needs.
+/// Determines the read that a message needs. A message of many profiles has several, one after the other.
 ///
 /// # Errors
 ///
@@ -254,11 +254,11 @@ pub fn needs_control_plane(edge: &Edge, message: &[u8]) -> bool {
 /// let request = Request { method: "POST", target: "/web/pages", headers: &with_key("write"), body, ambient };
 /// let Step::Write { message, .. } = front::handle(&edge, &request) else { panic!("events are for a writer") };
 ///
-/// let opened = drive::open(&mut edge, &message).expect("nothing is wrong with it");
+/// let mut opened = drive::open(&mut edge, &message).expect("nothing is wrong with it");
 /// let read = opened.read.as_ref().expect("the profile of the key");
 /// let found = store.read(read)?;
 /// let basis = Basis::of(read, &found);
-/// let Folded::Done(outcome) = drive::fold(&mut edge, &opened, found) else { panic!("the bundle is the newest") };
+/// let Folded::Done(outcome) = drive::fold(&mut edge, &mut opened, found) else { panic!("the bundle is the newest") };
 /// store.commit(&basis, &outcome.write).expect("there is no other writer");
 /// assert_eq!(outcome.response.body, br#"{"receipts":[{"success":true}]}"#);
 /// # Ok::<(), usher_edge::store::StoreFailure>(())
@@ -313,15 +313,15 @@ fn open_unmetered(edge: &Edge, message: &[u8]) -> Result<Opened, Response> {
     }
 }
 
-/// Decides a message, given the result of its read.
+/// Decides a message, or a part of it, given the result of its read.
 ///
 /// # Examples
 ///
 /// In the example of [`open`].
-pub fn fold(edge: &mut Edge, opened: &Opened, found: Found) -> Folded {
-    match (&opened.work, found) {
+pub fn fold(edge: &mut Edge, opened: &mut Opened, found: Found) -> Folded {
+    match (&mut opened.work, found) {
         (Work::Writer(work), found) => {
-            let folded = writer::fold(edge, work, &found);
+            let folded = writer::fold(edge, &mut opened.read, work, found);
             writer::charge(&mut edge.meter, work, &folded);
             if let Folded::Done(outcome) = &folded {
                 if outcome.log.iter().any(|line| line.is(DAMAGED_PROFILE)) {
@@ -352,25 +352,12 @@ fn deliver(edge: &mut Edge, store: &mut impl Store, message: &[u8], log: &mut im
     let mut attempts_to_catch_up = 0;
     // Repeats when another writer was faster, and once more when this writer must first catch up with a newer bundle.
     for attempt in 0..COMMITS_MAX {
-        let opened = match open_metered(edge, message, attempt > 0) {
+        let mut opened = match open_metered(edge, message, attempt > 0) {
             Ok(opened) => opened,
             Err(response) => return response,
         };
-        let read = match &opened.read {
-            Some(read) => store.read(read),
-            None => Ok(Found::Profiles(Vec::new())),
-        };
-        let found = match read {
-            Ok(found) => found,
-            Err(failure) => {
-                log(&failure.to_string());
-                edge.note_storage_fault();
-                return opened.unavailable();
-            }
-        };
-        let basis = opened.read.as_ref().map(|read| Basis::of(read, &found)).unwrap_or_default();
-        match fold(edge, &opened, found) {
-            Folded::NeedsNewerBundle { audience, number } => {
+        match fold_and_store(edge, store, &mut opened) {
+            Ok(Folded::NeedsNewerBundle { audience, number }) => {
                 match attempts_to_catch_up {
                     0 => {}
                     1 => drop(deliver(edge, store, &message::raise(&audience, number, edge.form()), log)),
@@ -380,27 +367,63 @@ fn deliver(edge: &mut Edge, store: &mut impl Store, message: &[u8], log: &mut im
                 refresh(edge, store, log);
             }
             // Nothing comes between here; the next attempt opens it again.
-            Folded::OpenAgain => {}
-            Folded::Done(outcome) => {
-                if !outcome.write.is_empty() {
-                    match store.commit(&basis, &outcome.write) {
-                        Ok(()) => {}
-                        Err(CommitError::Conflict) => continue,
-                        Err(_) if planted::is(Bug::RepeatsInDoubt) => continue,
-                        Err(_) if planted::is(Bug::AcknowledgesFirst) => {}
-                        Err(CommitError::Failed(failure)) => {
-                            log(&failure.to_string());
-                            edge.note_storage_fault();
-                            return opened.unavailable();
-                        }
-                    }
-                }
+            Ok(Folded::OpenAgain | Folded::Part(_)) | Err(CommitError::Conflict) => {}
+            Err(_) if planted::is(Bug::RepeatsInDoubt) => {}
+            Ok(Folded::Done(outcome)) => {
                 outcome.log.iter().for_each(|line| log(&line.to_json()));
                 return outcome.response;
+            }
+            Err(CommitError::Failed(failure)) => {
+                log(&failure.to_string());
+                edge.note_storage_fault();
+                return opened.unavailable();
             }
         }
     }
     unavailable(edge, message)
+}
+
+/// Reads and folds an open message, part by part, and stores all of it or nothing.
+fn fold_and_store(
+    edge: &mut Edge,
+    store: &mut impl Store,
+    opened: &mut Opened,
+) -> Result<Folded, CommitError> {
+    let mut is_staged = false;
+    let result = loop {
+        let read = match &opened.read {
+            Some(read) => store.read(read).map(|found| (Basis::of(read, &found), found)),
+            None => Ok((Basis::default(), Found::Profiles(Vec::new()))),
+        };
+        let (basis, found) = match read {
+            Ok(read) => read,
+            Err(failure) => break Err(failure.into()),
+        };
+        let stored = match fold(edge, opened, found) {
+            Folded::Part(write) if write.is_empty() => continue,
+            Folded::Part(write) => {
+                is_staged = true;
+                store.stage(&basis, &write)
+            }
+            Folded::Done(outcome) if !outcome.is_refused() && (is_staged || !outcome.write.is_empty()) => {
+                match store.commit(&basis, &outcome.write) {
+                    Ok(()) => return Ok(Folded::Done(outcome)),
+                    Err(CommitError::Failed(_)) if planted::is(Bug::AcknowledgesFirst) => {
+                        return Ok(Folded::Done(outcome));
+                    }
+                    refused => refused,
+                }
+            }
+            undecided_or_unchanged => break Ok(undecided_or_unchanged),
+        };
+        if let Err(refused) = stored {
+            break Err(refused);
+        }
+    };
+    if is_staged {
+        store.undo();
+    }
+    result
 }
 
 #[cfg(test)]
@@ -419,6 +442,14 @@ mod tests {
             } else {
                 self.0.read(read)
             }
+        }
+
+        fn stage(&mut self, basis: &Basis, write: &Write) -> Result<(), CommitError> {
+            self.0.stage(basis, write)
+        }
+
+        fn undo(&mut self) {
+            self.0.undo();
         }
 
         fn commit(&mut self, basis: &Basis, write: &Write) -> Result<(), CommitError> {

@@ -31,6 +31,11 @@ pub const OBJECT_KEYS_MAX: usize = 1_024;
 pub const FOLDS_MAX: usize = 8;
 /// Most folds of a message whose commit failed because of other writers; then the answer is that of a storage failure.
 pub const COMMITS_MAX: usize = 8;
+/// Most bytes of the stored profiles that are read at once, unless one event names more. Reading, changing and writing them
+/// takes some ten times as much memory, of which an isolate has 128 MB, beside its bundles and the message.
+pub const PART_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Most keys whose profiles are read without a look at their sizes: they fit a part, however large each is.
+pub const UNSIZED_KEYS_MAX: usize = PART_BYTES_MAX / usher_engine::limits::PROFILE_BYTES_MAX;
 /// Most bytes of the keys in one statement; a batch with more reads by several. A Durable Object takes 2 MB a parameter.
 pub const ASKED_BYTES_MAX: usize = 1_000_000;
 /// Most snapshots that one message makes a host forget by name; beyond that it forgets all.
@@ -42,9 +47,6 @@ pub const STORAGE_DEGRADED_MS: i64 = 5 * 60 * 1_000;
 /// Most rows in one import request. New profiles take some 5 KB each until they are written, so that these and a body of
 /// [`BATCH_BYTES_MAX`] fit an isolate's memory, beside its bundles.
 pub const IMPORT_ROWS_MAX: usize = 10_000;
-/// Most bytes of the stored profiles that the rows of one import change. They are read at once, in some six times as much
-/// memory, of which an isolate has 128 MB.
-pub const IMPORT_STORED_BYTES_MAX: usize = 12_000_000;
 /// Most rows that every writer takes while form 1 is written: one of release 0.1.0 may be the one that gets them.
 pub const IMPORT_ROWS_OF_FORM_1: usize = 2_000;
 /// Most values in all rows together: 2,000 flat rows, each with as many columns as allowed.

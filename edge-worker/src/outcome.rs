@@ -55,6 +55,9 @@ pub enum Folded {
     /// Another bundle was installed since the message was opened under the one before: open it again
     /// ([`drive::open_again`](crate::drive::open_again)). Only hosts that install bundles between the two meet this.
     OpenAgain,
+    /// A part of the message is decided: stage its write, then run the read that the opened message has now, and fold that.
+    /// All parts are stored together, or none.
+    Part(Box<Write>),
     /// The message is decided.
     Done(Box<Outcome>),
 }
@@ -62,7 +65,7 @@ pub enum Folded {
 /// A write, and the answer once it is durable.
 #[derive(Debug)]
 pub struct Outcome {
-    /// All or nothing; empty if the message changes nothing.
+    /// All or nothing, with the parts before it; empty if the message, or its last part, changes nothing.
     pub write: Write,
     /// The answer, if the write succeeds.
     pub response: Response,
@@ -71,6 +74,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// True if nothing of the message may be stored: staged parts are taken back.
+    pub fn is_refused(&self) -> bool {
+        self.response.status >= 400
+    }
+
     pub(crate) fn done(mut self) -> Folded {
         if COUNTS {
             let counted = self.log.iter().filter_map(|line| Count::of_line(line.event()));

@@ -33,6 +33,14 @@ impl Store for Shared {
         }
     }
 
+    fn stage(&mut self, basis: &Basis, write: &Write) -> Result<(), CommitError> {
+        self.memory.stage(basis, write)
+    }
+
+    fn undo(&mut self) {
+        self.memory.undo();
+    }
+
     fn commit(&mut self, basis: &Basis, write: &Write) -> Result<(), CommitError> {
         self.commits += 1;
         self.memory.commit(basis, write)

@@ -1,7 +1,7 @@
 // The service as a host uses it: requests and messages as calls into wasm, in the plane that each needs.
 
 import { sharedFrame } from "./frame.js";
-import { ADMIT, ANSWER, CHARGE, CONSTANTS, FAILED, FOLD, FRONT, METER, NOTE_STORAGE_FAULT, OPEN, UNAVAILABLE, UPKEEP } from "./instance.js";
+import { ADMIT, ANSWER, CHARGE, CONSTANTS, FAILED, FOLD, FRONT, IS_PART, METER, NOTE_STORAGE_FAULT, OPEN, UNAVAILABLE, UPKEEP } from "./instance.js";
 import { Planes } from "./planes.js";
 import { Pointers } from "./pointers.js";
 import { encodeHead, withHeaders } from "./request.js";
@@ -165,13 +165,16 @@ class Engine {
   }
 
   /**
-   * The changes and the answer of a message. If this isolate must catch up first: `raise`, the message that informs the
-   * control object of the number, if it does not know it either.
+   * The changes and the answer of a message; or the changes of a part of it, with `reads` of which the rows are folded next. If
+   * this isolate must catch up first: `raise`, the message that informs the control object of the number, if it does not know
+   * it either.
    */
   #fold(plane, rows) {
     const out = plane(FOLD, rows);
-    if (out.byte() === 0) return { raise: out.bytes() };
-    const folded = { parts: responseParts(out), statements: readStatements(out), log: out.list((r) => r.text()) };
+    const kind = out.byte();
+    if (kind === 0) return { raise: out.bytes() };
+    if (kind === IS_PART) return { statements: readStatements(out), reads: readStatements(out) };
+    const folded = { refused: out.byte() === 1, parts: responseParts(out), statements: readStatements(out), log: out.list((r) => r.text()) };
     // `/healthz` is answered in the plane for visitors.
     if (out.byte() === 1) this.#planes.visitors(NOTE_STORAGE_FAULT, NOTHING);
     return folded;

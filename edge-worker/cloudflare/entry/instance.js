@@ -22,6 +22,9 @@ export const CHARGE = 17;
 export const UPKEEP = 18;
 export const MISPLACE = 19;
 
+/** The first byte of a fold's output when more parts of the message follow. */
+export const IS_PART = 2;
+
 export class Instance {
   #exports;
   /** Where it has what sources used. */

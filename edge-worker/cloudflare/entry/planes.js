@@ -2,7 +2,7 @@
 // bundles. A trap costs an instance; the next one gets the state of the last.
 
 import { FrameReader, FrameWriter } from "./frame.js";
-import { BEHIND, CONFIGURE, DEGRADE, INSTALL, Instance, MEET, MISPLACE, OPEN, STAND_IN } from "./instance.js";
+import { BEHIND, CONFIGURE, DEGRADE, FOLD, INSTALL, Instance, IS_PART, MEET, MISPLACE, OPEN, STAND_IN } from "./instance.js";
 import { placementOf } from "./objects.js";
 import controlModule from "./usher-control.wasm";
 import visitorsModule from "./usher.wasm";
@@ -63,10 +63,12 @@ export class Planes {
   control = (operation, input) => {
     this.#control ??= this.#startControl();
     const instance = this.#control;
-    // A trap leaves it there no more, nor does a memory that has grown; what was opened is folded in the same instance.
+    // A trap leaves it there no more, nor does a memory that has grown; what was opened is folded in the same instance, part
+    // by part.
     this.#control = undefined;
     const output = instance.run(operation, input);
-    if (operation === OPEN || instance.bytes <= CONTROL_BYTES_KEPT) this.#control = instance;
+    const isOpen = operation === OPEN || (operation === FOLD && output[0] === IS_PART);
+    if (isOpen || instance.bytes <= CONTROL_BYTES_KEPT) this.#control = instance;
     return new FrameReader(output);
   };
 

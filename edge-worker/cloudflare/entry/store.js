@@ -122,13 +122,8 @@ export class UsherStore {
     if (opened.response) return opened;
     let folded;
     try {
-      const rows = sharedFrame().number(opened.statements.length);
-      for (const { sql, params } of opened.statements) {
-        const found = [...this.#storage.sql.exec(sql, ...params).raw()];
-        rows.number(found.length);
-        for (const row of found) writeRow(rows, row);
-      }
-      folded = opened.fold(rows.done());
+      folded = this.#fold(opened, opened.statements);
+      if (folded.reads) folded = this.#writeParts(opened, folded);
       if (folded.raise) return folded;
       this.#write(folded.statements);
     } catch (error) {
@@ -141,12 +136,44 @@ export class UsherStore {
     return { response: respond(folded.parts) };
   }
 
+  /** Folds the rows of these reads. */
+  #fold(opened, reads) {
+    const rows = sharedFrame().number(reads.length);
+    for (const { sql, params } of reads) {
+      const found = [...this.#storage.sql.exec(sql, ...params).raw()];
+      rows.number(found.length);
+      for (const row of found) writeRow(rows, row);
+    }
+    return opened.fold(rows.done());
+  }
+
+  /** Folds a message to its end, part by part, and stores them: all or nothing. */
+  #writeParts(opened, folded) {
+    const undo = new Error("nothing of it is stored");
+    try {
+      this.#storage.transactionSync(() => {
+        while (folded.reads) {
+          this.#run(folded.statements);
+          folded = this.#fold(opened, folded.reads);
+        }
+        if (folded.raise || folded.refused) throw undo;
+        this.#run(folded.statements);
+      });
+    } catch (error) {
+      if (error !== undo) throw error;
+    }
+    return { ...folded, statements: [] };
+  }
+
+  #run(statements) {
+    for (const { sql, params } of statements) this.#storage.sql.exec(sql, ...params);
+  }
+
   /** Runs the statements: all or nothing. */
   #write(statements) {
-    const run = ({ sql, params }) => this.#storage.sql.exec(sql, ...params);
     // One statement is its own transaction.
-    if (statements.length === 1) run(statements[0]);
-    else if (statements.length > 1) this.#storage.transactionSync(() => statements.forEach(run));
+    if (statements.length > 1) this.#storage.transactionSync(() => this.#run(statements));
+    else this.#run(statements);
   }
 }
 

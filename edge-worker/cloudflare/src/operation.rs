@@ -201,20 +201,22 @@ impl Instance {
         Some(())
     }
 
-    /// `rows of each statement` → `0 message | 1 response statements log fault`, of the open message; `fault` is 1 when the
-    /// control plane met a fault of storage, which the other module has to hear of
+    /// `rows of each statement` → `0 message | 1 refused response statements log fault | 2 statements reads`, of the open message;
+    /// `refused` is 1 when nothing of it may be stored, `fault` when the control plane met a fault of storage, which the other
+    /// module has to hear of. 2 is a part of the message: the rows of its reads are folded next, and all of it is stored, or
+    /// nothing
     fn fold(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let edge = self.edge.as_mut()?;
-        let opened = self.opened.take()?;
+        let mut opened = self.opened.take()?;
         let rows = input.list(|r| r.list(|r| r.list(cell)))?;
         let found = match &opened.read {
             Some(read) => sql::found(read, rows),
             None => Ok(Found::Profiles(Vec::new())),
         };
         let folded = match found {
-            Ok(found) => drive::fold(edge, &opened, found),
+            Ok(found) => drive::fold(edge, &mut opened, found),
             Err(failure) => {
-                response(out.byte(1), &opened.unavailable());
+                response(out.byte(1).byte(1), &opened.unavailable());
                 statements(out, &[]);
                 out.list(&[failure.to_string()], |w, line| {
                     w.text(line);
@@ -229,8 +231,14 @@ impl Instance {
             }
             // The entry folds without waiting, so nothing was installed meanwhile. It takes an empty output for a failure.
             Folded::OpenAgain => return None,
+            Folded::Part(write) => {
+                let reads = opened.read.as_ref().map(sql::reads).unwrap_or_default();
+                statements(out.byte(2), &sql::writes(&write));
+                statements(out, &reads);
+                self.opened = Some(opened);
+            }
             Folded::Done(outcome) => {
-                response(out.byte(1), &outcome.response);
+                response(out.byte(1).byte(u8::from(outcome.is_refused())), &outcome.response);
                 statements(out, &sql::writes(&outcome.write));
                 out.list(&outcome.log, |w, line| {
                     w.text(&line.to_json());

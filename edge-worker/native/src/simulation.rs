@@ -168,6 +168,12 @@ impl Store for Glance<'_> {
         self.0.read(read)
     }
 
+    fn stage(&mut self, _: &Basis, _: &Write) -> Result<(), CommitError> {
+        Ok(())
+    }
+
+    fn undo(&mut self) {}
+
     fn commit(&mut self, _: &Basis, _: &Write) -> Result<(), CommitError> {
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! One try to take a message through read, fold and commit, on its own connection.
+//! One try to take a message through reads, folds and commit, on its own connection.
 //!
 //! A message that may write holds the database's lock from its read to its commit, so the second of two requests for one visitor
 //! reads what the first stored. Every commit also checks its basis, as the service defines it: a database server may end a
@@ -22,6 +22,23 @@ pub(crate) enum Lock {
     ForWrite,
 }
 
+impl Session {
+    /// Begins the transaction of a message before its first read, if it takes one.
+    async fn begin_read(&mut self, lock: Lock, read: &Read) -> Result<(), StoreFailure> {
+        if self.has_begun() {
+            return Ok(());
+        }
+        match (lock, read) {
+            // What a probe writes does not depend on what it reads, and mostly it writes nothing.
+            (_, Read::Written) => Ok(()),
+            (Lock::FromRead, _) => self.lock().await,
+            // One statement reads one state by itself.
+            (Lock::ForWrite, Read::Profiles(_)) => Ok(()),
+            (Lock::ForWrite, _) => self.hold_state().await,
+        }
+    }
+}
+
 /// The end of a try.
 pub(crate) enum Tried {
     /// The message is decided, or storage failed.
@@ -36,11 +53,11 @@ pub(crate) enum Tried {
 pub(crate) async fn attempt(message: &[u8], lock: Lock, again: bool) -> Tried {
     let opened =
         edge(|edge| if again { drive::open_again(edge, message) } else { drive::open(edge, message) });
-    let opened = match opened {
+    let mut opened = match opened {
         Ok(opened) => opened,
         Err(response) => return Tried::Answered(response),
     };
-    match fold(&opened, lock).await {
+    match fold(&mut opened, lock).await {
         Ok(tried) => tried,
         Err(failure) => {
             log::event("storage_failed", &failure.0);
@@ -50,45 +67,55 @@ pub(crate) async fn attempt(message: &[u8], lock: Lock, again: bool) -> Tried {
 }
 
 /// Reads what an open message needs, folds it, and stores the result.
-async fn fold(opened: &Opened, lock: Lock) -> Result<Tried, StoreFailure> {
+async fn fold(opened: &mut Opened, lock: Lock) -> Result<Tried, StoreFailure> {
     let mut session = Session::open().await?;
-    let (basis, found) = match &opened.read {
-        Some(read) => {
-            match (lock, read) {
-                (Lock::FromRead, _) => session.lock().await?,
-                // One statement reads one state by itself.
-                (Lock::ForWrite, Read::Profiles(_)) => {}
-                (Lock::ForWrite, _) => session.hold_state().await?,
+    let mut is_staged = false;
+    loop {
+        let (basis, found) = match &opened.read {
+            Some(read) => {
+                session.begin_read(lock, read).await?;
+                let found = session.read(read).await?;
+                (Basis::of(read, &found), found)
             }
-            let found = session.read(read).await?;
-            (Basis::of(read, &found), found)
-        }
-        None => (Basis::default(), Found::Profiles(Vec::new())),
-    };
-    let outcome = match edge(|edge| drive::fold(edge, opened, found)) {
-        Folded::NeedsNewerBundle { audience, number } => {
+            None => (Basis::default(), Found::Profiles(Vec::new())),
+        };
+        let outcome = match edge(|edge| drive::fold(edge, opened, found)) {
+            Folded::NeedsNewerBundle { audience, number } => {
+                session.roll_back().await;
+                return Ok(Tried::Behind { audience, number });
+            }
+            Folded::OpenAgain => {
+                session.roll_back().await;
+                return Ok(Tried::Conflict);
+            }
+            Folded::Part(write) if write.is_empty() => continue,
+            Folded::Part(write) => match session.stage(&basis, &write).await {
+                Ok(()) => {
+                    is_staged = true;
+                    continue;
+                }
+                Err(CommitError::Conflict) => {
+                    session.roll_back().await;
+                    return Ok(Tried::Conflict);
+                }
+                Err(CommitError::Failed(failure)) => return Err(failure),
+            },
+            Folded::Done(outcome) => outcome,
+        };
+        let stored = if outcome.is_refused() || (outcome.write.is_empty() && !is_staged) {
             session.roll_back().await;
-            return Ok(Tried::Behind { audience, number });
-        }
-        Folded::OpenAgain => {
-            session.roll_back().await;
-            return Ok(Tried::Conflict);
-        }
-        Folded::Done(outcome) => outcome,
-    };
-    let stored = if outcome.write.is_empty() {
-        session.roll_back().await;
-        Ok(())
-    } else {
-        session.commit(&basis, &outcome.write).await
-    };
-    match stored {
-        Ok(()) => {
-            outcome.log.iter().for_each(|line| log::line(&line.to_json()));
-            Ok(Tried::Answered(outcome.response))
-        }
-        Err(CommitError::Conflict) => Ok(Tried::Conflict),
-        Err(CommitError::Failed(failure)) => Err(failure),
+            Ok(())
+        } else {
+            session.commit(&basis, &outcome.write).await
+        };
+        return match stored {
+            Ok(()) => {
+                outcome.log.iter().for_each(|line| log::line(&line.to_json()));
+                Ok(Tried::Answered(outcome.response))
+            }
+            Err(CommitError::Conflict) => Ok(Tried::Conflict),
+            Err(CommitError::Failed(failure)) => Err(failure),
+        };
     }
 }
 

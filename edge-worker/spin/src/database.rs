@@ -78,12 +78,19 @@ pub(crate) struct Session {
     connection: Connection,
     /// True while its transaction is open.
     has_begun: bool,
+    /// The trace of the last staged part.
+    staged: Option<Statement>,
 }
 
 impl Session {
     pub(crate) async fn open() -> Result<Session, StoreFailure> {
         let connection = Connection::open_default().await.map_err(failure)?;
-        Ok(Session { connection, has_begun: false })
+        Ok(Session { connection, has_begun: false, staged: None })
+    }
+
+    /// True while its transaction is open.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.has_begun
     }
 
     /// Begins a transaction with the lock for writing, in which SQLite overwrites what it deletes.
@@ -126,7 +133,18 @@ impl Session {
         sql::found(read, found)
     }
 
-    /// Stores a write and commits: all or nothing.
+    /// Stores a part of a message in the transaction.
+    ///
+    /// # Errors
+    ///
+    /// See [`Store::stage`](usher_edge::Store::stage).
+    pub(crate) async fn stage(&mut self, basis: &Basis, write: &Write) -> Result<(), CommitError> {
+        self.store(basis, write).await?;
+        self.staged = sql::trace(write).or_else(|| self.staged.take());
+        Ok(())
+    }
+
+    /// Stores a write and commits, with what was staged: all or nothing.
     ///
     /// # Errors
     ///
@@ -145,8 +163,9 @@ impl Session {
         };
         // A transaction that can be rolled back was not committed. Otherwise only the answer may have been lost.
         let is_undone = self.end().await;
+        let trace = sql::trace(write).or_else(|| self.staged.take());
         drop(self);
-        let happened = match sql::trace(write).filter(|_| !is_undone) {
+        let happened = match trace.filter(|_| !is_undone) {
             Some(Statement { sql, params }) => !Session::open().await?.run(sql, params).await?.is_empty(),
             None => false,
         };

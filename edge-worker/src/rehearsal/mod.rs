@@ -287,18 +287,25 @@ impl<'s> Stage<'s> {
     /// Takes a message through read, fold and write, as a host does.
     fn deliver(&mut self, message: ToWriter) -> Result<Response, &'static str> {
         let edge = &self.rehearsal.edge;
-        let writer::Opened { read, work } =
+        let writer::Opened { mut read, mut work } =
             writer::open(edge, message, edge.form()).map_err(|_| "an event or record is refused")?;
-        let found = match read {
-            Some(read) => self.store.read(&read).map_err(|_| "the store fails")?,
-            None => Found::Profiles(Vec::new()),
-        };
-        match writer::fold(edge, &work, &found) {
-            Folded::Done(outcome) => {
-                self.store.commit(&Basis::default(), &outcome.write).map_err(|_| "the store fails")?;
-                Ok(outcome.response)
+        loop {
+            let found = match &read {
+                Some(read) => self.store.read(read).map_err(|_| "the store fails")?,
+                None => Found::Profiles(Vec::new()),
+            };
+            let (write, response) = match writer::fold(edge, &mut read, &mut work, found) {
+                Folded::Part(write) => (*write, None),
+                Folded::Done(outcome) => (outcome.write, Some(outcome.response)),
+                Folded::NeedsNewerBundle { .. } | Folded::OpenAgain => {
+                    return Err("the definition does not run");
+                }
+            };
+            // An example that is refused ends the rehearsal, so that nothing is taken back.
+            self.store.commit(&Basis::default(), &write).map_err(|_| "the store fails")?;
+            if let Some(response) = response {
+                return Ok(response);
             }
-            Folded::NeedsNewerBundle { .. } | Folded::OpenAgain => Err("the definition does not run"),
         }
     }
 

@@ -7,8 +7,8 @@ use usher_engine::planted::{self, Bug};
 
 use super::index::HashIndex;
 use super::{
-    Basis, CommitError, Due, DueBefore, DueProfile, ErasedKey, Found, FoundProfile, HeldKey, IdleSince,
-    JournalRow, Pointer, Read, Release, Retired, Store, StoreFailure, Upkeep, Write,
+    Basis, CommitError, Due, DueBefore, DueProfile, ErasedKey, Found, FoundProfile, FoundSize, HeldKey,
+    IdleSince, JournalRow, Pointer, Read, Release, Retired, Store, StoreFailure, Upkeep, Write,
 };
 use crate::limits::{DAY_MS, JOURNAL_MS, JOURNAL_OF_PROFILE_MAX, JOURNAL_ROWS_MAX, UPKEEP_ROWS_MAX};
 use crate::message::{KeyOf, WhichRelease};
@@ -39,6 +39,8 @@ pub struct MemoryStore {
     pub journal: Vec<JournalRow>,
     /// The operations that fail.
     pub fault: Fault,
+    /// The state before the first staged part; None: nothing is staged.
+    before: Option<Box<MemoryStore>>,
 }
 
 /// The refusal of a key.
@@ -88,6 +90,10 @@ impl Store for MemoryStore {
         }
         Ok(match read {
             Read::Profiles(keys) => Found::Profiles(self.profiles_of(keys)),
+            Read::Sizes(keys) => {
+                let size = |found: FoundProfile| FoundSize { keys: found.keys, bytes: found.state.len() };
+                Found::Sizes(self.profiles_of(keys).into_iter().map(size).collect())
+            }
             Read::Journals(keys) => {
                 let profiles = self.profiles_of(keys);
                 let is_of = |row: &&JournalRow| {
@@ -123,7 +129,28 @@ impl Store for MemoryStore {
         })
     }
 
+    fn stage(&mut self, basis: &Basis, write: &Write) -> Result<(), CommitError> {
+        if self.before.is_none() {
+            self.before = Some(Box::new(self.clone()));
+        }
+        self.put(basis, write)
+    }
+
+    fn undo(&mut self) {
+        if let Some(before) = self.before.take() {
+            *self = *before;
+        }
+    }
+
     fn commit(&mut self, basis: &Basis, write: &Write) -> Result<(), CommitError> {
+        self.put(basis, write)?;
+        self.before = None;
+        Ok(())
+    }
+}
+
+impl MemoryStore {
+    fn put(&mut self, basis: &Basis, write: &Write) -> Result<(), CommitError> {
         if self.fault != Fault::None {
             return Err(StoreFailure("a test wants it to fail".to_owned()).into());
         }
@@ -202,9 +229,7 @@ impl Store for MemoryStore {
         }
         Ok(())
     }
-}
 
-impl MemoryStore {
     /// True if nothing of the basis has changed.
     fn holds(&self, basis: &Basis) -> bool {
         if planted::is(Bug::CommitsWithoutCondition) {

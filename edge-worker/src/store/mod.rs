@@ -1,4 +1,4 @@
-//! Storage in the service's terms: one [`Read`] and one [`Write`] per message, and the trait of a [`Store`].
+//! Storage in the service's terms: one [`Read`] and one [`Write`] per message or part of it, and the trait of a [`Store`].
 //!
 //! A write names the versions and keys that its message read ([`Basis`]) and fails with [`CommitError::Conflict`] when
 //! one of them has changed since: the message is then read and folded again. [`sql`] turns both into statements, once
@@ -11,11 +11,13 @@ pub mod sql;
 use crate::message::{KeyOf, WhichRelease};
 use crate::wire::frame::FrameReader;
 
-/// The data that a message needs before it can be folded; one read per message.
+/// The data that a message, or a part of it, needs before it can be folded.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Read {
     /// The profiles that have any of these keys, each once.
     Profiles(Vec<KeyOf>),
+    /// The sizes of these profiles, which decide how many of them are read at once.
+    Sizes(Vec<KeyOf>),
     /// The bundle that each audience runs.
     Pointers,
     /// The stored bundles of one audience; the first runs.
@@ -64,6 +66,8 @@ pub enum Found {
     Whole(Vec<FoundProfile>, Vec<HeldKey>),
     /// The same as for [`Found::Profiles`], and the keys that were erased.
     Unerased(Vec<FoundProfile>, Vec<ErasedKey>),
+    /// Sizes of profiles. One whose keys take several statements is listed by each of them.
+    Sizes(Vec<FoundSize>),
     /// The same, and the journal of them all, newest first.
     Journals(Vec<FoundProfile>, Vec<JournalRow>),
     /// Pointers, ascending by audience.
@@ -118,6 +122,15 @@ pub struct ErasedKey {
     pub imports: bool,
 }
 
+/// The size of a profile that a [`Read`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundSize {
+    /// The keys that it has, by their indexes among the read keys.
+    pub keys: Vec<usize>,
+    /// The size of the encoded profile, in bytes.
+    pub bytes: usize,
+}
+
 /// The bundle that an audience runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pointer {
@@ -165,7 +178,7 @@ pub struct Published {
     pub dropped: Vec<String>,
 }
 
-/// The changes of a message; all of them or none.
+/// The changes of a message, or of a part of it; all of them or none.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Write {
     /// Changed profiles.
@@ -417,7 +430,16 @@ pub trait Store {
     ///
     /// If storage fails; the stored data is then unknown.
     fn read(&mut self, read: &Read) -> Result<Found, StoreFailure>;
-    /// Stores the changes of a message durably before it returns: all or nothing.
+    /// Stores the changes of a part of a message: reads find them, and the next [`commit`](Store::commit) makes them
+    /// durable together with its own. Only one message is staged at a time.
+    ///
+    /// # Errors
+    ///
+    /// As for `commit`; the parts before are then still staged.
+    fn stage(&mut self, basis: &Basis, write: &Write) -> Result<(), CommitError>;
+    /// Takes back everything that is staged.
+    fn undo(&mut self);
+    /// Stores the changes of a message durably before it returns, with what was staged: all or nothing.
     ///
     /// # Errors
     ///

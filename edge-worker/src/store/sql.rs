@@ -93,6 +93,7 @@ pub const SCHEMA: &[&str] = &[
 pub fn reads(read: &Read) -> Vec<Statement> {
     match read {
         Read::Profiles(keys) => cut(keys, |key| key).into_iter().map(profiles).collect(),
+        Read::Sizes(keys) => cut(keys, |key| key).into_iter().map(sizes).collect(),
         Read::Unerased { keys, names } => {
             let mut names = names.as_slice();
             let mut part = |keys: &[KeyOf]| {
@@ -124,22 +125,36 @@ pub fn reads(read: &Read) -> Vec<Statement> {
     }
 }
 
-/// The text of a statement that is a part of another.
-macro_rules! profiles_of_keys {
-    () => {
-        "SELECT named.keys, p.audience, p.id, p.version, p.state FROM
+/// The text of a statement that is a part of another: these columns of each profile once, with the indexes of its keys.
+macro_rules! of_keys {
+    ($columns:literal) => {
+        concat!(
+            "SELECT named.keys, ",
+            $columns,
+            " FROM
             (SELECT k.audience AS audience, k.profile AS id, group_concat(asked.key) AS keys
              FROM json_each(?) AS asked CROSS JOIN profile_key AS k
            ON k.audience = asked.value ->> 0 AND k.name = asked.value ->> 1
            AND k.value = asked.value ->> 2
              GROUP BY k.audience, k.profile) AS named
           CROSS JOIN profile AS p ON p.audience = named.audience AND p.id = named.id"
+        )
     };
 }
 
-/// Each profile of these keys once, with the indexes of its keys.
+macro_rules! profiles_of_keys {
+    () => {
+        of_keys!("p.audience, p.id, p.version, p.state")
+    };
+}
+
 fn profiles(keys: &[KeyOf]) -> Statement {
     Statement { sql: profiles_of_keys!(), params: vec![asked(keys.iter().map(|key| (key, None)))] }
+}
+
+/// The size of each profile of these keys. SQLite takes it from the head of the row, without reading the state.
+fn sizes(keys: &[KeyOf]) -> Statement {
+    Statement { sql: of_keys!("length(p.state)"), params: vec![asked(keys.iter().map(|key| (key, None)))] }
 }
 
 /// The same, and a row for each of the keys that was erased: its index, nothing, no id, when, and whether imports are

@@ -5,13 +5,16 @@ mod counted;
 mod pass;
 
 pub(crate) use batch::Batch;
-use batch::{ERASED, LeftOut, OfAudience, OneEvent, TABLE_UNKNOWN, TOO_LARGE, UNAVAILABLE, UNREADABLE};
+use batch::{
+    BatchResult, ERASED, LeftOut, OfAudience, OneEvent, TABLE_UNKNOWN, TOO_LARGE, UNAVAILABLE, UNREADABLE,
+};
 use counted::counted;
 use pass::Pass;
 use usher_engine::planted::{self, Bug};
 use usher_engine::{Answer, Evidence, Keys, SentAt, Why, order_clamped};
 
-use super::mint::{Mint, MintedIds};
+use super::mint::MintedIds;
+use super::parts::Parts;
 use super::set::{KeysRead, ProfileIndex, ProfileSet, unreadable};
 use crate::answer::{self, Meta};
 use crate::edge::{Edge, Running};
@@ -80,7 +83,11 @@ pub(super) fn open(edge: &Edge, mut message: Events) -> Result<(Option<Read>, Ba
         audiences.push(OfAudience { id: id.clone(), bundle: running.hash.clone(), events });
     }
     let keys = keys_read.len();
-    let batch = Batch { message, valid, keys, audiences, payer, new_profiles_max: None };
+    // Until an audience takes it.
+    let failure = matches!(message.mode, Mode::Mixed(_)).then_some(TABLE_UNKNOWN);
+    let result = BatchResult::new(vec![Receipt { failure, notes: Vec::new() }; rows.len()]);
+    let (parts, new_profiles_max) = (Parts::default(), None);
+    let batch = Batch { message, valid, keys, audiences, payer, new_profiles_max, parts, result };
     Ok((keys_read.read(edge), batch))
 }
 
@@ -104,14 +111,11 @@ fn refuse(message: &Events, refusal: Refusal) -> Response {
     response.with_cors(Some(&message.origin))
 }
 
-pub(super) fn fold(edge: &Edge, batch: &Batch, found: &[FoundProfile], erased: &[ErasedKey]) -> Folded {
-    let mut shared = Shared {
-        erased,
-        mint: Mint::new(batch.message.ambient),
-        new_profiles_left: batch.new_profiles_max,
-        log: Vec::new(),
-    };
-    let mut result = BatchResult::new(batch);
+/// Folds the events of the current part.
+pub(super) fn fold(edge: &Edge, batch: &mut Batch, found: &[FoundProfile], erased: &[ErasedKey]) -> Folded {
+    let mut shared = Shared { erased, new_profiles_left: batch.new_profiles_max, log: Vec::new() };
+    let mut all_folded = Vec::new();
+    let mut is_too_large = false;
     let is_there = |(id, number): &&(String, u64)| !edge.was_taken_out_after(id, *number);
     let mut audiences = batch.message.audiences.iter().filter(is_there).peekable();
     if audiences.peek().is_none() {
@@ -126,27 +130,41 @@ pub(super) fn fold(edge: &Edge, batch: &Batch, found: &[FoundProfile], erased: &
         if running.hash != events.bundle {
             return Folded::OpenAgain;
         }
-        let folded = fold_audience(edge, batch, running, events, found, &mut shared);
-        result.log.append(&mut shared.log);
-        match folded {
-            Ok(audience) => result.add(events, audience),
+        match fold_audience(edge, batch, running, events, found, &mut shared) {
+            Ok(audience) => all_folded.push((events, audience)),
             Err(Stop::NeedsNewerBundle(number)) => {
                 return Folded::NeedsNewerBundle { audience: id.clone(), number };
             }
             Err(Stop::ProfileTooLarge) => {
-                let response = batch.refused(TOO_LARGE, Refusal::TOO_LARGE);
-                return Outcome { write: Write::default(), response, log: result.log }.done();
+                is_too_large = true;
+                break;
             }
         }
     }
-    result.finish(edge)
+    let result = &mut batch.result;
+    result.log.append(&mut shared.log);
+    let (mut write, mut answer) = (Write::default(), Answered::default());
+    if is_too_large {
+        let of_part = result.receipts.iter_mut().enumerate().filter(|(place, _)| batch.parts.has(*place));
+        of_part.for_each(|(_, receipt)| receipt.failure = Some(TOO_LARGE));
+    } else {
+        batch.new_profiles_max = shared.new_profiles_left;
+        for (events, folded) in all_folded {
+            result.add(events, folded, &mut write, &mut answer);
+        }
+    }
+    if batch.parts.advance() {
+        result.staged |= !write.is_empty();
+        result.new_profiles += write.new_profiles();
+        return Folded::Part(Box::new(write));
+    }
+    finish(edge, batch, write, &answer)
 }
 
 /// The parts that the audiences of a message share.
 struct Shared<'e> {
     /// The keys that were erased.
     erased: &'e [ErasedKey],
-    mint: Mint,
     /// The number of profiles that the source may still create, whichever audience they are for; None: unlimited.
     new_profiles_left: Option<usize>,
     /// Lines of the audience that is folded.
@@ -180,7 +198,7 @@ fn fold_audience<'p>(
     running: &'p Running,
     events: &OfAudience,
     found: &[FoundProfile],
-    Shared { erased, mint, new_profiles_left, log }: &mut Shared<'_>,
+    Shared { erased, new_profiles_left, log }: &mut Shared<'_>,
 ) -> Result<FoldedAudience<'p>, Stop> {
     let (plan, message) = (&running.plan, &batch.message);
     let mut left_out: Vec<LeftOut> = Vec::new();
@@ -189,10 +207,10 @@ fn fold_audience<'p>(
         let mut set = loaded.map_err(Stop::NeedsNewerBundle)?;
         if passes == 1 {
             log.extend(set.reasons.iter().map(|why| unreadable(*why)));
-            left_out.extend(events.unreadable(&set));
-            left_out.extend(events.erased(erased));
+            left_out.extend(events.unreadable(&set, &batch.parts));
+            left_out.extend(events.erased(erased, &batch.parts));
         }
-        let mut pass = pass::run(plan, batch, events, &left_out, *new_profiles_left, &mut set, mint);
+        let mut pass = pass::run(plan, batch, events, &left_out, *new_profiles_left, &mut set);
         let mut write = Write::default();
         let Err(too_large) = set.commit(running, edge.form(), message.ambient.now_ms, &mut write) else {
             log.extend((0..set.made_room).map(|_| Line::of("profile_made_room")));
@@ -234,7 +252,7 @@ fn fold_audience<'p>(
         left_out.extend(full.map(|(index, _)| (*index, TOO_LARGE)));
         // Each of many events may overfill a profile once those before it are left out.
         if passes > 1 {
-            events.leave_out_with(&mut left_out, batch.keys);
+            events.leave_out_with(&mut left_out, batch.keys, &batch.parts);
         }
         if left_out.len() == before {
             break;
@@ -244,42 +262,25 @@ fn fold_audience<'p>(
     Err(Stop::ProfileTooLarge)
 }
 
-/// The result of a batch, over all audiences.
-struct BatchResult<'b, 'p> {
-    batch: &'b Batch,
-    /// One for each valid event.
-    receipts: Vec<Receipt>,
+/// The answer of a batch that asks for one.
+#[derive(Default)]
+struct Answered<'p> {
     answer: Answer<'p>,
     meta: Option<Meta>,
-    seen: Vec<SeenToken>,
-    /// Names of snapshots that are wrong now.
-    forgotten: Vec<String>,
-    write: Write,
-    log: Vec<Line>,
 }
 
-impl<'b, 'p> BatchResult<'b, 'p> {
-    fn new(batch: &'b Batch) -> BatchResult<'b, 'p> {
-        let valid = batch.valid.iter().filter(|valid| **valid).count();
-        // Until an audience takes it.
-        let failure = matches!(batch.message.mode, Mode::Mixed(_)).then_some(TABLE_UNKNOWN);
-        BatchResult {
-            batch,
-            receipts: vec![Receipt { failure, notes: Vec::new() }; valid],
-            answer: Answer::default(),
-            meta: None,
-            seen: Vec::new(),
-            forgotten: Vec::new(),
-            write: Write::default(),
-            log: Vec::new(),
-        }
-    }
-
-    fn add(&mut self, events: &OfAudience, audience: FoldedAudience<'p>) {
+impl BatchResult {
+    fn add<'p>(
+        &mut self,
+        events: &OfAudience,
+        audience: FoldedAudience<'p>,
+        all: &mut Write,
+        answered: &mut Answered<'p>,
+    ) {
         let FoldedAudience { pass, left_out, write, seen, meta, mut forgotten } = audience;
         self.forgotten.append(&mut forgotten);
-        self.write.append(write);
-        self.meta = meta;
+        all.append(write);
+        answered.meta = meta;
         for (one, of_pass) in events.events.iter().zip(pass.receipts) {
             let Some(receipt) = self.receipts.get_mut(one.place) else { continue };
             receipt.failure = receipt.failure.filter(|failure| *failure != TABLE_UNKNOWN);
@@ -298,60 +299,65 @@ impl<'b, 'p> BatchResult<'b, 'p> {
         }
         self.log.extend(pass.log);
         if let Some(answer) = pass.answer {
-            self.answer = answer;
+            answered.answer = answer;
         }
-        self.seen.extend(seen);
+        for token in seen {
+            // An earlier part may have seen it, too.
+            self.seen.retain(|known| known.profile != token.profile);
+            self.seen.push(token);
+        }
     }
+}
 
-    fn finish(mut self, edge: &Edge) -> Folded {
-        let batch = self.batch;
-        let is_unreadable = |receipt: &&Receipt| matches!(receipt.failure, Some(UNREADABLE | UNAVAILABLE));
-        let unreadable = self.receipts.iter().filter(is_unreadable).count();
-        // Nothing was stored, and there is nothing else to report.
-        if unreadable > 0 && unreadable == batch.valid.len() && self.write.is_empty() {
-            return Outcome { write: self.write, response: batch.unavailable(), log: self.log }.done();
-        }
-        let response = match (&batch.message.mode, self.receipts.as_slice()) {
-            // An event of an erased key is answered as that of an unknown visitor.
-            (Mode::Personalize { .. }, [Receipt { failure: Some(failure), .. }]) if *failure != ERASED => {
-                let response = batch.refused(TOO_LARGE, Refusal::TOO_LARGE);
-                return Outcome { write: Write::default(), response, log: self.log }.done();
-            }
-            (Mode::Ingest, receipts) => Response::json(200, answer::receipts(&batch.receipts(receipts))),
-            (Mode::Personalize { .. }, _) => {
-                self.log.extend(self.answer.skipped.iter().map(|skipped| {
-                    let event = match skipped.why {
-                        Why::MissingInput(_) => "personalization_skipped",
-                        Why::SectionTaken(_) => "section_name_taken",
-                    };
-                    Line::with_detail(event, skipped.personalization)
-                }));
-                Response::json(200, answer::answer(&self.answer, None))
-            }
-            (Mode::Mixed(asking), receipts) => {
-                let asked = asking.as_ref().zip(self.meta.as_ref());
-                let offers =
-                    asked.map(|(asking, meta)| (&self.answer, meta, batch.unknown_names(edge, asking)));
-                let body = answer::mixed(&batch.receipts(receipts), &batch.ids(), offers.as_ref());
-                Response::json(200, body).of_wire()
-            }
-        };
-        let mut response = response.with_cors(Some(&batch.message.origin));
-        if COUNTS {
-            let answers = !matches!(batch.message.mode, Mode::Ingest | Mode::Mixed(None));
-            let answer = answers.then_some(&self.answer);
-            response.counts = counted(batch.valid.len(), &self.receipts, answer);
-        }
-        // A batch of several visitors has no single profile to look up.
-        if let ([token], Some(keyring)) = (self.seen.as_slice(), edge.keyring()) {
-            response = response.header("usher-seen", token.sign(&keyring.signer));
-        }
-        if !self.forgotten.is_empty() && !planted::is(Bug::KeepsCopies) {
-            let (name, value) = forget(batch.message.ambient.now_ms, &self.forgotten);
-            response = response.header(name, value);
-        }
-        Outcome { write: self.write, response, log: self.log }.done()
+/// The outcome of a batch whose last part has this write.
+fn finish(edge: &Edge, batch: &mut Batch, write: Write, answered: &Answered<'_>) -> Folded {
+    let mut log = core::mem::take(&mut batch.result.log);
+    let BatchResult { receipts, seen, forgotten, staged, .. } = &batch.result;
+    let Answered { answer, meta } = answered;
+    let is_unreadable = |receipt: &&Receipt| matches!(receipt.failure, Some(UNREADABLE | UNAVAILABLE));
+    let unreadable = receipts.iter().filter(is_unreadable).count();
+    // Nothing was stored, and there is nothing else to report.
+    if unreadable > 0 && unreadable == batch.valid.len() && write.is_empty() && !staged {
+        return Outcome { write, response: batch.unavailable(), log }.done();
     }
+    let response = match (&batch.message.mode, receipts.as_slice()) {
+        // An event of an erased key is answered as that of an unknown visitor.
+        (Mode::Personalize { .. }, [Receipt { failure: Some(failure), .. }]) if *failure != ERASED => {
+            let response = refuse(&batch.message, Refusal::TOO_LARGE);
+            return Outcome { write: Write::default(), response, log }.done();
+        }
+        (Mode::Ingest, receipts) => Response::json(200, answer::receipts(&batch.receipts(receipts))),
+        (Mode::Personalize { .. }, _) => {
+            log.extend(answer.skipped.iter().map(|skipped| {
+                let event = match skipped.why {
+                    Why::MissingInput(_) => "personalization_skipped",
+                    Why::SectionTaken(_) => "section_name_taken",
+                };
+                Line::with_detail(event, skipped.personalization)
+            }));
+            Response::json(200, answer::answer(answer, None))
+        }
+        (Mode::Mixed(asking), receipts) => {
+            let asked = asking.as_ref().zip(meta.as_ref());
+            let offers = asked.map(|(asking, meta)| (answer, meta, batch.unknown_names(edge, asking)));
+            let body = answer::mixed(&batch.receipts(receipts), &batch.ids(), offers.as_ref());
+            Response::json(200, body).of_wire()
+        }
+    };
+    let mut response = response.with_cors(Some(&batch.message.origin));
+    if COUNTS {
+        let answers = !matches!(batch.message.mode, Mode::Ingest | Mode::Mixed(None));
+        response.counts = counted(batch.valid.len(), receipts, answers.then_some(answer));
+    }
+    // A batch of several visitors has no single profile to look up.
+    if let ([token], Some(keyring)) = (seen.as_slice(), edge.keyring()) {
+        response = response.header("usher-seen", token.sign(&keyring.signer));
+    }
+    if !forgotten.is_empty() && !planted::is(Bug::KeepsCopies) {
+        let (name, value) = forget(batch.message.ambient.now_ms, forgotten);
+        response = response.header(name, value);
+    }
+    Outcome { write, response, log }.done()
 }
 
 impl Batch {
@@ -372,7 +378,8 @@ impl Batch {
     /// Counts the profiles that it creates.
     pub(super) fn charge(&self, meter: &mut Meter, write: &Write) {
         if let Some(payer) = &self.payer {
-            meter.made_profiles(payer, write.new_profiles(), &self.message.ambient);
+            let made = self.result.new_profiles + write.new_profiles();
+            meter.made_profiles(payer, made, &self.message.ambient);
         }
     }
 
@@ -408,7 +415,7 @@ impl Batch {
     fn unknown(&self) -> Response {
         match self.message.mode {
             Mode::Ingest => refuse(&self.message, Refusal::TABLE_UNKNOWN),
-            Mode::Mixed(None) => self.refused(TABLE_UNKNOWN, Refusal::TABLE_UNKNOWN),
+            Mode::Mixed(None) => self.of_unknown_tables(),
             Mode::Personalize { .. } | Mode::Mixed(Some(_)) => {
                 refuse(&self.message, Refusal::AUDIENCE_UNKNOWN)
             }
@@ -420,16 +427,11 @@ impl Batch {
         refuse(&self.message, Refusal::STORAGE)
     }
 
-    /// The answer when a profile cannot take the batch: nothing was stored.
-    fn refused(&self, failure: &'static str, refusal: Refusal) -> Response {
-        let receipts = vec![Receipt { failure: Some(failure), notes: Vec::new() }; self.valid.len()];
-        let receipts = self.receipts(&receipts);
-        let response = match self.message.mode {
-            Mode::Ingest => Response::json(200, answer::receipts(&receipts)),
-            Mode::Mixed(_) => Response::json(200, answer::mixed(&receipts, &self.ids(), None)).of_wire(),
-            Mode::Personalize { .. } => return refuse(&self.message, refusal),
-        };
-        response.with_cors(Some(&self.message.origin))
+    /// The answer when no audience has a table of its events.
+    fn of_unknown_tables(&self) -> Response {
+        let receipts = vec![Receipt { failure: Some(TABLE_UNKNOWN), notes: Vec::new() }; self.valid.len()];
+        let body = answer::mixed(&self.receipts(&receipts), &self.ids(), None);
+        Response::json(200, body).of_wire().with_cors(Some(&self.message.origin))
     }
 }
 

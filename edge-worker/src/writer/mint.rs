@@ -6,31 +6,14 @@ use usher_engine::profile::Key;
 
 use crate::message::Ambient;
 
-/// Mints the ids of one message: unpredictable, distinct by number, purpose and key, and ascending as far as 12 bits
-/// reach: of events at one moment without ids of their own, the later is the newer.
+/// The id of a new profile for this key, made by the event or row at this place of the message.
 ///
-/// Parts of one batch may be minted from equal entropy in several shards. Every key has one shard, so that a number
-/// that two shards use is used with different keys.
-pub(super) struct Mint {
-    ambient: Ambient,
-    count: u64,
-}
-
-impl Mint {
-    pub(super) fn new(ambient: Ambient) -> Mint {
-        Mint { ambient, count: 0 }
-    }
-
-    /// The id of a new profile for this key.
-    pub(super) fn profile(&mut self, audience: &str, key: &Key) -> ProfileId {
-        let number = self.count;
-        self.count += 1;
-        uuid(
-            &self.ambient,
-            number,
-            &[b"profile", audience.as_bytes(), key.name.as_bytes(), key.value.as_bytes()],
-        )
-    }
+/// Ids of one message are unpredictable, distinct by place, purpose and key, and ascending as far as 12 bits reach: of
+/// events at one moment without ids of their own, the later is the newer. Parts of one batch may be minted from equal
+/// entropy in several shards. Every key has one shard, so that a number that two shards use is used with different keys.
+pub(super) fn profile(ambient: &Ambient, place: usize, audience: &str, key: &Key) -> ProfileId {
+    let purpose = [b"profile", audience.as_bytes(), key.name.as_bytes(), key.value.as_bytes()];
+    uuid(ambient, u64::try_from(place).unwrap_or(u64::MAX), &purpose)
 }
 
 /// The minted ids of the events of a message, by the event's place: an event has one id for all audiences that it has a
@@ -110,7 +93,7 @@ mod tests {
         let mut all: Vec<String> = keys.iter().map(|key| event(Some(key))).collect();
         all.push(event(None));
         for (audience, key) in [("7", &keys[0]), ("7", &keys[1]), ("7", &keys[2]), ("8", &keys[0])] {
-            all.push(Mint::new(ambient).profile(audience, key).to_string());
+            all.push(profile(&ambient, 0, audience, key).to_string());
         }
         let mut distinct = all.clone();
         distinct.sort();

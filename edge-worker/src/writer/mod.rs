@@ -1,11 +1,13 @@
 //! The writer: reads and changes profiles, next to their storage.
 //!
 //! A message is opened, which determines the profiles to read, and folded, which determines the write and the answer.
-//! Between the two the writer waits only for that one read. All changes of a message are one write: all or nothing.
+//! Between the two the writer waits only for that one read. All changes of a message are one write: all or nothing. A
+//! message of many profiles is read and folded in parts ([`parts`]), which are stored together.
 
 mod events;
 mod import;
 mod mint;
+mod parts;
 mod profile;
 mod set;
 mod snapshot;
@@ -14,17 +16,18 @@ mod upkeep;
 use crate::edge::Edge;
 use crate::error::Refusal;
 use crate::form::Form;
-use crate::message::{OfProfile, Probe, SnapshotRequest, ToWriter, Upkeep};
+use crate::message::{KeyOf, OfProfile, Probe, SnapshotRequest, ToWriter, Upkeep};
 use crate::outcome::{Folded, Outcome};
 use crate::plane::HAS_CONTROL_PLANE;
 use crate::rates::Meter;
-use crate::store::{DueBefore, Found, Read, Write};
+use crate::store::{DueBefore, Found, FoundSize, Read, Write};
 use crate::wire::Response;
+use parts::Parts;
 
 /// A message whose read is pending.
 #[derive(Debug)]
 pub(crate) struct Opened {
-    /// The one read that it needs; None: nothing is needed.
+    /// The read that it needs, or its next part; None: nothing is needed.
     pub(crate) read: Option<Read>,
     pub(crate) work: Work,
 }
@@ -33,13 +36,35 @@ pub(crate) struct Opened {
 #[derive(Debug)]
 pub(crate) enum Work {
     Events(Box<events::Batch>),
-    Import(import::Rows),
+    Import(Box<import::Rows>),
     Profile(OfProfile),
     Upkeep(Upkeep, DueBefore),
     /// With the newest form that its sender reads.
     Snapshot(SnapshotRequest, Form),
     Written,
     Probe(Probe),
+}
+
+impl Work {
+    /// The parts of a message that changes profiles.
+    fn parts(&mut self) -> Option<&mut Parts> {
+        match self {
+            Work::Events(batch) => Some(&mut batch.parts),
+            Work::Import(rows) if HAS_CONTROL_PLANE => Some(&mut rows.parts),
+            _ => None,
+        }
+    }
+
+    /// Cuts it by the sizes of its profiles.
+    fn cut(&mut self, keys: Vec<KeyOf>, sizes: &[FoundSize]) {
+        match self {
+            Work::Events(batch) => batch.parts = Parts::cut(keys, &batch.items(), sizes, batch.asks()),
+            Work::Import(rows) if HAS_CONTROL_PLANE => {
+                rows.parts = Parts::cut(keys, &rows.items(), sizes, false);
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Determines the read that a message needs; `Err` is the answer to a message that is refused at once. `reads` is the
@@ -59,7 +84,7 @@ pub(crate) fn open(edge: &Edge, message: ToWriter, reads: Form) -> Result<Opened
         }
         ToWriter::Import(import) => {
             let (read, rows) = import::open(edge, import)?;
-            Ok(Opened { read, work: Work::Import(rows) })
+            Ok(Opened { read, work: Work::Import(Box::new(rows)) })
         }
         ToWriter::Profile(message) => {
             Ok(Opened { read: Some(profile::read(edge, &message)), work: Work::Profile(message) })
@@ -95,9 +120,24 @@ pub(crate) fn charge(meter: &mut Meter, work: &Work, folded: &Folded) {
     }
 }
 
-/// Decides a message, given the result of its read.
-pub(crate) fn fold(edge: &Edge, work: &Work, found: &Found) -> Folded {
-    match (work, found) {
+/// Decides a message, or a part of it, given the result of its read; `read` becomes that of the next part.
+pub(crate) fn fold(edge: &Edge, read: &mut Option<Read>, work: &mut Work, mut found: Found) -> Folded {
+    if let Some(parts) = work.parts() {
+        match &mut found {
+            Found::Profiles(profiles) => parts.renumber(profiles, &mut []),
+            Found::Unerased(profiles, erased) => parts.renumber(profiles, erased),
+            _ => {}
+        }
+    }
+    let folded = match (&mut *work, &found) {
+        (Work::Events(_) | Work::Import(_), Found::Sizes(sizes)) => {
+            let keys = match read.take() {
+                Some(Read::Sizes(keys)) => keys,
+                _ => Vec::new(),
+            };
+            work.cut(keys, sizes);
+            Folded::Part(Box::default())
+        }
         (Work::Events(batch), Found::Profiles(profiles)) => events::fold(edge, batch, profiles, &[]),
         (Work::Events(batch), Found::Unerased(profiles, erased)) => {
             events::fold(edge, batch, profiles, erased)
@@ -128,7 +168,11 @@ pub(crate) fn fold(edge: &Edge, work: &Work, found: &Found) -> Folded {
             Outcome { write, response, log: Vec::new() }.done()
         }
         _ => Outcome::of(Response::refused(Refusal::INTERNAL)),
+    };
+    if let (Folded::Part(_), Some(parts)) = (&folded, work.parts()) {
+        *read = Some(set::read_of(edge, parts.keys()));
     }
+    folded
 }
 
 /// The answer when storage fails, before or after the fold.
@@ -140,3 +184,6 @@ pub(crate) fn unavailable(work: &Work) -> Response {
         Work::Probe(probe) => Response::typed(200, "application/json", probe.degraded.clone()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ use usher_engine::{Entry, Keys, Plan, ProfileId};
 use crate::edge::{Edge, Running};
 use crate::form::Form;
 use crate::keys::{SeenToken, Signer};
+use crate::limits::UNSIZED_KEYS_MAX;
 use crate::log::{DAMAGED_PROFILE, Line};
 use crate::message::{Ambient, KeyOf};
 use crate::store::index::HashIndex;
@@ -52,21 +53,26 @@ impl KeysRead {
         self.keys.len()
     }
 
-    /// The read of all keys, and of which were erased; None if there are no keys.
+    /// The read of all profiles, or first of their sizes if they may be too many for one read; None without keys.
     pub(super) fn read(self, edge: &Edge) -> Option<Read> {
-        let KeysRead { keys, .. } = self;
-        if keys.is_empty() {
-            return None;
+        match self.keys.len() {
+            0 => None,
+            1..=UNSIZED_KEYS_MAX => Some(read_of(edge, self.keys)),
+            _ => Some(Read::Sizes(self.keys)),
         }
-        let name = |signer: &Signer, key: &KeyOf| signer.snapshot_name(&key.audience, &key.name, &key.value);
-        // Nothing is erased while form 1 is written.
-        Some(match edge.keyring().filter(|_| edge.form() >= Form::Two) {
-            Some(keyring) => {
-                let names = keys.iter().map(|key| name(&keyring.signer, key)).collect();
-                Read::Unerased { keys, names }
-            }
-            None => Read::Profiles(keys),
-        })
+    }
+}
+
+/// The read of these keys' profiles, and of which keys were erased.
+pub(super) fn read_of(edge: &Edge, keys: Vec<KeyOf>) -> Read {
+    let name = |signer: &Signer, key: &KeyOf| signer.snapshot_name(&key.audience, &key.name, &key.value);
+    // Nothing is erased while form 1 is written.
+    match edge.keyring().filter(|_| edge.form() >= Form::Two) {
+        Some(keyring) => {
+            let names = keys.iter().map(|key| name(&keyring.signer, key)).collect();
+            Read::Unerased { keys, names }
+        }
+        None => Read::Profiles(keys),
     }
 }
 

@@ -4,13 +4,14 @@
 
 #![expect(missing_docs, reason = "the attribute generates exports without documentation")]
 
-use std::cell::Cell as Shared;
+use std::cell::{Cell as Shared, RefCell};
+use std::rc::Rc;
 use std::time::Duration;
 
 use js_sys::{Date, Uint8Array};
 use usher_edge::drive::{self, Opened};
 use usher_edge::store::sql::{self, Cell, Rows, Statement};
-use usher_edge::store::{Found, StoreFailure};
+use usher_edge::store::{Found, StoreFailure, Write};
 use usher_edge::{Folded, Form, NEXT, Refusal, message};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::closure::Closure;
@@ -163,31 +164,68 @@ impl UsherStore {
             Ok(opened) => opened,
             Err(answer) => return Delivered::Answered(answer),
         };
-        match self.fold(&opened) {
+        match self.fold(opened) {
             Ok(delivered) => delivered,
             Err(failure) => failed(message, &failure),
         }
     }
 
-    fn fold(&self, opened: &Opened) -> std::result::Result<Delivered, StoreFailure> {
-        let found = match &opened.read {
-            Some(read) => {
-                let rows = sql::reads(read).into_iter().map(|statement| self.run(&statement));
-                sql::found(read, rows.collect::<std::result::Result<_, _>>()?)?
-            }
-            None => Found::Profiles(Vec::new()),
-        };
-        Ok(match edge(|edge| drive::fold(edge, opened, found)) {
-            Folded::NeedsNewerBundle { audience, number } => Delivered::Behind { audience, number },
-            // Nothing is installed between the two.
-            Folded::OpenAgain => Delivered::Answered(usher_edge::Response::refused(Refusal::INTERNAL)),
+    fn fold(&self, mut opened: Opened) -> std::result::Result<Delivered, StoreFailure> {
+        let sql = self.state.storage().sql();
+        let first = step(&sql, &mut opened).map_err(|thrown| StoreFailure(shown(&thrown)))?;
+        let folded = match first {
+            Folded::Part(write) => self.fold_parts(opened, *write)?,
             Folded::Done(outcome) => {
                 self.write(sql::writes(&outcome.write))?;
+                Folded::Done(outcome)
+            }
+            undecided => undecided,
+        };
+        Ok(match folded {
+            Folded::NeedsNewerBundle { audience, number } => Delivered::Behind { audience, number },
+            // Nothing is installed between the two.
+            Folded::OpenAgain | Folded::Part(_) => {
+                Delivered::Answered(usher_edge::Response::refused(Refusal::INTERNAL))
+            }
+            Folded::Done(outcome) => {
                 outcome.log.iter().for_each(|line| log::line(&line.to_json()));
                 // The platform holds the answer back until the write is durable.
                 Delivered::Answered(outcome.response)
             }
         })
+    }
+
+    /// Folds a message to its end, part by part, and stores them: all or nothing. `first` is the write of the first part.
+    fn fold_parts(&self, mut opened: Opened, first: Write) -> std::result::Result<Folded, StoreFailure> {
+        let storage = self.state.storage();
+        let sql = storage.sql();
+        let end = Rc::new(RefCell::new(None));
+        let end_of_work = Rc::clone(&end);
+        let mut folded = Some(Folded::Part(Box::new(first)));
+        let work = move || {
+            let mut folded = folded.take().unwrap_or(Folded::OpenAgain);
+            while let Folded::Part(write) = folded {
+                run_all(&sql, &sql::writes(&write))?;
+                folded = step(&sql, &mut opened)?;
+            }
+            let stored = match &folded {
+                Folded::Done(outcome) if is_to_be_stored(&folded) => {
+                    run_all(&sql, &sql::writes(&outcome.write))
+                }
+                // What it throws rolls the transaction back.
+                _ => Err("nothing of it is stored".into()),
+            };
+            end_of_work.replace(Some((folded, stored.is_ok())));
+            stored
+        };
+        let called = transact(&storage, work);
+        match (end.take(), called) {
+            (Some((folded, true)), Ok(())) => Ok(folded),
+            // Storage did not fail.
+            (Some((folded, false)), Err(_)) if !is_to_be_stored(&folded) => Ok(folded),
+            (_, Err(thrown)) => Err(StoreFailure(shown(&thrown))),
+            (_, Ok(())) => Err(StoreFailure("a transaction did not run".to_owned())),
+        }
     }
 
     fn run(&self, statement: &Statement) -> std::result::Result<Rows, StoreFailure> {
@@ -205,13 +243,39 @@ impl UsherStore {
         }
         let storage = self.state.storage();
         let sql = storage.sql();
-        let work = move || statements.iter().try_for_each(|statement| run(&sql, statement).map(drop));
-        // What it throws rolls the transaction back.
-        let work = Closure::<dyn FnMut() -> std::result::Result<(), JsValue>>::new(work);
-        call(storage.as_raw(), "transactionSync", &[work.as_ref()])
-            .map(drop)
-            .map_err(|thrown| StoreFailure(shown(&thrown)))
+        transact(&storage, move || run_all(&sql, &statements)).map_err(|thrown| StoreFailure(shown(&thrown)))
     }
+}
+
+/// True if the writes of a decided message are stored.
+fn is_to_be_stored(folded: &Folded) -> bool {
+    matches!(folded, Folded::Done(outcome) if !outcome.is_refused())
+}
+
+/// Runs work in a transaction: what it throws rolls it back.
+fn transact(
+    storage: &Storage,
+    work: impl FnMut() -> std::result::Result<(), JsValue> + 'static,
+) -> std::result::Result<(), JsValue> {
+    let work = Closure::<dyn FnMut() -> std::result::Result<(), JsValue>>::new(work);
+    call(storage.as_raw(), "transactionSync", &[work.as_ref()]).map(drop)
+}
+
+/// Reads what an open message needs now, and folds it.
+fn step(sql: &SqlStorage, opened: &mut Opened) -> std::result::Result<Folded, JsValue> {
+    let found = match &opened.read {
+        Some(read) => {
+            let rows = sql::reads(read).into_iter().map(|statement| run(sql, &statement));
+            let rows = rows.collect::<std::result::Result<_, _>>()?;
+            sql::found(read, rows).map_err(|failure| JsValue::from_str(&failure.0))?
+        }
+        None => Found::Profiles(Vec::new()),
+    };
+    Ok(edge(|edge| drive::fold(edge, opened, found)))
+}
+
+fn run_all(sql: &SqlStorage, statements: &[Statement]) -> std::result::Result<(), JsValue> {
+    statements.iter().try_for_each(|statement| run(sql, statement).map(drop))
 }
 
 /// The time to the next turn of upkeep, which only the host reads.

@@ -1,7 +1,7 @@
 //! Storage that survives processes: the reference store, or SQLite with the statements that every host runs.
 
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
-use rusqlite::{Connection, ToSql, TransactionBehavior};
+use rusqlite::{Connection, ToSql};
 use usher_edge::store::memory::MemoryStore;
 use usher_edge::store::sql::{self, Cell, Rows, Statement};
 use usher_edge::store::{Basis, CommitError, Found, Read, StoreFailure, Write};
@@ -51,14 +51,28 @@ impl Store for Disk {
         }
     }
 
+    fn stage(&mut self, basis: &Basis, write: &Write) -> Result<(), CommitError> {
+        match &mut self.place {
+            Place::Memory(store) => store.stage(basis, write),
+            Place::Sqlite(connection) => decided(put(connection, basis, write)),
+        }
+    }
+
+    fn undo(&mut self) {
+        match &mut self.place {
+            Place::Memory(store) => store.undo(),
+            Place::Sqlite(connection) => roll_back(connection),
+        }
+    }
+
     fn commit(&mut self, basis: &Basis, write: &Write) -> Result<(), CommitError> {
         match &mut self.place {
             Place::Memory(store) => store.commit(basis, write),
-            Place::Sqlite(connection) => match commit(connection, basis, write) {
-                Ok(true) => Ok(()),
-                Ok(false) => Err(CommitError::Conflict),
-                Err(error) => Err(failure(error).into()),
-            },
+            Place::Sqlite(connection) => {
+                let committed = decided(commit(connection, basis, write));
+                roll_back(connection);
+                committed
+            }
         }
     }
 }
@@ -71,18 +85,43 @@ fn database() -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn commit(connection: &mut Connection, basis: &Basis, write: &Write) -> rusqlite::Result<bool> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+fn decided(made: rusqlite::Result<bool>) -> Result<(), CommitError> {
+    match made {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(CommitError::Conflict),
+        Err(error) => Err(failure(error).into()),
+    }
+}
+
+/// Ends an open transaction without its changes.
+fn roll_back(connection: &Connection) {
+    if !connection.is_autocommit() {
+        connection.execute_batch("ROLLBACK").expect("a transaction is open");
+    }
+}
+
+fn commit(connection: &Connection, basis: &Basis, write: &Write) -> rusqlite::Result<bool> {
+    if !put(connection, basis, write)? {
+        return Ok(false);
+    }
+    connection.execute_batch("COMMIT")?;
+    Ok(true)
+}
+
+/// Runs a write in a transaction, which stays open. `false`: another writer changed what the write builds on.
+fn put(connection: &Connection, basis: &Basis, write: &Write) -> rusqlite::Result<bool> {
+    if connection.is_autocommit() {
+        connection.execute_batch("BEGIN IMMEDIATE")?;
+    }
     for check in sql::checks(basis) {
-        if !rows(&transaction, &check)?.is_empty() {
+        if !rows(connection, &check)?.is_empty() {
             return Ok(false);
         }
     }
     for statement in sql::writes(write) {
         let params = rusqlite::params_from_iter(statement.params.iter().map(Bound));
-        transaction.prepare_cached(statement.sql)?.execute(params)?;
+        connection.prepare_cached(statement.sql)?.execute(params)?;
     }
-    transaction.commit()?;
     Ok(true)
 }
 

@@ -120,8 +120,10 @@ impl World {
                     }
                 },
             },
-            At::Fold(opened, basis, found) => {
-                match drive::fold(&mut self.isolates[index].edge, &opened, found) {
+            At::Fold(mut opened, basis, found) => {
+                match drive::fold(&mut self.isolates[index].edge, &mut opened, found) {
+                    // It knows the sizes of its profiles now, which are small here.
+                    Folded::Part(write) if write.is_empty() => At::Read(opened),
                     Folded::Done(outcome) => At::Commit(opened, basis, outcome),
                     Folded::NeedsNewerBundle { audience, number } => {
                         self.say(|| format!("#{id} needs bundle {number}"));
@@ -228,11 +230,11 @@ impl World {
     /// A message that is taken to its end at once.
     fn deliver_alone(&mut self, index: usize, message: &[u8]) {
         for _ in 0..COMMITS_MAX {
-            let Ok(opened) = drive::open(&mut self.isolates[index].edge, message) else { return };
+            let Ok(mut opened) = drive::open(&mut self.isolates[index].edge, message) else { return };
             let Some(read) = &opened.read else { return };
             let Ok(found) = self.read(0, read) else { return };
             let basis = Basis::of(read, &found);
-            let folded = drive::fold(&mut self.isolates[index].edge, &opened, found);
+            let folded = drive::fold(&mut self.isolates[index].edge, &mut opened, found);
             let Folded::Done(outcome) = folded else { return };
             if outcome.write.is_empty() {
                 return;

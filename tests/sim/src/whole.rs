@@ -37,6 +37,14 @@ impl Store for Unreliable<'_> {
         }
     }
 
+    fn stage(&mut self, basis: &Basis, write: &Write) -> Result<(), CommitError> {
+        self.disk.stage(basis, write)
+    }
+
+    fn undo(&mut self) {
+        self.disk.undo();
+    }
+
     fn commit(&mut self, basis: &Basis, write: &Write) -> Result<(), CommitError> {
         if self.chance.percent(self.fails) {
             return Err(StoreFailure("the simulation".to_owned()).into());

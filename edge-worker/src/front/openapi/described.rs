@@ -259,7 +259,7 @@ pub(super) const DESCRIBED: &[Described] = &[
         summary: "Imports batch records, one in each line.",
         with: "(`?mode=replace`, `patch`)",
         key: "server with `import`",
-        text: "a record a line, at most 10,000 with 514,000 values in 5 MiB, for profiles of at most 12 MB together → counts, `rejected` \
+        text: "a record a line, at most 10,000 with 514,000 values in 5 MiB → counts, `rejected` \
                lines and `refused` values, each with its reason; the first 1,000 of either are named; `ignored_columns` names 100, and \
                `more_ignored_columns` says that there are others",
         parameters: &[query("mode", false, "`replace` (default) the older record, or `patch`: add to it.")],

@@ -6,8 +6,8 @@ use crate::message::KeyOf;
 use crate::plane::HAS_CONTROL_PLANE;
 use crate::store::index::HashIndex;
 use crate::store::{
-    Due, DueProfile, ErasedKey, Found, FoundProfile, HeldKey, IdleSince, JournalRow, Pointer, Read, Release,
-    StoreFailure,
+    Due, DueProfile, ErasedKey, Found, FoundProfile, FoundSize, HeldKey, IdleSince, JournalRow, Pointer,
+    Read, Release, StoreFailure,
 };
 
 /// The result of a read, from the rows of its statements in the order of [`reads`](super::reads).
@@ -34,26 +34,28 @@ pub fn found(read: &Read, rows: Vec<Rows>) -> Result<Found, StoreFailure> {
     }
     match read {
         Read::Profiles(asked) | Read::Unerased { keys: asked, .. } => {
-            let parts = cut(asked, |key| key);
-            if parts.len() != rows.len() {
-                return Err(odd());
-            }
-            let mut next = 0;
-            let mut with_rows = Vec::with_capacity(parts.len());
+            let mut with_rows = with_first_keys(asked, rows)?;
             let mut erased = Vec::new();
-            for (part, mut rows) in parts.into_iter().zip(rows) {
+            for (first_key, rows) in &mut with_rows {
                 // Nearly always none.
                 for row in rows.extract_if(.., |row| is_of_erased(row)) {
-                    erased.push(found_erased(row, next)?);
+                    erased.push(found_erased(row, *first_key)?);
                 }
-                with_rows.push((next, rows));
-                next += part.len();
             }
             let profiles = found_profiles(asked, with_rows)?;
             Ok(match read {
                 Read::Unerased { .. } => Found::Unerased(profiles, erased),
                 _ => Found::Profiles(profiles),
             })
+        }
+        Read::Sizes(asked) => {
+            let mut sizes = Vec::new();
+            for (first_key, rows) in with_first_keys(asked, rows)? {
+                for row in rows {
+                    sizes.push(found_size(row, first_key)?);
+                }
+            }
+            Ok(Found::Sizes(sizes))
         }
         Read::Releases { .. } if HAS_CONTROL_PLANE => Ok(Found::Releases(each(rows, found_one_release)?)),
         // Two of their statements return two kinds of rows.
@@ -136,6 +138,21 @@ fn each<T>(rows: Vec<Rows>, mut read: impl FnMut(&mut Row) -> T) -> Result<Vec<T
         }
     }
     Ok(items)
+}
+
+/// The rows of each statement, with the index of the first of its keys.
+fn with_first_keys(asked: &[KeyOf], rows: Vec<Rows>) -> Result<Vec<(usize, Rows)>, StoreFailure> {
+    let parts = cut(asked, |key| key);
+    if parts.len() != rows.len() {
+        return Err(odd());
+    }
+    let mut next = 0;
+    let with_first_key = |(part, rows): (&[KeyOf], Rows)| {
+        let first_key = next;
+        next += part.len();
+        (first_key, rows)
+    };
+    Ok(parts.into_iter().zip(rows).map(with_first_key).collect())
 }
 
 /// Each once, in the order of the first key that names it. The rows are those of parts of the keys, each with the index of
@@ -222,13 +239,29 @@ fn found_profile(cells: Vec<Cell>) -> Result<FoundProfile, StoreFailure> {
         state: row.bytes(),
     };
     row.end()?;
+    found.keys = found_keys(&named)?;
+    Ok(found)
+}
+
+fn found_size(cells: Vec<Cell>, first_key: usize) -> Result<FoundSize, StoreFailure> {
+    let mut row = Row::new(cells);
+    let (named, bytes) = (row.text(), row.counted());
+    row.end()?;
+    let mut keys = found_keys(&named)?;
+    keys.iter_mut().for_each(|key| *key += first_key);
+    Ok(FoundSize { keys, bytes: usize::try_from(bytes).unwrap_or(usize::MAX) })
+}
+
+/// Indexes of keys, ascending.
+fn found_keys(named: &str) -> Result<Vec<usize>, StoreFailure> {
+    let mut keys: Vec<usize> = Vec::new();
     for index in named.split(',') {
         let index = index.parse().map_err(|_| odd())?;
         // Few, and nearly always in order.
-        let before = found.keys.iter().rposition(|known| *known < index);
-        found.keys.insert(before.map_or(0, |before| before + 1), index);
+        let before = keys.iter().rposition(|known| *known < index);
+        keys.insert(before.map_or(0, |before| before + 1), index);
     }
-    Ok(found)
+    Ok(keys)
 }
 
 /// The result of `Read::Release`: all bundles, then the requested one with its body.

@@ -3,8 +3,11 @@
 use usher_engine::profile::codec::Unreadable;
 use usher_engine::{Event, Keys};
 
+use super::super::parts::Parts;
 use super::super::set::ProfileSet;
-use crate::message::{Events, Payer};
+use crate::keys::SeenToken;
+use crate::log::Line;
+use crate::message::{Events, Mode, Payer, Receipt};
 use crate::store::ErasedKey;
 use crate::wire::read;
 
@@ -21,6 +24,51 @@ pub(crate) struct Batch {
     pub(super) payer: Option<Payer<'static>>,
     /// The number of profiles that it may create; None: unlimited.
     pub(super) new_profiles_max: Option<usize>,
+    /// Its items are the valid events.
+    pub(in crate::writer) parts: Parts,
+    /// The result of the parts so far.
+    pub(super) result: BatchResult,
+}
+
+impl Batch {
+    /// The indexes of the keys of each valid event, for all audiences.
+    pub(in crate::writer) fn items(&self) -> Vec<Vec<usize>> {
+        let mut items = vec![Vec::new(); self.result.receipts.len()];
+        for one in self.audiences.iter().flat_map(|audience| &audience.events) {
+            if let Some(keys) = items.get_mut(one.place) {
+                keys.extend(&one.read);
+            }
+        }
+        items
+    }
+
+    /// True if the visitor of the last event is answered, after all events.
+    pub(in crate::writer) fn asks(&self) -> bool {
+        matches!(self.message.mode, Mode::Mixed(Some(_)))
+    }
+}
+
+/// The result of a batch, over all audiences and the parts so far.
+#[derive(Debug)]
+pub(super) struct BatchResult {
+    /// One for each valid event.
+    pub(super) receipts: Vec<Receipt>,
+    /// The profiles of the events, each once.
+    pub(super) seen: Vec<SeenToken>,
+    /// Names of snapshots that are wrong now.
+    pub(super) forgotten: Vec<String>,
+    pub(super) log: Vec<Line>,
+    /// True if something is staged.
+    pub(super) staged: bool,
+    /// The number of profiles that are stored for the first time, staged ones alone.
+    pub(super) new_profiles: usize,
+}
+
+impl BatchResult {
+    pub(super) fn new(receipts: Vec<Receipt>) -> BatchResult {
+        let (seen, forgotten, log) = (Vec::new(), Vec::new(), Vec::new());
+        BatchResult { receipts, seen, forgotten, log, staged: false, new_profiles: 0 }
+    }
 }
 
 /// The events of one audience.
@@ -59,17 +107,18 @@ pub(super) const UNAVAILABLE: &str = "StorageUnavailable";
 pub(super) const ERASED: &str = "erased";
 
 impl OfAudience {
-    /// The events whose profile cannot be read.
-    pub(super) fn unreadable(&self, set: &ProfileSet) -> Vec<LeftOut> {
+    /// The events of the current part whose profile cannot be read.
+    pub(super) fn unreadable(&self, set: &ProfileSet, parts: &Parts) -> Vec<LeftOut> {
         let failure = |(index, event): (usize, &OneEvent)| match set.unreadable(&event.read)? {
             Unreadable::Damaged(_) => Some((index, UNREADABLE)),
             Unreadable::TooNew => Some((index, UNAVAILABLE)),
         };
-        self.events.iter().enumerate().filter_map(failure).collect()
+        let of_part = self.events.iter().enumerate().filter(|(_, event)| parts.has(event.place));
+        of_part.filter_map(failure).collect()
     }
 
-    /// The events that happened before one of their keys was erased.
-    pub(super) fn erased(&self, erased: &[ErasedKey]) -> Vec<LeftOut> {
+    /// The events of the current part that happened before one of their keys was erased.
+    pub(super) fn erased(&self, erased: &[ErasedKey], parts: &Parts) -> Vec<LeftOut> {
         // Nearly always none.
         let since = |key: &usize| erased.iter().find(|erased| erased.key == *key).map(|erased| erased.at_ms);
         let is_before =
@@ -77,12 +126,12 @@ impl OfAudience {
         if erased.is_empty() {
             return Vec::new();
         }
-        let events = self.events.iter().enumerate().filter(|(_, one)| is_before(one));
+        let events = self.events.iter().enumerate().filter(|(_, one)| parts.has(one.place) && is_before(one));
         events.map(|(index, _)| (index, ERASED)).collect()
     }
 
-    /// Leaves out every event that shares a key with one that is left out, transitively.
-    pub(super) fn leave_out_with(&self, left_out: &mut Vec<LeftOut>, keys: usize) {
+    /// Leaves out every event of the current part that shares a key with one that is left out, transitively.
+    pub(super) fn leave_out_with(&self, left_out: &mut Vec<LeftOut>, keys: usize, parts: &Parts) {
         let mut out = vec![false; self.events.len()];
         // An event of an erased key was not to be stored in any case, and takes nobody with it.
         let mut alone = vec![false; self.events.len()];
@@ -100,7 +149,7 @@ impl OfAudience {
             }
             let before = left_out.len();
             for (index, (event, out)) in self.events.iter().zip(&mut out).enumerate() {
-                if !*out && event.read.iter().any(|key| named[*key]) {
+                if !*out && parts.has(event.place) && event.read.iter().any(|key| named[*key]) {
                     *out = true;
                     left_out.push((index, TOO_LARGE));
                 }

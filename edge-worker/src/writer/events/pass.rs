@@ -3,7 +3,7 @@
 use usher_engine::profile::Profile;
 use usher_engine::{Access, Answer, Asked, Ingested, Plan, Query};
 
-use super::super::mint::Mint;
+use super::super::mint;
 use super::super::set::{ProfileIndex, ProfileSet};
 use super::batch::{Batch, ERASED, LeftOut, OfAudience, OneEvent};
 use crate::log::Line;
@@ -23,7 +23,7 @@ pub(super) struct Pass<'p> {
     pub(super) log: Vec<Line>,
 }
 
-/// Processes the events that are not left out, in order.
+/// Processes the events of the current part that are not left out, in order.
 pub(super) fn run<'p>(
     plan: &'p Plan,
     batch: &Batch,
@@ -31,14 +31,22 @@ pub(super) fn run<'p>(
     left_out: &[LeftOut],
     new_profiles_max: Option<usize>,
     set: &mut ProfileSet,
-    mint: &mut Mint,
 ) -> Pass<'p> {
-    let now_ms = batch.message.ambient.now_ms;
+    let ambient = &batch.message.ambient;
+    let now_ms = ambient.now_ms;
     let may_make = |set: &ProfileSet| new_profiles_max.is_none_or(|most| set.new_profiles() < most);
     let is_left_out = |index: usize| left_out.iter().any(|(known, _)| *known == index);
-    let last = (0..of_audience.events.len()).rev().find(|index| !is_left_out(*index));
+    // The last part has the last event.
+    let is_of_part = |one: &OneEvent| batch.parts.has(one.place);
+    let mut backwards = of_audience.events.iter().enumerate().rev();
+    let last = backwards.find(|(index, one)| !is_left_out(*index) && is_of_part(one));
+    let last = last.map(|(index, _)| index).filter(|_| batch.parts.is_last());
     let mut pass = Pass::default();
     for (index, one) in of_audience.events.iter().enumerate() {
+        if !is_of_part(one) {
+            pass.receipts.push(Receipt::default());
+            continue;
+        }
         let mut receipt = receipt_of(one);
         let why_out = left_out.iter().find(|(known, _)| *known == index).map(|(_, why)| *why);
         let is_answered = matches!(batch.message.mode, Mode::Personalize { .. }) && why_out == Some(ERASED);
@@ -61,7 +69,7 @@ pub(super) fn run<'p>(
             pass.log.push(Line::of("profile_not_made"));
             &mut nobody
         } else if let Some(first) = one.keys.usable.first() {
-            let fresh = mint.profile(&of_audience.id, first);
+            let fresh = mint::profile(ambient, one.place, &of_audience.id, first);
             let owner = set.stitch(plan, &one.keys, &one.read, fresh, now_ms);
             pass.owners.push((index, owner));
             // Stitching has just put it there.

@@ -17,7 +17,7 @@ use crate::message::Ambient;
 use crate::store::Pointer;
 
 /// Nobody was erased.
-fn fold(edge: &Edge, batch: &Batch, found: &[FoundProfile]) -> Folded {
+fn fold(edge: &Edge, batch: &mut Batch, found: &[FoundProfile]) -> Folded {
     super::fold(edge, batch, found, &[])
 }
 
@@ -151,11 +151,11 @@ fn a_profile_that_is_full_keeps_no_other_from_its_events() {
     };
     let mut events: Vec<String> = (0..100).map(|index| event("greedy", index)).collect();
     events.insert(50, event("modest", 0));
-    let (_, batch) = open(&edge, batch_of(&events.join(","))).unwrap();
+    let (_, mut batch) = open(&edge, batch_of(&events.join(","))).unwrap();
     // The first of the keys that are read is that of the first event.
     let (audience, state) = ("7".to_owned(), full_profile("greedy"));
     let greedy = FoundProfile { audience, keys: vec![0], id: [0; 16], version: 1, state };
-    let Folded::Done(outcome) = fold(&edge, &batch, &[greedy]) else { panic!("behind") };
+    let Folded::Done(outcome) = fold(&edge, &mut batch, &[greedy]) else { panic!("behind") };
     let body = String::from_utf8(outcome.response.body).unwrap();
     assert_eq!(body.matches("ProfileTooLarge").count(), 100);
     assert_eq!(body.matches("\"success\":true").count(), 1);
@@ -175,8 +175,8 @@ fn a_profile_that_cannot_be_read_keeps_no_other_from_its_events() {
         state: b"echo_me_not".to_vec(),
     };
     let fold = |events: &str| {
-        let (_, batch) = open(&edge, batch_of(events)).unwrap();
-        let Folded::Done(outcome) = fold(&edge, &batch, &[damaged()]) else { panic!("behind") };
+        let (_, mut batch) = open(&edge, batch_of(events)).unwrap();
+        let Folded::Done(outcome) = fold(&edge, &mut batch, &[damaged()]) else { panic!("behind") };
         outcome
     };
     let outcome =
@@ -201,7 +201,7 @@ fn a_profile_that_cannot_be_read_keeps_no_other_from_its_events() {
 fn a_profile_of_a_newer_build_is_neither_damaged_nor_written() {
     let edge = edge_of_lists(&["visitor"], None);
     let fold = |events: &str| {
-        let (_, batch) = open(&edge, batch_of(events)).unwrap();
+        let (_, mut batch) = open(&edge, batch_of(events)).unwrap();
         let newer = FoundProfile {
             audience: "7".to_owned(),
             keys: vec![0],
@@ -209,7 +209,7 @@ fn a_profile_of_a_newer_build_is_neither_damaged_nor_written() {
             version: 1,
             state: b"USHP\x09and more".to_vec(),
         };
-        let Folded::Done(outcome) = fold(&edge, &batch, &[newer]) else { panic!("behind") };
+        let Folded::Done(outcome) = fold(&edge, &mut batch, &[newer]) else { panic!("behind") };
         assert_eq!(outcome.log, [Line::of("profile_too_new")]);
         outcome
     };
@@ -237,10 +237,10 @@ fn many_who_take_a_full_profile_over_are_refused_together() {
         |index: usize| format!("{{\"id\":\"p{index}\",\"visitor\":\"v\"{}}}", columns(index % 16 * 6, 6));
     let mut events: Vec<String> = (0..300).map(own).collect();
     events.push(r#"{"id":"elsewhere","c0":1}"#.to_owned());
-    let (_, batch) = open(&edge, batch_of(&events.join(","))).unwrap();
+    let (_, mut batch) = open(&edge, batch_of(&events.join(","))).unwrap();
     let [audience] = batch.audiences.as_slice() else { panic!("one audience") };
     let mut left_out = vec![(0, TOO_LARGE)];
-    audience.leave_out_with(&mut left_out, batch.keys);
+    audience.leave_out_with(&mut left_out, batch.keys, &Parts::default());
     assert_eq!(left_out.len(), 300, "one round finds all of them");
 
     let key = audience.events[0].read[1];
@@ -251,7 +251,7 @@ fn many_who_take_a_full_profile_over_are_refused_together() {
         version: 1,
         state: full_profile("v"),
     };
-    let Folded::Done(outcome) = fold(&edge, &batch, &[found]) else { panic!("behind") };
+    let Folded::Done(outcome) = fold(&edge, &mut batch, &[found]) else { panic!("behind") };
     let body = String::from_utf8(outcome.response.body).unwrap();
     assert_eq!(body.matches("ProfileTooLarge").count(), 300);
     assert!(body.ends_with(r#"{"success":true}]}"#), "{body}");
@@ -265,8 +265,8 @@ fn logged(outcome: &Outcome) -> Vec<String> {
 fn what_was_cut_or_refused_is_logged() {
     let edge = edge_of_lists(&["visitor", "other"], None);
     let fold = |events: &str, found: Vec<FoundProfile>| {
-        let (_, batch) = open(&edge, batch_of(events)).unwrap();
-        let Folded::Done(outcome) = fold(&edge, &batch, &found) else { panic!("behind") };
+        let (_, mut batch) = open(&edge, batch_of(events)).unwrap();
+        let Folded::Done(outcome) = fold(&edge, &mut batch, &found) else { panic!("behind") };
         outcome
     };
     let outcome = fold(r#"{"visitor":"","other":7}"#, Vec::new());
@@ -313,8 +313,8 @@ fn that_keys_name_two_people_is_in_the_journal_once_per_change() {
     let edge = edge_of_lists(&["id", "visitor", "card", "shop"], Some("id"));
     let journal = |further: &str| {
         let events = r#"{"id":"1","visitor":"v"},{"id":"2","card":"c"}"#;
-        let (_, batch) = open(&edge, batch_of(&format!("{events}{further}"))).unwrap();
-        let Folded::Done(outcome) = fold(&edge, &batch, &[]) else { panic!("behind") };
+        let (_, mut batch) = open(&edge, batch_of(&format!("{events}{further}"))).unwrap();
+        let Folded::Done(outcome) = fold(&edge, &mut batch, &[]) else { panic!("behind") };
         outcome.write.journal.len()
     };
     let both = r#",{"visitor":"v","card":"c"}"#;
@@ -356,8 +356,8 @@ fn a_profile_that_lists_fill_loses_their_oldest_items_and_says_so() {
         format!("{{\"visitor\":\"v\",\"time\":{},{}}}", 1_789_999_000 + index, columns.join(","))
     };
     let events: Vec<String> = (0..100).map(event).collect();
-    let (_, batch) = open(&edge, batch_of(&events.join(","))).unwrap();
-    let Folded::Done(outcome) = fold(&edge, &batch, &[]) else { panic!("behind") };
+    let (_, mut batch) = open(&edge, batch_of(&events.join(","))).unwrap();
+    let Folded::Done(outcome) = fold(&edge, &mut batch, &[]) else { panic!("behind") };
     let body = String::from_utf8(outcome.response.body).unwrap();
     assert_eq!(body.matches(r#"{"success":true,"notes":["profile_trimmed"]}"#).count(), 100);
     assert_eq!(outcome.log, [Line::of("profile_trimmed")]);
@@ -376,8 +376,8 @@ fn a_profile_that_lists_fill_loses_their_oldest_items_and_says_so() {
 fn an_event_that_changes_nothing_is_not_written() {
     let edge = edge_of_lists(&["visitor", "app"], None);
     let fold = |events: &str, found: &[FoundProfile]| {
-        let (_, batch) = open(&edge, batch_of(events)).unwrap();
-        let Folded::Done(outcome) = fold(&edge, &batch, found) else { panic!("behind") };
+        let (_, mut batch) = open(&edge, batch_of(events)).unwrap();
+        let Folded::Done(outcome) = fold(&edge, &mut batch, found) else { panic!("behind") };
         outcome
     };
     let first = fold(r#"{"visitor":"v","app":"a","uuid":"1","time":1789999000,"c0":7}"#, &[]);
@@ -433,7 +433,7 @@ fn a_profile_is_not_copied_for_each_event() {
         let event =
             |index: usize| format!("{{\"visitor\":\"v\",\"app\":\"a\",\"time\":{}}}", 1_789_999_000 + index);
         let events: Vec<String> = (0..events).map(event).collect();
-        let (_, batch) = open(&edge, batch_of(&events.join(","))).unwrap();
+        let (_, mut batch) = open(&edge, batch_of(&events.join(","))).unwrap();
         let found = FoundProfile {
             audience: "7".to_owned(),
             keys: vec![0],
@@ -443,7 +443,7 @@ fn a_profile_is_not_copied_for_each_event() {
         };
         let mut written = 0;
         let counted = allocation_counter::measure(|| {
-            let Folded::Done(outcome) = fold(&edge, &batch, &[found]) else { panic!("behind") };
+            let Folded::Done(outcome) = fold(&edge, &mut batch, &[found]) else { panic!("behind") };
             written = outcome.write.profiles.len();
         });
         assert_eq!(written, 1);
@@ -472,8 +472,8 @@ fn parts_of_a_batch_mint_ids_of_their_own() {
     let edge = edge_of_singles(&["visitor"], None);
     let fold = |visitors: core::ops::Range<usize>| {
         let events = visitors.map(|visitor| format!("{{\"visitor\":\"{visitor}\",\"c0\":1}}"));
-        let (_, batch) = open(&edge, batch_of(&events.collect::<Vec<_>>().join(","))).unwrap();
-        let Folded::Done(outcome) = fold(&edge, &batch, &[]) else { panic!("behind") };
+        let (_, mut batch) = open(&edge, batch_of(&events.collect::<Vec<_>>().join(","))).unwrap();
+        let Folded::Done(outcome) = fold(&edge, &mut batch, &[]) else { panic!("behind") };
         outcome
     };
     let (one, other) = (fold(0..20), fold(20..40));
@@ -505,8 +505,8 @@ fn an_event_without_an_id_has_one_for_every_audience() {
     install(&mut edge, "8", &["other", "visitor"]);
     let audiences = vec![("7".to_owned(), 1), ("8".to_owned(), 1)];
     let events = r#"{"visitor":"a","other":"b","c0":1}"#;
-    let (_, batch) = open(&edge, Events { audiences, ..batch_of(events) }).unwrap();
-    let Folded::Done(outcome) = fold(&edge, &batch, &[]) else { panic!("behind") };
+    let (_, mut batch) = open(&edge, Events { audiences, ..batch_of(events) }).unwrap();
+    let Folded::Done(outcome) = fold(&edge, &mut batch, &[]) else { panic!("behind") };
     let [one, other] = event_ids(&outcome).try_into().unwrap();
     assert_eq!(one, other);
 }
@@ -526,9 +526,11 @@ fn a_bound_on_new_profiles_is_one_for_all_audiences() {
         crate::message::Message::Writer(crate::message::ToWriter::Events(events)).encode(crate::Form::One)
     };
     let mut made = |visitors| {
-        let opened = crate::drive::open(&mut edge, &message(visitors)).unwrap();
+        let mut opened = crate::drive::open(&mut edge, &message(visitors)).unwrap();
         let found = crate::store::Found::Profiles(Vec::new());
-        let Folded::Done(outcome) = crate::drive::fold(&mut edge, &opened, found) else { panic!("behind") };
+        let Folded::Done(outcome) = crate::drive::fold(&mut edge, &mut opened, found) else {
+            panic!("behind")
+        };
         let notes = String::from_utf8(outcome.response.body).unwrap().matches("profile_not_made").count();
         (outcome.write.profiles.len(), notes)
     };
@@ -601,11 +603,13 @@ fn events_of_several_tables_reach_the_audiences_that_declare_them() {
         let (database, table) = (String::new(), String::new());
         open(&edge, Events { mode, audiences, database, table, ..batch_of(events) }).unwrap().1
     };
-    let batch = open(Mode::Mixed(None), &["7", "8"], events);
+    let mut batch = open(Mode::Mixed(None), &["7", "8"], events);
     // Keys are read in the order of the audiences and their events.
     let (audience, state) = ("8".to_owned(), b"echo_me_not".to_vec());
     let damaged = FoundProfile { audience, keys: vec![1], id: [0; 16], version: 1, state };
-    let Folded::Done(outcome) = fold(&edge, &batch, std::slice::from_ref(&damaged)) else { panic!("behind") };
+    let Folded::Done(outcome) = fold(&edge, &mut batch, std::slice::from_ref(&damaged)) else {
+        panic!("behind")
+    };
     let body = String::from_utf8(outcome.response.body).unwrap();
     let failed = |name: &str| format!(r#""success":false,"error":{{"name":"{name}"}}"#);
     let receipts = [
@@ -622,16 +626,16 @@ fn events_of_several_tables_reach_the_audiences_that_declare_them() {
     // If nothing of it could be read, nothing is said to be taken, in the format of the route.
     let asking = Some(Asking { named: Vec::new(), unknown: Vec::new() });
     let damaged = FoundProfile { keys: vec![0], ..damaged };
-    let batch = open(Mode::Mixed(asking), &["8"], r#"{"table":"shop.views","visitor":"bad"}"#);
-    let Folded::Done(outcome) = fold(&edge, &batch, &[damaged]) else { panic!("behind") };
+    let mut batch = open(Mode::Mixed(asking), &["8"], r#"{"table":"shop.views","visitor":"bad"}"#);
+    let Folded::Done(outcome) = fold(&edge, &mut batch, &[damaged]) else { panic!("behind") };
     let Response { status, headers, .. } = outcome.response;
     assert_eq!(status, 503);
     for header in [("content-type", "application/problem+json"), ("usher-wire", "1")] {
         assert!(headers.contains(&(header.0, header.1.to_owned())), "{headers:?}");
     }
     // A front that has not heard of a bundle without the table.
-    let batch = open(Mode::Mixed(None), &["7"], r#"{"table":"gone.views","visitor":"v"}"#);
-    let Folded::Done(outcome) = fold(&edge, &batch, &[]) else { panic!("behind") };
+    let mut batch = open(Mode::Mixed(None), &["7"], r#"{"table":"gone.views","visitor":"v"}"#);
+    let Folded::Done(outcome) = fold(&edge, &mut batch, &[]) else { panic!("behind") };
     assert!(outcome.response.body.starts_with(br#"{"receipts":[{"success":false,"#));
 }
 
@@ -650,19 +654,21 @@ fn a_message_that_was_opened_under_the_bundle_before_is_opened_again() {
 
     let (pointer, body) = with_tables("7", 1, &["web"], "visitor");
     edge.install(&pointer, body.clone()).unwrap();
-    let opened = crate::drive::open(&mut edge, &message).unwrap();
+    let mut opened = crate::drive::open(&mut edge, &message).unwrap();
     // The same content under a new number changes nothing.
     edge.install(&Pointer { number: 2, ..pointer }, body).unwrap();
-    let folded = crate::drive::fold(&mut edge, &opened, nothing());
+    let folded = crate::drive::fold(&mut edge, &mut opened, nothing());
     assert!(matches!(folded, Folded::Done(_)), "{folded:?}");
 
     let (pointer, body) = with_tables("7", 3, &["shop", "web"], "member");
     edge.install(&pointer, body).unwrap();
-    let folded = crate::drive::fold(&mut edge, &opened, nothing());
+    let folded = crate::drive::fold(&mut edge, &mut opened, nothing());
     assert!(matches!(folded, Folded::OpenAgain), "{folded:?}");
 
-    let opened = crate::drive::open_again(&mut edge, &message).unwrap();
-    let Folded::Done(outcome) = crate::drive::fold(&mut edge, &opened, nothing()) else { panic!("behind") };
+    let mut opened = crate::drive::open_again(&mut edge, &message).unwrap();
+    let Folded::Done(outcome) = crate::drive::fold(&mut edge, &mut opened, nothing()) else {
+        panic!("behind")
+    };
     let [row] = outcome.write.profiles.as_slice() else { panic!("one visitor") };
     assert_eq!(row.keys.as_deref(), Some([("member".to_owned(), "m".to_owned())].as_slice()));
     let profile = usher_engine::profile::codec::decode(&row.state).unwrap();
@@ -695,8 +701,8 @@ fn an_audience_that_was_taken_out_keeps_no_other_from_its_events() {
     edge.update_pointers(vec![Pointer { number: 2, hash: String::new(), ..again.clone() }], Vec::new());
 
     // The other one gets them, also of a message that was opened while both ran.
-    for batch in [before, opened(&edge, &[("8", 1), ("7", 1)], Mode::Ingest)] {
-        let Folded::Done(outcome) = fold(&edge, &batch, &[]) else { panic!("behind") };
+    for mut batch in [before, opened(&edge, &[("8", 1), ("7", 1)], Mode::Ingest)] {
+        let Folded::Done(outcome) = fold(&edge, &mut batch, &[]) else { panic!("behind") };
         assert_eq!(outcome.response.body, br#"{"receipts":[{"success":true}]}"#);
         let audiences: Vec<_> = outcome.write.profiles.iter().map(|row| row.audience.as_str()).collect();
         assert_eq!(audiences, ["7"]);
@@ -705,15 +711,15 @@ fn an_audience_that_was_taken_out_keeps_no_other_from_its_events() {
     for (mode, refusal) in
         [(Mode::Ingest, Refusal::TABLE_UNKNOWN), (personalize(), Refusal::AUDIENCE_UNKNOWN)]
     {
-        let Folded::Done(outcome) = fold(&edge, &opened(&edge, &[("8", 1)], mode), &[]) else {
+        let Folded::Done(outcome) = fold(&edge, &mut opened(&edge, &[("8", 1)], mode), &[]) else {
             panic!("behind")
         };
         assert_eq!((outcome.response.status, outcome.response.body), (404, Response::refused(refusal).body));
         assert!(outcome.write.is_empty());
     }
     // It was published again, and this writer has not heard of that.
-    let batch = opened(&edge, &[("8", 3), ("7", 1)], Mode::Ingest);
-    let folded = fold(&edge, &batch, &[]);
+    let mut batch = opened(&edge, &[("8", 3), ("7", 1)], Mode::Ingest);
+    let folded = fold(&edge, &mut batch, &[]);
     assert!(
         matches!(&folded, Folded::NeedsNewerBundle { audience, number: 3 } if audience == "8"),
         "{folded:?}"
@@ -721,8 +727,8 @@ fn an_audience_that_was_taken_out_keeps_no_other_from_its_events() {
     edge.update_pointers(vec![again.clone()], Vec::new());
     edge.install(&again, body).unwrap();
     for number in [1, 3] {
-        let batch = opened(&edge, &[("8", number), ("7", 1)], Mode::Ingest);
-        let Folded::Done(outcome) = fold(&edge, &batch, &[]) else { panic!("behind") };
+        let mut batch = opened(&edge, &[("8", number), ("7", 1)], Mode::Ingest);
+        let Folded::Done(outcome) = fold(&edge, &mut batch, &[]) else { panic!("behind") };
         assert_eq!(outcome.write.profiles.len(), 2);
     }
 }

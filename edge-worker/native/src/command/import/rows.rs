@@ -10,7 +10,7 @@ use usher_engine::value::DataType;
 use super::csv_file::{Cells, Csv, Record, Unfit};
 use crate::lines::{LINE_BYTES_MAX, Line, Lines};
 
-/// The rows of one request at most, whatever the edge takes: the profiles of more may be too large to change at once.
+/// The rows of one request at most, whatever the edge takes: an earlier build refuses more if their profiles are large.
 const ROWS_MAX: usize = 1_000;
 /// The bytes of one request at most: the longest row fits.
 const BYTES_MAX: usize = LINE_BYTES_MAX;

@@ -2,6 +2,7 @@
 
 mod damage;
 mod doubt;
+mod parts;
 mod two_writers;
 mod upkeep;
 
@@ -101,8 +102,12 @@ pub(crate) fn authorization(target: &str) -> (String, String) {
 
 /// The bundle of the definition, in which every personalization of the home page has this name.
 pub(crate) fn bundle(name: &str) -> String {
+    bundle_of(DEFINITION, name)
+}
+
+fn bundle_of(definition: &str, name: &str) -> String {
     let source = |path: &str, text: &str| Source { name: path.to_owned(), text: text.replace("home", name) };
-    let reading = usher_config::read(&[source("rt.yaml", DEFINITION), source("home.yaml", SERVICE)]);
+    let reading = usher_config::read(&[source("rt.yaml", definition), source("home.yaml", SERVICE)]);
     assert!(!reading.has_errors(), "{:?}", reading.findings);
     String::from_utf8(usher_edge::bundle_of(&reading.definition).expect("a bundle")).expect("text")
 }

@@ -2,7 +2,7 @@
 //! lost and nobody becomes two.
 
 use std::cell::RefCell;
-use std::fs::{self, File};
+use std::fs::File;
 use std::rc::Rc;
 
 use usher_edge::limits::COMMITS_MAX;
@@ -13,16 +13,24 @@ use super::super::{SqliteStore, connect};
 use super::{Writer, bundle, text};
 
 /// Both ends of one database.
-trait Shared: Store + Sized {
+pub(super) trait Shared: Store + Sized {
     fn again(&self) -> Self;
 }
 
-#[derive(Clone)]
-struct Memory(Rc<RefCell<MemoryStore>>);
+#[derive(Clone, Default)]
+pub(super) struct Memory(Rc<RefCell<MemoryStore>>);
 
 impl Store for Memory {
     fn read(&mut self, read: &Read) -> Result<Found, StoreFailure> {
         self.0.borrow_mut().read(read)
+    }
+
+    fn stage(&mut self, basis: &Basis, write: &Write) -> Result<(), CommitError> {
+        self.0.borrow_mut().stage(basis, write)
+    }
+
+    fn undo(&mut self) {
+        self.0.borrow_mut().undo();
     }
 
     fn commit(&mut self, basis: &Basis, write: &Write) -> Result<(), CommitError> {
@@ -53,11 +61,11 @@ impl Shared for SqliteStore {
 }
 
 /// A store before whose commits another writer serves a request of its own, `times` times.
-struct Contested<'a, S> {
+pub(super) struct Contested<'a, S> {
     own: S,
     rival: Writer<S>,
-    request: (&'a str, &'a str, &'a str),
-    times: usize,
+    pub(super) request: (&'a str, &'a str, &'a str),
+    pub(super) times: usize,
 }
 
 impl<S: Shared> Store for Contested<'_, S> {
@@ -65,27 +73,43 @@ impl<S: Shared> Store for Contested<'_, S> {
         self.own.read(read)
     }
 
+    fn stage(&mut self, basis: &Basis, write: &Write) -> Result<(), CommitError> {
+        self.let_rival_come();
+        self.own.stage(basis, write)
+    }
+
+    fn undo(&mut self) {
+        self.own.undo();
+    }
+
     fn commit(&mut self, basis: &Basis, write: &Write) -> Result<(), CommitError> {
+        self.let_rival_come();
+        self.own.commit(basis, write)
+    }
+}
+
+impl<S: Shared> Contested<'_, S> {
+    fn let_rival_come(&mut self) {
         if self.times > 0 {
             self.times -= 1;
             let (method, target, body) = self.request;
             let accepted = self.rival.ask(method, target, body);
             assert_eq!(accepted.status, 200, "{}", String::from_utf8_lossy(&accepted.body));
         }
-        self.own.commit(basis, write)
     }
 }
 
 /// Two writers of one store that runs the bundle, the second of which comes before the first one's next commits with
 /// this request.
-fn contested<'a, S: Shared>(
+pub(super) fn contested<'a, S: Shared>(
     store: S,
+    bundle: &str,
     request: (&'a str, &'a str, &'a str),
     times: usize,
 ) -> Writer<Contested<'a, S>> {
     let calls = Rc::default();
     let mut rival = Writer::start(store.again(), &calls);
-    assert_eq!(rival.ask("PUT", "/v1/audiences/7/bundle", &bundle("home")).status, 200);
+    assert_eq!(rival.ask("PUT", "/v1/audiences/7/bundle", bundle).status, 200);
     Writer::start(Contested { own: store, rival, request, times }, &calls)
 }
 
@@ -94,14 +118,15 @@ macro_rules! on_both {
     ($name:ident, $check:ident) => {
         #[test]
         fn $name() {
-            $check(Memory(Rc::default()));
+            $check($crate::store::trials::two_writers::Memory::default());
             let directory =
                 std::env::temp_dir().join(format!("usher-{}-{}", stringify!($name), std::process::id()));
-            $check(SqliteStore::open(&directory).unwrap());
-            fs::remove_dir_all(directory).unwrap();
+            $check($crate::store::SqliteStore::open(&directory).unwrap());
+            std::fs::remove_dir_all(directory).unwrap();
         }
     };
 }
+pub(super) use on_both;
 
 const VIEW: &str = r#"{"events":[{"cookie":"c","ref":"own","event_id":"own"}]}"#;
 const OTHER_VIEW: (&str, &str, &str) =
@@ -110,7 +135,7 @@ const OTHER_VIEW: (&str, &str, &str) =
 on_both!(events_of_both_are_counted, both_count);
 fn both_count(store: impl Shared) {
     // The first event of a visitor: without a look at the key there would be two of them. Then one that is known.
-    let mut writer = contested(store, OTHER_VIEW, 1);
+    let mut writer = contested(store, &bundle("home"), OTHER_VIEW, 1);
     let accepted = writer.ask("POST", "/web/views", VIEW);
     assert_eq!((accepted.status, text(&accepted)), (200, r#"{"receipts":[{"success":true}]}"#.to_owned()));
     assert!(writer.offer("cookie", "c").contains(r#""views":2"#), "{}", writer.offer("cookie", "c"));
@@ -122,7 +147,7 @@ fn both_count(store: impl Shared) {
 
 on_both!(one_event_at_both_is_counted_once, once);
 fn once(store: impl Shared) {
-    let mut writer = contested(store, ("POST", "/web/views", VIEW), 1);
+    let mut writer = contested(store, &bundle("home"), ("POST", "/web/views", VIEW), 1);
     let accepted = writer.ask("POST", "/web/views", VIEW);
     assert_eq!(text(&accepted), r#"{"receipts":[{"success":true,"notes":["duplicate"]}]}"#);
     assert!(writer.offer("cookie", "c").contains(r#""views":1"#), "{}", writer.offer("cookie", "c"));
@@ -132,7 +157,7 @@ on_both!(a_key_that_a_rival_took_is_found, joined);
 fn joined(store: impl Shared) {
     // The rival finds out whose cookie it is while an import makes a profile of the same customer.
     let event = r#"{"events":[{"cookie":"c","customer_id":"k","ref":"rival"}]}"#;
-    let mut writer = contested(store, ("POST", "/web/views", event), 1);
+    let mut writer = contested(store, &bundle("home"), ("POST", "/web/views", event), 1);
     let import =
         writer.ask("POST", "/v1/audiences/7/profiles/import", r#"{"customer_id":"k","tier":"gold"}"#);
     assert_eq!(import.status, 200, "{}", text(&import));
@@ -145,7 +170,7 @@ fn joined(store: impl Shared) {
 on_both!(bundles_of_both_have_numbers, numbered);
 fn numbered(store: impl Shared) {
     let (rival, own) = (bundle("rivals"), bundle("own"));
-    let mut writer = contested(store, ("PUT", "/v1/audiences/7/bundle", &rival), 1);
+    let mut writer = contested(store, &bundle("home"), ("PUT", "/v1/audiences/7/bundle", &rival), 1);
     let put = writer.ask("PUT", "/v1/audiences/7/bundle", &own);
     assert!(text(&put).contains(r#""number":3"#), "{}", text(&put));
     let history = text(&writer.ask("GET", "/v1/audiences/7/bundles", ""));
@@ -155,7 +180,7 @@ fn numbered(store: impl Shared) {
 on_both!(who_never_comes_first_is_told_so, refused);
 fn refused(store: impl Shared) {
     // Each event of the rival is later than the one before it, so that each is a commit.
-    let mut writer = contested(store, OTHER_VIEW, 1_000);
+    let mut writer = contested(store, &bundle("home"), OTHER_VIEW, 1_000);
     let accepted = writer.ask("POST", "/web/views", VIEW);
     assert_eq!(accepted.status, 503, "{}", text(&accepted));
     assert_eq!(writer.store.times, 1_000 - COMMITS_MAX);
