@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 /// The shard of `shards` that an event or lookup with this first key (name, value) goes to; without a key, the first.
 pub(crate) fn of_key(audience: &str, key: Option<(&str, &str)>, shards: u32) -> u32 {
-    let Some((name, value)) = key else { return 0 };
+    let Some((name, value)) = key.filter(|_| shards > 1) else { return 0 };
     let mut hasher = Sha256::new();
     for part in [audience, name, value] {
         hasher.update(part.len().to_le_bytes());

@@ -163,7 +163,8 @@ pub(super) fn authorize<'a>(
         Callers::Operator => {
             let record = key(keyring, head, &[Kind::Admin, Kind::Server])?;
             let scope = (record.kind == Kind::Server).then_some(Scope::Metrics);
-            Ok(Caller::new(server(keyring, head, record.kind, scope, audience)?, None, None))
+            for_server(record, head, scope, audience)?;
+            Ok(Caller::new(record, None, None))
         }
         Callers::Server(scope) => {
             Ok(Caller::new(server(keyring, head, Kind::Server, Some(scope), audience)?, None, None))
@@ -202,7 +203,7 @@ fn lookup<'a>(keyring: &'a Keyring, head: &Head<'a>) -> Result<Caller<'a>> {
         (None, None)
     };
     if key.kind == Kind::Server {
-        server(keyring, head, Kind::Server, Some(Scope::Personalize), None)?;
+        for_server(key, head, Some(Scope::Personalize), None)?;
     } else if token.is_none() {
         return Err(Refusal::TOKEN_MISSING.into());
     }
@@ -255,11 +256,22 @@ fn server<'k>(
     audience: Option<&str>,
 ) -> Result<&'k KeyRecord> {
     let record = key(keyring, head, &[kind])?;
+    for_server(record, head, scope, audience)?;
+    Ok(record)
+}
+
+/// Checks that a known key is used on a server's route, and may be.
+fn for_server(
+    record: &KeyRecord,
+    head: &Head<'_>,
+    scope: Option<Scope>,
+    audience: Option<&str>,
+) -> Result<()> {
     if head.header("origin").is_some() {
         return Err(Refused::with_detail(Refusal::ORIGIN_INVALID, "a server key is not for browsers"));
     }
     let allowed = scope.is_none_or(|scope| record.may(scope)) && audience.is_none_or(|id| record.covers(id));
-    if allowed { Ok(record) } else { Err(Refusal::SCOPE.into()) }
+    if allowed { Ok(()) } else { Err(Refusal::SCOPE.into()) }
 }
 
 /// The record of the token of a public or private call that presents this key.

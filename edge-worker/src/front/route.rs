@@ -173,7 +173,14 @@ pub(super) fn of_path<'a>(head: &Head<'a>) -> impl Iterator<Item = (&'static Rou
     let path = if head.target.len() > TARGET_BYTES_MAX { "" } else { path };
     let with_token = head.header("wp13n-token").is_some() || head.will_send("wp13n-token");
     let of_token = move |route: &&Route| route.with_token.is_none_or(|wanted| wanted == with_token);
-    ROUTES.iter().filter(of_token).filter_map(move |route| Some((route, parameters(route.path, path)?)))
+    let alike = ROUTES.iter().filter(move |route| begins_alike(route.path, path));
+    alike.filter(of_token).filter_map(move |route| Some((route, parameters(route.path, path)?)))
+}
+
+/// False if a path differs from a pattern before its first parameter, as it does from most.
+fn begins_alike(pattern: &str, path: &str) -> bool {
+    let differs = pattern.bytes().zip(path.bytes()).find(|(of_pattern, of_path)| of_pattern != of_path);
+    differs.is_none_or(|(of_pattern, _)| of_pattern == b'{')
 }
 
 /// The family of a path; RT's if no route has it.

@@ -33,7 +33,7 @@ pub(crate) struct Keyring {
 #[derive(Clone, Debug)]
 pub(crate) struct KeyRecord {
     pub(crate) kind: Kind,
-    sha256: [u8; 32],
+    sha256: Words,
     /// Keys and tokens of one account belong together.
     pub(crate) account: Option<String>,
     /// The only audience that it is valid for; None: all, `"*"` in the secret.
@@ -112,7 +112,7 @@ impl FromValue for KeyRecord {
         let Hash(sha256) = fields.required("sha256", reading);
         KeyRecord {
             kind: fields.required("kind", reading),
-            sha256,
+            sha256: words(&sha256),
             account: fields.or("account", None, reading),
             audience: fields.or("audience", None, reading),
             public: fields.or("public", false, reading),
@@ -122,6 +122,16 @@ impl FromValue for KeyRecord {
             events_per_second: fields.or("events_per_second", 0, reading),
         }
     }
+}
+
+/// A hash as it is compared: by eight bytes at once, in a quarter of the time.
+type Words = [u64; 4];
+
+fn words(hash: &[u8; 32]) -> Words {
+    let mut words = [0; 4];
+    let (chunks, _) = hash.as_chunks();
+    words.iter_mut().zip(chunks).for_each(|(word, bytes)| *word = u64::from_le_bytes(*bytes));
+    words
 }
 
 struct Hash([u8; 32]);
@@ -209,7 +219,7 @@ impl Keyring {
             for origin in &mut record.origins {
                 *origin = serialized(origin).into_owned();
             }
-            if DEMO.iter().any(|known| from_hex(known) == Some(record.sha256)) && !demo {
+            if DEMO.iter().any(|known| from_hex(known).as_ref().map(words) == Some(record.sha256)) && !demo {
                 return Err(format!(
                     "USHER_KEYS: keys[{index}] is a key of the public demo; set USHER_DEMO=1 to use it"
                 ));
@@ -220,7 +230,7 @@ impl Keyring {
 
     /// The record of a presented key.
     pub(crate) fn find(&self, presented: &str) -> Option<&KeyRecord> {
-        let hash: [u8; 32] = Sha256::digest(presented.as_bytes()).into();
+        let hash = words(&Sha256::digest(presented.as_bytes()).into());
         // Every record is compared in full, and the match is selected without a branch.
         let mut found = u64::MAX;
         for (place, record) in (0_u64..).zip(&self.records) {
@@ -269,8 +279,7 @@ impl KeyRecord {
 
     /// The rate of a server key that has one, in events per second, after a number that tells the key from others.
     pub(crate) fn own_rate(&self) -> Option<(u64, u32)> {
-        let [a, b, c, d, e, f, g, h, ..] = self.sha256;
-        let id = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+        let [id, ..] = self.sha256;
         (self.events_per_second > 0).then_some((id, self.events_per_second))
     }
 

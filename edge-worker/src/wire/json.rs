@@ -46,7 +46,13 @@ impl Json {
     /// `"…"`
     pub fn text(&mut self, text: &str) {
         self.0.push('"');
-        for c in text.chars() {
+        let mut rest = text;
+        // What stands for itself is copied at once.
+        while let Some(at) = rest.bytes().position(may_be_escaped) {
+            let (plain, from) = rest.split_at(at);
+            let mut characters = from.chars();
+            let c = characters.next().unwrap_or_default();
+            self.0.push_str(plain);
             match c {
                 '"' => self.0.push_str("\\\""),
                 '\\' => self.0.push_str("\\\\"),
@@ -60,7 +66,9 @@ impl Json {
                 }
                 c => self.0.push(c),
             }
+            rest = characters.as_str();
         }
+        self.0.push_str(rest);
         self.0.push('"');
     }
 
@@ -118,6 +126,11 @@ impl Object<'_> {
     }
 }
 
+/// True for the first byte of a character that may have to be escaped: of U+2028 and U+2029, as of others, it is 0xE2.
+fn may_be_escaped(byte: u8) -> bool {
+    byte < 0x20 || matches!(byte, b'"' | b'\\' | b'<' | 0xE2)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,7 +139,9 @@ mod tests {
     fn what_is_written_reads_back() {
         let value = Value::Object(vec![
             ("a\"b".into(), Value::List(vec![Value::Null, true.into(), (-7).into()])),
-            ("text".into(), "line\nbreak \u{1} </script> \u{2028} é😀".into()),
+            ("text".into(), "line\nbreak \u{1} </script> \u{2028}… é😀".into()),
+            ("begins and ends".into(), "\u{2029}\"a\\\t–".into()),
+            ("".into(), "".into()),
             ("float".into(), Value::Number(usher_engine::value::Number::Float(1e-7))),
             ("big".into(), Value::Number(usher_engine::value::Number::Float(1e300))),
         ]);
