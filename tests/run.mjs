@@ -30,7 +30,7 @@ await layer("lint", async () => {
 await layer("build", async () => {
   await run("node", ["edge-worker/cloudflare/build.mjs", built.USHER_TEST_WORKER_RELEASE]);
   await run("node", ["edge-worker/cloudflare/build.mjs", built.USHER_TEST_WORKER, "test-clock,fault"]);
-  await run("cargo", ["build", "--locked", "--quiet", "-p", "usher", "--features", "test-clock"]);
+  await run("cargo", ["build", "--locked", "--quiet", "-p", "usher", "--features", "test-clock,fault"]);
   mkdirSync(dirname(host), { recursive: true });
   copyFileSync(join(target, "debug/usher"), host);
 });
@@ -40,6 +40,8 @@ await layer("no std", () =>
 );
 await layer("units", async () => {
   await run("cargo", ["test", "--locked", "--quiet", "--workspace", "--exclude", "usher-tests", "--exclude", "usher-sim"]);
+  // Those that need a build with faults.
+  await run("cargo", ["test", "--locked", "--quiet", "-p", "usher", "--features", "test-clock,fault", "--test", "serve", "a_panic"]);
   // The engine as the module for visitors has it.
   await run("cargo", ["test", "--locked", "--quiet", "-p", "usher-engine", "--no-default-features", "--features", "patterns", "--test", "checks"]);
 });

@@ -312,11 +312,15 @@ fn a_panic_is_one_callers_misfortune() {
     let (_directory, serving) = started();
     serving.fill();
     serving.ingest("/web/pageviews", page_view("p1"));
-    let answer = serving.post("/web/pageviews", &[("x-usher-fault", "panic")], b"{}");
-    assert_eq!((answer.status, &answer.body["code"]), (500, &json!(9999)));
-    serving.ingest("/web/pageviews", page_view("p2"));
+    // Where the head is looked at, and in the writer's thread.
+    for (fault, next) in [("panic", "p2"), ("body panic", "p3")] {
+        let headers = [("x-usher-fault", fault), ("authorization", &*format!("TD1 {WRITE_KEY}"))];
+        let answer = serving.post("/web/pageviews", &headers, b"{}");
+        assert_eq!((answer.status, &answer.body["code"]), (500, &json!(9999)), "{fault}");
+        assert_eq!(serving.ingest("/web/pageviews", page_view(next)).status, 200, "{fault}");
+    }
     let offers = serving.personalize("td_client_id", "anon-7");
-    assert_eq!(offers["Default"]["attributes"]["page_views_24h"], 2, "{offers}");
+    assert_eq!(offers["Warm"]["attributes"]["page_views_24h"], 3, "{offers}");
 }
 
 #[test]

@@ -101,7 +101,7 @@ impl Admitted<'_> {
 /// ```
 pub fn admit<'a>(edge: &'a Edge, head: &Head<'a>) -> Result<Admitted<'a>, Response> {
     let head = with_test_clock(*head);
-    obey_fault(&head);
+    obey_fault(&head, "panic");
     if head.header("host").is_some_and(|host| !is_authority(host)) {
         return Err(failed(edge, &head, Refusal::HOST_INVALID));
     }
@@ -150,6 +150,7 @@ pub fn admit<'a>(edge: &'a Edge, head: &Head<'a>) -> Result<Admitted<'a>, Respon
 /// assert!(matches!(front::serve(&edge, &admitted, b""), Step::Write { .. } | Step::Respond(_)));
 /// ```
 pub fn serve(edge: &Edge, admitted: &Admitted<'_>, body: &[u8]) -> Step {
+    obey_fault(&admitted.checked.head, "body panic");
     // Where the rate is used up the body is not looked at.
     let ambient = &admitted.checked.head.ambient;
     if let Some(seconds) = admitted.payer().and_then(|payer| edge.meter.wait(&payer, ambient)) {
@@ -314,12 +315,12 @@ fn with_test_clock(head: Head<'_>) -> Head<'_> {
     head
 }
 
-/// In a fault build the header `x-usher-fault` selects a fault.
+/// In a fault build the header `x-usher-fault` selects a fault; `panics` is the one that panics here.
 #[cfg(feature = "fault")]
 #[expect(clippy::panic, reason = "it is what a fault build is for")]
-fn obey_fault(head: &Head<'_>) {
+fn obey_fault(head: &Head<'_>, panics: &str) {
     match head.header("x-usher-fault") {
-        Some("panic") => panic!("asked for by x-usher-fault"),
+        Some(fault) if fault == panics => panic!("asked for by x-usher-fault"),
         Some("control panic") if HAS_CONTROL_PLANE => panic!("asked for by x-usher-fault"),
         Some("memory") => {
             let mut hoard = Vec::new();
@@ -332,7 +333,7 @@ fn obey_fault(head: &Head<'_>) {
 }
 
 #[cfg(not(feature = "fault"))]
-fn obey_fault(_: &Head<'_>) {}
+fn obey_fault(_: &Head<'_>, _: &str) {}
 
 #[cfg(test)]
 mod tests;
