@@ -109,7 +109,7 @@ pub use host::{Request, Step};
 pub use keys::preview_token;
 pub use log::Line;
 pub use message::Ambient;
-pub use metrics::Counts;
+pub use metrics::{Counts, Took};
 pub use outcome::{FORGET, Folded, NEXT, Outcome};
 pub use rates::{MeterMemory, Rates};
 pub use rehearsal::{Excess, Failed, Rehearsal};

@@ -100,6 +100,8 @@ impl Count {
 /// Upper ends of the buckets of durations, in microseconds.
 pub(crate) const DURATIONS_US: [u64; 10] =
     [500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 500_000, 2_500_000];
+/// Upper ends of the buckets of the service's own share of them, in microseconds.
+pub(crate) const COMPUTED_US: [u64; 10] = [25, 50, 100, 200, 400, 600, 1_200, 1_800, 5_000, 25_000];
 /// Upper ends of the buckets of a snapshot's age, in milliseconds.
 pub(crate) const AGES_MS: [u64; 6] = [1_000, 5_000, 15_000, 60_000, 3_600_000, 86_400_000];
 /// The statuses that are told apart; any other is `other`.
@@ -140,6 +142,23 @@ impl<const N: usize> Histogram<N> {
 /// A route of the table: its method, and its path with the names of its parameters.
 pub(crate) type Route = (&'static str, &'static str);
 
+/// The time that an answer took, in microseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Took {
+    /// From the arrival of its request's head.
+    pub whole_us: u64,
+    /// The part of it in which the service computed: it read the request, folded and decided. Neither waiting, nor storage,
+    /// nor the network.
+    pub computing_us: u64,
+}
+
+/// The durations of one route.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Durations {
+    pub(crate) whole: Histogram<{ DURATIONS_US.len() }>,
+    pub(crate) computing: Histogram<{ COMPUTED_US.len() }>,
+}
+
 /// The counts of a process.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
@@ -147,7 +166,7 @@ pub(crate) struct Metrics {
     /// By [`STATUSES`]; the last one is for any other.
     pub(crate) statuses: [u64; STATUSES.len() + 1],
     /// By route: its method and path in the table.
-    pub(crate) durations: Vec<(Route, Histogram<{ DURATIONS_US.len() }>)>,
+    pub(crate) durations: Vec<(Route, Durations)>,
     pub(crate) ages: Histogram<{ AGES_MS.len() }>,
 }
 
@@ -170,7 +189,7 @@ impl Metrics {
     }
 
     /// Counts an answer, and how long it took by its route, if it has one.
-    pub(crate) fn answered(&mut self, status: u16, counts: &Counts, route: Option<Route>, micros: u64) {
+    pub(crate) fn answered(&mut self, status: u16, counts: &Counts, route: Option<Route>, took: Took) {
         let place = STATUSES.iter().position(|known| *known == status).unwrap_or(STATUSES.len());
         if let Some(series) = self.statuses.get_mut(place) {
             *series += 1;
@@ -178,11 +197,12 @@ impl Metrics {
         if let Some(route) = route {
             let known = self.durations.iter().position(|(known, _)| *known == route);
             let known = known.unwrap_or_else(|| {
-                self.durations.push((route, Histogram::default()));
+                self.durations.push((route, Durations::default()));
                 self.durations.len() - 1
             });
             if let Some((_, durations)) = self.durations.get_mut(known) {
-                durations.add(&DURATIONS_US, micros);
+                durations.whole.add(&DURATIONS_US, took.whole_us);
+                durations.computing.add(&COMPUTED_US, took.computing_us);
             }
         }
         for (count, times) in &counts.series {
@@ -238,11 +258,16 @@ mod tests {
         let mut counts = Counts { age_ms: Some(7), ..Counts::default() };
         counts.add(Count::Accepted);
         counts.add(Count::Accepted);
-        metrics.answered(200, &counts, Some(("GET", "/healthz")), 400);
-        metrics.answered(200, &Counts::default(), Some(("GET", "/healthz")), 400);
-        metrics.answered(418, &counts, None, 3_000_000);
+        let took = Took { whole_us: 400, computing_us: 30 };
+        metrics.answered(200, &counts, Some(("GET", "/healthz")), took);
+        metrics.answered(200, &Counts::default(), Some(("GET", "/healthz")), took);
+        metrics.answered(418, &counts, None, Took { whole_us: 3_000_000, computing_us: 0 });
         assert_eq!((metrics.statuses[0], metrics.statuses[STATUSES.len()]), (2, 1));
-        assert_eq!((metrics.durations.len(), metrics.durations[0].1.buckets[0]), (1, 2));
+        let durations = &metrics.durations[0].1;
+        assert_eq!(
+            (metrics.durations.len(), durations.whole.buckets[0], durations.computing.buckets[1]),
+            (1, 2, 2)
+        );
         assert_eq!((metrics.of(Count::Accepted), metrics.ages.buckets[0]), (4, 2));
     }
 }

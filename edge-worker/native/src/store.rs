@@ -100,6 +100,8 @@ pub(crate) struct SqliteStore {
     /// Nothing was in it when it was opened.
     is_new: bool,
     erasing: Erasing,
+    /// The time that it took so far, all together.
+    spent: Duration,
     /// Held as long as the store is.
     _lock: File,
 }
@@ -135,6 +137,7 @@ impl SqliteStore {
             database,
             is_new,
             erasing,
+            spent: Duration::ZERO,
             _lock: lock,
         })
     }
@@ -188,6 +191,11 @@ impl SqliteStore {
             self.doubt = Some(Doubt { next: Instant::now() + pause, ..doubt });
         }
         settled.ok()
+    }
+
+    /// The time that reads and writes took so far, all together: who looks before and after knows what a message's took.
+    pub(crate) fn spent(&self) -> Duration {
+        self.spent
     }
 
     /// From here on writes wait for [`SqliteStore::close_group`], and reads find what waits.
@@ -252,6 +260,21 @@ impl SqliteStore {
             Err(Unapplied::Conflict) => Err(CommitError::Conflict),
             Err(Unapplied::Undone(error) | Unapplied::Broken(error)) => Err(failure(error).into()),
         }
+    }
+
+    /// Adds a write to the open group, or commits it alone.
+    fn add_or_commit(&mut self, basis: &Basis, write: &Write) -> Result<(), CommitError> {
+        if self.group.as_ref().is_some_and(|group| group.staged.is_some()) {
+            self.add(basis, write, 1)?;
+            return Ok(self.release()?);
+        }
+        if self.group.is_some() {
+            return self.add(basis, write, 1);
+        }
+        self.open_group();
+        let added = self.add(basis, write, 1);
+        let closed = self.close_group();
+        added.and(closed.map_err(CommitError::from))
     }
 
     /// Keeps the staged parts of a message that is decided, and commits them if it is alone.
@@ -382,14 +405,16 @@ fn run(connection: &Connection, basis: &Basis, write: &Write) -> rusqlite::Resul
 
 impl Store for SqliteStore {
     fn read(&mut self, read: &Read) -> Result<Found, StoreFailure> {
+        let start = Instant::now();
         let connection = self.connection.as_ref().ok_or_else(in_doubt)?;
         let run = |statement| rows(connection, &statement);
-        let found: Vec<Rows> =
-            sql::reads(read).into_iter().map(run).collect::<rusqlite::Result<_>>().map_err(failure)?;
-        sql::found(read, found)
+        let found = sql::reads(read).into_iter().map(run).collect::<rusqlite::Result<Vec<Rows>>>();
+        self.spent += start.elapsed();
+        sql::found(read, found.map_err(failure)?)
     }
 
     fn stage(&mut self, basis: &Basis, write: &Write) -> Result<(), CommitError> {
+        let start = Instant::now();
         let connection = self.connection.as_ref().ok_or_else(in_doubt)?;
         let is_alone = self.group.is_none();
         let group = self.group.get_or_insert_default();
@@ -398,7 +423,9 @@ impl Store for SqliteStore {
             connection.execute_batch(STAGE).map_err(failure)?;
             group.staged = Some(Staged { is_alone, trace: group.trace.clone() });
         }
-        self.add(basis, write, 0)
+        let added = self.add(basis, write, 0);
+        self.spent += start.elapsed();
+        added
     }
 
     fn undo(&mut self) {
@@ -417,17 +444,10 @@ impl Store for SqliteStore {
 
     /// In an open group it is durable when the group is closed.
     fn commit(&mut self, basis: &Basis, write: &Write) -> Result<(), CommitError> {
-        if self.group.as_ref().is_some_and(|group| group.staged.is_some()) {
-            self.add(basis, write, 1)?;
-            return Ok(self.release()?);
-        }
-        if self.group.is_some() {
-            return self.add(basis, write, 1);
-        }
-        self.open_group();
-        let added = self.add(basis, write, 1);
-        let closed = self.close_group();
-        added.and(closed.map_err(CommitError::from))
+        let start = Instant::now();
+        let committed = self.add_or_commit(basis, write);
+        self.spent += start.elapsed();
+        committed
     }
 }
 

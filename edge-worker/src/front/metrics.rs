@@ -6,7 +6,7 @@ use super::checked_head::CheckedHead;
 use crate::edge::Edge;
 use crate::error::{Refusal, Refused, Result};
 use crate::host::Step;
-use crate::metrics::{AGES_MS, DURATIONS_US, Histogram, METRICS, Metrics, STATUSES};
+use crate::metrics::{AGES_MS, COMPUTED_US, DURATIONS_US, Histogram, METRICS, Metrics, STATUSES};
 use crate::wire::Response;
 
 /// Counters, histograms, and the state that `/healthz` tells.
@@ -52,7 +52,17 @@ fn write(text: &mut Text, metrics: &Metrics) {
     text.begin(name, "histogram", "Time from the arrival of a request's head to its answer, by route.");
     for ((method, path), durations) in &metrics.durations {
         let label = format!("route=\"{method} {path}\"");
-        text.histogram(name, &label, &DURATIONS_US, 1_000_000, durations);
+        text.histogram(name, &label, &DURATIONS_US, 1_000_000, &durations.whole);
+    }
+    let name = "usher_computing_duration_seconds";
+    text.begin(
+        name,
+        "histogram",
+        "Time of it in which the service computed, without waiting, storage and the network, by route.",
+    );
+    for ((method, path), durations) in &metrics.durations {
+        let label = format!("route=\"{method} {path}\"");
+        text.histogram(name, &label, &COMPUTED_US, 1_000_000, &durations.computing);
     }
     let name = "usher_snapshot_age_seconds";
     text.begin(name, "histogram", "Age of the snapshot of a known visitor that answered a lookup.");
@@ -108,6 +118,7 @@ mod tests {
     use crate::front;
     use crate::host::Request;
     use crate::message::Ambient;
+    use crate::metrics::Took;
     use crate::store::memory::MemoryStore;
     use crate::wire::hex::hex;
     use sha2::{Digest, Sha256};
@@ -143,7 +154,7 @@ mod tests {
         let ambient = Ambient { now_ms: 1_790_000_000_000, entropy: [7; 32] };
         let request = Request { method, target, headers: &headers, body: body.as_bytes(), ambient };
         let answer = crate::serve(edge, store, &request, &mut |_| ());
-        front::count(edge, &request.head(), &answer, 700);
+        front::count(edge, &request.head(), &answer, Took { whole_us: 700, computing_us: 90 });
         String::from_utf8(answer.body).unwrap()
     }
 
@@ -191,6 +202,9 @@ mod tests {
             "usher_request_duration_seconds_bucket{route=\"POST /v1/personalize\",le=\"+Inf\"} 2",
             "usher_request_duration_seconds_sum{route=\"POST /v1/personalize\"} 0.0014",
             "usher_request_duration_seconds_count{route=\"POST /{database}/{table}\"} 1",
+            "usher_computing_duration_seconds_bucket{route=\"POST /v1/personalize\",le=\"0.00005\"} 0",
+            "usher_computing_duration_seconds_bucket{route=\"POST /v1/personalize\",le=\"0.0001\"} 2",
+            "usher_computing_duration_seconds_sum{route=\"POST /v1/personalize\"} 0.00018",
             "usher_store_errors_total 0",
         ] {
             assert!(page.lines().any(|known| known == line), "{line} in\n{page}");

@@ -29,7 +29,7 @@ use crate::error::{Refusal, Refused};
 use crate::host::{Head, Request, Step};
 use crate::lookup;
 use crate::message::Payer;
-use crate::metrics::COUNTS;
+use crate::metrics::{COUNTS, Took};
 #[cfg(feature = "fault")]
 use crate::plane::HAS_CONTROL_PLANE;
 use crate::wire::Response;
@@ -236,26 +236,25 @@ pub fn route_of(head: &Head<'_>) -> Option<&'static str> {
     route::of_path(head).next().map(|(route, _)| route.path)
 }
 
-/// Counts an answer that was sent, and the time from its request's arrival, in microseconds, for hosts that keep metrics
-/// ([`Edge::keep_metrics`]). Each is counted once, when it leaves.
+/// Counts an answer that was sent, and the time that it took, for hosts that keep metrics ([`Edge::keep_metrics`]). Each is counted once, when it leaves.
 ///
 /// # Examples
 ///
 /// ```
-/// use usher_edge::{Ambient, Edge, Request, front, serve, store::memory::MemoryStore};
+/// use usher_edge::{Ambient, Edge, Request, Took, front, serve, store::memory::MemoryStore};
 ///
 /// let (mut edge, mut store) = (Edge::new(None, false), MemoryStore::default());
 /// edge.keep_metrics();
 /// let ambient = Ambient { now_ms: 1_790_000_000_000, entropy: [7; 32] };
 /// let request = Request { method: "GET", target: "/healthz", headers: &[], body: b"", ambient };
 /// let answer = serve(&mut edge, &mut store, &request, &mut |_line| ());
-/// front::count(&mut edge, &request.head(), &answer, 250);
+/// front::count(&mut edge, &request.head(), &answer, Took { whole_us: 250, computing_us: 40 });
 /// ```
-pub fn count(edge: &mut Edge, head: &Head<'_>, answer: &Response, micros: u64) {
+pub fn count(edge: &mut Edge, head: &Head<'_>, answer: &Response, took: Took) {
     let Some(metrics) = edge.metrics.as_mut().filter(|_| COUNTS) else { return };
     let found = route::of_path(head).find(|(route, _)| route.method == head.method);
     let route = found.map(|(route, _)| (route.method, route.path));
-    metrics.answered(answer.status, &answer.counts, route, micros);
+    metrics.answered(answer.status, &answer.counts, route, took);
 }
 
 /// The answer to a failed request, in the format of its route; a page that may call may read it.

@@ -4,7 +4,7 @@ use std::io::Read;
 
 use usher_edge::limits::BATCH_BYTES_MAX;
 use usher_edge::store::memory::MemoryStore;
-use usher_edge::{Ambient, Edge, Refusal, Request, front, serve};
+use usher_edge::{Ambient, Edge, Refusal, Request, Took, front, serve};
 
 use super::{Answer, Call, Target};
 use crate::deployment::Keys;
@@ -62,7 +62,7 @@ impl Target for InProcess {
             }),
             None => front::failed(&self.edge, &request.head(), Refusal::EVENT_INVALID),
         };
-        front::count(&mut self.edge, &request.head(), &response, 1);
+        front::count(&mut self.edge, &request.head(), &response, Took::default());
         let headers = response.headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         Answer { status: response.status, headers, body: response.body }
     }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::oneshot;
 use usher_edge::host::Head;
-use usher_edge::{Edge, Refusal, Request, Response, Step, drive, front, refresh};
+use usher_edge::{Edge, Refusal, Request, Response, Step, Took, drive, front, refresh};
 
 use super::job::{Job, Waiting};
 use super::log::log;
@@ -26,6 +26,8 @@ pub(super) struct Panicked;
 /// The result of a request.
 struct Served {
     response: Response,
+    /// The time that the service computed.
+    computing: Duration,
     /// The message of a request that has written.
     wrote: Option<Vec<u8>>,
     /// Its lines for the log.
@@ -35,16 +37,23 @@ struct Served {
 impl Served {
     fn leave(self, edge: &mut Edge, job: &Job, reply: oneshot::Sender<Response>) {
         self.lines.iter().for_each(|line| log(line));
-        answer(edge, job, reply, self.response);
+        answer(edge, job, reply, self.response, self.computing);
     }
 }
 
 /// Counts an answer and sends it.
-fn answer(edge: &mut Edge, job: &Job, reply: oneshot::Sender<Response>, response: Response) {
-    let micros = u64::try_from(job.arrived.elapsed().as_micros()).unwrap_or(u64::MAX);
+fn answer(
+    edge: &mut Edge,
+    job: &Job,
+    reply: oneshot::Sender<Response>,
+    response: Response,
+    computing: Duration,
+) {
+    let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    let took = Took { whole_us: micros(job.arrived.elapsed()), computing_us: micros(computing) };
     // What only wakes the writer is nobody's request.
     if !job.method.is_empty() {
-        front::count(edge, &job.head(), &response, micros);
+        front::count(edge, &job.head(), &response, took);
     }
     // Whoever hung up meanwhile does not want it.
     let _ = reply.send(response);
@@ -107,12 +116,30 @@ pub(super) fn turn(
     result
 }
 
+/// Tells the time of the service from that of its store.
+struct Clock {
+    start: Instant,
+    stored: Duration,
+}
+
+impl Clock {
+    fn start(store: &SqliteStore) -> Clock {
+        Clock { start: Instant::now(), stored: store.spent() }
+    }
+
+    /// The time since the start in which the store did nothing.
+    fn computing(&self, store: &SqliteStore) -> Duration {
+        self.start.elapsed().saturating_sub(store.spent().saturating_sub(self.stored))
+    }
+}
+
 /// Serves a request in the open group. None: it has commits of its own, because a failed one of the control object's must be
 /// seen at once, and because nobody waits for the rows of an import.
 fn share(edge: &mut Edge, store: &mut SqliteStore, job: &Job) -> Option<Served> {
     let mut lines = Vec::new();
     let mut note = |line: &str| lines.push(line.to_owned());
     let mut wrote = None;
+    let clock = Clock::start(store);
     let response = match &job.body {
         Err(refusal) => refuse(edge, job, *refusal),
         Ok(body) if body.len() > TURN_BODY_BYTES_MAX => return None,
@@ -130,7 +157,7 @@ fn share(edge: &mut Edge, store: &mut SqliteStore, job: &Job) -> Option<Served> 
             }
         }
     };
-    Some(Served { response, wrote, lines })
+    Some(Served { response, computing: clock.computing(store), wrote, lines })
 }
 
 /// Serves a request with commits of its own.
@@ -141,6 +168,7 @@ fn alone(
     reply: oneshot::Sender<Response>,
 ) -> Result<(), Panicked> {
     let was_in_doubt = store.is_in_doubt();
+    let clock = Clock::start(store);
     let served = catch_unwind(AssertUnwindSafe(|| match &job.body {
         Ok(body) => usher_edge::serve(edge, store, &request(job, body), &mut log),
         Err(refusal) => refuse(edge, job, *refusal),
@@ -151,7 +179,7 @@ fn alone(
     }
     match served {
         Ok(response) => {
-            answer(edge, job, reply, response);
+            answer(edge, job, reply, response, clock.computing(store));
             Ok(())
         }
         Err(_) => {
@@ -184,7 +212,7 @@ fn close(edge: &mut Edge, store: &mut SqliteStore, held: Vec<Held>) {
             Some(_) if is_in_doubt => drop(reply),
             Some(message) => {
                 let response = drive::unavailable(edge, &message);
-                answer(edge, &job, reply, response);
+                answer(edge, &job, reply, response, served.computing);
             }
             // It may have seen what is not stored.
             None => drop(alone(edge, store, &job, reply)),

@@ -55,6 +55,7 @@ impl Shared for SqliteStore {
             database: self.database.clone(),
             is_new: false,
             erasing: crate::store::Erasing::default(),
+            spent: self.spent,
             _lock: lock,
         }
     }
