@@ -18,6 +18,7 @@ import { workerdBinary } from "../../../edge-worker/cloudflare/local/workerd.mjs
 import { coldStarts } from "./cold.mjs";
 import { costPerMillion } from "./cost.mjs";
 import { capacity, connections, cpu, latencies, load, median, ratio, send } from "./measure.mjs";
+import { startNative, underLoad } from "./native.mjs";
 import { startHello, startSpin } from "./spin.mjs";
 import { AUDIENCE, PERSONALIZATION, event } from "./work.mjs";
 import { CUSTOMERS, ORIGIN, asBackend, asServer, root, startByHand, startConstant, startModules, startUsher } from "./workers.mjs";
@@ -53,6 +54,7 @@ const ROWS = {
   cold,
   library,
   spin,
+  native,
 };
 
 try {
@@ -171,6 +173,32 @@ async function spin() {
     { ...theirs, method: "GET", path: "/", body: () => "" },
   ];
   add("Spin: CPU per lookup, beside a hello world", await inTurns(subjects), { must: 1.5, aim: 1.25 });
+}
+
+/** The load of KaflowSQL's document on the native server, and ten times as many events; the service's share of their latency. */
+async function native() {
+  const server = await kept(startNative(folder()));
+  const seconds = quick ? 30 : 600;
+  await underLoad(server, 2_000, 5, "warm");
+  const musts = [0.6, 1.2, 1.8];
+  for (const [rate, time] of [
+    [2_000, seconds],
+    [20_000, seconds / 6],
+  ]) {
+    const found = await underLoad(server, rate, time, `at-${rate}`);
+    const keepsUp = found.answered >= rate * 0.99;
+    const shown = (values) => values.map((value) => Number(value.toFixed(3))).join(" / ");
+    const title = `native: ${rate.toLocaleString("en-US")} events a second for ${time} s, each answered; the service's share, P50 / P95 / P99`;
+    table.push({
+      title,
+      ours: `≤ ${shown(found.share)} ms`,
+      must: rate === 2_000 ? `${musts.join(" / ")} ms` : "",
+      aim: "0.1 / 0.2 / 0.4 ms",
+      met: rate === 2_000 ? keepsUp && musts.every((must, index) => found.share[index] <= must) : undefined,
+      note: `${Math.round(found.answered).toLocaleString("en-US")} a second were answered; from when each was due ${shown(found.latencies)} ms`,
+    });
+    console.error(`${title}: ${table.at(-1).ours}; ${table.at(-1).note}`);
+  }
 }
 
 async function usher(count) {

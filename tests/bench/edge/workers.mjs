@@ -14,11 +14,13 @@ const here = dirname(fileURLToPath(import.meta.url));
 export const root = resolve(here, "../../..");
 const credentials = JSON.parse(readFileSync(join(root, "examples/shop/credentials.json"), "utf8"));
 const hash = (name) => createHash("sha256").update(credentials[name]).digest("hex");
-const usher = join(resolve(process.env.CARGO_TARGET_DIR ?? join(root, "target")), "release/usher");
+/** The command line, built for release. */
+export const usher = join(resolve(process.env.CARGO_TARGET_DIR ?? join(root, "target")), "release/usher");
 
 /** Customers whose profiles exist before anything is measured. */
 export const CUSTOMERS = 50;
 export const asServer = { authorization: `TD1 ${credentials.server_key}` };
+export const asAdmin = { authorization: `TD1 ${credentials.admin_key}` };
 export const asBackend = { ...asServer, "wp13n-token": credentials.private_token };
 
 /** The site whose pages may call. */
@@ -33,6 +35,9 @@ const KEYS = JSON.stringify({
     { kind: "token", sha256: hash("private_token"), account: "1", audience: AUDIENCE },
   ],
 });
+
+/** Settings of the native server. */
+export const usherEnvironment = { USHER_KEYS: KEYS, USHER_DEMO: "1" };
 
 /** A hand-written worker; `decide` names how it decides, `extra` its further bindings. */
 export async function startByHand(folder, decide, count, parsed = false) {
@@ -101,8 +106,7 @@ const config :Workerd.Config = (
 export async function startUsher(folder, dist, count) {
   const { port, child, url } = await startWorkerd({ dist, data: join(folder, "data"), port: 0, keys: KEYS, demo: true, log: "ignore" });
   pin(child.pid);
-  const env = { USHER_KEYS: KEYS, USHER_DEMO: "1" };
-  const worker = { port, pid: child.pid, url, env, stop: () => child.kill("SIGKILL"), config: join(folder, "data/workerd.capnp") };
+  const worker = { port, pid: child.pid, url, env: usherEnvironment, stop: () => child.kill("SIGKILL"), config: join(folder, "data/workerd.capnp") };
   await prepare(worker, folder, count);
   return worker;
 }
