@@ -10,7 +10,7 @@ use crate::error::Refusal;
 use crate::front;
 use crate::host::{Request, Step};
 use crate::limits::{COMMITS_MAX, UPKEEP_MS};
-use crate::log::{DAMAGED_PROFILE, Line};
+use crate::log::{DAMAGED_PROFILE, DEGRADED, Line, STORAGE_FAILED};
 use crate::lookup::{self, Candidate};
 use crate::message::{self, Ambient, Message, Received, ToControl, Unreadable, WhichRelease};
 use crate::outcome::{FORGET, Folded, NEXT, Outcome, PLACEMENT_FAULT};
@@ -29,7 +29,7 @@ pub fn serve(
     edge: &mut Edge,
     store: &mut impl Store,
     request: &Request<'_>,
-    log: &mut impl FnMut(&str),
+    log: &mut impl FnMut(&Line),
 ) -> Response {
     if edge.is_cut_off() {
         refresh(edge, store, log);
@@ -44,7 +44,7 @@ pub fn finish(
     store: &mut impl Store,
     request: &Request<'_>,
     step: Step,
-    log: &mut impl FnMut(&str),
+    log: &mut impl FnMut(&Line),
 ) -> Response {
     match step {
         Step::Respond(response) => front::charge(edge, &request.head(), response),
@@ -81,7 +81,7 @@ pub fn write(
     edge: &mut Edge,
     store: &mut impl Store,
     message: &[u8],
-    log: &mut impl FnMut(&str),
+    log: &mut impl FnMut(&Line),
 ) -> Response {
     let mut response = deliver(edge, store, message, log);
     // There are no copies to be forgotten.
@@ -91,7 +91,7 @@ pub fn write(
 
 /// Runs a turn of upkeep, for hosts that keep no copies of snapshots and have a clock of their own. Returns the time after
 /// which the next one is due, in milliseconds.
-pub fn upkeep(edge: &mut Edge, store: &mut impl Store, ambient: Ambient, log: &mut impl FnMut(&str)) -> i64 {
+pub fn upkeep(edge: &mut Edge, store: &mut impl Store, ambient: Ambient, log: &mut impl FnMut(&Line)) -> i64 {
     let message = message::upkeep(ambient, false, edge.form());
     let response = deliver(edge, store, &message, log);
     let next = response.headers.iter().find(|(name, _)| *name == NEXT);
@@ -99,7 +99,12 @@ pub fn upkeep(edge: &mut Edge, store: &mut impl Store, ambient: Ambient, log: &m
 }
 
 /// Takes a message to the control object, and catches up with it.
-fn instruct(edge: &mut Edge, store: &mut impl Store, message: &[u8], log: &mut impl FnMut(&str)) -> Response {
+fn instruct(
+    edge: &mut Edge,
+    store: &mut impl Store,
+    message: &[u8],
+    log: &mut impl FnMut(&Line),
+) -> Response {
     let mut response = deliver(edge, store, message, log);
     // There are no copies to be dropped.
     response.headers.retain(|(name, _)| *name != DROPPED);
@@ -110,19 +115,23 @@ fn instruct(edge: &mut Edge, store: &mut impl Store, message: &[u8], log: &mut i
 
 /// Catches up with the control object: what it points to runs here, or the last good one still does. Where storage fails, the
 /// edge notes that it may be behind, and [`serve`] tries again with the next request.
-pub fn refresh(edge: &mut Edge, store: &mut impl Store, log: &mut impl FnMut(&str)) {
+pub fn refresh(edge: &mut Edge, store: &mut impl Store, log: &mut impl FnMut(&Line)) {
     // This build cannot read pointers that a newer one wrote.
     if edge.storage_is_too_new() {
         return;
     }
     let caught_up = catch_up(edge, store, log);
     if let Err(failure) = &caught_up {
-        log(&failure.to_string());
+        log(&failed(failure));
     }
     edge.set_fault("", caught_up.err().map(|_| "storage does not answer"), false);
 }
 
-fn catch_up(edge: &mut Edge, store: &mut impl Store, log: &mut impl FnMut(&str)) -> Result<(), StoreFailure> {
+fn catch_up(
+    edge: &mut Edge,
+    store: &mut impl Store,
+    log: &mut impl FnMut(&Line),
+) -> Result<(), StoreFailure> {
     let mut pointers = read_pointers(store, &Read::Pointers)?;
     let mut written = Vec::new();
     if edge.doubts(&pointers) {
@@ -147,7 +156,7 @@ fn catch_up(edge: &mut Edge, store: &mut impl Store, log: &mut impl FnMut(&str))
             }
         };
         if let Err(reason) = edge.install(&pointer, body) {
-            log(&reason);
+            log(&Line::with_detail(DEGRADED, reason));
             stand_in(edge, store, &pointer, log);
         }
     }
@@ -163,7 +172,7 @@ fn read_pointers(store: &mut impl Store, read: &Read) -> Result<Vec<Pointer>, St
 }
 
 /// Runs the newest bundle of the history that compiles, where an audience runs none.
-fn stand_in(edge: &mut Edge, store: &mut impl Store, pointer: &Pointer, log: &mut impl FnMut(&str)) {
+fn stand_in(edge: &mut Edge, store: &mut impl Store, pointer: &Pointer, log: &mut impl FnMut(&Line)) {
     let mut before = pointer.number;
     loop {
         let read = Read::Release { audience: pointer.audience.clone(), which: WhichRelease::Before(before) };
@@ -172,13 +181,19 @@ fn stand_in(edge: &mut Edge, store: &mut impl Store, pointer: &Pointer, log: &mu
                 before = release.number;
                 match edge.stand_in(pointer, &release.hash, body) {
                     Ok(()) => return,
-                    Err(reason) => log(&format!("bundle {before} of the history: {reason}")),
+                    Err(reason) => {
+                        log(&Line::with_detail(DEGRADED, format!("bundle {before} of the history: {reason}")))
+                    }
                 }
             }
             Ok(_) => return,
-            Err(failure) => return log(&failure.to_string()),
+            Err(failure) => return log(&failed(&failure)),
         }
     }
+}
+
+fn failed(failure: &StoreFailure) -> Line {
+    Line::with_detail(STORAGE_FAILED, failure.to_string())
 }
 
 /// A message whose read is pending.
@@ -348,7 +363,7 @@ pub fn unavailable(edge: &mut Edge, message: &[u8]) -> Response {
 }
 
 /// Takes one message through read, fold and write.
-fn deliver(edge: &mut Edge, store: &mut impl Store, message: &[u8], log: &mut impl FnMut(&str)) -> Response {
+fn deliver(edge: &mut Edge, store: &mut impl Store, message: &[u8], log: &mut impl FnMut(&Line)) -> Response {
     let mut attempts_to_catch_up = 0;
     // Repeats when another writer was faster, and once more when this writer must first catch up with a newer bundle.
     for attempt in 0..COMMITS_MAX {
@@ -370,11 +385,11 @@ fn deliver(edge: &mut Edge, store: &mut impl Store, message: &[u8], log: &mut im
             Ok(Folded::OpenAgain | Folded::Part(_)) | Err(CommitError::Conflict) => {}
             Err(_) if planted::is(Bug::RepeatsInDoubt) => {}
             Ok(Folded::Done(outcome)) => {
-                outcome.log.iter().for_each(|line| log(&line.to_json()));
+                outcome.log.iter().for_each(&mut *log);
                 return outcome.response;
             }
             Err(CommitError::Failed(failure)) => {
-                log(&failure.to_string());
+                log(&failed(&failure));
                 edge.note_storage_fault();
                 return opened.unavailable();
             }

@@ -9,7 +9,7 @@ use crate::form::{Form, Written};
 use crate::keys::Keyring;
 use crate::limits::{PROBE_MS, PROFILE_DAYS, PROFILE_DAYS_MAX, STORAGE_DEGRADED_MS};
 use crate::message::{self, NO_BUNDLE};
-use crate::metrics::{COUNTS, Count, Metrics};
+use crate::metrics::{Count, Metrics};
 use crate::rates::{Meter, MeterMemory, Rates};
 use crate::store::Pointer;
 
@@ -131,9 +131,7 @@ impl Edge {
     /// Keeps counts for `GET /metrics` from now on: for hosts whose one process serves all requests, and hands each answer to
     /// [`front::count`](crate::front::count).
     pub fn keep_metrics(&mut self) {
-        if COUNTS {
-            self.metrics.get_or_insert_default();
-        }
+        self.metrics.get_or_insert_default();
     }
 
     /// The fault of the keys, for the operator's log.

@@ -24,6 +24,7 @@
 //! | [`Bundle::read`], [`Bundle::write`] | a definition and its examples from and to bytes |
 //! | [`Rehearsal::failure`] | runs an example |
 //! | [`preview_token`] | a token for a page that explains |
+//! | [`request_id`] | the id of a request, which its host puts into the answer and the log |
 //!
 //! # Examples
 //!
@@ -63,6 +64,7 @@
 //! | [`message`] | messages between the front, a writer and the control object |
 //! | [`store`] | storage as a trait, with [`store::sql`] and [`store::memory`] |
 //! | [`wire`] | JSON, frames, [`Response`] |
+//! | [`log`] | lines of the operator's log |
 //! | [`limits`] | every bound |
 //!
 //! [`Edge`] is the state of a process: its keys and the running bundles.
@@ -86,12 +88,13 @@ mod shard;
 
 mod answer;
 mod edge;
-mod log;
+pub mod log;
 mod outcome;
 
 mod bundle;
 mod keys;
 pub mod message;
+mod request_id;
 pub mod store;
 pub mod wire;
 
@@ -114,6 +117,7 @@ pub use outcome::{FORGET, Folded, NEXT, Outcome};
 pub use rates::{MeterMemory, Rates};
 pub use rehearsal::{Excess, Failed, Rehearsal};
 pub use releases::DROPPED;
+pub use request_id::{CALLERS_REQUEST_ID, REQUEST_ID, is_id, request_id};
 pub use store::Store;
 pub use usher_engine::planted;
 pub use wire::Response;

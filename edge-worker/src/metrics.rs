@@ -6,8 +6,8 @@
 
 use crate::plane::HAS_CONTROL_PLANE;
 
-/// True if this build counts: one that serves visitors alone is never asked.
-pub(crate) const COUNTS: bool = HAS_CONTROL_PLANE;
+/// True if lines of the log are counted here. The entry of the Worker counts them itself, and the module for visitors is smaller.
+pub(crate) const COUNTS_LINES: bool = HAS_CONTROL_PLANE;
 
 macro_rules! counts {
     ($($metric:literal, $help:literal { $($name:ident = $label:literal $value:literal),+ $(,)? })+) => {
@@ -205,8 +205,10 @@ impl Metrics {
                 durations.computing.add(&COMPUTED_US, took.computing_us);
             }
         }
-        for (count, times) in &counts.series {
-            self.add(*count, *times);
+        for place in &counts.series {
+            if let Some(series) = self.counts.get_mut(usize::from(*place)) {
+                *series += 1;
+            }
         }
         if let Some(age_ms) = counts.age_ms {
             self.ages.add(&AGES_MS, u64::try_from(age_ms).unwrap_or(0));
@@ -217,17 +219,26 @@ impl Metrics {
 /// The counts of one request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    pub(crate) series: Vec<(Count, u64)>,
+    /// The series of each thing that was counted, by its place: a byte for each costs less than a number for each series.
+    pub(crate) series: Vec<u8>,
     /// The age of the snapshot that answered, in milliseconds.
     pub(crate) age_ms: Option<i64>,
 }
 
 impl Counts {
     pub(crate) fn add(&mut self, count: Count) {
-        match self.series.iter_mut().find(|(known, _)| *known == count) {
-            Some((_, times)) => *times += 1,
-            None => self.series.push((count, 1)),
-        }
+        self.series.push(count as u8);
+    }
+
+    /// The series of each thing that was counted, by its place in the list of all: for hosts that hand counts on to a service
+    /// of their platform.
+    pub fn series(&self) -> &[u8] {
+        &self.series
+    }
+
+    /// The age of the snapshot that answered, in milliseconds, if the visitor is known.
+    pub fn age_ms(&self) -> Option<i64> {
+        self.age_ms
     }
 }
 
@@ -241,6 +252,19 @@ mod tests {
         for (place, (count, label, value)) in all.enumerate() {
             assert_eq!(*count as usize, place, "{label} {value}");
         }
+    }
+
+    #[test]
+    fn the_entry_of_the_worker_lists_the_series_in_their_order() {
+        let entry = include_str!("../cloudflare/entry/metrics.js");
+        let (_, list) = entry.split_once("const SERIES = [").unwrap();
+        let (list, _) = list.split_once("];").unwrap();
+        let listed: Vec<&str> = list.split("[\"").skip(1).filter_map(|row| row.split('"').next()).collect();
+        let known = METRICS.iter().flat_map(|(metric, _, series)| {
+            let name = metric.trim_start_matches("usher_").trim_end_matches("_total");
+            series.iter().map(move |(_, _, value)| format!("{name} {value}").trim_end().to_owned())
+        });
+        assert_eq!(listed, known.collect::<Vec<_>>());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::limits::FORGOTTEN_NAMES_MAX;
 use crate::log::{Line, bounded};
-use crate::metrics::{COUNTS, Count};
+use crate::metrics::{COUNTS_LINES, Count};
 use crate::store::{Pointer, Write};
 use crate::wire::Response;
 use crate::wire::frame::FrameWriter;
@@ -80,7 +80,7 @@ impl Outcome {
     }
 
     pub(crate) fn done(mut self) -> Folded {
-        if COUNTS {
+        if COUNTS_LINES {
             let counted = self.log.iter().filter_map(|line| Count::of_line(line.event()));
             counted.for_each(|count| self.response.counts.add(count));
         }

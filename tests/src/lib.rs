@@ -9,6 +9,7 @@ pub mod definitions;
 pub mod deployment;
 pub mod expressions;
 pub mod keys;
+pub mod lines;
 pub mod pattern;
 pub mod random;
 pub mod run;

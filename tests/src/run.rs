@@ -1,13 +1,14 @@
 //! Runs a vector on a host and says what each step came to.
 //!
-//! Besides what a vector asks for, every answer is held to three rules: no cache may keep it, a refusal repeats nothing
-//! that was sent ([`MARK`]), and nothing answers 500.
+//! Besides what a vector asks for, every answer is held to four rules: no cache may keep it, it names its request, a refusal
+//! repeats nothing that was sent ([`MARK`]), and nothing answers 500.
 
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
+use usher_edge::{REQUEST_ID, is_id};
 
 use crate::deployment::{self, Keys};
 use crate::pattern::mismatch;
@@ -190,6 +191,10 @@ fn rules(answer: &Answer) -> Result<(), String> {
     if answer.header("cache-control") != Some("private, no-store") {
         return Err(format!("cache-control is {:?}", answer.header("cache-control")));
     }
+    let ids: Vec<&str> = answer.values(REQUEST_ID).collect();
+    if ids.len() != 1 || !is_id(ids[0]) {
+        return Err(format!("expected one request id, found {ids:?}"));
+    }
     let heard = answer.headers.iter().any(|(_, value)| value.contains(MARK)) || answer.text().contains(MARK);
     if answer.status >= 400 && heard {
         return Err(format!("the refusal repeats what was sent: {}", answer.text()));
@@ -204,6 +209,7 @@ fn check(step: &Step, answer: &Answer, shift: i64) -> Result<(), String> {
     for (name, expected) in &step.answer_headers {
         let found = answer.header(name);
         let fits = match expected.as_str() {
+            "<own>" => found.is_some_and(|value| !step.headers.values().any(|sent| sent.contains(value))),
             "<missing>" => found.is_none(),
             "<text>" => found.is_some_and(|value| !value.is_empty()),
             expected => found == Some(expected),

@@ -52,6 +52,10 @@ impl Target for Watched<'_, '_> {
         }
         answer
     }
+
+    fn log(&self) -> String {
+        self.inner.log()
+    }
 }
 
 impl Checked<'_> {

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use serde_json::{Value, json};
 use usher_edge::store::memory::Fault;
 use usher_tests::deployment::{self, Keys, root};
+use usher_tests::lines::odd_line;
 use usher_tests::random::cases;
 use usher_tests::run::AUDIENCE;
 use usher_tests::target::{Answer, Call, InProcess, Native, Target};
@@ -41,13 +42,18 @@ fn no_refusal_and_no_log_has_a_secret_or_a_personal_value() {
         "hardly anything was logged, so that this shows nothing:\n{logged}"
     );
     holds_nothing("the log", &logged);
+    assert_eq!(odd_line(&logged), None);
+    let about_requests = logged.lines().filter(|line| line.contains("\"request_id\":\"")).count();
+    assert!(about_requests > 100, "{about_requests} of {} lines name a request", logged.lines().count());
     // Without keys.
     ask_everything(&mut InProcess::without_keys(), &Mistake::ALL);
     if let Some(mut native) = native() {
         // A long body of somebody who may not send it: the server may answer and hang up before all of it is written.
         let short: Vec<Mistake> = Mistake::ALL.into_iter().filter(|m| *m != Mistake::Length).collect();
         ask_everything(&mut native, &short);
-        holds_nothing("the log of the native server", &native.log());
+        let log = native.log();
+        holds_nothing("the log of the native server", &log);
+        assert_eq!(odd_line(&log), None);
     }
 }
 

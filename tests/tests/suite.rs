@@ -6,6 +6,7 @@
 //! builds all of them; without one its host is skipped, and that is said.
 
 use usher_tests::criteria;
+use usher_tests::lines::odd_line;
 use usher_tests::run::{Outcome, run};
 use usher_tests::target::{InProcess, Native, Spin, Target, Workerd};
 use usher_tests::vector::{self, Vector};
@@ -39,7 +40,12 @@ fn main() {
                     for (step, reason) in vector.skipped_steps(host) {
                         tally.skip(&format!("{host} {path}/{step}"), reason);
                     }
-                    tally.add(host, path, run(vector, host, start().as_mut()));
+                    let mut target = start();
+                    let mut outcomes = run(vector, host, target.as_mut());
+                    if let Some(odd) = odd_line(&target.log()) {
+                        outcomes.push(Outcome { step: "its log".to_owned(), failure: Some(odd) });
+                    }
+                    tally.add(host, path, outcomes);
                 }
             }
         }

@@ -4,7 +4,7 @@ import { sharedFrame } from "./frame.js";
 import { ADMIT, ANSWER, CHARGE, CONSTANTS, FAILED, FOLD, FRONT, IS_PART, METER, NOTE_STORAGE_FAULT, OPEN, UNAVAILABLE, UPKEEP } from "./instance.js";
 import { Planes } from "./planes.js";
 import { Pointers } from "./pointers.js";
-import { encodeHead, withHeaders } from "./request.js";
+import { REQUEST_ID, encodeHead, withHeaders } from "./request.js";
 
 /** The reason for a failed request, in the order of `operation.rs`. */
 export const INTERNAL = 0;
@@ -81,7 +81,7 @@ class Engine {
    */
   admit(head, declared) {
     const out = this.#planes.visitors(ADMIT, encodeHead(sharedFrame().long(declared), head).done());
-    return out.byte() === 0 ? { response: readResponse(out) } : { max: out.number(), metered: out.byte() === 1 };
+    return out.byte() === 0 ? { response: readResponse(out, head.id) } : { max: out.number(), metered: out.byte() === 1 };
   }
 
   /** The next step for a request. */
@@ -95,7 +95,7 @@ class Engine {
     const out = plane(FRONT, encodeHead(sharedFrame(), head).bytes(body).done());
     switch (out.byte()) {
       case 0:
-        return { kind: "respond", response: readResponse(out) };
+        return { kind: "respond", response: readResponse(out, head.id) };
       case 1:
         return { kind: "write", shard: out.number(), message: out.bytes() };
       case 2:
@@ -114,7 +114,7 @@ class Engine {
       case 5:
         return undefined;
       case 6:
-        return this.#drawn(CHARGE, plane, head) ?? { kind: "respond", response: readResponse(out) };
+        return this.#drawn(CHARGE, plane, head) ?? { kind: "respond", response: readResponse(out, head.id) };
       default:
         throw new Error("the engine did not answer");
     }
@@ -125,7 +125,7 @@ class Engine {
     const { visitors } = this.#planes;
     if (plane === visitors) return undefined;
     const out = visitors(operation, encodeHead(sharedFrame(), head).done());
-    return out.byte() === 1 ? { kind: "respond", response: readResponse(out) } : undefined;
+    return out.byte() === 1 ? { kind: "respond", response: readResponse(out, head.id) } : undefined;
   }
 
   /**
@@ -137,24 +137,24 @@ class Engine {
     // Without a wait the front's lookup is still there.
     if (waited) encodeHead(input, head).bytes(body);
     const out = plane(ANSWER, input.done());
-    return out.byte() === 1 ? readResponse(out) : undefined;
+    return out.byte() === 1 ? readResponse(out, head.id) : undefined;
   }
 
   /**
    * The read of a message and its fold, or its answer when it is refused at once. The fold must follow without waiting.
-   * `again`: it was opened before, so that its events are counted.
+   * `again`: it was opened before, so that its events are counted. `requestId`: whose answer it is.
    */
-  open(message, again) {
+  open(message, again, requestId) {
     const { visitors, control } = this.#planes;
-    return this.#open(visitors, message, again) ?? this.#open(control, message, again);
+    return this.#open(visitors, message, again, requestId) ?? this.#open(control, message, again, requestId);
   }
 
   /** The same in one plane; undefined hands the message over to the control plane. */
-  #open(plane, message, again) {
+  #open(plane, message, again, requestId) {
     const out = plane(OPEN, sharedFrame().byte(again ? 1 : 0).raw(message).done());
     switch (out.byte()) {
       case 0:
-        return { response: readResponse(out) };
+        return { response: readResponse(out, requestId) };
       case 1:
         return { statements: readStatements(out), fold: (rows) => this.#fold(plane, rows) };
       case 2:
@@ -174,7 +174,7 @@ class Engine {
     const kind = out.byte();
     if (kind === 0) return { raise: out.bytes() };
     if (kind === IS_PART) return { statements: readStatements(out), reads: readStatements(out) };
-    const folded = { refused: out.byte() === 1, parts: responseParts(out), statements: readStatements(out), log: out.list((r) => r.text()) };
+    const folded = { refused: out.byte() === 1, parts: responseParts(out), statements: readStatements(out), log: out.list((r) => ({ event: r.text(), detail: r.text() })) };
     // `/healthz` is answered in the plane for visitors.
     if (out.byte() === 1) this.#planes.visitors(NOTE_STORAGE_FAULT, NOTHING);
     return folded;
@@ -188,21 +188,21 @@ class Engine {
   }
 
   /** The answer to a message whose writer fails. */
-  unavailable(message) {
+  unavailable(message, requestId) {
     const { visitors, control } = this.#planes;
     let out = visitors(UNAVAILABLE, message);
     if (out.byte() === 2) (out = control(UNAVAILABLE, message)).byte();
-    return readResponse(out);
+    return readResponse(out, requestId);
   }
 
   /** The answer to a failed request, in the format of its route. */
   failed(head, why) {
-    return readResponse(this.#planes.visitors(FAILED, encodeHead(sharedFrame().byte(why), head).done()));
+    return readResponse(this.#planes.visitors(FAILED, encodeHead(sharedFrame().byte(why), head).done()), head.id);
   }
 
   /** The same for a message, which has no route. */
-  internal() {
-    return respond(this.#internal);
+  internal(requestId) {
+    return respond(this.#internal, requestId);
   }
 }
 
@@ -212,15 +212,19 @@ function responseParts(frame) {
   const lines = frame.text().split("\n");
   const headers = {};
   for (let index = 0; index + 1 < lines.length; index += 2) headers[lines[index]] = lines[index + 1];
-  return { status, headers, body: frame.bytes() };
+  return { status, headers, body: frame.bytes(), counted: { ageMs: frame.long(), series: frame.bytes() } };
 }
 
-export function respond({ status, headers, body }) {
-  return new Response(status === 204 ? null : body, { status, headers });
+/** An answer to the request with this id, with what it counts for metrics; without an id it is for this Worker alone. */
+export function respond({ status, headers, body, counted }, requestId) {
+  if (requestId) headers[REQUEST_ID] = requestId;
+  const response = new Response(status === 204 ? null : body, { status, headers });
+  response.counted = counted;
+  return response;
 }
 
-function readResponse(frame) {
-  return respond(responseParts(frame));
+function readResponse(frame, requestId) {
+  return respond(responseParts(frame), requestId);
 }
 
 function readStatements(frame) {

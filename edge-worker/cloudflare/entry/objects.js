@@ -32,6 +32,19 @@ function shown(placement) {
   return placement.split("/")[1] || "none";
 }
 
+/** Takes a message to an object, for the request with this id. The object's answer to a caller names it, and so does its log. */
+export function send(object, message, requestId = "") {
+  return object.fetch(ADDRESS + requestId, { method: "POST", body: message });
+}
+
+/** The id of the request for which an object was sent a message. */
+export function requestIdOf(request) {
+  return request.url.slice(ADDRESS.length);
+}
+
+/** The host is nobody's; what follows costs less than a header. */
+const ADDRESS = "http://store/";
+
 /** The writer of a shard. */
 export function writer(env, shard) {
   const { USHER_STORE: objects, USHER_JURISDICTION: jurisdiction } = env;

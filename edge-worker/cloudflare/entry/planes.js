@@ -3,6 +3,7 @@
 
 import { FrameReader, FrameWriter } from "./frame.js";
 import { BEHIND, CONFIGURE, DEGRADE, FOLD, INSTALL, Instance, IS_PART, MEET, MISPLACE, OPEN, STAND_IN } from "./instance.js";
+import { fault } from "./log.js";
 import { placementOf } from "./objects.js";
 import controlModule from "./usher-control.wasm";
 import visitorsModule from "./usher.wasm";
@@ -46,7 +47,7 @@ export class Planes {
     this.#profileDays = String(env.USHER_PROFILE_DAYS ?? "");
     this.#placementFault = placementOf(env).complaint;
     const complaint = this.#start() || this.#placementFault;
-    if (complaint) console.error(JSON.stringify({ event: "unconfigured", detail: complaint }));
+    if (complaint) fault("unconfigured", complaint);
   }
 
   /** Runs an operation for visitors. A trap fails only its own request. */
@@ -80,7 +81,7 @@ export class Planes {
   /** Refuses everything from now on, because the data are not where the settings say; logs the reason once. */
   misplace(reason) {
     if (reason === this.#placementFault) return;
-    console.error(JSON.stringify({ event: "misplaced", detail: reason }));
+    fault("misplaced", reason);
     this.#placementFault = reason;
     this.#change(MISPLACE, new FrameWriter().text(reason).done());
   }
@@ -179,14 +180,14 @@ export class Planes {
   }
 
   #note(audience, reason) {
-    if (!this.#degraded.has(audience)) console.error(JSON.stringify({ event: "degraded", detail: reason }));
+    if (!this.#degraded.has(audience)) fault("degraded", reason);
     this.#degraded.set(audience, reason);
   }
 
   #met(out) {
     const [form, complaint] = [out.byte(), out.text()];
     if (form && form !== this.form) [this.form, this.#control] = [form, undefined];
-    if (complaint && complaint !== this.#formComplaint) console.error(JSON.stringify({ event: "form_refused", detail: complaint }));
+    if (complaint && complaint !== this.#formComplaint) fault("form_refused", complaint);
     this.#formComplaint = complaint;
     return form;
   }
@@ -216,7 +217,7 @@ export class Planes {
       const broken = this.#restore(instance, this.#trappedInControl);
       if (!broken) return instance;
       const reason = `${trapped(broken.audience, broken.number)} in the control plane: ${broken.error?.message ?? broken.error}`;
-      console.error(JSON.stringify({ event: "degraded", detail: reason }));
+      fault("degraded", reason);
       this.#trappedInControl.set(broken.hash, reason);
     }
   }
@@ -238,7 +239,7 @@ export class Planes {
       try {
         const [operation, frame] = running.standsInFor ? [STAND_IN, standInFrame(running)] : [INSTALL, installFrame(audience, running)];
         const complaint = new FrameReader(instance.run(operation, frame)).text();
-        if (complaint) console.error(JSON.stringify({ event: "degraded", detail: complaint }));
+        if (complaint) fault("degraded", complaint);
         if (complaint) faults.set(audience, complaint);
       } catch (error) {
         return { audience, number: running.number, hash: running.hash, error };

@@ -2,7 +2,8 @@
 
 import { FrameReader, FrameWriter } from "./frame.js";
 import { EARLIER } from "./instance.js";
-import { control, writer } from "./objects.js";
+import { fault } from "./log.js";
+import { control, send, writer } from "./objects.js";
 import { patiently } from "./patience.js";
 
 /** How long an isolate uses the pointers that it knows. */
@@ -54,7 +55,7 @@ export class Pointers {
       this.#planes.caughtUp();
     } catch (error) {
       this.#planes.degrade("", "the control object does not answer");
-      console.error(JSON.stringify({ event: "refresh_failed", detail: String(error?.message ?? error) }));
+      fault("refresh_failed", error);
     }
   }
 
@@ -77,7 +78,7 @@ export class Pointers {
     if (this.#planes.runs(audience)) return;
     for (let before = number; ; ) {
       const question = this.#planes.visitors(EARLIER, new FrameWriter().text(audience).long(before).done()).bytes();
-      const response = await object.fetch("http://store/", { method: "POST", body: question });
+      const response = await send(object, question);
       if (response.status !== 200) return;
       before = Number(response.headers.get("usher-bundle"));
       const hash = response.headers.get("etag").slice(1, -1);
@@ -105,7 +106,7 @@ function readPointers(frame, readMessage = () => undefined) {
 }
 
 async function ask(object, message, planes) {
-  const response = await object.fetch("http://store/", { method: "POST", body: message });
+  const response = await send(object, message);
   const misplaced = response.headers.get("usher-placement-fault");
   if (misplaced && planes) planes.misplace(misplaced);
   if (response.status !== 200) throw new Error(`the control object answered ${response.status}`);

@@ -28,7 +28,8 @@ export function headOf(request, names) {
   if (cf?.city) text += `\nusher-edge-city\n${cf.city}`;
   const source = sourceOf(request);
   if (source) text += `\nusher-edge-source\n${source}`;
-  return { request, now: Date.now(), entropy: entropy(), text };
+  const random = entropy();
+  return { request, now: Date.now(), entropy: random, id: requestId(request, random), text };
 }
 
 /** Appends the frame of a head. */
@@ -50,6 +51,26 @@ function linesOf({ headers }, names) {
   }
   return lines;
 }
+
+/** The header of every answer. */
+export const REQUEST_ID = "usher-request-id";
+
+/**
+ * The id of a request, as `usher_edge::request_id` decides it: its caller's, if that is 32 hexadecimal digits or a UUID, or one
+ * of its own. It is not asked of Rust, because that would be a call more for each request.
+ */
+export function requestId(request, random = entropy()) {
+  const sent = request.headers.get("x-request-id");
+  if (sent !== null && ID.test(sent)) return sent;
+  let id = "";
+  for (let index = ENTROPY_BYTES / 2; index < ENTROPY_BYTES; index++) id += DIGITS[random[index]];
+  return id;
+}
+
+const ID = /^(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/i;
+
+/** The two digits of each byte. */
+const DIGITS = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
 const ENTROPY_BYTES = 32;
 

@@ -1,7 +1,8 @@
 // Lookups from the nearest snapshot that Rust accepts: isolate memory, KV, the writer.
 
 import { STORAGE } from "./engine.js";
-import { writer } from "./objects.js";
+import { fault } from "./log.js";
+import { send, writer } from "./objects.js";
 import { patiently } from "./patience.js";
 
 // In the order of `Candidate`.
@@ -40,7 +41,7 @@ export async function lookUp(service, env, context, head, step) {
     if (response) return response;
   }
   const answer = (tier, snapshot) => step.answer(tier, snapshot, forgottenMs, true);
-  const kept = cacheKey && keepsCopies(env) && (await fromKv(env, cacheKey));
+  const kept = cacheKey && keepsCopies(env) && (await fromKv(env, cacheKey, head.id));
   if (kept) {
     const response = answer(KV, kept);
     if (response) {
@@ -48,13 +49,13 @@ export async function lookUp(service, env, context, head, step) {
       return response;
     }
   }
-  const truth = await fromWriter(env, shard, message);
+  const truth = await fromWriter(env, shard, message, head.id);
   if (truth) {
     // A key without a profile is not cached: invented keys would evict real visitors. A lookup by several keys is
     // cached under the one that found a profile.
     if (cacheKey && truth.name && invalidations === before) {
       remember(truth.name, truth.snapshot);
-      if (keepsCopies(env)) context.waitUntil(toKv(env, truth.name, truth.snapshot));
+      if (keepsCopies(env)) context.waitUntil(toKv(env, truth.name, truth.snapshot, head.id));
     }
     if (cacheKey && truth.name !== cacheKey) forget(cacheKey);
     const response = answer(WRITER, truth.snapshot);
@@ -68,14 +69,14 @@ export async function lookUp(service, env, context, head, step) {
 }
 
 /** Sends a writer's answer to the caller, after the copies that it invalidates are deleted, or replaced by tombstones. */
-export async function withoutCopies(env, context, response) {
+export async function withoutCopies(env, context, response, requestId) {
   const forgotten = response.headers.get("usher-forget");
   if (!forgotten) return response;
   invalidations += 1;
   const [timeMs, names, tombstone] = forgotten.split(" ");
   if (tombstone) {
     names.split(",").forEach(forget);
-    await entomb(env, names, tombstone);
+    await entomb(env, names, tombstone, requestId);
   } else if (names === "*") {
     forgottenMs = Math.max(forgottenMs, Number(timeMs));
     memory.clear();
@@ -84,7 +85,7 @@ export async function withoutCopies(env, context, response) {
     for (const name of names.split(",")) {
       forget(name);
       // A copy that stays expires within a minute.
-      if (keepsCopies(env)) context.waitUntil(patiently(() => env.USHER_KV.delete(name)));
+      if (keepsCopies(env)) context.waitUntil(patiently(() => env.USHER_KV.delete(name), requestId));
     }
   }
   const answer = new Response(response.body, response);
@@ -96,10 +97,10 @@ export async function withoutCopies(env, context, response) {
  * Puts a tombstone, in hexadecimal digits, under each name: who reads a copy there finds nobody. False when KV failed, and
  * a copy may be left.
  */
-export async function entomb(env, names, tombstone) {
+export async function entomb(env, names, tombstone, requestId) {
   if (!keepsCopies(env)) return true;
   const bytes = Uint8Array.from(tombstone.match(/../g), (digits) => parseInt(digits, 16));
-  const put = (name) => patiently(async () => (await env.USHER_KV.put(name, bytes, { expirationTtl: KV_SECONDS }), true));
+  const put = (name) => patiently(async () => (await env.USHER_KV.put(name, bytes, { expirationTtl: KV_SECONDS }), true), requestId);
   return (await Promise.all(names.split(",").map(put))).every((done) => done);
 }
 
@@ -123,26 +124,26 @@ function sizeOf(key, snapshot) {
 }
 
 /** A snapshot from KV, or undefined if KV fails or is slow; the writer has the newest one. */
-async function fromKv(env, key) {
-  const snapshot = await patiently(() => env.USHER_KV.get(key, "arrayBuffer"));
+async function fromKv(env, key, requestId) {
+  const snapshot = await patiently(() => env.USHER_KV.get(key, "arrayBuffer"), requestId);
   return snapshot && new Uint8Array(snapshot);
 }
 
-async function toKv(env, key, snapshot) {
+async function toKv(env, key, snapshot, requestId) {
   try {
     await env.USHER_KV.put(key, snapshot, { expirationTtl: KV_SECONDS });
   } catch (error) {
-    console.error(JSON.stringify({ event: "snapshot_not_kept", detail: String(error?.message ?? error) }));
+    fault("snapshot_not_kept", error, requestId);
   }
 }
 
-async function fromWriter(env, shard, message) {
+async function fromWriter(env, shard, message, requestId) {
   try {
-    const response = await writer(env, shard).fetch("http://store/", { method: "POST", body: message });
+    const response = await send(writer(env, shard), message, requestId);
     if (response.status !== 200) return undefined;
     return { name: response.headers.get("usher-snapshot"), snapshot: new Uint8Array(await response.arrayBuffer()) };
   } catch (error) {
-    console.error(JSON.stringify({ event: "storage_unavailable", detail: String(error?.message ?? error) }));
+    fault("storage_unavailable", error, requestId);
     return undefined;
   }
 }

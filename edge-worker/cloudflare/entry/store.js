@@ -4,7 +4,9 @@
 
 import { engine, respond } from "./engine.js";
 import { sharedFrame } from "./frame.js";
-import { control, misplaced, placementOf } from "./objects.js";
+import { fault, note } from "./log.js";
+import { measure } from "./metrics.js";
+import { control, misplaced, placementOf, requestIdOf, send } from "./objects.js";
 import { entomb } from "./snapshots.js";
 
 /** The time to the first turn of upkeep of a new object. */
@@ -31,20 +33,25 @@ export class UsherStore {
 
   async fetch(request) {
     const service = engine(this.#env);
+    const [requestId, start] = [requestIdOf(request), Date.now()];
     try {
       const message = new Uint8Array(await request.arrayBuffer());
       for (let attempt = 0; attempt < 3; attempt++) {
-        const { response, raise } = this.#deliver(service, message, attempt > 0);
-        if (response) return await this.#withoutNext(response);
+        const { response, raise, log } = this.#deliver(service, message, attempt > 0, requestId);
+        if (response) {
+          // What isolates ask by themselves is nobody's answer.
+          if (requestId) measure(this.#env, "store", "", Date.now() - start, response, requestId, log);
+          return await this.#withoutNext(response);
+        }
         // This isolate runs an older bundle than the front or the profile's last writer. If the control object has no
         // newer one, it was lost or restored to an earlier time.
-        if (attempt === 1) await control(this.#env).fetch("http://store/", { method: "POST", body: raise });
+        if (attempt === 1) await send(control(this.#env), raise, requestId);
         await service.refresh(this.#env);
       }
-      return service.unavailable(message);
+      return service.unavailable(message, requestId);
     } catch (error) {
-      console.error(JSON.stringify({ event: "failure", detail: String(error?.message ?? error) }));
-      return service.internal();
+      fault("failure", error, requestId);
+      return service.internal(requestId);
     }
   }
 
@@ -66,7 +73,7 @@ export class UsherStore {
       const next = Number(response?.headers.get("usher-next") ?? 0);
       if (next > 0) await this.#storage.setAlarm(Date.now() + next);
     } catch (error) {
-      console.error(JSON.stringify({ event: "upkeep_failed", detail: String(error?.message ?? error) }));
+      fault("upkeep_failed", error);
     }
   }
 
@@ -85,7 +92,7 @@ export class UsherStore {
       const [now, at] = [Date.now(), await this.#storage.getAlarm()];
       if (at === null || at < now - STUCK_MS || at > now + ms) await this.#storage.setAlarm(now + ms);
     } catch (error) {
-      console.error(JSON.stringify({ event: "alarm_failed", detail: String(error?.message ?? error) }));
+      fault("alarm_failed", error);
     }
   }
 
@@ -113,12 +120,12 @@ export class UsherStore {
 
   /**
    * Synchronous from the read to the commit, so that no other message comes between. Returns the answer, or the bundle
-   * to catch up with. `again`: not the first attempt.
+   * to catch up with. `again`: not the first attempt. `requestId`: whose answer it is; none for upkeep.
    */
-  #deliver(service, message, again) {
+  #deliver(service, message, again, requestId) {
     // Another object of this isolate may have raised it.
     if (this.#form !== service.form) this.#meet(service);
-    const opened = service.open(message, again);
+    const opened = service.open(message, again, requestId);
     if (opened.response) return opened;
     let folded;
     try {
@@ -128,12 +135,12 @@ export class UsherStore {
       this.#write(folded.statements);
     } catch (error) {
       if (error instanceof WebAssembly.RuntimeError) throw error;
-      console.error(JSON.stringify({ event: "storage_failed", detail: String(error?.message ?? error) }));
-      return { response: service.unavailable(message) };
+      fault("storage_failed", error, requestId);
+      return { response: Object.assign(service.unavailable(message, requestId), { storeErrors: 1 }) };
     }
-    for (const line of folded.log) console.log(line);
+    for (const line of folded.log) note(line, requestId);
     // The platform holds the answer back until the write is durable.
-    return { response: respond(folded.parts) };
+    return { response: respond(folded.parts, requestId), log: folded.log };
   }
 
   /** Folds the rows of these reads. */

@@ -23,6 +23,7 @@ const COMPATIBILITY_DATE = "2026-10-20";
  * @param {number} [options.rate]  requests a minute and source by a rate-limiting binding; none when missing
  * @param {string} [options.jurisdiction] USHER_JURISDICTION; it and the hint by a local counterpart of the namespace
  * @param {string} [options.hint]  USHER_LOCATION_HINT
+ * @param {boolean} [options.metrics] prints the points that it writes for metrics, each a line `point {…}`
  * @param {string} [options.www]   folder of a site to serve beside the worker
  * @param {{key: string, certificate: string}} [options.tls] PEM texts; serves HTTPS instead of HTTP
  * @param {"inherit"|"ignore"|"pipe"} [options.log]
@@ -98,7 +99,7 @@ ${modules.map((name) => `        (name = "${name}", esModule = ${embed(join(reso
 ${wasm.map((name) => `        (name = "${name}", wasm = ${embed(join(resolve(dist), name))})`).join(",\n")}]`;
 }
 
-function capnp({ dist, data, port, www, tls, rate, jurisdiction = "", hint = "", form = "2" }) {
+function capnp({ dist, data, port, www, tls, rate, metrics, jurisdiction = "", hint = "", form = "2" }) {
   const text = (value) => JSON.stringify(value);
   const here = join(root, "edge-worker/cloudflare/local");
   // An embedded file is found from where the configuration lies; a leading slash would mean the import path.
@@ -122,12 +123,16 @@ function capnp({ dist, data, port, www, tls, rate, jurisdiction = "", hint = "",
     ? `,
         (name = "USHER_RATE", wrapped = (moduleName = "usher-local:rate", innerBindings = [(name = "limit", json = "${rate}")]))`
     : "";
+  const metricsBinding = metrics
+    ? `,
+        (name = "USHER_METRICS", wrapped = (moduleName = "usher-local:metrics", innerBindings = []))`
+    : "";
   const placed = jurisdiction || hint;
   const store = placed
     ? `wrapped = (moduleName = "usher-local:objects", innerBindings = [(name = "objects", durableObjectNamespace = "UsherStore")])`
     : `durableObjectNamespace = "UsherStore"`;
   const local = (name) => `(name = "usher-local:${name}", internal = true, esModule = ${embed(join(here, `${name}.js`))})`;
-  const counterparts = [rate && "rate", placed && "objects"].filter(Boolean).map(local);
+  const counterparts = [rate && "rate", metrics && "metrics", placed && "objects"].filter(Boolean).map(local);
   const extensions = counterparts.length > 0 ? `extensions = [(modules = [${counterparts.join(", ")}])],\n  ` : "";
   if (www) mkdirSync(join(data, "site"), { recursive: true });
   return `using Workerd = import "/workerd/workerd.capnp";
@@ -146,7 +151,7 @@ const config :Workerd.Config = (
         (name = "USHER_KV", kvNamespace = "kv"),
         (name = "USHER_KEYS", fromEnvironment = "USHER_KEYS"),
         (name = "USHER_DEMO", fromEnvironment = "USHER_DEMO"),
-        (name = "USHER_FORM", text = ${text(form)})${rateBinding}])),
+        (name = "USHER_FORM", text = ${text(form)})${rateBinding}${metricsBinding}])),
     (name = "do-disk", disk = (path = ${text(join(data, "do"))}, writable = true)),
     (name = "kv", worker = (
       compatibilityDate = "${COMPATIBILITY_DATE}",

@@ -2,11 +2,12 @@
 
 use usher_edge::drive::{self, Opened};
 use usher_edge::host::{CONTROL_HEADERS, HEADERS, Head, PREFLIGHT_HEADERS};
+use usher_edge::log::STORAGE_FAILED;
 use usher_edge::lookup::{self, Candidate, PendingLookup};
 use usher_edge::store::sql::{self, Cell, Statement};
 use usher_edge::store::{Found, Pointer};
 use usher_edge::wire::frame::{FrameReader, FrameWriter};
-use usher_edge::{Ambient, Edge, Folded, Form, Refusal, Request, Response, Step, front, message};
+use usher_edge::{Ambient, Edge, Folded, Form, Line, Refusal, Request, Response, Step, front, message};
 
 /// True for the module of the control plane, which the entry asks for what the other one does not have.
 const IS_CONTROL_PLANE: bool = cfg!(feature = "control-plane");
@@ -218,9 +219,7 @@ impl Instance {
             Err(failure) => {
                 response(out.byte(1).byte(1), &opened.unavailable());
                 statements(out, &[]);
-                out.list(&[failure.to_string()], |w, line| {
-                    w.text(line);
-                });
+                lines(out, &[Line::with_detail(STORAGE_FAILED, failure.to_string())]);
                 out.byte(0);
                 return Some(());
             }
@@ -240,9 +239,7 @@ impl Instance {
             Folded::Done(outcome) => {
                 response(out.byte(1).byte(u8::from(outcome.is_refused())), &outcome.response);
                 statements(out, &sql::writes(&outcome.write));
-                out.list(&outcome.log, |w, line| {
-                    w.text(&line.to_json());
-                });
+                lines(out, &outcome.log);
                 out.byte(u8::from(IS_CONTROL_PLANE && edge.take_storage_fault()));
             }
         }
@@ -416,7 +413,7 @@ fn with_request<T>(input: &mut FrameReader<'_>, run: impl FnOnce(&Request<'_>) -
     })?
 }
 
-/// `status · text · body`; the text has a line for the name and the value of each header
+/// `status · text · body · age of the snapshot · series that were counted`; the text has a line for the name and the value of each header
 fn response(out: &mut FrameWriter, response: &Response) {
     out.number(u32::from(response.status));
     let mut text = String::new();
@@ -429,6 +426,15 @@ fn response(out: &mut FrameWriter, response: &Response) {
         }
     }
     out.text(&text).bytes(&response.body);
+    // -1: none.
+    out.long(response.counts.age_ms().unwrap_or(-1)).bytes(response.counts.series());
+}
+
+/// Each `event · detail`
+fn lines(out: &mut FrameWriter, lines: &[Line]) {
+    out.list(lines, |w, line| {
+        w.text(line.event()).text(line.detail());
+    });
 }
 
 /// Each `sql · parameters`

@@ -41,7 +41,7 @@ use crate::website::Website;
 use access::AccessLog;
 use connection::serve;
 use host::Host;
-use log::log;
+use log::event;
 use room::Room;
 use seats::Seats;
 use signals::{Signal, Signals};
@@ -205,7 +205,7 @@ async fn listen(address: SocketAddr, greeting: String, host: Arc<Host>) -> Resul
     tokio::select! {
         _ = timeout(STOP_TIME, graceful.shutdown()) => {}
         () = signals.stop() => {
-            log("told to stop a second time: what is still answered is cut off");
+            event("stopped_twice", "what is still answered is cut off");
             // Acknowledged events are on disk.
             process::exit(1);
         }

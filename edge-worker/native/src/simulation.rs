@@ -155,7 +155,11 @@ impl Simulation {
 fn serve(edge: &mut Edge, store: &mut impl Store, request: &Request<'_>) -> (Response, Vec<Value>) {
     let mut log = Vec::new();
     let response = usher_edge::serve(edge, store, request, &mut |line| {
-        log.push(serde_json::from_str(line).unwrap_or_else(|_| json!({"event": line})));
+        let mut said = json!({"event": line.event()});
+        if !line.detail().is_empty() {
+            said["detail"] = line.detail().into();
+        }
+        log.push(said);
     });
     (response, log)
 }

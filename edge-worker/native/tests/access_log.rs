@@ -58,7 +58,7 @@ fn each_request_is_a_line_that_names_nobody() {
             stream.read_to_string(&mut answer).unwrap();
             assert!(answer.starts_with(&format!("HTTP/1.1 {} ", line.2)), "{method} {target}: {answer}");
             let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-            let id = head.lines().find_map(|line| line.strip_prefix("x-request-id: ")).expect("an id");
+            let id = head.lines().find_map(|line| line.strip_prefix("usher-request-id: ")).expect("an id");
             ids.push(id.to_owned());
             expected.push(json!([line.0, line.1, line.2, body.len()]));
         };
@@ -98,29 +98,32 @@ fn each_request_is_a_line_that_names_nobody() {
         ("POST", "/v1/personalize", 200),
     );
     ask("POST", "/v1/explain", &[("authorization", CANARY)], CANARY, ("POST", "/v1/explain", 401));
+    // What the service says of an event is about its request.
+    let refused = json!({"events": [{"td_client_id": CANARY, "customer_id": ""}]}).to_string();
+    ask("POST", "/web/pageviews", &[("authorization", &write)], &refused, ("POST", events, 200));
     assert_eq!(serving.terminate().code(), Some(0));
 
     let logged = fs::read_to_string(&log).unwrap();
     for secret in [CANARY, "canary", "CANARY", "mira", WRITE_KEY, SERVER_KEY, PUBLIC_TOKEN] {
         assert!(!logged.contains(secret), "{secret} is in the log: {logged}");
     }
-    let lines: Vec<Value> = logged
-        .lines()
-        .skip(filled)
-        .map(|line| serde_json::from_str(line).unwrap())
-        .filter(|line: &Value| line["event"] == "request")
-        .collect();
-    let fields = ["at_ms", "bytes", "event", "id", "method", "ms", "route", "status"];
+    let lines = logged.lines().skip(filled).map(|line| serde_json::from_str(line).unwrap());
+    let (lines, others): (Vec<Value>, Vec<Value>) =
+        lines.partition(|line: &Value| line["event"] == "request");
+    let fields = ["at_ms", "bytes", "event", "method", "ms", "request_id", "route", "status"];
     for line in &lines {
         let mut names: Vec<&String> = line.as_object().unwrap().keys().collect();
         names.sort();
         assert_eq!(names, fields);
         assert!(line["ms"].as_f64().unwrap() >= 0.0 && line["at_ms"].is_i64());
     }
+    let refused = others.iter().find(|line| line["event"] == "key_refused").expect("a line of the service");
+    assert_eq!(refused["request_id"].as_str(), ids.last().map(String::as_str), "{refused}");
+    assert!(refused["at_ms"].is_i64(), "{refused}");
     let told: Vec<Value> = lines
         .iter()
         .map(|line| json!([line["method"], line["route"], line["status"], line["bytes"]]))
         .collect();
     assert_eq!(told, expected);
-    assert_eq!(lines.iter().map(|line| line["id"].as_str().unwrap()).collect::<Vec<_>>(), ids);
+    assert_eq!(lines.iter().map(|line| line["request_id"].as_str().unwrap()).collect::<Vec<_>>(), ids);
 }

@@ -6,8 +6,9 @@
 
 use usher_edge::drive::{self, Opened};
 use usher_edge::limits::COMMITS_MAX;
+use usher_edge::log::STORAGE_FAILED;
 use usher_edge::store::{Basis, CommitError, Found, Read, StoreFailure};
-use usher_edge::{Folded, Response, message};
+use usher_edge::{Folded, Line, Response, message};
 
 use crate::database::Session;
 use crate::edge::edge;
@@ -49,25 +50,25 @@ pub(crate) enum Tried {
     Behind { audience: String, number: u64 },
 }
 
-/// Tries once. `again`: the message was tried before.
-pub(crate) async fn attempt(message: &[u8], lock: Lock, again: bool) -> Tried {
+/// Tries once, for the request with this id. `again`: the message was tried before.
+pub(crate) async fn attempt(request_id: &str, message: &[u8], lock: Lock, again: bool) -> Tried {
     let opened =
         edge(|edge| if again { drive::open_again(edge, message) } else { drive::open(edge, message) });
     let mut opened = match opened {
         Ok(opened) => opened,
         Err(response) => return Tried::Answered(response),
     };
-    match fold(&mut opened, lock).await {
+    match fold(request_id, &mut opened, lock).await {
         Ok(tried) => tried,
         Err(failure) => {
-            log::event("storage_failed", &failure.0);
+            log::line(request_id, &Line::with_detail(STORAGE_FAILED, failure.0));
             Tried::Answered(edge(|edge| drive::unavailable(edge, message)))
         }
     }
 }
 
 /// Reads what an open message needs, folds it, and stores the result.
-async fn fold(opened: &mut Opened, lock: Lock) -> Result<Tried, StoreFailure> {
+async fn fold(request_id: &str, opened: &mut Opened, lock: Lock) -> Result<Tried, StoreFailure> {
     let mut session = Session::open().await?;
     let mut is_staged = false;
     loop {
@@ -110,7 +111,7 @@ async fn fold(opened: &mut Opened, lock: Lock) -> Result<Tried, StoreFailure> {
         };
         return match stored {
             Ok(()) => {
-                outcome.log.iter().for_each(|line| log::line(&line.to_json()));
+                outcome.log.iter().for_each(|line| log::line(request_id, line));
                 Ok(Tried::Answered(outcome.response))
             }
             Err(CommitError::Conflict) => Ok(Tried::Conflict),
@@ -124,7 +125,8 @@ pub(crate) async fn raise(audience: &str, above: u64) {
     let message = edge(|edge| message::raise(audience, above, edge.form()));
     for _ in 0..COMMITS_MAX {
         // This message needs no bundle.
-        if let Tried::Answered(_) | Tried::Behind { .. } = attempt(&message, Lock::FromRead, false).await {
+        if let Tried::Answered(_) | Tried::Behind { .. } = attempt("", &message, Lock::FromRead, false).await
+        {
             return;
         }
     }

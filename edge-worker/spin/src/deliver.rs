@@ -7,11 +7,11 @@ use crate::attempt::{Lock, Tried, attempt, raise};
 use crate::edge::edge;
 use crate::instance::refresh;
 
-/// The answer to a message.
-pub(crate) async fn deliver(message: &[u8], lock: Lock) -> Response {
+/// The answer to a message of the request with this id.
+pub(crate) async fn deliver(request_id: &str, message: &[u8], lock: Lock) -> Response {
     let mut attempts_to_catch_up = 0;
     for tries in 0..COMMITS_MAX {
-        match attempt(message, lock, tries > 0).await {
+        match attempt(request_id, message, lock, tries > 0).await {
             Tried::Answered(response) => return response,
             Tried::Conflict => {}
             Tried::Behind { audience, number } => {

@@ -8,7 +8,7 @@ use spin_sdk::wasip3::http::types::{self, ErrorCode, Method, Trailers};
 use spin_sdk::wasip3::{random, wit_future};
 use spin_sdk::wit_bindgen::{FutureReader, StreamReader, StreamResult};
 use usher_edge::host::{Head, known_headers};
-use usher_edge::{Ambient, Refusal, Request};
+use usher_edge::{Ambient, CALLERS_REQUEST_ID, Refusal, Request, request_id};
 
 use crate::limits::{BODY_TIME, DISCARD_TIME, DISCARDED_BYTES_MAX, PART_BYTES};
 use crate::patience::within;
@@ -20,6 +20,7 @@ pub(crate) struct Incoming {
     target: String,
     headers: Vec<(String, String)>,
     ambient: Ambient,
+    id: String,
     /// The declared length of the body, in bytes.
     declared: Option<usize>,
     /// True if the caller sends the body only after a 100.
@@ -50,10 +51,17 @@ impl Incoming {
             headers.push(("host".to_owned(), authority));
         }
         let ambient = ambient().ok_or(Refusal::INTERNAL)?;
+        // Of two values joined none is an id.
+        let id = request_id(joined(CALLERS_REQUEST_ID).as_deref(), &ambient);
         let asks_first = joined("expect").is_some();
         let method = name(request.get_method());
         let target = request.get_path_with_query().unwrap_or_else(|| "/".to_owned());
-        Ok(Incoming { method, target, headers, ambient, declared, asks_first, unread: Some(request) })
+        Ok(Incoming { method, target, headers, ambient, id, declared, asks_first, unread: Some(request) })
+    }
+
+    /// Its id.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
     }
 
     pub(crate) fn head(&self) -> Head<'_> {

@@ -2,7 +2,7 @@
 
 use spin_sdk::wasip3::http::types;
 use usher_edge::lookup::{self, Candidate};
-use usher_edge::{DROPPED, FORGET, NEXT, Refusal, Response, Step, front};
+use usher_edge::{Ambient, DROPPED, FORGET, NEXT, Refusal, Response, Step, front, request_id};
 
 use crate::attempt::Lock;
 use crate::copies;
@@ -12,12 +12,19 @@ use crate::instance::{catch_up, refresh};
 use crate::request::Incoming;
 use crate::room::Room;
 
-/// The service's answer.
+/// The service's answer, with the request's id.
 pub(crate) async fn answer(request: types::Request) -> Response {
-    let mut incoming = match Incoming::of(request) {
-        Ok(incoming) => incoming,
-        Err(refusal) => return Response::refused(refusal),
-    };
+    match Incoming::of(request) {
+        Ok(mut incoming) => decide(&mut incoming).await.with_request_id(incoming.id()),
+        // Without randomness there is no id of its own.
+        Err(refusal) => {
+            let none = Ambient { now_ms: 0, entropy: [0; 32] };
+            Response::refused(refusal).with_request_id(&request_id(None, &none))
+        }
+    }
+}
+
+async fn decide(incoming: &mut Incoming) -> Response {
     catch_up().await;
     // A body is read only for a caller who may send it.
     let admitted = edge(|edge| {
@@ -54,7 +61,7 @@ pub(crate) async fn answer(request: types::Request) -> Response {
     match step {
         Step::Respond(response) => edge(|edge| front::charge(edge, &incoming.head(), response)),
         Step::Write { message, .. } => {
-            let mut response = deliver(&message, Lock::FromRead).await;
+            let mut response = deliver(incoming.id(), &message, Lock::FromRead).await;
             // No snapshots are kept.
             response.headers.retain(|(name, _)| *name != FORGET && *name != NEXT);
             response
@@ -62,18 +69,18 @@ pub(crate) async fn answer(request: types::Request) -> Response {
         // The commit stores the body with its pointer. The instance that installs it first makes the copy.
         Step::Publish { message, restore, .. } => {
             if let Some(restore) = restore {
-                deliver(&restore, Lock::FromRead).await;
+                deliver(incoming.id(), &restore, Lock::FromRead).await;
             }
-            instruct(&message).await
+            instruct(incoming.id(), &message).await
         }
-        Step::Control { message } => instruct(&message).await,
+        Step::Control { message } => instruct(incoming.id(), &message).await,
         // This build has the control plane.
         Step::ControlPlane => edge(|edge| front::failed(edge, &incoming.head(), Refusal::INTERNAL)),
         Step::LookUp(pending) => {
             if let Err(refused) = edge(|edge| lookup::meter(edge, &pending)) {
                 return refused;
             }
-            let snapshot = deliver(&pending.message, Lock::ForWrite).await;
+            let snapshot = deliver(incoming.id(), &pending.message, Lock::ForWrite).await;
             let candidate =
                 if snapshot.status == 200 { Candidate::Writer(&snapshot.body) } else { Candidate::Nothing };
             let answer = edge(|edge| {
@@ -82,7 +89,7 @@ pub(crate) async fn answer(request: types::Request) -> Response {
             });
             // An instance may end with its answer.
             if let Some((_, message)) = &pending.later {
-                deliver(message, Lock::FromRead).await;
+                deliver(incoming.id(), message, Lock::FromRead).await;
             }
             answer
         }
@@ -90,8 +97,8 @@ pub(crate) async fn answer(request: types::Request) -> Response {
 }
 
 /// Delivers a message about bundles, and catches up with it. Deletes the copies of bodies that it dropped.
-async fn instruct(message: &[u8]) -> Response {
-    let mut response = deliver(message, Lock::FromRead).await;
+async fn instruct(request_id: &str, message: &[u8]) -> Response {
+    let mut response = deliver(request_id, message, Lock::FromRead).await;
     let is_dropped = |(name, _): &mut (&'static str, String)| *name == DROPPED;
     let dropped: Vec<_> = response.headers.extract_if(.., is_dropped).map(|(_, hashes)| hashes).collect();
     // This instance runs the new bundle at once; others read its pointer.

@@ -29,7 +29,7 @@ use crate::error::{Refusal, Refused};
 use crate::host::{Head, Request, Step};
 use crate::lookup;
 use crate::message::Payer;
-use crate::metrics::{COUNTS, Took};
+use crate::metrics::Took;
 #[cfg(feature = "fault")]
 use crate::plane::HAS_CONTROL_PLANE;
 use crate::wire::Response;
@@ -251,7 +251,7 @@ pub fn route_of(head: &Head<'_>) -> Option<&'static str> {
 /// front::count(&mut edge, &request.head(), &answer, Took { whole_us: 250, computing_us: 40 });
 /// ```
 pub fn count(edge: &mut Edge, head: &Head<'_>, answer: &Response, took: Took) {
-    let Some(metrics) = edge.metrics.as_mut().filter(|_| COUNTS) else { return };
+    let Some(metrics) = edge.metrics.as_mut() else { return };
     let found = route::of_path(head).find(|(route, _)| route.method == head.method);
     let route = found.map(|(route, _)| (route.method, route.path));
     metrics.answered(answer.status, &answer.counts, route, took);

@@ -10,7 +10,7 @@ use crate::error::Refusal;
 use crate::keys::{SeenToken, Signer};
 use crate::limits::{SNAPSHOT_MS, STALE_SNAPSHOT_MS};
 use crate::message::Snapshot;
-use crate::metrics::{COUNTS, Count, Counts};
+use crate::metrics::{Count, Counts};
 use crate::plane::HAS_CONTROL_PLANE;
 use crate::wire::Response;
 
@@ -167,9 +167,7 @@ pub fn answer(
     let mut counts = Counts::default();
     let mut personalize = || {
         let answer = plan.personalize(&profile, &query, now_ms);
-        if COUNTS {
-            answer::count(&answer, stale, &mut counts);
-        }
+        answer::count(&answer, stale, &mut counts);
         answer
     };
     let body = match pending.shape {
@@ -192,11 +190,9 @@ pub fn answer(
         _ => answer::answer(&personalize(), Some(&meta)),
     };
     let mut response = Response::json(200, body).with_cors(pending.origin.as_deref());
-    if COUNTS {
-        counts.add(candidate.count());
-        counts.age_ms = Some(age_ms).filter(|_| known);
-        response.counts = counts;
-    }
+    counts.add(candidate.count());
+    counts.age_ms = Some(age_ms).filter(|_| known);
+    response.counts = counts;
     if !known {
         return Some(response);
     }

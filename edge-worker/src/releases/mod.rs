@@ -349,7 +349,7 @@ mod tests {
     fn only_a_rollback_is_logged_as_one() {
         let release = |number, origin| Release { number, hash: "h".to_owned(), origin, at_ms: 5 };
         let logged = |release| match run("7", release, Some(Vec::new()), &[]) {
-            Folded::Done(outcome) => outcome.log.iter().map(Line::to_json).collect(),
+            Folded::Done(outcome) => outcome.log.iter().map(|line| line.record().to_json()).collect(),
             Folded::NeedsNewerBundle { .. } | Folded::OpenAgain | Folded::Part(_) => String::new(),
         };
         let (put, back) = (logged(release(2, 2)), logged(release(3, 1)));

@@ -23,7 +23,6 @@ use crate::keys::SeenToken;
 use crate::limits::FOLDS_MAX;
 use crate::log::Line;
 use crate::message::{Asking, Events, Mode, Receipt};
-use crate::metrics::COUNTS;
 use crate::outcome::{Folded, Outcome, forget};
 use crate::rates::Meter;
 use crate::store::{ErasedKey, FoundProfile, Read, Write};
@@ -345,10 +344,8 @@ fn finish(edge: &Edge, batch: &mut Batch, write: Write, answered: &Answered<'_>)
         }
     };
     let mut response = response.with_cors(Some(&batch.message.origin));
-    if COUNTS {
-        let answers = !matches!(batch.message.mode, Mode::Ingest | Mode::Mixed(None));
-        response.counts = counted(batch.valid.len(), receipts, answers.then_some(answer));
-    }
+    let answers = !matches!(batch.message.mode, Mode::Ingest | Mode::Mixed(None));
+    response.counts = counted(batch.valid.len(), receipts, answers.then_some(answer));
     // A batch of several visitors has no single profile to look up.
     if let ([token], Some(keyring)) = (seen.as_slice(), edge.keyring()) {
         response = response.header("usher-seen", token.sign(&keyring.signer));

@@ -579,7 +579,7 @@ mod tests {
         let keys: Vec<_> = outcome.write.profiles.iter().map(|row| row.keys.clone().unwrap()).collect();
         assert_eq!(keys, [[("card".to_owned(), "b".to_owned())]]);
         assert_eq!(
-            outcome.log.iter().map(Line::to_json).collect::<Vec<_>>(),
+            outcome.log.iter().map(|line| line.record().to_json()).collect::<Vec<_>>(),
             ["{\"event\":\"damaged_profile\",\"detail\":\"damaged profile: not a profile\"}"]
         );
         // A profile of a newer build is intact: the import may be sent again when every writer runs that build.

@@ -42,7 +42,7 @@ pub(crate) async fn refresh(env: &Env) {
             edge(|edge| edge.set_fault("", None, false));
         }
         Err(error) => {
-            log::event("refresh_failed", &error.to_string());
+            log::fault("", "refresh_failed", &error.to_string());
             edge(|edge| edge.set_fault("", Some("the control object does not answer"), false));
         }
     }
@@ -55,7 +55,7 @@ async fn install_all(env: &Env) -> Result<()> {
     if edge(|edge| edge.doubts(&pointers)) {
         let question = edge(|edge| message::written(edge.form()));
         // There is one shard.
-        let mut answer = succeeded(send(writer(env, 0), &question).await?)?;
+        let mut answer = succeeded(send(writer(env, 0), &question, "").await?)?;
         written = decoded(&answer.bytes().await?)?;
         let overtaken = Edge::overtaken(&pointers, &written);
         for (audience, above) in &overtaken {
@@ -67,9 +67,9 @@ async fn install_all(env: &Env) -> Result<()> {
     }
     for pointer in edge(|edge| edge.update_pointers(pointers, written)) {
         if let Err(reason) = caught_up(env, &pointer).await {
-            log::event("degraded", &reason);
+            log::fault("", "degraded", &reason);
             // The others catch up without it.
-            quiet("degraded", stand_in(env, &pointer).await);
+            quiet("", "degraded", stand_in(env, &pointer).await);
             edge(|edge| {
                 let is_too_new = edge.is_too_new(&pointer.audience);
                 edge.set_fault(&pointer.audience, Some(&reason), is_too_new);
@@ -82,11 +82,11 @@ async fn install_all(env: &Env) -> Result<()> {
 /// Makes the numbers of an audience's bundles continue above one that wrote profiles.
 pub(crate) async fn raise(env: &Env, audience: &str, above: u64) {
     let message = edge(|edge| message::raise(audience, above, edge.form()));
-    quiet("storage_unavailable", send(control(env), &message).await);
+    quiet("", "storage_unavailable", send(control(env), &message, "").await);
 }
 
 async fn read_pointers(env: &Env, message: &[u8]) -> Result<Vec<Pointer>> {
-    let mut answer = succeeded(send(control(env), message).await?)?;
+    let mut answer = succeeded(send(control(env), message, "").await?)?;
     if let Some(form) = answer.headers().get("usher-form")?.and_then(|form| form.parse().ok()) {
         edge(|edge| edge.meet_form(form));
     }
@@ -111,15 +111,15 @@ async fn caught_up(env: &Env, pointer: &Pointer) -> std::result::Result<(), Stri
     if trapped(&pointer.hash) {
         return Err(stopped(pointer));
     }
-    if let Some(copy) = copy(env, &format!("bundle/{}", pointer.hash)).await
+    if let Some(copy) = copy(env, &format!("bundle/{}", pointer.hash), "").await
         && install(pointer, copy).is_ok()
     {
         return Ok(());
     }
     let question = edge(|edge| message::bundle(&pointer.hash, edge.form()));
-    let body = async { succeeded(send(control(env), &question).await?)?.bytes().await };
+    let body = async { succeeded(send(control(env), &question, "").await?)?.bytes().await };
     // An empty body is refused by its hash.
-    install(pointer, quiet("storage_unavailable", body.await).unwrap_or_default())
+    install(pointer, quiet("", "storage_unavailable", body.await).unwrap_or_default())
 }
 
 fn install(pointer: &Pointer, body: Vec<u8>) -> std::result::Result<(), String> {
@@ -134,7 +134,7 @@ async fn stand_in(env: &Env, pointer: &Pointer) -> Result<()> {
     let mut before = pointer.number;
     loop {
         let question = edge(|edge| message::earlier_bundle(&pointer.audience, before, edge.form()));
-        let mut answer = send(control(env), &question).await?;
+        let mut answer = send(control(env), &question, "").await?;
         if answer.status_code() != 200 {
             return Ok(());
         }
@@ -148,7 +148,7 @@ async fn stand_in(env: &Env, pointer: &Pointer) -> Result<()> {
         }
         match guarded(&hash, || edge(|edge| edge.stand_in(pointer, &hash, body))) {
             Ok(()) => return Ok(()),
-            Err(reason) => log::event("degraded", &format!("bundle {before} of the history: {reason}")),
+            Err(reason) => log::fault("", "degraded", &format!("bundle {before} of the history: {reason}")),
         }
     }
 }

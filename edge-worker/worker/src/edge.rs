@@ -32,7 +32,7 @@ pub(crate) fn configure(env: &Env) {
             made.set_placement_fault("USHER_JURISDICTION is a setting of the ready-made Worker alone");
         }
         if let Some(complaint) = made.complaint() {
-            log::event("unconfigured", complaint);
+            log::fault("", "unconfigured", complaint);
         }
         *edge = Some(made);
     });

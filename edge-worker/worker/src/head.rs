@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use usher_edge::host::{Head, SOURCE_HEADER, known_headers};
-use usher_edge::{Ambient, Request};
+use usher_edge::{Ambient, CALLERS_REQUEST_ID, Request, request_id};
 use worker::Result;
 
 use crate::javascript::ambient;
@@ -14,6 +14,7 @@ pub(crate) struct OwnedHead {
     target: String,
     headers: Vec<(String, String)>,
     ambient: Ambient,
+    id: String,
 }
 
 impl OwnedHead {
@@ -38,7 +39,14 @@ impl OwnedHead {
         add("usher-edge-city", request.cf().and_then(worker::Cf::city));
         add(SOURCE_HEADER, source(request));
         let target = target(&sent.url()).to_owned();
-        Ok(OwnedHead { method: sent.method(), target, headers, ambient: ambient()? })
+        let ambient = ambient()?;
+        let id = request_id(request.headers().get(CALLERS_REQUEST_ID)?.as_deref(), &ambient);
+        Ok(OwnedHead { method: sent.method(), target, headers, ambient, id })
+    }
+
+    /// The request's id.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
     }
 
     /// The same as the service reads it.

@@ -1,19 +1,15 @@
-//! The operator's log: JSON lines on the Worker's console.
+//! The operator's log: JSON lines on the Worker's console, to which the platform adds the time.
 
-use usher_edge::wire::json::Json;
+use usher_edge::Line;
+use usher_edge::log::Record;
 use worker::{console_error, console_log};
 
-/// Writes a line of the service, which is JSON.
-pub(crate) fn line(line: &str) {
-    console_log!("{line}");
+/// A line about the request with this id.
+pub(crate) fn line(request_id: &str, line: &Line) {
+    console_log!("{}", Record { request_id, ..line.record() }.to_json());
 }
 
-/// Writes a fault of the host.
-pub(crate) fn event(event: &str, detail: &str) {
-    let mut json = Json::new();
-    json.object(|o| {
-        o.field("event").text(event);
-        o.field("detail").text(detail);
-    });
-    console_error!("{}", json.into_text());
+/// A fault of the host, and its reason, for the request with this id; an empty one for none.
+pub(crate) fn fault(request_id: &str, event: &'static str, detail: &str) {
+    console_error!("{}", Record { event, detail, request_id, ..Record::default() }.to_json());
 }

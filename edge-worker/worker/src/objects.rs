@@ -35,21 +35,29 @@ fn at(env: &Env, name: &str) -> Result<Stub> {
     }
 }
 
-/// Takes a message to an object.
+/// The host is nobody's. What follows is the id of the request, which costs less there than in a header.
+const ADDRESS: &str = "http://store/";
+
+/// The id of the request for which an object was sent a message; empty for none.
+pub(crate) fn request_id_of(request: &Request) -> String {
+    request.inner().url().strip_prefix(ADDRESS).unwrap_or_default().to_owned()
+}
+
+/// Takes a message to an object, for the request with this id; an empty one for none.
 ///
 /// # Errors
 ///
 /// If the object does not answer.
-pub(crate) async fn send(object: Result<Stub>, message: &[u8]) -> Result<Response> {
+pub(crate) async fn send(object: Result<Stub>, message: &[u8], request_id: &str) -> Result<Response> {
     let mut init = RequestInit::new();
     init.with_method(Method::Post).with_body(Some(Uint8Array::from(message).into()));
-    object?.fetch_with_request(Request::new_with_init("http://store/", &init)?).await
+    object?.fetch_with_request(Request::new_with_init(&format!("{ADDRESS}{request_id}"), &init)?).await
 }
 
 /// A value from the key-value store; None if there is none, or the store fails or is slow.
-pub(crate) async fn copy(env: &Env, name: &str) -> Option<Vec<u8>> {
+pub(crate) async fn copy(env: &Env, name: &str, request_id: &str) -> Option<Vec<u8>> {
     let asked = async { store(env)?.get(name).bytes().await.map_err(Into::into) };
-    quiet("kv_failed", patiently(asked).await?).flatten()
+    quiet(request_id, "kv_failed", patiently(asked).await?).flatten()
 }
 
 /// Stores a value, for this many seconds or for good.
@@ -64,10 +72,10 @@ pub(crate) async fn put_copy(env: &Env, name: &str, value: &[u8], seconds: Optio
 }
 
 /// Deletes a value. One that stays only takes space, or expires.
-pub(crate) async fn drop_copy(env: &Env, name: &str) {
+pub(crate) async fn drop_copy(env: &Env, name: &str, request_id: &str) {
     let deleted = async { Ok(store(env)?.delete(name).await?) };
     if let Some(deleted) = patiently(deleted).await {
-        quiet("kv_failed", deleted);
+        quiet(request_id, "kv_failed", deleted);
     }
 }
 
@@ -75,7 +83,7 @@ fn store(env: &Env) -> Result<KvStore> {
     env.kv("USHER_KV")
 }
 
-/// The result; a failure is logged.
-pub(crate) fn quiet<T>(event: &str, result: Result<T>) -> Option<T> {
-    result.inspect_err(|error| log::event(event, &error.to_string())).ok()
+/// The result; a failure is logged, with the id of the request that met it, or an empty one.
+pub(crate) fn quiet<T>(request_id: &str, event: &'static str, result: Result<T>) -> Option<T> {
+    result.inspect_err(|error| log::fault(request_id, event, &error.to_string())).ok()
 }

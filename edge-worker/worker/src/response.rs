@@ -2,13 +2,13 @@
 
 use worker::{Headers, Response, ResponseBuilder, Result};
 
-/// Hands an answer of the service to the platform.
+/// Hands an answer of the service to the platform, for the request with this id; an empty one if it is for this Worker alone.
 ///
 /// # Errors
 ///
 /// If the platform refuses a header, which the service's never are.
-pub(crate) fn of(answer: usher_edge::Response) -> Result<Response> {
-    let usher_edge::Response { status, headers, body, .. } = answer;
+pub(crate) fn of(answer: usher_edge::Response, request_id: &str) -> Result<Response> {
+    let usher_edge::Response { status, headers, body, .. } = answer.with_request_id(request_id);
     let sent = Headers::new();
     for (name, value) in &headers {
         sent.append(name, value)?;

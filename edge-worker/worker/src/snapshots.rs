@@ -3,13 +3,13 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 
-use usher_edge::host::Head;
 use usher_edge::limits::STALE_SNAPSHOT_MS;
 use usher_edge::lookup::{self, Candidate, PendingLookup};
 use usher_edge::{FORGET, Refusal, front};
 use worker::{Context, Env, Response, Result};
 
 use crate::edge::edge;
+use crate::head::OwnedHead;
 use crate::limits::{SNAPSHOT_ENTRY_BYTES, SNAPSHOTS_BYTES_MAX};
 use crate::objects::{copy, drop_copy, put_copy, quiet, send, writer};
 use crate::response::take;
@@ -79,9 +79,10 @@ fn memory<T>(work: impl FnOnce(&mut Memory) -> T) -> T {
 pub(crate) async fn look_up(
     env: &Env,
     context: &Context,
-    head: &Head<'_>,
+    head: &OwnedHead,
     pending: &PendingLookup,
 ) -> usher_edge::Response {
+    let request_id = head.id();
     let name = pending.cache_key.as_deref().unwrap_or("");
     let before = memory(|memory| memory.invalidations);
     let is_unchanged = || memory(|memory| memory.invalidations) == before;
@@ -97,7 +98,7 @@ pub(crate) async fn look_up(
     if let Some(answered) = near {
         return answered;
     }
-    let kept = if name.is_empty() { None } else { copy(env, name).await };
+    let kept = if name.is_empty() { None } else { copy(env, name, request_id).await };
     if let Some(kept) = &kept
         && let Some(answered) = answer(Candidate::Kv(kept))
     {
@@ -106,15 +107,18 @@ pub(crate) async fn look_up(
         }
         return answered;
     }
-    if let Some((found, snapshot)) = quiet("storage_unavailable", from_writer(env, pending).await).flatten() {
+    if let Some((found, snapshot)) =
+        quiet(request_id, "storage_unavailable", from_writer(env, pending, request_id).await).flatten()
+    {
         // A key without a profile is not cached: invented keys would evict real visitors. A lookup by several keys is
         // cached under the one that found a profile.
         if let Some(found) = found.as_ref().filter(|_| !name.is_empty() && is_unchanged()) {
             memory(|memory| memory.remember(found, &snapshot));
             let (env, found, snapshot) = (env.clone(), found.clone(), snapshot.clone());
+            let id = request_id.to_owned();
             let seconds = u64::try_from(STALE_SNAPSHOT_MS / 1_000).unwrap_or_default();
             context.wait_until(async move {
-                quiet("snapshot_not_kept", put_copy(&env, &found, &snapshot, Some(seconds)).await);
+                quiet(&id, "snapshot_not_kept", put_copy(&env, &found, &snapshot, Some(seconds)).await);
             });
         }
         if found.as_deref() != Some(name) {
@@ -128,12 +132,16 @@ pub(crate) async fn look_up(
     // This isolate's memory is not used: only the key-value store forgets a snapshot when its key moves to another visitor.
     let old = kept.and_then(|kept| answer(Candidate::Stale(&kept)));
     old.or_else(|| answer(Candidate::Nothing))
-        .unwrap_or_else(|| edge(|edge| front::failed(edge, head, Refusal::STORAGE)))
+        .unwrap_or_else(|| edge(|edge| front::failed(edge, &head.head(), Refusal::STORAGE)))
 }
 
 /// The snapshot of the writer, and the name under which it may be kept.
-async fn from_writer(env: &Env, pending: &PendingLookup) -> Result<Option<(Option<String>, Vec<u8>)>> {
-    let mut answer = send(writer(env, pending.shard), &pending.message).await?;
+async fn from_writer(
+    env: &Env,
+    pending: &PendingLookup,
+    request_id: &str,
+) -> Result<Option<(Option<String>, Vec<u8>)>> {
+    let mut answer = send(writer(env, pending.shard), &pending.message, request_id).await?;
     if answer.status_code() != 200 {
         return Ok(None);
     }
@@ -142,20 +150,25 @@ async fn from_writer(env: &Env, pending: &PendingLookup) -> Result<Option<(Optio
 }
 
 /// A writer's answer for the caller; the copies that it invalidates are deleted, or replaced by tombstones.
-pub(crate) fn without_copies(env: &Env, context: &Context, response: Response) -> Result<Response> {
+pub(crate) fn without_copies(
+    env: &Env,
+    context: &Context,
+    response: Response,
+    request_id: &str,
+) -> Result<Response> {
     let (response, names, tombstone) = forget_near(response)?;
     for name in names {
-        let (env, tombstone) = (env.clone(), tombstone.clone());
-        context.wait_until(async move { forget_far(&env, &name, &tombstone).await });
+        let (env, tombstone, id) = (env.clone(), tombstone.clone(), request_id.to_owned());
+        context.wait_until(async move { forget_far(&env, &name, &tombstone, &id).await });
     }
     Ok(response)
 }
 
 /// The same for an answer that nobody waits for.
-pub(crate) async fn forget_copies(env: &Env, response: Response) {
-    let Some((_, names, tombstone)) = quiet("failure", forget_near(response)) else { return };
+pub(crate) async fn forget_copies(env: &Env, response: Response, request_id: &str) {
+    let Some((_, names, tombstone)) = quiet(request_id, "failure", forget_near(response)) else { return };
     for name in names {
-        forget_far(env, &name, &tombstone).await;
+        forget_far(env, &name, &tombstone, request_id).await;
     }
 }
 
@@ -184,11 +197,11 @@ fn forget_near(response: Response) -> Result<(Response, Vec<String>, Vec<u8>)> {
 }
 
 /// Deletes a copy in KV, or puts a tombstone in its place. A copy that stays expires within a minute.
-async fn forget_far(env: &Env, name: &str, tombstone: &[u8]) {
+async fn forget_far(env: &Env, name: &str, tombstone: &[u8], request_id: &str) {
     if tombstone.is_empty() {
-        drop_copy(env, name).await;
+        drop_copy(env, name, request_id).await;
     } else {
-        quiet("tombstone_not_put", put_tombstone(env, name, tombstone).await);
+        quiet(request_id, "tombstone_not_put", put_tombstone(env, name, tombstone).await);
     }
 }
 
@@ -200,7 +213,7 @@ pub(crate) async fn entomb(env: &Env, answer: &usher_edge::Response) -> bool {
     let tombstone = bytes_of(tombstone);
     let mut is_done = true;
     for name in names.split(',') {
-        is_done &= quiet("tombstone_not_put", put_tombstone(env, name, &tombstone).await).is_some();
+        is_done &= quiet("", "tombstone_not_put", put_tombstone(env, name, &tombstone).await).is_some();
     }
     is_done
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use js_sys::{Date, Uint8Array};
 use usher_edge::drive::{self, Opened};
+use usher_edge::log::STORAGE_FAILED;
 use usher_edge::store::sql::{self, Cell, Rows, Statement};
 use usher_edge::store::{Found, StoreFailure, Write};
 use usher_edge::{Folded, Form, NEXT, Refusal, message};
@@ -24,7 +25,7 @@ use crate::bundles::{raise, refresh};
 use crate::edge::{configure, edge};
 use crate::javascript::{ambient, call, shown};
 use crate::limits::{FIRST_UPKEEP, STUCK_MS, UPKEEP_AGAIN};
-use crate::objects::quiet;
+use crate::objects::{quiet, request_id_of};
 use crate::snapshots::entomb;
 use crate::{log, response};
 
@@ -43,7 +44,7 @@ impl DurableObject for UsherStore {
         configure(&env);
         let object = UsherStore { state, env, form: Shared::new(None) };
         if let Err(failure) = object.meet() {
-            log::event("storage_failed", &failure.0);
+            log::fault("", STORAGE_FAILED, &failure.0);
         }
         let storage = object.state.storage();
         object.state.wait_until(async move { alarm_within(&storage, FIRST_UPKEEP).await });
@@ -51,14 +52,15 @@ impl DurableObject for UsherStore {
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
+        let request_id = request_id_of(&request);
         let message = request.bytes().await?;
         for attempt in 0..3 {
-            match self.deliver(&message, attempt > 0) {
+            match self.deliver(&request_id, &message, attempt > 0) {
                 Delivered::Answered(mut answer) => {
                     if let Some(next) = take_next(&mut answer) {
                         alarm_within(&self.state.storage(), next).await;
                     }
-                    return response::of(answer);
+                    return response::of(answer, &request_id);
                 }
                 Delivered::Behind { audience, number } => {
                     // The control object has no newer bundle either: it was lost, or restored to an earlier time.
@@ -69,12 +71,12 @@ impl DurableObject for UsherStore {
                 }
             }
         }
-        response::of(edge(|edge| drive::unavailable(edge, &message)))
+        response::of(edge(|edge| drive::unavailable(edge, &message)), &request_id)
     }
 
     /// A turn of upkeep. The platform gives up on an alarm that fails, so this does not.
     async fn alarm(&self) -> Result<Response> {
-        quiet("upkeep_failed", self.upkeep().await);
+        quiet("", "upkeep_failed", self.upkeep().await);
         Ok(ResponseBuilder::new().empty())
     }
 }
@@ -100,7 +102,7 @@ impl UsherStore {
         let ambient = ambient()?;
         let turn = |entombs| {
             let message = edge(|edge| message::upkeep(ambient, entombs, edge.form()));
-            match self.deliver(&message, false) {
+            match self.deliver("", &message, false) {
                 Delivered::Answered(answer) => Some(answer),
                 Delivered::Behind { .. } => None,
             }
@@ -144,19 +146,19 @@ impl UsherStore {
             && !["", ONE_SHARD].contains(&placement.as_str())
         {
             let reason = "the data are in a jurisdiction: only the ready-made Worker finds them there";
-            log::event("misplaced", reason);
+            log::fault("", "misplaced", reason);
             edge(|edge| edge.set_placement_fault(reason));
         }
         Ok(())
     }
 
     /// Synchronous from the read to the commit, so that no other message comes between. `again`: not the first attempt.
-    fn deliver(&self, message: &[u8], again: bool) -> Delivered {
+    fn deliver(&self, request_id: &str, message: &[u8], again: bool) -> Delivered {
         // Another object of this isolate may have raised it.
         if self.form.get() != Some(edge(|edge| edge.form()))
             && let Err(failure) = self.meet()
         {
-            return failed(message, &failure);
+            return failed(request_id, message, &failure);
         }
         let opened =
             edge(|edge| if again { drive::open_again(edge, message) } else { drive::open(edge, message) });
@@ -164,13 +166,13 @@ impl UsherStore {
             Ok(opened) => opened,
             Err(answer) => return Delivered::Answered(answer),
         };
-        match self.fold(opened) {
+        match self.fold(request_id, opened) {
             Ok(delivered) => delivered,
-            Err(failure) => failed(message, &failure),
+            Err(failure) => failed(request_id, message, &failure),
         }
     }
 
-    fn fold(&self, mut opened: Opened) -> std::result::Result<Delivered, StoreFailure> {
+    fn fold(&self, request_id: &str, mut opened: Opened) -> std::result::Result<Delivered, StoreFailure> {
         let sql = self.state.storage().sql();
         let first = step(&sql, &mut opened).map_err(|thrown| StoreFailure(shown(&thrown)))?;
         let folded = match first {
@@ -188,7 +190,7 @@ impl UsherStore {
                 Delivered::Answered(usher_edge::Response::refused(Refusal::INTERNAL))
             }
             Folded::Done(outcome) => {
-                outcome.log.iter().for_each(|line| log::line(&line.to_json()));
+                outcome.log.iter().for_each(|line| log::line(request_id, line));
                 // The platform holds the answer back until the write is durable.
                 Delivered::Answered(outcome.response)
             }
@@ -295,11 +297,11 @@ async fn alarm_within(storage: &Storage, time: Duration) {
         });
         if is_soon { Ok(()) } else { storage.set_alarm(time).await }
     };
-    quiet("alarm_failed", set.await);
+    quiet("", "alarm_failed", set.await);
 }
 
-fn failed(message: &[u8], failure: &StoreFailure) -> Delivered {
-    log::event("storage_failed", &failure.0);
+fn failed(request_id: &str, message: &[u8], failure: &StoreFailure) -> Delivered {
+    log::fault(request_id, STORAGE_FAILED, &failure.0);
     Delivered::Answered(edge(|edge| drive::unavailable(edge, message)))
 }
 

@@ -106,7 +106,7 @@ impl World {
         let fails = if self.is_calm { 0 } else { self.setting.rate(Fault::Disk) };
         let edge = &mut self.isolates[index].edge;
         let mut store = Unreliable::new(&mut self.disks[0], &mut self.chance, fails, 0);
-        refresh(edge, &mut store, &mut |line| lines.push(line.to_owned()));
+        refresh(edge, &mut store, &mut |line| lines.push(line.record().to_json()));
         let written = store.written;
         for write in &written {
             let held = self.model.committed(write, &[], self.setting.only_form_1, None, self.now_ms);

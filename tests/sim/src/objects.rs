@@ -429,7 +429,7 @@ impl World {
             }
         }
         for line in &outcome.log {
-            self.log(&line.to_json());
+            self.log(&line.record().to_json());
         }
         if self.meets(Fault::Crash) {
             self.die(object);

@@ -165,7 +165,7 @@ impl World {
                     }
                 }
                 for line in &outcome.log {
-                    self.log(&line.to_json());
+                    self.log(&line.record().to_json());
                 }
                 return self.decided(id, exchange, &attempt, outcome.response);
             }

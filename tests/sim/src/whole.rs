@@ -83,7 +83,7 @@ impl World {
         let mut lines = Vec::new();
         let mut store = Unreliable::new(&mut self.disks[0], &mut self.chance, fails, in_doubt);
         let edge = &mut self.isolates[index].edge;
-        let response = serve(edge, &mut store, &request, &mut |line| lines.push(line.to_owned()));
+        let response = serve(edge, &mut store, &request, &mut |line| lines.push(line.record().to_json()));
         let (written, is_in_doubt) = (store.written, store.is_in_doubt);
         for write in &written {
             let held = self.model.committed(write, &call.events, self.setting.only_form_1, None, self.now_ms);

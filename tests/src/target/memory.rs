@@ -3,8 +3,9 @@
 use std::io::Read;
 
 use usher_edge::limits::BATCH_BYTES_MAX;
+use usher_edge::log::Record;
 use usher_edge::store::memory::MemoryStore;
-use usher_edge::{Ambient, Edge, Refusal, Request, Took, front, serve};
+use usher_edge::{Ambient, CALLERS_REQUEST_ID, Edge, Refusal, Request, Took, front, request_id, serve};
 
 use super::{Answer, Call, Target};
 use crate::deployment::Keys;
@@ -30,11 +31,6 @@ impl InProcess {
     pub fn without_keys() -> InProcess {
         InProcess { edge: Edge::new(None, false), ..InProcess::start() }
     }
-
-    /// The lines of the operator's log.
-    pub fn log(&self) -> &str {
-        &self.log
-    }
 }
 
 impl Target for InProcess {
@@ -42,6 +38,7 @@ impl Target for InProcess {
         self.calls += 1;
         let mut entropy = [0; 32];
         entropy[..8].copy_from_slice(&self.calls.to_le_bytes());
+        entropy[24..].copy_from_slice(&self.calls.to_le_bytes());
         // What a host does before the service sees a body.
         let coding = call.headers.iter().find(|(name, _)| name == "content-encoding");
         let packed = coding.is_some_and(|(_, coding)| {
@@ -55,16 +52,23 @@ impl Target for InProcess {
             body: body.as_deref().unwrap_or_default(),
             ambient: Ambient { now_ms: call.now * 1_000, entropy },
         };
+        let sent = call.headers.iter().find(|(name, _)| name == CALLERS_REQUEST_ID);
+        let id = request_id(sent.map(|(_, id)| id.as_str()), &request.ambient);
         let response = match body {
             Some(_) => serve(&mut self.edge, &mut self.store, &request, &mut |line| {
-                self.log.push_str(line);
+                self.log += &Record { request_id: &id, ..line.record() }.to_json();
                 self.log.push('\n');
             }),
             None => front::failed(&self.edge, &request.head(), Refusal::EVENT_INVALID),
         };
         front::count(&mut self.edge, &request.head(), &response, Took::default());
+        let response = response.with_request_id(&id);
         let headers = response.headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         Answer { status: response.status, headers, body: response.body }
+    }
+
+    fn log(&self) -> String {
+        self.log.clone()
     }
 }
 

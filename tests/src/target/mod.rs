@@ -15,6 +15,9 @@ pub trait Target {
     fn live(&self) -> bool {
         false
     }
+
+    /// What it has written into the operator's log until now, without lines of its platform.
+    fn log(&self) -> String;
 }
 
 /// A request of a vector.
@@ -37,6 +40,11 @@ pub struct Answer {
 impl Answer {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Every value of a header.
+    pub fn values(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.headers.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     pub fn text(&self) -> String {

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 use super::{Answer, Call, Target};
 use crate::deployment::{Keys, root};
@@ -23,6 +24,8 @@ struct Process {
     data: PathBuf,
     live: bool,
     agent: ureq::Agent,
+    /// Its lines on standard output; those on standard error are in a file.
+    said: Arc<Mutex<String>>,
 }
 
 impl Native {
@@ -32,11 +35,6 @@ impl Native {
         let mut command = Command::new(program);
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(&data);
         Native(Process::start(command, data, live, listening))
-    }
-
-    /// What it has written into the operator's log.
-    pub fn log(&self) -> String {
-        std::fs::read_to_string(self.0.data.join("log")).expect("a log")
     }
 }
 
@@ -75,11 +73,19 @@ impl Target for Native {
     fn live(&self) -> bool {
         self.0.live
     }
+
+    fn log(&self) -> String {
+        self.0.log()
+    }
 }
 
 impl Target for Spin {
     fn call(&mut self, call: &Call<'_>) -> Answer {
         self.0.call(call)
+    }
+
+    fn log(&self) -> String {
+        self.0.log()
     }
 }
 
@@ -90,6 +96,10 @@ impl Target for Workerd {
 
     fn live(&self) -> bool {
         self.0.live
+    }
+
+    fn log(&self) -> String {
+        self.0.log()
     }
 }
 
@@ -110,14 +120,25 @@ impl Process {
         let log = || std::fs::read_to_string(data.join("log")).unwrap_or_default();
         let url = url.unwrap_or_else(|| panic!("{command:?} did not start:\n{}", log()));
         // What it says later is read, so that it never waits for a reader.
-        std::thread::spawn(move || lines.for_each(drop));
+        let said = Arc::<Mutex<String>>::default();
+        let heard = Arc::clone(&said);
+        std::thread::spawn(move || {
+            lines.for_each(|line| *heard.lock().expect("no panic") += &format!("{line}\n"));
+        });
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .timeout_global(Some(std::time::Duration::from_secs(60)))
             .build()
             .new_agent();
-        Process { child, url, data, live, agent }
+        Process { child, url, data, live, agent, said }
+    }
+
+    /// Lines of the platform are no objects.
+    fn log(&self) -> String {
+        let errors = std::fs::read_to_string(self.data.join("log")).expect("a log");
+        let all = errors + &self.said.lock().expect("no panic");
+        all.lines().filter(|line| line.starts_with('{')).map(|line| format!("{line}\n")).collect()
     }
 
     fn call(&mut self, call: &Call<'_>) -> Answer {

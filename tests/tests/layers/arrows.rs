@@ -70,6 +70,7 @@ bundle    → wire
 rates     → message
 edge      → bundle keys message metrics rates store
 log       → wire
+request_id → message wire
 outcome   → log metrics store wire
 answer    → message metrics wire
 shard     →
@@ -89,15 +90,17 @@ operation →
 const ENTRY: &str = "
 frame     →
 objects   →
-patience  →
+log       →
+patience  → log
 instance  →
 request   → frame
-planes    → frame instance objects
-pointers  → frame instance objects patience
+metrics   → log
+planes    → frame instance log objects
+pointers  → frame instance log objects patience
 engine    → frame instance planes pointers request
-snapshots → engine objects patience
-store     → engine frame objects snapshots
-index     → engine objects patience request snapshots store
+snapshots → engine log objects patience
+store     → engine frame log metrics objects snapshots
+index     → engine log metrics objects patience request snapshots store
 ";
 
 const SPIN: &str = "
@@ -129,7 +132,7 @@ body       → javascript
 head       → javascript
 objects    → edge patience
 bundles    → edge installing objects
-snapshots  → edge objects response
+snapshots  → edge head objects response
 store      → bundles edge javascript objects response snapshots
 serve      → body bundles edge head objects response snapshots
 ";

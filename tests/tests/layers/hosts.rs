@@ -39,10 +39,27 @@ fn hosts_name_no_field_of_the_wire() {
     let quoted: Vec<String> = fields.iter().map(|name| format!("\"{name}\"")).collect();
     let words: Vec<&str> = quoted.iter().map(String::as_str).collect();
     none(lines_with(&hosts(), &words), "hosts move bytes; only the service knows the wire");
-    // The native host puts the time into log lines, which are JSON and the operator's.
-    let read: Vec<_> =
-        hosts().into_iter().filter(|(path, _)| path != "edge-worker/native/src/server/log.rs").collect();
-    none(lines_with(&read, &["JSON.parse", "serde_json"]), "hosts read no JSON");
+    none(lines_with(&hosts(), &["JSON.parse", "serde_json"]), "hosts read no JSON");
+}
+
+#[test]
+fn hosts_log_in_one_place_each_and_only_known_fields() {
+    let writers = ["console", "console_log", "console_error", "eprintln", "println", "terminal::note"];
+    let elsewhere =
+        hosts().into_iter().filter(|(path, _)| !path.ends_with("/log.js") && !path.ends_with("/log.rs"));
+    none(
+        lines_with(&elsewhere.collect::<Vec<_>>(), &writers),
+        "a host's lines are written in its log module",
+    );
+    // The one that is not made of `Record`.
+    let entry = text("edge-worker/cloudflare/entry/log.js");
+    let (_, line) = entry.split_once("JSON.stringify({ ").expect("the line");
+    let (line, rest) = line.split_once(" })").expect("its end");
+    assert!(!rest.contains("stringify"), "{entry}");
+    for field in line.split(", ") {
+        let name = field.split(':').next().unwrap_or(field);
+        assert!(usher_edge::log::FIELDS.contains(&name), "log.js writes {name}, which no line may have");
+    }
 }
 
 #[test]

@@ -72,7 +72,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "cert")]
     local_tls: bool,
     /// Log each request as a JSON line on standard error: time, id, method, route, status, bytes and milliseconds; never a key, a
-    /// path, a query or a value. Answers carry the id as X-Request-Id
+    /// path, a query or a value. The id is that of the answer's usher-request-id
     #[arg(long)]
     access_log: bool,
 }

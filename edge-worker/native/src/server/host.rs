@@ -13,12 +13,12 @@ use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
 use tokio::sync::oneshot::{self, error::RecvError};
 use usher_edge::host::{SOURCE_HEADER, known_headers};
-use usher_edge::{Ambient, Edge, Refusal, Response, front};
+use usher_edge::{Ambient, CALLERS_REQUEST_ID, Edge, Line, REQUEST_ID, Refusal, Response, front, request_id};
 
 use super::access::{self, AccessLog};
 use super::body;
 use super::job::{Job, Jobs};
-use super::log::log;
+use super::log::{event, log_about};
 use super::room::Room;
 use super::seats::{Seat, Seats};
 use super::source::{Proxies, Source};
@@ -49,15 +49,17 @@ impl Host {
     /// Reads the certificate again.
     pub(super) fn reload(&self) {
         let Some(tls) = &self.tls else {
-            return log("told to reload: there is no certificate, so nothing to do");
+            return event("not_reloaded", "there is no certificate, so nothing to do");
         };
         match tls.reload() {
-            Ok(()) => log("the certificate was read again"),
-            Err(failure) => log(&format!("the certificate stays as it was: {}", failure.message)),
+            Ok(()) => event("reloaded", "the certificate was read again"),
+            Err(failure) => {
+                event("not_reloaded", format!("the certificate stays as it was: {}", failure.message))
+            }
         }
     }
 
-    /// The answer to a request, logged if requests are.
+    /// The answer to a request, with the request's id, and logged if requests are.
     ///
     /// # Errors
     ///
@@ -68,14 +70,24 @@ impl Host {
         peer: IpAddr,
         seat: &Seat,
     ) -> Result<HttpResponse, RecvError> {
-        let Some(log) = &self.access else { return self.decide(request, peer, seat, None).await };
-        let mut entry = log.entry(request.method().as_str());
-        let mut response = self.decide(request, peer, seat, Some(&mut entry.route)).await?;
-        if let Ok(id) = HeaderValue::from_str(&entry.id) {
-            response.headers_mut().insert("x-request-id", id);
+        let entropy = random();
+        let ambient = Ambient { now_ms: now_ms(), entropy: entropy.as_ref().copied().unwrap_or_default() };
+        let id = request_id(callers_id(request.headers()), &ambient);
+        let mut entry = self.access.as_ref().map(|log| log.entry(request.method().as_str(), id.clone()));
+        let route = entry.as_mut().map(|entry| &mut entry.route);
+        let mut response = if entropy.is_ok() {
+            self.decide(request, peer, seat, &id, ambient, route).await?
+        } else {
+            log_about(&id, &Line::with_detail("failure", "the operating system gives no randomness"));
+            http(Response::refused(Refusal::INTERNAL))
+        };
+        if let Ok(id) = HeaderValue::from_str(&id) {
+            response.headers_mut().insert(REQUEST_ID, id);
         }
-        entry.status = response.status().as_u16();
-        entry.bytes = usize::try_from(response.body().size_hint().lower()).unwrap_or(usize::MAX);
+        if let Some(entry) = &mut entry {
+            entry.status = response.status().as_u16();
+            entry.bytes = response.body().size_hint().lower();
+        }
         Ok(response)
     }
 
@@ -85,6 +97,8 @@ impl Host {
         request: hyper::Request<Incoming>,
         peer: IpAddr,
         seat: &Seat,
+        id: &str,
+        ambient: Ambient,
         mut route: Option<&mut &'static str>,
     ) -> Result<HttpResponse, RecvError> {
         let (parts, incoming) = request.into_parts();
@@ -100,10 +114,6 @@ impl Host {
             }
             return Ok(page);
         }
-        let Ok(entropy) = random() else {
-            log("the operating system gives no randomness");
-            return Ok(http(Response::refused(Refusal::INTERNAL)));
-        };
         self.note_unnamed_proxy(peer, &parts.headers);
         let forwarded = parts.headers.get_all("x-forwarded-for").iter();
         let source = self.proxies.source(peer, forwarded.filter_map(|value| value.to_str().ok()));
@@ -113,7 +123,8 @@ impl Host {
             method: parts.method.as_str().to_owned(),
             target: parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned(),
             headers: headers(&parts.headers, source),
-            ambient: Ambient { now_ms: now_ms(), entropy },
+            ambient,
+            id: id.to_owned(),
             arrived: Instant::now(),
             body: Ok(Vec::new()),
         };
@@ -147,7 +158,8 @@ impl Host {
             && !self.proxies.trust(peer)
             && !self.unnamed_proxy.swap(true, Ordering::Relaxed)
         {
-            log(
+            event(
+                "proxy_not_named",
                 "a request with X-Forwarded-For came from a peer that --trusted-proxies does not name; if that is a \
                  proxy, everybody behind it counts as one source",
             );
@@ -165,6 +177,13 @@ impl Host {
             .body(Full::from(page.body))
             .ok()
     }
+}
+
+/// The id by which a proxy or a caller named the request; None: none did, or more than one.
+fn callers_id(headers: &HeaderMap) -> Option<&str> {
+    let mut named = headers.get_all(CALLERS_REQUEST_ID).iter();
+    let first = named.next().filter(|_| named.next().is_none())?;
+    first.to_str().ok()
 }
 
 /// The refusal of a head that breaks HTTP: a host that is none or not given once (RFC 9112, 3.2), or a tunnel.

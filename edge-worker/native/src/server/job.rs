@@ -12,6 +12,8 @@ pub(super) struct Job {
     pub(super) target: String,
     pub(super) headers: Vec<(String, String)>,
     pub(super) ambient: Ambient,
+    /// The request's, for its answer and the log.
+    pub(super) id: String,
     /// When its head was there.
     pub(super) arrived: Instant,
     /// Or why there is none.
@@ -22,8 +24,9 @@ impl Job {
     /// A job that is refused at once: it only wakes the writer.
     pub(super) fn nothing() -> Job {
         let ambient = Ambient { now_ms: 0, entropy: [0; 32] };
-        let (method, target) = (String::new(), String::new());
-        Job { method, target, headers: Vec::new(), ambient, arrived: Instant::now(), body: Ok(Vec::new()) }
+        let (method, target, id) = (String::new(), String::new(), String::new());
+        let (headers, arrived, body) = (Vec::new(), Instant::now(), Ok(Vec::new()));
+        Job { method, target, headers, ambient, id, arrived, body }
     }
 
     pub(super) fn head(&self) -> Head<'_> {

@@ -1,26 +1,27 @@
-//! The operator's log: JSON lines on standard error.
+//! The operator's log: JSON lines on standard error. Nothing else of the running server writes there.
 
-use usher_edge::wire::json::Json;
+use usher_edge::Line;
+use usher_edge::log::Record;
 
 use crate::clock::now_ms;
 use crate::terminal::note;
 
-/// A JSON line on standard error. What the service says about events is JSON already; neither names a visitor.
-pub(super) fn log(said: &str) {
-    let mut json = Json::new();
-    json.object(|o| {
-        o.field("at_ms").number(now_ms());
-        match serde_json::from_str::<serde_json::Value>(said) {
-            Ok(serde_json::Value::Object(fields)) => {
-                for (name, value) in &fields {
-                    o.field(name).text(&value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-                }
-            }
-            _ => {
-                o.field("event").text("service");
-                o.field("detail").text(said);
-            }
-        }
-    });
-    note(&json.into_text());
+/// A line that is about no request.
+pub(super) fn log(line: &Line) {
+    log_about("", line);
+}
+
+/// A line about the request with this id.
+pub(super) fn log_about(request_id: &str, line: &Line) {
+    write(&Record { request_id, ..line.record() });
+}
+
+/// A line, at this moment.
+pub(super) fn write(record: &Record<'_>) {
+    note(&Record { at_ms: Some(now_ms()), ..*record }.to_json());
+}
+
+/// An event of this host, and its details.
+pub(super) fn event(event: &'static str, detail: impl Into<String>) {
+    log(&Line::with_detail(event, detail));
 }

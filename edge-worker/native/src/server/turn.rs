@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::oneshot;
 use usher_edge::host::Head;
-use usher_edge::{Edge, Refusal, Request, Response, Step, Took, drive, front, refresh};
+use usher_edge::log::STORAGE_FAILED;
+use usher_edge::{Edge, Line, Refusal, Request, Response, Step, Took, drive, front, refresh};
 
 use super::job::{Job, Waiting};
-use super::log::log;
+use super::log::{event, log, log_about};
 use crate::clock::now_ms;
 use crate::limits::{TURN_BODY_BYTES_MAX, TURN_JOBS_MAX};
 use crate::store::SqliteStore;
@@ -31,12 +32,12 @@ struct Served {
     /// The message of a request that has written.
     wrote: Option<Vec<u8>>,
     /// Its lines for the log.
-    lines: Vec<String>,
+    lines: Vec<Line>,
 }
 
 impl Served {
     fn leave(self, edge: &mut Edge, job: &Job, reply: oneshot::Sender<Response>) {
-        self.lines.iter().for_each(|line| log(line));
+        self.lines.iter().for_each(|line| log_about(&job.id, line));
         answer(edge, job, reply, self.response, self.computing);
     }
 }
@@ -80,7 +81,7 @@ pub(super) fn turn(
 ) -> Result<(), Panicked> {
     if let Some(happened) = store.settle_again() {
         let what = if happened { "happened" } else { "did not happen" };
-        log(&format!("the database can be asked again: the commit in doubt {what}"));
+        event("commit_settled", format!("the database can be asked again: the commit in doubt {what}"));
         refresh(edge, store, &mut log);
     }
     if edge.is_cut_off() {
@@ -137,7 +138,7 @@ impl Clock {
 /// seen at once, and because nobody waits for the rows of an import.
 fn share(edge: &mut Edge, store: &mut SqliteStore, job: &Job) -> Option<Served> {
     let mut lines = Vec::new();
-    let mut note = |line: &str| lines.push(line.to_owned());
+    let mut note = |line: &Line| lines.push(line.clone());
     let mut wrote = None;
     let clock = Clock::start(store);
     let response = match &job.body {
@@ -170,11 +171,11 @@ fn alone(
     let was_in_doubt = store.is_in_doubt();
     let clock = Clock::start(store);
     let served = catch_unwind(AssertUnwindSafe(|| match &job.body {
-        Ok(body) => usher_edge::serve(edge, store, &request(job, body), &mut log),
+        Ok(body) => usher_edge::serve(edge, store, &request(job, body), &mut |line| log_about(&job.id, line)),
         Err(refusal) => refuse(edge, job, *refusal),
     }));
     if store.is_in_doubt() && !was_in_doubt {
-        log(IN_DOUBT);
+        log_about(&job.id, &in_doubt());
         return Ok(());
     }
     match served {
@@ -190,8 +191,12 @@ fn alone(
 }
 
 /// Neither that it happened nor that it did not would be true for sure: whoever wrote gets no answer.
-const IN_DOUBT: &str =
-    "it is not known whether a commit happened; until the database can be asked, nothing is taken";
+fn in_doubt() -> Line {
+    Line::with_detail(
+        "commit_in_doubt",
+        "it is not known whether a commit happened; until the database can be asked, nothing is taken",
+    )
+}
 
 /// Commits what was served, and answers.
 fn close(edge: &mut Edge, store: &mut SqliteStore, held: Vec<Held>) {
@@ -200,9 +205,9 @@ fn close(edge: &mut Edge, store: &mut SqliteStore, held: Vec<Held>) {
         return;
     };
     let is_in_doubt = store.is_in_doubt();
-    log(&failure.to_string());
+    event(STORAGE_FAILED, failure.to_string());
     if is_in_doubt {
-        log(IN_DOUBT);
+        log(&in_doubt());
     } else {
         // What was installed meanwhile may be gone.
         refresh(edge, store, &mut log);

@@ -6,11 +6,12 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
+use usher_edge::log::STORAGE_FAILED;
 use usher_edge::store::StoreFailure;
 use usher_edge::{Ambient, Edge, Form, Rates, drive, refresh};
 
 use super::job::{Job, Jobs, Waiting};
-use super::log::log;
+use super::log::{event, log};
 use super::turn::turn;
 use crate::clock::now_ms;
 use crate::exit::Failure;
@@ -49,13 +50,14 @@ impl Writer {
         let mut edge = make(&mut store).map_err(unknown)?;
         if let Some(complaint) = edge.complaint() {
             // Not an end: a deployment without keys says so at `/healthz` and refuses everything else.
-            log(&format!("{complaint}; every route but /healthz answers 503"));
+            event("unconfigured", format!("{complaint}; every route but /healthz answers 503"));
         }
         if let Some(complaint) = edge.form_complaint() {
-            log(&complaint);
+            event("form_refused", complaint);
         }
         if let Err(failure) = store.scrub() {
-            log(&format!("the free space of the database may have what was deleted: {failure}"));
+            let detail = format!("the free space of the database may have what was deleted: {failure}");
+            event("free_space_kept", detail);
         }
         refresh(&mut edge, &mut store, &mut log);
         let (jobs, mut waiting) = mpsc::channel::<Waiting>(JOBS_MAX);
@@ -69,11 +71,11 @@ impl Writer {
                 if turn(&mut edge, &mut store, first, &mut waiting, TURN_TIME).is_ok() {
                     continue;
                 }
-                log("the service panicked; it starts over from its store");
+                event("panicked", "the service starts over from its store");
                 match make(&mut store) {
                     Ok(made) => edge = made,
                     Err(failure) => {
-                        log(&failure.to_string());
+                        event(STORAGE_FAILED, failure.to_string());
                         process::exit(1);
                     }
                 }
@@ -126,7 +128,7 @@ fn meet(edge: &mut Edge, store: &mut SqliteStore) -> Result<(), StoreFailure> {
         Some(form) if i64::from(form.number()) > stored => store.set_form(form),
         Some(_) => Ok(()),
         None => {
-            log("a newer build wrote the data; every route but /healthz answers 503");
+            event("storage_too_new", "a newer build wrote the data; every route but /healthz answers 503");
             Ok(())
         }
     }

@@ -258,7 +258,7 @@ fn many_who_take_a_full_profile_over_are_refused_together() {
 }
 
 fn logged(outcome: &Outcome) -> Vec<String> {
-    outcome.log.iter().map(Line::to_json).collect()
+    outcome.log.iter().map(|line| line.record().to_json()).collect()
 }
 
 #[test]

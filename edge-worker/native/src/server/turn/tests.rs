@@ -50,6 +50,7 @@ impl Desk {
             target: target.to_owned(),
             headers: vec![authorization(target)],
             ambient: Ambient { now_ms: now_ms(), entropy },
+            id: String::new(),
             arrived: Instant::now(),
             body: Ok(body.as_bytes().to_vec()),
         };
