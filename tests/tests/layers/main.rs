@@ -8,6 +8,7 @@ mod dependencies;
 mod files;
 mod hosts;
 mod imports;
+mod pages;
 
 use std::path::Path;
 
