@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo attacks test sim soak costs mutants fuzz fuzz-module worker rust-worker spin size size-engine bench-engine bench-edge lint clean-state setup
+.PHONY: help demo attacks test sim soak costs mutants fuzz fuzz-module worker sdk rust-worker spin size size-engine bench-engine bench-edge lint clean-state setup
 
 PORT ?= 8787
 WORKER := target/worker/release
@@ -20,6 +20,8 @@ demo: setup ## build and start everything on this machine: http://127.0.0.1:8787
 	@cargo build --locked -p usher
 	@echo "building the worker to wasm"
 	@node edge-worker/cloudflare/build.mjs $(WORKER) | tail -1
+	@echo "building the browser SDK"
+	@node browser-sdk/js/build.mjs >/dev/null
 	@node edge-worker/cloudflare/local/demo.mjs --dist $(WORKER) --port $(PORT)
 
 test: setup ## run every test, layer by layer
@@ -56,6 +58,9 @@ fuzz-module: ## build what is fuzzed to wasm
 worker: setup ## build the Cloudflare worker into edge-worker/cloudflare/dist, ready for wrangler
 	@node edge-worker/cloudflare/build.mjs edge-worker/cloudflare/dist
 
+sdk: setup ## build the browser SDK into browser-sdk/js/dist; prints sizes and hashes for `integrity`
+	@node browser-sdk/js/build.mjs
+
 rust-worker: setup ## build the Rust Worker of examples/rust-worker, with the service as a library
 	@node edge-worker/worker/build.mjs examples/rust-worker/dist
 
@@ -67,6 +72,7 @@ size: setup ## print raw and gzip bytes of what ships, and how the worker's modu
 	@node edge-worker/cloudflare/build.mjs $(WORKER)
 	@node edge-worker/cloudflare/size.mjs $(WORKER)
 	@node www/size.mjs
+	@node browser-sdk/js/build.mjs
 
 size-engine: setup ## print what the engine alone weighs as wasm; CHECK=1 fails over the must
 	@node tests/bench/engine/size.mjs

@@ -16,6 +16,7 @@ const built = {
   USHER_TEST_WORKER: join(target, "worker/test"),
   USHER_TEST_WORKER_RELEASE: join(target, "worker/release"),
   USHER_TEST_RUST_WORKER: join(target, "worker/rust"),
+  USHER_TEST_SDK: join(target, "sdk/modules"),
   USHER_TEST_SPIN: join(target, "spin/debug/usher-spin-host"),
   USHER_TEST_SPIN_COMPONENT: join(target, "spin/usher_spin.cwasm"),
 };
@@ -70,6 +71,12 @@ await layer("criteria", () => run("cargo", ["test", "--locked", "--quiet", "-p",
 await layer("fuzz", async () => {
   await run("cargo", ["build", "--locked", "--quiet", "--profile", "wasm", "--target", "wasm32-unknown-unknown", "--target-dir", target, "--manifest-path", "tests/fuzz/Cargo.toml", "-p", "usher-fuzz-module"]);
   await run("node", ["--test", ...tests("fuzz")], { USHER_FUZZ_MODULE: join(target, "wasm32-unknown-unknown/wasm/usher_fuzz_module.wasm") });
+});
+await layer("browser sdk", async () => {
+  await run("node", ["browser-sdk/js/build.mjs", "--modules", built.USHER_TEST_SDK]);
+  const folder = "browser-sdk/js/tests";
+  const names = readdirSync(join(root, folder)).filter((name) => name.endsWith(".test.mjs"));
+  await run("node", ["--test", ...names.sort().map((name) => `${folder}/${name}`)], built);
 });
 await layer("workerd", () => run("node", ["--test", ...tests("workerd")], built));
 // One file after the other: what is measured beside an attack is not another attack.

@@ -103,6 +103,31 @@ store     → engine frame log metrics objects snapshots
 index     → engine log metrics objects patience request snapshots store
 ";
 
+/// The modules of the browser SDK.
+const SDK: &str = "
+(all)    → limits types
+
+id       →
+store    →
+routes   →
+stub     →
+consent  →
+event    →
+options  →
+wire     →
+render   →
+lease    → store
+queue    → id store
+identity → id store
+delivery → queue wire
+outbox   → delivery id lease queue store
+answers  → identity options outbox wire
+client   → answers consent delivery event id identity lease options outbox queue render routes store wire
+usher    → client event options
+index    → usher
+tag      → options usher
+";
+
 const SPIN: &str = "
 (all)     → limits log
 
@@ -173,7 +198,7 @@ usher_tests      → usher_config usher_edge usher_engine
 ";
 
 /// A crate or a folder of scripts: where its files are, and what its rooms may import.
-const HOUSES: [(&str, &str); 8] = [
+const HOUSES: [(&str, &str); 9] = [
     ("engine/src", ENGINE),
     ("engine/config/src", CONFIG),
     ("edge-worker/src", EDGE),
@@ -182,6 +207,7 @@ const HOUSES: [(&str, &str); 8] = [
     ("edge-worker/spin/src", SPIN),
     ("edge-worker/worker/src", WORKER),
     ("edge-worker/native/src", NATIVE),
+    ("browser-sdk/js/src", SDK),
 ];
 
 const CRATE_FOLDERS: [(&str, &str); 9] = [
@@ -197,7 +223,7 @@ const CRATE_FOLDERS: [(&str, &str); 9] = [
 ];
 
 fn graph(folder: &str) -> Graph {
-    let sources = files(folder, &[".rs", ".js"]);
+    let sources = files(folder, &[".rs", ".js", ".ts"]);
     let is_rust = sources.iter().any(|(path, _)| path.ends_with(".rs"));
     let graph = Graph::new(if is_rust { rust::arrows(&sources) } else { js::arrows(&sources) });
     assert!(sources.len() < 4 || graph.arrows().next().is_some(), "{folder}: no import was found");
@@ -208,7 +234,7 @@ fn graph(folder: &str) -> Graph {
 fn room(folder: &str, path: &str) -> Option<String> {
     let inner = path.strip_prefix(folder)?.trim_start_matches('/');
     let first = inner.split('/').next()?;
-    let room = first.trim_end_matches(".rs").trim_end_matches(".js");
+    let room = [".rs", ".js", ".ts"].iter().fold(first, |name, ending| name.trim_end_matches(ending));
     (!matches!(first, "lib.rs" | "main.rs")).then(|| room.to_owned())
 }
 

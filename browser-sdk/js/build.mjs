@@ -1,0 +1,71 @@
+// Builds the package into `dist`, and prints size and hash of each file. With a folder, also each module by itself, for tests.
+//
+// usage: node browser-sdk/js/build.mjs [--modules <folder>]
+
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { gzipSync } from "node:zlib";
+
+import { build } from "esbuild";
+import { minify } from "terser";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const root = resolve(here, "../..");
+const src = (name) => join(here, "src", name);
+const dist = join(here, "dist");
+const { values } = parseArgs({ options: { modules: { type: "string" } } });
+
+/** What ships, with the most bytes that it may have packed by gzip. */
+const FILES = [
+  { name: "stub.js", from: "stub.ts", format: "iife", gzipMax: 512 },
+  { name: "usher.js", from: "tag.ts", format: "iife", gzipMax: 10_240 },
+  { name: "usher.mjs", from: "index.ts", format: "esm", gzipMax: 10_240 },
+];
+
+/** Names of properties that neither a page nor a browser knows, so they ship shorter. */
+const INTERNAL = new RegExp(
+  `^(${[
+    "adopt", "ask", "at", "bytes", "changes", "countAll", "delivery", "erase", "failed", "forget", "holds", "isFlying", "leave", "mark", "mine", "note",
+    "observer", "post", "offsetMs", "one", "others", "plugins", "queue", "renew", "restore", "retryAfterMs", "see", "sent", "setTimer", "clearTimer",
+    "setUser", "spaces", "take", "tell", "timer", "undo", "wake", "watch",
+  ].join("|")})$`,
+);
+
+try {
+  execFileSync(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", here], { stdio: "inherit" });
+} catch {
+  process.exit(1);
+}
+rmSync(dist, { recursive: true, force: true });
+mkdirSync(dist, { recursive: true });
+const common = { bundle: true, target: "es2022", legalComments: "none", logLevel: "warning" };
+for (const { name, from, format } of FILES) {
+  const { outputFiles } = await build({ ...common, entryPoints: [src(from)], format, write: false, minify: true, mangleProps: INTERNAL });
+  const options = { ecma: 2020, module: true, compress: { passes: 3, ecma: 2020, pure_getters: true }, format: { comments: false } };
+  writeFileSync(join(dist, name), (await minify(outputFiles[0].text, options)).code);
+}
+// The types are a file of their own: they need no module but this one.
+writeFileSync(join(dist, "usher.d.ts"), `${readFileSync(src("types.ts"), "utf8")}\n/** The SDK of this page. */\nexport declare const usher: Usher;\n`);
+copyFileSync(join(root, "LICENSE"), join(here, "LICENSE"));
+
+if (values.modules) {
+  const names = readdirSync(join(here, "src"), { recursive: true }).filter((name) => name.endsWith(".ts") && !name.endsWith("types.ts"));
+  await build({ ...common, entryPoints: names.map(src), outdir: resolve(values.modules), outbase: join(here, "src"), outExtension: { ".js": ".mjs" }, format: "esm", splitting: true });
+}
+
+let isTooLarge = false;
+for (const { name, gzipMax } of FILES) {
+  const bytes = readFileSync(join(dist, name));
+  const gzip = gzipSync(bytes, { level: 9 }).length;
+  const hash = createHash("sha384").update(bytes).digest("base64");
+  console.log(`${name.padEnd(10)} ${String(bytes.length).padStart(6)} bytes ${String(gzip).padStart(6)} gzip (at most ${gzipMax})  sha384-${hash}`);
+  isTooLarge ||= gzip > gzipMax;
+}
+if (isTooLarge) {
+  console.error("a file is larger than it may be");
+  process.exit(1);
+}
