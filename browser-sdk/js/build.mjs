@@ -22,11 +22,12 @@ const { values } = parseArgs({ options: { modules: { type: "string" } } });
 /** What ships, with the most bytes that it may have packed by gzip. */
 const FILES = [
   { name: "stub.js", from: "stub.ts", format: "iife", gzipMax: 512 },
-  { name: "usher.js", from: "tag.ts", format: "iife", gzipMax: 10_240 },
-  { name: "usher.mjs", from: "index.ts", format: "esm", gzipMax: 10_240 },
+  { name: "usher.js", from: "tag.ts", format: "iife", isCore: true, gzipMax: 10_240 },
+  { name: "usher.mjs", from: "index.ts", format: "esm", isCore: true, gzipMax: 10_240 },
+  { name: "overlay.js", from: "overlay/overlay.ts", format: "iife", gzipMax: 8_192 },
 ];
 
-/** Names of properties that neither a page nor a browser knows, so they ship shorter. */
+/** Names of properties of the core that neither a page nor a browser knows, so they ship shorter. */
 const INTERNAL = new RegExp(
   `^(${[
     "adopt", "ask", "at", "bytes", "changes", "countAll", "delivery", "erase", "failed", "forget", "holds", "isFlying", "leave", "mark", "mine", "note",
@@ -43,8 +44,9 @@ try {
 rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist, { recursive: true });
 const common = { bundle: true, target: "es2022", legalComments: "none", logLevel: "warning" };
-for (const { name, from, format } of FILES) {
-  const { outputFiles } = await build({ ...common, entryPoints: [src(from)], format, write: false, minify: true, mangleProps: INTERNAL });
+for (const { name, from, format, isCore } of FILES) {
+  const names = isCore && { mangleProps: INTERNAL };
+  const { outputFiles } = await build({ ...common, ...names, entryPoints: [src(from)], format, write: false, minify: true });
   const options = { ecma: 2020, module: true, compress: { passes: 3, ecma: 2020, pure_getters: true }, format: { comments: false } };
   writeFileSync(join(dist, name), (await minify(outputFiles[0].text, options)).code);
 }

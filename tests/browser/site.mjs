@@ -29,7 +29,7 @@ export async function serveSite(t, pages, { definition = "tests/browser/definiti
   const run = (args, env = {}) => execFileSync(usher, args, { cwd: folder, encoding: "utf8", env: { PATH: process.env.PATH, ...env }, stdio: ["ignore", "pipe", "pipe"] });
   const [port, edgePort] = [await freePort(), await freePort()];
   const url = `http://127.0.0.1:${port}`;
-  run(["keys", "new", "--audience", audience, "--origin", url, "--out", "keys.json", ...(demo ? ["--demo", join(root, demo)] : [])]);
+  run(["keys", "new", "--audience", audience, "--origin", url, "--origin", url.replace("127.0.0.1", "localhost"), "--out", "keys.json", ...(demo ? ["--demo", join(root, demo)] : [])]);
   const keys = JSON.parse(readFileSync(join(folder, "keys.json"), "utf8"));
   // What is measured is the browser, so no rate is in the way.
   const args = ["serve", "--listen", `127.0.0.1:${edgePort}`, "--keys", "keys.json", "--events-per-second", "0", "--new-profiles-per-minute", "0"];
@@ -41,6 +41,8 @@ export async function serveSite(t, pages, { definition = "tests/browser/definiti
 
   const site = {
     url, keys,
+    /** What lets a page ask why. */
+    previewToken: run(["keys", "preview", "--audience", audience, "--keys", "keys.json"], demo ? { USHER_DEMO: "1" } : {}).trim(),
     ledger: new Map(),
     requests: [],
     fault: () => null,
@@ -57,7 +59,7 @@ export async function serveSite(t, pages, { definition = "tests/browser/definiti
   const server = createServer(async (request, response) => {
     const path = new URL(request.url, url).pathname;
     if (path.startsWith("/v1/")) return relay(site, edgePort, request, response);
-    const file = path === "/usher.js" || path === "/stub.js" ? readFileSync(join(dist, path.slice(1))) : undefined;
+    const file = ["/usher.js", "/stub.js", "/overlay.js"].includes(path) ? readFileSync(join(dist, path.slice(1))) : undefined;
     const page = pages(path, site);
     if (file) response.writeHead(200, { "content-type": "text/javascript" }).end(file);
     else if (!page) response.writeHead(404).end();
@@ -72,10 +74,10 @@ export async function serveSite(t, pages, { definition = "tests/browser/definiti
 /** What may happen to a request between a page and its edge. */
 export const FAULTS = {
   "500 of a proxy": ({ response }) => response.writeHead(500, { "content-type": "text/html" }).end("<h1>Oops</h1>"),
-  "503 of the edge": ({ response }) => response.writeHead(503, { "usher-wire": "1", "content-type": "application/problem+json" }).end(`{"code":"storage_unavailable"}`),
-  "429": ({ response }) => response.writeHead(429, { "usher-wire": "1", "retry-after": "1" }).end(`{"code":"rate"}`),
+  "503 of the edge": ({ response }) => response.writeHead(503, { "usher-request-id": "1", "content-type": "application/problem+json" }).end(`{"code":"storage_unavailable"}`),
+  "429": ({ response }) => response.writeHead(429, { "usher-request-id": "1", "retry-after": "1" }).end(`{"code":"rate"}`),
   "200 of a portal": ({ response }) => response.writeHead(200, { "content-type": "text/html" }).end("<form>Sign in</form>"),
-  "garbage": ({ response }) => response.writeHead(200, { "usher-wire": "1", "content-type": "application/json" }).end(`{"receipts":[{"id":`),
+  "garbage": ({ response }) => response.writeHead(200, { "usher-request-id": "1", "content-type": "application/json" }).end(`{"receipts":[{"id":`),
   "receipts of a stranger": ({ body, response }) => response.writeHead(200).end(JSON.stringify({ receipts: (JSON.parse(body).events ?? []).map(({ messageId: id }) => ({ id, success: true })) })),
   "foreign 405": ({ response }) => response.writeHead(405, { allow: "GET" }).end("no"),
   "reset": ({ request }) => request.socket.resetAndDestroy(),

@@ -69,6 +69,7 @@ export function makeUsher(tag: HTMLElement | null): Usher & { replay(calls: Call
         client = start(...sources, hearing, window);
       } catch (error) {
         console.warn("usher:", error);
+        for (const [verb, , , done] of waiting.splice(0)) done(without(verb));
         return usher;
       }
       usher.replay(waiting.splice(0));

@@ -22,7 +22,7 @@ const credentialsFile = join(root, "examples/shop/credentials.json");
 const credentials = JSON.parse(readFileSync(credentialsFile, "utf8"));
 const audience = "1069944";
 mkdirSync(join(state, "site"), { recursive: true });
-for (const name of ["usher.js", "stub.js"]) copyFileSync(join(root, "browser-sdk/js/dist", name), join(state, "site", name));
+for (const name of ["usher.js", "stub.js", "overlay.js"]) copyFileSync(join(root, "browser-sdk/js/dist", name), join(state, "site", name));
 
 await free(port).catch(() => {
   console.error(`port ${port} is in use; stop what listens there, or take another one: make demo PORT=8790`);

@@ -16,7 +16,7 @@ export default {
     if (request.method !== "GET" || !type) return env.USHER.fetch(request);
     const file =
       path === "/td.min.js" ? await env.SDK.fetch("http://files/td.min.js")
-      : ["/demo.json", "/usher.js", "/stub.js"].includes(path) ? await env.STATE.fetch(`http://files${path}`)
+      : ["/demo.json", "/usher.js", "/stub.js", "/overlay.js"].includes(path) ? await env.STATE.fetch(`http://files${path}`)
       : await env.WWW.fetch(`http://files${path}`);
     if (!file.ok) return new Response("no such page", { status: 404 });
     return new Response(file.body, { headers: { "content-type": type, "cache-control": "no-cache" } });

@@ -126,6 +126,7 @@ client   → answers consent delivery event id identity lease options outbox que
 usher    → client event options
 index    → usher
 tag      → options usher
+overlay  →
 ";
 
 const SPIN: &str = "

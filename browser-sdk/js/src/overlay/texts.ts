@@ -1,0 +1,45 @@
+// Every word of the overlay. A page may replace any of them before the script comes: `usherTexts = { title: "…" }`.
+
+const TEXTS = {
+  title: "Usher",
+  open: "Open the Usher overlay",
+  close: "Close",
+  slots: "Slots",
+  why: "Why",
+  profile: "Profile",
+  events: "Events",
+  timing: "Timing",
+  consent: "Consent",
+  noSlots: "This page has no slots.",
+  noEvents: "No events yet.",
+  noRequests: "No requests yet.",
+  noPreview: "Give the tag of this script data-audience and data-preview-token (usher keys preview makes one) to see the reasons.",
+  refused: "The edge refused to explain: ",
+  unknown: "Nobody is known under this visitor's id.",
+  withheld: "withheld",
+  missing: "missing",
+  refresh: "Ask again",
+  grant: "Grant all",
+  deny: "Deny all",
+  section: "section",
+  noSection: "no section",
+  saw: "saw",
+  old: "old",
+  waiting: "wait",
+  ms: "ms",
+  bytes: "bytes",
+  queued: "in storage",
+  memory: "in memory",
+  held: "held for consent",
+  sent: "counted",
+  duplicate: "counted before",
+  dropped: "dropped",
+  matched: "✓ matched",
+  not_matched: "✗ not matched",
+  unknown_result: "? unknown",
+  not_reached: "– not reached",
+};
+
+export type Texts = typeof TEXTS;
+/** The words that hold in this page. */
+export const texts: Texts = { ...TEXTS, ...(globalThis as { usherTexts?: Partial<Texts> }).usherTexts };

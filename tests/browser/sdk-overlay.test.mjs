@@ -1,0 +1,64 @@
+// The overlay in a page with a strict policy: each tab, by the keyboard alone, with what a real edge explains.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { missing, serveSite, startBrowser, until } from "./site.mjs";
+
+test("the overlay", { skip: missing, timeout: 120_000 }, async (t) => {
+  const page = (path, site) => path === "/" && `<!doctype html><html lang="en"><meta charset="utf-8"><title>page</title><link rel="icon" href="data:,">
+    <style nonce="n">* { color: red !important; font-size: 40px !important; }</style>
+    <script nonce="n">usherTexts = { consent: "Einwilligung" };</script>
+    ${site.tag(`nonce="n" data-consent="granted"`)}<div data-usher-slot="hero"><p hidden data-usher-section="Returning">Back</p></div>
+    <script nonce="n" defer src="/overlay.js" data-audience="7" data-preview-token="${site.previewToken}"></script>`;
+  const site = await serveSite(t, page);
+  site.headers = { "content-security-policy": "default-src 'none'; script-src 'nonce-n'; style-src 'nonce-n'; connect-src 'self'; img-src data:; require-trusted-types-for 'script'; trusted-types 'none'" };
+  const browser = await startBrowser(t);
+  const tab = await browser.newPage();
+  const troubles = [];
+  tab.on("pageerror", (error) => troubles.push(error.message));
+  tab.on("console", (message) => ["error", "warning"].includes(message.type()) && troubles.push(message.text()));
+  await tab.goto(site.url);
+  const overlay = tab.locator("usher-overlay");
+  const panel = () => overlay.locator("[role=tabpanel]").innerText();
+  const selected = () => overlay.locator("[role=tab][aria-selected=true]").innerText();
+  await overlay.locator(".open").focus();
+  await tab.keyboard.press("Enter");
+  assert.equal(await selected(), "Slots");
+  await until("the slot", async () => /hero default, no section/.test(await panel()));
+
+  await tab.evaluate(async () => {
+    await usher.track("Told", { headline: "News", plan: "basic" });
+    await usher.page();
+    usher.render(await usher.personalize());
+  });
+  await until("its section", async () => /hero (personalized|late)/.test(await panel()));
+  await tab.keyboard.press("ArrowRight");
+  assert.equal(await selected(), "Why");
+  await until("the reasons", async () => /Returning ✓ matched/.test(await panel()));
+  assert.match(await panel(), /Pro ✗ not matched/);
+  assert.match(await panel(), /saw pages_24h = 2/);
+  await tab.keyboard.press("ArrowRight");
+  await until("the profile", async () => /headline\s+News/.test(await panel()));
+  await tab.keyboard.press("ArrowRight");
+  await until("the events", async () => /Told web\.events counted/.test(await panel()));
+  await tab.keyboard.press("ArrowRight");
+  await until("the requests", async () => /\/v1\/e\s+\d+/.test(await panel()));
+  await tab.keyboard.press("ArrowRight");
+  assert.equal(await selected(), "Einwilligung");
+  assert.match(await panel(), /analytics\s+granted/);
+  await overlay.getByRole("button", { name: "Deny all" }).focus();
+  await tab.keyboard.press("Enter");
+  await until("the denial", async () => /analytics\s+denied/.test(await panel()));
+
+  // The page's styles stay outside, the overlay's inside; it is one node more for the page.
+  const colors = await tab.evaluate(() => {
+    const shadow = document.querySelector("usher-overlay").shadowRoot;
+    return [getComputedStyle(shadow.querySelector("h2")).fontSize, document.querySelectorAll("body > *").length];
+  });
+  assert.equal(colors[0], "13px");
+  await tab.keyboard.press("Escape");
+  assert.equal(await overlay.locator(".panel").isVisible(), false);
+  assert.equal(await tab.evaluate(() => document.querySelector("usher-overlay").shadowRoot.activeElement.className), "open");
+  assert.deepEqual(troubles, []);
+});
