@@ -93,6 +93,15 @@ pub const UPKEEP_LEASE_MS: i64 = 30_000;
 /// Age at which an erased profile's copies are replaced once more, in milliseconds: by then no lookup that was under way at its
 /// erasure writes one.
 pub const ENTOMB_AGAIN_MS: i64 = 60_000;
+/// Time between two renewals of the tables of visitors, in milliseconds. With the time that one takes, no removed row is in a
+/// file for longer than in the platform's own recovery copies, which are 30 days.
+pub const RENEWAL_MS: i64 = 21 * DAY_MS;
+/// Largest database that is renewed, in bytes: it takes twice as much meanwhile, and to drop a table takes some seconds.
+pub const RENEWAL_BYTES_MAX: i64 = 1 << 30;
+/// Most rows that one turn of a renewal copies.
+pub const RENEWAL_ROWS_MAX: u32 = 200;
+/// Most megabytes of zeros that one turn of a renewal writes.
+pub const RENEWAL_ZEROS_MAX: u32 = 8;
 /// A day, in milliseconds.
 pub const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 /// Most of its rows that one profile keeps, the newest ones: how often keys move is the choice of senders.

@@ -32,6 +32,8 @@ class Engine {
   /** Statements for the place of the deployment's data: reading, writing. */
   readPlacement;
   writePlacement;
+  /** The statement that asks for the size of a database, which the host answers itself. */
+  readSize;
   /** Names of the headers that Rust reads: `any` of every request, `preflight` and `control` of some, besides. */
   headers;
   /** Statements that create the tables. */
@@ -41,7 +43,7 @@ class Engine {
     this.#planes = new Planes(env);
     const constants = this.#planes.visitors(CONSTANTS, NOTHING);
     [this.formTable, this.readForm, this.writeForm] = [constants.text(), constants.text(), constants.text()];
-    [this.readPlacement, this.writePlacement] = [constants.text(), constants.text()];
+    [this.readPlacement, this.writePlacement, this.readSize] = [constants.text(), constants.text(), constants.text()];
     this.schema = constants.list((r) => r.text());
     const [any, preflight, control] = [0, 1, 2].map(() => constants.list((r) => r.text()));
     this.headers = { any, preflight, control };

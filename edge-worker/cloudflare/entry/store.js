@@ -129,8 +129,8 @@ export class UsherStore {
     if (opened.response) return opened;
     let folded;
     try {
-      folded = this.#fold(opened, opened.statements);
-      if (folded.reads) folded = this.#writeParts(opened, folded);
+      folded = this.#fold(service, opened, opened.statements);
+      if (folded.reads) folded = this.#writeParts(service, opened, folded);
       if (folded.raise) return folded;
       this.#write(folded.statements);
     } catch (error) {
@@ -144,10 +144,11 @@ export class UsherStore {
   }
 
   /** Folds the rows of these reads. */
-  #fold(opened, reads) {
+  #fold(service, opened, reads) {
     const rows = sharedFrame().number(reads.length);
     for (const { sql, params } of reads) {
-      const found = [...this.#storage.sql.exec(sql, ...params).raw()];
+      const own = sql === service.readSize;
+      const found = own ? [[this.#storage.sql.databaseSize]] : [...this.#storage.sql.exec(sql, ...params).raw()];
       rows.number(found.length);
       for (const row of found) writeRow(rows, row);
     }
@@ -155,13 +156,13 @@ export class UsherStore {
   }
 
   /** Folds a message to its end, part by part, and stores them: all or nothing. */
-  #writeParts(opened, folded) {
+  #writeParts(service, opened, folded) {
     const undo = new Error("nothing of it is stored");
     try {
       this.#storage.transactionSync(() => {
         while (folded.reads) {
           this.#run(folded.statements);
-          folded = this.#fold(opened, folded.reads);
+          folded = this.#fold(service, opened, folded.reads);
         }
         if (folded.raise || folded.refused) throw undo;
         this.#run(folded.statements);

@@ -373,14 +373,15 @@ fn meet(edge: &mut Edge, stored: i64, out: &mut FrameWriter) {
     out.byte(form.map_or(0, Form::number)).text(&edge.form_complaint().unwrap_or_default());
 }
 
-/// Constants: `statements for the form: its table, reading, writing · for the placement: reading, writing · schema · names of headers: of any request, of a preflight,
-/// of the control plane · message that asks for pointers · internal error`
+/// Constants: `statements for the form: its table, reading, writing · for the placement: reading, writing · for the size of a
+/// database · schema · names of headers: of any request, of a preflight, of the control plane · message that asks for pointers ·
+/// internal error`
 fn constants(edge: Option<&Edge>, out: &mut FrameWriter) -> Option<()> {
     let texts = |w: &mut FrameWriter, text: &&str| {
         w.text(text);
     };
     out.text(sql::META).text(sql::READ_FORM).text(sql::WRITE_FORM);
-    out.text(sql::READ_PLACEMENT).text(sql::WRITE_PLACEMENT);
+    out.text(sql::READ_PLACEMENT).text(sql::WRITE_PLACEMENT).text(sql::SIZE);
     out.list(sql::SCHEMA, texts);
     out.list(HEADERS, texts)
         .list(PREFLIGHT_HEADERS, texts)

@@ -311,6 +311,7 @@ impl MemoryStore {
             suppressed: self.suppressed.values().filter(|known| known.at_ms <= before.suppressed_ms).count(),
             retired: self.retired.len(),
             lease: self.lease,
+            renewal: None,
         }
     }
 

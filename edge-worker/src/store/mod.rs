@@ -242,6 +242,64 @@ pub struct Due {
     pub retired: usize,
     /// The holder of the lease on upkeep and its end, in Unix milliseconds; 0: there is none.
     pub lease: (i64, i64),
+    /// How far the tables of visitors are written anew; None: the host's SQLite overwrites what it deletes.
+    pub renewal: Option<FoundRenewal>,
+}
+
+/// How far the tables of visitors are written anew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Renewal {
+    /// The number of the step that is under way, from 1; 0: none.
+    pub step: i64,
+    /// When the last renewal began, Unix milliseconds.
+    pub began_ms: i64,
+    /// True if rows of visitors were removed since.
+    pub is_due: bool,
+    /// The size of the database when the step began to fill its free pages; 0: it did not.
+    pub filled_from: i64,
+}
+
+/// A renewal, and what decides how it goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FoundRenewal {
+    /// As it is stored.
+    pub renewal: Renewal,
+    /// True if all rows are copied.
+    pub is_copied: bool,
+    /// True if there are zeros that were written over free pages.
+    pub has_zeros: bool,
+    /// The size of the database in bytes.
+    pub bytes: i64,
+}
+
+/// A turn of a renewal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Renews {
+    /// Its work; None: the step before was done, and this only says so.
+    pub work: Option<RenewalWork>,
+    /// The renewal as it is stored afterwards.
+    pub renewal: Renewal,
+    /// True if the step before is done.
+    pub is_next_step: bool,
+}
+
+/// The work of a turn of a renewal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RenewalWork {
+    /// Writes zeros over free pages.
+    Fill,
+    /// Makes these pages free again.
+    Empty,
+    /// Copies profiles.
+    CopyProfiles,
+    /// Puts the copies in the place of the profiles.
+    SwapProfiles,
+    /// Copies keys.
+    CopyKeys,
+    /// Puts the copies in the place of the keys.
+    SwapKeys,
+    /// Gives the index of the keys its name.
+    Index,
 }
 
 /// A profile that may have been idle for too long.
@@ -281,6 +339,8 @@ pub struct Turn {
     pub entombed: Vec<String>,
     /// The same from now on.
     pub lease: (i64, i64),
+    /// A turn of a renewal.
+    pub renews: Option<Renews>,
 }
 
 /// A profile to remove with everything that leads to it.

@@ -6,12 +6,14 @@
 mod cell;
 mod found;
 mod part;
+mod renewal;
 mod statement;
 mod upkeep;
 
 pub use cell::{Cell, Rows};
 pub use found::found;
 use part::cut;
+pub use renewal::SIZE;
 pub use statement::Statement;
 use statement::{absent, bytes, integer, signed, text};
 use upkeep::{keeps_up, trace_of_upkeep};
@@ -81,6 +83,8 @@ pub const SCHEMA: &[&str] = &[
        name TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, imports INTEGER NOT NULL, copies INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS suppression_at ON suppression (at_ms)",
     "CREATE INDEX IF NOT EXISTS suppression_copies ON suppression (at_ms, name) WHERE copies = 1",
+    renewal::SCHEMA[0],
+    renewal::SCHEMA[1],
     "CREATE TABLE IF NOT EXISTS probe (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL)",
     // What ran before there was a history is its beginning.
     "INSERT OR IGNORE INTO release (audience, number, hash, origin, at_ms)

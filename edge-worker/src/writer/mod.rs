@@ -9,6 +9,7 @@ mod import;
 mod mint;
 mod parts;
 mod profile;
+mod renewal;
 mod set;
 mod snapshot;
 mod upkeep;

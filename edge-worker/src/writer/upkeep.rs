@@ -6,6 +6,7 @@
 
 use usher_engine::profile::codec;
 
+use super::renewal;
 use crate::edge::Edge;
 use crate::form::Form;
 use crate::limits::{
@@ -73,9 +74,12 @@ pub(super) fn fold(edge: &Edge, message: &message::Upkeep, before: DueBefore, du
     let is_full = |count: usize| count >= UPKEEP_ROWS_MAX;
     let lists_more = due.is_listing && is_full(due.unlisted.len());
     let last = due.unlisted.last().filter(|_| lists_more);
+    let renews = due.renewal.as_ref().and_then(|found| renewal::next(found, now_ms));
     let counts = [due.idle.len(), due.journal, due.suppressed, due.retired];
-    let more =
-        lists_more || counts.into_iter().any(is_full) || (!message.entombs && is_full(due.entombed.len()));
+    let more = renews.is_some_and(|renews| renews.renewal.step > 0)
+        || lists_more
+        || counts.into_iter().any(is_full)
+        || (!message.entombs && is_full(due.entombed.len()));
     let turn = Turn {
         due: before,
         unlisted: due.idle.iter().map(|profile| profile.since.clone()).collect(),
@@ -84,7 +88,11 @@ pub(super) fn fold(edge: &Edge, message: &message::Upkeep, before: DueBefore, du
         entombed: if message.entombs { Vec::new() } else { due.entombed.clone() },
         // A turn is one transaction: with its end the lease is given back.
         lease: (holder, 0),
+        renews,
     };
+    if due.renewal.as_ref().is_some_and(renewal::is_too_large) {
+        log.push(Line::of("renewal_too_large"));
+    }
     if purged > 0 {
         log.push(Line::with_detail("profiles_purged", purged.to_string()));
     }

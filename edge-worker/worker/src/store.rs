@@ -310,6 +310,10 @@ fn bare(sql: &'static str) -> Statement {
 }
 
 fn run(sql: &SqlStorage, statement: &Statement) -> std::result::Result<Rows, JsValue> {
+    if statement.sql == sql::SIZE {
+        let bytes = i64::try_from(sql.database_size()).unwrap_or(i64::MAX);
+        return Ok(vec![vec![Cell::Number(bytes)]]);
+    }
     let params: Vec<JsValue> = statement.params.iter().map(value).collect();
     let cursor = sql.exec_raw(statement.sql, params).map_err(JsValue::from)?;
     cursor.raw().map(|row| row.map_err(JsValue::from)?.into_iter().map(cell).collect()).collect()

@@ -6,8 +6,8 @@ use crate::message::KeyOf;
 use crate::plane::HAS_CONTROL_PLANE;
 use crate::store::index::HashIndex;
 use crate::store::{
-    Due, DueProfile, ErasedKey, Found, FoundProfile, FoundSize, HeldKey, IdleSince, JournalRow, Pointer,
-    Read, Release, StoreFailure,
+    Due, DueProfile, ErasedKey, Found, FoundProfile, FoundRenewal, FoundSize, HeldKey, IdleSince, JournalRow,
+    Pointer, Read, Release, Renewal, StoreFailure,
 };
 
 /// The result of a read, from the rows of its statements in the order of [`reads`](super::reads).
@@ -197,7 +197,7 @@ fn found_erased(cells: Vec<Cell>, first_key: usize) -> Result<ErasedKey, StoreFa
 }
 
 fn found_due(rows: Vec<Rows>) -> Result<Found, StoreFailure> {
-    let [idle, unlisted, entombed, counts] = <[Rows; 4]>::try_from(rows).map_err(|_| odd())?;
+    let [idle, unlisted, entombed, counts, size, renewal] = <[Rows; 6]>::try_from(rows).map_err(|_| odd())?;
     let since = |row: &mut Row| IdleSince { day: row.number(), audience: row.text(), id: row.id() };
     let due = |row: &mut Row| {
         let since = since(row);
@@ -221,7 +221,25 @@ fn found_due(rows: Vec<Rows>) -> Result<Found, StoreFailure> {
         suppressed,
         retired,
         lease,
+        renewal: found_renewal(size, renewal)?,
     })))
+}
+
+fn found_renewal(size: Rows, renewal: Rows) -> Result<Option<FoundRenewal>, StoreFailure> {
+    let bytes = each(vec![size], Row::number)?.first().copied().unwrap_or(0);
+    let found = each(vec![renewal], |row| FoundRenewal {
+        renewal: Renewal {
+            step: row.number(),
+            began_ms: row.number(),
+            is_due: row.number() != 0,
+            filled_from: row.number(),
+        },
+        is_copied: row.number() != 0,
+        has_zeros: row.number() != 0,
+        bytes,
+    })?;
+    // No row: nothing was ever removed.
+    Ok(found.first().copied().filter(|_| bytes > 0))
 }
 
 fn found_journal(row: &mut Row) -> JournalRow {

@@ -1,6 +1,7 @@
 //! The statements of what operators and visitors' requests change.
 
 use super::cell::Cell;
+use super::renewal;
 use super::statement::{Statement, absent, bytes, text};
 use crate::limits::{DAY_MS, UPKEEP_ROWS_MAX};
 use crate::store::{DueBefore, Erased, Turn, Upkeep};
@@ -8,11 +9,12 @@ use crate::store::{DueBefore, Erased, Turn, Upkeep};
 /// Lists a profile on a day.
 pub(super) const LIST: &str = "INSERT OR IGNORE INTO idle (day, audience, id) VALUES (?, ?, ?)";
 
-/// The statements of a read of what is due: profiles, those of an earlier build, names of erased keys, and a row of counts
-/// with the lease.
+/// The statements of a read of what is due: profiles, those of an earlier build, names of erased keys, a row of counts with
+/// the lease, and the renewal of tables.
 pub(super) fn due(before: &DueBefore) -> Vec<Statement> {
     let most = || Cell::Number(i64::try_from(UPKEEP_ROWS_MAX).unwrap_or(i64::MAX));
     let number = Cell::Number;
+    let [size, renewal] = renewal::read();
     vec![
         Statement {
             sql: "SELECT e.day, e.audience, e.id, ifnull(p.touched_ms, -1),
@@ -43,6 +45,8 @@ pub(super) fn due(before: &DueBefore) -> Vec<Statement> {
                     ifnull((SELECT until_ms FROM lease WHERE name = 'upkeep'), 0)",
             params: vec![number(before.journal_ms), most(), number(before.suppressed_ms), most(), most()],
         },
+        size,
+        renewal,
     ]
 }
 
@@ -67,6 +71,9 @@ pub(super) fn trace_of_upkeep(upkeep: &Upkeep) -> Option<Statement> {
 pub(super) fn keeps_up(upkeep: &Upkeep, mut push: impl FnMut(&'static str, Vec<Cell>)) {
     for erased in &upkeep.erased {
         erases(erased, &mut push);
+    }
+    if !upkeep.erased.is_empty() {
+        push(renewal::REMOVES, Vec::new());
     }
     for suppression in &upkeep.suppressed {
         push(
@@ -116,6 +123,9 @@ fn takes_turn(turn: &Turn, mut push: impl FnMut(&'static str, Vec<Cell>)) {
     );
     for name in &turn.entombed {
         push("UPDATE suppression SET copies = 0 WHERE name = ?", vec![text(name)]);
+    }
+    if let Some(renews) = &turn.renews {
+        renewal::renews(renews, &mut push);
     }
     push(
         "INSERT OR REPLACE INTO lease (name, holder, until_ms) VALUES ('upkeep', ?, ?)",

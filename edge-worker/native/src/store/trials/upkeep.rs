@@ -76,7 +76,8 @@ fn it_keeps_what_the_reference_keeps() {
     };
     let turn = |day, unlisted, listed, entombed: &[&str]| {
         let entombed = entombed.iter().map(|name| (*name).to_owned()).collect();
-        let turn = Turn { due: before(day), unlisted, listed, listing: None, entombed, lease: (-5, day) };
+        let (due, lease) = (before(day), (-5, day));
+        let turn = Turn { due, unlisted, listed, listing: None, entombed, lease, renews: None };
         Upkeep { turn: Some(turn), ..Upkeep::default() }
     };
     let writes = [
