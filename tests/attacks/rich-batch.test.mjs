@@ -15,7 +15,7 @@ const visitors = Array.from({ length: VISITORS }, (_, index) => `rich-${index}`)
 const columns = (view) => Object.fromEntries(lists.map((list) => [list, `${list}-${view}-${"v".repeat(480)}`]));
 
 for (const host of hosts) {
-  test(`${host}: 500 rich profiles in one batch`, { timeout: 120_000 }, async (t) => {
+  test(`${host}: 500 rich profiles in one batch`, { timeout: 300_000 }, async (t) => {
     const edge = await attacked(t, host);
     const accepted = async (answer) => {
       const { status, text } = await answer;

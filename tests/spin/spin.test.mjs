@@ -4,10 +4,12 @@
 
 import assert from "node:assert/strict";
 import { randomInt } from "node:crypto";
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { newId } from "../workerd/deployment.mjs";
+import { as, audience, newId } from "../workerd/deployment.mjs";
 import { deploy, shop, start } from "./application.mjs";
 
 const KILLS = 5;
@@ -15,6 +17,8 @@ const KILLS = 5;
 const EVENTS_MAX = 90;
 
 const view = (visitor, id = newId()) => ({ td_client_id: visitor, td_path: `/product/${id}`, product_id: id, uuid: id });
+
+const profile = (visitor) => `/v1/audiences/${audience}/profiles/td_client_id/${visitor}`;
 
 /** Every event of a visitor is stored, and counted once. */
 async function holds(application, visitor, ids) {
@@ -175,4 +179,43 @@ test("a file that is not a database: 503, and degraded", { timeout: 60_000 }, as
   writeFileSync(`${application.data}/sqlite_db.db`, "this is not a database, and it is longer than the head of one, which has a hundred bytes: so it is refused");
   assert.equal((await application.batch([view("nobody")])).status, 503);
   assert.match(application.log, /"event":"storage_failed"/);
+});
+
+test("nothing of an erased visitor is left in any file", { timeout: 60_000 }, async (t) => {
+  const application = await deploy(t);
+  const left = () => {
+    const files = readdirSync(application.data, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+    const has = ({ parentPath, name }) => readFileSync(join(parentPath, name)).includes("canary-gone");
+    return files.filter(has).map(({ name }) => name);
+  };
+  for (let product = 0; product < 30; product++) {
+    for (const word of ["gone", "kept"]) {
+      const product_id = `canary-${word}-${product}-${"x".repeat(5 * product)}`;
+      const answer = await application.batch([{ td_client_id: `canary-${word}`, td_path: "/product/1", product_id }]);
+      assert.match(answer.text, /"success":true/);
+    }
+  }
+  assert.notDeepEqual(left(), [], "it is there before");
+  const erased = await application.call("DELETE", profile("canary-gone"), as.server);
+  assert.equal(erased.status, 200, erased.text);
+  assert.deepEqual(left(), []);
+  assert.equal((await application.call("GET", profile("canary-gone"), as.server)).status, 404);
+  assert.equal((await application.call("GET", profile("canary-kept"), as.server)).status, 200);
+  await application.stop("SIGKILL");
+  await application.start();
+  assert.deepEqual(left(), []);
+});
+
+test("a tick deletes who has been idle for too long", { timeout: 60_000 }, async (t) => {
+  const application = await deploy(t);
+  assert.equal((await application.batch([view("idle")])).status, 200);
+  const days = 401;
+  application.sql(`UPDATE profile SET touched_ms = touched_ms - ${days} * 86400000`);
+  application.sql(`UPDATE idle SET day = day - ${days}`);
+  assert.equal((await application.batch([view("active")])).status, 200);
+  const tick = await application.call("POST", "/v1/tick", as.admin);
+  assert.deepEqual(tick.json, { purged: 1, more: false }, tick.text);
+  assert.equal((await application.call("GET", profile("idle"), as.server)).status, 404);
+  assert.equal((await application.call("GET", profile("active"), as.server)).status, 200);
+  assert.deepEqual(application.sql("SELECT count(*) FROM profile"), ["1"]);
 });
