@@ -66,6 +66,20 @@ pub const SNAPSHOT_MS: i64 = 60_000;
 pub const STALE_SNAPSHOT_MS: i64 = 24 * 60 * 60 * 1_000;
 /// Longest life of a preview token, in seconds.
 pub const PREVIEW_SECONDS_MAX: i64 = 24 * 60 * 60;
+/// Largest identity token, in bytes.
+pub const IDENTITY_BYTES_MAX: usize = 4 * 1024;
+/// Most audiences that an identity token names.
+pub const IDENTITY_AUDIENCES_MAX: usize = 16;
+/// Most keys that an identity token vouches for.
+pub const IDENTITY_KEYS_MAX: usize = 16;
+/// Most signatures of an identity token that are verified: each takes a fraction of a millisecond, whatever the token says.
+pub const IDENTITY_TRIES_MAX: usize = 8;
+/// Longest life of an identity token, in seconds.
+pub const IDENTITY_SECONDS_MAX: f64 = 3_600.0;
+/// How far the clock of an identity token's issuer may be ahead, in seconds.
+pub const IDENTITY_SKEW_SECONDS: f64 = 60.0;
+/// Length of a shared secret for identity tokens, in bytes: not shorter than the hash (RFC 7518 §3.2).
+pub const IDENTITY_SECRET_BYTES: core::ops::RangeInclusive<usize> = 32..=512;
 /// The burst of a source, in seconds of its rate.
 pub const RATE_SECONDS: u64 = 60;
 /// Number of sources whose rates are tracked, 32 bytes each; beyond it the least recently seen are dropped.

@@ -14,5 +14,6 @@ pub mod pattern;
 pub mod random;
 pub mod run;
 pub mod target;
+pub mod tokens;
 pub mod vector;
 pub mod visits;

@@ -7,7 +7,7 @@ use super::checked_head::CheckedHead;
 use crate::edge::{Edge, Running};
 use crate::error::{Refusal, Result};
 use crate::host::Step;
-use crate::message::{Events, Message, Mode, SOURCE_FACT, ToWriter};
+use crate::message::{Events, Identity, Message, Mode, SOURCE_FACT, ToWriter};
 use crate::shard;
 use crate::wire::read;
 
@@ -37,7 +37,8 @@ pub(super) fn personalize(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) 
     let first = first.as_ref().map(|key| (key.name.as_str(), key.value.as_str()));
     let shard = shard::of_key(audience, first, edge.shards());
     let audiences = vec![(audience.to_owned(), running.number)];
-    Ok(to_writer(edge, admitted, caller, shard, (audiences, [database, table], mode), body))
+    let batch = (audiences, [database, table], mode);
+    Ok(to_writer(edge, admitted, (caller, Identity::default()), shard, batch, body))
 }
 
 /// `POST /{database}/{table}` without a token: a batch in, receipts out.
@@ -55,14 +56,14 @@ pub(super) fn ingest(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> Re
     read::batch(body).map_err(Refusal::from)?;
     let shard = shard::of_key("", None, edge.shards());
     let batch = (audiences, [database, table], Mode::Ingest);
-    Ok(to_writer(edge, admitted, &admitted.caller, shard, batch, body))
+    Ok(to_writer(edge, admitted, (&admitted.caller, Identity::default()), shard, batch, body))
 }
 
 /// Events for these audiences, of one table or, without its names, of those that they name.
 pub(super) fn to_writer(
     edge: &Edge,
     admitted: &CheckedHead<'_>,
-    caller: &Caller<'_>,
+    (caller, identity): (&Caller<'_>, Identity),
     shard: u32,
     (audiences, [database, table], mode): (Vec<(String, u64)>, [&str; 2], Mode),
     body: &[u8],
@@ -79,6 +80,7 @@ pub(super) fn to_writer(
         table: table.to_owned(),
         mode,
         server: caller.is_server,
+        identity,
         origin: caller.origin.unwrap_or("").to_owned(),
         edge: facts,
         body: body.to_vec(),

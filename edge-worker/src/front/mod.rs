@@ -10,6 +10,7 @@ mod cors;
 mod events;
 mod flat;
 mod health;
+mod identity;
 mod imports;
 mod lookups;
 mod metrics;

@@ -6,11 +6,14 @@
 //!           {"kind": "token", "sha256": "…", "account": "1", "audience": "1069944", "public": true, "origins": […]},
 //!           {"kind": "server", "sha256": "…", "account": "1", "audience": "1069944", "scopes": ["personalize", "import"],
 //!            "events_per_second": 200},
+//!           {"kind": "identity", "audience": "1069944", "public_key": "base64url of 32 bytes"},
+//!           {"kind": "identity", "audience": "1069944", "secret": "base64url of at least 32 bytes"},
 //!           {"kind": "admin", "sha256": "…", "audience": "*"}]}
 //! ```
-//! Every record names its audience; `"*"` means all of them, which an absent name never does, and which tokens may not
-//! have. The secret allows its holder to sign tokens, but not to recover a key. Comparison visits every record and
-//! takes the same time for an unknown key as for a known one.
+//! Every record names its audience; `"*"` means all of them, which an absent name never does, and which tokens and identity
+//! keys may not have. A record may have a `name`, by which operators know it. The secret allows its holder to sign tokens, but
+//! not to recover a key, other than the `secret` of an identity key. Comparison visits every record and takes the same time
+//! for an unknown key as for a known one.
 
 use std::borrow::Cow;
 
@@ -19,6 +22,7 @@ use subtle::{ConditionallySelectable, ConstantTimeEq};
 use usher_engine::value::{Fields, FromValue, Reading, Value, named};
 
 use super::Signer;
+use super::identity_key::{IdentityKey, Material, identity_key};
 use crate::limits::KEYS_MAX;
 use crate::wire::hex::from_hex;
 use crate::wire::read;
@@ -47,6 +51,8 @@ pub(crate) struct KeyRecord {
     scopes: Vec<Scope>,
     /// The rate of a server key; 0: none.
     events_per_second: u32,
+    /// Of an identity key alone.
+    identity: Option<IdentityKey>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +65,8 @@ pub(crate) enum Kind {
     Server,
     /// Publishes bundles.
     Admin,
+    /// Verifies identity tokens; nobody presents it.
+    Identity,
 }
 
 /// A right of a server key beyond sending events.
@@ -107,12 +115,21 @@ impl FromValue for KeyRecord {
             "personalizations",
             "scopes",
             "events_per_second",
+            "name",
+            "public_key",
+            "secret",
         ];
         let fields = Fields::of(value, &known, reading);
-        let Hash(sha256) = fields.required("sha256", reading);
+        let kind = fields.required("kind", reading);
+        // Nothing has the hash of zeros.
+        let Hash(sha256) =
+            if kind == Kind::Identity { Hash([0; 32]) } else { fields.required("sha256", reading) };
+        let public: Option<Material> = fields.or("public_key", None, reading);
+        let secret: Option<Material> = fields.or("secret", None, reading);
         KeyRecord {
-            kind: fields.required("kind", reading),
+            kind,
             sha256: words(&sha256),
+            identity: identity_key(public, secret, reading),
             account: fields.or("account", None, reading),
             audience: fields.or("audience", None, reading),
             public: fields.or("public", false, reading),
@@ -147,7 +164,12 @@ impl FromValue for Hash {
 
 impl FromValue for Kind {
     fn read(value: &Value, reading: &mut Reading) -> Kind {
-        let others = [("token", Kind::Token), ("server", Kind::Server), ("admin", Kind::Admin)];
+        let others = [
+            ("token", Kind::Token),
+            ("server", Kind::Server),
+            ("admin", Kind::Admin),
+            ("identity", Kind::Identity),
+        ];
         named(value, ("write", Kind::Write), &others, reading)
     }
 }
@@ -201,9 +223,11 @@ impl Keyring {
         for (index, record) in secret.keys.iter_mut().enumerate() {
             record.audience = match record.audience.take().filter(|audience| !audience.is_empty()) {
                 Some(audience) if audience != ALL => Some(audience),
-                Some(_) if record.kind != Kind::Token => None,
+                Some(_) if !matches!(record.kind, Kind::Token | Kind::Identity) => None,
                 Some(_) => {
-                    return Err(format!("USHER_KEYS: keys[{index}] is a token, and is of one audience"));
+                    return Err(format!(
+                        "USHER_KEYS: keys[{index}] is a token or an identity key, and is of one audience"
+                    ));
                 }
                 None => {
                     return Err(format!(
@@ -214,6 +238,11 @@ impl Keyring {
             if record.events_per_second > 0 && record.kind != Kind::Server {
                 return Err(format!(
                     "USHER_KEYS: keys[{index}] has `events_per_second`, which only a server key has of its own"
+                ));
+            }
+            if (record.kind == Kind::Identity) != record.identity.is_some() {
+                return Err(format!(
+                    "USHER_KEYS: keys[{index}]: an identity key has a `public_key` or a `secret`, and no other key has one"
                 ));
             }
             for origin in &mut record.origins {
@@ -237,6 +266,14 @@ impl Keyring {
             found.conditional_assign(&place, record.sha256.ct_eq(&hash));
         }
         self.records.get(usize::try_from(found).ok()?)
+    }
+
+    /// The identity keys of an audience.
+    pub(super) fn identity_keys(&self, audience: &str) -> impl Iterator<Item = &IdentityKey> {
+        self.records
+            .iter()
+            .filter(move |record| record.covers(audience))
+            .filter_map(|record| record.identity.as_ref())
     }
 
     /// The tokens of an audience that name personalizations: their places in the secret, and the names or ids.

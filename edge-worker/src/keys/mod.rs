@@ -1,5 +1,7 @@
-//! Access: the keyring of a deployment, and the tokens that the service signs.
+//! Access: the keyring of a deployment, the tokens that the service signs, and the identity tokens of a site's own server.
 
+mod identity;
+mod identity_key;
 mod keyring;
 mod signer;
 mod token;

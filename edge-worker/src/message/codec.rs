@@ -7,9 +7,10 @@
 //! Extras are optional facts, each `tag (1 byte) · length (4 bytes) · content`; a reader skips unknown ones, so that
 //! they need no new form. A new field or a new meaning needs one.
 
+use super::identity::REFUSALS;
 use super::{
-    Act, Ambient, Asking, Events, Import, KeyOf, Message, Mode, OfProfile, Probe, Publish, Rollback,
-    SnapshotRequest, ToControl, ToWriter, Upkeep, WhichRelease,
+    Act, Ambient, Asking, Events, Identity, Import, KeyOf, Message, Mode, OfProfile, Probe, Publish,
+    Rollback, SnapshotRequest, ToControl, ToWriter, Upkeep, WhichRelease,
 };
 use crate::form::Form;
 use crate::plane::HAS_CONTROL_PLANE;
@@ -19,6 +20,8 @@ use crate::wire::frame::{FrameReader, FrameWriter};
 const VERSIONED: u8 = 0x80;
 /// An extra without content: a snapshot with the journal of its profile.
 const JOURNAL: u8 = 1;
+/// An extra: what an identity token vouches for.
+const IDENTITY: u8 = 2;
 /// The greatest tag that this build knows.
 const TAG_LAST: u8 = UPKEEP;
 
@@ -55,6 +58,13 @@ impl Message {
         {
             w.byte(JOURNAL).bytes(&[]);
         }
+        if let Message::Writer(ToWriter::Events(Events { identity, .. })) = self
+            && HAS_CONTROL_PLANE
+            && form >= Form::Two
+            && !identity.is_empty()
+        {
+            w.byte(IDENTITY).bytes(&write_identity(identity));
+        }
         w.0
     }
 
@@ -77,9 +87,13 @@ impl Message {
         let reads = Form::shared_with(reads).ok_or(Unreadable::Broken)?;
         let mut message = read(tag, &mut r)?;
         while !r.0.is_empty() {
-            let extra = r.byte().and_then(|extra| r.bytes().map(|_| extra)).ok_or(Unreadable::Broken)?;
-            if let (JOURNAL, Message::Writer(ToWriter::Snapshot(request))) = (extra, &mut message) {
-                request.journal = true;
+            let extra = r.byte().and_then(|extra| Some((extra, r.bytes()?))).ok_or(Unreadable::Broken)?;
+            match (extra, &mut message) {
+                ((JOURNAL, _), Message::Writer(ToWriter::Snapshot(request))) => request.journal = true,
+                ((IDENTITY, content), Message::Writer(ToWriter::Events(events))) => {
+                    events.identity = read_identity(content).ok_or(Unreadable::Broken)?;
+                }
+                _ => {}
             }
         }
         Ok(Received { message, reads })
@@ -133,9 +147,7 @@ fn write_to_writer(w: &mut FrameWriter, message: &ToWriter) {
                 w.text(id).long(number.cast_signed());
             });
             w.text(&events.database).text(&events.table).byte(u8::from(events.server)).text(&events.origin);
-            w.list(&events.edge, |w, (name, value)| {
-                w.text(name).text(value);
-            });
+            pairs(w, &events.edge);
             match &events.mode {
                 Mode::Ingest | Mode::Mixed(None) => {
                     w.byte(0);
@@ -195,7 +207,8 @@ fn read_to_writer(which: u8, r: &mut FrameReader<'_>) -> Option<ToWriter> {
             table: r.text()?.to_owned(),
             server: r.byte()? != 0,
             origin: r.text()?.to_owned(),
-            edge: r.list(|r| Some((r.text()?.to_owned(), r.text()?.to_owned())))?,
+            edge: read_pairs(r)?,
+            identity: Identity::default(),
             mode: match r.byte()? {
                 0 if which == MIXED => Mode::Mixed(None),
                 _ if which == MIXED => {
@@ -344,6 +357,34 @@ fn read_which(r: &mut FrameReader<'_>) -> Option<WhichRelease> {
     })
 }
 
+/// `place of the refusal in its list, 0 for none, else from 1 · audiences · keys`
+fn write_identity(identity: &Identity) -> Vec<u8> {
+    let mut w = FrameWriter::default();
+    let refused = REFUSALS.iter().zip(1..).find(|(why, _)| **why == identity.refused);
+    texts(w.byte(refused.map_or(0, |(_, place)| place)), &identity.audiences);
+    pairs(&mut w, &identity.keys);
+    w.0
+}
+
+fn read_identity(content: &[u8]) -> Option<Identity> {
+    let mut r = FrameReader(content);
+    let refused = match r.byte()? {
+        0 => "",
+        place => REFUSALS.get(usize::from(place) - 1).unwrap_or(&REFUSALS[0]),
+    };
+    Some(Identity { refused, audiences: read_texts(&mut r)?, keys: read_pairs(&mut r)? })
+}
+
+fn pairs(w: &mut FrameWriter, pairs: &[(String, String)]) {
+    w.list(pairs, |w, (name, value)| {
+        w.text(name).text(value);
+    });
+}
+
+fn read_pairs(r: &mut FrameReader<'_>) -> Option<Vec<(String, String)>> {
+    r.list(|r| Some((r.text()?.to_owned(), r.text()?.to_owned())))
+}
+
 fn optional_text<'w>(w: &'w mut FrameWriter, text: Option<&str>) -> &'w mut FrameWriter {
     w.byte(u8::from(text.is_some())).text(text.unwrap_or(""))
 }
@@ -396,6 +437,7 @@ mod tests {
                 database: String::new(),
                 table: String::new(),
                 server: false,
+                identity: Identity::default(),
                 mode: Mode::Mixed(asking),
                 origin: String::new(),
                 edge: Vec::new(),
@@ -409,6 +451,7 @@ mod tests {
                 database: "web".into(),
                 table: "pageviews".into(),
                 server: true,
+                identity: Identity::default(),
                 mode: Mode::Personalize { named, server_route: true, sensitive_scope: false },
                 origin: "https://shop.example".into(),
                 edge: vec![("country".into(), "NO".into())],
@@ -476,6 +519,33 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_message_carries_what_a_token_vouches_for() {
+        let with = |identity: &Identity| {
+            let Message::Writer(ToWriter::Events(events)) = messages().swap_remove(1) else {
+                panic!("the second are events")
+            };
+            Message::Writer(ToWriter::Events(Events { identity: identity.clone(), ..events }))
+        };
+        let read = |bytes: &[u8]| Message::decode(bytes).map(|received| received.message);
+        let keys = vec![("email".to_owned(), "é@shop.example".to_owned())];
+        let good = Identity { audiences: vec!["7".to_owned()], keys, refused: "" };
+        for identity in REFUSALS.map(Identity::refused).into_iter().chain([good]) {
+            let bytes = with(&identity).encode(Form::Two);
+            assert_eq!(read(&bytes), Ok(with(&identity)));
+            for cut in 1..=bytes.len() - with(&Identity::default()).encode(Form::Two).len() {
+                let read = read(&bytes[..bytes.len() - cut]);
+                assert!(read.is_err() || read == Ok(with(&Identity::default())), "{cut}");
+            }
+            // A writer of release 0.1.0 knows nothing of it.
+            assert_eq!(with(&identity).encode(Form::One), with(&Identity::default()).encode(Form::One));
+        }
+        // A newer build may have a reason that this one does not know.
+        let mut newer = with(&Identity::default()).encode(Form::Two);
+        newer.extend([IDENTITY, 9, 0, 0, 0, 200, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(read(&newer), Ok(with(&Identity::refused(REFUSALS[0]))));
     }
 
     #[test]

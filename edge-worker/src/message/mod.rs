@@ -1,10 +1,12 @@
 //! Messages from the front to a writer or to the control object, and the types that both use.
 
 mod codec;
+mod identity;
 mod payer;
 mod snapshot;
 
 pub(crate) use codec::{Received, Unreadable, is_of_control_plane};
+pub(crate) use identity::{AUDIENCE, CLAIMS, EXPIRED, Identity, LIFETIME, MALFORMED, NOT_YET, SIGNATURE};
 pub(crate) use payer::Payer;
 pub(crate) use snapshot::Snapshot;
 
@@ -117,6 +119,8 @@ pub(crate) struct Events {
     pub(crate) mode: Mode,
     /// True for a server key, which is evidence for the keys.
     pub(crate) server: bool,
+    /// What an identity token vouches for; no message of form 1 says it.
+    pub(crate) identity: Identity,
     /// The page that may read the answer; empty: none.
     pub(crate) origin: String,
     /// Facts of the request that criteria read as `edge.<name>`.

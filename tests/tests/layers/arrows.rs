@@ -65,7 +65,7 @@ metrics   →
 wire      → metrics
 message   → wire
 store     → message wire
-keys      → wire
+keys      → message wire
 bundle    → wire
 rates     → message
 edge      → bundle keys message metrics rates store

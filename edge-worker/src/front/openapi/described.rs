@@ -141,6 +141,7 @@ pub(super) const DESCRIBED: &[Described] = &[
             Refusal::AUDIENCE_UNKNOWN,
             Refusal::TABLE_UNKNOWN,
             Refusal::PERSONALIZATION_UNKNOWN,
+            Refusal::NEEDS_FORM,
         ],
         ..NOTHING
     },
@@ -159,6 +160,7 @@ pub(super) const DESCRIBED: &[Described] = &[
             Refusal::AUDIENCE_UNKNOWN,
             Refusal::TABLE_UNKNOWN,
             Refusal::PERSONALIZATION_UNKNOWN,
+            Refusal::NEEDS_FORM,
         ],
         ..NOTHING
     },
