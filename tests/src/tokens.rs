@@ -5,6 +5,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::Sha256;
+use usher_edge::wire::base64url::base64url;
 
 /// A token: who signs it, and what it says.
 #[derive(Debug, Deserialize)]
@@ -159,16 +160,3 @@ impl Token {
 }
 
 const DIGITS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-fn base64url(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for three in bytes.chunks(3) {
-        let word =
-            three.iter().fold(0_u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
-        for place in 0..=three.len() {
-            let digit = (word >> (18 - 6 * place) & 63) as usize;
-            text.push_str(&DIGITS[digit..=digit]);
-        }
-    }
-    text
-}

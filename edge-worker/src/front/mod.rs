@@ -12,6 +12,7 @@ mod flat;
 mod health;
 mod identity;
 mod imports;
+mod keys;
 mod lookups;
 mod metrics;
 mod mixed;

@@ -11,12 +11,12 @@ use usher_engine::value::Value;
 
 use super::Keyring;
 use super::identity_key::IdentityKey;
-use super::signer::from_base64url;
 use crate::limits::{
     IDENTITY_AUDIENCES_MAX, IDENTITY_BYTES_MAX, IDENTITY_KEYS_MAX, IDENTITY_SECONDS_MAX,
     IDENTITY_SKEW_SECONDS, IDENTITY_TRIES_MAX,
 };
 use crate::message::{AUDIENCE, CLAIMS, EXPIRED, Identity, LIFETIME, MALFORMED, NOT_YET, SIGNATURE};
+use crate::wire::base64url::from_base64url;
 use crate::wire::read;
 
 impl Keyring {
@@ -114,8 +114,8 @@ mod tests {
     use hmac::{Hmac, KeyInit, Mac};
     use sha2::Sha256;
 
-    use super::super::signer::base64url;
     use super::*;
+    use crate::wire::base64url::base64url;
 
     const NOW: i64 = 1_790_000_000;
 

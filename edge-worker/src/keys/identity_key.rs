@@ -4,11 +4,11 @@ use core::fmt;
 
 use ed25519_dalek::{Signature, VerifyingKey};
 use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
-use usher_engine::value::{FromValue, Reading, Value};
+use sha2::{Digest, Sha256};
+use usher_engine::value::{Fields, FromValue, Reading, Value};
 
-use super::signer::from_base64url;
 use crate::limits::IDENTITY_SECRET_BYTES;
+use crate::wire::base64url::from_base64url;
 
 /// A key with which identity tokens are verified. It fixes their algorithm.
 #[derive(Clone)]
@@ -35,6 +35,23 @@ impl IdentityKey {
         }
     }
 
+    /// `alg` of its tokens.
+    pub(super) fn algorithm(&self) -> &'static str {
+        match self {
+            IdentityKey::Ed25519(_) => "EdDSA",
+            IdentityKey::Secret(_) => "HS256",
+        }
+    }
+
+    /// Its hash, as other keys have one; nobody can present what has it, because no header has a zero byte.
+    pub(super) fn sha256(&self) -> [u8; 32] {
+        let bytes = match self {
+            IdentityKey::Ed25519(key) => key.as_slice(),
+            IdentityKey::Secret(secret) => secret,
+        };
+        Sha256::new().chain_update(b"identity key\0").chain_update(bytes).finalize().into()
+    }
+
     pub(super) fn has_signed(&self, text: &str, signature: &[u8]) -> bool {
         match self {
             IdentityKey::Ed25519(key) => {
@@ -56,7 +73,7 @@ impl IdentityKey {
 
 /// Bytes in base64url without padding, as a JWK writes keys (`k`, `x`).
 #[derive(Debug)]
-pub(super) struct Material(Vec<u8>);
+struct Material(Vec<u8>);
 
 impl FromValue for Material {
     fn read(value: &Value, reading: &mut Reading) -> Material {
@@ -67,12 +84,10 @@ impl FromValue for Material {
     }
 }
 
-/// The key of a record with a public key, or else a secret.
-pub(super) fn identity_key(
-    public: Option<Material>,
-    secret: Option<Material>,
-    reading: &mut Reading,
-) -> Option<IdentityKey> {
+/// The key of a record with `public_key`, or else `secret`.
+pub(super) fn identity_key(fields: Fields<'_>, reading: &mut Reading) -> Option<IdentityKey> {
+    let public: Option<Material> = fields.or("public_key", None, reading);
+    let secret: Option<Material> = fields.or("secret", None, reading);
     let key = match (public, secret) {
         (None, None) => return None,
         (Some(Material(public)), None) => public.try_into().ok().map(IdentityKey::Ed25519),

@@ -3,10 +3,13 @@
 mod identity;
 mod identity_key;
 mod keyring;
+mod list;
 mod signer;
 mod token;
 
 pub(crate) use keyring::{KeyRecord, Keyring, Kind, Scope};
+pub use list::keys_of;
+pub(crate) use list::list;
 pub(crate) use signer::Signer;
 pub(crate) use token::{Preview, Seen, SeenToken};
 

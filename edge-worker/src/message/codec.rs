@@ -9,7 +9,7 @@
 
 use super::identity::REFUSALS;
 use super::{
-    Act, Ambient, Asking, Events, Identity, Import, KeyOf, Message, Mode, OfProfile, Probe, Publish,
+    Act, Ambient, Asking, Events, Identity, Import, KeyOf, Message, Mode, OfProfile, Probe, Publish, Revoke,
     Rollback, SnapshotRequest, ToControl, ToWriter, Upkeep, WhichRelease,
 };
 use crate::form::Form;
@@ -23,7 +23,7 @@ const JOURNAL: u8 = 1;
 /// An extra: what an identity token vouches for.
 const IDENTITY: u8 = 2;
 /// The greatest tag that this build knows.
-const TAG_LAST: u8 = UPKEEP;
+const TAG_LAST: u8 = REVOKE;
 
 /// A received message.
 #[derive(Debug, PartialEq)]
@@ -111,7 +111,7 @@ pub(crate) fn is_of_control_plane(bytes: &[u8]) -> bool {
 
 /// Every isolate asks the control object for pointers (4) and bundles (5), so these are not.
 const fn is_tag_of_control_plane(tag: u8) -> bool {
-    matches!(tag, 2 | 6..=9 | 11 | PATCH | PROFILE | UPKEEP)
+    matches!(tag, 2 | 6..=9 | 11 | PATCH | PROFILE | REVOKE | UPKEEP)
 }
 
 fn read(tag: u8, r: &mut FrameReader<'_>) -> Result<Message, Unreadable> {
@@ -137,6 +137,9 @@ const MIXED: u8 = 15;
 
 /// A turn of upkeep.
 const UPKEEP: u8 = 16;
+
+/// A key that nobody may use any more.
+const REVOKE: u8 = 17;
 
 fn write_to_writer(w: &mut FrameWriter, message: &ToWriter) {
     match message {
@@ -267,8 +270,11 @@ fn write_to_control(w: &mut FrameWriter, message: &ToControl) {
             w.byte(5).text(hash);
         }
         // Nothing but the control plane makes them.
-        ToControl::Publish(_) | ToControl::Rollback(_) | ToControl::Releases { .. } if !HAS_CONTROL_PLANE => {
-        }
+        ToControl::Publish(_)
+        | ToControl::Rollback(_)
+        | ToControl::Releases { .. }
+        | ToControl::Revoke(_)
+            if !HAS_CONTROL_PLANE => {}
         ToControl::Publish(publish) => {
             w.byte(6).text(&publish.audience).text(&publish.hash).long(publish.now_ms);
             optional_text(w, publish.if_match.as_deref()).bytes(&publish.body);
@@ -276,6 +282,9 @@ fn write_to_control(w: &mut FrameWriter, message: &ToControl) {
         ToControl::Rollback(rollback) => {
             which(w.byte(7).text(&rollback.audience).long(rollback.now_ms), &rollback.which);
             optional_text(w, rollback.if_match.as_deref());
+        }
+        ToControl::Revoke(revoke) => {
+            w.byte(REVOKE).text(&revoke.sha256).long(revoke.now_ms);
         }
         ToControl::Releases { audience, here } => {
             w.byte(8).text(audience).long(here.cast_signed());
@@ -312,6 +321,7 @@ fn read_to_control(which: u8, r: &mut FrameReader<'_>) -> Option<ToControl> {
             above: r.long()?.cast_unsigned(),
             lost: read_optional_text(r)?,
         },
+        REVOKE => ToControl::Revoke(Revoke { sha256: r.text()?.to_owned(), now_ms: r.long()? }),
         _ => return None,
     })
 }
@@ -501,6 +511,7 @@ mod tests {
             ToControl::Release { audience: "7".into(), which: WhichRelease::Previous },
             ToControl::Release { audience: "7".into(), which: WhichRelease::Hash("ab".into()) },
             ToControl::Release { audience: "7".into(), which: WhichRelease::Before(8) },
+            ToControl::Revoke(Revoke { sha256: "ab".into(), now_ms: 7 }),
             ToControl::Raise { audience: "7".into(), above: 9, lost: None },
             ToControl::Raise { audience: "7".into(), above: 9, lost: Some("ab".into()) },
         ];

@@ -55,6 +55,7 @@ pub(crate) enum ToControl {
         audience: String,
         which: WhichRelease,
     },
+    Revoke(Revoke),
     /// The number of what an audience runs becomes higher than this one, which a shard has seen.
     ///
     /// `lost` is the hash of what ran under that number, where the control object knows nothing of the audience.
@@ -245,6 +246,20 @@ pub(crate) struct Publish {
     pub(crate) now_ms: i64,
     pub(crate) body: Vec<u8>,
 }
+
+/// A key that nobody may use any more.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Revoke {
+    /// Its hash, as hexadecimal digits.
+    pub(crate) sha256: String,
+    /// Unix milliseconds.
+    pub(crate) now_ms: i64,
+}
+
+/// The pointers to bundles carry revoked keys, too, so that they reach every place with these and need no storage, message or
+/// read of their own. The name of the audience is this, which is no id, and the hash of the key; it runs [`NO_BUNDLE`], which
+/// an earlier build takes for an audience that was taken out.
+pub(crate) const REVOKED: &str = "/";
 
 /// An earlier bundle to run again.
 #[derive(Clone, Debug, PartialEq)]

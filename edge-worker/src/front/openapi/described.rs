@@ -313,6 +313,24 @@ pub(super) const DESCRIBED: &[Described] = &[
         ..NOTHING
     },
     Described {
+        path: "/v1/audiences/{audience}/keys",
+        id: "listKeys",
+        summary: "Lists the keys of an audience, without anything that is secret.",
+        text: "the keys of the audience: `tag`, `kind`, `name`, what each may do, whether it is revoked",
+        answers: &[answer("Keys", "In the order of the deployment's secret.")],
+        ..NOTHING
+    },
+    Described {
+        method: "DELETE",
+        path: "/v1/audiences/{audience}/keys/{tag}",
+        id: "revokeKey",
+        summary: "Revokes a key for ever, everywhere within 60 seconds.",
+        text: "the key of this tag is [revoked](keys.md#revocation), everywhere within 60 s → `tag`, `revoked_ms`, `changed`",
+        answers: &[answer("Revocation", "The key is revoked; `changed` is false if it was before.")],
+        refusals: &[Refusal::KEY_UNKNOWN],
+        ..NOTHING
+    },
+    Described {
         method: "POST",
         path: "/v1/tick",
         id: "tick",
