@@ -12,9 +12,9 @@ use crate::host::{Request, Step};
 use crate::limits::{COMMITS_MAX, UPKEEP_MS};
 use crate::log::{DAMAGED_PROFILE, DEGRADED, Line, STORAGE_FAILED};
 use crate::lookup::{self, Candidate};
-use crate::message::{self, Ambient, Message, Received, ToControl, Unreadable, WhichRelease};
-use crate::outcome::{FORGET, Folded, NEXT, Outcome, PLACEMENT_FAULT};
-use crate::plane::HAS_CONTROL_PLANE;
+use crate::message::{self, Ambient, Message, Received, Route, ToControl, Unreadable, WhichRelease};
+use crate::outcome::{Answered, FORGET, Folded, NEXT, Outcome, PLACEMENT_FAULT};
+use crate::plane::{HAS_CONTROL_PLANE, HAS_SHARDS};
 use crate::releases::{self, DROPPED};
 use crate::store::{Basis, CommitError, Found, Pointer, Read, Store, StoreFailure, Write};
 use crate::wire::Response;
@@ -49,6 +49,8 @@ pub fn finish(
     match step {
         Step::Respond(response) => front::charge(edge, &request.head(), response),
         Step::Write { message, .. } => write(edge, store, &message, log),
+        // One store is one shard.
+        Step::Split(_) => front::failed(edge, &request.head(), Refusal::INTERNAL),
         Step::Publish { message, restore, .. } => {
             if let Some(restore) = restore {
                 deliver(edge, store, &restore, log);
@@ -92,7 +94,7 @@ pub fn write(
 /// Runs a turn of upkeep, for hosts that keep no copies of snapshots and have a clock of their own. Returns the time after
 /// which the next one is due, in milliseconds.
 pub fn upkeep(edge: &mut Edge, store: &mut impl Store, ambient: Ambient, log: &mut impl FnMut(&Line)) -> i64 {
-    let message = message::upkeep(ambient, false, edge.form());
+    let message = message::upkeep(ambient, false, Route::ONLY, edge.form());
     let response = deliver(edge, store, &message, log);
     let next = response.headers.iter().find(|(name, _)| *name == NEXT);
     next.and_then(|(_, next_ms)| next_ms.parse().ok()).unwrap_or(UPKEEP_MS)
@@ -208,8 +210,9 @@ pub struct Opened {
 enum Work {
     Writer(writer::Work),
     Control(releases::Work),
-    /// A newer build sent it, or wrote the stored data; holds the line for the log.
-    TooNew(&'static str),
+    /// A newer build sent it, or wrote the stored data; or it was routed by another number of shards. Holds the line for
+    /// the log.
+    Refused(&'static str, Refusal),
 }
 
 impl Opened {
@@ -218,7 +221,7 @@ impl Opened {
         match &self.work {
             Work::Writer(work) => writer::unavailable(work),
             Work::Control(work) => releases::unavailable(work),
-            Work::TooNew(_) => Response::refused(Refusal::TOO_NEW),
+            Work::Refused(_, refusal) => Response::refused(*refusal),
         }
     }
 }
@@ -279,7 +282,7 @@ pub fn needs_control_plane(edge: &Edge, message: &[u8]) -> bool {
 /// # Ok::<(), usher_edge::store::StoreFailure>(())
 /// ```
 pub fn open(edge: &mut Edge, message: &[u8]) -> Result<Opened, Response> {
-    open_metered(edge, message, false)
+    open_metered(edge, message, false, &[], false)
 }
 
 /// The same for a message that was opened before, and is opened again because its commit failed, this writer had to
@@ -289,25 +292,58 @@ pub fn open(edge: &mut Edge, message: &[u8]) -> Result<Opened, Response> {
 ///
 /// The answer to a message that is refused at once.
 pub fn open_again(edge: &mut Edge, message: &[u8]) -> Result<Opened, Response> {
-    open_metered(edge, message, true)
+    open_metered(edge, message, true, &[], false)
+}
+
+/// The same for a message whose fold asked other shards ([`Folded::Ask`]): with all answers so far, of all its folds.
+/// `is_last`: the time or the rounds ([`ROUNDS_MAX`](crate::limits::ROUNDS_MAX)) are used up, so that it must be decided.
+///
+/// # Errors
+///
+/// The answer to a message that is refused at once.
+pub fn open_with(
+    edge: &mut Edge,
+    message: &[u8],
+    answers: &[Answered],
+    is_last: bool,
+) -> Result<Opened, Response> {
+    open_metered(edge, message, true, answers, is_last)
+}
+
+/// The message to deliver once more to the same shard when the merges that its commit began are done: its answer takes the
+/// place of the first one, if it is 200. None: the first one is the answer.
+pub fn committed(message: &[u8]) -> Option<Vec<u8>> {
+    if HAS_SHARDS { writer::committed(message) } else { None }
 }
 
 /// `again`: the message was metered before.
-fn open_metered(edge: &mut Edge, message: &[u8], again: bool) -> Result<Opened, Response> {
-    let mut opened = open_unmetered(edge, message)?;
+fn open_metered(
+    edge: &mut Edge,
+    message: &[u8],
+    again: bool,
+    answers: &[Answered],
+    is_last: bool,
+) -> Result<Opened, Response> {
+    let mut opened = open_unmetered(edge, message, answers, is_last)?;
     if let Work::Writer(work) = &mut opened.work {
         writer::meter(&mut edge.meter, work, again)?;
     }
     Ok(opened)
 }
 
-fn open_unmetered(edge: &Edge, message: &[u8]) -> Result<Opened, Response> {
+fn open_unmetered(
+    edge: &Edge,
+    message: &[u8],
+    answers: &[Answered],
+    is_last: bool,
+) -> Result<Opened, Response> {
+    let refused = |line, refusal| Ok(Opened { read: None, work: Work::Refused(line, refusal) });
     if edge.storage_is_too_new() {
-        return Ok(Opened { read: None, work: Work::TooNew("storage_too_new") });
+        return refused("storage_too_new", Refusal::TOO_NEW);
     }
-    let Received { message, reads } = match Message::decode(message) {
+    let Received { message, reads, route, part } = match Message::decode(message) {
         Ok(received) => received,
-        Err(Unreadable::TooNew) => return Ok(Opened { read: None, work: Work::TooNew("message_too_new") }),
+        Err(Unreadable::TooNew) => return refused("message_too_new", Refusal::TOO_NEW),
         // No build sends it.
         Err(Unreadable::Broken) => return Err(Response::refused(Refusal::INTERNAL)),
     };
@@ -317,8 +353,10 @@ fn open_unmetered(edge: &Edge, message: &[u8]) -> Result<Opened, Response> {
         return Err(if is_of_front { refused.header(PLACEMENT_FAULT, reason.to_owned()) } else { refused });
     }
     match message {
+        Message::Writer(_) if route.shards != edge.shards() => refused("routed_by_others", Refusal::STORAGE),
         Message::Writer(message) => {
-            let writer::Opened { read, work } = writer::open(edge, message, reads)?;
+            let context = writer::Context { reads, route, part, answers, is_last };
+            let writer::Opened { read, work } = writer::open(edge, message, context)?;
             Ok(Opened { read, work: Work::Writer(work) })
         }
         Message::Control(message) => {
@@ -349,7 +387,7 @@ pub fn fold(edge: &mut Edge, opened: &mut Opened, found: Found) -> Folded {
             folded
         }
         (Work::Control(work), found) => releases::fold(work, found, edge.form()),
-        (Work::TooNew(event), _) => {
+        (Work::Refused(event, _), _) => {
             let log = vec![Line::of(event)];
             Outcome { write: Write::default(), response: opened.unavailable(), log }.done()
         }
@@ -359,7 +397,7 @@ pub fn fold(edge: &mut Edge, opened: &mut Opened, found: Found) -> Folded {
 /// The answer to a message when the writer fails, or cannot catch up.
 pub fn unavailable(edge: &mut Edge, message: &[u8]) -> Response {
     edge.note_storage_fault();
-    open_unmetered(edge, message).map_or_else(|refused| refused, |opened| opened.unavailable())
+    open_unmetered(edge, message, &[], true).map_or_else(|refused| refused, |opened| opened.unavailable())
 }
 
 /// Takes one message through read, fold and write.
@@ -367,7 +405,7 @@ fn deliver(edge: &mut Edge, store: &mut impl Store, message: &[u8], log: &mut im
     let mut attempts_to_catch_up = 0;
     // Repeats when another writer was faster, and once more when this writer must first catch up with a newer bundle.
     for attempt in 0..COMMITS_MAX {
-        let mut opened = match open_metered(edge, message, attempt > 0) {
+        let mut opened = match open_metered(edge, message, attempt > 0, &[], false) {
             Ok(opened) => opened,
             Err(response) => return response,
         };
@@ -383,6 +421,8 @@ fn deliver(edge: &mut Edge, store: &mut impl Store, message: &[u8], log: &mut im
             }
             // Nothing comes between here; the next attempt opens it again.
             Ok(Folded::OpenAgain | Folded::Part(_)) | Err(CommitError::Conflict) => {}
+            // One store is one shard, which asks nobody.
+            Ok(Folded::Ask(_)) => break,
             Err(_) if planted::is(Bug::RepeatsInDoubt) => {}
             Ok(Folded::Done(outcome)) => {
                 outcome.log.iter().for_each(&mut *log);

@@ -7,9 +7,10 @@ use crate::bundle::{Bundle, hash_of, is_too_new};
 use crate::error::Refusal;
 use crate::form::{Form, Written};
 use crate::keys::Keyring;
-use crate::limits::{PROBE_MS, PROFILE_DAYS, PROFILE_DAYS_MAX, STORAGE_DEGRADED_MS};
-use crate::message::{self, NO_BUNDLE, REVOKED};
+use crate::limits::{PROBE_MS, PROFILE_DAYS, PROFILE_DAYS_MAX, SHARDS_MAX, STORAGE_DEGRADED_MS};
+use crate::message::{self, NO_BUNDLE};
 use crate::metrics::{Count, Metrics};
+use crate::plane::HAS_SHARDS;
 use crate::rates::{Meter, MeterMemory, Rates};
 use crate::store::Pointer;
 
@@ -205,8 +206,22 @@ impl Edge {
         self.written.is_too_new()
     }
 
+    /// Sets the number of shards that hold profiles, 1 to [`SHARDS_MAX`]. Several need form 2, and a host that carries their
+    /// questions. An invalid number leaves the edge unconfigured, and [`Edge::complaint`] gives the reason.
+    pub fn set_shards(&mut self, shards: u32) {
+        if shards > 1 && !HAS_SHARDS {
+            self.keyring = Err("this build is for one shard".to_owned());
+        } else if shards == 0 || shards > SHARDS_MAX {
+            self.keyring = Err(format!("the number of shards is 1 to {SHARDS_MAX}"));
+        } else if shards > 1 && self.form() < Form::Two {
+            self.keyring = Err("several shards need USHER_FORM 2".to_owned());
+        } else {
+            self.shards = shards;
+        }
+    }
+
     /// The number of shards that hold profiles.
-    pub(crate) fn shards(&self) -> u32 {
+    pub fn shards(&self) -> u32 {
         self.shards
     }
 
@@ -312,8 +327,7 @@ impl Edge {
             let pointer = pointers.iter().find(|pointer| pointer.audience == id);
             pointer.is_none_or(|pointer| pointer.number < running.number)
         };
-        pointers.iter().all(|pointer| pointer.audience.starts_with(REVOKED))
-            || self.all_running().any(runs_less)
+        pointers.is_empty() || self.all_running().any(runs_less)
     }
 
     /// The message that lets the control object go on from what it lost, before a bundle of this audience is published.
@@ -349,12 +363,6 @@ impl Edge {
             }
         }
         pointers.retain(|pointer| {
-            if let Some(sha256) = pointer.audience.strip_prefix(REVOKED) {
-                if let Ok(keyring) = &mut self.keyring {
-                    keyring.revoke(sha256);
-                }
-                return false;
-            }
             if pointer.hash == NO_BUNDLE {
                 self.audience_mut(&pointer.audience).take_out(pointer.number);
                 return false;

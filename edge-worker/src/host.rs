@@ -5,6 +5,7 @@
 
 use crate::lookup::PendingLookup;
 use crate::message::Ambient;
+use crate::shard::Split;
 use crate::wire::Response;
 
 /// One HTTP request with its body.
@@ -122,6 +123,9 @@ pub enum Step {
         /// For `drive::open` in the writer.
         message: Vec<u8>,
     },
+    /// Deliver each part to the writer of its shard, all at the same time, and send what
+    /// [`Split::join`] makes of the answers.
+    Split(Box<Split>),
     /// Answer from the nearest snapshot that [`lookup::answer`](crate::lookup::answer) accepts.
     LookUp(Box<PendingLookup>),
     /// Store the body under its hash where every isolate finds it, read it back, then deliver the message to the

@@ -25,7 +25,6 @@
 //! | [`Rehearsal::failure`] | runs an example |
 //! | [`preview_token`] | a token for a page that explains |
 //! | [`request_id`] | the id of a request, which its host puts into the answer and the log |
-//! | [`keys_of`] | the keys of a secret, as operators see them |
 //!
 //! # Examples
 //!
@@ -110,15 +109,16 @@ pub use edge::{Edge, Installed};
 pub use error::Refusal;
 pub use form::Form;
 pub use host::{Request, Step};
-pub use keys::{keys_of, preview_token};
+pub use keys::preview_token;
 pub use log::Line;
 pub use message::Ambient;
 pub use metrics::{Counts, Took};
-pub use outcome::{FORGET, Folded, NEXT, Outcome};
+pub use outcome::{Answered, FORGET, Folded, NEXT, Outcome, Question, Questions};
 pub use rates::{MeterMemory, Rates};
 pub use rehearsal::{Excess, Failed, Rehearsal};
 pub use releases::DROPPED;
 pub use request_id::{CALLERS_REQUEST_ID, REQUEST_ID, is_id, request_id};
+pub use shard::Split;
 pub use store::Store;
 pub use usher_engine::planted;
 pub use wire::Response;

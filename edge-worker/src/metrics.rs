@@ -66,8 +66,7 @@ counts! {
     "usher_keys_evicted_total", "Keys that a profile lost over the bound on its keys." {
         KeyEvicted = "" "",
     }
-    "usher_refused_total", "Parts of accepted events, and identity tokens of events, that were refused." {
-        IdentityRefused = "part" "identity",
+    "usher_refused_total", "Parts of accepted events that were refused." {
         KeyRefused = "part" "key",
         ValueRefused = "part" "value",
     }
@@ -89,7 +88,6 @@ impl Count {
             "profile_made_room" => Count::ProfileMadeRoom,
             "profile_not_made" => Count::ProfileNotMade,
             "key_evicted" => Count::KeyEvicted,
-            "identity_refused" => Count::IdentityRefused,
             "key_refused" => Count::KeyRefused,
             "value_refused" => Count::ValueRefused,
             "damaged_profile" => Count::DamagedProfile,

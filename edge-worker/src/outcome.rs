@@ -35,6 +35,19 @@ pub(crate) fn entomb(now_ms: i64, names: &[String], tombstone: &[u8]) -> (&'stat
     (FORGET, format!("{now_ms} {} {}", names.join(","), hex(tombstone)))
 }
 
+/// The header [`FORGET`] for all that several answers make a host forget; None: nothing.
+pub(crate) fn joined(headers: &[String]) -> Option<(&'static str, String)> {
+    let split = || headers.iter().filter_map(|header| header.split_once(' '));
+    let latest = split().filter_map(|(at, _)| at.parse().ok()).max()?;
+    if split().any(|(_, names)| names == "*") {
+        return Some(forget_all(latest));
+    }
+    let mut names: Vec<String> = split().flat_map(|(_, names)| names.split(',')).map(str::to_owned).collect();
+    names.sort();
+    names.dedup();
+    Some(forget(latest, &names))
+}
+
 /// The header [`FORGET`] for every snapshot.
 pub(crate) fn forget_all(now_ms: i64) -> (&'static str, String) {
     (FORGET, format!("{now_ms} *"))
@@ -58,8 +71,38 @@ pub enum Folded {
     /// A part of the message is decided: stage its write, then run the read that the opened message has now, and fold that.
     /// All parts are stored together, or none.
     Part(Box<Write>),
+    /// Other shards have to be asked first: open it again with their answers
+    /// ([`drive::open_with`](crate::drive::open_with)). Nothing is written yet.
+    Ask(Questions),
     /// The message is decided.
     Done(Box<Outcome>),
+}
+
+/// A message to another shard whose answer is needed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// The shard's number.
+    pub shard: u32,
+    /// For `drive::open` there.
+    pub message: Vec<u8>,
+}
+
+/// The questions of a fold; they are sent at the same time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Questions {
+    /// None may be needed: then only time.
+    pub questions: Vec<Question>,
+    /// True if a profile is being merged: the host waits a little before it sends them.
+    pub wait: bool,
+}
+
+/// The answer to a question. None: there was none in time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// The question.
+    pub question: Question,
+    /// The answer.
+    pub response: Option<Response>,
 }
 
 /// A write, and the answer once it is durable.

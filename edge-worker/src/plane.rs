@@ -6,3 +6,6 @@
 
 /// True if this build has the control plane. The linker drops what only the other case uses.
 pub(crate) const HAS_CONTROL_PLANE: bool = cfg!(feature = "control-plane");
+
+/// True if this build can be one shard of several. The linker drops what only they use.
+pub(crate) const HAS_SHARDS: bool = cfg!(feature = "shards");

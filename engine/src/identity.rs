@@ -5,6 +5,10 @@
 //! merge: two people on one browser stay two people. Sources: RT 2.0's identity rules and reason texts; the primary-key
 //! rule is Usher's own.
 
+mod apart;
+
+pub use apart::United;
+
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;

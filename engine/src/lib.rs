@@ -56,7 +56,7 @@ pub use explain::{
 };
 pub use export::{Export, export};
 pub use expr::eval::Truth;
-pub use identity::{Entry, Evidence, Keys, RefusedKey, Stitched};
+pub use identity::{Entry, Evidence, Keys, RefusedKey, Stitched, United};
 pub use import::{Record, RefusedColumn};
 pub use ingest::{Ingested, RefusedValue};
 pub use payload::{Offer, Reason};

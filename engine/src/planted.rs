@@ -28,11 +28,15 @@ pub enum Bug {
     WritesWithOlderBundle,
     /// A page may read through keys that only servers may name.
     TrustsPages,
+    /// Events are folded into a profile that has handed its state over.
+    FoldsIntoSealed,
+    /// The keys of a profile that was absorbed in another shard lead nowhere.
+    PointsNowhere,
 }
 
 impl Bug {
     /// Each of them.
-    pub const ALL: [Bug; 12] = [
+    pub const ALL: [Bug; 14] = [
         Bug::CommitsWithoutCondition,
         Bug::AcknowledgesFirst,
         Bug::RepeatsInDoubt,
@@ -45,6 +49,8 @@ impl Bug {
         Bug::KeepsCopies,
         Bug::WritesWithOlderBundle,
         Bug::TrustsPages,
+        Bug::FoldsIntoSealed,
+        Bug::PointsNowhere,
     ];
 }
 

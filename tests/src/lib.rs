@@ -13,7 +13,7 @@ pub mod lines;
 pub mod pattern;
 pub mod random;
 pub mod run;
+pub mod shards;
 pub mod target;
-pub mod tokens;
 pub mod vector;
 pub mod visits;

@@ -107,7 +107,7 @@ impl Run<'_> {
                 headers.push((name.clone(), expand(value, self.shift, &kept)));
             }
         }
-        let mut body = expand(&self.with_tokens(vector, &step.body), self.shift, &kept).into_bytes();
+        let mut body = expand(&step.body, self.shift, &kept).into_bytes();
         if let Some(packed) = packed(&body, step.gzip) {
             headers.push(("content-encoding".to_owned(), "gzip".to_owned()));
             body = packed;
@@ -126,17 +126,6 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// A body with the identity tokens that it names.
-    fn with_tokens(&self, vector: &Vector, body: &str) -> String {
-        vector.tokens.iter().fold(body.to_owned(), |body, (name, token)| {
-            let place = format!("@{{jwt:{name}}}");
-            if !body.contains(&place) {
-                return body;
-            }
-            body.replace(&place, &token.text(|part| expand(part, self.shift, "")))
-        })
-    }
-
     fn look(&mut self, step: &Step, visitor: &str) -> Result<(), String> {
         let seen = self.seen(visitor)?;
         let pattern = step.answer.as_deref().expect("checked");
@@ -144,7 +133,7 @@ impl Run<'_> {
         let id = seen["profile"]["id"].clone();
         for (other, same) in [(&step.same_as, true), (&step.unlike, false)] {
             let Some(other) = other else { continue };
-            let known = self.profiles.get(other).unwrap_or_else(|| panic!("no look `{other}` before"));
+            let known = self.profiles.get(other).ok_or_else(|| format!("no look `{other}` before"))?;
             if id.is_null() || known.is_null() || (*known == id) != same {
                 let wanted = if same { "the profile" } else { "another profile than" };
                 return Err(format!("expected {wanted} of {other}, {known}; found {id}"));

@@ -8,7 +8,7 @@
 use usher_tests::criteria;
 use usher_tests::lines::odd_line;
 use usher_tests::run::{Outcome, run};
-use usher_tests::target::{InProcess, Native, Spin, Target, Workerd};
+use usher_tests::target::{InProcess, Native, Sharded, Spin, Target, Workerd};
 use usher_tests::vector::{self, Vector};
 
 type Start = Box<dyn Fn() -> Box<dyn Target>>;
@@ -33,15 +33,17 @@ fn main() {
             tally.skip(host, "it was not built (see the head of suite.rs)");
             continue;
         };
+        // Several shards in this process are no other host.
+        let named = if host.contains("shard") { "in-process" } else { host };
         for (path, vector) in &vectors {
-            match reason_to_skip(vector, host, live) {
+            match reason_to_skip(vector, named, live).or_else(|| of_one_shard(host, path)) {
                 Some(reason) => tally.skip(&format!("{host} {path}"), reason),
                 None => {
-                    for (step, reason) in vector.skipped_steps(host) {
+                    for (step, reason) in vector.skipped_steps(named) {
                         tally.skip(&format!("{host} {path}/{step}"), reason);
                     }
                     let mut target = start();
-                    let mut outcomes = run(vector, host, target.as_mut());
+                    let mut outcomes = run(vector, named, target.as_mut());
                     if let Some(odd) = odd_line(&target.log()) {
                         outcomes.push(Outcome { step: "its log".to_owned(), failure: Some(odd) });
                     }
@@ -103,6 +105,17 @@ fn reason_to_skip<'v>(vector: &'v Vector, host: &str, live: bool) -> Option<&'v 
     vector.skip.get(host).map(String::as_str)
 }
 
+/// The reason why several shards do not run a vector.
+fn of_one_shard(host: &str, path: &str) -> Option<&'static str> {
+    let only = ["http/profile", "http/erase", "http/upkeep", "http/answer-snapshot"];
+    let duties = ["http/upkeep", "http/answer-snapshot"];
+    if host == "1-shard" && duties.iter().any(|part| path.contains(part)) {
+        return Some("the driver of shards does no upkeep, and stores no events after their answers");
+    }
+    let is_of_one = host.ends_with("-shards") && only.iter().any(|part| path.contains(part));
+    is_of_one.then_some("several shards refuse this route yet")
+}
+
 /// Each host with whether its clock is the real one.
 fn hosts() -> Vec<(&'static str, bool, Option<Start>)> {
     let built = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
@@ -116,6 +129,9 @@ fn hosts() -> Vec<(&'static str, bool, Option<Start>)> {
     );
     vec![
         ("in-process", false, Some(Box::new(|| Box::new(InProcess::start())))),
+        ("1-shard", false, Some(Box::new(|| Box::new(Sharded::start(1))))),
+        ("2-shards", false, Some(Box::new(|| Box::new(Sharded::start(2))))),
+        ("7-shards", false, Some(Box::new(|| Box::new(Sharded::start(7))))),
         ("native", false, native),
         ("workerd", false, worker("USHER_TEST_WORKER", false)),
         ("rust-worker", false, worker("USHER_TEST_RUST_WORKER", false)),

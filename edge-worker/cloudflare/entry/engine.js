@@ -67,7 +67,7 @@ class Engine {
     this.#planes.misplace(reason);
   }
 
-  /** Catches up when it is due; a promise only when nothing is known yet, or nothing was read for long. */
+  /** Catches up when it is due; a promise only when nothing is known yet. */
   fresh(env, context) {
     return this.#pointers.fresh(env, context);
   }

@@ -21,8 +21,6 @@ export class Planes {
   #visitors;
   /** Undefined until it is asked, and after each change of what runs. */
   #control;
-  /** The memory with which it started: large bundles are not compiled again for each request. */
-  #controlBytes = 0;
   /** Pointer and body of the running bundles by audience. */
   #running = new Map();
   /** Hashes of bundles that trapped on installation. They are not tried again: each trap costs an instance. */
@@ -71,7 +69,7 @@ export class Planes {
     this.#control = undefined;
     const output = instance.run(operation, input);
     const isOpen = operation === OPEN || (operation === FOLD && output[0] === IS_PART);
-    if (isOpen || instance.bytes <= Math.max(CONTROL_BYTES_KEPT, this.#controlBytes)) this.#control = instance;
+    if (isOpen || instance.bytes <= CONTROL_BYTES_KEPT) this.#control = instance;
     return new FrameReader(output);
   };
 
@@ -90,8 +88,7 @@ export class Planes {
 
   /** Compares pointers (`pointers · written?`) with what runs; the answer of the operation. */
   behind(input) {
-    // The control plane was started with the same ones.
-    const out = same(input, this.#pointers) ? this.visitors(BEHIND, input) : this.#change(BEHIND, input);
+    const out = this.#change(BEHIND, input);
     if (out.byte() === 0) return { question: out.bytes() };
     this.#pointers = input;
     return { raises: out.list((r) => r.bytes().slice()), behind: out };
@@ -155,10 +152,7 @@ export class Planes {
 
   /** The control object answered to the end. */
   caughtUp() {
-    const frame = this.#degradeFrame("", "");
-    this.visitors(DEGRADE, frame);
-    // It is the same in both, so the control plane need not start again.
-    this.#control?.run(DEGRADE, frame);
+    this.#change(DEGRADE, this.#degradeFrame("", ""));
   }
 
   /** Runs an operation that changes the running bundles. The control plane then starts again with them. */
@@ -219,14 +213,9 @@ export class Planes {
   #startControl() {
     for (;;) {
       const instance = new Instance(controlModule);
-      const complaint = this.#configure(instance).text();
-      // It alone reads identity keys.
-      if (complaint) fault("unconfigured", complaint);
+      this.#configure(instance);
       const broken = this.#restore(instance, this.#trappedInControl);
-      if (!broken) {
-        this.#controlBytes = instance.bytes;
-        return instance;
-      }
+      if (!broken) return instance;
       const reason = `${trapped(broken.audience, broken.number)} in the control plane: ${broken.error?.message ?? broken.error}`;
       fault("degraded", reason);
       this.#trappedInControl.set(broken.hash, reason);
@@ -264,10 +253,6 @@ export class Planes {
   #degradeFrame(audience, reason) {
     return new FrameWriter().text(audience).text(reason).byte(this.#tooNew.has(audience) ? 1 : 0).done();
   }
-}
-
-function same(bytes, others) {
-  return bytes.length === others?.length && bytes.every((byte, index) => byte === others[index]);
 }
 
 function trapped(audience, number) {

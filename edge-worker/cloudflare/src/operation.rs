@@ -128,6 +128,8 @@ impl Instance {
             Step::ControlPlane => {
                 out.byte(5);
             }
+            // The entry has one shard.
+            Step::Split(_) => return None,
         }
         Some(())
     }
@@ -229,7 +231,8 @@ impl Instance {
                 out.byte(0).bytes(&message::raise(&audience, number, edge.form()));
             }
             // The entry folds without waiting, so nothing was installed meanwhile. It takes an empty output for a failure.
-            Folded::OpenAgain => return None,
+            // Nor has it other shards to ask.
+            Folded::OpenAgain | Folded::Ask(_) => return None,
             Folded::Part(write) => {
                 let reads = opened.read.as_ref().map(sql::reads).unwrap_or_default();
                 statements(out.byte(2), &sql::writes(&write));
@@ -255,7 +258,7 @@ impl Instance {
         let form = edge.form();
         let written = match input.0 {
             [] if edge.doubts(&pointers) => {
-                out.byte(0).bytes(&message::written(form));
+                out.byte(0).bytes(&message::written(message::Route::ONLY, form));
                 return Some(());
             }
             [] => Vec::new(),
@@ -363,8 +366,7 @@ fn earlier(edge: Option<&Edge>, mut input: FrameReader<'_>, out: &mut FrameWrite
 /// `now · entropy · entombs` → the message for a turn of upkeep
 fn upkeep(edge: Option<&Edge>, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
     let ambient = Ambient { now_ms: input.long()?, entropy: input.array()? };
-    let entombs = input.byte()? != 0;
-    out.bytes(&message::upkeep(ambient, entombs, edge?.form()));
+    out.bytes(&message::upkeep(ambient, input.byte()? != 0, message::Route::ONLY, edge?.form()));
     Some(())
 }
 

@@ -172,8 +172,7 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], Failure> {
     Ok(bytes)
 }
 
-/// The same as hexadecimal digits.
-pub(crate) fn random_hex<const N: usize>() -> Result<String, Failure> {
+fn random_hex<const N: usize>() -> Result<String, Failure> {
     Ok(hex(&random::<N>()?))
 }
 

@@ -188,8 +188,7 @@ impl Case {
     }
 }
 
-/// Hashes as `{hash}`, which change with every byte of a bundle, and keys and their tags as `{key}` and `{tag}`: they are no
-/// text for people.
+/// Hashes as `{hash}`: they are no text for people, and change with every byte of a bundle.
 fn without_hashes(text: &str) -> String {
     let mut out = String::new();
     let mut digits = String::new();
@@ -198,12 +197,7 @@ fn without_hashes(text: &str) -> String {
             digits.push(c);
             continue;
         }
-        out.push_str(match digits.len() {
-            12 => "{tag}",
-            40 => "{key}",
-            64 => "{hash}",
-            _ => &digits,
-        });
+        out.push_str(if digits.len() == 64 { "{hash}" } else { &digits });
         digits.clear();
         out.push(c);
     }

@@ -85,7 +85,8 @@ async fn fold(request_id: &str, opened: &mut Opened, lock: Lock) -> Result<Tried
                 session.roll_back().await;
                 return Ok(Tried::Behind { audience, number });
             }
-            Folded::OpenAgain => {
+            // There is one shard, so that nobody else is asked.
+            Folded::OpenAgain | Folded::Ask(_) => {
                 session.roll_back().await;
                 return Ok(Tried::Conflict);
             }

@@ -74,8 +74,10 @@ async fn decide(incoming: &mut Incoming) -> Response {
             instruct(incoming.id(), &message).await
         }
         Step::Control { message } => instruct(incoming.id(), &message).await,
-        // This build has the control plane.
-        Step::ControlPlane => edge(|edge| front::failed(edge, &incoming.head(), Refusal::INTERNAL)),
+        // This build has the control plane, and there is one shard.
+        Step::ControlPlane | Step::Split(_) => {
+            edge(|edge| front::failed(edge, &incoming.head(), Refusal::INTERNAL))
+        }
         Step::LookUp(pending) => {
             if let Err(refused) = edge(|edge| lookup::meter(edge, &pending)) {
                 return refused;

@@ -12,7 +12,6 @@ use usher_engine::{Answer, Offer, Reason, Why};
 
 use crate::message::Receipt;
 use crate::metrics::{Count, Counts};
-use crate::plane::HAS_CONTROL_PLANE;
 use crate::wire::json::{Json, Object};
 
 /// The source of the profile that an answer came from, for native routes.
@@ -24,8 +23,6 @@ pub(crate) struct Meta {
     pub(crate) stale: bool,
     /// True if its event is still to be stored.
     pub(crate) uncommitted: bool,
-    /// The reason why its identity token vouches for nothing; empty: it does, or there was none.
-    pub(crate) refused: &'static str,
 }
 
 /// `{"offers":{"<section>":{"attributes":{…},"batch_segments":[…]}}}`, and `meta` on native routes.
@@ -74,20 +71,33 @@ pub(crate) fn mixed(receipts: &[&Receipt], ids: &[Option<&str>], named: Option<&
                 receipt(o, of_event);
             });
         });
-        let Some((answer, meta, unknown)) = named else { return };
-        offers(o, answer);
-        o.field("meta").object(|o| {
-            meta_fields(o, meta);
-            reasons(o, answer, meta);
-            o.field("personalizations").object(|o| {
-                for offer in &answer.offers {
-                    o.field(offer.section).text(offer.personalization);
-                }
-            });
-            skipped(o, answer, unknown);
-        });
+        if let Some(named) = named {
+            offers_of(o, named);
+        }
     });
     json
+}
+
+fn offers_of(o: &mut Object<'_>, (answer, meta, unknown): &Named<'_>) {
+    offers(o, answer);
+    o.field("meta").object(|o| {
+        meta_fields(o, meta);
+        reasons(o, answer, meta);
+        o.field("personalizations").object(|o| {
+            for offer in &answer.offers {
+                o.field(offer.section).text(offer.personalization);
+            }
+        });
+        skipped(o, answer, unknown);
+    });
+}
+
+/// The same without receipts and braces, for whoever joins the answers of several shards.
+pub(crate) fn fields_of(named: &Named<'_>) -> String {
+    let mut json = Json::new();
+    json.object(|o| offers_of(o, named));
+    let text = json.into_text();
+    text.get(1..text.len().saturating_sub(1)).unwrap_or_default().to_owned()
 }
 
 fn reasons(o: &mut Object<'_>, answer: &Answer<'_>, meta: &Meta) {
@@ -150,13 +160,6 @@ fn meta_fields(o: &mut Object<'_>, meta: &Meta) {
     if meta.uncommitted {
         o.field("committed").boolean(false);
     }
-    refused_identity(o, meta);
-}
-
-fn refused_identity(o: &mut Object<'_>, meta: &Meta) {
-    if HAS_CONTROL_PLANE && !meta.refused.is_empty() {
-        o.field("identity").object(|o| o.field("refused").text(meta.refused));
-    }
 }
 
 /// `{"<output>":…}`
@@ -211,6 +214,18 @@ pub(crate) fn receipts(receipts: &[&Receipt]) -> Json {
         o.field("receipts").list(receipts, |json, of_event| json.object(|o| receipt(o, of_event)));
     });
     json
+}
+
+/// One of them, as text; with the event's id where the route tells it.
+pub(crate) fn receipt_text(one: &Receipt, id: Option<&str>) -> String {
+    let mut json = Json::new();
+    json.object(|o| {
+        if let Some(id) = id {
+            o.field("id").text(id);
+        }
+        receipt(o, one);
+    });
+    json.into_text()
 }
 
 fn receipt(o: &mut Object<'_>, receipt: &Receipt) {

@@ -1,14 +1,19 @@
 //! Event routes: personalization for one event, public and private, and ingestion of batches.
 
-use usher_engine::{Evidence, SentAt};
+use usher_engine::profile::Key;
+use usher_engine::{Event, Evidence, SentAt, order_clamped};
 
 use super::auth::Caller;
 use super::checked_head::CheckedHead;
+use crate::answer;
 use crate::edge::{Edge, Running};
 use crate::error::{Refusal, Result};
 use crate::host::Step;
-use crate::message::{Events, Identity, Message, Mode, SOURCE_FACT, ToWriter};
-use crate::shard;
+use crate::message::{Ambient, Events, Message, Mode, Part, Receipt, Route, SOURCE_FACT, ToWriter};
+use crate::outcome::Question;
+use crate::plane::HAS_SHARDS;
+use crate::shard::{self, Piece, Split};
+use crate::store::index::HashIndex;
 use crate::wire::read;
 
 /// `POST /public/{database}/{table}` and `POST /{database}/{table}` with a token: one event in, offers out.
@@ -37,8 +42,7 @@ pub(super) fn personalize(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) 
     let first = first.as_ref().map(|key| (key.name.as_str(), key.value.as_str()));
     let shard = shard::of_key(audience, first, edge.shards());
     let audiences = vec![(audience.to_owned(), running.number)];
-    let batch = (audiences, [database, table], mode);
-    Ok(to_writer(edge, admitted, (caller, Identity::default()), shard, batch, body))
+    Ok(to_writer(edge, admitted, caller, shard, (audiences, [database, table], mode), body))
 }
 
 /// `POST /{database}/{table}` without a token: a batch in, receipts out.
@@ -53,37 +57,205 @@ pub(super) fn ingest(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> Re
         let unknown = if edge.lacks_a_bundle() { Refusal::STORAGE } else { Refusal::TABLE_UNKNOWN };
         return Err(unknown.into());
     }
-    read::batch(body).map_err(Refusal::from)?;
-    let shard = shard::of_key("", None, edge.shards());
+    let batch = read::batch(body).map_err(Refusal::from)?;
+    if HAS_SHARDS && edge.shards() > 1 {
+        let (caller, names, mode) = (&admitted.caller, [database, table], Mode::Ingest);
+        return Ok(split(edge, admitted, ToCut { caller, audiences, names, mode, batch }, body));
+    }
+    let shard = shard::of_key("", None, 1);
     let batch = (audiences, [database, table], Mode::Ingest);
-    Ok(to_writer(edge, admitted, (&admitted.caller, Identity::default()), shard, batch, body))
+    Ok(to_writer(edge, admitted, &admitted.caller, shard, batch, body))
+}
+
+/// A batch that has been read, and what becomes of it.
+pub(super) struct ToCut<'c> {
+    pub(super) caller: &'c Caller<'c>,
+    pub(super) audiences: Vec<(String, u64)>,
+    /// Database and table; empty if each event names its own.
+    pub(super) names: [&'c str; 2],
+    pub(super) mode: Mode,
+    pub(super) batch: read::Batch,
+}
+
+/// A shard, and its events: the place and time of each.
+type Group = (u32, Vec<(usize, i64)>);
+
+/// Cuts a batch by the home of each event's first key. What is for one shard alone is not cut.
+pub(super) fn split(edge: &Edge, admitted: &CheckedHead<'_>, cut: ToCut<'_>, body: &[u8]) -> Step {
+    let now_ms = admitted.head.ambient.now_ms;
+    let ToCut { caller, audiences, names, mode, batch } = cut;
+    let of_message = |mode: Mode| (audiences.clone(), names, mode);
+    let whole = |mode, shard| to_writer(edge, admitted, caller, shard, of_message(mode), body);
+    let first = audiences.first().and_then(|(id, _)| Some((id, edge.running(id)?)));
+    let Some((id, running)) = first else { return whole(mode, 0) };
+    let plan = &running.plan;
+    let sent = SentAt::read(batch.sent.as_ref(), now_ms);
+    let evidence = Evidence { server: caller.is_server, keys: &[] };
+    let is_native = matches!(mode, Mode::Mixed(_));
+    let mut events: Vec<(usize, Event)> = Vec::new();
+    let (mut refused, mut undeclared) = (Vec::new(), Vec::new());
+    for (place, row) in batch.events.into_iter().enumerate() {
+        let Some(mut row) = row else {
+            refused.push(place);
+            continue;
+        };
+        let [database, table] = names;
+        let of_row = row.table().filter(|_| is_native);
+        let (database, table) = of_row.unwrap_or((database, table));
+        let Some(table) = plan.table(database, table) else {
+            undeclared.push(place);
+            continue;
+        };
+        if is_native {
+            row.columns.retain(|(name, _)| name != "table");
+        }
+        events.push((place, plan.event(table, row.columns, now_ms, String::new(), sent)));
+    }
+    order_clamped(events.iter_mut().map(|(_, event)| event));
+    let last = events.last().map(|(place, _)| *place);
+    let ids: Vec<(usize, String)> = match is_native {
+        true => {
+            let own = events.iter().filter(|(_, event)| !event.minted);
+            own.map(|(place, event)| (*place, event.id.clone())).collect()
+        }
+        false => Vec::new(),
+    };
+    let homes = homes(edge, admitted, id, |event| plan.keys(event, &evidence).usable, &events);
+    let with_time =
+        homes.into_iter().zip(events).map(|(home, (place, event))| (home, (place, event.time_ms)));
+    let mut groups: Vec<Group> = shard::grouped(with_time);
+    // Whoever folds them says that their table is unknown.
+    let without_table = undeclared.into_iter().map(|place| (place, now_ms));
+    match groups.first_mut() {
+        Some((_, group)) => {
+            group.extend(without_table);
+            group.sort_unstable();
+        }
+        None => groups.push((0, without_table.collect())),
+    }
+    if groups.len() <= 1 {
+        let shard = groups.first().map_or(0, |(shard, _)| *shard);
+        return whole(mode, shard);
+    }
+    let asks = match &mode {
+        Mode::Mixed(Some(_)) => groups
+            .iter()
+            .position(|(_, group)| last.is_some_and(|last| group.iter().any(|(place, _)| *place == last))),
+        _ => None,
+    };
+    let number = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
+    let part = |(index, (shard, group)): (usize, &Group)| {
+        let spans: Vec<_> = group.iter().filter_map(|(place, _)| batch.spans.get(*place).cloned()).collect();
+        let body = read::batch_of(body, &spans, batch.sent_span.clone());
+        let mode = match &mode {
+            Mode::Mixed(_) if asks != Some(index) => Mode::Mixed(None),
+            mode => mode.clone(),
+        };
+        let message = message(admitted, caller, of_message(mode), body).encode(edge.form());
+        let places = group.iter().map(|(place, time_ms)| (number(*place), *time_ms)).collect();
+        let part = Part { places, ..Part::default() };
+        let to = Route { shard: *shard, shards: edge.shards() };
+        Question { shard: *shard, message: to.address(message, Some(&part)) }
+    };
+    let piece = |failure, place: usize, stored| {
+        let id = ids.iter().find(|(known, _)| *known == place).map(|(_, id)| id.as_str());
+        let receipt = answer::receipt_text(&Receipt { failure: Some(failure), notes: Vec::new() }, id);
+        Piece { place: number(place), stored, receipt }
+    };
+    let unavailable = |(_, group): &Group| {
+        group.iter().map(|(place, _)| piece("StorageUnavailable", *place, false)).collect()
+    };
+    Step::Split(Box::new(Split {
+        parts: groups.iter().enumerate().map(part).collect(),
+        unavailable: groups.iter().map(unavailable).collect(),
+        refused: refused.iter().map(|place| piece("InvalidPropertyValueError", *place, true)).collect(),
+        asks,
+        is_native,
+        origin: caller.origin.unwrap_or("").to_owned(),
+    }))
+}
+
+/// The shard of each event. Those that share a key stay together, so that they keep their order; the first of them says where.
+fn homes(
+    edge: &Edge,
+    admitted: &CheckedHead<'_>,
+    audience: &str,
+    keys_of: impl Fn(&Event) -> Vec<Key>,
+    events: &[(usize, Event)],
+) -> Vec<u32> {
+    let mut known: Vec<(usize, Key)> = Vec::new();
+    let mut index = HashIndex::with_seed(seed(&admitted.head.ambient));
+    let mut first_of: Vec<usize> = (0..events.len()).collect();
+    let mut homes = Vec::new();
+    for (at, (_, event)) in events.iter().enumerate() {
+        let keys = keys_of(event);
+        let first = keys.first().map(|key| (key.name.as_str(), key.value.as_str()));
+        homes.push(shard::of_key(audience, first, edge.shards()));
+        for key in keys {
+            let next = known.len();
+            let is = |at: usize| {
+                known.get(at).is_some_and(|(_, known)| (&known.name, &known.value) == (&key.name, &key.value))
+            };
+            let found = index.find_or_put(&[key.name.as_bytes(), key.value.as_bytes()], next, is);
+            match known.get(found) {
+                Some((with, _)) => {
+                    let (one, other) = (root(&first_of, at), root(&first_of, *with));
+                    first_of[one.max(other)] = one.min(other);
+                }
+                None => known.push((at, key)),
+            }
+        }
+    }
+    (0..events.len()).map(|at| homes[root(&first_of, at)]).collect()
+}
+
+/// The first of the events that an event is together with.
+fn root(first_of: &[usize], mut at: usize) -> usize {
+    while first_of[at] != at {
+        at = first_of[at];
+    }
+    at
+}
+
+fn seed(ambient: &Ambient) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = ambient.entropy;
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
 /// Events for these audiences, of one table or, without its names, of those that they name.
 pub(super) fn to_writer(
     edge: &Edge,
     admitted: &CheckedHead<'_>,
-    (caller, identity): (&Caller<'_>, Identity),
+    caller: &Caller<'_>,
     shard: u32,
     (audiences, [database, table], mode): (Vec<(String, u64)>, [&str; 2], Mode),
     body: &[u8],
 ) -> Step {
+    let to = Route { shard, shards: edge.shards() };
+    let message = message(admitted, caller, (audiences, [database, table], mode), body.to_vec());
+    Step::Write { shard, message: to.address(message.encode(edge.form()), None) }
+}
+
+fn message(
+    admitted: &CheckedHead<'_>,
+    caller: &Caller<'_>,
+    (audiences, [database, table], mode): (Vec<(String, u64)>, [&str; 2], Mode),
+    body: Vec<u8>,
+) -> Message {
     let head = &admitted.head;
     let mut facts = head.edge_context();
     if let Some(payer) = admitted.payer() {
         facts.push((SOURCE_FACT.to_owned(), payer.to_text()));
     }
-    let message = Message::Writer(ToWriter::Events(Events {
+    Message::Writer(ToWriter::Events(Events {
         ambient: head.ambient,
         audiences,
         database: database.to_owned(),
         table: table.to_owned(),
         mode,
         server: caller.is_server,
-        identity,
         origin: caller.origin.unwrap_or("").to_owned(),
         edge: facts,
-        body: body.to_vec(),
-    }));
-    Step::Write { shard, message: message.encode(edge.form()) }
+        body,
+    }))
 }

@@ -5,7 +5,7 @@ use crate::edge::Edge;
 use crate::error::Result;
 use crate::form::Form;
 use crate::host::Step;
-use crate::message::{Message, Probe, ToWriter};
+use crate::message::{Message, Probe, Route, ToWriter};
 use crate::wire::Response;
 use crate::wire::json::Json;
 
@@ -31,8 +31,8 @@ pub(super) fn health(edge: &Edge, head: &CheckedHead<'_>, _: &[u8]) -> Result<St
     let (well, degraded) = (body(edge, status).into_bytes(), body(edge, "degraded").into_bytes());
     let probe = Probe { now_ms: head.head.ambient.now_ms, well, degraded };
     let message = Message::Writer(ToWriter::Probe(probe)).encode(edge.form());
-    // There is one shard.
-    Ok(Step::Write { shard: 0, message })
+    let to = Route { shard: 0, shards: edge.shards() };
+    Ok(Step::Write { shard: 0, message: to.address(message, None) })
 }
 
 fn body(edge: &Edge, status: &str) -> Json {

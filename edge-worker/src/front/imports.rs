@@ -6,7 +6,7 @@ use crate::error::{Refusal, Refused, Result};
 use crate::form::Form;
 use crate::host::Step;
 use crate::limits::{IMPORT_ROWS_MAX, IMPORT_ROWS_OF_FORM_1};
-use crate::message::{Import, Message, ToWriter};
+use crate::message::{Import, Message, Route, ToWriter};
 use crate::shard;
 use crate::wire::Response;
 use crate::wire::json::Json;
@@ -26,10 +26,9 @@ pub(super) fn import(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> Re
         body: body.to_vec(),
         patch: mode == "patch",
     }));
-    Ok(Step::Write {
-        shard: shard::of_key(audience, None, edge.shards()),
-        message: message.encode(edge.form()),
-    })
+    // The shard that gets it hands each row to the home of its key.
+    let to = Route { shard: shard::of_key(audience, None, edge.shards()), shards: edge.shards() };
+    Ok(Step::Write { shard: to.shard, message: to.address(message.encode(edge.form()), None) })
 }
 
 /// The effect of new records on older ones of a key: they replace them whole, or add to them.

@@ -4,7 +4,7 @@ use super::checked_head::CheckedHead;
 use crate::edge::Edge;
 use crate::error::{Refusal, Refused, Result};
 use crate::host::Step;
-use crate::message;
+use crate::message::{self, Route};
 
 /// Deletes what is over its time in the first shard, or in the one that `?shard=` numbers.
 pub(super) fn tick(edge: &Edge, checked: &CheckedHead<'_>, _: &[u8]) -> Result<Step> {
@@ -15,5 +15,6 @@ pub(super) fn tick(edge: &Edge, checked: &CheckedHead<'_>, _: &[u8]) -> Result<S
             Refused::with_detail(Refusal::BODY_INVALID, "`shard` is the number of a shard, from 0")
         })?,
     };
-    Ok(Step::Write { shard, message: message::upkeep(checked.head.ambient, true, edge.form()) })
+    let to = Route { shard, shards: edge.shards() };
+    Ok(Step::Write { shard, message: message::upkeep(checked.head.ambient, true, to, edge.form()) })
 }

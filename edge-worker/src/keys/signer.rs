@@ -6,13 +6,18 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-use crate::wire::base64url::{base64url, from_base64url};
-
 pub(super) const TAG_BYTES: usize = 16;
 
 /// Signs with the deployment's secret.
 #[derive(Clone)]
 pub(crate) struct Signer(Hmac<Sha256>);
+
+impl core::fmt::Debug for Signer {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        // The secret is shown nowhere.
+        f.write_str("Signer")
+    }
+}
 
 impl Signer {
     pub(crate) fn new(secret: [u8; 32]) -> Signer {
@@ -36,12 +41,21 @@ impl Signer {
 
     /// The name of a key's snapshot in caches. Without the deployment's secret nobody can guess whose it is.
     pub(crate) fn snapshot_name(&self, audience: &str, name: &str, value: &str) -> String {
+        format!("snapshot/{}", base64url(&self.of_key("snapshot", audience, name, value)))
+    }
+
+    /// The name of a key in the pointers of its home.
+    pub(crate) fn key_hash(&self, audience: &str, name: &str, value: &str) -> [u8; TAG_BYTES] {
+        self.of_key("pointer", audience, name, value)
+    }
+
+    fn of_key(&self, purpose: &str, audience: &str, name: &str, value: &str) -> [u8; TAG_BYTES] {
         let mut payload = Vec::with_capacity(audience.len() + name.len() + value.len() + 24);
         for part in [audience, name, value] {
             payload.extend_from_slice(&part.len().to_le_bytes());
             payload.extend_from_slice(part.as_bytes());
         }
-        format!("snapshot/{}", base64url(&self.tag("snapshot", &payload)))
+        self.tag(purpose, &payload)
     }
 
     pub(super) fn sign(&self, purpose: &str, payload: &[u8]) -> String {
@@ -63,4 +77,60 @@ pub(super) fn joined(payload: &[u8], tag: &[u8; TAG_BYTES]) -> String {
 pub(super) fn parts(token: &str) -> Option<(Vec<u8>, [u8; TAG_BYTES])> {
     let (payload, tag) = token.split_once('.')?;
     Some((from_base64url(payload)?, from_base64url(tag)?.try_into().ok()?))
+}
+
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// RFC 4648 §5, without padding.
+fn base64url(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let mut three = [0_u8; 3];
+        three.iter_mut().zip(chunk).for_each(|(slot, byte)| *slot = *byte);
+        let word = u32::from_be_bytes([0, three[0], three[1], three[2]]);
+        for shift in [18, 12, 6, 0].into_iter().take(chunk.len() + 1) {
+            text.push(char::from(ALPHABET[(word >> shift) as usize & 63]));
+        }
+    }
+    text
+}
+
+fn from_base64url(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len() * 3 / 4);
+    for chunk in text.as_bytes().chunks(4) {
+        let mut word = 0_u32;
+        for slot in 0..4 {
+            let digit = match chunk.get(slot) {
+                Some(byte) => ALPHABET.iter().position(|known| known == byte)?,
+                None => 0,
+            };
+            word = word << 6 | u32::try_from(digit).ok()?;
+        }
+        let [_, three @ ..] = word.to_be_bytes();
+        // A single digit is not a byte, and unused bits must be zero, so that each value has one text.
+        let (whole, unused) = three.split_at_checked((chunk.len() * 6) / 8).filter(|_| chunk.len() > 1)?;
+        if unused.iter().any(|byte| *byte != 0) {
+            return None;
+        }
+        bytes.extend_from_slice(whole);
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64url_and_back() {
+        for (bytes, text) in
+            [(&b""[..], ""), (b"f", "Zg"), (b"fo", "Zm8"), (b"foo", "Zm9v"), (b"\xfb\xff", "-_8")]
+        {
+            assert_eq!(base64url(bytes), text);
+            assert_eq!(from_base64url(text).as_deref(), Some(bytes));
+        }
+        for text in ["A", "Zh", "Zm9v=", "Zm 9"] {
+            assert_eq!(from_base64url(text), None, "{text}");
+        }
+    }
 }

@@ -163,15 +163,7 @@ pub fn answer(
     };
     let stale = matches!(candidate, Candidate::Stale(_) | Candidate::Nothing);
     let (bundle, version, source) = (running.number, profile.version, candidate.source());
-    let meta = Meta {
-        bundle,
-        version,
-        source,
-        age_ms,
-        stale,
-        uncommitted: pending.later.is_some(),
-        refused: pending.refused,
-    };
+    let meta = Meta { bundle, version, source, age_ms, stale, uncommitted: pending.later.is_some() };
     let mut counts = Counts::default();
     let mut personalize = || {
         let answer = plan.personalize(&profile, &query, now_ms);

@@ -7,8 +7,7 @@ use super::{NamedEvent, PendingLookup, Shape};
 use crate::edge::{Edge, Running};
 use crate::error::{Refusal, Refused};
 use crate::keys::Seen;
-use crate::message::{Ambient, Identity, KeyOf, Message, Payer, SnapshotRequest, ToWriter};
-use crate::plane::HAS_CONTROL_PLANE;
+use crate::message::{Ambient, KeyOf, Message, Payer, Route, SnapshotRequest, ToWriter};
 use crate::shard;
 
 type Result<T> = std::result::Result<T, Refused>;
@@ -34,8 +33,6 @@ pub(crate) struct LookupRequest<'a> {
     pub(crate) later: bool,
     /// True for a server key, whoever the token speaks for.
     pub(crate) is_server: bool,
-    /// What an identity token vouches for.
-    pub(crate) identity: &'a Identity,
     /// The rate that the caller draws on, if any.
     pub(crate) payer: Option<Payer<'a>>,
 }
@@ -52,9 +49,8 @@ pub(crate) fn prepare(edge: &Edge, request: LookupRequest<'_>) -> Result<Pending
             return Err(Refused::with_detail(Refusal::BODY_INVALID, "`inputs` is an object of named values"));
         }
     };
-    // A server key is evidence for any key; other callers may look up by open keys, and by those of an identity token.
-    let vouched = if HAS_CONTROL_PLANE { request.identity.of(audience) } else { &[] };
-    let evidence = Evidence { server: access.server_route, keys: vouched };
+    // A server key is evidence for any key; other callers may look up by open keys only.
+    let evidence = Evidence { server: access.server_route, keys: &[] };
     let named = named_key(plan, body, request.is_server)?;
     if request.text_repaired {
         refuse_cut_keys(plan, named, &inputs)?;
@@ -86,9 +82,10 @@ pub(crate) fn prepare(edge: &Edge, request: LookupRequest<'_>) -> Result<Pending
         journal: request.shape == Shape::Explanation && access.server_route,
     }));
     let first = keys.first().map(|key| (key.name.as_str(), key.value.as_str()));
+    let to = Route { shard: shard::of_key(audience, first, edge.shards()), shards: edge.shards() };
     let lookup = PendingLookup {
-        shard: shard::of_key(audience, first, edge.shards()),
-        message: message.encode(edge.form()),
+        shard: to.shard,
+        message: to.address(message.encode(edge.form()), None),
         // An explanation is about the stored state, not a cached one.
         // The first key decides, if it is known: only its own snapshot can say so without the writer.
         cache_key: keys
@@ -104,7 +101,6 @@ pub(crate) fn prepare(edge: &Edge, request: LookupRequest<'_>) -> Result<Pending
         edge: request.edge,
         access,
         seen,
-        refused: request.identity.refused,
         shape: request.shape,
         origin: request.origin.map(str::to_owned),
         payer: request.payer.map(Payer::into_owned),
@@ -161,8 +157,7 @@ fn refuse_cut_keys(plan: &Plan, named: Option<(&str, &str)>, inputs: &[(String, 
     Err(Refused::with_detail(Refusal::BODY_INVALID, detail))
 }
 
-/// The keys that a lookup tries, in routing order: those that an identity token vouches for, the named one, and inputs with
-/// names of keys. Of a key that the token has, its value counts.
+/// The keys that a lookup tries, in routing order: the named one, and inputs with names of keys.
 pub(crate) fn keys_of(
     plan: &Plan,
     audience: &str,
@@ -170,13 +165,9 @@ pub(crate) fn keys_of(
     inputs: &[(String, Value)],
     evidence: &Evidence<'_>,
 ) -> Vec<KeyOf> {
-    // Where tokens are verified.
-    let vouched = if HAS_CONTROL_PLANE { evidence.keys } else { &[] };
+    let mut given: Vec<(&str, &str)> = named.into_iter().collect();
     let named_like_keys = inputs.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
-    let is_asserted = |(name, _): &(&str, &str)| vouched.iter().all(|(known, _)| known != name);
-    let asserted = named.into_iter().chain(named_like_keys).filter(is_asserted);
-    let vouched = vouched.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let given: Vec<(&str, &str)> = vouched.chain(asserted).filter(|(name, _)| plan.is_key(name)).collect();
+    given.extend(named_like_keys.filter(|(name, _)| plan.is_key(name)));
     let in_order = plan.key_names().flat_map(|name| given.iter().filter(move |(known, _)| *known == name));
     let mut keys: Vec<KeyOf> = Vec::new();
     // A key that may not be looked up finds no visitor, as if it were unknown.

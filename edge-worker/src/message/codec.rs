@@ -7,23 +7,24 @@
 //! Extras are optional facts, each `tag (1 byte) · length (4 bytes) · content`; a reader skips unknown ones, so that
 //! they need no new form. A new field or a new meaning needs one.
 
-use super::identity::REFUSALS;
 use super::{
-    Act, Ambient, Asking, Events, Identity, Import, KeyOf, Message, Mode, OfProfile, Probe, Publish, Revoke,
-    Rollback, SnapshotRequest, ToControl, ToWriter, Upkeep, WhichRelease,
+    Act, Ambient, Asking, Events, Import, KeyOf, Message, Mode, OfProfile, Part, Probe, Publish, Rollback,
+    Route, SnapshotRequest, ToControl, ToWriter, Upkeep, WhichRelease, shards,
 };
 use crate::form::Form;
-use crate::plane::HAS_CONTROL_PLANE;
+use crate::plane::{HAS_CONTROL_PLANE, HAS_SHARDS};
 use crate::wire::frame::{FrameReader, FrameWriter};
 
 /// The first byte of a message with a form. It is not a tag, so that a build before forms reads none of its fields.
 const VERSIONED: u8 = 0x80;
 /// An extra without content: a snapshot with the journal of its profile.
 const JOURNAL: u8 = 1;
-/// An extra: what an identity token vouches for.
-const IDENTITY: u8 = 2;
+/// An extra: the shard that the message is for, and the number of shards.
+const ROUTE: u8 = 2;
+/// An extra: the message is a part of a larger one.
+const PART: u8 = 3;
 /// The greatest tag that this build knows.
-const TAG_LAST: u8 = REVOKE;
+const TAG_LAST: u8 = SHARD;
 
 /// A received message.
 #[derive(Debug, PartialEq)]
@@ -31,6 +32,9 @@ pub(crate) struct Received {
     pub(crate) message: Message,
     /// The newest form in which its sender reads an answer.
     pub(crate) reads: Form,
+    pub(crate) route: Route,
+    /// None: it is whole, and its answer is for the caller.
+    pub(crate) part: Option<Part>,
 }
 
 /// The reason why this build cannot read bytes as a message.
@@ -58,13 +62,6 @@ impl Message {
         {
             w.byte(JOURNAL).bytes(&[]);
         }
-        if let Message::Writer(ToWriter::Events(Events { identity, .. })) = self
-            && HAS_CONTROL_PLANE
-            && form >= Form::Two
-            && !identity.is_empty()
-        {
-            w.byte(IDENTITY).bytes(&write_identity(identity));
-        }
         w.0
     }
 
@@ -74,7 +71,7 @@ impl Message {
         if first < VERSIONED {
             let message = read(first, &mut r)?;
             return if r.0.is_empty() {
-                Ok(Received { message, reads: Form::One })
+                Ok(Received { message, reads: Form::One, route: Route::ONLY, part: None })
             } else {
                 Err(Unreadable::Broken)
             };
@@ -85,18 +82,55 @@ impl Message {
             return Err(Unreadable::TooNew);
         }
         let reads = Form::shared_with(reads).ok_or(Unreadable::Broken)?;
-        let mut message = read(tag, &mut r)?;
+        let mut received = Received { message: read(tag, &mut r)?, reads, route: Route::ONLY, part: None };
         while !r.0.is_empty() {
-            let extra = r.byte().and_then(|extra| Some((extra, r.bytes()?))).ok_or(Unreadable::Broken)?;
-            match (extra, &mut message) {
-                ((JOURNAL, _), Message::Writer(ToWriter::Snapshot(request))) => request.journal = true,
-                ((IDENTITY, content), Message::Writer(ToWriter::Events(events))) => {
-                    events.identity = read_identity(content).ok_or(Unreadable::Broken)?;
-                }
-                _ => {}
-            }
+            let extra = r.byte().zip(r.bytes()).ok_or(Unreadable::Broken)?;
+            received.take_extra(extra).ok_or(Unreadable::Broken)?;
         }
-        Ok(Received { message, reads })
+        Ok(received)
+    }
+}
+
+impl Received {
+    /// None: no build writes it so. Of two extras with one tag the later counts.
+    fn take_extra(&mut self, (tag, content): (u8, &[u8])) -> Option<()> {
+        let mut r = FrameReader(content);
+        match (tag, &mut self.message) {
+            (JOURNAL, Message::Writer(ToWriter::Snapshot(request))) => request.journal = true,
+            (ROUTE, _) => self.route = Route { shard: r.number()?, shards: r.number()? },
+            (PART, _) => {
+                let flags = (r.byte()?, r.byte()? != 0);
+                let places = r.list(|r| Some((r.number()?, r.long()?)))?;
+                self.part = Some(Part { hops: flags.0, committed: flags.1, places });
+            }
+            _ => {}
+        }
+        Some(())
+    }
+}
+
+impl Route {
+    /// Adds to an encoded message where it goes, and what it is a part of. Only messages of form 2 can say so.
+    pub(crate) fn address(self, mut message: Vec<u8>, part: Option<&Part>) -> Vec<u8> {
+        let mut extra = |tag: u8, content: &FrameWriter| {
+            let mut w = FrameWriter::default();
+            w.byte(tag).bytes(&content.0);
+            message.append(&mut w.0);
+        };
+        if self.shards > 1 {
+            extra(ROUTE, FrameWriter::default().number(self.shard).number(self.shards));
+        }
+        if let Some(part) = part {
+            let mut content = FrameWriter::default();
+            content.byte(part.hops).byte(u8::from(part.committed)).list(
+                &part.places,
+                |w, (place, time_ms)| {
+                    w.number(*place).long(*time_ms);
+                },
+            );
+            extra(PART, &content);
+        }
+        message
     }
 }
 
@@ -111,12 +145,14 @@ pub(crate) fn is_of_control_plane(bytes: &[u8]) -> bool {
 
 /// Every isolate asks the control object for pointers (4) and bundles (5), so these are not.
 const fn is_tag_of_control_plane(tag: u8) -> bool {
-    matches!(tag, 2 | 6..=9 | 11 | PATCH | PROFILE | REVOKE | UPKEEP)
+    matches!(tag, 2 | 6..=9 | 11 | PATCH | PROFILE | UPKEEP)
 }
 
 fn read(tag: u8, r: &mut FrameReader<'_>) -> Result<Message, Unreadable> {
     let message = match tag {
-        1..=3 | 10 | PATCH | PROBE | PROFILE | MIXED | UPKEEP => read_to_writer(tag, r).map(Message::Writer),
+        1..=3 | 10 | PATCH | PROBE | PROFILE | MIXED | UPKEEP | SHARD => {
+            read_to_writer(tag, r).map(Message::Writer)
+        }
         0..=TAG_LAST => read_to_control(tag, r).map(Message::Control),
         _ => return Err(Unreadable::TooNew),
     };
@@ -137,9 +173,8 @@ const MIXED: u8 = 15;
 
 /// A turn of upkeep.
 const UPKEEP: u8 = 16;
-
-/// A key that nobody may use any more.
-const REVOKE: u8 = 17;
+/// A message between shards.
+const SHARD: u8 = 17;
 
 fn write_to_writer(w: &mut FrameWriter, message: &ToWriter) {
     match message {
@@ -150,7 +185,9 @@ fn write_to_writer(w: &mut FrameWriter, message: &ToWriter) {
                 w.text(id).long(number.cast_signed());
             });
             w.text(&events.database).text(&events.table).byte(u8::from(events.server)).text(&events.origin);
-            pairs(w, &events.edge);
+            w.list(&events.edge, |w, (name, value)| {
+                w.text(name).text(value);
+            });
             match &events.mode {
                 Mode::Ingest | Mode::Mixed(None) => {
                     w.byte(0);
@@ -198,6 +235,8 @@ fn write_to_writer(w: &mut FrameWriter, message: &ToWriter) {
         ToWriter::Probe(probe) => {
             w.byte(PROBE).long(probe.now_ms).bytes(&probe.well).bytes(&probe.degraded);
         }
+        ToWriter::Shard(_) if !HAS_SHARDS => {}
+        ToWriter::Shard(message) => shards::bytes::write(w.byte(SHARD), message),
     }
 }
 
@@ -210,8 +249,7 @@ fn read_to_writer(which: u8, r: &mut FrameReader<'_>) -> Option<ToWriter> {
             table: r.text()?.to_owned(),
             server: r.byte()? != 0,
             origin: r.text()?.to_owned(),
-            edge: read_pairs(r)?,
-            identity: Identity::default(),
+            edge: r.list(|r| Some((r.text()?.to_owned(), r.text()?.to_owned())))?,
             mode: match r.byte()? {
                 0 if which == MIXED => Mode::Mixed(None),
                 _ if which == MIXED => {
@@ -257,6 +295,7 @@ fn read_to_writer(which: u8, r: &mut FrameReader<'_>) -> Option<ToWriter> {
             well: r.bytes()?.to_vec(),
             degraded: r.bytes()?.to_vec(),
         }),
+        SHARD if HAS_SHARDS => ToWriter::Shard(shards::bytes::read(r)?),
         _ => return None,
     })
 }
@@ -270,11 +309,8 @@ fn write_to_control(w: &mut FrameWriter, message: &ToControl) {
             w.byte(5).text(hash);
         }
         // Nothing but the control plane makes them.
-        ToControl::Publish(_)
-        | ToControl::Rollback(_)
-        | ToControl::Releases { .. }
-        | ToControl::Revoke(_)
-            if !HAS_CONTROL_PLANE => {}
+        ToControl::Publish(_) | ToControl::Rollback(_) | ToControl::Releases { .. } if !HAS_CONTROL_PLANE => {
+        }
         ToControl::Publish(publish) => {
             w.byte(6).text(&publish.audience).text(&publish.hash).long(publish.now_ms);
             optional_text(w, publish.if_match.as_deref()).bytes(&publish.body);
@@ -282,9 +318,6 @@ fn write_to_control(w: &mut FrameWriter, message: &ToControl) {
         ToControl::Rollback(rollback) => {
             which(w.byte(7).text(&rollback.audience).long(rollback.now_ms), &rollback.which);
             optional_text(w, rollback.if_match.as_deref());
-        }
-        ToControl::Revoke(revoke) => {
-            w.byte(REVOKE).text(&revoke.sha256).long(revoke.now_ms);
         }
         ToControl::Releases { audience, here } => {
             w.byte(8).text(audience).long(here.cast_signed());
@@ -321,7 +354,6 @@ fn read_to_control(which: u8, r: &mut FrameReader<'_>) -> Option<ToControl> {
             above: r.long()?.cast_unsigned(),
             lost: read_optional_text(r)?,
         },
-        REVOKE => ToControl::Revoke(Revoke { sha256: r.text()?.to_owned(), now_ms: r.long()? }),
         _ => return None,
     })
 }
@@ -365,34 +397,6 @@ fn read_which(r: &mut FrameReader<'_>) -> Option<WhichRelease> {
         3 => WhichRelease::Before(r.long()?.cast_unsigned()),
         _ => return None,
     })
-}
-
-/// `place of the refusal in its list, 0 for none, else from 1 · audiences · keys`
-fn write_identity(identity: &Identity) -> Vec<u8> {
-    let mut w = FrameWriter::default();
-    let refused = REFUSALS.iter().zip(1..).find(|(why, _)| **why == identity.refused);
-    texts(w.byte(refused.map_or(0, |(_, place)| place)), &identity.audiences);
-    pairs(&mut w, &identity.keys);
-    w.0
-}
-
-fn read_identity(content: &[u8]) -> Option<Identity> {
-    let mut r = FrameReader(content);
-    let refused = match r.byte()? {
-        0 => "",
-        place => REFUSALS.get(usize::from(place) - 1).unwrap_or(&REFUSALS[0]),
-    };
-    Some(Identity { refused, audiences: read_texts(&mut r)?, keys: read_pairs(&mut r)? })
-}
-
-fn pairs(w: &mut FrameWriter, pairs: &[(String, String)]) {
-    w.list(pairs, |w, (name, value)| {
-        w.text(name).text(value);
-    });
-}
-
-fn read_pairs(r: &mut FrameReader<'_>) -> Option<Vec<(String, String)>> {
-    r.list(|r| Some((r.text()?.to_owned(), r.text()?.to_owned())))
 }
 
 fn optional_text<'w>(w: &'w mut FrameWriter, text: Option<&str>) -> &'w mut FrameWriter {
@@ -447,7 +451,6 @@ mod tests {
                 database: String::new(),
                 table: String::new(),
                 server: false,
-                identity: Identity::default(),
                 mode: Mode::Mixed(asking),
                 origin: String::new(),
                 edge: Vec::new(),
@@ -461,7 +464,6 @@ mod tests {
                 database: "web".into(),
                 table: "pageviews".into(),
                 server: true,
-                identity: Identity::default(),
                 mode: Mode::Personalize { named, server_route: true, sensitive_scope: false },
                 origin: "https://shop.example".into(),
                 edge: vec![("country".into(), "NO".into())],
@@ -511,7 +513,6 @@ mod tests {
             ToControl::Release { audience: "7".into(), which: WhichRelease::Previous },
             ToControl::Release { audience: "7".into(), which: WhichRelease::Hash("ab".into()) },
             ToControl::Release { audience: "7".into(), which: WhichRelease::Before(8) },
-            ToControl::Revoke(Revoke { sha256: "ab".into(), now_ms: 7 }),
             ToControl::Raise { audience: "7".into(), above: 9, lost: None },
             ToControl::Raise { audience: "7".into(), above: 9, lost: Some("ab".into()) },
         ];
@@ -524,39 +525,15 @@ mod tests {
         for message in messages() {
             for form in [Form::One, Form::Two] {
                 let bytes = message.encode(form);
-                assert_eq!(Message::decode(&bytes), Ok(Received { message: message.clone(), reads: form }));
+                assert_eq!(
+                    Message::decode(&bytes),
+                    Ok(Received { message: message.clone(), reads: form, route: Route::ONLY, part: None })
+                );
                 for length in 0..bytes.len() {
                     assert_eq!(Message::decode(&bytes[..length]), Err(Unreadable::Broken), "cut at {length}");
                 }
             }
         }
-    }
-
-    #[test]
-    fn a_message_carries_what_a_token_vouches_for() {
-        let with = |identity: &Identity| {
-            let Message::Writer(ToWriter::Events(events)) = messages().swap_remove(1) else {
-                panic!("the second are events")
-            };
-            Message::Writer(ToWriter::Events(Events { identity: identity.clone(), ..events }))
-        };
-        let read = |bytes: &[u8]| Message::decode(bytes).map(|received| received.message);
-        let keys = vec![("email".to_owned(), "é@shop.example".to_owned())];
-        let good = Identity { audiences: vec!["7".to_owned()], keys, refused: "" };
-        for identity in REFUSALS.map(Identity::refused).into_iter().chain([good]) {
-            let bytes = with(&identity).encode(Form::Two);
-            assert_eq!(read(&bytes), Ok(with(&identity)));
-            for cut in 1..=bytes.len() - with(&Identity::default()).encode(Form::Two).len() {
-                let read = read(&bytes[..bytes.len() - cut]);
-                assert!(read.is_err() || read == Ok(with(&Identity::default())), "{cut}");
-            }
-            // A writer of release 0.1.0 knows nothing of it.
-            assert_eq!(with(&identity).encode(Form::One), with(&Identity::default()).encode(Form::One));
-        }
-        // A newer build may have a reason that this one does not know.
-        let mut newer = with(&Identity::default()).encode(Form::Two);
-        newer.extend([IDENTITY, 9, 0, 0, 0, 200, 0, 0, 0, 0, 0, 0, 0, 0]);
-        assert_eq!(read(&newer), Ok(with(&Identity::refused(REFUSALS[0]))));
     }
 
     #[test]
@@ -584,7 +561,7 @@ mod tests {
             assert_eq!(received.message.encode(Form::One), bytes, "{name}");
             // The present form has the same content.
             let present = Message::decode(&received.message.encode(Form::Two)).unwrap();
-            assert_eq!(present, Received { message: received.message, reads: Form::Two }, "{name}");
+            assert_eq!(present, Received { reads: Form::Two, ..received }, "{name}");
             tags.insert(bytes[0]);
         }
         assert!(tags.into_iter().eq(1..=9));

@@ -1,13 +1,15 @@
 //! Messages from the front to a writer or to the control object, and the types that both use.
 
 mod codec;
-mod identity;
 mod payer;
+mod place;
+pub(crate) mod shards;
 mod snapshot;
 
 pub(crate) use codec::{Received, Unreadable, is_of_control_plane};
-pub(crate) use identity::{AUDIENCE, CLAIMS, EXPIRED, Identity, LIFETIME, MALFORMED, NOT_YET, SIGNATURE};
 pub(crate) use payer::Payer;
+pub use place::{KeyOf, Place, Route};
+pub use shards::Delivery;
 pub(crate) use snapshot::Snapshot;
 
 use crate::form::Form;
@@ -31,6 +33,19 @@ pub(crate) enum ToWriter {
     Written,
     /// Asks whether the shard reads and writes.
     Probe(Probe),
+    /// From another shard.
+    Shard(shards::ToShard),
+}
+
+/// Says that a message is a part of a larger one, so that its answer is for the sender alone.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Part {
+    /// The number of shards that handed it on.
+    pub(crate) hops: u8,
+    /// True if its events are committed, and only the answer is still wanted.
+    pub(crate) committed: bool,
+    /// Of each event its place in the whole, and its time in Unix milliseconds; of each row of an import its line.
+    pub(crate) places: Vec<(u32, i64)>,
 }
 
 /// For the control object: reads or changes bundles.
@@ -55,7 +70,6 @@ pub(crate) enum ToControl {
         audience: String,
         which: WhichRelease,
     },
-    Revoke(Revoke),
     /// The number of what an audience runs becomes higher than this one, which a shard has seen.
     ///
     /// `lost` is the hash of what ran under that number, where the control object knows nothing of the audience.
@@ -85,8 +99,23 @@ pub fn earlier_bundle(audience: &str, number: u64, form: Form) -> Vec<u8> {
 }
 
 /// The message by which a host asks a shard for the bundles that wrote to it. The answer is a list as for [`pointers`].
-pub fn written(form: Form) -> Vec<u8> {
-    Message::Writer(ToWriter::Written).encode(form)
+pub fn written(to: Route, form: Form) -> Vec<u8> {
+    to.address(Message::Writer(ToWriter::Written).encode(form), None)
+}
+
+/// The message by which a host asks a shard for the stored messages that are due; the answer is a
+/// [list](Delivery::list).
+pub fn due(now_ms: i64, to: Route, form: Form) -> Vec<u8> {
+    let message = Message::Writer(ToWriter::Shard(shards::ToShard::Due(now_ms)));
+    to.address(message.encode(form), None)
+}
+
+/// The message by which a host hands the answer to a stored message back to the shard that stored it. None: nobody
+/// answered, or it was not 200.
+pub fn settle(delivery: &Delivery, answer: Option<&[u8]>, at_ms: i64, to: Route, form: Form) -> Vec<u8> {
+    let Delivery { number, message, .. } = delivery.clone();
+    let settle = shards::Settle { number, message, answer: answer.map(<[u8]>::to_vec), at_ms };
+    to.address(Message::Writer(ToWriter::Shard(shards::ToShard::Settle(settle))).encode(form), None)
 }
 
 /// The message by which a host informs the control object that a shard has seen a higher number.
@@ -96,8 +125,8 @@ pub fn raise(audience: &str, above: u64, form: Form) -> Vec<u8> {
 
 /// The message for a turn of upkeep in a shard. `entombs`: its answer names the copies of erased profiles that have to be
 /// replaced once more ([`FORGET`](crate::FORGET)); the next one with false notes that they were.
-pub fn upkeep(ambient: Ambient, entombs: bool, form: Form) -> Vec<u8> {
-    Message::Writer(ToWriter::Upkeep(Upkeep { ambient, entombs })).encode(form)
+pub fn upkeep(ambient: Ambient, entombs: bool, to: Route, form: Form) -> Vec<u8> {
+    to.address(Message::Writer(ToWriter::Upkeep(Upkeep { ambient, entombs })).encode(form), None)
 }
 
 /// The message that tells a control object that lost an audience what ran, so that its numbers go on.
@@ -120,8 +149,6 @@ pub(crate) struct Events {
     pub(crate) mode: Mode,
     /// True for a server key, which is evidence for the keys.
     pub(crate) server: bool,
-    /// What an identity token vouches for; no message of form 1 says it.
-    pub(crate) identity: Identity,
     /// The page that may read the answer; empty: none.
     pub(crate) origin: String,
     /// Facts of the request that criteria read as `edge.<name>`.
@@ -247,20 +274,6 @@ pub(crate) struct Publish {
     pub(crate) body: Vec<u8>,
 }
 
-/// A key that nobody may use any more.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Revoke {
-    /// Its hash, as hexadecimal digits.
-    pub(crate) sha256: String,
-    /// Unix milliseconds.
-    pub(crate) now_ms: i64,
-}
-
-/// The pointers to bundles carry revoked keys, too, so that they reach every place with these and need no storage, message or
-/// read of their own. The name of the audience is this, which is no id, and the hash of the key; it runs [`NO_BUNDLE`], which
-/// an earlier build takes for an audience that was taken out.
-pub(crate) const REVOKED: &str = "/";
-
 /// An earlier bundle to run again.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Rollback {
@@ -287,17 +300,6 @@ impl Receipt {
             self.notes.push(note);
         }
     }
-}
-
-/// A stitching key of one audience.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct KeyOf {
-    /// The audience's id.
-    pub audience: String,
-    /// The stitching key's name.
-    pub name: String,
-    /// Its value.
-    pub value: String,
 }
 
 /// Selects one of an audience's bundles.

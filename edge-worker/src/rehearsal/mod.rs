@@ -18,13 +18,13 @@ use crate::answer::{self, Meta};
 use crate::bundle::{self, Bundle};
 use crate::edge::Edge;
 use crate::lookup;
-use crate::message::{Ambient, Events, Identity, Import, KeyOf, Mode, Snapshot, SnapshotRequest, ToWriter};
+use crate::message::{Ambient, Events, Import, KeyOf, Mode, Snapshot, SnapshotRequest, ToWriter};
 use crate::outcome::Folded;
 use crate::store::memory::MemoryStore;
 use crate::store::{Basis, Found, Read, Store};
 use crate::wire::json::Json;
 use crate::wire::{Response, read};
-use crate::writer;
+use crate::writer::{self, Context};
 
 pub use work::Excess;
 
@@ -150,7 +150,6 @@ impl Rehearsal {
             age_ms: 0,
             stale: false,
             uncommitted: false,
-            refused: "",
         };
         Some(answer::explanation(&profile, known, &explanation, &meta, &[]).into_bytes())
     }
@@ -276,7 +275,6 @@ impl<'s> Stage<'s> {
             table: event.table.table.clone(),
             mode,
             server: self.evidence().server,
-            identity: Identity::default(),
             origin: String::new(),
             edge: Vec::new(),
             body,
@@ -289,8 +287,8 @@ impl<'s> Stage<'s> {
     /// Takes a message through read, fold and write, as a host does.
     fn deliver(&mut self, message: ToWriter) -> Result<Response, &'static str> {
         let edge = &self.rehearsal.edge;
-        let writer::Opened { mut read, mut work } =
-            writer::open(edge, message, edge.form()).map_err(|_| "an event or record is refused")?;
+        let writer::Opened { mut read, mut work } = writer::open(edge, message, Context::alone(edge.form()))
+            .map_err(|_| "an event or record is refused")?;
         loop {
             let found = match &read {
                 Some(read) => self.store.read(read).map_err(|_| "the store fails")?,
@@ -299,7 +297,7 @@ impl<'s> Stage<'s> {
             let (write, response) = match writer::fold(edge, &mut read, &mut work, found) {
                 Folded::Part(write) => (*write, None),
                 Folded::Done(outcome) => (outcome.write, Some(outcome.response)),
-                Folded::NeedsNewerBundle { .. } | Folded::OpenAgain => {
+                Folded::NeedsNewerBundle { .. } | Folded::OpenAgain | Folded::Ask(_) => {
                     return Err("the definition does not run");
                 }
             };

@@ -1,8 +1,12 @@
 //! The reference store: in memory, with faults on demand. Tests compare the other stores with it, and rehearsals use
 //! it.
 
+mod rows;
+mod shards;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use rows::ShardRows;
 use usher_engine::planted::{self, Bug};
 
 use super::index::HashIndex;
@@ -37,6 +41,8 @@ pub struct MemoryStore {
     pub retired: Vec<Retired>,
     /// Steps of stitching.
     pub journal: Vec<JournalRow>,
+    /// What it knows of other shards.
+    pub shard: ShardRows,
     /// The operations that fail.
     pub fault: Fault,
     /// The state before the first staged part; None: nothing is staged.
@@ -96,11 +102,7 @@ impl Store for MemoryStore {
             }
             Read::Journals(keys) => {
                 let profiles = self.profiles_of(keys);
-                let is_of = |row: &&JournalRow| {
-                    profiles.iter().any(|found| (&found.audience, found.id) == (&row.audience, row.profile))
-                };
-                let journal = self.journal.iter().rev().filter(is_of).take(JOURNAL_ROWS_MAX).cloned();
-                let journal = journal.collect();
+                let journal = self.journal_of(&profiles);
                 Found::Journals(profiles, journal)
             }
             Read::Pointers => {
@@ -126,6 +128,8 @@ impl Store for MemoryStore {
                 });
                 Found::Unerased(self.profiles_of(keys), erased.collect())
             }
+            Read::Shard(read) => Found::Shard(Box::new(self.read_shard(read))),
+            Read::Unanswered(now_ms) => Found::Unanswered(self.unanswered(*now_ms)),
         })
     }
 
@@ -227,6 +231,7 @@ impl MemoryStore {
             }
             self.bundles.retain(|(hash, _)| !published.dropped.contains(hash));
         }
+        self.write_shard(&write.shard);
         Ok(())
     }
 
@@ -239,6 +244,7 @@ impl MemoryStore {
         let held = Basis::of(&Read::Profiles(keys.clone()), &Found::Profiles(self.profiles_of(&keys))).keys;
         let number = |audience: &str| self.releases(audience).next().map_or(0, |release| release.number);
         held == basis.keys
+            && self.shard_holds(&basis.shard)
             && basis.running.as_ref().is_none_or(|(audience, known)| number(audience) == *known)
     }
 
@@ -351,6 +357,25 @@ impl MemoryStore {
             }
         }
         found
+    }
+
+    /// The newest rows of the journal of these profiles.
+    fn journal_of(&self, profiles: &[FoundProfile]) -> Vec<JournalRow> {
+        let is_of = |row: &&JournalRow| {
+            profiles.iter().any(|found| (&found.audience, found.id) == (&row.audience, row.profile))
+        };
+        self.journal.iter().rev().filter(is_of).take(JOURNAL_ROWS_MAX).cloned().collect()
+    }
+
+    /// A profile by its id, without keys.
+    fn profile_of(&self, audience: &str, id: [u8; 16]) -> Option<FoundProfile> {
+        let is = |at: usize| {
+            self.profiles.get(at).is_some_and(|entry| entry.audience == audience && entry.id == id)
+        };
+        let entry = self.profiles.get(self.profile_index.find(&[audience.as_bytes(), &id], is)?)?;
+        let state = entry.state.clone()?;
+        let (audience, version) = (entry.audience.clone(), entry.version);
+        Some(FoundProfile { audience, keys: Vec::new(), id, version, state })
     }
 
     /// The position of a profile; a new one has no state.

@@ -6,9 +6,14 @@
 
 pub(crate) mod index;
 pub mod memory;
+mod rows;
+pub mod shards;
 pub mod sql;
 
-use crate::message::{KeyOf, WhichRelease};
+pub use rows::{FoundProfile, Holder, JournalRow};
+use shards::{ShardBasis, ShardFound, ShardRead, ShardWrite};
+
+use crate::message::{Delivery, KeyOf, WhichRelease};
 use crate::wire::frame::FrameReader;
 
 /// The data that a message, or a part of it, needs before it can be folded.
@@ -53,6 +58,10 @@ pub enum Read {
         /// Their names.
         names: Vec<String>,
     },
+    /// Profiles of a shard of several, and what it knows of other shards.
+    Shard(Box<ShardRead>),
+    /// The messages for other shards that are due at this time, Unix milliseconds.
+    Unanswered(i64),
 }
 
 /// The result of a [`Read`].
@@ -83,21 +92,10 @@ pub enum Found {
     },
     /// A body, if stored.
     Bundle(Option<Vec<u8>>),
-}
-
-/// A profile that a [`Read`] found.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FoundProfile {
-    /// The audience's id.
-    pub audience: String,
-    /// The keys that it has, by their indexes among the read keys, ascending.
-    pub keys: Vec<usize>,
-    /// The profile's id.
-    pub id: [u8; 16],
-    /// Number of its commits.
-    pub version: u64,
-    /// The encoded profile.
-    pub state: Vec<u8>,
+    /// What a shard of several has.
+    Shard(Box<ShardFound>),
+    /// Messages for other shards, oldest first, at most so many that they can be sent at once.
+    Unanswered(Vec<Delivery>),
 }
 
 /// A key of a profile.
@@ -195,6 +193,8 @@ pub struct Write {
     pub probed_ms: Option<i64>,
     /// Erasures, suppressions and a turn of upkeep.
     pub upkeep: Option<Box<Upkeep>>,
+    /// What it says of other shards; nothing where there is one.
+    pub shard: ShardWrite,
 }
 
 /// Changes that only the control plane makes.
@@ -373,6 +373,7 @@ impl Write {
         self.written.append(&mut other.written);
         self.probed_ms = self.probed_ms.or(other.probed_ms);
         self.upkeep = self.upkeep.take().or(other.upkeep);
+        self.shard.append(other.shard);
     }
 
     /// The number of profiles that are stored for the first time.
@@ -398,15 +399,8 @@ pub struct Basis {
     pub keys: Vec<(KeyOf, Option<Holder>)>,
     /// The audience whose history was read, with the number of its running bundle; 0: none.
     pub running: Option<(String, u64)>,
-}
-
-/// The profile that has a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Holder {
-    /// The profile's id.
-    pub id: [u8; 16],
-    /// The profile's version.
-    pub version: u64,
+    /// What was read of other shards.
+    pub shard: ShardBasis,
 }
 
 impl Basis {
@@ -416,27 +410,34 @@ impl Basis {
             (Read::Profiles(keys), Found::Profiles(profiles))
             | (Read::Whole(keys), Found::Whole(profiles, _))
             | (Read::Unerased { keys, .. }, Found::Unerased(profiles, _)) => {
-                let mut held: Vec<(KeyOf, Option<Holder>)> =
-                    keys.iter().map(|key| (key.clone(), None)).collect();
-                for profile in profiles {
-                    let holder = Holder { id: profile.id, version: profile.version };
-                    for index in &profile.keys {
-                        if let Some((_, known)) = held.get_mut(*index) {
-                            *known = Some(holder);
-                        }
-                    }
-                }
-                Basis { keys: held, running: None }
+                Basis::of_profiles(keys, profiles)
             }
+            (Read::Shard(read), Found::Shard(found)) => Basis {
+                shard: ShardBasis::of(read, found),
+                ..Basis::of_profiles(&read.keys, &found.profiles)
+            },
             (
                 Read::Releases { audience } | Read::Release { audience, .. },
                 Found::Releases(releases) | Found::Release { releases, .. },
             ) => {
                 let number = releases.first().map_or(0, |release| release.number);
-                Basis { keys: Vec::new(), running: Some((audience.clone(), number)) }
+                Basis { running: Some((audience.clone(), number)), ..Basis::default() }
             }
             _ => Basis::default(),
         }
+    }
+
+    fn of_profiles(keys: &[KeyOf], profiles: &[FoundProfile]) -> Basis {
+        let mut held: Vec<(KeyOf, Option<Holder>)> = keys.iter().map(|key| (key.clone(), None)).collect();
+        for profile in profiles {
+            let holder = Holder { id: profile.id, version: profile.version };
+            for index in &profile.keys {
+                if let Some((_, known)) = held.get_mut(*index) {
+                    *known = Some(holder);
+                }
+            }
+        }
+        Basis { keys: held, ..Basis::default() }
     }
 }
 
@@ -467,19 +468,6 @@ pub struct Retired {
     pub id: [u8; 16],
     /// The id of the profile that absorbed it.
     pub into: [u8; 16],
-}
-
-/// A line of the merge journal.
-#[derive(Clone, Debug, PartialEq)]
-pub struct JournalRow {
-    /// The audience's id.
-    pub audience: String,
-    /// The profile's id.
-    pub profile: [u8; 16],
-    /// Unix milliseconds.
-    pub at_ms: i64,
-    /// The step, as JSON without any key's value.
-    pub entry: String,
 }
 
 /// Storage of a writer.

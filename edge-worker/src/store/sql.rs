@@ -3,28 +3,32 @@
 //! A host runs [`SCHEMA`] when it opens a database, runs the statements of a [`Read`] and passes their rows back, and
 //! runs those of a [`Write`] in one transaction. Values are always parameters.
 
+mod asked;
 mod cell;
 mod found;
 mod part;
 mod renewal;
+mod rows;
+mod shards;
 mod statement;
 mod upkeep;
 
+use asked::{asked, journals, profiles, sizes, unerased};
 pub use cell::{Cell, Rows};
 pub use found::found;
 use part::cut;
 pub use renewal::SIZE;
 pub use statement::Statement;
-use statement::{absent, bytes, integer, signed, text};
+use statement::{absent, bytes, integer, text};
 use upkeep::{keeps_up, trace_of_upkeep};
 use usher_engine::planted::{self, Bug};
 
 use super::index::HashIndex;
-use super::{Basis, Holder, Pointer, Published, Read, Release, Write};
-use crate::limits::{DAY_MS, JOURNAL_MS, JOURNAL_OF_PROFILE_MAX, JOURNAL_ROWS_MAX};
+use super::shards::ShardWrite;
+use super::{Basis, Pointer, Published, Read, Release, Write};
+use crate::limits::{DAY_MS, JOURNAL_MS, JOURNAL_OF_PROFILE_MAX};
 use crate::message::{KeyOf, WhichRelease};
-use crate::plane::HAS_CONTROL_PLANE;
-use crate::wire::json::Json;
+use crate::plane::{HAS_CONTROL_PLANE, HAS_SHARDS};
 
 /// Creates the table with the form of all others. It is read first, because [`SCHEMA`] must not run on data of a newer
 /// build.
@@ -48,6 +52,13 @@ pub const WRITE_PLACEMENT: &str = "INSERT OR REPLACE INTO meta (name, value) VAL
 
 /// Creates the tables that are missing. Every statement may run again, and only adds.
 pub const SCHEMA: &[&str] = &[
+    shards::SCHEMA[0],
+    shards::SCHEMA[1],
+    shards::SCHEMA[2],
+    shards::SCHEMA[3],
+    shards::SCHEMA[4],
+    shards::SCHEMA[5],
+    shards::SCHEMA[6],
     "CREATE TABLE IF NOT EXISTS profile (
        audience TEXT NOT NULL, id BLOB NOT NULL, version INTEGER NOT NULL, touched_ms INTEGER NOT NULL,
        state BLOB NOT NULL, PRIMARY KEY (audience, id)) WITHOUT ROWID",
@@ -126,53 +137,9 @@ pub fn reads(read: &Read) -> Vec<Statement> {
             sql: "SELECT audience, number, hash FROM written ORDER BY audience",
             params: Vec::new(),
         }],
-    }
-}
-
-/// The text of a statement that is a part of another: these columns of each profile once, with the indexes of its keys.
-macro_rules! of_keys {
-    ($columns:literal) => {
-        concat!(
-            "SELECT named.keys, ",
-            $columns,
-            " FROM
-            (SELECT k.audience AS audience, k.profile AS id, group_concat(asked.key) AS keys
-             FROM json_each(?) AS asked CROSS JOIN profile_key AS k
-           ON k.audience = asked.value ->> 0 AND k.name = asked.value ->> 1
-           AND k.value = asked.value ->> 2
-             GROUP BY k.audience, k.profile) AS named
-          CROSS JOIN profile AS p ON p.audience = named.audience AND p.id = named.id"
-        )
-    };
-}
-
-macro_rules! profiles_of_keys {
-    () => {
-        of_keys!("p.audience, p.id, p.version, p.state")
-    };
-}
-
-fn profiles(keys: &[KeyOf]) -> Statement {
-    Statement { sql: profiles_of_keys!(), params: vec![asked(keys.iter().map(|key| (key, None)))] }
-}
-
-/// The size of each profile of these keys. SQLite takes it from the head of the row, without reading the state.
-fn sizes(keys: &[KeyOf]) -> Statement {
-    Statement { sql: of_keys!("length(p.state)"), params: vec![asked(keys.iter().map(|key| (key, None)))] }
-}
-
-/// The same, and a row for each of the keys that was erased: its index, nothing, no id, when, and whether imports are
-/// refused.
-fn unerased(keys: &[KeyOf], names: &[String]) -> Statement {
-    let mut json = Json::new();
-    json.list(names, |json, name| json.text(name));
-    Statement {
-        sql: concat!(
-            profiles_of_keys!(),
-            " UNION ALL SELECT CAST(named.key AS TEXT), '', x'', s.at_ms, zeroblob(s.imports)
-                FROM json_each(?) AS named CROSS JOIN suppression AS s ON s.name = named.value"
-        ),
-        params: vec![asked(keys.iter().map(|key| (key, None))), Cell::Text(json.into_text())],
+        Read::Shard(_) | Read::Unanswered(_) if !HAS_SHARDS => Vec::new(),
+        Read::Shard(read) => shards::reads(read),
+        Read::Unanswered(now_ms) => vec![shards::unanswered(*now_ms)],
     }
 }
 
@@ -184,20 +151,6 @@ fn all_keys(keys: &[KeyOf]) -> Statement {
                 AND k.value = asked.value ->> 2
               CROSS JOIN profile_key AS held ON held.audience = k.audience AND held.profile = k.profile",
         params: vec![asked(keys.iter().map(|key| (key, None)))],
-    }
-}
-
-/// The newest rows of the journal of the profiles that these keys name.
-fn journals(keys: &[KeyOf]) -> Statement {
-    Statement {
-        sql: "SELECT j.audience, j.profile, j.at_ms, j.entry FROM json_each(?) AS asked CROSS JOIN profile_key AS k
-                ON k.audience = asked.value ->> 0 AND k.name = asked.value ->> 1 AND k.value = asked.value ->> 2
-              CROSS JOIN journal AS j ON j.audience = k.audience AND j.profile = k.profile
-              GROUP BY j.number ORDER BY j.number DESC LIMIT ?",
-        params: vec![
-            asked(keys.iter().map(|key| (key, None))),
-            Cell::Number(i64::try_from(JOURNAL_ROWS_MAX).unwrap_or(i64::MAX)),
-        ],
     }
 }
 
@@ -280,32 +233,8 @@ pub fn checks(basis: &Basis) -> Vec<Statement> {
         sql: "SELECT 1 WHERE ifnull((SELECT number FROM pointer WHERE audience = ?), 0) <> ?",
         params: vec![text(audience), integer(*number)],
     });
-    keys.chain(running).collect()
-}
-
-/// Keys as JSON, `[[audience, name, value], …]`; for a check also with the holder's id (in hexadecimal digits, empty
-/// for none) and version.
-fn asked<'k>(keys: impl Iterator<Item = (&'k KeyOf, Option<Option<Holder>>)>) -> Cell {
-    let mut json = Json::new();
-    json.list(keys, |json, (key, holder)| {
-        json.list(0..if holder.is_some() { 5 } else { 3 }, |json, field| match field {
-            0 => json.text(&key.audience),
-            1 => json.text(&key.name),
-            // SQLite ends a JSON text at U+0000, and would find another key. No stored key contains it.
-            2 if key.value.contains('\0') => json.null(),
-            2 => json.text(&key.value),
-            3 => json.text(&holder.flatten().map(|holder| upper_hex(&holder.id)).unwrap_or_default()),
-            _ => json.number(holder.flatten().map_or(0, |holder| signed(holder.version))),
-        });
-    });
-    Cell::Text(json.into_text())
-}
-
-/// Hexadecimal digits as SQLite's `hex` prints them.
-fn upper_hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+    let shard = if HAS_SHARDS { shards::checks(&basis.shard) } else { Vec::new() };
+    keys.chain(running).chain(shard).collect()
 }
 
 /// The statements of a write, for one transaction.
@@ -388,6 +317,9 @@ pub fn writes(write: &Write) -> Vec<Statement> {
             vec![text(audience), integer(*number), text(hash)],
         );
     }
+    if HAS_SHARDS && write.shard != ShardWrite::default() {
+        shards::writes(&write.shard, &mut push);
+    }
     if HAS_CONTROL_PLANE {
         if let Some(published) = &write.bundle {
             publishes(published, &mut push);
@@ -424,7 +356,7 @@ fn publishes(published: &Published, mut push: impl FnMut(&'static str, Vec<Cell>
 mod tests {
     use super::*;
     use crate::limits::ASKED_BYTES_MAX;
-    use crate::store::Found;
+    use crate::store::{Found, Holder};
 
     fn key(value: &str) -> KeyOf {
         KeyOf { audience: "7".to_owned(), name: "cookie".to_owned(), value: value.to_owned() }
@@ -459,7 +391,7 @@ mod tests {
             assert!(lists.flatten().eq(expected), "each once, in order");
             let holder = Holder { id: [255; 16], version: u64::MAX };
             let keys = keys.into_iter().map(|key| (key, Some(holder))).collect();
-            let checks = checks(&Basis { keys, running: None });
+            let checks = checks(&Basis { keys, ..Basis::default() });
             assert!(checks.len() > 2 && checks.iter().all(|check| parameter(check).len() <= ASKED_BYTES_MAX));
         }
         // Few keys are one statement, and no keys are none.

@@ -17,7 +17,6 @@ use crate::limits::{
     BATCH_EVENTS_MAX, BATCH_VALUES_MAX, DOCUMENT_DEPTH_MAX, EVENT_BYTES_MAX, EVENT_DEPTH_MAX, EVENT_KEYS_MAX,
     EVENT_VALUES_MAX, IMPORT_VALUES_MAX, OBJECT_KEYS_MAX,
 };
-use crate::plane::HAS_CONTROL_PLANE;
 
 /// The columns of an event, in the order of the body.
 pub(crate) type Columns = Vec<(String, Value)>;
@@ -76,16 +75,6 @@ pub(crate) fn document(body: &[u8]) -> Result<Value, Unreadable> {
     if text.repairs == Repairs::default() { Ok(value) } else { Err(Unreadable::Malformed) }
 }
 
-/// A part of a token, whose size was bounded before. No name stands twice in an object, because another reader may take the
-/// other value, and nothing is repaired.
-pub(crate) fn claims(bytes: &[u8]) -> Result<Value, Unreadable> {
-    let mut text = Text::new(bytes)?;
-    let bounds = Bounds { once: true, ..Bounds::EVENT };
-    let value = bounds.value(&mut text, &mut EVENT_VALUES_MAX.clone())?;
-    text.end()?;
-    if text.repairs == Repairs::default() { Ok(value) } else { Err(Unreadable::Malformed) }
-}
-
 /// `{"events":[…], "sentAt": …}`
 #[derive(Debug, PartialEq)]
 pub(crate) struct Batch {
@@ -95,6 +84,29 @@ pub(crate) struct Batch {
     pub(crate) sent: Option<Value>,
     /// The fields beside them that were asked for, in the order of the body.
     pub(crate) beside: Columns,
+    /// The place of each event in the body.
+    pub(crate) spans: Vec<Range<usize>>,
+    /// The place of that time in the body.
+    pub(crate) sent_span: Option<Range<usize>>,
+}
+
+impl Batch {
+    /// A batch of one event, without places.
+    pub(crate) fn of_event(row: Row) -> Batch {
+        let (beside, spans) = (Vec::new(), Vec::new());
+        Batch { events: vec![Some(row)], sent: None, beside, spans, sent_span: None }
+    }
+}
+
+/// The body of a batch that has only the events at these places of another, sent at the same time.
+pub(crate) fn batch_of(body: &[u8], events: &[Range<usize>], sent: Option<Range<usize>>) -> Vec<u8> {
+    let part = |span: &Range<usize>| body.get(span.clone()).unwrap_or_default();
+    let events: Vec<&[u8]> = events.iter().map(part).collect();
+    let events = events.join(&b","[..]);
+    match sent {
+        Some(sent) => [b"{\"events\":[", &*events, b"],\"sentAt\":", part(&sent), b"}"].concat(),
+        None => [b"{\"events\":[", &*events, b"]}"].concat(),
+    }
 }
 
 /// A batch of events. Of two fields with one name the later counts; `events` that are no list are none.
@@ -107,13 +119,16 @@ pub(crate) fn batch_beside(body: &[u8], names: &[&str]) -> Result<Batch, Unreada
     let mut text = Text::new(body)?;
     let mut left = BATCH_VALUES_MAX;
     let mut room = BATCH_EVENTS_MAX;
-    let mut events = None;
-    let (mut sent, mut beside) = (None, Vec::new());
+    let (mut events, mut spans) = (None, Vec::new());
+    let (mut sent, mut sent_span, mut beside) = (None, None, Vec::new());
     text.object(&mut |text, name| {
         if name == "events" && text.peek() == Some(b'[') {
-            events = Some(list_of_events(text, &mut left, &mut room)?);
+            spans.clear();
+            events = Some(list_of_events(text, &mut left, &mut room, &mut spans)?);
         } else if name == "sentAt" {
+            let start = text.start();
             sent = Some(Bounds::EVENT.value(text, &mut left)?);
+            sent_span = Some(start..text.at());
         } else if names.contains(&name.as_str()) {
             beside.push((name, Bounds::EVENT.value(text, &mut left)?));
         } else {
@@ -122,13 +137,15 @@ pub(crate) fn batch_beside(body: &[u8], names: &[&str]) -> Result<Batch, Unreada
         Ok(())
     })?;
     text.end()?;
-    Ok(Batch { events: events.ok_or(Unreadable::WithoutEvents)?, sent, beside })
+    let events = events.ok_or(Unreadable::WithoutEvents)?;
+    Ok(Batch { events, sent, beside, spans, sent_span })
 }
 
 fn list_of_events(
     text: &mut Text<'_>,
     left: &mut usize,
     room: &mut usize,
+    spans: &mut Vec<Range<usize>>,
 ) -> Result<Vec<Option<Row>>, Unreadable> {
     let mut events = Vec::new();
     text.list(&mut |text| {
@@ -136,7 +153,9 @@ fn list_of_events(
         let mut of_event = EVENT_VALUES_MAX.min(*left);
         let before = of_event;
         text.repairs = Repairs::default();
+        let start = text.start();
         let event = Bounds::EVENT.value(text, &mut of_event)?;
+        spans.push(start..text.at());
         *left -= before - of_event;
         if size(&event) > EVENT_BYTES_MAX {
             return Err(Unreadable::TooLarge);
@@ -220,8 +239,6 @@ struct Bounds {
     depth: usize,
     /// True if the value is kept; an unused one is only checked.
     kept: bool,
-    /// True if a name may stand only once in an object.
-    once: bool,
 }
 
 impl Bounds {
@@ -231,7 +248,7 @@ impl Bounds {
     const DOCUMENT: Bounds = Bounds::new(usize::MAX, DOCUMENT_DEPTH_MAX, true);
 
     const fn new(keys_max: usize, depth: usize, kept: bool) -> Bounds {
-        Bounds { keys: keys_max, keys_max, depth, kept, once: false }
+        Bounds { keys: keys_max, keys_max, depth, kept }
     }
 
     /// Reads one value; `left` is the number of values that the body may still have.
@@ -271,7 +288,6 @@ impl Bounds {
                     // Of two values with one name the later counts, as in JavaScript.
                     let full = entries.len() == OBJECT_KEYS_MAX;
                     match names.find_or_put(&entries, &name).and_then(|at| entries.get_mut(at)) {
-                        Some(_) if HAS_CONTROL_PLANE && self.once => return Err(Unreadable::Malformed),
                         Some((_, known)) => *known = value,
                         None if full => return Err(Unreadable::TooLarge),
                         None => entries.push((name, value)),

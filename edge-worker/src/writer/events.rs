@@ -1,18 +1,25 @@
 //! Ingests events into profiles, and answers with offers or receipts.
 
+mod apart;
 mod batch;
 mod counted;
 mod pass;
+mod receipts;
 
+pub(crate) use apart::committed;
 pub(crate) use batch::Batch;
 use batch::{
-    BatchResult, ERASED, LeftOut, OfAudience, OneEvent, TABLE_UNKNOWN, TOO_LARGE, UNAVAILABLE, UNREADABLE,
+    Answered, BatchResult, ERASED, LeftOut, OfAudience, OneEvent, TABLE_UNKNOWN, TOO_LARGE, UNAVAILABLE,
+    UNREADABLE, place_of,
 };
 use counted::counted;
 use pass::Pass;
+use receipts::refuse;
 use usher_engine::planted::{self, Bug};
-use usher_engine::{Answer, Evidence, Keys, SentAt, Why, order_clamped};
+use usher_engine::{Evidence, Keys, SentAt, Why, order_clamped};
 
+use super::across::Across;
+use super::decide::Deciding;
 use super::mint::MintedIds;
 use super::parts::Parts;
 use super::set::{KeysRead, ProfileIndex, ProfileSet, unreadable};
@@ -22,25 +29,29 @@ use crate::error::Refusal;
 use crate::keys::SeenToken;
 use crate::limits::FOLDS_MAX;
 use crate::log::Line;
-use crate::message::{Asking, Events, Mode, Receipt};
-use crate::outcome::{Folded, Outcome, forget};
-use crate::rates::Meter;
+use crate::message::{Events, Mode, Receipt};
+use crate::outcome::{Folded, Outcome, Questions, forget};
+use crate::plane::HAS_SHARDS;
+use crate::store::shards::ShardFound;
 use crate::store::{ErasedKey, FoundProfile, Read, Write};
 use crate::wire::{Response, read};
 
-pub(super) fn open(edge: &Edge, mut message: Events) -> Result<(Option<Read>, Batch), Response> {
+pub(super) fn open(
+    edge: &Edge,
+    mut message: Events,
+    across: Option<Across>,
+) -> Result<(Option<Read>, Batch), Response> {
     let payer = message.take_payer();
     let rows = match message.mode {
         Mode::Ingest | Mode::Mixed(_) => read::batch(&message.body),
-        Mode::Personalize { .. } => {
-            let one = |row| read::Batch { events: vec![Some(row)], sent: None, beside: Vec::new() };
-            read::event(&message.body).map(one)
-        }
+        Mode::Personalize { .. } => read::event(&message.body).map(read::Batch::of_event),
     };
     // The front has parsed the same bytes.
     let rows = rows.map_err(|_| refuse(&message, Refusal::EVENT_INVALID))?;
-    let read::Batch { events: rows, sent, .. } = rows;
+    let read::Batch { events: rows, sent, mut spans, sent_span, .. } = rows;
     let valid: Vec<bool> = rows.iter().map(Option::is_some).collect();
+    let mut is_valid = valid.iter();
+    spans.retain(|_| is_valid.next().is_some_and(|valid| *valid));
     let now_ms = message.ambient.now_ms;
     let sent = SentAt::read(sent.as_ref(), now_ms);
     let mut rows: Vec<read::Row> = rows.into_iter().flatten().collect();
@@ -72,12 +83,19 @@ pub(super) fn open(edge: &Edge, mut message: Events) -> Result<(Option<Read>, Ba
             events.push(OneEvent { place, event, repairs: row.repairs, keys, read });
         }
         order_clamped(events.iter_mut().map(|one| &mut one.event));
-        let evidence = Evidence { server: message.server, keys: message.identity.of(id) };
+        if let Some(part) = across.as_ref().and_then(|across| across.part.as_ref()) {
+            // Times are resolved for the whole batch.
+            for one in &mut events {
+                if let Some((_, time_ms)) = part.places.get(one.place) {
+                    one.event.time_ms = *time_ms;
+                }
+            }
+        }
         for one in &mut events {
-            one.keys = plan.keys(&one.event, &evidence);
+            one.keys = plan.keys(&one.event, &Evidence { server: message.server, keys: &[] });
             one.read.extend(one.keys.usable.iter().map(|key| keys_read.index(id, key)));
             if one.event.minted {
-                one.event.id = minted.id(one.place, one.keys.usable.first());
+                one.event.id = minted.id(place_of(across.as_ref(), one.place), one.keys.usable.first());
             }
         }
         audiences.push(OfAudience { id: id.clone(), bundle: running.hash.clone(), events });
@@ -87,8 +105,21 @@ pub(super) fn open(edge: &Edge, mut message: Events) -> Result<(Option<Read>, Ba
     let failure = matches!(message.mode, Mode::Mixed(_)).then_some(TABLE_UNKNOWN);
     let result = BatchResult::new(vec![Receipt { failure, notes: Vec::new() }; rows.len()]);
     let (parts, new_profiles_max) = (Parts::default(), None);
-    let batch = Batch { message, valid, keys, audiences, payer, new_profiles_max, parts, result };
-    Ok((keys_read.read(edge), batch))
+    let (read, sent) = (keys_read.read(edge, across.as_ref()), sent_span);
+    let batch = Batch {
+        message,
+        valid,
+        spans,
+        sent,
+        across,
+        keys,
+        audiences,
+        payer,
+        new_profiles_max,
+        parts,
+        result,
+    };
+    Ok((read, batch))
 }
 
 /// Takes the table out of each event: database and table, empty where it names none.
@@ -102,17 +133,20 @@ fn take_tables(rows: &mut [read::Row]) -> Vec<(String, String)> {
     rows.iter_mut().map(take).collect()
 }
 
-/// A refusal in the format of the message's route.
-fn refuse(message: &Events, refusal: Refusal) -> Response {
-    let response = match message.mode {
-        Mode::Mixed(_) => Response::problem(refusal, None).of_wire(),
-        Mode::Ingest | Mode::Personalize { .. } => Response::refused(refusal),
-    };
-    response.with_cors(Some(&message.origin))
-}
-
-/// Folds the events of the current part.
-pub(super) fn fold(edge: &Edge, batch: &mut Batch, found: &[FoundProfile], erased: &[ErasedKey]) -> Folded {
+/// Folds the events of the current part. `erased`: the keys that were erased; `shard`: the same profiles, with what a shard of
+/// several has beside them.
+pub(super) fn fold(
+    edge: &Edge,
+    batch: &mut Batch,
+    found: &[FoundProfile],
+    erased: &[ErasedKey],
+    shard: Option<&ShardFound>,
+) -> Folded {
+    if HAS_SHARDS
+        && let (Mode::Personalize { .. }, Some(answer)) = (&batch.message.mode, batch.answered_there())
+    {
+        return Outcome::of(answer.map_or_else(|| batch.unavailable(), Response::clone));
+    }
     let mut shared = Shared { erased, new_profiles_left: batch.new_profiles_max, log: Vec::new() };
     let mut all_folded = Vec::new();
     let mut is_too_large = false;
@@ -130,8 +164,18 @@ pub(super) fn fold(edge: &Edge, batch: &mut Batch, found: &[FoundProfile], erase
         if running.hash != events.bundle {
             return Folded::OpenAgain;
         }
-        match fold_audience(edge, batch, running, events, found, &mut shared) {
-            Ok(audience) => all_folded.push((events, audience)),
+        if HAS_SHARDS && batch.across.is_some() && !all_folded.is_empty() {
+            // The commit of the first has copies for it.
+            continue;
+        }
+        match fold_audience(edge, batch, running, events, (found, shard), &mut shared) {
+            Ok(mut audience) => {
+                if HAS_SHARDS {
+                    batch.copy(id, &audience.left_out, &mut audience.write);
+                }
+                all_folded.push((events, audience));
+            }
+            Err(Stop::Ask(questions)) => return Folded::Ask(questions),
             Err(Stop::NeedsNewerBundle(number)) => {
                 return Folded::NeedsNewerBundle { audience: id.clone(), number };
             }
@@ -188,6 +232,8 @@ enum Stop {
     NeedsNewerBundle(u64),
     /// A profile was already too large, or too many become so.
     ProfileTooLarge,
+    /// Other shards have to be asked first.
+    Ask(Questions),
 }
 
 /// A batch is atomic per profile: events of a profile that is unreadable or would be too large are left out, and the
@@ -197,7 +243,7 @@ fn fold_audience<'p>(
     batch: &Batch,
     running: &'p Running,
     events: &OfAudience,
-    found: &[FoundProfile],
+    (found, shard): (&[FoundProfile], Option<&ShardFound>),
     Shared { erased, new_profiles_left, log }: &mut Shared<'_>,
 ) -> Result<FoldedAudience<'p>, Stop> {
     let (plan, message) = (&running.plan, &batch.message);
@@ -210,8 +256,23 @@ fn fold_audience<'p>(
             left_out.extend(events.unreadable(&set, &batch.parts));
             left_out.extend(events.erased(erased, &batch.parts));
         }
-        let mut pass = pass::run(plan, batch, events, &left_out, *new_profiles_left, &mut set);
+        let across = batch.across.as_ref().filter(|_| HAS_SHARDS);
+        let mut deciding = across.zip(shard).map(|(across, found)| {
+            set.seal(&found.sealed);
+            let (audience, now_ms) = (&*events.id, message.ambient.now_ms);
+            let running = Some(running);
+            Deciding { across, running, audience, found, now_ms, open: Default::default() }
+        });
+        let mut pass =
+            pass::run(plan, batch, events, &left_out, *new_profiles_left, &mut set, deciding.as_mut());
         let mut write = Write::default();
+        if HAS_SHARDS && let Some(deciding) = &mut deciding {
+            left_out.extend(batch.relate(&pass, &set, deciding, &mut write));
+            if !deciding.open.is_empty() && !deciding.across.is_last() {
+                let open = core::mem::take(&mut deciding.open);
+                return Err(Stop::Ask(open.questions(deciding.across, &events.id, running.number)));
+            }
+        }
         let Err(too_large) = set.commit(running, edge.form(), message.ambient.now_ms, &mut write) else {
             log.extend((0..set.made_room).map(|_| Line::of("profile_made_room")));
             log.extend(set.trimmed.iter().map(|_| Line::of("profile_trimmed")));
@@ -238,7 +299,6 @@ fn fold_audience<'p>(
                 age_ms: 0,
                 stale: false,
                 uncommitted: false,
-                refused: "",
             };
             let name = |(name, value): &(String, String)| {
                 Some(edge.keyring()?.signer.snapshot_name(&events.id, name, value))
@@ -263,13 +323,6 @@ fn fold_audience<'p>(
     Err(Stop::ProfileTooLarge)
 }
 
-/// The answer of a batch that asks for one.
-#[derive(Default)]
-struct Answered<'p> {
-    answer: Answer<'p>,
-    meta: Option<Meta>,
-}
-
 impl BatchResult {
     fn add<'p>(
         &mut self,
@@ -282,6 +335,7 @@ impl BatchResult {
         self.forgotten.append(&mut forgotten);
         all.append(write);
         answered.meta = meta;
+        answered.asker_there = pass.asker_there;
         for (one, of_pass) in events.events.iter().zip(pass.receipts) {
             let Some(receipt) = self.receipts.get_mut(one.place) else { continue };
             receipt.failure = receipt.failure.filter(|failure| *failure != TABLE_UNKNOWN);
@@ -314,18 +368,38 @@ impl BatchResult {
 fn finish(edge: &Edge, batch: &mut Batch, write: Write, answered: &Answered<'_>) -> Folded {
     let mut log = core::mem::take(&mut batch.result.log);
     let BatchResult { receipts, seen, forgotten, staged, .. } = &batch.result;
-    let Answered { answer, meta } = answered;
+    let Answered { answer, meta, .. } = answered;
     let is_unreadable = |receipt: &&Receipt| matches!(receipt.failure, Some(UNREADABLE | UNAVAILABLE));
     let unreadable = receipts.iter().filter(is_unreadable).count();
     // Nothing was stored, and there is nothing else to report.
     if unreadable > 0 && unreadable == batch.valid.len() && write.is_empty() && !staged {
         return Outcome { write, response: batch.unavailable(), log }.done();
     }
+    let mut tokens = if HAS_SHARDS { batch.headers_there("usher-seen") } else { Vec::new() };
+    if let Some(keyring) = edge.keyring() {
+        tokens.extend(seen.iter().map(|token| token.sign(&keyring.signer)));
+    }
+    let mut offers = String::new();
+    if HAS_SHARDS && let Some((fields, token)) = batch.offers(edge, answered) {
+        (offers, tokens) = (fields, token.into_iter().collect());
+    }
     let response = match (&batch.message.mode, receipts.as_slice()) {
+        (Mode::Personalize { .. }, [Receipt { failure: Some(UNREADABLE | UNAVAILABLE), .. }]) => {
+            return Outcome { write: Write::default(), response: batch.unavailable(), log }.done();
+        }
         // An event of an erased key is answered as that of an unknown visitor.
         (Mode::Personalize { .. }, [Receipt { failure: Some(failure), .. }]) if *failure != ERASED => {
             let response = refuse(&batch.message, Refusal::TOO_LARGE);
             return Outcome { write: Write::default(), response, log }.done();
+        }
+        (Mode::Ingest | Mode::Mixed(_), receipts) if HAS_SHARDS && batch.across.is_some() => {
+            match batch.joined(receipts, offers) {
+                Some(response) => response,
+                None => {
+                    let response = batch.unavailable();
+                    return Outcome { write: Write::default(), response, log }.done();
+                }
+            }
         }
         (Mode::Ingest, receipts) => Response::json(200, answer::receipts(&batch.receipts(receipts))),
         (Mode::Personalize { .. }, _) => {
@@ -349,89 +423,16 @@ fn finish(edge: &Edge, batch: &mut Batch, write: Write, answered: &Answered<'_>)
     let answers = !matches!(batch.message.mode, Mode::Ingest | Mode::Mixed(None));
     response.counts = counted(batch.valid.len(), receipts, answers.then_some(answer));
     // A batch of several visitors has no single profile to look up.
-    if let ([token], Some(keyring)) = (seen.as_slice(), edge.keyring()) {
-        response = response.header("usher-seen", token.sign(&keyring.signer));
+    if let [token] = tokens.as_mut_slice() {
+        response = response.header("usher-seen", core::mem::take(token));
     }
-    if !forgotten.is_empty() && !planted::is(Bug::KeepsCopies) {
-        let (name, value) = forget(batch.message.ambient.now_ms, forgotten);
+    let own = (!forgotten.is_empty() && !planted::is(Bug::KeepsCopies))
+        .then(|| forget(batch.message.ambient.now_ms, forgotten));
+    let forgotten = if HAS_SHARDS { batch.forgotten(own) } else { own };
+    if let Some((name, value)) = forgotten {
         response = response.header(name, value);
     }
     Outcome { write, response, log }.done()
-}
-
-impl Batch {
-    /// Takes its events from its caller's rate.
-    pub(super) fn meter(&mut self, meter: &mut Meter, again: bool) -> Result<(), Response> {
-        let Some(payer) = &self.payer else { return Ok(()) };
-        let ambient = &self.message.ambient;
-        // A body without any event costs as much as one.
-        let events = if again { 0 } else { self.valid.len().max(1) };
-        meter.take_events(payer, events, ambient).map_err(|seconds| {
-            let response = refuse(&self.message, Refusal::RATE);
-            response.header("retry-after", seconds.to_string())
-        })?;
-        self.new_profiles_max = meter.new_profiles_left(payer, ambient);
-        Ok(())
-    }
-
-    /// Counts the profiles that it creates.
-    pub(super) fn charge(&self, meter: &mut Meter, write: &Write) {
-        if let Some(payer) = &self.payer {
-            let made = self.result.new_profiles + write.new_profiles();
-            meter.made_profiles(payer, made, &self.message.ambient);
-        }
-    }
-
-    /// One receipt per element of the body, in order.
-    fn receipts<'r>(&self, valid: &'r [Receipt]) -> Vec<&'r Receipt> {
-        static REFUSED: Receipt = Receipt { failure: Some("InvalidPropertyValueError"), notes: Vec::new() };
-        let mut receipts = valid.iter();
-        let of_element = |valid: &bool| if *valid { receipts.next() } else { None };
-        self.valid.iter().map(of_element).map(|receipt| receipt.unwrap_or(&REFUSED)).collect()
-    }
-
-    /// The id of each element of the body that some audience has a table for, in order.
-    fn ids(&self) -> Vec<Option<&str>> {
-        let mut of_place = vec![None; self.valid.len()];
-        for one in self.audiences.iter().flat_map(|audience| &audience.events) {
-            if let Some(id) = of_place.get_mut(one.place) {
-                id.get_or_insert(one.event.id.as_str());
-            }
-        }
-        let mut ids = of_place.into_iter();
-        self.valid.iter().map(|valid| if *valid { ids.next().flatten() } else { None }).collect()
-    }
-
-    /// The names of personalizations that are asked for and not answered.
-    fn unknown_names<'n>(&self, edge: &Edge, asking: &'n Asking) -> Vec<&'n str> {
-        let running = self.message.audiences.first().and_then(|(id, _)| edge.running(id));
-        let is_unknown =
-            |name: &&String| running.is_none_or(|running| running.plan.personalization(name).is_none());
-        asking.named.iter().filter(is_unknown).chain(&asking.unknown).map(String::as_str).collect()
-    }
-
-    /// The answer when every audience was taken out, which is that of a front that has heard of it.
-    fn unknown(&self) -> Response {
-        match self.message.mode {
-            Mode::Ingest => refuse(&self.message, Refusal::TABLE_UNKNOWN),
-            Mode::Mixed(None) => self.of_unknown_tables(),
-            Mode::Personalize { .. } | Mode::Mixed(Some(_)) => {
-                refuse(&self.message, Refusal::AUDIENCE_UNKNOWN)
-            }
-        }
-    }
-
-    /// The answer when storage fails: nothing was stored.
-    pub(super) fn unavailable(&self) -> Response {
-        refuse(&self.message, Refusal::STORAGE)
-    }
-
-    /// The answer when no audience has a table of its events.
-    fn of_unknown_tables(&self) -> Response {
-        let receipts = vec![Receipt { failure: Some(TABLE_UNKNOWN), notes: Vec::new() }; self.valid.len()];
-        let body = answer::mixed(&self.receipts(&receipts), &self.ids(), None);
-        Response::json(200, body).of_wire().with_cors(Some(&self.message.origin))
-    }
 }
 
 #[cfg(test)]

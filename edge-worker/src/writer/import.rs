@@ -1,10 +1,14 @@
 //! Imports batch records into the profiles that have their key.
 
+mod apart;
+
 use core::ops::Range;
 
 use usher_engine::profile::codec::Unreadable;
 use usher_engine::{Keys, Plan, Record, RefusedColumn};
 
+use super::across::Across;
+use super::decide::Deciding;
 use super::mint;
 use super::parts::Parts;
 use super::set::{KeysRead, ProfileIndex, ProfileSet, unreadable};
@@ -16,7 +20,9 @@ use crate::limits::{
 use crate::log::Line;
 use crate::message::Import;
 use crate::outcome::{Folded, Outcome, forget_all};
+use crate::plane::HAS_SHARDS;
 use crate::store::index::HashIndex;
+use crate::store::shards::ShardFound;
 use crate::store::{ErasedKey, FoundProfile, Read, Write};
 use crate::wire::json::Json;
 use crate::wire::{Response, read};
@@ -25,6 +31,8 @@ use crate::wire::{Response, read};
 #[derive(Debug)]
 pub(crate) struct Rows {
     message: Import,
+    /// None where there is one shard.
+    across: Option<Across>,
     /// The hash of the bundle whose plan they are records of; None: nothing ran.
     bundle: Option<String>,
     /// The number of keys to read.
@@ -84,14 +92,20 @@ const TOO_LARGE: &str = "The profile would be too large.";
 const UNREADABLE: &str = "The stored profile cannot be read.";
 const ERASED: &str = "erased";
 
-pub(super) fn open(edge: &Edge, message: Import) -> Result<(Option<Read>, Rows), Response> {
+pub(super) fn open(
+    edge: &Edge,
+    message: Import,
+    across: Option<Across>,
+) -> Result<(Option<Read>, Rows), Response> {
     let Some(running) = edge.running(&message.audience) else {
         // The fold reports that this writer must catch up first.
-        return Ok((None, Rows::new(message, None)));
+        return Ok((None, Rows::new(message, across, None)));
     };
     let mut keys = KeysRead::new(&message.ambient);
     let mut lines = read::lines(&message.body);
     let (mut records, mut rejected, mut ignored) = (Vec::new(), Vec::new(), Ignored::default());
+    // Of a part the lines are numbered as in the whole.
+    let mut numbers = across.as_ref().and_then(|across| across.part.as_ref()).map(|part| part.places.iter());
     let over = |what: String| {
         let detail = format!("more than {what}; send them in several requests");
         Err(Response::problem(Refusal::TOO_LARGE, Some(&detail)))
@@ -103,6 +117,8 @@ pub(super) fn open(edge: &Edge, message: Import) -> Result<(Option<Read>, Rows),
         if records.len() + rejected.len() == IMPORT_ROWS_MAX {
             return over(format!("{IMPORT_ROWS_MAX} rows"));
         }
+        let number = numbers.as_mut().and_then(Iterator::next);
+        let line = number.map_or(line, |(number, _)| usize::try_from(*number).unwrap_or(line));
         match record_of(&running.plan, row, message.ambient.now_ms) {
             Ok((record, _)) => {
                 ignored.add(record.ignored);
@@ -113,8 +129,10 @@ pub(super) fn open(edge: &Edge, message: Import) -> Result<(Option<Read>, Rows),
         }
     }
     let (bundle, left_out) = (Some(running.hash.clone()), vec![None; records.len()]);
-    let rows = Rows { keys: keys.len(), records, rejected, ignored, left_out, ..Rows::new(message, bundle) };
-    Ok((keys.read(edge), rows))
+    let (count, read) = (keys.len(), keys.read(edge, across.as_ref()));
+    let rows =
+        Rows { keys: count, records, rejected, ignored, left_out, ..Rows::new(message, across, bundle) };
+    Ok((read, rows))
 }
 
 /// The record of a line, and what was put right in it.
@@ -127,8 +145,15 @@ fn record_of(
     Ok((plan.record(&row.columns, now_ms)?, row.repairs))
 }
 
-/// Folds the rows of the current part.
-pub(super) fn fold(edge: &Edge, rows: &mut Rows, found: &[FoundProfile], erased: &[ErasedKey]) -> Folded {
+/// Folds the rows of the current part. `erased`: the keys that were erased; `shard`: the same profiles, with what a shard of
+/// several has beside them.
+pub(super) fn fold(
+    edge: &Edge,
+    rows: &mut Rows,
+    found: &[FoundProfile],
+    erased: &[ErasedKey],
+    shard: Option<&ShardFound>,
+) -> Folded {
     let (audience, number) = (&rows.message.audience, rows.message.number);
     if edge.was_taken_out_after(audience, number) {
         return Outcome::of(Response::problem(Refusal::AUDIENCE_UNKNOWN, None));
@@ -170,16 +195,33 @@ pub(super) fn fold(edge: &Edge, rows: &mut Rows, found: &[FoundProfile], erased:
                 }
             }
         }
-        let (imported, owners) = import_rows(&running.plan, rows, &mut set);
+        let across = rows.across.as_ref().filter(|_| HAS_SHARDS);
+        let mut deciding = across.zip(shard).map(|(across, found)| {
+            set.seal(&found.sealed);
+            let audience = &*rows.message.audience;
+            Deciding { across, running: Some(running), audience, found, now_ms, open: Default::default() }
+        });
+        let of_part = import_rows(&running.plan, rows, &mut set, deciding.as_mut());
         let mut write = Write::default();
+        if HAS_SHARDS && let Some(deciding) = &mut deciding {
+            let handed_on = rows.hand_on(&of_part.there, deciding) && !of_part.is_out_of_reach;
+            if !handed_on || (deciding.across.is_last() && !deciding.open.is_empty()) {
+                return Outcome::of(Response::problem(Refusal::STORAGE, None));
+            }
+            if !deciding.open.is_empty() {
+                let open = core::mem::take(&mut deciding.open);
+                return Folded::Ask(open.questions(deciding.across, deciding.audience, running.number));
+            }
+            deciding.relocate(&set, &mut write);
+        }
         let Err(full) = set.commit(running, edge.form(), now_ms, &mut write) else {
             rows.log.extend((0..set.made_room).map(|_| Line::of("profile_made_room")));
             rows.log.extend(set.trimmed.iter().map(|_| Line::of("profile_trimmed")));
-            rows.imported.add(imported);
+            rows.imported.add(of_part.imported);
             break write;
         };
         let mut found_more = false;
-        for (index, own) in owners {
+        for (index, own) in of_part.owners {
             if full.binary_search(&set.current(own)).is_ok()
                 && let Some(reason) = rows.left_out.get_mut(index)
             {
@@ -198,15 +240,24 @@ pub(super) fn fold(edge: &Edge, rows: &mut Rows, found: &[FoundProfile], erased:
         return Folded::Part(Box::new(write));
     }
     let (name, all) = forget_all(now_ms);
-    let body = rows.imported.body(&rows.all_rejected(), &rows.ignored);
-    let (response, log) = (Response::json(200, body).header(name, all), core::mem::take(&mut rows.log));
+    let (imported, rejected) = (core::mem::take(&mut rows.imported), rows.all_rejected());
+    let response = match rows.across.as_ref().filter(|_| HAS_SHARDS) {
+        None => Response::json(200, imported.body(&rejected, &rows.ignored)),
+        Some(across) => match rows.joined(across, imported, rejected) {
+            Some(response) => response,
+            // Rows that were stored elsewhere change nothing when they are sent again.
+            None => return Outcome::of(Response::problem(Refusal::STORAGE, None)),
+        },
+    };
+    let (response, log) = (response.header(name, all), core::mem::take(&mut rows.log));
     Outcome { write, response, log }.done()
 }
 
 impl Rows {
-    fn new(message: Import, bundle: Option<String>) -> Rows {
+    fn new(message: Import, across: Option<Across>, bundle: Option<String>) -> Rows {
         Rows {
             message,
+            across,
             bundle,
             keys: 0,
             records: Vec::new(),
@@ -245,6 +296,27 @@ impl Rows {
     }
 }
 
+/// Whose a row is.
+enum Whose {
+    /// Of a profile here, found by these keys, or a new one.
+    Here(Keys),
+    /// Of another shard; None: it is there by now, or questions are open.
+    There(Option<u32>),
+    Unknown,
+}
+
+/// The rows of the current part.
+#[derive(Default)]
+struct OfPart {
+    imported: Imported,
+    /// The profile of each row, by the row's index.
+    owners: Vec<(usize, ProfileIndex)>,
+    /// Rows of other shards, by the shard and their indexes.
+    there: Vec<(u32, usize)>,
+    /// True if the profile of a row cannot be reached.
+    is_out_of_reach: bool,
+}
+
 /// Counts of the imported rows.
 #[derive(Debug, Default)]
 struct Imported {
@@ -255,18 +327,36 @@ struct Imported {
     refused: Vec<(usize, RefusedColumn)>,
 }
 
-/// Imports the rows of the current part; also returns the profile of each, by the row's index.
-fn import_rows(plan: &Plan, rows: &Rows, set: &mut ProfileSet) -> (Imported, Vec<(usize, ProfileIndex)>) {
+/// Imports the rows of the current part.
+fn import_rows(
+    plan: &Plan,
+    rows: &Rows,
+    set: &mut ProfileSet,
+    mut deciding: Option<&mut Deciding<'_>>,
+) -> OfPart {
     let Import { ambient, audience, patch, body, .. } = &rows.message;
-    let (mut imported, mut owners) = (Imported::default(), Vec::new());
+    let OfPart { mut imported, mut owners, mut there, mut is_out_of_reach } = OfPart::default();
     let kept = rows.records.iter().zip(&rows.left_out).enumerate();
     let kept = kept.filter(|(index, (_, reason))| reason.is_none() && rows.parts.has(*index));
     for (index, (Row { line, place, key }, _)) in kept {
         let row = read::event(body.get(place.clone()).unwrap_or_default());
         // It was a record before, under the same plan.
         let Ok((record, repairs)) = record_of(plan, row, ambient.now_ms) else { continue };
-        let keys = Keys { usable: vec![record.key.clone()], ..Keys::default() };
+        let mut keys = Keys { usable: vec![record.key.clone()], ..Keys::default() };
         let fresh = mint::profile(ambient, index, audience, &record.key);
+        if HAS_SHARDS && let Some(deciding) = &mut deciding {
+            match rows.decide(deciding, set, &keys, (index, *key), fresh) {
+                Whose::Here(here) => keys = here,
+                Whose::There(shard) => {
+                    there.extend(shard.map(|shard| (shard, index)));
+                    continue;
+                }
+                Whose::Unknown => {
+                    is_out_of_reach = true;
+                    continue;
+                }
+            }
+        }
         let own = set.stitch(plan, &keys, &[*key], fresh, ambient.now_ms);
         owners.push((index, own));
         let refused = record.refused.len();
@@ -280,7 +370,7 @@ fn import_rows(plan: &Plan, rows: &Rows, set: &mut ProfileSet) -> (Imported, Vec
             imported.unchanged += 1;
         }
     }
-    (imported, owners)
+    OfPart { imported, owners, there, is_out_of_reach }
 }
 
 impl Imported {
@@ -294,7 +384,7 @@ impl Imported {
     }
 
     /// The answer. `rejected` are lines and reasons, ascending by line.
-    fn body(&self, rejected: &[(usize, &'static str)], ignored: &Ignored) -> Json {
+    fn body(&self, rejected: &[(usize, &str)], ignored: &Ignored) -> Json {
         let mut body = Json::new();
         body.object(|o| {
             o.field("imported").number(self.imported);
@@ -343,7 +433,7 @@ mod tests {
 
     /// Nobody was erased.
     fn fold(edge: &Edge, rows: &mut Rows, found: &[FoundProfile]) -> Folded {
-        super::fold(edge, rows, found, &[])
+        super::fold(edge, rows, found, &[], None)
     }
 
     /// Columns that nobody reads cost what columns cost, however many names they have.
@@ -356,7 +446,7 @@ mod tests {
                 format!("{{\"card\":\"{row}\"{columns}}}\n")
             };
             let body: String = (0..2_000).map(row).collect();
-            let (_, mut rows) = open(&edge, import_of(body.as_bytes())).unwrap();
+            let (_, mut rows) = open(&edge, import_of(body.as_bytes()), None).unwrap();
             let start = cpu_time();
             let Folded::Done(outcome) = fold(&edge, &mut rows, &[]) else { panic!("behind") };
             (String::from_utf8(outcome.response.body).unwrap(), cpu_time() - start)
@@ -374,10 +464,10 @@ mod tests {
     #[test]
     fn an_audience_that_was_taken_out_is_unknown() {
         let mut edge = edge_of_cards();
-        let (_, before) = open(&edge, import_of(b"{\"card\":\"1\"}")).unwrap();
+        let (_, before) = open(&edge, import_of(b"{\"card\":\"1\"}"), None).unwrap();
         let out = |number| Pointer { audience: "7".to_owned(), number, hash: String::new() };
         edge.update_pointers(vec![out(2)], Vec::new());
-        let (_, after) = open(&edge, import_of(b"{\"card\":\"1\"}")).unwrap();
+        let (_, after) = open(&edge, import_of(b"{\"card\":\"1\"}"), None).unwrap();
         for mut rows in [before, after] {
             let Folded::Done(outcome) = fold(&edge, &mut rows, &[]) else { panic!("behind") };
             let unknown = Response::problem(Refusal::AUDIENCE_UNKNOWN, None);
@@ -385,7 +475,8 @@ mod tests {
             assert!(outcome.write.is_empty());
         }
         // The front runs what was published since.
-        let (_, mut rows) = open(&edge, Import { number: 3, ..import_of(b"{\"card\":\"1\"}") }).unwrap();
+        let (_, mut rows) =
+            open(&edge, Import { number: 3, ..import_of(b"{\"card\":\"1\"}") }, None).unwrap();
         assert!(matches!(fold(&edge, &mut rows, &[]), Folded::NeedsNewerBundle { number: 3, .. }));
     }
 
@@ -419,7 +510,7 @@ mod tests {
                 let counted = allocation_counter::measure(|| {
                     let mut message = import_of(&body);
                     message.ambient.now_ms += later_ms;
-                    let (_, mut rows) = open(&edge, message).unwrap();
+                    let (_, mut rows) = open(&edge, message, None).unwrap();
                     let Folded::Done(outcome) = fold(&edge, &mut rows, &found) else { panic!("behind") };
                     drop(crate::store::sql::writes(&outcome.write));
                     stored = outcome.write.profiles;
@@ -438,7 +529,7 @@ mod tests {
         let time = |body: &[u8], found: &[FoundProfile]| {
             let start = cpu_time();
             for _ in 0..5 {
-                let (_, mut rows) = open(&edge, import_of(body)).unwrap();
+                let (_, mut rows) = open(&edge, import_of(body), None).unwrap();
                 let Folded::Done(outcome) = fold(&edge, &mut rows, found) else { panic!("behind") };
                 assert_eq!(outcome.response.status, 200);
             }
@@ -541,14 +632,14 @@ mod tests {
             other => panic!("{other:?}"),
         };
         let mut edge = Edge::new(None, false);
-        let (_, mut under_none) = open(&edge, message()).unwrap();
+        let (_, mut under_none) = open(&edge, message(), None).unwrap();
         install(&mut edge, 1, "card");
         assert!(matches!(fold(&edge, &mut under_none, &[]), Folded::OpenAgain));
-        let (_, mut under_cards) = open(&edge, message()).unwrap();
+        let (_, mut under_cards) = open(&edge, message(), None).unwrap();
         assert_eq!(rejected(&edge, &mut under_cards), Some(2));
         install(&mut edge, 2, "badge");
         assert!(matches!(fold(&edge, &mut under_cards, &[]), Folded::OpenAgain));
-        let (_, mut under_badges) = open(&edge, message()).unwrap();
+        let (_, mut under_badges) = open(&edge, message(), None).unwrap();
         assert_eq!(rejected(&edge, &mut under_badges), Some(1));
     }
 
@@ -556,7 +647,7 @@ mod tests {
     fn a_profile_that_cannot_be_read_keeps_no_other_from_its_rows() {
         let edge = edge_of_cards();
         let body = b"{\"card\":\"a\"}\n{\"card\":\"b\"}\n\n{}\n{\"card\":\"a\"}";
-        let (_, mut rows) = open(&edge, import_of(body)).unwrap();
+        let (_, mut rows) = open(&edge, import_of(body), None).unwrap();
         // The first key to read is that of the first row.
         let damaged = FoundProfile {
             audience: "7".to_owned(),

@@ -16,6 +16,12 @@ pub(super) fn profile(ambient: &Ambient, place: usize, audience: &str, key: &Key
     uuid(ambient, u64::try_from(place).unwrap_or(u64::MAX), &purpose)
 }
 
+/// The id of an intent that the event at this place causes.
+pub(super) fn intent(ambient: &Ambient, place: usize, survivor: [u8; 16], source: [u8; 16]) -> [u8; 16] {
+    let number = u64::try_from(place).unwrap_or(u64::MAX);
+    uuid(ambient, number, &[b"intent", &survivor, &source]).0
+}
+
 /// The minted ids of the events of a message, by the event's place: an event has one id for all audiences that it has a
 /// profile in.
 pub(super) struct MintedIds {

@@ -4,23 +4,32 @@
 //! Between the two the writer waits only for that one read. All changes of a message are one write: all or nothing. A
 //! message of many profiles is read and folded in parts ([`parts`]), which are stored together.
 
+mod across;
+mod decide;
 mod events;
 mod import;
 mod mint;
 mod parts;
+mod peers;
 mod profile;
+mod questions;
+mod relate;
 mod renewal;
 mod set;
 mod snapshot;
 mod upkeep;
 
+use across::Across;
+pub(crate) use events::committed;
+
 use crate::edge::Edge;
 use crate::error::Refusal;
 use crate::form::Form;
-use crate::message::{KeyOf, OfProfile, Probe, SnapshotRequest, ToWriter, Upkeep};
-use crate::outcome::{Folded, Outcome};
-use crate::plane::HAS_CONTROL_PLANE;
+use crate::message::{KeyOf, OfProfile, Part, Probe, Route, SnapshotRequest, ToWriter, Upkeep};
+use crate::outcome::{Answered, Folded, Outcome};
+use crate::plane::{HAS_CONTROL_PLANE, HAS_SHARDS};
 use crate::rates::Meter;
+use crate::store::shards::ShardRead;
 use crate::store::{DueBefore, Found, FoundSize, Read, Write};
 use crate::wire::Response;
 use parts::Parts;
@@ -41,7 +50,9 @@ pub(crate) enum Work {
     Profile(OfProfile),
     Upkeep(Upkeep, DueBefore),
     /// With the newest form that its sender reads.
-    Snapshot(SnapshotRequest, Form),
+    Snapshot(SnapshotRequest, Form, Option<Box<Across>>),
+    /// From another shard.
+    Peer(Box<peers::Peer>),
     Written,
     Probe(Probe),
 }
@@ -68,12 +79,32 @@ impl Work {
     }
 }
 
-/// Determines the read that a message needs; `Err` is the answer to a message that is refused at once. `reads` is the
-/// newest form in which its sender reads an answer.
-pub(crate) fn open(edge: &Edge, message: ToWriter, reads: Form) -> Result<Opened, Response> {
+/// Where a message is opened, and what is known of it.
+pub(crate) struct Context<'a> {
+    /// The newest form in which its sender reads an answer.
+    pub(crate) reads: Form,
+    pub(crate) route: Route,
+    pub(crate) part: Option<Part>,
+    /// Answers of other shards to its questions.
+    pub(crate) answers: &'a [Answered],
+    /// True if no questions may follow.
+    pub(crate) is_last: bool,
+}
+
+impl Context<'_> {
+    /// In the only shard.
+    pub(crate) fn alone(reads: Form) -> Context<'static> {
+        Context { reads, route: Route::ONLY, part: None, answers: &[], is_last: false }
+    }
+}
+
+/// Determines the read that a message needs; `Err` is the answer to a message that is refused at once.
+pub(crate) fn open(edge: &Edge, message: ToWriter, context: Context<'_>) -> Result<Opened, Response> {
+    let Context { reads, route, part, answers, is_last } = context;
+    let across = Across::new(edge, route, part, answers, is_last);
     match message {
         ToWriter::Events(events) => {
-            let (read, batch) = events::open(edge, events)?;
+            let (read, batch) = events::open(edge, events, across)?;
             Ok(Opened { read, work: Work::Events(Box::new(batch)) })
         }
         ToWriter::Import(_) | ToWriter::Profile(_) | ToWriter::Upkeep(_) if !HAS_CONTROL_PLANE => {
@@ -84,7 +115,7 @@ pub(crate) fn open(edge: &Edge, message: ToWriter, reads: Form) -> Result<Opened
             Ok(Opened { read: Some(Read::Due(due)), work: Work::Upkeep(message, due) })
         }
         ToWriter::Import(import) => {
-            let (read, rows) = import::open(edge, import)?;
+            let (read, rows) = import::open(edge, import, across)?;
             Ok(Opened { read, work: Work::Import(Box::new(rows)) })
         }
         ToWriter::Profile(message) => {
@@ -92,11 +123,23 @@ pub(crate) fn open(edge: &Edge, message: ToWriter, reads: Form) -> Result<Opened
         }
         ToWriter::Snapshot(request) => {
             let keys = request.keys.clone();
-            let read = Some(if request.journal { Read::Journals(keys) } else { Read::Profiles(keys) });
-            Ok(Opened { read, work: Work::Snapshot(request, reads) })
+            let read = match &across {
+                Some(across) => {
+                    Read::Shard(Box::new(ShardRead { journal: request.journal, ..across.read(keys) }))
+                }
+                None if request.journal => Read::Journals(keys),
+                None => Read::Profiles(keys),
+            };
+            Ok(Opened { read: Some(read), work: Work::Snapshot(request, reads, across.map(Box::new)) })
         }
         ToWriter::Written => Ok(Opened { read: Some(Read::Written), work: Work::Written }),
         ToWriter::Probe(probe) => Ok(Opened { read: Some(Read::Written), work: Work::Probe(probe) }),
+        ToWriter::Shard(_) if !HAS_SHARDS => Err(Response::refused(Refusal::INTERNAL)),
+        ToWriter::Shard(message) => {
+            let across = across.ok_or_else(|| Response::refused(Refusal::INTERNAL))?;
+            let (read, peer) = peers::Peer::open(across, message);
+            Ok(Opened { read: Some(read), work: Work::Peer(Box::new(peer)) })
+        }
     }
 }
 
@@ -110,7 +153,8 @@ pub(crate) fn meter(meter: &mut Meter, work: &mut Work, again: bool) -> Result<(
         | Work::Upkeep(..)
         | Work::Snapshot(..)
         | Work::Written
-        | Work::Probe(_) => Ok(()),
+        | Work::Probe(_)
+        | Work::Peer(_) => Ok(()),
     }
 }
 
@@ -139,26 +183,37 @@ pub(crate) fn fold(edge: &Edge, read: &mut Option<Read>, work: &mut Work, mut fo
             work.cut(keys, sizes);
             Folded::Part(Box::default())
         }
-        (Work::Events(batch), Found::Profiles(profiles)) => events::fold(edge, batch, profiles, &[]),
+        (Work::Events(batch), Found::Profiles(profiles)) => events::fold(edge, batch, profiles, &[], None),
         (Work::Events(batch), Found::Unerased(profiles, erased)) => {
-            events::fold(edge, batch, profiles, erased)
+            events::fold(edge, batch, profiles, erased, None)
+        }
+        (Work::Events(batch), Found::Shard(found)) if HAS_SHARDS => {
+            events::fold(edge, batch, &found.profiles, &[], Some(found))
         }
         (Work::Import(rows), Found::Profiles(profiles)) if HAS_CONTROL_PLANE => {
-            import::fold(edge, rows, profiles, &[])
+            import::fold(edge, rows, profiles, &[], None)
         }
         (Work::Import(rows), Found::Unerased(profiles, erased)) if HAS_CONTROL_PLANE => {
-            import::fold(edge, rows, profiles, erased)
+            import::fold(edge, rows, profiles, erased, None)
+        }
+        (Work::Import(rows), Found::Shard(found)) if HAS_CONTROL_PLANE && HAS_SHARDS => {
+            import::fold(edge, rows, &found.profiles, &[], Some(found))
         }
         (Work::Upkeep(message, before), Found::Due(due)) if HAS_CONTROL_PLANE => {
             upkeep::fold(edge, message, *before, due)
         }
         (Work::Profile(message), found) if HAS_CONTROL_PLANE => profile::fold(edge, message, found),
-        (Work::Snapshot(request, reads), Found::Profiles(profiles)) => {
+        (Work::Snapshot(request, reads, _), Found::Profiles(profiles)) => {
             snapshot::fold(edge, request, *reads, profiles, &[])
         }
-        (Work::Snapshot(request, reads), Found::Journals(profiles, journal)) => {
+        (Work::Snapshot(request, reads, _), Found::Journals(profiles, journal)) => {
             snapshot::fold(edge, request, *reads, profiles, journal)
         }
+        (Work::Snapshot(request, reads, Some(across)), Found::Shard(found)) if HAS_SHARDS => {
+            snapshot::fold_across(edge, request, *reads, across, found)
+        }
+        (Work::Peer(peer), Found::Shard(found)) if HAS_SHARDS => peer.fold(edge, found),
+        (Work::Peer(_), Found::Unanswered(rows)) if HAS_SHARDS => peers::due(rows),
         (Work::Written, Found::Pointers(pointers)) => Outcome::of_pointers(pointers),
         (Work::Probe(probe), Found::Pointers(_)) => {
             let well = !edge.storage_failed_lately(probe.now_ms);
@@ -181,7 +236,7 @@ pub(crate) fn unavailable(work: &Work) -> Response {
     match work {
         Work::Events(batch) => batch.unavailable(),
         Work::Import(_) | Work::Profile(_) | Work::Upkeep(..) => Response::problem(Refusal::STORAGE, None),
-        Work::Snapshot(..) | Work::Written => Response::refused(Refusal::STORAGE),
+        Work::Snapshot(..) | Work::Written | Work::Peer(_) => Response::refused(Refusal::STORAGE),
         Work::Probe(probe) => Response::typed(200, "application/json", probe.degraded.clone()),
     }
 }

@@ -1,17 +1,21 @@
 //! The profiles of one message, and the changes to them.
 
+mod keys;
+
 use usher_engine::limits::PROFILE_BYTES_MAX;
 use usher_engine::planted::{self, Bug};
 use usher_engine::profile::codec::{self, Unreadable};
 use usher_engine::profile::{Key, Profile};
 use usher_engine::{Entry, Keys, Plan, ProfileId};
 
+use super::across::Across;
 use crate::edge::{Edge, Running};
 use crate::form::Form;
 use crate::keys::{SeenToken, Signer};
 use crate::limits::UNSIZED_KEYS_MAX;
 use crate::log::{DAMAGED_PROFILE, Line};
 use crate::message::{Ambient, KeyOf};
+use crate::plane::HAS_SHARDS;
 use crate::store::index::HashIndex;
 use crate::store::{FoundProfile, JournalRow, Pointer, ProfileRow, Read, Retired, Write};
 use crate::wire::json::Json;
@@ -54,10 +58,12 @@ impl KeysRead {
     }
 
     /// The read of all profiles, or first of their sizes if they may be too many for one read; None without keys.
-    pub(super) fn read(self, edge: &Edge) -> Option<Read> {
-        match self.keys.len() {
-            0 => None,
-            1..=UNSIZED_KEYS_MAX => Some(read_of(edge, self.keys)),
+    pub(super) fn read(self, edge: &Edge, across: Option<&Across>) -> Option<Read> {
+        match (self.keys.len(), across) {
+            (0, _) => None,
+            // Several shards refuse to erase, and read all profiles at once.
+            (_, Some(across)) if HAS_SHARDS => Some(Read::Shard(Box::new(across.read(self.keys)))),
+            (1..=UNSIZED_KEYS_MAX, _) => Some(read_of(edge, self.keys)),
             _ => Some(Read::Sizes(self.keys)),
         }
     }
@@ -90,6 +96,10 @@ pub(super) struct ProfileSet {
     unreadable: Vec<Option<Unreadable>>,
     /// The reason for each unreadable profile.
     pub(super) reasons: Vec<Unreadable>,
+    /// The ids of those profiles, in the same order.
+    unreadable_ids: Vec<[u8; 16]>,
+    /// Ids of profiles that have handed their state over.
+    sealed: Vec<[u8; 16]>,
     /// The number of profiles that dropped state without a reader, to make room.
     pub(super) made_room: usize,
     /// The number of merges in which the bound dropped event ids.
@@ -100,6 +110,10 @@ pub(super) struct ProfileSet {
     journal: Vec<JournalRow>,
     /// Keys, name and value, that lead to another profile than storage says.
     pub(super) moved: Vec<(String, String)>,
+    /// Profiles that were merged into others here.
+    merged: Vec<(ProfileId, ProfileIndex)>,
+    /// Their keys.
+    left_behind: Vec<(ProfileId, String, String)>,
     /// Full profiles, ascending, which had to let go of what their attributes promise to keep.
     pub(super) trimmed: Vec<ProfileIndex>,
 }
@@ -146,6 +160,8 @@ struct Lent {
     keys: usize,
     /// The keys by which storage finds it, if it may be absorbed.
     stored_keys: Vec<(String, String)>,
+    /// These, and the keys that it has now.
+    listed: Vec<(String, String)>,
 }
 
 impl ProfileSet {
@@ -159,7 +175,7 @@ impl ProfileSet {
     ) -> Result<ProfileSet, u64> {
         let mut held = Vec::new();
         let mut holders = vec![None; keys];
-        let (mut unreadable, mut reasons) = (Vec::new(), Vec::new());
+        let (mut unreadable, mut reasons, mut unreadable_ids) = (Vec::new(), Vec::new(), Vec::new());
         for found in found.iter().filter(|found| found.audience == audience) {
             let profile = match codec::decode(&found.state) {
                 Ok(profile) => profile,
@@ -171,6 +187,7 @@ impl ProfileSet {
                         }
                     }
                     reasons.push(what);
+                    unreadable_ids.push(found.id);
                     continue;
                 }
             };
@@ -191,12 +208,16 @@ impl ProfileSet {
             holders,
             unreadable,
             reasons,
+            unreadable_ids,
+            sealed: Vec::new(),
             made_room: 0,
             forgot_event_ids: 0,
             evicted_keys: 0,
             retired: Vec::new(),
             journal: Vec::new(),
             moved: Vec::new(),
+            merged: Vec::new(),
+            left_behind: Vec::new(),
             trimmed: Vec::new(),
         })
     }
@@ -268,6 +289,9 @@ impl ProfileSet {
         for absorbed in lent {
             let Some(held) = self.held.get_mut(absorbed.index.0) else { continue };
             held.into = Some(own);
+            self.merged.push((absorbed.id, own));
+            let listed = absorbed.listed.into_iter().map(|(name, value)| (absorbed.id, name, value));
+            self.left_behind.extend(listed);
             self.moved.extend(absorbed.stored_keys);
             // A profile that this message created and absorbed leaves no trace in storage.
             if held.is_stored {
@@ -301,7 +325,8 @@ impl ProfileSet {
         for index in indexes {
             let Some(held) = self.held.get_mut(index.0) else { continue };
             let profile = core::mem::replace(&mut held.profile, Profile::unknown());
-            lent.push(Lent { index, id: profile.id, keys: profile.keys().len(), stored_keys: Vec::new() });
+            let (id, keys) = (profile.id, profile.keys().len());
+            lent.push(Lent { index, id, keys, stored_keys: Vec::new(), listed: Vec::new() });
             found.push(profile);
         }
         // Of several some may be absorbed.
@@ -309,6 +334,9 @@ impl ProfileSet {
             for (lent, profile) in lent.iter_mut().zip(&found) {
                 let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
                 lent.stored_keys = profile.stored_keys().into_iter().map(own).collect();
+                let now = profile.keys().iter().map(|key| own((&key.name, &key.value)));
+                lent.listed = now.filter(|key| !lent.stored_keys.contains(key)).collect();
+                lent.listed.extend(lent.stored_keys.iter().cloned());
             }
         }
         (lent, found)

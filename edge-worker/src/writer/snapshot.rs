@@ -4,11 +4,16 @@ use std::borrow::Cow;
 
 use usher_engine::profile::codec;
 
+use super::across::Across;
+use super::decide::{Deciding, Whereabouts};
+use super::set::ProfileSet;
 use crate::edge::Edge;
 use crate::error::Refusal;
 use crate::form::Form;
-use crate::message::{Snapshot, SnapshotRequest};
+use crate::limits::HOPS_MAX;
+use crate::message::{Message, Part, Snapshot, SnapshotRequest, ToWriter};
 use crate::outcome::{Folded, Outcome, SNAPSHOT_NAME};
+use crate::store::shards::ShardFound;
 use crate::store::{FoundProfile, JournalRow, Write};
 use crate::wire::Response;
 
@@ -56,6 +61,75 @@ pub(super) fn fold(
         Some(name) => response.header(SNAPSHOT_NAME, name),
         None => response,
     })
+}
+
+/// The same in a shard of several: keys without a profile here may have one elsewhere.
+pub(super) fn fold_across(
+    edge: &Edge,
+    request: &SnapshotRequest,
+    reads: Form,
+    across: &Across,
+    found: &ShardFound,
+) -> Folded {
+    let Some(audience) = request.keys.first().map(|key| key.audience.as_str()) else {
+        return fold(edge, request, reads, &[], &[]);
+    };
+    // This writer may not have heard of the audience yet; its profiles answer none the less.
+    let running = edge.running(audience);
+    let unavailable = || Outcome::of(Response::refused(Refusal::STORAGE));
+    let mut set = match ProfileSet::load(audience, u64::MAX, request.keys.len(), &found.profiles) {
+        Ok(set) => set,
+        Err(_) => return unavailable(),
+    };
+    set.seal(&found.sealed);
+    let now_ms = request.ambient.now_ms;
+    let mut deciding = Deciding { across, running, audience, found, now_ms, open: Default::default() };
+    for (index, key) in request.keys.iter().enumerate() {
+        let whose = deciding.whose(&set, key, index);
+        let answer = match whose {
+            Whereabouts::Nobody => continue,
+            Whereabouts::Here(id) => {
+                let is = |profile: &&FoundProfile| profile.audience == audience && profile.id == id;
+                let own = found.profiles.iter().find(is).cloned();
+                let own = own.map(|profile| FoundProfile { keys: vec![index], ..profile });
+                return fold(edge, request, reads, own.as_slice(), &found.journal);
+            }
+            Whereabouts::There(place) => {
+                let asked = |part: &Part| part.places.is_empty();
+                let of_key = across.handed().rev().find(|(sent, _)| {
+                    sent.route.shard == place.shard
+                        && sent.part.as_ref().is_some_and(asked)
+                        && matches!(&sent.message, Message::Writer(ToWriter::Snapshot(sent)) if sent.keys.first() == Some(key))
+                });
+                match of_key {
+                    Some((_, Some(response))) => response.clone(),
+                    Some((_, None)) => return unavailable(),
+                    None => {
+                        let hops = across.part.as_ref().map_or(0, |part| part.hops);
+                        if across.is_last() || hops >= HOPS_MAX {
+                            return unavailable();
+                        }
+                        let part = Part { hops: hops + 1, ..Part::default() };
+                        let one = SnapshotRequest { keys: vec![key.clone()], ..request.clone() };
+                        deciding.open.hand_on(across.hand_on(place.shard, ToWriter::Snapshot(one), part));
+                        break;
+                    }
+                }
+            }
+            Whereabouts::Later if across.is_last() => return unavailable(),
+            Whereabouts::Later => break,
+            Whereabouts::Unavailable => return unavailable(),
+        };
+        let is_somebody = Snapshot::decode(&answer.body).is_none_or(|snapshot| snapshot.profile.is_some());
+        if answer.status != 200 || is_somebody {
+            return Outcome::of(answer);
+        }
+    }
+    if deciding.open.is_empty() {
+        return fold(edge, request, reads, &[], &[]);
+    }
+    let open = core::mem::take(&mut deciding.open);
+    Folded::Ask(open.questions(across, audience, running.map_or(0, |running| running.number)))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 
 use js_sys::Date;
+use usher_edge::message::Route;
 use usher_edge::store::Pointer;
 use usher_edge::wire::frame::FrameReader;
 use usher_edge::{Edge, message};
@@ -10,31 +11,26 @@ use worker::{Context, Env, Error, Result};
 
 use crate::edge::{configure, edge};
 use crate::installing::{guarded, trapped};
-use crate::limits::{KEYS_MS, POINTERS_MS};
+use crate::limits::POINTERS_MS;
 use crate::log;
 use crate::objects::{control, copy, quiet, send, writer};
-use crate::patience::patiently;
 
 thread_local! {
     /// The last time that the pointers were read, in Unix milliseconds; None: never.
     static CHECKED: Cell<Option<f64>> = const { Cell::new(None) };
 }
 
-/// Catches up when it is due; waits only when nothing is known yet, or nothing was read for long.
+/// Catches up when it is due; waits only when nothing is known yet.
 pub(crate) async fn catch_up(env: &Env, context: &Context) {
     configure(env);
     match CHECKED.get() {
         // Every request asks by itself: one that waited for another's would wait forever if that other was canceled.
         None => refresh(env).await,
         Some(checked) if Date::now() - checked < POINTERS_MS => {}
-        Some(checked) => {
-            let is_old = Date::now() - checked >= KEYS_MS;
+        Some(_) => {
             CHECKED.set(Some(Date::now()));
-            // Where the control object does not answer, the last keys hold.
-            if !is_old || patiently(refresh(env)).await.is_none() {
-                let env = env.clone();
-                context.wait_until(async move { refresh(&env).await });
-            }
+            let env = env.clone();
+            context.wait_until(async move { refresh(&env).await });
         }
     }
 }
@@ -58,7 +54,7 @@ async fn install_all(env: &Env) -> Result<()> {
     let mut pointers = read_pointers(env, &asked).await?;
     let mut written = Vec::new();
     if edge(|edge| edge.doubts(&pointers)) {
-        let question = edge(|edge| message::written(edge.form()));
+        let question = edge(|edge| message::written(Route::ONLY, edge.form()));
         // There is one shard.
         let mut answer = succeeded(send(writer(env, 0), &question, "").await?)?;
         written = decoded(&answer.bytes().await?)?;

@@ -13,8 +13,6 @@ pub(crate) const DISCARD_MS: f64 = 2_000.0;
 pub(crate) const PATIENCE: Duration = Duration::from_millis(600);
 /// Greatest age of the pointers to bundles, in milliseconds.
 pub(crate) const POINTERS_MS: f64 = 15_000.0;
-/// Older ones are read again before they are used, in milliseconds: keys may be revoked, within 60 s at every place.
-pub(crate) const KEYS_MS: f64 = 45_000.0;
 /// Most memory for snapshots in an isolate, which has 128 MB in total.
 pub(crate) const SNAPSHOTS_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The memory of a snapshot besides its bytes.

@@ -103,8 +103,8 @@ pub async fn fetch(mut request: Request, env: Env, context: Context) -> Result<R
             instruct(&env, &message, head.id()).await
         }
         Step::Control { message } => instruct(&env, &message, head.id()).await,
-        // This build has the control plane.
-        Step::ControlPlane => response::of(failed(&head, Refusal::INTERNAL), head.id()),
+        // This build has the control plane, and there is one shard.
+        Step::ControlPlane | Step::Split(_) => response::of(failed(&head, Refusal::INTERNAL), head.id()),
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use js_sys::{Date, Uint8Array};
 use usher_edge::drive::{self, Opened};
 use usher_edge::log::STORAGE_FAILED;
+use usher_edge::message::Route;
 use usher_edge::store::sql::{self, Cell, Rows, Statement};
 use usher_edge::store::{Found, StoreFailure, Write};
 use usher_edge::{Folded, Form, NEXT, Refusal, message};
@@ -101,7 +102,7 @@ impl UsherStore {
         storage.set_alarm(UPKEEP_AGAIN).await?;
         let ambient = ambient()?;
         let turn = |entombs| {
-            let message = edge(|edge| message::upkeep(ambient, entombs, edge.form()));
+            let message = edge(|edge| message::upkeep(ambient, entombs, Route::ONLY, edge.form()));
             match self.deliver("", &message, false) {
                 Delivered::Answered(answer) => Some(answer),
                 Delivered::Behind { .. } => None,
@@ -186,7 +187,7 @@ impl UsherStore {
         Ok(match folded {
             Folded::NeedsNewerBundle { audience, number } => Delivered::Behind { audience, number },
             // Nothing is installed between the two.
-            Folded::OpenAgain | Folded::Part(_) => {
+            Folded::OpenAgain | Folded::Part(_) | Folded::Ask(_) => {
                 Delivered::Answered(usher_edge::Response::refused(Refusal::INTERNAL))
             }
             Folded::Done(outcome) => {

@@ -39,12 +39,7 @@ impl Target for InProcess {
         let mut entropy = [0; 32];
         entropy[..8].copy_from_slice(&self.calls.to_le_bytes());
         entropy[24..].copy_from_slice(&self.calls.to_le_bytes());
-        // What a host does before the service sees a body.
-        let coding = call.headers.iter().find(|(name, _)| name == "content-encoding");
-        let packed = coding.is_some_and(|(_, coding)| {
-            ["gzip", "x-gzip"].iter().any(|known| coding.eq_ignore_ascii_case(known))
-        });
-        let body = if packed { inflated(&call.body) } else { Some(call.body.clone()) };
+        let body = inflated_body(call);
         let request = Request {
             method: call.method,
             target: call.path,
@@ -70,6 +65,14 @@ impl Target for InProcess {
     fn log(&self) -> String {
         self.log.clone()
     }
+}
+
+/// The body as a host passes it to the service; None: it is not what its encoding says.
+pub(super) fn inflated_body(call: &Call<'_>) -> Option<Vec<u8>> {
+    let coding = call.headers.iter().find(|(name, _)| name == "content-encoding");
+    let is_packed = coding
+        .is_some_and(|(_, coding)| ["gzip", "x-gzip"].iter().any(|known| coding.eq_ignore_ascii_case(known)));
+    if is_packed { inflated(&call.body) } else { Some(call.body.clone()) }
 }
 
 /// One member and nothing after it; reading stops one byte past the largest body that any route takes.

@@ -2,9 +2,11 @@
 
 mod memory;
 mod process;
+mod sharded;
 
 pub use memory::InProcess;
 pub use process::{Native, Spin, Workerd};
+pub use sharded::Sharded;
 
 /// One host, started empty.
 pub trait Target {

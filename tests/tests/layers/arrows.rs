@@ -65,7 +65,7 @@ metrics   →
 wire      → metrics
 message   → wire
 store     → message wire
-keys      → message wire
+keys      → wire
 bundle    → wire
 rates     → message
 edge      → bundle keys message metrics rates store
@@ -73,13 +73,13 @@ log       → wire
 request_id → message wire
 outcome   → log metrics store wire
 answer    → message metrics wire
-shard     →
-writer    → answer edge keys log message metrics outcome rates store wire
+shard     → outcome wire
+writer    → answer edge keys log message metrics outcome rates shard store wire
 releases  → bundle log message outcome store wire
 lookup    → answer edge keys message metrics shard wire
 rehearsal → answer bundle edge lookup message outcome store wire writer
-host      → lookup message wire
-front     → bundle edge host keys lookup message metrics rehearsal shard wire
+host      → lookup message shard wire
+front     → answer bundle edge host keys lookup message metrics outcome rehearsal shard store wire
 drive     → edge front host log lookup message outcome releases store wire writer
 ";
 
@@ -157,7 +157,7 @@ edge       →
 body       → javascript
 head       → javascript
 objects    → edge patience
-bundles    → edge installing objects patience
+bundles    → edge installing objects
 snapshots  → edge head objects response
 store      → bundles edge javascript objects response snapshots
 serve      → body bundles edge head objects response snapshots
@@ -182,7 +182,7 @@ diff        → terminal
 tree        → definitions terminal
 simulation  → secrets
 server      → clock files limits secrets store terminal website
-command     → client clock definitions diff files limits lines secrets server simulation targets terminal tree
+command     → client clock definitions diff files lines secrets server simulation targets terminal tree
 ";
 
 /// Between crates; the site is JavaScript that knows the public wire alone.

@@ -29,6 +29,8 @@ pub(crate) struct Repairs {
 pub(super) struct Text<'a> {
     text: &'a str,
     at: usize,
+    /// The bytes before it in the body.
+    before: usize,
     /// The repairs since they were last taken.
     pub(super) repairs: Repairs,
 }
@@ -36,9 +38,22 @@ pub(super) struct Text<'a> {
 impl<'a> Text<'a> {
     pub(super) fn new(body: &'a [u8]) -> Result<Text<'a>, Unreadable> {
         // Some editors prefix a byte order mark.
+        let marked = body;
         let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+        let before = marked.len() - body.len();
         let text = str::from_utf8(body).map_err(|_| Unreadable::Malformed)?;
-        Ok(Text { text, at: 0, repairs: Repairs::default() })
+        Ok(Text { text, at: 0, before, repairs: Repairs::default() })
+    }
+
+    /// The place in the body at which reading goes on.
+    pub(super) fn at(&self) -> usize {
+        self.before + self.at
+    }
+
+    /// The same, after blanks.
+    pub(super) fn start(&mut self) -> usize {
+        self.peek();
+        self.at()
     }
 
     /// Checks that only blanks follow.

@@ -1,10 +1,14 @@
 //! A batch of events for each audience, and the events that a fold leaves out.
 
-use usher_engine::profile::codec::Unreadable;
-use usher_engine::{Event, Keys};
+use core::ops::Range;
 
+use usher_engine::profile::codec::Unreadable;
+use usher_engine::{Answer, Event, Keys};
+
+use super::super::across::Across;
 use super::super::parts::Parts;
 use super::super::set::ProfileSet;
+use crate::answer::Meta;
 use crate::keys::SeenToken;
 use crate::log::Line;
 use crate::message::{Events, Mode, Payer, Receipt};
@@ -17,6 +21,12 @@ pub(crate) struct Batch {
     pub(super) message: Events,
     /// For each element of the body, true if it is an event.
     pub(super) valid: Vec<bool>,
+    /// The place of each valid event in the body; empty where that is one event.
+    pub(super) spans: Vec<Range<usize>>,
+    /// That of `sentAt`.
+    pub(super) sent: Option<Range<usize>>,
+    /// None where there is one shard.
+    pub(super) across: Option<Across>,
     /// The number of keys to read.
     pub(super) keys: usize,
     pub(super) audiences: Vec<OfAudience>,
@@ -69,6 +79,15 @@ impl BatchResult {
         let (seen, forgotten, log) = (Vec::new(), Vec::new(), Vec::new());
         BatchResult { receipts, seen, forgotten, log, staged: false, new_profiles: 0 }
     }
+}
+
+/// The answer of a batch that asks for one.
+#[derive(Default)]
+pub(super) struct Answered<'p> {
+    pub(super) answer: Answer<'p>,
+    pub(super) meta: Option<Meta>,
+    /// The event that asks for offers, by its place, if another shard has it.
+    pub(super) asker_there: Option<usize>,
 }
 
 /// The events of one audience.
@@ -159,4 +178,10 @@ impl OfAudience {
             }
         }
     }
+}
+
+/// The place of an event in the whole batch, by its index among those of this message.
+pub(super) fn place_of(across: Option<&Across>, index: usize) -> usize {
+    let place = across.and_then(|across| across.part.as_ref()?.places.get(index));
+    place.map_or(index, |(place, _)| usize::try_from(*place).unwrap_or(index))
 }

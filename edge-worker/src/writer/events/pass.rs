@@ -1,13 +1,16 @@
 //! One pass over the events of an audience: keys → stitch → ingest → personalize.
 
-use usher_engine::profile::Profile;
-use usher_engine::{Access, Answer, Asked, Ingested, Plan, Query};
+use usher_engine::profile::{Key, Profile};
+use usher_engine::{Access, Answer, Asked, Event, Ingested, Plan, Query};
 
+use super::super::across::Moved;
+use super::super::decide::{Deciding, Decision, Stitching};
 use super::super::mint;
 use super::super::set::{ProfileIndex, ProfileSet};
-use super::batch::{Batch, ERASED, LeftOut, OfAudience, OneEvent};
+use super::batch::{Batch, ERASED, LeftOut, OfAudience, OneEvent, UNAVAILABLE, UNREADABLE, place_of};
 use crate::log::Line;
-use crate::message::{Mode, Receipt};
+use crate::message::{Mode, Place, Receipt};
+use crate::plane::HAS_SHARDS;
 
 /// The result of a pass.
 #[derive(Default)]
@@ -20,7 +23,17 @@ pub(super) struct Pass<'p> {
     pub(super) answer: Option<Answer<'p>>,
     /// That visitor, by the event's index.
     pub(super) asker: Option<(usize, ProfileIndex)>,
+    /// That visitor's event, by its place, if another shard has it.
+    pub(super) asker_there: Option<usize>,
     pub(super) log: Vec<Line>,
+    /// Profiles elsewhere that the profile of an event is to absorb, with the event's index.
+    pub(super) sources: Vec<(usize, ProfileIndex, Vec<Place>)>,
+    /// Keys that profiles get from others elsewhere.
+    pub(super) moved: Vec<(ProfileIndex, Vec<Moved>)>,
+    /// Events of other shards, by the shard and their indexes.
+    pub(super) there: Vec<(u32, usize)>,
+    /// Events whose profiles are out of reach.
+    pub(super) out_of_reach: Vec<LeftOut>,
 }
 
 /// Processes the events of the current part that are not left out, in order.
@@ -31,6 +44,7 @@ pub(super) fn run<'p>(
     left_out: &[LeftOut],
     new_profiles_max: Option<usize>,
     set: &mut ProfileSet,
+    mut deciding: Option<&mut Deciding<'_>>,
 ) -> Pass<'p> {
     let ambient = &batch.message.ambient;
     let now_ms = ambient.now_ms;
@@ -42,19 +56,12 @@ pub(super) fn run<'p>(
     let last = backwards.find(|(index, one)| !is_left_out(*index) && is_of_part(one));
     let last = last.map(|(index, _)| index).filter(|_| batch.parts.is_last());
     let mut pass = Pass::default();
-    let refused = batch.message.identity.note();
-    if refused.is_some() {
-        pass.log.push(Line::with_detail("identity_refused", batch.message.identity.refused));
-    }
     for (index, one) in of_audience.events.iter().enumerate() {
         if !is_of_part(one) {
             pass.receipts.push(Receipt::default());
             continue;
         }
         let mut receipt = receipt_of(one);
-        if let Some(note) = refused {
-            receipt.note(note);
-        }
         let why_out = left_out.iter().find(|(known, _)| *known == index).map(|(_, why)| *why);
         let is_answered = matches!(batch.message.mode, Mode::Personalize { .. }) && why_out == Some(ERASED);
         if why_out.is_some() && !is_answered {
@@ -65,20 +72,90 @@ pub(super) fn run<'p>(
             receipt.note("key_refused");
         }
         log_refusals(one, &mut pass.log);
+        if HAS_SHARDS && batch.is_committed() {
+            match answer_again(plan, batch, one, set, now_ms) {
+                Some((owner, answer)) => {
+                    pass.owners.push((index, owner));
+                    pass.answer = Some(answer);
+                }
+                None => pass.out_of_reach.push((index, UNAVAILABLE)),
+            }
+            pass.receipts.push(receipt);
+            continue;
+        }
+        let fresh = |first: &Key| {
+            mint::profile(ambient, place_of(batch.across.as_ref(), one.place), &of_audience.id, first)
+        };
+        let mut stitching = None;
+        if HAS_SHARDS && let (Some(deciding), Some(first)) = (deciding.as_mut(), one.keys.usable.first()) {
+            if batch.handed(one.place).is_some() {
+                if last == Some(index) {
+                    pass.asker_there = Some(one.place);
+                }
+                pass.receipts.push(receipt);
+                continue;
+            }
+            let read = |index: &usize| of_audience.events.get(*index).map(|one| &one.read);
+            let shares = |(before, _): &(usize, ProfileIndex)| {
+                read(before).is_some_and(|read| read.iter().any(|key| one.read.contains(key)))
+            };
+            let is_after = pass.owners.iter().any(shares);
+            let decision = match deciding.goes_with(&one.read) {
+                Some(shard) => Decision::There(shard),
+                None => deciding.decide(set, &one.keys, &one.read, fresh(first)),
+            };
+            let failure = match decision {
+                Decision::Here(mut found) => {
+                    for (owner, key, read_as) in found.adopted.drain(..) {
+                        set.adopt(owner, key, read_as);
+                    }
+                    stitching = Some(found);
+                    None
+                }
+                Decision::There(shard) => {
+                    if is_after {
+                        // What came before is committed first, so that events keep their order.
+                        let here = deciding.across.route.shard;
+                        pass.there.extend(pass.owners.iter().map(|(before, _)| (here, *before)));
+                        deciding.wait_for(&one.read, None);
+                    } else {
+                        pass.there.push((shard, index));
+                        deciding.wait_for(&one.read, Some(shard));
+                    }
+                    Some(None)
+                }
+                Decision::Later => Some(None),
+                Decision::Unavailable => Some(Some(UNAVAILABLE)),
+                Decision::Unreadable => Some(Some(UNREADABLE)),
+            };
+            if let Some(failure) = failure {
+                pass.out_of_reach.extend(failure.map(|failure| (index, failure)));
+                pass.receipts.push(receipt);
+                continue;
+            }
+        }
+        let (keys, read) = match &stitching {
+            Some(Stitching { keys, read, .. }) => (keys, read),
+            None => (&one.keys, &one.read),
+        };
         let mut nobody = Profile::unknown();
         let profile = if why_out.is_some() {
             &mut nobody
         } else if one.keys.usable.is_empty() {
             receipt.note("no_usable_key");
             &mut nobody
-        } else if !may_make(set) && set.makes_profile(plan, &one.keys, &one.read) {
+        } else if !may_make(set) && set.makes_profile(plan, keys, read) {
             receipt.note("profile_not_made");
             pass.log.push(Line::of("profile_not_made"));
             &mut nobody
         } else if let Some(first) = one.keys.usable.first() {
-            let fresh = mint::profile(ambient, one.place, &of_audience.id, first);
-            let owner = set.stitch(plan, &one.keys, &one.read, fresh, now_ms);
+            let owner = set.stitch(plan, keys, read, fresh(first), now_ms);
             pass.owners.push((index, owner));
+            if let Some(found) = stitching {
+                set.note_moves(owner, &found.moved, now_ms);
+                pass.sources.push((index, owner, found.sources));
+                pass.moved.push((owner, found.moved));
+            }
             // Stitching has just put it there.
             set.get_mut(owner).unwrap_or(&mut nobody)
         } else {
@@ -87,18 +164,7 @@ pub(super) fn run<'p>(
         let ingested = plan.ingest(profile, &one.event, now_ms);
         note_ingested(&ingested, &mut receipt, &mut pass.log);
         match &batch.message.mode {
-            Mode::Personalize { named, server_route, sensitive_scope } => {
-                let named = named.as_deref().map(|names| indexes(plan, names));
-                let query = Query {
-                    event: Some(&one.event),
-                    asked: named.as_deref().map_or(Asked::Triggered, Asked::Named),
-                    inputs: &[],
-                    edge: &batch.message.edge,
-                    access: Access { server_route: *server_route, sensitive_scope: *sensitive_scope },
-                    blind: false,
-                };
-                pass.answer = Some(plan.personalize(profile, &query, now_ms));
-            }
+            Mode::Personalize { .. } => pass.answer = personalize(plan, batch, profile, &one.event, now_ms),
             // A lookup of the last event's visitor, with all events folded that came before; its columns are the inputs.
             Mode::Mixed(Some(asking)) if last == Some(index) => {
                 let named = indexes(plan, &asking.named);
@@ -160,4 +226,34 @@ fn note_ingested(ingested: &Ingested, receipt: &mut Receipt, log: &mut Vec<Line>
 /// The personalizations of these names that the plan has.
 fn indexes(plan: &Plan, names: &[String]) -> Vec<usize> {
     names.iter().filter_map(|name| plan.personalization(name)).collect()
+}
+
+/// The answer to an event that is committed, from the profile that has one of its keys by now.
+fn answer_again<'p>(
+    plan: &'p Plan,
+    batch: &Batch,
+    one: &OneEvent,
+    set: &ProfileSet,
+    now_ms: i64,
+) -> Option<(ProfileIndex, Answer<'p>)> {
+    let keys = one.keys.usable.iter().zip(&one.read);
+    let owner = keys.filter_map(|(key, read_as)| set.listing(key, *read_as)).next()?;
+    let answer = personalize(plan, batch, set.get(owner)?, &one.event, now_ms)?;
+    Some((owner, answer))
+}
+
+fn personalize<'p>(
+    plan: &'p Plan,
+    batch: &Batch,
+    profile: &Profile,
+    event: &Event,
+    now_ms: i64,
+) -> Option<Answer<'p>> {
+    let Mode::Personalize { named, server_route, sensitive_scope } = &batch.message.mode else { return None };
+    let access = Access { server_route: *server_route, sensitive_scope: *sensitive_scope };
+    let named = named.as_deref().map(|names| indexes(plan, names));
+    let asked = named.as_deref().map_or(Asked::Triggered, Asked::Named);
+    let edge = &batch.message.edge;
+    let query = Query { event: Some(event), asked, inputs: &[], edge, access, blind: false };
+    Some(plan.personalize(profile, &query, now_ms))
 }

@@ -13,12 +13,12 @@ use usher_engine::{Access, Asked, Query};
 
 use super::*;
 use crate::bundle::{bundle_of, hash_of};
-use crate::message::Ambient;
+use crate::message::{Ambient, Asking};
 use crate::store::Pointer;
 
 /// Nobody was erased.
 fn fold(edge: &Edge, batch: &mut Batch, found: &[FoundProfile]) -> Folded {
-    super::fold(edge, batch, found, &[])
+    super::fold(edge, batch, found, &[], None)
 }
 
 /// An edge whose one audience keeps lists that can grow beyond what a profile may be.
@@ -135,7 +135,6 @@ fn batch_of(events: &str) -> Events {
         table: "views".to_owned(),
         mode: Mode::Ingest,
         server: false,
-        identity: crate::message::Identity::default(),
         origin: String::new(),
         edge: Vec::new(),
         body: format!("{{\"events\":[{events}]}}").into_bytes(),
@@ -152,7 +151,7 @@ fn a_profile_that_is_full_keeps_no_other_from_its_events() {
     };
     let mut events: Vec<String> = (0..100).map(|index| event("greedy", index)).collect();
     events.insert(50, event("modest", 0));
-    let (_, mut batch) = open(&edge, batch_of(&events.join(","))).unwrap();
+    let (_, mut batch) = open(&edge, batch_of(&events.join(",")), None).unwrap();
     // The first of the keys that are read is that of the first event.
     let (audience, state) = ("7".to_owned(), full_profile("greedy"));
     let greedy = FoundProfile { audience, keys: vec![0], id: [0; 16], version: 1, state };
@@ -176,7 +175,7 @@ fn a_profile_that_cannot_be_read_keeps_no_other_from_its_events() {
         state: b"echo_me_not".to_vec(),
     };
     let fold = |events: &str| {
-        let (_, mut batch) = open(&edge, batch_of(events)).unwrap();
+        let (_, mut batch) = open(&edge, batch_of(events), None).unwrap();
         let Folded::Done(outcome) = fold(&edge, &mut batch, &[damaged()]) else { panic!("behind") };
         outcome
     };
@@ -202,7 +201,7 @@ fn a_profile_that_cannot_be_read_keeps_no_other_from_its_events() {
 fn a_profile_of_a_newer_build_is_neither_damaged_nor_written() {
     let edge = edge_of_lists(&["visitor"], None);
     let fold = |events: &str| {
-        let (_, mut batch) = open(&edge, batch_of(events)).unwrap();
+        let (_, mut batch) = open(&edge, batch_of(events), None).unwrap();
         let newer = FoundProfile {
             audience: "7".to_owned(),
             keys: vec![0],
@@ -238,7 +237,7 @@ fn many_who_take_a_full_profile_over_are_refused_together() {
         |index: usize| format!("{{\"id\":\"p{index}\",\"visitor\":\"v\"{}}}", columns(index % 16 * 6, 6));
     let mut events: Vec<String> = (0..300).map(own).collect();
     events.push(r#"{"id":"elsewhere","c0":1}"#.to_owned());
-    let (_, mut batch) = open(&edge, batch_of(&events.join(","))).unwrap();
+    let (_, mut batch) = open(&edge, batch_of(&events.join(",")), None).unwrap();
     let [audience] = batch.audiences.as_slice() else { panic!("one audience") };
     let mut left_out = vec![(0, TOO_LARGE)];
     audience.leave_out_with(&mut left_out, batch.keys, &Parts::default());
@@ -266,7 +265,7 @@ fn logged(outcome: &Outcome) -> Vec<String> {
 fn what_was_cut_or_refused_is_logged() {
     let edge = edge_of_lists(&["visitor", "other"], None);
     let fold = |events: &str, found: Vec<FoundProfile>| {
-        let (_, mut batch) = open(&edge, batch_of(events)).unwrap();
+        let (_, mut batch) = open(&edge, batch_of(events), None).unwrap();
         let Folded::Done(outcome) = fold(&edge, &mut batch, &found) else { panic!("behind") };
         outcome
     };
@@ -314,7 +313,7 @@ fn that_keys_name_two_people_is_in_the_journal_once_per_change() {
     let edge = edge_of_lists(&["id", "visitor", "card", "shop"], Some("id"));
     let journal = |further: &str| {
         let events = r#"{"id":"1","visitor":"v"},{"id":"2","card":"c"}"#;
-        let (_, mut batch) = open(&edge, batch_of(&format!("{events}{further}"))).unwrap();
+        let (_, mut batch) = open(&edge, batch_of(&format!("{events}{further}")), None).unwrap();
         let Folded::Done(outcome) = fold(&edge, &mut batch, &[]) else { panic!("behind") };
         outcome.write.journal.len()
     };
@@ -357,7 +356,7 @@ fn a_profile_that_lists_fill_loses_their_oldest_items_and_says_so() {
         format!("{{\"visitor\":\"v\",\"time\":{},{}}}", 1_789_999_000 + index, columns.join(","))
     };
     let events: Vec<String> = (0..100).map(event).collect();
-    let (_, mut batch) = open(&edge, batch_of(&events.join(","))).unwrap();
+    let (_, mut batch) = open(&edge, batch_of(&events.join(",")), None).unwrap();
     let Folded::Done(outcome) = fold(&edge, &mut batch, &[]) else { panic!("behind") };
     let body = String::from_utf8(outcome.response.body).unwrap();
     assert_eq!(body.matches(r#"{"success":true,"notes":["profile_trimmed"]}"#).count(), 100);
@@ -377,7 +376,7 @@ fn a_profile_that_lists_fill_loses_their_oldest_items_and_says_so() {
 fn an_event_that_changes_nothing_is_not_written() {
     let edge = edge_of_lists(&["visitor", "app"], None);
     let fold = |events: &str, found: &[FoundProfile]| {
-        let (_, mut batch) = open(&edge, batch_of(events)).unwrap();
+        let (_, mut batch) = open(&edge, batch_of(events), None).unwrap();
         let Folded::Done(outcome) = fold(&edge, &mut batch, found) else { panic!("behind") };
         outcome
     };
@@ -434,7 +433,7 @@ fn a_profile_is_not_copied_for_each_event() {
         let event =
             |index: usize| format!("{{\"visitor\":\"v\",\"app\":\"a\",\"time\":{}}}", 1_789_999_000 + index);
         let events: Vec<String> = (0..events).map(event).collect();
-        let (_, mut batch) = open(&edge, batch_of(&events.join(","))).unwrap();
+        let (_, mut batch) = open(&edge, batch_of(&events.join(",")), None).unwrap();
         let found = FoundProfile {
             audience: "7".to_owned(),
             keys: vec![0],
@@ -473,7 +472,7 @@ fn parts_of_a_batch_mint_ids_of_their_own() {
     let edge = edge_of_singles(&["visitor"], None);
     let fold = |visitors: core::ops::Range<usize>| {
         let events = visitors.map(|visitor| format!("{{\"visitor\":\"{visitor}\",\"c0\":1}}"));
-        let (_, mut batch) = open(&edge, batch_of(&events.collect::<Vec<_>>().join(","))).unwrap();
+        let (_, mut batch) = open(&edge, batch_of(&events.collect::<Vec<_>>().join(",")), None).unwrap();
         let Folded::Done(outcome) = fold(&edge, &mut batch, &[]) else { panic!("behind") };
         outcome
     };
@@ -506,7 +505,7 @@ fn an_event_without_an_id_has_one_for_every_audience() {
     install(&mut edge, "8", &["other", "visitor"]);
     let audiences = vec![("7".to_owned(), 1), ("8".to_owned(), 1)];
     let events = r#"{"visitor":"a","other":"b","c0":1}"#;
-    let (_, mut batch) = open(&edge, Events { audiences, ..batch_of(events) }).unwrap();
+    let (_, mut batch) = open(&edge, Events { audiences, ..batch_of(events) }, None).unwrap();
     let Folded::Done(outcome) = fold(&edge, &mut batch, &[]) else { panic!("behind") };
     let [one, other] = event_ids(&outcome).try_into().unwrap();
     assert_eq!(one, other);
@@ -548,7 +547,7 @@ fn a_batch_for_one_audience_is_not_copied() {
     let events = vec![format!("{{\"visitor\":\"v\"{columns}}}"); 100].join(",");
     let message = batch_of(&events);
     let read = allocation_counter::measure(|| drop(read::batch(&message.body).unwrap())).bytes_max;
-    let opened = allocation_counter::measure(|| drop(open(&edge, message).unwrap())).bytes_max;
+    let opened = allocation_counter::measure(|| drop(open(&edge, message, None).unwrap())).bytes_max;
     assert!(opened < read + read / 4, "{opened}, and {read} to read it");
 }
 
@@ -602,7 +601,7 @@ fn events_of_several_tables_reach_the_audiences_that_declare_them() {
     let open = |mode: Mode, audiences: &[&str], events: &str| {
         let audiences = audiences.iter().map(|id| ((*id).to_owned(), 1)).collect();
         let (database, table) = (String::new(), String::new());
-        open(&edge, Events { mode, audiences, database, table, ..batch_of(events) }).unwrap().1
+        open(&edge, Events { mode, audiences, database, table, ..batch_of(events) }, None).unwrap().1
     };
     let mut batch = open(Mode::Mixed(None), &["7", "8"], events);
     // Keys are read in the order of the audiences and their events.
@@ -692,7 +691,7 @@ fn an_audience_that_was_taken_out_keeps_no_other_from_its_events() {
         let event = r#"{"visitor":"v","c0":5}"#;
         let message = Events { audiences, mode: mode.clone(), ..batch_of(event) };
         let body = if mode == Mode::Ingest { message.body } else { event.as_bytes().to_vec() };
-        open(edge, Events { body, ..message }).unwrap().1
+        open(edge, Events { body, ..message }, None).unwrap().1
     };
     let personalize = || Mode::Personalize { named: None, server_route: false, sensitive_scope: false };
     let before = opened(&edge, &[("8", 1), ("7", 1)], Mode::Ingest);

@@ -1,0 +1,351 @@
+//! Messages between shards: questions, which are answered at once, and stored messages, which are sent until they
+//! are answered (docs/shards.md).
+
+pub(super) mod bytes;
+mod parts;
+
+use parts::{optional, optional_place, place, read_optional, read_optional_place, read_place};
+
+use super::place::{KeyOf, Place};
+use crate::wire::frame::{FrameReader, FrameWriter};
+
+/// Whose a key is, by its home.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct KeyState {
+    /// Counts the changes of its holder; 0: it has no pointer.
+    pub(crate) generation: u64,
+    /// None: it is nobody's.
+    pub(crate) holder: Option<Place>,
+    /// Who had it before, and has it still if the holder was never committed.
+    pub(crate) before: Option<Place>,
+}
+
+/// What a shard says of a profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Card {
+    Here {
+        created_ms: i64,
+        /// The value of its primary key.
+        person: Option<String>,
+    },
+    /// It has handed its state over, or is about to.
+    Sealed,
+    /// It was merged into this one.
+    Moved(Place),
+    /// It was never committed, and never will be.
+    Void,
+    /// Its stored bytes are damaged.
+    Damaged,
+    /// A newer build wrote it.
+    TooNew,
+}
+
+/// For a shard, by another one.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum ToShard {
+    Ask(Ask),
+    Claim(Claim),
+    Seal(Seal),
+    Absorb(Absorb),
+    Propose(Propose),
+    Repoint(Repoint),
+    Drop(Drop),
+    Records(Records),
+    /// Asks for the stored messages that are due at this time, Unix milliseconds.
+    Due(i64),
+    Settle(Settle),
+}
+
+/// Asks whose keys are, and for cards of profiles.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Ask {
+    pub(crate) audience: String,
+    /// The number of the bundle that the asker runs.
+    pub(crate) number: u64,
+    /// Names and values of keys whose home this shard is.
+    pub(crate) keys: Vec<(String, String)>,
+    /// Ids of profiles of this shard.
+    pub(crate) profiles: Vec<[u8; 16]>,
+    /// Asks whether profiles of this shard list keys that have their homes elsewhere.
+    pub(crate) listed: Vec<Listed>,
+}
+
+/// Asks whether a profile lists a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Listed {
+    pub(crate) profile: [u8; 16],
+    /// Name and value.
+    pub(crate) key: (String, String),
+    /// That of the pointer which leads to the profile. One that does not list the key by now must not by this generation later:
+    /// whoever asks may give the key to another. 0: the answer is for a lookup, and binds nobody.
+    pub(crate) generation: u64,
+}
+
+/// The answer to an [`Ask`]: one for each key, and one for each profile.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Facts {
+    pub(crate) keys: Vec<(KeyState, Option<Card>)>,
+    pub(crate) cards: Vec<Card>,
+    /// None: the profile is not here, or cannot be read.
+    pub(crate) listed: Vec<Option<bool>>,
+}
+
+/// Makes a profile the holder of a key, if its holder is still the expected one. The answer is a [`KeyState`].
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Claim {
+    pub(crate) key: KeyOf,
+    pub(crate) number: u64,
+    pub(crate) expected: KeyState,
+    /// True if the expected holder was merged away or never committed: who had the key before stays the same.
+    pub(crate) holder_is_gone: bool,
+    pub(crate) to: Place,
+    pub(crate) at_ms: i64,
+}
+
+/// Asks a source for its state.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Seal {
+    pub(crate) audience: String,
+    pub(crate) number: u64,
+    pub(crate) intent: [u8; 16],
+    pub(crate) source: [u8; 16],
+    pub(crate) into: Place,
+    /// The survivor's primary key.
+    pub(crate) person: Option<String>,
+    /// Names and values of the keys of the event that joins them: the bound on keys takes others.
+    pub(crate) known: Vec<(String, String)>,
+    pub(crate) at_ms: i64,
+}
+
+/// The answer to [`Seal`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sealing {
+    Sealed,
+    /// It was merged into another one, created then.
+    Moved(Place, i64),
+    /// It is another person's, damaged, or was never committed.
+    Left,
+}
+
+/// The state of a sealed source, for its survivor. The answer is the survivor's creation; None: it is withdrawn.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Absorb {
+    pub(crate) audience: String,
+    pub(crate) number: u64,
+    pub(crate) intent: [u8; 16],
+    pub(crate) source: [u8; 16],
+    pub(crate) into: Place,
+    pub(crate) state: Vec<u8>,
+    pub(crate) known: Vec<(String, String)>,
+    pub(crate) at_ms: i64,
+}
+
+/// Asks the shard of the older of two profiles to absorb the other. The answer says where the older one went, and when that
+/// was created; None: nothing more is to do.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Propose {
+    pub(crate) audience: String,
+    pub(crate) number: u64,
+    pub(crate) intent: [u8; 16],
+    pub(crate) source: Place,
+    pub(crate) source_created_ms: i64,
+    pub(crate) into: [u8; 16],
+    pub(crate) at_ms: i64,
+}
+
+/// Makes a pointer that leads to one profile lead to another, or to none.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Repoint {
+    pub(crate) audience: String,
+    pub(crate) hash: [u8; 16],
+    pub(crate) from: [u8; 16],
+    pub(crate) to: Option<Place>,
+}
+
+/// Takes a key from a profile that holds it no more. The answer says where the profile went; None: it is done.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Drop {
+    pub(crate) key: KeyOf,
+    pub(crate) number: u64,
+    pub(crate) from: [u8; 16],
+    pub(crate) to: Place,
+    /// Of the pointer that leads elsewhere.
+    pub(crate) generation: u64,
+    pub(crate) at_ms: i64,
+}
+
+/// The records of a key that moved, for its holder. The answer says where the holder is; None: it is done.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Records {
+    pub(crate) key: KeyOf,
+    pub(crate) number: u64,
+    /// Zero: the home of the key is asked who it is.
+    pub(crate) to: [u8; 16],
+    pub(crate) carrier: Vec<u8>,
+    pub(crate) at_ms: i64,
+}
+
+/// The answer to a stored message, for the shard that sent it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Settle {
+    /// The number of its row.
+    pub(crate) number: u64,
+    /// The message as stored.
+    pub(crate) message: Vec<u8>,
+    /// None: there was none, or it was refused.
+    pub(crate) answer: Option<Vec<u8>>,
+    pub(crate) at_ms: i64,
+}
+
+/// A stored message that is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// The number of its row, for [`settle`](super::settle).
+    pub number: u64,
+    /// The shard that it is for.
+    pub shard: u32,
+    /// For `drive::open` there.
+    pub message: Vec<u8>,
+}
+
+impl Delivery {
+    /// The answer to [`due`](super::due); None: it is no list.
+    pub fn list(answer: &[u8]) -> Option<Vec<Delivery>> {
+        FrameReader(answer).list(|r| {
+            let number = r.long()?.cast_unsigned();
+            Some(Delivery { number, shard: r.number()?, message: r.bytes()?.to_vec() })
+        })
+    }
+
+    pub(crate) fn encode(list: &[Delivery]) -> Vec<u8> {
+        let mut w = FrameWriter::default();
+        w.list(list, |w, row| {
+            w.long(row.number.cast_signed()).number(row.shard).bytes(&row.message);
+        });
+        w.0
+    }
+}
+
+impl KeyState {
+    pub(crate) fn write(self, w: &mut FrameWriter) {
+        optional_place(w.long(self.generation.cast_signed()), self.holder);
+        optional_place(w, self.before);
+    }
+
+    pub(crate) fn read(r: &mut FrameReader<'_>) -> Option<KeyState> {
+        let generation = r.long()?.cast_unsigned();
+        Some(KeyState { generation, holder: read_optional_place(r)?, before: read_optional_place(r)? })
+    }
+}
+
+impl Card {
+    fn write(&self, w: &mut FrameWriter) {
+        match self {
+            Card::Here { created_ms, person } => {
+                optional(w.byte(0).long(*created_ms), person.as_deref());
+            }
+            Card::Sealed => {
+                w.byte(1);
+            }
+            Card::Moved(to) => place(w.byte(2), *to),
+            Card::Void => {
+                w.byte(3);
+            }
+            Card::Damaged => {
+                w.byte(4);
+            }
+            Card::TooNew => {
+                w.byte(5);
+            }
+        }
+    }
+
+    fn read(r: &mut FrameReader<'_>) -> Option<Card> {
+        Some(match r.byte()? {
+            0 => Card::Here { created_ms: r.long()?, person: read_optional(r)? },
+            1 => Card::Sealed,
+            2 => Card::Moved(read_place(r)?),
+            3 => Card::Void,
+            4 => Card::Damaged,
+            5 => Card::TooNew,
+            _ => return None,
+        })
+    }
+}
+
+impl Facts {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut w = FrameWriter::default();
+        w.list(&self.keys, |w, (state, card)| {
+            state.write(w);
+            w.byte(u8::from(card.is_some()));
+            if let Some(card) = card {
+                card.write(w);
+            }
+        });
+        w.list(&self.cards, |w, card| card.write(w));
+        w.list(&self.listed, |w, listed| {
+            w.byte(listed.map_or(2, u8::from));
+        });
+        w.0
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Facts> {
+        let mut r = FrameReader(bytes);
+        let key = |r: &mut FrameReader<'_>| {
+            let state = KeyState::read(r)?;
+            let card = if r.byte()? != 0 { Some(Card::read(r)?) } else { None };
+            Some((state, card))
+        };
+        let listed = |r: &mut FrameReader<'_>| r.byte().map(|byte| (byte < 2).then_some(byte == 1));
+        Some(Facts { keys: r.list(key)?, cards: r.list(Card::read)?, listed: r.list(listed)? })
+    }
+}
+
+impl Sealing {
+    pub(crate) fn encode(self) -> Vec<u8> {
+        let mut w = FrameWriter::default();
+        match self {
+            Sealing::Sealed => {
+                w.byte(0);
+            }
+            Sealing::Moved(to, created_ms) => {
+                place(w.byte(1), to);
+                w.long(created_ms);
+            }
+            Sealing::Left => {
+                w.byte(2);
+            }
+        }
+        w.0
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Sealing> {
+        let mut r = FrameReader(bytes);
+        Some(match r.byte()? {
+            0 => Sealing::Sealed,
+            1 => Sealing::Moved(read_place(&mut r)?, r.long()?),
+            2 => Sealing::Left,
+            _ => return None,
+        })
+    }
+}
+
+/// An answer that says where a profile went, and when that was created; None: it did not go anywhere.
+pub(crate) fn moved(to: Option<(Place, i64)>) -> Vec<u8> {
+    let mut w = FrameWriter::default();
+    if let Some((to, created_ms)) = to {
+        place(w.byte(1), to);
+        w.long(created_ms);
+    }
+    w.0
+}
+
+/// Reads [`moved`]; the outer None: it is no such answer.
+pub(crate) fn read_moved(bytes: &[u8]) -> Option<Option<(Place, i64)>> {
+    let mut r = FrameReader(bytes);
+    match r.byte() {
+        None => Some(None),
+        Some(_) => Some(Some((read_place(&mut r)?, r.long()?))),
+    }
+}

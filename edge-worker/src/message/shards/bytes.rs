@@ -1,0 +1,160 @@
+//! Messages between shards, as bytes.
+
+use super::parts::{
+    id, key, optional, optional_place, place, read_key, read_optional, read_optional_place, read_place,
+    read_texts, texts,
+};
+use super::{Absorb, Ask, Claim, Drop, KeyState, Listed, Propose, Records, Repoint, Seal, Settle, ToShard};
+use crate::wire::frame::{FrameReader, FrameWriter};
+
+pub(in crate::message) fn write(w: &mut FrameWriter, message: &ToShard) {
+    match message {
+        ToShard::Ask(ask) => {
+            w.byte(0).text(&ask.audience).long(ask.number.cast_signed());
+            w.list(&ask.keys, texts);
+            w.list(&ask.profiles, id);
+            w.list(&ask.listed, |w, listed| {
+                id(w, &listed.profile);
+                texts(w, &listed.key);
+                w.long(listed.generation.cast_signed());
+            });
+        }
+        ToShard::Claim(claim) => {
+            key(w.byte(1), &claim.key);
+            w.long(claim.number.cast_signed());
+            claim.expected.write(w);
+            place(w.byte(u8::from(claim.holder_is_gone)), claim.to);
+            w.long(claim.at_ms);
+        }
+        ToShard::Seal(seal) => {
+            w.byte(2).text(&seal.audience).long(seal.number.cast_signed());
+            id(w, &seal.intent);
+            id(w, &seal.source);
+            place(w, seal.into);
+            optional(w, seal.person.as_deref()).long(seal.at_ms);
+            w.list(&seal.known, texts);
+        }
+        ToShard::Absorb(absorb) => {
+            w.byte(3).text(&absorb.audience).long(absorb.number.cast_signed());
+            id(w, &absorb.intent);
+            id(w, &absorb.source);
+            place(w, absorb.into);
+            w.bytes(&absorb.state).long(absorb.at_ms).list(&absorb.known, texts);
+        }
+        ToShard::Propose(propose) => {
+            w.byte(4).text(&propose.audience).long(propose.number.cast_signed());
+            id(w, &propose.intent);
+            place(w, propose.source);
+            id(w.long(propose.source_created_ms), &propose.into);
+            w.long(propose.at_ms);
+        }
+        ToShard::Repoint(repoint) => {
+            id(w.byte(5).text(&repoint.audience), &repoint.hash);
+            id(w, &repoint.from);
+            optional_place(w, repoint.to);
+        }
+        ToShard::Drop(drop) => {
+            key(w.byte(6), &drop.key);
+            id(w.long(drop.number.cast_signed()), &drop.from);
+            place(w, drop.to);
+            w.long(drop.generation.cast_signed()).long(drop.at_ms);
+        }
+        ToShard::Records(records) => {
+            key(w.byte(7), &records.key);
+            id(w.long(records.number.cast_signed()), &records.to);
+            w.bytes(&records.carrier).long(records.at_ms);
+        }
+        ToShard::Due(at_ms) => {
+            w.byte(8).long(*at_ms);
+        }
+        ToShard::Settle(settle) => {
+            w.byte(9).long(settle.number.cast_signed()).bytes(&settle.message);
+            w.byte(u8::from(settle.answer.is_some())).bytes(settle.answer.as_deref().unwrap_or(&[]));
+            w.long(settle.at_ms);
+        }
+    }
+}
+
+pub(in crate::message) fn read(r: &mut FrameReader<'_>) -> Option<ToShard> {
+    Some(match r.byte()? {
+        0 => ToShard::Ask(Ask {
+            audience: r.text()?.to_owned(),
+            number: r.long()?.cast_unsigned(),
+            keys: r.list(read_texts)?,
+            profiles: r.list(FrameReader::array)?,
+            listed: r.list(|r| {
+                let (profile, key) = (r.array()?, read_texts(r)?);
+                Some(Listed { profile, key, generation: r.long()?.cast_unsigned() })
+            })?,
+        }),
+        1 => ToShard::Claim(Claim {
+            key: read_key(r)?,
+            number: r.long()?.cast_unsigned(),
+            expected: KeyState::read(r)?,
+            holder_is_gone: r.byte()? != 0,
+            to: read_place(r)?,
+            at_ms: r.long()?,
+        }),
+        2 => ToShard::Seal(Seal {
+            audience: r.text()?.to_owned(),
+            number: r.long()?.cast_unsigned(),
+            intent: r.array()?,
+            source: r.array()?,
+            into: read_place(r)?,
+            person: read_optional(r)?,
+            at_ms: r.long()?,
+            known: r.list(read_texts)?,
+        }),
+        3 => ToShard::Absorb(Absorb {
+            audience: r.text()?.to_owned(),
+            number: r.long()?.cast_unsigned(),
+            intent: r.array()?,
+            source: r.array()?,
+            into: read_place(r)?,
+            state: r.bytes()?.to_vec(),
+            at_ms: r.long()?,
+            known: r.list(read_texts)?,
+        }),
+        4 => ToShard::Propose(Propose {
+            audience: r.text()?.to_owned(),
+            number: r.long()?.cast_unsigned(),
+            intent: r.array()?,
+            source: read_place(r)?,
+            source_created_ms: r.long()?,
+            into: r.array()?,
+            at_ms: r.long()?,
+        }),
+        5 => ToShard::Repoint(Repoint {
+            audience: r.text()?.to_owned(),
+            hash: r.array()?,
+            from: r.array()?,
+            to: read_optional_place(r)?,
+        }),
+        6 => ToShard::Drop(Drop {
+            key: read_key(r)?,
+            number: r.long()?.cast_unsigned(),
+            from: r.array()?,
+            to: read_place(r)?,
+            generation: r.long()?.cast_unsigned(),
+            at_ms: r.long()?,
+        }),
+        7 => ToShard::Records(Records {
+            key: read_key(r)?,
+            number: r.long()?.cast_unsigned(),
+            to: r.array()?,
+            carrier: r.bytes()?.to_vec(),
+            at_ms: r.long()?,
+        }),
+        8 => ToShard::Due(r.long()?),
+        9 => ToShard::Settle(Settle {
+            number: r.long()?.cast_unsigned(),
+            message: r.bytes()?.to_vec(),
+            answer: {
+                let given = r.byte()? != 0;
+                Some(r.bytes()?.to_vec()).filter(|_| given)
+            },
+            at_ms: r.long()?,
+        }),
+        _ => return None,
+    })
+}

@@ -1,0 +1,177 @@
+//! The rows by which shards know of each other: pointers, merges, and messages that are not answered yet (docs/shards.md).
+
+use super::rows::{FoundProfile, Holder, JournalRow};
+use crate::message::{KeyOf, Place};
+
+/// What a message reads in a shard of several.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ShardRead {
+    /// The profiles that list any of these keys.
+    pub keys: Vec<KeyOf>,
+    /// The pointers of these keys, by the audience's id and the keyed hash.
+    pub pointers: Vec<(String, [u8; 16])>,
+    /// These profiles, by the audience's id and their own; or where they went.
+    pub ids: Vec<(String, [u8; 16])>,
+    /// These intents.
+    pub intents: Vec<[u8; 16]>,
+    /// This row of the outbox.
+    pub row: Option<u64>,
+    /// True to have the journal of the profiles that list the keys.
+    pub journal: bool,
+}
+
+/// The result of a [`ShardRead`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ShardFound {
+    /// Those that list keys, in the order of the first key that names each; then those that were read by their ids alone.
+    pub profiles: Vec<FoundProfile>,
+    /// The pointers that there are.
+    pub pointers: Vec<PointerRow>,
+    /// The profiles among the read ids that are no longer here.
+    pub gone: Vec<GoneRow>,
+    /// The sealed ones among all found profiles, with their intents.
+    pub sealed: Vec<SealedRow>,
+    /// The intents that were read by their ids, and those whose survivors were read by theirs.
+    pub intents: Vec<IntentRow>,
+    /// True if the row of the outbox is there.
+    pub row: bool,
+    /// The journal, newest first, if it was asked for.
+    pub journal: Vec<JournalRow>,
+}
+
+/// A pointer: whose a key is, in the key's home. In another shard it says with which generation a profile there got the
+/// key, if that is not the first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PointerRow {
+    /// The audience's id.
+    pub audience: String,
+    /// The keyed hash of the key.
+    pub hash: [u8; 16],
+    /// None: a profile here lists it, or nobody has it.
+    pub holder: Option<Place>,
+    /// Counts the changes of its holder.
+    pub generation: u64,
+    /// Who had it before a claim, and has it still if the holder was never committed.
+    pub before: Option<Place>,
+}
+
+/// A profile that is no longer here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GoneRow {
+    /// The audience's id.
+    pub audience: String,
+    /// The profile's id.
+    pub id: [u8; 16],
+    /// The profile that absorbed it, and when that was created, in Unix milliseconds. None: it was never committed, and must
+    /// not be.
+    pub into: Option<(Place, i64)>,
+}
+
+/// A profile that has handed its state over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedRow {
+    /// The audience's id.
+    pub audience: String,
+    /// The profile's id.
+    pub id: [u8; 16],
+    /// The intent for which.
+    pub intent: [u8; 16],
+}
+
+/// The intent of a profile to absorb another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IntentRow {
+    /// The intent's id.
+    pub id: [u8; 16],
+    /// The audience's id.
+    pub audience: String,
+    /// The profile here that absorbs.
+    pub survivor: [u8; 16],
+    /// The profile that it absorbs.
+    pub source: [u8; 16],
+    /// True if it must not absorb it any more.
+    pub withdrawn: bool,
+    /// Unix milliseconds.
+    pub at_ms: i64,
+}
+
+/// A message for another shard, to be sent until it is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutboxRow {
+    /// The shard that it is for.
+    pub shard: u32,
+    /// The message.
+    pub message: Vec<u8>,
+    /// When it is due, Unix milliseconds.
+    pub due_ms: i64,
+}
+
+/// The changes of a message to the rows of a shard.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ShardWrite {
+    /// Pointers, in place of those of the same keys.
+    pub pointers: Vec<PointerRow>,
+    /// Profiles that are gone.
+    pub gone: Vec<GoneRow>,
+    /// Profiles that are sealed.
+    pub sealed: Vec<SealedRow>,
+    /// Profiles that are not sealed any more.
+    pub unsealed: Vec<(String, [u8; 16])>,
+    /// Intents, in place of those with the same ids.
+    pub intents: Vec<IntentRow>,
+    /// Intents that are closed.
+    pub closed: Vec<[u8; 16]>,
+    /// New messages.
+    pub outbox: Vec<OutboxRow>,
+    /// Messages that are answered, by the numbers of their rows.
+    pub answered: Vec<u64>,
+    /// Messages that are due again, and when.
+    pub again: Vec<(u64, i64)>,
+}
+
+impl ShardWrite {
+    pub(super) fn append(&mut self, mut other: ShardWrite) {
+        self.pointers.append(&mut other.pointers);
+        self.gone.append(&mut other.gone);
+        self.sealed.append(&mut other.sealed);
+        self.unsealed.append(&mut other.unsealed);
+        self.intents.append(&mut other.intents);
+        self.closed.append(&mut other.closed);
+        self.outbox.append(&mut other.outbox);
+        self.answered.append(&mut other.answered);
+        self.again.append(&mut other.again);
+    }
+}
+
+/// The facts of a [`ShardRead`] that a write depends on.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ShardBasis {
+    /// Each pointer that was read, with its generation; 0: there was none.
+    pub pointers: Vec<(String, [u8; 16], u64)>,
+    /// Each profile that was read by its id, with its holder; None: it was not here.
+    pub profiles: Vec<(String, [u8; 16], Option<Holder>)>,
+    /// The sealed ones among all found profiles.
+    pub sealed: Vec<SealedRow>,
+    /// The row of the outbox that must still be there.
+    pub row: Option<u64>,
+}
+
+impl ShardBasis {
+    pub(super) fn of(read: &ShardRead, found: &ShardFound) -> ShardBasis {
+        let generation = |(audience, hash): &(String, [u8; 16])| {
+            let row = found.pointers.iter().find(|row| (&row.audience, &row.hash) == (audience, hash));
+            (audience.clone(), *hash, row.map_or(0, |row| row.generation))
+        };
+        let profile = |(audience, id): &(String, [u8; 16])| {
+            let row = found.profiles.iter().find(|row| (&row.audience, &row.id) == (audience, id));
+            let holder = row.map(|row| Holder { id: row.id, version: row.version });
+            (audience.clone(), *id, holder)
+        };
+        ShardBasis {
+            pointers: read.pointers.iter().map(generation).collect(),
+            profiles: read.ids.iter().map(profile).collect(),
+            sealed: found.sealed.clone(),
+            row: read.row.filter(|_| found.row),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Keys as parameters, and the statements that several reads have.
+
+use super::cell::Cell;
+use super::statement::{Statement, signed};
+use crate::limits::JOURNAL_ROWS_MAX;
+use crate::message::KeyOf;
+use crate::store::rows::Holder;
+use crate::wire::json::Json;
+
+/// The text of a statement that is a part of another: these columns of each profile once, with the indexes of its keys.
+macro_rules! of_keys {
+    ($columns:literal) => {
+        concat!(
+            "SELECT named.keys, ",
+            $columns,
+            " FROM
+            (SELECT k.audience AS audience, k.profile AS id, group_concat(asked.key) AS keys
+             FROM json_each(?) AS asked CROSS JOIN profile_key AS k
+           ON k.audience = asked.value ->> 0 AND k.name = asked.value ->> 1
+           AND k.value = asked.value ->> 2
+             GROUP BY k.audience, k.profile) AS named
+          CROSS JOIN profile AS p ON p.audience = named.audience AND p.id = named.id"
+        )
+    };
+}
+
+macro_rules! profiles_of_keys {
+    () => {
+        of_keys!("p.audience, p.id, p.version, p.state")
+    };
+}
+
+pub(super) fn profiles(keys: &[KeyOf]) -> Statement {
+    Statement { sql: profiles_of_keys!(), params: vec![asked(keys.iter().map(|key| (key, None)))] }
+}
+
+/// The size of each profile of these keys. SQLite takes it from the head of the row, without reading the state.
+pub(super) fn sizes(keys: &[KeyOf]) -> Statement {
+    Statement { sql: of_keys!("length(p.state)"), params: vec![asked(keys.iter().map(|key| (key, None)))] }
+}
+
+/// The same, and a row for each of the keys that was erased: its index, nothing, no id, when, and whether imports are
+/// refused.
+pub(super) fn unerased(keys: &[KeyOf], names: &[String]) -> Statement {
+    let mut json = Json::new();
+    json.list(names, |json, name| json.text(name));
+    Statement {
+        sql: concat!(
+            profiles_of_keys!(),
+            " UNION ALL SELECT CAST(named.key AS TEXT), '', x'', s.at_ms, zeroblob(s.imports)
+                FROM json_each(?) AS named CROSS JOIN suppression AS s ON s.name = named.value"
+        ),
+        params: vec![asked(keys.iter().map(|key| (key, None))), Cell::Text(json.into_text())],
+    }
+}
+
+/// The newest rows of the journal of the profiles that these keys name.
+pub(super) fn journals(keys: &[KeyOf]) -> Statement {
+    Statement {
+        sql: "SELECT j.audience, j.profile, j.at_ms, j.entry FROM json_each(?) AS asked CROSS JOIN profile_key AS k
+                ON k.audience = asked.value ->> 0 AND k.name = asked.value ->> 1 AND k.value = asked.value ->> 2
+              CROSS JOIN journal AS j ON j.audience = k.audience AND j.profile = k.profile
+              GROUP BY j.number ORDER BY j.number DESC LIMIT ?",
+        params: vec![
+            asked(keys.iter().map(|key| (key, None))),
+            Cell::Number(i64::try_from(JOURNAL_ROWS_MAX).unwrap_or(i64::MAX)),
+        ],
+    }
+}
+
+/// Keys as JSON, `[[audience, name, value], …]`; for a check also with the holder's id (in hexadecimal digits, empty
+/// for none) and version.
+pub(super) fn asked<'k>(keys: impl Iterator<Item = (&'k KeyOf, Option<Option<Holder>>)>) -> Cell {
+    let mut json = Json::new();
+    json.list(keys, |json, (key, holder)| {
+        json.list(0..if holder.is_some() { 5 } else { 3 }, |json, field| match field {
+            0 => json.text(&key.audience),
+            1 => json.text(&key.name),
+            // SQLite ends a JSON text at U+0000, and would find another key. No stored key contains it.
+            2 if key.value.contains('\0') => json.null(),
+            2 => json.text(&key.value),
+            3 => json.text(&holder.flatten().map(|holder| upper_hex(&holder.id)).unwrap_or_default()),
+            _ => json.number(holder.flatten().map_or(0, |holder| signed(holder.version))),
+        });
+    });
+    Cell::Text(json.into_text())
+}
+
+/// Hexadecimal digits as SQLite's `hex` prints them.
+pub(super) fn upper_hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+}

@@ -1,0 +1,210 @@
+//! The place of a message among shards, and what it knows of keys and profiles elsewhere (docs/shards.md).
+
+use usher_engine::ProfileId;
+
+use crate::edge::Edge;
+use crate::form::Form;
+use crate::keys::Signer;
+use crate::message::shards::{Ask, Card, Facts, KeyState, Listed, ToShard};
+use crate::message::{KeyOf, Message, Part, Place, Received, Route, ToWriter};
+use crate::outcome::{Answered, Question};
+use crate::plane::HAS_SHARDS;
+use crate::shard;
+use crate::store::shards::{OutboxRow, ShardRead};
+use crate::wire::Response;
+use crate::wire::frame::FrameReader;
+
+/// The place of a message among shards, and the answers to its questions so far.
+#[derive(Debug)]
+pub(crate) struct Across {
+    pub(super) route: Route,
+    /// None: the message is whole.
+    pub(super) part: Option<Part>,
+    form: Form,
+    signer: Signer,
+    known: Known,
+    /// True if nothing may be asked any more.
+    is_last: bool,
+}
+
+/// Answers of other shards. Of two about one thing the later counts; None: there was none.
+#[derive(Debug, Default)]
+struct Known {
+    keys: Vec<(KeyOf, Option<KeyState>)>,
+    cards: Vec<(String, Place, Option<Card>)>,
+    /// Whether a profile lists a key. The inner None: it is not where it was asked.
+    listed: Vec<(KeyOf, Listed, Option<Option<bool>>)>,
+    /// Messages that were handed on.
+    handed: Vec<(Received, Option<Response>)>,
+}
+
+impl Across {
+    /// None where there is one shard, which knows everything itself.
+    pub(super) fn new(
+        edge: &Edge,
+        to: Route,
+        part: Option<Part>,
+        answers: &[Answered],
+        is_last: bool,
+    ) -> Option<Across> {
+        if !HAS_SHARDS || to.shards <= 1 {
+            return None;
+        }
+        let signer = edge.keyring()?.signer.clone();
+        let known = Known::of(answers);
+        Some(Across { route: to, part, form: edge.form(), signer, known, is_last })
+    }
+
+    /// The shard that decides whose a key is.
+    pub(super) fn home(&self, key: &KeyOf) -> u32 {
+        shard::of_key(&key.audience, Some((&key.name, &key.value)), self.route.shards)
+    }
+
+    pub(super) fn is_home(&self, key: &KeyOf) -> bool {
+        self.home(key) == self.route.shard
+    }
+
+    /// A profile of this shard.
+    pub(super) fn here(&self, id: ProfileId) -> Place {
+        Place { id: id.0, shard: self.route.shard }
+    }
+
+    /// The name of a key in a pointer.
+    pub(super) fn hash(&self, key: &KeyOf) -> [u8; 16] {
+        self.signer.key_hash(&key.audience, &key.name, &key.value)
+    }
+
+    /// The name of a row that says by which generation of a key nobody here must list it any more.
+    pub(super) fn fence(&self, key: &KeyOf) -> [u8; 16] {
+        self.hash(key).map(|byte| !byte)
+    }
+
+    /// What a message that reads these keys needs, with the profiles of this shard that other shards named.
+    pub(super) fn read(&self, keys: Vec<KeyOf>) -> ShardRead {
+        let mut pointers: Vec<(String, [u8; 16])> =
+            keys.iter().map(|key| (key.audience.clone(), self.hash(key))).collect();
+        // Nobody fences a key in its home.
+        let elsewhere = keys.iter().filter(|key| !self.is_home(key));
+        pointers.extend(elsewhere.map(|key| (key.audience.clone(), self.fence(key))));
+        let mut ids: Vec<(String, [u8; 16])> = Vec::new();
+        let mut add = |audience: &str, place: Place| {
+            let id = (audience.to_owned(), place.id);
+            if place.shard == self.route.shard && !ids.contains(&id) {
+                ids.push(id);
+            }
+        };
+        for (key, state) in &self.known.keys {
+            state.and_then(|state| state.holder).into_iter().for_each(|place| add(&key.audience, place));
+        }
+        for (audience, place, card) in &self.known.cards {
+            add(audience, *place);
+            if let Some(Card::Moved(to)) = card {
+                add(audience, *to);
+            }
+        }
+        ShardRead { keys, pointers, ids, ..ShardRead::default() }
+    }
+
+    pub(super) fn key(&self, key: &KeyOf) -> Option<Option<KeyState>> {
+        self.known.keys.iter().rev().find(|(known, _)| known == key).map(|(_, state)| *state)
+    }
+
+    pub(super) fn card(&self, audience: &str, place: Place) -> Option<Option<&Card>> {
+        let is = |(known, at, _): &&(String, Place, Option<Card>)| known == audience && *at == place;
+        self.known.cards.iter().rev().find(is).map(|(_, _, card)| card.as_ref())
+    }
+
+    /// Whether the profile of this id lists a key, as it was asked for a pointer of this generation. Of an earlier one it says
+    /// nothing any more.
+    pub(super) fn listed(&self, key: &KeyOf, id: [u8; 16], generation: u64) -> Option<Option<Option<bool>>> {
+        let is = |(known, of, _): &&(KeyOf, Listed, Option<Option<bool>>)| {
+            known == key && (of.profile, of.generation) == (id, generation)
+        };
+        self.known.listed.iter().rev().find(is).map(|(_, _, listed)| *listed)
+    }
+
+    /// The answers to messages that this one handed on, as they were sent.
+    pub(super) fn handed(&self) -> impl DoubleEndedIterator<Item = &(Received, Option<Response>)> {
+        self.known.handed.iter()
+    }
+
+    /// True if no question may follow: what is not known by now is a storage failure.
+    pub(super) fn is_last(&self) -> bool {
+        self.is_last
+    }
+
+    /// The question that hands on a message, or a part of one.
+    pub(super) fn hand_on(&self, to: u32, message: ToWriter, part: Part) -> Question {
+        let message = Message::Writer(message).encode(self.form);
+        let to = Route { shard: to, ..self.route };
+        Question { shard: to.shard, message: to.address(message, Some(&part)) }
+    }
+
+    /// A question for a shard.
+    pub(super) fn question(&self, to: u32, message: ToShard) -> Question {
+        Question { shard: to, message: self.encode(to, message) }
+    }
+
+    fn encode(&self, to: u32, message: ToShard) -> Vec<u8> {
+        let to = Route { shard: to, ..self.route };
+        to.address(Message::Writer(ToWriter::Shard(message)).encode(self.form), None)
+    }
+
+    /// A message that is sent until it is answered.
+    pub(super) fn stored(&self, to: u32, message: ToShard, now_ms: i64) -> OutboxRow {
+        OutboxRow { shard: to, message: self.encode(to, message), due_ms: now_ms }
+    }
+}
+
+impl Known {
+    fn of(answers: &[Answered]) -> Known {
+        let mut known = Known::default();
+        for Answered { question, response } in answers {
+            let Ok(asked) = Message::decode(&question.message) else { continue };
+            let body =
+                response.as_ref().filter(|response| response.status == 200).map(|response| &*response.body);
+            match asked.message {
+                Message::Writer(ToWriter::Shard(ToShard::Ask(ask))) => {
+                    known.learn(ask, question.shard, body.and_then(Facts::decode));
+                }
+                Message::Writer(ToWriter::Shard(ToShard::Claim(claim))) => {
+                    let state = body.and_then(|body| KeyState::read(&mut FrameReader(body)));
+                    known.keys.push((claim.key, state));
+                }
+                _ => known.handed.push((asked, response.clone())),
+            }
+        }
+        known
+    }
+
+    fn learn(&mut self, ask: Ask, shard: u32, facts: Option<Facts>) {
+        let Ask { audience, keys, profiles, listed, .. } = ask;
+        let of_listed = facts.as_ref().map(|facts| facts.listed.clone());
+        for (at, listed) in listed.into_iter().enumerate() {
+            let (name, value) = listed.key.clone();
+            let key = KeyOf { audience: audience.clone(), name, value };
+            let fact = of_listed.as_ref().and_then(|facts| facts.get(at)).copied();
+            self.listed.push((key, listed, fact));
+        }
+        let mut facts = facts.map(|facts| (facts.keys.into_iter(), facts.cards.into_iter()));
+        for (name, value) in keys {
+            let fact = facts.as_mut().and_then(|(keys, _)| keys.next());
+            if let Some((KeyState { holder: Some(at), .. }, Some(card))) = &fact {
+                self.cards.push((audience.clone(), *at, Some(card.clone())));
+            }
+            let key = KeyOf { audience: audience.clone(), name, value };
+            self.keys.push((key, fact.map(|(state, _)| state)));
+        }
+        for id in profiles {
+            let card = facts.as_mut().and_then(|(_, cards)| cards.next());
+            self.cards.push((audience.clone(), Place { id, shard }, card));
+        }
+    }
+}
+
+/// A key that moves here, with the generation of its pointer.
+pub(super) struct Moved {
+    pub(super) key: KeyOf,
+    pub(super) from: Place,
+    pub(super) generation: u64,
+}

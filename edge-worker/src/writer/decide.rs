@@ -1,0 +1,345 @@
+//! Decides where an event of a shard of several is folded, and by which keys (docs/shards.md).
+
+mod found;
+mod search;
+
+pub(super) use found::Whereabouts;
+use found::{At, Search};
+use usher_engine::profile::Key;
+use usher_engine::{Keys, Plan, ProfileId};
+
+use super::across::{Across, Moved};
+use super::questions::Open;
+use super::set::{ProfileIndex, ProfileSet};
+use crate::edge::Running;
+use crate::message::shards::{Card, Claim, KeyState};
+use crate::message::{KeyOf, Place};
+use crate::store::shards::{GoneRow, PointerRow, ShardFound};
+
+/// How an event is stitched in a shard of several.
+pub(super) enum Decision {
+    /// Here, with these keys.
+    Here(Stitching),
+    /// In another shard.
+    There(u32),
+    /// The answers to questions decide.
+    Later,
+    /// Not at all now: a shard does not answer, or is merging the profile.
+    Unavailable,
+    /// Its profile is damaged.
+    Unreadable,
+}
+
+/// The keys by which an event is stitched here, and what follows from those of profiles elsewhere.
+#[derive(Default)]
+pub(super) struct Stitching {
+    pub(super) keys: Keys,
+    pub(super) read: Vec<usize>,
+    /// Profiles elsewhere that the event's profile is to absorb.
+    pub(super) sources: Vec<Place>,
+    /// Keys that move here from profiles elsewhere.
+    pub(super) moved: Vec<Moved>,
+    /// Keys that profiles here have, as their homes say, and do not list yet; with their indexes among the read keys.
+    pub(super) adopted: Vec<(ProfileIndex, Key, usize)>,
+}
+
+/// A profile that has one of an event's keys.
+struct Candidate {
+    at: At,
+    id: [u8; 16],
+    created_ms: i64,
+    person: Option<String>,
+}
+
+/// Whose a key of an event is.
+struct Whose {
+    /// Index among the candidates; None: it is nobody's.
+    candidate: Option<usize>,
+    /// What its home says; None: a profile here lists it.
+    state: Option<KeyState>,
+    /// True if the home's holder is not the candidate any more.
+    holder_is_gone: bool,
+    /// The profile from which the candidate has got it by a claim, and which still lists it.
+    from: Option<Candidate>,
+}
+
+/// The parts that the events of one audience share.
+pub(super) struct Deciding<'a> {
+    pub(super) across: &'a Across,
+    /// None: this writer has not heard of the audience yet. Lookups do without.
+    pub(super) running: Option<&'a Running>,
+    pub(super) audience: &'a str,
+    pub(super) found: &'a ShardFound,
+    pub(super) now_ms: i64,
+    pub(super) open: Open,
+}
+
+impl Deciding<'_> {
+    pub(super) fn plan(&self) -> Option<&Plan> {
+        self.running.map(|running| &running.plan)
+    }
+
+    /// The number of the bundle that this writer runs.
+    pub(super) fn number(&self) -> u64 {
+        self.running.map_or(0, |running| running.number)
+    }
+
+    fn key_of(&self, key: &Key) -> KeyOf {
+        KeyOf { audience: self.audience.to_owned(), name: key.name.clone(), value: key.value.clone() }
+    }
+
+    pub(super) fn pointer(&self, key: &KeyOf) -> Option<&PointerRow> {
+        let hash = self.across.hash(key);
+        self.found.pointers.iter().find(|row| row.audience == self.audience && row.hash == hash)
+    }
+
+    fn gone(&self, id: [u8; 16]) -> Option<&GoneRow> {
+        self.found.gone.iter().find(|row| row.audience == self.audience && row.id == id)
+    }
+
+    /// Later events with one of these keys, by their indexes, are decided when this one is, or go to the same shard.
+    pub(super) fn wait_for(&mut self, read: &[usize], shard: Option<u32>) {
+        self.open.undecided.extend(read.iter().map(|key| (*key, shard)));
+    }
+
+    /// The shard of the events before that share a key with this one, if they are all for one.
+    pub(super) fn goes_with(&mut self, read: &[usize]) -> Option<u32> {
+        let mut before =
+            self.open.undecided.iter().filter(|(key, _)| read.contains(key)).map(|(_, shard)| *shard);
+        let first = before.next()??;
+        if before.any(|shard| shard != Some(first)) {
+            return None;
+        }
+        self.wait_for(read, Some(first));
+        Some(first)
+    }
+
+    /// Decides how an event with these keys is stitched, whose indexes are `read`. `fresh` is the id of a new profile.
+    pub(super) fn decide(
+        &mut self,
+        set: &ProfileSet,
+        keys: &Keys,
+        read: &[usize],
+        fresh: ProfileId,
+    ) -> Decision {
+        let decision = self.decide_now(set, keys, read, fresh);
+        if matches!(decision, Decision::Later) {
+            if self.across.is_last() {
+                return Decision::Unavailable;
+            }
+            self.wait_for(read, None);
+        }
+        decision
+    }
+
+    fn decide_now(&mut self, set: &ProfileSet, keys: &Keys, read: &[usize], fresh: ProfileId) -> Decision {
+        let mut candidates: Vec<Candidate> = Vec::new();
+        let mut all: Vec<Whose> = Vec::new();
+        let (mut later, mut lists_all) = (false, true);
+        for (key, read_as) in keys.usable.iter().zip(read) {
+            if let Some(index) = self.listing(set, key, *read_as) {
+                if set.is_sealed(index) {
+                    self.open.wait();
+                    later = true;
+                }
+                let candidate = self.candidate(set, &mut candidates, At::Here(index));
+                all.push(Whose { candidate, state: None, holder_is_gone: false, from: None });
+                continue;
+            }
+            lists_all = false;
+            let key_of = self.key_of(key);
+            let state = match self.state(key_of.clone()) {
+                Some(Some(state)) => state,
+                Some(None) => return Decision::Unavailable,
+                None => {
+                    later = true;
+                    continue;
+                }
+            };
+            let mut whose = Whose { candidate: None, state: Some(state), holder_is_gone: true, from: None };
+            // The holder; if there is none, who had the key before.
+            let own = self.across.here(fresh);
+            let mut search = Search::Nobody;
+            if let Some(holder) = state.holder.filter(|holder| *holder != own) {
+                search = self.lister(set, &key_of, holder, state.generation);
+            }
+            let has_it = matches!(search, Search::Found(At::Here(_))) || state.holder == Some(own);
+            if let (Search::Nobody | Search::Found(At::Here(_)), Some(before)) = (&search, state.before) {
+                match self.lister(set, &key_of, before, state.generation) {
+                    Search::Found(at) if has_it => {
+                        let mut before = Vec::new();
+                        self.candidate(set, &mut before, at);
+                        whose.from = before.pop();
+                    }
+                    found if !has_it => search = found,
+                    Search::Later => later = true,
+                    _ => {}
+                }
+            }
+            match search {
+                Search::Found(at) => {
+                    whose.candidate = self.candidate(set, &mut candidates, at);
+                    let id =
+                        whose.candidate.and_then(|index| candidates.get(index)).map(|candidate| candidate.id);
+                    whose.holder_is_gone = id != state.holder.map(|holder| holder.id);
+                }
+                Search::Nobody => {}
+                Search::Later => later = true,
+                Search::Unavailable => return Decision::Unavailable,
+                Search::Unreadable => return Decision::Unreadable,
+            }
+            all.push(whose);
+        }
+        if later || self.open.undecided.iter().any(|(key, _)| read.contains(key)) {
+            return Decision::Later;
+        }
+        if lists_all {
+            let (keys, read) = (keys.clone(), read.to_vec());
+            return Decision::Here(Stitching { keys, read, ..Stitching::default() });
+        }
+        self.stitch(keys, read, fresh, &candidates, &all)
+    }
+
+    /// The profile here that lists a key, unless this is the home of the key and says that another one has it.
+    fn listing(&self, set: &ProfileSet, key: &Key, read_as: usize) -> Option<ProfileIndex> {
+        let index = set.listing(key, read_as)?;
+        let key = self.key_of(key);
+        let is_elsewhere = |row: &PointerRow| row.holder.is_some();
+        let moved = self.across.is_home(&key)
+            && self.pointer(&key).is_some_and(is_elsewhere)
+            && !set.is_new_here(index, &key);
+        (!moved).then_some(index)
+    }
+
+    /// What the home of a key says, if no profile here lists it. None: it is asked. The inner None: it does not answer.
+    fn state(&mut self, key: KeyOf) -> Option<Option<KeyState>> {
+        if self.across.is_home(&key) {
+            let row = self.pointer(&key);
+            let state = |row: &PointerRow| KeyState {
+                generation: row.generation,
+                holder: row.holder,
+                before: row.before,
+            };
+            return Some(Some(row.map_or_else(KeyState::default, state)));
+        }
+        let known = self.across.key(&key);
+        if known.is_none() {
+            self.open.key(key);
+        }
+        known
+    }
+
+    fn candidate(&self, set: &ProfileSet, candidates: &mut Vec<Candidate>, at: At) -> Option<usize> {
+        if let Some(index) = candidates.iter().position(|known| known.at == at) {
+            return Some(index);
+        }
+        let candidate = match at {
+            At::Here(index) => {
+                let profile = set.get(index)?;
+                let person = self.plan().and_then(|plan| plan.person(profile.keys())).map(str::to_owned);
+                Candidate { at, id: profile.id.0, created_ms: profile.created_ms, person }
+            }
+            At::There(place) => match self.across.card(self.audience, place) {
+                Some(Some(Card::Here { created_ms, person })) => {
+                    Candidate { at, id: place.id, created_ms: *created_ms, person: person.clone() }
+                }
+                _ => return None,
+            },
+        };
+        candidates.push(candidate);
+        Some(candidates.len() - 1)
+    }
+
+    /// The rules of [`Plan::stitch`], as far as they decide where the event is folded and whose its keys become.
+    fn stitch(
+        &mut self,
+        keys: &Keys,
+        read: &[usize],
+        fresh: ProfileId,
+        candidates: &[Candidate],
+        all: &[Whose],
+    ) -> Decision {
+        let own = self.plan().and_then(|plan| plan.person(&keys.usable));
+        // Candidates are in routing order.
+        let person = own.or_else(|| candidates.iter().find_map(|known| known.person.as_deref()));
+        let is_mine = |known: &Candidate| known.person.as_deref().is_none_or(|other| Some(other) == person);
+        let mine = candidates.iter().filter(|known| is_mine(known));
+        // A key is claimed before the profile that has it is merged; that one lists it until then.
+        let before = all.iter().filter_map(|whose| whose.from.as_ref());
+        let elsewhere = before.filter(|known| matches!(known.at, At::There(_)) && is_mine(known));
+        let survivor = mine.chain(elsewhere).min_by_key(|known| (known.created_ms, known.id));
+        let id = match survivor {
+            Some(Candidate { at: At::There(place), .. }) => return Decision::There(place.shard),
+            Some(known) => ProfileId(known.id),
+            None if self.gone(fresh.0).is_some() => return Decision::Unavailable,
+            None => fresh,
+        };
+        let to = self.across.here(id);
+        let mut stitching = Stitching::default();
+        let absorb = |stitching: &mut Stitching, place: Place| {
+            if !stitching.sources.contains(&place) {
+                stitching.sources.push(place);
+            }
+        };
+        for ((key, read_as), whose) in keys.usable.iter().zip(read).zip(all) {
+            let holder = whose.candidate.and_then(|index| candidates.get(index));
+            let is_person = self.plan().is_some_and(|plan| plan.person(core::slice::from_ref(key)).is_some());
+            let mut from = None;
+            if let Some(other @ Candidate { at: At::There(place), .. }) = holder {
+                if is_mine(other) {
+                    absorb(&mut stitching, *place);
+                    // It comes with the profile, unless it says whose profile this is from now on.
+                    if !is_person {
+                        continue;
+                    }
+                } else if own.is_none() {
+                    continue;
+                }
+                from = Some(*place);
+            }
+            if let Some(other @ Candidate { at: At::There(place), .. }) = &whose.from {
+                if is_mine(other) {
+                    absorb(&mut stitching, *place);
+                }
+                from = from.or(Some(*place));
+            }
+            // A profile stays its person's until it is merged.
+            if let Some(from) = from.filter(|from| from.id != id.0 && !is_person) {
+                let generation = whose.state.map_or(0, |state| state.generation);
+                stitching.moved.push(Moved { key: self.key_of(key), from, generation });
+            }
+            let key_of = self.key_of(key);
+            if let Some(state) = whose.state {
+                if own.is_none() && holder.is_some_and(|known| !is_mine(known)) {
+                    continue;
+                }
+                if let Some(known @ Candidate { at: At::Here(index), .. }) = holder
+                    && is_mine(known)
+                {
+                    stitching.adopted.push((*index, key.clone(), *read_as));
+                }
+                let fence = self.across.fence(&key_of);
+                let is_fenced = |row: &PointerRow| {
+                    row.audience == self.audience && row.hash == fence && row.generation > state.generation
+                };
+                let has_claimed = state.holder == Some(to) && !self.found.pointers.iter().any(is_fenced);
+                if !self.across.is_home(&key_of) && !has_claimed {
+                    if self.across.is_last() {
+                        return Decision::Unavailable;
+                    }
+                    self.open.claims.push(Claim {
+                        key: key_of,
+                        number: self.number(),
+                        expected: state,
+                        holder_is_gone: whose.holder_is_gone || state.holder == Some(to),
+                        to,
+                        at_ms: self.now_ms,
+                    });
+                }
+            }
+            stitching.keys.usable.push(key.clone());
+            stitching.read.push(*read_as);
+        }
+        Decision::Here(stitching)
+    }
+}

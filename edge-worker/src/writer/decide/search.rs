@@ -1,0 +1,137 @@
+//! Finds the profile that a pointer leads to.
+
+use usher_engine::profile::Key;
+use usher_engine::profile::codec::Unreadable;
+
+use super::super::set::ProfileSet;
+use super::Deciding;
+use super::found::{At, Search, Whereabouts};
+use crate::message::shards::{Card, KeyState};
+use crate::message::{KeyOf, Place};
+
+impl Deciding<'_> {
+    /// Where the profile of a key is, whose index among the read ones is `read_as`.
+    pub(in crate::writer) fn whose(&mut self, set: &ProfileSet, key: &KeyOf, read_as: usize) -> Whereabouts {
+        let listed = Key { name: key.name.clone(), value: key.value.clone(), seen_ms: 0 };
+        if set.unreadable(&[read_as]).is_some() {
+            return Whereabouts::Unavailable;
+        }
+        let found = match self.listing(set, &listed, read_as) {
+            Some(index) if set.is_sealed(index) => {
+                self.open.wait();
+                Search::Later
+            }
+            Some(index) => Search::Found(At::Here(index)),
+            None => match self.state(key.clone()) {
+                Some(Some(state)) => self.committed(set, key, state),
+                Some(None) => Search::Unavailable,
+                None => Search::Later,
+            },
+        };
+        match found {
+            Search::Found(At::Here(index)) => match set.get(index) {
+                Some(profile) => Whereabouts::Here(profile.id.0),
+                None => Whereabouts::Nobody,
+            },
+            Search::Found(At::There(place)) => Whereabouts::There(place),
+            Search::Nobody => Whereabouts::Nobody,
+            Search::Later => Whereabouts::Later,
+            Search::Unavailable | Search::Unreadable => Whereabouts::Unavailable,
+        }
+    }
+
+    /// The same, if the profile lists the key. Elsewhere one that does not has claimed it, and was not committed: it must claim
+    /// the key again if the question says a generation. Here it may list the key by this very message.
+    pub(super) fn lister(&mut self, set: &ProfileSet, key: &KeyOf, holder: Place, generation: u64) -> Search {
+        let may_claim = |at: Place| at.shard != self.across.route.shard && at.shard != self.across.home(key);
+        if may_claim(holder) && self.across.listed(key, holder.id, generation).is_none() {
+            self.open.listed(key.clone(), holder, generation);
+        }
+        let at = match self.search(set, holder) {
+            Search::Found(At::There(at)) if may_claim(at) => at,
+            found => return found,
+        };
+        match self.across.listed(key, at.id, generation) {
+            Some(Some(Some(true))) => Search::Found(At::There(at)),
+            Some(Some(Some(false))) => Search::Nobody,
+            // It went since its card was asked for.
+            Some(Some(None)) => {
+                self.open.card(at);
+                Search::Later
+            }
+            Some(None) => Search::Unavailable,
+            None => {
+                self.open.listed(key.clone(), at, generation);
+                Search::Later
+            }
+        }
+    }
+
+    /// The profile that lists a key: a holder that does not is not committed, and who had the key before has it still.
+    fn committed(&mut self, set: &ProfileSet, key: &KeyOf, state: KeyState) -> Search {
+        for place in [state.holder, state.before].into_iter().flatten() {
+            match self.lister(set, key, place, 0) {
+                Search::Nobody => {}
+                Search::Found(At::Here(index)) => {
+                    if set.get(index).is_some_and(|profile| profile.has_key(&key.name, &key.value)) {
+                        return Search::Found(At::Here(index));
+                    }
+                }
+                found => return found,
+            }
+        }
+        Search::Nobody
+    }
+
+    /// Follows a holder to the profile that it has become.
+    fn search(&mut self, set: &ProfileSet, holder: Place) -> Search {
+        let mut at = holder;
+        for _ in 0..8 {
+            if at.shard == self.across.route.shard {
+                if let Some(index) = set.of_id(at.id) {
+                    if set.is_sealed(index) {
+                        self.open.wait();
+                        return Search::Later;
+                    }
+                    return Search::Found(At::Here(index));
+                }
+                match set.unreadable_id(at.id) {
+                    Some(Unreadable::Damaged(_)) => return Search::Unreadable,
+                    Some(Unreadable::TooNew) => return Search::Unavailable,
+                    None => {}
+                }
+                if let Some(row) = self.gone(at.id) {
+                    match row.into {
+                        Some((into, _)) => at = into,
+                        None => return Search::Nobody,
+                    }
+                    continue;
+                }
+            }
+            match self.across.card(self.audience, at) {
+                Some(Some(Card::Here { .. })) if at.shard != self.across.route.shard => {
+                    return Search::Found(At::There(at));
+                }
+                Some(Some(Card::Moved(to))) => at = *to,
+                Some(Some(Card::Void)) => return Search::Nobody,
+                Some(Some(Card::Sealed)) => {
+                    self.open.card(at);
+                    self.open.wait();
+                    return Search::Later;
+                }
+                Some(Some(Card::Damaged)) => return Search::Unreadable,
+                // It came or went since it was asked for.
+                Some(Some(Card::Here { .. })) => {
+                    self.open.card(at);
+                    return Search::Later;
+                }
+                Some(Some(Card::TooNew) | None) => return Search::Unavailable,
+                None => {
+                    self.open.card(at);
+                    return Search::Later;
+                }
+            }
+        }
+        Search::Unavailable
+    }
+}

@@ -1,0 +1,209 @@
+//! Messages between shards: answers to their questions, and the steps of a merge (docs/shards.md).
+
+mod keys;
+mod merge;
+mod settle;
+mod step;
+
+use step::{Step, keys_in};
+
+use super::across::Across;
+use crate::edge::Edge;
+use crate::error::Refusal;
+use crate::message::shards::{Sealing, ToShard, moved};
+use crate::message::{Delivery, KeyOf, Message, ToWriter};
+use crate::outcome::{Folded, Outcome};
+use crate::store::shards::{ShardFound, ShardRead};
+use crate::store::{Read, Write};
+use crate::wire::Response;
+use crate::wire::frame::FrameWriter;
+
+/// A message that is answered from what this shard has.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(super) across: Across,
+    message: ToShard,
+    /// What a [`Settle`] is about.
+    settled: Option<ToShard>,
+}
+
+impl Peer {
+    /// The read that the message needs.
+    pub(super) fn open(across: Across, message: ToShard) -> (Read, Peer) {
+        let mut settled = None;
+        let read = match &message {
+            ToShard::Due(now_ms) => return (Read::Unanswered(*now_ms), Peer { across, message, settled }),
+            ToShard::Settle(settle) => {
+                let inner = Message::decode(&settle.message).ok().map(|received| received.message);
+                let read = match inner {
+                    Some(Message::Writer(ToWriter::Shard(inner))) => {
+                        let read = read_settled(&across, &inner);
+                        settled = Some(inner);
+                        read
+                    }
+                    _ => ShardRead::default(),
+                };
+                ShardRead { row: Some(settle.number), ..read }
+            }
+            message => read_peer(&across, message),
+        };
+        (Read::Shard(Box::new(read)), Peer { across, message, settled })
+    }
+
+    /// Decides the message.
+    pub(super) fn fold(&self, edge: &Edge, found: &ShardFound) -> Folded {
+        let (audience, number) = match (&self.message, &self.settled) {
+            (ToShard::Settle(_), Some(inner)) => audience_of(inner),
+            (message, _) => audience_of(message),
+        };
+        let running = edge.running(audience);
+        if number > 0
+            && running.is_none_or(|running| running.number < number)
+            && !edge.was_taken_out_after(audience, number)
+        {
+            return Folded::NeedsNewerBundle { audience: audience.to_owned(), number };
+        }
+        let now_ms = match &self.message {
+            ToShard::Settle(settle) => settle.at_ms,
+            message => time_of(message),
+        };
+        let mut step = Step {
+            edge,
+            across: &self.across,
+            running,
+            audience,
+            found,
+            now_ms,
+            write: Write::default(),
+            behind: None,
+        };
+        let answer = match &self.message {
+            ToShard::Ask(ask) => step.ask(ask).map(|facts| facts.encode()),
+            ToShard::Claim(claim) => step.claim(claim).map(|state| {
+                let mut w = FrameWriter::default();
+                state.write(&mut w);
+                w.0
+            }),
+            ToShard::Seal(seal) => step.seal(seal).map(Sealing::encode),
+            ToShard::Absorb(absorb) => step.absorb(absorb),
+            ToShard::Propose(propose) => step.propose(propose).map(moved),
+            ToShard::Repoint(repoint) => {
+                step.repoint(repoint);
+                Some(Vec::new())
+            }
+            ToShard::Drop(drop) => step.drop_key(drop).map(moved),
+            ToShard::Records(records) => step.records(records).map(moved),
+            ToShard::Settle(settle) => step.settle(settle, self.settled.as_ref()),
+            ToShard::Due(_) => None,
+        };
+        if let Some(number) = step.behind {
+            return Folded::NeedsNewerBundle { audience: audience.to_owned(), number };
+        }
+        match answer {
+            Some(body) => {
+                let response = Response::typed(200, "application/octet-stream", body);
+                Outcome { write: step.write, response, log: Vec::new() }.done()
+            }
+            // It is sent again.
+            None => Outcome::of(Response::refused(Refusal::STORAGE)),
+        }
+    }
+}
+
+/// The answer to the question for what is due.
+pub(super) fn due(rows: &[Delivery]) -> Folded {
+    Outcome::of(Response::typed(200, "application/octet-stream", Delivery::encode(rows)))
+}
+
+fn read_peer(across: &Across, message: &ToShard) -> ShardRead {
+    let id = |audience: &str, id: [u8; 16]| vec![(audience.to_owned(), id)];
+    match message {
+        ToShard::Ask(ask) => {
+            let key = |(name, value): &(String, String)| KeyOf {
+                audience: ask.audience.clone(),
+                name: name.clone(),
+                value: value.clone(),
+            };
+            let keys = ask.keys.iter().chain(ask.listed.iter().map(|listed| &listed.key)).map(key).collect();
+            let listed = ask.listed.iter().map(|listed| listed.profile);
+            let ids = ask.profiles.iter().copied().chain(listed);
+            let mut ids: Vec<_> = ids.map(|id| (ask.audience.clone(), id)).collect();
+            ids.sort_unstable();
+            ids.dedup();
+            ShardRead { ids, ..across.read(keys) }
+        }
+        ToShard::Claim(claim) => across.read(vec![claim.key.clone()]),
+        ToShard::Seal(seal) => ShardRead {
+            ids: id(&seal.audience, seal.source),
+            intents: vec![seal.intent],
+            ..ShardRead::default()
+        },
+        ToShard::Absorb(absorb) => {
+            let read = across.read(keys_in(&absorb.audience, &absorb.state));
+            ShardRead { ids: id(&absorb.audience, absorb.into.id), intents: vec![absorb.intent], ..read }
+        }
+        ToShard::Propose(propose) => ShardRead {
+            ids: id(&propose.audience, propose.into),
+            intents: vec![propose.intent],
+            ..ShardRead::default()
+        },
+        ToShard::Repoint(repoint) => {
+            ShardRead { pointers: vec![(repoint.audience.clone(), repoint.hash)], ..ShardRead::default() }
+        }
+        ToShard::Drop(drop) => {
+            let read = across.read(vec![drop.key.clone()]);
+            ShardRead { ids: id(&drop.key.audience, drop.from), ..read }
+        }
+        ToShard::Records(records) => {
+            let read = across.read(vec![records.key.clone()]);
+            ShardRead { ids: id(&records.key.audience, records.to), ..read }
+        }
+        ToShard::Due(_) | ToShard::Settle(_) => ShardRead::default(),
+    }
+}
+
+fn read_settled(across: &Across, message: &ToShard) -> ShardRead {
+    let id = |audience: &str, id: [u8; 16]| vec![(audience.to_owned(), id)];
+    match message {
+        ToShard::Seal(seal) => ShardRead {
+            ids: id(&seal.audience, seal.into.id),
+            intents: vec![seal.intent],
+            ..ShardRead::default()
+        },
+        ToShard::Absorb(absorb) => {
+            let read = across.read(keys_in(&absorb.audience, &absorb.state));
+            ShardRead { ids: id(&absorb.audience, absorb.source), ..read }
+        }
+        ToShard::Propose(propose) => {
+            ShardRead { ids: id(&propose.audience, propose.source.id), ..ShardRead::default() }
+        }
+        _ => ShardRead::default(),
+    }
+}
+
+/// The audience, and the number of the bundle that the sender runs; 0: any will do.
+fn audience_of(message: &ToShard) -> (&str, u64) {
+    match message {
+        ToShard::Ask(ask) => (&ask.audience, ask.number),
+        ToShard::Claim(claim) => (&claim.key.audience, claim.number),
+        ToShard::Seal(seal) => (&seal.audience, seal.number),
+        ToShard::Absorb(absorb) => (&absorb.audience, absorb.number),
+        ToShard::Propose(propose) => (&propose.audience, propose.number),
+        ToShard::Repoint(repoint) => (&repoint.audience, 0),
+        ToShard::Drop(drop) => (&drop.key.audience, drop.number),
+        ToShard::Records(records) => (&records.key.audience, records.number),
+        ToShard::Due(_) | ToShard::Settle(_) => ("", 0),
+    }
+}
+
+fn time_of(message: &ToShard) -> i64 {
+    match message {
+        ToShard::Claim(claim) => claim.at_ms,
+        ToShard::Seal(seal) => seal.at_ms,
+        ToShard::Absorb(absorb) => absorb.at_ms,
+        ToShard::Propose(propose) => propose.at_ms,
+        ToShard::Drop(drop) => drop.at_ms,
+        ToShard::Records(records) => records.at_ms,
+        _ => 0,
+    }
+}

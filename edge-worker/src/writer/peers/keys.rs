@@ -1,0 +1,72 @@
+//! Keys that change hands, each by itself.
+
+use usher_engine::profile::codec;
+
+use super::step::{Found, Step};
+use crate::message::Place;
+use crate::message::shards::{Drop, Records, Repoint};
+use crate::store::shards::PointerRow;
+
+impl Step<'_> {
+    pub(super) fn repoint(&mut self, repoint: &Repoint) {
+        let Some(row) = self.pointer(repoint.hash) else { return };
+        if row.holder.is_some_and(|holder| holder.id == repoint.from) {
+            let generation = row.generation + 1;
+            self.write.shard.pointers.push(PointerRow {
+                holder: repoint.to,
+                generation,
+                before: None,
+                ..row.clone()
+            });
+        }
+    }
+
+    /// Where the profile went; None: it is done.
+    pub(super) fn drop_key(&mut self, drop: &Drop) -> Option<Option<(Place, i64)>> {
+        match self.profile(drop.from) {
+            Found::Moved(into, created_ms) => Some(Some((into, created_ms))),
+            Found::Sealed(_) | Found::TooNew => None,
+            Found::Nobody | Found::Damaged => Some(None),
+            Found::Here(profile) => {
+                let row = self.pointer(self.across.hash(&drop.key));
+                // The profile may have the key again, by a later claim.
+                let is_back = match row {
+                    Some(row) if self.across.is_home(&drop.key) => {
+                        row.generation < drop.generation
+                            || row.holder.is_none_or(|holder| holder.id == drop.from)
+                    }
+                    row => row.map_or(1, |row| row.generation) >= drop.generation,
+                };
+                let listed = profile.has_key(&drop.key.name, &drop.key.value);
+                if listed && !is_back && drop.to.id != drop.from {
+                    self.let_go(drop.from, &drop.key, drop.to)?;
+                }
+                Some(None)
+            }
+        }
+    }
+
+    /// Where the holder is; None: it is done.
+    pub(super) fn records(&mut self, records: &Records) -> Option<Option<(Place, i64)>> {
+        if records.to == [0; 16] {
+            return Some(self.state(&records.key, 0).holder.map(|holder| (holder, 0)));
+        }
+        match self.profile(records.to) {
+            Found::Moved(into, created_ms) => Some(Some((into, created_ms))),
+            Found::Sealed(_) | Found::TooNew => None,
+            Found::Nobody | Found::Damaged => Some(None),
+            Found::Here(profile) => {
+                if !profile.has_key(&records.key.name, &records.key.value) {
+                    // It moved on.
+                    let home = Place { id: [0; 16], shard: self.across.home(&records.key) };
+                    return Some(Some((home, 0)));
+                }
+                let Ok(carrier) = codec::decode(&records.carrier) else { return Some(None) };
+                let mut set = self.set()?;
+                let index = set.of_id(records.to)?;
+                set.get_mut(index)?.take_records(&carrier);
+                self.commit(&mut set).then_some(None)
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What the changes of a fold mean for other shards (docs/shards.md).
+
+use usher_engine::profile::Key;
+use usher_engine::{Profile, ProfileId};
+
+use super::across::{Across, Moved};
+use super::decide::Deciding;
+use super::set::ProfileSet;
+use crate::message::shards::{Drop, KeyState, Repoint, Seal, ToShard};
+use crate::message::{KeyOf, Place};
+use crate::store::Write;
+use crate::store::shards::{GoneRow, IntentRow, PointerRow};
+
+impl Deciding<'_> {
+    /// Adds to a write what follows for other shards from the keys that changed hands here.
+    pub(super) fn relocate(&self, set: &ProfileSet, write: &mut Write) {
+        let across = self.across;
+        for change in set.key_changes() {
+            let (name, value) = (change.name.clone(), change.value.clone());
+            let key = KeyOf { audience: self.audience.to_owned(), name, value };
+            let hash = across.hash(&key);
+            let pointer = self.pointer(&key);
+            let audience = self.audience.to_owned();
+            if across.is_home(&key) {
+                let Some(row) = pointer.filter(|row| change.after.is_some() && row.holder.is_some()) else {
+                    continue;
+                };
+                let generation = row.generation + 1;
+                let row = PointerRow { audience, hash, holder: None, generation, before: None };
+                write.shard.pointers.push(row);
+                continue;
+            }
+            let home = across.home(&key);
+            if let Some(from) = change.before {
+                let to = change.after.map(|to| across.here(to));
+                let repoint = Repoint { audience: audience.clone(), hash, from: from.0, to };
+                write.shard.outbox.push(across.stored(home, ToShard::Repoint(repoint), self.now_ms));
+            }
+            // A late message about an earlier change must not take it away.
+            if let (Some(_), Some(Some(KeyState { generation: generation @ 2.., .. }))) =
+                (change.after, across.key(&key))
+            {
+                let row = PointerRow { audience, hash, holder: None, generation, before: None };
+                write.shard.pointers.push(row);
+            }
+        }
+        for (id, into, created_ms) in set.merged() {
+            let into = Some((across.here(into), created_ms));
+            write.shard.gone.push(GoneRow { audience: self.audience.to_owned(), id: id.0, into });
+        }
+    }
+
+    /// Adds the messages that take keys from the profiles that had them, once this one lists them.
+    pub(super) fn take_from(&self, to: ProfileId, moved: &[Moved], write: &mut Write) {
+        for Moved { key, from, generation } in moved {
+            let generation = generation + u64::from(self.across.is_home(key));
+            let drop = Drop {
+                key: key.clone(),
+                number: self.number(),
+                from: from.id,
+                to: self.across.here(to),
+                generation,
+                at_ms: self.now_ms,
+            };
+            let row = self.across.stored(from.shard, ToShard::Drop(drop), self.now_ms);
+            write.shard.outbox.push(row);
+        }
+    }
+
+    /// Adds the intents of a profile to absorb these, unless there are some already.
+    pub(super) fn propose(
+        &self,
+        survivor: &Profile,
+        sources: &[Place],
+        known: &[Key],
+        intent_of: impl Fn(Place) -> [u8; 16],
+        write: &mut Write,
+    ) {
+        for source in sources {
+            let is = |row: &IntentRow| {
+                row.audience == self.audience
+                    && (row.survivor, row.source) == (survivor.id.0, source.id)
+                    && !row.withdrawn
+            };
+            if self.found.intents.iter().chain(&write.shard.intents).any(is) {
+                continue;
+            }
+            let person = self.plan().and_then(|plan| plan.person(survivor.keys())).map(str::to_owned);
+            let (id, audience) = (intent_of(*source), self.audience.to_owned());
+            let into = self.across.here(survivor.id);
+            let known = known.iter().map(|key| (key.name.clone(), key.value.clone())).collect();
+            let (number, at_ms) = (self.number(), self.now_ms);
+            let seal = Seal { audience, number, intent: id, source: source.id, into, person, known, at_ms };
+            open_intent(self.across, source.shard, seal, write);
+        }
+    }
+}
+
+/// Opens an intent, and asks its source, in this shard, for its state.
+pub(super) fn open_intent(across: &Across, shard: u32, seal: Seal, write: &mut Write) {
+    write.shard.intents.push(IntentRow {
+        id: seal.intent,
+        audience: seal.audience.clone(),
+        survivor: seal.into.id,
+        source: seal.source,
+        withdrawn: false,
+        at_ms: seal.at_ms,
+    });
+    let at_ms = seal.at_ms;
+    write.shard.outbox.push(across.stored(shard, ToShard::Seal(seal), at_ms));
+}

@@ -1,0 +1,592 @@
+//! Merges across shards under every order of messages that a random driver finds, with copies, losses and crashes; and the
+//! cases that must hold, each by its name.
+//!
+//! `cargo test -p usher-tests --test shards`. A failing seed is printed; `USHER_SEED` runs it alone.
+
+use usher_edge::lookup::{self, Candidate};
+use usher_edge::store::Store;
+use usher_edge::wire::Response;
+use usher_edge::{Ambient, Edge, Folded, Request, Step, drive, front};
+use usher_engine::profile::codec;
+use usher_tests::deployment::Keys;
+use usher_tests::shards::{Envelope, Reply, Shards};
+
+const NOW_MS: i64 = 1_790_000_000_000;
+
+const DEFINITION: &str = r#"{"format": 2, "definition": {"audience": {"id": "1069944"},
+    "key_events": [{"name": "view", "table": {"database": "web", "table": "pages"}}],
+    "attributes": [{"name": "views", "kind": {"counter": {"key_event": "view", "increment": {"column": "n"}}}, "sensitive": false}],
+    "identity": {"keys": [{"name": "a"}, {"name": "b"}, {"name": "c"}, {"name": "person"}], "primary_key": "person"},
+    "personalizations": [{"name": "home", "choice": "first", "sections": [
+        {"name": "All", "criteria": "", "outputs": [{"name": "views", "source": {"attribute": {"name": "views", "part": null}}}]}]}]}}"#;
+
+/// A deployment that runs the definition.
+struct Bed {
+    shards: Shards,
+    entropy: u64,
+}
+
+impl Bed {
+    fn new(shards: u32) -> Bed {
+        let edge = Edge::new(Some(&Keys::demo().secret()), true);
+        let mut bed = Bed { shards: Shards::new(edge, shards), entropy: 0 };
+        bed.shards.now_ms = NOW_MS;
+        let message = match bed.front("PUT", "/v1/audiences/1069944/bundle", "admin", DEFINITION.as_bytes()) {
+            Step::Publish { message, .. } => message,
+            Step::Respond(refused) => panic!("{}", String::from_utf8_lossy(&refused.body)),
+            _ => panic!("a bundle is published"),
+        };
+        let shards = &mut bed.shards;
+        let mut opened = drive::open(&mut shards.edge, &message).expect("opened");
+        let found = shards.control.read(opened.read.as_ref().expect("a read")).expect("read");
+        let Folded::Done(outcome) = drive::fold(&mut shards.edge, &mut opened, found) else {
+            panic!("folded")
+        };
+        assert_eq!(outcome.response.status, 200, "{:?}", String::from_utf8_lossy(&outcome.response.body));
+        shards.control.commit(&Default::default(), &outcome.write).expect("committed");
+        shards.refresh();
+        bed
+    }
+
+    fn front(&mut self, method: &str, target: &str, key: &str, body: &[u8]) -> Step {
+        self.entropy += 1;
+        let mut entropy = [0; 32];
+        entropy[..8].copy_from_slice(&self.entropy.to_le_bytes());
+        let ambient = Ambient { now_ms: self.shards.now_ms, entropy };
+        let headers = Keys::demo().headers(key, self.shards.now_ms / 1_000);
+        front::handle(&self.shards.edge, &Request { method, target, headers: &headers, body, ambient })
+    }
+
+    /// Sends one event; its number is that of its answer.
+    fn send(&mut self, event: &str) -> usize {
+        let body = format!("{{\"events\": [{event}]}}");
+        match self.front("POST", "/web/pages", "collector", body.as_bytes()) {
+            Step::Write { shard, message } => self.shards.send(shard, message),
+            other => panic!("an event is for a writer: {other:?}"),
+        }
+    }
+
+    /// Sends one event, and delivers everything.
+    fn tell(&mut self, event: &str) {
+        let number = self.send(event);
+        self.shards.settle();
+        self.succeeded(number);
+    }
+
+    /// A shard ends when a key of its event has been claimed in another one.
+    fn dies_after_its_claim(&mut self, shard: u32, home: usize) {
+        // The answer to the claim is lost with it.
+        while !self.shards.queue.iter().any(|sent| sent.shard as usize == home && is_claim(sent)) {
+            assert!(self.shards.step(0) || self.shards.tick(), "it comes to be claimed");
+        }
+        let at = self.shards.queue.iter().position(is_claim).expect("a claim");
+        self.shards.crash(shard);
+        self.shards.step(at);
+        self.shards.settle();
+    }
+
+    fn is_stored(&self, number: usize) -> bool {
+        let answer: Option<&Response> = self.shards.answer(number);
+        answer.is_some_and(|answer| answer.body.starts_with(br#"{"receipts":[{"success":true"#))
+    }
+
+    fn succeeded(&self, number: usize) {
+        let answer =
+            self.shards.answer(number).map(|answer| String::from_utf8_lossy(&answer.body).into_owned());
+        assert!(self.is_stored(number), "{answer:?}");
+    }
+
+    /// The sum of the views of the visitor with this key; None: nobody has it.
+    fn views(&mut self, name: &str, value: &str) -> Option<i64> {
+        let body = format!(
+            r#"{{"audience": "1069944", "personalization": "home", "key": {{"name": "{name}", "value": "{value}"}}}}"#
+        );
+        let Step::LookUp(pending) = self.front("POST", "/v1/personalize", "server", body.as_bytes()) else {
+            panic!("a lookup needs a snapshot")
+        };
+        let number = self.shards.send(pending.shard, pending.message.clone());
+        self.shards.settle();
+        let snapshot = self.shards.answer(number).expect("answered").clone();
+        assert_eq!(snapshot.status, 200, "a lookup of {name}={value}");
+        let answer = lookup::answer(&self.shards.edge, &pending, Candidate::Writer(&snapshot.body), i64::MIN);
+        let body = String::from_utf8(answer.expect("an answer").body).expect("text");
+        let (_, rest) = body.split_once(r#""views":"#)?;
+        Some(rest[..rest.find(['}', ',']).expect("an end")].parse().expect("a number"))
+    }
+
+    /// The ids of the profiles that list any of these keys, in any shard.
+    fn profiles(&mut self, keys: &[(&str, &str)]) -> Vec<[u8; 16]> {
+        use usher_edge::message::KeyOf;
+        use usher_edge::store::{Found, Read};
+        let mut all = Vec::new();
+        for store in &mut self.shards.stores {
+            let of = |(name, value): &(&str, &str)| KeyOf {
+                audience: "1069944".to_owned(),
+                name: (*name).to_owned(),
+                value: (*value).to_owned(),
+            };
+            let read = Read::Profiles(keys.iter().map(of).collect());
+            let Ok(Found::Profiles(found)) = store.read(&read) else { panic!("profiles") };
+            for found in found {
+                codec::decode(&found.state).expect("a profile");
+                all.push(found.id);
+            }
+        }
+        all
+    }
+
+    /// A shard of which `name=value` is the home.
+    fn home(&mut self, name: &str, value: &str) -> u32 {
+        let body = format!("{{\"events\": [{{\"{name}\": \"{value}\"}}]}}");
+        match self.front("POST", "/web/pages", "collector", body.as_bytes()) {
+            Step::Write { shard, .. } => shard,
+            _ => panic!("an event is for a writer"),
+        }
+    }
+
+    /// A value of a key whose home is this shard.
+    fn value_in(&mut self, name: &str, shard: u32) -> String {
+        let mut values = (0..1_000).map(|number| format!("{name}{number}"));
+        values.find(|value| self.home(name, value) == shard).expect("one in a thousand")
+    }
+}
+
+/// True for the message by which a profile claims a key.
+fn is_claim(sent: &Envelope) -> bool {
+    sent.message.get(3..5) == Some(&[17, 1])
+}
+
+/// xorshift64*
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, most: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        let high = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33;
+        usize::try_from(high).expect("31 bits") % most.max(1)
+    }
+}
+
+/// Visitors whose keys meet in any order, under a driver that reorders, copies and loses messages and ends shards.
+fn history(seed: u64) {
+    let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut bed = Bed::new(1 + u32::try_from(random.below(5)).expect("few"));
+    let shards = bed.shards.stores.len();
+    // Values of three keys; every value of one number belongs to one visitor.
+    let visitors = 1 + random.below(3);
+    let mut sent: Vec<(usize, usize, i64)> = Vec::new();
+    for number in 0..(2 + random.below(10)) {
+        let visitor = random.below(visitors);
+        let one =
+            |name: &str, random: &mut Random| format!("\"{name}\": \"{name}{visitor}{}\"", random.below(2));
+        let mut names = vec!["a", "b", "c"];
+        names.retain(|_| random.below(2) == 0);
+        if names.is_empty() {
+            names.push("a");
+        }
+        let keys: Vec<String> = names.iter().map(|name| one(name, &mut random)).collect();
+        let weight = 1_i64 << number;
+        let event = format!("{{{}, \"uuid\": \"{number}\", \"n\": {weight}}}", keys.join(", "));
+        sent.push((bed.send(&event), visitor, weight));
+        for _ in 0..random.below(12) {
+            if bed.shards.queue.is_empty() {
+                bed.shards.tick();
+            }
+            if bed.shards.queue.is_empty() {
+                break;
+            }
+            let at = random.below(bed.shards.queue.len());
+            match random.below(20) {
+                0 => bed.shards.lose(at),
+                // Only what is stored is sent twice: questions are answered to whoever waits.
+                1 if matches!(bed.shards.queue[at].reply, Reply::Outbox(..)) => {
+                    let copy = bed.shards.queue[at].clone();
+                    bed.shards.queue.push(copy);
+                }
+                2 => bed.shards.crash(u32::try_from(random.below(shards)).expect("few")),
+                _ => drop(bed.shards.step(at)),
+            }
+            if random.below(10) == 0 {
+                bed.shards.now_ms += 300;
+            }
+        }
+    }
+    bed.shards.settle();
+    // Each visitor shows all keys at once, so that all of theirs become one.
+    for visitor in 0..visitors {
+        for (left, right) in [("0", "0"), ("1", "0"), ("1", "1"), ("0", "1")] {
+            bed.tell(&format!(
+                r#"{{"a": "a{visitor}{left}", "b": "b{visitor}{right}", "c": "c{visitor}{left}", "n": 0}}"#
+            ));
+        }
+    }
+    for visitor in 0..visitors {
+        let acknowledged: i64 = sent
+            .iter()
+            .filter(|(at, of, _)| *of == visitor && bed.is_stored(*at))
+            .map(|(_, _, weight)| weight)
+            .sum();
+        let possible: i64 =
+            sent.iter().filter(|(_, of, _)| *of == visitor).map(|(_, _, weight)| weight).sum();
+        let mut all = Vec::new();
+        for name in ["a", "b", "c"] {
+            for value in ["0", "1"] {
+                all.push(bed.views(name, &format!("{name}{visitor}{value}")));
+            }
+        }
+        let views = all[0].expect("known");
+        assert!(all.iter().all(|known| *known == Some(views)), "seed {seed}, visitor {visitor}: {all:?}");
+        assert_eq!(views & acknowledged, acknowledged, "seed {seed}: an acknowledged event is not counted");
+        assert_eq!(views & !possible, 0, "seed {seed}: {views} of {possible} is invented or counted twice");
+    }
+    let keys: Vec<(String, String)> = (0..visitors)
+        .flat_map(|visitor| {
+            ["a", "b", "c"].into_iter().flat_map(move |name| {
+                ["0", "1"].map(|value| (name.to_owned(), format!("{name}{visitor}{value}")))
+            })
+        })
+        .collect();
+    let asked: Vec<(&str, &str)> = keys.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(bed.profiles(&asked).len(), visitors, "seed {seed}: each visitor has one profile");
+    let open = bed.shards.stores.iter().map(|store| store.shard.intents.len() + store.shard.sealed.len());
+    assert_eq!(open.sum::<usize>(), 0, "seed {seed}: nothing is left open");
+}
+
+/// A resend to a sealed source waits, and is counted once when the merge is done.
+#[test]
+fn a_resend_to_a_sealed_source() {
+    let mut bed = Bed::new(2);
+    let (a, b) = (bed.value_in("a", 0), bed.value_in("b", 1));
+    bed.tell(&format!(r#"{{"a": "{a}", "uuid": "1", "n": 1}}"#));
+    bed.shards.now_ms += 1_000;
+    bed.tell(&format!(r#"{{"b": "{b}", "uuid": "2", "n": 2}}"#));
+    let joining = bed.send(&format!(r#"{{"a": "{a}", "b": "{b}", "uuid": "3", "n": 4}}"#));
+    while bed.shards.stores[1].shard.sealed.is_empty() {
+        assert!(bed.shards.step(0) || bed.shards.tick(), "it comes to be sealed");
+    }
+    let again = bed.send(&format!(r#"{{"b": "{b}", "uuid": "2", "n": 2}}"#));
+    bed.shards.settle();
+    bed.succeeded(joining);
+    bed.succeeded(again);
+    assert_eq!((bed.views("a", &a), bed.views("b", &b)), (Some(7), Some(7)));
+}
+
+/// An event with a new first key joins the profile that its second key has elsewhere.
+#[test]
+fn a_new_first_key_with_a_known_second() {
+    let mut bed = Bed::new(2);
+    let (a, b) = (bed.value_in("a", 0), bed.value_in("b", 1));
+    bed.tell(&format!(r#"{{"b": "{b}", "n": 1}}"#));
+    bed.tell(&format!(r#"{{"a": "{a}", "b": "{b}", "n": 2}}"#));
+    bed.tell(&format!(r#"{{"a": "{a}", "n": 4}}"#));
+    assert_eq!((bed.views("a", &a), bed.views("b", &b)), (Some(7), Some(7)));
+    assert_eq!(bed.profiles(&[("a", &a), ("b", &b)]).len(), 1);
+}
+
+/// Two events claim one new key at once, for two profiles: one claim is lost, and the two become one.
+#[test]
+fn two_claims_of_one_key_at_once() {
+    let mut bed = Bed::new(3);
+    let (a, b, c) = (bed.value_in("a", 0), bed.value_in("b", 1), bed.value_in("c", 2));
+    let one = bed.send(&format!(r#"{{"a": "{a}", "c": "{c}", "n": 1}}"#));
+    let other = bed.send(&format!(r#"{{"b": "{b}", "c": "{c}", "n": 2}}"#));
+    bed.shards.settle();
+    bed.succeeded(one);
+    bed.succeeded(other);
+    for (name, value) in [("a", &a), ("b", &b), ("c", &c)] {
+        assert_eq!(bed.views(name, value), Some(3), "{name}");
+    }
+    assert_eq!(bed.profiles(&[("a", &a), ("b", &b), ("c", &c)]).len(), 1);
+}
+
+/// The source becomes another person's between *propose* and *seal*: nothing merges.
+#[test]
+fn a_primary_key_comes_between_propose_and_seal() {
+    let mut bed = Bed::new(3);
+    let (a, b) = (bed.value_in("a", 0), bed.value_in("b", 1));
+    bed.tell(&format!(r#"{{"a": "{a}", "person": "p", "n": 1}}"#));
+    bed.shards.now_ms += 1_000;
+    bed.tell(&format!(r#"{{"b": "{b}", "n": 2}}"#));
+    let joining = bed.send(&format!(r#"{{"a": "{a}", "b": "{b}", "n": 4}}"#));
+    let is_proposed = |bed: &Bed| bed.shards.stores.iter().any(|store| !store.shard.intents.is_empty());
+    while !is_proposed(&bed) {
+        assert!(bed.shards.step(0) || bed.shards.tick(), "it comes to be proposed");
+    }
+    // What is on its way to the source comes after this.
+    let late = std::mem::take(&mut bed.shards.queue);
+    let claim = bed.send(&format!(r#"{{"b": "{b}", "person": "q", "n": 8}}"#));
+    while bed.shards.answer(claim).is_none() {
+        bed.shards.queue.retain(|sent| !matches!(sent.reply, Reply::Outbox(0, _)));
+        if !bed.shards.step(0) {
+            bed.shards.tick();
+        }
+    }
+    bed.shards.queue.extend(late);
+    bed.shards.settle();
+    bed.succeeded(joining);
+    bed.succeeded(claim);
+    assert_eq!((bed.views("person", "p"), bed.views("person", "q")), (Some(5), Some(10)));
+    assert!(bed.shards.stores.iter().all(|store| store.shard.sealed.is_empty()));
+    let journal = bed.shards.stores.iter().flat_map(|store| &store.journal);
+    assert!(journal.into_iter().any(|row| row.entry.contains("merge_withdrawn")));
+}
+
+/// One event has the keys of three profiles in three shards.
+#[test]
+fn three_profiles_in_one_event() {
+    let mut bed = Bed::new(3);
+    let (a, b, c) = (bed.value_in("a", 0), bed.value_in("b", 1), bed.value_in("c", 2));
+    for (n, key) in
+        [(1, format!(r#""c": "{c}""#)), (2, format!(r#""b": "{b}""#)), (4, format!(r#""a": "{a}""#))]
+    {
+        bed.tell(&format!(r#"{{{key}, "n": {n}}}"#));
+        bed.shards.now_ms += 1_000;
+    }
+    bed.tell(&format!(r#"{{"a": "{a}", "b": "{b}", "c": "{c}", "n": 8}}"#));
+    for (name, value) in [("a", &a), ("b", &b), ("c", &c)] {
+        assert_eq!(bed.views(name, value), Some(15), "{name}");
+    }
+    assert_eq!(bed.profiles(&[("a", &a), ("b", &b), ("c", &c)]).len(), 1);
+}
+
+/// A absorbs B while B is to absorb C.
+#[test]
+fn crossed_merges() {
+    for turn in 0..12 {
+        let mut bed = Bed::new(3);
+        let (a, b, c) = (bed.value_in("a", 0), bed.value_in("b", 1), bed.value_in("c", 2));
+        for (n, key) in
+            [(1, format!(r#""a": "{a}""#)), (2, format!(r#""b": "{b}""#)), (4, format!(r#""c": "{c}""#))]
+        {
+            bed.tell(&format!(r#"{{{key}, "n": {n}}}"#));
+            bed.shards.now_ms += 1_000;
+        }
+        let one = bed.send(&format!(r#"{{"b": "{b}", "c": "{c}", "n": 8}}"#));
+        for _ in 0..turn {
+            bed.shards.step(0);
+        }
+        let other = bed.send(&format!(r#"{{"a": "{a}", "b": "{b}", "n": 16}}"#));
+        bed.shards.settle();
+        bed.succeeded(one);
+        bed.succeeded(other);
+        for (name, value) in [("a", &a), ("b", &b), ("c", &c)] {
+            assert_eq!(bed.views(name, value), Some(31), "{name} in turn {turn}");
+        }
+        assert_eq!(bed.profiles(&[("a", &a), ("b", &b), ("c", &c)]).len(), 1, "turn {turn}");
+    }
+}
+
+/// The message *absorb* comes once more after so many other merges that the survivor has forgotten its source.
+#[test]
+fn a_late_absorb_after_256_others() {
+    let mut bed = Bed::new(2);
+    let a = bed.value_in("a", 0);
+    bed.tell(&format!(r#"{{"a": "{a}", "n": 1}}"#));
+    bed.shards.now_ms += 1_000;
+    let others: Vec<String> = (0..4_000)
+        .map(|number| format!("b{number}"))
+        .filter(|value| bed.home("b", value) == 1)
+        .take(260)
+        .collect();
+    let mut late = None;
+    for value in &others {
+        bed.tell(&format!(r#"{{"b": "{value}", "n": 1}}"#));
+        bed.send(&format!(r#"{{"a": "{a}", "b": "{value}", "n": 0}}"#));
+        while late.is_none() {
+            assert!(bed.shards.step(0) || bed.shards.tick());
+            let absorb = |sent: &&usher_tests::shards::Envelope| matches!(sent.reply, Reply::Outbox(1, _));
+            late = bed.shards.queue.iter().find(absorb).cloned();
+        }
+        bed.shards.settle();
+    }
+    let before = bed.views("a", &a);
+    assert_eq!(before, Some(261));
+    bed.shards.queue.extend(late);
+    bed.shards.settle();
+    assert_eq!(bed.views("a", &a), before);
+}
+
+/// The survivor's shard is gone for a while: its events and those of what it has sealed fail, others do not.
+#[test]
+fn a_shard_of_a_survivor_is_dead() {
+    use usher_edge::store::memory::Fault;
+    let mut bed = Bed::new(3);
+    let (a, b, c) = (bed.value_in("a", 0), bed.value_in("b", 1), bed.value_in("c", 2));
+    bed.tell(&format!(r#"{{"a": "{a}", "n": 1}}"#));
+    bed.shards.now_ms += 1_000;
+    bed.tell(&format!(r#"{{"b": "{b}", "n": 2}}"#));
+    let joining = bed.send(&format!(r#"{{"a": "{a}", "b": "{b}", "n": 4}}"#));
+    while bed.shards.stores[1].shard.sealed.is_empty() {
+        assert!(bed.shards.step(0) || bed.shards.tick(), "it comes to be sealed");
+    }
+    bed.shards.stores[0].fault = Fault::Everything;
+    let (sealed, other) =
+        (bed.send(&format!(r#"{{"b": "{b}", "n": 8}}"#)), bed.send(&format!(r#"{{"c": "{c}", "n": 1}}"#)));
+    for _ in 0..200 {
+        if !bed.shards.step(0) {
+            bed.shards.now_ms += 250;
+            bed.shards.tick();
+        }
+    }
+    assert!(bed.is_stored(other));
+    assert_eq!(bed.shards.answer(sealed).map(|answer| answer.status), Some(503));
+    bed.shards.stores[0].fault = Fault::None;
+    bed.shards.settle();
+    bed.succeeded(joining);
+    assert_eq!((bed.views("a", &a), bed.views("b", &b)), (Some(7), Some(7)));
+}
+
+/// A batch is cut over shards, whose profiles and events without ids get ids of their own.
+#[test]
+fn a_batch_over_shards_that_mint_ids() {
+    let mut bed = Bed::new(3);
+    let values: Vec<String> = (0..30).map(|number| format!("a{number}")).collect();
+    let events: Vec<String> = values.iter().map(|value| format!(r#"{{"a": "{value}", "n": 1}}"#)).collect();
+    let body = format!(r#"{{"events": [{}, 7, {}]}}"#, events.join(", "), events.join(", "));
+    let Step::Split(split) = bed.front("POST", "/web/pages", "collector", body.as_bytes()) else {
+        panic!("it is for several shards")
+    };
+    let sent: Vec<usize> =
+        split.parts.iter().map(|part| bed.shards.send(part.shard, part.message.clone())).collect();
+    assert_eq!(sent.len(), 3);
+    bed.shards.settle();
+    let answers: Vec<_> = sent.iter().map(|number| bed.shards.answer(*number).cloned()).collect();
+    let body = String::from_utf8(split.join(&answers).body).expect("text");
+    let success = r#"{"success":true}"#;
+    let (before, after) = (vec![success; 30].join(","), vec![success; 30].join(","));
+    let refused = r#"{"success":false,"error":{"name":"InvalidPropertyValueError"}}"#;
+    assert_eq!(body, format!(r#"{{"receipts":[{before},{refused},{after}]}}"#));
+    let mut ids = Vec::new();
+    for value in &values {
+        assert_eq!(bed.views("a", value), Some(2), "{value}");
+        ids.extend(bed.profiles(&[("a", value)]));
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 30);
+    // A shard that does not answer costs its own events.
+    let Step::Split(split) = bed.front(
+        "POST",
+        "/web/pages",
+        "collector",
+        format!(r#"{{"events": [{}]}}"#, events.join(", ")).as_bytes(),
+    ) else {
+        panic!("it is for several shards")
+    };
+    let mut answers: Vec<Option<Response>> = Vec::new();
+    for part in &split.parts {
+        let number = bed.shards.send(part.shard, part.message.clone());
+        bed.shards.settle();
+        answers.push(bed.shards.answer(number).cloned());
+    }
+    answers[1] = None;
+    let body = String::from_utf8(split.join(&answers).body).expect("text");
+    assert!(
+        body.contains(r#"{"success":true}"#) && body.contains(r#""name":"StorageUnavailable""#),
+        "{body}"
+    );
+}
+
+/// A key is claimed for a profile, and the shard dies before it commits: the key is nobody's, and the next event takes it.
+#[test]
+fn a_claim_that_was_never_committed() {
+    let mut bed = Bed::new(3);
+    let (a, b, c) = (bed.value_in("a", 0), bed.value_in("b", 1), bed.value_in("c", 2));
+    bed.tell(&format!(r#"{{"b": "{b}", "n": 1}}"#));
+    bed.shards.now_ms += 1_000;
+    bed.tell(&format!(r#"{{"a": "{a}", "n": 2}}"#));
+    let lost = bed.send(&format!(r#"{{"a": "{a}", "c": "{c}", "n": 4}}"#));
+    bed.dies_after_its_claim(0, 2);
+    assert!(!bed.is_stored(lost));
+    bed.tell(&format!(r#"{{"b": "{b}", "c": "{c}", "n": 8}}"#));
+    assert_eq!((bed.views("b", &b), bed.views("c", &c), bed.views("a", &a)), (Some(9), Some(9), Some(2)));
+    // The sender of the lost event sends it again.
+    bed.tell(&format!(r#"{{"a": "{a}", "c": "{c}", "n": 4}}"#));
+    for (name, value) in [("a", &a), ("b", &b), ("c", &c)] {
+        assert_eq!(bed.views(name, value), Some(15), "{name}");
+    }
+}
+
+/// A claimed key is given to another profile before the first one commits: that has to claim it again, and meets the other.
+#[test]
+fn a_claim_that_is_overtaken() {
+    let mut bed = Bed::new(4);
+    let (a, b, c) = (bed.value_in("a", 0), bed.value_in("b", 1), bed.value_in("c", 2));
+    let person = bed.value_in("person", 3);
+    bed.tell(&format!(r#"{{"b": "{b}", "n": 1}}"#));
+    bed.shards.now_ms += 1_000;
+    bed.tell(&format!(r#"{{"a": "{a}", "n": 2}}"#));
+    let slow = bed.send(&format!(r#"{{"a": "{a}", "c": "{c}", "person": "{person}", "n": 4}}"#));
+    // The claim of one key is made, that of the other is on its way.
+    while bed.shards.queue.iter().filter(|sent| is_claim(sent)).count() < 2 {
+        assert!(bed.shards.step(0) || bed.shards.tick(), "it comes to be claimed");
+    }
+    let at = bed.shards.queue.iter().position(|sent| sent.shard == 2 && is_claim(sent)).expect("a claim");
+    bed.shards.step(at);
+    let held = std::mem::take(&mut bed.shards.queue);
+    assert!(!held.is_empty() && bed.shards.answer(slow).is_none());
+    let fast = bed.send(&format!(r#"{{"b": "{b}", "c": "{c}", "n": 8}}"#));
+    while bed.shards.answer(fast).is_none() {
+        assert!(bed.shards.step(0) || bed.shards.tick());
+    }
+    bed.succeeded(fast);
+    bed.shards.queue.extend(held);
+    bed.shards.settle();
+    bed.succeeded(slow);
+    for (name, value) in [("a", &a), ("b", &b), ("c", &c), ("person", &person)] {
+        assert_eq!(bed.views(name, value), Some(15), "{name}");
+    }
+    assert_eq!(bed.profiles(&[("a", &a), ("b", &b), ("c", &c)]).len(), 1);
+}
+
+/// Until the profile that claims a key is committed, lookups by the key are answered from the one that has had it.
+#[test]
+fn a_lookup_between_claim_and_commit() {
+    let mut bed = Bed::new(3);
+    let (a, b, c) = (bed.value_in("a", 0), bed.value_in("b", 1), bed.value_in("c", 2));
+    // A primary key is the first in routing order.
+    let (q, r) = (bed.value_in("person", 1), bed.value_in("person", 0));
+    bed.tell(&format!(r#"{{"b": "{b}", "c": "{c}", "person": "{q}", "n": 1}}"#));
+    bed.shards.now_ms += 1_000;
+    bed.tell(&format!(r#"{{"a": "{a}", "person": "{r}", "n": 2}}"#));
+    bed.send(&format!(r#"{{"a": "{a}", "c": "{c}", "person": "{r}", "n": 4}}"#));
+    bed.dies_after_its_claim(0, 2);
+    assert_eq!((bed.views("c", &c), bed.views("a", &a)), (Some(1), Some(2)));
+}
+
+/// A shard answers a lookup also where it has started again and has not heard of the audience yet.
+#[test]
+fn a_lookup_at_a_shard_that_runs_no_bundle() {
+    let mut bed = Bed::new(2);
+    let (a, b) = (bed.value_in("a", 0), bed.value_in("b", 1));
+    bed.tell(&format!(r#"{{"a": "{a}", "b": "{b}", "n": 1}}"#));
+    let body = format!(
+        r#"{{"audience": "1069944", "personalization": "home", "key": {{"name": "a", "value": "{a}"}}}}"#
+    );
+    let Step::LookUp(pending) = bed.front("POST", "/v1/personalize", "server", body.as_bytes()) else {
+        panic!("a lookup needs a snapshot")
+    };
+    let mut started = Edge::new(Some(&Keys::demo().secret()), true);
+    started.set_shards(2);
+    let mut opened = drive::open(&mut started, &pending.message).expect("opened");
+    let found = bed.shards.stores[0].read(opened.read.as_ref().expect("a read")).expect("read");
+    let Folded::Done(outcome) = drive::fold(&mut started, &mut opened, found) else {
+        panic!("it asks nobody")
+    };
+    let snapshot = outcome.response.body;
+    let answer = lookup::answer(&bed.shards.edge, &pending, Candidate::Writer(&snapshot), i64::MIN);
+    let body = String::from_utf8(answer.expect("an answer").body).expect("text");
+    assert!(body.contains(r#""views":1"#), "{body}");
+}
+
+#[test]
+fn merges_converge_whatever_the_order() {
+    if let Some(seed) = std::env::var("USHER_SEED").ok().and_then(|seed| seed.parse().ok()) {
+        return history(seed);
+    }
+    for seed in 0..400 {
+        history(seed);
+    }
+}
