@@ -115,6 +115,7 @@ impl World {
         if ["memory", "kv", "writer"].contains(&source)
             && !has_clocks
             && !is_erased
+            && !self.model.has_shards
             && self.model.people == People::Merge
             && key.0 != "member"
         {

@@ -121,7 +121,7 @@ impl World {
                     event.keys
                 ));
             }
-            let is_known = !self.model.has_lost_control && !wanted_gone[number];
+            let is_known = !self.model.has_lost_control && !wanted_gone[number] && !self.model.has_shards;
             if event.has_id && is_fixed && is_parked(number) && is_known {
                 let parked = holders.iter().any(|stored| stored.parked.contains_key(&number));
                 let expected = event.kind.is_some_and(Kind::adds_to_parked);

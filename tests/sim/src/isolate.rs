@@ -15,6 +15,8 @@ pub struct Isolate {
     pub edge: Edge,
     /// The form that it is set to write; 0: none.
     pub setting: u8,
+    /// The number of shards that it knows.
+    shards: u32,
     /// Rises with each restart: what was in flight before is gone.
     pub epoch: u32,
     /// Its location, for KV.
@@ -88,10 +90,11 @@ impl Copies {
 
 impl Isolate {
     /// One that has just started.
-    pub fn start(setting: u8, location: usize, skew_ms: i64, drift: i64) -> Isolate {
+    pub fn start(setting: u8, shards: u32, location: usize, skew_ms: i64, drift: i64) -> Isolate {
         Isolate {
-            edge: edge(setting),
+            edge: edge(setting, shards),
             setting,
+            shards,
             epoch: 0,
             location,
             skew_ms,
@@ -107,7 +110,10 @@ impl Isolate {
     /// Starts again, with nothing in memory.
     pub fn restart(&mut self, setting: u8) {
         let epoch = self.epoch + 1;
-        *self = Isolate { epoch, ..Isolate::start(setting, self.location, self.skew_ms, self.drift) };
+        *self = Isolate {
+            epoch,
+            ..Isolate::start(setting, self.shards, self.location, self.skew_ms, self.drift)
+        };
     }
 
     /// The time on its clock when it is `true_ms`, `since` milliseconds after the beginning.
@@ -116,8 +122,9 @@ impl Isolate {
     }
 }
 
-fn edge(setting: u8) -> Edge {
+fn edge(setting: u8, shards: u32) -> Edge {
     let mut edge = Edge::new(Some(deployment::secret()), false);
     edge.set_form(&if setting == 0 { String::new() } else { setting.to_string() });
+    edge.set_shards(shards);
     edge
 }

@@ -23,6 +23,7 @@ pub mod model;
 pub mod objects;
 pub mod planted;
 pub mod setting;
+pub mod sharded;
 pub mod shared;
 pub mod whole;
 pub mod world;

@@ -84,6 +84,8 @@ struct Known {
 pub struct Model {
     /// Whether people have a primary key.
     pub people: People,
+    /// True if profiles lie in several shards: those of one visitor become one some time after the event that joins them.
+    pub has_shards: bool,
     /// By number.
     pub events: Vec<Event>,
     /// Keys that sent events join: who may be one visitor at most.
@@ -104,10 +106,11 @@ pub struct Model {
 
 impl Model {
     /// Before anything happened.
-    pub fn new(people: People) -> Model {
+    pub fn new(people: People, shards: u32) -> Model {
         let kinds = Kind::ALL.map(|kind| (sha256(bundle(people, kind)), kind)).to_vec();
         Model {
             people,
+            has_shards: shards > 1,
             events: Vec::new(),
             sent: Groups::default(),
             acked: Groups::default(),
@@ -168,6 +171,9 @@ impl Model {
     /// The acknowledged events that are certainly in the profile of these keys.
     pub fn certain(&mut self, keys: &[Key]) -> Vec<usize> {
         let mut certain = Vec::new();
+        if self.has_shards {
+            return certain;
+        }
         for event in 0..self.events.len() {
             if self.events[event].is_acked && self.is_certain(event, keys) {
                 certain.push(event);

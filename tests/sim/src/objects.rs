@@ -5,8 +5,9 @@
 
 use usher_edge::host::Request;
 use usher_edge::lookup::{self, Candidate};
+use usher_edge::message::Route;
 use usher_edge::store::{Basis, CommitError, Found, Pointer};
-use usher_edge::{DROPPED, FORGET, Folded, Response, Step, drive, front, message};
+use usher_edge::{DROPPED, FORGET, Folded, Question, Response, Step, drive, front, message};
 
 use crate::deployment::headers;
 use crate::isolate::POINTERS_MS;
@@ -14,13 +15,13 @@ use crate::planted::Bug;
 use crate::setting::Fault;
 use crate::world::{Due, Exchange, Heard, Stage, World};
 
-/// One of the two objects.
+/// One of the objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Object {
-    /// The writer of profiles.
-    Writer = 0,
+    /// The writer of a shard's profiles.
+    Writer(u32),
     /// The control object.
-    Control = 1,
+    Control,
 }
 
 /// The progress of a lookup.
@@ -29,6 +30,8 @@ pub struct Looking {
     pub name: Option<String>,
     /// For the writer.
     pub message: Vec<u8>,
+    /// The writer's shard.
+    pub shard: u32,
     /// The isolate's count of invalidations when it began.
     pub before: u64,
     /// The copy from KV, if it was asked.
@@ -71,6 +74,10 @@ impl World {
             }
             Stage::FromObject(object, response) => self.answer_from_object(id, exchange, object, response),
             Stage::Looking(looking) => self.look(id, exchange, looking, way),
+            Stage::Parts(parts) => {
+                let response = self.joined(&exchange, parts);
+                self.answer_from_object(id, exchange, Object::Writer(0), response)
+            }
             Stage::Shared(_) | Stage::Home(_) => None,
         }
     }
@@ -113,10 +120,13 @@ impl World {
         let step = self.ask_front(&exchange);
         let way = self.way_ms();
         match step {
-            Step::Write { message, .. } => {
+            Step::Write { shard, message } => {
                 self.check_message(&message);
-                exchange.stage = Stage::AtObject(Object::Writer, message, 0);
-                Some((exchange, way))
+                self.give_to_writer(id, exchange, shard, message, way)
+            }
+            Step::Split(mut split) => {
+                let parts = std::mem::take(&mut split.parts);
+                self.give_to_shards(id, exchange, parts, Some(split))
             }
             Step::Control { message } => {
                 self.check_message(&message);
@@ -151,7 +161,8 @@ impl World {
                     return self.answer(id, exchange, response);
                 }
                 let before = isolate.copies.invalidations;
-                exchange.stage = Stage::Looking(Looking { name, message, before, kept: None });
+                let shard = pending.shard;
+                exchange.stage = Stage::Looking(Looking { name, message, shard, before, kept: None });
                 Some((exchange, way))
             }
             step => self.answer_step(id, exchange, step),
@@ -177,7 +188,7 @@ impl World {
     fn look(
         &mut self,
         id: u64,
-        mut exchange: Exchange,
+        exchange: Exchange,
         mut looking: Looking,
         way: i64,
     ) -> Option<(Exchange, i64)> {
@@ -202,8 +213,24 @@ impl World {
         let message = looking.message.clone();
         self.check_message(&message);
         // The lookup waits at the object with what it knows: the stage keeps both.
-        exchange.stage = Stage::AtObject(Object::Writer, message, 0);
+        let shard = looking.shard;
         self.lookups.insert(id, looking);
+        self.give_to_writer(id, exchange, shard, message, way)
+    }
+
+    /// To the writer of a shard.
+    fn give_to_writer(
+        &mut self,
+        id: u64,
+        mut exchange: Exchange,
+        shard: u32,
+        message: Vec<u8>,
+        way: i64,
+    ) -> Option<(Exchange, i64)> {
+        if self.setting.shards > 1 {
+            return self.give_to_shards(id, exchange, vec![Question { shard, message }], None);
+        }
+        exchange.stage = Stage::AtObject(Object::Writer(0), message, 0);
         Some((exchange, way))
     }
 
@@ -247,7 +274,7 @@ impl World {
                 if attempt == 1 {
                     self.tell(Object::Control, &raise);
                 }
-                self.refresh(self.places[object as usize]);
+                self.refresh(self.places[self.number(object)]);
                 exchange.stage = Stage::AtObject(object, message, attempt + 1);
                 Some((exchange, way))
             }
@@ -344,7 +371,7 @@ impl World {
     }
 
     /// A message that nobody waits for long: it arrives, or does not.
-    fn tell(&mut self, object: Object, message: &[u8]) -> Option<Response> {
+    pub fn tell(&mut self, object: Object, message: &[u8]) -> Option<Response> {
         if self.meets(Fault::Lost) {
             return None;
         }
@@ -363,16 +390,12 @@ impl World {
         events: &[usize],
         mut exchange: Option<(usize, &mut Exchange)>,
     ) -> Handled {
-        let (disk, place) = (object as usize, self.places[object as usize]);
-        let edge = &mut self.isolates[place].edge;
-        // Another object of this isolate may have raised it.
-        if self.object_forms[disk] != Some(edge.form()) {
-            let Some(form) = edge.meet_form(self.disks[disk].form()) else {
-                return Handled::Answer(drive::unavailable(edge, message));
-            };
-            self.disks[disk].set_form(form);
-            self.object_forms[disk] = Some(form);
+        let disk = self.number(object);
+        let place = self.places[disk];
+        if !self.meet_at_object(object) {
+            return Handled::Answer(drive::unavailable(&mut self.isolates[place].edge, message));
         }
+        let edge = &mut self.isolates[place].edge;
         let opened = if attempt > 0 { drive::open_again(edge, message) } else { drive::open(edge, message) };
         let mut opened = match opened {
             Ok(opened) => opened,
@@ -439,9 +462,37 @@ impl World {
     }
 
     /// An object starts again somewhere else.
-    fn die(&mut self, object: Object) {
-        self.places[object as usize] = self.chance.below(self.isolates.len());
-        self.object_forms[object as usize] = None;
+    pub fn die(&mut self, object: Object) {
+        let number = self.number(object);
+        self.say(|| format!("the {object:?} dies"));
+        self.places[number] = self.chance.below(self.isolates.len());
+        self.object_forms[number] = None;
+        if let Object::Writer(shard) = object
+            && self.setting.shards > 1
+        {
+            self.forget_tasks(shard);
+        }
+    }
+
+    /// The place of an object among all.
+    fn number(&self, object: Object) -> usize {
+        match object {
+            Object::Writer(shard) => shard as usize,
+            Object::Control => self.setting.shards as usize,
+        }
+    }
+
+    /// Brings the forms of an object's storage and of its isolate together. False: a newer build wrote it.
+    pub fn meet_at_object(&mut self, object: Object) -> bool {
+        let disk = self.number(object);
+        let edge = &mut self.isolates[self.places[disk]].edge;
+        // Another object of this isolate may have raised it.
+        if self.object_forms[disk] != Some(edge.form()) {
+            let Some(form) = edge.meet_form(self.disks[disk].form()) else { return false };
+            self.disks[disk].set_form(form);
+            self.object_forms[disk] = Some(form);
+        }
+        true
     }
 
     /// An isolate catches up with the control object.
@@ -460,10 +511,20 @@ impl World {
 
     fn caught_up(&mut self, index: usize) -> Result<(), String> {
         let mut pointers = self.pointers(index, true)?;
-        let mut written = Vec::new();
+        let mut written: Vec<Pointer> = Vec::new();
         if self.isolates[index].edge.doubts(&pointers) {
-            let question = message::written(self.isolates[index].edge.form());
-            written = self.list(Object::Writer, &question)?.0;
+            for shard in 0..self.setting.shards {
+                let to = Route { shard, shards: self.setting.shards };
+                let question = message::written(to, self.isolates[index].edge.form());
+                for pointer in self.list(Object::Writer(shard), &question)?.0 {
+                    let known = |known: &&mut Pointer| known.audience == pointer.audience;
+                    match written.iter_mut().find(known) {
+                        Some(known) if known.number < pointer.number => *known = pointer,
+                        Some(_) => {}
+                        None => written.push(pointer),
+                    }
+                }
+            }
             let overtaken: Vec<(String, u64)> = usher_edge::Edge::overtaken(&pointers, &written)
                 .into_iter()
                 .map(|(audience, above)| (audience.to_owned(), above))

@@ -75,6 +75,8 @@ pub struct Setting {
     pub people: People,
     /// The number of isolates.
     pub isolates: usize,
+    /// The number of shards.
+    pub shards: u32,
     /// The number of people.
     pub persons: usize,
     /// The number of actions: requests, crashes, jumps.
@@ -100,9 +102,13 @@ impl Setting {
             Style::Shared => 2 + chance.below(2),
             Style::Whole => 1,
         };
+        let shards = match (style, chance.below(10)) {
+            (Style::Objects, 0..=4) => 2 + chance.below(3) as u32,
+            _ => 1,
+        };
         let sqlite = chance.percent(15);
         let people = if chance.percent(65) { People::Merge } else { People::StayApart };
-        let mixed = chance.below(4);
+        let mixed = if shards > 1 { 1 } else { chance.below(4) };
         let forms: Vec<u8> = (0..isolates)
             .map(|_| match mixed {
                 0 => 1,
@@ -115,14 +121,27 @@ impl Setting {
             let rate = *chance.pick(&[0, 2, 5, 12, 30]);
             if fault == Fault::Loss { rate / 5 } else { rate }
         });
+        // Several shards need form 2 and refuse erasure; the time of an alarm is the object's own, which is not set wrong here.
+        let alone: &[Fault] =
+            if shards > 1 { &[Fault::Form, Fault::Clock, Fault::Loss, Fault::Erase] } else { &[] };
         for (fault, rate) in Fault::ALL.iter().zip(&mut rates) {
-            if without.contains(&fault.0) {
+            if without.contains(&fault.0) || alone.contains(&fault.0) {
                 *rate = 0;
             }
         }
         let (persons, actions) = (2 + chance.below(4), 12 + chance.below(50));
-        let mut setting =
-            Setting { style, sqlite, people, isolates, persons, actions, forms, only_form_1: false, rates };
+        let mut setting = Setting {
+            style,
+            shards,
+            sqlite,
+            people,
+            isolates,
+            persons,
+            actions,
+            forms,
+            only_form_1: false,
+            rates,
+        };
         let all_1 = setting.forms.iter().all(|form| *form < 2);
         setting.only_form_1 = all_1 && setting.rate(Fault::Form) == 0;
         setting

@@ -1,7 +1,7 @@
 //! The world of a run: true time, what is due, and everything that lives in it. One thread, one seed.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use usher_edge::store::{Basis, CommitError, Found, Read, StoreFailure, Write};
 use usher_edge::{Ambient, Form, Response, Store};
@@ -15,11 +15,14 @@ use crate::kv::Kv;
 use crate::model::{Key, Model};
 use crate::objects::{Looking, Object};
 use crate::setting::{Fault, Setting, Style};
+use crate::sharded::{Envelope, Parts, Reply, Task};
 use crate::shared::Attempt;
 use crate::{Options, planted};
 
 /// True time at the beginning, Unix milliseconds.
 pub const START_MS: i64 = 1_790_000_000_000;
+/// The steps after which a run is taken not to come to rest.
+const STEPS_MOST: usize = 100_000;
 /// The time that a client waits for an answer, in milliseconds.
 const PATIENCE_MS: i64 = 30_000;
 
@@ -40,6 +43,16 @@ pub enum Due {
     Again(usize),
     /// A client sends.
     First(Box<Call>),
+    /// A message reaches a shard.
+    Arrive(Box<Envelope>),
+    /// An answer of a shard reaches who waits for it.
+    Reply(Reply, Box<Response>),
+    /// Nobody waits for that answer any longer.
+    GiveUp(Reply),
+    /// Time has passed for a message in a shard.
+    Wake(u64),
+    /// The alarm of a shard.
+    Alarm(u32),
     /// An isolate catches up in the background.
     Refresh {
         /// Which one.
@@ -89,6 +102,8 @@ pub enum Stage {
     FromObject(Object, Response),
     /// A bundle's body before its pointer.
     Putting,
+    /// Waits for the answers of its shards.
+    Parts(Parts),
     /// A lookup walks the tiers.
     Looking(Looking),
     /// A message on storage that others use, too.
@@ -105,12 +120,12 @@ pub struct World {
     pub now_ms: i64,
     /// The decisions of the seed.
     pub setting: Setting,
-    /// Storage of profiles, and for objects that of the control object.
-    pub disks: [Disk; 2],
+    /// Storage of each shard's profiles, and for objects that of the control object.
+    pub disks: Vec<Disk>,
     /// The location of each object.
-    pub places: [usize; 2],
+    pub places: Vec<usize>,
     /// The form in which each object writes; None: it has just started.
-    pub object_forms: [Option<Form>; 2],
+    pub object_forms: Vec<Option<Form>>,
     /// The isolates.
     pub isolates: Vec<Isolate>,
     /// Key-value store.
@@ -141,6 +156,14 @@ pub struct World {
     pub trace: Option<Vec<String>>,
     /// The number of steps.
     pub steps: usize,
+    /// Messages in the memory of shards.
+    pub tasks: BTreeMap<u64, Task>,
+    /// The number of the last one.
+    pub next_task: u64,
+    /// Rows of outboxes that are on their way.
+    pub sent: BTreeSet<(u32, u64)>,
+    /// Shards with an alarm.
+    pub alarms: BTreeSet<u32>,
     /// True while the deployment is made and audited: nothing fails.
     pub is_calm: bool,
     queue: BinaryHeap<Reverse<(i64, u64)>>,
@@ -161,24 +184,25 @@ impl World {
                     true => (chance.between(-300_000, 300_000), chance.between(-200, 200)),
                     false => (0, 0),
                 };
-                Isolate::start(setting.forms[index], index % 2, skew_ms, drift)
+                Isolate::start(setting.forms[index], setting.shards, index % 2, skew_ms, drift)
             })
             .collect();
         let shared = if setting.rate(Fault::Sharing) > 0 { 40 } else { 0 };
         let persons = call::persons(setting.persons, shared, options.seed, &mut chance);
-        let places = [chance.below(isolates.len()), chance.below(isolates.len())];
+        let objects = setting.shards as usize + 1;
+        let places = (0..objects).map(|_| chance.below(isolates.len())).collect();
         let actions_left = options.actions.unwrap_or(setting.actions).min(setting.actions);
         World {
             now_ms: START_MS,
-            disks: [Disk::new(setting.sqlite), Disk::new(setting.sqlite)],
+            disks: (0..objects).map(|_| Disk::new(setting.sqlite)).collect(),
             places,
-            object_forms: [None; 2],
+            object_forms: vec![None; objects],
             isolates,
             kv: Kv::default(),
             persons,
             calls: Vec::new(),
             exchanges: BTreeMap::new(),
-            model: Model::new(setting.people),
+            model: Model::new(setting.people, setting.shards),
             heard: Vec::new(),
             holders: BTreeMap::new(),
             lookups: BTreeMap::new(),
@@ -188,6 +212,10 @@ impl World {
             failure: None,
             trace: options.trace.then(Vec::new),
             steps: 0,
+            tasks: BTreeMap::new(),
+            next_task: 0,
+            sent: BTreeSet::new(),
+            alarms: BTreeSet::new(),
             is_calm: true,
             queue: BinaryHeap::new(),
             due: BTreeMap::new(),
@@ -202,8 +230,9 @@ impl World {
     pub fn run(&mut self) {
         let (setting, actions) = (&self.setting, self.actions_left);
         let built = format!(
-            "{:?}, {} isolates, {}, people {:?}, {} persons, {actions} actions, forms {:?}",
+            "{:?}, {} shards, {} isolates, {}, people {:?}, {} persons, {actions} actions, forms {:?}",
             setting.style,
+            setting.shards,
             setting.isolates,
             if setting.sqlite { "SQLite" } else { "memory" },
             setting.people,
@@ -273,6 +302,9 @@ impl World {
             }
             self.now_ms = self.now_ms.max(at_ms);
             self.steps += 1;
+            if self.steps > STEPS_MOST {
+                return self.fail("it does not come to rest");
+            }
             match self.due.remove(&number).expect("it was scheduled") {
                 Due::Act => {
                     if self.actions_left > 0 {
@@ -285,6 +317,11 @@ impl World {
                 Due::Step(exchange) => self.step(exchange),
                 Due::Deadline { call, attempt } => self.deadline(call, attempt),
                 Due::Again(call) => self.send_again(call),
+                Due::Arrive(envelope) => self.arrive(*envelope),
+                Due::Reply(reply, response) => self.answered(reply, *response),
+                Due::GiveUp(reply) => self.give_up(reply),
+                Due::Wake(task) => self.wake(task),
+                Due::Alarm(shard) => self.alarm(shard),
                 Due::First(call) => drop(self.send(*call)),
                 Due::Refresh { isolate, epoch } => {
                     if self.isolates[isolate].epoch == epoch {
@@ -433,10 +470,13 @@ impl World {
         self.say(|| format!("isolate {isolate} dies"));
         self.isolates[isolate].restart(setting);
         self.heard.retain(|heard| heard.isolate != isolate);
-        for object in 0..2 {
+        for object in 0..self.places.len() {
             if self.places[object] == isolate {
                 self.places[object] = self.chance.below(self.isolates.len());
                 self.object_forms[object] = None;
+                if self.setting.shards > 1 && object < self.setting.shards as usize {
+                    self.forget_tasks(object as u32);
+                }
             }
         }
         if self.setting.style != Style::Objects {
