@@ -36,6 +36,7 @@ const SERIES = [
   ["profiles_made_room"],
   ["profiles_not_made"],
   ["keys_evicted"],
+  ["refused identity"],
   ["refused key"],
   ["refused value"],
   ["profiles_unreadable damaged"],
