@@ -28,7 +28,7 @@ ${site.tag(`data-consent="granted" data-auto=""`)}
   window.receipts = (count) => Promise.all(Array.from({ length: count }, () => usher.track("Counted", { filler: "x".repeat(2_000) })));
 </script>`;
 
-test(`${EVENTS} events over faults, crashes and navigations`, { skip: missing, timeout: 600_000 }, async (t) => {
+test(`${EVENTS} events over faults, crashes and navigations`, { skip: missing, timeout: 600_000 + EVENTS * 200 }, async (t) => {
   const random = randomOf(20261129);
   const pick = (list) => list[Math.floor(random() * list.length)];
   const site = await serveSite(t, (path, site) => (path.startsWith("/page") ? page(site) : undefined));

@@ -1,8 +1,11 @@
 // The overlay in a page with a strict policy: each tab, by the keyboard alone, with what a real edge explains.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 
+import { root } from "../workerd/deployment.mjs";
 import { missing, serveSite, startBrowser, until } from "./site.mjs";
 
 test("the overlay", { skip: missing, timeout: 120_000 }, async (t) => {
@@ -61,4 +64,31 @@ test("the overlay", { skip: missing, timeout: 120_000 }, async (t) => {
   assert.equal(await overlay.locator(".panel").isVisible(), false);
   assert.equal(await tab.evaluate(() => document.querySelector("usher-overlay").shadowRoot.activeElement.className), "open");
   assert.deepEqual(troubles, []);
+});
+
+test("the overlay before axe, in both schemes, narrow and wide", { skip: missing, timeout: 120_000 }, async (t) => {
+  const page = (path, site) => path === "/" && `<!doctype html><html lang="en"><meta charset="utf-8"><title>page</title><link rel="icon" href="data:,">
+    ${site.tag(`data-consent="granted"`)}<main><h1>Shop</h1><div data-usher-slot="hero"><p>Hello</p></div></main>
+    <script defer src="/overlay.js" data-audience="7" data-preview-token="${site.previewToken}"></script>`;
+  const site = await serveSite(t, page);
+  const browser = await startBrowser(t);
+  const axe = readFileSync(join(root, "node_modules/axe-core/axe.min.js"), "utf8");
+  for (const [width, colorScheme] of [[320, "dark"], [1280, "light"]]) {
+    const context = await browser.newContext({ viewport: { width, height: 700 }, colorScheme });
+    const tab = await context.newPage();
+    await tab.goto(site.url);
+    await tab.evaluate(() => usher.track("Told", { headline: "News" }).then(() => usher.flush()));
+    const overlay = tab.locator("usher-overlay");
+    await overlay.locator(".open").click();
+    await tab.evaluate(axe);
+    for (const name of ["Slots", "Why", "Profile", "Events", "Timing", "Consent"]) {
+      await overlay.getByRole("tab", { name }).click();
+      await until("the panel", async () => (await overlay.locator("[role=tabpanel]").innerText()) !== "");
+      const found = await tab.evaluate(async () => (await window.axe.run(document)).violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`));
+      assert.deepEqual(found, [], `${name}, ${width} px, ${colorScheme}`);
+      const wide = await tab.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+      assert.equal(wide, false, "nothing is wider than the window");
+    }
+    await context.close();
+  }
 });

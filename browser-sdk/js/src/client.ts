@@ -80,6 +80,7 @@ export function start(given: Options, tag: Options, meta: Options, hearing: Hear
     if (outbox) return;
     outbox = makeOutbox(store, prefix, {
       now, dropped,
+      ticks: () => performance.now(),
       random: Math.random,
       setTimer: (run, ms) => setTimeout(run, ms),
       clearTimer: (timer) => clearTimeout(timer as number),
@@ -185,10 +186,8 @@ export function start(given: Options, tag: Options, meta: Options, hearing: Hear
     if (!allows("personalization")) return without("consent");
     if (!names.length) return without("names");
     for (const name of names) asked.add(name);
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<Decision>((done) => (timer = setTimeout(() => done(without("timeout")), timeoutMs)));
-    const decision = await Promise.race([answers.ask(names).catch(() => without("network")), late]);
-    clearTimeout(timer);
+    const late = new Promise<Decision>((done) => setTimeout(() => done(without("timeout")), timeoutMs));
+    const decision = await Promise.race([ready.then(() => answers.ask(names)).catch(() => without("network")), late]);
     if (began !== epoch) return without("superseded");
     if (decision.meta.engine !== "edge") return decision;
     last = last ? both(last, decision) : decision;
@@ -222,33 +221,25 @@ export function start(given: Options, tag: Options, meta: Options, hearing: Hear
     const began = epoch;
     void personalize().then((decision) => {
       // Without an answer slots keep what they show, which is of this visitor.
-      if (began === epoch && decision.meta.reason !== "superseded") render(last ?? decision);
+      if (began === epoch) render(last ?? decision);
     });
   }
 
   // ---- Consent ----
 
-  function setConsent(next: Parameters<Usher["setConsent"]>[0], isTold = false) {
-    const before = consent.now();
+  function setConsent(next: Parameters<Usher["setConsent"]>[0]) {
+    const before = JSON.stringify(consent.now());
     consent.set(next, true);
     const after = consent.now();
-    const isOther = JSON.stringify(before) !== JSON.stringify(after);
-    if (isOther) {
-      nextEpoch();
-      apply();
-    }
-    // After a denial has made room.
-    if (!isTold) tellTabs(next);
-    if (!isOther) return;
+    if (JSON.stringify(after) === before) return;
+    nextEpoch();
+    apply();
+    // Other tabs hear of it by the change of an entry, which holds nothing of the visitor; a denial has made room for it.
+    store.set(`${prefix}c`, JSON.stringify([next, now()]));
+    store.remove(`${prefix}c`);
     tell("consent", after);
     if (!allows("personalization")) slots.restore();
     else refresh();
-  }
-  /** Other tabs hear of a choice by the change of an entry, which holds nothing of the visitor. */
-  function tellTabs(next: unknown) {
-    if (!mayKeep() && !Object.values(consent.now()).includes("denied")) return;
-    store.set(`${prefix}c`, JSON.stringify([next, now()]));
-    store.remove(`${prefix}c`);
   }
   function apply() {
     const { analytics, personalization } = consent.now();
@@ -265,28 +256,32 @@ export function start(given: Options, tag: Options, meta: Options, hearing: Hear
   // ---- The page's life ----
 
   let isReady = false;
+  let begun!: () => void;
+  // The view of the page comes first, so that the first question takes it along.
+  const ready = new Promise<void>((done) => (begun = done));
   const begin = () => {
     if (isReady) return;
     isReady = true;
-    watchRoutes(win, arrive);
+    watchRoutes(win, () => {
+      nextEpoch();
+      arrive();
+    });
     arrive();
+    begun();
     if (does("render")) watchSlots();
   };
   function arrive() {
-    nextEpoch();
     if (does("page")) void emit("page", options.pageTable, {}, {});
     refresh();
   }
   /** Slots that the page adds later. */
   function watchSlots() {
     new MutationObserver((records) => {
-      const added = records.flatMap(({ addedNodes }) => [...addedNodes]).filter((node): node is Element => node instanceof win.Element);
-      const roots = added.filter((node) => node.isConnected && slots.names(node).length);
-      if (!roots.length) return;
-      const names = [...new Set(roots.flatMap((root) => slots.names(root)))];
-      const unknown = names.filter((name) => !asked.has(name));
+      const isSlot = (node: Node) => node instanceof win.Element && slots.names(node).length > 0;
+      if (!records.some(({ addedNodes }) => [...addedNodes].some(isSlot))) return;
       const began = epoch;
-      const draw = () => began === epoch && last && roots.forEach((root) => root.isConnected && render(last!, root));
+      const draw = () => void (began === epoch && last && render(last));
+      const unknown = slots.names(doc).filter((name) => !asked.has(name));
       if (unknown.length) void personalize({ names: unknown }).then(draw);
       else draw();
     }).observe(doc, { childList: true, subtree: true });
@@ -312,6 +307,7 @@ export function start(given: Options, tag: Options, meta: Options, hearing: Hear
       }
       slots.restore();
     }
+    nextEpoch();
     answers.forget();
     apply();
     arrive();
@@ -319,12 +315,13 @@ export function start(given: Options, tag: Options, meta: Options, hearing: Hear
   win.addEventListener("storage", ({ key, newValue }) => {
     if (key === `${prefix}c` && newValue) {
       try {
-        setConsent(JSON.parse(newValue)[0], true);
+        setConsent(JSON.parse(newValue)[0]);
       } catch {}
-    } else if (mayKeep() && key === `${prefix}i` && newValue === null) {
+    } else if (mayKeep() && (key === `${prefix}i` || key === `${prefix}u`) && mark !== identity.mark()) {
       // Only a denial takes the id away.
-      setConsent("denied", true);
-    } else if (mayKeep() && (key === `${prefix}i` || key === `${prefix}u`) && mark !== identity.mark()) newVisitor();
+      if (store.get(`${prefix}i`)) newVisitor();
+      else setConsent("denied");
+    }
   });
   win.addEventListener("online", () => setTimeout(() => void outbox?.delivery.flush(), Math.random() * 2_000));
 
@@ -371,7 +368,7 @@ export function start(given: Options, tag: Options, meta: Options, hearing: Hear
     personalize,
     render,
     expose: (slot) => exposures.see(slot),
-    setConsent: (next) => setConsent(next),
+    setConsent,
     async flush({ timeoutMs = 5_000 } = {}) {
       const late = new Promise((done) => setTimeout(done, timeoutMs));
       await Promise.race([outbox?.delivery.flush(), late]);
@@ -391,7 +388,6 @@ export function start(given: Options, tag: Options, meta: Options, hearing: Hear
         failures: outbox?.delivery.failures() ?? 0,
         dropped: { ...totals },
         clockOffsetMs: outbox?.delivery.offsetMs() ?? null,
-        epoch,
       };
     },
     at(ms, run) {

@@ -10,7 +10,6 @@ export interface Consents {
 }
 
 const PURPOSES = ["analytics", "personalization", "ads"] as const;
-const STATES = ["pending", "granted", "denied"];
 
 /** @param hasGpc true if the browser sends the signal Global Privacy Control */
 export function makeConsent(hasGpc: boolean): Consents {
@@ -25,8 +24,9 @@ export function makeConsent(hasGpc: boolean): Consents {
     set(consent, act) {
       for (const purpose of PURPOSES) {
         const state = typeof consent === "string" ? consent : consent?.[purpose];
-        if (!STATES.includes(state as string)) continue;
-        said[purpose] = state as ConsentState;
+        // Another text than the three grants nothing.
+        if (!state) continue;
+        said[purpose] = state;
         if (purpose === "personalization") isAct = act;
       }
     },

@@ -25,6 +25,8 @@ export interface Delivery {
 
 export interface Around {
   now(): number;
+  /** A clock that nobody sets, for pauses. */
+  ticks(): number;
   /** From 0 to 1. */
   random(): number;
   setTimer(run: () => void, ms: number): unknown;
@@ -37,21 +39,19 @@ export interface Around {
 
 /** Events of one moment leave together. */
 export const BATCH_MS = 100;
-/** Refusals that are about what was sent, and not about who sends or when. */
-const ABOUT_THE_BODY = ["event_invalid", "events_missing", "body_invalid", "too_large"];
 /** What stands around the events of a request, names of personalizations not counted. */
 const AROUND_BYTES = 1_024;
 /** The edge keeps these out for now. */
 const FOR_NOW = "StorageUnavailable";
 
 export function makeDelivery(queue: Queue, around: Around): Delivery {
-  const { now } = around;
+  const { ticks } = around;
   /** Ids under way, with the bytes of their events. */
   const flying = new Map<string, number>();
   let requests = 0;
   let failures = 0;
   let [pauseEnds, heldOffUntil] = [0, 0];
-  let [budget, grantedAt] = [RETRIES_MAX, now()];
+  let [budget, grantedAt] = [RETRIES_MAX, ticks()];
   let timer: unknown;
   let due = Infinity;
   let offsetMs: number | null = null;
@@ -73,7 +73,7 @@ export function makeDelivery(queue: Queue, around: Around): Delivery {
 
   async function send(entries: Entry[], names?: string[]): Promise<Answer | null> {
     const body =
-      `{"sentAt":${now()}${around.token ? `,"token":${JSON.stringify(around.token)}` : ""}` +
+      `{"sentAt":${around.now()}${around.token ? `,"token":${JSON.stringify(around.token)}` : ""}` +
       (names ? `,"personalize":${JSON.stringify({ names: names.slice(0, NAMES_MAX) })}` : "") +
       `,"events":[${entries.map((entry) => entry.body).join()}]}`;
     for (const { id, bytes } of entries) flying.set(id, bytes);
@@ -122,7 +122,8 @@ export function makeDelivery(queue: Queue, around: Around): Delivery {
       return false;
     }
     const code = String(json?.code ?? status);
-    if ((status === 400 || status === 413) && ABOUT_THE_BODY.includes(code)) {
+    // About what was sent, and not about who sends or when.
+    if (status === 413 || (status === 400 && /^(event|body)/.test(code))) {
       around.failed(code, status);
       if (entries.length > 1) return true;
       queue.drop(entries[0]!, "rejected", code);
@@ -139,37 +140,37 @@ export function makeDelivery(queue: Queue, around: Around): Delivery {
     // No answer at all is often something that blocks requests, which does not end soon; nor does a key that is refused.
     const isLasting = (status === 0 && failures > 3) || (status >= 400 && status < 500 && ![408, 425, 429].includes(status));
     const most = isLasting ? RETRY_MS_MAX : Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** (failures - 1));
-    const grants = Math.floor((now() - grantedAt) / RETRY_GRANT_MS);
+    const grants = Math.floor((ticks() - grantedAt) / RETRY_GRANT_MS);
     if (grants > 0) [budget, grantedAt] = [Math.min(RETRIES_MAX, budget + grants), grantedAt + grants * RETRY_GRANT_MS];
     budget = Math.max(-1, budget - 1);
-    pauseEnds = now() + Math.max(around.random() * most, budget < 0 ? RETRY_GRANT_MS : 0);
+    pauseEnds = ticks() + Math.max(around.random() * most, budget < 0 ? RETRY_GRANT_MS : 0);
   }
 
   function note({ offsetMs: offset, retryAfterMs }: Answer) {
     if (offset !== null) offsetMs = offset;
-    if (retryAfterMs) heldOffUntil = now() + retryAfterMs;
+    if (retryAfterMs) heldOffUntil = ticks() + retryAfterMs;
   }
 
   function wake(inMs: number) {
-    const at = Math.max(now() + inMs, pauseEnds, heldOffUntil);
+    const at = Math.max(ticks() + inMs, pauseEnds, heldOffUntil);
     if (stopped || due <= at) return;
     around.clearTimer(timer);
     due = at;
-    timer = around.setTimer(run, at - now());
+    timer = around.setTimer(run, at - ticks());
   }
 
   /** One request at a time; the end of it wakes the next. */
   function run() {
     due = Infinity;
     if (stopped || requests) return;
-    if (now() < Math.max(pauseEnds, heldOffUntil)) return wake(0);
+    if (ticks() < Math.max(pauseEnds, heldOffUntil)) return wake(0);
     const entries = chunk(waiting(), CHUNK_BYTES_MAX);
     if (entries.length) void send(entries);
   }
 
   /** Sends all that fits into what a page may have under way. */
   function sendAll(room: number) {
-    if (stopped || now() < heldOffUntil) return;
+    if (stopped || ticks() < heldOffUntil) return;
     for (const bytes of flying.values()) room -= bytes;
     for (;;) {
       const entries = chunk(waiting(), Math.min(room, CHUNK_BYTES_MAX));
@@ -190,7 +191,7 @@ export function makeDelivery(queue: Queue, around: Around): Delivery {
         else done();
       }),
     ask(names) {
-      if (stopped || now() < heldOffUntil) return null;
+      if (stopped || ticks() < heldOffUntil) return null;
       // The newest, of which the last says whose offers they are.
       const entries = chunk(waiting().reverse(), CHUNK_BYTES_MAX).reverse();
       return entries.length ? send(entries, names) : undefined;

@@ -21,7 +21,7 @@ export function columnsOf(event: string, properties: Columns, more: Columns, res
 export function contextOf(win: Window, more: Columns | undefined): Columns {
   const { location, document, navigator } = win;
   return {
-    page: { url: location.href, path: location.pathname, search: location.search, title: document.title, referrer: document.referrer },
+    page: { url: location.href, path: location.pathname, title: document.title, referrer: document.referrer },
     locale: navigator.language,
     timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
     library: { name: "@usher/browser", version: VERSION },
@@ -32,7 +32,7 @@ export function contextOf(win: Window, more: Columns | undefined): Columns {
 /** The time of an event as RFC 3339; of the call if the page gave none that can be read. */
 export function timeText(given: CallOptions["timestamp"], nowMs: number): string {
   const date = new Date(given ?? nowMs);
-  return (Number.isNaN(date.getTime()) ? new Date(nowMs) : date).toISOString();
+  return (isNaN(+date) ? new Date(nowMs) : date).toISOString();
 }
 
 /** A table with its database. */

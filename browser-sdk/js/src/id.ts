@@ -14,9 +14,10 @@ export function newId(nowMs: number): string {
   }
   const bytes = crypto.getRandomValues(new Uint8Array(8));
   bytes[0] = (bytes[0]! & 0x3f) | 0x80;
-  const time = last.toString(16).padStart(12, "0");
-  const tail = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${within.toString(16).padStart(3, "0")}-${tail.slice(0, 4)}-${tail.slice(4)}`;
+  const hex = (value: number, digits: number) => value.toString(16).padStart(digits, "0");
+  const time = hex(last, 12);
+  const tail = Array.from(bytes, (byte) => hex(byte, 2)).join("");
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${hex(within, 3)}-${tail.slice(0, 4)}-${tail.slice(4)}`;
 }
 
 /** The moment of an id, in Unix ms. */

@@ -5,7 +5,7 @@ import { optionsOf } from "./options.ts";
 
 const page = window as any;
 const before = page.usher;
-if (before?.version) console.warn("usher: twice in this page");
+if (before?.version) console.warn("usher: started already");
 else {
   const tag = document.currentScript as HTMLElement | null;
   const usher = makeUsher(tag);

@@ -149,7 +149,6 @@ export interface Status {
   dropped: Partial<Record<DropReason, number>>;
   /** The edge's clock minus this one, where its answers say it; to the second. */
   clockOffsetMs: number | null;
-  epoch: number;
 }
 
 export interface Usher {

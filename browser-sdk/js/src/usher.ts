@@ -42,9 +42,9 @@ export function makeUsher(tag: HTMLElement | null): Usher & { replay(calls: Call
   /** Calls a verb, or keeps the call until there is a client. */
   function call(verb: string, args: unknown[], ms: number | null = null): any {
     if (!client) {
-      if (verb === "render" || verb === "user" || verb === "status") return without(verb);
+      if (verb === "render" || verb === "user") return without(verb);
       if (typeof document === "undefined") return Promise.resolve(without(verb));
-      return new Promise((done) => waiting.push([verb, args, Date.now(), done]));
+      return new Promise((done) => waiting.push([verb, args, ms ?? Date.now(), done]));
     }
     try {
       const result = client.at(ms, () => (client as any)[verb](...args));
@@ -58,13 +58,10 @@ export function makeUsher(tag: HTMLElement | null): Usher & { replay(calls: Call
     version: VERSION,
     async load(given: Options | string = {}) {
       if (typeof document === "undefined") return usher;
-      if (client) {
-        console.warn("usher: started already");
-        return usher;
-      }
       const own = typeof given === "string" ? { writeKey: given } : given;
       const sources = [own, optionsOf(tag), optionsOf(metaTag())] as const;
       try {
+        if (client) throw "started already";
         if (!sources.some(({ writeKey }) => writeKey)) throw "no write key";
         client = start(...sources, hearing, window);
       } catch (error) {
@@ -83,8 +80,8 @@ export function makeUsher(tag: HTMLElement | null): Usher & { replay(calls: Call
     /** Calls of before, with their times. */
     replay(calls: Call[]) {
       for (const [name, args, ms, done] of calls) {
-        if (client || !VERBS.includes(name)) done(VERBS.includes(name) ? call(name, args, ms) : usher[name](...args));
-        else waiting.push([name, args, ms, done]);
+        // What still waits is a promise, which settles the caller's.
+        done(VERBS.includes(name) ? call(name, args, ms) : usher[name](...args));
       }
     },
   };

@@ -23,7 +23,7 @@ export function makePost(base: string, isLeaving: () => boolean): Post {
     const timer = setTimeout(() => control.abort(), ANSWER_MS_MAX);
     try {
       // A text is `text/plain`. `keepalive`: the request outlives the page.
-      const response = await fetch(base + path, { method: "POST", body, keepalive: true, signal: control.signal, ...(headers && { headers }) });
+      const response = await fetch(base + path, { method: "POST", body, keepalive: true, signal: control.signal, headers });
       const said = (name: string) => response.headers.get(name);
       if (!said("usher-request-id")) return null;
       const text = await response.text();
@@ -33,21 +33,16 @@ export function makePost(base: string, isLeaving: () => boolean): Post {
       } catch {}
       const date = Date.parse(said("date") ?? "");
       // The header has whole seconds, of which the half is expected.
-      const offsetMs = Number.isNaN(date) ? null : date + 500 - (began + Date.now()) / 2;
-      return { status: response.status, json, retryAfterMs: retryAfter(said("retry-after"), offsetMs ?? 0), seen: said("usher-seen") ?? undefined, offsetMs };
+      const offsetMs = isNaN(date) ? null : date + 500 - (began + Date.now()) / 2;
+      // Edges say seconds.
+      const retryAfterMs = Math.min(Number(said("retry-after")) * 1000 || 0, RETRY_AFTER_MS_MAX);
+      return { status: response.status, json, retryAfterMs, seen: said("usher-seen") ?? undefined, offsetMs };
     } catch {
       // A page that ends may send no fetch any more. The beacon brings no answer, so the events stay stored.
-      if (isLeaving() && !headers && typeof navigator.sendBeacon === "function") navigator.sendBeacon(base + path, body);
+      if (isLeaving() && !headers) navigator.sendBeacon?.(base + path, body);
       return null;
     } finally {
       clearTimeout(timer);
     }
   };
-}
-
-/** Seconds, or a date by the edge's clock. */
-function retryAfter(text: string | null, offsetMs: number): number {
-  if (!text) return 0;
-  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now() - offsetMs;
-  return Math.min(Math.max(ms || 0, 0), RETRY_AFTER_MS_MAX);
 }

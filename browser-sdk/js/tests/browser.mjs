@@ -17,6 +17,8 @@ export class Browser {
     this.answer = answer;
     // Ids carry times, and never go back.
     this.now = began += 100 * 24 * 3_600_000;
+    /** What the clock of the device is wrong by. */
+    this.skew = 0;
     this.entries = new Map();
     this.isFull = false;
     this.tabs = new Set();
@@ -57,7 +59,8 @@ export class Browser {
       },
     };
     tab.outbox = makeOutbox(this.store, "usher:key:", {
-      now: () => this.now,
+      now: () => this.now + this.skew,
+      ticks: () => this.now,
       random: this.random,
       setTimer,
       clearTimer: (timer) => void (this.timers = this.timers.filter((other) => other !== timer)),
@@ -74,7 +77,7 @@ export class Browser {
 
   /** Tracks an event; returns its id and the status. */
   track(tab, bytes = 200) {
-    const id = newId(this.now);
+    const id = newId(this.now + this.skew);
     const body = JSON.stringify({ table: "web.events", messageId: id, filler: "x".repeat(bytes) });
     const status = tab.outbox.queue.add(id, body, tab.outbox.delivery.isFlying);
     if (status === "overflow") this.dropped.set(id, "overflow");

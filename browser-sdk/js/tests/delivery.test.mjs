@@ -205,3 +205,18 @@ test("the tab of a crash is found by another that lives", async () => {
   await browser.pass(31_000);
   assert.equal(browser.counted.get(id), 1);
 });
+
+test("a clock that is set by a day stops nothing", async () => {
+  for (const hours of [-24, 24]) {
+    const { browser, requests } = browserWith([null, { status: 429, json: { code: "rate" }, retryAfterMs: 5_000 }]);
+    const tab = browser.open();
+    const { id } = browser.track(tab);
+    await browser.pass(150);
+    browser.skew = hours * 3_600_000;
+    const later = browser.track(tab).id;
+    await browser.pass(60_000);
+    assert.deepEqual([browser.counted.get(id), browser.counted.get(later), browser.dropped.size], [1, 1, 0], `${hours} h`);
+    // The edge shifts the times of a request by this.
+    assert.ok(Math.abs(requests.at(-1).request.sentAt - requests.at(-1).at - browser.skew) < 1_000);
+  }
+});

@@ -25,7 +25,7 @@ const FAULTS = {
 };
 
 for (const hasLocks of [true, false]) {
-  test(`every event is counted, stored or dropped (${hasLocks ? "with" : "without"} Web Locks)`, { timeout: 300_000 }, async (t) => {
+  test(`every event is counted, stored or dropped (${hasLocks ? "with" : "without"} Web Locks)`, { timeout: 300_000 + RUNS * 2_000 }, async (t) => {
     const seen = {};
     for (let seed = 1; seed <= RUNS; seed++) await run(seed, hasLocks, seen);
     t.diagnostic(`${RUNS} runs: ${JSON.stringify(seen)}`);

@@ -90,7 +90,7 @@ impl Response {
             Some(origin) => response
                 .header("access-control-allow-origin", origin)
                 .header("access-control-allow-credentials", "true")
-                .header("access-control-expose-headers", "usher-seen, usher-wire, usher-request-id"),
+                .header("access-control-expose-headers", "usher-seen, usher-wire, usher-request-id, retry-after, date"),
         }
     }
 

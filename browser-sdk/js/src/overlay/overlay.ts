@@ -112,13 +112,14 @@ function start(usher: Usher, { endpoint = "", audience, previewToken, anonymousI
     events() {
       if (!events.size) return el("p", {}, texts.noEvents);
       const rows = [...events.values()].reverse();
-      return el("ol", { class: "plain", role: "log", "aria-live": "off" }, rows.map(({ event, table, state, detail }) =>
-        el("li", {}, el("b", {}, event), " ", el("code", {}, table), " ", el("span", { class: state }, texts[state as keyof Texts] ?? state), detail && el("span", { class: "quiet" }, ` ${detail}`))));
+      // A log that tells each line would drown out everything else.
+      return el("div", { role: "log", "aria-live": "off" }, el("ol", { class: "plain" }, rows.map(({ event, table, state, detail }) =>
+        el("li", {}, el("b", {}, event), " ", el("code", {}, table), " ", el("span", { class: state }, texts[state as keyof Texts] ?? state), detail && el("span", { class: "quiet" }, ` ${detail}`)))));
     },
     timing() {
       const requests = (performance.getEntriesByType("resource") as PerformanceResourceTiming[]).filter(({ name }) => /\/v1\/(e|personalize)(\?|$)/.test(name));
       if (!requests.length) return el("p", {}, texts.noRequests);
-      const head = el("tr", {}, ["", texts.ms, texts.bytes].map((text) => el("th", { scope: "col" }, text)));
+      const head = el("tr", {}, [texts.request, texts.ms, texts.bytes].map((text) => el("th", { scope: "col" }, text)));
       return el("table", {}, head, requests.slice(-20).reverse().map(({ name, duration, transferSize }) =>
         el("tr", {}, el("td", {}, el("code", {}, new URL(name).pathname)), el("td", {}, duration.toFixed(0)), el("td", {}, transferSize))));
     },

@@ -8,7 +8,8 @@ export const STYLE = `
 .open { min-width: 44px; min-height: 32px; padding: 4px 12px; cursor: pointer; font-weight: 600; }
 .panel { width: min(420px, calc(100vw - 24px)); max-height: min(70vh, 640px); display: flex; flex-direction: column; box-shadow: 0 8px 30px #0004; }
 header { display: flex; align-items: center; justify-content: space-between; padding: 6px 8px 0 12px; }
-h2 { margin: 0; font-weight: 700; }
+h2 { margin: 0; }
+b, h2, th { font-weight: 600; }
 [role=tablist] { display: flex; flex-wrap: wrap; gap: 2px; padding: 4px 8px; border-bottom: 1px solid #c9cfdb; }
 button { color: inherit; background: none; border: 1px solid transparent; border-radius: 4px; padding: 3px 8px; min-height: 26px; cursor: pointer; }
 button:hover, [aria-selected=true] { background: #e7ebf5; }
@@ -25,7 +26,6 @@ code, .mono { font-family: ui-monospace, monospace; font-size: 12px; }
 .not_matched, .dropped { color: #a40e26; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: 2px 8px 2px 0; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
-th { font-weight: 600; }
 .frame { position: fixed; z-index: 2147483646; pointer-events: none; border: 2px solid #2456d6; background: #2456d61a; }
 @media (prefers-color-scheme: dark) {
   .open, .panel { color: #e8ebf2; background: #171b24; border-color: #5d6679; }

@@ -26,6 +26,7 @@ const TEXTS = {
   saw: "saw",
   old: "old",
   waiting: "wait",
+  request: "request",
   ms: "ms",
   bytes: "bytes",
   queued: "in storage",

@@ -11,6 +11,13 @@ export interface Change {
 /** Browsers translate a page by putting `font` elements in the place of texts. */
 const translated = (parent: Element | null) => parent?.querySelector(":scope > font") ?? null;
 
+/** The text of an element itself, also where the browser has translated it. */
+export function textIn(element: Element): Text | undefined {
+  const font = translated(element);
+  if (font) return document.createTreeWalker(font, NodeFilter.SHOW_TEXT).nextNode() as Text;
+  return [...element.childNodes].find((node): node is Text => node instanceof Text && node.data.trim() !== "");
+}
+
 /** Another text in a text node. */
 export function textChange(node: Text, text: string): Change {
   const before = node.data;
@@ -39,11 +46,11 @@ export function attributeChange(element: Element, name: string, value: string | 
 
 /** An element that is not shown, whatever the page's styles say of `hidden`. */
 export function hiding({ style }: HTMLElement): Change {
-  const [value, priority] = [style.getPropertyValue("display"), style.getPropertyPriority("display")];
+  const { display } = style;
   style.setProperty("display", "none", "important");
   return {
     holds: () => style.display === "none",
-    undo: () => style.setProperty("display", value, priority),
+    undo: () => void (style.display = display),
   };
 }
 

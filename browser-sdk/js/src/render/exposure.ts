@@ -26,7 +26,7 @@ export function makeExposures(seen: (one: RenderReport[number], visible_ms: numb
       }
     },
     // Less than a half counts for what is larger than the window.
-    { threshold: [0, 0.1, 0.2, 0.3, 0.4, 0.5] },
+    { threshold: [0, 0.2, 0.4, 0.5] },
   );
 
   function count(element: Element, visible_ms = SEEN_MS) {

@@ -11,7 +11,6 @@ export interface Trust {
 
 const ATTRIBUTES: Record<string, string> = {
   a: "href title aria-label",
-  button: "title aria-label",
   img: "src srcset alt title width height",
   input: "placeholder aria-label",
   source: "srcset",

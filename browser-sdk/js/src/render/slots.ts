@@ -5,7 +5,7 @@
 
 import { REVERTS_MAX } from "../limits.ts";
 import type { Decision, Offer, RenderReport, SlotState } from "../types.ts";
-import { adding, attributeChange, hiding, textChange, type Change } from "./changes.ts";
+import { adding, attributeChange, hiding, textChange, textIn, type Change } from "./changes.ts";
 import { textOf } from "./format.ts";
 import { attributeOf, setMarkup, type Trust } from "./sinks.ts";
 
@@ -71,16 +71,16 @@ export function makeSlots(trust: Trust, conflict: (report: RenderReport) => void
   function bind(root: Element, slot: Element, { attributes }: Offer, changes: Change[]) {
     const bound = [...root.querySelectorAll("[data-usher-text],[data-usher-attr],[data-usher-html]")];
     if (root !== slot) bound.unshift(root);
-    const value = (name: string | null) => (name !== null && Object.hasOwn(attributes, name.trim()) ? attributes[name.trim()] : undefined);
+    const value = (name: string | null) => (name !== null && Object.hasOwn(attributes, name) ? attributes[name] : undefined);
     for (const element of bound) {
       if (element.closest("[data-usher-ignore]")) continue;
       const outside = element.closest(`[${SECTION}]`);
       // A variant's own bindings are filled with the variant.
       if (root === slot && outside && slot.contains(outside)) continue;
       for (const pair of (element.getAttribute("data-usher-attr") ?? "").split(";")) {
-        const [name, from] = pair.split(":") as [string, string?];
-        const safe = from ? attributeOf(element, slot, name.trim().toLowerCase(), value(from), trust) : null;
-        if (safe !== null) changes.push(attributeChange(element, name.trim().toLowerCase(), safe));
+        const [name = "", from] = pair.split(":").map((part) => part.trim());
+        const safe = from ? attributeOf(element, slot, name, value(from), trust) : null;
+        if (safe !== null) changes.push(attributeChange(element, name, safe));
       }
       const markup = value(element.getAttribute("data-usher-html"));
       if (typeof markup === "string" && element.childNodes.length === 0 && setMarkup(element, markup, trust)) {
@@ -91,7 +91,7 @@ export function makeSlots(trust: Trust, conflict: (report: RenderReport) => void
       const text = textOf(value(source), element, slot);
       // What scripts and styles hold is no text for people.
       if (text === null || /^(script|style)$/i.test(element.localName)) continue;
-      const node = [...element.childNodes].find((node): node is Text => node instanceof Text && node.data.trim() !== "");
+      const node = textIn(element);
       changes.push(node ? textChange(node, text) : adding(element, [slot.ownerDocument.createTextNode(text)]));
     }
   }
@@ -105,7 +105,7 @@ export function makeSlots(trust: Trust, conflict: (report: RenderReport) => void
   }
 
   function show(slot: HTMLElement, decision: Decision): [SlotState, string | null] {
-    if (shown.get(slot) === undefined && slot.getAttribute(STATE) === "conflict") return ["conflict", null];
+    if (slot.getAttribute(STATE) === "conflict") return ["conflict", null];
     const focus = slot.ownerDocument.activeElement;
     if (focus && focus !== slot.ownerDocument.body && slot.contains(focus)) return ["focus", shown.get(slot)?.section ?? null];
     const chosen = offerFor(slot, decision);
