@@ -221,6 +221,7 @@ test("an edge of another origin", { skip: missing, timeout: 120_000 }, async (t)
     const state = () => tab.evaluate(() => [document.querySelector("#slot").dataset.usherState, usher.debug.status()]);
     await until("its answer", async () => (await state())[1].pending === 0);
     assert.equal((await state())[0], "default");
+    assert.ok(Math.abs((await state())[1].clockOffsetMs) < 60_000, "the edge lets the page read its clock");
     assert.deepEqual(site.requests.map(({ method }) => method), ["POST"], "no browser asked first");
     assert.equal(await tab.evaluate(() => document.cookie), "", "the id is in storage, because a cookie would not reach the edge");
     // A question without an event is asked with a key in a header, which another origin's page may do.

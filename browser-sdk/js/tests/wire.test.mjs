@@ -52,11 +52,6 @@ test("`Retry-After` is seconds, within bounds", async () => {
   assert.equal(await after({ "retry-after": "999999" }), 3_600_000);
   assert.equal(await after({ "retry-after": "soon" }), 0);
 });
-  assert.ok(wait > 57_000 && wait <= 60_000, `${wait}`);
-  // An edge an hour ahead.
-  const ahead = await after({ date: date(3_600_000), "retry-after": date(3_660_000) });
-  assert.ok(ahead > 57_000 && ahead < 62_000, `${ahead}`);
-});
 
 test("the clock's offset is told to the second", async () => {
   answers("{}", { date: new Date(Date.now() + 86_400_000).toUTCString() });
