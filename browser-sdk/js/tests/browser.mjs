@@ -13,7 +13,7 @@ export class Browser {
   constructor({ random, hasLocks = true, answer }) {
     this.random = random;
     this.hasLocks = hasLocks;
-    /** (request, tab) → `{ms, reply, counts}`: when the answer comes, which, and whether the edge read the request. */
+    /** (request, tab) → `{ms, reply, counts}`: when the answer comes, which, and whether the edge counted the events, or which. */
     this.answer = answer;
     // Ids carry times, and never go back.
     this.now = began += 100 * 24 * 3_600_000;
@@ -88,9 +88,9 @@ export class Browser {
   post(tab, body, setTimer) {
     const request = JSON.parse(body);
     const { ms, reply, counts } = this.answer(request, tab);
-    for (const { messageId: id } of request.events) {
+    for (const [index, { messageId: id }] of request.events.entries()) {
       this.wire.set(id, (this.wire.get(id) ?? 0) + 1);
-      if (counts) this.counted.set(id, (this.counted.get(id) ?? 0) + 1);
+      if (typeof counts === "function" ? counts(index) : counts) this.counted.set(id, (this.counted.get(id) ?? 0) + 1);
       // Until the answer came to the tab that sent it.
       this.unanswered.set(id, (this.unanswered.get(id) ?? 0) + 1);
     }

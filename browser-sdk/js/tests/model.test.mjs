@@ -21,6 +21,10 @@ const FAULTS = {
   "a list of another length": (request) => ({ reply: { ...receipts(request), json: { receipts: [] } }, counts: true }),
   "receipts of others": (request) => ({ reply: { ...receipts(request), json: { receipts: request.events.map(() => ({ id: "other", success: true })) } } }),
   "no storage": (request) => ({ reply: { ...receipts(request), json: { receipts: request.events.map(() => ({ success: false, error: { name: "StorageUnavailable" } })) } } }),
+  "storage for every other": (request) => {
+    const receipt = ({ messageId: id }, index) => (index % 2 ? { id, success: true } : { success: false, error: { name: "StorageUnavailable" } });
+    return { reply: { ...receipts(request), json: { receipts: request.events.map(receipt) } }, counts: (index) => index % 2 === 1 };
+  },
   "no JSON": () => ({ reply: { status: 200, json: undefined } }),
 };
 

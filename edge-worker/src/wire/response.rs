@@ -90,7 +90,10 @@ impl Response {
             Some(origin) => response
                 .header("access-control-allow-origin", origin)
                 .header("access-control-allow-credentials", "true")
-                .header("access-control-expose-headers", "usher-seen, usher-wire, usher-request-id, retry-after, date"),
+                .header(
+                    "access-control-expose-headers",
+                    "usher-seen, usher-wire, usher-request-id, retry-after, date",
+                ),
         }
     }
 
