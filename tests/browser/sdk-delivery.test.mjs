@@ -1,7 +1,7 @@
 // The delivery of the browser SDK in a real Chromium, against a real edge behind a server that fails: navigations, tab crashes,
 // offline spells, two tabs, storage that is full. Every id is counted exactly once at the edge, or still stored, or reported dropped.
 //
-// `USHER_CASES` scales the number of events.
+// `USHER_CASES` scales the number of events, `USHER_SEED` is another run.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -10,6 +10,7 @@ import { randomOf } from "../../browser-sdk/js/tests/modules.mjs";
 import { FAULTS, missing, serveSite, startBrowser, until } from "./site.mjs";
 
 const EVENTS = Math.ceil(1_000 * Number(process.env.USHER_CASES ?? 1));
+const SEED = Number(process.env.USHER_SEED ?? 20261129);
 /** At most so many events of one visitor: an edge remembers 1,000 ids. */
 const VISITOR_EVENTS_MAX = 800;
 
@@ -29,7 +30,7 @@ ${site.tag(`data-consent="granted" data-auto=""`)}
 </script>`;
 
 test(`${EVENTS} events over faults, crashes and navigations`, { skip: missing, timeout: 600_000 + EVENTS * 200 }, async (t) => {
-  const random = randomOf(20261129);
+  const random = randomOf(SEED);
   const pick = (list) => list[Math.floor(random() * list.length)];
   const site = await serveSite(t, (path, site) => (path.startsWith("/page") ? page(site) : undefined));
   const browser = await startBrowser(t);

@@ -85,6 +85,52 @@ test("verbs become rows, with calls of before the script and their times", { ski
   });
 });
 
+test("options of the call, the tag and the page; modules; plugins", { skip: missing, timeout: 120_000 }, async (t) => {
+  const pages = (path, site) => ({
+    "/meta": `${HEAD}<meta name="usher" data-write-key="${site.keys.write_key}" data-consent="granted" data-auto="" data-event-table="pages"><script src="/usher.js" data-event-table="events"></script>`,
+    "/load": `${HEAD}<script src="/usher.js"></script><script>window.early = usher.track("Early");
+      usher.load({ writeKey: "${site.keys.write_key}", consent: "granted", auto: "", eventTable: "pages" });</script>`,
+    "/module": `${HEAD}<script type="module">import { usher } from "/usher.mjs"; window.usher = usher; usher.load({ writeKey: "${site.keys.write_key}", consent: "granted", auto: "" });</script>`,
+    "/never": `${HEAD}<script src="/usher.js"></script><script>window.early = usher.track("Early"); usher.load();</script>`,
+  })[path];
+  await visit(t, pages, async ({ site, open, troubles }) => {
+    const table = async (path, run) => {
+      const tab = await open(path);
+      await until("the SDK", () => tab.evaluate(() => window.usher?.debug.status() !== null));
+      const { messageId } = await tab.evaluate(run);
+      await until("the event", () => site.ledger.get(messageId)?.counted === 1);
+      return rows(site).find((row) => row.messageId === messageId).table;
+    };
+    assert.equal(await table("/meta", () => usher.track("x")), "web.events", "the tag comes before the page's element");
+    assert.equal(await table("/load", () => early), "web.pages");
+    assert.equal(await table("/module", () => usher.track("x")), "web.events");
+    assert.deepEqual(troubles, []);
+
+    const tab = await open("/load");
+    const told = await tab.evaluate(async () => {
+      const drops = [];
+      const off = usher.on("drop", ({ reason }) => drops.push(reason));
+      const end = usher.use({ name: "private", event: ({ email, ...columns }) => (columns.event === "Secret" ? null : columns) });
+      usher.use({ name: "broken", event: () => { throw new Error("a plugin"); } });
+      const receipts = [await usher.track("Secret"), await usher.track("Open", { email: "a@b.example", sku: "A1" })];
+      await new Promise((done) => setTimeout(done));
+      off();
+      end();
+      receipts.push(await usher.track("Secret"));
+      await usher.load({ writeKey: "another" });
+      await usher.flush();
+      return [drops, receipts.map(({ status, reason }) => reason ?? status)];
+    });
+    assert.deepEqual(told, [["filtered"], ["filtered", "queued", "queued"]]);
+    const sent = rows(site).find(({ event }) => event === "Open");
+    assert.deepEqual([sent.sku, sent.email], ["A1", undefined]);
+    assert.deepEqual(troubles.splice(0), ["usher: started already"]);
+    const never = await open("/never");
+    assert.equal((await never.evaluate(() => early)).reason, "invalid", "a call settles, also if the SDK cannot start");
+    assert.deepEqual(troubles.splice(0), ["usher: no write key"]);
+  });
+});
+
 test("a slot shows its variant, and takes it back", { skip: missing, timeout: 120_000 }, async (t) => {
   const page = (path, site) => ["/", "/next"].includes(path) && `${HEAD}${site.tag(`data-consent="granted"`)}${SLOT}`;
   await visit(t, page, async ({ site, open }) => {
@@ -272,6 +318,22 @@ test("the signal of Global Privacy Control", { skip: missing, timeout: 120_000 }
     assert.deepEqual(await consent(), { analytics: "granted", personalization: "denied", ads: "denied" });
     await tab.evaluate(() => usher.setConsent("granted"));
     assert.deepEqual(await consent(), { analytics: "granted", personalization: "granted", ads: "denied" });
+  });
+});
+
+test("a page that is rendered ahead is counted when it is shown", { skip: missing, timeout: 120_000 }, async (t) => {
+  const ahead = `<script>Object.defineProperty(document, "prerendering", { value: true, configurable: true });</script>`;
+  const page = (path, site) => path === "/" && `${HEAD}${ahead}${site.tag(`data-consent="granted"`)}${SLOT}`;
+  await visit(t, page, async ({ site, open }) => {
+    const tab = await open();
+    await new Promise((done) => setTimeout(done, 400));
+    assert.equal(site.requests.length, 0);
+    await tab.evaluate(() => {
+      delete document.prerendering;
+      document.dispatchEvent(new Event("prerenderingchange"));
+    });
+    await until("the view", () => rows(site).some(({ event }) => event === "page"));
+    assert.equal(site.requests.length, 1, "view and question are one request");
   });
 });
 

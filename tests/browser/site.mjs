@@ -59,7 +59,7 @@ export async function serveSite(t, pages, { definition = "tests/browser/definiti
   const server = createServer(async (request, response) => {
     const path = new URL(request.url, url).pathname;
     if (path.startsWith("/v1/")) return relay(site, edgePort, request, response);
-    const file = ["/usher.js", "/stub.js", "/overlay.js"].includes(path) ? readFileSync(join(dist, path.slice(1))) : undefined;
+    const file = ["/usher.js", "/usher.mjs", "/stub.js", "/overlay.js"].includes(path) ? readFileSync(join(dist, path.slice(1))) : undefined;
     const page = pages(path, site);
     if (file) response.writeHead(200, { "content-type": "text/javascript" }).end(file);
     else if (!page) response.writeHead(404).end();

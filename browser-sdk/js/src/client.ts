@@ -111,11 +111,8 @@ export function start(given: Options, tag: Options, meta: Options, hearing: Hear
   /** Gives an event the visitor and puts it into the queue. */
   function enqueue(table: string, columns: Columns, id: string): Receipt {
     const user = identity.user().id;
-    const row = {
-      table, ...columns, messageId: id,
-      [options.anonymousIdColumn]: columns[options.anonymousIdColumn] ?? identity.anonymousId(),
-      ...(user !== null && { [options.userIdColumn]: columns[options.userIdColumn] ?? user }),
-    };
+    const ids = { [options.anonymousIdColumn]: identity.anonymousId(), ...(user !== null && { [options.userIdColumn]: user }) };
+    const row = { table, ...ids, ...columns, messageId: id };
     const { queue, delivery } = outbox!;
     const body = JSON.stringify(row);
     if (bytesOf(body) > EVENT_BYTES_MAX) return dropped(id, "invalid");
