@@ -450,6 +450,15 @@ impl Edge {
         }
     }
 
+    /// True if criteria of what runs read facts of requests ([`EDGE_HEADERS`](crate::host::EDGE_HEADERS) and
+    /// [`FACT_HEADERS`](crate::host::FACT_HEADERS)), for hosts where it costs something to ask for these.
+    pub fn reads_facts(&self) -> bool {
+        self.audiences
+            .iter()
+            .filter_map(|known| known.running.as_ref())
+            .any(|running| running.plan.reads_edge())
+    }
+
     /// True if an audience does not run its bundle because a newer build wrote that.
     pub fn is_too_new(&self, audience: &str) -> bool {
         self.audience(audience).is_some_and(|known| known.fault.is_some() && known.is_too_new)

@@ -42,13 +42,15 @@ pub const HEADERS: &[&str] = &[
     "content-encoding",
     "host",
     "origin",
-    "user-agent",
     "wp13n-token",
     #[cfg(feature = "fault")]
     "x-usher-fault",
     #[cfg(feature = "test-clock")]
     "x-usher-now",
 ];
+
+/// The headers that criteria read as facts of a request ([`Edge::reads_facts`](crate::Edge::reads_facts)), besides.
+pub const FACT_HEADERS: &[&str] = &["user-agent"];
 
 /// The headers that it reads of a request of the method `OPTIONS`, besides.
 pub const PREFLIGHT_HEADERS: &[&str] = &["access-control-request-headers", "access-control-request-method"];
@@ -58,7 +60,7 @@ pub const CONTROL_HEADERS: &[&str] = &["if-match", "if-none-match"];
 
 /// All of them, for hosts where it costs nothing to ask for one.
 pub fn known_headers() -> impl Iterator<Item = &'static str> {
-    [HEADERS, PREFLIGHT_HEADERS, CONTROL_HEADERS].into_iter().flatten().copied()
+    [HEADERS, FACT_HEADERS, PREFLIGHT_HEADERS, CONTROL_HEADERS].into_iter().flatten().copied()
 }
 
 /// Facts about the origin of a request that a host may know. A host adds them itself, and never passes on a caller's:

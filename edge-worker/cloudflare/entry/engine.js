@@ -34,7 +34,7 @@ class Engine {
   writePlacement;
   /** The statement that asks for the size of a database, which the host answers itself. */
   readSize;
-  /** Names of the headers that Rust reads: `any` of every request, `preflight` and `control` of some, besides. */
+  /** Names of the headers that Rust reads: `any` of every request, `facts`, `preflight` and `control` of some, besides. */
   headers;
   /** Statements that create the tables. */
   schema;
@@ -45,8 +45,8 @@ class Engine {
     [this.formTable, this.readForm, this.writeForm] = [constants.text(), constants.text(), constants.text()];
     [this.readPlacement, this.writePlacement, this.readSize] = [constants.text(), constants.text(), constants.text()];
     this.schema = constants.list((r) => r.text());
-    const [any, preflight, control] = [0, 1, 2].map(() => constants.list((r) => r.text()));
-    this.headers = { any, preflight, control };
+    const [any, facts, preflight, control] = [0, 1, 2, 3].map(() => constants.list((r) => r.text()));
+    this.headers = { any, facts, preflight, control };
     this.#pointers = new Pointers(this.#planes, constants.bytes());
     // Kept as bytes: a response can be sent only once.
     this.#internal = responseParts(constants);
@@ -59,6 +59,11 @@ class Engine {
 
   /** Passes in the form of a storage, 0 for none; returns the form to write, 0 when a newer build wrote it. */
   meet(stored) {
+  /** True if criteria read facts of requests: where they come from, and the device. */
+  get readsFacts() {
+    return this.#planes.readsFacts;
+  }
+
     return this.#planes.meet(stored);
   }
 

@@ -29,7 +29,7 @@ async function answer(service, request, env, context, about) {
   try {
     const waiting = service.fresh(env, context);
     if (waiting) await waiting;
-    head = headOf(request, service.headers);
+    head = headOf(request, service);
     about.id = head.id;
     const declared = bodyOf(request);
     let max = declared.declared;

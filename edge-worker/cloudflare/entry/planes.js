@@ -39,6 +39,8 @@ export class Planes {
   #placementFault;
   /** The form to write. */
   form = 0;
+  /** True once criteria of a bundle read facts of requests, which it costs to ask the platform for. */
+  readsFacts = false;
 
   constructor(env) {
     this.#secret = env.USHER_KEYS ?? "";
@@ -111,6 +113,7 @@ export class Planes {
     if (tooNew) this.#tooNew.add(audience);
     else this.#tooNew.delete(audience);
     if (complaint) return complaint;
+    this.readsFacts ||= installed.byte() === 1;
     this.#degraded.delete(audience);
     const running = this.#running.get(audience);
     const later = running && !running.standsInFor && running.number >= number;
@@ -124,6 +127,7 @@ export class Planes {
     const running = { number: standsInFor.number, hash, body, standsInFor };
     const installed = this.#try({ audience, number, hash }, STAND_IN, standInFrame(running));
     if (installed.trapped || installed.text()) return false;
+    this.readsFacts ||= installed.byte() === 1;
     this.#running.set(audience, running);
     return true;
   }

@@ -18,18 +18,25 @@ const NOTHING = new Uint8Array();
  * The head of a request, before it is encoded: `text` is a line each for method and target, and then for the name and the value
  * of each header. None of them can hold a line's end. One text is encoded in one step.
  */
-export function headOf(request, names) {
-  let text = `${request.method}\n${targetOf(request.url)}`;
-  text += linesOf(request, names.any);
-  if (request.method === "OPTIONS") text += linesOf(request, names.preflight);
-  // The platform's facts, under names that are never read from a caller.
-  const { cf } = request;
-  if (cf?.country) text += `\nusher-edge-country\n${cf.country}`;
-  if (cf?.city) text += `\nusher-edge-city\n${cf.city}`;
+export function headOf(request, { headers, readsFacts }) {
+  const { method } = request;
+  let text = `${method}\n${targetOf(request.url)}`;
+  text += linesOf(request, headers.any);
+  if (method === "OPTIONS") text += linesOf(request, headers.preflight);
+  else if (readsFacts) text += factsOf(request, headers.facts);
   const source = sourceOf(request);
   if (source) text += `\nusher-edge-source\n${source}`;
   const random = entropy();
   return { request, now: Date.now(), entropy: random, id: requestId(request, random), text };
+}
+
+/** Facts of a request: the platform's, which cost the most of a head, have names that are never read from a caller. */
+function factsOf(request, names) {
+  let text = linesOf(request, names);
+  const { cf } = request;
+  if (cf?.country) text += `\nusher-edge-country\n${cf.country}`;
+  if (cf?.city) text += `\nusher-edge-city\n${cf.city}`;
+  return text;
 }
 
 /** Appends the frame of a head. */
@@ -107,8 +114,10 @@ function targetOf(url) {
  * is known.
  */
 export function bodyOf(request) {
-  const packed = /^\s*(x-)?gzip\s*$/i.test(request.headers.get("content-encoding") ?? "");
-  const length = request.headers.get("content-length");
+  const { headers } = request;
+  const coding = headers.get("content-encoding");
+  const packed = coding !== null && /^\s*(x-)?gzip\s*$/i.test(coding);
+  const length = headers.get("content-length");
   if (length !== null) {
     const declared = Number(length);
     return { packed, declared, small: !packed && declared <= SMALL_BYTES_MAX };

@@ -1,7 +1,7 @@
 //! The operations that JavaScript can call, each with its input and output frames.
 
 use usher_edge::drive::{self, Opened};
-use usher_edge::host::{CONTROL_HEADERS, HEADERS, Head, PREFLIGHT_HEADERS};
+use usher_edge::host::{CONTROL_HEADERS, FACT_HEADERS, HEADERS, Head, PREFLIGHT_HEADERS};
 use usher_edge::log::STORAGE_FAILED;
 use usher_edge::lookup::{self, Candidate, PendingLookup};
 use usher_edge::store::sql::{self, Cell, Statement};
@@ -274,22 +274,24 @@ impl Instance {
         Some(())
     }
 
-    /// `pointer · body` → `complaint · 1 if a newer build wrote it`
+    /// `pointer · body` → `complaint · 1 if a newer build wrote it · 1 if criteria read facts of requests`
     fn install(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let pointer = Pointer::read(&mut input)?;
         let body = input.bytes()?.to_vec();
         fault(&body, "install", pointer.number);
         let edge = self.edge.as_mut()?;
         out.text(&edge.install(&pointer, body).err().unwrap_or_default());
-        out.byte(u8::from(edge.is_too_new(&pointer.audience)));
+        out.byte(u8::from(edge.is_too_new(&pointer.audience))).byte(u8::from(edge.reads_facts()));
         Some(())
     }
 
-    /// `pointer · hash · body` → `complaint`
+    /// `pointer · hash · body` → `complaint · 1 if criteria read facts of requests`
     fn stand_in(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let pointer = Pointer::read(&mut input)?;
         let (hash, body) = (input.text()?, input.bytes()?.to_vec());
-        out.text(&self.edge.as_mut()?.stand_in(&pointer, hash, body).err().unwrap_or_default());
+        let edge = self.edge.as_mut()?;
+        out.text(&edge.stand_in(&pointer, hash, body).err().unwrap_or_default());
+        out.byte(u8::from(edge.reads_facts()));
         Some(())
     }
 
@@ -376,7 +378,7 @@ fn meet(edge: &mut Edge, stored: i64, out: &mut FrameWriter) {
 }
 
 /// Constants: `statements for the form: its table, reading, writing · for the placement: reading, writing · for the size of a
-/// database · schema · names of headers: of any request, of a preflight, of the control plane · message that asks for pointers ·
+/// database · schema · names of headers: of any request, for facts, of a preflight, of the control plane · message that asks for pointers ·
 /// internal error`
 fn constants(edge: Option<&Edge>, out: &mut FrameWriter) -> Option<()> {
     let texts = |w: &mut FrameWriter, text: &&str| {
@@ -411,6 +413,7 @@ fn with_head<'i, T>(
 /// The head, then `body`
 fn with_request<T>(input: &mut FrameReader<'_>, run: impl FnOnce(&Request<'_>) -> T) -> Option<T> {
     with_head(input, |head, input| {
+        .list(FACT_HEADERS, texts)
         let Head { method, target, headers, ambient } = *head;
         Some(run(&Request { method, target, headers, body: input.bytes()?, ambient }))
     })?

@@ -22,7 +22,7 @@ use alloc::vec::Vec;
 use crate::attribute::plan::{AttributePlan, FactPlan};
 use crate::candidates::Candidates;
 use crate::definition::{Definition, EventTable};
-use crate::expr::{Node, Program};
+use crate::expr::{Node, Program, Slot};
 use keys::KeyRule;
 
 /// A compiled definition.
@@ -96,6 +96,11 @@ pub(crate) enum Piece {
 }
 
 impl Plan {
+    /// True if a criterion reads a fact of the request, such as `edge.country`.
+    pub fn reads_edge(&self) -> bool {
+        self.program.slots.iter().any(|typed| matches!(typed.slot, Slot::Edge(_)))
+    }
+
     /// The definition that it was compiled from.
     pub fn definition(&self) -> &Definition {
         &self.definition
