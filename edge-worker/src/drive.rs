@@ -62,7 +62,7 @@ pub fn finish(
             if let Err(refused) = lookup::meter(edge, &pending) {
                 return refused;
             }
-            let snapshot = deliver(edge, store, &pending.message, log);
+            let snapshot = deliver(edge, store, &pending.message(edge), log);
             let candidate =
                 if snapshot.status == 200 { Candidate::Writer(&snapshot.body) } else { Candidate::Nothing };
             let answer = lookup::answer(edge, &pending, candidate, i64::MIN)

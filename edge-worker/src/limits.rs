@@ -74,6 +74,10 @@ pub const TARGET_BYTES_MAX: usize = 4 * 1024;
 pub const SNAPSHOT_MS: i64 = 60_000;
 /// Greatest age at which it is used when the writer fails, in milliseconds.
 pub const STALE_SNAPSHOT_MS: i64 = 24 * 60 * 60 * 1_000;
+/// Most memory for copies of snapshots in a process, in bytes; an isolate has 128 MB for everything.
+pub const COPIES_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The memory of a copy besides twice its bytes: what answers read of it is decoded beside it.
+pub const COPY_BYTES: usize = 768;
 /// Longest life of a preview token, in seconds.
 pub const PREVIEW_SECONDS_MAX: i64 = 24 * 60 * 60;
 /// The burst of a source, in seconds of its rate.

@@ -104,7 +104,8 @@ impl Bed {
         let Step::LookUp(pending) = self.front("POST", "/v1/personalize", "server", body.as_bytes()) else {
             panic!("a lookup needs a snapshot")
         };
-        let number = self.shards.send(pending.shard, pending.message.clone());
+        let message = pending.message(&self.shards.edge);
+        let number = self.shards.send(pending.shard, message);
         self.shards.settle();
         let snapshot = self.shards.answer(number).expect("answered").clone();
         assert_eq!(snapshot.status, 200, "a lookup of {name}={value}");
@@ -570,7 +571,7 @@ fn a_lookup_at_a_shard_that_runs_no_bundle() {
     };
     let mut started = Edge::new(Some(&Keys::demo().secret()), true);
     started.set_shards(2);
-    let mut opened = drive::open(&mut started, &pending.message).expect("opened");
+    let mut opened = drive::open(&mut started, &pending.message(&bed.shards.edge)).expect("opened");
     let found = bed.shards.stores[0].read(opened.read.as_ref().expect("a read")).expect("read");
     let Folded::Done(outcome) = drive::fold(&mut started, &mut opened, found) else {
         panic!("it asks nobody")

@@ -15,9 +15,17 @@ const { lookUp, withoutCopies } = await import("../../edge-worker/cloudflare/ent
 
 const TIERS = ["memory", "kv", "writer", "stale", "nothing"];
 
-/** A writer that answers when it is told to, and KV as a map. */
+/** A writer that answers when it is told to, and KV and the copies in memory as maps. */
 function deployment() {
   const kv = new Map();
+  const copies = new Map();
+  const service = {
+    remember: (name, _keys, snapshot) => copies.set(name, new TextDecoder().decode(snapshot)),
+    forget: (names, untilMs = 0) => {
+      if (untilMs > 0) copies.clear();
+      names.forEach((name) => copies.delete(name));
+    },
+  };
   const waiting = [];
   const stub = { fetch: () => new Promise((answer) => waiting.push(answer)) };
   const env = {
@@ -31,13 +39,13 @@ function deployment() {
   const later = [];
   const context = { waitUntil: (promise) => later.push(promise) };
   const settle = () => Promise.all(later.splice(0));
-  return { kv, waiting, env, context, settle };
+  return { kv, copies, service, waiting, env, context, settle };
 }
 
 /** A lookup by this key; its answer is the tier and the snapshot that it comes from. */
-function look({ env, context }, cacheKey) {
+function look({ service, env, context }, cacheKey) {
   const answer = (tier, snapshot) => (TIERS[tier] === "stale" ? undefined : `${TIERS[tier]}: ${new TextDecoder().decode(snapshot)}`);
-  return lookUp({}, env, context, new Uint8Array(), { shard: 0, message: new Uint8Array(), cacheKey, answer });
+  return lookUp(service, env, context, {}, { shard: 0, message: new Uint8Array(), cacheKey, keys: new Uint8Array(), answer });
 }
 
 const until = async (holds) => {
@@ -58,12 +66,12 @@ for (const [what, header] of [
     await until(() => here.waiting.length === 1);
     // The event is answered while the snapshot of before is on its way.
     const event = new Response("{}", { headers: { "usher-forget": header(name) } });
-    const answered = await withoutCopies(here.env, here.context, event);
+    const answered = await withoutCopies(here.service, here.env, here.context, event);
     assert.equal(answered.headers.get("usher-forget"), null);
     here.waiting.shift()(snapshotOf("alice", name));
     assert.equal(await first, "writer: alice");
     await here.settle();
-    assert.equal(here.kv.size, 0);
+    assert.deepEqual([here.kv.size, here.copies.size], [0, 0]);
     // The next one asks the writer again, and what that says is kept.
     const second = look(here, name);
     await until(() => here.waiting.length === 1);
@@ -71,6 +79,9 @@ for (const [what, header] of [
     assert.equal(await second, "writer: bob");
     await here.settle();
     assert.equal(here.kv.size, 1);
-    assert.equal(await look(here, name), "memory: bob");
+    assert.deepEqual([...here.copies], [[name, "bob"]]);
+    // The next such event takes both away.
+    await withoutCopies(here.service, here.env, here.context, new Response("{}", { headers: { "usher-forget": header(name) } }));
+    assert.equal(here.copies.size, 0);
   });
 }

@@ -1,7 +1,9 @@
 // The service as a host uses it: requests and messages as calls into wasm, in the plane that each needs.
 
 import { sharedFrame } from "./frame.js";
-import { ADMIT, ANSWER, CHARGE, CONSTANTS, FAILED, FOLD, FRONT, IS_PART, METER, NOTE_STORAGE_FAULT, OPEN, UNAVAILABLE, UPKEEP } from "./instance.js";
+import { ADMIT, ANSWER, CHARGE, CONSTANTS, COPY, FAILED, FOLD, FORGET, FRONT, IS_PART, METER, NOTE_STORAGE_FAULT, OPEN } from "./instance.js";
+import { REMEMBER, UNAVAILABLE, UPKEEP } from "./instance.js";
+import { fault } from "./log.js";
 import { Planes } from "./planes.js";
 import { Pointers } from "./pointers.js";
 import { REQUEST_ID, encodeHead, withHeaders } from "./request.js";
@@ -57,13 +59,13 @@ class Engine {
     return this.#planes.form;
   }
 
-  /** Passes in the form of a storage, 0 for none; returns the form to write, 0 when a newer build wrote it. */
-  meet(stored) {
   /** True if criteria read facts of requests: where they come from, and the device. */
   get readsFacts() {
     return this.#planes.readsFacts;
   }
 
+  /** Passes in the form of a storage, 0 for none; returns the form to write, 0 when a newer build wrote it. */
+  meet(stored) {
     return this.#planes.meet(stored);
   }
 
@@ -105,15 +107,20 @@ class Engine {
         return { kind: "respond", response: readResponse(out, head.id) };
       case 1:
         return { kind: "write", shard: out.number(), message: out.bytes() };
-      case 2:
+      case 2: {
+        const [shard, message, cacheKey, keys] = [out.number(), out.bytes(), out.text(), out.bytes()];
         return this.#drawn(METER, plane, head) ?? {
           kind: "look",
-          shard: out.number(),
-          message: out.bytes(),
-          cacheKey: out.text(),
+          shard,
+          message,
+          cacheKey,
+          keys,
           later: { shard: out.number(), message: out.bytes() },
+          // The plane for visitors has looked among its copies.
+          near: plane === this.#planes.control && cacheKey ? this.#copy(cacheKey) : undefined,
           answer: (...candidate) => this.#answer(plane, head, body, ...candidate),
         };
+      }
       case 3:
         return { kind: "publish", hash: out.text(), body: out.bytes(), message: out.bytes(), restore: out.bytes() };
       case 4:
@@ -122,6 +129,8 @@ class Engine {
         return undefined;
       case 6:
         return this.#drawn(CHARGE, plane, head) ?? { kind: "respond", response: readResponse(out, head.id) };
+      case 7:
+        return { kind: "look", response: readResponse(out, head.id), later: { shard: out.number(), message: out.bytes() } };
       default:
         throw new Error("the engine did not answer");
     }
@@ -137,14 +146,35 @@ class Engine {
 
   /**
    * The answer from a snapshot of this tier, or undefined when it is not good enough, as copies that were taken until
-   * `forgottenMs` are not. `waited` unless nothing was awaited since the front.
+   * `forgottenMs` are not.
    */
-  #answer(plane, head, body, tier, snapshot, forgottenMs, waited) {
-    const input = sharedFrame().byte(tier).bytes(snapshot).long(forgottenMs).byte(waited ? 1 : 0);
-    // Without a wait the front's lookup is still there.
-    if (waited) encodeHead(input, head).bytes(body);
-    const out = plane(ANSWER, input.done());
+  #answer(plane, head, body, tier, snapshot, forgottenMs) {
+    const input = sharedFrame().byte(tier).bytes(snapshot).long(forgottenMs);
+    const out = plane(ANSWER, encodeHead(input, head).bytes(body).done());
     return out.byte() === 1 ? readResponse(out, head.id) : undefined;
+  }
+
+  /** The copy of a snapshot in memory, if there is one. */
+  #copy(name) {
+    const copy = this.#planes.visitors(COPY, sharedFrame().text(name).done()).bytes();
+    return copy.length > 0 ? copy : undefined;
+  }
+
+  /** Keeps a copy of a snapshot in memory, under the name of one of a lookup's keys. */
+  remember(name, keys, snapshot, requestId) {
+    try {
+      this.#planes.visitors(REMEMBER, sharedFrame().text(name).bytes(keys).bytes(snapshot).done());
+    } catch (error) {
+      // The answer does not depend on it.
+      fault("snapshot_not_kept", error, requestId);
+    }
+  }
+
+  /** Forgets the copies in memory under these names, and all that were taken until a time other than 0. */
+  forget(names, untilMs = 0) {
+    const input = sharedFrame().long(untilMs).number(names.length);
+    for (const name of names) input.text(name);
+    this.#planes.visitors(FORGET, input.done());
   }
 
   /**
@@ -213,25 +243,54 @@ class Engine {
   }
 }
 
+/** `head` has a line for each name and each value of the headers: one text is decoded in one step. */
 function responseParts(frame) {
-  const status = frame.number();
-  // A line for each name and each value: one text is decoded in one step.
-  const lines = frame.text().split("\n");
-  const headers = {};
-  for (let index = 0; index + 1 < lines.length; index += 2) headers[lines[index]] = lines[index + 1];
-  return { status, headers, body: frame.bytes(), counted: { ageMs: frame.long(), series: frame.bytes() } };
+  return { status: frame.number(), head: frame.text(), body: frame.bytes(), counted: { ageMs: frame.long(), series: frame.bytes() } };
 }
 
 /** An answer to the request with this id, with what it counts for metrics; without an id it is for this Worker alone. */
-export function respond({ status, headers, body, counted }, requestId) {
+export function respond(parts, requestId) {
+  const headers = fieldsOf(parts.head);
   if (requestId) headers[REQUEST_ID] = requestId;
+  return responseOf(parts, headers);
+}
+
+function readResponse(frame, requestId) {
+  const parts = responseParts(frame);
+  return requestId ? responseOf(parts, headersOf(parts.head, requestId)) : respond(parts);
+}
+
+function responseOf({ status, body, counted }, headers) {
   const response = new Response(status === 204 ? null : body, { status, headers });
   response.counted = counted;
   return response;
 }
 
-function readResponse(frame, requestId) {
-  return respond(responseParts(frame), requestId);
+function fieldsOf(head) {
+  const lines = head.split("\n");
+  const fields = {};
+  for (let index = 0; index + 1 < lines.length; index += 2) fields[lines[index]] = lines[index + 1];
+  return fields;
+}
+
+/** Headers of earlier answers by their text without the last value, which is the one that often differs. */
+const known = new Map();
+/** A page's origin is among them, so there may be any number. */
+const KNOWN_MAX = 100;
+
+/** The same, and the request's id, as an object that the platform copies in half the time; it holds until the next call. */
+function headersOf(head, requestId) {
+  const end = head.lastIndexOf("\n");
+  const names = head.slice(0, end);
+  let headers = known.get(names);
+  if (!headers) {
+    headers = new Headers(fieldsOf(head));
+    if (known.size === KNOWN_MAX) known.clear();
+    known.set(names, headers);
+  }
+  headers.set(names.slice(names.lastIndexOf("\n") + 1), head.slice(end + 1));
+  headers.set(REQUEST_ID, requestId);
+  return headers;
 }
 
 function readStatements(frame) {

@@ -50,9 +50,9 @@ async function answer(service, request, env, context, about) {
       case "respond":
         return step.response;
       case "write":
-        return await withoutCopies(env, context, await deliver(service, writer(env, step.shard), step.message, head.id), head.id);
+        return await withoutCopies(service, env, context, await deliver(service, writer(env, step.shard), step.message, head.id), head.id);
       case "look":
-        return afterwards(service, env, context, head.id, step.later, await lookUp(service, env, context, head, step));
+        return afterwards(service, env, context, head.id, step.later, step.response ?? (await lookUp(service, env, context, head, step)));
       case "publish":
         return await publish(service, env, head, step);
       case "control":
@@ -93,7 +93,7 @@ function inNeed(service, head, requestId) {
 function afterwards(service, env, context, requestId, { shard, message }, response) {
   if (message.length > 0) {
     const delivered = deliver(service, writer(env, shard), message, requestId);
-    context.waitUntil(delivered.then((answer) => withoutCopies(env, context, answer, requestId)));
+    context.waitUntil(delivered.then((answer) => withoutCopies(service, env, context, answer, requestId)));
   }
   return response;
 }

@@ -21,6 +21,9 @@ export const NOTE_STORAGE_FAULT = 16;
 export const CHARGE = 17;
 export const UPKEEP = 18;
 export const MISPLACE = 19;
+export const COPY = 20;
+export const REMEMBER = 21;
+export const FORGET = 22;
 
 /** The first byte of a fold's output when more parts of the message follow. */
 export const IS_PART = 2;

@@ -1,4 +1,4 @@
-// Lookups from the nearest snapshot that Rust accepts: isolate memory, KV, the writer.
+// Lookups from the nearest snapshot that Rust accepts: isolate memory, which is that of wasm, KV, the writer.
 
 import { STORAGE } from "./engine.js";
 import { fault } from "./log.js";
@@ -12,16 +12,9 @@ const WRITER = 2;
 const STALE = 3;
 const NOTHING = 4;
 
-/** The most memory for snapshots in an isolate, which has 128 MB in total. */
-const MEMORY_BYTES_MAX = 16 * 1024 * 1024;
-/** The memory of an entry besides its bytes: the objects of the buffer, its view and the key, and a slot in the map. */
-const ENTRY_BYTES = 320;
 /** The greatest age of a snapshot that answers when its writer fails (`STALE_SNAPSHOT_MS` in `limits.rs`). */
 const KV_SECONDS = 24 * 60 * 60;
 
-/** Oldest first, because a map keeps the order of insertion. */
-const memory = new Map();
-let memoryBytes = 0;
 /** Copies up to this time, in milliseconds, are invalid after an import. */
 let forgottenMs = 0;
 /** Counts the answers that made copies invalid. A lookup that read before such an answer keeps nothing of what it read. */
@@ -33,19 +26,18 @@ function keepsCopies(env) {
 }
 
 export async function lookUp(service, env, context, head, step) {
-  const { shard, message, cacheKey } = step;
+  const { shard, message, cacheKey, keys, near } = step;
   const before = invalidations;
-  const near = cacheKey && memory.get(cacheKey);
+  const answer = (tier, snapshot) => step.answer(tier, snapshot, forgottenMs);
   if (near) {
-    const response = step.answer(MEMORY, near, forgottenMs, false);
+    const response = answer(MEMORY, near);
     if (response) return response;
   }
-  const answer = (tier, snapshot) => step.answer(tier, snapshot, forgottenMs, true);
   const kept = cacheKey && keepsCopies(env) && (await fromKv(env, cacheKey, head.id));
   if (kept) {
     const response = answer(KV, kept);
     if (response) {
-      if (invalidations === before) remember(cacheKey, kept);
+      if (invalidations === before) service.remember(cacheKey, keys, kept, head.id);
       return response;
     }
   }
@@ -54,10 +46,10 @@ export async function lookUp(service, env, context, head, step) {
     // A key without a profile is not cached: invented keys would evict real visitors. A lookup by several keys is
     // cached under the one that found a profile.
     if (cacheKey && truth.name && invalidations === before) {
-      remember(truth.name, truth.snapshot);
+      service.remember(truth.name, keys, truth.snapshot, head.id);
       if (keepsCopies(env)) context.waitUntil(toKv(env, truth.name, truth.snapshot, head.id));
     }
-    if (cacheKey && truth.name !== cacheKey) forget(cacheKey);
+    if (cacheKey && truth.name !== cacheKey) service.forget([cacheKey]);
     const response = answer(WRITER, truth.snapshot);
     if (response) return response;
   }
@@ -69,21 +61,20 @@ export async function lookUp(service, env, context, head, step) {
 }
 
 /** Sends a writer's answer to the caller, after the copies that it invalidates are deleted, or replaced by tombstones. */
-export async function withoutCopies(env, context, response, requestId) {
+export async function withoutCopies(service, env, context, response, requestId) {
   const forgotten = response.headers.get("usher-forget");
   if (!forgotten) return response;
   invalidations += 1;
   const [timeMs, names, tombstone] = forgotten.split(" ");
   if (tombstone) {
-    names.split(",").forEach(forget);
+    service.forget(names.split(","));
     await entomb(env, names, tombstone, requestId);
   } else if (names === "*") {
     forgottenMs = Math.max(forgottenMs, Number(timeMs));
-    memory.clear();
-    memoryBytes = 0;
+    service.forget([], forgottenMs);
   } else {
+    service.forget(names.split(","));
     for (const name of names.split(",")) {
-      forget(name);
       // A copy that stays expires within a minute.
       if (keepsCopies(env)) context.waitUntil(patiently(() => env.USHER_KV.delete(name), requestId));
     }
@@ -102,25 +93,6 @@ export async function entomb(env, names, tombstone, requestId) {
   const bytes = Uint8Array.from(tombstone.match(/../g), (digits) => parseInt(digits, 16));
   const put = (name) => patiently(async () => (await env.USHER_KV.put(name, bytes, { expirationTtl: KV_SECONDS }), true), requestId);
   return (await Promise.all(names.split(",").map(put))).every((done) => done);
-}
-
-function remember(key, snapshot) {
-  forget(key);
-  // Copies the bytes: a view from wasm or a stream may keep a larger buffer alive.
-  memory.set(key, snapshot.slice());
-  memoryBytes += sizeOf(key, snapshot);
-  while (memoryBytes > MEMORY_BYTES_MAX) forget(memory.keys().next().value);
-}
-
-function forget(key) {
-  const snapshot = memory.get(key);
-  if (!snapshot) return;
-  memory.delete(key);
-  memoryBytes -= sizeOf(key, snapshot);
-}
-
-function sizeOf(key, snapshot) {
-  return ENTRY_BYTES + key.length + snapshot.length;
 }
 
 /** A snapshot from KV, or undefined if KV fails or is slow; the writer has the newest one. */

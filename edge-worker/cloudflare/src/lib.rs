@@ -10,6 +10,7 @@
 )]
 
 mod operation;
+mod parts;
 
 use std::cell::RefCell;
 

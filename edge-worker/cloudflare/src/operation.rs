@@ -3,22 +3,23 @@
 use usher_edge::drive::{self, Opened};
 use usher_edge::host::{CONTROL_HEADERS, FACT_HEADERS, HEADERS, Head, PREFLIGHT_HEADERS};
 use usher_edge::log::STORAGE_FAILED;
-use usher_edge::lookup::{self, Candidate, PendingLookup};
-use usher_edge::store::sql::{self, Cell, Statement};
+use usher_edge::lookup::{self, Candidate, Copies};
+use usher_edge::store::sql;
 use usher_edge::store::{Found, Pointer};
 use usher_edge::wire::frame::{FrameReader, FrameWriter};
-use usher_edge::{Ambient, Edge, Folded, Form, Line, Refusal, Request, Response, Step, front, message};
+use usher_edge::{Ambient, Edge, Folded, Form, Line, Refusal, Response, Step, front, message};
+
+use crate::parts::{cell, lines, response, statements, with_head, with_request};
 
 /// True for the module of the control plane, which the entry asks for what the other one does not have.
 const IS_CONTROL_PLANE: bool = cfg!(feature = "control-plane");
 
-/// One instance: an edge, the open message, and the last lookup.
+/// One instance: an edge, the open message, and copies of snapshots.
 #[derive(Default)]
 pub(crate) struct Instance {
     edge: Option<Edge>,
     opened: Option<Opened>,
-    /// The lookup that the last front found, for a snapshot that is available without waiting.
-    pending: Option<Box<PendingLookup>>,
+    copies: Copies,
 }
 
 impl Instance {
@@ -46,6 +47,9 @@ impl Instance {
             17 => self.drawn(FrameReader(input), &mut out, front::charge_refusal),
             18 => upkeep(self.edge.as_ref(), FrameReader(input), &mut out),
             19 => self.misplace(FrameReader(input)),
+            20 => self.copy(FrameReader(input), &mut out),
+            21 => self.remember(FrameReader(input)),
+            22 => self.forget(FrameReader(input)),
             _ => None,
         };
         done.map(|()| out.0).unwrap_or_default()
@@ -86,8 +90,9 @@ impl Instance {
         Some(())
     }
 
-    /// `request` → `0 response | 1 shard message | 2 shard message cache-key later-shard later-message | 3 hash body message restore | 4 message |
-    /// 5`, which hands the request over to the control plane, or `6 response`, a refusal that the other module charges
+    /// `request` → `0 response | 1 shard message | 2 shard message cache-key keys later-shard later-message | 3 hash body message restore | 4 message |
+    /// 5`, which hands the request over to the control plane, `6 response`, a refusal that the other module charges, or `7
+    /// response later-shard later-message`, of a lookup that was answered from a copy
     fn front(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let edge = self.edge.as_mut()?;
         let step = with_request(&mut input, |request| match front::handle(edge, request) {
@@ -108,15 +113,19 @@ impl Instance {
             Step::LookUp(pending) => {
                 if !IS_CONTROL_PLANE && let Err(refused) = lookup::meter(self.edge.as_mut()?, &pending) {
                     response(out.byte(0), &refused);
-                    self.pending = None;
                     return Some(());
                 }
-                let cache_key = pending.cache_key.as_deref().unwrap_or("");
-                out.byte(2).number(pending.shard).bytes(&pending.message).text(cache_key);
+                let edge = self.edge.as_ref()?;
+                match self.copies.answer(edge, &pending) {
+                    Some(answer) => response(out.byte(7), &answer),
+                    None => {
+                        out.byte(2).number(pending.shard).bytes(&pending.message(edge));
+                        out.text(&pending.cache_key(edge).unwrap_or_default()).bytes(&pending.keys());
+                    }
+                }
                 let (shard, message) =
                     pending.later.as_ref().map_or((0, &[][..]), |(shard, it)| (*shard, it));
                 out.number(shard).bytes(message);
-                self.pending = Some(pending);
             }
             Step::Publish { hash, body, message, restore } => {
                 let restore = restore.unwrap_or_default();
@@ -134,19 +143,13 @@ impl Instance {
         Some(())
     }
 
-    /// `tier · snapshot · forgotten-ms · waited · request` → `0 | 1 response`; the request is the one whose front
-    /// returned the lookup. After a wait the front runs again, because other requests or another instance may have come
-    /// between.
+    /// `tier · snapshot · forgotten-ms · request` → `0 | 1 response`; the request is the one whose front returned the lookup.
+    /// The front runs again, because other requests or another instance may have come between.
     fn answer(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let edge = self.edge.as_ref()?;
         let (tier, snapshot, forgotten_ms) = (input.byte()?, input.bytes()?, input.long()?);
-        let waited = input.byte()? != 0;
-        let pending = match self.pending.take().filter(|_| !waited) {
-            Some(pending) => pending,
-            None => match with_request(&mut input, |request| front::handle(edge, request))? {
-                Step::LookUp(pending) => pending,
-                _ => return None,
-            },
+        let Step::LookUp(pending) = with_request(&mut input, |request| front::handle(edge, request))? else {
+            return None;
         };
         let candidate = match tier {
             0 => Candidate::Memory(snapshot),
@@ -161,6 +164,28 @@ impl Instance {
                 out.byte(0);
             }
         }
+        Some(())
+    }
+
+    /// `name` → `snapshot`, empty if there is no copy
+    fn copy(&self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
+        out.bytes(&self.copies.get(input.text()?).unwrap_or_default());
+        Some(())
+    }
+
+    /// `name · keys · snapshot` → nothing
+    fn remember(&mut self, mut input: FrameReader<'_>) -> Option<()> {
+        self.copies.remember(self.edge.as_ref()?, input.text()?, input.bytes()?, input.bytes()?);
+        Some(())
+    }
+
+    /// `until-ms · names` → nothing; forgets every copy if it was taken until a time other than 0, and those under the names
+    fn forget(&mut self, mut input: FrameReader<'_>) -> Option<()> {
+        let until_ms = input.long()?;
+        if until_ms != 0 {
+            self.copies.forget_all(until_ms);
+        }
+        input.list(FrameReader::text)?.into_iter().for_each(|name| self.copies.forget(name));
         Some(())
     }
 
@@ -388,82 +413,12 @@ fn constants(edge: Option<&Edge>, out: &mut FrameWriter) -> Option<()> {
     out.text(sql::READ_PLACEMENT).text(sql::WRITE_PLACEMENT).text(sql::SIZE);
     out.list(sql::SCHEMA, texts);
     out.list(HEADERS, texts)
+        .list(FACT_HEADERS, texts)
         .list(PREFLIGHT_HEADERS, texts)
         .list(CONTROL_HEADERS, texts)
         .bytes(&message::pointers(edge?.form()));
     response(out, &Response::refused(Refusal::INTERNAL));
     Some(())
-}
-
-/// `now · entropy · text`; the text has a line each for method and target, and then for the name and the value of each header
-fn with_head<'i, T>(
-    input: &mut FrameReader<'i>,
-    run: impl FnOnce(&Head<'_>, &mut FrameReader<'i>) -> T,
-) -> Option<T> {
-    let ambient = Ambient { now_ms: input.long()?, entropy: input.array()? };
-    let mut lines = input.text()?.split('\n');
-    let (method, target) = (lines.next()?, lines.next()?);
-    let mut headers = Vec::with_capacity(HEADERS.len());
-    while let Some(name) = lines.next() {
-        headers.push((name.to_owned(), lines.next()?.to_owned()));
-    }
-    Some(run(&Head { method, target, headers: &headers, ambient }, input))
-}
-
-/// The head, then `body`
-fn with_request<T>(input: &mut FrameReader<'_>, run: impl FnOnce(&Request<'_>) -> T) -> Option<T> {
-    with_head(input, |head, input| {
-        .list(FACT_HEADERS, texts)
-        let Head { method, target, headers, ambient } = *head;
-        Some(run(&Request { method, target, headers, body: input.bytes()?, ambient }))
-    })?
-}
-
-/// `status · text · body · age of the snapshot · series that were counted`; the text has a line for the name and the value of each header
-fn response(out: &mut FrameWriter, response: &Response) {
-    out.number(u32::from(response.status));
-    let mut text = String::new();
-    for (name, value) in &response.headers {
-        for line in [name, value.as_str()] {
-            if !text.is_empty() {
-                text.push('\n');
-            }
-            text.push_str(line);
-        }
-    }
-    out.text(&text).bytes(&response.body);
-    // -1: none.
-    out.long(response.counts.age_ms().unwrap_or(-1)).bytes(response.counts.series());
-}
-
-/// Each `event · detail`
-fn lines(out: &mut FrameWriter, lines: &[Line]) {
-    out.list(lines, |w, line| {
-        w.text(line.event()).text(line.detail());
-    });
-}
-
-/// Each `sql · parameters`
-fn statements(out: &mut FrameWriter, statements: &[Statement]) {
-    out.list(statements, |w, statement| {
-        w.text(statement.sql);
-        w.list(&statement.params, |w, cell| {
-            match cell {
-                Cell::Bytes(bytes) => w.byte(0).bytes(bytes),
-                Cell::Number(number) => w.byte(1).long(*number),
-                Cell::Text(text) => w.byte(2).text(text),
-            };
-        });
-    });
-}
-
-fn cell(r: &mut FrameReader<'_>) -> Option<Cell> {
-    Some(match r.byte()? {
-        0 => Cell::Bytes(r.bytes()?.to_vec()),
-        1 => Cell::Number(r.long()?),
-        2 => Cell::Text(r.text()?.to_owned()),
-        _ => return None,
-    })
 }
 
 /// In a fault build these bytes can ask for a trap while they are worked at: a bundle with `x-usher-fault: install from 2`

@@ -82,7 +82,7 @@ async fn decide(incoming: &mut Incoming) -> Response {
             if let Err(refused) = edge(|edge| lookup::meter(edge, &pending)) {
                 return refused;
             }
-            let snapshot = deliver(incoming.id(), &pending.message, Lock::ForWrite).await;
+            let snapshot = deliver(incoming.id(), &edge(|edge| pending.message(edge)), Lock::ForWrite).await;
             let candidate =
                 if snapshot.status == 200 { Candidate::Writer(&snapshot.body) } else { Candidate::Nothing };
             let answer = edge(|edge| {

@@ -1,6 +1,9 @@
 //! Answers a lookup from the nearest snapshot that is new enough.
 
+use std::cell::OnceCell;
+
 use usher_engine::planted::{self, Bug};
+use usher_engine::profile::codec;
 use usher_engine::{Asked, Evidence, Plan, Profile, Query};
 
 use super::{PendingLookup, Shape, keys_of};
@@ -41,33 +44,55 @@ impl Candidate<'_> {
         }
     }
 
-    /// `meta.source`
-    fn source(&self) -> &'static str {
+    fn tier(&self) -> Tier {
         match self {
-            Candidate::Memory(_) => "memory",
-            Candidate::Kv(_) => "kv",
-            Candidate::Writer(_) => "writer",
-            Candidate::Stale(_) => "stale",
-            Candidate::Nothing => "none",
+            Candidate::Memory(_) => Tier::Memory,
+            Candidate::Kv(_) => Tier::Kv,
+            Candidate::Writer(_) => Tier::Writer,
+            Candidate::Stale(_) => Tier::Stale,
+            Candidate::Nothing => Tier::Nothing,
+        }
+    }
+}
+
+/// The tier of a candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tier {
+    Memory,
+    Kv,
+    Writer,
+    Stale,
+    Nothing,
+}
+
+impl Tier {
+    /// `meta.source`
+    fn source(self) -> &'static str {
+        match self {
+            Tier::Memory => "memory",
+            Tier::Kv => "kv",
+            Tier::Writer => "writer",
+            Tier::Stale => "stale",
+            Tier::Nothing => "none",
         }
     }
 
-    fn count(&self) -> Count {
+    fn count(self) -> Count {
         match self {
-            Candidate::Memory(_) => Count::FromMemory,
-            Candidate::Kv(_) => Count::FromKv,
-            Candidate::Writer(_) => Count::FromWriter,
-            Candidate::Stale(_) => Count::FromStale,
-            Candidate::Nothing => Count::FromNothing,
+            Tier::Memory => Count::FromMemory,
+            Tier::Kv => Count::FromKv,
+            Tier::Writer => Count::FromWriter,
+            Tier::Stale => Count::FromStale,
+            Tier::Nothing => Count::FromNothing,
         }
     }
 
     /// Greatest age at which it is used, in milliseconds.
-    fn age_ms_max(&self) -> i64 {
+    fn age_ms_max(self) -> i64 {
         match self {
-            Candidate::Memory(_) | Candidate::Kv(_) => SNAPSHOT_MS,
-            Candidate::Stale(_) => STALE_SNAPSHOT_MS,
-            Candidate::Writer(_) | Candidate::Nothing => i64::MAX,
+            Tier::Memory | Tier::Kv => SNAPSHOT_MS,
+            Tier::Stale => STALE_SNAPSHOT_MS,
+            Tier::Writer | Tier::Nothing => i64::MAX,
         }
     }
 }
@@ -120,37 +145,76 @@ pub fn answer(
     candidate: Candidate<'_>,
     forgotten_ms: i64,
 ) -> Option<Response> {
-    let keyring = edge.keyring()?;
-    let running = edge.running(&pending.audience)?;
-    let (plan, now_ms) = (&running.plan, pending.ambient.now_ms);
-    // An explanation needs the stored state, and no segments are not the same as unknown ones.
-    let needs_snapshot = matches!(pending.shape, Shape::Explanation | Shape::Segments);
-    if needs_snapshot && matches!(candidate, Candidate::Nothing) {
-        return None;
-    }
-    let snapshot = match candidate.bytes() {
-        Some(bytes) => Some(Snapshot::decode(bytes)?),
+    let opened = match candidate.bytes() {
+        Some(bytes) => Some(Opened::of(bytes)?),
         None => None,
     };
-    let age_ms = snapshot.as_ref().map_or(0, |snapshot| now_ms.saturating_sub(snapshot.taken_ms).max(0));
-    let is_forgotten = snapshot.as_ref().is_some_and(|snapshot| snapshot.taken_ms <= forgotten_ms);
-    let is_too_old =
-        age_ms > candidate.age_ms_max() || (is_forgotten && !matches!(candidate, Candidate::Writer(_)));
-    let (profile, journal) =
-        snapshot.map_or((None, Vec::new()), |snapshot| (snapshot.profile, snapshot.journal));
-    // The writer's snapshot is the newest. With none left to try, no newer one follows.
-    let is_newest = matches!(candidate, Candidate::Writer(_) | Candidate::Nothing);
-    let is_newest = is_newest || planted::is(Bug::IgnoresTokens);
-    if is_too_old || !(is_newest || pending.has_seen_no_newer(profile.as_ref(), &keyring.signer)) {
+    answer_from(edge, pending, candidate.tier(), opened.as_ref(), forgotten_ms)
+}
+
+/// A decoded snapshot.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) snapshot: Snapshot,
+    /// The read-your-writes token of its profile, which is the same for every answer from it.
+    token: OnceCell<String>,
+}
+
+impl Opened {
+    /// None if it is damaged.
+    pub(super) fn of(bytes: &[u8]) -> Option<Opened> {
+        Some(Opened { snapshot: Snapshot::decode(bytes)?, token: OnceCell::new() })
+    }
+
+    /// None without a profile.
+    fn token(&self, signer: &Signer) -> Option<&str> {
+        let profile = self.snapshot.profile.as_ref()?;
+        let seen = SeenToken { profile: profile.id, version: profile.version };
+        Some(self.token.get_or_init(|| seen.sign(signer)))
+    }
+}
+
+/// The same from a decoded snapshot of this tier.
+pub(super) fn answer_from(
+    edge: &Edge,
+    pending: &PendingLookup,
+    tier: Tier,
+    opened: Option<&Opened>,
+    forgotten_ms: i64,
+) -> Option<Response> {
+    let keyring = edge.keyring()?;
+    let running = edge.running(&pending.audience)?;
+    let (plan, now_ms) = (&running.plan, pending.request.ambient.now_ms);
+    // An explanation needs the stored state, and no segments are not the same as unknown ones.
+    let needs_snapshot = matches!(pending.shape, Shape::Explanation | Shape::Segments);
+    if needs_snapshot && tier == Tier::Nothing {
         return None;
     }
-    let known = profile.is_some();
-    let mut profile = profile.unwrap_or_else(Profile::unknown);
-    let event = pending.event.as_ref().and_then(|named| named.resolve(plan, now_ms));
-    if let Some(event) = &event {
-        // On a copy: an explanation stores nothing.
-        plan.ingest(&mut profile, event, now_ms);
+    let snapshot = opened.map(|opened| &opened.snapshot);
+    let age_ms = snapshot.map_or(0, |snapshot| now_ms.saturating_sub(snapshot.taken_ms).max(0));
+    let is_forgotten = snapshot.is_some_and(|snapshot| snapshot.taken_ms <= forgotten_ms);
+    let is_too_old = age_ms > tier.age_ms_max() || (is_forgotten && tier != Tier::Writer);
+    let stored = snapshot.and_then(|snapshot| snapshot.profile.as_ref());
+    // The writer's snapshot is the newest. With none left to try, no newer one follows.
+    let is_newest = matches!(tier, Tier::Writer | Tier::Nothing);
+    let is_newest = is_newest || planted::is(Bug::IgnoresTokens);
+    if is_too_old || !(is_newest || pending.has_seen_no_newer(stored, &keyring.signer)) {
+        return None;
     }
+    let event = pending.event.as_ref().and_then(|named| named.resolve(plan, now_ms));
+    // An event is ingested into a copy: a lookup stores nothing. Bytes are copied with less code than what is decoded.
+    let mut own = match stored {
+        Some(stored) if event.is_some() => {
+            Some(codec::decode(&codec::encode(stored, codec::Form::Three)).ok()?)
+        }
+        Some(_) => None,
+        None => Some(Profile::unknown()),
+    };
+    if let (Some(own), Some(event)) = (&mut own, &event) {
+        plan.ingest(own, event, now_ms);
+    }
+    let known = stored.is_some();
+    let profile = own.as_ref().or(stored)?;
     let named = pending.asked(plan);
     let triggered = event.is_some() && pending.personalizations.is_empty();
     let query = Query {
@@ -159,20 +223,21 @@ pub fn answer(
         inputs: &pending.inputs,
         edge: &pending.edge,
         access: pending.access,
-        blind: matches!(candidate, Candidate::Nothing),
+        blind: tier == Tier::Nothing,
     };
-    let stale = matches!(candidate, Candidate::Stale(_) | Candidate::Nothing);
-    let (bundle, version, source) = (running.number, profile.version, candidate.source());
+    let stale = matches!(tier, Tier::Stale | Tier::Nothing);
+    let (bundle, version, source) = (running.number, profile.version, tier.source());
     let meta = Meta { bundle, version, source, age_ms, stale, uncommitted: pending.later.is_some() };
     let mut counts = Counts::default();
     let mut personalize = || {
-        let answer = plan.personalize(&profile, &query, now_ms);
+        let answer = plan.personalize(profile, &query, now_ms);
         answer::count(&answer, stale, &mut counts);
         answer
     };
     let body = match pending.shape {
         Shape::Explanation if HAS_CONTROL_PLANE => {
-            answer::explanation(&profile, known, &plan.explain(&profile, &query, now_ms), &meta, &journal)
+            let journal = snapshot.map_or(&[][..], |snapshot| &snapshot.journal);
+            answer::explanation(profile, known, &plan.explain(profile, &query, now_ms), &meta, journal)
         }
         Shape::Outputs if HAS_CONTROL_PLANE => {
             match personalize().offers.first() {
@@ -183,21 +248,20 @@ pub fn answer(
             }
         }
         Shape::Segments if HAS_CONTROL_PLANE => {
-            let key = pending.key_of(plan, &profile).filter(|_| known);
+            let key = pending.key_of(plan, profile).filter(|_| known);
             let found = key.as_ref().map(|(name, value)| (name.as_str(), value.as_str()));
             answer::segments_of_visitor(&pending.audience, found, &personalize())
         }
         _ => answer::answer(&personalize(), Some(&meta)),
     };
     let mut response = Response::json(200, body).with_cors(pending.origin.as_deref());
-    counts.add(candidate.count());
+    counts.add(tier.count());
     counts.age_ms = Some(age_ms).filter(|_| known);
     response.counts = counts;
-    if !known {
-        return Some(response);
-    }
-    let seen = SeenToken { profile: profile.id, version: profile.version };
-    Some(response.header("usher-seen", seen.sign(&keyring.signer)))
+    Some(match opened.and_then(|opened| opened.token(&keyring.signer)) {
+        Some(token) => response.header("usher-seen", token),
+        None => response,
+    })
 }
 
 impl PendingLookup {

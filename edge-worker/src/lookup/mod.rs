@@ -2,9 +2,11 @@
 //! that is new enough.
 
 mod answer;
+mod copies;
 mod request;
 
 pub use answer::{Candidate, answer};
+pub use copies::Copies;
 pub(crate) use request::{LookupRequest, keys_of, prepare};
 use usher_engine::value::Value;
 use usher_engine::{Access, Event, Plan, SentAt};
@@ -12,22 +14,19 @@ use usher_engine::{Access, Event, Plan, SentAt};
 use crate::edge::Edge;
 use crate::error::Refusal;
 use crate::keys::Seen;
-use crate::message::{Ambient, Payer};
+use crate::message::{Ambient, KeyOf, Message, Payer, Route, SnapshotRequest, ToWriter};
 use crate::wire::Response;
+use crate::wire::frame::FrameWriter;
 
 /// A lookup that needs a snapshot.
 #[derive(Debug)]
 pub struct PendingLookup {
     /// The shard that holds the profile.
     pub shard: u32,
-    /// The request for a snapshot, for `drive::open` in the writer.
-    pub message: Vec<u8>,
-    /// The snapshot's key in caches, which reveals nothing personal. None: caches are skipped.
-    pub cache_key: Option<String>,
     /// The message of an event that was answered from a snapshot, and its shard: to be delivered once there is an answer,
     /// whatever that is; what comes of it nobody hears.
     pub later: Option<(u32, Vec<u8>)>,
-    ambient: Ambient,
+    request: SnapshotRequest,
     audience: String,
     /// By name, because a later bundle may answer than the one that was asked.
     personalizations: Vec<String>,
@@ -40,6 +39,40 @@ pub struct PendingLookup {
     origin: Option<String>,
     /// The rate that it draws on; None: nobody counts it.
     payer: Option<Payer<'static>>,
+}
+
+impl PendingLookup {
+    /// The request for a snapshot, for `drive::open` in the writer.
+    pub fn message(&self, edge: &Edge) -> Vec<u8> {
+        let to = Route { shard: self.shard, shards: edge.shards() };
+        to.address(Message::Writer(ToWriter::Snapshot(self.request.clone())).encode(edge.form()), None)
+    }
+
+    /// The snapshot's name in caches, which reveals nothing personal. None: caches are skipped.
+    pub fn cache_key(&self, edge: &Edge) -> Option<String> {
+        name_of(edge, self.first_key()?)
+    }
+
+    /// The keys of the visitor, for [`Copies::remember`].
+    pub fn keys(&self) -> Vec<u8> {
+        let mut out = FrameWriter::default();
+        out.list(&self.request.keys, |w, key| {
+            w.text(&key.audience).text(&key.name).text(&key.value);
+        });
+        out.0
+    }
+
+    /// The key by which caches are asked. The first one decides, if it is known: only its own snapshot can say so without
+    /// the writer.
+    fn first_key(&self) -> Option<&KeyOf> {
+        // An explanation is about the stored state, not a cached one.
+        self.request.keys.first().filter(|_| self.shape != Shape::Explanation)
+    }
+}
+
+/// The name of a key's snapshot in caches.
+fn name_of(edge: &Edge, key: &KeyOf) -> Option<String> {
+    Some(edge.keyring()?.signer.snapshot_name(&key.audience, &key.name, &key.value))
 }
 
 /// The shape of a lookup's answer. All but the first take the control plane.
@@ -72,7 +105,7 @@ impl Shape {
 ///
 /// The answer when too little is left.
 pub fn meter(edge: &mut Edge, lookup: &PendingLookup) -> Result<(), Response> {
-    take(edge, lookup.payer.as_ref(), &lookup.ambient).map_err(|seconds| {
+    take(edge, lookup.payer.as_ref(), &lookup.request.ambient).map_err(|seconds| {
         let response = lookup.shape.refused(Refusal::RATE).with_cors(lookup.origin.as_deref());
         response.header("retry-after", seconds.to_string())
     })

@@ -7,7 +7,7 @@ use super::{NamedEvent, PendingLookup, Shape};
 use crate::edge::{Edge, Running};
 use crate::error::{Refusal, Refused};
 use crate::keys::Seen;
-use crate::message::{Ambient, KeyOf, Message, Payer, Route, SnapshotRequest, ToWriter};
+use crate::message::{Ambient, KeyOf, Payer, SnapshotRequest};
 use crate::shard;
 
 type Result<T> = std::result::Result<T, Refused>;
@@ -75,25 +75,16 @@ pub(crate) fn prepare(edge: &Edge, request: LookupRequest<'_>) -> Result<Pending
     }
     // A token of another deployment, or none: any snapshot is new enough.
     let seen = text(body, "seen").and_then(|token| Seen::verify(token, &edge.keyring()?.signer));
-    let message = Message::Writer(ToWriter::Snapshot(SnapshotRequest {
-        ambient,
-        keys: keys.clone(),
-        // Only servers get the journal of merges.
-        journal: request.shape == Shape::Explanation && access.server_route,
-    }));
     let first = keys.first().map(|key| (key.name.as_str(), key.value.as_str()));
-    let to = Route { shard: shard::of_key(audience, first, edge.shards()), shards: edge.shards() };
     let lookup = PendingLookup {
-        shard: to.shard,
-        message: to.address(message.encode(edge.form()), None),
-        // An explanation is about the stored state, not a cached one.
-        // The first key decides, if it is known: only its own snapshot can say so without the writer.
-        cache_key: keys
-            .first()
-            .filter(|_| request.shape != Shape::Explanation)
-            .and_then(|key| Some(edge.keyring()?.signer.snapshot_name(&key.audience, &key.name, &key.value))),
+        shard: shard::of_key(audience, first, edge.shards()),
         later: None,
-        ambient,
+        request: SnapshotRequest {
+            ambient,
+            keys,
+            // Only servers get the journal of merges.
+            journal: request.shape == Shape::Explanation && access.server_route,
+        },
         audience: audience.clone(),
         personalizations: names(plan, &personalizations),
         inputs,

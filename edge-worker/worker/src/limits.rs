@@ -13,10 +13,6 @@ pub(crate) const DISCARD_MS: f64 = 2_000.0;
 pub(crate) const PATIENCE: Duration = Duration::from_millis(600);
 /// Greatest age of the pointers to bundles, in milliseconds.
 pub(crate) const POINTERS_MS: f64 = 15_000.0;
-/// Most memory for snapshots in an isolate, which has 128 MB in total.
-pub(crate) const SNAPSHOTS_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// The memory of a snapshot besides its bytes.
-pub(crate) const SNAPSHOT_ENTRY_BYTES: usize = 320;
 /// The time to the first turn of upkeep of a new object.
 pub(crate) const FIRST_UPKEEP: Duration = Duration::from_secs(60 * 60);
 /// The time to the next turn after one that failed.

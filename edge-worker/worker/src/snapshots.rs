@@ -1,69 +1,25 @@
 //! Lookups from the nearest snapshot that the service accepts: the isolate's memory, the key-value store, the writer.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
 
 use usher_edge::limits::STALE_SNAPSHOT_MS;
-use usher_edge::lookup::{self, Candidate, PendingLookup};
+use usher_edge::lookup::{self, Candidate, Copies, PendingLookup};
 use usher_edge::{FORGET, Refusal, front};
 use worker::{Context, Env, Response, Result};
 
 use crate::edge::edge;
 use crate::head::OwnedHead;
-use crate::limits::{SNAPSHOT_ENTRY_BYTES, SNAPSHOTS_BYTES_MAX};
 use crate::objects::{copy, drop_copy, put_copy, quiet, send, writer};
 use crate::response::take;
 
-/// The snapshots of an isolate, oldest first.
+/// The snapshots of an isolate.
 #[derive(Default)]
 struct Memory {
-    by_name: HashMap<String, (u64, Vec<u8>)>,
-    /// Names in the order in which they were stored, each with its number in that order; older numbers of a name are void.
-    order: VecDeque<(u64, String)>,
-    stored: u64,
-    bytes: usize,
+    copies: Copies,
     /// Copies up to this time, in milliseconds, are invalid after an import.
     forgotten_ms: i64,
     /// Counts the answers that made copies invalid. A lookup that read before such an answer keeps nothing of what it read.
     invalidations: u64,
-}
-
-impl Memory {
-    fn remember(&mut self, name: &str, snapshot: &[u8]) {
-        self.forget(name);
-        self.stored += 1;
-        self.bytes += size(name, snapshot);
-        self.by_name.insert(name.to_owned(), (self.stored, snapshot.to_vec()));
-        self.order.push_back((self.stored, name.to_owned()));
-        while self.bytes > SNAPSHOTS_BYTES_MAX
-            && let Some((number, oldest)) = self.order.pop_front()
-        {
-            if self.by_name.get(&oldest).is_some_and(|(stored, _)| *stored == number) {
-                self.forget(&oldest);
-            }
-        }
-        if self.order.len() > 2 * self.by_name.len() + 16 {
-            let Memory { by_name, order, .. } = self;
-            order.retain(|(number, name)| by_name.get(name).is_some_and(|(stored, _)| stored == number));
-        }
-    }
-
-    fn forget(&mut self, name: &str) {
-        if let Some((_, snapshot)) = self.by_name.remove(name) {
-            self.bytes -= size(name, &snapshot);
-        }
-    }
-
-    fn forget_all(&mut self, until_ms: i64) {
-        self.forgotten_ms = self.forgotten_ms.max(until_ms);
-        self.by_name.clear();
-        self.order.clear();
-        self.bytes = 0;
-    }
-}
-
-fn size(name: &str, snapshot: &[u8]) -> usize {
-    SNAPSHOT_ENTRY_BYTES + name.len() + snapshot.len()
 }
 
 thread_local! {
@@ -83,27 +39,28 @@ pub(crate) async fn look_up(
     pending: &PendingLookup,
 ) -> usher_edge::Response {
     let request_id = head.id();
-    let name = pending.cache_key.as_deref().unwrap_or("");
     let before = memory(|memory| memory.invalidations);
     let is_unchanged = || memory(|memory| memory.invalidations) == before;
     let answer = |candidate: Candidate<'_>| {
         let forgotten_ms = memory(|memory| memory.forgotten_ms);
         edge(|edge| lookup::answer(edge, pending, candidate, forgotten_ms))
     };
-    // Without a copy of the snapshot: the edge and the memory are lent separately.
-    let near = memory(|memory| {
-        let (_, snapshot) = memory.by_name.get(name)?;
-        edge(|edge| lookup::answer(edge, pending, Candidate::Memory(snapshot), memory.forgotten_ms))
-    });
-    if let Some(answered) = near {
+    // The edge and the memory are lent separately.
+    if let Some(answered) = memory(|memory| edge(|edge| memory.copies.answer(edge, pending))) {
         return answered;
     }
+    let name = edge(|edge| pending.cache_key(edge)).unwrap_or_default();
+    let name = name.as_str();
+    let keep = |name: &str, snapshot: &[u8]| {
+        let keys = pending.keys();
+        memory(|memory| edge(|edge| memory.copies.remember(edge, name, &keys, snapshot)));
+    };
     let kept = if name.is_empty() { None } else { copy(env, name, request_id).await };
     if let Some(kept) = &kept
         && let Some(answered) = answer(Candidate::Kv(kept))
     {
         if is_unchanged() {
-            memory(|memory| memory.remember(name, kept));
+            keep(name, kept);
         }
         return answered;
     }
@@ -113,7 +70,7 @@ pub(crate) async fn look_up(
         // A key without a profile is not cached: invented keys would evict real visitors. A lookup by several keys is
         // cached under the one that found a profile.
         if let Some(found) = found.as_ref().filter(|_| !name.is_empty() && is_unchanged()) {
-            memory(|memory| memory.remember(found, &snapshot));
+            keep(found, &snapshot);
             let (env, found, snapshot) = (env.clone(), found.clone(), snapshot.clone());
             let id = request_id.to_owned();
             let seconds = u64::try_from(STALE_SNAPSHOT_MS / 1_000).unwrap_or_default();
@@ -122,7 +79,7 @@ pub(crate) async fn look_up(
             });
         }
         if found.as_deref() != Some(name) {
-            memory(|memory| memory.forget(name));
+            memory(|memory| memory.copies.forget(name));
         }
         if let Some(answered) = answer(Candidate::Writer(&snapshot)) {
             return answered;
@@ -141,7 +98,8 @@ async fn from_writer(
     pending: &PendingLookup,
     request_id: &str,
 ) -> Result<Option<(Option<String>, Vec<u8>)>> {
-    let mut answer = send(writer(env, pending.shard), &pending.message, request_id).await?;
+    let mut answer =
+        send(writer(env, pending.shard), &edge(|edge| pending.message(edge)), request_id).await?;
     if answer.status_code() != 200 {
         return Ok(None);
     }
@@ -184,10 +142,13 @@ fn forget_near(response: Response) -> Result<(Response, Vec<String>, Vec<u8>)> {
     };
     let mut names = Vec::new();
     match forgotten.split_once(' ') {
-        Some((time_ms, "*")) => memory(|memory| memory.forget_all(time_ms.parse().unwrap_or_default())),
+        Some((time_ms, "*")) => memory(|memory| {
+            memory.forgotten_ms = memory.forgotten_ms.max(time_ms.parse().unwrap_or_default());
+            memory.copies.forget_all(memory.forgotten_ms);
+        }),
         Some((_, listed)) => {
             for name in listed.split(',') {
-                memory(|memory| memory.forget(name));
+                memory(|memory| memory.copies.forget(name));
                 names.push(name.to_owned());
             }
         }

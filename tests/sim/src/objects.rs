@@ -149,8 +149,8 @@ impl World {
                 if let Err(refused) = lookup::meter(&mut self.isolates[index].edge, &pending) {
                     return self.answer(id, exchange, refused);
                 }
-                let (name, message) = (pending.cache_key.clone(), pending.message.clone());
                 let isolate = &self.isolates[index];
+                let (name, message) = (pending.cache_key(&isolate.edge), pending.message(&isolate.edge));
                 let near = name.as_ref().and_then(|name| isolate.copies.get(name));
                 let answered = near.and_then(|near| {
                     let (candidate, forgotten_ms) = (Candidate::Memory(near), isolate.copies.forgotten_ms);

@@ -71,7 +71,7 @@ impl World {
                 if let Err(refused) = lookup::meter(&mut self.isolates[index].edge, &pending) {
                     return self.answer(id, exchange, refused);
                 }
-                Attempt::stage(pending.message.clone(), Purpose::LookUp)
+                Attempt::stage(pending.message(&self.isolates[index].edge), Purpose::LookUp)
             }
             Step::Publish { message, restore, .. } => {
                 if let Some(restore) = restore {

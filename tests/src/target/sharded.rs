@@ -43,7 +43,8 @@ impl Sharded {
                 if let Err(refused) = lookup::meter(&mut shards.edge, &pending) {
                     return refused;
                 }
-                let snapshot = self.deliver(pending.shard, pending.message.clone());
+                let message = pending.message(&shards.edge);
+                let snapshot = self.deliver(pending.shard, message);
                 let candidate = match snapshot.status {
                     200 => Candidate::Writer(&snapshot.body),
                     _ => Candidate::Nothing,

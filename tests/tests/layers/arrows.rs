@@ -84,7 +84,8 @@ drive     → edge front host log lookup message outcome releases store wire wri
 ";
 
 const CLOUDFLARE: &str = "
-operation →
+parts     →
+operation → parts
 ";
 
 const ENTRY: &str = "
@@ -97,7 +98,7 @@ request   → frame
 metrics   → log
 planes    → frame instance log objects
 pointers  → frame instance log objects patience
-engine    → frame instance planes pointers request
+engine    → frame instance log planes pointers request
 snapshots → engine log objects patience
 store     → engine frame log metrics objects snapshots
 index     → engine log metrics objects patience request snapshots store

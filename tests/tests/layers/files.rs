@@ -11,7 +11,10 @@ use crate::{code, is_test, manifest, none, sources};
 const BOUNDS_ELSEWHERE: [(&str, &str); 9] = [
     ("edge-worker/cloudflare/entry/request.js:SMALL_BYTES_MAX", "what the host reads in one piece"),
     ("edge-worker/cloudflare/entry/request.js:DISCARDED_BYTES_MAX", "what the host reads and throws away"),
-    ("edge-worker/cloudflare/entry/snapshots.js:MEMORY_BYTES_MAX", "room in the isolate's own memory"),
+    (
+        "edge-worker/cloudflare/entry/engine.js:KNOWN_MAX",
+        "how many kinds of answers have their headers ready",
+    ),
     ("edge-worker/native/src/client.rs:ANSWER_BYTES_MAX", "what the command line reads of an answer"),
     ("edge-worker/native/src/command/import/rows.rs:BYTES_MAX", "how the command line cuts what it sends"),
     ("edge-worker/native/src/command/import/rows.rs:ROWS_MAX", "how the command line cuts what it sends"),
