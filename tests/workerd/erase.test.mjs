@@ -14,10 +14,18 @@ const DAY_MS = 24 * 60 * 60 * 1_000;
 const profile = (name, value) => `/v1/audiences/${audience}/profiles/${name}/${value}`;
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
-/** The files of a folder that contain a text. */
+/** The files of a folder that contain a text. A file may go meanwhile: SQLite removes those beside a database. */
 function filesWith(folder, text) {
+  const has = ({ parentPath, name }) => {
+    try {
+      return readFileSync(join(parentPath, name)).includes(text);
+    } catch (error) {
+      if (error.code === "ENOENT") return false;
+      throw error;
+    }
+  };
   const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  return files.filter(({ parentPath, name }) => readFileSync(join(parentPath, name)).includes(text)).map(({ name }) => name);
+  return files.filter(has).map(({ name }) => name);
 }
 
 /** A visitor with this word in keys, attributes and a record, in versions of many sizes, and with an absorbed profile. */

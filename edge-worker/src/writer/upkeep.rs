@@ -76,10 +76,10 @@ pub(super) fn fold(edge: &Edge, message: &message::Upkeep, before: DueBefore, du
     let last = due.unlisted.last().filter(|_| lists_more);
     let renews = due.renewal.as_ref().and_then(|found| renewal::next(found, now_ms));
     let counts = [due.idle.len(), due.journal, due.suppressed, due.retired];
-    let more = renews.is_some_and(|renews| renews.renewal.step > 0)
-        || lists_more
-        || counts.into_iter().any(is_full)
-        || (!message.entombs && is_full(due.entombed.len()));
+    // Hosts with a renewal have alarms, so nobody has to call again for it.
+    let is_renewing = renews.is_some_and(|renews| renews.renewal.step > 0);
+    let more =
+        lists_more || counts.into_iter().any(is_full) || (!message.entombs && is_full(due.entombed.len()));
     let turn = Turn {
         due: before,
         unlisted: due.idle.iter().map(|profile| profile.since.clone()).collect(),
@@ -96,7 +96,7 @@ pub(super) fn fold(edge: &Edge, message: &message::Upkeep, before: DueBefore, du
     if purged > 0 {
         log.push(Line::with_detail("profiles_purged", purged.to_string()));
     }
-    let response = answer(purged, more, false, if more { UPKEEP_MORE_MS } else { UPKEEP_MS });
+    let response = answer(purged, more, false, if more || is_renewing { UPKEEP_MORE_MS } else { UPKEEP_MS });
     let response = if message.entombs && !due.entombed.is_empty() {
         let (header, value) = entomb(now_ms, &due.entombed, &Snapshot::encode(now_ms, &[], &[]));
         response.header(header, value)

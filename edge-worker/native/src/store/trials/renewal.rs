@@ -107,7 +107,7 @@ fn count(file: &Path, part: &str) -> usize {
     fs::read(file).unwrap().windows(part.len()).filter(|bytes| *bytes == part.as_bytes()).count()
 }
 
-/// Erases every visitor of the word, then takes turns until nothing is left to do; `between` comes between each two turns.
+/// Erases every visitor of the word, then takes turns until the renewal is done; `between` comes between each two turns.
 fn renews(
     writer: &mut Writer<Leaving>,
     word: &str,
@@ -122,7 +122,9 @@ fn renews(
     for turn in 1..1_000 {
         let answer = writer.ask("POST", "/v1/tick", "");
         assert_eq!(answer.status, 200, "{}", text(&answer));
-        if text(&answer).contains("\"more\":false") {
+        let step = "SELECT step FROM renewal";
+        let step: i64 = writer.store.connection.query_row(step, [], |row| row.get(0)).unwrap();
+        if step == 0 {
             return turn;
         }
         between(writer);
