@@ -32,7 +32,7 @@ const INTERNAL = new RegExp(
   `^(${[
     "adopt", "ask", "at", "bytes", "changes", "countAll", "delivery", "erase", "failed", "forget", "holds", "isFlying", "leave", "mark", "mine", "note",
     "observer", "post", "offsetMs", "one", "others", "plugins", "queue", "renew", "restore", "retryAfterMs", "see", "sent", "setTimer", "clearTimer",
-    "setUser", "spaces", "take", "tell", "ticks", "timer", "undo", "wake", "watch",
+    "setUser", "spaces", "take", "tell", "ticks", "tidy", "timer", "undo", "wake", "watch",
   ].join("|")})$`,
 );
 

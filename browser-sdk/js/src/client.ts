@@ -3,7 +3,7 @@
 import { both, makeAnswers, without } from "./answers.ts";
 import { makeConsent } from "./consent.ts";
 import { BATCH_MS } from "./delivery.ts";
-import { columnsOf, contextOf, tableOf, timeText, VERSION } from "./event.ts";
+import { columnsOf, contextOf, tableOf, timeText } from "./event.ts";
 import { newId } from "./id.ts";
 import { makeIdentity } from "./identity.ts";
 import type { Locks } from "./lease.ts";
@@ -324,8 +324,7 @@ export function start(given: Options, tag: Options, meta: Options, hearing: Hear
 
   apply();
   const whenVisible = () => {
-    const prerendering = (doc as { prerendering?: boolean }).prerendering;
-    if (prerendering) doc.addEventListener("prerenderingchange", begin, { once: true });
+    if ((doc as { prerendering?: boolean }).prerendering) doc.addEventListener("prerenderingchange", begin, { once: true });
     else begin();
   };
   if (doc.readyState === "loading") doc.addEventListener("DOMContentLoaded", whenVisible, { once: true });
@@ -358,10 +357,7 @@ export function start(given: Options, tag: Options, meta: Options, hearing: Hear
       identity.renew();
       newVisitor();
     },
-    user: () => {
-      const { id, traits } = identity.user();
-      return { id, anonymousId: mayKeep() ? identity.anonymousId() : null, traits: { ...traits } };
-    },
+    user: () => ({ ...identity.user(), anonymousId: mayKeep() ? identity.anonymousId() : null }),
     personalize,
     render,
     expose: (slot) => exposures.see(slot),
@@ -376,7 +372,6 @@ export function start(given: Options, tag: Options, meta: Options, hearing: Hear
       const isStored = outbox && mine.every(({ key }) => key) && store.set(`${prefix}t`, "1");
       if (isStored) store.remove(`${prefix}t`);
       return {
-        version: VERSION,
         consent: consent.now(),
         storage: isStored ? "storage" : "memory",
         pending: mine.length,

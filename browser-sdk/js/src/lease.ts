@@ -8,6 +8,8 @@ import type { Store } from "./store.ts";
 export interface Leases {
   /** Takes the lease of a space, unless another tab has it. */
   take(space: string): Promise<boolean>;
+  /** Removes what leases of the past left in storage. */
+  tidy(): void;
   /** Gives all up, for the next page. `restMs`: how long nobody should take them, because requests are under way. */
   release(restMs: number): void;
 }
@@ -52,12 +54,14 @@ export function makeLeases(
           .request(name(space), { ifAvailable: true }, (lock) => {
             if (!lock || mine !== held) return void taken(false);
             spaces.push(space);
-            store.remove(name(space));
             taken(true);
             return new Promise<void>((release) => void mine.push(release));
           })
           .catch(() => taken(false));
       });
+    },
+    tidy() {
+      for (const key of store.keys()) if (key.startsWith(name("")) && !isTaken(Number(store.get(key)))) store.remove(key);
     },
     release(restMs) {
       const ended = held;

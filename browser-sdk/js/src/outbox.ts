@@ -36,6 +36,7 @@ export function makeOutbox(
 
   async function adopt() {
     for (const space of queue.others()) if (isOpen && (await leases.take(space))) queue.spaces.push(space);
+    leases.tidy();
     delivery.wake(BATCH_MS);
   }
   const again = () => {

@@ -5,7 +5,7 @@ import { optionsOf } from "./options.ts";
 
 const page = window as any;
 const before = page.usher;
-if (before?.version) console.warn("usher: started already");
+if (before?.version) console.warn("usher: started");
 else {
   const tag = document.currentScript as HTMLElement | null;
   const usher = makeUsher(tag);

@@ -136,7 +136,6 @@ export interface Plugin {
 
 /** The state of the SDK, for tests and reports. It holds no value of an event. */
 export interface Status {
-  version: string;
   consent: Consent;
   /** Where events wait: `storage`, or `memory` where storage is full, blocked or not allowed yet. */
   storage: "storage" | "memory";

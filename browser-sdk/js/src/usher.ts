@@ -61,7 +61,7 @@ export function makeUsher(tag: HTMLElement | null): Usher & { replay(calls: Call
       const own = typeof given === "string" ? { writeKey: given } : given;
       const sources = [own, optionsOf(tag), optionsOf(metaTag())] as const;
       try {
-        if (client) throw "started already";
+        if (client) throw "started";
         if (!sources.some(({ writeKey }) => writeKey)) throw "no write key";
         client = start(...sources, hearing, window);
       } catch (error) {

@@ -220,3 +220,21 @@ test("a clock that is set by a day stops nothing", async () => {
     assert.ok(Math.abs(requests.at(-1).request.sentAt - requests.at(-1).at - browser.skew) < 1_000);
   }
 });
+
+test("nothing but events stays in storage", async () => {
+  const { browser } = browserWith([]);
+  for (let count = 0; count < 5; count++) {
+    const tab = browser.open();
+    browser.track(tab);
+    await browser.pass(200);
+    browser.track(tab);
+    // The answer comes while the page is put aside, and the page never comes back.
+    tab.outbox.leave();
+    await browser.pass(1_000);
+    browser.crash(tab);
+  }
+  assert.ok(browser.entries.size > 0, "a note for the next page");
+  browser.open();
+  await browser.pass(10_000);
+  assert.deepEqual([...browser.entries.keys()], []);
+});
