@@ -192,3 +192,37 @@ fn an_erasure_is_whole_or_has_not_happened() {
     assert_eq!(gone + kept, 12);
     println!("{gone} erasures were whole, {kept} had not happened");
 }
+
+/// Nobody calls `POST /v1/tick`: the first turn comes a minute after the start.
+#[test]
+fn a_timer_deletes_who_has_been_idle_for_too_long() {
+    let directory = Directory::new();
+    directory.demo_secret();
+    let serving = Serving::start(&directory, &[]);
+    serving.fill();
+    for visitor in ["canary-idle", "canary-active"] {
+        serving.ingest("/web/pageviews", json!({"td_client_id": visitor, "td_path": "/"}));
+    }
+    assert!(serving.terminate().success());
+    let data = directory.join("data");
+    let connection = rusqlite::Connection::open(data.join("usher.sqlite3")).unwrap();
+    let days = 401;
+    let held = "IN (SELECT profile FROM profile_key WHERE value = 'canary-idle')";
+    let earlier = format!(
+        "UPDATE profile SET touched_ms = touched_ms - {days} * 86400000 WHERE id {held};
+         UPDATE idle SET day = day - {days} WHERE id {held}"
+    );
+    connection.execute_batch(&earlier).unwrap();
+    drop(connection);
+    let serving = Serving::start(&directory, &[]);
+    let status = |visitor: &str| {
+        let path = &profile(&serving, "td_client_id", visitor)[serving.url.len()..];
+        serving.get_as(path, &[(key().0, &key().1)]).status
+    };
+    assert_eq!((status("canary-idle"), status("canary-active")), (200, 200));
+    let until = std::time::Instant::now() + Duration::from_secs(120);
+    while status("canary-idle") == 200 && std::time::Instant::now() < until {
+        thread::sleep(Duration::from_millis(500));
+    }
+    assert_eq!((status("canary-idle"), status("canary-active")), (404, 200));
+}
