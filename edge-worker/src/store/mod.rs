@@ -75,7 +75,7 @@ pub enum Found {
     Whole(Vec<FoundProfile>, Vec<HeldKey>),
     /// The same as for [`Found::Profiles`], and the keys that were erased.
     Unerased(Vec<FoundProfile>, Vec<ErasedKey>),
-    /// Sizes of profiles. One whose keys take several statements is listed by each of them.
+    /// Sizes of profiles, each once.
     Sizes(Vec<FoundSize>),
     /// The same, and the journal of them all, newest first.
     Journals(Vec<FoundProfile>, Vec<JournalRow>),

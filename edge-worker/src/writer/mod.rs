@@ -70,9 +70,9 @@ impl Work {
     /// Cuts it by the sizes of its profiles.
     fn cut(&mut self, keys: Vec<KeyOf>, sizes: &[FoundSize]) {
         match self {
-            Work::Events(batch) => batch.parts = Parts::cut(keys, &batch.items(), sizes, batch.asks()),
+            Work::Events(batch) => batch.parts = Parts::cut(keys, batch.items(), sizes, batch.asks()),
             Work::Import(rows) if HAS_CONTROL_PLANE => {
-                rows.parts = Parts::cut(keys, &rows.items(), sizes, false);
+                rows.parts = Parts::cut(keys, rows.items(), sizes, false);
             }
             _ => {}
         }

@@ -13,36 +13,41 @@ use crate::store::{ErasedKey, FoundProfile, FoundSize};
 pub(super) struct Parts {
     /// All keys that the message reads; empty unless it has several parts.
     keys: Vec<KeyOf>,
+    /// The keys of each item, by their indexes.
+    items: Vec<Vec<usize>>,
     /// The part of each item; empty while there is one part.
     part_of: Vec<usize>,
-    /// For each part its keys, by their indexes among all.
-    keys_of: Vec<Vec<usize>>,
+    count: usize,
     /// The part whose turn it is.
     current: usize,
+    /// Its keys, by their indexes, ascending.
+    keys_of_current: Vec<usize>,
 }
 
 impl Parts {
     /// Cuts a message. `items` are the indexes of the keys of each item; if `last_is_last`, the last item is in the last part.
     pub(super) fn cut(
         keys: Vec<KeyOf>,
-        items: &[Vec<usize>],
+        items: Vec<Vec<usize>>,
         sizes: &[FoundSize],
         last_is_last: bool,
     ) -> Parts {
-        let part_of = cut(keys.len(), items, sizes, last_is_last);
+        let part_of = cut(keys.len(), &items, sizes, last_is_last);
         let count = part_of.iter().max().map_or(1, |last| last + 1);
+        let mut parts = Parts { keys, items, part_of, count, ..Parts::default() };
+        parts.find_keys();
+        parts
+    }
+
+    fn find_keys(&mut self) {
         // Ascending without a sort, which would be 8 KB of wasm.
-        let mut parts_of = vec![Vec::new(); keys.len()];
-        for (part, item) in part_of.iter().zip(items) {
-            for key in item {
-                put(&mut parts_of[*key], *part);
+        let mut is_named = vec![false; self.keys.len()];
+        for (part, item) in self.part_of.iter().zip(&self.items) {
+            if *part == self.current {
+                item.iter().for_each(|key| is_named[*key] = true);
             }
         }
-        let mut keys_of = vec![Vec::new(); count];
-        for (key, parts) in parts_of.into_iter().enumerate() {
-            parts.into_iter().for_each(|part| keys_of[part].push(key));
-        }
-        Parts { keys, part_of, keys_of, current: 0 }
+        self.keys_of_current = (0..self.keys.len()).filter(|key| is_named[*key]).collect();
     }
 
     /// True if this item's turn has come.
@@ -52,16 +57,15 @@ impl Parts {
 
     /// The keys of the current part.
     pub(super) fn keys(&self) -> Vec<KeyOf> {
-        let keys = self.keys_of.get(self.current).into_iter().flatten();
-        keys.filter_map(|key| self.keys.get(*key).cloned()).collect()
+        self.keys_of_current.iter().filter_map(|key| self.keys.get(*key).cloned()).collect()
     }
 
     /// Numbers the keys that the read of the current part found as those of the message are.
     pub(super) fn renumber(&self, found: &mut [FoundProfile], erased: &mut [ErasedKey]) {
-        let Some(keys) = self.keys_of.get(self.current) else { return };
         let erased = erased.iter_mut().map(|erased| &mut erased.key);
         for key in found.iter_mut().flat_map(|found| &mut found.keys).chain(erased) {
-            if let Some(of_message) = keys.get(*key) {
+            // None while there is one part.
+            if let Some(of_message) = self.keys_of_current.get(*key) {
                 *key = *of_message;
             }
         }
@@ -69,13 +73,14 @@ impl Parts {
 
     /// True in the last part.
     pub(super) fn is_last(&self) -> bool {
-        self.current + 1 >= self.keys_of.len()
+        self.current + 1 >= self.count
     }
 
     /// Goes on to the next part; false after the last.
     pub(super) fn advance(&mut self) -> bool {
         self.current += 1;
-        self.current < self.keys_of.len()
+        self.find_keys();
+        self.current < self.count
     }
 }
 
@@ -204,7 +209,7 @@ mod tests {
             .map(|key| KeyOf { audience: String::new(), name: String::new(), value: format!("{key}") })
             .collect();
         let sizes = [size(&[0], PART_BYTES_MAX), size(&[1, 2], PART_BYTES_MAX)];
-        let mut parts = Parts::cut(keys.clone(), &[vec![0], vec![2, 1]], &sizes, false);
+        let mut parts = Parts::cut(keys.clone(), vec![vec![0], vec![2, 1]], &sizes, false);
         assert_eq!((parts.keys(), parts.has(0), parts.has(1)), (keys[..1].to_vec(), true, false));
         assert!(parts.advance());
         assert_eq!((parts.keys(), parts.has(0), parts.has(1)), (keys[1..].to_vec(), false, true));

@@ -34,9 +34,12 @@ pub(super) fn profiles(keys: &[KeyOf]) -> Statement {
     Statement { sql: profiles_of_keys!(), params: vec![asked(keys.iter().map(|key| (key, None)))] }
 }
 
-/// The size of each profile of these keys. SQLite takes it from the head of the row, without reading the state.
+/// The same with sizes in the place of versions, and no states. SQLite takes a size from the head of the row.
 pub(super) fn sizes(keys: &[KeyOf]) -> Statement {
-    Statement { sql: of_keys!("length(p.state)"), params: vec![asked(keys.iter().map(|key| (key, None)))] }
+    Statement {
+        sql: of_keys!("p.audience, p.id, length(p.state), x''"),
+        params: vec![asked(keys.iter().map(|key| (key, None)))],
+    }
 }
 
 /// The same, and a row for each of the keys that was erased: its index, nothing, no id, when, and whether imports are

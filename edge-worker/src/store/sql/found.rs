@@ -32,7 +32,7 @@ pub fn found(read: &Read, rows: Vec<Rows>) -> Result<Found, StoreFailure> {
         return found_due(rows);
     }
     match read {
-        Read::Profiles(asked) | Read::Unerased { keys: asked, .. } => {
+        Read::Profiles(asked) | Read::Sizes(asked) | Read::Unerased { keys: asked, .. } => {
             let mut with_rows = parts_of(asked, rows)?;
             let mut erased = Vec::new();
             for (first_key, rows) in &mut with_rows {
@@ -44,17 +44,9 @@ pub fn found(read: &Read, rows: Vec<Rows>) -> Result<Found, StoreFailure> {
             let profiles = found_profiles(asked, with_rows)?;
             Ok(match read {
                 Read::Unerased { .. } => Found::Unerased(profiles, erased),
+                Read::Sizes(_) => Found::Sizes(profiles.into_iter().map(found_size).collect()),
                 _ => Found::Profiles(profiles),
             })
-        }
-        Read::Sizes(asked) => {
-            let mut sizes = Vec::new();
-            for (first_key, rows) in parts_of(asked, rows)? {
-                for row in rows {
-                    sizes.push(found_size(row, first_key)?);
-                }
-            }
-            Ok(Found::Sizes(sizes))
         }
         Read::Shard(_) | Read::Unanswered(_) if !HAS_SHARDS => Err(odd()),
         Read::Shard(read) => Ok(Found::Shard(Box::new(shards::found(read, rows)?))),

@@ -183,29 +183,18 @@ pub(super) fn found_profile(cells: Vec<Cell>) -> Result<FoundProfile, StoreFailu
         state: row.bytes(),
     };
     row.end()?;
-    found.keys = found_keys(&named)?;
-    Ok(found)
-}
-
-pub(super) fn found_size(cells: Vec<Cell>, first_key: usize) -> Result<FoundSize, StoreFailure> {
-    let mut row = Row::new(cells);
-    let (named, bytes) = (row.text(), row.counted());
-    row.end()?;
-    let mut keys = found_keys(&named)?;
-    keys.iter_mut().for_each(|key| *key += first_key);
-    Ok(FoundSize { keys, bytes: usize::try_from(bytes).unwrap_or(usize::MAX) })
-}
-
-/// Indexes of keys, ascending.
-fn found_keys(named: &str) -> Result<Vec<usize>, StoreFailure> {
-    let mut keys: Vec<usize> = Vec::new();
     for index in named.split(',') {
         let index = index.parse().map_err(|_| odd())?;
         // Few, and nearly always in order.
-        let before = keys.iter().rposition(|known| *known < index);
-        keys.insert(before.map_or(0, |before| before + 1), index);
+        let before = found.keys.iter().rposition(|known| *known < index);
+        found.keys.insert(before.map_or(0, |before| before + 1), index);
     }
-    Ok(keys)
+    Ok(found)
+}
+
+/// The rows of sizes have these in the place of versions.
+pub(super) fn found_size(row: FoundProfile) -> FoundSize {
+    FoundSize { keys: row.keys, bytes: usize::try_from(row.version).unwrap_or(usize::MAX) }
 }
 
 #[cold]
