@@ -15,14 +15,14 @@ SEED ?= 1
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
-demo: setup ## build and start everything on this machine: http://127.0.0.1:8787/ (PORT=… for another port)
+demo: setup ## build and start everything on this machine: http://127.0.0.1:8787/ (PORT=… for another port, SHARDS=8 after make clean-state)
 	@echo "building the command line"
 	@cargo build --locked -p usher
 	@echo "building the worker to wasm"
 	@node edge-worker/cloudflare/build.mjs $(WORKER) | tail -1
 	@echo "building the browser SDK"
 	@node browser-sdk/js/build.mjs >/dev/null
-	@node edge-worker/cloudflare/local/demo.mjs --dist $(WORKER) --port $(PORT)
+	@USHER_SHARDS=$(SHARDS) node edge-worker/cloudflare/local/demo.mjs --dist $(WORKER) --port $(PORT)
 
 test: setup ## run every test, layer by layer
 	@node tests/run.mjs

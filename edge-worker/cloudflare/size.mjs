@@ -7,8 +7,11 @@ import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
-/** At most so many bytes of the module for visitors; a change that is worth its bytes says so here. */
-const MOST = { raw: 434_000, gzip: 193_500 };
+/**
+ * At most so many bytes of the module for visitors; a change that is worth its bytes says so here. Several shards took the last
+ * step: batches that are cut, answers that are joined, and the look whether an event concerns its shard alone.
+ */
+const MOST = { raw: 500_000, gzip: 221_000 };
 /** What it is to shrink to. */
 const WANTED = { raw: 400_000, gzip: 170_000 };
 /** The platform's bound for a script with all its modules, packed: that of its free plan. */

@@ -14,7 +14,7 @@ use crate::log::{DAMAGED_PROFILE, DEGRADED, Line, STORAGE_FAILED};
 use crate::lookup::{self, Candidate};
 use crate::message::{self, Ambient, Message, Received, Route, ToControl, Unreadable, WhichRelease};
 use crate::outcome::{Answered, FORGET, Folded, NEXT, Outcome, PLACEMENT_FAULT};
-use crate::plane::{HAS_CONTROL_PLANE, HAS_SHARDS};
+use crate::plane::{DECIDES, HAS_CONTROL_PLANE};
 use crate::releases::{self, DROPPED};
 use crate::store::{Basis, CommitError, Found, Pointer, Read, Store, StoreFailure, Write};
 use crate::wire::Response;
@@ -313,7 +313,7 @@ pub fn open_with(
 /// The message to deliver once more to the same shard when the merges that its commit began are done: its answer takes the
 /// place of the first one, if it is 200. None: the first one is the answer.
 pub fn committed(message: &[u8]) -> Option<Vec<u8>> {
-    if HAS_SHARDS { writer::committed(message) } else { None }
+    if DECIDES { writer::committed(message) } else { None }
 }
 
 /// `again`: the message was metered before.
@@ -422,7 +422,7 @@ fn deliver(edge: &mut Edge, store: &mut impl Store, message: &[u8], log: &mut im
             // Nothing comes between here; the next attempt opens it again.
             Ok(Folded::OpenAgain | Folded::Part(_)) | Err(CommitError::Conflict) => {}
             // One store is one shard, which asks nobody.
-            Ok(Folded::Ask(_)) => break,
+            Ok(Folded::Ask(_) | Folded::ControlPlane) => break,
             Err(_) if planted::is(Bug::RepeatsInDoubt) => {}
             Ok(Folded::Done(outcome)) => {
                 outcome.log.iter().for_each(&mut *log);

@@ -40,6 +40,9 @@ pub const UNSIZED_KEYS_MAX: usize = PART_BYTES_MAX / usher_engine::limits::PROFI
 pub const ROUNDS_MAX: usize = 8;
 /// Most shards that hand on one event or row, each to the next.
 pub const HOPS_MAX: u8 = 8;
+/// Most shards that are asked for the bundles that wrote to them, where the control object may be lost: one that is not asked
+/// says so when it is written to.
+pub const WITNESSES_MAX: u32 = 32;
 /// Most messages that a shard sends to others at once.
 pub const DUE_MAX: usize = 32;
 /// Most shards of a deployment.

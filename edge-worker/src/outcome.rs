@@ -74,6 +74,9 @@ pub enum Folded {
     /// Other shards have to be asked first: open it again with their answers
     /// ([`drive::open_with`](crate::drive::open_with)). Nothing is written yet.
     Ask(Questions),
+    /// It concerns other shards, and this build has no control plane: a build with one opens it again
+    /// ([`drive::open_with`](crate::drive::open_with), without answers). Nothing is written yet.
+    ControlPlane,
     /// The message is decided.
     Done(Box<Outcome>),
 }

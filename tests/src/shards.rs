@@ -280,6 +280,8 @@ impl Shards {
                 Folded::NeedsNewerBundle { .. } => break,
                 Folded::OpenAgain | Folded::Part(_) => {}
                 Folded::Ask(asked) => return self.ask(at, asked.questions, asked.wait),
+                // This build has it.
+                Folded::ControlPlane => break,
                 Folded::Done(outcome) => {
                     if !outcome.write.is_empty() {
                         match self.stores[shard as usize].commit(&basis, &outcome.write) {

@@ -1,8 +1,8 @@
 // The service as a host uses it: requests and messages as calls into wasm, in the plane that each needs.
 
 import { sharedFrame } from "./frame.js";
-import { ADMIT, ANSWER, CHARGE, CONSTANTS, COPY, FAILED, FOLD, FORGET, FRONT, IS_PART, METER, NOTE_STORAGE_FAULT, OPEN } from "./instance.js";
-import { REMEMBER, UNAVAILABLE, UPKEEP } from "./instance.js";
+import { ADMIT, ANSWER, CHARGE, COMMITTED, CONSTANTS, COPY, DUE, FAILED, FOLD, FORGET, FRONT, IS_PART, METER } from "./instance.js";
+import { ASKS, IS_BEYOND, JOIN, NOTE_STORAGE_FAULT, OPEN, REMEMBER, SETTLE, UNAVAILABLE, UPKEEP } from "./instance.js";
 import { fault } from "./log.js";
 import { Planes } from "./planes.js";
 import { Pointers } from "./pointers.js";
@@ -36,6 +36,8 @@ class Engine {
   writePlacement;
   /** The statement that asks for the size of a database, which the host answers itself. */
   readSize;
+  /** Writes the number of a shard. */
+  writeShard;
   /** Names of the headers that Rust reads: `any` of every request, `facts`, `preflight` and `control` of some, besides. */
   headers;
   /** Statements that create the tables. */
@@ -45,7 +47,8 @@ class Engine {
     this.#planes = new Planes(env);
     const constants = this.#planes.visitors(CONSTANTS, NOTHING);
     [this.formTable, this.readForm, this.writeForm] = [constants.text(), constants.text(), constants.text()];
-    [this.readPlacement, this.writePlacement, this.readSize] = [constants.text(), constants.text(), constants.text()];
+    [this.readPlacement, this.writePlacement] = [constants.text(), constants.text()];
+    [this.writeShard, this.readSize] = [constants.text(), constants.text()];
     this.schema = constants.list((r) => r.text());
     const [any, facts, preflight, control] = [0, 1, 2, 3].map(() => constants.list((r) => r.text()));
     this.headers = { any, facts, preflight, control };
@@ -131,9 +134,18 @@ class Engine {
         return this.#drawn(CHARGE, plane, head) ?? { kind: "respond", response: readResponse(out, head.id) };
       case 7:
         return { kind: "look", response: readResponse(out, head.id), later: { shard: out.number(), message: out.bytes() } };
+      case 8:
+        return { kind: "split", parts: readQuestions(out), join: out.bytes() };
       default:
         throw new Error("the engine did not answer");
     }
+  }
+
+  /** The answer to a batch whose parts were answered so, each undefined if it was not. */
+  join(rest, answers, requestId) {
+    const input = sharedFrame().bytes(rest).number(answers.length);
+    for (const answer of answers) writeAnswer(input, answer);
+    return readResponse(this.#planes.visitors(JOIN, input.done()), requestId);
   }
 
   /** What sources use is counted in the plane for visitors alone; the answer when too little is left. */
@@ -179,16 +191,23 @@ class Engine {
 
   /**
    * The read of a message and its fold, or its answer when it is refused at once. The fold must follow without waiting.
-   * `again`: it was opened before, so that its events are counted. `requestId`: whose answer it is.
+   * `again`: it was opened before, so that its events are counted. `requestId`: whose answer it is. `asked`: other shards were
+   * asked before, or have to be; then the answers are passed in, and whether they are the last.
    */
-  open(message, again, requestId) {
+  open(message, again, requestId, asked) {
     const { visitors, control } = this.#planes;
+    if (asked) return this.#open(control, message, again, requestId, asked);
     return this.#open(visitors, message, again, requestId) ?? this.#open(control, message, again, requestId);
   }
 
   /** The same in one plane; undefined hands the message over to the control plane. */
-  #open(plane, message, again, requestId) {
-    const out = plane(OPEN, sharedFrame().byte(again ? 1 : 0).raw(message).done());
+  #open(plane, message, again, requestId, asked) {
+    const input = sharedFrame();
+    if (asked) {
+      input.byte(asked.isLast ? 3 : 2).number(asked.answers.length);
+      for (const { shard, message, answer } of asked.answers) writeAnswer(input.number(shard).bytes(message), answer);
+    } else input.byte(again ? 1 : 0);
+    const out = plane(OPEN, input.raw(message).done());
     switch (out.byte()) {
       case 0:
         return { response: readResponse(out, requestId) };
@@ -202,26 +221,48 @@ class Engine {
   }
 
   /**
-   * The changes and the answer of a message; or the changes of a part of it, with `reads` of which the rows are folded next. If
-   * this isolate must catch up first: `raise`, the message that informs the control object of the number, if it does not know
-   * it either.
+   * The changes and the answer of a message, and when the last of the messages is due that it stores for other shards, 0 if it
+   * stores none; or the changes of a part of it, with `reads` of which the rows are folded next. If this isolate must catch up
+   * first: `raise`, the message that informs the control object of the number, if it does not know it either. If other shards
+   * must be asked first: `questions`, and whether to `wait` before. If it concerns other shards: `beyond`, and the control plane
+   * opens it again.
    */
   #fold(plane, rows) {
     const out = plane(FOLD, rows);
     const kind = out.byte();
     if (kind === 0) return { raise: out.bytes() };
+    if (kind === IS_BEYOND) return { beyond: true };
+    if (kind === ASKS) return { wait: out.byte() === 1, questions: readQuestions(out) };
     if (kind === IS_PART) return { statements: readStatements(out), reads: readStatements(out) };
     const folded = { refused: out.byte() === 1, parts: responseParts(out), statements: readStatements(out), log: out.list((r) => ({ event: r.text(), detail: r.text() })) };
     // `/healthz` is answered in the plane for visitors.
     if (out.byte() === 1) this.#planes.visitors(NOTE_STORAGE_FAULT, NOTHING);
+    folded.dueMs = out.long();
     return folded;
   }
 
   /** The message for a turn of upkeep. `entombs`: its answer names the copies that have to be replaced once more. */
-  upkeep(nowMs, entombs) {
+  upkeep(nowMs, entombs, shard) {
     const entropy = crypto.getRandomValues(new Uint8Array(32));
-    const input = sharedFrame().long(nowMs).raw(entropy).byte(entombs ? 1 : 0).done();
+    const input = sharedFrame().long(nowMs).raw(entropy).byte(entombs ? 1 : 0).number(shard).done();
     return this.#planes.visitors(UPKEEP, input).bytes().slice();
+  }
+
+  /** The message by which a shard is asked for its stored messages that are due. */
+  due(nowMs, shard) {
+    return this.#planes.visitors(DUE, sharedFrame().long(nowMs).number(shard).done()).bytes().slice();
+  }
+
+  /** The message that gives a shard the answer to one of its stored messages, or says that there was none. */
+  settle(nowMs, shard, { number, to, message }, answer) {
+    const input = sharedFrame().long(nowMs).number(shard).long(number).number(to).bytes(message).byte(answer ? 1 : 0);
+    return this.#planes.control(SETTLE, (answer ? input.bytes(answer) : input).done()).bytes().slice();
+  }
+
+  /** The message that asks for an answer again when the merges that it began are done; undefined if it began none. */
+  committed(message) {
+    const out = this.#planes.control(COMMITTED, message);
+    return out.byte() === 1 ? out.bytes().slice() : undefined;
   }
 
   /** The answer to a message whose writer fails. */
@@ -264,6 +305,17 @@ function responseOf({ status, body, counted }, headers) {
   const response = new Response(status === 204 ? null : body, { status, headers });
   response.counted = counted;
   return response;
+}
+
+/** A shard's answer, as Rust reads it. */
+function writeAnswer(frame, answer) {
+  if (!answer) return void frame.byte(0);
+  frame.byte(1).number(answer.status).text(answer.lines).bytes(answer.body);
+}
+
+/** Messages to other shards. */
+function readQuestions(frame) {
+  return frame.list((r) => ({ shard: r.number(), message: r.bytes() }));
 }
 
 function fieldsOf(head) {

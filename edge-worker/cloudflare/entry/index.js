@@ -5,7 +5,7 @@
 import { BODY, INTERNAL, RATE, STORAGE, engine } from "./engine.js";
 import { fault } from "./log.js";
 import { measure } from "./metrics.js";
-import { control, send, writer } from "./objects.js";
+import { ask, control, send, writer } from "./objects.js";
 import { patiently } from "./patience.js";
 import { bodyOf, discardBody, headOf, readBody, requestId, sourceOf } from "./request.js";
 import { lookUp, withoutCopies } from "./snapshots.js";
@@ -51,6 +51,8 @@ async function answer(service, request, env, context, about) {
         return step.response;
       case "write":
         return await withoutCopies(service, env, context, await deliver(service, writer(env, step.shard), step.message, head.id), head.id);
+      case "split":
+        return await withoutCopies(service, env, context, await split(service, env, step, head.id), head.id);
       case "look":
         return afterwards(service, env, context, head.id, step.later, step.response ?? (await lookUp(service, env, context, head, step)));
       case "publish":
@@ -96,6 +98,12 @@ function afterwards(service, env, context, requestId, { shard, message }, respon
     context.waitUntil(delivered.then((answer) => withoutCopies(service, env, context, answer, requestId)));
   }
   return response;
+}
+
+/** Delivers each part of a batch to its shard, at the same time, and joins the answers. */
+async function split(service, env, { parts, join }, requestId) {
+  const answers = await Promise.all(parts.map(({ shard, message }) => ask(env, shard, message, requestId)));
+  return service.join(join, answers, requestId);
 }
 
 /** Delivers a message to the object that owns the data; its answer is the caller's. */

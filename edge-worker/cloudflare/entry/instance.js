@@ -24,9 +24,16 @@ export const MISPLACE = 19;
 export const COPY = 20;
 export const REMEMBER = 21;
 export const FORGET = 22;
+export const DUE = 23;
+export const SETTLE = 24;
+export const COMMITTED = 25;
+export const JOIN = 26;
 
 /** The first byte of a fold's output when more parts of the message follow. */
 export const IS_PART = 2;
+/** The same when other shards have to be asked, and when it is for the control plane. */
+export const ASKS = 3;
+export const IS_BEYOND = 4;
 
 export class Instance {
   #exports;
@@ -42,10 +49,10 @@ export class Instance {
     return this.#exports.memory.buffer.byteLength;
   }
 
-  /** Counts what sources used there from now on, beginning with what an instance counted before it trapped. */
+  /** Counts what sources used there from now on, beginning with what an instance before it counted, if there was one. */
   count(address, length, before) {
     this.#used = { address, length };
-    if (before) this.#usedBytes().set(before.#usedBytes());
+    if (before) this.used.set(before);
   }
 
   /** Runs one operation. After a trap the instance is of no use any more. */
@@ -58,8 +65,8 @@ export class Instance {
     return new Uint8Array(memory.buffer, output(), length).slice();
   }
 
-  /** A view of its memory. A trap leaves memory as it is. */
-  #usedBytes() {
+  /** What sources used: a view of its memory, which a trap leaves as it is. */
+  get used() {
     return new Uint8Array(this.#exports.memory.buffer, this.#used.address, this.#used.length);
   }
 }

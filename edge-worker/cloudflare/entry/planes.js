@@ -21,6 +21,8 @@ export class Planes {
   #visitors;
   /** Undefined until it is asked, and after each change of what runs. */
   #control;
+  /** What sources used by the count of the control plane. */
+  #controlUsed;
   /** Pointer and body of the running bundles by audience. */
   #running = new Map();
   /** Hashes of bundles that trapped on installation. They are not tried again: each trap costs an instance. */
@@ -37,6 +39,7 @@ export class Planes {
   #formComplaint = "";
   /** The reason why the data are not where the settings say; empty: they are. */
   #placementFault;
+  #shards;
   /** The form to write. */
   form = 0;
   /** True once criteria of a bundle read facts of requests, which it costs to ask the platform for. */
@@ -47,7 +50,8 @@ export class Planes {
     this.#demo = env.USHER_DEMO === "1";
     this.#formSetting = String(env.USHER_FORM ?? "");
     this.#profileDays = String(env.USHER_PROFILE_DAYS ?? "");
-    this.#placementFault = placementOf(env).complaint;
+    const { shards, complaint: unplaced } = placementOf(env);
+    [this.#placementFault, this.#shards] = [unplaced, unplaced ? 1 : shards];
     const complaint = this.#start() || this.#placementFault;
     if (complaint) fault("unconfigured", complaint);
   }
@@ -66,14 +70,24 @@ export class Planes {
   control = (operation, input) => {
     this.#control ??= this.#startControl();
     const instance = this.#control;
-    // A trap leaves it there no more, nor does a memory that has grown; what was opened is folded in the same instance, part
-    // by part.
-    this.#control = undefined;
-    const output = instance.run(operation, input);
-    const isOpen = operation === OPEN || (operation === FOLD && output[0] === IS_PART);
-    if (isOpen || instance.bytes <= CONTROL_BYTES_KEPT) this.#control = instance;
-    return new FrameReader(output);
+    let keeps = false;
+    try {
+      const output = instance.run(operation, input);
+      // What was opened is folded in the same instance, part by part.
+      const isOpen = operation === OPEN || (operation === FOLD && output[0] === IS_PART);
+      keeps = isOpen || instance.bytes <= CONTROL_BYTES_KEPT;
+      return new FrameReader(output);
+    } finally {
+      // A trap leaves it there no more, nor does a memory that has grown.
+      if (!keeps) this.#dropControl();
+    }
   };
+
+  /** The control plane starts again when it is asked, and goes on counting where it was. */
+  #dropControl() {
+    if (this.#control) this.#controlUsed = this.#control.used.slice();
+    this.#control = undefined;
+  }
 
   /** Passes in the form of a storage, 0 for none; returns the form to write, 0 when a newer build wrote it. */
   meet(stored) {
@@ -91,7 +105,7 @@ export class Planes {
   /** Compares pointers (`pointers · written?`) with what runs; the answer of the operation. */
   behind(input) {
     const out = this.#change(BEHIND, input);
-    if (out.byte() === 0) return { question: out.bytes() };
+    if (out.byte() === 0) return { questions: out.list((r) => ({ shard: r.number(), message: r.bytes() })) };
     this.#pointers = input;
     return { raises: out.list((r) => r.bytes().slice()), behind: out };
   }
@@ -161,14 +175,14 @@ export class Planes {
 
   /** Runs an operation that changes the running bundles. The control plane then starts again with them. */
   #change(operation, input) {
-    this.#control = undefined;
+    this.#dropControl();
     return this.visitors(operation, input);
   }
 
   /** The same for a bundle that may trap: the other audiences keep running in a new instance. */
   #try(pointer, operation, input) {
     try {
-      this.#control = undefined;
+      this.#dropControl();
       return new FrameReader(this.#visitors.run(operation, input));
     } catch (error) {
       const reason = this.#trap(pointer, error);
@@ -190,7 +204,10 @@ export class Planes {
 
   #met(out) {
     const [form, complaint] = [out.byte(), out.text()];
-    if (form && form !== this.form) [this.form, this.#control] = [form, undefined];
+    if (form && form !== this.form) {
+      this.form = form;
+      this.#dropControl();
+    }
     if (complaint && complaint !== this.#formComplaint) fault("form_refused", complaint);
     this.#formComplaint = complaint;
     return form;
@@ -204,7 +221,7 @@ export class Planes {
       const complaint = out.text();
       this.#met(out);
       // From the one that trapped, before it is replaced.
-      instance.count(out.number(), out.number(), this.#visitors);
+      instance.count(out.number(), out.number(), this.#visitors?.used);
       this.#visitors = instance;
       const broken = this.#restore(instance, this.#trapped);
       if (!broken) return complaint;
@@ -217,7 +234,10 @@ export class Planes {
   #startControl() {
     for (;;) {
       const instance = new Instance(controlModule);
-      this.#configure(instance);
+      const out = this.#configure(instance);
+      // The complaints and the form are those of the other instance.
+      [out.text(), out.byte(), out.text()];
+      instance.count(out.number(), out.number(), this.#controlUsed);
       const broken = this.#restore(instance, this.#trappedInControl);
       if (!broken) return instance;
       const reason = `${trapped(broken.audience, broken.number)} in the control plane: ${broken.error?.message ?? broken.error}`;
@@ -228,7 +248,7 @@ export class Planes {
 
   #configure(instance) {
     const settings = new FrameWriter().text(this.#secret).byte(this.#demo ? 1 : 0).text(this.#formSetting).text(this.#profileDays);
-    const input = settings.text(this.#placementFault).long(this.form).raw(this.#seed).done();
+    const input = settings.text(this.#placementFault).number(this.#shards).long(this.form).raw(this.#seed).done();
     return new FrameReader(instance.run(CONFIGURE, input));
   }
 

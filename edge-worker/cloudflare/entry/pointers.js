@@ -3,7 +3,7 @@
 import { FrameReader, FrameWriter } from "./frame.js";
 import { EARLIER } from "./instance.js";
 import { fault } from "./log.js";
-import { control, send, writer } from "./objects.js";
+import { ask as askShard, control, send } from "./objects.js";
 import { patiently } from "./patience.js";
 
 /** How long an isolate uses the pointers that it knows. */
@@ -61,11 +61,15 @@ export class Pointers {
 
   /** The pointers to install, as a frame. Pointers that lack a running bundle are compared with those of the shards. */
   async #behind(env, object, pointers) {
-    const { question, behind } = this.#planes.behind(pointers);
-    if (!question) return behind;
-    // There is one shard.
-    const written = await ask(writer(env, 0), question);
-    const compared = (pointers) => this.#planes.behind(new FrameWriter(1024).raw(pointers).raw(written).done());
+    const { questions, behind } = this.#planes.behind(pointers);
+    if (!questions) return behind;
+    const answers = await Promise.all(questions.map(({ shard, message }) => askShard(env, shard, message)));
+    if (answers.some((answer) => answer?.status !== 200)) throw new Error("a shard does not say which bundle wrote to it");
+    const compared = (pointers) => {
+      const input = new FrameWriter(1024).raw(pointers);
+      for (const { body } of answers) input.raw(body);
+      return this.#planes.behind(input.done());
+    };
     const found = compared(pointers);
     if (found.raises.length === 0) return found.behind;
     for (const message of found.raises) await ask(object, message);

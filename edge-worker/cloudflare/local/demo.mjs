@@ -40,6 +40,7 @@ const worker = await startWorkerd({
   data: state,
   port,
   keys,
+  shards: process.env.USHER_SHARDS,
   demo: true,
   www: join(root, "www"),
 });

@@ -1,7 +1,7 @@
 // Starts the worker in workerd and prints its address: one JSON line, `{"url", "pid"}`. Stops when its input is closed.
 //
-// usage: node serve.mjs --dist <folder> --data <folder> [--port <n>] [--www <folder>]; USHER_KEYS and USHER_DEMO from
-// the environment.
+// usage: node serve.mjs --dist <folder> --data <folder> [--port <n>] [--www <folder>]; USHER_KEYS, USHER_DEMO and
+// USHER_SHARDS from the environment.
 
 import { parseArgs } from "node:util";
 
@@ -15,6 +15,7 @@ const { url, child, exited } = await startWorkerd({
   data: values.data,
   port: Number(values.port ?? 0),
   www: values.www,
+  shards: process.env.USHER_SHARDS,
   keys: process.env.USHER_KEYS ?? "",
   demo: process.env.USHER_DEMO === "1",
 });

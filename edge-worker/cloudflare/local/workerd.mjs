@@ -21,6 +21,7 @@ const COMPATIBILITY_DATE = "2026-10-20";
  * @param {boolean} [options.demo] USHER_DEMO=1
  * @param {string} [options.form]  USHER_FORM; "2" when missing, empty for none
  * @param {number} [options.rate]  requests a minute and source by a rate-limiting binding; none when missing
+ * @param {number|string} [options.shards] USHER_SHARDS; 1 when missing
  * @param {string} [options.jurisdiction] USHER_JURISDICTION; it and the hint by a local counterpart of the namespace
  * @param {string} [options.hint]  USHER_LOCATION_HINT
  * @param {boolean} [options.metrics] prints the points that it writes for metrics, each a line `point {…}`
@@ -99,7 +100,7 @@ ${modules.map((name) => `        (name = "${name}", esModule = ${embed(join(reso
 ${wasm.map((name) => `        (name = "${name}", wasm = ${embed(join(resolve(dist), name))})`).join(",\n")}]`;
 }
 
-function capnp({ dist, data, port, www, tls, rate, metrics, jurisdiction = "", hint = "", form = "2" }) {
+function capnp({ dist, data, port, www, tls, rate, metrics, shards = "", jurisdiction = "", hint = "", form = "2" }) {
   const text = (value) => JSON.stringify(value);
   const here = join(root, "edge-worker/cloudflare/local");
   // An embedded file is found from where the configuration lies; a leading slash would mean the import path.
@@ -146,6 +147,7 @@ const config :Workerd.Config = (
       durableObjectStorage = (localDisk = "do-disk"),
       bindings = [
         (name = "USHER_STORE", ${store}),
+        (name = "USHER_SHARDS", text = ${text(String(shards))}),
         (name = "USHER_JURISDICTION", text = ${text(jurisdiction)}),
         (name = "USHER_LOCATION_HINT", text = ${text(hint)}),
         (name = "USHER_KV", kvNamespace = "kv"),

@@ -1,13 +1,18 @@
 //! The operations that JavaScript can call, each with its input and output frames.
 
+mod shards;
+
+use shards::{answered, committed, due, join, newest, questions, settle};
 use usher_edge::drive::{self, Opened};
 use usher_edge::host::{CONTROL_HEADERS, FACT_HEADERS, HEADERS, Head, PREFLIGHT_HEADERS};
+use usher_edge::limits::WITNESSES_MAX;
 use usher_edge::log::STORAGE_FAILED;
 use usher_edge::lookup::{self, Candidate, Copies};
+use usher_edge::message::Route;
 use usher_edge::store::sql;
 use usher_edge::store::{Found, Pointer};
 use usher_edge::wire::frame::{FrameReader, FrameWriter};
-use usher_edge::{Ambient, Edge, Folded, Form, Line, Refusal, Response, Step, front, message};
+use usher_edge::{Ambient, Edge, Folded, Form, Line, Question, Refusal, Response, Step, front, message};
 
 use crate::parts::{cell, lines, response, statements, with_head, with_request};
 
@@ -50,14 +55,18 @@ impl Instance {
             20 => self.copy(FrameReader(input), &mut out),
             21 => self.remember(FrameReader(input)),
             22 => self.forget(FrameReader(input)),
+            23 => due(self.edge.as_ref(), FrameReader(input), &mut out),
+            24 if IS_CONTROL_PLANE => settle(self.edge.as_ref(), FrameReader(input), &mut out),
+            25 => committed(input, &mut out),
+            26 => join(FrameReader(input), &mut out),
             _ => None,
         };
         done.map(|()| out.0).unwrap_or_default()
     }
 
-    /// `secret · demo · form as set · days of profiles as set · reason why the data are elsewhere, if they are · form of what is
-    /// stored · seed` → `complaint · form ·
-    /// complaint of the form · address and length of what sources used`, both 0 in the control plane, which does not count it
+    /// `secret · demo · form as set · days of profiles as set · reason why the data are elsewhere, if they are · number of
+    /// shards · form of what is stored · seed` → `complaint · form ·
+    /// complaint of the form · address and length of what sources used`. The control plane counts the profiles that several shards make
     fn configure(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let (secret, demo) = (input.text()?, input.byte()? != 0);
         let mut edge = Edge::new(Some(secret), demo);
@@ -67,13 +76,14 @@ impl Instance {
             "" => {}
             reason => edge.set_placement_fault(reason),
         }
-        let stored = input.long()?;
+        let (shards, stored) = (input.number()?, input.long()?);
+        edge.meet_form(stored);
+        edge.set_shards(shards);
         out.text(edge.complaint().unwrap_or(""));
         meet(&mut edge, stored, out);
-        let used = if IS_CONTROL_PLANE { None } else { Some(edge.start_rates(input.array()?)) };
+        let used = edge.start_rates(input.array()?);
         let number = |bytes: usize| u32::try_from(bytes).unwrap_or(0);
-        out.number(used.map_or(0, |used| number(used.address)))
-            .number(used.map_or(0, |used| number(used.length)));
+        out.number(number(used.address)).number(number(used.length));
         self.edge = Some(edge);
         Some(())
     }
@@ -92,7 +102,8 @@ impl Instance {
 
     /// `request` → `0 response | 1 shard message | 2 shard message cache-key keys later-shard later-message | 3 hash body message restore | 4 message |
     /// 5`, which hands the request over to the control plane, `6 response`, a refusal that the other module charges, or `7
-    /// response later-shard later-message`, of a lookup that was answered from a copy
+    /// response later-shard later-message`, of a lookup that was answered from a copy, or `8 parts rest`, each part with its shard
+    /// and message, and the rest for joining their answers
     fn front(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let edge = self.edge.as_mut()?;
         let step = with_request(&mut input, |request| match front::handle(edge, request) {
@@ -137,8 +148,10 @@ impl Instance {
             Step::ControlPlane => {
                 out.byte(5);
             }
-            // The entry has one shard.
-            Step::Split(_) => return None,
+            Step::Split(split) => {
+                questions(out.byte(8), &split.parts);
+                out.bytes(&split.encode());
+            }
         }
         Some(())
     }
@@ -207,17 +220,23 @@ impl Instance {
     }
 
     /// `again · message` → `0 response | 1 statements | 2`, which hands the message over to the control plane; again is 1
-    /// when this writer had to catch up after the message was opened
+    /// when this writer had to catch up after the message was opened. Where other shards were asked it is 2, or 3 if none may be
+    /// asked any more, and before the message are their answers, each `shard · message · 0 | 1 response`.
     fn open(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let edge = self.edge.as_mut()?;
-        let again = input.byte()? != 0;
+        let again = input.byte()?;
+        let answers = if again > 1 { input.list(answered)? } else { Vec::new() };
         let message = input.0;
         fault(message, "open", 0);
         if drive::needs_control_plane(edge, message) {
             out.byte(2);
             return Some(());
         }
-        let opened = if again { drive::open_again(edge, message) } else { drive::open(edge, message) };
+        let opened = match again {
+            0 => drive::open(edge, message),
+            1 => drive::open_again(edge, message),
+            again => drive::open_with(edge, message, &answers, again == 3),
+        };
         match opened {
             Err(answer) => response(out.byte(0), &answer),
             Ok(opened) => {
@@ -229,10 +248,11 @@ impl Instance {
         Some(())
     }
 
-    /// `rows of each statement` → `0 message | 1 refused response statements log fault | 2 statements reads`, of the open message;
+    /// `rows of each statement` → `0 message | 1 refused response statements log fault due-ms | 2 statements reads | 3 wait questions | 4`, of the open message;
     /// `refused` is 1 when nothing of it may be stored, `fault` when the control plane met a fault of storage, which the other
     /// module has to hear of. 2 is a part of the message: the rows of its reads are folded next, and all of it is stored, or
-    /// nothing
+    /// nothing. `due-ms` is when the last of the messages for other shards is due that it stores, 0: it stores none. 3 asks other
+    /// shards, each with its message; 4 hands the message over to the control plane
     fn fold(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let edge = self.edge.as_mut()?;
         let mut opened = self.opened.take()?;
@@ -247,7 +267,7 @@ impl Instance {
                 response(out.byte(1).byte(1), &opened.unavailable());
                 statements(out, &[]);
                 lines(out, &[Line::with_detail(STORAGE_FAILED, failure.to_string())]);
-                out.byte(0);
+                out.byte(0).long(0);
                 return Some(());
             }
         };
@@ -256,8 +276,11 @@ impl Instance {
                 out.byte(0).bytes(&message::raise(&audience, number, edge.form()));
             }
             // The entry folds without waiting, so nothing was installed meanwhile. It takes an empty output for a failure.
-            // Nor has it other shards to ask.
-            Folded::OpenAgain | Folded::Ask(_) => return None,
+            Folded::OpenAgain => return None,
+            Folded::Ask(asked) => questions(out.byte(3).byte(u8::from(asked.wait)), &asked.questions),
+            Folded::ControlPlane => {
+                out.byte(4);
+            }
             Folded::Part(write) => {
                 let reads = opened.read.as_ref().map(sql::reads).unwrap_or_default();
                 statements(out.byte(2), &sql::writes(&write));
@@ -269,12 +292,14 @@ impl Instance {
                 statements(out, &sql::writes(&outcome.write));
                 lines(out, &outcome.log);
                 out.byte(u8::from(IS_CONTROL_PLANE && edge.take_storage_fault()));
+                let due = outcome.write.shard.outbox.iter().map(|row| row.due_ms);
+                out.long(due.max().map_or(0, |due_ms| due_ms.max(1)));
             }
         }
         Some(())
     }
 
-    /// `pointers · written?` → `0 message`, which asks the shards for the bundles that wrote to them; or `1`, messages
+    /// `pointers · written…` → `0 questions`, which ask shards for the bundles that wrote to them; or `1`, messages
     /// that raise numbers of the control object, after which it is asked again, and the pointers whose bundles do not
     /// run here, each with the message that asks for its body
     fn behind(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
@@ -283,11 +308,15 @@ impl Instance {
         let form = edge.form();
         let written = match input.0 {
             [] if edge.doubts(&pointers) => {
-                out.byte(0).bytes(&message::written(message::Route::ONLY, form));
+                let shards = edge.shards();
+                let ask = |shard| {
+                    let message = message::written(Route { shard, shards }, form);
+                    Question { shard, message }
+                };
+                questions(out.byte(0), &(0..shards.min(WITNESSES_MAX)).map(ask).collect::<Vec<_>>());
                 return Some(());
             }
-            [] => Vec::new(),
-            _ => input.list(Pointer::read)?,
+            _ => newest(&mut input)?,
         };
         out.byte(1).list(&Edge::overtaken(&pointers, &written), |w, (audience, above)| {
             w.bytes(&message::raise(audience, *above, form));
@@ -390,10 +419,12 @@ fn earlier(edge: Option<&Edge>, mut input: FrameReader<'_>, out: &mut FrameWrite
     Some(())
 }
 
-/// `now · entropy · entombs` → the message for a turn of upkeep
+/// `now · entropy · entombs · shard` → the message for a turn of upkeep
 fn upkeep(edge: Option<&Edge>, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
     let ambient = Ambient { now_ms: input.long()?, entropy: input.array()? };
-    out.bytes(&message::upkeep(ambient, input.byte()? != 0, message::Route::ONLY, edge?.form()));
+    let (edge, entombs) = (edge?, input.byte()? != 0);
+    let to = Route { shard: input.number()?, shards: edge.shards() };
+    out.bytes(&message::upkeep(ambient, entombs, to, edge.form()));
     Some(())
 }
 
@@ -402,15 +433,15 @@ fn meet(edge: &mut Edge, stored: i64, out: &mut FrameWriter) {
     out.byte(form.map_or(0, Form::number)).text(&edge.form_complaint().unwrap_or_default());
 }
 
-/// Constants: `statements for the form: its table, reading, writing · for the placement: reading, writing · for the size of a
-/// database · schema · names of headers: of any request, for facts, of a preflight, of the control plane · message that asks for pointers ·
+/// Constants: `statements for the form: its table, reading, writing · for the placement: reading, writing, and the number of
+/// a shard · for the size of a database · schema · names of headers: of any request, for facts, of a preflight, of the control plane · message that asks for pointers ·
 /// internal error`
 fn constants(edge: Option<&Edge>, out: &mut FrameWriter) -> Option<()> {
     let texts = |w: &mut FrameWriter, text: &&str| {
         w.text(text);
     };
     out.text(sql::META).text(sql::READ_FORM).text(sql::WRITE_FORM);
-    out.text(sql::READ_PLACEMENT).text(sql::WRITE_PLACEMENT).text(sql::SIZE);
+    out.text(sql::READ_PLACEMENT).text(sql::WRITE_PLACEMENT).text(sql::WRITE_SHARD).text(sql::SIZE);
     out.list(sql::SCHEMA, texts);
     out.list(HEADERS, texts)
         .list(FACT_HEADERS, texts)

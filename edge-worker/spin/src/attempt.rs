@@ -86,7 +86,7 @@ async fn fold(request_id: &str, opened: &mut Opened, lock: Lock) -> Result<Tried
                 return Ok(Tried::Behind { audience, number });
             }
             // There is one shard, so that nobody else is asked.
-            Folded::OpenAgain | Folded::Ask(_) => {
+            Folded::OpenAgain | Folded::Ask(_) | Folded::ControlPlane => {
                 session.roll_back().await;
                 return Ok(Tried::Conflict);
             }

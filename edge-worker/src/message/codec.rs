@@ -137,6 +137,9 @@ impl Route {
 /// True for messages that only the control plane opens.
 pub(crate) fn is_of_control_plane(bytes: &[u8]) -> bool {
     match bytes {
+        [VERSIONED, form, _, SHARD, first, ..] if *form <= Form::NEWEST.number() => {
+            shards::bytes::is_of_control_plane(*first)
+        }
         [VERSIONED, form, _, tag, ..] if *form <= Form::NEWEST.number() => is_tag_of_control_plane(*tag),
         [tag, ..] => *tag < VERSIONED && is_tag_of_control_plane(*tag),
         [] => false,

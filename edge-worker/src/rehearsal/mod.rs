@@ -297,7 +297,10 @@ impl<'s> Stage<'s> {
             let (write, response) = match writer::fold(edge, &mut read, &mut work, found) {
                 Folded::Part(write) => (*write, None),
                 Folded::Done(outcome) => (outcome.write, Some(outcome.response)),
-                Folded::NeedsNewerBundle { .. } | Folded::OpenAgain | Folded::Ask(_) => {
+                Folded::NeedsNewerBundle { .. }
+                | Folded::OpenAgain
+                | Folded::Ask(_)
+                | Folded::ControlPlane => {
                     return Err("the definition does not run");
                 }
             };

@@ -350,9 +350,11 @@ mod tests {
         let release = |number, origin| Release { number, hash: "h".to_owned(), origin, at_ms: 5 };
         let logged = |release| match run("7", release, Some(Vec::new()), &[]) {
             Folded::Done(outcome) => outcome.log.iter().map(|line| line.record().to_json()).collect(),
-            Folded::NeedsNewerBundle { .. } | Folded::OpenAgain | Folded::Part(_) | Folded::Ask(_) => {
-                String::new()
-            }
+            Folded::NeedsNewerBundle { .. }
+            | Folded::OpenAgain
+            | Folded::Part(_)
+            | Folded::Ask(_)
+            | Folded::ControlPlane => String::new(),
         };
         let (put, back) = (logged(release(2, 2)), logged(release(3, 1)));
         assert!(put.contains("bundle_published") && !put.contains("restores"), "{put}");

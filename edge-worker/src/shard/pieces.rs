@@ -16,6 +16,18 @@ pub(crate) struct Piece {
     pub(crate) receipt: String,
 }
 
+impl Piece {
+    fn write(w: &mut FrameWriter, list: &[Piece]) {
+        w.list(list, |w, piece| {
+            w.number(piece.place).byte(u8::from(piece.stored)).text(&piece.receipt);
+        });
+    }
+
+    fn read(r: &mut FrameReader<'_>) -> Option<Vec<Piece>> {
+        r.list(|r| Some(Piece { place: r.number()?, stored: r.byte()? != 0, receipt: r.text()?.to_owned() }))
+    }
+}
+
 /// The receipts of a part, and the offers that its events led to.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Pieces {
@@ -27,9 +39,7 @@ pub(crate) struct Pieces {
 impl Pieces {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut w = FrameWriter::default();
-        w.list(&self.list, |w, piece| {
-            w.number(piece.place).byte(u8::from(piece.stored)).text(&piece.receipt);
-        });
+        Piece::write(&mut w, &self.list);
         w.text(&self.offers);
         w.0
     }
@@ -37,9 +47,7 @@ impl Pieces {
     /// None: it is no list of pieces.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Pieces> {
         let mut r = FrameReader(bytes);
-        let list = r.list(|r| {
-            Some(Piece { place: r.number()?, stored: r.byte()? != 0, receipt: r.text()?.to_owned() })
-        })?;
+        let list = Piece::read(&mut r)?;
         let offers = r.text()?.to_owned();
         r.0.is_empty().then_some(Pieces { list, offers })
     }
@@ -75,6 +83,31 @@ pub struct Split {
 }
 
 impl Split {
+    /// What [`Split::join`] needs, as bytes, for a host that joins somewhere else than it split.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut w = FrameWriter::default();
+        w.list(&self.unavailable, |w, pieces| Piece::write(w, pieces));
+        Piece::write(&mut w, &self.refused);
+        w.number(self.asks.map_or(u32::MAX, |asked| u32::try_from(asked).unwrap_or(u32::MAX)));
+        w.byte(u8::from(self.is_native)).text(&self.origin);
+        w.0
+    }
+
+    /// Reads [`Split::encode`], without the parts; None: it is no such thing.
+    pub fn decode(bytes: &[u8]) -> Option<Split> {
+        let mut r = FrameReader(bytes);
+        Some(Split {
+            parts: Vec::new(),
+            unavailable: r.list(Piece::read)?,
+            refused: Piece::read(&mut r)?,
+            asks: Some(r.number()?)
+                .filter(|asked| *asked != u32::MAX)
+                .and_then(|asked| usize::try_from(asked).ok()),
+            is_native: r.byte()? != 0,
+            origin: r.text()?.to_owned(),
+        })
+    }
+
     /// Joins the answers to the parts, in their order. None: the shard did not answer in time.
     pub fn join(self, answers: &[Option<Response>]) -> Response {
         let mut pieces = Pieces { list: self.refused, offers: String::new() };

@@ -35,6 +35,9 @@ pub struct ShardFound {
     pub intents: Vec<IntentRow>,
     /// True if the row of the outbox is there.
     pub row: bool,
+    /// In a build that asks no other shard, in place of pointers and sealed profiles: true if a key's home says that another
+    /// profile has it, or a found profile is being merged.
+    pub elsewhere: bool,
     /// The journal, newest first, if it was asked for.
     pub journal: Vec<JournalRow>,
 }

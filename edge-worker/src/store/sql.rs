@@ -28,7 +28,7 @@ use super::shards::ShardWrite;
 use super::{Basis, Pointer, Published, Read, Release, Write};
 use crate::limits::{DAY_MS, JOURNAL_MS, JOURNAL_OF_PROFILE_MAX};
 use crate::message::{KeyOf, WhichRelease};
-use crate::plane::{HAS_CONTROL_PLANE, HAS_SHARDS};
+use crate::plane::{DECIDES, HAS_CONTROL_PLANE, HAS_SHARDS};
 
 /// Creates the table with the form of all others. It is read first, because [`SCHEMA`] must not run on data of a newer
 /// build.
@@ -42,10 +42,15 @@ pub const READ_FORM: &str = "SELECT value FROM meta WHERE name = 'form'";
 pub const WRITE_FORM: &str = "INSERT INTO meta (name, value) VALUES ('form', ?)
   ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE excluded.value > value";
 
-/// Reads where the data of the deployment are, in the host's words, and whether there are any here. Empty: an earlier build
-/// wrote what there is. It is read after [`SCHEMA`] has run.
+/// Reads where the data of the deployment are, in the host's words, whether there are any here, and the number of this shard,
+/// -1 if it has none yet. Empty words: an earlier build wrote what there is. It is read after [`SCHEMA`] has run.
 pub const READ_PLACEMENT: &str = "SELECT ifnull((SELECT value FROM meta WHERE name = 'placement'), ''),
-  EXISTS (SELECT 1 FROM profile) OR EXISTS (SELECT 1 FROM release)";
+  EXISTS (SELECT 1 FROM profile) OR EXISTS (SELECT 1 FROM release) OR EXISTS (SELECT 1 FROM key_pointer)
+    OR EXISTS (SELECT 1 FROM outbox),
+  ifnull((SELECT value FROM meta WHERE name = 'shard'), -1)";
+
+/// Stores the number of a shard of several.
+pub const WRITE_SHARD: &str = "INSERT OR REPLACE INTO meta (name, value) VALUES ('shard', ?)";
 
 /// Stores where the data of the deployment are. Its parameter must not look like a number.
 pub const WRITE_PLACEMENT: &str = "INSERT OR REPLACE INTO meta (name, value) VALUES ('placement', ?)";
@@ -233,7 +238,7 @@ pub fn checks(basis: &Basis) -> Vec<Statement> {
         sql: "SELECT 1 WHERE ifnull((SELECT number FROM pointer WHERE audience = ?), 0) <> ?",
         params: vec![text(audience), integer(*number)],
     });
-    let shard = if HAS_SHARDS { shards::checks(&basis.shard) } else { Vec::new() };
+    let shard = if DECIDES { shards::checks(&basis.shard) } else { Vec::new() };
     keys.chain(running).chain(shard).collect()
 }
 
@@ -317,7 +322,7 @@ pub fn writes(write: &Write) -> Vec<Statement> {
             vec![text(audience), integer(*number), text(hash)],
         );
     }
-    if HAS_SHARDS && write.shard != ShardWrite::default() {
+    if DECIDES && write.shard != ShardWrite::default() {
         shards::writes(&write.shard, &mut push);
     }
     if HAS_CONTROL_PLANE {

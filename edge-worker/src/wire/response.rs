@@ -18,7 +18,35 @@ pub struct Response {
     pub counts: Counts,
 }
 
+/// The headers of answers that a shard gives to another one, or to the front.
+const PASSED: &[&str] = &[
+    "access-control-allow-credentials",
+    "access-control-allow-origin",
+    "access-control-expose-headers",
+    "cache-control",
+    "content-type",
+    "retry-after",
+    "usher-forget",
+    "usher-seen",
+    "usher-snapshot",
+    "usher-wire",
+    "vary",
+    "x-content-type-options",
+];
+
 impl Response {
+    /// The answer of a shard, as a host has received it; headers that no shard sends are left out.
+    pub fn received<'h>(
+        status: u16,
+        headers: impl Iterator<Item = (&'h str, &'h str)>,
+        body: Vec<u8>,
+    ) -> Response {
+        let known = |(name, value): (&str, &str)| {
+            PASSED.iter().find(|known| **known == name).map(|known| (*known, value.to_owned()))
+        };
+        Response { status, headers: headers.filter_map(known).collect(), body, counts: Counts::default() }
+    }
+
     /// A JSON answer. No cache may store it.
     pub fn json(status: u16, body: Json) -> Response {
         Response::typed(status, "application/json", body.into_bytes())

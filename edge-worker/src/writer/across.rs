@@ -8,7 +8,7 @@ use crate::keys::Signer;
 use crate::message::shards::{Ask, Card, Facts, KeyState, Listed, ToShard};
 use crate::message::{KeyOf, Message, Part, Place, Received, Route, ToWriter};
 use crate::outcome::{Answered, Question};
-use crate::plane::HAS_SHARDS;
+use crate::plane::{DECIDES, HAS_SHARDS};
 use crate::shard;
 use crate::store::shards::{OutboxRow, ShardRead};
 use crate::wire::Response;
@@ -51,7 +51,7 @@ impl Across {
             return None;
         }
         let signer = edge.keyring()?.signer.clone();
-        let known = Known::of(answers);
+        let known = if DECIDES { Known::of(answers) } else { Known::default() };
         Some(Across { route: to, part, form: edge.form(), signer, known, is_last })
     }
 

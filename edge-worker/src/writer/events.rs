@@ -30,8 +30,8 @@ use crate::keys::SeenToken;
 use crate::limits::FOLDS_MAX;
 use crate::log::Line;
 use crate::message::{Events, Mode, Receipt};
-use crate::outcome::{Folded, Outcome, Questions, forget};
-use crate::plane::HAS_SHARDS;
+use crate::outcome::{Folded, Outcome, forget};
+use crate::plane::{DECIDES, HAS_SHARDS};
 use crate::store::shards::ShardFound;
 use crate::store::{ErasedKey, FoundProfile, Read, Write};
 use crate::wire::{Response, read};
@@ -142,8 +142,7 @@ pub(super) fn fold(
     erased: &[ErasedKey],
     shard: Option<&ShardFound>,
 ) -> Folded {
-    if HAS_SHARDS
-        && let (Mode::Personalize { .. }, Some(answer)) = (&batch.message.mode, batch.answered_there())
+    if DECIDES && let (Mode::Personalize { .. }, Some(answer)) = (&batch.message.mode, batch.answered_there())
     {
         return Outcome::of(answer.map_or_else(|| batch.unavailable(), Response::clone));
     }
@@ -164,18 +163,18 @@ pub(super) fn fold(
         if running.hash != events.bundle {
             return Folded::OpenAgain;
         }
-        if HAS_SHARDS && batch.across.is_some() && !all_folded.is_empty() {
+        if DECIDES && batch.across.is_some() && !all_folded.is_empty() {
             // The commit of the first has copies for it.
             continue;
         }
         match fold_audience(edge, batch, running, events, (found, shard), &mut shared) {
             Ok(mut audience) => {
-                if HAS_SHARDS {
+                if DECIDES {
                     batch.copy(id, &audience.left_out, &mut audience.write);
                 }
                 all_folded.push((events, audience));
             }
-            Err(Stop::Ask(questions)) => return Folded::Ask(questions),
+            Err(Stop::Elsewhere(folded)) => return folded,
             Err(Stop::NeedsNewerBundle(number)) => {
                 return Folded::NeedsNewerBundle { audience: id.clone(), number };
             }
@@ -232,8 +231,8 @@ enum Stop {
     NeedsNewerBundle(u64),
     /// A profile was already too large, or too many become so.
     ProfileTooLarge,
-    /// Other shards have to be asked first.
-    Ask(Questions),
+    /// It concerns other shards.
+    Elsewhere(Folded),
 }
 
 /// A batch is atomic per profile: events of a profile that is unreadable or would be too large are left out, and the
@@ -256,7 +255,10 @@ fn fold_audience<'p>(
             left_out.extend(events.unreadable(&set, &batch.parts));
             left_out.extend(events.erased(erased, &batch.parts));
         }
-        let across = batch.across.as_ref().filter(|_| HAS_SHARDS);
+        let across = batch.across.as_ref().filter(|_| DECIDES);
+        if !DECIDES && shard.is_some_and(|found| found.elsewhere || !events.are_known(&set)) {
+            return Err(Stop::Elsewhere(Folded::ControlPlane));
+        }
         let mut deciding = across.zip(shard).map(|(across, found)| {
             set.seal(&found.sealed);
             let (audience, now_ms) = (&*events.id, message.ambient.now_ms);
@@ -266,11 +268,12 @@ fn fold_audience<'p>(
         let mut pass =
             pass::run(plan, batch, events, &left_out, *new_profiles_left, &mut set, deciding.as_mut());
         let mut write = Write::default();
-        if HAS_SHARDS && let Some(deciding) = &mut deciding {
+        if DECIDES && let Some(deciding) = &mut deciding {
             left_out.extend(batch.relate(&pass, &set, deciding, &mut write));
             if !deciding.open.is_empty() && !deciding.across.is_last() {
                 let open = core::mem::take(&mut deciding.open);
-                return Err(Stop::Ask(open.questions(deciding.across, &events.id, running.number)));
+                let asked = open.questions(deciding.across, &events.id, running.number);
+                return Err(Stop::Elsewhere(Folded::Ask(asked)));
             }
         }
         let Err(too_large) = set.commit(running, edge.form(), message.ambient.now_ms, &mut write) else {
@@ -375,12 +378,12 @@ fn finish(edge: &Edge, batch: &mut Batch, write: Write, answered: &Answered<'_>)
     if unreadable > 0 && unreadable == batch.valid.len() && write.is_empty() && !staged {
         return Outcome { write, response: batch.unavailable(), log }.done();
     }
-    let mut tokens = if HAS_SHARDS { batch.headers_there("usher-seen") } else { Vec::new() };
+    let mut tokens = if DECIDES { batch.headers_there("usher-seen") } else { Vec::new() };
     if let Some(keyring) = edge.keyring() {
         tokens.extend(seen.iter().map(|token| token.sign(&keyring.signer)));
     }
     let mut offers = String::new();
-    if HAS_SHARDS && let Some((fields, token)) = batch.offers(edge, answered) {
+    if DECIDES && let Some((fields, token)) = batch.offers(edge, answered) {
         (offers, tokens) = (fields, token.into_iter().collect());
     }
     let response = match (&batch.message.mode, receipts.as_slice()) {
@@ -428,7 +431,7 @@ fn finish(edge: &Edge, batch: &mut Batch, write: Write, answered: &Answered<'_>)
     }
     let own = (!forgotten.is_empty() && !planted::is(Bug::KeepsCopies))
         .then(|| forget(batch.message.ambient.now_ms, forgotten));
-    let forgotten = if HAS_SHARDS { batch.forgotten(own) } else { own };
+    let forgotten = if DECIDES { batch.forgotten(own) } else { own };
     if let Some((name, value)) = forgotten {
         response = response.header(name, value);
     }

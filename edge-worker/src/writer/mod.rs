@@ -27,7 +27,7 @@ use crate::error::Refusal;
 use crate::form::Form;
 use crate::message::{KeyOf, OfProfile, Part, Probe, Route, SnapshotRequest, ToWriter, Upkeep};
 use crate::outcome::{Answered, Folded, Outcome};
-use crate::plane::{HAS_CONTROL_PLANE, HAS_SHARDS};
+use crate::plane::{DECIDES, HAS_CONTROL_PLANE, HAS_SHARDS};
 use crate::rates::Meter;
 use crate::store::shards::ShardRead;
 use crate::store::{DueBefore, Found, FoundSize, Read, Write};
@@ -187,6 +187,9 @@ pub(crate) fn fold(edge: &Edge, read: &mut Option<Read>, work: &mut Work, mut fo
         (Work::Events(batch), Found::Unerased(profiles, erased)) => {
             events::fold(edge, batch, profiles, erased, None)
         }
+        (Work::Events(batch), Found::Shard(_)) if HAS_SHARDS && !DECIDES && !batch.is_for_one_shard() => {
+            Folded::ControlPlane
+        }
         (Work::Events(batch), Found::Shard(found)) if HAS_SHARDS => {
             events::fold(edge, batch, &found.profiles, &[], Some(found))
         }
@@ -196,7 +199,7 @@ pub(crate) fn fold(edge: &Edge, read: &mut Option<Read>, work: &mut Work, mut fo
         (Work::Import(rows), Found::Unerased(profiles, erased)) if HAS_CONTROL_PLANE => {
             import::fold(edge, rows, profiles, erased, None)
         }
-        (Work::Import(rows), Found::Shard(found)) if HAS_CONTROL_PLANE && HAS_SHARDS => {
+        (Work::Import(rows), Found::Shard(found)) if DECIDES => {
             import::fold(edge, rows, &found.profiles, &[], Some(found))
         }
         (Work::Upkeep(message, before), Found::Due(due)) if HAS_CONTROL_PLANE => {
@@ -210,9 +213,13 @@ pub(crate) fn fold(edge: &Edge, read: &mut Option<Read>, work: &mut Work, mut fo
             snapshot::fold(edge, request, *reads, profiles, journal)
         }
         (Work::Snapshot(request, reads, Some(across)), Found::Shard(found)) if HAS_SHARDS => {
-            snapshot::fold_across(edge, request, *reads, across, found)
+            if DECIDES {
+                snapshot::fold_across(edge, request, *reads, across, found)
+            } else {
+                snapshot::fold_known(edge, request, *reads, found)
+            }
         }
-        (Work::Peer(peer), Found::Shard(found)) if HAS_SHARDS => peer.fold(edge, found),
+        (Work::Peer(peer), Found::Shard(found)) if DECIDES => peer.fold(edge, found),
         (Work::Peer(_), Found::Unanswered(rows)) if HAS_SHARDS => peers::due(rows),
         (Work::Written, Found::Pointers(pointers)) => Outcome::of_pointers(pointers),
         (Work::Probe(probe), Found::Pointers(_)) => {

@@ -13,6 +13,7 @@ use crate::error::Refusal;
 use crate::message::shards::{Sealing, ToShard, moved};
 use crate::message::{Delivery, KeyOf, Message, ToWriter};
 use crate::outcome::{Folded, Outcome};
+use crate::plane::DECIDES;
 use crate::store::shards::{ShardFound, ShardRead};
 use crate::store::{Read, Write};
 use crate::wire::Response;
@@ -33,6 +34,7 @@ impl Peer {
         let mut settled = None;
         let read = match &message {
             ToShard::Due(now_ms) => return (Read::Unanswered(*now_ms), Peer { across, message, settled }),
+            _ if !DECIDES => ShardRead::default(),
             ToShard::Settle(settle) => {
                 let inner = Message::decode(&settle.message).ok().map(|received| received.message);
                 let read = match inner {

@@ -63,6 +63,17 @@ pub(super) fn fold(
     })
 }
 
+/// The same in a shard of several, if a profile here has the first key, and is not being merged.
+pub(super) fn fold_known(edge: &Edge, request: &SnapshotRequest, reads: Form, found: &ShardFound) -> Folded {
+    let mut own = found.profiles.iter().filter(|profile| profile.keys.first() == Some(&0));
+    match own.next() {
+        Some(own) if !found.elsewhere => {
+            fold(edge, request, reads, core::slice::from_ref(own), &found.journal)
+        }
+        _ => Folded::ControlPlane,
+    }
+}
+
 /// The same in a shard of several: keys without a profile here may have one elsewhere.
 pub(super) fn fold_across(
     edge: &Edge,

@@ -31,6 +31,11 @@ pub(crate) fn configure(env: &Env) {
         if !setting(env, "USHER_JURISDICTION").is_empty() {
             made.set_placement_fault("USHER_JURISDICTION is a setting of the ready-made Worker alone");
         }
+        if !["", "1"].contains(&setting(env, "USHER_SHARDS").as_str()) {
+            made.set_placement_fault(
+                "USHER_SHARDS is a setting of the ready-made Worker alone: this one has 1 shard",
+            );
+        }
         if let Some(complaint) = made.complaint() {
             log::fault("", "unconfigured", complaint);
         }

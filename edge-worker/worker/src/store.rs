@@ -143,10 +143,10 @@ impl UsherStore {
     /// Refuses data that the ready-made Worker put where this one does not look.
     fn find(&self) -> std::result::Result<(), StoreFailure> {
         let found = self.run(&bare(sql::READ_PLACEMENT))?;
-        if let Some([Cell::Text(placement), Cell::Number(1)]) = found.first().map(Vec::as_slice)
+        if let Some([Cell::Text(placement), Cell::Number(1), _]) = found.first().map(Vec::as_slice)
             && !["", ONE_SHARD].contains(&placement.as_str())
         {
-            let reason = "the data are in a jurisdiction: only the ready-made Worker finds them there";
+            let reason = "the data are in a jurisdiction or in several shards: only the ready-made Worker finds them there";
             log::fault("", "misplaced", reason);
             edge(|edge| edge.set_placement_fault(reason));
         }
@@ -187,7 +187,7 @@ impl UsherStore {
         Ok(match folded {
             Folded::NeedsNewerBundle { audience, number } => Delivered::Behind { audience, number },
             // Nothing is installed between the two.
-            Folded::OpenAgain | Folded::Part(_) | Folded::Ask(_) => {
+            Folded::OpenAgain | Folded::Part(_) | Folded::Ask(_) | Folded::ControlPlane => {
                 Delivered::Answered(usher_edge::Response::refused(Refusal::INTERNAL))
             }
             Folded::Done(outcome) => {

@@ -49,6 +49,7 @@ const ROWS = {
   "json-logic": () => beside("the same with 50 sections, beside json-logic-engine 5.0.7", 50, "logic", { must: 0.5, aim: 0.25 }),
   constant,
   event: events,
+  shards,
   p99,
   size,
   cold,
@@ -109,6 +110,12 @@ async function events() {
   const theirs = await kept(startByHand(folder(), "hand", 20));
   const subjects = [ours, theirs].map((worker) => ({ ...worker, ...personalized, body: eventOf }));
   add("event → committed → answer in a Durable Object", await inTurns(subjects), { must: 1, aim: 0.87 });
+}
+
+/** Events of known visitors with eight shards, beside one. */
+async function shards() {
+  const subjects = [await usher(20, 8), await usher(20)].map((worker) => ({ ...worker, ...personalized, body: eventOf }));
+  add("CPU per event with 8 shards, beside 1, known visitors", await inTurns(subjects), { must: 1.1, aim: 1.03 });
 }
 
 /** Latency of lookups at half of the rate that the slower one can do. */
@@ -201,8 +208,8 @@ async function native() {
   }
 }
 
-async function usher(count) {
-  return await kept(startUsher(folder(), dist, count));
+async function usher(count, shards = 1) {
+  return await kept(startUsher(folder(), dist, count, shards));
 }
 
 /** The worker, which stops with its row. */

@@ -103,8 +103,8 @@ const config :Workerd.Config = (
 }
 
 /** Usher's worker of this folder, with the same sections and profiles. */
-export async function startUsher(folder, dist, count) {
-  const { port, child, url } = await startWorkerd({ dist, data: join(folder, "data"), port: 0, keys: KEYS, demo: true, log: "ignore" });
+export async function startUsher(folder, dist, count, shards = 1) {
+  const { port, child, url } = await startWorkerd({ dist, data: join(folder, "data"), port: 0, keys: KEYS, demo: true, shards, log: "ignore" });
   pin(child.pid);
   const worker = { port, pid: child.pid, url, env: usherEnvironment, stop: () => child.kill("SIGKILL"), config: join(folder, "data/workerd.capnp") };
   await prepare(worker, folder, count);

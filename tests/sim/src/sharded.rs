@@ -233,6 +233,8 @@ impl World {
                 // A shard of several folds a message in one part.
                 Folded::OpenAgain | Folded::Part(_) => continue,
                 Folded::Ask(asked) => return self.ask(number, task, asked.questions, asked.wait),
+                // This build has it.
+                Folded::ControlPlane => break,
                 Folded::NeedsNewerBundle { audience, number } => {
                     if task.times_behind >= 2 {
                         break;

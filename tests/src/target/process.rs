@@ -51,12 +51,13 @@ impl Spin {
 }
 
 impl Workerd {
-    /// Starts the worker of this folder.
-    pub fn start(dist: &str, live: bool) -> Workerd {
+    /// Starts the worker of this folder with so many shards.
+    pub fn start(dist: &str, live: bool, shards: u32) -> Workerd {
         let data = fresh_folder();
         let mut command = Command::new("node");
         command.arg(root().join("edge-worker/cloudflare/local/serve.mjs"));
         command.arg("--dist").arg(root().join(dist)).arg("--data").arg(&data);
+        command.env("USHER_SHARDS", shards.to_string());
         let said = |line: &str| {
             let line: serde_json::Value = serde_json::from_str(line).ok()?;
             Some(line["url"].as_str()?.to_owned())

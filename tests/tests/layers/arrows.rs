@@ -90,8 +90,8 @@ operation → parts
 
 const ENTRY: &str = "
 frame     →
-objects   →
 log       →
+objects   → log
 patience  → log
 instance  →
 request   → frame

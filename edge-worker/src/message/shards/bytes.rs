@@ -5,6 +5,7 @@ use super::parts::{
     read_texts, texts,
 };
 use super::{Absorb, Ask, Claim, Drop, KeyState, Listed, Propose, Records, Repoint, Seal, Settle, ToShard};
+use crate::plane::HAS_CONTROL_PLANE;
 use crate::wire::frame::{FrameReader, FrameWriter};
 
 pub(in crate::message) fn write(w: &mut FrameWriter, message: &ToShard) {
@@ -75,8 +76,15 @@ pub(in crate::message) fn write(w: &mut FrameWriter, message: &ToShard) {
     }
 }
 
+/// True for the first byte of what the control plane answers: all but the question for stored messages, which every shard is
+/// asked when it starts.
+pub(in crate::message) const fn is_of_control_plane(first: u8) -> bool {
+    first != 8
+}
+
 pub(in crate::message) fn read(r: &mut FrameReader<'_>) -> Option<ToShard> {
     Some(match r.byte()? {
+        first if !HAS_CONTROL_PLANE && is_of_control_plane(first) => return None,
         0 => ToShard::Ask(Ask {
             audience: r.text()?.to_owned(),
             number: r.long()?.cast_unsigned(),

@@ -27,10 +27,14 @@ impl MemoryStore {
         };
         let wanted =
             |row: &&IntentRow| read.intents.contains(&row.id) || is_read(&row.audience, &row.survivor);
+        let pointers: Vec<PointerRow> = rows.pointers.iter().filter(has).cloned().collect();
+        let sealed: Vec<_> =
+            rows.sealed.iter().filter(|row| is_found(&row.audience, &row.id)).cloned().collect();
         ShardFound {
-            pointers: rows.pointers.iter().filter(has).cloned().collect(),
+            elsewhere: !sealed.is_empty() || pointers.iter().any(|row| row.holder.is_some()),
+            pointers,
             gone: rows.gone.iter().filter(|row| is_read(&row.audience, &row.id)).cloned().collect(),
-            sealed: rows.sealed.iter().filter(|row| is_found(&row.audience, &row.id)).cloned().collect(),
+            sealed,
             intents: rows.intents.iter().filter(wanted).cloned().collect(),
             journal: if read.journal { self.journal_of(&profiles) } else { Vec::new() },
             row: read.row.is_some_and(|row| rows.outbox.iter().any(|(number, _)| *number == row)),

@@ -57,6 +57,24 @@ pub(super) fn unerased(keys: &[KeyOf], names: &[String]) -> Statement {
     }
 }
 
+/// The same, and a row without an id for each profile that is being merged, and for each of these pointers whose key another
+/// profile has. Profiles that are being merged are few.
+pub(super) fn known(keys: &[KeyOf], pointers: Cell) -> Statement {
+    let keys = || asked(keys.iter().map(|key| (key, None)));
+    Statement {
+        sql: concat!(
+            profiles_of_keys!(),
+            " UNION ALL SELECT '', '', x'', 0, x'' FROM sealed AS s CROSS JOIN profile_key AS k
+                ON k.audience = s.audience AND k.profile = s.id
+              CROSS JOIN json_each(?) AS asked ON k.audience = asked.value ->> 0 AND k.name = asked.value ->> 1
+                AND k.value = asked.value ->> 2
+              UNION ALL SELECT '', '', x'', 0, x'' FROM json_each(?) AS asked CROSS JOIN key_pointer AS p
+                ON p.audience = asked.value ->> 0 AND p.hash = unhex(asked.value ->> 1) AND length(p.profile) > 0"
+        ),
+        params: vec![keys(), keys(), pointers],
+    }
+}
+
 /// The newest rows of the journal of the profiles that these keys name.
 pub(super) fn journals(keys: &[KeyOf]) -> Statement {
     Statement {

@@ -2,7 +2,7 @@
 
 use super::cell::Rows;
 use super::rows::{
-    Row, each, found_due, found_erased, found_journal, found_profiles, found_size, is_of_erased, odd,
+    Row, each, found_due, found_erased, found_journal, found_profiles, found_size, is_without_id, odd,
     parts_of,
 };
 use super::shards;
@@ -37,7 +37,7 @@ pub fn found(read: &Read, rows: Vec<Rows>) -> Result<Found, StoreFailure> {
             let mut erased = Vec::new();
             for (first_key, rows) in &mut with_rows {
                 // Nearly always none.
-                for row in rows.extract_if(.., |row| is_of_erased(row)) {
+                for row in rows.extract_if(.., |row| is_without_id(row)) {
                     erased.push(found_erased(row, *first_key)?);
                 }
             }

@@ -107,8 +107,8 @@ pub(super) fn found_profiles(
     Ok(by_first_key.into_iter().flatten().collect())
 }
 
-/// True for the row of an erased key, which has no id.
-pub(super) fn is_of_erased(row: &[Cell]) -> bool {
+/// True for a row without a profile's id: that of an erased key, or of what is elsewhere.
+pub(super) fn is_without_id(row: &[Cell]) -> bool {
     matches!(row.get(2), Some(Cell::Bytes(id)) if id.is_empty())
 }
 

@@ -5,13 +5,14 @@ use super::super::decide::Deciding;
 use super::super::mint;
 use super::super::questions::Open;
 use super::super::set::ProfileSet;
-use super::batch::{Answered, Batch, LeftOut, OfAudience, UNAVAILABLE, UNREADABLE, place_of};
+use super::batch::{Answered, Batch, LeftOut, OfAudience, OneEvent, UNAVAILABLE, UNREADABLE, place_of};
 use super::pass::Pass;
 use crate::answer;
 use crate::edge::Edge;
 use crate::limits::HOPS_MAX;
 use crate::message::{Events, Message, Mode, Part, Place, Receipt, Route, ToWriter};
 use crate::outcome::{FORGET, joined};
+use crate::plane::DECIDES;
 use crate::shard::{self, Piece, Pieces};
 use crate::store::Write;
 use crate::store::shards::OutboxRow;
@@ -27,12 +28,20 @@ impl Batch {
         self.part().is_some_and(|part| part.committed)
     }
 
+    /// True if the events are for one audience, and not committed yet.
+    pub(in crate::writer) fn is_for_one_shard(&self) -> bool {
+        self.message.audiences.len() == 1 && !self.is_committed()
+    }
+
     fn part(&self) -> Option<&Part> {
         self.across.as_ref()?.part.as_ref()
     }
 
     /// What another shard answered about an event: None: it was not asked. The inner None: it did not answer.
     pub(super) fn handed(&self, index: usize) -> Option<Option<Piece>> {
+        if !DECIDES {
+            return None;
+        }
         let place = self.place(index);
         let pieces = self.handed_with(place)?.and_then(|response| Pieces::decode(&response.body));
         Some(pieces.and_then(|pieces| pieces.list.into_iter().find(|piece| piece.place == place)))
@@ -244,4 +253,20 @@ pub(crate) fn committed(message: &[u8]) -> Option<Vec<u8>> {
     let part = Part { committed: true, ..part };
     // Of two extras with one tag the later counts.
     Some(Route::ONLY.address(message.to_vec(), Some(&part)))
+}
+
+impl OfAudience {
+    /// True if one profile of this shard lists all keys of each event.
+    pub(super) fn are_known(&self, set: &ProfileSet) -> bool {
+        let is_known = |one: &OneEvent| {
+            let mut listers =
+                one.keys.usable.iter().zip(&one.read).map(|(key, read)| set.listing(key, *read));
+            match listers.next() {
+                Some(Some(first)) => listers.all(|other| other == Some(first)),
+                Some(None) => false,
+                None => true,
+            }
+        };
+        self.events.iter().all(is_known)
+    }
 }

@@ -10,7 +10,7 @@ use super::super::set::{ProfileIndex, ProfileSet};
 use super::batch::{Batch, ERASED, LeftOut, OfAudience, OneEvent, UNAVAILABLE, UNREADABLE, place_of};
 use crate::log::Line;
 use crate::message::{Mode, Place, Receipt};
-use crate::plane::HAS_SHARDS;
+use crate::plane::DECIDES;
 
 /// The result of a pass.
 #[derive(Default)]
@@ -72,7 +72,7 @@ pub(super) fn run<'p>(
             receipt.note("key_refused");
         }
         log_refusals(one, &mut pass.log);
-        if HAS_SHARDS && batch.is_committed() {
+        if DECIDES && batch.is_committed() {
             match answer_again(plan, batch, one, set, now_ms) {
                 Some((owner, answer)) => {
                     pass.owners.push((index, owner));
@@ -87,7 +87,7 @@ pub(super) fn run<'p>(
             mint::profile(ambient, place_of(batch.across.as_ref(), one.place), &of_audience.id, first)
         };
         let mut stitching = None;
-        if HAS_SHARDS && let (Some(deciding), Some(first)) = (deciding.as_mut(), one.keys.usable.first()) {
+        if DECIDES && let (Some(deciding), Some(first)) = (deciding.as_mut(), one.keys.usable.first()) {
             if batch.handed(one.place).is_some() {
                 if last == Some(index) {
                     pass.asker_there = Some(one.place);
