@@ -438,8 +438,12 @@ fn deliver(edge: &mut Edge, store: &mut impl Store, message: &[u8], log: &mut im
     unavailable(edge, message)
 }
 
-/// Reads and folds an open message, part by part, and stores all of it or nothing.
-fn fold_and_store(
+/// Reads and folds an open message, part by part, and stores all of it or nothing: for hosts that carry the questions of shards.
+///
+/// # Errors
+///
+/// Nothing of it is stored.
+pub fn fold_and_store(
     edge: &mut Edge,
     store: &mut impl Store,
     opened: &mut Opened,

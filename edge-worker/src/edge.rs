@@ -129,6 +129,13 @@ impl Edge {
         self.meter.start(seed)
     }
 
+    /// Notes the merges that are under way between shards, and the age of the oldest in milliseconds, for `GET /metrics`.
+    pub fn note_merges(&mut self, open: u64, oldest_ms: i64) {
+        if let Some(metrics) = &mut self.metrics {
+            metrics.merges = (open, oldest_ms.max(0));
+        }
+    }
+
     /// Keeps counts for `GET /metrics` from now on: for hosts whose one process serves all requests, and hands each answer to
     /// [`front::count`](crate::front::count).
     pub fn keep_metrics(&mut self) {

@@ -168,12 +168,14 @@ pub(crate) struct Metrics {
     /// By route: its method and path in the table.
     pub(crate) durations: Vec<(Route, Durations)>,
     pub(crate) ages: Histogram<{ AGES_MS.len() }>,
+    /// Merges under way between shards, and the age of the oldest in milliseconds, when they were counted last.
+    pub(crate) merges: (u64, i64),
 }
 
 impl Default for Metrics {
     fn default() -> Metrics {
         let (counts, statuses) = ([0; SERIES], [0; STATUSES.len() + 1]);
-        Metrics { counts, statuses, durations: Vec::new(), ages: Histogram::default() }
+        Metrics { counts, statuses, durations: Vec::new(), ages: Histogram::default(), merges: (0, 0) }
     }
 }
 

@@ -29,6 +29,16 @@ pub(crate) const TURN_JOBS_MAX: usize = 256;
 pub(crate) const TURN_TIME: Duration = Duration::from_millis(10);
 /// The body of a request that shares a commit, at most.
 pub(crate) const TURN_BODY_BYTES_MAX: usize = 256 * 1024;
+/// Shards whose commits are synced at the same time, at most.
+pub(crate) const COMMITS_AT_ONCE_MAX: usize = 8;
+/// The pause of a message that waits for a merge.
+pub(crate) const MERGE_PAUSE: Duration = Duration::from_millis(20);
+/// The pause between two tries of a stored message that nobody took.
+pub(crate) const OUTBOX_PAUSE: Duration = Duration::from_millis(250);
+/// The time that the shards of a batch have.
+pub(crate) const PARTS_TIME: Duration = Duration::from_secs(5);
+/// Shards whose upkeep begins in one turn, at most.
+pub(crate) const UPKEEP_AT_ONCE_MAX: usize = 4;
 /// Bytes of a refused body that are still read, so that a caller that is sending gets to see its answer.
 pub(crate) const DISCARDED_BYTES_MAX: usize = 4 * usher_edge::limits::BATCH_BYTES_MAX;
 

@@ -35,7 +35,7 @@ use usher_edge::{Edge, Form, Rates};
 use crate::clock::rfc3339;
 use crate::exit::Failure;
 use crate::limits::{STOP_TIME, WAITING_MAX};
-use crate::store::SqliteStore;
+use crate::store::Shards;
 use crate::terminal::print;
 use crate::website::Website;
 use access::AccessLog;
@@ -47,13 +47,15 @@ use seats::Seats;
 use signals::{Signal, Signals};
 use source::{Proxies, Source};
 use tls::{Certificate, Tls};
-use writer::{Writer, wake};
+use writer::Writer;
 
 /// The options of `usher serve`.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) listen: SocketAddr,
     pub(crate) data: PathBuf,
+    /// The number of shards, if one was said.
+    pub(crate) shards: Option<u32>,
     pub(crate) www: Option<PathBuf>,
     /// `USHER_KEYS`
     pub(crate) secret: Option<String>,
@@ -85,11 +87,11 @@ pub(crate) enum Security {
 /// Serves until the process is told to stop.
 pub(crate) fn run(settings: Settings) -> Result<(), Failure> {
     let website = settings.www.as_deref().map(website).transpose()?;
-    let store = SqliteStore::open(&settings.data)?;
+    let shards = Shards::open(&settings.data, settings.shards)?;
     let (tls, greeting) = secured(&settings)?;
     let door = Edge::new(settings.secret.as_deref(), settings.demo);
     let writer = Writer::start(
-        store,
+        shards,
         settings.secret,
         settings.demo,
         settings.rates,
@@ -170,7 +172,6 @@ async fn listen(address: SocketAddr, greeting: String, host: Arc<Host>) -> Resul
         let host = Arc::clone(&host);
         async move { host.seats.sweep().await }
     });
-    let waker = tokio::spawn(wake(host.jobs.clone()));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -211,7 +212,6 @@ async fn listen(address: SocketAddr, greeting: String, host: Arc<Host>) -> Resul
         }
     }
     sweeper.abort();
-    waker.abort();
     Ok(())
 }
 

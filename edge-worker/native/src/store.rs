@@ -29,6 +29,9 @@ use crate::exit::Failure;
 use erasing::{EMPTY_LOG, Erasing};
 
 mod erasing;
+mod shards;
+
+pub(crate) use shards::Shards;
 
 /// The time that a reader from outside, such as a backup, may hold a commit up.
 const BUSY: Duration = Duration::from_secs(5);
@@ -102,8 +105,8 @@ pub(crate) struct SqliteStore {
     erasing: Erasing,
     /// The time that it took so far, all together.
     spent: Duration,
-    /// Held as long as the store is.
-    _lock: File,
+    /// Held as long as the store is, by the store of the first shard.
+    _lock: Option<File>,
 }
 
 impl SqliteStore {
@@ -121,12 +124,16 @@ impl SqliteStore {
             }
             Err(TryLockError::Error(error)) => return Err(Failure::of_file("lock", &shown, error)),
         }
-        let database = directory.join("usher.sqlite3");
+        SqliteStore::of_file(directory.join("usher.sqlite3"), Some(lock))
+    }
+
+    /// Opens a database, and makes it if it is not there; its directory is locked.
+    fn of_file(database: PathBuf, lock: Option<File>) -> Result<SqliteStore, Failure> {
         // SQLite gives the files that it makes beside the database the same permissions.
         private(&database).map_err(|error| Failure::of_file("make", database.display(), error))?;
         let is_new = !fs::metadata(&database).is_ok_and(|file| file.len() > 0);
-        let connection =
-            connect(&database).map_err(|error| Failure::of_file("open the database in", shown, error))?;
+        let connection = connect(&database)
+            .map_err(|error| Failure::of_file("open the database", database.display(), error))?;
         let mut erasing = Erasing::at_start();
         // Of an erasure that a crash interrupted.
         erasing.forget(&connection, true, BUSY);
@@ -319,9 +326,12 @@ fn connect(database: &Path) -> rusqlite::Result<Connection> {
     connection.execute(sql::META, [])?;
     // What a newer build wrote is left as it is.
     if stored_form(&connection)? <= i64::from(Form::NEWEST.number()) {
+        // One sync for all of them.
+        let transaction = connection.unchecked_transaction()?;
         for statement in sql::SCHEMA {
-            connection.execute(statement, [])?;
+            transaction.execute(statement, [])?;
         }
+        transaction.commit()?;
     }
     Ok(connection)
 }

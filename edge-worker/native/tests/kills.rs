@@ -1,4 +1,7 @@
-//! Kills under load: callers at once share commits, and each event that was acknowledged is stored once.
+//! Kills under load: callers at once share commits, and each event that was acknowledged is stored once, also where the keys of
+//! a visitor lie in different shards.
+//!
+//! `USHER_KILLS` is the number of kills with several shards.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
@@ -8,12 +11,13 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bed::{Directory, Serving, WRITE_KEY};
 use serde_json::{Value, json};
 
 const KILLS: u64 = 5;
+const KILLS_WITH_SHARDS: u64 = 25;
 const CALLERS: usize = 8;
 /// A profile remembers so many ids.
 const EVENTS_MAX: usize = 900;
@@ -28,7 +32,23 @@ impl Caller {
         Caller(BufReader::new(stream))
     }
 
-    /// The body of the answer 200, if one comes.
+    /// Sends a batch again while an event of it is refused because a merge is under way; its receipts, and the number of tries
+    /// that were refused.
+    fn send_until_taken(&mut self, events: &[Value]) -> (Vec<Value>, usize) {
+        for tries in 0..40 {
+            let answer = self.send(events).unwrap();
+            let receipts = answer["receipts"].as_array().cloned().unwrap_or_default();
+            if receipts.len() == events.len()
+                && receipts.iter().all(|receipt| receipt["success"] == json!(true))
+            {
+                return (receipts, tries);
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        unreachable!("no batch of {} events is taken", events.len())
+    }
+
+    /// The body of the answer 200, or 503, if one comes.
     fn send(&mut self, events: &[Value]) -> io::Result<Value> {
         let body = json!({ "events": events }).to_string();
         let length = body.len();
@@ -49,7 +69,7 @@ impl Caller {
         }
         let mut body = vec![0; length];
         self.0.read_exact(&mut body)?;
-        assert!(status.contains(" 200 "), "{status}");
+        assert!(status.contains(" 200 ") || status.contains(" 503 "), "{status}");
         Ok(serde_json::from_slice(&body).unwrap())
     }
 }
@@ -107,5 +127,111 @@ fn what_was_acknowledged_before_a_kill_is_counted_once() {
             assert_eq!(views, Some(f64::from(u32::try_from(sent).unwrap())), "{visitor}: {offers}");
         }
     }
+    assert!(acknowledged > 100, "{acknowledged} events are no load");
+}
+
+/// An event of a visitor with a cookie of each of two browsers, an email address and a number as customer: first each key comes
+/// alone, then each with the number, then alone again.
+fn event_of_several(visitor: &str, id: usize) -> Value {
+    let mut event = json!({"td_path": "/", "event_id": format!("{visitor}-{id}")});
+    let (key, value) = match id % 3 {
+        0 => ("td_client_id", format!("{visitor}-phone")),
+        1 => ("td_client_id", format!("{visitor}-desk")),
+        _ => ("email", format!("{visitor}@shop.io")),
+    };
+    event[key] = json!(value);
+    if (3..6).contains(&(id % 30)) {
+        event["customer_id"] = json!(visitor);
+    }
+    event
+}
+
+/// The events after which all keys of a visitor are one person's.
+const JOINED: usize = 6;
+
+/// Sends until the process is gone; the number of events that were acknowledged, and sent.
+fn load_of_several(serving: &Serving, visitor: &str) -> (usize, usize) {
+    let mut caller = Caller::of(serving);
+    let mut id = 0;
+    while id < EVENTS_MAX {
+        match caller.send(&[event_of_several(visitor, id)]) {
+            Ok(answer) if answer["receipts"][0]["success"] == json!(true) => id += 1,
+            // It is refused for now, and sent again.
+            Ok(_) => {}
+            Err(_) => return (id, id + 1),
+        }
+    }
+    (EVENTS_MAX, EVENTS_MAX)
+}
+
+/// The page views of a customer, once they are as many as expected, or after a while.
+fn views_of(serving: &Serving, visitor: &str, expected: usize) -> Option<f64> {
+    let start = Instant::now();
+    loop {
+        let offers = serving.personalize("customer_id", visitor);
+        let views = offers.as_object().and_then(|offers| {
+            offers.values().find_map(|offer| offer["attributes"]["page_views_24h"].as_f64())
+        });
+        let is_there = views.is_some_and(|views| views >= f64::from(u32::try_from(expected).unwrap()));
+        if is_there || start.elapsed() > Duration::from_secs(10) {
+            return views;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn what_was_acknowledged_is_counted_once_where_keys_lie_in_several_shards() {
+    let kills = std::env::var("USHER_KILLS").ok().and_then(|kills| kills.parse().ok());
+    let kills: u64 = kills.unwrap_or(KILLS_WITH_SHARDS);
+    let directory = Directory::new();
+    directory.demo_secret();
+    let settings = ["--shards", "8", "--events-per-second", "0", "--new-profiles-per-minute", "0"];
+    let mut serving = Serving::start(&directory, &settings);
+    serving.fill();
+    let (mut acknowledged, mut unfinished, mut waits) = (0, 0, 0);
+    for kill in 0..kills {
+        let visitors: Vec<String> = (0..CALLERS).map(|caller| format!("s{kill}-{caller}")).collect();
+        let counts: Vec<(usize, usize)> = thread::scope(|scope| {
+            let serving = &serving;
+            let callers: Vec<_> = visitors
+                .iter()
+                .map(|visitor| scope.spawn(move || load_of_several(serving, visitor)))
+                .collect();
+            // Often while the first merges are under way.
+            thread::sleep(Duration::from_millis(20 + 37 * (kill % 8)));
+            assert!(Command::new("kill").args(["-9", &serving.id().to_string()]).status().unwrap().success());
+            callers.into_iter().map(|caller| caller.join().unwrap()).collect()
+        });
+        serving.kill();
+        serving = Serving::start(&directory, &settings);
+        for (visitor, (known, sent)) in visitors.iter().zip(counts) {
+            let mut caller = Caller::of(&serving);
+            unfinished += usize::from((3..=9).contains(&sent));
+            acknowledged += known;
+            let all = sent.max(JOINED);
+            let events: Vec<Value> = (0..all).map(|id| event_of_several(visitor, id)).collect();
+            for (part, events) in events.chunks(100).enumerate() {
+                let (receipts, tries) = caller.send_until_taken(events);
+                waits += tries;
+                for (at, receipt) in receipts.iter().enumerate() {
+                    let id = part * 100 + at;
+                    let is_duplicate =
+                        receipt["notes"].as_array().is_some_and(|notes| notes.contains(&json!("duplicate")));
+                    assert_eq!(receipt["success"], json!(true), "{visitor} {id}: {receipt}");
+                    assert!(is_duplicate || id >= known, "{visitor}: {id} was lost: {receipt}");
+                }
+            }
+            let expected = f64::from(u32::try_from(all).unwrap());
+            assert_eq!(
+                views_of(&serving, visitor, all),
+                Some(expected),
+                "{visitor}, of which {known} were known"
+            );
+        }
+    }
+    println!(
+        "{kills} kills, {acknowledged} events acknowledged, {unfinished} visitors cut off among their merges, {waits} waits"
+    );
     assert!(acknowledged > 100, "{acknowledged} events are no load");
 }

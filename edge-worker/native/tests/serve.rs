@@ -351,6 +351,26 @@ fn one_process_owns_a_directory() {
 }
 
 #[test]
+fn the_number_of_shards_is_fixed_at_the_first_start() {
+    let directory = Directory::new();
+    directory.demo_secret();
+    let serving = Serving::start(&directory, &["--shards", "3"]);
+    serving.fill();
+    serving.ingest("/web/pageviews", page_view("s1"));
+    assert_eq!(serving.terminate().code(), Some(0));
+    let data = directory.join("data");
+    let other = usher(&["serve", "--listen", "127.0.0.1:0", "--data", text(&data), "--shards", "4"]);
+    assert!(other.code == 1 && other.err.contains("has 3 shards, not 4"), "{other:?}");
+    assert!(other.err.contains("--shards 3") && other.err.contains("export and import"), "{other:?}");
+    let serving = Serving::start(&directory, &[]);
+    let offers = serving.personalize("td_client_id", "anon-7");
+    assert_eq!(offers["Default"]["attributes"]["page_views_24h"], 1, "{offers}");
+    let headers = [("authorization", &*format!("Bearer {ADMIN_KEY}"))];
+    let metrics = serving.get_as("/metrics", &headers).text;
+    assert!(metrics.lines().any(|line| line == "usher_open_merges 0"), "{metrics}");
+}
+
+#[test]
 fn files_are_served_beside_the_service() {
     let directory = Directory::new();
     directory.demo_secret();

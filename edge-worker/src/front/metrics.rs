@@ -64,6 +64,11 @@ fn write(text: &mut Text, metrics: &Metrics) {
         let label = format!("route=\"{method} {path}\"");
         text.histogram(name, &label, &COMPUTED_US, 1_000_000, &durations.computing);
     }
+    let (open, oldest_ms) = metrics.merges;
+    text.begin("usher_open_merges", "gauge", "Merges that are under way between shards.");
+    text.sample("usher_open_merges", "", &open.to_string());
+    text.begin("usher_oldest_merge_seconds", "gauge", "Age of the oldest of them; 0 without any.");
+    text.sample("usher_oldest_merge_seconds", "", &(oldest_ms as f64 / 1_000.0).to_string());
     let name = "usher_snapshot_age_seconds";
     text.begin(name, "histogram", "Age of the snapshot of a known visitor that answered a lookup.");
     text.histogram(name, "", &AGES_MS, 1_000, &metrics.ages);
@@ -205,6 +210,8 @@ mod tests {
             "usher_computing_duration_seconds_bucket{route=\"POST /v1/personalize\",le=\"0.00005\"} 0",
             "usher_computing_duration_seconds_bucket{route=\"POST /v1/personalize\",le=\"0.0001\"} 2",
             "usher_computing_duration_seconds_sum{route=\"POST /v1/personalize\"} 0.00018",
+            "usher_open_merges 0",
+            "usher_oldest_merge_seconds 0",
             "usher_store_errors_total 0",
         ] {
             assert!(page.lines().any(|known| known == line), "{line} in\n{page}");

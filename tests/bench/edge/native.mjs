@@ -21,9 +21,9 @@ const PRODUCTS = 50_000;
 const ROUTE = 'route="POST /{database}/{table}"';
 const QUANTILES = [0.5, 0.95, 0.99];
 
-/** Starts the server on the first core, with the sections and the users of the load. */
-export async function startNative(folder) {
-  const args = ["-c", "0", usher, "serve", "--listen", "127.0.0.1:0", "--data", join(folder, "data")];
+/** Starts the server on the first core, with the sections and so many users. */
+export async function startNative(folder, shards = 1, users = USERS) {
+  const args = ["-c", "0", usher, "serve", "--listen", "127.0.0.1:0", "--data", join(folder, "data"), "--shards", String(shards)];
   const child = spawn("taskset", args, { env: { ...process.env, ...usherEnvironment }, stdio: ["ignore", "pipe", "inherit"] });
   const url = await new Promise((done, fail) => {
     let said = "";
@@ -39,7 +39,7 @@ export async function startNative(folder) {
   writeDefinition(join(folder, "definition"), SECTIONS);
   run(["push", join(folder, "definition"), "-y"], { USHER_ADMIN_KEY: asAdmin.authorization.slice(4) });
   const records = join(folder, "users.ndjson");
-  writeFileSync(records, Array.from({ length: USERS }, (_, n) => JSON.stringify(record(n))).join("\n"));
+  writeFileSync(records, Array.from({ length: users }, (_, n) => JSON.stringify(record(n))).join("\n"));
   run(["import", records, "--audience", AUDIENCE], { USHER_SERVER_KEY: asServer.authorization.slice(4) });
   return { url, port: Number(new URL(url).port), pid: child.pid, stop: () => child.kill("SIGKILL") };
 }

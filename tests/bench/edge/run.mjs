@@ -56,6 +56,7 @@ const ROWS = {
   library,
   spin,
   native,
+  "native-shards": nativeShards,
 };
 
 try {
@@ -180,6 +181,18 @@ async function spin() {
     { ...theirs, method: "GET", path: "/", body: () => "" },
   ];
   add("Spin: CPU per lookup, beside a hello world", await inTurns(subjects), { must: 1.5, aim: 1.25 });
+}
+
+/** Events of known visitors on the native server, with 8 shards beside 1. */
+async function nativeShards() {
+  const eight = await kept(startNative(folder(), 8, CUSTOMERS));
+  const one = await kept(startNative(folder(), 1, CUSTOMERS));
+  const subjects = [eight, one].map((server) => ({ ...server, ...personalized, body: eventOf }));
+  const micros = await inTurns(subjects);
+  const throughput = [];
+  for (const subject of subjects) throughput.push(Math.round(await capacity(subject, quick ? 2 : 5)));
+  const note = `${throughput.join(" and ")} events a second by 8 callers, one core`;
+  add("native: CPU per event of a known visitor, 8 shards beside 1", micros, { must: 1.1, aim: 1.03, note });
 }
 
 /** The load of KaflowSQL's document on the native server, and ten times as many events; the service's share of their latency. */

@@ -173,7 +173,7 @@ examples    →
 website     →
 files       →
 lines       → files
-store       →
+store       → limits
 terminal    →
 secrets     → files
 client      → files terminal

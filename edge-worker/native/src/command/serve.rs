@@ -4,7 +4,7 @@ use std::env;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
-use usher_edge::limits::{PROFILE_DAYS, PROFILE_DAYS_MAX};
+use usher_edge::limits::{PROFILE_DAYS, PROFILE_DAYS_MAX, SHARDS_MAX};
 use usher_edge::{Form, Rates};
 
 use crate::exit::{Exit, Failure};
@@ -40,6 +40,10 @@ pub(crate) struct Args {
     /// The directory with the database; made if it is not there
     #[arg(long, value_name = "DIRECTORY", default_value = "usher-data")]
     data: PathBuf,
+    /// Databases over which profiles are spread, 1 to 4096: fixed when data is first made, 1 without this. docs/shards.md says when
+    /// several help
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(SHARDS_MAX)))]
+    shards: Option<u32>,
     /// A directory with static files to serve beside the service
     #[arg(long, value_name = "DIRECTORY")]
     www: Option<PathBuf>,
@@ -98,6 +102,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     server::run(Settings {
         listen: args.listen,
         data: args.data.clone(),
+        shards: args.shards,
         www: args.www.clone(),
         secret: secrets::find(secrets::SECRET, args.keys.as_deref())?,
         rates: Rates { events: args.events_per_second, new_profiles: args.new_profiles_per_minute },

@@ -21,14 +21,6 @@ pub(super) struct Job {
 }
 
 impl Job {
-    /// A job that is refused at once: it only wakes the writer.
-    pub(super) fn nothing() -> Job {
-        let ambient = Ambient { now_ms: 0, entropy: [0; 32] };
-        let (method, target, id) = (String::new(), String::new(), String::new());
-        let (headers, arrived, body) = (Vec::new(), Instant::now(), Ok(Vec::new()));
-        Job { method, target, headers, ambient, id, arrived, body }
-    }
-
     pub(super) fn head(&self) -> Head<'_> {
         Head { method: &self.method, target: &self.target, headers: &self.headers, ambient: self.ambient }
     }

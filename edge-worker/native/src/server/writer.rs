@@ -1,23 +1,22 @@
 //! The writer: one thread that owns the edge and its store, and takes requests in the order in which they came.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::runtime;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
 use usher_edge::log::STORAGE_FAILED;
 use usher_edge::store::StoreFailure;
-use usher_edge::{Ambient, Edge, Form, Rates, drive, refresh};
+use usher_edge::{Edge, Form, Rates, refresh};
 
-use super::job::{Job, Jobs, Waiting};
+use super::job::{Jobs, Waiting};
 use super::log::{event, log};
-use super::turn::turn;
-use crate::clock::now_ms;
+use super::turn::Service;
 use crate::exit::Failure;
-use crate::limits::{FIRST_UPKEEP_TIME, JOBS_MAX, TURN_TIME, WAKE_TIME};
-use crate::secrets::random;
-use crate::store::SqliteStore;
+use crate::limits::{JOBS_MAX, TURN_TIME};
+use crate::store::Shards;
 
 /// The running thread.
 pub(super) struct Writer {
@@ -28,7 +27,7 @@ pub(super) struct Writer {
 impl Writer {
     /// Starts it, running the bundles that the store points to.
     pub(super) fn start(
-        mut store: SqliteStore,
+        mut shards: Shards,
         secret: Option<String>,
         demo: bool,
         rates: Rates,
@@ -36,18 +35,24 @@ impl Writer {
         profile_days: u32,
     ) -> Result<Writer, Failure> {
         // No earlier build shares what is new.
-        let form = form.or(store.is_new().then_some(Form::NEWEST));
+        let form = form.or(shards.is_new().then_some(Form::NEWEST));
         let form = form.map_or_else(String::new, |form| form.number().to_string());
-        let make = move |store: &mut SqliteStore| {
+        let make = move |shards: &mut Shards| {
             let mut edge = Edge::new(secret.as_deref(), demo);
             edge.set_rates(rates);
             edge.set_form(&form);
             edge.set_profile_days(&profile_days.to_string());
             edge.keep_metrics();
-            meet(&mut edge, store).map(|()| edge)
+            meet(&mut edge, shards)?;
+            edge.set_shards(shards.count());
+            Ok(edge)
         };
         let unknown = |failure: StoreFailure| Failure::new(format!("the form of the data: {failure}"));
-        let mut edge = make(&mut store).map_err(unknown)?;
+        let mut edge = make(&mut shards).map_err(unknown)?;
+        if shards.count() > 1 && edge.form() < Form::Two {
+            let said = "several shards need form 2, which earlier builds do not read";
+            return Err(Failure::new(said).help("leave --form 1 out"));
+        }
         if let Some(complaint) = edge.complaint() {
             // Not an end: a deployment without keys says so at `/healthz` and refuses everything else.
             event("unconfigured", format!("{complaint}; every route but /healthz answers 503"));
@@ -55,31 +60,40 @@ impl Writer {
         if let Some(complaint) = edge.form_complaint() {
             event("form_refused", complaint);
         }
-        if let Err(failure) = store.scrub() {
+        if let Err(failure) = shards.scrub() {
             let detail = format!("the free space of the database may have what was deleted: {failure}");
             event("free_space_kept", detail);
         }
-        refresh(&mut edge, &mut store, &mut log);
+        refresh(&mut edge, &mut shards, &mut log);
         let (jobs, mut waiting) = mpsc::channel::<Waiting>(JOBS_MAX);
-        let mut upkeep_at = Instant::now() + FIRST_UPKEEP_TIME;
+        let mut service = Service::new(edge, shards);
+        // Its own, because it ends what it took when the one of connections is gone.
+        let clock = runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .map_err(|error| Failure::new(format!("cannot start: {error}")))?;
         let work = move || {
-            while let Some(first) = waiting.blocking_recv() {
-                store.forget(false);
-                if Instant::now() >= upkeep_at {
-                    upkeep_at = Instant::now() + upkeep(&mut edge, &mut store);
-                }
-                if turn(&mut edge, &mut store, first, &mut waiting, TURN_TIME).is_ok() {
+            loop {
+                let wait = if service.is_ready() { Duration::ZERO } else { service.pause_time() };
+                let first = match clock.block_on(async { timeout(wait, waiting.recv()).await }) {
+                    Ok(None) if service.is_ready() => None,
+                    // Nobody will call any more.
+                    Ok(None) => break,
+                    Ok(first) => first,
+                    Err(_) => None,
+                };
+                if service.turn(first, &mut waiting, TURN_TIME).is_ok() {
                     continue;
                 }
                 event("panicked", "the service starts over from its store");
-                match make(&mut store) {
-                    Ok(made) => edge = made,
+                match make(&mut service.shards) {
+                    Ok(made) => service.edge = made,
                     Err(failure) => {
                         event(STORAGE_FAILED, failure.to_string());
                         process::exit(1);
                     }
                 }
-                refresh(&mut edge, &mut store, &mut log);
+                refresh(&mut service.edge, &mut service.shards, &mut log);
             }
         };
         let thread = thread::Builder::new()
@@ -102,30 +116,11 @@ impl Writer {
     }
 }
 
-/// Wakes the writer now and then, for its upkeep, where nobody calls.
-pub(super) async fn wake(jobs: Jobs) {
-    loop {
-        tokio::time::sleep(WAKE_TIME).await;
-        if jobs.send((Job::nothing(), oneshot::channel().0)).await.is_err() {
-            return;
-        }
-    }
-}
-
-/// A turn of upkeep; the time to the next one.
-fn upkeep(edge: &mut Edge, store: &mut SqliteStore) -> Duration {
-    let Ok(entropy) = random() else { return FIRST_UPKEEP_TIME };
-    let ambient = Ambient { now_ms: now_ms(), entropy };
-    let next_ms = catch_unwind(AssertUnwindSafe(|| drive::upkeep(edge, store, ambient, &mut log)));
-    let next_ms = next_ms.ok().and_then(|next_ms| u64::try_from(next_ms).ok());
-    next_ms.map_or(FIRST_UPKEEP_TIME, Duration::from_millis)
-}
-
 /// Brings the forms of the edge and of its store together, before anything is written.
-fn meet(edge: &mut Edge, store: &mut SqliteStore) -> Result<(), StoreFailure> {
-    let stored = store.form()?;
+fn meet(edge: &mut Edge, shards: &mut Shards) -> Result<(), StoreFailure> {
+    let stored = shards.form()?;
     match edge.meet_form(stored) {
-        Some(form) if i64::from(form.number()) > stored => store.set_form(form),
+        Some(form) if i64::from(form.number()) > stored => shards.set_form(form),
         Some(_) => Ok(()),
         None => {
             event("storage_too_new", "a newer build wrote the data; every route but /healthz answers 503");

@@ -7,19 +7,19 @@ use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
-use usher_edge::{Ambient, Edge, Response, refresh};
+use usher_edge::{Ambient, Response, refresh};
 
 use super::super::job::{Job, Waiting};
-use super::turn;
+use super::Service;
 use crate::clock::now_ms;
-use crate::store::SqliteStore;
 use crate::store::trials::{authorization, bundle, edge, text};
+use crate::store::{Shards, SqliteStore};
 
 struct Desk {
     directory: PathBuf,
-    edge: Edge,
-    store: Option<SqliteStore>,
+    service: Option<Service>,
     calls: u64,
 }
 
@@ -28,17 +28,32 @@ type Reply = oneshot::Receiver<Response>;
 impl Desk {
     /// On a new database that runs the bundle.
     fn new(name: &str) -> Desk {
+        Desk::of(name, 1)
+    }
+
+    /// On so many shards.
+    fn of(name: &str, shards: u32) -> Desk {
         let directory = std::env::temp_dir().join(format!("usher-turn-{name}-{}", std::process::id()));
-        let mut store = SqliteStore::open(&directory).unwrap();
-        let mut edge = edge();
-        refresh(&mut edge, &mut store, &mut |_| {});
-        let mut desk = Desk { directory, edge, store: Some(store), calls: 0 };
+        let mut desk = Desk { directory, service: None, calls: 0 };
+        desk.start(Some(shards));
         assert_eq!(desk.statuses(&[("PUT", "/v1/audiences/7/bundle", &bundle("home"))]), [200]);
         desk
     }
 
+    /// Starts the service, as after a crash.
+    fn start(&mut self, shards: Option<u32>) {
+        self.service = None;
+        let mut shards = Shards::open(&self.directory, shards).unwrap();
+        let mut edge = edge();
+        edge.set_form("2");
+        edge.set_shards(shards.count());
+        assert_eq!(edge.complaint(), None);
+        refresh(&mut edge, &mut shards, &mut |_| {});
+        self.service = Some(Service::new(edge, shards));
+    }
+
     fn store(&mut self) -> &mut SqliteStore {
-        self.store.as_mut().unwrap()
+        self.service.as_mut().unwrap().shards.of(0).unwrap()
     }
 
     fn waiting(&mut self, (method, target, body): (&str, &str, &str)) -> (Waiting, Reply) {
@@ -74,11 +89,25 @@ impl Desk {
         let replies = Arc::new(Mutex::new(replies));
         with(self, Arc::clone(&replies));
         while let Ok(first) = queue.try_recv() {
-            let Desk { edge, store, .. } = self;
-            turn(edge, store.as_mut().unwrap(), first, &mut queue, Duration::from_secs(60)).unwrap();
+            self.service.as_mut().unwrap().turn(Some(first), &mut queue, Duration::from_secs(60)).unwrap();
         }
-        let mut replies = replies.lock().unwrap();
-        replies.iter_mut().map(|reply| reply.try_recv().ok()).collect()
+        let mut answers: Vec<_> = (0..requests.len()).map(|_| Err(TryRecvError::Empty)).collect();
+        for _ in 0..500 {
+            for (answer, reply) in answers.iter_mut().zip(replies.lock().unwrap().iter_mut()) {
+                if matches!(answer, Err(TryRecvError::Empty)) {
+                    *answer = reply.try_recv();
+                }
+            }
+            if !answers.iter().any(|answer| matches!(answer, Err(TryRecvError::Empty))) {
+                break;
+            }
+            let service = self.service.as_mut().unwrap();
+            if !service.is_ready() {
+                sleep(Duration::from_millis(10));
+            }
+            service.turn(None, &mut queue, Duration::from_secs(60)).unwrap();
+        }
+        answers.into_iter().map(Result::ok).collect()
     }
 
     /// 0: the caller's connection is closed without an answer.
@@ -96,7 +125,7 @@ impl Desk {
 
 impl Drop for Desk {
     fn drop(&mut self) {
-        self.store = None;
+        self.service = None;
         let _ = fs::remove_dir_all(&self.directory);
     }
 }
@@ -109,6 +138,10 @@ fn views_in(answer: &Response) -> Option<String> {
 
 fn lookup(cookie: &str) -> String {
     format!(r#"{{"audience":"7","personalization":"home","key":{{"name":"cookie","value":"{cookie}"}}}}"#)
+}
+
+fn view_of(keys: &str, id: &str) -> String {
+    format!(r#"{{"events":[{{{keys},"ref":"r","event_id":"{id}"}}]}}"#)
 }
 
 fn view(cookie: &str, id: &str) -> String {
@@ -265,4 +298,78 @@ fn a_bundle_has_a_commit_of_its_own_and_runs_for_those_behind_it() {
     let statuses: Vec<u16> = answers.iter().flatten().map(|answer| answer.status).collect();
     assert_eq!(statuses, [503, 200, 200]);
     assert_eq!(desk.views("a").as_deref(), Some("2"));
+}
+
+#[test]
+fn profiles_in_different_shards_become_one() {
+    let mut desk = Desk::of("merge", 8);
+    for visitor in 0..8 {
+        let keys = [
+            format!(r#""cookie":"c{visitor}""#),
+            format!(r#""customer_id":"n{visitor}""#),
+            format!(r#""cookie":"c{visitor}","customer_id":"n{visitor}""#),
+        ];
+        let bodies: Vec<String> =
+            keys.iter().enumerate().map(|(id, keys)| view_of(keys, &id.to_string())).collect();
+        for body in bodies.iter().chain(&bodies) {
+            assert_eq!(desk.statuses(&[(EVENTS.0, EVENTS.1, body)]), [200]);
+        }
+        assert_eq!(desk.views(&format!("c{visitor}")).as_deref(), Some("3"), "visitor {visitor}");
+    }
+}
+
+#[test]
+fn what_shards_have_to_say_to_each_other_is_said_after_a_restart() {
+    let mut desk = Desk::of("resumed", 8);
+    let mut left = 0;
+    for visitor in 0..8 {
+        let of = |keys: &str, id: &str| view_of(&keys.replace('%', &visitor.to_string()), id);
+        let apart = [of(r#""cookie":"c%""#, "1"), of(r#""customer_id":"n%""#, "2")];
+        for body in &apart {
+            assert_eq!(desk.statuses(&[(EVENTS.0, EVENTS.1, body)]), [200]);
+        }
+        // It is committed, and ends before anything is said to the other shard.
+        let together = of(r#""cookie":"c%","customer_id":"n%""#, "3");
+        let (jobs, mut queue) = mpsc::channel(1);
+        let (waiting, _reply) = desk.waiting((EVENTS.0, EVENTS.1, &together));
+        assert!(jobs.try_send(waiting).is_ok());
+        let service = desk.service.as_mut().unwrap();
+        for _ in 0..50 {
+            let first = queue.try_recv().ok();
+            service.turn(first, &mut queue, Duration::from_secs(60)).unwrap();
+            if service.shards.all().any(|store| store.latest_due().unwrap().is_some()) {
+                left += 1;
+                break;
+            }
+        }
+        desk.start(None);
+        // Sent again, it is a copy.
+        assert_eq!(desk.statuses(&[(EVENTS.0, EVENTS.1, &together)]), [200]);
+        for _ in 0..200 {
+            if desk.views(&format!("c{visitor}")).as_deref() == Some("3") {
+                break;
+            }
+            sleep(Duration::from_millis(10));
+        }
+        assert_eq!(desk.views(&format!("c{visitor}")).as_deref(), Some("3"), "visitor {visitor}");
+    }
+    assert!(left > 3, "only {left} of the visitors had profiles in two shards");
+}
+
+#[test]
+fn a_shard_that_cannot_commit_costs_its_own_events() {
+    let mut desk = Desk::of("one-fails", 8);
+    let shards = &mut desk.service.as_mut().unwrap().shards;
+    shards.of(3).unwrap().connection().commit_hook(Some(|| true)).unwrap();
+    let bodies: Vec<String> = (0..40).map(|visitor| view(&format!("c{visitor}"), "e")).collect();
+    let requests: Vec<_> = bodies.iter().map(|body| (EVENTS.0, EVENTS.1, body.as_str())).collect();
+    let statuses = desk.statuses(&requests);
+    let refused = statuses.iter().filter(|status| **status == 503).count();
+    assert!(statuses.iter().all(|status| [200, 503].contains(status)), "{statuses:?}");
+    assert!((1..20).contains(&refused), "{statuses:?}");
+    // Its database was opened anew, without the hook.
+    assert_eq!(desk.statuses(&requests), [200; 40]);
+    for visitor in 0..40 {
+        assert_eq!(desk.views(&format!("c{visitor}")).as_deref(), Some("1"), "visitor {visitor}");
+    }
 }

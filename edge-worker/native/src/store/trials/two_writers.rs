@@ -56,7 +56,7 @@ impl Shared for SqliteStore {
             is_new: false,
             erasing: crate::store::Erasing::default(),
             spent: self.spent,
-            _lock: lock,
+            _lock: Some(lock),
         }
     }
 }
