@@ -36,6 +36,7 @@ fn main() {
         // Several shards are no other host.
         let named = match host {
             "workerd-8-shards" => "workerd",
+            "native-8-shards" => "native",
             host if host.contains("shard") => "in-process",
             host => host,
         };
@@ -128,6 +129,8 @@ fn hosts() -> Vec<(&'static str, bool, Option<Start>)> {
     let built = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let native = built("USHER_TEST_NATIVE")
         .map(|program| -> Start { Box::new(move || Box::new(Native::start(&program, false))) });
+    let native_shards = built("USHER_TEST_NATIVE")
+        .map(|program| -> Start { Box::new(move || Box::new(Native::with_shards(&program, 8))) });
     let worker = |name: &str, live: bool, shards: u32| {
         built(name).map(|dist| -> Start { Box::new(move || Box::new(Workerd::start(&dist, live, shards))) })
     };
@@ -140,6 +143,7 @@ fn hosts() -> Vec<(&'static str, bool, Option<Start>)> {
         ("2-shards", false, Some(Box::new(|| Box::new(Sharded::start(2))))),
         ("7-shards", false, Some(Box::new(|| Box::new(Sharded::start(7))))),
         ("native", false, native),
+        ("native-8-shards", false, native_shards),
         ("workerd", false, worker("USHER_TEST_WORKER", false, 1)),
         ("workerd-8-shards", false, worker("USHER_TEST_WORKER", false, 8)),
         ("rust-worker", false, worker("USHER_TEST_RUST_WORKER", false, 1)),

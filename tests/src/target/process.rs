@@ -31,9 +31,18 @@ struct Process {
 impl Native {
     /// Starts a server; `program` is its binary.
     pub fn start(program: &str, live: bool) -> Native {
+        Native::started(program, live, &[])
+    }
+
+    /// Starts a server with so many shards.
+    pub fn with_shards(program: &str, shards: u32) -> Native {
+        Native::started(program, false, &["--shards", &shards.to_string()])
+    }
+
+    fn started(program: &str, live: bool, more: &[&str]) -> Native {
         let data = fresh_folder();
         let mut command = Command::new(program);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(&data);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(&data).args(more);
         Native(Process::start(command, data, live, listening))
     }
 }
