@@ -383,7 +383,7 @@ fn finish(edge: &Edge, batch: &mut Batch, write: Write, answered: &Answered<'_>)
         tokens.extend(seen.iter().map(|token| token.sign(&keyring.signer)));
     }
     let mut offers = String::new();
-    if DECIDES && let Some((fields, token)) = batch.offers(edge, answered) {
+    if HAS_SHARDS && let Some((fields, token)) = batch.offers(edge, answered) {
         (offers, tokens) = (fields, token.into_iter().collect());
     }
     let response = match (&batch.message.mode, receipts.as_slice()) {
