@@ -8,7 +8,7 @@ use crate::error::Refusal;
 use crate::form::{Form, Written};
 use crate::keys::Keyring;
 use crate::limits::{PROBE_MS, PROFILE_DAYS, PROFILE_DAYS_MAX, SHARDS_MAX, STORAGE_DEGRADED_MS};
-use crate::message::{self, NO_BUNDLE};
+use crate::message::{self, NO_BUNDLE, REVOKED};
 use crate::metrics::{Count, Metrics};
 use crate::plane::HAS_SHARDS;
 use crate::rates::{Meter, MeterMemory, Rates};
@@ -334,7 +334,8 @@ impl Edge {
             let pointer = pointers.iter().find(|pointer| pointer.audience == id);
             pointer.is_none_or(|pointer| pointer.number < running.number)
         };
-        pointers.is_empty() || self.all_running().any(runs_less)
+        pointers.iter().all(|pointer| pointer.audience.starts_with(REVOKED))
+            || self.all_running().any(runs_less)
     }
 
     /// The message that lets the control object go on from what it lost, before a bundle of this audience is published.
@@ -370,6 +371,12 @@ impl Edge {
             }
         }
         pointers.retain(|pointer| {
+            if let Some(sha256) = pointer.audience.strip_prefix(REVOKED) {
+                if let Ok(keyring) = &mut self.keyring {
+                    keyring.revoke(sha256);
+                }
+                return false;
+            }
             if pointer.hash == NO_BUNDLE {
                 self.audience_mut(&pointer.audience).take_out(pointer.number);
                 return false;

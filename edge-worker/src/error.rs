@@ -98,6 +98,7 @@ refusals! {
     BUNDLE_INVALID = 422, 4220, "bundle_invalid", "bundle does not compile";
     BUNDLE_UNKNOWN = 404, 4041, "bundle_unknown", "no such bundle is kept";
     PROFILE_UNKNOWN = 404, 4043, "profile_unknown", "no profile has this key";
+    KEY_UNKNOWN = 404, 4044, "key_unknown", "no key of this audience has this tag";
     NEEDS_FORM = 409, 4090, "needs_form", "it needs a newer form than the one that is written here";
     BUNDLE_CHANGED = 412, 4120, "bundle_changed", "another bundle runs than the one in If-Match";
     STORAGE = 503, 2021, "storage_unavailable", "storage is unavailable";

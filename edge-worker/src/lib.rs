@@ -25,6 +25,7 @@
 //! | [`Rehearsal::failure`] | runs an example |
 //! | [`preview_token`] | a token for a page that explains |
 //! | [`request_id`] | the id of a request, which its host puts into the answer and the log |
+//! | [`keys_of`] | the keys of a secret, as operators see them |
 //!
 //! # Examples
 //!
@@ -109,7 +110,7 @@ pub use edge::{Edge, Installed};
 pub use error::Refusal;
 pub use form::Form;
 pub use host::{Request, Step};
-pub use keys::preview_token;
+pub use keys::{keys_of, preview_token};
 pub use log::Line;
 pub use message::Ambient;
 pub use metrics::{Counts, Took};

@@ -83,12 +83,30 @@ pub const COPIES_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const COPY_BYTES: usize = 768;
 /// Longest life of a preview token, in seconds.
 pub const PREVIEW_SECONDS_MAX: i64 = 24 * 60 * 60;
+/// Largest identity token, in bytes.
+pub const IDENTITY_BYTES_MAX: usize = 4 * 1024;
+/// Most audiences that an identity token names.
+pub const IDENTITY_AUDIENCES_MAX: usize = 16;
+/// Most keys that an identity token vouches for.
+pub const IDENTITY_KEYS_MAX: usize = 16;
+/// Most identity keys of an audience that are tried: two for each of some issuers.
+pub const IDENTITY_KEYS_OF_AUDIENCE_MAX: usize = 8;
+/// Most signatures of an identity token that are verified, over all its audiences: each takes a fraction of a millisecond.
+pub const IDENTITY_TRIES_MAX: usize = 32;
+/// Longest life of an identity token, in seconds.
+pub const IDENTITY_SECONDS_MAX: f64 = 3_600.0;
+/// How far the clock of an identity token's issuer may be ahead, in seconds.
+pub const IDENTITY_SKEW_SECONDS: f64 = 60.0;
+/// Length of a shared secret for identity tokens, in bytes: not shorter than the hash (RFC 7518 §3.2).
+pub const IDENTITY_SECRET_BYTES: core::ops::RangeInclusive<usize> = 32..=512;
 /// The burst of a source, in seconds of its rate.
 pub const RATE_SECONDS: u64 = 60;
 /// Number of sources whose rates are tracked, 32 bytes each; beyond it the least recently seen are dropped.
 pub const SOURCES_MAX: usize = 8_192;
 /// Most lines that one request logs; further ones are counted.
 pub const LOG_LINES_MAX: usize = 10;
+/// Digits of a key's hash by which operators name it: 48 bits tell all keys of a deployment apart.
+pub const KEY_TAG_DIGITS: usize = 12;
 /// Most keys and tokens of a deployment.
 pub const KEYS_MAX: usize = 1_000;
 /// Time for which the journal of merges is kept, in milliseconds.

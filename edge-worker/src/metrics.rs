@@ -66,7 +66,8 @@ counts! {
     "usher_keys_evicted_total", "Keys that a profile lost over the bound on its keys." {
         KeyEvicted = "" "",
     }
-    "usher_refused_total", "Parts of accepted events that were refused." {
+    "usher_refused_total", "Parts of accepted events, and identity tokens of events, that were refused." {
+        IdentityRefused = "part" "identity",
         KeyRefused = "part" "key",
         ValueRefused = "part" "value",
     }
@@ -88,6 +89,7 @@ impl Count {
             "profile_made_room" => Count::ProfileMadeRoom,
             "profile_not_made" => Count::ProfileNotMade,
             "key_evicted" => Count::KeyEvicted,
+            "identity_refused" => Count::IdentityRefused,
             "key_refused" => Count::KeyRefused,
             "value_refused" => Count::ValueRefused,
             "damaged_profile" => Count::DamagedProfile,

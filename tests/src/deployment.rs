@@ -7,6 +7,8 @@ use sha2::{Digest, Sha256};
 use usher_config::{Finding, Source};
 use usher_engine::diagnostic::Severity;
 
+use crate::tokens;
+
 /// The project's root.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the project").to_owned()
@@ -49,7 +51,7 @@ impl Keys {
         let hash = |name: &str| hash_of(self.text(name));
         let origins = &self.credentials["allowed_origins"];
         let audience = "1069944";
-        json!({
+        let mut secret = json!({
             "signing_key": "07".repeat(32),
             "keys": [
                 {"kind": "write", "sha256": hash("write_key"), "account": "1", "audience": "*", "origins": origins},
@@ -73,8 +75,9 @@ impl Keys {
                 {"kind": "token", "sha256": hash_of(PICKY_TOKEN), "account": "1", "audience": audience,
                  "personalizations": ["product_recommendations", "banners"]},
             ],
-        })
-        .to_string()
+        });
+        secret["keys"].as_array_mut().expect("a list").extend(tokens::records(audience));
+        secret.to_string()
     }
 
     /// The headers with which somebody calls.

@@ -15,5 +15,6 @@ pub mod random;
 pub mod run;
 pub mod shards;
 pub mod target;
+pub mod tokens;
 pub mod vector;
 pub mod visits;

@@ -107,7 +107,7 @@ impl Run<'_> {
                 headers.push((name.clone(), expand(value, self.shift, &kept)));
             }
         }
-        let mut body = expand(&step.body, self.shift, &kept).into_bytes();
+        let mut body = expand(&self.with_tokens(vector, &step.body), self.shift, &kept).into_bytes();
         if let Some(packed) = packed(&body, step.gzip) {
             headers.push(("content-encoding".to_owned(), "gzip".to_owned()));
             body = packed;
@@ -124,6 +124,17 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A body with the identity tokens that it names.
+    fn with_tokens(&self, vector: &Vector, body: &str) -> String {
+        vector.tokens.iter().fold(body.to_owned(), |body, (name, token)| {
+            let place = format!("@{{jwt:{name}}}");
+            if !body.contains(&place) {
+                return body;
+            }
+            body.replace(&place, &token.text(|part| expand(part, self.shift, "")))
+        })
     }
 
     fn look(&mut self, step: &Step, visitor: &str) -> Result<(), String> {

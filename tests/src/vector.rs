@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::deployment;
 use crate::keys::KeyTable;
+use crate::tokens::Token;
 use crate::visits::Visits;
 
 /// A scenario: what is there, and what happens.
@@ -33,6 +34,9 @@ pub struct Vector {
     /// Hosts that cannot run it, with the reason.
     #[serde(default)]
     pub skip: BTreeMap<String, String>,
+    /// Identity tokens, by name: `@{jwt:name}` stands for one in a body.
+    #[serde(default)]
+    pub tokens: BTreeMap<String, Token>,
     /// In order.
     #[serde(rename = "step")]
     pub steps: Vec<Step>,

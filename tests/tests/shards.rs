@@ -154,7 +154,7 @@ impl Bed {
 
 /// True for the message by which a profile claims a key.
 fn is_claim(sent: &Envelope) -> bool {
-    sent.message.get(3..5) == Some(&[17, 1])
+    sent.message.get(3..5) == Some(&[18, 1])
 }
 
 /// xorshift64*

@@ -77,7 +77,7 @@ class Engine {
     this.#planes.misplace(reason);
   }
 
-  /** Catches up when it is due; a promise only when nothing is known yet. */
+  /** Catches up when it is due; a promise only when nothing is known yet, or nothing was read for long. */
   fresh(env, context) {
     return this.#pointers.fresh(env, context);
   }

@@ -21,6 +21,8 @@ export class Planes {
   #visitors;
   /** Undefined until it is asked, and after each change of what runs. */
   #control;
+  /** The memory with which it started: large bundles are not compiled again for each request. */
+  #controlBytes = 0;
   /** What sources used by the count of the control plane. */
   #controlUsed;
   /** Pointer and body of the running bundles by audience. */
@@ -75,7 +77,7 @@ export class Planes {
       const output = instance.run(operation, input);
       // What was opened is folded in the same instance, part by part.
       const isOpen = operation === OPEN || (operation === FOLD && output[0] === IS_PART);
-      keeps = isOpen || instance.bytes <= CONTROL_BYTES_KEPT;
+      keeps = isOpen || instance.bytes <= Math.max(CONTROL_BYTES_KEPT, this.#controlBytes);
       return new FrameReader(output);
     } finally {
       // A trap leaves it there no more, nor does a memory that has grown.
@@ -104,7 +106,8 @@ export class Planes {
 
   /** Compares pointers (`pointers · written?`) with what runs; the answer of the operation. */
   behind(input) {
-    const out = this.#change(BEHIND, input);
+    // The control plane was started with the same ones.
+    const out = same(input, this.#pointers) ? this.visitors(BEHIND, input) : this.#change(BEHIND, input);
     if (out.byte() === 0) return { questions: out.list((r) => ({ shard: r.number(), message: r.bytes() })) };
     this.#pointers = input;
     return { raises: out.list((r) => r.bytes().slice()), behind: out };
@@ -170,7 +173,10 @@ export class Planes {
 
   /** The control object answered to the end. */
   caughtUp() {
-    this.#change(DEGRADE, this.#degradeFrame("", ""));
+    const frame = this.#degradeFrame("", "");
+    this.visitors(DEGRADE, frame);
+    // It is the same in both, so the control plane need not start again.
+    this.#control?.run(DEGRADE, frame);
   }
 
   /** Runs an operation that changes the running bundles. The control plane then starts again with them. */
@@ -235,11 +241,17 @@ export class Planes {
     for (;;) {
       const instance = new Instance(controlModule);
       const out = this.#configure(instance);
-      // The complaints and the form are those of the other instance.
-      [out.text(), out.byte(), out.text()];
+      const complaint = out.text();
+      // It alone reads identity keys.
+      if (complaint) fault("unconfigured", complaint);
+      // The form is that of the other instance.
+      [out.byte(), out.text()];
       instance.count(out.number(), out.number(), this.#controlUsed);
       const broken = this.#restore(instance, this.#trappedInControl);
-      if (!broken) return instance;
+      if (!broken) {
+        this.#controlBytes = instance.bytes;
+        return instance;
+      }
       const reason = `${trapped(broken.audience, broken.number)} in the control plane: ${broken.error?.message ?? broken.error}`;
       fault("degraded", reason);
       this.#trappedInControl.set(broken.hash, reason);
@@ -277,6 +289,10 @@ export class Planes {
   #degradeFrame(audience, reason) {
     return new FrameWriter().text(audience).text(reason).byte(this.#tooNew.has(audience) ? 1 : 0).done();
   }
+}
+
+function same(bytes, others) {
+  return bytes.length === others?.length && bytes.every((byte, index) => byte === others[index]);
 }
 
 function trapped(audience, number) {

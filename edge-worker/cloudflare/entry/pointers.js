@@ -8,6 +8,8 @@ import { patiently } from "./patience.js";
 
 /** How long an isolate uses the pointers that it knows. */
 const POINTERS_MS = 15_000;
+/** Older ones are read again before they are used, because keys may be revoked: within 60 s of that at every place. */
+const KEYS_MS = 45_000;
 
 const NOTHING = new Uint8Array();
 
@@ -23,16 +25,19 @@ export class Pointers {
     this.#message = message;
   }
 
-  /** Catches up when it is due; a promise to wait for only when nothing is known yet. */
+  /** Catches up when it is due; a promise to wait for only when nothing is known yet, or nothing was read for long. */
   fresh(env, context) {
     // While nothing is known, every request asks by itself: one that waited for another's promise would wait forever if
     // the platform canceled that other one.
     if (!this.#known) return this.refresh(env);
     const now = Date.now();
-    if (now - this.#checked < POINTERS_MS) return undefined;
+    const age = now - this.#checked;
+    if (age < POINTERS_MS) return undefined;
     this.#checked = now;
-    context.waitUntil(this.refresh(env));
-    return undefined;
+    const refreshed = this.refresh(env);
+    context.waitUntil(refreshed);
+    // No longer than a visitor would notice: where the control object does not answer, the last keys hold.
+    return age < KEYS_MS ? undefined : patiently(() => refreshed);
   }
 
   /** Installs the bundles that the control object points to. On any failure the last good bundle keeps running. */

@@ -62,3 +62,5 @@ pub(crate) const WAKE_TIME: Duration = Duration::from_secs(1);
 pub(crate) const FIRST_UPKEEP_TIME: Duration = Duration::from_secs(60);
 /// The time that open requests still have when the process is told to stop.
 pub(crate) const STOP_TIME: Duration = Duration::from_secs(5);
+/// Most keys of one kind, audience and name in a secret: the one in use, and the next.
+pub(crate) const KEYS_OF_NAME_MAX: usize = 2;

@@ -172,7 +172,8 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], Failure> {
     Ok(bytes)
 }
 
-fn random_hex<const N: usize>() -> Result<String, Failure> {
+/// The same as hexadecimal digits.
+pub(crate) fn random_hex<const N: usize>() -> Result<String, Failure> {
     Ok(hex(&random::<N>()?))
 }
 

@@ -188,7 +188,8 @@ impl Case {
     }
 }
 
-/// Hashes as `{hash}`: they are no text for people, and change with every byte of a bundle.
+/// Hashes as `{hash}`, which change with every byte of a bundle, and keys and their tags as `{key}` and `{tag}`: they are no
+/// text for people.
 fn without_hashes(text: &str) -> String {
     let mut out = String::new();
     let mut digits = String::new();
@@ -197,7 +198,12 @@ fn without_hashes(text: &str) -> String {
             digits.push(c);
             continue;
         }
-        out.push_str(if digits.len() == 64 { "{hash}" } else { &digits });
+        out.push_str(match digits.len() {
+            12 => "{tag}",
+            40 => "{key}",
+            64 => "{hash}",
+            _ => &digits,
+        });
         digits.clear();
         out.push(c);
     }

@@ -6,7 +6,7 @@ use usher_engine::{
     ConditionTrace, Explanation, KnownAttribute, ObservedValue, PersonalizationTrace, Profile, SectionTrace,
 };
 
-use super::{Meta, offers, signed};
+use super::{Meta, offers, refused_identity, signed};
 use crate::wire::json::{Json, Object};
 use crate::wire::read;
 
@@ -30,6 +30,7 @@ pub(crate) fn explanation(
             });
             o.field("source").text(meta.source);
             o.field("age_ms").number(meta.age_ms);
+            refused_identity(o, meta);
         });
         o.field("profile").object(|o| {
             o.field("known").boolean(known);

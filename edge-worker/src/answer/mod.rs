@@ -12,6 +12,7 @@ use usher_engine::{Answer, Offer, Reason, Why};
 
 use crate::message::Receipt;
 use crate::metrics::{Count, Counts};
+use crate::plane::HAS_CONTROL_PLANE;
 use crate::wire::json::{Json, Object};
 
 /// The source of the profile that an answer came from, for native routes.
@@ -23,6 +24,8 @@ pub(crate) struct Meta {
     pub(crate) stale: bool,
     /// True if its event is still to be stored.
     pub(crate) uncommitted: bool,
+    /// The reason why its identity token vouches for nothing; empty: it does, or there was none.
+    pub(crate) refused: &'static str,
 }
 
 /// `{"offers":{"<section>":{"attributes":{…},"batch_segments":[…]}}}`, and `meta` on native routes.
@@ -159,6 +162,13 @@ fn meta_fields(o: &mut Object<'_>, meta: &Meta) {
     o.field("age_ms").number(meta.age_ms);
     if meta.uncommitted {
         o.field("committed").boolean(false);
+    }
+    refused_identity(o, meta);
+}
+
+fn refused_identity(o: &mut Object<'_>, meta: &Meta) {
+    if HAS_CONTROL_PLANE && !meta.refused.is_empty() {
+        o.field("identity").object(|o| o.field("refused").text(meta.refused));
     }
 }
 

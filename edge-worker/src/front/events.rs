@@ -9,7 +9,7 @@ use crate::answer;
 use crate::edge::{Edge, Running};
 use crate::error::{Refusal, Result};
 use crate::host::Step;
-use crate::message::{Ambient, Events, Message, Mode, Part, Receipt, Route, SOURCE_FACT, ToWriter};
+use crate::message::{Ambient, Events, Identity, Message, Mode, Part, Receipt, Route, SOURCE_FACT, ToWriter};
 use crate::outcome::Question;
 use crate::plane::HAS_SHARDS;
 use crate::shard::{self, Piece, Split};
@@ -42,7 +42,8 @@ pub(super) fn personalize(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) 
     let first = first.as_ref().map(|key| (key.name.as_str(), key.value.as_str()));
     let shard = shard::of_key(audience, first, edge.shards());
     let audiences = vec![(audience.to_owned(), running.number)];
-    Ok(to_writer(edge, admitted, caller, shard, (audiences, [database, table], mode), body))
+    let batch = (audiences, [database, table], mode);
+    Ok(to_writer(edge, admitted, (caller, Identity::default()), shard, batch, body))
 }
 
 /// `POST /{database}/{table}` without a token: a batch in, receipts out.
@@ -59,17 +60,19 @@ pub(super) fn ingest(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> Re
     }
     let batch = read::batch(body).map_err(Refusal::from)?;
     if HAS_SHARDS && edge.shards() > 1 {
-        let (caller, names, mode) = (&admitted.caller, [database, table], Mode::Ingest);
+        let (caller, names, mode) =
+            ((&admitted.caller, Identity::default()), [database, table], Mode::Ingest);
         return Ok(split(edge, admitted, ToCut { caller, audiences, names, mode, batch }, body));
     }
     let shard = shard::of_key("", None, 1);
     let batch = (audiences, [database, table], Mode::Ingest);
-    Ok(to_writer(edge, admitted, &admitted.caller, shard, batch, body))
+    Ok(to_writer(edge, admitted, (&admitted.caller, Identity::default()), shard, batch, body))
 }
 
 /// A batch that has been read, and what becomes of it.
 pub(super) struct ToCut<'c> {
-    pub(super) caller: &'c Caller<'c>,
+    /// With the keys that its identity token vouches for.
+    pub(super) caller: (&'c Caller<'c>, Identity),
     pub(super) audiences: Vec<(String, u64)>,
     /// Database and table; empty if each event names its own.
     pub(super) names: [&'c str; 2],
@@ -83,14 +86,15 @@ type Group = (u32, Vec<(usize, i64)>);
 /// Cuts a batch by the home of each event's first key. What is for one shard alone is not cut.
 pub(super) fn split(edge: &Edge, admitted: &CheckedHead<'_>, cut: ToCut<'_>, body: &[u8]) -> Step {
     let now_ms = admitted.head.ambient.now_ms;
-    let ToCut { caller, audiences, names, mode, batch } = cut;
+    let ToCut { caller: (caller, identity), audiences, names, mode, batch } = cut;
+    let who = || (caller, identity.clone());
     let of_message = |mode: Mode| (audiences.clone(), names, mode);
-    let whole = |mode, shard| to_writer(edge, admitted, caller, shard, of_message(mode), body);
+    let whole = |mode, shard| to_writer(edge, admitted, who(), shard, of_message(mode), body);
     let first = audiences.first().and_then(|(id, _)| Some((id, edge.running(id)?)));
     let Some((id, running)) = first else { return whole(mode, 0) };
     let plan = &running.plan;
     let sent = SentAt::read(batch.sent.as_ref(), now_ms);
-    let evidence = Evidence { server: caller.is_server, keys: &[] };
+    let evidence = Evidence { server: caller.is_server, keys: identity.of(id) };
     let is_native = matches!(mode, Mode::Mixed(_));
     let mut events: Vec<(usize, Event)> = Vec::new();
     let (mut refused, mut undeclared) = (Vec::new(), Vec::new());
@@ -151,7 +155,7 @@ pub(super) fn split(edge: &Edge, admitted: &CheckedHead<'_>, cut: ToCut<'_>, bod
             Mode::Mixed(_) if asks != Some(index) => Mode::Mixed(None),
             mode => mode.clone(),
         };
-        let message = message(admitted, caller, of_message(mode), body).encode(edge.form());
+        let message = message(admitted, who(), of_message(mode), body).encode(edge.form());
         let places = group.iter().map(|(place, time_ms)| (number(*place), *time_ms)).collect();
         let part = Part { places, ..Part::default() };
         let to = Route { shard: *shard, shards: edge.shards() };
@@ -226,19 +230,19 @@ fn seed(ambient: &Ambient) -> u64 {
 pub(super) fn to_writer(
     edge: &Edge,
     admitted: &CheckedHead<'_>,
-    caller: &Caller<'_>,
+    (caller, identity): (&Caller<'_>, Identity),
     shard: u32,
     (audiences, [database, table], mode): (Vec<(String, u64)>, [&str; 2], Mode),
     body: &[u8],
 ) -> Step {
     let to = Route { shard, shards: edge.shards() };
-    let message = message(admitted, caller, (audiences, [database, table], mode), body.to_vec());
+    let message = message(admitted, (caller, identity), (audiences, [database, table], mode), body.to_vec());
     Step::Write { shard, message: to.address(message.encode(edge.form()), None) }
 }
 
 fn message(
     admitted: &CheckedHead<'_>,
-    caller: &Caller<'_>,
+    (caller, identity): (&Caller<'_>, Identity),
     (audiences, [database, table], mode): (Vec<(String, u64)>, [&str; 2], Mode),
     body: Vec<u8>,
 ) -> Message {
@@ -254,6 +258,7 @@ fn message(
         table: table.to_owned(),
         mode,
         server: caller.is_server,
+        identity,
         origin: caller.origin.unwrap_or("").to_owned(),
         edge: facts,
         body,

@@ -5,11 +5,13 @@ use usher_engine::value::Value;
 
 use super::checked_head::CheckedHead;
 use super::events::to_writer;
+use super::identity;
 use crate::edge::{Edge, Running};
 use crate::error::{Refusal, Refused, Result};
 use crate::host::Step;
 use crate::lookup::{self, LookupRequest, PendingLookup, Shape};
-use crate::message::Mode;
+use crate::message::{Identity, Mode};
+use crate::plane::HAS_CONTROL_PLANE;
 use crate::shard;
 use crate::wire::json::Json;
 use crate::wire::read::{self, Repairs};
@@ -24,6 +26,9 @@ pub(super) fn personalize(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) 
     };
     if !caller.covers(audience) {
         return Err(Refusal::SCOPE.into());
+    }
+    if !HAS_CONTROL_PLANE && body.get("identity").and_then(Value::present).is_some() {
+        return Ok(Step::ControlPlane);
     }
     let running = edge.running_or_refuse(audience)?;
     let name = text(&body, "personalization").ok_or_else(|| missing("personalization"))?;
@@ -40,10 +45,16 @@ pub(super) fn personalize(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) 
             return Err(Refused::with_detail(Refusal::BODY_INVALID, detail));
         }
     };
-    let mut pending =
-        prepare(edge, admitted, running, (&body, repairs), (vec![index], Shape::Offers, later))?;
+    let identity = identity::read(
+        edge,
+        body.get("identity").and_then(Value::present),
+        core::iter::once(audience),
+        admitted,
+    )?;
+    let asked = (vec![index], Shape::Offers, later);
+    let mut pending = prepare(edge, admitted, running, (&body, repairs, &identity), asked)?;
     if later {
-        pending.later = commit(edge, admitted, (audience, running), &body)?;
+        pending.later = commit(edge, admitted, (audience, running, identity), &body)?;
     }
     Ok(Step::LookUp(Box::new(pending)))
 }
@@ -53,7 +64,7 @@ pub(super) fn personalize(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) 
 fn commit(
     edge: &Edge,
     admitted: &CheckedHead<'_>,
-    (audience, running): (&str, &Running),
+    (audience, running, identity): (&str, &Running, Identity),
     body: &Value,
 ) -> Result<Option<(u32, Vec<u8>)>> {
     let event = body.get("event");
@@ -73,7 +84,7 @@ fn commit(
     json.object(|o| o.field("events").list(part("columns"), |json, columns| json.value(columns)));
     let batch = (vec![(audience.to_owned(), running.number)], [database, table], Mode::Ingest);
     let shard = shard::of_key("", None, edge.shards());
-    match to_writer(edge, admitted, &admitted.caller, shard, batch, &json.into_bytes()) {
+    match to_writer(edge, admitted, (&admitted.caller, identity), shard, batch, &json.into_bytes()) {
         Step::Write { shard, message } => Ok(Some((shard, message))),
         _ => Ok(None),
     }
@@ -116,7 +127,12 @@ pub(super) fn look_up(
     personalizations: Vec<usize>,
     shape: Shape,
 ) -> Result<Step> {
-    let pending = prepare(edge, admitted, running, (body, repairs), (personalizations, shape, false))?;
+    let audience = running.plan.definition().audience.id.as_str();
+    // Only bodies of `/v1` have one; flat bodies have inputs.
+    let sent = body.get("identity").and_then(Value::present).filter(|_| shape == Shape::Explanation);
+    let identity = identity::read(edge, sent, core::iter::once(audience), admitted)?;
+    let asked = (personalizations, shape, false);
+    let pending = prepare(edge, admitted, running, (body, repairs, &identity), asked)?;
     Ok(Step::LookUp(Box::new(pending)))
 }
 
@@ -124,7 +140,7 @@ fn prepare(
     edge: &Edge,
     admitted: &CheckedHead<'_>,
     running: &Running,
-    (body, repairs): (&Value, Repairs),
+    (body, repairs, identity): (&Value, Repairs, &Identity),
     (personalizations, shape, later): (Vec<usize>, Shape, bool),
 ) -> Result<PendingLookup> {
     let (head, caller) = (&admitted.head, &admitted.caller);
@@ -140,6 +156,7 @@ fn prepare(
         shape,
         later,
         is_server: caller.is_server,
+        identity,
         payer: admitted.payer(),
     };
     lookup::prepare(edge, request)

@@ -5,27 +5,31 @@ use usher_engine::value::Value;
 use super::auth;
 use super::checked_head::CheckedHead;
 use super::events::{ToCut, split, to_writer};
+use super::identity;
 use crate::edge::{Edge, Running};
 use crate::error::{Refusal, Refused, Result};
 use crate::form::Form;
 use crate::host::Step;
 use crate::limits::ASKED_NAMES_MAX;
 use crate::message::{Asking, Mode};
-use crate::plane::HAS_SHARDS;
+use crate::plane::{HAS_CONTROL_PLANE, HAS_SHARDS};
 use crate::wire::read;
 
-/// `{"token", "sentAt", "events": [{"table": "<database>.<table>", …}], "personalize": {"names": […]}}`: receipts, and
-/// offers where they are asked for, which takes a public token from an allowed page.
+/// `{"token", "identity", "sentAt", "events": [{"table": "<database>.<table>", …}], "personalize": {"names": […]}}`: receipts,
+/// and offers where they are asked for, which takes a public token from an allowed page.
 pub(super) fn mixed(edge: &Edge, checked: &CheckedHead<'_>, body: &[u8]) -> Result<Step> {
     if edge.form() < Form::Two {
         let detail = "`/v1/e` needs form 2, and this edge writes form 1: see docs/operate.md";
         return Err(Refused::with_detail(Refusal::NEEDS_FORM, detail));
     }
-    let batch = read::batch_beside(body, &["token", "personalize"]).map_err(Refusal::from)?;
+    let batch = read::batch_beside(body, &["token", "personalize", "identity"]).map_err(Refusal::from)?;
     let field = |name: &str| {
         let (_, value) = batch.beside.iter().rfind(|(known, _)| known == name)?;
         value.present()
     };
+    if !HAS_CONTROL_PLANE && field("identity").is_some() {
+        return Ok(Step::ControlPlane);
+    }
     let of_token = match field("token") {
         None => None,
         Some(Value::String(token)) => {
@@ -57,6 +61,9 @@ pub(super) fn mixed(edge: &Edge, checked: &CheckedHead<'_>, body: &[u8]) -> Resu
     if audiences.is_empty() && edge.lacks_a_bundle() {
         return Err(Refusal::STORAGE.into());
     }
+    let identity =
+        identity::read(edge, field("identity"), audiences.iter().map(|(id, _)| id.as_str()), checked)?;
+    let caller = (caller, identity);
     if HAS_SHARDS && edge.shards() > 1 {
         // Events of several audiences are committed by the first one that declares their table, which differs from event to
         // event.

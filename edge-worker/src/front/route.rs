@@ -5,7 +5,8 @@ use usher_engine::definition::EventTable;
 use super::auth::Callers;
 use super::checked_head::CheckedHead;
 use super::{
-    bundles, events, flat, health, imports, lookups, metrics, mixed, openapi, profiles, segments, upkeep,
+    bundles, events, flat, health, imports, keys, lookups, metrics, mixed, openapi, profiles, segments,
+    upkeep,
 };
 use crate::edge::Edge;
 use crate::error::Result;
@@ -144,6 +145,12 @@ pub(super) const ROUTES: &[Route] = &[
         method: "DELETE",
         path: "/v1/audiences/{audience}/suppressions/{key}/{value}",
         ..control(Callers::Server(Scope::Erase), profiles::admit)
+    },
+    Route { path: "/v1/audiences/{audience}/keys", ..control(Callers::Admin, keys::of_audience) },
+    Route {
+        method: "DELETE",
+        path: "/v1/audiences/{audience}/keys/{tag}",
+        ..control(Callers::Admin, keys::revoke)
     },
     Route { method: "POST", path: "/v1/tick", ..control(Callers::Admin, upkeep::tick) },
     Route { path: "/openapi.json", ..control(Callers::Anyone, openapi::openapi) },

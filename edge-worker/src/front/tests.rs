@@ -165,3 +165,79 @@ fn a_bundle_is_held_to_the_tokens_with_both_places() {
         assert_eq!(detail(audience, shared), "", "{audience} {shared}");
     }
 }
+
+/// The answers of an edge whose admin keys are `one`, of audience 7, and `all`; it has a key of each of three audiences.
+fn ask(edge: &mut Edge, key: &str, method: &str, target: &str) -> (u16, String) {
+    let headers = [("authorization".to_owned(), format!("TD1 {key}"))];
+    let ambient = Ambient { now_ms: 5, entropy: [0; 32] };
+    let request = Request { method, target, headers: &headers, body: b"", ambient };
+    let mut store = crate::store::memory::MemoryStore::default();
+    let answer = crate::serve(edge, &mut store, &request, &mut |_| {});
+    (answer.status, String::from_utf8(answer.body).unwrap())
+}
+
+fn edge_of_three() -> Edge {
+    let record = |kind: &str, key: &str, audience: &str| {
+        let sha256 = hex(&Sha256::digest(key.as_bytes()));
+        format!(r#"{{"kind":"{kind}","sha256":"{sha256}","audience":"{audience}"}}"#)
+    };
+    let records = [
+        ("admin", "one", "7"),
+        ("admin", "all", "*"),
+        ("write", "own", "7"),
+        ("write", "other", "8"),
+        ("write", "any", "*"),
+    ];
+    let keys = records.map(|(kind, key, audience)| record(kind, key, audience)).join(",");
+    Edge::new(Some(&format!(r#"{{"signing_key":"{}","keys":[{keys}]}}"#, "07".repeat(32))), false)
+}
+
+#[test]
+fn an_admin_of_one_audience_sees_and_revokes_no_key_of_another() {
+    let tag = |key: &str| hex(&Sha256::digest(key.as_bytes()))[..12].to_owned();
+    let listed = |admin: &str, audience: &str| {
+        let (status, body) =
+            ask(&mut edge_of_three(), admin, "GET", &format!("/v1/audiences/{audience}/keys"));
+        let tags = ["one", "all", "own", "other", "any"].map(|key| body.contains(&tag(key)));
+        (status, tags)
+    };
+    assert_eq!(listed("one", "7"), (200, [true, false, true, false, false]));
+    assert_eq!(listed("one", "8"), (403, [false; 5]));
+    assert_eq!(listed("all", "7"), (200, [true, true, true, false, true]));
+    assert_eq!(listed("all", "8"), (200, [false, true, false, true, true]));
+    for (admin, audience, key, expected) in [
+        ("one", "7", "own", 200),
+        ("one", "7", "one", 200),
+        ("one", "7", "other", 404),
+        ("one", "7", "any", 404),
+        ("one", "7", "all", 404),
+        ("one", "8", "other", 403),
+        ("all", "7", "any", 200),
+        ("all", "8", "own", 404),
+        ("own", "7", "own", 403),
+    ] {
+        let mut edge = edge_of_three();
+        let target = format!("/v1/audiences/{audience}/keys/{}", tag(key));
+        assert_eq!(ask(&mut edge, admin, "DELETE", &target).0, expected, "{admin} {audience} {key}");
+        let is_revoked = edge.keyring().unwrap().find(key).is_none();
+        assert_eq!(is_revoked, expected == 200, "{admin} {audience} {key}");
+    }
+}
+
+#[test]
+fn a_revoked_key_reaches_other_places_with_the_pointers_and_is_no_audience() {
+    let (mut here, mut there) = (edge_of_three(), edge_of_three());
+    let mut store = crate::store::memory::MemoryStore::default();
+    let target = format!("/v1/audiences/7/keys/{}", &hex(&Sha256::digest(b"own"))[..12]);
+    let headers = [("authorization".to_owned(), "TD1 one".to_owned())];
+    let ambient = Ambient { now_ms: 5, entropy: [0; 32] };
+    let request = Request { method: "DELETE", target: &target, headers: &headers, body: b"", ambient };
+    assert_eq!(crate::serve(&mut here, &mut store, &request, &mut |_| {}).status, 200);
+    assert!(there.keyring().unwrap().find("own").is_some());
+    crate::refresh(&mut there, &mut store, &mut |line| panic!("{line:?}"));
+    assert!(there.keyring().unwrap().find("own").is_none() && there.keyring().unwrap().find("any").is_some());
+    assert!(!there.is_degraded() && !there.is_cut_off() && there.all_running().next().is_none());
+    // Nothing was published here, so the control object may have been lost all the same.
+    let pointer = crate::store::Pointer { audience: "/ab".to_owned(), number: 1, hash: String::new() };
+    assert!(there.doubts(&[pointer]));
+}

@@ -6,21 +6,26 @@
 //!           {"kind": "token", "sha256": "…", "account": "1", "audience": "1069944", "public": true, "origins": […]},
 //!           {"kind": "server", "sha256": "…", "account": "1", "audience": "1069944", "scopes": ["personalize", "import"],
 //!            "events_per_second": 200},
+//!           {"kind": "identity", "audience": "1069944", "public_key": "base64url of 32 bytes"},
+//!           {"kind": "identity", "audience": "1069944", "secret": "base64url of at least 32 bytes"},
 //!           {"kind": "admin", "sha256": "…", "audience": "*"}]}
 //! ```
-//! Every record names its audience; `"*"` means all of them, which an absent name never does, and which tokens may not
-//! have. The secret allows its holder to sign tokens, but not to recover a key. Comparison visits every record and
-//! takes the same time for an unknown key as for a known one.
+//! Every record names its audience; `"*"` means all of them, which an absent name never does, and which tokens and identity
+//! keys may not have. A record may have a `name`, by which operators know it. The secret allows its holder to sign tokens, but
+//! not to recover a key, other than the `secret` of an identity key. Comparison visits every record and takes the same time
+//! for an unknown key as for a known one.
 
 use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
-use subtle::{ConditionallySelectable, ConstantTimeEq};
+use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use usher_engine::value::{Fields, FromValue, Reading, Value, named};
 
 use super::Signer;
-use crate::limits::KEYS_MAX;
-use crate::wire::hex::from_hex;
+use super::identity_key::{IdentityKey, identity_key};
+use crate::limits::{IDENTITY_KEYS_OF_AUDIENCE_MAX, KEY_TAG_DIGITS, KEYS_MAX};
+use crate::plane::HAS_CONTROL_PLANE;
+use crate::wire::hex::{from_hex, hex};
 use crate::wire::read;
 
 /// The keys and tokens of a deployment.
@@ -47,6 +52,12 @@ pub(crate) struct KeyRecord {
     scopes: Vec<Scope>,
     /// The rate of a server key; 0: none.
     events_per_second: u32,
+    /// The name by which operators know it.
+    pub(super) name: Option<String>,
+    /// True if it is not valid any more, whatever the secret says.
+    pub(super) revoked: bool,
+    /// Of an identity key alone.
+    identity: Option<IdentityKey>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +70,8 @@ pub(crate) enum Kind {
     Server,
     /// Publishes bundles.
     Admin,
+    /// Verifies identity tokens; nobody presents it.
+    Identity,
 }
 
 /// A right of a server key beyond sending events.
@@ -78,6 +91,32 @@ pub(crate) enum Scope {
     Erase,
     /// Read what this process counts.
     Metrics,
+}
+
+impl Kind {
+    const OTHERS: [(&str, Kind); 4] = [
+        ("token", Kind::Token),
+        ("server", Kind::Server),
+        ("admin", Kind::Admin),
+        ("identity", Kind::Identity),
+    ];
+
+    /// Its name in the secret.
+    pub(super) fn as_str(self) -> &'static str {
+        Kind::OTHERS.iter().find(|(_, kind)| *kind == self).map_or("write", |(name, _)| name)
+    }
+}
+
+impl Scope {
+    const NAMED: [(&str, Scope); 7] = [
+        ("personalize", Scope::Personalize),
+        ("sensitive", Scope::Sensitive),
+        ("import", Scope::Import),
+        ("explain", Scope::Explain),
+        ("read", Scope::Read),
+        ("erase", Scope::Erase),
+        ("metrics", Scope::Metrics),
+    ];
 }
 
 struct Secret {
@@ -107,12 +146,26 @@ impl FromValue for KeyRecord {
             "personalizations",
             "scopes",
             "events_per_second",
+            "name",
+            "public_key",
+            "secret",
         ];
         let fields = Fields::of(value, &known, reading);
-        let Hash(sha256) = fields.required("sha256", reading);
+        let kind = fields.required("kind", reading);
+        // Only the control plane verifies by identity keys, and reads them.
+        let identity = if HAS_CONTROL_PLANE { identity_key(fields, reading) } else { None };
+        let Hash(sha256) = match &identity {
+            Some(key) => Hash(key.sha256()),
+            // Nothing has the hash of zeros.
+            None if kind == Kind::Identity => Hash([0; 32]),
+            None => fields.required("sha256", reading),
+        };
         KeyRecord {
-            kind: fields.required("kind", reading),
+            kind,
             sha256: words(&sha256),
+            identity,
+            name: if HAS_CONTROL_PLANE { fields.or("name", None, reading) } else { None },
+            revoked: false,
             account: fields.or("account", None, reading),
             audience: fields.or("audience", None, reading),
             public: fields.or("public", false, reading),
@@ -147,22 +200,14 @@ impl FromValue for Hash {
 
 impl FromValue for Kind {
     fn read(value: &Value, reading: &mut Reading) -> Kind {
-        let others = [("token", Kind::Token), ("server", Kind::Server), ("admin", Kind::Admin)];
-        named(value, ("write", Kind::Write), &others, reading)
+        named(value, ("write", Kind::Write), &Kind::OTHERS, reading)
     }
 }
 
 impl FromValue for Scope {
     fn read(value: &Value, reading: &mut Reading) -> Scope {
-        let others = [
-            ("sensitive", Scope::Sensitive),
-            ("import", Scope::Import),
-            ("explain", Scope::Explain),
-            ("read", Scope::Read),
-            ("erase", Scope::Erase),
-            ("metrics", Scope::Metrics),
-        ];
-        named(value, ("personalize", Scope::Personalize), &others, reading)
+        let [first, others @ ..] = &Scope::NAMED;
+        named(value, *first, others, reading)
     }
 }
 
@@ -201,9 +246,11 @@ impl Keyring {
         for (index, record) in secret.keys.iter_mut().enumerate() {
             record.audience = match record.audience.take().filter(|audience| !audience.is_empty()) {
                 Some(audience) if audience != ALL => Some(audience),
-                Some(_) if record.kind != Kind::Token => None,
+                Some(_) if !matches!(record.kind, Kind::Token | Kind::Identity) => None,
                 Some(_) => {
-                    return Err(format!("USHER_KEYS: keys[{index}] is a token, and is of one audience"));
+                    return Err(format!(
+                        "USHER_KEYS: keys[{index}] is a token or an identity key, and is of one audience"
+                    ));
                 }
                 None => {
                     return Err(format!(
@@ -214,6 +261,11 @@ impl Keyring {
             if record.events_per_second > 0 && record.kind != Kind::Server {
                 return Err(format!(
                     "USHER_KEYS: keys[{index}] has `events_per_second`, which only a server key has of its own"
+                ));
+            }
+            if HAS_CONTROL_PLANE && (record.kind == Kind::Identity) != record.identity.is_some() {
+                return Err(format!(
+                    "USHER_KEYS: keys[{index}]: an identity key has a `public_key` or a `secret`, and no other key has one"
                 ));
             }
             for origin in &mut record.origins {
@@ -228,15 +280,39 @@ impl Keyring {
         Ok(Keyring { records: secret.keys, signer: Signer::new(signing_key) })
     }
 
-    /// The record of a presented key.
+    /// Makes the key with this hash, as hexadecimal digits, invalid for as long as this process runs.
+    pub(crate) fn revoke(&mut self, sha256: &str) {
+        let Some(hash) = from_hex(sha256).as_ref().map(words) else { return };
+        self.records
+            .iter_mut()
+            .filter(|record| record.sha256 == hash)
+            .for_each(|record| record.revoked = true);
+    }
+
+    /// Every key, revoked ones, too, in the order of the secret.
+    pub(crate) fn records(&self) -> impl Iterator<Item = &KeyRecord> {
+        self.records.iter()
+    }
+
+    /// The record of a presented key. A revoked one is as unknown as any other.
     pub(crate) fn find(&self, presented: &str) -> Option<&KeyRecord> {
         let hash = words(&Sha256::digest(presented.as_bytes()).into());
         // Every record is compared in full, and the match is selected without a branch.
         let mut found = u64::MAX;
         for (place, record) in (0_u64..).zip(&self.records) {
-            found.conditional_assign(&place, record.sha256.ct_eq(&hash));
+            let is_live = Choice::from(u8::from(!record.revoked));
+            found.conditional_assign(&place, record.sha256.ct_eq(&hash) & is_live);
         }
         self.records.get(usize::try_from(found).ok()?)
+    }
+
+    /// The identity keys of an audience.
+    pub(super) fn identity_keys(&self, audience: &str) -> impl Iterator<Item = &IdentityKey> {
+        self.records
+            .iter()
+            .filter(move |record| record.covers(audience) && !record.revoked)
+            .filter_map(|record| record.identity.as_ref())
+            .take(IDENTITY_KEYS_OF_AUDIENCE_MAX)
     }
 
     /// The tokens of an audience that name personalizations: their places in the secret, and the names or ids.
@@ -275,6 +351,29 @@ impl KeyRecord {
 
     pub(crate) fn may(&self, scope: Scope) -> bool {
         self.kind == Kind::Server && self.scopes.contains(&scope)
+    }
+
+    /// Its hash, as hexadecimal digits.
+    pub(crate) fn sha256(&self) -> String {
+        hex(self.sha256.map(u64::to_le_bytes).as_flattened())
+    }
+
+    /// The first digits of its hash, by which operators name it.
+    pub(crate) fn tag(&self) -> String {
+        let mut tag = self.sha256();
+        tag.truncate(KEY_TAG_DIGITS);
+        tag
+    }
+
+    /// The algorithm of an identity key.
+    pub(super) fn algorithm(&self) -> Option<&'static str> {
+        self.identity.as_ref().map(IdentityKey::algorithm)
+    }
+
+    /// Its scopes, by name.
+    pub(super) fn scope_names(&self) -> Vec<&'static str> {
+        let names = Scope::NAMED.iter().filter(|(_, scope)| self.scopes.contains(scope));
+        names.map(|(name, _)| *name).collect()
     }
 
     /// The rate of a server key that has one, in events per second, after a number that tells the key from others.

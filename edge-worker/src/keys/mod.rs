@@ -1,10 +1,15 @@
-//! Access: the keyring of a deployment, and the tokens that the service signs.
+//! Access: the keyring of a deployment, the tokens that the service signs, and the identity tokens of a site's own server.
 
+mod identity;
+mod identity_key;
 mod keyring;
+mod list;
 mod signer;
 mod token;
 
 pub(crate) use keyring::{KeyRecord, Keyring, Kind, Scope};
+pub use list::keys_of;
+pub(crate) use list::list;
 pub(crate) use signer::Signer;
 pub(crate) use token::{Preview, Seen, SeenToken};
 

@@ -227,7 +227,15 @@ pub(super) fn answer_from(
     };
     let stale = matches!(tier, Tier::Stale | Tier::Nothing);
     let (bundle, version, source) = (running.number, profile.version, tier.source());
-    let meta = Meta { bundle, version, source, age_ms, stale, uncommitted: pending.later.is_some() };
+    let meta = Meta {
+        bundle,
+        version,
+        source,
+        age_ms,
+        stale,
+        uncommitted: pending.later.is_some(),
+        refused: pending.refused,
+    };
     let mut counts = Counts::default();
     let mut personalize = || {
         let answer = plan.personalize(profile, &query, now_ms);

@@ -35,6 +35,8 @@ pub struct PendingLookup {
     edge: Vec<(String, String)>,
     access: Access,
     seen: Option<Seen>,
+    /// The reason why its identity token vouches for nothing; empty: it does, or there was none.
+    refused: &'static str,
     shape: Shape,
     origin: Option<String>,
     /// The rate that it draws on; None: nobody counts it.

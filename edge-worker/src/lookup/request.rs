@@ -7,7 +7,8 @@ use super::{NamedEvent, PendingLookup, Shape};
 use crate::edge::{Edge, Running};
 use crate::error::{Refusal, Refused};
 use crate::keys::Seen;
-use crate::message::{Ambient, KeyOf, Payer, SnapshotRequest};
+use crate::message::{Ambient, Identity, KeyOf, Payer, SnapshotRequest};
+use crate::plane::HAS_CONTROL_PLANE;
 use crate::shard;
 
 type Result<T> = std::result::Result<T, Refused>;
@@ -33,6 +34,8 @@ pub(crate) struct LookupRequest<'a> {
     pub(crate) later: bool,
     /// True for a server key, whoever the token speaks for.
     pub(crate) is_server: bool,
+    /// What an identity token vouches for.
+    pub(crate) identity: &'a Identity,
     /// The rate that the caller draws on, if any.
     pub(crate) payer: Option<Payer<'a>>,
 }
@@ -49,8 +52,9 @@ pub(crate) fn prepare(edge: &Edge, request: LookupRequest<'_>) -> Result<Pending
             return Err(Refused::with_detail(Refusal::BODY_INVALID, "`inputs` is an object of named values"));
         }
     };
-    // A server key is evidence for any key; other callers may look up by open keys only.
-    let evidence = Evidence { server: access.server_route, keys: &[] };
+    // A server key is evidence for any key; other callers may look up by open keys, and by those of an identity token.
+    let vouched = if HAS_CONTROL_PLANE { request.identity.of(audience) } else { &[] };
+    let evidence = Evidence { server: access.server_route, keys: vouched };
     let named = named_key(plan, body, request.is_server)?;
     if request.text_repaired {
         refuse_cut_keys(plan, named, &inputs)?;
@@ -92,6 +96,7 @@ pub(crate) fn prepare(edge: &Edge, request: LookupRequest<'_>) -> Result<Pending
         edge: request.edge,
         access,
         seen,
+        refused: request.identity.refused,
         shape: request.shape,
         origin: request.origin.map(str::to_owned),
         payer: request.payer.map(Payer::into_owned),
@@ -148,7 +153,8 @@ fn refuse_cut_keys(plan: &Plan, named: Option<(&str, &str)>, inputs: &[(String, 
     Err(Refused::with_detail(Refusal::BODY_INVALID, detail))
 }
 
-/// The keys that a lookup tries, in routing order: the named one, and inputs with names of keys.
+/// The keys that a lookup tries, in routing order: those that an identity token vouches for, the named one, and inputs with
+/// names of keys. Of a key that the token has, its value counts.
 pub(crate) fn keys_of(
     plan: &Plan,
     audience: &str,
@@ -156,9 +162,13 @@ pub(crate) fn keys_of(
     inputs: &[(String, Value)],
     evidence: &Evidence<'_>,
 ) -> Vec<KeyOf> {
-    let mut given: Vec<(&str, &str)> = named.into_iter().collect();
+    // Where tokens are verified.
+    let vouched = if HAS_CONTROL_PLANE { evidence.keys } else { &[] };
     let named_like_keys = inputs.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
-    given.extend(named_like_keys.filter(|(name, _)| plan.is_key(name)));
+    let is_asserted = |(name, _): &(&str, &str)| vouched.iter().all(|(known, _)| known != name);
+    let asserted = named.into_iter().chain(named_like_keys).filter(is_asserted);
+    let vouched = vouched.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let given: Vec<(&str, &str)> = vouched.chain(asserted).filter(|(name, _)| plan.is_key(name)).collect();
     let in_order = plan.key_names().flat_map(|name| given.iter().filter(move |(known, _)| *known == name));
     let mut keys: Vec<KeyOf> = Vec::new();
     // A key that may not be looked up finds no visitor, as if it were unknown.

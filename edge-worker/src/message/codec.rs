@@ -7,9 +7,10 @@
 //! Extras are optional facts, each `tag (1 byte) · length (4 bytes) · content`; a reader skips unknown ones, so that
 //! they need no new form. A new field or a new meaning needs one.
 
+use super::identity::REFUSALS;
 use super::{
-    Act, Ambient, Asking, Events, Import, KeyOf, Message, Mode, OfProfile, Part, Probe, Publish, Rollback,
-    Route, SnapshotRequest, ToControl, ToWriter, Upkeep, WhichRelease, shards,
+    Act, Ambient, Asking, Events, Identity, Import, KeyOf, Message, Mode, OfProfile, Part, Probe, Publish,
+    Revoke, Rollback, Route, SnapshotRequest, ToControl, ToWriter, Upkeep, WhichRelease, shards,
 };
 use crate::form::Form;
 use crate::plane::{HAS_CONTROL_PLANE, HAS_SHARDS};
@@ -19,10 +20,12 @@ use crate::wire::frame::{FrameReader, FrameWriter};
 const VERSIONED: u8 = 0x80;
 /// An extra without content: a snapshot with the journal of its profile.
 const JOURNAL: u8 = 1;
+/// An extra: what an identity token vouches for.
+const IDENTITY: u8 = 2;
 /// An extra: the shard that the message is for, and the number of shards.
-const ROUTE: u8 = 2;
+const ROUTE: u8 = 3;
 /// An extra: the message is a part of a larger one.
-const PART: u8 = 3;
+const PART: u8 = 4;
 /// The greatest tag that this build knows.
 const TAG_LAST: u8 = SHARD;
 
@@ -62,6 +65,13 @@ impl Message {
         {
             w.byte(JOURNAL).bytes(&[]);
         }
+        if let Message::Writer(ToWriter::Events(Events { identity, .. })) = self
+            && HAS_CONTROL_PLANE
+            && form >= Form::Two
+            && !identity.is_empty()
+        {
+            w.byte(IDENTITY).bytes(&write_identity(identity));
+        }
         w.0
     }
 
@@ -84,7 +94,7 @@ impl Message {
         let reads = Form::shared_with(reads).ok_or(Unreadable::Broken)?;
         let mut received = Received { message: read(tag, &mut r)?, reads, route: Route::ONLY, part: None };
         while !r.0.is_empty() {
-            let extra = r.byte().zip(r.bytes()).ok_or(Unreadable::Broken)?;
+            let extra = r.byte().and_then(|extra| Some((extra, r.bytes()?))).ok_or(Unreadable::Broken)?;
             received.take_extra(extra).ok_or(Unreadable::Broken)?;
         }
         Ok(received)
@@ -97,6 +107,9 @@ impl Received {
         let mut r = FrameReader(content);
         match (tag, &mut self.message) {
             (JOURNAL, Message::Writer(ToWriter::Snapshot(request))) => request.journal = true,
+            (IDENTITY, Message::Writer(ToWriter::Events(events))) => {
+                events.identity = read_identity(content)?;
+            }
             (ROUTE, _) => self.route = Route { shard: r.number()?, shards: r.number()? },
             (PART, _) => {
                 let flags = (r.byte()?, r.byte()? != 0);
@@ -148,7 +161,7 @@ pub(crate) fn is_of_control_plane(bytes: &[u8]) -> bool {
 
 /// Every isolate asks the control object for pointers (4) and bundles (5), so these are not.
 const fn is_tag_of_control_plane(tag: u8) -> bool {
-    matches!(tag, 2 | 6..=9 | 11 | PATCH | PROFILE | UPKEEP)
+    matches!(tag, 2 | 6..=9 | 11 | PATCH | PROFILE | REVOKE | UPKEEP)
 }
 
 fn read(tag: u8, r: &mut FrameReader<'_>) -> Result<Message, Unreadable> {
@@ -177,7 +190,10 @@ const MIXED: u8 = 15;
 /// A turn of upkeep.
 const UPKEEP: u8 = 16;
 /// A message between shards.
-const SHARD: u8 = 17;
+const SHARD: u8 = 18;
+
+/// A key that nobody may use any more.
+const REVOKE: u8 = 17;
 
 fn write_to_writer(w: &mut FrameWriter, message: &ToWriter) {
     match message {
@@ -188,9 +204,7 @@ fn write_to_writer(w: &mut FrameWriter, message: &ToWriter) {
                 w.text(id).long(number.cast_signed());
             });
             w.text(&events.database).text(&events.table).byte(u8::from(events.server)).text(&events.origin);
-            w.list(&events.edge, |w, (name, value)| {
-                w.text(name).text(value);
-            });
+            pairs(w, &events.edge);
             match &events.mode {
                 Mode::Ingest | Mode::Mixed(None) => {
                     w.byte(0);
@@ -252,7 +266,8 @@ fn read_to_writer(which: u8, r: &mut FrameReader<'_>) -> Option<ToWriter> {
             table: r.text()?.to_owned(),
             server: r.byte()? != 0,
             origin: r.text()?.to_owned(),
-            edge: r.list(|r| Some((r.text()?.to_owned(), r.text()?.to_owned())))?,
+            edge: read_pairs(r)?,
+            identity: Identity::default(),
             mode: match r.byte()? {
                 0 if which == MIXED => Mode::Mixed(None),
                 _ if which == MIXED => {
@@ -312,8 +327,11 @@ fn write_to_control(w: &mut FrameWriter, message: &ToControl) {
             w.byte(5).text(hash);
         }
         // Nothing but the control plane makes them.
-        ToControl::Publish(_) | ToControl::Rollback(_) | ToControl::Releases { .. } if !HAS_CONTROL_PLANE => {
-        }
+        ToControl::Publish(_)
+        | ToControl::Rollback(_)
+        | ToControl::Releases { .. }
+        | ToControl::Revoke(_)
+            if !HAS_CONTROL_PLANE => {}
         ToControl::Publish(publish) => {
             w.byte(6).text(&publish.audience).text(&publish.hash).long(publish.now_ms);
             optional_text(w, publish.if_match.as_deref()).bytes(&publish.body);
@@ -321,6 +339,9 @@ fn write_to_control(w: &mut FrameWriter, message: &ToControl) {
         ToControl::Rollback(rollback) => {
             which(w.byte(7).text(&rollback.audience).long(rollback.now_ms), &rollback.which);
             optional_text(w, rollback.if_match.as_deref());
+        }
+        ToControl::Revoke(revoke) => {
+            w.byte(REVOKE).text(&revoke.sha256).long(revoke.now_ms);
         }
         ToControl::Releases { audience, here } => {
             w.byte(8).text(audience).long(here.cast_signed());
@@ -357,6 +378,7 @@ fn read_to_control(which: u8, r: &mut FrameReader<'_>) -> Option<ToControl> {
             above: r.long()?.cast_unsigned(),
             lost: read_optional_text(r)?,
         },
+        REVOKE => ToControl::Revoke(Revoke { sha256: r.text()?.to_owned(), now_ms: r.long()? }),
         _ => return None,
     })
 }
@@ -400,6 +422,34 @@ fn read_which(r: &mut FrameReader<'_>) -> Option<WhichRelease> {
         3 => WhichRelease::Before(r.long()?.cast_unsigned()),
         _ => return None,
     })
+}
+
+/// `place of the refusal in its list, 0 for none, else from 1 · audiences · keys`
+fn write_identity(identity: &Identity) -> Vec<u8> {
+    let mut w = FrameWriter::default();
+    let refused = REFUSALS.iter().zip(1..).find(|(why, _)| **why == identity.refused);
+    texts(w.byte(refused.map_or(0, |(_, place)| place)), &identity.audiences);
+    pairs(&mut w, &identity.keys);
+    w.0
+}
+
+fn read_identity(content: &[u8]) -> Option<Identity> {
+    let mut r = FrameReader(content);
+    let refused = match r.byte()? {
+        0 => "",
+        place => REFUSALS.get(usize::from(place) - 1).unwrap_or(&REFUSALS[0]),
+    };
+    Some(Identity { refused, audiences: read_texts(&mut r)?, keys: read_pairs(&mut r)? })
+}
+
+fn pairs(w: &mut FrameWriter, pairs: &[(String, String)]) {
+    w.list(pairs, |w, (name, value)| {
+        w.text(name).text(value);
+    });
+}
+
+fn read_pairs(r: &mut FrameReader<'_>) -> Option<Vec<(String, String)>> {
+    r.list(|r| Some((r.text()?.to_owned(), r.text()?.to_owned())))
 }
 
 fn optional_text<'w>(w: &'w mut FrameWriter, text: Option<&str>) -> &'w mut FrameWriter {
@@ -454,6 +504,7 @@ mod tests {
                 database: String::new(),
                 table: String::new(),
                 server: false,
+                identity: Identity::default(),
                 mode: Mode::Mixed(asking),
                 origin: String::new(),
                 edge: Vec::new(),
@@ -467,6 +518,7 @@ mod tests {
                 database: "web".into(),
                 table: "pageviews".into(),
                 server: true,
+                identity: Identity::default(),
                 mode: Mode::Personalize { named, server_route: true, sensitive_scope: false },
                 origin: "https://shop.example".into(),
                 edge: vec![("country".into(), "NO".into())],
@@ -516,6 +568,7 @@ mod tests {
             ToControl::Release { audience: "7".into(), which: WhichRelease::Previous },
             ToControl::Release { audience: "7".into(), which: WhichRelease::Hash("ab".into()) },
             ToControl::Release { audience: "7".into(), which: WhichRelease::Before(8) },
+            ToControl::Revoke(Revoke { sha256: "ab".into(), now_ms: 7 }),
             ToControl::Raise { audience: "7".into(), above: 9, lost: None },
             ToControl::Raise { audience: "7".into(), above: 9, lost: Some("ab".into()) },
         ];
@@ -537,6 +590,33 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_message_carries_what_a_token_vouches_for() {
+        let with = |identity: &Identity| {
+            let Message::Writer(ToWriter::Events(events)) = messages().swap_remove(1) else {
+                panic!("the second are events")
+            };
+            Message::Writer(ToWriter::Events(Events { identity: identity.clone(), ..events }))
+        };
+        let read = |bytes: &[u8]| Message::decode(bytes).map(|received| received.message);
+        let keys = vec![("email".to_owned(), "é@shop.example".to_owned())];
+        let good = Identity { audiences: vec!["7".to_owned()], keys, refused: "" };
+        for identity in REFUSALS.map(Identity::refused).into_iter().chain([good]) {
+            let bytes = with(&identity).encode(Form::Two);
+            assert_eq!(read(&bytes), Ok(with(&identity)));
+            for cut in 1..=bytes.len() - with(&Identity::default()).encode(Form::Two).len() {
+                let read = read(&bytes[..bytes.len() - cut]);
+                assert!(read.is_err() || read == Ok(with(&Identity::default())), "{cut}");
+            }
+            // A writer of release 0.1.0 knows nothing of it.
+            assert_eq!(with(&identity).encode(Form::One), with(&Identity::default()).encode(Form::One));
+        }
+        // A newer build may have a reason that this one does not know.
+        let mut newer = with(&Identity::default()).encode(Form::Two);
+        newer.extend([IDENTITY, 9, 0, 0, 0, 200, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(read(&newer), Ok(with(&Identity::refused(REFUSALS[0]))));
     }
 
     #[test]

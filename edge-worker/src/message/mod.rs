@@ -1,12 +1,14 @@
 //! Messages from the front to a writer or to the control object, and the types that both use.
 
 mod codec;
+mod identity;
 mod payer;
 mod place;
 pub(crate) mod shards;
 mod snapshot;
 
 pub(crate) use codec::{Received, Unreadable, is_of_control_plane};
+pub(crate) use identity::{AUDIENCE, CLAIMS, EXPIRED, Identity, LIFETIME, MALFORMED, NOT_YET, SIGNATURE};
 pub(crate) use payer::Payer;
 pub use place::{KeyOf, Place, Route};
 pub use shards::Delivery;
@@ -70,6 +72,7 @@ pub(crate) enum ToControl {
         audience: String,
         which: WhichRelease,
     },
+    Revoke(Revoke),
     /// The number of what an audience runs becomes higher than this one, which a shard has seen.
     ///
     /// `lost` is the hash of what ran under that number, where the control object knows nothing of the audience.
@@ -149,6 +152,8 @@ pub(crate) struct Events {
     pub(crate) mode: Mode,
     /// True for a server key, which is evidence for the keys.
     pub(crate) server: bool,
+    /// What an identity token vouches for; no message of form 1 says it.
+    pub(crate) identity: Identity,
     /// The page that may read the answer; empty: none.
     pub(crate) origin: String,
     /// Facts of the request that criteria read as `edge.<name>`.
@@ -273,6 +278,20 @@ pub(crate) struct Publish {
     pub(crate) now_ms: i64,
     pub(crate) body: Vec<u8>,
 }
+
+/// A key that nobody may use any more.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Revoke {
+    /// Its hash, as hexadecimal digits.
+    pub(crate) sha256: String,
+    /// Unix milliseconds.
+    pub(crate) now_ms: i64,
+}
+
+/// The pointers to bundles carry revoked keys, too, so that they reach every place with these and need no storage, message or
+/// read of their own. The name of the audience is this, which is no id, and the hash of the key; it runs [`NO_BUNDLE`], which
+/// an earlier build takes for an audience that was taken out.
+pub(crate) const REVOKED: &str = "/";
 
 /// An earlier bundle to run again.
 #[derive(Clone, Debug, PartialEq)]

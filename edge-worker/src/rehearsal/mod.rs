@@ -18,7 +18,7 @@ use crate::answer::{self, Meta};
 use crate::bundle::{self, Bundle};
 use crate::edge::Edge;
 use crate::lookup;
-use crate::message::{Ambient, Events, Import, KeyOf, Mode, Snapshot, SnapshotRequest, ToWriter};
+use crate::message::{Ambient, Events, Identity, Import, KeyOf, Mode, Snapshot, SnapshotRequest, ToWriter};
 use crate::outcome::Folded;
 use crate::store::memory::MemoryStore;
 use crate::store::{Basis, Found, Read, Store};
@@ -150,6 +150,7 @@ impl Rehearsal {
             age_ms: 0,
             stale: false,
             uncommitted: false,
+            refused: "",
         };
         Some(answer::explanation(&profile, known, &explanation, &meta, &[]).into_bytes())
     }
@@ -275,6 +276,7 @@ impl<'s> Stage<'s> {
             table: event.table.table.clone(),
             mode,
             server: self.evidence().server,
+            identity: Identity::default(),
             origin: String::new(),
             edge: Vec::new(),
             body,

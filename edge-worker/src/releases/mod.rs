@@ -10,9 +10,9 @@ use list::{signed, unknown};
 use crate::bundle::{Bundle, hash_of, is_too_new};
 use crate::error::Refusal;
 use crate::form::Form;
-use crate::limits::BUNDLES_KEPT;
+use crate::limits::{BUNDLES_KEPT, KEY_TAG_DIGITS};
 use crate::log::Line;
-use crate::message::{NO_BUNDLE, Publish, Rollback, ToControl};
+use crate::message::{NO_BUNDLE, Publish, REVOKED, Revoke, Rollback, ToControl};
 use crate::outcome::{Folded, Outcome};
 use crate::plane::HAS_CONTROL_PLANE;
 use crate::store::{Found, Published, Read, Release, Write};
@@ -34,6 +34,7 @@ pub(crate) enum Work {
     Publish(Publish),
     Rollback(Rollback),
     Releases { here: u64 },
+    Revoke(Revoke),
     Release,
     Raise { audience: String, above: u64, lost: Option<String> },
 }
@@ -51,6 +52,9 @@ pub(crate) fn open(message: ToControl) -> (Read, Work) {
             (Read::Release { audience, which }, Work::Rollback(rollback))
         }
         ToControl::Releases { audience, here } => (Read::Releases { audience }, Work::Releases { here }),
+        ToControl::Revoke(revoke) => {
+            (Read::Releases { audience: [REVOKED, &revoke.sha256].concat() }, Work::Revoke(revoke))
+        }
         ToControl::Release { audience, which } => (Read::Release { audience, which }, Work::Release),
         ToControl::Raise { audience, above, lost } => {
             (Read::Releases { audience: audience.clone() }, Work::Raise { audience, above, lost })
@@ -69,6 +73,7 @@ pub(crate) fn fold(work: &Work, found: Found, form: Form) -> Folded {
             roll_back(message, &releases, wanted)
         }
         (Work::Releases { here }, Found::Releases(releases)) => list::releases(&releases, *here),
+        (Work::Revoke(message), Found::Releases(releases)) => revoke(message, &releases),
         (Work::Release, Found::Release { wanted, .. }) => list::release(wanted),
         (Work::Raise { audience, above, lost }, Found::Releases(releases)) => {
             raise(audience, *above, lost.as_deref(), &releases)
@@ -89,9 +94,12 @@ fn with_form(mut folded: Folded, form: Form) -> Folded {
 pub(crate) fn unavailable(work: &Work) -> Response {
     match work {
         Work::Pointers | Work::Bundle => Response::refused(Refusal::STORAGE),
-        Work::Publish(_) | Work::Rollback(_) | Work::Releases { .. } | Work::Release | Work::Raise { .. } => {
-            Response::problem(Refusal::STORAGE, None)
-        }
+        Work::Publish(_)
+        | Work::Revoke(_)
+        | Work::Rollback(_)
+        | Work::Releases { .. }
+        | Work::Release
+        | Work::Raise { .. } => Response::problem(Refusal::STORAGE, None),
     }
 }
 
@@ -161,6 +169,27 @@ fn roll_back(rollback: &Rollback, releases: &[Release], wanted: Option<(Release,
     }
     let release = Release { number: running.number + 1, at_ms: rollback.now_ms, ..wanted };
     run(&rollback.audience, release, Some(body), releases)
+}
+
+/// Revokes a key for ever.
+fn revoke(message: &Revoke, releases: &[Release]) -> Folded {
+    let tag = message.sha256.get(..KEY_TAG_DIGITS).unwrap_or_default();
+    let at_ms = releases.first().map_or(message.now_ms, |before| before.at_ms);
+    let mut body = Json::new();
+    body.object(|o| {
+        o.field("tag").text(tag);
+        o.field("revoked_ms").number(at_ms);
+        o.field("changed").boolean(releases.is_empty());
+    });
+    let response = Response::json(200, body);
+    if !releases.is_empty() {
+        return Outcome::of(response);
+    }
+    let release = Release { number: 1, hash: NO_BUNDLE.to_owned(), origin: 1, at_ms };
+    let audience = [REVOKED, &message.sha256].concat();
+    let published = Published { audience, release, body: None, forgotten: 0, dropped: Vec::new() };
+    let log = vec![Line::with_detail("key_revoked", tag)];
+    Outcome { write: Write { bundle: Some(published), ..Write::default() }, response, log }.done()
 }
 
 /// Gives what an audience runs a number above one that a shard has seen: the control object was lost, or restored to an

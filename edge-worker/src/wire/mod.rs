@@ -1,5 +1,6 @@
 //! Byte formats: callers' JSON, responses, and frames between the service and its host.
 
+pub mod base64url;
 pub(crate) mod entity_tag;
 pub mod frame;
 pub(crate) mod hex;

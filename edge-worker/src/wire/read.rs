@@ -17,6 +17,7 @@ use crate::limits::{
     BATCH_EVENTS_MAX, BATCH_VALUES_MAX, DOCUMENT_DEPTH_MAX, EVENT_BYTES_MAX, EVENT_DEPTH_MAX, EVENT_KEYS_MAX,
     EVENT_VALUES_MAX, IMPORT_VALUES_MAX, OBJECT_KEYS_MAX,
 };
+use crate::plane::HAS_CONTROL_PLANE;
 
 /// The columns of an event, in the order of the body.
 pub(crate) type Columns = Vec<(String, Value)>;
@@ -71,6 +72,16 @@ fn one_event(text: &mut Text<'_>, left: &mut usize) -> Result<Value, Unreadable>
 pub(crate) fn document(body: &[u8]) -> Result<Value, Unreadable> {
     let mut text = Text::new(body)?;
     let value = Bounds::DOCUMENT.value(&mut text, &mut usize::MAX.clone())?;
+    text.end()?;
+    if text.repairs == Repairs::default() { Ok(value) } else { Err(Unreadable::Malformed) }
+}
+
+/// A part of a token, whose size was bounded before. No name stands twice in an object, because another reader may take the
+/// other value, and nothing is repaired.
+pub(crate) fn claims(bytes: &[u8]) -> Result<Value, Unreadable> {
+    let mut text = Text::new(bytes)?;
+    let bounds = Bounds { once: true, ..Bounds::EVENT };
+    let value = bounds.value(&mut text, &mut EVENT_VALUES_MAX.clone())?;
     text.end()?;
     if text.repairs == Repairs::default() { Ok(value) } else { Err(Unreadable::Malformed) }
 }
@@ -239,6 +250,8 @@ struct Bounds {
     depth: usize,
     /// True if the value is kept; an unused one is only checked.
     kept: bool,
+    /// True if a name may stand only once in an object.
+    once: bool,
 }
 
 impl Bounds {
@@ -248,7 +261,7 @@ impl Bounds {
     const DOCUMENT: Bounds = Bounds::new(usize::MAX, DOCUMENT_DEPTH_MAX, true);
 
     const fn new(keys_max: usize, depth: usize, kept: bool) -> Bounds {
-        Bounds { keys: keys_max, keys_max, depth, kept }
+        Bounds { keys: keys_max, keys_max, depth, kept, once: false }
     }
 
     /// Reads one value; `left` is the number of values that the body may still have.
@@ -288,6 +301,7 @@ impl Bounds {
                     // Of two values with one name the later counts, as in JavaScript.
                     let full = entries.len() == OBJECT_KEYS_MAX;
                     match names.find_or_put(&entries, &name).and_then(|at| entries.get_mut(at)) {
+                        Some(_) if HAS_CONTROL_PLANE && self.once => return Err(Unreadable::Malformed),
                         Some((_, known)) => *known = value,
                         None if full => return Err(Unreadable::TooLarge),
                         None => entries.push((name, value)),

@@ -91,8 +91,9 @@ pub(super) fn open(
                 }
             }
         }
+        let evidence = Evidence { server: message.server, keys: message.identity.of(id) };
         for one in &mut events {
-            one.keys = plan.keys(&one.event, &Evidence { server: message.server, keys: &[] });
+            one.keys = plan.keys(&one.event, &evidence);
             one.read.extend(one.keys.usable.iter().map(|key| keys_read.index(id, key)));
             if one.event.minted {
                 one.event.id = minted.id(place_of(across.as_ref(), one.place), one.keys.usable.first());
@@ -302,6 +303,7 @@ fn fold_audience<'p>(
                 age_ms: 0,
                 stale: false,
                 uncommitted: false,
+                refused: "",
             };
             let name = |(name, value): &(String, String)| {
                 Some(edge.keyring()?.signer.snapshot_name(&events.id, name, value))

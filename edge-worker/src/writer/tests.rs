@@ -45,6 +45,7 @@ fn events(events: &[String], entropy: u8) -> Vec<u8> {
         table: "views".to_owned(),
         mode: Mode::Ingest,
         server: false,
+        identity: crate::message::Identity::default(),
         origin: String::new(),
         edge: Vec::new(),
         body: format!("{{\"events\":[{}]}}", events.join(",")).into_bytes(),

@@ -11,26 +11,31 @@ use worker::{Context, Env, Error, Result};
 
 use crate::edge::{configure, edge};
 use crate::installing::{guarded, trapped};
-use crate::limits::POINTERS_MS;
+use crate::limits::{KEYS_MS, POINTERS_MS};
 use crate::log;
 use crate::objects::{control, copy, quiet, send, writer};
+use crate::patience::patiently;
 
 thread_local! {
     /// The last time that the pointers were read, in Unix milliseconds; None: never.
     static CHECKED: Cell<Option<f64>> = const { Cell::new(None) };
 }
 
-/// Catches up when it is due; waits only when nothing is known yet.
+/// Catches up when it is due; waits only when nothing is known yet, or nothing was read for long.
 pub(crate) async fn catch_up(env: &Env, context: &Context) {
     configure(env);
     match CHECKED.get() {
         // Every request asks by itself: one that waited for another's would wait forever if that other was canceled.
         None => refresh(env).await,
         Some(checked) if Date::now() - checked < POINTERS_MS => {}
-        Some(_) => {
+        Some(checked) => {
+            let is_old = Date::now() - checked >= KEYS_MS;
             CHECKED.set(Some(Date::now()));
-            let env = env.clone();
-            context.wait_until(async move { refresh(&env).await });
+            // Where the control object does not answer, the last keys hold.
+            if !is_old || patiently(refresh(env)).await.is_none() {
+                let env = env.clone();
+                context.wait_until(async move { refresh(&env).await });
+            }
         }
     }
 }

@@ -13,6 +13,8 @@ pub(crate) const DISCARD_MS: f64 = 2_000.0;
 pub(crate) const PATIENCE: Duration = Duration::from_millis(600);
 /// Greatest age of the pointers to bundles, in milliseconds.
 pub(crate) const POINTERS_MS: f64 = 15_000.0;
+/// Older ones are read again before they are used, in milliseconds: keys may be revoked, within 60 s at every place.
+pub(crate) const KEYS_MS: f64 = 45_000.0;
 /// The time to the first turn of upkeep of a new object.
 pub(crate) const FIRST_UPKEEP: Duration = Duration::from_secs(60 * 60);
 /// The time to the next turn after one that failed.

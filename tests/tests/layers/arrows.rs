@@ -65,7 +65,7 @@ metrics   →
 wire      → metrics
 message   → wire
 store     → message wire
-keys      → wire
+keys      → message wire
 bundle    → wire
 rates     → message
 edge      → bundle keys message metrics rates store
@@ -158,7 +158,7 @@ edge       →
 body       → javascript
 head       → javascript
 objects    → edge patience
-bundles    → edge installing objects
+bundles    → edge installing objects patience
 snapshots  → edge head objects response
 store      → bundles edge javascript objects response snapshots
 serve      → body bundles edge head objects response snapshots
@@ -183,7 +183,7 @@ diff        → terminal
 tree        → definitions terminal
 simulation  → secrets
 server      → clock files limits secrets store terminal website
-command     → client clock definitions diff files lines secrets server simulation targets terminal tree
+command     → client clock definitions diff files limits lines secrets server simulation targets terminal tree
 ";
 
 /// Between crates; the site is JavaScript that knows the public wire alone.

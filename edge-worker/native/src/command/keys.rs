@@ -1,6 +1,11 @@
-//! `usher keys`: keys for callers, the secret for the deployment, and preview tokens.
+//! `usher keys`: keys for callers, the secret for the deployment, their revocation, and preview tokens.
 
+mod add;
+mod document;
+mod list;
 mod origin;
+mod public_key;
+mod revoke;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,11 +21,13 @@ use crate::secrets::{self, Credentials};
 use crate::terminal::{clean, note, print};
 use origin::origin;
 
-/// Make keys, and tokens for previews
+/// Make, list and revoke keys, and make tokens for previews
 ///
 /// Examples:
 ///   usher keys new --audience 1069944 --origin https://shop.example --out keys.json
 ///   usher keys secret keys.json | wrangler secret put USHER_KEYS
+///   usher keys list --keys keys.json
+///   usher keys revoke 60b6c3f14d16 --target production --keys keys.json
 ///   usher keys preview --audience 1069944 --keys keys.json
 ///
 /// Exit status: 0 fine, 1 failure, 64 for a wrong command line or a missing secret.
@@ -34,6 +41,9 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 enum Verb {
     New(New),
+    Add(add::Args),
+    Revoke(revoke::Args),
+    List(list::Args),
     Secret(Secret),
     Preview(Preview),
 }
@@ -128,6 +138,9 @@ struct Preview {
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     match &args.verb {
         Verb::New(args) => new(args),
+        Verb::Add(args) => add::add(args),
+        Verb::Revoke(args) => revoke::revoke(args),
+        Verb::List(args) => list::list(args),
         Verb::Secret(args) => secret(args),
         Verb::Preview(args) => preview(args),
     }
@@ -147,6 +160,7 @@ fn new(args: &New) -> Result<Exit, Failure> {
         check_names(args)?;
     }
     let secret = credentials.secret(&args.audience, &args.personalization, args.server_events_per_second)?;
+    let tags = tags(&secret)?;
     let mut document = serde_json::to_value(&credentials).map_err(|error| Failure::new(error.to_string()))?;
     document[secrets::SECRET] = secret.into();
     let text = format!("{document:#}\n");
@@ -167,11 +181,26 @@ fn new(args: &New) -> Result<Exit, Failure> {
             note("Deploy the value of `USHER_KEYS`, and nothing else of this, as the secret of that name.");
         }
     }
+    note(&format!("Tags, by which `usher keys revoke` takes them: {tags}"));
     note(&format!("Pages that may use them: {}", clean(&credentials.allowed_origins.join(", "))));
     if args.demo.is_some() {
         note("These are the demo's keys: an edge takes them only with USHER_DEMO=1.");
     }
     Ok(Exit::Fine)
+}
+
+/// The tags of the keys in a secret, with their kinds.
+fn tags(secret: &str) -> Result<String, Failure> {
+    let tag = |key: &serde_json::Value| {
+        let text = |name: &str| key.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
+        let kind = match (text("kind"), key.get("public").is_some()) {
+            ("token", true) => "public token",
+            ("token", false) => "private token",
+            (kind, _) => kind,
+        };
+        format!("{kind} {}", text("tag"))
+    };
+    Ok(document::listed(secret)?.iter().map(tag).collect::<Vec<_>>().join(", "))
 }
 
 /// Keys that are public already.

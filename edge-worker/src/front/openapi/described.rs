@@ -141,6 +141,7 @@ pub(super) const DESCRIBED: &[Described] = &[
             Refusal::AUDIENCE_UNKNOWN,
             Refusal::TABLE_UNKNOWN,
             Refusal::PERSONALIZATION_UNKNOWN,
+            Refusal::NEEDS_FORM,
         ],
         ..NOTHING
     },
@@ -159,6 +160,7 @@ pub(super) const DESCRIBED: &[Described] = &[
             Refusal::AUDIENCE_UNKNOWN,
             Refusal::TABLE_UNKNOWN,
             Refusal::PERSONALIZATION_UNKNOWN,
+            Refusal::NEEDS_FORM,
         ],
         ..NOTHING
     },
@@ -308,6 +310,24 @@ pub(super) const DESCRIBED: &[Described] = &[
         text: "imports of an erased key are taken again → `lifted`, false if they were not refused",
         answers: &[answer("Lifted", "They are taken.")],
         refusals: &[Refusal::BODY_INVALID, Refusal::PROFILE_UNKNOWN, Refusal::NEEDS_FORM],
+        ..NOTHING
+    },
+    Described {
+        path: "/v1/audiences/{audience}/keys",
+        id: "listKeys",
+        summary: "Lists the keys of an audience, without anything that is secret.",
+        text: "the keys of the audience: `tag`, `kind`, `name`, what each may do, whether it is revoked",
+        answers: &[answer("Keys", "In the order of the deployment's secret.")],
+        ..NOTHING
+    },
+    Described {
+        method: "DELETE",
+        path: "/v1/audiences/{audience}/keys/{tag}",
+        id: "revokeKey",
+        summary: "Revokes a key for ever, everywhere within 60 seconds.",
+        text: "the key of this tag is [revoked](keys.md#revocation), everywhere within 60 s → `tag`, `revoked_ms`, `changed`",
+        answers: &[answer("Revocation", "The key is revoked; `changed` is false if it was before.")],
+        refusals: &[Refusal::KEY_UNKNOWN],
         ..NOTHING
     },
     Described {

@@ -203,6 +203,7 @@ fn of_path_parameter(name: &str) -> Value {
         "which" => "`previous`, a number or a hash.",
         "key" => "The name of a key.",
         "value" => "The key's value.",
+        "tag" => "The first 12 digits of a key's hash.",
         other => panic!("`{other}` is not described"),
     };
     let schema = match name {

@@ -56,12 +56,19 @@ pub(super) fn run<'p>(
     let last = backwards.find(|(index, one)| !is_left_out(*index) && is_of_part(one));
     let last = last.map(|(index, _)| index).filter(|_| batch.parts.is_last());
     let mut pass = Pass::default();
+    let refused = batch.message.identity.note();
+    if refused.is_some() {
+        pass.log.push(Line::with_detail("identity_refused", batch.message.identity.refused));
+    }
     for (index, one) in of_audience.events.iter().enumerate() {
         if !is_of_part(one) {
             pass.receipts.push(Receipt::default());
             continue;
         }
         let mut receipt = receipt_of(one);
+        if let Some(note) = refused {
+            receipt.note(note);
+        }
         let why_out = left_out.iter().find(|(known, _)| *known == index).map(|(_, why)| *why);
         let is_answered = matches!(batch.message.mode, Mode::Personalize { .. }) && why_out == Some(ERASED);
         if why_out.is_some() && !is_answered {

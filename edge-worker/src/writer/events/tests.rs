@@ -135,6 +135,7 @@ fn batch_of(events: &str) -> Events {
         table: "views".to_owned(),
         mode: Mode::Ingest,
         server: false,
+        identity: crate::message::Identity::default(),
         origin: String::new(),
         edge: Vec::new(),
         body: format!("{{\"events\":[{events}]}}").into_bytes(),
