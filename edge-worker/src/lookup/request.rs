@@ -162,13 +162,14 @@ pub(crate) fn keys_of(
     inputs: &[(String, Value)],
     evidence: &Evidence<'_>,
 ) -> Vec<KeyOf> {
-    // Where tokens are verified.
-    let vouched = if HAS_CONTROL_PLANE { evidence.keys } else { &[] };
+    let mut given: Vec<(&str, &str)> = named.into_iter().collect();
     let named_like_keys = inputs.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
-    let is_asserted = |(name, _): &(&str, &str)| vouched.iter().all(|(known, _)| known != name);
-    let asserted = named.into_iter().chain(named_like_keys).filter(is_asserted);
-    let vouched = vouched.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let given: Vec<(&str, &str)> = vouched.chain(asserted).filter(|(name, _)| plan.is_key(name)).collect();
+    given.extend(named_like_keys.filter(|(name, _)| plan.is_key(name)));
+    // Where tokens are verified.
+    if HAS_CONTROL_PLANE {
+        given.retain(|(name, _)| evidence.keys.iter().all(|(known, _)| known != name));
+        given.extend(evidence.keys.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    }
     let in_order = plan.key_names().flat_map(|name| given.iter().filter(move |(known, _)| *known == name));
     let mut keys: Vec<KeyOf> = Vec::new();
     // A key that may not be looked up finds no visitor, as if it were unknown.

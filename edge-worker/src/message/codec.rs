@@ -7,7 +7,7 @@
 //! Extras are optional facts, each `tag (1 byte) · length (4 bytes) · content`; a reader skips unknown ones, so that
 //! they need no new form. A new field or a new meaning needs one.
 
-use super::identity::REFUSALS;
+use super::identity::{pairs, read_pairs};
 use super::{
     Act, Ambient, Asking, Events, Identity, Import, KeyOf, Message, Mode, OfProfile, Part, Probe, Publish,
     Revoke, Rollback, Route, SnapshotRequest, ToControl, ToWriter, Upkeep, WhichRelease, shards,
@@ -66,11 +66,12 @@ impl Message {
             w.byte(JOURNAL).bytes(&[]);
         }
         if let Message::Writer(ToWriter::Events(Events { identity, .. })) = self
-            && HAS_CONTROL_PLANE
+            // Where tokens are verified, and where events are handed on.
+            && (HAS_CONTROL_PLANE || HAS_SHARDS)
             && form >= Form::Two
             && !identity.is_empty()
         {
-            w.byte(IDENTITY).bytes(&write_identity(identity));
+            w.byte(IDENTITY).bytes(&identity.to_bytes());
         }
         w.0
     }
@@ -108,7 +109,7 @@ impl Received {
         match (tag, &mut self.message) {
             (JOURNAL, Message::Writer(ToWriter::Snapshot(request))) => request.journal = true,
             (IDENTITY, Message::Writer(ToWriter::Events(events))) => {
-                events.identity = read_identity(content)?;
+                events.identity = Identity::of_bytes(content)?;
             }
             (ROUTE, _) => self.route = Route { shard: r.number()?, shards: r.number()? },
             (PART, _) => {
@@ -424,34 +425,6 @@ fn read_which(r: &mut FrameReader<'_>) -> Option<WhichRelease> {
     })
 }
 
-/// `place of the refusal in its list, 0 for none, else from 1 · audiences · keys`
-fn write_identity(identity: &Identity) -> Vec<u8> {
-    let mut w = FrameWriter::default();
-    let refused = REFUSALS.iter().zip(1..).find(|(why, _)| **why == identity.refused);
-    texts(w.byte(refused.map_or(0, |(_, place)| place)), &identity.audiences);
-    pairs(&mut w, &identity.keys);
-    w.0
-}
-
-fn read_identity(content: &[u8]) -> Option<Identity> {
-    let mut r = FrameReader(content);
-    let refused = match r.byte()? {
-        0 => "",
-        place => REFUSALS.get(usize::from(place) - 1).unwrap_or(&REFUSALS[0]),
-    };
-    Some(Identity { refused, audiences: read_texts(&mut r)?, keys: read_pairs(&mut r)? })
-}
-
-fn pairs(w: &mut FrameWriter, pairs: &[(String, String)]) {
-    w.list(pairs, |w, (name, value)| {
-        w.text(name).text(value);
-    });
-}
-
-fn read_pairs(r: &mut FrameReader<'_>) -> Option<Vec<(String, String)>> {
-    r.list(|r| Some((r.text()?.to_owned(), r.text()?.to_owned())))
-}
-
 fn optional_text<'w>(w: &'w mut FrameWriter, text: Option<&str>) -> &'w mut FrameWriter {
     w.byte(u8::from(text.is_some())).text(text.unwrap_or(""))
 }
@@ -486,6 +459,7 @@ fn read_texts(r: &mut FrameReader<'_>) -> Option<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::identity::REFUSALS;
 
     fn of_profile(key: &KeyOf, act: Act) -> ToWriter {
         let ambient = Ambient { now_ms: 1, entropy: [3; 32] };

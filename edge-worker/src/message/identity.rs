@@ -1,5 +1,7 @@
 //! What an identity token vouches for, as a message carries it to the writer.
 
+use crate::wire::frame::{FrameReader, FrameWriter};
+
 /// The keys that a verified token vouches for; or the reason why one was refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Identity {
@@ -52,4 +54,37 @@ impl Identity {
             _ => Some("identity_refused"),
         }
     }
+
+    /// `place of the refusal in its list, 0 for none, else from 1 · audiences · keys`
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let mut w = FrameWriter::default();
+        let refused = REFUSALS.iter().zip(1..).find(|(why, _)| **why == self.refused);
+        w.byte(refused.map_or(0, |(_, place)| place)).list(&self.audiences, |w, audience| {
+            w.text(audience);
+        });
+        pairs(&mut w, &self.keys);
+        w.0
+    }
+
+    /// A reason that this build does not know is [`SIGNATURE`]. None: no build writes it so.
+    pub(super) fn of_bytes(content: &[u8]) -> Option<Identity> {
+        let mut r = FrameReader(content);
+        let refused = match r.byte()? {
+            0 => "",
+            place => REFUSALS.get(usize::from(place) - 1).unwrap_or(&SIGNATURE),
+        };
+        let audiences = r.list(|r| r.text().map(str::to_owned))?;
+        Some(Identity { refused, audiences, keys: read_pairs(&mut r)? })
+    }
+}
+
+/// Names and values.
+pub(super) fn pairs(w: &mut FrameWriter, pairs: &[(String, String)]) {
+    w.list(pairs, |w, (name, value)| {
+        w.text(name).text(value);
+    });
+}
+
+pub(super) fn read_pairs(r: &mut FrameReader<'_>) -> Option<Vec<(String, String)>> {
+    r.list(|r| Some((r.text()?.to_owned(), r.text()?.to_owned())))
 }
