@@ -4,14 +4,15 @@
 // usage: node build.mjs <out folder> [cargo features, such as test-clock,fault] [folder of the crate]
 
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 
+import { install, locked, tools } from "../wasm/tools.mjs";
+
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 const target = resolve(process.env.CARGO_TARGET_DIR ?? join(root, "target"));
-const tools = join(target, "tools");
 const [out, features = "", folder = join(root, "examples/rust-worker")] = process.argv.slice(2);
 if (!out) {
   console.error("usage: node build.mjs <out folder> [features] [folder of the crate]");
@@ -44,21 +45,4 @@ rmSync(built, { recursive: true });
 for (const name of readdirSync(resolve(out)).sort()) {
   const bytes = readFileSync(join(resolve(out), name));
   console.log(`${name.padEnd(24)} ${String(bytes.length).padStart(9)} bytes ${String(gzipSync(bytes, { level: 9 }).length).padStart(8)} gzip`);
-}
-
-/** The version of a crate in the lock file. */
-function locked(name) {
-  const found = new RegExp(`name = "${name}"\nversion = "([^"]+)"`).exec(readFileSync(join(root, "Cargo.lock"), "utf8"));
-  if (!found) throw new Error(`Cargo.lock has no ${name}`);
-  return found[1];
-}
-
-/** Installs a program below `target`, unless it is there in this version. */
-function install(crate, version, flags) {
-  const known = join(tools, ".crates.toml");
-  if (existsSync(known) && readFileSync(known, "utf8").includes(`"${crate} ${version} `)) return;
-  execFileSync("cargo", ["install", "--quiet", "--root", tools, "--version", version, crate, ...flags], {
-    cwd: root,
-    stdio: ["ignore", "inherit", "inherit"],
-  });
 }

@@ -12,14 +12,15 @@ const COMMON_FROM = 200;
 /** A function is placed by its likeness to so many before it. */
 const LOOK_BACK = 8;
 
-/** The module with names of its functions that sort as they should stand. It has no names, and imports nothing. */
+/** The module with names of its functions that sort as they should stand. It has no names. */
 export function withOrder(wasm) {
   const functions = bodies(wasm);
   const rest = functions.map((_, index) => index).slice(SHORT_NUMBERS);
   const order = [...functions.keys()].slice(0, SHORT_NUMBERS).concat(byLikeness(functions, rest));
   const places = new Array(functions.length);
   order.forEach((index, place) => (places[index] = String(place).padStart(6, "0")));
-  const names = places.map((name, index) => [...leb(index), name.length, ...Buffer.from(name)]).flat();
+  const imported = importsOf(wasm);
+  const names = places.map((name, index) => [...leb(imported + index), name.length, ...Buffer.from(name)]).flat();
   const map = [...leb(places.length), ...names];
   const content = [4, ...Buffer.from("name"), 1, ...leb(map.length), ...map];
   return Buffer.concat([wasm, Buffer.from([0, ...leb(content.length), ...content])]);
@@ -71,6 +72,23 @@ function bodies(wasm) {
     found.push(wasm.subarray(start, cursor.at));
   }
   return found;
+}
+
+/** The number of functions that a module imports, all of it that wasm-bindgen and the service import. */
+function importsOf(wasm) {
+  const cursor = sectionOf(wasm, 2, null);
+  let count = 0;
+  for (let left = cursor?.number() ?? 0; left > 0; left--) {
+    // Two names, each behind its length.
+    for (let name = 0; name < 2; name++) {
+      const length = cursor.number();
+      cursor.at += length;
+    }
+    if (cursor.bytes[cursor.at++] !== 0) throw new Error("a module imports something that is no function");
+    cursor.number();
+    count += 1;
+  }
+  return count;
 }
 
 function leb(value) {

@@ -17,8 +17,8 @@ class Cursor {
   }
 }
 
-/** The content of the section of this id. */
-export function sectionOf(bytes, id) {
+/** The content of the section of this id; `absent` if there is none. */
+export function sectionOf(bytes, id, absent) {
   // Behind the magic number and the version.
   const cursor = new Cursor(bytes, 8);
   while (cursor.at < bytes.length) {
@@ -27,5 +27,6 @@ export function sectionOf(bytes, id) {
     if (found === id) return cursor;
     cursor.at += size;
   }
-  throw new Error(`a module without section ${id}`);
+  if (absent === undefined) throw new Error(`a module without section ${id}`);
+  return absent;
 }
