@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo attacks test sim soak costs mutants fuzz fuzz-module worker sdk rust-worker spin size size-engine bench-engine bench-edge lint clean-state setup
+.PHONY: help demo attacks test sim soak costs mutants fuzz fuzz-module worker device sdk rust-worker spin size size-engine bench-engine bench-edge lint clean-state setup
 
 PORT ?= 8787
 WORKER := target/worker/release
@@ -61,6 +61,9 @@ fuzz-module: ## build what is fuzzed to wasm
 
 worker: setup ## build the Cloudflare worker into edge-worker/cloudflare/dist, ready for wrangler
 	@node edge-worker/cloudflare/build.mjs edge-worker/cloudflare/dist
+
+device: setup ## build the engine for visitors' devices into target/device; prints sizes and hashes for `integrity`
+	@node browser-sdk/build.mjs target/device
 
 sdk: setup ## build the browser SDK into browser-sdk/js/dist; prints sizes and hashes for `integrity`
 	@node browser-sdk/js/build.mjs

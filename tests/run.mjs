@@ -17,6 +17,7 @@ const built = {
   USHER_TEST_WORKER_RELEASE: join(target, "worker/release"),
   USHER_TEST_RUST_WORKER: join(target, "worker/rust"),
   USHER_TEST_SDK: join(target, "sdk/modules"),
+  USHER_TEST_DEVICE: join(target, "device"),
   USHER_TEST_SPIN: join(target, "spin/debug/usher-spin-host"),
   USHER_TEST_SPIN_COMPONENT: join(target, "spin/usher_spin.cwasm"),
 };
@@ -78,6 +79,10 @@ await layer("browser sdk", async () => {
   const folder = "browser-sdk/js/tests";
   const names = readdirSync(join(root, folder)).filter((name) => name.endsWith(".test.mjs"));
   await run("node", ["--test", ...names.sort().map((name) => `${folder}/${name}`)], built);
+});
+await layer("device", async () => {
+  await run("node", ["browser-sdk/build.mjs", built.USHER_TEST_DEVICE]);
+  await run("node", ["--test", ...tests("device")], built);
 });
 await layer("workerd", () => run("node", ["--test", ...tests("workerd")], built));
 // One file after the other: what is measured beside an attack is not another attack.

@@ -246,6 +246,7 @@ mod tests {
             (r#"{"constant":true}"#, r#""email = VERSION '1.2'""#, ".criteria"),
             (service, &format!("{service}\"id\":\"290\","), "personalizations[0].id"),
             (service, &format!("{service}\"segments_as\":\"ids\","), "personalizations[0].segments_as"),
+            (service, &format!("{service}\"device\":true,"), "personalizations[0].device"),
             (r#""segments":[]"#, r#""segments":[{"name":"s","id":"7"}]"#, ".segments[0].id"),
         ] {
             assert!(shop.contains(from), "{from}");

@@ -1,7 +1,7 @@
 //! The state of a process or isolate: its keys, and the running bundle of each audience. A bundle that does not compile
 //! leaves the last good one running.
 
-use usher_engine::Plan;
+use usher_engine::{Plan, Reduced};
 
 use crate::bundle::{Bundle, hash_of, is_too_new};
 use crate::error::Refusal;
@@ -69,6 +69,13 @@ pub(crate) struct Running {
     pub(crate) body: Vec<u8>,
     /// True for an earlier bundle that runs while the stored body of the one with this number is damaged.
     is_stand_in: bool,
+}
+
+impl Running {
+    /// What of the bundle may be on devices. Compiles it again, so it is for the control plane.
+    pub(crate) fn for_devices(&self) -> Option<Reduced> {
+        Reduced::of(Plan::compile_published(self.plan.definition().clone()).ok()?)
+    }
 }
 
 /// The effect of installing a bundle.

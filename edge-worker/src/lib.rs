@@ -88,6 +88,7 @@ mod rehearsal;
 mod shard;
 
 mod answer;
+pub mod device;
 mod edge;
 pub mod log;
 mod outcome;

@@ -81,6 +81,10 @@ pub const STALE_SNAPSHOT_MS: i64 = 24 * 60 * 60 * 1_000;
 pub const COPIES_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The memory of a copy besides twice its bytes: what answers read of it is decoded beside it.
 pub const COPY_BYTES: usize = 768;
+/// How long a device may answer from an extract, in milliseconds.
+pub const DEVICE_MS: i64 = 24 * 60 * 60 * 1_000;
+/// Most ids of events that a request for an extract asks about: the most that a page keeps.
+pub const DEVICE_IDS_MAX: usize = 200;
 /// Longest life of a preview token, in seconds.
 pub const PREVIEW_SECONDS_MAX: i64 = 24 * 60 * 60;
 /// Largest identity token, in bytes.

@@ -12,10 +12,12 @@
 use alloc::vec::Vec;
 use core::ops::Bound;
 
+use crate::bytes::{Reader, Writer};
 use crate::expr::eval::{Memo, Values, fetch, is_true};
 use crate::expr::op::{Op, numbers_of, whole};
 use crate::expr::operand::Operand;
 use crate::expr::{Node, Predicate, Program};
+use crate::flat::{Flat, flat};
 use crate::index::Index;
 use crate::limits::{ARRAY_ITEMS_MAX, DEMANDED_SLOTS_MAX};
 
@@ -389,5 +391,20 @@ fn is_equality(op: &Op) -> bool {
             _ => false,
         },
         _ => false,
+    }
+}
+
+flat!(struct Candidates { groups, blocks });
+flat!(struct Group { key_event, always, demands, gates });
+flat!(struct Gate { predicate, sections });
+flat!(struct Demand { slot, texts, integers, sections });
+
+impl Flat for Sections {
+    fn write(&self, w: &mut Writer) {
+        self.0.write(w);
+    }
+
+    fn read(r: &mut Reader<'_>) -> Sections {
+        Sections(Flat::read(r))
     }
 }

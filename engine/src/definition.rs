@@ -12,6 +12,7 @@ use alloc::{string::String, vec::Vec};
 pub use event_table::EventTable;
 pub use example::{Example, ExampleCall, ExampleEvent, ExampleKey, Expected, Sender};
 
+use crate::flat::flat;
 use crate::syntax::Expr;
 use crate::value::{DataType, Value};
 
@@ -329,6 +330,8 @@ pub struct Personalization {
     pub choice: Choice,
     /// The form in which its offers list batch segments.
     pub segments_as: SegmentsAs,
+    /// True if visitors' devices may decide it: its sections and what they read become public.
+    pub device: bool,
     /// The key event that triggers all of its sections, if one is named for all.
     pub trigger: Option<String>,
     /// The inputs that a caller hands in.
@@ -426,3 +429,17 @@ pub enum OutputSource {
     /// withheld value leaves the output out.
     Template(String),
 }
+
+flat!(enum Keep { 0 = Newest, 1 = Oldest });
+flat!(enum ListAggregation {
+    0 = Values,
+    1 = DistinctList,
+    2 = First,
+    3 = Last,
+    4 = Sum,
+    5 = Min,
+    6 = Max,
+});
+flat!(enum Removal { 0 = DeleteItem, 1 = Clear });
+flat!(enum Choice { 0 = All, 1 = First });
+flat!(enum SegmentsAs { 0 = Names, 1 = Ids, 2 = Booleans });

@@ -286,6 +286,8 @@ codes! {
     Ignored = "I001", Info;
     /// A section that a sensitive value can open to a visitor.
     SensitiveCriteria = "I002", Info;
+    /// A personalization that devices decide, and what becomes public by it.
+    Public = "I003", Info;
 }
 
 impl fmt::Display for Code {

@@ -8,7 +8,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::attribute::plan::{AttributePlan, Kind, Part};
+use crate::attribute::plan::{AttributePlan, Part};
 use crate::attribute::shape::PARKED_SEPARATOR;
 use crate::attribute::{BatchRecord, Pick, Ring, Stamped, State, Total, Unit};
 use crate::call::Call;
@@ -93,7 +93,10 @@ fn values_of(plan: &Plan, call: &Call<'_>, attribute: usize) -> Vec<(String, Val
 fn record_of(record: &BatchRecord, known: &[AttributePlan], access: Access) -> Value {
     // A column is as sensitive as the most sensitive attribute that reads it.
     let is_sensitive = |column: &str| {
-        let mut reading = known.iter().filter(|attribute| reads(&attribute.kind, column)).peekable();
+        let mut reading = known
+            .iter()
+            .filter(|attribute| attribute.kind.record_columns().any(|read| read == column))
+            .peekable();
         reading.peek().is_none() || reading.any(|attribute| attribute.sensitive)
     };
     let values = record.values.iter().map(|(column, value)| {
@@ -112,19 +115,6 @@ fn record_of(record: &BatchRecord, known: &[AttributePlan], access: Access) -> V
     ];
     let values = field("values", Value::Object(values.collect()));
     Value::Object(head.into_iter().chain(segments).chain([values]).collect())
-}
-
-/// True if an attribute of this kind reads a column of records.
-fn reads(kind: &Kind, column: &str) -> bool {
-    match kind {
-        Kind::Batch { column: read } => read == column,
-        Kind::Pick { base: Some(base), .. } | Kind::Total { base: Some(base), .. } => {
-            base.column == column || base.time_column.as_deref() == Some(column)
-        }
-        Kind::Pick { .. } | Kind::Sum { .. } | Kind::List(_) | Kind::Counter { .. } | Kind::Total { .. } => {
-            false
-        }
-    }
 }
 
 /// The content, or a mark in its place.

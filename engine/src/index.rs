@@ -3,6 +3,8 @@
 //! A map of the standard library costs 5 to 10 KB of wasm for every type of key and value. The compiler finds everything by
 //! name, so all its lookups share this map, which uses open addressing.
 
+use crate::bytes::{Reader, Writer};
+use crate::flat::Flat;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -121,6 +123,26 @@ impl Hasher32 {
 
     pub(crate) fn finish(&self) -> u32 {
         (self.0 ^ (self.0 >> 32)) as u32
+    }
+}
+
+impl Flat for Index {
+    fn write(&self, w: &mut Writer) {
+        w.count(self.names.len());
+        for (entry, (_, number)) in self.names.iter().enumerate() {
+            w.text(self.name(entry).unwrap_or_default());
+            number.write(w);
+        }
+    }
+
+    fn read(r: &mut Reader<'_>) -> Index {
+        // The hashes are made again: damaged ones could make a search endless.
+        let names: Vec<(String, usize)> = Flat::read(r);
+        let mut index = Index::default();
+        for (name, number) in names {
+            index.number(&name, number);
+        }
+        index
     }
 }
 

@@ -22,8 +22,10 @@ pub mod syntax;
 pub mod time;
 pub mod value;
 
+mod bytes;
 mod compare;
 mod expr;
+mod flat;
 mod index;
 mod order;
 mod pattern;
@@ -42,6 +44,7 @@ pub mod profile;
 mod call;
 mod candidates;
 mod criterion;
+mod device;
 mod explain;
 mod export;
 mod payload;
@@ -49,6 +52,7 @@ mod query;
 mod section;
 
 pub use criterion::{Criterion, Row};
+pub use device::{Device, Published, Reduced, Unusable};
 pub use event::{Event, Note, SentAt, order_clamped};
 pub use explain::{
     ConditionTrace, Explanation, KnownAttribute, ObservedValue, Outcome, PersonalizationTrace, SectionTrace,

@@ -27,6 +27,8 @@ pub struct Answer<'p> {
     pub offers: Vec<Offer<'p>>,
     /// Personalizations and sections that were skipped, and why.
     pub skipped: Vec<Skipped<'p>>,
+    /// On a device: the personalizations of which an edge may decide otherwise, or more.
+    pub undecided: Vec<&'p str>,
 }
 
 /// A personalization or section that is skipped for any visitor.
@@ -65,6 +67,8 @@ pub(crate) enum Found<'p> {
     Skipped(&'p str, &'p str),
     /// A section that enters, and its personalization.
     Entered(usize, usize),
+    /// A personalization, where the walk meets a section that only an edge can decide.
+    Undecided(&'p str),
 }
 
 /// One call: a profile, a query and a moment. Each value is read once, on first use. Made by [`Plan::call`].
@@ -110,6 +114,11 @@ impl<'p> Prepared<'p, '_> {
             Found::Skipped(personalization, missing_input) => {
                 answer.skipped.push(Skipped { personalization, why: Why::MissingInput(missing_input) });
             }
+            Found::Undecided(personalization) => {
+                if answer.undecided.last() != Some(&personalization) {
+                    answer.undecided.push(personalization);
+                }
+            }
             Found::Entered(index, number) => {
                 let definition = plan.definition().personalizations.get(index);
                 let section = definition.and_then(|definition| definition.sections.get(number));
@@ -139,7 +148,7 @@ impl Plan {
     /// # use usher_engine::{Access, Asked, Plan, Profile, Query, syntax};
     /// # let views = Attribute { name: "tier".into(), kind: AttributeKind::Batch { column: "tier".into(), data_type: None }, sensitive: false, description: None };
     /// # let section = Section { name: "Welcome".into(), key_event: None, event_filter: None, criteria: syntax::parse("tier IS NULL").unwrap(), accept_unknown_profiles: true, outputs: vec![], segments: vec![], include_sensitive: false };
-    /// # let home = Personalization { name: "home".into(), id: None, description: None, choice: Choice::First, segments_as: Default::default(), trigger: None, inputs: vec![], sections: vec![section] };
+    /// # let home = Personalization { name: "home".into(), id: None, description: None, choice: Choice::First, segments_as: Default::default(), device: false, trigger: None, inputs: vec![], sections: vec![section] };
     /// # let definition = Definition { attributes: vec![views], personalizations: vec![home], ..Definition::default() };
     /// let plan = Plan::compile(&definition).unwrap();
     /// let query = Query { event: None, asked: Asked::Named(&[0]), inputs: &[], edge: &[], access: Access::default(), blind: false };
@@ -173,7 +182,7 @@ impl Plan {
     /// # let views = Attribute { name: "views".into(), kind, sensitive: false, description: None };
     /// # let criteria = syntax::parse("views >= 1").unwrap();
     /// # let section = Section { name: "Welcome".into(), key_event: None, event_filter: None, criteria, accept_unknown_profiles: true, outputs: vec![], segments: vec![], include_sensitive: false };
-    /// # let home = Personalization { name: "home".into(), id: None, description: None, choice: Choice::First, segments_as: Default::default(), trigger: Some("view".into()), inputs: vec![], sections: vec![section] };
+    /// # let home = Personalization { name: "home".into(), id: None, description: None, choice: Choice::First, segments_as: Default::default(), device: false, trigger: Some("view".into()), inputs: vec![], sections: vec![section] };
     /// # let keys = vec![StitchKey { name: "visitor".into(), ..StitchKey::default() }];
     /// # let identity = Identity { keys, primary_key: Some("visitor".into()), ..Identity::default() };
     /// # let definition = Definition { audience: Audience { id: "7".into(), name: None }, key_events: vec![view], attributes: vec![views], identity, personalizations: vec![home], ..Definition::default() };
@@ -255,6 +264,10 @@ impl Plan {
                 found(Found::Skipped(&definition.name, input));
                 continue;
             }
+            if plan.undecided {
+                found(Found::Undecided(&definition.name));
+                continue;
+            }
             if !self.triggers(plan, query.asked, call, memo) {
                 continue;
             }
@@ -274,6 +287,13 @@ impl Plan {
                 else {
                     continue;
                 };
+                if section_plan.undecided {
+                    found(Found::Undecided(&definition.name));
+                    if definition.choice == Choice::First {
+                        break;
+                    }
+                    continue;
+                }
                 let enters = (section.accept_unknown_profiles || profile.is_known())
                     && !is_hidden(call, section_plan)
                     && self.passes(section_plan, call, memo)

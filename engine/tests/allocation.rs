@@ -97,6 +97,7 @@ fn plan(sections: usize) -> Plan {
             description: None,
             choice: Choice::All,
             segments_as: Default::default(),
+            device: false,
             trigger: None,
             inputs: vec![],
             sections: sections.collect(),

@@ -56,6 +56,7 @@ fn definition(attributes: Vec<Attribute>, criteria: &str) -> Definition {
         description: None,
         choice: Choice::All,
         segments_as: Default::default(),
+        device: false,
         trigger: Some("view".into()),
         inputs: vec![],
         sections: vec![section],

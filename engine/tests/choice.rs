@@ -191,6 +191,7 @@ fn definition(shapes: &[Shape], choice: Choice) -> Definition {
             description: None,
             choice,
             segments_as: Default::default(),
+            device: false,
             trigger: None,
             inputs: vec![],
             sections: sections.collect(),

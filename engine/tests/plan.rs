@@ -82,6 +82,7 @@ fn personalization(name: &str, section: Section) -> Personalization {
         description: None,
         choice: Choice::First,
         segments_as: Default::default(),
+        device: false,
         trigger: None,
         inputs: Vec::new(),
         sections: vec![section],

@@ -111,6 +111,7 @@ fn found(criteria: &[&str], choice: Choice) -> Vec<Diagnostic> {
             description: None,
             choice,
             segments_as: Default::default(),
+            device: false,
             trigger: None,
             inputs: vec![],
             sections: sections.collect(),

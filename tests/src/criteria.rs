@@ -189,6 +189,7 @@ fn personalization(name: String, criteria: syntax::Expr) -> Personalization {
         description: None,
         choice: Choice::First,
         segments_as: Default::default(),
+        device: false,
         trigger,
         inputs: vec![],
         sections: vec![section],

@@ -282,6 +282,7 @@ fn personalization(
         description: maybe(random, text),
         choice: random.pick(&[Choice::All, Choice::First]),
         segments_as: random.pick(&[SegmentsAs::Names, SegmentsAs::Ids, SegmentsAs::Booleans]),
+        device: random.one_in(2),
         trigger: maybe(random, key_event),
         inputs: several(random, 3, |random| Input {
             name: name(random),

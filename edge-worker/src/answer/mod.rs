@@ -1,9 +1,11 @@
 //! The engine's answers, receipts and explanations as JSON.
 
 mod explain;
+mod extract;
 mod profile;
 
 pub(crate) use explain::explanation;
+pub(crate) use extract::extract;
 pub(crate) use profile::profile;
 
 use usher_engine::definition::SegmentsAs;
@@ -36,7 +38,7 @@ pub(crate) fn answer(answer: &Answer<'_>, meta: Option<&Meta>) -> Json {
         if let Some(meta) = meta {
             o.field("meta").object(|o| {
                 meta_fields(o, meta);
-                reasons(o, answer, meta);
+                reasons(o, answer, meta.stale);
                 skipped(o, answer, &[]);
             });
         }
@@ -85,12 +87,8 @@ fn offers_of(o: &mut Object<'_>, (answer, meta, unknown): &Named<'_>) {
     offers(o, answer);
     o.field("meta").object(|o| {
         meta_fields(o, meta);
-        reasons(o, answer, meta);
-        o.field("personalizations").object(|o| {
-            for offer in &answer.offers {
-                o.field(offer.section).text(offer.personalization);
-            }
-        });
+        reasons(o, answer, meta.stale);
+        personalizations(o, answer);
         skipped(o, answer, unknown);
     });
 }
@@ -103,10 +101,35 @@ pub(crate) fn fields_of(named: &Named<'_>) -> String {
     text.get(1..text.len().saturating_sub(1)).unwrap_or_default().to_owned()
 }
 
-fn reasons(o: &mut Object<'_>, answer: &Answer<'_>, meta: &Meta) {
+/// The same on a device, with the personalizations that are left to an edge.
+pub(crate) fn of_device(answer: &Answer<'_>, stale: bool) -> Json {
+    let mut json = Json::new();
+    json.object(|o| {
+        offers(o, answer);
+        o.field("meta").object(|o| {
+            reasons(o, answer, stale);
+            personalizations(o, answer);
+            skipped(o, answer, &[]);
+            if !answer.undecided.is_empty() {
+                o.field("undecided").list(&answer.undecided, |json, name| json.text(name));
+            }
+        });
+    });
+    json
+}
+
+fn personalizations(o: &mut Object<'_>, answer: &Answer<'_>) {
+    o.field("personalizations").object(|o| {
+        for offer in &answer.offers {
+            o.field(offer.section).text(offer.personalization);
+        }
+    });
+}
+
+fn reasons(o: &mut Object<'_>, answer: &Answer<'_>, stale: bool) {
     o.field("reasons").object(|o| {
         for offer in &answer.offers {
-            o.field(offer.section).text(if meta.stale { "STALE" } else { offer.reason.as_str() });
+            o.field(offer.section).text(if stale { "STALE" } else { offer.reason.as_str() });
         }
     });
 }

@@ -115,11 +115,14 @@ fn personalization_needs(personalization: &Personalization) -> Option<String> {
         description: _,
         choice: _,
         segments_as,
+        device,
         trigger: _,
         inputs: _,
         sections,
     } = personalization;
-    let own = named("id", id.is_some()).or_else(|| named("segments_as", *segments_as != SegmentsAs::Names));
+    let own = named("id", id.is_some())
+        .or_else(|| named("segments_as", *segments_as != SegmentsAs::Names))
+        .or_else(|| named("device", *device));
     own.or_else(|| first("sections", sections, section_needs))
 }
 

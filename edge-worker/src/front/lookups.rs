@@ -3,6 +3,7 @@
 use usher_engine::SentAt;
 use usher_engine::value::Value;
 
+use super::auth::Caller;
 use super::checked_head::CheckedHead;
 use super::events::to_writer;
 use super::identity;
@@ -20,17 +21,11 @@ use crate::wire::read::{self, Repairs};
 pub(super) fn personalize(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> Result<Step> {
     let caller = &admitted.caller;
     let (body, repairs) = object(body)?;
-    let audience = match caller.audience.as_deref().filter(|_| caller.has_token) {
-        Some(audience) => audience,
-        None => text(&body, "audience").ok_or_else(|| missing("audience"))?,
-    };
-    if !caller.covers(audience) {
-        return Err(Refusal::SCOPE.into());
-    }
     if !HAS_CONTROL_PLANE && body.get("identity").and_then(Value::present).is_some() {
         return Ok(Step::ControlPlane);
     }
-    let running = edge.running_or_refuse(audience)?;
+    let running = edge.running_or_refuse(audience_of(caller, &body)?)?;
+    let audience = running.plan.definition().audience.id.as_str();
     let name = text(&body, "personalization").ok_or_else(|| missing("personalization"))?;
     let Some(index) = running.plan.personalization(name).filter(|_| caller.may_ask(&running.plan, name))
     else {
@@ -57,6 +52,15 @@ pub(super) fn personalize(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) 
         pending.later = commit(edge, admitted, (audience, running, identity), &body)?;
     }
     Ok(Step::LookUp(Box::new(pending)))
+}
+
+/// The audience of a lookup: the token's, or that of the body.
+pub(super) fn audience_of<'a>(caller: &'a Caller<'_>, body: &'a Value) -> Result<&'a str> {
+    let audience = match caller.audience.as_deref().filter(|_| caller.has_token) {
+        Some(audience) => audience,
+        None => text(body, "audience").ok_or_else(|| missing("audience"))?,
+    };
+    if caller.covers(audience) { Ok(audience) } else { Err(Refusal::SCOPE.into()) }
 }
 
 /// The message that stores the event of a lookup. Its caller sends the event again until it has a receipt, so it needs an id

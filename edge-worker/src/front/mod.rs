@@ -7,6 +7,7 @@ mod auth;
 mod bundles;
 mod checked_head;
 mod cors;
+mod device;
 mod events;
 mod flat;
 mod health;

@@ -5,8 +5,8 @@ use usher_engine::definition::EventTable;
 use super::auth::Callers;
 use super::checked_head::CheckedHead;
 use super::{
-    bundles, events, flat, health, imports, keys, lookups, metrics, mixed, openapi, profiles, segments,
-    upkeep,
+    bundles, device, events, flat, health, imports, keys, lookups, metrics, mixed, openapi, profiles,
+    segments, upkeep,
 };
 use crate::edge::Edge;
 use crate::error::Result;
@@ -114,6 +114,16 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/v1/explain",
         body_bytes_max: Some(NATIVE_BYTES_MAX),
         ..control(Callers::Explain, lookups::explain)
+    },
+    Route {
+        method: "POST",
+        path: "/v1/device",
+        body_bytes_max: Some(NATIVE_BYTES_MAX),
+        ..control(Callers::Lookup, device::extract)
+    },
+    Route {
+        path: "/v1/audiences/{audience}/programs/{program}",
+        ..control(Callers::Segments, device::program)
     },
     Route { path: "/v1/audiences", ..control(Callers::Admin, bundles::list_audiences) },
     Route { path: BUNDLE, ..control(Callers::Admin, bundles::running) },

@@ -186,10 +186,16 @@ pub(super) fn answer_from(
     let running = edge.running(&pending.audience)?;
     let (plan, now_ms) = (&running.plan, pending.request.ambient.now_ms);
     // An explanation needs the stored state, and no segments are not the same as unknown ones.
-    let needs_snapshot = matches!(pending.shape, Shape::Explanation | Shape::Segments);
+    let needs_snapshot = matches!(pending.shape, Shape::Explanation | Shape::Segments | Shape::Extract);
     if needs_snapshot && tier == Tier::Nothing {
         return None;
     }
+    // A device gets the part of a profile whose answer its page has seen, and of no other.
+    let opened = opened.filter(|opened| {
+        let profile = opened.snapshot.profile.as_ref();
+        pending.shape != Shape::Extract
+            || (pending.seen.is_some() && pending.has_seen_no_newer(profile, &keyring.signer))
+    });
     let snapshot = opened.map(|opened| &opened.snapshot);
     let age_ms = snapshot.map_or(0, |snapshot| now_ms.saturating_sub(snapshot.taken_ms).max(0));
     let is_forgotten = snapshot.is_some_and(|snapshot| snapshot.taken_ms <= forgotten_ms);
@@ -259,6 +265,15 @@ pub(super) fn answer_from(
             let key = pending.key_of(plan, profile).filter(|_| known);
             let found = key.as_ref().map(|(name, value)| (name.as_str(), value.as_str()));
             answer::segments_of_visitor(&pending.audience, found, &personalize())
+        }
+        Shape::Extract if HAS_CONTROL_PLANE => {
+            let taken_ms = now_ms.saturating_sub(age_ms);
+            answer::extract(
+                running.for_devices().as_ref(),
+                profile,
+                &pending.event_ids,
+                (&pending.edge, taken_ms),
+            )
         }
         _ => answer::answer(&personalize(), Some(&meta)),
     };

@@ -37,6 +37,8 @@ pub struct PendingLookup {
     seen: Option<Seen>,
     /// The reason why its identity token vouches for nothing; empty: it does, or there was none.
     refused: &'static str,
+    /// Ids of events of which a device asks whether its extract has them.
+    event_ids: Vec<String>,
     shape: Shape,
     origin: Option<String>,
     /// The rate that it draws on; None: nobody counts it.
@@ -88,13 +90,15 @@ pub(crate) enum Shape {
     Outputs,
     /// The segments and outputs of all sections that matched, in a list of audiences.
     Segments,
+    /// The part of the profile that may be on the visitor's device.
+    Extract,
 }
 
 impl Shape {
     /// A refusal of a request for it.
     fn refused(self, refusal: Refusal) -> Response {
         match self {
-            Shape::Offers | Shape::Explanation => Response::problem(refusal, None),
+            Shape::Offers | Shape::Explanation | Shape::Extract => Response::problem(refusal, None),
             Shape::Outputs => Response::refused(refusal),
             Shape::Segments => Response::failed_lookup(refusal, None),
         }

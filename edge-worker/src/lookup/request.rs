@@ -97,6 +97,12 @@ pub(crate) fn prepare(edge: &Edge, request: LookupRequest<'_>) -> Result<Pending
         access,
         seen,
         refused: request.identity.refused,
+        event_ids: match body.get("ids") {
+            Some(Value::List(ids)) if request.shape == Shape::Extract => {
+                ids.iter().filter_map(|id| Some(id.as_str()?.to_owned())).collect()
+            }
+            _ => Vec::new(),
+        },
         shape: request.shape,
         origin: request.origin.map(str::to_owned),
         payer: request.payer.map(Payer::into_owned),

@@ -3,6 +3,7 @@
 
 mod answer;
 mod columns;
+mod device;
 mod patterns;
 
 use std::fmt;
@@ -24,6 +25,7 @@ pub(crate) fn lint(definition: &Definition, plan: Option<&Plan>, columns: &Colum
         fallback(index, personalization, plan, &mut found);
     }
     answer::lint(definition, &mut found);
+    device::lint(definition, plan, &mut found);
     columns::lint(definition, columns, &mut found);
     patterns::lint(definition, &mut found);
     found

@@ -14,6 +14,7 @@ use core::cmp::Ordering;
 
 use crate::definition::{Keep, ListAggregation};
 use crate::expr::types::TypeSet;
+use crate::flat::flat;
 use crate::limits::LIST_ITEMS_MAX;
 use crate::objects::event_id;
 use crate::order;
@@ -389,6 +390,8 @@ fn rank(value: &Value) -> u8 {
         Value::Object(_) => 5,
     }
 }
+
+flat!(struct Bounds { keep, items_max, duration_ms });
 
 #[cfg(test)]
 mod tests {

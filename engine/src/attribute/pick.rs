@@ -8,6 +8,7 @@
 use alloc::string::String;
 use core::cmp::Ordering;
 
+use crate::flat::flat;
 use crate::time;
 use crate::value::{Number, Value};
 
@@ -120,6 +121,9 @@ pub(crate) fn numeric(value: &Value) -> Option<Number> {
         value => value.as_number(),
     }
 }
+
+flat!(enum Pick { 0 = Last, 1 = First, 2 = Min(order), 3 = Max(order) });
+flat!(enum Order { 0 = Number, 1 = Text, 2 = Instant });
 
 #[cfg(test)]
 mod tests {

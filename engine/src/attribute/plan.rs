@@ -10,6 +10,7 @@ use super::ring::Window;
 use crate::definition::{Aggregation, AttributeKind, Increment, ListAggregation, Removal};
 use crate::expr::Node;
 use crate::expr::types::TypeSet;
+use crate::flat::flat;
 use crate::value::DataType;
 
 /// A compiled attribute.
@@ -171,6 +172,17 @@ impl Kind {
         };
         one.into_iter().chain(many).map(String::as_str)
     }
+
+    /// The columns of batch records that it reads.
+    pub(crate) fn record_columns(&self) -> impl Iterator<Item = &str> {
+        let (own, base) = match self {
+            Kind::Batch { column } => (Some(column), None),
+            Kind::Pick { base, .. } | Kind::Total { base, .. } => (None, base.as_ref()),
+            Kind::Sum { .. } | Kind::List(_) | Kind::Counter { .. } => (None, None),
+        };
+        let of_base = base.into_iter().flat_map(|base| [Some(&base.column), base.time_column.as_ref()]);
+        own.into_iter().chain(of_base.flatten()).map(String::as_str)
+    }
 }
 
 /// A part of an attribute as it is addressed, before types are known.
@@ -275,3 +287,19 @@ pub(crate) fn amount(increment: &Increment) -> Amount {
         Increment::Column(column) => Amount::Column(column.clone()),
     }
 }
+
+flat!(struct AttributePlan { name, kind, types, sensitive, filter, array });
+flat!(enum Kind {
+    0 = Pick { pick, column, duration_ms, window, base },
+    1 = Sum { column, window },
+    2 = List(list),
+    3 = Counter { amount, window, widths_ms },
+    4 = Total { amount, base },
+    5 = Batch { column },
+});
+flat!(enum Amount { 0 = Constant(amount), 1 = Column(column) });
+flat!(struct Base { column, time_column });
+flat!(struct ListPlan { column, id_types, columns, types, summed, bounds, actions });
+flat!(struct ActionPlan { removal, filter });
+flat!(struct FactPlan { name, alias, attribute, part, types, asked });
+flat!(enum Part { 0 = Whole, 1 = Items { column, aggregation, order }, 2 = Window(window) });

@@ -8,6 +8,7 @@
 
 use alloc::vec::Vec;
 
+use crate::flat::flat;
 use crate::limits::{BUCKETS_MAX, DAY_MS, FUTURE_SKEW_MS};
 
 const SECOND: i64 = 1_000;
@@ -193,6 +194,8 @@ impl<T> Ring<T> {
         }
     }
 }
+
+flat!(struct Window { length_ms, width_ms });
 
 #[cfg(test)]
 mod tests {

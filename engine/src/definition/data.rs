@@ -46,6 +46,7 @@ records! {
         description = None,
         choice,
         segments_as = SegmentsAs::Names,
+        device = false,
         trigger = None,
         inputs = Vec::new(),
         sections,

@@ -1,5 +1,6 @@
 //! Event tables: the addresses of events.
 
+use crate::flat::flat;
 use alloc::string::String;
 use core::ops::RangeInclusive;
 
@@ -31,3 +32,5 @@ impl EventTable {
             && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
     }
 }
+
+flat!(struct EventTable { database, table });

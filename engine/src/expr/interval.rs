@@ -2,6 +2,8 @@
 
 use core::ops::Bound;
 
+use crate::bytes::{Reader, Writer};
+use crate::flat::Flat;
 use crate::syntax::Comparison;
 use crate::time;
 use crate::value::Number;
@@ -44,5 +46,16 @@ impl Interval<Number> {
             time::unix_ms(number).unwrap_or(beyond)
         };
         Interval { low: self.low.map(instant), high: self.high.map(instant) }
+    }
+}
+
+impl<T: Flat> Flat for Interval<T> {
+    fn write(&self, w: &mut Writer) {
+        self.low.write(w);
+        self.high.write(w);
+    }
+
+    fn read(r: &mut Reader<'_>) -> Interval<T> {
+        Interval { low: Flat::read(r), high: Flat::read(r) }
     }
 }

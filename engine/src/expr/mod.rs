@@ -22,6 +22,8 @@ pub(crate) mod types;
 pub(crate) mod uses;
 mod version;
 
+use crate::bytes::{Reader, Writer};
+use crate::flat::{Flat, flat};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -93,4 +95,75 @@ pub(crate) enum Slot {
     Input(String),
     /// True if the profile is in this batch segment.
     Segment(String),
+}
+
+impl Node {
+    /// Calls back with the index of each predicate.
+    pub(crate) fn for_each_predicate(&self, found: &mut dyn FnMut(u32)) {
+        match self {
+            Node::Constant(_) => {}
+            Node::And(parts) | Node::Or(parts) => {
+                parts.iter().for_each(|part| part.for_each_predicate(found))
+            }
+            Node::Not(part) => part.for_each_predicate(found),
+            Node::Predicate(index) => found(*index),
+        }
+    }
+
+    /// The same, to change them.
+    pub(crate) fn for_each_predicate_mut(&mut self, found: &mut dyn FnMut(&mut u32)) {
+        match self {
+            Node::Constant(_) => {}
+            Node::And(parts) | Node::Or(parts) => {
+                parts.iter_mut().for_each(|part| part.for_each_predicate_mut(found));
+            }
+            Node::Not(part) => part.for_each_predicate_mut(found),
+            Node::Predicate(index) => found(index),
+        }
+    }
+}
+
+flat!(struct Program { slots, predicates, memos, searched });
+flat!(struct TypedSlot { slot, types, many });
+flat!(struct Predicate { slot, memo, negated, op });
+flat!(enum Slot { 0 = Attribute(index), 1 = Column(name), 2 = Edge(name), 3 = Input(name), 4 = Segment(name) });
+
+impl Flat for Node {
+    fn write(&self, w: &mut Writer) {
+        match self {
+            Node::Constant(value) => w.byte(u8::from(*value)),
+            Node::And(parts) => {
+                w.byte(2);
+                parts.write(w);
+            }
+            Node::Or(parts) => {
+                w.byte(3);
+                parts.write(w);
+            }
+            Node::Not(part) => {
+                w.byte(4);
+                part.write(w);
+            }
+            Node::Predicate(index) => {
+                w.byte(5);
+                index.write(w);
+            }
+        }
+    }
+
+    fn read(r: &mut Reader<'_>) -> Node {
+        let node = r.nested(|r| match r.byte() {
+            0 => Node::Constant(false),
+            1 => Node::Constant(true),
+            2 => Node::And(Flat::read(r)),
+            3 => Node::Or(Flat::read(r)),
+            4 => Node::Not(Flat::read(r)),
+            5 => Node::Predicate(Flat::read(r)),
+            _ => {
+                r.fail("a criterion is of an unknown kind");
+                Node::Constant(false)
+            }
+        });
+        node.unwrap_or(Node::Constant(false))
+    }
 }

@@ -11,6 +11,7 @@ use super::sets::{Integers, Texts};
 use super::types::TypeSet;
 use super::version::Version;
 use crate::diagnostic::{Code, Diagnostic, words};
+use crate::flat::flat;
 use crate::limits::{DAY_MS, IN_VALUES_MAX};
 use crate::pattern::Pattern;
 use crate::syntax::{Comparison, Name, Quantity, Test};
@@ -347,3 +348,30 @@ fn literal(value: &Value, types: TypeSet) -> Option<Literal> {
         _ => None,
     }
 }
+
+flat!(enum Op {
+    0 = Null,
+    1 = EqualText(text),
+    2 = EqualBoolean(value),
+    3 = Numbers { low, high, exact },
+    4 = Instants { low, high },
+    5 = Texts(interval),
+    6 = InTexts(texts),
+    7 = InNumbers(integers, others),
+    8 = InInstants(instants),
+    9 = TextOrTime(forms),
+    10 = Like(text),
+    11 = StartsWith(text),
+    12 = EndsWith(text),
+    13 = ContainsText(text),
+    14 = ContainsNumber(number),
+    15 = Matches(pattern),
+    16 = Within(span_ms),
+    17 = Older(span_ms),
+    18 = Versions(interval),
+    19 = Items(items),
+    20 = Size(comparison, count),
+    21 = Segment,
+});
+flat!(struct ItemsOp { quantity, questions });
+flat!(struct TextOrTime { text, time });

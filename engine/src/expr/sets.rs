@@ -7,6 +7,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::compare::{equal, short};
+use crate::flat::flat;
 use crate::order;
 
 /// Distinct integers.
@@ -99,6 +100,9 @@ fn print(text: &str) -> u64 {
     };
     mixed(ends ^ (bytes.len() as u64))
 }
+
+flat!(struct Integers { marks, integers });
+flat!(struct Texts { marks, prints, texts });
 
 #[cfg(test)]
 mod tests {

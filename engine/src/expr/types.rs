@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::bytes::{Reader, Writer};
+use crate::flat::Flat;
 use crate::time;
 use crate::value::{DataType, Number, Value};
 
@@ -224,6 +226,16 @@ impl fmt::Display for TypeSet {
 impl fmt::Debug for TypeSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+impl Flat for TypeSet {
+    fn write(&self, w: &mut Writer) {
+        self.0.write(w);
+    }
+
+    fn read(r: &mut Reader<'_>) -> TypeSet {
+        TypeSet(Flat::read(r))
     }
 }
 

@@ -8,6 +8,8 @@ use core::cmp::Ordering;
 use core::ops::Bound;
 
 use super::interval::Interval;
+use crate::bytes::{Reader, Writer};
+use crate::flat::Flat;
 
 /// A text that is a version. Equal and ordered by precedence.
 #[derive(Clone, Debug)]
@@ -150,6 +152,16 @@ fn has_no_zeros_before(digits: &str) -> bool {
 /// Compares digits without leading zeros, of any length.
 fn by_number(a: &str, b: &str) -> Ordering {
     a.len().cmp(&b.len()).then_with(|| a.cmp(b))
+}
+
+impl Flat for Version {
+    fn write(&self, w: &mut Writer) {
+        self.0.write(w);
+    }
+
+    fn read(r: &mut Reader<'_>) -> Version {
+        Version(Flat::read(r))
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::flat::flat;
 use crate::limits::{PATTERN_BYTES_MAX, PATTERN_SIZE_MAX};
 
 mod class;
@@ -107,3 +108,5 @@ impl Pattern {
         steps
     }
 }
+
+flat!(enum Pattern { 0 = Texts(texts), 1 = Program(program) });

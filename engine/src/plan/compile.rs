@@ -31,7 +31,7 @@ impl Plan {
     /// # let views = Attribute { name: "views".into(), kind, sensitive: false, description: None };
     /// # let criteria = syntax::parse("views >= 1").unwrap();
     /// # let section = Section { name: "Welcome".into(), key_event: None, event_filter: None, criteria, accept_unknown_profiles: true, outputs: vec![], segments: vec![], include_sensitive: false };
-    /// # let home = Personalization { name: "home".into(), id: None, description: None, choice: Choice::First, segments_as: Default::default(), trigger: Some("view".into()), inputs: vec![], sections: vec![section] };
+    /// # let home = Personalization { name: "home".into(), id: None, description: None, choice: Choice::First, segments_as: Default::default(), device: false, trigger: Some("view".into()), inputs: vec![], sections: vec![section] };
     /// # let keys = vec![StitchKey { name: "visitor".into(), ..StitchKey::default() }];
     /// # let identity = Identity { keys, primary_key: Some("visitor".into()), ..Identity::default() };
     /// # let definition = Definition { audience: Audience { id: "7".into(), name: None }, key_events: vec![view], attributes: vec![views], identity, personalizations: vec![home], ..Definition::default() };

@@ -1,7 +1,8 @@
 //! Plans: a [`Definition`] with every name resolved, every type decided and every pattern compiled.
 //!
 //! Compiling reports all findings at once; a plan exists only when none of them is an error. A plan is never
-//! serialized: isolates compile it from the definition that a bundle carries.
+//! stored: isolates compile it from the definition that a bundle carries. Its public part is written for devices
+//! ([`device`](crate::device)), by one build for itself.
 
 mod addresses;
 mod attributes;
@@ -23,14 +24,15 @@ use crate::attribute::plan::{AttributePlan, FactPlan};
 use crate::candidates::Candidates;
 use crate::definition::{Definition, EventTable};
 use crate::expr::{Node, Program, Slot};
+use crate::flat::flat;
 use keys::KeyRule;
 
 /// A compiled definition.
 #[derive(Debug)]
 pub struct Plan {
-    definition: Definition,
+    pub(crate) definition: Definition,
     /// Ascending, distinct.
-    tables: Vec<EventTable>,
+    pub(crate) tables: Vec<EventTable>,
     pub(crate) program: Program,
     pub(crate) key_events: Vec<KeyEventPlan>,
     /// In the definition's order.
@@ -40,7 +42,7 @@ pub struct Plan {
     /// In routing order: the lookup key first.
     pub(crate) key_rules: Vec<KeyRule>,
     pub(crate) primary_key: Option<String>,
-    lookup_key: Option<String>,
+    pub(crate) lookup_key: Option<String>,
     /// Columns that may hold an event's id, in order; no key is among them.
     pub(crate) id_columns: Vec<String>,
     /// In the definition's order.
@@ -65,6 +67,8 @@ pub(crate) struct PersonalizationPlan {
     pub(crate) trigger: Option<usize>,
     /// Indexes of sections with a key event; one of several that accept the same events.
     pub(crate) awaited: Vec<usize>,
+    /// True if only an edge can decide it: of a program for devices.
+    pub(crate) undecided: bool,
     pub(crate) sections: Vec<SectionPlan>,
     pub(crate) candidates: Candidates,
 }
@@ -75,6 +79,16 @@ pub(crate) struct SectionPlan {
     pub(crate) event_filter: Node,
     pub(crate) criteria: Node,
     pub(crate) outputs: Vec<OutputPlan>,
+    /// True if only an edge can decide it: of a program for devices.
+    pub(crate) undecided: bool,
+}
+
+impl SectionPlan {
+    /// A row for a section that only an edge can decide.
+    pub(crate) fn undecided() -> SectionPlan {
+        let (event_filter, criteria) = (Node::Constant(true), Node::Constant(true));
+        SectionPlan { key_event: None, event_filter, criteria, outputs: Vec::new(), undecided: true }
+    }
 }
 
 /// Compiled data of an output, beside its source.
@@ -151,3 +165,9 @@ impl Plan {
         self.key_rules.iter().find(|rule| rule.name == name)
     }
 }
+
+flat!(struct KeyEventPlan { table, filter, feeds, takes });
+flat!(struct PersonalizationPlan { tables, trigger, awaited, undecided, sections, candidates });
+flat!(struct SectionPlan { key_event, event_filter, criteria, outputs, undecided });
+flat!(enum OutputPlan { 0 = Same, 1 = Fact(index), 2 = Template(pieces) });
+flat!(enum Piece { 0 = Text(text), 1 = Fact(index) });

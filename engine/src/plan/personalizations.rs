@@ -81,7 +81,13 @@ impl Compiler<'_> {
                     });
                 let outputs = outputs.collect();
                 let Some((criteria, event_filter)) = lowered.next() else { continue };
-                sections.push(SectionPlan { key_event: *key_event, event_filter, criteria, outputs });
+                sections.push(SectionPlan {
+                    key_event: *key_event,
+                    event_filter,
+                    criteria,
+                    outputs,
+                    undecided: false,
+                });
             }
             let triggers =
                 trigger.iter().chain(events.iter().filter_map(|(key_event, _)| key_event.as_ref()));
@@ -96,7 +102,14 @@ impl Compiler<'_> {
                 program,
                 sections.iter().map(|section| (section.key_event, &section.criteria)),
             );
-            plans.push(PersonalizationPlan { tables, trigger, awaited, sections, candidates });
+            plans.push(PersonalizationPlan {
+                tables,
+                trigger,
+                awaited,
+                undecided: false,
+                sections,
+                candidates,
+            });
         }
         plans
     }

@@ -31,7 +31,7 @@ impl Plan {
     /// # use usher_engine::{Plan, diagnostic::Code, syntax};
     /// # let views = Attribute { name: "tier".into(), kind: AttributeKind::Batch { column: "tier".into(), data_type: None }, sensitive: false, description: None };
     /// # let section = Section { name: "Welcome".into(), key_event: None, event_filter: None, criteria: syntax::parse("tier = 'a' AND tier = 'b'").unwrap(), accept_unknown_profiles: true, outputs: vec![], segments: vec![], include_sensitive: false };
-    /// # let home = Personalization { name: "home".into(), id: None, description: None, choice: Choice::First, segments_as: Default::default(), trigger: None, inputs: vec![], sections: vec![section] };
+    /// # let home = Personalization { name: "home".into(), id: None, description: None, choice: Choice::First, segments_as: Default::default(), device: false, trigger: None, inputs: vec![], sections: vec![section] };
     /// # let definition = Definition { attributes: vec![views], personalizations: vec![home], ..Definition::default() };
     /// let plan = Plan::compile(&definition).unwrap();
     /// assert_eq!(plan.warnings()[0].code, Code::Contradiction);

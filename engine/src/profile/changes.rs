@@ -3,9 +3,9 @@
 use alloc::vec::Vec;
 
 use super::Profile;
-use super::bytes::Writer;
 use super::codec::{head_of, write_part};
 use super::stored::Tag;
+use crate::bytes::Writer;
 
 impl Profile {
     /// True if it is not what was decoded: storing it again would change something. A profile that was never stored is

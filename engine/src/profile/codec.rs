@@ -26,10 +26,10 @@ use core::fmt;
 use core::ops::Range;
 
 use super::Profile;
-use super::bytes::{Damaged, Reader, Writer, checksum};
 use super::parts::{PATCH, ProfileId};
 use super::stored::{Stored, Tag};
 use crate::attribute::BatchRecord;
+use crate::bytes::{Damaged, Reader, Writer, checksum};
 use crate::planted::{self, Bug};
 
 const MAGIC: &[u8; 4] = b"USHP";
@@ -166,7 +166,7 @@ pub fn decode(bytes: &[u8]) -> Result<Profile, Unreadable> {
 /// Id, creation, version, bundle and the mark of a trim, as stored.
 pub(super) fn head_of(stored: &Stored) -> Result<(ProfileId, i64, u64, u64, bool), Unreadable> {
     let mut head = Reader::new(stored.part(Tag::Head));
-    let (id, created_ms) = (head.id(), head.signed());
+    let (id, created_ms) = (ProfileId(head.array()), head.signed());
     let (version, bundle) = (head.unsigned(), head.unsigned());
     let marks = if head.rest.is_empty() { 0 } else { head.unsigned() };
     head.sound()?;

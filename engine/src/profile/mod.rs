@@ -4,7 +4,6 @@
 //! on use, and parts that were not decoded are stored again unchanged: an answer that needs 8 of 60 attributes decodes
 //! 8, and state that the running plan does not know is kept, so that a rollback finds its counters again.
 
-mod bytes;
 mod changes;
 pub mod codec;
 mod parts;
@@ -25,6 +24,7 @@ use core::cell::OnceCell;
 
 use crate::attribute::shape::PARKED_SEPARATOR;
 use crate::attribute::{BatchRecord, State, put_record};
+use crate::bytes::Writer;
 use crate::limits::{ABSORBED_MAX, ORPHAN_MS};
 use crate::order;
 use stored::{Stored, Tag};
@@ -249,7 +249,7 @@ impl Profile {
                 break;
             }
             if let Some(state) = self.state(&name) {
-                let mut written = bytes::Writer::default();
+                let mut written = Writer::default();
                 state::write_state(&mut written, state);
                 room = room.saturating_add(written.0.len());
             }

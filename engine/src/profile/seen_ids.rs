@@ -48,6 +48,12 @@ impl SeenIds {
         if self.forget() { Dedupe::NewForgotOther } else { Dedupe::New }
     }
 
+    /// True if an event of this id was counted, and is remembered.
+    pub fn has(&self, id: &str) -> bool {
+        let hash = hash(id);
+        self.events.iter().any(|(known, _)| *known == hash)
+    }
+
     /// Merges the ids of another profile. Returns whether the bound dropped some.
     pub(super) fn merge(&mut self, other: &SeenIds) -> bool {
         if planted::is(Bug::MergesWithoutIds) {

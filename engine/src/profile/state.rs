@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::bytes::{Reader, Writer};
+use crate::bytes::{Reader, Writer};
 
 use crate::attribute::{
     Counter, Item, ItemList, Pick, Removed, Ring, Stamped, State, Total, Unit, newest_first,

@@ -13,9 +13,9 @@ use core::cell::OnceCell;
 use core::cmp::Ordering;
 use core::ops::Range;
 
-use super::bytes::Writer;
 use super::state::{read_state, write_state};
 use crate::attribute::State;
+use crate::bytes::Writer;
 use crate::compare::{equal, order_of};
 
 /// The stored states, those decoded so far, and the changes.

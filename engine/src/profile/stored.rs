@@ -3,11 +3,11 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::bytes::{Damaged, Reader};
 use super::parts::{Key, Orphan, PATCH, ProfileId};
 use super::seen_ids::SeenIds;
 use super::states;
 use crate::attribute::BatchRecord;
+use crate::bytes::{Damaged, Reader};
 use crate::limits::STORED_DEPTH_MAX;
 
 /// The sections, ordered by tag.
@@ -120,7 +120,7 @@ impl Stored {
     }
 
     pub(super) fn ids(&self) -> Vec<ProfileId> {
-        self.list(Tag::Absorbed, Reader::id)
+        self.list(Tag::Absorbed, |r| ProfileId(r.array()))
     }
 
     pub(super) fn seen_ids(&self) -> SeenIds {

@@ -4,11 +4,11 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::bytes::Writer;
 use super::state::write_state;
 use super::{Profile, edit};
 use crate::attribute::shape::Shape;
 use crate::attribute::{ItemList, Ring, State};
+use crate::bytes::Writer;
 use crate::order;
 
 impl Profile {

@@ -4,6 +4,7 @@
 
 use alloc::{boxed::Box, string::String, vec::Vec};
 
+use crate::flat::flat;
 use crate::value::{Number, Value};
 
 /// A condition with a truth value: true, false or unknown.
@@ -212,6 +213,9 @@ impl Expr {
         }
     }
 }
+
+flat!(enum Quantity { 0 = Any, 1 = All, 2 = AtLeast(count), 3 = AtMost(count), 4 = Exactly(count) });
+flat!(enum Comparison { 0 = Less, 1 = LessEqual, 2 = Greater, 3 = GreaterEqual, 4 = Equal, 5 = NotEqual });
 
 #[cfg(test)]
 mod tests {

@@ -14,6 +14,7 @@
     reason = "a test that panics has found something, and its parts are nobody else's"
 )]
 
+mod device;
 mod engine;
 mod generate;
 mod laws;
@@ -61,4 +62,19 @@ fn grouping_does_not_matter() {
 #[test]
 fn bytes_change_nothing() {
     hold("bytes", 3_800, Bent::Values, laws::bytes);
+}
+
+#[test]
+fn devices_decide_as_the_edge() {
+    hold("device", 4_000, Bent::Values, device::decides);
+}
+
+#[test]
+fn devices_learn_nothing_private() {
+    hold("private", 2_000, Bent::Values, device::tells_nothing);
+}
+
+#[test]
+fn devices_survive_damaged_programs() {
+    hold("damaged", 600, Bent::Values, device::survives);
 }

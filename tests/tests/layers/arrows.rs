@@ -11,22 +11,24 @@ const ENGINE: &str = "
 
 compare    →
 diagnostic →
-index      →
 order      →
 value      →
+bytes      → value
+flat       → bytes value
+index      → bytes flat
 time       → value
-pattern    →
-syntax     → diagnostic value
-definition → syntax value
+pattern    → bytes flat
+syntax     → diagnostic flat value
+definition → flat syntax value
 event      → compare time value
 query      → event value
-expr       → compare definition diagnostic index order pattern syntax time value
+expr       → bytes compare definition diagnostic flat index order pattern syntax time value
 objects    → event expr syntax value
-attribute  → definition expr objects order time value
-candidates → expr index
-profile    → attribute compare definition order value
+attribute  → definition expr flat objects order time value
+candidates → bytes expr flat index
+profile    → attribute bytes compare definition order value
 merge      → attribute profile
-plan       → attribute candidates definition diagnostic event expr index order pattern syntax value
+plan       → attribute candidates definition diagnostic event expr flat index order pattern syntax value
 criterion  → diagnostic expr index objects syntax value
 call       → attribute definition event expr merge objects plan profile query time value
 identity   → attribute definition event merge order plan profile value
@@ -35,6 +37,7 @@ import     → attribute ingest plan profile time value
 payload    → call definition expr plan query value
 export     → attribute call payload plan profile query value
 section    → call candidates definition event expr index payload plan profile query value
+device     → attribute bytes candidates definition event expr flat order plan profile query section syntax value
 explain    → attribute call definition expr objects plan profile query section syntax value
 ";
 
@@ -72,7 +75,8 @@ edge      → bundle keys message metrics rates store
 log       → wire
 request_id → message wire
 outcome   → log metrics store wire
-answer    → message metrics wire
+answer    → bundle message metrics wire
+device    → answer wire
 shard     → outcome wire
 writer    → answer edge keys log message metrics outcome rates shard store wire
 releases  → bundle log message outcome store wire
@@ -191,6 +195,7 @@ const CRATES: &str = "
 usher_engine     →
 usher_config     → usher_engine
 usher_edge       → usher_engine
+usher_browser    → usher_edge
 usher_cloudflare → usher_edge
 usher_spin       → usher_edge
 usher_worker     → usher_edge
@@ -212,7 +217,7 @@ const HOUSES: [(&str, &str); 9] = [
     ("browser-sdk/js/src", SDK),
 ];
 
-const CRATE_FOLDERS: [(&str, &str); 9] = [
+const CRATE_FOLDERS: [(&str, &str); 10] = [
     ("engine/src", "usher_engine"),
     ("engine/config/src", "usher_config"),
     ("edge-worker/src", "usher_edge"),
@@ -220,6 +225,7 @@ const CRATE_FOLDERS: [(&str, &str); 9] = [
     ("edge-worker/spin/src", "usher_spin"),
     ("edge-worker/worker/src", "usher_worker"),
     ("edge-worker/native/src", "usher"),
+    ("browser-sdk/src", "usher_browser"),
     ("tests/sim/src", "usher_sim"),
     ("tests/src", "usher_tests"),
 ];

@@ -82,6 +82,7 @@ fn label<'p>(what: &str, path: &'p str) -> &'p str {
         "event_filter" => "event filter",
         "accept_unknown_profiles" => "unknown profiles",
         "segments_as" => "form of segments",
+        "device" => "decided on devices",
         "now_ms" => "time",
         "records" => "batch records",
         "expect" => "expected",

@@ -165,6 +165,29 @@ pub(super) const DESCRIBED: &[Described] = &[
         ..NOTHING
     },
     Described {
+        method: "POST",
+        path: "/v1/device",
+        id: "takeToDevice",
+        summary: "Gives the part of the visitor's profile that may be on the visitor's device.",
+        key: "server with `personalize`; or write, with a public token, from an allowed page",
+        text: "a lookup with the `seen` of the last answer → the hash of a program, and an extract for it: [device.md](device.md)",
+        body: Some((JSON, "ExtractRequest")),
+        answers: &[answer("Extract", "The extract; that of an unknown visitor without a valid `seen`.")],
+        refusals: &[Refusal::BODY_INVALID, Refusal::AUDIENCE_UNKNOWN],
+        ..NOTHING
+    },
+    Described {
+        path: "/v1/audiences/{audience}/programs/{program}",
+        id: "readProgram",
+        summary: "Reads the program of the running bundle for devices.",
+        with: "(`?token=…`)",
+        key: "public token in the query, from an allowed page",
+        text: "the program of this hash, as bytes",
+        answers: &[answer("Program", "Bytes for the engine on devices.")],
+        refusals: &[Refusal::AUDIENCE_UNKNOWN, Refusal::PROGRAM_UNKNOWN],
+        ..NOTHING
+    },
+    Described {
         path: "/v1/audiences",
         id: "listAudiences",
         summary: "Lists the audiences that run here.",

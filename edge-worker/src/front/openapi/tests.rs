@@ -197,6 +197,7 @@ fn operation(route: &Route, described: &Described) -> Value {
 
 fn of_path_parameter(name: &str) -> Value {
     let about = match name {
+        "program" => "The SHA-256 of its bytes, as `/v1/device` names it.",
         "audience" => "The audience's id.",
         "database" | "table" => "3 to 255 of `a` to `z`, digits and `_`; together they name an event table.",
         "personalization" => "A name or an id.",
@@ -232,7 +233,11 @@ fn parameter(parameter: &Parameter) -> Value {
 fn responses(route: &Route, described: &Described) -> Value {
     let mut by_status: BTreeMap<u16, Value> = BTreeMap::new();
     for Answer { status, about, schema, headers } in described.answers {
-        let media = if *schema == "Metrics" { "text/plain" } else { "application/json" };
+        let media = match *schema {
+            "Metrics" => "text/plain",
+            "Program" => "application/octet-stream",
+            _ => "application/json",
+        };
         let mut response = json!({
             "description": about,
             "content": {media: {"schema": {"$ref": format!("#/components/schemas/{schema}")}}},

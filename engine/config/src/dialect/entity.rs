@@ -26,7 +26,8 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) {
     };
     let Some(node) = root.get("attributes") else { return };
     let path = format!("personalizations[{}]", lower.definition.personalizations.len());
-    let known = ["id", "audienceId", "name", "description", "choice", "batchSegmentsAs", "sections"];
+    let known =
+        ["id", "audienceId", "name", "description", "choice", "batchSegmentsAs", "device", "sections"];
     let Some(fields) = lower.fields_and(node, "an entity's attributes", &known, &READ_BACK) else { return };
     lower.audience(fields, "audienceId", "audienceName");
     lower.enter(&path, fields.span("name"));
@@ -35,16 +36,18 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) {
     // The API answers it beside the attributes.
     let with_id = if root.get("id").is_some() { root } else { fields };
     lower.mark_key(".id", with_id, "id");
+    lower.mark_key(".device", fields, "device");
     let id = lower.id(with_id);
     let description = lower.text(fields, "description");
     let choice = lower.choice(fields, Choice::All);
     let segments_as = lower.segments_as(fields, "batchSegmentsAs");
+    let device = lower.boolean(fields, "device").unwrap_or(false);
     let sections = lower.sections(fields, &path, section);
     examples(lower, root, name.as_deref());
     if let Some(name) = name {
         let (trigger, inputs) = (None, Vec::new());
         let personalization =
-            Personalization { name, id, description, choice, segments_as, trigger, inputs, sections };
+            Personalization { name, id, description, choice, segments_as, device, trigger, inputs, sections };
         lower.definition.personalizations.push(personalization);
     }
 }

@@ -26,17 +26,20 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) {
         "sections",
         "id",
         "batch_segments_as",
+        "device",
     ];
     let Some(fields) = lower.fields(node, "a personalization_service", &known) else { return };
     let name = lower.need_text(fields, "name");
     lower.enter(&path, fields.span("name"));
     lower.mark_key(".name", fields, "name");
     lower.mark_key(".id", fields, "id");
+    lower.mark_key(".device", fields, "device");
     lower.mark_key(".trigger", fields, "trigger_event");
     let id = lower.id(fields);
     let description = lower.text(fields, "description");
     let choice = lower.choice(fields, Choice::First);
     let segments_as = lower.segments_as(fields, "batch_segments_as");
+    let device = lower.boolean(fields, "device").unwrap_or(false);
     let trigger = lower.text(fields, "trigger_event");
     let inputs = inputs(lower, fields, &path);
     lower.enter(&path, fields.span("name"));
@@ -44,7 +47,7 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) {
     examples(lower, root, name.as_deref());
     if let Some(name) = name {
         let personalization =
-            Personalization { name, id, description, choice, segments_as, trigger, inputs, sections };
+            Personalization { name, id, description, choice, segments_as, device, trigger, inputs, sections };
         lower.definition.personalizations.push(personalization);
     }
 }

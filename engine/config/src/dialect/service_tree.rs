@@ -23,6 +23,7 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) {
         "sections",
         "id",
         "batch_segments_as",
+        "device",
         "examples",
     ];
     let Some(root) = lower.fields(node, "a service", &known) else { return };
@@ -31,11 +32,13 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) {
     let name = lower.need_text(root, "service_name");
     lower.mark_key(".name", root, "service_name");
     lower.mark_key(".id", root, "id");
+    lower.mark_key(".device", root, "device");
     lower.mark_key(".trigger", root, "trigger_event");
     let id = lower.id(root);
     let description = lower.text(root, "description");
     let choice = lower.choice(root, Choice::First);
     let segments_as = lower.segments_as(root, "batch_segments_as");
+    let device = lower.boolean(root, "device").unwrap_or(false);
     let trigger = lower.text(root, "trigger_event");
     let inputs = inputs(lower, root, &path);
     lower.enter(&path, root.span("service_name"));
@@ -43,7 +46,7 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) {
     examples(lower, root, name.as_deref());
     if let Some(name) = name {
         let personalization =
-            Personalization { name, id, description, choice, segments_as, trigger, inputs, sections };
+            Personalization { name, id, description, choice, segments_as, device, trigger, inputs, sections };
         lower.definition.personalizations.push(personalization);
     }
 }

@@ -21,6 +21,7 @@ pub(super) fn text(audience: &Audience, personalization: &Personalization) -> St
         .maybe_text("description", personalization.description.as_ref())
         .maybe("choice", choice)
         .maybe("batch_segments_as", segments_as)
+        .flag("device", personalization.device)
         .maybe_text("trigger_event", personalization.trigger.as_ref())
         .list("input_params", personalization.inputs.iter().map(input).collect())
         .with("sections", Yaml::Spaced(personalization.sections.iter().map(section).collect()));

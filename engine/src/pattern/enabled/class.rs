@@ -3,6 +3,7 @@
 //! Named classes, and ignoring case, concern ASCII only. So the bits take all the arithmetic, and other characters need
 //! only a list and whether it is included or excluded.
 
+use crate::flat::flat;
 use alloc::vec::Vec;
 
 /// The letters of both cases in the second word. The cases are exactly half a word apart.
@@ -104,3 +105,5 @@ impl Class {
         self.others.len().saturating_add(1)
     }
 }
+
+flat!(struct Class { ascii, others, excluded });

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::str::Chars;
 
 use super::class::Class;
+use crate::flat::flat;
 use crate::limits::PATTERN_DEPTH_MAX;
 
 mod brackets;
@@ -387,3 +388,12 @@ fn named(name: &str, negated: bool) -> Result<Item> {
     }
     Ok(Item::Class(class))
 }
+
+flat!(enum Assert {
+    0 = End,
+    1 = LineEnd,
+    2 = LineStart,
+    3 = NoBoundary,
+    4 = Start,
+    5 = WordBoundary,
+});

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use super::class::Class;
 use super::parse::{Assert, Node, Tree};
+use crate::flat::flat;
 use crate::limits::PATTERN_SIZE_MAX;
 
 /// A compiled pattern that comparisons cannot replace.
@@ -141,3 +142,6 @@ impl Builder<'_> {
         Some(first)
     }
 }
+
+flat!(struct Program { steps, classes, start, anchored, weight });
+flat!(enum Step { 0 = Match, 1 = Assert(assert, next), 2 = Char(wanted, next), 3 = Class(class, next), 4 = Split(one, other) });

@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::parse::{Assert, Node};
+use crate::flat::flat;
 use crate::limits::PATTERN_TEXTS_MAX;
 
 /// A text and where it must occur.
@@ -114,3 +115,6 @@ fn spelled(node: &Node, mut texts: Vec<String>) -> Option<Vec<String>> {
     }
     (texts.len() <= PATTERN_TEXTS_MAX).then_some(texts)
 }
+
+flat!(struct Text { anchor, text });
+flat!(enum Anchor { 0 = Anywhere, 1 = End, 2 = Start, 3 = Whole });

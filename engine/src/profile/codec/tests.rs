@@ -8,10 +8,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::attribute::{Counter, Item, ItemList, Order, Pick, Removed, Ring, Stamped, State, Total, Unit};
+use crate::bytes::checksum;
 use crate::definition::Keep;
 use crate::limits::STORED_DEPTH_MAX;
 use crate::merge::absorb;
-use crate::profile::bytes::checksum;
 use crate::profile::{Key, ProfileId};
 use crate::value::{Nanos, Number, Value};
 

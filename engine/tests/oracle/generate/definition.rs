@@ -125,6 +125,7 @@ fn uses(dice: &mut Dice, attributes: &[Attribute]) -> Vec<Personalization> {
         description,
         choice: Choice::All,
         segments_as: Default::default(),
+        device: false,
         trigger,
         inputs: Vec::new(),
         sections,

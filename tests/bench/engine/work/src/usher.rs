@@ -153,7 +153,7 @@ fn definition(attributes: Vec<Attribute>, personalizations: Vec<Personalization>
 }
 
 fn personalization(name: String, choice: Choice, sections: Vec<Section>) -> Personalization {
-    Personalization { name, id: None, description: None, choice, segments_as: Default::default(), trigger: None, inputs: Vec::new(), sections }
+    Personalization { name, id: None, description: None, choice, segments_as: Default::default(), device: false, trigger: None, inputs: Vec::new(), sections }
 }
 
 /// One attribute per field, and all sections in one personalization.

@@ -1,25 +1,24 @@
-//! The byte encoding of profiles: LEB128 numbers, signed ones in zigzag, and everything else prefixed with its length.
+//! The byte encoding of profiles and device programs: LEB128 numbers, signed ones in zigzag, and everything else prefixed with its length.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::parts::ProfileId;
 use crate::limits::STORED_DEPTH_MAX;
 use crate::value::{Number, Value};
 
 #[derive(Default)]
-pub(super) struct Writer(pub(super) Vec<u8>);
+pub(crate) struct Writer(pub(crate) Vec<u8>);
 
 impl Writer {
-    pub(super) fn byte(&mut self, byte: u8) {
+    pub(crate) fn byte(&mut self, byte: u8) {
         self.0.push(byte);
     }
 
-    pub(super) fn bytes(&mut self, bytes: &[u8]) {
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
     }
 
-    pub(super) fn unsigned(&mut self, mut value: u64) {
+    pub(crate) fn unsigned(&mut self, mut value: u64) {
         if value <= 0x7f {
             return self.0.push(value as u8);
         }
@@ -38,16 +37,16 @@ impl Writer {
         self.0.extend_from_slice(bytes.get(..length).unwrap_or(&bytes));
     }
 
-    pub(super) fn count(&mut self, value: usize) {
+    pub(crate) fn count(&mut self, value: usize) {
         self.unsigned(value as u64);
     }
 
-    pub(super) fn signed(&mut self, value: i64) {
+    pub(crate) fn signed(&mut self, value: i64) {
         self.unsigned(((value << 1) ^ (value >> 63)).cast_unsigned());
     }
 
     /// Like `signed`, with 128 bits.
-    pub(super) fn wide(&mut self, value: i128) {
+    pub(crate) fn wide(&mut self, value: i128) {
         if let Ok(value) = i64::try_from(value) {
             return self.signed(value);
         }
@@ -59,24 +58,24 @@ impl Writer {
         self.unsigned(raw as u64);
     }
 
-    pub(super) fn text(&mut self, text: &str) {
+    pub(crate) fn text(&mut self, text: &str) {
         self.count(text.len());
         self.bytes(text.as_bytes());
     }
 
-    pub(super) fn list<T>(&mut self, items: &[T], mut write: impl FnMut(&mut Writer, &T)) {
+    pub(crate) fn list<T>(&mut self, items: &[T], mut write: impl FnMut(&mut Writer, &T)) {
         self.count(items.len());
         items.iter().for_each(|item| write(self, item));
     }
 
-    pub(super) fn optional<T>(&mut self, value: Option<&T>, write: impl FnOnce(&mut Writer, &T)) {
+    pub(crate) fn optional<T>(&mut self, value: Option<&T>, write: impl FnOnce(&mut Writer, &T)) {
         self.byte(u8::from(value.is_some()));
         if let Some(value) = value {
             write(self, value);
         }
     }
 
-    pub(super) fn value(&mut self, value: &Value) {
+    pub(crate) fn value(&mut self, value: &Value) {
         match value {
             Value::Null => self.byte(0),
             Value::Boolean(value) => self.byte(if *value { 2 } else { 1 }),
@@ -110,36 +109,38 @@ impl Writer {
 /// Reads what a [`Writer`] wrote. It does not stop at the first byte that does not fit, because code that returns from every
 /// field took 8 KB of wasm: it notes the reason and reads zeros and empty texts from there. A caller asks
 /// [`Reader::finish`] before it uses what it read.
-pub(super) struct Reader<'a> {
-    pub(super) rest: &'a [u8],
+pub(crate) struct Reader<'a> {
+    pub(crate) rest: &'a [u8],
     damage: Option<Damaged>,
+    /// The levels that [`Reader::nested`] still enters.
+    levels: u8,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Reader<'a> {
-        Reader { rest: bytes, damage: None }
+    pub(crate) fn new(bytes: &'a [u8]) -> Reader<'a> {
+        Reader { rest: bytes, damage: None, levels: STORED_DEPTH_MAX }
     }
 
     /// Notes why the bytes cannot be read, and reads none of the others.
     #[cold]
     #[inline(never)]
-    pub(super) fn fail(&mut self, why: &'static str) {
+    pub(crate) fn fail(&mut self, why: &'static str) {
         self.damage.get_or_insert(Damaged(why));
         self.rest = &[];
     }
 
     /// `Err` if something did not fit.
-    pub(super) fn sound(&self) -> Result<(), Damaged> {
+    pub(crate) fn sound(&self) -> Result<(), Damaged> {
         self.damage.map_or(Ok(()), Err)
     }
 
     /// `Err` if something did not fit, or if bytes are left.
-    pub(super) fn finish(&self) -> Result<(), Damaged> {
+    pub(crate) fn finish(&self) -> Result<(), Damaged> {
         self.sound()?;
         if self.rest.is_empty() { Ok(()) } else { Err(Damaged("has more than it lists")) }
     }
 
-    pub(super) fn take(&mut self, length: usize) -> &'a [u8] {
+    pub(crate) fn take(&mut self, length: usize) -> &'a [u8] {
         let Some((bytes, rest)) = self.rest.split_at_checked(length) else {
             self.fail("ends early");
             return &[];
@@ -148,7 +149,7 @@ impl<'a> Reader<'a> {
         bytes
     }
 
-    pub(super) fn byte(&mut self) -> u8 {
+    pub(crate) fn byte(&mut self) -> u8 {
         let Some((first, rest)) = self.rest.split_first() else {
             self.fail("ends early");
             return 0;
@@ -157,20 +158,16 @@ impl<'a> Reader<'a> {
         *first
     }
 
-    pub(super) fn array<const N: usize>(&mut self) -> [u8; N] {
+    pub(crate) fn array<const N: usize>(&mut self) -> [u8; N] {
         self.take(N).try_into().unwrap_or([0; N])
     }
 
-    pub(super) fn id(&mut self) -> ProfileId {
-        ProfileId(self.array())
-    }
-
-    pub(super) fn hash(&mut self) -> u64 {
+    pub(crate) fn hash(&mut self) -> u64 {
         u64::from_le_bytes(self.array())
     }
 
     #[inline(always)]
-    pub(super) fn unsigned(&mut self) -> u64 {
+    pub(crate) fn unsigned(&mut self) -> u64 {
         // Fast path: most numbers are short lengths.
         if let Some((byte @ 0..=0x7f, rest)) = self.rest.split_first() {
             self.rest = rest;
@@ -201,7 +198,7 @@ impl<'a> Reader<'a> {
         0
     }
 
-    pub(super) fn wide(&mut self) -> i128 {
+    pub(crate) fn wide(&mut self) -> i128 {
         // Numbers of up to nine bytes take the path for 64 bits.
         if self.rest.iter().take(9).any(|byte| byte & 0x80 == 0) {
             return i128::from(self.signed());
@@ -224,13 +221,13 @@ impl<'a> Reader<'a> {
         0
     }
 
-    pub(super) fn signed(&mut self) -> i64 {
+    pub(crate) fn signed(&mut self) -> i64 {
         let raw = self.unsigned();
         (raw >> 1).cast_signed() ^ (raw & 1).cast_signed().wrapping_neg()
     }
 
     /// A length that the remaining bytes can hold, so that no memory is reserved for absent content.
-    pub(super) fn length(&mut self) -> usize {
+    pub(crate) fn length(&mut self) -> usize {
         let length = self.unsigned();
         if length > self.rest.len() as u64 {
             self.fail("ends early");
@@ -239,7 +236,7 @@ impl<'a> Reader<'a> {
         length as usize
     }
 
-    pub(super) fn many<T>(&mut self, mut read: impl FnMut(&mut Reader<'a>) -> T) -> Vec<T> {
+    pub(crate) fn many<T>(&mut self, mut read: impl FnMut(&mut Reader<'a>) -> T) -> Vec<T> {
         let count = self.length();
         // A loop instead of `collect`, which compiles to three more functions for every type.
         let mut items = Vec::with_capacity(count.min(128));
@@ -253,7 +250,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads over as many items as there are.
-    pub(super) fn skip_many(&mut self, skip: &mut dyn FnMut(&mut Reader<'a>)) {
+    pub(crate) fn skip_many(&mut self, skip: &mut dyn FnMut(&mut Reader<'a>)) {
         for _ in 0..self.length() {
             skip(self);
             if self.damage.is_some() {
@@ -262,7 +259,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn optional<T>(&mut self, read: impl FnOnce(&mut Reader<'a>) -> T) -> Option<T> {
+    pub(crate) fn optional<T>(&mut self, read: impl FnOnce(&mut Reader<'a>) -> T) -> Option<T> {
         match self.byte() {
             0 => None,
             1 => Some(read(self)),
@@ -273,12 +270,24 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn text(&mut self) -> String {
+    /// Reads something that may contain its like, down to [`STORED_DEPTH_MAX`] levels; None below.
+    pub(crate) fn nested<T>(&mut self, read: impl FnOnce(&mut Reader<'a>) -> T) -> Option<T> {
+        let Some(levels) = self.levels.checked_sub(1) else {
+            self.fail("nests too deep");
+            return None;
+        };
+        self.levels = levels;
+        let item = read(self);
+        self.levels = levels.saturating_add(1);
+        Some(item)
+    }
+
+    pub(crate) fn text(&mut self) -> String {
         self.shown().into()
     }
 
     /// A text, borrowed from the bytes.
-    pub(super) fn shown(&mut self) -> &'a str {
+    pub(crate) fn shown(&mut self) -> &'a str {
         let length = self.length();
         core::str::from_utf8(self.take(length)).unwrap_or_else(|_| {
             self.fail("a text is not UTF-8");
@@ -286,7 +295,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    pub(super) fn value(&mut self) -> Value {
+    pub(crate) fn value(&mut self) -> Value {
         self.nested_value(STORED_DEPTH_MAX)
     }
 
@@ -298,7 +307,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Skips a value that `value` would read.
-    pub(super) fn skip_value(&mut self, depth: u8) {
+    pub(crate) fn skip_value(&mut self, depth: u8) {
         let Some(depth) = depth.checked_sub(1) else { return self.fail("a value nests too deep") };
         match self.byte() {
             0..=2 => {}
@@ -344,7 +353,7 @@ impl<'a> Reader<'a> {
 
 /// A 64-bit checksum: four lanes of eight bytes at a time, each mixed in by invertible steps, so that a change within
 /// one such word is always detected, and other changes almost always.
-pub(super) fn checksum(bytes: &[u8]) -> u64 {
+pub(crate) fn checksum(bytes: &[u8]) -> u64 {
     const ODD: [u64; 4] =
         [0x9e37_79b1_85eb_ca87, 0xc2b2_ae3d_27d4_eb4f, 0x1656_67b1_9e37_79f9, 0x85eb_ca77_c2b2_ae63];
     let mix = |lane: u64, word: u64, odd: u64| (lane ^ word).wrapping_mul(odd).rotate_left(29);
@@ -374,7 +383,7 @@ pub(super) fn checksum(bytes: &[u8]) -> u64 {
 
 /// The reason why bytes cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Damaged(pub(super) &'static str);
+pub(crate) struct Damaged(pub(crate) &'static str);
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,103 @@
+//! Devices: the part of a definition that may run in a visitor's browser, and the part of a profile that it needs there.
+//!
+//! A *program* is made of a plan, for this build of the engine: the sections of personalizations with `device: true`, and
+//! the attributes that they read, numbered instead of named. Sections that may not be there (*private* ones: they read
+//! sensitive attributes) are rows without content, and *undecided*. An *extract* has the states of those attributes, and
+//! nothing else of a profile.
+
+mod extract;
+mod flatten;
+mod kept;
+mod reduce;
+mod unusable;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::event::{Event, SentAt};
+use crate::plan::Plan;
+use crate::profile::Profile;
+use crate::query::{Access, Asked, Query};
+use crate::section::Answer;
+use crate::value::Value;
+
+pub use reduce::{Published, Reduced};
+pub use unusable::Unusable;
+
+/// The engine on a device: a program, and the visitor's profile as far as it is known there.
+#[derive(Debug)]
+pub struct Device {
+    plan: Plan,
+    /// Names of the keys: a device cannot decide for an event that names another visitor.
+    keys: Vec<String>,
+    profile: Profile,
+}
+
+impl Device {
+    /// A device with a program that [`Reduced::program`] wrote, and the profile of an unknown visitor.
+    ///
+    /// # Errors
+    ///
+    /// [`Unusable`]: ask the edge instead.
+    pub fn new(program: &[u8]) -> Result<Device, Unusable> {
+        let (plan, keys) = flatten::read(program)?;
+        Ok(Device { plan, keys, profile: Profile::unknown() })
+    }
+
+    /// Takes an extract that [`Reduced::extract`] wrote in the place of what was known.
+    ///
+    /// # Errors
+    ///
+    /// [`Unusable`]; then nothing is changed.
+    pub fn load(&mut self, extract: &[u8]) -> Result<(), Unusable> {
+        self.profile = extract::read(extract)?;
+        Ok(())
+    }
+
+    /// The names of the keys.
+    pub fn keys(&self) -> &[String] {
+        &self.keys
+    }
+
+    /// The event as the engine reads it; None if no program part concerns its table. Times are Unix milliseconds.
+    pub fn event(
+        &self,
+        (database, table): (&str, &str),
+        columns: Vec<(String, Value)>,
+        now_ms: i64,
+        id: String,
+    ) -> Option<Event> {
+        let table = self.plan.table(database, table)?;
+        Some(self.plan.event(table, columns, now_ms, id, SentAt::Absent))
+    }
+
+    /// Updates what is known by an event of this visitor.
+    pub fn ingest(&mut self, event: &Event, now_ms: i64) {
+        self.plan.ingest(&mut self.profile, event, now_ms);
+    }
+
+    /// The answer of personalizations; `asked` as in [`Query`].
+    pub fn personalize(
+        &self,
+        event: Option<&Event>,
+        asked: Asked<'_>,
+        inputs: &[(String, Value)],
+        edge: &[(String, String)],
+        now_ms: i64,
+    ) -> Answer<'_> {
+        let query = Query { event, asked, inputs, edge, access: Access::default(), blind: false };
+        self.plan.personalize(&self.profile, &query, now_ms)
+    }
+
+    /// The names of these personalizations; None: of all.
+    pub fn names(&self, of: Option<&[usize]>) -> Vec<&str> {
+        let all = self.plan.definition().personalizations.iter().enumerate();
+        let asked = all.filter(|(index, _)| of.is_none_or(|of| of.contains(index)));
+        asked.map(|(_, personalization)| personalization.name.as_str()).collect()
+    }
+
+    /// The index of a personalization by its name or id.
+    pub fn personalization(&self, name_or_id: &str) -> Option<usize> {
+        self.plan.personalization(name_or_id)
+    }
+}
