@@ -98,8 +98,13 @@ impl Bed {
 
     /// The sum of the views of the visitor with this key; None: nobody has it.
     fn views(&mut self, name: &str, value: &str) -> Option<i64> {
+        self.views_after("", name, value)
+    }
+
+    /// The same for a caller with this token.
+    fn views_after(&mut self, seen: &str, name: &str, value: &str) -> Option<i64> {
         let body = format!(
-            r#"{{"audience": "1069944", "personalization": "home", "key": {{"name": "{name}", "value": "{value}"}}}}"#
+            r#"{{"audience": "1069944", "personalization": "home", "key": {{"name": "{name}", "value": "{value}"}}, "seen": "{seen}"}}"#
         );
         let Step::LookUp(pending) = self.front("POST", "/v1/personalize", "server", body.as_bytes()) else {
             panic!("a lookup needs a snapshot")
@@ -555,6 +560,29 @@ fn a_lookup_between_claim_and_commit() {
     bed.send(&format!(r#"{{"a": "{a}", "c": "{c}", "person": "{r}", "n": 4}}"#));
     bed.dies_after_its_claim(0, 2);
     assert_eq!((bed.views("c", &c), bed.views("a", &a)), (Some(1), Some(2)));
+}
+
+/// Who has seen a profile is not answered by the one that is about to absorb it, and nobody gets a token of that meanwhile.
+#[test]
+fn a_lookup_with_the_token_of_a_profile_that_is_to_be_absorbed() {
+    let mut bed = Bed::new(3);
+    let (a, person) = (bed.value_in("a", 0), bed.value_in("person", 1));
+    bed.tell(&format!(r#"{{"a": "{a}", "n": 1}}"#));
+    bed.shards.now_ms += 1_000;
+    let known = bed.send(&format!(r#"{{"person": "{person}", "n": 2}}"#));
+    bed.shards.settle();
+    let token = |bed: &Bed, number| {
+        let headers = &bed.shards.answer(number).expect("answered").headers;
+        headers.iter().find(|(name, _)| *name == "usher-seen").map(|(_, token)| token.clone())
+    };
+    let seen = token(&bed, known).expect("a token");
+    let joining = bed.send(&format!(r#"{{"a": "{a}", "person": "{person}", "n": 4}}"#));
+    while bed.shards.stores[0].shard.intents.is_empty() {
+        assert!(bed.shards.step(0) || bed.shards.tick(), "it comes to be proposed");
+    }
+    assert_eq!(bed.views_after(&seen, "person", &person), Some(7));
+    bed.succeeded(joining);
+    assert_eq!(token(&bed, joining), None);
 }
 
 /// A shard answers a lookup also where it has started again and has not heard of the audience yet.

@@ -14,7 +14,7 @@ use usher_engine::{Answer, Offer, Reason, Why};
 
 use crate::message::Receipt;
 use crate::metrics::{Count, Counts};
-use crate::plane::HAS_CONTROL_PLANE;
+use crate::plane::{HAS_CONTROL_PLANE, HAS_SHARDS};
 use crate::wire::json::{Json, Object};
 
 /// The source of the profile that an answer came from, for native routes.
@@ -26,6 +26,8 @@ pub(crate) struct Meta {
     pub(crate) stale: bool,
     /// True if its event is still to be stored.
     pub(crate) uncommitted: bool,
+    /// True if the profile is about to absorb others: what they know is not in the answer yet.
+    pub(crate) merging: bool,
     /// The reason why its identity token vouches for nothing; empty: it does, or there was none.
     pub(crate) refused: &'static str,
 }
@@ -185,6 +187,9 @@ fn meta_fields(o: &mut Object<'_>, meta: &Meta) {
     o.field("age_ms").number(meta.age_ms);
     if meta.uncommitted {
         o.field("committed").boolean(false);
+    }
+    if HAS_SHARDS && meta.merging {
+        o.field("merge").text("pending");
     }
     refused_identity(o, meta);
 }

@@ -11,7 +11,7 @@ pub(crate) use keyring::{KeyRecord, Keyring, Kind, Scope};
 pub use list::keys_of;
 pub(crate) use list::list;
 pub(crate) use signer::Signer;
-pub(crate) use token::{Preview, Seen, SeenToken};
+pub(crate) use token::{Preview, Seen, SeenToken, profile_hash};
 
 use crate::limits::PREVIEW_SECONDS_MAX;
 

@@ -48,12 +48,18 @@ impl Seen {
         self.profile_hash == profile_hash(profile, signer) && version >= self.version
     }
 
+    /// The name of the profile.
+    pub(crate) fn profile_hash(&self) -> [u8; TAG_BYTES] {
+        self.profile_hash
+    }
+
     fn tag(&self, signer: &Signer) -> [u8; TAG_BYTES] {
         signer.tag("seen", &[&self.profile_hash[..], &self.version.to_le_bytes()].concat())
     }
 }
 
-fn profile_hash(profile: ProfileId, signer: &Signer) -> [u8; TAG_BYTES] {
+/// The name of a profile in tokens.
+pub(crate) fn profile_hash(profile: ProfileId, signer: &Signer) -> [u8; TAG_BYTES] {
     signer.tag("seen profile", &profile.0)
 }
 

@@ -240,6 +240,7 @@ pub(super) fn answer_from(
         age_ms,
         stale,
         uncommitted: pending.later.is_some(),
+        merging: false,
         refused: pending.refused,
     };
     let mut counts = Counts::default();

@@ -8,7 +8,7 @@ use crate::edge::{Edge, Running};
 use crate::error::{Refusal, Refused};
 use crate::keys::Seen;
 use crate::message::{Ambient, Identity, KeyOf, Payer, SnapshotRequest};
-use crate::plane::HAS_CONTROL_PLANE;
+use crate::plane::{HAS_CONTROL_PLANE, HAS_SHARDS};
 use crate::shard;
 
 type Result<T> = std::result::Result<T, Refused>;
@@ -88,6 +88,7 @@ pub(crate) fn prepare(edge: &Edge, request: LookupRequest<'_>) -> Result<Pending
             keys,
             // Only servers get the journal of merges.
             journal: request.shape == Shape::Explanation && access.server_route,
+            seen: seen.filter(|_| HAS_SHARDS && edge.shards() > 1).map(|seen| seen.profile_hash()),
         },
         audience: audience.clone(),
         personalizations: names(plan, &personalizations),

@@ -26,6 +26,8 @@ const IDENTITY: u8 = 2;
 const ROUTE: u8 = 3;
 /// An extra: the message is a part of a larger one.
 const PART: u8 = 4;
+/// An extra: the profile that the caller of a lookup has seen.
+const SEEN: u8 = 5;
 /// The greatest tag that this build knows.
 const TAG_LAST: u8 = SHARD;
 
@@ -64,6 +66,11 @@ impl Message {
             && form >= Form::Two
         {
             w.byte(JOURNAL).bytes(&[]);
+        }
+        if HAS_SHARDS
+            && let Message::Writer(ToWriter::Snapshot(SnapshotRequest { seen: Some(seen), .. })) = self
+        {
+            w.byte(SEEN).bytes(seen);
         }
         if let Message::Writer(ToWriter::Events(Events { identity, .. })) = self
             // Where tokens are verified, and where events are handed on.
@@ -111,6 +118,7 @@ impl Received {
             (IDENTITY, Message::Writer(ToWriter::Events(events))) => {
                 events.identity = Identity::of_bytes(content)?;
             }
+            (SEEN, Message::Writer(ToWriter::Snapshot(request))) => request.seen = Some(r.array()?),
             (ROUTE, _) => self.route = Route { shard: r.number()?, shards: r.number()? },
             (PART, _) => {
                 let flags = (r.byte()?, r.byte()? != 0);
@@ -294,6 +302,7 @@ fn read_to_writer(which: u8, r: &mut FrameReader<'_>) -> Option<ToWriter> {
             ambient: read_ambient(r)?,
             keys: read_keys(r)?,
             journal: false,
+            seen: None,
         }),
         PROFILE if HAS_CONTROL_PLANE => ToWriter::Profile(OfProfile {
             ambient: read_ambient(r)?,
@@ -508,7 +517,12 @@ mod tests {
                 patch: false,
             }),
             ToWriter::Import(Import { ambient, audience: "7".into(), number: 1, body: vec![], patch: true }),
-            ToWriter::Snapshot(SnapshotRequest { ambient, keys: vec![key.clone()], journal: false }),
+            ToWriter::Snapshot(SnapshotRequest {
+                ambient,
+                keys: vec![key.clone()],
+                journal: false,
+                seen: None,
+            }),
             ToWriter::Profile(OfProfile {
                 ambient,
                 audience: "7".into(),
@@ -597,7 +611,12 @@ mod tests {
     fn who_does_not_know_the_journal_is_not_asked_for_it() {
         let request = |journal| {
             let ambient = Ambient { now_ms: 5, entropy: [9; 32] };
-            Message::Writer(ToWriter::Snapshot(SnapshotRequest { ambient, keys: Vec::new(), journal }))
+            Message::Writer(ToWriter::Snapshot(SnapshotRequest {
+                ambient,
+                keys: Vec::new(),
+                journal,
+                seen: None,
+            }))
         };
         let read = |bytes: &[u8]| Message::decode(bytes).unwrap().message;
         assert_eq!(read(&request(true).encode(Form::Two)), request(true));

@@ -252,6 +252,8 @@ pub(crate) struct SnapshotRequest {
     pub(crate) keys: Vec<KeyOf>,
     /// True to have the journal of the profile, too; no message of form 1 says it.
     pub(crate) journal: bool,
+    /// The profile that the caller has seen, as its token names it. Only several shards are told.
+    pub(crate) seen: Option<[u8; 16]>,
 }
 
 /// The hash in a pointer or release of an audience that was taken out: it runs nothing.

@@ -150,6 +150,7 @@ impl Rehearsal {
             age_ms: 0,
             stale: false,
             uncommitted: false,
+            merging: false,
             refused: "",
         };
         Some(answer::explanation(&profile, known, &explanation, &meta, &[]).into_bytes())
@@ -322,7 +323,8 @@ impl<'s> Stage<'s> {
         let named = key.map(|key| (key.name.as_str(), key.value.as_str()));
         let keys = lookup::keys_of(plan, &self.rehearsal.audience, named, self.inputs(), &self.evidence());
         let ambient = self.ambient(0);
-        let response = self.deliver(ToWriter::Snapshot(SnapshotRequest { ambient, keys, journal: false }))?;
+        let response =
+            self.deliver(ToWriter::Snapshot(SnapshotRequest { ambient, keys, journal: false, seen: None }))?;
         Snapshot::decode(&response.body).map(|snapshot| snapshot.profile).ok_or("a lookup is refused")
     }
 

@@ -31,7 +31,7 @@ pub struct ShardFound {
     pub gone: Vec<GoneRow>,
     /// The sealed ones among all found profiles, with their intents.
     pub sealed: Vec<SealedRow>,
-    /// The intents that were read by their ids, and those whose survivors were read by theirs.
+    /// The intents that were read by their ids, and those whose survivors were found.
     pub intents: Vec<IntentRow>,
     /// True if the row of the outbox is there.
     pub row: bool,

@@ -4,7 +4,7 @@ use usher_engine::ProfileId;
 
 use crate::edge::Edge;
 use crate::form::Form;
-use crate::keys::Signer;
+use crate::keys::{Signer, profile_hash};
 use crate::message::shards::{Ask, Card, Facts, KeyState, Listed, ToShard};
 use crate::message::{KeyOf, Message, Part, Place, Received, Route, ToWriter};
 use crate::outcome::{Answered, Question};
@@ -77,6 +77,11 @@ impl Across {
     /// The name of a row that says by which generation of a key nobody here must list it any more.
     pub(super) fn fence(&self, key: &KeyOf) -> [u8; 16] {
         self.hash(key).map(|byte| !byte)
+    }
+
+    /// True if a token names this profile.
+    pub(super) fn is_named(&self, profile: [u8; 16], seen: [u8; 16]) -> bool {
+        profile_hash(ProfileId(profile), &self.signer) == seen
     }
 
     /// What a message that reads these keys needs, with the profiles of this shard that other shards named.

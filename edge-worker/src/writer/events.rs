@@ -292,6 +292,7 @@ fn fold_audience<'p>(
             log.extend((0..set.forgot_event_ids).map(|_| Line::of("event_ids_forgotten")));
             log.extend((0..set.evicted_keys).map(|_| Line::of("key_evicted")));
             // Of several visitors' events, the token is that of the one who gets the offers.
+            let is_merging = deciding.as_ref().is_some_and(|deciding| deciding.is_merging(&pass, &set));
             let seen = match &pass.asker {
                 Some(asker) => set.seen_tokens(core::slice::from_ref(asker)),
                 None => set.seen_tokens(&pass.owners),
@@ -303,6 +304,7 @@ fn fold_audience<'p>(
                 age_ms: 0,
                 stale: false,
                 uncommitted: false,
+                merging: is_merging,
                 refused: "",
             };
             let name = |(name, value): &(String, String)| {
@@ -339,6 +341,7 @@ impl BatchResult {
         let FoldedAudience { pass, left_out, write, seen, meta, mut forgotten } = audience;
         self.forgotten.append(&mut forgotten);
         all.append(write);
+        answered.is_merging |= meta.as_ref().is_some_and(|meta| meta.merging);
         answered.meta = meta;
         answered.asker_there = pass.asker_there;
         for (one, of_pass) in events.events.iter().zip(pass.receipts) {
@@ -380,7 +383,7 @@ fn finish(edge: &Edge, batch: &mut Batch, write: Write, answered: &Answered<'_>)
     if unreadable > 0 && unreadable == batch.valid.len() && write.is_empty() && !staged {
         return Outcome { write, response: batch.unavailable(), log }.done();
     }
-    let mut tokens = if DECIDES { batch.headers_there("usher-seen") } else { Vec::new() };
+    let mut tokens = if DECIDES { batch.tokens_there() } else { Vec::new() };
     if let Some(keyring) = edge.keyring() {
         tokens.extend(seen.iter().map(|token| token.sign(&keyring.signer)));
     }
@@ -428,7 +431,10 @@ fn finish(edge: &Edge, batch: &mut Batch, write: Write, answered: &Answered<'_>)
     let answers = !matches!(batch.message.mode, Mode::Ingest | Mode::Mixed(None));
     response.counts = counted(batch.valid.len(), receipts, answers.then_some(answer));
     // A batch of several visitors has no single profile to look up.
-    if let [token] = tokens.as_mut_slice() {
+    // Nor is there a token that would promise what is still to come.
+    if let [token] = tokens.as_mut_slice()
+        && !answered.is_merging
+    {
         response = response.header("usher-seen", core::mem::take(token));
     }
     let own = (!forgotten.is_empty() && !planted::is(Bug::KeepsCopies))

@@ -96,7 +96,7 @@ pub(super) fn fold_across(
     let now_ms = request.ambient.now_ms;
     let mut deciding = Deciding { across, running, audience, found, now_ms, open: Default::default() };
     for (index, key) in request.keys.iter().enumerate() {
-        let whose = deciding.whose(&set, key, index);
+        let whose = deciding.whose(&set, key, index, request.seen);
         let answer = match whose {
             Whereabouts::Nobody => continue,
             Whereabouts::Here(id) => {
@@ -175,6 +175,7 @@ mod tests {
             ambient: Ambient { now_ms: 5, entropy: [0; 32] },
             keys: vec![key("nobody"), key("first"), key("second")],
             journal: false,
+            seen: None,
         };
         let Folded::Done(outcome) = fold(&Edge::new(None, false), &message, reads, found, &[]) else {
             panic!("it needs no other bundle")

@@ -26,7 +26,7 @@ impl MemoryStore {
             read.pointers.iter().any(|(audience, hash)| (audience, hash) == (&row.audience, &row.hash))
         };
         let wanted =
-            |row: &&IntentRow| read.intents.contains(&row.id) || is_read(&row.audience, &row.survivor);
+            |row: &&IntentRow| read.intents.contains(&row.id) || is_found(&row.audience, &row.survivor);
         let pointers: Vec<PointerRow> = rows.pointers.iter().filter(has).cloned().collect();
         let sealed: Vec<_> =
             rows.sealed.iter().filter(|row| is_found(&row.audience, &row.id)).cloned().collect();

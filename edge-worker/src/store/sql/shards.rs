@@ -47,6 +47,13 @@ pub(super) fn reads(read: &ShardRead) -> Vec<Statement> {
                   CROSS JOIN sealed AS s ON s.audience = k.audience AND s.id = k.profile",
             params: vec![asked(keys.iter().map(|key| (key, None)))],
         }));
+        statements.extend(cut(&read.keys, |key| key).into_iter().map(|keys| Statement {
+            sql: "SELECT DISTINCT i.id, i.audience, i.survivor, i.source, i.withdrawn, i.at_ms
+                  FROM json_each(?) AS asked CROSS JOIN profile_key AS k
+                    ON k.audience = asked.value ->> 0 AND k.name = asked.value ->> 1 AND k.value = asked.value ->> 2
+                  CROSS JOIN intent AS i ON i.audience = k.audience AND i.survivor = k.profile",
+            params: vec![asked(keys.iter().map(|key| (key, None)))],
+        }));
     }
     if !read.pointers.is_empty() {
         statements.push(Statement {
@@ -126,6 +133,9 @@ pub(super) fn found(read: &ShardRead, rows: Vec<Rows>) -> Result<ShardFound, Sto
     let mut found = ShardFound { profiles, ..ShardFound::default() };
     for _ in 0..parts {
         take(&mut found.sealed, next()?, sealed)?;
+    }
+    for _ in 0..parts {
+        take(&mut found.intents, next()?, intent)?;
     }
     if !read.pointers.is_empty() {
         take(&mut found.pointers, next()?, pointer)?;

@@ -3,7 +3,7 @@
 use usher_engine::profile::Key;
 use usher_engine::profile::codec::Unreadable;
 
-use super::super::set::ProfileSet;
+use super::super::set::{ProfileIndex, ProfileSet};
 use super::Deciding;
 use super::found::{At, Search, Whereabouts};
 use crate::message::shards::{Card, KeyState};
@@ -11,7 +11,13 @@ use crate::message::{KeyOf, Place};
 
 impl Deciding<'_> {
     /// Where the profile of a key is, whose index among the read ones is `read_as`.
-    pub(in crate::writer) fn whose(&mut self, set: &ProfileSet, key: &KeyOf, read_as: usize) -> Whereabouts {
+    pub(in crate::writer) fn whose(
+        &mut self,
+        set: &ProfileSet,
+        key: &KeyOf,
+        read_as: usize,
+        seen: Option<[u8; 16]>,
+    ) -> Whereabouts {
         let listed = Key { name: key.name.clone(), value: key.value.clone(), seen_ms: 0 };
         if set.unreadable(&[read_as]).is_some() {
             return Whereabouts::Unavailable;
@@ -28,6 +34,13 @@ impl Deciding<'_> {
                 None => Search::Later,
             },
         };
+        if let Search::Found(At::Here(index)) = &found
+            && seen.is_some_and(|seen| self.is_to_absorb(set, *index, |id| self.across.is_named(id, seen)))
+        {
+            // Who has seen a profile does not see its survivor without it.
+            self.open.wait();
+            return Whereabouts::Later;
+        }
         match found {
             Search::Found(At::Here(index)) => match set.get(index) {
                 Some(profile) => Whereabouts::Here(profile.id.0),
@@ -65,6 +78,18 @@ impl Deciding<'_> {
                 Search::Later
             }
         }
+    }
+
+    /// True if a profile has an open intent for one of these.
+    pub(in crate::writer) fn is_to_absorb(
+        &self,
+        set: &ProfileSet,
+        index: ProfileIndex,
+        is_one: impl Fn([u8; 16]) -> bool,
+    ) -> bool {
+        let Some(id) = set.get(index).map(|profile| profile.id.0) else { return false };
+        let mut intents = self.found.intents.iter().filter(|row| !row.withdrawn);
+        intents.any(|row| row.audience == self.audience && row.survivor == id && is_one(row.source))
     }
 
     /// The profile that lists a key: a holder that does not is not committed, and who had the key before has it still.

@@ -147,6 +147,18 @@ impl Batch {
         values
     }
 
+    /// The tokens of other shards, each once. One that gives none has more to come, and counts as another visitor.
+    pub(super) fn tokens_there(&self) -> Vec<String> {
+        let mut tokens = self.headers_there("usher-seen");
+        let answers =
+            self.across.iter().flat_map(Across::handed).filter_map(|(_, response)| response.as_ref());
+        let has_token = |answer: &Response| answer.headers.iter().any(|(name, _)| *name == "usher-seen");
+        if !answers.into_iter().all(has_token) {
+            tokens.extend([String::new(), String::new()]);
+        }
+        tokens
+    }
+
     /// What this shard and the others make a host forget.
     pub(super) fn forgotten(&self, own: Option<(&'static str, String)>) -> Option<(&'static str, String)> {
         let mut all = self.headers_there(FORGET);
@@ -235,6 +247,14 @@ impl Batch {
             deciding.propose(survivor, sources, &one.keys.usable, intent, write);
         }
         left_out
+    }
+}
+
+impl Deciding<'_> {
+    /// True if a profile of these events is about to absorb others.
+    pub(super) fn is_merging(&self, pass: &Pass<'_>, set: &ProfileSet) -> bool {
+        pass.sources.iter().any(|(_, _, sources)| !sources.is_empty())
+            || pass.owners.iter().any(|(_, owner)| self.is_to_absorb(set, *owner, |_| true))
     }
 }
 

@@ -88,6 +88,8 @@ pub(super) struct Answered<'p> {
     pub(super) meta: Option<Meta>,
     /// The event that asks for offers, by its place, if another shard has it.
     pub(super) asker_there: Option<usize>,
+    /// True if a profile of the events is about to absorb others.
+    pub(super) is_merging: bool,
 }
 
 /// The events of one audience.
