@@ -173,6 +173,8 @@ impl Deciding<'_> {
                     }
                     found if !has_it => search = found,
                     Search::Later => later = true,
+                    // Whose person it is, and so whether the two are to be merged, is not known.
+                    Search::Unavailable => return Decision::Unavailable,
                     _ => {}
                 }
             }
