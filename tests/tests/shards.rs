@@ -279,6 +279,65 @@ fn a_resend_to_a_sealed_source() {
     assert_eq!((bed.views("a", &a), bed.views("b", &b)), (Some(7), Some(7)));
 }
 
+/// A profile has the primary key of one that it is about to absorb. What that one has counted comes again meanwhile, alone or in
+/// one batch with the event that joins the two: it is counted once.
+#[test]
+fn a_resend_between_propose_and_seal() {
+    let mut bed = Bed::new(2);
+    let (a, person) = (bed.value_in("a", 0), bed.value_in("person", 1));
+    bed.tell(&format!(r#"{{"a": "{a}", "uuid": "1", "n": 1}}"#));
+    bed.shards.now_ms += 1_000;
+    let resent = format!(r#"{{"person": "{person}", "uuid": "2", "n": 2}}"#);
+    bed.tell(&resent);
+    let joining =
+        bed.send(&format!(r#"{{"a": "{a}", "person": "{person}", "uuid": "3", "n": 4}}, {resent}"#));
+    while bed.shards.stores[0].shard.intents.is_empty() {
+        assert!(bed.shards.step(0) || bed.shards.tick(), "it comes to be proposed");
+    }
+    let late = std::mem::take(&mut bed.shards.queue);
+    let again = bed.send(&resent);
+    let is_asked = |sent: &Envelope| !matches!(sent.reply, Reply::Outbox(..) | Reply::Nobody);
+    while let Some(at) = bed.shards.queue.iter().position(is_asked) {
+        bed.shards.step(at);
+    }
+    bed.shards.queue.extend(late);
+    bed.shards.settle();
+    bed.succeeded(joining);
+    bed.succeeded(again);
+    assert_eq!((bed.views("a", &a), bed.views("person", &person)), (Some(7), Some(7)));
+}
+
+/// A key was claimed for a profile that was not committed, and who had it before does not answer: the event waits, because the two
+/// may have to become one.
+#[test]
+fn who_had_a_claimed_key_does_not_answer() {
+    let mut bed = Bed::new(3);
+    let (a, b, person) = (bed.value_in("a", 0), bed.value_in("b", 1), bed.value_in("person", 2));
+    bed.tell(&format!(r#"{{"a": "{a}", "n": 1}}"#));
+    bed.shards.now_ms += 1_000;
+    bed.tell(&format!(r#"{{"b": "{b}", "n": 2}}"#));
+    bed.tell(&format!(r#"{{"b": "{b}", "person": "{person}", "n": 4}}"#));
+    let joining = format!(r#"{{"a": "{a}", "person": "{person}", "uuid": "4", "n": 8}}"#);
+    bed.send(&joining);
+    bed.dies_after_its_claim(0, 2);
+    let again = bed.send(&joining);
+    let is_handed_on = |sent: &Envelope| sent.shard == 0 && sent.message.get(3) != Some(&18);
+    while !bed.shards.queue.iter().any(is_handed_on) {
+        assert!(bed.shards.step(0) || bed.shards.tick(), "it comes to be handed on");
+    }
+    while bed.shards.answer(again).is_none() {
+        match bed.shards.queue.iter().position(|sent| sent.shard == 1) {
+            Some(at) => bed.shards.lose(at),
+            None => assert!(bed.shards.step(0) || bed.shards.tick()),
+        }
+    }
+    bed.shards.settle();
+    bed.tell(&joining);
+    for (name, value) in [("a", &a), ("b", &b), ("person", &person)] {
+        assert_eq!(bed.views(name, value), Some(15), "{name}");
+    }
+}
+
 /// An event with a new first key joins the profile that its second key has elsewhere.
 #[test]
 fn a_new_first_key_with_a_known_second() {

@@ -122,7 +122,14 @@ impl Deciding<'_> {
         read: &[usize],
         fresh: ProfileId,
     ) -> Decision {
-        let decision = self.decide_now(set, keys, read, fresh);
+        let mut decision = self.decide_now(set, keys, read, fresh);
+        if matches!(decision, Decision::Here(_))
+            && let Some(index) = self.known_by_person(set, keys, read)
+            && self.is_to_absorb(set, index, |_| true)
+        {
+            self.open.wait();
+            decision = Decision::Later;
+        }
         if matches!(decision, Decision::Later) {
             if self.across.is_last() {
                 return Decision::Unavailable;

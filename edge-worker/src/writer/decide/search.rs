@@ -1,5 +1,6 @@
 //! Finds the profile that a pointer leads to.
 
+use usher_engine::Keys;
 use usher_engine::profile::Key;
 use usher_engine::profile::codec::Unreadable;
 
@@ -90,6 +91,27 @@ impl Deciding<'_> {
         let Some(id) = set.get(index).map(|profile| profile.id.0) else { return false };
         let mut intents = self.found.intents.iter().filter(|row| !row.withdrawn);
         intents.any(|row| row.audience == self.audience && row.survivor == id && is_one(row.source))
+    }
+
+    /// The profile here that lists the primary key of an event and none of its other keys. It may have that key from one that
+    /// it is about to absorb, which may have counted the event.
+    pub(in crate::writer) fn known_by_person(
+        &self,
+        set: &ProfileSet,
+        keys: &Keys,
+        read: &[usize],
+    ) -> Option<ProfileIndex> {
+        let plan = self.plan()?;
+        let is_person = |key: &Key| plan.person(core::slice::from_ref(key)).is_some();
+        let mut all = keys.usable.iter().zip(read);
+        let (key, read_as) = all.clone().find(|(key, _)| is_person(key))?;
+        let index = self.listing(set, key, *read_as)?;
+        let id = set.get(index)?.id;
+        let is_of_it = |known: ProfileIndex| set.get(known).is_some_and(|profile| profile.id == id);
+        let is_other = |key: &Key, read_as: usize| {
+            !is_person(key) && self.listing(set, key, read_as).is_some_and(is_of_it)
+        };
+        (!all.any(|(key, read_as)| is_other(key, *read_as))).then_some(index)
     }
 
     /// The profile that lists a key: a holder that does not is not committed, and who had the key before has it still.

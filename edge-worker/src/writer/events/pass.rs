@@ -36,6 +36,16 @@ pub(super) struct Pass<'p> {
     pub(super) out_of_reach: Vec<LeftOut>,
 }
 
+impl Pass<'_> {
+    /// True if an event before opens a merge of this profile.
+    fn is_merging(&self, set: &ProfileSet, profile: ProfileIndex) -> bool {
+        let is = |(_, owner, sources): &(usize, ProfileIndex, Vec<Place>)| {
+            set.current(*owner) == profile && !sources.is_empty()
+        };
+        self.sources.iter().any(is)
+    }
+}
+
 /// Processes the events of the current part that are not left out, in order.
 pub(super) fn run<'p>(
     plan: &'p Plan,
@@ -107,9 +117,20 @@ pub(super) fn run<'p>(
                 read(before).is_some_and(|read| read.iter().any(|key| one.read.contains(key)))
             };
             let is_after = pass.owners.iter().any(shares);
+            let here = deciding.across.route.shard;
             let decision = match deciding.goes_with(&one.read) {
                 Some(shard) => Decision::There(shard),
-                None => deciding.decide(set, &one.keys, &one.read, fresh(first)),
+                None => match deciding.decide(set, &one.keys, &one.read, fresh(first)) {
+                    // It waits for a merge that an event before opens.
+                    Decision::Here(_)
+                        if deciding
+                            .known_by_person(set, &one.keys, &one.read)
+                            .is_some_and(|profile| pass.is_merging(set, profile)) =>
+                    {
+                        Decision::There(here)
+                    }
+                    decision => decision,
+                },
             };
             let failure = match decision {
                 Decision::Here(mut found) => {
@@ -122,7 +143,6 @@ pub(super) fn run<'p>(
                 Decision::There(shard) => {
                     if is_after {
                         // What came before is committed first, so that events keep their order.
-                        let here = deciding.across.route.shard;
                         pass.there.extend(pass.owners.iter().map(|(before, _)| (here, *before)));
                         deciding.wait_for(&one.read, None);
                     } else {
