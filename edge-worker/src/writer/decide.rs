@@ -206,7 +206,14 @@ impl Deciding<'_> {
             let (keys, read) = (keys.clone(), read.to_vec());
             return Decision::Here(Stitching { keys, read, ..Stitching::default() });
         }
+        if let Some(shard) = had_before(keys, &candidates, &all, |key| self.is_person(key)) {
+            return Decision::There(shard);
+        }
         self.stitch(keys, read, fresh, &candidates, &all)
+    }
+
+    fn is_person(&self, key: &Key) -> bool {
+        self.plan().is_some_and(|plan| plan.person(core::slice::from_ref(key)).is_some())
     }
 
     /// The profile here that lists a key, unless this is the home of the key and says that another one has it.
@@ -292,7 +299,7 @@ impl Deciding<'_> {
         };
         for ((key, read_as), whose) in keys.usable.iter().zip(read).zip(all) {
             let holder = whose.candidate.and_then(|index| candidates.get(index));
-            let is_person = self.plan().is_some_and(|plan| plan.person(core::slice::from_ref(key)).is_some());
+            let is_person = self.is_person(key);
             let mut from = None;
             if let Some(other @ Candidate { at: At::There(place), .. }) = holder {
                 if is_mine(other) {
@@ -351,4 +358,21 @@ impl Deciding<'_> {
         }
         Decision::Here(stitching)
     }
+}
+
+/// The shard of the profile that had the primary key of an event before a claim that nothing else of the event leads to: as long as
+/// it is not committed, the event is for that one, which may have counted it.
+fn had_before(
+    keys: &Keys,
+    candidates: &[Candidate],
+    all: &[Whose],
+    is_person: impl Fn(&Key) -> bool,
+) -> Option<u32> {
+    let mut whose = keys.usable.iter().zip(all);
+    let (_, claimed) = whose.find(|(key, whose)| is_person(key) && whose.state.is_some())?;
+    let Candidate { at: At::There(before), .. } = claimed.from.as_ref()? else { return None };
+    let is_here = |known: &Candidate| matches!(known.at, At::Here(_));
+    claimed.candidate.and_then(|index| candidates.get(index)).filter(|known| is_here(known))?;
+    let lists = |whose: &Whose| whose.state.is_none() && whose.candidate == claimed.candidate;
+    (!all.iter().any(lists)).then_some(before.shard)
 }

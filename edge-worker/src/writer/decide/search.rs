@@ -101,15 +101,13 @@ impl Deciding<'_> {
         keys: &Keys,
         read: &[usize],
     ) -> Option<ProfileIndex> {
-        let plan = self.plan()?;
-        let is_person = |key: &Key| plan.person(core::slice::from_ref(key)).is_some();
         let mut all = keys.usable.iter().zip(read);
-        let (key, read_as) = all.clone().find(|(key, _)| is_person(key))?;
+        let (key, read_as) = all.clone().find(|(key, _)| self.is_person(key))?;
         let index = self.listing(set, key, *read_as)?;
         let id = set.get(index)?.id;
         let is_of_it = |known: ProfileIndex| set.get(known).is_some_and(|profile| profile.id == id);
         let is_other = |key: &Key, read_as: usize| {
-            !is_person(key) && self.listing(set, key, read_as).is_some_and(is_of_it)
+            !self.is_person(key) && self.listing(set, key, read_as).is_some_and(is_of_it)
         };
         (!all.any(|(key, read_as)| is_other(key, *read_as))).then_some(index)
     }
