@@ -307,6 +307,31 @@ fn a_resend_between_propose_and_seal() {
     assert_eq!((bed.views("a", &a), bed.views("person", &person)), (Some(7), Some(7)));
 }
 
+/// The event that joins two profiles is lost when it has claimed the primary key, and the one behind it in the batch goes to the
+/// profile that has counted it.
+#[test]
+fn a_resend_behind_a_claim_that_is_not_committed() {
+    let mut bed = Bed::new(2);
+    let (a, person) = (bed.value_in("a", 0), bed.value_in("person", 1));
+    bed.tell(&format!(r#"{{"a": "{a}", "uuid": "1", "n": 1}}"#));
+    bed.shards.now_ms += 1_000;
+    let resent = format!(r#"{{"person": "{person}", "uuid": "2", "n": 2}}"#);
+    bed.tell(&resent);
+    let both = format!(r#"{{"a": "{a}", "person": "{person}", "uuid": "3", "n": 4}}, {resent}"#);
+    bed.send(&both);
+    while !bed.shards.queue.iter().any(is_claim) {
+        assert!(bed.shards.step(0) || bed.shards.tick(), "it comes to be claimed");
+    }
+    // The shard sends itself the event that is to be committed first.
+    let is_handed_on = |sent: &Envelope| sent.shard == 0 && sent.message.get(3) != Some(&18);
+    let at = bed.shards.queue.iter().position(is_handed_on).expect("an event");
+    bed.shards.lose(at);
+    bed.shards.settle();
+    assert_eq!(bed.views("person", &person), Some(2));
+    bed.tell(&both);
+    assert_eq!((bed.views("a", &a), bed.views("person", &person)), (Some(7), Some(7)));
+}
+
 /// A key was claimed for a profile that was not committed, and who had it before does not answer: the event waits, because the two
 /// may have to become one.
 #[test]
