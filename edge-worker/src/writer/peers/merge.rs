@@ -138,7 +138,8 @@ impl Step<'_> {
             self.across.is_home(key)
                 && match row.and_then(|row| row.holder) {
                     Some(holder) => holder.id != id,
-                    None => row.is_some() || self.lister(key, index).is_some(),
+                    // The source may be of this shard, too.
+                    None => self.lister(key, index).map_or(row.is_some(), |lister| lister != id),
                 }
         };
         let keys = source.keys().iter().enumerate();
@@ -292,8 +293,9 @@ impl Step<'_> {
                 // Some other profile may have it by now.
                 if row.is_none_or(|row| row.holder.is_none_or(|holder| holder.id == id)) {
                     let generation = row.map_or(0, |row| row.generation) + 1;
+                    let holder = to.filter(|to| to.shard != home);
                     let pointer =
-                        PointerRow { audience: audience.clone(), hash, holder: to, generation, before: None };
+                        PointerRow { audience: audience.clone(), hash, holder, generation, before: None };
                     self.write.shard.pointers.push(pointer);
                 }
             } else if home != absorb.into.shard {
