@@ -147,8 +147,14 @@ impl Model {
 
     /// An erasure is asked. Returns the events that are certainly in the profile.
     pub fn erase(&mut self, key: &Key) -> Vec<usize> {
+        let may_be_parted = self.may_be_erased(key);
         self.erased.push(key.clone());
-        self.certain(std::slice::from_ref(key))
+        let mut certain = self.certain(std::slice::from_ref(key));
+        if may_be_parted {
+            // What was joined before an erasure is not joined by events after it: only events of this very key are.
+            certain.retain(|event| self.events[*event].keys.contains(key));
+        }
+        certain
     }
 
     /// True if an event, or a key, may have been of a profile that somebody wanted to be erased.
