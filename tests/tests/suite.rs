@@ -117,9 +117,6 @@ fn of_one_shard(host: &str, path: &str) -> Option<&'static str> {
     if host == "1-shard" && duties.iter().any(|part| path.contains(part)) {
         return Some("the driver of shards does no upkeep, and stores no events after their answers");
     }
-    if host.ends_with("-8-shards") && path.contains("stitching/open-keys-beside") {
-        return Some("a key that comes and is pushed out in one event keeps its pointer yet");
-    }
     let is_of_one = host.ends_with("-shards") && only.iter().any(|part| path.contains(part));
     is_of_one.then_some("several shards refuse this route yet")
 }
@@ -142,6 +139,7 @@ fn hosts() -> Vec<(&'static str, bool, Option<Start>)> {
         ("1-shard", false, Some(Box::new(|| Box::new(Sharded::start(1))))),
         ("2-shards", false, Some(Box::new(|| Box::new(Sharded::start(2))))),
         ("7-shards", false, Some(Box::new(|| Box::new(Sharded::start(7))))),
+        ("8-shards", false, Some(Box::new(|| Box::new(Sharded::start(8))))),
         ("native", false, native),
         ("native-8-shards", false, native_shards),
         ("workerd", false, worker("USHER_TEST_WORKER", false, 1)),

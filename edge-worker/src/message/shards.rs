@@ -160,6 +160,8 @@ pub(crate) struct Repoint {
     pub(crate) hash: [u8; 16],
     pub(crate) from: [u8; 16],
     pub(crate) to: Option<Place>,
+    /// The generation of the pointer; 0: whichever it has.
+    pub(crate) generation: u64,
 }
 
 /// Takes a key from a profile that holds it no more. The answer says where the profile went; None: it is done.

@@ -114,6 +114,12 @@ impl Across {
         self.known.keys.iter().rev().find(|(known, _)| known == key).map(|(_, state)| *state)
     }
 
+    /// True if a key was nobody's when its home was asked first: what it says since is what this message has claimed.
+    pub(super) fn was_nobodys(&self, key: &KeyOf) -> bool {
+        let first = self.known.keys.iter().find(|(known, _)| known == key);
+        matches!(first, Some((_, Some(KeyState { holder: None, before: None, .. }))))
+    }
+
     pub(super) fn card(&self, audience: &str, place: Place) -> Option<Option<&Card>> {
         let is = |(known, at, _): &&(String, Place, Option<Card>)| known == audience && *at == place;
         self.known.cards.iter().rev().find(is).map(|(_, _, card)| card.as_ref())

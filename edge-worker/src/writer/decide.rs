@@ -84,7 +84,7 @@ impl Deciding<'_> {
         self.running.map_or(0, |running| running.number)
     }
 
-    fn key_of(&self, key: &Key) -> KeyOf {
+    pub(super) fn key_of(&self, key: &Key) -> KeyOf {
         KeyOf { audience: self.audience.to_owned(), name: key.name.clone(), value: key.value.clone() }
     }
 
@@ -297,6 +297,9 @@ impl Deciding<'_> {
                 stitching.sources.push(place);
             }
         };
+        // By a key that its profile lists. Another one that it has by this message's claim is as new to it as in one shard.
+        let is_found =
+            |one: &Whose| all.iter().any(|known| known.candidate == one.candidate && known.state.is_none());
         for ((key, read_as), whose) in keys.usable.iter().zip(read).zip(all) {
             let holder = whose.candidate.and_then(|index| candidates.get(index));
             let is_person = self.is_person(key);
@@ -331,6 +334,7 @@ impl Deciding<'_> {
                 }
                 if let Some(known @ Candidate { at: At::Here(index), .. }) = holder
                     && is_mine(known)
+                    && !(is_found(whose) && self.across.was_nobodys(&key_of))
                 {
                     stitching.adopted.push((*index, key.clone(), *read_as));
                 }

@@ -212,7 +212,7 @@ pub(super) fn fold(
                 let open = core::mem::take(&mut deciding.open);
                 return Folded::Ask(open.questions(deciding.across, deciding.audience, running.number));
             }
-            deciding.relocate(&set, &mut write);
+            deciding.relocate(&set, &[], &mut write);
         }
         let Err(full) = set.commit(running, edge.form(), now_ms, &mut write) else {
             rows.log.extend((0..set.made_room).map(|_| Line::of("profile_made_room")));

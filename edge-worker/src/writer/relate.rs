@@ -5,17 +5,27 @@ use usher_engine::{Profile, ProfileId};
 
 use super::across::{Across, Moved};
 use super::decide::Deciding;
-use super::set::ProfileSet;
+use super::set::{KeyChange, ProfileIndex, ProfileSet};
 use crate::message::shards::{Drop, KeyState, Repoint, Seal, ToShard};
 use crate::message::{KeyOf, Place};
 use crate::store::Write;
 use crate::store::shards::{GoneRow, IntentRow, PointerRow};
 
 impl Deciding<'_> {
-    /// Adds to a write what follows for other shards from the keys that changed hands here.
-    pub(super) fn relocate(&self, set: &ProfileSet, write: &mut Write) {
+    /// Adds to a write what follows for other shards from the keys that changed hands here. `taken` are the keys by which
+    /// events were stitched, each with its profile.
+    pub(super) fn relocate(&self, set: &ProfileSet, taken: &[(ProfileIndex, Key)], write: &mut Write) {
         let across = self.across;
-        for change in set.key_changes() {
+        let changes = set.key_changes();
+        let is_gone = |(owner, key): &&(ProfileIndex, Key)| {
+            let is = |change: &KeyChange| (&change.name, &change.value) == (&key.name, &key.value);
+            let stays = set.get(*owner).is_some_and(|profile| profile.has_key(&key.name, &key.value));
+            !stays && !set.is_listed(key) && !changes.iter().any(is)
+        };
+        for (_, key) in taken.iter().filter(is_gone) {
+            self.give_back(self.key_of(key), write);
+        }
+        for change in changes {
             let (name, value) = (change.name.clone(), change.value.clone());
             let key = KeyOf { audience: self.audience.to_owned(), name, value };
             let hash = across.hash(&key);
@@ -33,7 +43,7 @@ impl Deciding<'_> {
             let home = across.home(&key);
             if let Some(from) = change.before {
                 let to = change.after.map(|to| across.here(to));
-                let repoint = Repoint { audience: audience.clone(), hash, from: from.0, to };
+                let repoint = Repoint { audience: audience.clone(), hash, from: from.0, to, generation: 0 };
                 write.shard.outbox.push(across.stored(home, ToShard::Repoint(repoint), self.now_ms));
             }
             // A late message about an earlier change must not take it away.
@@ -47,6 +57,29 @@ impl Deciding<'_> {
         for (id, into, created_ms) in set.merged() {
             let into = Some((across.here(into), created_ms));
             write.shard.gone.push(GoneRow { audience: self.audience.to_owned(), id: id.0, into });
+        }
+    }
+
+    /// Adds what makes a key nobody's that came and was pushed out again, and that no stored profile lists.
+    fn give_back(&self, key: KeyOf, write: &mut Write) {
+        let across = self.across;
+        let (hash, audience) = (across.hash(&key), self.audience.to_owned());
+        let closed = |hash, generation| {
+            let audience = self.audience.to_owned();
+            PointerRow { audience, hash, holder: None, generation: generation + 1, before: None }
+        };
+        if across.is_home(&key) {
+            let row = self.pointer(&key).filter(|row| row.holder.is_some());
+            write.shard.pointers.extend(row.map(|row| closed(hash, row.generation)));
+            return;
+        }
+        let Some(Some(KeyState { generation, holder: Some(holder), .. })) = across.key(&key) else { return };
+        if holder.shard == across.route.shard {
+            let repoint = Repoint { audience, hash, from: holder.id, to: None, generation };
+            let row = across.stored(across.home(&key), ToShard::Repoint(repoint), self.now_ms);
+            write.shard.outbox.push(row);
+            // Until it arrives, who lists the key by this claim must claim it again.
+            write.shard.pointers.push(closed(across.fence(&key), generation));
         }
     }
 

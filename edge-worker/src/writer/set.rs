@@ -2,6 +2,8 @@
 
 mod keys;
 
+pub(super) use keys::KeyChange;
+
 use usher_engine::limits::PROFILE_BYTES_MAX;
 use usher_engine::planted::{self, Bug};
 use usher_engine::profile::codec::{self, Unreadable};

@@ -53,6 +53,7 @@ pub(in crate::message) fn write(w: &mut FrameWriter, message: &ToShard) {
             id(w.byte(5).text(&repoint.audience), &repoint.hash);
             id(w, &repoint.from);
             optional_place(w, repoint.to);
+            w.long(repoint.generation.cast_signed());
         }
         ToShard::Drop(drop) => {
             key(w.byte(6), &drop.key);
@@ -137,6 +138,7 @@ pub(in crate::message) fn read(r: &mut FrameReader<'_>) -> Option<ToShard> {
             hash: r.array()?,
             from: r.array()?,
             to: read_optional_place(r)?,
+            generation: r.long()?.cast_unsigned(),
         }),
         6 => ToShard::Drop(Drop {
             key: read_key(r)?,

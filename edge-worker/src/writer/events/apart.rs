@@ -232,7 +232,7 @@ impl Batch {
         if self.is_committed() {
             return left_out;
         }
-        deciding.relocate(set, write);
+        deciding.relocate(set, &pass.taken, write);
         for (owner, moved) in &pass.moved {
             if let Some(profile) = set.get(*owner) {
                 deciding.take_from(profile.id, moved, write);

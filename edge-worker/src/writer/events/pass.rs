@@ -28,6 +28,8 @@ pub(super) struct Pass<'p> {
     pub(super) log: Vec<Line>,
     /// Profiles elsewhere that the profile of an event is to absorb, with the event's index.
     pub(super) sources: Vec<(usize, ProfileIndex, Vec<Place>)>,
+    /// The keys by which events were stitched in a shard of several, each with its profile.
+    pub(super) taken: Vec<(ProfileIndex, Key)>,
     /// Keys that profiles get from others elsewhere.
     pub(super) moved: Vec<(ProfileIndex, Vec<Moved>)>,
     /// Events of other shards, by the shard and their indexes.
@@ -182,6 +184,7 @@ pub(super) fn run<'p>(
                 set.note_moves(owner, &found.moved, now_ms);
                 pass.sources.push((index, owner, found.sources));
                 pass.moved.push((owner, found.moved));
+                pass.taken.extend(found.keys.usable.into_iter().map(|key| (owner, key)));
             }
             // Stitching has just put it there.
             set.get_mut(owner).unwrap_or(&mut nobody)

@@ -10,7 +10,8 @@ use crate::store::shards::PointerRow;
 impl Step<'_> {
     pub(super) fn repoint(&mut self, repoint: &Repoint) {
         let Some(row) = self.pointer(repoint.hash) else { return };
-        if row.holder.is_some_and(|holder| holder.id == repoint.from) {
+        let is_meant = [0, row.generation].contains(&repoint.generation);
+        if is_meant && row.holder.is_some_and(|holder| holder.id == repoint.from) {
             let generation = row.generation + 1;
             self.write.shard.pointers.push(PointerRow {
                 holder: repoint.to,

@@ -117,7 +117,7 @@ impl Step<'_> {
                 && !self.across.is_home(&key)
             {
                 let (audience, hash) = (self.audience.to_owned(), self.across.hash(&key));
-                let repoint = Repoint { audience, hash, from: from.0, to: None };
+                let repoint = Repoint { audience, hash, from: from.0, to: None, generation: 0 };
                 let row = self.across.stored(self.across.home(&key), ToShard::Repoint(repoint), self.now_ms);
                 self.write.shard.outbox.push(row);
             }
@@ -299,7 +299,7 @@ impl Step<'_> {
                     self.write.shard.pointers.push(pointer);
                 }
             } else if home != absorb.into.shard {
-                let repoint = Repoint { audience: audience.clone(), hash, from: id, to };
+                let repoint = Repoint { audience: audience.clone(), hash, from: id, to, generation: 0 };
                 let row = self.across.stored(home, ToShard::Repoint(repoint), self.now_ms);
                 self.write.shard.outbox.push(row);
             }

@@ -45,6 +45,12 @@ impl ProfileSet {
         held.is_some_and(|held| !held.profile.stored_keys().contains(&(&key.name, &key.value)))
     }
 
+    /// True if a profile lists a key.
+    pub(in crate::writer) fn is_listed(&self, key: &Key) -> bool {
+        let mut kept = self.held.iter().filter(|held| held.into.is_none());
+        kept.any(|held| held.profile.has_key(&key.name, &key.value))
+    }
+
     /// A profile by its id.
     pub(in crate::writer) fn of_id(&self, id: [u8; 16]) -> Option<ProfileIndex> {
         let at = self.held.iter().position(|held| held.into.is_none() && held.profile.id.0 == id)?;
