@@ -19,7 +19,7 @@ const src = (name) => join(here, "src", name);
 const dist = join(here, "dist");
 const { values } = parseArgs({ options: { modules: { type: "string" } } });
 
-/** What ships, with the most bytes that it may have packed by gzip. */
+/** The files that ship, with the most bytes that each may have packed by gzip. */
 const FILES = [
   { name: "stub.js", from: "stub.ts", format: "iife", gzipMax: 500 },
   { name: "usher.js", from: "tag.ts", format: "iife", isCore: true, gzipMax: 10_000 },

@@ -37,7 +37,7 @@ impl Device {
     ///
     /// # Errors
     ///
-    /// What is wrong with it.
+    /// The fault of the request.
     pub fn decide(&mut self, request: &[u8]) -> Result<Vec<u8>, &'static str> {
         let request = read::value(request).map_err(|_| "the request cannot be read")?;
         let now_ms =

@@ -72,7 +72,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// What of the bundle may be on devices. Compiles it again, so it is for the control plane.
+    /// The part of the bundle for devices. Compiles the bundle again, so only the control plane calls it.
     pub(crate) fn for_devices(&self) -> Option<Reduced> {
         Reduced::of(Plan::compile_published(self.plan.definition().clone()).ok()?)
     }

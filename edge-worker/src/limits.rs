@@ -81,7 +81,7 @@ pub const STALE_SNAPSHOT_MS: i64 = 24 * 60 * 60 * 1_000;
 pub const COPIES_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The memory of a copy besides twice its bytes: what answers read of it is decoded beside it.
 pub const COPY_BYTES: usize = 768;
-/// How long a device may answer from an extract, in milliseconds.
+/// The time for which a device may answer from an extract, in milliseconds.
 pub const DEVICE_MS: i64 = 24 * 60 * 60 * 1_000;
 /// Most ids of events that a request for an extract asks about: the most that a page keeps.
 pub const DEVICE_IDS_MAX: usize = 200;
@@ -99,7 +99,7 @@ pub const IDENTITY_KEYS_OF_AUDIENCE_MAX: usize = 8;
 pub const IDENTITY_TRIES_MAX: usize = 32;
 /// Longest life of an identity token, in seconds.
 pub const IDENTITY_SECONDS_MAX: f64 = 3_600.0;
-/// How far the clock of an identity token's issuer may be ahead, in seconds.
+/// The most that the clock of an identity token's issuer may be ahead, in seconds.
 pub const IDENTITY_SKEW_SECONDS: f64 = 60.0;
 /// Length of a shared secret for identity tokens, in bytes: not shorter than the hash (RFC 7518 §3.2).
 pub const IDENTITY_SECRET_BYTES: core::ops::RangeInclusive<usize> = 32..=512;

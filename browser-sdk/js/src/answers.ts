@@ -1,4 +1,4 @@
-// What an edge answers to the question which offers hold, and how several answers are one.
+// The question for offers: an edge's answer as a decision, and several decisions as one.
 
 import type { Identity } from "./identity.ts";
 import type { Settled } from "./options.ts";
@@ -34,7 +34,7 @@ export function makeAnswers(options: Settled & Options, post: Post, identity: Id
       const box = outbox();
       const together = box?.delivery.ask(names);
       if (together !== undefined) return decisionOf(await together);
-      // What is under way should be in the answer.
+      // The answer should reflect events that are under way.
       await box?.delivery.flush();
       const user = identity.user().id;
       const body = {

@@ -20,7 +20,7 @@ import type {
 } from "./types.ts";
 import { makePost } from "./wire.ts";
 
-/** What tells plugins, listeners and the console; it outlives nothing and throws nothing. */
+/** Plugins, listeners and the console; telling them throws nothing. */
 export interface Hearing {
   on<K extends keyof Happenings>(kind: K, then: (happening: Happenings[K]) => void): Off;
   use(plugin: Plugin): Off;
@@ -66,7 +66,7 @@ export function start(given: Options, tag: Options, meta: Options, hearing: Hear
 
   // ---- Events ----
 
-  /** What exists while events may be stored and sent. */
+  /** Exists while events may be stored and sent. */
   let outbox: Outbox | null = null;
   const held: { table: string; columns: Columns; id: string; ms: number }[] = [];
 
@@ -244,7 +244,7 @@ export function start(given: Options, tag: Options, meta: Options, hearing: Hear
     else if (analytics === "denied") erase(personalization !== "granted");
     else close();
     if (mayKeep()) {
-      // What was said before may be kept now.
+      // A user that was named before may be kept now.
       identity.setUser(identity.user());
       identity.anonymousId();
     }

@@ -1,4 +1,4 @@
-// What the visitor allows, and what the browser says for them.
+// The visitor's consent, and the browser's own signal for it.
 
 import type { Consent, ConsentState } from "./types.ts";
 

@@ -39,7 +39,7 @@ export interface Around {
 
 /** Events of one moment leave together. */
 export const BATCH_MS = 100;
-/** What stands around the events of a request, names of personalizations not counted. */
+/** Bytes around the events of a request, without names of personalizations. */
 const AROUND_BYTES = 1_024;
 /** The edge keeps these out for now. */
 const FOR_NOW = "StorageUnavailable";

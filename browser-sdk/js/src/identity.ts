@@ -27,7 +27,7 @@ const YEAR_S = 365 * 24 * 3600;
  * @param mayKeep false while nothing may be stored or read
  */
 export function makeIdentity(store: Store, prefix: string, cookie: string | null, mayKeep: () => boolean, doc: Document): Identity {
-  // What is not kept lives as long as the page.
+  // Without storage an id lives as long as the page.
   let id: string | null = null;
   let user: User = { id: null, traits: {} };
 

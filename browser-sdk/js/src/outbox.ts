@@ -7,9 +7,9 @@ import { makeQueue, type Queue } from "./queue.ts";
 import type { Store } from "./store.ts";
 import type { DropReason } from "./types.ts";
 
-/** How long the next page leaves alone what this one has under way. */
+/** The time for which the next page leaves requests of this one alone. */
 const UNDER_WAY_MS = 3_000;
-/** How often a tab looks for what dead tabs left. */
+/** The time between two looks for events of dead tabs. */
 const ADOPT_MS = 5_000;
 
 export interface Outbox {

@@ -88,7 +88,7 @@ export function makeQueue(
       let sum = waiting.reduce((sum, entry) => sum + entry.bytes, bytes);
       for (const entry of waiting) {
         if (count < EVENTS_MAX && sum <= QUEUE_BYTES_MAX) break;
-        // What is under way may have been counted, and what another tab sends is not this one's to drop.
+        // An event that is under way may have been counted, and another tab's events are not this one's to drop.
         if (!isMine(entry) || isFlying(entry.id)) continue;
         drop(entry, "overflow");
         count--;

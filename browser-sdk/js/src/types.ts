@@ -25,11 +25,11 @@ export interface Options {
   anonymousIdColumn?: string;
   /** The column of the user's id; `userId` by default. */
   userIdColumn?: string;
-  /** What the visitor has allowed, as the page knows it at this load; `pending` by default. */
+  /** The visitor's consent, as the page knows it at this load; `pending` by default. */
   consent?: ConsentState | Partial<Consent>;
-  /** What happens without a call: `page` (views and changes of the path), `render` (slots); both by default. */
+  /** Done without a call: `page` (views and changes of the path), `render` (slots); both by default. */
   auto?: string;
-  /** How long `personalize()` waits for an answer, in ms; 800 by default. */
+  /** The time that `personalize()` waits for an answer, in ms; 800 by default. */
   timeoutMs?: number;
   /** Hosts beside the page's own to which links and images of offers may lead; in a tag separated by blanks. */
   hosts?: string[];
@@ -47,7 +47,7 @@ export interface Consent {
   ads: ConsentState;
 }
 
-/** What became of a call. It tells the moment of the call: `on("sent")` and `on("drop")` tell the rest. */
+/** The fate of an event at the moment of its call: `on("sent")` and `on("drop")` tell the rest. */
 export interface Receipt {
   /** The event's id, the same on every attempt; empty if there is no event. */
   messageId: string;
@@ -85,7 +85,7 @@ export interface Offer {
   batch_segments?: Json;
 }
 export interface Meta {
-  /** Who decided: the edge, or nobody. */
+  /** The edge, if it decided; else nobody did. */
   engine: "edge" | "default";
   /** Why there is no answer: `consent`, `token` (none is set), `names` (there is no slot), `timeout`, `refused`, `network`, `superseded`. */
   reason?: string;
@@ -100,11 +100,11 @@ export interface Meta {
 export interface PersonalizeOptions {
   /** Which personalizations; those of the page's slots by default. */
   names?: string[];
-  /** How long to wait, in ms. */
+  /** The longest wait, in ms. */
   timeoutMs?: number;
 }
 
-/** What a slot shows: `personalized`, `default`, or why it stayed as it is: `late`, `focus`, `conflict`. */
+/** The state of a slot: `personalized`, `default`, or why it stayed as it is: `late`, `focus`, `conflict`. */
 export type SlotState = "personalized" | "default" | "late" | "focus" | "conflict";
 /** The state of each slot that was looked at, by its personalization. */
 export type RenderReport = { slot: string; section: string | null; state: SlotState; element: Element }[];
@@ -178,7 +178,7 @@ export interface Usher {
   render(decision?: Decision, root?: ParentNode): RenderReport;
   /** Counts a slot as seen, where the page knows better than its geometry. */
   expose(slot: string): void;
-  /** What the visitor allows. A denial erases what is stored. */
+  /** Sets the visitor's consent. A denial erases what is stored. */
   setConsent(consent: ConsentState | Partial<Consent>): void;
   /** Sends what waits; resolves when it was answered, or after `timeoutMs` (5,000). */
   flush(options?: { timeoutMs?: number }): Promise<{ pending: number }>;

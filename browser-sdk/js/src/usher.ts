@@ -80,7 +80,7 @@ export function makeUsher(tag: HTMLElement | null): Usher & { replay(calls: Call
     /** Calls of before, with their times. */
     replay(calls: Call[]) {
       for (const [name, args, ms, done] of calls) {
-        // What still waits is a promise, which settles the caller's.
+        // A call that still waits is a promise, which settles the caller's.
         done(VERBS.includes(name) ? call(name, args, ms) : usher[name](...args));
       }
     },

@@ -9,7 +9,7 @@ use crate::form::Form;
 use crate::message::Identity;
 use crate::plane::HAS_CONTROL_PLANE;
 
-/// What the token in a body vouches for in these audiences. One that vouches for nothing refuses no request: that goes on as
+/// The keys that the token in a body vouches for in these audiences. One that vouches for nothing refuses no request: that goes on as
 /// if it had none, and the answer says so, because an event is not lost for want of proof whose it is.
 ///
 /// It is for the control plane alone: a build without it hands such requests over.

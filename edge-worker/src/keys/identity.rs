@@ -20,7 +20,7 @@ use crate::wire::base64url::from_base64url;
 use crate::wire::read;
 
 impl Keyring {
-    /// What a token vouches for in these audiences. One that vouches for nothing says why, and never repeats what it holds.
+    /// The keys that a token vouches for in these audiences. One that vouches for nothing says why, and never repeats what it holds.
     pub(crate) fn identity(&self, token: &str, audiences: &[&str], now_ms: i64) -> Identity {
         self.vouched(token, audiences, now_ms).unwrap_or_else(Identity::refused)
     }

@@ -206,7 +206,7 @@ mod tests {
             |copies: &Copies, name| copies.get(name).map(|bytes| Snapshot::decode(&bytes).unwrap().taken_ms);
         assert_eq!(["a", "b", "c", "d"].map(|name| taken(&copies, name)), [Some(2), Some(4), Some(3), None]);
         copies.forget("a");
-        // What is damaged is not kept, nor is what it would replace.
+        // A damaged copy is not kept, nor is the one that it would replace.
         copies.keep(key(0), "c", b"damaged");
         assert_eq!(["a", "b", "c"].map(|name| taken(&copies, name)), [None, Some(4), None]);
         assert_eq!([0, 1, 2].map(|n| of_key(&copies, n)), [None, Some(4), None]);

@@ -34,7 +34,7 @@ pub(crate) struct LookupRequest<'a> {
     pub(crate) later: bool,
     /// True for a server key, whoever the token speaks for.
     pub(crate) is_server: bool,
-    /// What an identity token vouches for.
+    /// The keys that an identity token vouches for.
     pub(crate) identity: &'a Identity,
     /// The rate that the caller draws on, if any.
     pub(crate) payer: Option<Payer<'a>>,

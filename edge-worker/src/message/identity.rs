@@ -1,4 +1,4 @@
-//! What an identity token vouches for, as a message carries it to the writer.
+//! The keys that an identity token vouches for, as a message carries them to the writer.
 
 use crate::wire::frame::{FrameReader, FrameWriter};
 

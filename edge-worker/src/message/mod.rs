@@ -152,7 +152,7 @@ pub(crate) struct Events {
     pub(crate) mode: Mode,
     /// True for a server key, which is evidence for the keys.
     pub(crate) server: bool,
-    /// What an identity token vouches for; no message of form 1 says it.
+    /// The keys that an identity token vouches for; no message of form 1 has them.
     pub(crate) identity: Identity,
     /// The page that may read the answer; empty: none.
     pub(crate) origin: String,

@@ -9,18 +9,18 @@ use parts::{optional, optional_place, place, read_optional, read_optional_place,
 use super::place::{KeyOf, Place};
 use crate::wire::frame::{FrameReader, FrameWriter};
 
-/// Whose a key is, by its home.
+/// The holder of a key, as its home knows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct KeyState {
     /// Counts the changes of its holder; 0: it has no pointer.
     pub(crate) generation: u64,
     /// None: it is nobody's.
     pub(crate) holder: Option<Place>,
-    /// Who had it before, and has it still if the holder was never committed.
+    /// The holder before, which has it still if the present one was never committed.
     pub(crate) before: Option<Place>,
 }
 
-/// What a shard says of a profile.
+/// A shard's knowledge of a profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Card {
     Here {

@@ -41,7 +41,7 @@ pub struct MemoryStore {
     pub retired: Vec<Retired>,
     /// Steps of stitching.
     pub journal: Vec<JournalRow>,
-    /// What it knows of other shards.
+    /// Rows about other shards.
     pub shard: ShardRows,
     /// The operations that fail.
     pub fault: Fault,

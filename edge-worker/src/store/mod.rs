@@ -92,7 +92,7 @@ pub enum Found {
     },
     /// A body, if stored.
     Bundle(Option<Vec<u8>>),
-    /// What a shard of several has.
+    /// Rows that only a shard of several has.
     Shard(Box<ShardFound>),
     /// Messages for other shards, oldest first, at most so many that they can be sent at once.
     Unanswered(Vec<Delivery>),
@@ -193,7 +193,7 @@ pub struct Write {
     pub probed_ms: Option<i64>,
     /// Erasures, suppressions and a turn of upkeep.
     pub upkeep: Option<Box<Upkeep>>,
-    /// What it says of other shards; nothing where there is one.
+    /// Rows about other shards; none where there is one shard.
     pub shard: ShardWrite,
 }
 
@@ -242,11 +242,11 @@ pub struct Due {
     pub retired: usize,
     /// The holder of the lease on upkeep and its end, in Unix milliseconds; 0: there is none.
     pub lease: (i64, i64),
-    /// How far the tables of visitors are written anew; None: the host's SQLite overwrites what it deletes.
+    /// The progress of writing the tables of visitors anew; None: the host's SQLite overwrites what it deletes.
     pub renewal: Option<FoundRenewal>,
 }
 
-/// How far the tables of visitors are written anew.
+/// The progress of writing the tables of visitors anew.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Renewal {
     /// The number of the step that is under way, from 1; 0: none.
@@ -399,7 +399,7 @@ pub struct Basis {
     pub keys: Vec<(KeyOf, Option<Holder>)>,
     /// The audience whose history was read, with the number of its running bundle; 0: none.
     pub running: Option<(String, u64)>,
-    /// What was read of other shards.
+    /// Rows that were read about other shards.
     pub shard: ShardBasis,
 }
 

@@ -3,7 +3,7 @@
 use super::rows::{FoundProfile, Holder, JournalRow};
 use crate::message::{KeyOf, Place};
 
-/// What a message reads in a shard of several.
+/// The rows that a message reads in a shard of several.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ShardRead {
     /// The profiles that list any of these keys.
@@ -54,7 +54,7 @@ pub struct PointerRow {
     pub holder: Option<Place>,
     /// Counts the changes of its holder.
     pub generation: u64,
-    /// Who had it before a claim, and has it still if the holder was never committed.
+    /// The holder before a claim, which has it still if the present one was never committed.
     pub before: Option<Place>,
 }
 

@@ -32,7 +32,7 @@ pub(crate) struct Across {
 struct Known {
     keys: Vec<(KeyOf, Option<KeyState>)>,
     cards: Vec<(String, Place, Option<Card>)>,
-    /// Whether a profile lists a key. The inner None: it is not where it was asked.
+    /// True if a profile lists a key. The inner None: it is not where it was asked.
     listed: Vec<(KeyOf, Listed, Option<Option<bool>>)>,
     /// Messages that were handed on.
     handed: Vec<(Received, Option<Response>)>,
@@ -84,7 +84,7 @@ impl Across {
         profile_hash(ProfileId(profile), &self.signer) == seen
     }
 
-    /// What a message that reads these keys needs, with the profiles of this shard that other shards named.
+    /// The rows for a message that reads these keys, with the profiles of this shard that other shards named.
     pub(super) fn read(&self, keys: Vec<KeyOf>) -> ShardRead {
         let mut pointers: Vec<(String, [u8; 16])> =
             keys.iter().map(|key| (key.audience.clone(), self.hash(key))).collect();
@@ -125,7 +125,7 @@ impl Across {
         self.known.cards.iter().rev().find(is).map(|(_, _, card)| card.as_ref())
     }
 
-    /// Whether the profile of this id lists a key, as it was asked for a pointer of this generation. Of an earlier one it says
+    /// True if the profile of this id lists a key, as it was asked for a pointer of this generation. Of an earlier one it says
     /// nothing any more.
     pub(super) fn listed(&self, key: &KeyOf, id: [u8; 16], generation: u64) -> Option<Option<Option<bool>>> {
         let is = |(known, of, _): &&(KeyOf, Listed, Option<Option<bool>>)| {

@@ -16,7 +16,7 @@ use crate::message::shards::{Card, Claim, KeyState};
 use crate::message::{KeyOf, Place};
 use crate::store::shards::{GoneRow, PointerRow, ShardFound};
 
-/// How an event is stitched in a shard of several.
+/// Stitches an event in a shard of several.
 pub(super) enum Decision {
     /// Here, with these keys.
     Here(Stitching),
@@ -51,11 +51,11 @@ struct Candidate {
     person: Option<String>,
 }
 
-/// Whose a key of an event is.
+/// The holder of an event's key.
 struct Whose {
     /// Index among the candidates; None: it is nobody's.
     candidate: Option<usize>,
-    /// What its home says; None: a profile here lists it.
+    /// The word of its home; None: a profile here lists it.
     state: Option<KeyState>,
     /// True if the home's holder is not the candidate any more.
     holder_is_gone: bool,
@@ -227,7 +227,7 @@ impl Deciding<'_> {
         (!moved).then_some(index)
     }
 
-    /// What the home of a key says, if no profile here lists it. None: it is asked. The inner None: it does not answer.
+    /// The word of a key's home, if no profile here lists it. None: it is asked. The inner None: it does not answer.
     fn state(&mut self, key: KeyOf) -> Option<Option<KeyState>> {
         if self.across.is_home(&key) {
             let row = self.pointer(&key);

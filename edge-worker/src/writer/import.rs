@@ -296,7 +296,7 @@ impl Rows {
     }
 }
 
-/// Whose a row is.
+/// The holder of a row.
 enum Whose {
     /// Of a profile here, found by these keys, or a new one.
     Here(Keys),

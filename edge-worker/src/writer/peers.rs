@@ -24,7 +24,7 @@ use crate::wire::frame::FrameWriter;
 pub(crate) struct Peer {
     pub(super) across: Across,
     message: ToShard,
-    /// What a [`Settle`] is about.
+    /// The subject of a [`Settle`].
     settled: Option<ToShard>,
 }
 

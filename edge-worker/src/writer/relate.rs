@@ -1,4 +1,4 @@
-//! What the changes of a fold mean for other shards (docs/shards.md).
+//! The consequences of a fold's changes for other shards (docs/shards.md).
 
 use usher_engine::profile::Key;
 use usher_engine::{Profile, ProfileId};

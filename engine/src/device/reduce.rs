@@ -44,7 +44,7 @@ impl Reduced {
     }
 }
 
-/// What a personalization shows to everybody because it is decided on devices.
+/// The parts of a personalization that everybody can read because devices decide it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Published<'p> {
     /// Names of key events whose filters are public.
@@ -60,7 +60,7 @@ pub struct Published<'p> {
 }
 
 impl Plan {
-    /// What a personalization shows to everybody; None if it stays away from devices.
+    /// The parts of a personalization that everybody can read; None if it stays away from devices.
     pub fn published(&self, personalization: usize) -> Option<Published<'_>> {
         let definition = self.definition.personalizations.get(personalization).filter(|it| it.device)?;
         let mut reduction = Reduction::nothing(self);
@@ -87,7 +87,7 @@ impl Plan {
     }
 }
 
-/// What becomes of a section.
+/// The fate of a section.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Row {
     Public,
@@ -95,7 +95,7 @@ enum Row {
     Undecided,
 }
 
-/// What becomes of a personalization.
+/// The fate of a personalization.
 enum Rows {
     /// It stays away from devices.
     Absent,

@@ -66,7 +66,7 @@ function start(usher: Usher, { endpoint = "", audience, previewToken, anonymousI
     const buttons = () => [...body.querySelectorAll("button")];
     const at = buttons().indexOf(root.activeElement as HTMLButtonElement);
     body.replaceChildren(...[panels[selected]()].flat());
-    // Who works by the keyboard stays where they are.
+    // The focus of a keyboard stays where it is.
     if (at >= 0) (buttons()[at] ?? body).focus();
   }
 

@@ -2,7 +2,7 @@
 
 import { textOf } from "./format.ts";
 
-/** What values may do, by settings. */
+/** The settings that allow more to values. */
 export interface Trust {
   /** Hosts beside the page's own. */
   hosts: string[];

@@ -89,7 +89,7 @@ export function makeSlots(trust: Trust, conflict: (report: RenderReport) => void
       }
       const source = element.getAttribute("data-usher-text") ?? element.getAttribute("data-usher-html");
       const text = textOf(value(source), element, slot);
-      // What scripts and styles hold is no text for people.
+      // The content of scripts and styles is no text for people.
       if (text === null || /^(script|style)$/i.test(element.localName)) continue;
       const node = textIn(element);
       changes.push(node ? textChange(node, text) : adding(element, [slot.ownerDocument.createTextNode(text)]));
@@ -120,7 +120,7 @@ export function makeSlots(trust: Trust, conflict: (report: RenderReport) => void
     if (was?.content === content) return ["personalized", section];
     takeBack(slot);
     const changes = fill(slot, section, offer);
-    // What was seen does not move: a slot of another size comes too late, unless it is below what is seen.
+    // Visible content does not move: a slot of another size comes too late, unless it is below the visible part.
     const after = slot.getBoundingClientRect();
     const moves = Math.abs(after.height - before.height) > 0.5 || Math.abs(after.width - before.width) > 0.5;
     if (!was && moves && wasPainted() && before.top < innerHeight && slot.getAttribute("data-usher-late") !== "swap") {

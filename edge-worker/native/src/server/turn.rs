@@ -98,7 +98,7 @@ impl Service {
         Ok(())
     }
 
-    /// What comes after a message has run, and is durable.
+    /// The step after a message has run, and is durable.
     fn go_on(&mut self, number: u64, mut task: Task, next: Next) {
         match next {
             Next::Answer(response) => self.end(number, task, Some(response)),

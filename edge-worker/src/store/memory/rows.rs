@@ -1,8 +1,8 @@
-//! What a shard in memory knows of others.
+//! Rows of a shard in memory about other shards.
 
 use super::super::shards::{GoneRow, IntentRow, OutboxRow, PointerRow, SealedRow};
 
-/// What a shard knows of others.
+/// Rows of a shard about other shards.
 #[derive(Clone, Debug, Default)]
 pub struct ShardRows {
     /// Pointers of keys.

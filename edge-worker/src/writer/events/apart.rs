@@ -37,7 +37,7 @@ impl Batch {
         self.across.as_ref()?.part.as_ref()
     }
 
-    /// What another shard answered about an event: None: it was not asked. The inner None: it did not answer.
+    /// Another shard's answer about an event: None: it was not asked. The inner None: it did not answer.
     pub(super) fn handed(&self, index: usize) -> Option<Option<Piece>> {
         if !DECIDES {
             return None;
@@ -159,7 +159,7 @@ impl Batch {
         tokens
     }
 
-    /// What this shard and the others make a host forget.
+    /// The copies that this shard and the others make a host forget.
     pub(super) fn forgotten(&self, own: Option<(&'static str, String)>) -> Option<(&'static str, String)> {
         let mut all = self.headers_there(FORGET);
         all.extend(own.map(|(_, value)| value));

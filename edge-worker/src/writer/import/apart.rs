@@ -25,7 +25,7 @@ struct Counts {
 }
 
 impl Rows {
-    /// Whose the row is that has this index, and whose key has the other one.
+    /// The holder of the row with this index, and that of its key.
     pub(super) fn decide(
         &self,
         deciding: &mut Deciding<'_>,

@@ -149,7 +149,7 @@ impl<'a> Step<'a> {
         Some(facts)
     }
 
-    /// Whether a profile lists a key. One that does not must claim it again before it can.
+    /// The answer to the question whether a profile lists a key. One that does not must claim it again before it can.
     fn listed(&mut self, listed: &Listed) -> Option<bool> {
         let Found::Here(profile) = self.profile(listed.profile) else { return None };
         let (name, value) = listed.key.clone();

@@ -1,4 +1,4 @@
-//! Whose keys are among the profiles of a message, and which of them changed hands: what other shards have to know.
+//! The keys of a message's profiles, and those that changed hands, which other shards have to know.
 
 use usher_engine::planted::{self, Bug};
 use usher_engine::profile::Key;

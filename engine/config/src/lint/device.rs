@@ -1,4 +1,4 @@
-//! What becomes public because devices decide a personalization: whoever opens the page's tools can read it.
+//! Parts of a definition that become public because devices decide a personalization: anybody can read them there.
 
 use usher_engine::Plan;
 use usher_engine::definition::Definition;

@@ -23,7 +23,7 @@ pub(in crate::server) struct Service {
     pub(super) ready: VecDeque<u64>,
     /// Messages that wait for time to pass.
     pub(super) sleeping: Vec<u64>,
-    /// What waits for the commit of its shard.
+    /// Work that waits for the commit of its shard.
     pub(super) held: Vec<Held>,
     /// Rows of outboxes that are on their way.
     pub(super) underway: HashSet<(u32, u64)>,
@@ -94,7 +94,7 @@ pub(super) struct Asking {
     pub(super) computing: Duration,
 }
 
-/// What is made of the answers to a request's messages.
+/// The use of the answers to a request's messages.
 pub(super) enum Kind {
     /// The answer is the request's.
     Write,
