@@ -401,13 +401,10 @@ fn finish(edge: &Edge, batch: &mut Batch, write: Write, answered: &Answered<'_>)
             return Outcome { write: Write::default(), response, log }.done();
         }
         (Mode::Ingest | Mode::Mixed(_), receipts) if HAS_SHARDS && batch.across.is_some() => {
-            match batch.joined(receipts, offers) {
-                Some(response) => response,
-                None => {
-                    let response = batch.unavailable();
-                    return Outcome { write: Write::default(), response, log }.done();
-                }
-            }
+            let Some(response) = batch.joined(receipts, offers) else {
+                return Outcome { write: Write::default(), response: batch.unavailable(), log }.done();
+            };
+            response
         }
         (Mode::Ingest, receipts) => Response::json(200, answer::receipts(&batch.receipts(receipts))),
         (Mode::Personalize { .. }, _) => {
@@ -430,11 +427,8 @@ fn finish(edge: &Edge, batch: &mut Batch, write: Write, answered: &Answered<'_>)
     let mut response = response.with_cors(Some(&batch.message.origin));
     let answers = !matches!(batch.message.mode, Mode::Ingest | Mode::Mixed(None));
     response.counts = counted(batch.valid.len(), receipts, answers.then_some(answer));
-    // A batch of several visitors has no single profile to look up.
-    // Nor is there a token that would promise what is still to come.
-    if let [token] = tokens.as_mut_slice()
-        && !answered.is_merging
-    {
+    // A batch of several visitors has no single profile to look up, and no token promises what is still to come.
+    if let ([token], false) = (tokens.as_mut_slice(), answered.is_merging) {
         response = response.header("usher-seen", core::mem::take(token));
     }
     let own = (!forgotten.is_empty() && !planted::is(Bug::KeepsCopies))
