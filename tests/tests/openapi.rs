@@ -78,7 +78,7 @@ impl Checked<'_> {
             return Err(format!("no answer of this status is {media}"));
         }
         let body = match media {
-            "text/plain" => Value::String(answer.text()),
+            "text/plain" | "application/octet-stream" => Value::String(answer.text()),
             _ => serde_json::from_slice(&answer.body).map_err(|error| error.to_string())?,
         };
         fits(self.document, &content["schema"], &body, "body")?;
