@@ -36,16 +36,13 @@ impl InProcess {
 impl Target for InProcess {
     fn call(&mut self, call: &Call<'_>) -> Answer {
         self.calls += 1;
-        let mut entropy = [0; 32];
-        entropy[..8].copy_from_slice(&self.calls.to_le_bytes());
-        entropy[24..].copy_from_slice(&self.calls.to_le_bytes());
         let body = inflated_body(call);
         let request = Request {
             method: call.method,
             target: call.path,
             headers: &call.headers,
             body: body.as_deref().unwrap_or_default(),
-            ambient: Ambient { now_ms: call.now * 1_000, entropy },
+            ambient: ambient(call, self.calls),
         };
         let sent = call.headers.iter().find(|(name, _)| name == CALLERS_REQUEST_ID);
         let id = request_id(sent.map(|(_, id)| id.as_str()), &request.ambient);
@@ -65,6 +62,14 @@ impl Target for InProcess {
     fn log(&self) -> String {
         self.log.clone()
     }
+}
+
+/// The time and randomness of a call, which is the one of this number.
+pub(super) fn ambient(call: &Call<'_>, number: u64) -> Ambient {
+    let mut entropy = [0; 32];
+    entropy[..8].copy_from_slice(&number.to_le_bytes());
+    entropy[24..].copy_from_slice(&number.to_le_bytes());
+    Ambient { now_ms: call.now * 1_000, entropy }
 }
 
 /// The body as a host passes it to the service; None: it is not what its encoding says.

@@ -4,10 +4,10 @@ use usher_edge::lookup::{self, Candidate};
 use usher_edge::store::Store;
 use usher_edge::wire::Response;
 use usher_edge::{
-    Ambient, CALLERS_REQUEST_ID, DROPPED, Edge, FORGET, Refusal, Request, Step, Took, front, request_id,
+    CALLERS_REQUEST_ID, DROPPED, Edge, FORGET, Refusal, Request, Step, Took, front, request_id,
 };
 
-use super::memory::inflated_body;
+use super::memory::{ambient, inflated_body};
 use super::{Answer, Call, Target};
 use crate::deployment::Keys;
 use crate::shards::Shards;
@@ -104,16 +104,13 @@ fn without_copies(mut response: Response) -> Response {
 impl Target for Sharded {
     fn call(&mut self, call: &Call<'_>) -> Answer {
         self.calls += 1;
-        let mut entropy = [0; 32];
-        entropy[..8].copy_from_slice(&self.calls.to_le_bytes());
-        entropy[24..].copy_from_slice(&self.calls.to_le_bytes());
         let body = inflated_body(call);
         let request = Request {
             method: call.method,
             target: call.path,
             headers: &call.headers,
             body: body.as_deref().unwrap_or_default(),
-            ambient: Ambient { now_ms: call.now * 1_000, entropy },
+            ambient: ambient(call, self.calls),
         };
         let sent = call.headers.iter().find(|(name, _)| name == CALLERS_REQUEST_ID);
         let id = request_id(sent.map(|(_, id)| id.as_str()), &request.ambient);
