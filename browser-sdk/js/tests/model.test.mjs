@@ -63,7 +63,7 @@ async function run(seed, hasLocks, seen) {
     assert.ok(bytes <= QUEUE_BYTES_MAX, `seed ${seed}: ${bytes} bytes are stored`);
     for (const [id, tab] of tracked) {
       const isSomewhere = browser.counted.has(id) || stored.has(id) || browser.dropped.has(id);
-      // What storage refused is in its tab's memory, and says so.
+      // Events that storage refused are in their tab's memory, and their receipts say so.
       const isInMemory = tab?.isAlive === true;
       const isLost = tab && !tab.isAlive;
       assert.ok(isSomewhere || isInMemory || isLost, `seed ${seed}, ${when}: ${id} is lost`);

@@ -12,6 +12,6 @@ export function fault(event, reason, requestId) {
 }
 
 function line(event, detail, requestId) {
-  // What is undefined is left out.
+  // Undefined fields are left out.
   return JSON.stringify({ event, detail: detail || undefined, request_id: requestId || undefined });
 }

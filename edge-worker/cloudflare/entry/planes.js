@@ -75,7 +75,7 @@ export class Planes {
     let keeps = false;
     try {
       const output = instance.run(operation, input);
-      // What was opened is folded in the same instance, part by part.
+      // The instance that opened a message folds it, part by part.
       const isOpen = operation === OPEN || (operation === FOLD && output[0] === IS_PART);
       keeps = isOpen || instance.bytes <= Math.max(CONTROL_BYTES_KEPT, this.#controlBytes);
       return new FrameReader(output);

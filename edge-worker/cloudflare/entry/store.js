@@ -56,7 +56,7 @@ export class UsherStore {
       const message = new Uint8Array(await request.arrayBuffer());
       this.#number(service, shard);
       const { response, log } = await this.#answer(service, message, requestId);
-      // What isolates ask by themselves is nobody's answer.
+      // Questions of isolates themselves are no caller's, so they are not counted.
       if (requestId) measure(this.#env, "store", "", Date.now() - start, response, requestId, log);
       return await this.#withoutNext(response);
     } catch (error) {

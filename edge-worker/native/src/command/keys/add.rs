@@ -52,7 +52,7 @@ pub(super) struct Args {
     /// A personalization that a token or server key may ask for, by name or id; may be repeated; all without it
     #[arg(long, value_name = "NAME")]
     personalization: Vec<String>,
-    /// What a server key may do; may be repeated
+    /// A right of a server key; may be repeated
     #[arg(long, value_enum)]
     scope: Vec<Scope>,
     /// Events that a server key may send in a second, over a minute; any number without it

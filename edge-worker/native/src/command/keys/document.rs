@@ -12,7 +12,7 @@ use crate::secrets::{self, SECRET};
 /// A file with the secret.
 pub(super) struct Document {
     path: PathBuf,
-    /// What stands beside the secret; None: nothing does.
+    /// The keys beside the secret; None: it stands alone.
     beside: Option<Value>,
     pub(super) secret: Value,
 }
