@@ -4,7 +4,7 @@
 //! "stale"}`; `visitor` has the keys that the extract was asked with. An answer is `{"offers", "meta"}`, where
 //! `meta.undecided` names the personalizations that only an edge can decide, or decide whole.
 
-use usher_engine::value::Value;
+use usher_engine::value::{Number, Value};
 use usher_engine::{Answer, Asked, Event, Unusable};
 
 use crate::answer;
@@ -48,7 +48,7 @@ impl Device {
             .map(|names| names.iter().filter_map(|name| self.0.personalization(name.as_str()?)).collect());
         let event = self.event(&request, now_ms);
         if event.as_ref().is_some_and(|event| !self.is_of(&request, event)) {
-            // Who it is of, an edge knows.
+            // Only an edge knows whose it is.
             return Ok(self.nothing(named.as_deref()));
         }
         if let Some(event) = event.as_ref().filter(|_| request.get("ingest") == Some(&Value::Boolean(true))) {
@@ -73,13 +73,12 @@ impl Device {
         self.0.event(table, columns, now_ms, id.to_owned())
     }
 
-    /// True if an event names no other visitor than the request.
+    /// True if an event names the visitor of the request, and no other. An event without any key is nobody's.
     fn is_of(&self, request: &Value, event: &Event) -> bool {
         let visitor = request.get("visitor");
-        self.0.keys().iter().all(|key| {
-            let named = event.column(key);
-            named.is_none() || named == visitor.and_then(|visitor| visitor.get(key))
-        })
+        let mut named = self.0.keys().iter().filter_map(|key| Some((key, event.column(key)?))).peekable();
+        named.peek().is_some()
+            && named.all(|(key, value)| Some(value) == visitor.and_then(|visitor| visitor.get(key)))
     }
 
     /// The answer where nothing can be decided.
@@ -89,9 +88,9 @@ impl Device {
     }
 }
 
-fn whole(number: usher_engine::value::Number) -> Option<i64> {
+fn whole(number: Number) -> Option<i64> {
     match number {
-        usher_engine::value::Number::Integer(integer) => Some(integer),
-        usher_engine::value::Number::Float(_) => None,
+        Number::Integer(integer) => Some(integer),
+        Number::Float(_) => None,
     }
 }

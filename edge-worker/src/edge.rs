@@ -1,6 +1,8 @@
 //! The state of a process or isolate: its keys, and the running bundle of each audience. A bundle that does not compile
 //! leaves the last good one running.
 
+use std::sync::OnceLock;
+
 use usher_engine::{Plan, Reduced};
 
 use crate::bundle::{Bundle, hash_of, is_too_new};
@@ -69,13 +71,16 @@ pub(crate) struct Running {
     pub(crate) body: Vec<u8>,
     /// True for an earlier bundle that runs while the stored body of the one with this number is damaged.
     is_stand_in: bool,
+    /// Made when it is first asked for; None within: nothing may be on devices.
+    devices: OnceLock<Option<ForDevices>>,
 }
 
-impl Running {
-    /// The part of the bundle for devices. Compiles the bundle again, so only the control plane calls it.
-    pub(crate) fn for_devices(&self) -> Option<Reduced> {
-        Reduced::of(Plan::compile_published(self.plan.definition().clone()).ok()?)
-    }
+/// The part of a bundle for devices.
+pub(crate) struct ForDevices {
+    pub(crate) reduced: Reduced,
+    pub(crate) program: Vec<u8>,
+    /// The hash of the program, which names it.
+    pub(crate) hash: String,
 }
 
 /// The effect of installing a bundle.
@@ -120,7 +125,7 @@ impl Edge {
     pub(crate) fn of_plan(plan: Plan) -> Edge {
         let mut edge = Edge::new(None, false);
         let id = plan.definition().audience.id.clone();
-        let running = Running { number: 1, hash: String::new(), plan, body: Vec::new(), is_stand_in: false };
+        let running = Running::new((1, String::new()), plan, Vec::new(), false);
         edge.audience_mut(&id).running = Some(running);
         edge
     }
@@ -425,7 +430,7 @@ impl Edge {
         match plan {
             Ok(plan) => {
                 let (number, hash) = (pointer.number, pointer.hash.clone());
-                known.running = Some(Running { number, hash, plan, body, is_stand_in: false });
+                known.running = Some(Running::new((number, hash), plan, body, false));
                 known.fault = None;
                 Ok(Installed::New)
             }
@@ -453,7 +458,7 @@ impl Edge {
         }
         let plan = Bundle::plan(&body, &pointer.audience)?;
         let (number, hash) = (pointer.number, hash.to_owned());
-        let running = Running { number, hash, plan, body, is_stand_in: true };
+        let running = Running::new((number, hash), plan, body, true);
         self.audience_mut(&pointer.audience).running = Some(running);
         Ok(())
     }
@@ -500,6 +505,21 @@ impl Edge {
 }
 
 impl Running {
+    fn new((number, hash): (u64, String), plan: Plan, body: Vec<u8>, is_stand_in: bool) -> Running {
+        Running { number, hash, plan, body, is_stand_in, devices: OnceLock::new() }
+    }
+
+    /// The part for devices. The first call compiles the bundle again, so only the control plane calls it.
+    pub(crate) fn for_devices(&self) -> Option<&ForDevices> {
+        let made = self.devices.get_or_init(|| {
+            let plan = Plan::compile_published(self.plan.definition().clone()).ok()?;
+            let reduced = Reduced::of(plan)?;
+            let program = reduced.program();
+            Some(ForDevices { hash: hash_of(&program), program, reduced })
+        });
+        made.as_ref()
+    }
+
     /// True if the pointer's bundle replaces this one.
     fn is_before(&self, pointer: &Pointer) -> bool {
         self.number < pointer.number || (self.is_stand_in && self.number == pointer.number)

@@ -108,6 +108,8 @@ test("an event of another visitor is left to the edge, and changes nothing", asy
     const { meta } = ask(event(who));
     assert.deepEqual(meta.undecided, who === "me" ? ["all"] : ["all", "first"]);
   }
+  const { meta } = ask({ visitor: { visitor: "me" }, table: "web.pages", event: { path: "/" }, ingest: true });
+  assert.deepEqual(meta.undecided, ["all", "first"], "an event without a key is nobody's");
   const { offers } = ask({ personalizations: ["all"] });
   assert.equal(offers.Often.attributes.views, 3);
   assert.throws(() => new Device(bytes.slice(0, -1)), /ends early/);

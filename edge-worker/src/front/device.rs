@@ -4,7 +4,6 @@ use usher_engine::value::Value;
 
 use super::checked_head::CheckedHead;
 use super::lookups::{audience_of, look_up, object};
-use crate::bundle::hash_of;
 use crate::edge::Edge;
 use crate::error::{Refusal, Refused, Result};
 use crate::host::Step;
@@ -38,10 +37,9 @@ pub(super) fn program(edge: &Edge, checked: &CheckedHead<'_>, _: &[u8]) -> Resul
         return Err(Refusal::SCOPE.into());
     }
     let running = edge.running_or_refuse(audience)?;
-    let program = running.for_devices().map(|devices| devices.program());
-    let Some(program) = program.filter(|program| hash_of(program) == wanted) else {
+    let Some(devices) = running.for_devices().filter(|devices| devices.hash == wanted) else {
         return Err(Refusal::PROGRAM_UNKNOWN.into());
     };
-    let response = Response::typed(200, "application/octet-stream", program);
+    let response = Response::typed(200, "application/octet-stream", devices.program.clone());
     Ok(Step::Respond(response.with_cors(checked.caller.origin)))
 }

@@ -269,12 +269,10 @@ pub(super) fn answer_from(
         }
         Shape::Extract if HAS_CONTROL_PLANE => {
             let taken_ms = now_ms.saturating_sub(age_ms);
-            answer::extract(
-                running.for_devices().as_ref(),
-                profile,
-                &pending.event_ids,
-                (&pending.edge, taken_ms),
-            )
+            let devices = running.for_devices();
+            let extract = devices.map(|devices| devices.reduced.extract(profile)).unwrap_or_default();
+            let devices = devices.map(|devices| (devices.hash.as_str(), extract.as_slice()));
+            answer::extract(devices, profile, &pending.event_ids, (&pending.edge, taken_ms))
         }
         _ => answer::answer(&personalize(), Some(&meta)),
     };

@@ -75,7 +75,7 @@ edge      → bundle keys message metrics rates store
 log       → wire
 request_id → message wire
 outcome   → log metrics store wire
-answer    → bundle message metrics wire
+answer    → message metrics wire
 device    → answer wire
 shard     → outcome wire
 writer    → answer edge keys log message metrics outcome rates shard store wire
