@@ -36,9 +36,11 @@ export function builtWorker(kind) {
 }
 
 /** `USHER_KEYS` for the demo's keys and tokens. */
-export function secret(origins = credentials.allowed_origins) {
+export function secret(
+  origins = credentials.allowed_origins,
+  scopes = ["personalize", "sensitive", "import", "explain", "read", "erase"],
+) {
   const sha256 = (name) => createHash("sha256").update(credentials[name]).digest("hex");
-  const scopes = ["personalize", "sensitive", "import", "explain", "read", "erase"];
   return JSON.stringify({
     signing_key: SIGNING_KEY,
     keys: [

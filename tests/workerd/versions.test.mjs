@@ -7,13 +7,13 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { gunzipSync } from "node:zlib";
 
-import { Deployment, as, audience, root, secret, temporaryFolder } from "./deployment.mjs";
+import { Deployment, as, audience, credentials, root, secret, temporaryFolder } from "./deployment.mjs";
 
 const stored = join(root, "tests/previous");
 /** A bundle as both builds read it. */
 const shop = readFileSync(join(root, "edge-worker/golden/shop.json"), "utf8").trim();
-/** Both builds know a key that names its audience by its id; `*` is younger. */
-const keys = secret().replaceAll('"*"', JSON.stringify(audience));
+/** Both builds know a key that names its audience by its id, and these scopes; `*`, `read` and `erase` are younger. */
+const keys = secret(credentials.allowed_origins, ["personalize", "sensitive", "import", "explain"]).replaceAll('"*"', JSON.stringify(audience));
 const route = `/v1/audiences/${audience}/bundle`;
 
 /** A folder with the files of another, packed ones unpacked. */
