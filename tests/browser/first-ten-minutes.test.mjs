@@ -65,6 +65,7 @@ test("the page of the first ten minutes", { skip: missing, timeout: 120_000 }, a
   assert.match(made, /"status":"ok"/);
   assert.match(made, /runs now/);
   await as("A page");
+  await as("With the stock SDK");
 
   const key = new X509Certificate(readFileSync(join(own, "usher-data/tls/local.pem"))).publicKey.export({ type: "spki", format: "der" });
   const trusted = createHash("sha256").update(key).digest("base64");
@@ -73,6 +74,12 @@ test("the page of the first ten minutes", { skip: missing, timeout: 120_000 }, a
   t.after(() => context.close());
   const page = await context.newPage();
   await page.goto(`${url}/`);
+  await page.locator("[data-usher-state]").waitFor({ timeout: 20_000 });
+  assert.match(await page.locator("div").innerText(), /Your cart is empty/);
+  await page.getByRole("button").click();
+  await page.getByText("A cart of 79.5 dollars waits: 10 % off today.").waitFor({ timeout: 20_000 });
+
+  await page.goto(`${url}/stock.html`);
   const offer = page.locator("#offer", { hasText: "recovery_offer" });
   await offer.waitFor({ timeout: 20_000 });
   const { recovery_offer: shown } = JSON.parse(await offer.textContent());

@@ -188,8 +188,8 @@ impl Case {
     }
 }
 
-/// Hashes as `{hash}`, which change with every byte of a bundle, and keys and their tags as `{key}` and `{tag}`: they are no
-/// text for people.
+/// Hashes as `{hash}`, which change with every byte of a bundle, and keys, tokens and tags as `{key}`, `{token}` and `{tag}`:
+/// they are no text for people.
 fn without_hashes(text: &str) -> String {
     let mut out = String::new();
     let mut digits = String::new();
@@ -198,8 +198,13 @@ fn without_hashes(text: &str) -> String {
             digits.push(c);
             continue;
         }
+        if digits.len() == 32 && out.ends_with('/') {
+            // A token names its instance before the slash.
+            out.truncate(out.len() - "01234567/".len());
+        }
         out.push_str(match digits.len() {
             12 => "{tag}",
+            32 => "{token}",
             40 => "{key}",
             64 => "{hash}",
             _ => &digits,

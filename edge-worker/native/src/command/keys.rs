@@ -6,6 +6,7 @@ mod list;
 mod origin;
 mod public_key;
 mod revoke;
+mod tag;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -57,12 +58,16 @@ enum Verb {
 /// The write key and the public token may stand in pages of the origins. The server key, the admin key and the private
 /// token may not. All of them are good for this audience alone.
 ///
+/// Prints the tag that puts the browser SDK into a page, with the write key and the public token. Nothing is stored or sent
+/// for a visitor until the page passes on their consent: by `data-consent="granted"` in the tag, or `usher.setConsent()`.
+///
 /// Tokens may ask for every personalization, or for those of --personalization. Their names, and that no two of them have a
 /// section of one name, are checked in the definition of --definitions, or in the directory `definitions`.
 ///
 /// Examples:
 ///   usher keys new --audience 1069944 --origin https://shop.example --out keys.json
 ///   usher keys new --audience 1069944 --origin https://shop.example | jq -r .USHER_KEYS
+///   usher keys new --audience 1069944 --origin https://shop.example --edge https://edge.example --sdk site/usher.js --out keys.json
 ///   usher keys new --audience 1069944 --demo examples/shop/credentials.json --out keys.json
 ///
 /// Exit status: 0 fine, 1 when a file cannot be read or written, 2 when the definition has errors, 64 for a wrong command
@@ -94,6 +99,8 @@ struct New {
     /// Replace the file if it is there
     #[arg(long, requires = "out")]
     force: bool,
+    #[command(flatten)]
+    tag: tag::Args,
 }
 
 /// Print the secret that a deployment keeps
@@ -161,6 +168,7 @@ fn new(args: &New) -> Result<Exit, Failure> {
     }
     let secret = credentials.secret(&args.audience, &args.personalization, args.server_events_per_second)?;
     let tags = tags(&secret)?;
+    let tag = tag::tag(&credentials, &args.tag)?;
     let mut document = serde_json::to_value(&credentials).map_err(|error| Failure::new(error.to_string()))?;
     document[secrets::SECRET] = secret.into();
     let text = format!("{document:#}\n");
@@ -174,11 +182,13 @@ fn new(args: &New) -> Result<Exit, Failure> {
             note(&format!(
                 "Keep the file where your other secrets are; `usher keys secret {path}` prints the secret."
             ));
+            print(&tag)?;
         }
         None => {
             print(&text)?;
             note("These keys are shown once; keep them where your other secrets are.");
             note("Deploy the value of `USHER_KEYS`, and nothing else of this, as the secret of that name.");
+            note(format!("In your pages:\n{tag}").trim_end());
         }
     }
     note(&format!("Tags, by which `usher keys revoke` takes them: {tags}"));
