@@ -69,7 +69,7 @@ fn main() -> ExitCode {
 
 /// Edge personalization: who is this visitor, and what should they see?
 ///
-/// Verbs that talk to an edge find it by --to (or --from), by --target and a name of usher.toml (in this directory or
+/// Verbs that talk to an edge find it by --to, by --target and a name of usher.toml (in this directory or
 /// above, or the file that USHER_CONFIG names), by USHER_URL or USHER_TARGET, or by the file's default_target, in this
 /// order. Keys come from files and from USHER_SERVER_KEY, USHER_ADMIN_KEY or USHER_KEY, never from the command line.
 ///

@@ -32,13 +32,22 @@ pub(crate) enum Role {
     Server,
 }
 
-/// The options that name an edge.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Asked<'a> {
-    pub(crate) url: Option<&'a str>,
-    pub(crate) target: Option<&'a str>,
-    pub(crate) key_file: Option<&'a Path>,
-    pub(crate) audience: Option<&'a str>,
+/// The options that name an edge, a part of every verb that talks to one.
+#[derive(Debug, clap::Args)]
+#[group(id = "edge")]
+pub(crate) struct EdgeOptions {
+    /// Where the edge answers
+    #[arg(long, alias = "from", value_name = "URL")]
+    to: Option<String>,
+    /// A name of usher.toml for where the edge answers
+    #[arg(long, value_name = "NAME", conflicts_with = "to")]
+    target: Option<String>,
+    /// The audience's id (parent segment), where the target or USHER_AUDIENCE does not say it
+    #[arg(long, value_name = "ID", value_parser = secrets::audience)]
+    audience: Option<String>,
+    /// A file with the key, or with all keys as `usher keys new` writes it
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
 }
 
 /// An edge, found.
@@ -64,50 +73,65 @@ impl Destination {
     }
 }
 
-/// True if an edge is named at all, for verbs that can do without.
-pub(crate) fn is_named(asked: Asked<'_>) -> Result<bool, Failure> {
-    let said = asked.url.is_some() || asked.target.is_some();
-    Ok(said
-        || setting(URL)?.is_some()
-        || setting(TARGET)?.is_some()
-        || File::find()?.is_some_and(|file| file.default_target.is_some()))
-}
+impl EdgeOptions {
+    /// True if the command line itself names an edge.
+    pub(crate) fn is_given(&self) -> bool {
+        self.to.is_some() || self.target.is_some()
+    }
 
-/// The edge to talk to.
-pub(crate) fn find(asked: Asked<'_>, role: Role) -> Result<Destination, Failure> {
-    let file = File::find()?;
-    let known = |name: &str| file.as_ref().map_or_else(|| Err(nowhere(name)), |file| file.target(name));
-    let chosen = asked.target.map(known).transpose()?;
-    let fallback = match setting(TARGET)? {
-        // The command line says which edge: what would be meant without it is no matter.
-        _ if asked.url.is_some() || chosen.is_some() => None,
-        Some(name) => Some(known(&name)?),
-        None => match file.as_ref().and_then(|file| file.default_target.as_deref()) {
-            Some(name) => Some(known(name)?),
-            None => None,
-        },
-    };
-    let chosen_url = chosen.as_ref().and_then(|target| target.url.clone());
-    let fallback_url = fallback.as_ref().and_then(|target| target.url.clone());
-    let url = asked.url.map(str::to_owned).or(chosen_url);
-    let url = match url {
-        Some(url) => url,
-        None => setting(URL)?.or(fallback_url).ok_or_else(|| {
-            Failure::usage("no edge is named")
-                .help("name it with --to, with --target and a name of usher.toml, or in USHER_URL; `usher serve` runs one on this machine")
-        })?,
-    };
-    plain(&url)?;
-    let audience = match (asked.audience, chosen.as_ref().and_then(|target| target.audience.clone())) {
-        (Some(audience), _) => Some(audience.to_owned()),
-        (None, Some(audience)) => Some(audience),
-        (None, None) => setting(AUDIENCE)?.or(fallback.as_ref().and_then(|target| target.audience.clone())),
-    };
-    let audience = audience.map(|id| secrets::audience(&id).map_err(Failure::usage)).transpose()?;
-    // A key that a target names is for that target: it goes to no address that was given instead.
-    let own = |target: Option<Target>| target.filter(|target| target.url.as_deref() == Some(url.as_str()));
-    let (key, key_name) = key(asked.key_file, own(chosen), own(fallback), role)?;
-    Ok(Destination { url, audience, key, key_name })
+    /// True if an edge is named at all, for verbs that can do without.
+    pub(crate) fn is_named(&self) -> Result<bool, Failure> {
+        Ok(self.is_given()
+            || setting(URL)?.is_some()
+            || setting(TARGET)?.is_some()
+            || File::find()?.is_some_and(|file| file.default_target.is_some()))
+    }
+
+    /// The audience that the command line itself names.
+    pub(crate) fn audience(&self) -> Option<&str> {
+        self.audience.as_deref()
+    }
+
+    /// The edge to talk to, with a key for this role.
+    pub(crate) fn find(&self, role: Role) -> Result<Destination, Failure> {
+        let file = File::find()?;
+        let known = |name: &str| file.as_ref().map_or_else(|| Err(nowhere(name)), |file| file.target(name));
+        let chosen = self.target.as_deref().map(known).transpose()?;
+        let fallback = match setting(TARGET)? {
+            // The command line says which edge: what would be meant without it is no matter.
+            _ if self.to.is_some() || chosen.is_some() => None,
+            Some(name) => Some(known(&name)?),
+            None => match file.as_ref().and_then(|file| file.default_target.as_deref()) {
+                Some(name) => Some(known(name)?),
+                None => None,
+            },
+        };
+        let chosen_url = chosen.as_ref().and_then(|target| target.url.clone());
+        let fallback_url = fallback.as_ref().and_then(|target| target.url.clone());
+        let url = self.to.clone().or(chosen_url);
+        let url = match url {
+            Some(url) => url,
+            None => setting(URL)?.or(fallback_url).ok_or_else(|| {
+                Failure::usage("no edge is named")
+                    .help("name it with --to, with --target and a name of usher.toml, or in USHER_URL; `usher serve` runs one on this machine")
+            })?,
+        };
+        plain(&url)?;
+        let audience =
+            match (self.audience.as_deref(), chosen.as_ref().and_then(|target| target.audience.clone())) {
+                (Some(audience), _) => Some(audience.to_owned()),
+                (None, Some(audience)) => Some(audience),
+                (None, None) => {
+                    setting(AUDIENCE)?.or(fallback.as_ref().and_then(|target| target.audience.clone()))
+                }
+            };
+        let audience = audience.map(|id| secrets::audience(&id).map_err(Failure::usage)).transpose()?;
+        // A key that a target names is for that target: it goes to no address that was given instead.
+        let own =
+            |target: Option<Target>| target.filter(|target| target.url.as_deref() == Some(url.as_str()));
+        let (key, key_name) = key(self.key_file.as_deref(), own(chosen), own(fallback), role)?;
+        Ok(Destination { url, audience, key, key_name })
+    }
 }
 
 /// Refuses an address that may hold a secret, without printing it: what is printed of an edge is its address.

@@ -1,12 +1,11 @@
 //! `usher erase`: a visitor is forgotten.
 
-use std::path::PathBuf;
-
 use serde_json::Value;
 
-use super::profile::{content, found, path, unknown};
+use super::profile::{content, path, unknown};
 use super::push::agreed;
 use crate::exit::{Exit, Failure};
+use crate::targets::{EdgeOptions, Role};
 use crate::terminal::{clean, note, print, progress};
 
 /// Erase everything that is stored of a visitor
@@ -34,15 +33,8 @@ pub(crate) struct Args {
     /// Its value
     #[arg(value_name = "VALUE")]
     value: String,
-    /// Where the edge answers
-    #[arg(long, value_name = "URL")]
-    to: Option<String>,
-    /// A name of usher.toml for where the edge answers
-    #[arg(long, value_name = "NAME", conflicts_with = "to")]
-    target: Option<String>,
-    /// The audience's id, where the target or USHER_AUDIENCE does not say it
-    #[arg(long, value_name = "ID")]
-    audience: Option<String>,
+    #[command(flatten)]
+    edge: EdgeOptions,
     /// Take imports of an erased key again, and erase nothing
     #[arg(long, conflicts_with_all = ["dry_run", "yes"])]
     readmit: bool,
@@ -52,18 +44,15 @@ pub(crate) struct Args {
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
-    /// A file with the server key
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let (url, target) = (args.to.as_deref(), args.target.as_deref());
-    let (edge, audience) = found(url, target, args.key_file.as_deref(), args.audience.as_deref())?;
+    let edge = args.edge.find(Role::Server)?;
+    let audience = edge.named_audience()?;
     let client = edge.client()?;
     let said = |answer: &Value, name: &str| answer.get(name).and_then(Value::as_bool);
     if args.readmit {
-        let answer = client.remove(&path(&audience, "suppressions", &args.key, &args.value))?;
+        let answer = client.remove(&path(audience, "suppressions", &args.key, &args.value))?;
         let line = match said(&answer, "lifted").ok_or_else(|| client.not_an_edge())? {
             true => "✅ Imports of this key are taken again",
             false => "✅ Imports of this key were not refused",
@@ -71,7 +60,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         print(&format!("{line}\n"))?;
         return Ok(Exit::Fine);
     }
-    let path = path(&audience, "profiles", &args.key, &args.value);
+    let path = path(audience, "profiles", &args.key, &args.value);
     match client.get_any(&path) {
         Ok(Some(profile)) => note(&clean(&content(&profile))),
         Ok(None) => return Err(unknown(&args.key)),

@@ -19,8 +19,8 @@ use usher_engine::profile::{Profile, codec};
 use crate::clock::{instant, now_ms};
 use crate::definitions::Definitions;
 use crate::exit::{Exit, Failure};
-use crate::targets::{self, Asked, Role};
-use crate::terminal::{colored, print};
+use crate::targets::{EdgeOptions, Role};
+use crate::terminal::{clean, colored, print};
 use crate::{secrets, tree};
 
 /// Explain what a visitor sees, and why
@@ -44,15 +44,15 @@ use crate::{secrets, tree};
 ///   usher explain definitions/ --profile - --event 'web.pageviews={"td_path":"/"}' < visitor.json
 ///   usher explain definitions/ --profile visitor.json --at 2026-05-04T10:15:00Z --json | jq .offers
 ///   usher explain --target local --key td_client_id=browser-1
-///   usher explain --from https://edge.example --key customer_id=c-1001 --personalization web_personalization
+///   usher explain --to https://edge.example --key customer_id=c-1001 --personalization web_personalization
 ///
 /// Exit status: 0 when a section matched, 1 for a failure, 2 when the definition has errors, 3 when no section matched,
 /// 64 for a wrong command line or a missing key.
 #[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
+#[command(verbatim_doc_comment, mut_group("edge", |edge| edge.requires("key").conflicts_with_all(["paths", "profile"])))]
 pub(crate) struct Args {
     /// Files and directories with the definition
-    #[arg(value_name = "PATH", requires = "profile")]
+    #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// A file with what is known of the visitor, or - for standard input
     #[arg(long, value_name = "FILE", requires = "paths")]
@@ -67,26 +67,16 @@ pub(crate) struct Args {
     #[arg(long, value_name = "INPUT", value_parser = input)]
     input: Vec<(String, Value)>,
     /// The time to explain for, such as 2026-05-04T10:15:00Z; now without it
-    #[arg(long, value_name = "TIME", value_parser = instant, conflicts_with_all = ["from", "target", "key"])]
+    #[arg(long, value_name = "TIME", value_parser = instant, conflicts_with_all = ["to", "target", "key"])]
     at: Option<i64>,
     /// Print JSON, as `POST /v1/explain` answers it
     #[arg(long)]
     json: bool,
-    /// Where an edge answers
-    #[arg(long, value_name = "URL", requires = "key", conflicts_with_all = ["paths", "profile"])]
-    from: Option<String>,
-    /// A name of usher.toml for where the edge answers
-    #[arg(long, value_name = "NAME", requires = "key", conflicts_with_all = ["paths", "profile", "from"])]
-    target: Option<String>,
+    #[command(flatten)]
+    edge: EdgeOptions,
     /// The visitor's key there, as name=value
     #[arg(long, value_name = "KEY", value_parser = key, conflicts_with_all = ["paths", "profile"])]
     key: Option<(String, String)>,
-    /// The audience there, where the server key is good for several
-    #[arg(long, value_name = "ID", value_parser = secrets::audience, requires = "key")]
-    audience: Option<String>,
-    /// A file with the server key
-    #[arg(long, value_name = "FILE", requires = "key")]
-    key_file: Option<PathBuf>,
 }
 
 /// An event as it is sent, with the table that it is sent to.
@@ -101,12 +91,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let explanation = match &args.profile {
         Some(profile) => from_files(args, profile)?,
         None if args.key.is_some() => from_edge(args)?,
-        None => {
-            return Err(Failure::usage("no visitor is named").help(
-                "of an edge: usher explain --key td_client_id=…; from files: usher explain definitions/ --profile \
-                 visitor.json",
-            ));
-        }
+        None => return Err(nobody_named(&args.paths)),
     };
     if args.json {
         print(&format!("{explanation:#}\n"))?;
@@ -117,14 +102,22 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     Ok(if matched { Exit::Fine } else { Exit::NoSectionMatched })
 }
 
+/// The failure where neither a key nor a visitor's file is named.
+fn nobody_named(paths: &[PathBuf]) -> Failure {
+    let failure = Failure::usage("no visitor is named");
+    match paths {
+        [only] if !only.exists() && only.to_string_lossy().contains('=') => {
+            failure.help(format!("the key of a visitor is an option: --key {}", clean(&only.to_string_lossy())))
+        }
+        _ => failure.help(
+            "of an edge: usher explain --key td_client_id=…; from files: usher explain definitions/ --profile \
+             visitor.json",
+        ),
+    }
+}
+
 fn from_edge(args: &Args) -> Result<Value, Failure> {
-    let asked = Asked {
-        url: args.from.as_deref(),
-        target: args.target.as_deref(),
-        key_file: args.key_file.as_deref(),
-        audience: args.audience.as_deref(),
-    };
-    let edge = targets::find(asked, Role::Server)?;
+    let edge = args.edge.find(Role::Server)?;
     let client = edge.client()?;
     let mut body = question(args);
     if let Some((name, value)) = &args.key {

@@ -17,8 +17,7 @@ use serde::Deserialize;
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
 use crate::lines::{self, Lines};
-use crate::secrets;
-use crate::targets::{self, Asked, Role};
+use crate::targets::{EdgeOptions, Role};
 use crate::terminal::{clean, note, print, progress};
 use bar::Counted;
 use columns::{Columns, not_of};
@@ -61,15 +60,8 @@ pub(crate) struct Args {
     /// A file, or - for standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The audience's id (parent segment)
-    #[arg(long, value_name = "ID", value_parser = secrets::audience)]
-    audience: Option<String>,
-    /// Where the edge answers
-    #[arg(long, value_name = "URL")]
-    to: Option<String>,
-    /// A name of usher.toml for where the edge answers
-    #[arg(long, value_name = "NAME", conflicts_with = "to")]
-    target: Option<String>,
+    #[command(flatten)]
+    edge: EdgeOptions,
     /// Format of the file; without this it follows from the name or the first character
     #[arg(long, value_enum)]
     format: Option<Format>,
@@ -85,9 +77,6 @@ pub(crate) struct Args {
     /// Remember in this file how far the import came, and go on from there; it is removed at the end
     #[arg(long, value_name = "FILE", conflicts_with = "from_line")]
     state: Option<PathBuf>,
-    /// A file with the server key
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -108,13 +97,7 @@ enum Mode {
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let name = args.file.display().to_string();
-    let asked = Asked {
-        url: args.to.as_deref(),
-        target: args.target.as_deref(),
-        key_file: args.key_file.as_deref(),
-        audience: args.audience.as_deref(),
-    };
-    let edge = targets::find(asked, Role::Server)?;
+    let edge = args.edge.find(Role::Server)?;
     let client = edge.client()?;
     let audience = edge.named_audience()?;
     let path = format!("/v1/audiences/{audience}/profiles/import");

@@ -151,7 +151,7 @@ Next, put your own tables and columns in, then:
   export USHER_ADMIN_KEY=\"$(jq -r .admin_key keys.json)\" USHER_SERVER_KEY=\"$(jq -r .server_key keys.json)\"
   usher push {directory} --to {edge} -y
   usher import {directory}/profiles.ndjson --audience {audience} --to {edge}
-  usher explain --from {edge} --key customer_id=c-1001
+  usher explain --to {edge} --key customer_id=c-1001
 "
     )
 }

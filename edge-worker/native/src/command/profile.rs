@@ -1,11 +1,9 @@
 //! `usher profile`: everything that an edge has stored of a visitor.
 
-use std::path::{Path, PathBuf};
-
 use serde_json::Value;
 
 use crate::exit::{Exit, Failure};
-use crate::targets::{self, Asked, Destination, Role};
+use crate::targets::{EdgeOptions, Role};
 use crate::terminal::print;
 
 /// Print everything that is stored of a visitor
@@ -18,7 +16,7 @@ use crate::terminal::print;
 ///
 /// Examples:
 ///   usher profile customer_id c-1001 --target local
-///   usher profile email jane@shop.example --audience 1069944 --from https://edge.example | jq .records
+///   usher profile email jane@shop.example --audience 1069944 --to https://edge.example | jq .records
 ///
 /// Exit status: 0 when the visitor is known, 1 when nobody has this key or the edge refused, 64 for a wrong command line or
 /// a missing key.
@@ -31,41 +29,18 @@ pub(crate) struct Args {
     /// Its value
     #[arg(value_name = "VALUE")]
     value: String,
-    /// Where the edge answers
-    #[arg(long, value_name = "URL")]
-    from: Option<String>,
-    /// A name of usher.toml for where the edge answers
-    #[arg(long, value_name = "NAME", conflicts_with = "from")]
-    target: Option<String>,
-    /// The audience's id, where the target or USHER_AUDIENCE does not say it
-    #[arg(long, value_name = "ID")]
-    audience: Option<String>,
-    /// A file with the server key
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
+    #[command(flatten)]
+    edge: EdgeOptions,
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let (url, target) = (args.from.as_deref(), args.target.as_deref());
-    let (edge, audience) = found(url, target, args.key_file.as_deref(), args.audience.as_deref())?;
-    let path = path(&audience, "profiles", &args.key, &args.value);
+    let edge = args.edge.find(Role::Server)?;
+    let path = path(edge.named_audience()?, "profiles", &args.key, &args.value);
     let Some(profile) = edge.client()?.get_any(&path)? else { return Err(unknown(&args.key)) };
     // As the edge answers, one field a line.
     let text = serde_json::to_string_pretty(&profile).unwrap_or_default();
     print(&format!("{text}\n"))?;
     Ok(Exit::Fine)
-}
-
-/// The edge to talk to with a server key, and the audience.
-pub(super) fn found(
-    url: Option<&str>,
-    target: Option<&str>,
-    key_file: Option<&Path>,
-    audience: Option<&str>,
-) -> Result<(Destination, String), Failure> {
-    let edge = targets::find(Asked { url, target, key_file, audience }, Role::Server)?;
-    let audience = edge.named_audience()?.to_owned();
-    Ok((edge, audience))
 }
 
 /// The failure when nobody has a key.

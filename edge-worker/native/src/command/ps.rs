@@ -17,7 +17,7 @@ use crate::definitions::Definitions;
 use crate::exit::{Exit, Failure};
 use crate::files::{self, Readers};
 use crate::secrets;
-use crate::targets::{self, Asked, Role};
+use crate::targets::{EdgeOptions, Role};
 use crate::terminal::{clean, note, print};
 use segment::{Segment, is, not_found, not_the_keys};
 
@@ -215,18 +215,8 @@ struct SegmentSource {
     /// Files and directories, each with one definition; may be repeated
     #[arg(long, value_name = "PATH", conflicts_with_all = ["to", "target"])]
     definitions: Vec<PathBuf>,
-    /// Where an edge answers
-    #[arg(long, value_name = "URL")]
-    to: Option<String>,
-    /// A name of usher.toml for where an edge answers
-    #[arg(long, value_name = "NAME", conflicts_with = "to")]
-    target: Option<String>,
-    /// The audience's id there, where none is named otherwise
-    #[arg(long, value_name = "ID", value_parser = secrets::audience)]
-    audience: Option<String>,
-    /// A file with the admin key
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
+    #[command(flatten)]
+    edge: EdgeOptions,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -345,21 +335,12 @@ fn check(args: &Validate) -> Result<Exit, Failure> {
 }
 
 impl SegmentSource {
-    fn asked(&self) -> Asked<'_> {
-        Asked {
-            url: self.to.as_deref(),
-            target: self.target.as_deref(),
-            key_file: self.key_file.as_deref(),
-            audience: self.audience.as_deref(),
-        }
-    }
-
     /// Every parent segment there is; on an edge, the one of this id or the one that is configured, if there is one.
     fn segments(&self, id: Option<&str>) -> Result<Vec<Segment>, Failure> {
         if self.is_local()? {
             return Ok(self.local()?.iter().map(Segment::local).collect());
         }
-        let edge = targets::find(self.asked(), Role::Admin)?;
+        let edge = self.edge.find(Role::Admin)?;
         let client = edge.client()?;
         let ids = match id.map(str::to_owned).or(edge.audience.clone()) {
             Some(id) => vec![id],
@@ -383,11 +364,11 @@ impl SegmentSource {
         };
         // A name is no id on an edge: there, the configured audience may have it.
         let mut segments = self.segments(None).or_else(|failure| match secrets::audience(name) {
-            Ok(id) if self.audience.is_none() => of_id(&id),
+            Ok(id) if self.edge.audience().is_none() => of_id(&id),
             _ => Err(failure),
         })?;
         // Whoever names an audience has said which.
-        let more = self.audience.is_none() && !self.is_local()?;
+        let more = self.edge.audience().is_none() && !self.is_local()?;
         if more
             && !segments.iter().any(|segment| is(&segment.definition, name))
             && let Ok(id) = secrets::audience(name)
@@ -403,7 +384,7 @@ impl SegmentSource {
     }
 
     fn is_local(&self) -> Result<bool, Failure> {
-        Ok(!self.definitions.is_empty() || !targets::is_named(self.asked())?)
+        Ok(!self.definitions.is_empty() || !self.edge.is_named()?)
     }
 
     fn local(&self) -> Result<Vec<Definitions>, Failure> {

@@ -14,8 +14,7 @@ use crate::client::{Client, Published};
 use crate::definitions::Definitions;
 use crate::diff::{self, Direction};
 use crate::exit::{Exit, Failure};
-use crate::secrets;
-use crate::targets::{self, Asked, Role};
+use crate::targets::{EdgeOptions, Role};
 use crate::terminal::{clean, confirm, note, print, progress};
 
 pub(crate) use files::State;
@@ -52,7 +51,7 @@ pub(crate) struct Args {
     #[arg(value_name = "DIR", default_value = "definitions")]
     directory: PathBuf,
     #[command(flatten)]
-    edge: Edge,
+    edge: EdgeOptions,
     /// Print one text instead of writing files
     #[arg(long, conflicts_with_all = ["directory", "force"])]
     stdout: bool,
@@ -61,29 +60,10 @@ pub(crate) struct Args {
     force: bool,
 }
 
-/// The audience of the bundle, and the edge where it runs.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Edge {
-    /// Where the edge answers
-    #[arg(long, value_name = "URL")]
-    to: Option<String>,
-    /// A name of usher.toml for where the edge answers
-    #[arg(long, value_name = "NAME", conflicts_with = "to")]
-    target: Option<String>,
-    /// The audience's id
-    #[arg(long, value_name = "ID", value_parser = secrets::audience)]
-    audience: Option<String>,
-    /// A file with the admin key
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
-}
-
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let (client, audience) = args.edge.find()?;
-    let audience = audience.ok_or_else(|| {
-        Failure::usage("no audience is named").help("name one with --audience, or in usher.toml")
-    })?;
-    let running = Running::fetch(&client, &audience)?.ok_or_else(|| nothing(&audience))?;
+    let edge = args.edge.find(Role::Admin)?;
+    let audience = edge.named_audience()?;
+    let running = Running::fetch(&edge.client()?, audience)?.ok_or_else(|| nothing(audience))?;
     if args.stdout {
         print(&running.one_text()?)?;
         return Ok(Exit::Fine);
@@ -173,25 +153,6 @@ pub(crate) fn nothing(audience: &str) -> Failure {
         .help("`usher push` publishes one; is this the audience's id, and the edge's address?")
 }
 
-impl Edge {
-    /// True if the command line names the audience.
-    pub(crate) fn says_audience(&self) -> bool {
-        self.audience.is_some()
-    }
-
-    /// The edge, and the audience if one is named.
-    pub(crate) fn find(&self) -> Result<(Client, Option<String>), Failure> {
-        let asked = Asked {
-            url: self.to.as_deref(),
-            target: self.target.as_deref(),
-            key_file: self.key_file.as_deref(),
-            audience: self.audience.as_deref(),
-        };
-        let edge = targets::find(asked, Role::Admin)?;
-        Ok((edge.client()?, edge.audience))
-    }
-}
-
 /// A bundle that runs, read.
 pub(crate) struct Running {
     pub(crate) number: String,
@@ -216,7 +177,7 @@ impl Running {
         Ok(Some(Running { number, bundle, header }))
     }
 
-    /// True if a file or a directory already has the same meaning, in whatever words.
+    /// True if a file or a directory already has the same meaning, however it is written.
     pub(crate) fn is_said_by(&self, path: &Path) -> bool {
         let known = path.exists().then(|| Definitions::load(&[path.to_owned()]));
         known.and_then(Result::ok).is_some_and(|known| {

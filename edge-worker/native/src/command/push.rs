@@ -11,7 +11,7 @@ use crate::definitions::{Definitions, many};
 use crate::diff::{self, Direction};
 use crate::exit::{Exit, Failure};
 use crate::secrets;
-use crate::targets::{self, Asked, Role};
+use crate::targets::{EdgeOptions, Role};
 use crate::terminal::{clean, colored, confirm, note, print, progress};
 
 /// Publish definitions to an edge
@@ -39,12 +39,8 @@ pub(crate) struct Args {
     /// Files and directories
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Where the edge answers
-    #[arg(long, value_name = "URL")]
-    to: Option<String>,
-    /// A name of usher.toml for where the edge answers
-    #[arg(long, value_name = "NAME", conflicts_with = "to")]
-    target: Option<String>,
+    #[command(flatten)]
+    edge: EdgeOptions,
     /// Only if the bundle with this hash runs now, instead of the one that was looked at
     #[arg(long, value_name = "HASH")]
     if_match: Option<String>,
@@ -57,9 +53,6 @@ pub(crate) struct Args {
     /// With -y, publish even what removes all personalizations or all key events of what runs
     #[arg(long)]
     remove_all: bool,
-    /// A file with the admin key
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
@@ -82,20 +75,14 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
             clean(directory)
         ));
     }
-    let asked = Asked {
-        url: args.to.as_deref(),
-        target: args.target.as_deref(),
-        key_file: args.key_file.as_deref(),
-        audience: None,
-    };
     // Without an edge that may be asked, a dry run still says what would be sent.
-    if args.dry_run && !targets::is_named(asked)? {
+    if args.dry_run && !args.edge.is_named()? {
         return dry(&hash);
     }
-    let edge = targets::find(asked, Role::Admin)?;
+    let edge = args.edge.find(Role::Admin)?;
     if edge.audience.as_ref().is_some_and(|wanted| *wanted != audience) {
-        return Err(Failure::usage(format!("the definition is of audience {audience}, the target is not"))
-            .help("name another target, or the files of its audience"));
+        return Err(Failure::usage(format!("the definition is of audience {audience}, not of the one that is named"))
+            .help("--audience, the target of usher.toml or USHER_AUDIENCE names another: name the files of that audience"));
     }
     let client = edge.client()?;
     progress("reading what runs");

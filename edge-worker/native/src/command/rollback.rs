@@ -1,7 +1,5 @@
 //! `usher rollback`: a bundle that ran before runs again.
 
-use std::path::PathBuf;
-
 use serde_json::json;
 use usher_edge::Bundle;
 
@@ -9,7 +7,7 @@ use super::push::{agreed, done, report, show};
 use crate::client::Pointed;
 use crate::diff::Direction;
 use crate::exit::{Exit, Failure};
-use crate::targets::{self, Asked, Role};
+use crate::targets::{EdgeOptions, Role};
 use crate::terminal::{note, print, progress};
 
 /// Run a bundle again that ran before
@@ -33,15 +31,8 @@ use crate::terminal::{note, print, progress};
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// Where the edge answers
-    #[arg(long, value_name = "URL")]
-    to: Option<String>,
-    /// A name of usher.toml for where the edge answers
-    #[arg(long, value_name = "NAME", conflicts_with = "to")]
-    target: Option<String>,
-    /// The audience's id, where the target or USHER_AUDIENCE does not say it
-    #[arg(long, value_name = "ID")]
-    audience: Option<String>,
+    #[command(flatten)]
+    edge: EdgeOptions,
     /// The bundle with this number
     #[arg(long, value_name = "NUMBER", conflicts_with = "hash")]
     number: Option<u64>,
@@ -57,9 +48,6 @@ pub(crate) struct Args {
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
-    /// A file with the admin key
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
@@ -68,13 +56,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         (None, Some(hash)) => written(hash)?,
         (None, None) => "previous".to_owned(),
     };
-    let asked = Asked {
-        url: args.to.as_deref(),
-        target: args.target.as_deref(),
-        key_file: args.key_file.as_deref(),
-        audience: args.audience.as_deref(),
-    };
-    let edge = targets::find(asked, Role::Admin)?;
+    let edge = args.edge.find(Role::Admin)?;
     let audience = edge.named_audience()?;
     let client = edge.client()?;
     progress("reading what runs");

@@ -1,7 +1,5 @@
 //! `usher unpublish`: an audience runs nothing any more.
 
-use std::path::PathBuf;
-
 use serde_json::Value;
 use usher_edge::Bundle;
 
@@ -9,7 +7,7 @@ use super::push::agreed;
 use crate::client::Published;
 use crate::definitions::many;
 use crate::exit::{Exit, Failure};
-use crate::targets::{self, Asked, Role};
+use crate::targets::{EdgeOptions, Role};
 use crate::terminal::{clean, note, print, progress};
 
 /// Take an audience out of service
@@ -29,15 +27,8 @@ use crate::terminal::{clean, note, print, progress};
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// Where the edge answers
-    #[arg(long, value_name = "URL")]
-    to: Option<String>,
-    /// A name of usher.toml for where the edge answers
-    #[arg(long, value_name = "NAME", conflicts_with = "to")]
-    target: Option<String>,
-    /// The audience's id, where the target or USHER_AUDIENCE does not say it
-    #[arg(long, value_name = "ID")]
-    audience: Option<String>,
+    #[command(flatten)]
+    edge: EdgeOptions,
     /// Only if the bundle with this hash runs now, instead of the one that was looked at
     #[arg(long, value_name = "HASH")]
     if_match: Option<String>,
@@ -47,19 +38,10 @@ pub(crate) struct Args {
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
-    /// A file with the admin key
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let asked = Asked {
-        url: args.to.as_deref(),
-        target: args.target.as_deref(),
-        key_file: args.key_file.as_deref(),
-        audience: args.audience.as_deref(),
-    };
-    let edge = targets::find(asked, Role::Admin)?;
+    let edge = args.edge.find(Role::Admin)?;
     let audience = edge.named_audience()?;
     let client = edge.client()?;
     progress("reading what runs");

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::document::listed;
 use crate::exit::{Exit, Failure};
 use crate::secrets;
-use crate::targets::{self, Asked, Role};
+use crate::targets::{EdgeOptions, Role};
 use crate::terminal::{clean, print};
 
 /// List keys by their tags, never the keys themselves
@@ -27,25 +27,15 @@ pub(super) struct Args {
     /// A file with the secret, or with keys and secret
     #[arg(long, value_name = "FILE", conflicts_with_all = ["to", "target"])]
     keys: Option<PathBuf>,
-    /// Where the edge answers
-    #[arg(long, value_name = "URL")]
-    to: Option<String>,
-    /// A name of usher.toml for where the edge answers
-    #[arg(long, value_name = "NAME", conflicts_with = "to")]
-    target: Option<String>,
-    /// The audience's id, where the target or USHER_AUDIENCE does not say it
-    #[arg(long, value_name = "ID")]
-    audience: Option<String>,
-    /// A file with the admin key
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
+    #[command(flatten)]
+    edge: EdgeOptions,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn list(args: &Args) -> Result<Exit, Failure> {
-    let keys = if args.to.is_some() || args.target.is_some() { asked(args)? } else { held(args)? };
+    let keys = if args.edge.is_given() { asked(args)? } else { held(args)? };
     if args.json {
         print(&format!("{:#}\n", serde_json::json!({"keys": keys})))?;
         return Ok(Exit::Fine);
@@ -58,7 +48,7 @@ pub(super) fn list(args: &Args) -> Result<Exit, Failure> {
 fn held(args: &Args) -> Result<Vec<Value>, Failure> {
     let secret = secrets::require(secrets::SECRET, args.keys.as_deref(), "--keys")?;
     let mut keys = listed(&secret)?;
-    if let Some(audience) = &args.audience {
+    if let Some(audience) = args.edge.audience() {
         keys.retain(|key| [audience, "*"].contains(&text(key, "audience")));
     }
     Ok(keys)
@@ -66,13 +56,7 @@ fn held(args: &Args) -> Result<Vec<Value>, Failure> {
 
 /// The keys that an edge takes.
 fn asked(args: &Args) -> Result<Vec<Value>, Failure> {
-    let asked = Asked {
-        url: args.to.as_deref(),
-        target: args.target.as_deref(),
-        key_file: args.key_file.as_deref(),
-        audience: args.audience.as_deref(),
-    };
-    let edge = targets::find(asked, Role::Admin)?;
+    let edge = args.edge.find(Role::Admin)?;
     let client = edge.client()?;
     let mut answer = client.get(&format!("/v1/audiences/{}/keys", edge.named_audience()?))?;
     let keys = answer.get_mut("keys").and_then(Value::as_array_mut).map(std::mem::take);

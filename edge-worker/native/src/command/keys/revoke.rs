@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::document::Document;
 use crate::command::push::agreed;
 use crate::exit::{Exit, Failure};
-use crate::targets::{self, Asked, Role};
+use crate::targets::{EdgeOptions, Role};
 use crate::terminal::{note, print, progress};
 
 /// Revoke a key by its tag
@@ -30,18 +30,8 @@ pub(super) struct Args {
     /// The key's tag: 12 hexadecimal digits
     #[arg(value_name = "TAG", value_parser = tag)]
     tag: String,
-    /// Where the edge answers
-    #[arg(long, value_name = "URL")]
-    to: Option<String>,
-    /// A name of usher.toml for where the edge answers
-    #[arg(long, value_name = "NAME", conflicts_with = "to")]
-    target: Option<String>,
-    /// The audience's id, where the target or USHER_AUDIENCE does not say it
-    #[arg(long, value_name = "ID")]
-    audience: Option<String>,
-    /// A file with the admin key
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
+    #[command(flatten)]
+    edge: EdgeOptions,
     /// A file with the secret, or with keys and secret, out of which the key is taken
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
@@ -56,21 +46,15 @@ fn tag(text: &str) -> Result<String, String> {
 }
 
 pub(super) fn revoke(args: &Args) -> Result<Exit, Failure> {
-    let asked = Asked {
-        url: args.to.as_deref(),
-        target: args.target.as_deref(),
-        key_file: args.key_file.as_deref(),
-        audience: args.audience.as_deref(),
-    };
     // The file first: what is wrong with it is said before anything is revoked.
     let file = args.keys.as_deref().map(Document::read).transpose()?;
-    let at_edge = targets::is_named(asked)?;
+    let at_edge = args.edge.is_named()?;
     if !at_edge && file.is_none() {
         return Err(Failure::usage("neither an edge nor a file with the secret is named")
             .help("name an edge with --to or --target, and the file with --keys"));
     }
     if at_edge {
-        revoke_at(args, asked)?;
+        revoke_at(args)?;
     }
     if let Some(file) = file {
         take_out(args, file)?;
@@ -78,8 +62,8 @@ pub(super) fn revoke(args: &Args) -> Result<Exit, Failure> {
     Ok(Exit::Fine)
 }
 
-fn revoke_at(args: &Args, asked: Asked<'_>) -> Result<(), Failure> {
-    let edge = targets::find(asked, Role::Admin)?;
+fn revoke_at(args: &Args) -> Result<(), Failure> {
+    let edge = args.edge.find(Role::Admin)?;
     let (client, audience) = (edge.client()?, edge.named_audience()?);
     if !args.yes {
         let question = format!("Revoke the key {} at {}? It cannot be undone.", args.tag, edge.url);

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use super::segment::{is, not_found, not_the_keys};
-use crate::command::pull::{Edge, Running, State, agree, nothing, said};
+use crate::command::pull::{Running, State, agree, nothing, said};
 use crate::exit::{Exit, Failure};
 use crate::files::{self, Readers};
 use crate::secrets;
+use crate::targets::{EdgeOptions, Role};
 use crate::terminal::{clean, print};
 
 /// Write the configuration that a parent segment runs
@@ -28,7 +29,7 @@ pub(super) struct Args {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
-    edge: Edge,
+    edge: EdgeOptions,
     /// Replace the file if it says something else, without being asked
     #[arg(short = 'y', long, visible_alias = "yes")]
     force: bool,
@@ -67,7 +68,8 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
 
 /// The bundle of the parent segment that is named.
 fn find(args: &Args) -> Result<Running, Failure> {
-    let (client, configured) = args.edge.find()?;
+    let edge = args.edge.find(Role::Admin)?;
+    let (client, configured) = (edge.client()?, edge.audience);
     let mut known = Vec::new();
     if let Some(configured) = &configured
         && let Some(running) = Running::fetch(&client, configured)?
@@ -79,7 +81,7 @@ fn find(args: &Args) -> Result<Running, Failure> {
     }
     // Whoever names an audience has said which.
     match secrets::audience(&args.segment) {
-        Ok(id) if !args.edge.says_audience() && configured.as_ref() != Some(&id) => {
+        Ok(id) if args.edge.audience().is_none() && configured.as_ref() != Some(&id) => {
             match Running::fetch(&client, &id) {
                 // Which the edge says of what is no audience's id, too.
                 Err(failure) if failure.is_forbidden() => Err(not_the_keys(&args.segment)),

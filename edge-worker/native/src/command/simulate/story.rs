@@ -67,7 +67,7 @@ impl Story {
         out
     }
 
-    /// The profile of a visitor when all is over.
+    /// The profile of a visitor after the last event.
     pub(super) fn end(&mut self, profile: &Value) -> String {
         let who = self.visitor(profile["id"].as_str().unwrap_or_default());
         let mut out = format!("\n{who} at the end: {}", tree::profile(profile));
