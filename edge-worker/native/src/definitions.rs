@@ -15,7 +15,7 @@ use crate::exit::{Exit, Failure};
 use crate::files;
 use crate::terminal::{clean, colored, note};
 
-/// The bytes of a file that are read at most; the reader refuses what is over its own bound, which is lower.
+/// The most bytes that are read of a file; the reader's own bound is lower, so it refuses a larger file.
 const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// The mark in a directory while `pull` replaces its files, and after a pull that was interrupted there: until the next
@@ -70,6 +70,7 @@ impl Definitions {
                 unread.extend(deeper.iter().map(|(inner, _)| inner.display().to_string()));
                 listing.sources
             } else {
+                not_rows(path)?;
                 vec![Source { name: shown.to_string(), text: read(path)? }]
             };
             // A file that is named twice, or beside its directory, is one file.
@@ -227,6 +228,16 @@ impl Definitions {
             "examples": self.reading.examples.len(),
         })
     }
+}
+
+/// Refuses a file that is named like events or records.
+fn not_rows(path: &Path) -> Result<(), Failure> {
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+    if !matches!(extension.as_deref(), Some("ndjson" | "jsonl" | "csv" | "tsv")) {
+        return Ok(());
+    }
+    Err(Failure::usage(format!("`{}` is no definition, but a file of events or records", path.display()))
+        .help("`usher simulate` and `usher import` read such files; definitions end in .yaml, .yml or .json"))
 }
 
 /// The directories directly within one that hold definitions, each with the first file that is one.

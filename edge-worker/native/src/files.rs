@@ -82,7 +82,7 @@ pub(crate) fn unread(path: &Path, error: &io::Error) -> Failure {
         Some(above) => help.replacen('`', &format!("`{}", above.join("").display()), 1),
         None => help,
     });
-    match near.or_else(|| below(path, &names)) {
+    match near.or_else(|| below(path, &names)).or_else(|| around(path)) {
         Some(help) => failure.help(help),
         None => failure,
     }
@@ -94,6 +94,17 @@ pub(crate) fn utf16(path: &Path) -> Failure {
     let converted = format!("utf-8.{}", extension.as_deref().unwrap_or("txt"));
     Failure::new(format!("{shown}: the file is UTF-16 text, and UTF-8 is read"))
         .help(format!("save it as UTF-8, or convert it: iconv -f UTF-16 -t UTF-8 {shown} > {converted}"))
+}
+
+/// Where the path leads to if it is taken from the directory above: the commands of a page were typed one directory too deep.
+fn around(path: &Path) -> Option<String> {
+    let above = Path::new("..").join(path);
+    if path.is_absolute() || !above.exists() {
+        return None;
+    }
+    let is_here = fs::canonicalize(".").ok()? == fs::canonicalize(&above).ok()?;
+    let named = if is_here { Path::new(".") } else { &above };
+    Some(format!("did you mean `{}`?", named.display()))
 }
 
 /// The file of this name in a directory beside the one that is not there.

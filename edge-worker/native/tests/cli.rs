@@ -25,6 +25,18 @@ fn a_closed_pipe_is_no_failure() {
 }
 
 #[test]
+fn a_command_in_the_wrong_directory_is_told_where_the_path_leads_to() {
+    let directory = Directory::new();
+    let (inside, beside) = (directory.join("definitions"), directory.join("other"));
+    fs::create_dir_all(&beside).unwrap();
+    fs::create_dir_all(&inside).unwrap();
+    for (here, help) in [(&inside, "did you mean `.`?"), (&beside, "did you mean `../definitions`?")] {
+        let ended = run(command(&["validate", "definitions"]).current_dir(here), "");
+        assert!(ended.code == 1 && ended.err.contains(help), "{ended:?}");
+    }
+}
+
+#[test]
 fn new_keys_are_random_and_the_secret_holds_none() {
     let directory = Directory::new();
     let file = directory.join("keys.json");

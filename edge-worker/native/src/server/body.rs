@@ -79,8 +79,8 @@ async fn collect(
     Ok(bytes)
 }
 
-/// Reads on for a while and keeps nothing, beside the answer: a caller that is still sending would not see it otherwise.
-/// One that asked before it sent is not told to go on.
+/// Reads and drops the rest of a body for a while, after the answer: a caller that is still sending would not see the answer
+/// otherwise. A caller that waits for `100 Continue` gets none.
 pub(super) fn discard(mut body: Incoming, headers: &HeaderMap) {
     if headers.contains_key(EXPECT) || body.is_end_stream() {
         return;

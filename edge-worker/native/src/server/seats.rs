@@ -1,9 +1,8 @@
 //! The open connections and their phases: none waits for ever, and one source leaves room for others.
 //!
-//! A connection that is answered costs nobody anything; one that is silent, or sends or reads slowly, holds a seat. Each
-//! phase has its time. Where there is no seat left for a newcomer, the one goes that has held its own longest for nothing:
-//! that is silent or slow with its head, its body or the reading of its answer, or rests. A caller that sends its request
-//! at once is never the one. A part of the seats is for sources that have few; they are also the last to lose one.
+//! Each phase has its time. Where there is no seat left for a new connection, the one is closed that has wasted its own seat
+//! longest: it is silent, idle, or slow with its head, its body or the reading of its answer. A caller that sends its request
+//! at once is never closed for another. A part of the seats is for sources that have few; they are also the last to lose one.
 
 use std::collections::HashMap;
 use std::io::{self, IoSlice};
@@ -234,7 +233,7 @@ impl Seats {
             .for_each(|seat| seat.gone.notify_one());
     }
 
-    /// Closes connections whose time is over, for ever.
+    /// Closes connections whose time is over; never ends.
     pub(super) async fn sweep(&self) {
         loop {
             tokio::time::sleep(SWEEP).await;

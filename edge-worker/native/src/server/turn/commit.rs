@@ -10,7 +10,7 @@ use super::state::{Held, Service};
 use super::task::{Reply, Task, body_of};
 use crate::server::log::{event, log, log_about};
 
-/// Neither that it happened nor that it did not would be true for sure: whoever wrote gets no answer.
+/// It is not known whether the commit happened, so its callers get no answer: a success or a failure could be false.
 pub(super) fn in_doubt() -> Line {
     Line::with_detail(
         "commit_in_doubt",
@@ -103,7 +103,7 @@ impl Service {
         }
     }
 
-    /// The service panicked in a message: who waits for it hears that.
+    /// The service panicked in a message: its caller gets that as the answer.
     pub(super) fn fail(&mut self, mut task: Task) {
         task.rows = None;
         match task.reply {

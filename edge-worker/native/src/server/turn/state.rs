@@ -123,6 +123,6 @@ pub(super) struct Held {
     pub(super) next: Next,
 }
 
-/// The service panicked, in an unwinding build: one caller was told, and the edge has to be made anew.
+/// The service panicked, in an unwinding build: its caller got an answer, and the edge has to be made again.
 #[derive(Debug)]
 pub(in crate::server) struct Panicked;
