@@ -9,6 +9,7 @@ import { randomInt } from "node:crypto";
 import { test } from "node:test";
 
 import { Deployment, as, audience, bundle, deploy, newId } from "./deployment.mjs";
+import { BatchClient, assertExact, judge, killUnderLoad, line } from "./load.mjs";
 
 const KILLS = Number(process.env.USHER_KILLS ?? 25);
 const SHARDS = 8;
@@ -22,8 +23,6 @@ const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 
 test("no acknowledged event is lost or counted twice by kill -9 while profiles merge across shards", { timeout: 900_000 }, async (t) => {
   const people = new People();
-  const batches = Array.from({ length: CLIENTS }, (_, name) => ({ name, again: undefined }));
-  const worker = await deploy(t, "release", { shards: SHARDS });
   let [refused, delayed] = [[], 0];
   const taken = (event, failure) => {
     if (!failure) event.acknowledged();
@@ -31,44 +30,20 @@ test("no acknowledged event is lost or counted twice by kill -9 while profiles m
     else if (/StorageUnavailable|storage is unavailable/.test(failure)) delayed += 1;
     else refused.push(failure);
   };
-  for (let kill = 0; kill < KILLS; kill++) {
-    let alive = true;
-    const loop = async (send) => {
-      while (alive) {
-        try {
-          await send();
-        } catch (error) {
-          assert.equal(alive, false, `a connection broke before the kill: ${error.message}`);
-        }
-      }
-    };
-    const single = async (client) => {
-      const event = people.event(`single-${kill}-${client}`);
-      const answer = await worker.event("pageviews", event.columns);
-      taken(event, answer.status === 200 && answer.json.offers ? "" : `${answer.status} ${answer.text}`);
-    };
-    // A batch without an answer is sent again after the restart, under the same ids, as a client would do it.
-    const batch = async (client) => {
-      const events = client.again ?? Array.from({ length: BATCH_EVENTS }, (_, index) => people.event(`batch-${kill}-${client.name}-${index % 4}`));
-      client.again = events;
-      const answer = await worker.batch("pageviews", events.map(({ columns }) => columns));
-      client.again = undefined;
-      if (answer.status !== 200) return events.forEach((event) => taken(event, `${answer.status} ${answer.text}`));
-      answer.json.receipts.forEach((receipt, index) => taken(events[index], receipt.success ? "" : JSON.stringify(receipt)));
-    };
-    const clients = [...Array.from({ length: CLIENTS }, (_, client) => loop(() => single(client))), ...batches.map((client) => loop(() => batch(client)))];
-    // How long the load runs is the experiment.
-    await wait(randomInt(150, 901));
-    alive = false;
-    await worker.kill();
-    await Promise.all(clients);
-    await worker.start();
-  }
-  for (const { again: events } of batches.filter(({ again }) => again)) {
-    const answer = await worker.batch("pageviews", events.map(({ columns }) => columns));
-    assert.equal(answer.status, 200, answer.text);
-    answer.json.receipts.forEach((receipt, index) => taken(events[index], receipt.success ? "" : JSON.stringify(receipt)));
-  }
+  const worker = await deploy(t, "release", { shards: SHARDS });
+  const batches = Array.from({ length: CLIENTS }, () => new BatchClient(worker, taken));
+  const single = async (name) => {
+    const event = people.event(name);
+    const answer = await worker.event("pageviews", event.columns);
+    taken(event, answer.status === 200 && answer.json.offers ? "" : `${answer.status} ${answer.text}`);
+  };
+  const batch = (name) => Array.from({ length: BATCH_EVENTS }, (_, index) => people.event(`${name}-${index % 4}`));
+  const clients = (kill) => [
+    ...Array.from({ length: CLIENTS }, (_, client) => () => single(`single-${kill}-${client}`)),
+    ...batches.map((client, index) => () => client.send(() => batch(`batch-${kill}-${index}`))),
+  ];
+  await killUnderLoad(worker, { kills: KILLS, shortest: 150, longest: 900, clients });
+  for (const client of batches) await client.settle();
 
   const found = { stored: 0, lost: 0, twice: 0, unheard: 0 };
   for (const person of people.all()) {
@@ -82,18 +57,11 @@ test("no acknowledged event is lost or counted twice by kill -9 while profiles m
       }
     }
     const { listed, counted } = await merged(worker, person);
-    const sent = new Map(person.events.map((event) => [event.id, event]));
-    found.stored += listed.size;
-    found.lost += person.events.filter((event) => event.known && !listed.has(event.id)).length + Math.max(0, listed.size - counted);
-    found.twice += Math.max(0, counted - listed.size);
-    found.unheard += [...listed].filter((id) => !sent.has(id)).length;
+    const known = person.events.filter((event) => event.known).map((event) => event.id);
+    judge(found, { sent: new Set(person.events.map((event) => event.id)), known, listed, counted });
   }
-  const figures = { kills: KILLS, people: people.count, sent: people.sent, acknowledged: people.known, delayed, ...found };
-  t.diagnostic(Object.entries(figures).map(([name, figure]) => `${name} ${figure}`).join(", "));
-  assert.equal(found.lost, 0, "acknowledged events are lost");
-  assert.equal(found.twice, 0, "events count twice");
-  assert.equal(found.unheard, 0, "events are stored that nobody sent");
-  assert.equal(refused.length, 0, `refused while the worker ran: ${refused.length}, such as ${refused[0]}`);
+  t.diagnostic(line({ kills: KILLS, people: people.count, sent: people.sent, acknowledged: people.known, delayed, ...found }));
+  assertExact(found, refused);
   assert.ok(people.known > 10 * KILLS, "there was no load to speak of");
 });
 
