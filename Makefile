@@ -27,10 +27,15 @@ demo: setup ## build and start everything on this machine: http://127.0.0.1:8787
 test: setup ## run every test, layer by layer
 	@node tests/run.mjs
 
-attacks: setup ## attack an edge, natively and in workerd, with a victim beside (FILES=tests/attacks/…)
+attacks: setup ## attack an edge, natively and in workerd, with a victim beside (FILES=tests/attacks/…); BENCH=1: how much longer it waits (CHECK=1)
+ifdef BENCH
+	@cargo build --locked --quiet --release -p usher
+	@USHER_TEST_NATIVE=$(TARGET)/release/usher node tests/attacks/bench.mjs
+else
 	@node edge-worker/cloudflare/build.mjs $(WORKER) | tail -1
 	@cargo build --locked --quiet -p usher
 	@node --test --test-concurrency=1 $(or $(FILES),tests/attacks/*.test.mjs)
+endif
 
 sim: setup ## make one run of the simulation again, with its steps (SEED=1 ACTIONS=20 WITHOUT=crash,kv)
 	@cargo run --locked --quiet --profile sim -p usher-sim -- $(or $(SEED),1) --actions "$(ACTIONS)" --without "$(WITHOUT)"
@@ -111,8 +116,8 @@ target/.setup/toolchain: rust-toolchain.toml
 	@mkdir -p $(@D) && touch $@
 
 target/.setup/npm: package.json package-lock.json
-	@command -v node >/dev/null || { echo "Node 20 or later is missing: apt-get install nodejs npm" >&2; exit 1; }
-	@node -e 'if (Number(process.versions.node.split(".")[0]) < 20) { console.error(`Node $${process.versions.node} is too old, 20 or later is needed`); process.exit(1) }'
+	@command -v node >/dev/null || { echo "Node 20 or later is missing: see https://nodejs.org" >&2; exit 1; }
+	@node -e 'if (Number(process.versions.node.split(".")[0]) < 20) { console.error(`Node $${process.versions.node} is too old, 20 or later is needed: see https://nodejs.org`); process.exit(1) }'
 	@echo "installing npm packages"
 	@npm ci --ignore-scripts --no-audit --no-fund
 	@mkdir -p $(@D) && touch $@

@@ -2,15 +2,12 @@
 // read their answers: they cost whoever opens them, and everybody else is served.
 
 import assert from "node:assert/strict";
-import { fork } from "node:child_process";
-import { once } from "node:events";
-import { constants, setPriority } from "node:os";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 
 import { as } from "../workerd/deployment.mjs";
 import { attacked, attacker, beside, hosts } from "./edges.mjs";
+import { STARTS, slowClients, upload } from "./slow.mjs";
 
 /** Far above what one process of the native server takes at once; workerd takes what the platform lets it. */
 const WANTED = { native: 5_000, workerd: 1_500 };
@@ -22,29 +19,6 @@ const WAITING = 900;
 const UNREAD = 100;
 /** How long an answer may wait for its reader, in ms. */
 const UNREAD_MS = 45_000;
-
-/** The head of a batch of so many bytes. */
-function upload(bytes) {
-  const headers = Object.entries({ ...as.collector, host: "edge", "content-length": String(bytes) });
-  return `POST /web/pageviews HTTP/1.1\r\n${headers.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`;
-}
-
-/** The start of each fifth connection: nothing, half a head, or half a body. */
-const STARTS = ["", "POST /web/pageviews HTTP/1.1\r\nHost: e", `${upload(1_000)}{`, "", `${upload(1_000)}{`];
-
-/**
- * Connections of a process of its own, until the test ends; fulfilled when all of `rounds` are over. A real attacker works on
- * a machine of his own. This one shares the victim's and the server's, so it takes the processor when they do not want it:
- * otherwise its own work would count as what the connections cost.
- */
-async function slowClients(t, edge, { addresses, ...what }) {
-  const child = fork(fileURLToPath(new URL("slow-clients.mjs", import.meta.url)), { execArgv: [] });
-  t.after(() => child.kill());
-  setPriority(child.pid, constants.priority.PRIORITY_LOW);
-  child.send({ port: edge.port, addresses: Array.from({ length: addresses }, (_, index) => attacker(index)), ...what });
-  const [said] = await Promise.race([once(child, "message"), once(child, "exit")]);
-  assert.equal(said, "done", "the attacker's process ended early");
-}
 
 /** The processor time of one of so many calls, in ms. */
 async function cpuOfOne(edge, calls, call) {
