@@ -2,13 +2,13 @@
 //!
 //! Hosts that are processes run where they have been built: `USHER_TEST_NATIVE` names the binary with a test clock,
 //! `USHER_TEST_WORKER` the folder of the worker with one, and `USHER_TEST_WORKER_RELEASE` that of the worker that
-//! ships; `USHER_TEST_RUST_WORKER` the folder of the Rust Worker in `examples`; `USHER_TEST_SPIN` the program that stands for Spin, and `USHER_TEST_SPIN_COMPONENT` what it compiled. `make test`
-//! builds all of them; without one its host is skipped, and that is said.
+//! ships; `USHER_TEST_RUST_WORKER` the folder of the Rust Worker in `examples`; `USHER_TEST_SPIN` the program that stands for Spin, and `USHER_TEST_SPIN_COMPONENT` what it compiled; `USHER_TEST_TAB` the
+//! folder of the edge for browser tabs. `make test` builds all of them; without one its host is skipped, and that is said.
 
 use usher_tests::criteria;
 use usher_tests::lines::odd_line;
 use usher_tests::run::{Outcome, run};
-use usher_tests::target::{InProcess, Native, Sharded, Spin, Target, Workerd};
+use usher_tests::target::{InProcess, Native, Sharded, Spin, Tab, Target, Workerd};
 use usher_tests::vector::{self, Vector};
 
 type Start = Box<dyn Fn() -> Box<dyn Target>>;
@@ -134,6 +134,7 @@ fn hosts() -> Vec<(&'static str, bool, Option<Start>)> {
     let spin = built("USHER_TEST_SPIN").zip(built("USHER_TEST_SPIN_COMPONENT")).map(
         |(program, component)| -> Start { Box::new(move || Box::new(Spin::start(&program, &component))) },
     );
+    let tab = built("USHER_TEST_TAB").map(|dist| -> Start { Box::new(move || Box::new(Tab::start(&dist))) });
     vec![
         ("in-process", false, Some(Box::new(|| Box::new(InProcess::start())))),
         ("1-shard", false, Some(Box::new(|| Box::new(Sharded::start(1))))),
@@ -146,6 +147,7 @@ fn hosts() -> Vec<(&'static str, bool, Option<Start>)> {
         ("workerd-8-shards", false, worker("USHER_TEST_WORKER", false, 8)),
         ("rust-worker", false, worker("USHER_TEST_RUST_WORKER", false, 1)),
         ("spin", false, spin),
+        ("tab", false, tab),
         ("workerd-release", true, worker("USHER_TEST_WORKER_RELEASE", true, 1)),
     ]
 }

@@ -5,7 +5,7 @@ mod process;
 mod sharded;
 
 pub use memory::InProcess;
-pub use process::{Native, Spin, Workerd};
+pub use process::{Native, Spin, Tab, Workerd};
 pub use sharded::Sharded;
 
 /// One host, started empty.

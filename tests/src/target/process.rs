@@ -18,6 +18,9 @@ pub struct Workerd(Process);
 /// The Spin component, in a program that runs it as Spin does.
 pub struct Spin(Process);
 
+/// The edge of a browser tab, in node.
+pub struct Tab(Process);
+
 struct Process {
     child: Child,
     url: String,
@@ -59,6 +62,15 @@ impl Spin {
     }
 }
 
+impl Tab {
+    /// Starts the edge of this folder.
+    pub fn start(dist: &str) -> Tab {
+        let mut command = Command::new("node");
+        command.arg(root().join("edge-worker/tab/local/serve.mjs")).arg("--dist").arg(root().join(dist));
+        Tab(Process::start(command, fresh_folder(), false, listening))
+    }
+}
+
 impl Workerd {
     /// Starts the worker of this folder with so many shards.
     pub fn start(dist: &str, live: bool, shards: u32) -> Workerd {
@@ -90,6 +102,16 @@ impl Target for Native {
 }
 
 impl Target for Spin {
+    fn call(&mut self, call: &Call<'_>) -> Answer {
+        self.0.call(call)
+    }
+
+    fn log(&self) -> String {
+        self.0.log()
+    }
+}
+
+impl Target for Tab {
     fn call(&mut self, call: &Call<'_>) -> Answer {
         self.0.call(call)
     }

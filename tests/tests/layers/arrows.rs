@@ -151,6 +151,19 @@ deliver   → attempt edge instance
 serve     → attempt copies deliver edge instance request room
 ";
 
+const TAB: &str = "
+call   →
+store  →
+served → store
+";
+
+const TAB_ENTRY: &str = "
+log     →
+request →
+storage →
+host    → log
+";
+
 const WORKER: &str = "
 (all)      → limits log
 
@@ -198,6 +211,7 @@ usher_edge       → usher_engine
 usher_browser    → usher_edge
 usher_cloudflare → usher_edge
 usher_spin       → usher_edge
+usher_tab        → usher_edge
 usher_worker     → usher_edge
 usher            → usher_config usher_edge usher_engine
 usher_sim        → usher_config usher_edge usher_engine
@@ -205,24 +219,27 @@ usher_tests      → usher_config usher_edge usher_engine
 ";
 
 /// A crate or a folder of scripts: where its files are, and what its rooms may import.
-const HOUSES: [(&str, &str); 9] = [
+const HOUSES: [(&str, &str); 11] = [
     ("engine/src", ENGINE),
     ("engine/config/src", CONFIG),
     ("edge-worker/src", EDGE),
     ("edge-worker/cloudflare/src", CLOUDFLARE),
     ("edge-worker/cloudflare/entry", ENTRY),
     ("edge-worker/spin/src", SPIN),
+    ("edge-worker/tab/src", TAB),
+    ("edge-worker/tab/entry", TAB_ENTRY),
     ("edge-worker/worker/src", WORKER),
     ("edge-worker/native/src", NATIVE),
     ("browser-sdk/js/src", SDK),
 ];
 
-const CRATE_FOLDERS: [(&str, &str); 10] = [
+const CRATE_FOLDERS: [(&str, &str); 11] = [
     ("engine/src", "usher_engine"),
     ("engine/config/src", "usher_config"),
     ("edge-worker/src", "usher_edge"),
     ("edge-worker/cloudflare/src", "usher_cloudflare"),
     ("edge-worker/spin/src", "usher_spin"),
+    ("edge-worker/tab/src", "usher_tab"),
     ("edge-worker/worker/src", "usher_worker"),
     ("edge-worker/native/src", "usher"),
     ("browser-sdk/src", "usher_browser"),

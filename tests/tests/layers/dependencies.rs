@@ -43,15 +43,15 @@ fn the_engine_knows_no_world() {
 
 #[test]
 fn definitions_as_text_reach_no_edge() {
-    for path in ["edge-worker/Cargo.toml", "edge-worker/cloudflare/Cargo.toml", "edge-worker/spin/Cargo.toml"]
-    {
+    for host in ["", "/cloudflare", "/spin", "/tab"] {
+        let path = &format!("edge-worker{host}/Cargo.toml");
         let found = dependencies(path);
         assert!(!found.contains("usher-config"), "{path} links YAML into wasm");
     }
     let engine = dependencies("engine/config/Cargo.toml");
     assert!(!engine.contains("usher-edge"), "who reads definitions knows no service");
     let lock: Table = text("Cargo.lock").parse().expect("a lock file");
-    for name in ["usher-edge", "usher-cloudflare", "usher-spin"] {
+    for name in ["usher-edge", "usher-cloudflare", "usher-spin", "usher-tab"] {
         let below = closure(&lock, name);
         assert!(!below.contains("usher-config") && !below.contains("saphyr-parser"), "{name}: {below:?}");
     }

@@ -152,9 +152,14 @@ fn every_exception_from_a_lint_has_a_reason() {
     none(found, "`allow` and `expect` say why");
     let lints = &manifest("Cargo.toml")["workspace"]["lints"]["clippy"];
     assert_eq!(lints["allow_attributes_without_reason"].as_str(), Some("deny"));
-    for path in
-        ["engine/config", "edge-worker", "edge-worker/cloudflare", "edge-worker/native", "edge-worker/spin"]
-    {
+    for path in [
+        "engine/config",
+        "edge-worker",
+        "edge-worker/cloudflare",
+        "edge-worker/native",
+        "edge-worker/spin",
+        "edge-worker/tab",
+    ] {
         let manifest = manifest(&format!("{path}/Cargo.toml"));
         assert_eq!(
             manifest["lints"]["workspace"].as_bool(),

@@ -9,6 +9,8 @@ fn hosts() -> Vec<(String, String)> {
     let mut hosts = files("edge-worker/cloudflare/src", &[".rs"]);
     hosts.extend(files("edge-worker/cloudflare/entry", &[".js"]));
     hosts.extend(files("edge-worker/spin/src", &[".rs"]));
+    hosts.extend(files("edge-worker/tab/src", &[".rs"]));
+    hosts.extend(files("edge-worker/tab/entry", &[".js"]));
     hosts.extend(files("edge-worker/worker/src", &[".rs"]));
     hosts.extend(files("edge-worker/native/src/server", &[".rs"]));
     hosts.extend(files("edge-worker/native/src", &["server.rs", "store.rs"]));
@@ -118,7 +120,7 @@ fn nothing_enables_planted_bugs_but_the_simulation() {
 /// The worker's build empties every `Debug`: a text that needs one would be a trap there.
 #[test]
 fn what_ships_as_wasm_writes_nothing_by_debug() {
-    let rooms = ["engine/src", "edge-worker/src", "edge-worker/cloudflare/src"];
+    let rooms = ["engine/src", "edge-worker/src", "edge-worker/cloudflare/src", "edge-worker/tab/src"];
     let shipped = rooms.iter().flat_map(|room| files(room, &[".rs"])).filter(|(path, _)| !is_test(path));
     none(lines_with(&shipped.collect::<Vec<_>>(), &[":?}", ":#?}"]), "a worker has no `Debug`");
 }
@@ -127,8 +129,13 @@ fn what_ships_as_wasm_writes_nothing_by_debug() {
 fn what_ships_has_no_ear_for_tests() {
     let of_worker = |module: &str| [format!("worker/release/{module}"), format!("worker/test/{module}")];
     let spin = "wasm32-wasip2/release/usher_spin.wasm";
-    let builds =
-        [of_worker("usher.wasm"), of_worker("usher-control.wasm"), [spin.to_owned(), format!("spin/{spin}")]];
+    let tab = ["tab/release/service.wasm", "tab/test/service.wasm"].map(str::to_owned);
+    let builds = [
+        of_worker("usher.wasm"),
+        of_worker("usher-control.wasm"),
+        [spin.to_owned(), format!("spin/{spin}")],
+        tab,
+    ];
     let has = |bytes: &[u8], word: &str| bytes.windows(word.len()).any(|window| window == word.as_bytes());
     for [ships, tested] in builds {
         let built = root().join("target").join(ships);

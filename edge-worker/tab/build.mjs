@@ -1,0 +1,52 @@
+// Builds the service for browser tabs: wasm-pack, then the passes that make a module smaller. Prints what ships.
+//
+// usage: node edge-worker/tab/build.mjs <out folder> [features]
+
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { delimiter, dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+
+import { transform } from "esbuild";
+import { minify } from "terser";
+
+import { optimize } from "../wasm/optimize.mjs";
+import { install, locked, tools } from "../wasm/tools.mjs";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const root = resolve(here, "../..");
+const [folder, features = ""] = process.argv.slice(2);
+if (!folder) {
+  console.error("usage: node edge-worker/tab/build.mjs <out folder> [features]");
+  process.exit(64);
+}
+const out = resolve(folder);
+
+/** The same as for the engine on devices. */
+const WASM_PACK = "0.15.1";
+
+install("wasm-pack", WASM_PACK, ["--locked"]);
+// Its version must be that of the crate. Its own lock file names newer versions than some registries have.
+install("wasm-bindgen-cli", locked("wasm-bindgen"), []);
+
+const packed = join(out, "packed");
+execFileSync(
+  join(tools, "bin/wasm-pack"),
+  ["--quiet", "build", here, "--mode", "no-install", "--target", "web", "--no-typescript", "--no-pack", "--no-opt", "--out-dir", packed, "--out-name", "service",
+    "--profile", "wasm", "--", "--locked", ...(features ? ["--features", features] : [])],
+  { cwd: root, env: { ...process.env, PATH: `${join(tools, "bin")}${delimiter}${process.env.PATH}` }, stdio: ["ignore", "inherit", "inherit"] },
+);
+mkdirSync(out, { recursive: true });
+optimize(readFileSync(join(packed, "service_bg.wasm")), join(out, "service.wasm"));
+// The glue knows one instance and keeps it. As a function it makes another one, which takes the place of one that trapped.
+const { code } = await transform(readFileSync(join(packed, "service.js"), "utf8"), { format: "iife", globalName: "glue", define: { "import.meta.url": '""' }, target: "es2022" });
+const start = `/** Makes an instance of a compiled module. */\nexport function start(module) {\n${code}glue.initSync({ module });\nreturn glue;\n}\n`;
+writeFileSync(join(out, "service.new"), (await minify(start, { ecma: 2020, module: true })).code);
+renameSync(join(out, "service.new"), join(out, "service.mjs"));
+rmSync(packed, { recursive: true });
+
+for (const name of ["service.mjs", "service.wasm"]) {
+  const bytes = readFileSync(join(out, name));
+  console.log(`${name.padEnd(14)} ${String(bytes.length).padStart(8)} bytes ${String(gzipSync(bytes, { level: 9 }).length).padStart(7)} gzip`);
+}
