@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo attacks test sim soak costs mutants fuzz fuzz-module worker device sdk rust-worker spin size size-engine bench-engine bench-edge lint clean-state setup
+.PHONY: help demo site attacks test sim soak costs mutants fuzz fuzz-module worker device sdk rust-worker spin size size-engine bench-engine bench-edge lint clean-state setup
 
 PORT ?= 8787
 WORKER := target/worker/release
@@ -23,6 +23,12 @@ demo: setup ## build and start everything on this machine: http://127.0.0.1:8787
 	@echo "building the browser SDK"
 	@node browser-sdk/js/build.mjs >/dev/null
 	@USHER_SHARDS=$(SHARDS) node edge-worker/cloudflare/local/demo.mjs --dist $(WORKER) --port $(PORT)
+
+site: setup ## write the demo as plain files for any static host into target/site, with the edge in its visitor's tab
+	@cargo build --locked --quiet -p usher
+	@node browser-sdk/js/build.mjs >/dev/null
+	@node edge-worker/tab/build.mjs $(TARGET)/tab/release >/dev/null
+	@node edge-worker/tab/local/site.mjs --edge $(TARGET)/tab/release --out $(TARGET)/site
 
 test: setup ## run every test, layer by layer
 	@node tests/run.mjs

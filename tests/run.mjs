@@ -18,6 +18,8 @@ const built = {
   USHER_TEST_RUST_WORKER: join(target, "worker/rust"),
   USHER_TEST_SDK: join(target, "sdk/modules"),
   USHER_TEST_DEVICE: join(target, "device"),
+  USHER_TEST_TAB: join(target, "tab/test"),
+  USHER_TEST_SITE: join(target, "site"),
   USHER_TEST_SPIN: join(target, "spin/debug/usher-spin-host"),
   USHER_TEST_SPIN_COMPONENT: join(target, "spin/usher_spin.cwasm"),
 };
@@ -58,6 +60,14 @@ await layer("spin", async () => {
 await layer("rust worker", async () => {
   await run("node", ["edge-worker/worker/build.mjs", built.USHER_TEST_RUST_WORKER, "test-clock,fault"]);
   await run("node", ["--test", ...tests("rust-worker")], built);
+});
+await layer("tab", async () => {
+  await run("cargo", ["build", "--locked", "--quiet", "-p", "usher"]);
+  await run("node", ["browser-sdk/js/build.mjs"]);
+  await run("node", ["edge-worker/tab/build.mjs", built.USHER_TEST_TAB, "test-clock,fault"]);
+  await run("node", ["edge-worker/tab/build.mjs", join(target, "tab/release")]);
+  await run("node", ["edge-worker/tab/local/site.mjs", "--edge", join(target, "tab/release"), "--out", built.USHER_TEST_SITE]);
+  await run("node", ["--test", ...tests("tab")], { USHER_TEST_SITE: built.USHER_TEST_SITE, USHER_TEST_TAB: join(target, "tab/release") });
 });
 await layer("openapi", () => run("node", ["--test", ...tests("openapi")]));
 await layer("vectors", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "suite"], built));
