@@ -4,6 +4,7 @@
 //! of criteria, of visits or of keys. Every [`Target`](target::Target) runs every case; one that cannot says so with a reason, and the reason
 //! is printed. `vectors/README.md` describes the formats.
 
+pub mod bed;
 pub mod criteria;
 pub mod definitions;
 pub mod deployment;

@@ -7,7 +7,7 @@ use crate::edge::Edge;
 use crate::error::{Refusal, Refused, Result};
 use crate::form::Form;
 use crate::host::Step;
-use crate::message::{Act, KeyOf, Message, OfProfile, ToWriter};
+use crate::message::{Act, KeyOf, Message, OfProfile, Route, ToWriter};
 use crate::shard;
 use crate::wire::query;
 
@@ -60,7 +60,8 @@ fn step(edge: &Edge, checked: &CheckedHead<'_>, act: Act) -> Result<Step> {
         keys,
         act,
     }));
-    Ok(Step::Write { shard, message: message.encode(edge.form()) })
+    let to = Route { shard, shards: edge.shards() };
+    Ok(Step::Write { shard, message: to.address(message.encode(edge.form()), None) })
 }
 
 /// A part of a path without its percent-encoding.

@@ -132,6 +132,12 @@ pub fn upkeep(ambient: Ambient, entombs: bool, to: Route, form: Form) -> Vec<u8>
     to.address(Message::Writer(ToWriter::Upkeep(Upkeep { ambient, entombs })).encode(form), None)
 }
 
+/// The same for a shard that hands it to all others.
+pub(crate) fn upkeep_of_all(ambient: Ambient, to: Route, form: Form) -> Vec<u8> {
+    let message = Message::Writer(ToWriter::Upkeep(Upkeep { ambient, entombs: false }));
+    to.address(message.encode(form), Some(&Part::default()))
+}
+
 /// The message that tells a control object that lost an audience what ran, so that its numbers go on.
 pub(crate) fn restore(audience: &str, number: u64, hash: &str, form: Form) -> Vec<u8> {
     let (audience, lost) = (audience.to_owned(), Some(hash.to_owned()));

@@ -54,6 +54,17 @@ pub(crate) enum ToShard {
     /// Asks for the stored messages that are due at this time, Unix milliseconds.
     Due(i64),
     Settle(Settle),
+    Suppress(Suppress),
+    Forget(Forget),
+}
+
+/// When a key was erased last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Erasure {
+    /// Earlier events are refused, Unix milliseconds.
+    pub(crate) at_ms: i64,
+    /// True if imports are refused, too.
+    pub(crate) imports: bool,
 }
 
 /// Asks whose keys are, and for cards of profiles.
@@ -88,9 +99,12 @@ pub(crate) struct Facts {
     pub(crate) cards: Vec<Card>,
     /// None: the profile is not here, or cannot be read.
     pub(crate) listed: Vec<Option<bool>>,
+    /// Of each key; None: it was not erased.
+    pub(crate) erased: Vec<Option<Erasure>>,
 }
 
-/// Makes a profile the holder of a key, if its holder is still the expected one. The answer is a [`KeyState`].
+/// Makes a profile the holder of a key, if its holder is still the expected one. The answer is a [`KeyState`], and when the key was
+/// erased.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Claim {
     pub(crate) key: KeyOf,
@@ -138,6 +152,8 @@ pub(crate) struct Absorb {
     pub(crate) state: Vec<u8>,
     pub(crate) known: Vec<(String, String)>,
     pub(crate) at_ms: i64,
+    /// Its keys that were erased, by their names in suppressions, and when.
+    pub(crate) erased: Vec<(String, i64)>,
 }
 
 /// Asks the shard of the older of two profiles to absorb the other. The answer says where the older one went, and when that
@@ -185,6 +201,36 @@ pub(crate) struct Records {
     pub(crate) to: [u8; 16],
     pub(crate) carrier: Vec<u8>,
     pub(crate) at_ms: i64,
+}
+
+/// Refuses events and imports of keys whose home this shard is, because a profile that lists them is about to be erased. The answer
+/// is a list of [`Refusing`].
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Suppress {
+    pub(crate) audience: String,
+    pub(crate) number: u64,
+    /// Names and values.
+    pub(crate) keys: Vec<(String, String)>,
+    /// Events before this time are refused.
+    pub(crate) at_ms: i64,
+}
+
+/// The home of a key refuses what is older than its erasure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refusing {
+    /// The holder of the key, as its home knows it.
+    pub(crate) holder: Option<Place>,
+    /// True if that one is here, and has handed its state over.
+    pub(crate) is_sealed: bool,
+}
+
+/// Forgets an erased profile and those that it had absorbed: pointers to them, where they went, their journals.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Forget {
+    pub(crate) audience: String,
+    /// Keys that it listed, as pointers name them.
+    pub(crate) hashes: Vec<[u8; 16]>,
+    pub(crate) profiles: Vec<[u8; 16]>,
 }
 
 /// The answer to a stored message, for the shard that sent it.
@@ -240,6 +286,44 @@ impl KeyState {
     }
 }
 
+impl Erasure {
+    pub(crate) fn write(erased: Option<Erasure>, w: &mut FrameWriter) {
+        match erased {
+            None => w.byte(0),
+            Some(erased) => w.byte(1 + u8::from(erased.imports)).long(erased.at_ms),
+        };
+    }
+
+    pub(crate) fn read(r: &mut FrameReader<'_>) -> Option<Option<Erasure>> {
+        Some(match r.byte()? {
+            0 => None,
+            is => Some(Erasure { at_ms: r.long()?, imports: is == 2 }),
+        })
+    }
+
+    /// Of two the later one, which refuses imports if one of them does.
+    pub(crate) fn and(self, other: Erasure) -> Erasure {
+        Erasure { at_ms: self.at_ms.max(other.at_ms), imports: self.imports || other.imports }
+    }
+}
+
+impl Refusing {
+    pub(crate) fn encode(list: &[Refusing]) -> Vec<u8> {
+        let mut w = FrameWriter::default();
+        w.list(list, |w, refusing| {
+            optional_place(w.byte(u8::from(refusing.is_sealed)), refusing.holder);
+        });
+        w.0
+    }
+
+    pub(crate) fn list(bytes: &[u8]) -> Option<Vec<Refusing>> {
+        FrameReader(bytes).list(|r| {
+            let is_sealed = r.byte()? != 0;
+            Some(Refusing { is_sealed, holder: read_optional_place(r)? })
+        })
+    }
+}
+
 impl Card {
     fn write(&self, w: &mut FrameWriter) {
         match self {
@@ -289,6 +373,7 @@ impl Facts {
         w.list(&self.listed, |w, listed| {
             w.byte(listed.map_or(2, u8::from));
         });
+        w.list(&self.erased, |w, erased| Erasure::write(*erased, w));
         w.0
     }
 
@@ -300,7 +385,12 @@ impl Facts {
             Some((state, card))
         };
         let listed = |r: &mut FrameReader<'_>| r.byte().map(|byte| (byte < 2).then_some(byte == 1));
-        Some(Facts { keys: r.list(key)?, cards: r.list(Card::read)?, listed: r.list(listed)? })
+        Some(Facts {
+            keys: r.list(key)?,
+            cards: r.list(Card::read)?,
+            listed: r.list(listed)?,
+            erased: r.list(Erasure::read)?,
+        })
     }
 }
 

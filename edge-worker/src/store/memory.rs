@@ -121,13 +121,7 @@ impl Store for MemoryStore {
                 let held = profiles.iter().flat_map(|found| self.keys_of(found)).collect();
                 Found::Whole(profiles, held)
             }
-            Read::Unerased { keys, names } => {
-                let erased = names.iter().enumerate().filter_map(|(key, name)| {
-                    let known = self.suppressed.get(name)?;
-                    Some(ErasedKey { key, at_ms: known.at_ms, imports: known.imports })
-                });
-                Found::Unerased(self.profiles_of(keys), erased.collect())
-            }
+            Read::Unerased { keys, names } => Found::Unerased(self.profiles_of(keys), self.erased_of(names)),
             Read::Shard(read) => Found::Shard(Box::new(self.read_shard(read))),
             Read::Unanswered(now_ms) => Found::Unanswered(self.unanswered(*now_ms)),
         })
@@ -319,6 +313,15 @@ impl MemoryStore {
             lease: self.lease,
             renewal: None,
         }
+    }
+
+    /// The erased ones among these names, by their places.
+    fn erased_of(&self, names: &[String]) -> Vec<ErasedKey> {
+        let erased = names.iter().enumerate().filter_map(|(key, name)| {
+            let known = self.suppressed.get(name)?;
+            Some(ErasedKey { key, at_ms: known.at_ms, imports: known.imports })
+        });
+        erased.collect()
     }
 
     /// All keys of a profile.

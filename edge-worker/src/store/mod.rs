@@ -10,7 +10,7 @@ mod rows;
 pub mod shards;
 pub mod sql;
 
-pub use rows::{FoundProfile, Holder, JournalRow};
+pub use rows::{ErasedKey, FoundProfile, HeldKey, Holder, JournalRow};
 use shards::{ShardBasis, ShardFound, ShardRead, ShardWrite};
 
 use crate::message::{Delivery, KeyOf, WhichRelease};
@@ -96,28 +96,6 @@ pub enum Found {
     Shard(Box<ShardFound>),
     /// Messages for other shards, oldest first, at most so many that they can be sent at once.
     Unanswered(Vec<Delivery>),
-}
-
-/// A key of a profile.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HeldKey {
-    /// The profile's id.
-    pub profile: [u8; 16],
-    /// The key's name.
-    pub name: String,
-    /// Its value.
-    pub value: String,
-}
-
-/// A key whose profile was erased.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ErasedKey {
-    /// Its index among the read keys.
-    pub key: usize,
-    /// When it was erased, Unix milliseconds: earlier events are refused.
-    pub at_ms: i64,
-    /// True if imports are refused, too.
-    pub imports: bool,
 }
 
 /// The size of a profile that a [`Read`] found.

@@ -36,3 +36,25 @@ pub struct JournalRow {
     /// The step, as JSON without any key's value.
     pub entry: String,
 }
+
+/// A key of a profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldKey {
+    /// The profile's id.
+    pub profile: [u8; 16],
+    /// The key's name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// A key whose profile was erased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ErasedKey {
+    /// Its index among the read keys.
+    pub key: usize,
+    /// When it was erased, Unix milliseconds: earlier events are refused.
+    pub at_ms: i64,
+    /// True if imports are refused, too.
+    pub imports: bool,
+}

@@ -1,6 +1,6 @@
 //! The rows by which shards know of each other: pointers, merges, and messages that are not answered yet (docs/shards.md).
 
-use super::rows::{FoundProfile, Holder, JournalRow};
+use super::rows::{ErasedKey, FoundProfile, HeldKey, Holder, JournalRow};
 use crate::message::{KeyOf, Place};
 
 /// The rows that a message reads in a shard of several.
@@ -18,6 +18,10 @@ pub struct ShardRead {
     pub row: Option<u64>,
     /// True to have the journal of the profiles that list the keys.
     pub journal: bool,
+    /// The names of the keys, in the same order, to have which of them were erased; empty: nobody asks.
+    pub names: Vec<String>,
+    /// True to have all keys of the profiles that list the keys.
+    pub held: bool,
 }
 
 /// The result of a [`ShardRead`].
@@ -35,11 +39,15 @@ pub struct ShardFound {
     pub intents: Vec<IntentRow>,
     /// True if the row of the outbox is there.
     pub row: bool,
-    /// In a build that asks no other shard, in place of pointers and sealed profiles: true if a key's home says that another
-    /// profile has it, or a found profile is being merged.
+    /// In a build that asks no other shard, in place of pointers, sealed profiles and erased keys: true if a key's home says that
+    /// another profile has it, a found profile is being merged, or a key was erased.
     pub elsewhere: bool,
     /// The journal, newest first, if it was asked for.
     pub journal: Vec<JournalRow>,
+    /// The names that were erased, as far as this shard knows, by their places among those that were asked for.
+    pub erased: Vec<ErasedKey>,
+    /// All keys of the found profiles, if they were asked for.
+    pub held: Vec<HeldKey>,
 }
 
 /// A pointer: whose a key is, in the key's home. In another shard it says with which generation a profile there got the
@@ -130,6 +138,10 @@ pub struct ShardWrite {
     pub answered: Vec<u64>,
     /// Messages that are due again, and when.
     pub again: Vec<(u64, i64)>,
+    /// Names of erased keys that profiles here list and whose homes are elsewhere, and when they were erased.
+    pub erased: Vec<(String, i64)>,
+    /// Erased profiles, and those that they had absorbed: where they went, and their journals, are forgotten.
+    pub forgotten: Vec<(String, [u8; 16])>,
 }
 
 impl ShardWrite {
@@ -143,6 +155,8 @@ impl ShardWrite {
         self.outbox.append(&mut other.outbox);
         self.answered.append(&mut other.answered);
         self.again.append(&mut other.again);
+        self.erased.append(&mut other.erased);
+        self.forgotten.append(&mut other.forgotten);
     }
 }
 

@@ -13,7 +13,7 @@ mod shards;
 mod statement;
 mod upkeep;
 
-use asked::{asked, journals, profiles, sizes, unerased};
+use asked::{all_keys, asked, journals, profiles, sizes, unerased};
 pub use cell::{Cell, Rows};
 pub use found::found;
 use part::cut;
@@ -145,17 +145,6 @@ pub fn reads(read: &Read) -> Vec<Statement> {
         Read::Shard(_) | Read::Unanswered(_) if !HAS_SHARDS => Vec::new(),
         Read::Shard(read) => shards::reads(read),
         Read::Unanswered(now_ms) => vec![shards::unanswered(*now_ms)],
-    }
-}
-
-/// All keys of the profiles that these keys name.
-fn all_keys(keys: &[KeyOf]) -> Statement {
-    Statement {
-        sql: "SELECT DISTINCT held.profile, held.name, held.value FROM json_each(?) AS asked
-              CROSS JOIN profile_key AS k ON k.audience = asked.value ->> 0 AND k.name = asked.value ->> 1
-                AND k.value = asked.value ->> 2
-              CROSS JOIN profile_key AS held ON held.audience = k.audience AND held.profile = k.profile",
-        params: vec![asked(keys.iter().map(|key| (key, None)))],
     }
 }
 

@@ -1,16 +1,18 @@
 //! The place of a message among shards, and what it knows of keys and profiles elsewhere (docs/shards.md).
 
 use usher_engine::ProfileId;
+use usher_engine::planted::{self, Bug};
 
 use crate::edge::Edge;
 use crate::form::Form;
 use crate::keys::{Signer, profile_hash};
-use crate::message::shards::{Ask, Card, Facts, KeyState, Listed, ToShard};
+use crate::message::shards::{Ask, Card, Erasure, Facts, KeyState, Listed, Refusing, ToShard};
 use crate::message::{KeyOf, Message, Part, Place, Received, Route, ToWriter};
 use crate::outcome::{Answered, Question};
 use crate::plane::{DECIDES, HAS_SHARDS};
 use crate::shard;
-use crate::store::shards::{OutboxRow, ShardRead};
+use crate::store::ErasedKey;
+use crate::store::shards::{OutboxRow, ShardFound, ShardRead};
 use crate::wire::Response;
 use crate::wire::frame::FrameReader;
 
@@ -36,6 +38,10 @@ struct Known {
     listed: Vec<(KeyOf, Listed, Option<Option<bool>>)>,
     /// Messages that were handed on.
     handed: Vec<(Received, Option<Response>)>,
+    /// Keys that were erased, as their homes say.
+    erased: Vec<(KeyOf, Erasure)>,
+    /// Keys whose homes were asked to refuse what is older than their erasure.
+    refusing: Vec<(KeyOf, Option<Refusing>)>,
 }
 
 impl Across {
@@ -110,6 +116,51 @@ impl Across {
         ShardRead { keys, pointers, ids, ..ShardRead::default() }
     }
 
+    /// The same with which of the keys were erased.
+    pub(super) fn read_unerased(&self, keys: Vec<KeyOf>) -> ShardRead {
+        ShardRead { names: self.names(&keys), ..self.read(keys) }
+    }
+
+    /// The names of keys in caches, and of their suppressions.
+    pub(super) fn names(&self, keys: &[KeyOf]) -> Vec<String> {
+        keys.iter().map(|key| self.name(key)).collect()
+    }
+
+    pub(super) fn name(&self, key: &KeyOf) -> String {
+        self.signer.snapshot_name(&key.audience, &key.name, &key.value)
+    }
+
+    /// The keys of a read that were erased, as this shard and their homes say, each once.
+    pub(super) fn unite_erased(&self, keys: &[KeyOf], found: &ShardFound) -> Vec<ErasedKey> {
+        let mut all = found.erased.clone();
+        if planted::is(Bug::ForgetsErasures) {
+            return all;
+        }
+        for (key, Erasure { at_ms, imports }) in &self.known.erased {
+            let Some(index) = keys.iter().position(|known| known == key) else { continue };
+            match all.iter_mut().find(|known| known.key == index) {
+                Some(known) => {
+                    known.at_ms = known.at_ms.max(*at_ms);
+                    known.imports |= imports;
+                }
+                None => all.push(ErasedKey { key: index, at_ms: *at_ms, imports: *imports }),
+            }
+        }
+        all
+    }
+
+    /// When a key was erased, as its home says.
+    pub(super) fn erased(&self, key: &KeyOf) -> Option<Erasure> {
+        let of_key = self.known.erased.iter().filter(|(known, _)| known == key);
+        of_key.map(|(_, erased)| *erased).reduce(Erasure::and)
+    }
+
+    /// The word of a key's home that it refuses what is older than its erasure. None: it was not asked. The inner None: it does
+    /// not answer.
+    pub(super) fn refusing(&self, key: &KeyOf) -> Option<Option<Refusing>> {
+        self.known.refusing.iter().rev().find(|(known, _)| known == key).map(|(_, word)| *word)
+    }
+
     pub(super) fn key(&self, key: &KeyOf) -> Option<Option<KeyState>> {
         self.known.keys.iter().rev().find(|(known, _)| known == key).map(|(_, state)| *state)
     }
@@ -179,8 +230,19 @@ impl Known {
                     known.learn(ask, question.shard, body.and_then(Facts::decode));
                 }
                 Message::Writer(ToWriter::Shard(ToShard::Claim(claim))) => {
-                    let state = body.and_then(|body| KeyState::read(&mut FrameReader(body)));
+                    let mut r = FrameReader(body.unwrap_or_default());
+                    let state = KeyState::read(&mut r);
+                    let erased = Erasure::read(&mut r).flatten();
+                    known.erased.extend(erased.map(|erased| (claim.key.clone(), erased)));
                     known.keys.push((claim.key, state));
+                }
+                Message::Writer(ToWriter::Shard(ToShard::Suppress(suppress))) => {
+                    let words = body.and_then(Refusing::list);
+                    for (at, (name, value)) in suppress.keys.into_iter().enumerate() {
+                        let key = KeyOf { audience: suppress.audience.clone(), name, value };
+                        let word = words.as_ref().and_then(|words| words.get(at)).copied();
+                        known.refusing.push((key, word));
+                    }
                 }
                 _ => known.handed.push((asked, response.clone())),
             }
@@ -197,13 +259,15 @@ impl Known {
             let fact = of_listed.as_ref().and_then(|facts| facts.get(at)).copied();
             self.listed.push((key, listed, fact));
         }
+        let erased = facts.as_ref().map(|facts| facts.erased.clone()).unwrap_or_default();
         let mut facts = facts.map(|facts| (facts.keys.into_iter(), facts.cards.into_iter()));
-        for (name, value) in keys {
+        for (at, (name, value)) in keys.into_iter().enumerate() {
             let fact = facts.as_mut().and_then(|(keys, _)| keys.next());
             if let Some((KeyState { holder: Some(at), .. }, Some(card))) = &fact {
                 self.cards.push((audience.clone(), *at, Some(card.clone())));
             }
             let key = KeyOf { audience: audience.clone(), name, value };
+            self.erased.extend(erased.get(at).copied().flatten().map(|erased| (key.clone(), erased)));
             self.keys.push((key, fact.map(|(state, _)| state)));
         }
         for id in profiles {

@@ -195,7 +195,7 @@ impl Deciding<'_> {
                 Search::Nobody => {}
                 Search::Later => later = true,
                 Search::Unavailable => return Decision::Unavailable,
-                Search::Unreadable => return Decision::Unreadable,
+                Search::Unreadable(_) => return Decision::Unreadable,
             }
             all.push(whose);
         }

@@ -47,8 +47,8 @@ pub(crate) struct Opened {
 pub(crate) enum Work {
     Events(Box<events::Batch>),
     Import(Box<import::Rows>),
-    Profile(OfProfile),
-    Upkeep(Upkeep, DueBefore),
+    Profile(OfProfile, Option<Box<Across>>),
+    Upkeep(Upkeep, DueBefore, Option<Box<Across>>),
     /// With the newest form that its sender reads.
     Snapshot(SnapshotRequest, Form, Option<Box<Across>>),
     /// From another shard.
@@ -112,14 +112,15 @@ pub(crate) fn open(edge: &Edge, message: ToWriter, context: Context<'_>) -> Resu
         }
         ToWriter::Upkeep(message) => {
             let due = upkeep::due(edge, &message);
-            Ok(Opened { read: Some(Read::Due(due)), work: Work::Upkeep(message, due) })
+            Ok(Opened { read: Some(Read::Due(due)), work: Work::Upkeep(message, due, across.map(Box::new)) })
         }
         ToWriter::Import(import) => {
             let (read, rows) = import::open(edge, import, across)?;
             Ok(Opened { read, work: Work::Import(Box::new(rows)) })
         }
         ToWriter::Profile(message) => {
-            Ok(Opened { read: Some(profile::read(edge, &message)), work: Work::Profile(message) })
+            let read = profile::read(edge, &message, across.as_ref());
+            Ok(Opened { read: Some(read), work: Work::Profile(message, across.map(Box::new)) })
         }
         ToWriter::Snapshot(request) => {
             let keys = request.keys.clone();
@@ -149,7 +150,7 @@ pub(crate) fn meter(meter: &mut Meter, work: &mut Work, again: bool) -> Result<(
     match work {
         Work::Events(batch) => batch.meter(meter, again),
         Work::Import(_)
-        | Work::Profile(_)
+        | Work::Profile(..)
         | Work::Upkeep(..)
         | Work::Snapshot(..)
         | Work::Written
@@ -191,7 +192,8 @@ pub(crate) fn fold(edge: &Edge, read: &mut Option<Read>, work: &mut Work, mut fo
             Folded::ControlPlane
         }
         (Work::Events(batch), Found::Shard(found)) if HAS_SHARDS => {
-            events::fold(edge, batch, &found.profiles, &[], Some(found))
+            let erased = batch.erased(read.as_ref(), found);
+            events::fold(edge, batch, &found.profiles, &erased, Some(found))
         }
         (Work::Import(rows), Found::Profiles(profiles)) if HAS_CONTROL_PLANE => {
             import::fold(edge, rows, profiles, &[], None)
@@ -200,12 +202,17 @@ pub(crate) fn fold(edge: &Edge, read: &mut Option<Read>, work: &mut Work, mut fo
             import::fold(edge, rows, profiles, erased, None)
         }
         (Work::Import(rows), Found::Shard(found)) if DECIDES => {
-            import::fold(edge, rows, &found.profiles, &[], Some(found))
+            let erased = rows.erased(read.as_ref(), found);
+            import::fold(edge, rows, &found.profiles, &erased, Some(found))
         }
-        (Work::Upkeep(message, before), Found::Due(due)) if HAS_CONTROL_PLANE => {
-            upkeep::fold(edge, message, *before, due)
+        (Work::Upkeep(message, before, across), Found::Due(due)) if HAS_CONTROL_PLANE => {
+            let across = across.as_deref().filter(|_| DECIDES);
+            upkeep::fold(edge, message, *before, due, across)
         }
-        (Work::Profile(message), found) if HAS_CONTROL_PLANE => profile::fold(edge, message, found),
+        (Work::Profile(message, Some(across)), Found::Shard(found)) if DECIDES => {
+            profile::fold_across(edge, message, across, found)
+        }
+        (Work::Profile(message, None), found) if HAS_CONTROL_PLANE => profile::fold(edge, message, found),
         (Work::Snapshot(request, reads, _), Found::Profiles(profiles)) => {
             snapshot::fold(edge, request, *reads, profiles, &[])
         }
@@ -235,6 +242,9 @@ pub(crate) fn fold(edge: &Edge, read: &mut Option<Read>, work: &mut Work, mut fo
     if let (Folded::Part(_), Some(parts)) = (&folded, work.parts()) {
         *read = Some(set::read_of(edge, parts.keys()));
     }
+    if DECIDES && let (Folded::Part(_), Work::Peer(peer)) = (&folded, work) {
+        *read = peer.next_read();
+    }
     folded
 }
 
@@ -242,7 +252,7 @@ pub(crate) fn fold(edge: &Edge, read: &mut Option<Read>, work: &mut Work, mut fo
 pub(crate) fn unavailable(work: &Work) -> Response {
     match work {
         Work::Events(batch) => batch.unavailable(),
-        Work::Import(_) | Work::Profile(_) | Work::Upkeep(..) => Response::problem(Refusal::STORAGE, None),
+        Work::Import(_) | Work::Profile(..) | Work::Upkeep(..) => Response::problem(Refusal::STORAGE, None),
         Work::Snapshot(..) | Work::Written | Work::Peer(_) => Response::refused(Refusal::STORAGE),
         Work::Probe(probe) => Response::typed(200, "application/json", probe.degraded.clone()),
     }

@@ -1,5 +1,6 @@
 //! Messages between shards: answers to their questions, and the steps of a merge (docs/shards.md).
 
+mod erasure;
 mod keys;
 mod merge;
 mod settle;
@@ -10,9 +11,10 @@ use step::{Step, keys_in};
 use super::across::Across;
 use crate::edge::Edge;
 use crate::error::Refusal;
-use crate::message::shards::{Sealing, ToShard, moved};
+use crate::limits::{ENTOMB_AGAIN_MS, UPKEEP_MORE_MS};
+use crate::message::shards::{Erasure, Refusing, Sealing, ToShard, moved};
 use crate::message::{Delivery, KeyOf, Message, ToWriter};
-use crate::outcome::{Folded, Outcome};
+use crate::outcome::{Folded, NEXT, Outcome};
 use crate::plane::DECIDES;
 use crate::store::shards::{ShardFound, ShardRead};
 use crate::store::{Read, Write};
@@ -26,6 +28,8 @@ pub(crate) struct Peer {
     message: ToShard,
     /// The subject of a [`Settle`].
     settled: Option<ToShard>,
+    /// The keys of a source, once its profile is read, by their names in suppressions. None: it is not.
+    names: Option<Vec<String>>,
 }
 
 impl Peer {
@@ -33,7 +37,9 @@ impl Peer {
     pub(super) fn open(across: Across, message: ToShard) -> (Read, Peer) {
         let mut settled = None;
         let read = match &message {
-            ToShard::Due(now_ms) => return (Read::Unanswered(*now_ms), Peer { across, message, settled }),
+            ToShard::Due(now_ms) => {
+                return (Read::Unanswered(*now_ms), Peer { across, message, settled, names: None });
+            }
             _ if !DECIDES => ShardRead::default(),
             ToShard::Settle(settle) => {
                 let inner = Message::decode(&settle.message).ok().map(|received| received.message);
@@ -49,11 +55,27 @@ impl Peer {
             }
             message => read_peer(&across, message),
         };
-        (Read::Shard(Box::new(read)), Peer { across, message, settled })
+        (Read::Shard(Box::new(read)), Peer { across, message, settled, names: None })
+    }
+
+    /// The second read of a message that needs one: which keys of a source were erased, it can ask when it has the profile.
+    pub(super) fn next_read(&self) -> Option<Read> {
+        let names = self.names.clone()?;
+        Some(Read::Shard(Box::new(ShardRead { names, ..read_peer(&self.across, &self.message) })))
     }
 
     /// Decides the message.
-    pub(super) fn fold(&self, edge: &Edge, found: &ShardFound) -> Folded {
+    pub(super) fn fold(&mut self, edge: &Edge, found: &ShardFound) -> Folded {
+        if let (ToShard::Seal(seal), None) = (&self.message, &self.names)
+            && let Some(names) = names_of(&self.across, &seal.audience, seal.source, found)
+        {
+            self.names = Some(names);
+            return Folded::Part(Box::default());
+        }
+        self.decide(edge, found)
+    }
+
+    fn decide(&self, edge: &Edge, found: &ShardFound) -> Folded {
         let (audience, number) = match (&self.message, &self.settled) {
             (ToShard::Settle(_), Some(inner)) => audience_of(inner),
             (message, _) => audience_of(message),
@@ -84,9 +106,13 @@ impl Peer {
             ToShard::Claim(claim) => step.claim(claim).map(|state| {
                 let mut w = FrameWriter::default();
                 state.write(&mut w);
+                Erasure::write(step.erased(0), &mut w);
                 w.0
             }),
-            ToShard::Seal(seal) => step.seal(seal).map(Sealing::encode),
+            ToShard::Seal(seal) => {
+                let names = self.names.as_deref().unwrap_or_default();
+                step.seal(seal, names).map(Sealing::encode)
+            }
             ToShard::Absorb(absorb) => step.absorb(absorb),
             ToShard::Propose(propose) => step.propose(propose).map(moved),
             ToShard::Repoint(repoint) => {
@@ -96,6 +122,11 @@ impl Peer {
             ToShard::Drop(drop) => step.drop_key(drop).map(moved),
             ToShard::Records(records) => step.records(records).map(moved),
             ToShard::Settle(settle) => step.settle(settle, self.settled.as_ref()),
+            ToShard::Suppress(suppress) => Some(Refusing::encode(&step.suppress(suppress))),
+            ToShard::Forget(forget) => {
+                step.forget(forget);
+                Some(Vec::new())
+            }
             ToShard::Due(_) => None,
         };
         if let Some(number) = step.behind {
@@ -103,7 +134,12 @@ impl Peer {
         }
         match answer {
             Some(body) => {
-                let response = Response::typed(200, "application/octet-stream", body);
+                let mut response = Response::typed(200, "application/octet-stream", body);
+                if let ToShard::Suppress(_) = &self.message {
+                    // Copies in caches are replaced once more.
+                    response =
+                        response.header(NEXT, ENTOMB_AGAIN_MS.saturating_add(UPKEEP_MORE_MS).to_string());
+                }
                 Outcome { write: step.write, response, log: Vec::new() }.done()
             }
             // It is sent again.
@@ -132,9 +168,21 @@ fn read_peer(across: &Across, message: &ToShard) -> ShardRead {
             let mut ids: Vec<_> = ids.map(|id| (ask.audience.clone(), id)).collect();
             ids.sort_unstable();
             ids.dedup();
-            ShardRead { ids, ..across.read(keys) }
+            ShardRead { ids, ..across.read_unerased(keys) }
         }
-        ToShard::Claim(claim) => across.read(vec![claim.key.clone()]),
+        ToShard::Claim(claim) => across.read_unerased(vec![claim.key.clone()]),
+        ToShard::Suppress(suppress) => {
+            let key = |(name, value): &(String, String)| KeyOf {
+                audience: suppress.audience.clone(),
+                name: name.clone(),
+                value: value.clone(),
+            };
+            across.read(suppress.keys.iter().map(key).collect())
+        }
+        ToShard::Forget(forget) => {
+            let pointer = |hash: &[u8; 16]| (forget.audience.clone(), *hash);
+            ShardRead { pointers: forget.hashes.iter().map(pointer).collect(), ..ShardRead::default() }
+        }
         ToShard::Seal(seal) => ShardRead {
             ids: id(&seal.audience, seal.source),
             intents: vec![seal.intent],
@@ -162,6 +210,12 @@ fn read_peer(across: &Across, message: &ToShard) -> ShardRead {
         }
         ToShard::Due(_) | ToShard::Settle(_) => ShardRead::default(),
     }
+}
+
+/// The names of the keys of a profile here; None: it is not here, or cannot be read.
+fn names_of(across: &Across, audience: &str, id: [u8; 16], found: &ShardFound) -> Option<Vec<String>> {
+    let row = found.profiles.iter().find(|row| row.audience == audience && row.id == id)?;
+    Some(across.names(&keys_in(audience, &row.state)))
 }
 
 fn read_settled(across: &Across, message: &ToShard) -> ShardRead {
@@ -194,6 +248,8 @@ fn audience_of(message: &ToShard) -> (&str, u64) {
         ToShard::Repoint(repoint) => (&repoint.audience, 0),
         ToShard::Drop(drop) => (&drop.key.audience, drop.number),
         ToShard::Records(records) => (&records.key.audience, records.number),
+        ToShard::Suppress(suppress) => (&suppress.audience, suppress.number),
+        ToShard::Forget(forget) => (&forget.audience, 0),
         ToShard::Due(_) | ToShard::Settle(_) => ("", 0),
     }
 }
@@ -206,6 +262,7 @@ fn time_of(message: &ToShard) -> i64 {
         ToShard::Propose(propose) => propose.at_ms,
         ToShard::Drop(drop) => drop.at_ms,
         ToShard::Records(records) => records.at_ms,
+        ToShard::Suppress(suppress) => suppress.at_ms,
         _ => 0,
     }
 }

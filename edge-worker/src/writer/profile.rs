@@ -1,8 +1,13 @@
 //! Reads a whole profile, erases it, and takes imports of an erased key again.
 
+mod apart;
+
+pub(super) use apart::fold_across;
+
 use usher_engine::profile::codec::{self, Unreadable};
 use usher_engine::{Access, export};
 
+use super::across::Across;
 use crate::answer;
 use crate::edge::Edge;
 use crate::error::Refusal;
@@ -11,6 +16,8 @@ use crate::limits::{ENTOMB_AGAIN_MS, UPKEEP_MORE_MS};
 use crate::log::Line;
 use crate::message::{Act, KeyOf, OfProfile, Snapshot};
 use crate::outcome::{Folded, NEXT, Outcome, entomb};
+use crate::plane::DECIDES;
+use crate::store::shards::ShardRead;
 use crate::store::{
     Erased, ErasedKey, Found, FoundProfile, HeldKey, JournalRow, Read, Suppression, Upkeep, Write,
 };
@@ -18,8 +25,12 @@ use crate::wire::Response;
 use crate::wire::json::Json;
 
 /// The read of a message for a profile.
-pub(super) fn read(edge: &Edge, message: &OfProfile) -> Read {
+pub(super) fn read(edge: &Edge, message: &OfProfile, across: Option<&Across>) -> Read {
     let keys = message.keys.clone();
+    if let Some(across) = across.filter(|_| DECIDES) {
+        let (journal, held) = (message.act != Act::Erase, message.act == Act::Erase);
+        return Read::Shard(Box::new(ShardRead { journal, held, ..across.read_unerased(keys) }));
+    }
     match message.act {
         Act::Read { .. } => Read::Journals(keys),
         Act::Erase => Read::Whole(keys),
@@ -45,7 +56,7 @@ pub(super) fn fold(edge: &Edge, message: &OfProfile, found: &Found) -> Folded {
             Some(found) => erase(edge, message, found, held),
             None => unknown(),
         },
-        (Act::Admit, Found::Unerased(_, erased)) => admit(edge, message, erased),
+        (Act::Admit, Found::Unerased(_, erased)) => admit(edge, message, erased, false),
         _ => Outcome::of(Response::problem(Refusal::INTERNAL, None)),
     }
 }
@@ -90,6 +101,26 @@ fn show(
 
 /// Removes a profile, and suppresses its keys. One that is damaged goes, too; what it absorbed is then unknown.
 fn erase(edge: &Edge, message: &OfProfile, found: &FoundProfile, held: &[HeldKey]) -> Folded {
+    let (erased, keys) = match to_erase(message, found, held) {
+        Ok(to_erase) => to_erase,
+        Err(refused) => return refused,
+    };
+    let (names, at_ms) = (names(edge, &keys), message.ambient.now_ms);
+    let upkeep = Upkeep {
+        erased: vec![erased],
+        suppressed: names.iter().map(|name| Suppression { name: name.clone(), at_ms }).collect(),
+        ..Upkeep::default()
+    };
+    let write = Write { upkeep: Some(Box::new(upkeep)), ..Write::default() };
+    erased_with(at_ms, &names, write)
+}
+
+/// A profile to erase, and its keys. `Err` is the answer where it cannot be.
+fn to_erase(
+    message: &OfProfile,
+    found: &FoundProfile,
+    held: &[HeldKey],
+) -> Result<(Erased, Vec<KeyOf>), Folded> {
     let profile = match codec::decode(&found.state) {
         Ok(profile) => Some(profile),
         Err(Unreadable::Damaged(_)) => None,
@@ -97,7 +128,7 @@ fn erase(edge: &Edge, message: &OfProfile, found: &FoundProfile, held: &[HeldKey
         Err(Unreadable::TooNew) => {
             let log = vec![super::set::unreadable(Unreadable::TooNew)];
             let response = Response::problem(Refusal::TOO_NEW, None);
-            return Outcome { write: Write::default(), response, log }.done();
+            return Err(Outcome { write: Write::default(), response, log }.done());
         }
     };
     let key = |name: &str, value: &str| KeyOf {
@@ -115,34 +146,32 @@ fn erase(edge: &Edge, message: &OfProfile, found: &FoundProfile, held: &[HeldKey
     keys.extend(found.keys.iter().filter_map(|index| message.keys.get(*index)).cloned());
     keys.sort();
     keys.dedup();
-    let names = names(edge, &keys);
-    let at_ms = message.ambient.now_ms;
     let absorbed = profile.iter().flat_map(|profile| profile.absorbed()).map(|id| id.0).collect();
-    let upkeep = Upkeep {
-        erased: vec![Erased { audience: found.audience.clone(), id: found.id, absorbed }],
-        suppressed: names.iter().map(|name| Suppression { name: name.clone(), at_ms }).collect(),
-        ..Upkeep::default()
-    };
+    Ok((Erased { audience: found.audience.clone(), id: found.id, absorbed }, keys))
+}
+
+/// The outcome of an erasure whose keys have these names.
+fn erased_with(at_ms: i64, names: &[String], write: Write) -> Folded {
     let mut body = Json::new();
     body.object(|o| {
         o.field("erased").boolean(true);
-        o.field("keys").number(i64::try_from(keys.len()).unwrap_or(i64::MAX));
+        o.field("keys").number(i64::try_from(names.len()).unwrap_or(i64::MAX));
     });
-    let (header, value) = entomb(at_ms, &names, &Snapshot::encode(at_ms, &[], &[]));
+    let (header, value) = entomb(at_ms, names, &Snapshot::encode(at_ms, &[], &[]));
     // A lookup that is under way may write a copy once more.
     let next_ms = ENTOMB_AGAIN_MS.saturating_add(UPKEEP_MORE_MS).to_string();
     let response = Response::json(200, body).header(header, value).header(NEXT, next_ms);
-    let write = Write { upkeep: Some(Box::new(upkeep)), ..Write::default() };
     Outcome { write, response, log: vec![Line::of("profile_erased")] }.done()
 }
 
-/// Takes imports of these spellings of a key again; events that happened before its erasure stay refused.
-fn admit(edge: &Edge, message: &OfProfile, erased: &[ErasedKey]) -> Folded {
+/// Takes imports of these spellings of a key again; events that happened before its erasure stay refused. `is_lifted`: those of
+/// another spelling are taken again already.
+fn admit(edge: &Edge, message: &OfProfile, erased: &[ErasedKey], is_lifted: bool) -> Folded {
     let names = names(edge, &message.keys);
     let refused = erased.iter().filter(|erased| erased.imports);
     let admitted: Vec<String> = refused.filter_map(|erased| names.get(erased.key)).cloned().collect();
     let mut body = Json::new();
-    body.object(|o| o.field("lifted").boolean(!admitted.is_empty()));
+    body.object(|o| o.field("lifted").boolean(is_lifted || !admitted.is_empty()));
     let response = Response::json(200, body);
     let upkeep = Upkeep { admitted, ..Upkeep::default() };
     let upkeep = (!upkeep.admitted.is_empty()).then(|| Box::new(upkeep));

@@ -46,6 +46,10 @@ impl Deciding<'_> {
                 let repoint = Repoint { audience: audience.clone(), hash, from: from.0, to, generation: 0 };
                 write.shard.outbox.push(across.stored(home, ToShard::Repoint(repoint), self.now_ms));
             }
+            // Who lists it is not asked again whether it was erased.
+            if let (Some(_), Some(erased)) = (change.after, across.erased(&key)) {
+                write.shard.erased.push((across.name(&key), erased.at_ms));
+            }
             // A late message about an earlier change must not take it away.
             if let (Some(_), Some(Some(KeyState { generation: generation @ 2.., .. }))) =
                 (change.after, across.key(&key))

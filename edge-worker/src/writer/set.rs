@@ -63,8 +63,8 @@ impl KeysRead {
     pub(super) fn read(self, edge: &Edge, across: Option<&Across>) -> Option<Read> {
         match (self.keys.len(), across) {
             (0, _) => None,
-            // Several shards refuse to erase, and read all profiles at once.
-            (_, Some(across)) if HAS_SHARDS => Some(Read::Shard(Box::new(across.read(self.keys)))),
+            // Several shards read all profiles at once.
+            (_, Some(across)) if HAS_SHARDS => Some(Read::Shard(Box::new(across.read_unerased(self.keys)))),
             (1..=UNSIZED_KEYS_MAX, _) => Some(read_of(edge, self.keys)),
             _ => Some(Read::Sizes(self.keys)),
         }

@@ -129,7 +129,7 @@ pub(super) fn fold_across(
             }
             Whereabouts::Later if across.is_last() => return unavailable(),
             Whereabouts::Later => break,
-            Whereabouts::Unavailable => return unavailable(),
+            Whereabouts::Unavailable | Whereabouts::Damaged(_) => return unavailable(),
         };
         let is_somebody = Snapshot::decode(&answer.body).is_none_or(|snapshot| snapshot.profile.is_some());
         if answer.status != 200 || is_somebody {

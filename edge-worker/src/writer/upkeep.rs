@@ -4,8 +4,14 @@
 //! ago, a bounded number. A profile that was seen since is listed on its last day, and one with a batch record on the
 //! present day, so that no turn looks at it again for as long. So an event of a known visitor writes no row for this.
 
+mod apart;
+
+use usher_engine::profile::Key;
 use usher_engine::profile::codec;
 
+use apart::Counts;
+
+use super::across::Across;
 use super::renewal;
 use crate::edge::Edge;
 use crate::form::Form;
@@ -14,7 +20,7 @@ use crate::limits::{
     UPKEEP_ROWS_MAX,
 };
 use crate::log::Line;
-use crate::message::{self, Snapshot};
+use crate::message::{self, KeyOf, Snapshot};
 use crate::outcome::{Folded, NEXT, Outcome, entomb};
 use crate::store::{Due, DueBefore, Erased, IdleSince, Turn, Upkeep, Write};
 use crate::wire::Response;
@@ -32,19 +38,35 @@ pub(super) fn due(edge: &Edge, message: &message::Upkeep) -> DueBefore {
     }
 }
 
-pub(super) fn fold(edge: &Edge, message: &message::Upkeep, before: DueBefore, due: &Due) -> Folded {
+/// One turn. `across`: None in the only shard.
+pub(super) fn fold(
+    edge: &Edge,
+    message: &message::Upkeep,
+    before: DueBefore,
+    due: &Due,
+    across: Option<&Across>,
+) -> Folded {
+    let mut others = Counts::default();
+    if let Some(across) = across.filter(|across| apart::is_of_all(across)) {
+        match apart::of_others(across, message) {
+            Ok(counts) => others = counts,
+            Err(folded) => return folded,
+        }
+    }
+    let answer = |counts: Counts, busy, next_ms| answer(across, others.and(counts), busy, next_ms);
     let now_ms = message.ambient.now_ms;
     let [a, b, c, d, e, f, ..] = message.ambient.entropy;
     // JavaScript, which runs the statements of a Durable Object, holds 53 bits exactly.
     let holder = i64::from_le_bytes([a, b, c, d, e, f, 0, 0]);
     // Release 0.1.0 may write beside this build while form 1 is written, and lists no profile.
     if edge.form() < Form::Two {
-        return Outcome::of(answer(0, false, false, UPKEEP_MS));
+        return Outcome::of(answer(Counts::default(), false, UPKEEP_MS));
     }
     if due.lease.1 > now_ms && due.lease.1 <= now_ms.saturating_add(UPKEEP_LEASE_MS) {
-        return Outcome::of(answer(0, true, true, UPKEEP_LEASE_MS));
+        return Outcome::of(answer(Counts { purged: 0, more: true }, true, UPKEEP_LEASE_MS));
     }
     let mut erased = Vec::new();
+    let mut keys = Vec::new();
     let mut listed = due.unlisted.clone();
     let mut log = Vec::new();
     for profile in &due.idle {
@@ -61,6 +83,12 @@ pub(super) fn fold(edge: &Edge, message: &message::Upkeep, before: DueBefore, du
             Ok(known) => {
                 let absorbed = known.absorbed().iter().map(|id| id.0).collect();
                 let IdleSince { audience, id, .. } = profile.since.clone();
+                let key = |key: &Key| KeyOf {
+                    audience: audience.clone(),
+                    name: key.name.clone(),
+                    value: key.value.clone(),
+                };
+                keys.extend(known.keys().iter().map(key).filter(|_| across.is_some()));
                 erased.push(Erased { audience, id, absorbed });
             }
             // Whether it has a batch record is not known.
@@ -96,26 +124,37 @@ pub(super) fn fold(edge: &Edge, message: &message::Upkeep, before: DueBefore, du
     if purged > 0 {
         log.push(Line::with_detail("profiles_purged", purged.to_string()));
     }
-    let response = answer(purged, more, false, if more || is_renewing { UPKEEP_MORE_MS } else { UPKEEP_MS });
+    let next_ms = if more || is_renewing { UPKEEP_MORE_MS } else { UPKEEP_MS };
+    let response = answer(Counts { purged, more }, false, next_ms);
     let response = if message.entombs && !due.entombed.is_empty() {
         let (header, value) = entomb(now_ms, &due.entombed, &Snapshot::encode(now_ms, &[], &[]));
         response.header(header, value)
     } else {
         response
     };
-    let upkeep = Upkeep { erased, turn: Some(turn), ..Upkeep::default() };
-    Outcome { write: Write { upkeep: Some(Box::new(upkeep)), ..Write::default() }, response, log }.done()
+    let mut write = Write::default();
+    if let Some(across) = across {
+        apart::forgets(across, &erased, &keys, now_ms, &mut write);
+    }
+    write.upkeep = Some(Box::new(Upkeep { erased, turn: Some(turn), ..Upkeep::default() }));
+    Outcome { write, response, log }.done()
 }
 
-/// The number of deleted profiles, and whether another turn has something to do.
-fn answer(purged: usize, more: bool, busy: bool, next_ms: i64) -> Response {
-    let mut body = Json::new();
-    body.object(|o| {
-        o.field("purged").number(i64::try_from(purged).unwrap_or(i64::MAX));
-        o.field("more").boolean(more);
-        if busy {
-            o.field("busy").boolean(true);
-        }
-    });
-    Response::json(200, body).header(NEXT, next_ms.to_string())
+/// `busy`: another turn is under way. The answer to a shard that hands on a turn is bytes.
+fn answer(across: Option<&Across>, counts: Counts, busy: bool, next_ms: i64) -> Response {
+    let purged = i64::try_from(counts.purged).unwrap_or(i64::MAX);
+    let response = if across.is_some_and(|across| across.part.as_ref().is_some_and(|part| part.hops > 0)) {
+        apart::encoded(purged, counts.more)
+    } else {
+        let mut body = Json::new();
+        body.object(|o| {
+            o.field("purged").number(purged);
+            o.field("more").boolean(counts.more);
+            if busy {
+                o.field("busy").boolean(true);
+            }
+        });
+        Response::json(200, body)
+    };
+    response.header(NEXT, next_ms.to_string())
 }

@@ -28,6 +28,7 @@ impl World {
                 None => self.look_up(person),
             },
             55..=84 => self.look_up(person),
+            85..=89 if self.setting.shards > 1 && self.meets_often(Fault::Erase) => self.erase(person),
             85..=89 => {
                 if self.meets_often(Fault::Release) {
                     let call = match self.chance.below(3) {
@@ -38,13 +39,8 @@ impl World {
                 }
             }
             90 => {
-                let key = match self.chance.below(2) {
-                    0 => ("cid".to_owned(), self.persons[person].browsers[0].clone()),
-                    _ => ("email".to_owned(), self.persons[person].email.clone()),
-                };
                 if self.meets_often(Fault::Erase) {
-                    let call = call::erase(&mut self.model, key);
-                    self.send(call);
+                    self.erase(person);
                 }
             }
             91..=92 => {
@@ -79,6 +75,15 @@ impl World {
                 }
             }
         }
+    }
+
+    fn erase(&mut self, person: usize) {
+        let key = match self.chance.below(2) {
+            0 => ("cid".to_owned(), self.persons[person].browsers[0].clone()),
+            _ => ("email".to_owned(), self.persons[person].email.clone()),
+        };
+        let call = call::erase(&mut self.model, key);
+        self.send(call);
     }
 
     /// True if this fault is one of the run's, half of the time.

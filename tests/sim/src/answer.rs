@@ -157,7 +157,7 @@ impl World {
         self.calls[number].is_answered = true;
         if let What::Erase { gone, .. } = &call.what {
             for event in gone {
-                self.model.events[*event].erased_ms = call.sent_ms;
+                self.model.note_erased(*event, call.sent_ms);
             }
         }
         let acked = match call.what {

@@ -16,6 +16,7 @@ pub mod call;
 pub mod chance;
 pub mod deployment;
 pub mod disk;
+pub mod erasures;
 pub mod isolate;
 pub mod kv;
 pub mod many;

@@ -6,6 +6,7 @@ use usher_edge::store::Write;
 use usher_engine::profile::codec;
 
 use crate::deployment::{DIGITS, Kind, PARKED_SUMS, People, SUMS, bundle, sha256};
+use crate::erasures::Erasures;
 
 /// Name and value of a stitching key.
 pub type Key = (String, String);
@@ -94,6 +95,8 @@ pub struct Model {
     pub acked: Groups,
     /// Keys of which an erasure was asked.
     erased: Vec<Key>,
+    /// Of several shards: what their profiles hold, and lose.
+    erasures: Erasures,
     profiles: BTreeMap<[u8; 16], Known>,
     kinds: Vec<(String, Kind)>,
     /// The definition of each number.
@@ -115,6 +118,7 @@ impl Model {
             sent: Groups::default(),
             acked: Groups::default(),
             erased: Vec::new(),
+            erasures: Erasures::default(),
             profiles: BTreeMap::new(),
             kinds,
             numbers: BTreeMap::new(),
@@ -149,12 +153,52 @@ impl Model {
     pub fn erase(&mut self, key: &Key) -> Vec<usize> {
         let may_be_parted = self.may_be_erased(key);
         self.erased.push(key.clone());
+        if self.has_shards {
+            return self.certain_alone(key);
+        }
         let mut certain = self.certain(std::slice::from_ref(key));
         if may_be_parted {
             // What was joined before an erasure is not joined by events after it: only events of this very key are.
             certain.retain(|event| self.events[*event].keys.contains(key));
         }
         certain
+    }
+
+    /// The acknowledged events that are certainly in the profile of a key in some shard: those that named it alone. Another one may be
+    /// in a profile that is about to absorb that of the key.
+    fn certain_alone(&self, key: &Key) -> Vec<usize> {
+        let stays = self.people == People::Merge || key.0 == "email";
+        let is_its = |event: &Event| stays && event.is_acked && event.keys == [key.clone()];
+        let events = self.events.iter().enumerate().filter(|(_, event)| is_its(event));
+        events.map(|(number, _)| number).collect()
+    }
+
+    /// An event's profile is erased at this time, or was later already.
+    pub fn note_erased(&mut self, event: usize, at_ms: i64) {
+        let erased_ms = &mut self.events[event].erased_ms;
+        *erased_ms = if *erased_ms == i64::MAX { at_ms } else { at_ms.max(*erased_ms) };
+    }
+
+    /// A shard of several made a write, for a message with these events that a front took at `taken_ms`.
+    ///
+    /// # Errors
+    ///
+    /// The law that it breaks.
+    pub fn follow(
+        &mut self,
+        write: &Write,
+        events: &[usize],
+        taken_ms: i64,
+        now_ms: i64,
+    ) -> Result<(), String> {
+        let new = |event: &usize| (*event, self.events[*event].keys.clone());
+        let sent: Vec<(usize, Vec<Key>)> = events.iter().map(new).collect();
+        for event in self.erasures.follow(write, &sent, taken_ms)? {
+            if event < self.events.len() {
+                self.note_erased(event, now_ms);
+            }
+        }
+        Ok(())
     }
 
     /// True if an event, or a key, may have been of a profile that somebody wanted to be erased.
@@ -297,11 +341,14 @@ impl Model {
         if *ids != seen.keys().copied().collect() {
             return Err(format!("sums count events {:?}, the list {ids:?}", seen.keys()));
         }
+        let is_erased = !self.erased.is_empty();
         for (event, count) in seen {
             let Some(known) = self.events.get(*event).filter(|event| event.deliveries > 0) else {
                 return Err(format!("event {event} was never sent"));
             };
-            let most = if known.has_id { 1 } else { known.deliveries };
+            // A browser that was erased is nobody's; who comes to it next gets the copies that were counted there since.
+            let is_anybodys = is_erased && self.people == People::StayApart && known.email().is_none();
+            let most = if known.has_id && !is_anybodys { 1 } else { known.deliveries };
             if *count > most {
                 return Err(format!("event {event} is counted {count} times"));
             }

@@ -121,9 +121,8 @@ impl Setting {
             let rate = *chance.pick(&[0, 2, 5, 12, 30]);
             if fault == Fault::Loss { rate / 5 } else { rate }
         });
-        // Several shards need form 2 and refuse erasure; the time of an alarm is the object's own, which is not set wrong here.
-        let alone: &[Fault] =
-            if shards > 1 { &[Fault::Form, Fault::Clock, Fault::Loss, Fault::Erase] } else { &[] };
+        // Several shards need form 2; the time of an alarm is the object's own, which is not set wrong here.
+        let alone: &[Fault] = if shards > 1 { &[Fault::Form, Fault::Clock, Fault::Loss] } else { &[] };
         for (fault, rate) in Fault::ALL.iter().zip(&mut rates) {
             if without.contains(&fault.0) || alone.contains(&fault.0) {
                 *rate = 0;

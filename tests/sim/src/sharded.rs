@@ -25,6 +25,8 @@ pub struct Envelope {
     shard: u32,
     message: Vec<u8>,
     events: Vec<usize>,
+    /// When its front took it; 0: no front did.
+    at_ms: i64,
     reply: Reply,
 }
 
@@ -74,12 +76,13 @@ impl World {
         let events = self.calls[exchange.call].events.clone();
         let message = parts.first().map(|part| part.message.clone()).unwrap_or_default();
         let (answers, is_decided) = (vec![None; parts.len()], vec![false; parts.len()]);
+        let at_ms = exchange.ambient.now_ms;
         exchange.stage = Stage::Parts(Parts { split, message, answers, is_decided });
         self.exchanges.insert(id, exchange);
         for (part, Question { shard, message }) in parts.into_iter().enumerate() {
             self.say(|| format!("#{id}: part {part} goes to shard {shard}"));
             let reply = Reply::Request(id, part);
-            self.post(Envelope { shard, message, events: events.clone(), reply });
+            self.post(Envelope { shard, message, events: events.clone(), at_ms, reply });
         }
         None
     }
@@ -101,11 +104,12 @@ impl World {
         }
         // What an outbox sends arrives at least once; nothing else comes twice.
         if matches!(envelope.reply, Reply::Outbox(..)) && self.meets(Fault::Twice) {
-            let Envelope { shard, message, events, .. } = &envelope;
+            let Envelope { shard, message, events, at_ms, .. } = &envelope;
             let copy = Envelope {
                 shard: *shard,
                 message: message.clone(),
                 events: events.clone(),
+                at_ms: *at_ms,
                 reply: Reply::Nobody,
             };
             let way = self.way_ms();
@@ -191,7 +195,8 @@ impl World {
                 let form = self.isolates[self.places[shard as usize]].edge.form();
                 let delivery = Delivery { number, shard, message };
                 let settle = message::settle(&delivery, answer.as_deref(), self.now_ms, to, form);
-                self.arrive(Envelope { shard, message: settle, events: Vec::new(), reply: Reply::Nobody });
+                let events = Vec::new();
+                self.arrive(Envelope { shard, message: settle, events, at_ms: 0, reply: Reply::Nobody });
             }
         }
     }
@@ -217,20 +222,27 @@ impl World {
                 Ok(opened) => opened,
                 Err(refused) => return self.end_task(task, refused),
             };
-            let found = match &opened.read {
-                None => Found::Profiles(Vec::new()),
-                Some(read) => match self.read(shard as usize, read) {
-                    Ok(found) => found,
-                    Err(failure) => {
-                        self.log(&failure.to_string());
-                        let response = drive::unavailable(&mut self.isolates[place].edge, &message);
-                        return self.end_task(task, response);
-                    }
-                },
+            let (basis, folded) = loop {
+                let found = match &opened.read {
+                    None => Found::Profiles(Vec::new()),
+                    Some(read) => match self.read(shard as usize, read) {
+                        Ok(found) => found,
+                        Err(failure) => {
+                            self.log(&failure.to_string());
+                            let response = drive::unavailable(&mut self.isolates[place].edge, &message);
+                            return self.end_task(task, response);
+                        }
+                    },
+                };
+                let basis = opened.read.as_ref().map(|read| Basis::of(read, &found)).unwrap_or_default();
+                match drive::fold(&mut self.isolates[place].edge, &mut opened, found) {
+                    // It reads once more.
+                    Folded::Part(write) if write.is_empty() => {}
+                    folded => break (basis, folded),
+                }
             };
-            let basis = opened.read.as_ref().map(|read| Basis::of(read, &found)).unwrap_or_default();
-            let outcome = match drive::fold(&mut self.isolates[place].edge, &mut opened, found) {
-                // A shard of several folds a message in one part.
+            let outcome = match folded {
+                // Few events are folded in one part.
                 Folded::OpenAgain | Folded::Part(_) => continue,
                 Folded::Ask(asked) => return self.ask(number, task, asked.questions, asked.wait),
                 // This build has it.
@@ -254,6 +266,7 @@ impl World {
             }
             if !outcome.write.is_empty() {
                 let events = task.envelope.events.clone();
+                self.taken_ms = task.envelope.at_ms;
                 match self.commit(shard as usize, &basis, &outcome.write, &events) {
                     Ok(()) => {}
                     Err(CommitError::Conflict) => continue,
@@ -303,12 +316,13 @@ impl World {
             task.answers.push(Answered { question: question.clone(), response: None });
             task.is_decided.push(false);
         }
-        let (events, shard) = (task.envelope.events.clone(), task.envelope.shard);
+        let Envelope { events, shard, at_ms, .. } = &task.envelope;
+        let (events, shard, at_ms) = (events.clone(), *shard, *at_ms);
         self.tasks.insert(number, task);
         for (index, Question { shard: to, message }) in questions.into_iter().enumerate() {
             self.say(|| format!("shard {shard} asks shard {to}"));
             let reply = Reply::Question(number, first + index);
-            self.post(Envelope { shard: to, message, events: events.clone(), reply });
+            self.post(Envelope { shard: to, message, events: events.clone(), at_ms, reply });
         }
     }
 
@@ -366,7 +380,7 @@ impl World {
             if self.sent.insert((shard, number)) {
                 self.say(|| format!("shard {shard} sends row {number} of its outbox to shard {to}"));
                 let reply = Reply::Outbox(shard, number, message.clone());
-                self.post(Envelope { shard: to, message, events: Vec::new(), reply });
+                self.post(Envelope { shard: to, message, events: Vec::new(), at_ms: 0, reply });
             }
         }
         if self.has_outbox(shard) && self.alarms.insert(shard) {

@@ -164,6 +164,8 @@ pub struct World {
     pub sent: BTreeSet<(u32, u64)>,
     /// Shards with an alarm.
     pub alarms: BTreeSet<u32>,
+    /// When a front took the message that is committed.
+    pub taken_ms: i64,
     /// True while the deployment is made and audited: nothing fails.
     pub is_calm: bool,
     queue: BinaryHeap<Reverse<(i64, u64)>>,
@@ -216,6 +218,7 @@ impl World {
             next_task: 0,
             sent: BTreeSet::new(),
             alarms: BTreeSet::new(),
+            taken_ms: 0,
             is_calm: true,
             queue: BinaryHeap::new(),
             due: BTreeMap::new(),
@@ -522,6 +525,10 @@ impl World {
         }
         self.disks[disk].commit(basis, write)?;
         self.moved = self.note_moves(write);
+        if self.model.has_shards {
+            let held = self.model.follow(write, events, self.taken_ms, self.now_ms);
+            self.hold(held);
+        }
         let held = self.model.committed(write, events, self.setting.only_form_1, self.standing, self.now_ms);
         self.hold(held);
         if self.meets(Fault::Doubt) {

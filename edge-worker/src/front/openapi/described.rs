@@ -361,7 +361,7 @@ pub(super) const DESCRIBED: &[Described] = &[
         with: "(`?shard=`)",
         key: "admin",
         text: "deletes a part of what is [over its time](operate.md#what-is-deleted-by-itself) → `purged`, `more`",
-        parameters: &[query("shard", false, "The number of a shard, from 0.")],
+        parameters: &[query("shard", false, "The number of a shard, from 0; without it, all of them.")],
         answers: &[answer("Upkeep", "What was done.")],
         refusals: &[Refusal::BODY_INVALID],
         ..NOTHING

@@ -4,7 +4,10 @@ use super::parts::{
     id, key, optional, optional_place, place, read_key, read_optional, read_optional_place, read_place,
     read_texts, texts,
 };
-use super::{Absorb, Ask, Claim, Drop, KeyState, Listed, Propose, Records, Repoint, Seal, Settle, ToShard};
+use super::{
+    Absorb, Ask, Claim, Drop, Forget, KeyState, Listed, Propose, Records, Repoint, Seal, Settle, Suppress,
+    ToShard,
+};
 use crate::plane::HAS_CONTROL_PLANE;
 use crate::wire::frame::{FrameReader, FrameWriter};
 
@@ -41,6 +44,9 @@ pub(in crate::message) fn write(w: &mut FrameWriter, message: &ToShard) {
             id(w, &absorb.source);
             place(w, absorb.into);
             w.bytes(&absorb.state).long(absorb.at_ms).list(&absorb.known, texts);
+            w.list(&absorb.erased, |w, (name, at_ms)| {
+                w.text(name).long(*at_ms);
+            });
         }
         ToShard::Propose(propose) => {
             w.byte(4).text(&propose.audience).long(propose.number.cast_signed());
@@ -73,6 +79,13 @@ pub(in crate::message) fn write(w: &mut FrameWriter, message: &ToShard) {
             w.byte(9).long(settle.number.cast_signed()).bytes(&settle.message);
             w.byte(u8::from(settle.answer.is_some())).bytes(settle.answer.as_deref().unwrap_or(&[]));
             w.long(settle.at_ms);
+        }
+        ToShard::Suppress(suppress) => {
+            w.byte(10).text(&suppress.audience).long(suppress.number.cast_signed());
+            w.long(suppress.at_ms).list(&suppress.keys, texts);
+        }
+        ToShard::Forget(forget) => {
+            w.byte(11).text(&forget.audience).list(&forget.hashes, id).list(&forget.profiles, id);
         }
     }
 }
@@ -123,6 +136,7 @@ pub(in crate::message) fn read(r: &mut FrameReader<'_>) -> Option<ToShard> {
             state: r.bytes()?.to_vec(),
             at_ms: r.long()?,
             known: r.list(read_texts)?,
+            erased: r.list(|r| Some((r.text()?.to_owned(), r.long()?)))?,
         }),
         4 => ToShard::Propose(Propose {
             audience: r.text()?.to_owned(),
@@ -164,6 +178,17 @@ pub(in crate::message) fn read(r: &mut FrameReader<'_>) -> Option<ToShard> {
                 Some(r.bytes()?.to_vec()).filter(|_| given)
             },
             at_ms: r.long()?,
+        }),
+        10 => ToShard::Suppress(Suppress {
+            audience: r.text()?.to_owned(),
+            number: r.long()?.cast_unsigned(),
+            at_ms: r.long()?,
+            keys: r.list(read_texts)?,
+        }),
+        11 => ToShard::Forget(Forget {
+            audience: r.text()?.to_owned(),
+            hashes: r.list(FrameReader::array)?,
+            profiles: r.list(FrameReader::array)?,
         }),
         _ => return None,
     })

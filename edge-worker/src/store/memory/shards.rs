@@ -2,7 +2,7 @@
 
 use super::super::shards::{IntentRow, PointerRow, ShardBasis, ShardFound, ShardRead, ShardWrite};
 use super::super::{FoundProfile, Holder};
-use super::MemoryStore;
+use super::{MemoryStore, Suppressed};
 use crate::limits::DUE_MAX;
 use crate::message::Delivery;
 
@@ -30,8 +30,14 @@ impl MemoryStore {
         let pointers: Vec<PointerRow> = rows.pointers.iter().filter(has).cloned().collect();
         let sealed: Vec<_> =
             rows.sealed.iter().filter(|row| is_found(&row.audience, &row.id)).cloned().collect();
+        let erased = self.erased_of(&read.names);
+        let held = profiles.iter().filter(|found| read.held && !found.keys.is_empty());
         ShardFound {
-            elsewhere: !sealed.is_empty() || pointers.iter().any(|row| row.holder.is_some()),
+            held: held.flat_map(|found| self.keys_of(found)).collect(),
+            elsewhere: !sealed.is_empty()
+                || !erased.is_empty()
+                || pointers.iter().any(|row| row.holder.is_some()),
+            erased,
             pointers,
             gone: rows.gone.iter().filter(|row| is_read(&row.audience, &row.id)).cloned().collect(),
             sealed,
@@ -92,9 +98,16 @@ impl MemoryStore {
                 .filter(|(number, _)| number == again)
                 .for_each(|(_, row)| row.due_ms = *due_ms);
         }
+        rows.gone.retain(|row| !write.forgotten.contains(&(row.audience.clone(), row.id)));
         for row in &write.outbox {
             rows.last += 1;
             rows.outbox.push((rows.last, row.clone()));
+        }
+        self.journal.retain(|row| !write.forgotten.contains(&(row.audience.clone(), row.profile)));
+        for (name, at_ms) in &write.erased {
+            let new = Suppressed { at_ms: *at_ms, imports: false, copies: false };
+            let known = self.suppressed.entry(name.clone()).or_insert(new);
+            known.at_ms = known.at_ms.max(*at_ms);
         }
     }
 }

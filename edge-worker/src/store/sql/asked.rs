@@ -30,6 +30,14 @@ macro_rules! profiles_of_keys {
     };
 }
 
+/// The same for rows of erased keys.
+macro_rules! erased_names {
+    () => {
+        "SELECT CAST(named.key AS TEXT), '', x'', s.at_ms, zeroblob(s.imports)
+           FROM json_each(?) AS named CROSS JOIN suppression AS s ON s.name = named.value"
+    };
+}
+
 pub(super) fn profiles(keys: &[KeyOf]) -> Statement {
     Statement { sql: profiles_of_keys!(), params: vec![asked(keys.iter().map(|key| (key, None)))] }
 }
@@ -45,21 +53,26 @@ pub(super) fn sizes(keys: &[KeyOf]) -> Statement {
 /// The same, and a row for each of the keys that was erased: its index, nothing, no id, when, and whether imports are
 /// refused.
 pub(super) fn unerased(keys: &[KeyOf], names: &[String]) -> Statement {
-    let mut json = Json::new();
-    json.list(names, |json, name| json.text(name));
     Statement {
-        sql: concat!(
-            profiles_of_keys!(),
-            " UNION ALL SELECT CAST(named.key AS TEXT), '', x'', s.at_ms, zeroblob(s.imports)
-                FROM json_each(?) AS named CROSS JOIN suppression AS s ON s.name = named.value"
-        ),
-        params: vec![asked(keys.iter().map(|key| (key, None))), Cell::Text(json.into_text())],
+        sql: concat!(profiles_of_keys!(), " UNION ALL ", erased_names!()),
+        params: vec![asked(keys.iter().map(|key| (key, None))), texts(names)],
     }
 }
 
-/// The same, and a row without an id for each profile that is being merged, and for each of these pointers whose key another
-/// profile has. Profiles that are being merged are few.
-pub(super) fn known(keys: &[KeyOf], pointers: Cell) -> Statement {
+/// These rows alone.
+pub(super) fn erased(names: &[String]) -> Statement {
+    Statement { sql: erased_names!(), params: vec![texts(names)] }
+}
+
+fn texts(list: &[String]) -> Cell {
+    let mut json = Json::new();
+    json.list(list, |json, text| json.text(text));
+    Cell::Text(json.into_text())
+}
+
+/// The same, and a row without an id for each profile that is being merged, for each of these pointers whose key another
+/// profile has, and for each of these names that was erased. Profiles that are being merged are few.
+pub(super) fn known(keys: &[KeyOf], pointers: Cell, names: &[String]) -> Statement {
     let keys = || asked(keys.iter().map(|key| (key, None)));
     Statement {
         sql: concat!(
@@ -69,9 +82,11 @@ pub(super) fn known(keys: &[KeyOf], pointers: Cell) -> Statement {
               CROSS JOIN json_each(?) AS asked ON k.audience = asked.value ->> 0 AND k.name = asked.value ->> 1
                 AND k.value = asked.value ->> 2
               UNION ALL SELECT '', '', x'', 0, x'' FROM json_each(?) AS asked CROSS JOIN key_pointer AS p
-                ON p.audience = asked.value ->> 0 AND p.hash = unhex(asked.value ->> 1) AND length(p.profile) > 0"
+                ON p.audience = asked.value ->> 0 AND p.hash = unhex(asked.value ->> 1) AND length(p.profile) > 0
+              UNION ALL ",
+            erased_names!()
         ),
-        params: vec![keys(), keys(), pointers],
+        params: vec![keys(), keys(), pointers, texts(names)],
     }
 }
 
@@ -86,6 +101,17 @@ pub(super) fn journals(keys: &[KeyOf]) -> Statement {
             asked(keys.iter().map(|key| (key, None))),
             Cell::Number(i64::try_from(JOURNAL_ROWS_MAX).unwrap_or(i64::MAX)),
         ],
+    }
+}
+
+/// All keys of the profiles that these keys name.
+pub(super) fn all_keys(keys: &[KeyOf]) -> Statement {
+    Statement {
+        sql: "SELECT DISTINCT held.profile, held.name, held.value FROM json_each(?) AS asked
+              CROSS JOIN profile_key AS k ON k.audience = asked.value ->> 0 AND k.name = asked.value ->> 1
+                AND k.value = asked.value ->> 2
+              CROSS JOIN profile_key AS held ON held.audience = k.audience AND held.profile = k.profile",
+        params: vec![asked(keys.iter().map(|key| (key, None)))],
     }
 }
 

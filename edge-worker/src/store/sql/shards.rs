@@ -3,11 +3,13 @@
 use super::super::shards::{
     GoneRow, IntentRow, PointerRow, SealedRow, ShardBasis, ShardFound, ShardRead, ShardWrite,
 };
-use super::super::{FoundProfile, StoreFailure};
-use super::asked::{asked, journals, known, profiles, upper_hex};
+use super::super::{FoundProfile, HeldKey, StoreFailure};
+use super::asked::{all_keys, asked, erased, journals, known, profiles, upper_hex};
 use super::cell::{Cell, Rows};
 use super::part::cut;
-use super::rows::{Row, each, found_journal, found_profile, found_profiles, is_without_id, odd, parts_of};
+use super::rows::{
+    Row, each, found_erased, found_journal, found_profile, found_profiles, is_without_id, odd, parts_of,
+};
 use super::statement::{Statement, bytes, integer, text};
 use crate::limits::DUE_MAX;
 use crate::message::{Delivery, Place};
@@ -86,6 +88,12 @@ pub(super) fn reads(read: &ShardRead) -> Vec<Statement> {
         // The keys of a lookup are few.
         statements.push(journals(&read.keys));
     }
+    if !read.names.is_empty() {
+        statements.push(erased(&read.names));
+    }
+    if read.held {
+        statements.push(all_keys(&read.keys));
+    }
     statements.extend(read.row.map(|row| Statement {
         sql: "SELECT number FROM outbox WHERE number = ?",
         params: vec![integer(row)],
@@ -95,10 +103,10 @@ pub(super) fn reads(read: &ShardRead) -> Vec<Statement> {
 
 /// The same where no other shard is asked: as few statements as for one shard.
 fn known_reads(read: &ShardRead) -> Vec<Statement> {
-    let mut pointers = read.pointers.as_slice();
+    let (mut pointers, mut names) = (read.pointers.as_slice(), read.names.as_slice());
     let part = |keys| {
-        let pointers = core::mem::take(&mut pointers);
-        known(keys, named(pointers.iter().map(|(audience, hash)| (audience, hash))))
+        let (pointers, names) = (core::mem::take(&mut pointers), core::mem::take(&mut names));
+        known(keys, named(pointers.iter().map(|(audience, hash)| (audience, hash))), names)
     };
     let mut statements: Vec<Statement> = cut(&read.keys, |key| key).into_iter().map(part).collect();
     statements.extend(read.journal.then(|| journals(&read.keys)));
@@ -157,6 +165,13 @@ pub(super) fn found(read: &ShardRead, rows: Vec<Rows>) -> Result<ShardFound, Sto
     }
     if read.journal {
         found.journal = each(vec![next()?], found_journal)?;
+    }
+    if !read.names.is_empty() {
+        found.erased = next()?.into_iter().map(|row| found_erased(row, 0)).collect::<Result<_, _>>()?;
+    }
+    if read.held {
+        let key = |row: &mut Row| HeldKey { profile: row.id(), name: row.text(), value: row.text() };
+        found.held = each(vec![next()?], key)?;
     }
     found.row = read.row.is_some() && !next()?.is_empty();
     Ok(found)
@@ -303,10 +318,26 @@ pub(super) fn writes(write: &ShardWrite, push: &mut dyn FnMut(&'static str, Vec<
         push("DELETE FROM intent WHERE id = ?", vec![bytes(intent)]);
     }
     for number in &write.answered {
+        // It may have values of a visitor.
+        push(
+            "UPDATE outbox SET message = zeroblob(length(message)) WHERE number = ?",
+            vec![integer(*number)],
+        );
         push("DELETE FROM outbox WHERE number = ?", vec![integer(*number)]);
     }
     for (number, due_ms) in &write.again {
         push("UPDATE outbox SET due_ms = ? WHERE number = ?", vec![Cell::Number(*due_ms), integer(*number)]);
+    }
+    for (name, at_ms) in &write.erased {
+        push(
+            "INSERT INTO suppression (name, at_ms, imports, copies) VALUES (?, ?, 0, 0)
+             ON CONFLICT (name) DO UPDATE SET at_ms = max(at_ms, excluded.at_ms)",
+            vec![text(name), Cell::Number(*at_ms)],
+        );
+    }
+    for (audience, id) in &write.forgotten {
+        push("DELETE FROM gone WHERE audience = ? AND id = ?", vec![text(audience), bytes(id)]);
+        push("DELETE FROM journal WHERE audience = ? AND profile = ?", vec![text(audience), bytes(id)]);
     }
     for row in &write.outbox {
         push(

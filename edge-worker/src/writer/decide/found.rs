@@ -15,7 +15,8 @@ pub(super) enum Search {
     Nobody,
     Later,
     Unavailable,
-    Unreadable,
+    /// Its bytes there are damaged.
+    Unreadable(Place),
 }
 
 /// Where the profile of a key is.
@@ -27,4 +28,6 @@ pub(in crate::writer) enum Whereabouts {
     /// Answers to questions will say it.
     Later,
     Unavailable,
+    /// There, and its bytes are damaged.
+    Damaged(Place),
 }

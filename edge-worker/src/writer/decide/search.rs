@@ -50,7 +50,8 @@ impl Deciding<'_> {
             Search::Found(At::There(place)) => Whereabouts::There(place),
             Search::Nobody => Whereabouts::Nobody,
             Search::Later => Whereabouts::Later,
-            Search::Unavailable | Search::Unreadable => Whereabouts::Unavailable,
+            Search::Unavailable => Whereabouts::Unavailable,
+            Search::Unreadable(place) => Whereabouts::Damaged(place),
         }
     }
 
@@ -141,7 +142,7 @@ impl Deciding<'_> {
                     return Search::Found(At::Here(index));
                 }
                 match set.unreadable_id(at.id) {
-                    Some(Unreadable::Damaged(_)) => return Search::Unreadable,
+                    Some(Unreadable::Damaged(_)) => return Search::Unreadable(at),
                     Some(Unreadable::TooNew) => return Search::Unavailable,
                     None => {}
                 }
@@ -164,7 +165,7 @@ impl Deciding<'_> {
                     self.open.wait();
                     return Search::Later;
                 }
-                Some(Some(Card::Damaged)) => return Search::Unreadable,
+                Some(Some(Card::Damaged)) => return Search::Unreadable(at),
                 // It came or went since it was asked for.
                 Some(Some(Card::Here { .. })) => {
                     self.open.card(at);

@@ -5,7 +5,9 @@ use super::super::decide::Deciding;
 use super::super::mint;
 use super::super::questions::Open;
 use super::super::set::ProfileSet;
-use super::batch::{Answered, Batch, LeftOut, OfAudience, OneEvent, UNAVAILABLE, UNREADABLE, place_of};
+use super::batch::{
+    Answered, Batch, ERASED, LeftOut, OfAudience, OneEvent, UNAVAILABLE, UNREADABLE, place_of,
+};
 use super::pass::Pass;
 use crate::answer;
 use crate::edge::Edge;
@@ -14,8 +16,8 @@ use crate::message::{Events, Message, Mode, Part, Place, Receipt, Route, ToWrite
 use crate::outcome::{FORGET, joined};
 use crate::plane::DECIDES;
 use crate::shard::{self, Piece, Pieces};
-use crate::store::Write;
-use crate::store::shards::OutboxRow;
+use crate::store::shards::{OutboxRow, ShardFound};
+use crate::store::{ErasedKey, Read, Write};
 use crate::wire::{Response, read};
 
 impl Batch {
@@ -31,6 +33,14 @@ impl Batch {
     /// True if the events are for one audience, and not committed yet.
     pub(in crate::writer) fn is_for_one_shard(&self) -> bool {
         self.message.audiences.len() == 1 && !self.is_committed()
+    }
+
+    /// The keys of its read that were erased, as this shard and others know.
+    pub(in crate::writer) fn erased(&self, read: Option<&Read>, found: &ShardFound) -> Vec<ErasedKey> {
+        match (&self.across, read) {
+            (Some(across), Some(Read::Shard(read))) if DECIDES => across.unite_erased(&read.keys, found),
+            _ => Vec::new(),
+        }
     }
 
     fn part(&self) -> Option<&Part> {
@@ -100,29 +110,30 @@ impl Batch {
     /// Adds copies of the events for the audiences after the first to a write: its commit is what the receipts tell of.
     pub(super) fn copy(&self, first: &str, left_out: &[LeftOut], write: &mut Write) {
         let Some(across) = &self.across else { return };
+        let Some(of_first) = self.audiences.iter().find(|of| of.id == first) else { return };
+        // What one audience refuses because of an erasure, another may take.
+        let out = left_out.iter().filter(|(_, why)| *why != ERASED);
+        let out: Vec<usize> = out.filter_map(|(index, _)| Some(of_first.events.get(*index)?.place)).collect();
         for other in self.audiences.iter().filter(|other| other.id != first) {
             let number = self.message.audiences.iter().find(|(id, _)| *id == other.id);
             let Some((_, number)) = number else { continue };
-            // Each has all events: they are of one table.
-            let is_out = |index: &usize| left_out.iter().any(|(known, _)| known == index);
-            let is_kept = |index: &usize| !is_out(index) && self.handed(*index).is_none();
-            let kept = other.events.iter().enumerate().filter(|(index, _)| is_kept(index));
-            let with_shard = kept.filter_map(|(index, one)| {
+            let is_kept = |one: &&OneEvent| !out.contains(&one.place) && self.handed(one.place).is_none();
+            let with_shard = other.events.iter().filter(is_kept).filter_map(|one| {
                 let first = one.keys.usable.first()?;
                 let key = Some((first.name.as_str(), first.value.as_str()));
-                Some((shard::of_key(&other.id, key, across.route.shards), index))
+                Some((shard::of_key(&other.id, key, across.route.shards), one))
             });
-            for (to, indexes) in shard::grouped(with_shard) {
-                let place =
-                    |index: &usize| Some((self.place(*index), other.events.get(*index)?.event.time_ms));
-                let part =
-                    Part { hops: 0, committed: false, places: indexes.iter().filter_map(place).collect() };
-                let body = match self.message.mode {
-                    Mode::Ingest => self.body_of(&indexes),
-                    Mode::Personalize { .. } | Mode::Mixed(_) => self.message.body.clone(),
+            for (to, events) in shard::grouped(with_shard) {
+                let place = |one: &&OneEvent| (self.place(one.place), one.event.time_ms);
+                let part = Part { hops: 0, committed: false, places: events.iter().map(place).collect() };
+                let places: Vec<usize> = events.iter().map(|one| one.place).collect();
+                let (mode, body) = match self.message.mode {
+                    Mode::Personalize { .. } => (Mode::Ingest, self.message.body.clone()),
+                    Mode::Ingest => (Mode::Ingest, self.body_of(&places)),
+                    Mode::Mixed(_) => (Mode::Mixed(None), self.body_of(&places)),
                 };
                 let audiences = vec![(other.id.clone(), *number)];
-                let message = Events { audiences, body, mode: Mode::Ingest, ..self.message.clone() };
+                let message = Events { audiences, body, mode, ..self.message.clone() };
                 let question = across.hand_on(to, ToWriter::Events(message), part);
                 let due_ms = self.message.ambient.now_ms;
                 write.shard.outbox.push(OutboxRow { shard: to, message: question.message, due_ms });

@@ -106,7 +106,10 @@ pub(super) fn run<'p>(
             mint::profile(ambient, place_of(batch.across.as_ref(), one.place), &of_audience.id, first)
         };
         let mut stitching = None;
-        if DECIDES && let (Some(deciding), Some(first)) = (deciding.as_mut(), one.keys.usable.first()) {
+        if DECIDES
+            && why_out.is_none()
+            && let (Some(deciding), Some(first)) = (deciding.as_mut(), one.keys.usable.first())
+        {
             if batch.handed(one.place).is_some() {
                 if last == Some(index) {
                     pass.asker_there = Some(one.place);

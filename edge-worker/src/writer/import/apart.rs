@@ -9,6 +9,8 @@ use super::{Ignored, Imported, Row, Rows, Whose};
 use crate::limits::{HOPS_MAX, IMPORT_REFUSALS_MAX};
 use crate::message::{Import, KeyOf, Part, ToWriter};
 use crate::shard;
+use crate::store::shards::ShardFound;
+use crate::store::{ErasedKey, Read};
 use crate::wire::Response;
 use crate::wire::frame::{FrameReader, FrameWriter};
 use usher_engine::RefusedColumn;
@@ -25,6 +27,14 @@ struct Counts {
 }
 
 impl Rows {
+    /// The keys of its read that were erased, as this shard and others know.
+    pub(in crate::writer) fn erased(&self, read: Option<&Read>, found: &ShardFound) -> Vec<ErasedKey> {
+        match (&self.across, read) {
+            (Some(across), Some(Read::Shard(read))) => across.unite_erased(&read.keys, found),
+            _ => Vec::new(),
+        }
+    }
+
     /// The holder of the row with this index, and that of its key.
     pub(super) fn decide(
         &self,

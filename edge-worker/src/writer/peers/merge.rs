@@ -15,7 +15,8 @@ use crate::wire::frame::{FrameReader, FrameWriter};
 use crate::wire::json::Json;
 
 impl Step<'_> {
-    pub(super) fn seal(&mut self, seal: &Seal) -> Option<Sealing> {
+    /// `names` are those of the source's keys in suppressions.
+    pub(super) fn seal(&mut self, seal: &Seal, names: &[String]) -> Option<Sealing> {
         match self.profile(seal.source) {
             Found::Sealed(intent) => (intent == seal.intent).then_some(Sealing::Sealed),
             Found::Moved(into, created_ms) => Some(Sealing::Moved(into, created_ms)),
@@ -50,6 +51,7 @@ impl Step<'_> {
                     state: codec::encode(&profile, self.edge.form().of_profiles()),
                     known: seal.known.clone(),
                     at_ms: seal.at_ms,
+                    erased: self.erased_of(names),
                 };
                 let row = self.across.stored(seal.into.shard, ToShard::Absorb(absorb), seal.at_ms);
                 self.write.shard.outbox.push(row);
@@ -128,6 +130,7 @@ impl Step<'_> {
             return withdrawn();
         }
         self.write.shard.closed.push(intent.id);
+        self.write.shard.erased.extend(absorb.erased.iter().cloned());
         done(created_ms, &lost)
     }
 

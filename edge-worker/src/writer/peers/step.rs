@@ -6,7 +6,7 @@ use usher_engine::{Plan, Profile, ProfileId};
 use super::super::across::Across;
 use super::super::set::ProfileSet;
 use crate::edge::{Edge, Running};
-use crate::message::shards::{Ask, Card, Claim, Facts, KeyState, Listed, Records, ToShard};
+use crate::message::shards::{Ask, Card, Claim, Erasure, Facts, KeyState, Listed, Records, ToShard};
 use crate::message::{KeyOf, Place};
 use crate::store::shards::{GoneRow, PointerRow, ShardFound};
 use crate::store::{FoundProfile, Write};
@@ -129,6 +129,12 @@ impl<'a> Step<'a> {
         }
     }
 
+    /// When the key of this index among the read ones was erased.
+    pub(super) fn erased(&self, index: usize) -> Option<Erasure> {
+        let known = self.found.erased.iter().find(|erased| erased.key == index)?;
+        Some(Erasure { at_ms: known.at_ms, imports: known.imports })
+    }
+
     pub(super) fn ask(&mut self, ask: &Ask) -> Option<Facts> {
         let mut facts = Facts::default();
         for (index, (name, value)) in ask.keys.iter().enumerate() {
@@ -137,6 +143,7 @@ impl<'a> Step<'a> {
             let here = state.holder.filter(|holder| holder.shard == self.across.route.shard);
             let card = here.map(|holder| self.card(holder.id));
             facts.keys.push((state, card));
+            facts.erased.push(self.erased(index));
         }
         for id in &ask.profiles {
             let card = self.card(*id);
