@@ -41,7 +41,7 @@ fn main() {
             host => host,
         };
         for (path, vector) in &vectors {
-            match reason_to_skip(vector, named, live).or_else(|| of_one_shard(host, path)) {
+            match reason_to_skip(vector, named, live) {
                 Some(reason) => tally.skip(&format!("{host} {path}"), reason),
                 None => {
                     for (step, reason) in vector.skipped_steps(named) {
@@ -108,17 +108,6 @@ fn reason_to_skip<'v>(vector: &'v Vector, host: &str, live: bool) -> Option<&'v 
         return Some("it sets the clock, and this host's is the real one");
     }
     vector.skip.get(host).map(String::as_str)
-}
-
-/// The reason why several shards do not run a vector.
-fn of_one_shard(host: &str, path: &str) -> Option<&'static str> {
-    let only = ["http/profile", "http/erase", "http/upkeep", "http/answer-snapshot"];
-    let duties = ["http/upkeep", "http/answer-snapshot"];
-    if host == "1-shard" && duties.iter().any(|part| path.contains(part)) {
-        return Some("the driver of shards does no upkeep, and stores no events after their answers");
-    }
-    let is_of_one = host.ends_with("-shards") && only.iter().any(|part| path.contains(part));
-    is_of_one.then_some("several shards refuse this route yet")
 }
 
 /// Each host with whether its clock is the real one.

@@ -80,36 +80,39 @@ pub(super) struct ToCut<'c> {
     pub(super) batch: read::Batch,
 }
 
-/// A shard, and its events: the place and time of each.
-type Group = (u32, Vec<(usize, i64)>);
+/// Events that are cut off together: their audiences, the shard, and the place and time of each.
+struct Group {
+    audiences: Vec<(String, u64)>,
+    shard: u32,
+    events: Vec<(usize, i64)>,
+}
 
-/// Cuts a batch by the home of each event's first key. What is for one shard alone is not cut.
+/// Cuts a batch by the home of each event's first key, in the first of its audiences. What is for one shard alone is not cut.
 pub(super) fn split(edge: &Edge, admitted: &CheckedHead<'_>, cut: ToCut<'_>, body: &[u8]) -> Step {
     let now_ms = admitted.head.ambient.now_ms;
     let ToCut { caller: (caller, identity), audiences, names, mode, batch } = cut;
     let who = || (caller, identity.clone());
-    let of_message = |mode: Mode| (audiences.clone(), names, mode);
-    let whole = |mode, shard| to_writer(edge, admitted, who(), shard, of_message(mode), body);
-    let first = audiences.first().and_then(|(id, _)| Some((id, edge.running(id)?)));
-    let Some((id, running)) = first else { return whole(mode, 0) };
-    let plan = &running.plan;
     let sent = SentAt::read(batch.sent.as_ref(), now_ms);
-    let evidence = Evidence { server: caller.is_server, keys: identity.of(id) };
     let is_native = matches!(mode, Mode::Mixed(_));
     let mut events: Vec<(usize, Event)> = Vec::new();
+    // The audiences that declare the table of each, one bit for each audience.
+    let mut declaring: Vec<Vec<bool>> = Vec::new();
     let (mut refused, mut undeclared) = (Vec::new(), Vec::new());
     for (place, row) in batch.events.into_iter().enumerate() {
         let Some(mut row) = row else {
             refused.push(place);
             continue;
         };
-        let [database, table] = names;
-        let of_row = row.table().filter(|_| is_native);
-        let (database, table) = of_row.unwrap_or((database, table));
-        let Some(table) = plan.table(database, table) else {
+        let of_row = row.table().filter(|_| is_native).unwrap_or((names[0], names[1]));
+        let table_of = |(id, _): &(String, u64)| {
+            let plan = &edge.running(id)?.plan;
+            Some((plan, plan.table(of_row.0, of_row.1)?))
+        };
+        let Some((plan, table)) = audiences.iter().find_map(table_of) else {
             undeclared.push(place);
             continue;
         };
+        declaring.push(audiences.iter().map(|audience| table_of(audience).is_some()).collect());
         if is_native {
             row.columns.retain(|(name, _)| name != "table");
         }
@@ -124,50 +127,59 @@ pub(super) fn split(edge: &Edge, admitted: &CheckedHead<'_>, cut: ToCut<'_>, bod
         }
         false => Vec::new(),
     };
-    let homes = homes(edge, admitted, id, |event| plan.keys(event, &evidence).usable, &events);
-    let with_time =
-        homes.into_iter().zip(events).map(|(home, (place, event))| (home, (place, event.time_ms)));
-    let mut groups: Vec<Group> = shard::grouped(with_time);
+    let homes = homes(edge, admitted, (&audiences, &declaring), (caller, &identity), &events);
+    let mut groups: Vec<Group> = Vec::new();
+    for ((shard, declare), (place, event)) in homes.into_iter().zip(declaring).zip(&events) {
+        let named = audiences.iter().zip(declare).filter(|(_, declares)| *declares);
+        let of_event: Vec<(String, u64)> = named.map(|(audience, _)| audience.clone()).collect();
+        let event = (*place, event.time_ms);
+        match groups.iter_mut().find(|group| group.shard == shard && group.audiences == of_event) {
+            Some(group) => group.events.push(event),
+            None => groups.push(Group { audiences: of_event, shard, events: vec![event] }),
+        }
+    }
     // Whoever folds them says that their table is unknown.
     let without_table = undeclared.into_iter().map(|place| (place, now_ms));
     match groups.first_mut() {
-        Some((_, group)) => {
-            group.extend(without_table);
-            group.sort_unstable();
+        Some(group) => {
+            group.events.extend(without_table);
+            group.events.sort_unstable();
         }
-        None => groups.push((0, without_table.collect())),
+        None => groups.push(Group { audiences, shard: 0, events: without_table.collect() }),
     }
-    if groups.len() <= 1 {
-        let shard = groups.first().map_or(0, |(shard, _)| *shard);
-        return whole(mode, shard);
+    if let [group] = groups.as_mut_slice() {
+        let of_group = (core::mem::take(&mut group.audiences), names, mode);
+        return to_writer(edge, admitted, who(), group.shard, of_group, body);
     }
     let asks = match &mode {
         Mode::Mixed(Some(_)) => groups
             .iter()
-            .position(|(_, group)| last.is_some_and(|last| group.iter().any(|(place, _)| *place == last))),
+            .position(|group| last.is_some_and(|last| group.events.iter().any(|(place, _)| *place == last))),
         _ => None,
     };
     let number = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
-    let part = |(index, (shard, group)): (usize, &Group)| {
-        let spans: Vec<_> = group.iter().filter_map(|(place, _)| batch.spans.get(*place).cloned()).collect();
+    let part = |(index, group): (usize, &Group)| {
+        let spans: Vec<_> =
+            group.events.iter().filter_map(|(place, _)| batch.spans.get(*place).cloned()).collect();
         let body = read::batch_of(body, &spans, batch.sent_span.clone());
         let mode = match &mode {
             Mode::Mixed(_) if asks != Some(index) => Mode::Mixed(None),
             mode => mode.clone(),
         };
-        let message = message(admitted, who(), of_message(mode), body).encode(edge.form());
-        let places = group.iter().map(|(place, time_ms)| (number(*place), *time_ms)).collect();
+        let of_group = (group.audiences.clone(), names, mode);
+        let message = message(admitted, who(), of_group, body).encode(edge.form());
+        let places = group.events.iter().map(|(place, time_ms)| (number(*place), *time_ms)).collect();
         let part = Part { places, ..Part::default() };
-        let to = Route { shard: *shard, shards: edge.shards() };
-        Question { shard: *shard, message: to.address(message, Some(&part)) }
+        let to = Route { shard: group.shard, shards: edge.shards() };
+        Question { shard: group.shard, message: to.address(message, Some(&part)) }
     };
     let piece = |failure, place: usize, stored| {
         let id = ids.iter().find(|(known, _)| *known == place).map(|(_, id)| id.as_str());
         let receipt = answer::receipt_text(&Receipt { failure: Some(failure), notes: Vec::new() }, id);
         Piece { place: number(place), stored, receipt }
     };
-    let unavailable = |(_, group): &Group| {
-        group.iter().map(|(place, _)| piece("StorageUnavailable", *place, false)).collect()
+    let unavailable = |group: &Group| {
+        group.events.iter().map(|(place, _)| piece("StorageUnavailable", *place, false)).collect()
     };
     Step::Split(Box::new(Split {
         parts: groups.iter().enumerate().map(part).collect(),
@@ -179,34 +191,41 @@ pub(super) fn split(edge: &Edge, admitted: &CheckedHead<'_>, cut: ToCut<'_>, bod
     }))
 }
 
-/// The shard of each event. Those that share a key stay together, so that they keep their order; the first of them says where.
+/// The shard of each event. Those that share a key of one audience stay together, so that they keep their order; the first of them
+/// says where.
 fn homes(
     edge: &Edge,
     admitted: &CheckedHead<'_>,
-    audience: &str,
-    keys_of: impl Fn(&Event) -> Vec<Key>,
+    (audiences, declaring): (&[(String, u64)], &[Vec<bool>]),
+    (caller, identity): (&Caller<'_>, &Identity),
     events: &[(usize, Event)],
 ) -> Vec<u32> {
-    let mut known: Vec<(usize, Key)> = Vec::new();
+    let mut known: Vec<(usize, &[bool], Key)> = Vec::new();
     let mut index = HashIndex::with_seed(seed(&admitted.head.ambient));
     let mut first_of: Vec<usize> = (0..events.len()).collect();
     let mut homes = Vec::new();
-    for (at, (_, event)) in events.iter().enumerate() {
-        let keys = keys_of(event);
+    for (at, ((_, event), declare)) in events.iter().zip(declaring).enumerate() {
+        let of_event = audiences.iter().zip(declare).find(|(_, declares)| **declares);
+        let audience = of_event.map_or("", |((id, _), _)| id.as_str());
+        let evidence = Evidence { server: caller.is_server, keys: identity.of(audience) };
+        let keys = edge.running(audience).map(|running| running.plan.keys(event, &evidence).usable);
+        let keys = keys.unwrap_or_default();
         let first = keys.first().map(|key| (key.name.as_str(), key.value.as_str()));
         homes.push(shard::of_key(audience, first, edge.shards()));
         for key in keys {
             let next = known.len();
             let is = |at: usize| {
-                known.get(at).is_some_and(|(_, known)| (&known.name, &known.value) == (&key.name, &key.value))
+                known.get(at).is_some_and(|(_, of, known)| {
+                    (*of, &known.name, &known.value) == (declare.as_slice(), &key.name, &key.value)
+                })
             };
             let found = index.find_or_put(&[key.name.as_bytes(), key.value.as_bytes()], next, is);
             match known.get(found) {
-                Some((with, _)) => {
+                Some((with, ..)) => {
                     let (one, other) = (root(&first_of, at), root(&first_of, *with));
                     first_of[one.max(other)] = one.min(other);
                 }
-                None => known.push((at, key)),
+                None => known.push((at, declare, key)),
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Lookup routes: personalization and explanation of a visitor.
 
-use usher_engine::SentAt;
 use usher_engine::value::Value;
+use usher_engine::{Evidence, SentAt};
 
 use super::auth::Caller;
 use super::checked_head::CheckedHead;
@@ -80,14 +80,18 @@ fn commit(
     };
     let index = running.plan.table(database, table).ok_or(Refusal::TABLE_UNKNOWN)?;
     let now_ms = admitted.head.ambient.now_ms;
-    if running.plan.event(index, columns.clone(), now_ms, String::new(), SentAt::Absent).minted {
+    let event = running.plan.event(index, columns.clone(), now_ms, String::new(), SentAt::Absent);
+    if event.minted {
         let detail = "`event.columns` needs an id, so that the event is counted once when it is sent again";
         return Err(Refused::with_detail(Refusal::BODY_INVALID, detail));
     }
     let mut json = Json::new();
     json.object(|o| o.field("events").list(part("columns"), |json, columns| json.value(columns)));
     let batch = (vec![(audience.to_owned(), running.number)], [database, table], Mode::Ingest);
-    let shard = shard::of_key("", None, edge.shards());
+    let evidence = Evidence { server: admitted.caller.is_server, keys: identity.of(audience) };
+    let usable = running.plan.keys(&event, &evidence).usable;
+    let first = usable.first().map(|key| (key.name.as_str(), key.value.as_str()));
+    let shard = shard::of_key(audience, first, edge.shards());
     match to_writer(edge, admitted, (&admitted.caller, identity), shard, batch, &json.into_bytes()) {
         Step::Write { shard, message } => Ok(Some((shard, message))),
         _ => Ok(None),

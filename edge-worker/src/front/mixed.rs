@@ -65,11 +65,6 @@ pub(super) fn mixed(edge: &Edge, checked: &CheckedHead<'_>, body: &[u8]) -> Resu
         identity::read(edge, field("identity"), audiences.iter().map(|(id, _)| id.as_str()), checked)?;
     let caller = (caller, identity);
     if HAS_SHARDS && edge.shards() > 1 {
-        // Events of several audiences are committed by the first one that declares their table, which differs from event to
-        // event.
-        if audiences.len() > 1 {
-            return Err(Refusal::STORAGE.into());
-        }
         let (names, mode) = (["", ""], Mode::Mixed(asking));
         return Ok(split(edge, checked, ToCut { caller, audiences, names, mode, batch }, body));
     }

@@ -4,7 +4,7 @@ use usher_edge::lookup::{self, Candidate};
 use usher_edge::store::Store;
 use usher_edge::wire::Response;
 use usher_edge::{
-    CALLERS_REQUEST_ID, DROPPED, Edge, FORGET, Refusal, Request, Step, Took, front, request_id,
+    CALLERS_REQUEST_ID, DROPPED, Edge, FORGET, NEXT, Refusal, Request, Step, Took, front, request_id,
 };
 
 use super::memory::{ambient, inflated_body};
@@ -50,8 +50,12 @@ impl Sharded {
                     _ => Candidate::Nothing,
                 };
                 let edge = &self.shards.edge;
-                lookup::answer(edge, &pending, candidate, i64::MIN)
-                    .unwrap_or_else(|| front::failed(edge, &request.head(), Refusal::STORAGE))
+                let answer = lookup::answer(edge, &pending, candidate, i64::MIN)
+                    .unwrap_or_else(|| front::failed(edge, &request.head(), Refusal::STORAGE));
+                if let Some((shard, message)) = pending.later {
+                    self.deliver(shard, message);
+                }
+                answer
             }
             Step::Publish { message, restore, .. } => {
                 if let Some(restore) = restore {
@@ -97,7 +101,7 @@ fn control(edge: &mut Edge, store: &mut impl Store, message: &[u8]) -> Option<Re
 }
 
 fn without_copies(mut response: Response) -> Response {
-    response.headers.retain(|(name, _)| *name != FORGET);
+    response.headers.retain(|(name, _)| ![FORGET, NEXT].contains(name));
     response
 }
 
