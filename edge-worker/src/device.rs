@@ -2,7 +2,7 @@
 //!
 //! A request is `{"now_ms", "visitor": {key: value}, "table", "event", "id", "ingest", "personalizations", "inputs", "edge",
 //! "stale"}`; `visitor` has the keys that the extract was asked with. An answer is `{"offers", "meta"}`, where
-//! `meta.undecided` names the personalizations that only an edge can decide, or decide whole.
+//! `meta.undecided` names the personalizations that only an edge can decide, `meta.partial` those that lack private sections.
 
 use usher_engine::value::{Number, Value};
 use usher_engine::{Answer, Asked, Event, Unusable};
@@ -42,14 +42,16 @@ impl Device {
         let request = read::value(request).map_err(|_| "the request cannot be read")?;
         let now_ms =
             request.get("now_ms").and_then(Value::as_number).and_then(whole).ok_or("`now_ms` is missing")?;
-        let named: Option<Vec<usize>> = request
-            .get("personalizations")
-            .and_then(Value::as_list)
-            .map(|names| names.iter().filter_map(|name| self.0.personalization(name.as_str()?)).collect());
+        let names = request.get("personalizations").and_then(Value::as_list);
+        let names: Option<Vec<&str>> = names.map(|names| names.iter().filter_map(Value::as_str).collect());
+        let index = |name: &&str| self.0.personalization(name);
+        let named: Option<Vec<usize>> = names.as_ref().map(|names| names.iter().filter_map(index).collect());
+        let unknown: Vec<&str> =
+            names.into_iter().flatten().filter(|name| self.0.personalization(name).is_none()).collect();
         let event = self.event(&request, now_ms);
         if event.as_ref().is_some_and(|event| !self.is_of(&request, event)) {
             // Only an edge knows whose it is.
-            return Ok(self.nothing(named.as_deref()));
+            return Ok(self.nothing(named.as_deref(), unknown));
         }
         if let Some(event) = event.as_ref().filter(|_| request.get("ingest") == Some(&Value::Boolean(true))) {
             self.0.ingest(event, now_ms);
@@ -61,9 +63,13 @@ impl Device {
             .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
             .collect();
         let asked = named.as_deref().map_or(Asked::Triggered, Asked::Named);
-        let answer = self.0.personalize(event.as_ref(), asked, inputs, &edge, now_ms);
+        let mut answer = self.0.personalize(event.as_ref(), asked, inputs, &edge, now_ms);
         let stale = request.get("stale") == Some(&Value::Boolean(true));
-        Ok(answer::of_device(&answer, stale).into_bytes())
+        let (partial, undecided): (Vec<&str>, Vec<&str>) =
+            answer.undecided.iter().partition(|name| self.0.is_partial(name));
+        answer.undecided = undecided;
+        answer.undecided.extend(unknown);
+        Ok(answer::of_device(&answer, &partial, stale).into_bytes())
     }
 
     fn event(&self, request: &Value, now_ms: i64) -> Option<Event> {
@@ -82,9 +88,10 @@ impl Device {
     }
 
     /// The answer where nothing can be decided.
-    fn nothing(&self, named: Option<&[usize]>) -> Vec<u8> {
-        let answer = Answer { undecided: self.0.names(named), ..Answer::default() };
-        answer::of_device(&answer, false).into_bytes()
+    fn nothing(&self, named: Option<&[usize]>, unknown: Vec<&str>) -> Vec<u8> {
+        let mut answer = Answer { undecided: self.0.names(named), ..Answer::default() };
+        answer.undecided.extend(unknown);
+        answer::of_device(&answer, &[], false).into_bytes()
     }
 }
 

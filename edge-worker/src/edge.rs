@@ -10,8 +10,9 @@ use crate::error::Refusal;
 use crate::form::{Form, Written};
 use crate::keys::Keyring;
 use crate::limits::{PROBE_MS, PROFILE_DAYS, PROFILE_DAYS_MAX, SHARDS_MAX, STORAGE_DEGRADED_MS};
-use crate::message::{self, NO_BUNDLE, REVOKED};
+use crate::message::{self, NO_BUNDLE, OF_AUDIENCE, REVOKED};
 use crate::metrics::{Count, Metrics};
+use crate::plane::HAS_CONTROL_PLANE;
 use crate::plane::HAS_SHARDS;
 use crate::rates::{Meter, MeterMemory, Rates};
 use crate::store::Pointer;
@@ -27,6 +28,8 @@ pub struct Edge {
     lost: Vec<Pointer>,
     written: Written,
     /// The reason why the data are not where the settings say.
+    /// Programs for devices that may not be used any more, each with its audience.
+    revoked_programs: Vec<String>,
     placement_fault: Option<String>,
     profile_days: u32,
     shards: u32,
@@ -112,6 +115,7 @@ impl Edge {
             host_fault: None,
             lost: Vec::new(),
             written: Written::alone(),
+            revoked_programs: Vec::new(),
             placement_fault: None,
             profile_days: PROFILE_DAYS,
             shards: 1,
@@ -268,6 +272,14 @@ impl Edge {
         self.running(audience).ok_or(missing)
     }
 
+    /// The part of an audience's running bundle for devices; None: nothing may be there, or no longer.
+    pub(crate) fn for_devices<'r>(&self, audience: &str, running: &'r Running) -> Option<&'r ForDevices> {
+        let made = running.reduced()?;
+        let is_of =
+            |revoked: &String| revoked.split_once(OF_AUDIENCE) == Some((made.hash.as_str(), audience));
+        (!self.revoked_programs.iter().any(is_of)).then_some(made)
+    }
+
     /// The audiences that run a bundle, by id, ascending.
     pub(crate) fn all_running(&self) -> impl Iterator<Item = (&str, &Running)> {
         self.audiences.iter().filter_map(|known| Some((known.id.as_str(), known.running.as_ref()?)))
@@ -384,7 +396,11 @@ impl Edge {
         }
         pointers.retain(|pointer| {
             if let Some(sha256) = pointer.audience.strip_prefix(REVOKED) {
-                if let Ok(keyring) = &mut self.keyring {
+                if HAS_CONTROL_PLANE && sha256.contains(OF_AUDIENCE) {
+                    if !self.revoked_programs.iter().any(|known| known == sha256) {
+                        self.revoked_programs.push(sha256.to_owned());
+                    }
+                } else if let Ok(keyring) = &mut self.keyring {
                     keyring.revoke(sha256);
                 }
                 return false;
@@ -509,8 +525,9 @@ impl Running {
         Running { number, hash, plan, body, is_stand_in, devices: OnceLock::new() }
     }
 
-    /// The part for devices. The first call compiles the bundle again, so only the control plane calls it.
-    pub(crate) fn for_devices(&self) -> Option<&ForDevices> {
+    /// The part for devices, also where it was revoked. The first call compiles the bundle again, so only the control plane
+    /// calls it.
+    pub(crate) fn reduced(&self) -> Option<&ForDevices> {
         let made = self.devices.get_or_init(|| {
             let plan = Plan::compile_published(self.plan.definition().clone()).ok()?;
             let reduced = Reduced::of(plan)?;

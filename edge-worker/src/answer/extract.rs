@@ -6,10 +6,11 @@ use crate::limits::DEVICE_MS;
 use crate::wire::base64url::base64url;
 use crate::wire::json::Json;
 
-/// `{"program":"<hash>","extract":"<base64url>","held":["<id>",…],"edge":{…},"taken_ms":…,"fresh_ms":…}`: the hash of the
+/// `{"audience":"<id>","program":"<hash>","extract":"<base64url>","held":["<id>",…],"edge":{…},"taken_ms":…,"fresh_ms":…}`: the hash of the
 /// program and the bytes that it reads (`devices`), the events of `ids` that they contain, the edge's context of the request, and
-/// their age; `{"program":null}` where nothing may be on devices.
+/// their age; `{"audience":"<id>","program":null}` where nothing may be on devices.
 pub(crate) fn extract(
+    audience: &str,
     devices: Option<(&str, &[u8])>,
     profile: &Profile,
     ids: &[String],
@@ -17,6 +18,7 @@ pub(crate) fn extract(
 ) -> Json {
     let mut json = Json::new();
     json.object(|o| {
+        o.field("audience").text(audience);
         let Some((program, extract)) = devices else { return o.field("program").null() };
         o.field("program").text(program);
         o.field("extract").text(&base64url(extract));

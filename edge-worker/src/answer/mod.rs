@@ -104,7 +104,7 @@ pub(crate) fn fields_of(named: &Named<'_>) -> String {
 }
 
 /// The same on a device, with the personalizations that are left to an edge.
-pub(crate) fn of_device(answer: &Answer<'_>, stale: bool) -> Json {
+pub(crate) fn of_device(answer: &Answer<'_>, partial: &[&str], stale: bool) -> Json {
     let mut json = Json::new();
     json.object(|o| {
         offers(o, answer);
@@ -112,8 +112,10 @@ pub(crate) fn of_device(answer: &Answer<'_>, stale: bool) -> Json {
             reasons(o, answer, stale);
             personalizations(o, answer);
             skipped(o, answer, &[]);
-            if !answer.undecided.is_empty() {
-                o.field("undecided").list(&answer.undecided, |json, name| json.text(name));
+            for (what, names) in [("undecided", answer.undecided.as_slice()), ("partial", partial)] {
+                if !names.is_empty() {
+                    o.field(what).list(names, |json, name| json.text(name));
+                }
             }
         });
     });

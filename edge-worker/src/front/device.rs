@@ -10,6 +10,7 @@ use crate::host::Step;
 use crate::keys::Seen;
 use crate::limits::DEVICE_IDS_MAX;
 use crate::lookup::Shape;
+use crate::message::{Message, Revoke, ToControl, revocable};
 use crate::wire::Response;
 
 /// `POST /v1/device`: the part of the visitor's profile that may be on a device. Only who holds the token of the profile's
@@ -37,9 +38,20 @@ pub(super) fn program(edge: &Edge, checked: &CheckedHead<'_>, _: &[u8]) -> Resul
         return Err(Refusal::SCOPE.into());
     }
     let running = edge.running_or_refuse(audience)?;
-    let Some(devices) = running.for_devices().filter(|devices| devices.hash == wanted) else {
-        return Err(Refusal::PROGRAM_UNKNOWN.into());
-    };
+    let devices = edge.for_devices(audience, running).filter(|devices| devices.hash == wanted);
+    let devices = devices.ok_or(Refusal::PROGRAM_UNKNOWN)?;
     let response = Response::typed(200, "application/octet-stream", devices.program.clone());
     Ok(Step::Respond(response.with_cors(checked.caller.origin)))
+}
+
+/// `DELETE` of a program: no edge gives it or an extract for it any more, at any place within a minute. Devices drop it when they
+/// ask the next time.
+pub(super) fn revoke(edge: &Edge, checked: &CheckedHead<'_>, _: &[u8]) -> Result<Step> {
+    let [audience, wanted, _] = checked.parameters;
+    let running = edge.running_or_refuse(audience)?;
+    if running.reduced().is_none_or(|devices| devices.hash != wanted) {
+        return Err(Refusal::PROGRAM_UNKNOWN.into());
+    }
+    let revoke = Revoke { sha256: revocable(wanted, audience), now_ms: checked.head.ambient.now_ms };
+    Ok(Step::Control { message: Message::Control(ToControl::Revoke(revoke)).encode(edge.form()) })
 }

@@ -125,6 +125,11 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/v1/audiences/{audience}/programs/{program}",
         ..control(Callers::Segments, device::program)
     },
+    Route {
+        method: "DELETE",
+        path: "/v1/audiences/{audience}/programs/{program}",
+        ..control(Callers::Admin, device::revoke)
+    },
     Route { path: "/v1/audiences", ..control(Callers::Admin, bundles::list_audiences) },
     Route { path: BUNDLE, ..control(Callers::Admin, bundles::running) },
     Route {

@@ -269,10 +269,16 @@ pub(super) fn answer_from(
         }
         Shape::Extract if HAS_CONTROL_PLANE => {
             let taken_ms = now_ms.saturating_sub(age_ms);
-            let devices = running.for_devices();
+            let devices = edge.for_devices(&pending.audience, running);
             let extract = devices.map(|devices| devices.reduced.extract(profile)).unwrap_or_default();
             let devices = devices.map(|devices| (devices.hash.as_str(), extract.as_slice()));
-            answer::extract(devices, profile, &pending.event_ids, (&pending.edge, taken_ms))
+            answer::extract(
+                &pending.audience,
+                devices,
+                profile,
+                &pending.event_ids,
+                (&pending.edge, taken_ms),
+            )
         }
         _ => answer::answer(&personalize(), Some(&meta)),
     };

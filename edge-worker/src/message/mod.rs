@@ -287,10 +287,10 @@ pub(crate) struct Publish {
     pub(crate) body: Vec<u8>,
 }
 
-/// A key that nobody may use any more.
+/// A key that nobody may use any more, or a program for devices.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Revoke {
-    /// Its hash, as hexadecimal digits.
+    /// Its hash, as hexadecimal digits; of a program with [`OF_AUDIENCE`] and its audience behind.
     pub(crate) sha256: String,
     /// Unix milliseconds.
     pub(crate) now_ms: i64,
@@ -300,6 +300,15 @@ pub(crate) struct Revoke {
 /// read of their own. The name of the audience is this, which is no id, and the hash of the key; it runs [`NO_BUNDLE`], which
 /// an earlier build takes for an audience that was taken out.
 pub(crate) const REVOKED: &str = "/";
+
+/// Stands between the hash of a revoked program and its audience: two audiences may have one program. It is no digit, so an
+/// earlier build finds no key with this hash.
+pub(crate) const OF_AUDIENCE: char = '@';
+
+/// The name under which a program of an audience is revoked.
+pub(crate) fn revocable(program: &str, audience: &str) -> String {
+    format!("{program}{OF_AUDIENCE}{audience}")
+}
 
 /// An earlier bundle to run again.
 #[derive(Clone, Debug, PartialEq)]

@@ -12,7 +12,7 @@ use crate::error::Refusal;
 use crate::form::Form;
 use crate::limits::{BUNDLES_KEPT, KEY_TAG_DIGITS};
 use crate::log::Line;
-use crate::message::{NO_BUNDLE, Publish, REVOKED, Revoke, Rollback, ToControl};
+use crate::message::{NO_BUNDLE, OF_AUDIENCE, Publish, REVOKED, Revoke, Rollback, ToControl};
 use crate::outcome::{Folded, Outcome};
 use crate::plane::HAS_CONTROL_PLANE;
 use crate::store::{Found, Published, Read, Release, Write};
@@ -171,7 +171,7 @@ fn roll_back(rollback: &Rollback, releases: &[Release], wanted: Option<(Release,
     run(&rollback.audience, release, Some(body), releases)
 }
 
-/// Revokes a key for ever.
+/// Revokes a key or a program for ever.
 fn revoke(message: &Revoke, releases: &[Release]) -> Folded {
     let tag = message.sha256.get(..KEY_TAG_DIGITS).unwrap_or_default();
     let at_ms = releases.first().map_or(message.now_ms, |before| before.at_ms);
@@ -188,7 +188,8 @@ fn revoke(message: &Revoke, releases: &[Release]) -> Folded {
     let release = Release { number: 1, hash: NO_BUNDLE.to_owned(), origin: 1, at_ms };
     let audience = [REVOKED, &message.sha256].concat();
     let published = Published { audience, release, body: None, forgotten: 0, dropped: Vec::new() };
-    let log = vec![Line::with_detail("key_revoked", tag)];
+    let is_program = message.sha256.contains(OF_AUDIENCE);
+    let log = vec![Line::with_detail(if is_program { "program_revoked" } else { "key_revoked" }, tag)];
     Outcome { write: Write { bundle: Some(published), ..Write::default() }, response, log }.done()
 }
 

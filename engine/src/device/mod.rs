@@ -14,6 +14,7 @@ mod unusable;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::definition::Choice;
 use crate::event::{Event, SentAt};
 use crate::plan::Plan;
 use crate::profile::Profile;
@@ -94,6 +95,14 @@ impl Device {
         let all = self.plan.definition().personalizations.iter().enumerate();
         let asked = all.filter(|(index, _)| of.is_none_or(|of| of.contains(index)));
         asked.map(|(_, personalization)| personalization.name.as_str()).collect()
+    }
+
+    /// True if a personalization that an answer calls undecided only lacks private sections: those that are here were decided.
+    pub fn is_partial(&self, name: &str) -> bool {
+        let Some(index) = self.personalization(name) else { return false };
+        let definition = self.plan.definition().personalizations.get(index);
+        let plan = self.plan.personalizations.get(index);
+        definition.is_some_and(|it| it.choice == Choice::All) && plan.is_some_and(|it| !it.undecided)
     }
 
     /// The index of a personalization by its name or id.

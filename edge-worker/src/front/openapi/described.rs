@@ -1,6 +1,8 @@
 //! Parameters, bodies and answers of each route, for people and for machines. The table of routes has the rest.
 
-use super::parts::{Answer, Described, IF_MATCH, JSON, NOTHING, Parameter, SEEN, TOKEN, answer, query};
+use super::parts::{
+    Answer, Described, IF_MATCH, JSON, NOTHING, OF_LOOKUPS, Parameter, SEEN, TOKEN, answer, query,
+};
 use crate::error::Refusal;
 
 /// In the order of the table of routes.
@@ -135,14 +137,7 @@ pub(super) const DESCRIBED: &[Described] = &[
         text: "a lookup → offers and `meta`",
         body: Some((JSON, "Lookup")),
         answers: &[Answer { headers: SEEN, ..answer("OffersAndMeta", "Offers, and how they came about.") }],
-        refusals: &[
-            Refusal::BODY_INVALID,
-            Refusal::INPUT_MISSING,
-            Refusal::AUDIENCE_UNKNOWN,
-            Refusal::TABLE_UNKNOWN,
-            Refusal::PERSONALIZATION_UNKNOWN,
-            Refusal::NEEDS_FORM,
-        ],
+        refusals: OF_LOOKUPS,
         ..NOTHING
     },
     Described {
@@ -154,14 +149,7 @@ pub(super) const DESCRIBED: &[Described] = &[
         text: "a lookup → offers and why",
         body: Some((JSON, "Lookup")),
         answers: &[Answer { headers: SEEN, ..answer("Explanation", "Offers, profile and reasons.") }],
-        refusals: &[
-            Refusal::BODY_INVALID,
-            Refusal::INPUT_MISSING,
-            Refusal::AUDIENCE_UNKNOWN,
-            Refusal::TABLE_UNKNOWN,
-            Refusal::PERSONALIZATION_UNKNOWN,
-            Refusal::NEEDS_FORM,
-        ],
+        refusals: OF_LOOKUPS,
         ..NOTHING
     },
     Described {
@@ -184,6 +172,16 @@ pub(super) const DESCRIBED: &[Described] = &[
         key: "public token in the query, from an allowed page",
         text: "the program of this hash, as bytes",
         answers: &[answer("Program", "Bytes for the engine on devices.")],
+        refusals: &[Refusal::AUDIENCE_UNKNOWN, Refusal::PROGRAM_UNKNOWN],
+        ..NOTHING
+    },
+    Described {
+        method: "DELETE",
+        path: "/v1/audiences/{audience}/programs/{program}",
+        id: "revokeProgram",
+        summary: "Revokes the program of the running bundle for devices for ever, everywhere within 60 seconds.",
+        text: "devices may not use this program any more ([device.md](device.md#revoking-a-program)) → `tag`, `revoked_ms`, `changed`",
+        answers: &[answer("Revocation", "The program is revoked; `changed` is false if it was before.")],
         refusals: &[Refusal::AUDIENCE_UNKNOWN, Refusal::PROGRAM_UNKNOWN],
         ..NOTHING
     },

@@ -54,6 +54,15 @@ pub(super) const fn answer(schema: &'static str, about: &'static str) -> Answer 
 
 pub(super) const SEEN: &[&str] = &["usher-seen"];
 pub(super) const JSON: &[&str] = &["application/json"];
+/// Of questions for one visitor.
+pub(super) const OF_LOOKUPS: &[Refusal] = &[
+    Refusal::BODY_INVALID,
+    Refusal::INPUT_MISSING,
+    Refusal::AUDIENCE_UNKNOWN,
+    Refusal::TABLE_UNKNOWN,
+    Refusal::PERSONALIZATION_UNKNOWN,
+    Refusal::NEEDS_FORM,
+];
 pub(super) const IF_MATCH: Parameter = Parameter {
     place: "header",
     name: "If-Match",
