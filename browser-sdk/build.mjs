@@ -5,7 +5,7 @@
 
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
@@ -39,20 +39,29 @@ execFileSync(
   { cwd: root, env: { ...process.env, PATH: `${join(tools, "bin")}${delimiter}${process.env.PATH}` }, stdio: ["ignore", "inherit", "inherit"] },
 );
 mkdirSync(out, { recursive: true });
-optimize(readFileSync(join(packed, "engine_bg.wasm")), join(out, "engine.wasm"));
-// The SDK hands the module over as bytes, so that its address and the way to it are not the glue's.
-const glue = readFileSync(join(packed, "engine.js"), "utf8");
-writeFileSync(join(out, "engine.new"), (await minify(glue, { ecma: 2020, module: true, compress: { passes: 3, ecma: 2020 } })).code);
-renameSync(join(out, "engine.new"), join(out, "engine.mjs"));
+for (const name of readdirSync(out)) if (/^engine[.-]/.test(name)) rmSync(join(out, name));
+const made = join(packed, "engine.wasm");
+optimize(readFileSync(join(packed, "engine_bg.wasm")), made);
+const wasm = readFileSync(made);
+const digest = (bytes) => createHash("sha384").update(bytes).digest("base64");
+const named = (bytes, ending) => `engine-${createHash("sha256").update(bytes).digest("hex").slice(0, 10)}.${ending}`;
+const names = [named(wasm, "wasm")];
+// The glue names its wasm, so that its own address is all that has to be known. The SDK fetches the wasm and hands it over as bytes.
+const glue = `${readFileSync(join(packed, "engine.js"), "utf8")}
+const usherWasm = ${JSON.stringify(names[0])}, usherIntegrity = ${JSON.stringify(`sha384-${digest(wasm)}`)};
+export { usherWasm as wasm, usherIntegrity as integrity };`;
+const { code } = await minify(glue, { ecma: 2020, module: true, compress: { passes: 3, ecma: 2020 } });
+names.unshift(named(code, "mjs"));
+writeFileSync(join(out, names[1]), wasm);
+writeFileSync(join(out, names[0]), code);
 rmSync(packed, { recursive: true });
 
 let together = 0;
-for (const name of ["engine.mjs", "engine.wasm"]) {
+for (const name of names) {
   const bytes = readFileSync(join(out, name));
   const gzip = gzipSync(bytes, { level: 9 }).length;
   together += gzip;
-  const hash = createHash("sha384").update(bytes).digest("base64");
-  console.log(`${name.padEnd(14)} ${String(bytes.length).padStart(8)} bytes ${String(gzip).padStart(7)} gzip  sha384-${hash}`);
+  console.log(`${name.padEnd(24)} ${String(bytes.length).padStart(8)} bytes ${String(gzip).padStart(7)} gzip  sha384-${digest(bytes)}`);
 }
 if (together > ROOM) {
   console.error(`the engine takes ${together} bytes packed, more than ${ROOM}`);

@@ -25,4 +25,12 @@ const WRAPPINGS = [
   (kernel) => `<p><b>${kernel}</b></p>`,
 ];
 
-export const payloads = WRAPPINGS.flatMap((wrap) => KERNELS.map(wrap));
+const plain = WRAPPINGS.flatMap((wrap) => KERNELS.map(wrap));
+
+/** `count` payloads, or all of one wrapping: those, then each in two wrappings, and behind another. */
+export function payloads(count) {
+  const twice = WRAPPINGS.flatMap((outer) => plain.map((payload) => outer(payload)));
+  const behind = plain.flatMap((payload, at) => KERNELS.map((_, step) => payload + plain[(at + 1 + step * 7) % plain.length]));
+  const all = [...new Set([...plain, ...twice, ...behind])];
+  return all.slice(0, Math.max(count, plain.length));
+}

@@ -99,7 +99,7 @@ test("a page that the browser translates", { skip: missing, timeout: 120_000 }, 
     const decision = (headline) => ({ offers: { S: { attributes: { headline } } }, meta: { engine: "edge", personalizations: { S: "hero" } } });
     const conflicts = [];
     usher.on("render", (report) => report.forEach(({ state }) => state === "conflict" && conflicts.push(state)));
-    usher.render(decision("news"));
+    await usher.render(decision("news"));
     const seen = [text()];
     // As browsers do: an element takes the place of each text.
     const walker = document.createTreeWalker(slot, NodeFilter.SHOW_TEXT);
@@ -110,7 +110,7 @@ test("a page that the browser translates", { skip: missing, timeout: 120_000 }, 
     }
     await new Promise((done) => setTimeout(done, 100));
     seen.push(text());
-    usher.render(decision("more"));
+    await usher.render(decision("more"));
     await new Promise((done) => setTimeout(done, 100));
     seen.push(text());
     await usher.reset();

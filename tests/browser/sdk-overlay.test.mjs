@@ -33,7 +33,7 @@ test("the overlay", { skip: missing, timeout: 120_000 }, async (t) => {
   await tab.evaluate(async () => {
     await usher.track("Told", { headline: "News", plan: "basic" });
     await usher.page();
-    usher.render(await usher.personalize());
+    await usher.render(await usher.personalize());
   });
   await until("its section", async () => /hero (personalized|late)/.test(await panel()));
   await tab.keyboard.press("ArrowRight");

@@ -2,7 +2,8 @@
 // that fails as told. Page and edge have one origin.
 
 import { execFileSync, spawn } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { generateKeyPairSync, sign } from "node:crypto";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, request as plainRequest } from "node:http";
 import { join, resolve } from "node:path";
 
@@ -16,9 +17,12 @@ const executable = process.env.CHROMIUM || "/usr/bin/chromium";
 export const missing = !existsSync(executable) && `${executable} is missing: apt-get install chromium, or name one in CHROMIUM`;
 const usher = resolve(root, process.env.USHER_TEST_NATIVE || join(process.env.CARGO_TARGET_DIR || "target", "debug/usher"));
 const dist = join(root, "browser-sdk/js/dist");
+const device = resolve(root, process.env.USHER_TEST_DEVICE || "target/device");
+/** The address of the engine's glue for devices; undefined if it was not built. */
+export const engine = () => existsSync(device) && readdirSync(device).filter((name) => /^engine-.*\.mjs$/.test(name)).map((name) => `/${name}`)[0];
 
 /**
- * Starts edge and site. `pages` is a function of path and site to the page's text. `demo` is the file of the demo's keys.
+ * Starts edge and site. `pages` is a function of path and site to the page's text, or to another file's `{ type, body }`. `demo` is the file of the demo's keys.
  *
  * @returns {Promise<{url: string, keys: object, tag: (attributes?: string) => string, ledger: Map, requests: object[], fault: Function,
  *   headers: object, explain: Function}>}
@@ -29,15 +33,19 @@ export async function serveSite(t, pages, { definition = "tests/browser/definiti
   const run = (args, env = {}) => execFileSync(usher, args, { cwd: folder, encoding: "utf8", env: { PATH: process.env.PATH, ...env }, stdio: ["ignore", "pipe", "pipe"] });
   const [port, edgePort] = [await freePort(), await freePort()];
   const url = `http://127.0.0.1:${port}`;
-  run(["keys", "new", "--audience", audience, "--origin", url, "--origin", url.replace("127.0.0.1", "localhost"), "--out", "keys.json", ...(demo ? ["--demo", join(root, demo)] : [])]);
+  const origins = ["127.0.0.1", "localhost", PLAIN].flatMap((host) => ["--origin", url.replace("127.0.0.1", host)]);
+  run(["keys", "new", "--audience", audience, ...origins, "--out", "keys.json", ...(demo ? ["--demo", join(root, demo)] : [])]);
   const keys = JSON.parse(readFileSync(join(folder, "keys.json"), "utf8"));
+  const { publicKey, privateKey } = generateKeyPairSync("ed25519");
+  writeFileSync(join(folder, "identity.pub"), publicKey.export({ type: "spki", format: "pem" }));
+  if (!demo) run(["keys", "add", "identity", "--audience", audience, "--public-key", "identity.pub", "--keys", "keys.json"]);
   // What is measured is the browser, so no rate is in the way.
   const args = ["serve", "--listen", `127.0.0.1:${edgePort}`, "--keys", "keys.json", "--events-per-second", "0", "--new-profiles-per-minute", "0"];
   const edge = spawn(usher, args, { cwd: folder, env: { PATH: process.env.PATH, ...(demo && { USHER_DEMO: "1" }) }, stdio: "ignore" });
   t.after(() => edge.kill());
   await listening(edgePort);
   const to = ["--to", `http://127.0.0.1:${edgePort}`];
-  run(["push", join(root, definition), "-y", ...to], { USHER_ADMIN_KEY: keys.admin_key, USHER_AUDIENCE: audience });
+  run(["push", resolve(root, definition), "-y", ...to], { USHER_ADMIN_KEY: keys.admin_key, USHER_AUDIENCE: audience });
 
   const site = {
     url, keys,
@@ -46,24 +54,35 @@ export async function serveSite(t, pages, { definition = "tests/browser/definiti
     ledger: new Map(),
     requests: [],
     fault: () => null,
+    /** Files of the SDK that are not there, and what comes in the place of one. */
+    lost: () => false,
+    changed: (_, bytes) => bytes,
     /** Of pages: a policy, say. */
     headers: {},
     tag: (attributes = "") =>
       `<script src="/usher.js" data-write-key="${keys.write_key}" data-token="${keys.public_token}" ${attributes}></script>`,
-    explain: async (key, value) => {
-      const body = JSON.stringify({ audience: "7", personalization: "hero", key: { name: key, value } });
+    /** The identity token of a visitor, as the site's own server signs it. */
+    identityOf(keys, seconds = 600) {
+      const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
+      const signed = `${part({ alg: "EdDSA" })}.${part({ aud: audience, exp: Math.floor(Date.now() / 1000) + seconds, keys })}`;
+      return `${signed}.${sign(null, Buffer.from(signed), privateKey).toString("base64url")}`;
+    },
+    /** A request of an operator. */
+    operate: (method, path) => fetch(`http://127.0.0.1:${edgePort}${path}`, { method, headers: { authorization: `TD1 ${keys.admin_key}` } }),
+    explain: async (key, value, personalization = "hero") => {
+      const body = JSON.stringify({ audience, personalization, key: { name: key, value } });
       const response = await fetch(`http://127.0.0.1:${edgePort}/v1/explain`, { method: "POST", headers: { authorization: `TD1 ${keys.server_key}` }, body });
       return response.json();
     },
   };
   const server = createServer(async (request, response) => {
     const path = new URL(request.url, url).pathname;
-    if (path.startsWith("/v1/")) return relay(site, edgePort, request, response);
-    const file = ["/usher.js", "/usher.mjs", "/stub.js", "/overlay.js"].includes(path) ? readFileSync(join(dist, path.slice(1))) : undefined;
+    if (/^\/(v1|public|cdp)\//.test(path)) return relay(site, edgePort, request, response);
+    const place = /^\/[\w-]+\.(m?js|wasm)$/.test(path) && [dist, device].map((folder) => join(folder, path)).find(existsSync);
     const page = pages(path, site);
-    if (file) response.writeHead(200, { "content-type": "text/javascript" }).end(file);
+    if (place && !site.lost(path)) response.writeHead(200, { "content-type": path.endsWith(".wasm") ? "application/wasm" : "text/javascript" }).end(site.changed(path, readFileSync(place)));
     else if (!page) response.writeHead(404).end();
-    else response.writeHead(200, { "content-type": "text/html; charset=utf-8", ...site.headers }).end(page);
+    else response.writeHead(200, { "content-type": page.type ?? "text/html; charset=utf-8", ...site.headers }).end(page.body ?? page);
   });
   server.listen(port, "127.0.0.1");
   t.after(() => (server.closeAllConnections(), server.close()));
@@ -124,8 +143,8 @@ async function relay(site, edgePort, request, response) {
 }
 
 /** Notes how often the edge counted each id. */
-function record(site, { status, body }) {
-  if (status !== 200) return;
+function record(site, { status, headers, body }) {
+  if (status !== 200 || !/json/.test(headers["content-type"])) return;
   for (const { id, success, notes = [] } of JSON.parse(body).receipts ?? []) {
     const entry = site.ledger.get(id) ?? { counted: 0, duplicates: 0 };
     if (success) entry[notes.includes("duplicate") ? "duplicates" : "counted"]++;
@@ -133,7 +152,10 @@ function record(site, { status, body }) {
   }
 }
 
-const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+/** A host that is no browser's own machine: over plain HTTP it is not trusted, so there are no locks and fewer ways to make ids. */
+export const PLAIN = "plain.test";
+
+const FLAGS = [`--host-resolver-rules=MAP ${PLAIN} 127.0.0.1`, "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 
 /** A browser that ends with the test. */
 export async function startBrowser(t, options = {}) {

@@ -9,14 +9,18 @@ import type { Answer, Post } from "./wire.ts";
 export interface Answers {
   /** Asks together with the events that wait; a question of its own where there are none. */
   ask(names: string[]): Promise<Decision>;
-  /** Forgets what answers to this visitor reflect. */
-  forget(): void;
+  /** The token of the newest state that an answer reflects. */
+  seen(): string | undefined;
+  saw(seen: string | undefined): void;
+  /** The head of a question of its own. */
+  headers: Record<string, string>;
 }
 
 /** An answer without offers. */
 export const without = (reason: string): Decision => ({ offers: {}, meta: { engine: "default", reason } });
 
-export function makeAnswers(options: Settled & Options, post: Post, identity: Identity, outbox: () => Outbox | null): Answers {
+/** @param token asks the page for an identity token */
+export function makeAnswers(options: Settled & Options, post: Post, identity: Identity, token: () => unknown, outbox: () => Outbox | null): Answers {
   /** A token of the newest state that was seen. */
   let seen: string | undefined;
 
@@ -29,20 +33,20 @@ export function makeAnswers(options: Settled & Options, post: Post, identity: Id
     return { offers, meta: { ...meta, engine: "edge", personalizations } };
   }
 
+  const headers = { authorization: `TD1 ${options.writeKey}`, "wp13n-token": options.token!, "content-type": "application/json" };
   return {
     async ask(names) {
       const box = outbox();
-      const together = box?.delivery.ask(names);
-      if (together !== undefined) return decisionOf(await together);
+      const together = await box?.delivery.ask(names);
+      if (together !== undefined) return decisionOf(together);
       // The answer should reflect events that are under way.
       await box?.delivery.flush();
       const user = identity.user().id;
       const body = {
         key: { name: options.anonymousIdColumn, value: identity.anonymousId() },
         seen,
-        ...(user !== null && { inputs: { [options.userIdColumn]: user } }),
+        ...(user !== null && { inputs: { [options.userIdColumn]: user }, identity: (await token()) || undefined }),
       };
-      const headers = { authorization: `TD1 ${options.writeKey}`, "wp13n-token": options.token!, "content-type": "application/json" };
       const decisions = names.map(async (personalization) => {
         const answer = await post("/v1/personalize", JSON.stringify({ ...body, personalization }), headers);
         if (answer) box?.delivery.note(answer);
@@ -50,18 +54,18 @@ export function makeAnswers(options: Settled & Options, post: Post, identity: Id
       });
       return (await Promise.all(decisions)).reduce(both);
     },
-    forget() {
-      seen = undefined;
-    },
+    seen: () => seen,
+    saw: (token) => void (seen = token),
+    headers,
   };
 }
 
 /** Two answers to parts of one question; the later one counts. */
 export function both(a: Decision, b: Decision): Decision {
   const [{ reasons, personalizations, engine }, later] = [a.meta, b.meta];
-  if (later.engine !== "edge" || engine !== "edge") return engine === "edge" ? a : b;
+  if (later.engine === "default" || engine === "default") return later.engine === "default" ? a : b;
   return {
     offers: { ...a.offers, ...b.offers },
-    meta: { ...later, reasons: { ...reasons, ...later.reasons }, personalizations: { ...personalizations, ...later.personalizations } },
+    meta: { ...a.meta, ...later, reasons: { ...reasons, ...later.reasons }, personalizations: { ...personalizations, ...later.personalizations } },
   };
 }

@@ -3,6 +3,7 @@
 import { both, makeAnswers, without } from "./answers.ts";
 import { makeConsent } from "./consent.ts";
 import { BATCH_MS } from "./delivery.ts";
+import { makeEngine, type EngineOf } from "./engine.ts";
 import { columnsOf, contextOf, tableOf, timeText } from "./event.ts";
 import { newId } from "./id.ts";
 import { makeIdentity } from "./identity.ts";
@@ -11,10 +12,11 @@ import { EVENT_BYTES_MAX, HELD_MAX, HELD_MS_MAX } from "./limits.ts";
 import { settle, type Settled } from "./options.ts";
 import { makeOutbox, type Outbox } from "./outbox.ts";
 import { bytesOf, makeQueue } from "./queue.ts";
-import { makeExposures } from "./render/exposure.ts";
-import { makeSlots } from "./render/slots.ts";
+import type { Content } from "./render/content.ts";
 import { watchRoutes } from "./routes.ts";
+import { namesOf, restingIn } from "./slots.ts";
 import { storeOf } from "./store.ts";
+import { makeToken } from "./token.ts";
 import type {
   CallOptions, Columns, Consent, Decision, DropReason, Happenings, Off, Options, PersonalizeOptions, Plugin, Receipt, RenderReport, Status, Usher,
 } from "./types.ts";
@@ -28,10 +30,12 @@ export interface Hearing {
   plugins: Set<Plugin>;
 }
 
-export type Client = Omit<Usher, "load" | "ready" | "on" | "use" | "version" | "debug"> & {
+export type Client = Omit<Usher, "load" | "ready" | "on" | "use" | "version" | "engine" | "debug"> & {
+  engine: EngineOf;
+  loadEngine: EngineOf["load"];
   status(): Status;
   /** Calls a verb as of an earlier moment, if there is one: it waited for the SDK. */
-  at(ms: number | null, run: () => unknown): unknown;
+  asOf(ms: number | null, run: () => unknown): unknown;
 };
 
 /** Starts in a page. */
@@ -62,6 +66,7 @@ export function start(given: Options, tag: Options, meta: Options, hearing: Hear
   const totals: Partial<Record<DropReason, number>> = {};
   const mayEnd = () => isLeaving || doc.visibilityState === "hidden";
   const post = makePost(base, mayEnd);
+  const token = makeToken(options.identity);
   const query = `/v1/e?key=${encodeURIComponent(options.writeKey)}`;
 
   // ---- Events ----
@@ -87,6 +92,9 @@ export function start(given: Options, tag: Options, meta: Options, hearing: Hear
       locks: (navigator as { locks?: Locks }).locks,
       post: (body) => post(query, body),
       token: options.token,
+      identity: token.ask,
+      needsIdentity: (body) => !!options.identity && JSON.parse(body)[options.userIdColumn] != null,
+      refused: token.refused,
       sent: (messageId, notes) => tell("sent", { messageId, notes }),
       failed: (code, status) => tell("error", { code, status }),
     });
@@ -118,6 +126,7 @@ export function start(given: Options, tag: Options, meta: Options, hearing: Hear
     if (bytesOf(body) > EVENT_BYTES_MAX) return dropped(id, "invalid");
     const status = queue.add(id, body, delivery.isFlying);
     if (status === "overflow") return dropped(id, "overflow");
+    engine.device()?.saw(id, body);
     if (mayEnd()) delivery.leave();
     else delivery.wake(BATCH_MS);
     return { messageId: id, status };
@@ -164,61 +173,92 @@ export function start(given: Options, tag: Options, meta: Options, hearing: Hear
     mark = identity.mark();
     last = null;
     asked = new Set();
-    exposures.stop();
+    content?.stop();
   }
   function newVisitor() {
     nextEpoch();
-    answers.forget();
-    slots.restore();
+    forgetAnswers();
+    content?.restore();
     refresh();
+  }
+  /** An answer of an edge or the device is of one visitor, and nobody else's. */
+  function forgetAnswers() {
+    answers.saw(undefined);
+    engine.device()?.forget();
+    store.remove(`${prefix}d`);
   }
 
   // ---- Answers ----
 
-  const answers = makeAnswers(options, post, identity, () => outbox);
+  const answers = makeAnswers(options, post, identity, token.ask, () => outbox);
 
-  async function personalize({ names = slots.names(doc), timeoutMs = options.timeoutMs }: PersonalizeOptions = {}): Promise<Decision> {
+  async function personalize({ names = namesOf(doc), timeoutMs = options.timeoutMs }: PersonalizeOptions = {}): Promise<Decision> {
     const began = epoch;
     if (!options.token) return without("token");
     if (!allows("personalization")) return without("consent");
     if (!names.length) return without("names");
     for (const name of names) asked.add(name);
     const late = new Promise<Decision>((done) => setTimeout(() => done(without("timeout")), timeoutMs));
-    const decision = await Promise.race([ready.then(() => answers.ask(names)).catch(() => without("network")), late]);
+    const ask = (names: string[]) => ready.then(() => answers.ask(names)).catch(() => without("network"));
+    const device = engine.device();
+    const decision = await (device ? device.ask(names, ask, late) : Promise.race([ask(names), late]));
     if (began !== epoch) return without("superseded");
-    if (decision.meta.engine !== "edge") return decision;
+    if (decision.meta.engine === "default") return decision;
+    engine.device()?.answered();
     last = last ? both(last, decision) : decision;
     tell("decision", decision);
     return decision;
   }
 
-  // ---- Slots ----
+  // ---- The device: what decides there is a file of its own, too ----
+
+  const engine = makeEngine(
+    () => (!options.token ? "token" : allows("personalization") ? "" : "consent"),
+    () => ({
+      ...answers, ...identity, base, store, prefix, post, now, win,
+      keys() {
+        const user = identity.user().id;
+        return { [options.anonymousIdColumn]: identity.anonymousId(), ...(user !== null && { [options.userIdColumn]: user }) };
+      },
+      url: options.engine && new URL(options.engine, doc.baseURI).href,
+      token: options.token!,
+      offsetMs: () => outbox?.delivery.offsetMs() ?? null,
+      waiting: () => outbox?.queue.mine() ?? [],
+      on: hearing.on,
+    }),
+  );
+
+  // ---- Slots: what fills them is a file of its own, which comes together with the first answer ----
+
+  let content: Content | undefined;
+  let loading: Promise<void> | null = null;
 
   const report = (shown: RenderReport) => {
     if (shown.length) tell("render", shown);
     return shown;
   };
-  const slots = makeSlots({ hosts: options.hosts, sanitize: options.sanitize }, report);
-  const exposures = makeExposures(({ slot, section, state }, visible_ms) => {
-    const { reasons, bundle = null } = last?.meta ?? {};
-    const reason = reasons?.[section!] ?? state.toUpperCase();
-    const key = `${prefix}x:${slot}:${section}:${bundle}`;
-    if (session.get(key)) return;
-    if (allows("analytics")) session.set(key, "1");
-    const properties = { personalization: slot, section, reason, bundle, visible_ms };
-    void emit("Personalization Exposed", undefined, properties, {});
-  });
-  function render(decision: Decision = last ?? without("default"), root: ParentNode = doc): RenderReport {
-    const shown = slots.render(decision, root);
-    exposures.watch(shown);
-    return report(shown);
+  const loadContent = () =>
+    (loading ??= import("./render/content.ts").then(
+      ({ makeContent }) => void (content = makeContent(options, { prefix, session, allows, emit, report, last: () => last })),
+      () => {
+        loading = null;
+        tell("error", { code: "network", status: 0 });
+      },
+    ));
+  async function render(decision?: Decision, root: ParentNode = doc): Promise<RenderReport> {
+    const began = epoch;
+    await loadContent();
+    if (began !== epoch) return [];
+    return report(content ? content.render(decision ?? last ?? without("default"), root) : restingIn(root));
   }
   function refresh() {
-    if (!does("render") || !isReady) return;
+    if (!does("render") || !isReady || !namesOf(doc).length) return;
+    if (!allows("personalization")) return void report(restingIn(doc));
     const began = epoch;
+    void loadContent();
     void personalize().then((decision) => {
       // Without an answer slots keep what they show, which is of this visitor.
-      if (began === epoch) render(last ?? decision);
+      if (began === epoch) void render(last ?? decision);
     });
   }
 
@@ -235,8 +275,11 @@ export function start(given: Options, tag: Options, meta: Options, hearing: Hear
     store.set(`${prefix}c`, JSON.stringify([next, now()]));
     store.remove(`${prefix}c`);
     tell("consent", after);
-    if (!allows("personalization")) slots.restore();
-    else refresh();
+    if (!allows("personalization")) {
+      content?.restore();
+      forgetAnswers();
+    }
+    refresh();
   }
   function apply() {
     const { analytics, personalization } = consent.now();
@@ -249,7 +292,9 @@ export function start(given: Options, tag: Options, meta: Options, hearing: Hear
       identity.anonymousId();
     }
     mark = identity.mark();
+    if (options.mode === "device" && allows("personalization")) void engine.load();
   }
+
   // ---- The page's life ----
 
   let isReady = false;
@@ -274,11 +319,11 @@ export function start(given: Options, tag: Options, meta: Options, hearing: Hear
   /** Slots that the page adds later. */
   function watchSlots() {
     new MutationObserver((records) => {
-      const isSlot = (node: Node) => node instanceof win.Element && slots.names(node).length > 0;
+      const isSlot = (node: Node) => node instanceof win.Element && namesOf(node).length > 0;
       if (!records.some(({ addedNodes }) => [...addedNodes].some(isSlot))) return;
       const began = epoch;
       const draw = () => void (began === epoch && last && render(last));
-      const unknown = slots.names(doc).filter((name) => !asked.has(name));
+      const unknown = namesOf(doc).filter((name) => !asked.has(name));
       if (unknown.length) void personalize({ names: unknown }).then(draw);
       else draw();
     }).observe(doc, { childList: true, subtree: true });
@@ -302,10 +347,10 @@ export function start(given: Options, tag: Options, meta: Options, hearing: Hear
         consent.set("pending", false);
         identity.forget();
       }
-      slots.restore();
+      content?.restore();
     }
     nextEpoch();
-    answers.forget();
+    forgetAnswers();
     apply();
     arrive();
   });
@@ -360,8 +405,10 @@ export function start(given: Options, tag: Options, meta: Options, hearing: Hear
     user: () => ({ ...identity.user(), anonymousId: mayKeep() ? identity.anonymousId() : null }),
     personalize,
     render,
-    expose: (slot) => exposures.see(slot),
+    expose: (slot) => content?.see(slot),
     setConsent,
+    engine,
+    loadEngine: engine.load,
     async flush({ timeoutMs = 5_000 } = {}) {
       const late = new Promise((done) => setTimeout(done, timeoutMs));
       await Promise.race([outbox?.delivery.flush(), late]);
@@ -382,7 +429,7 @@ export function start(given: Options, tag: Options, meta: Options, hearing: Hear
         clockOffsetMs: outbox?.delivery.offsetMs() ?? null,
       };
     },
-    at(ms, run) {
+    asOf(ms, run) {
       callMs = ms;
       try {
         return run();

@@ -1,7 +1,7 @@
 // Sends what the queue holds until an edge has counted it. At least once on the wire, once at the edge, by the event's id.
 
 import {
-  CHUNK_BYTES_MAX, LEAVING_BYTES_MAX, NAMES_MAX, RETRIES_MAX, RETRY_GRANT_MS, RETRY_MS, RETRY_MS_MAX,
+  CHUNK_BYTES_MAX, IDENTITY_MS, LEAVING_BYTES_MAX, NAMES_MAX, RETRIES_MAX, RETRY_GRANT_MS, RETRY_MS, RETRY_MS_MAX,
 } from "./limits.ts";
 import type { Entry, Queue } from "./queue.ts";
 import type { Answer } from "./wire.ts";
@@ -14,7 +14,7 @@ export interface Delivery {
   /** Sends now, also in a pause, unless the edge asked for one; resolves when nothing is under way. */
   flush(): Promise<void>;
   /** Sends the newest events together with a question. Undefined if there are none; null if the edge asked for a pause. */
-  ask(names: string[]): Promise<Answer | null> | null | undefined;
+  ask(names: string[]): Promise<Answer | null | undefined> | null | undefined;
   isFlying(id: string): boolean;
   failures(): number;
   /** Takes note of an answer to something else. */
@@ -33,13 +33,19 @@ export interface Around {
   clearTimer(timer: unknown): void;
   post(body: string): Promise<Answer | null>;
   token: string | undefined;
+  /** True for an event that is sent with an identity token only. */
+  needsIdentity(body: string): boolean;
+  /** Asks the page for an identity token: a text, or a promise of one that does not fail; nothing if it has none. */
+  identity(): unknown;
+  /** An edge did not take the token: `expired` or `refused`. */
+  refused(why: string): void;
   sent(id: string, notes: string[]): void;
   failed(code: string, status: number): void;
 }
 
 /** Events of one moment leave together. */
 export const BATCH_MS = 100;
-/** Bytes around the events of a request, without names of personalizations. */
+/** Bytes around the events of a request, without names of personalizations; an identity token has up to 4 KB more. */
 const AROUND_BYTES = 1_024;
 /** The edge keeps these out for now. */
 const FOR_NOW = "StorageUnavailable";
@@ -50,7 +56,7 @@ export function makeDelivery(queue: Queue, around: Around): Delivery {
   const flying = new Map<string, number>();
   let requests = 0;
   let failures = 0;
-  let [pauseEnds, heldOffUntil] = [0, 0];
+  let [pauseEnds, heldOffUntil, withoutIdentityUntil] = [0, 0, 0];
   let [budget, grantedAt] = [RETRIES_MAX, ticks()];
   let timer: unknown;
   let due = Infinity;
@@ -58,7 +64,12 @@ export function makeDelivery(queue: Queue, around: Around): Delivery {
   let stopped = false;
   let landed: (() => void)[] = [];
 
-  const waiting = () => queue.mine().filter(({ id }) => !flying.has(id));
+  const needsIdentity = ({ body }: Entry) => around.needsIdentity(body);
+  /** Those that need a token are left out for a while after the page had none. */
+  const waiting = () => {
+    const isWithout = ticks() < withoutIdentityUntil;
+    return queue.mine().filter((entry) => !flying.has(entry.id) && !(isWithout && needsIdentity(entry)));
+  };
 
   /** As many as fit, from the first. */
   function chunk(entries: Entry[], room: number): Entry[] {
@@ -71,20 +82,27 @@ export function makeDelivery(queue: Queue, around: Around): Delivery {
     return entries.slice(0, count);
   }
 
-  async function send(entries: Entry[], names?: string[]): Promise<Answer | null> {
-    const body =
-      `{"sentAt":${around.now()}${around.token ? `,"token":${JSON.stringify(around.token)}` : ""}` +
-      (names ? `,"personalize":${JSON.stringify({ names: names.slice(0, NAMES_MAX) })}` : "") +
-      `,"events":[${entries.map((entry) => entry.body).join()}]}`;
-    for (const { id, bytes } of entries) flying.set(id, bytes);
+  async function send(all: Entry[], names?: string[]): Promise<Answer | null | undefined> {
+    for (const { id, bytes } of all) flying.set(id, bytes);
     requests++;
-    let answer: Answer | null = null;
+    let entries = all;
+    let answer: Answer | null | undefined;
     try {
-      answer = await around.post(body);
-    } catch {}
+      let identity = all.some(needsIdentity) ? around.identity() : undefined;
+      // A page that ends waits for no promise, so a token that is there is taken as it is.
+      if (identity instanceof Promise) identity = await identity;
+      if (!identity) entries = all.filter((entry) => !needsIdentity(entry));
+      if (entries.length < all.length) withoutIdentityUntil = ticks() + IDENTITY_MS;
+      const { token } = around;
+      const beside = { sentAt: around.now(), token, identity: identity || undefined, personalize: names && { names: names.slice(0, NAMES_MAX) } };
+      const body = `${JSON.stringify(beside).slice(0, -1)},"events":[${entries.map((entry) => entry.body).join()}]}`;
+      if (entries.length) answer = (await around.post(body)) ?? null;
+    } catch {
+      answer = null;
+    }
     requests--;
-    for (const { id } of entries) flying.delete(id);
-    if (!stopped) {
+    for (const { id } of all) flying.delete(id);
+    if (!stopped && answer !== undefined) {
       const split = settle(entries, answer);
       if (split) {
         const half = Math.ceil(entries.length / 2);
@@ -95,7 +113,9 @@ export function makeDelivery(queue: Queue, around: Around): Delivery {
     }
     if (!requests) {
       for (const done of landed.splice(0)) done();
-      if (!stopped && waiting().length) wake(0);
+      if (stopped) return answer;
+      if (waiting().length) wake(0);
+      else if (entries.length < all.length) wake(IDENTITY_MS);
     }
     return answer;
   }
@@ -107,17 +127,22 @@ export function makeDelivery(queue: Queue, around: Around): Delivery {
     const { status, json } = answer;
     const receipts = json?.receipts;
     if (status === 200 && Array.isArray(receipts) && receipts.length === entries.length) {
-      let kept = 0;
+      let kept = "";
       entries.forEach((entry, index) => {
         const receipt = receipts[index] ?? {};
         const error = receipt.error?.name;
+        const notes: string[] = Array.isArray(receipt.notes) ? receipt.notes : [];
+        const refused = notes.find((note) => /^identity_/.test(note));
+        if (refused) around.refused(refused.slice(9));
         if (error && error !== FOR_NOW) queue.drop(entry, "rejected", String(error));
+        // Only the token had a key for it, so it is not stored, and goes again with another.
+        else if (refused && notes.includes("no_usable_key")) kept = refused;
         else if (!error && receipt.success === true && isOf(receipt.id, entry.body)) {
           queue.remove(entry);
-          around.sent(entry.id, Array.isArray(receipt.notes) ? receipt.notes : []);
-        } else kept++;
+          around.sent(entry.id, notes);
+        } else kept ||= FOR_NOW;
       });
-      if (kept) return fail(FOR_NOW, status), false;
+      if (kept) return fail(kept, status), false;
       failures = pauseEnds = 0;
       return false;
     }
@@ -185,7 +210,7 @@ export function makeDelivery(queue: Queue, around: Around): Delivery {
     leave: () => (sendAll(LEAVING_BYTES_MAX), requests > 0),
     flush: () =>
       new Promise((done) => {
-        pauseEnds = 0;
+        pauseEnds = withoutIdentityUntil = 0;
         sendAll(LEAVING_BYTES_MAX);
         if (requests) landed.push(done);
         else done();

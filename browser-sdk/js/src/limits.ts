@@ -28,7 +28,20 @@ export const RETRY_GRANT_MS = 30_000;
 /** A request without an answer. */
 export const ANSWER_MS_MAX = 10_000;
 
+/** Between two questions to the page for an identity token, after it had none; and the wait for its answer. */
+export const IDENTITY_MS = 10_000;
+
 /** Times that the page may undo what a slot shows. */
 export const REVERTS_MAX = 3;
 /** Characters of one attribute in a slot. */
 export const VALUE_CHARS_MAX = 8_192;
+
+/** Events that a device adds to what the edge gave. */
+export const DEVICE_EVENTS_MAX = 200;
+/** The longest that a device answers from what the edge gave, and the age at which it asks again. */
+export const DEVICE_MS_MAX = 24 * 3_600_000;
+export const DEVICE_CONFIRM_MS = 600_000;
+/** Between a receipt and the question for an extract that has its event. */
+export const DEVICE_AFTER_MS = 10_000;
+/** Between two questions to the edge for it. */
+export const DEVICE_PAUSE_MS = 5_000;

@@ -12,7 +12,7 @@ export function optionsOf(element: HTMLElement | null): Options {
 export function settle(given: Options, tag: Options, meta: Options) {
   const defaults = {
     writeKey: "", endpoint: "", database: "web", pageTable: "pages", eventTable: "events",
-    anonymousIdColumn: "anonymousId", userIdColumn: "userId", auto: "page render", timeoutMs: 800, hosts: [] as string[],
+    anonymousIdColumn: "anonymousId", userIdColumn: "userId", auto: "page render", timeoutMs: 800, hosts: [] as string[], mode: "edge" as "edge" | "device", engine: "",
   };
   return { ...defaults, ...meta, ...tag, ...given };
 }

@@ -31,8 +31,17 @@ export interface Options {
   auto?: string;
   /** The time that `personalize()` waits for an answer, in ms; 800 by default. */
   timeoutMs?: number;
+  /** The place of decisions: the edge, or the device where that can; `edge` by default. */
+  mode?: "edge" | "device";
+  /** The address of the engine's glue, `engine-….mjs`, for decisions on the device. */
+  engine?: string;
   /** Hosts beside the page's own to which links and images of offers may lead; in a tag separated by blanks. */
   hosts?: string[];
+  /**
+   * The visitor's identity token, which your own server signs: asked for when events that name a user are sent, and never stored. Nothing
+   * if there is none now; then those events wait. `refused` says that an edge took the last one for `expired`, or refused it.
+   */
+  identity?: (last: { refused?: string }) => string | null | undefined | Promise<string | null | undefined>;
   /** Makes HTML of an offer harmless, where the browser has no `setHTML`. What it returns is assigned as it is. */
   sanitize?: (html: string) => string | TrustedMarkup;
 }
@@ -74,7 +83,7 @@ export interface CallOptions {
   context?: Columns;
 }
 
-/** An answer of the edge. Without one, `offers` is empty and `meta.engine` is `default`. */
+/** An answer of the edge, or of the device. Without one, `offers` is empty and `meta.engine` is `default`. */
 export interface Decision {
   /** By section. */
   offers: Record<string, Offer>;
@@ -85,8 +94,8 @@ export interface Offer {
   batch_segments?: Json;
 }
 export interface Meta {
-  /** The edge, if it decided; else nobody did. */
-  engine: "edge" | "default";
+  /** The edge, if it decided, wholly or in part; the device, if it decided alone; else nobody did. */
+  engine: "edge" | "device" | "default";
   /** Why there is no answer: `consent`, `token` (none is set), `names` (there is no slot), `timeout`, `refused`, `network`, `superseded`. */
   reason?: string;
   /** The number of the bundle that answered. */
@@ -95,6 +104,10 @@ export interface Meta {
   reasons?: Record<string, string>;
   /** The personalization of each offer. */
   personalizations?: Record<string, string>;
+  /** Of the device: personalizations of which only the edge knows some sections. */
+  partial?: string[];
+  /** With the device switched on: why the edge was asked, `UNDECIDED`, or as in `EngineInfo`. */
+  device?: string;
   [name: string]: unknown;
 }
 export interface PersonalizeOptions {
@@ -132,6 +145,31 @@ export interface Plugin {
   name: string;
   /** Changes the columns of an event; null drops it. */
   event(columns: Columns, table: string): Columns | null;
+}
+
+/** The state of the engine on the device. */
+export interface EngineInfo {
+  /** `loaded`: it has no program or extract yet. `failed`: it will not decide in this page. In any of them but `ready` the edge decides. */
+  state: "off" | "loading" | "loaded" | "ready" | "failed";
+  /**
+   * `wasm`: the browser or a policy forbids it, or it trapped. `network`: a file did not come, or has another hash. `engine`: the option
+   * is missing. `consent`, `token`: as in `meta.reason`. `NO_PROGRAM`: the edge has none for this engine. `NO_EXTRACT`: the edge was
+   * not heard of yet.
+   */
+  reason?: string;
+  /** The hash of the program. */
+  program?: string;
+  /** The time at which the edge gave or confirmed what the device decides by, Unix ms. */
+  confirmedMs?: number;
+  /** Events that the device adds to it. */
+  waiting: number;
+}
+/** The time of a decision in µs: the median, and the least, of `batches` batches of `of` decisions each, after one that warms up. */
+export interface Measured {
+  us: number;
+  least: number;
+  batches: number;
+  of: number;
 }
 
 /** The state of the SDK, for tests and reports. It holds no value of an event. */
@@ -174,8 +212,8 @@ export interface Usher {
   user(): { id: string | null; anonymousId: string | null; traits: Columns };
   /** Asks which offers hold, together with the events that wait. Always resolves. */
   personalize(options?: PersonalizeOptions): Promise<Decision>;
-  /** Shows a decision, the last one by default, in the slots of a part of the page. */
-  render(decision?: Decision, root?: ParentNode): RenderReport;
+  /** Shows a decision, the last one by default, in the slots of a part of the page. Nothing if the visitor changes meanwhile. */
+  render(decision?: Decision, root?: ParentNode): Promise<RenderReport>;
   /** Counts a slot as seen, where the page knows better than its geometry. */
   expose(slot: string): void;
   /** Sets the visitor's consent. A denial erases what is stored. */
@@ -184,6 +222,14 @@ export interface Usher {
   flush(options?: { timeoutMs?: number }): Promise<{ pending: number }>;
   on<K extends keyof Happenings>(kind: K, then: (happening: Happenings[K]) => void): Off;
   use(plugin: Plugin): Off;
+  /** Decisions on the device. */
+  engine: {
+    /** Loads the engine, and decides on the device from then on where it can; resolves when it does, or says why not. */
+    load(): Promise<EngineInfo>;
+    info(): EngineInfo;
+    /** Times the decision of these personalizations; null while the device decides nothing. It holds the page up meanwhile. */
+    measure(options?: { names?: string[]; batches?: number }): Measured | null;
+  };
   /** The state of the SDK; null before it has started. */
   debug: { status(): Status | null };
 }

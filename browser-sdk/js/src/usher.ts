@@ -3,7 +3,7 @@
 import { start, type Client, type Hearing } from "./client.ts";
 import { VERSION } from "./event.ts";
 import { optionsOf } from "./options.ts";
-import type { Options, Plugin, Receipt, Usher } from "./types.ts";
+import type { EngineInfo, Options, Plugin, Receipt, Usher } from "./types.ts";
 
 type Call = [verb: string, args: unknown[], ms: number, done: (value: unknown) => void];
 
@@ -30,11 +30,13 @@ export function makeUsher(tag: HTMLElement | null): Usher & { replay(calls: Call
     },
   };
 
+  const idle: EngineInfo = { state: "off", waiting: 0 };
   const answerless: Record<string, () => unknown> = {
     personalize: () => ({ offers: {}, meta: { engine: "default", reason: "refused" } }),
     flush: () => ({ pending: 0 }),
     render: () => [],
     user: () => ({ id: null, anonymousId: null, traits: {} }),
+    loadEngine: () => idle,
   };
   const lost = (): Receipt => ({ messageId: "", status: "dropped", reason: "invalid" });
   const without = (verb: string) => (answerless[verb] ?? lost)();
@@ -42,12 +44,12 @@ export function makeUsher(tag: HTMLElement | null): Usher & { replay(calls: Call
   /** Calls a verb, or keeps the call until there is a client. */
   function call(verb: string, args: unknown[], ms: number | null = null): any {
     if (!client) {
-      if (verb === "render" || verb === "user") return without(verb);
+      if (verb === "user") return without(verb);
       if (typeof document === "undefined") return Promise.resolve(without(verb));
       return new Promise((done) => waiting.push([verb, args, ms ?? Date.now(), done]));
     }
     try {
-      const result = client.at(ms, () => (client as any)[verb](...args));
+      const result = client.asOf(ms, () => (client as any)[verb](...args));
       return result instanceof Promise ? result.catch(() => without(verb)) : result;
     } catch {
       return without(verb);
@@ -76,6 +78,11 @@ export function makeUsher(tag: HTMLElement | null): Usher & { replay(calls: Call
     ready: (then?: () => void) => begun.then(then),
     on: hearing.on,
     use: hearing.use,
+    engine: {
+      load: () => call("loadEngine", []),
+      info: () => client?.engine.device()?.info() ?? idle,
+      measure: (options?: object) => client?.engine.device()?.measure(options) ?? null,
+    },
     debug: { status: () => client && client.status() },
     /** Calls of before, with their times. */
     replay(calls: Call[]) {

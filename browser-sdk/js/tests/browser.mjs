@@ -21,6 +21,10 @@ export class Browser {
     this.skew = 0;
     this.entries = new Map();
     this.isFull = false;
+    /** The page's identity tokens: whether it has any to give, what it gives now, and what edges said of them. */
+    this.hasIdentity = false;
+    this.identity = () => null;
+    this.refusals = [];
     this.tabs = new Set();
     this.holders = new Map();
     this.timers = [];
@@ -67,6 +71,9 @@ export class Browser {
       locks: this.hasLocks ? locks : undefined,
       post: (body) => this.post(tab, body, setTimer),
       token: undefined,
+      needsIdentity: (body) => this.hasIdentity && JSON.parse(body).userId !== undefined,
+      identity: () => this.identity(),
+      refused: (why) => this.refusals.push(why),
       dropped: (id, reason) => this.dropped.set(id, reason),
       sent: (id) => this.sent.add(id),
       failed: () => {},
@@ -76,9 +83,9 @@ export class Browser {
   }
 
   /** Tracks an event; returns its id and the status. */
-  track(tab, bytes = 200) {
+  track(tab, bytes = 200, more = {}) {
     const id = newId(this.now + this.skew);
-    const body = JSON.stringify({ table: "web.events", messageId: id, filler: "x".repeat(bytes) });
+    const body = JSON.stringify({ table: "web.events", messageId: id, filler: "x".repeat(bytes), ...more });
     const status = tab.outbox.queue.add(id, body, tab.outbox.delivery.isFlying);
     if (status === "overflow") this.dropped.set(id, "overflow");
     tab.outbox.delivery.wake(100);

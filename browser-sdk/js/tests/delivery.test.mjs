@@ -238,3 +238,73 @@ test("nothing but events stays in storage", async () => {
   await browser.pass(10_000);
   assert.deepEqual([...browser.entries.keys()], []);
 });
+
+/** A tab whose page signs visitors in: an event of a user, and one of nobody in particular. */
+function signedIn(answers, identity) {
+  const { browser, requests } = browserWith(answers);
+  browser.hasIdentity = true;
+  browser.identity = identity;
+  const tab = browser.open();
+  const ofUser = browser.track(tab, 10, { userId: "u" }).id;
+  const ofAnybody = browser.track(tab, 10).id;
+  return { browser, requests, tab, ofUser, ofAnybody };
+}
+
+test("the page is asked for an identity token at each sending, and nothing stores it", async () => {
+  let asked = 0;
+  const { browser, requests, tab } = signedIn([null], async () => `token-${++asked}`);
+  await browser.pass(5_000);
+  assert.deepEqual(requests.map(({ request }) => request.identity), ["token-1", "token-2"], "again for the second attempt");
+  assert.equal(browser.stored().size, 0);
+  browser.track(tab);
+  await browser.pass(5_000);
+  assert.equal(requests.at(-1).request.identity, undefined, "an event that names no user needs none");
+  assert.equal(asked, 2);
+  assert.ok(![...browser.entries.values()].some((value) => value.includes("token-")));
+});
+
+test("an event that needs a token waits while the page has none", async () => {
+  let token = null;
+  const { browser, requests, tab, ofUser, ofAnybody } = signedIn([], () => token);
+  await browser.pass(15_000);
+  assert.deepEqual(requests.map((one) => one.ids), [[ofAnybody]]);
+  assert.deepEqual([...browser.stored().keys()], [ofUser]);
+  assert.equal(await tab.outbox.delivery.ask(["hero"]), undefined, "a question does not take it along");
+  token = "token";
+  await browser.pass(15_000);
+  assert.deepEqual(requests.slice(1).map(({ ids, request }) => [ids, request.identity]), [[[ofUser], "token"]]);
+  assert.equal(browser.counted.get(ofUser), 1);
+});
+
+test("a page that fails or never answers has no token", async () => {
+  const { makeToken } = await module("token");
+  assert.equal(makeToken(undefined).ask(), undefined);
+  assert.equal(makeToken(() => { throw new Error("the page"); }).ask(), null);
+  assert.equal(await makeToken(async () => { throw new Error("the page"); }).ask(), null);
+  const told = [];
+  const token = makeToken((last) => void told.push(last));
+  token.refused("expired");
+  token.ask();
+  token.ask();
+  assert.deepEqual(told, [{ refused: "expired" }, {}]);
+});
+
+test("a page that ends sends at once with a token that is there", () => {
+  const { requests, tab } = signedIn([], () => "token");
+  tab.outbox.delivery.leave();
+  assert.equal(requests[0].request.identity, "token");
+});
+
+test("only what was not stored for want of a key is sent again, with a new token", async () => {
+  const tokens = ["old", "new"];
+  const expired = (request) => ({
+    ...receipts(request, { notes: ["identity_expired"] }),
+    json: { receipts: request.events.map(({ messageId: id, userId }) => ({ id, success: true, notes: ["identity_expired", ...(userId ? ["no_usable_key"] : [])] })) },
+  });
+  const { browser, requests, ofUser, ofAnybody } = signedIn([expired], () => tokens.shift());
+  await browser.pass(10_000);
+  assert.deepEqual(requests.map(({ ids, request }) => [ids, request.identity]), [[[ofUser, ofAnybody], "old"], [[ofUser], "new"]]);
+  assert.deepEqual(browser.refusals, ["expired", "expired"], "the page is told why it is asked");
+  assert.ok(browser.sent.has(ofUser) && browser.sent.has(ofAnybody));
+  assert.equal(browser.stored().size, 0);
+});

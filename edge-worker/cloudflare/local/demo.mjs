@@ -4,7 +4,7 @@
 // usage: node demo.mjs --dist <folder of the worker> [--port 8787]
 
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -22,7 +22,8 @@ const credentialsFile = join(root, "examples/shop/credentials.json");
 const credentials = JSON.parse(readFileSync(credentialsFile, "utf8"));
 const audience = "1069944";
 mkdirSync(join(state, "site"), { recursive: true });
-for (const name of ["usher.js", "stub.js", "overlay.js"]) copyFileSync(join(root, "browser-sdk/js/dist", name), join(state, "site", name));
+const sdk = join(root, "browser-sdk/js/dist");
+for (const name of readdirSync(sdk)) copyFileSync(join(sdk, name), join(state, "site", name));
 
 await free(port).catch(() => {
   console.error(`port ${port} is in use; stop what listens there, or take another one: make demo PORT=8790`);

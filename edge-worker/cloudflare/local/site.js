@@ -5,8 +5,12 @@ const TYPES = {
   html: "text/html; charset=utf-8",
   js: "text/javascript; charset=utf-8",
   json: "application/json",
+  mjs: "text/javascript; charset=utf-8",
   svg: "image/svg+xml",
 };
+
+/** What the demo makes itself: its settings, and the browser SDK with the files that it loads, which have a hash in their names. */
+const MADE = /^\/(demo\.json|(usher|stub|overlay|td-compat)\.js|\w+-[0-9a-f]{10}\.mjs)$/;
 
 export default {
   async fetch(request, env) {
@@ -16,7 +20,7 @@ export default {
     if (request.method !== "GET" || !type) return env.USHER.fetch(request);
     const file =
       path === "/td.min.js" ? await env.SDK.fetch("http://files/td.min.js")
-      : ["/demo.json", "/usher.js", "/stub.js", "/overlay.js"].includes(path) ? await env.STATE.fetch(`http://files${path}`)
+      : MADE.test(path) ? await env.STATE.fetch(`http://files${path}`)
       : await env.WWW.fetch(`http://files${path}`);
     if (!file.ok) return new Response("no such page", { status: 404 });
     return new Response(file.body, { headers: { "content-type": type, "cache-control": "no-cache" } });

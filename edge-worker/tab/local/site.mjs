@@ -34,7 +34,8 @@ const OF_WORKER = ["edge/service.wasm", "edge/shop.json", "edge/worker.js"];
 const site = `${out}.new`;
 rmSync(site, { recursive: true, force: true });
 cpSync(join(root, "www"), site, { recursive: true, filter: (path) => !path.endsWith(".mjs") && (!path.includes("/www/edge/") || basename(path) === "index.js") });
-for (const name of ["usher.js", "stub.js", "overlay.js"]) copyFileSync(join(root, "browser-sdk/js/dist", name), join(site, name));
+const sdk = join(root, "browser-sdk/js/dist");
+for (const name of readdirSync(sdk)) copyFileSync(join(sdk, name), join(site, name));
 if (readFileSync(join(site, "index.html"), "utf8").includes("td.min.js")) copyFileSync(join(root, "node_modules/td-js-sdk/dist/td.min.js"), join(site, "td.min.js"));
 copyFileSync(join(built, "service.wasm"), join(site, "edge/service.wasm"));
 

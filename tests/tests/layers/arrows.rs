@@ -120,14 +120,19 @@ consent  →
 event    →
 options  →
 wire     →
-render   →
+slots    →
+render   → slots store
 lease    → store
 queue    → id store
 identity → id store
 delivery → queue wire
 outbox   → delivery id lease queue store
+token    →
 answers  → identity options outbox wire
-client   → answers consent delivery event id identity lease options outbox queue render routes store wire
+device   → answers store wire
+engine   → device
+client   → answers consent delivery engine event id identity lease options outbox queue render routes slots store token wire
+td-compat →
 usher    → client event options
 index    → usher
 tag      → options usher

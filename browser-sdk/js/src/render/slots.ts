@@ -4,14 +4,13 @@
 // an element with `hidden`), `data-usher-text` and `data-usher-attr` bind values, `data-usher-html` markup.
 
 import { REVERTS_MAX } from "../limits.ts";
+import { nameOf, slotsOf, STATE } from "../slots.ts";
 import type { Decision, Offer, RenderReport, SlotState } from "../types.ts";
 import { adding, attributeChange, hiding, textChange, textIn, type Change } from "./changes.ts";
 import { textOf } from "./format.ts";
 import { attributeOf, setMarkup, type Trust } from "./sinks.ts";
 
 export interface Slots {
-  /** The personalizations that slots of a part of the page name. */
-  names(root: ParentNode): string[];
   render(decision: Decision, root: ParentNode): RenderReport;
   /** Takes back what any slot shows. */
   restore(): void;
@@ -25,20 +24,11 @@ interface Shown {
   observer: MutationObserver;
 }
 
-const SLOT = "data-usher-slot";
 const SECTION = "data-usher-section";
-const STATE = "data-usher-state";
 
 /** @param conflict is told of a slot that the page keeps undoing */
 export function makeSlots(trust: Trust, conflict: (report: RenderReport) => void): Slots {
   const shown = new Map<Element, Shown>();
-
-  const slotsOf = (root: ParentNode): HTMLElement[] => {
-    const found = [...root.querySelectorAll<HTMLElement>(`[${SLOT}]`)];
-    if (root instanceof HTMLElement && root.hasAttribute(SLOT)) found.unshift(root);
-    return found.filter((slot) => !slot.closest("[data-usher-ignore]") && !slot.parentElement?.closest(`[${SLOT}]`));
-  };
-  const nameOf = (slot: Element) => slot.getAttribute(SLOT)!;
 
   /** The offer for a slot: of those of its personalization the first that has a variant, else the first. */
   function offerFor(slot: Element, { offers, meta }: Decision): [string, Offer] | undefined {
@@ -148,7 +138,6 @@ export function makeSlots(trust: Trust, conflict: (report: RenderReport) => void
   }
 
   return {
-    names: (root) => [...new Set(slotsOf(root).map(nameOf))],
     render(decision, root) {
       for (const slot of shown.keys()) if (!slot.isConnected) takeBack(slot);
       return slotsOf(root).map((element) => {
