@@ -46,12 +46,14 @@ endif
 sim: setup ## make one run of the simulation again, with its steps (SEED=1 ACTIONS=20 WITHOUT=crash,kv)
 	@cargo run --locked --quiet --profile sim -p usher-sim -- $(or $(SEED),1) --actions "$(ACTIONS)" --without "$(WITHOUT)"
 
-soak: setup ## attributes and identity beside their oracle, and the simulation, 100 times as long as in tests; the browser SDK, 10 times; 500 kills
+soak: setup ## attributes and identity beside their oracle, and the simulation, 100 times as long as in tests; the browser SDK, 10 times, and its package in projects of others; 500 kills
 	@USHER_CASES=100 cargo test --locked --profile sim -p usher-sim --test seeds -- --nocapture
 	@USHER_CASES=100 cargo test --locked --release -p usher-engine --test oracle
 	@cargo build --locked --quiet -p usher
 	@node browser-sdk/js/build.mjs --modules $(TARGET)/sdk/modules
-	@USHER_CASES=10 node --test browser-sdk/js/tests/model.test.mjs tests/browser/sdk-delivery.test.mjs
+	@node browser-sdk/build.mjs $(TARGET)/device
+	@USHER_CASES=10 node --test browser-sdk/js/tests/model.test.mjs tests/browser/sdk-delivery.test.mjs tests/browser/sdk-page.test.mjs tests/browser/sdk-device.test.mjs tests/browser/sdk-others.test.mjs
+	@node --test tests/browser/sdk-projects.soak.mjs
 	@USHER_KILLS=500 cargo test --locked -p usher --test kills -- --nocapture
 
 costs: setup ## what hostile bodies cost to read, against plain JSON of as many bytes
