@@ -32,23 +32,3 @@ export function drawing(id, className, label) {
 }
 
 export const byId = (id) => document.getElementById(id);
-
-/** The usable items of what should be a list. */
-export const items = (list) => (Array.isArray(list) ? list.filter((item) => item != null) : []);
-
-/** A value of unknown shape as short text. */
-export function show(value) {
-  if (value == null) return "none";
-  if (Array.isArray(value)) return value.length ? value.map(show).join(", ") : "empty list";
-  return typeof value === "object" ? JSON.stringify(value) : String(value);
-}
-
-// The unit stays on the line of its number.
-export function showAge(ms) {
-  if (typeof ms !== "number" || !Number.isFinite(ms)) return "";
-  if (ms < 1000) return `${Math.max(0, Math.round(ms))}\u00a0ms`;
-  if (ms < 60_000) return `${Math.round(ms / 1000)}\u00a0s`;
-  if (ms < 3_600_000) return `${Math.round(ms / 60_000)}\u00a0min`;
-  if (ms < 172_800_000) return `${Math.round(ms / 3_600_000)}\u00a0h`;
-  return `${Math.round(ms / 86_400_000)}\u00a0days`;
-}

@@ -2,7 +2,7 @@
 // buttons do, so that nothing here knows of events or the SDK.
 
 import { contents, totals } from "./cart.js";
-import { findPerson, money, products } from "./catalog.js";
+import { findPerson, findProduct, money } from "./catalog.js";
 import { drawing, el } from "./dom.js";
 
 export function renderPage(route, act, state) {
@@ -18,17 +18,15 @@ const addButton = (item, act, label) =>
     "aria-label": `Add to cart: ${item.name}`, onclick: () => act.add(item),
   }, label);
 
+/** The page that index.html begins with. */
+const first = [...document.querySelectorAll("main > h1, main > .goods")];
+
 function home(_route, act) {
-  return [
-    title("Goods"),
-    el("ul", { class: "goods" }, products.map((item) =>
-      el("li", { class: "good", "data-testid": `product-${item.id}` },
-        el("div", { class: "tile" }, drawing(`art-${item.id}`, "art")),
-        el("h2", {}, el("a", { href: `#/product/${item.id}` }, item.name)),
-        el("p", { class: "line" }, item.line),
-        el("p", { class: "price" }, money(item.price)),
-        addButton(item, act, "Add to cart")))),
-  ];
+  for (const button of first[1].querySelectorAll("button")) {
+    const item = findProduct(button.closest("[data-product]").dataset.product);
+    button.onclick = () => act.add(item);
+  }
+  return first;
 }
 
 function product({ product: item }, act) {
@@ -95,7 +93,7 @@ function account(_route, act, state) {
   return [
     title("Your account"),
     signedIn && el("p", { class: "note", "data-testid": "signed-in" },
-      `Signed in as ${signedIn.name}. To become somebody else without a past, start over in the inspector.`),
+      `Signed in as ${signedIn.name}. “New visitor” above becomes somebody without a past.`),
     el("form", { class: "form", onsubmit: submit },
       el("fieldset", {},
         el("legend", {}, "Sign in as"),

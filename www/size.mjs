@@ -1,18 +1,40 @@
-// Prints name, raw and gzip bytes of every script of the demo page, the stock SDK included.
+// What a page loads before its shop works: the page itself, its styles, the scripts that it begins with, and those that they import.
+// Prints raw and gzip bytes of each file, and fails over the bound.
 
-import { readdirSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { readFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const files = readdirSync(here)
-  .filter((name) => name.endsWith(".js"))
-  .sort()
-  .map((name) => [`www/${name}`, join(here, name)]);
-files.push(["td-js-sdk td.min.js", join(here, "../node_modules/td-js-sdk/dist/td.min.js")]);
-for (const [name, path] of files) {
-  const bytes = readFileSync(path);
+const sdk = join(here, "../browser-sdk/js/dist");
+const OF_SDK = ["usher.js", "overlay.js"];
+/** Packed by gzip: the most, and the aim. */
+const [MOST, AIM] = [60_000, 45_000];
+
+/** Files of the page, in the order in which they are found, and the inspector; imports are followed, those by `import()` come later. */
+function files() {
+  const page = readFileSync(join(here, "index.html"), "utf8");
+  const named = [...page.matchAll(/<(?:script[^>]* src|link[^>]* href)="([^"]+)"/g)].map(([, name]) => name);
+  const found = new Set(["index.html", ...named, "overlay.js"]);
+  for (const name of found) {
+    if (!name.endsWith(".js") || OF_SDK.includes(name)) continue;
+    const text = readFileSync(join(here, name), "utf8");
+    for (const [, to] of text.matchAll(/^(?:import|export) [^;]*?"(\.[^"]+)";/gms)) found.add(normalize(join(dirname(name), to)));
+  }
+  return [...found];
+}
+
+let total = 0;
+const row = (name, bytes) => {
   const gzip = gzipSync(bytes, { level: 9 }).length;
   console.log(`${name.padEnd(24)} ${String(bytes.length).padStart(9)} bytes ${String(gzip).padStart(8)} gzip`);
+  return gzip;
+};
+for (const name of files()) total += row(`www/${name}`, readFileSync(join(OF_SDK.includes(name) ? sdk : here, name)));
+console.log(`${total} bytes gzip until the shop works, of at most ${MOST} (aim ${AIM})`);
+row("td.min.js, if asked for", readFileSync(join(here, "../node_modules/td-js-sdk/dist/td.min.js")));
+if (total > MOST) {
+  console.error("the demo page is larger than it may be");
+  process.exit(1);
 }

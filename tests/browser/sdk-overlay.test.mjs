@@ -59,7 +59,7 @@ test("the overlay", { skip: missing, timeout: 120_000 }, async (t) => {
     const shadow = document.querySelector("usher-overlay").shadowRoot;
     return [getComputedStyle(shadow.querySelector("h2")).fontSize, document.querySelectorAll("body > *").length];
   });
-  assert.equal(colors[0], "13px");
+  assert.equal(colors[0], "15px");
   await tab.keyboard.press("Escape");
   assert.equal(await overlay.locator(".panel").isVisible(), false);
   assert.equal(await tab.evaluate(() => document.querySelector("usher-overlay").shadowRoot.activeElement.className), "open");

@@ -1,96 +1,187 @@
 // The overlay: what the SDK does in this page, and why an edge answered as it did. A script of its own, for whoever builds the page.
+// It floats over the page, or stands in an element of the page, whose children may be further tabs.
 
-import type { Consent, Usher } from "../types.ts";
-import { el, show } from "./dom.ts";
+import type { Consent, Decision, Usher } from "../types.ts";
+import { el, list, show } from "./dom.ts";
 import { STYLE } from "./style.ts";
 import { texts, type Texts } from "./texts.ts";
+import { timingOf } from "./timing.ts";
 import { profileOf, whyOf } from "./why.ts";
 
-const TABS = ["slots", "why", "profile", "events", "timing", "consent"] as const;
-type Tab = (typeof TABS)[number];
 /** Events that are listed. */
 const SHOWN = 100;
+/** The shortest time between two drawings, and between two sentences that are read out. */
+const DRAW_MS = 250;
+const SAY_MS = 2_000;
+
+interface Row {
+  event: string;
+  table: string;
+  state: string;
+  detail: string;
+  columns: unknown;
+}
 
 const usher = (window as unknown as { usher?: Usher }).usher;
-if (usher && !document.querySelector("usher-overlay")) start(usher, { ...(document.currentScript as HTMLElement | null)?.dataset });
+const tag = { ...(document.currentScript as HTMLElement | null)?.dataset };
+const home = tag.into ? document.getElementById(tag.into) : null;
+if (usher && !(home?.shadowRoot ?? document.querySelector("usher-overlay"))) start(usher, tag);
 
 function start(usher: Usher, { endpoint = "", audience, previewToken, anonymousIdColumn = "anonymousId" }: DOMStringMap) {
-  const host = el("usher-overlay");
+  const host = home ?? el("usher-overlay");
   const root = host.attachShadow({ mode: "open" });
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(STYLE);
   root.adoptedStyleSheets = [sheet];
 
-  const events = new Map<string, { event: string; table: string; state: string; detail: string }>();
-  let selected: Tab = "slots";
+  const events = new Map<string, Row>();
+  const counts = { made: 0, counted: 0, dropped: 0 };
+  /** What is unfolded, by a name of its own. */
+  const unfolded = new Set<string>();
+  let decision: Decision | null = null;
   let explanation: any = null;
   let trouble = "";
+  /** The event that the last answer is about, as an edge reads it. */
+  let asked: { database: string; table: string; columns: Record<string, unknown> } | null = null;
+
+  // ---- The frame: tabs by the keyboard, as WAI-ARIA's pattern has them ----
+
+  const own = ["slots", "why", "profile", "events", "timing", "consent"] as const;
+  const given = [...host.children].filter((child): child is HTMLElement => child instanceof HTMLElement && !!child.dataset.usherTab);
+  given.forEach((child, at) => (child.slot = `given-${at}`));
+  const names: string[] = [...given.map(({ slot }) => slot), ...own];
+  let selected = given.length ? names[0]! : "slots";
 
   const frame = el("div", { class: "frame", hidden: "" });
   const body = el("div", { role: "tabpanel", tabindex: 0, "aria-labelledby": "tab-slots", id: "panel" });
-  const tabs = TABS.map((name) => el("button", { type: "button", role: "tab", id: `tab-${name}`, "aria-controls": "panel", click: () => select(name) }, texts[name]));
+  const tabs = names.map((name, at) => el("button", { type: "button", role: "tab", id: `tab-${name}`, "aria-controls": "panel", click: () => select(name) },
+    given[at]?.dataset.usherTab ?? texts[name as (typeof own)[number]]));
+  const status = el("p", { role: "status", class: "quiet status" });
   const opener = el("button", { type: "button", class: "open", "aria-label": texts.open, click: () => toggle(true) }, texts.title);
-  const panel = el("section", { class: "panel", "aria-label": texts.title, hidden: "", keydown: onKey },
-    el("header", {}, el("h2", {}, texts.title), el("button", { type: "button", click: () => toggle(false) }, texts.close)),
+  const fold = el("button", { type: "button", part: "fold", "aria-expanded": "false", click: () => unfold(!host.hasAttribute("data-open")) }, texts.openShort);
+  const closer = home ? fold : el("button", { type: "button", click: () => toggle(false) }, texts.close);
+  const panel = el("section", { class: home ? "panel docked" : "panel", "aria-label": texts.title, hidden: home ? false : "", keydown: onKey, focusin: onFocus },
+    el("header", {}, el("h2", {}, texts.title), status, closer),
     el("div", { role: "tablist", "aria-label": texts.title }, tabs), body);
-  root.append(frame, opener, panel);
-  document.body.append(host);
+  root.append(frame, panel);
+  if (!home) {
+    root.append(opener);
+    document.body.append(host);
+  }
 
   function toggle(isOpen: boolean) {
     panel.hidden = !isOpen;
     opener.hidden = isOpen;
     frame.hidden = true;
     if (isOpen) select(selected);
-    (isOpen ? tabs[TABS.indexOf(selected)]! : opener).focus();
+    (isOpen ? tabs[names.indexOf(selected)]! : opener).focus();
+  }
+  /** In an element of the page, which says by its styles what unfolding means. */
+  function unfold(isOpen: boolean) {
+    host.toggleAttribute("data-open", isOpen);
+    fold.setAttribute("aria-expanded", String(isOpen));
+    fold.textContent = isOpen ? texts.close : texts.openShort;
+  }
+  /** What has the focus has to be seen. */
+  function onFocus({ target }: FocusEvent) {
+    if (home && target !== fold) unfold(true);
   }
   function onKey(event: KeyboardEvent) {
-    if (event.key === "Escape") return toggle(false);
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (!step || (event.target as Element).getAttribute("role") !== "tab") return;
-    const next = (TABS.indexOf(selected) + step + TABS.length) % TABS.length;
-    select(TABS[next]!);
-    tabs[next]!.focus();
+    if (event.key === "Escape") return home ? unfold(false) : toggle(false);
+    if ((event.target as Element).getAttribute("role") !== "tab") return;
+    const at = names.indexOf(selected);
+    const next = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: names.length - 1 }[event.key];
+    if (next === undefined) return;
+    event.preventDefault();
+    const wrapped = (next + names.length) % names.length;
+    select(names[wrapped]!);
+    tabs[wrapped]!.focus();
   }
-  function select(name: Tab) {
+  function select(name: string) {
     selected = name;
     tabs.forEach((tab, at) => {
-      tab.setAttribute("aria-selected", String(TABS[at] === name));
-      tab.tabIndex = TABS[at] === name ? 0 : -1;
+      tab.setAttribute("aria-selected", String(names[at] === name));
+      tab.tabIndex = names[at] === name ? 0 : -1;
     });
     body.setAttribute("aria-labelledby", `tab-${name}`);
+    frame.hidden = true;
     if ((name === "why" || name === "profile") && !explanation) void explain();
-    draw();
+    paint();
   }
+
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let saidMs = 0;
+  /** Draws soon, and not more often than can be read. */
   function draw() {
-    if (panel.hidden) return;
-    const buttons = () => [...body.querySelectorAll("button")];
-    const at = buttons().indexOf(root.activeElement as HTMLButtonElement);
-    body.replaceChildren(...[panels[selected]()].flat());
-    // The focus of a keyboard stays where it is.
-    if (at >= 0) (buttons()[at] ?? body).focus();
+    timer ??= setTimeout(paint, DRAW_MS);
   }
+  function paint() {
+    clearTimeout(timer);
+    timer = undefined;
+    say();
+    if (panel.hidden) return;
+    if (selected.startsWith("given")) {
+      if (body.firstElementChild?.getAttribute("name") !== selected) body.replaceChildren(el("slot", { name: selected }));
+      return;
+    }
+    const controls = () => [...body.querySelectorAll<HTMLElement>("button, summary")];
+    const at = controls().indexOf(root.activeElement as HTMLElement);
+    const top = body.scrollTop;
+    body.replaceChildren(...[panels[selected as (typeof own)[number]]()].flat());
+    body.scrollTop = top;
+    // The focus of a keyboard stays where it is.
+    if (at >= 0) (controls()[at] ?? body).focus();
+  }
+  /** One sentence for all that happened, so that a screen reader can be listened to. */
+  function say() {
+    const waitMs = saidMs + SAY_MS - Date.now();
+    if (waitMs > 0) return void setTimeout(draw, waitMs);
+    const pending = usher.debug.status()?.pending ?? 0;
+    const shown = [...document.querySelectorAll<HTMLElement>("[data-usher-slot]")].map((slot) => sections.get(slot)).filter(Boolean);
+    const text = [shown.join(", "), `${counts.made} ${texts.made}, ${counts.counted} ${texts.sent}`, pending > 0 && `${pending} ${texts.pending}`,
+      counts.dropped > 0 && `${counts.dropped} ${texts.dropped}`].filter(Boolean).join(" · ");
+    if (status.textContent === text) return;
+    saidMs = Date.now();
+    status.textContent = text;
+  }
+  const unfolding = (id: string, summary: string, content: () => Node | string) => {
+    const details = el("details", { toggle: () => unfolded[(details as HTMLDetailsElement).open ? "add" : "delete"](id), ...(unfolded.has(id) && { open: "" }) },
+      el("summary", {}, summary), content());
+    return details;
+  };
+  const json = (value: unknown) => el("pre", { tabindex: 0 }, JSON.stringify(value, null, 1));
+
+  // ---- The reasons, from the edge ----
 
   async function explain() {
     const value = usher.user().anonymousId;
     if (!audience || !previewToken || !value) return;
-    try {
-      const headers = { authorization: `Bearer ${previewToken}`, "content-type": "application/json" };
-      const question = JSON.stringify({ audience, key: { name: anonymousIdColumn, value } });
+    const headers = { authorization: `Bearer ${previewToken}`, "content-type": "application/json" };
+    // An event that was counted is not counted again, because it has its id.
+    const event = asked && { ...asked, columns: { ...asked.columns, [anonymousIdColumn]: value } };
+    const slots = new Set([...document.querySelectorAll<HTMLElement>("[data-usher-slot]")].map((slot) => slot.dataset.usherSlot));
+    const ask = async (personalization?: string) => {
+      const question = JSON.stringify({ audience, personalization, key: { name: anonymousIdColumn, value }, ...(event && { event }) });
       const response = await fetch(`${endpoint}/v1/explain`, { method: "POST", credentials: "omit", headers, body: question });
       const answer = await response.json();
-      [explanation, trouble] = response.ok ? [answer, ""] : [null, texts.refused + (answer.code ?? response.status)];
+      if (!response.ok) throw answer.code ?? response.status;
+      return answer;
+    };
+    try {
+      const answers = await Promise.all(slots.size ? [...slots].map(ask) : [ask()]);
+      const isOf = (at: number) => (one: any) => !slots.size || one.name === [...slots][at];
+      [explanation, trouble] = [{ ...answers[0], personalizations: answers.flatMap((answer, at) => list(answer.personalizations).filter(isOf(at))) }, ""];
     } catch (error) {
       [explanation, trouble] = [null, texts.refused + error];
     }
     draw();
   }
-  const again = () => el("button", { type: "button", class: "action", click: explain }, texts.refresh);
   const reasons = (draw: (explanation: any) => HTMLElement) => [
-    !audience || !previewToken ? el("p", {}, texts.noPreview) : again(),
+    !audience || !previewToken ? el("p", {}, texts.noPreview) : el("button", { type: "button", class: "action", click: explain }, texts.refresh),
     trouble ? el("p", { class: "dropped" }, trouble) : explanation ? draw(explanation) : "",
   ].filter(Boolean) as HTMLElement[];
 
-  const panels: Record<Tab, () => HTMLElement | HTMLElement[]> = {
+  const panels: Record<(typeof own)[number], () => HTMLElement | HTMLElement[]> = {
     slots() {
       const slots = [...document.querySelectorAll<HTMLElement>("[data-usher-slot]")];
       const outline = (slot: HTMLElement | null) => {
@@ -99,30 +190,26 @@ function start(usher: Usher, { endpoint = "", audience, previewToken, anonymousI
         frame.hidden = !slot;
       };
       if (!slots.length) return el("p", {}, texts.noSlots);
-      return el("ul", { class: "plain" }, slots.map((slot) => {
+      const rows = el("ul", { class: "plain" }, slots.map((slot) => {
         const here = { mouseenter: () => outline(slot), focus: () => outline(slot), mouseleave: () => outline(null), blur: () => outline(null) };
         const section = sections.get(slot);
         return el("li", {}, el("button", { type: "button", ...here, click: () => slot.scrollIntoView({ block: "center" }) },
           el("b", {}, slot.dataset.usherSlot), ` ${slot.dataset.usherState ?? texts.waiting}`,
           el("span", { class: "quiet" }, `, ${section ? `${texts.section} ${section}` : texts.noSection}`)));
       }));
+      return decision ? [rows, el("h3", {}, texts.answer), json(decision)] : rows;
     },
     why: () => reasons(whyOf),
     profile: () => reasons(profileOf),
     events() {
       if (!events.size) return el("p", {}, texts.noEvents);
-      const rows = [...events.values()].reverse();
+      const rows = [...events].reverse();
       // A log that tells each line would drown out everything else.
-      return el("div", { role: "log", "aria-live": "off" }, el("ol", { class: "plain" }, rows.map(({ event, table, state, detail }) =>
-        el("li", {}, el("b", {}, event), " ", el("code", {}, table), " ", el("span", { class: state }, texts[state as keyof Texts] ?? state), detail && el("span", { class: "quiet" }, ` ${detail}`)))));
+      return el("div", { role: "log", "aria-live": "off" }, el("ol", { class: "plain" }, rows.map(([id, { event, table, state, detail, columns }]) =>
+        el("li", { class: "card" }, el("b", {}, event), " ", el("code", {}, table), " ", el("span", { class: `pill ${state}` }, texts[state as keyof Texts] ?? state),
+          detail && el("span", { class: "quiet" }, ` ${detail}`), unfolding(id, `${texts.columns}, ${id.slice(-8)}`, () => json(columns))))));
     },
-    timing() {
-      const requests = (performance.getEntriesByType("resource") as PerformanceResourceTiming[]).filter(({ name }) => /\/v1\/(e|personalize)(\?|$)/.test(name));
-      if (!requests.length) return el("p", {}, texts.noRequests);
-      const head = el("tr", {}, [texts.request, texts.ms, texts.bytes].map((text) => el("th", { scope: "col" }, text)));
-      return el("table", {}, head, requests.slice(-20).reverse().map(({ name, duration, transferSize }) =>
-        el("tr", {}, el("td", {}, el("code", {}, new URL(name).pathname)), el("td", {}, duration.toFixed(0)), el("td", {}, transferSize))));
-    },
+    timing: () => timingOf(performance.getEntriesByType("resource") as PerformanceResourceTiming[]),
     consent() {
       const status = usher.debug.status();
       const rows = Object.entries(status?.consent ?? {}).map(([purpose, state]) => el("tr", {}, el("th", { scope: "row" }, purpose), el("td", {}, state)));
@@ -131,6 +218,8 @@ function start(usher: Usher, { endpoint = "", audience, previewToken, anonymousI
     },
   };
 
+  // ---- What the SDK tells ----
+
   const sections = new WeakMap<Element, string | null>();
   const note = (id: string, state: string, detail = "") => {
     const one = events.get(id);
@@ -138,19 +227,31 @@ function start(usher: Usher, { endpoint = "", audience, previewToken, anonymousI
     draw();
   };
   usher.on("event", ({ table, columns, receipt }) => {
-    events.set(receipt.messageId || String(events.size), { event: show(columns.event ?? ""), table, state: receipt.status, detail: receipt.reason ?? "" });
+    const event = show(columns.event ?? "");
+    counts.made++;
+    events.set(receipt.messageId || String(events.size), { event, table, state: receipt.status, detail: receipt.reason ?? "", columns });
     for (const id of events.keys()) if (events.size > SHOWN) events.delete(id);
+    const [database = "", name = ""] = table.split(".");
+    if (event !== "Personalization Exposed") asked = { database, table: name, columns: { ...columns, messageId: receipt.messageId } };
     draw();
   });
-  usher.on("sent", ({ messageId, notes }) => note(messageId, notes.includes("duplicate") ? "duplicate" : "sent", notes.filter((one) => one !== "duplicate").join(", ")));
-  usher.on("drop", ({ messageId, reason, code }) => note(messageId, "dropped", code ?? reason));
-  usher.on("decision", () => {
-    explanation = null;
+  usher.on("sent", ({ messageId, notes }) => {
+    counts.counted++;
+    note(messageId, list(notes).includes("duplicate") ? "duplicate" : "sent", notes.filter((one) => one !== "duplicate").join(", "));
+  });
+  usher.on("drop", ({ messageId, reason, code }) => {
+    counts.dropped++;
+    note(messageId, "dropped", code ?? reason);
+  });
+  usher.on("decision", (made) => {
+    [decision, explanation] = [made, null];
     if (!panel.hidden && (selected === "why" || selected === "profile")) void explain();
+    draw();
   });
   usher.on("render", (report) => {
     for (const { element, section } of report) sections.set(element, section);
     draw();
   });
   usher.on("consent", (_consent: Consent) => draw());
+  if (home) select(selected);
 }

@@ -1,0 +1,99 @@
+// The scenarios. A step says what it is about to do, does it, waits until `see` holds, and says why it is so.
+//
+// `notOnServer` and `notInTab` say why a scenario does not run there; index.html's table says the same.
+
+import { ask, load } from "./stock.js";
+
+const REAL_CLOCK = "nobody may set the clock of a real edge. It runs where the edge is in the tab.";
+
+const view = (path, say, section, so) => ({ say, run: ({ open }) => open(path), see: (page) => page.section() === section && page.pending() === 0, so });
+const arrive = { say: "You are new here. Look at the offer.", run: () => {}, see: ({ section }) => section() === "Default", so: "Nothing is known of you: the section is Default." };
+const lamp = view("/product/P-207", "Open the Balcony Lamp.", "Default", "The edge counted a second view, of a product.");
+const home = view("/", "Back to the goods.", "Warm", "The third view within 24 hours: page_views_24h >= 3, so Warm.");
+const signIn = {
+  say: "Sign in as Mira.",
+  run: ({ signIn }) => signIn("c-1001"),
+  see: (page) => page.section() === "VIP Customers" && /15% VIP/.test(page.offer()),
+  so: "Her batch record says VIP, and this browser is hers now: 15 % off.",
+};
+const add = (id, say, banner, so) => ({
+  say,
+  run: (page) => page.open("/").then(() => page.press(`[data-testid="add-${id}"]`)),
+  see: (page) => banner.test(page.banner()) && page.pending() === 0,
+  so,
+});
+const unknown = add("P-207", "Put the lamp into the cart.", /Delivered/, "The rule wants no Bronze tier. Yours is missing, so it is unknown, and unknown is not true.");
+const shipping = add("P-100", "Add the flashlight.", /Free shipping today/, "VIP is not Bronze and 25 > 20: the cart answers, too.");
+const cut = {
+  say: "Cut the network, and look at the radio.",
+  run: (page) => (page.network("off"), page.open("/product/P-300")),
+  see: (page) => page.pending() > 0 && page.usher.debug.status().failures > 0,
+  so: (page) => `No answer. The shop stays as it is. Waiting in storage: ${page.pending()}.`,
+};
+const back = {
+  say: "Bring the network back.",
+  run: (page) => page.network("on"),
+  see: (page) => page.pending() === 0,
+  so: ({ counts }) => `Events made: ${counts.made}. Counted: ${counts.sent + counts.duplicates}, of these sent twice: ${counts.duplicates}. Lost: ${counts.dropped}.`,
+};
+
+export const SCENARIOS = {
+  minute: { title: "One minute", steps: [arrive, lamp, home, signIn, shipping, cut, back] },
+  affinity: {
+    title: "Affinity",
+    steps: [arrive, lamp,
+      view("/product/P-311", "Open the Folding Seat.", "Warm", "Three views, and the newest product is the seat."),
+      { say: "Back to the goods.", run: ({ open }) => open("/"), see: (page) => /Folding Seat/.test(page.offer()), so: "The answer names the product that you saw last." }],
+  },
+  cart: { title: "Cart", steps: [arrive, unknown, signIn, shipping] },
+  vip: {
+    title: "VIP",
+    steps: [arrive, signIn,
+      { say: "See the discount in the cart.", run: (page) => (page.press('[data-testid="add-P-311"]'), page.open("/cart")), see: () => /178\.50/.test(document.querySelector('[data-testid="total"]')?.textContent), so: "$210 less 15 % of Mira’s record is $178.50." }],
+  },
+  stitch: {
+    title: "Two browsers",
+    steps: [arrive, lamp, signIn,
+      { say: "Take another browser: a new id, and nobody signed in.", run: ({ newVisitor }) => newVisitor(), see: ({ section }) => section() === "Default", so: "A stranger again." },
+      signIn,
+      { say: "What did she look at?", run: () => {}, see: () => document.querySelector('#offer a[title="Balcony Lamp"]'), so: "The lamp, which the other browser saw: both ids are one profile." }],
+  },
+  consent: {
+    title: "Consent denied",
+    consent: "denied",
+    steps: [
+      { say: "Look at the lamp without consent.", run: ({ open }) => open("/product/P-207"), see: ({ usher }) => usher.debug.status().pendingAll === 0 && !document.cookie.includes("usher_"), so: "No request was made, no id is stored, and the offer is the default." },
+      { say: "Grant it.", run: ({ usher, open }) => (usher.setConsent("granted"), open("/")), see: (page) => page.section() === "Default" && page.pending() === 0, so: "From now on: the first view that is counted." },
+    ],
+  },
+  blocked: {
+    title: "Blocked",
+    begin: ({ network }) => network("off"),
+    steps: [
+      { say: "Open a product while nothing reaches the edge.", run: ({ open }) => open("/product/P-118"), see: (page) => page.pending() > 0 && page.usher.debug.status().failures > 0, so: "The default stays, and nothing is thrown into the page. Events wait in storage, also over a reload." },
+      back,
+    ],
+  },
+  lost: {
+    title: "Lost answers",
+    steps: [arrive,
+      { say: "Lose the answers, and open the radio.", run: (page) => (page.network("lost"), page.open("/product/P-300")), see: (page) => page.pending() > 0 && page.usher.debug.status().failures > 0, so: "The edge counted the view, but the SDK cannot know." },
+      { ...back, see: (page) => page.pending() === 0 && page.counts.duplicates > 0 },
+      { say: "Count the views.", run: ({ open }) => open("/"), see: ({ offer }) => /3 pages/.test(offer()), so: "Three pages: what was sent twice has one id, and is counted once." }],
+  },
+  stock: {
+    title: "Stock SDK",
+    notInTab: "td-js-sdk calls https:// and a host, and this edge has a path of this site.",
+    steps: [
+      { say: "Load td-js-sdk, untouched, with a visitor of its own.", run: load, see: () => window.Treasure, so: "It is the file of the npm package." },
+      { say: "Let it send a view and ask for offers.", run: ({ edge }) => ask(edge), see: () => true, so: (_page, answer) => `fetchPersonalization called back with ${JSON.stringify(answer)}.` },
+    ],
+  },
+  window: {
+    title: "Time passes",
+    notOnServer: REAL_CLOCK,
+    steps: [arrive, lamp, home,
+      { say: "Wait 25 hours, by the edge’s clock.", run: ({ edge, usher }) => edge.tab.setClockOffset(25 * 3_600_000).then(() => usher.personalize()).then((decision) => usher.render(decision)), see: ({ section }) => section() === "Default", so: "The views have left the window of 24 hours, so Warm is over." },
+      { say: "And back.", run: ({ edge, usher }) => edge.tab.setClockOffset(0).then(() => usher.personalize()).then((decision) => usher.render(decision)), see: ({ section }) => section() === "Warm", so: "The state did not change, only the time that it was asked at." }],
+  },
+};
