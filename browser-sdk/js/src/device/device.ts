@@ -222,12 +222,12 @@ export function makeDevice(around: Around): Device {
   function replay(keys: Record<string, string>): boolean {
     for (const [id, body] of log) {
       if (applied.has(id)) continue;
-      const { table, ...event } = JSON.parse(body);
+      const { table, ...event } = JSON.parse(body) as Record<string, any>;
       const named = Object.entries(keys).filter(([name]) => event[name] !== undefined);
       const own = named.filter(([name, value]) => event[name] === value);
       if (own.length < named.length && own.length) return false;
       if (own.length) {
-        if (clock()) event.timestamp = new Date(Date.parse(event.timestamp) + clock()).toISOString();
+        if (clock() && Date.parse(event.timestamp)) event.timestamp = new Date(Date.parse(event.timestamp) + clock()).toISOString();
         if (!cross({ now_ms: now() + clock(), visitor: keys, table, event, id, ingest: true, personalizations: [] })) return false;
       }
       applied.add(id);
@@ -308,7 +308,9 @@ export function makeDevice(around: Around): Device {
       const local = isConfirmed ? decide(names, false) : null;
       if (local && !local.open.length) return local.decision;
       const open = local?.open ?? names;
+      const began = visitor;
       const asked = await Promise.race([edge(open), late]);
+      if (began !== visitor) return asked;
       if (asked.meta.engine === "edge") {
         const answer = { ...asked, meta: { ...asked.meta, device: local ? "UNDECIDED" : (reason ?? state) } };
         remember(open, answer);
