@@ -214,18 +214,7 @@ export function start(given: Options, tag: Options, meta: Options, hearing: Hear
 
   const engine = makeEngine(
     () => (!options.token ? "token" : allows("personalization") ? "" : "consent"),
-    () => ({
-      ...answers, ...identity, base, store, prefix, post, now, win,
-      keys() {
-        const user = identity.user().id;
-        return { [options.anonymousIdColumn]: identity.anonymousId(), ...(user !== null && { [options.userIdColumn]: user }) };
-      },
-      url: options.engine && new URL(options.engine, doc.baseURI).href,
-      token: options.token!,
-      offsetMs: () => outbox?.delivery.offsetMs() ?? null,
-      waiting: () => outbox?.queue.mine() ?? [],
-      on: hearing.on,
-    }),
+    () => ({ answers, identity, options, base, store, prefix, post, now, win, outbox: () => outbox, on: hearing.on }),
   );
 
   // ---- Slots: what fills them is a file of its own, which comes together with the first answer ----

@@ -129,7 +129,7 @@ delivery → queue wire
 outbox   → delivery id lease queue store
 token    →
 answers  → identity options outbox wire
-device   → answers store wire
+device   → answers identity options outbox store wire
 engine   → device
 client   → answers consent delivery engine event id identity lease options outbox queue render routes slots store token wire
 td-compat →

@@ -1,10 +1,13 @@
 // Decisions in the page: what the edge gave of the visitor, and the events since, of all tabs. A file of its own, loaded with the
 // engine. What it cannot decide, or may not, is asked of the edge.
 
-import { both } from "../answers.ts";
+import { both, type Answers } from "../answers.ts";
+import type { Identity } from "../identity.ts";
 import { DEVICE_AFTER_MS, DEVICE_CONFIRM_MS, DEVICE_EVENTS_MAX, DEVICE_MS_MAX, DEVICE_PAUSE_MS } from "../limits.ts";
+import type { Settled } from "../options.ts";
+import type { Outbox } from "../outbox.ts";
 import type { Store } from "../store.ts";
-import type { Columns, Decision, EngineInfo, Happenings, Measured, Off, Offer } from "../types.ts";
+import type { Columns, Decision, EngineInfo, Happenings, Measured, Off, Offer, Options } from "../types.ts";
 import type { Post } from "../wire.ts";
 import { loadEngine, type Engine, type Glue } from "./engine.ts";
 import { fromText, toText } from "./text.ts";
@@ -26,25 +29,17 @@ export interface Device {
 
 /** The parts of the SDK that decisions need. */
 export interface Around {
-  /** The address of the engine's glue; empty if there is none. */
-  url: string;
+  answers: Answers;
+  identity: Identity;
+  options: Settled & Options;
+  /** The edge's address. */
   base: string;
-  token: string;
-  headers: Record<string, string>;
   store: Store;
   prefix: string;
   post: Post;
   now(): number;
-  /** The edge's clock minus this one. */
-  offsetMs(): number | null;
-  /** The ids of the visitor by column, and what changes with the visitor. */
-  keys(): Record<string, string>;
-  mark(): string;
-  /** The events of this tab that wait, oldest first. */
-  waiting(): { id: string; body: string }[];
-  /** The token of the newest state that an answer reflects. */
-  seen(): string | undefined;
-  saw(seen: string | undefined): void;
+  /** This tab's part of the delivery, if events may be stored. */
+  outbox(): Outbox | null;
   on<K extends keyof Happenings>(kind: K, then: (happening: Happenings[K]) => void): Off;
   win: Window;
 }
@@ -75,7 +70,7 @@ const CLOCK_MS = 5_000;
 const BATCH = 1_000;
 
 export function makeDevice(around: Around): Device {
-  const { store, prefix, post, now } = around;
+  const { answers, identity, options, store, prefix, post, now } = around;
   const place = `${prefix}d`;
   let state: EngineInfo["state"] = "off";
   let reason: string | undefined;
@@ -93,6 +88,14 @@ export function makeDevice(around: Around): Device {
   /** Events that the extract may lack, by id, and those that the engine has. */
   const log = new Map<string, string>();
   let applied = new Set<string>();
+
+  /** The ids of the visitor, by column. */
+  const keysOf = (): Record<string, string> => {
+    const user = identity.user().id;
+    return { [options.anonymousIdColumn]: identity.anonymousId(), ...(user !== null && { [options.userIdColumn]: user }) };
+  };
+  /** The events of this tab that wait, oldest first. */
+  const waiting = () => around.outbox()?.queue.mine() ?? [];
 
   const fail = (why: string) => {
     state = "failed";
@@ -120,7 +123,7 @@ export function makeDevice(around: Around): Device {
     if (key?.startsWith(`${prefix}e:`) && body) saw(key.split(":").pop()!, body);
   };
   for (const key of store.keys()) entry(key, store.get(key));
-  for (const { id, body } of around.waiting()) saw(id, body);
+  for (const { id, body } of waiting()) saw(id, body);
   around.win.addEventListener("storage", ({ key, newValue }) => entry(key, newValue));
   around.on("drop", ({ messageId }) => forgetEvent(messageId));
   around.on("sent", ({ messageId, notes }) => {
@@ -138,28 +141,28 @@ export function makeDevice(around: Around): Device {
   /** Asks for both again. Nothing changes without an answer. */
   const confirm = () => (confirming ??= renew().finally(() => (confirming = null)));
   async function renew() {
-    const [seen, mark, began] = [around.seen(), around.mark(), visitor];
+    const [seen, mark, began] = [answers.seen(), identity.mark(), visitor];
     if (!glue || !seen || now() < pausedUntil) return;
     pausedUntil = now() + DEVICE_PAUSE_MS;
     const ids = [...log.keys()];
-    const answer = await post("/v1/device", JSON.stringify({ inputs: around.keys(), seen, ids }), around.headers);
-    if (answer?.status !== 200 || !answer.json || began !== visitor || mark !== around.mark()) return;
+    const answer = await post("/v1/device", JSON.stringify({ inputs: keysOf(), seen, ids }), answers.headers);
+    if (answer?.status !== 200 || !answer.json || began !== visitor || mark !== identity.mark()) return;
     const { audience, program, extract, held, edge, fresh_ms } = answer.json;
     if (typeof program !== "string" || typeof extract !== "string") return none();
     let bytes = known?.program === program ? known.code : null;
     if (!bytes) {
       // The name is the hash, so what came is what was named.
       const integrity = `sha256-${btoa(String.fromCharCode(...program.match(/../g)!.map((digits) => parseInt(digits, 16))))}`;
-      const path = `/v1/audiences/${encodeURIComponent(audience)}/programs/${program}?token=${encodeURIComponent(around.token)}`;
+      const path = `/v1/audiences/${encodeURIComponent(audience)}/programs/${program}?token=${encodeURIComponent(options.token!)}`;
       const response = await fetch(around.base + path, { integrity }).catch(() => null);
       if (!response?.ok) return response?.status === 404 ? none() : undefined;
       bytes = toText(new Uint8Array(await response.arrayBuffer()));
-      if (began !== visitor || mark !== around.mark()) return;
+      if (began !== visitor || mark !== identity.mark()) return;
     }
-    around.saw(answer.seen ?? seen);
+    answers.saw(answer.seen ?? seen);
     for (const id of Array.isArray(held) ? held : []) log.delete(id);
-    const answers = known?.answers ?? {};
-    known = { visitor: mark, seen: answer.seen ?? seen, program, code: bytes, extract, edge: edge ?? {}, since: now(), fresh: Math.min(Number(fresh_ms) || 0, DEVICE_MS_MAX), answers };
+    const last = known?.answers ?? {};
+    known = { visitor: mark, seen: answer.seen ?? seen, program, code: bytes, extract, edge: edge ?? {}, since: now(), fresh: Math.min(Number(fresh_ms) || 0, DEVICE_MS_MAX), answers: last };
     isConfirmed = true;
     start();
     keep();
@@ -204,7 +207,7 @@ export function makeDevice(around: Around): Device {
   // ---- Decisions ----
 
   const clock = () => {
-    const offset = around.offsetMs() ?? 0;
+    const offset = around.outbox()?.delivery.offsetMs() ?? 0;
     return Math.abs(offset) > CLOCK_MS ? offset : 0;
   };
   /** One crossing. What the engine cannot read, or a fault in it, is as if there were none. */
@@ -236,12 +239,12 @@ export function makeDevice(around: Around): Device {
   }
   /** The question for these personalizations; null while nothing can be decided here. */
   function question(names: string[], stale: boolean): object | null {
-    if (!known || known.visitor !== around.mark() || now() >= known.since + known.fresh || state === "failed") return null;
+    if (!known || known.visitor !== identity.mark() || now() >= known.since + known.fresh || state === "failed") return null;
     if (!engine) start();
-    const keys = around.keys();
+    const keys = keysOf();
     if (!engine || !replay(keys)) return null;
     // As the edge does: the columns of the event that would go along are the inputs.
-    const last = around.waiting().pop();
+    const last = waiting().pop();
     const inputs = last ? JSON.parse(last.body) : keys;
     return { now_ms: now() + clock(), visitor: keys, personalizations: names, inputs, edge: known.edge, stale };
   }
@@ -254,7 +257,7 @@ export function makeDevice(around: Around): Device {
   }
   /** The edge's last answers for these, where they are young enough. */
   function remembered(names: string[]): Decision | null {
-    if (!known || known.visitor !== around.mark()) return null;
+    if (!known || known.visitor !== identity.mark()) return null;
     const offers: Record<string, Offer> = {};
     const [reasons, personalizations]: Record<string, string>[] = [{}, {}];
     let count = 0;
@@ -286,18 +289,18 @@ export function makeDevice(around: Around): Device {
       if (reason === "network") loading = null;
       return (loading ??= (async () => {
         [state, reason] = ["loading", undefined];
-        const [loaded, why] = await loadEngine(around.url);
+        const [loaded, why] = await loadEngine(options.engine && new URL(options.engine, document.baseURI).href);
         glue = loaded;
         if (!glue) fail(why!);
         else {
           state = "loaded";
           try {
             known = JSON.parse(store.get(place)!);
-            if (known && known.visitor !== around.mark()) forget();
+            if (known && known.visitor !== identity.mark()) forget();
           } catch {}
           // The next page of a visitor whom the edge knows needs no answer before it asks.
-          if (known) around.saw(around.seen() ?? known.seen);
-          if (!around.seen()) reason = "NO_EXTRACT";
+          if (known) answers.saw(answers.seen() ?? known.seen);
+          if (!answers.seen()) reason = "NO_EXTRACT";
           await confirm();
         }
         return info();
