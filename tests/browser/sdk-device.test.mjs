@@ -222,3 +222,12 @@ test("where wasm is forbidden, or does not come as it was built, the edge decide
     assert.deepEqual([decision.meta.engine, pending], ["edge", 0], "events still leave");
   }
 });
+
+test("an edge of another origin gives its part, too", { skip, timeout: 120_000 }, async (t) => {
+  const { site, context } = await open(t, (path, site) => path === "/" && page(site, `data-mode="device" data-endpoint="${site.url}"`));
+  const tab = await context.newPage();
+  await tab.goto(site.url.replace("127.0.0.1", "localhost"));
+  await ready(tab);
+  const { meta } = await tab.evaluate(() => view({ path: "/" }).then(() => ask("all")));
+  assert.equal(meta.engine, "device");
+});

@@ -8,7 +8,8 @@ import { randomOf } from "../../browser-sdk/js/tests/modules.mjs";
 import { DRIVERS } from "./drivers.mjs";
 import { FAULTS, serveSite, until } from "./site.mjs";
 
-const EVENTS = Math.ceil(200 * Number(process.env.USHER_CASES ?? 1));
+/** At most 800 of one visitor: an edge remembers 1,000 ids. */
+const EVENTS = Math.min(800, Math.ceil(200 * Number(process.env.USHER_CASES ?? 1)));
 const HEAD = `<!doctype html><html lang="en"><meta charset="utf-8"><title>page</title><link rel="icon" href="data:,">
   <script>window.errors = []; addEventListener("error", ({ message }) => errors.push(message)); addEventListener("unhandledrejection", ({ reason }) => errors.push(String(reason)));</script>`;
 const SLOT = `<div id="slot" data-usher-slot="hero" style="height: 120px"><p>Hello <b data-usher-text="headline">you</b></p>
