@@ -223,6 +223,14 @@ test("where wasm is forbidden, or does not come as it was built, the edge decide
   }
 });
 
+test("an engine that is asked for before the SDK has its options", { skip, timeout: 120_000 }, async (t) => {
+  const before = `<script src="/usher.js"></script><script>window.early = usher.engine.load();</script>`;
+  const { visit } = await open(t, (path, site) => path === "/" && `<!doctype html><meta charset="utf-8"><title>early</title><link rel="icon" href="data:,">${before}
+    <script>usher.load({ writeKey: "${site.keys.write_key}", token: "${site.keys.public_token}", consent: "granted", auto: "", engine: "${engine()}" });</script>`);
+  const tab = await visit();
+  assert.deepEqual(await tab.evaluate(() => early), { state: "loaded", reason: "NO_EXTRACT", waiting: 0 });
+});
+
 test("an edge of another origin gives its part, too", { skip, timeout: 120_000 }, async (t) => {
   const { site, context } = await open(t, (path, site) => path === "/" && page(site, `data-mode="device" data-endpoint="${site.url}"`));
   const tab = await context.newPage();

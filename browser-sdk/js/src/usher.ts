@@ -88,7 +88,7 @@ export function makeUsher(tag: HTMLElement | null): Usher & { replay(calls: Call
     replay(calls: Call[]) {
       for (const [name, args, ms, done] of calls) {
         // A call that still waits is a promise, which settles the caller's.
-        done(VERBS.includes(name) ? call(name, args, ms) : usher[name](...args));
+        done(name in usher && !VERBS.includes(name) ? usher[name](...args) : call(name, args, ms));
       }
     },
   };

@@ -29,13 +29,13 @@ test("nothing happens at import in node, and every verb answers", (t) => {
     join(folder, "server.js"),
     `const before = Object.keys(globalThis).length;
      const { usher } = await import("@usher/browser");
-     const told = [await usher.track("x"), await usher.personalize(), await usher.flush(), usher.user(), await usher.render(), usher.debug.status(), (await usher.load("k")) === usher];
+     const told = [await usher.track("x"), await usher.personalize(), await usher.flush(), usher.user(), await usher.render(), usher.debug.status(), await usher.engine.load(), usher.engine.measure(), (await usher.load("k")) === usher];
      usher.on("sent", () => {})();
      console.log(JSON.stringify([...told, Object.keys(globalThis).length - before]));`,
   );
   const told = JSON.parse(execFileSync(process.execPath, ["server.js"], { cwd: folder, encoding: "utf8" }));
   const lost = { messageId: "", status: "dropped", reason: "invalid" };
-  assert.deepEqual(told, [lost, { offers: {}, meta: { engine: "default", reason: "refused" } }, { pending: 0 }, { id: null, anonymousId: null, traits: {} }, [], null, true, 0]);
+  assert.deepEqual(told, [lost, { offers: {}, meta: { engine: "default", reason: "refused" } }, { pending: 0 }, { id: null, anonymousId: null, traits: {} }, [], null, { state: "off", waiting: 0 }, null, true, 0]);
 });
 
 test("a bundler takes it, by the name of the package", async (t) => {
