@@ -1,4 +1,4 @@
-// The browser SDK in Firefox and WebKitGTK: delivery, slots, consent, and storage that is blocked. Chromium has more tests; a browser that
+// The browser SDK in Firefox and WebKitGTK: delivery, slots, consent, storage that is blocked, and decisions on the device. Chromium has more tests; a browser that
 // is not installed is skipped, with the reason.
 
 import assert from "node:assert/strict";
@@ -6,7 +6,7 @@ import { test } from "node:test";
 
 import { randomOf } from "../../browser-sdk/js/tests/modules.mjs";
 import { DRIVERS } from "./drivers.mjs";
-import { FAULTS, serveSite, until } from "./site.mjs";
+import { engine, FAULTS, serveSite, until } from "./site.mjs";
 
 /** At most 800 of one visitor: an edge remembers 1,000 ids. */
 const EVENTS = Math.min(800, Math.ceil(200 * Number(process.env.USHER_CASES ?? 1)));
@@ -97,6 +97,19 @@ for (const { name, missing, start } of DRIVERS) {
     const receipt = await tab.evaluate(() => usher.track("Blocked"));
     assert.equal(receipt.status, "memory");
     await until("it leaves all the same", () => site.ledger.get(receipt.messageId)?.counted === 1);
+    assert.deepEqual(await tab.evaluate(() => errors), []);
+  });
+
+  test(`${name}: decisions on the device`, { skip: missing || (!engine() && "the engine for devices is missing: make device"), timeout: 120_000 }, async (t) => {
+    const page = (path, site) => path === "/" && `${HEAD}${site.tag(`data-consent="granted" data-auto="" data-anonymous-id-column="visitor" data-mode="device" data-engine="${engine()}"`)}`;
+    const site = await serveSite(t, page, { definition: "tests/device/definition" });
+    const tab = await (await start(t)).open(site.url);
+    await tab.evaluate(() => usher.track("view", { path: "/product/sofa", sku: "sofa" }, { table: "web.pages" }).then(() => usher.personalize({ names: ["all"], timeoutMs: 5_000 })));
+    await until("the engine", () => tab.evaluate(() => usher.engine.info().state === "ready"));
+    const { meta, offers } = await tab.evaluate(() =>
+      Promise.all([1, 2].map(() => usher.track("view", { path: "/" }, { table: "web.pages" }))).then(() => usher.personalize({ names: ["all"] })));
+    assert.deepEqual([meta.engine, offers.Often?.attributes], ["device", { views: 3, line: "3 times, last sofa" }]);
+    t.diagnostic(`${(await tab.evaluate(() => usher.engine.measure({ names: ["all"] }))).us.toFixed(1)} µs a decision`);
     assert.deepEqual(await tab.evaluate(() => errors), []);
   });
 }
