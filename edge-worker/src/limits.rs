@@ -49,6 +49,8 @@ pub const DUE_MAX: usize = 32;
 pub const SHARDS_MAX: u32 = 4_096;
 /// Time that a message waits for a merge, in milliseconds.
 pub const MERGE_MS: i64 = 2_000;
+/// The size of a shard from which `/healthz` warns, in bytes: 80 % of 8 GB, of the 10 GB that a Durable Object can have.
+pub const SHARD_BYTES_WARNED: i64 = 6_400_000_000;
 /// Most bytes of the keys in one statement; a batch with more reads by several. A Durable Object takes 2 MB a parameter.
 pub const ASKED_BYTES_MAX: usize = 1_000_000;
 /// Most snapshots that one message makes a host forget by name; beyond that it forgets all.
@@ -123,6 +125,8 @@ pub const PROFILE_DAYS: u32 = 400;
 pub const PROFILE_DAYS_MAX: u32 = 36_500;
 /// Most profiles, and most rows of each other table, that one turn of upkeep deletes or looks at.
 pub const UPKEEP_ROWS_MAX: usize = 200;
+/// Most rows about other shards, of each kind, that one turn finds to be of no more use.
+pub const AGED_ROWS_MAX: usize = 5_000;
 /// Time between two turns of upkeep, in milliseconds, if nothing is left to do.
 pub const UPKEEP_MS: i64 = DAY_MS;
 /// The same if something is left.

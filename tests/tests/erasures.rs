@@ -198,3 +198,47 @@ fn imports_of_an_erased_key() {
     bed.shards.settle();
     assert!(import(&mut bed).contains(r#""imported":1"#));
 }
+
+/// Where profiles went, pointers of nobody's keys and withdrawn merges go when no message can be about them any more.
+#[test]
+fn rows_of_no_more_use_go() {
+    let mut bed = Bed::new(3);
+    let (a, b, c) = (bed.value_in("a", 0), bed.value_in("b", 1), bed.value_in("c", 2));
+    bed.tell(&format!(r#"{{"a": "{a}", "n": 1}}"#));
+    bed.shards.now_ms += 1_000;
+    bed.tell(&format!(r#"{{"b": "{b}", "n": 2}}"#));
+    bed.tell(&format!(r#"{{"a": "{a}", "b": "{b}", "c": "{c}", "n": 4}}"#));
+    bed.tell(r#"{"a": "stays", "b": "too", "n": 1}"#);
+    assert_eq!(bed.erase("a", &a), 200);
+    let of_no_use = |bed: &Bed| {
+        let rows = bed.shards.stores.iter().map(|store| {
+            let closed = store.shard.pointers.iter().filter(|row| row.holder.is_none()).count();
+            store.shard.gone.len() + closed
+        });
+        rows.sum::<usize>()
+    };
+    let led = |bed: &Bed| {
+        let pointers = bed.shards.stores.iter().flat_map(|store| &store.shard.pointers);
+        pointers.filter(|row| row.holder.is_some()).count()
+    };
+    let (before, leading) = (of_no_use(&bed), led(&bed));
+    assert!(before > 1);
+    let tick = |bed: &mut Bed| {
+        let Step::Write { shard, message } = bed.front("POST", "/v1/tick", "admin", b"") else {
+            panic!("shards keep themselves up")
+        };
+        let number = bed.shards.send(shard, message);
+        bed.shards.settle();
+        assert_eq!(bed.shards.answer(number).expect("answered").status, 200);
+    };
+    const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+    tick(&mut bed);
+    bed.shards.now_ms += 399 * DAY_MS;
+    tick(&mut bed);
+    assert_eq!(of_no_use(&bed), before, "messages from then may be about them");
+    bed.tell(r#"{"a": "stays", "b": "too", "n": 1}"#);
+    bed.shards.now_ms += 2 * DAY_MS;
+    tick(&mut bed);
+    assert_eq!((of_no_use(&bed), led(&bed)), (0, leading));
+    assert_eq!(bed.views("b", "too"), Some(2));
+}

@@ -156,6 +156,63 @@ fn a_resend_between_propose_and_seal() {
     assert_eq!((bed.views("a", &a), bed.views("person", &person)), (Some(7), Some(7)));
 }
 
+/// The shard of a profile that is to be absorbed is dead. An event that names nothing but the survivor's own primary key needs it for
+/// nothing, and is not held up.
+#[test]
+fn an_event_of_a_survivor_beside_a_dead_source() {
+    let mut bed = Bed::new(2);
+    let (a, b, person) = (bed.value_in("a", 0), bed.value_in("b", 1), bed.value_in("person", 0));
+    bed.tell(&format!(r#"{{"a": "{a}", "person": "{person}", "n": 1}}"#));
+    bed.shards.now_ms += 1_000;
+    bed.tell(&format!(r#"{{"b": "{b}", "n": 2}}"#));
+    let joining = bed.send(&format!(r#"{{"a": "{a}", "b": "{b}", "n": 4}}"#));
+    while bed.shards.stores[0].shard.intents.is_empty() {
+        assert!(bed.shards.step(0) || bed.shards.tick(), "it comes to be proposed");
+    }
+    let late = std::mem::take(&mut bed.shards.queue);
+    let own = bed.send(&format!(r#"{{"person": "{person}", "n": 8}}"#));
+    while bed.shards.step(0) {}
+    bed.succeeded(own);
+    bed.shards.queue.extend(late);
+    bed.shards.settle();
+    bed.succeeded(joining);
+    assert_eq!((bed.views("b", &b), bed.views("person", &person)), (Some(15), Some(15)));
+}
+
+/// The bound on keys takes a key whose home is elsewhere, and the next event brings it back before its home has heard: the late message
+/// leaves it.
+#[test]
+fn a_key_that_the_bound_takes_comes_back() {
+    let mut bed = Bed::new(2);
+    let (a, b) = (bed.value_in("a", 0), bed.value_in("b", 1));
+    bed.tell(&format!(r#"{{"a": "{a}", "b": "{b}", "n": 1}}"#));
+    let is_evicted = |bed: &Bed| {
+        let is = |sent: &Envelope| {
+            matches!(sent.reply, Reply::Outbox(0, _)) && sent.message.get(3..5) == Some(&[18, 12])
+        };
+        bed.shards.queue.iter().any(is)
+    };
+    let mut number = 0;
+    while !is_evicted(&bed) {
+        number += 1;
+        assert!(number < 300, "a profile has a bounded number of keys");
+        bed.shards.now_ms += 1_000;
+        bed.send(&format!(r#"{{"a": "{a}", "c": "c{number}"}}"#));
+        while !is_evicted(&bed) && (bed.shards.step(0) || bed.shards.is_busy() && bed.shards.tick()) {}
+    }
+    let late = std::mem::take(&mut bed.shards.queue);
+    bed.shards.now_ms += 1_000;
+    let back = bed.send(&format!(r#"{{"a": "{a}", "b": "{b}", "n": 2}}"#));
+    while bed.shards.answer(back).is_none() {
+        bed.shards.queue.retain(|sent| !matches!(sent.reply, Reply::Outbox(..)));
+        let _ = bed.shards.step(0) || bed.shards.tick();
+    }
+    bed.shards.queue.extend(late);
+    bed.shards.settle();
+    bed.succeeded(back);
+    assert_eq!((bed.views("a", &a), bed.views("b", &b)), (Some(3), Some(3)));
+}
+
 /// The event that joins two profiles is lost when it has claimed the primary key, and the one behind it in the batch goes to the
 /// profile that has counted it.
 #[test]

@@ -31,7 +31,7 @@ impl Session {
         }
         match (lock, read) {
             // What a probe writes does not depend on what it reads, and mostly it writes nothing.
-            (_, Read::Written) => Ok(()),
+            (_, Read::Written | Read::Probe) => Ok(()),
             (Lock::FromRead, _) => self.lock().await,
             // One statement reads one state by itself.
             (Lock::ForWrite, Read::Profiles(_)) => Ok(()),

@@ -56,6 +56,7 @@ pub(crate) enum ToShard {
     Settle(Settle),
     Suppress(Suppress),
     Forget(Forget),
+    Evicted(Evicted),
 }
 
 /// When a key was erased last.
@@ -180,6 +181,13 @@ pub(crate) struct Repoint {
     pub(crate) generation: u64,
 }
 
+/// Asks the home of a key that a profile has lost to the bound on keys by which generation it has it. The answer is a [`KeyState`].
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Evicted {
+    pub(crate) key: KeyOf,
+    pub(crate) from: [u8; 16],
+}
+
 /// Takes a key from a profile that holds it no more. The answer says where the profile went; None: it is done.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Drop {
@@ -275,6 +283,12 @@ impl Delivery {
 }
 
 impl KeyState {
+    pub(crate) fn encode(self) -> Vec<u8> {
+        let mut w = FrameWriter::default();
+        self.write(&mut w);
+        w.0
+    }
+
     pub(crate) fn write(self, w: &mut FrameWriter) {
         optional_place(w.long(self.generation.cast_signed()), self.holder);
         optional_place(w, self.before);

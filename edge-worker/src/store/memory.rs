@@ -6,7 +6,7 @@ mod shards;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use rows::ShardRows;
+pub use rows::{Aged, ShardRows};
 use usher_engine::planted::{self, Bug};
 
 use super::index::HashIndex;
@@ -115,6 +115,7 @@ impl Store for MemoryStore {
             },
             Read::Bundle { hash } => Found::Bundle(self.bundle(hash).cloned()),
             Read::Written => Found::Pointers(self.written.clone()),
+            Read::Probe => Found::Probe(0),
             Read::Due(before) => Found::Due(Box::new(self.due(before))),
             Read::Whole(keys) => {
                 let profiles = self.profiles_of(keys);
@@ -271,6 +272,7 @@ impl MemoryStore {
         self.journal.retain(|row| row.at_ms > turn.due.journal_ms);
         self.suppressed.retain(|_, known| known.at_ms > turn.due.suppressed_ms);
         self.retired.clear();
+        self.age(turn.due.suppressed_ms);
         for name in &turn.entombed {
             if let Some(known) = self.suppressed.get_mut(name) {
                 known.copies = false;
@@ -310,6 +312,7 @@ impl MemoryStore {
             journal: self.journal.iter().filter(|row| row.at_ms <= before.journal_ms).count(),
             suppressed: self.suppressed.values().filter(|known| known.at_ms <= before.suppressed_ms).count(),
             retired: self.retired.len(),
+            aged: self.aged(before.suppressed_ms),
             lease: self.lease,
             renewal: None,
         }

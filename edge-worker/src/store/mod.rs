@@ -46,6 +46,8 @@ pub enum Read {
     Journals(Vec<KeyOf>),
     /// The newest bundle of each audience that wrote profiles here.
     Written,
+    /// The same, and the size of the database: that reading works, and how much there is.
+    Probe,
     /// Rows that are due for upkeep.
     Due(DueBefore),
     /// The profiles of these keys, and all keys of each.
@@ -81,6 +83,8 @@ pub enum Found {
     Journals(Vec<FoundProfile>, Vec<JournalRow>),
     /// Pointers, ascending by audience.
     Pointers(Vec<Pointer>),
+    /// The size of the database in bytes; 0: the host does not say.
+    Probe(i64),
     /// Newest first.
     Releases(Vec<Release>),
     /// The stored bundles, and the requested one with its body.
@@ -218,6 +222,8 @@ pub struct Due {
     pub suppressed: usize,
     /// The number of rows about merged profiles, which release 0.1.0 wrote and nothing reads.
     pub retired: usize,
+    /// The number of rows about other shards that are of no more use.
+    pub aged: usize,
     /// The holder of the lease on upkeep and its end, in Unix milliseconds; 0: there is none.
     pub lease: (i64, i64),
     /// The progress of writing the tables of visitors anew; None: the host's SQLite overwrites what it deletes.

@@ -40,7 +40,7 @@ pub struct ShardFound {
     /// True if the row of the outbox is there.
     pub row: bool,
     /// In a build that asks no other shard, in place of pointers, sealed profiles and erased keys: true if a key's home says that
-    /// another profile has it, a found profile is being merged, or a key was erased.
+    /// another profile has it, a found profile merges, or a key was erased.
     pub elsewhere: bool,
     /// The journal, newest first, if it was asked for.
     pub journal: Vec<JournalRow>,
@@ -102,6 +102,8 @@ pub struct IntentRow {
     pub source: [u8; 16],
     /// True if it must not absorb it any more.
     pub withdrawn: bool,
+    /// True if it has got the primary key of that one, and not yet what that one has counted.
+    pub has_person: bool,
     /// Unix milliseconds.
     pub at_ms: i64,
 }

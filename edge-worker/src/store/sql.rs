@@ -18,6 +18,7 @@ pub use cell::{Cell, Rows};
 pub use found::found;
 use part::cut;
 pub use renewal::SIZE;
+pub use shards::READ_MERGES;
 pub use statement::Statement;
 use statement::{absent, bytes, integer, text};
 use upkeep::{keeps_up, trace_of_upkeep};
@@ -64,6 +65,8 @@ pub const SCHEMA: &[&str] = &[
     shards::SCHEMA[4],
     shards::SCHEMA[5],
     shards::SCHEMA[6],
+    shards::SCHEMA[7],
+    shards::SCHEMA[8],
     "CREATE TABLE IF NOT EXISTS profile (
        audience TEXT NOT NULL, id BLOB NOT NULL, version INTEGER NOT NULL, touched_ms INTEGER NOT NULL,
        state BLOB NOT NULL, PRIMARY KEY (audience, id)) WITHOUT ROWID",
@@ -138,14 +141,17 @@ pub fn reads(read: &Read) -> Vec<Statement> {
         Read::Bundle { hash } => {
             vec![Statement { sql: "SELECT body FROM bundle WHERE hash = ?", params: vec![text(hash)] }]
         }
-        Read::Written => vec![Statement {
-            sql: "SELECT audience, number, hash FROM written ORDER BY audience",
-            params: Vec::new(),
-        }],
+        Read::Written => vec![written()],
+        Read::Probe => vec![written(), Statement { sql: SIZE, params: Vec::new() }],
         Read::Shard(_) | Read::Unanswered(_) if !HAS_SHARDS => Vec::new(),
         Read::Shard(read) => shards::reads(read),
         Read::Unanswered(now_ms) => vec![shards::unanswered(*now_ms)],
     }
+}
+
+/// The newest bundle of each audience that wrote profiles here.
+fn written() -> Statement {
+    Statement { sql: "SELECT audience, number, hash FROM written ORDER BY audience", params: Vec::new() }
 }
 
 /// The audience's bundles, newest first.

@@ -36,11 +36,19 @@ pub(super) struct Stitching {
     pub(super) keys: Keys,
     pub(super) read: Vec<usize>,
     /// Profiles elsewhere that the event's profile is to absorb.
-    pub(super) sources: Vec<Place>,
+    pub(super) sources: Vec<Source>,
     /// Keys that move here from profiles elsewhere.
     pub(super) moved: Vec<Moved>,
     /// Keys that profiles here have, as their homes say, and do not list yet; with their indexes among the read keys.
     pub(super) adopted: Vec<(ProfileIndex, Key, usize)>,
+}
+
+/// A profile elsewhere that is to be absorbed.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) struct Source {
+    pub(super) place: Place,
+    /// True if its primary key moves before it.
+    pub(super) gives_person: bool,
 }
 
 /// A profile that has one of an event's keys.
@@ -125,7 +133,7 @@ impl Deciding<'_> {
         let mut decision = self.decide_now(set, keys, read, fresh);
         if matches!(decision, Decision::Here(_))
             && let Some(index) = self.known_by_person(set, keys, read)
-            && self.is_to_absorb(set, index, |_| true)
+            && self.is_to_absorb(set, index, |row| row.has_person)
         {
             self.open.wait();
             decision = Decision::Later;
@@ -292,10 +300,13 @@ impl Deciding<'_> {
         };
         let to = self.across.here(id);
         let mut stitching = Stitching::default();
-        let absorb = |stitching: &mut Stitching, place: Place| {
-            if !stitching.sources.contains(&place) {
-                stitching.sources.push(place);
-            }
+        let absorb = |stitching: &mut Stitching, place: Place, gives_person: bool| match stitching
+            .sources
+            .iter_mut()
+            .find(|source| source.place == place)
+        {
+            Some(source) => source.gives_person |= gives_person,
+            None => stitching.sources.push(Source { place, gives_person }),
         };
         // By a key that its profile lists. Another one that it has by this message's claim is as new to it as in one shard.
         let is_found =
@@ -306,7 +317,7 @@ impl Deciding<'_> {
             let mut from = None;
             if let Some(other @ Candidate { at: At::There(place), .. }) = holder {
                 if is_mine(other) {
-                    absorb(&mut stitching, *place);
+                    absorb(&mut stitching, *place, is_person);
                     // It comes with the profile, unless it says whose profile this is from now on.
                     if !is_person {
                         continue;
@@ -318,7 +329,7 @@ impl Deciding<'_> {
             }
             if let Some(other @ Candidate { at: At::There(place), .. }) = &whose.from {
                 if is_mine(other) {
-                    absorb(&mut stitching, *place);
+                    absorb(&mut stitching, *place, is_person);
                 }
                 from = from.or(Some(*place));
             }

@@ -25,6 +25,7 @@ pub(crate) use events::committed;
 use crate::edge::Edge;
 use crate::error::Refusal;
 use crate::form::Form;
+use crate::limits::SHARD_BYTES_WARNED;
 use crate::message::{KeyOf, OfProfile, Part, Probe, Route, SnapshotRequest, ToWriter, Upkeep};
 use crate::outcome::{Answered, Folded, Outcome};
 use crate::plane::{DECIDES, HAS_CONTROL_PLANE, HAS_SHARDS};
@@ -134,7 +135,7 @@ pub(crate) fn open(edge: &Edge, message: ToWriter, context: Context<'_>) -> Resu
             Ok(Opened { read: Some(read), work: Work::Snapshot(request, reads, across.map(Box::new)) })
         }
         ToWriter::Written => Ok(Opened { read: Some(Read::Written), work: Work::Written }),
-        ToWriter::Probe(probe) => Ok(Opened { read: Some(Read::Written), work: Work::Probe(probe) }),
+        ToWriter::Probe(probe) => Ok(Opened { read: Some(Read::Probe), work: Work::Probe(probe) }),
         ToWriter::Shard(_) if !HAS_SHARDS => Err(Response::refused(Refusal::INTERNAL)),
         ToWriter::Shard(message) => {
             let across = across.ok_or_else(|| Response::refused(Refusal::INTERNAL))?;
@@ -229,10 +230,15 @@ pub(crate) fn fold(edge: &Edge, read: &mut Option<Read>, work: &mut Work, mut fo
         (Work::Peer(peer), Found::Shard(found)) if DECIDES => peer.fold(edge, found),
         (Work::Peer(_), Found::Unanswered(rows)) if HAS_SHARDS => peers::due(rows),
         (Work::Written, Found::Pointers(pointers)) => Outcome::of_pointers(pointers),
-        (Work::Probe(probe), Found::Pointers(_)) => {
+        (Work::Probe(probe), Found::Probe(bytes)) => {
             let well = !edge.storage_failed_lately(probe.now_ms);
-            let body = if well { &probe.well } else { &probe.degraded };
-            let response = Response::typed(200, "application/json", body.clone());
+            let mut body = if well { &probe.well } else { &probe.degraded }.clone();
+            if *bytes >= SHARD_BYTES_WARNED {
+                // All shards have about as much.
+                body.pop();
+                body.extend_from_slice(br#","warning":"a shard has over 80 % of its 8 GB"}"#);
+            }
+            let response = Response::typed(200, "application/json", body);
             let probed_ms = edge.probe_is_due(probe.now_ms).then_some(probe.now_ms);
             let write = Write { probed_ms, ..Write::default() };
             Outcome { write, response, log: Vec::new() }.done()

@@ -123,6 +123,7 @@ impl Peer {
             ToShard::Records(records) => step.records(records).map(moved),
             ToShard::Settle(settle) => step.settle(settle, self.settled.as_ref()),
             ToShard::Suppress(suppress) => Some(Refusing::encode(&step.suppress(suppress))),
+            ToShard::Evicted(evicted) => Some(step.state(&evicted.key, 0).encode()),
             ToShard::Forget(forget) => {
                 step.forget(forget);
                 Some(Vec::new())
@@ -171,6 +172,7 @@ fn read_peer(across: &Across, message: &ToShard) -> ShardRead {
             ShardRead { ids, ..across.read_unerased(keys) }
         }
         ToShard::Claim(claim) => across.read_unerased(vec![claim.key.clone()]),
+        ToShard::Evicted(evicted) => across.read(vec![evicted.key.clone()]),
         ToShard::Suppress(suppress) => {
             let key = |(name, value): &(String, String)| KeyOf {
                 audience: suppress.audience.clone(),
@@ -233,6 +235,10 @@ fn read_settled(across: &Across, message: &ToShard) -> ShardRead {
         ToShard::Propose(propose) => {
             ShardRead { ids: id(&propose.audience, propose.source.id), ..ShardRead::default() }
         }
+        ToShard::Evicted(evicted) => {
+            let read = across.read(vec![evicted.key.clone()]);
+            ShardRead { ids: id(&evicted.key.audience, evicted.from), ..read }
+        }
         _ => ShardRead::default(),
     }
 }
@@ -250,6 +256,7 @@ fn audience_of(message: &ToShard) -> (&str, u64) {
         ToShard::Records(records) => (&records.key.audience, records.number),
         ToShard::Suppress(suppress) => (&suppress.audience, suppress.number),
         ToShard::Forget(forget) => (&forget.audience, 0),
+        ToShard::Evicted(evicted) => (&evicted.key.audience, 0),
         ToShard::Due(_) | ToShard::Settle(_) => ("", 0),
     }
 }

@@ -4,9 +4,9 @@ use usher_engine::profile::Key;
 use usher_engine::{Profile, ProfileId};
 
 use super::across::{Across, Moved};
-use super::decide::Deciding;
+use super::decide::{Deciding, Source};
 use super::set::{KeyChange, ProfileIndex, ProfileSet};
-use crate::message::shards::{Drop, KeyState, Repoint, Seal, ToShard};
+use crate::message::shards::{Drop, Evicted, KeyState, Repoint, Seal, ToShard};
 use crate::message::{KeyOf, Place};
 use crate::store::Write;
 use crate::store::shards::{GoneRow, IntentRow, PointerRow};
@@ -42,9 +42,15 @@ impl Deciding<'_> {
             }
             let home = across.home(&key);
             if let Some(from) = change.before {
-                let to = change.after.map(|to| across.here(to));
-                let repoint = Repoint { audience: audience.clone(), hash, from: from.0, to, generation: 0 };
-                write.shard.outbox.push(across.stored(home, ToShard::Repoint(repoint), self.now_ms));
+                let from = from.0;
+                let message = match change.after.map(|to| across.here(to)) {
+                    to @ Some(_) => {
+                        let (audience, generation) = (audience.clone(), 0);
+                        ToShard::Repoint(Repoint { audience, hash, from, to, generation })
+                    }
+                    None => ToShard::Evicted(Evicted { key: key.clone(), from }),
+                };
+                write.shard.outbox.push(across.stored(home, message, self.now_ms));
             }
             // Who lists it is not asked again whether it was erased.
             if let (Some(_), Some(erased)) = (change.after, across.erased(&key)) {
@@ -108,18 +114,22 @@ impl Deciding<'_> {
     pub(super) fn propose(
         &self,
         survivor: &Profile,
-        sources: &[Place],
+        sources: &[Source],
         known: &[Key],
         intent_of: impl Fn(Place) -> [u8; 16],
         write: &mut Write,
     ) {
-        for source in sources {
-            let is = |row: &IntentRow| {
+        for Source { place: source, gives_person } in sources {
+            let is = |row: &&IntentRow| {
                 row.audience == self.audience
                     && (row.survivor, row.source) == (survivor.id.0, source.id)
                     && !row.withdrawn
             };
-            if self.found.intents.iter().chain(&write.shard.intents).any(is) {
+            let open = self.found.intents.iter().chain(&write.shard.intents).rfind(is).cloned();
+            if let Some(open) = open {
+                if *gives_person && !open.has_person {
+                    write.shard.intents.push(IntentRow { has_person: true, ..open });
+                }
                 continue;
             }
             let person = self.plan().and_then(|plan| plan.person(survivor.keys())).map(str::to_owned);
@@ -128,19 +138,20 @@ impl Deciding<'_> {
             let known = known.iter().map(|key| (key.name.clone(), key.value.clone())).collect();
             let (number, at_ms) = (self.number(), self.now_ms);
             let seal = Seal { audience, number, intent: id, source: source.id, into, person, known, at_ms };
-            open_intent(self.across, source.shard, seal, write);
+            open_intent(self.across, source.shard, seal, *gives_person, write);
         }
     }
 }
 
 /// Opens an intent, and asks its source, in this shard, for its state.
-pub(super) fn open_intent(across: &Across, shard: u32, seal: Seal, write: &mut Write) {
+pub(super) fn open_intent(across: &Across, shard: u32, seal: Seal, has_person: bool, write: &mut Write) {
     write.shard.intents.push(IntentRow {
         id: seal.intent,
         audience: seal.audience.clone(),
         survivor: seal.into.id,
         source: seal.source,
         withdrawn: false,
+        has_person,
         at_ms: seal.at_ms,
     });
     let at_ms = seal.at_ms;

@@ -8,7 +8,7 @@ use crate::drive;
 use crate::edge::Edge;
 use crate::form::Form;
 use crate::limits::PART_BYTES_MAX;
-use crate::message::{Ambient, Events, Import, KeyOf, Message, Mode, ToWriter};
+use crate::message::{Ambient, Events, Import, KeyOf, Message, Mode, Probe, ToWriter};
 use crate::outcome::{Folded, Outcome};
 use crate::store::memory::MemoryStore;
 use crate::store::{Basis, Found, Pointer, ProfileRow, Read, Store, Write, sql};
@@ -204,4 +204,24 @@ fn parts_leave_what_single_events_leave() {
         };
         assert_eq!(of(&mut together), of(&mut single), "{visitor}");
     }
+}
+
+#[test]
+fn a_nearly_full_shard_is_told_of() {
+    let probe = || Probe { now_ms: NOW_MS, well: b"{\"status\":\"ok\"}".to_vec(), degraded: b"{}".to_vec() };
+    let message = Message::Writer(ToWriter::Probe(probe())).encode(Form::Two);
+    let asked = |bytes: i64| {
+        let mut edge = edge();
+        let mut opened = drive::open(&mut edge, &message).unwrap();
+        assert_eq!(opened.read, Some(Read::Probe));
+        match drive::fold(&mut edge, &mut opened, Found::Probe(bytes)) {
+            Folded::Done(outcome) => String::from_utf8(outcome.response.body).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(asked(6_399_999_999), r#"{"status":"ok"}"#);
+    assert_eq!(asked(6_400_000_000), r#"{"status":"ok","warning":"a shard has over 80 % of its 8 GB"}"#);
+    let rows = |bytes| vec![Vec::new(), vec![vec![sql::Cell::Number(bytes)]]];
+    assert_eq!(sql::found(&Read::Probe, rows(7)), Ok(Found::Probe(7)));
+    assert_eq!(sql::reads(&Read::Probe).len(), 2);
 }

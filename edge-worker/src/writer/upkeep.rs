@@ -103,7 +103,7 @@ pub(super) fn fold(
     let lists_more = due.is_listing && is_full(due.unlisted.len());
     let last = due.unlisted.last().filter(|_| lists_more);
     let renews = due.renewal.as_ref().and_then(|found| renewal::next(found, now_ms));
-    let counts = [due.idle.len(), due.journal, due.suppressed, due.retired];
+    let counts = [due.idle.len(), due.journal, due.suppressed, due.retired, due.aged];
     // Hosts with a renewal have alarms, so nobody has to call again for it.
     let is_renewing = renews.is_some_and(|renews| renews.renewal.step > 0);
     let more =

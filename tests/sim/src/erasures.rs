@@ -7,6 +7,7 @@ use usher_engine::Profile;
 use usher_engine::attribute::State;
 use usher_engine::profile::codec;
 
+use crate::deployment::People;
 use crate::model::{Key, counts};
 
 /// An id of a profile or an intent.
@@ -33,6 +34,7 @@ impl Erasures {
         write: &Write,
         sent: &[(usize, Vec<Key>)],
         taken_ms: i64,
+        people: People,
     ) -> Result<BTreeSet<usize>, String> {
         for row in &write.profiles {
             let Ok(profile) = codec::decode(&row.state) else { continue };
@@ -43,8 +45,11 @@ impl Erasures {
             let is_new =
                 |event: &usize| events.contains(event) && before.is_none_or(|before| !before.contains(event));
             for (event, keys) in sent.iter().filter(|(event, _)| is_new(event)) {
+                // A browser that goes from person to person is listed by two of them for a while.
+                let stays = |key: &Key| key.0 != "cid" || people == People::Merge;
                 let is_refused = |key: &&Key| {
-                    profile.has_key(&key.0, &key.1) && self.keys.get(*key).is_some_and(|at| *at > taken_ms)
+                    let is_erased = self.keys.get(*key).is_some_and(|at| *at > taken_ms);
+                    is_erased && stays(key) && profile.has_key(&key.0, &key.1)
                 };
                 if let Some((name, _)) = keys.iter().find(is_refused) {
                     return Err(format!(

@@ -193,7 +193,7 @@ impl Model {
     ) -> Result<(), String> {
         let new = |event: &usize| (*event, self.events[*event].keys.clone());
         let sent: Vec<(usize, Vec<Key>)> = events.iter().map(new).collect();
-        for event in self.erasures.follow(write, &sent, taken_ms)? {
+        for event in self.erasures.follow(write, &sent, taken_ms, self.people)? {
             if event < self.events.len() {
                 self.note_erased(event, now_ms);
             }

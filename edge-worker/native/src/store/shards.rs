@@ -12,7 +12,7 @@ use std::thread;
 
 use rusqlite::OptionalExtension;
 use usher_edge::Form;
-use usher_edge::store::{Basis, CommitError, Found, Pointer, Read, Store, StoreFailure, Write};
+use usher_edge::store::{Basis, CommitError, Found, Pointer, Read, Store, StoreFailure, Write, sql};
 
 use super::{SqliteStore, failure, in_doubt, make_private};
 use crate::exit::Failure;
@@ -269,11 +269,10 @@ impl SqliteStore {
     /// The number of open intents, and when the oldest was made, in Unix milliseconds.
     pub(crate) fn intents(&self) -> Result<(u64, Option<i64>), StoreFailure> {
         let connection = self.connection.as_ref().ok_or_else(in_doubt)?;
-        let mut open = connection
-            .prepare_cached("SELECT count(*), min(at_ms) FROM intent WHERE withdrawn = 0")
-            .map_err(failure)?;
-        let found = open.query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?))).map_err(failure)?;
-        Ok((found.0.unsigned_abs(), found.1))
+        let mut open = connection.prepare_cached(sql::READ_MERGES).map_err(failure)?;
+        let (open, since_ms) =
+            open.query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?))).map_err(failure)?;
+        Ok((open.unsigned_abs(), (open > 0).then_some(since_ms)))
     }
 
     /// The number of the latest row of the outbox that is not answered; 0: there is none.

@@ -5,8 +5,8 @@ use super::parts::{
     read_texts, texts,
 };
 use super::{
-    Absorb, Ask, Claim, Drop, Forget, KeyState, Listed, Propose, Records, Repoint, Seal, Settle, Suppress,
-    ToShard,
+    Absorb, Ask, Claim, Drop, Evicted, Forget, KeyState, Listed, Propose, Records, Repoint, Seal, Settle,
+    Suppress, ToShard,
 };
 use crate::plane::HAS_CONTROL_PLANE;
 use crate::wire::frame::{FrameReader, FrameWriter};
@@ -86,6 +86,10 @@ pub(in crate::message) fn write(w: &mut FrameWriter, message: &ToShard) {
         }
         ToShard::Forget(forget) => {
             w.byte(11).text(&forget.audience).list(&forget.hashes, id).list(&forget.profiles, id);
+        }
+        ToShard::Evicted(evicted) => {
+            key(w.byte(12), &evicted.key);
+            id(w, &evicted.from);
         }
     }
 }
@@ -190,6 +194,7 @@ pub(in crate::message) fn read(r: &mut FrameReader<'_>) -> Option<ToShard> {
             hashes: r.list(FrameReader::array)?,
             profiles: r.list(FrameReader::array)?,
         }),
+        12 => ToShard::Evicted(Evicted { key: read_key(r)?, from: r.array()? }),
         _ => return None,
     })
 }

@@ -1,6 +1,19 @@
 //! Rows of a shard in memory about other shards.
 
+use std::collections::BTreeMap;
+
 use super::super::shards::{GoneRow, IntentRow, OutboxRow, PointerRow, SealedRow};
+
+/// A kind of row that is of no more use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Aged {
+    /// Where a profile went.
+    Gone,
+    /// A pointer of a key that is nobody's.
+    Pointer,
+    /// A withdrawn intent.
+    Intent,
+}
 
 /// Rows of a shard about other shards.
 #[derive(Clone, Debug, Default)]
@@ -13,6 +26,8 @@ pub struct ShardRows {
     pub sealed: Vec<SealedRow>,
     /// Intents, open or withdrawn.
     pub intents: Vec<IntentRow>,
+    /// Rows that are of no more use, by what they are and their ids, with the day on which upkeep found them.
+    pub aged: BTreeMap<(Aged, String, [u8; 16]), i64>,
     /// Messages that are not answered yet, by their numbers, ascending.
     pub outbox: Vec<(u64, OutboxRow)>,
     pub(super) last: u64,

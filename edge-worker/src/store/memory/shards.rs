@@ -2,8 +2,8 @@
 
 use super::super::shards::{IntentRow, PointerRow, ShardBasis, ShardFound, ShardRead, ShardWrite};
 use super::super::{FoundProfile, Holder};
-use super::{MemoryStore, Suppressed};
-use crate::limits::DUE_MAX;
+use super::{Aged, MemoryStore, Suppressed};
+use crate::limits::{DAY_MS, DUE_MAX, SUPPRESSION_MS};
 use crate::message::Delivery;
 
 impl MemoryStore {
@@ -35,6 +35,7 @@ impl MemoryStore {
         ShardFound {
             held: held.flat_map(|found| self.keys_of(found)).collect(),
             elsewhere: !sealed.is_empty()
+                || rows.intents.iter().any(|row| wanted(&row) && !row.withdrawn)
                 || !erased.is_empty()
                 || pointers.iter().any(|row| row.holder.is_some()),
             erased,
@@ -71,9 +72,38 @@ impl MemoryStore {
             && basis.row.is_none_or(|row| rows.outbox.iter().any(|(number, _)| *number == row))
     }
 
+    /// The number of rows that go with the next turn of upkeep.
+    pub(super) fn aged(&self, before_ms: i64) -> usize {
+        self.shard.aged.values().filter(|day| **day < before_ms.div_euclid(DAY_MS)).count()
+    }
+
+    /// A turn of upkeep: rows that are of no more use go when that is known for as long as erasures are.
+    pub(super) fn age(&mut self, before_ms: i64) {
+        let (today, rows) = ((before_ms + SUPPRESSION_MS).div_euclid(DAY_MS), &mut self.shard);
+        let gone = rows.gone.iter().map(|row| (Aged::Gone, row.audience.clone(), row.id));
+        let closed = rows.pointers.iter().filter(|row| row.holder.is_none());
+        let closed = closed.map(|row| (Aged::Pointer, row.audience.clone(), row.hash));
+        let withdrawn = rows.intents.iter().filter(|row| row.withdrawn);
+        let withdrawn = withdrawn.map(|row| (Aged::Intent, row.audience.clone(), row.id));
+        for row in gone.chain(closed).chain(withdrawn) {
+            rows.aged.entry(row).or_insert(today);
+        }
+        let is_over = |day: &i64| *day < before_ms.div_euclid(DAY_MS);
+        let over =
+            |kind, audience: &String, id| rows.aged.get(&(kind, audience.clone(), id)).is_some_and(is_over);
+        rows.gone.retain(|row| !over(Aged::Gone, &row.audience, row.id));
+        rows.pointers.retain(|row| row.holder.is_some() || !over(Aged::Pointer, &row.audience, row.hash));
+        rows.intents.retain(|row| !row.withdrawn || !over(Aged::Intent, &row.audience, row.id));
+        rows.aged.retain(|_, day| !is_over(day));
+    }
+
     pub(super) fn write_shard(&mut self, write: &ShardWrite) {
         let rows = &mut self.shard;
+        for row in &write.gone {
+            rows.aged.remove(&(Aged::Gone, row.audience.clone(), row.id));
+        }
         for row in &write.pointers {
+            rows.aged.remove(&(Aged::Pointer, row.audience.clone(), row.hash));
             rows.pointers.retain(|known| (&known.audience, known.hash) != (&row.audience, row.hash));
             rows.pointers.push(row.clone());
         }

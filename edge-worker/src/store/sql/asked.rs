@@ -70,14 +70,17 @@ fn texts(list: &[String]) -> Cell {
     Cell::Text(json.into_text())
 }
 
-/// The same, and a row without an id for each profile that is being merged, for each of these pointers whose key another
-/// profile has, and for each of these names that was erased. Profiles that are being merged are few.
+/// The same, and a row without an id for each profile that is being merged or about to absorb another one, for each of these
+/// pointers whose key another profile has, and for each of these names that was erased. Profiles that merge are few.
 pub(super) fn known(keys: &[KeyOf], pointers: Cell, names: &[String]) -> Statement {
     let keys = || asked(keys.iter().map(|key| (key, None)));
     Statement {
         sql: concat!(
             profiles_of_keys!(),
-            " UNION ALL SELECT '', '', x'', 0, x'' FROM sealed AS s CROSS JOIN profile_key AS k
+            " UNION ALL SELECT '', '', x'', 0, x''
+                FROM (SELECT audience, id FROM sealed
+                      UNION ALL SELECT audience, survivor FROM intent WHERE withdrawn <> 1) AS s
+                CROSS JOIN profile_key AS k
                 ON k.audience = s.audience AND k.profile = s.id
               CROSS JOIN json_each(?) AS asked ON k.audience = asked.value ->> 0 AND k.name = asked.value ->> 1
                 AND k.value = asked.value ->> 2

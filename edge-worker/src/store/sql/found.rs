@@ -61,6 +61,9 @@ pub fn found(read: &Read, rows: Vec<Rows>) -> Result<Found, StoreFailure> {
                 |row: &mut Row| Pointer { audience: row.text(), number: row.counted(), hash: row.text() };
             Ok(Found::Pointers(each(rows, pointer)?))
         }
+        Read::Probe => {
+            Ok(Found::Probe(each(rows.into_iter().skip(1).collect(), Row::number)?.pop().unwrap_or_default()))
+        }
         Read::Bundle { .. } => Ok(Found::Bundle(each(rows, Row::bytes)?.into_iter().next())),
     }
 }

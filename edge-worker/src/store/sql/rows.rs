@@ -133,9 +133,9 @@ pub(super) fn found_due(rows: Vec<Rows>) -> Result<Found, StoreFailure> {
     let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     let counts = each(vec![counts], |row| {
         let counts = [row.counted(), row.counted(), row.counted(), row.counted()];
-        (counts.map(count), (row.number(), row.number()))
+        (counts.map(count), (row.number(), row.number()), count(row.counted()))
     })?;
-    let Some(([journal, suppressed, retired, listed], lease)) = counts.into_iter().next() else {
+    let Some(([journal, suppressed, retired, listed], lease, aged)) = counts.into_iter().next() else {
         return Err(odd());
     };
     Ok(Found::Due(Box::new(Due {
@@ -146,6 +146,7 @@ pub(super) fn found_due(rows: Vec<Rows>) -> Result<Found, StoreFailure> {
         journal,
         suppressed,
         retired,
+        aged,
         lease,
         renewal: found_renewal(size, renewal)?,
     })))

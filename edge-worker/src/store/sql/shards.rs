@@ -11,12 +11,12 @@ use super::rows::{
     Row, each, found_erased, found_journal, found_profile, found_profiles, is_without_id, odd, parts_of,
 };
 use super::statement::{Statement, bytes, integer, text};
-use crate::limits::DUE_MAX;
+use crate::limits::{AGED_ROWS_MAX, DUE_MAX, UPKEEP_ROWS_MAX};
 use crate::message::{Delivery, Place};
 use crate::plane::DECIDES;
 use crate::wire::json::Json;
 
-pub(super) const SCHEMA: [&str; 7] = [
+pub(super) const SCHEMA: [&str; 9] = [
     "CREATE TABLE IF NOT EXISTS key_pointer (
        audience TEXT NOT NULL, hash BLOB NOT NULL, profile BLOB NOT NULL, shard INTEGER NOT NULL,
        generation INTEGER NOT NULL, before BLOB NOT NULL, before_shard INTEGER NOT NULL,
@@ -33,7 +33,57 @@ pub(super) const SCHEMA: [&str; 7] = [
     "CREATE TABLE IF NOT EXISTS outbox (
        number INTEGER PRIMARY KEY AUTOINCREMENT, shard INTEGER NOT NULL, message BLOB NOT NULL, due_ms INTEGER NOT NULL)",
     "CREATE INDEX IF NOT EXISTS outbox_due ON outbox (due_ms)",
+    // The day on which upkeep first found a row that is of no more use: 0 of `gone`, 1 a closed pointer, 2 a withdrawn intent.
+    "CREATE TABLE IF NOT EXISTS aged (
+       kind INTEGER NOT NULL, audience TEXT NOT NULL, id BLOB NOT NULL, day INTEGER NOT NULL,
+       PRIMARY KEY (kind, audience, id)) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS aged_on ON aged (day, kind)",
 ];
+
+/// The statements of a turn of upkeep: rows that are of no more use get the present day, and go when they have had one before `day`.
+/// A bounded number of each kind.
+pub(super) fn ages(today: i64, day: i64, push: &mut dyn FnMut(&'static str, Vec<Cell>)) {
+    let most = |rows: usize| Cell::Number(i64::try_from(rows).unwrap_or(i64::MAX));
+    for found in [
+        "INSERT INTO aged (kind, audience, id, day) SELECT 0, r.audience, r.id, ? FROM gone AS r
+           WHERE NOT EXISTS (SELECT 1 FROM aged WHERE kind = 0 AND audience = r.audience AND id = r.id) LIMIT ?",
+        "INSERT INTO aged (kind, audience, id, day) SELECT 1, r.audience, r.hash, ? FROM key_pointer AS r
+           WHERE r.profile = x'' AND NOT EXISTS
+             (SELECT 1 FROM aged WHERE kind = 1 AND audience = r.audience AND id = r.hash) LIMIT ?",
+        "INSERT INTO aged (kind, audience, id, day) SELECT 2, r.audience, r.id, ? FROM intent AS r
+           WHERE r.withdrawn = 1 AND NOT EXISTS
+             (SELECT 1 FROM aged WHERE kind = 2 AND audience = r.audience AND id = r.id) LIMIT ?",
+    ] {
+        push(found, vec![Cell::Number(today), most(AGED_ROWS_MAX)]);
+    }
+    for (kind, deletes) in (0..).zip([
+        "DELETE FROM gone WHERE (audience, id) IN
+           (SELECT audience, id FROM aged WHERE day < ? AND kind = ? ORDER BY day, audience, id LIMIT ?)",
+        "DELETE FROM key_pointer WHERE profile = x'' AND (audience, hash) IN
+           (SELECT audience, id FROM aged WHERE day < ? AND kind = ? ORDER BY day, audience, id LIMIT ?)",
+        "DELETE FROM intent WHERE withdrawn = 1 AND (audience, id) IN
+           (SELECT audience, id FROM aged WHERE day < ? AND kind = ? ORDER BY day, audience, id LIMIT ?)",
+    ]) {
+        let which = || vec![Cell::Number(day), Cell::Number(kind), most(UPKEEP_ROWS_MAX)];
+        push(deletes, which());
+        push(
+            "DELETE FROM aged WHERE (kind, audience, id) IN
+               (SELECT kind, audience, id FROM aged WHERE day < ? AND kind = ? ORDER BY day, audience, id LIMIT ?)",
+            which(),
+        );
+    }
+}
+
+/// A row is of use again, or anew.
+fn is_young(kind: i64, audience: &str, id: &[u8; 16], push: &mut dyn FnMut(&'static str, Vec<Cell>)) {
+    push(
+        "DELETE FROM aged WHERE kind = ? AND audience = ? AND id = ?",
+        vec![Cell::Number(kind), text(audience), bytes(id)],
+    );
+}
+
+/// The number of open merges, and when the oldest began, in Unix milliseconds.
+pub const READ_MERGES: &str = "SELECT count(*), ifnull(min(at_ms), 0) FROM intent WHERE withdrawn <> 1";
 
 /// The parts of a read that are asked for, each one statement or several.
 pub(super) fn reads(read: &ShardRead) -> Vec<Statement> {
@@ -209,15 +259,27 @@ fn sealed(row: &mut Row) -> SealedRow {
 }
 
 fn intent(row: &mut Row) -> IntentRow {
-    IntentRow {
+    let intent = IntentRow {
         id: row.id(),
         audience: row.text(),
         survivor: row.id(),
         source: row.id(),
-        withdrawn: row.number() != 0,
+        withdrawn: false,
+        has_person: false,
+        at_ms: 0,
+    };
+    let state = row.number();
+    IntentRow {
+        withdrawn: state == WITHDRAWN,
+        has_person: state == HAS_PERSON,
         at_ms: row.number(),
+        ..intent
     }
 }
+
+// The column `withdrawn` of an intent that is not merely open.
+const WITHDRAWN: i64 = 1;
+const HAS_PERSON: i64 = 2;
 
 /// The messages that are due.
 pub(super) fn unanswered(now_ms: i64) -> Statement {
@@ -284,7 +346,11 @@ pub(super) fn writes(write: &ShardWrite, push: &mut dyn FnMut(&'static str, Vec<
             ],
         );
     }
+    for row in &write.pointers {
+        is_young(1, &row.audience, &row.hash, push);
+    }
     for row in &write.gone {
+        is_young(0, &row.audience, &row.id, push);
         let [profile, shard] = parts(row.into.map(|(place, _)| place));
         let created_ms = Cell::Number(row.into.map_or(0, |(_, created_ms)| created_ms));
         push(
@@ -309,7 +375,11 @@ pub(super) fn writes(write: &ShardWrite, push: &mut dyn FnMut(&'static str, Vec<
                 text(&row.audience),
                 bytes(&row.survivor),
                 bytes(&row.source),
-                Cell::Number(i64::from(row.withdrawn)),
+                Cell::Number(match (row.withdrawn, row.has_person) {
+                    (true, _) => WITHDRAWN,
+                    (false, true) => HAS_PERSON,
+                    (false, false) => 0,
+                }),
                 Cell::Number(row.at_ms),
             ],
         );

@@ -2,8 +2,10 @@
 
 use super::cell::Cell;
 use super::renewal;
+use super::shards;
 use super::statement::{Statement, absent, bytes, text};
-use crate::limits::{DAY_MS, UPKEEP_ROWS_MAX};
+use crate::limits::{DAY_MS, SUPPRESSION_MS, UPKEEP_ROWS_MAX};
+use crate::plane::DECIDES;
 use crate::store::{DueBefore, Erased, Turn, Upkeep};
 
 /// Lists a profile on a day.
@@ -42,8 +44,17 @@ pub(super) fn due(before: &DueBefore) -> Vec<Statement> {
                     (SELECT count(*) FROM (SELECT 1 FROM retired LIMIT ?)),
                     (SELECT count(*) FROM meta WHERE name = 'listed'),
                     ifnull((SELECT holder FROM lease WHERE name = 'upkeep'), 0),
-                    ifnull((SELECT until_ms FROM lease WHERE name = 'upkeep'), 0)",
-            params: vec![number(before.journal_ms), most(), number(before.suppressed_ms), most(), most()],
+                    ifnull((SELECT until_ms FROM lease WHERE name = 'upkeep'), 0),
+                    (SELECT count(*) FROM (SELECT 1 FROM aged WHERE day < ? LIMIT ?))",
+            params: vec![
+                number(before.journal_ms),
+                most(),
+                number(before.suppressed_ms),
+                most(),
+                most(),
+                number(before.suppressed_ms.div_euclid(DAY_MS)),
+                most(),
+            ],
         },
         size,
         renewal,
@@ -121,6 +132,11 @@ fn takes_turn(turn: &Turn, mut push: impl FnMut(&'static str, Vec<Cell>)) {
         "DELETE FROM retired WHERE (audience, id) IN (SELECT audience, id FROM retired LIMIT ?)",
         vec![most()],
     );
+    if DECIDES {
+        let day = |at_ms: i64| at_ms.div_euclid(DAY_MS);
+        let DueBefore { suppressed_ms, .. } = turn.due;
+        shards::ages(day(suppressed_ms.saturating_add(SUPPRESSION_MS)), day(suppressed_ms), &mut push);
+    }
     for name in &turn.entombed {
         push("UPDATE suppression SET copies = 0 WHERE name = ?", vec![text(name)]);
     }

@@ -9,6 +9,7 @@ use super::Deciding;
 use super::found::{At, Search, Whereabouts};
 use crate::message::shards::{Card, KeyState};
 use crate::message::{KeyOf, Place};
+use crate::store::shards::IntentRow;
 
 impl Deciding<'_> {
     /// Where the profile of a key is, whose index among the read ones is `read_as`.
@@ -36,7 +37,9 @@ impl Deciding<'_> {
             },
         };
         if let Search::Found(At::Here(index)) = &found
-            && seen.is_some_and(|seen| self.is_to_absorb(set, *index, |id| self.across.is_named(id, seen)))
+            && seen.is_some_and(|seen| {
+                self.is_to_absorb(set, *index, |row| self.across.is_named(row.source, seen))
+            })
         {
             // Who has seen a profile does not see its survivor without it.
             self.open.wait();
@@ -87,15 +90,15 @@ impl Deciding<'_> {
         &self,
         set: &ProfileSet,
         index: ProfileIndex,
-        is_one: impl Fn([u8; 16]) -> bool,
+        is_one: impl Fn(&IntentRow) -> bool,
     ) -> bool {
         let Some(id) = set.get(index).map(|profile| profile.id.0) else { return false };
         let mut intents = self.found.intents.iter().filter(|row| !row.withdrawn);
-        intents.any(|row| row.audience == self.audience && row.survivor == id && is_one(row.source))
+        intents.any(|row| row.audience == self.audience && row.survivor == id && is_one(row))
     }
 
-    /// The profile here that lists the primary key of an event and none of its other keys. It may have that key from one that
-    /// it is about to absorb, which may have counted the event.
+    /// The profile here that lists the primary key of an event and none of its other keys. If it has that key from one that it is
+    /// about to absorb, that one may have counted the event.
     pub(in crate::writer) fn known_by_person(
         &self,
         set: &ProfileSet,

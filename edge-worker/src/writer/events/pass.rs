@@ -4,12 +4,12 @@ use usher_engine::profile::{Key, Profile};
 use usher_engine::{Access, Answer, Asked, Event, Ingested, Plan, Query};
 
 use super::super::across::Moved;
-use super::super::decide::{Deciding, Decision, Stitching};
+use super::super::decide::{Deciding, Decision, Source, Stitching};
 use super::super::mint;
 use super::super::set::{ProfileIndex, ProfileSet};
 use super::batch::{Batch, ERASED, LeftOut, OfAudience, OneEvent, UNAVAILABLE, UNREADABLE, place_of};
 use crate::log::Line;
-use crate::message::{Mode, Place, Receipt};
+use crate::message::{Mode, Receipt};
 use crate::plane::DECIDES;
 
 /// The result of a pass.
@@ -27,7 +27,7 @@ pub(super) struct Pass<'p> {
     pub(super) asker_there: Option<usize>,
     pub(super) log: Vec<Line>,
     /// Profiles elsewhere that the profile of an event is to absorb, with the event's index.
-    pub(super) sources: Vec<(usize, ProfileIndex, Vec<Place>)>,
+    pub(super) sources: Vec<(usize, ProfileIndex, Vec<Source>)>,
     /// The keys by which events were stitched in a shard of several, each with its profile.
     pub(super) taken: Vec<(ProfileIndex, Key)>,
     /// Keys that profiles get from others elsewhere.
@@ -39,10 +39,10 @@ pub(super) struct Pass<'p> {
 }
 
 impl Pass<'_> {
-    /// True if an event before opens a merge of this profile.
-    fn is_merging(&self, set: &ProfileSet, profile: ProfileIndex) -> bool {
-        let is = |(_, owner, sources): &(usize, ProfileIndex, Vec<Place>)| {
-            set.current(*owner) == profile && !sources.is_empty()
+    /// True if an event before opens a merge of this profile with one that had its primary key.
+    fn takes_person(&self, set: &ProfileSet, profile: ProfileIndex) -> bool {
+        let is = |(_, owner, sources): &(usize, ProfileIndex, Vec<Source>)| {
+            set.current(*owner) == profile && sources.iter().any(|source| source.gives_person)
         };
         self.sources.iter().any(is)
     }
@@ -130,7 +130,7 @@ pub(super) fn run<'p>(
                     Decision::Here(_)
                         if deciding
                             .known_by_person(set, &one.keys, &one.read)
-                            .is_some_and(|profile| pass.is_merging(set, profile)) =>
+                            .is_some_and(|profile| pass.takes_person(set, profile)) =>
                     {
                         Decision::There(here)
                     }

@@ -4,7 +4,7 @@ use usher_engine::profile::codec;
 
 use super::step::{Found, Step};
 use crate::message::Place;
-use crate::message::shards::{Drop, Records, Repoint};
+use crate::message::shards::{Drop, Evicted, KeyState, Records, Repoint, ToShard};
 use crate::store::shards::PointerRow;
 
 impl Step<'_> {
@@ -20,6 +20,33 @@ impl Step<'_> {
                 ..row.clone()
             });
         }
+    }
+
+    /// Makes a key nobody's that a profile here has lost, unless it has it again; `state` is the word of its home. Until the message
+    /// for that arrives, who lists the key by the same generation must claim it again.
+    pub(super) fn let_evicted(&mut self, evicted: &Evicted, state: KeyState) -> Option<()> {
+        let Evicted { key, from } = evicted;
+        if state.holder.is_none_or(|holder| holder.id != *from) {
+            return Some(());
+        }
+        match self.profile(*from) {
+            Found::Here(profile) if profile.has_key(&key.name, &key.value) => return Some(()),
+            Found::Sealed(_) | Found::TooNew => return None,
+            Found::Here(_) => {
+                let (audience, hash) = (key.audience.clone(), self.across.fence(key));
+                let generation = state.generation + 1;
+                if self.pointer(hash).is_none_or(|row| row.generation < generation) {
+                    let row = PointerRow { audience, hash, holder: None, generation, before: None };
+                    self.write.shard.pointers.push(row);
+                }
+            }
+            Found::Moved(..) | Found::Nobody | Found::Damaged => {}
+        }
+        let (audience, hash, generation) = (key.audience.clone(), self.across.hash(key), state.generation);
+        let repoint = Repoint { audience, hash, from: *from, to: None, generation };
+        let row = self.across.stored(self.across.home(key), ToShard::Repoint(repoint), self.now_ms);
+        self.write.shard.outbox.push(row);
+        Some(())
     }
 
     /// Where the profile went; None: it is done.

@@ -7,7 +7,7 @@ use usher_engine::{Plan, Profile, ProfileId};
 use super::super::relate::open_intent;
 use super::super::set::{ProfileIndex, ProfileSet};
 use super::step::{Found, Step, keys_in};
-use crate::message::shards::{Absorb, Propose, Repoint, Seal, Sealing, ToShard};
+use crate::message::shards::{Absorb, Evicted, Propose, Repoint, Seal, Sealing, ToShard};
 use crate::message::{KeyOf, Place};
 use crate::store::shards::{GoneRow, IntentRow, PointerRow, SealedRow};
 use crate::store::{JournalRow, Retired, Write};
@@ -118,10 +118,9 @@ impl Step<'_> {
             if let (Some(from), None) = (change.before, change.after)
                 && !self.across.is_home(&key)
             {
-                let (audience, hash) = (self.audience.to_owned(), self.across.hash(&key));
-                let repoint = Repoint { audience, hash, from: from.0, to: None, generation: 0 };
-                let row = self.across.stored(self.across.home(&key), ToShard::Repoint(repoint), self.now_ms);
-                self.write.shard.outbox.push(row);
+                let home = self.across.home(&key);
+                let evicted = ToShard::Evicted(Evicted { key, from: from.0 });
+                self.write.shard.outbox.push(self.across.stored(home, evicted, self.now_ms));
             }
         }
         if !self.commit(&mut set) {
@@ -222,7 +221,7 @@ impl Step<'_> {
                 let (audience, number) = (propose.audience.clone(), running.number);
                 let (intent, source, known) = (propose.intent, propose.source.id, Vec::new());
                 let seal = Seal { audience, number, intent, source, into, person, known, at_ms: self.now_ms };
-                open_intent(self.across, propose.source.shard, seal, &mut self.write);
+                open_intent(self.across, propose.source.shard, seal, false, &mut self.write);
                 Some(None)
             }
         }

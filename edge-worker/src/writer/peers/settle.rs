@@ -1,8 +1,9 @@
 //! Answers to stored messages.
 
 use super::step::Step;
-use crate::message::shards::{Drop, Records, Sealing, Settle, ToShard, read_moved};
+use crate::message::shards::{Drop, KeyState, Records, Sealing, Settle, ToShard, read_moved};
 use crate::store::Write;
+use crate::wire::frame::FrameReader;
 
 /// The time after which a message that was not taken is sent again, in milliseconds.
 const AGAIN_MS: i64 = 200;
@@ -66,6 +67,10 @@ impl Step<'_> {
                     let row = self.across.stored(to.shard, ToShard::Records(records), self.now_ms);
                     self.write.shard.outbox.push(row);
                 }
+            }
+            Some(ToShard::Evicted(evicted)) => {
+                let state = KeyState::read(&mut FrameReader(answer))?;
+                self.let_evicted(evicted, state)?;
             }
             // Copies of events, and pointers.
             _ => {}

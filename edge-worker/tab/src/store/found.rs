@@ -35,6 +35,7 @@ impl RowStore {
             }
             Read::Unerased { keys, names } => Found::Unerased(self.profiles(keys)?, self.erased(names)?),
             Read::Pointers => Found::Pointers(self.pointers()?),
+            Read::Probe => Found::Probe(0),
             Read::Written => {
                 let written = self.rows.below(&[WRITTEN]).map(|(_, row)| row::read_written(row));
                 Found::Pointers(written.collect::<Result<_, _>>()?)

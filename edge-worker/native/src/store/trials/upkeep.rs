@@ -2,9 +2,10 @@
 
 use std::fs;
 
-use usher_edge::limits::{DAY_MS, UPKEEP_ROWS_MAX};
-use usher_edge::message::KeyOf;
+use usher_edge::limits::{DAY_MS, SUPPRESSION_MS, UPKEEP_ROWS_MAX};
+use usher_edge::message::{KeyOf, Place};
 use usher_edge::store::memory::MemoryStore;
+use usher_edge::store::shards::{GoneRow, IntentRow, PointerRow, ShardRead, ShardWrite};
 use usher_edge::store::sql;
 use usher_edge::store::{
     Basis, DueBefore, Erased, Found, IdleSince, JournalRow, ProfileRow, Read, Store, StoreFailure,
@@ -155,6 +156,99 @@ fn it_keeps_what_the_reference_keeps() {
     let Ok(Found::Due(due)) = store.read(&Read::Due(before(5))) else { panic!("what is due") };
     assert_eq!(due.idle.len(), UPKEEP_ROWS_MAX);
     assert_eq!((due.idle[7].since.id, &due.idle[7].state[..]), (id(7), &[0, 1][..]));
+    drop(store);
+    fs::remove_dir_all(directory).unwrap();
+}
+
+/// Rows about other shards that are of no more use go as in the reference, and one that is written again begins anew.
+#[test]
+fn rows_about_other_shards_go_by_age() {
+    let directory = std::env::temp_dir().join(format!("usher-aged-{}", std::process::id()));
+    let mut store = SqliteStore::open(&directory).unwrap();
+    let mut reference = MemoryStore::default();
+    let audience = || "7".to_owned();
+    let pointer = |id: u8, generation, holder: Option<u8>| PointerRow {
+        audience: audience(),
+        hash: [id; 16],
+        holder: holder.map(|id| Place { id: [id; 16], shard: 1 }),
+        generation,
+        before: None,
+    };
+    let gone = |id: u8, into: Option<u8>| GoneRow {
+        audience: audience(),
+        id: [id; 16],
+        into: into.map(|id| (Place { id: [id; 16], shard: 1 }, 5)),
+    };
+    let intent = |id: u8, withdrawn, has_person| IntentRow {
+        id: [id; 16],
+        audience: audience(),
+        survivor: [1; 16],
+        source: [2; 16],
+        withdrawn,
+        has_person,
+        at_ms: 5,
+    };
+    let shard = |shard: ShardWrite| Write { shard, ..Write::default() };
+    let turn = |day: i64| {
+        let due = DueBefore { suppressed_ms: day * DAY_MS - SUPPRESSION_MS, ..before(day) };
+        let (unlisted, listed, entombed) = (Vec::new(), Vec::new(), Vec::new());
+        let turn = Turn { due, unlisted, listed, listing: None, entombed, lease: (-5, day), renews: None };
+        upkeep(Upkeep { turn: Some(turn), ..Upkeep::default() })
+    };
+    let all = |ids: std::ops::Range<u8>| ids.map(|id| (audience(), [id; 16])).collect::<Vec<_>>();
+    let rows = Read::Shard(Box::new(ShardRead {
+        pointers: all(1..6),
+        ids: all(1..6),
+        intents: (1..6).map(|id| [id; 16]).collect(),
+        names: vec!["n/a".to_owned(), "n/b".to_owned()],
+        ..ShardRead::default()
+    }));
+    let writes = [
+        shard(ShardWrite {
+            pointers: vec![pointer(1, 1, Some(1)), pointer(2, 2, None), pointer(3, 1, None)],
+            gone: vec![gone(1, Some(2)), gone(2, None), gone(4, None)],
+            intents: vec![intent(1, false, false), intent(2, true, false), intent(3, false, true)],
+            erased: vec![("n/a".to_owned(), 7), ("n/a".to_owned(), 6), ("n/b".to_owned(), 5)],
+            ..ShardWrite::default()
+        }),
+        turn(500),
+        shard(ShardWrite {
+            pointers: vec![pointer(3, 2, Some(5)), pointer(2, 3, None)],
+            forgotten: vec![(audience(), [4; 16])],
+            ..ShardWrite::default()
+        }),
+        turn(501),
+        turn(901),
+        shard(ShardWrite { intents: vec![intent(3, true, false)], ..ShardWrite::default() }),
+        turn(902),
+        turn(1_303),
+    ];
+    let mut left = Vec::new();
+    for write in &writes {
+        store.commit(&Basis::default(), write).unwrap();
+        reference.commit(&Basis::default(), write).unwrap();
+        let read = |store: &mut dyn Store| match store.read(&rows) {
+            Ok(Found::Shard(mut found)) => {
+                found.elsewhere = false;
+                found.pointers.sort_by_key(|row| row.hash);
+                found.gone.sort_by_key(|row| row.id);
+                found.intents.sort_by_key(|row| row.id);
+                found
+            }
+            other => panic!("rows of a shard: {other:?}"),
+        };
+        let found = read(&mut store);
+        assert_eq!(found, read(&mut reference), "{write:?}");
+        for day in [900, 901, 902, 1_304] {
+            let due = Read::Due(DueBefore { suppressed_ms: day * DAY_MS - SUPPRESSION_MS, ..before(5) });
+            assert_eq!(sorted(store.read(&due)), sorted(reference.read(&due)), "day {day}");
+        }
+        left.push((found.pointers.len(), found.gone.len(), found.intents.len()));
+    }
+    assert_eq!(
+        left,
+        [(3, 3, 3), (3, 3, 3), (3, 2, 3), (3, 2, 3), (3, 0, 2), (3, 0, 2), (2, 0, 2), (2, 0, 1)]
+    );
     drop(store);
     fs::remove_dir_all(directory).unwrap();
 }
