@@ -36,6 +36,8 @@ class Engine {
   writePlacement;
   /** The statement that asks for the size of a database, which the host answers itself. */
   readSize;
+  /** Reads how many merges are open, and when the oldest began. */
+  readMerges;
   /** Writes the number of a shard. */
   writeShard;
   /** Names of the headers that Rust reads: `any` of every request, `facts`, `preflight` and `control` of some, besides. */
@@ -48,7 +50,7 @@ class Engine {
     const constants = this.#planes.visitors(CONSTANTS, NOTHING);
     [this.formTable, this.readForm, this.writeForm] = [constants.text(), constants.text(), constants.text()];
     [this.readPlacement, this.writePlacement] = [constants.text(), constants.text()];
-    [this.writeShard, this.readSize] = [constants.text(), constants.text()];
+    [this.writeShard, this.readSize, this.readMerges] = [constants.text(), constants.text(), constants.text()];
     this.schema = constants.list((r) => r.text());
     const [any, facts, preflight, control] = [0, 1, 2, 3].map(() => constants.list((r) => r.text()));
     this.headers = { any, facts, preflight, control };

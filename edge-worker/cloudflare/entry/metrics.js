@@ -66,8 +66,20 @@ export function measure(env, part, work, ms, response, requestId, lines = []) {
     else if (name.startsWith("snapshots ")) source = name.slice("snapshots ".length);
   }
   for (const { event } of lines) if (LINES[event]) doubles[LINES[event]] += 1;
+  write(env, part, [work, String(response.status), source], doubles, requestId);
+}
+
+/** Writes the point of a shard with open merges: their number, and the age of the oldest. */
+export function measureMerges(env, open, ageMs) {
+  if (!env.USHER_METRICS) return;
+  const doubles = new Array(NUMBERS).fill(0);
+  [doubles[MS], doubles[AGE_MS]] = [open, ageMs];
+  write(env, "merges", ["", "", ""], doubles);
+}
+
+function write(env, part, texts, doubles, requestId) {
   try {
-    env.USHER_METRICS.writeDataPoint({ indexes: [part], blobs: [part, work, String(response.status), source], doubles });
+    env.USHER_METRICS.writeDataPoint({ indexes: [part], blobs: [part, ...texts], doubles });
   } catch (error) {
     fault("metrics_not_written", error, requestId);
   }

@@ -5,7 +5,7 @@
 import { engine, respond } from "./engine.js";
 import { FrameReader, sharedFrame } from "./frame.js";
 import { fault, note } from "./log.js";
-import { measure } from "./metrics.js";
+import { measure, measureMerges } from "./metrics.js";
 import { addressOf, ask, control, misplaced, placementOf, send } from "./objects.js";
 import { entomb } from "./snapshots.js";
 
@@ -17,6 +17,8 @@ const STUCK_MS = 60_000;
 const UPKEEP_AGAIN_MS = 10 * 60 * 1_000;
 /** The time after which messages for other shards that were not answered are sent again. */
 const SEND_AGAIN_MS = 1_000;
+/** The time after which open merges are counted again. */
+const COUNT_AGAIN_MS = 60_000;
 
 /** How long a message waits for a merge, and how long before it asks again (`MERGE_MS` in `limits.rs`). */
 const MERGE_MS = 2_000;
@@ -76,8 +78,8 @@ export class UsherStore {
       await this.#storage.setAlarm(Date.now() + (unsent ? SEND_AGAIN_MS : UPKEEP_AGAIN_MS));
       if (unsent) await this.#sendDue(service);
       if (Date.now() >= this.#upkeepMs) await this.#upkeep(service);
-      const next = this.#unsent(service) ? Date.now() + SEND_AGAIN_MS : this.#upkeepMs;
-      await this.#storage.setAlarm(Math.max(next, Date.now()));
+      const again = this.#unsent(service) ? SEND_AGAIN_MS : this.#countMerges(service) > 0 ? COUNT_AGAIN_MS : Infinity;
+      await this.#storage.setAlarm(Math.max(Math.min(Date.now() + again, this.#upkeepMs), Date.now()));
     } catch (error) {
       fault("upkeep_failed", error);
     }
@@ -152,6 +154,14 @@ export class UsherStore {
     } catch (error) {
       fault("not_sent", error);
     }
+  }
+
+  /** The number of open merges, which is a point of the metrics while there are any. */
+  #countMerges(service) {
+    if (this.#shard === undefined || placementOf(this.#env).shards === 1 || !this.#form) return 0;
+    const [[open, sinceMs]] = this.#storage.sql.exec(service.readMerges).raw();
+    if (open > 0) measureMerges(this.#env, open, Math.max(0, Date.now() - sinceMs));
+    return open;
   }
 
   /** True if there are stored messages, due or not. */

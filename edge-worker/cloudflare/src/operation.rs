@@ -441,7 +441,8 @@ fn constants(edge: Option<&Edge>, out: &mut FrameWriter) -> Option<()> {
         w.text(text);
     };
     out.text(sql::META).text(sql::READ_FORM).text(sql::WRITE_FORM);
-    out.text(sql::READ_PLACEMENT).text(sql::WRITE_PLACEMENT).text(sql::WRITE_SHARD).text(sql::SIZE);
+    out.text(sql::READ_PLACEMENT).text(sql::WRITE_PLACEMENT).text(sql::WRITE_SHARD);
+    out.text(sql::SIZE).text(sql::READ_MERGES);
     out.list(sql::SCHEMA, texts);
     out.list(HEADERS, texts)
         .list(FACT_HEADERS, texts)
