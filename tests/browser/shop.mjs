@@ -33,7 +33,7 @@ export async function serveShop(t, files = {}) {
   for (const [name, text] of Object.entries(files)) writeFileSync(join(www, name), text);
   const data = join(folder, "data");
   mkdirSync(join(data, "site"), { recursive: true });
-  for (const name of ["usher.js", "overlay.js"]) cpSync(join(root, "browser-sdk/js/dist", name), join(data, "site", name));
+  cpSync(join(root, "browser-sdk/js/dist"), join(data, "site"), { recursive: true });
   const records = readFileSync(join(root, "examples/shop/profiles.ndjson"), "utf8");
   const customers = records.split("\n").filter(Boolean).map((line) => JSON.parse(line).customer_id);
   const { write_key, public_token } = credentials;

@@ -41,8 +41,6 @@ function start(usher: Usher, { endpoint = "", audience, previewToken, anonymousI
   let decision: Decision | null = null;
   let explanation: any = null;
   let trouble = "";
-  /** The event that the last answer is about, as an edge reads it. */
-  let asked: { database: string; table: string; columns: Record<string, unknown> } | null = null;
 
   // ---- The frame: tabs by the keyboard, as WAI-ARIA's pattern has them ----
 
@@ -157,11 +155,10 @@ function start(usher: Usher, { endpoint = "", audience, previewToken, anonymousI
     const value = usher.user().anonymousId;
     if (!audience || !previewToken || !value) return;
     const headers = { authorization: `Bearer ${previewToken}`, "content-type": "application/json" };
-    // An event that was counted is not counted again, because it has its id.
-    const event = asked && { ...asked, columns: { ...asked.columns, [anonymousIdColumn]: value } };
+    // As the SDK asks: by name, so that key events decide nothing.
     const slots = new Set([...document.querySelectorAll<HTMLElement>("[data-usher-slot]")].map((slot) => slot.dataset.usherSlot));
     const ask = async (personalization?: string) => {
-      const question = JSON.stringify({ audience, personalization, key: { name: anonymousIdColumn, value }, ...(event && { event }) });
+      const question = JSON.stringify({ audience, personalization, key: { name: anonymousIdColumn, value } });
       const response = await fetch(`${endpoint}/v1/explain`, { method: "POST", credentials: "omit", headers, body: question });
       const answer = await response.json();
       if (!response.ok) throw answer.code ?? response.status;
@@ -227,12 +224,9 @@ function start(usher: Usher, { endpoint = "", audience, previewToken, anonymousI
     draw();
   };
   usher.on("event", ({ table, columns, receipt }) => {
-    const event = show(columns.event ?? "");
     counts.made++;
-    events.set(receipt.messageId || String(events.size), { event, table, state: receipt.status, detail: receipt.reason ?? "", columns });
+    events.set(receipt.messageId || String(events.size), { event: show(columns.event ?? ""), table, state: receipt.status, detail: receipt.reason ?? "", columns });
     for (const id of events.keys()) if (events.size > SHOWN) events.delete(id);
-    const [database = "", name = ""] = table.split(".");
-    if (event !== "Personalization Exposed") asked = { database, table: name, columns: { ...columns, messageId: receipt.messageId } };
     draw();
   });
   usher.on("sent", ({ messageId, notes }) => {

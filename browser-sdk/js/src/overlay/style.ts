@@ -14,12 +14,12 @@ export const STYLE = `
 .open { min-width: 44px; min-height: 32px; padding: 4px 12px; cursor: pointer; font-weight: 600; }
 .panel { width: min(420px, calc(100vw - 24px)); max-height: min(70vh, 640px); display: flex; flex-direction: column; box-shadow: 0 8px 30px #0004; }
 .docked { width: 100%; height: 100%; max-height: none; box-shadow: none; }
-header { display: flex; align-items: center; gap: 8px; padding: 8px 8px 0 12px; }
+header { display: flex; align-items: center; gap: 8px; min-height: 56px; padding: 8px 8px 0 12px; }
 h2, h3 { margin: 0; }
 h2 { font-size: 15px; }
 h3 { margin: 10px 0 4px; }
 b, h2, h3, h3 code, th { font-weight: 600; }
-.status { flex: 1; height: 3em; overflow: hidden; display: flex; align-items: center; justify-content: end; text-align: end; font-variant-numeric: tabular-nums; }
+.status { flex: 1; max-height: 3em; overflow: hidden; text-align: end; font-variant-numeric: tabular-nums; }
 [role=tablist] { display: flex; flex-wrap: wrap; gap: 2px; padding: 4px 8px 0; border-bottom: 1px solid var(--line); }
 button { color: inherit; background: none; border: 1px solid transparent; border-radius: 6px; padding: 3px 8px; min-height: 26px; cursor: pointer; text-align: start; }
 button:hover { background: color-mix(in srgb, var(--mark) 12%, transparent); }
