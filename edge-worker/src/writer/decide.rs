@@ -349,29 +349,39 @@ impl Deciding<'_> {
                 {
                     stitching.adopted.push((*index, key.clone(), *read_as));
                 }
-                let fence = self.across.fence(&key_of);
-                let is_fenced = |row: &PointerRow| {
-                    row.audience == self.audience && row.hash == fence && row.generation > state.generation
-                };
-                let has_claimed = state.holder == Some(to) && !self.found.pointers.iter().any(is_fenced);
-                if !self.across.is_home(&key_of) && !has_claimed {
-                    if self.across.is_last() {
-                        return Decision::Unavailable;
-                    }
-                    self.open.claims.push(Claim {
-                        key: key_of,
-                        number: self.number(),
-                        expected: state,
-                        holder_is_gone: whose.holder_is_gone || state.holder == Some(to),
-                        to,
-                        at_ms: self.now_ms,
-                    });
+                if !self.claim(key_of, state, whose.holder_is_gone, to) {
+                    return Decision::Unavailable;
                 }
             }
             stitching.keys.usable.push(key.clone());
             stitching.read.push(*read_as);
         }
         Decision::Here(stitching)
+    }
+
+    /// Claims a key for this profile, unless this is the key's home or a claim holds already. False: there is no round left to
+    /// ask in.
+    fn claim(&mut self, key: KeyOf, state: KeyState, holder_is_gone: bool, to: Place) -> bool {
+        let fence = self.across.fence(&key);
+        let is_fenced = |row: &PointerRow| {
+            row.audience == self.audience && row.hash == fence && row.generation > state.generation
+        };
+        let has_claimed = state.holder == Some(to) && !self.found.pointers.iter().any(is_fenced);
+        if self.across.is_home(&key) || has_claimed {
+            return true;
+        }
+        if self.across.is_last() {
+            return false;
+        }
+        self.open.claims.push(Claim {
+            key,
+            number: self.number(),
+            expected: state,
+            holder_is_gone: holder_is_gone || state.holder == Some(to),
+            to,
+            at_ms: self.now_ms,
+        });
+        true
     }
 }
 

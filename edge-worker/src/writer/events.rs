@@ -83,14 +83,7 @@ pub(super) fn open(
             events.push(OneEvent { place, event, repairs: row.repairs, keys, read });
         }
         order_clamped(events.iter_mut().map(|one| &mut one.event));
-        if let Some(part) = across.as_ref().and_then(|across| across.part.as_ref()) {
-            // Times are resolved for the whole batch.
-            for one in &mut events {
-                if let Some((_, time_ms)) = part.places.get(one.place) {
-                    one.event.time_ms = *time_ms;
-                }
-            }
-        }
+        take_times(&mut events, across.as_ref());
         let evidence = Evidence { server: message.server, keys: message.identity.of(id) };
         for one in &mut events {
             one.keys = plan.keys(&one.event, &evidence);
@@ -121,6 +114,16 @@ pub(super) fn open(
         result,
     };
     Ok((read, batch))
+}
+
+/// In a part of a batch, gives the events their times, which were resolved for the whole batch.
+fn take_times(events: &mut [OneEvent], across: Option<&Across>) {
+    let Some(part) = across.and_then(|across| across.part.as_ref()) else { return };
+    for one in events {
+        if let Some((_, time_ms)) = part.places.get(one.place) {
+            one.event.time_ms = *time_ms;
+        }
+    }
 }
 
 /// Takes the table out of each event: database and table, empty where it names none.
@@ -278,19 +281,7 @@ fn fold_audience<'p>(
             }
         }
         let Err(too_large) = set.commit(running, edge.form(), message.ambient.now_ms, &mut write) else {
-            log.extend((0..set.made_room).map(|_| Line::of("profile_made_room")));
-            log.extend(set.trimmed.iter().map(|_| Line::of("profile_trimmed")));
-            let owners = pass
-                .owners
-                .iter()
-                .filter(|(_, owner)| set.trimmed.binary_search(&set.current(*owner)).is_ok());
-            for (index, _) in owners {
-                if let Some(receipt) = pass.receipts.get_mut(*index) {
-                    receipt.note("profile_trimmed");
-                }
-            }
-            log.extend((0..set.forgot_event_ids).map(|_| Line::of("event_ids_forgotten")));
-            log.extend((0..set.evicted_keys).map(|_| Line::of("key_evicted")));
+            pass.note_bounds(&set, log);
             // Of several visitors' events, the token is that of the one who gets the offers.
             let is_merging = deciding.as_ref().is_some_and(|deciding| deciding.is_merging(&pass, &set));
             let seen = match &pass.asker {

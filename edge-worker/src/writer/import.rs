@@ -185,15 +185,7 @@ pub(super) fn fold(
                 let response = Response::problem(Refusal::STORAGE, None);
                 return rows.refused(response);
             }
-            let is_erased = |key| erased.iter().any(|erased| erased.key == key && erased.imports);
-            let of_part = rows.left_out.iter_mut().zip(&rows.records).enumerate();
-            for (_, (reason, row)) in of_part.filter(|(index, _)| rows.parts.has(*index)) {
-                *reason = set.unreadable(&[row.key]).map(|_| UNREADABLE);
-                // Nearly always none.
-                if !erased.is_empty() && is_erased(row.key) {
-                    *reason = Some(ERASED);
-                }
-            }
+            rows.leave_out(&set, erased);
         }
         let across = rows.across.as_ref().filter(|_| HAS_SHARDS);
         let mut deciding = across.zip(shard).map(|(across, found)| {
@@ -220,17 +212,9 @@ pub(super) fn fold(
             rows.imported.add(of_part.imported);
             break write;
         };
-        let mut found_more = false;
-        for (index, own) in of_part.owners {
-            if full.binary_search(&set.current(own)).is_ok()
-                && let Some(reason) = rows.left_out.get_mut(index)
-            {
-                rows.log.push(Line::of("profile_too_large"));
-                *reason = Some(TOO_LARGE);
-                found_more = true;
-            }
-        }
-        if !found_more {
+        let owners = of_part.owners.into_iter();
+        let of_full = owners.filter(|(_, own)| full.binary_search(&set.current(*own)).is_ok());
+        if !rows.leave_out_too_large(of_full.map(|(index, _)| index)) {
             // Only rows change profiles here.
             let response = Response::problem(Refusal::TOO_LARGE, Some("a profile would be over its bound"));
             return rows.refused(response);
@@ -239,7 +223,12 @@ pub(super) fn fold(
     if rows.parts.advance() {
         return Folded::Part(Box::new(write));
     }
-    let (name, all) = forget_all(now_ms);
+    finish(rows, write)
+}
+
+/// The outcome of an import whose last part has this write.
+fn finish(rows: &mut Rows, write: Write) -> Folded {
+    let (name, all) = forget_all(rows.message.ambient.now_ms);
     let (imported, rejected) = (core::mem::take(&mut rows.imported), rows.all_rejected());
     let response = match rows.across.as_ref().filter(|_| HAS_SHARDS) {
         None => Response::json(200, imported.body(&rejected, &rows.ignored)),
@@ -254,6 +243,32 @@ pub(super) fn fold(
 }
 
 impl Rows {
+    /// Leaves out the rows of the current part whose profile is unreadable or whose key was erased.
+    fn leave_out(&mut self, set: &ProfileSet, erased: &[ErasedKey]) {
+        let is_erased = |key| erased.iter().any(|erased| erased.key == key && erased.imports);
+        let of_part = self.left_out.iter_mut().zip(&self.records).enumerate();
+        for (_, (reason, row)) in of_part.filter(|(index, _)| self.parts.has(*index)) {
+            *reason = set.unreadable(&[row.key]).map(|_| UNREADABLE);
+            // Nearly always none.
+            if !erased.is_empty() && is_erased(row.key) {
+                *reason = Some(ERASED);
+            }
+        }
+    }
+
+    /// Leaves out these rows, whose profiles would be too large; false: there are none.
+    fn leave_out_too_large(&mut self, indexes: impl Iterator<Item = usize>) -> bool {
+        let mut found = false;
+        for index in indexes {
+            if let Some(reason) = self.left_out.get_mut(index) {
+                self.log.push(Line::of("profile_too_large"));
+                *reason = Some(TOO_LARGE);
+                found = true;
+            }
+        }
+        found
+    }
+
     fn new(message: Import, across: Option<Across>, bundle: Option<String>) -> Rows {
         Rows {
             message,

@@ -1,7 +1,7 @@
 //! One pass over the events of an audience: keys → stitch → ingest → personalize.
 
 use usher_engine::profile::{Key, Profile};
-use usher_engine::{Access, Answer, Asked, Event, Ingested, Plan, Query};
+use usher_engine::{Access, Answer, Asked, Event, Ingested, Plan, ProfileId, Query};
 
 use super::super::across::Moved;
 use super::super::decide::{Deciding, Decision, Source, Stitching};
@@ -46,6 +46,20 @@ impl Pass<'_> {
         };
         self.sources.iter().any(is)
     }
+
+    /// Notes in receipts and log lines what the bounds on profiles took away.
+    pub(super) fn note_bounds(&mut self, set: &ProfileSet, log: &mut Vec<Line>) {
+        log.extend((0..set.made_room).map(|_| Line::of("profile_made_room")));
+        log.extend(set.trimmed.iter().map(|_| Line::of("profile_trimmed")));
+        let is_trimmed = |owner: &ProfileIndex| set.trimmed.binary_search(&set.current(*owner)).is_ok();
+        for (index, _) in self.owners.iter().filter(|(_, owner)| is_trimmed(owner)) {
+            if let Some(receipt) = self.receipts.get_mut(*index) {
+                receipt.note("profile_trimmed");
+            }
+        }
+        log.extend((0..set.forgot_event_ids).map(|_| Line::of("event_ids_forgotten")));
+        log.extend((0..set.evicted_keys).map(|_| Line::of("key_evicted")));
+    }
 }
 
 /// Processes the events of the current part that are not left out, in order.
@@ -56,167 +70,223 @@ pub(super) fn run<'p>(
     left_out: &[LeftOut],
     new_profiles_max: Option<usize>,
     set: &mut ProfileSet,
-    mut deciding: Option<&mut Deciding<'_>>,
+    deciding: Option<&mut Deciding<'_>>,
 ) -> Pass<'p> {
-    let ambient = &batch.message.ambient;
-    let now_ms = ambient.now_ms;
-    let may_make = |set: &ProfileSet| new_profiles_max.is_none_or(|most| set.new_profiles() < most);
-    let is_left_out = |index: usize| left_out.iter().any(|(known, _)| *known == index);
-    // The last part has the last event.
+    let reason_of = |index: usize| left_out.iter().find(|(known, _)| *known == index).map(|(_, why)| *why);
     let is_of_part = |one: &OneEvent| batch.parts.has(one.place);
+    // The last part has the last event.
     let mut backwards = of_audience.events.iter().enumerate().rev();
-    let last = backwards.find(|(index, one)| !is_left_out(*index) && is_of_part(one));
+    let last = backwards.find(|(index, one)| reason_of(*index).is_none() && is_of_part(one));
     let last = last.map(|(index, _)| index).filter(|_| batch.parts.is_last());
-    let mut pass = Pass::default();
+    let pass = Pass::default();
+    let mut running = Running { plan, batch, of_audience, new_profiles_max, last, set, deciding, pass };
     let refused = batch.message.identity.note();
     if refused.is_some() {
-        pass.log.push(Line::with_detail("identity_refused", batch.message.identity.refused));
+        running.pass.log.push(Line::with_detail("identity_refused", batch.message.identity.refused));
     }
     for (index, one) in of_audience.events.iter().enumerate() {
-        if !is_of_part(one) {
-            pass.receipts.push(Receipt::default());
-            continue;
+        let mut receipt = Receipt::default();
+        if is_of_part(one) {
+            receipt = receipt_of(one);
+            if let Some(note) = refused {
+                receipt.note(note);
+            }
+            let why_out = reason_of(index);
+            // An event of an erased key is answered as that of an unknown visitor.
+            let is_answered =
+                matches!(batch.message.mode, Mode::Personalize { .. }) && why_out == Some(ERASED);
+            if why_out.is_none() || is_answered {
+                running.event(index, one, why_out.is_some(), &mut receipt);
+            }
         }
-        let mut receipt = receipt_of(one);
-        if let Some(note) = refused {
-            receipt.note(note);
-        }
-        let why_out = left_out.iter().find(|(known, _)| *known == index).map(|(_, why)| *why);
-        let is_answered = matches!(batch.message.mode, Mode::Personalize { .. }) && why_out == Some(ERASED);
-        if why_out.is_some() && !is_answered {
-            pass.receipts.push(receipt);
-            continue;
-        }
+        running.pass.receipts.push(receipt);
+    }
+    running.pass
+}
+
+/// A pass under way.
+struct Running<'a, 'p, 'd> {
+    plan: &'p Plan,
+    batch: &'a Batch,
+    of_audience: &'a OfAudience,
+    new_profiles_max: Option<usize>,
+    /// The index of the event whose visitor the offers of a mixed body are for.
+    last: Option<usize>,
+    set: &'a mut ProfileSet,
+    /// In a shard of several.
+    deciding: Option<&'a mut Deciding<'d>>,
+    pass: Pass<'p>,
+}
+
+impl Running<'_, '_, '_> {
+    /// Folds one event into its profile, or into nobody's if it is of an erased key, and answers it.
+    fn event(&mut self, index: usize, one: &OneEvent, is_erased: bool, receipt: &mut Receipt) {
         if !one.keys.refused.is_empty() {
             receipt.note("key_refused");
         }
-        log_refusals(one, &mut pass.log);
-        if DECIDES && batch.is_committed() {
-            match answer_again(plan, batch, one, set, now_ms) {
-                Some((owner, answer)) => {
-                    pass.owners.push((index, owner));
-                    pass.answer = Some(answer);
-                }
-                None => pass.out_of_reach.push((index, UNAVAILABLE)),
-            }
-            pass.receipts.push(receipt);
-            continue;
+        log_refusals(one, &mut self.pass.log);
+        if DECIDES && self.batch.is_committed() {
+            return self.answer_again(index, one);
         }
-        let fresh = |first: &Key| {
-            mint::profile(ambient, place_of(batch.across.as_ref(), one.place), &of_audience.id, first)
-        };
+        let first = one.keys.usable.first();
         let mut stitching = None;
         if DECIDES
-            && why_out.is_none()
-            && let (Some(deciding), Some(first)) = (deciding.as_mut(), one.keys.usable.first())
+            && !is_erased
+            && let Some(first) = first
+            && let Some(deciding) = self.deciding.take()
         {
-            if batch.handed(one.place).is_some() {
-                if last == Some(index) {
-                    pass.asker_there = Some(one.place);
-                }
-                pass.receipts.push(receipt);
-                continue;
-            }
-            let read = |index: &usize| of_audience.events.get(*index).map(|one| &one.read);
-            let shares = |(before, _): &(usize, ProfileIndex)| {
-                read(before).is_some_and(|read| read.iter().any(|key| one.read.contains(key)))
-            };
-            let is_after = pass.owners.iter().any(shares);
-            let here = deciding.across.route.shard;
-            let decision = match deciding.goes_with(&one.read) {
-                Some(shard) => Decision::There(shard),
-                None => match deciding.decide(set, &one.keys, &one.read, fresh(first)) {
-                    // It waits for a merge that an event before opens.
-                    Decision::Here(_)
-                        if deciding
-                            .known_by_person(set, &one.keys, &one.read)
-                            .is_some_and(|profile| pass.takes_person(set, profile)) =>
-                    {
-                        Decision::There(here)
-                    }
-                    decision => decision,
-                },
-            };
-            let failure = match decision {
-                Decision::Here(mut found) => {
-                    for (owner, key, read_as) in found.adopted.drain(..) {
-                        set.adopt(owner, key, read_as);
-                    }
-                    stitching = Some(found);
-                    None
-                }
-                Decision::There(shard) => {
-                    if is_after {
-                        // What came before is committed first, so that events keep their order.
-                        pass.there.extend(pass.owners.iter().map(|(before, _)| (here, *before)));
-                        deciding.wait_for(&one.read, None);
-                    } else {
-                        pass.there.push((shard, index));
-                        deciding.wait_for(&one.read, Some(shard));
-                    }
-                    Some(None)
-                }
-                Decision::Later => Some(None),
-                Decision::Unavailable => Some(Some(UNAVAILABLE)),
-                Decision::Unreadable => Some(Some(UNREADABLE)),
-            };
-            if let Some(failure) = failure {
-                pass.out_of_reach.extend(failure.map(|failure| (index, failure)));
-                pass.receipts.push(receipt);
-                continue;
+            stitching = self.decide(deciding, index, one, first);
+            self.deciding = Some(deciding);
+            if stitching.is_none() {
+                return;
             }
         }
-        let (keys, read) = match &stitching {
-            Some(Stitching { keys, read, .. }) => (keys, read),
-            None => (&one.keys, &one.read),
-        };
+        let owner = if is_erased { None } else { self.owner(index, one, first, stitching, receipt) };
+        let now_ms = self.batch.message.ambient.now_ms;
         let mut nobody = Profile::unknown();
-        let profile = if why_out.is_some() {
-            &mut nobody
-        } else if one.keys.usable.is_empty() {
-            receipt.note("no_usable_key");
-            &mut nobody
-        } else if !may_make(set) && set.makes_profile(plan, keys, read) {
-            receipt.note("profile_not_made");
-            pass.log.push(Line::of("profile_not_made"));
-            &mut nobody
-        } else if let Some(first) = one.keys.usable.first() {
-            let owner = set.stitch(plan, keys, read, fresh(first), now_ms);
-            pass.owners.push((index, owner));
-            if let Some(found) = stitching {
-                set.note_moves(owner, &found.moved, now_ms);
-                pass.sources.push((index, owner, found.sources));
-                pass.moved.push((owner, found.moved));
-                pass.taken.extend(found.keys.usable.into_iter().map(|key| (owner, key)));
+        let profile = owner.and_then(|owner| self.set.get_mut(owner)).unwrap_or(&mut nobody);
+        let ingested = self.plan.ingest(profile, &one.event, now_ms);
+        note_ingested(&ingested, receipt, &mut self.pass.log);
+        match &self.batch.message.mode {
+            Mode::Personalize { .. } => {
+                self.pass.answer = personalize(self.plan, self.batch, profile, &one.event, now_ms);
             }
-            // Stitching has just put it there.
-            set.get_mut(owner).unwrap_or(&mut nobody)
-        } else {
-            &mut nobody
-        };
-        let ingested = plan.ingest(profile, &one.event, now_ms);
-        note_ingested(&ingested, &mut receipt, &mut pass.log);
-        match &batch.message.mode {
-            Mode::Personalize { .. } => pass.answer = personalize(plan, batch, profile, &one.event, now_ms),
             // A lookup of the last event's visitor, with all events folded that came before; its columns are the inputs.
-            Mode::Mixed(Some(asking)) if last == Some(index) => {
-                let named = indexes(plan, &asking.named);
+            Mode::Mixed(Some(asking)) if self.last == Some(index) => {
+                let named = indexes(self.plan, &asking.named);
                 let query = Query {
                     event: None,
                     asked: Asked::Named(&named),
                     inputs: &one.event.columns,
-                    edge: &batch.message.edge,
+                    edge: &self.batch.message.edge,
                     access: Access::default(),
                     blind: false,
                 };
-                pass.answer = Some(plan.personalize(profile, &query, now_ms));
-                pass.asker = pass.owners.last().filter(|(owned, _)| *owned == index).copied();
+                self.pass.answer = Some(self.plan.personalize(profile, &query, now_ms));
+                self.pass.asker = self.pass.owners.last().filter(|(owned, _)| *owned == index).copied();
             }
             Mode::Ingest | Mode::Mixed(_) => {}
         }
-        pass.receipts.push(receipt);
     }
-    pass
+
+    /// The id of the profile that an event with this first key makes.
+    fn fresh(&self, one: &OneEvent, first: &Key) -> ProfileId {
+        let place = place_of(self.batch.across.as_ref(), one.place);
+        mint::profile(&self.batch.message.ambient, place, &self.of_audience.id, first)
+    }
+
+    /// The profile of an event, with its keys. None: it has none, which its receipt notes.
+    fn owner(
+        &mut self,
+        index: usize,
+        one: &OneEvent,
+        first: Option<&Key>,
+        stitching: Option<Stitching>,
+        receipt: &mut Receipt,
+    ) -> Option<ProfileIndex> {
+        let Some(first) = first else {
+            receipt.note("no_usable_key");
+            return None;
+        };
+        let (keys, read) = match &stitching {
+            Some(Stitching { keys, read, .. }) => (keys, read),
+            None => (&one.keys, &one.read),
+        };
+        let may_make = self.new_profiles_max.is_none_or(|most| self.set.new_profiles() < most);
+        if !may_make && self.set.makes_profile(self.plan, keys, read) {
+            receipt.note("profile_not_made");
+            self.pass.log.push(Line::of("profile_not_made"));
+            return None;
+        }
+        let (fresh, now_ms) = (self.fresh(one, first), self.batch.message.ambient.now_ms);
+        let owner = self.set.stitch(self.plan, keys, read, fresh, now_ms);
+        self.pass.owners.push((index, owner));
+        if let Some(found) = stitching {
+            self.set.note_moves(owner, &found.moved, now_ms);
+            self.pass.sources.push((index, owner, found.sources));
+            self.pass.moved.push((owner, found.moved));
+            self.pass.taken.extend(found.keys.usable.into_iter().map(|key| (owner, key)));
+        }
+        Some(owner)
+    }
+
+    /// Decides where an event is folded. None: elsewhere, later or not at all, which is noted.
+    fn decide(
+        &mut self,
+        deciding: &mut Deciding<'_>,
+        index: usize,
+        one: &OneEvent,
+        first: &Key,
+    ) -> Option<Stitching> {
+        if self.batch.handed(one.place).is_some() {
+            if self.last == Some(index) {
+                self.pass.asker_there = Some(one.place);
+            }
+            return None;
+        }
+        let here = deciding.across.route.shard;
+        let decision = match deciding.goes_with(&one.read) {
+            Some(shard) => Decision::There(shard),
+            None => match deciding.decide(self.set, &one.keys, &one.read, self.fresh(one, first)) {
+                // It waits for a merge that an event before opens.
+                Decision::Here(_)
+                    if deciding
+                        .known_by_person(self.set, &one.keys, &one.read)
+                        .is_some_and(|profile| self.pass.takes_person(self.set, profile)) =>
+                {
+                    Decision::There(here)
+                }
+                decision => decision,
+            },
+        };
+        match decision {
+            Decision::Here(mut found) => {
+                for (owner, key, read_as) in found.adopted.drain(..) {
+                    self.set.adopt(owner, key, read_as);
+                }
+                return Some(found);
+            }
+            Decision::There(_) if self.follows_another(one) => {
+                // What came before is committed first, so that events keep their order.
+                self.pass.there.extend(self.pass.owners.iter().map(|(before, _)| (here, *before)));
+                deciding.wait_for(&one.read, None);
+            }
+            Decision::There(shard) => {
+                self.pass.there.push((shard, index));
+                deciding.wait_for(&one.read, Some(shard));
+            }
+            Decision::Later => {}
+            Decision::Unavailable => self.pass.out_of_reach.push((index, UNAVAILABLE)),
+            Decision::Unreadable => self.pass.out_of_reach.push((index, UNREADABLE)),
+        }
+        None
+    }
+
+    /// True if an event before, which was folded here, shares a key with this one.
+    fn follows_another(&self, one: &OneEvent) -> bool {
+        let read = |index: &usize| self.of_audience.events.get(*index).map(|one| &one.read);
+        let shares = |(before, _): &(usize, ProfileIndex)| {
+            read(before).is_some_and(|read| read.iter().any(|key| one.read.contains(key)))
+        };
+        self.pass.owners.iter().any(shares)
+    }
+
+    /// Answers an event that is committed, from the profile that has one of its keys by now.
+    fn answer_again(&mut self, index: usize, one: &OneEvent) {
+        let mut keys = one.keys.usable.iter().zip(&one.read);
+        let owner = keys.find_map(|(key, read_as)| self.set.listing(key, *read_as));
+        let now_ms = self.batch.message.ambient.now_ms;
+        let answer = owner
+            .and_then(|owner| self.set.get(owner))
+            .and_then(|profile| personalize(self.plan, self.batch, profile, &one.event, now_ms));
+        match (owner, answer) {
+            (Some(owner), Some(answer)) => {
+                self.pass.owners.push((index, owner));
+                self.pass.answer = Some(answer);
+            }
+            _ => self.pass.out_of_reach.push((index, UNAVAILABLE)),
+        }
+    }
 }
 
 /// The receipt of an event, as far as its columns determine it.
@@ -259,20 +329,6 @@ fn note_ingested(ingested: &Ingested, receipt: &mut Receipt, log: &mut Vec<Line>
 /// The personalizations of these names that the plan has.
 fn indexes(plan: &Plan, names: &[String]) -> Vec<usize> {
     names.iter().filter_map(|name| plan.personalization(name)).collect()
-}
-
-/// The answer to an event that is committed, from the profile that has one of its keys by now.
-fn answer_again<'p>(
-    plan: &'p Plan,
-    batch: &Batch,
-    one: &OneEvent,
-    set: &ProfileSet,
-    now_ms: i64,
-) -> Option<(ProfileIndex, Answer<'p>)> {
-    let keys = one.keys.usable.iter().zip(&one.read);
-    let owner = keys.filter_map(|(key, read_as)| set.listing(key, *read_as)).next()?;
-    let answer = personalize(plan, batch, set.get(owner)?, &one.event, now_ms)?;
-    Some((owner, answer))
 }
 
 fn personalize<'p>(
