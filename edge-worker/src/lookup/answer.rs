@@ -317,3 +317,59 @@ impl PendingLookup {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::front;
+    use crate::store::memory::MemoryStore;
+    use crate::{Ambient, Request, Step, serve};
+    use usher_engine::ProfileId;
+
+    /// The SHA-256 of the keys `admin` and `server`.
+    const ADMIN: &str = "8c6976e5b5410415bde908bd4dee15dfb167a9c873fc4bb8a81f6f2ab448a918";
+    const SERVER: &str = "b3eacd33433b31b5252351032c9b3e7a2e7aa7738d5decdf0dd6c62680853c06";
+    const BUNDLE: &str = r#"{"format": 2, "definition": {"audience": {"id": "7"},
+        "key_events": [{"name": "view", "table": {"database": "web", "table": "pages"}}],
+        "identity": {"keys": [{"name": "visitor"}]},
+        "personalizations": [{"name": "home", "choice": "first", "sections": [
+            {"name": "Welcome", "criteria": "", "outputs": [{"name": "text", "source": {"constant": "Hello"}}]}]}]}}"#;
+
+    #[test]
+    fn each_copy_answers_up_to_the_age_of_its_tier() {
+        let secret = format!(
+            r#"{{"signing_key": "{}", "keys": [{{"kind": "admin", "audience": "7", "sha256": "{ADMIN}"}},
+                {{"kind": "server", "audience": "7", "account": "1", "sha256": "{SERVER}", "scopes": ["personalize"]}}]}}"#,
+            "07".repeat(32)
+        );
+        let (mut edge, mut store) = (Edge::new(Some(&secret), false), MemoryStore::default());
+        let ambient = Ambient { now_ms: 1_790_000_000_000, entropy: [7; 32] };
+        let headers = |key: &str| [("authorization".to_owned(), format!("TD1 {key}"))];
+        let target = "/v1/audiences/7/bundle";
+        let publish =
+            Request { method: "PUT", target, headers: &headers("admin"), body: BUNDLE.as_bytes(), ambient };
+        assert_eq!(serve(&mut edge, &mut store, &publish, &mut |_line| ()).status, 200);
+        let body = br#"{"audience": "7", "personalization": "home", "inputs": {"visitor": "anna"}}"#;
+        let target = "/v1/personalize";
+        let look = Request { method: "POST", target, headers: &headers("server"), body, ambient };
+        let Step::LookUp(pending) = front::handle(&edge, &look) else { unreachable!("a lookup") };
+        let anna = codec::encode(&Profile::new(ProfileId([1; 16]), 1_780_000_000_000), codec::Form::Two);
+        let source = |age_ms: i64, tier: Tier| {
+            let copy = Opened::of(&Snapshot::encode(ambient.now_ms - age_ms, &anna, &[])).unwrap();
+            let response = answer_from(&edge, &pending, tier, Some(&copy), i64::MIN)?;
+            let body: serde_json::Value = serde_json::from_slice(&response.body).unwrap();
+            assert_eq!(body["meta"]["age_ms"], age_ms);
+            body["meta"]["source"].as_str().map(str::to_owned)
+        };
+        for (tier, name, most_ms) in [
+            (Tier::Memory, "memory", SNAPSHOT_MS),
+            (Tier::Kv, "kv", SNAPSHOT_MS),
+            (Tier::Stale, "stale", STALE_SNAPSHOT_MS),
+        ] {
+            assert_eq!(source(most_ms, tier).as_deref(), Some(name));
+            assert_eq!(source(most_ms + 1, tier), None, "{name}");
+        }
+        // The writer's is the newest, whatever its age.
+        assert_eq!(source(STALE_SNAPSHOT_MS + 1, Tier::Writer).as_deref(), Some("writer"));
+    }
+}
