@@ -27,7 +27,15 @@ use recognize::{Dialect, misspelled, several};
 /// Lowers one document.
 pub(crate) fn lower(lower: &mut Lower, node: &Node) {
     lower.leave();
-    match recognize(node) {
+    let dialect = recognize(node);
+    if matches!(dialect, Some(Dialect::ServiceText | Dialect::ServiceTree))
+        && let Some(entry) = ["events", "id_stitching"].into_iter().find_map(|key| node.entry(key))
+    {
+        let message = format!("`{}` and a service are two documents", entry.key);
+        let help = "separate them by a line `---`, or write them into two files";
+        return lower.note_with(Code::UnknownKey, entry.key_span, message, Some(help.to_owned()));
+    }
+    match dialect {
         Some(Dialect::Entity) => entity::lower(lower, node),
         Some(Dialect::Examples) => example::lower(lower, node),
         Some(Dialect::Pipeline) => pipeline::lower(lower, node),
