@@ -66,6 +66,15 @@ impl Bundle {
     /// # Errors
     ///
     /// If it is larger than [`BUNDLE_BYTES_MAX`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let bundle = usher_edge::Bundle::read(br#"{"format": 1, "definition": {"audience": {"id": "7"}}}"#)?;
+    /// assert_eq!(bundle.definition.audience.id, "7");
+    /// assert_eq!(usher_edge::Bundle::read(&bundle.write()?)?.definition, bundle.definition);
+    /// # Ok::<(), String>(())
+    /// ```
     pub fn write(&self) -> Result<Vec<u8>, String> {
         let mut json = Json::new();
         json.object(|o| {

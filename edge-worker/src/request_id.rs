@@ -32,6 +32,13 @@ pub fn request_id(sent: Option<&str>, ambient: &Ambient) -> String {
 }
 
 /// True for 32 hexadecimal digits, or those of a UUID with its hyphens.
+///
+/// # Examples
+///
+/// ```
+/// assert!(usher_edge::is_id("5f0c41d2-a7b3-e8d0-5f0c-41d2a7b3e8d0"));
+/// assert!(!usher_edge::is_id("order-1"));
+/// ```
 pub fn is_id(text: &str) -> bool {
     if text.len() > UUID_CHARACTERS {
         return false;

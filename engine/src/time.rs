@@ -64,6 +64,16 @@ pub(crate) fn words_ms(text: &str) -> Option<i64> {
 
 /// Unix seconds; by magnitude milliseconds (from 10¹¹), microseconds (from 10¹⁴) or nanoseconds (from 10¹⁷), rounded
 /// down to the millisecond. None beyond 64 bits.
+///
+/// # Examples
+///
+/// ```
+/// use usher_engine::{time::unix_ms, value::Number};
+///
+/// for number in [1_790_000_000, 1_790_000_000_000, 1_790_000_000_000_000] {
+///     assert_eq!(unix_ms(Number::Integer(number)), Some(1_790_000_000_000));
+/// }
+/// ```
 pub fn unix_ms(number: Number) -> Option<i64> {
     match number {
         Number::Integer(value) => Some(match value.unsigned_abs() {
@@ -88,7 +98,16 @@ pub fn unix_ms(number: Number) -> Option<i64> {
     }
 }
 
-/// `2026-05-04T10:15:00Z`, with an optional fraction or offset.
+/// The Unix milliseconds of `2026-05-04T10:15:00Z`, with an optional fraction or offset; None: it is not written so.
+///
+/// # Examples
+///
+/// ```
+/// use usher_engine::time::rfc3339_ms;
+///
+/// assert_eq!(rfc3339_ms("2026-05-04T10:15:00.5+02:00"), Some(1_777_882_500_500));
+/// assert_eq!(rfc3339_ms("2026-05-04"), None);
+/// ```
 pub fn rfc3339_ms(text: &str) -> Option<i64> {
     let mut reader = Reader(text.as_bytes());
     let day = reader.date()?;
@@ -133,7 +152,15 @@ pub fn rfc3339_ms(text: &str) -> Option<i64> {
     Some(seconds.saturating_mul(1_000).saturating_add(fraction_ms))
 }
 
-/// `2026-05-04`: its midnight in UTC.
+/// The Unix milliseconds of midnight in UTC of `2026-05-04`; None: it is not written so.
+///
+/// # Examples
+///
+/// ```
+/// use usher_engine::time::date_ms;
+///
+/// assert_eq!(date_ms("2026-05-04"), Some(1_777_852_800_000));
+/// ```
 pub fn date_ms(text: &str) -> Option<i64> {
     let mut reader = Reader(text.as_bytes());
     let day = reader.date()?;

@@ -52,6 +52,16 @@ pub fn page(code: Code) -> Option<Page> {
 }
 
 /// The code with this printed form, in any case.
+///
+/// # Examples
+///
+/// ```
+/// use usher_config::codes;
+/// use usher_engine::diagnostic::Code;
+///
+/// assert_eq!(codes::find("w007"), Some(Code::Contradiction));
+/// assert_eq!(codes::find("W999"), None);
+/// ```
 pub fn find(name: &str) -> Option<Code> {
     Code::ALL.iter().copied().find(|code| code.as_str().eq_ignore_ascii_case(name))
 }

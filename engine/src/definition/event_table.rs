@@ -27,6 +27,14 @@ impl EventTable {
 
     /// True if a path element can name a database or table: `[a-z0-9_]{3,255}`, as the stock SDK allows. The routes
     /// check addresses by it, and `usher-config` checks definitions.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use usher_engine::definition::EventTable;
+    ///
+    /// assert!(EventTable::is_name("page_views") && !EventTable::is_name("Page-Views"));
+    /// ```
     pub fn is_name(name: &str) -> bool {
         EventTable::NAME_BYTES.contains(&name.len())
             && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))

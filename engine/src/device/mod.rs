@@ -26,6 +26,32 @@ pub use reduce::{Published, Reduced};
 pub use unusable::Unusable;
 
 /// The engine on a device: a program, and the visitor's profile as far as it is known there.
+///
+/// # Examples
+///
+/// ```
+/// use usher_engine::definition::*;
+/// use usher_engine::{Asked, Device, Plan, Profile, Reduced, syntax};
+///
+/// let section = Section {
+///     name: "Welcome".into(), key_event: None, event_filter: None, criteria: syntax::parse("").unwrap(),
+///     accept_unknown_profiles: true, outputs: vec![], segments: vec![], include_sensitive: false,
+/// };
+/// let home = Personalization {
+///     name: "home".into(), id: None, description: None, choice: Choice::First, segments_as: Default::default(),
+///     device: true, trigger: None, inputs: vec![], sections: vec![section],
+/// };
+/// let identity = Identity { keys: vec![StitchKey { name: "visitor".into(), ..StitchKey::default() }], ..Identity::default() };
+/// let definition = Definition { identity, personalizations: vec![home], ..Definition::default() };
+/// let reduced = Reduced::of(Plan::compile(&definition).unwrap()).expect("a personalization for devices");
+///
+/// // The edge sends the program, which is the same for everybody, and the visitor's extract.
+/// let mut device = Device::new(&reduced.program()).unwrap();
+/// device.load(&reduced.extract(&Profile::unknown())).unwrap();
+/// let home = device.personalization("home").unwrap();
+/// let answer = device.personalize(None, Asked::Named(&[home]), &[], &[], 1_790_000_000_000);
+/// assert_eq!(answer.offers[0].section, "Welcome");
+/// ```
 #[derive(Debug)]
 pub struct Device {
     plan: Plan,
