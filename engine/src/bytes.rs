@@ -121,7 +121,7 @@ impl<'a> Reader<'a> {
         Reader { rest: bytes, damage: None, levels: STORED_DEPTH_MAX }
     }
 
-    /// Notes why the bytes cannot be read, and reads none of the others.
+    /// Notes why the bytes cannot be read; nothing is read after that.
     #[cold]
     #[inline(never)]
     pub(crate) fn fail(&mut self, why: &'static str) {

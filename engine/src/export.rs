@@ -1,4 +1,4 @@
-//! Export: everything that a profile holds, as readable values, for whoever may ask what is known about a visitor.
+//! Export: everything that a profile holds, as readable values, for callers who may read all data of a visitor.
 //!
 //! An attribute has its value of the moment, as criteria and offers read it, and its state with the times of what it
 //! keeps. Sensitive values leave by the rule of [`payload`](crate::payload). State and columns that the running

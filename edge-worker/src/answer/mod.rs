@@ -95,7 +95,7 @@ fn offers_of(o: &mut Object<'_>, (answer, meta, unknown): &Named<'_>) {
     });
 }
 
-/// The same without receipts and braces, for whoever joins the answers of several shards.
+/// The same without receipts and braces, for an answer that is joined from those of several shards.
 pub(crate) fn fields_of(named: &Named<'_>) -> String {
     let mut json = Json::new();
     json.object(|o| offers_of(o, named));
@@ -216,7 +216,7 @@ fn attributes(o: &mut Object<'_>, offer: &Offer<'_>) {
 }
 
 /// `[{"key":{"<name>":"<value>"},"values":["<segment>",…],"attributes":{"<output>":…},"audienceId":"…"}]` of a visitor who
-/// was found by this key, `[]` of one who was not. Each segment and output is there once, as in the first offer with it.
+/// was found by this key, `[]` if no visitor was found. Each segment and output is there once, as in the first offer with it.
 pub(crate) fn segments_of_visitor(audience: &str, key: Option<(&str, &str)>, answer: &Answer<'_>) -> Json {
     let mut json = Json::new();
     json.list(key, |json, (name, value)| {

@@ -9,8 +9,8 @@ use crate::form::Form;
 use crate::message::Identity;
 use crate::plane::HAS_CONTROL_PLANE;
 
-/// The keys that the token in a body vouches for in these audiences. One that vouches for nothing refuses no request: that goes on as
-/// if it had none, and the answer says so, because an event is not lost for want of proof whose it is.
+/// The keys that the token in a body vouches for in these audiences. An invalid token does not refuse the request, which is
+/// served as without a token, and the answer says so: no event is lost because its proof is missing.
 ///
 /// It is for the control plane alone: a build without it hands such requests over.
 pub(super) fn read<'a>(

@@ -54,7 +54,7 @@ pub(crate) struct KeyRecord {
     events_per_second: u32,
     /// The name by which operators know it.
     pub(super) name: Option<String>,
-    /// True if it is not valid any more, whatever the secret says.
+    /// True if it was revoked, although the secret still lists it.
     pub(super) revoked: bool,
     /// Of an identity key alone.
     identity: Option<IdentityKey>,

@@ -23,8 +23,8 @@ use crate::wire::frame::FrameWriter;
 pub struct PendingLookup {
     /// The shard that holds the profile.
     pub shard: u32,
-    /// The message of an event that was answered from a snapshot, and its shard: to be delivered once there is an answer,
-    /// whatever that is; what comes of it nobody hears.
+    /// The message of an event that was answered from a snapshot, and its shard: to be delivered after the answer,
+    /// also after a refusal. Its own answer goes to nobody.
     pub later: Option<(u32, Vec<u8>)>,
     request: SnapshotRequest,
     audience: String,

@@ -32,7 +32,7 @@ pub(crate) struct LookupRequest<'a> {
     pub(crate) shape: Shape,
     /// True if the event that it names is to be stored, after it was answered.
     pub(crate) later: bool,
-    /// True for a server key, whoever the token speaks for.
+    /// True for a server key, with or without an identity token.
     pub(crate) is_server: bool,
     /// The keys that an identity token vouches for.
     pub(crate) identity: &'a Identity,

@@ -241,12 +241,12 @@ pub(crate) enum Act {
     Admit,
 }
 
-/// One turn of deleting what is over its time.
+/// One turn of deleting data that has expired.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Upkeep {
     pub(crate) ambient: Ambient,
-    /// True if the copies of erased profiles have to be replaced once more, by whoever gets the answer; false if they were, or
-    /// there are none.
+    /// True if the host that gets the answer has to replace the copies of erased profiles once more; false if it has done so,
+    /// or there are none.
     pub(crate) entombs: bool,
 }
 
@@ -258,7 +258,7 @@ pub(crate) struct SnapshotRequest {
     pub(crate) keys: Vec<KeyOf>,
     /// True to have the journal of the profile, too; no message of form 1 says it.
     pub(crate) journal: bool,
-    /// The profile that the caller has seen, as its token names it. Only several shards are told.
+    /// The profile that the caller has seen, as its token names it. Only sent where there are several shards.
     pub(crate) seen: Option<[u8; 16]>,
 }
 

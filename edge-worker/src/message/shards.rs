@@ -88,8 +88,9 @@ pub(crate) struct Listed {
     pub(crate) profile: [u8; 16],
     /// Name and value.
     pub(crate) key: (String, String),
-    /// That of the pointer which leads to the profile. One that does not list the key by now must not by this generation later:
-    /// whoever asks may give the key to another. 0: the answer is for a lookup, and binds nobody.
+    /// The generation of the pointer that leads to the profile. If the profile does not list the key now, it must not list it
+    /// by this generation later, because the asking shard may give the key to another profile. 0: the question is from a
+    /// lookup, and the answer binds nothing.
     pub(crate) generation: u64,
 }
 

@@ -79,7 +79,7 @@ pub enum Found {
     Unerased(Vec<FoundProfile>, Vec<ErasedKey>),
     /// Sizes of profiles, each once.
     Sizes(Vec<FoundSize>),
-    /// The same, and the journal of them all, newest first.
+    /// The same, with the journal of all of them, newest first.
     Journals(Vec<FoundProfile>, Vec<JournalRow>),
     /// Pointers, ascending by audience.
     Pointers(Vec<Pointer>),

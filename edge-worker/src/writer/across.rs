@@ -165,7 +165,7 @@ impl Across {
         self.known.keys.iter().rev().find(|(known, _)| known == key).map(|(_, state)| *state)
     }
 
-    /// True if a key was nobody's when its home was asked first: what it says since is what this message has claimed.
+    /// True if no profile had a key when its home was asked first: later answers include the claim of this message.
     pub(super) fn was_nobodys(&self, key: &KeyOf) -> bool {
         let first = self.known.keys.iter().find(|(known, _)| known == key);
         matches!(first, Some((_, Some(KeyState { holder: None, before: None, .. }))))

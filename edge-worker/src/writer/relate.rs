@@ -70,7 +70,7 @@ impl Deciding<'_> {
         }
     }
 
-    /// Adds what makes a key nobody's that came and was pushed out again, and that no stored profile lists.
+    /// Releases a key that this message brought and the bound pushed out again, and that no stored profile lists.
     fn give_back(&self, key: KeyOf, write: &mut Write) {
         let across = self.across;
         let (hash, audience) = (across.hash(&key), self.audience.to_owned());

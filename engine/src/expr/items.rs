@@ -44,7 +44,7 @@ impl Count {
         self.unknown = self.unknown.saturating_add(u64::from(answer.is_none()));
     }
 
-    /// The answer that holds whatever the unknown items would be; None if they could change it.
+    /// The answer, if the unknown items cannot change it.
     fn decide(&self, quantity: Quantity) -> Option<bool> {
         let most = self.yes.saturating_add(self.unknown);
         let within = |low: u64, high: u64| {

@@ -11,7 +11,7 @@ use super::{DataType, Number, Value};
 
 /// Data that can be read from a value.
 pub trait FromValue: Sized {
-    /// Reads it; refuses unknown entries. A value that does not fit is noted, and something stands for it: so no reader
+    /// Reads it; refuses unknown entries. A value that does not fit is noted and replaced by a default: so no reader
     /// has to return from the middle of a record, which costs more code than everything else that it does.
     fn read(value: &Value, reading: &mut Reading) -> Self;
 

@@ -1,7 +1,7 @@
 //! The statements that write the tables of visitors anew, so that the file keeps no bytes of rows that were removed.
 //!
-//! SQLite leaves what was deleted in the free space of pages and in free pages until that is used again, unless it is told
-//! otherwise, which a Durable Object cannot do. So its tables are copied, row by row, into tables that never had the
+//! SQLite leaves what was deleted in the free space of pages and in free pages until that is used again, unless a pragma
+//! says otherwise, which a Durable Object cannot set. So its tables are copied, row by row, into tables that never had the
 //! removed rows; triggers keep the copies up to date meanwhile. Then these take the place of the others, and zeros are
 //! written over all free pages.
 
@@ -11,7 +11,7 @@ use crate::limits::{RENEWAL_ROWS_MAX, RENEWAL_ZEROS_MAX};
 use crate::store::{Renewal, RenewalWork, Renews};
 
 /// Asks for the size of the database in bytes. A host whose SQLite does not overwrite what it deletes answers it itself,
-/// with a row of one number; 0 tells that nothing has to be written anew.
+/// with a row of one number; 0: nothing has to be rewritten.
 pub const SIZE: &str = "SELECT 0 AS database_size";
 
 pub(super) const SCHEMA: [&str; 2] = [

@@ -7,7 +7,7 @@ use crate::answer;
 use crate::message::Receipt;
 use crate::metrics::{Count, Counts};
 
-/// `elements` are those of the body, of which the valid ones have receipts.
+/// `elements` is the number of events in the body; only valid ones have receipts.
 pub(super) fn counted(elements: usize, receipts: &[Receipt], answer: Option<&Answer<'_>>) -> Counts {
     let mut counts = Counts::default();
     for receipt in receipts {
