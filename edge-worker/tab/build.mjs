@@ -3,7 +3,8 @@
 // usage: node edge-worker/tab/build.mjs <out folder> [features]
 
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
@@ -11,7 +12,7 @@ import { gzipSync } from "node:zlib";
 import { transform } from "esbuild";
 import { minify } from "terser";
 
-import { optimize } from "../wasm/optimize.mjs";
+import { optimize, scripts } from "../wasm/optimize.mjs";
 import { install, locked, tools } from "../wasm/tools.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -37,8 +38,14 @@ execFileSync(
     "--profile", "wasm", "--", "--locked", ...(features ? ["--features", features] : [])],
   { cwd: root, env: { ...process.env, PATH: `${join(tools, "bin")}${delimiter}${process.env.PATH}` }, stdio: ["ignore", "inherit", "inherit"] },
 );
-mkdirSync(out, { recursive: true });
-optimize(readFileSync(join(packed, "service_bg.wasm")), join(out, "service.wasm"));
+const module = readFileSync(join(packed, "service_bg.wasm"));
+const [wasm, stamp] = [join(out, "service.wasm"), join(out, ".built-from")];
+// Optimizing takes longer than everything else of a second build; the same input gives the same output.
+const source = [module, ...scripts()].reduce((hash, part) => hash.update(part), createHash("sha256")).digest("hex");
+if (!existsSync(wasm) || !existsSync(stamp) || readFileSync(stamp, "utf8") !== source) {
+  optimize(module, wasm);
+  writeFileSync(stamp, source);
+}
 // The glue knows one instance and keeps it. As a function it makes another one, which takes the place of one that trapped.
 const { code } = await transform(readFileSync(join(packed, "service.js"), "utf8"), { format: "iife", globalName: "glue", define: { "import.meta.url": '""' }, target: "es2022" });
 const start = `/** Makes an instance of a compiled module. */\nexport function start(module) {\n${code}glue.initSync({ module });\nreturn glue;\n}\n`;

@@ -7,7 +7,7 @@ import { join, resolve } from "node:path";
 
 import { root } from "../workerd/deployment.mjs";
 
-const TYPES = { html: "text/html; charset=utf-8", js: "text/javascript", css: "text/css", svg: "image/svg+xml", json: "text/plain" };
+const TYPES = { html: "text/html; charset=utf-8", js: "text/javascript", mjs: "text/javascript", css: "text/css", svg: "image/svg+xml", json: "text/plain" };
 
 /**
  * @param {object} options

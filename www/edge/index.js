@@ -14,7 +14,7 @@
 // | `reason` | why it is `worker`: a text for people; empty otherwise |
 // | `durable` | false where the browser stores nothing, so that all is forgotten with the tab |
 // | `endpoint` | the edge's address, for `usher.load({ endpoint })` and `fetch(endpoint + "/v1/…")` of this page |
-// | `previewToken(seconds)` | a token for `/v1/explain`, good for so long by the edge's clock |
+// | `previewToken(seconds)` | a token for `/v1/explain`, good for so long, and while the clock is set up to 400 days ahead |
 // | `publish(bundle)` | publishes a bundle, bytes or text; `{ok, status, answer}` with the edge's answer as JSON |
 // | `bundle()` | the running bundle as text |
 // | `setClockOffset(ms)` | sets the edge's clock so far ahead of the browser's; stays until it is changed or all is erased |

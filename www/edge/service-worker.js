@@ -43,6 +43,8 @@ async function takeOver() {
 
 /** A file of the site, as it was when this version was kept. */
 async function load(request) {
-  const kept = await caches.match(request, { cacheName: CACHE, ignoreSearch: true });
+  // The page has one name among the files.
+  const isPage = new URL(request.url ?? request).pathname === `${base.pathname}index.html`;
+  const kept = await caches.match(isPage ? base : request, { cacheName: CACHE, ignoreSearch: true });
   return kept ?? fetch(request);
 }

@@ -77,7 +77,7 @@ export class Host {
     return this.#queued(async () => {
       await this.#catchUp();
       const expires = Math.floor(this.#now / 1000) + seconds;
-      // The clock may be set ahead meanwhile, so it may live longer than elsewhere.
+      // The clock may be set ahead meanwhile, so a token may live longer than elsewhere.
       return this.#edge.previewToken(audience, expires, expires - 1);
     });
   }

@@ -6,7 +6,7 @@ const BODILESS = new Set([101, 204, 205, 304]);
 /**
  * @param {Request} request
  * @param {string} target  path and query for the service, beginning with `/`
- * @param {number} max     the largest body in bytes; one byte more is read, so that the service refuses it
+ * @param {number} max     the largest body in bytes; no more is inflated than the service needs to refuse it
  * @param {string} [origin] that of the calling page, where the browser does not say it
  * @returns {Promise<Parts>}
  *

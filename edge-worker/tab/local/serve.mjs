@@ -1,7 +1,8 @@
 // The edge of a tab behind a port, in node with an IndexedDB in memory: for the vectors. Prints its address as `usher serve` does,
 // and stops when its input is closed.
 //
-// usage: node serve.mjs --dist <folder of the build>; USHER_KEYS from the environment
+// usage: node serve.mjs --dist <folder of the build> [--restart]; USHER_KEYS from the environment. With `--restart` each request has
+// an edge of its own, which knows only what is stored.
 
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -16,11 +17,12 @@ import { Host } from "../entry/host.js";
 import { answerOf, isPacked, partsOf } from "../entry/request.js";
 import { openStorage } from "../entry/storage.js";
 
-const { values } = parseArgs({ options: { dist: { type: "string" } } });
+const { values } = parseArgs({ options: { dist: { type: "string" }, restart: { type: "boolean" } } });
 const { start } = await import(pathToFileURL(resolve(values.dist, "service.mjs")));
 const module = new WebAssembly.Module(readFileSync(join(values.dist, "service.wasm")));
 const storage = await openStorage(new IDBFactory(), "usher");
-const host = new Host({ start: () => start(module), secret: process.env.USHER_KEYS ?? "", storage });
+const makeHost = () => new Host({ start: () => start(module), secret: process.env.USHER_KEYS ?? "", storage });
+let host = makeHost();
 
 const server = createServer(async (incoming, outgoing) => {
   const { method, url, headers } = incoming;
@@ -28,6 +30,7 @@ const server = createServer(async (incoming, outgoing) => {
   for await (const chunk of incoming) chunks.push(chunk);
   const bodiless = method === "GET" || method === "HEAD";
   const request = new Request(`http://edge${url}`, { method, headers: pairs(headers), ...(!bodiless && { body: Buffer.concat(chunks) }) });
+  if (values.restart) host = makeHost();
   const parts = await partsOf(request, url, host.bodyBytesMax);
   if (isPacked(request) && !isOneMember(Buffer.concat(chunks))) parts.body = undefined;
   const answer = answerOf(await host.serve(parts));

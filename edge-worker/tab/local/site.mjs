@@ -7,7 +7,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { copyFileSync, cpSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, dirname, join, resolve } from "node:path";
+import { dirname, extname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
@@ -33,10 +33,9 @@ const OF_WORKER = ["edge/service.wasm", "edge/shop.json", "edge/worker.js"];
 
 const site = `${out}.new`;
 rmSync(site, { recursive: true, force: true });
-cpSync(join(root, "www"), site, { recursive: true, filter: (path) => !path.endsWith(".mjs") && (!path.includes("/www/edge/") || basename(path) === "index.js") });
+for (const name of list(join(root, "www")).filter(isPublic)) cpSync(join(root, "www", name), join(site, name));
 const sdk = join(root, "browser-sdk/js/dist");
-for (const name of readdirSync(sdk)) copyFileSync(join(sdk, name), join(site, name));
-if (readFileSync(join(site, "index.html"), "utf8").includes("td.min.js")) copyFileSync(join(root, "node_modules/td-js-sdk/dist/td.min.js"), join(site, "td.min.js"));
+for (const name of list(sdk).filter((name) => !name.endsWith(".d.ts"))) copyFileSync(join(sdk, name), join(site, name));
 copyFileSync(join(built, "service.wasm"), join(site, "edge/service.wasm"));
 
 const shop = await published();
@@ -52,6 +51,11 @@ await script("service-worker.js", "service-worker.js", { base: "./", files, vers
 rmSync(out, { recursive: true, force: true });
 renameSync(site, out);
 print();
+
+/** True for the files of `www` that pages load. Of the edge that is one; the others are parts of its workers. */
+function isPublic(name) {
+  return name === "edge/index.js" || (!name.startsWith("edge/") && [".css", ".html", ".js", ".svg", ".wasm"].includes(extname(name)));
+}
 
 /** The requests that publish the shop, by the project's own compiler: what `make demo` sends to its edge. */
 async function published() {
@@ -108,7 +112,7 @@ async function script(from, to, about) {
 }
 
 function list(folder) {
-  return readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1)).sort();
+  return readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath ?? entry.path, entry.name).slice(folder.length + 1)).sort();
 }
 
 function hash(bytes) {

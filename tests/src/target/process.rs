@@ -65,8 +65,18 @@ impl Spin {
 impl Tab {
     /// Starts the edge of this folder.
     pub fn start(dist: &str) -> Tab {
+        Tab::started(dist, &[])
+    }
+
+    /// Starts an edge that knows nothing but what it stored, at each request.
+    pub fn restarting(dist: &str) -> Tab {
+        Tab::started(dist, &["--restart"])
+    }
+
+    fn started(dist: &str, more: &[&str]) -> Tab {
         let mut command = Command::new("node");
-        command.arg(root().join("edge-worker/tab/local/serve.mjs")).arg("--dist").arg(root().join(dist));
+        command.arg(root().join("edge-worker/tab/local/serve.mjs"));
+        command.arg("--dist").arg(root().join(dist)).args(more);
         Tab(Process::start(command, fresh_folder(), false, listening))
     }
 }
