@@ -22,8 +22,8 @@
 // | `erase()` | forgets all visitors and bundles, and publishes the shop's bundle again |
 //
 // All but the first four return promises. They reject if the worker does not answer. `startTabEdge` rejects where the worker's files
-// do not load or the browser forbids wasm: the page shows its defaults then, and a later call tries again. In a worker of the
-// tab `fetch` of this page is changed, so that its calls of `endpoint` go there.
+// do not load or the browser forbids wasm: the page shows its defaults then, and a later call tries again. Where calls of `endpoint`
+// would not get to the edge by themselves, `fetch` of this page is changed for them.
 
 const base = new URL("../", import.meta.url);
 const FILES = { "service-worker": new URL("service-worker.js", base).href, worker: new URL("edge/worker.js", base).href };
@@ -43,7 +43,9 @@ async function start() {
   const { kind, reason, send } = await reach();
   const { durable } = await send("start");
   const endpoint = `${base.pathname}api`;
-  if (kind === "worker") intercept(endpoint, send);
+  if (kind === "worker") intercept(endpoint, (request) => answer(request, send));
+  // Firefox sends what outlives a page past its Service Worker, so such a call becomes one that does not.
+  else if (!(await reaches(endpoint))) intercept(endpoint, (request, onward) => onward(new Request(request, { keepalive: false })));
   return {
     kind,
     reason,
@@ -107,20 +109,30 @@ function ask(worker, name, options = {}) {
   });
 }
 
-/** Where no Service Worker stands between this page and the network, its calls of the edge go to the worker. */
-function intercept(endpoint, send) {
+/** True if calls that outlive the page get to the Service Worker. */
+async function reaches(endpoint) {
+  const response = await fetch(`${endpoint}/healthz`, { keepalive: true }).catch(() => null);
+  return response?.headers.has("usher-request-id") ?? false;
+}
+
+/** Takes the place of `fetch` for this page's calls of the edge. */
+function intercept(endpoint, then) {
   const prefix = new URL(`${endpoint}/`, base).href;
   const onward = window.fetch.bind(window);
   window.fetch = async (resource, options) => {
-    const request = new Request(resource, options);
-    if (!request.url.startsWith(prefix)) return onward(resource, options);
-    const { url, method, signal } = request;
-    signal.throwIfAborted();
-    const sent = { url, method, headers: [...request.headers], body: await request.arrayBuffer() };
-    const aborted = new Promise((_, fail) => signal.addEventListener("abort", () => fail(signal.reason), { once: true }));
-    const { status, headers, body } = await Promise.race([send("fetch", sent), aborted]);
-    return new Response([204, 205, 304].includes(status) ? null : body, { status, headers });
+    const { href } = new URL(resource instanceof Request ? resource.url : resource, document.baseURI);
+    return href.startsWith(prefix) ? then(new Request(resource, options), onward) : onward(resource, options);
   };
+}
+
+/** The answer of a worker of the tab. */
+async function answer(request, send) {
+  const { url, method, signal } = request;
+  signal.throwIfAborted();
+  const sent = { url, method, headers: [...request.headers], body: await request.arrayBuffer() };
+  const aborted = new Promise((_, fail) => signal.addEventListener("abort", () => fail(signal.reason), { once: true }));
+  const { status, headers, body } = await Promise.race([send("fetch", sent), aborted]);
+  return new Response([204, 205, 304].includes(status) ? null : body, { status, headers });
 }
 
 /** An address of this site, as pages that require trusted types want it. The policy `usher-edge` makes these two and no others. */
