@@ -67,7 +67,7 @@ await layer("tab", async () => {
   await run("node", ["edge-worker/tab/build.mjs", built.USHER_TEST_TAB, "test-clock,fault"]);
   await run("node", ["edge-worker/tab/build.mjs", join(target, "tab/release")]);
   await run("node", ["edge-worker/tab/local/site.mjs", "--edge", join(target, "tab/release"), "--out", built.USHER_TEST_SITE]);
-  await run("node", ["--test", ...tests("tab")], { USHER_TEST_SITE: built.USHER_TEST_SITE, USHER_TEST_TAB: join(target, "tab/release") });
+  await run("node", ["--test", ...tests("tab")], { ...built, USHER_TEST_TAB: join(target, "tab/release"), USHER_TEST_TAB_FAULT: built.USHER_TEST_TAB });
 });
 await layer("openapi", () => run("node", ["--test", ...tests("openapi")]));
 await layer("vectors", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "suite"], built));

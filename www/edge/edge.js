@@ -49,7 +49,7 @@ async function storageOf(transaction) {
   try {
     return await openStorage(self.indexedDB, `usher ${base.pathname}`, transaction);
   } catch (error) {
-    // What a newer version of the site stored is not forgotten, and not read.
+    // Rows of a newer version of the site are not forgotten, and not read.
     if (error.name === "VersionError") throw error;
     return new Forgetful();
   }
@@ -84,7 +84,7 @@ function operate({ host, shop }, { method, body = "" }) {
 const encode = (text) => new TextEncoder().encode(text);
 const decode = (bytes) => new TextDecoder().decode(bytes);
 
-/** What a page may ask for by a message. */
+/** The verbs of a page's messages. */
 const VERBS = {
   start: async (_, { storage }) => ({ durable: storage.durable }),
   async publish({ bundle }, made) {

@@ -120,7 +120,9 @@ export class Host {
       fault("trap", failure);
       this.#service = this.#start();
       const edge = new this.#service.TabEdge(this.#secret);
-      return taken(edge.failed(this.#call(parts, nowMs, entropy)));
+      const answer = taken(edge.failed(this.#call(parts, nowMs, entropy)));
+      edge.free();
+      return answer;
     }
     fault("storage_failed", failure);
     try {
@@ -175,7 +177,7 @@ export class Host {
   }
 }
 
-/** What an answer holds, out of the memory of Rust. */
+/** The content of an answer, copied out of the memory of Rust. */
 function taken(served) {
   const { status, headers, body, changes, log } = served;
   served.free();

@@ -5,7 +5,7 @@ export function note(lines) {
   for (const line of lines) console.debug(line);
 }
 
-/** What failed: an event and its reason, which is an error or a text. */
+/** A failure of the host: an event and its reason, which is an error or a text. */
 export function fault(event, reason) {
   console.debug(JSON.stringify({ event, detail: String(reason?.message ?? reason) }));
 }

@@ -28,7 +28,7 @@ const credentials = JSON.parse(readFileSync(join(shopFolder, "credentials.json")
 const audience = "1069944";
 /** Stands for the origin of the site, which its worker knows. */
 const ORIGIN = "https://this-site.invalid";
-/** What a worker of the site loads besides its script, and pages do not. */
+/** Files that a worker of the site loads, and pages do not. */
 const OF_WORKER = ["edge/service.wasm", "edge/shop.json", "edge/worker.js"];
 
 const site = `${out}.new`;

@@ -67,7 +67,7 @@ impl RowStore {
 
     /// The form of the rows; 0: there are none.
     pub(crate) fn form(&self) -> i64 {
-        // What cannot be read is of a build that is not known.
+        // A row that cannot be read is of a build that is not known.
         self.rows.get(&[FORM]).map_or(0, |row| row::read_pair(row).map_or(i64::MAX, |(form, _)| form))
     }
 
