@@ -5,6 +5,4 @@
   dataset.js = "";
   if (new URLSearchParams(location.search).has("s")) dataset.scenario = "";
   else if (/^#\/./.test(location.hash)) dataset.size = "compact";
-  // The inspector comes with the first answer, so that it lists every event.
-  document.head.append(Object.assign(document.createElement("link"), { rel: "preload", as: "script", href: "overlay.js" }));
 }

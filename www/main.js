@@ -64,7 +64,7 @@ function drawPage() {
   document.documentElement.dataset.drawn = "";
 }
 
-/** What stands around the page: the cart count, the account link, the size of the offer. */
+/** Draws around the page: the cart count, the account link, the size of the offer. */
 function drawFrame() {
   byId("cart-count").textContent = cart.pieces();
   byId("account-link").textContent = state.signedIn ? findPerson(state.signedIn).name : "Sign in";

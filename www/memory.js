@@ -1,5 +1,4 @@
-// What the shop itself remembers between page loads: the cart and who signed in.
-// The visitor id is not here; the SDK keeps it in its `_td` cookie.
+// The shop's own memory between page loads: the cart, who signed in, and a denied consent. The SDK keeps the visitor's id.
 // A browser that blocks storage gets a shop that forgets, not one that breaks.
 
 const PREFIX = "second-row.";

@@ -1,5 +1,5 @@
-// What this page does to its own network, to show what the SDK does then: calls of the edge fail, or arrive and their answers are
-// lost. Simulated here, in front of everything, and said so beside the switch.
+// A network that fails, to show the SDK then: calls of the edge fail, or arrive and their answers are lost. It is simulated here, in
+// front of everything, and the switch says so.
 
 let mode = "on";
 

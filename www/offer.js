@@ -1,4 +1,4 @@
-// What the SDK does not know of an offer: the shop's names, drawings and links of the goods that it names.
+// The part of an offer that is the shop's own: names, drawings and links of the goods that it names.
 
 import { findProduct } from "./catalog.js";
 import { byId, drawing, el } from "./dom.js";

@@ -63,7 +63,7 @@ export function play(page) {
 
 const leave = () => el("a", { class: "button quiet", href: location.pathname }, "Leave");
 
-/** What steps do and look at. */
+/** Makes the hands and eyes of steps. */
 function toolsOf({ usher, newVisitor, edge }) {
   const counts = { made: 0, sent: 0, duplicates: 0, dropped: 0 };
   usher.on("event", () => counts.made++);
@@ -97,7 +97,10 @@ function toolsOf({ usher, newVisitor, edge }) {
       select.value = mode;
       select.dispatchEvent(new Event("change"));
     },
-    tab: (name) => byId("inspector").shadowRoot?.getElementById(`tab-${name}`)?.click(),
+    tab(name) {
+      byId("inspector").setAttribute("data-open", "");
+      byId("inspector").shadowRoot?.getElementById(`tab-${name}`)?.click();
+    },
     section: () => byId("offer-section").textContent,
     offer: () => element("#offer").innerText,
     banner: () => element(".banner").innerText,

@@ -1,4 +1,5 @@
-// What a page loads before its shop works: the page itself, its styles, the scripts that it begins with, and those that they import.
+// Counts the bytes that are loaded before the shop works: the page itself, its styles, the scripts that it begins with, and those that
+// they import.
 // Prints raw and gzip bytes of each file, and fails over the bound.
 
 import { readFileSync, readdirSync } from "node:fs";

@@ -11,9 +11,9 @@ import { freePort } from "../../edge-worker/cloudflare/local/workerd.mjs";
 import { as, audience, credentials, deploy, previewToken, root, temporaryFolder } from "../workerd/deployment.mjs";
 
 const executable = process.env.CHROMIUM || "/usr/bin/chromium";
-/** Why the tests cannot run; false if they can. */
+/** The reason that the tests cannot run; false if they can. */
 export const missing = !existsSync(executable) && `${executable} is missing: apt-get install chromium, or name one in CHROMIUM`;
-/** How long the page may take to show what a test waits for, in ms. */
+/** The longest wait for something to be shown, in ms. */
 export const PATIENCE_MS = 30_000;
 
 const BARE = `<!doctype html><meta charset="utf-8"><title>bare</title><link rel="icon" href="data:,"><script src="/td.min.js"></script>`;

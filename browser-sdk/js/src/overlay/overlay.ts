@@ -36,7 +36,7 @@ function start(usher: Usher, { endpoint = "", audience, previewToken, anonymousI
 
   const events = new Map<string, Row>();
   const counts = { made: 0, counted: 0, dropped: 0 };
-  /** What is unfolded, by a name of its own. */
+  /** Ids of events whose columns are unfolded. */
   const unfolded = new Set<string>();
   let decision: Decision | null = null;
   let explanation: any = null;
@@ -80,7 +80,7 @@ function start(usher: Usher, { endpoint = "", audience, previewToken, anonymousI
     fold.setAttribute("aria-expanded", String(isOpen));
     fold.textContent = isOpen ? texts.close : texts.openShort;
   }
-  /** What has the focus has to be seen. */
+  /** Unfolds, because the part that has the focus has to be seen. */
   function onFocus({ target }: FocusEvent) {
     if (home && target !== fold) unfold(true);
   }
