@@ -102,6 +102,47 @@ impl Bundle {
     pub(crate) fn plan(body: &[u8], audience: &str) -> Result<Plan, String> {
         of_audience(Plan::compile_published(definition_of(body)?), audience)
     }
+
+    /// Compiles the stored body of a published bundle, if it has this hash, for [`Edge::install_compiled`] and
+    /// [`Edge::stand_in_compiled`] of a module of the same build.
+    ///
+    /// [`Edge::install_compiled`]: crate::Edge::install_compiled
+    /// [`Edge::stand_in_compiled`]: crate::Edge::stand_in_compiled
+    ///
+    /// # Errors
+    ///
+    /// Why it does not run.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use usher_edge::Bundle;
+    ///
+    /// let refused = Bundle::compile(b"{}", "00", "7").unwrap_err();
+    /// assert_eq!(refused.reason, "the stored bundle is missing or damaged");
+    /// ```
+    pub fn compile(body: &[u8], hash: &str, audience: &str) -> Result<Vec<u8>, Unrunnable> {
+        Ok(Bundle::stored_plan(body, hash, audience)?.to_bytes())
+    }
+
+    /// The plan of a stored body, if it has this hash.
+    pub(crate) fn stored_plan(body: &[u8], hash: &str, audience: &str) -> Result<Plan, Unrunnable> {
+        let plan = if hash_of(body) == hash {
+            Bundle::plan(body, audience)
+        } else {
+            Err("the stored bundle is missing or damaged".to_owned())
+        };
+        plan.map_err(|reason| Unrunnable { reason, is_too_new: is_too_new(body) })
+    }
+}
+
+/// Why a bundle does not run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unrunnable {
+    /// In one sentence, for the log.
+    pub reason: String,
+    /// True if a newer build wrote the bundle.
+    pub is_too_new: bool,
 }
 
 /// Reads the format of a body, and then what is wanted of its fields.
@@ -204,6 +245,8 @@ pub(crate) fn hash_of(body: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use usher_engine::definition::{Personalization, Section};
+
     use super::*;
     use crate::limits::DOCUMENT_DEPTH_MAX;
 
@@ -266,6 +309,46 @@ mod tests {
             let detail = beyond(Form::One, &definition).unwrap();
             assert!(detail.contains(&format!("{path} needs form 2")), "{detail}");
         }
+    }
+
+    /// The engine's tests compare the other parts.
+    #[test]
+    fn a_compiled_plan_has_what_answers_read_of_the_definition() {
+        let body = BEFORE[0].replace("\"include_sensitive\":false", "\"include_sensitive\":true");
+        assert_ne!(body, BEFORE[0]);
+        let compiled = Bundle::compile(body.as_bytes(), &hash_of(body.as_bytes()), "1069944").unwrap();
+        let read = Plan::from_bytes(&compiled).unwrap();
+        let (definition, kept) = (definition_of(body.as_bytes()).unwrap(), read.definition());
+        assert_eq!(kept.audience.id, "1069944");
+        assert_eq!(kept.personalizations.len(), definition.personalizations.len());
+        for (one, other) in definition.personalizations.iter().zip(&kept.personalizations) {
+            assert_eq!((&one.name, &one.id, one.choice), (&other.name, &other.id, other.choice));
+            assert_eq!((one.segments_as, &one.inputs), (other.segments_as, &other.inputs));
+            let sections = |of: &Personalization| {
+                let section = |it: &Section| {
+                    let conditions = (it.key_event.is_some(), it.event_filter.is_some());
+                    let access = (it.accept_unknown_profiles, it.include_sensitive);
+                    let outputs: Vec<_> = it.outputs.iter().map(|output| output.name.clone()).collect();
+                    (it.name.clone(), conditions, access, outputs, it.segments.clone())
+                };
+                of.sections.iter().map(section).collect::<Vec<_>>()
+            };
+            assert_eq!(sections(one), sections(other));
+        }
+        for end in 0..compiled.len() {
+            assert!(Plan::from_bytes(&compiled[..end]).is_err(), "{end} of {}", compiled.len());
+        }
+    }
+
+    #[test]
+    fn a_constant_may_be_as_deep_as_a_document() {
+        let depth = DOCUMENT_DEPTH_MAX - 20;
+        let deep = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        let [shop, ..] = BEFORE;
+        let body = shop.replace("\"Still looking?\"", &deep).into_bytes();
+        assert_ne!(body, shop.as_bytes());
+        let compiled = Bundle::compile(&body, &hash_of(&body), "1069944").unwrap();
+        assert_eq!(Plan::from_bytes(&compiled).map(|plan| plan.to_bytes()), Ok(compiled));
     }
 
     #[test]

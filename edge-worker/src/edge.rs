@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use usher_engine::{Plan, Reduced};
 
-use crate::bundle::{Bundle, hash_of, is_too_new};
+use crate::bundle::{Bundle, Unrunnable, hash_of};
 use crate::error::Refusal;
 use crate::form::{Form, Written};
 use crate::keys::Keyring;
@@ -70,7 +70,7 @@ pub(crate) struct Running {
     /// Empty for a plan without a bundle.
     pub(crate) hash: String,
     pub(crate) plan: Plan,
-    /// The body of the bundle as published.
+    /// The body of the bundle as published; empty in a module without the control plane, which alone reads it.
     pub(crate) body: Vec<u8>,
     /// True for an earlier bundle that runs while the stored body of the one with this number is damaged.
     is_stand_in: bool,
@@ -430,6 +430,30 @@ impl Edge {
     ///
     /// Why it does not run, in one sentence for the log.
     pub fn install(&mut self, pointer: &Pointer, body: Vec<u8>) -> Result<Installed, String> {
+        self.install_by(pointer, || {
+            let plan = Bundle::stored_plan(&body, &pointer.hash, &pointer.audience)?;
+            Ok((plan, body))
+        })
+    }
+
+    /// The same for a module without the compiler: installs what [`Bundle::compile`] made of the pointer's bundle.
+    ///
+    /// # Errors
+    ///
+    /// As [`install`](Edge::install).
+    pub fn install_compiled(
+        &mut self,
+        pointer: &Pointer,
+        compiled: Result<&[u8], Unrunnable>,
+    ) -> Result<Installed, String> {
+        self.install_by(pointer, || Ok((read_plan(compiled?)?, Vec::new())))
+    }
+
+    fn install_by(
+        &mut self,
+        pointer: &Pointer,
+        plan: impl FnOnce() -> Result<(Plan, Vec<u8>), Unrunnable>,
+    ) -> Result<Installed, String> {
         let known = self.audience_mut(&pointer.audience);
         if known.takes_number_of(pointer) {
             return Ok(Installed::Same);
@@ -438,22 +462,17 @@ impl Edge {
         if known.running.as_ref().is_some_and(|running| !running.is_before(pointer)) {
             return Ok(Installed::Same);
         }
-        let plan = if hash_of(&body) == pointer.hash {
-            Bundle::plan(&body, &pointer.audience)
-        } else {
-            Err("the stored bundle is missing or damaged".to_owned())
-        };
-        match plan {
-            Ok(plan) => {
+        match plan() {
+            Ok((plan, body)) => {
                 let (number, hash) = (pointer.number, pointer.hash.clone());
                 known.running = Some(Running::new((number, hash), plan, body, false));
                 known.fault = None;
                 Ok(Installed::New)
             }
-            Err(reason) => {
+            Err(Unrunnable { reason, is_too_new }) => {
                 let reason = format!("bundle {} of audience {}: {reason}", pointer.number, pointer.audience);
                 known.fault = Some(reason.clone());
-                known.is_too_new = is_too_new(&body);
+                known.is_too_new = is_too_new;
                 Err(reason)
             }
         }
@@ -466,13 +485,31 @@ impl Edge {
     ///
     /// Why this one does not run either, in one sentence for the log.
     pub fn stand_in(&mut self, pointer: &Pointer, hash: &str, body: Vec<u8>) -> Result<(), String> {
+        self.stand_in_by(pointer, hash, || {
+            let plan = Bundle::stored_plan(&body, hash, &pointer.audience)?;
+            Ok((plan, body))
+        })
+    }
+
+    /// The same for a module without the compiler: runs what [`Bundle::compile`] made of the earlier bundle.
+    ///
+    /// # Errors
+    ///
+    /// As [`stand_in`](Edge::stand_in).
+    pub fn stand_in_compiled(&mut self, pointer: &Pointer, hash: &str, plan: &[u8]) -> Result<(), String> {
+        self.stand_in_by(pointer, hash, || Ok((read_plan(plan)?, Vec::new())))
+    }
+
+    fn stand_in_by(
+        &mut self,
+        pointer: &Pointer,
+        hash: &str,
+        plan: impl FnOnce() -> Result<(Plan, Vec<u8>), Unrunnable>,
+    ) -> Result<(), String> {
         if self.running(&pointer.audience).is_some() {
             return Ok(());
         }
-        if hash_of(&body) != hash {
-            return Err("the stored bundle is damaged".to_owned());
-        }
-        let plan = Bundle::plan(&body, &pointer.audience)?;
+        let (plan, body) = plan().map_err(|unrunnable| unrunnable.reason)?;
         let (number, hash) = (pointer.number, hash.to_owned());
         let running = Running::new((number, hash), plan, body, true);
         self.audience_mut(&pointer.audience).running = Some(running);
@@ -518,6 +555,12 @@ impl Edge {
         }
         &mut self.audiences[at]
     }
+}
+
+/// A plan that the module with the compiler made, out of memory of the same isolate.
+fn read_plan(bytes: &[u8]) -> Result<Plan, Unrunnable> {
+    let unreadable = |why| Unrunnable { reason: format!("the compiled plan {why}"), is_too_new: false };
+    Plan::from_bytes(bytes).map_err(unreadable)
 }
 
 impl Running {
@@ -635,6 +678,53 @@ mod tests {
             assert_eq!(edge.update_pointers(out(), Vec::new()), []);
             assert!(!edge.was_taken_out_after("1069944", 1));
             assert_eq!(edge.running("1069944").map(|running| running.number), Some(3));
+        }
+    }
+
+    /// A module without the compiler gets the same bundles, the same reasons, and the same stand-ins.
+    #[test]
+    fn a_compiled_bundle_is_installed_as_its_body_is() {
+        let newer = SHOP.replace("\"format\":1", "\"format\":9");
+        let unfit = SHOP.replace("\"last\"", "\"lost\"");
+        let pointer = |number, hash: &str, audience: &str| Pointer {
+            audience: audience.to_owned(),
+            number,
+            hash: hash.to_owned(),
+        };
+        let cases = [
+            (SHOP, None, "1069944"),
+            (SHOP, Some("00"), "1069944"),
+            (SHOP, None, "7"),
+            (newer.as_str(), None, "1069944"),
+            (unfit.as_str(), None, "1069944"),
+            ("", None, "1069944"),
+        ];
+        for (body, hash, audience) in cases {
+            let body = body.as_bytes();
+            let hash = hash.map_or_else(|| hash_of(body), str::to_owned);
+            let pointer = pointer(1, &hash, audience);
+            let compiled = Bundle::compile(body, &hash, audience);
+            let (mut one, mut other) = (Edge::new(None, false), Edge::new(None, false));
+            let installed = one.install(&pointer, body.to_vec());
+            assert_eq!(
+                other.install_compiled(&pointer, compiled.as_deref().map_err(Clone::clone)),
+                installed
+            );
+            assert_eq!(other.is_too_new(audience), one.is_too_new(audience));
+            assert_eq!(other.is_behind(audience), one.is_behind(audience));
+            let again = other.install_compiled(&pointer, compiled.as_deref().map_err(Clone::clone));
+            assert_eq!(again, one.install(&pointer, body.to_vec()));
+            let Ok(compiled) = compiled else { continue };
+            let mut edge = Edge::new(None, false);
+            let wanted = Pointer { number: 2, hash: "ff".to_owned(), ..pointer };
+            assert_eq!(edge.stand_in_compiled(&wanted, &hash, &compiled), Ok(()));
+            let running = edge.running(audience).unwrap();
+            assert_eq!(
+                (running.number, running.hash.as_str(), running.is_stand_in),
+                (2, hash.as_str(), true)
+            );
+            let damaged = Edge::new(None, false).stand_in_compiled(&wanted, &hash, &compiled[1..]);
+            assert!(damaged.unwrap_err().starts_with("the compiled plan "));
         }
     }
 

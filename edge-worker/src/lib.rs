@@ -103,9 +103,10 @@ pub mod wire;
 mod error;
 mod form;
 pub mod limits;
+mod order;
 mod plane;
 
-pub use bundle::{Bundle, bundle_of, definition_of};
+pub use bundle::{Bundle, Unrunnable, bundle_of, definition_of};
 pub use drive::{refresh, serve};
 pub use edge::{Edge, Installed};
 pub use error::Refusal;

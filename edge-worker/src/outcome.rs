@@ -3,6 +3,7 @@
 use crate::limits::FORGOTTEN_NAMES_MAX;
 use crate::log::{Line, bounded};
 use crate::metrics::{COUNTS_LINES, Count};
+use crate::order;
 use crate::store::{Pointer, Write};
 use crate::wire::Response;
 use crate::wire::frame::FrameWriter;
@@ -42,10 +43,8 @@ pub(crate) fn joined(headers: &[String]) -> Option<(&'static str, String)> {
     if split().any(|(_, names)| names == "*") {
         return Some(forget_all(latest));
     }
-    let mut names: Vec<String> = split().flat_map(|(_, names)| names.split(',')).map(str::to_owned).collect();
-    names.sort();
-    names.dedup();
-    Some(forget(latest, &names))
+    let names = split().flat_map(|(_, names)| names.split(',')).map(str::to_owned).collect();
+    Some(forget(latest, &order::distinct(names)))
 }
 
 /// The header [`FORGET`] for every snapshot.

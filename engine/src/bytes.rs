@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::limits::STORED_DEPTH_MAX;
+use crate::limits::{CONSTANT_DEPTH_MAX, STORED_DEPTH_MAX};
 use crate::value::{Number, Value};
 
 #[derive(Default)]
@@ -297,6 +297,11 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn value(&mut self) -> Value {
         self.nested_value(STORED_DEPTH_MAX)
+    }
+
+    /// A value of a definition, which may nest deeper than those of visitors.
+    pub(crate) fn constant(&mut self) -> Value {
+        self.nested_value(CONSTANT_DEPTH_MAX)
     }
 
     fn float(&mut self) -> Number {

@@ -1,6 +1,8 @@
-//! The bytes of a device program: plain data in the order of its fields, written by one build for its own engine.
+//! The bytes of a plan, and of its part for devices: plain data in the order of its fields, written by one build for its own
+//! engine.
 //!
-//! Nobody stores or migrates them (their hash names the engine, too), so a field needs no number and no default.
+//! Nobody stores or migrates them (the hash of a device's program names the engine, too), so a field needs no number and no
+//! default.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -167,7 +169,7 @@ impl Flat for Value {
     }
 
     fn read(r: &mut Reader<'_>) -> Value {
-        r.value()
+        r.constant()
     }
 }
 

@@ -51,6 +51,9 @@ pub const SEEN_MS: i64 = 7 * DAY_MS;
 pub const VALUE_BYTES_MAX: usize = 500;
 /// Maximum depth of a stored value on reading: four times the depth that the service accepts; it bounds the stack.
 pub const STORED_DEPTH_MAX: u8 = 64;
+
+/// Maximum depth of a constant of a definition where a plan is read from bytes: no document that is accepted has so many levels.
+pub const CONSTANT_DEPTH_MAX: u8 = 128;
 /// Maximum size of a batch record, in bytes of its key, segments and values: half a profile, so that one record never
 /// fills it.
 pub const RECORD_BYTES_MAX: usize = 128 * 1024;

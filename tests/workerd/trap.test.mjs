@@ -99,19 +99,21 @@ test("the release build has no ear for it", { timeout: 300_000 }, async (t) => {
 
 const lookup = (audience) => ({ audience, personalization: "web_personalization", key: { name: "td_client_id", value: "somebody" } });
 
-/** The example as a bundle of another audience; in a fault build its name can ask for a fault. */
-async function named(audience, name) {
+/** The example as a bundle of another audience, with a text that answers read; in a fault build it can ask for a fault. */
+async function saying(audience, text) {
   const body = JSON.parse(await bundle());
-  Object.assign(body.definition.audience, { id: audience, name });
+  body.definition.audience.id = audience;
+  const outputs = body.definition.personalizations.flatMap(({ sections }) => sections).flatMap((section) => section.outputs);
+  outputs.find(({ source }) => typeof source.constant === "string").source.constant = text;
   return body;
 }
 
-test("a bundle that traps where it is installed stops no other audience, warm and cold", { timeout: 300_000 }, async (t) => {
+for (const step of ["compiled", "installed"]) test(`a bundle that traps where it is ${step} stops no other audience, warm and cold`, { timeout: 300_000 }, async (t) => {
   const worker = await deploy(t, "test");
   // Audiences are installed in the order of their ids; the one that traps stands between two others.
   const [broken, later] = ["1069945", "1069946"];
   const publish = async (audience, name) => {
-    const answer = await worker.call("PUT", `/v1/audiences/${audience}/bundle`, as.admin, await named(audience, name));
+    const answer = await worker.call("PUT", `/v1/audiences/${audience}/bundle`, as.admin, await saying(audience, name));
     assert.equal(answer.status, 200, answer.text);
   };
   const look = (audience) => worker.call("POST", "/v1/personalize", as.server, lookup(audience));
@@ -126,7 +128,7 @@ test("a bundle that traps where it is installed stops no other audience, warm an
   };
 
   await publish(broken, "sound");
-  await publish(broken, "x-usher-fault: install from 1");
+  await publish(broken, `x-usher-fault: ${step === "compiled" ? "compile" : "install"} from 1`);
   await publish(later, "sound");
   await othersRun();
   const before = await look(broken);
@@ -154,7 +156,7 @@ test("a bundle that runs and traps in the next instance stops no other audience"
   const worker = await deploy(t, "test", { isolates: 2 });
   const [broken, later] = ["1069945", "1069946"];
   const put = async (send, audience, name) => {
-    const answer = await send("PUT", `/v1/audiences/${audience}/bundle`, as.admin, await named(audience, name));
+    const answer = await send("PUT", `/v1/audiences/${audience}/bundle`, as.admin, await saying(audience, name));
     assert.equal(answer.status, 200, answer.text);
   };
   const call = worker.call.bind(worker);

@@ -1,8 +1,9 @@
 // The wasm instances of an isolate: one for visitors, and one of the control plane while that is needed. Both run the same
-// bundles. A trap costs an instance; the next one gets the state of the last.
+// bundles, which the control plane's module compiles for the other one. A trap costs an instance; the next one gets the state of
+// the last.
 
 import { FrameReader, FrameWriter } from "./frame.js";
-import { BEHIND, CONFIGURE, DEGRADE, FOLD, INSTALL, Instance, IS_PART, MEET, MISPLACE, OPEN, STAND_IN } from "./instance.js";
+import { BEHIND, COMPILE, CONFIGURE, DEGRADE, FOLD, INSTALL, Instance, IS_PART, MEET, MISPLACE, OPEN, STAND_IN } from "./instance.js";
 import { fault } from "./log.js";
 import { placementOf } from "./objects.js";
 import controlModule from "./usher-control.wasm";
@@ -25,7 +26,9 @@ export class Planes {
   #controlBytes = 0;
   /** What sources used by the count of the control plane. */
   #controlUsed;
-  /** Pointer and body of the running bundles by audience. */
+  /** An instance of the control plane's module without any state, which compiles bundles; undefined when there are none to compile. */
+  #compiler;
+  /** Pointer, body and compiled plan of the running bundles by audience. */
   #running = new Map();
   /** Hashes of bundles that trapped on installation. They are not tried again: each trap costs an instance. */
   #trapped = new Set();
@@ -124,7 +127,9 @@ export class Planes {
 
   /** Installs a bundle; returns the reason if it does not run. */
   install({ audience, number, hash }, body) {
-    const installed = this.#try({ audience, number, hash }, INSTALL, installFrame(audience, { number, hash, body }));
+    const { compiled, trapped } = this.#compile({ audience, number, hash }, body);
+    if (trapped) return trapped;
+    const installed = this.#try({ audience, number, hash }, INSTALL, compiledFrame({ audience, number, hash, compiled }));
     if (installed.trapped) return installed.trapped;
     const [complaint, tooNew] = [installed.text(), installed.byte()];
     if (tooNew) this.#tooNew.add(audience);
@@ -134,19 +139,39 @@ export class Planes {
     this.#degraded.delete(audience);
     const running = this.#running.get(audience);
     const later = running && !running.standsInFor && running.number >= number;
-    if (!later) this.#running.set(audience, { number, hash, body });
+    if (!later) this.#running.set(audience, { audience, number, hash, body, compiled });
     return "";
   }
 
   /** Runs an earlier bundle in place of one that does not run; false if it does not run either. */
   standIn(standsInFor, { number, hash, body }) {
     const { audience } = standsInFor;
-    const running = { number: standsInFor.number, hash, body, standsInFor };
-    const installed = this.#try({ audience, number, hash }, STAND_IN, standInFrame(running));
+    const { compiled, trapped } = this.#compile({ audience, number, hash }, body);
+    if (trapped) return false;
+    const running = { audience, number: standsInFor.number, hash, body, compiled, standsInFor };
+    const installed = this.#try({ audience, number, hash }, STAND_IN, compiledFrame(running));
     if (installed.trapped || installed.text()) return false;
     this.readsFacts ||= installed.byte() === 1;
     this.#running.set(audience, running);
     return true;
+  }
+
+  /** Compiles a bundle. A trap costs the instance that compiles, and no visitor's request. */
+  #compile(pointer, body) {
+    const compiler = this.#compiler ?? new Instance(controlModule);
+    this.#compiler = undefined;
+    try {
+      const compiled = compiler.run(COMPILE, pointerFrame(pointer, body.length).bytes(body).done());
+      if (compiler.bytes <= CONTROL_BYTES_KEPT) this.#compiler = compiler;
+      return { compiled };
+    } catch (error) {
+      return { trapped: this.#trap(pointer, error) };
+    }
+  }
+
+  /** Gives the memory back in which bundles were compiled: there are no more for now. */
+  compiledAll() {
+    this.#compiler = undefined;
   }
 
   /** A running bundle that was published again has a new number, also in a later instance. */
@@ -273,8 +298,8 @@ export class Planes {
         continue;
       }
       try {
-        const [operation, frame] = running.standsInFor ? [STAND_IN, standInFrame(running)] : [INSTALL, installFrame(audience, running)];
-        const complaint = new FrameReader(instance.run(operation, frame)).text();
+        const frame = instance === this.#visitors ? compiledFrame(running) : bodyFrame(running);
+        const complaint = new FrameReader(instance.run(running.standsInFor ? STAND_IN : INSTALL, frame)).text();
         if (complaint) fault("degraded", complaint);
         if (complaint) faults.set(audience, complaint);
       } catch (error) {
@@ -299,10 +324,21 @@ function trapped(audience, number) {
   return `bundle ${number} of audience ${audience} stopped the engine`;
 }
 
-function installFrame(audience, { number, hash, body }) {
-  return new FrameWriter(body.length + 256).text(audience).long(number).text(hash).bytes(body).done();
+/** A running bundle for the module that has the compiler. */
+function bodyFrame(running) {
+  return runningFrame(running, running.body.length).bytes(running.body).done();
 }
 
-function standInFrame({ standsInFor: { audience, number, hash: missing }, hash, body }) {
-  return new FrameWriter(body.length + 256).text(audience).long(number).text(missing).text(hash).bytes(body).done();
+/** A running bundle for the other one. */
+function compiledFrame(running) {
+  return runningFrame(running, running.compiled.length).raw(running.compiled).done();
+}
+
+function runningFrame(running, capacity) {
+  if (!running.standsInFor) return pointerFrame(running, capacity);
+  return pointerFrame(running.standsInFor, capacity).text(running.hash);
+}
+
+function pointerFrame({ audience, number, hash }, capacity) {
+  return new FrameWriter(capacity + 256).text(audience).long(number).text(hash);
 }

@@ -61,6 +61,8 @@ export class Pointers {
     } catch (error) {
       this.#planes.degrade("", "the control object does not answer");
       fault("refresh_failed", error);
+    } finally {
+      this.#planes.compiledAll();
     }
   }
 

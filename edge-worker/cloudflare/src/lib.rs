@@ -9,8 +9,10 @@
     expect(unsafe_code, reason = "an exported name is unsafe to declare; nothing else here is")
 )]
 
+mod fault;
 mod operation;
 mod parts;
+mod plane;
 
 use std::cell::RefCell;
 

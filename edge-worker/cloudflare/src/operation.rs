@@ -1,7 +1,9 @@
 //! The operations that JavaScript can call, each with its input and output frames.
 
+mod bundles;
 mod shards;
 
+use bundles::{compile, install, stand_in};
 use shards::{answered, committed, due, join, newest, questions, settle};
 use usher_edge::drive::{self, Opened};
 use usher_edge::host::{CONTROL_HEADERS, FACT_HEADERS, HEADERS, Head, PREFLIGHT_HEADERS};
@@ -14,10 +16,9 @@ use usher_edge::store::{Found, Pointer};
 use usher_edge::wire::frame::{FrameReader, FrameWriter};
 use usher_edge::{Ambient, Edge, Folded, Form, Line, Question, Refusal, Response, Step, front, message};
 
+use crate::fault::fault;
 use crate::parts::{cell, lines, response, statements, with_head, with_request};
-
-/// True for the module of the control plane, which the entry asks for what the other one does not have.
-const IS_CONTROL_PLANE: bool = cfg!(feature = "control-plane");
+use crate::plane::IS_CONTROL_PLANE;
 
 /// One instance: an edge, the open message, and copies of snapshots.
 #[derive(Default)]
@@ -38,14 +39,14 @@ impl Instance {
             3 => self.open(FrameReader(input), &mut out),
             4 => self.fold(FrameReader(input), &mut out),
             5 => self.behind(FrameReader(input), &mut out),
-            6 => self.install(FrameReader(input), &mut out),
+            6 => install(self.edge.as_mut(), FrameReader(input), &mut out),
             7 => self.unavailable(input, &mut out),
             8 => constants(self.edge.as_ref(), &mut out),
             9 => self.degrade(FrameReader(input)),
             10 => self.failed(FrameReader(input), &mut out),
             11 => self.admit(FrameReader(input), &mut out),
             12 => earlier(self.edge.as_ref(), FrameReader(input), &mut out),
-            13 => self.stand_in(FrameReader(input), &mut out),
+            13 => stand_in(self.edge.as_mut(), FrameReader(input), &mut out),
             14 => self.meet(FrameReader(input), &mut out),
             15 => self.drawn(FrameReader(input), &mut out, front::meter),
             16 => self.note_storage_fault(),
@@ -59,6 +60,7 @@ impl Instance {
             24 if IS_CONTROL_PLANE => settle(self.edge.as_ref(), FrameReader(input), &mut out),
             25 => committed(input, &mut out),
             26 => join(FrameReader(input), &mut out),
+            27 if IS_CONTROL_PLANE => compile(FrameReader(input), &mut out),
             _ => None,
         };
         done.map(|()| out.0).unwrap_or_default()
@@ -328,27 +330,6 @@ impl Instance {
         Some(())
     }
 
-    /// `pointer · body` → `complaint · 1 if a newer build wrote it · 1 if criteria read facts of requests`
-    fn install(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
-        let pointer = Pointer::read(&mut input)?;
-        let body = input.bytes()?.to_vec();
-        fault(&body, "install", pointer.number);
-        let edge = self.edge.as_mut()?;
-        out.text(&edge.install(&pointer, body).err().unwrap_or_default());
-        out.byte(u8::from(edge.is_too_new(&pointer.audience))).byte(u8::from(edge.reads_facts()));
-        Some(())
-    }
-
-    /// `pointer · hash · body` → `complaint · 1 if criteria read facts of requests`
-    fn stand_in(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
-        let pointer = Pointer::read(&mut input)?;
-        let (hash, body) = (input.text()?, input.bytes()?.to_vec());
-        let edge = self.edge.as_mut()?;
-        out.text(&edge.stand_in(&pointer, hash, body).err().unwrap_or_default());
-        out.byte(u8::from(edge.reads_facts()));
-        Some(())
-    }
-
     /// `message` → `0 response | 2`, as for opening it, when its writer fails
     fn unavailable(&mut self, message: &[u8], out: &mut FrameWriter) -> Option<()> {
         let edge = self.edge.as_mut()?;
@@ -452,22 +433,3 @@ fn constants(edge: Option<&Edge>, out: &mut FrameWriter) -> Option<()> {
     response(out, &Response::refused(Refusal::INTERNAL));
     Some(())
 }
-
-/// In a fault build these bytes can ask for a trap while they are worked at: a bundle with `x-usher-fault: install from 2`
-/// traps on installation under that number or a later one, although it was published; with `control install from 2` in the
-/// control plane alone.
-#[cfg(feature = "fault")]
-#[expect(clippy::panic, reason = "it is what a fault build is for")]
-fn fault(bytes: &[u8], work: &str, number: u64) {
-    let text = String::from_utf8_lossy(bytes);
-    let asks = |work: &str| {
-        let from = text.split_once(&format!("x-usher-fault: {work} from "))?.1.split_once('"')?.0;
-        from.parse().ok().filter(|from: &u64| number >= *from)
-    };
-    if asks(work).is_some() || (IS_CONTROL_PLANE && asks(&format!("control {work}")).is_some()) {
-        panic!("asked for by what was sent");
-    }
-}
-
-#[cfg(not(feature = "fault"))]
-fn fault(_: &[u8], _: &str, _: u64) {}

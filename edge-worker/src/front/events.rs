@@ -10,6 +10,7 @@ use crate::edge::{Edge, Running};
 use crate::error::{Refusal, Result};
 use crate::host::Step;
 use crate::message::{Ambient, Events, Identity, Message, Mode, Part, Receipt, Route, SOURCE_FACT, ToWriter};
+use crate::order;
 use crate::outcome::Question;
 use crate::plane::HAS_SHARDS;
 use crate::shard::{self, Piece, Split};
@@ -143,7 +144,7 @@ pub(super) fn split(edge: &Edge, admitted: &CheckedHead<'_>, cut: ToCut<'_>, bod
     match groups.first_mut() {
         Some(group) => {
             group.events.extend(without_table);
-            group.events.sort_unstable();
+            group.events = order::sorted(core::mem::take(&mut group.events));
         }
         None => groups.push(Group { audiences, shard: 0, events: without_table.collect() }),
     }

@@ -1,6 +1,7 @@
 //! A batch in parts for several shards, and their answers.
 
 use crate::error::Refusal;
+use crate::order;
 use crate::outcome::{FORGET, Question, joined};
 use crate::wire::Response;
 use crate::wire::frame::{FrameReader, FrameWriter};
@@ -53,12 +54,13 @@ impl Pieces {
     }
 
     /// `{"receipts":[…]}` in the order of the places, and the offers; None: nothing is stored.
-    pub(crate) fn join(mut self) -> Option<Response> {
+    pub(crate) fn join(self) -> Option<Response> {
         if !self.list.is_empty() && self.list.iter().all(|piece| !piece.stored) {
             return None;
         }
-        self.list.sort_by_key(|piece| piece.place);
-        let receipts: Vec<&str> = self.list.iter().map(|piece| piece.receipt.as_str()).collect();
+        let list = &self.list;
+        let order = order::ascending(list.len(), &|a, b| list[a].place < list[b].place);
+        let receipts: Vec<&str> = order.into_iter().map(|index| list[index].receipt.as_str()).collect();
         let comma = if self.offers.is_empty() { "" } else { "," };
         let body = format!("{{\"receipts\":[{}]{comma}{}}}", receipts.join(","), self.offers);
         Some(Response::typed(200, "application/json", body.into_bytes()))

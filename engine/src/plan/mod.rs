@@ -1,11 +1,12 @@
 //! Plans: a [`Definition`] with every name resolved, every type decided and every pattern compiled.
 //!
 //! Compiling reports all findings at once; a plan exists only when none of them is an error. A plan is never
-//! stored: isolates compile it from the definition that a bundle carries. Its public part is written for devices
-//! ([`device`](crate::device)), by one build for itself.
+//! stored: isolates compile it from the definition that a bundle carries. It has bytes (`bytes`) for modules of the same
+//! build that have no compiler, and its public part for devices ([`device`](crate::device)).
 
 mod addresses;
 mod attributes;
+mod bytes;
 mod compile;
 mod criteria;
 mod directory;

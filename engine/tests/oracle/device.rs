@@ -17,12 +17,23 @@ use crate::run::NO_PLAN;
 
 type Law = Result<(), String>;
 
+fn compile(definition: &Definition) -> Result<Plan, String> {
+    Plan::compile(definition).map_err(|found| format!("{NO_PLAN}{found:?}"))
+}
+
+/// The plan as a module without the compiler gets it: all of it but the definition, which is the first field.
+fn copied(plan: &Plan) -> Result<Plan, String> {
+    let copy = Plan::from_bytes(&plan.to_bytes())?;
+    let parts =
+        |plan: &Plan| format!("{plan:?}").split_once(", program: ").map(|(_, parts)| parts.to_owned());
+    let (of_plan, of_copy) = (parts(plan), parts(&copy));
+    if of_plan == of_copy { Ok(copy) } else { Err(format!("a copy of\n{of_plan:?}\nis\n{of_copy:?}")) }
+}
+
 /// The edge and a device that gets an extract now and then, and sees every event in between.
 pub fn decides(case: &Case) -> Law {
     let (definition, public) = of_case(case);
-    let compile =
-        |definition: &Definition| Plan::compile(definition).map_err(|found| format!("{NO_PLAN}{found:?}"));
-    let plan = compile(&definition)?;
+    let plan = copied(&compile(&definition)?)?;
     let reduced = Reduced::of(compile(&definition)?).ok_or("nothing is for devices")?;
     let program = reduced.program();
     let mut device = Device::new(&program).map_err(|found| format!("{found:?}"))?;
@@ -108,8 +119,6 @@ pub fn tells_nothing(case: &Case) -> Law {
         section.name += " in private";
     }
     other.personalizations.insert(0, private);
-    let compile =
-        |definition: &Definition| Plan::compile(definition).map_err(|found| format!("{NO_PLAN}{found:?}"));
     let (plan, other_plan) = (compile(&definition)?, compile(&other)?);
     let reduced = Reduced::of(compile(&definition)?).ok_or("nothing is for devices")?;
     let other_reduced = Reduced::of(compile(&other)?).ok_or("nothing is for devices")?;
@@ -152,8 +161,7 @@ pub fn tells_nothing(case: &Case) -> Law {
 /// Bytes that no edge sends are refused, or decide something without a panic.
 pub fn survives(case: &Case) -> Law {
     let (definition, _) = of_case(case);
-    let plan = Plan::compile(&definition).map_err(|found| format!("{NO_PLAN}{found:?}"))?;
-    let program = Reduced::of(plan).ok_or("nothing is for devices")?.program();
+    let program = Reduced::of(compile(&definition)?).ok_or("nothing is for devices")?.program();
     let mut dice = Dice(case.seed);
     for _ in 0..20 {
         let mut bytes = program.clone();

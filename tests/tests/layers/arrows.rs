@@ -28,7 +28,7 @@ attribute  → definition expr flat objects order time value
 candidates → bytes expr flat index
 profile    → attribute bytes compare definition order value
 merge      → attribute profile
-plan       → attribute candidates definition diagnostic event expr flat index order pattern syntax value
+plan       → attribute bytes candidates definition diagnostic event expr flat index order pattern syntax value
 criterion  → diagnostic expr index objects syntax value
 call       → attribute definition event expr merge objects plan profile query time value
 identity   → attribute definition event merge order plan profile value
@@ -62,7 +62,7 @@ sarif       → codes source
 ";
 
 const EDGE: &str = "
-(all)     → error form limits plane
+(all)     → error form limits order plane
 
 metrics   →
 wire      → metrics
@@ -88,8 +88,10 @@ drive     → edge front host log lookup message outcome releases store wire wri
 ";
 
 const CLOUDFLARE: &str = "
+plane     →
+fault     → plane
 parts     →
-operation → parts
+operation → fault parts plane
 ";
 
 const ENTRY: &str = "

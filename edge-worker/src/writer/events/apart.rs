@@ -13,6 +13,7 @@ use crate::answer;
 use crate::edge::Edge;
 use crate::limits::HOPS_MAX;
 use crate::message::{Events, Message, Mode, Part, Place, Receipt, Route, ToWriter};
+use crate::order;
 use crate::outcome::{FORGET, joined};
 use crate::plane::DECIDES;
 use crate::shard::{self, Piece, Pieces};
@@ -152,10 +153,7 @@ impl Batch {
     pub(super) fn headers_there(&self, wanted: &str) -> Vec<String> {
         let all = self.across.iter().flat_map(Across::handed).filter_map(|(_, response)| response.as_ref());
         let headers = all.flat_map(|response| &response.headers).filter(|(name, _)| *name == wanted);
-        let mut values: Vec<String> = headers.map(|(_, value)| value.clone()).collect();
-        values.sort();
-        values.dedup();
-        values
+        order::distinct(headers.map(|(_, value)| value.clone()).collect())
     }
 
     /// The tokens of other shards, each once. One that gives none has more to come, and counts as another visitor.
@@ -233,9 +231,8 @@ impl Batch {
     ) -> Vec<LeftOut> {
         let mut left_out = pass.out_of_reach.clone();
         let Some(of) = self.audiences.iter().find(|of| of.id == deciding.audience) else { return left_out };
-        for (to, mut indexes) in shard::grouped(pass.there.iter().copied()) {
-            indexes.sort_unstable();
-            indexes.dedup();
+        for (to, indexes) in shard::grouped(pass.there.iter().copied()) {
+            let indexes = order::distinct(indexes);
             if deciding.across.is_last() || !self.hand_on(of, to, &indexes, &mut deciding.open) {
                 left_out.extend(indexes.iter().map(|index| (*index, UNAVAILABLE)));
             }
