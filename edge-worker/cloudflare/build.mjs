@@ -36,8 +36,10 @@ for (const name of readdirSync(resolve(out)).filter((name) => !name.startsWith("
 }
 
 function build(name, features) {
-  const cargo = ["build", "--quiet", "--locked", "--profile", "wasm", "--target", "wasm32-unknown-unknown", "-p", "usher-cloudflare"];
-  run("cargo", features.length > 0 ? [...cargo, "--features", features.join(",")] : cargo);
+  const cargo = ["rustc", "--quiet", "--locked", "--profile", "wasm", "--target", "wasm32-unknown-unknown", "-p", "usher-cloudflare"];
+  const wanted = features.length > 0 ? ["--features", features.join(",")] : [];
+  // Relocations tell what is data of panics alone; wasm-opt drops them.
+  run("cargo", [...cargo, ...wanted, "--", "-C", "link-arg=--emit-relocs"]);
   const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
   const built = readFileSync(join(target, "wasm32-unknown-unknown/wasm/usher_cloudflare.wasm"));
   const wasm = join(resolve(out), name);

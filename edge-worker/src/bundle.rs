@@ -125,6 +125,12 @@ impl Bundle {
         Ok(Bundle::stored_plan(body, hash, audience)?.to_bytes())
     }
 
+    /// The plan that [`compile`](Bundle::compile) wrote, in a module of the same isolate.
+    pub(crate) fn compiled_plan(bytes: &[u8]) -> Result<Plan, Unrunnable> {
+        let unreadable = |why| Unrunnable { reason: format!("the compiled plan {why}"), is_too_new: false };
+        Plan::from_bytes(bytes).map_err(unreadable)
+    }
+
     /// The plan of a stored body, if it has this hash.
     pub(crate) fn stored_plan(body: &[u8], hash: &str, audience: &str) -> Result<Plan, Unrunnable> {
         let plan = if hash_of(body) == hash {

@@ -8,7 +8,7 @@ use usher_engine::{Plan, Reduced};
 use crate::bundle::{Bundle, Unrunnable, hash_of};
 use crate::error::Refusal;
 use crate::form::{Form, Written};
-use crate::keys::Keyring;
+use crate::keys::{Keyring, keyring_of};
 use crate::limits::{PROBE_MS, PROFILE_DAYS, PROFILE_DAYS_MAX, SHARDS_MAX, STORAGE_DEGRADED_MS};
 use crate::message::{self, NO_BUNDLE, OF_AUDIENCE, REVOKED};
 use crate::metrics::{Count, Metrics};
@@ -109,8 +109,18 @@ impl Edge {
     /// assert!(Edge::new(None, false).complaint().is_some());
     /// ```
     pub fn new(secret: Option<&str>, demo: bool) -> Edge {
+        Edge::of_keyring(Keyring::read(secret, demo))
+    }
+
+    /// The same for a module that does not read the secret: with what [`read_keys`](crate::read_keys) gave.
+    pub fn with_keys(keys: Result<&[u8], &str>) -> Edge {
+        let keyring = |keys| keyring_of(keys).ok_or_else(|| "the keys were not handed over".to_owned());
+        Edge::of_keyring(keys.map_err(str::to_owned).and_then(keyring))
+    }
+
+    fn of_keyring(keyring: Result<Keyring, String>) -> Edge {
         Edge {
-            keyring: Keyring::read(secret, demo),
+            keyring,
             audiences: Vec::new(),
             host_fault: None,
             lost: Vec::new(),
@@ -446,7 +456,7 @@ impl Edge {
         pointer: &Pointer,
         compiled: Result<&[u8], Unrunnable>,
     ) -> Result<Installed, String> {
-        self.install_by(pointer, || Ok((read_plan(compiled?)?, Vec::new())))
+        self.install_by(pointer, || Ok((Bundle::compiled_plan(compiled?)?, Vec::new())))
     }
 
     fn install_by(
@@ -497,7 +507,7 @@ impl Edge {
     ///
     /// As [`stand_in`](Edge::stand_in).
     pub fn stand_in_compiled(&mut self, pointer: &Pointer, hash: &str, plan: &[u8]) -> Result<(), String> {
-        self.stand_in_by(pointer, hash, || Ok((read_plan(plan)?, Vec::new())))
+        self.stand_in_by(pointer, hash, || Ok((Bundle::compiled_plan(plan)?, Vec::new())))
     }
 
     fn stand_in_by(
@@ -555,12 +565,6 @@ impl Edge {
         }
         &mut self.audiences[at]
     }
-}
-
-/// A plan that the module with the compiler made, out of memory of the same isolate.
-fn read_plan(bytes: &[u8]) -> Result<Plan, Unrunnable> {
-    let unreadable = |why| Unrunnable { reason: format!("the compiled plan {why}"), is_too_new: false };
-    Plan::from_bytes(bytes).map_err(unreadable)
 }
 
 impl Running {

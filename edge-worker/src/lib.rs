@@ -112,7 +112,7 @@ pub use edge::{Edge, Installed};
 pub use error::Refusal;
 pub use form::Form;
 pub use host::{Request, Step};
-pub use keys::{keys_of, preview_token};
+pub use keys::{keys_of, preview_token, read_keys};
 pub use log::Line;
 pub use message::Ambient;
 pub use metrics::{Counts, Took};

@@ -28,12 +28,17 @@ pub(crate) fn forget(now_ms: i64, names: &[String]) -> (&'static str, String) {
     if names.len() > FORGOTTEN_NAMES_MAX {
         return forget_all(now_ms);
     }
-    (FORGET, format!("{now_ms} {}", names.join(",")))
+    (FORGET, format!("{now_ms} {}", list(names)))
 }
 
 /// The header [`FORGET`] after an erasure: a tombstone takes the place of every copy.
 pub(crate) fn entomb(now_ms: i64, names: &[String], tombstone: &[u8]) -> (&'static str, String) {
-    (FORGET, format!("{now_ms} {} {}", names.join(","), hex(tombstone)))
+    (FORGET, format!("{now_ms} {} {}", list(names), hex(tombstone)))
+}
+
+/// Not `join` of texts that own their bytes: the one of borrowed texts is there already.
+fn list(names: &[String]) -> String {
+    names.iter().map(String::as_str).collect::<Vec<_>>().join(",")
 }
 
 /// The header [`FORGET`] for all that several answers make a host forget; None: nothing.

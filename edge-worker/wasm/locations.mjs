@@ -1,7 +1,7 @@
 // Places of panics in a module: for each the name of a source file, with its length, the line and the column. A silent panic
 // reads none of them, and the names tell where the module was built.
 
-import { sectionOf } from "./sections.mjs";
+import { dataOf } from "./sections.mjs";
 
 /** The module with zeros instead; wasm-opt drops them. */
 export function withoutLocations(built) {
@@ -28,20 +28,4 @@ export function withoutLocations(built) {
     throw new Error("a name of a source file is left in the data");
   }
   return bytes;
-}
-
-/** The segments of a module's data: address, position in the file, length. */
-function dataOf(bytes) {
-  const segments = [];
-  const cursor = sectionOf(bytes, 11);
-  for (let left = cursor.number(); left > 0; left--) {
-    // Flags and the opcode of a constant, the constant, the opcode of the end.
-    cursor.at += 2;
-    const address = cursor.number();
-    cursor.at += 1;
-    const length = cursor.number();
-    segments.push({ address, start: cursor.at, length });
-    cursor.at += length;
-  }
-  return segments;
 }

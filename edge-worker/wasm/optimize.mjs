@@ -9,6 +9,7 @@ import binaryen from "binaryen";
 
 import { withoutLocations } from "./locations.mjs";
 import { withOrder } from "./order.mjs";
+import { withoutUnused } from "./unused.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = resolve(here, "../..");
@@ -25,13 +26,13 @@ const WASM_FEATURES = ["bulk-memory", "multivalue", "mutable-globals", "nontrapp
 
 /** The scripts that decide what comes out. */
 export function scripts() {
-  return ["optimize.mjs", "locations.mjs", "order.mjs", "sections.mjs"].map((name) => readFileSync(join(here, name)));
+  return ["optimize.mjs", "locations.mjs", "order.mjs", "sections.mjs", "symbols.mjs", "unused.mjs"].map((name) => readFileSync(join(here, name)));
 }
 
 /** Optimizes a module into a file. */
 export function optimize(built, wasm) {
   const [silent, optimized, ordered] = ["silent", "optimized", "new"].map((step) => `${wasm}.${step}`);
-  writeFileSync(silent, withSilentPanics(withoutLocations(built)));
+  writeFileSync(silent, withSilentPanics(withoutLocations(withoutUnused(built, isPanic))));
   wasmOpt(silent, optimized, [
     // The first 1,024 bytes are the last of the stack: no address is counted from below them.
     "--low-memory-unused",
@@ -58,6 +59,8 @@ function wasmOpt(from, to, passes) {
   execFileSync(process.execPath, [join(root, "node_modules/binaryen/bin/wasm-opt"), ...passes, ...features, from, "-o", to], { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
 }
 
+const isPanic = (name) => PANICS.some((part) => name.includes(part));
+
 /** A panic traps at once: nobody hears its message, which takes 6 KB to write, and the trap is all that the entry sees. */
 function withSilentPanics(bytes) {
   const module = binaryen.readBinary(bytes);
@@ -65,7 +68,7 @@ function withSilentPanics(bytes) {
   for (let index = 0; index < module.getNumFunctions(); index++) {
     const found = module.getFunctionByIndex(index);
     const { name } = binaryen.getFunctionInfo(found);
-    if (!PANICS.some((part) => name.includes(part))) continue;
+    if (!isPanic(name)) continue;
     binaryen.Function.setBody(found, module.unreachable());
     silenced += 1;
   }

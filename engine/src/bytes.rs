@@ -239,7 +239,8 @@ impl<'a> Reader<'a> {
     pub(crate) fn many<T>(&mut self, mut read: impl FnMut(&mut Reader<'a>) -> T) -> Vec<T> {
         let count = self.length();
         // A loop instead of `collect`, which compiles to three more functions for every type.
-        let mut items = Vec::with_capacity(count.min(128));
+        let mut items = Vec::new();
+        items.reserve(count.min(128));
         for _ in 0..count {
             items.push(read(self));
             if self.damage.is_some() {

@@ -3,7 +3,7 @@
 // the last.
 
 import { FrameReader, FrameWriter } from "./frame.js";
-import { BEHIND, COMPILE, CONFIGURE, DEGRADE, FOLD, INSTALL, Instance, IS_PART, MEET, MISPLACE, OPEN, STAND_IN } from "./instance.js";
+import { BEHIND, COMPILE, CONFIGURE, DEGRADE, FOLD, INSTALL, Instance, IS_PART, KEYS, MEET, MISPLACE, OPEN, STAND_IN } from "./instance.js";
 import { fault } from "./log.js";
 import { placementOf } from "./objects.js";
 import controlModule from "./usher-control.wasm";
@@ -15,6 +15,8 @@ const CONTROL_BYTES_KEPT = 24 * 1024 * 1024;
 export class Planes {
   #secret;
   #demo;
+  /** The keys in it, or the complaint about it, as the control plane's module reads it. */
+  #keys;
   #formSetting;
   /** Makes the hashes of sources unpredictable, in all instances the same. */
   #seed = crypto.getRandomValues(new Uint8Array(32));
@@ -57,6 +59,8 @@ export class Planes {
     this.#profileDays = String(env.USHER_PROFILE_DAYS ?? "");
     const { shards, complaint: unplaced } = placementOf(env);
     [this.#placementFault, this.#shards] = [unplaced, unplaced ? 1 : shards];
+    this.#compiler = new Instance(controlModule);
+    this.#keys = this.#compiler.run(KEYS, this.#secretFrame().done());
     const complaint = this.#start() || this.#placementFault;
     if (complaint) fault("unconfigured", complaint);
   }
@@ -248,7 +252,7 @@ export class Planes {
   #start() {
     for (;;) {
       const instance = new Instance(visitorsModule);
-      const out = this.#configure(instance);
+      const out = this.#configure(instance, new FrameWriter().raw(this.#keys));
       const complaint = out.text();
       this.#met(out);
       // From the one that trapped, before it is replaced.
@@ -265,7 +269,7 @@ export class Planes {
   #startControl() {
     for (;;) {
       const instance = new Instance(controlModule);
-      const out = this.#configure(instance);
+      const out = this.#configure(instance, this.#secretFrame());
       const complaint = out.text();
       // It alone reads identity keys.
       if (complaint) fault("unconfigured", complaint);
@@ -283,8 +287,12 @@ export class Planes {
     }
   }
 
-  #configure(instance) {
-    const settings = new FrameWriter().text(this.#secret).byte(this.#demo ? 1 : 0).text(this.#formSetting).text(this.#profileDays);
+  #secretFrame() {
+    return new FrameWriter().text(this.#secret).byte(this.#demo ? 1 : 0);
+  }
+
+  #configure(instance, keys) {
+    const settings = keys.text(this.#formSetting).text(this.#profileDays);
     const input = settings.text(this.#placementFault).number(this.#shards).long(this.form).raw(this.#seed).done();
     return new FrameReader(instance.run(CONFIGURE, input));
   }

@@ -14,7 +14,9 @@ use usher_edge::message::Route;
 use usher_edge::store::sql;
 use usher_edge::store::{Found, Pointer};
 use usher_edge::wire::frame::{FrameReader, FrameWriter};
-use usher_edge::{Ambient, Edge, Folded, Form, Line, Question, Refusal, Response, Step, front, message};
+use usher_edge::{
+    Ambient, Edge, Folded, Form, Line, Question, Refusal, Response, Step, front, message, read_keys,
+};
 
 use crate::fault::fault;
 use crate::parts::{cell, lines, response, statements, with_head, with_request};
@@ -61,17 +63,24 @@ impl Instance {
             25 => committed(input, &mut out),
             26 => join(FrameReader(input), &mut out),
             27 if IS_CONTROL_PLANE => compile(FrameReader(input), &mut out),
+            28 if IS_CONTROL_PLANE => keys(FrameReader(input), &mut out),
             _ => None,
         };
         done.map(|()| out.0).unwrap_or_default()
     }
 
-    /// `secret · demo · form as set · days of profiles as set · reason why the data are elsewhere, if they are · number of
+    /// `secret · demo`, or without the control plane `0 complaint | 1 keys`, and `form as set · days of profiles as set · reason why the data are elsewhere, if they are · number of
     /// shards · form of what is stored · seed` → `complaint · form ·
     /// complaint of the form · address and length of what sources used`. The control plane counts the profiles that several shards make
     fn configure(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
-        let (secret, demo) = (input.text()?, input.byte()? != 0);
-        let mut edge = Edge::new(Some(secret), demo);
+        let mut edge = if IS_CONTROL_PLANE {
+            let (secret, demo) = (input.text()?, input.byte()? != 0);
+            Edge::new(Some(secret), demo)
+        } else if input.byte()? == 0 {
+            Edge::with_keys(Err(input.text()?))
+        } else {
+            Edge::with_keys(Ok(input.bytes()?))
+        };
         edge.set_form(input.text()?);
         edge.set_profile_days(input.text()?);
         match input.text()? {
@@ -391,6 +400,15 @@ impl Instance {
         self.edge.as_mut()?.set_fault(audience, reason, input.byte()? != 0);
         Some(())
     }
+}
+
+/// `secret · demo` → `0 complaint | 1 keys`, for the other module, which does not read the secret
+fn keys(mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
+    match read_keys(input.text()?, input.byte()? != 0) {
+        Ok(keys) => out.byte(1).bytes(&keys),
+        Err(complaint) => out.byte(0).text(&complaint),
+    };
+    Some(())
 }
 
 /// `audience · number` → the message that asks for the newest bundle before that number

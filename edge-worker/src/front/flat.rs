@@ -58,8 +58,7 @@ pub(super) fn by_body(edge: &Edge, checked: &CheckedHead<'_>, body: &[u8]) -> Re
 const SERVICE_NAME: &str = "service_name";
 
 fn one_of(names: &[&str]) -> String {
-    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-    format!("`{SERVICE_NAME}` is one of {}", names.join(", "))
+    format!("`{SERVICE_NAME}` is one of `{}`", names.join("`, `"))
 }
 
 /// The index of a personalization that the caller may ask.

@@ -30,7 +30,7 @@ use crate::wire::read;
 
 /// The keys and tokens of a deployment.
 pub(crate) struct Keyring {
-    records: Vec<KeyRecord>,
+    pub(super) records: Vec<KeyRecord>,
     pub(crate) signer: Signer,
 }
 
@@ -38,7 +38,7 @@ pub(crate) struct Keyring {
 #[derive(Clone, Debug)]
 pub(crate) struct KeyRecord {
     pub(crate) kind: Kind,
-    sha256: Words,
+    pub(super) sha256: Words,
     /// Keys and tokens of one account belong together.
     pub(crate) account: Option<String>,
     /// The only audience that it is valid for; None: all, `"*"` in the secret.
@@ -49,15 +49,15 @@ pub(crate) struct KeyRecord {
     pub(crate) origins: Vec<String>,
     /// The personalizations that it may ask for; None: all.
     pub(crate) personalizations: Option<Vec<String>>,
-    scopes: Vec<Scope>,
+    pub(super) scopes: Vec<Scope>,
     /// The rate of a server key; 0: none.
-    events_per_second: u32,
+    pub(super) events_per_second: u32,
     /// The name by which operators know it.
     pub(super) name: Option<String>,
     /// True if it was revoked, although the secret still lists it.
     pub(super) revoked: bool,
     /// Of an identity key alone.
-    identity: Option<IdentityKey>,
+    pub(super) identity: Option<IdentityKey>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -226,6 +226,11 @@ const DEMO: [&str; 5] = [
 impl Keyring {
     /// Reads the secret; the error is for the operator's log and names no key.
     pub(crate) fn read(secret: Option<&str>, demo: bool) -> Result<Keyring, String> {
+        Keyring::with_signing_key(secret, demo).map(|(keyring, _)| keyring)
+    }
+
+    /// The same, and the key of the signer.
+    pub(super) fn with_signing_key(secret: Option<&str>, demo: bool) -> Result<(Keyring, [u8; 32]), String> {
         let text = secret.filter(|text| !text.trim().is_empty()).ok_or("USHER_KEYS is not set")?;
         let value = read::document(text.as_bytes()).map_err(|_| "USHER_KEYS is not JSON")?;
         if value.get("USHER_KEYS").is_some() {
@@ -277,7 +282,7 @@ impl Keyring {
                 ));
             }
         }
-        Ok(Keyring { records: secret.keys, signer: Signer::new(signing_key) })
+        Ok((Keyring { records: secret.keys, signer: Signer::new(signing_key) }, signing_key))
     }
 
     /// Makes the key with this hash, as hexadecimal digits, invalid for as long as this process runs.

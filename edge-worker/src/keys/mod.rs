@@ -1,5 +1,6 @@
 //! Access: the keyring of a deployment, the tokens that the service signs, and the identity tokens of a site's own server.
 
+mod carried;
 mod identity;
 mod identity_key;
 mod keyring;
@@ -7,6 +8,8 @@ mod list;
 mod signer;
 mod token;
 
+pub(crate) use carried::keyring_of;
+pub use carried::read_keys;
 pub(crate) use keyring::{KeyRecord, Keyring, Kind, Scope};
 pub use list::keys_of;
 pub(crate) use list::list;

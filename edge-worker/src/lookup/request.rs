@@ -132,10 +132,7 @@ fn named_key<'v>(plan: &Plan, body: &'v Value, is_server: bool) -> Result<Option
         (Some(_), Some(_)) => {
             // Names of keys are the definition's, which a page need not know.
             let known = match is_server {
-                true => format!(
-                    ": the keys are {}",
-                    plan.key_names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-                ),
+                true => format!(": the keys are `{}`", plan.key_names().collect::<Vec<_>>().join("`, `")),
                 false => String::new(),
             };
             Err(Refused::with_detail(Refusal::BODY_INVALID, format!("`key.name` is no key{known}")))

@@ -18,8 +18,6 @@ use crate::limits::SUMMAND_MAX;
 pub struct Nanos(pub i128);
 
 impl Nanos {
-    const ONE: i128 = 1_000_000_000;
-
     /// The nearest billionth, halves to even. None above the bound on summands, ±10¹⁵.
     // Inlined, because the result is too large for registers.
     #[inline(always)]
@@ -40,8 +38,8 @@ impl Nanos {
 
     /// An integer if it is whole, otherwise the nearest float.
     pub fn to_number(self) -> Number {
-        let whole = self.0.checked_div(Nanos::ONE).unwrap_or(0);
-        let rest = self.0.checked_rem(Nanos::ONE).unwrap_or(0);
+        let (whole, rest) = seconds(self.0.unsigned_abs());
+        let Nanos(whole) = signed(self.0 < 0, whole);
         match i64::try_from(whole) {
             Ok(integer) if rest == 0 => Number::Integer(integer),
             _ => Number::Float(nanos_to_float(self.0)),
@@ -111,13 +109,22 @@ fn nanos_to_float(nanos: i128) -> f64 {
     // Shift left as far as fits, so that the quotient has more bits than a float keeps; the remainder of the division
     // is kept in the lowest bit, so that the cast rounds correctly.
     let up = magnitude.leading_zeros();
-    let shifted = magnitude << up;
-    let divisor = Nanos::ONE.unsigned_abs();
-    let quotient = shifted.checked_div(divisor).unwrap_or(0);
-    let sticky = u128::from(shifted.checked_rem(divisor).unwrap_or(0) != 0);
+    let (quotient, rest) = seconds(magnitude << up);
+    let sticky = u128::from(rest != 0);
     let scale = f64::from_bits(u64::from(1023_u32.saturating_sub(up)) << 52);
     let float = (quotient | sticky) as f64 * scale;
     if nanos < 0 { -float } else { float }
+}
+
+/// Divides by 10⁹ and returns the remainder, too: by digits of 32 bits, because the division of 128 bits is for any divisor.
+fn seconds(nanos: u128) -> (u128, u64) {
+    let (mut quotient, mut rest) = (0, 0);
+    for shift in [96, 64, 32, 0] {
+        let digits = rest << 32 | nanos.wrapping_shr(shift) as u64 & 0xffff_ffff;
+        quotient = quotient << 32 | u128::from(digits / 1_000_000_000);
+        rest = digits % 1_000_000_000;
+    }
+    (quotient, rest)
 }
 
 #[cfg(test)]
