@@ -8,11 +8,11 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
 /**
- * At most so many bytes of the module for visitors; a change that is worth its bytes says so here. Several shards took the last
- * step: batches that are cut, answers that are joined, and the look whether an event concerns its shard alone.
+ * At most so many bytes of the module for visitors; a change that is worth its bytes says so here. One percent more than it has:
+ * the control plane's module compiles bundles and reads the keys for it.
  */
-const MOST = { raw: 500_000, gzip: 221_000 };
-/** What it is to shrink to. */
+const MOST = { raw: 394_400, gzip: 173_300 };
+/** What it must not exceed in the end. */
 const WANTED = { raw: 400_000, gzip: 170_000 };
 /** The platform's bound for a script with all its modules, packed: that of its free plan. */
 const UPLOAD_GZIP_BYTES = 3 * 1024 * 1024;

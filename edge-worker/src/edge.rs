@@ -1,19 +1,19 @@
 //! The state of a process or isolate: its keys, and the running bundle of each audience. A bundle that does not compile
 //! leaves the last good one running.
 
-use std::sync::OnceLock;
+mod running;
 
-use usher_engine::{Plan, Reduced};
+pub(crate) use running::{ForDevices, Running};
+use usher_engine::Plan;
 
-use crate::bundle::{Bundle, Unrunnable, hash_of};
+use crate::bundle::{Bundle, Unrunnable};
 use crate::error::Refusal;
 use crate::form::{Form, Written};
 use crate::keys::{Keyring, keyring_of};
 use crate::limits::{PROBE_MS, PROFILE_DAYS, PROFILE_DAYS_MAX, SHARDS_MAX, STORAGE_DEGRADED_MS};
 use crate::message::{self, NO_BUNDLE, OF_AUDIENCE, REVOKED};
 use crate::metrics::{Count, Metrics};
-use crate::plane::HAS_CONTROL_PLANE;
-use crate::plane::HAS_SHARDS;
+use crate::plane::{HAS_CONTROL_PLANE, HAS_SHARDS};
 use crate::rates::{Meter, MeterMemory, Rates};
 use crate::store::Pointer;
 
@@ -62,28 +62,6 @@ struct Audience {
     is_too_new: bool,
     /// The number at which it was taken out, until a later bundle is published; 0: it was not.
     taken_out: u64,
-}
-
-/// A running bundle.
-pub(crate) struct Running {
-    pub(crate) number: u64,
-    /// Empty for a plan without a bundle.
-    pub(crate) hash: String,
-    pub(crate) plan: Plan,
-    /// The body of the bundle as published; empty in a module without the control plane, which alone reads it.
-    pub(crate) body: Vec<u8>,
-    /// True for an earlier bundle that runs while the stored body of the one with this number is damaged.
-    is_stand_in: bool,
-    /// Made when it is first asked for; None within: nothing may be on devices.
-    devices: OnceLock<Option<ForDevices>>,
-}
-
-/// The part of a bundle for devices.
-pub(crate) struct ForDevices {
-    pub(crate) reduced: Reduced,
-    pub(crate) program: Vec<u8>,
-    /// The hash of the program, which names it.
-    pub(crate) hash: String,
 }
 
 /// The effect of installing a bundle.
@@ -567,29 +545,6 @@ impl Edge {
     }
 }
 
-impl Running {
-    fn new((number, hash): (u64, String), plan: Plan, body: Vec<u8>, is_stand_in: bool) -> Running {
-        Running { number, hash, plan, body, is_stand_in, devices: OnceLock::new() }
-    }
-
-    /// The part for devices, also where it was revoked. The first call compiles the bundle again, so only the control plane
-    /// calls it.
-    pub(crate) fn reduced(&self) -> Option<&ForDevices> {
-        let made = self.devices.get_or_init(|| {
-            let plan = Plan::compile_published(self.plan.definition().clone()).ok()?;
-            let reduced = Reduced::of(plan)?;
-            let program = reduced.program();
-            Some(ForDevices { hash: hash_of(&program), program, reduced })
-        });
-        made.as_ref()
-    }
-
-    /// True if the pointer's bundle replaces this one.
-    fn is_before(&self, pointer: &Pointer) -> bool {
-        self.number < pointer.number || (self.is_stand_in && self.number == pointer.number)
-    }
-}
-
 impl Audience {
     /// Runs nothing any more, unless a later bundle runs already.
     fn take_out(&mut self, number: u64) {
@@ -619,6 +574,7 @@ mod tests {
     use usher_engine::limits::EXAMPLES_MAX;
 
     use super::*;
+    use crate::bundle::hash_of;
     use crate::rehearsal;
 
     const SHOP: &str = include_str!("../golden/shop.json");

@@ -7,6 +7,7 @@ use crate::lookup::PendingLookup;
 use crate::message::Ambient;
 use crate::shard::Split;
 use crate::wire::Response;
+use usher_engine::gather::Gather;
 
 /// One HTTP request with its body.
 #[derive(Clone, Copy, Debug)]
@@ -96,7 +97,7 @@ impl<'a> Head<'a> {
     pub(crate) fn edge_context(&self) -> Vec<(String, String)> {
         let from_host = EDGE_HEADERS.iter().filter_map(|(header, name)| Some((*name, self.header(header)?)));
         let device = self.header("user-agent").map(|agent| ("device", device_of(agent)));
-        from_host.chain(device).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        from_host.chain(device).map(|(name, value)| (name.to_owned(), value.to_owned())).gather()
     }
 }
 

@@ -1,9 +1,11 @@
 //! Sorts lists by the numbers of their items: one function for all types, because a sort of the standard library takes 4 KB
 //! of wasm for each.
 
+use usher_engine::gather::Gather;
+
 /// The numbers of so many items in ascending order; equal ones keep their order.
 pub(crate) fn ascending(count: usize, is_less: &dyn Fn(usize, usize) -> bool) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..count).collect();
+    let mut order: Vec<usize> = (0..count).gather();
     let mut merged: Vec<usize> = Vec::with_capacity(count);
     let mut width = 1;
     while width < count {
@@ -31,7 +33,7 @@ pub(crate) fn ascending(count: usize, is_less: &dyn Fn(usize, usize) -> bool) ->
 /// The items in ascending order.
 pub(crate) fn sorted<T: Ord + Default>(mut items: Vec<T>) -> Vec<T> {
     let order = ascending(items.len(), &|a, b| items[a] < items[b]);
-    order.into_iter().map(|index| core::mem::take(&mut items[index])).collect()
+    order.into_iter().map(|index| core::mem::take(&mut items[index])).gather()
 }
 
 /// The items in ascending order, each once.

@@ -8,6 +8,7 @@ use crate::store::{Pointer, Write};
 use crate::wire::Response;
 use crate::wire::frame::FrameWriter;
 use crate::wire::hex::hex;
+use usher_engine::gather::Gather;
 
 /// A header that only the host reads, `<Unix milliseconds> <names>`: copies of snapshots that the message makes wrong, by
 /// their names in caches, separated by commas; `*` is all that were taken until then. After an erasure a third part follows,
@@ -48,7 +49,7 @@ pub(crate) fn joined(headers: &[String]) -> Option<(&'static str, String)> {
     if split().any(|(_, names)| names == "*") {
         return Some(forget_all(latest));
     }
-    let names = split().flat_map(|(_, names)| names.split(',')).map(str::to_owned).collect();
+    let names = split().flat_map(|(_, names)| names.split(',')).map(str::to_owned).gather();
     Some(forget(latest, &order::distinct(names)))
 }
 

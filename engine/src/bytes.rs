@@ -236,6 +236,10 @@ impl<'a> Reader<'a> {
         length as usize
     }
 
+    #[expect(
+        clippy::reserve_after_initialization,
+        reason = "a capacity at once takes more wasm for every type"
+    )]
     pub(crate) fn many<T>(&mut self, mut read: impl FnMut(&mut Reader<'a>) -> T) -> Vec<T> {
         let count = self.length();
         // A loop instead of `collect`, which compiles to three more functions for every type.

@@ -16,6 +16,7 @@ use alloc::vec::Vec;
 use crate::attribute::{BatchRecord, put_record};
 use crate::definition::Trust;
 use crate::event::Event;
+use crate::gather::Gather;
 use crate::limits::KEYS_MAX;
 use crate::merge::absorb;
 use crate::order;
@@ -194,7 +195,7 @@ impl Plan {
     /// written. Rules may have changed since it was stored, so no rule refuses a value here.
     pub fn stored_values<'a>(&self, name: &str, value: &'a str) -> Vec<Cow<'a, str>> {
         let rule = self.key_rules.iter().find(|rule| rule.name == name);
-        let mut values: Vec<Cow<'a, str>> = rule.map(|rule| rule.normalized(value)).into_iter().collect();
+        let mut values: Vec<Cow<'a, str>> = rule.map(|rule| rule.normalized(value)).into_iter().gather();
         if !values.iter().any(|known| known == value) {
             values.push(Cow::Borrowed(value));
         }
@@ -261,7 +262,7 @@ impl Plan {
 
         // Keys that may have found a profile for this event stay over the bound.
         let is_known = |key: &&Key| found.iter().any(|profile| profile.has_key(&key.name, &key.value));
-        let known: Vec<&Key> = keys.iter().filter(is_known).collect();
+        let known: Vec<&Key> = keys.iter().filter(is_known).gather();
 
         // The person of the event: its own primary key's value, else that of the first profile that has one.
         let person = own.map(String::from).or_else(|| found.iter().find_map(whose));
@@ -273,7 +274,7 @@ impl Plan {
         if own.is_some() {
             records = self.take_keys(keys, &mut others, &mut journal);
         } else if !others.is_empty() {
-            journal.push(Entry::Ambiguous { left: others.iter().map(|profile| profile.id).collect() });
+            journal.push(Entry::Ambiguous { left: others.iter().map(|profile| profile.id).gather() });
         }
 
         order::sort(&mut mine, |a, b| (a.created_ms, a.id).cmp(&(b.created_ms, b.id)));

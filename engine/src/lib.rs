@@ -26,6 +26,7 @@ mod bytes;
 mod compare;
 mod expr;
 mod flat;
+pub mod gather;
 mod index;
 mod order;
 mod pattern;

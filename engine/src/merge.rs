@@ -12,6 +12,7 @@ use alloc::vec::Vec;
 use crate::attribute::plan::{AttributePlan, Kind};
 use crate::attribute::shape::{FOREIGN, PARKED_SEPARATOR, Shape, are_alike, widths};
 use crate::attribute::{Counter, State, Total, Unit};
+use crate::gather::Gather;
 use crate::limits::{ARCHIVE_STRETCHES_MAX, TOTAL_HOURS_MAX};
 use crate::planted::{self, Bug};
 use crate::profile::Profile;
@@ -33,7 +34,7 @@ pub(crate) fn absorb(
         align(&mut other, attribute);
     }
     let Some(forgot) = profile.absorb_all_but_states(&other) else { return false };
-    let names: Vec<String> = other.states().map(|(name, _)| name.into()).collect();
+    let names: Vec<String> = other.states().map(|(name, _)| name.into()).gather();
     for name in &names {
         let Some(theirs) = other.state_mut(name).take() else { continue };
         let mut collapsed = None;
@@ -74,7 +75,7 @@ pub(crate) fn absorb(
 /// definitions that park differently, and no definition that aligns them need run.
 fn reunite(profile: &mut Profile) {
     let names = profile.state_names().filter(|name| name.contains(PARKED_SEPARATOR));
-    let parked: Vec<String> = names.map(String::from).collect();
+    let parked: Vec<String> = names.map(String::from).gather();
     for address in parked {
         let Some((name, _)) = address.split_once(PARKED_SEPARATOR) else { continue };
         let is_of = |shape: Shape| shape.address(name) == address;
@@ -148,7 +149,7 @@ pub(crate) fn archive(profile: &mut Profile, name: &str, unit: Unit, hours: Vec<
 /// Drops the oldest stretches over the bound. What is left does not depend on the order in which hours came.
 fn bound_archive(profile: &mut Profile, name: &str, unit: Unit) {
     let stretches = profile.state_names().filter_map(|state| archived_stretch(state, name, unit));
-    let mut stretches: Vec<i64> = stretches.filter(|stretch| *stretch != 0).collect();
+    let mut stretches: Vec<i64> = stretches.filter(|stretch| *stretch != 0).gather();
     while stretches.len() > ARCHIVE_STRETCHES_MAX
         && let Some(oldest) = stretches.iter().copied().min()
     {
@@ -283,7 +284,7 @@ pub(crate) fn align(profile: &mut Profile, attribute: &AttributePlan) {
         park(profile, name, state);
     }
     let of_rings = widths.iter().map(|width_ms| Shape { width_ms: *width_ms, ..wanted });
-    let shapes: Vec<Shape> = if widths.is_empty() { vec![wanted] } else { of_rings.collect() };
+    let shapes: Vec<Shape> = if widths.is_empty() { vec![wanted] } else { of_rings.gather() };
     for address in shapes.into_iter().map(|shape| shape.address(name)) {
         if let Some(parked) = profile.unpark(&address) {
             let state = profile.state_mut(name);

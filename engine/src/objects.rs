@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 
 use crate::event::{Event, column_of};
 use crate::expr::types::TypeSet;
+use crate::gather::Gather;
 use crate::limits::ARRAY_ITEMS_MAX;
 use crate::syntax::Name;
 use crate::value::Value;
@@ -32,7 +33,7 @@ pub(crate) fn values_of(columns: &[(String, Value)], name: &str, types: TypeSet)
         None | Some(Value::List(_)) => Value::Null,
         Some(value) => types.admit(value).ok().flatten().unwrap_or(Value::Null),
     };
-    objects.iter().filter_map(Value::as_object).map(one).collect()
+    objects.iter().filter_map(Value::as_object).map(one).gather()
 }
 
 /// The objects of an event's array, each as an event with these columns, oldest first. `Err` is a stable name of the
@@ -61,11 +62,11 @@ pub(crate) fn events_of<'n>(
             id: alloc::format!("{}{POSITION}{position:0POSITION_DIGITS$}", event.id),
             minted: event.minted,
             time_ms: event.time_ms,
-            columns: columns.collect(),
+            columns: columns.gather(),
             notes: Vec::new(),
         })
     };
-    Ok(objects.iter().enumerate().filter_map(one).collect())
+    Ok(objects.iter().enumerate().filter_map(one).gather())
 }
 
 /// The id of the event that contained an object; any other event's own id.

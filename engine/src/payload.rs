@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use crate::call::Call;
 use crate::definition::{Choice, OutputSource, Personalization, Section, Segment, SegmentsAs};
 use crate::expr::Node;
+use crate::gather::Gather;
 use crate::plan::{OutputPlan, Piece, Plan, SectionPlan};
 use crate::query::Access;
 use crate::value::Value;
@@ -99,8 +100,8 @@ pub(crate) fn offer<'p>(
     Some(Offer {
         personalization: &personalization.name,
         section: &section.name,
-        attributes: attributes.collect(),
-        segments: segments.collect(),
+        attributes: attributes.gather(),
+        segments: segments.gather(),
         segments_as: personalization.segments_as,
         reason: reason(personalization, section, section_plan),
     })

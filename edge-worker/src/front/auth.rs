@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use usher_engine::gather::Gather;
 use usher_engine::{Access, Plan};
 
 use crate::error::{Refusal, Refused, Result};
@@ -107,7 +108,7 @@ impl<'a> Caller<'a> {
     /// The personalizations that key and token both allow, by name or id; None: all.
     pub(super) fn personalizations(&self, plan: &Plan) -> Option<Vec<String>> {
         let named = self.allowed.iter().flatten().next()?;
-        Some(named.iter().filter(|named| self.may_ask(plan, named)).cloned().collect())
+        Some(named.iter().filter(|named| self.may_ask(plan, named)).cloned().gather())
     }
 }
 

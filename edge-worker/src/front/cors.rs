@@ -5,13 +5,14 @@ use crate::error::Refusal;
 use crate::host::Head;
 use crate::keys::Keyring;
 use crate::wire::Response;
+use usher_engine::gather::Gather;
 
 /// Answers a preflight. It carries no key, so any known page passes; the call itself is checked against its key.
 pub(super) fn preflight(keyring: &Keyring, head: &Head<'_>) -> Response {
     let mut for_pages: Vec<&str> = route::of_path(head)
         .filter(|(route, _)| route.callers.include_pages())
         .map(|(route, _)| route.method)
-        .collect();
+        .gather();
     for_pages.dedup();
     let origin = head.header("origin").filter(|origin| keyring.knows_origin(origin));
     let (false, Some(origin)) = (for_pages.is_empty(), origin) else {

@@ -1,5 +1,6 @@
 //! Event routes: personalization for one event, public and private, and ingestion of batches.
 
+use usher_engine::gather::Gather;
 use usher_engine::profile::Key;
 use usher_engine::{Event, Evidence, SentAt, order_clamped};
 
@@ -54,7 +55,7 @@ pub(super) fn ingest(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> Re
         (admitted.caller.covers(id) && running.plan.table(database, table).is_some())
             .then(|| (id.to_owned(), running.number))
     };
-    let audiences: Vec<(String, u64)> = edge.all_running().filter_map(declares).collect();
+    let audiences: Vec<(String, u64)> = edge.all_running().filter_map(declares).gather();
     if audiences.is_empty() {
         let unknown = if edge.lacks_a_bundle() { Refusal::STORAGE } else { Refusal::TABLE_UNKNOWN };
         return Err(unknown.into());
@@ -124,7 +125,7 @@ pub(super) fn split(edge: &Edge, admitted: &CheckedHead<'_>, cut: ToCut<'_>, bod
     let ids: Vec<(usize, String)> = match is_native {
         true => {
             let own = events.iter().filter(|(_, event)| !event.minted);
-            own.map(|(place, event)| (*place, event.id.clone())).collect()
+            own.map(|(place, event)| (*place, event.id.clone())).gather()
         }
         false => Vec::new(),
     };
@@ -146,7 +147,7 @@ pub(super) fn split(edge: &Edge, admitted: &CheckedHead<'_>, cut: ToCut<'_>, bod
             group.events.extend(without_table);
             group.events = order::sorted(core::mem::take(&mut group.events));
         }
-        None => groups.push(Group { audiences, shard: 0, events: without_table.collect() }),
+        None => groups.push(Group { audiences, shard: 0, events: without_table.gather() }),
     }
     if let [group] = groups.as_mut_slice() {
         let of_group = (core::mem::take(&mut group.audiences), names, mode);
@@ -161,7 +162,7 @@ pub(super) fn split(edge: &Edge, admitted: &CheckedHead<'_>, cut: ToCut<'_>, bod
     let number = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
     let part = |(index, group): (usize, &Group)| {
         let spans: Vec<_> =
-            group.events.iter().filter_map(|(place, _)| batch.spans.get(*place).cloned()).collect();
+            group.events.iter().filter_map(|(place, _)| batch.spans.get(*place).cloned()).gather();
         let body = read::batch_of(body, &spans, batch.sent_span.clone());
         let mode = match &mode {
             Mode::Mixed(_) if asks != Some(index) => Mode::Mixed(None),
@@ -169,7 +170,7 @@ pub(super) fn split(edge: &Edge, admitted: &CheckedHead<'_>, cut: ToCut<'_>, bod
         };
         let of_group = (group.audiences.clone(), names, mode);
         let message = message(admitted, who(), of_group, body).encode(edge.form());
-        let places = group.events.iter().map(|(place, time_ms)| (number(*place), *time_ms)).collect();
+        let places = group.events.iter().map(|(place, time_ms)| (number(*place), *time_ms)).gather();
         let part = Part { places, ..Part::default() };
         let to = Route { shard: group.shard, shards: edge.shards() };
         Question { shard: group.shard, message: to.address(message, Some(&part)) }
@@ -180,12 +181,12 @@ pub(super) fn split(edge: &Edge, admitted: &CheckedHead<'_>, cut: ToCut<'_>, bod
         Piece { place: number(place), stored, receipt }
     };
     let unavailable = |group: &Group| {
-        group.events.iter().map(|(place, _)| piece("StorageUnavailable", *place, false)).collect()
+        group.events.iter().map(|(place, _)| piece("StorageUnavailable", *place, false)).gather()
     };
     Step::Split(Box::new(Split {
-        parts: groups.iter().enumerate().map(part).collect(),
-        unavailable: groups.iter().map(unavailable).collect(),
-        refused: refused.iter().map(|place| piece("InvalidPropertyValueError", *place, true)).collect(),
+        parts: groups.iter().enumerate().map(part).gather(),
+        unavailable: groups.iter().map(unavailable).gather(),
+        refused: refused.iter().map(|place| piece("InvalidPropertyValueError", *place, true)).gather(),
         asks,
         is_native,
         origin: caller.origin.unwrap_or("").to_owned(),
@@ -203,7 +204,7 @@ fn homes(
 ) -> Vec<u32> {
     let mut known: Vec<(usize, &[bool], Key)> = Vec::new();
     let mut index = HashIndex::with_seed(seed(&admitted.head.ambient));
-    let mut first_of: Vec<usize> = (0..events.len()).collect();
+    let mut first_of: Vec<usize> = (0..events.len()).gather();
     let mut homes = Vec::new();
     for (at, ((_, event), declare)) in events.iter().zip(declaring).enumerate() {
         let of_event = audiences.iter().zip(declare).find(|(_, declares)| **declares);
@@ -230,7 +231,7 @@ fn homes(
             }
         }
     }
-    (0..events.len()).map(|at| homes[root(&first_of, at)]).collect()
+    (0..events.len()).map(|at| homes[root(&first_of, at)]).gather()
 }
 
 /// The first of the events that an event is together with.

@@ -1,5 +1,6 @@
 //! `POST /v1/e`: events of several tables in one body, and the offers that they lead to.
 
+use usher_engine::gather::Gather;
 use usher_engine::value::Value;
 
 use super::auth;
@@ -55,7 +56,7 @@ pub(super) fn mixed(edge: &Edge, checked: &CheckedHead<'_>, body: &[u8]) -> Resu
                 tables.any(|(database, table)| running.plan.table(database, table).is_some())
             };
             let covered = edge.all_running().filter(|(id, running)| caller.covers(id) && declares(running));
-            covered.map(|(id, running)| (id.to_owned(), running.number)).collect()
+            covered.map(|(id, running)| (id.to_owned(), running.number)).gather()
         }
     };
     if audiences.is_empty() && edge.lacks_a_bundle() {

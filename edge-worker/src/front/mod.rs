@@ -36,6 +36,7 @@ use crate::metrics::Took;
 #[cfg(feature = "fault")]
 use crate::plane::HAS_CONTROL_PLANE;
 use crate::wire::Response;
+use usher_engine::gather::Gather;
 
 /// Handles a request as far as possible without storage, for hosts that have its body already.
 ///
@@ -289,7 +290,7 @@ fn refuse(family: Family, refused: &Refused) -> Response {
 
 /// The answer where no route has the path, or the method.
 fn no_route(edge: &Edge, head: &Head<'_>) -> Response {
-    let mut methods: Vec<&str> = route::of_path(head).map(|(route, _)| route.method).collect();
+    let mut methods: Vec<&str> = route::of_path(head).map(|(route, _)| route.method).gather();
     methods.dedup();
     if methods.is_empty() {
         return failed(edge, head, Refusal::NOT_FOUND);

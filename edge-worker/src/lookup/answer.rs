@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 
+use usher_engine::gather::Gather;
 use usher_engine::planted::{self, Bug};
 use usher_engine::profile::codec;
 use usher_engine::{Asked, Evidence, Plan, Profile, Query};
@@ -311,9 +312,9 @@ impl PendingLookup {
     fn asked(&self, plan: &Plan) -> Vec<usize> {
         if self.personalizations.is_empty() {
             // Without an event or a name, every personalization is explained as for a lookup; a lookup names one.
-            (0..plan.definition().personalizations.len()).collect()
+            (0..plan.definition().personalizations.len()).gather()
         } else {
-            self.personalizations.iter().filter_map(|name| plan.personalization(name)).collect()
+            self.personalizations.iter().filter_map(|name| plan.personalization(name)).gather()
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Reads a lookup's keys, event and inputs from its body.
 
+use usher_engine::gather::Gather;
 use usher_engine::value::Value;
 use usher_engine::{Access, Evidence, Plan};
 
@@ -113,7 +114,7 @@ pub(crate) fn prepare(edge: &Edge, request: LookupRequest<'_>) -> Result<Pending
 
 fn names(plan: &Plan, personalizations: &[usize]) -> Vec<String> {
     let every = &plan.definition().personalizations;
-    personalizations.iter().filter_map(|index| Some(every.get(*index)?.name.clone())).collect()
+    personalizations.iter().filter_map(|index| Some(every.get(*index)?.name.clone())).gather()
 }
 
 fn text<'v>(body: &'v Value, name: &str) -> Option<&'v str> {
@@ -166,7 +167,7 @@ pub(crate) fn keys_of(
     inputs: &[(String, Value)],
     evidence: &Evidence<'_>,
 ) -> Vec<KeyOf> {
-    let mut given: Vec<(&str, &str)> = named.into_iter().collect();
+    let mut given: Vec<(&str, &str)> = named.into_iter().gather();
     let named_like_keys = inputs.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
     given.extend(named_like_keys.filter(|(name, _)| plan.is_key(name)));
     // Where tokens are verified.

@@ -5,6 +5,7 @@ use crate::order;
 use crate::outcome::{FORGET, Question, joined};
 use crate::wire::Response;
 use crate::wire::frame::{FrameReader, FrameWriter};
+use usher_engine::gather::Gather;
 
 /// The receipt of one event, for the shard or front that asked.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,7 +61,7 @@ impl Pieces {
         }
         let list = &self.list;
         let order = order::ascending(list.len(), &|a, b| list[a].place < list[b].place);
-        let receipts: Vec<&str> = order.into_iter().map(|index| list[index].receipt.as_str()).collect();
+        let receipts: Vec<&str> = order.into_iter().map(|index| list[index].receipt.as_str()).gather();
         let comma = if self.offers.is_empty() { "" } else { "," };
         let body = format!("{{\"receipts\":[{}]{comma}{}}}", receipts.join(","), self.offers);
         Some(Response::typed(200, "application/json", body.into_bytes()))

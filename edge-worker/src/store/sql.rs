@@ -22,6 +22,7 @@ pub use shards::READ_MERGES;
 pub use statement::Statement;
 use statement::{absent, bytes, integer, text};
 use upkeep::{keeps_up, trace_of_upkeep};
+use usher_engine::gather::Gather;
 use usher_engine::planted::{self, Bug};
 
 use super::index::HashIndex;
@@ -115,8 +116,8 @@ pub const SCHEMA: &[&str] = &[
 /// The statements of a read.
 pub fn reads(read: &Read) -> Vec<Statement> {
     match read {
-        Read::Profiles(keys) => cut(keys, |key| key).into_iter().map(profiles).collect(),
-        Read::Sizes(keys) => cut(keys, |key| key).into_iter().map(sizes).collect(),
+        Read::Profiles(keys) => cut(keys, |key| key).into_iter().map(profiles).gather(),
+        Read::Sizes(keys) => cut(keys, |key| key).into_iter().map(sizes).gather(),
         Read::Unerased { keys, names } => {
             let mut names = names.as_slice();
             let mut part = |keys: &[KeyOf]| {
@@ -124,7 +125,7 @@ pub fn reads(read: &Read) -> Vec<Statement> {
                 names = rest;
                 unerased(keys, own)
             };
-            cut(keys, |key| key).into_iter().map(&mut part).collect()
+            cut(keys, |key| key).into_iter().map(&mut part).gather()
         }
         Read::Whole(_) | Read::Due(_) if !HAS_CONTROL_PLANE => Vec::new(),
         Read::Due(before) => upkeep::due(before),
@@ -302,7 +303,7 @@ pub fn writes(write: &Write) -> Vec<Statement> {
                 "DELETE FROM journal WHERE audience = ? AND profile = ? AND number <=
                    (SELECT number FROM journal WHERE audience = ? AND profile = ?
                     ORDER BY number DESC LIMIT 1 OFFSET ?)",
-                of().into_iter().chain(of()).chain([most]).collect(),
+                of().into_iter().chain(of()).chain([most]).gather(),
             );
         }
     }

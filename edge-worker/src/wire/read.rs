@@ -11,6 +11,7 @@ use core::ops::Range;
 use names::Names;
 use text::Text;
 pub(crate) use text::{Repairs, Unreadable};
+use usher_engine::gather::Gather;
 use usher_engine::value::Value;
 
 use crate::limits::{
@@ -112,7 +113,7 @@ impl Batch {
 /// The body of a batch that has only the events at these places of another, sent at the same time.
 pub(crate) fn batch_of(body: &[u8], events: &[Range<usize>], sent: Option<Range<usize>>) -> Vec<u8> {
     let part = |span: &Range<usize>| body.get(span.clone()).unwrap_or_default();
-    let events: Vec<&[u8]> = events.iter().map(part).collect();
+    let events: Vec<&[u8]> = events.iter().map(part).gather();
     let events = events.join(&b","[..]);
     match sent {
         Some(sent) => [b"{\"events\":[", &*events, b"],\"sentAt\":", part(&sent), b"}"].concat(),

@@ -4,6 +4,7 @@ use super::json::Json;
 use super::read::Unreadable;
 use crate::error::Refusal;
 use crate::metrics::Counts;
+use usher_engine::gather::Gather;
 
 /// An HTTP response.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +45,7 @@ impl Response {
         let known = |(name, value): (&str, &str)| {
             PASSED.iter().find(|known| **known == name).map(|known| (*known, value.to_owned()))
         };
-        Response { status, headers: headers.filter_map(known).collect(), body, counts: Counts::default() }
+        Response { status, headers: headers.filter_map(known).gather(), body, counts: Counts::default() }
     }
 
     /// A JSON answer. No cache may store it.

@@ -1,6 +1,7 @@
 //! The place of a message among shards, and what it knows of keys and profiles elsewhere (docs/shards.md).
 
 use usher_engine::ProfileId;
+use usher_engine::gather::Gather;
 use usher_engine::planted::{self, Bug};
 
 use crate::edge::Edge;
@@ -93,7 +94,7 @@ impl Across {
     /// The rows for a message that reads these keys, with the profiles of this shard that other shards named.
     pub(super) fn read(&self, keys: Vec<KeyOf>) -> ShardRead {
         let mut pointers: Vec<(String, [u8; 16])> =
-            keys.iter().map(|key| (key.audience.clone(), self.hash(key))).collect();
+            keys.iter().map(|key| (key.audience.clone(), self.hash(key))).gather();
         // Nobody fences a key in its home.
         let elsewhere = keys.iter().filter(|key| !self.is_home(key));
         pointers.extend(elsewhere.map(|key| (key.audience.clone(), self.fence(key))));

@@ -16,7 +16,7 @@ use counted::counted;
 use pass::Pass;
 use receipts::refuse;
 use usher_engine::planted::{self, Bug};
-use usher_engine::{Evidence, Keys, SentAt, Why, order_clamped};
+use usher_engine::{Evidence, Keys, SentAt, Why, gather::Gather, order_clamped};
 
 use super::across::Across;
 use super::decide::Deciding;
@@ -49,12 +49,12 @@ pub(super) fn open(
     // The front has parsed the same bytes.
     let rows = rows.map_err(|_| refuse(&message, Refusal::EVENT_INVALID))?;
     let read::Batch { events: rows, sent, mut spans, sent_span, .. } = rows;
-    let valid: Vec<bool> = rows.iter().map(Option::is_some).collect();
+    let valid: Vec<bool> = rows.iter().map(Option::is_some).gather();
     let mut is_valid = valid.iter();
     spans.retain(|_| is_valid.next().is_some_and(|valid| *valid));
     let now_ms = message.ambient.now_ms;
     let sent = SentAt::read(sent.as_ref(), now_ms);
-    let mut rows: Vec<read::Row> = rows.into_iter().flatten().collect();
+    let mut rows: Vec<read::Row> = rows.into_iter().flatten().gather();
     let names = if let Mode::Mixed(_) = message.mode { Some(take_tables(&mut rows)) } else { None };
     let mut audiences = Vec::new();
     let mut keys_read = KeysRead::new(&message.ambient);
@@ -134,7 +134,7 @@ fn take_tables(rows: &mut [read::Row]) -> Vec<(String, String)> {
         row.columns.retain(|(name, _)| name != "table");
         names
     };
-    rows.iter_mut().map(take).collect()
+    rows.iter_mut().map(take).gather()
 }
 
 /// Folds the events of the current part. `erased`: the keys that were erased; `shard`: the same profiles, with what a shard of
@@ -301,7 +301,7 @@ fn fold_audience<'p>(
             let name = |(name, value): &(String, String)| {
                 Some(edge.keyring()?.signer.snapshot_name(&events.id, name, value))
             };
-            let forgotten = set.moved.iter().filter_map(name).collect();
+            let forgotten = set.moved.iter().filter_map(name).gather();
             *new_profiles_left = new_profiles_left.map(|left| left.saturating_sub(write.new_profiles()));
             return Ok(FoldedAudience { pass, left_out, write, seen, meta: Some(meta), forgotten });
         };
@@ -380,7 +380,7 @@ fn finish(edge: &Edge, batch: &mut Batch, write: Write, answered: &Answered<'_>)
     }
     let mut offers = String::new();
     if HAS_SHARDS && let Some((fields, token)) = batch.offers(edge, answered) {
-        (offers, tokens) = (fields, token.into_iter().collect());
+        (offers, tokens) = (fields, token.into_iter().gather());
     }
     let response = match (&batch.message.mode, receipts.as_slice()) {
         (Mode::Personalize { .. }, [Receipt { failure: Some(UNREADABLE | UNAVAILABLE), .. }]) => {

@@ -7,6 +7,7 @@
 use crate::limits::PART_BYTES_MAX;
 use crate::message::KeyOf;
 use crate::store::{ErasedKey, FoundProfile, FoundSize};
+use usher_engine::gather::Gather;
 
 /// The parts of a message, in which items are its events or rows.
 #[derive(Debug, Default)]
@@ -47,7 +48,7 @@ impl Parts {
                 item.iter().for_each(|key| is_named[*key] = true);
             }
         }
-        self.keys_of_current = (0..self.keys.len()).filter(|key| is_named[*key]).collect();
+        self.keys_of_current = (0..self.keys.len()).filter(|key| is_named[*key]).gather();
     }
 
     /// True if this item's turn has come.
@@ -57,7 +58,7 @@ impl Parts {
 
     /// The keys of the current part.
     pub(super) fn keys(&self) -> Vec<KeyOf> {
-        self.keys_of_current.iter().filter_map(|key| self.keys.get(*key).cloned()).collect()
+        self.keys_of_current.iter().filter_map(|key| self.keys.get(*key).cloned()).gather()
     }
 
     /// Numbers the keys that the read of the current part found as those of the message are.
@@ -93,7 +94,7 @@ fn put(list: &mut Vec<usize>, index: usize) {
 
 /// The part of each item. Items with a common key, or with keys of one profile, are a group.
 fn cut(keys: usize, items: &[Vec<usize>], sizes: &[FoundSize], last_is_last: bool) -> Vec<usize> {
-    let mut groups = Groups((0..keys).collect());
+    let mut groups = Groups((0..keys).gather());
     for joined in items.iter().chain(sizes.iter().map(|size| &size.keys)) {
         joined.windows(2).for_each(|pair| groups.join(pair[0], pair[1]));
     }

@@ -4,6 +4,7 @@ mod keys;
 
 pub(super) use keys::KeyChange;
 
+use usher_engine::gather::Gather;
 use usher_engine::limits::PROFILE_BYTES_MAX;
 use usher_engine::planted::{self, Bug};
 use usher_engine::profile::codec::{self, Unreadable};
@@ -77,7 +78,7 @@ pub(super) fn read_of(edge: &Edge, keys: Vec<KeyOf>) -> Read {
     // Nothing is erased while form 1 is written.
     match edge.keyring().filter(|_| edge.form() >= Form::Two) {
         Some(keyring) => {
-            let names = keys.iter().map(|key| name(&keyring.signer, key)).collect();
+            let names = keys.iter().map(|key| name(&keyring.signer, key)).gather();
             Read::Unerased { keys, names }
         }
         None => Read::Profiles(keys),
@@ -150,7 +151,7 @@ impl Held {
         if planted::is(Bug::LosesMovedKeys) && !before.is_empty() {
             return None;
         }
-        (!same).then(|| now.iter().map(|key| (key.name.clone(), key.value.clone())).collect())
+        (!same).then(|| now.iter().map(|key| (key.name.clone(), key.value.clone())).gather())
     }
 }
 
@@ -335,9 +336,9 @@ impl ProfileSet {
         if let [_, _, ..] = found.as_slice() {
             for (lent, profile) in lent.iter_mut().zip(&found) {
                 let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-                lent.stored_keys = profile.stored_keys().into_iter().map(own).collect();
+                lent.stored_keys = profile.stored_keys().into_iter().map(own).gather();
                 let now = profile.keys().iter().map(|key| own((&key.name, &key.value)));
-                lent.listed = now.filter(|key| !lent.stored_keys.contains(key)).collect();
+                lent.listed = now.filter(|key| !lent.stored_keys.contains(key)).gather();
                 lent.listed.extend(lent.stored_keys.iter().cloned());
             }
         }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use usher_engine::gather::Gather;
 use usher_engine::profile::codec;
 
 use super::across::Across;
@@ -41,7 +42,7 @@ pub(super) fn fold(
                     Cow::Borrowed(&*found.state)
                 };
                 let of_it = journal.iter().filter(|row| row.profile == profile.id.0);
-                own = of_it.map(|row| (row.at_ms, row.entry.as_str())).collect();
+                own = of_it.map(|row| (row.at_ms, row.entry.as_str())).gather();
                 name = edge
                     .keyring()
                     .map(|keyring| keyring.signer.snapshot_name(&key.audience, &key.name, &key.value));

@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 
 use core::cmp::Ordering;
 
+use crate::gather::Gather;
 use crate::order;
 use crate::value::Value;
 
@@ -51,11 +52,7 @@ impl BatchRecord {
     /// Orders records of one age by their content, so that every order of arrival ends with the same one.
     fn by_content(&self, other: &BatchRecord) -> Ordering {
         let texts = |record: &BatchRecord| {
-            record
-                .values
-                .iter()
-                .map(|(column, value)| (column.clone(), alloc::format!("{value}")))
-                .collect::<Vec<_>>()
+            record.values.iter().map(|(column, value)| (column.clone(), alloc::format!("{value}"))).gather()
         };
         self.segments.cmp(&other.segments).then_with(|| texts(self).cmp(&texts(other)))
     }

@@ -8,6 +8,7 @@
 use alloc::vec::Vec;
 
 use super::ring::{Ring, Window};
+use crate::gather::Gather;
 use crate::limits::TOTAL_HOURS_MAX;
 use crate::value::{Nanos, Number};
 
@@ -66,7 +67,7 @@ impl Counter {
     /// Adds a ring for each of these widths that has none.
     #[inline(never)]
     pub(crate) fn widen(&mut self, widths_ms: &[i64]) {
-        let rings = widths_ms.iter().map(|width_ms| Ring::new(*width_ms)).collect();
+        let rings = widths_ms.iter().map(|width_ms| Ring::new(*width_ms)).gather();
         self.merge(Counter { unit: self.unit, rings });
     }
 
@@ -191,7 +192,7 @@ impl Total {
     fn settle(&mut self) -> Vec<(i64, i128)> {
         let over = self.hours.len().saturating_sub(TOTAL_HOURS_MAX);
         let within = self.hours.partition_point(|(hour, _)| *hour <= self.until);
-        let gone: Vec<(i64, i128)> = self.hours.drain(..over.max(within)).collect();
+        let gone: Vec<(i64, i128)> = self.hours.drain(..over.max(within)).gather();
         for (hour, amount) in &gone {
             add(&mut self.earlier, *amount);
             self.until = self.until.max(*hour);

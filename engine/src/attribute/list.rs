@@ -15,6 +15,7 @@ use core::cmp::Ordering;
 use crate::definition::{Keep, ListAggregation};
 use crate::expr::types::TypeSet;
 use crate::flat::flat;
+use crate::gather::Gather;
 use crate::limits::LIST_ITEMS_MAX;
 use crate::objects::event_id;
 use crate::order;
@@ -204,7 +205,7 @@ impl ItemList {
         }
         let place = |name: &String| columns.binary_search(name).ok();
         let fields = self.columns.iter().map(|name| item.fields.get_mut(place(name)?)?.take());
-        let fields = fields.collect();
+        let fields = fields.gather();
         Item { fields, ..item }
     }
 

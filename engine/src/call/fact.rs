@@ -10,6 +10,7 @@ use crate::attribute::{Item, Order, Pick, State, Total, Unit, Window};
 use crate::definition::ListAggregation;
 use crate::expr::operand::Items;
 use crate::expr::types::TypeSet;
+use crate::gather::Gather;
 use crate::merge::{archived_before, find};
 use crate::profile::Profile;
 use crate::time;
@@ -250,7 +251,7 @@ impl Fact<'_> {
             Fact::Missing => None,
             Fact::Value(value, _) => types.admit(value).ok().flatten(),
             Fact::Number(number) => Some(Value::Number(*number)),
-            Fact::Items(items) => Some(Value::List(items.values().map(Cow::into_owned).collect())),
+            Fact::Items(items) => Some(Value::List(items.values().map(Cow::into_owned).gather())),
         }
     }
 }

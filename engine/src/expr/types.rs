@@ -4,6 +4,7 @@ use core::fmt;
 
 use crate::bytes::{Reader, Writer};
 use crate::flat::Flat;
+use crate::gather::Gather;
 use crate::time;
 use crate::value::{DataType, Number, Value};
 
@@ -136,7 +137,7 @@ impl TypeSet {
             Fit::Numbers => {
                 let items = value.as_list().unwrap_or_default();
                 let numbers = items.iter().filter_map(|item| self.items().number_in(item.as_str()?));
-                Value::List(numbers.map(Value::Number).collect())
+                Value::List(numbers.map(Value::Number).gather())
             }
         }))
     }

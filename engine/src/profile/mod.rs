@@ -25,6 +25,7 @@ use core::cell::OnceCell;
 use crate::attribute::shape::PARKED_SEPARATOR;
 use crate::attribute::{BatchRecord, State, put_record};
 use crate::bytes::Writer;
+use crate::gather::Gather;
 use crate::limits::{ABSORBED_MAX, ORPHAN_MS};
 use crate::order;
 use stored::{Stored, Tag};
@@ -207,7 +208,7 @@ impl Profile {
             self.bundle = bundle;
             self.mixed = false;
             let unknown = self.states().map(|(name, _)| name).filter(|name| !knows(name)).map(String::from);
-            let unknown: Vec<String> = unknown.collect();
+            let unknown: Vec<String> = unknown.gather();
             self.orphans();
             edit(&mut self.orphans, |orphans| {
                 let before = orphans.clone();
@@ -231,7 +232,7 @@ impl Profile {
                 .iter()
                 .filter(|orphan| over(orphan))
                 .map(|orphan| orphan.name.clone())
-                .collect();
+                .gather();
             gone.iter().for_each(|name| *self.state_mut(name) = None);
             edit(&mut self.orphans, |orphans| orphans.retain(|orphan| !over(orphan)));
         }
@@ -241,7 +242,7 @@ impl Profile {
     /// unread first. Returns whether anything was dropped.
     pub fn make_room(&mut self, bytes: usize) -> bool {
         let mut orphans: Vec<(i64, String)> =
-            self.orphans().iter().map(|orphan| (orphan.since_ms, orphan.name.clone())).collect();
+            self.orphans().iter().map(|orphan| (orphan.since_ms, orphan.name.clone())).gather();
         order::sort(&mut orphans, Ord::cmp);
         let mut room = 0_usize;
         for (_, name) in orphans {

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::bytes::{Reader, Writer};
+use crate::gather::Gather;
 
 use crate::attribute::{
     Counter, Item, ItemList, Pick, Removed, Ring, Stamped, State, Total, Unit, newest_first,
@@ -74,7 +75,7 @@ fn known_state(r: &mut Reader<'_>, kind: u8) -> State {
         PICKED => State::Picked(read_pick(r), read_stamped(r)),
         PICKED_WITHIN => State::PickedWithin(
             read_pick(r),
-            read_ring(r, |r, count| (0..count).map(|_| read_stamped(r)).collect()),
+            read_ring(r, |r, count| (0..count).map(|_| read_stamped(r)).gather()),
         ),
         SUM => State::Sum(Nanos(r.wide())),
         LIST => State::List(read_list(r)),
@@ -196,7 +197,7 @@ fn write_amounts(w: &mut Writer, amounts: &[(i64, i128)]) {
 
 fn read_amounts(r: &mut Reader<'_>, count: usize) -> Vec<i128> {
     fn all<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> i128) -> Vec<i128> {
-        bytes.as_chunks::<N>().0.iter().map(|bytes| read(*bytes)).collect()
+        bytes.as_chunks::<N>().0.iter().map(|bytes| read(*bytes)).gather()
     }
     let width = usize::from(r.byte());
     let bytes = r.take(count.saturating_mul(width));

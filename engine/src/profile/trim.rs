@@ -9,6 +9,7 @@ use super::{Profile, edit};
 use crate::attribute::shape::Shape;
 use crate::attribute::{ItemList, Ring, State};
 use crate::bytes::Writer;
+use crate::gather::Gather;
 use crate::order;
 
 impl Profile {
@@ -33,7 +34,7 @@ impl Profile {
         let archived = self.states().filter_map(|(name, state)| {
             Shape::archived_stretch(name).map(|stretch| (stretch, size(state), String::from(name)))
         });
-        let mut archived: Vec<(i64, usize, String)> = archived.collect();
+        let mut archived: Vec<(i64, usize, String)> = archived.gather();
         order::sort(&mut archived, Ord::cmp);
         let mut room = 0_usize;
         for (_, size, name) in archived {
@@ -53,7 +54,7 @@ impl Profile {
             return 0;
         }
         let mut sizes: Vec<(usize, String)> =
-            self.states().map(|(name, state)| (size(state), name.into())).collect();
+            self.states().map(|(name, state)| (size(state), name.into())).gather();
         let mut room = 0_usize;
         while room < bytes {
             let largest = sizes.iter().enumerate().max_by_key(|(_, (size, _))| *size);

@@ -8,6 +8,7 @@ use alloc::{borrow::ToOwned, boxed::Box, string::String, vec::Vec};
 use core::fmt;
 
 use super::{DataType, Number, Value};
+use crate::gather::Gather;
 
 /// Data that can be read from a value.
 pub trait FromValue: Sized {
@@ -182,7 +183,7 @@ pub fn named<T: Copy>(value: &Value, first: (&str, T), others: &[(&str, T)], rea
     if let Some((_, meaning)) = all.find(|(name, _)| text == Some(name)) {
         return *meaning;
     }
-    let names: Vec<&str> = [&first].into_iter().chain(others).map(|(name, _)| *name).collect();
+    let names: Vec<&str> = [&first].into_iter().chain(others).map(|(name, _)| *name).gather();
     reading.none_of(&names);
     first.1
 }

@@ -7,7 +7,7 @@ use crate::imports::{Graph, Table, js, rust, shown};
 use crate::{files, is_test, none};
 
 const ENGINE: &str = "
-(all)      → limits planted
+(all)      → gather limits planted
 
 compare    →
 diagnostic →

@@ -8,6 +8,7 @@ use super::rows::{
 use super::shards;
 use crate::plane::{HAS_CONTROL_PLANE, HAS_SHARDS};
 use crate::store::{Found, HeldKey, Pointer, Read, Release, StoreFailure};
+use usher_engine::gather::Gather;
 
 /// The result of a read, from the rows of its statements in the order of [`reads`](super::reads).
 ///
@@ -44,7 +45,7 @@ pub fn found(read: &Read, rows: Vec<Rows>) -> Result<Found, StoreFailure> {
             let profiles = found_profiles(asked, with_rows)?;
             Ok(match read {
                 Read::Unerased { .. } => Found::Unerased(profiles, erased),
-                Read::Sizes(_) => Found::Sizes(profiles.into_iter().map(found_size).collect()),
+                Read::Sizes(_) => Found::Sizes(profiles.into_iter().map(found_size).gather()),
                 _ => Found::Profiles(profiles),
             })
         }

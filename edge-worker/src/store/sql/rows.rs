@@ -8,6 +8,7 @@ use crate::store::{
     Due, DueProfile, ErasedKey, Found, FoundProfile, FoundRenewal, FoundSize, IdleSince, JournalRow, Renewal,
     StoreFailure,
 };
+use usher_engine::gather::Gather;
 
 /// The cells of a row, read one after the other. It notes a cell of another type than is asked for, and reads on: code
 /// that returns from every column takes more than all the rest.
@@ -85,7 +86,7 @@ pub(super) fn found_profiles(
     parts: Vec<(usize, Rows)>,
 ) -> Result<Vec<FoundProfile>, StoreFailure> {
     // A key names one profile at most, so each has a place of its own and nothing is sorted.
-    let mut by_first_key: Vec<Option<FoundProfile>> = asked.iter().map(|_| None).collect();
+    let mut by_first_key: Vec<Option<FoundProfile>> = asked.iter().map(|_| None).gather();
     let mut index = HashIndex::default();
     for (first_key, rows) in parts {
         for row in rows {
@@ -104,7 +105,7 @@ pub(super) fn found_profiles(
             }
         }
     }
-    Ok(by_first_key.into_iter().flatten().collect())
+    Ok(by_first_key.into_iter().flatten().gather())
 }
 
 /// True for a row without a profile's id: that of an erased key, or of what is elsewhere.
@@ -215,5 +216,5 @@ pub(super) fn parts_of(asked: &[KeyOf], rows: Vec<Rows>) -> Result<Vec<(usize, R
         next += part.len();
         (first_key, rows)
     };
-    Ok(parts.into_iter().zip(rows).map(with_first_key).collect())
+    Ok(parts.into_iter().zip(rows).map(with_first_key).gather())
 }

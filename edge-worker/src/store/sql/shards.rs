@@ -15,6 +15,7 @@ use crate::limits::{AGED_ROWS_MAX, DUE_MAX, UPKEEP_ROWS_MAX};
 use crate::message::{Delivery, Place};
 use crate::plane::DECIDES;
 use crate::wire::json::Json;
+use usher_engine::gather::Gather;
 
 pub(super) const SCHEMA: [&str; 9] = [
     "CREATE TABLE IF NOT EXISTS key_pointer (
@@ -158,7 +159,7 @@ fn known_reads(read: &ShardRead) -> Vec<Statement> {
         let (pointers, names) = (core::mem::take(&mut pointers), core::mem::take(&mut names));
         known(keys, named(pointers.iter().map(|(audience, hash)| (audience, hash))), names)
     };
-    let mut statements: Vec<Statement> = cut(&read.keys, |key| key).into_iter().map(part).collect();
+    let mut statements: Vec<Statement> = cut(&read.keys, |key| key).into_iter().map(part).gather();
     statements.extend(read.journal.then(|| journals(&read.keys)));
     statements
 }
@@ -167,7 +168,7 @@ fn known_reads(read: &ShardRead) -> Vec<Statement> {
 fn found_known(read: &ShardRead, mut rows: Vec<Rows>) -> Result<ShardFound, StoreFailure> {
     let mut found = ShardFound::default();
     if read.journal {
-        found.journal = each(rows.pop().into_iter().collect(), found_journal)?;
+        found.journal = each(rows.pop().into_iter().gather(), found_journal)?;
     }
     for rows in &mut rows {
         let before = rows.len();

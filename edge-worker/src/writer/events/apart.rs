@@ -20,6 +20,7 @@ use crate::shard::{self, Piece, Pieces};
 use crate::store::shards::{OutboxRow, ShardFound};
 use crate::store::{ErasedKey, Read, Write};
 use crate::wire::{Response, read};
+use usher_engine::gather::Gather;
 
 impl Batch {
     pub(super) fn place(&self, index: usize) -> u32 {
@@ -183,7 +184,7 @@ impl Batch {
             Some(None) => self.piece(index, &Receipt { failure: Some(UNAVAILABLE), notes: Vec::new() }),
             None => self.piece(index, receipt),
         };
-        let mut pieces: Vec<Piece> = receipts.iter().enumerate().map(piece).collect();
+        let mut pieces: Vec<Piece> = receipts.iter().enumerate().map(piece).gather();
         if self.part().is_some() {
             let pieces = Pieces { list: pieces, offers };
             return Some(Response::typed(200, "application/octet-stream", pieces.encode()));
@@ -198,7 +199,7 @@ impl Batch {
             place: u32::try_from(place).unwrap_or(u32::MAX),
             ..piece
         };
-        let list = all.enumerate().map(at_its_place).collect();
+        let list = all.enumerate().map(at_its_place).gather();
         let joined = Pieces { list, offers }.join()?;
         Some(if matches!(self.message.mode, Mode::Mixed(_)) { joined.of_wire() } else { joined })
     }

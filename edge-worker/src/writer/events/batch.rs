@@ -2,6 +2,7 @@
 
 use core::ops::Range;
 
+use usher_engine::gather::Gather;
 use usher_engine::profile::codec::Unreadable;
 use usher_engine::{Answer, Event, Keys};
 
@@ -135,7 +136,7 @@ impl OfAudience {
             Unreadable::TooNew => Some((index, UNAVAILABLE)),
         };
         let of_part = self.events.iter().enumerate().filter(|(_, event)| parts.has(event.place));
-        of_part.filter_map(failure).collect()
+        of_part.filter_map(failure).gather()
     }
 
     /// The events of the current part that happened before one of their keys was erased.
@@ -148,7 +149,7 @@ impl OfAudience {
             return Vec::new();
         }
         let events = self.events.iter().enumerate().filter(|(_, one)| parts.has(one.place) && is_before(one));
-        events.map(|(index, _)| (index, ERASED)).collect()
+        events.map(|(index, _)| (index, ERASED)).gather()
     }
 
     /// Leaves out every event of the current part that shares a key with one that is left out, transitively.

@@ -1,5 +1,6 @@
 //! One pass over the events of an audience: keys → stitch → ingest → personalize.
 
+use usher_engine::gather::Gather;
 use usher_engine::profile::{Key, Profile};
 use usher_engine::{Access, Answer, Asked, Event, Ingested, Plan, ProfileId, Query};
 
@@ -328,7 +329,7 @@ fn note_ingested(ingested: &Ingested, receipt: &mut Receipt, log: &mut Vec<Line>
 
 /// The personalizations of these names that the plan has.
 fn indexes(plan: &Plan, names: &[String]) -> Vec<usize> {
-    names.iter().filter_map(|name| plan.personalization(name)).collect()
+    names.iter().filter_map(|name| plan.personalization(name)).gather()
 }
 
 fn personalize<'p>(

@@ -8,6 +8,7 @@ use crate::message::{Asking, Events, Mode, Receipt};
 use crate::rates::Meter;
 use crate::store::Write;
 use crate::wire::Response;
+use usher_engine::gather::Gather;
 
 impl Batch {
     /// Takes its events from its caller's rate.
@@ -37,7 +38,7 @@ impl Batch {
         static REFUSED: Receipt = Receipt { failure: Some("InvalidPropertyValueError"), notes: Vec::new() };
         let mut receipts = valid.iter();
         let of_element = |valid: &bool| if *valid { receipts.next() } else { None };
-        self.valid.iter().map(of_element).map(|receipt| receipt.unwrap_or(&REFUSED)).collect()
+        self.valid.iter().map(of_element).map(|receipt| receipt.unwrap_or(&REFUSED)).gather()
     }
 
     /// The id of each element of the body that some audience has a table for, in order.
@@ -49,7 +50,7 @@ impl Batch {
             }
         }
         let mut ids = of_place.into_iter();
-        self.valid.iter().map(|valid| if *valid { ids.next().flatten() } else { None }).collect()
+        self.valid.iter().map(|valid| if *valid { ids.next().flatten() } else { None }).gather()
     }
 
     /// The names of personalizations that are asked for and not answered.
@@ -57,7 +58,7 @@ impl Batch {
         let running = self.message.audiences.first().and_then(|(id, _)| edge.running(id));
         let is_unknown =
             |name: &&String| running.is_none_or(|running| running.plan.personalization(name).is_none());
-        asking.named.iter().filter(is_unknown).chain(&asking.unknown).map(String::as_str).collect()
+        asking.named.iter().filter(is_unknown).chain(&asking.unknown).map(String::as_str).gather()
     }
 
     /// The answer when every audience was taken out, which is that of a front that has heard of it.

@@ -1,5 +1,6 @@
 //! The keys of a message's profiles, and those that changed hands, which other shards have to know.
 
+use usher_engine::gather::Gather;
 use usher_engine::planted::{self, Bug};
 use usher_engine::profile::Key;
 use usher_engine::profile::codec::Unreadable;
@@ -121,7 +122,7 @@ impl ProfileSet {
         let entry =
             |moved: &Moved| Entry::KeyMoved { name: moved.key.name.clone(), from: ProfileId(moved.from.id) };
         let moved = moved.iter().map(entry);
-        let moved: Vec<Entry> = moved.collect();
+        let moved: Vec<Entry> = moved.gather();
         self.log(&moved, id, false, now_ms);
     }
 
