@@ -36,6 +36,8 @@ export class UsherStore {
   #shard;
   /** When the next turn of upkeep is due; an object that an alarm has woken does one. */
   #upkeepMs = 0;
+  /** When open merges are a point of the metrics again. */
+  #countMs = 0;
   /** When the last stored message was due. */
   #latestMs = 0;
   /** The stored messages that are on their way, by their numbers. */
@@ -78,7 +80,8 @@ export class UsherStore {
       await this.#storage.setAlarm(Date.now() + (unsent ? SEND_AGAIN_MS : UPKEEP_AGAIN_MS));
       if (unsent) await this.#sendDue(service);
       if (Date.now() >= this.#upkeepMs) await this.#upkeep(service);
-      const again = this.#unsent(service) ? SEND_AGAIN_MS : this.#countMerges(service) > 0 ? COUNT_AGAIN_MS : Infinity;
+      const open = this.#countMerges(service);
+      const again = this.#unsent(service) ? SEND_AGAIN_MS : open > 0 ? COUNT_AGAIN_MS : Infinity;
       await this.#storage.setAlarm(Math.max(Math.min(Date.now() + again, this.#upkeepMs), Date.now()));
     } catch (error) {
       fault("upkeep_failed", error);
@@ -156,11 +159,15 @@ export class UsherStore {
     }
   }
 
-  /** The number of open merges, which is a point of the metrics while there are any. */
+  /** The number of open merges. While there are any they are a point of the metrics once a minute. */
   #countMerges(service) {
     if (this.#shard === undefined || placementOf(this.#env).shards === 1 || !this.#form) return 0;
     const [[open, sinceMs]] = this.#storage.sql.exec(service.readMerges).raw();
-    if (open > 0) measureMerges(this.#env, open, Math.max(0, Date.now() - sinceMs));
+    const now = Date.now();
+    if (open > 0 && now >= this.#countMs) {
+      this.#countMs = now + COUNT_AGAIN_MS;
+      measureMerges(this.#env, open, Math.max(0, now - sinceMs));
+    }
     return open;
   }
 
