@@ -5,7 +5,7 @@
 use usher_edge::Step;
 use usher_tests::bed::{Bed, NOW_MS};
 
-/// The events of a call, each told of with its time in seconds before [`NOW_MS`].
+/// The receipts of an event.
 fn receipts(bed: &mut Bed, event: &str) -> String {
     let number = bed.send(event);
     bed.shards.settle();
@@ -133,7 +133,7 @@ fn a_crash_at_each_step_of_an_erasure() {
     }
 }
 
-/// Where the home of a key does not answer, nothing is erased, and the caller hears so.
+/// The home of a key does not answer: nothing is erased, and the caller hears so.
 #[test]
 fn a_home_does_not_answer() {
     let mut bed = Bed::new(2);
@@ -199,7 +199,7 @@ fn imports_of_an_erased_key() {
     assert!(import(&mut bed).contains(r#""imported":1"#));
 }
 
-/// Where profiles went, pointers of nobody's keys and withdrawn merges go when no message can be about them any more.
+/// Rows about profiles that went, pointers of nobody's keys and withdrawn merges go when no message can be about them any more.
 #[test]
 fn rows_of_no_more_use_go() {
     let mut bed = Bed::new(3);

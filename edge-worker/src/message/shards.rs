@@ -59,7 +59,7 @@ pub(crate) enum ToShard {
     Evicted(Evicted),
 }
 
-/// When a key was erased last.
+/// The last erasure of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Erasure {
     /// Earlier events are refused, Unix milliseconds.

@@ -150,7 +150,7 @@ impl Across {
         all
     }
 
-    /// When a key was erased, as its home says.
+    /// The last erasure of a key, as its home says.
     pub(super) fn erased(&self, key: &KeyOf) -> Option<Erasure> {
         let of_key = self.known.erased.iter().filter(|(known, _)| known == key);
         of_key.map(|(_, erased)| *erased).reduce(Erasure::and)

@@ -1,4 +1,4 @@
-//! What the profiles of several shards hold, and lose when they are erased, from every commit that was seen.
+//! Profiles of several shards: the events that they count, and those that go with them, from every commit that was seen.
 
 use std::collections::{BTreeMap, BTreeSet};
 

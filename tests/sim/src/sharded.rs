@@ -25,7 +25,7 @@ pub struct Envelope {
     shard: u32,
     message: Vec<u8>,
     events: Vec<usize>,
-    /// When its front took it; 0: no front did.
+    /// The time at which its front took it; 0: no front did.
     at_ms: i64,
     reply: Reply,
 }

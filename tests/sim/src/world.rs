@@ -164,7 +164,7 @@ pub struct World {
     pub sent: BTreeSet<(u32, u64)>,
     /// Shards with an alarm.
     pub alarms: BTreeSet<u32>,
-    /// When a front took the message that is committed.
+    /// The time at which a front took the message that is committed.
     pub taken_ms: i64,
     /// True while the deployment is made and audited: nothing fails.
     pub is_calm: bool,

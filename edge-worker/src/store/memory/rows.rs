@@ -7,7 +7,7 @@ use super::super::shards::{GoneRow, IntentRow, OutboxRow, PointerRow, SealedRow}
 /// A kind of row that is of no more use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Aged {
-    /// Where a profile went.
+    /// A profile that is no longer here.
     Gone,
     /// A pointer of a key that is nobody's.
     Pointer,

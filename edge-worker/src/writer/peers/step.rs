@@ -129,7 +129,7 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// When the key of this index among the read ones was erased.
+    /// The last erasure of the key of this index among the read ones.
     pub(super) fn erased(&self, index: usize) -> Option<Erasure> {
         let known = self.found.erased.iter().find(|erased| erased.key == index)?;
         Some(Erasure { at_ms: known.at_ms, imports: known.imports })
