@@ -6,11 +6,16 @@
 mod data;
 mod event_table;
 mod example;
+mod journey;
 
 use alloc::{string::String, vec::Vec};
 
 pub use event_table::EventTable;
 pub use example::{Example, ExampleCall, ExampleEvent, ExampleKey, Expected, Sender};
+pub use journey::{
+    Activation, Arm, Branch, Exit, ExitWhen, Gate, Goal, Header, Journey, JourneyState, Reentry, Stage, Step,
+    StepKind, Target, key_of,
+};
 
 use crate::flat::flat;
 use crate::syntax::Expr;
@@ -33,6 +38,10 @@ pub struct Definition {
     pub event_id_column: Option<String>,
     /// Ordered lists of sections.
     pub personalizations: Vec<Personalization>,
+    /// Paths that visitors take.
+    pub journeys: Vec<Journey>,
+    /// Messages to servers of others, which steps of journeys send.
+    pub activations: Vec<Activation>,
 }
 
 impl Definition {
@@ -41,6 +50,16 @@ impl Definition {
         let all = &self.personalizations;
         let of_name = all.iter().position(|known| known.name == name_or_id);
         of_name.or_else(|| all.iter().position(|known| known.id.as_deref() == Some(name_or_id)))
+    }
+
+    /// The index of the journey of this id, or else of this name.
+    pub fn journey(&self, called: &str) -> Option<usize> {
+        journey::of_id_or_name(&self.journeys, called, |journey| (&journey.id, &journey.name))
+    }
+
+    /// The index of the activation of this id, or else of this name.
+    pub fn activation(&self, called: &str) -> Option<usize> {
+        journey::of_id_or_name(&self.activations, called, |activation| (&activation.id, &activation.name))
     }
 }
 

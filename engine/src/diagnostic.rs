@@ -246,6 +246,10 @@ codes! {
     BadId = "E022", Error;
     /// Attributes of which a profile may have to keep more than it can.
     LargeState = "E023", Error;
+    /// Steps of a journey that lead back to themselves without a wait.
+    LoopWithoutWait = "E024", Error;
+    /// A split of visitors whose percentages do not add up to 100.
+    BadSplit = "E025", Error;
     /// A key event without a filter.
     NoFilter = "W001", Warning;
     /// An attribute that looks personal and is marked non-sensitive.
@@ -282,12 +286,18 @@ codes! {
     ChangedKeyRule = "W017", Warning;
     /// A version that is compared as a text.
     TextVersion = "W018", Warning;
+    /// A step or stage of a journey that no visitor reaches.
+    UnreachableStep = "W019", Warning;
+    /// A journey that asks whether a goal was reached and has none.
+    NoGoal = "W020", Warning;
     /// A key that RT 2.0 knows and Usher does not use.
     Ignored = "I001", Info;
     /// A section that a sensitive value can open to a visitor.
     SensitiveCriteria = "I002", Info;
     /// A personalization that devices decide, and what becomes public by it.
     Public = "I003", Info;
+    /// A journey that does not run.
+    NotRunning = "I004", Info;
 }
 
 impl fmt::Display for Code {

@@ -254,6 +254,13 @@ impl Fates {
     }
 }
 
+/// The outcome of a criterion that is no section's.
+pub(crate) fn conditions(call: &Prepared<'_, '_>, expr: &Expr, node: &Node) -> ConditionTrace {
+    let Prepared { plan, profile, call, .. } = call;
+    let memo = Memo::new(&plan.program);
+    Tracer { plan, profile, call, memo }.condition(expr, node, true)
+}
+
 /// A call and its memo, for the traces of its parts.
 struct Tracer<'c, 'a> {
     plan: &'c Plan,

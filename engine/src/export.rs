@@ -13,8 +13,9 @@ use crate::attribute::shape::PARKED_SEPARATOR;
 use crate::attribute::{BatchRecord, Pick, Ring, Stamped, State, Total, Unit};
 use crate::call::Call;
 use crate::payload::may_leave;
-use crate::plan::Plan;
+use crate::plan::{PROGRESS_PREFIX, Plan};
 use crate::profile::Profile;
+use crate::progress::{Progress, Rest};
 use crate::query::{Access, Asked, Query};
 use crate::value::Value;
 
@@ -53,6 +54,11 @@ pub fn export(profile: &Profile, plan: Option<&Plan>, access: Access, now_ms: i6
     });
     let is_known = |name: &str| known.iter().any(|attribute| attribute.name == name);
     let others = profile.states().filter(|(name, _)| !is_known(name)).map(|(name, state)| {
+        // No value of an attribute is in it.
+        if let (State::Journey(_), Some(journey)) = (state, name.strip_prefix(PROGRESS_PREFIX)) {
+            let content = || Value::Object(alloc::vec![field("state", state_of(state))]);
+            return (format!("journey {journey}"), shown_or(access.server_route, content));
+        }
         let (own, parked) = match name.split_once(PARKED_SEPARATOR) {
             Some((own, shape)) => (own, Some(shape)),
             None => (name, None),
@@ -171,9 +177,34 @@ fn state_of(state: &State) -> Value {
             ("counter", alloc::vec![field("windows", Value::List(windows))])
         }
         State::Total(total) => ("total", total_fields(total)),
+        State::Journey(progress) => ("journey", progress_fields(progress)),
         State::Foreign(..) => ("unreadable", Vec::new()),
     };
     Value::Object([field("kind", Value::from(kind))].into_iter().chain(fields).collect())
+}
+
+/// The times of a journey's entries. Where they are, an explanation says.
+fn progress_fields(progress: &Progress) -> Vec<(String, Value)> {
+    let current = progress.current.as_ref().map(|current| {
+        let due_ms = match current.rest {
+            Rest::Waiting(due_ms) => Some(field("due_ms", Value::from(due_ms))),
+            Rest::Ended | Rest::Completed => None,
+        };
+        let fields = [
+            field("entered_ms", Value::from(current.entered_ms)),
+            field("staged_ms", Value::from(current.staged_ms)),
+            field("stepped_ms", Value::from(current.stepped_ms)),
+        ];
+        field("current", Value::Object(fields.into_iter().chain(due_ms).collect()))
+    });
+    let finished = progress.finished.iter().map(|ended| {
+        Value::Object(alloc::vec![
+            field("entered_ms", Value::from(ended.entered_ms)),
+            field("ended_ms", Value::from(ended.ended_ms)),
+            field("ending", Value::from(ended.how.as_str())),
+        ])
+    });
+    current.into_iter().chain([field("finished", Value::List(finished.collect()))]).collect()
 }
 
 fn total_fields(total: &Total) -> Vec<(String, Value)> {

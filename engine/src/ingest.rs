@@ -152,6 +152,12 @@ impl Plan {
         }
     }
 
+    /// True if an attribute or a journey has state of this name.
+    fn reads(&self, state: &str) -> bool {
+        self.attributes.iter().any(|attribute| reads(attribute, state))
+            || self.journeys.iter().any(|journey| journey.state_name == state)
+    }
+
     /// Notes the bundle that writes a profile: state that its definition does not know is kept for 30 more days, and
     /// parked state that it reads is taken back.
     pub fn adopt(&self, profile: &mut Profile, bundle: u64, now_ms: i64) {
@@ -159,7 +165,7 @@ impl Plan {
             self.attributes.iter().for_each(|attribute| align(profile, attribute));
         }
         self.expire(profile, now_ms);
-        profile.adopt(bundle, |name| self.attributes.iter().any(|attribute| reads(attribute, name)), now_ms);
+        profile.adopt(bundle, |name| self.reads(name), now_ms);
     }
 }
 

@@ -33,6 +33,9 @@ mod pattern;
 mod plan;
 pub mod planted;
 
+mod progress;
+mod xxh3;
+
 pub mod attribute;
 mod event;
 mod identity;
@@ -48,6 +51,7 @@ mod criterion;
 mod device;
 mod explain;
 mod export;
+mod journey;
 mod payload;
 mod query;
 mod section;
@@ -64,8 +68,10 @@ pub use expr::eval::Truth;
 pub use identity::{Entry, Evidence, Keys, RefusedKey, Stitched, United};
 pub use import::{Record, RefusedColumn};
 pub use ingest::{Ingested, RefusedValue};
+pub use journey::{Advanced, Fired, GateTrace, JourneyTrace, Standing};
 pub use payload::{Offer, Reason};
 pub use plan::Plan;
 pub use profile::{Profile, ProfileId};
+pub use progress::{Current, Ending, Finished, Progress, Rest};
 pub use query::{Access, Asked, Query};
 pub use section::{Answer, Prepared, Skipped, Why};

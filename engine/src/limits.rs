@@ -120,6 +120,32 @@ pub const PERSONALIZATIONS_MAX: usize = 200;
 pub const SECTIONS_MAX: usize = 10_000;
 /// Maximum number of slots by which the sections of one key event are indexed.
 pub const DEMANDED_SLOTS_MAX: usize = 32;
+/// Maximum number of journeys of an audience.
+pub const JOURNEYS_MAX: usize = 64;
+/// Maximum number of activations of an audience.
+pub const ACTIVATIONS_MAX: usize = 200;
+/// Maximum length of a journey's id, or of its name where it has none, in bytes: with a profile's id it is hashed.
+pub const JOURNEY_KEY_BYTES_MAX: usize = 80;
+/// Maximum number of stages of a journey.
+pub const STAGES_MAX: usize = 8;
+/// Maximum number of exits of a stage.
+pub const EXITS_MAX: usize = 20;
+/// Maximum number of steps of a stage.
+pub const STEPS_MAX: usize = 100;
+/// Maximum number of branches of a step.
+pub const BRANCHES_MAX: usize = 20;
+/// Maximum number of steps of a journey that split visitors: an entry remembers the arm of each.
+pub const SPLITS_MAX: usize = 8;
+/// Maximum number of ended entries that a profile keeps for a journey.
+pub const FINISHED_MAX: usize = 8;
+/// Maximum number of steps that a visitor takes at once; further ones follow a minute later.
+pub const STEPS_AT_ONCE_MAX: u32 = 200;
+/// Time after which a visitor goes on who took too many steps at once, in milliseconds.
+pub const STEPS_PAUSE_MS: i64 = 60_000;
+/// Maximum number of headers of an activation.
+pub const HEADERS_MAX: usize = 20;
+/// Maximum length of an activation's address, body or header, in bytes.
+pub const ACTIVATION_BYTES_MAX: usize = 16 * 1024;
 /// Maximum number of outputs of a section.
 pub const OUTPUTS_MAX: usize = 100;
 /// Largest distance into the future at which `WITHIN n DAYS` accepts a time, in milliseconds.

@@ -24,8 +24,10 @@ pub use pick::{Order, Pick, Stamped};
 pub(crate) use ring::Window;
 pub use ring::{Ring, bucket_ms};
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use crate::progress::Progress;
 use crate::value::Nanos;
 
 /// The stored state of one attribute that events feed.
@@ -43,6 +45,8 @@ pub enum State {
     Counter(Counter),
     /// Amounts since ever.
     Total(Total),
+    /// The progress in a journey.
+    Journey(Box<Progress>),
     /// State that this build cannot read: its kind, and its bytes as stored. It is carried along and reads as missing.
     /// When an event changes the attribute, it is parked.
     Foreign(u8, Vec<u8>),
@@ -68,6 +72,7 @@ impl State {
             (State::List(mine), State::List(theirs)) if mine.has_ids == theirs.has_ids => mine.merge(theirs),
             (State::Counter(mine), State::Counter(theirs)) if mine.unit == theirs.unit => mine.merge(theirs),
             (State::Total(mine), State::Total(theirs)) if mine.unit == theirs.unit => mine.merge(theirs),
+            (State::Journey(mine), State::Journey(theirs)) => mine.merge(*theirs),
             (State::Foreign(kind, mine), State::Foreign(other, theirs)) => {
                 if (other, &theirs) > (*kind, mine) {
                     (*kind, *mine) = (other, theirs);
@@ -92,7 +97,8 @@ impl State {
             State::List(list) => (3, None, i64::from(list.has_ids)),
             State::Counter(counter) => (4, None, unit(&counter.unit)),
             State::Total(total) => (5, None, unit(&total.unit)),
-            State::Foreign(kind, _) => (6, None, i64::from(*kind)),
+            State::Journey(_) => (6, None, 0),
+            State::Foreign(kind, _) => (7, None, i64::from(*kind)),
         }
     }
 }
@@ -127,9 +133,10 @@ mod tests {
             counter(Unit::Nanos),
             total(Unit::Events),
             total(Unit::Nanos),
-            State::Foreign(7, vec![1]),
-            State::Foreign(7, vec![2]),
-            State::Foreign(8, vec![0]),
+            State::Journey(Box::default()),
+            State::Foreign(8, vec![1]),
+            State::Foreign(8, vec![2]),
+            State::Foreign(9, vec![0]),
         ]
     }
 

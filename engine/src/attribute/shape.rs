@@ -36,6 +36,7 @@ impl Shape {
             State::List(list) => shape(3, items(list.has_ids), 0),
             State::Counter(counter) => Shape::of_counter(counter.unit),
             State::Total(total) => shape(5, unit(total.unit), 0),
+            State::Journey(_) => shape(7, 0, 0),
             State::Foreign(kind, _) => shape(*kind, FOREIGN, 0),
         }
     }

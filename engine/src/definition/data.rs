@@ -20,6 +20,8 @@ records! {
         identity = Identity::default(),
         event_id_column = None,
         personalizations = Vec::new(),
+        journeys = Vec::new(),
+        activations = Vec::new(),
     }
     Audience { id, name = None }
     EventTable { database, table }

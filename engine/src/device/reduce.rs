@@ -290,6 +290,8 @@ impl Reduction {
         }
         plan.definition = Definition { personalizations: definitions, ..Definition::default() };
         plan.key_rules.clear();
+        plan.journeys.clear();
+        plan.activations.clear();
         (plan.primary_key, plan.lookup_key) = (None, None);
         self.renumber(&mut plan);
         for planned in &mut plan.personalizations {

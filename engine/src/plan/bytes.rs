@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Plan;
+use super::journeys::HAS_JOURNEYS;
 use super::keys::KeyRule;
 use crate::bytes::{Reader, Writer};
 use crate::definition::{
@@ -25,6 +26,10 @@ impl Plan {
         // Devices get no sensitive values, so a section has no word for them there.
         let sections = self.definition.personalizations.iter().flat_map(|it| &it.sections);
         sections.for_each(|section| section.include_sensitive.write(&mut w));
+        if HAS_JOURNEYS {
+            self.journeys.write(&mut w);
+            self.activations.write(&mut w);
+        }
         w.0
     }
 
@@ -51,6 +56,10 @@ impl Plan {
         plan.definition.audience = Audience { id: Flat::read(r), name: None };
         let sections = plan.definition.personalizations.iter_mut().flat_map(|it| &mut it.sections);
         sections.for_each(|section| section.include_sensitive = Flat::read(r));
+        if HAS_JOURNEYS {
+            plan.journeys = Flat::read(r);
+            plan.activations = Flat::read(r);
+        }
         r.finish().map_err(|damaged| damaged.0)?;
         Ok(plan)
     }
@@ -81,6 +90,8 @@ impl Plan {
             key_rules: Vec::new(),
             primary_key: None,
             lookup_key: None,
+            journeys: Vec::new(),
+            activations: Vec::new(),
         }
     }
 }

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::Plan;
 use super::directory::Directory;
+use super::journeys::HAS_JOURNEYS;
 use super::keys::KeyRule;
 use crate::definition::{Definition, EventTable, Identity, Trust};
 use crate::diagnostic::{At, CHECKS, Code, Diagnostic, NameKind, Severity, words};
@@ -120,8 +121,10 @@ impl<'a> Compiler<'a> {
         let (events, program) = (criteria.section_events, lowered.program);
         let personalizations =
             self.personalizations(&directory, &program, &criteria.key_event_tables, events, lowered.sections);
+        let journeys = lowered.journeys;
+        let activations = if HAS_JOURNEYS { self.activations(&directory) } else { Vec::new() };
         if CHECKS && self.checks {
-            self.check_plans(&attributes, &personalizations);
+            self.check_plans(&attributes, &personalizations, &journeys);
         }
 
         let identity = &definition.identity;
@@ -138,6 +141,8 @@ impl<'a> Compiler<'a> {
             lookup_key: identity.lookup_key.clone().or_else(|| identity.primary_key.clone()),
             id_columns,
             personalizations,
+            journeys,
+            activations,
         }
     }
 

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use super::KeyEventPlan;
 use super::compile::Compiler;
 use super::directory::Directory;
+use super::journeys::{HAS_JOURNEYS, JourneyPlan, journeys};
 use crate::definition::{AttributeKind, Definition, EventTable, ListAction, Section};
 use crate::diagnostic::At;
 use crate::expr::check::Checker;
@@ -32,6 +33,7 @@ pub(super) struct Lowered {
     pub(super) own_filters: Vec<Node>,
     /// The criteria and the event filter of each section.
     pub(super) sections: Vec<(Node, Node)>,
+    pub(super) journeys: Vec<JourneyPlan>,
 }
 
 impl<'a> Compiler<'a> {
@@ -68,12 +70,21 @@ impl<'a> Compiler<'a> {
                 uses.add(filter, scope, directory, at.field("event_filter"), &mut self.out);
             }
         }
+        if HAS_JOURNEYS {
+            let out = &mut self.out;
+            let mut visit = |expr: &'a Expr, scope: Scope<'static>, at: At<'_>| {
+                uses.add(expr, scope, directory, at, out);
+                Node::Constant(false)
+            };
+            // Names that nothing declares are reported when journeys are lowered.
+            journeys(definition, &criteria.key_event_tables, &mut visit, &mut Vec::new());
+        }
         uses.settle();
         (criteria, uses)
     }
 
     /// Lowers all criteria into one program.
-    pub(super) fn lower(&mut self, criteria: &Criteria<'_>, directory: &Directory, uses: &Uses) -> Lowered {
+    pub(super) fn lower(&mut self, criteria: &Criteria<'a>, directory: &Directory, uses: &Uses) -> Lowered {
         let mut checker = Checker::new(directory, uses);
         let mut key_events = Vec::with_capacity(criteria.key_event_tables.len());
         for (index, table) in criteria.key_event_tables.iter().enumerate() {
@@ -103,7 +114,15 @@ impl<'a> Compiler<'a> {
             };
             sections.push((lowered, filter));
         }
-        Lowered { program: checker.finish(), key_events, own_filters, sections }
+        let (mut lowered, mut found) = (Vec::new(), Vec::new());
+        if HAS_JOURNEYS {
+            let out = &mut self.out;
+            let mut visit =
+                |expr: &'a Expr, scope: Scope<'static>, at: At<'_>| checker.lower(expr, scope, at, out);
+            lowered = journeys(criteria.definition, &criteria.key_event_tables, &mut visit, &mut found);
+        }
+        self.out.append(&mut found);
+        Lowered { program: checker.finish(), key_events, own_filters, sections, journeys: lowered }
     }
 
     /// The filters that attributes and list actions have beside those of their key events.

@@ -4,6 +4,7 @@
 //! stored: isolates compile it from the definition that a bundle carries. It has bytes (`bytes`) for modules of the same
 //! build that have no compiler, and its public part for devices ([`device`](crate::device)).
 
+mod activations;
 mod addresses;
 mod attributes;
 mod bytes;
@@ -11,6 +12,7 @@ mod compile;
 mod criteria;
 mod directory;
 mod domain;
+mod journeys;
 mod keys;
 mod lowercase;
 mod personalizations;
@@ -27,6 +29,11 @@ use crate::definition::{Definition, EventTable};
 use crate::expr::{Node, Program, Slot};
 use crate::flat::flat;
 use keys::KeyRule;
+
+pub(crate) use journeys::{
+    ArmPlan, BranchPlan, ExitPlan, GatePlan, HAS_JOURNEYS, JourneyPlan, KindPlan, PROGRESS_PREFIX, StagePlan,
+    TargetPlan, WhenPlan,
+};
 
 /// A compiled definition.
 #[derive(Debug)]
@@ -48,6 +55,10 @@ pub struct Plan {
     pub(crate) id_columns: Vec<String>,
     /// In the definition's order.
     pub(crate) personalizations: Vec<PersonalizationPlan>,
+    /// In the definition's order.
+    pub(crate) journeys: Vec<JourneyPlan>,
+    /// In the definition's order.
+    pub(crate) activations: Vec<ActivationPlan>,
 }
 
 #[derive(Debug)]
@@ -108,6 +119,31 @@ pub(crate) enum Piece {
     Text(String),
     /// Index of the fact to insert.
     Fact(u16),
+}
+
+/// An activation, with its texts compiled.
+#[derive(Debug)]
+pub(crate) struct ActivationPlan {
+    /// Its id, or its name where it has none.
+    pub(crate) called: String,
+    pub(crate) connection: Option<String>,
+    pub(crate) connector: String,
+    pub(crate) method: String,
+    pub(crate) url: Option<Vec<Insert>>,
+    pub(crate) headers: Vec<(String, Vec<Insert>)>,
+    pub(crate) body: Option<Vec<Insert>>,
+}
+
+/// A piece of such a text.
+#[derive(Debug)]
+pub(crate) enum Insert {
+    Text(String),
+    /// Index of a fact.
+    Fact(u16),
+    /// Name of a key.
+    Key(String),
+    EventName,
+    EventTime,
 }
 
 impl Plan {
@@ -172,3 +208,5 @@ flat!(struct PersonalizationPlan { tables, trigger, awaited, undecided, sections
 flat!(struct SectionPlan { key_event, event_filter, criteria, outputs, undecided });
 flat!(enum OutputPlan { 0 = Same, 1 = Fact(index), 2 = Template(pieces) });
 flat!(enum Piece { 0 = Text(text), 1 = Fact(index) });
+flat!(struct ActivationPlan { called, connection, connector, method, url, headers, body });
+flat!(enum Insert { 0 = Text(text), 1 = Fact(index), 2 = Key(name), 3 = EventName, 4 = EventTime });

@@ -143,7 +143,13 @@ impl Compiler<'_> {
     }
 
     /// The fact that an output of this name shows.
-    fn shown(&mut self, directory: &Directory, name: &str, part: Option<&String>, at: At<'_>) -> Option<u16> {
+    pub(super) fn shown(
+        &mut self,
+        directory: &Directory,
+        name: &str,
+        part: Option<&String>,
+        at: At<'_>,
+    ) -> Option<u16> {
         let full = match part {
             Some(part) => [name, ".", part].concat(),
             None => name.to_owned(),

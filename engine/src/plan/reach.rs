@@ -87,6 +87,7 @@ impl Plan {
         }
         let mut out = reach.out;
         out.append(&mut behind);
+        super::journeys::warn(definition, &self.journeys, &mut out);
         out
     }
 

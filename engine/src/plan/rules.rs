@@ -9,9 +9,9 @@ mod attributes;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::PersonalizationPlan;
 use super::compile::Compiler;
 use super::directory::Directory;
+use super::{JourneyPlan, PersonalizationPlan};
 use crate::attribute::plan::AttributePlan;
 use crate::attribute::shape::PARKED_SEPARATOR;
 use crate::definition::{EventTable, Personalization};
@@ -37,9 +37,11 @@ impl Compiler<'_> {
         &mut self,
         attributes: &[AttributePlan],
         personalizations: &[PersonalizationPlan],
+        journeys: &[JourneyPlan],
     ) {
-        self.state_bytes(attributes);
+        self.state_bytes(attributes, journeys);
         self.section_names(personalizations);
+        self.check_journeys(journeys);
     }
 
     /// No event reaches a database whose name begins another address.

@@ -1,5 +1,6 @@
 //! Attribute states as bytes: the kind, then the content. State of an unknown kind is kept as it is.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::bytes::{Reader, Writer};
@@ -10,6 +11,7 @@ use crate::attribute::{
 };
 use crate::definition::Keep;
 use crate::limits::BUCKETS_MAX;
+use crate::progress;
 use crate::value::{Nanos, Value};
 
 // Kinds of state as they are stored. Their numbers never change.
@@ -19,6 +21,7 @@ const LIST: u8 = 3;
 const COUNTER: u8 = 4;
 const TOTAL: u8 = 5;
 const PICKED_WITHIN: u8 = 6;
+const JOURNEY: u8 = 7;
 
 /// Writes a state, its kind first.
 pub(super) fn write_state(w: &mut Writer, state: &State) {
@@ -54,6 +57,10 @@ pub(super) fn write_state(w: &mut Writer, state: &State) {
             w.wide(total.earlier);
             w.signed(total.until);
             write_steps(w, &total.hours, |w, amount| w.wide(*amount));
+        }
+        State::Journey(progress) => {
+            w.byte(JOURNEY);
+            progress::write(w, progress);
         }
         State::Foreign(kind, bytes) => {
             w.byte(*kind);
@@ -91,6 +98,7 @@ fn known_state(r: &mut Reader<'_>, kind: u8) -> State {
             let (unit, earlier, until) = (read_unit(r), r.wide(), r.signed());
             State::Total(Total { unit, earlier, until, hours: read_steps(r, Reader::wide) })
         }
+        JOURNEY if cfg!(feature = "journeys") => State::Journey(Box::new(progress::read(r))),
         _ => {
             r.fail("a state is of an unknown kind");
             State::Sum(Nanos(0))

@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::super::JourneyPlan;
 use super::super::compile::Compiler;
 use crate::attribute::bytes_max;
 use crate::attribute::plan::AttributePlan;
@@ -120,8 +121,9 @@ impl Compiler<'_> {
     }
 
     /// Bounds the state of all attributes but lists: a full profile cannot drop it, and would refuse further events.
-    pub(super) fn state_bytes(&mut self, plans: &[AttributePlan]) {
-        let bytes = plans.iter().map(bytes_max).fold(0_usize, usize::saturating_add);
+    pub(super) fn state_bytes(&mut self, plans: &[AttributePlan], journeys: &[JourneyPlan]) {
+        let of_journeys = journeys.iter().map(JourneyPlan::bytes_max).fold(0_usize, usize::saturating_add);
+        let bytes = plans.iter().map(bytes_max).fold(of_journeys, usize::saturating_add);
         if bytes <= limits::STATE_BYTES_MAX {
             return;
         }
@@ -132,8 +134,10 @@ impl Compiler<'_> {
             .take(3)
             .filter_map(|(index, bytes)| plans.get(*index).map(|plan| words!("`{}` ({bytes})", plan.name)));
         let most: Vec<String> = most.collect();
+        let and = if of_journeys > 0 { words!(" and {of_journeys} of journeys") } else { String::new() };
         let message = words!(
-            "a profile may have to keep {bytes} bytes of these attributes, lists aside; at most {} are allowed",
+            "a profile may have to keep {} bytes of these attributes{and}, lists aside; at most {} are allowed",
+            bytes.saturating_sub(of_journeys),
             limits::STATE_BYTES_MAX
         );
         let help = words!(

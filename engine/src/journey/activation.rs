@@ -1,0 +1,53 @@
+//! The step Triggered Activation: something is sent.
+
+use super::fired::Fired;
+use super::here::{Here, StepAt};
+use super::render::render;
+use crate::progress::Current;
+use crate::xxh3;
+
+/// The message, rendered from the profile in hand.
+pub(super) fn take(here: Here<'_>, at: StepAt, current: &Current, activation: usize) -> Option<Fired> {
+    let plan = here.plan.activations.get(activation)?;
+    let journey = here.plan.journeys.get(at.journey)?;
+    let stage = journey.stages.get(at.stage)?;
+    let text = render(here, plan, at, current);
+    Some(Fired {
+        id: id(here, at.journey, current),
+        activation: plan.called.clone(),
+        journey: journey.key().into(),
+        stage: stage.key.clone(),
+        step: stage.steps.get(at.step)?.id.clone(),
+        connection: plan.connection.clone(),
+        connector: plan.connector.clone(),
+        method: plan.method.clone(),
+        url: text.url,
+        headers: text.headers,
+        body: text.body,
+    })
+}
+
+/// Two hashes of the journey, the entry, the step and its time: a step is taken once at a time.
+fn id(here: Here<'_>, journey: usize, current: &Current) -> [u8; 16] {
+    let journey = here.plan.journeys.get(journey).map_or(0, |journey| xxh3::name(journey.key()));
+    let mut bytes = [0; 57];
+    let parts = [
+        &journey.to_le_bytes()[..],
+        &current.by,
+        &current.entered_ms.to_le_bytes(),
+        &current.step.unwrap_or(0).to_le_bytes(),
+        &current.stepped_ms.to_le_bytes(),
+        &current.stage.to_le_bytes(),
+    ];
+    for (place, byte) in bytes.iter_mut().zip(parts.into_iter().flatten()) {
+        *place = *byte;
+    }
+    let mut id = [0; 16];
+    for (number, half) in id.chunks_exact_mut(8).enumerate() {
+        if let Some(last) = bytes.last_mut() {
+            *last = number as u8;
+        }
+        half.copy_from_slice(&xxh3::hash(&bytes).to_le_bytes());
+    }
+    id
+}

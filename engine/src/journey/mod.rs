@@ -1,0 +1,159 @@
+//! Journeys: leads visitors through stages and steps.
+//!
+//! Pure: a profile, an event or nothing but the time, and `now` in; the changed profile, what to send, and the next due time
+//! out. An event is folded as follows, journey by journey in the order of the definition:
+//!
+//! 1. The goal, then the exits of the stage in their order, then the milestone are tried, each at most once.
+//! 2. A wait that is over ends, and steps are taken until one waits or the steps of the stage end.
+//! 3. A completed stage leads to the next one as soon as that one's entry criteria hold.
+//! 4. A visitor without an entry enters the first stage, if its criteria hold and re-entry allows it.
+//!
+//! Jumps into other journeys follow when all journeys have seen the event. An entry that ends does not begin again with the
+//! same event. Conditions with a key event hold for such an event only; all others hold at due times, too.
+
+mod activation;
+mod decision;
+mod end;
+mod explain;
+mod fired;
+mod gate;
+mod here;
+mod jump;
+mod merge;
+mod render;
+mod variant;
+mod wait;
+mod walk;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+pub use explain::{GateTrace, JourneyTrace, Standing};
+pub use fired::{Advanced, Fired};
+
+use crate::attribute::State;
+use crate::call::Call;
+use crate::event::Event;
+use crate::expr::eval::Memo;
+use crate::limits::CLOCK_AHEAD_MS;
+use crate::plan::{HAS_JOURNEYS, PROGRESS_PREFIX, Plan};
+use crate::profile::Profile;
+use crate::progress::{Current, Progress, Rest};
+use crate::query::{Access, Asked, Query};
+use here::{Here, has_step};
+use walk::Walk;
+
+impl Plan {
+    /// Leads a visitor on: with an event, which was ingested before and is no duplicate, or at a due time.
+    pub fn advance(
+        &self,
+        profile: &mut Profile,
+        event: Option<&Event>,
+        edge: &[(String, String)],
+        now_ms: i64,
+    ) -> Advanced {
+        if !HAS_JOURNEYS || self.journeys.is_empty() {
+            return Advanced::default();
+        }
+        let known = self.progresses(profile);
+        let concerns = event.is_some_and(|event| self.may_enter(event.table));
+        if !concerns && known.is_empty() {
+            return Advanced::default();
+        }
+        let access = Access { server_route: true, sensitive_scope: false };
+        let query = Query { event, asked: Asked::Triggered, inputs: &[], edge, access, blind: false };
+        let call = Call::new(self, profile, &query, now_ms);
+        let here = Here { plan: self, profile, call: &call, now_ms };
+        let mut walk = Walk::new(here, known);
+        walk.run(&mut Memo::new(&self.program));
+        let (changed, advanced) = walk.finish();
+        for (journey, progress) in changed {
+            if let Some(plan) = self.journeys.get(journey) {
+                let state = (!progress.is_empty()).then(|| State::Journey(alloc::boxed::Box::new(progress)));
+                *profile.state_mut(&plan.state_name) = state;
+            }
+        }
+        advanced
+    }
+
+    /// True if a profile has progress in a journey that this plan has.
+    pub fn has_progress(&self, profile: &Profile) -> bool {
+        HAS_JOURNEYS && !self.journeys.is_empty() && !self.progresses(profile).is_empty()
+    }
+
+    /// True if a visitor is in a journey that does not run, and waits until it does.
+    pub fn is_parked(&self, profile: &Profile) -> bool {
+        let is_parked = |(index, progress): &(usize, Progress)| {
+            progress.current.is_some() && self.journeys.get(*index).is_some_and(|journey| !journey.runs)
+        };
+        HAS_JOURNEYS && !self.journeys.is_empty() && self.progresses(profile).iter().any(is_parked)
+    }
+
+    /// The earliest time at which a visitor has to be led on without an event, Unix milliseconds; None: there is none.
+    pub fn due_ms(&self, profile: &Profile) -> Option<i64> {
+        if !HAS_JOURNEYS || self.journeys.is_empty() {
+            return None;
+        }
+        let known = self.progresses(profile);
+        let due =
+            known.iter().filter_map(|(index, progress)| self.due_in(*index, progress.current.as_ref()?));
+        due.min()
+    }
+
+    /// The earliest due time of an entry: the end of its wait, or an exit for being in the stage too long.
+    fn due_in(&self, journey: usize, current: &Current) -> Option<i64> {
+        let plan = self.journeys.get(journey).filter(|plan| plan.runs)?;
+        let stage = plan.stages.iter().find(|stage| stage.name == current.stage);
+        // One whose stage or step is gone leaves at the next occasion, which is now.
+        let Some(stage) = stage.filter(|stage| has_step(stage, current)) else {
+            return Some(current.stepped_ms);
+        };
+        let wait = match current.rest {
+            Rest::Waiting(due_ms) => Some(due_ms),
+            Rest::Ended | Rest::Completed => None,
+        };
+        let exits = stage.exits.iter().filter_map(|exit| exit.when.after_ms());
+        exits.map(|after_ms| current.staged_ms.saturating_add(after_ms)).chain(wait).min()
+    }
+
+    /// The journeys in which a visitor has progress, with it.
+    pub(crate) fn progresses(&self, profile: &Profile) -> Vec<(usize, Progress)> {
+        // Their names come before those of attributes.
+        let names = profile.state_names().take_while(|name| name.starts_with(PROGRESS_PREFIX));
+        let known = names.filter_map(|name| {
+            let index = self.journeys.iter().position(|journey| journey.state_name == name)?;
+            match profile.state(name) {
+                Some(State::Journey(progress)) => Some((index, (**progress).clone())),
+                _ => None,
+            }
+        });
+        known.collect()
+    }
+
+    /// True if an event of this table may let somebody enter a journey.
+    fn may_enter(&self, table: usize) -> bool {
+        let mut running = self.journeys.iter().filter(|journey| journey.runs);
+        running.any(|journey| {
+            let entry = journey.stages.first().and_then(|stage| stage.entry.as_ref());
+            entry.is_some_and(|gate| match gate.key_event {
+                Some(key_event) => self.key_events.get(key_event).is_some_and(|known| known.table == table),
+                None => true,
+            })
+        })
+    }
+}
+
+impl Current {
+    /// Takes a time that a wrong clock wrote as the present: else the visitor would wait until the clock comes there.
+    pub(crate) fn settle(&mut self, now_ms: i64) {
+        let ahead_ms = self.stepped_ms.saturating_sub(now_ms);
+        if ahead_ms > CLOCK_AHEAD_MS {
+            self.stepped_ms = now_ms;
+            self.staged_ms = self.staged_ms.min(now_ms);
+            self.entered_ms = self.entered_ms.min(now_ms);
+            if let Rest::Waiting(due_ms) = &mut self.rest {
+                *due_ms = due_ms.saturating_sub(ahead_ms);
+            }
+        }
+    }
+}
