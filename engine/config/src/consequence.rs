@@ -10,6 +10,15 @@ use usher_engine::value::DataType;
 
 /// True if a finding is about a use of an attribute that is broken itself. `broken` holds paths of the definition.
 pub(crate) fn follows(definition: &Definition, broken: &BTreeSet<String>, diagnostic: &Diagnostic) -> bool {
+    // The unreadable part of a journey may be the one that is missing.
+    let of_journeys = |path: &String| path.starts_with("journeys[") || path.starts_with("activations[");
+    if diagnostic.code == Code::UnknownName
+        && diagnostic.unknown.is_none()
+        && diagnostic.path.starts_with("journeys[")
+        && broken.iter().any(of_journeys)
+    {
+        return true;
+    }
     let of_use = matches!(
         diagnostic.code,
         Code::UnknownName

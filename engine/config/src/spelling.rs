@@ -1,7 +1,7 @@
 //! The two spellings of the API's keys: camel case, and snake case in some documents of RT 2.0.
 
 /// The keys of bodies with more than one word.
-const KEYS: [&str; 59] = [
+const KEYS: [&str; 78] = [
     "acceptUnknownProfiles",
     "aggregationType",
     "arrayMatching",
@@ -61,6 +61,25 @@ const KEYS: [&str; 59] = [
     "allowedIps",
     "reentryMode",
     "segmentFolderId",
+    "connectionId",
+    "controlVariant",
+    "customizedSplit",
+    "excludedPath",
+    "exitAfter",
+    "exitCriterias",
+    "exportAdvancedJson",
+    "exportJson",
+    "isControlGroup",
+    "journeyActivationStepId",
+    "launchedAt",
+    "orderIndex",
+    "pausedAt",
+    "realtimeJourneyId",
+    "realtimeJourneyStageId",
+    "rootStep",
+    "stepUuid",
+    "waitStep",
+    "waitStepUnit",
 ];
 
 /// The key in camel case: `event_tables` is `eventTables`.

@@ -27,6 +27,7 @@ mod example;
 mod file_name;
 mod identity;
 mod instant;
+mod journeys;
 mod rt_config;
 mod scalar;
 mod service;
@@ -40,10 +41,13 @@ use crate::source::Source;
 
 /// The file for everything except services and examples.
 const RT_CONFIG: &str = "rt_config.yaml";
+/// The file for journeys and activations.
+const JOURNEYS: &str = "journeys.yaml";
 /// The file for examples.
 const EXAMPLES: &str = "examples.yaml";
 
-/// A definition as files: `rt_config.yaml`, then one service for each personalization.
+/// A definition as files: `rt_config.yaml`, then one service for each personalization, then `journeys.yaml`, if there are any
+/// journeys or activations.
 ///
 /// Read in the order of their names they give the same definition, so names begin with a number where the order of the
 /// personalizations requires it. Equal definitions give equal texts.
@@ -61,8 +65,11 @@ pub fn write(definition: &Definition) -> Vec<Source> {
     let names = file_name::of(definition.personalizations.iter().map(|service| service.name.as_str()));
     let services = definition.personalizations.iter().map(|it| service::text(&definition.audience, it));
     let files = names.into_iter().zip(services);
+    let has_journeys = !definition.journeys.is_empty() || !definition.activations.is_empty();
+    let journeys = has_journeys.then(|| (JOURNEYS.to_owned(), journeys::text(definition)));
     std::iter::once((RT_CONFIG.to_owned(), rt_config::text(definition)))
         .chain(files)
+        .chain(journeys)
         .map(|(name, text)| Source { name, text })
         .collect()
 }

@@ -311,6 +311,11 @@ pub(super) fn any_of_lists(definition: &mut Definition, paths: &[String]) {
             }
         }
     }
+    for (index, journey) in definition.journeys.iter_mut().enumerate() {
+        if paths.contains(&format!("journeys[{index}]")) {
+            journey.criteria_mut().for_each(|criteria| any_item(criteria, &lists));
+        }
+    }
 }
 
 fn any_item(expr: &mut Expr, lists: &BTreeSet<String>) {

@@ -6,6 +6,7 @@ mod condition;
 mod entity;
 mod example;
 mod filter;
+mod journeys;
 mod one_of;
 mod operator_tree;
 mod output;
@@ -37,6 +38,9 @@ pub(crate) fn lower(lower: &mut Lower, node: &Node) {
     }
     match dialect {
         Some(Dialect::Entity) => entity::lower(lower, node),
+        Some(Dialect::ApiActivation) => api::activation::lower(lower, node),
+        Some(Dialect::ApiJourney) => api::journey::lower(lower, node),
+        Some(Dialect::Journeys) => journeys::lower(lower, node),
         Some(Dialect::Examples) => example::lower(lower, node),
         Some(Dialect::Pipeline) => pipeline::lower(lower, node),
         Some(Dialect::RtConfig) => rt_config::lower(lower, node),
@@ -58,7 +62,7 @@ pub(crate) fn lower(lower: &mut Lower, node: &Node) {
                 return lower.note_with(Code::UnknownDialect, span, message, Some(help));
             }
             let help = "a definition has one of these at its top: events, attributes and id_stitching; service_name and \
-                        sections; personalization_service; attributes with audienceId; or it is another body of the API";
+                        sections; personalization_service; journeys; attributes with audienceId; or it is another body of the API";
             lower.note_with(Code::UnknownDialect, node.first_key(), message, Some(help.to_owned()));
         }
     }

@@ -8,7 +8,9 @@ use crate::suggest::nearest;
 /// The dialect of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
+    ApiActivation,
     ApiAttribute,
+    ApiJourney,
     ApiKeyEvent,
     /// A body of the API that Usher does not support: its description, and what to do instead.
     ApiOther(&'static str, &'static str),
@@ -18,6 +20,7 @@ pub(crate) enum Dialect {
     Entity,
     /// Examples alone.
     Examples,
+    Journeys,
     Pipeline,
     RtConfig,
     ServiceText,
@@ -38,14 +41,17 @@ pub(crate) fn recognize(node: &Node) -> Option<Dialect> {
     }
     if let Some(attributes) = node.get("attributes").filter(|node| matches!(node.content, Content::Map(_))) {
         return Some(if has_key(attributes, "realtimeJourneyStages") {
-            Dialect::ApiOther("journeys", "leave them out for now")
+            Dialect::ApiJourney
         } else if has_key(attributes, "connectorType") {
-            Dialect::ApiOther("activations", "leave them out for now")
+            Dialect::ApiActivation
         } else if resource(node).is_some() {
             Dialect::ApiResource
         } else {
             Dialect::Entity
         });
+    }
+    if ["journeys", "activations"].into_iter().any(has) {
+        return Some(Dialect::Journeys);
     }
     if ["events", "attributes", "id_stitching"].into_iter().any(has) {
         return Some(Dialect::RtConfig);
@@ -74,7 +80,7 @@ pub(crate) fn recognize(node: &Node) -> Option<Dialect> {
 }
 
 /// The keys that identify dialects, beside those of an audience.
-const MARKS: [&str; 16] = [
+const MARKS: [&str; 18] = [
     "events",
     "attributes",
     "id_stitching",
@@ -82,6 +88,8 @@ const MARKS: [&str; 16] = [
     "sections",
     "personalization_service",
     "examples",
+    "journeys",
+    "activations",
     "keyColumns",
     "eventTables",
     "batchAttributes",

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::limits::FILE_STEM_CHARS_MAX;
 
 /// Names of devices on some systems, and of the other files.
-const RESERVED: [&str; 8] = ["aux", "com", "con", "examples", "lpt", "nul", "prn", "rt_config"];
+const RESERVED: [&str; 9] = ["aux", "com", "con", "examples", "journeys", "lpt", "nul", "prn", "rt_config"];
 
 /// One file name for each service name.
 pub(super) fn of<'n>(names: impl Iterator<Item = &'n str>) -> Vec<String> {

@@ -35,6 +35,12 @@ impl Map {
         self
     }
 
+    /// With the entries of another mapping behind its own.
+    pub(super) fn and(mut self, other: Map) -> Map {
+        self.0.extend(other.0);
+        self
+    }
+
     pub(super) fn maybe(self, key: &'static str, value: Option<Yaml>) -> Map {
         match value {
             Some(value) => self.with(key, value),

@@ -4,8 +4,10 @@
 //! They refer to each other by ids, in any order and across files: [`declare`] collects the ids first, [`finish`]
 //! resolves what needs all of them. Keys may also be in snake case.
 
+pub(super) mod activation;
 pub(super) mod attribute;
 mod body;
+pub(super) mod journey;
 mod key_event;
 mod setting;
 pub(super) mod spelling;
