@@ -71,7 +71,7 @@ await layer("tab", async () => {
 });
 await layer("openapi", () => run("node", ["--test", ...tests("openapi")]));
 await layer("vectors", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "suite"], built));
-await layer("shards", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "shards", "--test", "erasures"]));
+await layer("shards", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "shards", "--test", "erasures", "--test", "journeys"]));
 await layer("storage", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "older_bundle", "--test", "visitor_bytes"]));
 await layer("privacy", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "privacy"], built));
 await layer("simulation", async () => {

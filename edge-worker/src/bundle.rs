@@ -10,6 +10,7 @@ use usher_engine::value::{Fields, FromValue, Reading, ToValue, Unfit};
 
 use crate::form::Form;
 use crate::limits::BUNDLE_BYTES_MAX;
+use crate::plane::HAS_JOURNEYS;
 use crate::wire::hex::hex;
 use crate::wire::json::Json;
 use crate::wire::read;
@@ -187,6 +188,9 @@ fn of_audience(compiled: Result<Plan, Vec<Diagnostic>>, audience: &str) -> Resul
         let errors: Vec<String> = findings.iter().map(place).collect();
         format!("{}; `usher validate` says more", errors.join("; "))
     })?;
+    if !HAS_JOURNEYS && !plan.definition().journeys.is_empty() {
+        return Err("journeys do not run in this build".to_owned());
+    }
     if plan.definition().audience.id != audience {
         return Err("the definition is of another audience than the route".to_owned());
     }

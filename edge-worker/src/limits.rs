@@ -1,5 +1,9 @@
 //! Every bound of the service, in one place. Bounds of the engine stand in `usher_engine::limits`.
 
+/// Time after which a visitor in a journey that does not run is looked at again, in milliseconds.
+pub const PARKED_MS: i64 = 60 * 60 * 1_000;
+/// Time for which a message of a journey is kept that was never sent, in milliseconds.
+pub const SENDING_MS: i64 = 30 * DAY_MS;
 /// Largest body of an ingestion batch or import, in bytes, after inflation.
 pub const BATCH_BYTES_MAX: usize = 5 * 1024 * 1024;
 /// Most events in a batch.

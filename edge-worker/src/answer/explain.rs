@@ -3,7 +3,8 @@
 use usher_engine::definition::Choice;
 use usher_engine::value::Value;
 use usher_engine::{
-    ConditionTrace, Explanation, KnownAttribute, ObservedValue, PersonalizationTrace, Profile, SectionTrace,
+    ConditionTrace, Explanation, GateTrace, JourneyTrace, KnownAttribute, ObservedValue,
+    PersonalizationTrace, Profile, SectionTrace,
 };
 
 use super::{Meta, offers, refused_identity, signed};
@@ -16,6 +17,7 @@ pub(crate) fn explanation(
     known: bool,
     explanation: &Explanation<'_>,
     meta: &Meta,
+    journeys: &[JourneyTrace],
     journal: &[(i64, String)],
 ) -> Json {
     let mut json = Json::new();
@@ -44,6 +46,9 @@ pub(crate) fn explanation(
                     o.field(&attribute.name).object(|o| known_attribute(o, attribute));
                 }
             });
+            if !journeys.is_empty() {
+                o.field("journeys").list(journeys, journey);
+            }
         });
         if !journal.is_empty() {
             o.field("journal")
@@ -63,6 +68,58 @@ pub(super) fn journal_row(o: &mut Object<'_>, at_ms: i64, entry: &str) {
             o.field(name).value(value);
         }
     }
+}
+
+fn journey(json: &mut Json, trace: &JourneyTrace) {
+    json.object(|o| {
+        o.field("name").text(&trace.name);
+        o.field("runs").boolean(trace.runs);
+        if let Some(standing) = &trace.standing {
+            o.field("current").object(|o| {
+                if let Some(stage) = &standing.stage {
+                    o.field("stage").text(stage);
+                }
+                if let Some(step) = &standing.step {
+                    o.field("step").text(step);
+                }
+                o.field("why").text(standing.why);
+                o.field("entered_ms").number(standing.entered_ms);
+                o.field("since_ms").number(standing.since_ms);
+                if let Some(due_ms) = standing.due_ms {
+                    o.field("due_ms").number(due_ms);
+                }
+                if !standing.arms.is_empty() {
+                    o.field("variants").object(|o| {
+                        for (step, arm) in &standing.arms {
+                            o.field(step).text(arm);
+                        }
+                    });
+                }
+            });
+        }
+        o.field("finished").list(&trace.finished, |json, (ending, ended_ms)| {
+            json.object(|o| {
+                o.field("ending").text(ending);
+                o.field("ended_ms").number(*ended_ms);
+            });
+        });
+        o.field("would_move").list(&trace.moves, gate);
+    });
+}
+
+fn gate(json: &mut Json, trace: &GateTrace) {
+    json.object(|o| {
+        o.field("what").text(&trace.what);
+        if let Some(key_event) = &trace.key_event {
+            o.field("key_event").text(key_event);
+        }
+        if let Some(at_ms) = trace.at_ms {
+            o.field("at_ms").number(at_ms);
+        }
+        if let Some(criteria) = &trace.criteria {
+            condition(o.field("criteria"), criteria);
+        }
+    });
 }
 
 fn known_attribute(o: &mut Object<'_>, attribute: &KnownAttribute) {

@@ -19,7 +19,16 @@ pub(super) fn form_2(definition: &Definition) -> Option<String> {
         identity,
         event_id_column,
         personalizations,
+        journeys,
+        activations,
     } = definition;
+    // 0.1.0 has none.
+    if !journeys.is_empty() {
+        return Some("journeys".to_owned());
+    }
+    if !activations.is_empty() {
+        return Some("activations".to_owned());
+    }
     if event_id_column.is_some() {
         return Some("event_id_column".to_owned());
     }

@@ -253,7 +253,8 @@ pub(super) fn answer_from(
     let body = match pending.shape {
         Shape::Explanation if HAS_CONTROL_PLANE => {
             let journal = snapshot.map_or(&[][..], |snapshot| &snapshot.journal);
-            answer::explanation(profile, known, &plan.explain(profile, &query, now_ms), &meta, journal)
+            let call = plan.call(profile, &query, now_ms);
+            answer::explanation(profile, known, &call.explain(), &meta, &call.journeys(), journal)
         }
         Shape::Outputs if HAS_CONTROL_PLANE => {
             match personalize().offers.first() {

@@ -142,7 +142,8 @@ impl Rehearsal {
         let named: Vec<usize> =
             example.personalization.iter().filter_map(|name| plan.personalization(name)).collect();
         let query = stage.query(event.as_ref(), &named);
-        let explanation = plan.explain(&profile, &query, stage.now_ms);
+        let call = plan.call(&profile, &query, stage.now_ms);
+        let explanation = call.explain();
         let meta = Meta {
             bundle: 1,
             version: profile.version,
@@ -153,7 +154,7 @@ impl Rehearsal {
             merging: false,
             refused: "",
         };
-        Some(answer::explanation(&profile, known, &explanation, &meta, &[]).into_bytes())
+        Some(answer::explanation(&profile, known, &explanation, &meta, &call.journeys(), &[]).into_bytes())
     }
 }
 

@@ -1,12 +1,13 @@
 //! The reference store: in memory, with faults on demand. Tests compare the other stores with it, and rehearsals use
 //! it.
 
+mod journeys;
 mod rows;
 mod shards;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use rows::{Aged, ShardRows};
+pub use rows::{Aged, JourneyRows, ShardRows};
 use usher_engine::planted::{self, Bug};
 
 use super::index::HashIndex;
@@ -41,6 +42,8 @@ pub struct MemoryStore {
     pub retired: Vec<Retired>,
     /// Steps of stitching.
     pub journal: Vec<JournalRow>,
+    /// Rows of journeys.
+    pub journeys: JourneyRows,
     /// Rows about other shards.
     pub shard: ShardRows,
     /// The operations that fail.
@@ -226,6 +229,7 @@ impl MemoryStore {
             }
             self.bundles.retain(|(hash, _)| !published.dropped.contains(hash));
         }
+        self.journeys.write(write);
         self.write_shard(&write.shard);
         Ok(())
     }
@@ -255,6 +259,7 @@ impl MemoryStore {
             };
             self.journal.retain(|row| !is_of(&row.audience, row.profile));
             self.retired.retain(|retired| !is_of(&retired.audience, retired.id));
+            self.journeys.erase(&erased.audience, erased.id);
         }
         for new in &upkeep.suppressed {
             let before = self.suppressed.get(&new.name).map_or(new.at_ms, |known| known.at_ms);
@@ -273,6 +278,7 @@ impl MemoryStore {
         self.suppressed.retain(|_, known| known.at_ms > turn.due.suppressed_ms);
         self.retired.clear();
         self.age(turn.due.suppressed_ms);
+        self.journeys.expire(turn.due.now_ms);
         for name in &turn.entombed {
             if let Some(known) = self.suppressed.get_mut(name) {
                 known.copies = false;
@@ -306,15 +312,13 @@ impl MemoryStore {
         entombed.truncate(UPKEEP_ROWS_MAX);
         Due {
             idle: idle.map(due).collect(),
-            unlisted: Vec::new(),
-            is_listing: false,
             entombed: entombed.into_iter().map(|(_, name)| name).collect(),
             journal: self.journal.iter().filter(|row| row.at_ms <= before.journal_ms).count(),
             suppressed: self.suppressed.values().filter(|known| known.at_ms <= before.suppressed_ms).count(),
             retired: self.retired.len(),
             aged: self.aged(before.suppressed_ms),
             lease: self.lease,
-            renewal: None,
+            ..self.waiting(before.now_ms)
         }
     }
 

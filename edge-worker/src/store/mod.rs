@@ -5,11 +5,13 @@
 //! for every host that stores in SQLite; [`memory`] keeps everything in memory.
 
 pub(crate) mod index;
+pub mod journeys;
 pub mod memory;
 mod rows;
 pub mod shards;
 pub mod sql;
 
+use journeys::{SendRow, WaitRow};
 pub use rows::{ErasedKey, FoundProfile, HeldKey, Holder, JournalRow};
 use shards::{ShardBasis, ShardFound, ShardRead, ShardWrite};
 
@@ -177,6 +179,10 @@ pub struct Write {
     pub upkeep: Option<Box<Upkeep>>,
     /// Rows about other shards; none where there is one shard.
     pub shard: ShardWrite,
+    /// When profiles have to be led on in journeys.
+    pub waits: Vec<WaitRow>,
+    /// Messages that steps of journeys send.
+    pub sends: Vec<SendRow>,
 }
 
 /// Changes that only the control plane makes.
@@ -203,6 +209,8 @@ pub struct DueBefore {
     pub suppressed_ms: i64,
     /// Erased keys whose copies have to be replaced once more: those that were erased until this time.
     pub entomb_ms: i64,
+    /// Visitors who wait until this time.
+    pub now_ms: i64,
 }
 
 /// The rows that are due, of each kind at most [`UPKEEP_ROWS_MAX`](crate::limits::UPKEEP_ROWS_MAX).
@@ -216,6 +224,10 @@ pub struct Due {
     pub is_listing: bool,
     /// The names of erased keys whose copies have to be replaced once more.
     pub entombed: Vec<String>,
+    /// Profiles that have to be led on in journeys; without a state: there is no such profile any more.
+    pub waiting: Vec<FoundProfile>,
+    /// The time at which the next one has to be, Unix milliseconds; None: nobody waits.
+    pub next_due_ms: Option<i64>,
     /// The number of rows of the journal.
     pub journal: usize,
     /// The number of refusals of erased keys.
@@ -358,6 +370,8 @@ impl Write {
         self.probed_ms = self.probed_ms.or(other.probed_ms);
         self.upkeep = self.upkeep.take().or(other.upkeep);
         self.shard.append(other.shard);
+        self.waits.append(&mut other.waits);
+        self.sends.append(&mut other.sends);
     }
 
     /// The number of profiles that are stored for the first time.

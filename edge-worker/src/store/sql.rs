@@ -6,6 +6,7 @@
 mod asked;
 mod cell;
 mod found;
+mod journeys;
 mod part;
 mod renewal;
 mod rows;
@@ -30,7 +31,7 @@ use super::shards::ShardWrite;
 use super::{Basis, Pointer, Published, Read, Release, Write};
 use crate::limits::{DAY_MS, JOURNAL_MS, JOURNAL_OF_PROFILE_MAX};
 use crate::message::{KeyOf, WhichRelease};
-use crate::plane::{DECIDES, HAS_CONTROL_PLANE, HAS_SHARDS};
+use crate::plane::{DECIDES, HAS_CONTROL_PLANE, HAS_JOURNEYS, HAS_SHARDS};
 
 /// Creates the table with the form of all others. It is read first, because [`SCHEMA`] must not run on data of a newer
 /// build.
@@ -103,6 +104,10 @@ pub const SCHEMA: &[&str] = &[
        name TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, imports INTEGER NOT NULL, copies INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS suppression_at ON suppression (at_ms)",
     "CREATE INDEX IF NOT EXISTS suppression_copies ON suppression (at_ms, name) WHERE copies = 1",
+    journeys::SCHEMA[0],
+    journeys::SCHEMA[1],
+    journeys::SCHEMA[2],
+    journeys::SCHEMA[3],
     renewal::SCHEMA[0],
     renewal::SCHEMA[1],
     "CREATE TABLE IF NOT EXISTS probe (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL)",
@@ -253,6 +258,9 @@ pub fn writes(write: &Write) -> Vec<Statement> {
         let of = || vec![text(&retired.audience), bytes(&retired.id)];
         push("DELETE FROM profile_key WHERE audience = ? AND profile = ?", of());
         push("DELETE FROM profile WHERE audience = ? AND id = ?", of());
+        if HAS_JOURNEYS {
+            journeys::retires(retired, &mut push);
+        }
     }
     for row in &write.profiles {
         push(
@@ -317,6 +325,9 @@ pub fn writes(write: &Write) -> Vec<Statement> {
              WHERE excluded.number > number",
             vec![text(audience), integer(*number), text(hash)],
         );
+    }
+    if HAS_JOURNEYS {
+        journeys::writes(write, &mut push);
     }
     if DECIDES && write.shard != ShardWrite::default() {
         shards::writes(&write.shard, &mut push);

@@ -271,7 +271,7 @@ fn fold_audience<'p>(
         });
         let mut pass =
             pass::run(plan, batch, events, &left_out, *new_profiles_left, &mut set, deciding.as_mut());
-        let mut write = Write::default();
+        let mut write = Write { sends: core::mem::take(&mut pass.sends), ..Write::default() };
         if DECIDES && let Some(deciding) = &mut deciding {
             left_out.extend(batch.relate(&pass, &set, deciding, &mut write));
             if !deciding.open.is_empty() && !deciding.across.is_last() {
@@ -428,7 +428,7 @@ fn finish(edge: &Edge, batch: &mut Batch, write: Write, answered: &Answered<'_>)
     if let Some((name, value)) = forgotten {
         response = response.header(name, value);
     }
-    Outcome { write, response, log }.done()
+    super::journeys::with_next(Outcome { write, response, log }, batch.message.ambient.now_ms).done()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod across;
 mod decide;
 mod events;
 mod import;
+mod journeys;
 mod mint;
 mod parts;
 mod peers;
@@ -18,6 +19,7 @@ mod renewal;
 mod set;
 mod snapshot;
 mod upkeep;
+mod waits;
 
 use across::Across;
 pub(crate) use events::committed;

@@ -12,13 +12,14 @@ use usher_engine::profile::{Key, Profile};
 use usher_engine::{Entry, Keys, Plan, ProfileId};
 
 use super::across::Across;
+use super::journeys;
 use crate::edge::{Edge, Running};
 use crate::form::Form;
 use crate::keys::{SeenToken, Signer};
 use crate::limits::UNSIZED_KEYS_MAX;
 use crate::log::{DAMAGED_PROFILE, Line};
 use crate::message::{Ambient, KeyOf};
-use crate::plane::HAS_SHARDS;
+use crate::plane::{HAS_JOURNEYS, HAS_SHARDS};
 use crate::store::index::HashIndex;
 use crate::store::{FoundProfile, JournalRow, Pointer, ProfileRow, Read, Retired, Write};
 use crate::wire::json::Json;
@@ -431,6 +432,9 @@ impl ProfileSet {
                 continue;
             }
             let (id, version, keys) = (held.profile.id, held.profile.version, held.changed_keys());
+            if HAS_JOURNEYS {
+                journeys::note_wait(&running.plan, &held.profile, &self.audience, now_ms, write);
+            }
             let (audience, touched_ms) = (self.audience.clone(), now_ms);
             write.profiles.push(ProfileRow { audience, id: id.0, version, touched_ms, state, keys });
             // Its content is in the write. An import may have thousands, each many times as large as its bytes.

@@ -12,7 +12,7 @@ use usher_engine::profile::codec;
 use apart::Counts;
 
 use super::across::Across;
-use super::renewal;
+use super::{renewal, waits};
 use crate::edge::Edge;
 use crate::form::Form;
 use crate::limits::{
@@ -35,6 +35,7 @@ pub(super) fn due(edge: &Edge, message: &message::Upkeep) -> DueBefore {
         journal_ms: now_ms.saturating_sub(JOURNAL_MS),
         suppressed_ms: now_ms.saturating_sub(SUPPRESSION_MS),
         entomb_ms: now_ms.saturating_sub(ENTOMB_AGAIN_MS),
+        now_ms,
     }
 }
 
@@ -103,7 +104,9 @@ pub(super) fn fold(
     let lists_more = due.is_listing && is_full(due.unlisted.len());
     let last = due.unlisted.last().filter(|_| lists_more);
     let renews = due.renewal.as_ref().and_then(|found| renewal::next(found, now_ms));
-    let counts = [due.idle.len(), due.journal, due.suppressed, due.retired, due.aged];
+    let mut led_on = Write::default();
+    waits::lead_on(edge, &due.waiting, now_ms, &mut led_on, &mut log);
+    let counts = [due.idle.len(), due.journal, due.suppressed, due.retired, due.aged, due.waiting.len()];
     // Hosts with a renewal have alarms, so nobody has to call again for it.
     let is_renewing = renews.is_some_and(|renews| renews.renewal.step > 0);
     let more =
@@ -124,7 +127,9 @@ pub(super) fn fold(
     if purged > 0 {
         log.push(Line::with_detail("profiles_purged", purged.to_string()));
     }
-    let next_ms = if more || is_renewing { UPKEEP_MORE_MS } else { UPKEEP_MS };
+    let due_ms = led_on.waits.iter().filter_map(|row| row.due_ms).chain(due.next_due_ms).min();
+    let wait_ms = due_ms.map_or(UPKEEP_MS, |due_ms| due_ms.saturating_sub(now_ms).clamp(1, UPKEEP_MS));
+    let next_ms = if more || is_renewing { UPKEEP_MORE_MS } else { wait_ms };
     let response = answer(Counts { purged, more }, false, next_ms);
     let response = if message.entombs && !due.entombed.is_empty() {
         let (header, value) = entomb(now_ms, &due.entombed, &Snapshot::encode(now_ms, &[], &[]));
@@ -132,7 +137,7 @@ pub(super) fn fold(
     } else {
         response
     };
-    let mut write = Write::default();
+    let mut write = led_on;
     if let Some(across) = across {
         apart::forgets(across, &erased, &keys, now_ms, &mut write);
     }

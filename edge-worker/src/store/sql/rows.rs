@@ -124,7 +124,9 @@ pub(super) fn found_erased(cells: Vec<Cell>, first_key: usize) -> Result<ErasedK
 }
 
 pub(super) fn found_due(rows: Vec<Rows>) -> Result<Found, StoreFailure> {
-    let [idle, unlisted, entombed, counts, size, renewal] = <[Rows; 6]>::try_from(rows).map_err(|_| odd())?;
+    let [idle, unlisted, entombed, counts, size, renewal, waiting, next] =
+        <[Rows; 8]>::try_from(rows).map_err(|_| odd())?;
+    let (waiting, next_due_ms) = found_waiting(waiting, next)?;
     let since = |row: &mut Row| IdleSince { day: row.number(), audience: row.text(), id: row.id() };
     let due = |row: &mut Row| {
         let since = since(row);
@@ -144,6 +146,8 @@ pub(super) fn found_due(rows: Vec<Rows>) -> Result<Found, StoreFailure> {
         unlisted: each(vec![unlisted], since)?,
         is_listing: listed == 0,
         entombed: each(vec![entombed], Row::text)?,
+        waiting,
+        next_due_ms,
         journal,
         suppressed,
         retired,
@@ -151,6 +155,22 @@ pub(super) fn found_due(rows: Vec<Rows>) -> Result<Found, StoreFailure> {
         lease,
         renewal: found_renewal(size, renewal)?,
     })))
+}
+
+/// Who waits in journeys no longer, and until when the next one does.
+fn found_waiting(waiting: Rows, next: Rows) -> Result<(Vec<FoundProfile>, Option<i64>), StoreFailure> {
+    let profile = |row: &mut Row| FoundProfile {
+        audience: row.text(),
+        keys: Vec::new(),
+        id: row.id(),
+        version: row.counted(),
+        state: row.bytes(),
+    };
+    let next = each(vec![next], Row::number)?;
+    if next.len() > 1 {
+        return Err(odd());
+    }
+    Ok((each(vec![waiting], profile)?, next.first().copied()))
 }
 
 fn found_renewal(size: Rows, renewal: Rows) -> Result<Option<FoundRenewal>, StoreFailure> {

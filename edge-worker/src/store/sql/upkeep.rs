@@ -1,9 +1,8 @@
 //! The statements of what operators and visitors' requests change.
 
 use super::cell::Cell;
-use super::renewal;
-use super::shards;
 use super::statement::{Statement, absent, bytes, text};
+use super::{journeys, renewal, shards};
 use crate::limits::{DAY_MS, SUPPRESSION_MS, UPKEEP_ROWS_MAX};
 use crate::plane::DECIDES;
 use crate::store::{DueBefore, Erased, Turn, Upkeep};
@@ -12,11 +11,12 @@ use crate::store::{DueBefore, Erased, Turn, Upkeep};
 pub(super) const LIST: &str = "INSERT OR IGNORE INTO idle (day, audience, id) VALUES (?, ?, ?)";
 
 /// The statements of a read of what is due: profiles, those of an earlier build, names of erased keys, a row of counts with
-/// the lease, and the renewal of tables.
+/// the lease, the renewal of tables, and who waits in journeys.
 pub(super) fn due(before: &DueBefore) -> Vec<Statement> {
     let most = || Cell::Number(i64::try_from(UPKEEP_ROWS_MAX).unwrap_or(i64::MAX));
     let number = Cell::Number;
     let [size, renewal] = renewal::read();
+    let [waiting, next] = journeys::due(before.now_ms);
     vec![
         Statement {
             sql: "SELECT e.day, e.audience, e.id, ifnull(p.touched_ms, -1),
@@ -58,6 +58,8 @@ pub(super) fn due(before: &DueBefore) -> Vec<Statement> {
         },
         size,
         renewal,
+        waiting,
+        next,
     ]
 }
 
@@ -140,6 +142,7 @@ fn takes_turn(turn: &Turn, mut push: impl FnMut(&'static str, Vec<Cell>)) {
     for name in &turn.entombed {
         push("UPDATE suppression SET copies = 0 WHERE name = ?", vec![text(name)]);
     }
+    journeys::expires(turn.due.now_ms, &mut push);
     if let Some(renews) = &turn.renews {
         renewal::renews(renews, &mut push);
     }
@@ -165,4 +168,5 @@ fn erases(erased: &Erased, push: &mut impl FnMut(&'static str, Vec<Cell>)) {
         push("DELETE FROM journal WHERE audience = ? AND profile = ?", of(id));
         push("DELETE FROM retired WHERE audience = ? AND id = ?", of(id));
     }
+    journeys::erases(&erased.audience, &erased.id, push);
 }

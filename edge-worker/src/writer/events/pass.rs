@@ -2,16 +2,18 @@
 
 use usher_engine::gather::Gather;
 use usher_engine::profile::{Key, Profile};
-use usher_engine::{Access, Answer, Asked, Event, Ingested, Plan, ProfileId, Query};
+use usher_engine::{Access, Answer, Asked, Event, Fired, Ingested, Plan, ProfileId, Query};
 
 use super::super::across::Moved;
 use super::super::decide::{Deciding, Decision, Source, Stitching};
+use super::super::journeys::send_row;
 use super::super::mint;
 use super::super::set::{ProfileIndex, ProfileSet};
 use super::batch::{Batch, ERASED, LeftOut, OfAudience, OneEvent, UNAVAILABLE, UNREADABLE, place_of};
 use crate::log::Line;
 use crate::message::{Mode, Receipt};
-use crate::plane::DECIDES;
+use crate::plane::{DECIDES, HAS_JOURNEYS};
+use crate::store::journeys::SendRow;
 
 /// The result of a pass.
 #[derive(Default)]
@@ -27,6 +29,10 @@ pub(super) struct Pass<'p> {
     /// That visitor's event, by its place, if another shard has it.
     pub(super) asker_there: Option<usize>,
     pub(super) log: Vec<Line>,
+    /// What steps of journeys send, each with its profile.
+    fired: Vec<(ProfileIndex, Fired)>,
+    /// The same as rows.
+    pub(super) sends: Vec<SendRow>,
     /// Profiles elsewhere that the profile of an event is to absorb, with the event's index.
     pub(super) sources: Vec<(usize, ProfileIndex, Vec<Source>)>,
     /// The keys by which events were stitched in a shard of several, each with its profile.
@@ -102,7 +108,14 @@ pub(super) fn run<'p>(
         }
         running.pass.receipts.push(receipt);
     }
-    running.pass
+    let Running { set, mut pass, .. } = running;
+    for (owner, fired) in core::mem::take(&mut pass.fired) {
+        // It may have absorbed others since, or been absorbed.
+        let profile = set.get(owner).map(|profile| profile.id.0);
+        let row = |profile| send_row(plan, &of_audience.id, profile, fired, batch.message.ambient.now_ms);
+        pass.sends.extend(profile.map(row));
+    }
+    pass
 }
 
 /// A pass under way.
@@ -148,6 +161,14 @@ impl Running<'_, '_, '_> {
         let profile = owner.and_then(|owner| self.set.get_mut(owner)).unwrap_or(&mut nobody);
         let ingested = self.plan.ingest(profile, &one.event, now_ms);
         note_ingested(&ingested, receipt, &mut self.pass.log);
+        if HAS_JOURNEYS
+            && let Some(owner) = owner
+            && !ingested.duplicate
+        {
+            let edge = &self.batch.message.edge;
+            let fired = self.plan.advance(profile, Some(&one.event), edge, now_ms).fired;
+            self.pass.fired.extend(fired.into_iter().map(|fired| (owner, fired)));
+        }
         match &self.batch.message.mode {
             Mode::Personalize { .. } => {
                 self.pass.answer = personalize(self.plan, self.batch, profile, &one.event, now_ms);

@@ -72,6 +72,12 @@ impl Service {
                 return;
             }
         }
+        if !matches!(task.reply, Reply::Upkeep(_))
+            && let Some(next_ms) = response.as_ref().and_then(next_of)
+        {
+            // Somebody waits in a journey, or rows were removed.
+            self.keep_up_within(task.shard, next_ms);
+        }
         match task.reply {
             Reply::Request(request, part) => self.take(request, part, response, task.computing),
             Reply::Task(asker, question) => {
@@ -93,11 +99,7 @@ impl Service {
                 self.send_due(shard);
             }
             Reply::Upkeep(shard) => {
-                let next = response.as_ref().and_then(|response| {
-                    let found = response.headers.iter().find(|(name, _)| *name == NEXT);
-                    found.and_then(|(_, next_ms)| next_ms.parse().ok())
-                });
-                self.keep_up_after(shard, next);
+                self.keep_up_after(shard, response.as_ref().and_then(next_of));
             }
             Reply::Nobody => {}
         }
@@ -111,4 +113,10 @@ impl Service {
             _ => self.end(0, task, None),
         }
     }
+}
+
+/// The time after which the next turn of upkeep is due, in milliseconds, if an answer says it.
+fn next_of(response: &Response) -> Option<u64> {
+    let found = response.headers.iter().find(|(name, _)| *name == NEXT);
+    found.and_then(|(_, next_ms)| next_ms.parse().ok())
 }

@@ -145,6 +145,13 @@ impl Service {
         }
     }
 
+    /// Notes that a turn of a shard's upkeep is due after this time at the latest, in milliseconds.
+    pub(super) fn keep_up_within(&mut self, shard: u32, next_ms: u64) {
+        if let Some(at) = self.upkeep.get_mut(place(shard)) {
+            *at = (*at).min(Instant::now() + Duration::from_millis(next_ms));
+        }
+    }
+
     /// Asks databases again of which it is not known whether a commit happened.
     pub(super) fn settle_doubts(&mut self) {
         if !self.shards.any_in_doubt() {

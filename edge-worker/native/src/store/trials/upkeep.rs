@@ -4,11 +4,12 @@ use std::fs;
 
 use usher_edge::limits::{DAY_MS, SUPPRESSION_MS, UPKEEP_ROWS_MAX};
 use usher_edge::message::{KeyOf, Place};
+use usher_edge::store::journeys::{SendRow, WaitRow};
 use usher_edge::store::memory::MemoryStore;
 use usher_edge::store::shards::{GoneRow, IntentRow, PointerRow, ShardRead, ShardWrite};
 use usher_edge::store::sql;
 use usher_edge::store::{
-    Basis, DueBefore, Erased, Found, IdleSince, JournalRow, ProfileRow, Read, Store, StoreFailure,
+    Basis, DueBefore, Erased, Found, IdleSince, JournalRow, ProfileRow, Read, Retired, Store, StoreFailure,
     Suppression, Turn, Upkeep, Write,
 };
 
@@ -42,7 +43,16 @@ fn since(day: i64, id: u8) -> IdleSince {
 }
 
 fn before(day: i64) -> DueBefore {
-    DueBefore { day, journal_ms: 7, suppressed_ms: 8, entomb_ms: 9 }
+    DueBefore { day, journal_ms: 7, suppressed_ms: 8, entomb_ms: 9, now_ms: 10 }
+}
+
+fn wait(id: u8, due_ms: Option<i64>) -> WaitRow {
+    WaitRow { audience: "7".to_owned(), profile: [id; 16], due_ms }
+}
+
+fn send(id: u8, at_ms: i64) -> SendRow {
+    let message = format!("{{\"to\": {id}}}");
+    SendRow { audience: "7".to_owned(), profile: [id; 16], id: [9; 16], at_ms, message }
 }
 
 /// Keys and erased keys are in no order; the reference has no profiles of earlier builds.
@@ -89,8 +99,11 @@ fn it_keeps_what_the_reference_keeps() {
                 profile(3, 1, 11, &["d"]),
             ],
             journal: vec![journal(1, 6), journal(9, 6), journal(2, 7), journal(2, 8)],
+            waits: vec![wait(1, Some(9)), wait(2, Some(10)), wait(3, Some(11)), wait(4, Some(8))],
+            sends: vec![send(1, 5), send(2, 6), send(3, 7)],
             ..Write::default()
         },
+        Write { waits: vec![wait(3, Some(4)), wait(4, None), wait(5, None)], ..Write::default() },
         // A later version is listed where the first was.
         Write { profiles: vec![profile(3, 2, 20, &["d", "e"])], ..Write::default() },
         upkeep(Upkeep {
@@ -107,6 +120,11 @@ fn it_keeps_what_the_reference_keeps() {
         }),
         upkeep(turn(12, vec![since(11, 3)], vec![since(20, 3)], &["n/a", "n/b"])),
         Write { profiles: vec![profile(1, 1, 30, &["a"])], ..Write::default() },
+        Write { waits: vec![wait(1, Some(3))], sends: vec![send(1, 9)], ..Write::default() },
+        Write {
+            retired: vec![Retired { audience: "7".to_owned(), id: [1; 16], into: [3; 16] }],
+            ..Write::default()
+        },
     ];
     let keys = |values: &[&str]| {
         let key = |value: &&str| KeyOf {
@@ -156,6 +174,13 @@ fn it_keeps_what_the_reference_keeps() {
     let Ok(Found::Due(due)) = store.read(&Read::Due(before(5))) else { panic!("what is due") };
     assert_eq!(due.idle.len(), UPKEEP_ROWS_MAX);
     assert_eq!((due.idle[7].since.id, &due.idle[7].state[..]), (id(7), &[0, 1][..]));
+    let connection = store.connection.as_ref().unwrap();
+    let mut sending = connection.prepare("SELECT profile, message FROM sending ORDER BY number").unwrap();
+    let rows = sending.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let rows: Vec<(Vec<u8>, String)> = rows.map(Result::unwrap).collect();
+    drop(sending);
+    let kept = reference.journeys.sends.iter().map(|row| (row.profile.to_vec(), row.message.clone()));
+    assert_eq!(rows, kept.collect::<Vec<_>>());
     drop(store);
     fs::remove_dir_all(directory).unwrap();
 }

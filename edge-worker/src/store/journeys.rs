@@ -1,0 +1,27 @@
+//! Rows of journeys: when visitors have to be led on, and what steps send.
+
+/// When a profile has to be led on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaitRow {
+    /// The audience's id.
+    pub audience: String,
+    /// The profile's id.
+    pub profile: [u8; 16],
+    /// Unix milliseconds; None: it waits for nothing.
+    pub due_ms: Option<i64>,
+}
+
+/// A message that a step sends, and that is not sent yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SendRow {
+    /// The audience's id.
+    pub audience: String,
+    /// The profile's id.
+    pub profile: [u8; 16],
+    /// The same for every attempt.
+    pub id: [u8; 16],
+    /// When the step was taken, Unix milliseconds.
+    pub at_ms: i64,
+    /// As JSON: the activation, its journey, stage and step, and the request.
+    pub message: String,
+}

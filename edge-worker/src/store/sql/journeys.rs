@@ -1,0 +1,86 @@
+//! The statements of journeys: visitors who wait, and messages that are not sent yet.
+
+use super::cell::Cell;
+use super::statement::{Statement, bytes, text};
+use crate::limits::{SENDING_MS, UPKEEP_ROWS_MAX};
+use crate::store::journeys::{SendRow, WaitRow};
+use crate::store::{Retired, Write};
+
+pub(super) const SCHEMA: [&str; 4] = [
+    "CREATE TABLE IF NOT EXISTS waiting (
+       audience TEXT NOT NULL, profile BLOB NOT NULL, due_ms INTEGER NOT NULL,
+       PRIMARY KEY (audience, profile)) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS waiting_due ON waiting (due_ms)",
+    "CREATE TABLE IF NOT EXISTS sending (
+       number INTEGER PRIMARY KEY, audience TEXT NOT NULL, profile BLOB NOT NULL, id BLOB NOT NULL,
+       at_ms INTEGER NOT NULL, message TEXT NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS sending_of ON sending (audience, profile)",
+];
+
+/// The statements of a read of who waits no longer, and until when the next one does.
+pub(super) fn due(now_ms: i64) -> [Statement; 2] {
+    let most = Cell::Number(i64::try_from(UPKEEP_ROWS_MAX).unwrap_or(i64::MAX));
+    [
+        Statement {
+            sql: "SELECT w.audience, w.profile, ifnull(p.version, 0), ifnull(p.state, x'')
+                  FROM waiting AS w LEFT JOIN profile AS p ON p.audience = w.audience AND p.id = w.profile
+                  WHERE w.due_ms <= ? ORDER BY w.due_ms, w.audience, w.profile LIMIT ?",
+            params: vec![Cell::Number(now_ms), most],
+        },
+        Statement {
+            sql: "SELECT min(due_ms) FROM waiting WHERE due_ms > ? HAVING min(due_ms) IS NOT NULL",
+            params: vec![Cell::Number(now_ms)],
+        },
+    ]
+}
+
+/// The statements of a write.
+pub(super) fn writes(write: &Write, push: &mut impl FnMut(&'static str, Vec<Cell>)) {
+    for WaitRow { audience, profile, due_ms } in &write.waits {
+        match due_ms {
+            Some(due_ms) => push(
+                "INSERT OR REPLACE INTO waiting (audience, profile, due_ms) VALUES (?, ?, ?)",
+                vec![text(audience), bytes(profile), Cell::Number(*due_ms)],
+            ),
+            None => push(
+                "DELETE FROM waiting WHERE audience = ? AND profile = ?",
+                vec![text(audience), bytes(profile)],
+            ),
+        }
+    }
+    for SendRow { audience, profile, id, at_ms, message } in &write.sends {
+        push(
+            "INSERT INTO sending (audience, profile, id, at_ms, message) VALUES (?, ?, ?, ?, ?)",
+            vec![text(audience), bytes(profile), bytes(id), Cell::Number(*at_ms), text(message)],
+        );
+    }
+}
+
+/// The statements of a merge: its due times end, and what is not sent yet moves.
+pub(super) fn retires(retired: &Retired, push: &mut impl FnMut(&'static str, Vec<Cell>)) {
+    let of = || vec![text(&retired.audience), bytes(&retired.id)];
+    push("DELETE FROM waiting WHERE audience = ? AND profile = ?", of());
+    let into = [bytes(&retired.into)].into_iter().chain(of()).collect();
+    push("UPDATE sending SET profile = ? WHERE audience = ? AND profile = ?", into);
+}
+
+/// The statements of an erasure; texts are overwritten first, as those of profiles are.
+pub(super) fn erases(audience: &str, id: &[u8; 16], push: &mut impl FnMut(&'static str, Vec<Cell>)) {
+    let of = || vec![text(audience), bytes(id)];
+    push("DELETE FROM waiting WHERE audience = ? AND profile = ?", of());
+    push(
+        "UPDATE sending SET message = substr(hex(zeroblob(length(CAST(message AS BLOB)))), 1,
+           length(CAST(message AS BLOB))) WHERE audience = ? AND profile = ?",
+        of(),
+    );
+    push("DELETE FROM sending WHERE audience = ? AND profile = ?", of());
+}
+
+/// The statement of a turn of upkeep: what was never sent goes after its time.
+pub(super) fn expires(now_ms: i64, push: &mut impl FnMut(&'static str, Vec<Cell>)) {
+    let most = Cell::Number(i64::try_from(UPKEEP_ROWS_MAX).unwrap_or(i64::MAX));
+    push(
+        "DELETE FROM sending WHERE number IN (SELECT number FROM sending WHERE at_ms <= ? ORDER BY number LIMIT ?)",
+        vec![Cell::Number(now_ms.saturating_sub(SENDING_MS)), most],
+    );
+}
