@@ -206,6 +206,10 @@ impl Definitions {
                 many(sections, "section")
             ),
         ];
+        if !definition.journeys.is_empty() || !definition.activations.is_empty() {
+            let (journeys, activations) = (definition.journeys.len(), definition.activations.len());
+            lines.push(format!("{}, {}", many(journeys, "journey"), many(activations, "activation")));
+        }
         if !self.reading.examples.is_empty() {
             let examples = many(self.reading.examples.len(), "example");
             let failed = self.findings.iter().filter(|f| f.diagnostic.code == Code::FailedExample).count();
@@ -225,6 +229,8 @@ impl Definitions {
             "keys": definition.identity.keys.len(),
             "personalizations": definition.personalizations.len(),
             "sections": definition.personalizations.iter().map(|p| p.sections.len()).sum::<usize>(),
+            "journeys": definition.journeys.len(),
+            "activations": definition.activations.len(),
             "examples": self.reading.examples.len(),
         })
     }

@@ -73,6 +73,16 @@ pub(crate) fn changes(before: &Definition, after: &Definition, direction: Direct
         let what = format!("section of `{}`", after.name);
         parts(&mut out, &what, sections, &after.sections, |s| &s.name);
     }
+    let (old, new) = (&before.journeys, &after.journeys);
+    parts(&mut out, "journey", old, new, |journey| &journey.name);
+    order(&mut out, "journeys", old, new, |journey| &journey.name);
+    for after in new {
+        let before = old.iter().find(|known| known.name == after.name);
+        let stages = before.map(|before| before.stages.as_slice()).unwrap_or_default();
+        parts(&mut out, &format!("stage of `{}`", after.name), stages, &after.stages, |stage| &stage.name);
+    }
+    parts(&mut out, "activation", &before.activations, &after.activations, |activation| &activation.name);
+    order(&mut out, "activations", &before.activations, &after.activations, |activation| &activation.name);
     out
 }
 
@@ -116,7 +126,7 @@ pub(crate) fn consequences(before: &Definition, after: &Definition) -> Vec<Diagn
 
 /// The changes beside the lists of parts: the audience and other single fields.
 fn whole(out: &mut Vec<Change>, before: &Definition, after: &Definition) {
-    let parts = ["key_events", "attributes", "identity", "personalizations"];
+    let parts = ["key_events", "attributes", "identity", "personalizations", "journeys", "activations"];
     let of = |definition: &Definition| {
         let Value::Object(fields) = definition.to_value() else { return Value::Null };
         let rest = fields.into_iter().filter(|(name, _)| !parts.contains(&name.as_str()));

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use usher_edge::store::memory::MemoryStore;
 use usher_edge::store::{Basis, CommitError, Found, Pointer, Read, Store, StoreFailure, Write};
 use usher_edge::{Ambient, Edge, Request, Response, bundle_of};
+use usher_engine::ProfileId;
 use usher_engine::definition::Definition;
 
 use crate::exit::Failure;
@@ -117,6 +118,26 @@ impl Simulation {
         let entries = self.store.journal.iter().skip(known);
         let journal = entries.filter_map(|row| serde_json::from_str(&row.entry).ok()).collect();
         Outcome { receipt, status: response.status, answer: body(&response), journal, log }
+    }
+
+    /// The time at which somebody's wait in a journey ends, Unix milliseconds; None: nobody waits.
+    pub(crate) fn due_ms(&self) -> Option<i64> {
+        self.store.journeys.waits.values().copied().min()
+    }
+
+    /// Lets waits end that are over by now.
+    pub(crate) fn tick(&mut self, now_ms: i64) {
+        let key = format!("TD1 {}", self.credentials.admin_key);
+        self.ask("/v1/tick", &[("authorization", &key)], &[], now_ms);
+    }
+
+    /// The messages that steps of journeys have sent since the last call, each with its profile's id.
+    pub(crate) fn sent(&mut self) -> Vec<(String, Value)> {
+        let sent = std::mem::take(&mut self.store.journeys.sends).into_iter();
+        let shown = sent.map(|row| {
+            (ProfileId(row.profile).to_string(), serde_json::from_str(&row.message).unwrap_or(Value::Null))
+        });
+        shown.collect()
     }
 
     /// The profile of the visitor with this key, as an explanation shows it, with its id.

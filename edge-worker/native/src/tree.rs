@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 
+use crate::clock::rfc3339;
 use crate::definitions::many;
 use crate::terminal::clean;
 
@@ -87,6 +88,36 @@ impl Tree {
         if !segments.is_empty() {
             self.line(1, &format!("in the segments {}", segments.join(", ")));
         }
+        items(&profile["journeys"]).iter().for_each(|journey| self.journey(journey));
+    }
+
+    /// Where the visitor is in a journey, and what would move them.
+    fn journey(&mut self, trace: &Value) {
+        let name = text(&trace["name"]);
+        let endings: Vec<String> =
+            items(&trace["finished"]).iter().map(|ended| in_words(text(&ended["ending"]))).collect();
+        let current = &trace["current"];
+        let mut words = match (current.is_null(), trace["runs"] == true) {
+            (true, _) => "not in it".to_owned(),
+            (false, true) => standing(current),
+            (false, false) => format!("{}; it does not run", standing(current)),
+        };
+        if !endings.is_empty() {
+            words.push_str(&format!("; ended before: {}", endings.join(", ")));
+        }
+        self.line(1, &format!("journey {name}: {words}"));
+        for gate in items(&trace["would_move"]) {
+            let what = in_words(text(&gate["what"]));
+            let event =
+                gate["key_event"].as_str().map(|event| format!(" by the event {event}")).unwrap_or_default();
+            let at =
+                gate["at_ms"].as_i64().map(|at_ms| format!(" at {}", rfc3339(at_ms))).unwrap_or_default();
+            self.line(2, &format!("{what}{event}{at}"));
+            let criteria = &gate["criteria"];
+            if !text(&criteria["text"]).is_empty() {
+                self.condition(3, criteria);
+            }
+        }
     }
 
     fn personalization(&mut self, trace: &Value) {
@@ -150,6 +181,22 @@ impl Tree {
             }
         }
     }
+}
+
+/// Where an entry is in its journey, in words.
+pub(crate) fn standing(current: &Value) -> String {
+    let mut out = format!("stage {}", text(&current["stage"]));
+    if let Some(step) = current["step"].as_str() {
+        out.push_str(&format!(", step {step}"));
+    }
+    match current["due_ms"].as_i64() {
+        Some(due_ms) => out.push_str(&format!(", waits until {}", rfc3339(due_ms))),
+        None => out.push_str(&format!(", {}", in_words(text(&current["why"])))),
+    }
+    for (step, arm) in current["variants"].as_object().into_iter().flatten() {
+        out.push_str(&format!(", {step}: {}", text(arm)));
+    }
+    out
 }
 
 /// `= "VIP" (batch, 3 min ago)`

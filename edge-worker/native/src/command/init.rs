@@ -11,8 +11,8 @@ use crate::terminal::print;
 
 /// Write a definition to start from
 ///
-/// Writes a commented rt_config (events, attributes, keys) and a service (sections and what they answer) for a use case,
-/// and a visit and a batch record to try them with. Without a use case, says which there are.
+/// Writes a commented rt_config (events, attributes, keys) and a service (sections and what they answer), or a journey, for a use
+/// case, and a visit and a batch record to try them with. Without a use case, says which there are.
 ///
 /// Keys that look like a login (email, customer_id) are written with `trust: verified`, so that no page can say that its
 /// visitor is somebody else.
@@ -50,6 +50,8 @@ enum UseCase {
     ContentPersonalization,
     /// Tell your servers what is known of a customer
     UserProfile,
+    /// Remind somebody of their cart by mail, step by step
+    Journey,
 }
 
 /// The rt_config that `usher ps pz init` starts from.
@@ -63,17 +65,16 @@ type Template = (&'static str, &'static str, &'static str);
 
 macro_rules! templates {
     ($case:literal, $service:literal) => {
+        templates!($case, $service, "sections and what they answer")
+    };
+    ($case:literal, $service:literal, $meaning:literal) => {
         [
             (
                 "rt_config.yaml",
                 "events, attributes, keys",
                 include_str!(concat!("init/", $case, "/rt_config.yaml")),
             ),
-            (
-                $service,
-                "sections and what they answer",
-                include_str!(concat!("init/", $case, "/service.yaml")),
-            ),
+            ($service, $meaning, include_str!(concat!("init/", $case, "/service.yaml"))),
             (
                 "visit.ndjson",
                 "a visit to try it with",
@@ -99,6 +100,7 @@ impl UseCase {
                 templates!("content_personalization", "content_personalization.yaml")
             }
             UseCase::UserProfile => templates!("user_profile", "user_profile.yaml"),
+            UseCase::Journey => templates!("journey", "journeys.yaml", "stages, steps and what they send"),
         }
     }
 

@@ -31,6 +31,9 @@ use story::Story;
 /// An event arrives when it says that it happened (`time` or `timestamp`), but never before the one ahead of it; the clock
 /// stands where an event says nothing. With --at, all events arrive at that time.
 ///
+/// Visitors in journeys wait: before an event arrives, every wait ends that is over by then, and shown is where they go and what
+/// is sent. With --until, time runs on behind the last event.
+///
 /// A page sends the events, unless a line ("sender": "server") or --sender says that a server does. Keys with `trust:
 /// verified` stitch only for a server.
 ///
@@ -40,7 +43,8 @@ use story::Story;
 ///   usher simulate definitions/ - --json < visit.ndjson | jq -c 'select(.offers) | .offers'
 ///
 /// With --json every event is a line with `line`, `at`, `receipt`, `journal`, `log`, `profile` and `offers`; then every
-/// visitor one with `final: true` and `profile`.
+/// visitor one with `final: true` and `profile`. Messages of journeys are lines with `sent`, moves of waiting visitors lines with
+/// `moved`.
 ///
 /// Exit status: 0 when all events were played, 1 when a line cannot be read or an event is refused, 2 when the definition
 /// has errors, 64 for a wrong command line.
@@ -59,6 +63,9 @@ pub(crate) struct Args {
     /// The time at which the first event arrives, such as 2026-05-04T10:15:00Z, and each other a millisecond later
     #[arg(long, value_name = "TIME", value_parser = instant)]
     at: Option<i64>,
+    /// The time until which it goes on behind the last event, so that waits end
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    until: Option<i64>,
     /// The sender of events that name none
     #[arg(long, value_enum, default_value_t = Sender::Browser)]
     sender: Sender,
@@ -86,6 +93,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
             Some(said_ms) if args.at.is_none() => said_ms.max(clock_ms),
             _ => next_ms,
         };
+        pass(&mut cast, &mut story, clock_ms, args.json)?;
         let (outcome, profile, refused_keys) = cast.play(sent, args.sender, clock_ms);
         if outcome.status != 200 {
             return Err(refused(&outcome.answer).at(&place));
@@ -95,6 +103,11 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         } else {
             print(&story.event(*line, sent, clock_ms, &outcome, profile.as_ref(), &refused_keys))?;
         }
+        show_sent(&mut cast, &mut story, clock_ms, args.json)?;
+    }
+    if let Some(until_ms) = args.until {
+        pass(&mut cast, &mut story, until_ms, args.json)?;
+        clock_ms = clock_ms.max(until_ms);
     }
     for profile in cast.everybody(clock_ms) {
         if args.json {
@@ -104,6 +117,43 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         }
     }
     Ok(Exit::Fine)
+}
+
+/// Lets waits end that are over before this time, each at its own.
+fn pass(cast: &mut Cast, story: &mut Story, until_ms: i64, json: bool) -> Result<(), Failure> {
+    let mut before_ms = i64::MIN;
+    while let Some(due_ms) = cast.simulation.due_ms().filter(|due_ms| *due_ms <= until_ms) {
+        // A visitor who takes too many steps at once goes on later.
+        let now_ms = due_ms.max(before_ms.saturating_add(1));
+        before_ms = now_ms;
+        cast.simulation.tick(now_ms);
+        for profile in cast.everybody(now_ms) {
+            if json && story.has_moved(&profile) {
+                print(&format!("{}\n", json!({"moved": true, "at": rfc3339(now_ms), "profile": profile})))?;
+            }
+            let words = story.moved(&profile, now_ms);
+            if !json {
+                print(&words)?;
+            }
+        }
+        show_sent(cast, story, now_ms, json)?;
+    }
+    Ok(())
+}
+
+/// Shows what steps of journeys have sent.
+fn show_sent(cast: &mut Cast, story: &mut Story, now_ms: i64, json: bool) -> Result<(), Failure> {
+    for (profile, message) in cast.simulation.sent() {
+        if json {
+            print(&format!(
+                "{}\n",
+                json!({"sent": message, "at": rfc3339(now_ms), "profile": {"id": profile}})
+            ))?;
+        } else {
+            print(&story.sent(&profile, &message))?;
+        }
+    }
+    Ok(())
 }
 
 /// The column that each attribute reads of an event, by the attribute's name.

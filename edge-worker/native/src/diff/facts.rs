@@ -28,6 +28,8 @@ pub(super) fn unwritten(label: &str) -> &'static str {
         "list of placeholders" => "0",
         "form of segments" => "names",
         "kept" => "newest",
+        "state" => "launched",
+        "reentry" => "reentry_unless_goal_achieved",
         _ => "none",
     }
 }
@@ -43,6 +45,10 @@ fn walk(what: &str, path: &str, value: &Value, facts: &mut Facts) {
         ("sections", Value::List(sections)) => {
             let names = sections.iter().filter_map(|section| field(section, "name")).map(shown);
             facts.push(("order of sections".to_owned(), list(names)));
+        }
+        ("stages", Value::List(stages)) => {
+            let names = stages.iter().filter_map(|stage| field(stage, "name")).map(shown);
+            facts.push(("order of stages".to_owned(), list(names)));
         }
         ("kind", Value::Object(fields)) => {
             for (kind, content) in fields {

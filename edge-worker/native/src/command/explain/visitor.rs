@@ -64,6 +64,8 @@ pub(super) fn fold(plan: &Plan, file: &Path, now_ms: i64) -> Result<Option<Profi
         let ingested = plan.ingest(&mut profile, &event, now_ms);
         if ingested.duplicate {
             warn(&format!("{name}: an event of this id was counted before"));
+        } else {
+            plan.advance(&mut profile, Some(&event), &[], now_ms);
         }
         for refused in &ingested.refused {
             warn(&format!("{name}: not taken for `{}`: {}", refused.attribute, in_words(refused.reason)));

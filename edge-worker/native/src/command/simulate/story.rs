@@ -55,6 +55,9 @@ impl Story {
                     say(&mut out, &tree::attribute(name, attribute));
                 }
             }
+            for text in self.journeys(&id, profile) {
+                say(&mut out, &text);
+            }
             self.known.insert(id, profile.clone());
         }
         let offers = outcome.answer["offers"].as_object();
@@ -65,6 +68,62 @@ impl Story {
             say(&mut out, &format!("offer {section}{}", tree::offered(offer)));
         }
         out
+    }
+
+    /// True if a visitor is elsewhere in a journey than before.
+    pub(super) fn has_moved(&self, profile: &Value) -> bool {
+        let id = profile["id"].as_str().unwrap_or_default();
+        !self.journeys(id, profile).is_empty()
+    }
+
+    /// Where a visitor goes whose wait is over; empty if nowhere.
+    pub(super) fn moved(&mut self, profile: &Value, at_ms: i64) -> String {
+        let id = profile["id"].as_str().unwrap_or_default().to_owned();
+        let moves = self.journeys(&id, profile);
+        self.known.insert(id.clone(), profile.clone());
+        if moves.is_empty() {
+            return String::new();
+        }
+        let (bold, plain) = if self.color { ("\u{1b}[1m", "\u{1b}[0m") } else { ("", "") };
+        let mut out = format!("{bold}time passes until {}{plain}: {}\n", rfc3339(at_ms), self.visitor(&id));
+        moves.iter().for_each(|text| say(&mut out, text));
+        out
+    }
+
+    /// A message that a step sends.
+    pub(super) fn sent(&mut self, profile: &str, message: &Value) -> String {
+        let text = |name: &str| message[name].as_str().unwrap_or_default();
+        let mut out = String::new();
+        let to = if text("url").is_empty() { text("connection") } else { text("url") };
+        let who = self.visitor(profile);
+        say(
+            &mut out,
+            &format!("sent to {who} by {}: {} {to} {}", text("activation"), text("method"), text("body")),
+        );
+        out
+    }
+
+    /// Where a visitor is in journeys, if that is not as it was known.
+    fn journeys(&self, id: &str, profile: &Value) -> Vec<String> {
+        let before = self.known.get(id).and_then(|known| known["journeys"].as_array());
+        let mut moves = Vec::new();
+        for journey in profile["journeys"].as_array().into_iter().flatten() {
+            let known = before.into_iter().flatten().find(|known| known["name"] == journey["name"]);
+            let name = journey["name"].as_str().unwrap_or_default();
+            let ended = |journey: &Value| journey["finished"].as_array().map_or(0, Vec::len);
+            let was = known.map_or(0, ended);
+            if ended(journey) > was {
+                let endings = journey["finished"].as_array().into_iter().flatten();
+                let newest = endings.max_by_key(|it| it["ended_ms"].as_i64());
+                let ending = newest.and_then(|it| it["ending"].as_str()).unwrap_or_default();
+                moves.push(format!("journey {name}: ended, {}", ending.replace('_', " ")));
+            }
+            let current = &journey["current"];
+            if !current.is_null() && known.is_none_or(|known| known["current"] != *current) {
+                moves.push(format!("journey {name}: {}", tree::standing(current)));
+            }
+        }
+        moves
     }
 
     /// The profile of a visitor after the last event.
