@@ -1,6 +1,8 @@
 //! Definitions by chance: every field and every kind, with names and texts that trip those who read YAML. Bounds are kept
 //! and names that refer to something name it; all else is allowed to be nonsense.
 
+mod journeys;
+
 use std::collections::BTreeSet;
 
 use usher_engine::definition::{
@@ -27,7 +29,19 @@ pub fn definition(random: &mut Random) -> Definition {
     let audience = Audience { id: audience_id(random), name: maybe(random, text) };
     let identity = if random.one_in(4) { Identity::default() } else { identity(random) };
     let event_id_column = maybe(random, name);
-    Definition { audience, tables, key_events, attributes, identity, personalizations, event_id_column }
+    let journeys = several(random, 3, journeys::journey);
+    let activations = several(random, 3, journeys::activation);
+    Definition {
+        audience,
+        tables,
+        key_events,
+        attributes,
+        identity,
+        event_id_column,
+        personalizations,
+        journeys,
+        activations,
+    }
 }
 
 /// It stands in addresses; a number is a text all the same.

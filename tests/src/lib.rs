@@ -1,7 +1,7 @@
 //! Vectors and the hosts that run them.
 //!
 //! A vector is a scenario in TOML: what is published and imported, then requests and what they must answer; or a table
-//! of criteria, of visits or of keys. Every [`Target`](target::Target) runs every case; one that cannot says so with a reason, and the reason
+//! of criteria, of visits, of ways through journeys or of keys. Every [`Target`](target::Target) runs every case; one that cannot says so with a reason, and the reason
 //! is printed. `vectors/README.md` describes the formats.
 
 pub mod bed;
@@ -19,3 +19,4 @@ pub mod target;
 pub mod tokens;
 pub mod vector;
 pub mod visits;
+pub mod ways;

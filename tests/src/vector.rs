@@ -9,6 +9,7 @@ use crate::deployment;
 use crate::keys::KeyTable;
 use crate::tokens::Token;
 use crate::visits::Visits;
+use crate::ways::Ways;
 
 /// A scenario: what is there, and what happens.
 #[derive(Debug, Deserialize)]
@@ -170,6 +171,11 @@ pub fn visits() -> Vec<(String, Visits)> {
     read("case")
 }
 
+/// Every table of ways through journeys, by its path without the ending.
+pub fn ways() -> Vec<(String, Ways)> {
+    read("journey")
+}
+
 /// Every table of keys, by its path without the ending.
 pub fn keys() -> Vec<(String, KeyTable)> {
     read("keys")
@@ -192,7 +198,7 @@ fn check(path: &str, vector: &Vector) {
     }
 }
 
-/// The files below `vectors/` that have this at their top; every file has one of four.
+/// The files below `vectors/` that have this at their top; every file has one of five.
 pub(crate) fn read<T: serde::de::DeserializeOwned>(mark: &str) -> Vec<(String, T)> {
     let folder = deployment::root().join("tests/vectors");
     let mut files = Vec::new();
@@ -203,8 +209,9 @@ pub(crate) fn read<T: serde::de::DeserializeOwned>(mark: &str) -> Vec<(String, T
         let name = file.strip_prefix(&folder).expect("below it").with_extension("").display().to_string();
         let text = std::fs::read_to_string(&file).expect("a vector");
         let table: toml::Table = text.parse().unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-        let marks = ["step", "cases", "case", "keys"].into_iter().filter(|mark| table.contains_key(*mark));
-        assert_eq!(marks.count(), 1, "{}: steps, cases or keys", file.display());
+        let marks =
+            ["step", "cases", "case", "keys", "journey"].into_iter().filter(|mark| table.contains_key(*mark));
+        assert_eq!(marks.count(), 1, "{}: steps, cases, journeys or keys", file.display());
         if table.contains_key(mark) {
             let vector = toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
             found.push((name, vector));

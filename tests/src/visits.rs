@@ -214,7 +214,7 @@ fn text(value: &Value) -> String {
 }
 
 /// `24h`, `7d-1ms`, `0s`: a sum of whole numbers of d, h, m, s and ms.
-fn milliseconds(ago: &Value) -> i64 {
+pub(crate) fn milliseconds(ago: &Value) -> i64 {
     let text = text(ago);
     let mut sum = 0;
     let mut rest = text.as_str();

@@ -10,6 +10,7 @@ const ENGINE: &str = "
 (all)      → gather limits planted
 
 compare    →
+xxh3       →
 diagnostic →
 order      →
 value      →
@@ -20,25 +21,27 @@ time       → value
 pattern    → bytes flat
 syntax     → diagnostic flat value
 definition → flat syntax value
+progress   → bytes
 event      → compare time value
 query      → event value
 expr       → bytes compare definition diagnostic flat index order pattern syntax time value
 objects    → event expr syntax value
-attribute  → definition expr flat objects order time value
+attribute  → definition expr flat objects order progress time value
 candidates → bytes expr flat index
-profile    → attribute bytes compare definition order value
+profile    → attribute bytes compare definition order progress value
 merge      → attribute profile
-plan       → attribute bytes candidates definition diagnostic event expr flat index order pattern syntax value
+plan       → attribute bytes candidates definition diagnostic event expr flat index order pattern syntax value xxh3
 criterion  → diagnostic expr index objects syntax value
 call       → attribute definition event expr merge objects plan profile query time value
 identity   → attribute definition event merge order plan profile value
 ingest     → attribute call definition event expr merge objects plan profile value
 import     → attribute ingest plan profile time value
 payload    → call definition expr plan query value
-export     → attribute call payload plan profile query value
+export     → attribute call payload plan profile progress query value
 section    → call candidates definition event expr index payload plan profile query value
 device     → attribute bytes candidates definition event expr flat order plan profile query section syntax value
 explain    → attribute call definition expr objects plan profile query section syntax value
+journey    → attribute call definition event explain expr payload plan profile progress query section value xxh3
 ";
 
 const CONFIG: &str = "
@@ -204,7 +207,7 @@ client      → files terminal
 targets     → client secrets
 definitions → examples files terminal
 diff        → terminal
-tree        → definitions terminal
+tree        → clock definitions terminal
 simulation  → secrets
 server      → clock files limits secrets store terminal website
 command     → client clock definitions diff files limits lines secrets server simulation targets terminal tree
