@@ -28,7 +28,7 @@ pub(super) fn due(now_ms: i64) -> [Statement; 2] {
             params: vec![Cell::Number(now_ms), most],
         },
         Statement {
-            sql: "SELECT min(due_ms) FROM waiting WHERE due_ms > ? HAVING min(due_ms) IS NOT NULL",
+            sql: "SELECT due_ms FROM waiting WHERE due_ms > ? ORDER BY due_ms LIMIT 1",
             params: vec![Cell::Number(now_ms)],
         },
     ]

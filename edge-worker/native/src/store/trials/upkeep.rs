@@ -55,7 +55,7 @@ fn send(id: u8, at_ms: i64) -> SendRow {
     SendRow { audience: "7".to_owned(), profile: [id; 16], id: [9; 16], at_ms, message }
 }
 
-/// Keys and erased keys are in no order; the reference has no profiles of earlier builds.
+/// Keys and erased keys are in no order; the reference has no profiles of earlier builds, and lists merged ones.
 fn sorted(found: Result<Found, StoreFailure>) -> Result<Found, StoreFailure> {
     found.map(|found| match found {
         Found::Whole(profiles, mut keys) => {
@@ -67,7 +67,7 @@ fn sorted(found: Result<Found, StoreFailure>) -> Result<Found, StoreFailure> {
             Found::Unerased(profiles, erased)
         }
         Found::Due(mut due) => {
-            (due.unlisted, due.is_listing) = (Vec::new(), false);
+            (due.unlisted, due.is_listing, due.retired) = (Vec::new(), false, 0);
             Found::Due(due)
         }
         found => found,
