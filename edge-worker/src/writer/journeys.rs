@@ -23,29 +23,28 @@ pub(super) fn note_wait(plan: &Plan, profile: &Profile, audience: &str, now_ms: 
 }
 
 /// The row of a message.
-pub(super) fn send_row(plan: &Plan, audience: &str, profile: [u8; 16], fired: Fired, at_ms: i64) -> SendRow {
-    let definition = plan.definition();
-    let activation = definition.activations.get(fired.activation);
-    let journey = definition.journeys.get(fired.journey);
-    let stage = journey.and_then(|journey| journey.stages.get(fired.stage));
-    let step = stage.and_then(|stage| stage.steps.get(fired.step));
+pub(super) fn send_row(audience: &str, profile: [u8; 16], fired: &Fired, at_ms: i64) -> SendRow {
     let mut json = Json::new();
     json.object(|o| {
-        o.field("id").text(&hex(&fired.id));
-        o.field("journey").text(journey.map_or("", |journey| journey.key()));
-        o.field("stage").text(stage.map_or("", |stage| stage.key()));
-        o.field("step").text(step.map_or("", |step| &step.id));
-        if let Some(activation) = activation {
-            o.field("activation").text(activation.id.as_deref().unwrap_or(&activation.name));
-            o.field("connection").text(activation.connection.as_deref().unwrap_or(""));
-            o.field("connector").text(&activation.connector);
-            o.field("method").text(&activation.method);
-            o.field("headers").object(|o| {
-                for (header, value) in activation.headers.iter().zip(&fired.headers) {
-                    o.field(&header.name).text(value);
-                }
-            });
+        let id = hex(&fired.id);
+        let texts = [
+            ("id", id.as_str()),
+            ("journey", &fired.journey),
+            ("stage", &fired.stage),
+            ("step", &fired.step),
+            ("activation", &fired.activation),
+            ("connection", fired.connection.as_deref().unwrap_or_default()),
+            ("connector", &fired.connector),
+            ("method", &fired.method),
+        ];
+        for (name, text) in texts {
+            o.field(name).text(text);
         }
+        o.field("headers").object(|o| {
+            for (name, value) in &fired.headers {
+                o.field(name).text(value);
+            }
+        });
         if let Some(url) = &fired.url {
             o.field("url").text(url);
         }

@@ -69,7 +69,7 @@ fn lead_on_one(
         state = codec::encode(&profile, edge.form().of_profiles());
     }
     let (audience, id) = (found.audience.clone(), found.id);
-    let sends = advanced.fired.into_iter().map(|fired| send_row(plan, &audience, id, fired, now_ms));
+    let sends = advanced.fired.iter().map(|fired| send_row(&audience, id, fired, now_ms));
     write.sends.extend(sends);
     write.profiles.push(ProfileRow {
         audience,

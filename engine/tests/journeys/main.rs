@@ -31,12 +31,16 @@ fn cases() -> u64 {
 /// The engine with its visitors, by their numbers; merged ones are gone.
 struct Engine {
     plan: Plan,
+    /// The same as another module of the build gets it, which folds and explains nothing.
+    folding: Plan,
     profiles: Vec<Option<Profile>>,
 }
 
 impl Engine {
     fn new(definition: &Definition) -> Option<Engine> {
-        Plan::compile(definition).ok().map(|plan| Engine { plan, profiles: Vec::new() })
+        let plan = Plan::compile(definition).ok()?;
+        let folding = Plan::from_bytes(&plan.to_bytes()).unwrap();
+        Some(Engine { plan, folding, profiles: Vec::new() })
     }
 
     fn fired(advanced: Advanced) -> Vec<String> {
@@ -47,16 +51,16 @@ impl Engine {
     fn event(&mut self, who: &[usize], table: &str, id: usize, now_ms: i64) -> (usize, Vec<String>) {
         let columns = who.iter().map(|who| (format!("key{who}"), Value::from("v")));
         let columns = columns.chain([("uuid".to_owned(), Value::from(format!("e{id}").as_str()))]);
-        let table = self.plan.table("web", table).unwrap();
-        let event = self.plan.event(table, columns.collect(), now_ms, String::new(), SentAt::Absent);
-        let keys = self.plan.keys(&event, &Evidence::NONE);
+        let table = self.folding.table("web", table).unwrap();
+        let event = self.folding.event(table, columns.collect(), now_ms, String::new(), SentAt::Absent);
+        let keys = self.folding.keys(&event, &Evidence::NONE);
         let found = who.iter().filter_map(|who| self.profiles.get_mut(*who).and_then(Option::take));
         let fresh = ProfileId([who[0] as u8 + 1; 16]);
-        let mut profile = self.plan.stitch(&keys, found.collect(), fresh, now_ms).profile;
+        let mut profile = self.folding.stitch(&keys, found.collect(), fresh, now_ms).profile;
         // Stored and read again, as between any two events.
         profile = stored(&profile);
-        assert!(!self.plan.ingest(&mut profile, &event, now_ms).duplicate);
-        let advanced = self.plan.advance(&mut profile, Some(&event), &[], now_ms);
+        assert!(!self.folding.ingest(&mut profile, &event, now_ms).duplicate);
+        let advanced = self.folding.advance(&mut profile, Some(&event), &[], now_ms);
         let place = who.iter().copied().find(|who| profile.id.0[0] as usize == who + 1).unwrap();
         if self.profiles.len() <= place {
             self.profiles.resize(place + 1, None);
@@ -67,13 +71,13 @@ impl Engine {
 
     fn due(&mut self, who: usize, now_ms: i64) -> Vec<String> {
         let mut profile = stored(self.profiles[who].as_ref().unwrap());
-        let advanced = self.plan.advance(&mut profile, None, &[], now_ms);
+        let advanced = self.folding.advance(&mut profile, None, &[], now_ms);
         self.profiles[who] = Some(profile);
         Engine::fired(advanced)
     }
 
     fn due_ms(&self, who: usize) -> Option<i64> {
-        self.plan.due_ms(self.profiles.get(who)?.as_ref()?)
+        self.folding.due_ms(self.profiles.get(who)?.as_ref()?)
     }
 
     fn seen(&self, who: usize, now_ms: i64) -> Vec<Seen> {

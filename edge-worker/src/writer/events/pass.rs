@@ -112,8 +112,8 @@ pub(super) fn run<'p>(
     for (owner, fired) in core::mem::take(&mut pass.fired) {
         // It may have absorbed others since, or been absorbed.
         let profile = set.get(owner).map(|profile| profile.id.0);
-        let row = |profile| send_row(plan, &of_audience.id, profile, fired, batch.message.ambient.now_ms);
-        pass.sends.extend(profile.map(row));
+        let now_ms = batch.message.ambient.now_ms;
+        pass.sends.extend(profile.map(|profile| send_row(&of_audience.id, profile, &fired, now_ms)));
     }
     pass
 }
