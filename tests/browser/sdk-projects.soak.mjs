@@ -11,9 +11,9 @@ import { root, temporaryFolder } from "../workerd/deployment.mjs";
 import { engine, missing, serveSite, startBrowser, until } from "./site.mjs";
 
 const SLOT = `<div id="slot" data-usher-slot="hero" style="height: 60px"><p>Hello</p><p hidden data-usher-section="Returning">Back</p></div>`;
-const load = ({ keys }) => `import { usher } from "@usher/browser";
+const load = ({ keys }, more = {}) => `import { usher } from "@usher/browser";
   if (typeof window !== "undefined") window.usher = usher;
-  usher.load(${JSON.stringify({ writeKey: keys.write_key, token: keys.public_token, consent: "granted", engine: engine() })});`;
+  usher.load(${JSON.stringify({ writeKey: keys.write_key, token: keys.public_token, consent: "granted", engine: engine(), ...more })});`;
 const page = (scripts) => `<!doctype html><html lang="en"><meta charset="utf-8"><title>page</title><link rel="icon" href="data:,"><body>${SLOT}${scripts}</body></html>`;
 
 const PROJECTS = [
@@ -48,8 +48,8 @@ const PROJECTS = [
       "next.config.mjs": `export default { output: "export" };`,
       "app/layout.jsx": `export default ({ children }) => <html lang="en"><head><link rel="icon" href="data:," /></head><body>{children}</body></html>;`,
       "app/page.jsx": `import Hero from "./hero";\nexport default () => <main><Hero /></main>;`,
-      // Imported on the server, too, where it does nothing.
-      "app/hero.jsx": `"use client";\nimport { useEffect } from "react";\n${load(site)}
+      // Imported on the server, too, where it does nothing. What React hydrates is rendered by its component, and not before.
+      "app/hero.jsx": `"use client";\nimport { useEffect } from "react";\n${load(site, { auto: "page" })}
         export default function Hero() {
           useEffect(() => { usher.personalize().then(usher.render); }, []);
           return <div id="slot" data-usher-slot="hero" style={{ height: 60 }}><p>Hello</p><p hidden data-usher-section="Returning">Back</p></div>;
