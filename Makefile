@@ -59,9 +59,9 @@ soak: setup ## attributes and identity beside their oracle, and the simulation, 
 costs: setup ## what hostile bodies cost to read, against plain JSON of as many bytes
 	@cargo run --locked --quiet --release -p usher-tests --bin costs
 
-mutants: setup ## break the engine's code in every way that cargo-mutants knows (SHARD=0/30 for a part)
+mutants: setup ## break the engine's code in every way that cargo-mutants knows (SHARD=0/30 for a part, FILES=engine/src/merge.rs for some files)
 	@cargo install --locked --quiet --root $(TARGET)/tools --version 27.1.0 cargo-mutants
-	@USHER_CASES=0.02 $(TARGET)/tools/bin/cargo-mutants mutants -p usher-engine $(if $(SHARD),--shard $(SHARD) --sharding round-robin) -o $(TARGET)
+	@USHER_CASES=0.02 $(TARGET)/tools/bin/cargo-mutants mutants -p usher-engine $(addprefix -f ,$(FILES)) $(if $(SHARD),--shard $(SHARD) --sharding round-robin) -o $(TARGET)
 
 fuzz: setup ## damaged inputs through the release wasm, with fuel (N=1000000 SEED=1)
 	@$(MAKE) --no-print-directory fuzz-module

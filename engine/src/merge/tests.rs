@@ -4,7 +4,8 @@ use alloc::string::String;
 use alloc::vec;
 
 use super::*;
-use crate::attribute::{Pick, Ring, Stamped, Unit, Window};
+use crate::attribute::plan::Amount;
+use crate::attribute::{Item, ItemList, Pick, Ring, Stamped, Unit, Window};
 use crate::expr::Node;
 use crate::expr::types::TypeSet;
 use crate::limits::DAY_MS;
@@ -190,4 +191,51 @@ fn a_ring_that_another_build_could_not_read_is_taken_back() {
     one.park(&address, state.clone());
     align(&mut one, &attribute);
     assert_eq!(states(&one), [("a".into(), state)]);
+}
+
+/// An attribute that counts, of this kind.
+fn counting(kind: Kind) -> AttributePlan {
+    let (name, filter) = (String::from("a"), Node::Constant(true));
+    AttributePlan { name, kind, types: TypeSet::ANY, sensitive: false, filter, array: None }
+}
+
+#[test]
+fn a_total_reads_what_it_archived() {
+    let attribute = counting(Kind::Total { amount: Amount::Constant(1), base: None });
+    let archived = |name, unit, stretch| Shape::of_archive(unit, stretch).address(name);
+    assert!(reads(&attribute, "a") && reads(&attribute, &archived("a", Unit::Events, 7)));
+    assert!(!reads(&attribute, "b") && !reads(&attribute, &archived("b", Unit::Events, 7)));
+    // Of no hours, and of another unit.
+    assert!(!reads(&attribute, &archived("a", Unit::Events, 0)));
+    assert!(!reads(&attribute, &archived("a", Unit::Nanos, 7)));
+}
+
+#[test]
+fn rings_of_another_unit_are_parked_whatever_their_width() {
+    let window = Window::new(DAY_MS);
+    let width_ms = window.width_ms;
+    let amount = Amount::Column("price".into());
+    let attribute = counting(Kind::Counter { amount, window, widths_ms: vec![width_ms] });
+    let rings = vec![Ring { width_ms, buckets: vec![(7, 1)] }];
+    let state = State::Counter(Counter { unit: Unit::Events, rings });
+    let mut one = profile(1, vec![("a", state.clone())]);
+    align(&mut one, &attribute);
+    let address = Shape { width_ms, ..Shape::of_counter(Unit::Events) }.address("a");
+    assert_eq!(states(&one), [(address, state)]);
+}
+
+#[test]
+fn items_of_the_future_are_settled_before_a_merge() {
+    let now_ms = 100 * DAY_MS;
+    let list = |time_ms: i64| {
+        let item = Item { id: time_ms.into(), time_ms, event_id: "e".into(), fields: vec![] };
+        State::List(ItemList { has_ids: true, items: vec![item], ..ItemList::default() })
+    };
+    let (known, future) = (list(now_ms - 1), list(now_ms + 3 * DAY_MS));
+    for (one, other) in [(known.clone(), future.clone()), (future, known)] {
+        let (mut one, other) = (profile(1, vec![("a", one)]), profile(2, vec![("a", other)]));
+        absorb(&mut one, other, &[], now_ms);
+        let Some(State::List(merged)) = one.state("a") else { panic!("it is a list") };
+        assert!(merged.items.len() == 2 && merged.items.iter().all(|item| item.time_ms <= now_ms));
+    }
 }
