@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo site attacks test sim soak costs mutants fuzz fuzz-module worker device sdk rust-worker spin size size-engine bench-engine bench-edge lint clean-state setup
+.PHONY: help demo site rules attacks test sim soak costs mutants fuzz fuzz-module worker device sdk rust-worker spin size size-engine bench-engine bench-edge lint clean-state setup
 
 PORT ?= 8787
 WORKER := target/worker/release
@@ -22,13 +22,17 @@ demo: setup ## build and start everything on this machine: http://127.0.0.1:8787
 	@node edge-worker/cloudflare/build.mjs $(WORKER) | tail -1
 	@echo "building the browser SDK"
 	@node browser-sdk/js/build.mjs >/dev/null
-	@USHER_SHARDS=$(SHARDS) node edge-worker/cloudflare/local/demo.mjs --dist $(WORKER) --port $(PORT)
+	@USHER_SHARDS=$(SHARDS) node edge-worker/cloudflare/local/demo.mjs --dist $(WORKER) --rules $(TARGET)/rules --port $(PORT)
 
 site: setup ## write the demo as plain files for any static host into target/site, with the edge in its visitor's tab
 	@cargo build --locked --quiet -p usher
 	@node browser-sdk/js/build.mjs >/dev/null
 	@node edge-worker/tab/build.mjs $(TARGET)/tab/release >/dev/null
-	@node edge-worker/tab/local/site.mjs --edge $(TARGET)/tab/release --out $(TARGET)/site
+	@node www/rules/build.mjs $(TARGET)/rules >/dev/null
+	@node edge-worker/tab/local/site.mjs --edge $(TARGET)/tab/release --rules $(TARGET)/rules --out $(TARGET)/site
+
+rules: setup ## build what checks definitions in the demo's tab Rules into target/rules; the next `make demo` has it
+	@node www/rules/build.mjs $(TARGET)/rules
 
 test: setup ## run every test, layer by layer
 	@node tests/run.mjs

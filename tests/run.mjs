@@ -66,7 +66,8 @@ await layer("tab", async () => {
   await run("node", ["browser-sdk/js/build.mjs"]);
   await run("node", ["edge-worker/tab/build.mjs", built.USHER_TEST_TAB, "test-clock,fault"]);
   await run("node", ["edge-worker/tab/build.mjs", join(target, "tab/release")]);
-  await run("node", ["edge-worker/tab/local/site.mjs", "--edge", join(target, "tab/release"), "--out", built.USHER_TEST_SITE]);
+  await run("node", ["www/rules/build.mjs", join(target, "rules")]);
+  await run("node", ["edge-worker/tab/local/site.mjs", "--edge", join(target, "tab/release"), "--rules", join(target, "rules"), "--out", built.USHER_TEST_SITE]);
   await run("node", ["--test", ...tests("tab")], { ...built, USHER_TEST_TAB: join(target, "tab/release"), USHER_TEST_TAB_FAULT: built.USHER_TEST_TAB });
 });
 await layer("openapi", () => run("node", ["--test", ...tests("openapi")]));
@@ -97,7 +98,10 @@ await layer("device", async () => {
 await layer("workerd", () => run("node", ["--test", ...tests("workerd")], built));
 // One file after the other: what is measured beside an attack is not another attack.
 await layer("attacks", () => run("node", ["--test", "--test-concurrency=1", ...tests("attacks")], built));
-await layer("browser", () => run("node", ["--test", ...tests("browser")], built));
+await layer("browser", async () => {
+  await run("node", ["www/rules/build.mjs", join(target, "rules")]);
+  await run("node", ["--test", ...tests("browser")], built);
+});
 
 console.log(`\nminutes: ${minutes.join(", ")}`);
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);

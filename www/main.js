@@ -169,7 +169,7 @@ async function start() {
   if (scenario) newVisitor();
   else view();
   if (state.route.name !== "home") drawPage();
-  whenSeen(byId("time"), async () => (await import("./time.js")).start(byId("time"), state.edge, { ask }));
+  for (const name of ["rules", "time"]) whenSeen(byId(name), async () => (await import(`./${name}.js`)).start(byId(name), state.edge, { ask }));
 }
 
 /** Once, when the element is shown: its tab was chosen. */

@@ -97,4 +97,16 @@ export const SCENARIOS = {
       { say: "Wait 25 hours, by the edge’s clock.", run: ({ edge, usher }) => edge.tab.setClockOffset(25 * 3_600_000).then(() => usher.personalize()).then((decision) => usher.render(decision)), see: ({ section }) => section() === "Default", so: "The views have left the window of 24 hours, so Warm is over." },
       { say: "And back.", run: ({ edge, usher }) => edge.tab.setClockOffset(0).then(() => usher.personalize()).then((decision) => usher.render(decision)), see: ({ section }) => section() === "Warm", so: "The state did not change, only the time that it was asked at." }],
   },
+  rules: {
+    title: "Another rule",
+    notOnServer: "a rule is published by usher push. The tab “Rules” checks it as you type, and has the line.",
+    steps: [arrive,
+      { say: "Let one view be enough for Warm.", run: async ({ tab, until }) => {
+        tab("given-1");
+        const editor = await until(() => document.querySelector('[data-testid="rules"] textarea'));
+        editor.value = editor.value.replace("page_views_24h >= 3", "page_views_24h >= 1");
+        editor.dispatchEvent(new Event("input"));
+      }, see: ({ section }) => section() === "Warm", so: "The rule was compiled in this page, published to the tab’s edge, and asked again." },
+      { say: "Take it back.", run: async ({ until }) => (await until(() => document.querySelector('[data-testid="rules-reset"]'))).click(), see: ({ section }) => section() === "Default", so: "As it was." }],
+  },
 };

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 
 import { chromium } from "playwright-core";
 
@@ -15,6 +15,9 @@ const executable = process.env.CHROMIUM || "/usr/bin/chromium";
 export const missing = !existsSync(executable) && `${executable} is missing: apt-get install chromium, or name one in CHROMIUM`;
 /** The longest wait for something to be shown, in ms. */
 export const PATIENCE_MS = 30_000;
+
+/** The output of `node www/rules/build.mjs`. */
+const rules = resolve(root, process.env.CARGO_TARGET_DIR || "target", "rules");
 
 const BARE = `<!doctype html><meta charset="utf-8"><title>bare</title><link rel="icon" href="data:,"><script src="/td.min.js"></script>`;
 
@@ -34,6 +37,7 @@ export async function serveShop(t, files = {}) {
   const data = join(folder, "data");
   mkdirSync(join(data, "site"), { recursive: true });
   cpSync(join(root, "browser-sdk/js/dist"), join(data, "site"), { recursive: true });
+  cpSync(rules, join(data, "site/rules"), { recursive: true });
   const records = readFileSync(join(root, "examples/shop/profiles.ndjson"), "utf8");
   const customers = records.split("\n").filter(Boolean).map((line) => JSON.parse(line).customer_id);
   const { write_key, public_token } = credentials;

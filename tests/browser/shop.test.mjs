@@ -13,7 +13,7 @@ const axe = () => readFileSync(join(root, "node_modules/axe-core/axe.min.js"), "
 /** The most that the page may move by itself, of all layout shifts together. */
 const SHIFT_MAX = 0.01;
 const SCENARIOS = ["minute", "affinity", "cart", "vip", "stitch", "consent", "blocked", "lost", "stock"];
-const NOT_HERE = { window: /nobody may set the clock of a real edge/ };
+const NOT_HERE = { window: /nobody may set the clock of a real edge/, rules: /published by usher push/ };
 
 /** Adds up layout shifts that no input of a person explains. Those of a moment after an input count, too: scripts made it. */
 const watchShifts = (page) =>
@@ -141,7 +141,7 @@ test("every tab before axe, in both schemes, narrow and wide", { skip: missing, 
       await page.evaluate(axe());
       const violations = () =>
         page.evaluate(async () => (await window.axe.run(document)).violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`));
-      for (const name of ["Scenarios", "Time", "Slots", "Why", "Profile", "Events", "Timing", "Consent"]) {
+      for (const name of ["Scenarios", "Rules", "Time", "Slots", "Why", "Profile", "Events", "Timing", "Consent"]) {
         await inspector(page).getByRole("tab", { name }).focus();
         await page.keyboard.press("Enter");
         await panel(page).waitFor();
@@ -155,6 +155,33 @@ test("every tab before axe, in both schemes, narrow and wide", { skip: missing, 
       }
     }, { viewport: { width, height: 800 }, colorScheme, reducedMotion: "reduce" });
   }
+});
+
+test("rules are checked as one types", { skip: missing, timeout: 120_000 }, async (t) => {
+  const site = await serveShop(t);
+  await inBrowser(t, "rules", async (page) => {
+    await page.goto(`${site.own}/`);
+    await ready(page);
+    await inspector(page).getByRole("tab", { name: "Rules" }).click();
+    const editor = page.getByRole("textbox", { name: "Definition" });
+    const state = page.getByTestId("rules-state");
+    const says = (text) => state.filter({ hasText: text }).waitFor({ timeout: PATIENCE_MS });
+    await says("No errors");
+    await page.getByText(`usher push examples/shop --to ${site.own}`).waitFor();
+    const text = await editor.inputValue();
+    await editor.fill(text.replace("page_views_24h >= 3", "page_view_24h >= 3"));
+    await says("1 error");
+    const finding = page.getByTestId("findings").locator("li.error");
+    const line = text.split("\n").findIndex((one) => one.includes("page_views_24h >= 3")) + 1;
+    const column = text.split("\n")[line - 1].indexOf("page_views_24h") + 1;
+    assert.match(await finding.innerText(), new RegExp(`E007.*web_personalization\\.yaml:${line}:${column}.*did you mean .page_views_24h`, "s"));
+    assert.equal(await page.locator(".marks mark.error").textContent(), "page_view_24h >= 3");
+    await finding.getByRole("button").click();
+    assert.equal(await editor.evaluate((area) => area.value.slice(area.selectionStart, area.selectionStart + 13)), "page_view_24h");
+    await page.getByTestId("rules-reset").click();
+    await says("No errors");
+    assert.equal(await editor.inputValue(), text);
+  });
 });
 
 test("by the keyboard alone", { skip: missing, timeout: 120_000 }, async (t) => {

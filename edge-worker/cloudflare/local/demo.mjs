@@ -1,10 +1,10 @@
 // The demo: the worker in workerd with its data on disk, the example audience published, its records imported, and the
 // shop on top. Stops on Ctrl-C; a second start finds what the first one left.
 //
-// usage: node demo.mjs --dist <folder of the worker> [--port 8787]
+// usage: node demo.mjs --dist <folder of the worker> [--rules <folder of the reader of definitions>] [--port 8787]
 
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,7 +13,7 @@ import { parseArgs } from "node:util";
 import { startWorkerd } from "./workerd.mjs";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
-const { values } = parseArgs({ options: { dist: { type: "string" }, port: { type: "string", default: "8787" } } });
+const { values } = parseArgs({ options: { dist: { type: "string" }, rules: { type: "string" }, port: { type: "string", default: "8787" } } });
 const port = Number(values.port);
 const origin = `http://127.0.0.1:${port}`;
 const state = join(root, ".usher/demo");
@@ -24,6 +24,9 @@ const audience = "1069944";
 mkdirSync(join(state, "site"), { recursive: true });
 const sdk = join(root, "browser-sdk/js/dist");
 for (const name of readdirSync(sdk)) copyFileSync(join(sdk, name), join(state, "site", name));
+// Its tools take minutes to build, so it is there if it was asked for.
+rmSync(join(state, "site/rules"), { recursive: true, force: true });
+if (existsSync(values.rules ?? "")) cpSync(values.rules, join(state, "site/rules"), { recursive: true });
 
 await free(port).catch(() => {
   console.error(`port ${port} is in use; stop what listens there, or take another one: make demo PORT=8790`);

@@ -7,10 +7,11 @@ const TYPES = {
   json: "application/json",
   mjs: "text/javascript; charset=utf-8",
   svg: "image/svg+xml",
+  wasm: "application/wasm",
 };
 
-/** What the demo makes itself: its settings, and the browser SDK with the files that it loads, which have a hash in their names. */
-const MADE = /^\/(demo\.json|(usher|stub|overlay|td-compat)\.js|\w+-[0-9a-f]{10}\.mjs)$/;
+/** What the demo makes itself: its settings, the reader of rules, and the browser SDK with the files that it loads, which have a hash in their names. */
+const MADE = /^\/(demo\.json|rules\/[a-z.]+|(usher|stub|overlay|td-compat)\.js|\w+-[0-9a-f]{10}\.mjs)$/;
 
 export default {
   async fetch(request, env) {

@@ -1,7 +1,7 @@
 // Writes the demo as plain files that any static host serves, from any folder: the shop, the browser SDK, and the edge that runs in
 // its visitor's browser. Prints what ships.
 //
-// usage: node site.mjs --edge <folder of the built edge> --out <folder>
+// usage: node site.mjs --edge <folder of the built edge> --rules <folder of the reader of definitions> --out <folder>
 
 import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -17,9 +17,9 @@ import { build } from "esbuild";
 import { freePort, listening } from "../../cloudflare/local/workerd.mjs";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
-const { values } = parseArgs({ options: { edge: { type: "string" }, out: { type: "string" } } });
-if (!values.edge || !values.out) {
-  console.error("usage: node site.mjs --edge <folder of the built edge> --out <folder>");
+const { values } = parseArgs({ options: { edge: { type: "string" }, rules: { type: "string" }, out: { type: "string" } } });
+if (!values.edge || !values.rules || !values.out) {
+  console.error("usage: node site.mjs --edge <folder of the built edge> --rules <folder of the reader of definitions> --out <folder>");
   process.exit(64);
 }
 const [built, out] = [resolve(values.edge), resolve(values.out)];
@@ -34,6 +34,7 @@ const OF_WORKER = ["edge/service.wasm", "edge/shop.json", "edge/worker.js"];
 const site = `${out}.new`;
 rmSync(site, { recursive: true, force: true });
 for (const name of list(join(root, "www")).filter(isPublic)) cpSync(join(root, "www", name), join(site, name));
+cpSync(resolve(values.rules), join(site, "rules"), { recursive: true });
 const sdk = join(root, "browser-sdk/js/dist");
 for (const name of list(sdk).filter((name) => !name.endsWith(".d.ts"))) copyFileSync(join(sdk, name), join(site, name));
 copyFileSync(join(built, "service.wasm"), join(site, "edge/service.wasm"));

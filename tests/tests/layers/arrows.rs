@@ -224,6 +224,7 @@ usher_spin       → usher_edge
 usher_tab        → usher_edge
 usher_worker     → usher_edge
 usher            → usher_config usher_edge usher_engine
+usher_rules      → usher_config usher_edge usher_engine
 usher_sim        → usher_config usher_edge usher_engine
 usher_tests      → usher_config usher_edge usher_engine
 ";
@@ -243,7 +244,7 @@ const HOUSES: [(&str, &str); 11] = [
     ("browser-sdk/js/src", SDK),
 ];
 
-const CRATE_FOLDERS: [(&str, &str); 11] = [
+const CRATE_FOLDERS: [(&str, &str); 12] = [
     ("engine/src", "usher_engine"),
     ("engine/config/src", "usher_config"),
     ("edge-worker/src", "usher_edge"),
@@ -253,6 +254,7 @@ const CRATE_FOLDERS: [(&str, &str); 11] = [
     ("edge-worker/worker/src", "usher_worker"),
     ("edge-worker/native/src", "usher"),
     ("browser-sdk/src", "usher_browser"),
+    ("www/rules/src", "usher_rules"),
     ("tests/sim/src", "usher_sim"),
     ("tests/src", "usher_tests"),
 ];
