@@ -114,7 +114,7 @@ pub(super) fn split(edge: &Edge, admitted: &CheckedHead<'_>, cut: ToCut<'_>, bod
             undeclared.push(place);
             continue;
         };
-        declaring.push(audiences.iter().map(|audience| table_of(audience).is_some()).collect());
+        declaring.push(audiences.iter().map(|audience| table_of(audience).is_some()).gather());
         if is_native {
             row.columns.retain(|(name, _)| name != "table");
         }

@@ -1,6 +1,7 @@
 //! Lookups as RT 2.0's documents have them: for servers, with the outputs of the first section that matches as the answer.
 
 use usher_engine::definition::Personalization;
+use usher_engine::gather::Gather;
 use usher_engine::value::{DataType, Value};
 
 use super::checked_head::CheckedHead;
@@ -43,7 +44,7 @@ pub(super) fn by_body(edge: &Edge, checked: &CheckedHead<'_>, body: &[u8]) -> Re
         .iter()
         .map(|known| known.name.as_str())
         .filter(|name| checked.caller.may_ask(&running.plan, name));
-    let names: Vec<&str> = names.collect();
+    let names: Vec<&str> = names.gather();
     let said = inputs.iter().position(|(name, _)| name == SERVICE_NAME).map(|at| inputs.remove(at).1);
     let index = match (said.as_ref().map(Value::as_str), names.as_slice()) {
         (_, []) => return Err(Refusal::PERSONALIZATION_UNKNOWN.into()),

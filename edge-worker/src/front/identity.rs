@@ -1,5 +1,6 @@
 //! Identity tokens in bodies of routes under `/v1`.
 
+use usher_engine::gather::Gather;
 use usher_engine::value::Value;
 
 use super::checked_head::CheckedHead;
@@ -28,6 +29,6 @@ pub(super) fn read<'a>(
         return Err(Refused::with_detail(Refusal::NEEDS_FORM, detail));
     }
     let keyring = edge.keyring().ok_or(Refusal::UNCONFIGURED)?;
-    let audiences: Vec<&str> = audiences.collect();
+    let audiences: Vec<&str> = audiences.gather();
     Ok(keyring.identity(token, &audiences, checked.head.ambient.now_ms))
 }

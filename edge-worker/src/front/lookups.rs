@@ -1,5 +1,6 @@
 //! Lookup routes: personalization and explanation of a visitor.
 
+use usher_engine::gather::Gather;
 use usher_engine::value::Value;
 use usher_engine::{Evidence, SentAt};
 
@@ -115,8 +116,8 @@ pub(super) fn explain(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> R
     let index = |name: &str| running.plan.personalization(name);
     let allowed = caller.personalizations(&running.plan);
     let asked: Vec<usize> = match (name, &allowed) {
-        (Some(name), _) => index(name).filter(|_| caller.may_ask(&running.plan, name)).into_iter().collect(),
-        (None, Some(names)) => names.iter().filter_map(|name| index(name)).collect(),
+        (Some(name), _) => index(name).filter(|_| caller.may_ask(&running.plan, name)).into_iter().gather(),
+        (None, Some(names)) => names.iter().filter_map(|name| index(name)).gather(),
         // All personalizations.
         (None, None) => Vec::new(),
     };

@@ -1,5 +1,6 @@
 //! `GET /cdp/lookup/collect/segments`: the stock SDK's `fetchUserSegments`.
 
+use usher_engine::gather::Gather;
 use usher_engine::value::Value;
 
 use super::checked_head::CheckedHead;
@@ -21,7 +22,7 @@ pub(super) fn segments(edge: &Edge, checked: &CheckedHead<'_>, _: &[u8]) -> Resu
     let plan = &running.plan;
     let every = plan.definition().personalizations.iter().enumerate();
     let asked: Vec<usize> =
-        every.filter(|(_, known)| caller.may_ask(plan, &known.name)).map(|(index, _)| index).collect();
+        every.filter(|(_, known)| caller.may_ask(plan, &known.name)).map(|(index, _)| index).gather();
     if asked.is_empty() {
         return Err(Refusal::PERSONALIZATION_UNKNOWN.into());
     }

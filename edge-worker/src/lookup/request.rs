@@ -101,7 +101,7 @@ pub(crate) fn prepare(edge: &Edge, request: LookupRequest<'_>) -> Result<Pending
         refused: request.identity.refused,
         event_ids: match body.get("ids") {
             Some(Value::List(ids)) if request.shape == Shape::Extract => {
-                ids.iter().filter_map(|id| Some(id.as_str()?.to_owned())).collect()
+                ids.iter().filter_map(|id| Some(id.as_str()?.to_owned())).gather()
             }
             _ => Vec::new(),
         },

@@ -17,6 +17,7 @@ use shards::{ShardBasis, ShardFound, ShardRead, ShardWrite};
 
 use crate::message::{Delivery, KeyOf, WhichRelease};
 use crate::wire::frame::FrameReader;
+use usher_engine::gather::Gather;
 
 /// The data that a message, or a part of it, needs before it can be folded.
 #[derive(Clone, Debug, PartialEq)]
@@ -426,7 +427,7 @@ impl Basis {
     }
 
     fn of_profiles(keys: &[KeyOf], profiles: &[FoundProfile]) -> Basis {
-        let mut held: Vec<(KeyOf, Option<Holder>)> = keys.iter().map(|key| (key.clone(), None)).collect();
+        let mut held: Vec<(KeyOf, Option<Holder>)> = keys.iter().map(|key| (key.clone(), None)).gather();
         for profile in profiles {
             let holder = Holder { id: profile.id, version: profile.version };
             for index in &profile.keys {

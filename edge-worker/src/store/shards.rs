@@ -2,6 +2,7 @@
 
 use super::rows::{ErasedKey, FoundProfile, HeldKey, Holder, JournalRow};
 use crate::message::{KeyOf, Place};
+use usher_engine::gather::Gather;
 
 /// The rows that a message reads in a shard of several.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -187,8 +188,8 @@ impl ShardBasis {
             (audience.clone(), *id, holder)
         };
         ShardBasis {
-            pointers: read.pointers.iter().map(generation).collect(),
-            profiles: read.ids.iter().map(profile).collect(),
+            pointers: read.pointers.iter().map(generation).gather(),
+            profiles: read.ids.iter().map(profile).gather(),
             sealed: found.sealed.clone(),
             row: read.row.filter(|_| found.row),
         }

@@ -240,7 +240,7 @@ pub fn checks(basis: &Basis) -> Vec<Statement> {
         params: vec![text(audience), integer(*number)],
     });
     let shard = if DECIDES { shards::checks(&basis.shard) } else { Vec::new() };
-    keys.chain(running).chain(shard).collect()
+    keys.chain(running).chain(shard).gather()
 }
 
 /// The statements of a write, for one transaction.

@@ -124,7 +124,7 @@ impl Across {
 
     /// The names of keys in caches, and of their suppressions.
     pub(super) fn names(&self, keys: &[KeyOf]) -> Vec<String> {
-        keys.iter().map(|key| self.name(key)).collect()
+        keys.iter().map(|key| self.name(key)).gather()
     }
 
     pub(super) fn name(&self, key: &KeyOf) -> String {

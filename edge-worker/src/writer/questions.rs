@@ -5,6 +5,7 @@ use crate::message::shards::{Ask, Claim, Listed, ToShard};
 use crate::message::{KeyOf, Place};
 use crate::outcome::{Question, Questions};
 use crate::shard;
+use usher_engine::gather::Gather;
 
 /// The questions of one fold, each asked once.
 #[derive(Debug, Default)]
@@ -70,7 +71,7 @@ impl Open {
             listed: Vec::new(),
         };
         for (shard, keys) in shard::grouped(self.keys.into_iter().map(|key| (across.home(&key), key))) {
-            let keys = keys.into_iter().map(|key| (key.name, key.value)).collect();
+            let keys = keys.into_iter().map(|key| (key.name, key.value)).gather();
             asks.push((shard, Ask { keys, ..ask() }));
         }
         for (shard, profiles) in shard::grouped(self.cards.into_iter().map(|place| (place.shard, place.id))) {
@@ -86,7 +87,7 @@ impl Open {
             }
         }
         let mut questions: Vec<Question> =
-            asks.into_iter().map(|(shard, ask)| across.question(shard, ToShard::Ask(ask))).collect();
+            asks.into_iter().map(|(shard, ask)| across.question(shard, ToShard::Ask(ask))).gather();
         let claims = self.claims.into_iter();
         questions.extend(claims.map(|claim| across.question(across.home(&claim.key), ToShard::Claim(claim))));
         questions.extend(self.handed);

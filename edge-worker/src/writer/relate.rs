@@ -1,5 +1,6 @@
 //! The consequences of a fold's changes for other shards (docs/shards.md).
 
+use usher_engine::gather::Gather;
 use usher_engine::profile::Key;
 use usher_engine::{Profile, ProfileId};
 
@@ -135,7 +136,7 @@ impl Deciding<'_> {
             let person = self.plan().and_then(|plan| plan.person(survivor.keys())).map(str::to_owned);
             let (id, audience) = (intent_of(*source), self.audience.to_owned());
             let into = self.across.here(survivor.id);
-            let known = known.iter().map(|key| (key.name.clone(), key.value.clone())).collect();
+            let known = known.iter().map(|key| (key.name.clone(), key.value.clone())).gather();
             let (number, at_ms) = (self.number(), self.now_ms);
             let seal = Seal { audience, number, intent: id, source: source.id, into, person, known, at_ms };
             open_intent(self.across, source.shard, seal, *gives_person, write);

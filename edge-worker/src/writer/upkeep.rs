@@ -6,6 +6,7 @@
 
 mod apart;
 
+use usher_engine::gather::Gather;
 use usher_engine::profile::Key;
 use usher_engine::profile::codec;
 
@@ -82,7 +83,7 @@ pub(super) fn fold(
         match codec::decode(&profile.state) {
             Ok(known) if known.is_known() => listed.push(on(now_ms.div_euclid(DAY_MS))),
             Ok(known) => {
-                let absorbed = known.absorbed().iter().map(|id| id.0).collect();
+                let absorbed = known.absorbed().iter().map(|id| id.0).gather();
                 let IdleSince { audience, id, .. } = profile.since.clone();
                 let key = |key: &Key| KeyOf {
                     audience: audience.clone(),
@@ -113,7 +114,7 @@ pub(super) fn fold(
         lists_more || counts.into_iter().any(is_full) || (!message.entombs && is_full(due.entombed.len()));
     let turn = Turn {
         due: before,
-        unlisted: due.idle.iter().map(|profile| profile.since.clone()).collect(),
+        unlisted: due.idle.iter().map(|profile| profile.since.clone()).gather(),
         listed,
         listing: last.map(|last| (last.audience.clone(), last.id)),
         entombed: if message.entombs { Vec::new() } else { due.entombed.clone() },

@@ -63,7 +63,7 @@ pub fn found(read: &Read, rows: Vec<Rows>) -> Result<Found, StoreFailure> {
             Ok(Found::Pointers(each(rows, pointer)?))
         }
         Read::Probe => {
-            Ok(Found::Probe(each(rows.into_iter().skip(1).collect(), Row::number)?.pop().unwrap_or_default()))
+            Ok(Found::Probe(each(rows.into_iter().skip(1).gather(), Row::number)?.pop().unwrap_or_default()))
         }
         Read::Bundle { .. } => Ok(Found::Bundle(each(rows, Row::bytes)?.into_iter().next())),
     }

@@ -91,7 +91,7 @@ pub(super) fn reads(read: &ShardRead) -> Vec<Statement> {
     if !DECIDES {
         return known_reads(read);
     }
-    let mut statements: Vec<Statement> = cut(&read.keys, |key| key).into_iter().map(profiles).collect();
+    let mut statements: Vec<Statement> = cut(&read.keys, |key| key).into_iter().map(profiles).gather();
     let named = |list: &[(String, [u8; 16])]| named(list.iter().map(|(audience, id)| (audience, id)));
     if !read.keys.is_empty() {
         statements.extend(cut(&read.keys, |key| key).into_iter().map(|keys| Statement {

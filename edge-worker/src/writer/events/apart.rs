@@ -84,10 +84,10 @@ impl Batch {
             let one = of.events.get(*index)?;
             Some((self.place(one.place), one.event.time_ms))
         };
-        let part = Part { hops: hops + 1, committed, places: indexes.iter().filter_map(place).collect() };
+        let part = Part { hops: hops + 1, committed, places: indexes.iter().filter_map(place).gather() };
         let mut message = self.message.clone();
         let places: Vec<usize> =
-            indexes.iter().filter_map(|index| Some(of.events.get(*index)?.place)).collect();
+            indexes.iter().filter_map(|index| Some(of.events.get(*index)?.place)).gather();
         match &message.mode {
             Mode::Personalize { .. } => {}
             Mode::Ingest => message.body = self.body_of(&places),
@@ -105,7 +105,7 @@ impl Batch {
 
     /// A body with these events alone.
     fn body_of(&self, indexes: &[usize]) -> Vec<u8> {
-        let spans: Vec<_> = indexes.iter().filter_map(|index| self.spans.get(*index).cloned()).collect();
+        let spans: Vec<_> = indexes.iter().filter_map(|index| self.spans.get(*index).cloned()).gather();
         read::batch_of(&self.message.body, &spans, self.sent.clone())
     }
 
@@ -115,7 +115,7 @@ impl Batch {
         let Some(of_first) = self.audiences.iter().find(|of| of.id == first) else { return };
         // What one audience refuses because of an erasure, another may take.
         let out = left_out.iter().filter(|(_, why)| *why != ERASED);
-        let out: Vec<usize> = out.filter_map(|(index, _)| Some(of_first.events.get(*index)?.place)).collect();
+        let out: Vec<usize> = out.filter_map(|(index, _)| Some(of_first.events.get(*index)?.place)).gather();
         for other in self.audiences.iter().filter(|other| other.id != first) {
             let number = self.message.audiences.iter().find(|(id, _)| *id == other.id);
             let Some((_, number)) = number else { continue };
@@ -127,8 +127,8 @@ impl Batch {
             });
             for (to, events) in shard::grouped(with_shard) {
                 let place = |one: &&OneEvent| (self.place(one.place), one.event.time_ms);
-                let part = Part { hops: 0, committed: false, places: events.iter().map(place).collect() };
-                let places: Vec<usize> = events.iter().map(|one| one.place).collect();
+                let part = Part { hops: 0, committed: false, places: events.iter().map(place).gather() };
+                let places: Vec<usize> = events.iter().map(|one| one.place).gather();
                 let (mode, body) = match self.message.mode {
                     Mode::Personalize { .. } => (Mode::Ingest, self.message.body.clone()),
                     Mode::Ingest => (Mode::Ingest, self.body_of(&places)),
@@ -154,7 +154,7 @@ impl Batch {
     pub(super) fn headers_there(&self, wanted: &str) -> Vec<String> {
         let all = self.across.iter().flat_map(Across::handed).filter_map(|(_, response)| response.as_ref());
         let headers = all.flat_map(|response| &response.headers).filter(|(name, _)| *name == wanted);
-        order::distinct(headers.map(|(_, value)| value.clone()).collect())
+        order::distinct(headers.map(|(_, value)| value.clone()).gather())
     }
 
     /// The tokens of other shards, each once. One that gives none has more to come, and counts as another visitor.

@@ -9,6 +9,7 @@ use crate::shard;
 use crate::store::{Erased, Write};
 use crate::wire::Response;
 use crate::wire::frame::{FrameReader, FrameWriter};
+use usher_engine::gather::Gather;
 
 /// The result of a turn.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,7 +48,7 @@ pub(super) fn of_others(across: &Across, message: &message::Upkeep) -> Result<Co
     let others = (0..across.route.shards).filter(|shard| *shard != across.route.shard);
     let turn =
         |shard| across.hand_on(shard, ToWriter::Upkeep(message.clone()), Part { hops: 1, ..Part::default() });
-    Err(Folded::Ask(Questions { questions: others.map(turn).collect(), wait: false }))
+    Err(Folded::Ask(Questions { questions: others.map(turn).gather(), wait: false }))
 }
 
 /// The answer to a turn that was handed on.
@@ -68,7 +69,7 @@ pub(super) fn forgets(across: &Across, erased: &[Erased], keys: &[KeyOf], now_ms
     write.shard.forgotten.extend(absorbed);
     let elsewhere = keys.iter().filter(|key| !across.is_home(key));
     for (home, keys) in shard::grouped(elsewhere.map(|key| (across.home(key), key))) {
-        let mut audiences: Vec<&str> = keys.iter().map(|key| key.audience.as_str()).collect();
+        let mut audiences: Vec<&str> = keys.iter().map(|key| key.audience.as_str()).gather();
         audiences.sort_unstable();
         audiences.dedup();
         for audience in audiences {
@@ -79,8 +80,8 @@ pub(super) fn forgets(across: &Across, erased: &[Erased], keys: &[KeyOf], now_ms
                     .iter()
                     .filter(|key| key.audience == audience)
                     .map(|key| across.hash(key))
-                    .collect(),
-                profiles: own.flat_map(|one| one.absorbed.iter().chain([&one.id])).copied().collect(),
+                    .gather(),
+                profiles: own.flat_map(|one| one.absorbed.iter().chain([&one.id])).copied().gather(),
             };
             write.shard.outbox.push(across.stored(home, ToShard::Forget(forget), now_ms));
         }
