@@ -122,8 +122,13 @@ export function makeDevice(around: Around): Device {
   const entry = (key: string | null, body: string | null) => {
     if (key?.startsWith(`${prefix}e:`) && body) saw(key.split(":").pop()!, body);
   };
-  for (const key of store.keys()) entry(key, store.get(key));
-  for (const { id, body } of waiting()) saw(id, body);
+  /** The events without a receipt. All others are in what the edge gives for an answer that came after them. */
+  function collect() {
+    log.clear();
+    for (const key of store.keys()) entry(key, store.get(key));
+    for (const { id, body } of waiting()) saw(id, body);
+  }
+  collect();
   around.win.addEventListener("storage", ({ key, newValue }) => entry(key, newValue));
   around.on("drop", ({ messageId }) => forgetEvent(messageId));
   around.on("sent", ({ messageId, notes }) => {
@@ -200,6 +205,7 @@ export function makeDevice(around: Around): Device {
     known = null;
     isConfirmed = false;
     pausedUntil = 0;
+    collect();
     store.remove(place);
     if (state === "ready") state = "loaded";
   }
@@ -233,6 +239,8 @@ export function makeDevice(around: Around): Device {
         if (clock() && Date.parse(event.timestamp)) event.timestamp = new Date(Date.parse(event.timestamp) + clock()).toISOString();
         if (!cross({ now_ms: now() + clock(), visitor: keys, table, event, id, ingest: true, personalizations: [] })) return false;
       }
+      // Nothing that the edge gives of this visitor will ever have it.
+      else log.delete(id);
       applied.add(id);
     }
     return true;
