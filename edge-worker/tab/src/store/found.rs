@@ -72,7 +72,7 @@ impl RowStore {
         Ok(found)
     }
 
-    fn profile(&self, audience: &str, id: [u8; 16]) -> Result<Option<Profile>, StoreFailure> {
+    pub(super) fn profile(&self, audience: &str, id: [u8; 16]) -> Result<Option<Profile>, StoreFailure> {
         self.rows.get(&key(PROFILE, &[audience.as_bytes(), &id])).map(Profile::read).transpose()
     }
 
@@ -161,7 +161,7 @@ impl RowStore {
             journal: self.journal()?.iter().filter(|(_, step)| step.at_ms <= before.journal_ms).count(),
             suppressed: suppressed.iter().filter(|(_, known)| known.at_ms <= before.suppressed_ms).count(),
             lease: self.rows.get(&[LEASE]).map(row::read_pair).transpose()?.unwrap_or_default(),
-            ..Due::default()
+            ..self.waiting(before.now_ms)?
         })
     }
 }

@@ -4,6 +4,7 @@
 //! owner compares before it stores, and starts again from what is stored.
 
 mod found;
+mod journeys;
 mod row;
 mod rows;
 
@@ -130,6 +131,7 @@ impl RowStore {
         if let Some(upkeep) = &write.upkeep {
             self.keep_up(upkeep)?;
         }
+        self.write_journeys(write)?;
         write.bundle.as_ref().map_or(Ok(()), |published| self.publish(published))
     }
 
@@ -165,7 +167,7 @@ impl RowStore {
     fn add_to_journal(&mut self, steps: &[JournalRow]) -> Result<(), StoreFailure> {
         let Some(newest_ms) = steps.iter().map(|step| step.at_ms).max() else { return Ok(()) };
         self.forget_journal(|step| step.at_ms <= newest_ms.saturating_sub(JOURNAL_MS))?;
-        let last = self.rows.below(&[JOURNAL]).next_back().map(|(key, _)| row::read_journal_key(key));
+        let last = self.rows.below(&[JOURNAL]).next_back().map(|(key, _)| row::read_number_key(key));
         let mut number = last.transpose()?.unwrap_or(0);
         for step in steps {
             number = number.saturating_add(1);
@@ -194,6 +196,7 @@ impl RowStore {
     fn keep_up(&mut self, upkeep: &Upkeep) -> Result<(), StoreFailure> {
         for erased in &upkeep.erased {
             self.remove_profile(&erased.audience, erased.id)?;
+            self.erase_journeys(&erased.audience, erased.id)?;
             let is_of = |id: [u8; 16]| id == erased.id || erased.absorbed.contains(&id);
             self.forget_journal(|step| step.audience == erased.audience && is_of(step.profile))?;
         }
@@ -213,6 +216,7 @@ impl RowStore {
         }
         turn.listed.iter().for_each(|since| self.list_idle(since));
         self.forget_journal(|step| step.at_ms <= turn.due.journal_ms)?;
+        self.expire_sends(turn.due.now_ms)?;
         for (name, known) in self.all_suppressed()? {
             if known.at_ms <= turn.due.suppressed_ms {
                 self.rows.delete(&key(SUPPRESSED, &[name.as_bytes()]));

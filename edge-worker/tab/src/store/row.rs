@@ -11,9 +11,12 @@
 //! | probe | – | time |
 //! | profile | audience, profile | version, time, keys, state |
 //! | release | audience, number | hash, origin, time |
+//! | send | number | audience, profile, id, time, message |
 //! | suppressed | name | time, imports, copies |
+//! | wait | audience, profile | time, audience, profile |
 //! | written | audience | number, hash |
 
+use usher_edge::store::journeys::SendRow;
 use usher_edge::store::{FoundProfile, IdleSince, JournalRow, Pointer, Release, StoreFailure};
 use usher_edge::wire::frame::{FrameReader, FrameWriter};
 
@@ -26,7 +29,9 @@ pub(super) const LEASE: u8 = b'l';
 pub(super) const PROBE: u8 = b'o';
 pub(super) const PROFILE: u8 = b'p';
 pub(super) const RELEASE: u8 = b'r';
+pub(super) const SEND: u8 = b'm';
 pub(super) const SUPPRESSED: u8 = b's';
+pub(super) const WAIT: u8 = b'n';
 pub(super) const WRITTEN: u8 = b'w';
 
 /// A key of these parts, each with its length, so that no part runs into the next one.
@@ -58,8 +63,8 @@ pub(super) fn read_idle_key(key: &[u8]) -> Result<IdleSince, StoreFailure> {
     })
 }
 
-/// The number in the key of a step of the journal.
-pub(super) fn read_journal_key(key: &[u8]) -> Result<i64, StoreFailure> {
+/// The number in the key of a step of the journal, or of a message to send.
+pub(super) fn read_number_key(key: &[u8]) -> Result<i64, StoreFailure> {
     read(key.get(1..).unwrap_or_default(), |row| number_of(row.bytes()?))
 }
 
@@ -107,6 +112,31 @@ pub(super) fn read_journal(row: &[u8]) -> Result<JournalRow, StoreFailure> {
         let (audience, profile) = (row.text()?.to_owned(), row.bytes()?.try_into().ok()?);
         Some(JournalRow { audience, profile, at_ms: row.long()?, entry: row.text()?.to_owned() })
     })
+}
+
+pub(super) fn send(send: &SendRow) -> Vec<u8> {
+    let mut row = FrameWriter::default();
+    row.text(&send.audience).bytes(&send.profile).bytes(&send.id).long(send.at_ms).text(&send.message);
+    row.0
+}
+
+pub(super) fn read_send(row: &[u8]) -> Result<SendRow, StoreFailure> {
+    read(row, |row| {
+        let (audience, profile) = (row.text()?.to_owned(), row.bytes()?.try_into().ok()?);
+        let (id, at_ms) = (row.bytes()?.try_into().ok()?, row.long()?);
+        Some(SendRow { audience, profile, id, at_ms, message: row.text()?.to_owned() })
+    })
+}
+
+pub(super) fn wait(audience: &str, profile: [u8; 16], due_ms: i64) -> Vec<u8> {
+    let mut row = FrameWriter::default();
+    row.long(due_ms).text(audience).bytes(&profile);
+    row.0
+}
+
+/// The due time, the audience and the profile.
+pub(super) fn read_wait(row: &[u8]) -> Result<(i64, String, [u8; 16]), StoreFailure> {
+    read(row, |row| Some((row.long()?, row.text()?.to_owned(), row.bytes()?.try_into().ok()?)))
 }
 
 pub(super) fn release(release: &Release) -> Vec<u8> {
