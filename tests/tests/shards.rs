@@ -179,6 +179,34 @@ fn an_event_of_a_survivor_beside_a_dead_source() {
     assert_eq!((bed.views("b", &b), bed.views("person", &person)), (Some(15), Some(15)));
 }
 
+/// A key goes from one person to another in a shard that is not its home, and an event comes there before the message that tells
+/// it so: it is for the one who has the key now.
+#[test]
+fn a_key_that_moves_inside_a_shard() {
+    let mut bed = Bed::new(2);
+    let (one, b) = (bed.value_in("person", 0), bed.value_in("b", 1));
+    let mut others = (0..1_000).map(|number| format!("other{number}"));
+    let other = others.find(|value| bed.home("person", value) == 0).expect("one in a thousand");
+    bed.tell(&format!(r#"{{"person": "{one}", "b": "{b}", "n": 1}}"#));
+    bed.tell(&format!(r#"{{"person": "{other}", "n": 2}}"#));
+    let moving = bed.send(&format!(r#"{{"person": "{other}", "b": "{b}", "n": 4}}"#));
+    let is_told = |sent: &Envelope| matches!(sent.reply, Reply::Outbox(0, _));
+    while !bed.shards.queue.iter().any(is_told) {
+        assert!(bed.shards.step(0) || bed.shards.tick(), "the home is told");
+    }
+    let late = std::mem::take(&mut bed.shards.queue);
+    let alone = bed.send(&format!(r#"{{"b": "{b}", "n": 8}}"#));
+    for _ in 0..4 {
+        bed.shards.step(0);
+    }
+    bed.shards.queue.extend(late);
+    bed.shards.settle();
+    bed.succeeded(moving);
+    bed.succeeded(alone);
+    assert_eq!((bed.views("b", &b), bed.views("person", &other)), (Some(14), Some(14)));
+    assert_eq!((bed.views("person", &one), bed.profiles(&[("b", &b)]).len()), (Some(1), 1));
+}
+
 /// The bound on keys takes a key whose home is elsewhere, and the next event brings it back before its home has heard: the late message
 /// leaves it.
 #[test]

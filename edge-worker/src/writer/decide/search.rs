@@ -72,9 +72,14 @@ impl Deciding<'_> {
         match self.across.listed(key, at.id, generation) {
             Some(Some(Some(true))) => Search::Found(At::There(at)),
             Some(Some(Some(false))) => Search::Nobody,
-            // It went since its card was asked for.
+            // It went since its card was asked for, or its shard has given the key to another one, which the home hears of.
             Some(Some(None)) => {
                 self.open.card(at);
+                self.open.listed(key.clone(), at, generation);
+                if !self.across.is_home(key) {
+                    self.open.key(key.clone());
+                }
+                self.open.wait();
                 Search::Later
             }
             Some(None) => Search::Unavailable,

@@ -11,7 +11,8 @@ impl Step<'_> {
     pub(super) fn repoint(&mut self, repoint: &Repoint) {
         let Some(row) = self.pointer(repoint.hash) else { return };
         let is_meant = [0, row.generation].contains(&repoint.generation);
-        if is_meant && row.holder.is_some_and(|holder| holder.id == repoint.from) {
+        let is_from = |place: &Place| place.id == repoint.from;
+        if is_meant && row.holder.as_ref().is_some_and(is_from) {
             let generation = row.generation + 1;
             self.write.shard.pointers.push(PointerRow {
                 holder: repoint.to,
@@ -19,6 +20,9 @@ impl Step<'_> {
                 before: None,
                 ..row.clone()
             });
+        } else if is_meant && row.before.as_ref().is_some_and(is_from) {
+            // Whoever has claimed it since takes it from there.
+            self.write.shard.pointers.push(PointerRow { before: repoint.to, ..row.clone() });
         }
     }
 

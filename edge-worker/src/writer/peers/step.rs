@@ -6,7 +6,7 @@ use usher_engine::{Plan, Profile, ProfileId};
 use super::super::across::Across;
 use super::super::set::ProfileSet;
 use crate::edge::{Edge, Running};
-use crate::message::shards::{Ask, Card, Claim, Erasure, Facts, KeyState, Listed, Records, ToShard};
+use crate::message::shards::{Ask, Card, Claim, Erasure, Facts, KeyState, Listed, Records, Repoint, ToShard};
 use crate::message::{KeyOf, Place};
 use crate::store::shards::{GoneRow, PointerRow, ShardFound};
 use crate::store::{FoundProfile, Write};
@@ -149,22 +149,32 @@ impl<'a> Step<'a> {
             let card = self.card(*id);
             facts.cards.push(card);
         }
-        for listed in &ask.listed {
-            let listed = self.listed(listed);
+        for (at, listed) in ask.listed.iter().enumerate() {
+            let listed = self.listed(listed, ask.keys.len() + at);
             facts.listed.push(listed);
         }
         Some(facts)
     }
 
-    /// The answer to the question whether a profile lists a key. One that does not must claim it again before it can.
-    fn listed(&mut self, listed: &Listed) -> Option<bool> {
+    /// The answer to the question whether a profile lists a key, whose index among the read ones is `index`. One that does not must
+    /// claim it again before it can. Where another profile of this shard lists it, the home of the key hears that again.
+    fn listed(&mut self, listed: &Listed, index: usize) -> Option<bool> {
         let Found::Here(profile) = self.profile(listed.profile) else { return None };
         let (name, value) = listed.key.clone();
         if profile.has_key(&name, &value) {
             return Some(true);
         }
         let audience = self.audience.to_owned();
-        let hash = self.across.fence(&KeyOf { audience: audience.clone(), name, value });
+        let key = KeyOf { audience: audience.clone(), name, value };
+        if let Some(lister) = self.lister(&key, index) {
+            let (hash, from, to) =
+                (self.across.hash(&key), listed.profile, self.across.here(ProfileId(lister)));
+            let repoint = Repoint { audience, hash, from, to: Some(to), generation: 0 };
+            let row = self.across.stored(self.across.home(&key), ToShard::Repoint(repoint), self.now_ms);
+            self.write.shard.outbox.push(row);
+            return None;
+        }
+        let hash = self.across.fence(&key);
         let generation = listed.generation.saturating_add(1);
         let is_fenced = self.pointer(hash).is_some_and(|row| row.generation >= generation);
         if listed.generation > 0 && !is_fenced {
