@@ -87,3 +87,72 @@ impl RowStore {
 fn wait_key(audience: &str, id: [u8; 16]) -> Vec<u8> {
     key(WAIT, &[audience.as_bytes(), &id])
 }
+
+#[cfg(test)]
+mod tests {
+    use usher_edge::store::journeys::WaitRow;
+    use usher_edge::store::memory::MemoryStore;
+    use usher_edge::store::{Basis, DueBefore, Erased, ProfileRow, Read, Retired, Store, Turn, Upkeep};
+
+    use super::*;
+
+    const A: [u8; 16] = [1; 16];
+    const B: [u8; 16] = [2; 16];
+
+    fn profile(id: [u8; 16], key: &str) -> ProfileRow {
+        let keys = Some(vec![("k".to_owned(), key.to_owned())]);
+        ProfileRow { audience: "7".to_owned(), id, version: 1, touched_ms: 5, state: vec![id[0]], keys }
+    }
+
+    fn wait(profile: [u8; 16], due_ms: Option<i64>) -> WaitRow {
+        WaitRow { audience: "7".to_owned(), profile, due_ms }
+    }
+
+    fn send(profile: [u8; 16], at_ms: i64) -> SendRow {
+        SendRow { audience: "7".to_owned(), profile, id: [9; 16], at_ms, message: format!("{at_ms}") }
+    }
+
+    #[test]
+    fn rows_of_journeys_are_as_in_the_reference_store() {
+        let before =
+            DueBefore { day: 0, journal_ms: 0, suppressed_ms: 0, entomb_ms: 0, now_ms: SENDING_MS + 20 };
+        let turn = Turn {
+            due: before,
+            unlisted: Vec::new(),
+            listed: Vec::new(),
+            listing: None,
+            entombed: Vec::new(),
+            lease: (0, 0),
+            renews: None,
+        };
+        let upkeep = |erased: Vec<Erased>, turn| Some(Box::new(Upkeep { erased, turn, ..Upkeep::default() }));
+        let erased = Erased { audience: "7".to_owned(), id: B, absorbed: vec![A] };
+        let steps = [
+            Write { profiles: vec![profile(A, "a"), profile(B, "b")], ..Write::default() },
+            Write { waits: vec![wait(A, Some(40)), wait(B, Some(30))], ..Write::default() },
+            Write { sends: vec![send(A, 10), send(B, 30)], ..Write::default() },
+            Write { waits: vec![wait(B, Some(SENDING_MS * 2))], ..Write::default() },
+            Write {
+                retired: vec![Retired { audience: "7".to_owned(), id: A, into: B }],
+                sends: vec![send(B, 40)],
+                ..Write::default()
+            },
+            Write { upkeep: upkeep(Vec::new(), Some(turn)), ..Write::default() },
+            Write { waits: vec![wait(B, None)], ..Write::default() },
+            Write { waits: vec![wait(B, Some(1))], ..Write::default() },
+            Write { upkeep: upkeep(vec![erased], None), ..Write::default() },
+        ];
+        let (mut rows, mut memory) = (RowStore::of(std::iter::empty()), MemoryStore::default());
+        for (number, step) in steps.iter().enumerate() {
+            rows.commit(&Basis::default(), step).expect("rows");
+            memory.commit(&Basis::default(), step).expect("memory");
+            // Rows of 0.1.0, which nothing reads and rows do not have.
+            memory.retired.clear();
+            let read = Read::Due(before);
+            assert_eq!(rows.read(&read), memory.read(&read), "step {number}");
+            let sends: Vec<SendRow> = rows.sends().expect("rows").into_iter().map(|(_, send)| send).collect();
+            assert_eq!(sends, memory.journeys.sends, "step {number}");
+        }
+        assert!(memory.journeys.sends.is_empty() && memory.journeys.waits.is_empty());
+    }
+}
