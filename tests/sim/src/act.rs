@@ -28,7 +28,12 @@ impl World {
                 None => self.look_up(person),
             },
             55..=84 => self.look_up(person),
-            85..=89 if self.setting.shards > 1 && self.meets_often(Fault::Erase) => self.erase(person),
+            85..=89 if self.setting.shards > 1 && self.meets_often(Fault::Erase) => {
+                let calls = call::joined_and_erased(&mut self.model, &self.persons, person, &mut self.chance);
+                for (after_ms, call) in calls {
+                    self.schedule(after_ms, Due::First(Box::new(call)));
+                }
+            }
             85..=89 => {
                 if self.meets_often(Fault::Release) {
                     let call = match self.chance.below(3) {

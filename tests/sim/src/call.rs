@@ -155,6 +155,42 @@ pub fn at_one_browser(model: &mut Model, persons: &[Person], chance: &mut Chance
     calls
 }
 
+/// Two profiles of a person become one, and are erased meanwhile: each call with its time from now, in milliseconds.
+pub fn joined_and_erased(
+    model: &mut Model,
+    persons: &[Person],
+    person: usize,
+    chance: &mut Chance,
+) -> Vec<(i64, Call)> {
+    let known = &persons[person];
+    let browser = |value: &String| ("cid".to_owned(), value.clone());
+    let (first, email) = (browser(&known.browsers[0]), ("email".to_owned(), known.email.clone()));
+    let other = browser(known.browsers.last().unwrap_or(&known.browsers[0]));
+    let joined_ms = chance.between(400, 1_500);
+    let sent = [
+        (0, vec![first.clone()]),
+        (joined_ms / 2, vec![email.clone()]),
+        (joined_ms, vec![first.clone(), email.clone()]),
+        (joined_ms + chance.between(0, 200), vec![other, email.clone()]),
+    ];
+    let mut calls = Vec::new();
+    for (at_ms, keys) in sent {
+        if model.events.len() >= EVENTS_MAX {
+            break;
+        }
+        let mut columns: Map<String, Value> =
+            keys.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+        let number = model.send(keys, true);
+        put_digit(&mut columns, number, true);
+        let body = json!({"events": [columns]}).to_string().into_bytes();
+        let event = call(Caller::Page, What::Events, "POST", "/web/pages", body, vec![number], person);
+        calls.push((at_ms, event));
+    }
+    let key = if chance.percent(50) { first } else { email };
+    calls.push((joined_ms + chance.between(0, 300), erase(model, key)));
+    calls
+}
+
 /// Gives an event its digit in the sums, and its ids.
 fn put_digit(columns: &mut Map<String, Value>, number: usize, has_id: bool) {
     let (sum, digit) = (number / DIGITS, number % DIGITS);

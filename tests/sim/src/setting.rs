@@ -124,6 +124,10 @@ impl Setting {
         // Several shards need form 2; the time of an alarm is the object's own, which is not set wrong here.
         let alone: &[Fault] = if shards > 1 { &[Fault::Form, Fault::Clock, Fault::Loss] } else { &[] };
         for (fault, rate) in Fault::ALL.iter().zip(&mut rates) {
+            // An erasure leaves less to be held to other laws.
+            if shards > 1 && fault.0 == Fault::Erase && *rate < 12 {
+                *rate = 0;
+            }
             if without.contains(&fault.0) || alone.contains(&fault.0) {
                 *rate = 0;
             }
