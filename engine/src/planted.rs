@@ -32,15 +32,11 @@ pub enum Bug {
     FoldsIntoSealed,
     /// The keys of a profile that was absorbed in another shard lead nowhere.
     PointsNowhere,
-    /// A profile is erased while it is about to absorb others.
-    ErasesBesideMerges,
-    /// A shard does not ask the homes of keys which of them were erased.
-    ForgetsErasures,
 }
 
 impl Bug {
     /// Each of them.
-    pub const ALL: [Bug; 16] = [
+    pub const ALL: [Bug; 14] = [
         Bug::CommitsWithoutCondition,
         Bug::AcknowledgesFirst,
         Bug::RepeatsInDoubt,
@@ -55,8 +51,6 @@ impl Bug {
         Bug::TrustsPages,
         Bug::FoldsIntoSealed,
         Bug::PointsNowhere,
-        Bug::ErasesBesideMerges,
-        Bug::ForgetsErasures,
     ];
 }
 

@@ -2,7 +2,6 @@
 
 use usher_engine::ProfileId;
 use usher_engine::gather::Gather;
-use usher_engine::planted::{self, Bug};
 
 use crate::edge::Edge;
 use crate::form::Form;
@@ -134,9 +133,6 @@ impl Across {
     /// The keys of a read that were erased, as this shard and their homes say, each once.
     pub(super) fn unite_erased(&self, keys: &[KeyOf], found: &ShardFound) -> Vec<ErasedKey> {
         let mut all = found.erased.clone();
-        if planted::is(Bug::ForgetsErasures) {
-            return all;
-        }
         for (key, Erasure { at_ms, imports }) in &self.known.erased {
             let Some(index) = keys.iter().position(|known| known == key) else { continue };
             match all.iter_mut().find(|known| known.key == index) {

@@ -1,7 +1,5 @@
 //! The same for a profile whose keys have their homes in several shards (docs/shards.md, "Erasure").
 
-use usher_engine::planted::{self, Bug};
-
 use super::super::across::Across;
 use super::super::decide::{Deciding, Whereabouts};
 use super::super::questions::Open;
@@ -56,7 +54,7 @@ pub(in crate::writer) fn fold_across(
             Whereabouts::Nobody => {}
             Whereabouts::Here(id) => {
                 let is_open = set.of_id(id).is_some_and(|index| deciding.is_to_absorb(&set, index, |_| true));
-                if is_open && !planted::is(Bug::ErasesBesideMerges) {
+                if is_open {
                     // What it is about to absorb is shown, and goes, with it.
                     deciding.open.wait();
                     break;
