@@ -35,6 +35,12 @@ pub(crate) fn read(name: &str, text: &str) -> (Vec<Node>, Vec<Fault>) {
     (nodes, faults)
 }
 
+/// Reads a text as JSON.
+pub(crate) fn read_json(text: &str) -> Result<(Node, Vec<Fault>), Fault> {
+    let mut faults = Vec::new();
+    json::read(text, &mut faults).map(|node| (node, faults))
+}
+
 #[cfg(test)]
 mod tests {
     use usher_engine::value::{Number, Value};

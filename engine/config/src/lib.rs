@@ -19,15 +19,17 @@
 //! | [`definition_files`] | lists the files of a directory that are definitions |
 //! | [`read`] | texts into one definition, with findings about the texts |
 //! | [`check`], [`check_with`] | the same, with the engine's findings, warnings, and a sample of events |
+//! | [`read_body`] | one body of the control API, beside the definition that it becomes a part of |
 //! | [`write`](fn@write), [`write_with_examples`] | a definition into files that read back as the same |
 //! | [`render`], [`sarif`] | findings for people and for tools |
 //! | [`codes`] | the page of each code |
 //!
 //! # What this crate does not do
 //!
-//! It never evaluates, and no wasm links it: at the edge a definition arrives as data. [`Plan::compile`] resolves names
-//! and checks types; [`check`] calls it and maps its findings to the text.
+//! It never evaluates. At the edge a definition arrives as data; only the control API reads texts there, by [`read_body`].
+//! [`Plan::compile`] resolves names and checks types; [`check`] calls it and maps its findings to the text.
 
+mod body;
 pub mod codes;
 mod columns;
 mod consequence;
@@ -52,14 +54,16 @@ use usher_engine::definition::{Definition, EventTable, Example};
 use usher_engine::diagnostic::{Code, Diagnostic, Severity};
 use usher_engine::value::DataType;
 
+pub use body::{Names, read_body};
 pub use columns::Sample;
+pub use dialect::Body;
 pub use directory::{Listing, definition_files, is_utf16};
 pub use source::{Finding, Location, Source};
 pub use suggest::did_you_mean;
 pub use write::{rfc3339, write, write_with_examples};
 
 use columns::Columns;
-use lower::{At, Body, Lower, Unquoted};
+use lower::{At, Lower, Range, Unquoted};
 use spelling::in_snake_case;
 use text::Text;
 
@@ -102,27 +106,7 @@ pub fn read(sources: &[Source]) -> Reading {
         }
     }
     dialect::finish(&mut lower);
-    let Lower {
-        texts, definition, examples, findings, places, broken, incomplete, snake_case, unquoted, ..
-    } = lower;
-    let mut reading = Reading {
-        definition,
-        examples,
-        findings: Vec::new(),
-        unchecked: Vec::new(),
-        texts,
-        places,
-        broken,
-        incomplete,
-        snake_case,
-        unquoted,
-    };
-    reading.findings = findings
-        .into_iter()
-        .map(|(diagnostic, at)| Finding { diagnostic, place: at.and_then(|at| reading.place(at)) })
-        .collect();
-    reading.sort();
-    reading
+    Reading::of(lower)
 }
 
 /// Reads all sources, and adds warnings and the engine's findings, in the order of the text.
@@ -195,12 +179,45 @@ pub struct Reading {
     broken: BTreeSet<String>,
     incomplete: bool,
     /// Bodies that have the API's keys in snake case.
-    snake_case: Vec<Body>,
+    snake_case: Vec<Range>,
     /// Scalars that are read as something other than they look.
     unquoted: Vec<(String, Unquoted, At)>,
 }
 
 impl Reading {
+    fn of(lower: Lower) -> Reading {
+        let Lower {
+            texts,
+            definition,
+            examples,
+            findings,
+            places,
+            broken,
+            incomplete,
+            snake_case,
+            unquoted,
+            ..
+        } = lower;
+        let mut reading = Reading {
+            definition,
+            examples,
+            findings: Vec::new(),
+            unchecked: Vec::new(),
+            texts,
+            places,
+            broken,
+            incomplete,
+            snake_case,
+            unquoted,
+        };
+        reading.findings = findings
+            .into_iter()
+            .map(|(diagnostic, at)| Finding { diagnostic, place: at.and_then(|at| reading.place(at)) })
+            .collect();
+        reading.sort();
+        reading
+    }
+
     /// True if the definition is refused.
     pub fn has_errors(&self) -> bool {
         self.findings.iter().any(|finding| finding.diagnostic.severity() == Severity::Error)

@@ -28,9 +28,9 @@ use wanted::wanted;
 
 /// The range of a body of the API in a text.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Body(usize, Span);
+pub(crate) struct Range(usize, Span);
 
-impl Body {
+impl Range {
     pub(crate) fn holds(self, (text, span): At) -> bool {
         self.0 == text && self.1.start <= span.start && span.start < self.1.end
     }
@@ -59,7 +59,7 @@ pub(crate) struct Lower {
     /// The current criterion, and the number of its conditions so far.
     criterion: (String, usize),
     /// Bodies of the API that have their keys in snake case.
-    pub(crate) snake_case: Vec<Body>,
+    pub(crate) snake_case: Vec<Range>,
     /// Scalars without quotes that are read as something other than they look, by the path of their part.
     pub(crate) unquoted: Vec<(String, Unquoted, At)>,
     /// The place of the first audience.
@@ -131,7 +131,7 @@ impl Lower {
 
     /// Findings about this body name the API's keys in snake case, as it does.
     pub(crate) fn write_snake_case(&mut self, span: Span) {
-        self.snake_case.push(Body(self.text, span));
+        self.snake_case.push(Range(self.text, span));
     }
 
     pub(crate) fn push(&mut self, diagnostic: Diagnostic, at: Option<At>) {

@@ -23,7 +23,7 @@ impl EventTable {
 
     /// Those of today's routes: no event can be sent to a database of that name. A database that was published before its
     /// name was reserved gets its events until a route needs the name.
-    pub const ROUTED: [&str; 5] = ["audiences", "cdp", "public", "v1", "ofrep"];
+    pub const ROUTED: [&str; 7] = ["audiences", "entities", "tree", "cdp", "public", "v1", "ofrep"];
 
     /// True if a path element can name a database or table: `[a-z0-9_]{3,255}`, as the stock SDK allows. The routes
     /// check addresses by it, and `usher-config` checks definitions.

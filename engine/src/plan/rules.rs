@@ -117,8 +117,7 @@ impl Compiler<'_> {
             definition.identity.keys.iter().map(|k| k.name.as_str()),
             "key",
         );
-        let names = definition.personalizations.iter().map(|p| p.name.as_str());
-        self.unique(At::list("personalizations"), names, "personalization");
+        self.personalization_names(&definition.personalizations);
         self.ids(&definition.personalizations);
         for (index, personalization) in definition.personalizations.iter().enumerate() {
             let at = At::item("personalizations", index);
@@ -129,6 +128,32 @@ impl Compiler<'_> {
             for (number, section) in personalization.sections.iter().enumerate() {
                 let outputs = section.outputs.iter().map(|output| output.name.as_str());
                 self.unique(at.inner("sections", number).field("outputs"), outputs, "output");
+            }
+        }
+    }
+
+    /// A service and an entity may share a name: then each has an id of its own, and the name means the first.
+    fn personalization_names(&mut self, personalizations: &[Personalization]) {
+        let list = At::list("personalizations");
+        let mut known = Index::default();
+        for (index, personalization) in personalizations.iter().enumerate() {
+            let name = personalization.name.as_str();
+            if name.is_empty() {
+                self.report(
+                    Code::MissingKey,
+                    list.nth(index),
+                    words!("this personalization has no name"),
+                    None,
+                );
+                continue;
+            }
+            let first = known.number(name, index);
+            let first_id = personalizations.get(first).and_then(|first| first.id.as_ref());
+            let have_ids = personalization.id.is_some() && first_id.is_some();
+            if first != index && !have_ids {
+                let message = words!("Duplicate personalization name `{name}`");
+                let help = words!("remove one of them, or rename it");
+                self.report(Code::DuplicateName, list.nth(index).field("name"), message, Some(help));
             }
         }
     }

@@ -142,7 +142,7 @@ fn response_node(lower: &mut Lower, node: &Node, section: &mut Section) {
 /// A list that may be null but not empty: RT 2.0 refuses an empty one with an unclear message.
 fn payload_list<'n>(lower: &mut Lower, fields: Fields<'n>, key: &str) -> &'n [Node] {
     let items = lower.items(fields, key);
-    if items.is_some_and(<[Node]>::is_empty) {
+    if items.is_some_and(<[Node]>::is_empty) && !lower.bodies.calls {
         let help = "use null instead".to_owned();
         lower.note_with(
             Code::EmptyList,

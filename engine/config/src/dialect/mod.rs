@@ -25,6 +25,32 @@ use crate::document::{Content, Node};
 use crate::lower::Lower;
 use recognize::{Dialect, misspelled, several};
 
+/// The kind of a body, which its address says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// `realtime_setting`: its keys, tables and batch attributes are added.
+    Setting,
+    /// A key event.
+    KeyEvent,
+    /// An attribute.
+    Attribute,
+    /// A personalization entity.
+    Entity,
+}
+
+/// Lowers a body of the API whose kind its address says.
+pub(crate) fn lower_body(lower: &mut Lower, body: Body, node: &Node) {
+    lower.leave();
+    match body {
+        Body::Setting => api::lower(lower, node, Dialect::ApiSetting, None),
+        Body::KeyEvent => api::lower(lower, node, Dialect::ApiKeyEvent, None),
+        Body::Attribute => api::lower(lower, node, Dialect::ApiAttribute, None),
+        Body::Entity => entity::lower(lower, node),
+    }
+    lower.leave();
+    api::finish(lower);
+}
+
 /// Lowers one document.
 pub(crate) fn lower(lower: &mut Lower, node: &Node) {
     lower.leave();

@@ -23,4 +23,6 @@ pub(crate) struct Bodies {
     pub(crate) first: Option<At>,
     /// True if the lookup key becomes the primary key, because the API has no term for the latter.
     pub(crate) setting: bool,
+    /// True if the bodies are calls of the API, for which an empty list means null.
+    pub(crate) calls: bool,
 }
