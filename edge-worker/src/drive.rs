@@ -5,6 +5,7 @@
 
 use usher_engine::planted::{self, Bug};
 
+use crate::control;
 use crate::edge::Edge;
 use crate::error::Refusal;
 use crate::front;
@@ -100,6 +101,22 @@ pub fn upkeep(edge: &mut Edge, store: &mut impl Store, ambient: Ambient, log: &m
     next.and_then(|(_, next_ms)| next_ms.parse().ok()).unwrap_or(UPKEEP_MS)
 }
 
+/// Publishes the draft of the control API that was due first, for hosts with a timer. True: there was one, and maybe there is
+/// another.
+pub fn publish_due(
+    edge: &mut Edge,
+    store: &mut impl Store,
+    ambient: Ambient,
+    log: &mut impl FnMut(&Line),
+) -> bool {
+    let response = deliver(edge, store, &message::due_draft(ambient, edge.form()), log);
+    let had_one = response.headers.iter().any(|(name, _)| *name == NEXT);
+    if had_one {
+        refresh(edge, store, log);
+    }
+    had_one
+}
+
 /// Takes a message to the control object, and catches up with it.
 fn instruct(
     edge: &mut Edge,
@@ -109,7 +126,7 @@ fn instruct(
 ) -> Response {
     let mut response = deliver(edge, store, message, log);
     // There are no copies to be dropped.
-    response.headers.retain(|(name, _)| *name != DROPPED);
+    response.headers.retain(|(name, _)| *name != DROPPED && *name != NEXT);
     // This process runs the new bundle at once; others find it by its pointer.
     refresh(edge, store, log);
     response
@@ -210,6 +227,7 @@ pub struct Opened {
 enum Work {
     Writer(writer::Work),
     Control(releases::Work),
+    Api(Box<control::Work>),
     /// A newer build sent it, or wrote the stored data; or it was routed by another number of shards. Holds the line for
     /// the log.
     Refused(&'static str, Refusal),
@@ -221,6 +239,7 @@ impl Opened {
         match &self.work {
             Work::Writer(work) => writer::unavailable(work),
             Work::Control(work) => releases::unavailable(work),
+            Work::Api(_) => control::unavailable(),
             Work::Refused(_, refusal) => Response::refused(*refusal),
         }
     }
@@ -359,6 +378,10 @@ fn open_unmetered(
             let writer::Opened { read, work } = writer::open(edge, message, context)?;
             Ok(Opened { read, work: Work::Writer(work) })
         }
+        Message::Control(ToControl::Api(api)) if HAS_CONTROL_PLANE => {
+            let (read, work) = control::open(*api);
+            Ok(Opened { read: Some(read), work: Work::Api(Box::new(work)) })
+        }
         Message::Control(message) => {
             let (read, work) = releases::open(message);
             Ok(Opened { read: Some(read), work: Work::Control(work) })
@@ -387,6 +410,8 @@ pub fn fold(edge: &mut Edge, opened: &mut Opened, found: Found) -> Folded {
             folded
         }
         (Work::Control(work), found) => releases::fold(work, found, edge.form()),
+        (Work::Api(work), found) if HAS_CONTROL_PLANE => control::fold(work, found, edge.form()),
+        (Work::Api(_), _) => Outcome::of(Response::refused(Refusal::INTERNAL)),
         (Work::Refused(event, _), _) => {
             let log = vec![Line::of(event)];
             Outcome { write: Write::default(), response: opened.unavailable(), log }.done()

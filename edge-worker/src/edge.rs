@@ -11,7 +11,7 @@ use crate::error::Refusal;
 use crate::form::{Form, Written};
 use crate::keys::{Keyring, keyring_of};
 use crate::limits::{PROBE_MS, PROFILE_DAYS, PROFILE_DAYS_MAX, SHARDS_MAX, STORAGE_DEGRADED_MS};
-use crate::message::{self, NO_BUNDLE, OF_AUDIENCE, REVOKED};
+use crate::message::{self, GRANTED, NO_BUNDLE, OF_AUDIENCE, REVOKED};
 use crate::metrics::{Count, Metrics};
 use crate::plane::{HAS_CONTROL_PLANE, HAS_SHARDS};
 use crate::rates::{Meter, MeterMemory, Rates};
@@ -384,7 +384,11 @@ impl Edge {
         }
         pointers.retain(|pointer| {
             if let Some(sha256) = pointer.audience.strip_prefix(REVOKED) {
-                if HAS_CONTROL_PLANE && sha256.contains(OF_AUDIENCE) {
+                if let Some(record) = pointer.audience.strip_prefix(GRANTED) {
+                    if let Ok(keyring) = &mut self.keyring {
+                        keyring.grant(record);
+                    }
+                } else if HAS_CONTROL_PLANE && sha256.contains(OF_AUDIENCE) {
                     if !self.revoked_programs.iter().any(|known| known == sha256) {
                         self.revoked_programs.push(sha256.to_owned());
                     }

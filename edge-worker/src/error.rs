@@ -95,12 +95,15 @@ refusals! {
     BODY_INVALID = 400, 3004, "body_invalid", "body is not what this route reads";
     QUERY_INVALID = 400, 3004, "query_invalid", "path or query is not percent-encoded UTF-8";
     INPUT_MISSING = 400, 3004, "input_missing", "a required input is missing";
+    CONFLICT = 409, 4092, "conflict", "what is there does not allow this";
+    UNPROCESSABLE = 422, 4221, "unprocessable", "it would not run";
     BUNDLE_INVALID = 422, 4220, "bundle_invalid", "bundle does not compile";
     BUNDLE_UNKNOWN = 404, 4041, "bundle_unknown", "no such bundle is kept";
     PROGRAM_UNKNOWN = 404, 4045, "program_unknown", "the running bundle has another program for devices, or none";
     PROFILE_UNKNOWN = 404, 4043, "profile_unknown", "no profile has this key";
     KEY_UNKNOWN = 404, 4044, "key_unknown", "no key of this audience has this tag";
     NEEDS_FORM = 409, 4090, "needs_form", "it needs a newer form than the one that is written here";
+    DRAFT_OPEN = 409, 4091, "draft_open", "a draft of the control API is open: publish it, or discard it with ?draft=discard";
     BUNDLE_CHANGED = 412, 4120, "bundle_changed", "another bundle runs than the one in If-Match";
     STORAGE = 503, 2021, "storage_unavailable", "storage is unavailable";
     TOO_NEW = 503, 2021, "written_by_newer_build", "what is stored or sent was written by a newer build than this";

@@ -75,6 +75,7 @@
 //! No sockets, no async, no clock, no randomness, no storage: all of it is passed in or out as data. It knows no host.
 
 // In reading order: the path of a request, then the modules it uses.
+mod control;
 pub mod drive;
 pub mod front;
 pub mod host;

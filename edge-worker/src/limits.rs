@@ -27,6 +27,22 @@ pub const ASKED_NAMES_MAX: usize = 64;
 /// Number of an audience's bundles that are stored for rollbacks, including the running one; each is at most
 /// [`BUNDLE_BYTES_MAX`].
 pub const BUNDLES_KEPT: u64 = 20;
+/// Largest state of the control API for an audience, in bytes: it is a row, too.
+pub const CONTROL_STATE_BYTES_MAX: usize = 1_900_000;
+/// Largest body of a call of the control API, in bytes.
+pub const CONTROL_BYTES_MAX: usize = 256 * 1024;
+/// Time without an edit after which a draft is published, in milliseconds.
+pub const DRAFT_REST_MS: i64 = 2_000;
+/// Most drafts that are kept aside for an audience.
+pub const DRAFTS_ASIDE_MAX: usize = 3;
+/// Most faults in the answer to one call of the control API.
+pub const FAULTS_MAX: usize = 50;
+/// Objects of a page of a list, where the query does not say how many.
+pub const PAGE_ITEMS: usize = 100;
+/// Most objects of a page of a list.
+pub const PAGE_ITEMS_MAX: usize = 1_000;
+/// Most tokens of a personalization service.
+pub const TOKENS_OF_SERVICE_MAX: usize = 50;
 /// Deepest nesting of a bundle; criteria take two levels for each of theirs.
 pub const DOCUMENT_DEPTH_MAX: usize = 120;
 /// Most names in one object of a document: each is compared with those before it.

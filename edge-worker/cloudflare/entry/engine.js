@@ -2,7 +2,7 @@
 
 import { sharedFrame } from "./frame.js";
 import { ADMIT, ANSWER, CHARGE, COMMITTED, CONSTANTS, COPY, DUE, FAILED, FOLD, FORGET, FRONT, IS_PART, METER } from "./instance.js";
-import { ASKS, IS_BEYOND, JOIN, NOTE_STORAGE_FAULT, OPEN, REMEMBER, SETTLE, UNAVAILABLE, UPKEEP } from "./instance.js";
+import { ASKS, DUE_DRAFT, IS_BEYOND, JOIN, NOTE_STORAGE_FAULT, OPEN, REMEMBER, SETTLE, UNAVAILABLE, UPKEEP } from "./instance.js";
 import { fault } from "./log.js";
 import { Planes } from "./planes.js";
 import { Pointers } from "./pointers.js";
@@ -248,6 +248,12 @@ class Engine {
     const entropy = crypto.getRandomValues(new Uint8Array(32));
     const input = sharedFrame().long(nowMs).raw(entropy).byte(entombs ? 1 : 0).number(shard).done();
     return this.#planes.visitors(UPKEEP, input).bytes().slice();
+  }
+
+  /** The message that publishes a draft of the control API that is due. */
+  dueDraft(nowMs) {
+    const input = sharedFrame().long(nowMs).raw(crypto.getRandomValues(new Uint8Array(32))).done();
+    return this.#planes.control(DUE_DRAFT, input).bytes().slice();
   }
 
   /** The message by which a shard is asked for its stored messages that are due. */

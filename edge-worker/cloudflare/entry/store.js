@@ -79,6 +79,8 @@ export class UsherStore {
       const unsent = this.#unsent(service);
       await this.#storage.setAlarm(Date.now() + (unsent ? SEND_AGAIN_MS : UPKEEP_AGAIN_MS));
       if (unsent) await this.#sendDue(service);
+      // The control object has no number.
+      if (this.#shard === undefined) this.#deliver(service, service.dueDraft(Date.now()), true, "");
       if (Date.now() >= this.#upkeepMs) await this.#upkeep(service);
       const open = this.#countMerges(service);
       const again = this.#unsent(service) ? SEND_AGAIN_MS : open > 0 ? COUNT_AGAIN_MS : Infinity;

@@ -64,6 +64,7 @@ impl Instance {
             26 => join(FrameReader(input), &mut out),
             27 if IS_CONTROL_PLANE => compile(FrameReader(input), &mut out),
             28 if IS_CONTROL_PLANE => keys(FrameReader(input), &mut out),
+            29 if IS_CONTROL_PLANE => due_draft(self.edge.as_ref(), FrameReader(input), &mut out),
             _ => None,
         };
         done.map(|()| out.0).unwrap_or_default()
@@ -424,6 +425,13 @@ fn upkeep(edge: Option<&Edge>, mut input: FrameReader<'_>, out: &mut FrameWriter
     let (edge, entombs) = (edge?, input.byte()? != 0);
     let to = Route { shard: input.number()?, shards: edge.shards() };
     out.bytes(&message::upkeep(ambient, entombs, to, edge.form()));
+    Some(())
+}
+
+/// `now · entropy` → the message that publishes a draft of the control API that is due
+fn due_draft(edge: Option<&Edge>, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
+    let ambient = Ambient { now_ms: input.long()?, entropy: input.array()? };
+    out.bytes(&message::due_draft(ambient, edge?.form()));
     Some(())
 }
 

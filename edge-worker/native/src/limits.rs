@@ -58,6 +58,8 @@ pub(crate) const ANSWER_TIME: Duration = Duration::from_secs(60);
 pub(crate) const ANSWER_PAUSE: Duration = Duration::from_secs(10);
 /// The pause between two looks at whether upkeep is due, while nobody calls.
 pub(crate) const WAKE_TIME: Duration = Duration::from_secs(1);
+/// The time after an edit at which a draft of the control API has rested.
+pub(crate) const DRAFT_REST_TIME: Duration = Duration::from_millis(2_050);
 /// The time from the start to the first turn of upkeep.
 pub(crate) const FIRST_UPKEEP_TIME: Duration = Duration::from_secs(60);
 /// The time that open requests still have when the process is told to stop.

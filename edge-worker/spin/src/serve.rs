@@ -102,6 +102,7 @@ async fn decide(incoming: &mut Incoming) -> Response {
 async fn instruct(request_id: &str, message: &[u8]) -> Response {
     let mut response = deliver(request_id, message, Lock::FromRead).await;
     let is_dropped = |(name, _): &mut (&'static str, String)| *name == DROPPED;
+    response.headers.retain(|(name, _)| *name != NEXT);
     let dropped: Vec<_> = response.headers.extract_if(.., is_dropped).map(|(_, hashes)| hashes).collect();
     // This instance runs the new bundle at once; others read its pointer.
     refresh().await;

@@ -241,7 +241,7 @@ fn key<'k>(keyring: &'k Keyring, head: &Head<'_>, kinds: &[Kind]) -> Result<&'k 
 }
 
 fn of_kind<'k>(keyring: &'k Keyring, key: &str, kinds: &[Kind]) -> Result<&'k KeyRecord> {
-    let record = keyring.find(key).ok_or(Refusal::KEY_INVALID)?;
+    let record = keyring.find(key, kinds).ok_or(Refusal::KEY_INVALID)?;
     if record.kind == Kind::Token {
         return Err(Refusal::KEY_INVALID.into());
     }
@@ -298,7 +298,7 @@ fn known_token<'k>(keyring: &'k Keyring, token: Option<&str>) -> Result<&'k KeyR
     if !well_formed(token) {
         return Err(Refusal::TOKEN_FORMAT.into());
     }
-    let record = keyring.find(token).filter(|record| record.kind == Kind::Token);
+    let record = keyring.find(token, &[Kind::Token]).filter(|record| record.kind == Kind::Token);
     record.ok_or_else(|| Refusal::TOKEN_UNKNOWN.into())
 }
 

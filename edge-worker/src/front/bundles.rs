@@ -15,7 +15,7 @@ use crate::keys::Keyring;
 use crate::message::{Message, NO_BUNDLE, Publish, Rollback, ToControl, WhichRelease};
 use crate::rehearsal;
 use crate::wire::json::Json;
-use crate::wire::{Response, entity_tag, read};
+use crate::wire::{Response, entity_tag, query, read};
 
 /// `PUT /v1/audiences/{audience}/bundle`: checked here, once, before anything is stored.
 pub(super) fn publish(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> Result<Step> {
@@ -35,6 +35,7 @@ pub(super) fn publish(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) -> R
         hash: hash.clone(),
         if_match: if_match(&admitted.head),
         now_ms: admitted.head.ambient.now_ms,
+        over_draft: query::pairs(admitted.head.target).any(|pair| pair == ("draft", "discard")),
         body: body.to_vec(),
     }));
     let restore = edge.restoring(audience);
@@ -73,6 +74,7 @@ pub(super) fn take_out(edge: &Edge, checked: &CheckedHead<'_>, _: &[u8]) -> Resu
         hash: NO_BUNDLE.to_owned(),
         if_match: if_match(&checked.head),
         now_ms: checked.head.ambient.now_ms,
+        over_draft: true,
         body: Vec::new(),
     }));
     Ok(Step::Control { message: message.encode(edge.form()) })

@@ -6,6 +6,7 @@
 mod auth;
 mod bundles;
 mod checked_head;
+mod control;
 mod cors;
 mod device;
 mod events;
@@ -27,13 +28,13 @@ use auth::{Caller, Callers};
 use checked_head::CheckedHead;
 use route::{Family, Route};
 
+use crate::control as api;
 use crate::edge::Edge;
 use crate::error::{Refusal, Refused};
 use crate::host::{Head, Request, Step};
 use crate::lookup;
 use crate::message::Payer;
 use crate::metrics::Took;
-#[cfg(feature = "fault")]
 use crate::plane::HAS_CONTROL_PLANE;
 use crate::wire::Response;
 use usher_engine::gather::Gather;
@@ -109,7 +110,7 @@ pub fn admit<'a>(edge: &'a Edge, head: &Head<'a>) -> Result<Admitted<'a>, Respon
     if head.header("host").is_some_and(|host| !is_authority(host)) {
         return Err(failed(edge, &head, Refusal::HOST_INVALID));
     }
-    let found = route::of_path(&head).find(|(route, _)| route.method == head.method);
+    let found = route::of_path(&head).find(|(route, _)| route.takes(head.method));
     if let Some((route, parameters)) = found
         && route.callers == Callers::Anyone
     {
@@ -256,7 +257,7 @@ pub fn route_of(head: &Head<'_>) -> Option<&'static str> {
 /// ```
 pub fn count(edge: &mut Edge, head: &Head<'_>, answer: &Response, took: Took) {
     let Some(metrics) = edge.metrics.as_mut() else { return };
-    let found = route::of_path(head).find(|(route, _)| route.method == head.method);
+    let found = route::of_path(head).find(|(route, _)| route.takes(head.method));
     let route = found.map(|(route, _)| (route.method, route.path));
     metrics.answered(answer.status, &answer.counts, route, took);
 }
@@ -284,6 +285,8 @@ fn refuse(family: Family, refused: &Refused) -> Response {
         Family::Native => Response::problem(refused.refusal, refused.detail.as_deref()),
         Family::Mixed => Response::problem(refused.refusal, refused.detail.as_deref()).of_wire(),
         Family::Segments => Response::failed_lookup(refused.refusal, refused.detail.as_deref()),
+        Family::Control if HAS_CONTROL_PLANE => api::refused(refused.refusal, refused.detail.as_deref()),
+        Family::Control => Response::problem(refused.refusal, refused.detail.as_deref()),
     };
     response.with_cors(refused.origin.as_deref())
 }

@@ -20,6 +20,8 @@ pub(super) fn openapi(_: &Edge, _: &CheckedHead<'_>, _: &[u8]) -> Result<Step> {
 #[cfg(test)]
 mod described;
 #[cfg(test)]
+mod described_api;
+#[cfg(test)]
 mod parts;
 #[cfg(test)]
 mod tests;

@@ -5,14 +5,16 @@ use usher_engine::definition::EventTable;
 use super::auth::Callers;
 use super::checked_head::CheckedHead;
 use super::{
-    bundles, device, events, flat, health, imports, keys, lookups, metrics, mixed, openapi, profiles,
-    segments, upkeep,
+    bundles, control as api, device, events, flat, health, imports, keys, lookups, metrics, mixed, openapi,
+    profiles, segments, upkeep,
 };
 use crate::edge::Edge;
-use crate::error::Result;
+use crate::error::{Refusal, Result};
 use crate::host::{Head, Step};
 use crate::keys::Scope;
-use crate::limits::{BATCH_BYTES_MAX, BUNDLE_BYTES_MAX, NATIVE_BYTES_MAX, TARGET_BYTES_MAX};
+use crate::limits::{
+    BATCH_BYTES_MAX, BUNDLE_BYTES_MAX, CONTROL_BYTES_MAX, NATIVE_BYTES_MAX, TARGET_BYTES_MAX,
+};
 use crate::plane::HAS_CONTROL_PLANE;
 
 /// One route: the checks before the body is read, and the handler.
@@ -33,6 +35,13 @@ pub(super) struct Route {
 
 type Handler = fn(&Edge, &CheckedHead<'_>, &[u8]) -> Result<Step>;
 
+impl Route {
+    /// True if it takes requests of this method.
+    pub(super) fn takes(&self, method: &str) -> bool {
+        self.method == method || self.method == ANY
+    }
+}
+
 /// The format of a route's refusals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Family {
@@ -44,6 +53,8 @@ pub(super) enum Family {
     Mixed,
     /// `{"error", "message", "status"}`
     Segments,
+    /// `{"errors": […]}`
+    Control,
 }
 
 const BUNDLE: &str = "/v1/audiences/{audience}/bundle";
@@ -173,6 +184,75 @@ pub(super) const ROUTES: &[Route] = &[
     Route { path: "/metrics", ..control(Callers::Operator, metrics::metrics) },
 ];
 
+/// The control API. A build without it hands all of its paths over alike ([`REST_OF_API`]), so that they take no room there.
+#[rustfmt::skip]
+const API: &[Route] = &[
+    Route { path: "/audiences/{audience}", ..rest(api::audience_read) },
+    Route { path: "/audiences/{audience}/realtime_setting", ..rest(api::setting_read) },
+    Route { method: "PATCH", path: "/audiences/{audience}/realtime_setting", body_bytes_max: Some(CONTROL_BYTES_MAX), ..rest(api::setting_patch) },
+    Route { path: "/audiences/{audience}/realtime_attributes", ..rest(api::attribute_list) },
+    Route { method: "POST", path: "/audiences/{audience}/realtime_attributes", body_bytes_max: Some(CONTROL_BYTES_MAX), ..rest(api::attribute_create) },
+    Route { path: "/audiences/{audience}/realtime_attributes/{attribute}", ..rest(api::attribute_read) },
+    Route { method: "PATCH", path: "/audiences/{audience}/realtime_attributes/{attribute}", body_bytes_max: Some(CONTROL_BYTES_MAX), ..rest(api::attribute_patch) },
+    Route { method: "DELETE", path: "/audiences/{audience}/realtime_attributes/{attribute}", ..rest(api::attribute_delete) },
+    Route { method: "POST", path: "/audiences/{audience}/realtime_imported_attributes/bulk_update", body_bytes_max: Some(CONTROL_BYTES_MAX), ..rest(api::imported_update) },
+    Route { path: "/audiences/{audience}/realtime_key_events", ..rest(api::key_event_list) },
+    Route { method: "POST", path: "/audiences/{audience}/realtime_key_events", body_bytes_max: Some(CONTROL_BYTES_MAX), ..rest(api::key_event_create) },
+    Route { path: "/audiences/{audience}/realtime_key_events/{key_event}", ..rest(api::key_event_read) },
+    Route { method: "PATCH", path: "/audiences/{audience}/realtime_key_events/{key_event}", body_bytes_max: Some(CONTROL_BYTES_MAX), ..rest(api::key_event_patch) },
+    Route { method: "DELETE", path: "/audiences/{audience}/realtime_key_events/{key_event}", ..rest(api::key_event_delete) },
+    Route { path: "/audiences/{audience}/realtime_key_events/{key_event}/columns", ..rest(api::key_event_columns) },
+    Route { path: "/audiences/{audience}/realtime_event_tables/{database}/{table}/columns", ..rest(api::table_columns) },
+    Route { path: "/audiences/{audience}/realtime_personalization_services", ..rest(api::service_list) },
+    Route { method: "POST", path: "/audiences/{audience}/realtime_personalization_services", body_bytes_max: Some(CONTROL_BYTES_MAX), ..rest(api::service_create) },
+    Route { path: "/audiences/{audience}/realtime_personalization_services/{service}", ..rest(api::service_read) },
+    Route { method: "PATCH", path: "/audiences/{audience}/realtime_personalization_services/{service}", body_bytes_max: Some(CONTROL_BYTES_MAX), ..rest(api::service_patch) },
+    Route { method: "DELETE", path: "/audiences/{audience}/realtime_personalization_services/{service}", ..rest(api::service_delete) },
+    Route { method: "POST", path: "/audiences/{audience}/realtime_personalization_services/{service}/tokens", body_bytes_max: Some(CONTROL_BYTES_MAX), ..rest(api::token_create) },
+    Route { method: "DELETE", path: "/audiences/{audience}/realtime_personalization_services/{service}/tokens/{token}", ..rest(api::token_delete) },
+    Route { path: "/audiences/{audience}/realtime_configuration_versions/current", ..rest(api::version_read) },
+    Route { path: "/audiences/{audience}/folders", ..rest(api::folder_list) },
+    Route { path: "/tree/audiences/{audience}/segment_folders", ..rest(api::folder_tree) },
+    Route { method: "POST", path: "/entities/realtime_personalizations", body_bytes_max: Some(CONTROL_BYTES_MAX), ..rest(api::entity_create) },
+    Route { path: "/entities/realtime_personalizations/{entity}", ..rest(api::entity_read) },
+    Route { method: "PATCH", path: "/entities/realtime_personalizations/{entity}", body_bytes_max: Some(CONTROL_BYTES_MAX), ..rest(api::entity_patch) },
+    Route { method: "DELETE", path: "/entities/realtime_personalizations/{entity}", ..rest(api::entity_delete) },
+    Route { path: "/entities/parent_segments/{audience}/realtime_personalizations", ..rest(api::entity_list) },
+    Route { path: "/entities/parent_segments/{audience}/realtime_attributes", ..rest(api::attribute_resources) },
+    Route { path: "/audiences/{audience}/draft", ..rest(api::draft_read) },
+    Route { method: "DELETE", path: "/audiences/{audience}/draft", ..rest(api::draft_discard) },
+    Route { method: "POST", path: "/audiences/{audience}/draft/publish", body_bytes_max: Some(CONTROL_BYTES_MAX), ..rest(api::draft_publish) },
+    Route { method: "POST", path: "/audiences/{audience}/draft/services", body_bytes_max: Some(BUNDLE_BYTES_MAX), ..rest(api::service_push) },
+];
+
+/// A route of the control API.
+const fn rest(handler: Handler) -> Route {
+    Route { family: Family::Control, ..control(Callers::Admin, handler) }
+}
+
+/// Everything else on its paths: for admins alone, so that a build without the control plane, which knows none of the routes,
+/// refuses the same callers.
+const REST_OF_API: &[Route] = &[Route {
+    method: ANY,
+    path: "/",
+    family: Family::Control,
+    body_bytes_max: Some(BUNDLE_BYTES_MAX),
+    ..control(Callers::Admin, no_such_route)
+}];
+
+fn no_such_route(_: &Edge, checked: &CheckedHead<'_>, _: &[u8]) -> Result<Step> {
+    let methods = of_path(&checked.head).map(|(route, _)| route.method).filter(|method| *method != ANY);
+    let methods: Vec<&str> = methods.collect();
+    Ok(Step::Respond(if methods.is_empty() {
+        crate::control::refused(Refusal::NOT_FOUND, None)
+    } else {
+        crate::control::refused(Refusal::METHOD, None).header("allow", methods.join(", "))
+    }))
+}
+
+/// The method of a route that takes every one.
+const ANY: &str = "*";
+
 /// A native route; `GET` and without a body unless it says otherwise.
 const fn native(callers: Callers, handler: Handler) -> Route {
     let (method, path, family) = ("GET", "", Family::Native);
@@ -195,8 +275,24 @@ pub(super) fn of_path<'a>(head: &Head<'a>) -> impl Iterator<Item = (&'static Rou
     let path = if head.target.len() > TARGET_BYTES_MAX { "" } else { path };
     let with_token = head.header("wp13n-token").is_some() || head.will_send("wp13n-token");
     let of_token = move |route: &&Route| route.with_token.is_none_or(|wanted| wanted == with_token);
-    let alike = ROUTES.iter().filter(move |route| begins_alike(route.path, path));
-    alike.filter(of_token).filter_map(move |route| Some((route, parameters(route.path, path)?)))
+    let of_path = move |route: &'static Route| Some((route, parameters(route.path, path)?));
+    let of = move |routes: &'static [Route]| {
+        let alike = routes.iter().filter(move |route| begins_alike(route.path, path));
+        alike.filter(of_token).filter_map(of_path)
+    };
+    let is_other = API_PATHS.iter().any(|start| path.starts_with(start)) && of(ROUTES).next().is_none();
+    let api = if HAS_CONTROL_PLANE && is_other { API } else { &[] };
+    let rest = if is_other { REST_OF_API } else { &[] };
+    of(ROUTES).chain(of(api)).chain(rest.iter().map(|route| (route, [""; 3])))
+}
+
+/// The beginnings of the control API's paths.
+const API_PATHS: [&str; 3] = ["/audiences/", "/entities/", "/tree/"];
+
+/// Every route, for its documentation.
+#[cfg(test)]
+pub(super) fn all() -> impl Iterator<Item = &'static Route> {
+    ROUTES.iter().chain(API)
 }
 
 /// False if a path differs from a pattern before its first parameter, as it does from most.
@@ -253,7 +349,7 @@ mod tests {
 
     #[test]
     fn every_parameter_has_room() {
-        for route in ROUTES {
+        for route in all() {
             assert!(route.path.matches('{').count() <= 3, "{}", route.path);
         }
     }

@@ -233,9 +233,12 @@ fn a_revoked_key_reaches_other_places_with_the_pointers_and_is_no_audience() {
     let ambient = Ambient { now_ms: 5, entropy: [0; 32] };
     let request = Request { method: "DELETE", target: &target, headers: &headers, body: b"", ambient };
     assert_eq!(crate::serve(&mut here, &mut store, &request, &mut |_| {}).status, 200);
-    assert!(there.keyring().unwrap().find("own").is_some());
+    assert!(there.keyring().unwrap().find("own", &[]).is_some());
     crate::refresh(&mut there, &mut store, &mut |line| panic!("{line:?}"));
-    assert!(there.keyring().unwrap().find("own").is_none() && there.keyring().unwrap().find("any").is_some());
+    assert!(
+        there.keyring().unwrap().find("own", &[]).is_none()
+            && there.keyring().unwrap().find("any", &[]).is_some()
+    );
     assert!(!there.is_degraded() && !there.is_cut_off() && there.all_running().next().is_none());
     // Nothing was published here, so the control object may have been lost all the same.
     let pointer = crate::store::Pointer { audience: "/ab".to_owned(), number: 1, hash: String::new() };

@@ -294,21 +294,37 @@ impl Keyring {
             .for_each(|record| record.revoked = true);
     }
 
+    /// Adds a token that the control API made, by its record as the secret would have it, unless it is known.
+    pub(crate) fn grant(&mut self, record: &str) {
+        let read = read::document(record.as_bytes()).ok().and_then(|it| KeyRecord::from_value(&it).ok());
+        let Some(mut record) = read.filter(|record| record.kind == Kind::Token) else { return };
+        for origin in &mut record.origins {
+            *origin = serialized(origin).into_owned();
+        }
+        if self.records.len() < KEYS_MAX && !self.records.iter().any(|known| known.sha256 == record.sha256) {
+            self.records.push(record);
+        }
+    }
+
     /// Every key, revoked ones, too, in the order of the secret.
     pub(crate) fn records(&self) -> impl Iterator<Item = &KeyRecord> {
         self.records.iter()
     }
 
-    /// The record of a presented key. A revoked one is as unknown as any other.
-    pub(crate) fn find(&self, presented: &str) -> Option<&KeyRecord> {
+    /// The record of a presented key; of several kinds that one key may have, one of these. A revoked one is as unknown as any
+    /// other.
+    pub(crate) fn find(&self, presented: &str, kinds: &[Kind]) -> Option<&KeyRecord> {
         let hash = words(&Sha256::digest(presented.as_bytes()).into());
         // Every record is compared in full, and the match is selected without a branch.
-        let mut found = u64::MAX;
+        let (mut found, mut wanted) = (u64::MAX, u64::MAX);
         for (place, record) in (0_u64..).zip(&self.records) {
             let is_live = Choice::from(u8::from(!record.revoked));
-            found.conditional_assign(&place, record.sha256.ct_eq(&hash) & is_live);
+            let is_it = record.sha256.ct_eq(&hash) & is_live;
+            found.conditional_assign(&place, is_it);
+            wanted.conditional_assign(&place, is_it & Choice::from(u8::from(kinds.contains(&record.kind))));
         }
-        self.records.get(usize::try_from(found).ok()?)
+        let place = if wanted == u64::MAX { found } else { wanted };
+        self.records.get(usize::try_from(place).ok()?)
     }
 
     /// The identity keys of an audience.
@@ -434,8 +450,30 @@ mod tests {
     fn a_key_is_found_by_its_hash() {
         let hash: [u8; 32] = Sha256::digest(b"1/secret").into();
         let ring = Keyring::read(Some(&secret(&crate::wire::hex::hex(&hash))), false).ok().unwrap();
-        assert!(ring.find("1/secret").is_some());
-        assert!(ring.find("1/secre").is_none() && ring.find("").is_none());
+        assert!(ring.find("1/secret", &[]).is_some());
+        assert!(ring.find("1/secre", &[]).is_none() && ring.find("", &[]).is_none());
+    }
+
+    #[test]
+    fn one_key_may_have_several_kinds() {
+        let hash = crate::wire::hex::hex(&Sha256::digest(b"1/master"));
+        let of = |kind: &str| format!(r#"{{"kind":"{kind}","audience":"7","sha256":"{hash}"}}"#);
+        for kinds in [["admin", "server"], ["server", "admin"]] {
+            let secret = format!(
+                r#"{{"signing_key":"{}","keys":[{},{}]}}"#,
+                "07".repeat(32),
+                of(kinds[0]),
+                of(kinds[1])
+            );
+            let mut ring = Keyring::read(Some(&secret), false).ok().unwrap();
+            let found =
+                |ring: &Keyring, kinds: &[Kind]| ring.find("1/master", kinds).map(|record| record.kind);
+            assert_eq!(found(&ring, &[Kind::Admin]), Some(Kind::Admin));
+            assert_eq!(found(&ring, &[Kind::Write, Kind::Server]), Some(Kind::Server));
+            assert!(found(&ring, &[Kind::Write]).is_some_and(|kind| kind != Kind::Write));
+            ring.revoke(&hash);
+            assert_eq!(found(&ring, &[Kind::Admin]), None);
+        }
     }
 
     #[test]

@@ -9,8 +9,8 @@
 
 use super::identity::{pairs, read_pairs};
 use super::{
-    Act, Ambient, Asking, Events, Identity, Import, KeyOf, Message, Mode, OfProfile, Part, Probe, Publish,
-    Revoke, Rollback, Route, SnapshotRequest, ToControl, ToWriter, Upkeep, WhichRelease, shards,
+    Act, Ambient, Api, Asking, Events, Identity, Import, KeyOf, Message, Mode, OfProfile, Part, Probe,
+    Publish, Revoke, Rollback, Route, SnapshotRequest, ToControl, ToWriter, Upkeep, WhichRelease, shards,
 };
 use crate::form::Form;
 use crate::plane::{HAS_CONTROL_PLANE, HAS_SHARDS};
@@ -26,10 +26,12 @@ const IDENTITY: u8 = 2;
 const ROUTE: u8 = 3;
 /// An extra: the message is a part of a larger one.
 const PART: u8 = 4;
+/// An extra without content: a bundle is published although a draft is open.
+const OVER_DRAFT: u8 = 6;
 /// An extra: the profile that the caller of a lookup has seen.
 const SEEN: u8 = 5;
 /// The greatest tag that this build knows.
-const TAG_LAST: u8 = SHARD;
+const TAG_LAST: u8 = API;
 
 /// A received message.
 #[derive(Debug, PartialEq)]
@@ -66,6 +68,12 @@ impl Message {
             && form >= Form::Two
         {
             w.byte(JOURNAL).bytes(&[]);
+        }
+        if HAS_CONTROL_PLANE
+            && let Message::Control(ToControl::Publish(Publish { over_draft: true, .. })) = self
+            && form >= Form::Two
+        {
+            w.byte(OVER_DRAFT).bytes(&[]);
         }
         if HAS_SHARDS
             && let Message::Writer(ToWriter::Snapshot(SnapshotRequest { seen: Some(seen), .. })) = self
@@ -119,6 +127,9 @@ impl Received {
                 events.identity = Identity::of_bytes(content)?;
             }
             (SEEN, Message::Writer(ToWriter::Snapshot(request))) => request.seen = Some(r.array()?),
+            (OVER_DRAFT, Message::Control(ToControl::Publish(publish))) if HAS_CONTROL_PLANE => {
+                publish.over_draft = true;
+            }
             (ROUTE, _) => self.route = Route { shard: r.number()?, shards: r.number()? },
             (PART, _) => {
                 let flags = (r.byte()?, r.byte()? != 0);
@@ -170,7 +181,7 @@ pub(crate) fn is_of_control_plane(bytes: &[u8]) -> bool {
 
 /// Every isolate asks the control object for pointers (4) and bundles (5), so these are not.
 const fn is_tag_of_control_plane(tag: u8) -> bool {
-    matches!(tag, 2 | 6..=9 | 11 | PATCH | PROFILE | REVOKE | UPKEEP)
+    matches!(tag, 2 | 6..=9 | 11 | PATCH | PROFILE | REVOKE | UPKEEP | API)
 }
 
 fn read(tag: u8, r: &mut FrameReader<'_>) -> Result<Message, Unreadable> {
@@ -203,6 +214,9 @@ const SHARD: u8 = 18;
 
 /// A key that nobody may use any more.
 const REVOKE: u8 = 17;
+
+/// A call of the control API.
+const API: u8 = 19;
 
 fn write_to_writer(w: &mut FrameWriter, message: &ToWriter) {
     match message {
@@ -341,22 +355,24 @@ fn write_to_control(w: &mut FrameWriter, message: &ToControl) {
         | ToControl::Rollback(_)
         | ToControl::Releases { .. }
         | ToControl::Revoke(_)
+        | ToControl::Api(_)
             if !HAS_CONTROL_PLANE => {}
         ToControl::Publish(publish) => {
             w.byte(6).text(&publish.audience).text(&publish.hash).long(publish.now_ms);
             optional_text(w, publish.if_match.as_deref()).bytes(&publish.body);
         }
         ToControl::Rollback(rollback) => {
-            which(w.byte(7).text(&rollback.audience).long(rollback.now_ms), &rollback.which);
+            rollback.which.write(w.byte(7).text(&rollback.audience).long(rollback.now_ms));
             optional_text(w, rollback.if_match.as_deref());
         }
         ToControl::Revoke(revoke) => {
             w.byte(REVOKE).text(&revoke.sha256).long(revoke.now_ms);
         }
+        ToControl::Api(api) => api.write(w.byte(API)),
         ToControl::Releases { audience, here } => {
             w.byte(8).text(audience).long(here.cast_signed());
         }
-        ToControl::Release { audience, which: wanted } => which(w.byte(9).text(audience), wanted),
+        ToControl::Release { audience, which } => which.write(w.byte(9).text(audience)),
         ToControl::Raise { audience, above, lost } => {
             optional_text(w.byte(11).text(audience).long(above.cast_signed()), lost.as_deref());
         }
@@ -373,21 +389,23 @@ fn read_to_control(which: u8, r: &mut FrameReader<'_>) -> Option<ToControl> {
             hash: r.text()?.to_owned(),
             now_ms: r.long()?,
             if_match: read_optional_text(r)?,
+            over_draft: false,
             body: r.bytes()?.to_vec(),
         }),
         7 => ToControl::Rollback(Rollback {
             audience: r.text()?.to_owned(),
             now_ms: r.long()?,
-            which: read_which(r)?,
+            which: WhichRelease::read(r)?,
             if_match: read_optional_text(r)?,
         }),
         8 => ToControl::Releases { audience: r.text()?.to_owned(), here: r.long()?.cast_unsigned() },
-        9 => ToControl::Release { audience: r.text()?.to_owned(), which: read_which(r)? },
+        9 => ToControl::Release { audience: r.text()?.to_owned(), which: WhichRelease::read(r)? },
         11 => ToControl::Raise {
             audience: r.text()?.to_owned(),
             above: r.long()?.cast_unsigned(),
             lost: read_optional_text(r)?,
         },
+        API => ToControl::Api(Box::new(Api::read(r)?)),
         REVOKE => ToControl::Revoke(Revoke { sha256: r.text()?.to_owned(), now_ms: r.long()? }),
         _ => return None,
     })
@@ -412,25 +430,6 @@ fn read_keys(r: &mut FrameReader<'_>) -> Option<Vec<KeyOf>> {
     r.list(|r| {
         let mut text = || r.text().map(str::to_owned);
         Some(KeyOf { audience: text()?, name: text()?, value: text()? })
-    })
-}
-
-fn which(w: &mut FrameWriter, which: &WhichRelease) {
-    match which {
-        WhichRelease::Previous => w.byte(0),
-        WhichRelease::Number(number) => w.byte(1).long(number.cast_signed()),
-        WhichRelease::Hash(hash) => w.byte(2).text(hash),
-        WhichRelease::Before(number) => w.byte(3).long(number.cast_signed()),
-    };
-}
-
-fn read_which(r: &mut FrameReader<'_>) -> Option<WhichRelease> {
-    Some(match r.byte()? {
-        0 => WhichRelease::Previous,
-        1 => WhichRelease::Number(r.long()?.cast_unsigned()),
-        2 => WhichRelease::Hash(r.text()?.to_owned()),
-        3 => WhichRelease::Before(r.long()?.cast_unsigned()),
-        _ => return None,
     })
 }
 
@@ -468,6 +467,7 @@ fn read_texts(r: &mut FrameReader<'_>) -> Option<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::Op;
     use crate::message::identity::REFUSALS;
 
     fn of_profile(key: &KeyOf, act: Act) -> ToWriter {
@@ -544,8 +544,19 @@ mod tests {
                 hash: "ab".into(),
                 if_match: None,
                 now_ms: 7,
+                over_draft: false,
                 body: vec![1],
             }),
+            ToControl::Api(Box::new(Api {
+                ambient,
+                op: Op::TokenDelete,
+                audience: "7".into(),
+                covers: Some("7".into()),
+                account: "1".into(),
+                parameters: ["12".into(), "13".into()],
+                target: "/audiences/7?a=b".into(),
+                body: b"{}".to_vec(),
+            })),
             ToControl::Rollback(Rollback {
                 audience: "7".into(),
                 which: WhichRelease::Number(3),

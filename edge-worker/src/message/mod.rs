@@ -1,12 +1,15 @@
 //! Messages from the front to a writer or to the control object, and the types that both use.
 
+mod api;
 mod codec;
 mod identity;
 mod payer;
 mod place;
 pub(crate) mod shards;
 mod snapshot;
+mod which;
 
+pub(crate) use api::{Api, Op};
 pub(crate) use codec::{Received, Unreadable, is_of_control_plane};
 pub(crate) use identity::{AUDIENCE, CLAIMS, EXPIRED, Identity, LIFETIME, MALFORMED, NOT_YET, SIGNATURE};
 pub(crate) use payer::Payer;
@@ -81,6 +84,8 @@ pub(crate) enum ToControl {
         above: u64,
         lost: Option<String>,
     },
+    /// A call of the control API.
+    Api(Box<Api>),
 }
 
 /// The message by which a host asks the control object for the bundles that should run. The answer is a list of
@@ -124,6 +129,22 @@ pub fn settle(delivery: &Delivery, answer: Option<&[u8]>, at_ms: i64, to: Route,
 /// The message by which a host informs the control object that a shard has seen a higher number.
 pub fn raise(audience: &str, above: u64, form: Form) -> Vec<u8> {
     Message::Control(ToControl::Raise { audience: audience.to_owned(), above, lost: None }).encode(form)
+}
+
+/// The message by which a host with a timer asks the control object to publish a draft that is due. Its answer says when the
+/// next one is ([`NEXT`](crate::NEXT)), if there is one.
+pub fn due_draft(ambient: Ambient, form: Form) -> Vec<u8> {
+    let api = Api {
+        ambient,
+        op: Op::DraftDue,
+        audience: String::new(),
+        covers: None,
+        account: String::new(),
+        parameters: [String::new(), String::new()],
+        target: String::new(),
+        body: Vec::new(),
+    };
+    Message::Control(ToControl::Api(Box::new(api))).encode(form)
 }
 
 /// The message for a turn of upkeep in a shard. `entombs`: its answer names the copies of erased profiles that have to be
@@ -284,6 +305,8 @@ pub(crate) struct Publish {
     pub(crate) if_match: Option<String>,
     /// Unix milliseconds.
     pub(crate) now_ms: i64,
+    /// True to publish although a draft of the control API is open, which is then set aside.
+    pub(crate) over_draft: bool,
     pub(crate) body: Vec<u8>,
 }
 
@@ -309,6 +332,11 @@ pub(crate) const OF_AUDIENCE: char = '@';
 pub(crate) fn revocable(program: &str, audience: &str) -> String {
     format!("{program}{OF_AUDIENCE}{audience}")
 }
+
+/// A token that the control API made travels in the same way: behind this follows its record as the secret would have it. An
+/// earlier build takes it for a revoked key that it does not know. It sorts before every hash, so that a token is known before it
+/// is revoked.
+pub(crate) const GRANTED: &str = "/+";
 
 /// An earlier bundle to run again.
 #[derive(Clone, Debug, PartialEq)]

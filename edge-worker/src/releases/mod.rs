@@ -15,7 +15,7 @@ use crate::log::Line;
 use crate::message::{NO_BUNDLE, OF_AUDIENCE, Publish, REVOKED, Revoke, Rollback, ToControl};
 use crate::outcome::{Folded, Outcome};
 use crate::plane::HAS_CONTROL_PLANE;
-use crate::store::{Found, Published, Read, Release, Write};
+use crate::store::{ControlRead, Found, Published, Read, Release, Write};
 use crate::wire::json::Json;
 use crate::wire::{Response, entity_tag};
 
@@ -44,8 +44,11 @@ pub(crate) fn open(message: ToControl) -> (Read, Work) {
     match message {
         ToControl::Pointers => (Read::Pointers, Work::Pointers),
         ToControl::Bundle { hash } => (Read::Bundle { hash }, Work::Bundle),
+        // The control API's own room opens them.
+        ToControl::Api(_) => (Read::Pointers, Work::Pointers),
         ToControl::Publish(publish) => {
-            (Read::Releases { audience: publish.audience.clone() }, Work::Publish(publish))
+            let audience = publish.audience.clone();
+            (Read::Control(ControlRead { audience, ..ControlRead::default() }), Work::Publish(publish))
         }
         ToControl::Rollback(rollback) => {
             let (audience, which) = (rollback.audience.clone(), rollback.which.clone());
@@ -68,7 +71,10 @@ pub(crate) fn fold(work: &Work, found: Found, form: Form) -> Folded {
         (Work::Pointers, Found::Pointers(pointers)) => with_form(Outcome::of_pointers(&pointers), form),
         (Work::Bundle, Found::Bundle(body)) => list::bundle(body),
         _ if !HAS_CONTROL_PLANE => Outcome::of(Response::refused(Refusal::INTERNAL)),
-        (Work::Publish(message), Found::Releases(releases)) => publish(message, &releases),
+        (Work::Publish(message), Found::Control(found)) => {
+            let base = found.state.as_ref().and_then(|row| row.base);
+            publish(message, &found.releases, base)
+        }
         (Work::Rollback(message), Found::Release { releases, wanted }) => {
             roll_back(message, &releases, wanted)
         }
@@ -104,10 +110,16 @@ pub(crate) fn unavailable(work: &Work) -> Response {
 }
 
 /// Makes a bundle the audience's next one, unless the running one differs from the one that the publisher expects.
-fn publish(publish: &Publish, releases: &[Release]) -> Folded {
+///
+/// `draft` is the number of the bundle from which a draft of the control API began, if there is one: while that bundle
+/// runs, the draft is open, and would be set aside.
+fn publish(publish: &Publish, releases: &[Release], draft: Option<u64>) -> Folded {
     let running = releases.first();
     let detail = "pull what runs, look at the difference, and push again";
-    if let Some(refused) = changed(publish.if_match.as_deref(), running, detail) {
+    let open = draft.is_some_and(|base| base == running.map_or(0, |running| running.number));
+    let refused = changed(publish.if_match.as_deref(), running, detail)
+        .or_else(|| (open && !publish.over_draft).then(|| Response::problem(Refusal::DRAFT_OPEN, None)));
+    if let Some(refused) = refused {
         // Its host has already stored a copy where isolates read it.
         let is_kept = releases.iter().any(|known| known.hash == publish.hash);
         return Outcome::of(if is_kept { refused } else { refused.header(DROPPED, publish.hash.clone()) });
@@ -213,8 +225,23 @@ fn raise(audience: &str, above: u64, lost: Option<&str>, releases: &[Release]) -
     run(audience, Release { number, ..running.clone() }, None, releases)
 }
 
-/// Runs a release under the next number, and drops the oldest ones over the bound.
+/// Runs a release under the next number.
 fn run(audience: &str, release: Release, body: Option<Vec<u8>>, releases: &[Release]) -> Folded {
+    let mut response = runs(&release, true);
+    let (published, line) = published(audience, release, body, releases);
+    if !published.dropped.is_empty() {
+        response = response.header(DROPPED, published.dropped.join(","));
+    }
+    Outcome { write: Write { bundle: Some(published), ..Write::default() }, response, log: vec![line] }.done()
+}
+
+/// A release as it is stored, with a line for the log; the oldest ones over the bound are dropped.
+pub(crate) fn published(
+    audience: &str,
+    release: Release,
+    body: Option<Vec<u8>>,
+    releases: &[Release],
+) -> (Published, Line) {
     // One place is for the new one. Numbers may have gaps.
     let kept = usize::try_from(BUNDLES_KEPT).unwrap_or(usize::MAX);
     let forgotten = releases.get(kept.saturating_sub(1)).map_or(0, |first_forgotten| first_forgotten.number);
@@ -227,12 +254,8 @@ fn run(audience: &str, release: Release, body: Option<Vec<u8>>, releases: &[Rele
             dropped.push(old.hash.clone());
         }
     }
-    let mut response = runs(&release, true);
-    if !dropped.is_empty() {
-        response = response.header(DROPPED, dropped.join(","));
-    }
     let said = format!("audience {audience} number {}", release.number);
-    let log = vec![if release.hash == NO_BUNDLE {
+    let line = if release.hash == NO_BUNDLE {
         Line::with_detail("audience_taken_out", &said)
     } else if body.is_none() {
         Line::with_detail("bundle_renumbered", &said)
@@ -240,9 +263,8 @@ fn run(audience: &str, release: Release, body: Option<Vec<u8>>, releases: &[Rele
         Line::with_detail("bundle_published", &said)
     } else {
         Line::with_detail("bundle_rolled_back", format!("{said} restores {}", release.origin))
-    }];
-    let published = Published { audience: audience.to_owned(), release, body, forgotten, dropped };
-    Outcome { write: Write { bundle: Some(published), ..Write::default() }, response, log }.done()
+    };
+    (Published { audience: audience.to_owned(), release, body, forgotten, dropped }, line)
 }
 
 /// The answer with the running release, and whether it changed.
@@ -397,8 +419,9 @@ mod tests {
         let kept = [release("runs"), release("before")];
         let dropped = |hash: &str, if_match: &str| {
             let (audience, if_match) = ("7".to_owned(), Some(if_match.to_owned()));
-            let message = Publish { audience, hash: hash.to_owned(), if_match, now_ms: 5, body: Vec::new() };
-            let Folded::Done(outcome) = publish(&message, &kept) else { panic!("it is decided") };
+            let (hash, body) = (hash.to_owned(), Vec::new());
+            let message = Publish { audience, hash, if_match, now_ms: 5, over_draft: false, body };
+            let Folded::Done(outcome) = publish(&message, &kept, None) else { panic!("it is decided") };
             let headers = outcome.response.headers;
             (
                 outcome.response.status,

@@ -1,6 +1,7 @@
 //! The reference store: in memory, with faults on demand. Tests compare the other stores with it, and rehearsals use
 //! it.
 
+mod control;
 mod journeys;
 mod rows;
 mod shards;
@@ -46,6 +47,7 @@ pub struct MemoryStore {
     pub journeys: JourneyRows,
     /// Rows about other shards.
     pub shard: ShardRows,
+    control: control::ControlRows,
     /// The operations that fail.
     pub fault: Fault,
     /// The state before the first staged part; None: nothing is staged.
@@ -128,6 +130,7 @@ impl Store for MemoryStore {
             Read::Unerased { keys, names } => Found::Unerased(self.profiles_of(keys), self.erased_of(names)),
             Read::Shard(read) => Found::Shard(Box::new(self.read_shard(read))),
             Read::Unanswered(now_ms) => Found::Unanswered(self.unanswered(*now_ms)),
+            Read::Control(read) => Found::Control(Box::new(self.read_control(read))),
         })
     }
 
@@ -231,6 +234,9 @@ impl MemoryStore {
         }
         self.journeys.write(write);
         self.write_shard(&write.shard);
+        if let Some(control) = &write.control {
+            self.write_control(control);
+        }
         Ok(())
     }
 
@@ -244,6 +250,7 @@ impl MemoryStore {
         let number = |audience: &str| self.releases(audience).next().map_or(0, |release| release.number);
         held == basis.keys
             && self.shard_holds(&basis.shard)
+            && basis.control.as_ref().is_none_or(|control| self.control_holds(control))
             && basis.running.as_ref().is_none_or(|(audience, known)| number(audience) == *known)
     }
 

@@ -4,6 +4,7 @@
 //! one of them has changed since: the message is then read and folded again. [`sql`] turns both into statements, once
 //! for every host that stores in SQLite; [`memory`] keeps everything in memory.
 
+mod control;
 pub(crate) mod index;
 pub mod journeys;
 pub mod memory;
@@ -11,11 +12,13 @@ mod rows;
 pub mod shards;
 pub mod sql;
 
+pub use control::{ControlBasis, ControlRead, ControlRow, ControlWrite, FoundControl};
 use journeys::{SendRow, WaitRow};
 pub use rows::{ErasedKey, FoundProfile, HeldKey, Holder, JournalRow};
 use shards::{ShardBasis, ShardFound, ShardRead, ShardWrite};
 
 use crate::message::{Delivery, KeyOf, WhichRelease};
+use crate::plane::HAS_CONTROL_PLANE;
 use crate::wire::frame::FrameReader;
 use usher_engine::gather::Gather;
 
@@ -67,6 +70,8 @@ pub enum Read {
     Shard(Box<ShardRead>),
     /// The messages for other shards that are due at this time, Unix milliseconds.
     Unanswered(i64),
+    /// The state of the control API for an audience.
+    Control(ControlRead),
 }
 
 /// The result of a [`Read`].
@@ -103,6 +108,8 @@ pub enum Found {
     Shard(Box<ShardFound>),
     /// Messages for other shards, oldest first, at most so many that they can be sent at once.
     Unanswered(Vec<Delivery>),
+    /// The state of the control API for an audience.
+    Control(Box<FoundControl>),
 }
 
 /// The size of a profile that a [`Read`] found.
@@ -184,6 +191,8 @@ pub struct Write {
     pub waits: Vec<WaitRow>,
     /// Messages that steps of journeys send.
     pub sends: Vec<SendRow>,
+    /// A change of the control API's state.
+    pub control: Option<Box<ControlWrite>>,
 }
 
 /// Changes that only the control plane makes.
@@ -373,6 +382,7 @@ impl Write {
         self.shard.append(other.shard);
         self.waits.append(&mut other.waits);
         self.sends.append(&mut other.sends);
+        self.control = self.control.take().or(other.control);
     }
 
     /// The number of profiles that are stored for the first time.
@@ -400,6 +410,8 @@ pub struct Basis {
     pub running: Option<(String, u64)>,
     /// Rows that were read about other shards.
     pub shard: ShardBasis,
+    /// The state of the control API that was read.
+    pub control: Option<ControlBasis>,
 }
 
 impl Basis {
@@ -421,6 +433,14 @@ impl Basis {
             ) => {
                 let number = releases.first().map_or(0, |release| release.number);
                 Basis { running: Some((audience.clone(), number)), ..Basis::default() }
+            }
+            (Read::Control(_), Found::Control(found)) if HAS_CONTROL_PLANE => {
+                let FoundControl { audience, last_id, releases, state, .. } = &**found;
+                let number = releases.first().map_or(0, |release| release.number);
+                let version = state.as_ref().map_or(0, |row| row.version);
+                let control = ControlBasis { audience: audience.clone(), version, last_id: *last_id };
+                let running = Some((audience.clone(), number));
+                Basis { running, control: Some(control), ..Basis::default() }
             }
             _ => Basis::default(),
         }

@@ -5,6 +5,7 @@
 
 mod asked;
 mod cell;
+mod control;
 mod found;
 mod journeys;
 mod part;
@@ -108,6 +109,8 @@ pub const SCHEMA: &[&str] = &[
     journeys::SCHEMA[1],
     journeys::SCHEMA[2],
     journeys::SCHEMA[3],
+    control::SCHEMA[0],
+    control::SCHEMA[1],
     renewal::SCHEMA[0],
     renewal::SCHEMA[1],
     "CREATE TABLE IF NOT EXISTS probe (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL)",
@@ -141,7 +144,8 @@ pub fn reads(read: &Read) -> Vec<Statement> {
             sql: "SELECT audience, number, hash FROM pointer ORDER BY audience",
             params: Vec::new(),
         }],
-        Read::Releases { .. } | Read::Release { .. } if !HAS_CONTROL_PLANE => Vec::new(),
+        Read::Releases { .. } | Read::Release { .. } | Read::Control(_) if !HAS_CONTROL_PLANE => Vec::new(),
+        Read::Control(read) => control::reads(read),
         Read::Releases { audience } => vec![releases(audience)],
         Read::Release { audience, which } => vec![releases(audience), release(audience, which)],
         Read::Bundle { hash } => {
@@ -215,6 +219,9 @@ pub fn trace(write: &Write) -> Option<Statement> {
             params: vec![text(audience), integer(release.number), text(&release.hash)],
         });
     }
+    if HAS_CONTROL_PLANE && let Some(write) = &write.control {
+        return Some(control::trace(write));
+    }
     if HAS_CONTROL_PLANE && let Some(upkeep) = &write.upkeep {
         return trace_of_upkeep(upkeep);
     }
@@ -240,7 +247,8 @@ pub fn checks(basis: &Basis) -> Vec<Statement> {
         params: vec![text(audience), integer(*number)],
     });
     let shard = if DECIDES { shards::checks(&basis.shard) } else { Vec::new() };
-    keys.chain(running).chain(shard).gather()
+    let control = basis.control.as_ref().filter(|_| HAS_CONTROL_PLANE).map(control::check);
+    keys.chain(running).chain(shard).chain(control).gather()
 }
 
 /// The statements of a write, for one transaction.
@@ -335,6 +343,9 @@ pub fn writes(write: &Write) -> Vec<Statement> {
     if HAS_CONTROL_PLANE {
         if let Some(published) = &write.bundle {
             publishes(published, &mut push);
+        }
+        if let Some(control) = &write.control {
+            control::writes(control, &mut push);
         }
         if let Some(upkeep) = &write.upkeep {
             keeps_up(upkeep, push);

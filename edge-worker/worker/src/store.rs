@@ -101,6 +101,8 @@ impl UsherStore {
         let storage = self.state.storage();
         storage.set_alarm(UPKEEP_AGAIN).await?;
         let ambient = ambient()?;
+        let due = edge(|edge| message::due_draft(ambient, edge.form()));
+        drop(self.deliver("", &due, false));
         let turn = |entombs| {
             let message = edge(|edge| message::upkeep(ambient, entombs, Route::ONLY, edge.form()));
             match self.deliver("", &message, false) {

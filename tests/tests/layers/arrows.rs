@@ -58,6 +58,7 @@ lint        → columns consequence suggest
 text        → document source
 lower       → document source spelling suggest text
 dialect     → document lower spelling suggest text
+body        → dialect document lower source
 directory   → dialect document source
 write       → dialect source
 render      → source text
@@ -85,9 +86,10 @@ writer    → answer edge keys log message metrics outcome rates shard store wir
 releases  → bundle log message outcome store wire
 lookup    → answer edge keys message metrics shard wire
 rehearsal → answer bundle edge lookup message outcome store wire writer
+control   → bundle log message outcome rehearsal releases store wire
 host      → lookup message shard wire
-front     → answer bundle edge host keys lookup message metrics outcome rehearsal shard store wire
-drive     → edge front host log lookup message outcome releases store wire writer
+front     → answer bundle control edge host keys lookup message metrics outcome rehearsal shard store wire
+drive     → control edge front host log lookup message outcome releases store wire writer
 ";
 
 const CLOUDFLARE: &str = "
@@ -217,7 +219,7 @@ command     → client clock definitions diff files limits lines secrets server 
 const CRATES: &str = "
 usher_engine     →
 usher_config     → usher_engine
-usher_edge       → usher_engine
+usher_edge       → usher_config usher_engine
 usher_browser    → usher_edge
 usher_cloudflare → usher_edge
 usher_spin       → usher_edge

@@ -1,7 +1,7 @@
 //! Parameters, bodies and answers of each route, for people and for machines. The table of routes has the rest.
 
 use super::parts::{
-    Answer, Described, IF_MATCH, JSON, NOTHING, OF_LOOKUPS, Parameter, SEEN, TOKEN, answer, query,
+    Answer, Described, IF_MATCH, JSON, NOTHING, OF_LOOKUPS, PUBLISHING, SEEN, TOKEN, answer, query,
 };
 use crate::error::Refusal;
 
@@ -211,14 +211,16 @@ pub(super) const DESCRIBED: &[Described] = &[
         id: "publish",
         summary: "Publishes a bundle, which runs from now on.",
         text: "a bundle, at most 1,900,000 bytes → its number; `If-Match` says which one it replaces: a tag, a list, `*` for any; \
-               weak tags match none; `If-None-Match: *` says that it is the first one",
-        parameters: &[
-            IF_MATCH,
-            Parameter { name: "If-None-Match", about: "`*`: it is the first one.", ..IF_MATCH },
-        ],
+               weak tags match none; `If-None-Match: *` says that it is the first one; `?draft=discard` sets an open [draft](control-api.md#drafts) aside",
+        parameters: PUBLISHING,
         body: Some((JSON, "Bundle")),
         answers: &[Answer { headers: &["etag"], ..answer("Release", "The bundle that runs.") }],
-        refusals: &[Refusal::BUNDLE_INVALID, Refusal::NEEDS_FORM, Refusal::BUNDLE_CHANGED],
+        refusals: &[
+            Refusal::BUNDLE_INVALID,
+            Refusal::NEEDS_FORM,
+            Refusal::DRAFT_OPEN,
+            Refusal::BUNDLE_CHANGED,
+        ],
         ..NOTHING
     },
     Described {

@@ -63,12 +63,19 @@ pub(super) const OF_LOOKUPS: &[Refusal] = &[
     Refusal::PERSONALIZATION_UNKNOWN,
     Refusal::NEEDS_FORM,
 ];
+/// Media types of resources: RT 2.0's own, and plain JSON.
+pub(super) const RESOURCE: &[&str] = &["application/vnd.treasuredata.v1+json", "application/json"];
 pub(super) const IF_MATCH: Parameter = Parameter {
     place: "header",
     name: "If-Match",
     required: false,
     about: "The bundle that runs now: a tag, a list of them, or `*` for any.",
 };
+pub(super) const PUBLISHING: &[Parameter] = &[
+    IF_MATCH,
+    query("draft", false, "`discard`: although a draft of the control API is open."),
+    Parameter { name: "If-None-Match", about: "`*`: it is the first one.", ..IF_MATCH },
+];
 pub(super) const TOKEN: Parameter = Parameter {
     place: "header",
     name: "WP13n-Token",

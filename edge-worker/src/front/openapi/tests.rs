@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::described::DESCRIBED;
+use super::described_api::DESCRIBED_API;
 use super::parts::{Answer, Described, Parameter};
 use crate::error::Refusal;
 use crate::front::auth::Callers;
-use crate::front::route::{Family, ROUTES, Route};
+use crate::front::route::{self, Family, Route};
 
 fn docs(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name)
@@ -28,14 +29,23 @@ fn is_in(name: &str, expected: &str) {
 
 #[test]
 fn every_route_is_described() {
-    let routes = ROUTES.iter().map(|route| (route.method, route.path));
-    let described = DESCRIBED.iter().map(|described| (described.method, described.path));
+    let routes = route::all().map(|route| (route.method, route.path));
+    let described = all().map(|described| (described.method, described.path));
     assert!(routes.eq(described), "front/openapi/described.rs has the routes of the table, in its order");
 }
 
+fn all() -> impl Iterator<Item = &'static Described> {
+    DESCRIBED.iter().chain(DESCRIBED_API)
+}
+
 #[test]
-fn the_page_has_every_route() {
-    let page = std::fs::read_to_string(docs("http.md")).unwrap();
+fn the_pages_have_every_route() {
+    page_has("http.md", DESCRIBED);
+    page_has("control-api.md", DESCRIBED_API);
+}
+
+fn page_has(name: &str, described: &[Described]) {
+    let page = std::fs::read_to_string(docs(name)).unwrap();
     let head = "| route | key | body → answer |\n|---|---|---|\n";
     let (before, after) = page.split_once(head).expect("a table of routes");
     let (_, after) = after.split_once("\n\n").expect("a line behind it");
@@ -44,15 +54,15 @@ fn the_page_has_every_route() {
         let route = format!("`{} {path}` {}", known.method, known.with);
         format!("| {} | {} | {} |", route.trim_end(), known.key, known.text)
     };
-    let rows: Vec<String> = DESCRIBED.iter().map(row).collect();
-    is_in("http.md", &format!("{before}{head}{}\n\n{after}", rows.join("\n")));
+    let rows: Vec<String> = described.iter().map(row).collect();
+    is_in(name, &format!("{before}{head}{}\n\n{after}", rows.join("\n")));
 }
 
 #[test]
 fn the_document_is_what_the_routes_say() {
     let schemas: Value = serde_json::from_str(include_str!("schemas.json")).unwrap();
     let mut paths: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
-    for (route, described) in ROUTES.iter().zip(DESCRIBED) {
+    for (route, described) in route::all().zip(all()) {
         let methods = paths.entry(route.path.to_owned()).or_default();
         let method = route.method.to_lowercase();
         let operation = operation(route, described);
@@ -189,8 +199,7 @@ fn operation(route: &Route, described: &Described) -> Value {
         let most = route.body_bytes_max.unwrap_or(0);
         let about = format!("At most {most} bytes, after inflation.");
         // A rollback without one means the previous bundle.
-        operation["requestBody"] =
-            json!({"required": schema != "Rollback", "description": about, "content": content});
+        operation["requestBody"] = json!({"required": !["Rollback", "Empty"].contains(&schema), "description": about, "content": content});
     }
     operation
 }
@@ -205,6 +214,7 @@ fn of_path_parameter(name: &str) -> Value {
         "key" => "The name of a key.",
         "value" => "The key's value.",
         "tag" => "The first 12 digits of a key's hash.",
+        "attribute" | "key_event" | "service" | "token" | "entity" => "Its id.",
         other => panic!("`{other}` is not described"),
     };
     let schema = match name {
@@ -229,6 +239,12 @@ fn parameter(parameter: &Parameter) -> Value {
     }
 }
 
+/// True for the answers of the control API that are resources.
+fn is_resource(route: &Route, described: &Described) -> bool {
+    let path = described.path;
+    route.family == Family::Control && (path.starts_with("/entities/") || path.starts_with("/tree/"))
+}
+
 /// Answers and refusals by status.
 fn responses(route: &Route, described: &Described) -> Value {
     let mut by_status: BTreeMap<u16, Value> = BTreeMap::new();
@@ -236,6 +252,7 @@ fn responses(route: &Route, described: &Described) -> Value {
         let media = match *schema {
             "Metrics" => "text/plain",
             "Program" => "application/octet-stream",
+            _ if is_resource(route, described) => "application/vnd.treasuredata.v1+json",
             _ => "application/json",
         };
         let mut response = json!({
@@ -260,6 +277,7 @@ fn responses(route: &Route, described: &Described) -> Value {
         Family::Rt => ("application/json", "RtRefusal"),
         Family::Native | Family::Mixed => ("application/problem+json", "Problem"),
         Family::Segments => ("application/json", "LookupRefusal"),
+        Family::Control => ("application/json", "Faults"),
     };
     for (status, refusals) in refused {
         let texts: Vec<String> =

@@ -5,7 +5,7 @@ use super::rows::{
     Row, each, found_due, found_erased, found_journal, found_profiles, found_size, is_without_id, odd,
     parts_of,
 };
-use super::shards;
+use super::{control, shards};
 use crate::plane::{HAS_CONTROL_PLANE, HAS_SHARDS};
 use crate::store::{Found, HeldKey, Pointer, Read, Release, StoreFailure};
 use usher_engine::gather::Gather;
@@ -49,14 +49,18 @@ pub fn found(read: &Read, rows: Vec<Rows>) -> Result<Found, StoreFailure> {
                 _ => Found::Profiles(profiles),
             })
         }
+        Read::Control(_) if HAS_CONTROL_PLANE => Ok(Found::Control(Box::new(control::found(rows)?))),
         Read::Shard(_) | Read::Unanswered(_) if !HAS_SHARDS => Err(odd()),
         Read::Shard(read) => Ok(Found::Shard(Box::new(shards::found(read, rows)?))),
         Read::Unanswered(_) => Ok(Found::Unanswered(each(rows, shards::delivery)?)),
         Read::Releases { .. } if HAS_CONTROL_PLANE => Ok(Found::Releases(each(rows, found_one_release)?)),
         // Two of their statements return two kinds of rows.
-        Read::Releases { .. } | Read::Release { .. } | Read::Journals(_) | Read::Whole(_) | Read::Due(_) => {
-            Err(odd())
-        }
+        Read::Releases { .. }
+        | Read::Release { .. }
+        | Read::Journals(_)
+        | Read::Whole(_)
+        | Read::Due(_)
+        | Read::Control(_) => Err(odd()),
         Read::Pointers | Read::Written => {
             let pointer =
                 |row: &mut Row| Pointer { audience: row.text(), number: row.counted(), hash: row.text() };
@@ -76,6 +80,6 @@ fn found_release(rows: Vec<Rows>) -> Result<Found, StoreFailure> {
     Ok(Found::Release { releases: each(vec![releases], found_one_release)?, wanted })
 }
 
-fn found_one_release(row: &mut Row) -> Release {
+pub(super) fn found_one_release(row: &mut Row) -> Release {
     Release { number: row.counted(), hash: row.text(), origin: row.counted(), at_ms: row.number() }
 }

@@ -170,6 +170,9 @@ impl Service {
         }
         match served {
             Ok(response) => {
+                if ["/audiences/", "/entities/"].iter().any(|start| job.target.starts_with(start)) {
+                    self.note_edit();
+                }
                 let stored = stored(&mut self.shards).saturating_sub(before);
                 self.answer(job, reply, response, start.elapsed().saturating_sub(stored));
                 Ok(())

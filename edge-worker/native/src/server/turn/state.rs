@@ -35,6 +35,8 @@ pub(in crate::server) struct Service {
     pub(super) upkeep: Vec<Instant>,
     /// When logs that an erasure left are looked at next.
     pub(super) forget: Instant,
+    /// When drafts of the control API are looked at next; None: there is none to publish.
+    pub(super) drafts: Option<Instant>,
     pub(super) last: u64,
 }
 
@@ -56,6 +58,8 @@ impl Service {
             behind_ms: 0,
             upkeep: vec![now + FIRST_UPKEEP_TIME; count],
             forget: now,
+            // One may have been left when the process ended.
+            drafts: Some(now),
             last: 0,
         };
         if count > 1 {

@@ -11,7 +11,7 @@ use super::state::{Kind, Service};
 use super::task::{Reply, Sleep, Task};
 use crate::clock::now_ms;
 use crate::limits::{
-    FIRST_UPKEEP_TIME, MERGE_PAUSE, OUTBOX_PAUSE, PARTS_TIME, UPKEEP_AT_ONCE_MAX, WAKE_TIME,
+    DRAFT_REST_TIME, FIRST_UPKEEP_TIME, MERGE_PAUSE, OUTBOX_PAUSE, PARTS_TIME, UPKEEP_AT_ONCE_MAX, WAKE_TIME,
 };
 use crate::secrets::random;
 use crate::server::log::{event, log};
@@ -23,7 +23,8 @@ impl Service {
             return MERGE_PAUSE;
         }
         let now = Instant::now();
-        let due = self.due.iter().flatten().map(|at| at.saturating_duration_since(now)).min();
+        let due = self.due.iter().chain([&self.drafts]).flatten();
+        let due = due.map(|at| at.saturating_duration_since(now)).min();
         due.map_or(WAKE_TIME, |due| due.min(WAKE_TIME))
     }
 
@@ -47,9 +48,26 @@ impl Service {
                 self.send_due(shard);
             }
         }
+        if self.drafts.is_some_and(|at| at <= now) {
+            self.publish_due(now);
+        }
         let is_due = |shard: &u32| self.upkeep.get(place(*shard)).is_some_and(|at| *at <= now);
         let due: Vec<u32> = (0..self.shards.count()).filter(is_due).take(UPKEEP_AT_ONCE_MAX).collect();
         due.into_iter().for_each(|shard| self.keep_up(shard));
+    }
+
+    /// Publishes the draft that was due first; the others are looked at in the next turn.
+    fn publish_due(&mut self, now: Instant) {
+        let Ok(entropy) = random() else { return };
+        let ambient = Ambient { now_ms: now_ms(), entropy };
+        let (edge, shards) = (&mut self.edge, &mut self.shards);
+        let had_one = usher_edge::drive::publish_due(edge, shards, ambient, &mut log);
+        self.drafts = had_one.then_some(now);
+    }
+
+    /// Looks at drafts when one that was edited now has rested.
+    pub(super) fn note_edit(&mut self) {
+        self.drafts = Some(Instant::now() + DRAFT_REST_TIME);
     }
 
     /// Wakes a message, or lets it sleep on.

@@ -1,0 +1,123 @@
+//! The control API of RT 2.0: each route hands its call to the control object.
+
+use usher_engine::definition::Audience;
+use usher_engine::value::Value;
+
+use super::checked_head::CheckedHead;
+use crate::edge::Edge;
+use crate::error::{Refusal, Refused, Result};
+use crate::host::Step;
+use crate::keys::Kind;
+use crate::message::{Api, Message, Op, ToControl};
+use crate::wire::read;
+
+macro_rules! calls {
+    ($($name:ident = $op:ident;)+) => {
+        $(pub(super) fn $name(edge: &Edge, checked: &CheckedHead<'_>, body: &[u8]) -> Result<Step> {
+            call(edge, checked, body, Op::$op)
+        })+
+    };
+}
+
+calls! {
+    audience_read = AudienceRead;
+    setting_read = SettingRead;
+    setting_patch = SettingPatch;
+    attribute_list = AttributeList;
+    attribute_create = AttributeCreate;
+    attribute_read = AttributeRead;
+    attribute_patch = AttributePatch;
+    attribute_delete = AttributeDelete;
+    imported_update = ImportedUpdate;
+    key_event_list = KeyEventList;
+    key_event_create = KeyEventCreate;
+    key_event_read = KeyEventRead;
+    key_event_patch = KeyEventPatch;
+    key_event_delete = KeyEventDelete;
+    key_event_columns = KeyEventColumns;
+    table_columns = TableColumns;
+    service_list = ServiceList;
+    service_create = ServiceCreate;
+    service_read = ServiceRead;
+    service_patch = ServicePatch;
+    service_delete = ServiceDelete;
+    token_create = TokenCreate;
+    token_delete = TokenDelete;
+    version_read = VersionRead;
+    folder_list = FolderList;
+    folder_tree = FolderTree;
+    entity_list = EntityList;
+    attribute_resources = AttributeResources;
+    draft_read = DraftRead;
+    draft_discard = DraftDiscard;
+    draft_publish = DraftPublish;
+    service_push = ServicePush;
+}
+
+macro_rules! entity_calls {
+    ($($name:ident = $op:ident;)+) => {
+        $(pub(super) fn $name(edge: &Edge, checked: &CheckedHead<'_>, body: &[u8]) -> Result<Step> {
+            let [entity, ..] = checked.parameters;
+            hand_over(edge, checked, body, Op::$op, "", [entity, ""])
+        })+
+    };
+}
+
+entity_calls! {
+    entity_read = EntityRead;
+    entity_patch = EntityPatch;
+    entity_delete = EntityDelete;
+}
+
+/// `POST /entities/realtime_personalizations`: the body names the audience.
+pub(super) fn entity_create(edge: &Edge, checked: &CheckedHead<'_>, body: &[u8]) -> Result<Step> {
+    let malformed = |detail| Refused::with_detail(Refusal::BODY_INVALID, detail);
+    let value = read::document(body).map_err(|_| malformed("the body is not a JSON object"))?;
+    let id = value.get("attributes").and_then(|it| it.get("audienceId")).and_then(Value::as_str);
+    let audience = id.ok_or_else(|| malformed("attributes.audienceId is the id of an audience"))?;
+    if !checked.caller.covers(audience) {
+        return Err(Refusal::SCOPE.into());
+    }
+    hand_over(edge, checked, body, Op::EntityCreate, audience, ["", ""])
+}
+
+/// A call whose path names the audience.
+fn call(edge: &Edge, checked: &CheckedHead<'_>, body: &[u8], op: Op) -> Result<Step> {
+    let [audience, first, second] = checked.parameters;
+    hand_over(edge, checked, body, op, audience, [first, second])
+}
+
+fn hand_over(
+    edge: &Edge,
+    checked: &CheckedHead<'_>,
+    body: &[u8],
+    op: Op,
+    audience: &str,
+    parameters: [&str; 2],
+) -> Result<Step> {
+    if !audience.is_empty() && !Audience::is_id(audience) {
+        let detail = "an audience's id is letters, digits, -, _, . and ~";
+        return Err(Refused::with_detail(Refusal::BODY_INVALID, detail));
+    }
+    if edge.restoring(audience).is_some() {
+        let detail = "the control object lost what runs for this audience: push the whole definition once";
+        return Err(Refused::with_detail(Refusal::STORAGE, detail));
+    }
+    // New tokens belong to the account of the audience's keys.
+    let records = edge.keyring().into_iter().flat_map(|keyring| keyring.records());
+    let mut accounts = records
+        .filter(|record| matches!(record.kind, Kind::Write | Kind::Server) && record.covers(audience))
+        .filter_map(|record| record.account.clone());
+    let api = Api {
+        ambient: checked.head.ambient,
+        op,
+        audience: audience.to_owned(),
+        covers: checked.caller.audience.as_deref().map(str::to_owned),
+        account: accounts.next().unwrap_or_default(),
+        parameters: parameters.map(str::to_owned),
+        target: checked.head.target.to_owned(),
+        body: body.to_vec(),
+    };
+    let message = Message::Control(ToControl::Api(Box::new(api)));
+    Ok(Step::Control { message: message.encode(edge.form()) })
+}

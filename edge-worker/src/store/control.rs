@@ -1,0 +1,62 @@
+//! What the control object keeps beside bundles: the state of the control API for each audience, and the ids of its objects.
+
+/// Selects the audience whose state is read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ControlRead {
+    /// Its id; empty: that of the object, or else of a draft that is due.
+    pub audience: String,
+    /// The id of an object; 0: none.
+    pub object: u64,
+    /// Unix milliseconds: without an audience and an object, the draft that was due first until then.
+    pub due_ms: i64,
+}
+
+/// The state of the control API for an audience, and what the audience runs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FoundControl {
+    /// The audience's id; empty: nothing is known of the object, or no draft is due.
+    pub audience: String,
+    /// The greatest id of any object; 0: there is none.
+    pub last_id: u64,
+    /// The stored bundles, newest first.
+    pub releases: Vec<super::Release>,
+    /// The body of the one that runs.
+    pub body: Option<Vec<u8>>,
+    /// The state; None: nobody has called the control API for it.
+    pub state: Option<ControlRow>,
+}
+
+/// The stored state of the control API for an audience.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ControlRow {
+    /// Counts its commits, from 1.
+    pub version: u64,
+    /// When its draft is due, Unix milliseconds; `i64::MAX`: there is none, or it waits for a call.
+    pub due_ms: i64,
+    /// The number of the bundle from which its draft began; None: there is no draft.
+    pub base: Option<u64>,
+    /// All of it, as the control API writes it.
+    pub state: Vec<u8>,
+}
+
+/// A change of the state of the control API for an audience.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ControlWrite {
+    /// The audience's id.
+    pub audience: String,
+    /// The state.
+    pub row: ControlRow,
+    /// The ids of its new objects.
+    pub ids: Vec<u64>,
+}
+
+/// The facts about the control API that a write depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ControlBasis {
+    /// The audience's id.
+    pub audience: String,
+    /// The version of its state; 0: there was none.
+    pub version: u64,
+    /// The greatest id of any object.
+    pub last_id: u64,
+}
