@@ -192,6 +192,29 @@ impl Client {
         self.answer(request.send(body)).map_err(Refused::into_failure)
     }
 
+    /// Any call, once: true if it was done, and the answer as it came.
+    pub(crate) fn call(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&[u8]>,
+    ) -> Result<(bool, String), Failure> {
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.base))
+            .header("authorization", &self.authorization)
+            .header("content-type", "application/json");
+        let malformed = |_| Failure::usage("the path is not one of an address");
+        let sent = match body {
+            Some(body) => self.agent.run(request.body(body).map_err(malformed)?),
+            None => self.agent.run(request.body(()).map_err(malformed)?),
+        };
+        let mut response = sent.map_err(|error| self.unreachable(error).failure)?;
+        let text = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
+        let text = text.map_err(|error| self.unreachable(error).failure)?;
+        Ok((response.status().is_success(), String::from_utf8_lossy(&text).into_owned()))
+    }
+
     /// `POST`, once.
     pub(crate) fn post(&self, path: &str, content_type: &str, body: &[u8]) -> Result<Value, Failure> {
         self.post_once(path, content_type, body).map_err(Refused::into_failure)
@@ -232,7 +255,12 @@ impl Client {
             return Ok(body);
         }
         let said = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
-        let title = said("title").or_else(|| said("message"));
+        // The control API tells every fault.
+        let faults = body.get("errors").and_then(Value::as_array).map(|faults| {
+            let texts = faults.iter().filter_map(|fault| fault.get("detail")?.as_str());
+            texts.collect::<Vec<_>>().join("; ")
+        });
+        let title = said("title").or_else(|| said("message")).or(faults);
         let title = title.unwrap_or_else(|| "the answer is not an edge's".to_owned());
         let failure = Failure::new(format!("`{base}` answers {}: {title}", status.as_u16()));
         let failure = if status.as_u16() == 403 { failure.forbidden() } else { failure };

@@ -110,6 +110,24 @@ impl Definitions {
         Err(failure.exit(Exit::InvalidDefinition))
     }
 
+    /// True for services and nothing else, without errors but names of what they do not declare.
+    pub(crate) fn are_services(&self) -> bool {
+        let Definition { tables, key_events, attributes, identity, personalizations, .. } = self.definition();
+        let others =
+            tables.is_empty() && key_events.is_empty() && attributes.is_empty() && identity.keys.is_empty();
+        let is_own =
+            |finding: &Finding| is(finding, Severity::Error) && finding.diagnostic.code != Code::UnknownName;
+        others && !personalizations.is_empty() && !self.findings.iter().any(is_own)
+    }
+
+    /// A definition that stands in no file.
+    pub(crate) fn of(definition: &Definition) -> Definitions {
+        let sources = usher_config::write(definition);
+        let reading = usher_config::check(&sources);
+        let findings = reading.findings.clone();
+        Definitions { sources, reading, findings, unread: Vec::new() }
+    }
+
     /// The definition that ran before, from a bundle or from files.
     pub(crate) fn before(path: &Path) -> Result<Definition, Failure> {
         if let Some(bundle) = fs::read(path).ok().and_then(|bytes| Bundle::read(&bytes).ok()) {

@@ -31,8 +31,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use command::{
-    codes, completions, erase, eval, explain, import, init, keys, profile, ps, pull, push, rollback, serve,
-    simulate, unpublish, validate,
+    api, codes, completions, erase, eval, explain, import, init, keys, profile, ps, pull, push, rollback,
+    serve, simulate, unpublish, validate,
 };
 use exit::Exit;
 
@@ -61,6 +61,7 @@ fn main() -> ExitCode {
         Verb::Profile(args) => profile::run(&args),
         Verb::Erase(args) => erase::run(&args),
         Verb::Ps(args) => ps::run(&args),
+        Verb::Api(args) => api::run(&args),
         Verb::Keys(args) => keys::run(&args),
         Verb::Completions(args) => completions::run(&args, Cli::command()),
     };
@@ -106,6 +107,7 @@ enum Verb {
     Profile(profile::Args),
     Erase(erase::Args),
     Ps(ps::Args),
+    Api(api::Args),
     Keys(keys::Args),
     Completions(completions::Args),
 }

@@ -118,7 +118,7 @@ pub(super) fn delete(call: &mut Call<'_>) -> Answered {
     Ok(Answer::plain(200, object([])))
 }
 
-/// What no body can say, and no PATCH may change, stays: filters in words of files, the order in which a list is cut.
+/// Keeps what no body can say and no PATCH may change: filters in words of files, the order in which a list is cut.
 fn keep_rules_of_files(attribute: &mut Attribute, before: &Attribute) {
     match (&mut attribute.kind, &before.kind) {
         (AttributeKind::Single { filter, .. }, AttributeKind::Single { filter: known, .. })

@@ -103,7 +103,7 @@ fn runs(release: &Release, changed: bool) -> Value {
     ])
 }
 
-/// Why a draft cannot run: a fault for each finding.
+/// The refusal of a draft that cannot run: a fault for each finding.
 fn refused(findings: Vec<Finding>) -> Vec<Fault> {
     findings.into_iter().map(|finding| Fault::unprocessable(finding.text())).collect()
 }

@@ -81,7 +81,7 @@ pub(super) struct Token {
 pub(super) struct Draft {
     /// The number of the bundle from which it began; 0: nothing ran.
     pub(super) base: u64,
-    /// When it was edited last, Unix milliseconds.
+    /// The time of its last edit, Unix milliseconds.
     pub(super) touched_ms: i64,
     /// True if it had rested and did not compile.
     pub(super) failed: bool,
@@ -93,7 +93,7 @@ pub(super) struct Draft {
 #[derive(Clone, Debug)]
 pub(super) struct Aside {
     pub(super) base: u64,
-    /// When that was noticed, Unix milliseconds.
+    /// The time at which that was noticed, Unix milliseconds.
     pub(super) at_ms: i64,
     pub(super) definition: Definition,
 }

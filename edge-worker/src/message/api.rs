@@ -47,7 +47,7 @@ impl Api {
 
 macro_rules! ops {
     ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
-        /// What a call does.
+        /// The work of a call.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum Op { $($(#[doc = $doc])+ $name,)+ }
 

@@ -1,4 +1,4 @@
-//! Which of an audience's bundles is meant, as bytes.
+//! The choice of one of an audience's bundles, as bytes.
 
 use super::WhichRelease;
 use crate::wire::frame::{FrameReader, FrameWriter};

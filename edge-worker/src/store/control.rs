@@ -1,4 +1,4 @@
-//! What the control object keeps beside bundles: the state of the control API for each audience, and the ids of its objects.
+//! Rows of the control object beside bundles: the state of the control API for each audience, and the ids of its objects.
 
 /// Selects the audience whose state is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub struct FoundControl {
 pub struct ControlRow {
     /// Counts its commits, from 1.
     pub version: u64,
-    /// When its draft is due, Unix milliseconds; `i64::MAX`: there is none, or it waits for a call.
+    /// The time at which its draft is due, Unix milliseconds; `i64::MAX`: there is none, or it waits for a call.
     pub due_ms: i64,
     /// The number of the bundle from which its draft began; None: there is no draft.
     pub base: Option<u64>,

@@ -45,7 +45,8 @@ enum Verb {
     Fields(Fields),
     /// Publish definitions to an edge
     ///
-    /// `usher push` under the name that it has in RT 2.0's command line: `usher push --help` says more.
+    /// `usher push` under the name that it has in RT 2.0's command line: `usher push --help` says more. Files with services
+    /// alone are added to what runs there.
     ///
     /// Examples:
     ///   usher ps push rt_config.yaml --to https://edge.example
@@ -170,8 +171,8 @@ struct PzList {
 
 /// Check a real-time configuration
 ///
-/// Takes a file, a directory, or a parent segment of the definitions on this machine. `usher validate` says the same at
-/// the lines that it is about.
+/// Takes a file, a directory, or a parent segment: of the definitions on this machine, or of an edge, where one is named.
+/// `usher validate` says the same at the lines that it is about.
 ///
 /// Example:
 ///   usher ps rt validate rt_config.yaml
@@ -231,7 +232,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         Verb::Pz(Pz::List(PzList { named })) => rows(named, shapes::services, &shapes::SERVICE_COLUMNS),
         Verb::Pz(Pz::Init(args)) => initialize(args),
         Verb::Rt(Rt::Validate(args)) => check(args),
-        Verb::Push(args) => push::run(args),
+        Verb::Push(args) => push::run_of_ps(args),
         Verb::Pull(args) => pull::run(args),
     }
 }
@@ -292,6 +293,8 @@ fn check(args: &Validate) -> Result<Exit, Failure> {
         || path.extension().is_some_and(|it| it == "yaml" || it == "yml" || it == "json");
     let definitions = if path.exists() || is_file_name {
         Definitions::load(&[path])?
+    } else if !args.place.is_local()? {
+        Definitions::of(&args.place.segment(&args.what)?.definition)
     } else {
         let all = args.place.local()?;
         let names = all.iter().map(|one| one.definition().audience.id.clone()).collect::<Vec<_>>();
@@ -348,9 +351,7 @@ impl SegmentSource {
         };
         let mut segments = Vec::new();
         for id in ids {
-            let Some(found) = client.bundle(&id)? else { continue };
-            let definition = usher_edge::definition_of(&found.body).map_err(Failure::new)?;
-            segments.push(Segment { definition, status: "ok" });
+            segments.extend(Segment::at(&client, &id)?);
         }
         Ok(segments)
     }

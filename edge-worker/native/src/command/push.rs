@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 use usher_edge::Bundle;
+use usher_engine::definition::Personalization;
 use usher_engine::diagnostic::Severity;
 
 use crate::client::{Client, Published};
@@ -53,15 +54,57 @@ pub(crate) struct Args {
     /// With -y, publish even what removes all personalizations or all key events of what runs
     #[arg(long)]
     remove_all: bool,
+    /// Publish although a draft of the control API is open, which is then set aside
+    #[arg(long)]
+    discard_draft: bool,
+}
+
+/// The same for RT 2.0's name of it, which takes services alone, too: they are added to what runs.
+pub(super) fn run_of_ps(args: &Args) -> Result<Exit, Failure> {
+    if args.edge.is_named()? {
+        let definitions = Definitions::load(&args.paths)?;
+        if definitions.are_services() {
+            return add(args, &definitions);
+        }
+    }
+    run(args)
+}
+
+/// Adds services to what runs, or puts them in the place of those with their names.
+fn add(args: &Args, definitions: &Definitions) -> Result<Exit, Failure> {
+    let bundle = definitions.bundle();
+    let audience = secrets::audience(&bundle.definition.audience.id).map_err(Failure::new)?;
+    let edge = args.edge.find(Role::Admin)?;
+    let client = edge.client()?;
+    let services = &bundle.definition.personalizations;
+    let names: Vec<String> = services.iter().map(|service| clean(&service.name)).collect();
+    note(&format!(
+        "  {} to add to what audience {audience} runs: {}",
+        many(names.len(), "service"),
+        names.join(", ")
+    ));
+    let body = bundle.write().map_err(Failure::new)?;
+    if args.dry_run {
+        return dry(&secrets::hash(&body));
+    }
+    if !args.yes {
+        let without = "add -y to publish without being asked, or --dry-run to publish nothing";
+        agreed(&format!("Publish to {}?", edge.url), "nothing was published", without)?;
+    }
+    progress("publishing");
+    let path = format!("/audiences/{audience}/draft/services");
+    let answer = client.post(&path, "application/json", &body);
+    progress("");
+    report(&client, &audience, &answer?)
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let definitions = Definitions::valid(&args.paths)?;
     let definition = definitions.definition();
     let audience = secrets::audience(&definition.audience.id).map_err(Failure::new)?;
-    let bundle = definitions.bundle();
-    let body = bundle.write().map_err(Failure::new)?;
-    let hash = secrets::hash(&body);
+    let mut bundle = definitions.bundle();
+    let mut body = bundle.write().map_err(Failure::new)?;
+    let mut hash = secrets::hash(&body);
     for line in definitions.summary() {
         note(&format!("  {line}"));
     }
@@ -92,6 +135,10 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         Some(pointed) => (Some(pointed.bundle), pointed.here),
         None => (None, false),
     };
+    if running.as_ref().is_some_and(|running| take_ids(&mut bundle, running)) {
+        body = bundle.write().map_err(Failure::new)?;
+        hash = secrets::hash(&body);
+    }
     show(running.as_ref(), &bundle, &hash, Direction::Publish);
     if args.dry_run {
         return dry(&hash);
@@ -116,10 +163,32 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     // What was looked at is what is replaced: whoever published in between is not overwritten.
     let seen = running.as_ref().and_then(Published::running);
     let replaced = args.if_match.as_deref().map(|hash| hash.trim_matches('"')).or(seen);
+    let draft = if args.discard_draft { "?draft=discard" } else { "" };
     progress("publishing");
-    let answer = client.put(&format!("/v1/audiences/{audience}/bundle"), replaced, &body);
+    let answer = client.put(&format!("/v1/audiences/{audience}/bundle{draft}"), replaced, &body);
     progress("");
     report(&client, &audience, &answer?)
+}
+
+/// Gives each personalization without an id that of its name and kind in what runs: who knows it by the id still finds it. True if
+/// there was one.
+fn take_ids(bundle: &mut Bundle, running: &Published) -> bool {
+    let Ok(before) = Bundle::read(&running.body) else { return false };
+    let before = before.definition.personalizations;
+    let taken = |id: &Option<String>, all: &[Personalization]| all.iter().any(|it| it.id == *id);
+    let mut found = false;
+    for index in 0..bundle.definition.personalizations.len() {
+        let all = &bundle.definition.personalizations;
+        let Some(own) = all.get(index).filter(|own| own.id.is_none()) else { continue };
+        let is_it = |other: &&Personalization| other.name == own.name && other.choice == own.choice;
+        let id = before.iter().find(is_it).and_then(|other| other.id.clone());
+        let id = id.filter(|id| !taken(&Some(id.clone()), all));
+        found |= id.is_some();
+        if let Some(own) = bundle.definition.personalizations.get_mut(index) {
+            own.id = id;
+        }
+    }
+    found
 }
 
 /// The kinds of objects that the running bundle has and another has none of: files that were not named, rather than emptied.

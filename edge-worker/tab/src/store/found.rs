@@ -49,6 +49,7 @@ impl RowStore {
             }
             Read::Bundle { hash } => Found::Bundle(self.bundle(hash)),
             Read::Due(before) => Found::Due(Box::new(self.due(before)?)),
+            Read::Control(of) => Found::Control(Box::new(self.control(of)?)),
             Read::Shard(_) | Read::Unanswered(_) => {
                 return Err(StoreFailure("there is one shard, which asks nobody".to_owned()));
             }
@@ -133,7 +134,7 @@ impl RowStore {
         self.rows.below(&prefix).rev().map(|(_, row)| row::read_release(row)).collect()
     }
 
-    fn bundle(&self, hash: &str) -> Option<Vec<u8>> {
+    pub(super) fn bundle(&self, hash: &str) -> Option<Vec<u8>> {
         self.rows.get(&key(BUNDLE, &[hash.as_bytes()])).map(<[u8]>::to_vec)
     }
 

@@ -3,6 +3,7 @@
 //! Nothing else writes between a read and its commit, so no commit conflicts here. Other tabs write the same storage: its
 //! owner compares before it stores, and starts again from what is stored.
 
+mod control;
 mod found;
 mod journeys;
 mod row;
@@ -132,6 +133,9 @@ impl RowStore {
             self.keep_up(upkeep)?;
         }
         self.write_journeys(write)?;
+        if let Some(control) = &write.control {
+            self.put_control(control);
+        }
         write.bundle.as_ref().map_or(Ok(()), |published| self.publish(published))
     }
 

@@ -3,11 +3,13 @@
 //! | kind | key | value |
 //! |---|---|---|
 //! | bundle | hash | the body |
+//! | control | audience | version, when a draft is due, base, state of the control API |
 //! | form | – | number |
 //! | idle | day, audience, profile | – |
 //! | journal | number | audience, profile, time, step |
 //! | key | audience, name, value | profile |
 //! | lease | – | holder, end |
+//! | object | id | audience |
 //! | probe | – | time |
 //! | profile | audience, profile | version, time, keys, state |
 //! | release | audience, number | hash, origin, time |
@@ -21,11 +23,13 @@ use usher_edge::store::{FoundProfile, IdleSince, JournalRow, Pointer, Release, S
 use usher_edge::wire::frame::{FrameReader, FrameWriter};
 
 pub(super) const BUNDLE: u8 = b'b';
+pub(super) const CONTROL: u8 = b'c';
 pub(super) const FORM: u8 = b'f';
 pub(super) const IDLE: u8 = b'i';
 pub(super) const JOURNAL: u8 = b'j';
 pub(super) const KEY: u8 = b'k';
 pub(super) const LEASE: u8 = b'l';
+pub(super) const OBJECT: u8 = b'n';
 pub(super) const PROBE: u8 = b'o';
 pub(super) const PROFILE: u8 = b'p';
 pub(super) const RELEASE: u8 = b'r';
@@ -66,6 +70,11 @@ pub(super) fn read_idle_key(key: &[u8]) -> Result<IdleSince, StoreFailure> {
 /// The number in the key of a step of the journal, or of a message to send.
 pub(super) fn read_number_key(key: &[u8]) -> Result<i64, StoreFailure> {
     read(key.get(1..).unwrap_or_default(), |row| number_of(row.bytes()?))
+}
+
+/// The id in the key of an object of the control API.
+pub(super) fn read_object_key(key: &[u8]) -> Result<u64, StoreFailure> {
+    read(key.get(1..).unwrap_or_default(), |row| number_of(row.bytes()?).map(i64::cast_unsigned))
 }
 
 /// A stored profile without its name.
@@ -202,7 +211,10 @@ pub(super) fn read_pair(row: &[u8]) -> Result<(i64, i64), StoreFailure> {
     read(row, |row| Some((row.long()?, row.long()?)))
 }
 
-fn read<T>(row: &[u8], read: impl FnOnce(&mut FrameReader<'_>) -> Option<T>) -> Result<T, StoreFailure> {
+pub(super) fn read<T>(
+    row: &[u8],
+    read: impl FnOnce(&mut FrameReader<'_>) -> Option<T>,
+) -> Result<T, StoreFailure> {
     read(&mut FrameReader(row)).ok_or_else(|| StoreFailure("a stored row is damaged".to_owned()))
 }
 

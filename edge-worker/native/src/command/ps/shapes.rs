@@ -52,11 +52,12 @@ pub(super) fn view(segment: &Segment) -> Value {
         })
         .collect();
     let identity = &definition.identity;
-    json!({
+    let exists = !segment.is_empty();
+    let mut view = json!({
         "parent_segment_id": definition.audience.id,
         "parent_segment_name": definition.audience.name,
         "realtime_enabled": true,
-        "realtime_config_exists": true,
+        "realtime_config_exists": exists,
         "status": "enabled",
         "attributes": batch,
         "realtime_config": {
@@ -68,7 +69,11 @@ pub(super) fn view(segment: &Segment) -> Value {
             "events": key_events(segment),
             "key_columns": names(segment),
         },
-    })
+    });
+    if !exists {
+        view["realtime_config"] = Value::Null;
+    }
+    view
 }
 
 /// `ps fields`

@@ -35,7 +35,7 @@ pub(in crate::server) struct Service {
     pub(super) upkeep: Vec<Instant>,
     /// When logs that an erasure left are looked at next.
     pub(super) forget: Instant,
-    /// When drafts of the control API are looked at next; None: there is none to publish.
+    /// The next time at which drafts of the control API are looked at; None: there is none to publish.
     pub(super) drafts: Option<Instant>,
     pub(super) last: u64,
 }
