@@ -9,7 +9,7 @@ use usher_engine::Plan;
 use crate::bundle::{Bundle, Unrunnable};
 use crate::error::Refusal;
 use crate::form::{Form, Written};
-use crate::keys::{Keyring, keyring_of};
+use crate::keys::{Keyring, granted, keyring_of};
 use crate::limits::{PROBE_MS, PROFILE_DAYS, PROFILE_DAYS_MAX, SHARDS_MAX, STORAGE_DEGRADED_MS};
 use crate::message::{self, GRANTED, NO_BUNDLE, OF_AUDIENCE, REVOKED};
 use crate::metrics::{Count, Metrics};
@@ -385,7 +385,7 @@ impl Edge {
         pointers.retain(|pointer| {
             if let Some(sha256) = pointer.audience.strip_prefix(REVOKED) {
                 if let Some(record) = pointer.audience.strip_prefix(GRANTED) {
-                    if let Ok(keyring) = &mut self.keyring {
+                    if let (Ok(keyring), Some(record)) = (&mut self.keyring, granted(record)) {
                         keyring.grant(record);
                     }
                 } else if HAS_CONTROL_PLANE && sha256.contains(OF_AUDIENCE) {

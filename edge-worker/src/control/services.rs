@@ -9,11 +9,11 @@ use super::call::Call;
 use super::fault::Fault;
 use super::pages::Query;
 use super::state::{Kind, Object, Token};
+use crate::keys::{Granted, serialized};
 use crate::limits::TOKENS_OF_SERVICE_MAX;
 use crate::message::{GRANTED, NO_BUNDLE, REVOKED};
 use crate::store::{Published, Release};
 use crate::wire::hex::hex;
-use crate::wire::json::Json;
 
 /// `GET /audiences/{audience}/realtime_personalization_services`
 pub(super) fn list(call: &mut Call<'_>) -> Answered {
@@ -146,19 +146,12 @@ pub(super) fn create_token(call: &mut Call<'_>) -> Answered {
     }
     let secret = Sha256::digest([b"token of the control API", &call.api.ambient.entropy[..]].concat());
     let value = format!("{account}/usher/{}", hex(secret.get(..16).unwrap_or_default()));
-    let sha256 = hex(&Sha256::digest(value.as_bytes()));
-    let mut record = Json::new();
-    record.object(|o| {
-        o.field("kind").text("token");
-        o.field("sha256").text(&sha256);
-        o.field("account").text(&account);
-        o.field("audience").text(&audience);
-        o.field("public").boolean(public);
-        o.field("origins").list(&origins, |json, origin| json.text(origin));
-        o.field("personalizations").list([&service.id], |json, id| json.text(id));
-        o.field("name").text(&name);
-    });
-    publish(call, [GRANTED, &record.into_text()].concat());
+    let hash: [u8; 32] = Sha256::digest(value.as_bytes()).into();
+    let sha256 = hex(&hash);
+    let origins = origins.iter().map(|origin| serialized(origin).into_owned()).collect();
+    let (account, audience) = (account.as_str(), audience.as_str());
+    let granted = Granted { sha256: hash, account, audience, public, origins, service: &service.id };
+    publish(call, [GRANTED, &granted.to_text()].concat());
     let id =
         call.add_token(|id| Token { id, service: service.id.clone(), name, description, sha256, public });
     let token = call.state.tokens.iter().find(|token| token.id == id);

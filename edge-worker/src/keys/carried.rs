@@ -3,6 +3,7 @@
 use super::Signer;
 use super::keyring::{KeyRecord, Keyring, Kind, Scope};
 use crate::wire::frame::{FrameReader, FrameWriter};
+use crate::wire::hex::{from_hex, hex};
 
 const KINDS: [Kind; 5] = [Kind::Write, Kind::Token, Kind::Server, Kind::Admin, Kind::Identity];
 
@@ -36,24 +37,74 @@ pub fn read_keys(secret: &str, demo: bool) -> Result<Vec<u8>, String> {
     let (keyring, signing_key) = Keyring::with_signing_key(Some(secret), demo)?;
     let mut w = FrameWriter::default();
     w.0.extend_from_slice(&signing_key);
+    let records: Vec<&KeyRecord> = keyring.records().collect();
+    w.list(&records, |w, record| write(w, record));
+    Ok(w.0)
+}
+
+fn write(w: &mut FrameWriter, record: &KeyRecord) {
     let text = |w: &mut FrameWriter, text: &String| {
         w.text(text);
     };
-    let records: Vec<&KeyRecord> = keyring.records().collect();
-    w.list(&records, |w, record| {
-        w.byte(place(&KINDS, record.kind));
-        record.sha256.iter().for_each(|word| w.0.extend_from_slice(&word.to_le_bytes()));
-        w.list(record.account.as_slice(), text).list(record.audience.as_slice(), text);
-        w.byte(u8::from(record.public)).list(&record.origins, text);
-        w.list(record.personalizations.as_slice(), |w, names| {
-            w.list(names, text);
-        });
-        w.list(&record.scopes, |w, scope| {
-            w.byte(place(&SCOPES, *scope));
-        });
-        w.number(record.events_per_second);
+    w.byte(place(&KINDS, record.kind));
+    record.sha256.iter().for_each(|word| w.0.extend_from_slice(&word.to_le_bytes()));
+    w.list(record.account.as_slice(), text).list(record.audience.as_slice(), text);
+    w.byte(u8::from(record.public)).list(&record.origins, text);
+    w.list(record.personalizations.as_slice(), |w, names| {
+        w.list(names, text);
     });
-    Ok(w.0)
+    w.list(&record.scopes, |w, scope| {
+        w.byte(place(&SCOPES, *scope));
+    });
+    w.number(record.events_per_second);
+}
+
+/// A token that the control API made.
+pub(crate) struct Granted<'a> {
+    pub(crate) sha256: [u8; 32],
+    pub(crate) account: &'a str,
+    pub(crate) audience: &'a str,
+    pub(crate) public: bool,
+    /// In serialized form.
+    pub(crate) origins: Vec<String>,
+    /// The id of its service.
+    pub(crate) service: &'a str,
+}
+
+impl Granted<'_> {
+    /// As every place reads it, in hexadecimal digits.
+    pub(crate) fn to_text(&self) -> String {
+        let mut w = FrameWriter::default();
+        let (words, _) = self.sha256.as_chunks();
+        let mut sha256 = [0; 4];
+        sha256.iter_mut().zip(words).for_each(|(word, bytes)| *word = u64::from_le_bytes(*bytes));
+        let record = KeyRecord {
+            kind: Kind::Token,
+            sha256,
+            account: Some(self.account.to_owned()),
+            audience: Some(self.audience.to_owned()),
+            public: self.public,
+            origins: self.origins.clone(),
+            personalizations: Some(vec![self.service.to_owned()]),
+            scopes: Vec::new(),
+            events_per_second: 0,
+            name: None,
+            revoked: false,
+            identity: None,
+        };
+        write(&mut w, &record);
+        hex(&w.0)
+    }
+}
+
+/// The record of a token, as [`Granted::to_text`] wrote it.
+pub(crate) fn granted(text: &str) -> Option<KeyRecord> {
+    let mut bytes = Vec::with_capacity(text.len() / 2);
+    for digits in text.as_bytes().chunks(2) {
+        let [byte] = from_hex(core::str::from_utf8(digits).ok()?)?;
+        bytes.push(byte);
+    }
+    read(&mut FrameReader(&bytes))
 }
 
 fn place<T: PartialEq>(known: &[T], wanted: T) -> u8 {
@@ -64,23 +115,25 @@ fn place<T: PartialEq>(known: &[T], wanted: T) -> u8 {
 pub(crate) fn keyring_of(bytes: &[u8]) -> Option<Keyring> {
     let mut r = FrameReader(bytes);
     let signer = Signer::new(r.array()?);
-    let records = r.list(|r| {
-        Some(KeyRecord {
-            kind: *KINDS.get(usize::from(r.byte()?))?,
-            sha256: [r.long()?, r.long()?, r.long()?, r.long()?].map(i64::cast_unsigned),
-            account: texts(r)?.pop(),
-            audience: texts(r)?.pop(),
-            public: r.byte()? != 0,
-            origins: texts(r)?,
-            personalizations: r.list(texts)?.pop(),
-            scopes: r.list(|r| SCOPES.get(usize::from(r.byte()?)).copied())?,
-            events_per_second: r.number()?,
-            name: None,
-            revoked: false,
-            identity: None,
-        })
-    })?;
+    let records = r.list(read)?;
     Some(Keyring { records, signer })
+}
+
+fn read(r: &mut FrameReader<'_>) -> Option<KeyRecord> {
+    Some(KeyRecord {
+        kind: *KINDS.get(usize::from(r.byte()?))?,
+        sha256: [r.long()?, r.long()?, r.long()?, r.long()?].map(i64::cast_unsigned),
+        account: texts(r)?.pop(),
+        audience: texts(r)?.pop(),
+        public: r.byte()? != 0,
+        origins: texts(r)?,
+        personalizations: r.list(texts)?.pop(),
+        scopes: r.list(|r| SCOPES.get(usize::from(r.byte()?)).copied())?,
+        events_per_second: r.number()?,
+        name: None,
+        revoked: false,
+        identity: None,
+    })
 }
 
 fn texts(r: &mut FrameReader<'_>) -> Option<Vec<String>> {

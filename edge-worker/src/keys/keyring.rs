@@ -294,13 +294,8 @@ impl Keyring {
             .for_each(|record| record.revoked = true);
     }
 
-    /// Adds a token that the control API made, by its record as the secret would have it, unless it is known.
-    pub(crate) fn grant(&mut self, record: &str) {
-        let read = read::document(record.as_bytes()).ok().and_then(|it| KeyRecord::from_value(&it).ok());
-        let Some(mut record) = read.filter(|record| record.kind == Kind::Token) else { return };
-        for origin in &mut record.origins {
-            *origin = serialized(origin).into_owned();
-        }
+    /// Adds a token that the control API made, unless it is known.
+    pub(crate) fn grant(&mut self, record: KeyRecord) {
         if self.records.len() < KEYS_MAX && !self.records.iter().any(|known| known.sha256 == record.sha256) {
             self.records.push(record);
         }
@@ -350,7 +345,7 @@ impl Keyring {
 }
 
 /// An origin as browsers serialize it: scheme and host in lower case, without the scheme's default port.
-fn serialized(origin: &str) -> Cow<'_, str> {
+pub(crate) fn serialized(origin: &str) -> Cow<'_, str> {
     let lower: Cow<'_, str> = if origin.bytes().any(|byte| byte.is_ascii_uppercase()) {
         origin.to_ascii_lowercase().into()
     } else {

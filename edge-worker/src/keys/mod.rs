@@ -8,9 +8,9 @@ mod list;
 mod signer;
 mod token;
 
-pub(crate) use carried::keyring_of;
 pub use carried::read_keys;
-pub(crate) use keyring::{KeyRecord, Keyring, Kind, Scope};
+pub(crate) use carried::{Granted, granted, keyring_of};
+pub(crate) use keyring::{KeyRecord, Keyring, Kind, Scope, serialized};
 pub use list::keys_of;
 pub(crate) use list::list;
 pub(crate) use signer::Signer;

@@ -333,7 +333,7 @@ pub(crate) fn revocable(program: &str, audience: &str) -> String {
     format!("{program}{OF_AUDIENCE}{audience}")
 }
 
-/// A token that the control API made travels in the same way: behind this follows its record as the secret would have it. An
+/// A token that the control API made travels in the same way: behind this follows its record in hexadecimal digits. An
 /// earlier build takes it for a revoked key that it does not know. It sorts before every hash, so that a token is known before it
 /// is revoked.
 pub(crate) const GRANTED: &str = "/+";

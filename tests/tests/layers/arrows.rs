@@ -86,7 +86,7 @@ writer    → answer edge keys log message metrics outcome rates shard store wir
 releases  → bundle log message outcome store wire
 lookup    → answer edge keys message metrics shard wire
 rehearsal → answer bundle edge lookup message outcome store wire writer
-control   → bundle log message outcome rehearsal releases store wire
+control   → bundle keys log message outcome rehearsal releases store wire
 host      → lookup message shard wire
 front     → answer bundle control edge host keys lookup message metrics outcome rehearsal shard store wire
 drive     → control edge front host log lookup message outcome releases store wire writer
