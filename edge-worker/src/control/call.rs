@@ -57,7 +57,7 @@ impl<'a> Call<'a> {
         let base = found.releases.first().map_or(0, |running| running.number);
         let mut is_changed = false;
         if let Some(draft) = state.draft.take_if(|draft| draft.base != base) {
-            state.set_aside(draft, api.ambient.now_ms);
+            state.set_aside(draft, api.now_ms);
             is_changed = true;
         }
         let Bundle { definition, examples } = match (&state.draft, &found.body) {
@@ -93,7 +93,7 @@ impl<'a> Call<'a> {
     }
 
     pub(super) fn now_ms(&self) -> i64 {
-        self.api.ambient.now_ms
+        self.api.now_ms
     }
 
     /// The release that runs, unless the audience was taken out.

@@ -43,7 +43,7 @@ pub(crate) struct Work(Api);
 pub(crate) fn open(api: Api) -> (Read, Work) {
     let [first, _] = &api.parameters;
     let object = if api.audience.is_empty() { first.parse().unwrap_or(0) } else { 0 };
-    let due_ms = if api.op == Op::DraftDue { api.ambient.now_ms } else { i64::MIN };
+    let due_ms = if api.op == Op::DraftDue { api.now_ms } else { i64::MIN };
     (Read::Control(ControlRead { audience: api.audience.clone(), object, due_ms }), Work(api))
 }
 

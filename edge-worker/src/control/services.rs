@@ -144,7 +144,7 @@ pub(super) fn create_token(call: &mut Call<'_>) -> Answered {
         let detail = "no write or server key of the audience has an account that the token could belong to";
         return Err(vec![Fault::unprocessable(detail)]);
     }
-    let secret = Sha256::digest([b"token of the control API", &call.api.ambient.entropy[..]].concat());
+    let secret = Sha256::digest([b"token of the control API", &call.api.entropy[..]].concat());
     let value = format!("{account}/usher/{}", hex(secret.get(..16).unwrap_or_default()));
     let hash: [u8; 32] = Sha256::digest(value.as_bytes()).into();
     let sha256 = hex(&hash);

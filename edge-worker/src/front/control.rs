@@ -109,7 +109,8 @@ fn hand_over(
         .filter(|record| matches!(record.kind, Kind::Write | Kind::Server) && record.covers(audience))
         .filter_map(|record| record.account.clone());
     let api = Api {
-        ambient: checked.head.ambient,
+        now_ms: checked.head.ambient.now_ms,
+        entropy: checked.head.ambient.entropy,
         op,
         audience: audience.to_owned(),
         covers: checked.caller.audience.as_deref().map(str::to_owned),

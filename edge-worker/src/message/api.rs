@@ -1,12 +1,13 @@
 //! Calls of the control API, as the control object gets them.
 
-use super::Ambient;
 use crate::wire::frame::{FrameReader, FrameWriter};
 
 /// A call of the control API.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Api {
-    pub(crate) ambient: Ambient,
+    /// Unix milliseconds.
+    pub(crate) now_ms: i64,
+    pub(crate) entropy: [u8; 32],
     pub(crate) op: Op,
     /// Empty: that of the object, which is the first parameter.
     pub(crate) audience: String,
@@ -23,8 +24,8 @@ pub(crate) struct Api {
 
 impl Api {
     pub(super) fn write(&self, w: &mut FrameWriter) {
-        w.long(self.ambient.now_ms);
-        w.0.extend_from_slice(&self.ambient.entropy);
+        w.long(self.now_ms);
+        w.0.extend_from_slice(&self.entropy);
         w.byte(self.op.number()).text(&self.audience).text(&self.account);
         w.byte(u8::from(self.covers.is_some())).text(self.covers.as_deref().unwrap_or_default());
         let [first, second] = &self.parameters;
@@ -32,7 +33,7 @@ impl Api {
     }
 
     pub(super) fn read(r: &mut FrameReader<'_>) -> Option<Api> {
-        let ambient = Ambient { now_ms: r.long()?, entropy: r.array()? };
+        let (now_ms, entropy) = (r.long()?, r.array()?);
         let op = Op::of_number(r.byte()?)?;
         let mut text = || r.text().map(str::to_owned);
         let (audience, account) = (text()?, text()?);
@@ -41,7 +42,7 @@ impl Api {
         let covers = Some(text()?).filter(|_| is_covered);
         let (parameters, target) = ([text()?, text()?], text()?);
         let body = r.bytes()?.to_vec();
-        Some(Api { ambient, op, audience, covers, account, parameters, target, body })
+        Some(Api { now_ms, entropy, op, audience, covers, account, parameters, target, body })
     }
 }
 

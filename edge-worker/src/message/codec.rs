@@ -548,7 +548,8 @@ mod tests {
                 body: vec![1],
             }),
             ToControl::Api(Box::new(Api {
-                ambient,
+                now_ms: ambient.now_ms,
+                entropy: ambient.entropy,
                 op: Op::TokenDelete,
                 audience: "7".into(),
                 covers: Some("7".into()),

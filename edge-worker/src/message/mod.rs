@@ -135,7 +135,8 @@ pub fn raise(audience: &str, above: u64, form: Form) -> Vec<u8> {
 /// next one is ([`NEXT`](crate::NEXT)), if there is one.
 pub fn due_draft(ambient: Ambient, form: Form) -> Vec<u8> {
     let api = Api {
-        ambient,
+        now_ms: ambient.now_ms,
+        entropy: ambient.entropy,
         op: Op::DraftDue,
         audience: String::new(),
         covers: None,

@@ -11,21 +11,6 @@ pub struct ControlRead {
     pub due_ms: i64,
 }
 
-/// The state of the control API for an audience, and what the audience runs.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct FoundControl {
-    /// The audience's id; empty: nothing is known of the object, or no draft is due.
-    pub audience: String,
-    /// The greatest id of any object; 0: there is none.
-    pub last_id: u64,
-    /// The stored bundles, newest first.
-    pub releases: Vec<super::Release>,
-    /// The body of the one that runs.
-    pub body: Option<Vec<u8>>,
-    /// The state; None: nobody has called the control API for it.
-    pub state: Option<ControlRow>,
-}
-
 /// The stored state of the control API for an audience.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ControlRow {

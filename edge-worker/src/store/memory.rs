@@ -47,7 +47,7 @@ pub struct MemoryStore {
     pub journeys: JourneyRows,
     /// Rows about other shards.
     pub shard: ShardRows,
-    control: control::ControlRows,
+    control: rows::ControlRows,
     /// The operations that fail.
     pub fault: Fault,
     /// The state before the first staged part; None: nothing is staged.
@@ -234,9 +234,7 @@ impl MemoryStore {
         }
         self.journeys.write(write);
         self.write_shard(&write.shard);
-        if let Some(control) = &write.control {
-            self.write_control(control);
-        }
+        self.write_control(write);
         Ok(())
     }
 
@@ -250,7 +248,7 @@ impl MemoryStore {
         let number = |audience: &str| self.releases(audience).next().map_or(0, |release| release.number);
         held == basis.keys
             && self.shard_holds(&basis.shard)
-            && basis.control.as_ref().is_none_or(|control| self.control_holds(control))
+            && self.control_holds(&basis.control)
             && basis.running.as_ref().is_none_or(|(audience, known)| number(audience) == *known)
     }
 
@@ -457,10 +455,6 @@ impl MemoryStore {
             WhichRelease::Before(number) => release.number < *number,
         })?;
         Some((wanted.clone(), self.bundle(&wanted.hash)?.clone()))
-    }
-
-    fn bundle(&self, hash: &str) -> Option<&Vec<u8>> {
-        self.bundles.iter().find(|(known, _)| known == hash).map(|(_, body)| body)
     }
 }
 

@@ -12,7 +12,7 @@ mod rows;
 pub mod shards;
 pub mod sql;
 
-pub use control::{ControlBasis, ControlRead, ControlRow, ControlWrite, FoundControl};
+pub use control::{ControlBasis, ControlRead, ControlRow, ControlWrite};
 use journeys::{SendRow, WaitRow};
 pub use rows::{ErasedKey, FoundProfile, HeldKey, Holder, JournalRow};
 use shards::{ShardBasis, ShardFound, ShardRead, ShardWrite};
@@ -110,6 +110,21 @@ pub enum Found {
     Unanswered(Vec<Delivery>),
     /// The state of the control API for an audience.
     Control(Box<FoundControl>),
+}
+
+/// The state of the control API for an audience, and what the audience runs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FoundControl {
+    /// The audience's id; empty: nothing is known of the object, or no draft is due.
+    pub audience: String,
+    /// The greatest id of any object; 0: there is none.
+    pub last_id: u64,
+    /// The stored bundles, newest first.
+    pub releases: Vec<Release>,
+    /// The body of the one that runs.
+    pub body: Option<Vec<u8>>,
+    /// The state; None: nobody has called the control API for it.
+    pub state: Option<ControlRow>,
 }
 
 /// The size of a profile that a [`Read`] found.

@@ -1,20 +1,14 @@
 //! The state of the control API in memory.
 
-use std::collections::BTreeMap;
-
 use super::MemoryStore;
-use crate::store::{ControlBasis, ControlRead, ControlRow, ControlWrite, FoundControl};
-
-/// Rows of the control API.
-#[derive(Clone, Debug, Default)]
-pub(super) struct ControlRows {
-    /// By audience.
-    states: BTreeMap<String, ControlRow>,
-    /// The audience of each object, by its id.
-    objects: BTreeMap<u64, String>,
-}
+use crate::store::{ControlBasis, ControlRead, ControlWrite, FoundControl, Write};
 
 impl MemoryStore {
+    /// The body of a bundle.
+    pub(super) fn bundle(&self, hash: &str) -> Option<&Vec<u8>> {
+        self.bundles.iter().find(|(known, _)| known == hash).map(|(_, body)| body)
+    }
+
     pub(super) fn read_control(&self, read: &ControlRead) -> FoundControl {
         let ControlRead { audience, object, due_ms } = read;
         let rows = &self.control;
@@ -34,8 +28,8 @@ impl MemoryStore {
         }
     }
 
-    pub(super) fn write_control(&mut self, write: &ControlWrite) {
-        let ControlWrite { audience, row, ids } = write;
+    pub(super) fn write_control(&mut self, write: &Write) {
+        let Some(ControlWrite { audience, row, ids }) = write.control.as_deref() else { return };
         self.control.states.insert(audience.clone(), row.clone());
         for id in ids {
             self.control.objects.entry(*id).or_insert_with(|| audience.clone());
@@ -43,7 +37,8 @@ impl MemoryStore {
     }
 
     /// True if nothing of the basis has changed.
-    pub(super) fn control_holds(&self, basis: &ControlBasis) -> bool {
+    pub(super) fn control_holds(&self, basis: &Option<ControlBasis>) -> bool {
+        let Some(basis) = basis else { return true };
         let state = self.control.states.get(&basis.audience);
         state.map_or(0, |row| row.version) == basis.version && self.last_object() == basis.last_id
     }

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use std::collections::BTreeMap;
+
 use super::super::journeys::SendRow;
 use super::super::shards::{GoneRow, IntentRow, OutboxRow, PointerRow, SealedRow};
 use super::super::{Retired, Write};
 use crate::limits::SENDING_MS;
+use crate::store::ControlRow;
 
 /// A kind of row that is of no more use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,4 +75,13 @@ impl JourneyRows {
     pub(super) fn expire(&mut self, now_ms: i64) {
         self.sends.retain(|row| row.at_ms > now_ms.saturating_sub(SENDING_MS));
     }
+}
+
+/// Rows of the control API.
+#[derive(Clone, Debug, Default)]
+pub(in crate::store) struct ControlRows {
+    /// By audience.
+    pub(super) states: BTreeMap<String, ControlRow>,
+    /// The audience of each object, by its id.
+    pub(super) objects: BTreeMap<u64, String>,
 }

@@ -2,8 +2,7 @@
 
 use super::Cell;
 use super::cell::Rows;
-use super::found::found_one_release;
-use super::rows::{Row, each, odd};
+use super::rows::{Row, each, found_one_release, odd};
 use super::statement::{Statement, bytes, integer, text};
 use crate::store::{ControlBasis, ControlRead, ControlRow, ControlWrite, FoundControl, StoreFailure};
 

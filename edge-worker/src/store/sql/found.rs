@@ -2,12 +2,12 @@
 
 use super::cell::Rows;
 use super::rows::{
-    Row, each, found_due, found_erased, found_journal, found_profiles, found_size, is_without_id, odd,
-    parts_of,
+    Row, each, found_due, found_erased, found_journal, found_one_release, found_profiles, found_size,
+    is_without_id, odd, parts_of,
 };
 use super::{control, shards};
 use crate::plane::{HAS_CONTROL_PLANE, HAS_SHARDS};
-use crate::store::{Found, HeldKey, Pointer, Read, Release, StoreFailure};
+use crate::store::{Found, HeldKey, Pointer, Read, StoreFailure};
 use usher_engine::gather::Gather;
 
 /// The result of a read, from the rows of its statements in the order of [`reads`](super::reads).
@@ -78,8 +78,4 @@ fn found_release(rows: Vec<Rows>) -> Result<Found, StoreFailure> {
     let [releases, wanted] = <[Rows; 2]>::try_from(rows).map_err(|_| odd())?;
     let wanted = each(vec![wanted], |row| (found_one_release(row), row.bytes()))?.pop();
     Ok(Found::Release { releases: each(vec![releases], found_one_release)?, wanted })
-}
-
-pub(super) fn found_one_release(row: &mut Row) -> Release {
-    Release { number: row.counted(), hash: row.text(), origin: row.counted(), at_ms: row.number() }
 }

@@ -5,8 +5,8 @@ use super::part::cut;
 use crate::message::KeyOf;
 use crate::store::index::HashIndex;
 use crate::store::{
-    Due, DueProfile, ErasedKey, Found, FoundProfile, FoundRenewal, FoundSize, IdleSince, JournalRow, Renewal,
-    StoreFailure,
+    Due, DueProfile, ErasedKey, Found, FoundProfile, FoundRenewal, FoundSize, IdleSince, JournalRow, Release,
+    Renewal, StoreFailure,
 };
 use usher_engine::gather::Gather;
 
@@ -64,6 +64,10 @@ impl Row {
     pub(super) fn end(self) -> Result<(), StoreFailure> {
         if self.is_odd || self.cells.len() > 0 { Err(odd()) } else { Ok(()) }
     }
+}
+
+pub(super) fn found_one_release(row: &mut Row) -> Release {
+    Release { number: row.counted(), hash: row.text(), origin: row.counted(), at_ms: row.number() }
 }
 
 /// One item from each row.
