@@ -1,5 +1,6 @@
 //! The draft itself: read, published, removed; and services that are pushed into it.
 
+use usher_engine::definition::{AttributeKind, Definition, OutputSource};
 use usher_engine::value::{ToValue, Value};
 
 use super::answer::{Answer, Answered, object};
@@ -88,10 +89,26 @@ pub(super) fn push(call: &mut Call<'_>) -> Answered {
         call.definition.personalizations.insert(place, service);
     }
     call.examples.extend(bundle.examples);
+    show_only_parts(&mut call.definition);
     call.name_objects();
     call.edit();
     let (release, changed) = call.publish().map_err(refused)?;
     Ok(Answer::plain(200, runs(&release, changed)))
+}
+
+/// A list of the API with one part is shown by that part where an output names the list alone, as a list of a file is.
+fn show_only_parts(definition: &mut Definition) {
+    let Definition { attributes, personalizations, .. } = definition;
+    let sections = personalizations.iter_mut().flat_map(|personalization| &mut personalization.sections);
+    for output in sections.flat_map(|section| &mut section.outputs) {
+        let OutputSource::Attribute { name, part: part @ None } = &mut output.source else { continue };
+        let list = attributes.iter().find(|attribute| attribute.name == *name);
+        if let Some(AttributeKind::List { column: Some(_), parts, .. }) = list.map(|list| &list.kind)
+            && let [only] = parts.as_slice()
+        {
+            *part = Some(only.name.clone());
+        }
+    }
 }
 
 fn runs(release: &Release, changed: bool) -> Value {

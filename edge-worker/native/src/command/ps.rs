@@ -45,8 +45,8 @@ enum Verb {
     Fields(Fields),
     /// Publish definitions to an edge
     ///
-    /// `usher push` under the name that it has in RT 2.0's command line: `usher push --help` says more. Files with services
-    /// alone are added to what runs there.
+    /// `usher push` under the name that it has in RT 2.0's command line: `usher push --help` says more.
+    /// Files with services alone are added to what runs there.
     ///
     /// Examples:
     ///   usher ps push rt_config.yaml --to https://edge.example

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use std::collections::BTreeMap;
-
 use super::super::journeys::SendRow;
 use super::super::shards::{GoneRow, IntentRow, OutboxRow, PointerRow, SealedRow};
 use super::super::{Retired, Write};
