@@ -56,6 +56,16 @@ impl Refusal {
             Some(detail) => [self.message, ": ", detail].concat().into(),
         }
     }
+
+    /// The vendor's code for it in the control API, or our own name.
+    pub(crate) fn api_code(self) -> &'static str {
+        match self.status {
+            401 | 403 => "permission-error",
+            404 => "record-not-found-error",
+            409 => "conflict-error",
+            _ => self.name,
+        }
+    }
 }
 
 macro_rules! refusals {

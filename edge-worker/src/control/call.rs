@@ -48,7 +48,7 @@ impl<'a> Call<'a> {
         found: FoundControl,
         form: Form,
     ) -> core::result::Result<Call<'a>, Response> {
-        let unreadable = |_| response(Err(vec![Fault::of_refusal(Refusal::STORAGE)]));
+        let unreadable = |_| Response::failed_call(Refusal::STORAGE, None);
         let version = found.state.as_ref().map_or(0, |row| row.version);
         let mut state = match &found.state {
             Some(row) => State::read(&row.state).ok_or(()).map_err(unreadable)?,

@@ -2,7 +2,6 @@
 
 use usher_engine::diagnostic::{Code, Diagnostic};
 
-use crate::error::Refusal;
 use crate::wire::json::Json;
 
 /// One error object.
@@ -58,16 +57,6 @@ impl Fault {
         let fault = Fault::new(400, "validation-error", detail);
         let validation = Some(validation_code(finding.code));
         Fault { pointer: Some(pointer), validation, finding: Some(finding), ..fault }
-    }
-
-    pub(super) fn of_refusal(refusal: Refusal) -> Fault {
-        let code = match refusal.status {
-            401 | 403 => "permission-error",
-            404 => "record-not-found-error",
-            409 => "conflict-error",
-            _ => refusal.name,
-        };
-        Fault::new(refusal.status, code, refusal.message)
     }
 
     pub(super) fn write(&self, json: &mut Json) {

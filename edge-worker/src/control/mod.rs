@@ -72,16 +72,7 @@ pub(crate) fn fold(work: &Work, found: Found, form: Form) -> Folded {
 
 /// The answer when storage fails.
 pub(crate) fn unavailable() -> Response {
-    response(Err(vec![Fault::of_refusal(Refusal::STORAGE)]))
-}
-
-/// The refusal of a call before it is folded, in the API's format.
-pub(crate) fn refused(refusal: Refusal, detail: Option<&str>) -> Response {
-    let mut fault = Fault::of_refusal(refusal);
-    if let Some(detail) = detail {
-        fault.detail = [refusal.message, ": ", detail].concat();
-    }
-    response(Err(vec![fault]))
+    Response::failed_call(Refusal::STORAGE, None)
 }
 
 /// True for calls that change the draft: they are not the ones that publish it when it has rested.

@@ -28,13 +28,13 @@ use auth::{Caller, Callers};
 use checked_head::CheckedHead;
 use route::{Family, Route};
 
-use crate::control as api;
 use crate::edge::Edge;
 use crate::error::{Refusal, Refused};
 use crate::host::{Head, Request, Step};
 use crate::lookup;
 use crate::message::Payer;
 use crate::metrics::Took;
+#[cfg(feature = "fault")]
 use crate::plane::HAS_CONTROL_PLANE;
 use crate::wire::Response;
 use usher_engine::gather::Gather;
@@ -285,8 +285,7 @@ fn refuse(family: Family, refused: &Refused) -> Response {
         Family::Native => Response::problem(refused.refusal, refused.detail.as_deref()),
         Family::Mixed => Response::problem(refused.refusal, refused.detail.as_deref()).of_wire(),
         Family::Segments => Response::failed_lookup(refused.refusal, refused.detail.as_deref()),
-        Family::Control if HAS_CONTROL_PLANE => api::refused(refused.refusal, refused.detail.as_deref()),
-        Family::Control => Response::problem(refused.refusal, refused.detail.as_deref()),
+        Family::Control => Response::failed_call(refused.refusal, refused.detail.as_deref()),
     };
     response.with_cors(refused.origin.as_deref())
 }

@@ -16,6 +16,7 @@ use crate::limits::{
     BATCH_BYTES_MAX, BUNDLE_BYTES_MAX, CONTROL_BYTES_MAX, NATIVE_BYTES_MAX, TARGET_BYTES_MAX,
 };
 use crate::plane::HAS_CONTROL_PLANE;
+use crate::wire::Response;
 
 /// One route: the checks before the body is read, and the handler.
 #[derive(Debug)]
@@ -244,9 +245,9 @@ fn no_such_route(_: &Edge, checked: &CheckedHead<'_>, _: &[u8]) -> Result<Step> 
     let methods = of_path(&checked.head).map(|(route, _)| route.method).filter(|method| *method != ANY);
     let methods: Vec<&str> = methods.collect();
     Ok(Step::Respond(if methods.is_empty() {
-        crate::control::refused(Refusal::NOT_FOUND, None)
+        Response::failed_call(Refusal::NOT_FOUND, None)
     } else {
-        crate::control::refused(Refusal::METHOD, None).header("allow", methods.join(", "))
+        Response::failed_call(Refusal::METHOD, None).header("allow", methods.join(", "))
     }))
 }
 

@@ -110,6 +110,21 @@ impl Response {
         Response::json(refusal.status, body)
     }
 
+    /// A refusal in the format of the control API. Both modules of a worker answer it alike, so it is not one of the control plane.
+    pub(crate) fn failed_call(refusal: Refusal, detail: Option<&str>) -> Response {
+        let mut body = Json::new();
+        body.object(|o| {
+            o.field("errors").list([refusal].iter(), |json, refusal| {
+                json.object(|o| {
+                    o.field("code").text(refusal.api_code());
+                    o.field("status").text(&refusal.status.to_string());
+                    o.field("detail").text(&refusal.message_with(detail));
+                });
+            });
+        });
+        Response::json(refusal.status, body)
+    }
+
     /// Allows a page of this origin to read the answer, and declares that answers differ by origin. CORS: the exact
     /// origin, never a star. The stock SDK sends credentials, so they are allowed. An empty origin means none.
     pub(crate) fn with_cors(self, origin: Option<&str>) -> Response {
