@@ -22,21 +22,32 @@ use usher_edge::store::journeys::SendRow;
 use usher_edge::store::{FoundProfile, IdleSince, JournalRow, Pointer, Release, StoreFailure};
 use usher_edge::wire::frame::{FrameReader, FrameWriter};
 
-pub(super) const BUNDLE: u8 = b'b';
-pub(super) const CONTROL: u8 = b'c';
-pub(super) const FORM: u8 = b'f';
-pub(super) const IDLE: u8 = b'i';
-pub(super) const JOURNAL: u8 = b'j';
-pub(super) const KEY: u8 = b'k';
-pub(super) const LEASE: u8 = b'l';
-pub(super) const OBJECT: u8 = b'n';
-pub(super) const PROBE: u8 = b'o';
-pub(super) const PROFILE: u8 = b'p';
-pub(super) const RELEASE: u8 = b'r';
-pub(super) const SEND: u8 = b'm';
-pub(super) const SUPPRESSED: u8 = b's';
-pub(super) const WAIT: u8 = b'n';
-pub(super) const WRITTEN: u8 = b'w';
+/// Declares the kinds of rows, each by the letter with which its keys begin.
+macro_rules! kinds {
+    ($($name:ident = $letter:literal,)*) => {
+        $(pub(super) const $name: u8 = $letter;)*
+        #[cfg(test)]
+        const KINDS: &[u8] = &[$($name),*];
+    };
+}
+
+kinds! {
+    BUNDLE = b'b',
+    CONTROL = b'c',
+    FORM = b'f',
+    IDLE = b'i',
+    JOURNAL = b'j',
+    KEY = b'k',
+    LEASE = b'l',
+    OBJECT = b'n',
+    PROBE = b'o',
+    PROFILE = b'p',
+    RELEASE = b'r',
+    SEND = b'm',
+    SUPPRESSED = b's',
+    WAIT = b'd',
+    WRITTEN = b'w',
+}
 
 /// A key of these parts, each with its length, so that no part runs into the next one.
 pub(super) fn key(kind: u8, parts: &[&[u8]]) -> Vec<u8> {
@@ -221,6 +232,12 @@ pub(super) fn read<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_kind_of_row_has_a_letter_of_its_own() {
+        let letters = std::collections::BTreeSet::from_iter(KINDS);
+        assert!(letters.len() == KINDS.len() && KINDS.len() >= 15);
+    }
 
     #[test]
     fn numbers_sort_as_they_count() {
