@@ -17,6 +17,7 @@ function isolate(answer) {
     renumber() {},
     recover() {},
     caughtUp() {},
+    compiledAll() {},
     behind: () => ({ raises: [], behind: new FrameReader(NOTHING) }),
     degrade: (audience, reason) => seen.faults.push(reason),
   };
