@@ -239,7 +239,8 @@ impl Opened {
         match &self.work {
             Work::Writer(work) => writer::unavailable(work),
             Work::Control(work) => releases::unavailable(work),
-            Work::Api(_) => control::unavailable(),
+            Work::Api(_) if HAS_CONTROL_PLANE => control::unavailable(),
+            Work::Api(_) => Response::refused(Refusal::STORAGE),
             Work::Refused(_, refusal) => Response::refused(*refusal),
         }
     }

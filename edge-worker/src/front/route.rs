@@ -271,21 +271,51 @@ fn hand_over(_: &Edge, _: &CheckedHead<'_>, _: &[u8]) -> Result<Step> {
 }
 
 /// The routes with a request's path, for any method, each with its parameters in the order of the path.
-pub(super) fn of_path<'a>(head: &Head<'a>) -> impl Iterator<Item = (&'static Route, [&'a str; 3])> {
+pub(super) fn of_path<'a>(head: &Head<'a>) -> OfPath<'a> {
     let path = head.target.split_once('?').map_or(head.target, |(path, _)| path);
     let path = if head.target.len() > TARGET_BYTES_MAX { "" } else { path };
     let with_token = head.header("wp13n-token").is_some() || head.will_send("wp13n-token");
-    let of_token = move |route: &&Route| route.with_token.is_none_or(|wanted| wanted == with_token);
-    let of_path = move |route: &'static Route| Some((route, parameters(route.path, path)?));
-    let of = move |routes: &'static [Route]| {
-        let alike = routes.iter().filter(move |route| begins_alike(route.path, path));
-        alike.filter(of_token).filter_map(of_path)
-    };
-    let is_other = API_PATHS.iter().any(|start| path.starts_with(start)) && of(ROUTES).next().is_none();
-    let api = if HAS_CONTROL_PLANE && is_other { API } else { &[] };
-    let rest = if is_other { REST_OF_API } else { &[] };
-    of(ROUTES).chain(of(api)).chain(rest.iter().map(|route| (route, [""; 3])))
+    let of = |others: [&'static [Route]; 2]| OfPath { routes: ROUTES.iter(), others, path, with_token };
+    let is_other = API_PATHS.iter().any(|start| path.starts_with(start)) && of(NONE).next().is_none();
+    of(if is_other { [if HAS_CONTROL_PLANE { API } else { &[] }, REST_OF_API] } else { NONE })
 }
+
+/// The routes of a path, those of tables behind the first one last. One type for all who ask, so that there is one search.
+pub(super) struct OfPath<'a> {
+    routes: core::slice::Iter<'static, Route>,
+    others: [&'static [Route]; 2],
+    path: &'a str,
+    with_token: bool,
+}
+
+impl<'a> Iterator for OfPath<'a> {
+    type Item = (&'static Route, [&'a str; 3]);
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            for route in &mut self.routes {
+                if !begins_alike(route.path, self.path)
+                    || route.with_token.is_some_and(|wanted| wanted != self.with_token)
+                {
+                    continue;
+                }
+                let found =
+                    if route.method == ANY { Some([""; 3]) } else { parameters(route.path, self.path) };
+                if let Some(parameters) = found {
+                    return Some((route, parameters));
+                }
+            }
+            let [next, last] = core::mem::replace(&mut self.others, NONE);
+            if next.is_empty() && last.is_empty() {
+                return None;
+            }
+            (self.routes, self.others) = (next.iter(), [last, &[]]);
+        }
+    }
+}
+
+const NONE: [&[Route]; 2] = [&[], &[]];
 
 /// The beginnings of the control API's paths.
 const API_PATHS: [&str; 3] = ["/audiences/", "/entities/", "/tree/"];
