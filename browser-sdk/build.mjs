@@ -3,20 +3,18 @@
 //
 // usage: node browser-sdk/build.mjs <out folder>
 
-import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { delimiter, dirname, join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 
 import { minify } from "terser";
 
 import { optimize } from "../edge-worker/wasm/optimize.mjs";
-import { install, locked, tools } from "../edge-worker/wasm/tools.mjs";
+import { pack } from "../edge-worker/wasm/pack.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const root = resolve(here, "..");
 const out = process.argv[2] && resolve(process.argv[2]);
 if (!out) {
   console.error("usage: node browser-sdk/build.mjs <out folder>");
@@ -25,36 +23,25 @@ if (!out) {
 
 /** Wasm and glue together, packed by gzip: what they may take. */
 const ROOM = 80 * 1024;
-const WASM_PACK = "0.15.1";
 
-install("wasm-pack", WASM_PACK, ["--locked"]);
-// Its version must be that of the crate. Its own lock file names newer versions than some registries have.
-install("wasm-bindgen-cli", locked("wasm-bindgen"), []);
-
-const packed = join(out, "packed");
-execFileSync(
-  join(tools, "bin/wasm-pack"),
-  ["--quiet", "build", here, "--mode", "no-install", "--target", "web", "--no-typescript", "--no-pack", "--no-opt", "--out-dir", packed, "--out-name", "engine",
-    "--profile", "wasm", "--", "--locked"],
-  { cwd: root, env: { ...process.env, PATH: `${join(tools, "bin")}${delimiter}${process.env.PATH}` }, stdio: ["ignore", "inherit", "inherit"] },
-);
+const { module, glue: packed } = pack(here, out, "engine");
 mkdirSync(out, { recursive: true });
 for (const name of readdirSync(out)) if (/^engine[.-]/.test(name)) rmSync(join(out, name));
-const made = join(packed, "engine.wasm");
-optimize(readFileSync(join(packed, "engine_bg.wasm")), made);
+const made = join(out, "engine.wasm");
+optimize(module, made);
 const wasm = readFileSync(made);
+rmSync(made);
 const digest = (bytes) => createHash("sha384").update(bytes).digest("base64");
 const named = (bytes, ending) => `engine-${createHash("sha256").update(bytes).digest("hex").slice(0, 10)}.${ending}`;
 const names = [named(wasm, "wasm")];
 // The glue names its wasm, so that its own address is all that has to be known. The SDK fetches the wasm and hands it over as bytes.
-const glue = `${readFileSync(join(packed, "engine.js"), "utf8")}
+const glue = `${packed}
 const usherWasm = ${JSON.stringify(names[0])}, usherIntegrity = ${JSON.stringify(`sha384-${digest(wasm)}`)};
 export { usherWasm as wasm, usherIntegrity as integrity };`;
 const { code } = await minify(glue, { ecma: 2020, module: true, compress: { passes: 3, ecma: 2020 } });
 names.unshift(named(code, "mjs"));
 writeFileSync(join(out, names[1]), wasm);
 writeFileSync(join(out, names[0]), code);
-rmSync(packed, { recursive: true });
 
 let together = 0;
 for (const name of names) {

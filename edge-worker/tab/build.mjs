@@ -2,10 +2,9 @@
 //
 // usage: node edge-worker/tab/build.mjs <out folder> [features]
 
-import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { delimiter, dirname, join, resolve } from "node:path";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 
@@ -13,10 +12,9 @@ import { transform } from "esbuild";
 import { minify } from "terser";
 
 import { optimize, scripts } from "../wasm/optimize.mjs";
-import { install, locked, tools } from "../wasm/tools.mjs";
+import { pack } from "../wasm/pack.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const root = resolve(here, "../..");
 const [folder, features = ""] = process.argv.slice(2);
 if (!folder) {
   console.error("usage: node edge-worker/tab/build.mjs <out folder> [features]");
@@ -24,21 +22,8 @@ if (!folder) {
 }
 const out = resolve(folder);
 
-/** The same as for the engine on devices. */
-const WASM_PACK = "0.15.1";
 
-install("wasm-pack", WASM_PACK, ["--locked"]);
-// Its version must be that of the crate. Its own lock file names newer versions than some registries have.
-install("wasm-bindgen-cli", locked("wasm-bindgen"), []);
-
-const packed = join(out, "packed");
-execFileSync(
-  join(tools, "bin/wasm-pack"),
-  ["--quiet", "build", here, "--mode", "no-install", "--target", "web", "--no-typescript", "--no-pack", "--no-opt", "--out-dir", packed, "--out-name", "service",
-    "--profile", "wasm", "--", "--locked", ...(features ? ["--features", features] : [])],
-  { cwd: root, env: { ...process.env, PATH: `${join(tools, "bin")}${delimiter}${process.env.PATH}` }, stdio: ["ignore", "inherit", "inherit"] },
-);
-const module = readFileSync(join(packed, "service_bg.wasm"));
+const { module, glue } = pack(here, out, "service", features);
 const [wasm, stamp] = [join(out, "service.wasm"), join(out, ".built-from")];
 // Optimizing takes longer than everything else of a second build; the same input gives the same output.
 const source = [module, ...scripts()].reduce((hash, part) => hash.update(part), createHash("sha256")).digest("hex");
@@ -47,11 +32,10 @@ if (!existsSync(wasm) || !existsSync(stamp) || readFileSync(stamp, "utf8") !== s
   writeFileSync(stamp, source);
 }
 // The glue knows one instance and keeps it. As a function it makes another one, which takes the place of one that trapped.
-const { code } = await transform(readFileSync(join(packed, "service.js"), "utf8"), { format: "iife", globalName: "glue", define: { "import.meta.url": '""' }, target: "es2022" });
+const { code } = await transform(glue, { format: "iife", globalName: "glue", define: { "import.meta.url": '""' }, target: "es2022" });
 const start = `/** Makes an instance of a compiled module. */\nexport function start(module) {\n${code}glue.initSync({ module });\nreturn glue;\n}\n`;
 writeFileSync(join(out, "service.new"), (await minify(start, { ecma: 2020, module: true })).code);
 renameSync(join(out, "service.new"), join(out, "service.mjs"));
-rmSync(packed, { recursive: true });
 
 for (const name of ["service.mjs", "service.wasm"]) {
   const bytes = readFileSync(join(out, name));
