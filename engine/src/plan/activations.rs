@@ -9,7 +9,7 @@ use super::compile::Compiler;
 use super::directory::Directory;
 use super::{ActivationPlan, Insert};
 use crate::definition::{Activation, key_of};
-use crate::diagnostic::{At, Code, NameKind, words};
+use crate::diagnostic::{At, NameKind, words};
 use crate::expr::scope::Names;
 
 impl Compiler<'_> {
@@ -39,20 +39,8 @@ impl Compiler<'_> {
     }
 
     fn inserts(&mut self, directory: &Directory, text: &str, at: At<'_>) -> Vec<Insert> {
-        let mut pieces = Vec::new();
-        let mut rest = text;
-        while let Some((before, behind)) = rest.split_once("{{") {
-            let Some((name, behind)) = behind.split_once("}}") else {
-                let message = words!("`{{{{` is never closed in this template");
-                self.report(Code::BadTemplate, at, message, Some(words!("close it with `}}}}`")));
-                return pieces;
-            };
-            pieces.push(Insert::Text(before.into()));
-            pieces.extend(self.insert(directory, name.trim(), at));
-            rest = behind;
-        }
-        pieces.push(Insert::Text(rest.into()));
-        pieces
+        let insert = |compiler: &mut Self, name: &str| compiler.insert(directory, name, at);
+        self.pieces(text, at, |text| Insert::Text(text.into()), insert)
     }
 
     fn insert(&mut self, directory: &Directory, name: &str, at: At<'_>) -> Option<Insert> {

@@ -126,6 +126,19 @@ impl Compiler<'_> {
 
     /// Compiles a text with `{{name}}` placeholders.
     fn template(&mut self, directory: &Directory, text: &str, at: At<'_>) -> Vec<Piece> {
+        let fact =
+            |compiler: &mut Self, name: &str| compiler.shown(directory, name, None, at).map(Piece::Fact);
+        self.pieces(text, at, |text| Piece::Text(text.into()), fact)
+    }
+
+    /// Cuts a text at its `{{name}}` placeholders; those that `insert` refuses are left out.
+    pub(super) fn pieces<P>(
+        &mut self,
+        text: &str,
+        at: At<'_>,
+        literal: fn(&str) -> P,
+        mut insert: impl FnMut(&mut Self, &str) -> Option<P>,
+    ) -> Vec<P> {
         let mut pieces = Vec::new();
         let mut rest = text;
         while let Some((before, behind)) = rest.split_once("{{") {
@@ -134,11 +147,11 @@ impl Compiler<'_> {
                 self.report(Code::BadTemplate, at, message, Some(words!("close it with `}}}}`")));
                 return pieces;
             };
-            pieces.push(Piece::Text(before.into()));
-            pieces.extend(self.shown(directory, name.trim(), None, at).map(Piece::Fact));
+            pieces.push(literal(before));
+            pieces.extend(insert(self, name.trim()));
             rest = behind;
         }
-        pieces.push(Piece::Text(rest.into()));
+        pieces.push(literal(rest));
         pieces
     }
 
