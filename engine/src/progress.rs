@@ -69,13 +69,13 @@ pub struct Finished {
     pub by: [u8; 16],
     /// The stage in which it ended.
     pub stage: u64,
-    /// How it ended.
+    /// The reason of its end.
     pub how: Ending,
     /// The steps that split it, each with the arm.
     pub arms: Vec<(u64, u64)>,
 }
 
-/// How an entry ended.
+/// The reason for which an entry ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ending {
     /// It completed the last stage.

@@ -76,7 +76,7 @@ struct Host<'t> {
     target: &'t mut dyn Target,
     keys: Keys,
     now_ms: i64,
-    /// What is published.
+    /// The definition that is published.
     running: String,
 }
 

@@ -49,7 +49,7 @@ fn a_profile_goes_by_each_of_its_keys() {
         assert_eq!(bed.erase(by, &value), 200);
         nothing_is_left(&mut bed, &keys);
         assert_eq!(bed.erase(by, &value), 404);
-        // What happened before is refused, whichever key leads and whichever was erased elsewhere.
+        // Earlier events are refused, whichever key leads and whichever was erased elsewhere.
         let before = NOW_MS / 1_000 - 5;
         for event in [
             format!(r#"{{"a": "{a}", "time": {before}}}"#),

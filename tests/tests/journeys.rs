@@ -1,4 +1,4 @@
-//! What steps of journeys send, and when visitors are led on: rows in the commit of the step, which no answer shows.
+//! Messages of journeys, and the times at which visitors are led on: rows in the commit of the step, which no answer shows.
 
 use serde_json::{Value, json};
 use usher_edge::store::journeys::SendRow;

@@ -50,7 +50,7 @@ pub(super) fn patch(call: &mut Call<'_>) -> Answered {
     rest.key_events.remove(index);
     let mut lowered = call.lower(Shape::KeyEvent, &body, rest)?;
     let Some(mut event) = lowered.key_events.pop() else { return Err(vec![Fault::not_found()]) };
-    // What a body cannot say stays.
+    // Fields that a body has no words for stay.
     if !fields.iter().any(|(name, _)| name == "filterRule") {
         event.filter.clone_from(&before.filter);
     }

@@ -39,7 +39,7 @@ mod reading {
             body: &Value,
             definition: Definition,
         ) -> Result<Definition> {
-            // What only answers have is not the caller's to say.
+            // A caller does not set the fields that only answers have.
             let body = &bodies::without(body, &READ_BACK);
             let names = self.names(&definition);
             let mut json = Json::new();
@@ -68,7 +68,7 @@ mod reading {
                     .strip_prefix(&path)
                     .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
             };
-            // What the object is called by others may come later.
+            // Objects that this one names may be made later.
             let refuses = |finding: &Diagnostic| {
                 finding.severity() == Severity::Error && finding.code != Code::UnknownName && is_own(finding)
             };

@@ -189,7 +189,7 @@ fn a_draft_that_does_not_compile_says_why_and_runs_when_it_does() {
         setting.get("statusDetailed").and_then(|it| it.get("findings")).and_then(Value::as_list).unwrap();
     assert_eq!(text(&findings[0], "code"), "E007");
     assert_eq!(text(&findings[0], "path"), "attributes[0].key_event");
-    // What runs still runs.
+    // The running bundle goes on.
     assert_eq!(bed.number(), Some(1));
     let again = bed.key_event("view");
     assert_ne!(again, view, "no id is used twice");
@@ -239,7 +239,7 @@ fn ids_are_of_the_control_object_and_stay() {
     let renamed =
         bed.done("PATCH", &format!("/audiences/7/realtime_key_events/{view}"), r#"{"name":"seen"}"#);
     assert_eq!((text(&renamed, "id"), text(&renamed, "name")), (view.clone(), "seen".to_owned()));
-    // What refers to it follows.
+    // References to it follow.
     assert_eq!(bed.later(2_000).status(), "ok");
     let counter = bed.done("GET", &format!("/audiences/7/realtime_attributes/{views}"), "");
     assert_eq!(text(&counter, "realtimeKeyEventId"), view);

@@ -53,7 +53,7 @@ impl Deciding<'_> {
                 };
                 write.shard.outbox.push(across.stored(home, message, self.now_ms));
             }
-            // Who lists it is not asked again whether it was erased.
+            // A shard that lists it is not asked again whether it was erased.
             if let (Some(_), Some(erased)) = (change.after, across.erased(&key)) {
                 write.shard.erased.push((across.name(&key), erased.at_ms));
             }

@@ -139,7 +139,7 @@ pub struct Step {
 pub enum StepKind {
     /// Time passes.
     Wait {
-        /// How long, in milliseconds.
+        /// The duration in milliseconds.
         wait_ms: i64,
         /// The step that follows.
         next: Option<String>,

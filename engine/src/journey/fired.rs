@@ -1,12 +1,12 @@
-//! What leaves a fold beside the changed profile.
+//! The results of a fold beside the changed profile.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// What an event or a due time leads to, beside the changed profile.
+/// The results of an event or a due time, beside the changed profile.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Advanced {
-    /// What is to be sent, in the order of the steps.
+    /// Messages to send, in the order of the steps.
     pub fired: Vec<Fired>,
 }
 

@@ -14,7 +14,7 @@ pub(super) struct Here<'c> {
     pub(super) now_ms: i64,
 }
 
-/// What follows a step.
+/// The continuation after a step.
 pub(super) enum Flow {
     /// This step; without one the steps of the stage end.
     Next(Option<usize>),

@@ -8,14 +8,14 @@ use usher_engine::definition::{
 /// A clock that is further ahead was wrong.
 const DAY_MS: i64 = 86_400_000;
 
-/// What is known of a journey of one visitor.
+/// The state of one visitor in a journey.
 #[derive(Debug, PartialEq)]
 pub struct Seen {
     /// Stage, step, why, when it entered, since when, until when, and the arms.
     #[allow(clippy::type_complexity, reason = "compared as a whole")]
     pub standing:
         Option<(String, Option<String>, &'static str, i64, i64, Option<i64>, Vec<(String, String)>)>,
-    /// How it ended, and when.
+    /// The reason of its end, and its time.
     pub finished: Vec<(String, i64)>,
 }
 

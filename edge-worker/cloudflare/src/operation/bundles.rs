@@ -63,7 +63,7 @@ pub(super) fn compile(mut input: FrameReader<'_>, out: &mut FrameWriter) -> Opti
     Some(())
 }
 
-/// What compiling a bundle gave.
+/// The result of compiling a bundle.
 fn compiled<'f>(input: &mut FrameReader<'f>) -> Option<Result<&'f [u8], Unrunnable>> {
     Some(match input.byte()? {
         0 => Err(Unrunnable { reason: input.text()?.to_owned(), is_too_new: input.byte()? != 0 }),

@@ -5,7 +5,7 @@ use crate::limits::UPKEEP_ROWS_MAX;
 use crate::store::{Due, FoundProfile};
 
 impl MemoryStore {
-    /// Who waits no longer, and until when the next one does.
+    /// Profiles whose wait is over, and the time at which the next wait ends.
     pub(super) fn waiting(&self, now_ms: i64) -> Due {
         let waits = &self.journeys.waits;
         let mut due: Vec<_> = waits.iter().filter(|(_, due_ms)| **due_ms <= now_ms).collect();

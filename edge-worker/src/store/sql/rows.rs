@@ -161,7 +161,7 @@ pub(super) fn found_due(rows: Vec<Rows>) -> Result<Found, StoreFailure> {
     })))
 }
 
-/// Who waits in journeys no longer, and until when the next one does.
+/// Profiles whose wait in a journey is over, and the time at which the next wait ends.
 fn found_waiting(waiting: Rows, next: Rows) -> Result<(Vec<FoundProfile>, Option<i64>), StoreFailure> {
     let profile = |row: &mut Row| FoundProfile {
         audience: row.text(),

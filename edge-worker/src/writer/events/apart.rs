@@ -113,7 +113,7 @@ impl Batch {
     pub(super) fn copy(&self, first: &str, left_out: &[LeftOut], write: &mut Write) {
         let Some(across) = &self.across else { return };
         let Some(of_first) = self.audiences.iter().find(|of| of.id == first) else { return };
-        // What one audience refuses because of an erasure, another may take.
+        // An event that one audience refuses because of an erasure may be taken by another.
         let out = left_out.iter().filter(|(_, why)| *why != ERASED);
         let out: Vec<usize> = out.filter_map(|(index, _)| Some(of_first.events.get(*index)?.place)).gather();
         for other in self.audiences.iter().filter(|other| other.id != first) {

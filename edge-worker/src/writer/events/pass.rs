@@ -29,7 +29,7 @@ pub(super) struct Pass<'p> {
     /// That visitor's event, by its place, if another shard has it.
     pub(super) asker_there: Option<usize>,
     pub(super) log: Vec<Line>,
-    /// What steps of journeys send, each with its profile.
+    /// The messages that steps of journeys send, each with its profile.
     fired: Vec<(ProfileIndex, Fired)>,
     /// The same as rows.
     pub(super) sends: Vec<SendRow>,
@@ -269,7 +269,7 @@ impl Running<'_, '_, '_> {
                 return Some(found);
             }
             Decision::There(_) if self.follows_another(one) => {
-                // What came before is committed first, so that events keep their order.
+                // Earlier events are committed first, so that events keep their order.
                 self.pass.there.extend(self.pass.owners.iter().map(|(before, _)| (here, *before)));
                 deciding.wait_for(&one.read, None);
             }

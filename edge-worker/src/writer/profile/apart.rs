@@ -44,7 +44,7 @@ pub(in crate::writer) fn fold_across(
         }
         let is_unreadable = set.unreadable(&[index]).is_some();
         let whose = if is_unreadable {
-            // Whose it is, storage knows.
+            // Storage knows its profile.
             let own = found.profiles.iter().find(|profile| profile.keys.contains(&index));
             own.map_or(Whereabouts::Nobody, |own| Whereabouts::Here(own.id))
         } else {
@@ -55,7 +55,7 @@ pub(in crate::writer) fn fold_across(
             Whereabouts::Here(id) => {
                 let is_open = set.of_id(id).is_some_and(|index| deciding.is_to_absorb(&set, index, |_| true));
                 if is_open {
-                    // What it is about to absorb is shown, and goes, with it.
+                    // Profiles that it is about to absorb are shown and erased with it.
                     deciding.open.wait();
                     break;
                 }
