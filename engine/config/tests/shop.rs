@@ -151,13 +151,13 @@ fn paths_lead_to_their_place_in_the_text() {
         (file_name(&place.file).to_owned(), place.line, place.column)
     };
     let rt = |line, column| ("rt_config.yaml".to_owned(), line, column);
-    assert_eq!(at("key_events[1].filter"), rt(15, 16));
-    assert_eq!(at("attributes[1].key_event"), rt(44, 19));
-    assert_eq!(at("attributes[1].key_event.beyond"), rt(44, 19));
-    assert_eq!(at("attributes[1].unheard"), rt(42, 5));
-    assert_eq!(at("attributes[13].column"), rt(118, 11));
-    assert_eq!(at("identity.keys[1].exclude_regex"), rt(130, 22));
-    assert_eq!(at("identity.primary_key"), rt(125, 16));
+    assert_eq!(at("key_events[1].filter"), rt(20, 16));
+    assert_eq!(at("attributes[1].key_event"), rt(49, 19));
+    assert_eq!(at("attributes[1].key_event.beyond"), rt(49, 19));
+    assert_eq!(at("attributes[1].unheard"), rt(47, 5));
+    assert_eq!(at("attributes[13].column"), rt(123, 11));
+    assert_eq!(at("identity.keys[1].exclude_regex"), rt(135, 22));
+    assert_eq!(at("identity.primary_key"), rt(130, 16));
     assert_eq!(at("personalizations[3].trigger"), ("web_personalization.yaml".to_owned(), 6, 18));
     assert_eq!(
         at("personalizations[3].sections[0].segments[1]"),

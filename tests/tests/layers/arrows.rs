@@ -88,7 +88,7 @@ lookup    → answer edge keys message metrics shard wire
 rehearsal → answer bundle edge lookup message outcome store wire writer
 control   → bundle keys log message outcome rehearsal releases store wire
 host      → lookup message shard wire
-front     → answer bundle control edge host keys lookup message metrics outcome rehearsal shard store wire
+front     → answer bundle edge host keys lookup message metrics outcome rehearsal shard store wire
 drive     → control edge front host log lookup message outcome releases store wire writer
 ";
 
