@@ -10,9 +10,9 @@ import { gzipSync } from "node:zlib";
 /**
  * At most so many bytes of the module for visitors; a change that is worth its bytes says so here. One percent more than it has:
  * the control plane's module compiles bundles and reads the keys for it. Journeys, which are folded with each event, take 28,000
- * bytes of it, 12,800 packed; what recognizes calls and tokens of the control API takes 5,500, 2,200 packed.
+ * bytes of it, 12,800 packed; what recognizes calls and tokens of the control API takes 2,800, 900 packed.
  */
-const MOST = { raw: 428_300, gzip: 188_600 };
+const MOST = { raw: 425_500, gzip: 187_100 };
 /** What it must not exceed in the end. */
 const WANTED = { raw: 400_000, gzip: 170_000 };
 /** The platform's bound for a script with all its modules, packed: that of its free plan. */

@@ -84,8 +84,9 @@ export async function inBrowser(t, name, visit, { refusals = false, ...options }
   page.on("console", (message) => {
     if (["error", "warning"].includes(message.type())) troubles.push(`console: ${message.text()}`);
   });
-  // The SDK's requests outlive a page that is left, which the driver reports as an abortion.
-  const isLeft = (request) => request.url().includes("/v1/e") && request.failure()?.errorText === "net::ERR_ABORTED";
+  // The SDK's requests outlive a page that is left, which the driver reports as an abortion; so does it where the page was left
+  // while it loaded the file that fills slots.
+  const isLeft = (request) => /\/v1\/e|\/slots-/.test(request.url()) && request.failure()?.errorText === "net::ERR_ABORTED";
   page.on("requestfailed", (request) => isLeft(request) || troubles.push(`failed: ${request.method()} ${request.url()} ${request.failure()?.errorText}`));
   page.on("response", (response) => {
     if (response.status() >= 400) troubles.push(`${response.status()}: ${response.url()}`);

@@ -3,7 +3,7 @@
 // The SDK is the file of the npm package, untouched. Nothing is routed or faked between browser and worker.
 
 import assert from "node:assert/strict";
-import { appendFileSync, cpSync } from "node:fs";
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 
@@ -60,8 +60,10 @@ test("modes, consent and segments of the stock SDK", { skip: missing, timeout: 3
   // The SDK writes consent into tables of its own, which a definition declares like any other.
   const folder = join(temporaryFolder(t), "shop");
   cpSync(join(root, "examples/shop"), folder, { recursive: true });
-  const tables = "\nevent_tables:\n  - {database: web, table: td_cm_context}\n  - {database: web, table: td_cm_consent}\n";
-  appendFileSync(join(folder, "rt_config.yaml"), tables);
+  const file = join(folder, "rt_config.yaml");
+  const tables = "event_tables:\n  - {database: web, table: td_cm_context}\n  - {database: web, table: td_cm_consent}\n";
+  const [before, after] = readFileSync(file, "utf8").split("event_tables:\n");
+  writeFileSync(file, before + tables + after);
   const published = await site.worker.call("PUT", `/v1/audiences/${audience}/bundle`, as.admin, await bundleOf(folder));
   assert.equal(published.status, 200, published.text);
 
