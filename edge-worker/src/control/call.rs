@@ -16,7 +16,7 @@ use crate::message::{Api, NO_BUNDLE, Op};
 use crate::outcome::{Folded, NEXT, Outcome};
 use crate::rehearsal;
 use crate::releases;
-use crate::store::{ControlRow, ControlWrite, FoundControl, Published, Release, Write};
+use crate::store::{ControlRow, ControlWrite, FoundControl, NEVER_MS, Published, Release, Write};
 use crate::wire::Response;
 use crate::wire::json::Json;
 use crate::wire::read;
@@ -347,7 +347,7 @@ impl Call<'_> {
         let due = draft.filter(|_| !waits).map(|draft| draft.touched_ms.saturating_add(DRAFT_REST_MS));
         let row = ControlRow {
             version: self.version.saturating_add(1),
-            due_ms: due.unwrap_or(i64::MAX),
+            due_ms: due.unwrap_or(NEVER_MS),
             base: draft.map(|draft| draft.base),
             state,
         };

@@ -1,5 +1,9 @@
 //! Rows of the control object beside bundles: the state of the control API for each audience, and the ids of its objects.
 
+/// A time that never comes, Unix milliseconds: the greatest integer that JavaScript holds exactly. A greater one would be stored by
+/// a Durable Object as a float, and not be read back as a time.
+pub const NEVER_MS: i64 = (1 << 53) - 1;
+
 /// Selects the audience whose state is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ControlRead {
@@ -16,7 +20,7 @@ pub struct ControlRead {
 pub struct ControlRow {
     /// Counts its commits, from 1.
     pub version: u64,
-    /// The time at which its draft is due, Unix milliseconds; `i64::MAX`: there is none, or it waits for a call.
+    /// The time at which its draft is due, Unix milliseconds; [`NEVER_MS`]: there is none, or it waits for a call.
     pub due_ms: i64,
     /// The number of the bundle from which its draft began; None: there is no draft.
     pub base: Option<u64>,

@@ -12,7 +12,7 @@ mod rows;
 pub mod shards;
 pub mod sql;
 
-pub use control::{ControlBasis, ControlRead, ControlRow, ControlWrite};
+pub use control::{ControlBasis, ControlRead, ControlRow, ControlWrite, NEVER_MS};
 use journeys::{SendRow, WaitRow};
 pub use rows::{ErasedKey, FoundProfile, HeldKey, Holder, JournalRow};
 use shards::{ShardBasis, ShardFound, ShardRead, ShardWrite};
