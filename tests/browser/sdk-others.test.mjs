@@ -52,6 +52,8 @@ for (const { name, missing, start } of DRIVERS) {
     }
     share = 0;
     const last = await browser.open(`${site.url}/delivery`);
+    // A tab that lives keeps its events through a pause of up to five minutes; those of an ended one are taken over.
+    for (const tab of tabs) await tab.close();
     await until("everything is sent", () => last.evaluate(() => usher.flush().then(() => usher.debug.status().pendingAll === 0)), 60_000);
     const notes = await last.evaluate(() => Object.keys(localStorage).filter((key) => key.startsWith("note:")));
     const of = (kind) => notes.map((key) => key.split(":")).filter(([, its]) => its === kind).map(([, , id]) => id);

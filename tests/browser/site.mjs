@@ -100,7 +100,8 @@ export const FAULTS = {
   "receipts of a stranger": ({ body, response }) => response.writeHead(200).end(JSON.stringify({ receipts: (JSON.parse(body).events ?? []).map(({ messageId: id }) => ({ id, success: true })) })),
   "foreign 405": ({ response }) => response.writeHead(405, { allow: "GET" }).end("no"),
   "reset": ({ request }) => request.socket.resetAndDestroy(),
-  "hang": () => {},
+  // Longer than the SDK waits, and not for ever: of a page that is gone nobody ends the request, and six of them are all that a browser has for a host.
+  "hang": ({ request }) => void setTimeout(() => request.socket.destroy(), 15_000).unref(),
   "counted, then reset": async ({ forward, request }) => {
     await forward();
     request.socket.resetAndDestroy();
