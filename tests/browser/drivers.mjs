@@ -96,6 +96,8 @@ async function socket(port, path) {
     new Promise((done, fail) => {
       const body = Buffer.from(JSON.stringify({ id: ++id, method, params }));
       waiting.set(id, [done, fail]);
+      const asked = id;
+      setTimeout(() => waiting.delete(asked) && fail(new Error(`Firefox does not answer ${method}`)), 60_000).unref();
       const mask = randomBytes(4);
       // The shortest form of the length, and never 64 KB.
       const head = body.length < 126 ? Buffer.from([129, 128 | body.length]) : Buffer.from([129, 254, body.length >>> 8, body.length & 255]);
