@@ -38,6 +38,26 @@ await layer("build", async () => {
   mkdirSync(dirname(host), { recursive: true });
   copyFileSync(join(target, "debug/usher"), host);
 });
+// Most of their time one thread of the linker works alone, so they are built beside the tests below, one after the other. Each has a
+// target folder or a profile of its own: cargo lets one command into a folder at a time.
+const into = join(target, "spin");
+const builds = beside({
+  spin: [
+    // In its own target folder, because its profile and features differ.
+    ["cargo", ["build", "--locked", "--quiet", "--release", "--target", "wasm32-wasip2", "--target-dir", into, "-p", "usher-spin", "--features", "test-clock,fault"]],
+    ["cargo", ["build", "--locked", "--quiet", "--target-dir", into, "--manifest-path", "tests/spin/Cargo.toml"]],
+    [built.USHER_TEST_SPIN, ["compile", join(into, "wasm32-wasip2/release/usher_spin.wasm"), built.USHER_TEST_SPIN_COMPONENT]],
+  ],
+  "rust worker": [["node", ["edge-worker/worker/build.mjs", built.USHER_TEST_RUST_WORKER, "test-clock,fault"]]],
+  tab: [
+    ["node", ["browser-sdk/js/build.mjs", "--modules", built.USHER_TEST_SDK]],
+    ["node", ["edge-worker/tab/build.mjs", built.USHER_TEST_TAB, "test-clock,fault"]],
+    ["node", ["edge-worker/tab/build.mjs", join(target, "tab/release")]],
+    ["node", ["www/rules/build.mjs", join(target, "rules")]],
+  ],
+  device: [["node", ["browser-sdk/build.mjs", built.USHER_TEST_DEVICE]]],
+  fuzz: [["cargo", ["build", "--locked", "--quiet", "--profile", "wasm", "--target", "wasm32-unknown-unknown", "--target-dir", target, "--manifest-path", "tests/fuzz/Cargo.toml", "-p", "usher-fuzz-module"]]],
+});
 await layer("rules of the house", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--lib", "--test", "layers"]));
 await layer("no std", () =>
   run("cargo", ["build", "--locked", "--quiet", "--manifest-path", "tests/no-std/Cargo.toml", "--target", "x86_64-unknown-none"]),
@@ -48,60 +68,49 @@ await layer("units", async () => {
   await run("cargo", ["test", "--locked", "--quiet", "-p", "usher", "--features", "test-clock,fault", "--test", "serve", "a_panic"]);
   // The engine as the module for visitors has it.
   await run("cargo", ["test", "--locked", "--quiet", "-p", "usher-engine", "--no-default-features", "--features", "patterns", "--test", "checks"]);
-});
-await layer("spin", async () => {
-  // In its own target folder, because its profile and features differ.
-  const into = join(target, "spin");
-  await run("cargo", ["build", "--locked", "--quiet", "--release", "--target", "wasm32-wasip2", "--target-dir", into, "-p", "usher-spin", "--features", "test-clock,fault"]);
-  await run("cargo", ["build", "--locked", "--quiet", "--target-dir", into, "--manifest-path", "tests/spin/Cargo.toml"]);
-  await run(built.USHER_TEST_SPIN, ["compile", join(into, "wasm32-wasip2/release/usher_spin.wasm"), built.USHER_TEST_SPIN_COMPONENT]);
-  await run("node", ["--test", ...tests("spin")], built);
-});
-await layer("rust worker", async () => {
-  await run("node", ["edge-worker/worker/build.mjs", built.USHER_TEST_RUST_WORKER, "test-clock,fault"]);
-  await run("node", ["--test", ...tests("rust-worker")], built);
-});
-await layer("tab", async () => {
   await run("cargo", ["build", "--locked", "--quiet", "-p", "usher"]);
-  await run("node", ["browser-sdk/js/build.mjs"]);
-  await run("node", ["edge-worker/tab/build.mjs", built.USHER_TEST_TAB, "test-clock,fault"]);
-  await run("node", ["edge-worker/tab/build.mjs", join(target, "tab/release")]);
-  await run("node", ["www/rules/build.mjs", join(target, "rules")]);
-  await run("node", ["edge-worker/tab/local/site.mjs", "--edge", join(target, "tab/release"), "--rules", join(target, "rules"), "--out", built.USHER_TEST_SITE]);
-  await run("node", ["--test", ...tests("tab")], { ...built, USHER_TEST_TAB: join(target, "tab/release"), USHER_TEST_TAB_FAULT: built.USHER_TEST_TAB });
 });
 await layer("openapi", () => run("node", ["--test", ...tests("openapi")]));
-await layer("vectors", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "suite"], built));
 await layer("shards", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "shards", "--test", "erasures", "--test", "journeys"]));
 await layer("storage", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "older_bundle", "--test", "visitor_bytes"]));
 await layer("privacy", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "privacy"], built));
+await layer("criteria", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "openapi", "--test", "sqlite", "--test", "print", "--test", "round_trip"]));
 await layer("simulation", async () => {
   // Each build with its own features, one after the other.
   await run("cargo", ["test", "--locked", "--quiet", "--profile", "sim", "-p", "usher-sim", "--test", "seeds"]);
   await run("cargo", ["test", "--locked", "--quiet", "--profile", "sim", "-p", "usher-sim", "--features", "planted", "--test", "planted"]);
 });
-await layer("criteria", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "openapi", "--test", "sqlite", "--test", "print", "--test", "round_trip"]));
-await layer("fuzz", async () => {
-  await run("cargo", ["build", "--locked", "--quiet", "--profile", "wasm", "--target", "wasm32-unknown-unknown", "--target-dir", target, "--manifest-path", "tests/fuzz/Cargo.toml", "-p", "usher-fuzz-module"]);
-  await run("node", ["--test", ...tests("fuzz")], { USHER_FUZZ_MODULE: join(target, "wasm32-unknown-unknown/wasm/usher_fuzz_module.wasm") });
+await layer("spin", async () => {
+  await builds("spin");
+  await run("node", ["--test", ...tests("spin")], built);
+});
+await layer("rust worker", async () => {
+  await builds("rust worker");
+  await run("node", ["--test", ...tests("rust-worker")], built);
+});
+await layer("tab", async () => {
+  await builds("tab");
+  await run("node", ["edge-worker/tab/local/site.mjs", "--edge", join(target, "tab/release"), "--rules", join(target, "rules"), "--out", built.USHER_TEST_SITE]);
+  await run("node", ["--test", ...tests("tab")], { ...built, USHER_TEST_TAB: join(target, "tab/release"), USHER_TEST_TAB_FAULT: built.USHER_TEST_TAB });
 });
 await layer("browser sdk", async () => {
-  await run("node", ["browser-sdk/js/build.mjs", "--modules", built.USHER_TEST_SDK]);
   const folder = "browser-sdk/js/tests";
   const names = readdirSync(join(root, folder)).filter((name) => name.endsWith(".test.mjs"));
   await run("node", ["--test", ...names.sort().map((name) => `${folder}/${name}`)], built);
 });
 await layer("device", async () => {
-  await run("node", ["browser-sdk/build.mjs", built.USHER_TEST_DEVICE]);
+  await builds("device");
   await run("node", ["--test", ...tests("device")], built);
 });
+await layer("fuzz", async () => {
+  await builds("fuzz");
+  await run("node", ["--test", ...tests("fuzz")], { USHER_FUZZ_MODULE: join(target, "wasm32-unknown-unknown/wasm/usher_fuzz_module.wasm") });
+});
+await layer("vectors", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "suite"], built));
 await layer("workerd", () => run("node", ["--test", ...tests("workerd")], built));
 // One file after the other: what is measured beside an attack is not another attack.
 await layer("attacks", () => run("node", ["--test", "--test-concurrency=1", ...tests("attacks")], built));
-await layer("browser", async () => {
-  await run("node", ["www/rules/build.mjs", join(target, "rules")]);
-  await run("node", ["--test", ...tests("browser")], built);
-});
+await layer("browser", () => run("node", ["--test", ...tests("browser")], built));
 
 console.log(`\nminutes: ${minutes.join(", ")}`);
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
@@ -122,15 +131,50 @@ function tests(folder) {
   return names.sort().map((name) => `tests/${folder}/${name}`);
 }
 
+/**
+ * Runs lists of commands in the background, in the order of their names.
+ *
+ * @returns waits for the commands of a name, prints what they printed, and counts them
+ */
+function beside(lists) {
+  const ended = {};
+  let before = Promise.resolve();
+  for (const [name, commands] of Object.entries(lists)) {
+    ended[name] = before = before.then(async () => {
+      const results = [];
+      for (const [command, args] of commands) results.push({ command, args, ...(await start(command, args, "pipe")) });
+      return results;
+    });
+  }
+  return async (name) => {
+    for (const { command, args, code, printed } of await ended[name]) {
+      announce(command, args);
+      process.stdout.write(printed);
+      tally(code, printed);
+    }
+  };
+}
+
 /** Runs a command and counts what it says it tested. */
 async function run(command, args, env = {}) {
-  console.log(`$ ${command} ${args.map((argument) => argument.replace(`${root}/`, "")).join(" ")}`);
-  const child = spawn(command, args, { cwd: root, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "inherit"] });
+  announce(command, args);
+  const { code, printed } = await start(command, args, "inherit", env);
+  tally(code, printed);
+}
+
+function announce(command, args) {
+  console.log(`$ ${command.replace(`${root}/`, "")} ${args.map((argument) => argument.replace(`${root}/`, "")).join(" ")}`);
+}
+
+/** Output is printed as it comes (`inherit`), or only returned (`pipe`). */
+async function start(command, args, output, env = {}) {
+  const child = spawn(command, args, { cwd: root, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", output] });
   let printed = "";
   child.stdout.on("data", (chunk) => {
     printed += chunk;
-    process.stdout.write(chunk);
+    if (output === "inherit") process.stdout.write(chunk);
   });
+  child.stderr?.on("data", (chunk) => (printed += chunk));
   const code = await new Promise((done) => {
     child.once("error", (error) => {
       console.error(error.message);
@@ -138,6 +182,10 @@ async function run(command, args, env = {}) {
     });
     child.once("close", done);
   });
+  return { code, printed };
+}
+
+function tally(code, printed) {
   const counted = count(printed);
   // A command that only has to succeed is one test.
   if (counted.passed + counted.failed === 0) counted[code === 0 ? "passed" : "failed"] = 1;
