@@ -264,17 +264,21 @@ impl Lower {
                 self.incomplete |= self.path.is_empty() && !matches!(value.content, Content::Scalar(_));
                 // Suggestions are the most expensive step, so they are skipped when the finding would be dropped.
                 let near = if self.is_full() { None } else { meant(key, known) };
-                let list = || format!("known here: {}", known.join(", "));
                 let help = match near {
                     Some(near) => {
                         self.misspelled.insert((self.text, node.span.start, near));
-                        let list = if self.path.is_empty() { format!(" {}", list()) } else { String::new() };
-                        format!("did you mean `{near}`?{list}")
+                        let others: Vec<&str> = known
+                            .iter()
+                            .filter(|key| self.path.is_empty() && **key != near)
+                            .copied()
+                            .collect();
+                        let also = if others.is_empty() { "" } else { " also known here: " };
+                        format!("did you mean `{near}`?{also}{}", others.join(", "))
                     }
                     None if is_of_the_top(key, what) => {
                         format!("`{key}` stands at the top of the file: do not indent it")
                     }
-                    None => list(),
+                    None => format!("known here: {}", known.join(", ")),
                 };
                 self.note_with(
                     Code::UnknownKey,

@@ -41,3 +41,32 @@ fn every_case_is_told_what_is_wrong() {
     assert!(count > 0);
     assert!(wrong.is_empty(), "not as expected (BLESS=1 rewrites):\n{}", wrong.join("\n"));
 }
+
+/// The quoted names of a message or a help, and those of the list at its end.
+fn names(said: &str) -> Vec<&str> {
+    let quoted = said.split('`').skip(1).step_by(2);
+    let list = said.split_once("known here: ").map_or("", |(_, list)| list).split(", ");
+    quoted.chain(list).filter(|name| name.contains(char::is_alphanumeric)).collect()
+}
+
+#[test]
+fn no_message_names_a_thing_twice() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let (mut count, mut wrong) = (0, Vec::new());
+    for folder in ["broken", "cases"] {
+        let paths = fs::read_dir(tests.join(folder)).unwrap().map(|entry| entry.unwrap().path());
+        for path in paths.filter(|path| path.extension().is_some_and(|extension| extension == "expected")) {
+            let text = fs::read_to_string(&path).unwrap();
+            for said in text.lines().flat_map(|line| line.split(" | ")) {
+                let mut names = names(said);
+                count += names.len();
+                names.sort_unstable();
+                if names.windows(2).any(|pair| pair[0] == pair[1]) {
+                    wrong.push(format!("{}: {said}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(count > 500, "{count} names");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

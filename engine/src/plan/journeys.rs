@@ -9,7 +9,6 @@ mod warn;
 
 pub(super) use warn::warn;
 
-use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -358,8 +357,13 @@ impl<'a> Lowering<'_, '_, 'a> {
         let message = words!("unknown {what} `{name}`");
         let mut diagnostic = Diagnostic::new(Code::UnknownName, message).at(at);
         if cfg!(feature = "words") {
-            let known: Vec<String> = known.take(8).map(ToOwned::to_owned).collect();
-            let list = if known.is_empty() { words!("none is declared") } else { known.join(", ") };
+            let mut each: Vec<&str> = Vec::new();
+            for name in known {
+                if !each.contains(&name) && each.len() < 8 {
+                    each.push(name);
+                }
+            }
+            let list = if each.is_empty() { words!("none is declared") } else { each.join(", ") };
             diagnostic = diagnostic.help(words!("known here: {list}"));
         }
         self.found.push(diagnostic);

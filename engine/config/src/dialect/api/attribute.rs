@@ -195,7 +195,7 @@ fn list(lower: &mut Lower, fields: Fields<'_>) -> Option<AttributeKind> {
         if fields.get("fields").is_some() && !is_kept {
             let message =
                 format!("`{}` reads the column `{}`, which is not among `fields`", part.name, part.column);
-            let help = Some("add it to `fields`, or leave `fields` out".to_owned());
+            let help = Some("add it there, or leave `fields` out".to_owned());
             lower.note_with(
                 Code::UnknownName,
                 item.get("column").map_or(item.span, |node| node.span),
