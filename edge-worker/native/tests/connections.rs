@@ -62,6 +62,7 @@ fn a_head_names_one_host() {
     }
     let answer = answer_to(&serving, "CONNECT a:443 HTTP/1.1\r\nhost: a:443\r\nconnection: close\r\n\r\n");
     assert!(answer.contains(" 405 Method Not Allowed\r\n"), "{answer}");
+    assert!(answer.contains("\r\nallow: DELETE, GET, OPTIONS, PATCH, POST, PUT\r\n"), "{answer}");
 }
 
 #[test]

@@ -104,7 +104,11 @@ impl Host {
         let (parts, incoming) = request.into_parts();
         if let Some(refusal) = refused_head(&parts) {
             body::discard(incoming, &parts.headers);
-            return Ok(http(Response::refused(refusal)));
+            let mut refused = Response::refused(refusal);
+            if refusal == Refusal::METHOD {
+                refused.headers.push(("allow", METHODS.to_owned()));
+            }
+            return Ok(http(refused));
         }
         if parts.method == hyper::Method::GET
             && let Some(page) = self.page(parts.uri.path()).await
@@ -185,6 +189,9 @@ fn callers_id(headers: &HeaderMap) -> Option<&str> {
     let first = named.next().filter(|_| named.next().is_none())?;
     first.to_str().ok()
 }
+
+/// The methods that any route has. A tunnel has no path whose own could be listed.
+const METHODS: &str = "DELETE, GET, OPTIONS, PATCH, POST, PUT";
 
 /// The refusal of a head that breaks HTTP: a host that is none or not given once (RFC 9112, 3.2), or a tunnel.
 fn refused_head(parts: &Parts) -> Option<Refusal> {
