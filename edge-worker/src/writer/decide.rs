@@ -71,6 +71,43 @@ struct Whose {
     from: Option<Candidate>,
 }
 
+impl Stitching {
+    fn absorb(&mut self, place: Place, gives_person: bool) {
+        match self.sources.iter_mut().find(|source| source.place == place) {
+            Some(source) => source.gives_person |= gives_person,
+            None => self.sources.push(Source { place, gives_person }),
+        }
+    }
+}
+
+/// The profile of an event, and what is known of its keys.
+struct Joined<'a> {
+    id: ProfileId,
+    /// The event's primary key.
+    own: Option<&'a str>,
+    /// The value of the profile's primary key, with this event.
+    person: Option<&'a str>,
+    candidates: &'a [Candidate],
+    all: &'a [Whose],
+}
+
+impl Joined<'_> {
+    fn is_mine(&self, known: &Candidate) -> bool {
+        is_of(known, self.person)
+    }
+
+    /// True if the holder is found by a key that its profile lists. Another one that it has by this message's claim is as new to
+    /// it as in one shard.
+    fn is_found(&self, one: &Whose) -> bool {
+        self.all.iter().any(|known| known.candidate == one.candidate && known.state.is_none())
+    }
+}
+
+/// True if a profile may be one with that of this person.
+fn is_of(known: &Candidate, person: Option<&str>) -> bool {
+    known.person.as_deref().is_none_or(|other| Some(other) == person)
+}
+
 /// The parts that the events of one audience share.
 pub(super) struct Deciding<'a> {
     pub(super) across: &'a Across,
@@ -286,7 +323,7 @@ impl Deciding<'_> {
         let own = self.plan().and_then(|plan| plan.person(&keys.usable));
         // Candidates are in routing order.
         let person = own.or_else(|| candidates.iter().find_map(|known| known.person.as_deref()));
-        let is_mine = |known: &Candidate| known.person.as_deref().is_none_or(|other| Some(other) == person);
+        let is_mine = |known: &Candidate| is_of(known, person);
         let mine = candidates.iter().filter(|known| is_mine(known));
         // A key is claimed before the profile that has it is merged; that one lists it until then.
         let before = all.iter().filter_map(|whose| whose.from.as_ref());
@@ -298,65 +335,69 @@ impl Deciding<'_> {
             None if self.gone(fresh.0).is_some() => return Decision::Unavailable,
             None => fresh,
         };
-        let to = self.across.here(id);
         let mut stitching = Stitching::default();
-        let absorb = |stitching: &mut Stitching, place: Place, gives_person: bool| match stitching
-            .sources
-            .iter_mut()
-            .find(|source| source.place == place)
-        {
-            Some(source) => source.gives_person |= gives_person,
-            None => stitching.sources.push(Source { place, gives_person }),
-        };
-        // By a key that its profile lists. Another one that it has by this message's claim is as new to it as in one shard.
-        let is_found =
-            |one: &Whose| all.iter().any(|known| known.candidate == one.candidate && known.state.is_none());
-        for ((key, read_as), whose) in keys.usable.iter().zip(read).zip(all) {
-            let holder = whose.candidate.and_then(|index| candidates.get(index));
-            let is_person = self.is_person(key);
-            let mut from = None;
-            if let Some(other @ Candidate { at: At::There(place), .. }) = holder {
-                if is_mine(other) {
-                    absorb(&mut stitching, *place, is_person);
-                    // It comes with the profile, unless it says whose profile this is from now on.
-                    if !is_person {
-                        continue;
-                    }
-                } else if own.is_none() {
-                    continue;
-                }
-                from = Some(*place);
+        let joined = Joined { id, own, person, candidates, all };
+        for (at, (key, read_as)) in keys.usable.iter().zip(read).enumerate() {
+            let Some(whose) = all.get(at) else { continue };
+            if !self.take(&mut stitching, &joined, (key, *read_as), whose) {
+                return Decision::Unavailable;
             }
-            if let Some(other @ Candidate { at: At::There(place), .. }) = &whose.from {
-                if is_mine(other) {
-                    absorb(&mut stitching, *place, is_person);
-                }
-                from = from.or(Some(*place));
-            }
-            // A profile stays its person's until it is merged.
-            if let Some(from) = from.filter(|from| from.id != id.0 && !is_person) {
-                let generation = whose.state.map_or(0, |state| state.generation);
-                stitching.moved.push(Moved { key: self.key_of(key), from, generation });
-            }
-            let key_of = self.key_of(key);
-            if let Some(state) = whose.state {
-                if own.is_none() && holder.is_some_and(|known| !is_mine(known)) {
-                    continue;
-                }
-                if let Some(known @ Candidate { at: At::Here(index), .. }) = holder
-                    && is_mine(known)
-                    && !(is_found(whose) && self.across.was_nobodys(&key_of))
-                {
-                    stitching.adopted.push((*index, key.clone(), *read_as));
-                }
-                if !self.claim(key_of, state, whose.holder_is_gone, to) {
-                    return Decision::Unavailable;
-                }
-            }
-            stitching.keys.usable.push(key.clone());
-            stitching.read.push(*read_as);
         }
         Decision::Here(stitching)
+    }
+
+    /// Adds a key to a stitching, and what follows from its holder. False: there is no round left to claim it in.
+    fn take(
+        &mut self,
+        stitching: &mut Stitching,
+        joined: &Joined<'_>,
+        (key, read_as): (&Key, usize),
+        whose: &Whose,
+    ) -> bool {
+        let holder = whose.candidate.and_then(|index| joined.candidates.get(index));
+        let (is_person, names_person) = (self.is_person(key), joined.own.is_some());
+        let mut from = None;
+        if let Some(other @ Candidate { at: At::There(place), .. }) = holder {
+            if joined.is_mine(other) {
+                stitching.absorb(*place, is_person);
+                // It comes with the profile, unless it says whose profile this is from now on.
+                if !is_person {
+                    return true;
+                }
+            } else if !names_person {
+                return true;
+            }
+            from = Some(*place);
+        }
+        if let Some(other @ Candidate { at: At::There(place), .. }) = &whose.from {
+            if joined.is_mine(other) {
+                stitching.absorb(*place, is_person);
+            }
+            from = from.or(Some(*place));
+        }
+        // A profile stays its person's until it is merged.
+        if let Some(from) = from.filter(|from| from.id != joined.id.0 && !is_person) {
+            let generation = whose.state.map_or(0, |state| state.generation);
+            stitching.moved.push(Moved { key: self.key_of(key), from, generation });
+        }
+        if let Some(state) = whose.state {
+            let key_of = self.key_of(key);
+            if !names_person && holder.is_some_and(|known| !joined.is_mine(known)) {
+                return true;
+            }
+            if let Some(known @ Candidate { at: At::Here(index), .. }) = holder
+                && joined.is_mine(known)
+                && !(joined.is_found(whose) && self.across.was_nobodys(&key_of))
+            {
+                stitching.adopted.push((*index, key.clone(), read_as));
+            }
+            if !self.claim(key_of, state, whose.holder_is_gone, self.across.here(joined.id)) {
+                return false;
+            }
+        }
+        stitching.keys.usable.push(key.clone());
+        stitching.read.push(read_as);
+        true
     }
 
     /// Claims a key for this profile, unless this is the key's home or a claim holds already. False: there is no round left to

@@ -187,27 +187,8 @@ pub(crate) fn fold(edge: &Edge, read: &mut Option<Read>, work: &mut Work, mut fo
             work.cut(keys, sizes);
             Folded::Part(Box::default())
         }
-        (Work::Events(batch), Found::Profiles(profiles)) => events::fold(edge, batch, profiles, &[], None),
-        (Work::Events(batch), Found::Unerased(profiles, erased)) => {
-            events::fold(edge, batch, profiles, erased, None)
-        }
-        (Work::Events(batch), Found::Shard(_)) if HAS_SHARDS && !DECIDES && !batch.is_for_one_shard() => {
-            Folded::ControlPlane
-        }
-        (Work::Events(batch), Found::Shard(found)) if HAS_SHARDS => {
-            let erased = batch.erased(read.as_ref(), found);
-            events::fold(edge, batch, &found.profiles, &erased, Some(found))
-        }
-        (Work::Import(rows), Found::Profiles(profiles)) if HAS_CONTROL_PLANE => {
-            import::fold(edge, rows, profiles, &[], None)
-        }
-        (Work::Import(rows), Found::Unerased(profiles, erased)) if HAS_CONTROL_PLANE => {
-            import::fold(edge, rows, profiles, erased, None)
-        }
-        (Work::Import(rows), Found::Shard(found)) if DECIDES => {
-            let erased = rows.erased(read.as_ref(), found);
-            import::fold(edge, rows, &found.profiles, &erased, Some(found))
-        }
+        (Work::Events(batch), found) => fold_events(edge, read.as_ref(), batch, found),
+        (Work::Import(rows), found) if HAS_CONTROL_PLANE => fold_import(edge, read.as_ref(), rows, found),
         (Work::Upkeep(message, before, across), Found::Due(due)) if HAS_CONTROL_PLANE => {
             let across = across.as_deref().filter(|_| DECIDES);
             upkeep::fold(edge, message, *before, due, across)
@@ -232,19 +213,7 @@ pub(crate) fn fold(edge: &Edge, read: &mut Option<Read>, work: &mut Work, mut fo
         (Work::Peer(peer), Found::Shard(found)) if DECIDES => peer.fold(edge, found),
         (Work::Peer(_), Found::Unanswered(rows)) if HAS_SHARDS => peers::due(rows),
         (Work::Written, Found::Pointers(pointers)) => Outcome::of_pointers(pointers),
-        (Work::Probe(probe), Found::Probe(bytes)) => {
-            let well = !edge.storage_failed_lately(probe.now_ms);
-            let mut body = if well { &probe.well } else { &probe.degraded }.clone();
-            if *bytes >= SHARD_BYTES_WARNED {
-                // All shards have about as much.
-                body.pop();
-                body.extend_from_slice(br#","warning":"a shard has over 80 % of its 8 GB"}"#);
-            }
-            let response = Response::typed(200, "application/json", body);
-            let probed_ms = edge.probe_is_due(probe.now_ms).then_some(probe.now_ms);
-            let write = Write { probed_ms, ..Write::default() };
-            Outcome { write, response, log: Vec::new() }.done()
-        }
+        (Work::Probe(probe), Found::Probe(bytes)) => fold_probe(edge, probe, *bytes),
         _ => Outcome::of(Response::refused(Refusal::INTERNAL)),
     };
     if let (Folded::Part(_), Some(parts)) = (&folded, work.parts()) {
@@ -254,6 +223,46 @@ pub(crate) fn fold(edge: &Edge, read: &mut Option<Read>, work: &mut Work, mut fo
         *read = peer.next_read();
     }
     folded
+}
+
+fn fold_events(edge: &Edge, read: Option<&Read>, batch: &mut events::Batch, found: &Found) -> Folded {
+    match found {
+        Found::Profiles(profiles) => events::fold(edge, batch, profiles, &[], None),
+        Found::Unerased(profiles, erased) => events::fold(edge, batch, profiles, erased, None),
+        Found::Shard(_) if HAS_SHARDS && !DECIDES && !batch.is_for_one_shard() => Folded::ControlPlane,
+        Found::Shard(found) if HAS_SHARDS => {
+            let erased = batch.erased(read, found);
+            events::fold(edge, batch, &found.profiles, &erased, Some(found))
+        }
+        _ => Outcome::of(Response::refused(Refusal::INTERNAL)),
+    }
+}
+
+fn fold_import(edge: &Edge, read: Option<&Read>, rows: &mut import::Rows, found: &Found) -> Folded {
+    match found {
+        Found::Profiles(profiles) => import::fold(edge, rows, profiles, &[], None),
+        Found::Unerased(profiles, erased) => import::fold(edge, rows, profiles, erased, None),
+        Found::Shard(found) if DECIDES => {
+            let erased = rows.erased(read, found);
+            import::fold(edge, rows, &found.profiles, &erased, Some(found))
+        }
+        _ => Outcome::of(Response::refused(Refusal::INTERNAL)),
+    }
+}
+
+/// The health of this shard, whose storage takes `bytes`.
+fn fold_probe(edge: &Edge, probe: &Probe, bytes: i64) -> Folded {
+    let well = !edge.storage_failed_lately(probe.now_ms);
+    let mut body = if well { &probe.well } else { &probe.degraded }.clone();
+    if bytes >= SHARD_BYTES_WARNED {
+        // All shards have about as much.
+        body.pop();
+        body.extend_from_slice(br#","warning":"a shard has over 80 % of its 8 GB"}"#);
+    }
+    let response = Response::typed(200, "application/json", body);
+    let probed_ms = edge.probe_is_due(probe.now_ms).then_some(probe.now_ms);
+    let write = Write { probed_ms, ..Write::default() };
+    Outcome { write, response, log: Vec::new() }.done()
 }
 
 /// The answer when storage fails, before or after the fold.

@@ -67,51 +67,15 @@ pub(super) fn fold(
     if due.lease.1 > now_ms && due.lease.1 <= now_ms.saturating_add(UPKEEP_LEASE_MS) {
         return Outcome::of(answer(Counts { purged: 0, more: true }, true, UPKEEP_LEASE_MS));
     }
-    let mut erased = Vec::new();
-    let mut keys = Vec::new();
-    let mut listed = due.unlisted.clone();
-    let mut log = Vec::new();
-    for profile in &due.idle {
-        let on = |day: i64| IdleSince { day, ..profile.since.clone() };
-        // One that was erased or merged is listed nowhere.
-        let Some(touched_ms) = profile.touched_ms else { continue };
-        let touched_day = touched_ms.div_euclid(DAY_MS);
-        if touched_day >= before.day {
-            listed.push(on(touched_day));
-            continue;
-        }
-        match codec::decode(&profile.state) {
-            Ok(known) if known.is_known() => listed.push(on(now_ms.div_euclid(DAY_MS))),
-            Ok(known) => {
-                let absorbed = known.absorbed().iter().map(|id| id.0).gather();
-                let IdleSince { audience, id, .. } = profile.since.clone();
-                let key = |key: &Key| KeyOf {
-                    audience: audience.clone(),
-                    name: key.name.clone(),
-                    value: key.value.clone(),
-                };
-                keys.extend(known.keys().iter().map(key).filter(|_| across.is_some()));
-                erased.push(Erased { audience, id, absorbed });
-            }
-            // Whether it has a batch record is not known.
-            Err(unreadable) => {
-                log.push(super::set::unreadable(unreadable));
-                listed.push(on(now_ms.div_euclid(DAY_MS)));
-            }
-        }
-    }
+    let Idle { erased, keys, listed, mut log } = idle(due, before, now_ms);
     let purged = erased.len();
-    let is_full = |count: usize| count >= UPKEEP_ROWS_MAX;
-    let lists_more = due.is_listing && is_full(due.unlisted.len());
-    let last = due.unlisted.last().filter(|_| lists_more);
+    let mut write = Write::default();
+    waits::lead_on(edge, &due.waiting, now_ms, &mut write, &mut log);
     let renews = due.renewal.as_ref().and_then(|found| renewal::next(found, now_ms));
-    let mut led_on = Write::default();
-    waits::lead_on(edge, &due.waiting, now_ms, &mut led_on, &mut log);
-    let counts = [due.idle.len(), due.journal, due.suppressed, due.retired, due.aged, due.waiting.len()];
     // Hosts with a renewal have alarms, so nobody has to call again for it.
     let is_renewing = renews.is_some_and(|renews| renews.renewal.step > 0);
-    let more =
-        lists_more || counts.into_iter().any(is_full) || (!message.entombs && is_full(due.entombed.len()));
+    let more = has_more(message, due);
+    let last = due.unlisted.last().filter(|_| lists_more(due));
     let turn = Turn {
         due: before,
         unlisted: due.idle.iter().map(|profile| profile.since.clone()).gather(),
@@ -128,7 +92,7 @@ pub(super) fn fold(
     if purged > 0 {
         log.push(Line::with_detail("profiles_purged", purged.to_string()));
     }
-    let due_ms = led_on.waits.iter().filter_map(|row| row.due_ms).chain(due.next_due_ms).min();
+    let due_ms = write.waits.iter().filter_map(|row| row.due_ms).chain(due.next_due_ms).min();
     let wait_ms = due_ms.map_or(UPKEEP_MS, |due_ms| due_ms.saturating_sub(now_ms).clamp(1, UPKEEP_MS));
     let next_ms = if more || is_renewing { UPKEEP_MORE_MS } else { wait_ms };
     let response = answer(Counts { purged, more }, false, next_ms);
@@ -138,12 +102,69 @@ pub(super) fn fold(
     } else {
         response
     };
-    let mut write = led_on;
     if let Some(across) = across {
         apart::forgets(across, &erased, &keys, now_ms, &mut write);
     }
     write.upkeep = Some(Box::new(Upkeep { erased, turn: Some(turn), ..Upkeep::default() }));
     Outcome { write, response, log }.done()
+}
+
+/// The listed profiles whose days are over.
+#[derive(Default)]
+struct Idle {
+    erased: Vec<Erased>,
+    /// The keys of the erased ones.
+    keys: Vec<KeyOf>,
+    /// The others, each on its new day, with those that were not listed yet.
+    listed: Vec<IdleSince>,
+    log: Vec<Line>,
+}
+
+fn idle(due: &Due, before: DueBefore, now_ms: i64) -> Idle {
+    let mut idle = Idle { listed: due.unlisted.clone(), ..Idle::default() };
+    for profile in &due.idle {
+        let on = |day: i64| IdleSince { day, ..profile.since.clone() };
+        // One that was erased or merged is listed nowhere.
+        let Some(touched_ms) = profile.touched_ms else { continue };
+        let touched_day = touched_ms.div_euclid(DAY_MS);
+        if touched_day >= before.day {
+            idle.listed.push(on(touched_day));
+            continue;
+        }
+        match codec::decode(&profile.state) {
+            Ok(known) if known.is_known() => idle.listed.push(on(now_ms.div_euclid(DAY_MS))),
+            Ok(known) => {
+                let absorbed = known.absorbed().iter().map(|id| id.0).gather();
+                let IdleSince { audience, id, .. } = profile.since.clone();
+                let key = |key: &Key| KeyOf {
+                    audience: audience.clone(),
+                    name: key.name.clone(),
+                    value: key.value.clone(),
+                };
+                idle.keys.extend(known.keys().iter().map(key));
+                idle.erased.push(Erased { audience, id, absorbed });
+            }
+            // Whether it has a batch record is not known.
+            Err(unreadable) => {
+                idle.log.push(super::set::unreadable(unreadable));
+                idle.listed.push(on(now_ms.div_euclid(DAY_MS)));
+            }
+        }
+    }
+    idle
+}
+
+/// True if there may be profiles that are listed on no day yet.
+fn lists_more(due: &Due) -> bool {
+    due.is_listing && due.unlisted.len() >= UPKEEP_ROWS_MAX
+}
+
+/// True if another turn has something to do at once.
+fn has_more(message: &message::Upkeep, due: &Due) -> bool {
+    let entombed = if message.entombs { 0 } else { due.entombed.len() };
+    let counts =
+        [due.idle.len(), due.journal, due.suppressed, due.retired, due.aged, due.waiting.len(), entombed];
+    lists_more(due) || counts.into_iter().any(|count| count >= UPKEEP_ROWS_MAX)
 }
 
 /// `busy`: another turn is under way. The answer to a shard that hands on a turn is bytes.
