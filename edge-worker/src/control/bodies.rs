@@ -213,7 +213,7 @@ fn aggregation_of(aggregation: Aggregation) -> Option<&'static str> {
 }
 
 /// The largest unit that divides it.
-fn duration(ms: i64) -> Value {
+pub(super) fn duration(ms: i64) -> Value {
     let units = [("day", DAY_MS), ("hour", 3_600_000), ("minute", 60_000)];
     let unit = units.into_iter().find(|(_, unit)| ms % unit == 0).unwrap_or(("minute", 60_000));
     let (name, unit) = unit;

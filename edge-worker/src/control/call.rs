@@ -36,6 +36,8 @@ pub(super) struct Call<'a> {
     last_id: u64,
     ids: Vec<u64>,
     is_changed: bool,
+    /// False if the call changes nothing, whatever it tries.
+    keeps: bool,
     /// A bundle, or the pointer of a token, to store with the state.
     pub(super) published: Option<Published>,
     log: Vec<Line>,
@@ -79,6 +81,7 @@ impl<'a> Call<'a> {
             last_id: found.last_id,
             ids: Vec::new(),
             is_changed,
+            keeps: true,
             published: None,
             log: Vec::new(),
         };
@@ -127,6 +130,11 @@ impl<'a> Call<'a> {
         });
     }
 
+    /// Notes that the call only tries what it changes.
+    pub(super) fn keep_nothing(&mut self) {
+        self.keeps = false;
+    }
+
     /// Notes that the state beside the draft was changed.
     pub(super) fn change(&mut self) {
         self.is_changed = true;
@@ -172,6 +180,7 @@ impl Call<'_> {
             former: Vec::new(),
             body,
             made: String::new(),
+            part_of: String::new(),
             created_ms: now_ms,
             updated_ms: now_ms,
         });
@@ -230,6 +239,7 @@ impl Call<'_> {
                 _ => {}
             }
         }
+        self.name_journeys();
         // Older builds cannot read the ids of personalizations.
         if self.form < Form::Two {
             return;
@@ -334,7 +344,7 @@ impl Call<'_> {
 
     /// The outcome of the call: nothing of a refused one is stored.
     pub(super) fn outcome(mut self, answer: Answered) -> Folded {
-        if answer.is_err() || !self.is_changed {
+        if answer.is_err() || !self.is_changed || !self.keeps {
             return Outcome::of(response(answer));
         }
         let state = self.state.write();

@@ -113,7 +113,7 @@ fn check_name(call: &Call<'_>, name: &str, own: Option<&str>) -> Result<()> {
 }
 
 /// Refuses a folder that is not the audience's root.
-fn check_folder(call: &Call<'_>, body: &Value) -> Result<()> {
+pub(super) fn check_folder(call: &Call<'_>, body: &Value) -> Result<()> {
     let folder = ["relationships", "parentFolder", "data", "id"];
     let id = folder.iter().try_fold(body, |value, name| value.get(name));
     match id {

@@ -55,7 +55,7 @@ impl Fault {
             _ => finding.message.clone(),
         };
         let fault = Fault::new(400, "validation-error", detail);
-        let validation = Some(validation_code(finding.code));
+        let validation = Some(validation_code(finding.code, &finding.path));
         Fault { pointer: Some(pointer), validation, finding: Some(finding), ..fault }
     }
 
@@ -89,8 +89,13 @@ impl Fault {
 }
 
 /// The vendor's code for a rule of ours.
-fn validation_code(code: Code) -> &'static str {
+fn validation_code(code: Code, path: &str) -> &'static str {
+    let is = |part: &str| path.starts_with("journeys[") && path.ends_with(part);
     match code {
+        Code::MissingKey if is(".entry") => "UNDEFINED_ENTRY_CRITERIA",
+        Code::MissingKey if is(".branches") => "UNDEFINED_DECISION_CONDITION",
+        Code::UnknownName if is(".activation") => "UNDEFINED_ACTIVATION_STEP",
+        Code::BadDuration if is(".wait") => "UNDEFINED_WAIT_STEP",
         Code::MissingKey | Code::EmptyList | Code::NoPayload => "CANNOT_BE_BLANK",
         Code::DuplicateName => "VIOLATES_UNIQUENESS_CONSTRAINT",
         Code::BadDuration => "INVALID_WINDOW_DURATION",

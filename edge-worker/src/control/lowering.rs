@@ -7,6 +7,8 @@ pub(super) enum Shape {
     KeyEvent,
     Attribute,
     Entity,
+    Journey,
+    Activation,
 }
 
 #[cfg(feature = "control-plane")]
@@ -15,7 +17,7 @@ mod reading {
 
     use usher_config::{Body, Names, read_body};
     use usher_engine::Plan;
-    use usher_engine::definition::Definition;
+    use usher_engine::definition::{Definition, Journey};
     use usher_engine::diagnostic::{Code, Diagnostic, Severity};
     use usher_engine::value::Value;
 
@@ -51,6 +53,10 @@ mod reading {
                 Shape::Entity => {
                     (Body::Entity, format!("personalizations[{}]", definition.personalizations.len()))
                 }
+                Shape::Journey => (Body::Journey, format!("journeys[{}]", definition.journeys.len())),
+                Shape::Activation => {
+                    (Body::Activation, format!("activations[{}]", definition.activations.len()))
+                }
             };
             let reading = read_body(kind, &json.into_text(), definition, names);
             let mut faults = Vec::new();
@@ -62,15 +68,11 @@ mod reading {
             if !faults.is_empty() {
                 return Err(faults);
             }
-            let is_own = |finding: &Diagnostic| {
-                finding
-                    .path
-                    .strip_prefix(&path)
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-            };
             // Objects that this one names may be made later.
             let refuses = |finding: &Diagnostic| {
-                finding.severity() == Severity::Error && finding.code != Code::UnknownName && is_own(finding)
+                finding.severity() == Severity::Error
+                    && finding.code != Code::UnknownName
+                    && is_below(&path, finding)
             };
             let mut definition = reading.definition.clone();
             self.give_id(&mut definition);
@@ -78,6 +80,22 @@ mod reading {
             let faults: Vec<Fault> =
                 found.into_iter().filter(refuses).map(|it| fault(body, &reading.locate(it))).collect();
             if faults.is_empty() { Ok(reading.definition) } else { Err(faults) }
+        }
+
+        /// The faults of a journey, which takes the place of the one with its key, and of what it names. The body is the one
+        /// of which it was read.
+        pub(in crate::control) fn faults_of_journey(&self, journey: Journey, body: &Value) -> Vec<Fault> {
+            let mut definition = self.definition.clone();
+            definition.journeys.retain(|other| other.key() != journey.key());
+            let path = format!("journeys[{}]", definition.journeys.len());
+            let mut json = Json::new();
+            json.value(body);
+            let names = self.names(&definition);
+            let reading = read_body(Body::Journey, &json.into_text(), definition.clone(), names);
+            definition.journeys.push(journey);
+            let found = Plan::compile(&definition).err().unwrap_or_default();
+            let own = found.into_iter().filter(|it| it.severity() == Severity::Error && is_below(&path, it));
+            own.map(|it| fault(body, &reading.locate(it))).collect()
         }
 
         /// The names that bodies refer to, by ids and by names for people.
@@ -115,6 +133,12 @@ mod reading {
         }
     }
 
+    /// True for findings about this part of the definition.
+    fn is_below(path: &str, finding: &Diagnostic) -> bool {
+        let rest = finding.path.strip_prefix(path);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    }
+
     /// A finding at its place in the body.
     fn fault(body: &Value, finding: &usher_config::Finding) -> Fault {
         let column = finding.place.as_ref().map_or(1, |place| place.column);
@@ -126,7 +150,7 @@ mod reading {
 /// The build with the control plane reads and checks.
 #[cfg(not(feature = "control-plane"))]
 mod reading {
-    use usher_engine::definition::Definition;
+    use usher_engine::definition::{Definition, Journey};
     use usher_engine::diagnostic::{Code, Diagnostic};
     use usher_engine::value::Value;
 
@@ -140,6 +164,10 @@ mod reading {
         pub(in crate::control) fn lower(&self, _: Shape, body: &Value, _: Definition) -> Result<Definition> {
             let finding = Diagnostic::new(Code::NotSupported, "this build reads no bodies");
             Err(vec![Fault::of_finding(finding, pointer::at(&bodies::without(body, &[]), 0))])
+        }
+
+        pub(in crate::control) fn faults_of_journey(&self, _: Journey, _: &Value) -> Vec<Fault> {
+            Vec::new()
         }
     }
 }

@@ -4,6 +4,7 @@
 //! changes and what it publishes is one commit. A draft that has rested for [`DRAFT_REST_MS`](crate::limits::DRAFT_REST_MS) is published by the next call
 //! that only reads, or by a host's timer.
 
+mod activations;
 mod answer;
 mod attributes;
 mod bodies;
@@ -13,6 +14,7 @@ mod drafts;
 mod entities;
 mod fault;
 mod finding;
+mod journeys;
 mod key_events;
 mod lowering;
 mod pages;
@@ -99,6 +101,15 @@ fn is_edit(op: Op) -> bool {
             | Op::DraftPublish
             | Op::ServicePush
             | Op::DraftDue
+            | Op::JourneyCreate
+            | Op::JourneyPatch
+            | Op::JourneyDelete
+            | Op::JourneyCheck
+            | Op::JourneyPause
+            | Op::JourneyResume
+            | Op::JourneyCopy
+            | Op::ActivationCreate
+            | Op::ActivationPatch
     )
 }
 
@@ -138,6 +149,20 @@ fn answer(call: &mut Call<'_>) -> Answered {
         Op::DraftDiscard => drafts::discard(call),
         Op::DraftDue => drafts::due(call),
         Op::ServicePush => drafts::push(call),
+        Op::JourneyList => journeys::list(call),
+        Op::JourneyCreate => journeys::create(call),
+        Op::JourneyRead => journeys::read(call),
+        Op::JourneyPatch => journeys::patch(call),
+        Op::JourneyDelete => journeys::delete(call),
+        Op::JourneyCheck => journeys::check(call),
+        Op::JourneyPause => journeys::pause(call, true),
+        Op::JourneyResume => journeys::pause(call, false),
+        Op::JourneyCopy => journeys::duplicate(call),
+        Op::JourneyVariants => journeys::variants(call),
+        Op::ActivationsOfAudience | Op::ActivationList => activations::list(call),
+        Op::ActivationCreate => activations::create(call),
+        Op::ActivationRead => activations::read(call),
+        Op::ActivationPatch => activations::patch(call),
     }
 }
 

@@ -26,4 +26,6 @@ pub(super) fn key_event(definition: &mut Definition, before: &str, after: &str) 
         let sections = personalization.sections.iter_mut();
         sections.filter_map(|section| section.key_event.as_mut()).for_each(follow);
     }
+    let gates = definition.journeys.iter_mut().flat_map(|journey| journey.gates_mut());
+    gates.filter_map(|gate| gate.key_event.as_mut()).for_each(follow);
 }

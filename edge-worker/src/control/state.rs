@@ -30,15 +30,23 @@ pub(super) enum Kind {
     Attribute,
     Entity,
     Service,
+    /// Journeys, stages and activations are called by the ids in the definition, or by their names where they have none:
+    /// stages with the id of the object of their journey before it.
+    Journey,
+    Stage,
+    Activation,
 }
 
 impl Kind {
-    const OTHERS: [(&str, Kind); 5] = [
+    const OTHERS: [(&str, Kind); 8] = [
         ("folder", Kind::Folder),
         ("key_event", Kind::KeyEvent),
         ("attribute", Kind::Attribute),
         ("entity", Kind::Entity),
         ("service", Kind::Service),
+        ("journey", Kind::Journey),
+        ("stage", Kind::Stage),
+        ("activation", Kind::Activation),
     ];
 
     fn as_str(self) -> &'static str {
@@ -59,6 +67,8 @@ pub(super) struct Object {
     pub(super) body: Value,
     /// The hash of the part of the definition that the body became: with another one the body is out of date.
     pub(super) made: String,
+    /// The id of the journey of which it is a part; empty for others.
+    pub(super) part_of: String,
     /// Unix milliseconds.
     pub(super) created_ms: i64,
     pub(super) updated_ms: i64,
@@ -159,7 +169,7 @@ impl FromValue for Kind {
 
 impl FromValue for Object {
     fn read(value: &Value, reading: &mut Reading) -> Object {
-        let known = ["kind", "id", "name", "former", "body", "made", "created_ms", "updated_ms"];
+        let known = ["kind", "id", "name", "former", "body", "made", "part_of", "created_ms", "updated_ms"];
         let fields = Fields::of(value, &known, reading);
         let Whole(body) = fields.or("body", Whole(Value::Null), reading);
         Object {
@@ -169,6 +179,7 @@ impl FromValue for Object {
             former: fields.or("former", Vec::new(), reading),
             body,
             made: fields.or("made", String::new(), reading),
+            part_of: fields.or("part_of", String::new(), reading),
             created_ms: fields.required("created_ms", reading),
             updated_ms: fields.required("updated_ms", reading),
         }
@@ -177,7 +188,7 @@ impl FromValue for Object {
 
 impl ToValue for Object {
     fn to_value(&self) -> Value {
-        let Object { kind, id, name, former, body, made, created_ms, updated_ms } = self;
+        let Object { kind, id, name, former, body, made, part_of, created_ms, updated_ms } = self;
         object([
             ("kind", Value::from(kind.as_str())),
             ("id", id.to_value()),
@@ -185,6 +196,7 @@ impl ToValue for Object {
             ("former", former.to_value()),
             ("body", body.clone()),
             ("made", made.to_value()),
+            ("part_of", part_of.to_value()),
             ("created_ms", Value::from(*created_ms)),
             ("updated_ms", Value::from(*updated_ms)),
         ])

@@ -262,6 +262,20 @@ fn an_admin_of_one_audience_finds_no_object_of_another() {
         assert_eq!(bed.by("of 8", method, &path, body).0, 404, "{method}");
     }
     assert_eq!(bed.by("of 8", "POST", "/entities/realtime_personalizations", body).0, 403);
+    let body = r#"{"attributes":{"audienceId":"7","name":"j","realtimeJourneyStages":[{"name":"s"}]}}"#;
+    let made = bed.done("POST", "/entities/realtime_journeys", body);
+    let id = text(made.get("data").unwrap(), "id");
+    let path = format!("/entities/realtime_journeys/{id}");
+    assert_eq!(bed.ask("GET", &path, "").0, 200);
+    for (method, part) in
+        [("GET", ""), ("PATCH", ""), ("DELETE", ""), ("PATCH", "/pause"), ("GET", "/activations")]
+    {
+        assert_eq!(bed.by("of 8", method, &format!("{path}{part}"), "{}").0, 404, "{method} {part}");
+    }
+    let copy = format!(r#"{{"attributes":{{"id":"{id}"}}}}"#);
+    assert_eq!(bed.by("of 8", "POST", "/entities/realtime_journeys/duplicate", &copy).0, 404);
+    assert_eq!(bed.by("of 8", "POST", "/entities/realtime_journeys", body).0, 403);
+    assert_eq!(bed.by("of 8", "GET", "/entities/realtime_journeys/abtest_variants?audience_id=7", "").0, 403);
     assert_eq!(bed.by("of 8", "GET", "/audiences/7/realtime_setting", "").0, 403);
     assert_eq!(bed.by("server", "GET", "/audiences/7/realtime_setting", "").0, 403);
 }

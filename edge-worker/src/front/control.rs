@@ -9,7 +9,7 @@ use crate::error::{Refusal, Refused, Result};
 use crate::host::Step;
 use crate::keys::Kind;
 use crate::message::{Api, Message, Op, ToControl};
-use crate::wire::read;
+use crate::wire::{query, read};
 
 macro_rules! calls {
     ($($name:ident = $op:ident;)+) => {
@@ -48,6 +48,8 @@ calls! {
     folder_tree = FolderTree;
     entity_list = EntityList;
     attribute_resources = AttributeResources;
+    journey_list = JourneyList;
+    activations_of_audience = ActivationsOfAudience;
     draft_read = DraftRead;
     draft_discard = DraftDiscard;
     draft_publish = DraftPublish;
@@ -57,8 +59,8 @@ calls! {
 macro_rules! entity_calls {
     ($($name:ident = $op:ident;)+) => {
         $(pub(super) fn $name(edge: &Edge, checked: &CheckedHead<'_>, body: &[u8]) -> Result<Step> {
-            let [entity, ..] = checked.parameters;
-            hand_over(edge, checked, body, Op::$op, "", [entity, ""])
+            let [object, part, _] = checked.parameters;
+            hand_over(edge, checked, body, Op::$op, "", [object, part])
         })+
     };
 }
@@ -67,18 +69,62 @@ entity_calls! {
     entity_read = EntityRead;
     entity_patch = EntityPatch;
     entity_delete = EntityDelete;
+    journey_read = JourneyRead;
+    journey_patch = JourneyPatch;
+    journey_delete = JourneyDelete;
+    journey_check = JourneyCheck;
+    journey_pause = JourneyPause;
+    journey_resume = JourneyResume;
+    activation_list = ActivationList;
+    activation_create = ActivationCreate;
+    activation_read = ActivationRead;
+    activation_patch = ActivationPatch;
 }
 
-/// `POST /entities/realtime_personalizations`: the body names the audience.
+/// `POST /entities/realtime_personalizations`
 pub(super) fn entity_create(edge: &Edge, checked: &CheckedHead<'_>, body: &[u8]) -> Result<Step> {
-    let malformed = |detail| Refused::with_detail(Refusal::BODY_INVALID, detail);
-    let value = read::document(body).map_err(|_| malformed("the body is not a JSON object"))?;
-    let id = value.get("attributes").and_then(|it| it.get("audienceId")).and_then(Value::as_str);
-    let audience = id.ok_or_else(|| malformed("attributes.audienceId is the id of an audience"))?;
-    if !checked.caller.covers(audience) {
+    create(edge, checked, body, Op::EntityCreate)
+}
+
+/// `POST /entities/realtime_journeys`
+pub(super) fn journey_create(edge: &Edge, checked: &CheckedHead<'_>, body: &[u8]) -> Result<Step> {
+    create(edge, checked, body, Op::JourneyCreate)
+}
+
+/// `POST /entities/realtime_journeys/duplicate`: the body names the journey.
+pub(super) fn journey_copy(edge: &Edge, checked: &CheckedHead<'_>, body: &[u8]) -> Result<Step> {
+    let id = attribute_in(body, "id", "attributes.id is the id of a journey")?;
+    hand_over(edge, checked, body, Op::JourneyCopy, "", [&id, ""])
+}
+
+/// `GET /entities/realtime_journeys/abtest_variants`: the query names the audience.
+pub(super) fn journey_variants(edge: &Edge, checked: &CheckedHead<'_>, body: &[u8]) -> Result<Step> {
+    let mut pairs = query::pairs(checked.head.target);
+    let sent = pairs.find(|(name, _)| *name == "audience_id").and_then(|(_, id)| query::decoded(id));
+    let Some(audience) = sent else {
+        return Err(Refused::with_detail(Refusal::BODY_INVALID, "audience_id is the id of an audience"));
+    };
+    if !checked.caller.covers(&audience) {
         return Err(Refusal::SCOPE.into());
     }
-    hand_over(edge, checked, body, Op::EntityCreate, audience, ["", ""])
+    hand_over(edge, checked, body, Op::JourneyVariants, &audience, ["", ""])
+}
+
+/// A new resource: its body names the audience.
+fn create(edge: &Edge, checked: &CheckedHead<'_>, body: &[u8], op: Op) -> Result<Step> {
+    let audience = attribute_in(body, "audienceId", "attributes.audienceId is the id of an audience")?;
+    if !checked.caller.covers(&audience) {
+        return Err(Refusal::SCOPE.into());
+    }
+    hand_over(edge, checked, body, op, &audience, ["", ""])
+}
+
+/// A text among the attributes of a body.
+fn attribute_in(body: &[u8], name: &str, otherwise: &'static str) -> Result<String> {
+    let malformed = |detail| Refused::with_detail(Refusal::BODY_INVALID, detail);
+    let value = read::document(body).map_err(|_| malformed("the body is not a JSON object"))?;
+    let text = value.get("attributes").and_then(|it| it.get(name)).and_then(Value::as_str);
+    text.map(str::to_owned).ok_or_else(|| malformed(otherwise))
 }
 
 /// A call whose path names the audience.

@@ -22,6 +22,8 @@ mod described;
 #[cfg(test)]
 mod described_api;
 #[cfg(test)]
+mod described_journeys;
+#[cfg(test)]
 mod parts;
 #[cfg(test)]
 mod tests;

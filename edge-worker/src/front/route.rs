@@ -224,6 +224,21 @@ const API: &[Route] = &[
     Route { method: "DELETE", path: "/audiences/{audience}/draft", ..rest(api::draft_discard) },
     Route { method: "POST", path: "/audiences/{audience}/draft/publish", body_bytes_max: Some(CONTROL_BYTES_MAX), ..rest(api::draft_publish) },
     Route { method: "POST", path: "/audiences/{audience}/draft/services", body_bytes_max: Some(BUNDLE_BYTES_MAX), ..rest(api::service_push) },
+    Route { method: "POST", path: "/entities/realtime_journeys", body_bytes_max: Some(CONTROL_BYTES_MAX), ..rest(api::journey_create) },
+    Route { method: "POST", path: "/entities/realtime_journeys/duplicate", body_bytes_max: Some(CONTROL_BYTES_MAX), ..rest(api::journey_copy) },
+    Route { path: "/entities/realtime_journeys/abtest_variants", ..rest(api::journey_variants) },
+    Route { path: "/entities/realtime_journeys/{journey}", ..rest(api::journey_read) },
+    Route { method: "PATCH", path: "/entities/realtime_journeys/{journey}", body_bytes_max: Some(CONTROL_BYTES_MAX), ..rest(api::journey_patch) },
+    Route { method: "DELETE", path: "/entities/realtime_journeys/{journey}", ..rest(api::journey_delete) },
+    Route { method: "POST", path: "/entities/realtime_journeys/{journey}/detail", body_bytes_max: Some(CONTROL_BYTES_MAX), ..rest(api::journey_check) },
+    Route { method: "PATCH", path: "/entities/realtime_journeys/{journey}/pause", body_bytes_max: Some(CONTROL_BYTES_MAX), ..rest(api::journey_pause) },
+    Route { method: "PATCH", path: "/entities/realtime_journeys/{journey}/resume", body_bytes_max: Some(CONTROL_BYTES_MAX), ..rest(api::journey_resume) },
+    Route { path: "/entities/realtime_journeys/{journey}/activations", ..rest(api::activation_list) },
+    Route { method: "POST", path: "/entities/realtime_journeys/{journey}/activations", body_bytes_max: Some(CONTROL_BYTES_MAX), ..rest(api::activation_create) },
+    Route { path: "/entities/realtime_journeys/{journey}/activations/{activation}", ..rest(api::activation_read) },
+    Route { method: "PATCH", path: "/entities/realtime_journeys/{journey}/activations/{activation}", body_bytes_max: Some(CONTROL_BYTES_MAX), ..rest(api::activation_patch) },
+    Route { path: "/entities/parent_segments/{audience}/realtime_journeys", ..rest(api::journey_list) },
+    Route { path: "/entities/parent_segments/{audience}/realtime_activations", ..rest(api::activations_of_audience) },
 ];
 
 /// A route of the control API.

@@ -134,6 +134,36 @@ ops! {
     ServicePush,
     /// Publishes the draft that is due, for hosts with a timer.
     DraftDue,
+    /// The journeys of an audience.
+    JourneyList,
+    /// A new journey.
+    JourneyCreate,
+    /// One journey.
+    JourneyRead,
+    /// Changes it.
+    JourneyPatch,
+    /// Removes it, with its activations.
+    JourneyDelete,
+    /// Checks a change of it, and keeps nothing.
+    JourneyCheck,
+    /// Its visitors stay where they are.
+    JourneyPause,
+    /// They go on.
+    JourneyResume,
+    /// A draft like it.
+    JourneyCopy,
+    /// The parts of the splits of an audience's journeys.
+    JourneyVariants,
+    /// The activations of an audience.
+    ActivationsOfAudience,
+    /// The activations of a journey.
+    ActivationList,
+    /// A new activation.
+    ActivationCreate,
+    /// One activation.
+    ActivationRead,
+    /// Changes it.
+    ActivationPatch,
 }
 
 impl Op {

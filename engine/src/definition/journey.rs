@@ -259,16 +259,36 @@ impl Journey {
     pub fn criteria_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
         let goal = self.goal.iter_mut().map(|goal| &mut goal.gate.criteria);
         let of_stages = self.stages.iter_mut().flat_map(|stage| {
-            let exits = stage.exits.iter_mut().filter_map(|exit| match &mut exit.when {
-                ExitWhen::Gate(gate) => Some(&mut **gate),
-                ExitWhen::After(_) => None,
-            });
-            let gates = stage.entry.iter_mut().chain(&mut stage.milestone).chain(exits);
-            let branches = stage.steps.iter_mut().flat_map(|step| match &mut step.kind {
+            let Stage { entry, milestone, exits, steps, .. } = stage;
+            let branches = steps.iter_mut().flat_map(|step| match &mut step.kind {
                 StepKind::Decision { branches } => branches.iter_mut(),
                 _ => Default::default(),
             });
-            gates.map(|gate| &mut gate.criteria).chain(branches.filter_map(|branch| branch.criteria.as_mut()))
+            let gates = gates_mut(entry, milestone, exits).map(|gate| &mut gate.criteria);
+            gates.chain(branches.filter_map(|branch| branch.criteria.as_mut()))
+        });
+        goal.chain(of_stages)
+    }
+
+    /// All its conditions on events, to change them.
+    pub fn gates_mut(&mut self) -> impl Iterator<Item = &mut Gate> {
+        let goal = self.goal.iter_mut().map(|goal| &mut goal.gate);
+        let stages = self.stages.iter_mut();
+        goal.chain(
+            stages.flat_map(|stage| gates_mut(&mut stage.entry, &mut stage.milestone, &mut stage.exits)),
+        )
+    }
+
+    /// The stages to which it jumps, to change them.
+    pub fn targets_mut(&mut self) -> impl Iterator<Item = &mut Target> {
+        let goal = self.goal.iter_mut().filter_map(|goal| goal.target.as_mut());
+        let of_stages = self.stages.iter_mut().flat_map(|stage| {
+            let exits = stage.exits.iter_mut().filter_map(|exit| exit.target.as_mut());
+            let steps = stage.steps.iter_mut().filter_map(|step| match &mut step.kind {
+                StepKind::Jump { target } => Some(target),
+                _ => None,
+            });
+            exits.chain(steps)
         });
         goal.chain(of_stages)
     }
@@ -277,6 +297,19 @@ impl Journey {
     pub fn stage(&self, called: &str) -> Option<usize> {
         of_id_or_name(&self.stages, called, |stage| (&stage.id, &stage.name))
     }
+}
+
+/// The conditions of a stage.
+fn gates_mut<'a>(
+    entry: &'a mut Option<Gate>,
+    milestone: &'a mut Option<Gate>,
+    exits: &'a mut [Exit],
+) -> impl Iterator<Item = &'a mut Gate> {
+    let exits = exits.iter_mut().filter_map(|exit| match &mut exit.when {
+        ExitWhen::Gate(gate) => Some(&mut **gate),
+        ExitWhen::After(_) => None,
+    });
+    entry.iter_mut().chain(milestone).chain(exits)
 }
 
 impl Stage {

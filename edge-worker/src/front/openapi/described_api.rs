@@ -3,7 +3,7 @@
 use super::parts::{Answer, Described, JSON, NOTHING, Parameter, RESOURCE, answer, query};
 use crate::error::Refusal;
 
-const PAGED: &[Parameter] = &[
+pub(super) const PAGED: &[Parameter] = &[
     query("page[size]", false, "The most objects of the page, 1 to 1000; 100 without it."),
     query("page[after]", false, "The id behind which the page begins."),
     query("sorted_by", false, "`name` or `id`, with `:asc` or `:desc`."),

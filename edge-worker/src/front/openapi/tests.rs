@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::described::DESCRIBED;
 use super::described_api::DESCRIBED_API;
+use super::described_journeys::DESCRIBED_JOURNEYS;
 use super::parts::{Answer, Described, Parameter};
 use crate::error::Refusal;
 use crate::front::auth::Callers;
@@ -35,16 +36,20 @@ fn every_route_is_described() {
 }
 
 fn all() -> impl Iterator<Item = &'static Described> {
-    DESCRIBED.iter().chain(DESCRIBED_API)
+    DESCRIBED.iter().chain(of_api())
+}
+
+fn of_api() -> impl Iterator<Item = &'static Described> {
+    DESCRIBED_API.iter().chain(DESCRIBED_JOURNEYS)
 }
 
 #[test]
 fn the_pages_have_every_route() {
-    page_has("http.md", DESCRIBED);
-    page_has("control-api.md", DESCRIBED_API);
+    page_has("http.md", DESCRIBED.iter());
+    page_has("control-api.md", of_api());
 }
 
-fn page_has(name: &str, described: &[Described]) {
+fn page_has(name: &str, described: impl Iterator<Item = &'static Described>) {
     let page = std::fs::read_to_string(docs(name)).unwrap();
     let head = "| route | key | body → answer |\n|---|---|---|\n";
     let (before, after) = page.split_once(head).expect("a table of routes");
@@ -54,7 +59,7 @@ fn page_has(name: &str, described: &[Described]) {
         let route = format!("`{} {path}` {}", known.method, known.with);
         format!("| {} | {} | {} |", route.trim_end(), known.key, known.text)
     };
-    let rows: Vec<String> = described.iter().map(row).collect();
+    let rows: Vec<String> = described.map(row).collect();
     is_in(name, &format!("{before}{head}{}\n\n{after}", rows.join("\n")));
 }
 
@@ -214,7 +219,7 @@ fn of_path_parameter(name: &str) -> Value {
         "key" => "The name of a key.",
         "value" => "The key's value.",
         "tag" => "The first 12 digits of a key's hash.",
-        "attribute" | "key_event" | "service" | "token" | "entity" => "Its id.",
+        "attribute" | "key_event" | "service" | "token" | "entity" | "journey" | "activation" => "Its id.",
         other => panic!("`{other}` is not described"),
     };
     let schema = match name {

@@ -31,11 +31,17 @@ pub(super) fn condition(lower: &mut Lower, node: &Node, subject: Subject) -> Opt
         "subAttributeIdentifier",
         "operator",
         "arrayMatching",
+        "text",
     ];
     let fields = lower.fields_and(node, "a condition", &known, &["id", "name", "description"])?;
     let text = lower.need_text(fields, "type")?;
     match (text.as_str(), subject) {
         ("And" | "Or", _) => group(lower, fields, subject, text == "Or"),
+        // Answers of the control API have it for criteria that only texts can say, and callers send it back.
+        ("Text", _) => {
+            let node = lower.need(fields, "text")?;
+            lower.criteria_text(node, "a condition")
+        }
         ("Column", Subject::Event) => {
             let column = lower.need_text(fields, "column");
             let name = column.map(|column| Name::column(&column));

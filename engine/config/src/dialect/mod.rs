@@ -36,6 +36,10 @@ pub enum Body {
     Attribute,
     /// A personalization entity.
     Entity,
+    /// A journey.
+    Journey,
+    /// An activation of a journey.
+    Activation,
 }
 
 /// Lowers a body of the API whose kind its address says.
@@ -46,6 +50,8 @@ pub(crate) fn lower_body(lower: &mut Lower, body: Body, node: &Node) {
         Body::KeyEvent => api::lower(lower, node, Dialect::ApiKeyEvent, None),
         Body::Attribute => api::lower(lower, node, Dialect::ApiAttribute, None),
         Body::Entity => entity::lower(lower, node),
+        Body::Journey => api::journey::lower(lower, node),
+        Body::Activation => api::activation::lower(lower, node),
     }
     lower.leave();
     api::finish(lower);

@@ -1,0 +1,171 @@
+//! The same for the routes of journeys.
+
+use super::described_api::PAGED;
+use super::parts::{Answer, Described, NOTHING, Parameter, RESOURCE, answer, query};
+use crate::error::Refusal;
+
+const VARIANTS: &[Parameter] = &[
+    query("audience_id", true, "The audience's id."),
+    query("page[size]", false, "The most objects of the page, 1 to 1000; 100 without it."),
+    query("page[after]", false, "The id behind which the page begins."),
+];
+
+/// In the order of the table of routes.
+pub(super) const DESCRIBED_JOURNEYS: &[Described] = &[
+    Described {
+        method: "POST",
+        path: "/entities/realtime_journeys",
+        id: "makeJourney",
+        summary: "Makes a journey; its attributes name the audience.",
+        text: "`{\"attributes\": …, \"relationships\": …}` → the resource in `data`, with the ids of its stages",
+        body: Some((RESOURCE, "JourneyBody")),
+        answers: &[Answer { status: 201, ..answer("EntityData", "It is done.") }],
+        refusals: &[Refusal::BODY_INVALID, Refusal::NOT_FOUND],
+        ..NOTHING
+    },
+    Described {
+        method: "POST",
+        path: "/entities/realtime_journeys/duplicate",
+        id: "copyJourney",
+        summary: "Makes a draft like a journey, with its activations.",
+        text: "`{\"attributes\": {\"id\", \"name\"}}` → the resource in `data`",
+        body: Some((RESOURCE, "JourneyCopyBody")),
+        answers: &[Answer { status: 201, ..answer("EntityData", "It is done.") }],
+        refusals: &[Refusal::BODY_INVALID, Refusal::NOT_FOUND],
+        ..NOTHING
+    },
+    Described {
+        path: "/entities/realtime_journeys/abtest_variants",
+        id: "listVariants",
+        summary: "Lists the parts of the splits of an audience's journeys.",
+        text: "`audience_id` → a page of resources",
+        parameters: VARIANTS,
+        answers: &[answer("Variants", "The answer.")],
+        refusals: &[Refusal::BODY_INVALID],
+        ..NOTHING
+    },
+    Described {
+        path: "/entities/realtime_journeys/{journey}",
+        id: "readJourney",
+        summary: "Reads a journey.",
+        text: "the resource in `data`",
+        answers: &[answer("EntityData", "The answer.")],
+        refusals: &[Refusal::NOT_FOUND],
+        ..NOTHING
+    },
+    Described {
+        method: "PATCH",
+        path: "/entities/realtime_journeys/{journey}",
+        id: "changeJourney",
+        summary: "Changes the attributes that the body has; stages as a whole.",
+        text: "`{\"attributes\": …}`; `\"state\": \"launched\"` launches it",
+        body: Some((RESOURCE, "JourneyBody")),
+        answers: &[answer("EntityData", "The answer.")],
+        refusals: &[Refusal::BODY_INVALID, Refusal::NOT_FOUND],
+        ..NOTHING
+    },
+    Described {
+        method: "DELETE",
+        path: "/entities/realtime_journeys/{journey}",
+        id: "removeJourney",
+        summary: "Removes a journey, with its activations.",
+        text: "`{}`",
+        answers: &[answer("Nothing", "The answer.")],
+        refusals: &[Refusal::NOT_FOUND],
+        ..NOTHING
+    },
+    Described {
+        method: "POST",
+        path: "/entities/realtime_journeys/{journey}/detail",
+        id: "checkJourney",
+        summary: "Checks a change as if it was launched, and keeps nothing.",
+        text: "`{\"attributes\": …}` → the journey as it would be, or a fault for each finding",
+        body: Some((RESOURCE, "JourneyBody")),
+        answers: &[answer("EntityData", "The answer.")],
+        refusals: &[Refusal::BODY_INVALID, Refusal::NOT_FOUND],
+        ..NOTHING
+    },
+    Described {
+        method: "PATCH",
+        path: "/entities/realtime_journeys/{journey}/pause",
+        id: "pauseJourney",
+        summary: "Lets the visitors of a journey stay where they are.",
+        text: "the resource in `data`; 409 for a draft",
+        body: Some((RESOURCE, "Empty")),
+        answers: &[answer("EntityData", "The answer.")],
+        refusals: &[Refusal::NOT_FOUND, Refusal::CONFLICT],
+        ..NOTHING
+    },
+    Described {
+        method: "PATCH",
+        path: "/entities/realtime_journeys/{journey}/resume",
+        id: "resumeJourney",
+        summary: "Lets them go on.",
+        text: "the resource in `data`; 409 for a draft",
+        body: Some((RESOURCE, "Empty")),
+        answers: &[answer("EntityData", "The answer.")],
+        refusals: &[Refusal::NOT_FOUND, Refusal::CONFLICT],
+        ..NOTHING
+    },
+    Described {
+        path: "/entities/realtime_journeys/{journey}/activations",
+        id: "listActivations",
+        summary: "Lists the activations of a journey.",
+        text: "a page of resources",
+        parameters: PAGED,
+        answers: &[answer("Resources", "The answer.")],
+        refusals: &[Refusal::BODY_INVALID, Refusal::NOT_FOUND],
+        ..NOTHING
+    },
+    Described {
+        method: "POST",
+        path: "/entities/realtime_journeys/{journey}/activations",
+        id: "makeActivation",
+        summary: "Makes an activation, which a step of the journey may send.",
+        text: "`{\"attributes\": …}` → the resource in `data`",
+        body: Some((RESOURCE, "ActivationBody")),
+        answers: &[Answer { status: 201, ..answer("EntityData", "It is done.") }],
+        refusals: &[Refusal::BODY_INVALID, Refusal::NOT_FOUND],
+        ..NOTHING
+    },
+    Described {
+        path: "/entities/realtime_journeys/{journey}/activations/{activation}",
+        id: "readActivation",
+        summary: "Reads an activation.",
+        text: "the resource in `data`",
+        answers: &[answer("EntityData", "The answer.")],
+        refusals: &[Refusal::NOT_FOUND],
+        ..NOTHING
+    },
+    Described {
+        method: "PATCH",
+        path: "/entities/realtime_journeys/{journey}/activations/{activation}",
+        id: "changeActivation",
+        summary: "Changes the attributes that the body has.",
+        text: "`{\"attributes\": …}`",
+        body: Some((RESOURCE, "ActivationBody")),
+        answers: &[answer("EntityData", "The answer.")],
+        refusals: &[Refusal::BODY_INVALID, Refusal::NOT_FOUND],
+        ..NOTHING
+    },
+    Described {
+        path: "/entities/parent_segments/{audience}/realtime_journeys",
+        id: "listJourneys",
+        summary: "Lists the journeys of an audience.",
+        text: "a page of resources",
+        parameters: PAGED,
+        answers: &[answer("Resources", "The answer.")],
+        refusals: &[Refusal::BODY_INVALID],
+        ..NOTHING
+    },
+    Described {
+        path: "/entities/parent_segments/{audience}/realtime_activations",
+        id: "listActivationsOfAudience",
+        summary: "Lists the activations of an audience.",
+        text: "a page of resources",
+        parameters: PAGED,
+        answers: &[answer("Resources", "The answer.")],
+        refusals: &[Refusal::BODY_INVALID],
+        ..NOTHING
+    },
+];
