@@ -8,13 +8,10 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
 /**
- * At most so many bytes of the module for visitors; a change that is worth its bytes says so here. One percent more than it has:
- * the control plane's module compiles bundles and reads the keys for it. Journeys, which are folded with each event, take 28,000
- * bytes of it, 12,800 packed; what recognizes calls and tokens of the control API takes 2,800, 900 packed.
+ * At most so many bytes of the module for visitors. It has 366,300, 161,100 packed: bundles, keys, and what is rare for a visitor
+ * are for the control plane's module.
  */
-const MOST = { raw: 425_500, gzip: 187_100 };
-/** What it must not exceed in the end. */
-const WANTED = { raw: 400_000, gzip: 170_000 };
+const MOST = { raw: 400_000, gzip: 170_000 };
 /** The platform's bound for a script with all its modules, packed: that of its free plan. */
 const UPLOAD_GZIP_BYTES = 3 * 1024 * 1024;
 
@@ -28,7 +25,7 @@ const said = ({ raw, gzip }) => `${raw} bytes, ${gzip} gzip`;
 
 const visitors = size(["usher.wasm"]);
 const all = size(readdirSync(dist).filter((name) => /\.(js|wasm)$/.test(name)));
-console.log(`the module for visitors: ${said(visitors)}; at most ${said(MOST)}; wanted ${said(WANTED)}`);
+console.log(`the module for visitors: ${said(visitors)}; at most ${said(MOST)}`);
 console.log(`the module of the control plane: ${said(size(["usher-control.wasm"]))}`);
 console.log(`all that is uploaded: ${said(all)} (at most ${UPLOAD_GZIP_BYTES} packed)`);
 const fails = visitors.raw > MOST.raw || visitors.gzip > MOST.gzip || all.gzip > UPLOAD_GZIP_BYTES;

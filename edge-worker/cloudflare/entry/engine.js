@@ -147,7 +147,7 @@ class Engine {
   join(rest, answers, requestId) {
     const input = sharedFrame().bytes(rest).number(answers.length);
     for (const answer of answers) writeAnswer(input, answer);
-    return readResponse(this.#planes.visitors(JOIN, input.done()), requestId);
+    return readResponse(this.#planes.control(JOIN, input.done()), requestId);
   }
 
   /** What sources use is counted in the plane for visitors alone; the answer when too little is left. */

@@ -61,7 +61,7 @@ impl Instance {
             23 => due(self.edge.as_ref(), FrameReader(input), &mut out),
             24 if IS_CONTROL_PLANE => settle(self.edge.as_ref(), FrameReader(input), &mut out),
             25 => committed(input, &mut out),
-            26 => join(FrameReader(input), &mut out),
+            26 if IS_CONTROL_PLANE => join(FrameReader(input), &mut out),
             27 if IS_CONTROL_PLANE => compile(FrameReader(input), &mut out),
             28 if IS_CONTROL_PLANE => keys(FrameReader(input), &mut out),
             29 if IS_CONTROL_PLANE => due_draft(self.edge.as_ref(), FrameReader(input), &mut out),
@@ -160,10 +160,12 @@ impl Instance {
             Step::ControlPlane => {
                 out.byte(5);
             }
-            Step::Split(split) => {
+            Step::Split(split) if IS_CONTROL_PLANE => {
                 questions(out.byte(8), &split.parts);
                 out.bytes(&split.encode());
             }
+            // The other module cuts.
+            Step::Split(_) => return None,
         }
         Some(())
     }

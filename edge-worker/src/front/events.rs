@@ -13,7 +13,7 @@ use crate::host::Step;
 use crate::message::{Ambient, Events, Identity, Message, Mode, Part, Receipt, Route, SOURCE_FACT, ToWriter};
 use crate::order;
 use crate::outcome::Question;
-use crate::plane::HAS_SHARDS;
+use crate::plane::{HAS_CONTROL_PLANE, HAS_SHARDS};
 use crate::shard::{self, Piece, Split};
 use crate::store::index::HashIndex;
 use crate::wire::read;
@@ -89,11 +89,11 @@ struct Group {
     events: Vec<(usize, i64)>,
 }
 
-/// Cuts a batch by the home of each event's first key, in the first of its audiences. What is for one shard alone is not cut.
+/// Cuts a batch by the home of each event's first key, in the first of its audiences. What is for one shard alone is not cut;
+/// everything else is for the control plane.
 pub(super) fn split(edge: &Edge, admitted: &CheckedHead<'_>, cut: ToCut<'_>, body: &[u8]) -> Step {
     let now_ms = admitted.head.ambient.now_ms;
     let ToCut { caller: (caller, identity), audiences, names, mode, batch } = cut;
-    let who = || (caller, identity.clone());
     let sent = SentAt::read(batch.sent.as_ref(), now_ms);
     let is_native = matches!(mode, Mode::Mixed(_));
     let mut events: Vec<(usize, Event)> = Vec::new();
@@ -120,6 +120,16 @@ pub(super) fn split(edge: &Edge, admitted: &CheckedHead<'_>, cut: ToCut<'_>, bod
         }
         events.push((place, plan.event(table, row.columns, now_ms, String::new(), sent)));
     }
+    if let Some((shard, of_all)) = only_home(edge, &audiences, &declaring, (caller, &identity), &events) {
+        let of_all: Vec<(String, u64)> = match of_all {
+            Some(declares) => declared(&audiences, declares),
+            None => audiences,
+        };
+        return to_writer(edge, admitted, (caller, identity), shard, (of_all, names, mode), body);
+    }
+    if !HAS_CONTROL_PLANE {
+        return Step::ControlPlane;
+    }
     order_clamped(events.iter_mut().map(|(_, event)| event));
     let last = events.last().map(|(place, _)| *place);
     let ids: Vec<(usize, String)> = match is_native {
@@ -132,8 +142,7 @@ pub(super) fn split(edge: &Edge, admitted: &CheckedHead<'_>, cut: ToCut<'_>, bod
     let homes = homes(edge, admitted, (&audiences, &declaring), (caller, &identity), &events);
     let mut groups: Vec<Group> = Vec::new();
     for ((shard, declare), (place, event)) in homes.into_iter().zip(declaring).zip(&events) {
-        let named = audiences.iter().zip(declare).filter(|(_, declares)| *declares);
-        let of_event: Vec<(String, u64)> = named.map(|(audience, _)| audience.clone()).collect();
+        let of_event = declared(&audiences, &declare);
         let event = (*place, event.time_ms);
         match groups.iter_mut().find(|group| group.shard == shard && group.audiences == of_event) {
             Some(group) => group.events.push(event),
@@ -151,7 +160,7 @@ pub(super) fn split(edge: &Edge, admitted: &CheckedHead<'_>, cut: ToCut<'_>, bod
     }
     if let [group] = groups.as_mut_slice() {
         let of_group = (core::mem::take(&mut group.audiences), names, mode);
-        return to_writer(edge, admitted, who(), group.shard, of_group, body);
+        return to_writer(edge, admitted, (caller, identity), group.shard, of_group, body);
     }
     let asks = match &mode {
         Mode::Mixed(Some(_)) => groups
@@ -169,7 +178,7 @@ pub(super) fn split(edge: &Edge, admitted: &CheckedHead<'_>, cut: ToCut<'_>, bod
             mode => mode.clone(),
         };
         let of_group = (group.audiences.clone(), names, mode);
-        let message = message(admitted, who(), of_group, body).encode(edge.form());
+        let message = message(admitted, (caller, identity.clone()), of_group, body).encode(edge.form());
         let places = group.events.iter().map(|(place, time_ms)| (number(*place), *time_ms)).gather();
         let part = Part { places, ..Part::default() };
         let to = Route { shard: group.shard, shards: edge.shards() };
@@ -191,6 +200,35 @@ pub(super) fn split(edge: &Edge, admitted: &CheckedHead<'_>, cut: ToCut<'_>, bod
         is_native,
         origin: caller.origin.unwrap_or("").to_owned(),
     }))
+}
+
+/// The shard of all events, and which audiences declare their table, None without events; None: they differ, by their first keys.
+fn only_home<'d>(
+    edge: &Edge,
+    audiences: &[(String, u64)],
+    declaring: &'d [Vec<bool>],
+    (caller, identity): (&Caller<'_>, &Identity),
+    events: &[(usize, Event)],
+) -> Option<(u32, Option<&'d [bool]>)> {
+    let mut only = (0, None);
+    for ((_, event), declares) in events.iter().zip(declaring) {
+        let (id, _) = audiences.iter().zip(declares).find(|(_, declares)| **declares)?.0;
+        let evidence = Evidence { server: caller.is_server, keys: identity.of(id) };
+        let first = edge.running(id)?.plan.keys(event, &evidence).usable.into_iter().next();
+        let first = first.as_ref().map(|key| (key.name.as_str(), key.value.as_str()));
+        let home = (shard::of_key(id, first, edge.shards()), Some(declares.as_slice()));
+        if only.1.is_some() && only != home {
+            return None;
+        }
+        only = home;
+    }
+    Some(only)
+}
+
+/// The audiences that declare a table.
+fn declared(audiences: &[(String, u64)], declares: &[bool]) -> Vec<(String, u64)> {
+    let named = audiences.iter().zip(declares).filter(|(_, declares)| **declares);
+    named.map(|(audience, _)| audience.clone()).gather()
 }
 
 /// The shard of each event. Those that share a key of one audience stay together, so that they keep their order; the first of them
