@@ -15,7 +15,7 @@ use crate::attribute::{Counter, State, Total, Unit};
 use crate::gather::Gather;
 use crate::limits::{ARCHIVE_STRETCHES_MAX, TOTAL_HOURS_MAX};
 use crate::planted::{self, Bug};
-use crate::profile::Profile;
+use crate::profile::{HAS_RARE, Profile};
 
 /// Merges another profile into this one, once: a profile that is known to be absorbed changes nothing. Returns whether the
 /// bound on remembered event ids dropped some.
@@ -263,6 +263,9 @@ pub(crate) fn align(profile: &mut Profile, attribute: &AttributePlan) {
         wanted != Some(Shape::of(state))
             || matches!(state, State::Counter(counter) if !counter.rings.iter().all(|ring| is_needed(&ring.width_ms)))
     });
+    if other_shape && !HAS_RARE {
+        return profile.leave_unfinished();
+    }
     if other_shape && let Some(state) = profile.state_mut(name).take() {
         match state {
             State::Counter(Counter { unit, rings }) if wanted == Some(Shape::of_counter(unit)) => {
@@ -278,15 +281,20 @@ pub(crate) fn align(profile: &mut Profile, attribute: &AttributePlan) {
     let Some(wanted) = wanted.filter(|_| profile.has_parked()) else { return };
     // Parked by a build that did not know this kind; this one does.
     let unknown = Shape { detail: FOREIGN, width_ms: 0, ..wanted }.address(name);
-    if profile.state(&unknown).is_some_and(|state| !matches!(state, State::Foreign(..)))
-        && let Some(state) = profile.unpark(&unknown)
-    {
+    if profile.state(&unknown).is_some_and(|state| !matches!(state, State::Foreign(..))) {
+        if !HAS_RARE {
+            return profile.leave_unfinished();
+        }
+        let Some(state) = profile.unpark(&unknown) else { return };
         park(profile, name, state);
     }
     let of_rings = widths.iter().map(|width_ms| Shape { width_ms: *width_ms, ..wanted });
     let shapes: Vec<Shape> = if widths.is_empty() { vec![wanted] } else { of_rings.gather() };
     for address in shapes.into_iter().map(|shape| shape.address(name)) {
-        if let Some(parked) = profile.unpark(&address) {
+        if !HAS_RARE && profile.state(&address).is_some() {
+            return profile.leave_unfinished();
+        }
+        if HAS_RARE && let Some(parked) = profile.unpark(&address) {
             let state = profile.state_mut(name);
             let (merged, collapsed) = match state.take() {
                 Some(state) => keeping_hours(state, parked, State::merge),

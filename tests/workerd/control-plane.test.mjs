@@ -61,8 +61,10 @@ test("a bundle that traps in the control plane alone serves its visitors, and st
     return worker.call("POST", "/v1/personalize", as.server, body);
   };
   const started = () => worker.log.split("in the control plane").length - 1;
+  await publish("sound");
+  assert.equal((await worker.batch("pageviews", [{ td_client_id: "other", td_path: "/" }])).status, 200);
   await publish("x-usher-fault: control install from 1");
-  // What visitors do starts no instance of it, which would trap.
+  // What known visitors do starts no instance of it, which would trap.
   assert.equal((await worker.batch("pageviews", [{ td_client_id: "other", td_path: "/" }])).status, 200);
   assert.equal((await worker.lookup("other")).status, 200);
   assert.equal((await worker.call("GET", "/healthz")).status, 200);

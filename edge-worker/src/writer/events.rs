@@ -31,7 +31,7 @@ use crate::limits::FOLDS_MAX;
 use crate::log::Line;
 use crate::message::{Events, Mode, Receipt};
 use crate::outcome::{Folded, Outcome, forget};
-use crate::plane::{DECIDES, HAS_SHARDS};
+use crate::plane::{DECIDES, FOLDS_ALL, HAS_SHARDS};
 use crate::store::shards::ShardFound;
 use crate::store::{ErasedKey, FoundProfile, Read, Write};
 use crate::wire::{Response, read};
@@ -254,15 +254,18 @@ fn fold_audience<'p>(
     for passes in 1..=FOLDS_MAX {
         let loaded = ProfileSet::load(&events.id, running.number, batch.keys, found);
         let mut set = loaded.map_err(Stop::NeedsNewerBundle)?;
-        if passes == 1 {
+        let is_elsewhere = || shard.is_some_and(|found| found.elsewhere);
+        if !FOLDS_ALL
+            && (!set.reasons.is_empty() || !erased.is_empty() || is_elsewhere() || !events.are_known(&set))
+        {
+            return Err(Stop::Elsewhere(Folded::ControlPlane));
+        }
+        if FOLDS_ALL && passes == 1 {
             log.extend(set.reasons.iter().map(|why| unreadable(*why)));
             left_out.extend(events.unreadable(&set, &batch.parts));
             left_out.extend(events.erased(erased, &batch.parts));
         }
         let across = batch.across.as_ref().filter(|_| DECIDES);
-        if !DECIDES && shard.is_some_and(|found| found.elsewhere || !events.are_known(&set)) {
-            return Err(Stop::Elsewhere(Folded::ControlPlane));
-        }
         let mut deciding = across.zip(shard).map(|(across, found)| {
             set.seal(&found.sealed);
             let (audience, now_ms) = (&*events.id, message.ambient.now_ms);
@@ -305,6 +308,9 @@ fn fold_audience<'p>(
             *new_profiles_left = new_profiles_left.map(|left| left.saturating_sub(write.new_profiles()));
             return Ok(FoldedAudience { pass, left_out, write, seen, meta: Some(meta), forgotten });
         };
+        if !FOLDS_ALL {
+            return Err(Stop::Elsewhere(Folded::ControlPlane));
+        }
         let is_full = |owner: &ProfileIndex| too_large.binary_search(&set.current(*owner)).is_ok();
         let full = pass.owners.iter().filter(|(_, owner)| is_full(owner));
         let before = left_out.len();
@@ -340,7 +346,7 @@ impl BatchResult {
             receipt.failure = receipt.failure.filter(|failure| *failure != TABLE_UNKNOWN);
             of_pass.notes.into_iter().for_each(|note| receipt.note(note));
         }
-        for (index, failure) in left_out {
+        for (index, failure) in left_out.into_iter().filter(|_| FOLDS_ALL) {
             match failure {
                 TOO_LARGE => self.log.push(Line::of("profile_too_large")),
                 ERASED => self.log.push(Line::of("event_of_erased_key")),

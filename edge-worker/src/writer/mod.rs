@@ -30,7 +30,7 @@ use crate::form::Form;
 use crate::limits::SHARD_BYTES_WARNED;
 use crate::message::{KeyOf, OfProfile, Part, Probe, Route, SnapshotRequest, ToWriter, Upkeep};
 use crate::outcome::{Answered, Folded, Outcome};
-use crate::plane::{DECIDES, HAS_CONTROL_PLANE, HAS_SHARDS};
+use crate::plane::{DECIDES, FOLDS_ALL, HAS_CONTROL_PLANE, HAS_SHARDS};
 use crate::rates::Meter;
 use crate::store::shards::ShardRead;
 use crate::store::{DueBefore, Found, FoundSize, Read, Write};
@@ -171,7 +171,7 @@ pub(crate) fn charge(meter: &mut Meter, work: &Work, folded: &Folded) {
 
 /// Decides a message, or a part of it, given the result of its read; `read` becomes that of the next part.
 pub(crate) fn fold(edge: &Edge, read: &mut Option<Read>, work: &mut Work, mut found: Found) -> Folded {
-    if let Some(parts) = work.parts() {
+    if FOLDS_ALL && let Some(parts) = work.parts() {
         match &mut found {
             Found::Profiles(profiles) => parts.renumber(profiles, &mut []),
             Found::Unerased(profiles, erased) => parts.renumber(profiles, erased),
@@ -179,7 +179,8 @@ pub(crate) fn fold(edge: &Edge, read: &mut Option<Read>, work: &mut Work, mut fo
         }
     }
     let folded = match (&mut *work, &found) {
-        (Work::Events(_) | Work::Import(_), Found::Sizes(sizes)) => {
+        (Work::Events(_), Found::Sizes(_)) if !FOLDS_ALL => Folded::ControlPlane,
+        (Work::Events(_) | Work::Import(_), Found::Sizes(sizes)) if FOLDS_ALL => {
             let keys = match read.take() {
                 Some(Read::Sizes(keys)) => keys,
                 _ => Vec::new(),
@@ -216,7 +217,7 @@ pub(crate) fn fold(edge: &Edge, read: &mut Option<Read>, work: &mut Work, mut fo
         (Work::Probe(probe), Found::Probe(bytes)) => fold_probe(edge, probe, *bytes),
         _ => Outcome::of(Response::refused(Refusal::INTERNAL)),
     };
-    if let (Folded::Part(_), Some(parts)) = (&folded, work.parts()) {
+    if FOLDS_ALL && let (Folded::Part(_), Some(parts)) = (&folded, work.parts()) {
         *read = Some(set::read_of(edge, parts.keys()));
     }
     if DECIDES && let (Folded::Part(_), Work::Peer(peer)) = (&folded, work) {

@@ -6,6 +6,7 @@
 
 use crate::limits::PART_BYTES_MAX;
 use crate::message::KeyOf;
+use crate::plane::FOLDS_ALL;
 use crate::store::{ErasedKey, FoundProfile, FoundSize};
 use usher_engine::gather::Gather;
 
@@ -53,7 +54,7 @@ impl Parts {
 
     /// True if this item's turn has come.
     pub(super) fn has(&self, item: usize) -> bool {
-        self.part_of.get(item).is_none_or(|part| *part == self.current)
+        !FOLDS_ALL || self.part_of.get(item).is_none_or(|part| *part == self.current)
     }
 
     /// The keys of the current part.
@@ -74,11 +75,14 @@ impl Parts {
 
     /// True in the last part.
     pub(super) fn is_last(&self) -> bool {
-        self.current + 1 >= self.count
+        !FOLDS_ALL || self.current + 1 >= self.count
     }
 
     /// Goes on to the next part; false after the last.
     pub(super) fn advance(&mut self) -> bool {
+        if !FOLDS_ALL {
+            return false;
+        }
         self.current += 1;
         self.find_keys();
         self.current < self.count

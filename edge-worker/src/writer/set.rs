@@ -1,5 +1,6 @@
 //! The profiles of one message, and the changes to them.
 
+mod journal;
 mod keys;
 
 pub(super) use keys::KeyChange;
@@ -9,7 +10,7 @@ use usher_engine::limits::PROFILE_BYTES_MAX;
 use usher_engine::planted::{self, Bug};
 use usher_engine::profile::codec::{self, Unreadable};
 use usher_engine::profile::{Key, Profile};
-use usher_engine::{Entry, Keys, Plan, ProfileId};
+use usher_engine::{Keys, Plan, ProfileId};
 
 use super::across::Across;
 use super::journeys;
@@ -19,10 +20,9 @@ use crate::keys::{SeenToken, Signer};
 use crate::limits::UNSIZED_KEYS_MAX;
 use crate::log::{DAMAGED_PROFILE, Line};
 use crate::message::{Ambient, KeyOf};
-use crate::plane::{HAS_JOURNEYS, HAS_SHARDS};
+use crate::plane::{FOLDS_ALL, HAS_JOURNEYS, HAS_SHARDS};
 use crate::store::index::HashIndex;
 use crate::store::{FoundProfile, JournalRow, Pointer, ProfileRow, Read, Retired, Write};
-use crate::wire::json::Json;
 
 /// The keys that a message reads, each once; profiles are found by their indexes.
 #[derive(Debug)]
@@ -346,22 +346,6 @@ impl ProfileSet {
         (lent, found)
     }
 
-    /// Adds what stitching did to the journal of a profile; `learned` if that got a key. Creation is visible in the profile
-    /// itself. An ambiguity is logged when the event changed the owner of a key, and not for each further event.
-    fn log(&mut self, entries: &[Entry], id: ProfileId, learned: bool, now_ms: i64) {
-        let evicted = entries.iter().filter(|entry| matches!(entry, Entry::KeyEvicted { .. }));
-        self.evicted_keys += evicted.count();
-        let is_logged = |entry: &&Entry| match entry {
-            Entry::Created => false,
-            Entry::Ambiguous { .. } => learned,
-            _ => true,
-        };
-        for entry in entries.iter().filter(is_logged) {
-            let (audience, entry) = (self.audience.clone(), describe(entry));
-            self.journal.push(JournalRow { audience, profile: id.0, at_ms: now_ms, entry });
-        }
-    }
-
     /// The current position of this profile: its own, or that of the one that absorbed it.
     pub(super) fn current(&self, mut index: ProfileIndex) -> ProfileIndex {
         while let Some(into) = self.held.get(index.0).and_then(|held| held.into) {
@@ -396,7 +380,8 @@ impl ProfileSet {
 
     /// Adds the changed profiles to the write, each with a version one higher.
     ///
-    /// `Err` lists the profiles that would be too large, ascending; then nothing of this set may be written.
+    /// `Err` lists the profiles that would be too large, ascending; then nothing of this set may be written. A build that does not
+    /// fold everything lists none of them.
     pub(super) fn commit(
         &mut self,
         running: &Running,
@@ -407,7 +392,9 @@ impl ProfileSet {
         let mut is_first_of_bundle = false;
         let mut too_large = Vec::new();
         let kept = self.held.iter().filter(|held| held.into.is_none());
-        self.moved.extend(kept.flat_map(Held::lost_keys));
+        if FOLDS_ALL {
+            self.moved.extend(kept.flat_map(Held::lost_keys));
+        }
         for (index, held) in self.held.iter_mut().enumerate() {
             // A duplicate changes nothing, so nothing is written.
             if held.into.is_some() || (held.is_stored && !held.profile.is_changed()) {
@@ -418,6 +405,9 @@ impl ProfileSet {
             running.plan.adopt(&mut held.profile, self.number, now_ms);
             let mut state = codec::encode(&held.profile, form.of_profiles());
             let over = state.len().saturating_sub(PROFILE_BYTES_MAX);
+            if !FOLDS_ALL && (over > 0 || held.profile.is_unfinished()) {
+                return Err(Vec::new());
+            }
             if over > 0 && held.profile.make_room(over) {
                 self.made_room += 1;
                 state = codec::encode(&held.profile, form.of_profiles());
@@ -431,7 +421,8 @@ impl ProfileSet {
                 too_large.push(ProfileIndex(index));
                 continue;
             }
-            let (id, version, keys) = (held.profile.id, held.profile.version, held.changed_keys());
+            let keys = if FOLDS_ALL { held.changed_keys() } else { None };
+            let (id, version) = (held.profile.id, held.profile.version);
             if HAS_JOURNEYS {
                 journeys::note_wait(&running.plan, &held.profile, &self.audience, now_ms, write);
             }
@@ -448,8 +439,10 @@ impl ProfileSet {
             let (audience, hash) = (self.audience.clone(), running.hash.clone());
             write.written.push(Pointer { audience, number: self.number, hash });
         }
-        write.retired.append(&mut self.retired);
-        write.journal.append(&mut self.journal);
+        if FOLDS_ALL {
+            write.retired.append(&mut self.retired);
+            write.journal.append(&mut self.journal);
+        }
         Ok(())
     }
 }
@@ -460,32 +453,4 @@ pub(super) fn unreadable(why: Unreadable) -> Line {
         Unreadable::Damaged(_) => Line::with_detail(DAMAGED_PROFILE, why.to_string()),
         Unreadable::TooNew => Line::of("profile_too_new"),
     }
-}
-
-/// A journal entry as JSON, without any key's value.
-fn describe(entry: &Entry) -> String {
-    let mut json = Json::new();
-    let ids = |json: &mut Json, ids: &[ProfileId]| json.list(ids, |json, id| json.text(&id.to_string()));
-    json.object(|o| match entry {
-        Entry::Created => o.field("kind").text("created"),
-        Entry::Merged { into, sources } => {
-            o.field("kind").text("merged");
-            o.field("into").text(&into.to_string());
-            ids(o.field("sources"), sources);
-        }
-        Entry::KeyMoved { name, from } => {
-            o.field("kind").text("key_moved");
-            o.field("key").text(name);
-            o.field("from").text(&from.to_string());
-        }
-        Entry::Ambiguous { left } => {
-            o.field("kind").text("ambiguous");
-            ids(o.field("left"), left);
-        }
-        Entry::KeyEvicted { name } => {
-            o.field("kind").text("key_evicted");
-            o.field("key").text(name);
-        }
-    });
-    json.into_text()
 }

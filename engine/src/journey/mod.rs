@@ -44,7 +44,8 @@ use here::{Here, has_step};
 use walk::Walk;
 
 impl Plan {
-    /// Leads a visitor on: with an event, which was ingested before and is no duplicate, or at a due time.
+    /// Leads a visitor on: with an event, which was ingested before and is no duplicate, or at a due time. Where the visitor moves and
+    /// this plan has no steps, the profile is [unfinished](Profile::is_unfinished) instead.
     pub fn advance(
         &self,
         profile: &mut Profile,
@@ -66,7 +67,10 @@ impl Plan {
         let here = Here { plan: self, profile, call: &call, now_ms };
         let mut walk = Walk::new(here, known);
         walk.run(&mut Memo::new(&self.program));
-        let (changed, advanced) = walk.finish();
+        let Some((changed, advanced)) = walk.finish() else {
+            profile.leave_unfinished();
+            return Advanced::default();
+        };
         for (journey, progress) in changed {
             if let Some(plan) = self.journeys.get(journey) {
                 let state = (!progress.is_empty()).then(|| State::Journey(alloc::boxed::Box::new(progress)));

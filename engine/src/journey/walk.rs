@@ -9,6 +9,7 @@ use crate::definition::Reentry;
 use crate::expr::eval::Memo;
 use crate::limits::{STEPS_AT_ONCE_MAX, STEPS_PAUSE_MS};
 use crate::plan::{ExitPlan, JourneyPlan, KindPlan, TargetPlan, WhenPlan};
+use crate::profile::HAS_RARE;
 use crate::progress::{Current, Ending, Finished, Progress, Rest};
 use crate::xxh3;
 
@@ -23,6 +24,8 @@ pub(super) struct Walk<'c> {
     jumps: Vec<TargetPlan>,
     steps_left: u32,
     out: Advanced,
+    /// True if a visitor would move and this build or plan has no steps.
+    stays: bool,
 }
 
 impl<'c> Walk<'c> {
@@ -34,19 +37,29 @@ impl<'c> Walk<'c> {
             jumps: Vec::new(),
             steps_left: STEPS_AT_ONCE_MAX,
             out: Advanced::default(),
+            stays: false,
         }
+    }
+
+    /// True if the visitor moves, or would. Notes that where this build or its plan has no steps.
+    fn moves(&mut self) -> bool {
+        self.stays = !HAS_RARE || !self.here.plan.has_steps;
+        !self.stays
     }
 
     pub(super) fn run(&mut self, memo: &mut Memo<'c>) {
         for (index, journey) in self.here.plan.journeys.iter().enumerate().filter(|(_, journey)| journey.runs)
         {
+            if self.stays {
+                return;
+            }
             match self.take_current(index) {
                 Some(current) => self.lead_on(index, journey, current, memo),
                 None => self.let_in(index, journey, memo),
             }
         }
         // Beyond the bound on steps nobody jumps on.
-        while !self.jumps.is_empty() {
+        while HAS_RARE && !self.jumps.is_empty() {
             let TargetPlan { journey: index, stage } = self.jumps.remove(0);
             let Some(journey) = self.here.plan.journeys.get(index).filter(|journey| journey.runs) else {
                 continue;
@@ -57,10 +70,14 @@ impl<'c> Walk<'c> {
         }
     }
 
-    /// The changed progress by journey, and the rest of the outcome.
-    pub(super) fn finish(self) -> (Vec<(usize, Progress)>, Advanced) {
+    /// The changed progress by journey, and the rest of the outcome. None: there is something to do that this build or its plan
+    /// cannot.
+    pub(super) fn finish(self) -> Option<(Vec<(usize, Progress)>, Advanced)> {
+        if self.stays {
+            return None;
+        }
         let changed = self.all.into_iter().filter(|(.., changed)| *changed);
-        (changed.map(|(index, progress, _)| (index, progress)).collect(), self.out)
+        Some((changed.map(|(index, progress, _)| (index, progress)).collect(), self.out))
     }
 
     fn progress(&mut self, index: usize) -> Option<&mut (usize, Progress, bool)> {
@@ -75,6 +92,9 @@ impl<'c> Walk<'c> {
     }
 
     fn put(&mut self, index: usize, current: Current, is_changed: bool) {
+        if is_changed && !self.moves() {
+            return;
+        }
         if let Some((_, progress, changed)) = self.progress(index) {
             progress.current = Some(current);
             *changed |= is_changed;
@@ -82,6 +102,9 @@ impl<'c> Walk<'c> {
     }
 
     fn end(&mut self, index: usize, current: Current, how: Ending) {
+        if !self.moves() {
+            return;
+        }
         self.ended.push(index);
         let ended = Finished {
             goal: how == Ending::Goal,
@@ -111,7 +134,7 @@ impl<'c> Walk<'c> {
             && self.here.passes(goal, memo)
         {
             self.end(index, current, Ending::Goal);
-            self.jumps.extend(*target);
+            self.jumps.extend(target.filter(|_| HAS_RARE));
             return;
         }
         if let Some(exit) = stage.exits.iter().find(|exit| self.leaves(exit, &current, memo)) {
@@ -127,6 +150,9 @@ impl<'c> Walk<'c> {
         if let Rest::Waiting(due_ms) = current.rest
             && due_ms <= self.here.now_ms
         {
+            if !self.moves() {
+                return;
+            }
             let waited = stage.steps.iter().find(|step| Some(step.name) == current.step);
             let next = match waited.map(|step| &step.kind) {
                 Some(KindPlan::Wait { next, .. }) => *next,
@@ -154,6 +180,9 @@ impl<'c> Walk<'c> {
         current: Current,
         memo: &mut Memo<'c>,
     ) {
+        if !self.moves() {
+            return;
+        }
         match exit.target {
             Some(target) if target.journey == index => {
                 self.enter_stage(index, journey, target.stage, current, memo);
@@ -186,6 +215,9 @@ impl<'c> Walk<'c> {
     }
 
     fn enter(&mut self, index: usize, journey: &'c JourneyPlan, stage: usize, memo: &mut Memo<'c>) {
+        if !self.moves() {
+            return;
+        }
         let now_ms = self.here.now_ms;
         let entry = Current {
             stage_index: 0,
@@ -210,6 +242,9 @@ impl<'c> Walk<'c> {
         mut current: Current,
         memo: &mut Memo<'c>,
     ) {
+        if !self.moves() {
+            return;
+        }
         let Some(stage) = journey.stages.get(number) else { return };
         current.stage = stage.name;
         current.stage_index = u32::try_from(number).unwrap_or(u32::MAX);

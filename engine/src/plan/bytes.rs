@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Plan;
-use super::journeys::HAS_JOURNEYS;
+use super::journeys::{HAS_JOURNEYS, KindPlan, StepPlan};
 use super::keys::KeyRule;
 use crate::bytes::{Reader, Writer};
 use crate::definition::{
@@ -15,7 +15,8 @@ use crate::flat::{Flat, flat};
 use crate::syntax::Expr;
 
 impl Plan {
-    /// The bytes of the plan, without what only explanations, lists of devices and publishing read of its definition.
+    /// The bytes of the plan, without what only explanations, lists of devices and publishing read of its definition, and without what
+    /// steps of journeys do: by such a plan visitors do not move, but [`Plan::advance`] tells that they would.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut w = Writer::default();
         self.write_parts(&mut w);
@@ -28,7 +29,6 @@ impl Plan {
         sections.for_each(|section| section.include_sensitive.write(&mut w));
         if HAS_JOURNEYS {
             self.journeys.write(&mut w);
-            self.activations.write(&mut w);
         }
         w.0
     }
@@ -58,7 +58,6 @@ impl Plan {
         sections.for_each(|section| section.include_sensitive = Flat::read(r));
         if HAS_JOURNEYS {
             plan.journeys = Flat::read(r);
-            plan.activations = Flat::read(r);
         }
         r.finish().map_err(|damaged| damaged.0)?;
         Ok(plan)
@@ -92,6 +91,7 @@ impl Plan {
             lookup_key: None,
             journeys: Vec::new(),
             activations: Vec::new(),
+            has_steps: false,
         }
     }
 }
@@ -181,6 +181,16 @@ impl Flat for Output {
             }
         };
         Output { name, source }
+    }
+}
+
+impl Flat for StepPlan {
+    fn write(&self, w: &mut Writer) {
+        self.name.write(w);
+    }
+
+    fn read(r: &mut Reader<'_>) -> StepPlan {
+        StepPlan { name: Flat::read(r), id: String::new(), kind: KindPlan::End }
     }
 }
 

@@ -143,6 +143,7 @@ impl<'a> Compiler<'a> {
             personalizations,
             journeys,
             activations,
+            has_steps: true,
         }
     }
 

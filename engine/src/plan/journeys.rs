@@ -375,16 +375,4 @@ flat!(struct GatePlan { key_event, event_filter, criteria, accept_unknown_profil
 flat!(struct StagePlan { name, key, entry, milestone, exits, root, steps });
 flat!(struct ExitPlan { name, when, target });
 flat!(enum WhenPlan { 0 = After(after_ms), 1 = Gate(gate) });
-flat!(struct StepPlan { name, id, kind });
-flat!(enum KindPlan {
-    0 = End,
-    1 = Wait { wait_ms, next },
-    2 = Activation { activation, next },
-    3 = Decision(branches),
-    4 = Merge { next },
-    5 = Jump(target),
-    6 = Variant { digits, arms },
-});
-flat!(struct BranchPlan { criteria, next });
-flat!(struct ArmPlan { name, share, next });
 flat!(struct TargetPlan { journey, stage });

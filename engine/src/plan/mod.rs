@@ -59,6 +59,8 @@ pub struct Plan {
     pub(crate) journeys: Vec<JourneyPlan>,
     /// In the definition's order.
     pub(crate) activations: Vec<ActivationPlan>,
+    /// False for a plan in bytes: it tells that a visitor moves in a journey, and has no steps.
+    pub(crate) has_steps: bool,
 }
 
 #[derive(Debug)]
@@ -208,5 +210,3 @@ flat!(struct PersonalizationPlan { tables, trigger, awaited, undecided, sections
 flat!(struct SectionPlan { key_event, event_filter, criteria, outputs, undecided });
 flat!(enum OutputPlan { 0 = Same, 1 = Fact(index), 2 = Template(pieces) });
 flat!(enum Piece { 0 = Text(text), 1 = Fact(index) });
-flat!(struct ActivationPlan { called, connection, connector, method, url, headers, body });
-flat!(enum Insert { 0 = Text(text), 1 = Fact(index), 2 = Key(name), 3 = EventName, 4 = EventTime });

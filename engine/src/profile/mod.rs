@@ -30,6 +30,9 @@ use crate::limits::{ABSORBED_MAX, ORPHAN_MS};
 use crate::order;
 use stored::{Stored, Tag};
 
+/// True if this build does what is rare for a visitor. The linker drops what only that uses.
+pub(crate) const HAS_RARE: bool = cfg!(feature = "rare");
+
 /// The state of one stitched visitor.
 #[derive(Clone, Debug)]
 pub struct Profile {
@@ -52,6 +55,8 @@ pub struct Profile {
     states: States,
     /// True if it took over state that another bundle wrote, and no bundle has adopted it since.
     mixed: bool,
+    /// True if more has to be done to it than this build or its plan can.
+    unfinished: bool,
 }
 
 impl Profile {
@@ -81,6 +86,7 @@ impl Profile {
             orphans: OnceCell::new(),
             states,
             mixed: false,
+            unfinished: false,
         }
     }
 
@@ -182,6 +188,16 @@ impl Profile {
     /// True if a bundle has not adopted all of it yet.
     pub(crate) fn is_new_to(&self, bundle: u64) -> bool {
         self.mixed || self.bundle != bundle
+    }
+
+    /// True if an event could not be folded into it, so that it must not be stored: that takes a build with the feature `rare`, or for
+    /// steps of journeys a plan that was compiled here.
+    pub fn is_unfinished(&self) -> bool {
+        self.unfinished
+    }
+
+    pub(crate) fn leave_unfinished(&mut self) {
+        self.unfinished = true;
     }
 
     /// Parks a state under an address; it merges with what is parked there.
@@ -301,7 +317,7 @@ impl Profile {
     }
 
     /// Adds an identifier, or updates when it was last seen.
-    pub(crate) fn learn(&mut self, key: Key) {
+    pub fn learn(&mut self, key: Key) {
         self.edit_keys(|keys| learn(keys, key));
     }
 }

@@ -17,8 +17,9 @@ mod model;
 use generate::{History, Random, Step};
 use model::{Model, Seen};
 use usher_engine::definition::Definition;
+use usher_engine::profile::codec::{Form, decode, encode};
 use usher_engine::value::Value;
-use usher_engine::{Access, Advanced, Asked, Evidence, Plan, Profile, ProfileId, Query, SentAt};
+use usher_engine::{Access, Advanced, Asked, Event, Evidence, Plan, Profile, ProfileId, Query, SentAt};
 
 /// Histories by default.
 const CASES: u64 = 1_000;
@@ -60,7 +61,7 @@ impl Engine {
         // Stored and read again, as between any two events.
         profile = stored(&profile);
         assert!(!self.folding.ingest(&mut profile, &event, now_ms).duplicate);
-        let advanced = self.folding.advance(&mut profile, Some(&event), &[], now_ms);
+        let advanced = self.advance(&mut profile, Some(&event), now_ms);
         let place = who.iter().copied().find(|who| profile.id.0[0] as usize == who + 1).unwrap();
         if self.profiles.len() <= place {
             self.profiles.resize(place + 1, None);
@@ -69,9 +70,20 @@ impl Engine {
         (place, Engine::fired(advanced))
     }
 
+    /// Leads a visitor on. The other module's plan has to tell that the visitor moves, and only then.
+    fn advance(&self, profile: &mut Profile, event: Option<&Event>, now_ms: i64) -> Advanced {
+        let (before, mut there) = (encoded(profile), profile.clone());
+        assert_eq!(self.folding.advance(&mut there, event, &[], now_ms), Advanced::default());
+        assert_eq!(encoded(&there), before, "nothing is changed");
+        let advanced = self.plan.advance(profile, event, &[], now_ms);
+        assert!(!profile.is_unfinished());
+        assert_eq!(there.is_unfinished(), encoded(profile) != before);
+        advanced
+    }
+
     fn due(&mut self, who: usize, now_ms: i64) -> Vec<String> {
         let mut profile = stored(self.profiles[who].as_ref().unwrap());
-        let advanced = self.folding.advance(&mut profile, None, &[], now_ms);
+        let advanced = self.advance(&mut profile, None, now_ms);
         self.profiles[who] = Some(profile);
         Engine::fired(advanced)
     }
@@ -110,8 +122,11 @@ impl Engine {
 }
 
 fn stored(profile: &Profile) -> Profile {
-    use usher_engine::profile::codec::{Form, decode, encode};
-    decode(&encode(profile, Form::Three)).unwrap()
+    decode(&encoded(profile)).unwrap()
+}
+
+fn encoded(profile: &Profile) -> Vec<u8> {
+    encode(profile, Form::Three)
 }
 
 fn play(seed: u64, history: &History) -> Option<usize> {

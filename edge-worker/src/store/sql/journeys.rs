@@ -3,6 +3,7 @@
 use super::cell::Cell;
 use super::statement::{Statement, bytes, text};
 use crate::limits::{SENDING_MS, UPKEEP_ROWS_MAX};
+use crate::plane::FOLDS_ALL;
 use crate::store::journeys::{SendRow, WaitRow};
 use crate::store::{Retired, Write};
 
@@ -48,7 +49,7 @@ pub(super) fn writes(write: &Write, push: &mut impl FnMut(&'static str, Vec<Cell
             ),
         }
     }
-    for SendRow { audience, profile, id, at_ms, message } in &write.sends {
+    for SendRow { audience, profile, id, at_ms, message } in write.sends.iter().filter(|_| FOLDS_ALL) {
         push(
             "INSERT INTO sending (audience, profile, id, at_ms, message) VALUES (?, ?, ?, ?, ?)",
             vec![text(audience), bytes(profile), bytes(id), Cell::Number(*at_ms), text(message)],

@@ -12,7 +12,7 @@ use super::super::set::{ProfileIndex, ProfileSet};
 use super::batch::{Batch, ERASED, LeftOut, OfAudience, OneEvent, UNAVAILABLE, UNREADABLE, place_of};
 use crate::log::Line;
 use crate::message::{Mode, Receipt};
-use crate::plane::{DECIDES, HAS_JOURNEYS};
+use crate::plane::{DECIDES, FOLDS_ALL, HAS_JOURNEYS};
 use crate::store::journeys::SendRow;
 
 /// The result of a pass.
@@ -98,7 +98,7 @@ pub(super) fn run<'p>(
             if let Some(note) = refused {
                 receipt.note(note);
             }
-            let why_out = reason_of(index);
+            let why_out = if FOLDS_ALL { reason_of(index) } else { None };
             // An event of an erased key is answered as that of an unknown visitor.
             let is_answered =
                 matches!(batch.message.mode, Mode::Personalize { .. }) && why_out == Some(ERASED);
@@ -109,6 +109,9 @@ pub(super) fn run<'p>(
         running.pass.receipts.push(receipt);
     }
     let Running { set, mut pass, .. } = running;
+    if !FOLDS_ALL {
+        return pass;
+    }
     for (owner, fired) in core::mem::take(&mut pass.fired) {
         // It may have absorbed others since, or been absorbed.
         let profile = set.get(owner).map(|profile| profile.id.0);
@@ -167,7 +170,9 @@ impl Running<'_, '_, '_> {
         {
             let edge = &self.batch.message.edge;
             let fired = self.plan.advance(profile, Some(&one.event), edge, now_ms).fired;
-            self.pass.fired.extend(fired.into_iter().map(|fired| (owner, fired)));
+            if FOLDS_ALL {
+                self.pass.fired.extend(fired.into_iter().map(|fired| (owner, fired)));
+            }
         }
         match &self.batch.message.mode {
             Mode::Personalize { .. } => {
@@ -210,6 +215,11 @@ impl Running<'_, '_, '_> {
             receipt.note("no_usable_key");
             return None;
         };
+        if !FOLDS_ALL {
+            let owner = self.set.meet(&one.keys, &one.read)?;
+            self.pass.owners.push((index, owner));
+            return Some(owner);
+        }
         let (keys, read) = match &stitching {
             Some(Stitching { keys, read, .. }) => (keys, read),
             None => (&one.keys, &one.read),

@@ -4,7 +4,7 @@ use usher_engine::gather::Gather;
 use usher_engine::planted::{self, Bug};
 use usher_engine::profile::Key;
 use usher_engine::profile::codec::Unreadable;
-use usher_engine::{Entry, ProfileId};
+use usher_engine::{Entry, Keys, ProfileId};
 
 use super::super::across::Moved;
 use super::{Held, ProfileIndex, ProfileSet};
@@ -38,6 +38,14 @@ impl ProfileSet {
     pub(in crate::writer) fn listing(&self, key: &Key, read_as: usize) -> Option<ProfileIndex> {
         let index = self.current(self.holders.get(read_as).copied().flatten()?);
         self.get(index)?.has_key(&key.name, &key.value).then_some(index)
+    }
+
+    /// The profile that lists all these keys, which it has now met again.
+    pub(in crate::writer) fn meet(&mut self, keys: &Keys, read: &[usize]) -> Option<ProfileIndex> {
+        let owner = self.listing(keys.usable.first()?, *read.first()?)?;
+        let profile = self.get_mut(owner)?;
+        keys.usable.iter().for_each(|key| profile.learn(key.clone()));
+        Some(owner)
     }
 
     /// True if a profile lists a key that it did not when it was read.
