@@ -22,14 +22,15 @@ demo: setup ## build and start everything on this machine: http://127.0.0.1:8787
 	@node edge-worker/cloudflare/build.mjs $(WORKER) | tail -1
 	@echo "building the browser SDK"
 	@node browser-sdk/js/build.mjs >/dev/null
-	@USHER_SHARDS=$(SHARDS) node edge-worker/cloudflare/local/demo.mjs --dist $(WORKER) --rules $(TARGET)/rules --port $(PORT)
+	@USHER_SHARDS=$(SHARDS) node edge-worker/cloudflare/local/demo.mjs --dist $(WORKER) --rules $(TARGET)/rules --device $(TARGET)/device --port $(PORT)
 
 site: setup ## write the demo as plain files for any static host into target/site, with the edge in its visitor's tab
 	@cargo build --locked --quiet -p usher
 	@node browser-sdk/js/build.mjs >/dev/null
 	@node edge-worker/tab/build.mjs $(TARGET)/tab/release >/dev/null
 	@node www/rules/build.mjs $(TARGET)/rules >/dev/null
-	@node edge-worker/tab/local/site.mjs --edge $(TARGET)/tab/release --rules $(TARGET)/rules --out $(TARGET)/site
+	@node browser-sdk/build.mjs $(TARGET)/device >/dev/null
+	@node edge-worker/tab/local/site.mjs --edge $(TARGET)/tab/release --rules $(TARGET)/rules --device $(TARGET)/device --out $(TARGET)/site
 
 rules: setup ## build what checks definitions in the demo's tab Rules into target/rules; the next `make demo` has it
 	@node www/rules/build.mjs $(TARGET)/rules
@@ -79,8 +80,8 @@ fuzz-module: ## build what is fuzzed to wasm
 worker: setup ## build the Cloudflare worker into edge-worker/cloudflare/dist, ready for wrangler
 	@node edge-worker/cloudflare/build.mjs edge-worker/cloudflare/dist
 
-device: setup ## build the engine for visitors' devices into target/device; prints sizes and hashes for `integrity`
-	@node browser-sdk/build.mjs target/device
+device: setup ## build the engine for visitors' devices into target/device; prints sizes and hashes for `integrity`; the next `make demo` has it
+	@node browser-sdk/build.mjs $(TARGET)/device
 
 sdk: setup ## build the browser SDK into browser-sdk/js/dist; prints sizes and hashes for `integrity`
 	@node browser-sdk/js/build.mjs

@@ -54,8 +54,8 @@ const builds = beside({
     ["node", ["edge-worker/tab/build.mjs", built.USHER_TEST_TAB, "test-clock,fault"]],
     ["node", ["edge-worker/tab/build.mjs", join(target, "tab/release")]],
     ["node", ["www/rules/build.mjs", join(target, "rules")]],
+    ["node", ["browser-sdk/build.mjs", built.USHER_TEST_DEVICE]],
   ],
-  device: [["node", ["browser-sdk/build.mjs", built.USHER_TEST_DEVICE]]],
   fuzz: [["cargo", ["build", "--locked", "--quiet", "--profile", "wasm", "--target", "wasm32-unknown-unknown", "--target-dir", target, "--manifest-path", "tests/fuzz/Cargo.toml", "-p", "usher-fuzz-module"]]],
 });
 await layer("rules of the house", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--lib", "--test", "layers"]));
@@ -90,7 +90,7 @@ await layer("rust worker", async () => {
 });
 await layer("tab", async () => {
   await builds("tab");
-  await run("node", ["edge-worker/tab/local/site.mjs", "--edge", join(target, "tab/release"), "--rules", join(target, "rules"), "--out", built.USHER_TEST_SITE]);
+  await run("node", ["edge-worker/tab/local/site.mjs", "--edge", join(target, "tab/release"), "--rules", join(target, "rules"), "--device", built.USHER_TEST_DEVICE, "--out", built.USHER_TEST_SITE]);
   await run("node", ["--test", ...tests("tab")], { ...built, USHER_TEST_TAB: join(target, "tab/release"), USHER_TEST_TAB_FAULT: built.USHER_TEST_TAB });
 });
 await layer("browser sdk", async () => {
@@ -98,10 +98,7 @@ await layer("browser sdk", async () => {
   const names = readdirSync(join(root, folder)).filter((name) => name.endsWith(".test.mjs"));
   await run("node", ["--test", ...names.sort().map((name) => `${folder}/${name}`)], built);
 });
-await layer("device", async () => {
-  await builds("device");
-  await run("node", ["--test", ...tests("device")], built);
-});
+await layer("device", () => run("node", ["--test", ...tests("device")], built));
 await layer("fuzz", async () => {
   await builds("fuzz");
   await run("node", ["--test", ...tests("fuzz")], { USHER_FUZZ_MODULE: join(target, "wasm32-unknown-unknown/wasm/usher_fuzz_module.wasm") });

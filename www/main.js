@@ -4,21 +4,30 @@
 import * as cart from "./cart.js";
 import { findPerson, money } from "./catalog.js";
 import { byId } from "./dom.js";
+import { startSplitter, startTheme } from "./frame.js";
+import { label } from "./labels.js";
 import { findEdge } from "./ways.js";
 import { setNetwork, watchNetwork } from "./network.js";
 import { discountIn, dress } from "./offer.js";
 import { loadScript } from "./load.js";
 import { recall, remember } from "./memory.js";
 import { renderPage, renderTotals } from "./pages.js";
+import { countEvents, eventsText, prove } from "./proof.js";
 import { readRoute } from "./router.js";
 
 const { usher } = window;
-const SLOTS = ["web_personalization", "cart_entity"];
+/** Two slots, and the labels of goods, which this page draws itself. */
+const NAMES = ["web_personalization", "cart_entity", "goods_labels"];
+const isScenario = document.documentElement.dataset.scenario !== undefined;
+/** True if the device decides: a scenario's address says so, else what was chosen before. */
+const isByDevice = isScenario ? new URLSearchParams(location.search).get("way") === "device" : recall("decides", "edge") === "device";
 
 const state = {
   edge: null, // of ways.js; null while there is none
+  device: null, // of device.js; null while nobody asked for it
+  counts: null, // of proof.js
   // Scenarios begin with the goods.
-  route: (document.documentElement.dataset.scenario === undefined && readRoute()) || readRoute("#/"),
+  route: (!isScenario && readRoute()) || readRoute("#/"),
   signedIn: recall("signed-in", null),
   customers: ["c-1001", "c-1002", "c-1003"],
   discount: 0,
@@ -109,7 +118,31 @@ function tell(table, columns) {
 }
 
 /** Without an answer slots keep what they show. */
-const ask = () => usher.personalize({ names: SLOTS }).then((decision) => decision.meta.engine === "edge" && usher.render(decision));
+async function ask() {
+  const decision = await usher.personalize({ names: NAMES });
+  if (decision.meta.engine === "default") return;
+  await usher.render(decision);
+  label(decision);
+  state.device?.note(NAMES, decision);
+}
+
+/** Loads what decides in this page, and asks it. */
+async function decideOnDevice() {
+  const { deviceOf } = await import("./device.js");
+  state.device = deviceOf(tools());
+  const info = await state.device.load();
+  byId(info.state === "failed" || info.state === "off" ? "decides-edge" : "decides-device").checked = true;
+  return info;
+}
+
+const tools = () => ({ usher, edge: state.edge, counts: state.counts, ask, decideOnDevice });
+
+/** The SDK keeps an engine that it loaded for the life of its page, so the way back is another page. */
+function choose({ target: { value } }) {
+  remember("decides", value);
+  if (value === "device") void decideOnDevice();
+  else location.assign(location.pathname);
+}
 
 function watch() {
   let decision = null;
@@ -123,7 +156,10 @@ function watch() {
     byId("totals")?.replaceChildren(renderTotals(state.discount));
     document.documentElement.dataset.ready = offer.section ?? "default";
   });
-  usher.on("error", ({ code }) => toast(code === "network" ? "No answer. The shop stays as it is, and the events wait." : `The edge refused: ${code}`));
+  usher.on("error", ({ code }) => {
+    const without = usher.engine.info().state === "ready" ? "This device decides" : "The shop stays as it is";
+    toast(code === "network" ? `No answer of the edge. ${without}, and the events wait.` : `The edge refused: ${code}`);
+  });
   usher.on("consent", ({ analytics }) => remember("consent", analytics === "denied" ? "denied" : "granted"));
 }
 
@@ -133,6 +169,7 @@ function newVisitor() {
   state.discount = 0;
   remember("signed-in", null);
   usher.reset();
+  label();
   const isElsewhere = state.route.name !== "home";
   if (readRoute()?.name !== "home") history.replaceState(null, "", "#/");
   state.route = readRoute("#/");
@@ -146,7 +183,7 @@ function newVisitor() {
 async function start() {
   let scenario = null;
   try {
-    if (document.documentElement.dataset.scenario !== undefined) scenario = await import("./scenario.js");
+    if (isScenario) scenario = await import("./scenario.js");
     state.edge = await findEdge();
   } catch (error) {
     document.documentElement.dataset.ready = "default";
@@ -158,18 +195,24 @@ async function start() {
   byId("way").textContent = way;
   watchNetwork(usher, endpoint);
   byId("network").addEventListener("change", ({ target }) => setNetwork(target.value));
+  state.counts = countEvents(usher, (counts) => prove("events", eventsText(counts)));
   watch();
   const columns = { pageTable: "pageviews", anonymousIdColumn: "td_client_id", userIdColumn: "customer_id" };
   const { audience, preview_token: previewToken } = keys;
+  // Nobody but this browser reaches an edge in it, so there is no line for a shell.
+  const callers = state.edge.tab ? {} : { writeKey: keys.write_key, token: keys.public_token };
   // Before the SDK starts, so that the inspector lists every event.
-  await loadScript("overlay.js", { into: "inspector", endpoint, audience, previewToken, anonymousIdColumn: columns.anonymousIdColumn }).catch(({ message }) => toast(message));
-  usher.load({ writeKey: keys.write_key, token: keys.public_token, endpoint, auto: "render", consent: scenario?.consent ?? recall("consent", "granted"), timeoutMs: 2000, ...columns });
-  scenario?.play({ usher, newVisitor, edge: state.edge });
+  await loadScript("overlay.js", { into: "inspector", endpoint, audience, previewToken, anonymousIdColumn: columns.anonymousIdColumn, ...callers }).catch(({ message }) => toast(message));
+  usher.load({ writeKey: keys.write_key, token: keys.public_token, endpoint, auto: "render", consent: scenario?.consent ?? recall("consent", "granted"), timeoutMs: 2000, ...(keys.engine && { engine: keys.engine }), ...columns });
+  byId("decides-device").disabled = !keys.engine;
+  const isPlayed = scenario?.play({ ...tools(), newVisitor, isByDevice, device: () => state.device });
   // Before the SDK asks by itself, so that its first question takes the view along.
   if (scenario) newVisitor();
   else view();
+  if (isByDevice && keys.engine && isPlayed !== false) void decideOnDevice();
+  else if (!scenario) usher.ready(() => usher.personalize({ names: ["goods_labels"] }).then(label));
   if (state.route.name !== "home") drawPage();
-  for (const name of ["rules", "time"]) whenSeen(byId(name), async () => (await import(`./${name}.js`)).start(byId(name), state.edge, { ask }));
+  for (const name of ["rules", "time", "device"]) whenSeen(byId(name), async () => (await import(`./${name}.js`)).start(byId(name), state.edge, tools()));
 }
 
 /** Once, when the element is shown: its tab was chosen. */
@@ -183,6 +226,7 @@ function whenSeen(element, then) {
 }
 
 window.addEventListener("hashchange", go);
+byId("decides").addEventListener("change", choose);
 byId("start-over").addEventListener("click", () => {
   newVisitor();
   toast("You are a new visitor.");
@@ -199,6 +243,8 @@ for (const link of document.querySelectorAll("[data-jump]")) {
   });
 }
 
+startTheme();
+startSplitter();
 drawFrame();
 drawPage();
 start();

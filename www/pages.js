@@ -19,10 +19,10 @@ const addButton = (item, act, label) =>
   }, label);
 
 /** The page that index.html begins with. */
-const first = [...document.querySelectorAll("main > h1, main > .goods")];
+const first = [...document.querySelectorAll("main > h1, main > .standing, main > .goods")];
 
 function home(_route, act) {
-  for (const button of first[1].querySelectorAll("button")) {
+  for (const button of first[2].querySelectorAll("button")) {
     const item = findProduct(button.closest("[data-product]").dataset.product);
     button.onclick = () => act.add(item);
   }

@@ -14,14 +14,23 @@ const scenario = Object.hasOwn(SCENARIOS, name) ? SCENARIOS[name] : null;
 /** The consent that the scenario begins with; undefined: the page's. */
 export const consent = scenario?.consent;
 
-/** @param page {usher, newVisitor, edge} of main.js */
+/**
+ * Shows a scenario; false if it does not run here.
+ *
+ * @param page {usher, newVisitor, edge, counts, isByDevice, device, decideOnDevice} of main.js
+ */
 export function play(page) {
   const strip = byId("script");
   strip.hidden = false;
-  if (!scenario) return strip.replaceChildren(el("p", {}, `There is no scenario “${name}”.`), leave());
+  const not = (...said) => {
+    strip.replaceChildren(el("p", {}, ...said), leave());
+    return false;
+  };
+  if (!scenario) return not(`There is no scenario “${name}”.`);
   document.title = `${scenario.title} – Second Row`;
-  const why = page.edge.tab ? scenario.notInTab : scenario.notOnServer;
-  if (why) return strip.replaceChildren(el("p", {}, el("b", {}, scenario.title), ` does not run here: ${why}`), leave());
+  const unbuilt = (scenario.needsEngine || page.isByDevice) && !page.edge.keys.engine && "the engine was not built: make device does it, and the next make demo has it.";
+  const why = (page.edge.tab ? scenario.notInTab : scenario.notOnServer) || unbuilt || (page.isByDevice && scenario.notOnDevice);
+  if (why) return not(el("b", {}, scenario.title), ` does not run here: ${why}`);
 
   const { steps } = scenario;
   const tools = toolsOf(page);
@@ -30,9 +39,30 @@ export function play(page) {
   const next = el("button", { type: "button", class: "button", "data-testid": "step", onclick: run }, "Do it");
   const count = el("p", { class: "count-steps" });
   strip.replaceChildren(count, text, el("p", { class: "controls" }, next, leave()));
-  scenario.begin?.(tools);
-  propose(null);
+  if (page.isByDevice && !scenario.needsEngine) void settle();
+  else {
+    scenario.begin?.(tools);
+    propose(null);
+  }
+  return true;
 
+  /** On the device alone: the edge gives its part, and then there is none. */
+  async function settle() {
+    next.disabled = true;
+    text.replaceChildren("The engine, the program and what is known of you come from the edge, once.");
+    strip.dataset.state = "running";
+    try {
+      await tools.until(() => page.usher.engine.info().state === "ready" && tools.pending() === 0 && tools.section() === "Default");
+      tools.network("off");
+      scenario.begin?.(tools);
+      next.disabled = false;
+      propose("The network is cut: from here on the device is alone.");
+    } catch {
+      failed++;
+      at = steps.length;
+      propose(`✗ the device decides nothing (${JSON.stringify(page.usher.engine.info())}).`);
+    }
+  }
   function propose(before) {
     const step = steps[at];
     count.replaceChildren(el("b", {}, scenario.title), ` ${Math.min(at + 1, steps.length)} of ${steps.length}`);
@@ -64,18 +94,20 @@ export function play(page) {
 const leave = () => el("a", { class: "button quiet", href: location.pathname }, "Leave");
 
 /** Makes the hands and eyes of steps. */
-function toolsOf({ usher, newVisitor, edge }) {
-  const counts = { made: 0, sent: 0, duplicates: 0, dropped: 0 };
-  usher.on("event", () => counts.made++);
-  usher.on("sent", ({ notes }) => notes.includes("duplicate") ? counts.duplicates++ : counts.sent++);
-  usher.on("drop", () => counts.dropped++);
+function toolsOf({ usher, newVisitor, edge, counts, isByDevice, device, decideOnDevice, ask }) {
+  /** The engine that made the last decision. */
+  let engine = null;
+  usher.on("decision", ({ meta }) => { engine = meta.engine; });
   const element = (selector) => {
     const found = document.querySelector(selector);
     if (!found) throw new Error(`the page has no ${selector}`);
     return found;
   };
   const tools = {
-    usher, newVisitor, edge, counts,
+    usher, newVisitor, edge, counts, isByDevice, device, decideOnDevice, ask,
+    byDevice: () => engine === "device",
+    /** True if the last answer has everything: nothing waits, or the device added what waits. */
+    settled: () => (isByDevice ? engine === "device" : tools.pending() === 0),
     press: (selector) => element(selector).click(),
     /** By a link of the page where there is one, else by the address. */
     async open(path) {

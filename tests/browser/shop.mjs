@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 
 import { chromium } from "playwright-core";
@@ -18,6 +18,8 @@ export const PATIENCE_MS = 30_000;
 
 /** The output of `node www/rules/build.mjs`. */
 const rules = resolve(root, process.env.CARGO_TARGET_DIR || "target", "rules");
+/** The output of `node browser-sdk/build.mjs`. */
+const device = resolve(root, process.env.CARGO_TARGET_DIR || "target", "device");
 
 const BARE = `<!doctype html><meta charset="utf-8"><title>bare</title><link rel="icon" href="data:,"><script src="/td.min.js"></script>`;
 
@@ -38,10 +40,12 @@ export async function serveShop(t, files = {}) {
   mkdirSync(join(data, "site"), { recursive: true });
   cpSync(join(root, "browser-sdk/js/dist"), join(data, "site"), { recursive: true });
   cpSync(rules, join(data, "site/rules"), { recursive: true });
+  const engine = readdirSync(device).filter((name) => /^engine-.*\.(mjs|wasm)$/.test(name));
+  for (const name of engine) copyFileSync(join(device, name), join(data, "site", name));
   const records = readFileSync(join(root, "examples/shop/profiles.ndjson"), "utf8");
   const customers = records.split("\n").filter(Boolean).map((line) => JSON.parse(line).customer_id);
   const { write_key, public_token } = credentials;
-  const demo = { write_key, public_token, preview_token: previewToken(), audience, customers };
+  const demo = { write_key, public_token, preview_token: previewToken(), audience, customers, engine: engine.find((name) => name.endsWith(".mjs")) };
   writeFileSync(join(data, "site/demo.json"), JSON.stringify(demo));
   const worker = await deploy(t, "release", { port, tls, www, data, origins: [own, page] });
   const imported = await worker.call("POST", `/v1/audiences/${audience}/profiles/import`, as.server, records);
@@ -85,8 +89,8 @@ export async function inBrowser(t, name, visit, { refusals = false, ...options }
     if (["error", "warning"].includes(message.type())) troubles.push(`console: ${message.text()}`);
   });
   // The SDK's requests outlive a page that is left, which the driver reports as an abortion; so does it where the page was left
-  // while it loaded the file that fills slots.
-  const isLeft = (request) => /\/v1\/e|\/slots-/.test(request.url()) && request.failure()?.errorText === "net::ERR_ABORTED";
+  // while it loaded the file that fills slots, or what decides on the device.
+  const isLeft = (request) => /\/v1\/(e|device)|\/slots-|\/programs\//.test(request.url()) && request.failure()?.errorText === "net::ERR_ABORTED";
   page.on("requestfailed", (request) => isLeft(request) || troubles.push(`failed: ${request.method()} ${request.url()} ${request.failure()?.errorText}`));
   page.on("response", (response) => {
     if (response.status() >= 400) troubles.push(`${response.status()}: ${response.url()}`);

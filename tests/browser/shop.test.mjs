@@ -12,7 +12,9 @@ import { inBrowser, missing, PATIENCE_MS, serveShop } from "./shop.mjs";
 const axe = () => readFileSync(join(root, "node_modules/axe-core/axe.min.js"), "utf8");
 /** The most that the page may move by itself, of all layout shifts together. */
 const SHIFT_MAX = 0.01;
-const SCENARIOS = ["minute", "affinity", "cart", "vip", "stitch", "consent", "blocked", "lost", "stock"];
+const SCENARIOS = ["minute", "affinity", "cart", "vip", "stitch", "consent", "blocked", "lost", "device", "stock"];
+/** Those that the device decides alone, once the edge gave its part. */
+const ON_DEVICE = ["device", "affinity", "blocked"];
 const NOT_HERE = { window: /nobody may set the clock of a real edge/, rules: /published by usher push/ };
 
 /** Adds up layout shifts that no input of a person explains. Those of a moment after an input count, too: scripts made it. */
@@ -31,6 +33,21 @@ const shifts = async (page) => {
   return { sum: list.reduce((sum, { value }) => sum + value, 0), list };
 };
 const ready = (page) => page.locator("html[data-ready]").waitFor({ state: "attached", timeout: PATIENCE_MS });
+/** Does every step of a scenario, each of which has to show what it says. */
+async function playThrough(page, name) {
+  const strip = page.getByTestId("script");
+  const idle = page.locator('#script:not([data-state="running"])');
+  const said = [];
+  await idle.waitFor({ timeout: PATIENCE_MS });
+  for (const step = page.getByTestId("step"); await step.isVisible(); ) {
+    await step.click();
+    await idle.waitFor({ timeout: PATIENCE_MS });
+    said.push(await strip.locator(".say").innerText());
+  }
+  assert.equal(await strip.getAttribute("data-state"), "done", `${name}: ${said.join("\n")}`);
+  assert.ok(said.length >= 2 && said.every((text) => text.startsWith("✓")), `${name}: ${said.join("\n")}`);
+  return said;
+}
 const inspector = (page) => page.getByTestId("inspector");
 const panel = (page) => inspector(page).locator("[role=tabpanel]");
 
@@ -42,15 +59,7 @@ test("every scenario, wide and narrow, and nothing moves", { skip: missing, time
       for (const name of width === 768 ? ["minute"] : SCENARIOS) {
         await page.goto(`${site.own}/?s=${name}`);
         await ready(page);
-        const strip = page.getByTestId("script");
-        const said = [];
-        for (const step = page.getByTestId("step"); await step.isVisible(); ) {
-          await step.click();
-          await page.locator('#script:not([data-state="running"])').waitFor({ timeout: PATIENCE_MS });
-          said.push(await strip.locator(".say").innerText());
-        }
-        assert.equal(await strip.getAttribute("data-state"), "done", `${name}: ${said.join("\n")}`);
-        assert.ok(said.length >= 2 && said.every((text) => text.startsWith("✓")), `${name}: ${said.join("\n")}`);
+        await playThrough(page, name);
         const { sum, list } = await shifts(page);
         assert.ok(sum <= SHIFT_MAX, `${name}, ${width} px: ${sum} ${JSON.stringify(list)}`);
         assert.equal(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth), false, `${name}: nothing is wider than ${width} px`);
@@ -64,6 +73,97 @@ test("every scenario, wide and narrow, and nothing moves", { skip: missing, time
     }
     await page.goto(`${site.own}/?s=constructor`);
     await page.getByTestId("script").getByText("There is no scenario").waitFor({ timeout: PATIENCE_MS });
+  });
+});
+
+test("on the device alone, and beside the edge", { skip: missing, timeout: 300_000 }, async (t) => {
+  const site = await serveShop(t);
+  for (const width of [1280, 320]) {
+    await inBrowser(t, `device-${width}`, async (page) => {
+      await watchShifts(page);
+      for (const name of ON_DEVICE) {
+        await page.goto(`${site.own}/?s=${name}&way=device`);
+        await ready(page);
+        await playThrough(page, name);
+        const { sum, list } = await shifts(page);
+        assert.ok(sum <= SHIFT_MAX, `${name}, ${width} px: ${sum} ${JSON.stringify(list)}`);
+      }
+      for (const name of ["minute", "cart", "vip", "stitch"]) {
+        await page.goto(`${site.own}/?s=${name}&way=device`);
+        await page.getByTestId("script").getByText("signing in asks the edge").waitFor({ timeout: PATIENCE_MS });
+      }
+    }, { viewport: { width, height: 800 } });
+  }
+  await inBrowser(t, "device-tab", async (page) => {
+    await page.goto(`${site.own}/`);
+    await ready(page);
+    await inspector(page).getByRole("tab", { name: "Device" }).click();
+    const state = page.getByTestId("device-state");
+    await state.getByText("No engine is loaded").waitFor();
+    await page.getByTestId("decides-device").check();
+    await state.getByText("The device decides, by program").waitFor();
+    await page.getByTestId("device-ask").click();
+    const places = page.getByTestId("device-places");
+    await places.getByText("who signed in").first().waitFor();
+    assert.match(await places.innerText(), /web_personalization\s+✓? ?on the device; Default\s+cart_entity\s+✓? ?on the device; no section\s+goods_labels\s+✓? ?on the device; no section\s+product_recommendations\s+asks the edge/);
+    // Signing in makes another visitor, of whom the edge gives its part again.
+    await page.locator('nav [data-route="account"]').click();
+    await page.getByTestId("customer-c-1001").check();
+    await page.getByTestId("sign-in").click();
+    await page.getByTestId("offer-section").filter({ hasText: "VIP Customers" }).waitFor();
+    // What is counted meanwhile can overtake a comparison, so there are several.
+    const compared = page.getByTestId("device-parity").getByText(/^device and edge: ([3-9]|\d\d) of \1 the same/);
+    for (let turn = 0; turn < 15 && !(await compared.isVisible()); turn++) {
+      await page.locator(`nav [data-route="${turn % 2 ? "home" : "cart"}"]`).click();
+      await compared.waitFor({ timeout: 2_000 }).catch(() => {});
+    }
+    await compared.waitFor();
+    await page.getByTestId("device-ask").click();
+    await places.getByText("asks the edge: it is not marked device: true").first().waitFor();
+    // Other work on this machine only adds time.
+    await page.getByTestId("device-time").click();
+    const times = page.getByTestId("device-times");
+    await times.getByText("20 sections").waitFor();
+    const [, us, least, edge] = /: ([\d.]+) µs on this device.*\(least ([\d.]+)\).*; ([\d,]+) µs at the edge/.exec(await times.innerText());
+    t.diagnostic(`${us} µs a decision of 20 sections in the page (least ${least}), ${edge} µs at the edge`);
+    assert.ok(Number(least) <= 50, `${least} µs`);
+    // The next page remembers who decides; the way back is a page without the engine.
+    await page.reload();
+    await page.locator("#decides-device:checked").waitFor();
+    await page.locator("#decides-edge").check();
+    await page.waitForFunction(() => document.querySelector("#decides-edge").checked && usher.engine.info().state === "off");
+  });
+});
+
+test("the theme, and the width of the inspector", { skip: missing, timeout: 120_000 }, async (t) => {
+  const site = await serveShop(t);
+  await inBrowser(t, "frame", async (page) => {
+    await page.goto(`${site.own}/`);
+    await ready(page);
+    const paper = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const system = await paper();
+    await page.getByTestId("theme").click();
+    assert.equal(await paper(), system, "the system's is light here");
+    await page.getByTestId("theme").click();
+    const dark = await paper();
+    assert.notEqual(dark, system);
+    const splitter = page.getByTestId("splitter");
+    const width = () => inspector(page).evaluate((element) => element.getBoundingClientRect().width);
+    await splitter.focus();
+    await page.keyboard.press("End");
+    const most = await width();
+    await page.keyboard.press("ArrowRight");
+    assert.ok((await width()) < most);
+    const line = await splitter.boundingBox();
+    await page.mouse.move(line.x + line.width / 2, line.y + 300);
+    await page.mouse.down();
+    await page.mouse.move(900, line.y + 300);
+    await page.mouse.up();
+    const dragged = await width();
+    assert.ok(Math.abs(dragged - 380) < 20, `${dragged} px`);
+    await page.reload();
+    await ready(page);
+    assert.deepEqual([await paper(), await width()], [dark, dragged], "both are remembered");
   });
 });
 
@@ -141,7 +241,7 @@ test("every tab before axe, in both schemes, narrow and wide", { skip: missing, 
       await page.evaluate(axe());
       const violations = () =>
         page.evaluate(async () => (await window.axe.run(document)).violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`));
-      for (const name of ["Scenarios", "Rules", "Time", "Slots", "Why", "Profile", "Events", "Timing", "Consent"]) {
+      for (const name of ["Scenarios", "Rules", "Time", "Device", "Slots", "Why", "Profile", "Events", "Timing", "Consent"]) {
         await inspector(page).getByRole("tab", { name }).focus();
         await page.keyboard.press("Enter");
         await panel(page).waitFor();

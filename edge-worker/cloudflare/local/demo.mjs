@@ -1,7 +1,7 @@
 // The demo: the worker in workerd with its data on disk, the example audience published, its records imported, and the
 // shop on top. Stops on Ctrl-C; a second start finds what the first one left.
 //
-// usage: node demo.mjs --dist <folder of the worker> [--rules <folder of the reader of definitions>] [--port 8787]
+// usage: node demo.mjs --dist <folder of the worker> [--rules <folder of the reader of definitions>] [--device <folder of the engine for devices>] [--port 8787]
 
 import { execFileSync } from "node:child_process";
 import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -13,7 +13,7 @@ import { parseArgs } from "node:util";
 import { startWorkerd } from "./workerd.mjs";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
-const { values } = parseArgs({ options: { dist: { type: "string" }, rules: { type: "string" }, port: { type: "string", default: "8787" } } });
+const { values } = parseArgs({ options: { dist: { type: "string" }, rules: { type: "string" }, device: { type: "string" }, port: { type: "string", default: "8787" } } });
 const port = Number(values.port);
 const origin = `http://127.0.0.1:${port}`;
 const state = join(root, ".usher/demo");
@@ -24,9 +24,12 @@ const audience = "1069944";
 mkdirSync(join(state, "site"), { recursive: true });
 const sdk = join(root, "browser-sdk/js/dist");
 for (const name of readdirSync(sdk)) copyFileSync(join(sdk, name), join(state, "site", name));
-// Its tools take minutes to build, so it is there if it was asked for.
+// Their tools take minutes to build, so both are there if they were asked for.
 rmSync(join(state, "site/rules"), { recursive: true, force: true });
 if (existsSync(values.rules ?? "")) cpSync(values.rules, join(state, "site/rules"), { recursive: true });
+for (const name of readdirSync(join(state, "site")).filter(isEngine)) rmSync(join(state, "site", name));
+const engine = existsSync(values.device ?? "") ? readdirSync(values.device).filter(isEngine) : [];
+for (const name of engine) copyFileSync(join(values.device, name), join(state, "site", name));
 
 await free(port).catch(() => {
   console.error(`port ${port} is in use; stop what listens there, or take another one: make demo PORT=8790`);
@@ -80,6 +83,7 @@ try {
     preview_token: preview.trim(),
     audience,
     customers,
+    engine: engine.find((name) => name.endsWith(".mjs")),
   };
   writeFileSync(join(state, "site/demo.json"), JSON.stringify(page));
   console.log(`\nUsher is ready: ${origin}/   (Ctrl-C stops it)`);
@@ -87,6 +91,11 @@ try {
   console.error(error.stderr?.toString() || error.message);
   stopping = true;
   worker.child.kill("SIGTERM");
+}
+
+/** True for the two files of the engine for devices. */
+function isEngine(name) {
+  return /^engine-.*\.(mjs|wasm)$/.test(name);
 }
 
 /** Runs the command line; returns its output, and shows its messages when it fails. */

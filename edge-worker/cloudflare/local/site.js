@@ -10,8 +10,8 @@ const TYPES = {
   wasm: "application/wasm",
 };
 
-/** What the demo makes itself: its settings, the reader of rules, and the browser SDK with the files that it loads, which have a hash in their names. */
-const MADE = /^\/(demo\.json|rules\/[a-z.]+|(usher|stub|overlay|td-compat)\.js|\w+-[0-9a-f]{10}\.mjs)$/;
+/** What the demo makes itself: its settings, the reader of rules, the engine for devices, and the browser SDK; files that are loaded by others have a hash in their names. */
+const MADE = /^\/(demo\.json|rules\/[a-z.]+|(usher|stub|overlay|td-compat)\.js|\w+-[0-9a-f]{10}\.(mjs|wasm))$/;
 
 export default {
   async fetch(request, env) {

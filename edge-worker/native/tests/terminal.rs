@@ -207,7 +207,7 @@ fn push_names_what_it_would_remove_altogether() {
     let part = shop().join("rt_config.yaml");
     let push = ["push", text(&part), "--to", &serving.url];
     let mut terminal = Terminal::run(&push, &[("USHER_ADMIN_KEY", ADMIN_KEY)]);
-    terminal.until("and remove all 4 personalizations of bundle 1? [y/N] ");
+    terminal.until("and remove all 5 personalizations of bundle 1? [y/N] ");
     terminal.types("n\r");
     assert_eq!(terminal.end().0.code(), Some(1));
 }

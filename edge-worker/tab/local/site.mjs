@@ -1,7 +1,7 @@
 // Writes the demo as plain files that any static host serves, from any folder: the shop, the browser SDK, and the edge that runs in
 // its visitor's browser. Prints what ships.
 //
-// usage: node site.mjs --edge <folder of the built edge> --rules <folder of the reader of definitions> --out <folder>
+// usage: node site.mjs --edge <folder of the built edge> --rules <folder of the reader of definitions> --device <folder of the engine for devices> --out <folder>
 
 import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -17,9 +17,9 @@ import { build } from "esbuild";
 import { freePort, listening } from "../../cloudflare/local/workerd.mjs";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
-const { values } = parseArgs({ options: { edge: { type: "string" }, rules: { type: "string" }, out: { type: "string" } } });
-if (!values.edge || !values.rules || !values.out) {
-  console.error("usage: node site.mjs --edge <folder of the built edge> --rules <folder of the reader of definitions> --out <folder>");
+const { values } = parseArgs({ options: { edge: { type: "string" }, rules: { type: "string" }, device: { type: "string" }, out: { type: "string" } } });
+if (!values.edge || !values.rules || !values.device || !values.out) {
+  console.error("usage: node site.mjs --edge <folder of the built edge> --rules <folder of the reader of definitions> --device <folder of the engine for devices> --out <folder>");
   process.exit(64);
 }
 const [built, out] = [resolve(values.edge), resolve(values.out)];
@@ -38,11 +38,13 @@ cpSync(resolve(values.rules), join(site, "rules"), { recursive: true });
 const sdk = join(root, "browser-sdk/js/dist");
 for (const name of list(sdk).filter((name) => !name.endsWith(".d.ts"))) copyFileSync(join(sdk, name), join(site, name));
 copyFileSync(join(built, "service.wasm"), join(site, "edge/service.wasm"));
+const engine = list(resolve(values.device)).filter((name) => /^engine-.*\.(mjs|wasm)$/.test(name));
+for (const name of engine) copyFileSync(join(resolve(values.device), name), join(site, name));
 
 const shop = await published();
 writeFileSync(join(site, "edge/shop.json"), JSON.stringify({ version: hash(JSON.stringify(shop)), ...shop }));
 const { write_key, public_token } = credentials;
-writeFileSync(join(site, "demo.json"), JSON.stringify({ edge: "tab", write_key, public_token, audience, customers: customers() }));
+writeFileSync(join(site, "demo.json"), JSON.stringify({ edge: "tab", write_key, public_token, audience, customers: customers(), engine: engine.find((name) => name.endsWith(".mjs")) }));
 await script("worker.js", "edge/worker.js", { base: "../" });
 // Every file but the Service Worker itself; the page is asked for by the folder's name, to which some hosts lead from `index.html`.
 const files = list(site).map((name) => (name === "index.html" ? "./" : name));

@@ -9,13 +9,14 @@ use usher_engine::limits::DAY_MS;
 use usher_engine::value::Value;
 
 #[test]
-fn the_directory_holds_five_definitions_examples_and_a_pipeline() {
+fn the_directory_holds_six_definitions_examples_and_a_pipeline() {
     let Listing { sources, findings } = listing();
     let names: Vec<&str> = sources.iter().map(|source| file_name(&source.name)).collect();
     let expected = [
         "cart_recovery.yaml",
         "entity.json",
         "examples.yaml",
+        "goods_labels.yaml",
         "pipeline.yaml",
         "product_recommendations.yaml",
         "rt_config.yaml",
@@ -38,7 +39,8 @@ fn nothing_in_the_shop_is_wrong() {
     assert_eq!(warnings(Code::OpenIdentity), 2);
     assert_eq!(warnings(Code::LargeAnswer), 3, "lists of 100 items");
     assert_eq!(warnings(Code::Ignored), 1, "the pipeline");
-    assert_eq!(reading.findings.len(), 11, "{shown:#?}");
+    assert_eq!(warnings(Code::Public), 3, "what devices decide");
+    assert_eq!(reading.findings.len(), 14, "{shown:#?}");
 }
 
 #[test]
@@ -95,21 +97,24 @@ fn criteria_of_all_spellings_become_one_language() {
         definition.personalizations[personalization].sections[section].criteria.to_string()
     };
     let names: Vec<&str> = definition.personalizations.iter().map(|p| p.name.as_str()).collect();
-    assert_eq!(names, ["cart_recovery", "cart_entity", "product_recommendations", "web_personalization"]);
+    assert_eq!(
+        names,
+        ["cart_recovery", "cart_entity", "goods_labels", "product_recommendations", "web_personalization"]
+    );
     assert_eq!(
         criteria(0, 0),
         "SIZE(cart_items) > 0 AND (last_purchase IS NULL OR NOT last_purchase WITHIN 30 DAYS)"
     );
     assert_eq!(criteria(1, 0), "loyalty_tier != 'Bronze'");
-    assert_eq!(criteria(2, 0), "purchase_count_30d > 5 AND customer_tier = 'premium'");
-    assert_eq!(criteria(2, 1), "browsed_products_list IS NOT NULL");
-    assert_eq!(criteria(2, 2), "TRUE");
-    assert_eq!(criteria(3, 0), "loyalty_tier = 'VIP'");
+    assert_eq!(criteria(3, 0), "purchase_count_30d > 5 AND customer_tier = 'premium'");
+    assert_eq!(criteria(3, 1), "browsed_products_list IS NOT NULL");
+    assert_eq!(criteria(3, 2), "TRUE");
+    assert_eq!(criteria(4, 0), "loyalty_tier = 'VIP'");
     assert_eq!(
-        criteria(3, 1),
+        criteria(4, 1),
         "page_views_24h >= 3 AND (loyalty_tier IS NULL OR loyalty_tier IN ('Gold', 'Silver'))"
     );
-    assert_eq!(criteria(3, 2), "TRUE");
+    assert_eq!(criteria(4, 2), "TRUE");
     for section in definition.personalizations.iter().flat_map(|personalization| &personalization.sections) {
         assert_eq!(
             usher_engine::syntax::parse(&section.criteria.to_string()).as_ref(),
@@ -121,7 +126,12 @@ fn criteria_of_all_spellings_become_one_language() {
 #[test]
 fn personalizations_arrive() {
     let definition = reading().definition;
-    let [cart, entity, recommendations, web] = definition.personalizations.as_slice() else { panic!("four") };
+    let [cart, entity, labels, recommendations, web] = definition.personalizations.as_slice() else {
+        panic!("five")
+    };
+    let device = [cart, entity, labels, recommendations, web].map(|personalization| personalization.device);
+    assert_eq!(device, [false, true, true, false, true]);
+    assert_eq!(labels.sections.len(), 20);
     assert_eq!([cart.choice, entity.choice, web.choice], [Choice::First, Choice::All, Choice::First]);
     assert_eq!(web.trigger.as_deref(), Some("page_view"));
     let listed: Vec<&str> = web.sections[0].segments.iter().map(|segment| segment.name.as_str()).collect();
@@ -158,13 +168,13 @@ fn paths_lead_to_their_place_in_the_text() {
     assert_eq!(at("attributes[13].column"), rt(123, 11));
     assert_eq!(at("identity.keys[1].exclude_regex"), rt(135, 22));
     assert_eq!(at("identity.primary_key"), rt(130, 16));
-    assert_eq!(at("personalizations[3].trigger"), ("web_personalization.yaml".to_owned(), 6, 18));
+    assert_eq!(at("personalizations[4].trigger"), ("web_personalization.yaml".to_owned(), 6, 18));
     assert_eq!(
-        at("personalizations[3].sections[0].segments[1]"),
-        ("web_personalization.yaml".to_owned(), 15, 36)
+        at("personalizations[4].sections[0].segments[1]"),
+        ("web_personalization.yaml".to_owned(), 16, 36)
     );
     assert_eq!(at("personalizations[0].inputs[0]"), ("cart_recovery.yaml".to_owned(), 6, 5));
-    assert_eq!(at("personalizations[1].sections[0].event_filter"), ("entity.json".to_owned(), 14, 32));
+    assert_eq!(at("personalizations[1].sections[0].event_filter"), ("entity.json".to_owned(), 15, 32));
     let nowhere = reading.locate(Diagnostic::new(Code::UnknownName, ""));
     assert_eq!(nowhere.place, None);
 }
