@@ -31,8 +31,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use command::{
-    api, codes, completions, erase, eval, explain, import, init, keys, profile, ps, pull, push, rollback,
-    serve, simulate, unpublish, validate,
+    api, codes, completions, device, erase, eval, explain, import, init, keys, profile, ps, pull, push,
+    rollback, serve, simulate, unpublish, validate,
 };
 use exit::Exit;
 
@@ -63,6 +63,7 @@ fn main() -> ExitCode {
         Verb::Ps(args) => ps::run(&args),
         Verb::Api(args) => api::run(&args),
         Verb::Keys(args) => keys::run(&args),
+        Verb::Device(args) => device::run(&args),
         Verb::Completions(args) => completions::run(&args, Cli::command()),
     };
     result.unwrap_or_else(|failure| terminal::show(&failure)).into()
@@ -109,6 +110,7 @@ enum Verb {
     Ps(ps::Args),
     Api(api::Args),
     Keys(keys::Args),
+    Device(device::Args),
     Completions(completions::Args),
 }
 

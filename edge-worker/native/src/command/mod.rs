@@ -3,6 +3,7 @@
 pub(crate) mod api;
 pub(crate) mod codes;
 pub(crate) mod completions;
+pub(crate) mod device;
 pub(crate) mod erase;
 pub(crate) mod eval;
 pub(crate) mod explain;
