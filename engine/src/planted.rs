@@ -32,11 +32,15 @@ pub enum Bug {
     FoldsIntoSealed,
     /// The keys of a profile that was absorbed in another shard lead nowhere.
     PointsNowhere,
+    /// An erased profile's keys are taken from events of before.
+    ForgetsErasures,
+    /// The homes of an erased profile's other keys do not hear of it.
+    ErasesAlone,
 }
 
 impl Bug {
     /// Each of them.
-    pub const ALL: [Bug; 14] = [
+    pub const ALL: [Bug; 16] = [
         Bug::CommitsWithoutCondition,
         Bug::AcknowledgesFirst,
         Bug::RepeatsInDoubt,
@@ -51,6 +55,8 @@ impl Bug {
         Bug::TrustsPages,
         Bug::FoldsIntoSealed,
         Bug::PointsNowhere,
+        Bug::ForgetsErasures,
+        Bug::ErasesAlone,
     ];
 }
 

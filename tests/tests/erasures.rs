@@ -48,7 +48,9 @@ fn a_profile_goes_by_each_of_its_keys() {
         assert!(keys.iter().all(|(_, value)| shown.contains(value)), "{shown}");
         assert_eq!(bed.erase(by, &value), 200);
         nothing_is_left(&mut bed, &keys);
-        assert_eq!(bed.erase(by, &value), 404);
+        // Its answer may have been lost.
+        assert_eq!(bed.erase(by, &value), 200);
+        nothing_is_left(&mut bed, &keys);
         // Earlier events are refused, whichever key leads and whichever was erased elsewhere.
         let before = NOW_MS / 1_000 - 5;
         for event in [
@@ -126,8 +128,7 @@ fn a_crash_at_each_step_of_an_erasure() {
             });
             assert!(views == [Some(7); 3] || views == [Some(0); 3], "after {at}, fault {fault}: {views:?}");
             assert!(first != 200 || views == [Some(0); 3], "after {at}, fault {fault}");
-            let again = bed.erase("a", &a);
-            assert!(again == 200 || (again == 404 && views == [Some(0); 3]), "after {at}: {again}");
+            assert_eq!(bed.erase("a", &a), 200, "after {at}, fault {fault}");
             nothing_is_left(&mut bed, &[("a", &a), ("b", &b), ("c", &c)]);
         }
     }

@@ -122,10 +122,10 @@ impl Store for MemoryStore {
             Read::Written => Found::Pointers(self.written.clone()),
             Read::Probe => Found::Probe(0),
             Read::Due(before) => Found::Due(Box::new(self.due(before))),
-            Read::Whole(keys) => {
+            Read::Whole { keys, names } => {
                 let profiles = self.profiles_of(keys);
                 let held = profiles.iter().flat_map(|found| self.keys_of(found)).collect();
-                Found::Whole(profiles, held)
+                Found::Whole(profiles, held, self.erased_of(names))
             }
             Read::Unerased { keys, names } => Found::Unerased(self.profiles_of(keys), self.erased_of(names)),
             Read::Shard(read) => Found::Shard(Box::new(self.read_shard(read))),

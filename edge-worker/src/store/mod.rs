@@ -56,11 +56,16 @@ pub enum Read {
     Probe,
     /// Rows that are due for upkeep.
     Due(DueBefore),
-    /// The profiles of these keys, and all keys of each.
-    Whole(Vec<KeyOf>),
     /// The profiles of these keys, and which of the keys were erased. `names` are the keys' as `Suppression` has them, in
     /// the same order.
     Unerased {
+        /// The keys.
+        keys: Vec<KeyOf>,
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// The same, and all keys of each profile.
+    Whole {
         /// The keys.
         keys: Vec<KeyOf>,
         /// Their names.
@@ -81,9 +86,9 @@ pub enum Found {
     Profiles(Vec<FoundProfile>),
     /// Rows that are due for upkeep.
     Due(Box<Due>),
-    /// Profiles, and all keys of each.
-    Whole(Vec<FoundProfile>, Vec<HeldKey>),
-    /// The same as for [`Found::Profiles`], and the keys that were erased.
+    /// The same as for [`Found::Profiles`], all keys of each, and the keys that were erased.
+    Whole(Vec<FoundProfile>, Vec<HeldKey>, Vec<ErasedKey>),
+    /// The same without the keys of each.
     Unerased(Vec<FoundProfile>, Vec<ErasedKey>),
     /// Sizes of profiles, each once.
     Sizes(Vec<FoundSize>),
@@ -434,7 +439,7 @@ impl Basis {
     pub fn of(read: &Read, found: &Found) -> Basis {
         match (read, found) {
             (Read::Profiles(keys), Found::Profiles(profiles))
-            | (Read::Whole(keys), Found::Whole(profiles, _))
+            | (Read::Whole { keys, .. }, Found::Whole(profiles, ..))
             | (Read::Unerased { keys, .. }, Found::Unerased(profiles, _)) => {
                 Basis::of_profiles(keys, profiles)
             }

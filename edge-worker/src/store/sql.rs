@@ -15,7 +15,7 @@ mod shards;
 mod statement;
 mod upkeep;
 
-use asked::{all_keys, asked, journals, profiles, sizes, unerased};
+use asked::{all_keys, asked, erased, journals, profiles, sizes, unerased};
 pub use cell::{Cell, Rows};
 pub use found::found;
 use part::cut;
@@ -135,9 +135,9 @@ pub fn reads(read: &Read) -> Vec<Statement> {
             };
             cut(keys, |key| key).into_iter().map(&mut part).gather()
         }
-        Read::Whole(_) | Read::Due(_) if !HAS_CONTROL_PLANE => Vec::new(),
+        Read::Whole { .. } | Read::Due(_) if !HAS_CONTROL_PLANE => Vec::new(),
         Read::Due(before) => upkeep::due(before),
-        Read::Whole(keys) => vec![profiles(keys), all_keys(keys)],
+        Read::Whole { keys, names } => vec![profiles(keys), all_keys(keys), erased(names)],
         // The keys of a lookup, whose body is far below the bound of a statement.
         Read::Journals(keys) => vec![profiles(keys), journals(keys)],
         Read::Pointers => vec![Statement {

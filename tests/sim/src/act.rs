@@ -29,7 +29,13 @@ impl World {
             },
             55..=84 => self.look_up(person),
             85..=89 if self.setting.shards > 1 && self.meets_often(Fault::Erase) => {
-                let calls = call::joined_and_erased(&mut self.model, &self.persons, person, &mut self.chance);
+                let calls = call::joined_and_erased(
+                    &mut self.model,
+                    &self.persons,
+                    person,
+                    self.now_ms,
+                    &mut self.chance,
+                );
                 for (after_ms, call) in calls {
                     self.schedule(after_ms, Due::First(Box::new(call)));
                 }

@@ -143,6 +143,12 @@ impl World {
                 _ => false,
             };
             if is_final {
+                if let What::Erase { key, .. } = &call.what
+                    && response.status == 404
+                    && self.model.is_gone(key, call.sent_ms)
+                {
+                    self.fail(format!("an erasure by {} is answered 404 after it was done", key.0));
+                }
                 self.calls[number].is_answered = true;
                 return;
             }
@@ -155,7 +161,8 @@ impl World {
             return;
         }
         self.calls[number].is_answered = true;
-        if let What::Erase { gone, .. } = &call.what {
+        if let What::Erase { key, gone } = &call.what {
+            self.model.note_gone(key, self.now_ms);
             for event in gone {
                 self.model.note_erased(*event, call.sent_ms);
             }

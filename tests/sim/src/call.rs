@@ -155,11 +155,13 @@ pub fn at_one_browser(model: &mut Model, persons: &[Person], chance: &mut Chance
     calls
 }
 
-/// Two profiles of a person become one, and are erased meanwhile: each call with its time from now, in milliseconds.
+/// Two profiles of a person become one, and are erased meanwhile; an event from before comes late. Each call with its time from
+/// now, in milliseconds.
 pub fn joined_and_erased(
     model: &mut Model,
     persons: &[Person],
     person: usize,
+    now_ms: i64,
     chance: &mut Chance,
 ) -> Vec<(i64, Call)> {
     let known = &persons[person];
@@ -167,14 +169,16 @@ pub fn joined_and_erased(
     let (first, email) = (browser(&known.browsers[0]), ("email".to_owned(), known.email.clone()));
     let other = browser(known.browsers.last().unwrap_or(&known.browsers[0]));
     let joined_ms = chance.between(400, 1_500);
+    let late = if chance.percent(50) { first.clone() } else { email.clone() };
     let sent = [
         (0, vec![first.clone()]),
         (joined_ms / 2, vec![email.clone()]),
         (joined_ms, vec![first.clone(), email.clone()]),
         (joined_ms + chance.between(0, 200), vec![other, email.clone()]),
+        (joined_ms + chance.between(300, 3_000), vec![late]),
     ];
     let mut calls = Vec::new();
-    for (at_ms, keys) in sent {
+    for (index, (at_ms, keys)) in sent.into_iter().enumerate() {
         if model.events.len() >= EVENTS_MAX {
             break;
         }
@@ -182,6 +186,11 @@ pub fn joined_and_erased(
             keys.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
         let number = model.send(keys, true);
         put_digit(&mut columns, number, true);
+        if index == 4 {
+            let happened_ms = now_ms + joined_ms / 4;
+            model.events[number].happened_ms = happened_ms;
+            columns.insert("time".to_owned(), json!(happened_ms));
+        }
         let body = json!({"events": [columns]}).to_string().into_bytes();
         let event = call(Caller::Page, What::Events, "POST", "/web/pages", body, vec![number], person);
         calls.push((at_ms, event));

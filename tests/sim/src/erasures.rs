@@ -13,6 +13,16 @@ use crate::model::{Key, counts};
 /// An id of a profile or an intent.
 type Id = [u8; 16];
 
+/// An event of a message.
+pub struct Sent {
+    /// Its number.
+    pub event: usize,
+    /// The keys by which it may stitch.
+    pub keys: Vec<Key>,
+    /// When it happened, by the clock of its front.
+    pub at_ms: i64,
+}
+
 /// The profiles of all shards, as they were committed last.
 #[derive(Default)]
 pub struct Erasures {
@@ -27,12 +37,11 @@ pub struct Erasures {
 }
 
 impl Erasures {
-    /// Takes note of a write for a message with these events, each with its keys, that a front took at `taken_ms`. Returns the events
-    /// that it erases: those of erased profiles, and of what these were about to absorb.
+    /// Takes note of a write for a message with these events that a front took at `taken_ms`. Returns the events that it erases: those of erased profiles, and of what these were about to absorb.
     pub fn follow(
         &mut self,
         write: &Write,
-        sent: &[(usize, Vec<Key>)],
+        sent: &[Sent],
         taken_ms: i64,
         people: People,
     ) -> Result<BTreeSet<usize>, String> {
@@ -44,11 +53,11 @@ impl Erasures {
             let (events, before) = (events_of(&profile), self.profiles.get(&row.id));
             let is_new =
                 |event: &usize| events.contains(event) && before.is_none_or(|before| !before.contains(event));
-            for (event, keys) in sent.iter().filter(|(event, _)| is_new(event)) {
+            for Sent { event, keys, at_ms } in sent.iter().filter(|sent| is_new(&sent.event)) {
                 // A browser that goes from person to person is listed by two of them for a while.
                 let stays = |key: &Key| key.0 != "cid" || people == People::Merge;
                 let is_refused = |key: &&Key| {
-                    let is_erased = self.keys.get(*key).is_some_and(|at| *at > taken_ms);
+                    let is_erased = self.keys.get(*key).is_some_and(|at| at > at_ms);
                     is_erased && stays(key) && profile.has_key(&key.0, &key.1)
                 };
                 if let Some((name, _)) = keys.iter().find(is_refused) {

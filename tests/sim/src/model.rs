@@ -6,7 +6,7 @@ use usher_edge::store::Write;
 use usher_engine::profile::codec;
 
 use crate::deployment::{DIGITS, Kind, PARKED_SUMS, People, SUMS, bundle, sha256};
-use crate::erasures::Erasures;
+use crate::erasures::{Erasures, Sent};
 
 /// Name and value of a stitching key.
 pub type Key = (String, String);
@@ -26,6 +26,8 @@ pub struct Event {
     pub deliveries: usize,
     /// The definition under which it was first committed.
     pub kind: Option<Kind>,
+    /// When it happened, as it says, Unix milliseconds; `i64::MAX`: it says nothing.
+    pub happened_ms: i64,
     /// When a message with it was last committed, true time.
     pub committed_ms: i64,
     /// When its profile was certainly erased after it, true time; `i64::MAX`: never.
@@ -95,6 +97,8 @@ pub struct Model {
     pub acked: Groups,
     /// Keys of which an erasure was asked.
     erased: Vec<Key>,
+    /// Keys by which a profile was erased, and when somebody had the answer, true time.
+    gone: BTreeMap<Key, i64>,
     /// Of several shards: what their profiles hold, and lose.
     erasures: Erasures,
     profiles: BTreeMap<[u8; 16], Known>,
@@ -118,6 +122,7 @@ impl Model {
             sent: Groups::default(),
             acked: Groups::default(),
             erased: Vec::new(),
+            gone: BTreeMap::new(),
             erasures: Erasures::default(),
             profiles: BTreeMap::new(),
             kinds,
@@ -142,6 +147,7 @@ impl Model {
             acked_ms: 0,
             deliveries: 0,
             kind: None,
+            happened_ms: i64::MAX,
             committed_ms: 0,
             erased_ms: i64::MAX,
         };
@@ -162,6 +168,16 @@ impl Model {
             certain.retain(|event| self.events[*event].keys.contains(key));
         }
         certain
+    }
+
+    /// An erasure by this key is answered at this time.
+    pub fn note_gone(&mut self, key: &Key, at_ms: i64) {
+        self.gone.entry(key.clone()).or_insert(at_ms);
+    }
+
+    /// True if an erasure by this key had been answered before this time.
+    pub fn is_gone(&self, key: &Key, at_ms: i64) -> bool {
+        self.gone.get(key).is_some_and(|gone_ms| *gone_ms < at_ms)
     }
 
     /// The acknowledged events that are certainly in the profile of a key in some shard: those that named it alone. Another one may be
@@ -191,8 +207,11 @@ impl Model {
         taken_ms: i64,
         now_ms: i64,
     ) -> Result<(), String> {
-        let new = |event: &usize| (*event, self.events[*event].keys.clone());
-        let sent: Vec<(usize, Vec<Key>)> = events.iter().map(new).collect();
+        let new = |event: &usize| {
+            let known = &self.events[*event];
+            Sent { event: *event, keys: known.keys.clone(), at_ms: known.happened_ms.min(taken_ms) }
+        };
+        let sent: Vec<Sent> = events.iter().map(new).collect();
         for event in self.erasures.follow(write, &sent, taken_ms, self.people)? {
             if event < self.events.len() {
                 self.note_erased(event, now_ms);

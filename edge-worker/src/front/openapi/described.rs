@@ -319,7 +319,7 @@ pub(super) const DESCRIBED: &[Described] = &[
         id: "eraseProfile",
         summary: "Erases a visitor.",
         key: "server with `erase`",
-        text: "the visitor is forgotten → `erased`, and the number of its `keys`",
+        text: "the visitor is forgotten → `erased`, and the number of its `keys`; asked again 0 of them",
         answers: &[answer("Erased", "It is erased.")],
         refusals: &[Refusal::BODY_INVALID, Refusal::PROFILE_UNKNOWN, Refusal::NEEDS_FORM],
         ..NOTHING

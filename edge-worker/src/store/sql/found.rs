@@ -24,10 +24,12 @@ pub fn found(read: &Read, rows: Vec<Rows>) -> Result<Found, StoreFailure> {
         let journal = each(vec![journal], found_journal)?;
         return Ok(Found::Journals(found_profiles(asked, vec![(0, profiles)])?, journal));
     }
-    if HAS_CONTROL_PLANE && let Read::Whole(asked) = read {
-        let [profiles, keys] = <[Rows; 2]>::try_from(rows).map_err(|_| odd())?;
+    if HAS_CONTROL_PLANE && let Read::Whole { keys: asked, .. } = read {
+        let [profiles, keys, erased] = <[Rows; 3]>::try_from(rows).map_err(|_| odd())?;
         let key = |row: &mut Row| HeldKey { profile: row.id(), name: row.text(), value: row.text() };
-        return Ok(Found::Whole(found_profiles(asked, vec![(0, profiles)])?, each(vec![keys], key)?));
+        let erased = erased.into_iter().map(|row| found_erased(row, 0)).collect::<Result<_, _>>()?;
+        let profiles = found_profiles(asked, vec![(0, profiles)])?;
+        return Ok(Found::Whole(profiles, each(vec![keys], key)?, erased));
     }
     if HAS_CONTROL_PLANE && let Read::Due(_) = read {
         return found_due(rows);
@@ -58,7 +60,7 @@ pub fn found(read: &Read, rows: Vec<Rows>) -> Result<Found, StoreFailure> {
         Read::Releases { .. }
         | Read::Release { .. }
         | Read::Journals(_)
-        | Read::Whole(_)
+        | Read::Whole { .. }
         | Read::Due(_)
         | Read::Control(_) => Err(odd()),
         Read::Pointers | Read::Written => {

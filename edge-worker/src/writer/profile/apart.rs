@@ -1,10 +1,12 @@
 //! The same for a profile whose keys have their homes in several shards (docs/shards.md, "Erasure").
 
+use usher_engine::planted::{self, Bug};
+
 use super::super::across::Across;
 use super::super::decide::{Deciding, Whereabouts};
 use super::super::questions::Open;
 use super::super::set::ProfileSet;
-use super::{admit, erased_with, show, to_erase};
+use super::{admit, erased_before, erased_with, show, suppressions, to_erase};
 use crate::edge::Edge;
 use crate::error::Refusal;
 use crate::limits::HOPS_MAX;
@@ -13,7 +15,7 @@ use crate::message::{Act, KeyOf, Message, OfProfile, Part, Place, ToWriter};
 use crate::outcome::{Folded, Outcome};
 use crate::shard;
 use crate::store::shards::{GoneRow, ShardFound};
-use crate::store::{FoundProfile, Suppression, Upkeep, Write};
+use crate::store::{FoundProfile, Upkeep, Write};
 use crate::wire::Response;
 
 /// Finds the profile of the first spelling that one has, and acts where it is.
@@ -79,10 +81,16 @@ pub(in crate::writer) fn fold_across(
             Whereabouts::Unavailable => return unavailable(),
         }
     }
-    if deciding.open.is_empty() {
-        return Outcome::of(Response::problem(Refusal::PROFILE_UNKNOWN, None));
+    if !deciding.open.is_empty() {
+        return ask(deciding);
     }
-    ask(deciding)
+    // The home of the first key has heard from those of all others; a shard that this was handed to may have an old copy.
+    let is_whole = across.part.as_ref().is_none_or(|part| part.hops == 0);
+    let erased = across.unite_erased(&message.keys, found);
+    if message.act == Act::Erase && is_whole && !erased.is_empty() {
+        return erased_before(edge, message, &erased);
+    }
+    Outcome::of(Response::problem(Refusal::PROFILE_UNKNOWN, None))
 }
 
 /// Removes a profile of this shard, once the homes of all its keys refuse what is older. So whatever fails, an event from before
@@ -113,7 +121,7 @@ fn erase(message: &OfProfile, deciding: &mut Deciding<'_>, found: &FoundProfile)
                 is_asked &= deciding.has_no_sealed(place);
             }
         }
-        if !is_asked {
+        if !is_asked && !planted::is(Bug::ErasesAlone) {
             let texts = keys.iter().map(|key| (key.name.clone(), key.value.clone())).collect();
             let audience = message.audience.clone();
             let suppress = Suppress { audience, number: deciding.number(), keys: texts, at_ms };
@@ -124,7 +132,6 @@ fn erase(message: &OfProfile, deciding: &mut Deciding<'_>, found: &FoundProfile)
         let open = core::mem::take(&mut deciding.open);
         return ask_with(deciding, open);
     }
-    let suppression = |key: &&KeyOf| Suppression { name: across.name(key), at_ms };
     let mut write = Write::default();
     let of = |id: [u8; 16]| (message.audience.clone(), id);
     write.shard.gone.push(GoneRow { audience: message.audience.clone(), id: found.id, into: None });
@@ -137,7 +144,7 @@ fn erase(message: &OfProfile, deciding: &mut Deciding<'_>, found: &FoundProfile)
         };
         write.shard.outbox.push(across.stored(*home, ToShard::Forget(forget), at_ms));
     }
-    let suppressed = own.iter().map(suppression).collect();
+    let suppressed = suppressions(own.iter().map(|key| across.name(key)), at_ms);
     write.upkeep = Some(Box::new(Upkeep { erased: vec![erased], suppressed, ..Upkeep::default() }));
     erased_with(at_ms, &across.names(&keys), write)
 }

@@ -25,13 +25,13 @@ impl RowStore {
                 let journal = self.journal_of(&profiles)?;
                 Found::Journals(profiles, journal)
             }
-            Read::Whole(keys) => {
+            Read::Whole { keys, names } => {
                 let profiles = self.profiles(keys)?;
                 let mut held = Vec::new();
                 for found in &profiles {
                     held.append(&mut self.keys_of(found)?);
                 }
-                Found::Whole(profiles, held)
+                Found::Whole(profiles, held, self.erased(names)?)
             }
             Read::Unerased { keys, names } => Found::Unerased(self.profiles(keys)?, self.erased(names)?),
             Read::Pointers => Found::Pointers(self.pointers()?),

@@ -58,9 +58,10 @@ fn send(id: u8, at_ms: i64) -> SendRow {
 /// Keys and erased keys are in no order; the reference has no profiles of earlier builds, and lists merged ones.
 fn sorted(found: Result<Found, StoreFailure>) -> Result<Found, StoreFailure> {
     found.map(|found| match found {
-        Found::Whole(profiles, mut keys) => {
+        Found::Whole(profiles, mut keys, mut erased) => {
+            erased.sort_by_key(|erased| erased.key);
             keys.sort_by(|a, b| (a.profile, &a.value).cmp(&(b.profile, &b.value)));
-            Found::Whole(profiles, keys)
+            Found::Whole(profiles, keys, erased)
         }
         Found::Unerased(profiles, mut erased) => {
             erased.sort_by_key(|erased| erased.key);
@@ -136,7 +137,7 @@ fn it_keeps_what_the_reference_keeps() {
     };
     let names = ["n/a", "n/c", "n/b", "n/z"].map(str::to_owned).to_vec();
     let reads = [
-        Read::Whole(keys(&["a", "c", "d"])),
+        Read::Whole { keys: keys(&["a", "c", "b", "d"]), names: names.clone() },
         Read::Unerased { keys: keys(&["a", "c", "b", "z"]), names },
         Read::Journals(keys(&["a", "c"])),
         Read::Due(before(5)),
