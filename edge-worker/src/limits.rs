@@ -4,6 +4,9 @@
 pub const PARKED_MS: i64 = 60 * 60 * 1_000;
 /// Time for which a message of a journey is kept that was never sent, in milliseconds.
 pub const SENDING_MS: i64 = 30 * DAY_MS;
+/// Most bytes of unsent messages that a merge of two shards takes along: together with a profile they fit into a row of a Durable
+/// Object, which has 2 MB.
+pub const HANDED_OVER_BYTES_MAX: usize = 1024 * 1024;
 /// Largest body of an ingestion batch or import, in bytes, after inflation.
 pub const BATCH_BYTES_MAX: usize = 5 * 1024 * 1024;
 /// Most events in a batch.

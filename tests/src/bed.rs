@@ -24,15 +24,21 @@ pub struct Bed {
     /// The shards.
     pub shards: Shards,
     entropy: u64,
+    table: &'static str,
 }
 
 impl Bed {
     /// So many shards, which run the definition.
     pub fn new(shards: u32) -> Bed {
+        Bed::running(shards, DEFINITION.as_bytes(), "/web/pages")
+    }
+
+    /// So many shards, which run this bundle; its events come to this table, unless another one is named.
+    pub fn running(shards: u32, bundle: &[u8], table: &'static str) -> Bed {
         let edge = Edge::new(Some(&Keys::demo().secret()), true);
-        let mut bed = Bed { shards: Shards::new(edge, shards), entropy: 0 };
+        let mut bed = Bed { shards: Shards::new(edge, shards), entropy: 0, table };
         bed.shards.now_ms = NOW_MS;
-        let message = match bed.front("PUT", "/v1/audiences/1069944/bundle", "admin", DEFINITION.as_bytes()) {
+        let message = match bed.front("PUT", "/v1/audiences/1069944/bundle", "admin", bundle) {
             Step::Publish { message, .. } => message,
             Step::Respond(refused) => panic!("{}", String::from_utf8_lossy(&refused.body)),
             _ => panic!("a bundle is published"),
@@ -61,8 +67,13 @@ impl Bed {
 
     /// Sends one event; its number is that of its answer.
     pub fn send(&mut self, event: &str) -> usize {
+        self.send_to(self.table, event)
+    }
+
+    /// The same to another table.
+    pub fn send_to(&mut self, table: &str, event: &str) -> usize {
         let body = format!("{{\"events\": [{event}]}}");
-        match self.front("POST", "/web/pages", "collector", body.as_bytes()) {
+        match self.front("POST", table, "collector", body.as_bytes()) {
             Step::Write { shard, message } => self.shards.send(shard, message),
             other => panic!("an event is for a writer: {other:?}"),
         }
@@ -148,7 +159,7 @@ impl Bed {
     /// A shard of which `name=value` is the home.
     pub fn home(&mut self, name: &str, value: &str) -> u32 {
         let body = format!("{{\"events\": [{{\"{name}\": \"{value}\"}}]}}");
-        match self.front("POST", "/web/pages", "collector", body.as_bytes()) {
+        match self.front("POST", self.table, "collector", body.as_bytes()) {
             Step::Write { shard, .. } => shard,
             _ => panic!("an event is for a writer"),
         }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use usher_edge::store::journeys::SendRow;
+use usher_tests::bed::{Bed, NOW_MS};
 use usher_tests::deployment::{Keys, bundle_of_texts};
 use usher_tests::run::AUDIENCE;
 use usher_tests::target::{Call, InProcess, Target};
@@ -184,4 +185,81 @@ fn what_was_never_sent_goes_after_its_time() {
     assert_eq!(world.sends().len(), 1);
     world.tick(1);
     assert_eq!(world.sends().len(), 0);
+}
+
+/// Visitors in journeys over two shards: of `browser` in the first one and, a minute younger, of `app` in the second one; and the
+/// number of the event that joins them, which is on its way.
+fn two_who_are_to_be_one() -> (Bed, usize) {
+    let bundle = bundle_of_texts(&[DEFINITION.to_owned(), JOURNEYS.to_owned()]);
+    let mut bed = Bed::running(2, &bundle, "/test/view");
+    let (browser, app) = (bed.value_in("browser", 0), bed.value_in("app", 1));
+    bed.tell(&format!(r#"{{"browser": "{browser}", "uuid": "e1"}}"#));
+    bed.shards.now_ms += 60_000;
+    bed.tell(&format!(r#"{{"app": "{app}", "uuid": "e2"}}"#));
+    for store in &bed.shards.stores {
+        assert_eq!((store.journeys.sends.len(), store.journeys.waits.len()), (1, 1));
+    }
+    let joins = format!(r#"{{"browser": "{browser}", "app": "{app}", "uuid": "e3"}}"#);
+    let joining = bed.send_to("/test/link", &joins);
+    (bed, joining)
+}
+
+/// Delivers until the profile of the second shard has handed its state over.
+fn seal(bed: &mut Bed) {
+    while bed.shards.stores[1].shard.sealed.is_empty() {
+        assert!(bed.shards.step(0) || bed.shards.tick(), "it comes to be sealed");
+    }
+}
+
+#[test]
+fn messages_and_due_times_move_to_the_shard_of_the_survivor() {
+    let (mut bed, joining) = two_who_are_to_be_one();
+    seal(&mut bed);
+    // It is led on and sends no more until it is known whose it is.
+    let source = &bed.shards.stores[1].journeys;
+    assert_eq!((source.sends.len(), source.waits.len()), (0, 0));
+    bed.shards.settle();
+    bed.succeeded(joining);
+    let [survivor, source] = &bed.shards.stores[..] else { panic!("two shards") };
+    assert_eq!((source.journeys.sends.len(), source.journeys.waits.len()), (0, 0));
+    let [first, second] = &survivor.journeys.sends[..] else { panic!("two messages") };
+    assert_eq!(first.profile, second.profile);
+    assert_ne!(first.id, second.id);
+    assert!(first.at_ms < second.at_ms);
+    // The later step stays.
+    let waits: Vec<_> = survivor.journeys.waits.iter().map(|((_, id), due_ms)| (*id, *due_ms)).collect();
+    assert_eq!(waits, [(first.profile, NOW_MS + 60_000 + 3_600_000)]);
+}
+
+#[test]
+fn a_visitor_whose_merge_is_withdrawn_waits_and_sends_again() {
+    let (mut bed, _) = two_who_are_to_be_one();
+    let before = bed.shards.stores[1].journeys.clone();
+    seal(&mut bed);
+    bed.shards.stores[0].shard.intents[0].withdrawn = true;
+    bed.shards.settle();
+    let after = &bed.shards.stores[1].journeys;
+    assert!(bed.shards.stores[1].shard.sealed.is_empty(), "it is unsealed");
+    assert_eq!((&after.sends, &after.waits), (&before.sends, &before.waits));
+    assert_eq!(bed.shards.stores[0].journeys.sends.len(), 1);
+}
+
+#[test]
+fn what_a_merge_does_not_take_along_is_sent_where_it_is_and_goes_with_an_erasure() {
+    let (mut bed, joining) = two_who_are_to_be_one();
+    let long = bed.shards.stores[1].journeys.sends[0].clone();
+    bed.shards.stores[1].journeys.sends = (0..80)
+        .map(|number| SendRow { id: [number; 16], message: "x".repeat(16 * 1024), ..long.clone() })
+        .collect();
+    bed.shards.settle();
+    bed.succeeded(joining);
+    let [survivor, source] = &bed.shards.stores[..] else { panic!("two shards") };
+    // A MiB of messages.
+    assert_eq!((survivor.journeys.sends.len(), source.journeys.sends.len()), (1 + 64, 80 - 64));
+    let owner = survivor.journeys.sends[0].profile;
+    assert!(source.journeys.sends.iter().all(|row| row.profile == owner));
+    let browser = bed.value_in("browser", 0);
+    assert_eq!(bed.erase("browser", &browser), 200);
+    let left = bed.shards.stores.iter().map(|store| store.journeys.sends.len() + store.journeys.waits.len());
+    assert_eq!(left.sum::<usize>(), 0);
 }

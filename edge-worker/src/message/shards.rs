@@ -156,6 +156,19 @@ pub(crate) struct Absorb {
     pub(crate) at_ms: i64,
     /// Its keys that were erased, by their names in suppressions, and when.
     pub(crate) erased: Vec<(String, i64)>,
+    /// Messages of its steps that are not sent yet, oldest first.
+    pub(crate) unsent: Vec<Unsent>,
+}
+
+/// A message of a step of a journey that is not sent yet.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Unsent {
+    /// The same for every attempt.
+    pub(crate) id: [u8; 16],
+    /// When the step was taken, Unix milliseconds.
+    pub(crate) at_ms: i64,
+    /// As JSON.
+    pub(crate) message: String,
 }
 
 /// Asks the shard of the older of two profiles to absorb the other. The answer says where the older one went, and when that

@@ -1,5 +1,6 @@
 //! The rows by which shards know of each other: pointers, merges, and messages that are not answered yet (docs/shards.md).
 
+use super::journeys::SendRow;
 use super::rows::{ErasedKey, FoundProfile, HeldKey, Holder, JournalRow};
 use crate::message::{KeyOf, Place};
 use usher_engine::gather::Gather;
@@ -23,6 +24,8 @@ pub struct ShardRead {
     pub names: Vec<String>,
     /// True to have all keys of the profiles that list the keys.
     pub held: bool,
+    /// True to have what steps of journeys have not sent yet of the profiles that are read by their ids.
+    pub sends: bool,
 }
 
 /// The result of a [`ShardRead`].
@@ -49,6 +52,8 @@ pub struct ShardFound {
     pub erased: Vec<ErasedKey>,
     /// All keys of the found profiles, if they were asked for.
     pub held: Vec<HeldKey>,
+    /// Messages of steps that are not sent yet, oldest first, if they were asked for.
+    pub sends: Vec<SendRow>,
 }
 
 /// A pointer: whose a key is, in the key's home. In another shard it says with which generation a profile there got the
@@ -143,7 +148,9 @@ pub struct ShardWrite {
     pub again: Vec<(u64, i64)>,
     /// Names of erased keys that profiles here list and whose homes are elsewhere, and when they were erased.
     pub erased: Vec<(String, i64)>,
-    /// Erased profiles, and those that they had absorbed: where they went, and their journals, are forgotten.
+    /// Messages of steps that another shard sends from now on.
+    pub handed_over: Vec<SendRow>,
+    /// Erased profiles, and those that they had absorbed: where they went, their journals, and what was to be sent, are forgotten.
     pub forgotten: Vec<(String, [u8; 16])>,
 }
 
@@ -159,6 +166,7 @@ impl ShardWrite {
         self.answered.append(&mut other.answered);
         self.again.append(&mut other.again);
         self.erased.append(&mut other.erased);
+        self.handed_over.append(&mut other.handed_over);
         self.forgotten.append(&mut other.forgotten);
     }
 }

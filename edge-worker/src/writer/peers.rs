@@ -9,13 +9,14 @@ mod step;
 use step::{Step, keys_in};
 
 use super::across::Across;
+use super::journeys::with_next;
 use crate::edge::Edge;
 use crate::error::Refusal;
 use crate::limits::{ENTOMB_AGAIN_MS, UPKEEP_MORE_MS};
 use crate::message::shards::{Erasure, Refusing, Sealing, ToShard, moved};
 use crate::message::{Delivery, KeyOf, Message, ToWriter};
 use crate::outcome::{Folded, NEXT, Outcome};
-use crate::plane::DECIDES;
+use crate::plane::{DECIDES, HAS_JOURNEYS};
 use crate::store::shards::{ShardFound, ShardRead};
 use crate::store::{Read, Write};
 use crate::wire::Response;
@@ -141,7 +142,7 @@ impl Peer {
                     response =
                         response.header(NEXT, ENTOMB_AGAIN_MS.saturating_add(UPKEEP_MORE_MS).to_string());
                 }
-                Outcome { write: step.write, response, log: Vec::new() }.done()
+                with_next(Outcome { write: step.write, response, log: Vec::new() }, now_ms).done()
             }
             // It is sent again.
             None => Outcome::of(Response::refused(Refusal::STORAGE)),
@@ -188,6 +189,7 @@ fn read_peer(across: &Across, message: &ToShard) -> ShardRead {
         ToShard::Seal(seal) => ShardRead {
             ids: id(&seal.audience, seal.source),
             intents: vec![seal.intent],
+            sends: HAS_JOURNEYS,
             ..ShardRead::default()
         },
         ToShard::Absorb(absorb) => {

@@ -18,6 +18,7 @@ mod explain;
 mod fired;
 mod gate;
 mod here;
+mod joined;
 mod jump;
 mod merge;
 mod render;
@@ -72,10 +73,7 @@ impl Plan {
             return Advanced::default();
         };
         for (journey, progress) in changed {
-            if let Some(plan) = self.journeys.get(journey) {
-                let state = (!progress.is_empty()).then(|| State::Journey(alloc::boxed::Box::new(progress)));
-                *profile.state_mut(&plan.state_name) = state;
-            }
+            self.put(profile, journey, progress);
         }
         advanced
     }

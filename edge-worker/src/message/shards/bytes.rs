@@ -6,7 +6,7 @@ use super::parts::{
 };
 use super::{
     Absorb, Ask, Claim, Drop, Evicted, Forget, KeyState, Listed, Propose, Records, Repoint, Seal, Settle,
-    Suppress, ToShard,
+    Suppress, ToShard, Unsent,
 };
 use crate::plane::HAS_CONTROL_PLANE;
 use crate::wire::frame::{FrameReader, FrameWriter};
@@ -46,6 +46,10 @@ pub(in crate::message) fn write(w: &mut FrameWriter, message: &ToShard) {
             w.bytes(&absorb.state).long(absorb.at_ms).list(&absorb.known, texts);
             w.list(&absorb.erased, |w, (name, at_ms)| {
                 w.text(name).long(*at_ms);
+            });
+            w.list(&absorb.unsent, |w, send| {
+                id(w, &send.id);
+                w.long(send.at_ms).text(&send.message);
             });
         }
         ToShard::Propose(propose) => {
@@ -131,17 +135,7 @@ pub(in crate::message) fn read(r: &mut FrameReader<'_>) -> Option<ToShard> {
             at_ms: r.long()?,
             known: r.list(read_texts)?,
         }),
-        3 => ToShard::Absorb(Absorb {
-            audience: r.text()?.to_owned(),
-            number: r.long()?.cast_unsigned(),
-            intent: r.array()?,
-            source: r.array()?,
-            into: read_place(r)?,
-            state: r.bytes()?.to_vec(),
-            at_ms: r.long()?,
-            known: r.list(read_texts)?,
-            erased: r.list(|r| Some((r.text()?.to_owned(), r.long()?)))?,
-        }),
+        3 => ToShard::Absorb(read_absorb(r)?),
         4 => ToShard::Propose(Propose {
             audience: r.text()?.to_owned(),
             number: r.long()?.cast_unsigned(),
@@ -196,5 +190,23 @@ pub(in crate::message) fn read(r: &mut FrameReader<'_>) -> Option<ToShard> {
         }),
         12 => ToShard::Evicted(Evicted { key: read_key(r)?, from: r.array()? }),
         _ => return None,
+    })
+}
+
+fn read_absorb(r: &mut FrameReader<'_>) -> Option<Absorb> {
+    let unsent = |r: &mut FrameReader<'_>| {
+        Some(Unsent { id: r.array()?, at_ms: r.long()?, message: r.text()?.to_owned() })
+    };
+    Some(Absorb {
+        audience: r.text()?.to_owned(),
+        number: r.long()?.cast_unsigned(),
+        intent: r.array()?,
+        source: r.array()?,
+        into: read_place(r)?,
+        state: r.bytes()?.to_vec(),
+        at_ms: r.long()?,
+        known: r.list(read_texts)?,
+        erased: r.list(|r| Some((r.text()?.to_owned(), r.long()?)))?,
+        unsent: r.list(unsent)?,
     })
 }

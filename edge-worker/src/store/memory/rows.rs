@@ -59,6 +59,12 @@ impl JourneyRows {
         self.sends.extend(write.sends.iter().cloned());
     }
 
+    /// Those of these profiles.
+    pub(super) fn sends_of(&self, ids: &[(String, [u8; 16])]) -> Vec<SendRow> {
+        let is_of = |row: &&SendRow| ids.contains(&(row.audience.clone(), row.profile));
+        self.sends.iter().filter(is_of).cloned().collect()
+    }
+
     fn retire(&mut self, retired: &Retired) {
         self.waits.remove(&(retired.audience.clone(), retired.id));
         let of = |row: &&mut SendRow| row.audience == retired.audience && row.profile == retired.id;

@@ -1,5 +1,6 @@
 //! The rows of a shard of several, in memory.
 
+use super::super::journeys::SendRow;
 use super::super::shards::{IntentRow, PointerRow, ShardBasis, ShardFound, ShardRead, ShardWrite};
 use super::super::{FoundProfile, Holder};
 use super::{Aged, MemoryStore, Suppressed};
@@ -43,6 +44,7 @@ impl MemoryStore {
             gone: rows.gone.iter().filter(|row| is_read(&row.audience, &row.id)).cloned().collect(),
             sealed,
             intents: rows.intents.iter().filter(wanted).cloned().collect(),
+            sends: if read.sends { self.journeys.sends_of(&read.ids) } else { Vec::new() },
             journal: if read.journal { self.journal_of(&profiles) } else { Vec::new() },
             row: read.row.is_some_and(|row| rows.outbox.iter().any(|(number, _)| *number == row)),
             profiles,
@@ -132,6 +134,11 @@ impl MemoryStore {
         for row in &write.outbox {
             rows.last += 1;
             rows.outbox.push((rows.last, row.clone()));
+        }
+        let of = |row: &SendRow| (row.audience.clone(), row.profile, row.id);
+        self.journeys.sends.retain(|row| !write.handed_over.iter().any(|moved| of(moved) == of(row)));
+        for (audience, id) in &write.forgotten {
+            self.journeys.erase(audience, *id);
         }
         self.journal.retain(|row| !write.forgotten.contains(&(row.audience.clone(), row.profile)));
         for (name, at_ms) in &write.erased {

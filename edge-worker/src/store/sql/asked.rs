@@ -136,8 +136,20 @@ pub(super) fn asked<'k>(keys: impl Iterator<Item = (&'k KeyOf, Option<Option<Hol
     Cell::Text(json.into_text())
 }
 
+/// Ids, or hashes of keys, as `[[audience, hexadecimal digits], …]`.
+pub(super) fn named<'r>(list: impl Iterator<Item = (&'r String, &'r [u8; 16])>) -> Cell {
+    let mut json = Json::new();
+    json.list(list, |json, (audience, id)| {
+        json.list(0..2, |json, field| match field {
+            0 => json.text(audience),
+            _ => json.text(&upper_hex(id)),
+        });
+    });
+    Cell::Text(json.into_text())
+}
+
 /// Hexadecimal digits as SQLite's `hex` prints them.
-pub(super) fn upper_hex(bytes: &[u8]) -> String {
+fn upper_hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()

@@ -1,6 +1,7 @@
 //! The statements of journeys: visitors who wait, and messages that are not sent yet.
 
 use super::cell::Cell;
+use super::rows::Row;
 use super::statement::{Statement, bytes, text};
 use crate::limits::{SENDING_MS, UPKEEP_ROWS_MAX};
 use crate::plane::FOLDS_ALL;
@@ -57,6 +58,30 @@ pub(super) fn writes(write: &Write, push: &mut impl FnMut(&'static str, Vec<Cell
     }
 }
 
+/// The statement of a read of what is not sent yet of these profiles.
+pub(super) fn sends(named: Cell) -> Statement {
+    Statement {
+        sql: "SELECT s.audience, s.profile, s.id, s.at_ms, s.message FROM json_each(?) AS asked
+              CROSS JOIN sending AS s ON s.audience = asked.value ->> 0 AND s.profile = unhex(asked.value ->> 1)
+              ORDER BY s.number",
+        params: vec![named],
+    }
+}
+
+/// A row of it.
+pub(super) fn send(row: &mut Row) -> SendRow {
+    let (audience, profile, id) = (row.text(), row.id(), row.id());
+    SendRow { audience, profile, id, at_ms: row.number(), message: row.text() }
+}
+
+/// The statement of a message that another shard sends from now on. Its text is overwritten with it.
+pub(super) fn hands_over(row: &SendRow, push: &mut (impl FnMut(&'static str, Vec<Cell>) + ?Sized)) {
+    push(
+        "DELETE FROM sending WHERE audience = ? AND profile = ? AND id = ?",
+        vec![text(&row.audience), bytes(&row.profile), bytes(&row.id)],
+    );
+}
+
 /// The statements of a merge: its due times end, and what is not sent yet moves.
 pub(super) fn retires(retired: &Retired, push: &mut impl FnMut(&'static str, Vec<Cell>)) {
     let of = || vec![text(&retired.audience), bytes(&retired.id)];
@@ -66,7 +91,11 @@ pub(super) fn retires(retired: &Retired, push: &mut impl FnMut(&'static str, Vec
 }
 
 /// The statements of an erasure; texts are overwritten first, as those of profiles are.
-pub(super) fn erases(audience: &str, id: &[u8; 16], push: &mut impl FnMut(&'static str, Vec<Cell>)) {
+pub(super) fn erases(
+    audience: &str,
+    id: &[u8; 16],
+    push: &mut (impl FnMut(&'static str, Vec<Cell>) + ?Sized),
+) {
     let of = || vec![text(audience), bytes(id)];
     push("DELETE FROM waiting WHERE audience = ? AND profile = ?", of());
     push(

@@ -1,20 +1,22 @@
 //! The statements for the rows of a shard of several.
 
+mod alone;
+
+use alone::{found_known, known_reads};
+
 use super::super::shards::{
     GoneRow, IntentRow, PointerRow, SealedRow, ShardBasis, ShardFound, ShardRead, ShardWrite,
 };
 use super::super::{FoundProfile, HeldKey, StoreFailure};
-use super::asked::{all_keys, asked, erased, journals, known, profiles, upper_hex};
+use super::asked::{all_keys, asked, erased, journals, named, profiles};
 use super::cell::{Cell, Rows};
+use super::journeys;
 use super::part::cut;
-use super::rows::{
-    Row, each, found_erased, found_journal, found_profile, found_profiles, is_without_id, odd, parts_of,
-};
+use super::rows::{Row, each, found_erased, found_journal, found_profile, found_profiles, odd, parts_of};
 use super::statement::{Statement, bytes, integer, text};
 use crate::limits::{AGED_ROWS_MAX, DUE_MAX, UPKEEP_ROWS_MAX};
 use crate::message::{Delivery, Place};
 use crate::plane::DECIDES;
-use crate::wire::json::Json;
 use usher_engine::gather::Gather;
 
 pub(super) const SCHEMA: [&str; 9] = [
@@ -145,38 +147,14 @@ pub(super) fn reads(read: &ShardRead) -> Vec<Statement> {
     if read.held {
         statements.push(all_keys(&read.keys));
     }
+    if read.sends {
+        statements.push(journeys::sends(named(&read.ids)));
+    }
     statements.extend(read.row.map(|row| Statement {
         sql: "SELECT number FROM outbox WHERE number = ?",
         params: vec![integer(row)],
     }));
     statements
-}
-
-/// The same where no other shard is asked: as few statements as for one shard.
-fn known_reads(read: &ShardRead) -> Vec<Statement> {
-    let (mut pointers, mut names) = (read.pointers.as_slice(), read.names.as_slice());
-    let part = |keys| {
-        let (pointers, names) = (core::mem::take(&mut pointers), core::mem::take(&mut names));
-        known(keys, named(pointers.iter().map(|(audience, hash)| (audience, hash))), names)
-    };
-    let mut statements: Vec<Statement> = cut(&read.keys, |key| key).into_iter().map(part).gather();
-    statements.extend(read.journal.then(|| journals(&read.keys)));
-    statements
-}
-
-/// The result of [`known_reads`].
-fn found_known(read: &ShardRead, mut rows: Vec<Rows>) -> Result<ShardFound, StoreFailure> {
-    let mut found = ShardFound::default();
-    if read.journal {
-        found.journal = each(rows.pop().into_iter().gather(), found_journal)?;
-    }
-    for rows in &mut rows {
-        let before = rows.len();
-        rows.retain(|row| !is_without_id(row));
-        found.elsewhere |= rows.len() < before;
-    }
-    found.profiles = found_profiles(&read.keys, parts_of(&read.keys, rows)?)?;
-    Ok(found)
 }
 
 /// The result of [`reads`], whose statements had these rows.
@@ -223,6 +201,9 @@ pub(super) fn found(read: &ShardRead, rows: Vec<Rows>) -> Result<ShardFound, Sto
     if read.held {
         let key = |row: &mut Row| HeldKey { profile: row.id(), name: row.text(), value: row.text() };
         found.held = each(vec![next()?], key)?;
+    }
+    if read.sends {
+        found.sends = each(vec![next()?], journeys::send)?;
     }
     found.row = read.row.is_some() && !next()?.is_empty();
     Ok(found)
@@ -409,6 +390,10 @@ pub(super) fn writes(write: &ShardWrite, push: &mut dyn FnMut(&'static str, Vec<
     for (audience, id) in &write.forgotten {
         push("DELETE FROM gone WHERE audience = ? AND id = ?", vec![text(audience), bytes(id)]);
         push("DELETE FROM journal WHERE audience = ? AND profile = ?", vec![text(audience), bytes(id)]);
+        journeys::erases(audience, id, push);
+    }
+    for row in &write.handed_over {
+        journeys::hands_over(row, push);
     }
     for row in &write.outbox {
         push(
@@ -416,16 +401,4 @@ pub(super) fn writes(write: &ShardWrite, push: &mut dyn FnMut(&'static str, Vec<
             vec![Cell::Number(i64::from(row.shard)), bytes(&row.message), Cell::Number(row.due_ms)],
         );
     }
-}
-
-/// `[[audience, id in hexadecimal digits], …]`
-fn named<'r>(list: impl Iterator<Item = (&'r String, &'r [u8; 16])>) -> Cell {
-    let mut json = Json::new();
-    json.list(list, |json, (audience, id)| {
-        json.list(0..2, |json, field| match field {
-            0 => json.text(audience),
-            _ => json.text(&upper_hex(id)),
-        });
-    });
-    Cell::Text(json.into_text())
 }

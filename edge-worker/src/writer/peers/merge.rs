@@ -4,11 +4,15 @@ use usher_engine::planted::{self, Bug};
 use usher_engine::profile::codec::{self, Unreadable};
 use usher_engine::{Plan, Profile, ProfileId};
 
+use super::super::journeys::note_wait;
 use super::super::relate::open_intent;
 use super::super::set::{ProfileIndex, ProfileSet};
 use super::step::{Found, Step, keys_in};
-use crate::message::shards::{Absorb, Evicted, Propose, Repoint, Seal, Sealing, ToShard};
+use crate::limits::HANDED_OVER_BYTES_MAX;
+use crate::message::shards::{Absorb, Evicted, Propose, Repoint, Seal, Sealing, ToShard, Unsent};
 use crate::message::{KeyOf, Place};
+use crate::plane::HAS_JOURNEYS;
+use crate::store::journeys::{SendRow, WaitRow};
 use crate::store::shards::{GoneRow, IntentRow, PointerRow, SealedRow};
 use crate::store::{JournalRow, Retired, Write};
 use crate::wire::frame::{FrameReader, FrameWriter};
@@ -42,6 +46,7 @@ impl Step<'_> {
                 let audience = self.audience.to_owned();
                 let (id, intent) = (seal.source, seal.intent);
                 self.write.shard.sealed.push(SealedRow { audience: audience.clone(), id, intent });
+                let unsent = self.hand_over(id);
                 let absorb = Absorb {
                     audience,
                     number: seal.number.max(running.number),
@@ -52,6 +57,7 @@ impl Step<'_> {
                     known: seal.known.clone(),
                     at_ms: seal.at_ms,
                     erased: self.erased_of(names),
+                    unsent,
                 };
                 let row = self.across.stored(seal.into.shard, ToShard::Absorb(absorb), seal.at_ms);
                 self.write.shard.outbox.push(row);
@@ -108,6 +114,9 @@ impl Step<'_> {
         let keys: Vec<(String, String)> =
             source.keys().iter().map(|key| (key.name.clone(), key.value.clone())).collect();
         let created_ms = survivor.created_ms;
+        if HAS_JOURNEYS {
+            plan.join_journeys(survivor, &mut source, intent.at_ms);
+        }
         let united = plan.unite(survivor, source, &absorb.known, self.now_ms);
         let id = survivor.id;
         set.note_all(id, &united.journal, self.now_ms);
@@ -130,6 +139,7 @@ impl Step<'_> {
         }
         self.write.shard.closed.push(intent.id);
         self.write.shard.erased.extend(absorb.erased.iter().cloned());
+        self.write.sends.extend(unsent_rows(absorb, absorb.into.id));
         done(created_ms, &lost)
     }
 
@@ -272,6 +282,7 @@ impl Step<'_> {
         self.write.shard.unsealed.push((audience.clone(), absorb.source));
         let mut r = FrameReader(answer);
         if r.byte()? == 0 {
+            self.take_back(absorb);
             return Some(());
         }
         let created_ms = r.long()?;
@@ -308,6 +319,51 @@ impl Step<'_> {
         }
         Some(())
     }
+}
+
+impl Step<'_> {
+    /// Ends the due time of a source, and takes what its steps have not sent, as far as a message holds it. The rest is sent from
+    /// here.
+    fn hand_over(&mut self, source: [u8; 16]) -> Vec<Unsent> {
+        if !HAS_JOURNEYS {
+            return Vec::new();
+        }
+        let waits_no_more = WaitRow { audience: self.audience.to_owned(), profile: source, due_ms: None };
+        self.write.waits.push(waits_no_more);
+        let mut bytes = 0_usize;
+        for row in self.found.sends.iter().filter(|row| row.profile == source) {
+            bytes = bytes.saturating_add(row.message.len());
+            if bytes > HANDED_OVER_BYTES_MAX {
+                break;
+            }
+            self.write.shard.handed_over.push(row.clone());
+        }
+        let unsent = |row: &SendRow| Unsent { id: row.id, at_ms: row.at_ms, message: row.message.clone() };
+        self.write.shard.handed_over.iter().map(unsent).collect()
+    }
+
+    /// The source of a merge that was withdrawn waits and sends again.
+    fn take_back(&mut self, absorb: &Absorb) {
+        if !HAS_JOURNEYS {
+            return;
+        }
+        self.write.sends.extend(unsent_rows(absorb, absorb.source));
+        if let (Some(plan), Ok(profile)) = (self.plan(), codec::decode(&absorb.state)) {
+            note_wait(plan, &profile, &absorb.audience, self.now_ms, &mut self.write);
+        }
+    }
+}
+
+/// The unsent messages of a source, as those of this profile.
+fn unsent_rows(absorb: &Absorb, profile: [u8; 16]) -> impl Iterator<Item = SendRow> {
+    let row = move |unsent: &Unsent| SendRow {
+        audience: absorb.audience.clone(),
+        profile,
+        id: unsent.id,
+        at_ms: unsent.at_ms,
+        message: unsent.message.clone(),
+    };
+    absorb.unsent.iter().map(row)
 }
 
 /// The id of an intent that takes another's place: withdrawn and closed ones keep their own.

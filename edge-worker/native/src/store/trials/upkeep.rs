@@ -214,6 +214,8 @@ fn rows_about_other_shards_go_by_age() {
         has_person,
         at_ms: 5,
     };
+    /// Behind every day of a turn, in Unix milliseconds.
+    const DAYS: i64 = 2_000 * DAY_MS;
     let shard = |shard: ShardWrite| Write { shard, ..Write::default() };
     let turn = |day: i64| {
         let due = DueBefore { suppressed_ms: day * DAY_MS - SUPPRESSION_MS, ..before(day) };
@@ -227,6 +229,7 @@ fn rows_about_other_shards_go_by_age() {
         ids: all(1..6),
         intents: (1..6).map(|id| [id; 16]).collect(),
         names: vec!["n/a".to_owned(), "n/b".to_owned()],
+        sends: true,
         ..ShardRead::default()
     }));
     let writes = [
@@ -248,7 +251,24 @@ fn rows_about_other_shards_go_by_age() {
         shard(ShardWrite { intents: vec![intent(3, true, false)], ..ShardWrite::default() }),
         turn(902),
         turn(1_303),
+        // Unsent messages of a profile that another shard absorbs, and of one that was erased elsewhere.
+        Write {
+            waits: vec![wait(2, Some(9)), wait(3, Some(9))],
+            sends: vec![
+                send(2, DAYS),
+                send(5, DAYS),
+                SendRow { id: [8; 16], ..send(2, DAYS + 1) },
+                send(3, DAYS),
+            ],
+            ..Write::default()
+        },
+        shard(ShardWrite {
+            handed_over: vec![send(2, DAYS), send(5, DAYS)],
+            forgotten: vec![(audience(), [3; 16])],
+            ..ShardWrite::default()
+        }),
     ];
+    let mut sends = Vec::new();
     let mut left = Vec::new();
     for write in &writes {
         store.commit(&Basis::default(), write).unwrap();
@@ -270,11 +290,24 @@ fn rows_about_other_shards_go_by_age() {
             assert_eq!(sorted(store.read(&due)), sorted(reference.read(&due)), "day {day}");
         }
         left.push((found.pointers.len(), found.gone.len(), found.intents.len()));
+        sends.push(found.sends.len());
     }
     assert_eq!(
         left,
-        [(3, 3, 3), (3, 3, 3), (3, 2, 3), (3, 2, 3), (3, 0, 2), (3, 0, 2), (2, 0, 2), (2, 0, 1)]
+        [
+            (3, 3, 3),
+            (3, 3, 3),
+            (3, 2, 3),
+            (3, 2, 3),
+            (3, 0, 2),
+            (3, 0, 2),
+            (2, 0, 2),
+            (2, 0, 1),
+            (2, 0, 1),
+            (2, 0, 1)
+        ]
     );
+    assert_eq!(sends, [0, 0, 0, 0, 0, 0, 0, 0, 4, 1]);
     drop(store);
     fs::remove_dir_all(directory).unwrap();
 }
