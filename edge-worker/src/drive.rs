@@ -134,6 +134,21 @@ fn instruct(
 
 /// Catches up with the control object: what it points to runs here, or the last good one still does. Where storage fails, the
 /// edge notes that it may be behind, and [`serve`] tries again with the next request.
+///
+/// # Examples
+///
+/// A process that starts beside storage that has bundles:
+///
+/// ```
+/// use usher_edge::store::memory::MemoryStore;
+/// use usher_edge::{Edge, refresh};
+///
+/// let (mut edge, mut store) = (Edge::new(None, false), MemoryStore::default());
+/// let mut lines = Vec::new();
+/// refresh(&mut edge, &mut store, &mut |line| lines.push(line.clone()));
+/// // Nothing runs there yet, which is no failure.
+/// assert_eq!(lines, []);
+/// ```
 pub fn refresh(edge: &mut Edge, store: &mut impl Store, log: &mut impl FnMut(&Line)) {
     // This build cannot read pointers that a newer one wrote.
     if edge.storage_is_too_new() {

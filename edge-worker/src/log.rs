@@ -8,6 +8,15 @@ use crate::limits::LOG_LINES_MAX;
 use crate::wire::json::Json;
 
 /// Something that happened: a stable event name, and details.
+///
+/// # Examples
+///
+/// ```
+/// use usher_edge::Line;
+///
+/// let line = Line::with_detail("key_refused", "Value is too long.");
+/// assert_eq!(line.record().to_json(), r#"{"event":"key_refused","detail":"Value is too long."}"#);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     event: &'static str,

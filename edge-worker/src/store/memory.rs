@@ -20,6 +20,28 @@ use crate::limits::{DAY_MS, JOURNAL_MS, JOURNAL_OF_PROFILE_MAX, JOURNAL_ROWS_MAX
 use crate::message::{KeyOf, WhichRelease};
 
 /// Profiles, keys and bundles of one writer.
+///
+/// # Examples
+///
+/// ```
+/// use usher_edge::message::KeyOf;
+/// use usher_edge::store::memory::MemoryStore;
+/// use usher_edge::store::{Basis, CommitError, Found, ProfileRow, Read, Store, Write};
+///
+/// let mut store = MemoryStore::default();
+/// let key = KeyOf { audience: "7".into(), name: "cookie".into(), value: "c-1".into() };
+/// let read = Read::Profiles(vec![key]);
+/// let nobody = store.read(&read).unwrap();
+/// assert_eq!(nobody, Found::Profiles(vec![]));
+///
+/// let keys = Some(vec![("cookie".into(), "c-1".into())]);
+/// let row = ProfileRow { audience: "7".into(), id: [1; 16], version: 1, touched_ms: 5, state: vec![0], keys };
+/// let write = Write { profiles: vec![row], ..Write::default() };
+/// let basis = Basis::of(&read, &nobody);
+/// store.commit(&basis, &write).unwrap();
+/// // Whoever read before has to read again.
+/// assert_eq!(store.commit(&basis, &write), Err(CommitError::Conflict));
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
     /// A retired profile has no state.

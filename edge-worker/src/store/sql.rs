@@ -122,6 +122,22 @@ pub const SCHEMA: &[&str] = &[
 ];
 
 /// The statements of a read.
+///
+/// # Examples
+///
+/// A host runs them in order, and gives the rows of each to [`found`]:
+///
+/// ```
+/// use usher_edge::store::{Found, Read, sql};
+///
+/// let read = Read::Bundle { hash: "b1".to_owned() };
+/// let [statement] = &sql::reads(&read)[..] else { panic!("one statement") };
+/// assert_eq!(statement.sql, "SELECT body FROM bundle WHERE hash = ?");
+/// assert_eq!(statement.params, [sql::Cell::Text("b1".to_owned())]);
+///
+/// let rows = vec![vec![vec![sql::Cell::Bytes(b"{}".to_vec())]]];
+/// assert_eq!(sql::found(&read, rows), Ok(Found::Bundle(Some(b"{}".to_vec()))));
+/// ```
 pub fn reads(read: &Read) -> Vec<Statement> {
     match read {
         Read::Profiles(keys) => cut(keys, |key| key).into_iter().map(profiles).gather(),

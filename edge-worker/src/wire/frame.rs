@@ -4,6 +4,19 @@
 //! no version of its own: a host and its service are one build, and messages carry their form (`message/codec.rs`).
 
 /// Writes a frame.
+///
+/// # Examples
+///
+/// ```
+/// use usher_edge::wire::frame::{FrameReader, FrameWriter};
+///
+/// let mut w = FrameWriter::default();
+/// w.byte(7).text("email").long(-1);
+/// let mut r = FrameReader(&w.0);
+/// assert_eq!((r.byte(), r.text(), r.long()), (Some(7), Some("email"), Some(-1)));
+/// // Nothing is left.
+/// assert_eq!(r.byte(), None);
+/// ```
 #[derive(Debug, Default)]
 pub struct FrameWriter(pub Vec<u8>);
 

@@ -5,6 +5,19 @@ use core::fmt::Write;
 use usher_engine::value::Value;
 
 /// A JSON text under construction.
+///
+/// # Examples
+///
+/// ```
+/// use usher_edge::wire::json::Json;
+///
+/// let mut json = Json::new();
+/// json.object(|o| {
+///     o.field("name").text("a \"b\"");
+///     o.field("parts").list([1, 2], |json, number| json.number(number));
+/// });
+/// assert_eq!(json.into_text(), r#"{"name":"a \"b\"","parts":[1,2]}"#);
+/// ```
 #[derive(Debug, Default)]
 pub struct Json(String);
 

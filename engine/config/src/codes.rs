@@ -67,6 +67,12 @@ pub fn find(name: &str) -> Option<Code> {
 }
 
 /// All pages as one document: `docs/diagnostics.md`.
+///
+/// # Examples
+///
+/// ```
+/// assert!(usher_config::codes::reference().contains("E012"));
+/// ```
 pub fn reference() -> String {
     let mut out = String::from(
         "# What `usher validate` finds\n\n\

@@ -219,6 +219,17 @@ impl Reading {
     }
 
     /// True if the definition is refused.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use usher_config::{Source, check};
+    ///
+    /// let broken = Source { name: "rt_config.yaml".into(), text: "parent_segment_id: '7'\nevnts: []\n".into() };
+    /// let reading = check(&[broken]);
+    /// assert!(reading.has_errors());
+    /// assert_eq!(reading.findings[0].place.as_ref().map(|place| place.line), Some(2));
+    /// ```
     pub fn has_errors(&self) -> bool {
         self.findings.iter().any(|finding| finding.diagnostic.severity() == Severity::Error)
     }

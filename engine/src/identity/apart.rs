@@ -32,6 +32,28 @@ impl Plan {
 
     /// Merges a profile that another writer handed over into the earlier one. The bound on keys takes none of the `known`
     /// ones, by name and value, which found the two.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use usher_engine::definition::*;
+    /// # use usher_engine::profile::Key;
+    /// # use usher_engine::{Entry, Plan, Profile, ProfileId};
+    /// # let keys = ["cookie", "email"].map(|name| StitchKey { name: name.into(), ..StitchKey::default() }).to_vec();
+    /// # let identity = Identity { keys, ..Identity::default() };
+    /// # let definition = Definition { audience: Audience { id: "7".into(), name: None }, identity, ..Definition::default() };
+    /// let plan = Plan::compile(&definition).unwrap();
+    /// let known_by = |id: u8, name: &str, value: &str| {
+    ///     let mut profile = Profile::new(ProfileId([id; 16]), 1_790_000_000_000 + i64::from(id));
+    ///     profile.edit_keys(|keys| keys.push(Key { name: name.into(), value: value.into(), seen_ms: 1_790_000_000_000 }));
+    ///     profile
+    /// };
+    /// let (mut earlier, later) = (known_by(1, "cookie", "c-1"), known_by(2, "email", "anna@mail.example"));
+    /// let united = plan.unite(&mut earlier, later, &[], 1_790_000_060_000);
+    /// assert!(earlier.has_key("cookie", "c-1") && earlier.has_key("email", "anna@mail.example"));
+    /// assert_eq!(earlier.absorbed(), [ProfileId([2; 16])]);
+    /// assert!(matches!(united.journal[..], [Entry::Merged { .. }]));
+    /// ```
     pub fn unite(
         &self,
         profile: &mut Profile,

@@ -47,6 +47,34 @@ use walk::Walk;
 impl Plan {
     /// Leads a visitor on: with an event, which was ingested before and is no duplicate, or at a due time. Where the visitor moves and
     /// this plan has no steps, the profile is [unfinished](Profile::is_unfinished) instead.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use usher_engine::definition::*;
+    /// # use usher_engine::{Event, Plan, Profile, ProfileId, syntax};
+    /// # let table = EventTable { database: "web".into(), table: "pages".into() };
+    /// # let view = KeyEvent { name: "view".into(), table, filter: None, columns: vec![], description: None };
+    /// # let identity = Identity { keys: vec![StitchKey { name: "visitor".into(), ..StitchKey::default() }], ..Identity::default() };
+    /// # let criteria = syntax::parse("").unwrap();
+    /// # let entry = Gate { name: None, description: None, key_event: Some("view".into()), event_filter: None, criteria, accept_unknown_profiles: true };
+    /// # let wait = StepKind::Wait { wait_ms: 3_600_000, next: None };
+    /// # let step = Step { id: "pause".into(), name: None, description: None, kind: wait };
+    /// # let stage = Stage { name: "first".into(), id: None, description: None, entry: Some(entry), milestone: None, exits: vec![], root: Some("pause".into()), steps: vec![step] };
+    /// # let journey = Journey { name: "welcome".into(), id: None, description: None, state: JourneyState::Launched, reentry: Reentry::Never, goal: None, stages: vec![stage] };
+    /// # let definition = Definition { audience: Audience { id: "7".into(), name: None }, key_events: vec![view], identity, journeys: vec![journey], ..Definition::default() };
+    /// // Its journey begins with a view, and its only step waits for an hour.
+    /// let plan = Plan::compile(&definition).unwrap();
+    /// let mut profile = Profile::new(ProfileId([7; 16]), 1_790_000_000_000);
+    /// let table = plan.table("web", "pages").unwrap();
+    /// let event = Event::resolve(table, vec![("visitor".into(), "anna".into())], 1_790_000_000_000, "id-1".into());
+    /// plan.ingest(&mut profile, &event, 1_790_000_000_000);
+    /// plan.advance(&mut profile, Some(&event), &[], 1_790_000_000_000);
+    /// assert_eq!(plan.due_ms(&profile), Some(1_790_003_600_000));
+    /// // The host calls again when that time has come.
+    /// plan.advance(&mut profile, None, &[], 1_790_003_600_000);
+    /// assert_eq!(plan.due_ms(&profile), None);
+    /// ```
     pub fn advance(
         &self,
         profile: &mut Profile,

@@ -34,6 +34,18 @@ use stored::{Stored, Tag};
 pub(crate) const HAS_RARE: bool = cfg!(feature = "rare");
 
 /// The state of one stitched visitor.
+///
+/// # Examples
+///
+/// ```
+/// use usher_engine::{Profile, ProfileId};
+///
+/// let profile = Profile::new(ProfileId([7; 16]), 1_790_000_000_000);
+/// assert_eq!((profile.created_ms, profile.version), (1_790_000_000_000, 0));
+/// assert!(profile.keys().is_empty() && !profile.has_key("email", "anna@mail.example"));
+/// // Without a batch record nobody is known.
+/// assert!(!profile.is_known());
+/// ```
 #[derive(Clone, Debug)]
 pub struct Profile {
     /// The internal id.
