@@ -1,12 +1,14 @@
 //! The state of a process or isolate: its keys, and the running bundle of each audience. A bundle that does not compile
 //! leaves the last good one running.
 
+mod observed;
 mod running;
 
 pub(crate) use running::{ForDevices, Running};
 use usher_engine::Plan;
 
 use crate::bundle::{Bundle, Unrunnable};
+use crate::discovery::Discovery;
 use crate::error::Refusal;
 use crate::form::{Form, Written};
 use crate::keys::{Keyring, granted, keyring_of};
@@ -38,6 +40,9 @@ pub struct Edge {
     pub(crate) meter: Meter,
     /// Of hosts that keep them.
     pub(crate) metrics: Option<Box<Metrics>>,
+    /// The same; the module for visitors keeps none.
+    #[cfg(feature = "control-plane")]
+    discovery: Option<Box<Discovery>>,
 }
 
 /// The faults of storage that this process met.
@@ -110,6 +115,8 @@ impl Edge {
             storage: StorageHealth::default(),
             meter: Meter::default(),
             metrics: None,
+            #[cfg(feature = "control-plane")]
+            discovery: None,
         }
     }
 
@@ -131,19 +138,6 @@ impl Edge {
     /// The seed must be unpredictable, and the same for all of them.
     pub fn start_rates(&mut self, seed: [u8; 32]) -> MeterMemory {
         self.meter.start(seed)
-    }
-
-    /// Notes the merges that are under way between shards, and the age of the oldest in milliseconds, for `GET /metrics`.
-    pub fn note_merges(&mut self, open: u64, oldest_ms: i64) {
-        if let Some(metrics) = &mut self.metrics {
-            metrics.merges = (open, oldest_ms.max(0));
-        }
-    }
-
-    /// Keeps counts for `GET /metrics` from now on: for hosts whose one process serves all requests, and hands each answer to
-    /// [`front::count`](crate::front::count).
-    pub fn keep_metrics(&mut self) {
-        self.metrics.get_or_insert_default();
     }
 
     /// The fault of the keys, for the operator's log.

@@ -76,6 +76,7 @@
 
 // In reading order: the path of a request, then the modules it uses.
 mod control;
+pub mod discovery;
 pub mod drive;
 pub mod front;
 pub mod host;

@@ -174,3 +174,15 @@ pub const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 pub const JOURNAL_OF_PROFILE_MAX: usize = 100;
 /// Most of its rows that an explanation shows, the newest ones.
 pub const JOURNAL_ROWS_MAX: usize = 100;
+/// Most event tables of which columns are known.
+pub const DISCOVERED_TABLES_MAX: usize = 64;
+/// Most columns that are known of a table.
+pub const DISCOVERED_COLUMNS_MAX: usize = 200;
+/// How deep within objects columns are looked for.
+pub const DISCOVERED_DEPTH_MAX: usize = 4;
+/// Longest name of a column that is kept, in bytes.
+pub const COLUMN_NAME_BYTES_MAX: usize = 256;
+/// Events of a table that are all read for their columns.
+pub const TABLE_EVENTS_WHOLE: u64 = 256;
+/// Behind those, one request of so many is.
+pub const ONE_REQUEST_OF: u64 = 64;

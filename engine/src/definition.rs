@@ -36,6 +36,8 @@ pub struct Definition {
     pub identity: Identity,
     /// The column in which an event's id is looked for first, before `uuid`, `event_id` and `messageId`.
     pub event_id_column: Option<String>,
+    /// True if events of undeclared tables are read for the names of their columns. They are refused all the same.
+    pub discover: bool,
     /// Ordered lists of sections.
     pub personalizations: Vec<Personalization>,
     /// Paths that visitors take.

@@ -29,6 +29,7 @@ pub fn definition(random: &mut Random) -> Definition {
     let audience = Audience { id: audience_id(random), name: maybe(random, text) };
     let identity = if random.one_in(4) { Identity::default() } else { identity(random) };
     let event_id_column = maybe(random, name);
+    let discover = random.one_in(4);
     let journeys = several(random, 3, journeys::journey);
     let activations = several(random, 3, journeys::activation);
     Definition {
@@ -38,6 +39,7 @@ pub fn definition(random: &mut Random) -> Definition {
         attributes,
         identity,
         event_id_column,
+        discover,
         personalizations,
         journeys,
         activations,

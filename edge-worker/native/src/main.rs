@@ -31,8 +31,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use command::{
-    api, codes, completions, device, erase, eval, explain, import, init, keys, profile, ps, pull, push,
-    rollback, serve, simulate, unpublish, validate,
+    api, codes, completions, databases, describe, device, erase, eval, explain, import, init, keys, profile,
+    ps, pull, push, rollback, serve, simulate, tables, unpublish, validate,
 };
 use exit::Exit;
 
@@ -62,6 +62,9 @@ fn main() -> ExitCode {
         Verb::Erase(args) => erase::run(&args),
         Verb::Ps(args) => ps::run(&args),
         Verb::Api(args) => api::run(&args),
+        Verb::Databases(args) => databases::run(&args),
+        Verb::Tables(args) => tables::run(&args),
+        Verb::Describe(args) => describe::run(&args),
         Verb::Keys(args) => keys::run(&args),
         Verb::Device(args) => device::run(&args),
         Verb::Completions(args) => completions::run(&args, Cli::command()),
@@ -109,6 +112,9 @@ enum Verb {
     Erase(erase::Args),
     Ps(ps::Args),
     Api(api::Args),
+    Databases(databases::Args),
+    Tables(tables::Args),
+    Describe(describe::Args),
     Keys(keys::Args),
     Device(device::Args),
     Completions(completions::Args),

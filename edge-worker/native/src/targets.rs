@@ -87,6 +87,11 @@ impl EdgeOptions {
             || File::find()?.is_some_and(|file| file.default_target.is_some()))
     }
 
+    /// What `--from` names, for verbs that also read files: it is no address.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.to.as_deref().filter(|named| !named.contains("://")).map(Path::new)
+    }
+
     /// The audience that the command line itself names.
     pub(crate) fn audience(&self) -> Option<&str> {
         self.audience.as_deref()

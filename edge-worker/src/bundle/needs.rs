@@ -18,6 +18,7 @@ pub(super) fn form_2(definition: &Definition) -> Option<String> {
         attributes,
         identity,
         event_id_column,
+        discover,
         personalizations,
         journeys,
         activations,
@@ -31,6 +32,9 @@ pub(super) fn form_2(definition: &Definition) -> Option<String> {
     }
     if event_id_column.is_some() {
         return Some("event_id_column".to_owned());
+    }
+    if *discover {
+        return Some("discover".to_owned());
     }
     identity_needs(identity)
         .or_else(|| first("key_events", key_events, key_event_needs))

@@ -1,6 +1,6 @@
 //! Key events: named, filtered event tables.
 
-use usher_engine::definition::{AttributeKind, EventTable, Increment, KeyEvent};
+use usher_engine::definition::{EventTable, KeyEvent};
 use usher_engine::value::Value;
 
 use super::answer::{Answer, Answered, Result, object};
@@ -10,6 +10,7 @@ use super::lowering::Shape;
 use super::pages::Query;
 use super::state::Kind;
 use super::{bodies, rename};
+use crate::discovery::known_columns;
 use crate::message::Op;
 
 /// `GET /audiences/{audience}/realtime_key_events`
@@ -93,7 +94,7 @@ pub(super) fn columns(call: &mut Call<'_>) -> Answered {
         }
         table
     };
-    let columns = known_columns(call, &table).into_iter().map(|(name, data_type)| {
+    let columns = known_columns(&call.definition, &table).into_iter().map(|(name, data_type)| {
         object([
             ("queryAs", Value::from(name.as_str())),
             ("dataColumn", Value::from(name.as_str())),
@@ -101,39 +102,6 @@ pub(super) fn columns(call: &mut Call<'_>) -> Answered {
         ])
     });
     Ok(Answer::plain(200, Value::List(columns.collect())))
-}
-
-/// The columns of a table that key events list, attributes read, or keys are, each with its type.
-fn known_columns(call: &Call<'_>, table: &EventTable) -> Vec<(String, &'static str)> {
-    let mut known: Vec<(String, &'static str)> = Vec::new();
-    let mut note = |name: &str, data_type: &'static str| {
-        if !known.iter().any(|(other, _)| other == name) {
-            known.push((name.to_owned(), data_type));
-        }
-    };
-    let definition = &call.definition;
-    let events = || definition.key_events.iter().filter(|event| event.table == *table);
-    let reads = |name: &str| events().any(|event| event.name == name);
-    for attribute in &definition.attributes {
-        let declared = bodies::data_type(attribute).unwrap_or("string");
-        match &attribute.kind {
-            AttributeKind::Single { key_event, column, .. } if reads(key_event) => note(column, declared),
-            AttributeKind::List { key_event, column, parts, .. } if reads(key_event) => {
-                column.iter().for_each(|column| note(column, "string"));
-                parts.iter().for_each(|part| note(&part.column, "string"));
-            }
-            AttributeKind::Counter { key_event, increment: Increment::Column(column), .. }
-                if reads(key_event) =>
-            {
-                note(column, "number");
-            }
-            _ => {}
-        }
-    }
-    definition.identity.keys.iter().for_each(|key| note(&key.name, "string"));
-    events().flat_map(|event| &event.columns).for_each(|column| note(column, "string"));
-    note("time", "timestamp");
-    known
 }
 
 /// The key event that the path names.

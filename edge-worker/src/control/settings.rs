@@ -43,7 +43,7 @@ pub(super) fn patch(call: &mut Call<'_>) -> Answered {
     }
     let (tables, keys, lookup) = (has("eventTables"), has("keyColumns"), has("extLookupKey"));
     let (primary, batch) = (has("primaryKey"), has("batchAttributes"));
-    let (list, id_column) = (has("placeholderList"), has("eventIdColumn"));
+    let (list, id_column, discover) = (has("placeholderList"), has("eventIdColumn"), has("discover"));
     let lowered = call.lower(Shape::Setting, &Value::Object(fields), Definition::default())?;
     let definition = &mut call.definition;
     if tables {
@@ -65,6 +65,9 @@ pub(super) fn patch(call: &mut Call<'_>) -> Answered {
     }
     if id_column {
         definition.event_id_column = lowered.event_id_column;
+    }
+    if discover {
+        definition.discover = lowered.discover;
     }
     if batch {
         import(call, lowered.attributes);
@@ -191,7 +194,8 @@ pub(super) fn folders(call: &mut Call<'_>) -> Answered {
 }
 
 fn setting(call: &Call<'_>) -> Value {
-    let Definition { tables, key_events, attributes, identity, event_id_column, .. } = &call.definition;
+    let Definition { tables, key_events, attributes, identity, event_id_column, discover, .. } =
+        &call.definition;
     let mut all: Vec<&EventTable> = Vec::new();
     for table in tables.iter().chain(key_events.iter().map(|event| &event.table)) {
         if !all.contains(&table) {
@@ -235,6 +239,7 @@ fn setting(call: &Call<'_>) -> Value {
         ("batchAttributes", Value::List(attributes.iter().filter_map(column).collect())),
         ("extLookupKey", optional(identity.lookup_key.as_deref().or(identity.primary_key.as_deref()))),
         ("eventIdColumn", optional(event_id_column.as_deref())),
+        ("discover", Value::from(if *discover { "on" } else { "off" })),
         ("publish", Value::from(if call.state.manual { "manual" } else { "auto" })),
         ("bundle", running),
         ("status", Value::from(status)),

@@ -9,6 +9,9 @@ mod checked_head;
 mod control;
 mod cors;
 mod device;
+#[cfg(feature = "control-plane")]
+mod discover;
+mod discovery;
 mod events;
 mod flat;
 mod health;
@@ -37,6 +40,8 @@ use crate::metrics::Took;
 #[cfg(feature = "fault")]
 use crate::plane::HAS_CONTROL_PLANE;
 use crate::wire::Response;
+#[cfg(feature = "control-plane")]
+pub use discover::discover;
 use usher_engine::gather::Gather;
 
 /// Handles a request as far as possible without storage, for hosts that have its body already.

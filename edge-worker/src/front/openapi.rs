@@ -22,7 +22,7 @@ mod described;
 #[cfg(test)]
 mod described_api;
 #[cfg(test)]
-mod described_journeys;
+mod described_rest;
 #[cfg(test)]
 mod parts;
 #[cfg(test)]

@@ -5,8 +5,8 @@ use usher_engine::definition::EventTable;
 use super::auth::Callers;
 use super::checked_head::CheckedHead;
 use super::{
-    bundles, control as api, device, events, flat, health, imports, keys, lookups, metrics, mixed, openapi,
-    profiles, segments, upkeep,
+    bundles, control as api, device, discovery, events, flat, health, imports, keys, lookups, metrics, mixed,
+    openapi, profiles, segments, upkeep,
 };
 use crate::edge::Edge;
 use crate::error::{Refusal, Result};
@@ -224,6 +224,9 @@ const API: &[Route] = &[
     Route { method: "DELETE", path: "/audiences/{audience}/draft", ..rest(api::draft_discard) },
     Route { method: "POST", path: "/audiences/{audience}/draft/publish", body_bytes_max: Some(CONTROL_BYTES_MAX), ..rest(api::draft_publish) },
     Route { method: "POST", path: "/audiences/{audience}/draft/services", body_bytes_max: Some(BUNDLE_BYTES_MAX), ..rest(api::service_push) },
+    Route { path: "/v3/database/list", ..rest(discovery::databases) },
+    Route { path: "/v3/table/list/{database}", ..rest(discovery::tables) },
+    Route { path: "/v3/table/show/{database}/{table}", ..rest(discovery::table) },
     Route { method: "POST", path: "/entities/realtime_journeys", body_bytes_max: Some(CONTROL_BYTES_MAX), ..rest(api::journey_create) },
     Route { method: "POST", path: "/entities/realtime_journeys/duplicate", body_bytes_max: Some(CONTROL_BYTES_MAX), ..rest(api::journey_copy) },
     Route { path: "/entities/realtime_journeys/abtest_variants", ..rest(api::journey_variants) },
@@ -333,7 +336,7 @@ impl<'a> Iterator for OfPath<'a> {
 const NONE: [&[Route]; 2] = [&[], &[]];
 
 /// The beginnings of the control API's paths.
-const API_PATHS: [&str; 3] = ["/audiences/", "/entities/", "/tree/"];
+const API_PATHS: [&str; 4] = ["/audiences/", "/entities/", "/tree/", "/v3/"];
 
 /// Every route, for its documentation.
 #[cfg(test)]

@@ -244,3 +244,43 @@ fn a_revoked_key_reaches_other_places_with_the_pointers_and_is_no_audience() {
     let pointer = crate::store::Pointer { audience: "/ab".to_owned(), number: 1, hash: String::new() };
     assert!(there.doubts(&[pointer]));
 }
+
+/// An edge that keeps columns, with one audience that looks for others.
+fn discovering(discover: bool) -> Edge {
+    let definition = usher_engine::definition::Definition {
+        audience: usher_engine::definition::Audience { id: "7".into(), name: None },
+        tables: vec![usher_engine::definition::EventTable { database: "web".into(), table: "pages".into() }],
+        discover,
+        ..Default::default()
+    };
+    let mut edge = Edge::of_plan(usher_engine::Plan::compile(&definition).unwrap());
+    edge.keep_discovery();
+    edge
+}
+
+#[test]
+fn columns_are_noted_of_answered_events_alone() {
+    let known = |edge: &Edge| -> Vec<(String, u64)> {
+        edge.discovery().unwrap().tables().map(|it| (it.table.clone(), it.events)).collect()
+    };
+    let note = |edge: &mut Edge, target: &str, status: u16, body: &str| {
+        let ambient = Ambient { now_ms: 0, entropy: [0; 32] };
+        let head = Head { method: "POST", target, headers: &[], ambient };
+        let answer = Response { status, ..Response::refused(Refusal::INTERNAL) };
+        discover(edge, &head, body.as_bytes(), &answer);
+    };
+    let mut edge = discovering(false);
+    note(&mut edge, "/web/pages", 200, r#"{"events": [{"a": 1}, {"b": 2}]}"#);
+    note(&mut edge, "/public/web/pages?x=1", 200, r#"{"a": 1}"#);
+    note(&mut edge, "/v1/e", 200, r#"{"events": [{"table": "web.pages", "c": 1}, {"table": "web.other"}]}"#);
+    note(&mut edge, "/web/pages", 401, r#"{"events": [{"secret": 1}]}"#);
+    note(&mut edge, "/web/other", 404, r#"{"events": [{"a": 1}]}"#);
+    note(&mut edge, "/v1/personalize", 200, r#"{"audience": "7"}"#);
+    assert_eq!(known(&edge), [("pages".to_owned(), 4)]);
+    let columns: Vec<&str> =
+        edge.discovery().unwrap().tables().next().unwrap().columns.iter().map(|it| &*it.name).collect();
+    assert_eq!(columns, ["a", "b", "c"]);
+    let mut edge = discovering(true);
+    note(&mut edge, "/web/other", 404, r#"{"events": [{"a": 1}]}"#);
+    assert_eq!(known(&edge), [("other".to_owned(), 1)]);
+}

@@ -19,6 +19,7 @@ records! {
         attributes = Vec::new(),
         identity = Identity::default(),
         event_id_column = None,
+        discover = false,
         personalizations = Vec::new(),
         journeys = Vec::new(),
         activations = Vec::new(),

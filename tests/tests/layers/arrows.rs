@@ -75,7 +75,8 @@ store     → message wire
 keys      → message wire
 bundle    → wire
 rates     → message
-edge      → bundle keys message metrics rates store
+discovery → wire
+edge      → bundle discovery keys message metrics rates store
 log       → wire
 request_id → message wire
 outcome   → log metrics store wire
@@ -86,9 +87,9 @@ writer    → answer edge keys log message metrics outcome rates shard store wir
 releases  → bundle log message outcome store wire
 lookup    → answer edge keys message metrics shard wire
 rehearsal → answer bundle edge lookup message outcome store wire writer
-control   → bundle keys log message outcome rehearsal releases store wire
+control   → bundle discovery keys log message outcome rehearsal releases store wire
 host      → lookup message shard wire
-front     → answer bundle edge host keys lookup message metrics outcome rehearsal shard store wire
+front     → answer bundle discovery edge host keys lookup message metrics outcome rehearsal shard store wire
 drive     → control edge front host log lookup message outcome releases store wire writer
 ";
 

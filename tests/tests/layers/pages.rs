@@ -76,6 +76,7 @@ fn routes_and_commands_of_the_vendor_have_their_tests() {
             .step_by(2)
             .map(|file| match file {
                 vector if vector.ends_with(".toml") => format!("tests/vectors/control/{vector}"),
+                path if path.contains('/') => path.to_owned(),
                 walk => format!("tests/seeds/{walk}"),
             })
             .collect();
@@ -107,7 +108,7 @@ fn routes_and_commands_of_the_vendor_have_their_tests() {
             }
         }
     }
-    let of_api = ["/audiences/", "/entities/", "/tree/"];
+    let of_api = ["/audiences/", "/entities/", "/tree/", "/v3/"];
     for (path, methods) in paths.iter().filter(|(path, _)| of_api.iter().any(|start| path.starts_with(start)))
     {
         let is_own = path.contains("/draft") || path.ends_with("/personalization");

@@ -3,6 +3,8 @@
 pub(crate) mod api;
 pub(crate) mod codes;
 pub(crate) mod completions;
+pub(crate) mod databases;
+pub(crate) mod describe;
 pub(crate) mod device;
 pub(crate) mod erase;
 pub(crate) mod eval;
@@ -15,7 +17,9 @@ pub(crate) mod ps;
 pub(crate) mod pull;
 pub(crate) mod push;
 pub(crate) mod rollback;
+mod seen;
 pub(crate) mod serve;
 pub(crate) mod simulate;
+pub(crate) mod tables;
 pub(crate) mod unpublish;
 pub(crate) mod validate;

@@ -2,7 +2,7 @@
 
 mod pull;
 mod segment;
-mod shapes;
+pub(super) mod shapes;
 
 use std::path::{Path, PathBuf};
 

@@ -43,6 +43,7 @@ impl Writer {
             edge.set_form(&form);
             edge.set_profile_days(&profile_days.to_string());
             edge.keep_metrics();
+            edge.keep_discovery();
             meet(&mut edge, shards)?;
             edge.set_shards(shards.count());
             Ok(edge)

@@ -41,7 +41,7 @@ pub(super) const DESCRIBED_API: &[Described] = &[
         path: "/audiences/{audience}/realtime_setting",
         id: "changeSetting",
         summary: "Changes the fields that the body has.",
-        text: "each field whole: `eventTables`, `keyColumns`, `extLookupKey`, `batchAttributes`; ours are `primaryKey`, `placeholderList`, `eventIdColumn`, and `publish`: `auto` or `manual`",
+        text: "each field whole: `eventTables`, `keyColumns`, `extLookupKey`, `batchAttributes`; ours are `primaryKey`, `placeholderList`, `eventIdColumn`, `discover`: `on` or `off`, and `publish`: `auto` or `manual`",
         body: Some((JSON, "SettingChange")),
         answers: &[answer("Setting", "The answer.")],
         refusals: &[Refusal::BODY_INVALID],

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::described::DESCRIBED;
 use super::described_api::DESCRIBED_API;
-use super::described_journeys::DESCRIBED_JOURNEYS;
+use super::described_rest::DESCRIBED_REST;
 use super::parts::{Answer, Described, Parameter};
 use crate::error::Refusal;
 use crate::front::auth::Callers;
@@ -40,7 +40,7 @@ fn all() -> impl Iterator<Item = &'static Described> {
 }
 
 fn of_api() -> impl Iterator<Item = &'static Described> {
-    DESCRIBED_API.iter().chain(DESCRIBED_JOURNEYS)
+    DESCRIBED_API.iter().chain(DESCRIBED_REST)
 }
 
 #[test]

@@ -24,6 +24,7 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) {
         "attributes",
         "id_stitching",
         "event_id_column",
+        "discover",
         "examples",
     ];
     let Some(root) = lower.fields(node, "an rt_config", &known) else { return };
@@ -41,6 +42,7 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) {
         identity(lower, node, "id_stitching");
     }
     event_id_column(lower, root, "event_id_column");
+    discover(lower, root);
     examples(lower, root, None);
 }
 
@@ -55,6 +57,17 @@ pub(super) fn event_id_column(lower: &mut Lower, fields: Fields<'_>, key: &str) 
     }
     lower.places.insert("event_id_column".to_owned(), (lower.text, node.span));
     lower.definition.event_id_column = lower.name_of(node, key);
+}
+
+/// `discover: on`; bodies of the API have it, too.
+pub(super) fn discover(lower: &mut Lower, fields: Fields<'_>) {
+    let Some(node) = fields.get("discover") else { return };
+    lower.places.insert("discover".to_owned(), (lower.text, node.span));
+    lower.definition.discover = match node.as_text() {
+        Some("on" | "true") => true,
+        Some("off" | "false") => false,
+        _ => return lower.wrong(node, "`discover`", "`on` or `off`"),
+    };
 }
 
 fn event(lower: &mut Lower, node: &Node) {

@@ -26,6 +26,7 @@ pub(super) fn text(definition: &Definition) -> String {
         .maybe("attributes", spaced(attributes))
         .maybe("id_stitching", id_stitching.map(Yaml::Map))
         .maybe_text("event_id_column", definition.event_id_column.as_ref())
+        .maybe("discover", definition.discover.then(|| Yaml::Word("on".to_owned())))
         .document()
 }
 

@@ -157,7 +157,7 @@ pub(super) fn page(segment: &Segment) -> String {
 }
 
 /// Rows in columns; a list is shown by how many it has, unless a row has few.
-pub(super) fn table(rows: &[Value], columns: &[&str]) -> String {
+pub(in crate::command) fn table(rows: &[Value], columns: &[&str]) -> String {
     let title = |name: &&str| name.replace('_', " ");
     let mut cells: Vec<Vec<String>> = vec![columns.iter().map(title).collect()];
     for row in rows {

@@ -146,6 +146,9 @@ impl Service {
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let took = Took { whole_us: micros(job.arrived.elapsed()), computing_us: micros(computing) };
         front::count(&mut self.edge, &job.head(), &response, took);
+        if let Ok(body) = &job.body {
+            front::discover(&mut self.edge, &job.head(), body, &response);
+        }
         // Whoever hung up meanwhile does not want it.
         let _ = reply.send(response);
     }

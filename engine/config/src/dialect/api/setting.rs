@@ -21,6 +21,7 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) {
         "batchAttributes",
         "placeholderList",
         "eventIdColumn",
+        "discover",
     ];
     let unused = ["id", "status", "statusDetailed"].into_iter().chain(READ_BACK).collect::<Vec<_>>();
     let Some(fields) = lower.fields_and(node, "a realtime_setting", &known, &unused) else { return };
@@ -55,6 +56,7 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) {
         rt_config::placeholder_list(lower, fields, "placeholderList");
     }
     rt_config::event_id_column(lower, fields, "eventIdColumn");
+    rt_config::discover(lower, fields);
     for item in lower.items(fields, "batchAttributes").unwrap_or_default() {
         column(lower, item);
     }

@@ -1,4 +1,4 @@
-//! The same for the routes of journeys.
+//! The same for the routes of event tables and journeys.
 
 use super::described_api::PAGED;
 use super::parts::{Answer, Described, NOTHING, Parameter, RESOURCE, answer, query};
@@ -11,7 +11,33 @@ const VARIANTS: &[Parameter] = &[
 ];
 
 /// In the order of the table of routes.
-pub(super) const DESCRIBED_JOURNEYS: &[Described] = &[
+pub(super) const DESCRIBED_REST: &[Described] = &[
+    Described {
+        path: "/v3/database/list",
+        id: "listDatabases",
+        summary: "Lists the databases of event tables.",
+        text: "`databases`, each with its number of tables",
+        answers: &[answer("Databases", "The answer.")],
+        ..NOTHING
+    },
+    Described {
+        path: "/v3/table/list/{database}",
+        id: "listTables",
+        summary: "Lists the event tables of a database.",
+        text: "`tables`, each with its `schema` as a text, and the events that were read",
+        answers: &[answer("EventTables", "The answer.")],
+        refusals: &[Refusal::NOT_FOUND],
+        ..NOTHING
+    },
+    Described {
+        path: "/v3/table/show/{database}/{table}",
+        id: "showTable",
+        summary: "Shows an event table with its columns.",
+        text: "the table with its `columns`: types, share of events, share of different values",
+        answers: &[answer("EventTable", "The answer.")],
+        refusals: &[Refusal::NOT_FOUND],
+        ..NOTHING
+    },
     Described {
         method: "POST",
         path: "/entities/realtime_journeys",
