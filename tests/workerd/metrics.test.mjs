@@ -1,10 +1,11 @@
 // Metrics on workerd: the points that the worker writes for Workers Analytics Engine, where a deployment has the binding.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 
+import { sql } from "../attacks/edges.mjs";
 import { as, audience, deploy, root } from "./deployment.mjs";
 
 /** The columns of a point with texts, and those with numbers, as docs/operate.md tells them. */
@@ -83,6 +84,30 @@ test("each answer is a point, and so is the work of its writer; none has a word 
     for (const [name, known] of Object.entries(words)) assert.ok(point[name] === undefined || known.includes(point[name]), JSON.stringify(point));
     assert.match(point.status, /^\d{3}$/);
   }
+});
+
+test("a shard with an open merge is a point: how many there are, and how old the oldest is", { timeout: 120_000 }, async (t) => {
+  const edge = await deploy(t, "release", { metrics: true, shards: 2 });
+  const event = { td_client_id: "anna", td_path: "/" };
+  assert.equal((await edge.event("pageviews", event)).status, 200);
+  await edge.stop();
+  const folder = join(edge.data, "do/usher-store");
+  const databases = readdirSync(folder).filter((name) => name.endsWith(".sqlite") && !name.startsWith("metadata")).map((name) => join(folder, name));
+  const [database, ...others] = databases.filter((name) => Number(sql(name, "SELECT count(*) FROM profile")) === 1);
+  assert.ok(database && others.length === 0, "one shard has the visitor");
+  // A merge whose message nobody takes: it is sent again, by alarms, which count merges.
+  const [id, since] = [(digits) => `x'${digits.repeat(16)}'`, Date.now() - 5_000];
+  sql(database, `INSERT INTO intent VALUES (${id("01")}, '${audience}', ${id("02")}, ${id("03")}, 0, ${since})`);
+  sql(database, `INSERT INTO intent VALUES (${id("04")}, '${audience}', ${id("02")}, ${id("05")}, 1, ${since - 9_000_000})`);
+  sql(database, `INSERT INTO outbox (shard, message, due_ms) VALUES (1, x'00', ${since})`);
+  await edge.start();
+  assert.equal((await edge.event("pageviews", event)).status, 200);
+  const merges = () => points(edge).filter(({ part }) => part === "merges");
+  const deadline = Date.now() + 60_000;
+  while (merges().length === 0 && Date.now() < deadline) await new Promise((turn) => setTimeout(turn, 50));
+  const [{ ms: open, age_ms: age, ...rest }] = merges();
+  assert.deepEqual([open, rest], [1, { part: "merges" }], "a withdrawn one is not open");
+  assert.ok(age >= 5_000 && age <= Date.now() - since, String(age));
 });
 
 test("a deployment without the binding writes no point", async (t) => {
