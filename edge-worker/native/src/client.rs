@@ -167,6 +167,15 @@ impl Client {
         self.answer(request.call()).map_err(Refused::into_failure)
     }
 
+    /// The same; None for 404.
+    pub(crate) fn remove_any(&self, path: &str) -> Result<Option<Value>, Failure> {
+        let url = format!("{}{path}", self.base);
+        let sent = self.agent.delete(url).header("authorization", &self.authorization).call();
+        let response = sent.map_err(|error| self.unreachable(error).failure)?;
+        let found = Some(response).filter(|response| response.status().as_u16() != 404);
+        found.map(|response| self.answer(Ok(response)).map_err(Refused::into_failure)).transpose()
+    }
+
     /// The JSON body of a `GET`; None for 404.
     pub(crate) fn get_any(&self, path: &str) -> Result<Option<Value>, Failure> {
         let found = self.found(path)?;
