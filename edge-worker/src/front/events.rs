@@ -37,12 +37,15 @@ pub(super) fn personalize(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) 
         sensitive_scope: caller.access.sensitive_scope,
     };
     let columns = read::event(body).map_err(Refusal::from)?.columns;
-    let event =
-        running.plan.event(index, columns, admitted.head.ambient.now_ms, String::new(), SentAt::Absent);
-    let evidence = Evidence { server: caller.is_server, keys: &[] };
-    let first = running.plan.keys(&event, &evidence).usable.into_iter().next();
-    let first = first.as_ref().map(|key| (key.name.as_str(), key.value.as_str()));
-    let shard = shard::of_key(audience, first, edge.shards());
+    let mut shard = 0;
+    if edge.shards() > 1 {
+        let now_ms = admitted.head.ambient.now_ms;
+        let event = running.plan.event(index, columns, now_ms, String::new(), SentAt::Absent);
+        let evidence = Evidence { server: caller.is_server, keys: &[] };
+        let first = running.plan.keys(&event, &evidence).usable.into_iter().next();
+        let first = first.as_ref().map(|key| (key.name.as_str(), key.value.as_str()));
+        shard = shard::of_key(audience, first, edge.shards());
+    }
     let audiences = vec![(audience.to_owned(), running.number)];
     let batch = (audiences, [database, table], mode);
     Ok(to_writer(edge, admitted, (caller, Identity::default()), shard, batch, body))
