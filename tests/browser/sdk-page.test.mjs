@@ -46,6 +46,7 @@ test("verbs become rows, with calls of before the script and their times", { ski
   const stub = readFileSync(join(root, "browser-sdk/js/dist/stub.js"), "utf8");
   const page = (path, site) => path === "/" && `${HEAD}<script>${stub}</script>
     <script>
+      window.engine = [usher.engine.info().state, usher.engine.measure(), usher.debug.status(), usher.engine.load()];
       window.early = usher.track("Early", { sku: "A1", price: 5, event: "not this", timestamp: "nor this", nested: { a: [1] } });
       const pause = Date.now() + 120; while (Date.now() < pause);
       const kept = usher.track;
@@ -66,6 +67,9 @@ test("verbs become rows, with calls of before the script and their times", { ski
       return all;
     });
     assert.deepEqual(receipts.map(({ status, reason }) => reason ?? status), [...Array(7).fill("queued"), ...Array(4).fill("invalid")]);
+    // What answers at once had nothing yet; the engine was asked for, and the tag names none.
+    const [before, measured, status, { state, reason }] = await tab.evaluate(() => Promise.all(engine));
+    assert.deepEqual([before, measured, status, state, reason], ["off", null, null, "failed", "engine"]);
     const sent = Object.fromEntries(rows(site).map((row) => [row.event + (row.category ?? ""), row]));
     const early = sent.Early;
     assert.deepEqual([early.table, early.sku, early.price, early.nested], ["web.events", "A1", 5, { a: [1] }]);

@@ -1,11 +1,11 @@
 // The overlay: what the SDK does in this page, and why an edge answered as it did. A script of its own, for whoever builds the page.
 // It floats over the page, or stands in an element of the page, whose children may be further tabs.
 
-import type { Consent, Decision, Usher } from "../types.ts";
+import type { Consent, Decision, Measured, Usher } from "../types.ts";
 import { el, list, show } from "./dom.ts";
 import { STYLE } from "./style.ts";
 import { texts, type Texts } from "./texts.ts";
-import { timingOf } from "./timing.ts";
+import { deviceTimes, timingOf } from "./timing.ts";
 import { profileOf, whyOf } from "./why.ts";
 
 /** Events that are listed. */
@@ -27,7 +27,7 @@ const tag = { ...(document.currentScript as HTMLElement | null)?.dataset };
 const home = tag.into ? document.getElementById(tag.into) : null;
 if (usher && !(home?.shadowRoot ?? document.querySelector("usher-overlay"))) start(usher, tag);
 
-function start(usher: Usher, { endpoint = "", audience, previewToken, anonymousIdColumn = "anonymousId" }: DOMStringMap) {
+function start(usher: Usher, { endpoint = "", audience, previewToken, anonymousIdColumn = "anonymousId", writeKey, token }: DOMStringMap) {
   const host = home ?? el("usher-overlay");
   const root = host.attachShadow({ mode: "open" });
   const sheet = new CSSStyleSheet();
@@ -41,6 +41,8 @@ function start(usher: Usher, { endpoint = "", audience, previewToken, anonymousI
   let decision: Decision | null = null;
   let explanation: any = null;
   let trouble = "";
+  let isAnnounced = false;
+  let measured: Measured | null | undefined;
 
   // ---- The frame: tabs by the keyboard, as WAI-ARIA's pattern has them ----
 
@@ -122,7 +124,7 @@ function start(usher: Usher, { endpoint = "", audience, previewToken, anonymousI
       if (body.firstElementChild?.getAttribute("name") !== selected) body.replaceChildren(el("slot", { name: selected }));
       return;
     }
-    const controls = () => [...body.querySelectorAll<HTMLElement>("button, summary")];
+    const controls = () => [...body.querySelectorAll<HTMLElement>("button, summary, input")];
     const at = controls().indexOf(root.activeElement as HTMLElement);
     const top = body.scrollTop;
     body.replaceChildren(...[panels[selected as (typeof own)[number]]()].flat());
@@ -135,7 +137,7 @@ function start(usher: Usher, { endpoint = "", audience, previewToken, anonymousI
     const waitMs = saidMs + SAY_MS - Date.now();
     if (waitMs > 0) return void setTimeout(draw, waitMs);
     const pending = usher.debug.status()?.pending ?? 0;
-    const shown = [...document.querySelectorAll<HTMLElement>("[data-usher-slot]")].map((slot) => sections.get(slot)).filter(Boolean);
+    const shown = slotsOf().map((slot) => sections.get(slot)).filter(Boolean);
     const text = [shown.join(", "), `${counts.made} ${texts.made}, ${counts.counted} ${texts.sent}`, pending > 0 && `${pending} ${texts.pending}`,
       counts.dropped > 0 && `${counts.dropped} ${texts.dropped}`].filter(Boolean).join(" · ");
     if (status.textContent === text) return;
@@ -148,6 +150,31 @@ function start(usher: Usher, { endpoint = "", audience, previewToken, anonymousI
     return details;
   };
   const json = (value: unknown) => el("pre", { tabindex: 0 }, JSON.stringify(value, null, 1));
+  /** A text with a button that copies it. Without the clipboard it is selected. */
+  const copyable = (text: string) => {
+    const shown = el("pre", { tabindex: 0 }, text);
+    const button = el("button", { type: "button", class: "action", click: () =>
+      (navigator.clipboard?.writeText(text) ?? Promise.reject()).then(
+        () => void (button.textContent = texts.copied),
+        () => getSelection()?.selectAllChildren(shown),
+      ) }, texts.copy);
+    return el("div", {}, button, shown);
+  };
+  const slotsOf = () => [...document.querySelectorAll<HTMLElement>("[data-usher-slot]")];
+  const namesOf = () => [...new Set(slotsOf().map((slot) => slot.dataset.usherSlot!))];
+  /** The same question in a shell. */
+  const curlOf = (personalization: string) => {
+    const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
+    const question = JSON.stringify({ personalization, key: { name: anonymousIdColumn, value: usher.user().anonymousId } });
+    // The keys of pages are good with the page's origin alone.
+    const headers = [`authorization: TD1 ${writeKey}`, `wp13n-token: ${token}`, `origin: ${location.origin}`, "content-type: application/json"];
+    return [`curl ${quoted(new URL(`${endpoint}/v1/personalize`, location.href).href)}`, ...headers.map((header) => `-H ${quoted(header)}`), `-d ${quoted(question)}`].join(" ");
+  };
+  const deviceOf = () => {
+    const { state, reason, program, confirmedMs, waiting } = usher.engine.info();
+    const ready = program && `${program.slice(0, 12)}…, ${texts.since} ${new Date(confirmedMs!).toLocaleTimeString()}, ${waiting} ${texts.added}`;
+    return el("p", {}, `${texts.device}: `, el("b", {}, state), [reason, ready].filter(Boolean).map((text) => ` · ${text}`).join(""));
+  };
 
   // ---- The reasons, from the edge ----
 
@@ -156,7 +183,7 @@ function start(usher: Usher, { endpoint = "", audience, previewToken, anonymousI
     if (!audience || !previewToken || !value) return;
     const headers = { authorization: `Bearer ${previewToken}`, "content-type": "application/json" };
     // As the SDK asks: by name, so that key events decide nothing.
-    const slots = new Set([...document.querySelectorAll<HTMLElement>("[data-usher-slot]")].map((slot) => slot.dataset.usherSlot));
+    const slots = namesOf();
     const ask = async (personalization?: string) => {
       const question = JSON.stringify({ audience, personalization, key: { name: anonymousIdColumn, value } });
       const response = await fetch(`${endpoint}/v1/explain`, { method: "POST", credentials: "omit", headers, body: question });
@@ -165,8 +192,8 @@ function start(usher: Usher, { endpoint = "", audience, previewToken, anonymousI
       return answer;
     };
     try {
-      const answers = await Promise.all(slots.size ? [...slots].map(ask) : [ask()]);
-      const isOf = (at: number) => (one: any) => !slots.size || one.name === [...slots][at];
+      const answers = await Promise.all(slots.length ? slots.map(ask) : [ask()]);
+      const isOf = (at: number) => (one: any) => !slots.length || one.name === slots[at];
       [explanation, trouble] = [{ ...answers[0], personalizations: answers.flatMap((answer, at) => list(answer.personalizations).filter(isOf(at))) }, ""];
     } catch (error) {
       [explanation, trouble] = [null, texts.refused + error];
@@ -180,7 +207,7 @@ function start(usher: Usher, { endpoint = "", audience, previewToken, anonymousI
 
   const panels: Record<(typeof own)[number], () => HTMLElement | HTMLElement[]> = {
     slots() {
-      const slots = [...document.querySelectorAll<HTMLElement>("[data-usher-slot]")];
+      const slots = slotsOf();
       const outline = (slot: HTMLElement | null) => {
         const { left, top, width, height } = slot?.getBoundingClientRect() ?? new DOMRect();
         for (const [name, size] of Object.entries({ left, top, width, height })) frame.style.setProperty(name, `${size}px`);
@@ -194,19 +221,29 @@ function start(usher: Usher, { endpoint = "", audience, previewToken, anonymousI
           el("b", {}, slot.dataset.usherSlot), ` ${slot.dataset.usherState ?? texts.waiting}`,
           el("span", { class: "quiet" }, `, ${section ? `${texts.section} ${section}` : texts.noSection}`)));
       }));
-      return decision ? [rows, el("h3", {}, texts.answer), json(decision)] : rows;
+      const snippets = slots.map((slot, at) => unfolding(`html-${at}`, `${texts.html}, ${slot.dataset.usherSlot}`, () => copyable(slot.outerHTML)));
+      const calls = writeKey && token ? namesOf().map((name) => unfolding(`curl-${name}`, `${texts.curl}, ${name}`, () => copyable(curlOf(name)))) : [];
+      const answer = decision ? [el("h3", {}, texts.answer, ", ", texts.decidedBy, " ", decision.meta.engine ?? ""), copyable(JSON.stringify(decision, null, 1))] : [];
+      return [rows, deviceOf(), ...snippets, ...calls, ...answer];
     },
     why: () => reasons(whyOf),
     profile: () => reasons(profileOf),
     events() {
       if (!events.size) return el("p", {}, texts.noEvents);
       const rows = [...events].reverse();
-      // A log that tells each line would drown out everything else.
-      return el("div", { role: "log", "aria-live": "off" }, el("ol", { class: "plain" }, rows.map(([id, { event, table, state, detail, columns }]) =>
+      // A log that tells each line would drown out everything else, so it is asked for.
+      const box = el("input", { type: "checkbox", ...(isAnnounced && { checked: "" }), change: () => { isAnnounced = (box as HTMLInputElement).checked; draw(); } });
+      return [el("label", {}, box, ` ${texts.announce}`), el("div", { role: "log", "aria-live": isAnnounced ? "polite" : "off" }, el("ol", { class: "plain" }, rows.map(([id, { event, table, state, detail, columns }]) =>
         el("li", { class: "card" }, el("b", {}, event), " ", el("code", {}, table), " ", el("span", { class: `pill ${state}` }, texts[state as keyof Texts] ?? state),
-          detail && el("span", { class: "quiet" }, ` ${detail}`), unfolding(id, `${texts.columns}, ${id.slice(-8)}`, () => json(columns))))));
+          detail && el("span", { class: "quiet" }, ` ${detail}`), unfolding(id, `${texts.columns}, ${id.slice(-8)}`, () => json(columns))))))];
     },
-    timing: () => timingOf(performance.getEntriesByType("resource") as PerformanceResourceTiming[]),
+    timing: () => [
+      ...timingOf(performance.getEntriesByType("resource") as PerformanceResourceTiming[], (table) => unfolding("requests", texts.eachRequest, table)),
+      ...deviceTimes(usher, measured, namesOf(), (found) => {
+        measured = found;
+        draw();
+      }),
+    ],
     consent() {
       const status = usher.debug.status();
       const rows = Object.entries(status?.consent ?? {}).map(([purpose, state]) => el("tr", {}, el("th", { scope: "row" }, purpose), el("td", {}, state)));

@@ -52,8 +52,12 @@ details summary { cursor: pointer; color: var(--soft); font-size: 12px; min-heig
 table { border-collapse: collapse; width: 100%; }
 td:last-child.quiet { min-width: 7em; }
 th, td { text-align: left; vertical-align: top; padding: 3px 8px 3px 0; border-top: 1px solid var(--line); overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
-meter { width: 60%; height: 8px; margin-left: 8px; }
+.bars { display: flex; align-items: end; gap: 3px; min-height: 96px; font-variant-numeric: tabular-nums; }
+.bars span { flex: 1; display: grid; text-align: center; font-size: 11px; }
+.bars i { background: var(--mark); border-radius: 3px 3px 0 0; border-bottom: 1px solid var(--soft); }
+label { display: inline-flex; align-items: center; gap: 6px; min-height: 26px; }
 .frame { position: fixed; z-index: 2147483646; pointer-events: none; border: 2px solid light-dark(#2456d6, #9db7ff); background: #2456d61a; }
+@media (max-width: 400px) { .status { max-height: 4em; font-size: 11px; line-height: 1.25; } }
 @media (prefers-reduced-motion: no-preference) { .card { transition: border-color .3s; } }
 @media (forced-colors: active) { [aria-selected=true] { border-bottom-color: Highlight; } }
 `;
