@@ -26,10 +26,18 @@ export async function start(panel, { tab }, { ask }) {
       ask();
     },
   });
+  const done = el("span", { role: "status", "data-testid": "upkeep-state" });
+  const upkeep = el("button", { type: "button", class: "button quiet", "data-testid": "upkeep", onclick: async () => {
+    const { purged } = await tab.upkeep();
+    done.textContent = ` ${purged === 0 ? "Nothing was over its time." : `${purged} rows were over their time.`}`;
+    ask();
+  } }, "Do what is due");
   slider.value = String(Math.max(0, STEPS.findLastIndex((hours) => hours <= offset)));
   panel.replaceChildren(
     el("h3", {}, "Time passes"),
     el("p", {}, "The clock of this tab’s edge, ahead of your own. Counters of 24 hours empty, lists forget after 60 days, and the slots follow. Look at ", el("i", {}, "Profile"), " and ", el("i", {}, "Why"), "."),
     el("p", { class: "clock" }, el("label", { for: "clock" }, "The edge’s time"), slider, output),
+    el("p", { class: "controls" }, upkeep, done),
+    el("p", {}, "The edge deletes what is over its time, and leads on who waits in a journey, when a page opens and every minute, but not while its clock is ahead: what is deleted then does not come back. The button does it all the same."),
     el("p", {}, "Events that you make meanwhile keep your browser’s time. Back to “now” shows what it was."));
 }

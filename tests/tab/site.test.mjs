@@ -102,6 +102,19 @@ test("the page sets the clock, publishes a bundle and erases everything", { skip
   const site = await serveStatic(t, { folder: siteFolder.path, pages: { "blank.html": BLANK } });
   const browser = await startBrowser(t);
   const { page } = await visit(browser, site);
+  // Counts the page's calls of upkeep, and holds the clock that makes them.
+  await page.addInitScript(() => {
+    window.upkeeps = 0;
+    const { postMessage } = ServiceWorker.prototype;
+    ServiceWorker.prototype.postMessage = function (message, ports) {
+      if (message.name === "upkeep" && !message.options.always) window.upkeeps++;
+      return postMessage.call(this, message, ports);
+    };
+    window.setInterval = (run, ms) => {
+      if (ms === 60_000) window.minute = run;
+      return 0;
+    };
+  });
   await page.goto(`${site.url}blank.html`);
   const started = await page.evaluate(start);
   assert.deepEqual(started, { kind: "service-worker", reason: "", durable: true, endpoint: "/some/folder/api" });
@@ -120,6 +133,20 @@ test("the page sets the clock, publishes a bundle and erases everything", { skip
   }, token);
   assert.equal(explained.profile.attributes.page_views_24h.value, 0, "the window is over");
   await page.evaluate(() => edge.setClockOffset(0));
+
+  // What is over its time stays while the clock is only looked at, and goes when it is asked for.
+  await page.evaluate(() => edge.setClockOffset(2 * 400 * 86_400_000));
+  await page.evaluate(() => minute());
+  await page.evaluate(() => edge.setClockOffset(0));
+  assert.equal(await views("kept"), 3);
+  await page.evaluate(() => edge.setClockOffset(2 * 400 * 86_400_000));
+  assert.ok((await page.evaluate(() => edge.upkeep())).purged > 0);
+  await page.evaluate(() => edge.setClockOffset(0));
+  assert.equal(await views("anew"), 1);
+  assert.deepEqual(await page.evaluate(() => upkeeps), 2, "when the page opened, and a minute later");
+  await page.evaluate(() => edge.erase());
+  await views("1");
+  await views("2");
 
   const bundle = JSON.parse(await page.evaluate(() => edge.bundle()));
   const published = await page.evaluate((text) => edge.publish(text), JSON.stringify({ ...bundle, examples: [] }));

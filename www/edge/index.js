@@ -19,6 +19,8 @@
 // | `bundle()` | the running bundle as text |
 // | `setClockOffset(ms)` | sets the edge's clock so far ahead of the browser's; stays until it is changed or all is erased |
 // | `clockOffset()` | that offset |
+// | `upkeep()` | deletes what is over its time by the edge's clock, and leads on who waits in a journey; `{purged, more}`. The page asks
+// |   | for it by itself when it opens and every minute, while the clock is the browser's |
 // | `erase()` | forgets all visitors and bundles, and publishes the shop's bundle again |
 //
 // All but the first four return promises. They reject if the worker does not answer. `startTabEdge` rejects where the worker's files
@@ -27,6 +29,8 @@
 
 const base = new URL("../", import.meta.url);
 const FILES = { "service-worker": new URL("service-worker.js", base).href, worker: new URL("edge/worker.js", base).href };
+/** A browser wakes no worker for upkeep, so pages ask for it while they are open. */
+const UPKEEP_MS = 60_000;
 /** So long a Service Worker may take to take over its page. */
 const PATIENCE_MS = 20_000;
 
@@ -46,6 +50,10 @@ async function start() {
   if (kind === "worker") intercept(endpoint, (request) => answer(request, send));
   // Firefox sends what outlives a page past its Service Worker, so such a call becomes one that does not.
   else if (!(await reaches(endpoint))) intercept(endpoint, (request, onward) => onward(new Request(request, { keepalive: false })));
+  // One that fails is made up for by the next.
+  const keepUp = () => void send("upkeep").catch(() => {});
+  keepUp();
+  setInterval(keepUp, UPKEEP_MS);
   return {
     kind,
     reason,
@@ -56,6 +64,7 @@ async function start() {
     bundle: () => send("bundle"),
     setClockOffset: (ms) => send("setClockOffset", { ms }),
     clockOffset: () => send("clockOffset"),
+    upkeep: () => send("upkeep", { always: true }),
     erase: () => send("erase"),
   };
 }
