@@ -89,7 +89,7 @@ function make({ usher, edge, counts, ask }) {
     const response = await fetch(`${endpoint}/v1/explain`, { method: "POST", headers, body }).catch(() => null);
     return response?.ok ? response.json() : null;
   }
-  const parityText = () => `device and edge: ${parity.same} of ${parity.same + parity.other} the same`;
+  const parityText = () => `Device and edge: ${parity.same} of ${parity.same + parity.other} the same`;
 
   // ---- Times ----
 

@@ -23,13 +23,16 @@ const device = resolve(root, process.env.CARGO_TARGET_DIR || "target", "device")
 
 const BARE = `<!doctype html><meta charset="utf-8"><title>bare</title><link rel="icon" href="data:,"><script src="/td.min.js"></script>`;
 
-/** The worker with the demo's shop, TLS and records, on a port of its own. `files` are further ones of the site, by name. */
-export async function serveShop(t, files = {}) {
+/**
+ * The worker with the demo's shop and records, on a port of its own, with TLS unless it is `plain`. `files` are further ones of the site, by
+ * name.
+ */
+export async function serveShop(t, files = {}, { plain = false } = {}) {
   const folder = temporaryFolder(t);
-  const tls = certificate(folder);
+  const tls = plain ? undefined : certificate(folder);
   const port = await freePort();
   // Two names of this machine are two origins.
-  const [own, page] = [`https://127.0.0.1:${port}`, `https://localhost:${port}`];
+  const [own, page] = ["127.0.0.1", "localhost"].map((host) => `${plain ? "http" : "https"}://${host}:${port}`);
   const www = join(folder, "www");
   cpSync(join(root, "www"), www, { recursive: true });
   // The SDK tells the path of the page: this one is a product's.

@@ -1,5 +1,5 @@
-// The demo as static files in Firefox and WebKitGTK: the shop with its edge in the browser, its state after a reload, and a worker
-// of the tab. A browser that is not installed is skipped, with the reason.
+// The demo as static files in Firefox and WebKitGTK: the shop with its edge in the browser, its state after a reload, decisions on the
+// device, and a worker of the tab. A browser that is not installed is skipped, with the reason.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -28,6 +28,24 @@ for (const { name, missing, start } of DRIVERS) {
     await tab.goto("about:blank");
     await tab.goto(site.url);
     await shows("Warm");
+  });
+
+  test(`${name}: the device decides without a network, and as the edge does`, { skip, timeout: 180_000 }, async (t) => {
+    const site = await serveStatic(t, { folder: siteFolder.path });
+    const browser = await start(t);
+    const tab = await browser.open(`${site.url}?s=device&way=device`);
+    const strip = () => tab.evaluate(() => ({ state: document.getElementById("script")?.dataset.state, said: document.querySelector("#script .say")?.textContent }));
+    const said = [];
+    for (let steps = 0; steps < 12; steps++) {
+      await until("a step", async () => ["ready", "done", "failed"].includes((await strip()).state));
+      const { state, said: text } = await strip();
+      said.push(text);
+      if (state !== "ready") break;
+      await tab.evaluate(() => document.querySelector('[data-testid="step"]').click());
+    }
+    assert.equal((await strip()).state, "done", said.join("\n"));
+    assert.match(said.join("\n"), /Device and edge: (\d+) of \1 the same/);
+    t.diagnostic(said.at(-1));
   });
 
   test(`${name}: a worker of the tab`, { skip, timeout: 180_000 }, async (t) => {
