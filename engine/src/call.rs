@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use core::cell::OnceCell;
 
 use crate::attribute;
+use crate::attribute::plan::Part;
 use crate::definition::Input;
 use crate::event::Event;
 use crate::expr::eval::Values;
@@ -18,8 +19,9 @@ use crate::objects::values_of;
 use crate::plan::Plan;
 use crate::profile::Profile;
 use crate::query::Query;
+use crate::rows::Rows;
 use crate::value::Value;
-use fact::{Fact, fact};
+use fact::{Fact, fact, fitting};
 
 /// Every value that a criterion may read.
 pub(crate) struct Call<'a> {
@@ -33,6 +35,8 @@ pub(crate) struct Call<'a> {
     /// Each fact, and its operand for criteria, is computed on first use; items are read in place.
     facts: Vec<OnceCell<(Fact<'a>, Option<Operand<'a>>)>>,
     source: Option<(&'a Plan, &'a Profile)>,
+    /// Rows of tables; None: nobody asked for any.
+    pub(crate) rows: Option<&'a Rows>,
     segments: Option<&'a [String]>,
     /// The event's time, as the column `time` shows it.
     time: Option<Value>,
@@ -65,6 +69,7 @@ impl<'a> Call<'a> {
             blind: false,
             facts: Vec::new(),
             source: None,
+            rows: None,
             segments: None,
             time: Some(Value::from(event.time_seconds())),
             arrays: Arrays::default(),
@@ -82,6 +87,7 @@ impl<'a> Call<'a> {
             blind,
             facts: alloc::vec![OnceCell::new(); plan.facts.len()],
             source: Some((plan, profile)),
+            rows: None,
             segments: attribute::batch_segments(profile.batch()).map(|(_, segments)| segments),
             time: event.map(|event| Value::from(event.time_seconds())),
             arrays: Arrays::default(),
@@ -140,14 +146,20 @@ impl<'a> Call<'a> {
         self.known(index).map_or(&Fact::Missing, |(fact, _)| fact)
     }
 
-    fn known(&self, index: u16) -> Option<&(Fact<'a>, Option<Operand<'a>>)> {
-        let index = usize::from(index);
+    fn known(&self, number: u16) -> Option<&(Fact<'a>, Option<Operand<'a>>)> {
+        let index = usize::from(number);
         let (cell, (plan, profile)) = (self.facts.get(index)?, self.source?);
         Some(cell.get_or_init(|| {
             let asked = plan.facts.get(index);
             let attribute = asked.and_then(|asked| plan.attributes.get(asked.attribute));
             let (Some(asked), Some(attribute)) = (asked, attribute) else { return (Fact::Missing, None) };
-            let fact = fact(asked, attribute, profile, self.now_ms);
+            let fact = match self.rows.filter(|_| matches!(asked.part, Part::Column(..))) {
+                Some(rows) => match rows.value(number) {
+                    Some((value, at_ms)) => fitting(value, at_ms, asked.types),
+                    None => Fact::Missing,
+                },
+                None => fact(asked, attribute, profile, self.now_ms),
+            };
             let operand = match fact {
                 Fact::Missing => Some(Operand::Missing),
                 Fact::Value(value, _) => Some(Operand::of(value, asked.asked)),

@@ -7,6 +7,7 @@ mod data;
 mod event_table;
 mod example;
 mod journey;
+mod table;
 
 use alloc::{string::String, vec::Vec};
 
@@ -16,6 +17,7 @@ pub use journey::{
     Activation, Arm, Branch, Exit, ExitWhen, Gate, Goal, Header, Journey, JourneyState, Reentry, Stage, Step,
     StepKind, Target, key_of,
 };
+pub use table::{CatalogColumn, Table, TableColumn};
 
 use crate::flat::flat;
 use crate::syntax::Expr;
@@ -44,9 +46,16 @@ pub struct Definition {
     pub journeys: Vec<Journey>,
     /// Messages to servers of others, which steps of journeys send.
     pub activations: Vec<Activation>,
+    /// Keyed rows from outside that attributes look up.
+    pub lookup_tables: Vec<Table>,
 }
 
 impl Definition {
+    /// The table of rows of this name.
+    pub fn lookup_table(&self, name: &str) -> Option<&Table> {
+        self.lookup_tables.iter().find(|table| table.name == name)
+    }
+
     /// The index of the personalization of this name, or else of this id.
     pub fn personalization(&self, name_or_id: &str) -> Option<usize> {
         let all = &self.personalizations;
@@ -174,6 +183,18 @@ pub enum AttributeKind {
         column: String,
         /// The declared type, if one was written.
         data_type: Option<DataType>,
+    },
+    /// Columns of rows of a table, read when asked and never stored in a profile.
+    Catalog {
+        /// Name of the table.
+        table: String,
+        /// The source of the text that identifies a row: a stitching key, a single or list attribute (or a part of a
+        /// list), or, written `event.column`, a column of the event.
+        key: String,
+        /// The columns that it reads, each addressed by its own name.
+        columns: Vec<CatalogColumn>,
+        /// The number of rows that are read at most, where the key is a list.
+        limit: u32,
     },
 }
 

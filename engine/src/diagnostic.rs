@@ -41,6 +41,8 @@ pub enum NameKind {
     BatchAttribute,
     /// Key events.
     KeyEvent,
+    /// Tables of rows that are looked up.
+    Table,
 }
 
 impl Diagnostic {
@@ -298,6 +300,8 @@ codes! {
     Public = "I003", Info;
     /// A journey that does not run.
     NotRunning = "I004", Info;
+    /// Rows that no public route finds.
+    PrivateRows = "I005", Info;
 }
 
 impl fmt::Display for Code {

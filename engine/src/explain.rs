@@ -60,6 +60,8 @@ pub enum Source {
     Event,
     /// The caller.
     Input,
+    /// A row of a table.
+    Table,
 }
 
 impl Source {
@@ -70,6 +72,7 @@ impl Source {
             Source::Edge => "edge",
             Source::Event => "event",
             Source::Input => "input",
+            Source::Table => "table",
         }
     }
 }
@@ -326,7 +329,7 @@ impl Tracer<'_, '_> {
                 ) => Some(window.width_ms),
                 _ => None,
             };
-            let value = (!attribute.sensitive).then_some(value);
+            let value = (!attribute.sensitive && !asked.part.is_sensitive()).then_some(value);
             Some(KnownAttribute { name: asked.name.clone(), value, source, age_ms, width_ms })
         });
         known.collect()
@@ -423,7 +426,7 @@ impl Tracer<'_, '_> {
                 let attribute = self.plan.attributes.get(asked.attribute)?;
                 let fact = self.call.fact(*index);
                 let value = fact.output(asked.types);
-                let redacted = attribute.sensitive && value.is_some();
+                let redacted = (attribute.sensitive || asked.part.is_sensitive()) && value.is_some();
                 let (source, age_ms) = self.origin(fact, attribute);
                 Some(ObservedValue { name, value: value.filter(|_| !redacted), redacted, source, age_ms })
             }
@@ -472,6 +475,9 @@ impl Tracer<'_, '_> {
     /// The source of an attribute's value, and its age in milliseconds, where it has a single time. A backfilled value
     /// comes from the batch as long as no event contributes to it.
     fn origin(&self, fact: &Fact<'_>, attribute: &AttributePlan) -> (Source, Option<i64>) {
+        if let (Kind::Catalog(_), Fact::Value(_, at_ms)) = (&attribute.kind, fact) {
+            return (Source::Table, Some(self.since(*at_ms)));
+        }
         let imported = matches!(attribute.kind, Kind::Batch { .. });
         let (said_ms, batch_ms) = match fact {
             Fact::Missing => (None, None),

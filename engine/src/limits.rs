@@ -146,6 +146,14 @@ pub const STEPS_PAUSE_MS: i64 = 60_000;
 pub const HEADERS_MAX: usize = 20;
 /// Maximum length of an activation's address, body or header, in bytes.
 pub const ACTIVATION_BYTES_MAX: usize = 16 * 1024;
+/// Maximum number of tables of rows that an audience declares.
+pub const LOOKUP_TABLES_MAX: usize = 100;
+/// Maximum number of columns that a table of rows declares.
+pub const TABLE_COLUMNS_MAX: usize = 200;
+/// Maximum number of rows that a call reads, and that one attribute reads.
+pub const ROWS_MAX: usize = 16;
+/// Maximum number of rows of a visitor that a snapshot carries, whichever personalization reads them.
+pub const SNAPSHOT_ROWS_MAX: usize = 64;
 /// Maximum number of outputs of a section.
 pub const OUTPUTS_MAX: usize = 100;
 /// Largest distance into the future at which `WITHIN n DAYS` accepts a time, in milliseconds.

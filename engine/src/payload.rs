@@ -67,7 +67,7 @@ pub(crate) fn offer<'p>(
     let value = |index: u16| {
         let fact = plan.facts.get(usize::from(index))?;
         let attribute = plan.attributes.get(fact.attribute)?;
-        if may_leave(attribute.sensitive, section.include_sensitive, access) {
+        if may_leave(attribute.sensitive || fact.part.is_sensitive(), section.include_sensitive, access) {
             call.fact(index).output(fact.types)
         } else {
             None

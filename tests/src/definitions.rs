@@ -2,6 +2,7 @@
 //! and names that refer to something name it; all else is allowed to be nonsense.
 
 mod journeys;
+mod tables;
 
 use std::collections::BTreeSet;
 
@@ -32,6 +33,7 @@ pub fn definition(random: &mut Random) -> Definition {
     let discover = random.one_in(4);
     let journeys = several(random, 3, journeys::journey);
     let activations = several(random, 3, journeys::activation);
+    let lookup_tables = several(random, 3, tables::table);
     Definition {
         audience,
         tables,
@@ -43,6 +45,7 @@ pub fn definition(random: &mut Random) -> Definition {
         personalizations,
         journeys,
         activations,
+        lookup_tables,
     }
 }
 
@@ -183,7 +186,7 @@ fn attribute(random: &mut Random, key_events: &[KeyEvent]) -> Attribute {
         [] => name(random),
         some => random.pick(some).name,
     };
-    let kind = match random.below(7) {
+    let kind = match random.below(8) {
         0 | 1 => AttributeKind::Single {
             key_event: key_event(random),
             filter: maybe(random, filter),
@@ -236,7 +239,8 @@ fn attribute(random: &mut Random, key_events: &[KeyEvent]) -> Attribute {
             }),
             backfill: maybe(random, backfill),
         },
-        _ => AttributeKind::Batch { column: name(random), data_type: maybe(random, data_type) },
+        6 => AttributeKind::Batch { column: name(random), data_type: maybe(random, data_type) },
+        _ => tables::catalog(random),
     };
     let (sensitive, description) = (random.one_in(2), maybe(random, text));
     Attribute { name: name(random), kind, sensitive, description }

@@ -319,6 +319,7 @@ fn kind(kind: &AttributeKind) -> &'static str {
         AttributeKind::List { .. } => "list",
         AttributeKind::Counter { .. } => "counter",
         AttributeKind::Batch { .. } => "batch",
+        AttributeKind::Catalog { .. } => "catalog",
     }
 }
 

@@ -73,6 +73,7 @@ pub(crate) fn changes(before: &Definition, after: &Definition, direction: Direct
         let what = format!("section of `{}`", after.name);
         parts(&mut out, &what, sections, &after.sections, |s| &s.name);
     }
+    parts(&mut out, "table", &before.lookup_tables, &after.lookup_tables, |table| &table.name);
     let (old, new) = (&before.journeys, &after.journeys);
     parts(&mut out, "journey", old, new, |journey| &journey.name);
     order(&mut out, "journeys", old, new, |journey| &journey.name);
@@ -126,7 +127,15 @@ pub(crate) fn consequences(before: &Definition, after: &Definition) -> Vec<Diagn
 
 /// The changes beside the lists of parts: the audience and other single fields.
 fn whole(out: &mut Vec<Change>, before: &Definition, after: &Definition) {
-    let parts = ["key_events", "attributes", "identity", "personalizations", "journeys", "activations"];
+    let parts = [
+        "key_events",
+        "attributes",
+        "identity",
+        "personalizations",
+        "journeys",
+        "activations",
+        "lookup_tables",
+    ];
     let of = |definition: &Definition| {
         let Value::Object(fields) = definition.to_value() else { return Value::Null };
         let rest = fields.into_iter().filter(|(name, _)| !parts.contains(&name.as_str()));

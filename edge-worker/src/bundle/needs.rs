@@ -22,6 +22,7 @@ pub(super) fn form_2(definition: &Definition) -> Option<String> {
         personalizations,
         journeys,
         activations,
+        lookup_tables,
     } = definition;
     // 0.1.0 has none.
     if !journeys.is_empty() {
@@ -29,6 +30,9 @@ pub(super) fn form_2(definition: &Definition) -> Option<String> {
     }
     if !activations.is_empty() {
         return Some("activations".to_owned());
+    }
+    if !lookup_tables.is_empty() {
+        return Some("lookup_tables".to_owned());
     }
     if event_id_column.is_some() {
         return Some("event_id_column".to_owned());
@@ -118,6 +122,8 @@ fn attribute_needs(attribute: &Attribute) -> Option<String> {
             filter_needs(filter.as_ref()).or_else(increment_needs).or_else(|| backfill_needs(backfill))
         }
         AttributeKind::Batch { column: _, data_type: _ } => None,
+        // 0.1.0 knows no rows.
+        AttributeKind::Catalog { table: _, key: _, columns: _, limit: _ } => Some("kind".to_owned()),
     }
 }
 

@@ -1,8 +1,8 @@
 //! Objects of a definition as the API's bodies: as they were sent, or written anew where a file made them.
 
 use usher_engine::definition::{
-    Aggregation, Attribute, AttributeKind, CounterPart, Increment, KeyEvent, ListAction, ListAggregation,
-    ListPart, Removal,
+    Aggregation, Attribute, AttributeKind, CatalogColumn, CounterPart, Increment, KeyEvent, ListAction,
+    ListAggregation, ListPart, Removal,
 };
 use usher_engine::value::Value;
 
@@ -177,6 +177,19 @@ fn kind(call: &Call<'_>, kind: &AttributeKind) -> Vec<(&'static str, Value)> {
             ("column", Value::from(column.as_str())),
             ("dataType", optional(data_type.map(usher_engine::value::DataType::as_str))),
         ],
+        AttributeKind::Catalog { table, key, columns, limit: _ } => {
+            let column = |column: &CatalogColumn| {
+                let data_type = column.data_type.map(usher_engine::value::DataType::as_str);
+                object([("name", Value::from(column.name.as_str())), ("dataType", optional(data_type))])
+            };
+            let id = call.id(Kind::Attribute, key);
+            let key = object([("id", Value::from(if id.is_empty() { key } else { id }))]);
+            vec![
+                ("lookupCatalogTableName", Value::from(table.as_str())),
+                ("lookupCatalogColumns", Value::List(columns.iter().map(column).collect())),
+                ("lookupKeys", Value::List(vec![key])),
+            ]
+        }
     }
 }
 
@@ -187,6 +200,7 @@ pub(super) fn kind_of(attribute: &Attribute) -> &'static str {
         AttributeKind::List { .. } => "list",
         AttributeKind::Counter { .. } => "counter",
         AttributeKind::Batch { .. } => "imported",
+        AttributeKind::Catalog { .. } => "lookupCatalog",
     }
 }
 
@@ -198,6 +212,8 @@ pub(super) fn data_type(attribute: &Attribute) -> Option<&'static str> {
         }
         AttributeKind::List { .. } => Some("string_array"),
         AttributeKind::Counter { .. } => Some("number"),
+        // Each column has its own.
+        AttributeKind::Catalog { .. } => None,
     }
 }
 

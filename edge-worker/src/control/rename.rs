@@ -18,7 +18,7 @@ pub(super) fn key_event(definition: &mut Definition, before: &str, after: &str) 
             AttributeKind::Single { key_event, .. } | AttributeKind::Counter { key_event, .. } => {
                 follow(key_event);
             }
-            AttributeKind::Batch { .. } => {}
+            AttributeKind::Batch { .. } | AttributeKind::Catalog { .. } => {}
         }
     }
     for personalization in &mut definition.personalizations {

@@ -87,7 +87,7 @@ pub(crate) fn declared(definition: &Definition, path: &str) -> Option<DataType> 
             Some(DataType::Number)
         }
         AttributeKind::Single { data_type, .. } | AttributeKind::Batch { data_type, .. } => *data_type,
-        AttributeKind::List { .. } => None,
+        AttributeKind::List { .. } | AttributeKind::Catalog { .. } => None,
     }
 }
 

@@ -5,6 +5,7 @@ mod answer;
 mod columns;
 mod device;
 mod patterns;
+mod tables;
 
 use std::fmt;
 
@@ -28,6 +29,7 @@ pub(crate) fn lint(definition: &Definition, plan: Option<&Plan>, columns: &Colum
     device::lint(definition, plan, &mut found);
     columns::lint(definition, columns, &mut found);
     patterns::lint(definition, &mut found);
+    tables::lint(definition, &mut found);
     found
 }
 

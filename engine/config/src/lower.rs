@@ -221,9 +221,10 @@ fn is_of_the_top(key: &str, what: &str) -> bool {
         "event_tables",
         "attributes",
         "id_stitching",
+        "tables",
         "examples",
     ];
-    let within = ["an event", "an attribute", "an event table", "id_stitching", "a stitching key"];
+    let within = ["an event", "an attribute", "an event table", "a table", "id_stitching", "a stitching key"];
     top.contains(&key) && within.contains(&what)
 }
 

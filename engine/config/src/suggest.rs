@@ -44,6 +44,11 @@ pub(crate) fn of_declared(definition: &Definition, diagnostic: &Diagnostic) -> O
             let names = inputs.map(|input| input.name.as_str()).chain(whole);
             did_you_mean(&unknown.name, names.chain(parts.iter().map(String::as_str)))
         }),
+        NameKind::Table => {
+            let names = definition.lookup_tables.iter().map(|table| table.name.as_str());
+            let declare = "declare it: `tables: [{name, key, columns}]` in an rt_config";
+            Some(did_you_mean(&unknown.name, names).unwrap_or_else(|| declare.to_owned()))
+        }
         NameKind::BatchAttribute => {
             let attributes = definition.attributes.iter();
             let batch = attributes.filter(|one| matches!(one.kind, AttributeKind::Batch { .. }));
@@ -65,6 +70,10 @@ fn events_are_named<'a>(names: impl Iterator<Item = &'a str>) -> Option<String> 
 
 /// Help where the attribute is declared and its part is not.
 fn of_parts(definition: &Definition, wrong: &str) -> Option<String> {
+    let whole = definition.attributes.iter().find(|attribute| attribute.name == wrong);
+    if let Some(row) = whole.filter(|whole| matches!(whole.kind, AttributeKind::Catalog { .. })) {
+        return Some(format!("its columns are {}", parts_of(row).join(", ")));
+    }
     let (name, part) = wrong.rsplit_once('.')?;
     let attribute = definition.attributes.iter().find(|attribute| attribute.name == name)?;
     let parts = parts_of(attribute);
@@ -83,6 +92,7 @@ fn parts_of(attribute: &Attribute) -> Vec<String> {
         AttributeKind::List { parts, .. } if parts.is_empty() => vec!["items"],
         AttributeKind::List { parts, .. } => parts.iter().map(|part| part.name.as_str()).collect(),
         AttributeKind::Counter { parts, .. } => parts.iter().map(|part| part.name.as_str()).collect(),
+        AttributeKind::Catalog { columns, .. } => columns.iter().map(|column| column.name.as_str()).collect(),
         AttributeKind::Single { .. } | AttributeKind::Batch { .. } => Vec::new(),
     };
     names.into_iter().map(|part| format!("{}.{part}", attribute.name)).collect()

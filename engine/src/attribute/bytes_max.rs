@@ -26,7 +26,7 @@ const TOTAL: usize = SUM + 10 + 2;
 /// The distance between two hours of a total, in hours: up to 239 years.
 const HOUR: usize = 3;
 
-/// The most bytes that a profile keeps for this attribute, with its name; 0 for lists and batch attributes.
+/// The most bytes that a profile keeps for this attribute, with its name; 0 for lists, batch attributes and rows.
 pub(crate) fn bytes_max(attribute: &AttributePlan) -> usize {
     let stamped = || STAMP.saturating_add(value(attribute.types));
     let rings = |amount| {
@@ -34,7 +34,7 @@ pub(crate) fn bytes_max(attribute: &AttributePlan) -> usize {
         ring.saturating_mul(widths(&attribute.kind).len()).saturating_add(1)
     };
     let state = match &attribute.kind {
-        Kind::List(_) | Kind::Batch { .. } => return 0,
+        Kind::List(_) | Kind::Batch { .. } | Kind::Catalog(_) => return 0,
         Kind::Pick { window: None, .. } => stamped(),
         Kind::Pick { window: Some(_), .. } => BUCKETS.saturating_mul(stamped()).saturating_add(RING),
         Kind::Sum { window: None, .. } => SUM,

@@ -55,6 +55,31 @@ pub(crate) enum Kind {
     Batch {
         column: String,
     },
+    /// Columns of rows of a table.
+    Catalog(CatalogPlan),
+}
+
+/// The rows that a catalog attribute reads.
+#[derive(Debug)]
+pub(crate) struct CatalogPlan {
+    pub(crate) table: String,
+    pub(crate) key: RowKeys,
+    /// True if the key is a list, so that columns are lists, too.
+    pub(crate) many: bool,
+    pub(crate) rows_max: usize,
+    /// True if anybody may read rows of the table.
+    pub(crate) public: bool,
+}
+
+/// The source of the texts that identify rows.
+#[derive(Debug)]
+pub(crate) enum RowKeys {
+    /// A stitching key of the visitor.
+    Key(String),
+    /// Index of a fact.
+    Fact(u16),
+    /// A column of the event.
+    Column(String),
 }
 
 /// The amount that one event adds.
@@ -145,9 +170,16 @@ pub(crate) enum Part {
     },
     /// Of a counter: another window.
     Window(Window),
+    /// Of a row: a column, and whether it is sensitive.
+    Column(String, bool),
 }
 
 impl Part {
+    /// True if it is a sensitive column of a row, whatever the attribute says.
+    pub(crate) fn is_sensitive(&self) -> bool {
+        matches!(self, Part::Column(_, true))
+    }
+
     /// The column of a list's items that it sums; None within: their ids.
     pub(crate) fn summed(&self) -> Option<Option<String>> {
         match self {
@@ -164,6 +196,7 @@ impl Kind {
             Kind::Pick { column, .. } | Kind::Sum { column, .. } | Kind::Batch { column } => {
                 (Some(column), &[])
             }
+            Kind::Catalog(_) => (None, &[]),
             Kind::List(list) => (list.column.as_ref(), &list.columns),
             Kind::Counter { amount, .. } | Kind::Total { amount, .. } => match amount {
                 Amount::Column(column) => (Some(column), &[]),
@@ -178,7 +211,7 @@ impl Kind {
         let (own, base) = match self {
             Kind::Batch { column } => (Some(column), None),
             Kind::Pick { base, .. } | Kind::Total { base, .. } => (None, base.as_ref()),
-            Kind::Sum { .. } | Kind::List(_) | Kind::Counter { .. } => (None, None),
+            Kind::Sum { .. } | Kind::List(_) | Kind::Counter { .. } | Kind::Catalog(_) => (None, None),
         };
         let of_base = base.into_iter().flat_map(|base| [Some(&base.column), base.time_column.as_ref()]);
         own.into_iter().chain(of_base.flatten()).map(String::as_str)
@@ -263,6 +296,8 @@ pub(crate) fn addresses(kind: &AttributeKind) -> Vec<Address<'_>> {
                 all.push(Address { name: Some(&part.name), part: items(), types, shows: true, alias });
             }
         }
+        // Its facts are columns of a table, which the compiler knows.
+        AttributeKind::Catalog { .. } => {}
     }
     all
 }
@@ -296,10 +331,18 @@ flat!(enum Kind {
     3 = Counter { amount, window, widths_ms },
     4 = Total { amount, base },
     5 = Batch { column },
+    6 = Catalog(catalog),
 });
+flat!(struct CatalogPlan { table, key, many, rows_max, public });
+flat!(enum RowKeys { 0 = Key(name), 1 = Fact(index), 2 = Column(column) });
 flat!(enum Amount { 0 = Constant(amount), 1 = Column(column) });
 flat!(struct Base { column, time_column });
 flat!(struct ListPlan { column, id_types, columns, types, summed, bounds, actions });
 flat!(struct ActionPlan { removal, filter });
 flat!(struct FactPlan { name, alias, attribute, part, types, asked });
-flat!(enum Part { 0 = Whole, 1 = Items { column, aggregation, order }, 2 = Window(window) });
+flat!(enum Part {
+    0 = Whole,
+    1 = Items { column, aggregation, order },
+    2 = Window(window),
+    3 = Column(column, sensitive),
+});

@@ -59,7 +59,8 @@ impl Shape {
         Shape { kind: 4, detail: unit(counted), width_ms: 0 }
     }
 
-    /// The shape that an attribute of this kind reads; None for a batch attribute, which reads no state.
+    /// The shape that an attribute of this kind reads; None for a batch attribute or a catalog, which read
+    /// no state.
     pub(crate) fn wanted(kind: &Kind) -> Option<Shape> {
         let shape = |kind, detail, width_ms| Some(Shape { kind, detail, width_ms });
         match kind {
@@ -70,7 +71,7 @@ impl Shape {
             Kind::List(list) => shape(3, items(list.has_ids()), 0),
             Kind::Counter { amount, .. } => Some(Shape::of_counter(amount.unit())),
             Kind::Total { amount, .. } => shape(5, unit(amount.unit()), 0),
-            Kind::Batch { .. } => None,
+            Kind::Batch { .. } | Kind::Catalog(_) => None,
         }
     }
 

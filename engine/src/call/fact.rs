@@ -37,6 +37,8 @@ pub(crate) fn fact<'a>(
 ) -> Fact<'a> {
     let state = || find(profile, attribute, 0);
     match &attribute.kind {
+        // Without rows there is nothing to read.
+        Kind::Catalog(_) => Fact::Missing,
         Kind::Batch { column } => match read_batch(profile.batch(), column) {
             Some((record, value)) => fitting(value, record.computed_ms, fact.types),
             None => Fact::Missing,
@@ -240,7 +242,7 @@ fn unexpired(value: &Value, time_ms: i64, duration_ms: Option<i64>, now_ms: i64,
 }
 
 /// The type may have changed since the value was stored.
-fn fitting(value: &Value, time_ms: i64, types: TypeSet) -> Fact<'_> {
+pub(super) fn fitting(value: &Value, time_ms: i64, types: TypeSet) -> Fact<'_> {
     if types.fits(value) { Fact::Value(value, time_ms) } else { Fact::Missing }
 }
 

@@ -4,9 +4,10 @@
 use alloc::vec::Vec;
 
 use super::{
-    Aggregation, Attribute, AttributeKind, Audience, Backfill, Choice, CounterPart, Definition, EventTable,
-    Identity, Increment, Input, Keep, KeyEvent, ListAction, ListAggregation, ListPart, Normalize, Output,
-    OutputSource, Personalization, Removal, Section, Segment, SegmentsAs, StitchKey, Trust,
+    Aggregation, Attribute, AttributeKind, Audience, Backfill, CatalogColumn, Choice, CounterPart,
+    Definition, EventTable, Identity, Increment, Input, Keep, KeyEvent, ListAction, ListAggregation,
+    ListPart, Normalize, Output, OutputSource, Personalization, Removal, Section, Segment, SegmentsAs,
+    StitchKey, Table, TableColumn, Trust,
 };
 use crate::value::data::{names, read_fields, records, tagged, write_fields};
 use crate::value::{FromValue, Reading, ToValue, Value, variant};
@@ -23,7 +24,11 @@ records! {
         personalizations = Vec::new(),
         journeys = Vec::new(),
         activations = Vec::new(),
+        lookup_tables = Vec::new(),
     }
+    Table { name, key, version = None, public = false, columns = Vec::new(), description = None }
+    TableColumn { name, data_type = None, sensitive = None }
+    CatalogColumn { name, data_type = None }
     Audience { id, name = None }
     EventTable { database, table }
     KeyEvent { name, table, filter = None, columns = Vec::new(), description = None }
@@ -89,7 +94,7 @@ names! {
 
 impl FromValue for AttributeKind {
     fn read(value: &Value, reading: &mut Reading) -> AttributeKind {
-        let (name, content) = variant(value, &["single", "list", "counter", "batch"], reading);
+        let (name, content) = variant(value, &["single", "list", "counter", "batch", "catalog"], reading);
         reading.inside(name, |reading| match name {
             "single" => read_fields!(content, reading => AttributeKind::Single {
                 key_event, filter = None, column, aggregation, duration_ms = None, data_type = None, backfill = None,
@@ -101,7 +106,8 @@ impl FromValue for AttributeKind {
             "counter" => read_fields!(content, reading => AttributeKind::Counter {
                 key_event, filter = None, increment, window_ms = None, parts = Vec::new(), backfill = None,
             }),
-            _ => read_fields!(content, reading => AttributeKind::Batch { column, data_type = None }),
+            "batch" => read_fields!(content, reading => AttributeKind::Batch { column, data_type = None }),
+            _ => read_fields!(content, reading => AttributeKind::Catalog { table, key, columns, limit }),
         })
     }
 }
@@ -138,6 +144,9 @@ impl ToValue for AttributeKind {
                 tagged("counter", write_fields!(key_event, filter, increment, window_ms, parts, backfill))
             }
             AttributeKind::Batch { column, data_type } => tagged("batch", write_fields!(column, data_type)),
+            AttributeKind::Catalog { table, key, columns, limit } => {
+                tagged("catalog", write_fields!(table, key, columns, limit))
+            }
         }
     }
 }

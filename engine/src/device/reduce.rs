@@ -290,6 +290,7 @@ impl Reduction {
         }
         plan.definition = Definition { personalizations: definitions, ..Definition::default() };
         plan.key_rules.clear();
+        plan.catalogs.clear();
         plan.journeys.clear();
         plan.activations.clear();
         (plan.primary_key, plan.lookup_key) = (None, None);
@@ -416,7 +417,10 @@ fn is_private_section(plan: &Plan, section: &SectionPlan) -> bool {
 }
 
 fn is_withheld(plan: &Plan, output: &OutputPlan) -> bool {
-    facts_of(output).any(|fact| attribute_of(plan, fact).is_none_or(|attribute| attribute.sensitive))
+    let is_sensitive = |fact: u16| plan.facts.get(usize::from(fact)).is_none_or(|it| it.part.is_sensitive());
+    facts_of(output).any(|fact| {
+        is_sensitive(fact) || attribute_of(plan, fact).is_none_or(|attribute| attribute.sensitive)
+    })
 }
 
 fn facts_of(output: &OutputPlan) -> impl Iterator<Item = u16> {
@@ -432,10 +436,14 @@ fn facts_of(output: &OutputPlan) -> impl Iterator<Item = u16> {
     one.into_iter().chain(of_pieces)
 }
 
-/// True if an attribute is sensitive, or has a base that is: an extract would hold it.
+/// True if an attribute is sensitive, or has a base that is, because an extract would hold it; or if it reads rows, which
+/// only an edge has.
 fn is_private(plan: &Plan, fact: u16) -> bool {
-    attribute_of(plan, fact)
-        .is_none_or(|attribute| attribute.sensitive || has_sensitive_base(plan, attribute))
+    attribute_of(plan, fact).is_none_or(|attribute| {
+        attribute.sensitive
+            || matches!(attribute.kind, Kind::Catalog(_))
+            || has_sensitive_base(plan, attribute)
+    })
 }
 
 fn attribute_of(plan: &Plan, fact: u16) -> Option<&AttributePlan> {

@@ -61,6 +61,13 @@ impl<'a, N: Names> Checker<'a, N> {
         self.program
     }
 
+    /// True if a lowered criterion reads such a fact.
+    pub(crate) fn reads(&self, node: &Node, is_such: impl Fn(u16) -> bool) -> bool {
+        let mut found = false;
+        self.program.facts_of(node, &mut |fact| found |= is_such(fact));
+        found
+    }
+
     /// Lowers one criterion. Its errors go to `out`; a criterion with an error is false.
     pub(crate) fn lower(
         &mut self,

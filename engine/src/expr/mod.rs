@@ -48,6 +48,17 @@ impl Program {
     pub(crate) fn typed_slot(&self, predicate: &Predicate) -> Option<&TypedSlot> {
         self.slots.get(predicate.slot as usize)
     }
+
+    /// Calls back with each fact that a criterion reads.
+    pub(crate) fn facts_of(&self, node: &Node, found: &mut dyn FnMut(u16)) {
+        node.for_each_predicate(&mut |index| {
+            let predicate = self.predicates.get(index as usize);
+            let typed = predicate.and_then(|predicate| self.typed_slot(predicate));
+            if let Some(Slot::Attribute(fact)) = typed.map(|typed| &typed.slot) {
+                found(*fact);
+            }
+        });
+    }
 }
 
 /// A value and the types that it may have; a value of another type is missing.

@@ -60,7 +60,7 @@ fn update_by(
     near: &mut usize,
 ) -> Result<(), &'static str> {
     match &attribute.kind {
-        Kind::Batch { .. } => {}
+        Kind::Batch { .. } | Kind::Catalog(_) => {}
         Kind::List(list) => return add_item(profile, attribute, list, event, now_ms),
         Kind::Pick { pick, column, window, .. } => {
             if let Some(value) = admitted(attribute.types, event, column)? {

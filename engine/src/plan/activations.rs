@@ -5,6 +5,7 @@
 use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
 
+use super::catalogs;
 use super::compile::Compiler;
 use super::directory::Directory;
 use super::{ActivationPlan, Insert};
@@ -45,7 +46,11 @@ impl Compiler<'_> {
 
     fn insert(&mut self, directory: &Directory, name: &str, at: At<'_>) -> Option<Insert> {
         if directory.attribute(name).is_some() {
-            return self.shown(directory, name, None, at).map(Insert::Fact);
+            let fact = self.shown(directory, name, None, at)?;
+            if directory.is_of_row(fact) {
+                self.out.push(catalogs::not_in_journeys().at(at));
+            }
+            return Some(Insert::Fact(fact));
         }
         let identity = &self.definition.identity;
         let of_lookup = identity.lookup_key.as_deref().or(identity.primary_key.as_deref());

@@ -53,6 +53,7 @@ impl Compiler<'_> {
     /// definition.
     pub(super) fn attributes(
         &mut self,
+        directory: &Directory,
         facts: &mut [FactPlan],
         key_events: &mut [KeyEventPlan],
         filters: Vec<Node>,
@@ -75,7 +76,10 @@ impl Compiler<'_> {
                     key_event.feeds.push(index);
                 }
             }
-            let mut kind = self.kind(&attribute.kind, types, &own, at);
+            let mut kind = match &attribute.kind {
+                AttributeKind::Catalog { .. } => Kind::Catalog(self.catalog(&attribute.kind, directory, at)),
+                kind => self.kind(kind, types, &own, at),
+            };
             if let (AttributeKind::List { actions, .. }, Kind::List(list)) = (&attribute.kind, &mut kind) {
                 for (number, action) in actions.iter().enumerate() {
                     let at = at.inner("actions", number);
@@ -158,12 +162,14 @@ impl Compiler<'_> {
                 Kind::Counter { amount, window: Window::new(*window_ms), widths_ms }
             }
             AttributeKind::Batch { column, .. } => Kind::Batch { column: column.clone() },
+            // Compiled by the caller.
+            AttributeKind::Catalog { .. } => Kind::Batch { column: String::new() },
         }
     }
 
     /// The array whose objects an attribute takes one by one.
     fn array(&mut self, kind: &Kind, at: At<'_>) -> Option<String> {
-        if matches!(kind, Kind::Batch { .. }) {
+        if matches!(kind, Kind::Batch { .. } | Kind::Catalog(_)) {
             return None;
         }
         let mut arrays = kind.columns().filter_map(|column| Some(Name::array_and_column(column)?.0));
@@ -252,6 +258,6 @@ fn fed_by(kind: &AttributeKind) -> Option<(&str, &Option<Expr>)> {
         AttributeKind::Single { key_event, filter, .. }
         | AttributeKind::List { key_event, filter, .. }
         | AttributeKind::Counter { key_event, filter, .. } => Some((key_event, filter)),
-        AttributeKind::Batch { .. } => None,
+        AttributeKind::Batch { .. } | AttributeKind::Catalog { .. } => None,
     }
 }

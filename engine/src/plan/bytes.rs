@@ -27,6 +27,7 @@ impl Plan {
         // Devices get no sensitive values, so a section has no word for them there.
         let sections = self.definition.personalizations.iter().flat_map(|it| &it.sections);
         sections.for_each(|section| section.include_sensitive.write(&mut w));
+        self.catalogs.write(&mut w);
         if HAS_JOURNEYS {
             self.journeys.write(&mut w);
         }
@@ -56,6 +57,7 @@ impl Plan {
         plan.definition.audience = Audience { id: Flat::read(r), name: None };
         let sections = plan.definition.personalizations.iter_mut().flat_map(|it| &mut it.sections);
         sections.for_each(|section| section.include_sensitive = Flat::read(r));
+        plan.catalogs = Flat::read(r);
         if HAS_JOURNEYS {
             plan.journeys = Flat::read(r);
         }
@@ -89,6 +91,7 @@ impl Plan {
             key_rules: Vec::new(),
             primary_key: None,
             lookup_key: None,
+            catalogs: Vec::new(),
             journeys: Vec::new(),
             activations: Vec::new(),
             has_steps: false,

@@ -115,7 +115,8 @@ impl<'a> Compiler<'a> {
         let (criteria, uses) = self.criteria(&tables, &directory);
         let mut lowered = self.lower(&criteria, &directory, &uses);
         let mut facts = self.facts(&directory, &uses);
-        let attributes = self.attributes(&mut facts, &mut lowered.key_events, lowered.own_filters);
+        let attributes =
+            self.attributes(&directory, &mut facts, &mut lowered.key_events, lowered.own_filters);
         let key_rules = self.key_rules();
         let id_columns = self.id_columns(&key_rules);
         let (events, program) = (criteria.section_events, lowered.program);
@@ -128,7 +129,7 @@ impl<'a> Compiler<'a> {
         }
 
         let identity = &definition.identity;
-        Plan {
+        let mut plan = Plan {
             // The caller moves the definition in when nothing borrows it any more.
             definition: Definition::default(),
             tables,
@@ -141,10 +142,13 @@ impl<'a> Compiler<'a> {
             lookup_key: identity.lookup_key.clone().or_else(|| identity.primary_key.clone()),
             id_columns,
             personalizations,
+            catalogs: Vec::new(),
             journeys,
             activations,
             has_steps: true,
-        }
+        };
+        plan.note_catalogs();
+        plan
     }
 
     /// The columns of an event's id, except those that identify visitors: all events of a visitor would have the same

@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::KeyEventPlan;
+use super::catalogs;
 use super::compile::Compiler;
 use super::directory::Directory;
 use super::journeys::{HAS_JOURNEYS, JourneyPlan, journeys};
@@ -117,8 +118,13 @@ impl<'a> Compiler<'a> {
         let (mut lowered, mut found) = (Vec::new(), Vec::new());
         if HAS_JOURNEYS {
             let out = &mut self.out;
-            let mut visit =
-                |expr: &'a Expr, scope: Scope<'static>, at: At<'_>| checker.lower(expr, scope, at, out);
+            let mut visit = |expr: &'a Expr, scope: Scope<'static>, at: At<'_>| {
+                let node = checker.lower(expr, scope, at, out);
+                if checker.reads(&node, |fact| directory.is_of_row(fact)) {
+                    out.push(catalogs::not_in_journeys().at(at));
+                }
+                node
+            };
             lowered = journeys(criteria.definition, &criteria.key_event_tables, &mut visit, &mut found);
         }
         self.out.append(&mut found);
@@ -138,7 +144,7 @@ impl<'a> Compiler<'a> {
                 AttributeKind::Single { key_event, filter, .. }
                 | AttributeKind::Counter { key_event, filter, .. } => (key_event, filter, &[]),
                 AttributeKind::List { key_event, filter, actions, .. } => (key_event, filter, actions),
-                AttributeKind::Batch { .. } => continue,
+                AttributeKind::Batch { .. } | AttributeKind::Catalog { .. } => continue,
             };
             if let Some(filter) = filter {
                 filters.push(OwnFilter { filter, table: table(key_event), attribute, action: None });

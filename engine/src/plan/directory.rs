@@ -3,8 +3,9 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::row_keys;
 use crate::attribute::plan::{Part, addresses};
-use crate::definition::Definition;
+use crate::definition::{AttributeKind, Definition};
 use crate::diagnostic::words;
 use crate::expr::scope::Names;
 use crate::expr::types::TypeSet;
@@ -35,7 +36,11 @@ impl Directory {
         let mut directory = Directory::default();
         for (attribute, declared) in definition.attributes.iter().enumerate() {
             directory.attributes.number(&declared.name, attribute);
-            for address in addresses(&declared.kind) {
+            let own = match &declared.kind {
+                kind @ AttributeKind::Catalog { .. } => row_keys::addresses(definition, kind),
+                kind => addresses(kind),
+            };
+            for address in own {
                 let name = match address.name {
                     Some(part) => [declared.name.as_str(), ".", part].concat(),
                     None => declared.name.clone(),
@@ -60,6 +65,11 @@ impl Directory {
         self.names.get(name).and_then(|index| u16::try_from(index).ok())
     }
 
+    /// True if a fact is read from a row of a table.
+    pub(super) fn is_of_row(&self, fact: u16) -> bool {
+        self.facts.get(usize::from(fact)).is_some_and(|fact| matches!(fact.part, Part::Column(..)))
+    }
+
     /// The names of an attribute's parts, for messages.
     pub(super) fn parts_of(&self, name: &str) -> Vec<&str> {
         let of = |full: &&str| full.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
@@ -72,6 +82,9 @@ impl Names for Directory {
         if let Some(index) = self.fact(name) {
             let types = self.facts.get(usize::from(index)).map_or(TypeSet::ANY, |fact| fact.types);
             return Some(Ok((index, types)));
+        }
+        if self.attributes.get(name).is_some() {
+            return Some(Err(words!("`{name}` is a row: name one of its columns")));
         }
         let (name, part) = name.rsplit_once('.')?;
         self.attributes.get(name)?;

@@ -8,6 +8,7 @@ mod activations;
 mod addresses;
 mod attributes;
 mod bytes;
+mod catalogs;
 mod compile;
 mod criteria;
 mod directory;
@@ -17,6 +18,7 @@ mod keys;
 mod lowercase;
 mod personalizations;
 mod reach;
+mod row_keys;
 mod rules;
 mod work;
 
@@ -55,6 +57,8 @@ pub struct Plan {
     pub(crate) id_columns: Vec<String>,
     /// In the definition's order.
     pub(crate) personalizations: Vec<PersonalizationPlan>,
+    /// Of each personalization the indexes of the catalog attributes that it reads, ascending; devices read none.
+    pub(crate) catalogs: Vec<Vec<usize>>,
     /// In the definition's order.
     pub(crate) journeys: Vec<JourneyPlan>,
     /// In the definition's order.

@@ -29,6 +29,7 @@ impl Compiler<'_> {
         self.addresses(directory);
         self.inputs(directory);
         self.identity();
+        self.lookup_tables();
         self.check_attributes();
     }
 

@@ -24,6 +24,7 @@ definition → flat syntax value
 progress   → bytes
 event      → compare time value
 query      → event value
+rows       → value
 expr       → bytes compare definition diagnostic flat index order pattern syntax time value
 objects    → event expr syntax value
 attribute  → definition expr flat objects order progress time value
@@ -32,13 +33,14 @@ profile    → attribute bytes compare definition order progress value
 merge      → attribute profile
 plan       → attribute bytes candidates definition diagnostic event expr flat index order pattern syntax value xxh3
 criterion  → diagnostic expr index objects syntax value
-call       → attribute definition event expr merge objects plan profile query time value
+call       → attribute definition event expr merge objects plan profile query rows time value
 identity   → attribute definition event merge order plan profile value
 ingest     → attribute call definition event expr merge objects plan profile value
 import     → attribute ingest plan profile time value
 payload    → call definition expr plan query value
 export     → attribute call payload plan profile progress query value
 section    → call candidates definition event expr index payload plan profile query value
+lookup     → attribute call identity plan profile query rows section value
 device     → attribute bytes candidates definition event expr flat order plan profile query section syntax value
 explain    → attribute call definition expr objects plan profile query section syntax value
 journey    → attribute call definition event explain expr payload plan profile progress query section value xxh3

@@ -198,6 +198,14 @@ fn attributes(definition: &Definition) -> Vec<(String, Option<DataType>)> {
                 number
             }
             AttributeKind::Batch { data_type, .. } => *data_type,
+            AttributeKind::Catalog { table, columns, .. } => {
+                let table = definition.lookup_table(table);
+                for column in columns {
+                    let known = table.and_then(|table| table.column(&column.name));
+                    part(&column.name, known.and_then(|known| known.data_type).or(column.data_type));
+                }
+                None
+            }
         };
         fields.push((name.clone(), own));
     }

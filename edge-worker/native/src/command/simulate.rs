@@ -162,7 +162,7 @@ fn columns(definition: &Definition) -> BTreeMap<String, String> {
         AttributeKind::Single { column, .. } => Some(column.clone()),
         AttributeKind::List { column, .. } => column.clone(),
         AttributeKind::Counter { increment: Increment::Column(column), .. } => Some(column.clone()),
-        AttributeKind::Counter { .. } | AttributeKind::Batch { .. } => None,
+        AttributeKind::Counter { .. } | AttributeKind::Batch { .. } | AttributeKind::Catalog { .. } => None,
     };
     let attributes = definition.attributes.iter();
     attributes.filter_map(|attribute| Some((attribute.name.clone(), column(&attribute.kind)?))).collect()

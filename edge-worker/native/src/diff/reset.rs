@@ -12,7 +12,8 @@ pub(super) fn reset_reason(before: &AttributeKind, after: &AttributeKind) -> Opt
     let whole = || Some("it".to_owned());
     match (before, after) {
         (AttributeKind::List { .. }, AttributeKind::List { .. })
-        | (AttributeKind::Batch { .. }, AttributeKind::Batch { .. }) => None,
+        | (AttributeKind::Batch { .. }, AttributeKind::Batch { .. })
+        | (_, AttributeKind::Catalog { .. }) => None,
         (
             AttributeKind::Single { aggregation: old, duration_ms: old_ms, data_type: old_type, .. },
             AttributeKind::Single { aggregation, duration_ms, data_type, .. },

@@ -53,7 +53,7 @@ pub(crate) fn recognize(node: &Node) -> Option<Dialect> {
     if ["journeys", "activations"].into_iter().any(has) {
         return Some(Dialect::Journeys);
     }
-    if ["events", "attributes", "id_stitching"].into_iter().any(has) {
+    if ["events", "attributes", "id_stitching", "tables"].into_iter().any(has) {
         return Some(Dialect::RtConfig);
     }
     if any(&["keyColumns", "eventTables", "batchAttributes", "extLookupKey", "eventIdColumn"]) {
@@ -80,10 +80,11 @@ pub(crate) fn recognize(node: &Node) -> Option<Dialect> {
 }
 
 /// The keys that identify dialects, beside those of an audience.
-const MARKS: [&str; 18] = [
+const MARKS: [&str; 19] = [
     "events",
     "attributes",
     "id_stitching",
+    "tables",
     "service_name",
     "sections",
     "personalization_service",

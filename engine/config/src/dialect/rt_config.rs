@@ -1,8 +1,9 @@
-//! `rt_config` YAML: events, attributes, id_stitching.
+//! `rt_config` YAML: events, tables, attributes, id_stitching.
 
 mod attribute;
 mod identity;
 mod list;
+mod table;
 
 use usher_engine::definition::{EventTable, KeyEvent};
 use usher_engine::diagnostic::Code;
@@ -14,6 +15,7 @@ use crate::document::Node;
 use crate::lower::{Fields, Lower};
 pub(super) use attribute::attribute;
 pub(super) use identity::{identity, placeholder_list, stitch_key};
+pub(super) use table::{catalog_columns, rows_max};
 
 pub(super) fn lower(lower: &mut Lower, node: &Node) {
     let known = [
@@ -25,6 +27,7 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) {
         "id_stitching",
         "event_id_column",
         "discover",
+        "tables",
         "examples",
     ];
     let Some(root) = lower.fields(node, "an rt_config", &known) else { return };
@@ -34,6 +37,9 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) {
     }
     for item in lower.items(root, "events").unwrap_or_default() {
         event(lower, item);
+    }
+    for item in lower.items(root, "tables").unwrap_or_default() {
+        table::table(lower, item);
     }
     for item in lower.items(root, "attributes").unwrap_or_default() {
         attribute(lower, item);

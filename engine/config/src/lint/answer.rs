@@ -52,10 +52,11 @@ fn withheld(definition: &Definition, section: &Section, output: &Output) -> Opti
     if section.include_sensitive {
         return None;
     }
-    let (attribute, _) =
-        shown(definition, &output.source).into_iter().find(|(attribute, _)| attribute.sensitive)?;
-    let (output, attribute, section) = (&output.name, &attribute.name, &section.name);
-    let message = if output == attribute {
+    let shown = shown(definition, &output.source);
+    let (attribute, part) = shown.into_iter().find(|(it, part)| is_sensitive(definition, it, *part))?;
+    let of_row = matches!(attribute.kind, AttributeKind::Catalog { .. });
+    let (output, attribute, section) = (&output.name, called(attribute, part), &section.name);
+    let message = if *output == attribute {
         format!(
             "output `{output}` never leaves: its value is sensitive, and `{section}` does not include sensitive values"
         )
@@ -64,8 +65,15 @@ fn withheld(definition: &Definition, section: &Section, output: &Output) -> Opti
             "output `{output}` never leaves: `{attribute}` is sensitive, and `{section}` does not include sensitive values"
         )
     };
-    let help = "mark the attribute `sensitivity: non-sensitive` (API: `\"sensitive\": false`) if everybody may see it, or write \
-                `include_sensitive: true` (API: `includeSensitive`) in the section, with which it leaves to servers";
+    let mend = if of_row {
+        "mark the column `sensitive: false`, or the table `public: true`,"
+    } else {
+        "mark the attribute `sensitivity: non-sensitive` (API: `\"sensitive\": false`)"
+    };
+    let help = format!(
+        "{mend} if everybody may see it, or write `include_sensitive: true` (API: `includeSensitive`) in the section, with which \
+         it leaves to servers"
+    );
     Some(Diagnostic::new(Code::Withheld, message).help(help))
 }
 
@@ -75,17 +83,35 @@ fn gated(definition: &Definition, section: &Section) -> Option<(usize, Diagnosti
     let mut names = Vec::new();
     conditions(&section.criteria, &mut names);
     let mut asked = names.iter().enumerate().filter_map(|(at, name)| {
-        let (attribute, _) = find(definition, &(*name)?.0)?;
-        attribute.sensitive.then_some((at, attribute))
+        let (attribute, part) = find(definition, &(*name)?.0)?;
+        is_sensitive(definition, attribute, part).then(|| (at, called(attribute, part)))
     });
     let (first, attribute) = asked.next()?;
-    let (section, attribute) = (&section.name, &attribute.name);
+    let section = &section.name;
     let message = format!(
         "on a public route the answer `{section}` reveals something about `{attribute}`, which is sensitive"
     );
     let help = "the section is entered by its value; mark it `sensitivity: non-sensitive` (API: `\"sensitive\": false`) if pages may \
                 know it, or name this personalization in tokens of servers only";
     Some((first, Diagnostic::new(Code::SensitiveCriteria, message).help(help)))
+}
+
+/// True if a value is sensitive: of a row the column may be.
+fn is_sensitive(definition: &Definition, attribute: &Attribute, part: Option<&str>) -> bool {
+    let AttributeKind::Catalog { table, .. } = &attribute.kind else { return attribute.sensitive };
+    let of_column = || {
+        let table = definition.lookup_table(table)?;
+        Some(table.is_sensitive(table.column(part?)?))
+    };
+    attribute.sensitive || of_column().unwrap_or(false)
+}
+
+/// An attribute as a finding names it: of a row the column.
+fn called(attribute: &Attribute, part: Option<&str>) -> String {
+    match part.filter(|_| matches!(attribute.kind, AttributeKind::Catalog { .. })) {
+        Some(column) => format!("{}.{column}", attribute.name),
+        None => attribute.name.clone(),
+    }
 }
 
 fn large(definition: &Definition, section: &Section) -> Option<Diagnostic> {
@@ -119,7 +145,10 @@ fn bytes(definition: &Definition, source: &OutputSource) -> usize {
         OutputSource::Text(texts) => texts.iter().map(String::len).sum(),
         OutputSource::Template(text) => text.len(),
     };
-    written + shown.into_iter().map(|(attribute, part)| of_attribute(attribute, part)).sum::<usize>()
+    let of = |(attribute, part): (&Attribute, Option<&str>)| {
+        rows(definition, attribute).saturating_mul(of_attribute(attribute, part))
+    };
+    written + shown.into_iter().map(of).sum::<usize>()
 }
 
 /// The attributes that an output shows, with the part of each.
@@ -146,6 +175,17 @@ fn find<'a>(definition: &'a Definition, name: &'a str) -> Option<(&'a Attribute,
     }
 }
 
+/// The number of rows that an attribute may show; 1 for what is no row.
+fn rows(definition: &Definition, attribute: &Attribute) -> usize {
+    let AttributeKind::Catalog { key, limit, .. } = &attribute.kind else { return 1 };
+    let whole = |name: &str| definition.attributes.iter().find(|known| known.name == name);
+    let of_key = whole(key).or_else(|| whole(key.rsplit_once('.')?.0));
+    match of_key.map(|known| &known.kind) {
+        Some(AttributeKind::List { .. }) => usize::try_from(*limit).unwrap_or(usize::MAX),
+        _ => 1,
+    }
+}
+
 fn of_attribute(attribute: &Attribute, part: Option<&str>) -> usize {
     let of_type = |data_type: Option<DataType>| match data_type {
         Some(DataType::Number | DataType::Boolean | DataType::Timestamp | DataType::Date) => SMALL_BYTES,
@@ -158,6 +198,7 @@ fn of_attribute(attribute: &Attribute, part: Option<&str>) -> usize {
         AttributeKind::Single { data_type, .. } | AttributeKind::Batch { data_type, .. } => {
             of_type(*data_type)
         }
+        AttributeKind::Catalog { .. } => VALUE_BYTES_MAX + AROUND_BYTES,
         AttributeKind::List { items_max, parts, .. } => {
             let items = usize::try_from(*items_max).unwrap_or(usize::MAX);
             let items = items.saturating_mul(VALUE_BYTES_MAX + AROUND_BYTES);

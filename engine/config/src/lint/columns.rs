@@ -65,7 +65,8 @@ impl Reads<'_, '_> {
                     self.column(column, Some(key_event), &format!("{at}.increment"));
                 }
             }
-            AttributeKind::Batch { .. } => {}
+            // The key of a row may be a column of any event.
+            AttributeKind::Batch { .. } | AttributeKind::Catalog { .. } => {}
         }
     }
 

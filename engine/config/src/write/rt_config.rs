@@ -1,10 +1,11 @@
 //! The file of events, attributes and identity.
 
 use usher_engine::definition::{
-    Aggregation, Attribute, AttributeKind, Backfill, CounterPart, Definition, EventTable, Increment, Keep,
-    KeyEvent, ListAction, ListAggregation, ListPart, Removal,
+    Aggregation, Attribute, AttributeKind, Backfill, CatalogColumn, CounterPart, Definition, EventTable,
+    Increment, Keep, KeyEvent, ListAction, ListAggregation, ListPart, Removal, Table, TableColumn,
 };
 use usher_engine::limits::DAY_MS;
+use usher_engine::value::DataType;
 
 use super::criteria::{duration, filter};
 use super::identity::identity;
@@ -15,14 +16,16 @@ pub(super) fn text(definition: &Definition) -> String {
     let tables = definition.tables.iter().map(|it| Yaml::Map(table(Map::default(), it))).collect();
     let events: Vec<Yaml> = definition.key_events.iter().map(event).collect();
     let attributes: Vec<Yaml> = definition.attributes.iter().map(attribute).collect();
+    let lookup_tables: Vec<Yaml> = definition.lookup_tables.iter().map(lookup_table).collect();
     let id_stitching = identity(&definition.identity);
     // Without any of these keys the file would not be recognized as an rt_config.
-    let bare = attributes.is_empty() && id_stitching.is_none();
+    let bare = attributes.is_empty() && id_stitching.is_none() && lookup_tables.is_empty();
     Map::default()
         .text("parent_segment_id", &definition.audience.id)
         .maybe_text("parent_segment_name", definition.audience.name.as_ref())
         .list("event_tables", tables)
         .maybe("events", if bare { Some(Yaml::Spaced(events)) } else { spaced(events) })
+        .maybe("tables", spaced(lookup_tables))
         .maybe("attributes", spaced(attributes))
         .maybe("id_stitching", id_stitching.map(Yaml::Map))
         .maybe_text("event_id_column", definition.event_id_column.as_ref())
@@ -89,9 +92,41 @@ fn attribute(attribute: &Attribute) -> Yaml {
         AttributeKind::Batch { column, data_type } => described(map, "imported_batch")
             .word("source", "parent_segment")
             .text("column", column)
-            .maybe("data_type", data_type.map(|it| Yaml::Word(it.as_str().to_owned()))),
+            .maybe("data_type", data_type.map(typed)),
+        AttributeKind::Catalog { table, key, columns, limit } => {
+            let column = |column: &CatalogColumn| {
+                let map = Map::default().text("name", &column.name);
+                Yaml::Map(map.maybe("type", column.data_type.map(typed)))
+            };
+            let map = described(map, "catalog").text("table", table).text("key", key);
+            map.list("columns", columns.iter().map(column).collect()).word("limit", limit)
+        }
     };
+    // The columns of a row say for themselves whether they are sensitive.
+    if matches!(attribute.kind, AttributeKind::Catalog { .. }) && !attribute.sensitive {
+        return Yaml::Map(map);
+    }
     Yaml::Map(map.word("sensitivity", if attribute.sensitive { "sensitive" } else { "non-sensitive" }))
+}
+
+fn typed(data_type: DataType) -> Yaml {
+    Yaml::Word(data_type.as_str().to_owned())
+}
+
+fn lookup_table(table: &Table) -> Yaml {
+    let column = |column: &TableColumn| {
+        let map = Map::default().text("name", &column.name).maybe("type", column.data_type.map(typed));
+        Yaml::Map(map.maybe("sensitive", column.sensitive.map(|it| Yaml::Word(it.to_string()))))
+    };
+    Yaml::Map(
+        Map::default()
+            .text("name", &table.name)
+            .maybe_text("description", table.description.as_ref())
+            .text("key", &table.key)
+            .maybe_text("version", table.version.as_ref())
+            .flag("public", table.public)
+            .list("columns", table.columns.iter().map(column).collect()),
+    )
 }
 
 /// The columns and parts of a list, in the short form where that is possible.

@@ -41,6 +41,7 @@ impl Compiler<'_> {
                     }
                 }
                 AttributeKind::Batch { .. } => {}
+                kind @ AttributeKind::Catalog { .. } => self.check_catalog(kind, at),
             }
         }
     }

@@ -96,7 +96,7 @@ fn spans_ms(definitions: &[Definition]) -> Vec<i64> {
                 all.extend(*window_ms);
                 all.extend(parts.iter().map(|part| part.window_ms));
             }
-            AttributeKind::Batch { .. } => {}
+            AttributeKind::Batch { .. } | AttributeKind::Catalog { .. } => {}
         }
     }
     all

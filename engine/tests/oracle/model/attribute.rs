@@ -36,6 +36,8 @@ pub fn facts(visitor: &Visitor, definition: &Definition, now_ms: i64) -> Vec<(St
                 let value = newest(&visitor.records, column);
                 tell(None, value.and_then(|(_, value)| admit(*data_type, value)));
             }
+            // The histories have no rows.
+            AttributeKind::Catalog { .. } => {}
             AttributeKind::List { .. } => list::tell(&visitor.history, definition, attribute, now_ms, tell),
         }
     }
@@ -105,6 +107,7 @@ pub fn is_other_kind(a: &Attribute, b: &Attribute) -> bool {
 fn shape(attribute: &Attribute) -> (&str, Option<Aggregation>, bool, Option<DataType>) {
     match &attribute.kind {
         AttributeKind::Batch { .. } => ("batch", None, false, None),
+        AttributeKind::Catalog { .. } => ("catalog", None, false, None),
         AttributeKind::Counter { increment, window_ms, .. } => {
             let of_column = matches!(increment, Increment::Column(_));
             (if window_ms.is_some() { "amounts" } else { "total" }, None, of_column, None)
@@ -169,7 +172,7 @@ fn counts(definition: &Definition, attribute: &Attribute, event: &Resolved) -> O
                 }
             }
         }
-        AttributeKind::List { .. } | AttributeKind::Batch { .. } => None,
+        AttributeKind::List { .. } | AttributeKind::Batch { .. } | AttributeKind::Catalog { .. } => None,
     }
 }
 

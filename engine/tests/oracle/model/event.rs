@@ -182,7 +182,7 @@ fn column_type(definition: &Definition, table: &str, column: &str) -> Option<Dat
             let of_actions = actions.iter().map(|action| (action.key_event.as_str(), &action.filter));
             std::iter::once((key_event.as_str(), filter)).chain(of_actions).collect()
         }
-        AttributeKind::Batch { .. } => Vec::new(),
+        AttributeKind::Batch { .. } | AttributeKind::Catalog { .. } => Vec::new(),
     });
     of_key_events
         .chain(of_attributes)

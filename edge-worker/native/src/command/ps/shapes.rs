@@ -100,6 +100,9 @@ pub(super) fn fields(segment: &Segment) -> Vec<Value> {
             AttributeKind::Counter { parts, .. } => {
                 fields.extend(parts.iter().map(|known| field(part(&known.name), Some("number"))));
             }
+            AttributeKind::Catalog { columns, .. } => {
+                fields.extend(columns.iter().map(|known| field(part(&known.name), None)));
+            }
             AttributeKind::Single { .. } | AttributeKind::Batch { .. } => {}
         }
     }
@@ -228,6 +231,7 @@ fn kind(attribute: &Attribute) -> &'static str {
         AttributeKind::List { .. } => "list",
         AttributeKind::Counter { .. } => "counter",
         AttributeKind::Batch { .. } => "imported",
+        AttributeKind::Catalog { .. } => "lookupCatalog",
     }
 }
 
@@ -238,6 +242,6 @@ fn type_of(attribute: &Attribute) -> Option<&'static str> {
         AttributeKind::Single { data_type, .. } | AttributeKind::Batch { data_type, .. } => {
             data_type.map(usher_engine::value::DataType::as_str)
         }
-        AttributeKind::List { .. } => None,
+        AttributeKind::List { .. } | AttributeKind::Catalog { .. } => None,
     }
 }

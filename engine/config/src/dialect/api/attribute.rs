@@ -1,4 +1,4 @@
-//! An attribute: `single`, `list`, `counter` or `imported`.
+//! An attribute: `single`, `list`, `counter`, `imported` or `lookupCatalog`.
 
 use usher_engine::definition::{
     Aggregation, Attribute, AttributeKind, Backfill, CounterPart, Increment, Keep, ListAction, ListPart,
@@ -8,13 +8,14 @@ use usher_engine::limits::{LIST_DURATION_MS_DEFAULT, LIST_ITEMS_DEFAULT, LIST_IT
 
 use super::super::common::says_none;
 use super::super::one_of::{AGGREGATIONS, REMOVALS, one_of};
+use super::super::rt_config::{catalog_columns, rows_max};
 use super::body::{READ_BACK, unique};
 use super::key_event::filter_rule;
 use crate::document::Node;
 use crate::lower::{Fields, Lower};
 use crate::suggest::did_you_mean;
 
-/// The types of attributes, unsupported ones last, each with its specific keys.
+/// The types of attributes, each with its specific keys.
 pub(in crate::dialect) const TYPES: [(&str, &[&str]); 5] = [
     (
         "single",
@@ -130,7 +131,8 @@ fn kind(lower: &mut Lower, fields: Fields<'_>) -> Option<AttributeKind> {
     let text = lower.need_text(fields, "type")?;
     let Some((name, keys)) = TYPES.into_iter().find(|(name, _)| *name == text) else {
         let help = did_you_mean(&text, TYPES.into_iter().map(|(name, _)| name));
-        let help = help.unwrap_or_else(|| "types are single, list, counter and imported".to_owned());
+        let help =
+            help.unwrap_or_else(|| "types are single, list, counter, imported and lookupCatalog".to_owned());
         let message = format!("unknown attribute type `{text}`");
         lower.note_with(Code::UnknownName, fields.span("type"), message, Some(help));
         return None;
@@ -153,12 +155,36 @@ fn kind(lower: &mut Lower, fields: Fields<'_>) -> Option<AttributeKind> {
             let data_type = lower.data_type(fields, "dataType");
             Some(AttributeKind::Batch { column: lower.need_text(fields, "column")?, data_type })
         }
-        _ => {
-            let message = format!("attributes of type `{name}` are not supported yet");
-            lower.note(Code::NotSupported, fields.span("type"), message);
-            None
-        }
+        _ => catalog(lower, fields),
     }
+}
+
+/// A row of a catalog: its key is the value of an attribute.
+fn catalog(lower: &mut Lower, fields: Fields<'_>) -> Option<AttributeKind> {
+    for (part, key) in
+        [(".table", "lookupCatalogTableName"), (".key", "lookupKeys"), (".columns", "lookupCatalogColumns")]
+    {
+        lower.mark_key(part, fields, key);
+    }
+    let table = lower.need_text(fields, "lookupCatalogTableName");
+    let columns = catalog_columns(lower, fields, "lookupCatalogColumns", "dataType");
+    let node = lower.need(fields, "lookupKeys")?;
+    let key = match lower.items_of(node, "lookupKeys")? {
+        [item] => {
+            let fields = lower.fields(item, "a lookup key", &["id", "type", "subAttributeIdentifier"])?;
+            let part = lower.text(fields, "subAttributeIdentifier");
+            let name = lower.attribute_id(fields, "id")?;
+            part.map_or(name.clone(), |part| format!("{name}.{part}"))
+        }
+        other => {
+            let message = format!("a row has one key, found {}", other.len());
+            let help =
+                "name one attribute; a table with a key of several columns has a column that joins them";
+            lower.note_with(Code::NotSupported, node.span, message, Some(help.to_owned()));
+            return None;
+        }
+    };
+    Some(AttributeKind::Catalog { table: table?, key, columns, limit: rows_max() })
 }
 
 fn single(lower: &mut Lower, fields: Fields<'_>) -> Option<AttributeKind> {

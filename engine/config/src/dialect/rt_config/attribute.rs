@@ -1,4 +1,4 @@
-//! An attribute of `rt_config`: `single`, `list`, `counter` or `imported_batch`.
+//! An attribute of `rt_config`: `single`, `list`, `counter`, `imported_batch` or `catalog`.
 
 use usher_engine::definition::{Aggregation, Attribute, AttributeKind, Backfill, CounterPart, Increment};
 use usher_engine::diagnostic::Code;
@@ -8,12 +8,13 @@ use usher_engine::syntax::Expr;
 use super::super::common::says_none;
 use super::super::filter::filter;
 use super::list::list;
+use super::table::catalog;
 use crate::document::Node;
 use crate::lower::{Fields, Lower};
 use crate::suggest::did_you_mean;
 
 /// The kinds, each with its aggregations (the default first) and its keys.
-const KINDS: [Kind; 4] = [
+const KINDS: [Kind; 5] = [
     Kind {
         name: "single",
         aggregations: &["last", "first", "min", "max", "sum"],
@@ -51,6 +52,7 @@ const KINDS: [Kind; 4] = [
         ],
     },
     Kind { name: "imported_batch", aggregations: &[], keys: &["source", "column", "data_type"] },
+    Kind { name: "catalog", aggregations: &[], keys: &["table", "key", "columns", "limit"] },
 ];
 
 struct Kind {
@@ -98,7 +100,10 @@ pub(in crate::dialect) fn attribute(lower: &mut Lower, node: &Node) {
     let kind = kind(lower, fields, name.as_deref());
     let description = lower.text(fields, "description");
     let batch = matches!(kind, Some(AttributeKind::Batch { .. }));
-    let sensitive = sensitive(lower, fields, name.as_deref(), batch);
+    // The columns of a row say for themselves whether they are sensitive.
+    let of_row = fields.get("type").and_then(Node::as_text).is_some_and(is_catalog)
+        && fields.get("sensitivity").is_none();
+    let sensitive = !of_row && sensitive(lower, fields, name.as_deref(), batch);
     // Kept even when a part is wrong, so that references to it are not errors, too.
     if let Some(name) = name {
         let kind = kind.unwrap_or_else(|| AttributeKind::Batch { column: name.clone(), data_type: None });
@@ -108,11 +113,16 @@ pub(in crate::dialect) fn attribute(lower: &mut Lower, node: &Node) {
 
 fn kind(lower: &mut Lower, fields: Fields<'_>, name: Option<&str>) -> Option<AttributeKind> {
     let text = lower.need_text(fields, "type")?;
-    // The API's word is accepted, too.
-    let text = if text == "imported" { "imported_batch".to_owned() } else { text };
+    // The API's words are accepted, too.
+    let text = match text.as_str() {
+        "imported" => "imported_batch".to_owned(),
+        text if is_catalog(text) => "catalog".to_owned(),
+        _ => text,
+    };
     let Some(kind) = KINDS.iter().find(|kind| kind.name == text) else {
         let help = did_you_mean(&text, KINDS.iter().map(|kind| kind.name));
-        let help = help.unwrap_or_else(|| "types are single, list, counter and imported_batch".to_owned());
+        let help =
+            help.unwrap_or_else(|| "types are single, list, counter, imported_batch and catalog".to_owned());
         let message = format!("unknown attribute type `{text}`");
         lower.note_with(Code::UnknownName, fields.span("type"), message, Some(help));
         return None;
@@ -127,6 +137,9 @@ fn kind(lower: &mut Lower, fields: Fields<'_>, name: Option<&str>) -> Option<Att
     if kind.name == "imported_batch" {
         return batch(lower, fields, name);
     }
+    if kind.name == "catalog" {
+        return catalog(lower, fields);
+    }
     let key_event = lower.need_text(fields, "source_event");
     let filter = filter(lower, fields, "filter", ".filter");
     let aggregation = aggregation(lower, fields, kind);
@@ -135,6 +148,11 @@ fn kind(lower: &mut Lower, fields: Fields<'_>, name: Option<&str>) -> Option<Att
         "list" => list(lower, fields, key_event, filter, aggregation),
         _ => counter(lower, fields, key_event, filter, aggregation),
     }
+}
+
+/// True for the type of attributes that read rows, in YAML's spelling and the API's.
+fn is_catalog(text: &str) -> bool {
+    matches!(text, "catalog" | "lookupCatalog" | "lookup_catalog")
 }
 
 /// The aggregation as written, or the kind's default.
