@@ -66,3 +66,9 @@ pub(crate) const FIRST_UPKEEP_TIME: Duration = Duration::from_secs(60);
 pub(crate) const STOP_TIME: Duration = Duration::from_secs(5);
 /// Most keys of one kind, audience and name in a secret: the one in use, and the next.
 pub(crate) const KEYS_OF_NAME_MAX: usize = 2;
+/// Most kinds of events that are told apart in a file for which a definition is proposed.
+pub(crate) const KINDS_MAX: usize = 40;
+/// Most key events that a proposal has, the most frequent first.
+pub(crate) const EVENTS_MAX: usize = 20;
+/// Most events of the file that are played through a proposal.
+pub(crate) const PLAYED_MAX: usize = 500;

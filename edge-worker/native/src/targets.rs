@@ -92,6 +92,11 @@ impl EdgeOptions {
         self.to.as_deref().filter(|named| !named.contains("://")).map(Path::new)
     }
 
+    /// An edge at this address, with its key from the environment or from usher.toml.
+    pub(crate) fn at(url: &str) -> EdgeOptions {
+        EdgeOptions { to: Some(url.to_owned()), target: None, audience: None, key_file: None }
+    }
+
     /// The audience that the command line itself names.
     pub(crate) fn audience(&self) -> Option<&str> {
         self.audience.as_deref()

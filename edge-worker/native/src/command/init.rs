@@ -1,5 +1,8 @@
 //! `usher init`: a definition to start from, for what people usually start with.
 
+mod from;
+mod use_case;
+
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -8,11 +11,16 @@ use crate::exit::{Exit, Failure};
 use crate::files::{self, Readers};
 use crate::secrets;
 use crate::terminal::print;
+use use_case::UseCase;
 
 /// Write a definition to start from
 ///
 /// Writes a commented rt_config (events, attributes, keys) and a service (sections and what they answer), or a journey, for a use
 /// case, and a visit and a batch record to try them with. Without a use case, says which there are.
+///
+/// With --from, a definition for events that there are: of a file (NDJSON, an event a line), or of an edge at an address. Events are told
+/// apart by their names, keys found by name and fill, attributes chosen by use case, or without one by what the events are about.
+/// Each line has its reason. It is valid as written, and the file's events are played through it.
 ///
 /// Keys that look like a login (email, customer_id) are written with `trust: verified`, so that no page can say that its
 /// visitor is somebody else.
@@ -20,14 +28,18 @@ use crate::terminal::print;
 /// Examples:
 ///   usher init cart_recovery
 ///   usher init user_profile -o definitions --audience 1069944
+///   usher init --from events.ndjson
 ///
-/// Exit status: 0 fine, 1 when a file is there already or cannot be written, 64 for a wrong command line.
+/// Exit status: 0 fine, 1 when a file is there already or cannot be written, or events say too little for a proposal, 64 for a wrong command line.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// The use case
     #[arg(value_enum, value_name = "USE_CASE")]
     use_case: Option<UseCase>,
+    /// A file with events, or the address of an edge, to propose a definition for
+    #[arg(long, value_name = "FILE")]
+    from: Option<String>,
     /// The directory for the files; made if it is not there
     #[arg(short, long, value_name = "DIR", default_value = "definitions")]
     output: PathBuf,
@@ -39,82 +51,16 @@ pub(crate) struct Args {
     force: bool,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-#[value(rename_all = "snake_case")]
-enum UseCase {
-    /// Bring back an abandoned cart
-    CartRecovery,
-    /// Recommend products by what was looked at and bought
-    ProductRecommendations,
-    /// Choose what to read next
-    ContentPersonalization,
-    /// Tell your servers what is known of a customer
-    UserProfile,
-    /// Remind somebody of their cart by mail, step by step
-    Journey,
-}
-
 /// The rt_config that `usher ps pz init` starts from.
 pub(super) fn rt_config(audience: &str) -> String {
     let [(_, _, text), ..] = UseCase::ProductRecommendations.templates();
     text.replace("{audience}", audience)
 }
 
-/// A file, what it is for, and its text.
-type Template = (&'static str, &'static str, &'static str);
-
-macro_rules! templates {
-    ($case:literal, $service:literal) => {
-        templates!($case, $service, "sections and what they answer")
-    };
-    ($case:literal, $service:literal, $meaning:literal) => {
-        [
-            (
-                "rt_config.yaml",
-                "events, attributes, keys",
-                include_str!(concat!("init/", $case, "/rt_config.yaml")),
-            ),
-            ($service, $meaning, include_str!(concat!("init/", $case, "/service.yaml"))),
-            (
-                "visit.ndjson",
-                "a visit to try it with",
-                include_str!(concat!("init/", $case, "/visit.ndjson")),
-            ),
-            (
-                "profiles.ndjson",
-                "a batch record for it",
-                include_str!(concat!("init/", $case, "/profiles.ndjson")),
-            ),
-        ]
-    };
-}
-
-impl UseCase {
-    fn templates(self) -> [Template; 4] {
-        match self {
-            UseCase::CartRecovery => templates!("cart_recovery", "cart_recovery.yaml"),
-            UseCase::ProductRecommendations => {
-                templates!("product_recommendations", "product_recommendations.yaml")
-            }
-            UseCase::ContentPersonalization => {
-                templates!("content_personalization", "content_personalization.yaml")
-            }
-            UseCase::UserProfile => templates!("user_profile", "user_profile.yaml"),
-            UseCase::Journey => templates!("journey", "journeys.yaml", "stages, steps and what they send"),
-        }
-    }
-
-    fn name(self) -> String {
-        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
-    }
-
-    fn meaning(self) -> String {
-        let value = self.to_possible_value();
-        value.and_then(|value| value.get_help().map(ToString::to_string)).unwrap_or_default()
-    }
-}
-
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    if let Some(from) = &args.from {
+        return propose(args, from);
+    }
     let Some(use_case) = args.use_case else {
         let cases = UseCase::value_variants().iter();
         let lines = cases.map(|case| format!("{:<24}{}\n", case.name(), case.meaning()));
@@ -137,6 +83,30 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     }
     out.push_str(&next(&args.output, &args.audience));
     print(&out)?;
+    Ok(Exit::Fine)
+}
+
+fn propose(args: &Args, from: &str) -> Result<Exit, Failure> {
+    let proposal = from::propose(from, args.use_case, &args.audience)?;
+    let files = [("rt_config.yaml", &proposal.rt_config), ("service.yaml", &proposal.service)];
+    let paths = files.map(|(name, text)| (args.output.join(name), text));
+    if let Some((path, _)) = paths.iter().find(|(path, _)| !args.force && path.exists()) {
+        return Err(Failure::new(format!("`{}` is there already", path.display()))
+            .help("name another directory with -o, or add --force to replace it"));
+    }
+    for (path, text) in &paths {
+        files::replace(path, text, Readers::Usual)?;
+    }
+    let played = match proposal.played {
+        0 => "no events were there to play".to_owned(),
+        played => format!("{played} events were played through it"),
+    };
+    let shown = paths.map(|(path, _)| format!("  {}\n", path.display())).concat();
+    let directory = args.output.display();
+    print(&format!(
+        "✅ A {} for these events; {played}:\n{shown}\nNext, read it, then:\n  usher validate {directory}\n",
+        proposal.use_case.name()
+    ))?;
     Ok(Exit::Fine)
 }
 
