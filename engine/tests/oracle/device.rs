@@ -24,8 +24,12 @@ fn compile(definition: &Definition) -> Result<Plan, String> {
 /// The plan as a module without the compiler gets it: all of it but the definition, which is the first field.
 fn copied(plan: &Plan) -> Result<Plan, String> {
     let copy = Plan::from_bytes(&plan.to_bytes())?;
-    let parts =
-        |plan: &Plan| format!("{plan:?}").split_once(", program: ").map(|(_, parts)| parts.to_owned());
+    // Steps of journeys are not copied: a plan in bytes only tells that a visitor would move.
+    let parts = |plan: &Plan| {
+        let text = format!("{plan:?}");
+        let (_, parts) = text.split_once(", program: ")?;
+        parts.rsplit_once(", journeys: ").map(|(parts, _)| parts.to_owned())
+    };
     let (of_plan, of_copy) = (parts(plan), parts(&copy));
     if of_plan == of_copy { Ok(copy) } else { Err(format!("a copy of\n{of_plan:?}\nis\n{of_copy:?}")) }
 }
