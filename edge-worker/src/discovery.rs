@@ -20,6 +20,7 @@ use distinct::Distinct;
 #[derive(Clone, Debug, Default)]
 pub struct Discovery {
     tables: Vec<Discovered>,
+    #[cfg(feature = "control-plane")]
     requests: u64,
 }
 
@@ -109,7 +110,8 @@ impl Discovery {
         read::event(event).is_ok_and(|row| self.row(database, table, &row.columns))
     }
 
-    /// True if a request for a table is one to read.
+    /// True if a request for a table is one to read. The module for visitors keeps no statistics.
+    #[cfg(feature = "control-plane")]
     pub(crate) fn wants(&mut self, database: &str, table: &str) -> bool {
         self.requests = self.requests.wrapping_add(1);
         let known = self.tables.iter().find(|known| known.database == database && known.table == table);

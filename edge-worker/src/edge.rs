@@ -8,6 +8,7 @@ pub(crate) use running::{ForDevices, Running};
 use usher_engine::Plan;
 
 use crate::bundle::{Bundle, Unrunnable};
+#[cfg(feature = "control-plane")]
 use crate::discovery::Discovery;
 use crate::error::Refusal;
 use crate::form::{Form, Written};
