@@ -18,7 +18,15 @@ const VISITOR_EVENTS_MAX = 800;
 const page = (site) => `<!doctype html><meta charset="utf-8"><title>delivery</title><link rel="icon" href="data:,">
 ${site.tag(`data-consent="granted" data-auto=""`)}
 <script>
-  const note = (kind, id, more) => localStorage.setItem("note:" + kind + ":" + id, more ?? "");
+  window.unnoted = [];
+  const note = (kind, id, more = "") => {
+    try {
+      localStorage.setItem("note:" + kind + ":" + id, more);
+    } catch {
+      // The storage is full, which is the test's own doing: it takes them out of the page.
+      unnoted.push([kind, id, more]);
+    }
+  };
   usher.on("drop", ({ messageId, reason }) => note("dropped", messageId, reason));
   usher.on("sent", ({ messageId }) => note("sent", messageId));
   window.burst = (count, bytes) => {
@@ -110,6 +118,7 @@ test(`${EVENTS} events over faults, crashes and navigations`, { skip: missing, t
           });
           made += receipts.length;
           for (const { messageId, status } of receipts) tracked.set(messageId, status);
+          for (const [kind, id, more] of await tab.evaluate(() => window.unnoted)) ({ tracked, dropped })[kind]?.set(id, more);
           if (random() < 0.5) await tab.reload();
           await tab.evaluate(() => Object.keys(localStorage).forEach((key) => key.startsWith("filler:") && localStorage.removeItem(key)));
         });
