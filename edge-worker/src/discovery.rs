@@ -16,7 +16,7 @@ use crate::limits::{
 use crate::wire::read;
 use distinct::Distinct;
 
-/// What is known of the tables that events came for.
+/// Statistics of the tables that events came for.
 #[derive(Clone, Debug, Default)]
 pub struct Discovery {
     tables: Vec<Discovered>,
@@ -24,7 +24,7 @@ pub struct Discovery {
     requests: u64,
 }
 
-/// What is known of one table.
+/// Statistics of one table.
 #[derive(Clone, Debug)]
 pub struct Discovered {
     /// Its database.
@@ -39,7 +39,7 @@ pub struct Discovered {
     pub has_more: bool,
 }
 
-/// What is known of a column.
+/// Statistics of a column.
 #[derive(Clone, Debug)]
 pub struct Column {
     /// As an attribute names it: `context.page.path`, `products[].sku`.

@@ -178,7 +178,7 @@ pub const JOURNAL_ROWS_MAX: usize = 100;
 pub const DISCOVERED_TABLES_MAX: usize = 64;
 /// Most columns that are known of a table.
 pub const DISCOVERED_COLUMNS_MAX: usize = 200;
-/// How deep within objects columns are looked for.
+/// The depth within objects to which columns are looked for.
 pub const DISCOVERED_DEPTH_MAX: usize = 4;
 /// Longest name of a column that is kept, in bytes.
 pub const COLUMN_NAME_BYTES_MAX: usize = 256;

@@ -17,7 +17,7 @@ pub struct RowKey {
 /// A row as it is stored.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FoundRow {
-    /// When it arrived, Unix milliseconds.
+    /// The time of its arrival, Unix milliseconds.
     pub at_ms: i64,
     /// Its columns; those that nothing reads may be missing.
     pub columns: Vec<(String, Value)>,

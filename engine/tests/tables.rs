@@ -197,7 +197,7 @@ fn a_row_is_found_by_the_value_of_an_attribute() {
     let expected = [("Dear", Value::from(true)), ("product.name", "A".into()), ("product.price", 10.into())];
     assert_eq!(outputs, expected.map(|(name, value)| (name.to_owned(), value)));
     assert_eq!((missed, wanted), (vec![], vec!["products/a".to_owned()]));
-    // What is not there is missing, and a comparison with it unknown.
+    // A row that is not there is missing, and a comparison with it unknown.
     for (sku, why) in [("b", None), ("none", Some(Missed::Absent))] {
         let (outputs, missed, _) = answer(&definition, &values(&[sku]), Access::default(), &Evidence::NONE);
         assert_eq!(outputs, [], "{sku}");

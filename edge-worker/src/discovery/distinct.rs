@@ -28,7 +28,7 @@ impl Distinct {
         }
     }
 
-    /// How many there were, about.
+    /// An estimate of their number.
     pub(super) fn count(&self) -> f64 {
         let registers = f64::from(1_u32 << REGISTER_BITS);
         let sum: f64 = self.0.iter().map(|run| (-f64::from(*run)).exp2()).sum();

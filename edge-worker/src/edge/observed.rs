@@ -1,4 +1,4 @@
-//! What a process keeps of the requests that it served: counts, and the columns that events brought.
+//! Counts of the requests that a process served, and the columns that events brought.
 
 use super::Edge;
 use crate::discovery::Discovery;
@@ -24,7 +24,7 @@ impl Edge {
         self.discovery.get_or_insert_default();
     }
 
-    /// What is known of the columns of event tables; None where it is not kept.
+    /// Statistics of the columns of event tables; None where they are not kept.
     pub(crate) fn discovery(&self) -> Option<&Discovery> {
         #[cfg(feature = "control-plane")]
         let kept = self.discovery.as_deref();

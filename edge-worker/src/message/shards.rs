@@ -165,7 +165,7 @@ pub(crate) struct Absorb {
 pub(crate) struct Unsent {
     /// The same for every attempt.
     pub(crate) id: [u8; 16],
-    /// When the step was taken, Unix milliseconds.
+    /// The time of the step, Unix milliseconds.
     pub(crate) at_ms: i64,
     /// As JSON.
     pub(crate) message: String,

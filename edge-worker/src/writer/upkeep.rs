@@ -144,7 +144,7 @@ fn idle(due: &Due, before: DueBefore, now_ms: i64) -> Idle {
                 idle.keys.extend(known.keys().iter().map(key));
                 idle.erased.push(Erased { audience, id, absorbed });
             }
-            // Whether it has a batch record is not known.
+            // It may or may not have a batch record.
             Err(unreadable) => {
                 idle.log.push(super::set::unreadable(unreadable));
                 idle.listed.push(on(now_ms.div_euclid(DAY_MS)));

@@ -9,7 +9,7 @@ use crate::expr::types::TypeSet;
 use crate::syntax::Name;
 use crate::value::DataType;
 
-/// What the key of a catalog attribute names.
+/// The thing that the key of a catalog attribute names.
 pub(super) enum Source<'d> {
     /// A stitching key.
     Key,
@@ -73,7 +73,7 @@ pub(super) fn addresses<'d>(definition: &'d Definition, kind: &'d AttributeKind)
         let declared = column.and_then(|(_, column)| column.data_type).or(expected);
         let types = declared.map_or(TypeSet::ANY, TypeSet::one);
         let lists = types.and_lists().without(TypeSet::ANY);
-        // What no list holds is reported by `check_catalog`.
+        // A name that no list holds is reported by `check_catalog`.
         let lists = if lists.is_empty() { TypeSet::LISTS } else { lists };
         let types = if many { lists } else { types };
         let sensitive = column.is_none_or(|(table, column)| table.is_sensitive(column));

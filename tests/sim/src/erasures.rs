@@ -19,7 +19,7 @@ pub struct Sent {
     pub event: usize,
     /// The keys by which it may stitch.
     pub keys: Vec<Key>,
-    /// When it happened, by the clock of its front.
+    /// Its time, by the clock of its front.
     pub at_ms: i64,
 }
 

@@ -26,7 +26,7 @@ pub struct Event {
     pub deliveries: usize,
     /// The definition under which it was first committed.
     pub kind: Option<Kind>,
-    /// When it happened, as it says, Unix milliseconds; `i64::MAX`: it says nothing.
+    /// Its own time, Unix milliseconds; `i64::MAX`: it says none.
     pub happened_ms: i64,
     /// When a message with it was last committed, true time.
     pub committed_ms: i64,

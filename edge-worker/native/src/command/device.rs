@@ -125,7 +125,7 @@ fn revoke(args: &Revoke) -> Result<Exit, Failure> {
     Ok(Exit::Fine)
 }
 
-/// What devices decide by.
+/// The program that devices decide by.
 struct Program {
     name: String,
     bytes: usize,

@@ -100,7 +100,7 @@ fn gate(call: &Call<'_>, gate: &Gate) -> Value {
     ])
 }
 
-/// Where a jump leads, by ids where there are some.
+/// The target of a jump, by ids where there are some.
 fn target(call: &Call<'_>, own: &Journey, target: Option<&Target>) -> Value {
     let Some(target) = target else { return Value::Null };
     let journeys = &call.definition.journeys;

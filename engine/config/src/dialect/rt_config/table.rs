@@ -52,7 +52,7 @@ fn column(lower: &mut Lower, node: &Node, at: &str) -> Option<TableColumn> {
     Some(TableColumn { name: name?, data_type, sensitive })
 }
 
-/// What an attribute of the type `catalog` reads.
+/// The table, key and columns that an attribute of the type `catalog` reads.
 pub(super) fn catalog(lower: &mut Lower, fields: Fields<'_>) -> Option<AttributeKind> {
     for (part, key) in [(".table", "table"), (".key", "key"), (".limit", "limit"), (".columns", "columns")] {
         lower.mark_key(part, fields, key);

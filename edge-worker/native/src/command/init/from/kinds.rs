@@ -153,7 +153,7 @@ impl Events {
 }
 
 impl Kind {
-    /// What a reader calls it.
+    /// Its name in sentences.
     pub(super) fn shown(&self) -> String {
         match &self.by {
             Some((column, value)) => format!("{column} `{}`", clean(value)),
