@@ -67,7 +67,8 @@ test("it holds what it should, and no way from a text to code", () => {
   const names = files.map(({ path }) => path.replace(/-[0-9a-f]{10}\./, "-HASH."));
   assert.deepEqual(names.sort(), ["LICENSE", "README.md", "dist/device-HASH.mjs", "dist/overlay.js", "dist/slots-HASH.mjs", "dist/stub.js", "dist/td-compat.js", "dist/usher.d.ts", "dist/usher.js", "dist/usher.mjs", "package.json"]);
   const texts = files.filter(({ path }) => /\.m?js$/.test(path)).map(({ path }) => readFileSync(join(here, path), "utf8"));
-  for (const text of texts) assert.doesNotMatch(text, /\beval\b|new Function|document\.write|insertAdjacentHTML|outerHTML|createContextualFragment|DOMParser|srcdoc/);
+  // The overlay reads `outerHTML` to show it; nobody writes it.
+  for (const text of texts) assert.doesNotMatch(text, /\beval\b|new Function|document\.write|insertAdjacentHTML|outerHTML\s*[-+*/|&?]*=(?!=)|createContextualFragment|DOMParser|srcdoc/);
   assert.equal(texts.join("").split("innerHTML").length, 2, "one place, for what the page's own sanitizer made");
   for (const file of ["usher.js", "usher.mjs"]) assert.ok(readFileSync(join(here, "dist", file), "utf8").includes(`"${version}"`), `${name} tells its version`);
 });
