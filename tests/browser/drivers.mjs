@@ -143,7 +143,12 @@ async function startWebKit(t) {
           if (error) throw new Error(error);
           return value ?? null;
         },
-        close: async () => (await here(), session("DELETE", "/window")),
+        close: async () => {
+          await here();
+          const [other] = await session("DELETE", "/window");
+          // A closed window opens no other.
+          if (other) await session("POST", "/window", { handle: other });
+        },
       };
       await tab.goto(url);
       return tab;
