@@ -11,8 +11,9 @@ use usher_engine::value::{Number, Value};
 
 use crate::limits::{
     COLUMN_NAME_BYTES_MAX, DISCOVERED_COLUMNS_MAX, DISCOVERED_DEPTH_MAX, DISCOVERED_TABLES_MAX,
-    ONE_REQUEST_OF, TABLE_EVENTS_WHOLE,
 };
+#[cfg(feature = "control-plane")]
+use crate::limits::{ONE_REQUEST_OF, TABLE_EVENTS_WHOLE};
 use crate::wire::read;
 use distinct::Distinct;
 
