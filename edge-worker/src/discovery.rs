@@ -23,6 +23,8 @@ pub struct Discovery {
     tables: Vec<Discovered>,
     #[cfg(feature = "control-plane")]
     requests: u64,
+    #[cfg(feature = "control-plane")]
+    batches: u64,
 }
 
 /// Statistics of one table.
@@ -109,6 +111,13 @@ impl Discovery {
     /// ```
     pub fn event(&mut self, database: &str, table: &str, event: &[u8]) -> bool {
         read::event(event).is_ok_and(|row| self.row(database, table, &row.columns))
+    }
+
+    /// True if a batch is one to read, of which only reading it tells the tables.
+    #[cfg(feature = "control-plane")]
+    pub(crate) fn wants_batch(&mut self) -> bool {
+        self.batches = self.batches.wrapping_add(1);
+        self.batches <= TABLE_EVENTS_WHOLE || self.batches.is_multiple_of(ONE_REQUEST_OF)
     }
 
     /// True if a request for a table is one to read. The module for visitors keeps no statistics.
@@ -323,5 +332,11 @@ mod tests {
             }
         }
         assert!((TABLE_EVENTS_WHOLE + 99..=TABLE_EVENTS_WHOLE + 101).contains(&read), "{read}");
+    }
+    #[test]
+    fn batches_are_read_now_and_then() {
+        let mut discovery = Discovery::default();
+        let read = (0..TABLE_EVENTS_WHOLE * 65).filter(|_| discovery.wants_batch()).count();
+        assert_eq!(u64::try_from(read), Ok(TABLE_EVENTS_WHOLE * 2));
     }
 }

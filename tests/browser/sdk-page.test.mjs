@@ -67,7 +67,7 @@ test("verbs become rows, with calls of before the script and their times", { ski
       return all;
     });
     assert.deepEqual(receipts.map(({ status, reason }) => reason ?? status), [...Array(7).fill("queued"), ...Array(4).fill("invalid")]);
-    // What answers at once had nothing yet; the engine was asked for, and the tag names none.
+    // Calls that answer at once had nothing yet; the engine was asked for, and the tag names none.
     const [before, measured, status, { state, reason }] = await tab.evaluate(() => Promise.all(engine));
     assert.deepEqual([before, measured, status, state, reason], ["off", null, null, "failed", "engine"]);
     const sent = Object.fromEntries(rows(site).map((row) => [row.event + (row.category ?? ""), row]));

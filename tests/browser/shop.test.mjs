@@ -111,7 +111,7 @@ test("on the device alone, and beside the edge", { skip: missing, timeout: 300_0
     await page.getByTestId("customer-c-1001").check();
     await page.getByTestId("sign-in").click();
     await page.getByTestId("offer-section").filter({ hasText: "VIP Customers" }).waitFor();
-    // What is counted meanwhile can overtake a comparison, so there are several.
+    // An event that is counted meanwhile can overtake a comparison, so there are several.
     const compared = page.getByTestId("device-parity").getByText(/^Device and edge: ([3-9]|\d\d) of \1 the same/);
     for (let turn = 0; turn < 15 && !(await compared.isVisible()); turn++) {
       await page.locator(`nav [data-route="${turn % 2 ? "home" : "cart"}"]`).click();

@@ -134,7 +134,7 @@ test("the page sets the clock, publishes a bundle and erases everything", { skip
   assert.equal(explained.profile.attributes.page_views_24h.value, 0, "the window is over");
   await page.evaluate(() => edge.setClockOffset(0));
 
-  // What is over its time stays while the clock is only looked at, and goes when it is asked for.
+  // Expired state stays while only the clock moves, and goes when upkeep is asked for.
   await page.evaluate(() => edge.setClockOffset(2 * 400 * 86_400_000));
   await page.evaluate(() => minute());
   await page.evaluate(() => edge.setClockOffset(0));

@@ -64,7 +64,7 @@ test("a bundle that traps in the control plane alone serves its visitors, and st
   await publish("sound");
   assert.equal((await worker.batch("pageviews", [{ td_client_id: "other", td_path: "/" }])).status, 200);
   await publish("x-usher-fault: control install from 1");
-  // What known visitors do starts no instance of it, which would trap.
+  // Events of known visitors start no instance of it, which would trap.
   assert.equal((await worker.batch("pageviews", [{ td_client_id: "other", td_path: "/" }])).status, 200);
   assert.equal((await worker.lookup("other")).status, 200);
   assert.equal((await worker.call("GET", "/healthz")).status, 200);

@@ -99,7 +99,7 @@ const VERBS = {
   clockOffset: async (_, { host }) => (await host.settings()).clockOffsetMs ?? 0,
   async upkeep({ always = false }, made) {
     const sum = { purged: 0, more: true };
-    // What is deleted by a clock that was set ahead does not come back with the clock.
+    // A clock that was set ahead deletes, and setting it back restores nothing.
     if (!always && ((await made.host.settings()).clockOffsetMs ?? 0) !== 0) return sum;
     for (let turn = 0; turn < TURNS && sum.more; turn++) {
       const { status, body } = await operate(made, { method: "POST", target: "/v1/tick" });

@@ -15,7 +15,10 @@ pub fn discover(edge: &mut Edge, head: &Head<'_>, body: &[u8], answer: &Response
     }
     let path = head.target.split_once('?').map_or(head.target, |(path, _)| path);
     if path == "/v1/e" {
-        return of_batch(edge, None, body);
+        if edge.discovery_mut().is_some_and(|it| it.wants_batch()) {
+            of_batch(edge, None, body);
+        }
+        return;
     }
     let path = path.strip_prefix("/public").unwrap_or(path);
     let Some((database, table)) = path.strip_prefix('/').and_then(|path| path.split_once('/')) else {
