@@ -6,6 +6,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { logged } from "../workerd/deployment.mjs";
 import { attacked } from "./edges.mjs";
 
 const skip = spawnSync("strace", ["-o", "/dev/null", "true"]).status !== 0 && "this machine has no strace, or lets it trace nothing";
@@ -50,7 +51,7 @@ test("native: a disk whose syncs fail for a while", { timeout: 60_000, skip }, a
   assert.equal(again.status, 200, again.text);
   // It is counted once, whether it was stored before or only now; what was refused is not counted.
   assert.equal(await counted(), 2);
-  assert.match(edge.log, /the commit in doubt (happened|did not happen)/);
+  await logged(edge, /the commit in doubt (happened|did not happen)/);
   assert.equal((await send("after")).status, 200);
   assert.equal(await counted(), 3);
 });

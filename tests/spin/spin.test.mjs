@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { as, audience, newId } from "../workerd/deployment.mjs";
+import { as, audience, logged, newId } from "../workerd/deployment.mjs";
 import { deploy, shop, start } from "./application.mjs";
 
 const KILLS = 5;
@@ -178,7 +178,7 @@ test("a file that is not a database: 503, and degraded", { timeout: 60_000 }, as
   const { writeFileSync } = await import("node:fs");
   writeFileSync(`${application.data}/sqlite_db.db`, "this is not a database, and it is longer than the head of one, which has a hundred bytes: so it is refused");
   assert.equal((await application.batch([view("nobody")])).status, 503);
-  assert.match(application.log, /"event":"storage_failed"/);
+  await logged(application, /"event":"storage_failed"/);
 });
 
 test("nothing of an erased visitor is left in any file", { timeout: 60_000 }, async (t) => {

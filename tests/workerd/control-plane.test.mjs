@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { as, audience, bundle, deploy, previewToken } from "./deployment.mjs";
+import { as, audience, bundle, deploy, logged, previewToken } from "./deployment.mjs";
 
 const counted = (answer) => Object.values(answer.json.offers)[0].attributes.page_views_24h;
 
@@ -78,6 +78,7 @@ test("a bundle that traps in the control plane alone serves its visitors, and st
     assert.deepEqual([imported.status, imported.json.imported], [200, 1], imported.text);
     await view(worker, "steady", round);
   }
+  await logged(worker, /in the control plane/);
   assert.equal(started(), 1, `it is tried once: ${worker.log}`);
   await publish("sound");
   assert.equal((await importRows(worker, [{ customer_id: "c-1001" }], broken)).status, 200);

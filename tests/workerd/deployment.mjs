@@ -1,6 +1,7 @@
 // A deployment for the tests that need a real process: the worker in workerd, its data in a temporary folder, the
 // demo's public keys, and the example audience published through the front door.
 
+import assert from "node:assert/strict";
 import { execFile, execFileSync, spawn } from "node:child_process";
 import { createHash, createHmac, randomUUID } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -90,6 +91,17 @@ export function temporaryFolder(t) {
   const folder = mkdtempSync(join(tmpdir(), "usher-test-"));
   t.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
   return folder;
+}
+
+/**
+ * Waits until the log of a process has a pattern: what it prints while it answers can arrive after the answer.
+ *
+ * @param {{ log: string }} edge
+ * @param {RegExp} pattern
+ */
+export async function logged(edge, pattern) {
+  for (const until = Date.now() + 20_000; !pattern.test(edge.log) && Date.now() < until; ) await new Promise((done) => setTimeout(done, 10));
+  assert.match(edge.log, pattern);
 }
 
 /**

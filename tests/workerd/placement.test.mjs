@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { gunzipSync } from "node:zlib";
 
-import { Deployment, as, audience, bundle, deploy, root, secret, startStore, temporaryFolder } from "./deployment.mjs";
+import { Deployment, as, audience, bundle, deploy, logged, root, secret, startStore, temporaryFolder } from "./deployment.mjs";
 
 const route = `/v1/audiences/${audience}/bundle`;
 const health = async (worker) => (await worker.call("GET", "/healthz")).json;
@@ -31,13 +31,14 @@ test("objects are asked for in the jurisdiction and near the region that are set
   assert.equal((await worker.batch("pageviews", [view])).status, 200);
   assert.equal((await worker.lookup("anna")).json.meta.source, "writer");
   assert.equal((await worker.lookup("anna")).json.meta.source, "memory");
+  await logged(worker, /"name":"eu:shard-0".*\n/);
   const asked = [...worker.log.matchAll(/\{"event":"object".*\}/g)].map(([line]) => JSON.parse(line));
   assert.deepEqual(asked.map(({ name, locationHint }) => [name, locationHint]), [["control", "weur"], ["eu:shard-0", "weur"]]);
   // KV is in no jurisdiction: it has bundles, and nothing of visitors, which elsewhere follow the answer.
   const elsewhere = await deploy(t, "release", { hint: "oc", kv: other.address });
   await elsewhere.batch("pageviews", [view]);
   await elsewhere.lookup("anna");
-  assert.match(elsewhere.log, /"name":"shard-0","locationHint":"oc"/);
+  await logged(elsewhere, /"name":"shard-0","locationHint":"oc"/);
   const kinds = ({ entries }) => [...new Set([...entries.keys()].map((name) => name.split("/")[0]))];
   for (const until = Date.now() + 10_000; kinds(other).length < 2 && Date.now() < until; ) await new Promise((done) => setTimeout(done, 20));
   assert.equal(kinds(other).length, 2);
@@ -57,7 +58,7 @@ test("another jurisdiction than that of the data is refused until it is set back
       assert.deepEqual([status, json.status], [503, "unconfigured"]);
       assert.match(json.detail, new RegExp(`^USHER_JURISDICTION is ${shown}, but the data are in eu: set it back`));
     }
-    assert.match(worker.log, /"event":"misplaced"/);
+    await logged(worker, /"event":"misplaced"/);
   }
   await worker.become("release", { jurisdiction: "eu", hint: "" });
   assert.deepEqual(await worker.values("anna"), known);
@@ -89,7 +90,7 @@ test("a setting can be mended while there are no data, and one that nobody knows
     const { status, detail } = await health(worker);
     assert.equal(status, "unconfigured");
     assert.match(detail, new RegExp(`^${name} is one of `));
-    assert.match(worker.log, new RegExp(`"unconfigured".*${name} is one of`));
+    await logged(worker, new RegExp(`"unconfigured".*${name} is one of`));
   }
   await worker.become("release", { jurisdiction: "eu", hint: "" });
   assert.equal((await worker.call("PUT", route, as.admin, JSON.parse(await bundle()))).status, 200);

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { as, bundle, deploy } from "./deployment.mjs";
+import { as, bundle, deploy, logged } from "./deployment.mjs";
 
 /** How much the process may grow by faults, in MiB: far below what one runaway allocation could take. */
 const GROWTH_MIB = 512;
@@ -136,6 +136,7 @@ for (const step of ["compiled", "installed"]) test(`a bundle that traps where it
   // A new instance after a trap runs the same, and says the same.
   assert.equal((await faulty(worker, "panic")).status, 500);
   await othersRun();
+  await logged(worker, new RegExp(`audience ${broken} stopped the engine`));
   assert.equal(traps(), 1, worker.log);
 
   await worker.restart();
@@ -144,6 +145,7 @@ for (const step of ["compiled", "installed"]) test(`a bundle that traps where it
   assert.deepEqual([cold.status, cold.json.meta?.bundle], [200, 2], "one of its history answers");
   assert.equal((await faulty(worker, "panic")).status, 500);
   await othersRun();
+  await logged(worker, new RegExp(`(audience ${broken} stopped the engine[^]*){2}`));
   assert.equal(traps(), 2, `once a process: ${worker.log}`);
 
   // A bundle that can be installed heals it.

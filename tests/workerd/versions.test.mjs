@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { gunzipSync } from "node:zlib";
 
-import { Deployment, as, audience, credentials, root, secret, temporaryFolder } from "./deployment.mjs";
+import { Deployment, as, audience, credentials, logged, root, secret, temporaryFolder } from "./deployment.mjs";
 
 const stored = join(root, "tests/previous");
 /** A bundle as both builds read it. */
@@ -183,7 +183,7 @@ test("past the switch the previous build counts nothing, and going forward finds
   const state = await health();
   assert.deepEqual([state.status, state.form], ["degraded", 2]);
   assert.match(state.detail, /form 2 is still written/);
-  assert.match(worker.log, /form_refused/);
+  await logged(worker, /form_refused/);
   await visitors.view("old");
   // A bundle that only the present build runs.
   await worker.become("release", { form: "2" });
