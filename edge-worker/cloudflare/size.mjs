@@ -8,8 +8,8 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
 /**
- * At most so many bytes of the module for visitors. It has 355,000, 155,500 packed: bundles, keys, and what is rare for a visitor
- * are for the control plane's module.
+ * At most so many bytes of the module for visitors. It has 377,000, 165,600 packed, of which expressions take 19,500,
+ * 9,400 packed: bundles, keys, and what is rare for a visitor are for the control plane's module.
  */
 const MOST = { raw: 400_000, gzip: 170_000 };
 /** The platform's bound for a script with all its modules, packed: that of its free plan. */

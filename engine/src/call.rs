@@ -194,6 +194,22 @@ impl Values for Call<'_> {
         self.operand_of_call(typed)
     }
 
+    fn ingested(&self, typed: &TypedSlot) -> Option<&Value> {
+        match &typed.slot {
+            Slot::Attribute(index) => match self.fact(*index) {
+                Fact::Value(value, _) => Some(value),
+                _ => None,
+            },
+            Slot::Column(name) => self.column_of(self.event?, name),
+            Slot::Input(name) => self.input(name),
+            Slot::Edge(_) | Slot::Segment(_) => None,
+        }
+    }
+
+    fn event_ms(&self) -> i64 {
+        self.event.map_or(self.now_ms, |event| event.time_ms)
+    }
+
     fn now_ms(&self) -> i64 {
         self.now_ms
     }

@@ -378,7 +378,7 @@ fn demanded_by(criteria: &Node, out: &mut Vec<u32>) {
     match criteria {
         Node::And(parts) => parts.iter().for_each(|part| demanded_by(part, out)),
         Node::Predicate(index) => out.push(*index),
-        Node::Constant(_) | Node::Or(_) | Node::Not(_) => {}
+        Node::Constant(_) | Node::Or(_) | Node::Not(_) | Node::Computed(_) => {}
     }
 }
 

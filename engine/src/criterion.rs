@@ -160,11 +160,23 @@ struct Asked<'r, 'a> {
     now_ms: i64,
 }
 
-impl Frame for Asked<'_, '_> {
+impl<'a> Frame<'a> for Asked<'_, 'a> {
     const REMEMBERS: bool = false;
 
     fn operand(&mut self, _: &Program, slot: u32) -> &Operand<'_> {
         self.row.0.get(slot as usize).unwrap_or(&Operand::Missing)
+    }
+
+    fn fitted(&mut self, _: &Program, slot: u32) -> Operand<'a> {
+        self.row.0.get(slot as usize).copied().unwrap_or(Operand::Missing)
+    }
+
+    fn ingested(&mut self, _: &Program, _: u32) -> Option<&'a Value> {
+        None
+    }
+
+    fn event_ms(&self) -> i64 {
+        self.now_ms
     }
 
     fn now_ms(&self) -> i64 {

@@ -372,7 +372,8 @@ impl Tracer<'_, '_> {
                 result
             }
             // Evaluated once more if no memo holds it: the result does not change within a call.
-            (_, Node::Predicate(_)) if reached => {
+            // The ends of a `BETWEEN` with expressions are two tests of one condition.
+            (Expr::Computed(_), _) | (_, Node::Predicate(_)) if reached => {
                 evaluate(&self.plan.program, node, self.call, &mut self.memo).into()
             }
             (_, Node::Constant(value)) if reached => Truth::from(*value).into(),

@@ -8,6 +8,12 @@ pub const CRITERIA_DEPTH_MAX: usize = 32;
 pub const CRITERIA_BYTES_MAX: usize = 4_096;
 /// Maximum number of tests in one criterion.
 pub const CRITERIA_TESTS_MAX: usize = 256;
+/// Maximum depth of an expression, with the conditions in it.
+pub const EXPRESSION_DEPTH_MAX: usize = 48;
+/// Maximum number of values, signs and functions in one expression.
+pub const EXPRESSION_PARTS_MAX: usize = 1_024;
+/// Maximum length of a text that an expression makes, in bytes; a longer one is missing.
+pub const EXPRESSION_TEXT_BYTES_MAX: usize = 4_096;
 /// Maximum number of parts of an `OR` that entailment examines one by one.
 pub const ENTAILED_PARTS_MAX: usize = 16;
 /// Maximum number of pairs of sections that are checked for entailment; further pairs are only checked for equal

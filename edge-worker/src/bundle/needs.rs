@@ -189,6 +189,7 @@ fn is_of_objects(column: &str) -> bool {
 fn asks_more(criterion: &Expr) -> bool {
     match criterion {
         Expr::Constant(_) | Expr::Segment(_) => false,
+        Expr::Computed(_) => true,
         Expr::And(parts) | Expr::Or(parts) => parts.iter().any(asks_more),
         Expr::Not(part) => asks_more(part),
         Expr::Test { name, test, negated: _ } => is_of_objects(&name.0) || is_more(test),

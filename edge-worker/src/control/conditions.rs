@@ -42,7 +42,7 @@ fn bare(call: &Call<'_>, expr: &Expr) -> Option<Value> {
             _ => None,
         },
         Expr::Test { name, test, negated } => test_of(call, name, test, *negated),
-        Expr::Constant(_) | Expr::Segment(_) => None,
+        Expr::Constant(_) | Expr::Segment(_) | Expr::Computed(_) => None,
     }
 }
 

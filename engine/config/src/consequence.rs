@@ -110,7 +110,7 @@ pub(crate) fn conditions<'e>(expr: &'e Expr, out: &mut Vec<Option<&'e Name>>) {
         Expr::Constant(_) => {}
         Expr::And(parts) | Expr::Or(parts) => parts.iter().for_each(|part| conditions(part, out)),
         Expr::Not(inner) => conditions(inner, out),
-        Expr::Segment(_) => out.push(None),
+        Expr::Segment(_) | Expr::Computed(_) => out.push(None),
         Expr::Test { name, .. } => out.push(Some(name)),
     }
 }

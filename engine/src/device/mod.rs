@@ -8,6 +8,7 @@
 mod extract;
 mod flatten;
 mod kept;
+mod private;
 mod reduce;
 mod unusable;
 

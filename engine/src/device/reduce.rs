@@ -4,7 +4,8 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::kept::Kept;
-use crate::attribute::plan::{AttributePlan, Kind};
+use super::private::{calculates_event, facts_of, is_private_section, is_withheld};
+use crate::attribute::plan::Kind;
 use crate::candidates::Candidates;
 use crate::definition::{Definition, Personalization, Section};
 use crate::expr::{Node, Slot};
@@ -157,7 +158,8 @@ impl Reduction {
         // A device cannot know that the event of a private section triggers all of them.
         let hides_trigger = planned.trigger.is_none()
             && planned.sections.iter().any(|section| section.key_event.is_some() && is_private(section));
-        if looks_up || hides_trigger {
+        if looks_up || hides_trigger || planned.trigger.is_some_and(|trigger| calculates_event(plan, trigger))
+        {
             return Rows::Undecided;
         }
         if let Some(trigger) = planned.trigger {
@@ -194,14 +196,19 @@ impl Reduction {
     }
 
     fn node(&mut self, plan: &Plan, node: &Node) {
-        node.for_each_predicate(&mut |index| {
+        // What has tests of expressions is private.
+        node.for_each_test(&mut |index, _| {
             let Some(predicate) = plan.program.predicates.get(index as usize) else { return };
             self.predicates.add(index as usize);
-            self.slots.add(predicate.slot as usize);
-            if let Some(Slot::Attribute(fact)) = plan.program.typed_slot(predicate).map(|typed| &typed.slot) {
-                self.fact(plan, *fact);
-            }
+            self.slot(plan, predicate.slot);
         });
+    }
+
+    fn slot(&mut self, plan: &Plan, slot: u32) {
+        self.slots.add(slot as usize);
+        if let Some(Slot::Attribute(fact)) = plan.program.slots.get(slot as usize).map(|typed| &typed.slot) {
+            self.fact(plan, *fact);
+        }
     }
 
     fn fact(&mut self, plan: &Plan, index: u16) {
@@ -338,6 +345,7 @@ impl Reduction {
         self.tables.retain(&mut plan.tables);
         self.slots.retain(&mut plan.program.slots);
         self.predicates.retain(&mut plan.program.predicates);
+        plan.program.computed.clear();
         self.facts.retain(&mut plan.facts);
         self.attributes.retain(&mut plan.attributes);
         self.key_events.retain(&mut plan.key_events);
@@ -382,7 +390,7 @@ impl Reduction {
     }
 
     fn renumber_node(&self, node: &mut Node) {
-        node.for_each_predicate_mut(&mut |index| *index = self.predicates.number(*index as usize) as u32);
+        node.for_each_test_mut(&mut |index, _| *index = self.predicates.number(*index as usize) as u32);
     }
 
     fn fact_number(&self, fact: u16) -> u16 {
@@ -400,64 +408,3 @@ const EMPTY: Section = Section {
     segments: Vec::new(),
     include_sensitive: false,
 };
-
-/// True if a section reads, or shows, what may not be on a device. An output that never leaves over a public route is left
-/// out of the program instead.
-fn is_private_section(plan: &Plan, section: &SectionPlan) -> bool {
-    let mut found = false;
-    section.criteria.for_each_predicate(&mut |index| {
-        let predicate = plan.program.predicates.get(index as usize);
-        let typed = predicate.and_then(|predicate| plan.program.typed_slot(predicate));
-        if let Some(Slot::Attribute(fact)) = typed.map(|typed| &typed.slot) {
-            found |= is_private(plan, *fact);
-        }
-    });
-    let shown = section.outputs.iter().filter(|output| !is_withheld(plan, output));
-    found || shown.flat_map(facts_of).any(|fact| is_private(plan, fact))
-}
-
-fn is_withheld(plan: &Plan, output: &OutputPlan) -> bool {
-    let is_sensitive = |fact: u16| plan.facts.get(usize::from(fact)).is_none_or(|it| it.part.is_sensitive());
-    facts_of(output).any(|fact| {
-        is_sensitive(fact) || attribute_of(plan, fact).is_none_or(|attribute| attribute.sensitive)
-    })
-}
-
-fn facts_of(output: &OutputPlan) -> impl Iterator<Item = u16> {
-    let (one, pieces): (Option<u16>, &[Piece]) = match output {
-        OutputPlan::Same => (None, &[]),
-        OutputPlan::Fact(fact) => (Some(*fact), &[]),
-        OutputPlan::Template(pieces) => (None, pieces),
-    };
-    let of_pieces = pieces.iter().filter_map(|piece| match piece {
-        Piece::Fact(fact) => Some(*fact),
-        Piece::Text(_) => None,
-    });
-    one.into_iter().chain(of_pieces)
-}
-
-/// True if an attribute is sensitive, or has a base that is, because an extract would hold it; or if it reads rows, which
-/// only an edge has.
-fn is_private(plan: &Plan, fact: u16) -> bool {
-    attribute_of(plan, fact).is_none_or(|attribute| {
-        attribute.sensitive
-            || matches!(attribute.kind, Kind::Catalog(_))
-            || has_sensitive_base(plan, attribute)
-    })
-}
-
-fn attribute_of(plan: &Plan, fact: u16) -> Option<&AttributePlan> {
-    let fact = plan.facts.get(usize::from(fact))?;
-    plan.attributes.get(fact.attribute)
-}
-
-fn has_sensitive_base(plan: &Plan, attribute: &AttributePlan) -> bool {
-    let is_sensitive = |column: &str| {
-        let mut reading = plan
-            .attributes
-            .iter()
-            .filter(|other| matches!(&other.kind, Kind::Batch { column: read } if read == column));
-        reading.any(|other| other.sensitive)
-    };
-    attribute.kind.record_columns().any(is_sensitive)
-}

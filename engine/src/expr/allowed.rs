@@ -32,7 +32,7 @@ pub(super) fn of_item(tests: &[Test]) -> TypeSet {
     tests.iter().fold(TypeSet::ANY.scalars(), |types, test| types.and(of(test)))
 }
 
-fn of_literal(value: &Value) -> TypeSet {
+pub(super) fn of_literal(value: &Value) -> TypeSet {
     match value {
         Value::Boolean(_) => TypeSet::one(DataType::Boolean),
         value => of_ordered(value),

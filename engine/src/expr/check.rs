@@ -9,26 +9,33 @@ use alloc::vec::Vec;
 use super::allowed::allowed;
 use super::hash;
 use super::op::{Op, op};
-use super::scope::{CONDITIONS, NAME, Names, Scope, VALUE, depth, for_each_test, resolve};
+use super::scope::{
+    CONDITIONS, NAME, Names, Scope, VALUE, for_each_computed, for_each_test, is_too_deep, resolve,
+};
 use super::types::TypeSet;
 use super::uses::Uses;
+use super::value::Tested;
 use super::{Node, Predicate, Program, Slot, TypedSlot};
+use crate::bytes::Writer;
 use crate::diagnostic::{At, Code, Diagnostic, words};
-use crate::index::{HashIndex, Index};
-use crate::limits::{CRITERIA_DEPTH_MAX, CRITERIA_TESTS_MAX};
+use crate::flat::Flat;
+use crate::index::{HashIndex, Hasher32, Index};
+use crate::limits::{CRITERIA_DEPTH_MAX, CRITERIA_TESTS_MAX, EXPRESSION_PARTS_MAX};
 use crate::pattern::Pattern;
 use crate::syntax::{Expr, Name, Test};
 use crate::value::DataType;
 
 /// Lowers criteria into one program; equal tests share a predicate.
 pub(crate) struct Checker<'a, N> {
-    names: &'a N,
-    uses: &'a Uses,
+    pub(super) names: &'a N,
+    pub(super) uses: &'a Uses,
     program: Program,
     /// Slots of batch segments by their names.
     segments: Index,
     /// Predicates by the hash of their slot and test.
     known: HashIndex,
+    /// Tests of expressions by the hash of their bytes.
+    known_computed: HashIndex,
     /// Each predicate's test; None for a segment, which its slot identifies.
     asked: Vec<Option<&'a Test>>,
     /// Predicates that several conditions share.
@@ -43,6 +50,7 @@ impl<'a, N: Names> Checker<'a, N> {
             program: Program { slots: uses.slots.clone(), ..Program::default() },
             segments: Index::default(),
             known: HashIndex::default(),
+            known_computed: HashIndex::default(),
             asked: Vec::new(),
             shared: Vec::new(),
         }
@@ -76,13 +84,22 @@ impl<'a, N: Names> Checker<'a, N> {
         at: At<'_>,
         out: &mut Vec<Diagnostic>,
     ) -> Node {
-        if depth(expr) > CRITERIA_DEPTH_MAX {
+        if is_too_deep(expr) {
             let message = words!("criteria nest deeper than {CRITERIA_DEPTH_MAX}");
             out.push(Diagnostic::new(Code::OverBound, message).at(at));
             return Node::Constant(false);
         }
         let mut tests = 0_usize;
         for_each_test(expr, &mut 0, &mut |_, _, _| tests = tests.saturating_add(1));
+        let mut parts = 0_usize;
+        for_each_computed(expr, &mut 0, &mut |_, computed| {
+            tests = tests.saturating_add(1);
+            parts = parts.saturating_add(computed.size());
+        });
+        if parts > EXPRESSION_PARTS_MAX {
+            out.push(too_many_parts(parts).at(at));
+            return Node::Constant(false);
+        }
         if tests > CRITERIA_TESTS_MAX {
             let message =
                 words!("{tests} conditions in one criterion, at most {CRITERIA_TESTS_MAX} are allowed");
@@ -93,7 +110,7 @@ impl<'a, N: Names> Checker<'a, N> {
     }
 
     /// `next` numbers the conditions.
-    fn node(
+    pub(super) fn node(
         &mut self,
         expr: &'a Expr,
         scope: Scope<'_>,
@@ -130,6 +147,14 @@ impl<'a, N: Names> Checker<'a, N> {
                 let op = |_: &TypedSlot| Ok(Op::Segment);
                 self.share(slot, None, false, op).unwrap_or(Node::Constant(false))
             }
+            Expr::Computed(computed) => {
+                let at = at.inner(CONDITIONS, *next);
+                *next = next.saturating_add(1);
+                self.computed(computed, scope, at).unwrap_or_else(|found| {
+                    out.extend(found);
+                    Node::Constant(false)
+                })
+            }
             Expr::Test { name, test, negated } => {
                 let at = at.inner(CONDITIONS, *next);
                 *next = next.saturating_add(1);
@@ -142,6 +167,28 @@ impl<'a, N: Names> Checker<'a, N> {
                 }
             }
         }
+    }
+
+    /// The node of a test of an expression; equal ones are shared.
+    pub(super) fn tested(&mut self, tested: Tested) -> Node {
+        let bytes = |tested: &Tested| {
+            let mut w = Writer::default();
+            tested.write(&mut w);
+            w.0
+        };
+        let written = bytes(&tested);
+        let mut print = Hasher32::default();
+        written.iter().for_each(|byte| print.word(u64::from(*byte)));
+        let computed = &self.program.computed;
+        let known = self.known_computed.find(print.finish(), &mut |index| {
+            computed.get(index).is_some_and(|known| bytes(known) == written)
+        });
+        let index = known.unwrap_or_else(|| {
+            self.known_computed.add(print.finish());
+            self.program.computed.push(tested);
+            self.program.computed.len().saturating_sub(1)
+        });
+        Node::Computed(u32::try_from(index).unwrap_or(u32::MAX))
     }
 
     fn segment(&mut self, name: &str) -> u32 {
@@ -216,4 +263,12 @@ impl<'a, N: Names> Checker<'a, N> {
         }
         Ok(node)
     }
+}
+
+#[cold]
+pub(crate) fn too_many_parts(parts: usize) -> Diagnostic {
+    let message = words!(
+        "{parts} values, signs and functions in expressions, at most {EXPRESSION_PARTS_MAX} are allowed"
+    );
+    Diagnostic::new(Code::OverBound, message)
 }

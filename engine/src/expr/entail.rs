@@ -5,9 +5,9 @@
 
 use alloc::vec::Vec;
 
+use super::compare::compare;
 use super::domain::{Domain, Domains};
 use super::ends::no_text;
-use super::eval::compare;
 use super::op::{Op, instants};
 use super::operand::Operand;
 use super::ranges::{are_apart, complement, no_moment, point};
@@ -25,6 +25,8 @@ pub(crate) struct All<'p> {
     domains: &'p Domains,
     /// Predicates, each with the answer that it must have.
     literals: Vec<(&'p Predicate, bool)>,
+    /// Tests of expressions, each with the answer that it must have.
+    computed: Vec<(u32, bool)>,
     /// Groups of which at least one part must have the required answer.
     either: Vec<(&'p [Node], bool)>,
     never: bool,
@@ -32,7 +34,7 @@ pub(crate) struct All<'p> {
 
 impl<'p> All<'p> {
     pub(crate) fn new(program: &'p Program, domains: &'p Domains) -> All<'p> {
-        All { program, domains, literals: Vec::new(), either: Vec::new(), never: false }
+        All { program, domains, literals: Vec::new(), computed: Vec::new(), either: Vec::new(), never: false }
     }
 
     /// Adds the requirement that a node is true, or false.
@@ -52,6 +54,10 @@ impl<'p> All<'p> {
                 };
                 self.never |= parts.iter().all(cannot);
                 self.either.push((parts, holds));
+            }
+            (Node::Computed(index), _) => {
+                self.never |= self.computed.contains(&(*index, !holds));
+                self.computed.push((*index, holds));
             }
             (Node::Predicate(index), _) => {
                 let predicate = self.program.predicates.get(*index as usize);
@@ -74,8 +80,8 @@ impl<'p> All<'p> {
         let of_each = |(parts, holds): &(&'p [Node], bool)| {
             parts.len() <= ENTAILED_PARTS_MAX
                 && parts.iter().all(|part| {
-                    let literals = self.literals.clone();
-                    let mut with = All { literals, either: Vec::new(), ..*self };
+                    let (literals, computed) = (self.literals.clone(), self.computed.clone());
+                    let mut with = All { literals, computed, either: Vec::new(), ..*self };
                     with.add(part, *holds);
                     with.are_never() || with.entail(node, true)
                 })
@@ -93,6 +99,7 @@ impl<'p> All<'p> {
             (Node::Or(parts), true) | (Node::And(parts), false) => {
                 parts.iter().any(|part| self.entail(part, holds))
             }
+            (Node::Computed(index), _) => self.computed.contains(&(*index, holds)),
             (Node::Predicate(index), _) => {
                 let predicate = self.program.predicates.get(*index as usize);
                 predicate.is_some_and(|predicate| self.decide(predicate, holds != predicate.negated))

@@ -6,6 +6,7 @@
 
 mod allowed;
 pub(crate) mod check;
+mod compare;
 pub(crate) mod domain;
 mod ends;
 pub(crate) mod entail;
@@ -13,23 +14,27 @@ pub(crate) mod eval;
 mod hash;
 pub(crate) mod interval;
 mod items;
+mod node;
 pub(crate) mod op;
 pub(crate) mod operand;
 mod ranges;
 pub(crate) mod scope;
 pub(crate) mod sets;
+pub(crate) mod source;
 pub(crate) mod types;
 pub(crate) mod uses;
+pub(crate) mod value;
 mod version;
 
-use crate::bytes::{Reader, Writer};
-use crate::flat::{Flat, flat};
-use alloc::boxed::Box;
+use crate::flat::flat;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+pub(crate) use node::Node;
 use op::Op;
 use types::TypeSet;
+use value::Tested;
+use value::reads::Read;
 
 /// The compiled form of all criteria of a plan.
 #[derive(Debug, Default)]
@@ -37,6 +42,8 @@ pub(crate) struct Program {
     /// Every distinct value that criteria test.
     pub(crate) slots: Vec<TypedSlot>,
     pub(crate) predicates: Vec<Predicate>,
+    /// Tests of expressions.
+    pub(crate) computed: Vec<Tested>,
     /// The number of predicates with a memo.
     pub(crate) memos: u32,
     /// Columns that a pattern with a bound on text length reads, each with its event table; None: any table.
@@ -44,6 +51,27 @@ pub(crate) struct Program {
 }
 
 impl Program {
+    /// Calls back with each slot that a criterion reads, in its expressions, too.
+    pub(crate) fn for_each_slot(&self, node: &Node, found: &mut dyn FnMut(u32)) {
+        node.for_each_test(&mut |index, is_computed| {
+            if is_computed {
+                if let Some(tested) = self.computed.get(index as usize) {
+                    tested.for_each(&mut |read| self.slots_of(read, found));
+                }
+            } else if let Some(predicate) = self.predicates.get(index as usize) {
+                found(predicate.slot);
+            }
+        });
+    }
+
+    /// The same for what an expression reads.
+    pub(crate) fn slots_of(&self, read: Read<'_>, found: &mut dyn FnMut(u32)) {
+        match read {
+            Read::Slot(slot) => found(slot),
+            Read::Condition(node) => self.for_each_slot(node, found),
+        }
+    }
+
     /// The slot that a predicate tests.
     pub(crate) fn typed_slot(&self, predicate: &Predicate) -> Option<&TypedSlot> {
         self.slots.get(predicate.slot as usize)
@@ -51,10 +79,8 @@ impl Program {
 
     /// Calls back with each fact that a criterion reads.
     pub(crate) fn facts_of(&self, node: &Node, found: &mut dyn FnMut(u16)) {
-        node.for_each_predicate(&mut |index| {
-            let predicate = self.predicates.get(index as usize);
-            let typed = predicate.and_then(|predicate| self.typed_slot(predicate));
-            if let Some(Slot::Attribute(fact)) = typed.map(|typed| &typed.slot) {
+        self.for_each_slot(node, &mut |slot| {
+            if let Some(Slot::Attribute(fact)) = self.slots.get(slot as usize).map(|typed| &typed.slot) {
                 found(*fact);
             }
         });
@@ -69,17 +95,6 @@ pub(crate) struct TypedSlot {
     /// True if a test about it may apply to each item of a list: several tests that exclude each other can be true at
     /// once.
     pub(crate) many: bool,
-}
-
-/// A compiled criterion. It has the shape of its tree, which explain walks in parallel.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Node {
-    Constant(bool),
-    And(Box<[Node]>),
-    Or(Box<[Node]>),
-    Not(Box<Node>),
-    /// Index into [`Program::predicates`].
-    Predicate(u32),
 }
 
 /// One distinct test of one value.
@@ -108,73 +123,7 @@ pub(crate) enum Slot {
     Segment(String),
 }
 
-impl Node {
-    /// Calls back with the index of each predicate.
-    pub(crate) fn for_each_predicate(&self, found: &mut dyn FnMut(u32)) {
-        match self {
-            Node::Constant(_) => {}
-            Node::And(parts) | Node::Or(parts) => {
-                parts.iter().for_each(|part| part.for_each_predicate(found))
-            }
-            Node::Not(part) => part.for_each_predicate(found),
-            Node::Predicate(index) => found(*index),
-        }
-    }
-
-    /// The same, to change them.
-    pub(crate) fn for_each_predicate_mut(&mut self, found: &mut dyn FnMut(&mut u32)) {
-        match self {
-            Node::Constant(_) => {}
-            Node::And(parts) | Node::Or(parts) => {
-                parts.iter_mut().for_each(|part| part.for_each_predicate_mut(found));
-            }
-            Node::Not(part) => part.for_each_predicate_mut(found),
-            Node::Predicate(index) => found(index),
-        }
-    }
-}
-
-flat!(struct Program { slots, predicates, memos, searched });
+flat!(struct Program { slots, predicates, computed, memos, searched });
 flat!(struct TypedSlot { slot, types, many });
 flat!(struct Predicate { slot, memo, negated, op });
 flat!(enum Slot { 0 = Attribute(index), 1 = Column(name), 2 = Edge(name), 3 = Input(name), 4 = Segment(name) });
-
-impl Flat for Node {
-    fn write(&self, w: &mut Writer) {
-        match self {
-            Node::Constant(value) => w.byte(u8::from(*value)),
-            Node::And(parts) => {
-                w.byte(2);
-                parts.write(w);
-            }
-            Node::Or(parts) => {
-                w.byte(3);
-                parts.write(w);
-            }
-            Node::Not(part) => {
-                w.byte(4);
-                part.write(w);
-            }
-            Node::Predicate(index) => {
-                w.byte(5);
-                index.write(w);
-            }
-        }
-    }
-
-    fn read(r: &mut Reader<'_>) -> Node {
-        let node = r.nested(|r| match r.byte() {
-            0 => Node::Constant(false),
-            1 => Node::Constant(true),
-            2 => Node::And(Flat::read(r)),
-            3 => Node::Or(Flat::read(r)),
-            4 => Node::Not(Flat::read(r)),
-            5 => Node::Predicate(Flat::read(r)),
-            _ => {
-                r.fail("a criterion is of an unknown kind");
-                Node::Constant(false)
-            }
-        });
-        node.unwrap_or(Node::Constant(false))
-    }
-}

@@ -6,7 +6,8 @@ use super::Slot;
 use super::types::TypeSet;
 use crate::definition::Input;
 use crate::diagnostic::{Code, Diagnostic, NameKind, words};
-use crate::syntax::{Expr, Name, Test};
+use crate::limits::{CRITERIA_DEPTH_MAX, EXPRESSION_DEPTH_MAX};
+use crate::syntax::{Computed, Expr, Name, Test};
 use crate::value::DataType;
 
 /// The place of a criterion, which decides the names it can use.
@@ -24,6 +25,8 @@ pub(crate) struct Scope<'a> {
 pub(crate) trait Names {
     /// The attribute of this name (and part), with its declared types; `Err` is a problem with the part.
     fn attribute(&self, name: &str) -> Option<Result<(u16, TypeSet), String>>;
+    /// True if there are no others: the names are those of a row's columns.
+    const ARE_ALL: bool = false;
 }
 
 /// Path of one condition in a criterion: its tests and segments, numbered in the order of the text.
@@ -37,11 +40,20 @@ pub(super) const VALUE: &str = "value";
 const EDGE_NAMES: [&str; 3] = ["country", "city", "device"];
 
 /// The slot of a name and its declared types; the finding has no path.
-pub(super) fn resolve(
+pub(super) fn resolve<N: Names>(
     name: &Name,
     scope: Scope<'_>,
-    names: &impl Names,
+    names: &N,
 ) -> Result<(Slot, TypeSet), Diagnostic> {
+    if N::ARE_ALL {
+        return match names.attribute(&name.0) {
+            Some(Ok((index, types))) => Ok((Slot::Attribute(index), types)),
+            _ => {
+                let finding = Diagnostic::new(Code::UnknownName, words!("unknown column `{}`", name.0));
+                Err(finding.unknown(NameKind::Attribute, &name.0))
+            }
+        };
+    }
     if let Some(column) = name.0.strip_prefix(Name::EVENT) {
         // The column `time` is the event's resolved time.
         let declared = if column == "time" { TypeSet::one(DataType::Timestamp) } else { TypeSet::ANY };
@@ -80,7 +92,7 @@ pub(super) fn resolve(
 pub(super) fn for_each_test(expr: &Expr, next: &mut usize, visit: &mut impl FnMut(usize, &Name, &Test)) {
     match expr {
         Expr::Constant(_) => {}
-        Expr::Segment(_) => *next = next.saturating_add(1),
+        Expr::Segment(_) | Expr::Computed(_) => *next = next.saturating_add(1),
         Expr::And(parts) | Expr::Or(parts) => parts.iter().for_each(|part| for_each_test(part, next, visit)),
         Expr::Not(inner) => for_each_test(inner, next, visit),
         Expr::Test { name, test, .. } => {
@@ -90,10 +102,35 @@ pub(super) fn for_each_test(expr: &Expr, next: &mut usize, visit: &mut impl FnMu
     }
 }
 
-pub(super) fn depth(expr: &Expr) -> usize {
+/// Visits every test of an expression, in the same way.
+pub(super) fn for_each_computed<'e>(
+    expr: &'e Expr,
+    next: &mut usize,
+    visit: &mut impl FnMut(usize, &'e Computed),
+) {
+    match expr {
+        Expr::Constant(_) => {}
+        Expr::Segment(_) | Expr::Test { .. } => *next = next.saturating_add(1),
+        Expr::And(parts) | Expr::Or(parts) => {
+            parts.iter().for_each(|part| for_each_computed(part, next, visit));
+        }
+        Expr::Not(inner) => for_each_computed(inner, next, visit),
+        Expr::Computed(computed) => {
+            visit(*next, computed);
+            *next = next.saturating_add(1);
+        }
+    }
+}
+
+/// True if a criterion nests deeper than it may, itself or in its expressions.
+pub(super) fn is_too_deep(expr: &Expr) -> bool {
+    depth(expr) > CRITERIA_DEPTH_MAX || expr.depth() > EXPRESSION_DEPTH_MAX
+}
+
+fn depth(expr: &Expr) -> usize {
     // Trees come from readers that bound the depth.
     match expr {
-        Expr::Constant(_) | Expr::Segment(_) | Expr::Test { .. } => 1,
+        Expr::Constant(_) | Expr::Segment(_) | Expr::Test { .. } | Expr::Computed(_) => 1,
         Expr::And(parts) | Expr::Or(parts) => parts.iter().map(depth).max().unwrap_or(0).saturating_add(1),
         Expr::Not(inner) => depth(inner).saturating_add(1),
     }

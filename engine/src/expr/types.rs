@@ -67,6 +67,11 @@ impl TypeSet {
         TypeSet(if lists == 0 { scalars } else { scalars | lists | (items.0 << ITEMS) })
     }
 
+    /// The types in either; of lists without their items.
+    pub(crate) fn or_scalars(self, other: TypeSet) -> TypeSet {
+        TypeSet(self.0 | other.scalars().0)
+    }
+
     /// The types that no list has.
     pub(crate) fn scalars(self) -> TypeSet {
         TypeSet(self.0 & TypeSet::SCALARS.0)

@@ -4,12 +4,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::allowed::allowed;
-use super::scope::{CONDITIONS, Names, Scope, VALUE, depth, for_each_test, resolve};
+use super::scope::{CONDITIONS, Names, Scope, VALUE, for_each_computed, for_each_test, is_too_deep, resolve};
 use super::types::TypeSet;
 use super::{Slot, TypedSlot};
 use crate::diagnostic::{At, Code, Diagnostic, words};
 use crate::index::Index;
-use crate::limits::CRITERIA_DEPTH_MAX;
 use crate::syntax::{Expr, Name, Test};
 
 /// Every value that criteria test, with the types that its uses allow.
@@ -37,10 +36,55 @@ impl Uses {
         at: At<'_>,
         out: &mut Vec<Diagnostic>,
     ) {
-        if depth(expr) > CRITERIA_DEPTH_MAX {
+        if is_too_deep(expr) {
             return;
         }
+        for_each_computed(expr, &mut 0, &mut |number, computed| {
+            self.add_computed(computed, scope, names, at.inner(CONDITIONS, number), out);
+        });
         for_each_test(expr, &mut 0, &mut |number, name, test| {
+            self.add_test(name, test, scope, names, at.inner(CONDITIONS, number), out);
+        });
+    }
+
+    /// Adds the uses in a condition within an expression, whose findings have the place of the expression.
+    pub(super) fn add_within(
+        &mut self,
+        expr: &Expr,
+        scope: Scope<'_>,
+        names: &impl Names,
+        at: At<'_>,
+        out: &mut Vec<Diagnostic>,
+    ) {
+        for_each_computed(expr, &mut 0, &mut |_, computed| {
+            self.add_computed(computed, scope, names, at, out);
+        });
+        for_each_test(expr, &mut 0, &mut |_, name, test| self.add_test(name, test, scope, names, at, out));
+    }
+
+    /// Restricts a value to these types, unless its other uses leave none of them.
+    pub(super) fn narrow(&mut self, slot: Slot, declared: TypeSet, scope: Scope<'_>, wanted: TypeSet) {
+        let index = self.number(slot, declared, scope);
+        let Some(typed) = self.slots.get_mut(index as usize) else { return };
+        let both = typed.types.and(wanted);
+        if !both.is_empty() {
+            typed.types = both;
+            if wanted == TypeSet::TIMES {
+                self.aged.push(index);
+            }
+        }
+    }
+
+    fn add_test(
+        &mut self,
+        name: &Name,
+        test: &Test,
+        scope: Scope<'_>,
+        names: &impl Names,
+        at: At<'_>,
+        out: &mut Vec<Diagnostic>,
+    ) {
+        {
             // Unresolved names are reported when the criterion is lowered.
             let Some((slot, declared)) = resolve(name, scope, names).ok() else { return };
             let index = self.number(slot, declared, scope);
@@ -49,7 +93,6 @@ impl Uses {
             let both = typed.types.and(wanted);
             if both.is_empty() {
                 // Earlier uses hold, so that only the wrong one is reported.
-                let at = at.inner(CONDITIONS, number);
                 out.push(disagreement(name, test, declared, typed.types).at(at.field(VALUE)));
             } else {
                 typed.types = both;
@@ -63,7 +106,7 @@ impl Uses {
                     self.aged.push(index);
                 }
             }
-        });
+        }
     }
 
     /// Decides the types that uses leave open, after every criterion was added: a value whose age is tested is a time,

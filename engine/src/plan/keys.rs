@@ -4,8 +4,8 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::lowercase::lowercase;
 use crate::definition::{Normalize, Trust};
+use crate::letters::lowercase;
 use crate::limits::KEY_BYTES_MAX;
 use crate::pattern::Pattern;
 use crate::value::Value;

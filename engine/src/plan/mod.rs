@@ -15,7 +15,6 @@ mod directory;
 mod domain;
 mod journeys;
 mod keys;
-mod lowercase;
 mod personalizations;
 mod reach;
 mod row_keys;

@@ -370,7 +370,7 @@ fn parts_of<'p>(node: &'p Node, out: &mut Vec<&'p Node>) {
 /// A bit for each slot (modulo 64) that a criterion tests.
 fn slots_of(program: &Program, node: &Node) -> u64 {
     match node {
-        Node::Constant(_) => 0,
+        Node::Constant(_) | Node::Computed(_) => 0,
         Node::Not(inner) => slots_of(program, inner),
         Node::And(parts) | Node::Or(parts) => {
             parts.iter().fold(0, |bits, part| bits | slots_of(program, part))

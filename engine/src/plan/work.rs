@@ -6,8 +6,9 @@ use alloc::vec::Vec;
 use super::Plan;
 use crate::attribute::plan::{Kind, Part};
 use crate::event::column_of;
+use crate::expr::value::Tested;
 use crate::expr::{Predicate, Slot};
-use crate::limits::{ARRAY_ITEMS_MAX, PATTERN_TEXT_BYTES_MAX, VALUE_BYTES_MAX};
+use crate::limits::{ARRAY_ITEMS_MAX, EXPRESSION_TEXT_BYTES_MAX, PATTERN_TEXT_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::pattern::Pattern;
 use crate::value::Value;
 
@@ -65,7 +66,14 @@ impl Plan {
             let asked = patterns.filter_map(|pattern| Some(steps(pattern, &lengths(&typed?.slot))));
             asked.fold(0, u64::saturating_add)
         };
-        self.program.predicates.iter().map(of).fold(0, u64::saturating_add)
+        let of_expressions = self.program.computed.iter().map(|tested| match tested {
+            Tested::Op { op, .. } => {
+                let asked = op.patterns().map(|pattern| steps(pattern, &[EXPRESSION_TEXT_BYTES_MAX]));
+                asked.fold(0, u64::saturating_add)
+            }
+            _ => 0,
+        });
+        self.program.predicates.iter().map(of).chain(of_expressions).fold(0, u64::saturating_add)
     }
 }
 

@@ -4,6 +4,7 @@
 
 use alloc::{boxed::Box, string::String, vec::Vec};
 
+use super::function::{Arithmetic, Function, Unit};
 use crate::flat::flat;
 use crate::value::{Number, Value};
 
@@ -30,6 +31,61 @@ pub enum Expr {
         /// two-valued.
         negated: bool,
     },
+    /// A test of an expression: [`Expr::asked`] makes it.
+    Computed(Box<Computed>),
+}
+
+/// An expression with a value, which may be missing.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ValueExpr {
+    /// `NULL`: always missing. It fits any type.
+    Null,
+    /// A text, number or boolean.
+    Constant(Value),
+    /// A named value.
+    Name(Name),
+    /// `NOW()`: the time of the call's event; without an event that of the request.
+    Now,
+    /// `INTERVAL 3 HOUR`
+    Interval(i64, Unit),
+    /// `-a`
+    Negative(Box<ValueExpr>),
+    /// `a + b` and the like.
+    Arithmetic(Arithmetic, Box<[ValueExpr; 2]>),
+    /// `ROUND(a, 2)` and the like.
+    Call(Function, Vec<ValueExpr>),
+    /// `CASE WHEN a > 1 THEN b ELSE c END`: the value of the first branch whose condition is true.
+    Case(Vec<(Expr, ValueExpr)>, Option<Box<ValueExpr>>),
+    /// `CASE a WHEN 1 THEN b ELSE c END`: the value of the first branch whose value equals the first one.
+    Switch(Box<ValueExpr>, Vec<(ValueExpr, ValueExpr)>, Option<Box<ValueExpr>>),
+    /// The truth of a condition; unknown is missing. Never [`Expr::Constant`], see [`ValueExpr::of_condition`].
+    Condition(Box<Expr>),
+}
+
+/// A test of an expression: [`Expr::asked`] makes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Computed {
+    /// The expression that is tested.
+    pub left: ValueExpr,
+    /// The test.
+    pub question: Question,
+    /// True for the opposite, where text has a word for it.
+    pub negated: bool,
+}
+
+/// A test of an expression, or a comparison of two.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Question {
+    /// A test with constants.
+    Test(Test),
+    /// `a < b` and its sisters.
+    Compare(Comparison, ValueExpr),
+    /// `a BETWEEN b AND c`
+    Between(ValueExpr, ValueExpr),
+    /// `a IN (b, c)`
+    In(Vec<ValueExpr>),
+    /// `a = ANY(list)`: equal to an item. Of a missing or empty list it is unknown.
+    AnyOf(ValueExpr),
 }
 
 /// The name of a value, as written: `loyalty_tier`, `cart.items`, `event.price`, `edge.country`.

@@ -3,7 +3,8 @@
 
 use alloc::string::ToString;
 
-use super::{Comparison, Expr, Name, Quantity, Test, parse};
+use super::parse::parse_printed as parse;
+use super::{Comparison, Expr, Name, Quantity, Test};
 use crate::value::data::{names, pair, read_fields, tagged, write_fields};
 use crate::value::{FromValue, Reading, ToValue, Value, variant};
 
@@ -53,7 +54,8 @@ impl FromValue for Expr {
 impl ToValue for Expr {
     fn to_value(&self) -> Value {
         let text = self.to_string();
-        if parse(&text).as_ref() == Ok(self) {
+        // No tree of data spells expressions: text always does.
+        if matches!(self, Expr::Computed(_)) || parse(&text).as_ref() == Ok(self) {
             return Value::String(text);
         }
         match self {
@@ -63,6 +65,7 @@ impl ToValue for Expr {
             Expr::Not(part) => tagged("not", part.to_value()),
             Expr::Segment(segment) => tagged("segment", segment.to_value()),
             Expr::Test { name, test, negated } => tagged("test", write_fields!(name, test, negated)),
+            Expr::Computed(_) => Value::String(text),
         }
     }
 }

@@ -6,12 +6,15 @@
 mod ast;
 mod data;
 mod error;
+mod function;
 mod parse;
 mod print;
 mod token;
+mod value;
 
-pub use ast::{Comparison, Expr, Name, Quantity, Test};
+pub use ast::{Comparison, Computed, Expr, Name, Quantity, Question, Test, ValueExpr};
 pub use error::ParseError;
-pub use parse::parse;
+pub use function::{Arithmetic, Function, Unit};
 #[cfg(feature = "words")]
 pub use parse::parse_located;
+pub use parse::{parse, parse_value};

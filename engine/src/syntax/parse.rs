@@ -1,18 +1,23 @@
-//! Tokens to tree: precedence NOT > AND > OR, the right side of a comparison is a literal.
+//! Tokens to tree: precedence of comparisons > NOT > AND > OR.
 
 mod items;
+mod value;
 
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::ast::{Comparison, Expr, Name, Test};
+use super::ast::{Comparison, Expr, Name, Question, Test, ValueExpr};
 use super::error::{ParseError, Parsed};
-use super::token::{Kind, Lexer, Token, counts_items, is_keyword};
+use super::token::{Kind, Lexer, Token, is_keyword};
 use crate::diagnostic::words;
 use crate::limits::{CRITERIA_BYTES_MAX, CRITERIA_DEPTH_MAX, IN_VALUES_MAX};
 use crate::value::{Number, Value};
+
+/// The words that begin a test, after a value.
+const QUESTIONS: [&str; 11] =
+    ["IS", "NOT", "IN", "BETWEEN", "LIKE", "CONTAINS", "MATCHES", "STARTS", "ENDS", "WITHIN", "MORE"];
 
 /// Reads one criterion. The empty text is always true.
 ///
@@ -30,7 +35,7 @@ use crate::value::{Number, Value};
 /// assert_eq!(parse("tier =").unwrap_err().start, 6);
 /// ```
 pub fn parse(text: &str) -> Result<Expr, ParseError> {
-    read(text, None)
+    read(text, CRITERIA_BYTES_MAX, None)
 }
 
 /// The same, with the range of each condition (tests and segments) in the order of the text, in bytes.
@@ -49,31 +54,66 @@ pub fn parse(text: &str) -> Result<Expr, ParseError> {
 #[cfg(feature = "words")]
 pub fn parse_located(text: &str) -> Result<(Expr, Vec<Range<usize>>), ParseError> {
     let mut conditions = Vec::new();
-    let expr = read(text, Some(&mut conditions))?;
+    let expr = read(text, CRITERIA_BYTES_MAX, Some(&mut conditions))?;
     Ok((expr, conditions))
 }
 
-fn read<'a>(text: &'a str, conditions: Option<&'a mut Vec<Range<usize>>>) -> Result<Expr, ParseError> {
-    whole(text, conditions).map_err(|error| *error)
+/// Reads an expression with a value.
+///
+/// # Errors
+///
+/// As [`parse`].
+///
+/// # Examples
+///
+/// ```
+/// use usher_engine::syntax::parse_value;
+///
+/// let expr = parse_value("case when price > 100 then 'high' else lower(band) end").unwrap();
+/// assert_eq!(expr.to_string(), "CASE WHEN price > 100 THEN 'high' ELSE LOWER(band) END");
+/// assert_eq!(parse_value("price *").unwrap_err().start, 7);
+/// ```
+pub fn parse_value(text: &str) -> Result<ValueExpr, ParseError> {
+    whole(text, CRITERIA_BYTES_MAX, None, |parser| parser.any_value()).map_err(|error| *error)
 }
 
-fn whole<'a>(text: &'a str, conditions: Option<&'a mut Vec<Range<usize>>>) -> Parsed<Expr> {
-    if text.len() > CRITERIA_BYTES_MAX {
-        let message = words!("longer than {CRITERIA_BYTES_MAX} bytes");
+fn read<'a>(
+    text: &'a str,
+    bytes_max: usize,
+    conditions: Option<&'a mut Vec<Range<usize>>>,
+) -> Result<Expr, ParseError> {
+    let expr = whole(text, bytes_max, conditions, |parser| match parser.token.kind {
+        Kind::End => Ok(Expr::Constant(true)),
+        _ => parser.any_condition(),
+    });
+    expr.map_err(|error| *error)
+}
+
+fn whole<'a, T>(
+    text: &'a str,
+    bytes_max: usize,
+    conditions: Option<&'a mut Vec<Range<usize>>>,
+    read: impl FnOnce(&mut Parser<'a>) -> Parsed<T>,
+) -> Parsed<T> {
+    if text.len() > bytes_max {
+        let message = words!("longer than {bytes_max} bytes");
         return Err(ParseError::new(0, text.len(), message));
     }
     let mut lexer = Lexer::new(text);
     let token = lexer.next()?;
-    if token.kind == Kind::End {
-        return Ok(Expr::Constant(true));
-    }
     let mut parser = Parser { lexer, token, end: 0, depth: 0, conditions };
-    let expr = parser.any()?;
+    let expr = read(&mut parser)?;
     match parser.token.kind {
         Kind::End => Ok(expr),
         Kind::Close => Err(parser.unexpected("this `)` closes nothing")),
         _ => {
-            let help = words!("join conditions by `AND` or `OR`; several values stand in `IN ('a', 'b')`");
+            let help = if parser.compares() {
+                words!(
+                    "`||` joins texts: join conditions by `OR`; between two values write `BETWEEN 1 AND 5`"
+                )
+            } else {
+                words!("join conditions by `AND` or `OR`; several values stand in `IN ('a', 'b')`")
+            };
             Err(parser.unexpected("expected `AND`, `OR` or the end").help(help))
         }
     }
@@ -90,52 +130,93 @@ struct Parser<'a> {
     conditions: Option<&'a mut Vec<Range<usize>>>,
 }
 
+/// A part of a text: only the sign after a bracket tells which one it is.
+enum Part {
+    Condition(Expr),
+    Value(ValueExpr),
+}
+
+impl Part {
+    fn value(self) -> ValueExpr {
+        match self {
+            Part::Condition(condition) => ValueExpr::of_condition(condition),
+            Part::Value(value) => value,
+        }
+    }
+}
+
 impl<'a> Parser<'a> {
+    fn any_condition(&mut self) -> Parsed<Expr> {
+        let part = self.any()?;
+        self.condition_of(part)
+    }
+
     /// a OR b OR c
-    fn any(&mut self) -> Parsed<Expr> {
+    fn any(&mut self) -> Parsed<Part> {
         let first = self.all()?;
         if !self.is("OR") {
             return Ok(first);
         }
-        let mut parts = several(first);
+        let mut parts = several(self.condition_of(first)?);
         while self.eat("OR")? {
-            parts.push(self.all()?);
+            let part = self.all()?;
+            parts.push(self.condition_of(part)?);
         }
-        Ok(Expr::Or(parts))
+        Ok(Part::Condition(Expr::Or(parts)))
     }
 
     /// a AND b AND c
-    fn all(&mut self) -> Parsed<Expr> {
+    fn all(&mut self) -> Parsed<Part> {
         let first = self.not()?;
         if !self.is("AND") {
             return Ok(first);
         }
-        let mut parts = several(first);
+        let mut parts = several(self.condition_of(first)?);
         while self.eat("AND")? {
-            parts.push(self.not()?);
+            let part = self.not()?;
+            parts.push(self.condition_of(part)?);
         }
-        Ok(Expr::And(parts))
+        Ok(Part::Condition(Expr::And(parts)))
     }
 
     /// NOT a
-    fn not(&mut self) -> Parsed<Expr> {
+    fn not(&mut self) -> Parsed<Part> {
         if !self.is("NOT") {
-            let (start, group) = (self.token.start, self.token.kind == Kind::Open);
-            let expr = self.condition()?;
+            let (start, known) = (self.token.start, self.conditions.as_ref().map_or(0, |all| all.len()));
+            let (part, group) = self.condition()?;
             if cfg!(feature = "words")
                 && let Some(conditions) = &mut self.conditions
                 && !group
-                && !matches!(expr, Expr::Constant(_))
             {
-                conditions.push(start..self.end);
+                // Conditions within an expression are parts of the one that tests it.
+                conditions.truncate(known);
+                if !matches!(part, Part::Value(_) | Part::Condition(Expr::Constant(_))) {
+                    conditions.push(start..self.end);
+                }
             }
-            return Ok(expr);
+            return Ok(part);
         }
         self.descend()?;
         self.advance()?;
         let inner = self.not()?;
         self.depth = self.depth.saturating_sub(1);
-        Ok(Expr::Not(Box::new(inner)))
+        Ok(Part::Condition(Expr::Not(Box::new(self.condition_of(inner)?))))
+    }
+
+    /// A condition, where a value is not enough.
+    fn condition_of(&self, part: Part) -> Parsed<Expr> {
+        match part {
+            Part::Condition(condition) => Ok(condition),
+            Part::Value(_) => Err(self.no_comparison()),
+        }
+    }
+
+    #[cold]
+    fn no_comparison(&self) -> Box<ParseError> {
+        self.unexpected(words!("expected a comparison")).help(words!(
+            "after a value stands one of = != < <= > >= IN BETWEEN LIKE CONTAINS MATCHES STARTS WITH, ENDS WITH, \
+             WITHIN n DAYS, MORE THAN n DAYS AGO, IS NULL"
+        ))
     }
 
     fn descend(&mut self) -> Parsed<()> {
@@ -146,58 +227,36 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    fn condition(&mut self) -> Parsed<Expr> {
-        match &self.token.kind {
-            Kind::Open => {
-                self.descend()?;
-                self.advance()?;
-                let inner = self.any()?;
-                self.expect(Kind::Close, "`)`")?;
-                self.depth = self.depth.saturating_sub(1);
-                Ok(inner)
+    /// A condition without `AND`, `OR` and `NOT`, or a value; and whether it is one condition in brackets.
+    fn condition(&mut self) -> Parsed<(Part, bool)> {
+        let (start, group) = (self.token.start, self.token.kind == Kind::Open);
+        let part = self.joined(true)?;
+        let is_tested = self.compares() || QUESTIONS.iter().any(|question| self.is(question));
+        match part {
+            Part::Condition(condition) if !is_tested => Ok((Part::Condition(condition), group)),
+            part => {
+                let left = part.value();
+                self.check_depth(&left, start)?;
+                if !is_tested {
+                    return Ok((Part::Value(left), false));
+                }
+                if left == ValueExpr::Null {
+                    let message = words!("`NULL` is compared with nothing");
+                    return Err(ParseError::new(start, self.end, message)
+                        .help(words!("write `name IS NULL` or `name IS NOT NULL`")));
+                }
+                let (question, negated) = self.question()?;
+                Ok((Part::Condition(Expr::asked(left, question, negated)), false))
             }
-            Kind::Word(word) => {
-                let word = *word;
-                if word.eq_ignore_ascii_case("TRUE") || word.eq_ignore_ascii_case("FALSE") {
-                    self.advance()?;
-                    return Ok(Expr::Constant(word.eq_ignore_ascii_case("TRUE")));
-                }
-                if is_keyword(word) {
-                    let found = words!("expected a name, found the keyword `{word}`");
-                    return Err(self
-                        .unexpected(found)
-                        .help(words!("write `\"{word}\"` if it is the name of an attribute")));
-                }
-                self.advance()?;
-                if self.token.kind != Kind::Open {
-                    return self.test(Name(word.into()));
-                }
-                if word.eq_ignore_ascii_case("SEGMENT") {
-                    self.advance()?;
-                    let name = self.text("a segment's name in single quotes")?;
-                    self.expect(Kind::Close, "`)`")?;
-                    return Ok(Expr::Segment(name));
-                }
-                if word.eq_ignore_ascii_case("SIZE") {
-                    return self.size();
-                }
-                if counts_items(word) {
-                    return self.items(word);
-                }
-                let known =
-                    words!("the functions are `SIZE(list)`, `segment('name')`, `ALL(list)` and `ANY(list)`");
-                Err(self.unexpected(words!("`{word}` is not a function")).help(known))
-            }
-            Kind::Quoted(name) => {
-                let name = Name(name.clone().into_owned());
-                self.advance()?;
-                self.test(name)
-            }
-            Kind::Text(_) | Kind::Number(_) => Err(self
-                .unexpected(words!("expected a name on the left"))
-                .help(words!("write the name first: `tier = 'VIP'`"))),
-            _ => Err(self.unexpected(words!("expected a condition"))),
         }
+    }
+
+    /// True at a sign of comparison.
+    fn compares(&self) -> bool {
+        matches!(
+            self.token.kind,
+            Kind::Equal | Kind::NotEqual | Kind::Less | Kind::LessEqual | Kind::Greater | Kind::GreaterEqual
+        )
     }
 
     /// The name of a list, and the closing bracket.
@@ -212,45 +271,11 @@ impl<'a> Parser<'a> {
         Ok(name)
     }
 
-    /// SIZE(list) > n
-    fn size(&mut self) -> Parsed<Expr> {
-        self.advance()?;
-        let name = self.list_name()?;
-        let comparison = match self.token.kind {
-            Kind::Equal => Comparison::Equal,
-            Kind::NotEqual => Comparison::NotEqual,
-            Kind::Less => Comparison::Less,
-            Kind::LessEqual => Comparison::LessEqual,
-            Kind::Greater => Comparison::Greater,
-            Kind::GreaterEqual => Comparison::GreaterEqual,
-            _ => return Err(self.unexpected(words!("expected a comparison with a number"))),
-        };
-        self.advance()?;
-        let Kind::Number(Number::Integer(count)) = self.token.kind else {
-            return Err(self.unexpected(words!("expected a whole number")));
-        };
-        self.advance()?;
-        Ok(Expr::Test { name, test: Test::Size(comparison, count), negated: false })
-    }
-
-    /// Test of a named value.
-    fn test(&mut self, name: Name) -> Parsed<Expr> {
-        let (test, negated) = self.question()?;
-        Ok(Expr::new_test(name, test, negated))
-    }
-
     /// A test, and whether it is negated.
-    fn question(&mut self) -> Parsed<(Test, bool)> {
+    fn question(&mut self) -> Parsed<(Question, bool)> {
         let comparison = match self.token.kind {
-            Kind::Equal | Kind::NotEqual => {
-                let negated = self.token.kind == Kind::NotEqual;
-                self.advance()?;
-                let test = match self.version()? {
-                    Some(version) => Test::Version(Comparison::Equal, version),
-                    None => Test::Equal(self.literal()?),
-                };
-                return Ok((test, negated));
-            }
+            Kind::Equal => Some(Comparison::Equal),
+            Kind::NotEqual => Some(Comparison::NotEqual),
             Kind::Less => Some(Comparison::Less),
             Kind::LessEqual => Some(Comparison::LessEqual),
             Kind::Greater => Some(Comparison::Greater),
@@ -259,11 +284,7 @@ impl<'a> Parser<'a> {
         };
         if let Some(comparison) = comparison {
             self.advance()?;
-            let test = match self.version()? {
-                Some(version) => Test::Version(comparison, version),
-                None => Test::Order(comparison, self.literal()?),
-            };
-            return Ok((test, false));
+            return Ok((self.compared(comparison)?, false));
         }
         if self.eat("IS")? {
             let negated = self.eat("NOT")?;
@@ -272,19 +293,19 @@ impl<'a> Parser<'a> {
                     .unexpected(words!("expected `NULL`"))
                     .help(words!("write `IS NULL` or `IS NOT NULL`")));
             }
-            return Ok((Test::Null, negated));
+            return Ok((Question::Test(Test::Null), negated));
         }
         let negated = self.eat("NOT")?;
         let test = if self.eat("IN")? {
-            Test::In(self.list()?)
+            return Ok((Question::In(self.list()?), negated));
         } else if self.eat("BETWEEN")? {
-            let low = self.literal()?;
+            let low = self.right()?;
             if !self.eat("AND")? {
                 return Err(self
                     .unexpected(words!("expected `AND`"))
                     .help(words!("write `BETWEEN 1 AND 5`")));
             }
-            Test::Between(low, self.literal()?)
+            return Ok((Question::Between(low, self.right()?), negated));
         } else if self.eat("LIKE")? {
             Test::Like(self.text("a pattern in single quotes")?)
         } else if self.eat("CONTAINS")? {
@@ -305,10 +326,9 @@ impl<'a> Parser<'a> {
             self.must("AGO")?;
             Test::MoreThanDaysAgo(days)
         } else {
-            return Err(self.unexpected(words!("expected a comparison")).help(words!("after a name stands one of = != < <= > >= IN BETWEEN LIKE CONTAINS MATCHES STARTS WITH, ENDS WITH, \
-                 WITHIN n DAYS, MORE THAN n DAYS AGO, IS NULL")));
+            return Err(self.no_comparison());
         };
-        Ok((test, negated))
+        Ok((Question::Test(test), negated))
     }
 
     fn days(&mut self, example: &str) -> Parsed<Number> {
@@ -321,12 +341,7 @@ impl<'a> Parser<'a> {
         Ok(days)
     }
 
-    /// VERSION '1.2', if it is next.
-    fn version(&mut self) -> Parsed<Option<String>> {
-        if self.eat("VERSION")? { self.text("a version in single quotes").map(Some) } else { Ok(None) }
-    }
-
-    fn list(&mut self) -> Parsed<Vec<Value>> {
+    fn list(&mut self) -> Parsed<Vec<ValueExpr>> {
         if self.token.kind != Kind::Open {
             let help = words!("values stand in round brackets: `IN ('a', 'b')`");
             return Err(self.unexpected(words!("expected `(`")).help(help));
@@ -336,10 +351,10 @@ impl<'a> Parser<'a> {
             let help = words!("give it values, such as `IN (1, 2)`, or remove the condition");
             return Err(self.unexpected(words!("an empty list of values matches nobody")).help(help));
         }
-        let mut values = several(self.literal()?);
+        let mut values = several(self.right()?);
         while self.token.kind == Kind::Comma {
             self.advance()?;
-            values.push(self.literal()?);
+            values.push(self.right()?);
             if values.len() > IN_VALUES_MAX {
                 return Err(self.unexpected(words!("more than {IN_VALUES_MAX} values")));
             }
@@ -348,23 +363,14 @@ impl<'a> Parser<'a> {
         Ok(values)
     }
 
+    /// A text, number or boolean.
     fn literal(&mut self) -> Parsed<Value> {
         let value = match &self.token.kind {
             Kind::Text(text) => Value::string(&**text),
             Kind::Number(number) => Value::Number(*number),
             Kind::Word(word) if word.eq_ignore_ascii_case("TRUE") => Value::Boolean(true),
             Kind::Word(word) if word.eq_ignore_ascii_case("FALSE") => Value::Boolean(false),
-            Kind::Word(word) if is_keyword(word) => {
-                let message = words!("expected a value, found the keyword `{word}`");
-                let error = self.unexpected(message);
-                let null = word.eq_ignore_ascii_case("NULL");
-                return Err(if null {
-                    error.help(words!("write `IS NULL` or `IS NOT NULL`"))
-                } else {
-                    error
-                });
-            }
-            Kind::Word(word) => {
+            Kind::Word(word) if !is_keyword(word) => {
                 let message = words!("expected a value, found `{word}`");
                 return Err(self
                     .unexpected(message)
@@ -376,22 +382,31 @@ impl<'a> Parser<'a> {
                     .unexpected(message)
                     .help(words!("text stands in single quotes: `'{name}'`")));
             }
-            Kind::Equal => {
-                return Err(self.unexpected(words!("expected a value")).help(words!("equality is one `=`")));
-            }
-            // With the sides swapped, the sign is swapped as well.
-            Kind::Greater => {
-                let help = words!("at least is `>=`, at most is `<=`, not equal is `!=`");
-                return Err(self.unexpected(words!("expected a value")).help(help));
-            }
-            Kind::Less => {
-                let help = words!("at most is `<=`, at least is `>=`, not equal is `!=`");
-                return Err(self.unexpected(words!("expected a value")).help(help));
-            }
-            _ => return Err(self.unexpected(words!("expected a value"))),
+            _ => return Err(self.no_value()),
         };
         self.advance()?;
         Ok(value)
+    }
+
+    /// No value begins here, on the right of a sign.
+    #[cold]
+    fn no_value(&self) -> Box<ParseError> {
+        match &self.token.kind {
+            Kind::Word(word) if is_keyword(word) => {
+                self.unexpected(words!("expected a value, found the keyword `{word}`"))
+            }
+            Kind::Equal => self.unexpected(words!("expected a value")).help(words!("equality is one `=`")),
+            // With the sides swapped, the sign is swapped as well.
+            Kind::Greater => {
+                let help = words!("at least is `>=`, at most is `<=`, not equal is `!=`");
+                self.unexpected(words!("expected a value")).help(help)
+            }
+            Kind::Less => {
+                let help = words!("at most is `<=`, at least is `>=`, not equal is `!=`");
+                self.unexpected(words!("expected a value")).help(help)
+            }
+            _ => self.unexpected(words!("expected a value")),
+        }
     }
 
     fn text(&mut self, what: &str) -> Parsed<String> {
@@ -445,6 +460,11 @@ fn several<T>(first: T) -> Vec<T> {
     all
 }
 
+/// Reads text that a build printed: blanks and brackets make it longer than what was written.
+pub(super) fn parse_printed(text: &str) -> Result<Expr, ParseError> {
+    read(text, CRITERIA_BYTES_MAX.saturating_mul(4), None)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -494,6 +514,32 @@ mod tests {
             ("event.price > 20", "event.price > 20"),
             ("event.products[].sku = 'a'", "event.products[].sku = 'a'"),
             ("\"event.a b[].sku\" = 'a'", "\"event.a b[].sku\" = 'a'"),
+            ("5 < a and 'x' = b", "a > 5 AND b = 'x'"),
+            ("a < b", "a < b"),
+            ("a+b*-c - (d - e) > f%2", "a + b * -c - (d - e) > f % 2"),
+            ("(a + b) * c <> 1", "(a + b) * c != 1"),
+            ("not a || 'x' like 'b%'", "NOT a || 'x' LIKE 'b%'"),
+            ("size(a) > size(b)", "SIZE(a) > SIZE(b)"),
+            ("3 < size(a)", "SIZE(a) > 3"),
+            ("x = any(list)", "x = ANY(list)"),
+            ("mod(abs(hash(u)), 100) < 50", "ABS(HASH(u)) % 100 < 50"),
+            ("now() - t > interval '30 days'", "NOW() - t > INTERVAL 30 DAY"),
+            ("t + interval '1' hour < now()", "t + INTERVAL 1 HOUR < NOW()"),
+            ("case when a = 1 then 'x' end = 'x'", "CASE WHEN a = 1 THEN 'x' END = 'x'"),
+            (
+                "case a when 1 then 'x' else b end is not null",
+                "CASE a WHEN 1 THEN 'x' ELSE b END IS NOT NULL",
+            ),
+            ("coalesce(a, null, 3) between b and 9", "COALESCE(a, NULL, 3) BETWEEN b AND 9"),
+            ("case = 1 and case in (1, 2)", "\"case\" = 1 AND \"case\" IN (1, 2)"),
+            ("interval > 5 and then = end", "interval > 5 AND then = end"),
+            ("(a > b or c = 1) = d", "(a > b OR c = 1) = d"),
+            ("datediff(day, a, b) >= 7", "DATE_DIFF('day', a, b) >= 7"),
+            ("a + 1 not in (b, 2)", "a + 1 NOT IN (b, 2)"),
+            ("lower(a) not in ('b', 'c')", "LOWER(a) NOT IN ('b', 'c')"),
+            ("a + b", ""),
+            ("a = null", ""),
+            ("a > b > c", ""),
             ("products[] = 'a'", ""),
             ("products[0].sku = 'a'", ""),
         ] {
@@ -507,13 +553,20 @@ mod tests {
     #[test]
     fn errors_say_where() {
         for (text, start, message) in [
-            ("tier = VIP", 7, "expected a value, found `VIP`"),
+            ("tier CONTAINS VIP", 14, "expected a value, found `VIP`"),
+            ("tier + 1", 8, "expected a comparison"),
+            ("a = 1 +", 7, "expected a value"),
+            ("CASE WHEN a = 1 THEN 2 END = CASE b = 1", 36, "expected `WHEN`"),
+            ("ROUND(a, 1, 2) = 1", 5, "`ROUND` takes 1 to 2 arguments, not 3"),
+            ("NOW(a) = b", 3, "`NOW` takes no arguments, not 1"),
+            ("MOD(a) = 1", 3, "`MOD` takes 2 arguments, not 1"),
+            ("a = INTERVAL 1 FORTNIGHT", 13, "no interval"),
             ("tier = 'VIP", 7, "this text is never closed"),
             ("= 1", 0, "expected a condition"),
             ("a = 1 b = 2", 6, "expected `AND`, `OR` or the end"),
             ("(a = 1", 6, "expected `)`"),
             ("a = 1)", 5, "this `)` closes nothing"),
-            ("upper(a) = 1", 5, "`upper` is not a function"),
+            ("uper(a) = 1", 4, "`uper` is not a function"),
             ("a ~ 1", 2, "unexpected `~`"),
             ("a = 01", 4, "`01` is not a number"),
         ] {
@@ -552,13 +605,71 @@ mod tests {
         prop::sample::select(alloc::vec![Less, LessEqual, Greater, GreaterEqual])
     }
 
-    fn expr() -> impl Strategy<Value = Expr> {
-        let name = prop_oneof![
-            "[a-z_][a-z0-9_]{0,6}(\\.[a-z]{1,4})?",
-            "[ -~é\"]{1,8}",
-            Just("Order".into()),
-            Just("in".into())
+    fn name() -> impl Strategy<Value = String> {
+        prop_oneof![
+            6 => "[a-z_][a-z0-9_]{0,6}(\\.[a-z]{1,4})?",
+            6 => "[ -~é\"]{1,8}",
+            4 => prop::sample::select(alloc::vec![
+                "Order", "in", "case", "WHEN", "then", "end", "more", "version", "any", "now", "interval", "null", "mod"
+            ])
+            .prop_map(Into::into),
+        ]
+    }
+
+    fn computed(condition: BoxedStrategy<Expr>) -> impl Strategy<Value = ValueExpr> {
+        use crate::syntax::{Arithmetic, Function, Unit};
+        let signs = alloc::vec![
+            Arithmetic::Join,
+            Arithmetic::Add,
+            Arithmetic::Subtract,
+            Arithmetic::Multiply,
+            Arithmetic::Divide,
+            Arithmetic::Remainder,
         ];
+        let leaf = prop_oneof![
+            name().prop_map(|name| ValueExpr::Name(Name(name))),
+            value().prop_map(ValueExpr::Constant),
+            Just(ValueExpr::Null),
+            Just(ValueExpr::Now),
+            (-9_999_i64..9_999, prop::sample::select(Unit::ALL.to_vec()))
+                .prop_map(|(count, unit)| ValueExpr::Interval(count, unit)),
+        ];
+        leaf.prop_recursive(4, 24, 4, move |inner| {
+            let sides = [inner.clone(), inner.clone()];
+            let otherwise = prop::option::of(inner.clone().prop_map(Box::new));
+            let branch = (condition.clone(), inner.clone());
+            prop_oneof![
+                4 => (prop::sample::select(signs.clone()), sides)
+                    .prop_map(|(sign, sides)| ValueExpr::Arithmetic(sign, Box::new(sides))),
+                1 => inner.clone().prop_map(|part| ValueExpr::Negative(Box::new(part))),
+                2 => (prop::sample::select(Function::ALL.to_vec()), prop::collection::vec(inner.clone(), 3..5))
+                    .prop_map(|(function, mut arguments)| {
+                        arguments.truncate(function.arguments().1);
+                        ValueExpr::Call(function, arguments)
+                    }),
+                2 => (prop::collection::vec(branch, 1..3), otherwise.clone())
+                    .prop_map(|(branches, otherwise)| ValueExpr::Case(branches, otherwise)),
+                1 => (inner.clone(), prop::collection::vec((inner.clone(), inner.clone()), 1..3), otherwise)
+                    .prop_filter_map("NULL is no constant", |(of, branches, otherwise)| {
+                        let is_null = |value: &ValueExpr| *value == ValueExpr::Null;
+                        let has_null = is_null(&of) || branches.iter().any(|(when, _)| is_null(when));
+                        (!has_null).then(|| ValueExpr::Switch(Box::new(of), branches, otherwise))
+                    }),
+                1 => condition.clone().prop_map(ValueExpr::of_condition),
+            ]
+        })
+    }
+
+    /// A test of an expression that has a text.
+    fn asked(left: ValueExpr, question: Question, negated: bool) -> Option<Expr> {
+        let mut has_null = left == ValueExpr::Null;
+        if !matches!(question, Question::AnyOf(_)) {
+            question.values(&mut |value| has_null |= *value == ValueExpr::Null);
+        }
+        (!has_null).then(|| Expr::asked(left, question, negated))
+    }
+
+    fn expr() -> impl Strategy<Value = Expr> {
         let one = prop_oneof![
             value().prop_map(Test::Equal),
             (comparison(), value()).prop_map(|(c, v)| Test::Order(c, v)),
@@ -590,12 +701,34 @@ mod tests {
         let leaf = prop_oneof![
             any::<bool>().prop_map(Expr::Constant),
             ".{1,8}".prop_map(Expr::Segment),
-            (name, test, any::<bool>()).prop_map(|(name, test, negated)| Expr::new_test(
+            (name(), test, any::<bool>()).prop_map(|(name, test, negated)| Expr::new_test(
                 Name(name),
                 test,
                 negated
             )),
+        ]
+        .boxed();
+        let value = || computed(leaf.clone());
+        let all = alloc::vec![
+            Comparison::Less,
+            Comparison::LessEqual,
+            Comparison::Greater,
+            Comparison::GreaterEqual,
+            Comparison::Equal,
+            Comparison::NotEqual,
         ];
+        let question = prop_oneof![
+            4 => (prop::sample::select(all), value()).prop_map(|(c, v)| Question::Compare(c, v)),
+            1 => (value(), value()).prop_map(|(a, b)| Question::Between(a, b)),
+            1 => prop::collection::vec(value(), 1..4).prop_map(Question::In),
+            1 => value().prop_map(Question::AnyOf),
+            1 => Just(Question::Test(Test::Null)),
+            1 => ".{0,6}".prop_map(|text| Question::Test(Test::Like(text))),
+            1 => ".{0,6}".prop_map(|text| Question::Test(Test::Version(Comparison::Less, text))),
+        ];
+        let tested = (value(), question, any::<bool>())
+            .prop_filter_map("it has a text", |(left, question, negated)| asked(left, question, negated));
+        let leaf = prop_oneof![2 => leaf.clone(), 1 => tested];
         leaf.prop_recursive(4, 24, 4, |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 2..4).prop_map(Expr::And),
@@ -614,8 +747,15 @@ mod tests {
         }
 
         #[test]
+        fn printed_expressions_parse_back(expr in computed(expr().boxed())) {
+            let text = expr.to_string();
+            prop_assume!(text.len() <= CRITERIA_BYTES_MAX);
+            prop_assert_eq!(parse_value(&text), Ok(expr), "{}", text);
+        }
+
+        #[test]
         fn any_text_is_read_or_refused(text in ".{0,40}") {
-            if let Err(error) = parse(&text) {
+            for error in [parse(&text).err(), parse_value(&text).err()].into_iter().flatten() {
                 prop_assert!(error.start <= error.end && error.end <= text.len());
             }
         }

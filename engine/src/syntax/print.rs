@@ -1,9 +1,11 @@
 //! Tree to canonical text: keywords in capitals, single blanks, parentheses only where needed.
 
+mod value;
+
 use core::fmt;
 
 use super::ast::{Comparison, Expr, Name, Quantity, Test};
-use super::token::{is_bare, is_keyword};
+use super::token::{begins_case, is_bare, is_keyword};
 use crate::value::Value;
 
 impl fmt::Display for Expr {
@@ -19,6 +21,7 @@ impl fmt::Display for Expr {
             }
             Expr::Segment(name) => write!(f, "segment({})", Quoted(name, '\'')),
             Expr::Test { name, test, negated } => print_test(f, name, test, *negated),
+            Expr::Computed(computed) => computed.fmt(f),
         }
     }
 }
@@ -105,7 +108,7 @@ fn print_question(f: &mut fmt::Formatter<'_>, test: &Test, negated: bool) -> fmt
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if is_bare(&self.0) && !is_keyword(&self.0) {
+        if is_bare(&self.0) && !is_keyword(&self.0) && !begins_case(&self.0) {
             f.write_str(&self.0)
         } else {
             write!(f, "{}", Quoted(&self.0, '"'))

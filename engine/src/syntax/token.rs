@@ -33,6 +33,12 @@ pub(super) enum Kind<'a> {
     Open,
     Close,
     Comma,
+    Plus,
+    Minus,
+    Times,
+    Slash,
+    Percent,
+    Join,
     End,
 }
 
@@ -53,6 +59,11 @@ pub(super) const KEYWORDS: [&str; 14] = [
 /// True if a name needs quotes.
 pub(super) fn is_keyword(word: &str) -> bool {
     word.eq_ignore_ascii_case("FALSE") || KEYWORDS.iter().any(|keyword| word.eq_ignore_ascii_case(keyword))
+}
+
+/// True if a name is quoted because it would begin `CASE`, or a branch of it.
+pub(super) fn begins_case(word: &str) -> bool {
+    word.eq_ignore_ascii_case("CASE") || word.eq_ignore_ascii_case("WHEN")
 }
 
 /// True if text reads as one bare word.
@@ -96,10 +107,19 @@ impl<'a> Lexer<'a> {
             Some(b'\'') => Kind::Text(self.quoted(b'\'')?),
             Some(b'"') => Kind::Quoted(self.quoted(b'"')?),
             Some(byte) if starts_word(char::from(byte)) => Kind::Word(self.word()),
+            Some(b'-') if !self.is_negative() => {
+                self.bump();
+                Kind::Minus
+            }
             Some(byte) if byte.is_ascii_digit() || byte == b'-' => self.number()?,
             Some(_) => self.sign()?,
         };
         Ok(Token { kind, start, end: self.at })
+    }
+
+    /// The token after the current one.
+    pub(super) fn ahead(&self) -> Option<Kind<'a>> {
+        Lexer { text: self.text, at: self.at }.next().ok().map(|token| token.kind)
     }
 
     fn skip_blanks(&mut self) {
@@ -141,6 +161,22 @@ impl<'a> Lexer<'a> {
         let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
         let count = rest.iter().position(|byte| !while_it(*byte)).unwrap_or(rest.len());
         self.at = self.at.saturating_add(count);
+    }
+
+    /// True if a digit follows the sign here.
+    fn is_negative(&self) -> bool {
+        let next = self.at.saturating_add(1);
+        self.text.as_bytes().get(next).is_some_and(u8::is_ascii_digit)
+    }
+
+    /// The sign of a negative number, where it stands after a value: the number without it is the next token.
+    pub(super) fn split_minus(&mut self, token: &mut Token<'a>) {
+        let is_number = matches!(token.kind, Kind::Number(_));
+        if !is_number || self.text.as_bytes().get(token.start) != Some(&b'-') {
+            return;
+        }
+        self.at = token.start.saturating_add(1);
+        *token = Token { kind: Kind::Minus, start: token.start, end: self.at };
     }
 
     /// The text between two quotes; a doubled quote stands for one.
@@ -208,7 +244,7 @@ impl<'a> Lexer<'a> {
         let error = ParseError::new(start, self.at, words!("unexpected `{sign}`"));
         match sign {
             "&" => error.help(words!("write `AND`")),
-            "|" => error.help(words!("write `OR`")),
+            "|" => error.help(words!("write `OR`; texts are joined by `||`")),
             "!" => error.help(words!("write `NOT`")),
             "[" | "]" | "{" | "}" => {
                 error.help(words!("lists stand in round brackets: `tier IN ('Gold', 'VIP')`"))
@@ -216,7 +252,6 @@ impl<'a> Lexer<'a> {
             "^" | "$" | "\\" => error.help(words!(
                 "a regular expression stands in quotes: `name MATCHES '^a'`, or `pattern` in a filter"
             )),
-            "+" | "-" | "*" | "/" | "%" => error.help(words!("criteria compare; they do not calculate")),
             "\u{2018}" | "\u{2019}" | "\u{201c}" | "\u{201d}" => {
                 error.help(words!("text stands in straight single quotes: `'VIP'`"))
             }
@@ -239,6 +274,11 @@ impl<'a> Lexer<'a> {
             Some(b'(') => Kind::Open,
             Some(b')') => Kind::Close,
             Some(b',') => Kind::Comma,
+            Some(b'+') => Kind::Plus,
+            Some(b'*') => Kind::Times,
+            Some(b'/') => Kind::Slash,
+            Some(b'%') => Kind::Percent,
+            Some(b'|') if self.eat(b'|') => Kind::Join,
             _ => return Err(self.unexpected(start)),
         })
     }

@@ -10,6 +10,7 @@ const ENGINE: &str = "
 (all)      → gather limits planted
 
 compare    →
+letters    →
 xxh3       →
 diagnostic →
 order      →
@@ -25,13 +26,14 @@ progress   → bytes
 event      → compare time value
 query      → event value
 rows       → value
-expr       → bytes compare definition diagnostic flat index order pattern syntax time value
+expr       → bytes compare definition diagnostic flat index letters order pattern syntax time value xxh3
 objects    → event expr syntax value
 attribute  → definition expr flat objects order progress time value
 candidates → bytes expr flat index
 profile    → attribute bytes compare definition order progress value
 merge      → attribute profile
-plan       → attribute bytes candidates definition diagnostic event expr flat index order pattern syntax value xxh3
+plan       → attribute bytes candidates definition diagnostic event expr flat index letters order pattern syntax value xxh3
+expressions → diagnostic expr index syntax value
 criterion  → diagnostic expr index objects syntax value
 call       → attribute definition event expr merge objects plan profile query rows time value
 identity   → attribute definition event merge order plan profile value

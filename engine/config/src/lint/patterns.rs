@@ -63,7 +63,7 @@ fn tests(expr: &Expr, next: &mut usize, visit: &mut impl FnMut(usize, &Test)) {
             visit(*next, test);
             *next += 1;
         }
-        Expr::Segment(_) => *next += 1,
+        Expr::Segment(_) | Expr::Computed(_) => *next += 1,
         _ => {}
     }
 }

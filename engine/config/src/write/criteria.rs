@@ -32,7 +32,7 @@ fn has_odd_group(expr: &Expr) -> bool {
     match expr {
         Expr::And(parts) | Expr::Or(parts) => parts.len() < 2 || parts.iter().any(has_odd_group),
         Expr::Not(inner) => has_odd_group(inner),
-        Expr::Constant(_) | Expr::Segment(_) | Expr::Test { .. } => false,
+        Expr::Constant(_) | Expr::Segment(_) | Expr::Test { .. } | Expr::Computed(_) => false,
     }
 }
 
@@ -50,6 +50,11 @@ fn tree(expr: &Expr) -> Map {
         Expr::Not(inner) => group("NOT", std::slice::from_ref(&**inner)),
         Expr::Segment(name) => Map::default().word("operator", "segment").text("value", name),
         Expr::Test { name: Name(name), test, negated } => question(name, test, *negated),
+        // A tree has no form for expressions, so they are written as text.
+        Expr::Computed(_) => {
+            let text = Yaml::Text(expr.to_string());
+            Map::default().word("operator", "AND").with("conditions", Yaml::List(vec![text]))
+        }
     }
 }
 

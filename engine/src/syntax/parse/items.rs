@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::Parser;
 use crate::diagnostic::words;
-use crate::syntax::ast::{Expr, Quantity, Test};
+use crate::syntax::ast::{Comparison, Expr, Quantity, Question, Test};
 use crate::syntax::error::{ParseError, Parsed};
 use crate::syntax::token::Kind;
 use crate::value::Number;
@@ -55,18 +55,24 @@ impl Parser<'_> {
 
     fn question_of_item(&mut self, word: &str) -> Parsed<Test> {
         let token = (self.token.start, self.token.end);
-        let (test, negated) = self.question()?;
-        if !negated && test.is_of_item() {
-            return Ok(test);
-        }
+        let (question, negated) = self.question()?;
+        let negated = negated || matches!(question, Question::Compare(Comparison::NotEqual, _));
+        let question = question.constant();
         let (message, help) = if negated {
             let help = words!("negate the whole: `NOT {word}(list) = 'a'`");
             (words!("an item is asked what it is, not what it is not"), help)
-        } else {
+        } else if let Question::Test(test) = question {
+            if test.is_of_item() {
+                return Ok(test);
+            }
             (
                 words!("this is no question about one item"),
                 words!("an item is compared: `{word}(list) = 'a'`"),
             )
+        } else {
+            let help =
+                words!("write a text, number or boolean; an item equal to a value is `value = ANY(list)`");
+            (words!("items are compared with constants"), help)
         };
         Err(ParseError::new(token.0, token.1, message).help(help))
     }

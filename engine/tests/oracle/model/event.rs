@@ -78,6 +78,7 @@ impl Resolved {
             }
             Expr::Not(part) => self.truth(definition, part).map(|truth| !truth),
             Expr::Segment(_) => panic!("a filter has no segments"),
+            Expr::Computed(_) => panic!("no case has expressions"),
             Expr::Test { name, test, negated } => {
                 let column = name.0.strip_prefix("event.").expect("a column");
                 self.asked(definition, column, test).map(|truth| truth != *negated)
