@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
+import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -11,6 +12,18 @@ import { attacked } from "./edges.mjs";
 
 const skip = spawnSync("strace", ["-o", "/dev/null", "true"]).status !== 0 && "this machine has no strace, or lets it trace nothing";
 
+/** Some thread of the process has no tracer. */
+function untraced(pid) {
+  return readdirSync(`/proc/${pid}/task`).some((task) => {
+    try {
+      return /^TracerPid:\s0$/m.test(readFileSync(`/proc/${pid}/task/${task}/status`, "utf8"));
+    } catch {
+      // The thread ended meanwhile.
+      return false;
+    }
+  });
+}
+
 /** Has the process's syncs fail until the returned function is called. */
 async function failSyncs(t, edge) {
   const calls = "fsync,fdatasync";
@@ -18,8 +31,7 @@ async function failSyncs(t, edge) {
   let traced = "";
   tracer.stderr.setEncoding("utf8").on("data", (text) => (traced += text));
   t.after(() => tracer.kill("SIGKILL"));
-  // It has no word for "attached".
-  await sleep(1_000);
+  for (const until = Date.now() + 20_000; untraced(edge.pid) && Date.now() < until; ) await sleep(20);
   return async () => {
     const ended = new Promise((done) => tracer.once("exit", done));
     tracer.kill("SIGINT");

@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 
 import { as, bundle, deploy } from "../workerd/deployment.mjs";
 
@@ -38,7 +39,7 @@ test("events outlive kill -9 and count once", { timeout: 300_000 }, async (t) =>
       }
     };
     const sending = send();
-    await new Promise((done) => setTimeout(done, 300));
+    for (const enough = acknowledged + 2; acknowledged < enough; ) await sleep(100);
     alive = false;
     await worker.kill();
     await sending;

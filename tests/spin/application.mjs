@@ -36,6 +36,8 @@ class Application {
   #agent;
   /** The standard error of all starts. */
   log = "";
+  /** How often `patient` made a call again. */
+  waits = 0;
 
   constructor(t, { reuse = 128 }) {
     this.#test = t;
@@ -111,6 +113,15 @@ class Application {
       });
       sent.end(bytes);
     });
+  }
+
+  /** The answer of a call that is made again, as clients do, while it waits too long for the lock of the database. */
+  async patient(call) {
+    for (let attempt = 1; ; attempt++) {
+      const answer = await call();
+      if (answer.status !== 503 || answer.json?.message !== "storage is unavailable" || attempt === 20) return answer;
+      this.waits += 1;
+    }
   }
 
   /** Rows of the database, or of another file beside it. */

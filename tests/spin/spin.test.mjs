@@ -43,12 +43,13 @@ for (const [how, reuse, together] of [["share instances", 128, 64], ["have an in
     });
     const client = async () => {
       for (let call; (call = calls.pop()); ) {
-        const answer = await call();
+        const answer = await application.patient(call);
         assert.equal(answer.status, 200, answer.text);
         if (answer.json.receipts) assert.deepEqual(answer.json.receipts, [{ success: true }]);
       }
     };
     await Promise.all(Array.from({ length: together }, client));
+    t.diagnostic(`${application.waits} calls waited over 5 s for the lock, and were made again`);
     for (const visitor of visitors) {
       await holds(application, visitor, events.filter((event) => event.td_client_id === visitor).map((event) => event.uuid));
     }
@@ -64,7 +65,7 @@ test("no acknowledged event is lost or counted twice by kill -9", { timeout: 120
     const client = async (name) => {
       for (let count = 0; alive && count < EVENTS_MAX; count++) {
         const event = view(name);
-        const answer = await application.batch([event]).catch(() => undefined);
+        const answer = await application.patient(() => application.batch([event])).catch(() => undefined);
         assert.ok(answer || !alive, "a connection broke before the kill");
         if (answer) assert.equal(answer.status, 200, answer.text);
         else doubtful.push(event);
@@ -73,18 +74,17 @@ test("no acknowledged event is lost or counted twice by kill -9", { timeout: 120
       }
     };
     const clients = Array.from({ length: 8 }, (_, index) => client(`killed-${kill}-${index}`));
-    // The time of the kill is random.
-    await sleep(randomInt(150, 501));
+    // The moment of the kill is random, and there is load before it.
+    for (const enough = acknowledged + randomInt(6, 60); acknowledged < enough; ) await sleep(randomInt(1, 10));
     alive = false;
     await application.stop("SIGKILL");
     await Promise.all(clients);
     await application.start();
   }
   // Clients send events without an answer again, with the same ids.
-  for (const event of doubtful) assert.equal((await application.batch([event])).status, 200);
+  for (const event of doubtful) assert.equal((await application.patient(() => application.batch([event]))).status, 200);
   for (const [visitor, ids] of visitors) await holds(application, visitor, ids);
   t.diagnostic(`kills ${KILLS}, acknowledged ${acknowledged}, in doubt ${doubtful.length}`);
-  assert.ok(acknowledged > 5 * KILLS, "there was no load to speak of");
 });
 
 test("a trap ends an instance and nothing that is stored", { timeout: 120_000 }, async (t) => {
@@ -93,12 +93,12 @@ test("a trap ends an instance and nothing that is stored", { timeout: 120_000 },
   for (let round = 0; round < 8; round++) {
     const events = Array.from({ length: 10 }, () => view("beside"));
     const trapped = application.event({ td_client_id: "faulty" }, { "x-usher-fault": "panic" });
-    const answers = await Promise.all([...events.map((event) => application.batch([event])), trapped]);
+    const answers = await Promise.all([...events.map((event) => application.patient(() => application.batch([event]))), trapped]);
     assert.equal(answers.pop().status, 500);
     for (const [index, answer] of answers.entries()) {
       // The trap failed other requests of its instance, too. Clients send them again.
       assert.ok([200, 500].includes(answer.status), answer.text);
-      if (answer.status === 500) assert.equal((await application.batch([events[index]])).status, 200);
+      if (answer.status === 500) assert.equal((await application.patient(() => application.batch([events[index]]))).status, 200);
       ids.push(events[index].uuid);
     }
   }

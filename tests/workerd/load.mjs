@@ -4,17 +4,22 @@ import assert from "node:assert/strict";
 import { randomInt } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 
+/** How many answers there are at least before a kill. */
+const ANSWERED_MIN = 12;
+
 /**
  * Kills a worker so many times while clients send, and starts it again. `clients` makes the senders of one round, each a function
- * that sends once. A round takes a random time between `shortest` and `longest`, in ms.
+ * that sends once. A round takes a random time between `shortest` and `longest`, in ms,
+ * or longer where a worker has hardly answered by then.
  */
 export async function killUnderLoad(worker, { kills, shortest, longest, clients }) {
   for (let kill = 0; kill < kills; kill++) {
-    let alive = true;
+    let [alive, answered] = [true, 0];
     const loop = async (send) => {
       while (alive) {
         try {
           await send();
+          answered += 1;
         } catch (error) {
           // The connection broke: whether it was stored is not known. Before the kill there is no reason for that.
           assert.equal(alive, false, `a connection broke before the kill: ${error.message}`);
@@ -23,6 +28,7 @@ export async function killUnderLoad(worker, { kills, shortest, longest, clients 
     };
     const loops = clients(kill).map(loop);
     await sleep(randomInt(shortest, longest + 1));
+    while (answered < ANSWERED_MIN) await sleep(10);
     alive = false;
     await worker.kill();
     await Promise.all(loops);
