@@ -7,6 +7,7 @@ mod data;
 mod event_table;
 mod example;
 mod journey;
+pub mod pipeline;
 mod table;
 
 use alloc::{string::String, vec::Vec};

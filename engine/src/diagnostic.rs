@@ -252,6 +252,12 @@ codes! {
     LoopWithoutWait = "E024", Error;
     /// A split of visitors whose percentages do not add up to 100.
     BadSplit = "E025", Error;
+    /// A query that cannot be read.
+    BadQuery = "E026", Error;
+    /// SQL that pipelines do not have.
+    UnsupportedSql = "E027", Error;
+    /// An emission that does not fit its required columns.
+    BadEmission = "E028", Error;
     /// A key event without a filter.
     NoFilter = "W001", Warning;
     /// An attribute that looks personal and is marked non-sensitive.
@@ -292,6 +298,10 @@ codes! {
     UnreachableStep = "W019", Warning;
     /// A journey that asks whether a goal was reached and has none.
     NoGoal = "W020", Warning;
+    /// A required column that is never missing.
+    AlwaysThere = "W021", Warning;
+    /// A query that passes every column.
+    PassesAll = "W022", Warning;
     /// A key that RT 2.0 knows and Usher does not use.
     Ignored = "I001", Info;
     /// A section that a sensitive value can open to a visitor.

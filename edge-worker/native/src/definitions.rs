@@ -323,7 +323,8 @@ fn kind(kind: &AttributeKind) -> &'static str {
     }
 }
 
-fn read(path: &Path) -> Result<String, Failure> {
+/// The text of a file.
+pub(crate) fn read(path: &Path) -> Result<String, Failure> {
     let mut bytes = Vec::new();
     let file = File::open(path).and_then(|file| file.take(FILE_BYTES_MAX).read_to_end(&mut bytes));
     file.map_err(|error| Failure::of_file("read", path.display(), error))?;

@@ -31,8 +31,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use command::{
-    api, codes, completions, databases, describe, device, erase, eval, explain, import, init, keys, profile,
-    ps, pull, push, rollback, serve, simulate, tables, unpublish, validate,
+    api, codes, completions, databases, describe, device, erase, eval, explain, import, init, keys, pipeline,
+    profile, ps, pull, push, rollback, serve, simulate, tables, unpublish, validate,
 };
 use exit::Exit;
 
@@ -66,6 +66,7 @@ fn main() -> ExitCode {
         Verb::Tables(args) => tables::run(&args),
         Verb::Describe(args) => describe::run(&args),
         Verb::Keys(args) => keys::run(&args),
+        Verb::Pipeline(args) => pipeline::run(&args),
         Verb::Device(args) => device::run(&args),
         Verb::Completions(args) => completions::run(&args, Cli::command()),
     };
@@ -116,6 +117,7 @@ enum Verb {
     Tables(tables::Args),
     Describe(describe::Args),
     Keys(keys::Args),
+    Pipeline(pipeline::Args),
     Device(device::Args),
     Completions(completions::Args),
 }

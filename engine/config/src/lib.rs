@@ -20,6 +20,7 @@
 //! | [`read`] | texts into one definition, with findings about the texts |
 //! | [`check`], [`check_with`] | the same, with the engine's findings, warnings, and a sample of events |
 //! | [`read_body`] | one body of the control API, beside the definition that it becomes a part of |
+//! | [`read_pipelines`] | texts into pipelines; not in wasm |
 //! | [`write`](fn@write), [`write_with_examples`] | a definition into files that read back as the same |
 //! | [`render`], [`sarif`] | findings for people and for tools |
 //! | [`codes`] | the page of each code |
@@ -39,6 +40,8 @@ mod document;
 mod limits;
 mod lint;
 mod lower;
+#[cfg(not(target_family = "wasm"))]
+mod pipeline;
 pub mod render;
 pub mod sarif;
 mod source;
@@ -58,6 +61,8 @@ pub use body::{Names, read_body};
 pub use columns::Sample;
 pub use dialect::Body;
 pub use directory::{Listing, definition_files, is_utf16};
+#[cfg(not(target_family = "wasm"))]
+pub use pipeline::{Pipelines, read as read_pipelines};
 pub use source::{Finding, Location, Source};
 pub use suggest::did_you_mean;
 pub use write::{rfc3339, write, write_with_examples};

@@ -49,7 +49,7 @@ fn the_pipeline_is_skipped_with_an_info() {
     let found: Vec<_> =
         reading.findings.iter().filter(|finding| finding.diagnostic.code == Code::Ignored).collect();
     assert_eq!(found.len(), 1);
-    assert_eq!(found[0].diagnostic.message, "pipelines are not supported yet; skipped");
+    assert_eq!(found[0].diagnostic.message, "a pipeline is no part of the definition; skipped");
     assert_eq!(found[0].diagnostic.severity(), Severity::Info);
 }
 

@@ -41,6 +41,7 @@ ingest     → attribute call definition event expr merge objects plan profile v
 import     → attribute ingest plan profile time value
 payload    → call definition expr plan query value
 export     → attribute call payload plan profile progress query value
+pipeline   → definition diagnostic expr expressions syntax value
 section    → call candidates definition event expr index payload plan profile query value
 lookup     → attribute call identity plan profile query rows section value
 device     → attribute bytes candidates definition event expr flat order plan profile query section syntax value
@@ -64,6 +65,7 @@ lower       → document source spelling suggest text
 dialect     → document lower spelling suggest text
 body        → dialect document lower source
 directory   → dialect document source
+pipeline    → document lower source suggest text
 write       → dialect source
 render      → source text
 sarif       → codes source
@@ -220,6 +222,21 @@ server      → clock files limits secrets store terminal website
 command     → client clock definitions diff files limits lines secrets server simulation targets terminal tree
 ";
 
+const PIPELINES: &str = "
+(all)   → limits
+
+counts  →
+emitted →
+output  →
+record  →
+held    → record
+rows    → record
+scope   → record rows
+plan    → rows scope
+stream  → counts emitted held output plan record rows scope
+runner  → output record stream
+";
+
 /// Between crates; the site is JavaScript that knows the public wire alone.
 const CRATES: &str = "
 usher_engine     →
@@ -230,14 +247,15 @@ usher_cloudflare → usher_edge
 usher_spin       → usher_edge
 usher_tab        → usher_edge
 usher_worker     → usher_edge
-usher            → usher_config usher_edge usher_engine
+usher_pipelines  → usher_engine
+usher            → usher_config usher_edge usher_engine usher_pipelines
 usher_rules      → usher_config usher_edge usher_engine
 usher_sim        → usher_config usher_edge usher_engine
 usher_tests      → usher_config usher_edge usher_engine
 ";
 
 /// A crate or a folder of scripts: where its files are, and what its rooms may import.
-const HOUSES: [(&str, &str); 11] = [
+const HOUSES: [(&str, &str); 12] = [
     ("engine/src", ENGINE),
     ("engine/config/src", CONFIG),
     ("edge-worker/src", EDGE),
@@ -248,10 +266,11 @@ const HOUSES: [(&str, &str); 11] = [
     ("edge-worker/tab/entry", TAB_ENTRY),
     ("edge-worker/worker/src", WORKER),
     ("edge-worker/native/src", NATIVE),
+    ("pipelines/src", PIPELINES),
     ("browser-sdk/js/src", SDK),
 ];
 
-const CRATE_FOLDERS: [(&str, &str); 12] = [
+const CRATE_FOLDERS: [(&str, &str); 13] = [
     ("engine/src", "usher_engine"),
     ("engine/config/src", "usher_config"),
     ("edge-worker/src", "usher_edge"),
@@ -260,6 +279,7 @@ const CRATE_FOLDERS: [(&str, &str); 12] = [
     ("edge-worker/tab/src", "usher_tab"),
     ("edge-worker/worker/src", "usher_worker"),
     ("edge-worker/native/src", "usher"),
+    ("pipelines/src", "usher_pipelines"),
     ("browser-sdk/src", "usher_browser"),
     ("www/rules/src", "usher_rules"),
     ("tests/sim/src", "usher_sim"),

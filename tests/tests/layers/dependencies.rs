@@ -61,6 +61,21 @@ fn definitions_as_text_reach_the_control_plane_alone() {
     assert!(!engine.contains("usher-edge"), "who reads definitions knows no service");
 }
 
+/// The parser of SQL is for native programs: no wasm module links it.
+#[test]
+fn sql_is_read_by_native_programs_alone() {
+    let config = manifest("engine/config/Cargo.toml");
+    let natives = config["target"].as_table().expect("a table");
+    assert_eq!(natives.keys().collect::<Vec<_>>(), ["cfg(not(target_family = \"wasm\"))"]);
+    assert!(config["dependencies"].get("sqlparser").is_none());
+    for (path, text) in files("", &["Cargo.toml"]) {
+        let is_known = ["Cargo.toml", "engine/config/Cargo.toml"].contains(&path.as_str());
+        assert!(is_known || !text.contains("sqlparser"), "{path} reads SQL");
+    }
+    let pipelines = dependencies("pipelines/Cargo.toml");
+    assert_eq!(pipelines, set(&["serde", "serde_json", "usher-engine"]), "streams read and write nothing");
+}
+
 /// `--locked` builds outside the workspace fail otherwise, and not all of them run in tests.
 #[test]
 fn lock_files_beside_the_workspace_know_its_dependencies() {

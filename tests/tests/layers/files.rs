@@ -159,6 +159,7 @@ fn every_exception_from_a_lint_has_a_reason() {
         "edge-worker/native",
         "edge-worker/spin",
         "edge-worker/tab",
+        "pipelines",
     ] {
         let manifest = manifest(&format!("{path}/Cargo.toml"));
         assert_eq!(

@@ -42,7 +42,7 @@ fn files(folder: &str, endings: &[&str]) -> Vec<(String, String)> {
 
 /// Everything that people wrote and machines run.
 fn sources() -> Vec<(String, String)> {
-    let rooms = ["engine", "edge-worker", "browser-sdk", "www", "tests"];
+    let rooms = ["engine", "edge-worker", "pipelines", "browser-sdk", "www", "tests"];
     let all: Vec<_> = rooms.iter().flat_map(|room| files(room, &[".rs", ".js", ".mjs", ".ts"])).collect();
     assert!(all.len() > 60, "only {} sources were found", all.len());
     all

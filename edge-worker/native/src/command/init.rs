@@ -16,7 +16,8 @@ use use_case::UseCase;
 /// Write a definition to start from
 ///
 /// Writes a commented rt_config (events, attributes, keys) and a service (sections and what they answer), or a journey, for a use
-/// case, and a visit and a batch record to try them with. Without a use case, says which there are.
+/// case, and a visit and a batch record to try them with; or a pipeline, with records to try it. Without a use case, says which
+/// there are.
 ///
 /// With --from, a definition for events that there are: of a file (NDJSON, an event a line), or of an edge at an address. Events are told
 /// apart by their names, keys found by name and fill, attributes chosen by use case, or without one by what the events are about.
@@ -29,6 +30,7 @@ use use_case::UseCase;
 ///   usher init cart_recovery
 ///   usher init user_profile -o definitions --audience 1069944
 ///   usher init --from events.ndjson
+///   usher init pipeline -o pipelines
 ///
 /// Exit status: 0 fine, 1 when a file is there already or cannot be written, or events say too little for a proposal, 64 for a wrong command line.
 #[derive(Debug, clap::Args)]
@@ -81,7 +83,10 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         files::replace(path, &text, Readers::Usual)?;
         out.push_str(&format!("  {:<width$}  {meaning}\n", path.display().to_string()));
     }
-    out.push_str(&next(&args.output, &args.audience));
+    out.push_str(&match use_case {
+        UseCase::Pipeline => next_of_pipeline(&args.output),
+        _ => next(&args.output, &args.audience),
+    });
     print(&out)?;
     Ok(Exit::Fine)
 }
@@ -108,6 +113,19 @@ fn propose(args: &Args, from: &str) -> Result<Exit, Failure> {
         proposal.use_case.name()
     ))?;
     Ok(Exit::Fine)
+}
+
+/// The next commands for a pipeline, each line as it is typed.
+fn next_of_pipeline(output: &Path) -> String {
+    let directory = output.display();
+    format!(
+        "
+Next, put your own topics and columns in, then:
+  usher pipeline validate {directory}/pipeline.yaml
+  usher pipeline explain {directory}/pipeline.yaml
+  usher pipeline run {directory}/pipeline.yaml --input users={directory}/users.ndjson --input products={directory}/products.ndjson < {directory}/clicks.ndjson
+"
+    )
 }
 
 /// The next commands, each line as it is typed.

@@ -12,6 +12,7 @@ pub(crate) mod explain;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod keys;
+pub(crate) mod pipeline;
 pub(crate) mod profile;
 pub(crate) mod ps;
 pub(crate) mod pull;

@@ -14,7 +14,7 @@ pub(super) enum Signal {
 }
 
 #[cfg(unix)]
-pub(super) struct Signals {
+pub(crate) struct Signals {
     interrupt: signal::unix::Signal,
     terminate: signal::unix::Signal,
     hangup: signal::unix::Signal,
@@ -22,7 +22,7 @@ pub(super) struct Signals {
 
 #[cfg(unix)]
 impl Signals {
-    pub(super) fn new() -> Result<Signals, Failure> {
+    pub(crate) fn new() -> Result<Signals, Failure> {
         use signal::unix::SignalKind;
         let wait = |kind| {
             signal::unix::signal(kind)
@@ -45,11 +45,11 @@ impl Signals {
 }
 
 #[cfg(not(unix))]
-pub(super) struct Signals;
+pub(crate) struct Signals;
 
 #[cfg(not(unix))]
 impl Signals {
-    pub(super) fn new() -> Result<Signals, Failure> {
+    pub(crate) fn new() -> Result<Signals, Failure> {
         Ok(Signals)
     }
 
@@ -61,7 +61,7 @@ impl Signals {
 
 impl Signals {
     /// Ends when the process is told to stop.
-    pub(super) async fn stop(&mut self) {
+    pub(crate) async fn stop(&mut self) {
         while self.next().await != Signal::Stop {}
     }
 }

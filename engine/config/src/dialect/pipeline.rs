@@ -1,4 +1,4 @@
-//! KaflowSQL pipelines: recognized and reported as skipped, not read.
+//! KaflowSQL pipelines: recognized, and no part of an audience's definition.
 
 use usher_engine::diagnostic::Code;
 
@@ -6,5 +6,11 @@ use crate::document::Node;
 use crate::lower::Lower;
 
 pub(super) fn lower(lower: &mut Lower, node: &Node) {
-    lower.note(Code::Ignored, node.first_key(), "pipelines are not supported yet; skipped");
+    let help = "`usher pipeline validate` checks it, `usher pipeline run` runs it".to_owned();
+    lower.note_with(
+        Code::Ignored,
+        node.first_key(),
+        "a pipeline is no part of the definition; skipped",
+        Some(help),
+    );
 }

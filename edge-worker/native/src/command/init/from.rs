@@ -35,9 +35,16 @@ pub(super) struct Proposal {
 ///
 /// The events do not say who a visitor is, or cannot be read.
 pub(super) fn propose(from: &str, use_case: Option<UseCase>, audience: &str) -> Result<Proposal, Failure> {
-    if use_case == Some(UseCase::Journey) {
-        return Err(Failure::usage("--from proposes no journey")
-            .help("`usher init journey` writes one to start from, and --from with another use case what it can build on"));
+    match use_case {
+        Some(UseCase::Journey) => {
+            return Err(Failure::usage("--from proposes no journey")
+                .help("`usher init journey` writes one to start from, and --from with another use case what it can build on"));
+        }
+        Some(UseCase::Pipeline) => {
+            return Err(Failure::usage("--from proposes no pipeline")
+                .help("`usher init pipeline` writes one to start from"));
+        }
+        _ => {}
     }
     let events = if from.contains("://") { Events::at(from)? } else { Events::of(Path::new(from))? };
     if events.kinds.is_empty() {

@@ -15,6 +15,8 @@ pub(super) enum UseCase {
     UserProfile,
     /// Remind somebody of their cart by mail, step by step
     Journey,
+    /// Join events with other topics, a row out for each
+    Pipeline,
 }
 
 /// A file, what it is for, and its text.
@@ -46,6 +48,16 @@ impl UseCase {
             }
             UseCase::UserProfile => templates!("user_profile", "user_profile.yaml"),
             UseCase::Journey => templates!("journey", "journeys.yaml", "stages, steps and what they send"),
+            UseCase::Pipeline => [
+                (
+                    "pipeline.yaml",
+                    "the query, its output and its state",
+                    include_str!("pipeline/pipeline.yaml"),
+                ),
+                ("clicks.ndjson", "events", include_str!("pipeline/clicks.ndjson")),
+                ("users.ndjson", "rows to join", include_str!("pipeline/users.ndjson")),
+                ("products.ndjson", "rows to join", include_str!("pipeline/products.ndjson")),
+            ],
         }
     }
 

@@ -114,7 +114,7 @@ pub(super) fn of(events: &Events, use_case: UseCase) -> Attributes {
                 "tells buyers from those who look",
             );
         }
-        UseCase::CartRecovery | UseCase::Journey => {
+        UseCase::CartRecovery | UseCase::Journey | UseCase::Pipeline => {
             let cart = first(&[About::Cart]);
             made.value(
                 "cart_items_list",

@@ -1,0 +1,45 @@
+//! `usher pipeline`: events of a topic joined with others, checked, explained and run.
+
+mod explain;
+mod files;
+mod loaded;
+mod outputs;
+mod run;
+mod validate;
+
+use clap::Subcommand;
+
+use crate::exit::{Exit, Failure};
+
+/// Check, explain and run pipelines
+///
+/// A pipeline takes the events of one topic, joins each with the newest rows of others, and writes one row for it: YAML as
+/// KaflowSQL has it, with the query as SQL.
+///
+/// Examples:
+///   usher init pipeline -o pipelines
+///   usher pipeline validate pipelines/pipeline.yaml
+///   usher pipeline run pipelines/pipeline.yaml --input products=pipelines/products.ndjson < pipelines/clicks.ndjson
+///
+/// Exit status: 0 fine, 1 failure, 2 when a pipeline has errors, 64 for a wrong command line.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Validate(validate::Args),
+    Explain(explain::Args),
+    Run(run::Args),
+}
+
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    match &args.verb {
+        Verb::Validate(args) => validate::run(args),
+        Verb::Explain(args) => explain::run(args),
+        Verb::Run(args) => run::run(args),
+    }
+}

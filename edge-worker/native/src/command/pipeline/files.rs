@@ -1,0 +1,90 @@
+//! Topics as files: a line is a record, a file a partition.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
+use std::thread;
+use std::time::Duration;
+
+use usher_pipelines::limits::AHEAD_RECORDS_MAX;
+use usher_pipelines::{Arrival, Polled, Source};
+
+use crate::exit::Failure;
+use crate::files;
+use crate::lines::{self, Line, Lines};
+
+/// A file of a topic.
+pub(super) struct File {
+    pub(super) topic: Arc<str>,
+    pub(super) partition: u32,
+    pub(super) path: PathBuf,
+}
+
+/// The records of files, read ahead by a thread.
+pub(super) struct Files {
+    records: Receiver<Result<Arrival, String>>,
+}
+
+impl Files {
+    /// Reads the files one after the other. Those that cannot be opened are found before the first record.
+    pub(super) fn open(files: Vec<File>, start_ms: i64) -> Result<Files, Failure> {
+        for file in files.iter().filter(|file| file.path.as_os_str() != "-") {
+            let metadata = fs::metadata(&file.path).map_err(|error| files::unread(&file.path, &error))?;
+            // A pipe is opened once, by the thread that reads it: its writer would end with the first reader.
+            if metadata.is_file() {
+                lines::open(&file.path)?;
+            }
+        }
+        let (sender, records) = mpsc::sync_channel(AHEAD_RECORDS_MAX);
+        thread::spawn(move || {
+            for file in files {
+                if read(&file, start_ms, &sender).is_none() {
+                    break;
+                }
+            }
+        });
+        Ok(Files { records })
+    }
+}
+
+impl Source for Files {
+    fn poll(&mut self, wait: Duration) -> Result<Polled, String> {
+        match self.records.recv_timeout(wait) {
+            Ok(received) => received.map(Polled::Arrival),
+            Err(RecvTimeoutError::Timeout) => Ok(Polled::Nothing),
+            Err(RecvTimeoutError::Disconnected) => Ok(Polled::End),
+        }
+    }
+}
+
+/// Sends the lines of a file; None: nobody takes them any more, or the file cannot be read on.
+fn read(file: &File, start_ms: i64, sender: &SyncSender<Result<Arrival, String>>) -> Option<()> {
+    let failed = |failure: String| sender.send(Err(failure)).ok();
+    let mut lines = match lines::open(&file.path) {
+        Ok(input) => Lines::new(input),
+        Err(failure) => {
+            failed(failure.message);
+            return None;
+        }
+    };
+    loop {
+        let Line { number, text } = match lines.next() {
+            Ok(Some(line)) => line,
+            Ok(None) => return Some(()),
+            Err(error) => {
+                failed(format!("cannot read `{}`: {error}", file.path.display()));
+                return None;
+            }
+        };
+        let text = text.ok_or_else(|| format!("the line is over {} bytes", lines::LINE_BYTES_MAX));
+        let arrival = Arrival {
+            topic: Arc::clone(&file.topic),
+            partition: file.partition,
+            offset: number,
+            arrival_ms: start_ms,
+            text,
+        };
+        sender.send(Ok(arrival)).ok()?;
+    }
+}

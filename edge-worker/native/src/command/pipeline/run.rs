@@ -1,0 +1,181 @@
+//! `usher pipeline run`: a pipeline over files and pipes.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use usher_config::did_you_mean;
+use usher_engine::definition::pipeline::Pipeline;
+use usher_pipelines::{Bounds, Plan, Runner, Stream};
+
+use super::files::{File, Files};
+use super::loaded::{Loaded, not_compiled};
+use super::outputs::Outputs;
+use crate::clock::now_ms;
+use crate::exit::{Exit, Failure};
+use crate::server::Signals;
+use crate::terminal::{clean, note};
+
+/// Run a pipeline over files and pipes
+///
+/// Reads NDJSON, a record a line: first the joined topics, each to its end, then the events, from their files or from
+/// standard input; a file is a partition. Writes a row a line, and the counts to standard error at the end. SIGINT and SIGTERM
+/// end it as the end of the input does.
+///
+/// A joined topic keeps the newest row of each key. A line with its join column and "_deleted": true deletes one. An event
+/// that still lacks what `require` names when its TTL or the input ends goes to the file of --expired with what it lacks; a
+/// line that cannot be used goes to that of --dead with the reason. Without these options they are counted.
+///
+/// Examples:
+///   usher pipeline run pipeline.yaml --input clicks=clicks.ndjson --input products=products.ndjson
+///   tail -f clicks.ndjson | usher pipeline run pipeline.yaml --input products=products.ndjson --output rows.ndjson
+///   usher pipeline run pipeline.yaml --input products=products.ndjson --expired late.ndjson --dead bad.ndjson < clicks.ndjson
+///
+/// Exit status: 0 fine, 1 when a file cannot be read or written, or lines were refused and there is no --dead, 2 when the
+/// pipeline has errors, 64 for a wrong command line.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct Args {
+    /// The file of a pipeline
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// A file of a topic, or - for standard input, which the events come from unless this says otherwise
+    #[arg(long = "input", value_name = "TOPIC=PATH", value_parser = input)]
+    inputs: Vec<(String, PathBuf)>,
+    /// The file for rows, or - for standard output; a file is replaced
+    #[arg(long, value_name = "PATH", default_value = "-")]
+    output: PathBuf,
+    /// A file for events that ended without a row, with what they lacked
+    #[arg(long, value_name = "PATH")]
+    expired: Option<PathBuf>,
+    /// A file for lines that were refused, with the reason
+    #[arg(long, value_name = "PATH")]
+    dead: Option<PathBuf>,
+    /// A file for every record in the order in which it was taken, with the time
+    #[arg(long, value_name = "PATH")]
+    trace: Option<PathBuf>,
+    /// The most events that wait; the one that waited longest ends before there are more
+    #[arg(long, value_name = "COUNT", default_value_t = usher_pipelines::limits::HELD_MAX)]
+    held_max: usize,
+    /// The most bytes of state, roughly: rows, waiting events and ids
+    #[arg(long, value_name = "BYTES", default_value_t = usher_pipelines::limits::STATE_BYTES_MAX)]
+    state_bytes_max: u64,
+}
+
+fn input(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((topic, path)) if !topic.is_empty() && !path.is_empty() => Ok((topic.to_owned(), path.into())),
+        _ => Err("write the topic and its file: products=products.ndjson".to_owned()),
+    }
+}
+
+pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
+    let pipeline = Loaded::one(&args.file)?;
+    let plan = Plan::compile(&pipeline).map_err(not_compiled)?;
+    let files = files(&pipeline, &args.inputs)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let paths = [Some(&args.output), args.expired.as_ref(), args.dead.as_ref(), args.trace.as_ref()];
+    let source = Files::open(files, now_ms())?;
+    let sink = Outputs::create(paths.map(|path| path.map(PathBuf::as_path)), &stop)?;
+    stop_on_signal(&stop)?;
+    let stream = Stream::new(plan, Bounds { held: args.held_max, bytes: args.state_bytes_max });
+    let joined: Vec<&str> = pipeline.joins.iter().map(|join| join.source.topic.as_str()).collect();
+    let mut runner = Runner::new(stream, &pipeline.from.topic, &joined, source, sink);
+    let ended = runner.run(&now_ms, &stop);
+    note(&clean(&summary(&pipeline, runner.stream(), runner.refused())));
+    ended.map_err(Failure::new)?;
+    let lost = runner.refused() > 0 && args.dead.is_none();
+    Ok(if lost { Exit::Failure } else { Exit::Fine })
+}
+
+/// The files in the order in which they are read.
+fn files(pipeline: &Pipeline, inputs: &[(String, PathBuf)]) -> Result<Vec<File>, Failure> {
+    let from = pipeline.from.topic.as_str();
+    let joined: Vec<&str> = pipeline.joins.iter().map(|join| join.source.topic.as_str()).collect();
+    if inputs.iter().filter(|(_, path)| path.as_os_str() == "-").count() > 1 {
+        return Err(Failure::usage("standard input is named twice"));
+    }
+    for (topic, _) in inputs {
+        if topic != from && !joined.contains(&topic.as_str()) {
+            let topics = std::iter::once(from).chain(joined.iter().copied());
+            let help = did_you_mean(topic, topics.clone())
+                .unwrap_or_else(|| format!("it reads {}", topics.collect::<Vec<_>>().join(", ")));
+            return Err(Failure::usage(format!("the pipeline does not read `{topic}`")).help(help));
+        }
+    }
+    let mut files: Vec<File> = Vec::new();
+    let mut topics: Vec<&str> = Vec::new();
+    for topic in joined.into_iter().chain([from]).filter(|topic| !topics.contains(topic)).collect::<Vec<_>>()
+    {
+        if topics.contains(&topic) {
+            continue;
+        }
+        topics.push(topic);
+        let mut paths: Vec<PathBuf> =
+            inputs.iter().filter(|(of, _)| of == topic).map(|(_, path)| path.clone()).collect();
+        if paths.is_empty() && topic == from && inputs.iter().all(|(_, path)| path.as_os_str() != "-") {
+            paths.push("-".into());
+        }
+        if paths.is_empty() {
+            let help = format!("add --input {topic}=FILE; /dev/null has no rows");
+            return Err(Failure::usage(format!("no file is named for the topic `{topic}`")).help(help));
+        }
+        let shared: Arc<str> = Arc::from(topic);
+        let numbered = (0..).zip(paths);
+        files.extend(numbered.map(|(partition, path)| File { topic: Arc::clone(&shared), partition, path }));
+    }
+    Ok(files)
+}
+
+/// Sets the flag when the process is told to stop.
+fn stop_on_signal(stop: &Arc<AtomicBool>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(format!("cannot wait for signals: {error}")))?;
+    let mut signals = runtime.block_on(async { Signals::new() })?;
+    let stop = Arc::clone(stop);
+    thread::spawn(move || {
+        runtime.block_on(signals.stop());
+        stop.store(true, Ordering::Relaxed);
+    });
+    Ok(())
+}
+
+/// The counts, a line for each source.
+fn summary(pipeline: &Pipeline, stream: &Stream, refused: u64) -> String {
+    let counts = stream.counts();
+    let listed = |counts: &[(u64, &str)]| {
+        let shown = counts.iter().filter(|(count, _)| *count > 0);
+        shown.map(|(count, name)| format!(", {count} {name}")).collect::<String>()
+    };
+    let of = |count: u64, name: &str| format!("{count} {name}{}", if count == 1 { "" } else { "s" });
+    let mut text = format!(
+        "{}: {} of {}{}",
+        pipeline.name,
+        of(counts.emitted, "row"),
+        of(counts.events, "event"),
+        listed(&[
+            (counts.filtered, "filtered"),
+            (counts.unjoined, "without a joined row"),
+            (counts.duplicates, "duplicate"),
+            (counts.expired, "expired"),
+            (counts.unfinished, "waited when the input ended"),
+            (counts.state_full, "left because the state was full"),
+            (counts.ids_forgotten, "ids forgotten because the state was full"),
+            (refused, "refused"),
+        ]),
+    );
+    for (join, counts) in pipeline.joins.iter().zip(&counts.joins) {
+        let looked = counts.hits + counts.misses;
+        text.push_str(&format!(
+            "\n  {}: {}{}, met {} of {looked}",
+            join.source.topic,
+            of(counts.rows, "record"),
+            listed(&[(counts.deleted, "deleted"), (counts.forgotten, "forgotten")]),
+            counts.hits,
+        ));
+    }
+    text
+}

@@ -1,0 +1,105 @@
+//! Checks of a pipeline beyond its texts: names of columns, types, and pipelines beside each other.
+
+use usher_engine::RowProgram;
+use usher_engine::definition::pipeline::{Column, Pipeline};
+use usher_engine::diagnostic::{Code, Diagnostic};
+use usher_engine::syntax::{Function, ValueExpr};
+
+use super::query::Query;
+use crate::lower::{At, Lower};
+
+/// The name in the output of a column that is passed under another name.
+pub(super) fn renamed<'q>(query: &'q Query, column: &str) -> Option<&'q str> {
+    query.columns.iter().find_map(|known| match known {
+        Column::Value { name, value: ValueExpr::Name(path) } => {
+            path.0.split_once('.').filter(|(_, own)| *own == column).map(|_| name.as_str())
+        }
+        _ => None,
+    })
+}
+
+/// True if a column has a value whatever comes.
+pub(super) fn is_always_there(query: &Query, name: &str) -> bool {
+    query.columns.iter().any(
+        |column| matches!(column, Column::Value { name: known, value } if known == name && is_never_missing(value)),
+    )
+}
+
+fn is_never_missing(value: &ValueExpr) -> bool {
+    match value {
+        ValueExpr::Constant(_)
+        | ValueExpr::Now
+        | ValueExpr::Interval(..)
+        | ValueExpr::Call(Function::Size, _) => true,
+        ValueExpr::Call(
+            Function::Coalesce | Function::Concat | Function::Greatest | Function::Least,
+            values,
+        ) => values.iter().any(is_never_missing),
+        ValueExpr::Case(branches, Some(otherwise)) => {
+            branches.iter().all(|(_, value)| is_never_missing(value)) && is_never_missing(otherwise)
+        }
+        ValueExpr::Switch(_, branches, Some(otherwise)) => {
+            branches.iter().all(|(_, value)| is_never_missing(value)) && is_never_missing(otherwise)
+        }
+        _ => false,
+    }
+}
+
+/// Checks of several pipelines: names and topics of their own, and no circle.
+pub(super) fn together(lower: &mut Lower, pipelines: &[Pipeline]) {
+    let place = |lower: &Lower, index: usize, part: &str| -> Option<At> {
+        lower.places.get(&format!("pipelines[{index}]{part}")).copied()
+    };
+    for (index, pipeline) in pipelines.iter().enumerate() {
+        let earlier = pipelines.iter().take(index);
+        if earlier.clone().any(|other| other.name == pipeline.name) {
+            let message = format!("two pipelines are called `{}`", pipeline.name);
+            let finding =
+                Diagnostic::new(Code::DuplicateName, message).at(format!("pipelines[{index}].name"));
+            let at = place(lower, index, ".name");
+            lower.push(finding.help("rename one of them"), at);
+        }
+        if let Some(other) = earlier.clone().find(|other| other.output.topic == pipeline.output.topic) {
+            let message =
+                format!("`{}` and `{}` both write to `{}`", other.name, pipeline.name, pipeline.output.topic);
+            let finding =
+                Diagnostic::new(Code::DuplicateName, message).at(format!("pipelines[{index}].output"));
+            let at = place(lower, index, ".output.topic");
+            lower.push(finding.help("give each pipeline a topic of its own"), at);
+        }
+        if reads(pipelines, index, &pipeline.output.topic) {
+            let message = format!(
+                "`{}` reads, directly or by others, what it writes to `{}`",
+                pipeline.name, pipeline.output.topic
+            );
+            let finding = Diagnostic::new(Code::BadQuery, message).at(format!("pipelines[{index}].output"));
+            let at = place(lower, index, ".output.topic");
+            lower.push(finding.help("write to another topic"), at);
+        }
+    }
+}
+
+/// True if a pipeline reads a topic, itself or by the pipelines whose output it reads.
+fn reads(pipelines: &[Pipeline], index: usize, topic: &str) -> bool {
+    let (mut open, mut seen) = (vec![index], vec![false; pipelines.len()]);
+    while let Some(pipeline) = open.pop() {
+        let Some(known) = pipelines.get(pipeline) else { continue };
+        match seen.get_mut(pipeline) {
+            Some(seen) if !*seen => *seen = true,
+            _ => continue,
+        }
+        let sources = std::iter::once(&known.from).chain(known.joins.iter().map(|join| &join.source));
+        for source in sources {
+            if source.topic == topic {
+                return true;
+            }
+            open.extend(pipelines.iter().position(|other| other.output.topic == source.topic));
+        }
+    }
+    false
+}
+
+/// Types that do not agree, in all expressions of a pipeline.
+pub(super) fn types(pipeline: &Pipeline) -> Vec<Diagnostic> {
+    RowProgram::compile(pipeline).err().unwrap_or_default()
+}

@@ -1,0 +1,150 @@
+//! Pipelines: KaflowSQL's YAML, with the query in it as SQL.
+//!
+//! Each document is one pipeline. The query is parsed by `sqlparser`; its expressions lower to the engine's, so they mean
+//! the same as in criteria. Native builds alone have this module.
+
+mod checks;
+mod columns;
+mod document;
+mod expression;
+mod function;
+mod query;
+mod refused;
+mod sources;
+mod sql;
+
+use std::collections::BTreeMap;
+use std::thread;
+
+use usher_engine::definition::pipeline::Pipeline;
+use usher_engine::diagnostic::{Diagnostic, Severity};
+
+use crate::document::{self as texts};
+use crate::lower::{At, Lower};
+use crate::source::{Finding, Location, Source};
+use crate::text::Text;
+
+/// The pipelines of some texts, with every finding.
+#[derive(Clone, Debug)]
+pub struct Pipelines {
+    /// Those that were read without errors.
+    pub pipelines: Vec<Pipeline>,
+    /// In the order of the texts.
+    pub findings: Vec<Finding>,
+    texts: Vec<Text>,
+    places: BTreeMap<String, At>,
+}
+
+/// Reads pipelines, a document each, and checks them.
+///
+/// # Examples
+///
+/// ```
+/// let text = "\
+/// name: enriched
+/// query: SELECT c.user_id, p.price FROM clicks c LEFT JOIN products p ON c.product_id = p.product_id WHERE c.page LIKE 5
+/// output: {topic: enriched_clicks, format: json}
+/// ";
+/// let sources = [usher_config::Source { name: "enriched.yaml".to_owned(), text: text.to_owned() }];
+/// let read = usher_config::read_pipelines(&sources);
+/// assert_eq!(
+///     usher_config::render::plain(&read.findings[0]),
+///     "enriched.yaml:2:118: error[E027]: `LIKE` compares with a text, such as `LIKE 'a%'`"
+/// );
+/// ```
+pub fn read(sources: &[Source]) -> Pipelines {
+    let stack = thread::Builder::new().stack_size(STACK_BYTES);
+    thread::scope(|scope| {
+        // Where no thread can be had, the stack at hand serves for all but the deepest queries.
+        match stack.spawn_scoped(scope, || read_all(sources)).map(thread::ScopedJoinHandle::join) {
+            Ok(Ok(read)) => read,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            Err(_) => read_all(sources),
+        }
+    })
+}
+
+/// The stack that the parser needs for the deepest query that it reads, in a build without optimization.
+const STACK_BYTES: usize = 64 * 1024 * 1024;
+
+fn read_all(sources: &[Source]) -> Pipelines {
+    let mut lower = Lower::new(sources);
+    let mut pipelines = Vec::new();
+    for (index, source) in sources.iter().enumerate() {
+        let (documents, faults) = texts::read(&source.name, &source.text);
+        lower.text = index;
+        let unread = documents.is_empty() && faults.is_empty();
+        for fault in faults {
+            lower.fault(fault);
+        }
+        if unread {
+            document::empty(&mut lower);
+        }
+        for node in &documents {
+            let errors = errors(&lower);
+            let path = format!("pipelines[{}]", pipelines.len());
+            let read = document::lower(&mut lower, node, &path);
+            pipelines.extend(read.filter(|_| errors == self::errors(&lower)));
+        }
+    }
+    checks::together(&mut lower, &pipelines);
+    let Lower { texts, findings, places, .. } = lower;
+    let mut read = Pipelines { pipelines, findings: Vec::new(), texts, places };
+    for (diagnostic, at) in findings {
+        let place = at.and_then(|at| read.place(at));
+        read.findings.push(Finding { diagnostic, place });
+    }
+    for index in 0..read.pipelines.len() {
+        read.check(index);
+    }
+    read.sort();
+    read
+}
+
+fn errors(lower: &Lower) -> usize {
+    lower.findings.iter().filter(|(diagnostic, _)| diagnostic.severity() == Severity::Error).count()
+}
+
+impl Pipelines {
+    /// True if a pipeline is refused.
+    pub fn has_errors(&self) -> bool {
+        self.findings.iter().any(|finding| finding.diagnostic.severity() == Severity::Error)
+    }
+
+    /// Locates the part of a pipeline that a diagnostic is about, or the closest enclosing part.
+    pub fn locate(&self, pipeline: usize, diagnostic: Diagnostic) -> Finding {
+        let mut path = format!("pipelines[{pipeline}].{}", diagnostic.path);
+        let at = loop {
+            if let Some(&at) = self.places.get(&path) {
+                break Some(at);
+            }
+            match path.rfind(['.', '[']) {
+                Some(end) => path.truncate(end),
+                None => break None,
+            }
+        };
+        Finding { diagnostic, place: at.and_then(|at| self.place(at)) }
+    }
+
+    fn place(&self, (text, span): At) -> Option<Location> {
+        self.texts.get(text).map(|text| text.place(span))
+    }
+
+    /// Types of the expressions.
+    fn check(&mut self, index: usize) {
+        let Some(pipeline) = self.pipelines.get(index) else { return };
+        let found = checks::types(pipeline);
+        let found: Vec<Finding> =
+            found.into_iter().map(|diagnostic| self.locate(index, diagnostic)).collect();
+        self.findings.extend(found);
+    }
+
+    fn sort(&mut self) {
+        let order = |place: &Option<Location>| {
+            let place = place.as_ref()?;
+            let file = self.texts.iter().position(|text| text.name() == place.file);
+            Some((file, place.line, place.column))
+        };
+        self.findings.sort_by_cached_key(|finding| order(&finding.place));
+    }
+}

@@ -1,0 +1,109 @@
+//! Pipelines: events of one source, joined with the newest rows of others, one row out for each.
+
+use alloc::{string::String, vec::Vec};
+
+use crate::syntax::{Expr, ValueExpr};
+
+/// A pipeline. Names in its expressions are `alias.column`, whatever the query wrote.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pipeline {
+    /// Unique among the pipelines of a process.
+    pub name: String,
+    /// The source of events.
+    pub from: Source,
+    /// The time for which an event may wait, and its id is remembered, in milliseconds of its partition's clock.
+    pub ttl_ms: i64,
+    /// In the order of the query; a join may use columns of those before it.
+    pub joins: Vec<Join>,
+    /// WHERE.
+    pub condition: Option<Expr>,
+    /// SELECT.
+    pub columns: Vec<Column>,
+    /// Columns without which no row is emitted: an event waits for them. Empty: nothing waits.
+    pub require: Vec<String>,
+    /// The output.
+    pub output: Output,
+}
+
+/// A topic, and its name in expressions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The topic.
+    pub topic: String,
+    /// Unique in the query.
+    pub alias: String,
+}
+
+/// A source of which the newest row for each value of a column is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Join {
+    /// The joined source.
+    pub source: Source,
+    /// Its column in `ON`.
+    pub column: String,
+    /// The column that it equals: the place of its source (0 is `FROM`, 1 the first join), and its name.
+    pub equals: (usize, String),
+    /// True for `JOIN`, without whose row nothing is emitted; false for `LEFT JOIN`.
+    pub is_inner: bool,
+    /// The age that a row may have for an event, in milliseconds; None for dimensions.
+    pub ttl_ms: Option<i64>,
+}
+
+/// One item of SELECT.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Column {
+    /// An expression under its name.
+    Value {
+        /// The column's name.
+        name: String,
+        /// Its value.
+        value: ValueExpr,
+    },
+    /// `*`: all columns of all sources.
+    All,
+    /// `t.*`: all columns of the source at this place.
+    AllOf(usize),
+}
+
+/// The output of a pipeline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// The topic.
+    pub topic: String,
+    /// The form of its records.
+    pub format: Format,
+    /// The column whose text is the key of its records.
+    pub key: Option<String>,
+    /// Declared types of columns, as they are written.
+    pub schema: Vec<(String, String)>,
+}
+
+/// The form of records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// JSON objects.
+    Json,
+    /// Avro in the framing of schema registries.
+    Avro,
+}
+
+impl Pipeline {
+    /// True if events wait for rows.
+    pub fn is_smart(&self) -> bool {
+        !self.require.is_empty()
+    }
+
+    /// The source at a place: 0 is `FROM`, 1 the first join.
+    pub fn source(&self, place: usize) -> Option<&Source> {
+        match place.checked_sub(1) {
+            None => Some(&self.from),
+            Some(join) => self.joins.get(join).map(|join| &join.source),
+        }
+    }
+
+    /// The place of the source with this alias.
+    pub fn place(&self, alias: &str) -> Option<usize> {
+        let mut all = core::iter::once(&self.from).chain(self.joins.iter().map(|join| &join.source));
+        all.position(|source| source.alias == alias)
+    }
+}

@@ -1,0 +1,140 @@
+//! Events that wait for rows: by the rows that they look up, and by the end of their TTL.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
+
+use usher_engine::value::Value;
+
+use crate::record::bytes_of;
+
+/// An event of `FROM` while it is evaluated, and while it waits.
+#[derive(Clone, Debug)]
+pub(crate) struct Event {
+    pub(crate) partition: u32,
+    pub(crate) offset: u64,
+    /// None: it has no id of its own, and is never a duplicate.
+    pub(crate) id: Option<Rc<str>>,
+    pub(crate) time_ms: i64,
+    pub(crate) columns: Vec<(String, Value)>,
+}
+
+/// The rows that an event looks up: the join, and the text of the key.
+pub(crate) type Lookups = Vec<(usize, Rc<str>)>;
+
+#[derive(Debug)]
+struct Waiting {
+    event: Event,
+    lookups: Lookups,
+    /// The moment of its partition's clock after which it is over.
+    until_ms: i64,
+}
+
+/// All held events, numbered in the order in which they came.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    events: BTreeMap<u64, Waiting>,
+    next: u64,
+    by_lookup: HashMap<(usize, Rc<str>), BTreeSet<u64>>,
+    /// By partition and end.
+    by_end: BTreeSet<(u32, i64, u64)>,
+    by_id: HashMap<(u32, Rc<str>), u64>,
+    bytes: u64,
+}
+
+impl Held {
+    pub(crate) fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// True if an event of this partition with this id waits.
+    pub(crate) fn has(&self, partition: u32, id: &Rc<str>) -> bool {
+        self.by_id.contains_key(&(partition, Rc::clone(id)))
+    }
+
+    /// Holds an event until a moment of its partition's clock.
+    pub(crate) fn hold(&mut self, event: Event, lookups: Lookups, until_ms: i64) {
+        let number = self.next;
+        self.next += 1;
+        if let Some(id) = &event.id {
+            self.by_id.insert((event.partition, Rc::clone(id)), number);
+        }
+        self.by_end.insert((event.partition, until_ms, number));
+        self.bytes += bytes(&event);
+        self.look(number, &lookups);
+        self.events.insert(number, Waiting { event, lookups, until_ms });
+    }
+
+    /// The events that look up a row, in the order in which they came.
+    pub(crate) fn that_look_up(&self, join: usize, key: &Rc<str>) -> Vec<u64> {
+        let found = self.by_lookup.get(&(join, Rc::clone(key)));
+        found.into_iter().flatten().copied().collect()
+    }
+
+    pub(crate) fn event(&self, number: u64) -> Option<&Event> {
+        self.events.get(&number).map(|waiting| &waiting.event)
+    }
+
+    /// An event that waits on looks up these rows from now on.
+    pub(crate) fn look_up(&mut self, number: u64, lookups: Lookups) {
+        let Some(waiting) = self.events.get_mut(&number).filter(|waiting| waiting.lookups != lookups) else {
+            return;
+        };
+        let before = std::mem::replace(&mut waiting.lookups, lookups.clone());
+        self.overlook(number, &before);
+        self.look(number, &lookups);
+    }
+
+    /// Takes an event out.
+    pub(crate) fn release(&mut self, number: u64) -> Option<Event> {
+        let Waiting { event, lookups, until_ms } = self.events.remove(&number)?;
+        self.overlook(number, &lookups);
+        self.by_end.remove(&(event.partition, until_ms, number));
+        if let Some(id) = &event.id {
+            self.by_id.remove(&(event.partition, Rc::clone(id)));
+        }
+        self.bytes = self.bytes.saturating_sub(bytes(&event));
+        Some(event)
+    }
+
+    /// The next event of a partition that is over when its clock shows this.
+    pub(crate) fn over(&self, partition: u32, clock_ms: i64) -> Option<u64> {
+        let next = self.by_end.range((partition, i64::MIN, 0)..).next();
+        next.filter(|(of, until_ms, _)| *of == partition && *until_ms < clock_ms)
+            .map(|(_, _, number)| *number)
+    }
+
+    /// The event that waits longest.
+    pub(crate) fn oldest(&self) -> Option<u64> {
+        self.events.keys().next().copied()
+    }
+
+    fn look(&mut self, number: u64, lookups: &Lookups) {
+        for lookup in lookups {
+            self.by_lookup.entry(lookup.clone()).or_default().insert(number);
+        }
+    }
+
+    fn overlook(&mut self, number: u64, lookups: &Lookups) {
+        for lookup in lookups {
+            if let Some(numbers) = self.by_lookup.get_mut(lookup) {
+                numbers.remove(&number);
+                if numbers.is_empty() {
+                    self.by_lookup.remove(lookup);
+                }
+            }
+        }
+    }
+}
+
+/// Bytes that an event takes beside its columns: its entries in four tables.
+const HELD_BYTES: usize = 400;
+
+fn bytes(event: &Event) -> u64 {
+    let columns: usize =
+        event.columns.iter().map(|(name, value)| name.capacity() + 24 + bytes_of(value)).sum();
+    (HELD_BYTES + columns) as u64
+}

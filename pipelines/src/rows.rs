@@ -1,0 +1,120 @@
+//! The newest row for each value of a join column.
+
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
+
+use usher_engine::value::Value;
+
+use crate::record::{bytes_of, find};
+
+/// One row of a joined source.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Row {
+    pub(crate) time_ms: i64,
+    pub(crate) columns: Columns,
+}
+
+/// The columns of a row that are kept.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Columns {
+    /// Those that the query reads, by their slots.
+    Read(Box<[Option<Value>]>),
+    /// All, because the query passes them on.
+    Whole(Vec<(String, Value)>),
+}
+
+impl Columns {
+    /// Keeps what the query reads; `names` is None for a source that is passed on.
+    pub(crate) fn keep(columns: Vec<(String, Value)>, names: Option<&[String]>) -> Columns {
+        match names {
+            Some(names) => Columns::Read(names.iter().map(|name| find(&columns, name).cloned()).collect()),
+            None => Columns::Whole(columns),
+        }
+    }
+
+    /// A column by its slot and name.
+    pub(crate) fn get(&self, slot: usize, name: &str) -> Option<&Value> {
+        match self {
+            Columns::Read(values) => values.get(slot)?.as_ref(),
+            Columns::Whole(columns) => find(columns, name),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Columns::Read(values) => {
+                values.iter().map(|value| value.as_ref().map_or(size_of::<Value>(), bytes_of)).sum()
+            }
+            Columns::Whole(columns) => {
+                columns.iter().map(|(name, value)| name.capacity() + 24 + bytes_of(value)).sum()
+            }
+        }
+    }
+}
+
+/// The rows of one join.
+#[derive(Debug, Default)]
+pub(crate) struct Rows {
+    rows: HashMap<Rc<str>, Rc<Row>>,
+    /// By time, where rows are forgotten.
+    by_time: BTreeSet<(i64, Rc<str>)>,
+    forgets: bool,
+    bytes: u64,
+}
+
+/// Bytes that a row takes beside its values and its key: the entry of the table and the counts of its parts.
+const ROW_BYTES: usize = 96;
+
+impl Rows {
+    /// `forgets`: rows have a TTL, so that [`Rows::forget`] has to find them by their time.
+    pub(crate) fn new(forgets: bool) -> Rows {
+        Rows { forgets, ..Rows::default() }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Option<&Rc<Row>> {
+        self.rows.get(key)
+    }
+
+    /// Takes the place of the row that is there.
+    pub(crate) fn put(&mut self, key: &str, row: Row) {
+        self.remove(key);
+        let key: Rc<str> = Rc::from(key);
+        self.bytes += bytes(&key, &row);
+        if self.forgets {
+            self.by_time.insert((row.time_ms, Rc::clone(&key)));
+        }
+        self.rows.insert(key, Rc::new(row));
+    }
+
+    /// True if there was one.
+    pub(crate) fn remove(&mut self, key: &str) -> bool {
+        let Some((key, row)) = self.rows.remove_entry(key) else { return false };
+        self.bytes = self.bytes.saturating_sub(bytes(&key, &row));
+        if self.forgets {
+            self.by_time.remove(&(row.time_ms, key));
+        }
+        true
+    }
+
+    /// Forgets the rows of before a time, and returns how many.
+    pub(crate) fn forget(&mut self, before_ms: i64) -> u64 {
+        let mut count = 0;
+        while let Some((_, key)) = self.by_time.first().filter(|(time_ms, _)| *time_ms < before_ms).cloned() {
+            self.remove(&key);
+            count += 1;
+        }
+        count
+    }
+}
+
+fn bytes(key: &str, row: &Row) -> u64 {
+    (ROW_BYTES + key.len() + row.columns.bytes()) as u64
+}

@@ -1,0 +1,374 @@
+//! A running pipeline: records in, rows out. It has no clock, reads nothing and writes nothing.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use usher_engine::value::Value;
+use usher_engine::{Event as Resolved, Truth};
+
+use crate::counts::{Counts, JoinCounts};
+use crate::emitted::Emitted;
+use crate::held::{Event, Held, Lookups};
+use crate::limits::{AHEAD_MS, GRACE_MS, HELD_MAX, STATE_BYTES_MAX};
+use crate::output::{EndReason, Ended, Origin, Output, OutputRow};
+use crate::plan::Plan;
+use crate::record::{Record, find, key_text};
+use crate::rows::{Columns, Row, Rows};
+use crate::scope::Scope;
+
+/// Bounds of the state of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// The most events that wait.
+    pub held: usize,
+    /// The most bytes of rows, held events and ids, roughly.
+    pub bytes: u64,
+}
+
+impl Default for Bounds {
+    fn default() -> Bounds {
+        Bounds { held: HELD_MAX, bytes: STATE_BYTES_MAX }
+    }
+}
+
+/// The state of one partition of `FROM`.
+#[derive(Debug, Default)]
+struct Partition {
+    /// The greatest time seen, moved on when the partition is idle.
+    clock_ms: i64,
+    /// The wall clock when the last event came, and the clock then.
+    last: (i64, i64),
+    emitted: Emitted,
+}
+
+/// A pipeline with its state.
+#[derive(Debug)]
+pub struct Stream {
+    plan: Plan,
+    bounds: Bounds,
+    rows: Vec<Rows>,
+    held: Held,
+    partitions: BTreeMap<u32, Partition>,
+    counts: Counts,
+}
+
+/// The result of evaluating an event.
+enum Verdict {
+    Emit(OutputRow),
+    Filtered,
+    Unjoined,
+    /// It lacks these.
+    Wait(Vec<String>),
+}
+
+/// The joined rows of an event.
+#[derive(Default)]
+struct Found {
+    rows: Vec<Option<Rc<Row>>>,
+    lookups: Lookups,
+}
+
+impl Stream {
+    /// A stream without state.
+    pub fn new(plan: Plan, bounds: Bounds) -> Stream {
+        let joins = plan.joins.len();
+        let rows = plan.joins.iter().map(|join| Rows::new(join.ttl_ms.is_some())).collect();
+        let counts = Counts { joins: vec![JoinCounts::default(); joins], ..Counts::default() };
+        Stream { plan, bounds, rows, held: Held::default(), partitions: BTreeMap::new(), counts }
+    }
+
+    /// The compiled pipeline.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Counts since the start.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// The number of events that wait.
+    pub fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    /// The number of rows of a join.
+    pub fn rows(&self, join: usize) -> usize {
+        self.rows.get(join).map_or(0, Rows::len)
+    }
+
+    /// Takes a record of `FROM` at this time of the wall clock, Unix milliseconds.
+    pub fn event(&mut self, record: Record, wall_ms: i64, out: &mut Vec<Output>) {
+        self.counts.events += 1;
+        let Record { partition, offset, arrival_ms, columns } = record;
+        let resolved = Resolved::resolve(0, columns, arrival_ms, String::new());
+        let event = Event {
+            partition,
+            offset,
+            id: (!resolved.minted).then(|| Rc::from(resolved.id)),
+            time_ms: resolved.time_ms,
+            columns: resolved.columns,
+        };
+        let clock_ms = event.time_ms.min(wall_ms.saturating_add(AHEAD_MS));
+        let of = self
+            .partitions
+            .entry(partition)
+            .or_insert_with(|| Partition { clock_ms: i64::MIN, ..Partition::default() });
+        let clock_ms = of.clock_ms.max(clock_ms);
+        of.last = (wall_ms, clock_ms);
+        self.advance(partition, clock_ms, out);
+        let known = event.id.as_ref().is_some_and(|id| {
+            self.held.has(partition, id)
+                || self.partitions.get(&partition).is_some_and(|of| of.emitted.has(id))
+        });
+        if known {
+            self.counts.duplicates += 1;
+            return;
+        }
+        let found = self.find(&event);
+        match self.judge(&event, &found) {
+            Verdict::Wait(missing) => {
+                let until_ms = self.until_ms(event.time_ms);
+                if until_ms < clock_ms {
+                    self.judged(&found);
+                    self.end(event, missing, EndReason::Expired, out);
+                } else {
+                    self.held.hold(event, found.lookups, until_ms);
+                    self.bound(out);
+                }
+            }
+            verdict => {
+                self.judged(&found);
+                self.settle(&event, verdict, out);
+            }
+        }
+    }
+
+    /// Takes a record of a joined source, by the join's place in the query. False: it has no join column.
+    pub fn row(&mut self, join: usize, record: Record, out: &mut Vec<Output>) -> bool {
+        let (Some(plan), Some(rows)) = (self.plan.joins.get(join), self.rows.get_mut(join)) else {
+            return false;
+        };
+        let Some(counts) = self.counts.joins.get_mut(join) else { return false };
+        let key = find(&record.columns, &plan.column).and_then(key_text).map(|key| Rc::<str>::from(&*key));
+        let Some(key) = key else {
+            counts.keyless += 1;
+            return false;
+        };
+        if record.is_tombstone() {
+            counts.deleted += 1;
+            rows.remove(&key);
+        } else {
+            counts.rows += 1;
+            let resolved = Resolved::resolve(0, record.columns, record.arrival_ms, String::new());
+            let columns = Columns::keep(resolved.columns, plan.kept.as_deref());
+            rows.put(&key, Row { time_ms: resolved.time_ms, columns });
+        }
+        self.forget();
+        for number in self.held.that_look_up(join, &key) {
+            self.again(number, out);
+        }
+        self.bound(out);
+        true
+    }
+
+    /// Moves the clocks of idle partitions on with the wall clock.
+    pub fn tick(&mut self, wall_ms: i64, out: &mut Vec<Output>) {
+        let moved = self.partitions.iter().filter_map(|(partition, of)| {
+            let (wall_then_ms, clock_then_ms) = of.last;
+            let clock_ms = clock_then_ms.saturating_add(wall_ms.saturating_sub(wall_then_ms).max(0));
+            let clock_ms = clock_ms.min(wall_ms.saturating_add(AHEAD_MS)).max(of.clock_ms);
+            (clock_ms > of.clock_ms).then_some((*partition, clock_ms))
+        });
+        for (partition, clock_ms) in moved.collect::<Vec<_>>() {
+            self.advance(partition, clock_ms, out);
+        }
+    }
+
+    /// Ends the events that wait: no row will come.
+    pub fn finish(&mut self, out: &mut Vec<Output>) {
+        while let Some(number) = self.held.oldest() {
+            self.give_up(number, EndReason::EndOfInput, out);
+        }
+    }
+
+    /// The clock of a partition shows this: what is over leaves.
+    fn advance(&mut self, partition: u32, clock_ms: i64, out: &mut Vec<Output>) {
+        let Some(of) = self.partitions.get_mut(&partition).filter(|of| of.clock_ms < clock_ms) else {
+            return;
+        };
+        of.clock_ms = clock_ms;
+        of.emitted.forget(clock_ms);
+        while let Some(number) = self.held.over(partition, clock_ms) {
+            self.give_up(number, EndReason::Expired, out);
+        }
+        self.forget();
+    }
+
+    /// Forgets rows that no event within its TTL can use.
+    fn forget(&mut self) {
+        let Some(slowest_ms) = self.partitions.values().map(|of| of.clock_ms).min() else { return };
+        let ttl_ms = self.plan.ttl_ms;
+        for ((join, rows), counts) in self.plan.joins.iter().zip(&mut self.rows).zip(&mut self.counts.joins) {
+            if let Some(row_ttl_ms) = join.ttl_ms {
+                // An event within its TTL is at most this old.
+                let oldest_ms = slowest_ms.saturating_sub(ttl_ms).saturating_sub(GRACE_MS);
+                counts.forgotten +=
+                    rows.forget(oldest_ms.saturating_sub(row_ttl_ms).saturating_sub(GRACE_MS));
+            }
+        }
+    }
+
+    /// Evaluates an event that waits, because a row that it looks up changed.
+    fn again(&mut self, number: u64, out: &mut Vec<Output>) {
+        let Some(event) = self.held.event(number) else { return };
+        let found = self.find(event);
+        match self.judge(event, &found) {
+            Verdict::Wait(_) => self.held.look_up(number, found.lookups),
+            verdict => {
+                let Some(event) = self.held.release(number) else { return };
+                self.judged(&found);
+                self.settle(&event, verdict, out);
+            }
+        }
+    }
+
+    /// Ends an event that waits.
+    fn give_up(&mut self, number: u64, reason: EndReason, out: &mut Vec<Output>) {
+        let Some(event) = self.held.release(number) else { return };
+        let found = self.find(&event);
+        let missing = match self.judge(&event, &found) {
+            Verdict::Wait(missing) => missing,
+            _ => Vec::new(),
+        };
+        self.judged(&found);
+        self.end(event, missing, reason, out);
+    }
+
+    fn end(&mut self, event: Event, missing: Vec<String>, reason: EndReason, out: &mut Vec<Output>) {
+        match reason {
+            EndReason::Expired => self.counts.expired += 1,
+            EndReason::StateFull => self.counts.state_full += 1,
+            EndReason::EndOfInput => self.counts.unfinished += 1,
+        }
+        let origin = Origin { partition: event.partition, offset: event.offset };
+        out.push(Output::Ended(Ended { reason, origin, missing, columns: event.columns }));
+    }
+
+    /// Counts and emits what does not wait.
+    fn settle(&mut self, event: &Event, verdict: Verdict, out: &mut Vec<Output>) {
+        match verdict {
+            Verdict::Filtered => self.counts.filtered += 1,
+            Verdict::Unjoined => self.counts.unjoined += 1,
+            Verdict::Wait(_) => {}
+            Verdict::Emit(row) => {
+                self.counts.emitted += 1;
+                let until_ms = self.until_ms(event.time_ms);
+                if let (Some(id), Some(of)) = (&event.id, self.partitions.get_mut(&event.partition))
+                    && until_ms >= of.clock_ms
+                {
+                    of.emitted.remember(Rc::clone(id), until_ms);
+                }
+                out.push(Output::Row(row));
+                self.bound(out);
+            }
+        }
+    }
+
+    /// The joins of an event that is emitted or ended, each a hit or a miss.
+    fn judged(&mut self, found: &Found) {
+        for (row, counts) in found.rows.iter().zip(&mut self.counts.joins) {
+            match row {
+                Some(_) => counts.hits += 1,
+                None => counts.misses += 1,
+            }
+        }
+    }
+
+    /// The moment after which an event of this time is over.
+    fn until_ms(&self, time_ms: i64) -> i64 {
+        time_ms.saturating_add(self.plan.ttl_ms).saturating_add(GRACE_MS)
+    }
+
+    /// The rows that an event meets now.
+    fn find(&self, event: &Event) -> Found {
+        let mut found = Found::default();
+        for (index, (join, rows)) in self.plan.joins.iter().zip(&self.rows).enumerate() {
+            let scope = Scope::new(&event.columns, &found.rows);
+            let key = scope.value(&join.other).and_then(key_text);
+            let row = key.and_then(|key| {
+                let row = rows.get(&key).filter(|row| {
+                    let age_ms = event.time_ms.saturating_sub(row.time_ms);
+                    join.ttl_ms.is_none_or(|ttl_ms| age_ms <= ttl_ms.saturating_add(GRACE_MS))
+                });
+                if self.plan.is_smart() {
+                    found.lookups.push((index, Rc::from(&*key)));
+                }
+                row.cloned()
+            });
+            found.rows.push(row);
+        }
+        found
+    }
+
+    fn judge(&self, event: &Event, found: &Found) -> Verdict {
+        let plan = &self.plan;
+        let scope = Scope::new(&event.columns, &found.rows);
+        let condition = plan.condition(&scope, event.time_ms);
+        let lacking: Vec<usize> = plan
+            .joins
+            .iter()
+            .zip(&found.rows)
+            .enumerate()
+            .filter(|(_, (join, row))| join.is_inner && row.is_none())
+            .map(|(index, _)| index)
+            .collect();
+        if !plan.is_smart() && !lacking.is_empty() {
+            return Verdict::Unjoined;
+        }
+        let waits = plan.is_smart() && found.rows.iter().any(Option::is_none);
+        match condition {
+            Truth::True => {}
+            Truth::Unknown if waits => {}
+            _ => return Verdict::Filtered,
+        }
+        let aliases = lacking.into_iter().filter_map(|index| plan.joins.get(index));
+        let mut missing: Vec<String> = aliases.map(|join| join.alias.clone()).collect();
+        let columns = plan.row(&scope, event.time_ms);
+        let has = |name: &str| columns.iter().any(|(key, value)| &**key == name && *value != Value::Null);
+        missing.extend(plan.required.iter().filter(|name| !has(name)).cloned());
+        if condition != Truth::True || !missing.is_empty() {
+            return Verdict::Wait(missing);
+        }
+        let key = plan.key.as_ref().and_then(|name| {
+            let value = columns.iter().find(|(key, _)| **key == **name).map(|(_, value)| value)?;
+            key_text(value).map(|text| text.into_owned())
+        });
+        let origin = Origin { partition: event.partition, offset: event.offset };
+        Verdict::Emit(OutputRow { origin, id: event.id.clone(), time_ms: event.time_ms, key, columns })
+    }
+
+    /// Keeps the state within its bounds.
+    fn bound(&mut self, out: &mut Vec<Output>) {
+        loop {
+            let full = self.bytes() > self.bounds.bytes;
+            if self.held.len() <= self.bounds.held && !full {
+                return;
+            }
+            if let Some(number) = self.held.oldest() {
+                self.give_up(number, EndReason::StateFull, out);
+            } else if self.partitions.values_mut().any(|of| of.emitted.forget_oldest()) {
+                self.counts.ids_forgotten += 1;
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// Roughly the bytes of the state.
+    pub fn bytes(&self) -> u64 {
+        let rows: u64 = self.rows.iter().map(Rows::bytes).sum();
+        let ids: u64 = self.partitions.values().map(|of| of.emitted.bytes()).sum();
+        rows + ids + self.held.bytes()
+    }
+}
