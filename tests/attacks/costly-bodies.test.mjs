@@ -54,9 +54,12 @@ for (const host of hosts) {
     const plain = await cost("lawful");
     const slow = [];
     for (const name of Object.keys(bodies)) {
-      const took = await cost(name);
+      let took = await cost(name);
+      // A busy machine disturbs three in a row, but not all of these.
+      const over = () => took > RATIO_MAX * plain + NOISE_MS;
+      for (let again = 0; again < 5 && over(); again++) took = Math.min(took, await cost(name));
       t.diagnostic(`${name}: ${took.toFixed(0)} ms, ${(took / plain).toFixed(1)} × plain JSON`);
-      if (took > RATIO_MAX * plain + NOISE_MS) slow.push(`${name} took ${took.toFixed(0)} ms, plain JSON ${plain.toFixed(0)} ms`);
+      if (over()) slow.push(`${name} took ${took.toFixed(0)} ms, plain JSON ${plain.toFixed(0)} ms`);
     }
     assert.deepEqual(slow, []);
     const all = Object.keys(bodies);
