@@ -3,12 +3,15 @@
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
+use crate::changed::Changed;
+
 /// Ids, each with the moment of the partition's clock after which it is forgotten.
 #[derive(Debug, Default)]
 pub(crate) struct Emitted {
     ids: HashMap<Rc<str>, i64>,
     by_end: BTreeSet<(i64, Rc<str>)>,
     bytes: u64,
+    pub(crate) changed: Changed<Rc<str>>,
 }
 
 /// Bytes that an id takes beside its text: its entries in two tables.
@@ -23,8 +26,14 @@ impl Emitted {
         self.ids.contains_key(id)
     }
 
+    /// The moment after which an id is forgotten.
+    pub(crate) fn until_ms(&self, id: &str) -> Option<i64> {
+        self.ids.get(id).copied()
+    }
+
     pub(crate) fn remember(&mut self, id: Rc<str>, until_ms: i64) {
         self.bytes += (ID_BYTES + id.len()) as u64;
+        self.changed.note(|| Rc::clone(&id));
         if let Some(before_ms) = self.ids.insert(Rc::clone(&id), until_ms) {
             self.bytes = self.bytes.saturating_sub((ID_BYTES + id.len()) as u64);
             self.by_end.remove(&(before_ms, Rc::clone(&id)));
@@ -44,6 +53,7 @@ impl Emitted {
         let Some((_, id)) = self.by_end.pop_first() else { return false };
         self.bytes = self.bytes.saturating_sub((ID_BYTES + id.len()) as u64);
         self.ids.remove(&id);
+        self.changed.note(|| id);
         true
     }
 }

@@ -5,6 +5,8 @@ use std::rc::Rc;
 
 use usher_engine::value::Value;
 
+use crate::bytes::{Reader, Writer};
+use crate::changed::Changed;
 use crate::record::bytes_of;
 
 /// An event of `FROM` while it is evaluated, and while it waits.
@@ -39,6 +41,7 @@ pub(crate) struct Held {
     by_end: BTreeSet<(u32, i64, u64)>,
     by_id: HashMap<(u32, Rc<str>), u64>,
     bytes: u64,
+    pub(crate) changed: Changed<u64>,
 }
 
 impl Held {
@@ -57,8 +60,13 @@ impl Held {
 
     /// Holds an event until a moment of its partition's clock.
     pub(crate) fn hold(&mut self, event: Event, lookups: Lookups, until_ms: i64) {
-        let number = self.next;
-        self.next += 1;
+        self.insert(self.next, event, lookups, until_ms);
+    }
+
+    /// The same, for an event that has its number.
+    pub(crate) fn insert(&mut self, number: u64, event: Event, lookups: Lookups, until_ms: i64) {
+        self.next = self.next.max(number.saturating_add(1));
+        self.changed.note(|| number);
         if let Some(id) = &event.id {
             self.by_id.insert((event.partition, Rc::clone(id)), number);
         }
@@ -78,6 +86,23 @@ impl Held {
         self.events.get(&number).map(|waiting| &waiting.event)
     }
 
+    /// An event as bytes, and None for one that is gone.
+    pub(crate) fn write(&self, number: u64) -> Option<Vec<u8>> {
+        let Waiting { event, until_ms, .. } = self.events.get(&number)?;
+        let w = Writer::default().u32(event.partition).u64(event.offset).i64(event.time_ms).i64(*until_ms);
+        Some(w.optional(event.id.as_deref(), Writer::text).columns(&event.columns).done())
+    }
+
+    /// The event of bytes, and the moment after which it is over.
+    pub(crate) fn read(bytes: &[u8]) -> Option<(Event, i64)> {
+        let mut r = Reader::new(bytes);
+        let (partition, offset, time_ms, until_ms) = (r.u32()?, r.u64()?, r.i64()?, r.i64()?);
+        let id = r.optional(Reader::text)?.map(Rc::from);
+        let event = Event { partition, offset, id, time_ms, columns: r.columns()? };
+        r.end()?;
+        Some((event, until_ms))
+    }
+
     /// An event that waits on looks up these rows from now on.
     pub(crate) fn look_up(&mut self, number: u64, lookups: Lookups) {
         let Some(waiting) = self.events.get_mut(&number).filter(|waiting| waiting.lookups != lookups) else {
@@ -91,6 +116,7 @@ impl Held {
     /// Takes an event out.
     pub(crate) fn release(&mut self, number: u64) -> Option<Event> {
         let Waiting { event, lookups, until_ms } = self.events.remove(&number)?;
+        self.changed.note(|| number);
         self.overlook(number, &lookups);
         self.by_end.remove(&(event.partition, until_ms, number));
         if let Some(id) = &event.id {

@@ -5,6 +5,8 @@
 
 pub mod limits;
 
+mod bytes;
+mod changed;
 mod counts;
 mod emitted;
 mod held;
@@ -14,11 +16,13 @@ mod record;
 mod rows;
 mod runner;
 mod scope;
+mod state;
 mod stream;
 
 pub use counts::{Counts, JoinCounts};
 pub use output::{EndReason, Ended, Origin, Output, OutputRow};
 pub use plan::Plan;
 pub use record::{DELETED, Record};
-pub use runner::{Arrival, Polled, Refused, RefusedReason, Runner, Sink, Source, Step};
+pub use runner::{Arrival, Polled, Read, Refused, RefusedReason, Runner, Sink, Source, Step};
+pub use state::Change;
 pub use stream::{Bounds, Stream};

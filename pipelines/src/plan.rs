@@ -14,6 +14,8 @@ use crate::scope::{Numbered, Place, Scope};
 /// A pipeline that can run.
 #[derive(Debug)]
 pub struct Plan {
+    /// The topic of `FROM`.
+    pub(crate) from: String,
     pub(crate) ttl_ms: i64,
     pub(crate) joins: Vec<JoinPlan>,
     program: RowProgram,
@@ -29,6 +31,7 @@ pub struct Plan {
 /// One join.
 #[derive(Debug)]
 pub(crate) struct JoinPlan {
+    pub(crate) topic: String,
     pub(crate) alias: String,
     pub(crate) column: String,
     /// The column that its own equals.
@@ -89,6 +92,7 @@ impl Plan {
         for join in &pipeline.joins {
             let (source, column) = &join.equals;
             joins.extend(places.column(*source, column).map(|other| JoinPlan {
+                topic: join.source.topic.clone(),
                 alias: join.source.alias.clone(),
                 column: join.column.clone(),
                 other,
@@ -131,7 +135,8 @@ impl Plan {
         }
         let passes = columns.iter().any(|column| matches!(column, ColumnPlan::All(_)));
         let (required, key) = (pipeline.require.clone(), pipeline.output.key.clone());
-        Ok(Plan { ttl_ms: pipeline.ttl_ms, joins, program, reads, columns, passes, required, key })
+        let (from, ttl_ms) = (pipeline.from.topic.clone(), pipeline.ttl_ms);
+        Ok(Plan { from, ttl_ms, joins, program, reads, columns, passes, required, key })
     }
 
     /// The column by which a join finds its rows.

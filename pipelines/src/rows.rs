@@ -5,6 +5,8 @@ use std::rc::Rc;
 
 use usher_engine::value::Value;
 
+use crate::bytes::{Reader, Writer};
+use crate::changed::Changed;
 use crate::record::{bytes_of, find};
 
 /// One row of a joined source.
@@ -12,6 +14,31 @@ use crate::record::{bytes_of, find};
 pub(crate) struct Row {
     pub(crate) time_ms: i64,
     pub(crate) columns: Columns,
+}
+
+impl Row {
+    pub(crate) fn write(&self) -> Vec<u8> {
+        let w = Writer::default().i64(self.time_ms);
+        match &self.columns {
+            Columns::Read(values) => values
+                .iter()
+                .fold(w.byte(0).count(values.len()), |w, value| w.optional(value.as_ref(), Writer::value)),
+            Columns::Whole(columns) => w.byte(1).columns(columns),
+        }
+        .done()
+    }
+
+    pub(crate) fn read(bytes: &[u8]) -> Option<Row> {
+        let mut r = Reader::new(bytes);
+        let time_ms = r.i64()?;
+        let columns = match r.byte()? {
+            0 => Columns::Read((0..r.count()?).map(|_| r.optional(Reader::value)).collect::<Option<_>>()?),
+            1 => Columns::Whole(r.columns()?),
+            _ => return None,
+        };
+        r.end()?;
+        Some(Row { time_ms, columns })
+    }
 }
 
 /// The columns of a row that are kept.
@@ -60,6 +87,7 @@ pub(crate) struct Rows {
     by_time: BTreeSet<(i64, Rc<str>)>,
     forgets: bool,
     bytes: u64,
+    pub(crate) changed: Changed<Rc<str>>,
 }
 
 /// Bytes that a row takes beside its values and its key: the entry of the table and the counts of its parts.
@@ -88,6 +116,7 @@ impl Rows {
         self.remove(key);
         let key: Rc<str> = Rc::from(key);
         self.bytes += bytes(&key, &row);
+        self.changed.note(|| Rc::clone(&key));
         if self.forgets {
             self.by_time.insert((row.time_ms, Rc::clone(&key)));
         }
@@ -98,6 +127,7 @@ impl Rows {
     pub(crate) fn remove(&mut self, key: &str) -> bool {
         let Some((key, row)) = self.rows.remove_entry(key) else { return false };
         self.bytes = self.bytes.saturating_sub(bytes(&key, &row));
+        self.changed.note(|| Rc::clone(&key));
         if self.forgets {
             self.by_time.remove(&(row.time_ms, key));
         }

@@ -2,6 +2,7 @@
 //!
 //! Sources and sinks are what a broker, files or a test provide. They know nothing of pipelines.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +13,7 @@ use usher_engine::value::Value;
 use crate::limits::REFUSED_BYTES_MAX;
 use crate::output::{Ended, Output, OutputRow};
 use crate::record::Record;
+use crate::state::Change;
 use crate::stream::Stream;
 
 /// One record as it arrives.
@@ -25,6 +27,8 @@ pub struct Arrival {
     pub offset: u64,
     /// Its own timestamp in Unix milliseconds; of a line the start of the run.
     pub arrival_ms: i64,
+    /// The place after it in its source; in a file the number of bytes up to there.
+    pub end: u64,
     /// Its value as JSON; `Err`: why it could not be read.
     pub text: Result<Vec<u8>, String>,
 }
@@ -86,6 +90,27 @@ pub trait Sink {
     ///
     /// The same.
     fn flush(&mut self) -> Result<(), String>;
+
+    /// Stores, all or nothing: the outputs that were given, the state as it changed, and how far sources were read. Only
+    /// streams that [resume](Stream::resumed) commit.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    fn commit(&mut self, changes: Vec<Change>, read: Vec<Read>) -> Result<(), String>;
+}
+
+/// How far a partition was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Read {
+    /// Its topic.
+    pub topic: Arc<str>,
+    /// The partition.
+    pub partition: u32,
+    /// The offset of the last record.
+    pub offset: u64,
+    /// The place after that record.
+    pub end: u64,
 }
 
 /// A step of a stream.
@@ -161,6 +186,13 @@ pub struct Runner<S, K> {
     source: S,
     sink: K,
     refused: u64,
+    /// The partitions that were read since the last commit: the offset of the last record, and the place after it.
+    read: BTreeMap<(Arc<str>, u32), (u64, u64)>,
+    /// The time between commits, where the stream commits.
+    commit_every_ms: Option<i64>,
+    committed_ms: i64,
+    /// True if a record was taken, or something came out, since the last commit.
+    uncommitted: bool,
 }
 
 impl<S: Source, K: Sink> Runner<S, K> {
@@ -173,39 +205,81 @@ impl<S: Source, K: Sink> Runner<S, K> {
                 None => joins.push((Arc::from(*topic), vec![index])),
             }
         }
-        Runner { stream, from: Arc::from(from), joins, source, sink, refused: 0 }
+        Runner {
+            stream,
+            from: Arc::from(from),
+            joins,
+            source,
+            sink,
+            refused: 0,
+            read: BTreeMap::new(),
+            commit_every_ms: None,
+            committed_ms: i64::MIN,
+            uncommitted: false,
+        }
     }
 
-    /// Runs until the source ends, or until it is told to stop; then the events that wait end, too.
+    /// Commits so often, and at the end.
+    pub fn committing(self, every: Duration) -> Runner<S, K> {
+        let every_ms = i64::try_from(every.as_millis()).unwrap_or(i64::MAX);
+        Runner { commit_every_ms: Some(every_ms), ..self }
+    }
+
+    /// Runs until the source ends, or until it is told to stop. Then the events that wait end, too; those of a stream that
+    /// commits wait on in its state.
     ///
     /// # Errors
     ///
     /// The source cannot be read, or the sink does not take an output.
     pub fn run(&mut self, now_ms: &dyn Fn() -> i64, stop: &AtomicBool) -> Result<(), String> {
         let mut out = Vec::new();
+        self.committed_ms = now_ms();
         while !stop.load(Ordering::Relaxed) {
             let polled = match self.source.poll(Duration::ZERO)? {
                 Polled::Nothing => {
                     self.sink.flush()?;
-                    self.source.poll(TICK)?
+                    let wait_ms = self.commit_due_ms(now_ms());
+                    self.source.poll(wait_ms.map_or(TICK, |ms| TICK.min(Duration::from_millis(ms))))?
                 }
                 polled => polled,
             };
+            let wall_ms = now_ms();
             match polled {
-                Polled::Arrival(arrival) => self.take(&arrival, now_ms(), &mut out)?,
+                Polled::Arrival(arrival) => self.take(&arrival, wall_ms, &mut out)?,
                 Polled::Nothing => {
-                    let wall_ms = now_ms();
                     self.sink.trace(&Step::Tick(wall_ms))?;
                     self.stream.tick(wall_ms, &mut out);
                 }
                 Polled::End => break,
             }
             self.give(&mut out)?;
+            if self.commit_due_ms(wall_ms) == Some(0) {
+                self.commit(wall_ms)?;
+            }
         }
         self.sink.trace(&Step::End)?;
+        if self.commit_every_ms.is_some() {
+            return self.commit(now_ms());
+        }
         self.stream.finish(&mut out);
         self.give(&mut out)?;
         self.sink.flush()
+    }
+
+    /// The time until the next commit; None where there is nothing to commit.
+    fn commit_due_ms(&self, wall_ms: i64) -> Option<u64> {
+        let every_ms = self.commit_every_ms.filter(|_| self.uncommitted)?;
+        let since_ms = wall_ms.saturating_sub(self.committed_ms);
+        // A wall clock that goes back does not put it off.
+        let rest_ms = if since_ms < 0 { 0 } else { every_ms.saturating_sub(since_ms).max(0) };
+        Some(rest_ms.cast_unsigned())
+    }
+
+    fn commit(&mut self, wall_ms: i64) -> Result<(), String> {
+        (self.committed_ms, self.uncommitted) = (wall_ms, false);
+        let read = std::mem::take(&mut self.read).into_iter();
+        let read = read.map(|((topic, partition), (offset, end))| Read { topic, partition, offset, end });
+        self.sink.commit(self.stream.changes(), read.collect())
     }
 
     /// The stream, for its counts.
@@ -220,6 +294,11 @@ impl<S: Source, K: Sink> Runner<S, K> {
 
     fn take(&mut self, arrival: &Arrival, wall_ms: i64, out: &mut Vec<Output>) -> Result<(), String> {
         self.sink.trace(&Step::Record(arrival, wall_ms))?;
+        if self.commit_every_ms.is_some() {
+            let of = (Arc::clone(&arrival.topic), arrival.partition);
+            self.read.insert(of, (arrival.offset, arrival.end));
+            self.uncommitted = true;
+        }
         let columns = match columns(&arrival.text) {
             Ok(columns) => columns,
             Err((reason, detail)) => return self.refuse(arrival, reason, detail),
@@ -265,6 +344,7 @@ impl<S: Source, K: Sink> Runner<S, K> {
     }
 
     fn give(&mut self, out: &mut Vec<Output>) -> Result<(), String> {
+        self.uncommitted |= !out.is_empty();
         for output in out.drain(..) {
             match output {
                 Output::Row(row) => self.sink.row(&row)?,

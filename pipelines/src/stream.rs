@@ -32,13 +32,31 @@ impl Default for Bounds {
 }
 
 /// The state of one partition of `FROM`.
-#[derive(Debug, Default)]
-struct Partition {
+#[derive(Debug)]
+pub(crate) struct Partition {
     /// The greatest time seen, moved on when the partition is idle.
-    clock_ms: i64,
+    pub(crate) clock_ms: i64,
     /// The wall clock when the last event came, and the clock then.
-    last: (i64, i64),
-    emitted: Emitted,
+    pub(crate) last: (i64, i64),
+    pub(crate) emitted: Emitted,
+    /// True if a clock changed since changes were taken.
+    pub(crate) moved: bool,
+}
+
+impl Partition {
+    fn new(notes: bool) -> Partition {
+        let mut new =
+            Partition { clock_ms: i64::MIN, last: (0, 0), emitted: Emitted::default(), moved: false };
+        if notes {
+            new.begin();
+        }
+        new
+    }
+
+    /// Notes changes from now on.
+    pub(crate) fn begin(&mut self) {
+        self.emitted.changed.begin();
+    }
 }
 
 /// A pipeline with its state.
@@ -46,10 +64,12 @@ struct Partition {
 pub struct Stream {
     plan: Plan,
     bounds: Bounds,
-    rows: Vec<Rows>,
-    held: Held,
-    partitions: BTreeMap<u32, Partition>,
+    pub(crate) rows: Vec<Rows>,
+    pub(crate) held: Held,
+    pub(crate) partitions: BTreeMap<u32, Partition>,
     counts: Counts,
+    /// True if changes are noted, because somebody takes them.
+    pub(crate) notes: bool,
 }
 
 /// The result of evaluating an event.
@@ -63,9 +83,9 @@ enum Verdict {
 
 /// The joined rows of an event.
 #[derive(Default)]
-struct Found {
+pub(crate) struct Found {
     rows: Vec<Option<Rc<Row>>>,
-    lookups: Lookups,
+    pub(crate) lookups: Lookups,
 }
 
 impl Stream {
@@ -74,7 +94,14 @@ impl Stream {
         let joins = plan.joins.len();
         let rows = plan.joins.iter().map(|join| Rows::new(join.ttl_ms.is_some())).collect();
         let counts = Counts { joins: vec![JoinCounts::default(); joins], ..Counts::default() };
-        Stream { plan, bounds, rows, held: Held::default(), partitions: BTreeMap::new(), counts }
+        let partitions = BTreeMap::new();
+        Stream { plan, bounds, rows, held: Held::default(), partitions, counts, notes: false }
+    }
+
+    /// The state of a partition, made if it is not there.
+    pub(crate) fn partition(&mut self, partition: u32) -> &mut Partition {
+        let notes = self.notes;
+        self.partitions.entry(partition).or_insert_with(|| Partition::new(notes))
     }
 
     /// The compiled pipeline.
@@ -110,12 +137,10 @@ impl Stream {
             columns: resolved.columns,
         };
         let clock_ms = event.time_ms.min(wall_ms.saturating_add(AHEAD_MS));
-        let of = self
-            .partitions
-            .entry(partition)
-            .or_insert_with(|| Partition { clock_ms: i64::MIN, ..Partition::default() });
+        let of = self.partition(partition);
         let clock_ms = of.clock_ms.max(clock_ms);
         of.last = (wall_ms, clock_ms);
+        of.moved = true;
         self.advance(partition, clock_ms, out);
         let known = event.id.as_ref().is_some_and(|id| {
             self.held.has(partition, id)
@@ -198,6 +223,7 @@ impl Stream {
             return;
         };
         of.clock_ms = clock_ms;
+        of.moved = true;
         of.emitted.forget(clock_ms);
         while let Some(number) = self.held.over(partition, clock_ms) {
             self.give_up(number, EndReason::Expired, out);
@@ -291,7 +317,7 @@ impl Stream {
     }
 
     /// The rows that an event meets now.
-    fn find(&self, event: &Event) -> Found {
+    pub(crate) fn find(&self, event: &Event) -> Found {
         let mut found = Found::default();
         for (index, (join, rows)) in self.plan.joins.iter().zip(&self.rows).enumerate() {
             let scope = Scope::new(&event.columns, &found.rows);

@@ -1,16 +1,16 @@
 //! A slow model of streams, written from their rules: it keeps every record and asks all of them at every step. Ten thousand
-//! small histories must come out alike.
+//! small histories must come out alike, also when the stream is made anew from its entries on the way.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use usher_config::{Source, read_pipelines};
 use usher_engine::definition::pipeline::Pipeline;
 use usher_engine::value::Value;
-use usher_pipelines::{Bounds, EndReason, Output, Plan, Record, Stream};
+use usher_pipelines::{Bounds, Change, EndReason, Output, Plan, Record, Stream};
 
 const MINUTE: i64 = 60_000;
 /// All times are around this one.
@@ -99,6 +99,8 @@ enum Step {
     DeleteB(u8),
     /// Minutes of the wall clock.
     Tick(i64),
+    /// The stream ends, and another one goes on from what it left.
+    Resume,
 }
 
 fn optional<T: std::fmt::Debug + Clone>(of: impl Strategy<Value = T>) -> impl Strategy<Value = Option<T>> {
@@ -115,6 +117,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0_u8..3).prop_map(Step::DeleteA),
         1 => (0_u8..2).prop_map(Step::DeleteB),
         1 => (1_i64..20).prop_map(Step::Tick),
+        2 => Just(Step::Resume),
     ]
 }
 
@@ -205,6 +208,7 @@ impl Model {
             Step::B { j, y } => self.b.push((j, y, false)),
             Step::DeleteA(k) => self.a.iter_mut().filter(|row| row.k == k).for_each(|row| row.gone = true),
             Step::DeleteB(j) => self.b.iter_mut().filter(|row| row.0 == j).for_each(|row| row.2 = true),
+            Step::Resume => {}
             Step::Tick(_) => {
                 for at in 0..self.clocks.len() {
                     let (partition, _, then, wall_then) = self.clocks[at];
@@ -352,6 +356,7 @@ fn take(stream: &mut Stream, step: &Step, wall: i64, out: &mut Vec<Output>) {
             stream.row(1, record(0, wall, vec![column("j", small(Some(j))), deleted()]), out);
         }
         Step::Tick(_) => stream.tick(wall, out),
+        Step::Resume => {}
     }
 }
 
@@ -377,6 +382,26 @@ fn stream_of(pipeline: &Pipeline) -> Stream {
     Stream::new(Plan::compile(pipeline).unwrap(), Bounds::default())
 }
 
+/// What a store would have.
+#[derive(Default)]
+struct Entries(BTreeMap<Vec<u8>, Vec<u8>>);
+
+impl Entries {
+    fn commit(&mut self, stream: &mut Stream) {
+        for Change { key, value } in stream.changes() {
+            match value {
+                Some(value) => self.0.insert(key, value),
+                None => self.0.remove(&key),
+            };
+        }
+    }
+
+    fn resumed(&self, pipeline: &Pipeline) -> Stream {
+        let entries = self.0.iter().map(|(key, value)| Ok((key.clone(), value.clone())));
+        Stream::resumed(Plan::compile(pipeline).unwrap(), Bounds::default(), entries).unwrap()
+    }
+}
+
 #[test]
 fn streams_do_what_a_slow_model_does() {
     let pipelines: Vec<(Shape, Pipeline)> =
@@ -387,7 +412,8 @@ fn streams_do_what_a_slow_model_does() {
     runner
         .run(&histories, |(shape, steps)| {
             let (shape, pipeline) = &pipelines[shape];
-            let mut stream = stream_of(pipeline);
+            let mut entries = Entries::default();
+            let mut stream = entries.resumed(pipeline);
             let mut model = Model {
                 shape: *shape,
                 events: Vec::new(),
@@ -403,13 +429,21 @@ fn streams_do_what_a_slow_model_does() {
                     wall += minutes * MINUTE;
                 }
                 let mut out = Vec::new();
+                if matches!(step, Step::Resume) {
+                    stream = entries.resumed(pipeline);
+                }
                 take(&mut stream, step, wall, &mut out);
+                entries.commit(&mut stream);
                 model.step(step, wall);
                 let found: Vec<Out> = out.iter().map(seen).collect();
                 prop_assert_eq!(found, std::mem::take(&mut model.out), "step {} of {:?}", at, shape);
             }
             let waiting = model.events.iter().filter(|event| event.waits).count();
             prop_assert_eq!(stream.held(), waiting);
+            // What ended leaves no entry behind.
+            let all_bytes = stream.bytes();
+            prop_assert_eq!(entries.resumed(pipeline).held(), waiting);
+            prop_assert_eq!(entries.resumed(pipeline).bytes(), all_bytes);
             Ok(())
         })
         .unwrap();

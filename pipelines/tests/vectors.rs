@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 use usher_config::{Source as Text, read_pipelines, render};
 use usher_engine::time::rfc3339_ms;
 use usher_pipelines::{
-    Arrival, Bounds, Counts, Ended, OutputRow, Plan, Polled, Refused, Runner, Sink, Source, Step, Stream,
+    Arrival, Bounds, Change, Counts, Ended, OutputRow, Plan, Polled, Read, Refused, Runner, Sink, Source,
+    Step, Stream,
 };
 
 #[derive(Deserialize)]
@@ -86,6 +87,7 @@ impl Source for Steps {
             partition: step.partition,
             offset: self.offset,
             arrival_ms,
+            end: 0,
             text: Ok(step.record.clone().into_bytes()),
         }))
     }
@@ -133,6 +135,10 @@ impl Sink for Kept {
 
     fn flush(&mut self) -> Result<(), String> {
         Ok(())
+    }
+
+    fn commit(&mut self, _: Vec<Change>, _: Vec<Read>) -> Result<(), String> {
+        panic!("these streams do not commit")
     }
 }
 

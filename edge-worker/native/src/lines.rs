@@ -31,6 +31,8 @@ pub(crate) fn open(path: &Path) -> Result<Input, Failure> {
 pub(crate) struct Lines<R> {
     reader: R,
     number: u64,
+    bytes: u64,
+    is_whole: bool,
 }
 
 /// One line and where it stands, counted from 1.
@@ -43,20 +45,45 @@ pub(crate) struct Line {
 
 impl<R: BufRead> Lines<R> {
     pub(crate) fn new(reader: R) -> Lines<R> {
-        Lines { reader, number: 0 }
+        Lines::after(reader, 0, 0)
+    }
+
+    /// The lines after so many lines and bytes of the same file.
+    pub(crate) fn after(reader: R, number: u64, bytes: u64) -> Lines<R> {
+        Lines { reader, number, bytes, is_whole: true }
+    }
+
+    /// The bytes up to the end of the line that was read last.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// False after a line without an end: the last one of a file that may still be written.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
+    /// Up to the end of the line, or as much of it as a line may have.
+    fn part(&mut self) -> io::Result<Vec<u8>> {
+        let mut part = Vec::new();
+        let read = self.reader.by_ref().take(LINE_BYTES_MAX as u64).read_until(b'\n', &mut part)?;
+        self.bytes += read as u64;
+        if read > 0 {
+            self.is_whole = part.last() == Some(&b'\n');
+        }
+        Ok(part)
     }
 
     /// The next one; None at the end.
     pub(crate) fn next(&mut self) -> io::Result<Option<Line>> {
         loop {
             self.number += 1;
-            let mut line = Vec::new();
-            self.reader.by_ref().take(LINE_BYTES_MAX as u64).read_until(b'\n', &mut line)?;
+            let line = self.part()?;
             if line.is_empty() {
                 return Ok(None);
             }
-            if line.len() == LINE_BYTES_MAX && line.last() != Some(&b'\n') {
-                self.reader.skip_until(b'\n')?;
+            if line.len() == LINE_BYTES_MAX && !self.is_whole {
+                while !self.is_whole && !self.part()?.is_empty() {}
                 return Ok(Some(Line { number: self.number, text: None }));
             }
             // Editors of one platform begin files with a mark.

@@ -225,16 +225,19 @@ command     → client clock definitions diff files limits lines secrets server 
 const PIPELINES: &str = "
 (all)   → limits
 
+bytes   →
+changed →
 counts  →
-emitted →
 output  →
 record  →
-held    → record
-rows    → record
+emitted → changed
+held    → bytes changed record
+rows    → bytes changed record
 scope   → record rows
 plan    → rows scope
 stream  → counts emitted held output plan record rows scope
-runner  → output record stream
+state   → bytes held plan rows stream
+runner  → output record state stream
 ";
 
 /// Between crates; the site is JavaScript that knows the public wire alone.

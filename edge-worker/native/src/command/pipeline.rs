@@ -5,6 +5,7 @@ mod files;
 mod loaded;
 mod outputs;
 mod run;
+mod state;
 mod validate;
 
 use clap::Subcommand;

@@ -1,6 +1,7 @@
 //! Topics as files: a line is a record, a file a partition.
 
 use std::fs;
+use std::io::{BufReader, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
@@ -10,15 +11,19 @@ use std::time::Duration;
 use usher_pipelines::limits::AHEAD_RECORDS_MAX;
 use usher_pipelines::{Arrival, Polled, Source};
 
+use super::state::Place;
 use crate::exit::Failure;
 use crate::files;
 use crate::lines::{self, Line, Lines};
+use crate::terminal::{clean, note};
 
 /// A file of a topic.
 pub(super) struct File {
     pub(super) topic: Arc<str>,
-    pub(super) partition: u32,
     pub(super) path: PathBuf,
+    pub(super) place: Place,
+    /// True if reading goes on there in another run, so that a line without an end is left to it.
+    pub(super) is_resumed: bool,
 }
 
 /// The records of files, read ahead by a thread.
@@ -58,11 +63,23 @@ impl Source for Files {
     }
 }
 
+/// The lines of a file after its place.
+fn open(file: &File) -> Result<Lines<lines::Input>, Failure> {
+    let Place { line, bytes, .. } = file.place;
+    if bytes == 0 {
+        return Ok(Lines::after(lines::open(&file.path)?, line, 0));
+    }
+    let unread = |error| files::unread(&file.path, &error);
+    let mut input = fs::File::open(&file.path).map_err(unread)?;
+    input.seek(SeekFrom::Start(bytes)).map_err(unread)?;
+    Ok(Lines::after(Box::new(BufReader::new(input)), line, bytes))
+}
+
 /// Sends the lines of a file; None: nobody takes them any more, or the file cannot be read on.
 fn read(file: &File, start_ms: i64, sender: &SyncSender<Result<Arrival, String>>) -> Option<()> {
     let failed = |failure: String| sender.send(Err(failure)).ok();
-    let mut lines = match lines::open(&file.path) {
-        Ok(input) => Lines::new(input),
+    let mut lines = match open(file) {
+        Ok(lines) => lines,
         Err(failure) => {
             failed(failure.message);
             return None;
@@ -70,6 +87,13 @@ fn read(file: &File, start_ms: i64, sender: &SyncSender<Result<Arrival, String>>
     };
     loop {
         let Line { number, text } = match lines.next() {
+            Ok(Some(_)) if file.is_resumed && !lines.is_whole() => {
+                note(&clean(&format!(
+                    "the last line of `{}` has no end yet, and is left",
+                    file.path.display()
+                )));
+                return Some(());
+            }
             Ok(Some(line)) => line,
             Ok(None) => return Some(()),
             Err(error) => {
@@ -80,9 +104,10 @@ fn read(file: &File, start_ms: i64, sender: &SyncSender<Result<Arrival, String>>
         let text = text.ok_or_else(|| format!("the line is over {} bytes", lines::LINE_BYTES_MAX));
         let arrival = Arrival {
             topic: Arc::clone(&file.topic),
-            partition: file.partition,
+            partition: file.place.partition,
             offset: number,
             arrival_ms: start_ms,
+            end: lines.bytes(),
             text,
         };
         sender.send(Ok(arrival)).ok()?;

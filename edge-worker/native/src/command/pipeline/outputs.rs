@@ -1,7 +1,7 @@
 //! Outputs as files: a line is a row, an event that ended, or a record that was refused.
 
-use std::fs::File;
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, ErrorKind, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,28 +9,65 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::Serialize;
 use serde_json::json;
 use usher_engine::value::Value;
-use usher_pipelines::{Ended, OutputRow, Refused, Sink, Step};
+use usher_pipelines::{Change, Ended, OutputRow, Read, Refused, Sink, Step};
 
+use super::state::{self, State};
 use crate::exit::Failure;
 
 /// A file, or standard output, and what failed there.
 struct Out {
     shown: String,
     writer: BufWriter<Box<dyn Write>>,
+    /// Of a file whose length is committed.
+    file: Option<Kept>,
     /// Set when the reader of standard output is gone: nobody wants more.
     stop: Arc<AtomicBool>,
 }
 
+/// A file that grows over several runs.
+struct Kept {
+    /// The path by which the state knows it.
+    path: String,
+    file: File,
+}
+
 impl Out {
-    /// Replaces what is there.
-    fn create(path: &Path, stop: &Arc<AtomicBool>) -> Result<Out, Failure> {
+    /// Replaces what is there; with a state goes on after what was committed.
+    fn create(path: &Path, stop: &Arc<AtomicBool>, state: Option<&State>) -> Result<Out, Failure> {
         let shown = path.display().to_string();
+        let failed = |error: io::Error| Failure::of_file("write", &shown, error);
+        let mut kept = None;
         let writer: Box<dyn Write> = if path.as_os_str() == "-" {
             Box::new(io::stdout())
+        } else if let Some(state) = state {
+            let mut file =
+                OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(failed)?;
+            if file.metadata().map_err(failed)?.is_file() {
+                let path = state::full(path)?;
+                let length = state.output(&path)?.unwrap_or(0);
+                if file.metadata().map_err(failed)?.len() < length {
+                    let message = format!("`{shown}` is shorter than the {length} bytes that were committed");
+                    return Err(Failure::new(message)
+                        .help("put the file back, or name another one for the rows to come"));
+                }
+                // What is behind was written after the last commit, and comes again.
+                file.set_len(length).and_then(|()| file.seek(SeekFrom::End(0))).map_err(failed)?;
+                kept = Some(Kept { path, file: file.try_clone().map_err(failed)? });
+            }
+            Box::new(file)
         } else {
-            Box::new(File::create(path).map_err(|error| Failure::of_file("write", &shown, error))?)
+            Box::new(File::create(path).map_err(failed)?)
         };
-        Ok(Out { shown, writer: BufWriter::new(writer), stop: Arc::clone(stop) })
+        Ok(Out { shown, writer: BufWriter::new(writer), file: kept, stop: Arc::clone(stop) })
+    }
+
+    /// Everything is on the disk: the path and the length of a file whose length is committed.
+    fn sync(&mut self) -> Result<Option<(String, u64)>, String> {
+        self.flush()?;
+        let Some(Kept { path, file }) = &self.file else { return Ok(None) };
+        let length = file.sync_data().and_then(|()| file.metadata()).map(|metadata| metadata.len());
+        let length = length.map_err(|error| format!("cannot write `{}`: {error}", self.shown))?;
+        Ok(Some((path.clone(), length)))
     }
 
     fn line(&mut self, line: &impl Serialize) -> Result<(), String> {
@@ -62,16 +99,25 @@ pub(super) struct Outputs {
     expired: Option<Out>,
     dead: Option<Out>,
     trace: Option<Out>,
+    state: Option<State>,
 }
 
 impl Outputs {
     pub(super) fn create(
         [rows, expired, dead, trace]: [Option<&Path>; 4],
         stop: &Arc<AtomicBool>,
+        state: Option<State>,
     ) -> Result<Outputs, Failure> {
-        let create = |path: Option<&Path>| path.map(|path| Out::create(path, stop)).transpose();
-        let rows = Out::create(rows.unwrap_or(Path::new("-")), stop)?;
-        Ok(Outputs { rows, expired: create(expired)?, dead: create(dead)?, trace: create(trace)? })
+        let create = |path: &Path| Out::create(path, stop, state.as_ref());
+        let rows = create(rows.unwrap_or(Path::new("-")))?;
+        let [expired, dead, trace] = [expired, dead, trace].map(|path| path.map(create).transpose());
+        let (expired, dead, trace) = (expired?, dead?, trace?);
+        Ok(Outputs { rows, expired, dead, trace, state })
+    }
+
+    /// Stores that the outputs are as they are, before anything is written to them.
+    pub(super) fn begin(&mut self) -> Result<(), String> {
+        self.commit(Vec::new(), Vec::new())
     }
 }
 
@@ -145,5 +191,17 @@ impl Sink for Outputs {
         let others = [&mut self.expired, &mut self.dead, &mut self.trace];
         others.into_iter().flatten().try_for_each(Out::flush)?;
         self.rows.flush()
+    }
+
+    fn commit(&mut self, changes: Vec<Change>, read: Vec<Read>) -> Result<(), String> {
+        let outs = [&mut self.expired, &mut self.dead, &mut self.trace].into_iter().flatten();
+        let mut lengths = Vec::new();
+        for out in outs.chain([&mut self.rows]) {
+            lengths.extend(out.sync()?);
+        }
+        match &mut self.state {
+            Some(state) => state.commit(changes, read, &lengths),
+            None => Ok(()),
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use usher_config::did_you_mean;
 use usher_engine::definition::pipeline::Pipeline;
@@ -12,6 +13,7 @@ use usher_pipelines::{Bounds, Plan, Runner, Stream};
 use super::files::{File, Files};
 use super::loaded::{Loaded, not_compiled};
 use super::outputs::Outputs;
+use super::state::{Place, State};
 use crate::clock::now_ms;
 use crate::exit::{Exit, Failure};
 use crate::server::Signals;
@@ -27,10 +29,16 @@ use crate::terminal::{clean, note};
 /// that still lacks what `require` names when its TTL or the input ends goes to the file of --expired with what it lacks; a
 /// line that cannot be used goes to that of --dead with the reason. Without these options they are counted.
 ///
+/// With --state, the state is stored in a folder each second, together with how far files were read and how long outputs were.
+/// Another run goes on from there, also after a kill: files are read on behind what was read of them, files of outputs are cut
+/// back to what was stored and go on, and events wait on. No row is lost, and none is in a file twice. What went to standard
+/// output since the last commit comes again, and what came from standard input since then is lost.
+///
 /// Examples:
 ///   usher pipeline run pipeline.yaml --input clicks=clicks.ndjson --input products=products.ndjson
 ///   tail -f clicks.ndjson | usher pipeline run pipeline.yaml --input products=products.ndjson --output rows.ndjson
 ///   usher pipeline run pipeline.yaml --input products=products.ndjson --expired late.ndjson --dead bad.ndjson < clicks.ndjson
+///   usher pipeline run pipeline.yaml --state state --input clicks=clicks.ndjson --input products=products.ndjson --output rows.ndjson
 ///
 /// Exit status: 0 fine, 1 when a file cannot be read or written, or lines were refused and there is no --dead, 2 when the
 /// pipeline has errors, 64 for a wrong command line.
@@ -55,6 +63,12 @@ pub(super) struct Args {
     /// A file for every record in the order in which it was taken, with the time
     #[arg(long, value_name = "PATH")]
     trace: Option<PathBuf>,
+    /// A folder for the state: another run with it goes on where this one stops, also after a kill
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// The time between commits of the state, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 1_000, requires = "state")]
+    commit_ms: u64,
     /// The most events that wait; the one that waited longest ends before there are more
     #[arg(long, value_name = "COUNT", default_value_t = usher_pipelines::limits::HELD_MAX)]
     held_max: usize,
@@ -73,24 +87,41 @@ fn input(text: &str) -> Result<(String, PathBuf), String> {
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let pipeline = Loaded::one(&args.file)?;
     let plan = Plan::compile(&pipeline).map_err(not_compiled)?;
-    let files = files(&pipeline, &args.inputs)?;
+    let inputs = inputs(&pipeline, &args.inputs)?;
+    let mut state = match &args.state {
+        Some(folder) => Some(State::open(folder, &pipeline.name, &plan.form())?),
+        None => None,
+    };
+    let files = files(inputs, state.as_mut())?;
+    let bounds = Bounds { held: args.held_max, bytes: args.state_bytes_max };
+    let stream = match &state {
+        Some(state) => state.stream(plan, bounds)?,
+        None => Stream::new(plan, bounds),
+    };
     let stop = Arc::new(AtomicBool::new(false));
     let paths = [Some(&args.output), args.expired.as_ref(), args.dead.as_ref(), args.trace.as_ref()];
     let source = Files::open(files, now_ms())?;
-    let sink = Outputs::create(paths.map(|path| path.map(PathBuf::as_path)), &stop)?;
+    let mut sink = Outputs::create(paths.map(|path| path.map(PathBuf::as_path)), &stop, state)?;
     stop_on_signal(&stop)?;
-    let stream = Stream::new(plan, Bounds { held: args.held_max, bytes: args.state_bytes_max });
     let joined: Vec<&str> = pipeline.joins.iter().map(|join| join.source.topic.as_str()).collect();
+    sink.begin().map_err(Failure::new)?;
     let mut runner = Runner::new(stream, &pipeline.from.topic, &joined, source, sink);
+    if args.state.is_some() {
+        runner = runner.committing(Duration::from_millis(args.commit_ms));
+    }
     let ended = runner.run(&now_ms, &stop);
-    note(&clean(&summary(&pipeline, runner.stream(), runner.refused())));
+    let waiting = if args.state.is_some() { runner.stream().held() } else { 0 };
+    note(&clean(&summary(&pipeline, runner.stream(), runner.refused(), waiting)));
     ended.map_err(Failure::new)?;
     let lost = runner.refused() > 0 && args.dead.is_none();
     Ok(if lost { Exit::Failure } else { Exit::Fine })
 }
 
-/// The files in the order in which they are read.
-fn files(pipeline: &Pipeline, inputs: &[(String, PathBuf)]) -> Result<Vec<File>, Failure> {
+/// The topics and their files, in the order in which they are read.
+fn inputs<'p>(
+    pipeline: &'p Pipeline,
+    inputs: &[(String, PathBuf)],
+) -> Result<Vec<(&'p str, Vec<PathBuf>)>, Failure> {
     let from = pipeline.from.topic.as_str();
     let joined: Vec<&str> = pipeline.joins.iter().map(|join| join.source.topic.as_str()).collect();
     if inputs.iter().filter(|(_, path)| path.as_os_str() == "-").count() > 1 {
@@ -104,14 +135,11 @@ fn files(pipeline: &Pipeline, inputs: &[(String, PathBuf)]) -> Result<Vec<File>,
             return Err(Failure::usage(format!("the pipeline does not read `{topic}`")).help(help));
         }
     }
-    let mut files: Vec<File> = Vec::new();
-    let mut topics: Vec<&str> = Vec::new();
-    for topic in joined.into_iter().chain([from]).filter(|topic| !topics.contains(topic)).collect::<Vec<_>>()
-    {
-        if topics.contains(&topic) {
+    let mut named: Vec<(&str, Vec<PathBuf>)> = Vec::new();
+    for topic in joined.into_iter().chain([from]) {
+        if named.iter().any(|(known, _)| *known == topic) {
             continue;
         }
-        topics.push(topic);
         let mut paths: Vec<PathBuf> =
             inputs.iter().filter(|(of, _)| of == topic).map(|(_, path)| path.clone()).collect();
         if paths.is_empty() && topic == from && inputs.iter().all(|(_, path)| path.as_os_str() != "-") {
@@ -121,9 +149,23 @@ fn files(pipeline: &Pipeline, inputs: &[(String, PathBuf)]) -> Result<Vec<File>,
             let help = format!("add --input {topic}=FILE; /dev/null has no rows");
             return Err(Failure::usage(format!("no file is named for the topic `{topic}`")).help(help));
         }
+        named.push((topic, paths));
+    }
+    Ok(named)
+}
+
+/// The files with the places at which they are read.
+fn files(inputs: Vec<(&str, Vec<PathBuf>)>, mut state: Option<&mut State>) -> Result<Vec<File>, Failure> {
+    let mut files = Vec::new();
+    for (topic, paths) in inputs {
         let shared: Arc<str> = Arc::from(topic);
-        let numbered = (0..).zip(paths);
-        files.extend(numbered.map(|(partition, path)| File { topic: Arc::clone(&shared), partition, path }));
+        for (partition, path) in (0..).zip(paths) {
+            let place = match &mut state {
+                Some(state) => state.place(topic, &path)?,
+                None => Place { partition, ..Place::default() },
+            };
+            files.push(File { topic: Arc::clone(&shared), path, place, is_resumed: state.is_some() });
+        }
     }
     Ok(files)
 }
@@ -144,7 +186,7 @@ fn stop_on_signal(stop: &Arc<AtomicBool>) -> Result<(), Failure> {
 }
 
 /// The counts, a line for each source.
-fn summary(pipeline: &Pipeline, stream: &Stream, refused: u64) -> String {
+fn summary(pipeline: &Pipeline, stream: &Stream, refused: u64, waiting: usize) -> String {
     let counts = stream.counts();
     let listed = |counts: &[(u64, &str)]| {
         let shown = counts.iter().filter(|(count, _)| *count > 0);
@@ -162,6 +204,7 @@ fn summary(pipeline: &Pipeline, stream: &Stream, refused: u64) -> String {
             (counts.duplicates, "duplicate"),
             (counts.expired, "expired"),
             (counts.unfinished, "waited when the input ended"),
+            (waiting as u64, "waiting in the state"),
             (counts.state_full, "left because the state was full"),
             (counts.ids_forgotten, "ids forgotten because the state was full"),
             (refused, "refused"),

@@ -1,0 +1,240 @@
+//! The folder of `--state`: an SQLite database with the stream's entries, how far inputs were read and how long outputs were,
+//! all as of one commit.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, params};
+use usher_pipelines::{Bounds, Change, Plan, Read, Stream};
+
+use crate::exit::Failure;
+
+/// The version of the tables.
+const VERSION: i64 = 1;
+/// The part of a file by which it is recognized.
+const HEAD_BYTES: u64 = 256;
+
+const TABLES: &str = "
+    PRAGMA user_version = 1;
+    CREATE TABLE IF NOT EXISTS stream (number INTEGER PRIMARY KEY, name TEXT NOT NULL, form TEXT NOT NULL);
+    CREATE TABLE IF NOT EXISTS entry (stream INTEGER, key BLOB, value BLOB NOT NULL, PRIMARY KEY (stream, key)) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS input (topic TEXT, path TEXT, partition INTEGER NOT NULL, line INTEGER NOT NULL,
+        bytes INTEGER NOT NULL, head BLOB NOT NULL, PRIMARY KEY (topic, path)) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS output (path TEXT PRIMARY KEY, bytes INTEGER NOT NULL) WITHOUT ROWID;
+";
+
+/// The state of a pipeline on disk, which nobody else has open.
+pub(super) struct State {
+    connection: Connection,
+    folder: PathBuf,
+    /// The inputs of this run, by topic and partition.
+    inputs: BTreeMap<(String, u32), Input>,
+}
+
+/// The path of an input, if it is a file, and its first bytes.
+struct Input {
+    path: Option<PathBuf>,
+    head: Vec<u8>,
+}
+
+/// Where an input is to be read on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) partition: u32,
+    /// The lines before it.
+    pub(super) line: u64,
+    /// The bytes before it.
+    pub(super) bytes: u64,
+}
+
+impl State {
+    /// Opens the state of a pipeline in a folder, which is made if it is not there.
+    pub(super) fn open(folder: &Path, name: &str, form: &str) -> Result<State, Failure> {
+        let failed =
+            |error: &dyn Display| Failure::of_file("open the state in", folder.display(), error.to_string());
+        fs::create_dir_all(folder).map_err(|error| failed(&error))?;
+        let connection =
+            connect(&folder.join("state.sqlite")).map_err(|error| match error.sqlite_error_code() {
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                    Failure::new(format!("another process uses the state in `{}`", folder.display()))
+                        .help("wait for it to end, or name another folder")
+                }
+                _ => failed(&error),
+            })?;
+        let state = State { connection, folder: folder.to_owned(), inputs: BTreeMap::new() };
+        let version = state.connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
+        if version.map_err(|error| failed(&error))? > VERSION {
+            let message = format!("a newer version wrote the state in `{}`", folder.display());
+            return Err(Failure::new(message)
+                .help("use that version, or name another folder to read everything again"));
+        }
+        state.connection.execute_batch(TABLES).map_err(|error| failed(&error))?;
+        state.recognize(name, form)?;
+        Ok(state)
+    }
+
+    /// Finds the pipeline that the state is of, or makes it this one's.
+    fn recognize(&self, name: &str, form: &str) -> Result<(), Failure> {
+        let stored = self.connection.query_row("SELECT name, form FROM stream", [], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+        });
+        match stored.optional().map_err(|error| self.unread(&error))? {
+            Some((of, stored)) if of == name && stored == form => Ok(()),
+            Some((of, stored)) => {
+                let message = format!("the state in `{}` is of another pipeline", self.folder.display());
+                Err(Failure::new(message).help(format!(
+                    "it is of `{of}` ({stored}), and this is `{name}` ({form}); with another folder everything is read again"
+                )))
+            }
+            None => {
+                let new = "INSERT INTO stream VALUES (0, ?, ?)";
+                self.connection.execute(new, [name, form]).map(|_| ()).map_err(|error| self.unread(&error))
+            }
+        }
+    }
+
+    /// The stream as it was committed.
+    pub(super) fn stream(&self, plan: Plan, bounds: Bounds) -> Result<Stream, Failure> {
+        let failed = |error: rusqlite::Error| self.unread(&error);
+        let mut statement =
+            self.connection.prepare("SELECT key, value FROM entry WHERE stream = 0").map_err(failed)?;
+        let entries = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(failed)?;
+        let entries = entries.map(|entry| entry.map_err(|error| error.to_string()));
+        Stream::resumed(plan, bounds, entries).map_err(|error| self.unread(&error))
+    }
+
+    /// The place at which a file of a topic is read on: after what was committed of it, or at its start. A file that is new gets
+    /// the next partition of its topic.
+    pub(super) fn place(&mut self, topic: &str, path: &Path) -> Result<Place, Failure> {
+        let shown = path.display().to_string();
+        let is_file = path.is_file();
+        let full = if is_file { full(path)? } else { shown.clone() };
+        let (mut place, head) = self.stored(topic, &full).map_err(|error| self.unread(&error))?;
+        if !is_file {
+            // What comes through a pipe is gone.
+            place.bytes = 0;
+        }
+        if place.bytes > 0 && head_of(path, place.bytes).as_ref() != Some(&head) {
+            let message = format!(
+                "`{shown}` is not the file that was read before: it is shorter, or begins in another way"
+            );
+            return Err(Failure::new(message).help(
+                "only add lines to a file that was read, and give a new file a name of its own; with another --state folder everything is read again",
+            ));
+        }
+        let path = is_file.then(|| path.to_owned());
+        self.inputs.insert((topic.to_owned(), place.partition), Input { path, head });
+        Ok(place)
+    }
+
+    /// The place and the first bytes of a file, which are stored when it is new.
+    fn stored(&self, topic: &str, path: &str) -> rusqlite::Result<(Place, Vec<u8>)> {
+        let stored = "SELECT partition, line, bytes, head FROM input WHERE topic = ? AND path = ?";
+        let stored = self.connection.query_row(stored, [topic, path], |row| {
+            let (line, bytes): (i64, i64) = (row.get(1)?, row.get(2)?);
+            let place =
+                Place { partition: row.get(0)?, line: line.cast_unsigned(), bytes: bytes.cast_unsigned() };
+            Ok((place, row.get(3)?))
+        });
+        if let Some(stored) = stored.optional()? {
+            return Ok(stored);
+        }
+        let next = "SELECT coalesce(max(partition) + 1, 0) FROM input WHERE topic = ?";
+        let partition: u32 = self.connection.query_row(next, [topic], |row| row.get(0))?;
+        let new = "INSERT INTO input VALUES (?, ?, ?, 0, 0, x'')";
+        self.connection.execute(new, params![topic, path, partition])?;
+        Ok((Place { partition, ..Place::default() }, Vec::new()))
+    }
+
+    /// The length that was committed of an output; None: it was none.
+    pub(super) fn output(&self, path: &str) -> Result<Option<u64>, Failure> {
+        let stored = "SELECT bytes FROM output WHERE path = ?";
+        let stored = self.connection.query_row(stored, [path], |row| row.get::<_, i64>(0)).optional();
+        stored.map(|bytes| bytes.map(i64::cast_unsigned)).map_err(|error| self.unread(&error))
+    }
+
+    /// Stores the lengths of outputs, and what a stream gives to store, all or nothing.
+    pub(super) fn commit(
+        &mut self,
+        changes: Vec<Change>,
+        read: Vec<Read>,
+        outputs: &[(String, u64)],
+    ) -> Result<(), String> {
+        let State { connection, inputs, folder } = self;
+        let done = (|| {
+            let transaction = connection.transaction()?;
+            put(&transaction, changes)?;
+            for Read { topic, partition, offset, end } in read {
+                let Some(input) = inputs.get_mut(&(topic.to_string(), partition)) else { continue };
+                if let Some(path) = input.path.as_ref().filter(|_| (input.head.len() as u64) < HEAD_BYTES) {
+                    input.head = head_of(path, end).unwrap_or_default();
+                }
+                let update =
+                    "UPDATE input SET line = ?, bytes = ?, head = ? WHERE topic = ? AND partition = ?";
+                let mut update = transaction.prepare_cached(update)?;
+                update.execute(params![
+                    offset.cast_signed(),
+                    end.cast_signed(),
+                    input.head,
+                    &*topic,
+                    partition
+                ])?;
+            }
+            for (path, bytes) in outputs {
+                let mut put = transaction.prepare_cached("INSERT OR REPLACE INTO output VALUES (?, ?)")?;
+                put.execute(params![path, bytes.cast_signed()])?;
+            }
+            transaction.commit()
+        })();
+        done.map_err(|error: rusqlite::Error| {
+            format!("cannot write the state in `{}`: {error}", folder.display())
+        })
+    }
+
+    fn unread(&self, error: &dyn Display) -> Failure {
+        Failure::of_file("read the state in", self.folder.display(), error)
+    }
+}
+
+fn put(transaction: &Transaction<'_>, changes: Vec<Change>) -> rusqlite::Result<()> {
+    let mut put = transaction.prepare_cached("INSERT OR REPLACE INTO entry VALUES (0, ?, ?)")?;
+    let mut remove = transaction.prepare_cached("DELETE FROM entry WHERE stream = 0 AND key = ?")?;
+    for Change { key, value } in changes {
+        match value {
+            Some(value) => put.execute(params![key, value])?,
+            None => remove.execute([key])?,
+        };
+    }
+    Ok(())
+}
+
+/// Opens the database for this process alone.
+fn connect(database: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(database)?;
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // The first write takes the lock.
+    connection.execute_batch("BEGIN IMMEDIATE; COMMIT")?;
+    Ok(connection)
+}
+
+/// The path by which a file is known, whatever the working directory.
+pub(super) fn full(path: &Path) -> Result<String, Failure> {
+    let full = fs::canonicalize(path).map_err(|error| Failure::of_file("find", path.display(), error))?;
+    Ok(full.display().to_string())
+}
+
+/// The first bytes of what was read of a file; None: it is shorter than that, or cannot be read.
+fn head_of(path: &Path, read: u64) -> Option<Vec<u8>> {
+    let file = File::open(path).ok()?;
+    if file.metadata().ok()?.len() < read {
+        return None;
+    }
+    let mut head = Vec::new();
+    file.take(HEAD_BYTES.min(read)).read_to_end(&mut head).ok()?;
+    Some(head)
+}
