@@ -95,6 +95,14 @@ pub const IMPORT_REJECTIONS_MAX: usize = 1_000;
 pub const IMPORT_REFUSALS_MAX: usize = 1_000;
 /// Most columns without an attribute that an import names; an answer that names fewer than there are says so.
 pub const IMPORT_IGNORED_MAX: usize = 100;
+/// Most rows of replaced tables that a commit deletes.
+pub const TABLE_ROWS_DROPPED_MAX: usize = 5_000;
+/// How long a copy may say that a table has no such row, in milliseconds.
+pub const ROW_MISS_MS: i64 = 30_000;
+/// Most reads of rows for one message: which rows it needs may change when its profile does.
+pub const ROW_READS_MAX: usize = 3;
+/// Longest name of a replacement of a table, in bytes.
+pub const LOAD_BYTES_MAX: usize = 64;
 /// Longest request target, in bytes.
 pub const TARGET_BYTES_MAX: usize = 4 * 1024;
 

@@ -18,6 +18,12 @@ pub(crate) fn of_key(audience: &str, key: Option<(&str, &str)>, shards: u32) -> 
     u32::from_le_bytes([a, b, c, d]) % shards
 }
 
+/// The shard that has a row of a table. It does not follow from the table's definition, which may change.
+pub(crate) fn of_row(audience: &str, table: &str, key: &str, shards: u32) -> u32 {
+    // No stitching key has a name with a slash before it, so that rows spread apart from keys.
+    of_key(audience, Some((&["/", table].concat(), key)), shards)
+}
+
 /// Items by their shards, both in the order of their first appearance.
 pub(crate) fn grouped<T>(items: impl IntoIterator<Item = (u32, T)>) -> Vec<(u32, Vec<T>)> {
     let mut groups: Vec<(u32, Vec<T>)> = Vec::new();

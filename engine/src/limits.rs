@@ -156,6 +156,8 @@ pub const ACTIVATION_BYTES_MAX: usize = 16 * 1024;
 pub const LOOKUP_TABLES_MAX: usize = 100;
 /// Maximum number of columns that a table of rows declares.
 pub const TABLE_COLUMNS_MAX: usize = 200;
+/// Maximum size of a row, its key and column names included, in bytes.
+pub const ROW_BYTES_MAX: usize = 16 * 1024;
 /// Maximum number of rows that a call reads, and that one attribute reads.
 pub const ROWS_MAX: usize = 16;
 /// Maximum number of rows of a visitor that a snapshot carries, whichever personalization reads them.

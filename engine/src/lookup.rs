@@ -4,6 +4,10 @@
 //! them in ([`Plan::hand_in`]) and evaluates with them ([`Prepared::with`]). A row that is not there is missing, like any
 //! value, and says why.
 
+mod imported;
+
+pub use imported::{DELETED_COLUMN, ImportedRow, RefusedRow};
+
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -24,6 +28,11 @@ impl Plan {
     /// True if an attribute reads rows of a table.
     pub fn reads_tables(&self) -> bool {
         self.catalogs.iter().any(|read| !read.is_empty())
+    }
+
+    /// True if a personalization reads rows of a table.
+    pub fn reads_rows(&self, personalization: usize) -> bool {
+        self.catalogs.get(personalization).is_some_and(|read| !read.is_empty())
     }
 
     /// The rows that an answer to this query reads: at most [`ROWS_MAX`], or `rows_max`. `evidence` is that of the call: on a

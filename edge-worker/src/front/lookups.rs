@@ -33,6 +33,9 @@ pub(super) fn personalize(edge: &Edge, admitted: &CheckedHead<'_>, body: &[u8]) 
         let detail = "what runs has none, or the key or token names others";
         return Err(Refused::with_detail(Refusal::PERSONALIZATION_UNKNOWN, detail));
     };
+    if !HAS_CONTROL_PLANE && running.plan.reads_rows(index) {
+        return Ok(Step::ControlPlane);
+    }
     let later = match body.get("answer").and_then(Value::present) {
         None => false,
         Some(Value::String(from)) if from == "snapshot" && body.get("event").is_some() => true,

@@ -25,6 +25,7 @@ mod openapi;
 mod profiles;
 mod route;
 mod segments;
+mod tables;
 mod upkeep;
 
 use auth::{Caller, Callers};

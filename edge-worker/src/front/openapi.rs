@@ -24,6 +24,8 @@ mod described_api;
 #[cfg(test)]
 mod described_rest;
 #[cfg(test)]
+mod described_rows;
+#[cfg(test)]
 mod parts;
 #[cfg(test)]
 mod tests;

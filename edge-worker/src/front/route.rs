@@ -6,7 +6,7 @@ use super::auth::Callers;
 use super::checked_head::CheckedHead;
 use super::{
     bundles, control as api, device, discovery, events, flat, health, imports, keys, lookups, metrics, mixed,
-    openapi, profiles, segments, upkeep,
+    openapi, profiles, segments, tables, upkeep,
 };
 use crate::edge::Edge;
 use crate::error::{Refusal, Result};
@@ -61,6 +61,8 @@ pub(super) enum Family {
 const BUNDLE: &str = "/v1/audiences/{audience}/bundle";
 const IMPORT: &str = "/v1/audiences/{audience}/profiles/import";
 const PROFILE: &str = "/v1/audiences/{audience}/profiles/{key}/{value}";
+const ROWS: &str = "/v1/audiences/{audience}/tables/{name}/import";
+const ROW: &str = "/v1/audiences/{audience}/tables/{name}/rows/{row}";
 
 /// In the order of docs/http.md.
 pub(super) const ROUTES: &[Route] = &[
@@ -183,6 +185,15 @@ pub(super) const ROUTES: &[Route] = &[
     Route { path: "/openapi.json", ..control(Callers::Anyone, openapi::openapi) },
     Route { path: "/healthz", family: Family::Rt, ..native(Callers::Anyone, health::health) },
     Route { path: "/metrics", ..control(Callers::Operator, metrics::metrics) },
+    Route {
+        method: "PUT",
+        path: ROWS,
+        body_bytes_max: Some(BATCH_BYTES_MAX),
+        ..control(Callers::Server(Scope::Import), tables::import)
+    },
+    Route { path: ROWS, ..control(Callers::Server(Scope::Import), tables::columns) },
+    Route { path: ROW, ..control(Callers::Server(Scope::Read), tables::read) },
+    Route { method: "DELETE", path: ROW, ..control(Callers::Server(Scope::Import), tables::delete) },
 ];
 
 /// The control API. A build without it hands all of its paths over alike ([`REST_OF_API`]), so that they take no room there.

@@ -56,7 +56,7 @@ impl Copies {
         let copy = self.young.of_name(name).or_else(|| self.old.of_name(name))?;
         let snapshot = &copy.opened.snapshot;
         let profile = snapshot.profile.as_ref().map(|profile| codec::encode(profile, codec::Form::Three));
-        Some(Snapshot::encode(snapshot.taken_ms, &profile.unwrap_or_default(), &[]))
+        Some(Snapshot::encode(snapshot.taken_ms, &profile.unwrap_or_default(), &[], &snapshot.rows))
     }
 
     /// Keeps a snapshot in place of the one under this name, which is that of one of the keys ([`PendingLookup::keys`]); a damaged
@@ -149,7 +149,7 @@ mod tests {
 
     /// A snapshot of nobody, filled up by a journal.
     fn snapshot(taken_ms: i64, bytes: usize) -> Vec<u8> {
-        Snapshot::encode(taken_ms, &[], &[(0, &"x".repeat(bytes))])
+        Snapshot::encode(taken_ms, &[], &[(0, &"x".repeat(bytes))], &[])
     }
 
     fn key(n: usize) -> KeyOf {
@@ -183,7 +183,7 @@ mod tests {
         keys.list(&[key(1), key(2)], |w, key| {
             w.text(&key.audience).text(&key.name).text(&key.value);
         });
-        let (mut copies, bytes) = (Copies::default(), Snapshot::encode(5, &[], &[]));
+        let (mut copies, bytes) = (Copies::default(), Snapshot::encode(5, &[], &[], &[]));
         let name = name_of(&edge, &key(2)).unwrap();
         copies.remember(&edge, &name, &keys.0, &bytes);
         assert!(copies.young.of_key(&key(2)).is_some() && copies.young.of_key(&key(1)).is_none());
@@ -197,7 +197,7 @@ mod tests {
     fn a_copy_is_found_until_it_is_replaced_or_forgotten() {
         let mut copies = Copies::default();
         for (n, name, taken_ms) in [(1, "b", 1), (2, "a", 2), (0, "c", 3), (1, "b", 4)] {
-            copies.keep(key(n), name, &Snapshot::encode(taken_ms, &[], &[]));
+            copies.keep(key(n), name, &Snapshot::encode(taken_ms, &[], &[], &[]));
         }
         let of_key =
             |copies: &Copies, n| copies.young.of_key(&key(n)).map(|copy| copy.opened.snapshot.taken_ms);

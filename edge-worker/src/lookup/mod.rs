@@ -34,6 +34,8 @@ pub struct PendingLookup {
     event: Option<NamedEvent>,
     edge: Vec<(String, String)>,
     access: Access,
+    /// Names and values of the keys that an identity token vouches for.
+    vouched: Vec<(String, String)>,
     seen: Option<Seen>,
     /// The reason why its identity token vouches for nothing; empty: it does, or there was none.
     refused: &'static str,

@@ -8,9 +8,10 @@ use super::{NamedEvent, PendingLookup, Shape};
 use crate::edge::{Edge, Running};
 use crate::error::{Refusal, Refused};
 use crate::keys::Seen;
-use crate::message::{Ambient, Identity, KeyOf, Payer, SnapshotRequest};
+use crate::message::{Ambient, Identity, KeyOf, Payer, SnapshotRequest, SnapshotRows};
 use crate::plane::{HAS_CONTROL_PLANE, HAS_SHARDS};
 use crate::shard;
+use crate::wire::json::Json;
 
 type Result<T> = std::result::Result<T, Refused>;
 
@@ -43,7 +44,7 @@ pub(crate) struct LookupRequest<'a> {
 
 /// Reads the visitor, event and inputs of a lookup.
 pub(crate) fn prepare(edge: &Edge, request: LookupRequest<'_>) -> Result<PendingLookup> {
-    let LookupRequest { ambient, running, body, personalizations, access, .. } = request;
+    let LookupRequest { ambient, running, body, ref personalizations, access, .. } = request;
     let plan = &running.plan;
     let audience = &plan.definition().audience.id;
     let inputs = match body.get("inputs") {
@@ -90,9 +91,11 @@ pub(crate) fn prepare(edge: &Edge, request: LookupRequest<'_>) -> Result<Pending
             // Only servers get the journal of merges.
             journal: request.shape == Shape::Explanation && access.server_route,
             seen: seen.filter(|_| HAS_SHARDS && edge.shards() > 1).map(|seen| seen.profile_hash()),
+            rows: rows_of(&request, event.as_ref()),
         },
+        vouched: vouched.to_vec(),
         audience: audience.clone(),
-        personalizations: names(plan, &personalizations),
+        personalizations: names(plan, personalizations),
         inputs,
         event,
         edge: request.edge,
@@ -110,6 +113,21 @@ pub(crate) fn prepare(edge: &Edge, request: LookupRequest<'_>) -> Result<Pending
         payer: request.payer.map(Payer::into_owned),
     };
     Ok(lookup)
+}
+
+/// The rows of tables that the snapshot is to carry; None: no answer reads any.
+fn rows_of(request: &LookupRequest<'_>, event: Option<&NamedEvent>) -> Option<SnapshotRows> {
+    let plan = &request.running.plan;
+    if !HAS_CONTROL_PLANE || !plan.reads_tables() || request.shape == Shape::Extract {
+        return None;
+    }
+    let event = event.map(|event| {
+        let mut json = Json::new();
+        json.value(&Value::Object(event.columns.clone()));
+        (event.database.clone(), event.table.clone(), json.into_bytes())
+    });
+    let named = names(plan, &request.personalizations);
+    Some(SnapshotRows { number: request.running.number, named, event })
 }
 
 fn names(plan: &Plan, personalizations: &[usize]) -> Vec<String> {

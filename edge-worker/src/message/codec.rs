@@ -7,14 +7,21 @@
 //! Extras are optional facts, each `tag (1 byte) · length (4 bytes) · content`; a reader skips unknown ones, so that
 //! they need no new form. A new field or a new meaning needs one.
 
+mod fields;
+
 use super::identity::{pairs, read_pairs};
 use super::{
-    Act, Ambient, Api, Asking, Events, Identity, Import, KeyOf, Message, Mode, OfProfile, Part, Probe,
-    Publish, Revoke, Rollback, Route, SnapshotRequest, ToControl, ToWriter, Upkeep, WhichRelease, shards,
+    Act, Api, Asking, Events, Identity, Import, Message, Mode, OfProfile, OfTable, Part, Probe, Publish,
+    Revoke, Rollback, Route, SnapshotRequest, SnapshotRows, ToControl, ToWriter, Upkeep, WhichRelease,
+    shards,
 };
 use crate::form::Form;
 use crate::plane::{HAS_CONTROL_PLANE, HAS_SHARDS};
 use crate::wire::frame::{FrameReader, FrameWriter};
+use fields::{
+    ambient, keys, optional_text, optional_texts, read_ambient, read_keys, read_optional_text,
+    read_optional_texts, read_texts, texts,
+};
 
 /// The first byte of a message with a form. It is not a tag, so that a build before forms reads none of its fields.
 const VERSIONED: u8 = 0x80;
@@ -31,7 +38,7 @@ const OVER_DRAFT: u8 = 6;
 /// An extra: the profile that the caller of a lookup has seen.
 const SEEN: u8 = 5;
 /// The greatest tag that this build knows.
-const TAG_LAST: u8 = API;
+const TAG_LAST: u8 = ROWS;
 
 /// A received message.
 #[derive(Debug, PartialEq)]
@@ -181,12 +188,12 @@ pub(crate) fn is_of_control_plane(bytes: &[u8]) -> bool {
 
 /// Every isolate asks the control object for pointers (4) and bundles (5), so these are not.
 const fn is_tag_of_control_plane(tag: u8) -> bool {
-    matches!(tag, 2 | 6..=9 | 11 | PATCH | PROFILE | REVOKE | UPKEEP | API)
+    matches!(tag, 2 | 6..=9 | 11 | PATCH | PROFILE | REVOKE | UPKEEP | API | TABLE | ROWS)
 }
 
 fn read(tag: u8, r: &mut FrameReader<'_>) -> Result<Message, Unreadable> {
     let message = match tag {
-        1..=3 | 10 | PATCH | PROBE | PROFILE | MIXED | UPKEEP | SHARD => {
+        1..=3 | 10 | PATCH | PROBE | PROFILE | MIXED | UPKEEP | SHARD | TABLE | ROWS => {
             read_to_writer(tag, r).map(Message::Writer)
         }
         0..=TAG_LAST => read_to_control(tag, r).map(Message::Control),
@@ -217,6 +224,12 @@ const REVOKE: u8 = 17;
 
 /// A call of the control API.
 const API: u8 = 19;
+
+/// For rows of a table.
+const TABLE: u8 = 20;
+
+/// A snapshot with rows of tables.
+const ROWS: u8 = 21;
 
 fn write_to_writer(w: &mut FrameWriter, message: &ToWriter) {
     match message {
@@ -266,9 +279,15 @@ fn write_to_writer(w: &mut FrameWriter, message: &ToWriter) {
             });
         }
         ToWriter::Snapshot(request) => {
-            ambient(w.byte(3), &request.ambient);
+            let rows = request.rows.as_ref().filter(|_| HAS_CONTROL_PLANE);
+            ambient(w.byte(if rows.is_some() { ROWS } else { 3 }), &request.ambient);
             keys(w, &request.keys);
+            if let Some(rows) = rows {
+                rows.write(w);
+            }
         }
+        ToWriter::Table(_) if !HAS_CONTROL_PLANE => {}
+        ToWriter::Table(of_table) => of_table.write(w.byte(TABLE)),
         ToWriter::Written => {
             w.byte(10);
         }
@@ -312,12 +331,18 @@ fn read_to_writer(which: u8, r: &mut FrameReader<'_>) -> Option<ToWriter> {
             number: r.long()?.cast_unsigned(),
             body: r.bytes()?.to_vec(),
         }),
-        3 => ToWriter::Snapshot(SnapshotRequest {
+        3 | ROWS => ToWriter::Snapshot(SnapshotRequest {
             ambient: read_ambient(r)?,
             keys: read_keys(r)?,
             journal: false,
             seen: None,
+            rows: match which {
+                ROWS if !HAS_CONTROL_PLANE => return None,
+                ROWS => Some(SnapshotRows::read(r)?),
+                _ => None,
+            },
         }),
+        TABLE if HAS_CONTROL_PLANE => ToWriter::Table(OfTable::read(r)?),
         PROFILE if HAS_CONTROL_PLANE => ToWriter::Profile(OfProfile {
             ambient: read_ambient(r)?,
             audience: r.text()?.to_owned(),
@@ -411,69 +436,20 @@ fn read_to_control(which: u8, r: &mut FrameReader<'_>) -> Option<ToControl> {
     })
 }
 
-fn ambient(w: &mut FrameWriter, ambient: &Ambient) {
-    w.long(ambient.now_ms);
-    w.0.extend_from_slice(&ambient.entropy);
-}
-
-fn read_ambient(r: &mut FrameReader<'_>) -> Option<Ambient> {
-    Some(Ambient { now_ms: r.long()?, entropy: r.array()? })
-}
-
-fn keys(w: &mut FrameWriter, keys: &[KeyOf]) {
-    w.list(keys, |w, key| {
-        w.text(&key.audience).text(&key.name).text(&key.value);
-    });
-}
-
-fn read_keys(r: &mut FrameReader<'_>) -> Option<Vec<KeyOf>> {
-    r.list(|r| {
-        let mut text = || r.text().map(str::to_owned);
-        Some(KeyOf { audience: text()?, name: text()?, value: text()? })
-    })
-}
-
-fn optional_text<'w>(w: &'w mut FrameWriter, text: Option<&str>) -> &'w mut FrameWriter {
-    w.byte(u8::from(text.is_some())).text(text.unwrap_or(""))
-}
-
-fn read_optional_text(r: &mut FrameReader<'_>) -> Option<Option<String>> {
-    let given = r.byte()? != 0;
-    let text = r.text()?.to_owned();
-    Some(given.then_some(text))
-}
-
-fn optional_texts(w: &mut FrameWriter, given: Option<&[String]>) {
-    w.byte(u8::from(given.is_some()));
-    texts(w, given.unwrap_or(&[]));
-}
-
-fn texts(w: &mut FrameWriter, texts: &[String]) {
-    w.list(texts, |w, text| {
-        w.text(text);
-    });
-}
-
-fn read_optional_texts(r: &mut FrameReader<'_>) -> Option<Option<Vec<String>>> {
-    let given = r.byte()? != 0;
-    let texts = read_texts(r)?;
-    Some(given.then_some(texts))
-}
-
-fn read_texts(r: &mut FrameReader<'_>) -> Option<Vec<String>> {
-    r.list(|r| r.text().map(str::to_owned))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::Op;
     use crate::message::identity::REFUSALS;
+    use crate::message::{Ambient, KeyOf, Load, Op, TableAct};
 
     fn of_profile(key: &KeyOf, act: Act) -> ToWriter {
         let ambient = Ambient { now_ms: 1, entropy: [3; 32] };
         let (audience, keys) = (key.audience.clone(), vec![key.clone()]);
         ToWriter::Profile(OfProfile { ambient, audience, number: 0, keys, act })
+    }
+
+    fn of_table(act: TableAct) -> ToWriter {
+        ToWriter::Table(OfTable { now_ms: 1, audience: "7".into(), number: 2, table: "products".into(), act })
     }
 
     fn messages() -> Vec<Message> {
@@ -522,6 +498,7 @@ mod tests {
                 keys: vec![key.clone()],
                 journal: false,
                 seen: None,
+                rows: None,
             }),
             ToWriter::Profile(OfProfile {
                 ambient,
@@ -531,6 +508,26 @@ mod tests {
                 act: Act::Read { sensitive: true },
             }),
             ToWriter::Upkeep(Upkeep { ambient, entombs: true }),
+            ToWriter::Snapshot(SnapshotRequest {
+                ambient,
+                keys: vec![key.clone()],
+                journal: false,
+                seen: None,
+                rows: Some(SnapshotRows {
+                    number: 3,
+                    named: vec!["home".into()],
+                    event: Some(("web".into(), "pages".into(), b"{}".to_vec())),
+                }),
+            }),
+            of_table(TableAct::Import { body: vec![1], load: None }),
+            of_table(TableAct::Import {
+                body: vec![],
+                load: Some(Load { name: "one".into(), is_last: true }),
+            }),
+            of_table(TableAct::Switch("one".into())),
+            of_table(TableAct::Read { key: "é".into(), sensitive: true }),
+            of_table(TableAct::Delete("k".into())),
+            of_table(TableAct::Find(vec![("products".into(), "k".into())])),
             of_profile(&key, Act::Erase),
             of_profile(&key, Act::Admit),
             ToWriter::Written,
@@ -628,6 +625,7 @@ mod tests {
                 keys: Vec::new(),
                 journal,
                 seen: None,
+                rows: None,
             }))
         };
         let read = |bytes: &[u8]| Message::decode(bytes).unwrap().message;

@@ -7,6 +7,7 @@ mod payer;
 mod place;
 pub(crate) mod shards;
 mod snapshot;
+mod tables;
 mod which;
 
 pub(crate) use api::{Api, Op};
@@ -15,7 +16,8 @@ pub(crate) use identity::{AUDIENCE, CLAIMS, EXPIRED, Identity, LIFETIME, MALFORM
 pub(crate) use payer::Payer;
 pub use place::{KeyOf, Place, Route};
 pub use shards::Delivery;
-pub(crate) use snapshot::Snapshot;
+pub(crate) use snapshot::{Snapshot, SnapshotRow};
+pub(crate) use tables::{Load, OfTable, SnapshotRows, TableAct};
 
 use crate::form::Form;
 
@@ -34,6 +36,8 @@ pub(crate) enum ToWriter {
     Profile(OfProfile),
     Upkeep(Upkeep),
     Snapshot(SnapshotRequest),
+    /// Reads or changes rows of a table.
+    Table(OfTable),
     /// Asks for the newest bundle of each audience that wrote profiles in this shard.
     Written,
     /// Asks whether the shard reads and writes.
@@ -282,6 +286,8 @@ pub(crate) struct SnapshotRequest {
     pub(crate) journal: bool,
     /// The profile that the caller has seen, as its token names it. Only sent where there are several shards.
     pub(crate) seen: Option<[u8; 16]>,
+    /// The rows of tables that it is to carry; None: none. Only the control plane asks for them, and answers.
+    pub(crate) rows: Option<SnapshotRows>,
 }
 
 /// The hash in a pointer or release of an audience that was taken out: it runs nothing.

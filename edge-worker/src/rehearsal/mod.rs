@@ -324,8 +324,13 @@ impl<'s> Stage<'s> {
         let named = key.map(|key| (key.name.as_str(), key.value.as_str()));
         let keys = lookup::keys_of(plan, &self.rehearsal.audience, named, self.inputs(), &self.evidence());
         let ambient = self.ambient(0);
-        let response =
-            self.deliver(ToWriter::Snapshot(SnapshotRequest { ambient, keys, journal: false, seen: None }))?;
+        let response = self.deliver(ToWriter::Snapshot(SnapshotRequest {
+            ambient,
+            keys,
+            journal: false,
+            seen: None,
+            rows: None,
+        }))?;
         Snapshot::decode(&response.body).map(|snapshot| snapshot.profile).ok_or("a lookup is refused")
     }
 

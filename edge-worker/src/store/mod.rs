@@ -11,11 +11,13 @@ pub mod memory;
 mod rows;
 pub mod shards;
 pub mod sql;
+pub mod tables;
 
 pub use control::{ControlBasis, ControlRead, ControlRow, ControlWrite, NEVER_MS};
 use journeys::{SendRow, WaitRow};
 pub use rows::{ErasedKey, FoundProfile, HeldKey, Holder, JournalRow};
 use shards::{ShardBasis, ShardFound, ShardRead, ShardWrite};
+use tables::{FoundRow, RowName, TableBasis, TableState, TableWrite};
 
 use crate::message::{Delivery, KeyOf, WhichRelease};
 use crate::plane::HAS_CONTROL_PLANE;
@@ -77,6 +79,17 @@ pub enum Read {
     Unanswered(i64),
     /// The state of the control API for an audience.
     Control(ControlRead),
+    /// Rows of tables.
+    Rows(Vec<RowName>),
+    /// The same beside what another read finds.
+    WithRows(Box<(Read, Vec<RowName>)>),
+    /// The generations of a table.
+    Table {
+        /// The audience's id.
+        audience: String,
+        /// The table's name.
+        table: String,
+    },
 }
 
 /// The result of a [`Read`].
@@ -115,6 +128,12 @@ pub enum Found {
     Unanswered(Vec<Delivery>),
     /// The state of the control API for an audience.
     Control(Box<FoundControl>),
+    /// Those of the rows that there are.
+    Rows(Vec<FoundRow>),
+    /// The result of the other read, and those rows.
+    WithRows(Box<(Found, Vec<FoundRow>)>),
+    /// The generations of a table.
+    Table(TableState),
 }
 
 /// The state of the control API for an audience, and what the audience runs.
@@ -213,6 +232,8 @@ pub struct Write {
     pub sends: Vec<SendRow>,
     /// A change of the control API's state.
     pub control: Option<Box<ControlWrite>>,
+    /// Rows of a table.
+    pub table: Option<Box<TableWrite>>,
 }
 
 /// Changes that only the control plane makes.
@@ -220,6 +241,8 @@ pub struct Write {
 pub struct Upkeep {
     /// Profiles to remove.
     pub erased: Vec<Erased>,
+    /// Rows of tables that go with them.
+    pub rows: Vec<RowName>,
     /// Keys that are refused from now on.
     pub suppressed: Vec<Suppression>,
     /// Names of keys whose imports are taken again.
@@ -266,6 +289,8 @@ pub struct Due {
     pub retired: usize,
     /// The number of rows about other shards that are of no more use.
     pub aged: usize,
+    /// The number of rows of tables that were replaced.
+    pub replaced: usize,
     /// The holder of the lease on upkeep and its end, in Unix milliseconds; 0: there is none.
     pub lease: (i64, i64),
     /// The progress of writing the tables of visitors anew; None: the host's SQLite overwrites what it deletes.
@@ -403,6 +428,7 @@ impl Write {
         self.waits.append(&mut other.waits);
         self.sends.append(&mut other.sends);
         self.control = self.control.take().or(other.control);
+        self.table = self.table.take().or(other.table);
     }
 
     /// The number of profiles that are stored for the first time.
@@ -410,9 +436,10 @@ impl Write {
         self.profiles.iter().filter(|row| row.version == 1).count()
     }
 
-    /// True if it erases profiles, of which nothing may be left in a file. Those that upkeep deletes may.
+    /// True if it erases profiles or rows, of which nothing may be left in a file. Those that upkeep deletes may.
     pub fn erases(&self) -> bool {
-        self.upkeep.as_ref().is_some_and(|upkeep| !upkeep.erased.is_empty() && upkeep.turn.is_none())
+        let erases = |upkeep: &Upkeep| !(upkeep.erased.is_empty() && upkeep.rows.is_empty());
+        self.upkeep.as_ref().is_some_and(|upkeep| erases(upkeep) && upkeep.turn.is_none())
     }
 
     /// True if there is nothing to write.
@@ -432,6 +459,8 @@ pub struct Basis {
     pub shard: ShardBasis,
     /// The state of the control API that was read.
     pub control: Option<ControlBasis>,
+    /// The generations of a table that were read.
+    pub table: Option<TableBasis>,
 }
 
 impl Basis {
@@ -461,6 +490,14 @@ impl Basis {
                 let control = ControlBasis { audience: audience.clone(), version, last_id: *last_id };
                 let running = Some((audience.clone(), number));
                 Basis { running, control: Some(control), ..Basis::default() }
+            }
+            // Rows are as they were when they were read: an answer may be older than a row that came since.
+            (Read::WithRows(read), Found::WithRows(found)) if HAS_CONTROL_PLANE => {
+                Basis::of(&read.0, &found.0)
+            }
+            (Read::Table { audience, table }, Found::Table(state)) if HAS_CONTROL_PLANE => {
+                let (audience, table, state) = (audience.clone(), table.clone(), state.clone());
+                Basis { table: Some(TableBasis { audience, table, state }), ..Basis::default() }
             }
             _ => Basis::default(),
         }

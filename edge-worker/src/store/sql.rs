@@ -13,6 +13,7 @@ mod renewal;
 mod rows;
 mod shards;
 mod statement;
+mod tables;
 mod upkeep;
 
 use asked::{all_keys, asked, erased, journals, profiles, sizes, unerased};
@@ -113,6 +114,8 @@ pub const SCHEMA: &[&str] = &[
     control::SCHEMA[1],
     renewal::SCHEMA[0],
     renewal::SCHEMA[1],
+    tables::SCHEMA[0],
+    tables::SCHEMA[1],
     "CREATE TABLE IF NOT EXISTS probe (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL)",
     // What ran before there was a history is its beginning.
     "INSERT OR IGNORE INTO release (audience, number, hash, origin, at_ms)
@@ -172,6 +175,14 @@ pub fn reads(read: &Read) -> Vec<Statement> {
         Read::Shard(_) | Read::Unanswered(_) if !HAS_SHARDS => Vec::new(),
         Read::Shard(read) => shards::reads(read),
         Read::Unanswered(now_ms) => vec![shards::unanswered(*now_ms)],
+        Read::Rows(_) | Read::WithRows(_) | Read::Table { .. } if !HAS_CONTROL_PLANE => Vec::new(),
+        Read::Rows(names) => vec![tables::rows(names)],
+        Read::WithRows(read) => {
+            let mut statements = reads(&read.0);
+            statements.push(tables::rows(&read.1));
+            statements
+        }
+        Read::Table { audience, table } => vec![tables::state(audience, table)],
     }
 }
 
@@ -241,6 +252,9 @@ pub fn trace(write: &Write) -> Option<Statement> {
     if HAS_CONTROL_PLANE && let Some(upkeep) = &write.upkeep {
         return trace_of_upkeep(upkeep);
     }
+    if HAS_CONTROL_PLANE && let Some(table) = &write.table {
+        return tables::trace(table);
+    }
     write.retired.first().map(|retired| absent(&retired.audience, &retired.id))
 }
 
@@ -264,7 +278,8 @@ pub fn checks(basis: &Basis) -> Vec<Statement> {
     });
     let shard = if DECIDES { shards::checks(&basis.shard) } else { Vec::new() };
     let control = basis.control.as_ref().filter(|_| HAS_CONTROL_PLANE).map(control::check);
-    keys.chain(running).chain(shard).chain(control).gather()
+    let table = basis.table.as_ref().filter(|_| HAS_CONTROL_PLANE).map(tables::check);
+    keys.chain(running).chain(shard).chain(control).chain(table).gather()
 }
 
 /// The statements of a write, for one transaction.
@@ -362,6 +377,9 @@ pub fn writes(write: &Write) -> Vec<Statement> {
         }
         if let Some(control) = &write.control {
             control::writes(control, &mut push);
+        }
+        if let Some(table) = &write.table {
+            tables::writes(table, &mut push);
         }
         if let Some(upkeep) = &write.upkeep {
             keeps_up(upkeep, push);

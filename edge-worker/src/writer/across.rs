@@ -7,12 +7,15 @@ use crate::edge::Edge;
 use crate::form::Form;
 use crate::keys::{Signer, profile_hash};
 use crate::message::shards::{Ask, Card, Erasure, Facts, KeyState, Listed, Refusing, ToShard};
-use crate::message::{KeyOf, Message, Part, Place, Received, Route, ToWriter};
+use crate::message::{
+    KeyOf, Message, OfTable, Part, Place, Received, Route, SnapshotRow, TableAct, ToWriter,
+};
 use crate::outcome::{Answered, Question};
 use crate::plane::{DECIDES, HAS_SHARDS};
 use crate::shard;
 use crate::store::ErasedKey;
 use crate::store::shards::{OutboxRow, ShardFound, ShardRead};
+use crate::store::tables::RowName;
 use crate::wire::Response;
 use crate::wire::frame::FrameReader;
 
@@ -42,6 +45,10 @@ struct Known {
     erased: Vec<(KeyOf, Erasure)>,
     /// Keys whose homes were asked to refuse what is older than their erasure.
     refusing: Vec<(KeyOf, Option<Refusing>)>,
+    /// Rows of other shards; None: the shard did not answer.
+    rows: Vec<(RowName, Option<SnapshotRow>)>,
+    /// What was asked about tables, each with its shard.
+    of_tables: Vec<(u32, OfTable, Option<Response>)>,
 }
 
 impl Across {
@@ -182,6 +189,32 @@ impl Across {
         self.known.listed.iter().rev().find(is).map(|(_, _, listed)| *listed)
     }
 
+    /// The shard that has a row of a table.
+    pub(super) fn shard_of_row(&self, name: &RowName) -> u32 {
+        shard::of_row(&name.audience, &name.table, &name.key, self.route.shards)
+    }
+
+    pub(super) fn has_row(&self, name: &RowName) -> bool {
+        self.shard_of_row(name) == self.route.shard
+    }
+
+    /// A row of another shard, whose columns are empty where there is none. None: it was not asked. The inner None: it did not
+    /// answer.
+    pub(super) fn row(&self, name: &RowName) -> Option<Option<&SnapshotRow>> {
+        let row = self.known.rows.iter().rev().find(|(known, _)| known == name);
+        row.map(|(_, row)| row.as_ref())
+    }
+
+    /// A shard's answer to a message about a table. None: it was not asked. The inner None: it did not answer.
+    pub(super) fn asked_of_table(
+        &self,
+        shard: u32,
+        is: impl Fn(&OfTable) -> bool,
+    ) -> Option<Option<&Response>> {
+        let asked = self.known.of_tables.iter().rev().find(|(of, asked, _)| *of == shard && is(asked));
+        asked.map(|(_, _, response)| response.as_ref())
+    }
+
     /// The answers to messages that this one handed on, as they were sent.
     pub(super) fn handed(&self) -> impl DoubleEndedIterator<Item = &(Received, Option<Response>)> {
         self.known.handed.iter()
@@ -241,10 +274,29 @@ impl Known {
                         known.refusing.push((key, word));
                     }
                 }
+                Message::Writer(ToWriter::Table(OfTable { audience, act: TableAct::Find(find), .. })) => {
+                    known.learn_rows(&audience, find, body);
+                }
+                Message::Writer(ToWriter::Table(of_table)) => {
+                    known.of_tables.push((question.shard, of_table, response.clone()));
+                }
                 _ => known.handed.push((asked, response.clone())),
             }
         }
         known
+    }
+
+    fn learn_rows(&mut self, audience: &str, find: Vec<(String, String)>, body: Option<&[u8]>) {
+        let rows = body.and_then(|body| {
+            FrameReader(body).list(|r| Some((r.long()?, r.bytes()?.to_vec(), r.bytes()?.to_vec())))
+        });
+        for (at, (table, key)) in find.into_iter().enumerate() {
+            let row = rows.as_ref().and_then(|rows| rows.get(at)).cloned();
+            let name = RowName { audience: audience.to_owned(), table: table.clone(), key: key.clone() };
+            let row =
+                row.map(|(at_ms, version, columns)| SnapshotRow { table, key, at_ms, version, columns });
+            self.rows.push((name, row));
+        }
     }
 
     fn learn(&mut self, ask: Ask, shard: u32, facts: Option<Facts>) {

@@ -3,6 +3,7 @@
 mod apart;
 mod batch;
 mod counted;
+mod folded;
 mod pass;
 mod receipts;
 
@@ -13,7 +14,7 @@ use batch::{
     UNREADABLE, place_of,
 };
 use counted::counted;
-use pass::Pass;
+use folded::{FoldedAudience, Stop};
 use receipts::refuse;
 use usher_engine::planted::{self, Bug};
 use usher_engine::{Evidence, Keys, SentAt, Why, gather::Gather, order_clamped};
@@ -22,16 +23,16 @@ use super::across::Across;
 use super::decide::Deciding;
 use super::mint::MintedIds;
 use super::parts::Parts;
+use super::rows::KnownRows;
 use super::set::{KeysRead, ProfileIndex, ProfileSet, unreadable};
 use crate::answer::{self, Meta};
 use crate::edge::{Edge, Running};
 use crate::error::Refusal;
-use crate::keys::SeenToken;
 use crate::limits::FOLDS_MAX;
 use crate::log::Line;
 use crate::message::{Events, Mode, Receipt};
 use crate::outcome::{Folded, Outcome, forget};
-use crate::plane::{DECIDES, FOLDS_ALL, HAS_SHARDS};
+use crate::plane::{DECIDES, FOLDS_ALL, HAS_CONTROL_PLANE, HAS_SHARDS};
 use crate::store::shards::ShardFound;
 use crate::store::{ErasedKey, FoundProfile, Read, Write};
 use crate::wire::{Response, read};
@@ -112,6 +113,7 @@ pub(super) fn open(
         new_profiles_max,
         parts,
         result,
+        rows: KnownRows::default(),
     };
     Ok((read, batch))
 }
@@ -179,6 +181,10 @@ pub(super) fn fold(
                 all_folded.push((events, audience));
             }
             Err(Stop::Elsewhere(folded)) => return folded,
+            Err(Stop::Rows(unread)) => {
+                let Batch { rows, across, message, .. } = batch;
+                return rows.read(across.as_ref(), (message.ambient.now_ms, running.number), unread);
+            }
             Err(Stop::NeedsNewerBundle(number)) => {
                 return Folded::NeedsNewerBundle { audience: id.clone(), number };
             }
@@ -218,27 +224,6 @@ struct Shared<'e> {
     log: Vec<Line>,
 }
 
-/// The folded events of one audience.
-struct FoldedAudience<'p> {
-    pass: Pass<'p>,
-    left_out: Vec<LeftOut>,
-    write: Write,
-    seen: Vec<SeenToken>,
-    /// Of the answer, if offers were asked for by name.
-    meta: Option<Meta>,
-    /// Names of snapshots that are wrong now.
-    forgotten: Vec<String>,
-}
-
-/// The reason why a batch is not folded.
-enum Stop {
-    NeedsNewerBundle(u64),
-    /// A profile was already too large, or too many become so.
-    ProfileTooLarge,
-    /// It concerns other shards.
-    Elsewhere(Folded),
-}
-
 /// A batch is atomic per profile: events of a profile that is unreadable or would be too large are left out, and the
 /// others are folded again from the stored state.
 fn fold_audience<'p>(
@@ -256,7 +241,11 @@ fn fold_audience<'p>(
         let mut set = loaded.map_err(Stop::NeedsNewerBundle)?;
         let is_elsewhere = || shard.is_some_and(|found| found.elsewhere);
         if !FOLDS_ALL
-            && (!set.reasons.is_empty() || !erased.is_empty() || is_elsewhere() || !events.are_known(&set))
+            && (!set.reasons.is_empty()
+                || !erased.is_empty()
+                || is_elsewhere()
+                || !events.are_known(&set)
+                || (plan.reads_tables() && !matches!(message.mode, Mode::Ingest | Mode::Mixed(None))))
         {
             return Err(Stop::Elsewhere(Folded::ControlPlane));
         }
@@ -282,6 +271,9 @@ fn fold_audience<'p>(
                 let asked = open.questions(deciding.across, &events.id, running.number);
                 return Err(Stop::Elsewhere(Folded::Ask(asked)));
             }
+        }
+        if HAS_CONTROL_PLANE && batch.rows.may_read(batch.across.as_ref(), &pass.unread) {
+            return Err(Stop::Rows(pass.unread));
         }
         let Err(too_large) = set.commit(running, edge.form(), message.ambient.now_ms, &mut write) else {
             pass.note_bounds(&set, log);
@@ -325,48 +317,6 @@ fn fold_audience<'p>(
     }
     log.push(Line::of("profile_too_large"));
     Err(Stop::ProfileTooLarge)
-}
-
-impl BatchResult {
-    fn add<'p>(
-        &mut self,
-        events: &OfAudience,
-        audience: FoldedAudience<'p>,
-        all: &mut Write,
-        answered: &mut Answered<'p>,
-    ) {
-        let FoldedAudience { pass, left_out, write, seen, meta, mut forgotten } = audience;
-        self.forgotten.append(&mut forgotten);
-        all.append(write);
-        answered.is_merging |= meta.as_ref().is_some_and(|meta| meta.merging);
-        answered.meta = meta;
-        answered.asker_there = pass.asker_there;
-        for (one, of_pass) in events.events.iter().zip(pass.receipts) {
-            let Some(receipt) = self.receipts.get_mut(one.place) else { continue };
-            receipt.failure = receipt.failure.filter(|failure| *failure != TABLE_UNKNOWN);
-            of_pass.notes.into_iter().for_each(|note| receipt.note(note));
-        }
-        for (index, failure) in left_out.into_iter().filter(|_| FOLDS_ALL) {
-            match failure {
-                TOO_LARGE => self.log.push(Line::of("profile_too_large")),
-                ERASED => self.log.push(Line::of("event_of_erased_key")),
-                _ => {}
-            }
-            let place = events.events.get(index).map(|one| one.place);
-            if let Some(receipt) = place.and_then(|place| self.receipts.get_mut(place)) {
-                receipt.failure = Some(failure);
-            }
-        }
-        self.log.extend(pass.log);
-        if let Some(answer) = pass.answer {
-            answered.answer = answer;
-        }
-        for token in seen {
-            // An earlier part may have seen it, too.
-            self.seen.retain(|known| known.profile != token.profile);
-            self.seen.push(token);
-        }
-    }
 }
 
 /// The outcome of a batch whose last part has this write.

@@ -16,8 +16,10 @@ mod profile;
 mod questions;
 mod relate;
 mod renewal;
+mod rows;
 mod set;
 mod snapshot;
+mod tables;
 mod upkeep;
 mod waits;
 
@@ -36,6 +38,7 @@ use crate::store::shards::ShardRead;
 use crate::store::{DueBefore, Found, FoundSize, Read, Write};
 use crate::wire::Response;
 use parts::Parts;
+use rows::KnownRows;
 
 /// A message whose read is pending.
 #[derive(Debug)]
@@ -53,7 +56,8 @@ pub(crate) enum Work {
     Profile(OfProfile, Option<Box<Across>>),
     Upkeep(Upkeep, DueBefore, Option<Box<Across>>),
     /// With the newest form that its sender reads.
-    Snapshot(SnapshotRequest, Form, Option<Box<Across>>),
+    Snapshot(SnapshotRequest, Form, Option<Box<Across>>, KnownRows),
+    Table(Box<tables::Work>),
     /// From another shard.
     Peer(Box<peers::Peer>),
     Written,
@@ -66,6 +70,15 @@ impl Work {
         match self {
             Work::Events(batch) => Some(&mut batch.parts),
             Work::Import(rows) if HAS_CONTROL_PLANE => Some(&mut rows.parts),
+            _ => None,
+        }
+    }
+
+    /// The rows of tables that its answer reads.
+    fn rows(&mut self) -> Option<&mut KnownRows> {
+        match self {
+            Work::Events(batch) => Some(&mut batch.rows),
+            Work::Snapshot(.., rows) => Some(rows),
             _ => None,
         }
     }
@@ -110,7 +123,9 @@ pub(crate) fn open(edge: &Edge, message: ToWriter, context: Context<'_>) -> Resu
             let (read, batch) = events::open(edge, events, across)?;
             Ok(Opened { read, work: Work::Events(Box::new(batch)) })
         }
-        ToWriter::Import(_) | ToWriter::Profile(_) | ToWriter::Upkeep(_) if !HAS_CONTROL_PLANE => {
+        ToWriter::Import(_) | ToWriter::Profile(_) | ToWriter::Upkeep(_) | ToWriter::Table(_)
+            if !HAS_CONTROL_PLANE =>
+        {
             Err(Response::refused(Refusal::INTERNAL))
         }
         ToWriter::Upkeep(message) => {
@@ -134,7 +149,12 @@ pub(crate) fn open(edge: &Edge, message: ToWriter, context: Context<'_>) -> Resu
                 None if request.journal => Read::Journals(keys),
                 None => Read::Profiles(keys),
             };
-            Ok(Opened { read: Some(read), work: Work::Snapshot(request, reads, across.map(Box::new)) })
+            let work = Work::Snapshot(request, reads, across.map(Box::new), KnownRows::default());
+            Ok(Opened { read: Some(read), work })
+        }
+        ToWriter::Table(message) => {
+            let (read, work) = tables::open(message, across);
+            Ok(Opened { read, work: Work::Table(Box::new(work)) })
         }
         ToWriter::Written => Ok(Opened { read: Some(Read::Written), work: Work::Written }),
         ToWriter::Probe(probe) => Ok(Opened { read: Some(Read::Probe), work: Work::Probe(probe) }),
@@ -156,6 +176,7 @@ pub(crate) fn meter(meter: &mut Meter, work: &mut Work, again: bool) -> Result<(
         | Work::Profile(..)
         | Work::Upkeep(..)
         | Work::Snapshot(..)
+        | Work::Table(_)
         | Work::Written
         | Work::Probe(_)
         | Work::Peer(_) => Ok(()),
@@ -171,6 +192,17 @@ pub(crate) fn charge(meter: &mut Meter, work: &Work, folded: &Folded) {
 
 /// Decides a message, or a part of it, given the result of its read; `read` becomes that of the next part.
 pub(crate) fn fold(edge: &Edge, read: &mut Option<Read>, work: &mut Work, mut found: Found) -> Folded {
+    if HAS_CONTROL_PLANE && let Found::WithRows(both) = found {
+        let (profiles, rows) = *both;
+        found = profiles;
+        if let Some(Read::WithRows(asked)) = read.take() {
+            let (before, names) = *asked;
+            *read = Some(before);
+            if let Some(known) = work.rows() {
+                known.learn(names, rows);
+            }
+        }
+    }
     if FOLDS_ALL && let Some(parts) = work.parts() {
         match &mut found {
             Found::Profiles(profiles) => parts.renumber(profiles, &mut []),
@@ -198,15 +230,16 @@ pub(crate) fn fold(edge: &Edge, read: &mut Option<Read>, work: &mut Work, mut fo
             profile::fold_across(edge, message, across, found)
         }
         (Work::Profile(message, None), found) if HAS_CONTROL_PLANE => profile::fold(edge, message, found),
-        (Work::Snapshot(request, reads, _), Found::Profiles(profiles)) => {
-            snapshot::fold(edge, request, *reads, profiles, &[])
+        (Work::Snapshot(request, reads, _, rows), Found::Profiles(profiles)) => {
+            snapshot::fold(edge, request, *reads, profiles, &[], (rows, None))
         }
-        (Work::Snapshot(request, reads, _), Found::Journals(profiles, journal)) => {
-            snapshot::fold(edge, request, *reads, profiles, journal)
+        (Work::Snapshot(request, reads, _, rows), Found::Journals(profiles, journal)) => {
+            snapshot::fold(edge, request, *reads, profiles, journal, (rows, None))
         }
-        (Work::Snapshot(request, reads, Some(across)), Found::Shard(found)) if HAS_SHARDS => {
+        (Work::Table(work), found) if HAS_CONTROL_PLANE => tables::fold(edge, work, found),
+        (Work::Snapshot(request, reads, Some(across), rows), Found::Shard(found)) if HAS_SHARDS => {
             if DECIDES {
-                snapshot::fold_across(edge, request, *reads, across, found)
+                snapshot::fold_across(edge, request, *reads, across, found, rows)
             } else {
                 snapshot::fold_known(edge, request, *reads, found)
             }
@@ -217,6 +250,15 @@ pub(crate) fn fold(edge: &Edge, read: &mut Option<Read>, work: &mut Work, mut fo
         (Work::Probe(probe), Found::Probe(bytes)) => fold_probe(edge, probe, *bytes),
         _ => Outcome::of(Response::refused(Refusal::INTERNAL)),
     };
+    if HAS_CONTROL_PLANE
+        && let (Folded::Part(_), Some(rows)) = (&folded, work.rows())
+        && let Some(wanted) = rows.take_wanted()
+    {
+        // The same once more, so that profiles and rows are of one moment.
+        let before = read.take().unwrap_or(Read::Profiles(Vec::new()));
+        *read = Some(Read::WithRows(Box::new((before, wanted))));
+        return folded;
+    }
     if FOLDS_ALL && let (Folded::Part(_), Some(parts)) = (&folded, work.parts()) {
         *read = Some(set::read_of(edge, parts.keys()));
     }
@@ -270,7 +312,9 @@ fn fold_probe(edge: &Edge, probe: &Probe, bytes: i64) -> Folded {
 pub(crate) fn unavailable(work: &Work) -> Response {
     match work {
         Work::Events(batch) => batch.unavailable(),
-        Work::Import(_) | Work::Profile(..) | Work::Upkeep(..) => Response::problem(Refusal::STORAGE, None),
+        Work::Import(_) | Work::Profile(..) | Work::Upkeep(..) | Work::Table(_) => {
+            Response::problem(Refusal::STORAGE, None)
+        }
         Work::Snapshot(..) | Work::Written | Work::Peer(_) => Response::refused(Refusal::STORAGE),
         Work::Probe(probe) => Response::typed(200, "application/json", probe.degraded.clone()),
     }

@@ -9,6 +9,7 @@ use usher_engine::profile::codec::{self, Unreadable};
 use usher_engine::{Access, export};
 
 use super::across::Across;
+use super::tables;
 use crate::answer;
 use crate::edge::Edge;
 use crate::error::Refusal;
@@ -111,6 +112,7 @@ fn erase(edge: &Edge, message: &OfProfile, found: &FoundProfile, held: &[HeldKey
     let upkeep = Upkeep {
         erased: vec![erased],
         suppressed: suppressions(names.iter().cloned(), at_ms),
+        rows: tables::rows_of(edge, &keys),
         ..Upkeep::default()
     };
     let write = Write { upkeep: Some(Box::new(upkeep)), ..Write::default() };
@@ -180,7 +182,7 @@ fn erasure(at_ms: i64, names: &[String], keys: usize) -> Response {
         o.field("erased").boolean(true);
         o.field("keys").number(i64::try_from(keys).unwrap_or(i64::MAX));
     });
-    let (header, value) = entomb(at_ms, names, &Snapshot::encode(at_ms, &[], &[]));
+    let (header, value) = entomb(at_ms, names, &Snapshot::encode(at_ms, &[], &[], &[]));
     // A lookup that is under way may write a copy once more.
     let next_ms = ENTOMB_AGAIN_MS.saturating_add(UPKEEP_MORE_MS).to_string();
     Response::json(200, body).header(header, value).header(NEXT, next_ms)

@@ -3,20 +3,26 @@
 use std::borrow::Cow;
 
 use usher_engine::gather::Gather;
+use usher_engine::limits::SNAPSHOT_ROWS_MAX;
 use usher_engine::profile::codec;
+use usher_engine::value::Value;
+use usher_engine::{Access, Asked, Evidence, Plan, Profile, Query, SentAt};
 
 use super::across::Across;
 use super::decide::{Deciding, Whereabouts};
+use super::rows::{KnownRows, name_of};
 use super::set::ProfileSet;
 use crate::edge::Edge;
 use crate::error::Refusal;
 use crate::form::Form;
 use crate::limits::HOPS_MAX;
-use crate::message::{Message, Part, Snapshot, SnapshotRequest, ToWriter};
+use crate::message::{Message, Part, Snapshot, SnapshotRequest, SnapshotRow, SnapshotRows, ToWriter};
 use crate::outcome::{Folded, Outcome, SNAPSHOT_NAME};
+use crate::plane::HAS_CONTROL_PLANE;
 use crate::store::shards::ShardFound;
+use crate::store::tables::RowName;
 use crate::store::{FoundProfile, JournalRow, Write};
-use crate::wire::Response;
+use crate::wire::{Response, read};
 
 /// Answers with a [`Snapshot`] of the profile of the first key that has one, in a form that the sender reads.
 ///
@@ -27,25 +33,28 @@ pub(super) fn fold(
     reads: Form,
     found: &[FoundProfile],
     journal: &[JournalRow],
+    (rows, across): (&mut KnownRows, Option<&Across>),
 ) -> Folded {
+    let mut profile = None;
     let mut own: Vec<(i64, &str)> = Vec::new();
     let mut first = Cow::Borrowed(&[][..]);
     let mut name = None;
     for (index, key) in request.keys.iter().enumerate() {
         let Some(found) = found.iter().find(|found| found.keys.contains(&index)) else { continue };
         match codec::decode(&found.state) {
-            Ok(profile) if profile.has_key(&key.name, &key.value) => {
+            Ok(found_profile) if found_profile.has_key(&key.name, &key.value) => {
                 let stored_newer = codec::form_of(&found.state) > Some(reads.of_profiles());
                 first = if stored_newer {
-                    Cow::Owned(codec::encode(&profile, reads.of_profiles()))
+                    Cow::Owned(codec::encode(&found_profile, reads.of_profiles()))
                 } else {
                     Cow::Borrowed(&*found.state)
                 };
-                let of_it = journal.iter().filter(|row| row.profile == profile.id.0);
+                let of_it = journal.iter().filter(|row| row.profile == found_profile.id.0);
                 own = of_it.map(|row| (row.at_ms, row.entry.as_str())).gather();
                 name = edge
                     .keyring()
                     .map(|keyring| keyring.signer.snapshot_name(&key.audience, &key.name, &key.value));
+                profile = Some(found_profile);
                 break;
             }
             Ok(_) => {}
@@ -56,7 +65,11 @@ pub(super) fn fold(
             }
         }
     }
-    let bytes = Snapshot::encode(request.ambient.now_ms, &first, &own);
+    let carried = match carried(edge, request, profile, rows, across) {
+        Ok(carried) => carried,
+        Err(undone) => return undone,
+    };
+    let bytes = Snapshot::encode(request.ambient.now_ms, &first, &own, &carried);
     let response = Response::typed(200, "application/octet-stream", bytes);
     Outcome::of(match name {
         Some(name) => response.header(SNAPSHOT_NAME, name),
@@ -64,13 +77,73 @@ pub(super) fn fold(
     })
 }
 
+/// The rows that a snapshot is to carry, as bytes; `Err` where they have to be read first.
+fn carried(
+    edge: &Edge,
+    request: &SnapshotRequest,
+    profile: Option<Profile>,
+    rows: &mut KnownRows,
+    across: Option<&Across>,
+) -> Result<Vec<u8>, Folded> {
+    let Some(asked) = request.rows.as_ref().filter(|_| HAS_CONTROL_PLANE) else { return Ok(Vec::new()) };
+    let Some(audience) = request.keys.first().map(|key| key.audience.as_str()) else {
+        return Ok(Vec::new());
+    };
+    let Some(running) = edge.running(audience) else { return Ok(Vec::new()) };
+    let names = wanted(&running.plan, asked, (audience, profile), request.ambient.now_ms);
+    let unread = rows.unread(across, &names);
+    if rows.may_read(across, &unread) {
+        return Err(rows.read(across, (request.ambient.now_ms, asked.number), unread));
+    }
+    Ok(SnapshotRow::encode(&rows.carried(across, &names)))
+}
+
+/// The rows that answers to this visitor read, first those of the personalizations that are asked.
+fn wanted(
+    plan: &Plan,
+    asked: &SnapshotRows,
+    (audience, profile): (&str, Option<Profile>),
+    now_ms: i64,
+) -> Vec<RowName> {
+    let mut profile = profile.unwrap_or_else(Profile::unknown);
+    let event = asked.event.as_ref().and_then(|(database, table, columns)| {
+        let Ok(Value::Object(columns)) = read::document(columns) else { return None };
+        Some(plan.event(plan.table(database, table)?, columns, now_ms, "asked".to_owned(), SentAt::Absent))
+    });
+    if let Some(event) = &event {
+        // The lookup does the same.
+        plan.ingest(&mut profile, event, now_ms);
+    }
+    let named: Vec<usize> = asked.named.iter().filter_map(|name| plan.personalization(name)).collect();
+    let all: Vec<usize> = (0..plan.definition().personalizations.len()).collect();
+    let access = Access { server_route: true, sensitive_scope: true };
+    let mut names: Vec<RowName> = Vec::new();
+    for asked in [&named, &all] {
+        let asked = Asked::Named(asked);
+        let query = Query { event: event.as_ref(), asked, inputs: &[], edge: &[], access, blind: false };
+        let rows = plan.rows(&profile, &query, &Evidence::NONE, now_ms, SNAPSHOT_ROWS_MAX);
+        for row in rows.wanted() {
+            let name = name_of(audience, row);
+            if names.len() < SNAPSHOT_ROWS_MAX && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    names
+}
+
 /// The same in a shard of several, if a profile here has the first key, and is not being merged.
 pub(super) fn fold_known(edge: &Edge, request: &SnapshotRequest, reads: Form, found: &ShardFound) -> Folded {
     let mut own = found.profiles.iter().filter(|profile| profile.keys.first() == Some(&0));
     match own.next() {
-        Some(own) if !found.elsewhere => {
-            fold(edge, request, reads, core::slice::from_ref(own), &found.journal)
-        }
+        Some(own) if !found.elsewhere => fold(
+            edge,
+            request,
+            reads,
+            core::slice::from_ref(own),
+            &found.journal,
+            (&mut KnownRows::default(), None),
+        ),
         _ => Folded::ControlPlane,
     }
 }
@@ -82,9 +155,10 @@ pub(super) fn fold_across(
     reads: Form,
     across: &Across,
     found: &ShardFound,
+    rows: &mut KnownRows,
 ) -> Folded {
     let Some(audience) = request.keys.first().map(|key| key.audience.as_str()) else {
-        return fold(edge, request, reads, &[], &[]);
+        return fold(edge, request, reads, &[], &[], (rows, Some(across)));
     };
     // This writer may not have heard of the audience yet; its profiles answer none the less.
     let running = edge.running(audience);
@@ -104,7 +178,7 @@ pub(super) fn fold_across(
                 let is = |profile: &&FoundProfile| profile.audience == audience && profile.id == id;
                 let own = found.profiles.iter().find(is).cloned();
                 let own = own.map(|profile| FoundProfile { keys: vec![index], ..profile });
-                return fold(edge, request, reads, own.as_slice(), &found.journal);
+                return fold(edge, request, reads, own.as_slice(), &found.journal, (rows, Some(across)));
             }
             Whereabouts::There(place) => {
                 let asked = |part: &Part| part.places.is_empty();
@@ -138,7 +212,7 @@ pub(super) fn fold_across(
         }
     }
     if deciding.open.is_empty() {
-        return fold(edge, request, reads, &[], &[]);
+        return fold(edge, request, reads, &[], &[], (rows, Some(across)));
     }
     let open = core::mem::take(&mut deciding.open);
     Folded::Ask(open.questions(across, audience, running.map_or(0, |running| running.number)))
@@ -177,8 +251,11 @@ mod tests {
             keys: vec![key("nobody"), key("first"), key("second")],
             journal: false,
             seen: None,
+            rows: None,
         };
-        let Folded::Done(outcome) = fold(&Edge::new(None, false), &message, reads, found, &[]) else {
+        let rows = &mut KnownRows::default();
+        let Folded::Done(outcome) = fold(&Edge::new(None, false), &message, reads, found, &[], (rows, None))
+        else {
             panic!("it needs no other bundle")
         };
         (outcome.response.status, outcome.response.body, outcome.log.len())

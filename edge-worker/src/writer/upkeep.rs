@@ -97,7 +97,7 @@ pub(super) fn fold(
     let next_ms = if more || is_renewing { UPKEEP_MORE_MS } else { wait_ms };
     let response = answer(Counts { purged, more }, false, next_ms);
     let response = if message.entombs && !due.entombed.is_empty() {
-        let (header, value) = entomb(now_ms, &due.entombed, &Snapshot::encode(now_ms, &[], &[]));
+        let (header, value) = entomb(now_ms, &due.entombed, &Snapshot::encode(now_ms, &[], &[], &[]));
         response.header(header, value)
     } else {
         response
@@ -162,8 +162,16 @@ fn lists_more(due: &Due) -> bool {
 /// True if another turn has something to do at once.
 fn has_more(message: &message::Upkeep, due: &Due) -> bool {
     let entombed = if message.entombs { 0 } else { due.entombed.len() };
-    let counts =
-        [due.idle.len(), due.journal, due.suppressed, due.retired, due.aged, due.waiting.len(), entombed];
+    let counts = [
+        due.idle.len(),
+        due.journal,
+        due.suppressed,
+        due.retired,
+        due.aged,
+        due.waiting.len(),
+        entombed,
+        due.replaced,
+    ];
     lists_more(due) || counts.into_iter().any(|count| count >= UPKEEP_ROWS_MAX)
 }
 

@@ -43,7 +43,7 @@ payload    → call definition expr plan query value
 export     → attribute call payload plan profile progress query value
 pipeline   → definition diagnostic expr expressions syntax value
 section    → call candidates definition event expr index payload plan profile query value
-lookup     → attribute call identity plan profile query rows section value
+lookup     → attribute call definition expr identity ingest plan profile query rows section time value
 device     → attribute bytes candidates definition event expr flat order plan profile query section syntax value
 explain    → attribute call definition expr objects plan profile query section syntax value
 journey    → attribute call definition event explain expr payload plan profile progress query section value xxh3

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::described::DESCRIBED;
 use super::described_api::DESCRIBED_API;
 use super::described_rest::DESCRIBED_REST;
+use super::described_rows::DESCRIBED_ROWS;
 use super::parts::{Answer, Described, Parameter};
 use crate::error::Refusal;
 use crate::front::auth::Callers;
@@ -36,7 +37,12 @@ fn every_route_is_described() {
 }
 
 fn all() -> impl Iterator<Item = &'static Described> {
-    DESCRIBED.iter().chain(of_api())
+    of_pages().chain(of_api())
+}
+
+/// The routes of docs/http.md.
+fn of_pages() -> impl Iterator<Item = &'static Described> {
+    DESCRIBED.iter().chain(DESCRIBED_ROWS)
 }
 
 fn of_api() -> impl Iterator<Item = &'static Described> {
@@ -45,7 +51,7 @@ fn of_api() -> impl Iterator<Item = &'static Described> {
 
 #[test]
 fn the_pages_have_every_route() {
-    page_has("http.md", DESCRIBED.iter());
+    page_has("http.md", of_pages());
     page_has("control-api.md", of_api());
 }
 
@@ -216,6 +222,8 @@ fn of_path_parameter(name: &str) -> Value {
         "database" | "table" => "3 to 255 of `a` to `z`, digits and `_`; together they name an event table.",
         "personalization" => "A name or an id.",
         "which" => "`previous`, a number or a hash.",
+        "name" => "The name of a table of rows.",
+        "row" => "The row's key.",
         "key" => "The name of a key.",
         "value" => "The key's value.",
         "tag" => "The first 12 digits of a key's hash.",

@@ -5,7 +5,7 @@ use super::rows::{
     Row, each, found_due, found_erased, found_journal, found_one_release, found_profiles, found_size,
     is_without_id, odd, parts_of,
 };
-use super::{control, shards};
+use super::{control, shards, tables};
 use crate::plane::{HAS_CONTROL_PLANE, HAS_SHARDS};
 use crate::store::{Found, HeldKey, Pointer, Read, StoreFailure};
 use usher_engine::gather::Gather;
@@ -15,7 +15,17 @@ use usher_engine::gather::Gather;
 /// # Errors
 ///
 /// If a row does not have the columns of its statement.
-pub fn found(read: &Read, rows: Vec<Rows>) -> Result<Found, StoreFailure> {
+pub fn found(read: &Read, mut rows: Vec<Rows>) -> Result<Found, StoreFailure> {
+    if HAS_CONTROL_PLANE && let Read::WithRows(read) = read {
+        let of_tables = tables::found(rows.pop().ok_or_else(odd)?)?;
+        return Ok(Found::WithRows(Box::new((found(&read.0, rows)?, of_tables))));
+    }
+    if HAS_CONTROL_PLANE && let Read::Rows(_) = read {
+        return Ok(Found::Rows(tables::found(rows.pop().ok_or_else(odd)?)?));
+    }
+    if HAS_CONTROL_PLANE && let Read::Table { .. } = read {
+        return Ok(Found::Table(tables::found_state(rows)?));
+    }
     if HAS_CONTROL_PLANE && let Read::Release { .. } = read {
         return found_release(rows);
     }
@@ -62,7 +72,10 @@ pub fn found(read: &Read, rows: Vec<Rows>) -> Result<Found, StoreFailure> {
         | Read::Journals(_)
         | Read::Whole { .. }
         | Read::Due(_)
-        | Read::Control(_) => Err(odd()),
+        | Read::Control(_)
+        | Read::Rows(_)
+        | Read::WithRows(_)
+        | Read::Table { .. } => Err(odd()),
         Read::Pointers | Read::Written => {
             let pointer =
                 |row: &mut Row| Pointer { audience: row.text(), number: row.counted(), hash: row.text() };

@@ -140,9 +140,10 @@ pub(super) fn found_due(rows: Vec<Rows>) -> Result<Found, StoreFailure> {
     let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     let counts = each(vec![counts], |row| {
         let counts = [row.counted(), row.counted(), row.counted(), row.counted()];
-        (counts.map(count), (row.number(), row.number()), count(row.counted()))
+        (counts.map(count), (row.number(), row.number()), [row.counted(), row.counted()].map(count))
     })?;
-    let Some(([journal, suppressed, retired, listed], lease, aged)) = counts.into_iter().next() else {
+    let Some(([journal, suppressed, retired, listed], lease, [aged, replaced])) = counts.into_iter().next()
+    else {
         return Err(odd());
     };
     Ok(Found::Due(Box::new(Due {
@@ -156,6 +157,7 @@ pub(super) fn found_due(rows: Vec<Rows>) -> Result<Found, StoreFailure> {
         suppressed,
         retired,
         aged,
+        replaced,
         lease,
         renewal: found_renewal(size, renewal)?,
     })))

@@ -2,7 +2,7 @@
 
 use super::cell::Cell;
 use super::statement::{Statement, absent, bytes, text};
-use super::{journeys, renewal, shards};
+use super::{journeys, renewal, shards, tables};
 use crate::limits::{DAY_MS, SUPPRESSION_MS, UPKEEP_ROWS_MAX};
 use crate::plane::DECIDES;
 use crate::store::{DueBefore, Erased, Turn, Upkeep};
@@ -45,7 +45,9 @@ pub(super) fn due(before: &DueBefore) -> Vec<Statement> {
                     (SELECT count(*) FROM meta WHERE name = 'listed'),
                     ifnull((SELECT holder FROM lease WHERE name = 'upkeep'), 0),
                     ifnull((SELECT until_ms FROM lease WHERE name = 'upkeep'), 0),
-                    (SELECT count(*) FROM (SELECT 1 FROM aged WHERE day < ? LIMIT ?))",
+                    (SELECT count(*) FROM (SELECT 1 FROM aged WHERE day < ? LIMIT ?)),
+                    (SELECT count(*) FROM (SELECT 1 FROM table_state AS s CROSS JOIN table_row AS r
+                       ON r.audience = s.audience AND r.name = s.name AND r.generation < s.generation LIMIT ?))",
             params: vec![
                 number(before.journal_ms),
                 most(),
@@ -53,6 +55,7 @@ pub(super) fn due(before: &DueBefore) -> Vec<Statement> {
                 most(),
                 most(),
                 number(before.suppressed_ms.div_euclid(DAY_MS)),
+                most(),
                 most(),
             ],
         },
@@ -74,6 +77,9 @@ pub(super) fn trace_of_upkeep(upkeep: &Upkeep) -> Option<Statement> {
             params: vec![Cell::Number(turn.lease.0), Cell::Number(turn.lease.1)],
         });
     }
+    if let Some(name) = upkeep.rows.first() {
+        return Some(tables::gone(name));
+    }
     upkeep.admitted.first().map(|name| Statement {
         sql: "SELECT 1 FROM suppression WHERE name = ? AND imports = 0",
         params: vec![text(name)],
@@ -87,6 +93,9 @@ pub(super) fn keeps_up(upkeep: &Upkeep, mut push: impl FnMut(&'static str, Vec<C
     }
     if !upkeep.erased.is_empty() {
         push(renewal::REMOVES, Vec::new());
+    }
+    for name in &upkeep.rows {
+        tables::erases(name, &mut push);
     }
     for suppression in &upkeep.suppressed {
         push(
@@ -143,6 +152,7 @@ fn takes_turn(turn: &Turn, mut push: impl FnMut(&'static str, Vec<Cell>)) {
         push("UPDATE suppression SET copies = 0 WHERE name = ?", vec![text(name)]);
     }
     journeys::expires(turn.due.now_ms, &mut push);
+    tables::drops(&mut push);
     if let Some(renews) = &turn.renews {
         renewal::renews(renews, &mut push);
     }

@@ -8,6 +8,7 @@ use usher_engine::{Answer, Event, Keys};
 
 use super::super::across::Across;
 use super::super::parts::Parts;
+use super::super::rows::KnownRows;
 use super::super::set::ProfileSet;
 use crate::answer::Meta;
 use crate::keys::SeenToken;
@@ -39,6 +40,8 @@ pub(crate) struct Batch {
     pub(in crate::writer) parts: Parts,
     /// The result of the parts so far.
     pub(super) result: BatchResult,
+    /// The rows of tables that the answer reads.
+    pub(in crate::writer) rows: KnownRows,
 }
 
 impl Batch {

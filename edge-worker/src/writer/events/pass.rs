@@ -2,7 +2,7 @@
 
 use usher_engine::gather::Gather;
 use usher_engine::profile::{Key, Profile};
-use usher_engine::{Access, Answer, Asked, Event, Fired, Ingested, Plan, ProfileId, Query};
+use usher_engine::{Access, Answer, Asked, Event, Evidence, Fired, Ingested, Plan, ProfileId, Query};
 
 use super::super::across::Moved;
 use super::super::decide::{Deciding, Decision, Source, Stitching};
@@ -12,8 +12,9 @@ use super::super::set::{ProfileIndex, ProfileSet};
 use super::batch::{Batch, ERASED, LeftOut, OfAudience, OneEvent, UNAVAILABLE, UNREADABLE, place_of};
 use crate::log::Line;
 use crate::message::{Mode, Receipt};
-use crate::plane::{DECIDES, FOLDS_ALL, HAS_JOURNEYS};
+use crate::plane::{DECIDES, FOLDS_ALL, HAS_CONTROL_PLANE, HAS_JOURNEYS};
 use crate::store::journeys::SendRow;
+use crate::store::tables::RowName;
 
 /// The result of a pass.
 #[derive(Default)]
@@ -43,6 +44,8 @@ pub(super) struct Pass<'p> {
     pub(super) there: Vec<(u32, usize)>,
     /// Events whose profiles are out of reach.
     pub(super) out_of_reach: Vec<LeftOut>,
+    /// Rows of tables that the answer reads, and that were not read yet.
+    pub(super) unread: Vec<RowName>,
 }
 
 impl Pass<'_> {
@@ -176,7 +179,8 @@ impl Running<'_, '_, '_> {
         }
         match &self.batch.message.mode {
             Mode::Personalize { .. } => {
-                self.pass.answer = personalize(self.plan, self.batch, profile, &one.event, now_ms);
+                let of = (self.plan, self.batch, self.of_audience.id.as_str());
+                self.pass.answer = personalize(of, profile, &one.event, now_ms, &mut self.pass.unread);
             }
             // A lookup of the last event's visitor, with all events folded that came before; its columns are the inputs.
             Mode::Mixed(Some(asking)) if self.last == Some(index) => {
@@ -189,7 +193,8 @@ impl Running<'_, '_, '_> {
                     access: Access::default(),
                     blind: false,
                 };
-                self.pass.answer = Some(self.plan.personalize(profile, &query, now_ms));
+                let of = (self.plan, self.batch, self.of_audience.id.as_str());
+                self.pass.answer = Some(answer(of, profile, &query, now_ms, &mut self.pass.unread));
                 self.pass.asker = self.pass.owners.last().filter(|(owned, _)| *owned == index).copied();
             }
             Mode::Ingest | Mode::Mixed(_) => {}
@@ -308,9 +313,10 @@ impl Running<'_, '_, '_> {
         let mut keys = one.keys.usable.iter().zip(&one.read);
         let owner = keys.find_map(|(key, read_as)| self.set.listing(key, *read_as));
         let now_ms = self.batch.message.ambient.now_ms;
-        let answer = owner
-            .and_then(|owner| self.set.get(owner))
-            .and_then(|profile| personalize(self.plan, self.batch, profile, &one.event, now_ms));
+        let answer = owner.and_then(|owner| self.set.get(owner)).and_then(|profile| {
+            let of = (self.plan, self.batch, self.of_audience.id.as_str());
+            personalize(of, profile, &one.event, now_ms, &mut self.pass.unread)
+        });
         match (owner, answer) {
             (Some(owner), Some(answer)) => {
                 self.pass.owners.push((index, owner));
@@ -363,12 +369,15 @@ fn indexes(plan: &Plan, names: &[String]) -> Vec<usize> {
     names.iter().filter_map(|name| plan.personalization(name)).gather()
 }
 
+/// The plan, the batch and the audience.
+type Of<'p, 'b> = (&'p Plan, &'b Batch, &'b str);
+
 fn personalize<'p>(
-    plan: &'p Plan,
-    batch: &Batch,
+    (plan, batch, audience): Of<'p, '_>,
     profile: &Profile,
     event: &Event,
     now_ms: i64,
+    unread: &mut Vec<RowName>,
 ) -> Option<Answer<'p>> {
     let Mode::Personalize { named, server_route, sensitive_scope } = &batch.message.mode else { return None };
     let access = Access { server_route: *server_route, sensitive_scope: *sensitive_scope };
@@ -376,5 +385,23 @@ fn personalize<'p>(
     let asked = named.as_deref().map_or(Asked::Triggered, Asked::Named);
     let edge = &batch.message.edge;
     let query = Query { event: Some(event), asked, inputs: &[], edge, access, blind: false };
-    Some(plan.personalize(profile, &query, now_ms))
+    Some(answer((plan, batch, audience), profile, &query, now_ms, unread))
+}
+
+/// The answer with the rows of tables that were read.
+fn answer<'p>(
+    (plan, batch, audience): Of<'p, '_>,
+    profile: &Profile,
+    query: &Query<'_>,
+    now_ms: i64,
+    unread: &mut Vec<RowName>,
+) -> Answer<'p> {
+    if !HAS_CONTROL_PLANE || !plan.reads_tables() {
+        return plan.personalize(profile, query, now_ms);
+    }
+    let evidence = Evidence { server: batch.message.server, keys: batch.message.identity.of(audience) };
+    let of_call = (profile, query, now_ms);
+    let (rows, mut more) = batch.rows.of_call(batch.across.as_ref(), (plan, audience), of_call, &evidence);
+    unread.append(&mut more);
+    plan.call(profile, query, now_ms).with(&rows).personalize()
 }

@@ -6,6 +6,7 @@ use super::super::across::Across;
 use super::super::decide::{Deciding, Whereabouts};
 use super::super::questions::Open;
 use super::super::set::ProfileSet;
+use super::super::tables;
 use super::{admit, erased_before, erased_with, show, suppressions, to_erase};
 use crate::edge::Edge;
 use crate::error::Refusal;
@@ -65,7 +66,7 @@ pub(in crate::writer) fn fold_across(
                 let Some(own) = found.profiles.iter().find(is) else { return unavailable() };
                 return match message.act {
                     Act::Read { sensitive } => show(edge, message, own, &found.journal, sensitive),
-                    _ => erase(message, &mut deciding, own),
+                    _ => erase(edge, message, &mut deciding, own),
                 };
             }
             Whereabouts::There(place) | Whereabouts::Damaged(place) => {
@@ -95,7 +96,7 @@ pub(in crate::writer) fn fold_across(
 
 /// Removes a profile of this shard, once the homes of all its keys refuse what is older. So whatever fails, an event from before
 /// begins nothing anew: the erasure is either as if it had not been, and is asked again, or done but for what [`Forget`] tidies.
-fn erase(message: &OfProfile, deciding: &mut Deciding<'_>, found: &FoundProfile) -> Folded {
+fn erase(edge: &Edge, message: &OfProfile, deciding: &mut Deciding<'_>, found: &FoundProfile) -> Folded {
     let across = deciding.across;
     let (erased, keys) = match to_erase(message, found, &deciding.found.held) {
         Ok(to_erase) => to_erase,
@@ -132,6 +133,14 @@ fn erase(message: &OfProfile, deciding: &mut Deciding<'_>, found: &FoundProfile)
         let open = core::mem::take(&mut deciding.open);
         return ask_with(deciding, open);
     }
+    let (rows, there): (Vec<_>, Vec<_>) =
+        tables::rows_of(edge, &keys).into_iter().partition(|row| across.has_row(row));
+    // The profile is found again, and this asked again, if not all of them go.
+    if let Some(undone) =
+        tables::delete_elsewhere((message.ambient.now_ms, deciding.number()), across, &there)
+    {
+        return undone;
+    }
     let mut write = Write::default();
     let of = |id: [u8; 16]| (message.audience.clone(), id);
     write.shard.gone.push(GoneRow { audience: message.audience.clone(), id: found.id, into: None });
@@ -145,7 +154,7 @@ fn erase(message: &OfProfile, deciding: &mut Deciding<'_>, found: &FoundProfile)
         write.shard.outbox.push(across.stored(*home, ToShard::Forget(forget), at_ms));
     }
     let suppressed = suppressions(own.iter().map(|key| across.name(key)), at_ms);
-    write.upkeep = Some(Box::new(Upkeep { erased: vec![erased], suppressed, ..Upkeep::default() }));
+    write.upkeep = Some(Box::new(Upkeep { erased: vec![erased], suppressed, rows, ..Upkeep::default() }));
     erased_with(at_ms, &across.names(&keys), write)
 }
 

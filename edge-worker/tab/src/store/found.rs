@@ -50,6 +50,12 @@ impl RowStore {
             Read::Bundle { hash } => Found::Bundle(self.bundle(hash)),
             Read::Due(before) => Found::Due(Box::new(self.due(before)?)),
             Read::Control(of) => Found::Control(Box::new(self.control(of)?)),
+            Read::Rows(names) => Found::Rows(self.table_rows(names)?),
+            Read::WithRows(both) => {
+                let (read, names) = &**both;
+                Found::WithRows(Box::new((self.found(read)?, self.table_rows(names)?)))
+            }
+            Read::Table { audience, table } => Found::Table(self.table_state(audience, table)?),
             Read::Shard(_) | Read::Unanswered(_) => {
                 return Err(StoreFailure("there is one shard, which asks nobody".to_owned()));
             }

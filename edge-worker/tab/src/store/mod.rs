@@ -8,6 +8,7 @@ mod found;
 mod journeys;
 mod row;
 mod rows;
+mod tables;
 
 use usher_edge::Form;
 use usher_edge::limits::{DAY_MS, JOURNAL_MS, JOURNAL_OF_PROFILE_MAX};
@@ -136,6 +137,9 @@ impl RowStore {
         if let Some(control) = &write.control {
             self.put_control(control);
         }
+        if let Some(table) = &write.table {
+            self.put_table(table)?;
+        }
         write.bundle.as_ref().map_or(Ok(()), |published| self.publish(published))
     }
 
@@ -204,6 +208,7 @@ impl RowStore {
             let is_of = |id: [u8; 16]| id == erased.id || erased.absorbed.contains(&id);
             self.forget_journal(|step| step.audience == erased.audience && is_of(step.profile))?;
         }
+        self.erase_rows(&upkeep.rows);
         for new in &upkeep.suppressed {
             let before = self.suppressed(&new.name)?.map_or(new.at_ms, |known| known.at_ms);
             let row = Suppressed { at_ms: new.at_ms.max(before), imports: true, copies: true };

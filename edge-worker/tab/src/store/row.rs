@@ -15,6 +15,8 @@
 //! | release | audience, number | hash, origin, time |
 //! | send | number | audience, profile, id, time, message |
 //! | suppressed | name | time, imports, copies |
+//! | table | audience, table | generations |
+//! | table row | audience, table, generation, key | version, time, columns |
 //! | wait | audience, profile | time, audience, profile |
 //! | written | audience | number, hash |
 
@@ -45,6 +47,8 @@ kinds! {
     RELEASE = b'r',
     SEND = b'm',
     SUPPRESSED = b's',
+    TABLE = b't',
+    TABLE_ROW = b'u',
     WAIT = b'd',
     WRITTEN = b'w',
 }
@@ -211,6 +215,18 @@ impl Suppressed {
     }
 }
 
+/// A row of a table, and when it arrived.
+pub(super) fn table_row(version: &[u8], at_ms: i64, columns: &[u8]) -> Vec<u8> {
+    let mut row = FrameWriter::default();
+    row.bytes(version).long(at_ms).bytes(columns);
+    row.0
+}
+
+/// Its version, its arrival and its columns.
+pub(super) fn read_table_row(row: &[u8]) -> Result<(Vec<u8>, i64, Vec<u8>), StoreFailure> {
+    read(row, |row| Some((row.bytes()?.to_vec(), row.long()?, row.bytes()?.to_vec())))
+}
+
 /// Two numbers.
 pub(super) fn pair((first, second): (i64, i64)) -> Vec<u8> {
     let mut row = FrameWriter::default();
@@ -236,7 +252,7 @@ mod tests {
     #[test]
     fn each_kind_of_row_has_a_letter_of_its_own() {
         let letters = std::collections::BTreeSet::from_iter(KINDS);
-        assert!(letters.len() == KINDS.len() && KINDS.len() >= 15);
+        assert!(letters.len() == KINDS.len() && KINDS.len() >= 17);
     }
 
     #[test]

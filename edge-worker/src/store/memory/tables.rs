@@ -1,0 +1,67 @@
+//! Rows of tables in memory.
+
+use std::collections::BTreeMap;
+
+use crate::store::tables::{FoundRow, RowName, TableBasis, TableRow, TableState, TableWrite};
+
+/// Audience and table.
+type OfTable = (String, String);
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct TableRows {
+    states: BTreeMap<OfTable, TableState>,
+    /// Each with its arrival, by table, generation and key.
+    rows: BTreeMap<(OfTable, u64, String), (TableRow, i64)>,
+}
+
+impl TableRows {
+    pub(super) fn state(&self, audience: &str, table: &str) -> TableState {
+        self.states.get(&(audience.to_owned(), table.to_owned())).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn find(&self, names: &[RowName]) -> Vec<FoundRow> {
+        let found = names.iter().enumerate().filter_map(|(index, RowName { audience, table, key })| {
+            let generation = self.state(audience, table).generation;
+            let of = ((audience.clone(), table.clone()), generation, key.clone());
+            let (row, at_ms) = self.rows.get(&of).filter(|(row, _)| !row.columns.is_empty())?;
+            let (version, columns) = (row.version.clone(), row.columns.clone());
+            Some(FoundRow { index, version, at_ms: *at_ms, columns })
+        });
+        found.collect()
+    }
+
+    pub(super) fn holds(&self, basis: &Option<TableBasis>) -> bool {
+        basis.as_ref().is_none_or(|basis| self.state(&basis.audience, &basis.table) == basis.state)
+    }
+
+    pub(super) fn write(&mut self, write: &TableWrite) {
+        let of = (write.audience.clone(), write.table.clone());
+        for row in &write.rows {
+            let place = (of.clone(), write.into, row.key.clone());
+            if row.removes() {
+                self.rows.remove(&place);
+            } else if self.rows.get(&place).is_none_or(|(known, _)| row.replaces(&known.version)) {
+                self.rows.insert(place, (row.clone(), write.at_ms));
+            }
+        }
+        if let Some(state) = &write.state {
+            self.states.insert(of, state.clone());
+        }
+        self.drop_replaced();
+    }
+
+    pub(super) fn erase(&mut self, names: &[RowName]) {
+        let is_of = |of: &OfTable, key: &String, name: &RowName| {
+            (&of.0, &of.1, key) == (&name.audience, &name.table, &name.key)
+        };
+        self.rows.retain(|(of, _, key), _| !names.iter().any(|name| is_of(of, key, name)));
+    }
+
+    /// Deletes the rows that nothing reads.
+    pub(super) fn drop_replaced(&mut self) {
+        let states = &self.states;
+        self.rows.retain(|(of, generation, _), _| {
+            states.get(of).is_none_or(|state| *generation >= state.generation)
+        });
+    }
+}
