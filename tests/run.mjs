@@ -71,7 +71,7 @@ await layer("units", async () => {
   await run("cargo", ["build", "--locked", "--quiet", "-p", "usher"]);
 });
 await layer("openapi", () => run("node", ["--test", ...tests("openapi")]));
-await layer("shards", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "shards", "--test", "erasures", "--test", "journeys"]));
+await layer("shards", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "shards", "--test", "erasures", "--test", "imports", "--test", "journeys"]));
 await layer("storage", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "older_bundle", "--test", "visitor_bytes"]));
 await layer("privacy", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "privacy"], built));
 await layer("criteria", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "openapi", "--test", "sqlite", "--test", "print", "--test", "round_trip"]));

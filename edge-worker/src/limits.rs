@@ -59,6 +59,8 @@ pub const COMMITS_MAX: usize = 8;
 pub const PART_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Most keys whose profiles are read without a look at their sizes: they fit a part, however large each is.
 pub const UNSIZED_KEYS_MAX: usize = PART_BYTES_MAX / usher_engine::limits::PROFILE_BYTES_MAX;
+/// Most rows of an import that a shard hands to another in one message, unless more have one key.
+pub const IMPORT_PIECE_ROWS: usize = 500;
 /// Most rounds of questions to other shards for one message; then the answer is that of a storage failure.
 pub const ROUNDS_MAX: usize = 8;
 /// Most shards that hand on one event or row, each to the next.

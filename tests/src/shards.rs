@@ -74,6 +74,8 @@ pub struct Shards {
     pub queue: Vec<Envelope>,
     /// Unix milliseconds.
     pub now_ms: i64,
+    /// Most bytes of profiles that one read has found.
+    pub most_read: usize,
     tasks: Vec<Task>,
     callers: Vec<Option<Response>>,
     lines: Vec<String>,
@@ -89,6 +91,7 @@ impl Shards {
             stores: (0..shards).map(|_| MemoryStore::default()).collect(),
             queue: Vec::new(),
             now_ms: 0,
+            most_read: 0,
             tasks: Vec::new(),
             callers: Vec::new(),
             lines: Vec::new(),
@@ -318,6 +321,9 @@ impl Shards {
                 None => Found::Profiles(Vec::new()),
                 Some(read) => store.read(read)?,
             };
+            if let Found::Shard(found) = &found {
+                self.most_read = self.most_read.max(found.profiles.iter().map(|row| row.state.len()).sum());
+            }
             let basis = opened.read.as_ref().map(|read| Basis::of(read, &found)).unwrap_or_default();
             match drive::fold(&mut self.edge, opened, found) {
                 Folded::Part(write) if write.is_empty() => {}

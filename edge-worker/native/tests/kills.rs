@@ -13,7 +13,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bed::{Directory, Serving, WRITE_KEY};
+use bed::{AUDIENCE, Directory, SERVER_KEY, Serving, WRITE_KEY};
 use serde_json::{Value, json};
 
 const KILLS: u64 = 5;
@@ -234,4 +234,60 @@ fn what_was_acknowledged_is_counted_once_where_keys_lie_in_several_shards() {
         "{kills} kills, {acknowledged} events acknowledged, {unfinished} visitors cut off among their merges, {waits} waits"
     );
     assert!(acknowledged > 100, "{acknowledged} events are no load");
+}
+
+/// The keys of an import that profiles list in the databases of a server that has ended, sorted.
+fn imported(directory: &Directory) -> Vec<String> {
+    let shards = std::fs::read_dir(directory.join("data/shards")).unwrap();
+    let files = shards.map(|file| file.unwrap().path()).chain([directory.join("data/usher.sqlite3")]);
+    let mut keys = Vec::new();
+    for file in files.filter(|file| file.extension().is_some_and(|extension| extension == "sqlite3")) {
+        let database = rusqlite::Connection::open(file).unwrap();
+        let mut read = database.prepare("SELECT value FROM profile_key WHERE value LIKE 'import-%'").unwrap();
+        keys.extend(read.query_map([], |row| row.get::<_, String>(0)).unwrap().map(Result::unwrap));
+    }
+    keys.sort();
+    keys
+}
+
+#[test]
+fn an_import_over_several_shards_that_is_killed_is_sent_again() {
+    const ROWS: usize = 8_000;
+    let directory = Directory::new();
+    directory.demo_secret();
+    let settings = ["--shards", "2", "--events-per-second", "0", "--new-profiles-per-minute", "0"];
+    let mut serving = Serving::start(&directory, &settings);
+    serving.fill();
+    let all: Vec<String> = (0..ROWS).map(|row| format!("import-{row:05}")).collect();
+    let body: String =
+        all.iter().map(|id| format!("{{\"customer_id\":\"{id}\",\"customer_tier\":\"gold\"}}\n")).collect();
+    let target = format!("/v1/audiences/{AUDIENCE}/profiles/import");
+    let headers = [("authorization", &*format!("TD1 {SERVER_KEY}"))];
+    for kill in 0..KILLS {
+        thread::scope(|scope| {
+            let mut stream = TcpStream::connect(serving.url.strip_prefix("http://").unwrap()).unwrap();
+            let (body, target) = (&body, &target);
+            let sent = scope.spawn(move || {
+                let length = body.len();
+                let head =
+                    format!("POST {target} HTTP/1.1\r\nhost: e\r\nauthorization: TD1 {SERVER_KEY}\r\n");
+                // It may be gone at any time.
+                let _ = write!(stream, "{head}content-length: {length}\r\n\r\n{body}");
+                let _ = stream.read_to_end(&mut Vec::new());
+            });
+            thread::sleep(Duration::from_millis(350 * (kill + 1)));
+            assert!(Command::new("kill").args(["-9", &serving.id().to_string()]).status().unwrap().success());
+            sent.join().unwrap();
+        });
+        serving.kill();
+        let stored = imported(&directory);
+        println!("killed: {} of {ROWS} rows are stored", stored.len());
+        assert!(stored.windows(2).all(|pair| pair[0] != pair[1]), "two profiles have one key");
+        serving = Serving::start(&directory, &settings);
+    }
+    let answer = serving.post(&target, &headers, body.as_bytes());
+    let counts = ["imported", "unchanged"].map(|name| answer.body[name].as_u64().unwrap());
+    assert_eq!(counts.iter().sum::<u64>(), ROWS as u64, "{answer:?}");
+    serving.kill();
+    assert_eq!(imported(&directory), all, "each key has one profile");
 }

@@ -220,6 +220,15 @@ impl Across {
         self.known.handed.iter()
     }
 
+    /// The places of what was handed on in parts, ascending.
+    pub(super) fn handed_lines(&self) -> Vec<usize> {
+        let parts = self.handed().filter_map(|(sent, _)| sent.part.as_ref());
+        let lines = parts.flat_map(|part| part.places.iter().map(|(line, _)| *line));
+        let mut lines: Vec<usize> = lines.filter_map(|line| usize::try_from(line).ok()).collect();
+        lines.sort_unstable();
+        lines
+    }
+
     /// True if no question may follow: what is not known by now is a storage failure.
     pub(super) fn is_last(&self) -> bool {
         self.is_last

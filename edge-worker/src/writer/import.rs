@@ -57,8 +57,8 @@ struct Row {
     line: usize,
     /// The place of the line in the body.
     place: Range<usize>,
-    /// Index of its key among the keys to read.
-    key: usize,
+    /// Index of its key among those of the message; None: it was handed on to another shard.
+    key: Option<usize>,
 }
 
 /// The first columns that no attribute reads, each once.
@@ -104,6 +104,7 @@ pub(super) fn open(
     let mut keys = KeysRead::new(&message.ambient);
     let mut lines = read::lines(&message.body);
     let (mut records, mut rejected, mut ignored) = (Vec::new(), Vec::new(), Ignored::default());
+    let handed = across.as_ref().map_or_else(Vec::new, Across::handed_lines);
     // Of a part the lines are numbered as in the whole.
     let mut numbers = across.as_ref().and_then(|across| across.part.as_ref()).map(|part| part.places.iter());
     let over = |what: String| {
@@ -122,14 +123,15 @@ pub(super) fn open(
         match record_of(&running.plan, row, message.ambient.now_ms) {
             Ok((record, _)) => {
                 ignored.add(record.ignored);
-                let key = keys.index(&message.audience, &record.key);
+                let is_open = handed.binary_search(&line).is_err();
+                let key = is_open.then(|| keys.index(&message.audience, &record.key));
                 records.push(Row { line, place, key });
             }
             Err(reason) => rejected.push((line, reason)),
         }
     }
     let (bundle, left_out) = (Some(running.hash.clone()), vec![None; records.len()]);
-    let (count, read) = (keys.len(), keys.read(edge, across.as_ref()));
+    let (count, read) = (keys.len(), keys.read_rows(edge, across.as_ref()));
     let rows =
         Rows { keys: count, records, rejected, ignored, left_out, ..Rows::new(message, across, bundle) };
     Ok((read, rows))
@@ -166,6 +168,7 @@ pub(super) fn fold(
         return Folded::OpenAgain;
     }
     let now_ms = rows.message.ambient.now_ms;
+    let nothing = ShardFound::default();
     // A row is for one profile. Rows of a profile that is unreadable or would be too large are left out, and the others
     // are folded again from the stored state.
     let mut reasons_logged = false;
@@ -188,7 +191,9 @@ pub(super) fn fold(
             rows.leave_out(&set, erased);
         }
         let across = rows.across.as_ref().filter(|_| HAS_SHARDS);
-        let mut deciding = across.zip(shard).map(|(across, found)| {
+        let mut deciding = across.map(|across| {
+            // Who has the whole of an import reads nothing.
+            let found = shard.unwrap_or(&nothing);
             set.seal(&found.sealed);
             let audience = &*rows.message.audience;
             Deciding { across, running: Some(running), audience, found, now_ms, open: Default::default() }
@@ -248,9 +253,10 @@ impl Rows {
         let is_erased = |key| erased.iter().any(|erased| erased.key == key && erased.imports);
         let of_part = self.left_out.iter_mut().zip(&self.records).enumerate();
         for (_, (reason, row)) in of_part.filter(|(index, _)| self.parts.has(*index)) {
-            *reason = set.unreadable(&[row.key]).map(|_| UNREADABLE);
+            let Some(key) = row.key else { continue };
+            *reason = set.unreadable(&[key]).map(|_| UNREADABLE);
             // Nearly always none.
-            if !erased.is_empty() && is_erased(row.key) {
+            if !erased.is_empty() && is_erased(key) {
                 *reason = Some(ERASED);
             }
         }
@@ -287,7 +293,7 @@ impl Rows {
 
     /// The index of the key of each record.
     pub(super) fn items(&self) -> Vec<Vec<usize>> {
-        self.records.iter().map(|row| vec![row.key]).collect()
+        self.records.iter().map(|row| row.key.into_iter().collect()).collect()
     }
 
     /// Nothing of it is stored.
@@ -360,7 +366,7 @@ fn import_rows(
         let mut keys = Keys { usable: vec![record.key.clone()], ..Keys::default() };
         let fresh = mint::profile(ambient, index, audience, &record.key);
         if HAS_SHARDS && let Some(deciding) = &mut deciding {
-            match rows.decide(deciding, set, &keys, (index, *key), fresh) {
+            match rows.decide(deciding, set, &keys, *key, fresh) {
                 Whose::Here(here) => keys = here,
                 Whose::There(shard) => {
                     there.extend(shard.map(|shard| (shard, index)));
@@ -372,7 +378,8 @@ fn import_rows(
                 }
             }
         }
-        let own = set.stitch(plan, &keys, &[*key], fresh, ambient.now_ms);
+        let Some(key) = *key else { continue };
+        let own = set.stitch(plan, &keys, &[key], fresh, ambient.now_ms);
         owners.push((index, own));
         let refused = record.refused.len();
         imported.values_refused += i64::try_from(refused).unwrap_or(i64::MAX) + i64::from(repairs.number);

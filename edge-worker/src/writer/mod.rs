@@ -69,7 +69,7 @@ impl Work {
     fn parts(&mut self) -> Option<&mut Parts> {
         match self {
             Work::Events(batch) => Some(&mut batch.parts),
-            Work::Import(rows) if HAS_CONTROL_PLANE => Some(&mut rows.parts),
+            Work::Import(rows) if HAS_CONTROL_PLANE && !rows.is_across() => Some(&mut rows.parts),
             _ => None,
         }
     }
@@ -212,6 +212,15 @@ pub(crate) fn fold(edge: &Edge, read: &mut Option<Read>, work: &mut Work, mut fo
     }
     let folded = match (&mut *work, &found) {
         (Work::Events(_), Found::Sizes(_)) if !FOLDS_ALL => Folded::ControlPlane,
+        (Work::Import(rows), Found::Sizes(sizes)) if DECIDES && rows.is_across() => {
+            let keys = match read.take() {
+                Some(Read::Sizes(keys)) => keys,
+                _ => Vec::new(),
+            };
+            let folded;
+            (*read, folded) = rows.sized(keys, sizes);
+            folded
+        }
         (Work::Events(_) | Work::Import(_), Found::Sizes(sizes)) if FOLDS_ALL => {
             let keys = match read.take() {
                 Some(Read::Sizes(keys)) => keys,

@@ -52,6 +52,18 @@ impl Parts {
         self.keys_of_current = (0..self.keys.len()).filter(|key| is_named[*key]).gather();
     }
 
+    /// The items of each part that have keys.
+    pub(super) fn items_of_each(&self) -> Vec<Vec<usize>> {
+        let mut all = vec![Vec::new(); self.count];
+        for (item, (part, keys)) in self.part_of.iter().zip(&self.items).enumerate() {
+            if !keys.is_empty() {
+                all[*part].push(item);
+            }
+        }
+        all.retain(|items| !items.is_empty());
+        all
+    }
+
     /// True if this item's turn has come.
     pub(super) fn has(&self, item: usize) -> bool {
         !FOLDS_ALL || self.part_of.get(item).is_none_or(|part| *part == self.current)

@@ -65,10 +65,19 @@ impl KeysRead {
     pub(super) fn read(self, edge: &Edge, across: Option<&Across>) -> Option<Read> {
         match (self.keys.len(), across) {
             (0, _) => None,
-            // Several shards read all profiles at once.
+            // Of several shards, those that an event needs besides are known later.
             (_, Some(across)) if HAS_SHARDS => Some(Read::Shard(Box::new(across.read_unerased(self.keys)))),
             (1..=UNSIZED_KEYS_MAX, _) => Some(read_of(edge, self.keys)),
             _ => Some(Read::Sizes(self.keys)),
+        }
+    }
+
+    /// The same for rows of an import. Who hands all of them on reads nothing.
+    pub(super) fn read_rows(self, edge: &Edge, across: Option<&Across>) -> Option<Read> {
+        match across.filter(|_| HAS_SHARDS) {
+            Some(across) if across.part.is_none() => None,
+            Some(_) if self.keys.len() > UNSIZED_KEYS_MAX => Some(Read::Sizes(self.keys)),
+            across => self.read(edge, across),
         }
     }
 }

@@ -4,13 +4,17 @@ use usher_engine::{Keys, ProfileId};
 
 use super::super::across::Across;
 use super::super::decide::{Deciding, Decision};
+use super::super::parts::Parts;
+use super::super::questions::Open;
 use super::super::set::ProfileSet;
 use super::{Ignored, Imported, Row, Rows, Whose};
-use crate::limits::{HOPS_MAX, IMPORT_REFUSALS_MAX};
+use crate::limits::{HOPS_MAX, IMPORT_PIECE_ROWS, IMPORT_REFUSALS_MAX};
 use crate::message::{Import, KeyOf, Part, ToWriter};
+use crate::outcome::{Folded, Question};
+use crate::plane::DECIDES;
 use crate::shard;
 use crate::store::shards::ShardFound;
-use crate::store::{ErasedKey, Read};
+use crate::store::{ErasedKey, FoundSize, Read};
 use crate::wire::Response;
 use crate::wire::frame::{FrameReader, FrameWriter};
 use usher_engine::RefusedColumn;
@@ -35,25 +39,43 @@ impl Rows {
         }
     }
 
-    /// The holder of the row with this index, and that of its key.
+    /// True where several shards have the profiles of its rows.
+    pub(in crate::writer) fn is_across(&self) -> bool {
+        DECIDES && self.across.is_some()
+    }
+
+    /// Looks at the sizes of the profiles with these keys: they are read next, or are too many, and this shard gets their rows
+    /// in pieces.
+    pub(in crate::writer) fn sized(&self, keys: Vec<KeyOf>, sizes: &[FoundSize]) -> (Option<Read>, Folded) {
+        let Some(across) = &self.across else { return (None, Folded::Part(Box::default())) };
+        let pieces = Parts::cut(keys.clone(), self.items(), sizes, false).items_of_each();
+        if pieces.len() < 2 || across.is_last() {
+            return (Some(Read::Shard(Box::new(across.read_unerased(keys)))), Folded::Part(Box::default()));
+        }
+        let hops = across.part.as_ref().map_or(0, |part| part.hops);
+        let mut open = Open::default();
+        for piece in pieces {
+            open.hand_on(self.piece(across, across.route.shard, &piece, hops));
+        }
+        let Import { audience, number, .. } = &self.message;
+        (None, Folded::Ask(open.questions(across, audience, *number)))
+    }
+
+    /// The holder of the row with this index, and that of its key; None: it was handed on.
     pub(super) fn decide(
         &self,
         deciding: &mut Deciding<'_>,
         set: &mut ProfileSet,
         keys: &Keys,
-        (index, read_as): (usize, usize),
+        read_as: Option<usize>,
         fresh: ProfileId,
     ) -> Whose {
-        let line = self.records.get(index).map_or(0, |row| row.line);
-        let mut handed = deciding.across.handed();
-        if handed.any(|(sent, _)| sent.part.as_ref().is_some_and(|part| has(part, line))) {
-            return Whose::There(None);
-        }
+        let Some(read_as) = read_as else { return Whose::There(None) };
         let Some(first) = keys.usable.first() else { return Whose::Unknown };
-        let (name, value) = (first.name.clone(), first.value.clone());
-        let key = KeyOf { audience: self.message.audience.clone(), name, value };
         // The shard that has the whole hands each row to the home of its key.
-        if deciding.across.part.is_none() && !deciding.across.is_home(&key) {
+        if deciding.across.part.is_none() {
+            let (name, value) = (first.name.clone(), first.value.clone());
+            let key = KeyOf { audience: self.message.audience.clone(), name, value };
             return Whose::There(Some(deciding.across.home(&key)));
         }
         match deciding.decide(set, keys, &[read_as], fresh) {
@@ -69,7 +91,7 @@ impl Rows {
         }
     }
 
-    /// Hands rows on. False: they were handed on too often.
+    /// Hands rows on, in pieces that are stored each by itself. False: they were handed on too often.
     pub(super) fn hand_on(&self, there: &[(u32, usize)], deciding: &mut Deciding<'_>) -> bool {
         let across = deciding.across;
         let hops = across.part.as_ref().map_or(0, |part| part.hops);
@@ -77,15 +99,40 @@ impl Rows {
             return there.is_empty();
         }
         for (to, indexes) in shard::grouped(there.iter().copied()) {
-            let rows: Vec<&Row> = indexes.iter().filter_map(|index| self.records.get(*index)).collect();
-            let lines = rows.iter().map(|row| self.message.body.get(row.place.clone()).unwrap_or_default());
-            let body = lines.collect::<Vec<_>>().join(&b'\n');
-            let places = rows.iter().map(|row| (u32::try_from(row.line).unwrap_or(u32::MAX), 0)).collect();
-            let part = Part { hops: hops + 1, committed: false, places };
-            let message = Import { body, ..self.message.clone() };
-            deciding.open.hand_on(across.hand_on(to, ToWriter::Import(message), part));
+            for piece in self.pieces(indexes) {
+                deciding.open.hand_on(self.piece(across, to, &piece, hops + 1));
+            }
         }
         true
+    }
+
+    /// Cuts rows; those of one key stay together, in their order.
+    fn pieces(&self, indexes: Vec<usize>) -> Vec<Vec<usize>> {
+        let mut pieces: Vec<Vec<usize>> = Vec::new();
+        let mut piece_of_key = vec![None; self.keys];
+        for index in indexes {
+            let key = self.records.get(index).and_then(|row| row.key);
+            let Some(known) = key.and_then(|key| piece_of_key.get_mut(key)) else { continue };
+            if known.is_none() && pieces.last().is_none_or(|piece| piece.len() >= IMPORT_PIECE_ROWS) {
+                pieces.push(Vec::new());
+            }
+            let at = *known.get_or_insert(pieces.len().saturating_sub(1));
+            if let Some(piece) = pieces.get_mut(at) {
+                piece.push(index);
+            }
+        }
+        pieces
+    }
+
+    fn piece(&self, across: &Across, to: u32, indexes: &[usize], hops: u8) -> Question {
+        let rows: Vec<&Row> = indexes.iter().filter_map(|index| self.records.get(*index)).collect();
+        let lines = rows.iter().map(|row| self.message.body.get(row.place.clone()).unwrap_or_default());
+        let body = lines.collect::<Vec<_>>().join(&b'\n');
+        let places = rows.iter().map(|row| (u32::try_from(row.line).unwrap_or(u32::MAX), 0)).collect();
+        let Import { ambient, audience, number, patch, .. } = &self.message;
+        let (ambient, audience) = (*ambient, audience.clone());
+        let message = Import { ambient, audience, number: *number, body, patch: *patch };
+        across.hand_on(to, ToWriter::Import(message), Part { hops, committed: false, places })
     }
 
     /// The answer, with those of other shards. None: one of them did not answer.
@@ -145,10 +192,6 @@ impl Rows {
 
 /// The reasons of refused values.
 const REASONS: [&str; 2] = ["wrong_type", "too_large"];
-
-fn has(part: &Part, line: usize) -> bool {
-    part.places.iter().any(|(known, _)| usize::try_from(*known) == Ok(line))
-}
 
 impl Counts {
     fn add(&mut self, mut other: Counts) {
