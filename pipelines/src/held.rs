@@ -17,6 +17,8 @@ pub(crate) struct Event {
     /// None: it has no id of its own, and is never a duplicate.
     pub(crate) id: Option<Rc<str>>,
     pub(crate) time_ms: i64,
+    /// The moment since which its TTL runs: its time, or in a chain the moment at which it was emitted.
+    pub(crate) since_ms: i64,
     pub(crate) columns: Vec<(String, Value)>,
 }
 
@@ -89,16 +91,18 @@ impl Held {
     /// An event as bytes, and None for one that is gone.
     pub(crate) fn write(&self, number: u64) -> Option<Vec<u8>> {
         let Waiting { event, until_ms, .. } = self.events.get(&number)?;
-        let w = Writer::default().u32(event.partition).u64(event.offset).i64(event.time_ms).i64(*until_ms);
+        let w = Writer::default().u32(event.partition).u64(event.offset);
+        let w = w.i64(event.time_ms).i64(event.since_ms).i64(*until_ms);
         Some(w.optional(event.id.as_deref(), Writer::text).columns(&event.columns).done())
     }
 
     /// The event of bytes, and the moment after which it is over.
     pub(crate) fn read(bytes: &[u8]) -> Option<(Event, i64)> {
         let mut r = Reader::new(bytes);
-        let (partition, offset, time_ms, until_ms) = (r.u32()?, r.u64()?, r.i64()?, r.i64()?);
+        let (partition, offset) = (r.u32()?, r.u64()?);
+        let (time_ms, since_ms, until_ms) = (r.i64()?, r.i64()?, r.i64()?);
         let id = r.optional(Reader::text)?.map(Rc::from);
-        let event = Event { partition, offset, id, time_ms, columns: r.columns()? };
+        let event = Event { partition, offset, id, time_ms, since_ms, columns: r.columns()? };
         r.end()?;
         Some((event, until_ms))
     }

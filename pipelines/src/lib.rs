@@ -1,11 +1,13 @@
 //! Pipelines as streams: each event of one source, joined with the newest rows of others, gives one row.
 //!
 //! [`Plan`] is the compiled pipeline, [`Stream`] runs it: records in, rows out, with the time as an argument. It reads and
-//! writes nothing. [`Runner`] is the loop around it, between a [`Source`] and a [`Sink`].
+//! writes nothing. [`Chain`] passes the rows of streams on to those that read them. [`Runner`] is the loop around them, between
+//! a [`Source`] and a [`Sink`].
 
 pub mod limits;
 
 mod bytes;
+mod chain;
 mod changed;
 mod counts;
 mod emitted;
@@ -19,6 +21,7 @@ mod scope;
 mod state;
 mod stream;
 
+pub use chain::{Chain, Out};
 pub use counts::{Counts, JoinCounts};
 pub use output::{EndReason, Ended, Origin, Output, OutputRow};
 pub use plan::Plan;

@@ -14,6 +14,9 @@ use crate::scope::{Numbered, Place, Scope};
 /// A pipeline that can run.
 #[derive(Debug)]
 pub struct Plan {
+    pub(crate) name: String,
+    /// The topic that it writes to.
+    pub(crate) output: String,
     /// The topic of `FROM`.
     pub(crate) from: String,
     pub(crate) ttl_ms: i64,
@@ -136,7 +139,23 @@ impl Plan {
         let passes = columns.iter().any(|column| matches!(column, ColumnPlan::All(_)));
         let (required, key) = (pipeline.require.clone(), pipeline.output.key.clone());
         let (from, ttl_ms) = (pipeline.from.topic.clone(), pipeline.ttl_ms);
-        Ok(Plan { from, ttl_ms, joins, program, reads, columns, passes, required, key })
+        let (name, output) = (pipeline.name.clone(), pipeline.output.topic.clone());
+        Ok(Plan { name, output, from, ttl_ms, joins, program, reads, columns, passes, required, key })
+    }
+
+    /// The name of the pipeline.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The topic that it writes to.
+    pub fn output(&self) -> &str {
+        &self.output
+    }
+
+    /// The topics that it reads: that of `FROM`, then those of joins.
+    pub fn topics(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.from.as_str()).chain(self.joins.iter().map(|join| join.topic.as_str()))
     }
 
     /// The column by which a join finds its rows.

@@ -22,11 +22,9 @@ pub struct Record {
 /// The column that marks a line as the end of a row, when it is true.
 pub const DELETED: &str = "_deleted";
 
-impl Record {
-    /// True if it deletes the row of its join column.
-    pub(crate) fn is_tombstone(&self) -> bool {
-        find(&self.columns, DELETED) == Some(&Value::Boolean(true))
-    }
+/// True for columns that delete the row of their join column.
+pub(crate) fn is_tombstone(columns: &[(String, Value)]) -> bool {
+    find(columns, DELETED) == Some(&Value::Boolean(true))
 }
 
 /// A column by its literal name or, with dots, by its path; null is missing.

@@ -1,4 +1,4 @@
-//! The loop around a stream: arrivals from a source, outputs to a sink.
+//! The loop around streams: arrivals from a source, outputs to a sink.
 //!
 //! Sources and sinks are what a broker, files or a test provide. They know nothing of pipelines.
 
@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use usher_engine::value::Value;
 
+use crate::chain::{Chain, Out};
 use crate::limits::REFUSED_BYTES_MAX;
 use crate::output::{Ended, Output, OutputRow};
+use crate::plan::Plan;
 use crate::record::Record;
 use crate::state::Change;
 use crate::stream::Stream;
@@ -56,19 +58,19 @@ pub trait Source {
 
 /// Takes outputs.
 pub trait Sink {
-    /// A row of the query.
+    /// A row of a pipeline, for the topic that it writes to.
     ///
     /// # Errors
     ///
     /// It cannot be taken; the text is for people.
-    fn row(&mut self, row: &OutputRow) -> Result<(), String>;
+    fn row(&mut self, topic: &str, row: &OutputRow) -> Result<(), String>;
 
-    /// An event that ended without a row.
+    /// An event that ended without a row in a pipeline.
     ///
     /// # Errors
     ///
     /// The same.
-    fn ended(&mut self, topic: &str, ended: &Ended) -> Result<(), String>;
+    fn ended(&mut self, plan: &Plan, ended: &Ended) -> Result<(), String>;
 
     /// A record that was refused.
     ///
@@ -91,13 +93,13 @@ pub trait Sink {
     /// The same.
     fn flush(&mut self) -> Result<(), String>;
 
-    /// Stores, all or nothing: the outputs that were given, the state as it changed, and how far sources were read. Only
-    /// streams that [resume](Stream::resumed) commit.
+    /// Stores, all or nothing: the outputs that were given, the entries of streams that changed, and how far sources were read.
+    /// Only streams that [resume](crate::Stream::resumed) commit.
     ///
     /// # Errors
     ///
     /// The same.
-    fn commit(&mut self, changes: Vec<Change>, read: Vec<Read>) -> Result<(), String>;
+    fn commit(&mut self, changes: Vec<(usize, Change)>, read: Vec<Read>) -> Result<(), String>;
 }
 
 /// How far a partition was read.
@@ -175,14 +177,10 @@ impl fmt::Display for RefusedReason {
 /// The time after which the clock of an idle partition moves on.
 const TICK: Duration = Duration::from_secs(1);
 
-/// A stream between a source and a sink.
+/// Streams between a source and a sink.
 #[derive(Debug)]
 pub struct Runner<S, K> {
-    stream: Stream,
-    /// The topic of `FROM`.
-    from: Arc<str>,
-    /// The joins of each joined topic.
-    joins: Vec<(Arc<str>, Vec<usize>)>,
+    chain: Chain,
     source: S,
     sink: K,
     refused: u64,
@@ -196,19 +194,10 @@ pub struct Runner<S, K> {
 }
 
 impl<S: Source, K: Sink> Runner<S, K> {
-    /// `from` and `joined` are the topics of the query, in its order.
-    pub fn new(stream: Stream, from: &str, joined: &[&str], source: S, sink: K) -> Runner<S, K> {
-        let mut joins: Vec<(Arc<str>, Vec<usize>)> = Vec::new();
-        for (index, topic) in joined.iter().enumerate() {
-            match joins.iter_mut().find(|(known, _)| **known == **topic) {
-                Some((_, joins)) => joins.push(index),
-                None => joins.push((Arc::from(*topic), vec![index])),
-            }
-        }
+    /// The chain takes what the source gives.
+    pub fn new(chain: Chain, source: S, sink: K) -> Runner<S, K> {
         Runner {
-            stream,
-            from: Arc::from(from),
-            joins,
+            chain,
             source,
             sink,
             refused: 0,
@@ -248,7 +237,7 @@ impl<S: Source, K: Sink> Runner<S, K> {
                 Polled::Arrival(arrival) => self.take(&arrival, wall_ms, &mut out)?,
                 Polled::Nothing => {
                     self.sink.trace(&Step::Tick(wall_ms))?;
-                    self.stream.tick(wall_ms, &mut out);
+                    self.chain.tick(wall_ms, &mut out);
                 }
                 Polled::End => break,
             }
@@ -261,7 +250,7 @@ impl<S: Source, K: Sink> Runner<S, K> {
         if self.commit_every_ms.is_some() {
             return self.commit(now_ms());
         }
-        self.stream.finish(&mut out);
+        self.chain.finish(&mut out);
         self.give(&mut out)?;
         self.sink.flush()
     }
@@ -279,12 +268,12 @@ impl<S: Source, K: Sink> Runner<S, K> {
         (self.committed_ms, self.uncommitted) = (wall_ms, false);
         let read = std::mem::take(&mut self.read).into_iter();
         let read = read.map(|((topic, partition), (offset, end))| Read { topic, partition, offset, end });
-        self.sink.commit(self.stream.changes(), read.collect())
+        self.sink.commit(self.chain.changes(), read.collect())
     }
 
-    /// The stream, for its counts.
-    pub fn stream(&self) -> &Stream {
-        &self.stream
+    /// The streams, for their counts.
+    pub fn streams(&self) -> &[Stream] {
+        self.chain.streams()
     }
 
     /// The number of records that were refused.
@@ -292,7 +281,7 @@ impl<S: Source, K: Sink> Runner<S, K> {
         self.refused
     }
 
-    fn take(&mut self, arrival: &Arrival, wall_ms: i64, out: &mut Vec<Output>) -> Result<(), String> {
+    fn take(&mut self, arrival: &Arrival, wall_ms: i64, out: &mut Vec<Out>) -> Result<(), String> {
         self.sink.trace(&Step::Record(arrival, wall_ms))?;
         if self.commit_every_ms.is_some() {
             let of = (Arc::clone(&arrival.topic), arrival.partition);
@@ -303,28 +292,19 @@ impl<S: Source, K: Sink> Runner<S, K> {
             Ok(columns) => columns,
             Err((reason, detail)) => return self.refuse(arrival, reason, detail),
         };
-        let record = |columns| Record {
+        let record = Record {
             partition: arrival.partition,
             offset: arrival.offset,
             arrival_ms: arrival.arrival_ms,
             columns,
         };
-        if arrival.topic == self.from {
-            self.stream.event(record(columns), wall_ms, out);
+        if self.chain.record(&arrival.topic, record, wall_ms, out) {
             return Ok(());
         }
-        let Some((_, joins)) = self.joins.iter().find(|(topic, _)| *topic == arrival.topic) else {
-            return Ok(());
-        };
-        let mut taken = false;
-        for &join in joins {
-            taken |= self.stream.row(join, record(columns.clone()), out);
-        }
-        if taken {
+        let names = self.chain.join_columns(&arrival.topic);
+        if names.is_empty() {
             return Ok(());
         }
-        let names: Vec<&str> =
-            joins.iter().filter_map(|join| self.stream.plan().join_column(*join)).collect();
         let detail = format!("it has no `{}`, by which it would be joined", names.join("` and no `"));
         self.refuse(arrival, RefusedReason::NoJoinColumn, detail)
     }
@@ -343,12 +323,13 @@ impl<S: Source, K: Sink> Runner<S, K> {
         })
     }
 
-    fn give(&mut self, out: &mut Vec<Output>) -> Result<(), String> {
+    fn give(&mut self, out: &mut Vec<Out>) -> Result<(), String> {
         self.uncommitted |= !out.is_empty();
-        for output in out.drain(..) {
+        for (place, output) in out.drain(..) {
+            let Some(plan) = self.chain.streams().get(place).map(Stream::plan) else { continue };
             match output {
-                Output::Row(row) => self.sink.row(&row)?,
-                Output::Ended(ended) => self.sink.ended(&self.from, &ended)?,
+                Output::Row(row) => self.sink.row(plan.output(), &row)?,
+                Output::Ended(ended) => self.sink.ended(plan, &ended)?,
             }
         }
         Ok(())

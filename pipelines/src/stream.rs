@@ -12,7 +12,7 @@ use crate::held::{Event, Held, Lookups};
 use crate::limits::{AHEAD_MS, GRACE_MS, HELD_MAX, STATE_BYTES_MAX};
 use crate::output::{EndReason, Ended, Origin, Output, OutputRow};
 use crate::plan::Plan;
-use crate::record::{Record, find, key_text};
+use crate::record::{Record, find, is_tombstone, key_text};
 use crate::rows::{Columns, Row, Rows};
 use crate::scope::Scope;
 
@@ -70,7 +70,13 @@ pub struct Stream {
     counts: Counts,
     /// True if changes are noted, because somebody takes them.
     pub(crate) notes: bool,
+    /// Of a stream that takes the rows of another one, whose clocks it follows: how much older than the clock an event may be
+    /// when it comes.
+    pub(crate) lag_ms: Option<i64>,
 }
+
+/// Columns by their names.
+type RowColumns = Vec<(String, Value)>;
 
 /// The result of evaluating an event.
 enum Verdict {
@@ -95,7 +101,7 @@ impl Stream {
         let rows = plan.joins.iter().map(|join| Rows::new(join.ttl_ms.is_some())).collect();
         let counts = Counts { joins: vec![JoinCounts::default(); joins], ..Counts::default() };
         let partitions = BTreeMap::new();
-        Stream { plan, bounds, rows, held: Held::default(), partitions, counts, notes: false }
+        Stream { plan, bounds, rows, held: Held::default(), partitions, counts, notes: false, lag_ms: None }
     }
 
     /// The state of a partition, made if it is not there.
@@ -126,7 +132,6 @@ impl Stream {
 
     /// Takes a record of `FROM` at this time of the wall clock, Unix milliseconds.
     pub fn event(&mut self, record: Record, wall_ms: i64, out: &mut Vec<Output>) {
-        self.counts.events += 1;
         let Record { partition, offset, arrival_ms, columns } = record;
         let resolved = Resolved::resolve(0, columns, arrival_ms, String::new());
         let event = Event {
@@ -134,6 +139,7 @@ impl Stream {
             offset,
             id: (!resolved.minted).then(|| Rc::from(resolved.id)),
             time_ms: resolved.time_ms,
+            since_ms: resolved.time_ms,
             columns: resolved.columns,
         };
         let clock_ms = event.time_ms.min(wall_ms.saturating_add(AHEAD_MS));
@@ -142,6 +148,49 @@ impl Stream {
         of.last = (wall_ms, clock_ms);
         of.moved = true;
         self.advance(partition, clock_ms, out);
+        self.take(event, out);
+    }
+
+    /// Takes a row of another stream as an event. It keeps its event's id, time and place; its TTL runs from this moment of
+    /// that stream's clock.
+    pub(crate) fn chained(
+        &mut self,
+        row: &OutputRow,
+        columns: RowColumns,
+        clock_ms: i64,
+        out: &mut Vec<Output>,
+    ) {
+        let Origin { partition, offset } = row.origin;
+        self.follow(partition, clock_ms, out);
+        let (id, time_ms) = (row.id.clone(), row.time_ms);
+        self.take(Event { partition, offset, id, time_ms, since_ms: clock_ms, columns }, out);
+    }
+
+    /// The clock of a partition is that of the stream whose rows this one takes.
+    pub(crate) fn follow(&mut self, partition: u32, clock_ms: i64, out: &mut Vec<Output>) {
+        self.partition(partition);
+        self.advance(partition, clock_ms, out);
+    }
+
+    /// The clock of a partition that had an event.
+    pub(crate) fn clock_ms(&self, partition: u32) -> Option<i64> {
+        self.partitions.get(&partition).map(|of| of.clock_ms)
+    }
+
+    /// The partitions that had an event, with their clocks.
+    pub(crate) fn clocks(&self) -> impl Iterator<Item = (u32, i64)> {
+        self.partitions.iter().map(|(partition, of)| (*partition, of.clock_ms))
+    }
+
+    /// How much older than the clock a row may be when it leaves.
+    pub(crate) fn row_lag_ms(&self) -> i64 {
+        self.lag_ms.unwrap_or(0).saturating_add(self.plan.ttl_ms).saturating_add(GRACE_MS)
+    }
+
+    /// Takes an event, when the clock of its partition was moved on.
+    fn take(&mut self, event: Event, out: &mut Vec<Output>) {
+        self.counts.events += 1;
+        let (partition, clock_ms) = (event.partition, self.partition(event.partition).clock_ms);
         let known = event.id.as_ref().is_some_and(|id| {
             self.held.has(partition, id)
                 || self.partitions.get(&partition).is_some_and(|of| of.emitted.has(id))
@@ -153,7 +202,7 @@ impl Stream {
         let found = self.find(&event);
         match self.judge(&event, &found) {
             Verdict::Wait(missing) => {
-                let until_ms = self.until_ms(event.time_ms);
+                let until_ms = self.until_ms(event.since_ms);
                 if until_ms < clock_ms {
                     self.judged(&found);
                     self.end(event, missing, EndReason::Expired, out);
@@ -171,23 +220,34 @@ impl Stream {
 
     /// Takes a record of a joined source, by the join's place in the query. False: it has no join column.
     pub fn row(&mut self, join: usize, record: Record, out: &mut Vec<Output>) -> bool {
+        let resolved = Resolved::resolve(0, record.columns, record.arrival_ms, String::new());
+        self.row_of(join, resolved.columns, resolved.time_ms, out)
+    }
+
+    /// The same, for columns of a known time.
+    pub(crate) fn row_of(
+        &mut self,
+        join: usize,
+        columns: RowColumns,
+        time_ms: i64,
+        out: &mut Vec<Output>,
+    ) -> bool {
         let (Some(plan), Some(rows)) = (self.plan.joins.get(join), self.rows.get_mut(join)) else {
             return false;
         };
         let Some(counts) = self.counts.joins.get_mut(join) else { return false };
-        let key = find(&record.columns, &plan.column).and_then(key_text).map(|key| Rc::<str>::from(&*key));
+        let key = find(&columns, &plan.column).and_then(key_text).map(|key| Rc::<str>::from(&*key));
         let Some(key) = key else {
             counts.keyless += 1;
             return false;
         };
-        if record.is_tombstone() {
+        if is_tombstone(&columns) {
             counts.deleted += 1;
             rows.remove(&key);
         } else {
             counts.rows += 1;
-            let resolved = Resolved::resolve(0, record.columns, record.arrival_ms, String::new());
-            let columns = Columns::keep(resolved.columns, plan.kept.as_deref());
-            rows.put(&key, Row { time_ms: resolved.time_ms, columns });
+            let columns = Columns::keep(columns, plan.kept.as_deref());
+            rows.put(&key, Row { time_ms, columns });
         }
         self.forget();
         for number in self.held.that_look_up(join, &key) {
@@ -234,7 +294,7 @@ impl Stream {
     /// Forgets rows that no event within its TTL can use.
     fn forget(&mut self) {
         let Some(slowest_ms) = self.partitions.values().map(|of| of.clock_ms).min() else { return };
-        let ttl_ms = self.plan.ttl_ms;
+        let ttl_ms = self.plan.ttl_ms.saturating_add(self.lag_ms.unwrap_or(0));
         for ((join, rows), counts) in self.plan.joins.iter().zip(&mut self.rows).zip(&mut self.counts.joins) {
             if let Some(row_ttl_ms) = join.ttl_ms {
                 // An event within its TTL is at most this old.
@@ -289,7 +349,7 @@ impl Stream {
             Verdict::Wait(_) => {}
             Verdict::Emit(row) => {
                 self.counts.emitted += 1;
-                let until_ms = self.until_ms(event.time_ms);
+                let until_ms = self.until_ms(event.since_ms);
                 if let (Some(id), Some(of)) = (&event.id, self.partitions.get_mut(&event.partition))
                     && until_ms >= of.clock_ms
                 {
@@ -311,9 +371,9 @@ impl Stream {
         }
     }
 
-    /// The moment after which an event of this time is over.
-    fn until_ms(&self, time_ms: i64) -> i64 {
-        time_ms.saturating_add(self.plan.ttl_ms).saturating_add(GRACE_MS)
+    /// The moment after which an event is over whose TTL runs since this one.
+    fn until_ms(&self, since_ms: i64) -> i64 {
+        since_ms.saturating_add(self.plan.ttl_ms).saturating_add(GRACE_MS)
     }
 
     /// The rows that an event meets now.

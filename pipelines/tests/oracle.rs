@@ -10,7 +10,7 @@ use proptest::test_runner::{Config, TestRunner};
 use usher_config::{Source, read_pipelines};
 use usher_engine::definition::pipeline::Pipeline;
 use usher_engine::value::Value;
-use usher_pipelines::{Bounds, Change, EndReason, Output, Plan, Record, Stream};
+use usher_pipelines::{Bounds, Chain, Change, EndReason, Output, Plan, Record, Stream};
 
 const MINUTE: i64 = 60_000;
 /// All times are around this one.
@@ -151,6 +151,8 @@ struct Event {
     partition: u32,
     id: u8,
     time: i64,
+    /// The moment since which its TTL runs.
+    since: i64,
     k: Option<u8>,
     n: Option<i64>,
     waits: bool,
@@ -168,6 +170,10 @@ struct RowA {
 /// The model. Every record stays in its lists.
 struct Model {
     shape: Shape,
+    /// True if another pipeline passes events on first: their TTL runs since they came.
+    is_chained: bool,
+    /// The ids that it passed on.
+    passed: Vec<(u32, u8, i64)>,
     events: Vec<Event>,
     a: Vec<RowA>,
     b: Vec<(u8, Option<i64>, bool)>,
@@ -184,15 +190,25 @@ impl Model {
             Step::Event { partition, id, time, k, n } => {
                 let time = (NOON + time * MINUTE).min(wall);
                 self.clock_of(partition, time.min(wall + GRACE), wall);
-                let over = self.over(partition, time);
+                if self.is_chained {
+                    let is_copy = |(of, known, time): &(u32, u8, i64)| {
+                        (*of, *known) == (partition, id) && !self.over(partition, *time)
+                    };
+                    if self.passed.iter().any(is_copy) {
+                        return;
+                    }
+                    self.passed.push((partition, id, time));
+                }
+                let since = if self.is_chained { self.clock_at(partition) } else { time };
+                let over = self.over(partition, since);
                 let is_known = |event: &Event| event.waits && (event.partition, event.id) == (partition, id);
-                let was_emitted = self.emitted.iter().any(|(of, known, time)| {
-                    (*of, *known) == (partition, id) && !self.over(partition, *time)
+                let was_emitted = self.emitted.iter().any(|(of, known, since)| {
+                    (*of, *known) == (partition, id) && !self.over(partition, *since)
                 });
                 if self.events.iter().any(is_known) || was_emitted {
                     return;
                 }
-                self.events.push(Event { partition, id, time, k, n, waits: true });
+                self.events.push(Event { partition, id, time, since, k, n, waits: true });
                 self.ask();
                 let event = self.events.last_mut().unwrap();
                 if over && event.waits {
@@ -236,9 +252,9 @@ impl Model {
         let over: BTreeSet<(i64, usize)> = (0..self.events.len())
             .filter(|at| {
                 let event = &self.events[*at];
-                event.waits && event.partition == partition && self.over(partition, event.time)
+                event.waits && event.partition == partition && self.over(partition, event.since)
             })
-            .map(|at| (self.events[at].time, at))
+            .map(|at| (self.events[at].since, at))
             .collect();
         for (_, at) in over {
             self.events[at].waits = false;
@@ -251,14 +267,20 @@ impl Model {
     fn forget(&mut self) {
         let Some(slowest) = self.clocks.iter().map(|(_, clock, ..)| *clock).min() else { return };
         if let Some(ttl) = self.shape.a_ttl {
-            let oldest = slowest.saturating_sub(TTL + GRACE).saturating_sub(ttl * MINUTE + GRACE);
+            // A chained event may have come late to the pipeline that passed it on, too.
+            let age = (TTL + GRACE) * if self.is_chained { 2 } else { 1 };
+            let oldest = slowest.saturating_sub(age).saturating_sub(ttl * MINUTE + GRACE);
             self.a.iter_mut().filter(|row| row.time < oldest).for_each(|row| row.gone = true);
         }
     }
 
-    fn over(&self, partition: u32, time: i64) -> bool {
-        let clock = self.clocks.iter().find(|(of, ..)| *of == partition).unwrap().1;
-        clock - time > TTL + GRACE
+    fn clock_at(&self, partition: u32) -> i64 {
+        self.clocks.iter().find(|(of, ..)| *of == partition).unwrap().1
+    }
+
+    /// True if the TTL is over that runs since this moment.
+    fn over(&self, partition: u32, since: i64) -> bool {
+        self.clock_at(partition) - since > TTL + GRACE
     }
 
     /// Asks every event that waits, in the order in which they came.
@@ -302,7 +324,7 @@ impl Model {
         }
         self.events[at].waits = false;
         if truth == Some(true) && joined && required {
-            self.emitted.push((event.partition, event.id, event.time));
+            self.emitted.push((event.partition, event.id, event.since));
             self.out.push(Out::Row(event.id, x, y));
         }
     }
@@ -324,9 +346,9 @@ fn small(value: Option<u8>) -> Value {
     number(value.map(i64::from))
 }
 
-fn take(stream: &mut Stream, step: &Step, wall: i64, out: &mut Vec<Output>) {
+fn take(chain: &mut Chain, step: &Step, wall: i64, out: &mut Vec<usher_pipelines::Out>) {
     let deleted = || column("_deleted", true.into());
-    match *step {
+    let (topic, partition, columns) = match *step {
         Step::Event { partition, id, time, k, n } => {
             let columns = vec![
                 column("event_id", Value::string(id.to_string())),
@@ -334,7 +356,7 @@ fn take(stream: &mut Stream, step: &Step, wall: i64, out: &mut Vec<Output>) {
                 column("k", small(k)),
                 column("n", number(n)),
             ];
-            stream.event(record(partition, wall, columns), wall, out);
+            ("c", partition, columns)
         }
         Step::A { k, time, x, j } => {
             let columns = vec![
@@ -343,21 +365,15 @@ fn take(stream: &mut Stream, step: &Step, wall: i64, out: &mut Vec<Output>) {
                 column("x", number(x)),
                 column("j", small(j)),
             ];
-            stream.row(0, record(0, wall, columns), out);
+            ("a", 0, columns)
         }
-        Step::B { j, y } => {
-            let columns = vec![column("j", small(Some(j))), column("y", number(y))];
-            stream.row(1, record(0, wall, columns), out);
-        }
-        Step::DeleteA(k) => {
-            stream.row(0, record(0, wall, vec![column("k", small(Some(k))), deleted()]), out);
-        }
-        Step::DeleteB(j) => {
-            stream.row(1, record(0, wall, vec![column("j", small(Some(j))), deleted()]), out);
-        }
-        Step::Tick(_) => stream.tick(wall, out),
-        Step::Resume => {}
-    }
+        Step::B { j, y } => ("b", 0, vec![column("j", small(Some(j))), column("y", number(y))]),
+        Step::DeleteA(k) => ("a", 0, vec![column("k", small(Some(k))), deleted()]),
+        Step::DeleteB(j) => ("b", 0, vec![column("j", small(Some(j))), deleted()]),
+        Step::Tick(_) => return chain.tick(wall, out),
+        Step::Resume => return,
+    };
+    chain.record(topic, record(partition, wall, columns), wall, out);
 }
 
 fn seen(output: &Output) -> Out {
@@ -378,44 +394,77 @@ fn seen(output: &Output) -> Out {
     }
 }
 
-fn stream_of(pipeline: &Pipeline) -> Stream {
-    Stream::new(Plan::compile(pipeline).unwrap(), Bounds::default())
+/// The pipelines of a shape, which takes events as they come, or from a pipeline that passes them on.
+#[derive(Clone)]
+struct Deployed {
+    shape: Shape,
+    pipelines: Vec<Pipeline>,
+}
+
+impl Deployed {
+    fn of(shape: Shape, is_chained: bool) -> Deployed {
+        let mut own = shape.pipeline();
+        if !is_chained {
+            return Deployed { shape, pipelines: vec![own] };
+        }
+        own.from.topic = "passed".to_owned();
+        let text = "name: passes\nquery: SELECT k, n, event_id FROM c\n\
+                    output: {topic: passed, format: json}\nwindow: 30m\n";
+        let read = read_pipelines(&[Source { name: "passes".to_owned(), text: text.to_owned() }]);
+        // The order in which they are given is not that in which they read each other.
+        Deployed { shape, pipelines: vec![own, read.pipelines[0].clone()] }
+    }
+
+    fn chain(&self, stream: impl Fn(usize, Plan) -> Stream) -> Chain {
+        let plans = self.pipelines.iter().map(|pipeline| Plan::compile(pipeline).unwrap());
+        let place = |plan: &Plan| usize::from(self.pipelines.len() > 1 && plan.name() == "p");
+        Chain::new(plans.map(|plan| stream(place(&plan), plan)).collect()).unwrap()
+    }
 }
 
 /// What a store would have.
 #[derive(Default)]
-struct Entries(BTreeMap<Vec<u8>, Vec<u8>>);
+struct Entries(BTreeMap<(usize, Vec<u8>), Vec<u8>>);
 
 impl Entries {
-    fn commit(&mut self, stream: &mut Stream) {
-        for Change { key, value } in stream.changes() {
+    fn commit(&mut self, chain: &mut Chain) {
+        for (place, Change { key, value }) in chain.changes() {
             match value {
-                Some(value) => self.0.insert(key, value),
-                None => self.0.remove(&key),
+                Some(value) => self.0.insert((place, key), value),
+                None => self.0.remove(&(place, key)),
             };
         }
     }
 
-    fn resumed(&self, pipeline: &Pipeline) -> Stream {
-        let entries = self.0.iter().map(|(key, value)| Ok((key.clone(), value.clone())));
-        Stream::resumed(Plan::compile(pipeline).unwrap(), Bounds::default(), entries).unwrap()
+    fn resumed(&self, deployed: &Deployed) -> Chain {
+        deployed.chain(|place, plan| {
+            let own = self.0.iter().filter(|((of, _), _)| *of == place);
+            let entries = own.map(|((_, key), value)| Ok((key.clone(), value.clone())));
+            Stream::resumed(plan, Bounds::default(), entries).unwrap()
+        })
     }
 }
 
 #[test]
 fn streams_do_what_a_slow_model_does() {
-    let pipelines: Vec<(Shape, Pipeline)> =
-        shapes().into_iter().map(|shape| (shape, shape.pipeline())).collect();
+    let deployed: Vec<[Deployed; 2]> = shapes()
+        .into_iter()
+        .map(|shape| [false, true].map(|is_chained| Deployed::of(shape, is_chained)))
+        .collect();
     let mut runner =
         TestRunner::new(Config { cases: 10_000, failure_persistence: None, ..Config::default() });
-    let histories = (shape(), proptest::collection::vec(step(), 1..24));
+    let histories = (shape(), any::<bool>(), proptest::collection::vec(step(), 1..24));
     runner
-        .run(&histories, |(shape, steps)| {
-            let (shape, pipeline) = &pipelines[shape];
+        .run(&histories, |(shape, is_chained, steps)| {
+            let deployed = &deployed[shape][usize::from(is_chained)];
+            let shape = deployed.shape;
+            let last = deployed.pipelines.len() - 1;
             let mut entries = Entries::default();
-            let mut stream = entries.resumed(pipeline);
+            let mut chain = entries.resumed(deployed);
             let mut model = Model {
-                shape: *shape,
+                shape,
+                is_chained,
+                passed: Vec::new(),
                 events: Vec::new(),
                 a: Vec::new(),
                 b: Vec::new(),
@@ -428,22 +477,23 @@ fn streams_do_what_a_slow_model_does() {
                 if let Step::Tick(minutes) = step {
                     wall += minutes * MINUTE;
                 }
-                let mut out = Vec::new();
                 if matches!(step, Step::Resume) {
-                    stream = entries.resumed(pipeline);
+                    chain = entries.resumed(deployed);
                 }
-                take(&mut stream, step, wall, &mut out);
-                entries.commit(&mut stream);
+                let mut out = Vec::new();
+                take(&mut chain, step, wall, &mut out);
+                entries.commit(&mut chain);
                 model.step(step, wall);
-                let found: Vec<Out> = out.iter().map(seen).collect();
+                let own = out.iter().filter(|(place, _)| *place == last);
+                let found: Vec<Out> = own.map(|(_, output)| seen(output)).collect();
                 prop_assert_eq!(found, std::mem::take(&mut model.out), "step {} of {:?}", at, shape);
             }
             let waiting = model.events.iter().filter(|event| event.waits).count();
-            prop_assert_eq!(stream.held(), waiting);
+            prop_assert_eq!(chain.streams()[last].held(), waiting);
             // What ended leaves no entry behind.
-            let all_bytes = stream.bytes();
-            prop_assert_eq!(entries.resumed(pipeline).held(), waiting);
-            prop_assert_eq!(entries.resumed(pipeline).bytes(), all_bytes);
+            let resumed = entries.resumed(deployed);
+            prop_assert_eq!(resumed.streams()[last].held(), waiting);
+            prop_assert_eq!(resumed.streams()[last].rows(0), chain.streams()[last].rows(0));
             Ok(())
         })
         .unwrap();
@@ -453,13 +503,13 @@ fn streams_do_what_a_slow_model_does() {
 #[test]
 fn the_order_of_records_changes_no_required_column() {
     let shapes: Vec<Shape> = shapes().into_iter().filter(|shape| shape.requires == [true, true]).collect();
-    let pipelines: Vec<Pipeline> = shapes.iter().map(|shape| shape.pipeline()).collect();
+    let deployed: Vec<Deployed> = shapes.iter().map(|shape| Deployed::of(*shape, false)).collect();
     let events = proptest::collection::vec((0_u8..20, optional(0_u8..3), optional(0_i64..4)), 1..8);
     let rows = (
         proptest::array::uniform3((optional(0_i64..4), optional(0_u8..2))),
         proptest::array::uniform2(optional(0_i64..4)),
     );
-    let histories = (0..pipelines.len(), events, rows).prop_flat_map(|(shape, events, (a, b))| {
+    let histories = (0..deployed.len(), events, rows).prop_flat_map(|(shape, events, (a, b))| {
         let mut ids = BTreeSet::new();
         let events = events.into_iter().filter(|(id, ..)| ids.insert(*id));
         let events = events.map(|(id, k, n)| Step::Event { partition: 0, id, time: 0, k, n });
@@ -472,9 +522,11 @@ fn the_order_of_records_changes_no_required_column() {
     runner
         .run(&histories, |(shape, steps, shuffled)| {
             let emitted = |steps: &[Step]| {
-                let (mut stream, mut out) = (stream_of(&pipelines[shape]), Vec::new());
-                steps.iter().for_each(|step| take(&mut stream, step, NOON, &mut out));
-                let rows = out.iter().filter(|output| matches!(output, Output::Row(_))).map(seen);
+                let mut chain = deployed[shape].chain(|_, plan| Stream::new(plan, Bounds::default()));
+                let mut out = Vec::new();
+                steps.iter().for_each(|step| take(&mut chain, step, NOON, &mut out));
+                let rows = out.iter().map(|(_, output)| output);
+                let rows = rows.filter(|output| matches!(output, Output::Row(_))).map(seen);
                 let mut rows: Vec<String> = rows.map(|row| format!("{row:?}")).collect();
                 rows.sort();
                 rows

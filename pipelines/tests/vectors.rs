@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 use usher_config::{Source as Text, read_pipelines, render};
 use usher_engine::time::rfc3339_ms;
 use usher_pipelines::{
-    Arrival, Bounds, Change, Counts, Ended, OutputRow, Plan, Polled, Read, Refused, Runner, Sink, Source,
-    Step, Stream,
+    Arrival, Bounds, Chain, Change, Counts, Ended, OutputRow, Plan, Polled, Read, Refused, Runner, Sink,
+    Source, Step, Stream,
 };
 
 #[derive(Deserialize)]
@@ -94,6 +94,8 @@ impl Source for Steps {
 }
 
 struct Kept {
+    /// True if rows stand beside the topic that they are for.
+    by_topic: bool,
     outputs: Outputs,
     current: Rc<Cell<usize>>,
     last: usize,
@@ -106,12 +108,13 @@ impl Kept {
 }
 
 impl Sink for Kept {
-    fn row(&mut self, row: &OutputRow) -> Result<(), String> {
-        self.keep(0, serde_json::to_value(row).unwrap());
+    fn row(&mut self, topic: &str, row: &OutputRow) -> Result<(), String> {
+        let row = serde_json::to_value(row).unwrap();
+        self.keep(0, if self.by_topic { json!({ topic: row }) } else { row });
         Ok(())
     }
 
-    fn ended(&mut self, _: &str, ended: &Ended) -> Result<(), String> {
+    fn ended(&mut self, _: &Plan, ended: &Ended) -> Result<(), String> {
         let columns: serde_json::Map<_, _> = ended
             .columns
             .iter()
@@ -137,7 +140,7 @@ impl Sink for Kept {
         Ok(())
     }
 
-    fn commit(&mut self, _: Vec<Change>, _: Vec<Read>) -> Result<(), String> {
+    fn commit(&mut self, _: Vec<(usize, Change)>, _: Vec<Read>) -> Result<(), String> {
         panic!("these streams do not commit")
     }
 }
@@ -163,14 +166,12 @@ fn every_vector_answers_as_it_says() {
     assert!(paths.len() > 5 && wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Reads and compiles one pipeline.
-fn compile(name: &str, text: String) -> (Plan, String, Vec<String>) {
+/// Reads and compiles pipelines.
+fn compile(name: &str, text: String) -> Vec<Plan> {
     let read = read_pipelines(&[Text { name: name.to_owned(), text }]);
     let found: Vec<String> = read.findings.iter().map(render::plain).collect();
     assert!(!read.has_errors(), "{found:?}");
-    let pipeline = &read.pipelines[0];
-    let joined = pipeline.joins.iter().map(|join| join.source.topic.clone()).collect();
-    (Plan::compile(pipeline).unwrap(), pipeline.from.topic.clone(), joined)
+    read.pipelines.iter().map(|pipeline| Plan::compile(pipeline).unwrap()).collect()
 }
 
 fn run(vector: &Vector) -> Vec<String> {
@@ -178,7 +179,8 @@ fn run(vector: &Vector) -> Vec<String> {
         Some(file) => fs::read_to_string(root().join(file)).unwrap(),
         None => vector.pipeline.clone(),
     };
-    let (plan, from, joined) = compile("vector", text);
+    let plans = compile("vector", text);
+    let by_topic = plans.len() > 1;
     let standard = Bounds::default();
     let bounds = Bounds {
         held: vector.held_max.unwrap_or(standard.held),
@@ -201,9 +203,9 @@ fn run(vector: &Vector) -> Vec<String> {
     let end = vector.step.iter().position(|step| step.name == "end").unwrap_or(last);
     let source =
         Steps { steps, next: 0, offset: 0, now_ms: Rc::clone(&now_ms), current: Rc::clone(&current) };
-    let sink = Kept { outputs: Rc::clone(&outputs), current, last: end };
-    let joined: Vec<&str> = joined.iter().map(String::as_str).collect();
-    let mut runner = Runner::new(Stream::new(plan, bounds), &from, &joined, source, sink);
+    let sink = Kept { by_topic, outputs: Rc::clone(&outputs), current, last: end };
+    let streams = plans.into_iter().map(|plan| Stream::new(plan, bounds)).collect();
+    let mut runner = Runner::new(Chain::new(streams).unwrap(), source, sink);
     runner.run(&move || now_ms.get(), &AtomicBool::new(false)).unwrap();
     let mut wrong = Vec::new();
     for (index, found) in outputs.borrow().iter().enumerate() {
@@ -223,18 +225,23 @@ fn run(vector: &Vector) -> Vec<String> {
             }
         }
     }
-    let counts = counts(runner.stream().counts(), runner.refused());
+    let of_streams: Vec<_> = runner.streams().iter().map(|stream| counts(stream.counts())).collect();
     for (name, wanted) in &vector.counts {
-        let found = counts.get(name.as_str());
-        if found != Some(wanted) {
-            wrong.push(format!("{name}: expected {wanted}, found {found:?}"));
+        let found = match name.as_str() {
+            "refused" => runner.refused(),
+            name => of_streams.iter().map(|counts| counts[name]).sum(),
+        };
+        if found != *wanted {
+            wrong.push(format!("{name}: expected {wanted}, found {found}"));
         }
     }
     // Every event is in one count, or it would be lost.
     let ends = ["emitted", "duplicates", "filtered", "unjoined", "expired", "state_full", "unfinished"];
-    let sum: u64 = ends.iter().map(|name| counts[name]).sum();
-    if sum != counts["events"] {
-        wrong.push(format!("{} events, {sum} ends", counts["events"]));
+    for counts in of_streams {
+        let sum: u64 = ends.iter().map(|name| counts[name]).sum();
+        if sum != counts["events"] {
+            wrong.push(format!("{} events, {sum} ends", counts["events"]));
+        }
     }
     wrong
 }
@@ -243,7 +250,7 @@ fn parsed(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
-fn counts(counts: &Counts, refused: u64) -> BTreeMap<&'static str, u64> {
+fn counts(counts: &Counts) -> BTreeMap<&'static str, u64> {
     let of_joins = |count: fn(&usher_pipelines::JoinCounts) -> u64| counts.joins.iter().map(count).sum();
     BTreeMap::from([
         ("events", counts.events),
@@ -255,7 +262,6 @@ fn counts(counts: &Counts, refused: u64) -> BTreeMap<&'static str, u64> {
         ("state_full", counts.state_full),
         ("unfinished", counts.unfinished),
         ("ids_forgotten", counts.ids_forgotten),
-        ("refused", refused),
         ("refused_rows", of_joins(|join| join.keyless)),
         ("rows", of_joins(|join| join.rows)),
         ("deleted", of_joins(|join| join.deleted)),

@@ -8,6 +8,7 @@ use std::path::Path;
 use serde::Deserialize;
 use usher_config::{Pipelines, Source, read_pipelines, render};
 use usher_engine::definition::pipeline::{Column, Format};
+use usher_engine::diagnostic::Severity;
 
 #[derive(Deserialize)]
 struct Cases {
@@ -113,6 +114,42 @@ fn pipelines_that_read_each_other_have_names_topics_and_an_end() {
     assert_eq!(
         found(&[source("one", "a", "b"), source("two", "c", "b")]),
         ["two.yaml:3:17: error[E006]: `one` and `two` both write to `b`"]
+    );
+}
+
+#[test]
+fn a_pipeline_reads_columns_that_another_one_writes() {
+    let source = |name: &str, query: &str| Source {
+        name: format!("{name}.yaml"),
+        text: format!("name: {name}\nquery: {query}\noutput: {{topic: {name}_rows, format: json}}\n"),
+    };
+    let found = |sources: &[Source]| -> Vec<String> {
+        let findings = read_pipelines(sources).findings.into_iter();
+        let errors = findings.filter(|finding| finding.diagnostic.severity() == Severity::Error);
+        errors
+            .map(|finding| {
+                format!("{} ({})", render::plain(&finding), finding.diagnostic.help.unwrap_or_default())
+            })
+            .collect()
+    };
+    let first = || source("first", "SELECT c.id, c.place, c.n * 2 AS twice FROM clicks c");
+    let passes = || source("passes", "SELECT *, twice + 1 AS more FROM first_rows");
+    // Paths lead into a column, and what `*` passes is known when its source is.
+    let good = "SELECT p.id, p.place.city, p.more FROM passes_rows p LEFT JOIN first_rows f ON p.id = f.id";
+    assert!(found(&[source("last", good), passes(), first()]).is_empty());
+    let bad = "SELECT p.id, p.mor FROM passes_rows p LEFT JOIN first_rows f ON p.id = f.key WHERE f.n > 1";
+    assert_eq!(
+        found(&[source("last", bad), passes(), first()]),
+        [
+            "last.yaml:2:21: error[E026]: `passes` writes no column `mor` to `passes_rows` (did you mean `more`? known are id, place, twice, more)",
+            "last.yaml:2:79: error[E026]: `first` writes no column `key` to `first_rows` (known are id, place, twice)",
+            "last.yaml:2:91: error[E026]: `first` writes no column `n` to `first_rows` (known are id, place, twice)",
+        ]
+    );
+    // Nobody knows what passes through `*` of a topic from outside.
+    assert!(
+        found(&[source("first", "SELECT * FROM clicks"), source("last", "SELECT any FROM first_rows")])
+            .is_empty()
     );
 }
 

@@ -237,7 +237,8 @@ scope   → record rows
 plan    → rows scope
 stream  → counts emitted held output plan record rows scope
 state   → bytes held plan rows stream
-runner  → output record state stream
+chain   → output record state stream
+runner  → chain output plan record state stream
 ";
 
 /// Between crates; the site is JavaScript that knows the public wire alone.

@@ -6,6 +6,7 @@ mod loaded;
 mod outputs;
 mod run;
 mod state;
+mod topics;
 mod validate;
 
 use clap::Subcommand;

@@ -6,7 +6,9 @@ use usher_engine::diagnostic::{Code, Diagnostic};
 use usher_engine::syntax::{Function, ValueExpr};
 
 use super::query::Query;
+use super::sql::Use;
 use crate::lower::{At, Lower};
+use crate::suggest::one_of_these;
 
 /// The name in the output of a column that is passed under another name.
 pub(super) fn renamed<'q>(query: &'q Query, column: &str) -> Option<&'q str> {
@@ -97,6 +99,53 @@ fn reads(pipelines: &[Pipeline], index: usize, topic: &str) -> bool {
         }
     }
     false
+}
+
+/// Columns that a pipeline reads of another one's output, and that are not there.
+pub(super) fn chained_columns(lower: &mut Lower, pipelines: &[Pipeline], uses: &[Vec<Use>]) {
+    for (pipeline, uses) in pipelines.iter().zip(uses) {
+        for Use { source, column, at } in uses {
+            let Some(topic) = pipeline.source(*source).map(|source| source.topic.as_str()) else { continue };
+            let Some(writer) = writer(pipelines, topic) else { continue };
+            let Some(columns) = columns_of(pipelines, writer, pipelines.len()) else { continue };
+            let first = column.split('.').next().unwrap_or_default();
+            if columns.iter().any(|known| known == column || known == first) {
+                continue;
+            }
+            let message = format!("`{}` writes no column `{first}` to `{topic}`", writer.name);
+            let help = one_of_these(first, columns.iter().map(String::as_str));
+            lower.push(Diagnostic::new(Code::BadQuery, message).help(help), Some(*at));
+        }
+    }
+}
+
+fn writer<'p>(pipelines: &'p [Pipeline], topic: &str) -> Option<&'p Pipeline> {
+    pipelines.iter().find(|pipeline| pipeline.output.topic == topic)
+}
+
+/// The columns that a pipeline writes; None: `*` brings some that are not known. `depth` ends circles.
+fn columns_of(pipelines: &[Pipeline], pipeline: &Pipeline, depth: usize) -> Option<Vec<String>> {
+    let of_source = |place: usize| {
+        let writer = writer(pipelines, &pipeline.source(place)?.topic)?;
+        columns_of(pipelines, writer, depth.checked_sub(1)?)
+    };
+    let mut columns: Vec<String> = Vec::new();
+    for column in &pipeline.columns {
+        let more = match column {
+            Column::Value { name, .. } => vec![name.clone()],
+            Column::All => {
+                let sources = (0..=pipeline.joins.len()).map(of_source).collect::<Option<Vec<_>>>()?;
+                sources.into_iter().flatten().collect()
+            }
+            Column::AllOf(place) => of_source(*place)?,
+        };
+        for name in more {
+            if !columns.contains(&name) {
+                columns.push(name);
+            }
+        }
+    }
+    Some(columns)
 }
 
 /// Types that do not agree, in all expressions of a pipeline.

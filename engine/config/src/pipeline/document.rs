@@ -6,6 +6,7 @@ use usher_engine::limits::{DAY_MS, WINDOW_MS_MAX};
 
 use super::checks;
 use super::query::{self, Query};
+use super::sql::Use;
 use crate::document::{Content, Node, Span};
 use crate::lower::{Fields, Lower};
 use crate::suggest::{did_you_mean, one_of_these};
@@ -29,7 +30,7 @@ struct State {
 }
 
 /// `path` is the pipeline's.
-pub(super) fn lower(lower: &mut Lower, node: &Node, path: &str) -> Option<Pipeline> {
+pub(super) fn lower(lower: &mut Lower, node: &Node, path: &str) -> Option<(Pipeline, Vec<Use>)> {
     lower.leave();
     lower.enter(path, node.first_key());
     let fields = lower.fields(node, "a pipeline", &KEYS)?;
@@ -42,7 +43,7 @@ pub(super) fn lower(lower: &mut Lower, node: &Node, path: &str) -> Option<Pipeli
     let output = lower.need(fields, "output").and_then(|node| output(lower, node, query.as_ref()));
     let require = emission(lower, fields, query.as_ref());
     let state = fields.get("state").map(|node| state(lower, node, query.as_ref())).unwrap_or_default();
-    let Query { from, mut joins, condition, columns, .. } = query?;
+    let Query { from, mut joins, condition, columns, uses, .. } = query?;
     let default_ms = state.default_ms.or(window_ms).unwrap_or(TTL_MS_DEFAULT);
     let ttl_ms = |topic: &str| {
         let of_topic = state.overrides.iter().find(|(known, _)| known == topic);
@@ -53,16 +54,8 @@ pub(super) fn lower(lower: &mut Lower, node: &Node, path: &str) -> Option<Pipeli
         join.ttl_ms = (!state.dimensions.contains(topic)).then(|| ttl_ms(topic));
     }
     let ttl_ms = ttl_ms(&from.topic);
-    Some(Pipeline {
-        name: name?,
-        ttl_ms,
-        from,
-        joins,
-        condition,
-        columns,
-        require: require?,
-        output: output?,
-    })
+    let (name, require, output) = (name?, require?, output?);
+    Some((Pipeline { name, ttl_ms, from, joins, condition, columns, require, output }, uses))
 }
 
 /// The columns of the output, and the names among which one is found.

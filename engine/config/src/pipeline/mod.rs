@@ -87,7 +87,9 @@ fn read_all(sources: &[Source]) -> Pipelines {
             pipelines.extend(read.filter(|_| errors == self::errors(&lower)));
         }
     }
+    let (pipelines, uses): (Vec<_>, Vec<_>) = pipelines.into_iter().unzip();
     checks::together(&mut lower, &pipelines);
+    checks::chained_columns(&mut lower, &pipelines, &uses);
     let Lower { texts, findings, places, .. } = lower;
     let mut read = Pipelines { pipelines, findings: Vec::new(), texts, places };
     for (diagnostic, at) in findings {

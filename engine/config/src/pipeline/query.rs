@@ -13,7 +13,7 @@ use usher_engine::syntax::Expr;
 
 use super::refused;
 use super::sources::{Sources, span_of, topic};
-use super::sql::{Sql, point};
+use super::sql::{Sql, Use, point};
 use super::{columns, expression};
 use crate::document::{Content, Node, Span};
 use crate::limits::{QUERY_BYTES_MAX, QUERY_JOINS_MAX, QUERY_OPERATORS_MAX};
@@ -27,6 +27,8 @@ pub(super) struct Query {
     pub(super) columns: Vec<Column>,
     /// The range of each column in the file.
     pub(super) spans: Vec<Span>,
+    /// Every column that it names.
+    pub(super) uses: Vec<Use>,
 }
 
 impl Query {
@@ -71,7 +73,8 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) -> Option<Query> {
     });
     let (columns, spans) = columns::read(&mut sql, &sources, &select);
     columns::duplicates(sql.lower, &columns, &spans);
-    Some(Query { from, joins, condition, columns, spans })
+    let uses = sql.uses;
+    Some(Query { from, joins, condition, columns, spans, uses })
 }
 
 /// The one SELECT of the text.

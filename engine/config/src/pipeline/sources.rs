@@ -5,7 +5,7 @@ use sqlparser::tokenizer::Span as SqlSpan;
 use usher_engine::definition::pipeline::Source;
 use usher_engine::diagnostic::Code;
 
-use super::sql::Sql;
+use super::sql::{Sql, Use};
 use crate::suggest::did_you_mean;
 
 /// The sources that may be named so far, in the order of the query: `FROM` first.
@@ -17,6 +17,13 @@ pub(super) struct Sources {
 impl Sources {
     /// The source and the column of a name; None after a finding.
     pub(super) fn resolve(&self, sql: &mut Sql<'_, '_>, parts: &[Ident]) -> Option<(usize, String)> {
+        let (source, column) = self.find(sql, parts)?;
+        let at = (sql.lower.text, sql.span(span_of(parts)));
+        sql.uses.push(Use { source, column: column.clone(), at });
+        Some((source, column))
+    }
+
+    fn find(&self, sql: &mut Sql<'_, '_>, parts: &[Ident]) -> Option<(usize, String)> {
         let names: Vec<&str> = parts.iter().map(|part| part.value.as_str()).collect();
         let (first, rest) = names.split_first()?;
         let of_alias = self.all.iter().position(|source| source.alias == *first);

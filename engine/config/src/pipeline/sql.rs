@@ -4,7 +4,7 @@ use sqlparser::tokenizer::{Location, Span as SqlSpan};
 use usher_engine::diagnostic::Code;
 
 use crate::document::{Scalar, Span, origin};
-use crate::lower::Lower;
+use crate::lower::{At, Lower};
 use crate::text::Text;
 
 /// A query while it is lowered.
@@ -15,11 +15,24 @@ pub(super) struct Sql<'l, 'n> {
     whole: Span,
     /// The depth of the current expression.
     pub(super) depth: usize,
+    /// The columns that the query names.
+    pub(super) uses: Vec<Use>,
+}
+
+/// A column of a source that a query names.
+#[derive(Clone, Debug)]
+pub(super) struct Use {
+    /// The place of its source in the query.
+    pub(super) source: usize,
+    /// The column, with the path into it.
+    pub(super) column: String,
+    /// Its place in the texts.
+    pub(super) at: At,
 }
 
 impl<'l, 'n> Sql<'l, 'n> {
     pub(super) fn new(lower: &'l mut Lower, scalar: &'n Scalar, whole: Span) -> Sql<'l, 'n> {
-        Sql { lower, scalar, whole, depth: 0 }
+        Sql { lower, scalar, whole, depth: 0, uses: Vec::new() }
     }
 
     /// The text as the parser sees it.

@@ -30,16 +30,26 @@ impl Loaded {
         Ok(Loaded { sources, read })
     }
 
-    /// The one pipeline of a file; shows what is wrong.
-    pub(super) fn one(path: &PathBuf) -> Result<Pipeline, Failure> {
-        let mut loaded = Loaded::load(std::slice::from_ref(path))?;
+    /// The pipelines of files that run together; shows what is wrong.
+    pub(super) fn valid(paths: &[PathBuf]) -> Result<Vec<Pipeline>, Failure> {
+        let loaded = Loaded::load(paths)?;
         if loaded.read.has_errors() {
             loaded.draw(|severity| severity == Severity::Error);
-            let message = format!("the pipeline is not valid: {}", loaded.tally());
+            let message = if loaded.sources.len() == 1 {
+                format!("the pipeline is not valid: {}", loaded.tally())
+            } else {
+                format!("the pipelines are not valid: {}", loaded.tally())
+            };
             return Err(Failure::new(message).exit(Exit::InvalidDefinition));
         }
-        let count = loaded.read.pipelines.len();
-        match loaded.read.pipelines.pop() {
+        Ok(loaded.read.pipelines)
+    }
+
+    /// The one pipeline of a file; shows what is wrong.
+    pub(super) fn one(path: &PathBuf) -> Result<Pipeline, Failure> {
+        let mut pipelines = Loaded::valid(std::slice::from_ref(path))?;
+        let count = pipelines.len();
+        match pipelines.pop() {
             Some(pipeline) if count == 1 => Ok(pipeline),
             _ => Err(Failure::usage(format!("`{}` has {}", path.display(), many(count, "pipeline")))
                 .help("write each pipeline into a file of its own")),

@@ -2,14 +2,14 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 use serde_json::json;
 use usher_engine::value::Value;
-use usher_pipelines::{Change, Ended, OutputRow, Read, Refused, Sink, Step};
+use usher_pipelines::{Change, Ended, OutputRow, Plan, Read, Refused, Sink, Step};
 
 use super::state::{self, State};
 use crate::exit::Failure;
@@ -95,7 +95,8 @@ impl Out {
 
 /// The outputs of a run.
 pub(super) struct Outputs {
-    rows: Out,
+    /// By the topics that are written; rows of others are for pipelines alone.
+    rows: Vec<(String, Out)>,
     expired: Option<Out>,
     dead: Option<Out>,
     trace: Option<Out>,
@@ -103,13 +104,16 @@ pub(super) struct Outputs {
 }
 
 impl Outputs {
+    /// The files of rows by their topics, and those of events that ended, of refused lines and of the trace.
     pub(super) fn create(
-        [rows, expired, dead, trace]: [Option<&Path>; 4],
+        rows: Vec<(String, PathBuf)>,
+        [expired, dead, trace]: [Option<&Path>; 3],
         stop: &Arc<AtomicBool>,
         state: Option<State>,
     ) -> Result<Outputs, Failure> {
         let create = |path: &Path| Out::create(path, stop, state.as_ref());
-        let rows = create(rows.unwrap_or(Path::new("-")))?;
+        let rows =
+            rows.into_iter().map(|(topic, path)| Ok((topic, create(&path)?))).collect::<Result<_, _>>()?;
         let [expired, dead, trace] = [expired, dead, trace].map(|path| path.map(create).transpose());
         let (expired, dead, trace) = (expired?, dead?, trace?);
         Ok(Outputs { rows, expired, dead, trace, state })
@@ -134,6 +138,7 @@ impl Serialize for Columns<'_> {
 #[derive(Serialize)]
 struct EndedLine<'a> {
     reason: &'static str,
+    pipeline: &'a str,
     topic: &'a str,
     partition: u32,
     offset: u64,
@@ -142,15 +147,19 @@ struct EndedLine<'a> {
 }
 
 impl Sink for Outputs {
-    fn row(&mut self, row: &OutputRow) -> Result<(), String> {
-        self.rows.line(row)
+    fn row(&mut self, topic: &str, row: &OutputRow) -> Result<(), String> {
+        match self.rows.iter_mut().find(|(of, _)| of == topic) {
+            Some((_, out)) => out.line(row),
+            None => Ok(()),
+        }
     }
 
-    fn ended(&mut self, topic: &str, ended: &Ended) -> Result<(), String> {
+    fn ended(&mut self, plan: &Plan, ended: &Ended) -> Result<(), String> {
         let Some(out) = &mut self.expired else { return Ok(()) };
         out.line(&EndedLine {
             reason: ended.reason.as_str(),
-            topic,
+            pipeline: plan.name(),
+            topic: plan.topics().next().unwrap_or_default(),
             partition: ended.origin.partition,
             offset: ended.origin.offset,
             missing: &ended.missing,
@@ -189,14 +198,14 @@ impl Sink for Outputs {
 
     fn flush(&mut self) -> Result<(), String> {
         let others = [&mut self.expired, &mut self.dead, &mut self.trace];
-        others.into_iter().flatten().try_for_each(Out::flush)?;
-        self.rows.flush()
+        let rows = self.rows.iter_mut().map(|(_, out)| out);
+        others.into_iter().flatten().chain(rows).try_for_each(Out::flush)
     }
 
-    fn commit(&mut self, changes: Vec<Change>, read: Vec<Read>) -> Result<(), String> {
+    fn commit(&mut self, changes: Vec<(usize, Change)>, read: Vec<Read>) -> Result<(), String> {
         let outs = [&mut self.expired, &mut self.dead, &mut self.trace].into_iter().flatten();
         let mut lengths = Vec::new();
-        for out in outs.chain([&mut self.rows]) {
+        for out in outs.chain(self.rows.iter_mut().map(|(_, out)| out)) {
             lengths.extend(out.sync()?);
         }
         match &mut self.state {

@@ -6,20 +6,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use usher_config::did_you_mean;
 use usher_engine::definition::pipeline::Pipeline;
-use usher_pipelines::{Bounds, Plan, Runner, Stream};
+use usher_pipelines::{Bounds, Chain, Plan, Runner, Stream};
 
 use super::files::{File, Files};
 use super::loaded::{Loaded, not_compiled};
 use super::outputs::Outputs;
 use super::state::{Place, State};
+use super::topics::{self, Named};
 use crate::clock::now_ms;
+use crate::definitions::many;
 use crate::exit::{Exit, Failure};
 use crate::server::Signals;
 use crate::terminal::{clean, note};
 
-/// Run a pipeline over files and pipes
+/// Run pipelines over files and pipes
 ///
 /// Reads NDJSON, a record a line: first the joined topics, each to its end, then the events, from their files or from
 /// standard input; a file is a partition. Writes a row a line, and the counts to standard error at the end. SIGINT and SIGTERM
@@ -28,6 +29,9 @@ use crate::terminal::{clean, note};
 /// A joined topic keeps the newest row of each key. A line with its join column and "_deleted": true deletes one. An event
 /// that still lacks what `require` names when its TTL or the input ends goes to the file of --expired with what it lacks; a
 /// line that cannot be used goes to that of --dead with the reason. Without these options they are counted.
+///
+/// Several pipelines run as one: rows of a topic that another one reads go to it at once, and into a file only where --output
+/// names one for that topic.
 ///
 /// With --state, the state is stored in a folder each second, together with how far files were read and how long outputs were.
 /// Another run goes on from there, also after a kill: files are read on behind what was read of them, files of outputs are cut
@@ -38,6 +42,7 @@ use crate::terminal::{clean, note};
 ///   usher pipeline run pipeline.yaml --input clicks=clicks.ndjson --input products=products.ndjson
 ///   tail -f clicks.ndjson | usher pipeline run pipeline.yaml --input products=products.ndjson --output rows.ndjson
 ///   usher pipeline run pipeline.yaml --input products=products.ndjson --expired late.ndjson --dead bad.ndjson < clicks.ndjson
+///   usher pipeline run enriched.yaml scored.yaml --input clicks=clicks.ndjson --input products=products.ndjson
 ///   usher pipeline run pipeline.yaml --state state --input clicks=clicks.ndjson --input products=products.ndjson --output rows.ndjson
 ///
 /// Exit status: 0 fine, 1 when a file cannot be read or written, or lines were refused and there is no --dead, 2 when the
@@ -45,15 +50,15 @@ use crate::terminal::{clean, note};
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Args {
-    /// The file of a pipeline
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    /// Files of pipelines
+    #[arg(required = true, value_name = "FILE")]
+    pipelines: Vec<PathBuf>,
     /// A file of a topic, or - for standard input, which the events come from unless this says otherwise
     #[arg(long = "input", value_name = "TOPIC=PATH", value_parser = input)]
-    inputs: Vec<(String, PathBuf)>,
-    /// The file for rows, or - for standard output; a file is replaced
-    #[arg(long, value_name = "PATH", default_value = "-")]
-    output: PathBuf,
+    inputs: Vec<Named>,
+    /// The file for rows, or - for standard output, which is usual; a file is replaced
+    #[arg(long = "output", value_name = "[TOPIC=]PATH")]
+    outputs: Vec<String>,
     /// A file for events that ended without a row, with what they lacked
     #[arg(long, value_name = "PATH")]
     expired: Option<PathBuf>,
@@ -77,7 +82,7 @@ pub(super) struct Args {
     state_bytes_max: u64,
 }
 
-fn input(text: &str) -> Result<(String, PathBuf), String> {
+fn input(text: &str) -> Result<Named, String> {
     match text.split_once('=') {
         Some((topic, path)) if !topic.is_empty() && !path.is_empty() => Ok((topic.to_owned(), path.into())),
         _ => Err("write the topic and its file: products=products.ndjson".to_owned()),
@@ -85,83 +90,53 @@ fn input(text: &str) -> Result<(String, PathBuf), String> {
 }
 
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
-    let pipeline = Loaded::one(&args.file)?;
-    let plan = Plan::compile(&pipeline).map_err(not_compiled)?;
-    let inputs = inputs(&pipeline, &args.inputs)?;
-    let mut state = match &args.state {
-        Some(folder) => Some(State::open(folder, &pipeline.name, &plan.form())?),
-        None => None,
-    };
-    let files = files(inputs, state.as_mut())?;
+    let pipelines = Loaded::valid(&args.pipelines)?;
     let bounds = Bounds { held: args.held_max, bytes: args.state_bytes_max };
-    let stream = match &state {
-        Some(state) => state.stream(plan, bounds)?,
-        None => Stream::new(plan, bounds),
-    };
+    let mut chain = chain(plans(&pipelines)?, |plan| Ok(Stream::new(plan, bounds)))?;
+    let (inputs, rows) = (topics::inputs(&chain, &args.inputs)?, topics::outputs(&chain, &args.outputs)?);
+    let mut state = None;
+    if let Some(folder) = &args.state {
+        let mut opened = State::open(folder, &plans(&pipelines)?)?;
+        chain = self::chain(plans(&pipelines)?, |plan| opened.stream(plan, bounds))?;
+        opened.order(chain.streams())?;
+        state = Some(opened);
+    }
+    let files = files(inputs, state.as_mut())?;
     let stop = Arc::new(AtomicBool::new(false));
-    let paths = [Some(&args.output), args.expired.as_ref(), args.dead.as_ref(), args.trace.as_ref()];
     let source = Files::open(files, now_ms())?;
-    let mut sink = Outputs::create(paths.map(|path| path.map(PathBuf::as_path)), &stop, state)?;
+    let others = [&args.expired, &args.dead, &args.trace].map(|path| path.as_deref());
+    let mut sink = Outputs::create(rows, others, &stop, state)?;
     stop_on_signal(&stop)?;
-    let joined: Vec<&str> = pipeline.joins.iter().map(|join| join.source.topic.as_str()).collect();
     sink.begin().map_err(Failure::new)?;
-    let mut runner = Runner::new(stream, &pipeline.from.topic, &joined, source, sink);
+    let mut runner = Runner::new(chain, source, sink);
     if args.state.is_some() {
         runner = runner.committing(Duration::from_millis(args.commit_ms));
     }
     let ended = runner.run(&now_ms, &stop);
-    let waiting = if args.state.is_some() { runner.stream().held() } else { 0 };
-    note(&clean(&summary(&pipeline, runner.stream(), runner.refused(), waiting)));
+    note(&clean(&summaries(runner.streams(), runner.refused(), args.state.is_some())));
     ended.map_err(Failure::new)?;
     let lost = runner.refused() > 0 && args.dead.is_none();
     Ok(if lost { Exit::Failure } else { Exit::Fine })
 }
 
-/// The topics and their files, in the order in which they are read.
-fn inputs<'p>(
-    pipeline: &'p Pipeline,
-    inputs: &[(String, PathBuf)],
-) -> Result<Vec<(&'p str, Vec<PathBuf>)>, Failure> {
-    let from = pipeline.from.topic.as_str();
-    let joined: Vec<&str> = pipeline.joins.iter().map(|join| join.source.topic.as_str()).collect();
-    if inputs.iter().filter(|(_, path)| path.as_os_str() == "-").count() > 1 {
-        return Err(Failure::usage("standard input is named twice"));
-    }
-    for (topic, _) in inputs {
-        if topic != from && !joined.contains(&topic.as_str()) {
-            let topics = std::iter::once(from).chain(joined.iter().copied());
-            let help = did_you_mean(topic, topics.clone())
-                .unwrap_or_else(|| format!("it reads {}", topics.collect::<Vec<_>>().join(", ")));
-            return Err(Failure::usage(format!("the pipeline does not read `{topic}`")).help(help));
-        }
-    }
-    let mut named: Vec<(&str, Vec<PathBuf>)> = Vec::new();
-    for topic in joined.into_iter().chain([from]) {
-        if named.iter().any(|(known, _)| *known == topic) {
-            continue;
-        }
-        let mut paths: Vec<PathBuf> =
-            inputs.iter().filter(|(of, _)| of == topic).map(|(_, path)| path.clone()).collect();
-        if paths.is_empty() && topic == from && inputs.iter().all(|(_, path)| path.as_os_str() != "-") {
-            paths.push("-".into());
-        }
-        if paths.is_empty() {
-            let help = format!("add --input {topic}=FILE; /dev/null has no rows");
-            return Err(Failure::usage(format!("no file is named for the topic `{topic}`")).help(help));
-        }
-        named.push((topic, paths));
-    }
-    Ok(named)
+fn plans(pipelines: &[Pipeline]) -> Result<Vec<Plan>, Failure> {
+    pipelines.iter().map(|pipeline| Plan::compile(pipeline).map_err(not_compiled)).collect()
+}
+
+/// The streams of pipelines, joined.
+fn chain(plans: Vec<Plan>, stream: impl FnMut(Plan) -> Result<Stream, Failure>) -> Result<Chain, Failure> {
+    let streams = plans.into_iter().map(stream).collect::<Result<_, _>>()?;
+    Chain::new(streams).map_err(Failure::new)
 }
 
 /// The files with the places at which they are read.
-fn files(inputs: Vec<(&str, Vec<PathBuf>)>, mut state: Option<&mut State>) -> Result<Vec<File>, Failure> {
+fn files(inputs: Vec<(String, Vec<PathBuf>)>, mut state: Option<&mut State>) -> Result<Vec<File>, Failure> {
     let mut files = Vec::new();
     for (topic, paths) in inputs {
-        let shared: Arc<str> = Arc::from(topic);
+        let shared: Arc<str> = Arc::from(topic.as_str());
         for (partition, path) in (0..).zip(paths) {
             let place = match &mut state {
-                Some(state) => state.place(topic, &path)?,
+                Some(state) => state.place(&topic, &path)?,
                 None => Place { partition, ..Place::default() },
             };
             files.push(File { topic: Arc::clone(&shared), path, place, is_resumed: state.is_some() });
@@ -185,9 +160,22 @@ fn stop_on_signal(stop: &Arc<AtomicBool>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The counts, a line for each source.
-fn summary(pipeline: &Pipeline, stream: &Stream, refused: u64, waiting: usize) -> String {
-    let counts = stream.counts();
+/// The counts of pipelines. Records are refused before any of them takes them.
+fn summaries(streams: &[Stream], refused: u64, is_kept: bool) -> String {
+    let texts = streams.iter().map(|stream| {
+        let waiting = if is_kept { stream.held() } else { 0 };
+        summary(stream, if streams.len() == 1 { refused } else { 0 }, waiting as u64)
+    });
+    let mut texts: Vec<String> = texts.collect();
+    if streams.len() > 1 && refused > 0 {
+        texts.push(format!("{} refused", many(refused as usize, "record")));
+    }
+    texts.join("\n")
+}
+
+/// The counts of a pipeline, a line for each source.
+fn summary(stream: &Stream, refused: u64, waiting: u64) -> String {
+    let (plan, counts) = (stream.plan(), stream.counts());
     let listed = |counts: &[(u64, &str)]| {
         let shown = counts.iter().filter(|(count, _)| *count > 0);
         shown.map(|(count, name)| format!(", {count} {name}")).collect::<String>()
@@ -195,7 +183,7 @@ fn summary(pipeline: &Pipeline, stream: &Stream, refused: u64, waiting: usize) -
     let of = |count: u64, name: &str| format!("{count} {name}{}", if count == 1 { "" } else { "s" });
     let mut text = format!(
         "{}: {} of {}{}",
-        pipeline.name,
+        plan.name(),
         of(counts.emitted, "row"),
         of(counts.events, "event"),
         listed(&[
@@ -204,19 +192,22 @@ fn summary(pipeline: &Pipeline, stream: &Stream, refused: u64, waiting: usize) -
             (counts.duplicates, "duplicate"),
             (counts.expired, "expired"),
             (counts.unfinished, "waited when the input ended"),
-            (waiting as u64, "waiting in the state"),
+            (waiting, "waiting in the state"),
             (counts.state_full, "left because the state was full"),
             (counts.ids_forgotten, "ids forgotten because the state was full"),
             (refused, "refused"),
         ]),
     );
-    for (join, counts) in pipeline.joins.iter().zip(&counts.joins) {
+    for (topic, counts) in plan.topics().skip(1).zip(&counts.joins) {
         let looked = counts.hits + counts.misses;
         text.push_str(&format!(
-            "\n  {}: {}{}, met {} of {looked}",
-            join.source.topic,
+            "\n  {topic}: {}{}, met {} of {looked}",
             of(counts.rows, "record"),
-            listed(&[(counts.deleted, "deleted"), (counts.forgotten, "forgotten")]),
+            listed(&[
+                (counts.deleted, "deleted"),
+                (counts.keyless, "without the join column"),
+                (counts.forgotten, "forgotten")
+            ]),
             counts.hits,
         ));
     }

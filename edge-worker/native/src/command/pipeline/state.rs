@@ -26,10 +26,12 @@ const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS output (path TEXT PRIMARY KEY, bytes INTEGER NOT NULL) WITHOUT ROWID;
 ";
 
-/// The state of a pipeline on disk, which nobody else has open.
+/// The state of pipelines on disk, which nobody else has open.
 pub(super) struct State {
     connection: Connection,
     folder: PathBuf,
+    /// The numbers of the pipelines, in the order in which their changes are committed.
+    numbers: Vec<i64>,
     /// The inputs of this run, by topic and partition.
     inputs: BTreeMap<(String, u32), Input>,
 }
@@ -51,8 +53,8 @@ pub(super) struct Place {
 }
 
 impl State {
-    /// Opens the state of a pipeline in a folder, which is made if it is not there.
-    pub(super) fn open(folder: &Path, name: &str, form: &str) -> Result<State, Failure> {
+    /// Opens the state of pipelines in a folder, which is made if it is not there.
+    pub(super) fn open(folder: &Path, plans: &[Plan]) -> Result<State, Failure> {
         let failed =
             |error: &dyn Display| Failure::of_file("open the state in", folder.display(), error.to_string());
         fs::create_dir_all(folder).map_err(|error| failed(&error))?;
@@ -64,46 +66,72 @@ impl State {
                 }
                 _ => failed(&error),
             })?;
-        let state = State { connection, folder: folder.to_owned(), inputs: BTreeMap::new() };
+        let (folder, numbers) = (folder.to_owned(), Vec::new());
+        let state = State { connection, folder, numbers, inputs: BTreeMap::new() };
         let version = state.connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
-        if version.map_err(|error| failed(&error))? > VERSION {
-            let message = format!("a newer version wrote the state in `{}`", folder.display());
+        if version.map_err(|error| state.unread(&error))? > VERSION {
+            let message = format!("a newer version wrote the state in `{}`", state.folder.display());
             return Err(Failure::new(message)
                 .help("use that version, or name another folder to read everything again"));
         }
-        state.connection.execute_batch(TABLES).map_err(|error| failed(&error))?;
-        state.recognize(name, form)?;
+        state.connection.execute_batch(TABLES).map_err(|error| state.unread(&error))?;
+        state.recognize(plans)?;
         Ok(state)
     }
 
-    /// Finds the pipeline that the state is of, or makes it this one's.
-    fn recognize(&self, name: &str, form: &str) -> Result<(), Failure> {
-        let stored = self.connection.query_row("SELECT name, form FROM stream", [], |row| {
-            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
-        });
-        match stored.optional().map_err(|error| self.unread(&error))? {
-            Some((of, stored)) if of == name && stored == form => Ok(()),
-            Some((of, stored)) => {
-                let message = format!("the state in `{}` is of another pipeline", self.folder.display());
-                Err(Failure::new(message).help(format!(
-                    "it is of `{of}` ({stored}), and this is `{name}` ({form}); with another folder everything is read again"
-                )))
-            }
-            None => {
-                let new = "INSERT INTO stream VALUES (0, ?, ?)";
-                self.connection.execute(new, [name, form]).map(|_| ()).map_err(|error| self.unread(&error))
-            }
+    /// Compares the pipelines that the state is of with these, or makes it theirs.
+    fn recognize(&self, plans: &[Plan]) -> Result<(), Failure> {
+        let mut own: Vec<(String, String)> =
+            plans.iter().map(|plan| (plan.name().to_owned(), plan.form())).collect();
+        own.sort();
+        let stored = self.stored_forms().map_err(|error| self.unread(&error))?;
+        if stored.is_empty() {
+            let new = "INSERT INTO stream (name, form) VALUES (?, ?)";
+            let put =
+                |(name, form): &(String, String)| self.connection.execute(new, [name, form]).map(|_| ());
+            return own.iter().try_for_each(put).map_err(|error| self.unread(&error));
         }
+        if stored == own {
+            return Ok(());
+        }
+        let shown = |forms: &[(String, String)]| {
+            let forms = forms.iter().map(|(name, form)| format!("`{name}` ({form})"));
+            forms.collect::<Vec<_>>().join(" and ")
+        };
+        let message = format!("the state in `{}` is of another pipeline", self.folder.display());
+        Err(Failure::new(message).help(format!(
+            "it is of {}, and this is {}; with another folder everything is read again",
+            shown(&stored),
+            shown(&own)
+        )))
     }
 
-    /// The stream as it was committed.
+    /// The names and forms of the pipelines that the state is of, in their order.
+    fn stored_forms(&self) -> rusqlite::Result<Vec<(String, String)>> {
+        let mut statement = self.connection.prepare("SELECT name, form FROM stream ORDER BY name, form")?;
+        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+    }
+
+    fn number(&self, name: &str) -> rusqlite::Result<i64> {
+        self.connection.query_row("SELECT number FROM stream WHERE name = ?", [name], |row| row.get(0))
+    }
+
+    /// The stream of a pipeline as it was committed.
     pub(super) fn stream(&self, plan: Plan, bounds: Bounds) -> Result<Stream, Failure> {
         let failed = |error: rusqlite::Error| self.unread(&error);
+        let number = self.number(plan.name()).map_err(failed)?;
         let mut statement =
-            self.connection.prepare("SELECT key, value FROM entry WHERE stream = 0").map_err(failed)?;
-        let entries = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(failed)?;
+            self.connection.prepare("SELECT key, value FROM entry WHERE stream = ?").map_err(failed)?;
+        let entries = statement.query_map([number], |row| Ok((row.get(0)?, row.get(1)?))).map_err(failed)?;
         let entries = entries.map(|entry| entry.map_err(|error| error.to_string()));
         Stream::resumed(plan, bounds, entries).map_err(|error| self.unread(&error))
+    }
+
+    /// Changes are committed by the places of these streams.
+    pub(super) fn order(&mut self, streams: &[Stream]) -> Result<(), Failure> {
+        let numbers = streams.iter().map(|stream| self.number(stream.plan().name()));
+        self.numbers = numbers.collect::<rusqlite::Result<_>>().map_err(|error| self.unread(&error))?;
+        Ok(())
     }
 
     /// The place at which a file of a topic is read on: after what was committed of it, or at its start. A file that is new gets
@@ -156,17 +184,17 @@ impl State {
         stored.map(|bytes| bytes.map(i64::cast_unsigned)).map_err(|error| self.unread(&error))
     }
 
-    /// Stores the lengths of outputs, and what a stream gives to store, all or nothing.
+    /// Stores the lengths of outputs, and what streams give to store, all or nothing.
     pub(super) fn commit(
         &mut self,
-        changes: Vec<Change>,
+        changes: Vec<(usize, Change)>,
         read: Vec<Read>,
         outputs: &[(String, u64)],
     ) -> Result<(), String> {
-        let State { connection, inputs, folder } = self;
+        let State { connection, inputs, folder, numbers } = self;
         let done = (|| {
             let transaction = connection.transaction()?;
-            put(&transaction, changes)?;
+            put(&transaction, changes, numbers)?;
             for Read { topic, partition, offset, end } in read {
                 let Some(input) = inputs.get_mut(&(topic.to_string(), partition)) else { continue };
                 if let Some(path) = input.path.as_ref().filter(|_| (input.head.len() as u64) < HEAD_BYTES) {
@@ -199,13 +227,18 @@ impl State {
     }
 }
 
-fn put(transaction: &Transaction<'_>, changes: Vec<Change>) -> rusqlite::Result<()> {
-    let mut put = transaction.prepare_cached("INSERT OR REPLACE INTO entry VALUES (0, ?, ?)")?;
-    let mut remove = transaction.prepare_cached("DELETE FROM entry WHERE stream = 0 AND key = ?")?;
-    for Change { key, value } in changes {
+fn put(
+    transaction: &Transaction<'_>,
+    changes: Vec<(usize, Change)>,
+    numbers: &[i64],
+) -> rusqlite::Result<()> {
+    let mut put = transaction.prepare_cached("INSERT OR REPLACE INTO entry VALUES (?, ?, ?)")?;
+    let mut remove = transaction.prepare_cached("DELETE FROM entry WHERE stream = ? AND key = ?")?;
+    for (place, Change { key, value }) in changes {
+        let number = numbers.get(place);
         match value {
-            Some(value) => put.execute(params![key, value])?,
-            None => remove.execute([key])?,
+            Some(value) => put.execute(params![number, key, value])?,
+            None => remove.execute(params![number, key])?,
         };
     }
     Ok(())

@@ -1,0 +1,88 @@
+//! The files of topics: which are read, in which order, and where rows go.
+
+use std::path::PathBuf;
+
+use usher_config::did_you_mean;
+use usher_pipelines::{Chain, Plan, Stream};
+
+use crate::exit::Failure;
+
+/// A topic and its file.
+pub(super) type Named = (String, PathBuf);
+
+fn plans(chain: &Chain) -> impl Iterator<Item = &Plan> {
+    chain.streams().iter().map(Stream::plan)
+}
+
+/// The topics that are read and their files, in the order in which they are read.
+pub(super) fn inputs(chain: &Chain, named: &[Named]) -> Result<Vec<(String, Vec<PathBuf>)>, Failure> {
+    let mut standard_input = named.iter().filter(|(_, path)| path.as_os_str() == "-").count();
+    if standard_input > 1 {
+        return Err(Failure::usage("standard input is named twice"));
+    }
+    let topics = chain.inputs();
+    if let Some((topic, _)) = named.iter().find(|(topic, _)| !topics.contains(&topic.as_str())) {
+        if let Some(writer) = plans(chain).find(|plan| plan.output() == topic && chain.reads(topic)) {
+            let message = format!("`{topic}` comes from the pipeline `{}`, not from a file", writer.name());
+            return Err(Failure::usage(message).help("remove this --input, or run that pipeline by itself"));
+        }
+        let help = did_you_mean(topic, topics.iter().copied())
+            .unwrap_or_else(|| format!("read here: {}", topics.join(", ")));
+        return Err(Failure::usage(format!("the pipeline does not read `{topic}`")).help(help));
+    }
+    let mut inputs = Vec::new();
+    for topic in topics {
+        let of_topic = named.iter().filter(|(of, _)| of == topic);
+        let mut paths: Vec<PathBuf> = of_topic.map(|(_, path)| path.clone()).collect();
+        let are_events = plans(chain).all(|plan| plan.topics().skip(1).all(|joined| joined != topic));
+        if paths.is_empty() && are_events && standard_input == 0 {
+            standard_input += 1;
+            paths.push("-".into());
+        }
+        if paths.is_empty() {
+            let help = format!("add --input {topic}=FILE; /dev/null has no rows");
+            return Err(Failure::usage(format!("no file is named for the topic `{topic}`")).help(help));
+        }
+        inputs.push((topic.to_owned(), paths));
+    }
+    Ok(inputs)
+}
+
+/// The topics whose rows are written, each with its file or `-`. A value is the file of a topic, or the file of the one topic that
+/// no pipeline reads.
+pub(super) fn outputs(chain: &Chain, values: &[String]) -> Result<Vec<Named>, Failure> {
+    let mut last = plans(chain).map(Plan::output).filter(|topic| !chain.reads(topic));
+    let (first, second) = (last.next(), last.next());
+    let mut outputs: Vec<Named> = Vec::new();
+    for value in values {
+        let named =
+            value.split_once('=').filter(|(topic, _)| plans(chain).any(|plan| plan.output() == *topic));
+        let (topic, path) = match (named, first, second) {
+            (Some(named), _, _) => named,
+            (None, Some(topic), None) => (topic, value.as_str()),
+            (None, ..) => {
+                let topics: Vec<&str> = plans(chain).map(Plan::output).collect();
+                let message = format!("`--output {value}` does not say of which topic");
+                return Err(
+                    Failure::usage(message).help(format!("write TOPIC=PATH; topics: {}", topics.join(", ")))
+                );
+            }
+        };
+        if outputs.iter().any(|(known, _)| known == topic) {
+            return Err(Failure::usage(format!("two files are named for the rows of `{topic}`")));
+        }
+        outputs.push((topic.to_owned(), path.into()));
+    }
+    let is_named = |topic: &str| outputs.iter().any(|(known, _)| known == topic);
+    let rest: Vec<&str> =
+        plans(chain).map(Plan::output).filter(|topic| !chain.reads(topic) && !is_named(topic)).collect();
+    match rest.as_slice() {
+        [] => {}
+        [topic] => outputs.push(((*topic).to_owned(), "-".into())),
+        [first, ..] => {
+            let message = format!("rows go to several topics: {}", rest.join(", "));
+            return Err(Failure::usage(message).help(format!("name a file for each: --output {first}=FILE")));
+        }
+    }
+    Ok(outputs)
+}
